@@ -1,0 +1,1 @@
+//! The HTTP API: validates, writes one transaction, enqueues.

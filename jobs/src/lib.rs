@@ -1,0 +1,1 @@
+//! The catalogue of jobs, the durable enqueue, and the runtime that drives apalis.

@@ -1,0 +1,1 @@
+//! Telephone audio: sniff, decode, measure speech, and encode what recognition takes.

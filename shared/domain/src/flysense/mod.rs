@@ -1,0 +1,1 @@
+//! FlySense: calls, their transcripts, and what they cost.

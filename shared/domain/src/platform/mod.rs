@@ -1,0 +1,1 @@
+//! What every vendor gets: authorization, installs, money.

@@ -1,0 +1,1 @@
+//! What every process needs: configuration, secrets and encryption at rest, telemetry, shutdown.

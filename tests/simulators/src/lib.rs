@@ -1,0 +1,1 @@
+//! amoCRM, SpeechKit, YandexGPT, S3 and a vendor backend as strict, stateful HTTP servers.

@@ -1,0 +1,1 @@
+//! End to end, chaos, contract tests and benches.

@@ -1,0 +1,1 @@
+//! Handlers of every job kind, the schedule, and the flysk-worker program.
