@@ -1,1 +1,13 @@
-//! amoCRM, SpeechKit, YandexGPT, S3 and a vendor backend as strict, stateful HTTP servers.
+//! amoCRM, SpeechKit, YandexGPT, S3, a host of recordings and a vendor backend as strict, stateful HTTP servers.
+//!
+//! Each has `start(...)`, which listens and returns a [`Running`] with its address, its state and a
+//! [`Control`]; the same control is reachable over HTTP under `/_sim/...`.
+
+pub mod clock;
+pub mod control;
+mod cut;
+pub mod server;
+
+pub use clock::SimClock;
+pub use control::{Act, Call, Control, Script};
+pub use server::Running;

@@ -1,0 +1,268 @@
+//! What every simulator offers its test: a call log, scripted failures and a clock.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use flysk_domain::Clock;
+use http::HeaderMap;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::SimClock;
+
+/// How many calls the log keeps; older ones are dropped.
+pub const LOG_LIMIT: usize = 20_000;
+
+/// How much of a request's body the log keeps, bytes.
+pub const LOGGED_BODY_LIMIT: usize = 64 * 1024;
+
+/// One request that reached a simulator, as `/_sim/log` shows it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Call {
+    /// Grows by one per call of this simulator.
+    pub seq: u64,
+    /// When it arrived, by the simulator's clock.
+    pub at: DateTime<Utc>,
+    /// HTTP method, upper case.
+    pub method: String,
+    /// Path without the query.
+    pub path: String,
+    /// Query as it was sent, without `?`.
+    pub query: String,
+    /// Headers in order of arrival; names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Body as text, cut at [`LOGGED_BODY_LIMIT`]; bytes that are not UTF-8 are replaced.
+    pub body: String,
+    /// Status of the answer; `None` while there is none (in progress, hung, or cut).
+    pub status: Option<u16>,
+}
+
+impl Call {
+    /// The first value of a header, by its lower-case name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What happens to a request that a [`Script`] catches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Act {
+    /// Served as usual (useful together with a delay).
+    Serve,
+    /// Answered as told, without reaching the simulator.
+    Answer {
+        /// HTTP status.
+        status: u16,
+        /// Response headers.
+        #[serde(default)]
+        headers: Vec<(String, String)>,
+        /// Response body.
+        #[serde(default)]
+        body: String,
+    },
+    /// Never answered; the simulator does not see it.
+    Hang,
+    /// The connection ends before an answer; the simulator does not see the request.
+    Cut,
+    /// The simulator does what was asked, and the connection ends before the answer.
+    ServeThenCut,
+    /// The simulator does what was asked, and the answer never comes.
+    ServeThenHang,
+}
+
+/// A failure to play: which requests, how many of them, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    /// Only this method; any if `None`.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// Only this path; a trailing `*` stands for any ending.
+    pub path: String,
+    /// How many matching requests pass untouched first.
+    #[serde(default)]
+    pub skip: u32,
+    /// How many requests are caught after that.
+    #[serde(default = "once")]
+    pub times: u32,
+    /// How long to wait before acting, ms of real time.
+    #[serde(default)]
+    pub delay_ms: u64,
+    /// What to do.
+    pub act: Act,
+}
+
+fn once() -> u32 {
+    1
+}
+
+impl Script {
+    /// The next request to `path` is dealt with as `act` says.
+    pub fn next(path: impl Into<String>, act: Act) -> Self {
+        Self { method: None, path: path.into(), skip: 0, times: 1, delay_ms: 0, act }
+    }
+
+    /// The same for `times` requests.
+    #[must_use]
+    pub fn times(self, times: u32) -> Self {
+        Self { times, ..self }
+    }
+
+    /// The same after a delay of real time.
+    #[must_use]
+    pub fn delayed(self, delay_ms: u64) -> Self {
+        Self { delay_ms, ..self }
+    }
+
+    fn matches(&self, method: &str, path: &str) -> bool {
+        self.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+            && match self.path.strip_suffix('*') {
+                Some(prefix) => path.starts_with(prefix),
+                None => path == self.path,
+            }
+    }
+}
+
+/// The test's hold on a simulator. Clones share everything.
+#[derive(Debug, Clone, Default)]
+pub struct Control(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    clock: SimClock,
+    seq: AtomicU64,
+    calls: Mutex<VecDeque<Call>>,
+    scripts: Mutex<Vec<Script>>,
+}
+
+impl Control {
+    /// A control whose simulator follows `clock` (so that several simulators can share one).
+    pub fn with_clock(clock: SimClock) -> Self {
+        Self(Arc::new(Inner { clock, ..Inner::default() }))
+    }
+
+    /// The simulator's clock.
+    pub fn clock(&self) -> &SimClock {
+        &self.0.clock
+    }
+
+    /// Adds a failure to play. The oldest matching script acts first.
+    pub fn script(&self, script: Script) {
+        locked(&self.0.scripts).push(script);
+    }
+
+    /// Forgets all scripts that have not been played.
+    pub fn clear_scripts(&self) {
+        locked(&self.0.scripts).clear();
+    }
+
+    /// Scripts that still wait for requests.
+    pub fn scripts(&self) -> Vec<Script> {
+        locked(&self.0.scripts).clone()
+    }
+
+    /// The call log, oldest first.
+    pub fn calls(&self) -> Vec<Call> {
+        locked(&self.0.calls).iter().cloned().collect()
+    }
+
+    /// Calls of `method` whose path is `path` (a trailing `*` stands for any ending), oldest first.
+    pub fn calls_to(&self, method: &str, path: &str) -> Vec<Call> {
+        let like = Script { method: Some(method.to_owned()), ..Script::next(path, Act::Serve) };
+        locked(&self.0.calls).iter().filter(|call| like.matches(&call.method, &call.path)).cloned().collect()
+    }
+
+    /// Empties the call log.
+    pub fn clear_calls(&self) {
+        locked(&self.0.calls).clear();
+    }
+
+    /// Takes down one request and returns its number in the log.
+    pub fn record(&self, method: &http::Method, uri: &http::Uri, headers: &HeaderMap, body: &Bytes) -> u64 {
+        let seq = self.0.seq.fetch_add(1, Ordering::SeqCst);
+        let shown = &body[..body.len().min(LOGGED_BODY_LIMIT)];
+        let call = Call {
+            seq,
+            at: self.0.clock.now(),
+            method: method.to_string(),
+            path: uri.path().to_owned(),
+            query: uri.query().unwrap_or_default().to_owned(),
+            headers: headers
+                .iter()
+                .map(|(name, value)| {
+                    (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+                })
+                .collect(),
+            body: String::from_utf8_lossy(shown).into_owned(),
+            status: None,
+        };
+        let mut calls = locked(&self.0.calls);
+        if calls.len() == LOG_LIMIT {
+            calls.pop_front();
+        }
+        calls.push_back(call);
+        seq
+    }
+
+    /// Adds the answer's status to a logged request.
+    pub fn record_status(&self, seq: u64, status: u16) {
+        if let Some(call) = locked(&self.0.calls).iter_mut().rev().find(|call| call.seq == seq) {
+            call.status = Some(status);
+        }
+    }
+
+    /// What the scripts want done with a request: the act and the delay before it, ms.
+    /// Each answer uses up one of the script's times.
+    pub fn next_act(&self, method: &str, path: &str) -> Option<(Act, u64)> {
+        let mut scripts = locked(&self.0.scripts);
+        let mut caught = None;
+        for script in scripts.iter_mut().filter(|script| script.matches(method, path)) {
+            if script.skip > 0 {
+                script.skip -= 1;
+            } else if script.times > 0 {
+                script.times -= 1;
+                caught = Some((script.act.clone(), script.delay_ms));
+                break;
+            }
+        }
+        scripts.retain(|script| script.times > 0);
+        caught
+    }
+}
+
+/// Locks a mutex; a panic elsewhere does not make the data unusable for a simulator.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_skips_catches_and_ends() {
+        let control = Control::default();
+        control.script(Script { skip: 1, ..Script::next("/a/*", Act::Hang).times(2) });
+        let caught: Vec<bool> = (0..4).map(|_| control.next_act("GET", "/a/b").is_some()).collect();
+        assert_eq!(caught, [false, true, true, false]);
+        assert!(control.scripts().is_empty());
+    }
+
+    #[test]
+    fn a_script_of_one_method_and_exact_path_leaves_others_alone() {
+        let control = Control::default();
+        control.script(Script { method: Some("post".into()), ..Script::next("/a", Act::Cut) });
+        assert_eq!(control.next_act("GET", "/a"), None);
+        assert_eq!(control.next_act("POST", "/a/b"), None);
+        assert_eq!(control.next_act("POST", "/a"), Some((Act::Cut, 0)));
+    }
+
+    #[test]
+    fn a_misspelled_script_is_refused() {
+        let script = r#"{"path": "/", "act": {"do": "hang"}, "tims": 3}"#;
+        assert!(serde_json::from_str::<Script>(script).is_err());
+    }
+}

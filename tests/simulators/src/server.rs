@@ -1,0 +1,241 @@
+//! The frame all simulators stand in: listening, logging, scripted failures, the control API.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use flysk_domain::Clock;
+use poem::endpoint::BoxEndpoint;
+use poem::error::BadRequest;
+use poem::http::StatusCode;
+use poem::web::Json;
+use poem::{
+    Body, Endpoint, EndpointExt, IntoResponse, Request, Response, Result, Route, Server, get, handler, post,
+};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::control::{Act, Control, Script};
+use crate::cut::{Connections, CuttableAcceptor};
+
+/// How long requests in progress may still run when a simulator is stopped.
+const STOP_GRACE: Duration = Duration::from_millis(500);
+
+/// A simulator that listens. Dropping it stops it.
+#[derive(Debug)]
+pub struct Running<S> {
+    /// `http://<address>`, without a slash at the end.
+    pub url: String,
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// The simulator's own state, for tests in the same process.
+    pub state: S,
+    /// Call log, scripts, clock.
+    pub control: Control,
+    stop: CancellationToken,
+    server: Option<JoinHandle<()>>,
+}
+
+impl<S> Running<S> {
+    /// Takes charge of a server that ends when `stop` is cancelled.
+    pub fn new(
+        addr: SocketAddr,
+        state: S,
+        control: Control,
+        stop: CancellationToken,
+        server: JoinHandle<()>,
+    ) -> Self {
+        Self { url: format!("http://{addr}"), addr, state, control, stop, server: Some(server) }
+    }
+
+    /// Stops listening and waits until requests in progress ended (or their grace time did).
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        if let Some(server) = self.server.take() {
+            let _ = server.await;
+        }
+    }
+}
+
+impl<S> Drop for Running<S> {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Binds `addr` (`None`: a free port of 127.0.0.1) for a simulator.
+pub async fn bind(addr: Option<SocketAddr>) -> io::Result<TcpListener> {
+    TcpListener::bind(addr.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))).await
+}
+
+/// Serves `routes` on `listener`, logged and subject to scripts, with the control API under `/_sim`:
+/// `log` (GET, DELETE), `scripts` (GET, POST, DELETE), `clock` (GET, PUT), and `sim_routes`.
+///
+/// Calls under `/_sim` are neither logged nor scripted.
+pub fn serve<S, E>(
+    listener: TcpListener,
+    control: Control,
+    state: S,
+    routes: E,
+    sim_routes: Route,
+) -> io::Result<Running<S>>
+where
+    E: Endpoint + 'static,
+{
+    let addr = listener.local_addr()?;
+    let connections = Connections::default();
+    let stage = Stage {
+        control: control.clone(),
+        connections: connections.clone(),
+        sim: Route::new()
+            .nest("/_sim", control_routes(sim_routes))
+            .data(control.clone())
+            .map_to_response()
+            .boxed(),
+        stranger: routes.map_to_response().boxed(),
+    };
+    let stop = CancellationToken::new();
+    let signal = stop.clone().cancelled_owned();
+    let server = Server::new_with_acceptor(CuttableAcceptor::new(listener, connections)?);
+    let task = tokio::spawn(async move {
+        if let Err(error) = server.run_with_graceful_shutdown(stage, signal, Some(STOP_GRACE)).await {
+            tracing::error!(%addr, %error, "simulator stopped listening");
+        }
+    });
+    Ok(Running::new(addr, state, control, stop, task))
+}
+
+/// Logs a request, lets the scripts have it, and passes it on.
+struct Stage {
+    control: Control,
+    connections: Connections,
+    sim: BoxEndpoint<'static, Response>,
+    stranger: BoxEndpoint<'static, Response>,
+}
+
+impl Endpoint for Stage {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        if request.uri().path().starts_with("/_sim/") {
+            return Ok(self.sim.get_response(request).await);
+        }
+        let body = request.take_body().into_bytes().await.map_err(BadRequest)?;
+        let seq = self.control.record(request.method(), request.uri(), request.headers(), &body);
+        request.set_body(body);
+        let response = self.play(request).await;
+        self.control.record_status(seq, response.status().as_u16());
+        Ok(response)
+    }
+}
+
+impl Stage {
+    async fn play(&self, request: Request) -> Response {
+        let Some((act, delay_ms)) = self.control.next_act(request.method().as_str(), request.uri().path())
+        else {
+            return self.stranger.get_response(request).await;
+        };
+        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+        let peer = request.remote_addr().clone();
+        match act {
+            Act::Serve => self.stranger.get_response(request).await,
+            Act::Answer { status, headers, body } => scripted(status, &headers, body),
+            Act::Hang => std::future::pending().await,
+            Act::Cut => self.cut(&peer),
+            Act::ServeThenCut => {
+                self.stranger.get_response(request).await;
+                self.cut(&peer)
+            }
+            Act::ServeThenHang => {
+                self.stranger.get_response(request).await;
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// The answer is only there to wake the connection, which then fails to write it.
+    fn cut(&self, peer: &poem::web::RemoteAddr) -> Response {
+        self.connections.cut(peer);
+        StatusCode::SERVICE_UNAVAILABLE.into_response()
+    }
+}
+
+fn scripted(status: u16, headers: &[(String, String)], body: String) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(name.as_str(), value.as_str());
+    }
+    response.body(Body::from_string(body))
+}
+
+fn control_routes(sim_routes: Route) -> Route {
+    sim_routes
+        .at("/log", get(read_log).delete(clear_log))
+        .at("/scripts", post(add_script).get(read_scripts).delete(clear_scripts))
+        .at("/clock", get(read_clock).put(set_clock))
+}
+
+type Held<'a> = poem::web::Data<&'a Control>;
+
+#[handler]
+fn read_log(control: Held<'_>) -> Json<Vec<crate::control::Call>> {
+    Json(control.calls())
+}
+
+#[handler]
+fn clear_log(control: Held<'_>) -> StatusCode {
+    control.clear_calls();
+    StatusCode::NO_CONTENT
+}
+
+#[handler]
+fn add_script(control: Held<'_>, Json(script): Json<Script>) -> StatusCode {
+    control.script(script);
+    StatusCode::NO_CONTENT
+}
+
+#[handler]
+fn read_scripts(control: Held<'_>) -> Json<Vec<Script>> {
+    Json(control.scripts())
+}
+
+#[handler]
+fn clear_scripts(control: Held<'_>) -> StatusCode {
+    control.clear_scripts();
+    StatusCode::NO_CONTENT
+}
+
+/// The simulator's time, as `/_sim/clock` tells it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Time {
+    /// The present moment.
+    pub now: DateTime<Utc>,
+}
+
+/// How `/_sim/clock` is set: `{"now": "<RFC 3339>"}` or `{"advance_ms": n}`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SetTime {
+    /// To this moment.
+    Now(DateTime<Utc>),
+    /// By so many ms, back if negative.
+    AdvanceMs(i64),
+}
+
+#[handler]
+fn read_clock(control: Held<'_>) -> Json<Time> {
+    Json(Time { now: control.clock().now() })
+}
+
+#[handler]
+fn set_clock(control: Held<'_>, Json(set): Json<SetTime>) -> Json<Time> {
+    match set {
+        SetTime::Now(moment) => control.clock().set(moment),
+        SetTime::AdvanceMs(ms) => control.clock().advance(chrono::Duration::milliseconds(ms)),
+    }
+    Json(Time { now: control.clock().now() })
+}
