@@ -1,1 +1,4 @@
 //! FlySense: calls, their transcripts, and what they cost.
+
+pub mod channel;
+pub mod stream;
