@@ -1,1 +1,18 @@
 //! All SQL of Flysk, one file per table or small group: typed rows, typed errors.
+//!
+//! Functions take a connection (`&mut Conn`), so that the caller decides what shares a transaction;
+//! plain reads may be given the pool's. Statements run on MySQL 8 and MariaDB 10.11 alike.
+
+pub mod cron_ticks;
+pub mod error;
+pub mod jobs;
+mod pool;
+
+pub use error::{StoreError, StoreResult};
+pub use pool::{Pool, connect};
+
+/// What every statement runs on: a pooled connection or an open transaction.
+pub type Conn = sqlx::MySqlConnection;
+
+/// An open transaction; dropped without commit it rolls back.
+pub type Tx = sqlx::Transaction<'static, sqlx::MySql>;

@@ -1,0 +1,72 @@
+//! What can go wrong between us and MySQL.
+
+/// A statement failed, or found the database other than it must be.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A unique key refused the row: somebody wrote it first.
+    #[error("`{key}` is taken")]
+    Taken {
+        /// Name of the unique key.
+        key: String,
+    },
+    /// Two transactions waited for each other, or one waited too long; the whole transaction may be run again.
+    #[error("the transaction lost a race and may be run again")]
+    Contended(#[source] sqlx::Error),
+    /// A conditional write found no row in the state it needed.
+    #[error("{what} is not in the state this write needs")]
+    Stale {
+        /// Which row.
+        what: &'static str,
+    },
+    /// A row holds what the program cannot read.
+    #[error("a stored {what} cannot be read: {reason}")]
+    Corrupt {
+        /// Which column.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// The database is unreachable or refused the statement.
+    #[error("database: {0}")]
+    Database(#[source] sqlx::Error),
+}
+
+/// What a store function gives.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        if let Some(db) = error.as_database_error() {
+            if db.is_unique_violation() {
+                return Self::Taken { key: duplicated_key(db.message()) };
+            }
+            // 1213 deadlock, 1205 lock wait timeout, 1020 record changed since last read (MariaDB snapshot isolation).
+            let number = db.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(sqlx::mysql::MySqlDatabaseError::number);
+            if matches!(number, Some(1213 | 1205 | 1020)) {
+                return Self::Contended(error);
+            }
+        }
+        Self::Database(error)
+    }
+}
+
+/// MySQL names the key as `'jobs.jobs_waiting_key'`, MariaDB as `'jobs_waiting_key'`.
+fn duplicated_key(message: &str) -> String {
+    message.rsplit('\'').nth(1).and_then(|name| name.rsplit('.').next()).unwrap_or("unique key").to_owned()
+}
+
+/// Fails with [`StoreError::Stale`] unless exactly one row was written.
+pub(crate) fn expect_one(result: &sqlx::mysql::MySqlQueryResult, what: &'static str) -> StoreResult<()> {
+    if result.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Stale { what }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duplicated_key;
+
+    #[test]
+    fn both_servers_name_the_same_key() {
+        assert_eq!(duplicated_key("Duplicate entry 'a-b' for key 'jobs.jobs_waiting_key'"), "jobs_waiting_key");
+        assert_eq!(duplicated_key("Duplicate entry 'a-b' for key 'jobs_waiting_key'"), "jobs_waiting_key");
+    }
+}

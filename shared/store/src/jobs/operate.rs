@@ -1,0 +1,156 @@
+//! What operators and upkeep do with jobs.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::JobId;
+use sqlx::types::Json;
+
+use super::JobState;
+use crate::{Conn, StoreResult};
+
+/// A job as operators see it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct JobRow {
+    /// Which.
+    #[sqlx(try_from = "String")]
+    pub id: JobId,
+    /// Kind from the catalogue.
+    pub kind: String,
+    /// Queue whose workers take it.
+    pub queue: String,
+    /// Where it stands.
+    #[sqlx(try_from = "String")]
+    pub state: JobState,
+    /// Ids, not data.
+    pub payload: Json<serde_json::Value>,
+    /// Starts so far.
+    pub attempt: u32,
+    /// Starts allowed.
+    pub max_attempts: u32,
+    /// Not before.
+    pub run_at: DateTime<Utc>,
+    /// Until when its worker holds it.
+    pub lease_until: Option<DateTime<Utc>>,
+    /// Whose work it is.
+    pub tenant: Option<String>,
+    /// The thread it hangs on.
+    pub correlation_id: String,
+    /// Why it last failed, waited or was skipped.
+    pub last_error: Option<String>,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+    /// When it last started.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+macro_rules! select_jobs {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, kind, queue, state, payload, attempt, max_attempts, run_at, lease_until, tenant,
+                    correlation_id, last_error, created_at, started_at, finished_at
+             FROM jobs WHERE ",
+            $rest
+        )
+    };
+}
+
+/// How much waits in a queue.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct QueueDepth {
+    /// The queue.
+    pub queue: String,
+    /// Which rows are counted.
+    #[sqlx(try_from = "String")]
+    pub state: JobState,
+    /// How many.
+    pub count: i64,
+    /// The earliest `run_at` among them.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
+/// One job.
+pub async fn find(conn: &mut Conn, id: JobId) -> StoreResult<Option<JobRow>> {
+    Ok(sqlx::query_as(select_jobs!("id = ?"))
+        .bind(id.to_string())
+        .fetch_optional(conn)
+        .await?)
+}
+
+/// The youngest `limit` jobs in `state` (any if `None`) and of `kind` (any if `None`).
+pub async fn list(
+    conn: &mut Conn,
+    state: Option<JobState>,
+    kind: Option<&str>,
+    limit: u32,
+) -> StoreResult<Vec<JobRow>> {
+    let mut query = sqlx::QueryBuilder::new(select_jobs!("1 = 1"));
+    if let Some(state) = state {
+        query.push(" AND state = ").push_bind(state.as_str());
+    }
+    if let Some(kind) = kind {
+        query.push(" AND kind = ").push_bind(kind.to_owned());
+    }
+    query.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+    Ok(query.build_query_as().fetch_all(conn).await?)
+}
+
+/// Every job of one thread, oldest first.
+pub async fn list_by_correlation(conn: &mut Conn, correlation_id: &str) -> StoreResult<Vec<JobRow>> {
+    Ok(sqlx::query_as(select_jobs!("correlation_id = ? ORDER BY id"))
+        .bind(correlation_id)
+        .fetch_all(conn)
+        .await?)
+}
+
+/// Lets a dead or cancelled job start afresh, with all its attempts; `false` if it is neither.
+///
+/// [`crate::StoreError::Taken`] if a job of the same dedup key waits already.
+pub async fn replay(conn: &mut Conn, id: JobId, now: DateTime<Utc>) -> StoreResult<bool> {
+    let replayed = sqlx::query(
+        "UPDATE jobs SET state = 'queued', attempt = 0, run_at = ?, push_at = ?, waiting_key = dedup_key,
+                finished_at = NULL, started_at = NULL
+         WHERE id = ? AND state IN ('dead', 'cancelled')",
+    )
+    .bind(now)
+    .bind(now)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    Ok(replayed.rows_affected() == 1)
+}
+
+/// Takes a waiting job out; `false` if it does not wait (a running one cannot be stopped half-way).
+pub async fn cancel(conn: &mut Conn, id: JobId, reason: &str, now: DateTime<Utc>) -> StoreResult<bool> {
+    let cancelled = sqlx::query(
+        "UPDATE jobs SET state = 'cancelled', waiting_key = NULL, finished_at = ?, last_error = ?
+         WHERE id = ? AND state = 'queued'",
+    )
+    .bind(now)
+    .bind(reason)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    Ok(cancelled.rows_affected() == 1)
+}
+
+/// Forgets at most `limit` jobs that ended in `state` before `before`; returns how many.
+pub async fn prune(conn: &mut Conn, state: JobState, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
+    let pruned = sqlx::query("DELETE FROM jobs WHERE state = ? AND finished_at < ? ORDER BY finished_at LIMIT ?")
+        .bind(state.as_str())
+        .bind(before)
+        .bind(limit)
+        .execute(conn)
+        .await?;
+    Ok(pruned.rows_affected())
+}
+
+/// What waits, runs or died, per queue.
+pub async fn depths(conn: &mut Conn) -> StoreResult<Vec<QueueDepth>> {
+    Ok(sqlx::query_as(
+        "SELECT queue, state, COUNT(*) AS count, MIN(run_at) AS oldest FROM jobs
+         WHERE state IN ('queued', 'running', 'dead') GROUP BY queue, state",
+    )
+    .fetch_all(conn)
+    .await?)
+}

@@ -1,0 +1,84 @@
+//! What has to be carried to Redis.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::JobId;
+
+use crate::{Conn, StoreResult};
+
+/// A waiting job that is due.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct DueJob {
+    /// Which.
+    #[sqlx(try_from = "String")]
+    pub id: JobId,
+    /// Queue whose workers take it.
+    pub queue: String,
+    /// 0 runs first.
+    pub priority: u8,
+}
+
+/// At most `limit` jobs of `queue` to be carried now: urgent ones first, then a turn for each tenant
+/// before anybody's second, so that one account's thousand calls do not stand before another's first.
+pub async fn list_due(conn: &mut Conn, queue: &str, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<DueJob>> {
+    Ok(sqlx::query_as(
+        "SELECT id, queue, priority FROM (
+             SELECT id, queue, priority, push_at,
+                    ROW_NUMBER() OVER (PARTITION BY priority, COALESCE(tenant, id) ORDER BY push_at, id) AS turn
+             FROM jobs WHERE state = 'queued' AND push_at <= ? AND run_at <= ? AND queue = ?
+         ) AS due
+         ORDER BY priority, turn, push_at, id LIMIT ?",
+    )
+    .bind(now)
+    .bind(now)
+    .bind(queue)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Notes that `id` is being carried and need not be looked at before `again_at`; `false` if another
+/// relay was faster or the job is gone.
+pub async fn mark_pushed(conn: &mut Conn, ids: &[JobId], now: DateTime<Utc>, again_at: DateTime<Utc>) -> StoreResult<Vec<JobId>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut locked = sqlx::QueryBuilder::new("SELECT id FROM jobs WHERE id IN ");
+    push_ids(&mut locked, ids);
+    locked.push(" AND state = 'queued' AND push_at <= ").push_bind(now).push(" FOR UPDATE SKIP LOCKED");
+    let mine: Vec<String> = locked.build_query_scalar().fetch_all(&mut *conn).await?;
+    let mine: Vec<JobId> = mine.iter().filter_map(|id| id.parse().ok()).collect();
+    defer_push(conn, &mine, again_at).await?;
+    Ok(mine)
+}
+
+/// Sets when a relay should look at these waiting jobs next.
+pub async fn defer_push(conn: &mut Conn, ids: &[JobId], at: DateTime<Utc>) -> StoreResult<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut update = sqlx::QueryBuilder::new("UPDATE jobs SET push_at = ");
+    update.push_bind(at).push(" WHERE state = 'queued' AND id IN ");
+    push_ids(&mut update, ids);
+    update.build().execute(conn).await?;
+    Ok(())
+}
+
+/// Redis lost what it held: every due job has to be carried again. Returns how many.
+pub async fn push_everything_again(conn: &mut Conn, now: DateTime<Utc>) -> StoreResult<u64> {
+    let again = sqlx::query("UPDATE jobs SET push_at = ? WHERE state = 'queued' AND push_at > ? AND run_at <= ?")
+        .bind(now)
+        .bind(now)
+        .bind(now)
+        .execute(conn)
+        .await?;
+    Ok(again.rows_affected())
+}
+
+fn push_ids(query: &mut sqlx::QueryBuilder<sqlx::MySql>, ids: &[JobId]) {
+    query.push("(");
+    let mut list = query.separated(", ");
+    for id in ids {
+        list.push_bind(id.to_string());
+    }
+    query.push(")");
+}

@@ -1,0 +1,34 @@
+//! Connections.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::Executor;
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+
+use crate::StoreResult;
+
+/// A pool of connections; clones share it.
+pub type Pool = sqlx::MySqlPool;
+
+/// Opens a pool on `url` (`mysql://user:password@host:port/database`) with at most `connections`.
+///
+/// Each session runs at READ COMMITTED: the default level's gap locks make neighbouring rows of the
+/// queue and the ledger wait for each other, and no statement of ours relies on them.
+pub async fn connect(url: &str, connections: u32) -> StoreResult<Pool> {
+    let options = MySqlConnectOptions::from_str(url)?.statement_cache_capacity(256);
+    let pool = MySqlPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .idle_timeout(Duration::from_secs(300))
+        .after_connect(|conn, _| {
+            Box::pin(async move {
+                conn.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
+                conn.execute("SET SESSION innodb_lock_wait_timeout = 10").await?;
+                Ok(())
+            })
+        })
+        .connect_with(options)
+        .await?;
+    Ok(pool)
+}
