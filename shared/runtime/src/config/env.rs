@@ -1,0 +1,79 @@
+//! The environment as it was at the start.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{ConfigError, Noted, Reader};
+
+/// A snapshot of the environment's variables.
+///
+/// An empty value counts as unset: that is how compose files and panels spell "not given".
+#[derive(Clone, Default)]
+pub struct Env {
+    vars: BTreeMap<String, String>,
+    /// Names asked for, so that a test can hold them against the catalogue.
+    #[cfg(test)]
+    reads: std::sync::Arc<std::sync::Mutex<std::collections::BTreeSet<String>>>,
+}
+
+impl Env {
+    /// What this process was started with; values that are not UTF-8 are left out.
+    ///
+    /// The one place that reads the process's environment.
+    pub fn from_process() -> Self {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
+    /// The value of a variable, unless it is unset or blank.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        #[cfg(test)]
+        self.reads.lock().unwrap().insert(name.to_owned());
+        self.vars.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// This environment with one variable set otherwise.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.vars.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// This environment without one variable.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.vars.remove(name);
+        self
+    }
+
+    /// Every name asked for so far.
+    #[cfg(test)]
+    pub(super) fn reads(&self) -> std::collections::BTreeSet<String> {
+        self.reads.lock().unwrap().clone()
+    }
+
+    /// Reads a configuration, noting every problem before giving up.
+    pub fn read<T>(&self, build: impl FnOnce(&mut Reader<'_>) -> Result<T, Noted>) -> Result<T, ConfigError> {
+        let mut reader = Reader::new(self);
+        match build(&mut reader) {
+            Ok(config) if reader.problems().is_empty() => Ok(config),
+            _ => Err(ConfigError::new(reader.into_problems())),
+        }
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Env {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        let mut env = Self::default();
+        env.vars.extend(pairs.into_iter().map(|(name, value)| (name.into(), value.into())));
+        env
+    }
+}
+
+/// Names only: any value may be a secret.
+impl fmt::Debug for Env {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.vars.keys()).finish()
+    }
+}

@@ -1,0 +1,67 @@
+//! FlySense as a customer of the platform.
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::{ConfigError, Env, Variable};
+
+const PLATFORM_URL: Variable = Variable::with_default(
+    "FLYSENSE_PLATFORM_URL",
+    "http://127.0.0.1:8080",
+    "Where FlySense reaches the platform's public API.",
+);
+const PROJECT_TOKEN: Variable = Variable::optional(
+    "FLYSENSE_PROJECT_TOKEN",
+    "development",
+    "FlySense's project token, as `flysk-worker widget:register` printed it.\n\
+     Without token and client id a process serves the platform alone.",
+)
+.secret();
+const CLIENT_ID: Variable = Variable::optional(
+    "FLYSENSE_CLIENT_ID",
+    "00000000-0000-4000-8000-000000000000",
+    "FlySense's integration in amoCRM: its client id (a UUID), the `client_uuid` of its one-time tokens.",
+);
+
+pub(super) const VARIABLES: &[Variable] = &[PLATFORM_URL, PROJECT_TOKEN, CLIENT_ID];
+
+/// How FlySense reaches the platform it lives on.
+#[derive(Debug, Clone)]
+pub struct Flysense {
+    /// `FLYSENSE_PLATFORM_URL`: base address of the platform's API.
+    pub platform_url: Url,
+    /// `FLYSENSE_PROJECT_TOKEN`: sent as `X-Project-Token`.
+    pub project_token: SecretString,
+    /// `FLYSENSE_CLIENT_ID`: client id of the integration, lower-case.
+    pub client_id: String,
+}
+
+impl Flysense {
+    /// Reads the concern; `None` when neither token nor client id is set.
+    pub fn from_env(env: &Env) -> Result<Option<Self>, ConfigError> {
+        env.read(|vars| {
+            let platform_url = vars.base_url(&PLATFORM_URL);
+            if !vars.is_set(&PROJECT_TOKEN) && !vars.is_set(&CLIENT_ID) {
+                return Ok(None);
+            }
+            let project_token = vars.secret(&PROJECT_TOKEN);
+            let client_id = vars.parsed(&CLIENT_ID, |text| {
+                let text = text.to_ascii_lowercase();
+                if is_uuid(&text) { Ok(text) } else { Err("a UUID in its hyphenated form".to_owned()) }
+            });
+            Ok(Some(Self {
+                platform_url: platform_url?,
+                project_token: project_token?,
+                client_id: client_id?,
+            }))
+        })
+    }
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}

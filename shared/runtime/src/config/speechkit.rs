@@ -1,0 +1,147 @@
+//! Yandex SpeechKit, API v3, recognition of files.
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::{ConfigError, Env, Variable};
+
+/// The classifiers of SpeechKit's speech analysis for Russian.
+const CLASSIFIERS_KNOWN: [&str; 9] = [
+    "formal_greeting",
+    "informal_greeting",
+    "formal_farewell",
+    "informal_farewell",
+    "insult",
+    "profanity",
+    "gender",
+    "negative",
+    "answerphone",
+];
+
+const STT_URL: Variable = Variable::with_default(
+    "FLYSK_SPEECHKIT_STT_URL",
+    "https://stt.api.cloud.yandex.net",
+    "Where recognitions are asked for and fetched.",
+);
+const OPERATION_URL: Variable = Variable::with_default(
+    "FLYSK_SPEECHKIT_OPERATION_URL",
+    "https://operation.api.cloud.yandex.net",
+    "Where the state of a recognition is asked for.",
+);
+const API_KEY: Variable = Variable::required(
+    "FLYSK_SPEECHKIT_API_KEY",
+    "development",
+    "API key of a service account with ai.speechkit-stt.user and storage.viewer on the bucket.",
+)
+.secret();
+const MODEL: Variable = Variable::with_default(
+    "FLYSK_SPEECHKIT_MODEL",
+    "general",
+    "Recognition model: general, general:rc, or deferred-general (cheaper, up to a day).",
+);
+const LANGUAGE: Variable =
+    Variable::with_default("FLYSK_SPEECHKIT_LANGUAGE", "ru-RU", "Language of the calls, or `auto`.");
+const CLASSIFIERS: Variable = Variable::with_default(
+    "FLYSK_SPEECHKIT_CLASSIFIERS",
+    "formal_greeting,informal_greeting,formal_farewell,informal_farewell,insult,profanity,negative,answerphone",
+    "Classifiers asked for on each utterance (Russian only), or `none`.",
+);
+const SUMMARIZATION_MODEL_URI: Variable = Variable::optional(
+    "FLYSK_SPEECHKIT_SUMMARIZATION_MODEL_URI",
+    "gpt://<folder id>/yandexgpt-lite/latest",
+    "Model SpeechKit itself summarizes with; needs ai.languageModels.user, and 2 calls at once are the quota.\n\
+     Without it summaries come from YandexGPT, if that is configured.",
+);
+const SUBMITS_PER_HOUR: Variable = Variable::with_default(
+    "FLYSK_SPEECHKIT_SUBMITS_PER_HOUR",
+    "500",
+    "Quota of recognitions an hour, kept over all workers.",
+);
+const STATUS_CHECKS_PER_SECOND: Variable = Variable::with_default(
+    "FLYSK_SPEECHKIT_STATUS_CHECKS_PER_SECOND",
+    "5",
+    "Quota of state checks a second, kept over all workers.",
+);
+const SUMMARIZATIONS_AT_ONCE: Variable = Variable::with_default(
+    "FLYSK_SPEECHKIT_SUMMARIZATIONS_AT_ONCE",
+    "2",
+    "Quota of recognitions with a summary at one time, kept over all workers.",
+);
+
+pub(super) const VARIABLES: &[Variable] = &[
+    STT_URL,
+    OPERATION_URL,
+    API_KEY,
+    MODEL,
+    LANGUAGE,
+    CLASSIFIERS,
+    SUMMARIZATION_MODEL_URI,
+    SUBMITS_PER_HOUR,
+    STATUS_CHECKS_PER_SECOND,
+    SUMMARIZATIONS_AT_ONCE,
+];
+
+/// How speech becomes text. Source of the quotas: SpeechKit docs, "Quotas and limits".
+#[derive(Debug, Clone)]
+pub struct SpeechKit {
+    /// `FLYSK_SPEECHKIT_STT_URL`: base address of the recognizer.
+    pub stt_url: Url,
+    /// `FLYSK_SPEECHKIT_OPERATION_URL`: base address of operations.
+    pub operation_url: Url,
+    /// `FLYSK_SPEECHKIT_API_KEY`: sent as `Authorization: Api-Key …`.
+    pub api_key: SecretString,
+    /// `FLYSK_SPEECHKIT_MODEL`: recognition model.
+    pub model: String,
+    /// `FLYSK_SPEECHKIT_LANGUAGE`: language code.
+    pub language: String,
+    /// `FLYSK_SPEECHKIT_CLASSIFIERS`: names of classifiers asked for.
+    pub classifiers: Vec<String>,
+    /// `FLYSK_SPEECHKIT_SUMMARIZATION_MODEL_URI`: model of SpeechKit's own summaries, if wanted.
+    pub summarization_model_uri: Option<String>,
+    /// `FLYSK_SPEECHKIT_SUBMITS_PER_HOUR`: quota.
+    pub submits_per_hour: u32,
+    /// `FLYSK_SPEECHKIT_STATUS_CHECKS_PER_SECOND`: quota.
+    pub status_checks_per_second: u32,
+    /// `FLYSK_SPEECHKIT_SUMMARIZATIONS_AT_ONCE`: quota.
+    pub summarizations_at_once: u32,
+}
+
+impl SpeechKit {
+    /// Reads the concern.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        env.read(|vars| {
+            let stt_url = vars.base_url(&STT_URL);
+            let operation_url = vars.base_url(&OPERATION_URL);
+            let api_key = vars.secret(&API_KEY);
+            let model = vars.text(&MODEL);
+            let language = vars.text(&LANGUAGE);
+            let classifiers = vars.list(&CLASSIFIERS, parse_classifier);
+            let summarization_model_uri =
+                vars.optional(&SUMMARIZATION_MODEL_URI, super::yandexgpt::model_uri);
+            let submits_per_hour = vars.number(&SUBMITS_PER_HOUR, 1..=1_000_000);
+            let status_checks_per_second = vars.number(&STATUS_CHECKS_PER_SECOND, 1..=10_000);
+            let summarizations_at_once = vars.number(&SUMMARIZATIONS_AT_ONCE, 1..=1_000);
+            Ok(Self {
+                stt_url: stt_url?,
+                operation_url: operation_url?,
+                api_key: api_key?,
+                model: model?,
+                language: language?,
+                classifiers: classifiers?,
+                summarization_model_uri: summarization_model_uri?,
+                submits_per_hour: submits_per_hour?,
+                status_checks_per_second: status_checks_per_second?,
+                summarizations_at_once: summarizations_at_once?,
+            })
+        })
+    }
+}
+
+/// A misspelt name would make SpeechKit refuse every call, so it is refused here, once.
+fn parse_classifier(name: &str) -> Result<String, String> {
+    if CLASSIFIERS_KNOWN.contains(&name) {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("`none`, or names among {}", CLASSIFIERS_KNOWN.join(", ")))
+    }
+}

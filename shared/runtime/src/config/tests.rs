@@ -1,0 +1,150 @@
+//! The catalogue, the file that explains it, and what the concerns read are one and the same.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use secrecy::ExposeSecret;
+
+use super::*;
+
+/// The committed file.
+const ENV_EXAMPLE: &str = include_str!("../../../../.env.example");
+
+fn variables() -> impl Iterator<Item = &'static Variable> {
+    SECTIONS.iter().flat_map(|section| section.variables)
+}
+
+/// `NAME=value` lines of the file, with those that are commented out if `all`.
+fn example(all: bool) -> Env {
+    let assignment = |line: &'static str| {
+        let line = if all { line.strip_prefix("# ").unwrap_or(line) } else { line };
+        line.split_once('=').filter(|(name, _)| variables().any(|variable| variable.name == *name))
+    };
+    ENV_EXAMPLE.lines().filter_map(assignment).collect()
+}
+
+/// Reads every concern there is and tells what was wrong, if anything.
+fn read_everything(env: &Env) -> Result<(), ConfigError> {
+    env.read(|vars| {
+        let parts = [
+            vars.part(Amocrm::from_env).map(drop),
+            vars.part(Audio::from_env).map(drop),
+            vars.part(Database::from_env).map(drop),
+            vars.part(Flysense::from_env).map(drop),
+            vars.part(Http::from_env).map(drop),
+            vars.part(Keys::from_env).map(drop),
+            vars.part(Outbound::from_env).map(drop),
+            vars.part(Redis::from_env).map(drop),
+            vars.part(SpeechKit::from_env).map(drop),
+            vars.part(Storage::from_env).map(drop),
+            vars.part(Telemetry::from_env).map(drop),
+            vars.part(Worker::from_env).map(drop),
+            vars.part(YandexGpt::from_env).map(drop),
+        ];
+        parts.into_iter().collect()
+    })
+}
+
+#[test]
+fn env_example_is_the_catalogues() {
+    assert!(
+        ENV_EXAMPLE == env_example(SECTIONS),
+        ".env.example is out of date: cargo run -p flysk-runtime --example env_example > .env.example"
+    );
+}
+
+#[test]
+fn what_is_read_is_what_is_listed() {
+    let env = example(true);
+    read_everything(&env).unwrap();
+    let listed: BTreeSet<String> = variables().map(|variable| variable.name.to_owned()).collect();
+    assert_eq!(env.reads(), listed);
+    assert_eq!(listed.len(), variables().count(), "a variable is listed twice");
+}
+
+#[test]
+fn env_example_works_as_it_is() {
+    read_everything(&example(false)).unwrap();
+}
+
+#[test]
+fn an_empty_environment_is_told_every_required_variable_at_once() {
+    let error = read_everything(&Env::default()).unwrap_err();
+    let told: BTreeSet<&str> = error.problems().iter().map(|problem| problem.variable).collect();
+    let required: BTreeSet<&str> = variables()
+        .filter(|variable| matches!(variable.presence, Presence::Required(_)))
+        .map(|variable| variable.name)
+        .collect();
+    assert_eq!(told, required);
+}
+
+#[test]
+fn a_bad_value_is_shown_unless_it_is_a_secret() {
+    let env = example(false)
+        .with("FLYSK_LISTEN", "localhost")
+        .with("FLYSK_GRACE_SECONDS", "soon")
+        .with("DATABASE_URL", "postgres://root:hunter2@127.0.0.1/flysk")
+        .with("FLYSK_KEYRING", "k1:hunter2");
+    let text = read_everything(&env).unwrap_err().to_string();
+    assert!(
+        text.contains("FLYSK_LISTEN: want `address:port`, such as 0.0.0.0:8080, got `localhost`"),
+        "{text}"
+    );
+    assert!(text.contains("FLYSK_GRACE_SECONDS: want a whole number from 1 to 3600, got `soon`"), "{text}");
+    assert!(text.contains("DATABASE_URL: want an address that begins with mysql:// or mariadb://"), "{text}");
+    assert!(text.contains("FLYSK_KEYRING"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn no_configuration_shows_a_secret() {
+    let env = example(true)
+        .with("DATABASE_URL", "mysql://root:hunter2@127.0.0.1/flysk")
+        .with("REDIS_URL", "redis://:hunter2@127.0.0.1/0")
+        .with("FLYSENSE_PROJECT_TOKEN", "hunter2")
+        .with("FLYSK_STORAGE_SECRET_ACCESS_KEY", "hunter2")
+        .with("FLYSK_YANDEXGPT_API_KEY", "hunter2")
+        .with("FLYSK_SPEECHKIT_API_KEY", "hunter2");
+    let database = Database::from_env(&env).unwrap();
+    assert_eq!(database.url.expose_secret(), "mysql://root:hunter2@127.0.0.1/flysk");
+    let mut shown = format!("{env:?} {database:?}");
+    write!(shown, "{:?}{:?}", Redis::from_env(&env), Flysense::from_env(&env)).unwrap();
+    write!(shown, "{:?}{:?}", Storage::from_env(&env), YandexGpt::from_env(&env)).unwrap();
+    write!(shown, "{:?}{:?}", SpeechKit::from_env(&env), Keys::from_env(&env)).unwrap();
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert!(!shown.contains("MDEy"), "{shown}");
+}
+
+#[test]
+fn a_blank_value_is_unset() {
+    let env = example(false).with("FLYSK_METRICS_LISTEN", "  ").with("FLYSK_LOG_FORMAT", "");
+    let telemetry = Telemetry::from_env(&env).unwrap();
+    assert_eq!((telemetry.metrics_listen, telemetry.format), (None, LogFormat::Json));
+}
+
+#[test]
+fn optional_customers_are_whole_or_absent() {
+    let env = example(false);
+    assert!(YandexGpt::from_env(&env).unwrap().is_none());
+    assert!(Flysense::from_env(&env).unwrap().is_none());
+
+    let half = env.with("FLYSK_YANDEXGPT_API_KEY", "key").with("FLYSENSE_PROJECT_TOKEN", "token");
+    assert_eq!(YandexGpt::from_env(&half).unwrap_err().problems()[0].variable, "FLYSK_YANDEXGPT_MODEL_URI");
+    assert_eq!(Flysense::from_env(&half).unwrap_err().problems()[0].variable, "FLYSENSE_CLIENT_ID");
+}
+
+#[test]
+fn values_are_cleaned_up_on_the_way_in() {
+    let env = example(false)
+        .with("FLYSK_PUBLIC_URL", "https://flysk.example/base")
+        .with("FLYSK_SPEECHKIT_CLASSIFIERS", "negative, insult,")
+        .with("FLYSK_OUTBOUND_ALLOW", "none");
+    assert_eq!(Http::from_env(&env).unwrap().public_url.join("oauth/x").unwrap().path(), "/base/oauth/x");
+    assert_eq!(SpeechKit::from_env(&env).unwrap().classifiers, ["negative", "insult"]);
+    assert_eq!(Outbound::from_env(&env).unwrap().allow, []);
+    assert_eq!(Audio::from_env(&env).unwrap().ffmpeg.unwrap().to_str(), Some("ffmpeg"));
+
+    let env = env.with("FLYSK_SPEECHKIT_CLASSIFIERS", "none").with("FLYSK_FFMPEG", "none");
+    assert_eq!(SpeechKit::from_env(&env).unwrap().classifiers, [""; 0]);
+    assert_eq!(Audio::from_env(&env).unwrap().ffmpeg, None);
+}
