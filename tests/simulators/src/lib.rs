@@ -6,8 +6,13 @@
 pub mod clock;
 pub mod control;
 mod cut;
+pub mod s3;
 pub mod server;
+pub mod speechkit;
+mod yandex;
+pub mod yandexgpt;
 
 pub use clock::SimClock;
 pub use control::{Act, Call, Control, Script};
 pub use server::Running;
+pub use yandex::{BodyShape, Code, Credential, Scheme};

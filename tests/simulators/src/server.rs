@@ -90,11 +90,7 @@ where
     let stage = Stage {
         control: control.clone(),
         connections: connections.clone(),
-        sim: Route::new()
-            .nest("/_sim", control_routes(sim_routes))
-            .data(control.clone())
-            .map_to_response()
-            .boxed(),
+        sim: control_endpoint(&control, sim_routes),
         stranger: routes.map_to_response().boxed(),
     };
     let stop = CancellationToken::new();
@@ -170,6 +166,11 @@ fn scripted(status: u16, headers: &[(String, String)], body: String) -> Response
         response = response.header(name.as_str(), value.as_str());
     }
     response.body(Body::from_string(body))
+}
+
+/// The control API of a simulator, for one that is not served by [`serve`].
+pub(crate) fn control_endpoint(control: &Control, sim_routes: Route) -> BoxEndpoint<'static, Response> {
+    Route::new().nest("/_sim", control_routes(sim_routes)).data(control.clone()).map_to_response().boxed()
 }
 
 fn control_routes(sim_routes: Route) -> Route {

@@ -1,0 +1,1 @@
+//! SpeechKit API v3, asynchronous recognition of files.

@@ -1,0 +1,144 @@
+//! Errors as gRPC statuses behind a REST gateway.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::StatusCode;
+use poem::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// A gRPC status code that these APIs are known to answer with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Code {
+    /// 1: the caller cancelled the operation.
+    Cancelled,
+    /// 3: the request is wrong and stays wrong.
+    InvalidArgument,
+    /// 4: took too long.
+    DeadlineExceeded,
+    /// 5: no such thing, not yet, or no longer.
+    NotFound,
+    /// 7: known, but not allowed.
+    PermissionDenied,
+    /// 8: over a quota.
+    ResourceExhausted,
+    /// 12: not offered.
+    Unimplemented,
+    /// 13: the service failed.
+    Internal,
+    /// 14: the service cannot be reached just now.
+    Unavailable,
+    /// 16: not known.
+    Unauthenticated,
+}
+
+impl Code {
+    /// Its number in gRPC.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Cancelled => 1,
+            Self::InvalidArgument => 3,
+            Self::DeadlineExceeded => 4,
+            Self::NotFound => 5,
+            Self::PermissionDenied => 7,
+            Self::ResourceExhausted => 8,
+            Self::Unimplemented => 12,
+            Self::Internal => 13,
+            Self::Unavailable => 14,
+            Self::Unauthenticated => 16,
+        }
+    }
+
+    /// The HTTP status that the gateway makes of it.
+    pub fn http(self) -> StatusCode {
+        match self {
+            // The gateway's own number for it is 499, "client closed request".
+            Self::Cancelled => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
+            Self::InvalidArgument => StatusCode::BAD_REQUEST,
+            Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::PermissionDenied => StatusCode::FORBIDDEN,
+            Self::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unimplemented => StatusCode::NOT_IMPLEMENTED,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+        }
+    }
+}
+
+/// How an error body looks: both forms have been seen, so a client must read both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BodyShape {
+    /// One after the other.
+    #[default]
+    Alternate,
+    /// `{"code": 5, "message": "…", "details": []}`.
+    Plain,
+    /// `{"error": {"grpcCode": 5, "httpCode": 404, "message": "…", …}}`.
+    Wrapped,
+}
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code:?}: {message}")]
+pub(crate) struct Status {
+    pub(crate) code: Code,
+    pub(crate) message: String,
+}
+
+impl Status {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Code::InvalidArgument, message)
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(Code::NotFound, message)
+    }
+
+    /// `google.rpc.Status`, as in an operation's `error` and in the plain body.
+    pub(crate) fn plain(&self) -> Value {
+        json!({ "code": self.code.number(), "message": self.message, "details": [] })
+    }
+
+    /// The gateway's envelope, as in the wrapped body and in the middle of a stream.
+    pub(crate) fn wrapped(&self) -> Value {
+        let http = self.code.http();
+        json!({ "error": {
+            "grpcCode": self.code.number(),
+            "httpCode": http.as_u16(),
+            "message": self.message,
+            "httpStatus": http.canonical_reason().unwrap_or("Client Closed Request"),
+            "details": [],
+        } })
+    }
+}
+
+/// Gives error bodies their shape.
+#[derive(Debug, Default)]
+pub(crate) struct Shaper {
+    wrap_next: AtomicBool,
+}
+
+impl Shaper {
+    pub(crate) fn response(&self, status: &Status, shape: BodyShape) -> Response {
+        let wrapped = match shape {
+            BodyShape::Plain => false,
+            BodyShape::Wrapped => true,
+            BodyShape::Alternate => self.wrap_next.fetch_xor(true, Ordering::Relaxed),
+        };
+        let body = if wrapped { status.wrapped() } else { status.plain() };
+        json_response(status.code.http(), &body)
+    }
+}
+
+/// A compact JSON answer.
+pub(crate) fn json_response(status: StatusCode, body: &Value) -> Response {
+    Response::builder().status(status).content_type("application/json").body(body.to_string())
+}

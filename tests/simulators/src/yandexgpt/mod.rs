@@ -1,0 +1,163 @@
+//! Foundation Models, text generation in synchronous mode: `POST /foundationModels/v1/completion`.
+//!
+//! Control, beside what every simulator has: `GET/PUT /_sim/behaviour` (see [`Behaviour`]; `PUT` sets all
+//! fields, those left out to their defaults).
+
+mod answer;
+mod request;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use http::HeaderMap;
+use poem::web::{Data, Json};
+use poem::{EndpointExt as _, Response, Route, get, handler, post};
+use serde::{Deserialize, Serialize};
+
+use crate::control::{Control, locked};
+use crate::server::{self, Running};
+use crate::yandex::{BodyShape, Code, Credential, Scope, Shaper, Status, authorize};
+
+/// Simultaneous generations in synchronous mode (AI Studio, "Quotas and limits").
+pub const SIMULTANEOUS: usize = 10;
+
+/// How the simulator is set up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where to listen; `None`: a free port of 127.0.0.1.
+    pub bind: Option<SocketAddr>,
+    /// Who may call.
+    pub credentials: Vec<Credential>,
+}
+
+/// What may go differently from a good answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// An answer of the form asked for.
+    #[default]
+    Answer,
+    /// The ethics filter stops it: status `…_CONTENT_FILTER` and a polite sentence.
+    ContentFilter,
+    /// The answer is cut in half: status `…_TRUNCATED_FINAL`.
+    Truncated,
+    /// JSON stands in a Markdown fence.
+    Fenced,
+    /// HTTP 500.
+    Failure,
+}
+
+/// Behaviour set by a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Behaviour {
+    /// How generations end.
+    pub outcome: Outcome,
+    /// How long one takes, ms of real time.
+    pub answer_ms: u64,
+    /// How error bodies look.
+    pub error_shape: BodyShape,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self { outcome: Outcome::default(), answer_ms: 20, error_shape: BodyShape::default() }
+    }
+}
+
+/// The simulator. Clones share its state.
+#[derive(Debug, Clone)]
+pub struct YandexGpt(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    credentials: Vec<Credential>,
+    behaviour: Mutex<Behaviour>,
+    running: AtomicUsize,
+    shaper: Shaper,
+}
+
+impl YandexGpt {
+    /// Sets how it behaves from now on.
+    pub fn behave(&self, behaviour: Behaviour) {
+        *locked(&self.0.behaviour) = behaviour;
+    }
+
+    /// How it behaves.
+    pub fn behaviour(&self) -> Behaviour {
+        *locked(&self.0.behaviour)
+    }
+
+    async fn complete(&self, headers: &HeaderMap, body: &[u8]) -> Result<Response, Status> {
+        authorize(&self.0.credentials, headers, Scope::LanguageModels)?;
+        let task = request::read(body)?;
+        let _slot = Slot::take(&self.0.running)?;
+        let behaviour = self.behaviour();
+        tokio::time::sleep(Duration::from_millis(behaviour.answer_ms)).await;
+        if behaviour.outcome == Outcome::Failure {
+            return Err(Status::new(Code::Internal, "Internal error"));
+        }
+        Ok(answer::write(&task, behaviour.outcome))
+    }
+}
+
+/// One of the simultaneous generations.
+struct Slot<'a>(&'a AtomicUsize);
+
+impl<'a> Slot<'a> {
+    fn take(running: &'a AtomicUsize) -> Result<Self, Status> {
+        if running.fetch_add(1, Ordering::SeqCst) >= SIMULTANEOUS {
+            running.fetch_sub(1, Ordering::SeqCst);
+            let message = "ai.textGenerationCompletionSessionsCount.count quota limit exceed";
+            return Err(Status::new(Code::ResourceExhausted, message));
+        }
+        Ok(Self(running))
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Starts the simulator.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub async fn start(options: Options, control: Control) -> anyhow::Result<Running<YandexGpt>> {
+    let state = YandexGpt(Arc::new(Inner {
+        credentials: options.credentials,
+        behaviour: Mutex::default(),
+        running: AtomicUsize::new(0),
+        shaper: Shaper::default(),
+    }));
+    let routes = Route::new().at("/foundationModels/v1/completion", post(complete)).data(state.clone());
+    let behaviour = get(read_behaviour).put(set_behaviour).data(state.clone());
+    let listener = server::bind(options.bind).await.context("YandexGPT cannot listen")?;
+    let sim_routes = Route::new().at("/behaviour", behaviour);
+    server::serve(listener, control, state, routes, sim_routes).context("YandexGPT cannot serve")
+}
+
+#[handler]
+async fn complete(state: Data<&YandexGpt>, headers: &HeaderMap, body: Bytes) -> Response {
+    match state.complete(headers, &body).await {
+        Ok(response) => response,
+        Err(status) => state.0.0.shaper.response(&status, state.behaviour().error_shape),
+    }
+}
+
+#[handler]
+fn read_behaviour(state: Data<&YandexGpt>) -> Json<Behaviour> {
+    Json(state.behaviour())
+}
+
+#[handler]
+fn set_behaviour(state: Data<&YandexGpt>, Json(behaviour): Json<Behaviour>) -> Json<Behaviour> {
+    state.behave(behaviour);
+    Json(behaviour)
+}
