@@ -1,1 +1,25 @@
-//! The catalogue of jobs, the durable enqueue, and the runtime that drives apalis.
+//! The catalogue of jobs (one file per kind), the durable enqueue, and the runtime that drives apalis.
+//!
+//! A job is written in the transaction that made it necessary ([`Outbox::begin`], [`Unit::enqueue`]).
+//! MySQL is memory, Redis is transport: losing Redis loses nothing.
+
+pub mod amocrm;
+pub mod calls;
+pub mod catalogue;
+pub mod job;
+pub mod lifecycle;
+pub mod oauth;
+mod outbox;
+pub mod policy;
+pub mod runtime;
+pub mod upkeep;
+mod wake;
+
+pub use job::{Job, Tick};
+pub use outbox::{Outbox, Unit};
+pub use policy::{Delays, Policy, Priority, Queue};
+pub use runtime::registry::{Handle, Registry};
+pub use runtime::run::Run;
+pub use runtime::ticks::{HandleTick, Next, TickRegistry, Ticks};
+pub use runtime::verdict::{JobError, JobResult, Verdict};
+pub use wake::{Keys, QUEUE_HOLDS, Waker, connect_redis};

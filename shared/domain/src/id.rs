@@ -103,6 +103,11 @@ ulid_id!(
     HookId, "hok_"
 );
 
+ulid_id!(
+    /// One lifecycle event, told to the vendor's backend.
+    EventId, "evt_"
+);
+
 macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

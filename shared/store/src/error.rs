@@ -41,7 +41,9 @@ impl From<sqlx::Error> for StoreError {
                 return Self::Taken { key: duplicated_key(db.message()) };
             }
             // 1213 deadlock, 1205 lock wait timeout, 1020 record changed since last read (MariaDB snapshot isolation).
-            let number = db.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(sqlx::mysql::MySqlDatabaseError::number);
+            let number = db
+                .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+                .map(sqlx::mysql::MySqlDatabaseError::number);
             if matches!(number, Some(1213 | 1205 | 1020)) {
                 return Self::Contended(error);
             }
@@ -66,7 +68,10 @@ mod tests {
 
     #[test]
     fn both_servers_name_the_same_key() {
-        assert_eq!(duplicated_key("Duplicate entry 'a-b' for key 'jobs.jobs_waiting_key'"), "jobs_waiting_key");
+        assert_eq!(
+            duplicated_key("Duplicate entry 'a-b' for key 'jobs.jobs_waiting_key'"),
+            "jobs_waiting_key"
+        );
         assert_eq!(duplicated_key("Duplicate entry 'a-b' for key 'jobs_waiting_key'"), "jobs_waiting_key");
     }
 }

@@ -102,11 +102,12 @@ pub async fn claim(
     if taken.rows_affected() == 0 {
         return Ok(None);
     }
-    let row: Option<LeaseRow> = sqlx::query_as(select_lease!("id = ? AND state = 'running' AND lease_owner = ?"))
-    .bind(id.to_string())
-    .bind(owner)
-    .fetch_optional(conn)
-    .await?;
+    let row: Option<LeaseRow> =
+        sqlx::query_as(select_lease!("id = ? AND state = 'running' AND lease_owner = ?"))
+            .bind(id.to_string())
+            .bind(owner)
+            .fetch_optional(conn)
+            .await?;
     Ok(row.map(Lease::from))
 }
 
@@ -132,7 +133,12 @@ pub async fn extend_leases(conn: &mut Conn, owner: &str, until: DateTime<Utc>) -
 }
 
 /// Ends a job well. [`StoreError::Stale`] if the fence is no longer ours.
-pub async fn complete(conn: &mut Conn, fence: Fence, note: Option<&str>, now: DateTime<Utc>) -> StoreResult<()> {
+pub async fn complete(
+    conn: &mut Conn,
+    fence: Fence,
+    note: Option<&str>,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
     end(conn, fence, JobState::Done, note, now).await
 }
 
@@ -189,7 +195,8 @@ async fn put_back(
     const WITH_KEY: &str = "UPDATE jobs SET state = 'queued', run_at = ?, push_at = ?, attempt = attempt - ?,
             waiting_key = dedup_key, lease_owner = NULL, lease_until = NULL, last_error = COALESCE(?, last_error)
          WHERE id = ? AND fence = ? AND state = 'running'";
-    const WITHOUT_KEY: &str = "UPDATE jobs SET state = 'queued', run_at = ?, push_at = ?, attempt = attempt - ?,
+    const WITHOUT_KEY: &str =
+        "UPDATE jobs SET state = 'queued', run_at = ?, push_at = ?, attempt = attempt - ?,
             waiting_key = NULL, lease_owner = NULL, lease_until = NULL, last_error = COALESCE(?, last_error)
          WHERE id = ? AND fence = ? AND state = 'running'";
     let put = |statement: &'static str| {
@@ -210,11 +217,12 @@ async fn put_back(
 
 /// At most `limit` running jobs whose lease ran out before `now`.
 pub async fn list_expired(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<Lease>> {
-    let rows: Vec<LeaseRow> = sqlx::query_as(select_lease!("state = 'running' AND lease_until < ? ORDER BY lease_until LIMIT ?"))
-    .bind(now)
-    .bind(limit)
-    .fetch_all(conn)
-    .await?;
+    let rows: Vec<LeaseRow> =
+        sqlx::query_as(select_lease!("state = 'running' AND lease_until < ? ORDER BY lease_until LIMIT ?"))
+            .bind(now)
+            .bind(limit)
+            .fetch_all(conn)
+            .await?;
     Ok(rows.into_iter().map(Lease::from).collect())
 }
 

@@ -71,10 +71,7 @@ pub struct QueueDepth {
 
 /// One job.
 pub async fn find(conn: &mut Conn, id: JobId) -> StoreResult<Option<JobRow>> {
-    Ok(sqlx::query_as(select_jobs!("id = ?"))
-        .bind(id.to_string())
-        .fetch_optional(conn)
-        .await?)
+    Ok(sqlx::query_as(select_jobs!("id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }
 
 /// The youngest `limit` jobs in `state` (any if `None`) and of `kind` (any if `None`).
@@ -136,12 +133,13 @@ pub async fn cancel(conn: &mut Conn, id: JobId, reason: &str, now: DateTime<Utc>
 
 /// Forgets at most `limit` jobs that ended in `state` before `before`; returns how many.
 pub async fn prune(conn: &mut Conn, state: JobState, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
-    let pruned = sqlx::query("DELETE FROM jobs WHERE state = ? AND finished_at < ? ORDER BY finished_at LIMIT ?")
-        .bind(state.as_str())
-        .bind(before)
-        .bind(limit)
-        .execute(conn)
-        .await?;
+    let pruned =
+        sqlx::query("DELETE FROM jobs WHERE state = ? AND finished_at < ? ORDER BY finished_at LIMIT ?")
+            .bind(state.as_str())
+            .bind(before)
+            .bind(limit)
+            .execute(conn)
+            .await?;
     Ok(pruned.rows_affected())
 }
 

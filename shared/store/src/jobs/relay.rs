@@ -15,14 +15,21 @@ pub struct DueJob {
     pub queue: String,
     /// 0 runs first.
     pub priority: u8,
+    /// Its fence number: differs from one wait of the job to the next.
+    pub fence: u64,
 }
 
 /// At most `limit` jobs of `queue` to be carried now: urgent ones first, then a turn for each tenant
 /// before anybody's second, so that one account's thousand calls do not stand before another's first.
-pub async fn list_due(conn: &mut Conn, queue: &str, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<DueJob>> {
+pub async fn list_due(
+    conn: &mut Conn,
+    queue: &str,
+    now: DateTime<Utc>,
+    limit: u32,
+) -> StoreResult<Vec<DueJob>> {
     Ok(sqlx::query_as(
-        "SELECT id, queue, priority FROM (
-             SELECT id, queue, priority, push_at,
+        "SELECT id, queue, priority, fence FROM (
+             SELECT id, queue, priority, fence, push_at,
                     ROW_NUMBER() OVER (PARTITION BY priority, COALESCE(tenant, id) ORDER BY push_at, id) AS turn
              FROM jobs WHERE state = 'queued' AND push_at <= ? AND run_at <= ? AND queue = ?
          ) AS due
@@ -38,7 +45,12 @@ pub async fn list_due(conn: &mut Conn, queue: &str, now: DateTime<Utc>, limit: u
 
 /// Notes that `id` is being carried and need not be looked at before `again_at`; `false` if another
 /// relay was faster or the job is gone.
-pub async fn mark_pushed(conn: &mut Conn, ids: &[JobId], now: DateTime<Utc>, again_at: DateTime<Utc>) -> StoreResult<Vec<JobId>> {
+pub async fn mark_pushed(
+    conn: &mut Conn,
+    ids: &[JobId],
+    now: DateTime<Utc>,
+    again_at: DateTime<Utc>,
+) -> StoreResult<Vec<JobId>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -65,12 +77,13 @@ pub async fn defer_push(conn: &mut Conn, ids: &[JobId], at: DateTime<Utc>) -> St
 
 /// Redis lost what it held: every due job has to be carried again. Returns how many.
 pub async fn push_everything_again(conn: &mut Conn, now: DateTime<Utc>) -> StoreResult<u64> {
-    let again = sqlx::query("UPDATE jobs SET push_at = ? WHERE state = 'queued' AND push_at > ? AND run_at <= ?")
-        .bind(now)
-        .bind(now)
-        .bind(now)
-        .execute(conn)
-        .await?;
+    let again =
+        sqlx::query("UPDATE jobs SET push_at = ? WHERE state = 'queued' AND push_at > ? AND run_at <= ?")
+            .bind(now)
+            .bind(now)
+            .bind(now)
+            .execute(conn)
+            .await?;
     Ok(again.rows_affected())
 }
 

@@ -1,0 +1,5 @@
+//! Events to vendors' backends.
+
+mod deliver_event;
+
+pub use deliver_event::DeliverEvent;

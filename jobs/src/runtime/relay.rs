@@ -1,0 +1,117 @@
+//! Carries due rows from MySQL to Redis, and notices when Redis forgot.
+
+use std::time::Duration;
+
+use flysk_store::jobs;
+use redis::AsyncCommands;
+use redis::aio::ConnectionManager;
+use tokio_util::sync::CancellationToken;
+
+use crate::outbox::Outbox;
+use crate::wake::{Keys, QUEUE_HOLDS, Waker, Wakeup};
+
+/// How often due rows are looked for.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// A wake-up that led nowhere for so long is carried again (and is a no-op if it still waits).
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// Any number of relays may run: rows are claimed with `FOR UPDATE SKIP LOCKED`.
+#[derive(Debug)]
+pub(super) struct Relay {
+    pub(super) outbox: Outbox,
+    pub(super) waker: Waker,
+    pub(super) redis: ConnectionManager,
+    pub(super) keys: Keys,
+    pub(super) queues: Vec<String>,
+}
+
+impl Relay {
+    /// Runs until `stop`.
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let mut epoch = None;
+        let mut tick = tokio::time::interval(EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(tick.tick()).await.is_some() {
+            let turn = async {
+                let seen = self.epoch().await?;
+                if epoch.as_ref() != Some(&seen) {
+                    self.begin_epoch().await?;
+                    epoch = Some(seen);
+                }
+                self.carry().await
+            };
+            match stop.run_until_cancelled(turn).await {
+                Some(Err(error)) => tracing::warn!(error = %error, "the relay could not carry"),
+                Some(Ok(())) => {}
+                None => return,
+            }
+        }
+    }
+
+    /// What Redis we talk to: changes when the server restarts or its data is wiped.
+    async fn epoch(&self) -> Result<(String, String), RelayError> {
+        let mut redis = self.redis.clone();
+        let key = self.keys.key("epoch");
+        let fresh = format!("{:032x}", rand::random::<u128>());
+        let () = redis.set_nx(&key, fresh).await?;
+        let stored: String = redis.get(&key).await?;
+        let info: String = redis::cmd("INFO").arg("server").query_async(&mut redis).await?;
+        let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default();
+        Ok((stored, run_id.to_owned()))
+    }
+
+    async fn begin_epoch(&self) -> Result<(), RelayError> {
+        let mut conn = self.outbox.pool().acquire().await?;
+        let again = jobs::push_everything_again(&mut conn, self.outbox.clock().now()).await?;
+        tracing::info!(jobs = again, "Redis is new or was wiped: everything due is carried again");
+        Ok(())
+    }
+
+    async fn carry(&self) -> Result<(), RelayError> {
+        for queue in &self.queues {
+            // A full batch means that more waits: go on while there is room.
+            while self.carry_batch(queue).await? == BATCH {}
+        }
+        Ok(())
+    }
+
+    async fn carry_batch(&self, queue: &str) -> Result<usize, RelayError> {
+        let now = self.outbox.clock().now();
+        let due = jobs::list_due(&mut *self.outbox.pool().acquire().await?, queue, now, BATCH as u32).await?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let room = self.waker.room(queue).await?.min(BATCH);
+        let ids: Vec<_> = due.iter().take(room).map(|job| job.id).collect();
+        let mut tx = self.outbox.pool().begin().await?;
+        let mine = jobs::mark_pushed(&mut tx, &ids, now, now + AGAIN).await?;
+        tx.commit().await?;
+        let wakeups: Vec<Wakeup> =
+            due.iter().filter(|job| mine.contains(&job.id)).map(Wakeup::from).collect();
+        let refused = match self.waker.push(&wakeups).await {
+            Ok(refused) => refused,
+            Err(error) => {
+                // Perhaps pushed, perhaps not: carrying again is harmless.
+                jobs::defer_push(&mut *self.outbox.pool().acquire().await?, &mine, now).await?;
+                return Err(error.into());
+            }
+        };
+        jobs::defer_push(&mut *self.outbox.pool().acquire().await?, &refused, now).await?;
+        Ok(wakeups.len() - refused.len())
+    }
+}
+
+/// Rows per statement.
+const BATCH: usize = if QUEUE_HOLDS < 500 { QUEUE_HOLDS } else { 500 };
+
+/// Either side was away.
+#[derive(Debug, thiserror::Error)]
+enum RelayError {
+    #[error("{0}")]
+    Store(#[from] flysk_store::StoreError),
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("redis: {0}")]
+    Redis(#[from] redis::RedisError),
+}

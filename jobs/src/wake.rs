@@ -1,0 +1,131 @@
+//! Wake-ups: what Redis carries.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use apalis_redis::Config;
+use flysk_domain::id::JobId;
+use flysk_store::jobs::DueJob;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{RedisError, Script};
+use serde::{Deserialize, Serialize};
+
+use crate::policy::Priority;
+
+/// A queue never holds more wake-ups in Redis than this: what waits beyond it waits in MySQL, where
+/// turns between tenants are kept. Far below the 8,000 at which apalis-redis breaks.
+pub const QUEUE_HOLDS: usize = 1_000;
+
+static PUSH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/push.lua")));
+
+/// Names of our keys in Redis; a prefix keeps several deployments (or tests) on one server apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    /// Keys that begin with `prefix`, `flysk` in production.
+    pub fn new(prefix: impl Into<String>) -> Self {
+        Self { prefix: prefix.into() }
+    }
+
+    /// A key of ours.
+    pub fn key(&self, name: &str) -> String {
+        format!("{}:{name}", self.prefix)
+    }
+
+    /// The apalis queue behind `queue`.
+    pub(crate) fn queue(&self, queue: &str) -> Config {
+        Config::default().queue(self.key(queue))
+    }
+
+    /// Where a push to `queue` is announced.
+    pub(crate) fn channel(&self, queue: &str) -> String {
+        self.key(&format!("{queue}:wake"))
+    }
+}
+
+/// What a worker finds in Redis: a task id of its own, and which job to look at in MySQL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Wakeup {
+    /// Unique per wait of the job: the same wait pushed twice is one task, the next wait is another.
+    pub(crate) task: String,
+    pub(crate) job: JobId,
+    pub(crate) queue: String,
+    pub(crate) urgent: bool,
+}
+
+impl From<&DueJob> for Wakeup {
+    fn from(due: &DueJob) -> Self {
+        Self {
+            task: format!("{}.{}", due.id, due.fence),
+            job: due.id,
+            queue: due.queue.clone(),
+            urgent: due.priority == Priority::High as u8,
+        }
+    }
+}
+
+/// Pushes wake-ups; clones share the connection.
+#[derive(Clone)]
+pub struct Waker {
+    redis: ConnectionManager,
+    keys: Keys,
+}
+
+impl std::fmt::Debug for Waker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Waker").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+impl Waker {
+    /// On an open connection.
+    pub fn new(redis: ConnectionManager, keys: Keys) -> Self {
+        Self { redis, keys }
+    }
+
+    /// Pushes what there is room for; returns the jobs that were refused.
+    pub(crate) async fn push(&self, wakeups: &[Wakeup]) -> Result<Vec<JobId>, RedisError> {
+        let mut by_queue: BTreeMap<&str, Vec<&Wakeup>> = BTreeMap::new();
+        for wakeup in wakeups {
+            by_queue.entry(&wakeup.queue).or_default().push(wakeup);
+        }
+        let mut refused = Vec::new();
+        for (queue, wakeups) in by_queue {
+            let config = self.keys.queue(queue);
+            let mut push = PUSH.prepare_invoke();
+            push.key(config.job_data_hash()).key(config.active_jobs_list()).key(config.job_meta_hash());
+            push.key(self.keys.channel(queue)).arg(QUEUE_HOLDS);
+            for wakeup in &wakeups {
+                let data = serde_json::to_string(wakeup).map_err(std::io::Error::other)?;
+                push.arg(&wakeup.task).arg(data).arg(u8::from(wakeup.urgent));
+            }
+            let tasks: Vec<String> = push.invoke_async(&mut self.redis.clone()).await?;
+            refused.extend(wakeups.iter().filter(|w| tasks.contains(&w.task)).map(|w| w.job));
+        }
+        Ok(refused)
+    }
+
+    /// How many more wake-ups `queue` takes.
+    pub(crate) async fn room(&self, queue: &str) -> Result<usize, RedisError> {
+        let held: usize = redis::cmd("LLEN")
+            .arg(self.keys.queue(queue).active_jobs_list())
+            .query_async(&mut self.redis.clone())
+            .await?;
+        Ok(QUEUE_HOLDS.saturating_sub(held))
+    }
+}
+
+/// Opens a connection that survives pauses of Redis: the crate's default gives an answer 500 ms,
+/// which a snapshot or a busy moment outlasts.
+pub async fn connect_redis(url: &str) -> Result<ConnectionManager, RedisError> {
+    let config = ConnectionManagerConfig::new()
+        .set_response_timeout(Some(Duration::from_secs(10)))
+        .set_connection_timeout(Some(Duration::from_secs(5)))
+        .set_number_of_retries(1)
+        .set_max_delay(Duration::from_secs(2));
+    redis::Client::open(url)?.get_connection_manager_with_config(config).await
+}
