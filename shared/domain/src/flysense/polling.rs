@@ -1,0 +1,128 @@
+//! When to look at a running recognition.
+//!
+//! A minute of audio takes about ten seconds, so the first look comes after a sixth of the audio's length, later
+//! ones at growing intervals. Source: SpeechKit docs, asynchronous recognition (speed, deferred mode).
+
+use chrono::{DateTime, Duration, Utc};
+
+/// Intervals between looks. All of them are settings; these are the defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PollSchedule {
+    /// The first look comes no earlier than this.
+    pub first_at_least: Duration,
+    /// The first look comes after the audio's length divided by this; at least 1.
+    pub audio_per_wait: i32,
+    /// The interval after the first look; each later one is half as long again.
+    pub interval: Duration,
+    /// Where the intervals stop growing.
+    pub longest_interval: Duration,
+    /// How long after the order a recognition is given up.
+    pub deadline: Duration,
+}
+
+impl Default for PollSchedule {
+    /// For the ordinary model: most calls are ready within a minute, "up to a day" is what is promised.
+    fn default() -> Self {
+        Self {
+            first_at_least: Duration::seconds(5),
+            audio_per_wait: 6,
+            interval: Duration::seconds(10),
+            longest_interval: Duration::seconds(60),
+            deadline: Duration::hours(24),
+        }
+    }
+}
+
+/// Enough steps to grow from a second to a year; bounds the loop whatever the settings.
+const MOST_STEPS: u32 = 64;
+
+/// What to do about a recognition that is not ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextLook {
+    /// Look (again) at this moment.
+    At(DateTime<Utc>),
+    /// The deadline is over.
+    GiveUp,
+}
+
+impl PollSchedule {
+    /// For the deferred model, which is cheaper and slower: minutes instead of seconds, and a day with a margin.
+    pub fn deferred() -> Self {
+        Self {
+            first_at_least: Duration::minutes(5),
+            audio_per_wait: 6,
+            interval: Duration::minutes(1),
+            longest_interval: Duration::minutes(5),
+            deadline: Duration::hours(26),
+        }
+    }
+
+    /// How long to wait after look number `looks` (0: after the order itself).
+    pub fn wait_after(&self, looks: u32, audio: Duration) -> Duration {
+        if looks == 0 {
+            return self.first_at_least.max(audio / self.audio_per_wait.max(1));
+        }
+        let mut wait = self.interval;
+        for _ in 1..looks.min(MOST_STEPS) {
+            if wait >= self.longest_interval {
+                break;
+            }
+            wait += wait / 2;
+        }
+        wait.min(self.longest_interval)
+    }
+
+    /// When to look next at a recognition ordered at `ordered_at` that was looked at `looks` times, the last
+    /// time `now`. The last look comes at the deadline itself, never after it.
+    pub fn next_look(
+        &self,
+        ordered_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+        looks: u32,
+        audio: Duration,
+    ) -> NextLook {
+        let deadline = ordered_at + self.deadline;
+        if now >= deadline {
+            return NextLook::GiveUp;
+        }
+        NextLook::At((now + self.wait_after(looks, audio)).min(deadline))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(schedule: PollSchedule, audio_s: i64) -> Vec<f64> {
+        (0..8).map(|looks| schedule.wait_after(looks, Duration::seconds(audio_s)).as_seconds_f64()).collect()
+    }
+
+    #[test]
+    fn the_first_look_fits_the_length_and_later_ones_grow_to_a_minute() {
+        assert_eq!(seconds(PollSchedule::default(), 12), [5.0, 10.0, 15.0, 22.5, 33.75, 50.625, 60.0, 60.0]);
+        assert_eq!(seconds(PollSchedule::default(), 3_600)[..2], [600.0, 10.0]);
+        assert_eq!(seconds(PollSchedule::deferred(), 60)[..4], [300.0, 60.0, 90.0, 135.0]);
+    }
+
+    #[test]
+    fn the_last_look_is_at_the_deadline() {
+        let schedule = PollSchedule::default();
+        let ordered = DateTime::UNIX_EPOCH;
+        let minute = Duration::minutes(1);
+        let look = |after| schedule.next_look(ordered, ordered + after, 20, minute);
+        assert_eq!(look(Duration::hours(1)), NextLook::At(ordered + Duration::hours(1) + minute));
+        assert_eq!(
+            look(Duration::hours(24) - Duration::seconds(1)),
+            NextLook::At(ordered + Duration::hours(24))
+        );
+        assert_eq!(look(Duration::hours(24)), NextLook::GiveUp);
+    }
+
+    #[test]
+    fn a_settings_mistake_neither_divides_by_zero_nor_loops_forever() {
+        let schedule =
+            PollSchedule { audio_per_wait: 0, interval: Duration::zero(), ..PollSchedule::default() };
+        assert_eq!(schedule.wait_after(0, Duration::seconds(30)), Duration::seconds(30));
+        assert_eq!(schedule.wait_after(u32::MAX, Duration::zero()), Duration::zero());
+    }
+}
