@@ -1,1 +1,36 @@
 //! Telephone audio: sniff, decode, measure speech, and encode what recognition takes.
+//!
+//! [`prepare`] does all of it in one pass over a recording; [`decode`] and [`Activity`] are its parts for
+//! those who need only them. Everything is synchronous, streams with flat memory, and judges files by their
+//! content alone.
+
+mod activity;
+mod decode;
+mod encode;
+mod error;
+mod layout;
+mod mp4;
+mod mpeg;
+mod ogg;
+mod options;
+mod prepare;
+mod recording;
+mod resample;
+mod riff;
+mod sniff;
+mod source;
+mod tone;
+mod view;
+mod wav_writer;
+
+pub use activity::{
+    Activity, ChannelSpeech, FRAME_MS, HANGOVER_MS, LEAD_MS, MAX_PAUSE_MS, MIN_BURST_MS, MIN_SPEECH_MS,
+    SpeechSegment,
+};
+pub use decode::{Decoded, Decoder, PcmSink, decode};
+pub use error::AudioError;
+pub use layout::Layout;
+pub use options::{Ffmpeg, Limits, Options};
+pub use prepare::{Container, Prepared, prepare};
+pub use sniff::{Kind, sniff};
+pub use source::PcmFormat;

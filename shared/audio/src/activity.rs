@@ -1,0 +1,266 @@
+//! Who speaks when: voice activity per channel.
+//!
+//! Each channel is measured in frames of 20 ms: level, and whether the frame is a pure call progress tone.
+//! The decision is made at the end, when the noise floor and the speech level of the channel are known, so
+//! that a quiet line and a noisy one are judged by their own measure. One byte per frame is kept: 720 kB for
+//! a channel of four hours.
+
+use crate::source::PcmFormat;
+use crate::tone::ToneProbe;
+
+/// Length of a frame, in milliseconds.
+pub const FRAME_MS: u64 = 20;
+/// Pauses of one channel up to this long do not end a segment, in milliseconds. Pauses inside a sentence
+/// stay together; the shortest gap between two turns is longer.
+pub const MAX_PAUSE_MS: u64 = 300;
+/// A segment begins this long before its first activity, in milliseconds: many words begin softly.
+pub const LEAD_MS: u64 = 20;
+/// A segment lasts this long beyond its last activity, in milliseconds: words fade below any threshold.
+/// With the lead it is shorter than [`MAX_PAUSE_MS`], so segments never touch.
+pub const HANGOVER_MS: u64 = 200;
+/// A segment has at least this much activity in a row, in milliseconds: clicks are shorter.
+pub const MIN_BURST_MS: u64 = 60;
+/// Less activity than this in a whole recording is no speech, in milliseconds.
+pub const MIN_SPEECH_MS: u64 = 100;
+
+/// A pure tone shorter than this may be a vowel, in milliseconds; busy tones last at least 200 ms.
+const MIN_TONE_MS: u64 = 160;
+/// Nothing below this level is speech, in dBFS: telephone speech is 30 dB above it.
+const MIN_ONSET_DB: f32 = -55.0;
+/// Whatever is louder than this is not silence, however loud the rest of the channel is.
+const MAX_ONSET_DB: f32 = -30.0;
+/// Speech starts this far above the noise floor.
+const ABOVE_FLOOR_DB: f32 = 9.0;
+/// Speech starts at most this far below the speech level: what is softer is echo of the other side.
+const BELOW_SPEECH_DB: f32 = 35.0;
+/// A segment goes on while the level is no more than this below the onset (hysteresis).
+const HYSTERESIS_DB: f32 = 6.0;
+/// Rank of the frame level taken for the noise floor, and for the speech level.
+const FLOOR_RANK: f32 = 0.10;
+const SPEECH_RANK: f32 = 0.95;
+
+/// Samples are averaged down to no less than this rate before they are measured, in Hz.
+const ANALYSIS_RATE: u32 = 8_000;
+/// A frame's byte: level in half decibels above −127 dBFS, or this mark.
+const TONE: u8 = u8::MAX;
+
+/// A stretch of speech in one channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SpeechSegment {
+    /// Start, in milliseconds from the beginning of the recording.
+    pub start_ms: u64,
+    /// End, in milliseconds.
+    pub end_ms: u64,
+}
+
+/// Speech of one channel.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChannelSpeech {
+    /// Segments in order; they do not overlap.
+    pub segments: Vec<SpeechSegment>,
+    /// Activity inside the segments without pauses, lead and hangover, in milliseconds.
+    pub speech_ms: u64,
+    /// Ring-back, busy and other pure tones of 400 to 450 Hz, in milliseconds.
+    pub tone_ms: u64,
+}
+
+impl ChannelSpeech {
+    /// Whether anything was said: at least [`MIN_SPEECH_MS`] of activity that is not a tone.
+    pub fn is_speech(&self) -> bool {
+        self.speech_ms >= MIN_SPEECH_MS
+    }
+}
+
+/// Voice activity detector for all channels of a recording.
+#[derive(Debug, Clone)]
+pub struct Activity {
+    channels: Vec<Channel>,
+    decimation: usize,
+}
+
+impl Activity {
+    /// A detector for interleaved samples of this format.
+    pub fn new(format: PcmFormat) -> Self {
+        let decimation = (format.sample_rate / ANALYSIS_RATE).max(1) as usize;
+        let channel = Channel::new(format.sample_rate, decimation);
+        Self { channels: vec![channel; usize::from(format.channels.max(1))], decimation }
+    }
+
+    /// Takes the next interleaved samples: whole frames of all channels.
+    pub fn push(&mut self, interleaved: &[f32]) {
+        let stride = self.channels.len();
+        for (index, channel) in self.channels.iter_mut().enumerate() {
+            channel.push(interleaved.get(index..).unwrap_or(&[]), stride, self.decimation);
+        }
+    }
+
+    /// Decides; one entry per channel.
+    pub fn finish(self) -> Vec<ChannelSpeech> {
+        self.channels.into_iter().map(Channel::finish).collect()
+    }
+}
+
+/// Measurement of one channel.
+#[derive(Debug, Clone)]
+struct Channel {
+    probe: ToneProbe,
+    /// Exact length of a frame in averaged samples; rates that are no multiple of 50 have a remainder.
+    frame_len: f64,
+    frame_end: f64,
+    measured: u64,
+    /// Averaged samples of the frame that is being filled.
+    frame: Vec<f32>,
+    sum: f32,
+    summed: usize,
+    levels: Vec<u8>,
+}
+
+impl Channel {
+    fn new(sample_rate: u32, decimation: usize) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "below 25")]
+        let rate = f64::from(sample_rate) / decimation as f64;
+        #[expect(clippy::cast_precision_loss, reason = "20")]
+        let frame_len = rate * FRAME_MS as f64 / 1000.0;
+        #[expect(clippy::cast_possible_truncation, reason = "a sample rate fits")]
+        let probe = ToneProbe::new(rate as f32);
+        Self {
+            probe,
+            frame_len,
+            frame_end: frame_len,
+            measured: 0,
+            frame: Vec::with_capacity(512),
+            sum: 0.0,
+            summed: 0,
+            levels: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, samples: &[f32], stride: usize, decimation: usize) {
+        #[expect(clippy::cast_precision_loss, reason = "below 25")]
+        let scale = 1.0 / decimation as f32;
+        for &sample in samples.iter().step_by(stride) {
+            self.sum += sample;
+            self.summed += 1;
+            if self.summed == decimation {
+                self.frame.push(self.sum * scale);
+                (self.sum, self.summed) = (0.0, 0);
+                self.measured += 1;
+                #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 samples")]
+                if self.measured as f64 >= self.frame_end {
+                    self.close_frame();
+                }
+            }
+        }
+    }
+
+    fn close_frame(&mut self) {
+        self.frame_end += self.frame_len;
+        // Each frame's own mean is removed: an offset of a cheap converter is no sound.
+        #[expect(clippy::cast_precision_loss, reason = "some hundred samples")]
+        let len = self.frame.len() as f32;
+        let mean = self.frame.iter().sum::<f32>() / len;
+        let energy = self.frame.iter().map(|it| (it - mean) * (it - mean)).sum::<f32>();
+        let level = 10.0 * (energy / len + 1e-13).log10();
+        let byte = if level > MIN_ONSET_DB && self.probe.is_tone(&self.frame, energy) {
+            TONE
+        } else {
+            to_byte(level)
+        };
+        self.levels.push(byte);
+        self.frame.clear();
+    }
+
+    fn finish(mut self) -> ChannelSpeech {
+        // A vowel may come close to a tone for some frames, but does not hold it.
+        unmark_short_tones(&mut self.levels);
+        let (onset, hold) = thresholds(&self.levels);
+        let mut bursts = Bursts::default();
+        let (mut active, mut tone_frames) = (false, 0);
+        for &level in &self.levels {
+            tone_frames += u64::from(level == TONE);
+            active = level != TONE && level >= if active { hold } else { onset };
+            bursts.frame(active);
+        }
+        bursts.finish(tone_frames * FRAME_MS)
+    }
+}
+
+/// Gathers active frames into bursts, and bursts into segments.
+#[derive(Debug, Default)]
+struct Bursts {
+    speech: ChannelSpeech,
+    now_ms: u64,
+    started_ms: Option<u64>,
+}
+
+impl Bursts {
+    fn frame(&mut self, active: bool) {
+        match (active, self.started_ms) {
+            (true, None) => self.started_ms = Some(self.now_ms),
+            (false, Some(start_ms)) => self.close(start_ms),
+            _ => {}
+        }
+        self.now_ms += FRAME_MS;
+    }
+
+    fn close(&mut self, start_ms: u64) {
+        self.started_ms = None;
+        let end_ms = self.now_ms;
+        if end_ms - start_ms < MIN_BURST_MS {
+            return;
+        }
+        self.speech.speech_ms += end_ms - start_ms;
+        match self.speech.segments.last_mut() {
+            Some(last) if start_ms - last.end_ms <= MAX_PAUSE_MS => last.end_ms = end_ms,
+            _ => self.speech.segments.push(SpeechSegment { start_ms, end_ms }),
+        }
+    }
+
+    fn finish(mut self, tone_ms: u64) -> ChannelSpeech {
+        if let Some(start_ms) = self.started_ms {
+            self.close(start_ms);
+        }
+        for segment in &mut self.speech.segments {
+            segment.start_ms = segment.start_ms.saturating_sub(LEAD_MS);
+            segment.end_ms = (segment.end_ms + HANGOVER_MS).min(self.now_ms);
+        }
+        self.speech.tone_ms = tone_ms;
+        self.speech
+    }
+}
+
+/// Turns runs of tone frames that are shorter than any signal of an exchange back into sound.
+fn unmark_short_tones(levels: &mut [u8]) {
+    for run in levels.chunk_by_mut(|a, b| (*a == TONE) == (*b == TONE)) {
+        if run.first() == Some(&TONE) && (run.len() as u64) * FRAME_MS < MIN_TONE_MS {
+            run.fill(TONE - 1);
+        }
+    }
+}
+
+fn to_byte(level_db: f32) -> u8 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=254")]
+    let byte = ((level_db + 127.0) * 2.0).clamp(0.0, 254.0) as u8;
+    byte
+}
+
+/// Level bytes at which speech starts, and down to which it goes on.
+fn thresholds(levels: &[u8]) -> (u8, u8) {
+    let mut sorted: Vec<u8> = levels.iter().copied().filter(|&it| it != TONE).collect();
+    sorted.sort_unstable();
+    let rank = |share: f32| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a rank in a list of at most some million entries"
+        )]
+        let index = (sorted.len() as f32 * share) as usize;
+        sorted
+            .get(index.min(sorted.len().saturating_sub(1)))
+            .map_or(-127.0, |&it| f32::from(it) / 2.0 - 127.0)
+    };
+    let relative = (rank(FLOOR_RANK) + ABOVE_FLOOR_DB).max(rank(SPEECH_RANK) - BELOW_SPEECH_DB);
+    let onset = relative.clamp(MIN_ONSET_DB, MAX_ONSET_DB);
+    (to_byte(onset), to_byte(onset - HYSTERESIS_DB))
+}

@@ -1,0 +1,65 @@
+//! Decoded samples to the file that is uploaded: 16-bit PCM WAV at 8 or 16 kHz.
+//!
+//! Why PCM and not Opus, with numbers: `docs/decisions/0003-audio-output.md`.
+
+use std::fs::File;
+
+use crate::error::AudioError;
+use crate::layout::Layout;
+use crate::resample::Resampler;
+use crate::source::PcmFormat;
+use crate::wav_writer::WavWriter;
+
+/// The rate of telephone lines, which is kept.
+const TELEPHONE_HZ: u32 = 8_000;
+/// The highest rate recognition makes use of.
+const WIDEBAND_HZ: u32 = 16_000;
+
+/// Writes one or two channels; more were mixed before.
+pub(crate) struct Encoder {
+    resampler: Option<Resampler>,
+    writer: WavWriter,
+    sample_rate: u32,
+}
+
+impl Encoder {
+    pub(crate) fn new(file: File, format: PcmFormat) -> Result<Self, AudioError> {
+        let channels = if format.channels == 2 { 2 } else { 1 };
+        let sample_rate = output_rate(format.sample_rate);
+        let resampler = if sample_rate == format.sample_rate {
+            None
+        } else {
+            Some(Resampler::new(format.sample_rate, sample_rate, channels)?)
+        };
+        Ok(Self { resampler, writer: WavWriter::new(file, channels, sample_rate)?, sample_rate })
+    }
+
+    pub(crate) fn sample_rate(&self) -> u32 {
+        self.sample_rate
+    }
+
+    pub(crate) fn push(&mut self, samples: &[f32]) -> Result<(), AudioError> {
+        let Self { resampler, writer, .. } = self;
+        match resampler {
+            Some(resampler) => resampler.push(samples, |ready| Ok(writer.write(ready)?)),
+            None => Ok(writer.write(samples)?),
+        }
+    }
+
+    /// Completes the file; its length in bytes. Doubled mono loses its second channel.
+    pub(crate) fn finish(mut self, layout: Layout) -> Result<u64, AudioError> {
+        if let Some(resampler) = self.resampler.take() {
+            resampler.finish(|ready| Ok(self.writer.write(ready)?))?;
+        }
+        Ok(match layout {
+            Layout::DoubledMono => self.writer.finish_as_mono()?,
+            Layout::Mono | Layout::Stereo => self.writer.finish()?,
+        })
+    }
+}
+
+/// `SpeechKit` takes PCM at 8, 16 and 48 kHz. Telephone audio is not upsampled, since that only adds bytes;
+/// rates in between go up to the next one that is taken, and higher ones down to what recognition uses.
+fn output_rate(input: u32) -> u32 {
+    if input <= TELEPHONE_HZ { TELEPHONE_HZ } else { WIDEBAND_HZ }
+}

@@ -1,0 +1,150 @@
+//! A file before decoding: its type, where its audio lies, and whether it could be uploaded as it is.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::error::AudioError;
+use crate::mpeg::{self, MpegStream};
+use crate::ogg::OggEnd;
+use crate::options::Limits;
+use crate::riff::{WavHeader, tag};
+use crate::sniff::{self, Kind};
+use crate::view::FileView;
+
+/// Bytes of the beginning that are looked at.
+const HEAD: u64 = 128 * 1024;
+
+/// What looking at the container without decoding found.
+#[derive(Debug)]
+pub(crate) enum Shape {
+    /// Samples behind a RIFF header.
+    Wav(WavHeader),
+    /// MPEG layer III frames, bare or inside a WAV.
+    Mpeg {
+        stream: MpegStream,
+        /// The frames are not wrapped in another container.
+        bare: bool,
+    },
+    /// An Ogg stream and how it ends.
+    Ogg(OggEnd),
+    /// A container that says all it knows to its own demuxer.
+    Plain,
+    /// A codec only `ffmpeg` decodes, with a name for messages.
+    Foreign(String),
+}
+
+/// A file of a known audio type within the size limit.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    pub path: PathBuf,
+    pub kind: Kind,
+    pub len: u64,
+    pub shape: Shape,
+    /// Where the content begins, after ID3 tags.
+    start: u64,
+}
+
+impl Recording {
+    /// Opens and judges a file.
+    pub(crate) fn open(path: &Path, limits: &Limits) -> Result<Self, AudioError> {
+        let mut file = File::open(path)?;
+        let len = file.metadata()?.len();
+        if len == 0 {
+            return Err(AudioError::Empty);
+        }
+        if len > limits.max_bytes {
+            return Err(AudioError::TooLarge { bytes: len, limit: limits.max_bytes });
+        }
+        let start = mpeg::skip_id3v2(&mut file, len)?;
+        let head = read_head(&mut file, start)?;
+        if head.is_empty() {
+            return Err(AudioError::Empty); // tags and nothing else
+        }
+        let Some(kind) = sniff::sniff(&head) else {
+            return Err(AudioError::NotAudio { found: sniff::describe(&head) });
+        };
+        let shape = Self::look(kind, &mut file, start, len)?;
+        Ok(Self { path: path.to_owned(), kind, len, shape, start })
+    }
+
+    fn look(kind: Kind, file: &mut File, start: u64, len: u64) -> Result<Shape, AudioError> {
+        Ok(match kind {
+            Kind::Wav => Self::look_at_wav(file, len)?,
+            Kind::Mp3 => match MpegStream::inspect(file, start..len)? {
+                Some(stream) => Shape::Mpeg { stream, bare: true },
+                None => return Err(AudioError::NotAudio { found: "an ID3 tag without audio" }),
+            },
+            Kind::OggOpus | Kind::OggVorbis | Kind::OggFlac => Shape::Ogg(OggEnd::read(file, len)?),
+            Kind::Webm | Kind::Flac | Kind::Mp4 | Kind::Adts => Shape::Plain,
+            Kind::OggSpeex | Kind::Amr | Kind::Asf | Kind::Aiff | Kind::Au | Kind::Caf => {
+                Shape::Foreign(kind.name().to_owned())
+            }
+        })
+    }
+
+    fn look_at_wav(file: &mut File, len: u64) -> Result<Shape, AudioError> {
+        let Some(header) = WavHeader::read(file, len)? else {
+            return Ok(Shape::Foreign("WAV without a readable header".to_owned()));
+        };
+        if header.data_len == 0 {
+            return Err(AudioError::Empty);
+        }
+        if header.is_native() {
+            return Ok(Shape::Wav(header));
+        }
+        if header.codec == tag::MPEG_LAYER_3 {
+            let window = header.data_start..header.data_start + header.data_len;
+            if let Some(stream) = MpegStream::inspect(file, window)? {
+                return Ok(Shape::Mpeg { stream, bare: false });
+            }
+        }
+        Ok(Shape::Foreign(format!("codec 0x{:04x} ({}) in WAV", header.codec, wav_codec_name(header.codec))))
+    }
+
+    /// The container itself shows that the end is missing.
+    pub(crate) fn is_truncated(&self) -> bool {
+        match &self.shape {
+            Shape::Wav(header) => header.truncated,
+            Shape::Mpeg { stream, .. } => stream.truncated,
+            Shape::Ogg(end) => !end.complete,
+            Shape::Plain | Shape::Foreign(_) => false,
+        }
+    }
+
+    /// The bytes a native demuxer shall see, with a repaired header in front where one is needed.
+    pub(crate) fn view(&self) -> io::Result<FileView> {
+        let (prefix, window): (Vec<u8>, Range<u64>) = match &self.shape {
+            Shape::Wav(header) => {
+                (header.rewritten(), header.data_start..header.data_start + header.data_len)
+            }
+            Shape::Mpeg { stream, .. } => (Vec::new(), stream.frames.clone()),
+            Shape::Ogg(_) | Shape::Plain | Shape::Foreign(_) => (Vec::new(), self.start..self.len),
+        };
+        FileView::new(prefix, File::open(&self.path)?, window)
+    }
+}
+
+fn read_head(file: &mut File, start: u64) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(start))?;
+    let mut head = Vec::new();
+    file.take(HEAD).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// Names of WAV codecs that telephonies use and only `ffmpeg` decodes (RFC 2361 and mmreg.h).
+fn wav_codec_name(codec: u16) -> &'static str {
+    match codec {
+        0x0031 => "GSM 6.10",
+        0x0014 | 0x0042 => "G.723",
+        0x0040 | 0x0045 | 0x0064 => "G.726",
+        0x0065 | 0x028f => "G.722",
+        0x0083 | 0x0133 => "G.729",
+        0x0022 => "TrueSpeech",
+        0x0055 => "MPEG layer III",
+        0x00ff | 0x1600 | 0x1602 => "AAC",
+        0x0160..=0x0162 => "Windows Media",
+        _ => "unknown",
+    }
+}

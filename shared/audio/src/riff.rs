@@ -1,0 +1,184 @@
+//! WAV headers: read leniently, judged strictly, and written anew for the decoder.
+//!
+//! Telephonies write WAV while the call goes on, so sizes may be 0, 0xFFFFFFFF or simply wrong. We find the
+//! samples ourselves and put a truthful header in front of them.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+/// Codec tags of the format chunk (RFC 2361 and mmreg.h) that symphonia decodes, and MPEG layer III.
+pub(crate) mod tag {
+    pub(crate) const PCM: u16 = 0x0001;
+    pub(crate) const MS_ADPCM: u16 = 0x0002;
+    pub(crate) const FLOAT: u16 = 0x0003;
+    pub(crate) const A_LAW: u16 = 0x0006;
+    pub(crate) const MU_LAW: u16 = 0x0007;
+    pub(crate) const IMA_ADPCM: u16 = 0x0011;
+    pub(crate) const MPEG_LAYER_3: u16 = 0x0055;
+    pub(crate) const EXTENSIBLE: u16 = 0xfffe;
+}
+
+/// A stated size from here up means "not known yet": streaming writers leave such values.
+const STREAMING_SIZE: u64 = 0x7fff_0000;
+/// A format chunk is 16 to some 100 bytes; anything much larger is no format chunk.
+const MAX_FORMAT_CHUNK: u64 = 4096;
+/// Chunks before the samples that are walked before the file is given up.
+const MAX_CHUNKS: usize = 256;
+
+/// What the header of a WAV file says and where its samples truly are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WavHeader {
+    /// Codec tag; for the extensible format, that of its sub-format.
+    pub codec: u16,
+    /// Number of channels.
+    pub channels: u16,
+    /// Samples per second.
+    pub sample_rate: u32,
+    /// Bits per sample as stored.
+    pub bits: u16,
+    /// The format chunk as it stands in the file.
+    format_chunk: Vec<u8>,
+    /// Offset of the first sample.
+    pub data_start: u64,
+    /// Bytes of samples that are really there.
+    pub data_len: u64,
+    /// The sizes in the header are those of the file, and the format chunk is the plain one.
+    pub honest: bool,
+    /// The header promises more samples than there are.
+    pub truncated: bool,
+}
+
+impl WavHeader {
+    /// Reads the header of a file of `file_len` bytes; `None` if there is no format or no data chunk.
+    pub(crate) fn read<R: Read + Seek>(file: &mut R, file_len: u64) -> io::Result<Option<Self>> {
+        file.seek(SeekFrom::Start(0))?;
+        let Some(riff) = read_array::<12, _>(file)? else { return Ok(None) };
+        let riff_size = u64::from(le_u32(&riff[4..8]));
+        let mut wide_data_size = None;
+        let mut format = None;
+        let mut position = 12_u64;
+        for _ in 0..MAX_CHUNKS {
+            file.seek(SeekFrom::Start(position))?;
+            let Some(head) = read_array::<8, _>(file)? else { return Ok(None) };
+            let size = u64::from(le_u32(&head[4..8]));
+            position += 8;
+            match &head[..4] {
+                b"fmt " => {
+                    let mut chunk = Vec::new();
+                    file.by_ref().take(size.min(MAX_FORMAT_CHUNK)).read_to_end(&mut chunk)?;
+                    format = Some(chunk);
+                }
+                b"ds64" => {
+                    wide_data_size = read_array::<16, _>(file)?
+                        .map(|it| u64::from(le_u32(&it[8..12])) | u64::from(le_u32(&it[12..16])) << 32);
+                }
+                b"data" => {
+                    let stated = wide_data_size.unwrap_or(size);
+                    let sizes = Sizes { riff: riff_size, data: stated, start: position, file: file_len };
+                    return Ok(
+                        format.and_then(|chunk| Self::from_parts(chunk, &sizes, riff.starts_with(b"RIFF")))
+                    );
+                }
+                _ => {}
+            }
+            position += size + size % 2;
+        }
+        Ok(None)
+    }
+
+    fn from_parts(chunk: Vec<u8>, sizes: &Sizes, plain: bool) -> Option<Self> {
+        let word = |at: usize| Some(u16::from_le_bytes([*chunk.get(at)?, *chunk.get(at + 1)?]));
+        let stated_codec = word(0)?;
+        // The first two bytes of the sub-format GUID are the codec tag.
+        let codec = if stated_codec == tag::EXTENSIBLE { word(24)? } else { stated_codec };
+        let there = sizes.file.saturating_sub(sizes.start);
+        let streaming = sizes.data == 0 || sizes.data >= STREAMING_SIZE && sizes.data > there;
+        let data_len = if streaming { there } else { sizes.data.min(there) };
+        let frame = u32::from(word(2)?) * u32::from(word(14)? / 8);
+        let sizes_match = !streaming && sizes.data <= there && sizes.riff_covers_file();
+        let format_matches = u32::from(word(12)?) == frame && matches!(chunk.len(), 16 | 18);
+        Some(Self {
+            codec,
+            channels: word(2)?,
+            sample_rate: le_u32(chunk.get(4..8)?),
+            bits: word(14)?,
+            data_start: sizes.start,
+            data_len,
+            honest: plain && sizes_match && format_matches && stated_codec == codec,
+            truncated: !streaming && sizes.data > there,
+            format_chunk: chunk,
+        })
+    }
+
+    /// Whether symphonia decodes this codec; the others are for `ffmpeg`.
+    pub(crate) fn is_native(&self) -> bool {
+        match self.codec {
+            tag::PCM => matches!(self.bits, 8 | 16 | 24 | 32),
+            tag::FLOAT => matches!(self.bits, 32 | 64),
+            tag::A_LAW | tag::MU_LAW => self.bits == 8,
+            tag::MS_ADPCM | tag::IMA_ADPCM => self.bits == 4,
+            _ => false,
+        }
+    }
+
+    /// A header for the samples at `data_start..data_start + data_len` that symphonia reads without doubt.
+    pub(crate) fn rewritten(&self) -> Vec<u8> {
+        let format = self.plain_format();
+        let data_len = u32::try_from(self.data_len).unwrap_or(u32::MAX - 64);
+        let riff_len = 4 + 8 + u32::try_from(format.len()).unwrap_or(0) + 8 + data_len;
+        let mut header = Vec::with_capacity(64 + format.len());
+        header.extend_from_slice(b"RIFF");
+        header.extend_from_slice(&riff_len.to_le_bytes());
+        header.extend_from_slice(b"WAVEfmt ");
+        header.extend_from_slice(&u32::try_from(format.len()).unwrap_or(0).to_le_bytes());
+        header.extend_from_slice(&format);
+        header.extend_from_slice(b"data");
+        header.extend_from_slice(&data_len.to_le_bytes());
+        header
+    }
+
+    /// ADPCM needs its own extension of the chunk; for all else the plain fields say everything.
+    fn plain_format(&self) -> Vec<u8> {
+        if matches!(self.codec, tag::MS_ADPCM | tag::IMA_ADPCM) {
+            return self.format_chunk.clone();
+        }
+        let frame = self.channels.saturating_mul(self.bits / 8);
+        let mut format = Vec::with_capacity(18);
+        format.extend_from_slice(&self.codec.to_le_bytes());
+        format.extend_from_slice(&self.channels.to_le_bytes());
+        format.extend_from_slice(&self.sample_rate.to_le_bytes());
+        format.extend_from_slice(&self.sample_rate.saturating_mul(u32::from(frame)).to_le_bytes());
+        format.extend_from_slice(&frame.to_le_bytes());
+        format.extend_from_slice(&self.bits.to_le_bytes());
+        if self.codec != tag::PCM {
+            format.extend_from_slice(&0_u16.to_le_bytes());
+        }
+        format
+    }
+}
+
+struct Sizes {
+    riff: u64,
+    data: u64,
+    start: u64,
+    file: u64,
+}
+
+impl Sizes {
+    /// Chunks have even lengths; writers disagree whether the last pad byte counts.
+    fn riff_covers_file(&self) -> bool {
+        (self.riff + 8).abs_diff(self.file) <= 1
+    }
+}
+
+fn read_array<const N: usize, R: Read>(file: &mut R) -> io::Result<Option<[u8; N]>> {
+    let mut bytes = [0; N];
+    match file.read_exact(&mut bytes) {
+        Ok(()) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn le_u32(bytes: &[u8]) -> u32 {
+    bytes.iter().rev().fold(0, |sum, &byte| sum << 8 | u32::from(byte))
+}

@@ -1,0 +1,231 @@
+//! Decoding in a child process, for the codecs of telephony nobody writes decoders for any more.
+//!
+//! The child sees one file and one pipe, is told which demuxer to use (so that a playlist in disguise stays
+//! noise), inherits no environment, and dies when the time is over or when we lose interest.
+
+use std::io::{self, BufReader, Read};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::{PcmFormat, PcmSource, SourceError, Step};
+use crate::options::Ffmpeg;
+use crate::recording::Recording;
+
+/// Largest single allocation the child may make, in bytes.
+const MAX_ALLOCATION: &str = "67108864";
+/// Bytes of its complaints that are kept.
+const MAX_COMPLAINT: u64 = 1024;
+/// Samples per channel in a block.
+const BLOCK_FRAMES: usize = 8 * 1024;
+/// How often the child is asked whether it has ended, once its output has.
+const WAIT_STEP: Duration = Duration::from_millis(2);
+
+/// Decoded PCM read from the child's pipe.
+pub(crate) struct FfmpegSource {
+    child: Arc<Mutex<Child>>,
+    watchdog: Option<Watchdog>,
+    complaint: Option<JoinHandle<String>>,
+    pipe: BufReader<ChildStdout>,
+    bytes: Vec<u8>,
+    format: PcmFormat,
+}
+
+impl FfmpegSource {
+    /// Starts the child, which lives no longer than `time_left`, and reads the format of its output.
+    pub(crate) fn open(
+        ffmpeg: &Ffmpeg,
+        recording: &Recording,
+        time_left: Duration,
+    ) -> Result<Self, SourceError> {
+        let mut child = command(ffmpeg, recording).spawn().map_err(SourceError::Io)?;
+        let pipe = child.stdout.take();
+        let complaint = child.stderr.take().map(|it| std::thread::spawn(move || read_complaint(it)));
+        let child = Arc::new(Mutex::new(child));
+        let watchdog = Some(Watchdog::start(Arc::clone(&child), time_left));
+        let Some(pipe) = pipe else {
+            return Err(SourceError::Io(io::Error::other("no pipe from ffmpeg")));
+        };
+        let mut source = Self {
+            child,
+            watchdog,
+            complaint,
+            pipe: BufReader::with_capacity(64 * 1024, pipe),
+            bytes: Vec::new(),
+            format: PcmFormat { sample_rate: 0, channels: 0 },
+        };
+        source.format = match read_wav_header(&mut source.pipe) {
+            Ok(format) => format.checked()?,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(SourceError::Damaged(source.why_it_ended()));
+            }
+            Err(error) => return Err(SourceError::Io(error)),
+        };
+        source.bytes = vec![0; BLOCK_FRAMES * usize::from(source.format.channels) * 2];
+        Ok(source)
+    }
+
+    /// Whether the child was stopped because its time was over.
+    pub(crate) fn timed_out(&self) -> bool {
+        self.watchdog.as_ref().is_some_and(|it| it.fired.load(Ordering::Acquire))
+    }
+
+    /// Waits for the end of the child; whether it was content.
+    fn ended_well(&mut self) -> bool {
+        loop {
+            // Never wait under the lock: the watchdog needs it to kill a child that hangs here.
+            match lock(&self.child).try_wait() {
+                Ok(Some(status)) => return status.success(),
+                Ok(None) => {}
+                Err(_) => return false,
+            }
+            std::thread::sleep(WAIT_STEP);
+        }
+    }
+
+    fn why_it_ended(&mut self) -> String {
+        let ended_well = self.ended_well();
+        let complaint = self.complaint.take().and_then(|it| it.join().ok()).unwrap_or_default();
+        if complaint.is_empty() && ended_well {
+            "no audio in the file".to_owned()
+        } else {
+            format!("ffmpeg: {complaint}")
+        }
+    }
+}
+
+impl PcmSource for FfmpegSource {
+    fn format(&self) -> PcmFormat {
+        self.format
+    }
+
+    fn next_block(&mut self, block: &mut Vec<f32>) -> Result<Step, SourceError> {
+        block.clear();
+        let read = read_full(&mut self.pipe, &mut self.bytes).map_err(SourceError::Io)?;
+        if read == 0 {
+            // Complaints about single packets do not spoil the exit status; a broken container does.
+            return Ok(if self.ended_well() { Step::End } else { Step::Cut });
+        }
+        let frame = usize::from(self.format.channels) * 2;
+        let whole = read - read % frame;
+        block.extend(
+            self.bytes[..whole]
+                .chunks_exact(2)
+                .map(|it| f32::from(i16::from_le_bytes([it[0], it[1]])) / 32_768.0),
+        );
+        Ok(Step::Block)
+    }
+}
+
+impl Drop for FfmpegSource {
+    fn drop(&mut self) {
+        // The watchdog ends with its channel; the child must not outlive us, nor stay a zombie.
+        self.watchdog = None;
+        let mut child = lock(&self.child);
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+fn command(ffmpeg: &Ffmpeg, recording: &Recording) -> Command {
+    let mut input = std::ffi::OsString::from("file:");
+    input.push(&recording.path);
+    let mut command = Command::new(&ffmpeg.path);
+    command
+        .env_clear()
+        .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1"])
+        .args(["-max_alloc", MAX_ALLOCATION, "-protocol_whitelist", "file,pipe"])
+        .args(["-f", recording.kind.ffmpeg_demuxer(), "-i"])
+        .arg(input)
+        .args(["-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata", "-1", "-fflags", "+bitexact"])
+        .args(["-c:a", "pcm_s16le", "-f", "wav", "pipe:1"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Kills the child when its time is over, also while we wait for its output.
+struct Watchdog {
+    fired: Arc<AtomicBool>,
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watchdog {
+    fn start(child: Arc<Mutex<Child>>, time_left: Duration) -> Self {
+        let fired = Arc::new(AtomicBool::new(false));
+        let (stop, stopped) = channel::<()>();
+        let mark = Arc::clone(&fired);
+        let thread = std::thread::spawn(move || {
+            if stopped.recv_timeout(time_left) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                mark.store(true, Ordering::Release);
+                let _ = lock(&child).kill();
+            }
+        });
+        Self { fired, stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn lock(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
+    child.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The first complaint of the child in one line; the rest is read and dropped so that it never blocks.
+fn read_complaint(mut pipe: impl Read) -> String {
+    let mut kept = Vec::new();
+    let _ = pipe.by_ref().take(MAX_COMPLAINT).read_to_end(&mut kept);
+    let _ = io::copy(&mut pipe, &mut io::sink());
+    let text = String::from_utf8_lossy(&kept);
+    // "[demuxer @ 0x55d0c8] what is wrong": the address says nothing, and paths are the server's own.
+    let line = text.lines().next().unwrap_or_default();
+    line.rsplit("] ").next().filter(|it| !it.contains("file:")).unwrap_or("invalid data").trim().to_owned()
+}
+
+/// Rate and channels from the header that `ffmpeg` writes to a pipe; leaves the reader at the first sample.
+fn read_wav_header(pipe: &mut impl Read) -> io::Result<PcmFormat> {
+    let mut riff = [0; 12];
+    pipe.read_exact(&mut riff)?;
+    let mut format = None;
+    loop {
+        let mut head = [0; 8];
+        pipe.read_exact(&mut head)?;
+        let size = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+        if &head[..4] == b"data" {
+            return format.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData));
+        }
+        let mut chunk = Vec::new();
+        pipe.by_ref().take(u64::from(size.min(4096))).read_to_end(&mut chunk)?;
+        if &head[..4] == b"fmt " && chunk.len() >= 16 {
+            format = Some(PcmFormat {
+                channels: u16::from_le_bytes([chunk[2], chunk[3]]),
+                sample_rate: u32::from_le_bytes([chunk[4], chunk[5], chunk[6], chunk[7]]),
+            });
+        }
+    }
+}
+
+fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
