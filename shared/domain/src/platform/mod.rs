@@ -1,1 +1,5 @@
 //! What every vendor gets: authorization, installs, money.
+
+pub mod host;
+pub mod outcome;
+pub mod token;

@@ -1,0 +1,56 @@
+//! `Retry-After` (RFC 9110, 10.2.3).
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use http::HeaderMap;
+use http::header::{DATE, RETRY_AFTER};
+
+/// The longest wait another side may ask of us; more is a mistake or malice.
+const LONGEST: Duration = Duration::from_hours(24);
+
+/// How long the other side asks us to wait, at most a day.
+///
+/// A date is measured against the answer's own `Date`, so that our clock need not agree with theirs.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match value.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let sent = http_date(headers.get(DATE)?.to_str().ok()?)?;
+            (http_date(value)? - sent).to_std().unwrap_or_default()
+        }
+    };
+    Some(wait.min(LONGEST))
+}
+
+fn http_date(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(value: &str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, value.parse().unwrap());
+        headers.insert(DATE, "Sun, 01 Nov 2026 10:00:00 GMT".parse().unwrap());
+        retry_after(&headers)
+    }
+
+    #[test]
+    fn seconds_and_dates_are_waits_of_at_most_a_day() {
+        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
+        assert_eq!(wait("Sun, 01 Nov 2026 10:02:00 GMT"), Some(Duration::from_secs(120)));
+        assert_eq!(wait("Sun, 01 Nov 2026 09:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(wait("99999999999"), Some(LONGEST));
+    }
+
+    #[test]
+    fn nonsense_is_no_wait() {
+        for value in ["", "-1", "soon", "1.5", "99999999999999999999999999"] {
+            assert_eq!(wait(value), None, "{value}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Bytes from the network to the disk, counted.
+
+use std::io::SeekFrom;
+
+use reqwest::Response;
+use reqwest::header::CONTENT_TYPE;
+use tokio::fs::File;
+use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
+
+use super::super::error::OutboundError;
+use super::{DownloadLimits, Partial};
+
+/// Writes the body behind what `partial` says is there; gives the Content-Type.
+pub(super) async fn into_file(
+    mut response: Response,
+    file: &mut File,
+    limits: &DownloadLimits,
+    partial: &mut Partial,
+) -> Result<Option<String>, OutboundError> {
+    let too_large = OutboundError::TooLarge { limit: limits.max_bytes };
+    if partial.total().is_some_and(|total| total > limits.max_bytes) {
+        return Err(too_large);
+    }
+    // The position comes first: it waits for writes that an interrupted call left behind.
+    file.seek(SeekFrom::Start(partial.bytes())).await.map_err(OutboundError::File)?;
+    file.set_len(partial.bytes()).await.map_err(OutboundError::File)?;
+    loop {
+        let next = timeout(limits.idle, response.chunk()).await.map_err(|_| OutboundError::TimedOut)?;
+        let Some(chunk) = next.map_err(OutboundError::of_request)? else { break };
+        let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        if partial.bytes().saturating_add(length) > limits.max_bytes {
+            return Err(too_large);
+        }
+        file.write_all(&chunk).await.map_err(OutboundError::File)?;
+        partial.add(length);
+    }
+    file.flush().await.map_err(OutboundError::File)?;
+    if partial.is_short() {
+        return Err(OutboundError::Cut { times: 1, source: None });
+    }
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    Ok(content_type.map(str::to_owned))
+}

@@ -1,0 +1,33 @@
+//! Names to public addresses.
+
+use std::net::SocketAddr;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use super::address::is_public;
+
+/// Resolves with the system's resolver and hands out public addresses only.
+///
+/// The connector dials what it is handed, so there is no second look-up between check and connection
+/// that a hostile name server could answer differently.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PublicOnly;
+
+/// Every address of a name is one we refuse to call.
+#[derive(Debug, thiserror::Error)]
+#[error("the name has no public address")]
+pub(super) struct NoPublicAddress;
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let public: Vec<_> = found.iter().copied().filter(|address| is_public(address.ip())).collect();
+            if public.is_empty() && !found.is_empty() {
+                return Err(NoPublicAddress.into());
+            }
+            let addresses: Addrs = Box::new(public.into_iter());
+            Ok(addresses)
+        })
+    }
+}

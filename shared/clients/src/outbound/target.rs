@@ -1,0 +1,83 @@
+//! What a stranger's URL must be before we call it.
+
+use std::net::IpAddr;
+
+use reqwest::Client;
+use url::{Host, Url};
+
+use super::address::is_public;
+use super::{Outbound, OutboundError};
+
+/// The longest URL we take; recording links are a few hundred characters.
+const LONGEST: usize = 4096;
+
+/// Why a text is not a URL we call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadUrl {
+    /// Not an absolute URL.
+    #[error("not an absolute URL")]
+    Syntax,
+    /// Neither http nor https.
+    #[error("only http and https are called")]
+    Scheme,
+    /// A user name or a password in it.
+    #[error("a URL must not carry a user name or a password")]
+    Credentials,
+    /// No host.
+    #[error("no host")]
+    NoHost,
+    /// Longer than 4096 bytes.
+    #[error("too long")]
+    TooLong,
+}
+
+/// A URL that may be called, and the client that may call it.
+#[derive(Debug)]
+pub(super) struct Target<'a> {
+    pub(super) url: Url,
+    pub(super) client: &'a Client,
+}
+
+impl Outbound {
+    /// Checks a URL that stands at the start of a chain.
+    pub(super) fn target(&self, text: &str) -> Result<Target<'_>, OutboundError> {
+        if text.len() > LONGEST {
+            return Err(BadUrl::TooLong.into());
+        }
+        let url = Url::parse(text.trim()).map_err(|_| BadUrl::Syntax)?;
+        self.check(url)
+    }
+
+    /// Checks where a redirect points to; relative links are allowed.
+    pub(super) fn next_hop(&self, from: &Url, location: &str) -> Result<Target<'_>, OutboundError> {
+        if location.len() > LONGEST {
+            return Err(BadUrl::TooLong.into());
+        }
+        let url = from.join(location).map_err(|_| BadUrl::Syntax)?;
+        self.check(url)
+    }
+
+    /// `Url` has already read decimal, octal and hexadecimal hosts as the addresses they are.
+    fn check(&self, mut url: Url) -> Result<Target<'_>, OutboundError> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(BadUrl::Scheme.into());
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(BadUrl::Credentials.into());
+        }
+        url.set_fragment(None);
+        if self.allow.iter().any(|rule| rule.opens(&url)) {
+            return Ok(Target { url, client: &self.opened });
+        }
+        let literal = match url.host() {
+            None => return Err(BadUrl::NoHost.into()),
+            Some(Host::Domain(_)) => None,
+            Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
+            Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
+        };
+        match literal {
+            Some(address) if !is_public(address) => Err(OutboundError::ForbiddenAddress),
+            _ => Ok(Target { url, client: &self.public }),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Objects out of the bucket.
+
+use super::{Storage, StorageError};
+
+impl Storage {
+    /// Deletes an object; one that is not there is fine.
+    pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
+        let deleted = self.client.delete_object().bucket(&self.bucket).key(key).send().await;
+        match deleted.map_err(StorageError::from) {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The address of an amoCRM account.
+//!
+//! Whoever calls our redirect URI names the account's host, and we send our client secret to it. So a
+//! host is a type of its own, and the only way to make one is to pass this check.
+
+use std::fmt;
+
+/// `demo.amocrm.ru`: one label under a suffix the deployment trusts, in lower case.
+///
+/// An account may be renamed: key nothing by it, keep it as an attribute of the account's id.
+/// Source: amoCRM docs, oauth/step-by-step and oauth/account-subdomain-info.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AccountHost {
+    text: String,
+    label_len: usize,
+}
+
+/// Why a text is not the host of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidHost {
+    /// Not `<label>.<one of our suffixes>`.
+    #[error("the host is not directly under a suffix we trust")]
+    ForeignSuffix,
+    /// The label is empty, too long, or has a character that host names do not have.
+    #[error("the account's part of the host is not a DNS label")]
+    BadLabel,
+    /// `www` is the vendor's own site.
+    #[error("the host belongs to the service, not to an account")]
+    Reserved,
+    /// An issuer must be `https://<host>` and nothing else.
+    #[error("the issuer is not an https origin")]
+    NotHttps,
+}
+
+/// The longest DNS label (RFC 1035, 2.3.4).
+const MAX_LABEL: usize = 63;
+
+impl AccountHost {
+    /// Takes a bare host such as amoCRM sends in `referer`, if it is one label under one of `suffixes`
+    /// (written without a leading dot: `amocrm.ru`).
+    ///
+    /// Ports, user info, paths, spaces, trailing dots, sub-subdomains and non-ASCII letters are refused,
+    /// not cleaned away: what needs cleaning did not come from amoCRM.
+    pub fn parse<S: AsRef<str>>(text: &str, suffixes: &[S]) -> Result<Self, InvalidHost> {
+        let text = text.to_ascii_lowercase();
+        let label = suffixes
+            .iter()
+            .filter_map(|suffix| text.strip_suffix(suffix.as_ref())?.strip_suffix('.'))
+            .min_by_key(|label| label.len())
+            .ok_or(InvalidHost::ForeignSuffix)?;
+        if label.contains('.') {
+            return Err(InvalidHost::ForeignSuffix);
+        }
+        if !is_label(label) {
+            return Err(InvalidHost::BadLabel);
+        }
+        if label == "www" {
+            return Err(InvalidHost::Reserved);
+        }
+        let label_len = label.len();
+        Ok(Self { text, label_len })
+    }
+
+    /// Takes the `iss` claim of a widget's token: `https://demo.amocrm.ru`, nothing before or after.
+    pub fn parse_issuer<S: AsRef<str>>(issuer: &str, suffixes: &[S]) -> Result<Self, InvalidHost> {
+        let host = issuer.strip_prefix("https://").ok_or(InvalidHost::NotHttps)?;
+        Self::parse(host, suffixes)
+    }
+
+    /// The whole host.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The account's part: `demo`.
+    pub fn subdomain(&self) -> &str {
+        &self.text[..self.label_len]
+    }
+
+    /// The service's part: `amocrm.ru`.
+    pub fn suffix(&self) -> &str {
+        &self.text[self.label_len + 1..]
+    }
+}
+
+impl fmt::Display for AccountHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn is_label(label: &str) -> bool {
+    (1..=MAX_LABEL).contains(&label.len())
+        && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUFFIXES: [&str; 2] = ["amocrm.ru", "kommo.com"];
+
+    fn parse(text: &str) -> Result<AccountHost, InvalidHost> {
+        AccountHost::parse(text, &SUFFIXES)
+    }
+
+    #[test]
+    fn an_account_is_one_label_under_a_trusted_suffix() {
+        let host = parse("Demo.AmoCRM.ru").unwrap();
+        assert_eq!((host.as_str(), host.subdomain(), host.suffix()), ("demo.amocrm.ru", "demo", "amocrm.ru"));
+        assert_eq!(parse("new-name2.kommo.com").unwrap().to_string(), "new-name2.kommo.com");
+        assert_eq!(parse("xn--e1afmkfd.amocrm.ru").unwrap().subdomain(), "xn--e1afmkfd");
+    }
+
+    #[test]
+    fn whatever_would_carry_our_secret_elsewhere_is_refused() {
+        for text in [
+            "",
+            "amocrm.ru",
+            ".amocrm.ru",
+            "evil.example",
+            "demo.amocrm.ru.evil.example",
+            "demoamocrm.ru",
+            "evil-amocrm.ru",
+            "a.b.amocrm.ru",
+            "demo..amocrm.ru",
+            "demo.amocrm.ru.",
+            "demo.amocrm.ru:443",
+            "demo.amocrm.ru/path",
+            "demo.amocrm.ru#",
+            "demo.amocrm.ru?x",
+            "demo.amocrm.ru\r\nX-Evil: 1",
+            "demo.amocrm.ru\0",
+            " demo.amocrm.ru",
+            "demo.amocrm.ru ",
+            "https://demo.amocrm.ru",
+            "evil.example/demo.amocrm.ru",
+            "evil.example#demo.amocrm.ru",
+            "evil.example\\demo.amocrm.ru",
+            "user@demo.amocrm.ru",
+            "evil@amocrm.ru",
+            "-demo.amocrm.ru",
+            "demo-.amocrm.ru",
+            "de_mo.amocrm.ru",
+            "de%6do.amocrm.ru",
+            "dеmo.amocrm.ru", // a Cyrillic е
+            "demo。amocrm.ru",
+            "127.0.0.1",
+            "[::1]",
+            "www.amocrm.ru",
+        ] {
+            assert!(parse(text).is_err(), "{text:?} was taken for an account");
+        }
+        assert!(parse(&format!("{}.amocrm.ru", "a".repeat(64))).is_err());
+    }
+
+    #[test]
+    fn without_suffixes_nobody_is_trusted() {
+        assert_eq!(AccountHost::parse::<&str>("demo.amocrm.ru", &[]), Err(InvalidHost::ForeignSuffix));
+    }
+
+    #[test]
+    fn an_issuer_is_an_https_origin() {
+        assert_eq!(
+            AccountHost::parse_issuer("https://demo.amocrm.ru", &SUFFIXES).unwrap().as_str(),
+            "demo.amocrm.ru"
+        );
+        for issuer in
+            ["http://demo.amocrm.ru", "https://demo.amocrm.ru/", "demo.amocrm.ru", "https://u@demo.amocrm.ru"]
+        {
+            assert!(AccountHost::parse_issuer(issuer, &SUFFIXES).is_err(), "{issuer}");
+        }
+    }
+}
