@@ -5,6 +5,7 @@
 
 pub mod cron_ticks;
 pub mod error;
+pub mod flysense;
 pub mod jobs;
 mod pool;
 

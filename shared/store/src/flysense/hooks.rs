@@ -1,0 +1,52 @@
+//! Table `flysense_hooks`: hook deliveries of amoCRM, raw, kept before they are answered.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::{AccountId, HookId};
+
+use crate::{Conn, StoreResult};
+
+/// Keeps a delivery.
+pub async fn insert(
+    conn: &mut Conn,
+    id: HookId,
+    account_id: AccountId,
+    body: &[u8],
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    sqlx::query("INSERT INTO flysense_hooks (id, account_id, body, state, received_at) VALUES (?, ?, ?, 'received', ?)")
+        .bind(id.to_string())
+        .bind(account_id.0)
+        .bind(body)
+        .bind(now)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// The raw body of a delivery.
+pub async fn find_body(conn: &mut Conn, id: HookId) -> StoreResult<Option<Vec<u8>>> {
+    Ok(sqlx::query_scalar("SELECT body FROM flysense_hooks WHERE id = ?")
+        .bind(id.to_string())
+        .fetch_optional(conn)
+        .await?)
+}
+
+/// Notes that a delivery was read.
+pub async fn mark_ingested(conn: &mut Conn, id: HookId) -> StoreResult<()> {
+    sqlx::query("UPDATE flysense_hooks SET state = 'ingested' WHERE id = ?")
+        .bind(id.to_string())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Forgets at most `limit` deliveries received before `before`; returns how many. They hold phone
+/// numbers, so they are not kept longer than support needs them.
+pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
+    let pruned = sqlx::query("DELETE FROM flysense_hooks WHERE received_at < ? ORDER BY received_at LIMIT ?")
+        .bind(before)
+        .bind(limit)
+        .execute(conn)
+        .await?;
+    Ok(pruned.rows_affected())
+}

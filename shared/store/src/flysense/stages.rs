@@ -1,0 +1,52 @@
+//! Table `transcription_stages`: how long each stage took.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::TranscriptionId;
+
+use crate::{Conn, StoreResult};
+
+/// One stage of one run.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct StageRow {
+    /// `fetch`, `convert`, `upload`, `submit`, `recognize`, `store`, `summarize`, `settle`.
+    pub stage: String,
+    /// When its successful attempt began.
+    pub started_at: DateTime<Utc>,
+    /// When its effect was there.
+    pub ended_at: DateTime<Utc>,
+}
+
+/// Notes a stage; running it again overwrites.
+pub async fn record(
+    conn: &mut Conn,
+    id: TranscriptionId,
+    run: u32,
+    stage: &str,
+    started_at: DateTime<Utc>,
+    ended_at: DateTime<Utc>,
+) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO transcription_stages (transcription_id, run, stage, started_at, ended_at) VALUES (?, ?, ?, ?, ?)
+         ON DUPLICATE KEY UPDATE started_at = VALUES(started_at), ended_at = VALUES(ended_at)",
+    )
+    .bind(id.to_string())
+    .bind(run)
+    .bind(stage)
+    .bind(started_at)
+    .bind(ended_at)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The stages of a run, in order.
+pub async fn list(conn: &mut Conn, id: TranscriptionId, run: u32) -> StoreResult<Vec<StageRow>> {
+    Ok(sqlx::query_as(
+        "SELECT stage, started_at, ended_at FROM transcription_stages
+         WHERE transcription_id = ? AND run = ? ORDER BY started_at, ended_at",
+    )
+    .bind(id.to_string())
+    .bind(run)
+    .fetch_all(conn)
+    .await?)
+}

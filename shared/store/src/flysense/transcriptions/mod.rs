@@ -1,0 +1,112 @@
+//! Table `transcriptions`: a call's way from recording to transcript.
+//!
+//! Every write of a stage says which state it leaves, so that a stage that runs late, twice, or for a
+//! call that ended meanwhile changes nothing ([`crate::StoreError::Stale`]).
+
+mod read;
+mod write;
+
+use chrono::{DateTime, Utc};
+use flysk_domain::flysense::failure::FailureCode;
+use flysk_domain::flysense::state::TranscriptionState;
+use flysk_domain::id::{AccountId, EntityId, InstallId, NoteId, TranscriptionId, UserId};
+use sqlx::types::Json;
+
+pub use read::{find, find_by_note, in_flight, known_states, list_by_entity, lock};
+pub use write::{
+    NewTranscription, Prepared, ask_again, edit, fail, finish_no_speech, insert, move_on, note_submit,
+    set_channel_roles, set_note, set_object, set_operation, set_prepared, set_summary, settle,
+};
+
+/// A transcription.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Transcription {
+    /// Which.
+    #[sqlx(try_from = "String")]
+    pub id: TranscriptionId,
+    /// The amoCRM account.
+    #[sqlx(try_from = "u64")]
+    pub account_id: AccountId,
+    /// FlySense's install there.
+    #[sqlx(try_from = "String")]
+    pub install_id: InstallId,
+    /// `lead`, `contact`, `company`, `customer`.
+    pub entity_type: String,
+    /// Whose card the note is in.
+    #[sqlx(try_from = "u64")]
+    pub entity_id: EntityId,
+    /// The call note.
+    #[sqlx(try_from = "u64")]
+    pub note_id: NoteId,
+    /// Where it stands.
+    #[sqlx(try_from = "String")]
+    pub state: TranscriptionState,
+    failure_code: Option<String>,
+    /// Which run this is: asking again after a failure starts another.
+    pub run: u32,
+    requested_by: Option<u64>,
+    /// `inbound` or `outbound`, once the note was read.
+    pub direction: Option<String>,
+    /// When the call was.
+    pub called_at: Option<DateTime<Utc>>,
+    /// True length of the audio.
+    pub duration_ms: Option<u64>,
+    /// Channels of the audio that was recognised.
+    pub channels: Option<u16>,
+    /// `mono`, `stereo`, `doubled_mono`.
+    pub layout: Option<String>,
+    /// `WAV`, `OGG_OPUS`, `MP3`.
+    pub container: Option<String>,
+    /// Whether the recording was cut off and decoded up to the cut.
+    pub partial: bool,
+    /// What SpeechKit reads from storage.
+    pub object_key: Option<String>,
+    /// SpeechKit's operation.
+    pub operation_id: Option<String>,
+    /// How often it was submitted in this run.
+    pub submits: u32,
+    /// When it was last submitted.
+    pub submitted_at: Option<DateTime<Utc>>,
+    /// Seconds that are paid for.
+    pub billed_seconds: Option<u32>,
+    /// Who speaks on the left channel: `operator` or `client`.
+    pub left_channel: String,
+    /// Whether somebody swapped operator and client by hand.
+    pub roles_swapped: bool,
+    /// Tags managers gave.
+    pub tags: Json<Vec<String>>,
+    /// The summary.
+    pub summary: Option<String>,
+    /// `speechkit`, `yandexgpt`, or `absent:<reason>`.
+    pub summary_source: Option<String>,
+    summary_edited_by: Option<u64>,
+    /// `negative`, `neutral`, `positive`.
+    pub sentiment: Option<String>,
+    /// Counts edits, so that two managers do not overwrite each other.
+    pub version: u32,
+    /// Finds all log lines of the call.
+    pub correlation_id: String,
+    /// When it was first asked for.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+impl Transcription {
+    /// Why it failed, if it did. A code of another release reads as an internal error.
+    pub fn failure_code(&self) -> Option<FailureCode> {
+        self.failure_code.as_deref().map(|code| code.parse().unwrap_or(FailureCode::Internal))
+    }
+
+    /// Who asked for it; `None` if it came by itself.
+    pub fn requested_by(&self) -> Option<UserId> {
+        self.requested_by.map(UserId)
+    }
+
+    /// Who last edited the summary.
+    pub fn summary_edited_by(&self) -> Option<UserId> {
+        self.summary_edited_by.map(UserId)
+    }
+}

@@ -1,0 +1,126 @@
+//! Reads of `transcriptions`.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::flysense::state::TranscriptionState;
+use flysk_domain::id::{AccountId, EntityId, NoteId, TranscriptionId};
+
+use super::Transcription;
+use crate::{Conn, StoreResult};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, account_id, install_id, entity_type, entity_id, note_id, state, failure_code, run, requested_by,
+                    direction, called_at, duration_ms, channels, layout, container, partial, object_key, operation_id,
+                    submits, submitted_at, billed_seconds, left_channel, roles_swapped, tags, summary, summary_source,
+                    summary_edited_by, sentiment, version, correlation_id, created_at, updated_at, finished_at
+             FROM transcriptions WHERE ",
+            $rest
+        )
+    };
+}
+
+/// One transcription of an account; another account's is not found.
+pub async fn find(
+    conn: &mut Conn,
+    account_id: AccountId,
+    id: TranscriptionId,
+) -> StoreResult<Option<Transcription>> {
+    Ok(sqlx::query_as(select!("account_id = ? AND id = ?"))
+        .bind(account_id.0)
+        .bind(id.to_string())
+        .fetch_optional(conn)
+        .await?)
+}
+
+/// One transcription, locked for the rest of the transaction.
+pub async fn lock(
+    conn: &mut Conn,
+    account_id: AccountId,
+    id: TranscriptionId,
+) -> StoreResult<Option<Transcription>> {
+    Ok(sqlx::query_as(select!("account_id = ? AND id = ? FOR UPDATE"))
+        .bind(account_id.0)
+        .bind(id.to_string())
+        .fetch_optional(conn)
+        .await?)
+}
+
+/// The transcription of a note, locked for the rest of the transaction.
+pub async fn find_by_note(
+    conn: &mut Conn,
+    account_id: AccountId,
+    note_id: NoteId,
+) -> StoreResult<Option<Transcription>> {
+    Ok(sqlx::query_as(select!("account_id = ? AND note_id = ? FOR UPDATE"))
+        .bind(account_id.0)
+        .bind(note_id.0)
+        .fetch_optional(conn)
+        .await?)
+}
+
+/// At most `limit` transcriptions of an entity, youngest first, older than `before`.
+pub async fn list_by_entity(
+    conn: &mut Conn,
+    account_id: AccountId,
+    entity_type: &str,
+    entity_id: EntityId,
+    before: Option<TranscriptionId>,
+    limit: u32,
+) -> StoreResult<Vec<Transcription>> {
+    Ok(sqlx::query_as(select!(
+        "account_id = ? AND entity_type = ? AND entity_id = ? AND (? IS NULL OR id < ?) ORDER BY id DESC LIMIT ?"
+    ))
+    .bind(account_id.0)
+    .bind(entity_type)
+    .bind(entity_id.0)
+    .bind(before.map(|id| id.to_string()))
+    .bind(before.map(|id| id.to_string()))
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// At most `limit` recognitions under way after `after`, in the order of ids: which, whose, and since when.
+pub async fn in_flight(
+    conn: &mut Conn,
+    after: Option<TranscriptionId>,
+    limit: u32,
+) -> StoreResult<Vec<(TranscriptionId, AccountId, DateTime<Utc>)>> {
+    let rows: Vec<(String, u64, Option<DateTime<Utc>>, DateTime<Utc>)> = sqlx::query_as(
+        "SELECT id, account_id, submitted_at, updated_at FROM transcriptions
+         WHERE state = 'recognizing' AND (? IS NULL OR id > ?) ORDER BY id LIMIT ?",
+    )
+    .bind(after.map(|id| id.to_string()))
+    .bind(after.map(|id| id.to_string()))
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|(id, account, submitted, updated)| {
+            Some((id.parse().ok()?, AccountId(account), submitted.unwrap_or(updated)))
+        })
+        .collect())
+}
+
+/// The states of those of `ids` that exist, and when they last changed.
+pub async fn known_states(
+    conn: &mut Conn,
+    ids: &[TranscriptionId],
+) -> StoreResult<Vec<(TranscriptionId, TranscriptionState, DateTime<Utc>)>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new("SELECT id, state, updated_at FROM transcriptions WHERE id IN (");
+    let mut list = query.separated(", ");
+    for id in ids {
+        list.push_bind(id.to_string());
+    }
+    query.push(")");
+    let rows: Vec<(String, String, DateTime<Utc>)> = query.build_query_as().fetch_all(conn).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|(id, state, at)| Some((id.parse().ok()?, state.parse().ok()?, at)))
+        .collect())
+}

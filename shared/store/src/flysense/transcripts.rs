@@ -1,0 +1,68 @@
+//! Table `transcripts`: what recognition gave, folded.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::TranscriptionId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Conn, StoreError, StoreResult};
+
+/// Keeps the dialogue and what was found in it; a later run of the same call overwrites.
+pub async fn upsert<U: Serialize, A: Serialize>(
+    conn: &mut Conn,
+    id: TranscriptionId,
+    utterances: &[U],
+    analysis: &A,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let text = |what, value: Result<String, serde_json::Error>| {
+        value.map_err(|error| StoreError::Corrupt { what, reason: error.to_string() })
+    };
+    sqlx::query(
+        "INSERT INTO transcripts (transcription_id, utterances, analysis, created_at) VALUES (?, ?, ?, ?)
+         ON DUPLICATE KEY UPDATE utterances = VALUES(utterances), analysis = VALUES(analysis),
+                                 created_at = VALUES(created_at)",
+    )
+    .bind(id.to_string())
+    .bind(text("dialogue", serde_json::to_string(utterances))?)
+    .bind(text("analysis", serde_json::to_string(analysis))?)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The dialogue and what was found in it.
+pub async fn find<U: DeserializeOwned, A: DeserializeOwned>(
+    conn: &mut Conn,
+    id: TranscriptionId,
+) -> StoreResult<Option<(Vec<U>, A)>> {
+    let row: Option<(String, String)> =
+        sqlx::query_as("SELECT utterances, analysis FROM transcripts WHERE transcription_id = ?")
+            .bind(id.to_string())
+            .fetch_optional(conn)
+            .await?;
+    let Some((utterances, analysis)) = row else { return Ok(None) };
+    let corrupt =
+        |what| move |error: serde_json::Error| StoreError::Corrupt { what, reason: error.to_string() };
+    Ok(Some((
+        serde_json::from_str(&utterances).map_err(corrupt("dialogue"))?,
+        serde_json::from_str(&analysis).map_err(corrupt("analysis"))?,
+    )))
+}
+
+/// Changes what was found in a dialogue (a summary that came later).
+pub async fn set_analysis<A: Serialize>(
+    conn: &mut Conn,
+    id: TranscriptionId,
+    analysis: &A,
+) -> StoreResult<()> {
+    let analysis = serde_json::to_string(analysis)
+        .map_err(|error| StoreError::Corrupt { what: "analysis", reason: error.to_string() })?;
+    sqlx::query("UPDATE transcripts SET analysis = ? WHERE transcription_id = ?")
+        .bind(analysis)
+        .bind(id.to_string())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
