@@ -73,12 +73,12 @@ fn key_of(home: &Path, path: &Path) -> String {
 }
 
 #[handler]
-pub(super) fn list_objects(bucket: Data<&Bucket>) -> Result<Json<Vec<Object>>> {
+pub(super) fn list_objects(Data(bucket): Data<&Bucket>) -> Result<Json<Vec<Object>>> {
     bucket.objects().map(Json).map_err(InternalServerError)
 }
 
 #[handler]
-pub(super) fn remove_objects(bucket: Data<&Bucket>) -> Result<StatusCode> {
+pub(super) fn remove_objects(Data(bucket): Data<&Bucket>) -> Result<StatusCode> {
     bucket.empty().map_err(InternalServerError)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -49,10 +49,14 @@ fn encoded(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            out.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]);
         }
         out
     })
+}
+
+fn hex_digit(half: u8) -> char {
+    char::from_digit(u32::from(half), 16).unwrap_or_default().to_ascii_uppercase()
 }
 
 #[cfg(test)]

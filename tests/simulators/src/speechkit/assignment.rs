@@ -9,6 +9,7 @@ use super::request::{
 };
 use crate::yandex::Status;
 use crate::yandex::language_model::{AnswerFormat, ModelUri};
+use crate::yandex::proto_json::Base64;
 
 /// Models of asynchronous recognition (SpeechKit, "Models").
 const MODELS: [&str; 6] = [
@@ -50,13 +51,16 @@ pub(crate) enum Source {
 }
 
 /// What the audio is said to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Format {
     Wav,
     OggOpus,
     Mp3,
     /// Headerless 16-bit little-endian PCM.
-    Raw { rate_hz: u32, channels: u16 },
+    Raw {
+        rate_hz: u32,
+        channels: u16,
+    },
 }
 
 /// Normalisation that was asked for and applies.
@@ -92,10 +96,16 @@ pub(crate) struct WantedSummary {
     pub(crate) instructions: Vec<(String, AnswerFormat)>,
 }
 
-/// An accepted request.
-#[derive(Debug, Clone)]
-pub(crate) struct Assignment {
+/// An accepted request: the audio, and what to do with it.
+#[derive(Debug)]
+pub(crate) struct Submission {
     pub(crate) source: Source,
+    pub(crate) assignment: Assignment,
+}
+
+/// What to do with the audio.
+#[derive(Debug)]
+pub(crate) struct Assignment {
     pub(crate) format: Format,
     pub(crate) normalization: Option<Normalization>,
     /// The language is to be detected and shown.
@@ -106,21 +116,13 @@ pub(crate) struct Assignment {
     pub(crate) summary: Option<WantedSummary>,
 }
 
-impl TryFrom<RecognizeFileRequest> for Assignment {
+impl TryFrom<RecognizeFileRequest> for Submission {
     type Error = Status;
 
     fn try_from(request: RecognizeFileRequest) -> Result<Self, Status> {
-        let source = match (request.content, request.uri) {
-            (Some(_), Some(_)) => return Err(Status::invalid("oneof audio_source: both content and uri are set")),
-            (Some(content), None) if content.0.len() > CONTENT_LIMIT => {
-                return Err(Status::invalid("content is larger than 60 MB"));
-            }
-            (Some(content), None) if content.0.is_empty() => return Err(Status::invalid("content is empty")),
-            (Some(content), None) => Source::Content(content.0),
-            (None, Some(uri)) => Source::Uri(uri),
-            (None, None) => return Err(Status::invalid("audio source is not set: content or uri is needed")),
-        };
-        let model = request.recognition_model.ok_or_else(|| Status::invalid("recognition_model is not set"))?;
+        let source = read_source(request.content, request.uri)?;
+        let model =
+            request.recognition_model.ok_or_else(|| Status::invalid("recognition_model is not set"))?;
         let labeling = request
             .speaker_labeling
             .is_some_and(|options| options.speaker_labeling == Some(LabelingSwitch::Enabled));
@@ -128,11 +130,9 @@ impl TryFrom<RecognizeFileRequest> for Assignment {
             return Err(Status::invalid("speaker labeling needs audio_processing_type FULL_DATA"));
         }
         let detect_language = read_languages(model.language_restriction.as_ref())?;
-        Ok(Self {
-            source,
+        let assignment = Assignment {
             format: read_format(&model)?,
-            normalization: read_normalization(model.text_normalization.as_ref())
-                .filter(|_| !detect_language),
+            normalization: read_normalization(model.text_normalization.as_ref()).filter(|_| !detect_language),
             detect_language,
             classifiers: request
                 .recognition_classifier
@@ -144,7 +144,20 @@ impl TryFrom<RecognizeFileRequest> for Assignment {
             analysis: request.speech_analysis.map(read_analysis).transpose()?.unwrap_or_default(),
             labeling,
             summary: request.summarization.map(read_summary).transpose()?,
-        })
+        };
+        Ok(Self { source, assignment })
+    }
+}
+
+fn read_source(content: Option<Base64>, uri: Option<String>) -> Result<Source, Status> {
+    match (content, uri) {
+        (Some(_), Some(_)) => Err(Status::invalid("oneof audio_source: both content and uri are set")),
+        (Some(content), None) if content.0.len() > CONTENT_LIMIT => {
+            Err(Status::invalid("content is larger than 60 MB"))
+        }
+        (Some(content), None) => Ok(Source::Content(content.0)),
+        (None, Some(uri)) => Ok(Source::Uri(uri)),
+        (None, None) => Err(Status::invalid("audio source is not set: content or uri is needed")),
     }
 }
 
@@ -173,11 +186,10 @@ fn read_format(model: &RecognitionModel) -> Result<Format, Status> {
                 return Err(Status::invalid("raw_audio: audio_encoding must be LINEAR16_PCM"));
             }
             let rate = raw.sample_rate_hertz.map_or(0, |rate| rate.0);
-            let rate_hz = RAW_RATES_HZ
-                .contains(&rate)
-                .then(|| u32::try_from(rate).ok())
-                .flatten()
-                .ok_or_else(|| Status::invalid(format!("raw_audio: sample rate {rate} is not supported")))?;
+            let rate_hz =
+                RAW_RATES_HZ.contains(&rate).then(|| u32::try_from(rate).ok()).flatten().ok_or_else(
+                    || Status::invalid(format!("raw_audio: sample rate {rate} is not supported")),
+                )?;
             let count = raw.audio_channel_count.map_or(0, |count| count.0);
             let channels = u16::try_from(count)
                 .ok()
@@ -200,7 +212,8 @@ fn read_normalization(options: Option<&TextNormalization>) -> Option<Normalizati
 fn read_languages(restriction: Option<&LanguageRestriction>) -> Result<bool, Status> {
     let Some(restriction) = restriction else { return Ok(false) };
     let codes = restriction.language_code.as_deref().unwrap_or_default();
-    if !matches!(restriction.restriction_type, Some(RestrictionType::Whitelist | RestrictionType::Blacklist)) {
+    if !matches!(restriction.restriction_type, Some(RestrictionType::Whitelist | RestrictionType::Blacklist))
+    {
         return Err(Status::invalid("language_restriction: restriction_type is not set"));
     }
     for code in codes {

@@ -68,6 +68,7 @@ pub(crate) struct ContainerAudio {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names are the proto's")]
 pub(crate) struct TextNormalization {
     #[serde(alias = "text_normalization")]
     pub(crate) text_normalization: Option<NormalizationSwitch>,

@@ -2,7 +2,7 @@
 //!
 //! Field names come in lowerCamelCase or as the proto spells them, an enum as its name or its number,
 //! an `int64` or a `double` as a number or a string, `bytes` as base64 in either alphabet, and `null`
-//! means "not set". Anything else, an unknown field first of all, is an error ("ProtoJSON format",
+//! means "not set". Anything else, an unknown field first of all, is an error ("`ProtoJSON` format",
 //! protobuf.dev).
 
 use std::fmt;

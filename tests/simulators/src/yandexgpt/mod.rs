@@ -144,20 +144,20 @@ pub async fn start(options: Options, control: Control) -> anyhow::Result<Running
 }
 
 #[handler]
-async fn complete(state: Data<&YandexGpt>, headers: &HeaderMap, body: Bytes) -> Response {
+async fn complete(Data(state): Data<&YandexGpt>, headers: &HeaderMap, body: Bytes) -> Response {
     match state.complete(headers, &body).await {
         Ok(response) => response,
-        Err(status) => state.0.0.shaper.response(&status, state.behaviour().error_shape),
+        Err(status) => state.0.shaper.response(&status, state.behaviour().error_shape),
     }
 }
 
 #[handler]
-fn read_behaviour(state: Data<&YandexGpt>) -> Json<Behaviour> {
+fn read_behaviour(Data(state): Data<&YandexGpt>) -> Json<Behaviour> {
     Json(state.behaviour())
 }
 
 #[handler]
-fn set_behaviour(state: Data<&YandexGpt>, Json(behaviour): Json<Behaviour>) -> Json<Behaviour> {
+fn set_behaviour(Data(state): Data<&YandexGpt>, Json(behaviour): Json<Behaviour>) -> Json<Behaviour> {
     state.behave(behaviour);
     Json(behaviour)
 }

@@ -1,0 +1,75 @@
+//! Quotas over time.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use chrono::{DateTime, Duration, Utc};
+
+use crate::control::locked;
+use crate::yandex::{Code, Status};
+
+/// Limits of one service account (SpeechKit, "Quotas and limits").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quotas {
+    /// Recognition requests per hour.
+    pub submits_per_hour: usize,
+    /// Status checks per second.
+    pub checks_per_second: usize,
+    /// Simultaneous recognitions with an LLM part.
+    pub simultaneous_summarizations: usize,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self { submits_per_hour: 500, checks_per_second: 5, simultaneous_summarizations: 2 }
+    }
+}
+
+/// Counts calls in a sliding window.
+#[derive(Debug)]
+pub(super) struct Window {
+    name: &'static str,
+    limit: usize,
+    length: Duration,
+    calls: Mutex<VecDeque<DateTime<Utc>>>,
+}
+
+impl Window {
+    pub(super) fn new(name: &'static str, limit: usize, length: Duration) -> Self {
+        Self { name, limit, length, calls: Mutex::default() }
+    }
+
+    /// Counts a call, or refuses it; a refused call does not count.
+    pub(super) fn count(&self, now: DateTime<Utc>) -> Result<(), Status> {
+        let mut calls = locked(&self.calls);
+        while calls.front().is_some_and(|call| *call + self.length <= now) {
+            calls.pop_front();
+        }
+        if calls.len() >= self.limit {
+            return Err(exceeded(self.name));
+        }
+        calls.push_back(now);
+        Ok(())
+    }
+}
+
+/// Over a quota. No `Retry-After` comes with it.
+pub(super) fn exceeded(quota: &str) -> Status {
+    Status::new(Code::ResourceExhausted, format!("Rate quota limit exceeded: {quota}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_slides_and_refused_calls_do_not_count() {
+        let window = Window::new("test", 2, Duration::seconds(1));
+        let start = DateTime::from_timestamp(1_000, 0).unwrap();
+        let passes = |ms: i64| window.count(start + Duration::milliseconds(ms)).is_ok();
+        assert_eq!(
+            [0, 500, 600, 999, 1_000, 1_100, 1_500].map(passes),
+            [true, true, false, false, true, false, true]
+        );
+    }
+}

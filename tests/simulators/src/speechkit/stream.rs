@@ -1,0 +1,46 @@
+//! The body of a result stream: JSON objects one after another, in pieces that respect neither objects nor
+//! letters.
+
+use std::io;
+
+use bytes::Bytes;
+use poem::{Body, Response};
+use serde_json::Value;
+
+use super::behaviour::StreamBreak;
+use crate::yandex::Status;
+
+/// Size of a piece, bytes: odd, so that pieces end inside Russian letters.
+const PIECE: usize = 997;
+
+/// Answers with the events, broken where `stream_break` says.
+pub(super) fn respond(mut events: Vec<Value>, pretty: bool, stream_break: Option<StreamBreak>) -> Response {
+    let mut torn = false;
+    if let Some(stream_break) = stream_break.filter(|it| it.after_events < events.len()) {
+        torn = stream_break.code.is_none();
+        events.truncate(stream_break.after_events + usize::from(torn));
+        events.extend(
+            stream_break.code.map(|code| Status::new(code, "recognition stream is broken").wrapped()),
+        );
+    }
+    let mut text = printed(&events, pretty).into_bytes();
+    if torn {
+        // Into the middle of the last object.
+        let last = printed(events.last().map_or(&[], std::slice::from_ref), pretty).len();
+        text.truncate(text.len() - last / 2);
+    }
+    let pieces = Bytes::from(text);
+    let count = pieces.len().div_ceil(PIECE);
+    let whole = (0..count).map(move |piece| {
+        Ok::<_, io::Error>(pieces.slice(piece * PIECE..pieces.len().min((piece + 1) * PIECE)))
+    });
+    let end = torn.then(|| Err(io::Error::from(io::ErrorKind::ConnectionReset)));
+    let body = Body::from_bytes_stream(futures::stream::iter(whole.chain(end)));
+    Response::builder().content_type("application/json").body(body)
+}
+
+/// Pretty, or in one line with a blank between two objects.
+fn printed(events: &[Value], pretty: bool) -> String {
+    let text = |event: &Value| if pretty { format!("{event:#}") } else { event.to_string() };
+    events.iter().map(text).collect::<Vec<_>>().join(if pretty { "\n" } else { " " })
+}
