@@ -3,12 +3,15 @@
 //! Each has `start(...)`, which listens and returns a [`Running`] with its address, its state and a
 //! [`Control`]; the same control is reachable over HTTP under `/_sim/...`.
 
+pub mod amocrm;
 pub mod clock;
 pub mod control;
 mod cut;
+pub mod recordings;
 pub mod s3;
 pub mod server;
 pub mod speechkit;
+pub mod vendor;
 mod yandex;
 pub mod yandexgpt;
 

@@ -9,7 +9,7 @@ use flysk_domain::Clock;
 use poem::endpoint::BoxEndpoint;
 use poem::error::BadRequest;
 use poem::http::StatusCode;
-use poem::web::Json;
+use poem::web::{Data, Json};
 use poem::{
     Body, Endpoint, EndpointExt, IntoResponse, Request, Response, Result, Route, Server, get, handler, post,
 };
@@ -51,6 +51,11 @@ impl<S> Running<S> {
         Self { url: format!("http://{addr}"), addr, state, control, stop, server: Some(server) }
     }
 
+    /// Cancelled when the simulator stops, for what it does in the background.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
     /// Stops listening and waits until requests in progress ended (or their grace time did).
     pub async fn stop(mut self) {
         self.stop.cancel();
@@ -87,7 +92,7 @@ where
 {
     let addr = listener.local_addr()?;
     let connections = Connections::default();
-    let stage = Stage {
+    let front = Stage {
         control: control.clone(),
         connections: connections.clone(),
         sim: control_endpoint(&control, sim_routes),
@@ -97,7 +102,7 @@ where
     let signal = stop.clone().cancelled_owned();
     let server = Server::new_with_acceptor(CuttableAcceptor::new(listener, connections)?);
     let task = tokio::spawn(async move {
-        if let Err(error) = server.run_with_graceful_shutdown(stage, signal, Some(STOP_GRACE)).await {
+        if let Err(error) = server.run_with_graceful_shutdown(front, signal, Some(STOP_GRACE)).await {
             tracing::error!(%addr, %error, "simulator stopped listening");
         }
     });
@@ -180,32 +185,30 @@ fn control_routes(sim_routes: Route) -> Route {
         .at("/clock", get(read_clock).put(set_clock))
 }
 
-type Held<'a> = poem::web::Data<&'a Control>;
-
 #[handler]
-fn read_log(control: Held<'_>) -> Json<Vec<crate::control::Call>> {
+fn read_log(Data(control): Data<&Control>) -> Json<Vec<crate::control::Call>> {
     Json(control.calls())
 }
 
 #[handler]
-fn clear_log(control: Held<'_>) -> StatusCode {
+fn clear_log(Data(control): Data<&Control>) -> StatusCode {
     control.clear_calls();
     StatusCode::NO_CONTENT
 }
 
 #[handler]
-fn add_script(control: Held<'_>, Json(script): Json<Script>) -> StatusCode {
+fn add_script(Data(control): Data<&Control>, Json(script): Json<Script>) -> StatusCode {
     control.script(script);
     StatusCode::NO_CONTENT
 }
 
 #[handler]
-fn read_scripts(control: Held<'_>) -> Json<Vec<Script>> {
+fn read_scripts(Data(control): Data<&Control>) -> Json<Vec<Script>> {
     Json(control.scripts())
 }
 
 #[handler]
-fn clear_scripts(control: Held<'_>) -> StatusCode {
+fn clear_scripts(Data(control): Data<&Control>) -> StatusCode {
     control.clear_scripts();
     StatusCode::NO_CONTENT
 }
@@ -228,12 +231,12 @@ pub enum SetTime {
 }
 
 #[handler]
-fn read_clock(control: Held<'_>) -> Json<Time> {
+fn read_clock(Data(control): Data<&Control>) -> Json<Time> {
     Json(Time { now: control.clock().now() })
 }
 
 #[handler]
-fn set_clock(control: Held<'_>, Json(set): Json<SetTime>) -> Json<Time> {
+fn set_clock(Data(control): Data<&Control>, Json(set): Json<SetTime>) -> Json<Time> {
     match set {
         SetTime::Now(moment) => control.clock().set(moment),
         SetTime::AdvanceMs(ms) => control.clock().advance(chrono::Duration::milliseconds(ms)),

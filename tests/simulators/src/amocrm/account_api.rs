@@ -1,0 +1,142 @@
+//! `/account`, `/users`, `/widgets` (amoCRM docs, crm_platform/account-info, users-api, widgets-api).
+
+use poem::http::StatusCode;
+use poem::web::{Data, Path};
+use poem::{Request, handler};
+use serde_json::{Value, json};
+
+use super::Amocrm;
+use super::guard::Caller;
+use super::model::{Platform, User};
+use super::problem::{Answer, Problem, hal};
+use super::query::{Query, hal_list};
+use crate::control::locked;
+
+const ACCOUNT_WITH: [&str; 10] = [
+    "amojo_id",
+    "amojo_rights",
+    "users_groups",
+    "task_types",
+    "version",
+    "entity_names",
+    "datetime_settings",
+    "drive_url",
+    "is_api_filter_enabled",
+    "invoices_settings",
+];
+
+/// The account of the token.
+#[handler]
+pub(crate) fn read_account(
+    request: &Request,
+    Data(amo): Data<&Amocrm>,
+    Data(caller): Data<&Caller>,
+) -> Answer {
+    let query = Query::of(request.uri());
+    let with: Vec<&str> = query.one("with").into_iter().flat_map(|list| list.split(',')).collect();
+    if with.iter().any(|name| !ACCOUNT_WITH.contains(name)) {
+        return Err(Problem::invalid("NotSupportedChoice", "with", "This relation is not supported."));
+    }
+    let world = locked(&amo.inner.world);
+    let account = world.account(caller.account_id).ok_or_else(gone)?;
+    let mut body = json!({
+        "id": account.id,
+        "name": account.name,
+        "subdomain": account.subdomain,
+        "country": "RU",
+        "current_user_id": caller.user_id,
+        "customers_mode": "segments",
+        "is_unsorted_on": true,
+        "is_loss_reason_enabled": true,
+        "is_helpbot_enabled": false,
+        "is_technical_account": false,
+        "contact_name_display_order": 1,
+        "_links": {"self": {"href": format!("https://{}/api/v4/account", caller.host)}},
+    });
+    if with.contains(&"version") {
+        body["version"] = json!(11);
+    }
+    if with.contains(&"drive_url") {
+        let prefix = if account.platform == Platform::Kommo { "c" } else { "b" };
+        body["drive_url"] = json!(format!("https://drive-{prefix}.{}", account.platform.domain()));
+    }
+    if with.contains(&"datetime_settings") {
+        body["_embedded"]["datetime_settings"] = json!({
+            "date_pattern": "d.m.Y H:i",
+            "timezone": "Europe/Moscow",
+            "timezone_offset": "+03:00",
+        });
+    }
+    Ok(hal(&body))
+}
+
+/// All users; for administrators.
+#[handler]
+pub(crate) fn list_users(request: &Request, Data(amo): Data<&Amocrm>, Data(caller): Data<&Caller>) -> Answer {
+    caller.require_admin()?;
+    let page = Query::of(request.uri()).page(250)?;
+    let world = locked(&amo.inner.world);
+    let account = world.account(caller.account_id).ok_or_else(gone)?;
+    let users: Vec<Value> = account.users.iter().map(user_json).collect();
+    Ok(hal_list("users", &users, page, &caller.host, request.uri()))
+}
+
+/// One user; for administrators.
+#[handler]
+pub(crate) fn read_user(
+    Path(id): Path<u64>,
+    Data(amo): Data<&Amocrm>,
+    Data(caller): Data<&Caller>,
+) -> Answer {
+    caller.require_admin()?;
+    let world = locked(&amo.inner.world);
+    let account = world.account(caller.account_id).ok_or_else(gone)?;
+    let user = account.user(id).ok_or_else(|| Problem::api(StatusCode::NOT_FOUND, "User not found"))?;
+    Ok(hal(&user_json(user)))
+}
+
+fn user_json(user: &User) -> Value {
+    json!({
+        "id": user.id,
+        "name": user.name,
+        "email": user.email,
+        "lang": "ru",
+        "rights": {
+            "is_admin": user.is_admin,
+            "is_free": user.is_free,
+            "is_active": user.is_active,
+            "group_id": null,
+            "role_id": null,
+        },
+    })
+}
+
+/// A widget by its code; its settings only for the integration it belongs to.
+#[handler]
+pub(crate) fn read_widget(
+    Path(code): Path<String>,
+    Data(amo): Data<&Amocrm>,
+    Data(caller): Data<&Caller>,
+) -> Answer {
+    let mut world = locked(&amo.inner.world);
+    let integration = world
+        .integrations
+        .iter()
+        .find(|known| known.code == code)
+        .cloned()
+        .ok_or_else(|| Problem::api(StatusCode::NOT_FOUND, "Widget not found"))?;
+    let mut body = json!({
+        "code": code,
+        "version": "1.0.0",
+        "client_uuid": integration.client_id,
+        "is_active_in_account": world.content(caller.account_id).installed.contains(&integration.client_id),
+    });
+    if integration.client_id == caller.client_id {
+        body["settings"] = json!({});
+    }
+    Ok(hal(&body))
+}
+
+fn gone() -> Problem {
+    Problem::api(StatusCode::UNAUTHORIZED, "Account not found")
+}

@@ -1,0 +1,58 @@
+//! `/events`: the account's history, of which the simulator keeps calls (amoCRM docs, crm_platform/events-and-notes).
+
+use poem::web::Data;
+use poem::{Request, handler};
+use serde_json::{Value, json};
+
+use super::Amocrm;
+use super::guard::Caller;
+use super::model::Event;
+use super::problem::{Answer, Problem};
+use super::query::{Query, hal_list};
+use crate::control::locked;
+
+/// Events by type, time, author and entity; newest first.
+#[handler]
+pub(crate) fn list(request: &Request, Data(amo): Data<&Amocrm>, Data(caller): Data<&Caller>) -> Answer {
+    let query = Query::of(request.uri());
+    query.allow_filters(&["id", "type", "created_at", "created_by", "entity", "entity_id"])?;
+    let page = query.page(100)?;
+    let types = query.many("filter[type]");
+    let entities = query.many("filter[entity]");
+    if !query.many("filter[entity_id]").is_empty() && entities.len() != 1 {
+        return Err(Problem::invalid("NotSupportedChoice", "filter[entity_id]", "Needs one filter[entity]."));
+    }
+    let entity_ids = query.numbers("filter[entity_id]")?;
+    let authors = query.numbers("filter[created_by]")?;
+    let ids = query.many("filter[id]");
+    let (from, to) = query.range("filter[created_at]")?;
+    let mut world = locked(&amo.inner.world);
+    let mut events: Vec<&Event> = world
+        .content(caller.account_id)
+        .events
+        .iter()
+        .filter(|event| types.is_empty() || types.contains(&event.kind))
+        .filter(|event| entities.is_empty() || entities.contains(&event.entity_type.singular()))
+        .filter(|event| entity_ids.is_empty() || entity_ids.contains(&event.entity_id))
+        .filter(|event| authors.is_empty() || authors.contains(&event.created_by))
+        .filter(|event| ids.is_empty() || ids.contains(&event.id.as_str()))
+        .filter(|event| (from..=to).contains(&u64::try_from(event.created_at).unwrap_or(0)))
+        .collect();
+    events.sort_by_key(|event| std::cmp::Reverse((event.created_at, event.note_id)));
+    let events: Vec<Value> = events.into_iter().map(|event| event_json(event, caller)).collect();
+    Ok(hal_list("events", &events, page, &caller.host, request.uri()))
+}
+
+fn event_json(event: &Event, caller: &Caller) -> Value {
+    json!({
+        "id": event.id,
+        "type": event.kind,
+        "entity_id": event.entity_id,
+        "entity_type": event.entity_type.singular(),
+        "created_by": event.created_by,
+        "created_at": event.created_at,
+        "value_after": [{"note": {"id": event.note_id}}],
+        "value_before": [],
+        "account_id": caller.account_id,
+    })
+}

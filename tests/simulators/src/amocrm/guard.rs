@@ -1,0 +1,200 @@
+//! Who may call an API method, and how often.
+
+use std::collections::{HashMap, VecDeque};
+
+use chrono::{DateTime, Duration, Utc};
+use flysk_domain::Clock;
+use poem::endpoint::BoxEndpoint;
+use poem::http::{Method, StatusCode, header};
+use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Result};
+
+use super::model::{Account, Grant, World};
+use super::problem::Problem;
+use super::site::AtAccount;
+use super::{Amocrm, Quirks};
+use crate::control::locked;
+
+/// Reads of an unpaid account end after this (amoCRM docs, crm_platform/error-codes).
+const UNPAID_READS: Duration = Duration::days(30);
+
+/// Who calls a method: an integration in the name of a user.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) account_id: u64,
+    pub(crate) host: String,
+    pub(crate) client_id: String,
+    pub(crate) user_id: u64,
+    pub(crate) is_admin: bool,
+}
+
+impl Caller {
+    /// Methods for administrators only.
+    pub(crate) fn require_admin(&self) -> Result<(), Problem> {
+        if self.is_admin {
+            Ok(())
+        } else {
+            Err(Problem::api(StatusCode::FORBIDDEN, "Administrator rights are needed"))
+        }
+    }
+}
+
+/// When recent requests came, to keep to the limits.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    by_integration: HashMap<(String, u64), VecDeque<DateTime<Utc>>>,
+    by_account: HashMap<u64, VecDeque<DateTime<Utc>>>,
+    violations: HashMap<u64, VecDeque<DateTime<Utc>>>,
+}
+
+/// What the meter says to a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    Fine,
+    TooFast,
+    /// Too fast too often.
+    Block,
+}
+
+impl Meter {
+    pub(crate) fn admit(
+        &mut self,
+        client_id: &str,
+        account_id: u64,
+        quirks: &Quirks,
+        now: DateTime<Utc>,
+    ) -> Pace {
+        let second = Duration::seconds(1);
+        let own = self.by_integration.entry((client_id.to_owned(), account_id)).or_default();
+        let all = self.by_account.entry(account_id).or_default();
+        forget(own, now - second);
+        forget(all, now - second);
+        if own.len() < quirks.requests_per_s && all.len() < quirks.account_requests_per_s {
+            own.push_back(now);
+            all.push_back(now);
+            return Pace::Fine;
+        }
+        let violations = self.violations.entry(account_id).or_default();
+        forget(violations, now - Duration::minutes(1));
+        violations.push_back(now);
+        if violations.len() >= quirks.violations_until_block { Pace::Block } else { Pace::TooFast }
+    }
+}
+
+fn forget(moments: &mut VecDeque<DateTime<Utc>>, until: DateTime<Utc>) {
+    while moments.front().is_some_and(|moment| *moment <= until) {
+        moments.pop_front();
+    }
+}
+
+/// Lets authorised and paid requests through, with a [`Caller`] attached.
+pub(crate) struct Guard {
+    pub(crate) amo: Amocrm,
+    pub(crate) api: BoxEndpoint<'static, Response>,
+}
+
+impl Guard {
+    pub(crate) fn new(amo: Amocrm, api: impl Endpoint + 'static) -> Self {
+        Self { amo, api: api.map_to_response().boxed() }
+    }
+
+    fn caller(&self, request: &Request) -> Result<Caller, Problem> {
+        let at = request.data::<AtAccount>().ok_or_else(|| unauthorized("No account"))?;
+        let now = self.amo.control().clock().now();
+        let quirks = self.amo.quirks();
+        let mut world = locked(&self.amo.inner.world);
+        let grant = live_grant(&world, request, at, now)?;
+        match locked(&self.amo.inner.meter).admit(&grant.client_id, at.account_id, &quirks, now) {
+            Pace::Fine => {}
+            Pace::TooFast => return Err(Problem::too_many_requests()),
+            Pace::Block => {
+                if let Some(account) = world.account_mut(at.account_id) {
+                    account.blocked = true;
+                }
+                return Err(Problem::nginx_forbidden());
+            }
+        }
+        let account = world.account(at.account_id).ok_or_else(|| unauthorized("No account"))?;
+        paid(account, request.method(), now)?;
+        let (user_id, is_admin) = acting_user(account, &grant, request)?;
+        Ok(Caller {
+            account_id: account.id,
+            host: at.host.clone(),
+            client_id: grant.client_id,
+            user_id,
+            is_admin,
+        })
+    }
+}
+
+impl Endpoint for Guard {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        let outcome = self.caller(&request);
+        let mut response = match outcome {
+            Ok(caller) => {
+                request.set_data(caller);
+                self.api.get_response(request).await
+            }
+            Err(problem) => problem.into_response(),
+        };
+        if response.status() == StatusCode::TOO_MANY_REQUESTS
+            && let Some(seconds) = self.amo.quirks().retry_after_s
+        {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        Ok(response)
+    }
+}
+
+fn unauthorized(detail: &str) -> Problem {
+    Problem::api(StatusCode::UNAUTHORIZED, detail)
+}
+
+/// The grant behind the Bearer token, if it is alive and of this account.
+fn live_grant(
+    world: &World,
+    request: &Request,
+    at: &AtAccount,
+    now: DateTime<Utc>,
+) -> Result<Grant, Problem> {
+    let bearer = request
+        .header(header::AUTHORIZATION)
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .ok_or_else(|| unauthorized("Authorization is missing"))?;
+    let token = world.access.get(bearer).ok_or_else(|| unauthorized("The token is unknown"))?;
+    if token.revoked || now >= token.expires_at {
+        return Err(unauthorized("The token is revoked or expired"));
+    }
+    if token.grant.account_id != at.account_id {
+        return Err(unauthorized("The token is of another account"));
+    }
+    Ok(token.grant.clone())
+}
+
+fn paid(account: &Account, method: &Method, now: DateTime<Utc>) -> Result<(), Problem> {
+    let Some(since) = account.unpaid_since else { return Ok(()) };
+    if *method == Method::GET && now - since < UNPAID_READS {
+        return Ok(());
+    }
+    Err(Problem::api(StatusCode::PAYMENT_REQUIRED, "The subscription of the account has ended"))
+}
+
+/// In whose name the request runs: the granting user's, or that of `X-Context-User-ID` for an administrator's grant.
+fn acting_user(account: &Account, grant: &Grant, request: &Request) -> Result<(u64, bool), Problem> {
+    if let Some(context) = request.header("x-context-user-id") {
+        let user = context.parse().ok().and_then(|id| account.user(id));
+        return match user {
+            Some(user) if grant.by_admin && user.is_active && !user.is_free => Ok((user.id, user.is_admin)),
+            _ => Err(unauthorized("The context user is unknown or free")),
+        };
+    }
+    // An administrator's grant is a full one and outlives the administrator.
+    if grant.by_admin {
+        return Ok((grant.user_id, true));
+    }
+    match account.user(grant.user_id) {
+        Some(user) if user.is_active => Ok((user.id, user.is_admin)),
+        _ => Err(Problem::login_page()),
+    }
+}

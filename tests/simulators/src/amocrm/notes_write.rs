@@ -1,0 +1,240 @@
+//! Writing notes (amoCRM docs, crm_platform/events-and-notes).
+
+use flysk_domain::Clock;
+use poem::http::StatusCode;
+use poem::web::{Data, Path};
+use poem::{Body, Request, handler};
+use serde_json::{Map, Value, json};
+
+use super::Amocrm;
+use super::fields::{Field, Kind, check, json_body, json_list, may, must, request_id};
+use super::guard::Caller;
+use super::model::{EntityType, Note, World};
+use super::note_rules::check_note;
+use super::notes_api::entity_type;
+use super::problem::{Answer, Complaint, Problem, hal};
+use crate::control::locked;
+
+const ADD: [Field; 7] = [
+    may("entity_id", Kind::Int),
+    must("note_type", Kind::Text),
+    must("params", Kind::Object),
+    may("created_by", Kind::Int),
+    may("responsible_user_id", Kind::Int),
+    may("request_id", Kind::Text),
+    may("is_need_to_trigger_digital_pipeline", Kind::Bool),
+];
+const EDIT: [Field; 4] = [
+    must("id", Kind::Int),
+    must("note_type", Kind::Text),
+    must("params", Kind::Object),
+    may("request_id", Kind::Text),
+];
+const EDIT_ONE: [Field; 3] =
+    [must("note_type", Kind::Text), must("params", Kind::Object), may("request_id", Kind::Text)];
+
+/// Adds notes to entities of a type, named item by item.
+#[handler]
+pub(crate) async fn add(
+    request: &Request,
+    body: Body,
+    Path(entity): Path<String>,
+    Data(amo): Data<&Amocrm>,
+    Data(caller): Data<&Caller>,
+) -> Answer {
+    let items = json_list(request.content_type(), &read(body).await?)?;
+    add_all(amo, caller, entity_type(&entity)?, None, &items)
+}
+
+/// Adds notes to one entity.
+#[handler]
+pub(crate) async fn add_to_entity(
+    request: &Request,
+    body: Body,
+    Path((entity, entity_id)): Path<(String, u64)>,
+    Data(amo): Data<&Amocrm>,
+    Data(caller): Data<&Caller>,
+) -> Answer {
+    let items = json_list(request.content_type(), &read(body).await?)?;
+    add_all(amo, caller, entity_type(&entity)?, Some(entity_id), &items)
+}
+
+/// Changes notes of a type of entity.
+#[handler]
+pub(crate) async fn edit(
+    request: &Request,
+    body: Body,
+    Path(entity): Path<String>,
+    Data(amo): Data<&Amocrm>,
+    Data(caller): Data<&Caller>,
+) -> Answer {
+    let items = json_list(request.content_type(), &read(body).await?)?;
+    edit_all(amo, caller, entity_type(&entity)?, None, &items, &EDIT)
+}
+
+/// Changes notes of one entity.
+#[handler]
+pub(crate) async fn edit_of_entity(
+    request: &Request,
+    body: Body,
+    Path((entity, entity_id)): Path<(String, u64)>,
+    Data(amo): Data<&Amocrm>,
+    Data(caller): Data<&Caller>,
+) -> Answer {
+    let items = json_list(request.content_type(), &read(body).await?)?;
+    edit_all(amo, caller, entity_type(&entity)?, Some(entity_id), &items, &EDIT)
+}
+
+/// Changes one note.
+#[handler]
+pub(crate) async fn edit_one(
+    request: &Request,
+    body: Body,
+    Path((entity, entity_id, id)): Path<(String, u64, u64)>,
+    Data(amo): Data<&Amocrm>,
+    Data(caller): Data<&Caller>,
+) -> Answer {
+    let Value::Object(mut item) = json_body(request.content_type(), &read(body).await?)? else {
+        return Err(Problem::invalid("InvalidType", "", "This value should be of type object."));
+    };
+    refuse_any(&[item.clone()], |item| check(item, &EDIT_ONE, ""))?;
+    item.insert("id".to_owned(), json!(id));
+    edit_all(amo, caller, entity_type(&entity)?, Some(entity_id), &[item], &EDIT)
+}
+
+async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+    body.into_vec().await.map_err(|_| Problem::api(StatusCode::BAD_REQUEST, "Unreadable body"))
+}
+
+/// A batch is refused as a whole when anything is wrong with any item.
+fn refuse_any(
+    items: &[Map<String, Value>],
+    check: impl Fn(&Map<String, Value>) -> Vec<Complaint>,
+) -> Result<(), Problem> {
+    let refused: Vec<(String, Vec<Complaint>)> = items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| (request_id(item, index), check(item)))
+        .filter(|(_, complaints)| !complaints.is_empty())
+        .collect();
+    if refused.is_empty() { Ok(()) } else { Err(Problem::validation(&refused)) }
+}
+
+fn number(item: &Map<String, Value>, name: &str) -> Option<u64> {
+    item.get(name).and_then(Value::as_u64)
+}
+
+fn add_all(
+    amo: &Amocrm,
+    caller: &Caller,
+    of: EntityType,
+    entity_id: Option<u64>,
+    items: &[Map<String, Value>],
+) -> Answer {
+    let now = amo.control().clock().now().timestamp();
+    let mut world = locked(&amo.inner.world);
+    let content = world.content(caller.account_id);
+    refuse_any(items, |item| {
+        let mut complaints = check(item, &ADD, "");
+        complaints.extend(check_note(item));
+        match entity_id.or_else(|| number(item, "entity_id")) {
+            None => complaints.push(Complaint::new("FieldMissing", "entity_id", "This field is missing.")),
+            Some(id) if !content.entities.contains_key(&(of, id)) => {
+                complaints.push(Complaint::new("NotSupportedChoice", "entity_id", "Entity not found."));
+            }
+            Some(_) => {}
+        }
+        complaints
+    })?;
+    let mut added = Vec::new();
+    let mut told = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let entity_id = entity_id.or_else(|| number(item, "entity_id")).unwrap_or_default();
+        let note = Note {
+            id: world.fresh_id(),
+            entity_id,
+            entity_type: of,
+            created_by: number(item, "created_by").unwrap_or(caller.user_id),
+            updated_by: caller.user_id,
+            created_at: now,
+            updated_at: now,
+            responsible_user_id: number(item, "responsible_user_id").unwrap_or(caller.user_id),
+            group_id: 0,
+            note_type: item.get("note_type").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            params: item.get("params").cloned().unwrap_or_default(),
+            account_id: caller.account_id,
+        };
+        told.push(json!({"id": note.id, "entity_id": entity_id, "request_id": request_id(item, index)}));
+        world.keep(note.clone());
+        added.push(note);
+    }
+    drop(world);
+    amo.fire_notes(caller.account_id, &added);
+    Ok(hal(&json!({"_embedded": {"notes": told}})))
+}
+
+fn edit_all(
+    amo: &Amocrm,
+    caller: &Caller,
+    of: EntityType,
+    entity_id: Option<u64>,
+    items: &[Map<String, Value>],
+    known: &[Field],
+) -> Answer {
+    let now = amo.control().clock().now().timestamp();
+    let merges = amo.quirks().patch_merges_params;
+    let mut world = locked(&amo.inner.world);
+    let notes = &mut world.content(caller.account_id).notes;
+    let is_it = |note: &Note, item: &Map<String, Value>| {
+        note.entity_type == of
+            && entity_id.is_none_or(|wanted| note.entity_id == wanted)
+            && number(item, "id") == Some(note.id)
+    };
+    refuse_any(items, |item| {
+        let mut complaints = check(item, known, "");
+        complaints.extend(check_note(item));
+        complaints
+    })?;
+    if items.iter().any(|item| !notes.iter().any(|note| is_it(note, item))) {
+        return Err(Problem::api(StatusCode::NOT_FOUND, "Note not found"));
+    }
+    let mut told = Vec::new();
+    for item in items {
+        for note in notes.iter_mut().filter(|note| is_it(note, item)) {
+            let params = item.get("params").cloned().unwrap_or_default();
+            match (&mut note.params, params) {
+                (Value::Object(old), Value::Object(new)) if merges => old.extend(new),
+                (old, new) => *old = new,
+            }
+            item.get("note_type").and_then(Value::as_str).unwrap_or_default().clone_into(&mut note.note_type);
+            note.updated_at = now;
+            note.updated_by = caller.user_id;
+            told.push(json!({"id": note.id, "entity_id": note.entity_id, "updated_at": now}));
+        }
+    }
+    Ok(hal(&json!({"_embedded": {"notes": told}})))
+}
+
+impl World {
+    /// Stores a new note, and the event of a call.
+    pub(crate) fn keep(&mut self, note: Note) {
+        let kind = match note.note_type.as_str() {
+            "call_in" => Some("incoming_call"),
+            "call_out" => Some("outgoing_call"),
+            _ => None,
+        };
+        let content = self.content(note.account_id);
+        if let Some(kind) = kind {
+            content.events.push(super::model::Event {
+                id: format!("01{:024x}", note.id),
+                kind,
+                entity_type: note.entity_type,
+                entity_id: note.entity_id,
+                created_by: note.created_by,
+                created_at: note.created_at,
+                note_id: note.id,
+            });
+        }
+        content.notes.push(note);
+    }
+}

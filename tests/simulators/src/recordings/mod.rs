@@ -1,0 +1,247 @@
+//! A telephony's host of recordings: serves the files of a folder, well or badly.
+//!
+//! `GET /<file>` is a good host with ranges; fields of [`Behaviour`] in the query make it a bad one. A
+//! link of any shape (`/system/media/talk/1/abc/`) is put up with [`Recordings::link`].
+
+mod behaviour;
+mod range;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use flysk_domain::Clock;
+use futures::stream::{self, BoxStream, StreamExt};
+use poem::http::{StatusCode, header};
+use poem::web::{Data, Json};
+use poem::{Body, EndpointExt, IntoResponse, Request, Response, Route, get, handler, post};
+use serde::{Deserialize, Serialize};
+
+pub use behaviour::Behaviour;
+use range::Part;
+
+use crate::Running;
+use crate::control::{Control, locked};
+use crate::server;
+
+/// Bytes of one piece of a streamed body.
+const PIECE: usize = 16 * 1024;
+
+/// What cloud drives and telephonies answer instead of a file when their session has ended.
+const LOGIN_PAGE: &str = "<!DOCTYPE html><html><head><title>Вход</title></head><body><form method=\"post\">\
+    <input name=\"login\"><input name=\"password\" type=\"password\"></form></body></html>";
+
+/// An address that leads to a file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// Path of the address, from the slash on.
+    pub path: String,
+    /// File of the folder.
+    pub file: String,
+    /// How it answers.
+    #[serde(default)]
+    pub behaviour: Behaviour,
+}
+
+/// A test's hold on the host. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Recordings(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    folder: PathBuf,
+    links: Mutex<HashMap<String, Link>>,
+    /// Requests of each address that can be late: how many, and when the first came.
+    seen: Mutex<HashMap<String, (u32, DateTime<Utc>)>>,
+    control: Control,
+}
+
+impl Recordings {
+    /// Puts up a link, or replaces the one with its path.
+    pub fn link(&self, link: Link) {
+        locked(&self.0.links).insert(link.path.clone(), link);
+    }
+
+    /// The file and behaviour behind a request.
+    fn find(&self, request: &Request) -> Result<(PathBuf, Behaviour), StatusCode> {
+        let link = locked(&self.0.links).get(request.uri().path()).cloned();
+        let queried = || request.params::<Behaviour>().map_err(|_| StatusCode::BAD_REQUEST);
+        let (file, behaviour) = match link {
+            // A hop of its own redirects comes back with the rest in the query.
+            Some(link) if request.uri().query().is_some_and(|query| query.contains("redirects=")) => {
+                (link.file, queried()?)
+            }
+            Some(link) => (link.file, link.behaviour),
+            None => {
+                let name = request.uri().path().rsplit('/').next().unwrap_or_default();
+                (name.to_owned(), queried()?)
+            }
+        };
+        let plain = |name: &Path| name.components().all(|part| matches!(part, Component::Normal(_)));
+        if !plain(Path::new(&file)) || file.is_empty() {
+            return Err(StatusCode::NOT_FOUND);
+        }
+        Ok((self.0.folder.join(file), behaviour))
+    }
+
+    /// Whether the file is not there yet; counts the request.
+    fn is_late(&self, address: &str, behaviour: &Behaviour) -> bool {
+        let now = self.0.control.clock().now();
+        let mut seen = locked(&self.0.seen);
+        let (times, first) = seen.entry(address.to_owned()).or_insert((0, now));
+        *times += 1;
+        let waited_ms = (now - *first).num_milliseconds();
+        *times <= behaviour.absent_times || waited_ms < i64::try_from(behaviour.absent_ms).unwrap_or(i64::MAX)
+    }
+}
+
+/// Starts a host of the files in `folder` on `addr` (`None`: a free port of 127.0.0.1).
+pub async fn start(
+    addr: Option<SocketAddr>,
+    folder: impl Into<PathBuf>,
+    control: Control,
+) -> std::io::Result<Running<Recordings>> {
+    let state = Recordings(Arc::new(Inner {
+        folder: folder.into(),
+        links: Mutex::default(),
+        seen: Mutex::default(),
+        control: control.clone(),
+    }));
+    let routes = Route::new().at("/*path", get(serve_file).head(serve_file)).data(state.clone());
+    let sim_routes = Route::new().at("/links", post(put_link).data(state.clone()));
+    server::serve(server::bind(addr).await?, control, state, routes, sim_routes)
+}
+
+#[handler]
+fn put_link(Data(recordings): Data<&Recordings>, Json(link): Json<Link>) -> StatusCode {
+    recordings.link(link);
+    StatusCode::NO_CONTENT
+}
+
+#[handler]
+async fn serve_file(request: &Request, Data(recordings): Data<&Recordings>) -> Response {
+    let (file, mut behaviour) = match recordings.find(request) {
+        Ok(found) => found,
+        Err(status) => return status.into_response(),
+    };
+    if behaviour.redirects > 0 {
+        behaviour.redirects -= 1;
+        // `redirects=0` stays in the query, so that a link's own behaviour does not begin anew.
+        let rest = Behaviour { redirects: 0, ..behaviour.clone() }.to_query();
+        let target = format!("{}?redirects={}&{rest}", request.uri().path(), behaviour.redirects);
+        return redirect(target.trim_end_matches('&'));
+    }
+    if let Some(target) = &behaviour.redirect_to {
+        return redirect(target);
+    }
+    let late = behaviour.absent_times > 0 || behaviour.absent_ms > 0;
+    if late && recordings.is_late(&request.uri().to_string(), &behaviour) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    if behaviour.html {
+        return Response::builder().content_type("text/html; charset=utf-8").body(LOGIN_PAGE);
+    }
+    if behaviour.huge {
+        let piece = Bytes::from(vec![0_u8; PIECE]);
+        let endless = stream::repeat_with(move || Ok::<_, std::io::Error>(piece.clone()));
+        let pieces = paced(endless.boxed(), behaviour.bytes_per_s);
+        return Response::builder().content_type("audio/mpeg").body(Body::from_bytes_stream(pieces));
+    }
+    // Some telephonies answer 304 to whoever sends conditions, though the client has nothing.
+    if request.header(header::IF_NONE_MATCH).is_some() || request.header(header::IF_MODIFIED_SINCE).is_some()
+    {
+        return StatusCode::NOT_MODIFIED.into_response();
+    }
+    match tokio::fs::read(&file).await {
+        Ok(content) => answer(request, &file, &Bytes::from(content), &behaviour),
+        Err(_) => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+fn redirect(target: &str) -> Response {
+    Response::builder().status(StatusCode::FOUND).header(header::LOCATION, target).finish()
+}
+
+fn answer(request: &Request, file: &Path, content: &Bytes, behaviour: &Behaviour) -> Response {
+    let length = content.len() as u64;
+    let asked = request.header(header::RANGE).filter(|_| !behaviour.no_range);
+    let content_type = behaviour.content_type.clone().unwrap_or_else(|| type_of(file).to_owned());
+    let mut response = Response::builder().content_type(content_type);
+    if !behaviour.no_range {
+        response = response.header(header::ACCEPT_RANGES, "bytes");
+    }
+    let (start, end) = match range::part(asked, length) {
+        Part::Whole => (0, length),
+        Part::Range(start, end) => {
+            response = response
+                .status(StatusCode::PARTIAL_CONTENT)
+                .header(header::CONTENT_RANGE, format!("bytes {start}-{}/{length}", end - 1));
+            (start, end)
+        }
+        Part::Unsatisfiable => {
+            return response
+                .status(StatusCode::RANGE_NOT_SATISFIABLE)
+                .header(header::CONTENT_RANGE, format!("bytes */{length}"))
+                .finish();
+        }
+    };
+    if !behaviour.no_length {
+        response = response.header(header::CONTENT_LENGTH, end - start);
+    }
+    let cut_at = behaviour.cut_at.filter(|at| (start..end).contains(at));
+    let sent = slice(content, start, cut_at.unwrap_or(end));
+    let pieces: Vec<_> = sent.chunks(PIECE).map(|piece| Ok(sent.slice_ref(piece))).collect();
+    let pieces = paced(stream::iter(pieces).boxed(), behaviour.bytes_per_s);
+    let body = if cut_at.is_some() { pieces.chain(stream::once(cut())).boxed() } else { pieces };
+    response.body(Body::from_bytes_stream(body))
+}
+
+fn slice(content: &Bytes, start: u64, end: u64) -> Bytes {
+    let index = |at: u64| usize::try_from(at).map_or(content.len(), |at| at.min(content.len()));
+    content.slice(index(start)..index(end))
+}
+
+/// Fails a body, which ends its connection; late enough for what came before to be on its way.
+async fn cut() -> std::io::Result<Bytes> {
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    Err(std::io::ErrorKind::ConnectionReset.into())
+}
+
+type Pieces = BoxStream<'static, std::io::Result<Bytes>>;
+
+/// Lets no more than `bytes_per_s` through.
+fn paced(pieces: Pieces, bytes_per_s: Option<u64>) -> Pieces {
+    let Some(rate) = bytes_per_s else { return pieces };
+    // Ten small pieces a second look like a slow line rather than like rare bursts.
+    let step = usize::try_from(rate / 10).unwrap_or(usize::MAX).max(1);
+    let smaller = pieces.flat_map(move |piece| {
+        let parts: Vec<_> = match piece {
+            Ok(piece) => piece.chunks(step).map(|part| Ok(piece.slice_ref(part))).collect(),
+            Err(error) => vec![Err(error)],
+        };
+        stream::iter(parts)
+    });
+    smaller
+        .then(|part| async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            part
+        })
+        .boxed()
+}
+
+fn type_of(file: &Path) -> &'static str {
+    match file.extension().and_then(|extension| extension.to_str()) {
+        Some("mp3") => "audio/mpeg",
+        Some("wav") => "audio/x-wav",
+        Some("ogg" | "opus") => "audio/ogg",
+        Some("flac") => "audio/flac",
+        Some("m4a") => "audio/mp4",
+        Some("html") => "text/html",
+        _ => "application/octet-stream",
+    }
+}

@@ -1,0 +1,104 @@
+//! A vendor's backend: takes lifecycle events that carry its project token.
+//!
+//! It is told to fail with [`Script`](crate::Script)s: an answer 500 or 410, `Retry-After`, a hang.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, Utc};
+use flysk_domain::Clock;
+use poem::http::StatusCode;
+use poem::web::{Data, Json};
+use poem::{Body, EndpointExt, IntoResponse, Request, Response, Route, get, handler, post};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Running;
+use crate::control::{Control, locked};
+use crate::server;
+
+/// An event that the backend accepted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Received {
+    /// When, by the simulator's clock.
+    pub at: DateTime<Utc>,
+    /// Path it was posted to.
+    pub path: String,
+    /// Its body.
+    pub body: Value,
+}
+
+/// A test's hold on the backend. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Vendor(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    project_token: Mutex<Option<String>>,
+    received: Mutex<Vec<Received>>,
+    control: Control,
+}
+
+impl Vendor {
+    /// From now on only events with this `X-Project-Token` are taken (`None`: all).
+    pub fn expect_token(&self, token: Option<String>) {
+        *locked(&self.0.project_token) = token;
+    }
+
+    /// Accepted events, oldest first.
+    pub fn received(&self) -> Vec<Received> {
+        locked(&self.0.received).clone()
+    }
+}
+
+/// Starts a backend on `addr` (`None`: a free port of 127.0.0.1).
+pub async fn start(
+    addr: Option<SocketAddr>,
+    project_token: Option<String>,
+    control: Control,
+) -> std::io::Result<Running<Vendor>> {
+    let state = Vendor(Arc::new(Inner {
+        project_token: Mutex::new(project_token),
+        received: Mutex::default(),
+        control: control.clone(),
+    }));
+    let routes = Route::new().at("/*path", post(take)).data(state.clone());
+    let sim_routes = Route::new()
+        .at("/received", get(read_received).data(state.clone()))
+        .at("/token", post(set_token).data(state.clone()));
+    server::serve(server::bind(addr).await?, control, state, routes, sim_routes)
+}
+
+#[handler]
+async fn take(request: &Request, body: Body, Data(vendor): Data<&Vendor>) -> Response {
+    let expected = locked(&vendor.0.project_token).clone();
+    if expected.is_some() && request.header("x-project-token") != expected.as_deref() {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    if request.content_type().is_none_or(|value| !value.starts_with("application/json")) {
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    }
+    let Ok(body) = body.into_json().await else { return StatusCode::BAD_REQUEST.into_response() };
+    let path = request.uri().path().to_owned();
+    let at = vendor.0.control.clock().now();
+    locked(&vendor.0.received).push(Received { at, path, body });
+    StatusCode::NO_CONTENT.into_response()
+}
+
+#[handler]
+fn read_received(Data(vendor): Data<&Vendor>) -> Json<Vec<Received>> {
+    Json(vendor.received())
+}
+
+/// Body of `POST /_sim/token`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Token {
+    token: Option<String>,
+}
+
+#[handler]
+fn set_token(Data(vendor): Data<&Vendor>, Json(told): Json<Token>) -> StatusCode {
+    vendor.expect_token(told.token);
+    StatusCode::NO_CONTENT
+}
