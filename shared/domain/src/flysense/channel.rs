@@ -16,10 +16,8 @@ impl ChannelTag {
     /// The first channel of a file (the left one of a stereo file), or the first labeled speaker.
     pub const FIRST: &'static str = "0";
 
-    /// Whether this is the first (left) channel.
-    pub fn is_first(&self) -> bool {
-        self.0 == Self::FIRST
-    }
+    /// The second channel (the right one of a stereo file), or the second labeled speaker.
+    pub const SECOND: &'static str = "1";
 
     /// Whether the event belongs to the call as a whole and not to a voice.
     pub fn is_empty(&self) -> bool {

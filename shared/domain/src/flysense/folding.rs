@@ -23,6 +23,7 @@ use super::utterance::Utterance;
 
 pub use facts::{CallFacts, ChannelClassifierUpdate};
 
+use facts::FactsCollector;
 use pairing::{Arrival, Speech};
 use timing::TimedToken;
 
@@ -52,7 +53,7 @@ pub struct Folded {
 
 /// Folds the events of one recognition, in the order they came.
 pub fn fold(events: Vec<StreamEvent>, cutting: Cutting) -> Folded {
-    let mut facts = CallFacts::default();
+    let mut facts = FactsCollector::default();
     let mut channels = Channels::default();
     for StreamEvent { channel, cursors, payload } in events {
         facts.see_cursors(cursors);
@@ -70,7 +71,7 @@ pub fn fold(events: Vec<StreamEvent>, cutting: Cutting) -> Folded {
     }
     let mut utterances = channels.into_utterances(cutting);
     utterances.sort_by(|a, b| (a.start_ms, a.end_ms, &a.channel).cmp(&(b.start_ms, b.end_ms, &b.channel)));
-    Folded { utterances, facts }
+    Folded { utterances, facts: facts.finish() }
 }
 
 /// What was heard, by channel.

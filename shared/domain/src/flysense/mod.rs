@@ -1,13 +1,19 @@
 //! FlySense: calls, their transcripts, and what they cost.
 
+pub mod call;
 pub mod channel;
+pub mod classifiers;
 mod coded;
 pub mod failure;
 pub mod folding;
 pub mod polling;
 pub mod pricing;
+pub mod roles;
+pub mod sentiment;
 pub mod state;
 pub mod stream;
+pub mod summary;
+pub mod talk;
 pub mod utterance;
 
 pub use coded::UnknownCode;

@@ -87,6 +87,26 @@ impl PollSchedule {
         }
         NextLook::At((now + self.wait_after(looks, audio)).min(deadline))
     }
+
+    /// The first look of the schedule after `now`, for who does not count looks: the schedule is walked from
+    /// the order on. A look that comes late does not make the next one come sooner.
+    pub fn next_look_after(
+        &self,
+        ordered_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+        audio: Duration,
+    ) -> NextLook {
+        let elapsed = now - ordered_at;
+        let mut wait = self.wait_after(0, audio);
+        let mut planned = wait;
+        let mut looks = 0;
+        while planned <= elapsed && wait < self.longest_interval && looks < MOST_STEPS {
+            looks += 1;
+            wait = self.wait_after(looks, audio);
+            planned += wait;
+        }
+        self.next_look(ordered_at, now, if elapsed <= Duration::zero() { 0 } else { looks.max(1) }, audio)
+    }
 }
 
 #[cfg(test)]
@@ -116,6 +136,20 @@ mod tests {
             NextLook::At(ordered + Duration::hours(24))
         );
         assert_eq!(look(Duration::hours(24)), NextLook::GiveUp);
+    }
+
+    #[test]
+    fn without_counting_the_intervals_grow_with_the_age_of_the_order() {
+        let schedule = PollSchedule::default();
+        let ordered = DateTime::UNIX_EPOCH;
+        let wait = |age: i64| {
+            let now = ordered + Duration::seconds(age);
+            match schedule.next_look_after(ordered, now, Duration::minutes(1)) {
+                NextLook::At(at) => (at - now).num_seconds(),
+                NextLook::GiveUp => -1,
+            }
+        };
+        assert_eq!([wait(0), wait(10), wait(20), wait(3_600), wait(86_400)], [10, 10, 15, 60, -1]);
     }
 
     #[test]

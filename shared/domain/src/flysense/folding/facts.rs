@@ -1,5 +1,7 @@
 //! What the stream says about the call as a whole.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::flysense::channel::ChannelTag;
@@ -35,32 +37,45 @@ pub struct ChannelClassifierUpdate {
     pub update: ClassifierUpdate,
 }
 
-impl CallFacts {
+/// Gathers call-level events: a repeated one changes nothing, a newer one of the same kind replaces the older.
+#[derive(Default)]
+pub(super) struct FactsCollector {
+    facts: CallFacts,
+    /// Channel, classifier and window of each verdict so far.
+    verdicts: HashSet<(ChannelTag, String, Window, u64, u64)>,
+}
+
+impl FactsCollector {
     pub(super) fn see_cursors(&mut self, cursors: AudioCursors) {
-        self.received_data_ms = self.received_data_ms.max(cursors.received_data_ms);
+        self.facts.received_data_ms = self.facts.received_data_ms.max(cursors.received_data_ms);
     }
 
-    /// Takes in a call-level event; a repeated one changes nothing, a newer one of the same kind replaces it.
     pub(super) fn see(&mut self, channel: ChannelTag, payload: EventPayload) {
+        let facts = &mut self.facts;
         match payload {
             EventPayload::ClassifierUpdate(update) => {
-                let update = ChannelClassifierUpdate { channel, update };
-                if !self.classifier_updates.contains(&update) {
-                    self.classifier_updates.push(update);
+                let classifier = update.classifier_result.classifier.clone();
+                let window = (update.window_type, update.start_time_ms, update.end_time_ms);
+                if self.verdicts.insert((channel.clone(), classifier, window.0, window.1, window.2)) {
+                    facts.classifier_updates.push(ChannelClassifierUpdate { channel, update });
                 }
             }
             EventPayload::SpeakerAnalysis(analysis) if analysis.window_type == Window::Total => {
-                self.speakers.retain(|known| known.speaker_tag != analysis.speaker_tag);
-                self.speakers.push(analysis);
+                facts.speakers.retain(|known| known.speaker_tag != analysis.speaker_tag);
+                facts.speakers.push(analysis);
             }
-            EventPayload::ConversationAnalysis(analysis) => self.conversation = Some(analysis),
-            EventPayload::Summarization(answers) => self.summarization = Some(answers),
+            EventPayload::ConversationAnalysis(analysis) => facts.conversation = Some(analysis),
+            EventPayload::Summarization(answers) => facts.summarization = Some(answers),
             EventPayload::StatusCode(status)
-                if status.code_type == "WARNING" && !self.warnings.contains(&status.message) =>
+                if status.code_type == "WARNING" && !facts.warnings.contains(&status.message) =>
             {
-                self.warnings.push(status.message);
+                facts.warnings.push(status.message);
             }
             _ => {}
         }
+    }
+
+    pub(super) fn finish(self) -> CallFacts {
+        self.facts
     }
 }

@@ -135,7 +135,7 @@ pub struct StatusCode {
 }
 
 /// What a classifier or an analysis looked at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Window {
     /// The whole call.
     #[serde(rename = "TOTAL")]

@@ -1,0 +1,295 @@
+//! Who is the operator and who is the client.
+//!
+//! The recogniser tells voices apart, not people. On a stereo recording the channel says who it is, by the
+//! telephony's convention. On a mono recording with speaker labeling it is a guess, made by the first of
+//! these rules that decides:
+//!
+//! 1. *Incoming call*: the one who speaks first answered the telephone, so it is the operator. A greeting proves
+//!    nothing here: callers greet as often as those who answer.
+//! 2. *Greeting* (outgoing call, or direction unknown): the only voice that greeted formally is the operator;
+//!    those who are called answer "алло", those who call introduce themselves. It beats rule 3 because whoever
+//!    is called may pick up in silence.
+//! 3. *Outgoing call*: the one who speaks first picked up the telephone, so it is the client.
+//!
+//! Before all of them comes the answering machine: the only voice most of whose utterances sound like one is ours
+//! on an incoming call, the client's otherwise. A call with one voice follows the same rules. When nothing
+//! decides, roles stay unknown. A person may always name the operator or swap the roles; the raw tag is kept
+//! beside the role, so nothing is recognised again.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::call::Direction;
+use super::channel::ChannelTag;
+use super::classifiers::{self, ClassifierSummary};
+use super::coded::coded_enum;
+use super::utterance::Utterance;
+
+coded_enum!(
+    /// Who speaks.
+    Role {
+        /// The account's side: whoever works for the business.
+        Operator = "operator", "Оператор";
+        /// The other side.
+        Client = "client", "Клиент";
+        /// Not decided.
+        Unknown = "unknown", "Собеседник";
+    }
+);
+
+coded_enum!(
+    /// Which rule decided the roles.
+    RoleRule {
+        /// Stereo: the channel says it.
+        Channel = "channel", "По каналу записи";
+        /// Incoming: who speaks first is the operator. Outgoing: who speaks first is the client.
+        FirstSpeaker = "first_speaker", "По тому, кто заговорил первым";
+        /// The only voice that greeted formally is the operator.
+        Greeting = "greeting", "По приветствию";
+        /// One voice is an answering machine's.
+        Answerphone = "answerphone", "Автоответчик";
+        /// A person said so.
+        Manual = "manual", "Указано вручную";
+        /// Nothing decided.
+        Undecided = "undecided", "Не определено";
+    }
+);
+
+impl Role {
+    /// The other side; unknown stays unknown.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Operator => Self::Client,
+            Self::Client => Self::Operator,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// How the voices were told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Separation {
+    /// Each on a channel of its own; the first (left) one is `left`'s. An install's setting, the operator's by default.
+    Channels {
+        /// Whose the left channel is.
+        left: Role,
+    },
+    /// By the recogniser's speaker labeling on one channel.
+    Labeling {
+        /// Who called whom, when known.
+        direction: Option<Direction>,
+    },
+}
+
+/// The role of each voice. Stored as JSON: names of fields are never changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roles {
+    /// By raw tag; a tag that is not here is unknown.
+    pub by_channel: BTreeMap<ChannelTag, Role>,
+    /// What decided.
+    pub rule: RoleRule,
+}
+
+impl Roles {
+    /// Decides the roles of everybody who speaks in the dialogue (sorted by start).
+    pub fn resolve(
+        dialogue: &[Utterance],
+        classifiers: &[ClassifierSummary],
+        separation: Separation,
+    ) -> Self {
+        match separation {
+            Separation::Channels { left } => Self::of_channels(dialogue, left),
+            Separation::Labeling { direction } => Self::of_labels(dialogue, classifiers, direction),
+        }
+    }
+
+    /// Who speaks on a channel.
+    pub fn of(&self, channel: &ChannelTag) -> Role {
+        self.by_channel.get(channel).copied().unwrap_or(Role::Unknown)
+    }
+
+    /// The roles with operator and client exchanged, as asked for by a person. Undecided ones stay so.
+    #[must_use]
+    pub fn swapped(self) -> Self {
+        let by_channel = self.by_channel.into_iter().map(|(channel, role)| (channel, role.other())).collect();
+        Self { by_channel, rule: RoleRule::Manual }
+    }
+
+    /// The roles with the operator named by a person; everybody else is the client.
+    #[must_use]
+    pub fn with_operator(self, operator: &ChannelTag) -> Self {
+        let tags = self.by_channel.into_keys();
+        Self { by_channel: sides(tags, operator, Role::Operator), rule: RoleRule::Manual }
+    }
+
+    fn of_channels(dialogue: &[Utterance], left: Role) -> Self {
+        let role = |tag: &ChannelTag| match tag.0.as_str() {
+            ChannelTag::FIRST => left,
+            ChannelTag::SECOND => left.other(),
+            _ => Role::Unknown,
+        };
+        let by_channel = voices(dialogue).map(|tag| (tag.clone(), role(tag))).collect();
+        Self { by_channel, rule: RoleRule::Channel }
+    }
+
+    fn of_labels(
+        dialogue: &[Utterance],
+        classifiers: &[ClassifierSummary],
+        direction: Option<Direction>,
+    ) -> Self {
+        let undecided = |tag: &ChannelTag| (tag.clone(), Role::Unknown);
+        let Some((voice, role, rule)) = decisive_voice(dialogue, classifiers, direction) else {
+            return Self { by_channel: voices(dialogue).map(undecided).collect(), rule: RoleRule::Undecided };
+        };
+        Self { by_channel: sides(voices(dialogue).cloned(), voice, role), rule }
+    }
+}
+
+/// The voice whose role is known, from which the other one's follows.
+fn decisive_voice<'a>(
+    dialogue: &'a [Utterance],
+    classifiers: &[ClassifierSummary],
+    direction: Option<Direction>,
+) -> Option<(&'a ChannelTag, Role, RoleRule)> {
+    let first = &dialogue.first()?.channel;
+    let only_voice = |name: &str, heard: fn(&ClassifierSummary) -> bool| {
+        let is_heard = |tag: &ChannelTag| {
+            classifiers.iter().any(|it| it.classifier == name && it.channel == *tag && heard(it))
+        };
+        let mut tags: Vec<_> = voices(dialogue).filter(|tag| is_heard(tag)).collect();
+        tags.sort_unstable();
+        tags.dedup();
+        <[_; 1]>::try_from(tags).ok().map(|[only]| only)
+    };
+    if let Some(machine) = only_voice(classifiers::ANSWERPHONE, |it| it.hits * 2 > it.windows) {
+        let role = if direction == Some(Direction::Incoming) { Role::Operator } else { Role::Client };
+        return Some((machine, role, RoleRule::Answerphone));
+    }
+    if direction == Some(Direction::Incoming) {
+        return Some((first, Role::Operator, RoleRule::FirstSpeaker));
+    }
+    if let Some(greeter) = only_voice(classifiers::FORMAL_GREETING, |it| it.hits > 0) {
+        return Some((greeter, Role::Operator, RoleRule::Greeting));
+    }
+    (direction == Some(Direction::Outgoing)).then_some((first, Role::Client, RoleRule::FirstSpeaker))
+}
+
+fn voices(dialogue: &[Utterance]) -> impl Iterator<Item = &ChannelTag> {
+    dialogue.iter().map(|utterance| &utterance.channel)
+}
+
+/// `known` has the role, all others the opposite one.
+fn sides(
+    tags: impl Iterator<Item = ChannelTag>,
+    known: &ChannelTag,
+    role: Role,
+) -> BTreeMap<ChannelTag, Role> {
+    tags.map(|tag| if tag == *known { (tag, role) } else { (tag, role.other()) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dialogue(tags: &[&str]) -> Vec<Utterance> {
+        let at = |order: usize| u64::try_from(order).unwrap() * 1_000;
+        tags.iter()
+            .enumerate()
+            .map(|(order, tag)| Utterance {
+                channel: ChannelTag::from(*tag),
+                start_ms: at(order),
+                end_ms: at(order) + 900,
+                text: "да".into(),
+            })
+            .collect()
+    }
+
+    fn heard(classifier: &str, tags: &[&str]) -> Vec<ClassifierSummary> {
+        let summary = |tag: &&str| ClassifierSummary {
+            classifier: classifier.into(),
+            channel: ChannelTag::from(*tag),
+            windows: 1,
+            max: 0.9,
+            mean: 0.9,
+            hits: 1,
+            hit_spans: vec![],
+            highlights: vec![],
+        };
+        tags.iter().map(summary).collect()
+    }
+
+    fn labeled(
+        tags: &[&str],
+        signals: &[ClassifierSummary],
+        direction: Option<Direction>,
+    ) -> (String, RoleRule) {
+        let roles = Roles::resolve(&dialogue(tags), signals, Separation::Labeling { direction });
+        let told = roles.by_channel.iter().map(|(tag, role)| format!("{tag}={role}")).collect::<Vec<_>>();
+        (told.join(" "), roles.rule)
+    }
+
+    #[test]
+    fn a_stereo_channel_says_who_speaks_unless_the_telephony_has_it_the_other_way_round() {
+        let stereo = |left| Roles::resolve(&dialogue(&["1", "0", "2"]), &[], Separation::Channels { left });
+        let usual = stereo(Role::Operator);
+        let of = |roles: &Roles, tag| roles.of(&ChannelTag::from(tag));
+        assert_eq!((of(&usual, "0"), of(&usual, "1")), (Role::Operator, Role::Client));
+        assert_eq!((of(&usual, "2"), of(&usual, "7")), (Role::Unknown, Role::Unknown));
+        assert_eq!(of(&stereo(Role::Client), "0"), Role::Client);
+        let swapped = usual.swapped();
+        assert_eq!(
+            (of(&swapped, "0"), of(&swapped, "2"), swapped.rule),
+            (Role::Client, Role::Unknown, RoleRule::Manual)
+        );
+    }
+
+    #[test]
+    fn labeled_voices_get_their_roles_by_the_first_rule_that_decides() {
+        use Direction::{Incoming, Outgoing};
+        let greets = |tags: &[&str]| heard(classifiers::FORMAL_GREETING, tags);
+        let machine = heard(classifiers::ANSWERPHONE, &["0"]);
+        let (operator_first, client_first) = ("0=client 1=operator", "0=operator 1=client");
+        for (tags, signals, direction, roles, rule) in [
+            (&["1", "0"][..], greets(&[]), Some(Incoming), operator_first, RoleRule::FirstSpeaker),
+            (&["1", "0"], greets(&["0"]), Some(Incoming), operator_first, RoleRule::FirstSpeaker),
+            (&["1", "0"], greets(&[]), Some(Outgoing), client_first, RoleRule::FirstSpeaker),
+            (&["1", "0"], greets(&["1"]), Some(Outgoing), operator_first, RoleRule::Greeting),
+            (&["1", "0"], greets(&["0", "1"]), Some(Outgoing), client_first, RoleRule::FirstSpeaker),
+            (&["1", "0"], greets(&["0"]), None, client_first, RoleRule::Greeting),
+            (&["1", "0"], greets(&["0", "1"]), None, "0=unknown 1=unknown", RoleRule::Undecided),
+            (&["0"], greets(&[]), Some(Outgoing), "0=client", RoleRule::FirstSpeaker),
+            (&["0"], machine.clone(), Some(Outgoing), "0=client", RoleRule::Answerphone),
+            (&["0"], machine.clone(), Some(Incoming), "0=operator", RoleRule::Answerphone),
+            (&["1", "0"], machine.clone(), Some(Outgoing), operator_first, RoleRule::Answerphone),
+            (
+                &["1", "0"],
+                vec![ClassifierSummary { windows: 9, ..machine[0].clone() }],
+                None,
+                "0=unknown 1=unknown",
+                RoleRule::Undecided,
+            ),
+            (&[], greets(&[]), Some(Incoming), "", RoleRule::Undecided),
+        ] {
+            assert_eq!(
+                labeled(tags, &signals, direction),
+                (roles.to_owned(), rule),
+                "{tags:?} {direction:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_person_names_the_operator_where_no_rule_could() {
+        let roles = Roles::resolve(&dialogue(&["0", "1"]), &[], Separation::Labeling { direction: None });
+        let named = roles.with_operator(&ChannelTag::from("1"));
+        assert_eq!(named.of(&ChannelTag::from("0")), Role::Client);
+        let json = serde_json::to_value(&named).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({"by_channel": {"0": "client", "1": "operator"}, "rule": "manual"})
+        );
+        assert_eq!(serde_json::from_value::<Roles>(json).unwrap(), named);
+    }
+}

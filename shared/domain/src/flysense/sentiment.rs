@@ -1,0 +1,105 @@
+//! The mood of a call, from the client's side.
+
+use super::channel::ChannelTag;
+use super::classifiers::{self, ClassifierSummary};
+use super::coded::coded_enum;
+use super::roles::{Role, Roles};
+
+coded_enum!(
+    /// The mood.
+    Sentiment {
+        /// Dissatisfied.
+        Negative = "negative", "Негативная";
+        /// Neither.
+        Neutral = "neutral", "Нейтральная";
+        /// Satisfied.
+        Positive = "positive", "Позитивная";
+    }
+);
+
+coded_enum!(
+    /// Where the mood is known from.
+    SentimentSource {
+        /// A language model that read the dialogue.
+        LanguageModel = "language_model", "Языковая модель";
+        /// The share of the client's negative utterances.
+        NegativeShare = "negative_share", "Доля негативных реплик клиента";
+    }
+);
+
+coded_enum!(
+    /// Why a language model's answer says nothing of the mood.
+    SentimentAbsence {
+        /// The answer has no such field, or it is not text.
+        Missing = "missing", "Модель не указала тональность";
+        /// The answer has a value that was not offered.
+        NotOffered = "not_offered", "Модель указала неизвестную тональность";
+    }
+);
+
+/// From this share of negative utterances on a call is negative, percent.
+const NEGATIVE_SHARE_PERCENT: u64 = 30;
+
+impl Sentiment {
+    /// The model's word for it: one of the codes that were offered, whatever its case.
+    pub fn from_model(value: &serde_json::Value) -> Result<Self, SentimentAbsence> {
+        let word = value.as_str().ok_or(SentimentAbsence::Missing)?;
+        word.trim().to_lowercase().parse().map_err(|_| SentimentAbsence::NotOffered)
+    }
+
+    /// The mood by the `negative` classifier, for when no model says it: negative if 30 % of the client's
+    /// judged utterances or more are, neutral otherwise. Never positive, because the classifier does not know
+    /// joy from indifference. `None` if nothing the client said was judged, or nobody knows who the client is.
+    pub fn from_negative_share(summaries: &[ClassifierSummary], roles: &Roles) -> Option<Self> {
+        let of_client = |channel: &ChannelTag| roles.of(channel) == Role::Client;
+        let (hits, windows) = summaries
+            .iter()
+            .filter(|summary| summary.classifier == classifiers::NEGATIVE && of_client(&summary.channel))
+            .fold((0, 0), |(hits, windows), summary| {
+                (hits + u64::from(summary.hits), windows + u64::from(summary.windows))
+            });
+        if windows == 0 {
+            return None;
+        }
+        Some(if hits * 100 >= windows * NEGATIVE_SHARE_PERCENT { Self::Negative } else { Self::Neutral })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flysense::roles::RoleRule;
+    use serde_json::json;
+
+    #[test]
+    fn only_offered_words_are_believed() {
+        assert_eq!(Sentiment::from_model(&json!(" Positive ")), Ok(Sentiment::Positive));
+        assert_eq!(Sentiment::from_model(&json!("mixed")), Err(SentimentAbsence::NotOffered));
+        assert_eq!(Sentiment::from_model(&json!(null)), Err(SentimentAbsence::Missing));
+        assert_eq!(Sentiment::from_model(&json!(-0.6)), Err(SentimentAbsence::Missing));
+    }
+
+    fn judged(channel: &str, windows: u32, hits: u32) -> ClassifierSummary {
+        ClassifierSummary {
+            classifier: classifiers::NEGATIVE.into(),
+            channel: ChannelTag::from(channel),
+            windows,
+            max: 0.9,
+            mean: 0.4,
+            hits,
+            hit_spans: vec![],
+            highlights: vec![],
+        }
+    }
+
+    #[test]
+    fn the_share_counts_the_clients_utterances_alone() {
+        let by_channel =
+            [(ChannelTag::from("0"), Role::Operator), (ChannelTag::from("1"), Role::Client)].into();
+        let roles = Roles { by_channel, rule: RoleRule::Channel };
+        let mood = |summaries: &[_]| Sentiment::from_negative_share(summaries, &roles);
+        assert_eq!(mood(&[judged("0", 10, 10), judged("1", 10, 2)]), Some(Sentiment::Neutral));
+        assert_eq!(mood(&[judged("0", 10, 0), judged("1", 10, 3)]), Some(Sentiment::Negative));
+        assert_eq!(mood(&[judged("0", 10, 10)]), None);
+    }
+}
