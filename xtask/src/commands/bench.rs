@@ -1,0 +1,26 @@
+//! `cargo xtask bench`: the measured tables of `docs/benchmarks.md`.
+
+use std::process::ExitStatus;
+
+use anyhow::Result;
+
+use super::{prepare, with_services};
+use crate::programs::{self, NODE, SOX};
+use crate::services::{Durability, Private};
+use crate::{process, workspace};
+
+/// Builds for speed and measures with these arguments, on servers as durable as in production.
+pub fn run(args: &[String]) -> Result<ExitStatus> {
+    prepare()?;
+    // Peers to measure against; without one its rows are left out.
+    programs::install(&[&SOX, &NODE]);
+    let package = ["-p", "flysk-api", "-p", "flysk-workers", "-p", "flysk-suite"];
+    process::check("the build", workspace::cargo(["build", "--release", "--bins"]).args(package))?;
+    let private = Private::up("bench", Durability::Machine)?;
+    let mut command =
+        workspace::cargo(["run", "--release", "-p", "flysk-suite", "--bin", "flysk-bench", "--"]);
+    command.args(args);
+    with_services(&mut command, private.state());
+    command.env("FLYSK_BIN_DIR", workspace::target().join("release"));
+    process::Group::spawn(&mut command)?.wait()
+}

@@ -1,0 +1,73 @@
+//! `cargo xtask services up|down|status`: the servers development uses.
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::services::{Durability, Instance, Server};
+use crate::workspace;
+
+/// What to do with the servers.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Action {
+    /// Start what is not running, and print `export` lines: `eval "$(cargo xtask services up)"`
+    Up,
+    /// Stop both; their data is kept
+    Down,
+    /// Say what runs, and where
+    Status,
+}
+
+/// The instance of `services` and `dev`.
+pub(super) fn development() -> Instance {
+    Instance::named("dev")
+}
+
+/// Does it.
+pub fn run(action: Action) -> Result<()> {
+    match action {
+        Action::Up => up(),
+        Action::Down => down(),
+        Action::Status => {
+            status();
+            Ok(())
+        }
+    }
+}
+
+fn up() -> Result<()> {
+    let state = development().up(Durability::Process)?;
+    for (name, url) in [("DATABASE_URL", state.database_url()), ("REDIS_URL", state.redis_url())] {
+        if let Some(url) = url {
+            println!("export {name}={url}");
+        }
+    }
+    Ok(())
+}
+
+fn down() -> Result<()> {
+    let stopped = development().down()?;
+    for (name, server) in [("database", &stopped.mysql), ("Redis", &stopped.redis)] {
+        match server {
+            Some(server) => println!("{name}: stopped (was process {})", server.pid),
+            None => println!("{name}: was not running"),
+        }
+    }
+    Ok(())
+}
+
+fn status() {
+    let running = development().running();
+    println!("database: {}", describe("DATABASE_URL", running.mysql.as_ref()));
+    println!("Redis: {}", describe("REDIS_URL", running.redis.as_ref()));
+}
+
+/// Not the address itself: one that the environment names may hold a password.
+fn describe(variable: &str, server: Option<&Server>) -> String {
+    match server {
+        _ if workspace::variable(variable).is_some() => format!("the one {variable} names"),
+        Some(Server { pid, port, dir }) => {
+            format!("running on 127.0.0.1:{port}, process {pid}, data in {}", dir.display())
+        }
+        None => "not running".to_owned(),
+    }
+}

@@ -1,0 +1,78 @@
+//! Every program any command needs.
+
+use super::Program;
+
+/// The database server. The `-core` packages hold the programs without a system service.
+pub const MYSQL: Program = Program {
+    name: "MariaDB or MySQL",
+    variable: Some("FLYSK_MYSQLD"),
+    executables: &["mariadbd", "mysqld"],
+    packages: &[&["mariadb-server-core", "mariadb-client-core"], &["mariadb-server"]],
+    otherwise: ", or name a running server in DATABASE_URL",
+};
+
+/// Lays out MariaDB's data directory (MySQL's server does that itself).
+pub const MARIADB_INSTALL_DB: Program = Program {
+    name: "MariaDB's installer of data directories",
+    variable: Some("FLYSK_MARIADB_INSTALL_DB"),
+    executables: &["mariadb-install-db", "mysql_install_db"],
+    packages: MYSQL.packages,
+    otherwise: MYSQL.otherwise,
+};
+
+/// Redis.
+pub const REDIS: Program = Program {
+    name: "Redis",
+    variable: Some("FLYSK_REDIS_SERVER"),
+    executables: &["redis-server"],
+    packages: &[&["redis-server"]],
+    otherwise: ", or name a running server in REDIS_URL",
+};
+
+/// Decodes what we do not.
+pub const FFMPEG: Program = Program {
+    name: "ffmpeg",
+    variable: Some("FLYSK_FFMPEG"),
+    executables: &["ffmpeg"],
+    packages: &[&["ffmpeg"]],
+    otherwise: "",
+};
+
+/// Compiles libopus and the cryptography; links everything.
+pub const CC: Program = Program {
+    name: "a C compiler",
+    variable: None,
+    executables: &["cc"],
+    packages: &[&["build-essential"]],
+    otherwise: "",
+};
+
+/// Configures libopus.
+pub const CMAKE: Program = Program {
+    name: "CMake",
+    variable: None,
+    executables: &["cmake"],
+    packages: &[&["cmake"]],
+    otherwise: "",
+};
+
+/// Builds what `CMake` configured.
+pub const MAKE: Program =
+    Program { name: "make", variable: None, executables: &["make"], packages: &[&["make"]], otherwise: "" };
+
+/// Links faster than the default linker; optional.
+pub const MOLD: Program =
+    Program { name: "mold", variable: None, executables: &["mold"], packages: &[&["mold"]], otherwise: "" };
+
+/// A peer in the benchmarks of audio; optional.
+pub const SOX: Program = Program {
+    name: "sox",
+    variable: None,
+    executables: &["sox"],
+    packages: &[&["sox", "libsox-fmt-mp3"]],
+    otherwise: "",
+};
+
+/// Runs a peer in the benchmarks of queues; optional.
+pub const NODE: Program =
+    Program { name: "Node.js", variable: None, executables: &["npm"], packages: &[&["npm"]], otherwise: "" };

@@ -1,0 +1,178 @@
+//! A private MariaDB or MySQL.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Read;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::port::loopback;
+use super::server::{Recipe, Server, tail};
+use crate::process;
+use crate::programs::{MARIADB_INSTALL_DB, MYSQL};
+
+/// Executed at each start, before connections are taken; one statement per line.
+///
+/// A server that does not resolve names knows `root` as `root@localhost` only, which is the socket's.
+const AT_START: &str = "\
+CREATE DATABASE IF NOT EXISTS flysk CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
+CREATE USER IF NOT EXISTS 'root'@'127.0.0.1';
+GRANT ALL PRIVILEGES ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;
+";
+
+/// Which of the two it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    /// `MariaDB`.
+    MariaDb,
+    /// `MySQL`.
+    MySql,
+}
+
+/// What a commit is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Survives a crash of the server, not of the machine: for tests.
+    Process,
+    /// Survives a crash of the machine, as in production: for benchmarks.
+    Machine,
+}
+
+/// The programs of a database server.
+#[derive(Debug, Clone)]
+pub struct Mysql {
+    server: PathBuf,
+    flavour: Flavour,
+    install_db: Option<PathBuf>,
+}
+
+impl Mysql {
+    /// Finds the programs; `None` when they are not all there.
+    pub fn find() -> Option<Self> {
+        let server = MYSQL.find()?;
+        let flavour = flavour(&server)?;
+        let install_db = MARIADB_INSTALL_DB.find();
+        if flavour == Flavour::MariaDb && install_db.is_none() {
+            return None;
+        }
+        Some(Self { server, flavour, install_db })
+    }
+
+    /// Which server it is.
+    pub fn flavour(&self) -> Flavour {
+        self.flavour
+    }
+
+    /// The server's executable.
+    pub fn executable(&self) -> &Path {
+        &self.server
+    }
+
+    /// The address of a server started here: `root`, no password, the empty database `flysk`.
+    pub fn url(server: &Server) -> String {
+        format!("mysql://root@127.0.0.1:{}/flysk", server.port)
+    }
+
+    /// Starts a server whose data lives under `dir`; what was there before is there again.
+    pub fn start(&self, dir: &Path, last_port: Option<u16>, durability: Durability) -> Result<Server> {
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        let dir = dir.canonicalize().with_context(|| format!("cannot resolve {}", dir.display()))?;
+        let log = dir.join("mysqld.log");
+        self.lay_out(&dir, &log)?;
+        fs::write(dir.join("at-start.sql"), AT_START).context("cannot write the start-up statements")?;
+        let command = |port| self.command(&dir, port, durability);
+        Server::start(
+            &Recipe { name: "the database", log: &log, command: &command, ready: &greets },
+            &dir,
+            last_port,
+        )
+    }
+
+    /// Creates the data directory, once; half-made ones are made again.
+    fn lay_out(&self, dir: &Path, log: &Path) -> Result<()> {
+        let data = dir.join("data");
+        let laid_out = dir.join("laid-out");
+        if laid_out.exists() {
+            return Ok(());
+        }
+        if data.exists() {
+            fs::remove_dir_all(&data).context("cannot remove a half-made data directory")?;
+        }
+        let mut command = if let (Some(install_db), Flavour::MariaDb) = (&self.install_db, self.flavour) {
+            let mut command = Command::new(install_db);
+            command.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
+            command
+        } else {
+            let mut command = Command::new(&self.server);
+            command.args(["--no-defaults", "--initialize-insecure"]);
+            command
+        };
+        let output =
+            File::options().create(true).append(true).open(log).context("cannot write the database's log")?;
+        command
+            .arg(option("--datadir=", &data))
+            .args(as_root())
+            .stdout(Stdio::from(output.try_clone().context("cannot share a log file")?))
+            .stderr(Stdio::from(output));
+        if !process::run(&mut command)?.success() {
+            bail!("the database's data directory cannot be created:\n{}", tail(log));
+        }
+        fs::write(laid_out, "").context("cannot mark the data directory as complete")
+    }
+
+    fn command(&self, dir: &Path, port: u16, durability: Durability) -> Command {
+        let mut command = Command::new(&self.server);
+        let flush = match durability {
+            Durability::Process => "--innodb-flush-log-at-trx-commit=2",
+            Durability::Machine => "--innodb-flush-log-at-trx-commit=1",
+        };
+        command
+            .arg("--no-defaults") // first, or the machine's own configuration is read
+            .arg(option("--datadir=", &dir.join("data")))
+            .arg(option("--init-file=", &dir.join("at-start.sql")))
+            .arg(format!("--port={port}"))
+            .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
+            // Relative to the data directory: socket paths end at 107 bytes.
+            .args(["--socket=mysqld.sock", "--pid-file=mysqld.pid"])
+            .args(["--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci"])
+            .args(["--max-connections=500", "--skip-log-bin", flush])
+            .args(["--innodb-buffer-pool-size=256M", "--performance-schema=OFF"])
+            .args(as_root());
+        if self.flavour == Flavour::MySql {
+            command.arg("--mysqlx=OFF");
+        }
+        command
+    }
+}
+
+/// Both servers refuse to run as root unless told to, and containers often have no other user.
+fn as_root() -> Option<&'static str> {
+    rustix::process::geteuid().is_root().then_some("--user=root")
+}
+
+fn option(name: &str, path: &Path) -> OsString {
+    let mut option = OsString::from(name);
+    option.push(path);
+    option
+}
+
+fn flavour(server: &Path) -> Option<Flavour> {
+    let version = process::output(Command::new(server).args(["--no-defaults", "--version"])).ok()??;
+    let mariadb = String::from_utf8_lossy(&version).contains("MariaDB");
+    Some(if mariadb { Flavour::MariaDb } else { Flavour::MySql })
+}
+
+/// A server that takes connections greets first; byte 5 of the greeting is the protocol's version, 10
+/// (client/server protocol, `HandshakeV10`). An error packet has 255 there.
+fn greets(port: u16) -> bool {
+    let timeout = Duration::from_millis(500);
+    let Ok(mut stream) = TcpStream::connect_timeout(&loopback(port), timeout) else { return false };
+    let mut greeting = [0; 5];
+    stream.set_read_timeout(Some(timeout)).is_ok()
+        && stream.read_exact(&mut greeting).is_ok()
+        && greeting[4] == 10
+}

@@ -1,0 +1,73 @@
+//! A private Redis.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::port::loopback;
+use super::server::{Recipe, Server};
+use crate::programs::REDIS;
+
+/// The program of a Redis server.
+#[derive(Debug, Clone)]
+pub struct Redis {
+    server: PathBuf,
+}
+
+impl Redis {
+    /// Finds the program.
+    pub fn find() -> Option<Self> {
+        REDIS.find().map(|server| Self { server })
+    }
+
+    /// The server's executable.
+    pub fn executable(&self) -> &Path {
+        &self.server
+    }
+
+    /// The address of a server started here.
+    pub fn url(server: &Server) -> String {
+        format!("redis://127.0.0.1:{}/0", server.port)
+    }
+
+    /// Starts a server whose data lives under `dir`; what was there before is there again.
+    pub fn start(&self, dir: &Path, last_port: Option<u16>) -> Result<Server> {
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        let dir = dir.canonicalize().with_context(|| format!("cannot resolve {}", dir.display()))?;
+        let log = dir.join("redis.log");
+        let command = |port| self.command(&dir, port);
+        Server::start(
+            &Recipe { name: "Redis", log: &log, command: &command, ready: &answers },
+            &dir,
+            last_port,
+        )
+    }
+
+    fn command(&self, dir: &Path, port: u16) -> Command {
+        let mut command = Command::new(&self.server);
+        command
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no"])
+            .arg("--dir")
+            .arg(dir)
+            .args(["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""])
+            // 64 databases: tests that share a server can have one each.
+            .args(["--databases", "64", "--maxmemory-policy", "noeviction"]);
+        command
+    }
+}
+
+/// While it loads its file Redis answers `-LOADING`.
+fn answers(port: u16) -> bool {
+    let timeout = Duration::from_millis(500);
+    let Ok(mut stream) = TcpStream::connect_timeout(&loopback(port), timeout) else { return false };
+    let mut answer = [0; 7];
+    stream.set_read_timeout(Some(timeout)).is_ok()
+        && stream.write_all(b"PING\r\n").is_ok()
+        && stream.read_exact(&mut answer).is_ok()
+        && &answer == b"+PONG\r\n"
+}

@@ -1,0 +1,75 @@
+//! Adds up what the test harnesses report.
+
+use std::fmt;
+
+/// Tests counted over many harnesses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Tests that held.
+    pub passed: u64,
+    /// Tests that did not.
+    pub failed: u64,
+    /// Tests marked `#[ignore]`.
+    pub skipped: u64,
+}
+
+impl Tally {
+    /// Takes one line of output; anything but a harness's last line counts for nothing.
+    ///
+    /// The line is `test result: ok. 19 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; …` (libtest).
+    pub fn add_line(&mut self, line: &str) {
+        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
+        else {
+            return;
+        };
+        for count in counts.split(';') {
+            match count.trim().split_once(' ').map(|(number, what)| (number.parse::<u64>(), what)) {
+                Some((Ok(number), "passed")) => self.passed += number,
+                Some((Ok(number), "failed")) => self.failed += number,
+                Some((Ok(number), "ignored")) => self.skipped += number,
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether tests ran and all of them held.
+    pub fn is_good(&self) -> bool {
+        self.passed > 0 && self.failed == 0
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tally;
+
+    fn tally(text: &str) -> Tally {
+        let mut tally = Tally::default();
+        text.lines().for_each(|line| tally.add_line(line));
+        tally
+    }
+
+    #[test]
+    fn harnesses_add_up() {
+        let tally = tally(
+            "running 2 tests\n\
+             test a ... ok\n\
+             test result: ok. 19 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.10s\n\
+             noise, test result: ok. 7 passed; 0 failed\n\
+             test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s\n",
+        );
+        assert_eq!(tally.to_string(), "23 passed, 2 failed, 1 skipped");
+        assert!(!tally.is_good());
+    }
+
+    #[test]
+    fn no_tests_are_not_good() {
+        assert!(!tally("error: could not compile").is_good());
+        assert!(tally("test result: ok. 1 passed; 0 failed; 0 ignored;").is_good());
+    }
+}
