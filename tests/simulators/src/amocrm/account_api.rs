@@ -78,7 +78,7 @@ pub(crate) fn list_users(request: &Request, Data(amo): Data<&Amocrm>, Data(calle
     let world = locked(&amo.inner.world);
     let account = world.account(caller.account_id).ok_or_else(gone)?;
     let users: Vec<Value> = account.users.iter().map(user_json).collect();
-    Ok(hal_list("users", &users, page, &caller.host, request.uri()))
+    Ok(hal_list("users", &users, page, &caller.host, request.original_uri()))
 }
 
 /// One user; for administrators.

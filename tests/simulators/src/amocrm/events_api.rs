@@ -40,7 +40,7 @@ pub(crate) fn list(request: &Request, Data(amo): Data<&Amocrm>, Data(caller): Da
         .collect();
     events.sort_by_key(|event| std::cmp::Reverse((event.created_at, event.note_id)));
     let events: Vec<Value> = events.into_iter().map(|event| event_json(event, caller)).collect();
-    Ok(hal_list("events", &events, page, &caller.host, request.uri()))
+    Ok(hal_list("events", &events, page, &caller.host, request.original_uri()))
 }
 
 fn event_json(event: &Event, caller: &Caller) -> Value {

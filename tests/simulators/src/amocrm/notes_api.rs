@@ -40,7 +40,7 @@ pub(crate) fn list(
     let query = Query::of(request.uri());
     query.allow_filters(&["id", "entity_id", "note_type", "updated_at"])?;
     let entities = query.numbers("filter[entity_id]")?;
-    filtered(amo, caller, &query, request.uri(), entity_type(&entity)?, |note| {
+    filtered(amo, caller, &query, request.original_uri(), entity_type(&entity)?, |note| {
         entities.is_empty() || entities.contains(&note.entity_id)
     })
 }
@@ -55,7 +55,9 @@ pub(crate) fn list_of_entity(
 ) -> Answer {
     let query = Query::of(request.uri());
     query.allow_filters(&["id", "note_type", "updated_at"])?;
-    filtered(amo, caller, &query, request.uri(), entity_type(&entity)?, |note| note.entity_id == entity_id)
+    filtered(amo, caller, &query, request.original_uri(), entity_type(&entity)?, |note| {
+        note.entity_id == entity_id
+    })
 }
 
 /// One note.

@@ -113,7 +113,7 @@ fn number(name: &str, text: &str) -> Result<u64, Problem> {
     text.parse().map_err(|_| Problem::invalid("InvalidType", name, "This value should be a whole number."))
 }
 
-/// One page of `items` as HAL, or 204 without a body when it is empty.
+/// One page of `items` as HAL, or 204 without a body when it is empty. `uri` is the one the client called.
 pub(crate) fn hal_list(name: &str, items: &[Value], page: Page, host: &str, uri: &Uri) -> Response {
     let start = page.limit.saturating_mul(page.number - 1).min(items.len());
     let end = (start + page.limit).min(items.len());

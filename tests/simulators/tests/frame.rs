@@ -1,0 +1,78 @@
+//! What all simulators share: log, scripts and clock over HTTP, stopping; shown with the vendor backend.
+
+use std::time::{Duration, Instant};
+
+use flysk_simulators::{Control, Running, vendor};
+use serde_json::{Value, json};
+
+async fn backend() -> (Running<vendor::Vendor>, reqwest::Client) {
+    let sim = vendor::start(None, Some("a-project-token".into()), Control::default()).await.unwrap();
+    (sim, reqwest::Client::builder().no_proxy().build().unwrap())
+}
+
+#[tokio::test]
+async fn events_are_taken_with_the_project_token_only() {
+    let (sim, http) = backend().await;
+    let event = json!({"type": "install", "account_id": 1});
+    let post = |token: &str| {
+        http.post(format!("{}/events/install", sim.url)).header("x-project-token", token).json(&event)
+    };
+    assert_eq!(post("wrong").send().await.unwrap().status(), 401);
+    assert_eq!(post("a-project-token").send().await.unwrap().status(), 204);
+    let received = sim.state.received();
+    assert_eq!(
+        (received.len(), received[0].path.as_str(), &received[0].body),
+        (1, "/events/install", &event)
+    );
+
+    let log: Value = http.get(format!("{}/_sim/log", sim.url)).send().await.unwrap().json().await.unwrap();
+    let statuses: Vec<_> = log.as_array().unwrap().iter().map(|call| call["status"].as_u64()).collect();
+    assert_eq!(statuses, [Some(401), Some(204)]);
+}
+
+#[tokio::test]
+async fn a_failure_is_scripted_over_http() {
+    let (sim, http) = backend().await;
+    let script = async |script: Value| {
+        let status =
+            http.post(format!("{}/_sim/scripts", sim.url)).json(&script).send().await.unwrap().status();
+        status.as_u16()
+    };
+    let answer = json!({"do": "answer", "status": 503, "headers": [["retry-after", "7"]]});
+    assert_eq!(script(json!({"path": "/e*", "act": answer})).await, 204);
+    assert_eq!(script(json!({"path": "/e*", "act": {"do": "explode"}})).await, 400);
+    let post = || {
+        http.post(format!("{}/events", sim.url)).header("x-project-token", "a-project-token").json(&json!({}))
+    };
+    let first = post().send().await.unwrap();
+    assert_eq!((first.status().as_u16(), &first.headers()["retry-after"]), (503, &"7".parse().unwrap()));
+    assert_eq!(post().send().await.unwrap().status(), 204);
+
+    assert_eq!(script(json!({"path": "/e*", "act": {"do": "cut"}})).await, 204);
+    assert!(post().send().await.is_err());
+    assert_eq!(sim.state.received().len(), 1);
+    assert_eq!(script(json!({"path": "/e*", "act": {"do": "serve_then_hang"}})).await, 204);
+    assert!(post().timeout(Duration::from_millis(200)).send().await.unwrap_err().is_timeout());
+    assert_eq!(sim.state.received().len(), 2, "it was done, only the answer hangs");
+}
+
+#[tokio::test]
+async fn the_clock_is_set_over_http() {
+    let (sim, http) = backend().await;
+    let url = format!("{}/_sim/clock", sim.url);
+    let set = http.put(&url).json(&json!({"now": "2030-01-01T00:00:00Z"})).send().await.unwrap();
+    assert_eq!(set.status(), 200);
+    let time: Value =
+        http.put(&url).json(&json!({"advance_ms": 3_600_000})).send().await.unwrap().json().await.unwrap();
+    assert!(time["now"].as_str().unwrap().starts_with("2030-01-01T01:00:"));
+}
+
+#[tokio::test]
+async fn a_dropped_simulator_stops_listening() {
+    let (sim, http) = backend().await;
+    let url = sim.url.clone();
+    let began = Instant::now();
+    sim.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(http.get(format!("{url}/_sim/clock")).send().await.unwrap_err().is_connect());
+}

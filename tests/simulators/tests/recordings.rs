@@ -1,0 +1,130 @@
+//! The host of recordings serves ranges well and misbehaves as told.
+
+use std::time::{Duration, Instant};
+
+use flysk_simulators::recordings::{self, Behaviour, Link, Recordings};
+use flysk_simulators::{Control, Running};
+use futures::StreamExt;
+use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, IF_NONE_MATCH, LOCATION, RANGE};
+
+struct Host {
+    sim: Running<Recordings>,
+    http: reqwest::Client,
+    content: Vec<u8>,
+    _folder: tempfile::TempDir,
+}
+
+impl Host {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let content: Vec<u8> = (0..100_000_u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
+        std::fs::write(folder.path().join("call.mp3"), &content).unwrap();
+        let sim = recordings::start(None, folder.path(), Control::default()).await.unwrap();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
+        Self { sim, http, content, _folder: folder }
+    }
+
+    fn get(&self, path: &str) -> reqwest::RequestBuilder {
+        self.http.get(format!("{}{path}", self.sim.url))
+    }
+
+    async fn status(&self, path: &str) -> u16 {
+        self.get(path).send().await.unwrap().status().as_u16()
+    }
+}
+
+#[tokio::test]
+async fn a_good_host_serves_files_and_ranges() {
+    let host = Host::start().await;
+    let whole = host.get("/call.mp3").send().await.unwrap();
+    assert_eq!(
+        (whole.status().as_u16(), &whole.headers()["accept-ranges"]),
+        (200, &"bytes".parse().unwrap())
+    );
+    assert_eq!(whole.bytes().await.unwrap(), host.content);
+    let part = host.get("/call.mp3").header(RANGE, "bytes=500-").send().await.unwrap();
+    assert_eq!(
+        (part.status().as_u16(), &part.headers()[CONTENT_RANGE]),
+        (206, &"bytes 500-99999/100000".parse().unwrap())
+    );
+    assert_eq!(part.bytes().await.unwrap(), host.content[500..]);
+    let beyond = host.get("/call.mp3").header(RANGE, "bytes=100000-").send().await.unwrap();
+    assert_eq!(beyond.status(), 416);
+    assert_eq!(host.get("/call.mp3").header(IF_NONE_MATCH, "x").send().await.unwrap().status(), 304);
+    assert_eq!(host.status("/none.mp3").await, 404);
+    assert_eq!(host.status("/..%2F..%2Fetc%2Fpasswd").await, 404);
+    assert_eq!(host.status("/call.mp3?htlm=true").await, 400);
+}
+
+#[tokio::test]
+async fn a_cut_download_is_resumed_by_range() {
+    let host = Host::start().await;
+    let mut stream = host.get("/call.mp3?cut_at=40000").send().await.unwrap().bytes_stream();
+    let mut got = Vec::new();
+    let failed = loop {
+        match stream.next().await {
+            Some(Ok(piece)) => got.extend_from_slice(&piece),
+            Some(Err(_)) => break true,
+            None => break false,
+        }
+    };
+    assert!(failed, "a cut connection is an error, not an end");
+    assert_eq!(got, host.content[..40_000]);
+    let rest = host.get("/call.mp3?cut_at=40000").header(RANGE, "bytes=40001-").send().await.unwrap();
+    assert_eq!(rest.bytes().await.unwrap(), host.content[40_001..]);
+}
+
+#[tokio::test]
+async fn a_file_may_be_late() {
+    let host = Host::start().await;
+    let path = "/call.mp3?absent_times=2";
+    assert_eq!([host.status(path).await, host.status(path).await, host.status(path).await], [404, 404, 200]);
+    let path = "/call.mp3?absent_ms=60000";
+    assert_eq!(host.status(path).await, 404);
+    host.sim.control.clock().advance(chrono::Duration::seconds(61));
+    assert_eq!(host.status(path).await, 200);
+}
+
+#[tokio::test]
+async fn redirects_form_a_chain_or_lead_to_private_addresses() {
+    let host = Host::start().await;
+    let behaviour = Behaviour { redirects: 2, ..Behaviour::default() };
+    let path = "/system/media/talk/1/abc/";
+    host.sim.state.link(Link { path: path.into(), file: "call.mp3".into(), behaviour });
+    let mut target = path.to_owned();
+    for hop in 0..2 {
+        let response = host.get(&target).send().await.unwrap();
+        assert_eq!(response.status(), 302, "hop {hop}");
+        target = response.headers()[LOCATION].to_str().unwrap().to_owned();
+    }
+    assert_eq!(host.get(&target).send().await.unwrap().bytes().await.unwrap(), host.content);
+
+    let private =
+        host.get("/call.mp3?redirect_to=http%3A%2F%2F169.254.169.254%2Flatest").send().await.unwrap();
+    assert_eq!(private.headers()[LOCATION], "http://169.254.169.254/latest");
+}
+
+#[tokio::test]
+async fn wrong_content_no_range_slow_and_endless() {
+    let host = Host::start().await;
+    let page = host.get("/call.mp3?html=true").send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    assert!(page.text().await.unwrap().starts_with("<!DOCTYPE html>"));
+    let typed = host.get("/call.mp3?content_type=text%2Fplain").send().await.unwrap();
+    assert_eq!(typed.headers()[CONTENT_TYPE], "text/plain");
+    let whole = host.get("/call.mp3?no_range=true").header(RANGE, "bytes=5-").send().await.unwrap();
+    assert_eq!((whole.status().as_u16(), whole.bytes().await.unwrap().len()), (200, host.content.len()));
+    let began = Instant::now();
+    let slow = host.get("/call.mp3?bytes_per_s=200000").send().await.unwrap().bytes().await.unwrap();
+    assert_eq!(slow, host.content);
+    assert!(began.elapsed() >= Duration::from_millis(400));
+    let mut endless = host.get("/call.mp3?huge=true").send().await.unwrap().bytes_stream();
+    let mut seen = 0;
+    while seen < 5_000_000 {
+        seen += endless.next().await.unwrap().unwrap().len();
+    }
+}
