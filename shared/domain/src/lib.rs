@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod flysense;
 pub mod id;
+pub mod money;
 pub mod platform;
 pub mod trace;
 

@@ -2,4 +2,5 @@
 
 pub mod host;
 pub mod outcome;
+pub mod tbank;
 pub mod token;

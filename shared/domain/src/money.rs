@@ -1,0 +1,214 @@
+//! Money as integers: kopecks for roubles, micro-Flycoins for coins.
+//!
+//! Arithmetic is checked: a sum that does not fit is an error, never a wrap. Where a division leaves a
+//! rest, the rounding is a function with a name, so that each price can say which one it used.
+
+use std::fmt;
+use std::iter::Sum;
+
+use serde::{Deserialize, Serialize};
+
+/// A sum does not fit 64 bits, or a quantity is negative where none may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the amount is out of range")]
+pub struct OutOfRange;
+
+macro_rules! amount {
+    ($(#[$doc:meta])* $name:ident, $per_unit:literal, $digits:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub i64);
+
+        impl $name {
+            /// Nothing.
+            pub const ZERO: Self = Self(0);
+            /// How many make one whole unit.
+            pub const PER_UNIT: i64 = $per_unit;
+
+            /// So many whole units.
+            pub const fn of_units(units: i64) -> Result<Self, OutOfRange> {
+                match units.checked_mul($per_unit) {
+                    Some(amount) => Ok(Self(amount)),
+                    None => Err(OutOfRange),
+                }
+            }
+
+            /// The sum.
+            pub const fn plus(self, other: Self) -> Result<Self, OutOfRange> {
+                match self.0.checked_add(other.0) {
+                    Some(amount) => Ok(Self(amount)),
+                    None => Err(OutOfRange),
+                }
+            }
+
+            /// The difference; negative if `other` is larger.
+            pub const fn minus(self, other: Self) -> Result<Self, OutOfRange> {
+                match self.0.checked_sub(other.0) {
+                    Some(amount) => Ok(Self(amount)),
+                    None => Err(OutOfRange),
+                }
+            }
+
+            /// The same amount in the other direction.
+            pub const fn negated(self) -> Result<Self, OutOfRange> {
+                match self.0.checked_neg() {
+                    Some(amount) => Ok(Self(amount)),
+                    None => Err(OutOfRange),
+                }
+            }
+
+            /// So many times this.
+            pub const fn times(self, factor: i64) -> Result<Self, OutOfRange> {
+                match self.0.checked_mul(factor) {
+                    Some(amount) => Ok(Self(amount)),
+                    None => Err(OutOfRange),
+                }
+            }
+
+            /// The share `numerator / denominator`, to the nearest, halves away from zero.
+            pub fn share_half_up(self, numerator: i64, denominator: i64) -> Result<Self, OutOfRange> {
+                let (product, denominator) = fraction(self.0, numerator, denominator)?;
+                let half = denominator / 2;
+                let rounded = (product + if product < 0 { -half } else { half }) / denominator;
+                i64::try_from(rounded).map(Self).map_err(|_| OutOfRange)
+            }
+
+            /// The share `numerator / denominator`, towards zero: whoever is paid gets no more than its share.
+            pub fn share_down(self, numerator: i64, denominator: i64) -> Result<Self, OutOfRange> {
+                let (product, denominator) = fraction(self.0, numerator, denominator)?;
+                i64::try_from(product / denominator).map(Self).map_err(|_| OutOfRange)
+            }
+
+            /// Above zero.
+            pub const fn is_positive(self) -> bool {
+                self.0 > 0
+            }
+
+            /// Exactly zero.
+            pub const fn is_zero(self) -> bool {
+                self.0 == 0
+            }
+        }
+
+        impl fmt::Display for $name {
+            /// Whole units and all decimal places: an amount is never shown rounded.
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let (units, rest) =
+                    (self.0.unsigned_abs() / $per_unit, self.0.unsigned_abs() % $per_unit);
+                let sign = if self.0 < 0 { "-" } else { "" };
+                write!(f, "{sign}{units}.{rest:0width$}", width = $digits)
+            }
+        }
+    };
+}
+
+amount!(
+    /// Roubles, counted in kopecks.
+    Kopecks, 100, 2
+);
+amount!(
+    /// Flycoins, counted in millionths. One Flycoin costs one rouble.
+    MicroCoins, 1_000_000, 6
+);
+
+impl MicroCoins {
+    /// What these coins cost in roubles, down to the kopeck: a refund never pays more than was bought.
+    pub const fn worth_down(self) -> Kopecks {
+        Kopecks(self.0 / (Self::PER_UNIT / Kopecks::PER_UNIT))
+    }
+
+    /// The sum of many.
+    pub fn total<I: IntoIterator<Item = Self>>(amounts: I) -> Result<Self, OutOfRange> {
+        let sum: i128 = amounts.into_iter().map(|amount| i128::from(amount.0)).sum();
+        i64::try_from(sum).map(Self).map_err(|_| OutOfRange)
+    }
+}
+
+impl Kopecks {
+    /// The coins this sum buys; exact.
+    pub const fn buys(self) -> Result<MicroCoins, OutOfRange> {
+        match self.0.checked_mul(MicroCoins::PER_UNIT / Self::PER_UNIT) {
+            Some(amount) => Ok(MicroCoins(amount)),
+            None => Err(OutOfRange),
+        }
+    }
+
+    /// The sum of many.
+    pub fn total<I: IntoIterator<Item = Self>>(amounts: I) -> Result<Self, OutOfRange> {
+        let sum: i128 = amounts.into_iter().map(|amount| i128::from(amount.0)).sum();
+        i64::try_from(sum).map(Self).map_err(|_| OutOfRange)
+    }
+}
+
+fn fraction(amount: i64, numerator: i64, denominator: i64) -> Result<(i128, i128), OutOfRange> {
+    if denominator <= 0 {
+        return Err(OutOfRange);
+    }
+    Ok((i128::from(amount) * i128::from(numerator), i128::from(denominator)))
+}
+
+/// A sum that cannot overflow, for proofs over many amounts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WideSum(pub i128);
+
+impl Sum<MicroCoins> for WideSum {
+    fn sum<I: Iterator<Item = MicroCoins>>(amounts: I) -> Self {
+        Self(amounts.map(|amount| i128::from(amount.0)).sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn amounts_are_shown_whole() {
+        assert_eq!(MicroCoins(963_000_000).to_string(), "963.000000");
+        assert_eq!(MicroCoins(-1).to_string(), "-0.000001");
+        assert_eq!(Kopecks(49_905).to_string(), "499.05");
+        assert_eq!(Kopecks(i64::MIN).to_string(), "-92233720368547758.08");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error() {
+        assert_eq!(MicroCoins(i64::MAX).plus(MicroCoins(1)), Err(OutOfRange));
+        assert_eq!(MicroCoins(i64::MIN).negated(), Err(OutOfRange));
+        assert_eq!(MicroCoins::of_units(i64::MAX), Err(OutOfRange));
+        assert_eq!(MicroCoins(i64::MAX).share_half_up(3, 2), Err(OutOfRange));
+        assert_eq!(MicroCoins(1).share_down(1, 0), Err(OutOfRange));
+        assert_eq!(MicroCoins::total([MicroCoins(i64::MAX), MicroCoins(1)]), Err(OutOfRange));
+        assert_eq!(Kopecks(i64::MAX).buys(), Err(OutOfRange));
+    }
+
+    #[test]
+    fn roundings_do_what_their_names_say() {
+        for (amount, half_up, down) in [(5, 3, 2), (4, 2, 2), (-5, -3, -2), (3, 2, 1), (1, 1, 0), (0, 0, 0)] {
+            assert_eq!(MicroCoins(amount).share_half_up(1, 2), Ok(MicroCoins(half_up)), "{amount} / 2");
+            assert_eq!(MicroCoins(amount).share_down(1, 2), Ok(MicroCoins(down)), "{amount} / 2");
+        }
+        // An odd denominator has no halves.
+        assert_eq!(MicroCoins(1).share_half_up(1, 3), Ok(MicroCoins(0)));
+        assert_eq!(MicroCoins(2).share_half_up(1, 3), Ok(MicroCoins(1)));
+    }
+
+    #[test]
+    fn a_coin_costs_a_rouble() {
+        assert_eq!(MicroCoins(1_000_000).worth_down(), Kopecks(100));
+        assert_eq!(MicroCoins(1_009_999).worth_down(), Kopecks(100));
+        assert_eq!(Kopecks(100).buys(), Ok(MicroCoins(1_000_000)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_rounded_share_is_off_by_at_most_half(amount in -1_000_000_000_000_i64..1_000_000_000_000, n in 0_i64..1000, d in 1_i64..1000) {
+            let exact = i128::from(amount) * i128::from(n);
+            let rounded = i128::from(MicroCoins(amount).share_half_up(n, d).unwrap().0) * i128::from(d);
+            prop_assert!((exact - rounded).abs() * 2 <= i128::from(d));
+            let down = i128::from(MicroCoins(amount).share_down(n, d).unwrap().0) * i128::from(d);
+            prop_assert!(down.abs() <= exact.abs() && (exact - down).abs() < i128::from(d));
+        }
+    }
+}
