@@ -119,16 +119,14 @@ impl TokenFailure {
 /// A timeout or a connection that broke after the request was sent has no answer to read: it is
 /// [`TokenFailure::Ambiguous`]. One that never connected is [`TokenFailure::BackOff`].
 pub fn classify(answer: TokenAnswer<'_>) -> TokenFailure {
-    match answer.status {
-        402 => TokenFailure::Unpaid,
-        403 | 429 => TokenFailure::BackOff,
-        300..=399 | 404 => TokenFailure::MaybeRenamed { refusal: None },
-        400 if answer.is_json => classify_bad_request(answer),
-        401 if answer.is_json => classify_unauthorized(answer),
-        401 => TokenFailure::MaybeRenamed { refusal: None },
+    match (answer.status, answer.is_json) {
+        (400, true) => classify_bad_request(answer),
+        (401, true) => classify_unauthorized(answer),
+        (402, _) => TokenFailure::Unpaid,
         // A page instead of JSON is a proxy or a firewall in between, not amoCRM's opinion of the grant.
-        400 => TokenFailure::BackOff,
-        405..=407 | 409..=424 | 426..=428 | 430..=499 => TokenFailure::OurConfiguration,
+        (400, false) | (403 | 429, _) => TokenFailure::BackOff,
+        (300..=399 | 404, _) | (401, false) => TokenFailure::MaybeRenamed { refusal: None },
+        (405..=407 | 409..=424 | 426..=428 | 430..=499, _) => TokenFailure::OurConfiguration,
         _ => TokenFailure::Ambiguous,
     }
 }

@@ -1,0 +1,78 @@
+//! Table `connect_states`: `state` values of reconnects under way.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::{AccountId, UserId, WidgetId};
+
+use crate::{Conn, StoreResult};
+
+/// A reconnect somebody began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectState {
+    /// For which widget.
+    pub widget_id: WidgetId,
+    /// In which account, if it was begun from inside one.
+    pub account_id: Option<AccountId>,
+    /// By whom, if known.
+    pub user_id: Option<UserId>,
+}
+
+/// Keeps a state by its hash.
+pub async fn insert(
+    conn: &mut Conn,
+    state_hash: &str,
+    begun: &ConnectState,
+    now: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO connect_states (state_hash, widget_id, account_id, user_id, created_at, expires_at)
+         VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(state_hash)
+    .bind(begun.widget_id.to_string())
+    .bind(begun.account_id.map(|id| id.0))
+    .bind(begun.user_id.map(|id| id.0))
+    .bind(now)
+    .bind(expires_at)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Uses a state up: of any number of tries with one state, one succeeds.
+pub async fn use_up(
+    conn: &mut Conn,
+    state_hash: &str,
+    widget_id: WidgetId,
+    now: DateTime<Utc>,
+) -> StoreResult<Option<ConnectState>> {
+    let used = sqlx::query(
+        "UPDATE connect_states SET used_at = ?
+         WHERE state_hash = ? AND widget_id = ? AND used_at IS NULL AND expires_at > ?",
+    )
+    .bind(now)
+    .bind(state_hash)
+    .bind(widget_id.to_string())
+    .bind(now)
+    .execute(&mut *conn)
+    .await?;
+    if used.rows_affected() == 0 {
+        return Ok(None);
+    }
+    let (account_id, user_id): (Option<u64>, Option<u64>) =
+        sqlx::query_as("SELECT account_id, user_id FROM connect_states WHERE state_hash = ?")
+            .bind(state_hash)
+            .fetch_one(conn)
+            .await?;
+    Ok(Some(ConnectState { widget_id, account_id: account_id.map(AccountId), user_id: user_id.map(UserId) }))
+}
+
+/// Forgets at most `limit` states that expired before `before`.
+pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
+    Ok(sqlx::query("DELETE FROM connect_states WHERE expires_at < ? LIMIT ?")
+        .bind(before)
+        .bind(limit)
+        .execute(conn)
+        .await?
+        .rows_affected())
+}

@@ -1,0 +1,15 @@
+//! Tables of the platform: widgets of vendors, the accounts they live in, the tokens that let us act there,
+//! and what vendors' backends are told.
+//!
+//! Secrets go in and out as sealed text; only who holds the key ring can open them.
+
+pub mod accounts;
+pub mod attempts;
+pub mod connect_states;
+pub mod events;
+pub mod installs;
+pub mod oauth_codes;
+pub mod settings_history;
+pub mod token_reads;
+pub mod tokens;
+pub mod widgets;

@@ -1,0 +1,201 @@
+//! Table `oauth_codes`: authorization codes that arrived. amoCRM never sends one twice, so each is kept
+//! before it is answered.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::{InstallId, OauthCodeId, WidgetId};
+
+use crate::error::expect_one;
+use crate::{Conn, StoreError, StoreResult};
+
+/// How a code arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Through the browser of an administrator who granted access.
+    Browser,
+    /// In amoCRM's own request when the widget was installed.
+    Install,
+}
+
+impl Way {
+    /// The column's text.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Install => "install",
+        }
+    }
+}
+
+/// What became of a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeState {
+    /// It waits to be exchanged.
+    Waiting,
+    /// The pair is stored.
+    Exchanged,
+    /// No pair will come of it: the administrator has to grant access again.
+    Dead,
+}
+
+impl CodeState {
+    const ALL: [Self; 3] = [Self::Waiting, Self::Exchanged, Self::Dead];
+
+    /// The column's text.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Exchanged => "exchanged",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+impl fmt::Display for CodeState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for CodeState {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| StoreError::Corrupt { what: "code state", reason: format!("`{text}` is unknown") })
+    }
+}
+
+impl TryFrom<String> for CodeState {
+    type Error = StoreError;
+
+    fn try_from(text: String) -> Result<Self, StoreError> {
+        text.parse()
+    }
+}
+
+/// A code that arrived.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Code {
+    /// Its id.
+    #[sqlx(try_from = "String")]
+    pub id: OauthCodeId,
+    /// For which widget.
+    #[sqlx(try_from = "String")]
+    pub widget_id: WidgetId,
+    /// From which account's host.
+    pub host: String,
+    /// The code, sealed for `oauth_codes.code:<id>`.
+    pub code_sealed: String,
+    /// What became of it.
+    #[sqlx(try_from = "String")]
+    pub state: CodeState,
+    /// When amoCRM was first asked to exchange it.
+    pub intent_at: Option<DateTime<Utc>>,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+}
+
+/// A code to be kept.
+#[derive(Debug)]
+pub struct NewCode<'a> {
+    /// Its id.
+    pub id: OauthCodeId,
+    /// For which widget.
+    pub widget_id: WidgetId,
+    /// From which account's host.
+    pub host: &'a str,
+    /// The code, sealed.
+    pub code_sealed: &'a str,
+    /// What it is known again by.
+    pub code_hash: &'a str,
+    /// How it arrived.
+    pub way: Way,
+}
+
+/// Keeps a code; `false` if it arrived before.
+pub async fn insert(conn: &mut Conn, code: &NewCode<'_>, now: DateTime<Utc>) -> StoreResult<bool> {
+    let inserted = sqlx::query(
+        "INSERT INTO oauth_codes (id, widget_id, host, code_sealed, code_hash, way, state, received_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, 'waiting', ?, ?)",
+    )
+    .bind(code.id.to_string())
+    .bind(code.widget_id.to_string())
+    .bind(code.host)
+    .bind(code.code_sealed)
+    .bind(code.code_hash)
+    .bind(code.way.as_str())
+    .bind(now)
+    .bind(now)
+    .execute(conn)
+    .await
+    .map_err(StoreError::from);
+    match inserted {
+        Ok(_) => Ok(true),
+        Err(StoreError::Taken { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// One code.
+pub async fn find(conn: &mut Conn, id: OauthCodeId) -> StoreResult<Option<Code>> {
+    Ok(sqlx::query_as(
+        "SELECT id, widget_id, host, code_sealed, state, intent_at, received_at FROM oauth_codes WHERE id = ?",
+    )
+    .bind(id.to_string())
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// Notes that amoCRM is about to be asked; the first time is kept.
+pub async fn note_intent(conn: &mut Conn, id: OauthCodeId, now: DateTime<Utc>) -> StoreResult<()> {
+    sqlx::query("UPDATE oauth_codes SET intent_at = COALESCE(intent_at, ?) WHERE id = ?")
+        .bind(now)
+        .bind(id.to_string())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// The pair of a waiting code is stored: the code itself is worth nothing any more and is forgotten.
+pub async fn mark_exchanged(
+    conn: &mut Conn,
+    id: OauthCodeId,
+    install_id: InstallId,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let result = sqlx::query(
+        "UPDATE oauth_codes SET state = 'exchanged', install_id = ?, code_sealed = '', reason = NULL, updated_at = ?
+         WHERE id = ? AND state = 'waiting'",
+    )
+    .bind(install_id.to_string())
+    .bind(now)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    expect_one(&result, "authorization code")
+}
+
+/// No pair will come of a waiting code.
+pub async fn mark_dead(
+    conn: &mut Conn,
+    id: OauthCodeId,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let reason: String = reason.chars().take(500).collect();
+    sqlx::query(
+        "UPDATE oauth_codes SET state = 'dead', reason = ?, code_sealed = '', updated_at = ?
+         WHERE id = ? AND state = 'waiting'",
+    )
+    .bind(reason)
+    .bind(now)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
