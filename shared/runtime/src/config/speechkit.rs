@@ -1,5 +1,7 @@
 //! Yandex SpeechKit, API v3, recognition of files.
 
+use chrono::Duration;
+use flysk_domain::flysense::polling::PollSchedule;
 use secrecy::SecretString;
 use url::Url;
 
@@ -39,8 +41,6 @@ const MODEL: Variable = Variable::with_default(
     "general",
     "Recognition model: general, general:rc, or deferred-general (cheaper, up to a day).",
 );
-const LANGUAGE: Variable =
-    Variable::with_default("FLYSK_SPEECHKIT_LANGUAGE", "ru-RU", "Language of the calls, or `auto`.");
 const CLASSIFIERS: Variable = Variable::with_default(
     "FLYSK_SPEECHKIT_CLASSIFIERS",
     "formal_greeting,informal_greeting,formal_farewell,informal_farewell,insult,profanity,negative,answerphone",
@@ -67,18 +67,41 @@ const SUMMARIZATIONS_AT_ONCE: Variable = Variable::with_default(
     "2",
     "Quota of recognitions with a summary at one time, kept over all workers.",
 );
+const POLL_FIRST_MS: Variable = Variable::with_default(
+    "FLYSK_SPEECHKIT_POLL_FIRST_MS",
+    "5000",
+    "Earliest first look at a recognition; later for long calls (a sixth of their length).",
+);
+const POLL_EVERY_MS: Variable = Variable::with_default(
+    "FLYSK_SPEECHKIT_POLL_EVERY_MS",
+    "10000",
+    "Interval of the looks after the first; it grows by half each time, up to six times this.",
+);
+const POLL_AUDIO_PER_WAIT: Variable = Variable::with_default(
+    "FLYSK_SPEECHKIT_POLL_AUDIO_PER_WAIT",
+    "6",
+    "How many times faster than the call itself recognition is expected to be.",
+);
+const DEADLINE_SECONDS: Variable = Variable::with_default(
+    "FLYSK_SPEECHKIT_DEADLINE_SECONDS",
+    "86400",
+    "When a recognition that does not end is given up; 93600 for the deferred model.",
+);
 
 pub(super) const VARIABLES: &[Variable] = &[
     STT_URL,
     OPERATION_URL,
     API_KEY,
     MODEL,
-    LANGUAGE,
     CLASSIFIERS,
     SUMMARIZATION_MODEL_URI,
     SUBMITS_PER_HOUR,
     STATUS_CHECKS_PER_SECOND,
     SUMMARIZATIONS_AT_ONCE,
+    POLL_FIRST_MS,
+    POLL_EVERY_MS,
+    POLL_AUDIO_PER_WAIT,
+    DEADLINE_SECONDS,
 ];
 
 /// How speech becomes text. Source of the quotas: SpeechKit docs, "Quotas and limits".
@@ -92,8 +115,6 @@ pub struct SpeechKit {
     pub api_key: SecretString,
     /// `FLYSK_SPEECHKIT_MODEL`: recognition model.
     pub model: String,
-    /// `FLYSK_SPEECHKIT_LANGUAGE`: language code.
-    pub language: String,
     /// `FLYSK_SPEECHKIT_CLASSIFIERS`: names of classifiers asked for.
     pub classifiers: Vec<String>,
     /// `FLYSK_SPEECHKIT_SUMMARIZATION_MODEL_URI`: model of SpeechKit's own summaries, if wanted.
@@ -104,6 +125,9 @@ pub struct SpeechKit {
     pub status_checks_per_second: u32,
     /// `FLYSK_SPEECHKIT_SUMMARIZATIONS_AT_ONCE`: quota.
     pub summarizations_at_once: u32,
+    /// `FLYSK_SPEECHKIT_POLL_FIRST_MS`, `…_POLL_EVERY_MS`, `…_POLL_AUDIO_PER_WAIT`, `…_DEADLINE_SECONDS`: when
+    /// to look at a recognition.
+    pub polls: PollSchedule,
 }
 
 impl SpeechKit {
@@ -114,24 +138,35 @@ impl SpeechKit {
             let operation_url = vars.base_url(&OPERATION_URL);
             let api_key = vars.secret(&API_KEY);
             let model = vars.text(&MODEL);
-            let language = vars.text(&LANGUAGE);
             let classifiers = vars.list(&CLASSIFIERS, parse_classifier);
             let summarization_model_uri =
                 vars.optional(&SUMMARIZATION_MODEL_URI, super::yandexgpt::model_uri);
             let submits_per_hour = vars.number(&SUBMITS_PER_HOUR, 1..=1_000_000);
             let status_checks_per_second = vars.number(&STATUS_CHECKS_PER_SECOND, 1..=10_000);
             let summarizations_at_once = vars.number(&SUMMARIZATIONS_AT_ONCE, 1..=1_000);
+            let first = vars.number(&POLL_FIRST_MS, 10..=3_600_000);
+            let every = vars.number(&POLL_EVERY_MS, 10..=600_000);
+            let audio_per_wait = vars.number(&POLL_AUDIO_PER_WAIT, 1..=100_000);
+            let deadline = vars.number(&DEADLINE_SECONDS, 60..=604_800);
+            let interval = Duration::milliseconds(i64::from(every?));
+            let polls = PollSchedule {
+                first_at_least: Duration::milliseconds(i64::from(first?)),
+                audio_per_wait: audio_per_wait?,
+                interval,
+                longest_interval: interval * 6,
+                deadline: Duration::seconds(deadline?),
+            };
             Ok(Self {
                 stt_url: stt_url?,
                 operation_url: operation_url?,
                 api_key: api_key?,
                 model: model?,
-                language: language?,
                 classifiers: classifiers?,
                 summarization_model_uri: summarization_model_uri?,
                 submits_per_hour: submits_per_hour?,
                 status_checks_per_second: status_checks_per_second?,
                 summarizations_at_once: summarizations_at_once?,
+                polls,
             })
         })
     }

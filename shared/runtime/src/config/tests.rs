@@ -49,7 +49,7 @@ fn read_everything(env: &Env) -> Result<(), ConfigError> {
 fn env_example_is_the_catalogues() {
     assert!(
         ENV_EXAMPLE == env_example(SECTIONS),
-        ".env.example is out of date: cargo run -p flysk-runtime --example env_example > .env.example"
+        ".env.example is out of date: cargo xtask generate writes it"
     );
 }
 

@@ -58,9 +58,11 @@ pub struct Section {
 
 const HEAD: &str = "\
 # Flysk's configuration: environment variables, nothing else. This file is made from the catalogue in
-# shared/runtime/src/config (`cargo run -p flysk-runtime --example env_example > .env.example`).
+# shared/runtime/src/config (`cargo xtask generate` writes it).
 #
-# As it is, it works for development; no key in it opens anything. Copy it to `.env` to change it.
+# As it is, it works for development; no key in it opens anything. Nothing reads it by itself: copy it to `.env`
+# and give that to your container or process manager, or to a shell: set -a; . ./.env; set +a
+#
 # A line that begins with `#` shows the default, or an example where the variable may be left out.
 ";
 
