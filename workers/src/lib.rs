@@ -1,1 +1,16 @@
-//! Handlers of every job kind, the schedule, and the flysk-worker program.
+//! Handlers of every job kind, one file each, mirroring the catalogue of `flysk-jobs`; the schedule;
+//! and what they work in ([`App`]).
+
+pub mod amocrm;
+pub mod app;
+pub mod calls;
+pub mod config;
+pub mod flysense;
+mod handlers;
+pub mod outcome;
+pub mod process;
+pub mod schedule;
+pub mod upkeep;
+
+pub use app::App;
+pub use handlers::{registry, tick_registry};

@@ -5,6 +5,7 @@ mod delete_audio;
 mod fetch_recording;
 mod ingest_note;
 mod poll_recognition;
+pub mod request;
 mod resume_polls;
 mod settle;
 mod start_recognition;

@@ -18,11 +18,18 @@ impl Trace {
     /// Takes what a caller sent if it is well-formed, and makes up the rest from `fresh`.
     ///
     /// Source: W3C Trace Context, section 3.2 (lower-case hex, no all-zero ids).
-    pub fn from_caller(request_id: Option<&str>, traceparent: Option<&str>, fresh: impl FnOnce() -> String) -> Self {
+    pub fn from_caller(
+        request_id: Option<&str>,
+        traceparent: Option<&str>,
+        fresh: impl FnOnce() -> String,
+    ) -> Self {
         let traceparent = traceparent.filter(|value| is_traceparent(value)).map(str::to_owned);
         let correlation_id = match request_id.filter(|value| is_request_id(value)) {
             Some(id) => id.to_owned(),
-            None => traceparent.as_deref().and_then(|value| value.split('-').nth(1)).map_or_else(fresh, str::to_owned),
+            None => traceparent
+                .as_deref()
+                .and_then(|value| value.split('-').nth(1))
+                .map_or_else(fresh, str::to_owned),
         };
         Self { correlation_id, traceparent }
     }

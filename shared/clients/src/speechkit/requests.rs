@@ -1,7 +1,7 @@
 //! What we ask SpeechKit for. Field names are those of `RecognizeFileRequest`; a misspelt option may be
 //! ignored silently by the gateway, so a test holds them to the published names.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A file to recognise and how.
@@ -83,7 +83,7 @@ pub enum ContainerType {
 }
 
 /// A verdict to ask for; Russian speech only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the service's own names say all there is")]
 pub enum Classifier {
@@ -198,7 +198,7 @@ impl RecognitionModel {
             model,
             audio_format: format.into(),
             text_normalization: TextNormalization {
-                text_normalization: "TEXT_NORMALIZATION_ENABLED",
+                state: "TEXT_NORMALIZATION_ENABLED",
                 literature_text: true,
                 // Masked words would leave the classifiers of rudeness with nothing to show.
                 profanity_filter: false,
@@ -235,7 +235,8 @@ impl From<AudioFormat> for AudioFormatBody {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct TextNormalization {
-    text_normalization: &'static str,
+    #[serde(rename = "textNormalization")]
+    state: &'static str,
     literature_text: bool,
     profanity_filter: bool,
 }

@@ -1,11 +1,13 @@
 //! FlySense: calls, their transcripts, and what they cost.
 
+pub mod analysis;
 pub mod call;
 pub mod channel;
 pub mod classifiers;
 mod coded;
 pub mod failure;
 pub mod folding;
+pub mod hook;
 pub mod polling;
 pub mod pricing;
 pub mod roles;

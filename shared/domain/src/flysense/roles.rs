@@ -139,20 +139,27 @@ impl Roles {
         classifiers: &[ClassifierSummary],
         direction: Option<Direction>,
     ) -> Self {
-        let undecided = |tag: &ChannelTag| (tag.clone(), Role::Unknown);
-        let Some((voice, role, rule)) = decisive_voice(dialogue, classifiers, direction) else {
-            return Self { by_channel: voices(dialogue).map(undecided).collect(), rule: RoleRule::Undecided };
-        };
-        Self { by_channel: sides(voices(dialogue).cloned(), voice, role), rule }
+        let everybody = voices(dialogue).cloned();
+        if let Some(Decision { voice, role, rule }) = decisive_voice(dialogue, classifiers, direction) {
+            return Self { by_channel: sides(everybody, voice, role), rule };
+        }
+        Self { by_channel: everybody.map(|tag| (tag, Role::Unknown)).collect(), rule: RoleRule::Undecided }
     }
 }
 
-/// The voice whose role is known, from which the other one's follows.
+/// One voice's role, from which the others' follow.
+struct Decision<'a> {
+    voice: &'a ChannelTag,
+    role: Role,
+    rule: RoleRule,
+}
+
+/// The first rule that decides.
 fn decisive_voice<'a>(
     dialogue: &'a [Utterance],
     classifiers: &[ClassifierSummary],
     direction: Option<Direction>,
-) -> Option<(&'a ChannelTag, Role, RoleRule)> {
+) -> Option<Decision<'a>> {
     let first = &dialogue.first()?.channel;
     let only_voice = |name: &str, heard: fn(&ClassifierSummary) -> bool| {
         let is_heard = |tag: &ChannelTag| {
@@ -165,15 +172,16 @@ fn decisive_voice<'a>(
     };
     if let Some(machine) = only_voice(classifiers::ANSWERPHONE, |it| it.hits * 2 > it.windows) {
         let role = if direction == Some(Direction::Incoming) { Role::Operator } else { Role::Client };
-        return Some((machine, role, RoleRule::Answerphone));
+        return Some(Decision { voice: machine, role, rule: RoleRule::Answerphone });
     }
     if direction == Some(Direction::Incoming) {
-        return Some((first, Role::Operator, RoleRule::FirstSpeaker));
+        return Some(Decision { voice: first, role: Role::Operator, rule: RoleRule::FirstSpeaker });
     }
     if let Some(greeter) = only_voice(classifiers::FORMAL_GREETING, |it| it.hits > 0) {
-        return Some((greeter, Role::Operator, RoleRule::Greeting));
+        return Some(Decision { voice: greeter, role: Role::Operator, rule: RoleRule::Greeting });
     }
-    (direction == Some(Direction::Outgoing)).then_some((first, Role::Client, RoleRule::FirstSpeaker))
+    let called = Decision { voice: first, role: Role::Client, rule: RoleRule::FirstSpeaker };
+    (direction == Some(Direction::Outgoing)).then_some(called)
 }
 
 fn voices(dialogue: &[Utterance]) -> impl Iterator<Item = &ChannelTag> {

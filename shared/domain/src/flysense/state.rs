@@ -129,14 +129,6 @@ impl TranscriptionState {
     }
 }
 
-/// [`TranscriptionState::advance`] as a function.
-pub const fn advance(
-    from: TranscriptionState,
-    event: StateEvent,
-) -> Result<TranscriptionState, InvalidTransition> {
-    from.advance(event)
-}
-
 #[cfg(test)]
 mod tests {
     use super::TranscriptionState as S;
@@ -211,21 +203,21 @@ mod tests {
                     .iter()
                     .find(|(state, on, _)| (*state, *on) == (from, event))
                     .map_or(Err(InvalidTransition { from, event }), |(_, _, next)| Ok(*next));
-                assert_eq!(advance(from, event), expected, "{from} on {event:?}");
+                assert_eq!(from.advance(event), expected, "{from} on {event:?}");
             }
         }
     }
 
     #[test]
     fn done_is_forever_and_every_other_state_can_reach_it() {
-        assert!(EVENTS.iter().all(|&event| advance(S::Done, event).is_err()));
+        assert!(EVENTS.iter().all(|&event| S::Done.advance(event).is_err()));
         for &start in S::ALL {
             let mut reached = vec![start];
             let mut next = 0;
             while let Some(&state) = reached.get(next) {
                 next += 1;
                 for event in EVENTS {
-                    reached.extend(advance(state, event).ok().filter(|state| !reached.contains(state)));
+                    reached.extend(state.advance(event).ok().filter(|state| !reached.contains(state)));
                 }
             }
             assert!(reached.contains(&S::Done), "{start} is a trap");

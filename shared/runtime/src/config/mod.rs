@@ -36,6 +36,7 @@ mod reader;
 mod redis;
 mod speechkit;
 mod storage;
+mod tbank;
 mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -51,11 +52,12 @@ pub use error::{ConfigError, Problem};
 pub use flysense::Flysense;
 pub use http::Http;
 pub use keys::Keys;
-pub use outbound::{AllowedTarget, Outbound};
+pub use outbound::Outbound;
 pub use reader::{Noted, Reader};
 pub use redis::Redis;
 pub use speechkit::SpeechKit;
 pub use storage::Storage;
+pub use tbank::TBank;
 pub use telemetry::{LogFormat, Telemetry};
 pub use variable::{Presence, Section, Variable, env_example};
 pub use worker::{Concurrency, Worker};
@@ -75,5 +77,6 @@ pub const SECTIONS: &[Section] = &[
     Section { title: "Object Storage", variables: storage::VARIABLES },
     Section { title: "SpeechKit", variables: speechkit::VARIABLES },
     Section { title: "YandexGPT", variables: yandexgpt::VARIABLES },
+    Section { title: "T-Bank", variables: tbank::VARIABLES },
     Section { title: "FlySense", variables: flysense::VARIABLES },
 ];

@@ -37,6 +37,7 @@ fn read_everything(env: &Env) -> Result<(), ConfigError> {
             vars.part(Redis::from_env).map(drop),
             vars.part(SpeechKit::from_env).map(drop),
             vars.part(Storage::from_env).map(drop),
+            vars.part(TBank::from_env).map(drop),
             vars.part(Telemetry::from_env).map(drop),
             vars.part(Worker::from_env).map(drop),
             vars.part(YandexGpt::from_env).map(drop),
@@ -104,6 +105,7 @@ fn no_configuration_shows_a_secret() {
         .with("FLYSENSE_PROJECT_TOKEN", "hunter2")
         .with("FLYSK_STORAGE_SECRET_ACCESS_KEY", "hunter2")
         .with("FLYSK_YANDEXGPT_API_KEY", "hunter2")
+        .with("FLYSK_TBANK_PASSWORD", "hunter2")
         .with("FLYSK_SPEECHKIT_API_KEY", "hunter2");
     let database = Database::from_env(&env).unwrap();
     assert_eq!(database.url.expose_secret(), "mysql://root:hunter2@127.0.0.1/flysk");
@@ -111,6 +113,7 @@ fn no_configuration_shows_a_secret() {
     write!(shown, "{:?}{:?}", Redis::from_env(&env), Flysense::from_env(&env)).unwrap();
     write!(shown, "{:?}{:?}", Storage::from_env(&env), YandexGpt::from_env(&env)).unwrap();
     write!(shown, "{:?}{:?}", SpeechKit::from_env(&env), Keys::from_env(&env)).unwrap();
+    write!(shown, "{:?}", TBank::from_env(&env)).unwrap();
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(!shown.contains("MDEy"), "{shown}");
 }
@@ -127,10 +130,13 @@ fn optional_customers_are_whole_or_absent() {
     let env = example(false);
     assert!(YandexGpt::from_env(&env).unwrap().is_none());
     assert!(Flysense::from_env(&env).unwrap().is_none());
+    assert!(TBank::from_env(&env).unwrap().is_none());
 
     let half = env.with("FLYSK_YANDEXGPT_API_KEY", "key").with("FLYSENSE_PROJECT_TOKEN", "token");
     assert_eq!(YandexGpt::from_env(&half).unwrap_err().problems()[0].variable, "FLYSK_YANDEXGPT_MODEL_URI");
     assert_eq!(Flysense::from_env(&half).unwrap_err().problems()[0].variable, "FLYSENSE_CLIENT_ID");
+    let half = half.with("FLYSK_TBANK_TERMINAL_KEY", "TinkoffBankTest");
+    assert_eq!(TBank::from_env(&half).unwrap_err().problems()[0].variable, "FLYSK_TBANK_PASSWORD");
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub use read::{find, find_by_note, in_flight, known_states, list_by_entity, lock
 pub use write::{
     NewTranscription, Prepared, ask_again, edit, fail, finish_no_speech, insert, move_on, note_submit,
     set_channel_roles, set_note, set_object, set_operation, set_prepared, set_summary, settle,
+    take_back_submit,
 };
 
 /// A transcription.
@@ -30,7 +31,7 @@ pub struct Transcription {
     /// FlySense's install there.
     #[sqlx(try_from = "String")]
     pub install_id: InstallId,
-    /// `lead`, `contact`, `company`, `customer`.
+    /// `leads`, `contacts`, `companies`, `customers`.
     pub entity_type: String,
     /// Whose card the note is in.
     #[sqlx(try_from = "u64")]
@@ -45,7 +46,7 @@ pub struct Transcription {
     /// Which run this is: asking again after a failure starts another.
     pub run: u32,
     requested_by: Option<u64>,
-    /// `inbound` or `outbound`, once the note was read.
+    /// `incoming` or `outgoing`, once the note was read.
     pub direction: Option<String>,
     /// When the call was.
     pub called_at: Option<DateTime<Utc>>,

@@ -18,7 +18,7 @@ pub struct NewTranscription<'a> {
     pub account_id: AccountId,
     /// FlySense's install there.
     pub install_id: InstallId,
-    /// `lead`, `contact`, `company`, `customer`.
+    /// `leads`, `contacts`, `companies`, `customers`.
     pub entity_type: &'a str,
     /// Whose card the note is in.
     pub entity_id: EntityId,
@@ -166,6 +166,15 @@ pub async fn note_submit(conn: &mut Conn, id: TranscriptionId, now: DateTime<Utc
     .execute(conn)
     .await?;
     expect_one(&noted, "transcription")
+}
+
+/// Takes back a noted submit that certainly started nothing.
+pub async fn take_back_submit(conn: &mut Conn, id: TranscriptionId) -> StoreResult<()> {
+    sqlx::query("UPDATE transcriptions SET submits = submits - 1 WHERE id = ? AND state = 'submitting' AND submits > 0")
+        .bind(id.to_string())
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Notes SpeechKit's operation.

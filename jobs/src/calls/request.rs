@@ -1,0 +1,107 @@
+//! Asking for a transcription: by a manager, or because a call note arrived.
+
+use flysk_domain::flysense::state::TranscriptionState;
+use flysk_domain::id::{AccountId, EntityId, InstallId, NoteId, TranscriptionId, UserId};
+use flysk_store::flysense::transcriptions::{self, NewTranscription};
+use flysk_store::{StoreError, StoreResult};
+
+use super::FetchRecording;
+use crate::outbox::Unit;
+
+/// Which call is to be transcribed.
+#[derive(Debug, Clone)]
+pub struct CallRequest {
+    /// The amoCRM account.
+    pub account_id: AccountId,
+    /// FlySense's install there.
+    pub install_id: InstallId,
+    /// `leads`, `contacts`, `companies`, `customers`.
+    pub entity_type: String,
+    /// Whose card the note is in.
+    pub entity_id: EntityId,
+    /// The call note.
+    pub note_id: NoteId,
+    /// Who asked; `None` if it came by itself.
+    pub requested_by: Option<UserId>,
+    /// Who speaks on the left channel of this account's recordings: `operator` or `client`.
+    pub left_channel: String,
+}
+
+/// What a request came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requested {
+    /// A new transcription.
+    Started(TranscriptionId),
+    /// Another run of one that had ended without a transcript.
+    StartedAgain(TranscriptionId),
+    /// It is under way, or done.
+    Known(TranscriptionId, TranscriptionState),
+}
+
+impl Requested {
+    /// The transcription of the call.
+    pub fn id(self) -> TranscriptionId {
+        match self {
+            Self::Started(id) | Self::StartedAgain(id) | Self::Known(id, _) => id,
+        }
+    }
+}
+
+/// Requests a call's transcription: each note has one, however often it is asked for. Only a person may
+/// start one again that had ended without a transcript; a hook that comes twice may not.
+pub async fn request(
+    unit: &mut Unit,
+    request: &CallRequest,
+    clock: &dyn flysk_domain::Clock,
+) -> StoreResult<Requested> {
+    let now = clock.now();
+    let known = transcriptions::find_by_note(unit, request.account_id, request.note_id).await?;
+    let requested = match known {
+        Some(call) => match call.state {
+            state @ (TranscriptionState::Failed
+            | TranscriptionState::Cancelled
+            | TranscriptionState::NoSpeech)
+                if request.requested_by.is_some() =>
+            {
+                let correlation_id = unit.trace().correlation_id.clone();
+                transcriptions::ask_again(unit, call.id, state, &correlation_id, now).await?;
+                Requested::StartedAgain(call.id)
+            }
+            state => return Ok(Requested::Known(call.id, state)),
+        },
+        None => {
+            let id = TranscriptionId::generate(clock);
+            let correlation_id = unit.trace().correlation_id.clone();
+            let inserted = transcriptions::insert(
+                unit,
+                &NewTranscription {
+                    id,
+                    account_id: request.account_id,
+                    install_id: request.install_id,
+                    entity_type: &request.entity_type,
+                    entity_id: request.entity_id,
+                    note_id: request.note_id,
+                    requested_by: request.requested_by,
+                    left_channel: &request.left_channel,
+                    correlation_id: &correlation_id,
+                    now,
+                },
+            )
+            .await;
+            match inserted {
+                Ok(()) => Requested::Started(id),
+                // Somebody asked in the same moment.
+                Err(StoreError::Taken { .. }) => {
+                    let call =
+                        transcriptions::find_by_note(unit, request.account_id, request.note_id).await?;
+                    let call = call.ok_or(StoreError::Stale { what: "transcription" })?;
+                    return Ok(Requested::Known(call.id, call.state));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    unit.enqueue(&FetchRecording { transcription_id: requested.id(), account_id: request.account_id })
+        .await?;
+    Ok(requested)
+}

@@ -1,0 +1,69 @@
+//! Performs `calls.convert_audio`.
+//!
+//! Harmless when run twice: decoding the same bytes gives the same file.
+
+use flysk_audio::{AudioError, Layout};
+use flysk_domain::flysense::failure::FailureCode;
+use flysk_domain::flysense::state::StateEvent;
+use flysk_jobs::calls::{ConvertAudio, UploadAudio};
+use flysk_jobs::{Handle, JobError, JobResult, Run, Unit};
+use flysk_store::flysense::transcriptions;
+
+use super::files;
+use super::stage::{self, enter_stage};
+use crate::App;
+
+impl Handle<App> for ConvertAudio {
+    async fn handle(&self, run: &Run, app: &App) -> JobResult {
+        let stage = enter_stage!(run, self, "convert", Converting);
+        let flysense = app.flysense()?;
+        let prepared = match files::prepare(flysense, &stage.call).await? {
+            Ok(prepared) => prepared,
+            Err(AudioError::Io(error)) => return Err(files::disk(error)),
+            Err(error) => {
+                tracing::info!(error = %error, "the recording cannot be used");
+                return stage.fail(run, failure_code(&error)).await;
+            }
+        };
+        let speech_ms: u64 = prepared.speech.iter().map(|channel| channel.speech_ms).sum();
+        let measured = transcriptions::Prepared {
+            duration_ms: prepared.duration_ms,
+            channels: prepared.channels,
+            layout: layout_name(prepared.layout),
+            container: files::container_name(prepared.container),
+            partial: prepared.partial,
+        };
+        if !prepared.has_speech() || speech_ms < flysense.min_speech_ms {
+            let mut unit = stage.end_without_speech(run).await?;
+            transcriptions::set_prepared(&mut unit, self.transcription_id, measured).await?;
+            return run.done(unit).await;
+        }
+        let mut unit = stage.leave(run, StateEvent::Converted).await?;
+        transcriptions::set_prepared(&mut unit, self.transcription_id, measured).await?;
+        if prepared.passthrough {
+            // What recognition takes lies in storage already: it is the recording itself.
+            transcriptions::set_object(&mut unit, self.transcription_id, &files::source_key(&stage.call))
+                .await?;
+        }
+        unit.enqueue(&UploadAudio { transcription_id: self.transcription_id, account_id: self.account_id })
+            .await?;
+        run.done(unit).await
+    }
+
+    async fn bury(&self, unit: &mut Unit, _reason: &str, app: &App) -> Result<(), JobError> {
+        let now = app.clock().now();
+        stage::fail_buried(unit, self.account_id, self.transcription_id, FailureCode::Internal, now).await
+    }
+}
+
+fn failure_code(error: &AudioError) -> FailureCode {
+    error.code().parse().unwrap_or(FailureCode::Internal)
+}
+
+fn layout_name(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Mono => "mono",
+        Layout::Stereo => "stereo",
+        Layout::DoubledMono => "doubled_mono",
+    }
+}

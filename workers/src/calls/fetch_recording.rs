@@ -1,0 +1,182 @@
+//! Performs `calls.fetch_recording`.
+//!
+//! Harmless when run twice: the recording is downloaded again and put under the same key. The link is
+//! read from amoCRM each time, never stored, since it may be signed and may appear late.
+
+use chrono::Duration;
+use flysk_clients::amocrm::{AmoError, EntityType, Note, NoteType, RejectionKind};
+use flysk_clients::outbound::{OutboundError, Partial};
+use flysk_domain::flysense::call::Direction;
+use flysk_domain::flysense::failure::FailureCode;
+use flysk_domain::flysense::state::{StateEvent, TranscriptionState};
+use flysk_domain::platform::outcome::Outcome;
+use flysk_jobs::calls::{ConvertAudio, FetchRecording};
+use flysk_jobs::{Handle, JobError, JobResult, Run, Unit, Verdict};
+use flysk_store::flysense::transcriptions::{self, Transcription};
+use tokio::fs;
+
+use super::files::{self, disk};
+use super::stage::{self, Stage};
+use crate::App;
+use crate::flysense::{FlySense, Refusal};
+use crate::outcome::{HasOutcome, job_error};
+
+/// Telephonies attach links up to this long after the call.
+const LINK_MAY_TAKE: Duration = Duration::hours(24);
+
+impl Handle<App> for FetchRecording {
+    async fn handle(&self, run: &Run, app: &App) -> JobResult {
+        let Some(stage) = self.begin(run).await? else {
+            return Ok(Verdict::skip("the call is past its recording, or ended"));
+        };
+        let flysense = app.flysense()?;
+        let access = match flysense.access(self.account_id, run.trace()).await {
+            Ok(access) => access,
+            Err(Refusal::Disconnected) => return stage.fail(run, FailureCode::AccountDisconnected).await,
+            Err(Refusal::Job(error)) => return Err(error),
+        };
+        let host = flysense.host(&access)?;
+        let tenant = self.account_id.to_string();
+        app.limits.pass(&flysense.amocrm_rate(self.account_id), &tenant, &run.job_id().to_string()).await?;
+        let entity = EntityType::from_name(&stage.call.entity_type)
+            .ok_or_else(|| JobError::give_up(format!("`{}` carries no notes", stage.call.entity_type)))?;
+        let note = match flysense.amocrm.note(&host, &access.access_token, entity, stage.call.note_id).await {
+            Ok(note) => note,
+            Err(error) => return note_refused(&stage, run, error).await,
+        };
+        let Some(link) = recording_link(&note) else { return wait_for_link(&stage, run, &note).await };
+        match download(app, flysense, &stage.call, &link).await {
+            Ok(()) => finish(&stage, run, flysense, &note).await,
+            Err(DownloadFailure::Final(code)) => stage.fail(run, code).await,
+            Err(DownloadFailure::Job(error)) => Err(error),
+        }
+    }
+
+    async fn bury(&self, unit: &mut Unit, reason: &str, app: &App) -> Result<(), JobError> {
+        tracing::warn!(transcription.id = %self.transcription_id, reason, "the recording could not be had");
+        let (code, now) = (FailureCode::RecordingUnavailable, app.clock().now());
+        stage::fail_buried(unit, self.account_id, self.transcription_id, code, now).await
+    }
+}
+
+trait Begin {
+    async fn begin(&self, run: &Run) -> Result<Option<Stage>, JobError>;
+}
+
+impl Begin for FetchRecording {
+    /// A call comes here queued, parked until its link appears, or from an attempt that was cut off.
+    async fn begin(&self, run: &Run) -> Result<Option<Stage>, JobError> {
+        use TranscriptionState::{Fetching, Queued, WaitingForLink};
+        let (account, id) = (self.account_id, self.transcription_id);
+        let mut unit = run.begin().await?;
+        let Some(call) = transcriptions::lock(&mut unit, account, id).await? else { return Ok(None) };
+        let now = run.now();
+        match call.state {
+            Queued => transcriptions::move_on(&mut unit, id, Queued, Fetching, now).await?,
+            WaitingForLink => {
+                transcriptions::move_on(&mut unit, id, WaitingForLink, Queued, now).await?;
+                transcriptions::move_on(&mut unit, id, Queued, Fetching, now).await?;
+            }
+            Fetching => {}
+            _ => return Ok(None),
+        }
+        unit.commit().await?;
+        Ok(stage::enter(run, account, id, "fetch", Fetching).await?.ok())
+    }
+}
+
+fn recording_link(note: &Note) -> Option<String> {
+    let call = note.call.as_ref()?;
+    call.link.as_ref().map(|link| link.trim().to_owned()).filter(|link| !link.is_empty())
+}
+
+/// The note says no.
+async fn note_refused(stage: &Stage, run: &Run, error: AmoError) -> JobResult {
+    match error.kind() {
+        Some(RejectionKind::NotFound) => stage.fail(run, FailureCode::LinkMissing).await,
+        // The token was good a moment ago: the next attempt asks the platform for another.
+        Some(RejectionKind::Unauthorized | RejectionKind::LoginPage) if !run.is_last_attempt() => {
+            Err(JobError::retry(error.to_string()))
+        }
+        Some(RejectionKind::Unauthorized | RejectionKind::LoginPage | RejectionKind::NoRights) => {
+            stage.fail(run, FailureCode::AccountDisconnected).await
+        }
+        _ => Err(error.into_job_error()),
+    }
+}
+
+/// Looks again later, while a link may still come.
+async fn wait_for_link(stage: &Stage, run: &Run, note: &Note) -> JobResult {
+    let is_call = matches!(note.note_type, NoteType::CallIn | NoteType::CallOut);
+    let age = run.now() - note.created_at.max(stage.call.created_at);
+    if !is_call || age > LINK_MAY_TAKE {
+        return stage.fail(run, FailureCode::LinkMissing).await;
+    }
+    let mut unit = run.begin().await?;
+    let to = TranscriptionState::WaitingForLink;
+    transcriptions::move_on(&mut unit, stage.call.id, stage.call.state, to, run.now()).await?;
+    unit.commit().await?;
+    // Soon at first, then ever more rarely: most links come within minutes.
+    let wait = (age / 4).clamp(Duration::seconds(15), Duration::minutes(30));
+    Ok(Verdict::snooze(run.now() + wait, "the note has no link yet"))
+}
+
+enum DownloadFailure {
+    Final(FailureCode),
+    Job(JobError),
+}
+
+impl From<JobError> for DownloadFailure {
+    fn from(error: JobError) -> Self {
+        Self::Job(error)
+    }
+}
+
+async fn download(
+    app: &App,
+    flysense: &FlySense,
+    call: &Transcription,
+    link: &str,
+) -> Result<(), DownloadFailure> {
+    let path = files::local_source(&flysense.scratch, call);
+    let partial_path = path.with_extension("source.part");
+    let mut file = fs::File::create(&partial_path).await.map_err(disk)?;
+    let downloaded =
+        app.outbound.download(link, &mut file, &flysense.download, &mut Partial::default()).await;
+    drop(file);
+    match downloaded {
+        Ok(_) => {}
+        Err(OutboundError::ForbiddenAddress | OutboundError::BadUrl(_)) => {
+            return Err(DownloadFailure::Final(FailureCode::LinkForbiddenAddress));
+        }
+        Err(OutboundError::TooLarge { .. }) => return Err(DownloadFailure::Final(FailureCode::TooLarge)),
+        Err(error) if error.outcome() == Outcome::GiveUp => {
+            return Err(DownloadFailure::Final(FailureCode::RecordingUnavailable));
+        }
+        Err(error) => return Err(job_error(error.outcome(), &error).into()),
+    }
+    if fs::metadata(&partial_path).await.map_err(disk)?.len() == 0 {
+        return Err(DownloadFailure::Final(FailureCode::Empty));
+    }
+    fs::rename(&partial_path, &path).await.map_err(disk)?;
+    Ok(())
+}
+
+/// Keeps the original in storage: links expire, and the next stage may run on another machine.
+async fn finish(stage: &Stage, run: &Run, flysense: &FlySense, note: &Note) -> JobResult {
+    let call = &stage.call;
+    let path = files::local_source(&flysense.scratch, call);
+    let key = files::source_key(call);
+    let stored = flysense.storage.put_file(&key, &path, files::media_type("")).await;
+    stored.map_err(HasOutcome::into_job_error)?;
+    let direction = match note.note_type {
+        NoteType::CallIn => Some(Direction::Incoming),
+        NoteType::CallOut => Some(Direction::Outgoing),
+        NoteType::Other(_) => None,
+    };
+    let mut unit = stage.leave(run, StateEvent::Fetched).await?;
+    transcriptions::set_note(&mut unit, call.id, direction.map(Direction::code), Some(note.created_at))
+        .await?;
+    unit.enqueue(&ConvertAudio { transcription_id: call.id, account_id: call.account_id }).await?;
+    run.done(unit).await
+}

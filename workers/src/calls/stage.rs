@@ -1,0 +1,123 @@
+//! Entering and leaving a stage.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::flysense::failure::FailureCode;
+use flysk_domain::flysense::state::{StateEvent, TranscriptionState};
+use flysk_domain::id::{AccountId, TranscriptionId};
+use flysk_jobs::calls::DeleteAudio;
+use flysk_jobs::{JobError, JobResult, Run, Unit, Verdict};
+use flysk_store::flysense::stages;
+use flysk_store::flysense::transcriptions::{self, Transcription};
+
+/// A call in the hands of a stage.
+pub(super) struct Stage {
+    /// The call as it was when the stage began.
+    pub(super) call: Transcription,
+    name: &'static str,
+    started_at: DateTime<Utc>,
+}
+
+/// Takes the call into a stage that works in `state`; `None` if it is elsewhere (a late or doubled
+/// run), with what to tell about it.
+pub(super) async fn enter(
+    run: &Run,
+    account: AccountId,
+    id: TranscriptionId,
+    name: &'static str,
+    state: TranscriptionState,
+) -> Result<Result<Stage, Verdict>, JobError> {
+    let mut conn = run.pool().acquire().await?;
+    let Some(call) = transcriptions::find(&mut conn, account, id).await? else {
+        return Ok(Err(Verdict::skip("the call was deleted")));
+    };
+    if call.state != state {
+        return Ok(Err(Verdict::skip(format!("the call is `{}`, not `{state}`", call.state))));
+    }
+    Ok(Ok(Stage { call, name, started_at: run.now() }))
+}
+
+/// Enters a stage or ends the handler with why not.
+macro_rules! enter_stage {
+    ($run:expr, $job:expr, $name:literal, $state:ident) => {
+        match $crate::calls::stage::enter(
+            $run,
+            $job.account_id,
+            $job.transcription_id,
+            $name,
+            flysk_domain::flysense::state::TranscriptionState::$state,
+        )
+        .await?
+        {
+            Ok(stage) => stage,
+            Err(verdict) => return Ok(verdict),
+        }
+    };
+}
+pub(super) use enter_stage;
+
+impl Stage {
+    /// Opens the transaction of the stage's effect: moves the call on by `event`, notes how long the
+    /// stage took. The caller adds its effect and the next job, and ends with [`Run::done`].
+    pub(super) async fn leave(&self, run: &Run, event: StateEvent) -> Result<Unit, JobError> {
+        let to = self.next(event)?;
+        let mut unit = run.begin().await?;
+        transcriptions::move_on(&mut unit, self.call.id, self.call.state, to, run.now()).await?;
+        self.record(&mut unit, run).await?;
+        Ok(unit)
+    }
+
+    /// Ends the call as "no speech": costs nothing, leaves nothing in storage.
+    pub(super) async fn end_without_speech(&self, run: &Run) -> Result<Unit, JobError> {
+        self.next(StateEvent::NoSpeechFound)?;
+        let mut unit = run.begin().await?;
+        transcriptions::finish_no_speech(&mut unit, self.call.id, self.call.state, run.now()).await?;
+        self.record(&mut unit, run).await?;
+        unit.enqueue(&DeleteAudio { transcription_id: self.call.id, account_id: self.call.account_id })
+            .await?;
+        Ok(unit)
+    }
+
+    /// Ends the call as failed. The job itself did what it could, so it is done.
+    pub(super) async fn fail(&self, run: &Run, code: FailureCode) -> JobResult {
+        tracing::warn!(transcription.id = %self.call.id, failure = %code, "the call failed");
+        let mut unit = run.begin().await?;
+        fail_in(&mut unit, &self.call, code, run.now()).await?;
+        self.record(&mut unit, run).await?;
+        run.done(unit).await
+    }
+
+    /// Notes how long the stage took.
+    pub(super) async fn record(&self, unit: &mut Unit, run: &Run) -> Result<(), JobError> {
+        stages::record(unit, self.call.id, self.call.run, self.name, self.started_at, run.now()).await?;
+        Ok(())
+    }
+
+    fn next(&self, event: StateEvent) -> Result<TranscriptionState, JobError> {
+        self.call.state.advance(event).map_err(|error| JobError::give_up(error.to_string()))
+    }
+}
+
+async fn fail_in(
+    unit: &mut Unit,
+    call: &Transcription,
+    code: FailureCode,
+    now: DateTime<Utc>,
+) -> Result<(), JobError> {
+    transcriptions::fail(unit, call.id, call.state, code, now).await?;
+    unit.enqueue(&DeleteAudio { transcription_id: call.id, account_id: call.account_id }).await?;
+    Ok(())
+}
+
+/// What stages do when their job is given up: the call fails with `code`, unless it ended before.
+pub(super) async fn fail_buried(
+    unit: &mut Unit,
+    account: AccountId,
+    id: TranscriptionId,
+    code: FailureCode,
+    now: DateTime<Utc>,
+) -> Result<(), JobError> {
+    match transcriptions::lock(unit, account, id).await? {
+        Some(call) if !call.state.is_final() => fail_in(unit, &call, code, now).await,
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,77 @@
+//! Performs `calls.sweep_storage`: what a crash left behind goes.
+//!
+//! Harmless when run twice: what is gone is gone. A call that is under way keeps its audio, however old.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::Duration;
+use flysk_clients::storage::ObjectInfo;
+use flysk_domain::flysense::state::TranscriptionState;
+use flysk_domain::id::TranscriptionId;
+use flysk_jobs::calls::SweepStorage;
+use flysk_jobs::{Handle, JobResult, Run, Verdict};
+use flysk_store::flysense::transcriptions;
+
+use super::files::{self, PREFIX};
+use crate::App;
+use crate::outcome::HasOutcome;
+
+/// Younger objects may belong to a stage that has not written its state yet.
+const LEFT_ALONE: Duration = Duration::minutes(30);
+
+impl Handle<App> for SweepStorage {
+    async fn handle(&self, run: &Run, app: &App) -> JobResult {
+        let flysense = app.flysense()?;
+        let before = run.now() - LEFT_ALONE;
+        let (mut page, mut swept) = (None, 0_usize);
+        loop {
+            let listed =
+                flysense.storage.list(PREFIX, page.as_deref()).await.map_err(HasOutcome::into_job_error)?;
+            let old: Vec<&ObjectInfo> =
+                listed.objects.iter().filter(|object| object.modified_at < before).collect();
+            let ids: BTreeSet<TranscriptionId> = old.iter().filter_map(|object| owner(&object.key)).collect();
+            let ids: Vec<TranscriptionId> = ids.into_iter().collect();
+            let states: HashMap<TranscriptionId, TranscriptionState> =
+                transcriptions::known_states(&mut *run.pool().acquire().await?, &ids)
+                    .await?
+                    .into_iter()
+                    .map(|(id, state, _)| (id, state))
+                    .collect();
+            for object in old {
+                let state = owner(&object.key).and_then(|id| states.get(&id));
+                if state.is_none_or(|state| state.is_final()) {
+                    flysense.storage.delete(&object.key).await.map_err(HasOutcome::into_job_error)?;
+                    swept += 1;
+                }
+            }
+            page = listed.next;
+            if page.is_none() {
+                break;
+            }
+        }
+        sweep_scratch(run, &flysense.scratch).await.map_err(files::disk)?;
+        if swept > 0 {
+            tracing::warn!(swept, "left-over audio was deleted");
+        }
+        Ok(Verdict::Done)
+    }
+}
+
+/// `calls/<transcription>/…`.
+fn owner(key: &str) -> Option<TranscriptionId> {
+    key.strip_prefix(PREFIX)?.split('/').next()?.parse().ok()
+}
+
+/// Scratch files are copies: whatever is a day old goes.
+async fn sweep_scratch(run: &Run, scratch: &std::path::Path) -> std::io::Result<()> {
+    let before = run.now() - Duration::days(1);
+    let mut entries = tokio::fs::read_dir(scratch).await?;
+    while let Some(entry) = entries.next_entry().await? {
+        let modified: chrono::DateTime<chrono::Utc> = entry.metadata().await?.modified()?.into();
+        if modified < before {
+            // Another worker on this machine may have been faster.
+            let _ = tokio::fs::remove_file(entry.path()).await;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! `flysk-worker jobs:*`.
+
+use std::io::Write as _;
+
+use anyhow::bail;
+use clap::Args;
+use flysk_domain::id::JobId;
+use flysk_jobs::catalogue;
+use flysk_store::jobs::{self, JobState};
+use flysk_workers::config::Config;
+use flysk_workers::process::open_outbox;
+
+/// Prints `docs/jobs.md`.
+pub(super) fn print_catalogue() -> anyhow::Result<()> {
+    Ok(std::io::stdout().write_all(catalogue::page().as_bytes())?)
+}
+
+/// Which jobs to list.
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// queued, running, done, dead or cancelled.
+    #[arg(long)]
+    state: Option<String>,
+    /// A kind of docs/jobs.md.
+    #[arg(long)]
+    kind: Option<String>,
+    /// Everything one request caused: the X-Request-Id of its answer.
+    #[arg(long, conflicts_with_all = ["state", "kind"])]
+    correlation: Option<String>,
+    /// How many.
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+}
+
+impl List {
+    /// One line a job: id, kind, state, starts, when, why.
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let state: Option<JobState> = self.state.as_deref().map(str::parse).transpose()?;
+        let outbox = open_outbox(config).await?;
+        let mut conn = outbox.pool().acquire().await?;
+        let rows = match &self.correlation {
+            Some(correlation) => jobs::list_by_correlation(&mut conn, correlation).await?,
+            None => jobs::list(&mut conn, state, self.kind.as_deref(), self.limit).await?,
+        };
+        let mut out = std::io::stdout().lock();
+        if rows.is_empty() {
+            writeln!(out, "No such jobs.")?;
+        }
+        for job in rows {
+            let when = job.finished_at.or(job.started_at).unwrap_or(job.run_at);
+            writeln!(
+                out,
+                "{}  {:<28} {:<9} {}/{}  {}  {}",
+                job.id,
+                job.kind,
+                job.state,
+                job.attempt,
+                job.max_attempts,
+                when.format("%Y-%m-%d %H:%M:%S"),
+                job.last_error.unwrap_or_default()
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// One job.
+#[derive(Debug, Args)]
+pub(super) struct One {
+    /// Its id, as in jobs:list.
+    id: JobId,
+}
+
+impl One {
+    /// Lets it start afresh.
+    pub(super) async fn replay(self, config: &Config) -> anyhow::Result<()> {
+        let outbox = open_outbox(config).await?;
+        let mut conn = outbox.pool().acquire().await?;
+        if !jobs::replay(&mut conn, self.id, outbox.clock().now()).await? {
+            bail!("{} is neither dead nor cancelled", self.id);
+        }
+        tracing::info!(job.id = %self.id, "will run again");
+        Ok(())
+    }
+
+    /// Takes it out.
+    pub(super) async fn cancel(self, config: &Config) -> anyhow::Result<()> {
+        let outbox = open_outbox(config).await?;
+        let mut conn = outbox.pool().acquire().await?;
+        if !jobs::cancel(&mut conn, self.id, "cancelled by an operator", outbox.clock().now()).await? {
+            bail!("{} does not wait: a running job cannot be stopped half-way", self.id);
+        }
+        tracing::info!(job.id = %self.id, "cancelled");
+        Ok(())
+    }
+}

@@ -1,0 +1,42 @@
+//! `flysk-worker run`.
+
+use std::sync::Arc;
+
+use clap::Args;
+use flysk_domain::SystemClock;
+use flysk_jobs::Queue;
+use flysk_jobs::runtime::engine::LeaseTerms;
+use flysk_runtime::{Shutdown, metrics};
+use flysk_workers::config::Config;
+use flysk_workers::process::WorkerProcess;
+
+/// What to work on.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Queues to take jobs from, all of them if none is named: oauth, lifecycle, calls, audio, upkeep.
+    queues: Vec<Queue>,
+    /// Keep the schedule too, for small deployments and development.
+    #[arg(long)]
+    with_scheduler: bool,
+}
+
+impl Run {
+    /// Works until SIGTERM, then stops within the grace time.
+    pub(super) async fn run(self, config: Config) -> anyhow::Result<()> {
+        let shutdown = Shutdown::install(config.worker.grace)?;
+        if let Some(listen) = config.telemetry.metrics_listen {
+            metrics::install(listen, "worker")?;
+        }
+        let clock = Arc::new(SystemClock);
+        let process = WorkerProcess::start(config, &self.queues, clock, LeaseTerms::default()).await?;
+        let outbox = process.engine.outbox().clone();
+        tracing::info!("ready");
+        if self.with_scheduler {
+            let scheduler = super::scheduler::scheduler(outbox)?;
+            tokio::join!(process.run(shutdown.token()), scheduler.run(shutdown.token()));
+        } else {
+            process.run(shutdown.token()).await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,29 @@
+//! The one list of handlers.
+
+use flysk_jobs::{Registry, TickRegistry, amocrm, calls, upkeep};
+
+use crate::App;
+
+/// Every durable kind.
+pub fn registry() -> Registry<App> {
+    Registry::default()
+        .with::<calls::IngestNote>()
+        .with::<calls::FetchRecording>()
+        .with::<calls::ConvertAudio>()
+        .with::<calls::UploadAudio>()
+        .with::<calls::StartRecognition>()
+        .with::<calls::StoreTranscript>()
+        .with::<calls::Summarize>()
+        .with::<calls::Settle>()
+        .with::<calls::DeleteAudio>()
+        .with::<calls::ResumePolls>()
+        .with::<calls::SweepStorage>()
+        .with::<amocrm::SubscribeHooks>()
+        .with::<amocrm::UnsubscribeHooks>()
+        .with::<upkeep::PruneJobs>()
+}
+
+/// Every tick of the cheap lane.
+pub fn tick_registry() -> TickRegistry<App> {
+    TickRegistry::default().with::<calls::PollRecognition>()
+}

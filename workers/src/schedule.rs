@@ -1,0 +1,16 @@
+//! The schedule. Any number of schedulers may run: each tick becomes one job.
+
+use flysk_jobs::calls::{ResumePolls, SweepStorage};
+use flysk_jobs::oauth::RefreshDue;
+use flysk_jobs::runtime::cron::Entry;
+use flysk_jobs::upkeep::PruneJobs;
+
+/// What happens when, in UTC.
+pub fn entries() -> anyhow::Result<Vec<Entry>> {
+    Ok(vec![
+        Entry::new("oauth.refresh_due", "0 */10 * * * *", || RefreshDue {})?,
+        Entry::new("calls.resume_polls", "*/30 * * * * *", || ResumePolls {})?,
+        Entry::new("calls.sweep_storage", "0 */15 * * * *", || SweepStorage {})?,
+        Entry::new("upkeep.prune_jobs", "0 17 * * * *", || PruneJobs {})?,
+    ])
+}

@@ -1,0 +1,29 @@
+//! Performs `upkeep.prune_jobs`. Harmless when run twice: what is gone is gone.
+
+use chrono::Duration;
+use flysk_jobs::upkeep::PruneJobs;
+use flysk_jobs::{Handle, JobResult, Run, Verdict};
+use flysk_store::jobs::JobState;
+use flysk_store::{cron_ticks, flysense, jobs};
+
+use crate::App;
+
+/// Rows per statement: small enough to hold no lock for long.
+const AT_ONCE: u32 = 2_000;
+
+impl Handle<App> for PruneJobs {
+    async fn handle(&self, run: &Run, _app: &App) -> JobResult {
+        let now = run.now();
+        let mut conn = run.pool().acquire().await?;
+        for (state, days) in [(JobState::Done, 7), (JobState::Cancelled, 7), (JobState::Dead, 90)] {
+            while jobs::prune(&mut conn, state, now - Duration::days(days), AT_ONCE).await?
+                == u64::from(AT_ONCE)
+            {}
+        }
+        cron_ticks::prune(&mut conn, now - Duration::days(7), AT_ONCE).await?;
+        while flysense::hooks::prune(&mut conn, now - Duration::days(3), AT_ONCE).await? == u64::from(AT_ONCE)
+        {
+        }
+        Ok(Verdict::Done)
+    }
+}
