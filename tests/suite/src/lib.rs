@@ -1,1 +1,3 @@
-//! End to end, chaos, contract tests and benches.
+//! What the end-to-end tests, the chaos tests, the benches and the demonstration stand on.
+
+pub mod chaos;

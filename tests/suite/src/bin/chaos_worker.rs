@@ -1,0 +1,24 @@
+//! `flysk-chaos-worker DATABASE_URL REDIS_URL CONCURRENCY LEASE_MS GRACE_MS`: started and broken by the
+//! chaos tests.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use flysk_runtime::config::{LogFormat, Telemetry};
+use flysk_suite::chaos::worker::ChaosWorker;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let telemetry = Telemetry { format: LogFormat::Human, filter: "info".to_owned(), metrics_listen: None };
+    flysk_runtime::telemetry::install(&telemetry)?;
+    let mut args = std::env::args().skip(1);
+    let mut next = |what| args.next().context(what);
+    let worker = ChaosWorker {
+        database_url: next("DATABASE_URL")?,
+        redis_url: next("REDIS_URL")?,
+        concurrency: next("CONCURRENCY")?.parse()?,
+        lease: Duration::from_millis(next("LEASE_MS")?.parse()?),
+        grace: Duration::from_millis(next("GRACE_MS")?.parse()?),
+    };
+    worker.run().await
+}

@@ -1,0 +1,57 @@
+//! The worker process of the chaos tests: the real runtime, handlers that only count.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flysk_domain::SystemClock;
+use flysk_jobs::runtime::engine::{Engine, LeaseTerms};
+use flysk_jobs::runtime::ticks::TickRegistry;
+use flysk_jobs::runtime::worker::{self, RedisHandle, WorkerOptions, owner_name};
+use flysk_jobs::{Keys, Outbox, Queue, Waker, connect_redis};
+use flysk_runtime::Shutdown;
+
+use super::work::{Bench, registry};
+
+/// How a chaos worker runs.
+#[derive(Debug, Clone)]
+pub struct ChaosWorker {
+    /// MySQL.
+    pub database_url: String,
+    /// Redis.
+    pub redis_url: String,
+    /// Jobs at once.
+    pub concurrency: usize,
+    /// How long a lease is valid.
+    pub lease: Duration,
+    /// Grace time on SIGTERM.
+    pub grace: Duration,
+}
+
+/// Short enough for tests that wait for a lease to run out.
+pub fn terms(lease: Duration) -> LeaseTerms {
+    LeaseTerms { term: lease, renew_every: lease / 4 }
+}
+
+impl ChaosWorker {
+    /// Works until SIGTERM; prints `ready` when it takes jobs.
+    #[expect(clippy::print_stdout, reason = "the fleet waits for the line")]
+    pub async fn run(self) -> anyhow::Result<()> {
+        let shutdown = Shutdown::install(self.grace)?;
+        let pool = flysk_store::connect(&self.database_url, 40).await?;
+        let keys = Keys::new("chaos");
+        let connection = connect_redis(&self.redis_url).await?;
+        let waker = Waker::new(connection.clone(), keys.clone());
+        let outbox = Outbox::new(pool, Some(waker), Arc::new(SystemClock));
+        let engine = Engine::new(outbox, registry(), Arc::new(Bench), owner_name("chaos"), terms(self.lease));
+        let redis = RedisHandle { connection, client: redis::Client::open(self.redis_url)?, keys };
+        let options = WorkerOptions {
+            queues: BTreeMap::from([(Queue::Upkeep, self.concurrency)]),
+            ticks: 0,
+            grace: self.grace,
+        };
+        println!("ready");
+        worker::run(Arc::new(engine), TickRegistry::default(), redis, options, shutdown.token()).await;
+        Ok(())
+    }
+}
