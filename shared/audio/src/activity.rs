@@ -23,10 +23,12 @@ pub const MIN_BURST_MS: u64 = 60;
 /// Less activity than this in a whole recording is no speech, in milliseconds.
 pub const MIN_SPEECH_MS: u64 = 100;
 
+/// The same for activity that touches a tone: codecs smear the edges of a tone over some frames.
+const MIN_BURST_AT_TONE_MS: u64 = 140;
 /// A pure tone shorter than this may be a vowel, in milliseconds; busy tones last at least 200 ms.
 const MIN_TONE_MS: u64 = 160;
 /// Nothing below this level is speech, in dBFS: telephone speech is 30 dB above it.
-const MIN_ONSET_DB: f32 = -55.0;
+const MIN_ONSET_DB: f32 = -58.0;
 /// Whatever is louder than this is not silence, however loud the rest of the channel is.
 const MAX_ONSET_DB: f32 = -30.0;
 /// Speech starts this far above the noise floor.
@@ -179,7 +181,7 @@ impl Channel {
         for &level in &self.levels {
             tone_frames += u64::from(level == TONE);
             active = level != TONE && level >= if active { hold } else { onset };
-            bursts.frame(active);
+            bursts.frame(active, level == TONE);
         }
         bursts.finish(tone_frames * FRAME_MS)
     }
@@ -191,14 +193,22 @@ struct Bursts {
     speech: ChannelSpeech,
     now_ms: u64,
     started_ms: Option<u64>,
+    /// The burst that is open, or the last frame, touches a tone.
+    at_tone: bool,
 }
 
 impl Bursts {
-    fn frame(&mut self, active: bool) {
+    fn frame(&mut self, active: bool, tone: bool) {
         match (active, self.started_ms) {
             (true, None) => self.started_ms = Some(self.now_ms),
-            (false, Some(start_ms)) => self.close(start_ms),
+            (false, Some(start_ms)) => {
+                self.at_tone |= tone;
+                self.close(start_ms);
+            }
             _ => {}
+        }
+        if !active {
+            self.at_tone = tone;
         }
         self.now_ms += FRAME_MS;
     }
@@ -206,7 +216,7 @@ impl Bursts {
     fn close(&mut self, start_ms: u64) {
         self.started_ms = None;
         let end_ms = self.now_ms;
-        if end_ms - start_ms < MIN_BURST_MS {
+        if end_ms - start_ms < if self.at_tone { MIN_BURST_AT_TONE_MS } else { MIN_BURST_MS } {
             return;
         }
         self.speech.speech_ms += end_ms - start_ms;

@@ -13,11 +13,11 @@ pub enum Layout {
 
 /// Milliseconds over which the channels are compared.
 const WINDOW_MS: usize = 100;
-/// Mean power of a window below which it proves nothing (−50 dBFS): noise differs in any two channels.
-const AUDIBLE: f64 = 1e-5;
-/// Power of the difference relative to the sum of both from which on the channels differ (−30 dB):
-/// coding noise of one voice stays below, the other side's voice does not.
-const DIFFERS: f64 = 1e-3;
+/// Mean power of a window below which it proves nothing (−45 dBFS): noise differs in any two channels.
+const AUDIBLE: f64 = 3e-5;
+/// Power of the difference relative to that of both from which on the channels differ (−15 dB). Line and
+/// coding noise stay below; of two sides of a call, one speaks while the other is at most an echo.
+const DIFFERS: f64 = 0.03;
 
 /// Compares two interleaved channels until they prove to be different.
 #[derive(Debug, Clone)]

@@ -22,6 +22,7 @@ mod source;
 mod tone;
 mod view;
 mod wav_writer;
+mod webm;
 
 pub use activity::{
     Activity, ChannelSpeech, FRAME_MS, HANGOVER_MS, LEAD_MS, MAX_PAUSE_MS, MIN_BURST_MS, MIN_SPEECH_MS,

@@ -45,6 +45,21 @@ fn scale(ticks: u64, to: u32, from: u32) -> u64 {
     u64::try_from(u128::from(ticks) * u128::from(to) / u128::from(from.max(1))).unwrap_or(u64::MAX)
 }
 
+/// Whether a top-level box ends beyond the end of the file.
+pub(crate) fn is_truncated(file: &mut File, len: u64) -> io::Result<bool> {
+    let mut boxes = Boxes { file, left: MAX_BOXES };
+    let mut position = 0;
+    while position + 8 <= len && boxes.left > 0 {
+        boxes.left -= 1;
+        let end = boxes.content(position, len)?.end;
+        if end > len {
+            return Ok(true);
+        }
+        position = end.max(position + 8);
+    }
+    Ok(false)
+}
+
 struct Boxes<'f> {
     file: &'f mut File,
     left: usize,
@@ -78,23 +93,27 @@ impl Boxes<'_> {
         let mut position = range.start;
         while position + 8 <= range.end && self.left > 0 {
             self.left -= 1;
-            let head = self.bytes(position, 16)?;
-            let size = be(&head, 0, 4);
-            let (header, size) = match size {
-                0 => (8, range.end - position),
-                1 => (16, be(&head, 8, 8)),
-                size => (8, size),
-            };
-            let end = position.saturating_add(size);
-            if size < header || end > range.end {
+            let content = self.content(position, range.end)?;
+            if content.end < content.start || content.end > range.end {
                 return Ok(None);
             }
-            if head.get(4..8) == Some(&name) {
-                return Ok(Some(position + header..end));
+            if self.bytes(position + 4, 4)? == name {
+                return Ok(Some(content));
             }
-            position = end;
+            position = content.end;
         }
         Ok(None)
+    }
+
+    /// What the box at `position` states about its content; `end` is that of its parent.
+    fn content(&mut self, position: u64, end: u64) -> io::Result<Range<u64>> {
+        let head = self.bytes(position, 16)?;
+        let (header, size) = match be(&head, 0, 4) {
+            0 => (8, end - position),
+            1 => (16, be(&head, 8, 8)),
+            size => (8, size),
+        };
+        Ok(position + header..position.saturating_add(size))
     }
 
     /// The media timescale of a track, if it is a sound track.

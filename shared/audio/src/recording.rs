@@ -6,12 +6,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::error::AudioError;
+use crate::mp4;
 use crate::mpeg::{self, MpegStream};
 use crate::ogg::OggEnd;
 use crate::options::Limits;
 use crate::riff::{WavHeader, tag};
 use crate::sniff::{self, Kind};
 use crate::view::FileView;
+use crate::webm;
 
 /// Bytes of the beginning that are looked at.
 const HEAD: u64 = 128 * 1024;
@@ -29,8 +31,11 @@ pub(crate) enum Shape {
     },
     /// An Ogg stream and how it ends.
     Ogg(OggEnd),
-    /// A container that says all it knows to its own demuxer.
-    Plain,
+    /// A container that says the rest to its own demuxer.
+    Plain {
+        /// It announces bytes that are not there.
+        truncated: bool,
+    },
     /// A codec only `ffmpeg` decodes, with a name for messages.
     Foreign(String),
 }
@@ -77,7 +82,9 @@ impl Recording {
                 None => return Err(AudioError::NotAudio { found: "an ID3 tag without audio" }),
             },
             Kind::OggOpus | Kind::OggVorbis | Kind::OggFlac => Shape::Ogg(OggEnd::read(file, len)?),
-            Kind::Webm | Kind::Flac | Kind::Mp4 | Kind::Adts => Shape::Plain,
+            Kind::Webm => Shape::Plain { truncated: webm::is_truncated(file, len)? },
+            Kind::Mp4 => Shape::Plain { truncated: mp4::is_truncated(file, len)? },
+            Kind::Flac | Kind::Adts => Shape::Plain { truncated: false },
             Kind::OggSpeex | Kind::Amr | Kind::Asf | Kind::Aiff | Kind::Au | Kind::Caf => {
                 Shape::Foreign(kind.name().to_owned())
             }
@@ -109,7 +116,8 @@ impl Recording {
             Shape::Wav(header) => header.truncated,
             Shape::Mpeg { stream, .. } => stream.truncated,
             Shape::Ogg(end) => !end.complete,
-            Shape::Plain | Shape::Foreign(_) => false,
+            Shape::Plain { truncated } => *truncated,
+            Shape::Foreign(_) => false,
         }
     }
 
@@ -120,9 +128,11 @@ impl Recording {
                 (header.rewritten(), header.data_start..header.data_start + header.data_len)
             }
             Shape::Mpeg { stream, .. } => (Vec::new(), stream.frames.clone()),
-            Shape::Ogg(_) | Shape::Plain | Shape::Foreign(_) => (Vec::new(), self.start..self.len),
+            Shape::Ogg(_) | Shape::Plain { .. } | Shape::Foreign(_) => (Vec::new(), self.start..self.len),
         };
-        FileView::new(prefix, File::open(&self.path)?, window)
+        let view = FileView::new(prefix, File::open(&self.path)?, window)?;
+        // Demuxers refuse what announces an end beyond that of the file, unless they cannot see the latter.
+        Ok(if matches!(self.shape, Shape::Plain { truncated: true }) { view.forward_only() } else { view })
     }
 }
 

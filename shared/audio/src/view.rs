@@ -12,13 +12,19 @@ pub(crate) struct FileView {
     file: File,
     window: Range<u64>,
     position: u64,
+    forward_only: bool,
 }
 
 impl FileView {
     /// A view of `window` behind `prefix`.
     pub(crate) fn new(prefix: Vec<u8>, mut file: File, window: Range<u64>) -> io::Result<Self> {
         file.seek(SeekFrom::Start(window.start))?;
-        Ok(Self { prefix, file, window, position: 0 })
+        Ok(Self { prefix, file, window, position: 0, forward_only: false })
+    }
+
+    /// Hides the length and the ability to seek, for a demuxer that refuses a file shorter than announced.
+    pub(crate) fn forward_only(self) -> Self {
+        Self { forward_only: true, ..self }
     }
 
     /// The stream symphonia reads from.
@@ -66,10 +72,10 @@ impl Seek for FileView {
 
 impl MediaSource for FileView {
     fn is_seekable(&self) -> bool {
-        true
+        !self.forward_only
     }
 
     fn byte_len(&self) -> Option<u64> {
-        Some(self.len())
+        (!self.forward_only).then(|| self.len())
     }
 }
