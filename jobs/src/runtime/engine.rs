@@ -1,8 +1,9 @@
 //! Performing one job: claim, run, end. The lanes call it, and so do tests.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use flysk_domain::Clock;
@@ -52,6 +53,8 @@ pub struct Engine<App> {
     app: Arc<App>,
     owner: String,
     terms: LeaseTerms,
+    /// What is being worked on right now: the leases to renew.
+    held: Mutex<BTreeSet<JobId>>,
     /// Cancelled when running work has to be given back.
     cut: CancellationToken,
 }
@@ -74,7 +77,7 @@ impl<App: Send + Sync + 'static> Engine<App> {
         owner: String,
         terms: LeaseTerms,
     ) -> Self {
-        Self { outbox, registry, app, owner, terms, cut: CancellationToken::new() }
+        Self { outbox, registry, app, owner, terms, held: Mutex::default(), cut: CancellationToken::new() }
     }
 
     /// The application handlers work in.
@@ -93,6 +96,17 @@ impl<App: Send + Sync + 'static> Engine<App> {
 
     pub(crate) fn terms(&self) -> LeaseTerms {
         self.terms
+    }
+
+    /// The jobs this process works on.
+    pub(crate) fn held(&self) -> Vec<JobId> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    /// Keeps the job's lease renewed for as long as the guard lives.
+    fn hold(&self, job: JobId) -> Held<'_> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(job);
+        Held { jobs: &self.held, job }
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -121,6 +135,7 @@ impl<App: Send + Sync + 'static> Engine<App> {
 
     /// Runs a claimed job and writes how it ended.
     pub async fn run(&self, lease: Lease) -> Performed {
+        let _held = self.hold(lease.fence.job);
         let span = tracing::info_span!(
             "job",
             job.id = %lease.fence.job,
@@ -258,6 +273,7 @@ impl<App: Send + Sync + 'static> Engine<App> {
 
     /// Ends a job that lost its worker: another start if any is left, burial otherwise.
     pub(crate) async fn end_abandoned(&self, lease: Lease) {
+        let _held = self.hold(lease.fence.job);
         let run = Run::new(lease, self.outbox.clone());
         let result = Err(JobError::retry("its worker died or froze while it ran"));
         self.end(&run, &result).await;
@@ -275,6 +291,18 @@ impl<App: Send + Sync + 'static> Engine<App> {
 
     async fn conn(&self) -> StoreResult<sqlx::pool::PoolConnection<sqlx::MySql>> {
         Ok(self.outbox.pool().acquire().await?)
+    }
+}
+
+/// One job being worked on.
+struct Held<'a> {
+    jobs: &'a Mutex<BTreeSet<JobId>>,
+    job: JobId,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.job);
     }
 }
 

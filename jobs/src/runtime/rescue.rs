@@ -11,7 +11,7 @@ use super::engine::Engine;
 /// How many abandoned jobs one look takes back.
 const AT_ONCE: u32 = 200;
 
-/// Renews every lease of this process until `stop`.
+/// Renews the lease of every job this process works on until `stop`.
 pub(super) async fn renew_leases<App: Send + Sync + 'static>(
     engine: Arc<Engine<App>>,
     stop: CancellationToken,
@@ -22,7 +22,7 @@ pub(super) async fn renew_leases<App: Send + Sync + 'static>(
         let until = engine.outbox().clock().now() + engine.terms().term;
         let renewed = async {
             let mut conn = engine.outbox().pool().acquire().await?;
-            jobs::extend_leases(&mut conn, engine.owner(), until).await
+            jobs::extend_leases(&mut conn, engine.owner(), &engine.held(), until).await
         };
         if let Err(error) = renewed.await {
             tracing::warn!(error = %error, "leases could not be renewed");

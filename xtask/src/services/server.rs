@@ -84,8 +84,13 @@ impl Server {
     /// Whether this very process still runs; another one that got its number does not count.
     pub fn is_alive(&self) -> bool {
         let Some(pid) = process::pid(self.pid) else { return false };
-        // If it was our child and has ended, take note of that; otherwise this changes nothing.
-        let _not_ours = waitpid(Some(pid), WaitOptions::NOHANG);
+        // Of a child the system tells for sure; one with many threads holds its port and locks for a while
+        // after its first thread is gone.
+        match waitpid(Some(pid), WaitOptions::NOHANG) {
+            Ok(Some(_)) => return false,
+            Ok(None) => return true,
+            Err(_not_ours) => {}
+        }
         match fs::read_link(format!("/proc/{}/cwd", self.pid)) {
             Ok(cwd) => cwd.starts_with(&self.dir),
             Err(_) if Path::new("/proc/self").exists() => false,

@@ -122,14 +122,31 @@ pub async fn lock_held(conn: &mut Conn, fence: Fence) -> StoreResult<bool> {
     Ok(held.is_some())
 }
 
-/// Moves every lease of `owner` forward to `until`; returns how many it still holds.
-pub async fn extend_leases(conn: &mut Conn, owner: &str, until: DateTime<Utc>) -> StoreResult<u64> {
-    let kept = sqlx::query("UPDATE jobs SET lease_until = ? WHERE state = 'running' AND lease_owner = ?")
-        .bind(until)
-        .bind(owner)
-        .execute(conn)
-        .await?;
-    Ok(kept.rows_affected())
+/// Moves the leases that `owner` holds on `ids` forward to `until`; returns how many it still holds.
+///
+/// Only what is really being worked on is named: a claim whose answer was lost has an owner that does not
+/// know of it, and must run out.
+pub async fn extend_leases(
+    conn: &mut Conn,
+    owner: &str,
+    ids: &[JobId],
+    until: DateTime<Utc>,
+) -> StoreResult<u64> {
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let mut extend = sqlx::QueryBuilder::new("UPDATE jobs SET lease_until = ");
+    extend
+        .push_bind(until)
+        .push(" WHERE state = 'running' AND lease_owner = ")
+        .push_bind(owner)
+        .push(" AND id IN (");
+    let mut list = extend.separated(", ");
+    for id in ids {
+        list.push_bind(id.to_string());
+    }
+    extend.push(")");
+    Ok(extend.build().execute(conn).await?.rows_affected())
 }
 
 /// Ends a job well. [`StoreError::Stale`] if the fence is no longer ours.

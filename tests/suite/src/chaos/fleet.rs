@@ -47,8 +47,8 @@ impl Fleet {
         let dir = tempfile::tempdir()?;
         let mysql = Mysql::find().context("no database server: run `cargo xtask test`, which installs it")?;
         let redis = Redis::find().context("no Redis server: run `cargo xtask test`, which installs it")?;
-        let mysql_server = mysql.start(&dir.path().join("mysql"), None, Durability::Process)?;
-        let redis_server = redis.start(&dir.path().join("redis"), None)?;
+        let mysql_server = mysql.start(&dir.path().join("mysql"), Some(quiet_port()), Durability::Process)?;
+        let redis_server = redis.start(&dir.path().join("redis"), Some(quiet_port()))?;
         let pool = flysk_store::connect(&Mysql::url(&mysql_server), 20).await?;
         flysk_migrations::MIGRATOR.run(&pool).await?;
         create_tables(&pool).await?;
@@ -294,6 +294,12 @@ impl Drop for Fleet {
         self.redis_server.kill();
         self.mysql_server.kill();
     }
+}
+
+/// A port below those the system hands out to clients: while a server is down, one of its own clients
+/// could otherwise be given its port.
+fn quiet_port() -> u16 {
+    20_000 + rand::random::<u16>() % 12_000
 }
 
 /// Built by `cargo build --bins`, beside the tests.
