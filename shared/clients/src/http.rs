@@ -50,10 +50,19 @@ impl Default for HttpOptions {
     }
 }
 
-/// An HTTP client could not be made: a wrong root certificate, or no root certificates at all.
+/// An HTTP client could not be made.
 #[derive(Debug, thiserror::Error)]
-#[error("the HTTP client could not be built")]
-pub struct BuildError(#[from] reqwest::Error);
+pub enum BuildError {
+    /// A bundle of extra roots holds no certificate, most likely the wrong file.
+    #[error("extra root certificates: no certificate in bundle {index}")]
+    EmptyBundle {
+        /// Which one, from 0.
+        index: usize,
+    },
+    /// A certificate is damaged, or the system has no roots at all.
+    #[error("the HTTP client could not be built")]
+    Tls(#[from] reqwest::Error),
+}
 
 /// A client that follows no redirects, keeps no cookies and reads no proxy from the environment.
 pub fn client(options: &HttpOptions) -> Result<Client, BuildError> {
@@ -63,8 +72,12 @@ pub fn client(options: &HttpOptions) -> Result<Client, BuildError> {
 /// The same before its total time is set, for clients with finer limits of their own.
 pub(crate) fn builder(options: &HttpOptions) -> Result<ClientBuilder, BuildError> {
     let mut roots = Vec::new();
-    for bundle in &options.extra_roots {
-        roots.extend(Certificate::from_pem_bundle(bundle.as_bytes())?);
+    for (index, bundle) in options.extra_roots.iter().enumerate() {
+        let certificates = Certificate::from_pem_bundle(bundle.as_bytes())?;
+        if certificates.is_empty() {
+            return Err(BuildError::EmptyBundle { index });
+        }
+        roots.extend(certificates);
     }
     Ok(Client::builder()
         .redirect(redirect::Policy::none())

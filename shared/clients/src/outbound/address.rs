@@ -17,7 +17,7 @@ pub fn is_public(address: IpAddr) -> bool {
 
 /// Blocks of IPv4 that are not public, as (network, prefix length).
 const CLOSED_V4: [(Ipv4Addr, u32); 18] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8), // "this network"; 0.0.0.0 reaches the machine itself
+    (Ipv4Addr::UNSPECIFIED, 8), // "this network"; 0.0.0.0 reaches the machine itself
     (Ipv4Addr::new(10, 0, 0, 0), 8), // private
     (Ipv4Addr::new(100, 64, 0, 0), 10), // behind a carrier's NAT; also a cloud's metadata (100.100.100.200)
     (Ipv4Addr::new(127, 0, 0, 0), 8), // loopback

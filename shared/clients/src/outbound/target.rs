@@ -69,15 +69,18 @@ impl Outbound {
         if self.allow.iter().any(|rule| rule.opens(&url)) {
             return Ok(Target { url, client: &self.opened });
         }
-        let literal = match url.host() {
+        let public = match url.host() {
             None => return Err(BadUrl::NoHost.into()),
-            Some(Host::Domain(_)) => None,
-            Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
-            Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
+            Some(Host::Domain(name)) => !is_loopback_name(name),
+            Some(Host::Ipv4(ip)) => is_public(IpAddr::V4(ip)),
+            Some(Host::Ipv6(ip)) => is_public(IpAddr::V6(ip)),
         };
-        match literal {
-            Some(address) if !is_public(address) => Err(OutboundError::ForbiddenAddress),
-            _ => Ok(Target { url, client: &self.public }),
-        }
+        if public { Ok(Target { url, client: &self.public }) } else { Err(OutboundError::ForbiddenAddress) }
     }
+}
+
+/// `localhost` and all below it mean this machine whatever a resolver says (RFC 6761, 6.3).
+fn is_loopback_name(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name == "localhost" || name.ends_with(".localhost")
 }

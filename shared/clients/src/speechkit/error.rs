@@ -76,9 +76,12 @@ impl SpeechKitError {
             Self::NotReady => Outcome::WAIT,
             Self::Quota { after, .. } => Outcome::Wait { after: *after },
             Self::SubmitLost(_) => Outcome::Unknown,
-            // The same request would be refused again; one without the offending part would not.
-            Self::LabelingNeedsMono(_) | Self::SummarizationDenied(_) => Outcome::GiveUp,
-            Self::NotFound(_) | Self::Invalid(_) | Self::Denied(_) => Outcome::GiveUp,
+            // Where only a part of the request is refused, one without that part may be sent instead.
+            Self::LabelingNeedsMono(_)
+            | Self::SummarizationDenied(_)
+            | Self::NotFound(_)
+            | Self::Invalid(_)
+            | Self::Denied(_) => Outcome::GiveUp,
             Self::NoAnswer(_) | Self::Unavailable(_) | Self::Unreadable(_) | Self::Stream(_) => {
                 Outcome::RETRY
             }

@@ -80,24 +80,21 @@ impl Status {
         }
     }
 
-    /// What it comes down to: by the gRPC code if there is one, by the HTTP status otherwise.
+    /// What it comes down to: by the gRPC code if there is one, by the HTTP status otherwise. Some bodies
+    /// repeat the HTTP status as their code, and some have none.
     pub fn kind(&self) -> StatusKind {
-        match (self.grpc, self.http) {
-            (Some(3 | 9 | 11), _) => StatusKind::InvalidArgument,
-            (Some(4), _) => StatusKind::DeadlineExceeded,
-            (Some(5), _) => StatusKind::NotFound,
-            (Some(7), _) => StatusKind::PermissionDenied,
-            (Some(8), _) => StatusKind::ResourceExhausted,
-            (Some(10 | 13 | 14), _) => StatusKind::Unavailable,
-            (Some(16), _) => StatusKind::Unauthenticated,
-            // Some bodies repeat the HTTP status as their code, and some have none.
-            (_, 400 | 422) => StatusKind::InvalidArgument,
-            (_, 401) => StatusKind::Unauthenticated,
-            (_, 403) => StatusKind::PermissionDenied,
-            (_, 404) => StatusKind::NotFound,
-            (_, 408 | 504) => StatusKind::DeadlineExceeded,
-            (_, 429) => StatusKind::ResourceExhausted,
-            (_, 500 | 502 | 503) => StatusKind::Unavailable,
+        let http = match self.grpc {
+            Some(1..=16) => http_of(self.grpc),
+            _ => self.http,
+        };
+        match http {
+            400 | 422 => StatusKind::InvalidArgument,
+            401 => StatusKind::Unauthenticated,
+            403 => StatusKind::PermissionDenied,
+            404 => StatusKind::NotFound,
+            408 | 504 => StatusKind::DeadlineExceeded,
+            429 => StatusKind::ResourceExhausted,
+            500 | 502 | 503 => StatusKind::Unavailable,
             _ => StatusKind::Other,
         }
     }
@@ -124,18 +121,19 @@ impl fmt::Display for Status {
     }
 }
 
-/// The HTTP status that stands for a gRPC code. Source: `google.rpc.Code`.
+/// The HTTP status that stands for a gRPC code. Source: `google.rpc.Code`,
+/// but an aborted request is one to repeat.
 fn http_of(grpc: Option<u64>) -> u16 {
     match grpc {
         Some(3 | 9 | 11) => 400,
         Some(16) => 401,
         Some(7) => 403,
         Some(5) => 404,
-        Some(6 | 10) => 409,
+        Some(6) => 409,
         Some(8) => 429,
         Some(1) => 499,
         Some(12) => 501,
-        Some(14) => 503,
+        Some(10 | 14) => 503,
         Some(4) => 504,
         _ => 500,
     }
