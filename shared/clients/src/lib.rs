@@ -12,6 +12,7 @@ pub mod outbound;
 pub mod platform;
 pub mod speechkit;
 pub mod storage;
+pub mod tbank;
 pub mod yandex;
 pub mod yandexgpt;
 
