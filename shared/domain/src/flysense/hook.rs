@@ -116,9 +116,9 @@ mod tests {
         assert_eq!(hook.account_id, Some(AccountId(12_345_678)));
         assert_eq!(hook.unreadable, 1);
         let call = hook.notes.iter().find(|note| note.note_id == NoteId(920_001)).unwrap();
-        assert_eq!((call.entity_type, call.direction), (EntityType::Leads, Some(Direction::Incoming)));
+        assert_eq!((call.entity_type, call.direction), (EntityType::Lead, Some(Direction::Incoming)));
         assert_eq!((call.entity_id, call.duration_s), (EntityId(700_001), Some(63)));
         let text = hook.notes.iter().find(|note| note.note_id == NoteId(920_002)).unwrap();
-        assert_eq!((text.entity_type, text.direction), (EntityType::Companies, None));
+        assert_eq!((text.entity_type, text.direction), (EntityType::Company, None));
     }
 }
