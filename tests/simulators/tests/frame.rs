@@ -1,4 +1,5 @@
 //! What all simulators share: log, scripts and clock over HTTP, stopping; shown with the vendor backend.
+#![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
 use std::time::{Duration, Instant};
 

@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 use super::Amocrm;
 use super::fields::{Field, Kind, check, json_list, may, must, request_id};
 use super::guard::Caller;
-use super::model::{Content, Entity, EntityType, Note};
+use super::model::{Entity, EntityType, Note};
 use super::problem::{Answer, Complaint, Problem, hal};
+use super::world::Content;
 use crate::control::locked;
 
 const FIELDS: [Field; 16] = [

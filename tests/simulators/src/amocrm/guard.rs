@@ -8,9 +8,11 @@ use poem::endpoint::BoxEndpoint;
 use poem::http::{Method, StatusCode, header};
 use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Result};
 
-use super::model::{Account, Grant, World};
+use super::grants::Grant;
+use super::model::Account;
 use super::problem::Problem;
 use super::site::AtAccount;
+use super::world::World;
 use super::{Amocrm, Quirks};
 use crate::control::locked;
 

@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 use url::form_urlencoded::Serializer;
 
 use super::Amocrm;
+use super::grants::{Code, Grant};
 use super::jwt::{WidgetTokenShape, disconnect_signature, widget_token};
-use super::model::{Code, Grant, User, World};
+use super::model::User;
 use super::scenes::SceneError;
 use super::token_endpoint::opaque;
+use super::world::World;
 use crate::control::locked;
 
 /// A call that amoCRM made to us: where to, and what came back.

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use url::Url;
 
-use super::model::{Account, Grant, Integration, User};
+use super::grants::Grant;
+use super::model::{Account, Integration, User};
 
 /// How long an access token lives, seconds (amoCRM docs, oauth/step-by-step).
 pub const ACCESS_TOKEN_TTL_S: i64 = 86_400;

@@ -9,6 +9,7 @@ mod account_api;
 mod calls_api;
 mod events_api;
 mod fields;
+mod grants;
 mod guard;
 mod hook_delivery;
 mod hook_form;
@@ -29,6 +30,7 @@ mod sim_routes;
 mod site;
 mod subdomain;
 mod token_endpoint;
+mod world;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -71,7 +73,7 @@ pub struct Amocrm {
 
 #[derive(Debug)]
 struct Inner {
-    world: Mutex<model::World>,
+    world: Mutex<world::World>,
     quirks: Mutex<Quirks>,
     meter: Mutex<guard::Meter>,
     deliveries: Mutex<Vec<Delivery>>,

@@ -1,6 +1,6 @@
-//! What the simulated amoCRM knows: integrations, accounts, users, entities, notes, grants, hooks.
+//! The things of amoCRM: integrations, accounts, users, entities, notes, hooks.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -296,85 +296,4 @@ pub struct Hook {
     /// Moments of invalid answers of the last two hours.
     #[serde(skip)]
     pub(crate) invalid: VecDeque<DateTime<Utc>>,
-}
-
-/// What an authorization code or token pair stands for.
-#[derive(Debug, Clone)]
-pub(crate) struct Grant {
-    pub(crate) client_id: String,
-    pub(crate) account_id: u64,
-    pub(crate) user_id: u64,
-    /// An administrator's grant outlives the administrator.
-    pub(crate) by_admin: bool,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Code {
-    pub(crate) grant: Grant,
-    pub(crate) issued_at: DateTime<Utc>,
-    pub(crate) used: bool,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct AccessToken {
-    pub(crate) grant: Grant,
-    pub(crate) expires_at: DateTime<Utc>,
-    pub(crate) revoked: bool,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct RefreshToken {
-    pub(crate) grant: Grant,
-    pub(crate) access: String,
-    pub(crate) issued_at: DateTime<Utc>,
-    /// When it was spent.
-    pub(crate) spent_at: Option<DateTime<Utc>>,
-    pub(crate) revoked: bool,
-}
-
-/// Everything of one account beside its own fields.
-#[derive(Debug, Default)]
-pub(crate) struct Content {
-    pub(crate) entities: HashMap<(EntityType, u64), Entity>,
-    pub(crate) notes: Vec<Note>,
-    pub(crate) events: Vec<Event>,
-    pub(crate) hooks: Vec<Hook>,
-    /// Client ids of integrations that are switched on.
-    pub(crate) installed: HashSet<String>,
-}
-
-/// The whole state.
-#[derive(Debug, Default)]
-pub(crate) struct World {
-    pub(crate) integrations: Vec<Integration>,
-    pub(crate) accounts: Vec<Account>,
-    pub(crate) content: HashMap<u64, Content>,
-    pub(crate) codes: HashMap<String, Code>,
-    pub(crate) access: HashMap<String, AccessToken>,
-    pub(crate) refresh: HashMap<String, RefreshToken>,
-    next_id: u64,
-}
-
-impl World {
-    pub(crate) fn integration(&self, client_id: &str) -> Option<&Integration> {
-        self.integrations.iter().find(|known| known.client_id == client_id)
-    }
-
-    pub(crate) fn account(&self, id: u64) -> Option<&Account> {
-        self.accounts.iter().find(|known| known.id == id)
-    }
-
-    pub(crate) fn account_mut(&mut self, id: u64) -> Option<&mut Account> {
-        self.accounts.iter_mut().find(|known| known.id == id)
-    }
-
-    pub(crate) fn content(&mut self, account_id: u64) -> &mut Content {
-        self.content.entry(account_id).or_default()
-    }
-
-    /// A number no note, hook or entity has yet.
-    pub(crate) fn fresh_id(&mut self) -> u64 {
-        self.next_id += 1;
-        920_000 + self.next_id
-    }
 }

@@ -9,10 +9,11 @@ use serde_json::{Map, Value, json};
 use super::Amocrm;
 use super::fields::{Field, Kind, check, json_body, json_list, may, must, request_id};
 use super::guard::Caller;
-use super::model::{EntityType, Note, World};
+use super::model::{EntityType, Event, Note};
 use super::note_rules::check_note;
 use super::notes_api::entity_type;
 use super::problem::{Answer, Complaint, Problem, hal};
+use super::world::World;
 use crate::control::locked;
 
 const ADD: [Field; 7] = [
@@ -225,7 +226,7 @@ impl World {
         };
         let content = self.content(note.account_id);
         if let Some(kind) = kind {
-            content.events.push(super::model::Event {
+            content.events.push(Event {
                 id: format!("01{:024x}", note.id),
                 kind,
                 entity_type: note.entity_type,

@@ -7,8 +7,8 @@ use poem::{Request, Response, handler};
 use serde_json::json;
 
 use super::Amocrm;
-use super::model::World;
 use super::problem::{Answer, Problem};
+use super::world::World;
 use crate::control::locked;
 
 /// `GET /oauth2/account/current/subdomain` on the shared API host, with a live refresh token, which stays live.

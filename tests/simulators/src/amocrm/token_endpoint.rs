@@ -10,10 +10,12 @@ use poem::{Body, Response, handler};
 use serde_json::{Value, json};
 
 use super::fields::is_json;
+use super::grants::{AccessToken, Grant, RefreshToken};
 use super::jwt::ACCESS_TOKEN_TTL_S;
-use super::model::{AccessToken, Grant, Platform, RefreshToken, World};
+use super::model::Platform;
 use super::problem::{Answer, Problem};
 use super::site::AtAccount;
+use super::world::World;
 use super::{Amocrm, Quirks};
 use crate::control::locked;
 
@@ -206,13 +208,4 @@ pub(crate) fn opaque() -> String {
     let mut bytes = [0_u8; 320];
     rand::rng().fill_bytes(&mut bytes);
     format!("def50200{}", hex::encode(bytes))
-}
-
-impl World {
-    /// Withdraws all access of an integration to an account.
-    pub(crate) fn revoke_pairs(&mut self, client_id: &str, account_id: u64) {
-        let of = |grant: &Grant| grant.client_id == client_id && grant.account_id == account_id;
-        self.access.values_mut().filter(|token| of(&token.grant)).for_each(|token| token.revoked = true);
-        self.refresh.values_mut().filter(|token| of(&token.grant)).for_each(|token| token.revoked = true);
-    }
 }

@@ -1,8 +1,6 @@
 //! The simulated amoCRM's API: rights, limits, strict bodies, notes, calls, events.
 
-mod amo;
-
-use amo::{ACCOUNT, ADMIN, Amo, MANAGER, answer};
+use crate::amo::{ACCOUNT, ADMIN, Amo, MANAGER, answer};
 use chrono::Duration;
 use flysk_domain::Clock;
 use flysk_simulators::amocrm::{Direction, Entity, EntityType, NewCall, Quirks};
@@ -49,7 +47,7 @@ async fn who_does_not_slow_down_is_blocked_with_an_html_page_everywhere() {
         statuses.push(amo.api(&token, "GET", "/account", None).await.0);
     }
     assert_eq!(statuses, [200, 429, 429, 403, 403]);
-    let (status, page) = amo.token(&amo::refresh(&pair)).await;
+    let (status, page) = amo.token(&crate::amo::refresh(&pair)).await;
     assert_eq!(status, 403);
     assert!(page.as_str().unwrap().contains("nginx"));
 }
@@ -189,15 +187,19 @@ async fn a_note_is_changed_whole_or_merged() {
     let (token, _) = amo.connect(ADMIN).await;
     let id = amo.sim.state.call(call(None)).unwrap();
     let path = format!("/leads/700001/notes/{id}");
-    let patch = |link: &str| {
-        json!({"note_type": "call_in",
-               "params": {"link": link, "duration": 1, "source": "pbx", "phone": "+7000"}})
-    };
-    assert_eq!(amo.api(&token, "PATCH", &path, Some(patch("https://a.example/1"))).await.0, 200);
-    let params = amo.sim.state.notes(ACCOUNT)[0].params.clone();
-    assert_eq!((&params["link"], params.get("uniq")), (&json!("https://a.example/1"), None));
+    let change = |params: Value| json!({"note_type": "call_in", "params": params});
+    let whole = |link: &str| change(json!({"link": link, "duration": 1, "source": "pbx", "phone": "+7000"}));
+    let params = || amo.sim.state.notes(ACCOUNT)[0].params.clone();
+    amo.sim.state.set_quirks(Quirks { patch_merges_params: true, ..Quirks::default() });
+    assert_eq!(amo.api(&token, "PATCH", &path, Some(whole("https://a.example/1"))).await.0, 200);
+    assert_eq!((&params()["link"], params().get("uniq").is_some()), (&json!("https://a.example/1"), true));
+    amo.sim.state.set_quirks(Quirks::default());
+    assert_eq!(amo.api(&token, "PATCH", &path, Some(whole("https://a.example/2"))).await.0, 200);
+    assert_eq!((&params()["link"], params().get("uniq")), (&json!("https://a.example/2"), None));
+    let part = change(json!({"link": "https://a.example/3"}));
+    assert_eq!(amo.api(&token, "PATCH", &path, Some(part)).await.0, 400);
     let gone = format!("/leads/700001/notes/{}", id + 1);
-    assert_eq!(amo.api(&token, "PATCH", &gone, Some(patch("x"))).await.0, 404);
+    assert_eq!(amo.api(&token, "PATCH", &gone, Some(whole("x"))).await.0, 404);
 }
 
 #[tokio::test]

@@ -1,10 +1,8 @@
 //! The simulated amoCRM's webhooks: subscriptions, what arrives, retries, switching off.
 
-mod amo;
-
 use std::time::Duration;
 
-use amo::{ACCOUNT, ADMIN, Amo, MANAGER};
+use crate::amo::{ACCOUNT, ADMIN, Amo, MANAGER};
 use flysk_simulators::amocrm::{Direction, EntityType, NewCall, Plan, Quirks};
 use flysk_simulators::{Act, Control, Running, Script, vendor};
 use serde_json::{Value, json};

@@ -1,8 +1,6 @@
 //! The simulated amoCRM refuses at the token endpoint what the real one refuses.
 
-mod amo;
-
-use amo::{ACCOUNT, ADMIN, Amo, CLIENT_ID, MANAGER, REDIRECT, answer, exchange, integration, refresh};
+use crate::amo::{ACCOUNT, ADMIN, Amo, CLIENT_ID, MANAGER, REDIRECT, answer, exchange, integration, refresh};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Duration;
@@ -91,7 +89,8 @@ async fn tokens_are_bound_to_client_and_account_host() {
     let stolen = with(refresh(&token), "client_id", json!(other_id));
     assert_eq!(refused(&amo, stolen).await, (401, "Token is not linked to client".into()));
 
-    let neighbour = flysk_simulators::amocrm::Account { id: 2, subdomain: "other".into(), ..amo::account() };
+    let neighbour =
+        flysk_simulators::amocrm::Account { id: 2, subdomain: "other".into(), ..crate::amo::account() };
     amo.sim.state.add_account(neighbour).unwrap();
     let post = |host| answer(amo.request("POST", host, "/oauth2/access_token").json(&refresh(&token)));
     assert_eq!(post("other.amocrm.ru").await.1["hint"], "Invalid account");
@@ -250,7 +249,7 @@ async fn widget_tokens_verify_with_the_integrations_secret_only() {
     rules.set_audience(&["https://app.example.com"]);
     rules.set_issuer(&["https://demo.amocrm.ru"]);
     let verify = |secret: &str| decode::<Value>(&token, &DecodingKey::from_secret(secret.as_bytes()), &rules);
-    let claims = verify(amo::SECRET).unwrap().claims;
+    let claims = verify(crate::amo::SECRET).unwrap().claims;
     assert_eq!((claims["account_id"].as_u64(), claims["user_id"].as_u64()), (Some(ACCOUNT), Some(MANAGER)));
     assert_eq!((&claims["is_admin"], &claims["client_uuid"]), (&json!(false), &json!(CLIENT_ID)));
     assert!(verify("another-secret").is_err());

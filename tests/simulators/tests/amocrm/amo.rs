@@ -6,23 +6,23 @@ use flysk_simulators::amocrm::{
 use flysk_simulators::{Control, Running};
 use serde_json::{Value, json};
 
-pub const CLIENT_ID: &str = "11111111-2222-4333-8444-555555555555";
-pub const SECRET: &str = "not-a-real-secret";
-pub const REDIRECT: &str = "https://app.example.com/amo/callback";
-pub const ACCOUNT: u64 = 12_345_678;
-pub const ADMIN: u64 = 501;
-pub const MANAGER: u64 = 502;
+pub(crate) const CLIENT_ID: &str = "11111111-2222-4333-8444-555555555555";
+pub(crate) const SECRET: &str = "not-a-real-secret";
+pub(crate) const REDIRECT: &str = "https://app.example.com/amo/callback";
+pub(crate) const ACCOUNT: u64 = 12_345_678;
+pub(crate) const ADMIN: u64 = 501;
+pub(crate) const MANAGER: u64 = 502;
 
-pub struct Amo {
-    pub sim: Running<Amocrm>,
-    pub http: reqwest::Client,
+pub(crate) struct Amo {
+    pub(crate) sim: Running<Amocrm>,
+    pub(crate) http: reqwest::Client,
 }
 
-pub fn user(id: u64, is_admin: bool) -> User {
+pub(crate) fn user(id: u64, is_admin: bool) -> User {
     User { id, name: "Anna".into(), email: String::new(), is_admin, is_active: true, is_free: false }
 }
 
-pub fn integration() -> Integration {
+pub(crate) fn integration() -> Integration {
     Integration {
         client_id: CLIENT_ID.into(),
         client_secret: SECRET.into(),
@@ -35,7 +35,7 @@ pub fn integration() -> Integration {
     }
 }
 
-pub fn account() -> Account {
+pub(crate) fn account() -> Account {
     Account {
         id: ACCOUNT,
         subdomain: "demo".into(),
@@ -50,7 +50,7 @@ pub fn account() -> Account {
 }
 
 impl Amo {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let sim = amocrm::start(None, Control::default()).await.unwrap();
         sim.state.add_integration(integration());
         sim.state.add_account(account()).unwrap();
@@ -72,17 +72,17 @@ impl Amo {
     }
 
     /// A request to a host of amoCRM.
-    pub fn request(&self, method: &str, host: &str, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, method: &str, host: &str, path: &str) -> reqwest::RequestBuilder {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         self.http.request(method, format!("{}{path}", self.sim.url)).header("host", host)
     }
 
-    pub async fn token(&self, body: &Value) -> (u16, Value) {
+    pub(crate) async fn token(&self, body: &Value) -> (u16, Value) {
         answer(self.request("POST", "demo.amocrm.ru", "/oauth2/access_token").json(body)).await
     }
 
     /// Code in, pair out.
-    pub async fn connect(&self, user: u64) -> (String, String) {
+    pub(crate) async fn connect(&self, user: u64) -> (String, String) {
         let code = self.sim.state.issue_code(CLIENT_ID, ACCOUNT, Some(user)).unwrap();
         let (status, pair) = self.token(&exchange(&code)).await;
         assert_eq!(status, 200, "{pair}");
@@ -91,7 +91,13 @@ impl Amo {
     }
 
     /// An API call with a Bearer token.
-    pub async fn api(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+    pub(crate) async fn api(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> (u16, Value) {
         let mut request =
             self.request(method, "demo.amocrm.ru", &format!("/api/v4{path}")).bearer_auth(token);
         if let Some(body) = body {
@@ -101,23 +107,23 @@ impl Amo {
     }
 
     /// Lets the limit of requests per second forget the past.
-    pub fn next_second(&self) {
+    pub(crate) fn next_second(&self) {
         self.sim.control.clock().advance(chrono::Duration::seconds(2));
     }
 }
 
-pub fn exchange(code: &str) -> Value {
+pub(crate) fn exchange(code: &str) -> Value {
     json!({"client_id": CLIENT_ID, "client_secret": SECRET, "grant_type": "authorization_code",
            "code": code, "redirect_uri": REDIRECT})
 }
 
-pub fn refresh(token: &str) -> Value {
+pub(crate) fn refresh(token: &str) -> Value {
     json!({"client_id": CLIENT_ID, "client_secret": SECRET, "grant_type": "refresh_token",
            "refresh_token": token, "redirect_uri": REDIRECT})
 }
 
 /// Status and JSON; text that is not JSON comes as a string.
-pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
     let text = response.text().await.unwrap();

@@ -1,0 +1,53 @@
+//! The whole state of the simulated amoCRM.
+
+use std::collections::{HashMap, HashSet};
+
+use super::grants::{AccessToken, Code, RefreshToken};
+use super::model::{Account, Entity, EntityType, Event, Hook, Integration, Note};
+
+/// Everything of one account beside its own fields.
+#[derive(Debug, Default)]
+pub(crate) struct Content {
+    pub(crate) entities: HashMap<(EntityType, u64), Entity>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) hooks: Vec<Hook>,
+    /// Client ids of integrations that are switched on.
+    pub(crate) installed: HashSet<String>,
+}
+
+/// The whole state.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    pub(crate) integrations: Vec<Integration>,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) content: HashMap<u64, Content>,
+    pub(crate) codes: HashMap<String, Code>,
+    pub(crate) access: HashMap<String, AccessToken>,
+    pub(crate) refresh: HashMap<String, RefreshToken>,
+    next_id: u64,
+}
+
+impl World {
+    pub(crate) fn integration(&self, client_id: &str) -> Option<&Integration> {
+        self.integrations.iter().find(|known| known.client_id == client_id)
+    }
+
+    pub(crate) fn account(&self, id: u64) -> Option<&Account> {
+        self.accounts.iter().find(|known| known.id == id)
+    }
+
+    pub(crate) fn account_mut(&mut self, id: u64) -> Option<&mut Account> {
+        self.accounts.iter_mut().find(|known| known.id == id)
+    }
+
+    pub(crate) fn content(&mut self, account_id: u64) -> &mut Content {
+        self.content.entry(account_id).or_default()
+    }
+
+    /// A number no note, hook or entity has yet.
+    pub(crate) fn fresh_id(&mut self) -> u64 {
+        self.next_id += 1;
+        920_000 + self.next_id
+    }
+}
