@@ -31,3 +31,26 @@ impl Resolve for PublicOnly {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::OutboundError;
+    use super::*;
+    use crate::http::{HttpOptions, builder};
+
+    #[tokio::test]
+    async fn a_name_that_leads_home_resolves_to_nothing() {
+        let refused = PublicOnly.resolve("localhost".parse().unwrap()).await.err().unwrap();
+        assert!(refused.is::<NoPublicAddress>(), "{refused:?}");
+    }
+
+    /// `Outbound` refuses this name before it is resolved; a stranger's name for the same address it cannot know.
+    #[tokio::test]
+    async fn the_refusal_of_a_name_is_told_from_a_failed_look_up() {
+        let client = builder(&HttpOptions::default()).unwrap().dns_resolver(PublicOnly).build().unwrap();
+        let error = client.get("http://localhost:1/").send().await.unwrap_err();
+        assert!(matches!(OutboundError::of_request(error), OutboundError::ForbiddenAddress));
+        let error = client.get("http://no-such-name.invalid/").send().await.unwrap_err();
+        assert!(matches!(OutboundError::of_request(error), OutboundError::Connect(_)));
+    }
+}
