@@ -1,3 +1,5 @@
 //! What the end-to-end tests, the chaos tests, the benches and the demonstration stand on.
 
 pub mod chaos;
+pub mod demo;
+pub mod stand;

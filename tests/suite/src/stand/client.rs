@@ -1,0 +1,126 @@
+//! FlySense's API as its widget sees it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use flysk_simulators::amocrm::{Amocrm, WidgetTokenShape};
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{ACCOUNT, ADMIN, CLIENT_ID, LEAD};
+
+/// A widget's client; every request carries a fresh one-time token, as amoCRM's page does it.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    api_url: String,
+    amocrm: Amocrm,
+    account: u64,
+    user: u64,
+}
+
+/// What the API tells of a transcription; fields the tests do not look at stay in `raw`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Transcription {
+    /// `tr_…`.
+    pub id: String,
+    /// The note it was made from.
+    pub note_id: u64,
+    /// Code of its state.
+    pub state: String,
+    /// Code of its failure.
+    #[serde(default)]
+    pub failure_code: Option<String>,
+    /// Everything.
+    #[serde(skip)]
+    pub raw: Value,
+}
+
+impl Transcription {
+    fn read(raw: Value) -> anyhow::Result<Self> {
+        let read = Self::deserialize(&raw).with_context(|| format!("not a transcription: {raw}"))?;
+        Ok(Self { raw, ..read })
+    }
+
+    /// Whether it came to an end.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state.as_str(), "done" | "no_speech" | "failed" | "cancelled")
+    }
+}
+
+impl Client {
+    pub(super) fn new(api_url: &str, amocrm: Amocrm) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
+        Ok(Self { http, api_url: api_url.to_owned(), amocrm, account: ACCOUNT, user: ADMIN })
+    }
+
+    /// The same as another user or in another account.
+    #[must_use]
+    pub fn acting_as(&self, account: u64, user: u64) -> Self {
+        Self { account, user, ..self.clone() }
+    }
+
+    /// A one-time token of the user.
+    pub fn token(&self) -> anyhow::Result<String> {
+        Ok(self.amocrm.widget_token(CLIENT_ID, self.account, self.user, &WidgetTokenShape::default())?)
+    }
+
+    /// A request with a fresh token; status and JSON body.
+    pub async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<(StatusCode, Value)> {
+        let mut request =
+            self.http.request(method, format!("{}{path}", self.api_url)).header("X-Auth-Token", self.token()?);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    }
+
+    /// Asks for the transcription of a call note.
+    pub async fn transcribe(&self, note_id: u64) -> anyhow::Result<String> {
+        let body = json!({ "note_id": note_id, "entity_type": "leads", "entity_id": LEAD });
+        let (status, answer) = self.request(Method::POST, "/v1/flysense/transcriptions", Some(&body)).await?;
+        if status != StatusCode::ACCEPTED {
+            bail!("{status}: {answer}");
+        }
+        Ok(answer.get("id").and_then(Value::as_str).context("no id")?.to_owned())
+    }
+
+    /// One transcription.
+    pub async fn transcription(&self, id: &str) -> anyhow::Result<Transcription> {
+        let (status, answer) = self.request(Method::GET, &format!("/v1/flysense/transcriptions/{id}"), None).await?;
+        if status != StatusCode::OK {
+            bail!("{status}: {answer}");
+        }
+        Transcription::read(answer)
+    }
+
+    /// The lead's transcriptions, youngest first.
+    pub async fn transcriptions(&self) -> anyhow::Result<Vec<Transcription>> {
+        let path = format!("/v1/flysense/transcriptions?entity_type=leads&entity_id={LEAD}&limit=100");
+        let (status, answer) = self.request(Method::GET, &path, None).await?;
+        if status != StatusCode::OK {
+            bail!("{status}: {answer}");
+        }
+        let items = answer.get("items").and_then(Value::as_array).context("no items")?;
+        items.iter().cloned().map(Transcription::read).collect()
+    }
+
+    /// Waits until the call of a note has come to an end.
+    pub async fn wait_for_end(&self, note_id: u64, patience: Duration) -> anyhow::Result<Transcription> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let found = self.transcriptions().await?.into_iter().find(|call| call.note_id == note_id);
+            if let Some(call) = found.as_ref().filter(|call| call.has_ended()) {
+                return self.transcription(&call.id).await;
+            }
+            if Instant::now() > deadline {
+                bail!("the call of note {note_id} did not end: {found:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}

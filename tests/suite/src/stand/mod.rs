@@ -1,0 +1,24 @@
+//! The whole product on one machine: real processes of ours, the outside simulated over real HTTP.
+
+mod client;
+mod outside;
+mod processes;
+
+pub use client::{Client, Transcription};
+pub use outside::{Outside, RECORDINGS};
+pub use processes::{Options, Stand};
+
+/// The account the stand installs FlySense into.
+pub const ACCOUNT: u64 = 31_234_567;
+/// Its administrator.
+pub const ADMIN: u64 = 501;
+/// Its host.
+pub const HOST: &str = "demo.amocrm.ru";
+/// The lead whose card gets the calls.
+pub const LEAD: u64 = 700_001;
+/// FlySense's integration.
+pub const CLIENT_ID: &str = "11111111-2222-4333-8444-555555555555";
+/// Its secret: the simulator's, good for nothing else.
+pub const CLIENT_SECRET: &str = "simulated-integration-secret";
+/// Where amoCRM thinks our API is: it accepts https only, and the simulator routes it to the local port.
+pub const PUBLIC_ORIGIN: &str = "https://flysk.example.test";

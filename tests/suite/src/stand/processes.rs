@@ -1,0 +1,290 @@
+//! Our processes: migrated, registered, started, awaited, stopped.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use flysk_store::Pool;
+use tempfile::TempDir;
+
+use super::client::Client;
+use super::outside::Outside;
+use super::{CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN};
+
+/// How long starting and stopping may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a stand is made of.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// MySQL; a database of its own is made there.
+    pub database_url: String,
+    /// Redis; keys get a prefix of their own.
+    pub redis_url: String,
+    /// The folder with our executables.
+    pub binaries: PathBuf,
+    /// Recognition time as a share of the usual 10 s a minute.
+    pub pace: f64,
+    /// What the host of recordings serves.
+    pub recordings: PathBuf,
+    /// Who speaks when in them.
+    pub manifest: PathBuf,
+    /// Variables on top, for tests that want something else.
+    pub more: BTreeMap<String, String>,
+}
+
+/// The product, running.
+#[derive(Debug)]
+pub struct Stand {
+    /// Everything that is not ours.
+    pub outside: Outside,
+    /// Where the API is.
+    pub api_url: String,
+    /// FlySense's project token.
+    pub project_token: String,
+    /// For looking behind the API.
+    pub pool: Pool,
+    environment: BTreeMap<String, String>,
+    binaries: PathBuf,
+    children: Vec<Child>,
+    dir: TempDir,
+}
+
+impl Stand {
+    /// Starts everything and waits until it answers. FlySense is registered but not installed.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let outside = Outside::start(options.recordings.clone(), &options.manifest, options.pace).await?;
+        let dir = tempfile::tempdir()?;
+        let database_url = own_database(&options.database_url).await?;
+        let port = free_port()?;
+        let api_url = format!("http://127.0.0.1:{port}");
+        outside.amocrm.state.route(PUBLIC_ORIGIN, &api_url);
+        let environment = environment(&outside, &options, &database_url, port, dir.path())?;
+        let mut stand = Self {
+            outside,
+            api_url,
+            project_token: String::new(),
+            pool: flysk_store::connect(&database_url, 8).await?,
+            environment,
+            binaries: options.binaries,
+            children: Vec::new(),
+            dir,
+        };
+        stand.command("flysk-worker", &["migrate"])?;
+        stand.register_widget()?;
+        stand.spawn("flysk-api", &["serve"], "api")?;
+        stand.wait_until_ready().await?;
+        stand.start_worker()?;
+        Ok(stand)
+    }
+
+    /// FlySense's row in the registry; its project token goes to FlySense's own environment.
+    fn register_widget(&mut self) -> anyhow::Result<()> {
+        let redirect = format!("{PUBLIC_ORIGIN}/oauth/amocrm/callback");
+        let events = format!("{}/hooks/flysense/events", self.api_url);
+        self.environment.insert("STAND_CLIENT_SECRET".to_owned(), CLIENT_SECRET.to_owned());
+        let printed = self.command(
+            "flysk-worker",
+            &[
+                "widget:register",
+                "--code",
+                "flysense",
+                "--name",
+                "FlySense AI",
+                "--client-uuid",
+                CLIENT_ID,
+                "--client-secret-env",
+                "STAND_CLIENT_SECRET",
+                "--redirect-uri",
+                &redirect,
+                "--event-url",
+                &events,
+            ],
+        )?;
+        let token = printed.lines().find_map(|line| line.split_whitespace().find(|word| word.starts_with("fpt_")));
+        self.project_token = token.with_context(|| format!("no project token in: {printed}"))?.to_owned();
+        self.environment.insert("FLYSENSE_PROJECT_TOKEN".to_owned(), self.project_token.clone());
+        Ok(())
+    }
+
+    /// One more worker process; returns its number.
+    pub fn start_worker(&mut self) -> anyhow::Result<usize> {
+        let name = format!("worker-{}", self.children.len());
+        self.spawn("flysk-worker", &["run", "--with-scheduler"], &name)
+    }
+
+    /// `kill -9` of a process started here.
+    pub fn kill(&mut self, number: usize) -> anyhow::Result<()> {
+        let child = self.children.get_mut(number).context("no such process")?;
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// Runs one of our commands to its end; what it printed.
+    pub fn command(&self, binary: &str, args: &[&str]) -> anyhow::Result<String> {
+        let output = Command::new(self.binaries.join(binary)).args(args).envs(&self.environment).output()?;
+        if !output.status.success() {
+            bail!("{binary} {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    fn spawn(&mut self, binary: &str, args: &[&str], log: &str) -> anyhow::Result<usize> {
+        let log = std::fs::File::create(self.dir.path().join(format!("{log}.log")))?;
+        let child = Command::new(self.binaries.join(binary))
+            .args(args)
+            .envs(&self.environment)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("{binary} is not built: cargo build --bins"))?;
+        self.children.push(child);
+        Ok(self.children.len() - 1)
+    }
+
+    async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answered = http.get(format!("{}/readyz", self.api_url)).send().await;
+            if answered.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+            let gone = self.children.iter_mut().any(|child| !matches!(child.try_wait(), Ok(None)));
+            if gone || Instant::now() > deadline {
+                bail!("the API did not get ready:\n{}", self.logs());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// A client of the API as the widget of the account's administrator.
+    pub fn client(&self) -> anyhow::Result<Client> {
+        Client::new(&self.api_url, self.outside.amocrm.state.clone())
+    }
+
+    /// Waits until a count that `query` gives is at least `wanted`.
+    pub async fn wait_for(&self, query: &'static str, wanted: i64) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let count: i64 = sqlx::query_scalar(query).fetch_one(&self.pool).await?;
+            if count >= wanted {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("`{query}` came to {count}, not to {wanted}\n{}", self.logs());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// An administrator presses Install in amoCRM; done when the install is active and call hooks are on.
+    pub async fn install(&self) -> anyhow::Result<()> {
+        let outcome = self.outside.amocrm.state.install(CLIENT_ID, super::ACCOUNT, None).await?;
+        if outcome.status != Some(200) {
+            bail!("the redirect was answered with {:?}", outcome.status);
+        }
+        self.wait_for("SELECT COUNT(*) FROM flysense_accounts WHERE hooks_state = 'subscribed'", 1).await
+    }
+
+    /// What our processes logged.
+    pub fn logs(&self) -> String {
+        let Ok(files) = std::fs::read_dir(self.dir.path()) else { return String::new() };
+        let mut logs = String::new();
+        for file in files.flatten().filter(|file| file.path().extension().is_some_and(|kind| kind == "log")) {
+            let text = std::fs::read_to_string(file.path()).unwrap_or_default();
+            let tail: Vec<&str> = text.lines().rev().take(60).collect();
+            logs.push_str(&format!("--- {}\n", file.file_name().to_string_lossy()));
+            for line in tail.into_iter().rev() {
+                logs.push_str(line);
+                logs.push('\n');
+            }
+        }
+        logs
+    }
+
+    /// Asks our processes to stop and waits for them.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        for child in &self.children {
+            let _ = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
+        }
+        for child in &mut self.children {
+            child.wait()?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Stand {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A database of its own on the same server.
+async fn own_database(url: &str) -> anyhow::Result<String> {
+    let mut url: url::Url = url.parse()?;
+    let name = format!("stand_{:016x}", rand::random::<u64>());
+    let pool = flysk_store::connect(url.as_str(), 1).await?;
+    let create = format!("CREATE DATABASE {name} CHARACTER SET utf8mb4");
+    sqlx::query(sqlx::AssertSqlSafe(create)).execute(&pool).await?;
+    url.set_path(&name);
+    Ok(url.to_string())
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+fn environment(
+    outside: &Outside,
+    options: &Options,
+    database_url: &str,
+    port: u16,
+    dir: &Path,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    let api_url = format!("http://127.0.0.1:{port}");
+    let recordings: url::Url = outside.recordings.url.parse()?;
+    let allow = [port, recordings.port().context("the host of recordings has a port")?];
+    let mut environment: BTreeMap<String, String> = [
+        ("DATABASE_URL", database_url.to_owned()),
+        ("REDIS_URL", options.redis_url.clone()),
+        ("FLYSK_REDIS_PREFIX", format!("stand{port}")),
+        ("FLYSK_PUBLIC_URL", PUBLIC_ORIGIN.to_owned()),
+        ("FLYSK_LISTEN", format!("127.0.0.1:{port}")),
+        ("FLYSK_KEYRING", "stand:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".to_owned()),
+        ("FLYSK_AMOCRM_EGRESS_URL", outside.amocrm.url.clone()),
+        ("FLYSK_OUTBOUND_ALLOW", allow.map(|port| format!("127.0.0.1:{port}")).join(",")),
+        ("FLYSK_SCRATCH_DIR", dir.join("scratch").display().to_string()),
+        ("FLYSK_STORAGE_ENDPOINT", outside.s3.url.clone()),
+        ("FLYSK_STORAGE_BUCKET", "flysk-calls".to_owned()),
+        ("FLYSK_STORAGE_ACCESS_KEY_ID", "sim-owner".to_owned()),
+        ("FLYSK_STORAGE_SECRET_ACCESS_KEY", "sim-owner-secret".to_owned()),
+        ("FLYSK_SPEECHKIT_STT_URL", outside.speechkit.url.clone()),
+        ("FLYSK_SPEECHKIT_OPERATION_URL", outside.operations.url.clone()),
+        ("FLYSK_SPEECHKIT_API_KEY", "sim-api-key".to_owned()),
+        ("FLYSK_SPEECHKIT_POLL_FIRST_MS", "300".to_owned()),
+        ("FLYSK_SPEECHKIT_POLL_EVERY_MS", "300".to_owned()),
+        ("FLYSK_SPEECHKIT_POLL_AUDIO_PER_WAIT", "100".to_owned()),
+        ("FLYSK_YANDEXGPT_URL", outside.yandexgpt.url.clone()),
+        ("FLYSK_YANDEXGPT_API_KEY", "sim-api-key".to_owned()),
+        ("FLYSK_YANDEXGPT_MODEL_URI", "gpt://b1gsimulator/yandexgpt-lite/latest".to_owned()),
+        ("FLYSENSE_PLATFORM_URL", api_url),
+        ("FLYSENSE_CLIENT_ID", super::CLIENT_ID.to_owned()),
+        ("FLYSENSE_PROJECT_TOKEN", "not-registered-yet".to_owned()),
+        ("FLYSK_GRACE_SECONDS", "10".to_owned()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect();
+    environment.extend(options.more.clone());
+    Ok(environment)
+}
