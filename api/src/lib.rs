@@ -1,1 +1,19 @@
-//! The HTTP API: validates, writes one transaction, enqueues.
+//! The HTTP API of Flysk: validates, reads, writes one transaction, enqueues.
+//!
+//! Everything that takes time or talks to the outside is a job; the exceptions are named in
+//! `docs/architecture.md`. One error body everywhere: [`problem`].
+
+pub mod auth;
+pub mod config;
+mod cors;
+pub mod deps;
+mod flysense;
+mod health;
+mod hooks;
+mod platform;
+pub mod problem;
+pub mod routes;
+mod tracing_layer;
+
+pub use config::Config;
+pub use deps::Deps;

@@ -1,0 +1,85 @@
+//! What handlers work with.
+
+use std::sync::Arc;
+
+use flysk_clients::amocrm::AmoCrm;
+use flysk_clients::http::HttpOptions;
+use flysk_domain::trace::Trace;
+use flysk_domain::{Clock, SystemClock};
+use flysk_jobs::{Outbox, Unit, Waker, connect_redis};
+use flysk_runtime::Keyring;
+use flysk_store::Conn;
+use flysk_vault::Vault;
+use redis::aio::ConnectionManager;
+use secrecy::ExposeSecret;
+use sqlx::pool::PoolConnection;
+
+use crate::config::Config;
+use crate::problem::Problem;
+
+/// Stores, keys and clients that handlers share. Clones share everything.
+#[derive(Clone)]
+pub struct Deps {
+    /// MySQL, and jobs written with state.
+    pub outbox: Outbox,
+    /// Encryption at rest.
+    pub keyring: Arc<Keyring>,
+    /// Tokens.
+    pub vault: Vault,
+    /// What the process was configured with.
+    pub config: Arc<Config>,
+    /// Redis; `None` while it cannot be reached at start: everything that is durable works without.
+    pub redis: Option<ConnectionManager>,
+}
+
+impl std::fmt::Debug for Deps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deps").field("outbox", &self.outbox).finish_non_exhaustive()
+    }
+}
+
+impl Deps {
+    /// Connects and composes.
+    pub async fn connect(config: Config) -> anyhow::Result<Self> {
+        let url = config.database.url.expose_secret();
+        let pool = flysk_store::connect(url, config.database.max_connections).await?;
+        let redis = match connect_redis(config.redis.url.expose_secret()).await {
+            Ok(redis) => Some(redis),
+            Err(error) => {
+                tracing::warn!(error = %error, "Redis is away; relays will carry what is enqueued");
+                None
+            }
+        };
+        let waker = redis.clone().map(|redis| Waker::new(redis, flysk_jobs::Keys::new(config.redis.prefix.clone())));
+        let outbox = Outbox::new(pool, waker, Arc::new(SystemClock));
+        let amocrm = AmoCrm::new(flysk_clients::amocrm::Config {
+            via: config.amocrm.egress_url.clone(),
+            http: HttpOptions::with_timeout(config.amocrm.timeout),
+            ..flysk_clients::amocrm::Config::default()
+        })?;
+        let keyring = Arc::new(config.keys.keyring.clone());
+        let suffixes = config.amocrm.host_suffixes.clone();
+        let vault = Vault::new(outbox.clone(), Arc::clone(&keyring), amocrm, suffixes);
+        Ok(Self { outbox, keyring, vault, config: Arc::new(config), redis })
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &dyn Clock {
+        self.outbox.clock().as_ref()
+    }
+
+    /// A connection for reads.
+    pub(crate) async fn conn(&self) -> Result<PoolConnection<sqlx::MySql>, Problem> {
+        self.outbox.pool().acquire().await.map_err(Problem::from)
+    }
+
+    /// A transaction on the request's thread.
+    pub(crate) async fn begin(&self, trace: &Trace) -> Result<Unit, Problem> {
+        self.outbox.begin(trace.clone()).await.map_err(Problem::from)
+    }
+}
+
+/// A connection as the store's functions take it.
+pub(crate) fn on(conn: &mut PoolConnection<sqlx::MySql>) -> &mut Conn {
+    conn
+}

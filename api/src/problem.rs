@@ -1,0 +1,265 @@
+//! The one error body: `application/problem+json` (RFC 9457) with a stable `code`.
+
+use flysk_store::StoreError;
+use poem::error::ResponseError;
+use poem::http::StatusCode;
+use poem::{IntoResponse as _, Response};
+use poem_openapi::Object;
+
+macro_rules! problem_codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $title:literal;)+) => {
+        /// What went wrong, for machines; never renamed. Listed in `docs/errors.md`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum ProblemCode { $($(#[$doc])* $name,)+ }
+
+        impl ProblemCode {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The stable text.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// The HTTP status it comes with.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)+ }
+            }
+
+            /// What it means.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)+ }
+            }
+        }
+    };
+}
+
+problem_codes! {
+    /// Not what the operation takes.
+    BadRequest = "bad_request", 400, "The request cannot be read";
+    /// No credential, or a wrong one.
+    Unauthorized = "unauthorized", 401, "The credential is missing or not accepted";
+    /// A credential that was good once.
+    TokenExpired = "token_expired", 401, "The token has expired: ask the page for a fresh one";
+    /// The widget is not installed where the token says.
+    NotInstalled = "install_not_found", 403, "The widget is not installed in this account";
+    /// Switched off.
+    InstallInactive = "install_not_active", 403, "The widget is not active in this account";
+    /// The grant was lost.
+    ReconnectRequired = "reconnect_required", 403, "An administrator of the account has to grant access again";
+    /// Only for administrators.
+    AdminOnly = "admin_only", 403, "Only an administrator of the account may do this";
+    /// Not there, or not yours.
+    NotFound = "not_found", 404, "There is no such thing here";
+    /// Not with this method.
+    MethodNotAllowed = "method_not_allowed", 405, "The address does not take this method";
+    /// Somebody else was faster.
+    VersionConflict = "version_conflict", 409, "It was changed meanwhile: read it again";
+    /// The state does not allow it.
+    WrongState = "wrong_state", 409, "Its state does not allow this";
+    /// Too long.
+    TooLarge = "too_large", 413, "The request is too long";
+    /// Not this type of body.
+    UnsupportedMediaType = "unsupported_media_type", 415, "The body has a type that is not taken here";
+    /// Readable, but wrong.
+    Invalid = "invalid", 422, "A value is not acceptable";
+    /// Too many.
+    TooManyRequests = "too_many_requests", 429, "Too many requests: wait a little";
+    /// A defect of ours.
+    Internal = "internal", 500, "Something went wrong on our side";
+    /// amoCRM is away or says no for now.
+    UpstreamUnavailable = "upstream_unavailable", 502, "amoCRM cannot be reached right now";
+    /// A part of ours is away.
+    Unavailable = "unavailable", 503, "A part of the service is away: try again";
+}
+
+/// An error as callers get it.
+#[derive(Debug, Clone, Object)]
+pub struct Problem {
+    /// Where the code is explained.
+    #[oai(rename = "type")]
+    pub(crate) kind: String,
+    /// What the code means.
+    pub(crate) title: String,
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// What exactly is wrong with this request.
+    pub(crate) detail: String,
+    /// Stable, for machines.
+    pub(crate) code: String,
+    #[oai(skip)]
+    which: Option<ProblemCode>,
+}
+
+impl Problem {
+    /// With what exactly is wrong.
+    pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("/docs/errors#{}", code.as_str()),
+            title: code.title().to_owned(),
+            status: code.status(),
+            detail: detail.into(),
+            code: code.as_str().to_owned(),
+            which: Some(code),
+        }
+    }
+
+    /// Which code it is.
+    pub(crate) fn problem_code(&self) -> ProblemCode {
+        self.which.unwrap_or(ProblemCode::Internal)
+    }
+
+    /// The HTTP response.
+    pub(crate) fn response(&self) -> Response {
+        let body = serde_json::json!({
+            "type": self.kind,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        });
+        Response::builder()
+            .status(StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+            .content_type("application/problem+json")
+            .body(body.to_string())
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl ResponseError for Problem {
+    fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn as_response(&self) -> Response {
+        self.response()
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Stale { .. } => Self::new(ProblemCode::VersionConflict, "it was changed meanwhile"),
+            StoreError::Contended(_) => Self::new(ProblemCode::Unavailable, "too much at once, try again"),
+            StoreError::Database(_) => {
+                tracing::error!(error = %error, "the database failed");
+                Self::new(ProblemCode::Unavailable, "the database is away")
+            }
+            StoreError::Taken { .. } | StoreError::Corrupt { .. } => {
+                tracing::error!(error = %error, "the store refused");
+                Self::new(ProblemCode::Internal, "told to our operators")
+            }
+        }
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+/// Turns whatever poem says (no route, unreadable body, a panic) into a problem.
+pub(crate) fn of_poem(error: poem::Error) -> Response {
+    if error.is::<Problem>() {
+        return error.into_response();
+    }
+    let status = error.status();
+    let code = match status.as_u16() {
+        401 => ProblemCode::Unauthorized,
+        404 => ProblemCode::NotFound,
+        405 => ProblemCode::MethodNotAllowed,
+        413 => ProblemCode::TooLarge,
+        415 => ProblemCode::UnsupportedMediaType,
+        422 => ProblemCode::Invalid,
+        429 => ProblemCode::TooManyRequests,
+        503 => ProblemCode::Unavailable,
+        400..=499 => ProblemCode::BadRequest,
+        _ => ProblemCode::Internal,
+    };
+    if code == ProblemCode::Internal {
+        tracing::error!(error = %error, "a request failed");
+        return Problem::new(code, "told to our operators").response();
+    }
+    Problem::new(code, error.to_string()).response()
+}
+
+/// An operation's answers: what it gives, and exactly the problems it can have.
+///
+/// A problem that is not listed becomes the operation's `Internal`, so that no status goes undocumented.
+macro_rules! answers {
+    (
+        $(#[$doc:meta])*
+        $name:ident {
+            $($(#[$ok_doc:meta])* $ok_status:literal => $ok:ident $(($body:ty))?,)+
+        }
+        problems { $($(#[$problem_doc:meta])* $status:literal => $problem:ident,)+ }
+    ) => {
+        $(#[$doc])*
+        #[derive(poem_openapi::ApiResponse)]
+        #[oai(bad_request_handler = "Self::unreadable")]
+        pub(crate) enum $name {
+            $($(#[$ok_doc])* #[oai(status = $ok_status)] $ok $(($body))?,)+
+            $($(#[$problem_doc])* #[oai(status = $status, content_type = "application/problem+json")]
+              $problem(poem_openapi::payload::Json<$crate::problem::Problem>),)+
+        }
+
+        impl $name {
+            /// What poem-openapi says of a request it cannot read, or of a credential.
+            fn unreadable(error: poem::Error) -> Self {
+                let problem = match error.downcast_ref::<$crate::problem::Problem>() {
+                    Some(problem) => problem.clone(),
+                    None => {
+                        let code = match error.status().as_u16() {
+                            401 => $crate::problem::ProblemCode::Unauthorized,
+                            413 => $crate::problem::ProblemCode::TooLarge,
+                            415 => $crate::problem::ProblemCode::UnsupportedMediaType,
+                            _ => $crate::problem::ProblemCode::BadRequest,
+                        };
+                        $crate::problem::Problem::new(code, error.to_string())
+                    }
+                };
+                problem.into()
+            }
+        }
+
+        impl From<$crate::problem::Problem> for $name {
+            fn from(problem: $crate::problem::Problem) -> Self {
+                match problem.problem_code().status() {
+                    $($status => Self::$problem(poem_openapi::payload::Json(problem)),)+
+                    status => {
+                        tracing::error!(status, problem = %problem, "an undocumented problem");
+                        Self::from($crate::problem::Problem::new(
+                            $crate::problem::ProblemCode::Internal,
+                            "told to our operators",
+                        ))
+                    }
+                }
+            }
+        }
+    };
+}
+pub(crate) use answers;
+
+#[cfg(test)]
+mod tests {
+    use super::ProblemCode;
+
+    /// `docs/errors.md` is what integrators read.
+    #[test]
+    fn every_code_is_listed_in_the_documentation() {
+        let page = include_str!("../../docs/errors.md");
+        for code in ProblemCode::ALL {
+            let row = format!("| `{}` | {} | {} |", code.as_str(), code.status(), code.title());
+            assert!(page.contains(&row), "docs/errors.md lacks: {row}");
+        }
+        assert_eq!(page.matches("\n| `").count(), ProblemCode::ALL.len(), "docs/errors.md lists codes that are gone");
+    }
+}
