@@ -10,6 +10,7 @@ use flysk_domain::Clock;
 use flysk_jobs::runtime::limits::Limits;
 use flysk_jobs::{JobError, Outbox, Ticks};
 use flysk_runtime::Keyring;
+use flysk_vault::Vault;
 
 use crate::config::Config;
 use crate::flysense::FlySense;
@@ -27,6 +28,8 @@ pub struct App {
     pub keyring: Arc<Keyring>,
     /// amoCRM.
     pub amocrm: AmoCrm,
+    /// Tokens.
+    pub vault: Vault,
     /// Addresses we did not choose.
     pub outbound: Outbound,
     /// FlySense, unless this deployment is the bare platform.
@@ -53,16 +56,10 @@ impl App {
             .as_ref()
             .map(|parts| FlySense::new(parts, &config, amocrm.clone()))
             .transpose()?;
-        Ok(Self {
-            outbox,
-            limits,
-            ticks,
-            keyring: Arc::new(config.keys.keyring.clone()),
-            amocrm,
-            outbound,
-            flysense,
-            config,
-        })
+        let keyring = Arc::new(config.keys.keyring.clone());
+        let suffixes = config.amocrm.host_suffixes.clone();
+        let vault = Vault::new(outbox.clone(), Arc::clone(&keyring), amocrm.clone(), suffixes);
+        Ok(Self { outbox, limits, ticks, keyring, amocrm, vault, outbound, flysense, config })
     }
 
     /// The clock.

@@ -1,12 +1,16 @@
 //! The one list of handlers.
 
-use flysk_jobs::{Registry, TickRegistry, amocrm, calls, upkeep};
+use flysk_jobs::{Registry, TickRegistry, amocrm, calls, lifecycle, oauth, upkeep};
 
 use crate::App;
 
 /// Every durable kind.
 pub fn registry() -> Registry<App> {
     Registry::default()
+        .with::<oauth::ExchangeCode>()
+        .with::<oauth::RefreshDue>()
+        .with::<oauth::RefreshToken>()
+        .with::<lifecycle::DeliverEvent>()
         .with::<calls::IngestNote>()
         .with::<calls::FetchRecording>()
         .with::<calls::ConvertAudio>()

@@ -7,6 +7,8 @@ pub mod calls;
 pub mod config;
 pub mod flysense;
 mod handlers;
+mod lifecycle;
+mod oauth;
 pub mod outcome;
 pub mod process;
 pub mod schedule;

@@ -53,4 +53,5 @@ has_outcome!(
     flysk_clients::speechkit::SpeechKitError,
     flysk_clients::storage::StorageError,
     flysk_clients::yandexgpt::YandexGptError,
+    flysk_vault::VaultError,
 );

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use flysk_domain::id::InstallId;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,8 @@ use crate::policy::{Delays, Policy, Queue};
 pub struct RefreshToken {
     /// Whose tokens.
     pub install_id: InstallId,
+    /// When the renewal was wished for; a pair given after that moment is good enough.
+    pub wished_at: DateTime<Utc>,
 }
 
 impl Job for RefreshToken {

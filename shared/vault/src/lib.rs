@@ -8,8 +8,10 @@
 
 mod access;
 mod error;
+mod exchange;
 mod grant;
 pub mod lifecycle;
+mod patience;
 pub mod places;
 mod renewal;
 mod settle;

@@ -31,3 +31,8 @@ pub fn refresh_token(install: InstallId) -> String {
 pub fn code(code: OauthCodeId) -> String {
     format!("oauth_codes.code:{code}")
 }
+
+/// The pair a code was exchanged for.
+pub fn pair_of_code(code: OauthCodeId) -> String {
+    format!("oauth_codes.pair:{code}")
+}

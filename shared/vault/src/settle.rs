@@ -5,18 +5,12 @@ use std::time::Duration;
 use flysk_clients::amocrm::TokenPair;
 use flysk_domain::platform::lifecycle::{Fact, InstallStatus};
 use flysk_domain::platform::token::TokenFailure;
-use flysk_store::StoreError;
 use flysk_store::platform::installs;
 use flysk_store::platform::tokens::{self, NewPair, PairState};
 
 use crate::grant::SealedPair;
 use crate::renewal::{Failed, Held, Leased};
-use crate::{Vault, VaultError, lifecycle};
-
-/// How long a new pair is offered to a database that is away. After that it is lost, and the pair in the
-/// row is in doubt.
-const PATIENCE: Duration = Duration::from_mins(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+use crate::{Vault, VaultError, lifecycle, patience};
 
 /// An unpaid account, or one that is blocked: look again when something may have changed.
 const UNPAID_PAUSE: Duration = Duration::from_hours(6);
@@ -26,21 +20,7 @@ impl Vault {
     pub(crate) async fn settle_renewed(&self, leased: &Leased, pair: TokenPair) -> Result<Held, VaultError> {
         let sealed = self.seal_pair(leased.install.id, &pair.access_token, &pair.refresh_token)?;
         let now = self.clock().now();
-        let (mut pause, mut waited) = (Duration::from_millis(50), Duration::ZERO);
-        loop {
-            match self.write_renewed(leased, &sealed, &pair, now).await {
-                Ok(held) => return Ok(held),
-                Err(VaultError::Store(error @ (StoreError::Database(_) | StoreError::Contended(_))))
-                    if waited < PATIENCE =>
-                {
-                    tracing::error!(error = %error, install.id = %leased.install.id, "a new pair could not be written yet");
-                    tokio::time::sleep(pause).await;
-                    waited += pause;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        patience::until_written(|| self.write_renewed(leased, &sealed, &pair, now)).await
     }
 
     async fn write_renewed(

@@ -1,8 +1,11 @@
 //! What every vendor gets: authorization, installs, money.
 
+pub mod breaker;
 pub mod crm;
+pub mod delivery;
 pub mod host;
 pub mod lifecycle;
 pub mod outcome;
+pub mod signature;
 pub mod tbank;
 pub mod token;

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod attempts;
 pub mod connect_states;
+pub mod endpoints;
 pub mod events;
 pub mod installs;
 pub mod oauth_codes;

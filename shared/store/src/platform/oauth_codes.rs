@@ -96,6 +96,10 @@ pub struct Code {
     pub state: CodeState,
     /// When amoCRM was first asked to exchange it.
     pub intent_at: Option<DateTime<Utc>>,
+    /// The pair it was exchanged for, sealed for `oauth_codes.pair:<id>`, while its account is not known.
+    pub pair_sealed: Option<String>,
+    /// When amoCRM gave that pair.
+    pub pair_at: Option<DateTime<Utc>>,
     /// When it arrived.
     pub received_at: DateTime<Utc>,
 }
@@ -144,7 +148,8 @@ pub async fn insert(conn: &mut Conn, code: &NewCode<'_>, now: DateTime<Utc>) -> 
 /// One code.
 pub async fn find(conn: &mut Conn, id: OauthCodeId) -> StoreResult<Option<Code>> {
     Ok(sqlx::query_as(
-        "SELECT id, widget_id, host, code_sealed, state, intent_at, received_at FROM oauth_codes WHERE id = ?",
+        "SELECT id, widget_id, host, code_sealed, state, intent_at, pair_sealed, pair_at, received_at
+         FROM oauth_codes WHERE id = ?",
     )
     .bind(id.to_string())
     .fetch_optional(conn)
@@ -161,7 +166,28 @@ pub async fn note_intent(conn: &mut Conn, id: OauthCodeId, now: DateTime<Utc>) -
     Ok(())
 }
 
-/// The pair of a waiting code is stored: the code itself is worth nothing any more and is forgotten.
+/// Keeps the pair a code was exchanged for. The code itself is worth nothing from now on and is forgotten.
+/// Even a code that was given up in the meantime comes back to life: a pair in hand is a pair.
+pub async fn keep_pair(
+    conn: &mut Conn,
+    id: OauthCodeId,
+    pair_sealed: &str,
+    at: DateTime<Utc>,
+) -> StoreResult<()> {
+    let result = sqlx::query(
+        "UPDATE oauth_codes SET state = 'waiting', pair_sealed = ?, pair_at = ?, code_sealed = '', updated_at = ?
+         WHERE id = ? AND state <> 'exchanged' AND pair_sealed IS NULL",
+    )
+    .bind(pair_sealed)
+    .bind(at)
+    .bind(at)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    expect_one(&result, "authorization code")
+}
+
+/// The pair of a waiting code is an install's now.
 pub async fn mark_exchanged(
     conn: &mut Conn,
     id: OauthCodeId,
@@ -169,7 +195,8 @@ pub async fn mark_exchanged(
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
     let result = sqlx::query(
-        "UPDATE oauth_codes SET state = 'exchanged', install_id = ?, code_sealed = '', reason = NULL, updated_at = ?
+        "UPDATE oauth_codes SET state = 'exchanged', install_id = ?, code_sealed = '', pair_sealed = NULL,
+                reason = NULL, updated_at = ?
          WHERE id = ? AND state = 'waiting'",
     )
     .bind(install_id.to_string())
@@ -189,7 +216,7 @@ pub async fn mark_dead(
 ) -> StoreResult<()> {
     let reason: String = reason.chars().take(500).collect();
     sqlx::query(
-        "UPDATE oauth_codes SET state = 'dead', reason = ?, code_sealed = '', updated_at = ?
+        "UPDATE oauth_codes SET state = 'dead', reason = ?, code_sealed = '', pair_sealed = NULL, updated_at = ?
          WHERE id = ? AND state = 'waiting'",
     )
     .bind(reason)
@@ -198,4 +225,16 @@ pub async fn mark_dead(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Whether a code of this widget from this host still waits, so that access is about to come.
+pub async fn is_waiting(conn: &mut Conn, widget_id: WidgetId, host: &str) -> StoreResult<bool> {
+    let waiting: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM oauth_codes WHERE widget_id = ? AND host = ? AND state = 'waiting'",
+    )
+    .bind(widget_id.to_string())
+    .bind(host)
+    .fetch_one(conn)
+    .await?;
+    Ok(waiting > 0)
 }

@@ -235,8 +235,10 @@ pub async fn reseal(
     Ok(result.rows_affected() == 1)
 }
 
-/// At most `limit` installs whose access token dies before `expires_before`, or whose pair is older than
-/// `idle_since`; those first that die first. Refused pairs are left alone: only the customer can help.
+/// At most `limit` installs whose pair is due: the access token of an active one dies before
+/// `expires_before`, or the pair is older than `idle_since`; those first that die first.
+///
+/// Refused pairs and those of uninstalled widgets are left alone: only the customer can help.
 pub async fn list_due(
     conn: &mut Conn,
     expires_before: DateTime<Utc>,
@@ -244,8 +246,10 @@ pub async fn list_due(
     limit: u32,
 ) -> StoreResult<Vec<InstallId>> {
     let ids: Vec<String> = sqlx::query_scalar(
-        "SELECT install_id FROM install_tokens
-         WHERE state <> 'refused' AND (expires_at < ? OR refreshed_at < ?) ORDER BY expires_at LIMIT ?",
+        "SELECT t.install_id FROM install_tokens t JOIN installs i ON i.id = t.install_id
+         WHERE t.state <> 'refused' AND i.status <> 'uninstalled'
+           AND ((i.status = 'active' AND t.expires_at < ?) OR t.refreshed_at < ?)
+         ORDER BY t.expires_at LIMIT ?",
     )
     .bind(expires_before)
     .bind(idle_since)

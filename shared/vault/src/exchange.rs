@@ -1,0 +1,101 @@
+//! Exchanging an authorization code for the first pair.
+
+use chrono::{DateTime, Utc};
+use flysk_clients::amocrm::{AccessClaims, TokenPair};
+use flysk_domain::id::OauthCodeId;
+use flysk_domain::platform::token::{Refusal, TokenFailure};
+use flysk_store::platform::oauth_codes::{self, Code};
+use flysk_store::platform::widgets::Widget;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use tracing::Instrument;
+
+use crate::{Vault, VaultError, patience, places};
+
+/// A pair as the row of its code keeps it.
+#[derive(Serialize, Deserialize)]
+struct KeptPair {
+    access: String,
+    refresh: String,
+    lives_s: u64,
+}
+
+impl Vault {
+    /// The pair of a code: the one that is kept, or what amoCRM gives for the code now.
+    ///
+    /// A code works once. The intent is durable before amoCRM is asked, and the pair is kept before it is
+    /// given to the caller, by a task that ends even if the caller goes away.
+    pub async fn exchange(&self, code: &Code, widget: &Widget) -> Result<TokenPair, VaultError> {
+        if let (Some(sealed), Some(at)) = (&code.pair_sealed, code.pair_at) {
+            return self.open_kept(code.id, sealed, at);
+        }
+        let (vault, code, widget) = (self.clone(), code.clone(), widget.clone());
+        let task = async move { vault.exchange_here(&code, &widget).await }.in_current_span();
+        self.renewals.spawn(task).await.map_err(|_| VaultError::CutOff)?
+    }
+
+    async fn exchange_here(&self, code: &Code, widget: &Widget) -> Result<TokenPair, VaultError> {
+        let host = self.host(&code.host)?;
+        let credentials = self.credentials(widget)?;
+        let secret = self.keyring.open(&code.code_sealed, &places::code(code.id))?;
+        let now = self.clock().now();
+        oauth_codes::note_intent(&mut *self.outbox.pool().acquire().await?, code.id, now).await?;
+        let pair = match self.amocrm.exchange_code(&host, &credentials, &secret).await {
+            Ok(pair) => pair,
+            Err(error) => return Err(meaning(error.failure(), code, error.to_string())),
+        };
+        let (sealed, at) = (self.seal_kept(code.id, &pair)?, self.clock().now());
+        patience::until_written(|| async {
+            let mut conn = self.outbox.pool().acquire().await?;
+            Ok(oauth_codes::keep_pair(&mut conn, code.id, &sealed, at).await?)
+        })
+        .await?;
+        Ok(pair)
+    }
+
+    fn seal_kept(&self, id: OauthCodeId, pair: &TokenPair) -> Result<String, VaultError> {
+        let kept = KeptPair {
+            access: pair.access_token.expose_secret().to_owned(),
+            refresh: pair.refresh_token.expose_secret().to_owned(),
+            lives_s: pair.expires_in.as_secs(),
+        };
+        let text = SecretString::from(serde_json::to_string(&kept).map_err(unreadable)?);
+        Ok(self.keyring.seal(&text, &places::pair_of_code(id))?)
+    }
+
+    fn open_kept(&self, id: OauthCodeId, sealed: &str, at: DateTime<Utc>) -> Result<TokenPair, VaultError> {
+        let text = self.keyring.open(sealed, &places::pair_of_code(id))?;
+        let kept: KeptPair = serde_json::from_str(text.expose_secret()).map_err(unreadable)?;
+        let age = (self.clock().now() - at).to_std().unwrap_or_default();
+        Ok(TokenPair {
+            claims: AccessClaims::read(&kept.access),
+            access_token: kept.access.into(),
+            refresh_token: kept.refresh.into(),
+            expires_in: std::time::Duration::from_secs(kept.lives_s).saturating_sub(age),
+        })
+    }
+}
+
+/// The reason says nothing of the text: it is a secret.
+fn unreadable(error: serde_json::Error) -> VaultError {
+    let reason = format!("not a pair ({:?})", error.classify());
+    flysk_store::StoreError::Corrupt { what: "pair of a code", reason }.into()
+}
+
+fn meaning(failure: TokenFailure, code: &Code, reason: String) -> VaultError {
+    match failure.if_not_renamed() {
+        TokenFailure::Refused(Refusal::CodeUsed) if code.intent_at.is_some() => {
+            tracing::warn!(code.id = %code.id, "the code was used by a request of ours whose answer was lost");
+            VaultError::Refused(Refusal::CodeUsed)
+        }
+        TokenFailure::Refused(refusal) => VaultError::Refused(refusal),
+        TokenFailure::Ambiguous => VaultError::InDoubt(reason),
+        TokenFailure::OurConfiguration => {
+            tracing::error!(alert = "oauth_configuration", code.id = %code.id, reason, "amoCRM does not accept our own credentials");
+            VaultError::OurConfiguration(reason)
+        }
+        TokenFailure::BackOff | TokenFailure::Unpaid | TokenFailure::MaybeRenamed { .. } => {
+            VaultError::NotNow { reason, after: None }
+        }
+    }
+}

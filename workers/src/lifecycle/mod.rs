@@ -1,0 +1,4 @@
+//! Events to vendors' backends.
+
+mod deliver_event;
+mod request;
