@@ -1,6 +1,8 @@
 //! What the API is configured with.
 
-use flysk_runtime::config::{Amocrm, ConfigError, Database, Env, Flysense, Http, Keys, Redis, Telemetry, Worker};
+use flysk_runtime::config::{
+    Amocrm, ConfigError, Database, Env, Flysense, Http, Keys, Redis, Telemetry, Worker,
+};
 
 /// Everything the API reads from its environment.
 #[derive(Debug, Clone)]

@@ -50,7 +50,8 @@ impl Deps {
                 None
             }
         };
-        let waker = redis.clone().map(|redis| Waker::new(redis, flysk_jobs::Keys::new(config.redis.prefix.clone())));
+        let waker =
+            redis.clone().map(|redis| Waker::new(redis, flysk_jobs::Keys::new(config.redis.prefix.clone())));
         let outbox = Outbox::new(pool, waker, Arc::new(SystemClock));
         let amocrm = AmoCrm::new(flysk_clients::amocrm::Config {
             via: config.amocrm.egress_url.clone(),

@@ -25,7 +25,8 @@ pub(crate) async fn readyz(deps: Data<&Deps>) -> Response {
     let mysql = matches!(mysql, Ok(Ok(_)));
     let redis = match deps.redis.clone() {
         Some(mut redis) => {
-            let ping = tokio::time::timeout(PATIENCE, redis::cmd("PING").query_async::<String>(&mut redis)).await;
+            let ping =
+                tokio::time::timeout(PATIENCE, redis::cmd("PING").query_async::<String>(&mut redis)).await;
             matches!(ping, Ok(Ok(_)))
         }
         None => false,

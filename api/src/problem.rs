@@ -1,9 +1,9 @@
 //! The one error body: `application/problem+json` (RFC 9457) with a stable `code`.
 
 use flysk_store::StoreError;
+use poem::Response;
 use poem::error::ResponseError;
 use poem::http::StatusCode;
-use poem::{IntoResponse as _, Response};
 use poem_openapi::Object;
 
 macro_rules! problem_codes {
@@ -260,6 +260,10 @@ mod tests {
             let row = format!("| `{}` | {} | {} |", code.as_str(), code.status(), code.title());
             assert!(page.contains(&row), "docs/errors.md lacks: {row}");
         }
-        assert_eq!(page.matches("\n| `").count(), ProblemCode::ALL.len(), "docs/errors.md lists codes that are gone");
+        assert_eq!(
+            page.matches("\n| `").count(),
+            ProblemCode::ALL.len(),
+            "docs/errors.md lists codes that are gone"
+        );
     }
 }

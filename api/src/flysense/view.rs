@@ -94,7 +94,8 @@ impl From<&Transcription> for TranscriptionView {
             seconds_billed: call.billed_seconds,
             summary: call.summary.clone(),
             summary_source: source.map(|source| source.code().to_owned()),
-            summary_absence: absence.map(|why| Coded { code: why.code().to_owned(), label: why.label().to_owned() }),
+            summary_absence: absence
+                .map(|why| Coded { code: why.code().to_owned(), label: why.label().to_owned() }),
             sentiment: call.sentiment.as_deref().and_then(sentiment),
             tags: call.tags.0.clone(),
             roles_swapped: call.roles_swapped,
@@ -203,7 +204,11 @@ pub(crate) struct TranscriptView {
 
 impl TranscriptView {
     /// Puts the parts together; a manual swap of the roles is applied here.
-    pub(crate) fn new(call: &Transcription, found: Option<(Vec<Utterance>, Analysis)>, stages: &[StageRow]) -> Self {
+    pub(crate) fn new(
+        call: &Transcription,
+        found: Option<(Vec<Utterance>, Analysis)>,
+        stages: &[StageRow],
+    ) -> Self {
         let (dialogue, analysis) = match found {
             Some((dialogue, analysis)) => (dialogue, Some(analysis)),
             None => (Vec::new(), None),
@@ -212,7 +217,8 @@ impl TranscriptView {
             let roles = analysis.roles.clone();
             if call.roles_swapped { roles.swapped() } else { roles }
         });
-        let speaker = |channel| roles.as_ref().map_or(Role::Unknown, |roles| roles.of(channel)).code().to_owned();
+        let speaker =
+            |channel| roles.as_ref().map_or(Role::Unknown, |roles| roles.of(channel)).code().to_owned();
         Self {
             call: call.into(),
             utterances: dialogue
@@ -230,13 +236,18 @@ impl TranscriptView {
                 .flat_map(|analysis| &analysis.classifiers)
                 .map(|verdict| classifier(verdict, speaker(&verdict.channel)))
                 .collect(),
-            talk: analysis.as_ref().zip(roles.as_ref()).map_or_else(Vec::new, |(analysis, roles)| talk(analysis, roles)),
+            talk: analysis
+                .as_ref()
+                .zip(roles.as_ref())
+                .map_or_else(Vec::new, |(analysis, roles)| talk(analysis, roles)),
             silence_ms: analysis.as_ref().map(|analysis| analysis.talk.silence_ms),
             roles_rule: roles.as_ref().map(|roles| Coded {
                 code: roles.rule.code().to_owned(),
                 label: roles.rule.label().to_owned(),
             }),
-            sentiment_reason: analysis.map(|analysis| analysis.sentiment_reason).filter(|reason| !reason.is_empty()),
+            sentiment_reason: analysis
+                .map(|analysis| analysis.sentiment_reason)
+                .filter(|reason| !reason.is_empty()),
             stages: stages.iter().map(stage).collect(),
         }
     }

@@ -37,6 +37,17 @@ pub async fn find(conn: &mut Conn, account_id: AccountId) -> StoreResult<Option<
     .await?)
 }
 
+/// The account of an install.
+pub async fn find_by_install(conn: &mut Conn, install_id: InstallId) -> StoreResult<Option<AccountRow>> {
+    Ok(sqlx::query_as(
+        "SELECT account_id, install_id, host, status, left_channel, auto, hooks_state
+         FROM flysense_accounts WHERE install_id = ?",
+    )
+    .bind(install_id.to_string())
+    .fetch_optional(conn)
+    .await?)
+}
+
 /// Notes what lifecycle event number `sequence` says; `false` if a later one was noted before.
 pub async fn note_event(
     conn: &mut Conn,

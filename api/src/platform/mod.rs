@@ -1,0 +1,4 @@
+//! What every vendor gets.
+
+pub(crate) mod oauth;
+pub(crate) mod pauth;

@@ -1,0 +1,183 @@
+//! `POST /v1/pauth`: server to server, what a widget may do in an account.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::AccountId;
+use flysk_domain::platform::lifecycle::InstallStatus;
+use flysk_domain::trace::Trace;
+use flysk_store::platform::accounts;
+use flysk_store::platform::installs::{self, Install};
+use flysk_vault::{Need, Reader, VaultError};
+use poem::web::Data;
+use poem_openapi::payload::Json;
+use poem_openapi::{Object, OpenApi, Tags};
+use secrecy::ExposeSecret;
+
+use crate::auth::{BackendCaller, verify};
+use crate::deps::{Deps, on};
+use crate::problem::{Problem, ProblemCode, answers};
+
+/// How long a token that is given should still live.
+const AT_LEAST: std::time::Duration = std::time::Duration::from_secs(300);
+
+#[derive(Tags)]
+enum Tag {
+    /// For backends of vendors.
+    Backend,
+}
+
+/// On whose behalf: exactly one of the two.
+#[derive(Debug, Object)]
+struct PauthRequest {
+    /// The `X-Auth-Token` the widget sent to the backend.
+    token: Option<String>,
+    /// An account, for work in the background.
+    account_id: Option<u64>,
+}
+
+/// What the widget may do in the account.
+#[derive(Debug, Object)]
+pub(crate) struct AccessView {
+    /// For amoCRM's API. The refresh token never leaves Flysk: a backend that spends it kills the pair.
+    access_token: String,
+    /// Until when it lives.
+    expires_at: DateTime<Utc>,
+    /// The account's host, `demo.amocrm.ru`.
+    base_domain: String,
+    /// The account.
+    account_id: u64,
+    /// The widget in it.
+    install_id: String,
+    /// `active`; anything else is answered with a problem.
+    install_status: String,
+    /// What the account's administrator set.
+    settings: serde_json::Value,
+    /// Who asks, if a user does.
+    user_id: Option<u64>,
+}
+
+answers! {
+    /// Answers of `pauth`.
+    PauthAnswer {
+        /// What the widget may do.
+        200 => Ok(Json<AccessView>),
+    }
+    problems {
+        /// Neither a token nor an account, or both.
+        400 => BadRequest,
+        /// The project token or the widget's token is not accepted.
+        401 => Unauthorized,
+        /// The widget is not active there.
+        403 => Forbidden,
+        /// The body is too long.
+        413 => TooLarge,
+        /// The body is not JSON.
+        415 => UnsupportedMediaType,
+        /// A defect of ours.
+        500 => Internal,
+        /// amoCRM cannot renew the token right now.
+        502 => UpstreamUnavailable,
+        /// A part of the service is away.
+        503 => Unavailable,
+    }
+}
+
+/// Backends of vendors.
+pub(crate) struct PauthApi;
+
+#[OpenApi(tag = "Tag::Backend")]
+impl PauthApi {
+    /// Who is calling, and a live access token for their account.
+    ///
+    /// With the token a widget sent, or with an account for work in the background. The access token is
+    /// renewed first if it is about to expire.
+    #[oai(path = "/v1/pauth", method = "post", operation_id = "pauth")]
+    async fn pauth(
+        &self,
+        deps: Data<&Deps>,
+        trace: Data<&Trace>,
+        caller: BackendCaller,
+        body: Json<PauthRequest>,
+    ) -> PauthAnswer {
+        match pauth(&deps, &trace, caller, body.0).await {
+            Ok(view) => PauthAnswer::Ok(Json(view)),
+            Err(problem) => problem.into(),
+        }
+    }
+}
+
+async fn pauth(
+    deps: &Deps,
+    trace: &Trace,
+    caller: BackendCaller,
+    body: PauthRequest,
+) -> Result<AccessView, Problem> {
+    let widget = caller.0;
+    let (install, user_id) = match (body.token, body.account_id) {
+        (Some(token), None) => {
+            let verified = verify(deps, &token).await?;
+            if verified.widget.id != widget.id {
+                return Err(Problem::new(ProblemCode::Unauthorized, "the token is of another widget"));
+            }
+            (verified.install, Some(verified.user_id.0))
+        }
+        (None, Some(account_id)) => {
+            let mut conn = deps.conn().await?;
+            let install = installs::find_in_account(on(&mut conn), widget.id, AccountId(account_id)).await?;
+            (
+                install
+                    .ok_or_else(|| Problem::new(ProblemCode::NotInstalled, "no install in this account"))?,
+                None,
+            )
+        }
+        _ => return Err(Problem::new(ProblemCode::BadRequest, "give either `token` or `account_id`")),
+    };
+    must_be_active(&install)?;
+    let purpose = user_id.map_or_else(|| "background".to_owned(), |user| format!("user {user}"));
+    let reader = Reader { who: format!("backend:{}", widget.code), purpose };
+    let need = Need::AliveFor(AT_LEAST);
+    let held = deps.vault.access(install.id, need, &reader, trace).await.map_err(vault_problem)?;
+    let mut conn = deps.conn().await?;
+    let account = accounts::find(on(&mut conn), install.crm, install.account_id).await?;
+    let account = account.ok_or_else(|| Problem::new(ProblemCode::Internal, "told to our operators"))?;
+    Ok(AccessView {
+        access_token: held.access_token.expose_secret().to_owned(),
+        expires_at: held.expires_at,
+        base_domain: account.host,
+        account_id: install.account_id.0,
+        install_id: install.id.to_string(),
+        install_status: install.status.to_string(),
+        settings: install.settings.0,
+        user_id,
+    })
+}
+
+fn must_be_active(install: &Install) -> Result<(), Problem> {
+    match install.status {
+        InstallStatus::Active => Ok(()),
+        InstallStatus::Reconnect => {
+            Err(Problem::new(ProblemCode::ReconnectRequired, "the account's grant was lost"))
+        }
+        status => Err(Problem::new(ProblemCode::InstallInactive, format!("the install is `{status}`"))),
+    }
+}
+
+/// Why there is no token, in the API's words.
+pub(crate) fn vault_problem(error: VaultError) -> Problem {
+    match error {
+        VaultError::UnknownInstall => Problem::new(ProblemCode::NotInstalled, "no such install"),
+        VaultError::NoAccess(InstallStatus::Reconnect) | VaultError::Refused(_) => {
+            Problem::new(ProblemCode::ReconnectRequired, "the account's grant was lost")
+        }
+        VaultError::NoAccess(status) => {
+            Problem::new(ProblemCode::InstallInactive, format!("the install is `{status}`"))
+        }
+        VaultError::Busy { .. } | VaultError::InDoubt(_) | VaultError::NotNow { .. } | VaultError::CutOff => {
+            Problem::new(ProblemCode::UpstreamUnavailable, "the access token cannot be renewed right now")
+        }
+        VaultError::Store(error) => error.into(),
+        error => {
+            tracing::error!(error = %error, "the vault failed");
+            Problem::new(ProblemCode::Internal, "told to our operators")
+        }
+    }
+}
