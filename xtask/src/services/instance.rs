@@ -52,18 +52,19 @@ impl Instance {
     pub fn up(&self, durability: Durability) -> Result<State> {
         let _lock = self.lock()?;
         let mut state = self.read();
-        if workspace::variable("DATABASE_URL").is_none()
-            && !state.mysql.as_ref().is_some_and(Server::is_alive)
-        {
+        let missing = |variable, server: &Option<Server>| {
+            workspace::variable(variable).is_none() && !server.as_ref().is_some_and(Server::is_alive)
+        };
+        // Both programs before either server: nothing is left half up for want of a package.
+        let mysql = missing("DATABASE_URL", &state.mysql).then(require_mysql).transpose()?;
+        let redis = missing("REDIS_URL", &state.redis).then(require_redis).transpose()?;
+        if let Some(mysql) = mysql {
             let last = state.mysql.take().map(|server| server.port);
-            let mysql = require_mysql()?;
             state.mysql = Some(mysql.start(&self.dir.join("mysql"), last, durability)?);
             self.write(&state)?;
         }
-        if workspace::variable("REDIS_URL").is_none() && !state.redis.as_ref().is_some_and(Server::is_alive) {
+        if let Some(redis) = redis {
             let last = state.redis.take().map(|server| server.port);
-            programs::require(&[&REDIS])?;
-            let redis = Redis::find().context("redis-server vanished")?;
             state.redis = Some(redis.start(&self.dir.join("redis"), last)?);
             self.write(&state)?;
         }
@@ -122,6 +123,12 @@ fn require_mysql() -> Result<Mysql> {
         programs::require(&[&MARIADB_INSTALL_DB])?;
     }
     Mysql::find().context("the database server does not tell its version")
+}
+
+/// Redis's program, installed if need be.
+fn require_redis() -> Result<Redis> {
+    programs::require(&[&REDIS])?;
+    Redis::find().context("redis-server vanished")
 }
 
 /// An instance for one run of one command: stopped and removed at its end, whatever that is.

@@ -105,6 +105,7 @@ impl Mysql {
         let mut command = if let (Some(install_db), Flavour::MariaDb) = (&self.install_db, self.flavour) {
             let mut command = Command::new(install_db);
             command.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
+            command.arg("--force"); // also where the machine cannot resolve its own name, as in many containers
             command
         } else {
             let mut command = Command::new(&self.server);
