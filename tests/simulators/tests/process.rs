@@ -21,7 +21,9 @@ async fn all_simulators_start_share_a_clock_and_stop() {
     let line =
         tokio::time::timeout(Duration::from_secs(20), lines.next_line()).await.unwrap().unwrap().unwrap();
     let urls: serde_json::Map<String, Value> = serde_json::from_str(&line).unwrap();
-    assert_eq!(urls.len(), 7);
+    for who in ["amocrm", "operations", "recordings", "s3", "speechkit", "vendor", "yandexgpt"] {
+        assert!(urls.contains_key(who), "{who} is missing in {line}");
+    }
 
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let clock = |who: &str| format!("{}/_sim/clock", urls[who].as_str().unwrap());
