@@ -13,7 +13,9 @@ mod grant;
 pub mod lifecycle;
 mod patience;
 pub mod places;
+pub mod registry;
 mod renewal;
+mod reseal;
 mod settle;
 
 use std::fmt;
@@ -32,6 +34,7 @@ pub use access::Reader;
 pub use error::VaultError;
 pub use grant::Granted;
 pub use renewal::{Held, Need, Renewal};
+pub use reseal::Resealed;
 
 /// Holds tokens; clones share everything.
 #[derive(Clone)]

@@ -1,9 +1,12 @@
 //! The command line.
 
 mod jobs;
+mod keys;
 mod migrate;
 mod run;
 mod scheduler;
+mod token;
+mod widget;
 
 use clap::{Parser, Subcommand};
 use flysk_runtime::config::Env;
@@ -38,6 +41,27 @@ enum Command {
     /// Take a waiting job out.
     #[command(name = "jobs:cancel")]
     JobsCancel(jobs::One),
+    /// Register a widget; prints its project token, this once.
+    #[command(name = "widget:register")]
+    WidgetRegister(Box<widget::Register>),
+    /// List widgets.
+    #[command(name = "widget:list")]
+    WidgetList(widget::List),
+    /// Show a widget, without its secrets.
+    #[command(name = "widget:show")]
+    WidgetShow(widget::Show),
+    /// Change a widget.
+    #[command(name = "widget:update")]
+    WidgetUpdate(Box<widget::Update>),
+    /// Replace secrets of a widget.
+    #[command(name = "widget:rotate")]
+    WidgetRotate(widget::Rotate),
+    /// Renew all pairs of tokens now.
+    #[command(name = "token:refresh-all")]
+    TokenRefreshAll(token::RefreshAll),
+    /// Move everything sealed to the first key of the ring.
+    #[command(name = "keys:rotate")]
+    KeysRotate,
 }
 
 impl Cli {
@@ -58,6 +82,13 @@ impl Cli {
                 Command::JobsList(list) => list.run(&config).await,
                 Command::JobsReplay(one) => one.replay(&config).await,
                 Command::JobsCancel(one) => one.cancel(&config).await,
+                Command::WidgetRegister(register) => register.run(&config, &env).await,
+                Command::WidgetList(list) => list.run(&config).await,
+                Command::WidgetShow(show) => show.run(&config).await,
+                Command::WidgetUpdate(update) => update.run(&config).await,
+                Command::WidgetRotate(rotate) => rotate.run(&config, &env).await,
+                Command::TokenRefreshAll(all) => all.run(&config).await,
+                Command::KeysRotate => keys::rotate(&config).await,
                 Command::JobsCatalogue => Ok(()),
             }
         })

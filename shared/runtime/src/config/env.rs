@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use secrecy::SecretString;
+
 use super::{ConfigError, Noted, Reader};
 
 /// A snapshot of the environment's variables.
@@ -31,6 +33,11 @@ impl Env {
         #[cfg(test)]
         self.reads.lock().unwrap().insert(name.to_owned());
         self.vars.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// A secret in a variable that an operator names on the command line.
+    pub fn secret_named(&self, name: &str) -> Option<SecretString> {
+        self.vars.get(name).filter(|value| !value.is_empty()).map(|value| SecretString::from(value.as_str()))
     }
 
     /// This environment with one variable set otherwise.

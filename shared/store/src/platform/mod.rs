@@ -10,6 +10,7 @@ pub mod endpoints;
 pub mod events;
 pub mod installs;
 pub mod oauth_codes;
+pub mod refresh_runs;
 pub mod settings_history;
 pub mod token_reads;
 pub mod tokens;

@@ -238,3 +238,36 @@ pub async fn is_waiting(conn: &mut Conn, widget_id: WidgetId, host: &str) -> Sto
     .await?;
     Ok(waiting > 0)
 }
+
+/// At most `limit` waiting codes after `after` in the order of ids.
+pub async fn list_waiting(conn: &mut Conn, after: Option<OauthCodeId>, limit: u32) -> StoreResult<Vec<Code>> {
+    Ok(sqlx::query_as(
+        "SELECT id, widget_id, host, code_sealed, state, intent_at, pair_sealed, pair_at, received_at
+         FROM oauth_codes WHERE state = 'waiting' AND id > ? ORDER BY id LIMIT ?",
+    )
+    .bind(after.map(|id| id.to_string()).unwrap_or_default())
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Replaces sealed texts by the same under another key, if the row is as it was read.
+pub async fn reseal(
+    conn: &mut Conn,
+    read: &Code,
+    code_sealed: &str,
+    pair_sealed: Option<&str>,
+) -> StoreResult<bool> {
+    let result = sqlx::query(
+        "UPDATE oauth_codes SET code_sealed = ?, pair_sealed = ?
+         WHERE id = ? AND code_sealed = ? AND pair_sealed <=> ?",
+    )
+    .bind(code_sealed)
+    .bind(pair_sealed)
+    .bind(read.id.to_string())
+    .bind(&read.code_sealed)
+    .bind(&read.pair_sealed)
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected() == 1)
+}

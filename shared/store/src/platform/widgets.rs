@@ -317,6 +317,18 @@ pub struct Sealed<'a> {
     pub event_secret: Option<&'a str>,
 }
 
+impl<'a> Sealed<'a> {
+    /// What a widget has.
+    pub fn of(widget: &'a Widget) -> Self {
+        Self {
+            client_secret: &widget.client_secret_sealed,
+            project_token: &widget.project_token_sealed,
+            project_token_hash: &widget.project_token_hash,
+            event_secret: widget.event_secret_sealed.as_deref(),
+        }
+    }
+}
+
 /// The next number of the widget's events. The row stays locked until the transaction ends, so numbers
 /// become visible in their order and without gaps.
 pub async fn next_event_number(conn: &mut Conn, id: WidgetId) -> StoreResult<u64> {

@@ -1,0 +1,66 @@
+//! `flysk-worker widget:register`.
+
+use std::io::Write as _;
+
+use anyhow::Context as _;
+use clap::Args;
+use flysk_domain::platform::crm::Crm;
+use flysk_runtime::config::Env;
+use flysk_store::platform::widgets;
+use flysk_vault::registry::Registration;
+use flysk_workers::config::Config;
+use secrecy::ExposeSecret;
+
+use super::update::Settings;
+use super::{ClientSecret, open};
+
+/// A widget to be registered.
+#[derive(Debug, Args)]
+pub(in super::super) struct Register {
+    /// Unique short name, used in addresses: a-z, 0-9, `-`.
+    #[arg(long)]
+    code: String,
+    /// For people.
+    #[arg(long)]
+    name: String,
+    /// amocrm or kommo.
+    #[arg(long, default_value = "amocrm")]
+    platform: Crm,
+    /// The integration's client id.
+    #[arg(long)]
+    client_uuid: String,
+    #[command(flatten)]
+    client_secret: ClientSecret,
+    /// Byte for byte as in the integration's settings.
+    #[arg(long)]
+    redirect_uri: String,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Register {
+    /// Registers it and prints its secrets, this once.
+    pub(in super::super) async fn run(self, config: &Config, env: &Env) -> anyhow::Result<()> {
+        let client_secret = self.client_secret.read(env)?;
+        let wanted = Registration {
+            code: self.code,
+            name: self.name,
+            crm: self.platform,
+            client_uuid: self.client_uuid,
+            client_secret: client_secret.context("give --client-secret-env or --client-secret-stdin")?,
+            redirect_uri: self.redirect_uri,
+        };
+        let changes = self.settings.changes()?;
+        let (outbox, vault) = open(config).await?;
+        let mut tx = outbox.pool().begin().await?;
+        let issued = vault.register(&mut tx, &wanted).await?;
+        widgets::update(&mut tx, issued.id, &changes, outbox.clock().now()).await?;
+        tx.commit().await?;
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "Registered `{}` as {}.", wanted.code, issued.id)?;
+        writeln!(out, "Shown this once, keep them:")?;
+        writeln!(out, "  project token  {}", issued.project_token.expose_secret())?;
+        writeln!(out, "  event secret   {}", issued.event_secret.expose_secret())?;
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! `flysk-worker widget:list` and `widget:show`. No secret is ever shown again.
+
+use std::io::Write as _;
+
+use clap::Args;
+use flysk_domain::platform::lifecycle::EventKind;
+use flysk_store::platform::widgets::{self, Widget};
+use flysk_workers::config::Config;
+
+use super::{find, open};
+
+/// All widgets.
+#[derive(Debug, Args)]
+pub(in super::super) struct List {}
+
+impl List {
+    /// One line a widget.
+    pub(in super::super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let (outbox, _) = open(config).await?;
+        let all = widgets::list(&mut *outbox.pool().acquire().await?).await?;
+        let mut out = std::io::stdout().lock();
+        if all.is_empty() {
+            writeln!(out, "No widgets.")?;
+        }
+        for widget in all {
+            writeln!(
+                out,
+                "{}  {:<20} {:<7} {}  {}",
+                widget.id, widget.code, widget.crm, widget.client_uuid, widget.name
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// One widget.
+#[derive(Debug, Args)]
+pub(in super::super) struct Show {
+    /// Its code.
+    code: String,
+}
+
+impl Show {
+    /// Everything but its secrets.
+    pub(in super::super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let (outbox, _) = open(config).await?;
+        let widget = find(&mut *outbox.pool().acquire().await?, &self.code).await?;
+        let mut out = std::io::stdout().lock();
+        for (name, value) in fields(&widget) {
+            writeln!(out, "{name:<20} {value}")?;
+        }
+        Ok(())
+    }
+}
+
+fn fields(widget: &Widget) -> Vec<(String, String)> {
+    let json = |value: Option<&serde_json::Value>| value.map_or_else(|| "–".to_owned(), ToString::to_string);
+    let delays = widget.delivery_delays.as_ref().map_or_else(
+        || "10, 60, 300 s".to_owned(),
+        |delays| delays.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ") + " s",
+    );
+    let former =
+        widget.former_token_until.map_or_else(|| "–".to_owned(), |until| format!("valid until {until}"));
+    let mut fields = vec![
+        ("id", widget.id.to_string()),
+        ("code", widget.code.clone()),
+        ("name", widget.name.clone()),
+        ("platform", widget.crm.to_string()),
+        ("client id", widget.client_uuid.clone()),
+        ("redirect URI", widget.redirect_uri.clone()),
+        ("former token", former),
+        ("delivery delays", delays),
+        ("settings schema", json(widget.settings_schema.as_deref())),
+        ("uses subscriptions", widget.uses_subscriptions.to_string()),
+        ("uses Flycoins", widget.uses_flycoins.to_string()),
+        ("billing", json(widget.billing.as_deref())),
+        ("trial days", widget.trial_days.to_string()),
+        ("registered", widget.created_at.to_string()),
+        ("changed", widget.updated_at.to_string()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect::<Vec<_>>();
+    fields.extend(
+        EventKind::ALL
+            .map(|kind| (format!("{kind} goes to"), widget.event_url_of(kind).unwrap_or("–").to_owned())),
+    );
+    fields
+}
