@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ExitCode, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -69,26 +69,35 @@ fn cargo_test(args: &[&str], state: &State, tally: &mut Tally) -> Result<()> {
     with_services(&mut command, state);
     let mut group = Group::spawn(&mut command)?;
     let stdout = group.child().stdout.take().context("cargo has no output")?;
-    let (done, counted) = mpsc::channel();
-    thread::spawn(move || done.send(pass_on(BufReader::new(stdout))));
-    let status = group.wait()?;
+    let counted = Arc::new(Mutex::new(Tally::default()));
+    let (done, finished) = mpsc::channel();
+    thread::spawn({
+        let counted = Arc::clone(&counted);
+        move || {
+            pass_on(BufReader::new(stdout), &counted);
+            done.send(())
+        }
+    });
+    let status = group.wait();
     // A process that a test left behind may hold the pipe open for ever.
-    *tally =
-        counted.recv_timeout(LAST_WORDS).context("a test left a process behind that holds its output")?;
+    let leaked = finished.recv_timeout(LAST_WORDS).is_err();
+    *tally = *counted.lock().unwrap_or_else(PoisonError::into_inner);
+    let status = status?;
+    if leaked {
+        bail!("a test left a process behind that holds its output");
+    }
     process::go_on()?;
     if status.success() { Ok(()) } else { bail!("cargo test failed ({status})") }
 }
 
 /// Copies the output to ours, counting.
-fn pass_on(mut output: impl BufRead) -> Tally {
-    let mut tally = Tally::default();
+fn pass_on(mut output: impl BufRead, tally: &Mutex<Tally>) {
     let mut line = Vec::new();
     while output.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-        tally.add_line(&String::from_utf8_lossy(&line));
+        tally.lock().unwrap_or_else(PoisonError::into_inner).add_line(&String::from_utf8_lossy(&line));
         let _reader_gone = std::io::stdout().write_all(&line);
         line.clear();
     }
-    tally
 }
 
 #[cfg(test)]
