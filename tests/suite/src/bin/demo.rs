@@ -1,0 +1,13 @@
+//! `flysk-demo`: the main job from end to end; run by `cargo xtask demo` and `cargo xtask dev`.
+
+use clap::Parser;
+use flysk_suite::demo::Demo;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let failed = Demo::parse().run().await?;
+    if failed {
+        std::process::exit(1);
+    }
+    Ok(())
+}

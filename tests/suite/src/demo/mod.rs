@@ -1,0 +1,156 @@
+//! The demonstration: everything starts, FlySense is installed through the real redirect, recordings
+//! arrive as call notes, and what came of them is shown.
+
+mod recordings;
+mod report;
+mod show;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use clap::Parser;
+use flysk_runtime::config::{Database, Env, Redis};
+use secrecy::ExposeSecret as _;
+
+use crate::stand::{Client, Options, RECORDINGS, Stand, Transcription};
+
+pub use report::Report;
+
+use recordings::{Recording, choose};
+
+/// How long one call may take, its turn among the others included.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Shows the main job from end to end: a recorded call becomes a transcript.
+///
+/// Uses the servers of `DATABASE_URL` and `REDIS_URL`; `cargo xtask demo` starts private ones.
+#[derive(Debug, Parser)]
+#[command(name = "flysk-demo")]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
+pub struct Demo {
+    /// A recording to transcribe; several may be given. Without any, those of the fixtures.
+    #[arg(long = "recording", value_name = "FILE")]
+    recordings: Vec<PathBuf>,
+    /// End when the calls have ended, with a failure if one of them failed.
+    #[arg(long)]
+    exit: bool,
+    /// Write what came out as a JSON array.
+    #[arg(long, value_name = "OUT")]
+    json: Option<PathBuf>,
+    /// Start everything and install FlySense, but let no call arrive (for development).
+    #[arg(long)]
+    serve: bool,
+    /// Recognition time as a share of the usual 10 s per minute of audio.
+    #[arg(long, default_value_t = 0.1)]
+    pace: f64,
+    /// Show what the processes log, too.
+    #[arg(long)]
+    logs: bool,
+}
+
+impl Demo {
+    /// Runs it; whether a call failed that should not have.
+    pub async fn run(self) -> anyhow::Result<bool> {
+        let chosen = if self.serve { Vec::new() } else { choose(&self.recordings)? };
+        let folder = tempfile::tempdir()?;
+        for recording in &chosen {
+            recording.put_into(folder.path())?;
+        }
+        show::headline("Starting: MySQL and Redis are there; API, worker, simulators of amoCRM, SpeechKit, YandexGPT, storage");
+        let stand = Stand::start(options(folder.path().to_owned(), self.pace)?).await?;
+        show::headline("Installing FlySense into amoCRM account demo.amocrm.ru through its OAuth redirect");
+        stand.install().await?;
+        show::note("the code was exchanged by a job, the tokens are sealed at rest, call hooks are subscribed");
+        let client = stand.client()?;
+        let reports = transcribe(&stand, &client, &chosen).await?;
+        if let Some(path) = &self.json {
+            std::fs::write(path, serde_json::to_string_pretty(&reports)? + "\n")
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            show::note(&format!("written: {}", path.display()));
+        }
+        if self.logs {
+            show::logs(&stand.logs());
+        }
+        let unexpected = reports.iter().filter(|report| report.failed()).count();
+        show::totals(&reports);
+        if !self.exit {
+            show::addresses(&stand)?;
+            tokio::signal::ctrl_c().await?;
+        }
+        stand.stop()?;
+        Ok(unexpected > 0)
+    }
+}
+
+/// Lets every recording arrive as a call note, then follows each to its end.
+async fn transcribe(stand: &Stand, client: &Client, recordings: &[Recording]) -> anyhow::Result<Vec<Report>> {
+    let mut arrived = Vec::new();
+    for recording in recordings {
+        let link = stand.outside.recording_url(&recording.name);
+        let note = stand.outside.call_arrives(Some(link), recording.told_seconds())?;
+        show::note(&format!("{} arrived as call note {note}", recording.name));
+        arrived.push((recording, note));
+    }
+    let mut reports = Vec::new();
+    for (recording, note) in arrived {
+        let began = Instant::now();
+        show::headline(&recording.name);
+        let call = follow(client, note).await.with_context(|| stand.logs())?;
+        let left = wait_until_deleted(stand, &call.id).await?;
+        let report = Report::new(&recording.name, &call, left);
+        show::call(&report, &call, began.elapsed());
+        reports.push(report);
+    }
+    Ok(reports)
+}
+
+/// Shows each state a call goes through, as it happens.
+async fn follow(client: &Client, note: u64) -> anyhow::Result<Transcription> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut shown = String::new();
+    loop {
+        let found = client.transcriptions().await?.into_iter().find(|call| call.note_id == note);
+        if let Some(call) = found {
+            if call.state != shown {
+                show::state(&call);
+                shown.clone_from(&call.state);
+            }
+            if call.has_ended() {
+                return client.transcription(&call.id).await;
+            }
+        }
+        anyhow::ensure!(Instant::now() < deadline, "the call of note {note} did not end in {} s", PATIENCE.as_secs());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The audio is deleted by a job of its own, a moment after the end; how many objects are still there after a while.
+async fn wait_until_deleted(stand: &Stand, id: &str) -> anyhow::Result<usize> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let objects = stand.outside.s3.state.objects()?;
+        let left = objects.iter().filter(|object| object.key.contains(id)).count();
+        if left == 0 || Instant::now() > deadline {
+            return Ok(left);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn options(recordings: PathBuf, pace: f64) -> anyhow::Result<Options> {
+    let env = Env::from_process();
+    let hint = "run `cargo xtask demo`, which starts private servers";
+    let database = Database::from_env(&env).context(hint)?;
+    let redis = Redis::from_env(&env).context(hint)?;
+    let binaries = std::env::current_exe()?.parent().context("an executable lies in a folder")?.to_owned();
+    Ok(Options {
+        database_url: database.url.expose_secret().to_owned(),
+        redis_url: redis.url.expose_secret().to_owned(),
+        binaries,
+        pace,
+        recordings,
+        manifest: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(RECORDINGS).join("manifest.json"),
+        more: std::collections::BTreeMap::new(),
+    })
+}

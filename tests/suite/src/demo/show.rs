@@ -1,0 +1,132 @@
+//! The demonstration's words on the terminal.
+
+#![expect(clippy::print_stdout, reason = "a demonstration talks to whoever called it")]
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::report::Report;
+use crate::stand::{Stand, Transcription};
+
+/// A new chapter.
+pub(super) fn headline(text: &str) {
+    println!("\n== {text}");
+}
+
+/// A remark.
+pub(super) fn note(text: &str) {
+    println!("   {text}");
+}
+
+/// A state a call has reached.
+pub(super) fn state(call: &Transcription) {
+    let label = call.raw.get("state_label").and_then(Value::as_str).unwrap_or_default();
+    println!("   … {:<14} {label}", call.state);
+}
+
+/// What came of a call.
+pub(super) fn call(report: &Report, call: &Transcription, waited: Duration) {
+    let text = |pointer: &str| call.raw.pointer(pointer).and_then(Value::as_str);
+    if let Some(code) = &report.error_code {
+        println!("   {code}: {}", text("/failure_label").unwrap_or_default());
+        return;
+    }
+    println!(
+        "   {:.1} s, {} channel(s), {} s to pay for, shown {:.1} s after the one before",
+        report.duration_ms.unwrap_or_default() as f64 / 1000.0,
+        report.channels.unwrap_or_default(),
+        report.seconds_billed,
+        waited.as_secs_f64()
+    );
+    dialogue(&report.utterances);
+    if let Some(summary) = &report.summary {
+        println!("   Summary ({}): {summary}", text("/summary_source").unwrap_or_default());
+    } else if let Some(why) = text("/summary_absence/label") {
+        println!("   No summary: {why}");
+    }
+    if let Some(mood) = text("/sentiment/label") {
+        println!("   Sentiment: {mood}");
+    }
+    classifiers(&report.classifiers);
+    stages(&call.raw);
+}
+
+fn dialogue(utterances: &[Value]) {
+    for utterance in utterances {
+        let word = |name: &str| utterance.get(name).and_then(Value::as_str).unwrap_or_default();
+        let ms = |name: &str| utterance.get(name).and_then(Value::as_u64).unwrap_or_default();
+        let speaker = match word("speaker") {
+            "operator" => "Оператор",
+            "client" => "Клиент",
+            _ => "Собеседник",
+        };
+        println!("   {} – {}  {speaker:<10}  {}", clock(ms("start_ms")), clock(ms("end_ms")), word("text"));
+    }
+}
+
+/// `01:05.3`.
+fn clock(ms: u64) -> String {
+    format!("{:02}:{:02}.{}", ms / 60_000, ms / 1_000 % 60, ms % 1_000 / 100)
+}
+
+fn classifiers(found: &[Value]) {
+    let hits: Vec<String> = found
+        .iter()
+        .filter(|verdict| verdict.get("hits").and_then(Value::as_u64).unwrap_or_default() > 0)
+        .map(|verdict| {
+            let word = |name: &str| verdict.get(name).and_then(Value::as_str).unwrap_or_default();
+            let hits = verdict.get("hits").and_then(Value::as_u64).unwrap_or_default();
+            format!("{} ({}, {hits}×)", word("classifier"), word("speaker"))
+        })
+        .collect();
+    let found = if hits.is_empty() { "none fired".to_owned() } else { hits.join(", ") };
+    println!("   Classifiers: {found}");
+}
+
+fn stages(call: &Value) {
+    let stages = call.get("stages").and_then(Value::as_array).cloned().unwrap_or_default();
+    let told: Vec<String> = stages
+        .iter()
+        .map(|stage| {
+            let name = stage.get("stage").and_then(Value::as_str).unwrap_or_default();
+            let took = stage.get("took_ms").and_then(Value::as_i64).unwrap_or_default();
+            format!("{name} {took} ms")
+        })
+        .collect();
+    println!("   Stages: {}", told.join(", "));
+}
+
+/// The end of it.
+pub(super) fn totals(reports: &[Report]) {
+    if reports.is_empty() {
+        return;
+    }
+    let count = |state: &str| reports.iter().filter(|report| report.state == state).count();
+    let left: usize = reports.iter().map(|report| report.objects_left_in_bucket).sum();
+    headline(&format!(
+        "{} calls: {} done, {} without speech, {} failed; {left} objects left in the bucket",
+        reports.len(),
+        count("done"),
+        count("no_speech"),
+        count("failed")
+    ));
+}
+
+/// Where to look.
+pub(super) fn addresses(stand: &Stand) -> anyhow::Result<()> {
+    headline("Everything goes on until Ctrl-C");
+    println!("   Swagger UI       {}/docs", stand.api_url);
+    println!("   OpenAPI          {}/openapi.json", stand.api_url);
+    println!("   readiness        {}/readyz", stand.api_url);
+    println!("   amoCRM           {}  (simulated; control under /_sim/)", stand.outside.amocrm.url);
+    println!("   SpeechKit        {}  (simulated)", stand.outside.speechkit.url);
+    println!("   Object Storage   {}  (simulated)", stand.outside.s3.url);
+    println!("   A token for Swagger UI's Authorize button, good for half an hour:\n   {}", stand.client()?.token()?);
+    Ok(())
+}
+
+/// What the processes logged.
+pub(super) fn logs(text: &str) {
+    println!("{text}");
+}
