@@ -4,6 +4,7 @@
 use std::io;
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use poem::{Body, Response};
 use serde_json::Value;
 
@@ -24,19 +25,20 @@ pub(super) fn respond(mut events: Vec<Value>, pretty: bool, stream_break: Option
         );
     }
     let mut text = printed(&events, pretty).into_bytes();
+    let mut response = Response::builder().content_type("application/json");
     if torn {
-        // Into the middle of the last object.
+        // The length promises all of it, so that the connection can only end as a broken one: a failing
+        // chunked body would be closed as if it were complete.
+        response = response.header(CONTENT_LENGTH, text.len());
         let last = printed(events.last().map_or(&[], std::slice::from_ref), pretty).len();
         text.truncate(text.len() - last / 2);
     }
     let pieces = Bytes::from(text);
     let count = pieces.len().div_ceil(PIECE);
-    let whole = (0..count).map(move |piece| {
+    let stream = (0..count).map(move |piece| {
         Ok::<_, io::Error>(pieces.slice(piece * PIECE..pieces.len().min((piece + 1) * PIECE)))
     });
-    let end = torn.then(|| Err(io::Error::from(io::ErrorKind::ConnectionReset)));
-    let body = Body::from_bytes_stream(futures::stream::iter(whole.chain(end)));
-    Response::builder().content_type("application/json").body(body)
+    response.body(Body::from_bytes_stream(futures::stream::iter(stream)))
 }
 
 /// Pretty, or in one line with a blank between two objects.
