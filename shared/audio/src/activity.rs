@@ -5,11 +5,9 @@
 //! that a quiet line and a noisy one are judged by their own measure. One byte per frame is kept: 720 kB for
 //! a channel of four hours.
 
+use crate::level::{AUDIBLE_DB, FRAME_MS, Meter, SILENCE_DB, TONE, to_byte, to_level};
 use crate::source::PcmFormat;
-use crate::tone::ToneProbe;
 
-/// Length of a frame, in milliseconds.
-pub const FRAME_MS: u64 = 20;
 /// Pauses of one channel up to this long do not end a segment, in milliseconds. Pauses inside a sentence
 /// stay together; the shortest gap between two turns is longer.
 pub const MAX_PAUSE_MS: u64 = 300;
@@ -28,7 +26,7 @@ const MIN_BURST_AT_TONE_MS: u64 = 140;
 /// A pure tone shorter than this may be a vowel, in milliseconds; busy tones last at least 200 ms.
 const MIN_TONE_MS: u64 = 160;
 /// Nothing below this level is speech, in dBFS: telephone speech is 30 dB above it.
-const MIN_ONSET_DB: f32 = -58.0;
+const MIN_ONSET_DB: f32 = AUDIBLE_DB;
 /// Whatever is louder than this is not silence, however loud the rest of the channel is.
 const MAX_ONSET_DB: f32 = -30.0;
 /// Speech starts this far above the noise floor.
@@ -40,11 +38,6 @@ const HYSTERESIS_DB: f32 = 6.0;
 /// Rank of the frame level taken for the noise floor, and for the speech level.
 const FLOOR_RANK: f32 = 0.10;
 const SPEECH_RANK: f32 = 0.95;
-
-/// Samples are averaged down to no less than this rate before they are measured, in Hz.
-const ANALYSIS_RATE: u32 = 8_000;
-/// A frame's byte: level in half decibels above −127 dBFS, or this mark.
-const TONE: u8 = u8::MAX;
 
 /// A stretch of speech in one channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,115 +69,57 @@ impl ChannelSpeech {
 /// Voice activity detector for all channels of a recording.
 #[derive(Debug, Clone)]
 pub struct Activity {
-    channels: Vec<Channel>,
-    decimation: usize,
+    channels: Vec<Meter>,
+    /// Interleaved samples that are measured as one: see [`Meter`].
+    group: usize,
+    /// The beginning of a group.
+    pending: Vec<f32>,
 }
 
 impl Activity {
     /// A detector for interleaved samples of this format.
     pub fn new(format: PcmFormat) -> Self {
-        let decimation = (format.sample_rate / ANALYSIS_RATE).max(1) as usize;
-        let channel = Channel::new(format.sample_rate, decimation);
-        Self { channels: vec![channel; usize::from(format.channels.max(1))], decimation }
+        let count = usize::from(format.channels.max(1));
+        let channels: Vec<_> = (0..count).map(|index| Meter::new(format.sample_rate, index, count)).collect();
+        let group = channels.first().map_or(1, Meter::group);
+        Self { channels, group, pending: Vec::new() }
     }
 
     /// Takes the next interleaved samples: whole frames of all channels.
-    pub fn push(&mut self, interleaved: &[f32]) {
-        let stride = self.channels.len();
-        for (index, channel) in self.channels.iter_mut().enumerate() {
-            channel.push(interleaved.get(index..).unwrap_or(&[]), stride, self.decimation);
+    pub fn push(&mut self, mut interleaved: &[f32]) {
+        if !self.pending.is_empty() {
+            let missing = (self.group - self.pending.len()).min(interleaved.len());
+            self.pending.extend_from_slice(&interleaved[..missing]);
+            interleaved = &interleaved[missing..];
+            if self.pending.len() < self.group {
+                return;
+            }
+            self.channels.iter_mut().for_each(|it| it.push(&self.pending));
+            self.pending.clear();
         }
+        let whole = interleaved.len() - interleaved.len() % self.group;
+        self.channels.iter_mut().for_each(|it| it.push(&interleaved[..whole]));
+        self.pending.extend_from_slice(&interleaved[whole..]);
     }
 
     /// Decides; one entry per channel.
     pub fn finish(self) -> Vec<ChannelSpeech> {
-        self.channels.into_iter().map(Channel::finish).collect()
+        self.channels.into_iter().map(|it| decide(it.into_levels())).collect()
     }
 }
 
-/// Measurement of one channel.
-#[derive(Debug, Clone)]
-struct Channel {
-    probe: ToneProbe,
-    /// Exact length of a frame in averaged samples; rates that are no multiple of 50 have a remainder.
-    frame_len: f64,
-    frame_end: f64,
-    measured: u64,
-    /// Averaged samples of the frame that is being filled.
-    frame: Vec<f32>,
-    sum: f32,
-    summed: usize,
-    levels: Vec<u8>,
-}
-
-impl Channel {
-    fn new(sample_rate: u32, decimation: usize) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "below 25")]
-        let rate = f64::from(sample_rate) / decimation as f64;
-        #[expect(clippy::cast_precision_loss, reason = "20")]
-        let frame_len = rate * FRAME_MS as f64 / 1000.0;
-        #[expect(clippy::cast_possible_truncation, reason = "a sample rate fits")]
-        let probe = ToneProbe::new(rate as f32);
-        Self {
-            probe,
-            frame_len,
-            frame_end: frame_len,
-            measured: 0,
-            frame: Vec::with_capacity(512),
-            sum: 0.0,
-            summed: 0,
-            levels: Vec::new(),
-        }
+fn decide(mut levels: Vec<u8>) -> ChannelSpeech {
+    // A vowel may come close to a tone for some frames, but does not hold it.
+    unmark_short_tones(&mut levels);
+    let (onset, hold) = thresholds(&levels);
+    let mut bursts = Bursts::default();
+    let (mut active, mut tone_frames) = (false, 0);
+    for &level in &levels {
+        tone_frames += u64::from(level == TONE);
+        active = level != TONE && level >= if active { hold } else { onset };
+        bursts.frame(active, level == TONE);
     }
-
-    fn push(&mut self, samples: &[f32], stride: usize, decimation: usize) {
-        #[expect(clippy::cast_precision_loss, reason = "below 25")]
-        let scale = 1.0 / decimation as f32;
-        for &sample in samples.iter().step_by(stride) {
-            self.sum += sample;
-            self.summed += 1;
-            if self.summed == decimation {
-                self.frame.push(self.sum * scale);
-                (self.sum, self.summed) = (0.0, 0);
-                self.measured += 1;
-                #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 samples")]
-                if self.measured as f64 >= self.frame_end {
-                    self.close_frame();
-                }
-            }
-        }
-    }
-
-    fn close_frame(&mut self) {
-        self.frame_end += self.frame_len;
-        // Each frame's own mean is removed: an offset of a cheap converter is no sound.
-        #[expect(clippy::cast_precision_loss, reason = "some hundred samples")]
-        let len = self.frame.len() as f32;
-        let mean = self.frame.iter().sum::<f32>() / len;
-        let energy = self.frame.iter().map(|it| (it - mean) * (it - mean)).sum::<f32>();
-        let level = 10.0 * (energy / len + 1e-13).log10();
-        let byte = if level > MIN_ONSET_DB && self.probe.is_tone(&self.frame, energy) {
-            TONE
-        } else {
-            to_byte(level)
-        };
-        self.levels.push(byte);
-        self.frame.clear();
-    }
-
-    fn finish(mut self) -> ChannelSpeech {
-        // A vowel may come close to a tone for some frames, but does not hold it.
-        unmark_short_tones(&mut self.levels);
-        let (onset, hold) = thresholds(&self.levels);
-        let mut bursts = Bursts::default();
-        let (mut active, mut tone_frames) = (false, 0);
-        for &level in &self.levels {
-            tone_frames += u64::from(level == TONE);
-            active = level != TONE && level >= if active { hold } else { onset };
-            bursts.frame(active, level == TONE);
-        }
-        bursts.finish(tone_frames * FRAME_MS)
-    }
+    bursts.finish(tone_frames * FRAME_MS)
 }
 
 /// Gathers active frames into bursts, and bursts into segments.
@@ -248,12 +183,6 @@ fn unmark_short_tones(levels: &mut [u8]) {
     }
 }
 
-fn to_byte(level_db: f32) -> u8 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=254")]
-    let byte = ((level_db + 127.0) * 2.0).clamp(0.0, 254.0) as u8;
-    byte
-}
-
 /// Level bytes at which speech starts, and down to which it goes on.
 fn thresholds(levels: &[u8]) -> (u8, u8) {
     let mut sorted: Vec<u8> = levels.iter().copied().filter(|&it| it != TONE).collect();
@@ -266,9 +195,7 @@ fn thresholds(levels: &[u8]) -> (u8, u8) {
             reason = "a rank in a list of at most some million entries"
         )]
         let index = (sorted.len() as f32 * share) as usize;
-        sorted
-            .get(index.min(sorted.len().saturating_sub(1)))
-            .map_or(-127.0, |&it| f32::from(it) / 2.0 - 127.0)
+        sorted.get(index.min(sorted.len().saturating_sub(1))).map_or(SILENCE_DB, |&it| to_level(it))
     };
     let relative = (rank(FLOOR_RANK) + ABOVE_FLOOR_DB).max(rank(SPEECH_RANK) - BELOW_SPEECH_DB);
     let onset = relative.clamp(MIN_ONSET_DB, MAX_ONSET_DB);

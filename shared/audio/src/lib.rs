@@ -8,7 +8,9 @@ mod activity;
 mod decode;
 mod encode;
 mod error;
+mod lanes;
 mod layout;
+mod level;
 mod mp4;
 mod mpeg;
 mod ogg;
@@ -25,12 +27,12 @@ mod wav_writer;
 mod webm;
 
 pub use activity::{
-    Activity, ChannelSpeech, FRAME_MS, HANGOVER_MS, LEAD_MS, MAX_PAUSE_MS, MIN_BURST_MS, MIN_SPEECH_MS,
-    SpeechSegment,
+    Activity, ChannelSpeech, HANGOVER_MS, LEAD_MS, MAX_PAUSE_MS, MIN_BURST_MS, MIN_SPEECH_MS, SpeechSegment,
 };
 pub use decode::{Decoded, Decoder, PcmSink, decode};
 pub use error::AudioError;
 pub use layout::Layout;
+pub use level::FRAME_MS;
 pub use options::{Ffmpeg, Limits, Options};
 pub use prepare::{Container, Prepared, prepare};
 pub use sniff::{Kind, sniff};

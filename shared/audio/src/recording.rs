@@ -93,7 +93,10 @@ impl Recording {
 
     fn look_at_wav(file: &mut File, len: u64) -> Result<Shape, AudioError> {
         let Some(header) = WavHeader::read(file, len)? else {
-            return Ok(Shape::Foreign("WAV without a readable header".to_owned()));
+            return match read_head(file, 0)? {
+                head if head.starts_with(b"RIFX") => Ok(Shape::Foreign("big-endian WAV".to_owned())),
+                _ => Err(AudioError::Damaged { what: "a WAV without format or samples".to_owned() }),
+            };
         };
         if header.data_len == 0 {
             return Err(AudioError::Empty);
@@ -101,11 +104,10 @@ impl Recording {
         if header.is_native() {
             return Ok(Shape::Wav(header));
         }
-        if header.codec == tag::MPEG_LAYER_3 {
-            let window = header.data_start..header.data_start + header.data_len;
-            if let Some(stream) = MpegStream::inspect(file, window)? {
-                return Ok(Shape::Mpeg { stream, bare: false });
-            }
+        if header.codec == tag::MPEG_LAYER_3
+            && let Some(stream) = MpegStream::inspect(file, header.samples())?
+        {
+            return Ok(Shape::Mpeg { stream, bare: false });
         }
         Ok(Shape::Foreign(format!("codec 0x{:04x} ({}) in WAV", header.codec, wav_codec_name(header.codec))))
     }
@@ -124,9 +126,8 @@ impl Recording {
     /// The bytes a native demuxer shall see, with a repaired header in front where one is needed.
     pub(crate) fn view(&self) -> io::Result<FileView> {
         let (prefix, window): (Vec<u8>, Range<u64>) = match &self.shape {
-            Shape::Wav(header) => {
-                (header.rewritten(), header.data_start..header.data_start + header.data_len)
-            }
+            Shape::Wav(header) if header.is_g711() => (Vec::new(), header.samples()),
+            Shape::Wav(header) => (header.rewritten(), header.samples()),
             Shape::Mpeg { stream, .. } => (Vec::new(), stream.frames.clone()),
             Shape::Ogg(_) | Shape::Plain { .. } | Shape::Foreign(_) => (Vec::new(), self.start..self.len),
         };

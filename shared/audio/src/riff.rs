@@ -4,8 +4,9 @@
 //! samples ourselves and put a truthful header in front of them.
 
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 
-/// Codec tags of the format chunk (RFC 2361 and mmreg.h) that symphonia decodes, and MPEG layer III.
+/// Codec tags of the format chunk (RFC 2361 and mmreg.h) that we decode in process, and MPEG layer III.
 pub(crate) mod tag {
     pub(crate) const PCM: u16 = 0x0001;
     pub(crate) const MS_ADPCM: u16 = 0x0002;
@@ -38,7 +39,7 @@ pub(crate) struct WavHeader {
     /// The format chunk as it stands in the file.
     format_chunk: Vec<u8>,
     /// Offset of the first sample.
-    pub data_start: u64,
+    data_start: u64,
     /// Bytes of samples that are really there.
     pub data_len: u64,
     /// The sizes in the header are those of the file, and the format chunk is the plain one.
@@ -109,12 +110,22 @@ impl WavHeader {
         })
     }
 
-    /// Whether symphonia decodes this codec; the others are for `ffmpeg`.
+    /// Where the samples are in the file.
+    pub(crate) fn samples(&self) -> Range<u64> {
+        self.data_start..self.data_start + self.data_len
+    }
+
+    /// Whether the samples are bytes of A-law or µ-law.
+    pub(crate) fn is_g711(&self) -> bool {
+        matches!(self.codec, tag::A_LAW | tag::MU_LAW) && self.bits == 8
+    }
+
+    /// Whether we decode this codec in process; the others are for `ffmpeg`.
     pub(crate) fn is_native(&self) -> bool {
         match self.codec {
             tag::PCM => matches!(self.bits, 8 | 16 | 24 | 32),
             tag::FLOAT => matches!(self.bits, 32 | 64),
-            tag::A_LAW | tag::MU_LAW => self.bits == 8,
+            tag::A_LAW | tag::MU_LAW => self.is_g711(),
             tag::MS_ADPCM | tag::IMA_ADPCM => self.bits == 4,
             _ => false,
         }
@@ -123,7 +134,7 @@ impl WavHeader {
     /// A header for the samples at `data_start..data_start + data_len` that symphonia reads without doubt.
     pub(crate) fn rewritten(&self) -> Vec<u8> {
         let format = self.plain_format();
-        let data_len = u32::try_from(self.data_len).unwrap_or(u32::MAX - 64);
+        let data_len = u32::try_from(self.data_len).unwrap_or(u32::MAX).min(u32::MAX - 8192);
         let riff_len = 4 + 8 + u32::try_from(format.len()).unwrap_or(0) + 8 + data_len;
         let mut header = Vec::with_capacity(64 + format.len());
         header.extend_from_slice(b"RIFF");

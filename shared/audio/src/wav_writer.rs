@@ -28,8 +28,10 @@ impl WavWriter {
 
     /// Appends interleaved samples.
     pub(crate) fn write(&mut self, samples: &[f32]) -> io::Result<()> {
-        self.scratch.clear();
-        self.scratch.extend(samples.iter().flat_map(|&sample| to_i16(sample).to_le_bytes()));
+        self.scratch.resize(samples.len() * 2, 0);
+        for (bytes, &sample) in self.scratch.chunks_exact_mut(2).zip(samples) {
+            bytes.copy_from_slice(&to_i16(sample).to_le_bytes());
+        }
         self.data_len += self.scratch.len() as u64;
         self.file.write_all(&self.scratch)
     }
@@ -70,8 +72,10 @@ impl WavWriter {
 }
 
 fn to_i16(sample: f32) -> i16 {
-    #[expect(clippy::cast_possible_truncation, reason = "clamped to the range of i16; NaN becomes 0")]
-    let value = (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16;
+    let scaled = sample * 32_768.0;
+    // Half away from zero by truncation: `round` is a library call on older processors.
+    #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and NaN becomes 0")]
+    let value = (scaled + 0.5_f32.copysign(scaled)) as i16;
     value
 }
 

@@ -104,7 +104,7 @@ impl PcmSource for FfmpegSource {
 
     fn next_block(&mut self, block: &mut Vec<f32>) -> Result<Step, SourceError> {
         block.clear();
-        let read = read_full(&mut self.pipe, &mut self.bytes).map_err(SourceError::Io)?;
+        let read = super::read_full(&mut self.pipe, &mut self.bytes).map_err(SourceError::Io)?;
         if read == 0 {
             // Complaints about single packets do not spoil the exit status; a broken container does.
             return Ok(if self.ended_well() { Step::End } else { Step::Cut });
@@ -215,17 +215,4 @@ fn read_wav_header(pipe: &mut impl Read) -> io::Result<PcmFormat> {
             });
         }
     }
-}
-
-fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match reader.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }

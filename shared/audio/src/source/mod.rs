@@ -1,13 +1,14 @@
 //! Decoders behind one face: blocks of interleaved `f32` until the end.
 
 mod ffmpeg;
+mod g711;
 mod native;
 mod opus;
 
 pub(crate) use ffmpeg::FfmpegSource;
 pub(crate) use native::open_native;
 
-use std::io;
+use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Rate and channels of decoded audio; neither changes until the end.
@@ -75,4 +76,30 @@ pub(crate) fn guarded<T>(step: impl FnOnce() -> Result<T, SourceError>) -> Resul
     // A source that panicked is dropped and never asked again, so a half-changed state cannot be seen.
     catch_unwind(AssertUnwindSafe(step))
         .unwrap_or_else(|_| Err(SourceError::Damaged("the decoder stopped abnormally".to_owned())))
+}
+
+/// Reads until `buffer` is full or the input ends; how much was read.
+fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SourceError, guarded};
+
+    #[test]
+    fn a_decoder_that_panics_found_a_damaged_file() {
+        let outcome: Result<(), _> = guarded(|| panic!("index out of bounds"));
+        assert!(matches!(outcome, Err(SourceError::Damaged(_))), "{outcome:?}");
+        assert!(guarded(|| Ok(())).is_ok());
+    }
 }

@@ -9,6 +9,7 @@ use symphonia::default::formats::{
     AdtsReader, FlacReader, IsoMp4Reader, MkvReader, MpaReader, OggReader, WavReader,
 };
 
+use super::g711::G711Source;
 use super::opus::OpusSource;
 use super::{PcmFormat, PcmSource, SourceError, Step};
 use crate::mp4::EditList;
@@ -24,7 +25,13 @@ pub(crate) fn open_native(recording: &Recording) -> Result<Box<dyn PcmSource>, S
     if let Shape::Foreign(what) = &recording.shape {
         return Err(SourceError::Unsupported(what.clone()));
     }
-    let stream = recording.view().map_err(SourceError::Io)?.into_stream();
+    let view = recording.view().map_err(SourceError::Io)?;
+    if let Shape::Wav(header) = &recording.shape
+        && header.is_g711()
+    {
+        return Ok(Box::new(G711Source::of(header, view)?));
+    }
+    let stream = view.into_stream();
     let options = FormatOptions::default();
     let reader: Box<dyn FormatReader> = match (&recording.shape, recording.kind) {
         (Shape::Mpeg { .. }, _) => Box::new(MpaReader::try_new(stream, options)?),

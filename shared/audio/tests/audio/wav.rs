@@ -84,6 +84,26 @@ fn companded_and_adpcm_codecs_are_decoded_in_process() {
 }
 
 #[test]
+fn a_law_and_mu_law_are_exact_to_the_last_bit() {
+    // Every byte once: silence in between would hide an error in the table.
+    let every_byte: Vec<u8> = (0..=255).collect();
+    for (tag, codec) in [(6, "A-law"), (7, "µ-law")] {
+        let desk = Desk::new();
+        let mut wav = Wav::new(tag, 1, 8_000, 8, every_byte.clone());
+        wav.extension = vec![0, 0];
+        let input = desk.write("in.wav", &wav.bytes());
+        desk.prepare(&input, &Options::default()).expect(codec);
+        let reference = desk.path("reference.raw");
+        crate::kit::convert(&input, "-f s16le -c:a pcm_s16le", &reference);
+        let ours = std::fs::read(desk.output()).expect("the output");
+        assert!(
+            ours[44..] == std::fs::read(reference).expect("the reference"),
+            "{codec}: the samples differ"
+        );
+    }
+}
+
+#[test]
 fn a_wav_within_a_byte_of_honest_goes_through() {
     let desk = Desk::new();
     let mut wav = Wav::pcm16(2, 8_000, &voice());
@@ -159,6 +179,29 @@ fn a_wav_without_samples_is_empty() {
         .prepare(&desk.write("in", &Wav::pcm16(1, 8_000, &[]).bytes()), &with_ffmpeg())
         .expect_err("empty");
     assert_eq!(error.code(), "empty");
+}
+
+#[test]
+fn a_wav_that_ends_before_its_samples_is_damaged() {
+    let bytes = Wav::pcm16(1, 8_000, &voice()).bytes();
+    for len in [12, 20, 30, 37] {
+        let desk = Desk::new();
+        let error = desk.prepare(&desk.write("in", &bytes[..len]), &with_ffmpeg()).expect_err("cut");
+        assert_eq!(error.code(), "damaged", "cut at {len}: {error}");
+    }
+}
+
+#[test]
+fn big_endian_wav_is_left_to_ffmpeg() {
+    let desk = Desk::new();
+    let samples: Vec<u8> = voice().iter().flat_map(|it| it.to_be_bytes()).collect();
+    let mut bytes = b"RIFX".to_vec();
+    bytes.extend(u32::try_from(36 + samples.len()).expect("small").to_be_bytes());
+    bytes.extend(b"WAVEfmt \0\0\0\x10\0\x01\0\x02\0\0\x1f\x40\0\0\x7d\0\0\x04\0\x10data");
+    bytes.extend(u32::try_from(samples.len()).expect("small").to_be_bytes());
+    bytes.extend(samples);
+    let prepared = desk.prepare(&desk.write("in", &bytes), &with_ffmpeg()).expect("RIFX");
+    assert_eq!((prepared.decoder, prepared.duration_ms), (Decoder::Ffmpeg, 2000));
 }
 
 #[test]

@@ -1,0 +1,127 @@
+//! How loud each 20 ms of a channel is, in a byte, and whether it is a call progress tone.
+
+use crate::lanes;
+use crate::tone::ToneProbe;
+
+/// Length of a frame, in milliseconds.
+pub const FRAME_MS: u64 = 20;
+/// Frames below this level are not looked at more closely, in dBFS.
+pub(crate) const AUDIBLE_DB: f32 = -58.0;
+/// The lowest level a byte can tell, in dBFS.
+pub(crate) const SILENCE_DB: f32 = -127.0;
+/// The byte of a frame that is a pure tone; all others are half decibels above [`SILENCE_DB`].
+pub(crate) const TONE: u8 = u8::MAX;
+
+/// Samples are averaged down to no less than this rate before they are measured, in Hz.
+const ANALYSIS_RATE: u32 = 8_000;
+
+/// Measures one channel of interleaved samples.
+#[derive(Debug, Clone)]
+pub(crate) struct Meter {
+    channel: usize,
+    channels: usize,
+    /// Samples averaged into one.
+    averaged: usize,
+    probe: ToneProbe,
+    frame: Vec<f32>,
+    /// Averaged samples of the frame that is being filled; rates that are no multiple of 50 take turns.
+    room: usize,
+    frame_len: f64,
+    frame_end: f64,
+    levels: Vec<u8>,
+}
+
+impl Meter {
+    pub(crate) fn new(sample_rate: u32, channel: usize, channels: usize) -> Self {
+        let averaged = (sample_rate / ANALYSIS_RATE).max(1);
+        let rate = f64::from(sample_rate) / f64::from(averaged);
+        #[expect(clippy::cast_precision_loss, reason = "20")]
+        let frame_len = rate * FRAME_MS as f64 / 1000.0;
+        let room = ceil(frame_len);
+        #[expect(clippy::cast_possible_truncation, reason = "a sample rate fits")]
+        let probe = ToneProbe::new(rate as f32, room);
+        Self {
+            channel,
+            channels,
+            averaged: averaged as usize,
+            probe,
+            frame: Vec::with_capacity(room),
+            room,
+            frame_len,
+            frame_end: frame_len,
+            levels: Vec::new(),
+        }
+    }
+
+    /// Interleaved samples that become one measured sample: only whole groups can be pushed.
+    pub(crate) fn group(&self) -> usize {
+        self.averaged * self.channels
+    }
+
+    pub(crate) fn push(&mut self, interleaved: &[f32]) {
+        #[expect(clippy::cast_precision_loss, reason = "below 25")]
+        let share = 1.0 / self.averaged as f32;
+        let (channel, channels) = (self.channel, self.channels);
+        let size = self.group();
+        let mut rest = interleaved;
+        loop {
+            let missing = (self.room - self.frame.len()) * size;
+            let (now, later) = rest.split_at(missing.min(rest.len()));
+            rest = later;
+            let groups = now.chunks_exact(size);
+            match (self.averaged, channels) {
+                (1, 1) => self.frame.extend_from_slice(now),
+                (1, _) => self.frame.extend(groups.map(|group| group[channel])),
+                _ => self.frame.extend(
+                    groups.map(|group| group.iter().skip(channel).step_by(channels).sum::<f32>() * share),
+                ),
+            }
+            if self.frame.len() < self.room {
+                return;
+            }
+            self.close_frame();
+        }
+    }
+
+    fn close_frame(&mut self) {
+        #[expect(clippy::cast_precision_loss, reason = "some hundred samples")]
+        let len = self.frame.len() as f32;
+        let (sum, squares) = lanes::sum_and_energy(&self.frame);
+        // Each frame's own mean is removed: an offset of a cheap converter is no sound.
+        let energy = (squares - sum * sum / len).max(0.0);
+        let level = 10.0 * (energy / len + 1e-13).log10();
+        let tone = level > AUDIBLE_DB && self.probe.is_tone(&self.frame, energy);
+        self.levels.push(if tone { TONE } else { to_byte(level) });
+        let begun = ceil(self.frame_end);
+        self.frame_end += self.frame_len;
+        self.room = ceil(self.frame_end) - begun;
+        self.frame.clear();
+    }
+
+    /// One byte for each full frame.
+    pub(crate) fn into_levels(self) -> Vec<u8> {
+        self.levels
+    }
+}
+
+/// The byte of a level.
+pub(crate) fn to_byte(level_db: f32) -> u8 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+    let byte = ((level_db - SILENCE_DB) * 2.0) as u8;
+    byte.min(TONE - 1)
+}
+
+/// The level of a byte, in dBFS.
+pub(crate) fn to_level(byte: u8) -> f32 {
+    f32::from(byte) / 2.0 + SILENCE_DB
+}
+
+fn ceil(position: f64) -> usize {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "hours of samples, and positive"
+    )]
+    let ceil = position.ceil() as usize;
+    ceil
+}
