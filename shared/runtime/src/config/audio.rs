@@ -28,7 +28,7 @@ const DECODE_TIMEOUT_SECONDS: Variable = Variable::with_default(
 );
 const MIN_SPEECH_MS: Variable = Variable::with_default(
     "FLYSK_AUDIO_MIN_SPEECH_MS",
-    "500",
+    "100",
     "Recordings with less speech than this end as `no speech` and cost nothing, in milliseconds.",
 );
 

@@ -10,10 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Parser;
-use flysk_runtime::config::{Database, Env, Redis};
-use secrecy::ExposeSecret as _;
 
-use crate::stand::{Client, Options, RECORDINGS, Stand, Transcription};
+use crate::stand::{Client, Options, Stand, Transcription};
 
 pub use report::Report;
 
@@ -57,11 +55,15 @@ impl Demo {
         for recording in &chosen {
             recording.put_into(folder.path())?;
         }
-        show::headline("Starting: MySQL and Redis are there; API, worker, simulators of amoCRM, SpeechKit, YandexGPT, storage");
-        let stand = Stand::start(options(folder.path().to_owned(), self.pace)?).await?;
+        show::headline(
+            "Starting: MySQL and Redis are there; API, worker, simulators of amoCRM, SpeechKit, YandexGPT, storage",
+        );
+        let stand = Stand::start(Options::from_env(folder.path().to_owned(), self.pace)?).await?;
         show::headline("Installing FlySense into amoCRM account demo.amocrm.ru through its OAuth redirect");
         stand.install().await?;
-        show::note("the code was exchanged by a job, the tokens are sealed at rest, call hooks are subscribed");
+        show::note(
+            "the code was exchanged by a job, the tokens are sealed at rest, call hooks are subscribed",
+        );
         let client = stand.client()?;
         let reports = transcribe(&stand, &client, &chosen).await?;
         if let Some(path) = &self.json {
@@ -120,7 +122,11 @@ async fn follow(client: &Client, note: u64) -> anyhow::Result<Transcription> {
                 return client.transcription(&call.id).await;
             }
         }
-        anyhow::ensure!(Instant::now() < deadline, "the call of note {note} did not end in {} s", PATIENCE.as_secs());
+        anyhow::ensure!(
+            Instant::now() < deadline,
+            "the call of note {note} did not end in {} s",
+            PATIENCE.as_secs()
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -136,21 +142,4 @@ async fn wait_until_deleted(stand: &Stand, id: &str) -> anyhow::Result<usize> {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-}
-
-fn options(recordings: PathBuf, pace: f64) -> anyhow::Result<Options> {
-    let env = Env::from_process();
-    let hint = "run `cargo xtask demo`, which starts private servers";
-    let database = Database::from_env(&env).context(hint)?;
-    let redis = Redis::from_env(&env).context(hint)?;
-    let binaries = std::env::current_exe()?.parent().context("an executable lies in a folder")?.to_owned();
-    Ok(Options {
-        database_url: database.url.expose_secret().to_owned(),
-        redis_url: redis.url.expose_secret().to_owned(),
-        binaries,
-        pace,
-        recordings,
-        manifest: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(RECORDINGS).join("manifest.json"),
-        more: std::collections::BTreeMap::new(),
-    })
 }

@@ -18,8 +18,10 @@ pub(super) struct Recording {
 
 impl Recording {
     fn new(path: PathBuf, manifest: &Value) -> anyhow::Result<Self> {
-        let name = path.file_name().and_then(|name| name.to_str()).context("a recording has a name")?.to_owned();
-        let duration_ms = manifest.get(&name).and_then(|entry| entry.get("duration_ms")).and_then(Value::as_u64);
+        let name =
+            path.file_name().and_then(|name| name.to_str()).context("a recording has a name")?.to_owned();
+        let duration_ms =
+            manifest.get(&name).and_then(|entry| entry.get("duration_ms")).and_then(Value::as_u64);
         Ok(Self { name, path, duration_ms })
     }
 
@@ -31,7 +33,8 @@ impl Recording {
 
     /// Puts a copy where the simulated host of recordings serves from.
     pub(super) fn put_into(&self, folder: &Path) -> anyhow::Result<()> {
-        std::fs::copy(&self.path, folder.join(&self.name)).with_context(|| format!("cannot read {}", self.path.display()))?;
+        std::fs::copy(&self.path, folder.join(&self.name))
+            .with_context(|| format!("cannot read {}", self.path.display()))?;
         Ok(())
     }
 }

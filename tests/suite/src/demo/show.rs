@@ -122,7 +122,10 @@ pub(super) fn addresses(stand: &Stand) -> anyhow::Result<()> {
     println!("   amoCRM           {}  (simulated; control under /_sim/)", stand.outside.amocrm.url);
     println!("   SpeechKit        {}  (simulated)", stand.outside.speechkit.url);
     println!("   Object Storage   {}  (simulated)", stand.outside.s3.url);
-    println!("   A token for Swagger UI's Authorize button, good for half an hour:\n   {}", stand.client()?.token()?);
+    println!(
+        "   A token for Swagger UI's Authorize button, good for half an hour:\n   {}",
+        stand.client()?.token()?
+    );
     Ok(())
 }
 

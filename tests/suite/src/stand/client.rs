@@ -67,9 +67,16 @@ impl Client {
     }
 
     /// A request with a fresh token; status and JSON body.
-    pub async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<(StatusCode, Value)> {
-        let mut request =
-            self.http.request(method, format!("{}{path}", self.api_url)).header("X-Auth-Token", self.token()?);
+    pub async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<(StatusCode, Value)> {
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.api_url))
+            .header("X-Auth-Token", self.token()?);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -91,7 +98,8 @@ impl Client {
 
     /// One transcription.
     pub async fn transcription(&self, id: &str) -> anyhow::Result<Transcription> {
-        let (status, answer) = self.request(Method::GET, &format!("/v1/flysense/transcriptions/{id}"), None).await?;
+        let (status, answer) =
+            self.request(Method::GET, &format!("/v1/flysense/transcriptions/{id}"), None).await?;
         if status != StatusCode::OK {
             bail!("{status}: {answer}");
         }

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use flysk_simulators::amocrm::{self, Account, Amocrm, Direction, EntityType, Integration, NewCall, Plan, Platform, User};
+use flysk_simulators::amocrm::{
+    self, Account, Amocrm, Direction, EntityType, Integration, NewCall, Plan, Platform, User,
+};
 use flysk_simulators::speechkit::{Behaviour, Manifest, Quotas, Storage};
 use flysk_simulators::{Control, Credential, Running, SimClock, recordings, s3, speechkit, yandexgpt};
 

@@ -7,11 +7,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use flysk_runtime::config::{Database, Env, Redis};
 use flysk_store::Pool;
+use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
 use super::client::Client;
-use super::outside::Outside;
+use super::outside::{Outside, RECORDINGS};
 use super::{CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN};
 
 /// How long starting and stopping may take on a busy machine.
@@ -34,6 +36,33 @@ pub struct Options {
     pub manifest: PathBuf,
     /// Variables on top, for tests that want something else.
     pub more: BTreeMap<String, String>,
+}
+
+impl Options {
+    /// On the servers of `DATABASE_URL` and `REDIS_URL`, with our executables beside (or above) this one.
+    pub fn from_env(recordings: PathBuf, pace: f64) -> anyhow::Result<Self> {
+        let env = Env::from_process();
+        let hint = "run it by `cargo xtask`, which starts private servers";
+        let (database, redis) =
+            (Database::from_env(&env).context(hint)?, Redis::from_env(&env).context(hint)?);
+        let own = std::env::current_exe()?;
+        let binaries = own.ancestors().find(|folder| folder.join("flysk-api").exists());
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        Ok(Self {
+            database_url: database.url.expose_secret().to_owned(),
+            redis_url: redis.url.expose_secret().to_owned(),
+            binaries: binaries.context("flysk-api is not built: cargo build --bins")?.to_owned(),
+            pace,
+            recordings,
+            manifest: repository.join(RECORDINGS).join("manifest.json"),
+            more: BTreeMap::new(),
+        })
+    }
+
+    /// The same with the recordings of the fixtures.
+    pub fn with_fixtures(pace: f64) -> anyhow::Result<Self> {
+        Self::from_env(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(RECORDINGS), pace)
+    }
 }
 
 /// The product, running.
@@ -104,7 +133,8 @@ impl Stand {
                 &events,
             ],
         )?;
-        let token = printed.lines().find_map(|line| line.split_whitespace().find(|word| word.starts_with("fpt_")));
+        let token =
+            printed.lines().find_map(|line| line.split_whitespace().find(|word| word.starts_with("fpt_")));
         self.project_token = token.with_context(|| format!("no project token in: {printed}"))?.to_owned();
         self.environment.insert("FLYSENSE_PROJECT_TOKEN".to_owned(), self.project_token.clone());
         Ok(())

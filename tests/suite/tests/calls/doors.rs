@@ -1,0 +1,147 @@
+//! Who may come in, and what they see.
+
+use std::time::Duration;
+
+use flysk_simulators::amocrm::{Account, Plan, Platform, User};
+use flysk_suite::stand::{ACCOUNT, CLIENT_ID, Stand};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::stand;
+
+const NEIGHBOUR: u64 = 39_999_999;
+
+fn move_neighbour_in(stand: &Stand) -> anyhow::Result<()> {
+    let admin = User {
+        id: 901,
+        name: "Сосед".to_owned(),
+        email: "901@example.test".to_owned(),
+        is_admin: true,
+        is_active: true,
+        is_free: false,
+    };
+    Ok(stand.outside.amocrm.state.add_account(Account {
+        id: NEIGHBOUR,
+        subdomain: "neighbour".to_owned(),
+        name: "Соседи".to_owned(),
+        platform: Platform::Amocrm,
+        plan: Plan::Extended,
+        users: vec![admin],
+        blocked: false,
+        unpaid_since: None,
+        former_subdomains: Vec::new(),
+    })?)
+}
+
+/// No token, a forged one, a neighbour's, an ordinary user's: each gets exactly what is theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_door_knows_who_comes() -> anyhow::Result<()> {
+    let stand = stand().await?;
+    move_neighbour_in(&stand)?;
+    let client = stand.client()?;
+    let note = stand.outside.call_arrives(Some(stand.outside.recording_url("sales-mono-8k.mp3")), 42)?;
+    let call = client.wait_for_end(note, Duration::from_secs(60)).await?;
+    let path = format!("/v1/flysense/transcriptions/{}", call.id);
+
+    let http = reqwest::Client::builder().build()?;
+    let bare = http.get(format!("{}{path}", stand.api_url)).send().await?;
+    assert_eq!(bare.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(bare.headers()["content-type"], "application/problem+json");
+    assert_eq!(bare.json::<Value>().await?["code"], "unauthorized");
+    let forged = jsonwebtoken::encode(
+        &jsonwebtoken::Header::default(),
+        &json!({ "iss": "https://demo.amocrm.ru", "aud": "https://flysk.example.test", "exp": 4_000_000_000_u64,
+                 "account_id": ACCOUNT, "user_id": 501, "client_uuid": CLIENT_ID }),
+        &jsonwebtoken::EncodingKey::from_secret(b"guessed"),
+    )?;
+    let answer = http.get(format!("{}{path}", stand.api_url)).header("X-Auth-Token", forged).send().await?;
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+
+    // A neighbour without an install, then with one: never our call.
+    let neighbour = client.acting_as(NEIGHBOUR, 901);
+    assert_eq!(neighbour.request(Method::GET, &path, None).await?.0, StatusCode::FORBIDDEN);
+    stand.outside.amocrm.state.install(CLIENT_ID, NEIGHBOUR, None).await?;
+    stand.wait_for("SELECT COUNT(*) FROM flysense_accounts WHERE hooks_state = 'subscribed'", 2).await?;
+    assert_eq!(neighbour.request(Method::GET, &path, None).await?.0, StatusCode::NOT_FOUND);
+    let edit = json!({ "version": 0, "tags": ["чужой"] });
+    assert_eq!(neighbour.request(Method::PATCH, &path, Some(&edit)).await?.0, StatusCode::NOT_FOUND);
+
+    // An ordinary user reads, and may not decide for the account.
+    let user = client.acting_as(ACCOUNT, 502);
+    assert_eq!(user.request(Method::GET, &path, None).await?.0, StatusCode::OK);
+    let decide = json!({ "auto": false, "left_channel": "client" });
+    let (status, problem) = user.request(Method::PUT, "/v1/flysense/preferences", Some(&decide)).await?;
+    assert_eq!((status, problem["code"].as_str()), (StatusCode::FORBIDDEN, Some("admin_only")));
+    let (status, _) = client.request(Method::PUT, "/v1/flysense/preferences", Some(&decide)).await?;
+    assert_eq!(status, StatusCode::OK);
+    Ok(())
+}
+
+/// Tags and summary are edited under a version; operator and client can be swapped by hand.
+#[tokio::test(flavor = "multi_thread")]
+async fn managers_edit_and_nobody_overwrites_another() -> anyhow::Result<()> {
+    let stand = stand().await?;
+    let client = stand.client()?;
+    let note = stand.outside.call_arrives(Some(stand.outside.recording_url("sales-stereo-44k.mp3")), 42)?;
+    let call = client.wait_for_end(note, Duration::from_secs(60)).await?;
+    let path = format!("/v1/flysense/transcriptions/{}", call.id);
+    let speaker = |view: &Value| view["utterances"][0]["speaker"].as_str().map(str::to_owned);
+    assert_eq!(speaker(&call.raw).as_deref(), Some("operator"));
+
+    let edit = json!({ "version": 0, "tags": [" счёт ", "счёт", "перезвонить"], "summary": "Просит счёт.", "roles_swapped": true });
+    let (status, edited) = client.request(Method::PATCH, &path, Some(&edit)).await?;
+    assert_eq!(status, StatusCode::OK, "{edited}");
+    assert_eq!(edited["tags"], json!(["счёт", "перезвонить"]));
+    assert_eq!(
+        (edited["summary"].as_str(), speaker(&edited).as_deref()),
+        (Some("Просит счёт."), Some("client"))
+    );
+
+    let (status, problem) = client.request(Method::PATCH, &path, Some(&edit)).await?;
+    assert_eq!((status, problem["code"].as_str()), (StatusCode::CONFLICT, Some("version_conflict")));
+    let long = json!({ "version": 2, "tags": ["х".repeat(61)] });
+    assert_eq!(client.request(Method::PATCH, &path, Some(&long)).await?.0, StatusCode::UNPROCESSABLE_ENTITY);
+    Ok(())
+}
+
+/// Swagger UI needs nothing from elsewhere, pages of amoCRM may call us, strangers' pages may not, and a
+/// forged hook address is not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_hooks_and_preflights() -> anyhow::Result<()> {
+    let stand = stand().await?;
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::limited(3)).build()?;
+    let docs = http.get(format!("{}/docs", stand.api_url)).send().await?.text().await?;
+    assert!(docs.contains("swagger-ui"), "no Swagger UI");
+    for outside in ["src=\"http", "href=\"http", "src=\"//", "href=\"//"] {
+        assert!(!docs.contains(outside), "Swagger UI loads {outside}");
+    }
+    let path = format!("{}/v1/flysense/transcriptions", stand.api_url);
+    let preflight = |origin: &'static str| {
+        http.request(Method::OPTIONS, &path)
+            .header("Origin", origin)
+            .header("Access-Control-Request-Method", "POST")
+            .header("Access-Control-Request-Headers", "x-auth-token,content-type")
+            .send()
+    };
+    let answer = preflight("https://demo.amocrm.ru").await?;
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    assert_eq!(answer.headers()["access-control-allow-origin"], "https://demo.amocrm.ru");
+    assert!(preflight("https://evil.example").await?.headers().get("access-control-allow-origin").is_none());
+    let refused = http.get(&path).header("Origin", "https://demo.amocrm.ru").send().await?;
+    assert_eq!(
+        refused.headers()["access-control-allow-origin"],
+        "https://demo.amocrm.ru",
+        "errors need it too"
+    );
+
+    let install: String =
+        sqlx::query_scalar("SELECT install_id FROM flysense_accounts").fetch_one(&stand.pool).await?;
+    let forged = format!("{}/hooks/amocrm/{install}/{}", stand.api_url, "0".repeat(64));
+    assert_eq!(http.post(forged).body("account[id]=1").send().await?.status(), StatusCode::NOT_FOUND);
+    let stray = http.get(format!("{}/no/such/page", stand.api_url)).send().await?;
+    assert_eq!(
+        (stray.status(), stray.json::<Value>().await?["code"].as_str()),
+        (StatusCode::NOT_FOUND, Some("not_found"))
+    );
+    Ok(())
+}
