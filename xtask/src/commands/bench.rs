@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: the measured tables of `docs/benchmarks.md`.
 
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 
 use anyhow::Result;
 
@@ -14,11 +14,13 @@ pub fn run(args: &[String]) -> Result<ExitStatus> {
     prepare()?;
     // Peers to measure against; without one its rows are left out.
     programs::install(&[&SOX, &NODE]);
-    let package = ["-p", "flysk-api", "-p", "flysk-workers", "-p", "flysk-suite"];
-    process::check("the build", workspace::cargo(["build", "--release", "--bins"]).args(package))?;
+    let package = ["-p", "flysk-api", "-p", "flysk-workers", "-p", "flysk-suite", "-p", "flysk-audio"];
+    let what =
+        ["--bin", "flysk-api", "--bin", "flysk-worker", "--bin", "flysk-bench", "--example", "prepare"];
+    process::check("the build", workspace::cargo(["build", "--release"]).args(package).args(what))?;
     let private = Private::up("bench", Durability::Machine)?;
-    let mut command =
-        workspace::cargo(["run", "--release", "-p", "flysk-suite", "--bin", "flysk-bench", "--"]);
+    // Not by `cargo run`: it would choose features anew, and build half of it again.
+    let mut command = Command::new(workspace::target().join("release").join("flysk-bench"));
     command.args(args);
     with_services(&mut command, private.state());
     command.env("FLYSK_BIN_DIR", workspace::target().join("release"));

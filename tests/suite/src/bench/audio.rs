@@ -1,0 +1,232 @@
+//! Preparing recordings: processor time and memory per hour of audio, beside ffmpeg and sox.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use tempfile::TempDir;
+use xtask::programs::{FFMPEG, SOX};
+
+use super::child::{Cost, measure};
+use super::machine::version;
+use super::servers::binaries;
+use super::table::{Table, at_most, budgets};
+use crate::stand::RECORDINGS;
+
+/// Each command runs so often, in turns; the run that cost least was disturbed least.
+const ROUNDS: usize = 3;
+/// A little less than the four hours that recognition takes.
+const LONG_MINUTES: u32 = 239;
+/// The budget of a four-hour call.
+const LONG_BUDGET_MIB: f64 = 64.0;
+
+/// What is measured: a name, and the fixture it is looped from.
+const INPUTS: [(&str, &str); 4] = [
+    ("8 kHz mono MP3", "sales-mono-8k.mp3"),
+    ("44.1 kHz stereo MP3", "sales-stereo-44k.mp3"),
+    ("8 kHz stereo µ-law WAV", "support-stereo-mulaw.wav"),
+    ("mono Ogg Opus", "support-mono-opus.ogg"),
+];
+
+/// What `prepare` says of its work, as far as the peers have to do the same.
+#[derive(Debug, Deserialize)]
+struct Prepared {
+    passthrough: bool,
+    container: String,
+    channels: u16,
+    sample_rate: u32,
+    duration_ms: u64,
+}
+
+/// The programs and the folder they work in.
+struct Tools {
+    prepare: PathBuf,
+    ffmpeg: PathBuf,
+    sox: Option<PathBuf>,
+    folder: TempDir,
+}
+
+/// Runs the part; recordings are `minutes` long.
+pub(super) async fn run(minutes: u32) -> anyhow::Result<String> {
+    tokio::task::spawn_blocking(move || Tools::find()?.run(minutes)).await?
+}
+
+impl Tools {
+    fn find() -> anyhow::Result<Self> {
+        let prepare = binaries()?.join("examples").join("prepare");
+        anyhow::ensure!(prepare.is_file(), "the example `prepare` of flysk-audio is not built");
+        let ffmpeg = FFMPEG.find().context("ffmpeg is not installed")?;
+        Ok(Self { prepare, ffmpeg, sox: SOX.find(), folder: tempfile::tempdir()? })
+    }
+
+    fn run(&self, minutes: u32) -> anyhow::Result<String> {
+        let mut costs = Table::new(&[
+            "one hour of",
+            "what comes out",
+            "ours",
+            "ours, decoding only",
+            "`ffmpeg -threads 1`",
+            "sox",
+            "ours ÷ ffmpeg (CPU)",
+        ]);
+        let mut verdicts = budgets();
+        for (name, fixture) in INPUTS {
+            self.compare(name, fixture, minutes, &mut costs, &mut verdicts)
+                .with_context(|| format!("{name}, {fixture}"))?;
+        }
+        let (long_name, long_fixture) = INPUTS[0];
+        let long = self.looped(long_fixture, LONG_MINUTES)?;
+        let cost = measure(Command::new(&self.prepare).arg(&long).arg(self.folder.path().join("long.out")))?;
+        let peak = mib(cost.peak_kib);
+        verdicts.row(vec![
+            "peak memory of a 4 h call < 64 MiB".to_owned(),
+            format!("{peak:.1} MiB, {:.2} s ({long_name}, {LONG_MINUTES} min)", cost.cpu.as_secs_f64()),
+            at_most(peak, LONG_BUDGET_MIB, "something grows with the length"),
+        ]);
+        Ok(format!("{costs}\n{verdicts}\n{}", self.remarks(minutes)))
+    }
+
+    fn compare(
+        &self,
+        name: &str,
+        fixture: &str,
+        minutes: u32,
+        costs: &mut Table,
+        verdicts: &mut Table,
+    ) -> anyhow::Result<()> {
+        let input = self.looped(fixture, minutes)?;
+        let output = self.folder.path().join("out.wav");
+        let mut ours = Command::new(&self.prepare);
+        ours.arg(&input).arg(&output);
+        let prepared: Prepared = serde_json::from_str(&measure(&mut ours)?.stdout)?;
+        let mut decode = Command::new(&self.prepare);
+        decode.arg("--decode").arg(&input);
+        let mut ffmpeg = self.ffmpeg(&input, &output, &prepared);
+        let mut sox = self.sox.as_ref().map(|sox| sox_command(sox, &input, &output, &prepared));
+        let mut best: [Option<anyhow::Result<Cost>>; 4] = [None, None, None, None];
+        for _ in 0..ROUNDS {
+            let commands = [Some(&mut ours), Some(&mut decode), Some(&mut ffmpeg), sox.as_mut()];
+            for (best, command) in best.iter_mut().zip(commands) {
+                if let Some(command) = command {
+                    *best = Some(cheaper(best.take(), measure(command)));
+                }
+            }
+        }
+        let [ours, decode, ffmpeg, sox] = best;
+        let (ours, ffmpeg) = (ours.context("not run")??, ffmpeg.context("not run")??);
+        let hours = Duration::from_millis(prepared.duration_ms).as_secs_f64() / 3_600.0;
+        let cell =
+            |cost: &Cost| format!("{:.2} s, {:.0} MiB", cost.cpu.as_secs_f64() / hours, mib(cost.peak_kib));
+        let told = |cost: Option<anyhow::Result<Cost>>| match cost {
+            None => "not installed".to_owned(),
+            Some(Ok(cost)) => cell(&cost),
+            Some(Err(_)) => "cannot read it".to_owned(),
+        };
+        let ratio = ours.cpu.as_secs_f64() / ffmpeg.cpu.as_secs_f64();
+        let (ours, ffmpeg) = (cell(&ours), cell(&ffmpeg));
+        costs.row(vec![
+            name.to_owned(),
+            prepared.target(),
+            ours,
+            told(decode),
+            ffmpeg,
+            told(sox),
+            format!("{ratio:.2}"),
+        ]);
+        let why = "ours also looks for speech, tones and equal channels while it decodes";
+        verdicts.row(vec![
+            format!("CPU time ≤ ffmpeg's, {name}"),
+            format!("{ratio:.2} of ffmpeg's"),
+            at_most(ratio, 1.0, why),
+        ]);
+        Ok(())
+    }
+
+    /// A recording of `minutes`, repeated from a fixture without encoding it anew.
+    fn looped(&self, fixture: &str, minutes: u32) -> anyhow::Result<PathBuf> {
+        let fixture = xtask::workspace::root().join(RECORDINGS).join(fixture);
+        let extension =
+            fixture.extension().and_then(|it| it.to_str()).context("a fixture has an extension")?;
+        let looped = self.folder.path().join(format!("{minutes}min.{extension}"));
+        let mut command = Command::new(&self.ffmpeg);
+        command.args(["-nostdin", "-v", "error", "-y", "-stream_loop", "-1", "-i"]).arg(fixture);
+        command.args(["-t", &(minutes * 60).to_string(), "-c", "copy"]).arg(&looped);
+        measure(&mut command)?;
+        Ok(looped)
+    }
+
+    /// The same work: where the recording passes through, ours decodes and writes nothing, and so does the peer.
+    fn ffmpeg(&self, input: &Path, output: &Path, prepared: &Prepared) -> Command {
+        let mut command = Command::new(&self.ffmpeg);
+        command.args(["-nostdin", "-v", "error", "-threads", "1", "-y", "-i"]).arg(input);
+        if prepared.keeps_its_frames() {
+            command.args(["-map", "0:a", "-f", "null", "-"]);
+        } else {
+            command.args(["-ar", &prepared.sample_rate.to_string(), "-ac", &prepared.channels.to_string()]);
+            command.args(["-c:a", "pcm_s16le"]).arg(output);
+        }
+        command
+    }
+
+    fn remarks(&self, minutes: u32) -> String {
+        let sox = self.sox.as_deref().and_then(|sox| version(sox, &["--version"]));
+        format!(
+            "Recordings of {minutes} min, looped from `{RECORDINGS}` by `ffmpeg -stream_loop -1 -t … -c copy`; the cheapest of {ROUNDS} runs\n\
+             in turns; CPU is user + system time, memory the peak of the process. Commands: `prepare IN OUT` and `prepare --decode IN`\n\
+             (example of flysk-audio), `ffmpeg -threads 1 -i IN -map 0:a -f null -` and `sox IN -n` where the recording is uploaded as it\n\
+             is, `ffmpeg -threads 1 -i IN -ar R -ac C -c:a pcm_s16le OUT` and `sox IN -r R -c C -b 16 OUT` where it is converted.\n\
+             Peers: {}; {}.\n",
+            version(&self.ffmpeg, &["-version"]).unwrap_or_else(|| "ffmpeg".to_owned()),
+            sox.unwrap_or_else(|| "sox is not installed".to_owned()),
+        )
+    }
+}
+
+impl Prepared {
+    /// Nothing is encoded: the recording goes up as it is, or its frames without what stands around them.
+    fn keeps_its_frames(&self) -> bool {
+        self.passthrough || self.container == "Mp3"
+    }
+
+    fn target(&self) -> String {
+        if self.keeps_its_frames() {
+            "the recording itself, measured".to_owned()
+        } else {
+            format!("16-bit WAV, {} Hz, {} channel(s)", self.sample_rate, self.channels)
+        }
+    }
+}
+
+fn sox_command(sox: &Path, input: &Path, output: &Path, prepared: &Prepared) -> Command {
+    let mut command = Command::new(sox);
+    command.arg(input);
+    if prepared.keeps_its_frames() {
+        command.arg("-n");
+    } else {
+        command.args([
+            "-r",
+            &prepared.sample_rate.to_string(),
+            "-c",
+            &prepared.channels.to_string(),
+            "-b",
+            "16",
+        ]);
+        command.arg(output);
+    }
+    command
+}
+
+/// The cheaper of two runs; a failure stays one.
+fn cheaper(before: Option<anyhow::Result<Cost>>, now: anyhow::Result<Cost>) -> anyhow::Result<Cost> {
+    match (before, now) {
+        (Some(Ok(before)), Ok(now)) if before.cpu <= now.cpu => Ok(before),
+        (Some(Err(error)), _) => Err(error),
+        (_, now) => now,
+    }
+}
+
+fn mib(kib: u64) -> f64 {
+    f64::from(u32::try_from(kib).unwrap_or(u32::MAX)) / 1024.0
+}

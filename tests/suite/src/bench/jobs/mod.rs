@@ -1,0 +1,109 @@
+//! Both lanes of jobs: how soon a job starts, how many go through, beside BullMQ on the same Redis.
+
+mod bullmq;
+mod cheap;
+mod durable;
+pub(super) mod role;
+pub(super) mod schedule;
+mod tally;
+pub(super) mod workers;
+
+use std::path::Path;
+
+use super::machine::version;
+use super::servers::Servers;
+use super::table::{Table, at_least, at_most, budgets};
+use super::times::Times;
+
+pub(super) use tally::Poll;
+
+/// Jobs one process runs at once: the default of `FLYSK_WORKER_CONCURRENCY`; the peer's is the same.
+pub(super) const CONCURRENCY: usize = 16;
+/// How many jobs wait when a throughput run begins.
+const DURABLE_BACKLOG: u32 = 5_000;
+const REDIS_BACKLOG: u32 = 20_000;
+/// Latency: a job each 50 ms counts as idle.
+const IDLE: Pace = Pace { per_second: 20, jobs: 200 };
+const BUSY: Pace = Pace { per_second: 500, jobs: 5_000 };
+
+/// How fast jobs are enqueued while their starts are timed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// Evenly, whether or not earlier ones have started.
+    pub(super) per_second: u32,
+    /// Altogether.
+    pub(super) jobs: u32,
+}
+
+/// Runs the part.
+pub(super) async fn run(servers: &Servers) -> anyhow::Result<String> {
+    let durable_idle = durable::latency(servers, IDLE).await?;
+    let durable_busy = durable::latency(servers, BUSY).await?;
+    let durable = [durable::throughput(servers, 1).await?, durable::throughput(servers, 4).await?];
+    let cheap = [cheap::throughput(servers, 1).await?, cheap::throughput(servers, 4).await?];
+    let peer = bullmq::run(servers).await;
+
+    let mut latency = Table::new(&["enqueue → start", "jobs", "p50", "p99"]);
+    let mut put = |name: &str, times: &Times| {
+        let cells = [50, 99].map(|percent| format!("{:.1} ms", times.ms(percent)));
+        latency.row([vec![name.to_owned(), times.count().to_string()], cells.to_vec()].concat());
+    };
+    put("durable lane, 20/s", &durable_idle);
+    put("durable lane, 500/s", &durable_busy);
+    let mut throughput =
+        Table::new(&["starts per second", "backlog", "1 worker process", "4 worker processes"]);
+    throughput.row(rates("durable lane (MySQL, commits flushed)", DURABLE_BACKLOG, durable));
+    throughput.row(rates("cheap lane (Redis)", REDIS_BACKLOG, cheap));
+    match &peer {
+        Ok(peer) => {
+            put(&format!("{}, 20/s", peer.version), &peer.idle);
+            put(&format!("{}, 500/s", peer.version), &peer.busy);
+            throughput.row(rates(&peer.version, REDIS_BACKLOG, peer.throughput));
+        }
+        Err(error) => throughput.row(vec!["BullMQ".to_owned(), format!("not run: {error:#}")]),
+    }
+    let verdicts = verdicts(&durable_idle, cheap, peer.as_ref().ok());
+    Ok(format!("{latency}\n{throughput}\n{verdicts}\n{}", remarks()))
+}
+
+fn rates(name: &str, backlog: u32, rates: [f64; 2]) -> Vec<String> {
+    let cells = rates.map(|rate| format!("{rate:.0}"));
+    [vec![name.to_owned(), backlog.to_string()], cells.to_vec()].concat()
+}
+
+fn verdicts(idle: &Times, cheap: [f64; 2], peer: Option<&bullmq::Peer>) -> Table {
+    let mut verdicts = budgets();
+    verdicts.row(vec![
+        "durable job, enqueue → start: p50 < 20 ms idle".to_owned(),
+        format!("{:.1} ms", idle.ms(50)),
+        at_most(idle.ms(50), 20.0, "two commits are flushed before a job starts: its own and its claim's"),
+    ]);
+    let why = "a lane fetches ticks one by one, because batches of apalis-redis stall or get lost; that is a script to fetch \
+               and a transaction to acknowledge for each, where BullMQ's one script ends a job and fetches the next";
+    for (at, processes) in [(0, "1 process"), (1, "4 processes")] {
+        let name = format!("cheap lane throughput ≥ BullMQ's, {processes}");
+        let (measured, verdict) = match peer {
+            Some(peer) => {
+                let (ours, theirs) = (cheap[at], peer.throughput[at]);
+                (format!("{:.2} of BullMQ's", ours / theirs), at_least(ours, theirs, why))
+            }
+            None => (format!("{:.0}/s", cheap[at]), "no peer in this run".to_owned()),
+        };
+        verdicts.row(vec![name, measured, verdict]);
+    }
+    verdicts
+}
+
+fn remarks() -> String {
+    let told = |program: Option<std::path::PathBuf>, args: &[&str]| {
+        program.and_then(|program| version(&program, args)).unwrap_or_else(|| "unknown version".to_owned())
+    };
+    format!(
+        "Jobs do nothing; {CONCURRENCY} run at once in each process, ours and the peer's. Latency runs from before the enqueuing transaction is\n\
+         opened (its own commit included) to the handler's first line, with one worker process; throughput from the first start to the last\n\
+         with the whole backlog waiting. Servers: {}; {}; Node.js {}.\n",
+        told(xtask::programs::MYSQL.find(), &["--version"]),
+        told(xtask::programs::REDIS.find(), &["--version"]),
+        version(Path::new("node"), &["--version"]).unwrap_or_else(|| "is not installed".to_owned()),
+    )
+}

@@ -1,0 +1,116 @@
+//! The retries promised to vendors, in real time, with the worker killed between two of them.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use chrono::{DateTime, Utc};
+use flysk_domain::SystemClock;
+use flysk_domain::trace::Trace;
+use flysk_jobs::Outbox;
+use flysk_store::Pool;
+
+use super::role::Role;
+use crate::bench::servers::Servers;
+use crate::bench::table::{Table, at_most, budgets};
+use crate::bench::times::Sample;
+use crate::chaos::work::{FailOnSchedule, create_tables};
+
+/// What is promised: so long after the failure before.
+const PROMISED_SECS: [i64; 3] = [10, 60, 300];
+/// How late a promised retry may be.
+const LATE_MS: f64 = 1_000.0;
+const PATIENCE: Duration = Duration::from_secs(420);
+
+/// Runs it: 371 s.
+pub(in crate::bench) async fn run(servers: &Servers) -> anyhow::Result<String> {
+    let (database_url, pool) = servers.fresh_database().await?;
+    create_tables(&pool).await?;
+    let role = Role::Fail { database_url, redis_url: servers.redis_url.clone() };
+    let outbox = Outbox::new(pool.clone(), None, Arc::new(SystemClock));
+    let trace = Trace { correlation_id: "bench-schedule".to_owned(), traceparent: None };
+    let mut unit = outbox.begin(trace).await?;
+    unit.enqueue(&FailOnSchedule { key: 1 }).await?.context("nothing waits yet")?;
+    unit.commit().await?;
+
+    let mut first = Killed::start(servers, &role)?;
+    wait_for_starts(&pool, 2).await?;
+    first.kill()?;
+    let _second = Killed::start(servers, &role)?;
+    let starts = wait_for_starts(&pool, 4).await?;
+
+    let mut table = Table::new(&["attempt", "promised after the one before", "came after", "late"]);
+    let mut latest = 0.0_f64;
+    for (number, (pair, promised)) in starts.windows(2).zip(PROMISED_SECS).enumerate() {
+        let [before, after] = pair else { continue };
+        let due = *before + chrono::Duration::seconds(promised);
+        let late = Sample(due.timestamp_micros(), after.timestamp_micros()).late().as_secs_f64() * 1_000.0;
+        anyhow::ensure!(*after >= due, "attempt {} came early", number + 2);
+        latest = latest.max(late);
+        let came = Sample(before.timestamp_micros(), after.timestamp_micros()).late();
+        table.row(vec![
+            (number + 2).to_string(),
+            format!("{promised} s"),
+            format!("{:.3} s", came.as_secs_f64()),
+            format!("{late:.0} ms"),
+        ]);
+    }
+    let mut verdicts = budgets();
+    verdicts.row(vec![
+        "retries after 10, 60, 300 s, never early, less than 1 s late".to_owned(),
+        format!("at most {latest:.0} ms late"),
+        at_most(latest, LATE_MS, "due rows are looked for every 250 ms; the machine was busier than that"),
+    ]);
+    Ok(format!(
+        "{table}\n{verdicts}\nThe worker was killed (`kill -9`) after attempt 2 and another one started; the schedule lies in MySQL. Ran beside the\n\
+         other parts.\n"
+    ))
+}
+
+/// Waits until the job was started so often; when.
+async fn wait_for_starts(pool: &Pool, wanted: usize) -> anyhow::Result<Vec<DateTime<Utc>>> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let starts: Vec<DateTime<Utc>> =
+            sqlx::query_scalar("SELECT at FROM chaos_starts ORDER BY attempt").fetch_all(pool).await?;
+        if starts.len() >= wanted {
+            return Ok(starts);
+        }
+        if Instant::now() > deadline {
+            bail!("{} of {wanted} attempts in {} s", starts.len(), PATIENCE.as_secs());
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// A worker that is ended by `kill -9`, at the latest when dropped.
+struct Killed(Child);
+
+impl Killed {
+    fn start(servers: &Servers, role: &Role) -> anyhow::Result<Self> {
+        let mut child = Command::new(servers.binaries.join("flysk-bench"))
+            .args(["--role", &serde_json::to_string(role)?])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        let stdout = child.stdout.take().context("stdout")?;
+        let worker = Self(child);
+        BufReader::new(stdout).read_line(&mut line)?;
+        if line.trim() == "ready" { Ok(worker) } else { bail!("the worker did not start") }
+    }
+
+    fn kill(&mut self) -> anyhow::Result<()> {
+        self.0.kill()?;
+        self.0.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _gone_already = self.kill();
+    }
+}

@@ -1,0 +1,126 @@
+//! `docs/benchmarks.md`: a section per part, each with the date of its own last run.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+
+use super::machine;
+
+/// Above all sections.
+const HEAD: &str = "\
+# Benchmarks
+
+Written by `cargo xtask bench`; do not edit. Peers are measured beside us in the same run, because ratios travel between machines
+and seconds do not. Servers are private, with MySQL flushing each commit to disk and Redis keeping its append-only file every second,
+as in production; executables are built with `--release`.
+
+Not measured by any part yet: `POST /v1/handshake`, the acceptance of amoCRM's hook at 500/s, charges of Flycoins, the idle process.
+";
+
+/// Sections and their headings, in the order of the page.
+const SECTIONS: [(&str, &str); 5] = [
+    ("audio", "Preparing recordings"),
+    ("jobs", "Jobs"),
+    ("schedule", "Promised retries in real time"),
+    ("recognitions", "Recognitions in flight"),
+    ("call", "From the hook to the transcript"),
+];
+
+/// What a part found.
+#[derive(Debug)]
+pub(super) struct Section {
+    /// When it began.
+    pub(super) at: DateTime<Utc>,
+    /// Load average of the last minute when it began.
+    pub(super) load_before: String,
+    /// And when it ended.
+    pub(super) load_after: String,
+    /// What the caller wants said.
+    pub(super) note: Option<String>,
+    /// Tables and remarks.
+    pub(super) body: String,
+}
+
+/// The file.
+#[derive(Debug)]
+pub(super) struct Page {
+    path: PathBuf,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { path: xtask::workspace::root().join("docs").join("benchmarks.md") }
+    }
+}
+
+impl Page {
+    /// Prints a section and puts it in the place of its last run; the others stay as they are.
+    #[expect(clippy::print_stdout, reason = "a bench talks to whoever called it")]
+    pub(super) fn put(&self, name: &str, section: &Section) -> anyhow::Result<()> {
+        let text = section.text(name);
+        println!("\n## {name}\n\n{text}");
+        let old = std::fs::read_to_string(&self.path).unwrap_or_default();
+        let new = render(|other| if other == name { Some(text.as_str()) } else { between(&old, other) });
+        std::fs::write(&self.path, new).with_context(|| format!("cannot write {}", self.path.display()))
+    }
+}
+
+impl Section {
+    fn text(&self, name: &str) -> String {
+        let option = if name == "schedule" { "--with-schedule" } else { name };
+        let mut text = format!(
+            "`cargo xtask bench -- {option}`, {}, on {}; load average {} before, {} after.\n",
+            self.at.format("%Y-%m-%d %H:%M UTC"),
+            machine::describe(),
+            self.load_before,
+            self.load_after
+        );
+        if let Some(note) = &self.note {
+            let _ = writeln!(text, "{note}");
+        }
+        text.push('\n');
+        text.push_str(self.body.trim_end());
+        text.push('\n');
+        text
+    }
+}
+
+fn render<'a>(section: impl Fn(&str) -> Option<&'a str>) -> String {
+    let mut page = HEAD.to_owned();
+    for (name, heading) in SECTIONS {
+        let (begin, end) = marks(name);
+        let text = section(name).unwrap_or("Not run yet.\n");
+        // Writing to a String cannot fail.
+        let _ = write!(page, "\n## {heading}\n{begin}\n{text}{end}\n");
+    }
+    page
+}
+
+/// Invisible when rendered.
+fn marks(name: &str) -> (String, String) {
+    (format!("<!-- {name} -->"), format!("<!-- /{name} -->"))
+}
+
+/// The text of a section of an earlier page.
+fn between<'a>(page: &'a str, name: &str) -> Option<&'a str> {
+    let (begin, end) = marks(name);
+    let (_, rest) = page.split_once(&begin)?;
+    Some(rest.split_once(&end)?.0.trim_start_matches('\n'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_of_one_part_keeps_the_others() {
+        let first = render(|name| (name == "audio").then_some("old audio\n"));
+        let second = render(|name| if name == "jobs" { Some("jobs\n") } else { between(&first, name) });
+        assert_eq!(between(&second, "audio"), Some("old audio\n"));
+        assert_eq!(between(&second, "jobs"), Some("jobs\n"));
+        assert_eq!(between(&second, "call"), Some("Not run yet.\n"));
+        assert_eq!(second.matches("# Benchmarks").count(), 1);
+    }
+}

@@ -1,0 +1,76 @@
+//! Tables, and what is said of a budget.
+
+use std::fmt::{self, Write as _};
+
+/// A table in Markdown.
+#[derive(Debug)]
+pub(super) struct Table {
+    head: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// With these columns.
+    pub(super) fn new(head: &[&str]) -> Self {
+        Self { head: head.iter().map(|&name| name.to_owned()).collect(), rows: Vec::new() }
+    }
+
+    /// One more row; missing cells stay empty.
+    pub(super) fn row(&mut self, mut cells: Vec<String>) {
+        cells.resize(self.head.len(), String::new());
+        self.rows.push(cells);
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = |cells: &[String]| {
+            cells.iter().fold(String::from("|"), |mut line, cell| {
+                // Writing to a String cannot fail.
+                let _ = write!(line, " {} |", cell.replace('|', "\\|").replace('\n', " "));
+                line
+            })
+        };
+        writeln!(f, "{}", line(&self.head))?;
+        writeln!(f, "{}", line(&vec!["---".to_owned(); self.head.len()]))?;
+        self.rows.iter().try_for_each(|row| writeln!(f, "{}", line(row)))
+    }
+}
+
+/// The table every part ends with.
+pub(super) fn budgets() -> Table {
+    Table::new(&["budget", "measured", "verdict"])
+}
+
+/// `value` should be no more than `budget`; `why` is said of a miss.
+pub(super) fn at_most(value: f64, budget: f64, why: &str) -> String {
+    if value <= budget { "kept".to_owned() } else { missed(value / budget - 1.0, why) }
+}
+
+/// `value` should be no less than `budget`; `why` is said of a miss.
+pub(super) fn at_least(value: f64, budget: f64, why: &str) -> String {
+    if value >= budget { "kept".to_owned() } else { missed(1.0 - value / budget, why) }
+}
+
+fn missed(share: f64, why: &str) -> String {
+    format!("missed by {:.0} %: {why}", share * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_tell_by_how_much() {
+        assert_eq!(at_most(20.0, 20.0, "x"), "kept");
+        assert_eq!(at_most(30.0, 20.0, "fsync"), "missed by 50 %: fsync");
+        assert_eq!(at_least(9.0, 12.0, "turns"), "missed by 25 %: turns");
+    }
+
+    #[test]
+    fn cells_cannot_break_the_table() {
+        let mut table = Table::new(&["a", "b"]);
+        table.row(vec!["x|y\nz".to_owned()]);
+        assert_eq!(table.to_string(), "| a | b |\n| --- | --- |\n| x\\|y z |  |\n");
+    }
+}

@@ -1,0 +1,9 @@
+//! `flysk-bench`: the measured tables of `docs/benchmarks.md`; run by `cargo xtask bench`.
+
+use clap::Parser;
+use flysk_suite::bench::Bench;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    Bench::parse().run().await
+}
