@@ -11,6 +11,7 @@ pub mod recordings;
 pub mod s3;
 pub mod server;
 pub mod speechkit;
+pub mod tbank;
 pub mod vendor;
 mod yandex;
 pub mod yandexgpt;

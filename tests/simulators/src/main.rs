@@ -10,12 +10,12 @@ use anyhow::Context;
 use clap::Parser;
 use flysk_simulators::speechkit::{Behaviour, Manifest, Quotas, Storage};
 use flysk_simulators::{
-    Control, Credential, Running, SimClock, amocrm, recordings, s3, speechkit, vendor, yandexgpt,
+    Control, Credential, Running, SimClock, amocrm, recordings, s3, speechkit, tbank, vendor, yandexgpt,
 };
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Simulators of amoCRM, SpeechKit, YandexGPT, Object Storage, a host of recordings and a vendor's backend.
+/// Simulators of amoCRM, SpeechKit, YandexGPT, Object Storage, T-Bank, a host of recordings and a vendor's backend.
 ///
 /// Addresses that are not given are free ports of 127.0.0.1. All share one clock: setting it at one
 /// (`PUT /_sim/clock`) sets it for all.
@@ -43,6 +43,9 @@ struct Args {
     /// Where Object Storage listens.
     #[arg(long)]
     s3: Option<SocketAddr>,
+    /// Where T-Bank listens.
+    #[arg(long)]
+    tbank: Option<SocketAddr>,
     /// Folder whose files the host of recordings serves.
     #[arg(long)]
     recordings_folder: PathBuf,
@@ -61,6 +64,18 @@ struct Args {
     /// API key that `SpeechKit` and `YandexGPT` accept.
     #[arg(long, default_value = "sim-api-key")]
     api_key: String,
+    /// Key of the shop's terminal at T-Bank; a cash register is linked and `Charge` enabled.
+    #[arg(long, default_value = "TinkoffBankTest")]
+    tbank_terminal: String,
+    /// The terminal's password.
+    #[arg(long, default_value = "TinkoffBankTest")]
+    tbank_password: String,
+    /// Where T-Bank posts notices when a payment names no address.
+    #[arg(long)]
+    tbank_notices: Option<String>,
+    /// How long recognition takes, as a share of the usual 10 s per minute of audio.
+    #[arg(long, default_value_t = 1.0)]
+    recognition_pace: f64,
     /// `X-Project-Token` that the vendor's backend expects; any if not given.
     #[arg(long)]
     project_token: Option<String>,
@@ -75,6 +90,7 @@ struct House {
     speechkit: Running<speechkit::SpeechKit>,
     operations: Running<speechkit::SpeechKit>,
     yandexgpt: Running<yandexgpt::YandexGpt>,
+    tbank: Running<tbank::TBank>,
 }
 
 #[tokio::main]
@@ -117,9 +133,16 @@ async fn start(args: Args) -> anyhow::Result<House> {
         storage: Storage { endpoint, key: reader },
         manifest,
         quotas: Quotas::default(),
-        behaviour: Behaviour::default(),
+        behaviour: Behaviour { pace: args.recognition_pace, ..Behaviour::default() },
     };
     let speechkit = speechkit::start(speechkit_options, control()).await?;
+    let terminal = tbank::Terminal {
+        key: args.tbank_terminal,
+        password: args.tbank_password,
+        notification_url: args.tbank_notices,
+        cash_register: true,
+        charge_enabled: true,
+    };
     Ok(House {
         amocrm: amocrm::start(args.amocrm, control()).await?,
         recordings: recordings::start(args.recordings, args.recordings_folder, control())
@@ -133,6 +156,8 @@ async fn start(args: Args) -> anyhow::Result<House> {
         speechkit,
         yandexgpt: yandexgpt::start(yandexgpt::Options { bind: args.yandexgpt, credentials }, control())
             .await?,
+        tbank: tbank::start(tbank::Options { bind: args.tbank, terminals: vec![terminal] }, control())
+            .await?,
     })
 }
 
@@ -145,6 +170,7 @@ fn announce(house: &House) -> anyhow::Result<()> {
         "speechkit": house.speechkit.url,
         "operations": house.operations.url,
         "yandexgpt": house.yandexgpt.url,
+        "tbank": house.tbank.url,
     });
     let mut out = std::io::stdout().lock();
     writeln!(out, "{urls}").and_then(|()| out.flush()).context("nobody reads our addresses")
@@ -160,6 +186,7 @@ impl House {
             self.speechkit.stop(),
             self.operations.stop(),
             self.yandexgpt.stop(),
+            self.tbank.stop(),
         );
     }
 }

@@ -1,0 +1,77 @@
+//! Cancelling, reversing, refunding.
+
+use serde_json::{Value, json};
+
+use crate::bank::{GOOD, Shop, code, receipt};
+
+async fn paid(shop: &Shop, order_id: &str) -> String {
+    let id = shop.init(order_id).await;
+    shop.bank.state.pay(&id, GOOD).unwrap();
+    shop.heard(&id, 2).await;
+    id
+}
+
+#[tokio::test]
+async fn parts_are_refunded_until_nothing_is_left() {
+    let shop = Shop::open().await;
+    let id = paid(&shop, "o-1").await;
+    let part = shop.call("Cancel", json!({"PaymentId": id, "Amount": 10_000})).await;
+    assert_eq!(
+        (&part["Status"], &part["OriginalAmount"], &part["NewAmount"]),
+        (&json!("PARTIAL_REFUNDED"), &json!(49_900), &json!(39_900))
+    );
+    // Without an amount the whole payment is meant, which is more than is left.
+    assert_eq!(code(&shop.call("Cancel", json!({"PaymentId": id})).await), "330");
+    let rest = shop.call("Cancel", json!({"PaymentId": id, "Amount": 39_900})).await;
+    assert_eq!((&rest["Status"], &rest["NewAmount"]), (&json!("REFUNDED"), &json!(0)));
+    assert_eq!(code(&shop.call("Cancel", json!({"PaymentId": id, "Amount": 1})).await), "4");
+    let told = shop.heard(&id, 4).await;
+    assert!(told.contains(&("PARTIAL_REFUNDED".into(), "0".into(), 39_900)), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_refund_with_an_id_happens_once() {
+    let shop = Shop::open().await;
+    let id = paid(&shop, "o-1").await;
+    let refund = json!({"PaymentId": id, "Amount": 10_000, "ExternalRequestId": "refund-1"});
+    let first = shop.call("Cancel", refund.clone()).await;
+    assert_eq!(shop.call("Cancel", refund).await, first);
+    let blank: Value = json!({"PaymentId": id, "Amount": 10_000, "ExternalRequestId": " "});
+    shop.call("Cancel", blank.clone()).await;
+    shop.call("Cancel", blank).await;
+    assert_eq!(shop.bank.state.payment(&id).unwrap().left, 19_900, "a blank id checks nothing");
+}
+
+#[tokio::test]
+async fn where_a_payment_stands_decides_what_cancelling_is() {
+    let shop = Shop::open().await;
+    let new = shop.init("new").await;
+    assert_eq!(shop.call("Cancel", json!({"PaymentId": new, "Amount": 1})).await["Status"], "CANCELED");
+    let held = shop.call("Init", json!({"Amount": 500, "OrderId": "held", "PayType": "T"})).await;
+    let held = held["PaymentId"].as_str().unwrap();
+    shop.bank.state.pay(held, GOOD).unwrap();
+    let part = shop.call("Cancel", json!({"PaymentId": held, "Amount": 100})).await;
+    assert_eq!(part["Status"], "PARTIAL_REVERSED");
+    let rest = shop.call("Cancel", json!({"PaymentId": held, "Amount": 400})).await;
+    assert_eq!(rest["Status"], "REVERSED");
+    let declined = shop.init("declined").await;
+    shop.bank.state.pay(&declined, "2200000000000012").unwrap();
+    assert_eq!(code(&shop.call("Cancel", json!({"PaymentId": declined, "Amount": 100})).await), "4");
+}
+
+#[tokio::test]
+async fn a_partial_refund_lists_what_is_refunded() {
+    let shop = Shop::open().await;
+    let body = json!({"Amount": 49_900, "OrderId": "r", "Receipt": receipt(49_900)});
+    let opened = shop.call_as("WithRegister", "Init", body).await;
+    let id = opened["PaymentId"].as_str().unwrap();
+    shop.bank.state.pay(id, GOOD).unwrap();
+    let cancel = async |mut body: Value| {
+        body["PaymentId"] = json!(id);
+        shop.call_as("WithRegister", "Cancel", body).await
+    };
+    assert_eq!(code(&cancel(json!({"Amount": 100})).await), "309");
+    assert_eq!(code(&cancel(json!({"Amount": 100, "Receipt": receipt(99)})).await), "334");
+    assert_eq!(cancel(json!({"Amount": 100, "Receipt": receipt(100)})).await["Status"], "PARTIAL_REFUNDED");
+    assert_eq!(cancel(json!({"Amount": 49_800})).await["Status"], "REFUNDED", "a full one needs no lines");
+}

@@ -1,0 +1,97 @@
+//! Notices, their signature and their mishaps.
+
+use std::time::Duration;
+
+use flysk_simulators::tbank::{Behaviour, Forged, Order, sign};
+use serde_json::{Value, json};
+
+use crate::bank::{GOOD, PASSWORD, Shop};
+
+#[tokio::test]
+async fn a_notice_is_signed_over_its_root_scalars() {
+    let shop = Shop::open().await;
+    let id = shop.init("o-1").await;
+    shop.bank.state.pay(&id, GOOD).unwrap();
+    shop.heard(&id, 2).await;
+    for notice in shop.inbox.lock().unwrap().iter() {
+        assert_eq!(notice["Token"], sign(&notice.to_string(), PASSWORD).unwrap());
+        assert!(notice["PaymentId"].is_u64() && notice["ErrorCode"].is_string());
+        assert_eq!(notice["Pan"], "220000******0004");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_answered_with_ok_comes_again_hourly_for_a_day() {
+    let shop = Shop::open().await;
+    *shop.reply.lock().unwrap() = "ok";
+    let id = shop.init("o-1").await;
+    shop.bank.state.pay(&id, "2200000000000012").unwrap();
+    shop.heard(&id, 1).await;
+    shop.bank.control.clock().advance(chrono::Duration::minutes(61));
+    shop.heard(&id, 2).await;
+    *shop.reply.lock().unwrap() = "OK";
+    shop.bank.control.clock().advance(chrono::Duration::minutes(61));
+    shop.heard(&id, 3).await;
+    shop.bank.control.clock().advance(chrono::Duration::hours(30));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let accepted: Vec<bool> = shop.bank.state.deliveries().iter().map(|delivery| delivery.accepted).collect();
+    assert_eq!(accepted, [false, false, true]);
+}
+
+#[tokio::test]
+async fn notices_come_doubled_reversed_or_not_at_all() {
+    let shop = Shop::open().await;
+    let pay = async |order: &str, behaviour: Behaviour| {
+        shop.bank.state.behave(behaviour);
+        let id = shop.init(order).await;
+        shop.bank.state.pay(&id, GOOD).unwrap();
+        id
+    };
+    let id = pay("reversed", Behaviour { notice_order: Order::Reversed, ..Behaviour::default() }).await;
+    let told: Vec<String> = shop.heard(&id, 2).await.into_iter().map(|(status, ..)| status).collect();
+    assert_eq!(told, ["CONFIRMED", "AUTHORIZED"]);
+    let id = pay("doubled", Behaviour { notice_copies: 2, ..Behaviour::default() }).await;
+    shop.heard(&id, 4).await;
+    let id = pay("silent", Behaviour { notice_copies: 0, ..Behaviour::default() }).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    shop.heard(&id, 0).await;
+    assert_eq!(shop.bank.state.payment(&id).unwrap().status, "CONFIRMED");
+}
+
+#[tokio::test]
+async fn a_success_follows_a_refusal_a_minute_later() {
+    let shop = Shop::open().await;
+    let id = shop.init("late").await;
+    shop.bank.state.pay(&id, "2200000000000079").unwrap();
+    assert_eq!(shop.heard(&id, 1).await[0].0, "REJECTED");
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    shop.bank.control.clock().advance(chrono::Duration::seconds(61));
+    shop.heard(&id, 3).await;
+    assert_eq!(shop.bank.state.payment(&id).unwrap().status, "CONFIRMED");
+}
+
+#[tokio::test]
+async fn a_test_can_have_the_bank_lie_over_http() {
+    let shop = Shop::open().await;
+    let id = shop.init("o-1").await;
+    let forge = async |body: Value| {
+        let url = format!("{}/_sim/notice", shop.bank.url);
+        shop.http.post(url).json(&body).send().await.unwrap().status().as_u16()
+    };
+    let lie = json!({"payment_id": id, "status": "CONFIRMED", "amount": 1});
+    assert_eq!(forge(lie).await, 204);
+    assert_eq!(shop.heard(&id, 1).await, [("CONFIRMED".to_owned(), "0".to_owned(), 1)]);
+    assert_eq!(forge(json!({"payment_id": id, "terminal_key": "Neighbour", "copies": 2})).await, 204);
+    shop.heard(&id, 3).await;
+    let foreign = shop.inbox.lock().unwrap()[2].clone();
+    assert_eq!(foreign["TerminalKey"], "Neighbour");
+    assert_eq!(foreign["Token"], sign(&foreign.to_string(), "another").unwrap());
+    assert_eq!(forge(json!({"payment_id": "1"})).await, 404);
+    assert_eq!(forge(json!({"payment": id})).await, 400);
+
+    let forged = Forged { payment_id: id.clone(), wrong_token: true, ..Forged::default() };
+    shop.bank.state.forge(&forged).unwrap();
+    shop.heard(&id, 4).await;
+    let wrong = shop.inbox.lock().unwrap()[3].clone();
+    assert_ne!(wrong["Token"], sign(&wrong.to_string(), PASSWORD).unwrap());
+}
