@@ -108,6 +108,31 @@ ulid_id!(
     EventId, "evt_"
 );
 
+ulid_id!(
+    /// The Flycoins of one install.
+    WalletId, "wal_"
+);
+ulid_id!(
+    /// Flycoins of one origin.
+    LotId, "lot_"
+);
+ulid_id!(
+    /// Flycoins set aside for work in progress.
+    HoldId, "hld_"
+);
+ulid_id!(
+    /// One transaction of the ledger.
+    TransactionId, "ltx_"
+);
+ulid_id!(
+    /// One version of a package of Flycoins.
+    PackageId, "pkg_"
+);
+ulid_id!(
+    /// One purchase of a package.
+    PurchaseId, "pur_"
+);
+
 macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -4,6 +4,7 @@ pub mod breaker;
 pub mod crm;
 pub mod delivery;
 pub mod host;
+pub mod ledger;
 pub mod lifecycle;
 pub mod outcome;
 pub mod signature;

@@ -1,0 +1,142 @@
+//! Who holds coins: the two parts of a wallet, and the system's accounts.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What coins are spent on: `flysense.recognition`. Lower-case letters, digits, `_` and `-`, in parts
+/// separated by dots, 1 to 48 characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Service(String);
+
+/// The text is not the code of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a service is 1 to 48 lower-case letters, digits, `_` and `-`, in parts separated by dots")]
+pub struct InvalidService;
+
+impl Service {
+    /// Recognition of a call, by the second.
+    pub const RECOGNITION: &'static str = "flysense.recognition";
+    /// Summary of a call, by the piece.
+    pub const SUMMARY: &'static str = "flysense.summary";
+
+    /// The code.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Service {
+    type Err = InvalidService;
+
+    fn from_str(text: &str) -> Result<Self, InvalidService> {
+        let known =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
+        let whole = |part: &str| !part.is_empty() && part.bytes().all(known);
+        if text.len() <= 48 && text.split('.').all(whole) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidService)
+        }
+    }
+}
+
+impl TryFrom<String> for Service {
+    type Error = InvalidService;
+
+    fn try_from(text: String) -> Result<Self, InvalidService> {
+        text.parse()
+    }
+}
+
+impl From<Service> for String {
+    fn from(service: Service) -> Self {
+        service.0
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One side of an entry.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Account {
+    /// Coins a customer can spend.
+    Available,
+    /// Coins a customer has, set aside for work in progress.
+    Held,
+    /// Where bought coins come from: its balance is what was sold, negative.
+    Sold,
+    /// Where given coins come from: welcome bonuses, package bonuses, compensations.
+    Bonus,
+    /// Where coins go that paid for something.
+    Spent(Service),
+    /// Where bought coins go when their money is returned.
+    Refunds,
+    /// Where coins go that were not spent in time.
+    Expired,
+}
+
+/// The text is not the code of an account.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an account")]
+pub struct UnknownAccount(pub String);
+
+const SPENT: &str = "spent:";
+
+impl fmt::Display for Account {
+    /// The code, as columns keep it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Available => f.write_str("available"),
+            Self::Held => f.write_str("held"),
+            Self::Sold => f.write_str("sold"),
+            Self::Bonus => f.write_str("bonus"),
+            Self::Spent(service) => write!(f, "{SPENT}{service}"),
+            Self::Refunds => f.write_str("refunds"),
+            Self::Expired => f.write_str("expired"),
+        }
+    }
+}
+
+impl FromStr for Account {
+    type Err = UnknownAccount;
+
+    fn from_str(text: &str) -> Result<Self, UnknownAccount> {
+        let unknown = || UnknownAccount(text.chars().take(60).collect());
+        Ok(match text {
+            "available" => Self::Available,
+            "held" => Self::Held,
+            "sold" => Self::Sold,
+            "bonus" => Self::Bonus,
+            "refunds" => Self::Refunds,
+            "expired" => Self::Expired,
+            _ => {
+                let service = text.strip_prefix(SPENT).ok_or_else(unknown)?;
+                Self::Spent(service.parse().map_err(|_| unknown())?)
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_survives_its_code() {
+        for code in ["available", "held", "sold", "bonus", "refunds", "expired", "spent:flysense.recognition"]
+        {
+            assert_eq!(code.parse::<Account>().unwrap().to_string(), code);
+        }
+        for code in ["", "spent:", "spent:A", "spent:a..b", "wallet"] {
+            assert!(code.parse::<Account>().is_err(), "{code}");
+        }
+        assert!("x".repeat(49).parse::<Service>().is_err());
+    }
+}
