@@ -7,6 +7,7 @@ pub mod cron_ticks;
 pub mod error;
 pub mod flysense;
 pub mod jobs;
+pub mod ledger;
 pub mod platform;
 mod pool;
 

@@ -1,0 +1,30 @@
+//! Which wallets have something whose time is over.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::WalletId;
+
+use crate::{Conn, StoreResult};
+
+/// At most `limit` wallets with a hold to free or a lot to expire; [`super::apply`] with no instructions does
+/// it. Ordered by id, so that sweepers that run at once do not wait for each other in circles.
+pub async fn list_wallets_to_sweep(
+    conn: &mut Conn,
+    now: DateTime<Utc>,
+    limit: u32,
+) -> StoreResult<Vec<WalletId>> {
+    let ids: Vec<String> = sqlx::query_scalar(
+        "SELECT wallet_id FROM (
+             (SELECT wallet_id FROM ledger_holds WHERE state = 'open' AND expires_at <= ? LIMIT ?)
+             UNION
+             (SELECT wallet_id FROM ledger_lots WHERE expires_at <= ? AND left_micro > 0 LIMIT ?)
+         ) AS due ORDER BY wallet_id LIMIT ?",
+    )
+    .bind(now)
+    .bind(limit)
+    .bind(now)
+    .bind(limit)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    ids.iter().map(|id| super::read("wallet id", id)).collect()
+}

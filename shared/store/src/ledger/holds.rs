@@ -1,0 +1,155 @@
+//! Table `ledger_holds`. The lots of a hold are told by the entries that placed it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::{HoldId, TransactionId, WalletId};
+use flysk_domain::money::MicroCoins;
+use flysk_domain::platform::ledger::{Hold, HoldState};
+use sqlx::QueryBuilder;
+
+use super::transactions;
+use crate::error::expect_one;
+use crate::{Conn, StoreError, StoreResult};
+
+/// How many holds whose time is over one run frees; the rest waits for the next.
+const MOST_EXPIRED: u32 = 500;
+
+/// A hold, as its owner asks about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HoldRow {
+    /// Which.
+    pub id: HoldId,
+    /// Whose coins.
+    pub wallet_id: WalletId,
+    /// The transaction that placed it.
+    pub placed_by: TransactionId,
+    /// How many.
+    pub amount: MicroCoins,
+    /// How many were paid in the end.
+    pub captured: MicroCoins,
+    /// Where it stands.
+    pub state: HoldState,
+    /// When it frees itself.
+    pub expires_at: DateTime<Utc>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    wallet_id: String,
+    transaction_id: String,
+    amount_micro: i64,
+    captured_micro: i64,
+    state: String,
+    expires_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for HoldRow {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: super::read("hold id", &row.id)?,
+            wallet_id: super::read("wallet id", &row.wallet_id)?,
+            placed_by: super::read("transaction id", &row.transaction_id)?,
+            amount: MicroCoins(row.amount_micro),
+            captured: MicroCoins(row.captured_micro),
+            state: super::known("hold state", &row.state, HoldState::from_code(&row.state))?,
+            expires_at: row.expires_at,
+        })
+    }
+}
+
+const SELECT: &str = "SELECT id, wallet_id, transaction_id, amount_micro, captured_micro, state, expires_at
+    FROM ledger_holds WHERE ";
+
+/// One hold.
+pub async fn find_hold(conn: &mut Conn, id: HoldId) -> StoreResult<Option<HoldRow>> {
+    let mut query = QueryBuilder::new(SELECT);
+    query.push("id = ").push_bind(id.to_string());
+    let row: Option<Row> = query.build_query_as().fetch_optional(conn).await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// The named holds of a wallet, and those of it whose time is over.
+pub(super) async fn load(
+    conn: &mut Conn,
+    wallet: WalletId,
+    named: &[HoldId],
+    now: DateTime<Utc>,
+) -> StoreResult<BTreeMap<HoldId, Hold>> {
+    let mut query = QueryBuilder::new(SELECT);
+    query.push("wallet_id = ").push_bind(wallet.to_string());
+    query.push(" AND state = 'open' AND expires_at <= ").push_bind(now);
+    query.push(" ORDER BY expires_at LIMIT ").push_bind(MOST_EXPIRED);
+    let mut rows: Vec<Row> = query.build_query_as().fetch_all(&mut *conn).await?;
+    if !named.is_empty() {
+        let mut query = QueryBuilder::new(SELECT);
+        query.push("wallet_id = ").push_bind(wallet.to_string()).push(" AND id");
+        super::push_in(&mut query, named);
+        rows.extend(query.build_query_as::<Row>().fetch_all(&mut *conn).await?);
+    }
+    let rows: Vec<HoldRow> = rows.into_iter().map(TryInto::try_into).collect::<StoreResult<_>>()?;
+    let placed_by: Vec<TransactionId> = rows.iter().map(|row| row.placed_by).collect();
+    let mut entries = transactions::load_entries(conn, wallet, &placed_by).await?;
+    let hold = |row: HoldRow| Hold {
+        id: row.id,
+        placed_by: row.placed_by,
+        amount: row.amount,
+        parts: Hold::parts_of(&entries.remove(&row.placed_by).unwrap_or_default()),
+        state: row.state,
+        captured: row.captured,
+        expires_at: row.expires_at,
+    };
+    // One that is both named and over would be read twice, and find its entries gone.
+    let unique: BTreeMap<HoldId, HoldRow> = rows.into_iter().map(|row| (row.id, row)).collect();
+    Ok(unique.into_values().map(hold).map(|hold| (hold.id, hold)).collect())
+}
+
+/// Writes new holds, and where known ones stand now.
+pub(super) async fn save(
+    conn: &mut Conn,
+    wallet: WalletId,
+    before: &BTreeMap<HoldId, Hold>,
+    after: &BTreeMap<HoldId, Hold>,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let fresh: Vec<&Hold> = after.values().filter(|hold| !before.contains_key(&hold.id)).collect();
+    if !fresh.is_empty() {
+        let mut query = QueryBuilder::new(
+            "INSERT INTO ledger_holds (id, wallet_id, transaction_id, amount_micro, captured_micro, state,
+                                       expires_at, created_at, updated_at) ",
+        );
+        query.push_values(fresh, |mut row, hold| {
+            row.push_bind(hold.id.to_string())
+                .push_bind(wallet.to_string())
+                .push_bind(hold.placed_by.to_string())
+                .push_bind(hold.amount.0)
+                .push_bind(hold.captured.0)
+                .push_bind(hold.state.code())
+                .push_bind(hold.expires_at)
+                .push_bind(now)
+                .push_bind(now);
+        });
+        query.build().execute(&mut *conn).await?;
+    }
+    for hold in after.values() {
+        if before.get(&hold.id).is_none_or(|old| old == hold) {
+            continue;
+        }
+        let updated = sqlx::query(
+            "UPDATE ledger_holds SET state = ?, captured_micro = ?, updated_at = ?
+             WHERE id = ? AND wallet_id = ? AND state = 'open'",
+        )
+        .bind(hold.state.code())
+        .bind(hold.captured.0)
+        .bind(now)
+        .bind(hold.id.to_string())
+        .bind(wallet.to_string())
+        .execute(&mut *conn)
+        .await?;
+        expect_one(&updated, "hold")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Many callers, few commits: what waits for one wallet is carried out in one transaction.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flysk_domain::Clock;
+use flysk_domain::id::WalletId;
+use tokio::sync::oneshot;
+
+use super::{Instruction, Outcome, apply};
+use crate::{Pool, StoreError, StoreResult};
+
+/// Instructions in one transaction at most: keeps the wallet's lock below some tens of milliseconds.
+const MOST_AT_ONCE: usize = 256;
+/// Tries of a transaction that lost a race.
+const TRIES: u32 = 5;
+
+/// Carries out instructions for callers in this process. Clones share the queues.
+///
+/// The first to ask for a wallet opens its queue; whoever asks while a transaction runs is taken along by the
+/// next. An answer comes after the commit. A caller that stops waiting does not stop its instruction: like
+/// any lost answer, it is repeated under its key.
+#[derive(Debug, Clone)]
+pub struct Teller {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    pool: Pool,
+    clock: Arc<dyn Clock>,
+    /// A queue is there while somebody works on it.
+    queues: Mutex<HashMap<WalletId, Vec<Waiting>>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    instruction: Instruction,
+    answer: oneshot::Sender<StoreResult<Outcome>>,
+}
+
+impl Teller {
+    /// A teller that takes connections from `pool`.
+    pub fn new(pool: Pool, clock: Arc<dyn Clock>) -> Self {
+        Self { inner: Arc::new(Inner { pool, clock, queues: Mutex::default() }) }
+    }
+
+    /// Carries an instruction out, together with what else waits for the wallet.
+    pub async fn submit(&self, wallet: WalletId, instruction: Instruction) -> StoreResult<Outcome> {
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting { instruction, answer };
+        let opened = {
+            let mut queues = self.inner.queues.lock().unwrap_or_else(PoisonError::into_inner);
+            let opened = !queues.contains_key(&wallet);
+            queues.entry(wallet).or_default().push(waiting);
+            opened
+        };
+        if opened {
+            let inner = Arc::clone(&self.inner);
+            tokio::spawn(async move { inner.work_off(wallet).await });
+        }
+        answered.await.unwrap_or(Err(StoreError::Stale { what: "teller" }))
+    }
+}
+
+impl Inner {
+    /// Works until the queue is empty, then closes it.
+    async fn work_off(&self, wallet: WalletId) {
+        while let Some(batch) = self.next_batch(wallet) {
+            let (instructions, answers): (Vec<Instruction>, Vec<_>) =
+                batch.into_iter().map(|waiting| (waiting.instruction, waiting.answer)).unzip();
+            match self.commit(wallet, &instructions).await {
+                Ok(outcomes) => {
+                    for (answer, outcome) in answers.into_iter().zip(outcomes) {
+                        drop(answer.send(Ok(outcome)));
+                    }
+                }
+                Err(_) if instructions.len() > 1 => {
+                    // One that cannot be written must not fail its neighbours.
+                    for (answer, one) in answers.into_iter().zip(instructions) {
+                        let outcome = self.commit(wallet, std::slice::from_ref(&one)).await;
+                        drop(answer.send(outcome.and_then(single)));
+                    }
+                }
+                Err(error) => {
+                    if let Some(answer) = answers.into_iter().next() {
+                        drop(answer.send(Err(error)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn next_batch(&self, wallet: WalletId) -> Option<Vec<Waiting>> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = queues.get_mut(&wallet)?;
+        if queue.is_empty() {
+            queues.remove(&wallet);
+            return None;
+        }
+        let rest = queue.split_off(queue.len().min(MOST_AT_ONCE));
+        Some(std::mem::replace(queue, rest))
+    }
+
+    async fn commit(&self, wallet: WalletId, instructions: &[Instruction]) -> StoreResult<Vec<Outcome>> {
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            match self.commit_once(wallet, instructions).await {
+                // A key taken at the same moment by another wallet is found on the next try.
+                Err(StoreError::Contended(_) | StoreError::Taken { .. }) if tried < TRIES => {}
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn commit_once(&self, wallet: WalletId, instructions: &[Instruction]) -> StoreResult<Vec<Outcome>> {
+        let mut tx = self.pool.begin().await?;
+        let outcomes = apply(&mut tx, wallet, instructions, self.clock.as_ref()).await?;
+        tx.commit().await?;
+        Ok(outcomes)
+    }
+}
+
+fn single(outcomes: Vec<Outcome>) -> StoreResult<Outcome> {
+    outcomes.into_iter().next().ok_or(StoreError::Stale { what: "instruction" })
+}

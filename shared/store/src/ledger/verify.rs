@@ -1,0 +1,85 @@
+//! The proof that the balances are what the entries say.
+
+use crate::{Conn, StoreResult};
+
+/// One place where the books do not agree.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Discrepancy {
+    /// Which rule is broken.
+    pub rule: String,
+    /// Where: an id.
+    pub place: String,
+    /// What the entries say, micro-Flycoins.
+    pub proven: i64,
+    /// What is stored beside them, micro-Flycoins.
+    pub stored: i64,
+}
+
+/// What was looked at, and what was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// How many entries.
+    pub entries: i64,
+    /// How many wallets.
+    pub wallets: i64,
+    /// At most the limit; empty means proven.
+    pub discrepancies: Vec<Discrepancy>,
+}
+
+/// Each gives rule, place, what the entries prove, what is stored; and ends where a limit can follow.
+const RULES: [&str; 7] = [
+    // A transaction's entries sum to zero, and there are some.
+    "SELECT 'transaction sums to zero' AS rule, t.id AS place, CAST(0 AS SIGNED) AS proven,
+            CAST(COALESCE(SUM(e.amount_micro), 0) AS SIGNED) AS stored
+     FROM ledger_transactions t LEFT JOIN ledger_entries e ON e.transaction_id = t.id
+     GROUP BY t.id HAVING COALESCE(SUM(e.amount_micro), 0) <> 0 OR COUNT(e.line) < 2",
+    "SELECT 'wallet available' AS rule, w.id AS place, CAST(COALESCE(e.total, 0) AS SIGNED) AS proven,
+            w.available_micro AS stored
+     FROM wallets w LEFT JOIN (SELECT wallet_id, SUM(amount_micro) AS total FROM ledger_entries
+                               WHERE account = 'available' GROUP BY wallet_id) e ON e.wallet_id = w.id
+     WHERE COALESCE(e.total, 0) <> w.available_micro",
+    "SELECT 'wallet held' AS rule, w.id AS place, CAST(COALESCE(e.total, 0) AS SIGNED) AS proven,
+            w.held_micro AS stored
+     FROM wallets w LEFT JOIN (SELECT wallet_id, SUM(amount_micro) AS total FROM ledger_entries
+                               WHERE account = 'held' GROUP BY wallet_id) e ON e.wallet_id = w.id
+     WHERE COALESCE(e.total, 0) <> w.held_micro",
+    "SELECT 'lot left' AS rule, l.id AS place, CAST(COALESCE(e.total, 0) AS SIGNED) AS proven,
+            l.left_micro AS stored
+     FROM ledger_lots l LEFT JOIN (SELECT lot_id, SUM(amount_micro) AS total FROM ledger_entries
+                                   WHERE account = 'available' GROUP BY lot_id) e ON e.lot_id = l.id
+     WHERE COALESCE(e.total, 0) <> l.left_micro",
+    "SELECT 'open holds' AS rule, w.id AS place, CAST(COALESCE(h.total, 0) AS SIGNED) AS proven,
+            w.held_micro AS stored
+     FROM wallets w LEFT JOIN (SELECT wallet_id, SUM(amount_micro) AS total FROM ledger_holds
+                               WHERE state = 'open' GROUP BY wallet_id) h ON h.wallet_id = w.id
+     WHERE COALESCE(h.total, 0) <> w.held_micro",
+    "SELECT 'charged' AS rule, c.transaction_id AS place, CAST(COALESCE(SUM(e.amount_micro), 0) AS SIGNED) AS proven,
+            c.charged_micro AS stored
+     FROM ledger_charges c LEFT JOIN ledger_entries e
+         ON e.transaction_id = c.transaction_id AND e.account LIKE 'spent:%'
+     GROUP BY c.transaction_id, c.charged_micro HAVING COALESCE(SUM(e.amount_micro), 0) <> c.charged_micro",
+    "SELECT 'refunded' AS rule, c.transaction_id AS place,
+            CAST(-COALESCE(SUM(e.amount_micro), 0) AS SIGNED) AS proven, c.refunded_micro AS stored
+     FROM ledger_charges c LEFT JOIN ledger_transactions t ON t.reverses_id = c.transaction_id
+         LEFT JOIN ledger_entries e ON e.transaction_id = t.id AND e.account LIKE 'spent:%'
+     GROUP BY c.transaction_id, c.refunded_micro HAVING -COALESCE(SUM(e.amount_micro), 0) <> c.refunded_micro",
+];
+
+/// Proves all wallets; tells at most `limit` discrepancies of each rule.
+///
+/// Reads the whole ledger: run it in one transaction at REPEATABLE READ, so that all rules see one moment,
+/// and away from rush hour.
+pub async fn verify(conn: &mut Conn, limit: u32) -> StoreResult<Proof> {
+    let mut proof = Proof {
+        entries: sqlx::query_scalar("SELECT COUNT(*) FROM ledger_entries").fetch_one(&mut *conn).await?,
+        wallets: sqlx::query_scalar("SELECT COUNT(*) FROM wallets").fetch_one(&mut *conn).await?,
+        discrepancies: Vec::new(),
+    };
+    for rule in RULES {
+        let sql = format!("{rule} ORDER BY place LIMIT ?");
+        let found: Vec<Discrepancy> =
+            sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(limit).fetch_all(&mut *conn).await?;
+        proof.discrepancies.extend(found);
+    }
+    Ok(proof)
+}

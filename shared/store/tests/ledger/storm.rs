@@ -1,0 +1,224 @@
+//! Random parallel operations, crashes among them; afterwards the books must agree.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration as StdDuration;
+
+use chrono::Duration;
+use flysk_domain::id::{HoldId, LotId, TransactionId, WalletId};
+use flysk_domain::money::MicroCoins;
+use flysk_domain::platform::ledger::Command;
+use flysk_store::StoreError;
+use flysk_store::ledger::{self, Instruction, Outcome};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use tokio::task::JoinSet;
+
+use crate::bank::{Bank, key, lines};
+
+/// Who acts at once.
+const ACTORS: u64 = 8;
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn fifty_thousand_steps_with_crashes_keep_the_books(
+    options: MySqlPoolOptions,
+    connect: MySqlConnectOptions,
+) {
+    storm(Bank::open(options, connect).await, 50_000).await;
+}
+
+#[ignore = "takes an hour; for releases"]
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_million_steps_with_crashes_keep_the_books(
+    options: MySqlPoolOptions,
+    connect: MySqlConnectOptions,
+) {
+    storm(Bank::open(options, connect).await, 1_000_000).await;
+}
+
+/// What actors know of a wallet; some of it has ended by now.
+#[derive(Default)]
+struct Known {
+    holds: Vec<HoldId>,
+    charges: Vec<TransactionId>,
+    lots: Vec<LotId>,
+    sent: Vec<Instruction>,
+}
+
+struct Weather {
+    bank: Bank,
+    wallets: Vec<WalletId>,
+    known: Vec<Mutex<Known>>,
+    steps: AtomicI64,
+}
+
+async fn storm(bank: Bank, steps: i64) {
+    let mut wallets = Vec::new();
+    for _ in 0..4 {
+        wallets.push(bank.wallet().await);
+    }
+    let known = wallets.iter().map(|_| Mutex::default()).collect();
+    let weather = Arc::new(Weather { bank, wallets, known, steps: AtomicI64::new(steps) });
+    let mut actors = JoinSet::new();
+    for seed in 0..ACTORS {
+        let weather = Arc::clone(&weather);
+        actors.spawn(async move { weather.act(StdRng::seed_from_u64(seed)).await });
+    }
+    while let Some(ended) = actors.join_next().await {
+        ended.unwrap();
+    }
+    weather.settle().await;
+}
+
+impl Weather {
+    async fn act(&self, mut dice: StdRng) {
+        while self.steps.load(Ordering::Relaxed) > 0 {
+            let at = dice.random_range(0..self.wallets.len());
+            let count = dice.random_range(1..=8);
+            let instructions: Vec<Instruction> = (0..count).map(|_| self.invent(at, &mut dice)).collect();
+            self.steps.fetch_sub(count, Ordering::Relaxed);
+            if dice.random_ratio(1, 50) {
+                self.bank.clock.advance(Duration::minutes(dice.random_range(0..20)));
+            }
+            // Whoever does not know how it ended asks again under the same keys.
+            while !self.try_once(at, &instructions, &mut dice).await {}
+        }
+    }
+
+    /// One try; `false` if the actor cannot know whether it was carried out.
+    async fn try_once(&self, at: usize, instructions: &[Instruction], dice: &mut StdRng) -> bool {
+        let attempt = async {
+            let mut tx = self.bank.pool.begin().await?;
+            let outcomes = ledger::apply(&mut tx, self.wallets[at], instructions, &self.bank.clock).await?;
+            tx.commit().await?;
+            Ok::<_, StoreError>(outcomes)
+        };
+        let outcomes = match dice.random_range(0..20) {
+            // The process dies before the commit.
+            0 => {
+                let mut tx = self.bank.pool.begin().await.unwrap();
+                let _ = ledger::apply(&mut tx, self.wallets[at], instructions, &self.bank.clock).await;
+                drop(tx);
+                return false;
+            }
+            // It dies anywhere, the commit included.
+            1 => {
+                let patience = StdDuration::from_micros(dice.random_range(0..8_000));
+                match tokio::time::timeout(patience, attempt).await {
+                    Ok(outcomes) => outcomes,
+                    Err(_) => return false,
+                }
+            }
+            _ => attempt.await,
+        };
+        match outcomes {
+            Ok(outcomes) => {
+                self.learn(at, instructions, &outcomes);
+                true
+            }
+            Err(StoreError::Contended(_) | StoreError::Taken { .. }) => false,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn learn(&self, at: usize, instructions: &[Instruction], outcomes: &[Outcome]) {
+        let mut known = self.known[at].lock().unwrap();
+        for (instruction, outcome) in instructions.iter().zip(outcomes) {
+            assert_ne!(*outcome, Outcome::KeyReused, "keys are never used for two bodies here");
+            let (Outcome::Done(answer) | Outcome::Replayed(answer)) = outcome else { continue };
+            match &instruction.command {
+                Command::Credit { lot, .. } => known.lots.push(*lot),
+                Command::Hold { hold, .. } => known.holds.push(*hold),
+                Command::Charge { .. } | Command::Capture { .. } => known.charges.push(answer.transaction),
+                _ => {}
+            }
+            known.sent.push(instruction.clone());
+        }
+    }
+
+    /// Something to ask for: mostly sensible, sometimes impossible, sometimes the same as before.
+    fn invent(&self, at: usize, dice: &mut StdRng) -> Instruction {
+        fn recent<T: Clone>(from: &[T], dice: &mut StdRng) -> Option<T> {
+            let from = &from[from.len().saturating_sub(40)..];
+            (!from.is_empty()).then(|| from[dice.random_range(0..from.len())].clone())
+        }
+        let bank = &self.bank;
+        let known = self.known[at].lock().unwrap();
+        let amount = dice.random_range(1..400);
+        let lives = Duration::minutes(dice.random_range(1..300));
+        let command = match dice.random_range(0..100) {
+            0..16 => Some(bank.credit(amount, dice.random_bool(0.5).then_some(lives))),
+            16..38 => Some(Command::Charge { lines: lines(amount) }),
+            38..58 => Some(bank.hold(amount, lives).1),
+            58..72 => recent(&known.holds, dice).map(|hold| Command::Capture { hold, lines: lines(amount) }),
+            72..80 => recent(&known.holds, dice).map(|hold| Command::Release { hold }),
+            80..92 => recent(&known.charges, dice)
+                .map(|charge| Command::Refund { charge, amount: MicroCoins(amount) }),
+            92..95 => recent(&known.lots, dice)
+                .map(|lot| Command::Withdraw { lots: vec![lot], amount: MicroCoins(amount) }),
+            _ => {
+                return recent(&known.sent, dice)
+                    .unwrap_or_else(|| self.keyed(bank.credit(amount, None), dice));
+            }
+        };
+        let command = command.unwrap_or_else(|| bank.credit(amount, None));
+        self.keyed(command, dice)
+    }
+
+    /// Under a key of its own, which also stands in the transaction, to be counted.
+    fn keyed(&self, command: Command, dice: &mut StdRng) -> Instruction {
+        let text = format!("{:032x}", dice.random::<u128>());
+        let instruction = self.bank.instruction(command).keyed(key(text.clone(), "body"));
+        Instruction { reference: Some(text), ..instruction }
+    }
+
+    async fn settle(&self) {
+        let bank = &self.bank;
+        assert_eq!(bank.discrepancies().await, [], "while holds are open");
+        bank.clock.advance(Duration::days(30));
+        loop {
+            let mut conn = bank.pool.acquire().await.unwrap();
+            let due = ledger::list_wallets_to_sweep(&mut conn, bank.now(), 100).await.unwrap();
+            drop(conn);
+            if due.is_empty() {
+                break;
+            }
+            for wallet in due {
+                bank.apply(wallet, &[]).await.unwrap();
+            }
+        }
+        assert_eq!(bank.discrepancies().await, []);
+        for (what, sql) in [
+            ("the whole ledger sums to zero", "SELECT CAST(COALESCE(SUM(amount_micro), 0) AS SIGNED) FROM ledger_entries"),
+            ("holds all end", "SELECT COUNT(*) FROM ledger_holds WHERE state = 'open'"),
+            ("nothing stays held", "SELECT CAST(SUM(held_micro) AS SIGNED) FROM wallets"),
+            ("nothing is negative", "SELECT COUNT(*) FROM wallets WHERE available_micro < 0 OR held_micro < 0"),
+            (
+                "a hold is placed once and ends once",
+                "SELECT COUNT(*) FROM (SELECT hold_id FROM ledger_transactions WHERE hold_id IS NOT NULL
+                                       GROUP BY hold_id HAVING COUNT(*) <> 2) AS odd",
+            ),
+            (
+                "a key acts at most once",
+                "SELECT COUNT(*) FROM (SELECT reference FROM ledger_transactions WHERE reference IS NOT NULL
+                                       GROUP BY reference HAVING COUNT(*) > 1) AS odd",
+            ),
+            (
+                "every act has its key",
+                "SELECT COUNT(*) FROM ledger_transactions t LEFT JOIN idempotency_keys k ON k.idem_key = t.reference
+                 WHERE t.reference IS NOT NULL AND k.idem_key IS NULL",
+            ),
+            ("refunds stay within charges", "SELECT COUNT(*) FROM ledger_charges WHERE refunded_micro > charged_micro"),
+        ] {
+            let found: i64 = sqlx::query_scalar(sql).fetch_one(&bank.pool).await.unwrap();
+            assert_eq!(found, 0, "{what}");
+        }
+        let kinds: Vec<(String, i64)> =
+            sqlx::query_as("SELECT kind, COUNT(*) FROM ledger_transactions GROUP BY kind ORDER BY kind")
+                .fetch_all(&bank.pool)
+                .await
+                .unwrap();
+        assert_eq!(kinds.len(), 8, "every kind of transaction took part: {kinds:?}");
+    }
+}
