@@ -5,11 +5,11 @@
 //   node bullmq.mjs work URL QUEUE CONCURRENCY        notes starts until SIGTERM
 
 import { Queue, Worker } from "bullmq";
+import { Redis } from "ioredis";
 
 const [what, url, name, ...numbers] = process.argv.slice(2);
 const [first, second] = numbers.map(Number);
-const at = new URL(url);
-const connection = { host: at.hostname, port: Number(at.port || 6379), maxRetriesPerRequest: null };
+const connection = new Redis(url, { maxRetriesPerRequest: null });
 const options = { removeOnComplete: true };
 
 /** Microseconds since 1970. */
@@ -23,6 +23,7 @@ async function fill(jobs) {
     await queue.addBulk(batch.map(() => ({ name: "start", data: { at: now() }, opts: options })));
   }
   await queue.close();
+  connection.disconnect();
 }
 
 async function rate(jobs, perSecond) {
@@ -38,6 +39,7 @@ async function rate(jobs, perSecond) {
   }
   await Promise.all(adding);
   await queue.close();
+  connection.disconnect();
 }
 
 async function work(concurrency) {

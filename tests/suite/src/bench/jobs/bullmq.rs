@@ -13,6 +13,8 @@ use crate::bench::times::{Sample, Times, rate};
 
 /// Which release.
 const RELEASE: &str = "6.7.0";
+/// The Redis client it is used with most.
+const CLIENT: &str = "ioredis@5";
 /// The peer's side; it lies beside the installed package, because Node.js looks there.
 const SCRIPT: &str = include_str!("../../../bench/bullmq.mjs");
 
@@ -47,9 +49,19 @@ fn install() -> anyhow::Result<PathBuf> {
     std::fs::write(&script, SCRIPT)?;
     let installed =
         std::fs::read_to_string(folder.join("node_modules/bullmq/package.json")).unwrap_or_default();
-    if !installed.contains(&format!("\"version\": \"{RELEASE}\"")) {
+    if !folder.join("node_modules/ioredis").is_dir()
+        || !installed.contains(&format!("\"version\": \"{RELEASE}\""))
+    {
         let output = Command::new("npm")
-            .args(["install", "--no-audit", "--no-fund", "--prefix", ".", &format!("bullmq@{RELEASE}")])
+            .args([
+                "install",
+                "--no-audit",
+                "--no-fund",
+                "--prefix",
+                ".",
+                &format!("bullmq@{RELEASE}"),
+                CLIENT,
+            ])
             .current_dir(&folder)
             .output()
             .context("npm is not installed")?;
