@@ -6,6 +6,7 @@ use flysk_clients::amocrm::AmoCrm;
 use flysk_clients::http::HttpOptions;
 use flysk_domain::trace::Trace;
 use flysk_domain::{Clock, SystemClock};
+use flysk_jobs::runtime::limits::Limits;
 use flysk_jobs::{Outbox, Unit, Waker, connect_redis};
 use flysk_runtime::Keyring;
 use flysk_store::Conn;
@@ -26,6 +27,10 @@ pub struct Deps {
     pub keyring: Arc<Keyring>,
     /// Tokens.
     pub vault: Vault,
+    /// amoCRM, for the gateway.
+    pub amocrm: AmoCrm,
+    /// Limits kept together with all workers; without Redis nobody knows what others took.
+    pub limits: Option<Limits>,
     /// What the process was configured with.
     pub config: Arc<Config>,
     /// Redis; `None` while it cannot be reached at start: everything that is durable works without.
@@ -52,6 +57,8 @@ impl Deps {
         };
         let waker =
             redis.clone().map(|redis| Waker::new(redis, flysk_jobs::Keys::new(config.redis.prefix.clone())));
+        let limits =
+            redis.clone().map(|redis| Limits::new(redis, flysk_jobs::Keys::new(config.redis.prefix.clone())));
         let outbox = Outbox::new(pool, waker, Arc::new(SystemClock));
         let amocrm = AmoCrm::new(flysk_clients::amocrm::Config {
             via: config.amocrm.egress_url.clone(),
@@ -60,8 +67,8 @@ impl Deps {
         })?;
         let keyring = Arc::new(config.keys.keyring.clone());
         let suffixes = config.amocrm.host_suffixes.clone();
-        let vault = Vault::new(outbox.clone(), Arc::clone(&keyring), amocrm, suffixes);
-        Ok(Self { outbox, keyring, vault, config: Arc::new(config), redis })
+        let vault = Vault::new(outbox.clone(), Arc::clone(&keyring), amocrm.clone(), suffixes);
+        Ok(Self { outbox, keyring, vault, amocrm, limits, config: Arc::new(config), redis })
     }
 
     /// The clock.
@@ -83,4 +90,11 @@ impl Deps {
 /// A connection as the store's functions take it.
 pub(crate) fn on(conn: &mut PoolConnection<sqlx::MySql>) -> &mut Conn {
     conn
+}
+
+/// What the request's handler works with.
+pub(crate) fn of(request: &poem::Request) -> Result<&Deps, Problem> {
+    request
+        .data::<Deps>()
+        .ok_or_else(|| Problem::new(crate::problem::ProblemCode::Internal, "told to our operators"))
 }

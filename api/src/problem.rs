@@ -89,6 +89,9 @@ pub struct Problem {
     pub(crate) code: String,
     #[oai(skip)]
     which: Option<ProblemCode>,
+    /// Sent as `Retry-After`, where the response has headers of its own.
+    #[oai(skip)]
+    pub(crate) retry_after_s: Option<u32>,
 }
 
 impl Problem {
@@ -101,7 +104,14 @@ impl Problem {
             detail: detail.into(),
             code: code.as_str().to_owned(),
             which: Some(code),
+            retry_after_s: None,
         }
+    }
+
+    /// The same, to be tried again after so many seconds.
+    #[must_use]
+    pub(crate) fn retry_after(self, seconds: u32) -> Self {
+        Self { retry_after_s: Some(seconds), ..self }
     }
 
     /// Which code it is.
@@ -198,7 +208,8 @@ macro_rules! answers {
     (
         $(#[$doc:meta])*
         $name:ident {
-            $($(#[$ok_doc:meta])* $ok_status:literal => $ok:ident $(($body:ty))?,)+
+            $($(#[$ok_doc:meta])* $ok_status:literal => $ok:ident
+              $(($body:ty $(, header $header:literal $header_ty:ty)*))?,)+
         }
         problems { $($(#[$problem_doc:meta])* $status:literal => $problem:ident,)+ }
     ) => {
@@ -206,7 +217,8 @@ macro_rules! answers {
         #[derive(poem_openapi::ApiResponse)]
         #[oai(bad_request_handler = "Self::unreadable")]
         pub(crate) enum $name {
-            $($(#[$ok_doc])* #[oai(status = $ok_status)] $ok $(($body))?,)+
+            $($(#[$ok_doc])* #[oai(status = $ok_status)]
+              $ok $(($body $(, #[oai(header = $header)] $header_ty)*))?,)+
             $($(#[$problem_doc])* #[oai(status = $status, content_type = "application/problem+json")]
               $problem(poem_openapi::payload::Json<$crate::problem::Problem>),)+
         }

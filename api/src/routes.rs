@@ -8,18 +8,37 @@ use poem_openapi::{OpenApiService, ServerObject};
 use crate::cors::Cors;
 use crate::deps::Deps;
 use crate::flysense::{PreferencesApi, TranscriptionsApi};
-use crate::platform::oauth;
+use crate::platform::backend_settings::BackendSettingsApi;
+use crate::platform::events::EventsApi;
+use crate::platform::gateway;
+use crate::platform::handshake::HandshakeApi;
+use crate::platform::oauth::{CallbackApi, ConnectApi, DisconnectApi};
 use crate::platform::pauth::PauthApi;
+use crate::platform::settings::SettingsApi;
 use crate::problem::{Problem, ProblemCode};
 use crate::tracing_layer::Tracing;
 use crate::{health, hooks};
 
 /// Every documented operation.
-type Apis = (PauthApi, TranscriptionsApi, PreferencesApi);
+type Apis = (OauthApis, WidgetApis, BackendApis, FlysenseApis);
+type OauthApis = (CallbackApi, ConnectApi, DisconnectApi);
+type WidgetApis = (HandshakeApi, SettingsApi);
+type BackendApis = (PauthApi, BackendSettingsApi, EventsApi);
+type FlysenseApis = (TranscriptionsApi, PreferencesApi);
+
+/// One of each.
+const fn apis() -> Apis {
+    (
+        (CallbackApi, ConnectApi, DisconnectApi),
+        (HandshakeApi, SettingsApi),
+        (PauthApi, BackendSettingsApi, EventsApi),
+        (TranscriptionsApi, PreferencesApi),
+    )
+}
 
 /// The OpenAPI service.
 fn service() -> OpenApiService<Apis, ()> {
-    OpenApiService::new((PauthApi, TranscriptionsApi, PreferencesApi), "Flysk", env!("CARGO_PKG_VERSION"))
+    OpenApiService::new(apis(), "Flysk", env!("CARGO_PKG_VERSION"))
         .description(
             "Platform for vendors of amoCRM widgets, and FlySense, the first widget on it. \
              Errors are application/problem+json with a stable `code`; see docs/errors.md.",
@@ -46,7 +65,7 @@ pub fn app(deps: Deps) -> impl Endpoint<Output = Response> {
         .at("/openapi.json", spec)
         .at("/healthz", get(health::healthz))
         .at("/readyz", get(health::readyz))
-        .at("/oauth/amocrm/callback", get(oauth::callback))
+        .at("/v1/amocrm/*path", gateway::pass)
         .at("/hooks/amocrm/:install/:signature", post(hooks::amocrm::receive))
         .at("/hooks/flysense/events", post(hooks::events::receive))
         .data(deps)

@@ -29,6 +29,7 @@ const fn tick<T: Tick>() -> KindInfo {
 
 /// Every kind there is.
 pub const KINDS: &[KindInfo] = &[
+    job::<oauth::ConfirmDisconnect>(),
     job::<oauth::ExchangeCode>(),
     job::<oauth::RefreshDue>(),
     job::<oauth::RefreshToken>(),

@@ -7,6 +7,7 @@ use crate::App;
 /// Every durable kind.
 pub fn registry() -> Registry<App> {
     Registry::default()
+        .with::<oauth::ConfirmDisconnect>()
         .with::<oauth::ExchangeCode>()
         .with::<oauth::RefreshDue>()
         .with::<oauth::RefreshToken>()

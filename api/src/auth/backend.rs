@@ -5,7 +5,7 @@ use poem::Request;
 use poem_openapi::SecurityScheme;
 use poem_openapi::auth::ApiKey;
 
-use crate::deps::{Deps, on};
+use crate::deps::{of, on};
 use crate::problem::{Problem, ProblemCode};
 
 /// The project token of a widget, server to server.
@@ -19,14 +19,23 @@ use crate::problem::{Problem, ProblemCode};
 )]
 pub(crate) struct BackendCaller(pub(crate) Widget);
 
-/// Tokens are found by a keyed hash: the table holds nothing that opens anything, and the look-up's
-/// time tells nothing of the token.
 async fn check(request: &Request, key: ApiKey) -> poem::Result<Widget> {
-    let deps =
-        request.data::<Deps>().ok_or_else(|| Problem::new(ProblemCode::Internal, "told to our operators"))?;
-    let hashes: Vec<String> = deps.keyring.lookup_hashes(&key.key).iter().map(ToString::to_string).collect();
+    Ok(find(request, &key.key).await?)
+}
+
+/// The caller of an operation that is not in the document.
+pub(crate) async fn backend_of(request: &Request) -> Result<Widget, Problem> {
+    let token = request.header("X-Project-Token");
+    let token = token.ok_or_else(|| Problem::new(ProblemCode::Unauthorized, "send X-Project-Token"))?;
+    find(request, token).await
+}
+
+/// Tokens are found by a keyed hash: the table holds nothing that opens anything, and the look-up's
+/// time tells nothing of the token. The table is asked each time, so a revoked token is dead at once.
+async fn find(request: &Request, token: &str) -> Result<Widget, Problem> {
+    let deps = of(request)?;
+    let hashes: Vec<String> = deps.keyring.lookup_hashes(token).iter().map(ToString::to_string).collect();
     let mut conn = deps.conn().await?;
-    let found =
-        widgets::find_by_token(on(&mut conn), &hashes, deps.clock().now()).await.map_err(Problem::from)?;
-    Ok(found.ok_or_else(|| Problem::new(ProblemCode::Unauthorized, "the project token is not accepted"))?)
+    let found = widgets::find_by_token(on(&mut conn), &hashes, deps.clock().now()).await?;
+    found.ok_or_else(|| Problem::new(ProblemCode::Unauthorized, "the project token is not accepted"))
 }

@@ -1,14 +1,15 @@
-//! `X-Auth-Token`: a widget in somebody's browser.
+//! A widget in somebody's browser: with amoCRM's one-time token, or with the session it was traded for.
 
 use flysk_domain::id::{AccountId, UserId};
 use flysk_store::platform::installs::Install;
 use flysk_store::platform::widgets::Widget;
-use poem::Request;
-use poem_openapi::SecurityScheme;
-use poem_openapi::auth::ApiKey;
+use poem::{Request, RequestBody};
+use poem_openapi::registry::Registry;
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
-use super::widget_token::verify;
-use crate::deps::Deps;
+use super::session::Session;
+use super::widget_token::{WidgetToken, verify_installed};
+use crate::deps::of;
 use crate::problem::{Problem, ProblemCode};
 
 /// The widget's caller: which widget, in which account, which user.
@@ -29,27 +30,46 @@ impl WidgetUser {
     pub(crate) fn account_id(&self) -> AccountId {
         self.install.account_id
     }
+
+    /// Refuses who does not administer the account.
+    pub(crate) fn must_be_admin(&self) -> Result<(), Problem> {
+        if self.is_admin {
+            return Ok(());
+        }
+        Err(Problem::new(ProblemCode::AdminOnly, "ask an administrator of the account"))
+    }
 }
 
-/// The one-time token amoCRM's page gives a widget (`$authorizedAjax`).
-#[derive(SecurityScheme)]
-#[oai(
-    rename = "WidgetToken",
-    ty = "api_key",
-    key_name = "X-Auth-Token",
-    key_in = "header",
-    checker = "check"
-)]
+/// Either credential of a widget; with both, the one-time token counts.
 pub(crate) struct WidgetCaller(pub(crate) WidgetUser);
 
-async fn check(request: &Request, key: ApiKey) -> poem::Result<WidgetUser> {
-    let deps =
-        request.data::<Deps>().ok_or_else(|| Problem::new(ProblemCode::Internal, "told to our operators"))?;
-    let verified = verify(deps, &key.key).await?;
-    Ok(WidgetUser {
-        widget: verified.widget,
-        install: verified.install,
-        user_id: verified.user_id,
-        is_admin: verified.is_admin,
-    })
+/// Written by hand: the derived alternative forgets why the first credential was refused.
+impl<'a> ApiExtractor<'a> for WidgetCaller {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        WidgetToken::register(registry);
+        Session::register(registry);
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        [WidgetToken::security_schemes(), Session::security_schemes()].concat()
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        options: ExtractParamOptions<Self::ParamType>,
+    ) -> poem::Result<Self> {
+        if let Some(token) = request.header("X-Auth-Token") {
+            return Ok(Self(verify_installed(of(request)?, token).await?));
+        }
+        if request.headers().contains_key("Authorization") {
+            return Ok(Self(Session::from_request(request, body, options).await?.0));
+        }
+        Err(Problem::new(ProblemCode::Unauthorized, "send X-Auth-Token or the session as Bearer").into())
+    }
 }

@@ -2,19 +2,25 @@
 //!
 //! HS256 under the integration's secret, which is chosen from our own table by the unverified
 //! `client_uuid`; then everything is checked: algorithm, audience, issuer, times, and the uuid again.
+//! A token may be used again while it lives: amoCRM does not say whether its pages fetch one per call.
 //! Source: amoCRM docs, oauth/disposable-tokens, and amoCRM's PHP library.
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::{AccountId, UserId};
 use flysk_domain::platform::host::AccountHost;
-use flysk_store::platform::installs::{self, Install};
-use flysk_store::platform::widgets::{self, Widget};
+use flysk_store::platform::handshake;
+use flysk_store::platform::installs::Install;
+use flysk_store::platform::widgets::Widget;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use poem::Request;
+use poem_openapi::SecurityScheme;
+use poem_openapi::auth::ApiKey;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use crate::deps::{Deps, on};
+use super::widget::WidgetUser;
+use crate::deps::{Deps, of, on};
 use crate::problem::{Problem, ProblemCode};
 
 /// Clocks differ, and amoCRM's own library grants this much.
@@ -25,12 +31,31 @@ const LEEWAY_S: i64 = 60;
 pub(crate) struct Verified {
     /// The widget that sent it.
     pub(crate) widget: Widget,
-    /// The widget in the user's account.
-    pub(crate) install: Install,
+    /// The widget in the user's account, if it is installed there.
+    pub(crate) install: Option<Install>,
+    /// The account.
+    pub(crate) account_id: AccountId,
+    /// Where the account lives, as the token says.
+    pub(crate) host: AccountHost,
     /// The user.
     pub(crate) user_id: UserId,
     /// Whether the user administers the account; amoCRM does not always say, and then not.
     pub(crate) is_admin: bool,
+}
+
+/// The one-time token amoCRM's page gives a widget (`$authorizedAjax`).
+#[derive(SecurityScheme)]
+#[oai(
+    rename = "WidgetToken",
+    ty = "api_key",
+    key_name = "X-Auth-Token",
+    key_in = "header",
+    checker = "check_scheme"
+)]
+pub(crate) struct WidgetToken(pub(crate) Verified);
+
+async fn check_scheme(request: &Request, key: ApiKey) -> poem::Result<Verified> {
+    Ok(verify(of(request)?, &key.key).await?)
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,29 +88,38 @@ fn number<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     }
 }
 
-/// Verifies a token and finds its install.
+/// Verifies a token. Costs one read: widget and install come together.
 pub(crate) async fn verify(deps: &Deps, token: &str) -> Result<Verified, Problem> {
-    let claimed: Claims =
-        jsonwebtoken::dangerous::insecure_decode(token).map_err(|_| refused("not a token of amoCRM"))?.claims;
-    let mut conn = deps.conn().await?;
+    let claimed = jsonwebtoken::dangerous::insecure_decode::<Claims>(token);
+    let claimed = claimed.map_err(|_| refused("not a token of amoCRM"))?.claims;
     let uuid = claimed.client_uuid.to_ascii_lowercase();
-    let widget = widgets::find_by_client_uuid(on(&mut conn), &uuid).await?;
-    let widget = widget.ok_or_else(|| refused("the token is of an integration we do not know"))?;
+    let mut conn = deps.conn().await?;
+    let found = handshake::find(on(&mut conn), &uuid, AccountId(claimed.account_id)).await?;
+    drop(conn);
+    let (widget, install) = found.ok_or_else(|| refused("the token is of an integration we do not know"))?;
     let secret = deps.vault.client_secret(&widget).map_err(|error| {
         tracing::error!(error = %error, widget.code = %widget.code, "the widget's secret cannot be opened");
         Problem::new(ProblemCode::Internal, "told to our operators")
     })?;
     let claims = decode(token, secret.expose_secret().as_bytes())?;
-    check(&claims, &widget, &deps.config.amocrm.host_suffixes, deps.clock().now())?;
-    let install = installs::find_in_account(on(&mut conn), widget.id, AccountId(claims.account_id)).await?;
-    let install = install
-        .ok_or_else(|| Problem::new(ProblemCode::NotInstalled, "install the widget in this account first"))?;
+    let host = check(&claims, &widget, &deps.config.amocrm.host_suffixes, deps.clock().now())?;
     Ok(Verified {
         widget,
-        install,
+        // The same claims that were read before they were verified: the signature covers them.
+        install: install.filter(|install| install.account_id.0 == claims.account_id),
+        account_id: AccountId(claims.account_id),
+        host,
         user_id: UserId(claims.user_id),
         is_admin: claims.is_admin.unwrap_or(false),
     })
+}
+
+/// Verifies a token of a user in whose account the widget is installed, in whatever status.
+pub(crate) async fn verify_installed(deps: &Deps, token: &str) -> Result<WidgetUser, Problem> {
+    let Verified { widget, install, user_id, is_admin, .. } = verify(deps, token).await?;
+    let install = install
+        .ok_or_else(|| Problem::new(ProblemCode::NotInstalled, "install the widget in this account first"))?;
+    Ok(WidgetUser { widget, install, user_id, is_admin })
 }
 
 fn decode(token: &str, secret: &[u8]) -> Result<Claims, Problem> {
@@ -99,12 +133,17 @@ fn decode(token: &str, secret: &[u8]) -> Result<Claims, Problem> {
     Ok(data.map_err(|_| refused("the token's signature is not the integration's"))?.claims)
 }
 
-fn check(claims: &Claims, widget: &Widget, suffixes: &[String], now: DateTime<Utc>) -> Result<(), Problem> {
+fn check(
+    claims: &Claims,
+    widget: &Widget,
+    suffixes: &[String],
+    now: DateTime<Utc>,
+) -> Result<AccountHost, Problem> {
     let now = now.timestamp();
-    if claims.exp + LEEWAY_S < now {
+    if claims.exp.saturating_add(LEEWAY_S) < now {
         return Err(Problem::new(ProblemCode::TokenExpired, "the token lives half an hour"));
     }
-    if claims.nbf.is_some_and(|nbf| nbf - LEEWAY_S > now) {
+    if claims.nbf.is_some_and(|nbf| nbf.saturating_sub(LEEWAY_S) > now) {
         return Err(refused("the token is not valid yet: check the clock"));
     }
     if !claims.client_uuid.eq_ignore_ascii_case(&widget.client_uuid) {
@@ -113,10 +152,8 @@ fn check(claims: &Claims, widget: &Widget, suffixes: &[String], now: DateTime<Ut
     if Some(claims.aud.trim_end_matches('/')) != audience(&widget.redirect_uri).as_deref() {
         return Err(refused("the token is meant for another address"));
     }
-    if AccountHost::parse_issuer(&claims.iss, suffixes).is_err() {
-        return Err(refused("the token was issued by nobody we trust"));
-    }
-    Ok(())
+    AccountHost::parse_issuer(&claims.iss, suffixes)
+        .map_err(|_| refused("the token was issued by nobody we trust"))
 }
 
 /// `scheme://host` of the redirect address, without the port, as amoCRM builds it.

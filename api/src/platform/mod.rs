@@ -1,4 +1,11 @@
 //! What every vendor gets.
 
+pub(crate) mod backend_settings;
+pub(crate) mod events;
+pub(crate) mod gateway;
+pub(crate) mod handshake;
 pub(crate) mod oauth;
 pub(crate) mod pauth;
+pub(crate) mod settings;
+mod settings_rules;
+mod tag;

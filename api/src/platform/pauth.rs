@@ -1,29 +1,27 @@
 //! `POST /v1/pauth`: server to server, what a widget may do in an account.
 
 use chrono::{DateTime, Utc};
-use flysk_domain::id::AccountId;
 use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::trace::Trace;
 use flysk_store::platform::accounts;
-use flysk_store::platform::installs::{self, Install};
+use flysk_store::platform::installs::Install;
+use flysk_store::platform::tokens::{self, Pair};
+use flysk_store::platform::widgets::Widget;
 use flysk_vault::{Need, Reader, VaultError};
 use poem::web::Data;
+use poem_openapi::param::Header;
 use poem_openapi::payload::Json;
-use poem_openapi::{Object, OpenApi, Tags};
+use poem_openapi::{Object, OpenApi};
 use secrecy::ExposeSecret;
 
-use crate::auth::{BackendCaller, verify};
+use super::backend_settings::install_of;
+use super::tag::Tag;
+use crate::auth::{BackendCaller, verify_installed};
 use crate::deps::{Deps, on};
 use crate::problem::{Problem, ProblemCode, answers};
 
 /// How long a token that is given should still live.
-const AT_LEAST: std::time::Duration = std::time::Duration::from_secs(300);
-
-#[derive(Tags)]
-enum Tag {
-    /// For backends of vendors.
-    Backend,
-}
+const AT_LEAST: std::time::Duration = std::time::Duration::from_mins(5);
 
 /// On whose behalf: exactly one of the two.
 #[derive(Debug, Object)]
@@ -59,7 +57,9 @@ answers! {
     /// Answers of `pauth`.
     PauthAnswer {
         /// What the widget may do.
-        200 => Ok(Json<AccessView>),
+        200 => Ok(Json<AccessView>, header "ETag" String),
+        /// Nothing of it has changed.
+        304 => NotModified,
     }
     problems {
         /// Neither a token nor an account, or both.
@@ -96,50 +96,48 @@ impl PauthApi {
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: BackendCaller,
+        /// The `ETag` of an earlier answer: while it holds, and its token lives five minutes more, the answer is 304.
+        #[oai(name = "If-None-Match")]
+        known: Header<Option<String>>,
         body: Json<PauthRequest>,
     ) -> PauthAnswer {
-        match pauth(&deps, &trace, caller, body.0).await {
-            Ok(view) => PauthAnswer::Ok(Json(view)),
+        match pauth(&deps, &trace, caller, body.0, known.0.as_deref()).await {
+            Ok(Some((view, tag))) => PauthAnswer::Ok(Json(view), tag),
+            Ok(None) => PauthAnswer::NotModified,
             Err(problem) => problem.into(),
         }
     }
 }
 
+/// The answer and its tag; `None` if the caller knows it.
 async fn pauth(
     deps: &Deps,
     trace: &Trace,
     caller: BackendCaller,
     body: PauthRequest,
-) -> Result<AccessView, Problem> {
+    known: Option<&str>,
+) -> Result<Option<(AccessView, String)>, Problem> {
     let widget = caller.0;
-    let (install, user_id) = match (body.token, body.account_id) {
-        (Some(token), None) => {
-            let verified = verify(deps, &token).await?;
-            if verified.widget.id != widget.id {
-                return Err(Problem::new(ProblemCode::Unauthorized, "the token is of another widget"));
-            }
-            (verified.install, Some(verified.user_id.0))
-        }
-        (None, Some(account_id)) => {
-            let mut conn = deps.conn().await?;
-            let install = installs::find_in_account(on(&mut conn), widget.id, AccountId(account_id)).await?;
-            (
-                install
-                    .ok_or_else(|| Problem::new(ProblemCode::NotInstalled, "no install in this account"))?,
-                None,
-            )
-        }
-        _ => return Err(Problem::new(ProblemCode::BadRequest, "give either `token` or `account_id`")),
-    };
+    let (install, user_id) = on_behalf_of(deps, &widget, body).await?;
     must_be_active(&install)?;
+    let mut conn = deps.conn().await?;
+    let account = accounts::find(on(&mut conn), install.crm, install.account_id).await?;
+    let account = account.ok_or_else(|| Problem::new(ProblemCode::Internal, "told to our operators"))?;
+    let pair = tokens::find(on(&mut conn), install.id).await?;
+    drop(conn);
+    // What the caller knows is told again only once something changed, and then the disclosure is noted.
+    let lives = |pair: &Pair| pair.expires_at > deps.clock().now() + AT_LEAST;
+    if let Some(pair) = pair.filter(lives)
+        && known.is_some_and(|known| known == tag(&install, &account.host, pair.pair, user_id))
+    {
+        return Ok(None);
+    }
     let purpose = user_id.map_or_else(|| "background".to_owned(), |user| format!("user {user}"));
     let reader = Reader { who: format!("backend:{}", widget.code), purpose };
     let need = Need::AliveFor(AT_LEAST);
     let held = deps.vault.access(install.id, need, &reader, trace).await.map_err(vault_problem)?;
-    let mut conn = deps.conn().await?;
-    let account = accounts::find(on(&mut conn), install.crm, install.account_id).await?;
-    let account = account.ok_or_else(|| Problem::new(ProblemCode::Internal, "told to our operators"))?;
-    Ok(AccessView {
+    let tag = tag(&install, &account.host, held.pair, user_id);
+    let view = AccessView {
         access_token: held.access_token.expose_secret().to_owned(),
         expires_at: held.expires_at,
         base_domain: account.host,
@@ -148,7 +146,43 @@ async fn pauth(
         install_status: install.status.to_string(),
         settings: install.settings.0,
         user_id,
-    })
+    };
+    Ok(Some((view, tag)))
+}
+
+async fn on_behalf_of(
+    deps: &Deps,
+    widget: &Widget,
+    body: PauthRequest,
+) -> Result<(Install, Option<u64>), Problem> {
+    match (body.token, body.account_id) {
+        (Some(token), None) => {
+            let user = verify_installed(deps, &token).await?;
+            if user.widget.id != widget.id {
+                return Err(Problem::new(ProblemCode::Unauthorized, "the token is of another widget"));
+            }
+            Ok((user.install, Some(user.user_id.0)))
+        }
+        (None, Some(account_id)) => Ok((install_of(deps, widget, account_id).await?, None)),
+        _ => Err(Problem::new(ProblemCode::BadRequest, "give either `token` or `account_id`")),
+    }
+}
+
+/// Changes with everything the answer holds. Says nothing of the token itself.
+fn tag(install: &Install, host: &str, pair: u64, user_id: Option<u64>) -> String {
+    use sha2::Digest as _;
+    let user = user_id.unwrap_or_default();
+    let all = format!("{} {} {} {host} {pair} {user}", install.id, install.status, install.settings_version);
+    let hash = sha2::Sha256::digest(all.as_bytes());
+    format!("\"{}\"", hex::encode(&hash[..12]))
+}
+
+/// For what an account without a working widget may still need: tidying up.
+pub(super) fn must_have_access(install: &Install) -> Result<(), Problem> {
+    if install.status.has_access() {
+        return Ok(());
+    }
+    Err(vault_problem(VaultError::NoAccess(install.status)))
 }
 
 fn must_be_active(install: &Install) -> Result<(), Problem> {

@@ -26,7 +26,7 @@ impl Job for RefreshToken {
     const POLICY: Policy = Policy::on(Queue::Oauth)
         .attempts(30)
         .timeout_secs(40)
-        .delays(Delays::Doubling { first: Duration::from_secs(5), most: Duration::from_secs(900) });
+        .delays(Delays::Doubling { first: Duration::from_secs(5), most: Duration::from_mins(15) });
     const TRIGGER: &'static str = "`oauth.refresh_due`, `token:refresh-all`";
     const ABOUT: &'static str = "renews a pair of tokens";
 

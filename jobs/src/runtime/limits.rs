@@ -77,6 +77,16 @@ impl Limits {
         Ok((wait > 0).then(|| Duration::from_millis(wait)))
     }
 
+    /// Gives up the wait for a place: who does not come back must not stand before others.
+    pub async fn leave_line(&self, rate: &Rate, tenant: &str, job: &str) {
+        let key = format!("{}:waiting:{tenant}", self.keys.key(&format!("limit:{}", rate.name)));
+        let left: Result<(), _> =
+            redis::cmd("ZREM").arg(key).arg(job).query_async(&mut self.redis.clone()).await;
+        if let Err(error) = left {
+            tracing::debug!(error = %error, limit = %rate.name, "a place in the line could not be given up");
+        }
+    }
+
     /// [`Limits::take`] in a handler's words: `?` snoozes the job until its turn. Without Redis nobody
     /// knows what others took, so the job waits.
     pub async fn pass(&self, rate: &Rate, tenant: &str, job: &str) -> Result<(), JobError> {

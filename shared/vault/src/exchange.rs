@@ -59,13 +59,13 @@ impl Vault {
             refresh: pair.refresh_token.expose_secret().to_owned(),
             lives_s: pair.expires_in.as_secs(),
         };
-        let text = SecretString::from(serde_json::to_string(&kept).map_err(unreadable)?);
+        let text = SecretString::from(serde_json::to_string(&kept).map_err(|error| unreadable(&error))?);
         Ok(self.keyring.seal(&text, &places::pair_of_code(id))?)
     }
 
     fn open_kept(&self, id: OauthCodeId, sealed: &str, at: DateTime<Utc>) -> Result<TokenPair, VaultError> {
         let text = self.keyring.open(sealed, &places::pair_of_code(id))?;
-        let kept: KeptPair = serde_json::from_str(text.expose_secret()).map_err(unreadable)?;
+        let kept: KeptPair = serde_json::from_str(text.expose_secret()).map_err(|error| unreadable(&error))?;
         let age = (self.clock().now() - at).to_std().unwrap_or_default();
         Ok(TokenPair {
             claims: AccessClaims::read(&kept.access),
@@ -77,7 +77,7 @@ impl Vault {
 }
 
 /// The reason says nothing of the text: it is a secret.
-fn unreadable(error: serde_json::Error) -> VaultError {
+fn unreadable(error: &serde_json::Error) -> VaultError {
     let reason = format!("not a pair ({:?})", error.classify());
     flysk_store::StoreError::Corrupt { what: "pair of a code", reason }.into()
 }

@@ -154,10 +154,10 @@ impl Vault {
         read: &Widget,
         sealed: &Sealed<'_>,
     ) -> Result<(), VaultError> {
-        match widgets::reseal(conn, read, sealed, self.clock().now()).await? {
-            true => Ok(()),
-            false => Err(StoreError::Stale { what: "widget" }.into()),
+        if widgets::reseal(conn, read, sealed, self.clock().now()).await? {
+            return Ok(());
         }
+        Err(StoreError::Stale { what: "widget" }.into())
     }
 
     pub(crate) fn seal(&self, secret: &SecretString, place: &str) -> Result<String, VaultError> {

@@ -172,9 +172,9 @@ impl Vault {
                 self.amocrm
                     .refresh(&moved, &leased.credentials, &refresh_token)
                     .await
-                    .map_err(Failed::renamed)
+                    .map_err(|error| Failed::renamed(&error))
             }
-            Present::Moved(_) | Present::Unknown => Err(Failed::renamed(error)),
+            Present::Moved(_) | Present::Unknown => Err(Failed::renamed(&error)),
             Present::Unreachable(reason) => Err(Failed::Amo { failure: TokenFailure::BackOff, reason }),
         }
     }
@@ -244,7 +244,7 @@ impl From<TokenError> for Failed {
 
 impl Failed {
     /// The failure once it is known that the account was not renamed, or was asked at its new host.
-    fn renamed(error: TokenError) -> Self {
+    fn renamed(error: &TokenError) -> Self {
         Self::Amo { failure: error.failure().if_not_renamed(), reason: error.to_string() }
     }
 }

@@ -1,5 +1,6 @@
 //! Tokens of amoCRM.
 
+mod confirm_disconnect;
 mod exchange_code;
 mod refresh_due;
 mod refresh_token;

@@ -9,6 +9,7 @@ mod account;
 mod claims;
 mod error;
 mod events;
+mod forward;
 mod notes;
 mod requests;
 mod responses;
@@ -25,6 +26,7 @@ use crate::http::{self, BuildError, HttpOptions};
 
 pub use claims::AccessClaims;
 pub use error::{AmoError, Effect, Rejection, RejectionKind, TokenError, Violation};
+pub use forward::{Forward, Forwarded};
 pub use requests::{AccountDetail, Credentials, EntityType, NoteEvent, ServiceNote};
 pub use responses::{
     Account, CallEvent, CallParams, CallStatus, CurrentDomain, Note, NoteType, Page, Responsible, TokenPair,

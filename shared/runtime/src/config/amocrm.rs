@@ -17,6 +17,11 @@ const EGRESS_URL: Variable = Variable::optional(
     "Where calls for https://<account host> are sent instead, the account's host kept in the Host header:\n\
      an egress proxy with a fixed address, or the simulator.",
 );
+const OAUTH_PAGE: Variable = Variable::optional(
+    "FLYSK_AMOCRM_OAUTH_PAGE",
+    "http://127.0.0.1:8081/oauth",
+    "Where browsers are sent to grant access, instead of the service's own page: the simulator.",
+);
 const REQUESTS_PER_SECOND: Variable = Variable::with_default(
     "FLYSK_AMOCRM_REQUESTS_PER_SECOND",
     "7",
@@ -28,7 +33,8 @@ const TIMEOUT_MS: Variable = Variable::with_default(
     "Longest time one call may take, in milliseconds.",
 );
 
-pub(super) const VARIABLES: &[Variable] = &[HOST_SUFFIXES, EGRESS_URL, REQUESTS_PER_SECOND, TIMEOUT_MS];
+pub(super) const VARIABLES: &[Variable] =
+    &[HOST_SUFFIXES, EGRESS_URL, OAUTH_PAGE, REQUESTS_PER_SECOND, TIMEOUT_MS];
 
 /// How amoCRM is called.
 #[derive(Debug, Clone)]
@@ -37,6 +43,8 @@ pub struct Amocrm {
     pub host_suffixes: Vec<String>,
     /// `FLYSK_AMOCRM_EGRESS_URL`: where calls go instead of to the account's host.
     pub egress_url: Option<Url>,
+    /// `FLYSK_AMOCRM_OAUTH_PAGE`: where browsers grant access, if not at the service's own page.
+    pub oauth_page: Option<Url>,
     /// `FLYSK_AMOCRM_REQUESTS_PER_SECOND`: limit per account.
     pub requests_per_second: u32,
     /// `FLYSK_AMOCRM_TIMEOUT_MS`: longest call.
@@ -49,11 +57,13 @@ impl Amocrm {
         env.read(|vars| {
             let host_suffixes = vars.list(&HOST_SUFFIXES, parse_suffix);
             let egress_url = vars.optional(&EGRESS_URL, super::Reader::base_url);
+            let oauth_page = vars.optional(&OAUTH_PAGE, super::Reader::base_url);
             let requests_per_second = vars.number(&REQUESTS_PER_SECOND, 1..=1_000);
             let timeout = vars.millis(&TIMEOUT_MS, 100..=120_000);
             Ok(Self {
                 host_suffixes: host_suffixes?,
                 egress_url: egress_url?,
+                oauth_page: oauth_page?,
                 requests_per_second: requests_per_second?,
                 timeout: timeout?,
             })

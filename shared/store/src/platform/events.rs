@@ -173,3 +173,15 @@ pub async fn count_attempt(conn: &mut Conn, id: EventId) -> StoreResult<u32> {
         .fetch_one(conn)
         .await?)
 }
+
+/// Lets a settled event be delivered afresh; `false` if it is being delivered.
+pub async fn start_again(conn: &mut Conn, id: EventId) -> StoreResult<bool> {
+    let result = sqlx::query(
+        "UPDATE lifecycle_events SET state = 'waiting', attempts = 0, settled_at = NULL
+         WHERE id = ? AND state <> 'waiting'",
+    )
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected() == 1)
+}

@@ -5,6 +5,8 @@ use flysk_domain::id::{AccountId, InstallId, WidgetId};
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::lifecycle::{InstallFacts, InstallStatus};
 use serde_json::Value;
+use sqlx::Row as _;
+use sqlx::mysql::MySqlRow;
 use sqlx::types::Json;
 
 use crate::error::expect_one;
@@ -54,8 +56,34 @@ impl Install {
     }
 }
 
-const COLUMNS: &str = "id, widget_id, platform, account_id, status, settings, settings_version, event_sequence, \
+pub(super) const COLUMNS: &str = "id, widget_id, platform, account_id, status, settings, settings_version, event_sequence, \
      granted_at, lost_at, disconnected_at, switched_on_at, switched_off_at";
+
+/// What its columns are called in a row that has another table's too.
+pub(super) const PREFIX: &str = "install_";
+
+/// Reads an install from such a row.
+pub(super) fn read_prefixed(row: &MySqlRow) -> Result<Install, sqlx::Error> {
+    let text =
+        |name: &str| -> Result<String, sqlx::Error> { row.try_get(format!("{PREFIX}{name}").as_str()) };
+    let at = |name: &str| row.try_get(format!("{PREFIX}{name}").as_str());
+    let wrong = |error: Box<dyn std::error::Error + Send + Sync>| sqlx::Error::Decode(error);
+    Ok(Install {
+        id: text("id")?.parse().map_err(|error| wrong(Box::new(error) as _))?,
+        widget_id: text("widget_id")?.parse().map_err(|error| wrong(Box::new(error) as _))?,
+        crm: text("platform")?.parse().map_err(|error| wrong(Box::new(error) as _))?,
+        account_id: AccountId(row.try_get(format!("{PREFIX}account_id").as_str())?),
+        status: text("status")?.parse().map_err(|error| wrong(Box::new(error) as _))?,
+        settings: row.try_get(format!("{PREFIX}settings").as_str())?,
+        settings_version: row.try_get(format!("{PREFIX}settings_version").as_str())?,
+        event_sequence: row.try_get(format!("{PREFIX}event_sequence").as_str())?,
+        granted_at: at("granted_at")?,
+        lost_at: at("lost_at")?,
+        disconnected_at: at("disconnected_at")?,
+        switched_on_at: at("switched_on_at")?,
+        switched_off_at: at("switched_off_at")?,
+    })
+}
 
 /// One install.
 pub async fn find(conn: &mut Conn, id: InstallId) -> StoreResult<Option<Install>> {

@@ -8,6 +8,7 @@ pub mod attempts;
 pub mod connect_states;
 pub mod endpoints;
 pub mod events;
+pub mod handshake;
 pub mod installs;
 pub mod oauth_codes;
 pub mod refresh_runs;

@@ -96,7 +96,7 @@ pub struct NewWidget<'a> {
     pub event_secret_sealed: &'a str,
 }
 
-const COLUMNS: &str = "id, code, name, platform, client_uuid, client_secret_sealed, redirect_uri, \
+pub(super) const COLUMNS: &str = "id, code, name, platform, client_uuid, client_secret_sealed, redirect_uri, \
      project_token_sealed, project_token_hash, former_token_hash, former_token_until, event_url, event_urls, \
      event_secret_sealed, delivery_delays, settings_schema, uses_subscriptions, uses_flycoins, billing, \
      trial_days, created_at, updated_at";

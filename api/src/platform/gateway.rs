@@ -1,0 +1,169 @@
+//! `ANY /v1/amocrm/{path}`: a vendor's backend calls the amoCRM API of an account through us.
+//!
+//! The one place besides PAuth where a request waits for amoCRM, because its caller needs the answer. The
+//! account's token is added here and never seen by the backend; amoCRM's status and body are passed on as
+//! they are, marked `X-Flysk-Answer: amocrm`, and what we have to say ourselves is a problem as everywhere,
+//! marked `X-Flysk-Answer: flysk`.
+
+mod line;
+mod path;
+
+use flysk_clients::amocrm::{Forward, Forwarded};
+use flysk_domain::id::AccountId;
+use flysk_domain::platform::host::AccountHost;
+use flysk_domain::trace::Trace;
+use flysk_store::platform::accounts;
+use flysk_store::platform::installs::Install;
+use flysk_store::platform::widgets::Widget;
+use flysk_vault::{Held, Need, Reader};
+use futures::TryStreamExt as _;
+use poem::http::{HeaderMap, HeaderName, HeaderValue, header};
+use poem::web::Data;
+use poem::{Body, Request, Response, handler};
+
+use super::backend_settings::install_of;
+use super::pauth::{must_have_access, vault_problem};
+use crate::auth::backend_of;
+use crate::deps::{Deps, on};
+use crate::problem::{Problem, ProblemCode};
+
+/// Names the account a request is about.
+const ACCOUNT: &str = "x-account-id";
+/// Tells amoCRM's answers from ours.
+const ANSWER: HeaderName = HeaderName::from_static("x-flysk-answer");
+/// A token that dies while its request is under way is no use.
+const AT_LEAST: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// Request headers that go along. `X-Context-User-ID` lets an administrator's token act with a user's rights.
+const SENT_ON: [&str; 5] =
+    ["content-type", "accept", "if-modified-since", "x-context-user-id", "accept-language"];
+/// Response headers that come back.
+const GIVEN_BACK: [&str; 5] = ["content-type", "last-modified", "etag", "retry-after", "content-language"];
+
+/// Passes a request through, or says why not.
+#[handler]
+pub(crate) async fn pass(deps: Data<&Deps>, trace: Data<&Trace>, request: &Request, body: Body) -> Response {
+    match answer(&deps, &trace, request, body).await {
+        Ok(response) => response,
+        Err(problem) => {
+            let mut response = problem.response();
+            response.headers_mut().insert(ANSWER, HeaderValue::from_static("flysk"));
+            if let Some(seconds) = problem.retry_after_s {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            response
+        }
+    }
+}
+
+/// Whose API is called, and as whom.
+struct Call<'a> {
+    deps: &'a Deps,
+    trace: &'a Trace,
+    install: Install,
+    host: AccountHost,
+    reader: Reader,
+}
+
+async fn answer(deps: &Deps, trace: &Trace, request: &Request, body: Body) -> Result<Response, Problem> {
+    let widget = backend_of(request).await?;
+    let bad = |why: &str| Problem::new(ProblemCode::BadRequest, why);
+    let account = request.header(ACCOUNT).and_then(|text| text.parse().ok()).map(AccountId);
+    let account = account.ok_or_else(|| bad("say which account: X-Account-Id"))?;
+    let path_and_query = path::checked(request.uri().path(), request.uri().query())
+        .ok_or_else(|| bad("only paths below /api/v4/ are passed on"))?;
+    let limit = deps.config.http.max_body_bytes;
+    let body = body.into_bytes_limit(limit).await;
+    let body = body
+        .map_err(|_| Problem::new(ProblemCode::TooLarge, format!("at most {limit} bytes are passed on")))?;
+    let forward = Forward {
+        method: request.method().clone(),
+        path_and_query,
+        headers: chosen(request.headers(), &SENT_ON),
+        body,
+    };
+    let call = Call::of(deps, trace, &widget, account, &forward).await?;
+    line::is_open(deps, account).await?;
+    given_back(deps, account, call.through(&forward).await?).await
+}
+
+impl<'a> Call<'a> {
+    async fn of(
+        deps: &'a Deps,
+        trace: &'a Trace,
+        widget: &Widget,
+        account: AccountId,
+        forward: &Forward,
+    ) -> Result<Self, Problem> {
+        let install = install_of(deps, widget, account.0).await?;
+        must_have_access(&install)?;
+        let row = accounts::find(on(&mut deps.conn().await?), install.crm, account).await?;
+        let row = row.ok_or_else(|| Problem::new(ProblemCode::NotInstalled, "the account is unknown"))?;
+        let host = deps.vault.host(&row.host).map_err(vault_problem)?;
+        let path = forward.path_and_query.split('?').next().unwrap_or_default();
+        let reader =
+            Reader { who: format!("gateway:{}", widget.code), purpose: format!("{} {path}", forward.method) };
+        Ok(Self { deps, trace, install, host, reader })
+    }
+
+    /// Sends; if amoCRM does not take the token, once more with a fresh one.
+    async fn through(&self, forward: &Forward) -> Result<Forwarded, Problem> {
+        let held = self.token(Need::AliveFor(AT_LEAST)).await?;
+        let answer = self.send(&held, forward).await?;
+        if !answer.needs_fresh_token() {
+            return Ok(answer);
+        }
+        drop(answer);
+        let held = self.token(Need::OtherThan(held.pair)).await?;
+        let answer = self.send(&held, forward).await?;
+        if answer.needs_fresh_token() && answer.status() != poem::http::StatusCode::UNAUTHORIZED {
+            let why = "amoCRM answers with a page instead of the API";
+            return Err(Problem::new(ProblemCode::UpstreamUnavailable, why));
+        }
+        Ok(answer)
+    }
+
+    async fn token(&self, need: Need) -> Result<Held, Problem> {
+        self.deps.vault.access(self.install.id, need, &self.reader, self.trace).await.map_err(vault_problem)
+    }
+
+    async fn send(&self, held: &Held, forward: &Forward) -> Result<Forwarded, Problem> {
+        line::stand(self.deps, self.install.account_id, self.trace).await?;
+        self.deps.amocrm.forward(&self.host, &held.access_token, forward).await.map_err(|error| {
+            tracing::warn!(error = %error, "amoCRM gave no answer");
+            let detail = if error.may_have_arrived() {
+                "amoCRM did not answer; the request may have been carried out"
+            } else {
+                "amoCRM cannot be reached; the request was not carried out"
+            };
+            Problem::new(ProblemCode::UpstreamUnavailable, detail)
+        })
+    }
+}
+
+/// amoCRM's answer as it is; blocks and limits are remembered for all processes.
+async fn given_back(deps: &Deps, account: AccountId, answer: Forwarded) -> Result<Response, Problem> {
+    if answer.is_block() {
+        tracing::error!(alert = "amocrm_block", account.id = %account, "amoCRM shuts our address out");
+        line::close(deps, account).await;
+        return Err(line::blocked());
+    }
+    let mut headers = chosen(answer.headers(), &GIVEN_BACK);
+    headers.insert(ANSWER, HeaderValue::from_static("amocrm"));
+    if answer.status() == poem::http::StatusCode::TOO_MANY_REQUESTS && answer.retry_after().is_none() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    let mut response = Response::builder().status(answer.status()).finish();
+    if let Some(id) = answer.headers().get("x-request-id") {
+        response.headers_mut().insert("x-amocrm-request-id", id.clone());
+    }
+    response.headers_mut().extend(headers);
+    let stream = answer.into_stream().map_err(std::io::Error::other);
+    response.set_body(Body::from_bytes_stream(stream));
+    Ok(response)
+}
+
+fn chosen(headers: &HeaderMap, names: &[&'static str]) -> HeaderMap {
+    let pick = |name: &'static str| Some((HeaderName::from_static(name), headers.get(name)?.clone()));
+    names.iter().filter_map(|name| pick(name)).collect()
+}

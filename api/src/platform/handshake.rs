@@ -1,0 +1,141 @@
+//! `POST /v1/handshake`: the first thing a widget asks on a page.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use flysk_domain::platform::lifecycle::InstallStatus;
+use flysk_store::platform::oauth_codes;
+use poem::web::Data;
+use poem_openapi::payload::Json;
+use poem_openapi::{Object, OpenApi};
+use serde_json::Value;
+
+use super::oauth::connect_url;
+use super::tag::Tag;
+use crate::auth::{Verified, WidgetToken, issue};
+use crate::deps::{Deps, on};
+use crate::problem::{Problem, answers};
+
+/// A short session, for everything a page asks often: amoCRM forbids loops over its one-time tokens.
+#[derive(Debug, Object)]
+pub(crate) struct SessionView {
+    /// To be sent as `Authorization: Bearer …`.
+    token: String,
+    /// Until when; shake hands again shortly before.
+    expires_at: DateTime<Utc>,
+}
+
+/// What a widget needs to know to start, or why it has to stay off.
+#[derive(Debug, Object)]
+pub(crate) struct HandshakeView {
+    /// `active`; anything else means: switch yourself off and show `reason`.
+    status: String,
+    /// Why the widget is off, for the people in the account; null while it is on.
+    reason: Option<String>,
+    /// The account.
+    account_id: u64,
+    /// The user.
+    user_id: u64,
+    /// Whether the user administers the account.
+    is_admin: bool,
+    /// The widget in the account, once it is installed.
+    install_id: Option<String>,
+    /// What the account's administrator set.
+    settings: Value,
+    /// Counts changes of the settings.
+    settings_version: u32,
+    /// What can be subscribed to. Empty while the widget sells nothing.
+    plans: Vec<Value>,
+    /// The account's subscription, if there is one.
+    subscription: Option<Value>,
+    /// The account's Flycoins, if the widget uses them.
+    wallet: Option<Value>,
+    /// Where billing takes place, by what is done there.
+    billing_urls: BTreeMap<String, String>,
+    /// Where an administrator connects the widget (again); null for everybody else and while it works.
+    connect_url: Option<String>,
+    /// For everything after this; null while the widget is not installed.
+    session: Option<SessionView>,
+}
+
+answers! {
+    /// Answers of `handshake`.
+    HandshakeAnswer {
+        /// How things are.
+        200 => Ok(Json<HandshakeView>),
+    }
+    problems {
+        /// The request cannot be read.
+        400 => BadRequest,
+        /// The token is missing or not accepted.
+        401 => Unauthorized,
+        /// A defect of ours.
+        500 => Internal,
+        /// A part of the service is away.
+        503 => Unavailable,
+    }
+}
+
+/// The first thing a widget asks.
+pub(crate) struct HandshakeApi;
+
+#[OpenApi(tag = "Tag::Widget")]
+impl HandshakeApi {
+    /// Shake hands: status, settings, and a session in exchange for the one-time token.
+    ///
+    /// Anything but `active` tells the widget to switch itself off, and why.
+    #[oai(path = "/v1/handshake", method = "post", operation_id = "handshake")]
+    async fn handshake(&self, deps: Data<&Deps>, caller: WidgetToken) -> HandshakeAnswer {
+        match shake(&deps, caller.0).await {
+            Ok(view) => HandshakeAnswer::Ok(Json(view)),
+            Err(problem) => problem.into(),
+        }
+    }
+}
+
+async fn shake(deps: &Deps, caller: Verified) -> Result<HandshakeView, Problem> {
+    let status = match &caller.install {
+        Some(install) => install.status,
+        None => status_before_install(deps, &caller).await?,
+    };
+    let connect_url = (status != InstallStatus::Active && caller.is_admin)
+        .then(|| {
+            let begun = (caller.widget.id, caller.account_id, caller.user_id);
+            connect_url(&deps.config.http.public_url, &deps.keyring, begun, deps.clock().now())
+        })
+        .flatten();
+    let session = match &caller.install {
+        Some(install) => {
+            let issued = issue(deps, install.id, caller.user_id, caller.is_admin)?;
+            Some(SessionView { token: issued.token, expires_at: issued.expires_at })
+        }
+        None => None,
+    };
+    let (install_id, settings, settings_version) = match caller.install {
+        Some(install) => (Some(install.id.to_string()), install.settings.0, install.settings_version),
+        None => (None, Value::Object(serde_json::Map::new()), 0),
+    };
+    Ok(HandshakeView {
+        status: status.to_string(),
+        reason: status.reason_ru().map(str::to_owned),
+        account_id: caller.account_id.0,
+        user_id: caller.user_id.0,
+        is_admin: caller.is_admin,
+        install_id,
+        settings,
+        settings_version,
+        plans: Vec::new(),
+        subscription: None,
+        wallet: None,
+        billing_urls: BTreeMap::new(),
+        connect_url,
+        session,
+    })
+}
+
+/// No install yet: either its code is on its way, or it was lost and has to be asked for again.
+async fn status_before_install(deps: &Deps, caller: &Verified) -> Result<InstallStatus, Problem> {
+    let mut conn = deps.conn().await?;
+    let waiting = oauth_codes::is_waiting(on(&mut conn), caller.widget.id, caller.host.as_str()).await?;
+    Ok(if waiting { InstallStatus::Installing } else { InstallStatus::Reconnect })
+}

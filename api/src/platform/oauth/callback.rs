@@ -1,0 +1,225 @@
+//! `GET /oauth/amocrm/callback`: codes arrive, by amoCRM's server or by the user's browser.
+//!
+//! amoCRM waits three seconds, ignores the answer and never calls again, so the code is made durable
+//! and exchanged by a job. Anyone can send such a request: the host it names gets our secret only if
+//! it is one label under a domain we trust, and a browser must bring the state it was given.
+//! Source: amoCRM docs, oauth/step-by-step.
+
+use flysk_domain::id::OauthCodeId;
+use flysk_domain::platform::host::AccountHost;
+use flysk_domain::trace::Trace;
+use flysk_jobs::oauth::ExchangeCode;
+use flysk_runtime::keyring::same_secret;
+use flysk_store::platform::connect_states;
+use flysk_store::platform::oauth_codes::{self, NewCode, Way};
+use flysk_store::platform::widgets::{self, Widget};
+use flysk_vault::places;
+use poem::web::Data;
+use poem_openapi::OpenApi;
+use poem_openapi::param::Path;
+use poem_openapi::payload::Html;
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+use super::connect::COOKIE;
+use super::page::{Ending, content_security_policy, page};
+use crate::deps::{Deps, on};
+use crate::platform::tag::Tag;
+use crate::problem::{Problem, ProblemCode};
+
+/// What the request carried that is not documented here: amoCRM may send more than it says.
+#[derive(Debug, Default, Deserialize)]
+struct Callback {
+    code: Option<String>,
+    referer: Option<String>,
+    client_id: Option<String>,
+    from_widget: Option<String>,
+    state: Option<String>,
+    error: Option<String>,
+}
+
+/// A page, since a person may be looking; amoCRM's server does not look at all.
+#[derive(poem_openapi::ApiResponse)]
+pub(crate) enum CallbackAnswer {
+    /// The code is kept, or the user refused.
+    #[oai(status = 200)]
+    Ok(
+        Html<String>,
+        #[oai(header = "Content-Security-Policy")] String,
+        #[oai(header = "Cache-Control")] String,
+    ),
+    /// Not a code of an account we trust, or not the browser that began.
+    #[oai(status = 400)]
+    BadRequest(Html<String>),
+    /// No such integration here.
+    #[oai(status = 404)]
+    NotFound(Html<String>),
+    /// A defect of ours.
+    #[oai(status = 500)]
+    Internal(Html<String>),
+    /// The database is away: the widget has to be connected again.
+    #[oai(status = 503)]
+    Unavailable(Html<String>),
+}
+
+/// Codes arriving.
+pub(crate) struct CallbackApi;
+
+#[OpenApi(tag = "Tag::OAuth")]
+impl CallbackApi {
+    /// A code arrives.
+    ///
+    /// amoCRM calls it itself when the widget is installed (query `code`, `referer`, `from_widget`, `client_id`), or
+    /// sends the administrator's browser (`code`, `referer`, `state`, `client_id`; or `error` if access was refused).
+    /// Without `client_id` there must be only one widget it can be for.
+    #[oai(path = "/oauth/amocrm/callback", method = "get", operation_id = "takeCode")]
+    async fn take_code(
+        &self,
+        deps: Data<&Deps>,
+        trace: Data<&Trace>,
+        request: &poem::Request,
+    ) -> CallbackAnswer {
+        answer(&deps, &trace, request, None).await
+    }
+
+    /// A code arrives for the widget with this code: the redirect address of integrations whose requests name no
+    /// `client_id`.
+    #[oai(path = "/oauth/amocrm/callback/:widget", method = "get", operation_id = "takeWidgetCode")]
+    async fn take_widget_code(
+        &self,
+        deps: Data<&Deps>,
+        trace: Data<&Trace>,
+        request: &poem::Request,
+        /// The widget's code.
+        widget: Path<String>,
+    ) -> CallbackAnswer {
+        answer(&deps, &trace, request, Some(&widget.0)).await
+    }
+}
+
+async fn answer(deps: &Deps, trace: &Trace, request: &poem::Request, widget: Option<&str>) -> CallbackAnswer {
+    let query = request.params::<Callback>().unwrap_or_default();
+    let host = query.referer.as_deref().and_then(|text| host(deps, text));
+    let ending = if query.error.is_some() {
+        Ok(Ending::Refused)
+    } else {
+        take_in(deps, trace, &query, widget, cookie(request)).await.map(|()| Ending::Connected)
+    };
+    let problem = match ending {
+        Ok(ending) => {
+            let page = Html(page(ending, host.as_ref()));
+            return CallbackAnswer::Ok(page, content_security_policy(), "no-store".to_owned());
+        }
+        Err(problem) => problem,
+    };
+    tracing::warn!(problem = %problem, "a code was not taken");
+    let page = Html(page(Ending::Failed, host.as_ref()));
+    match problem.status {
+        400 => CallbackAnswer::BadRequest(page),
+        404 => CallbackAnswer::NotFound(page),
+        503 => CallbackAnswer::Unavailable(page),
+        _ => CallbackAnswer::Internal(page),
+    }
+}
+
+/// Our cookie's value. Source: RFC 6265, section 4.2.1.
+fn cookie(request: &poem::Request) -> Option<&str> {
+    let pairs = request.header("Cookie")?.split(';').map(str::trim);
+    pairs.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+}
+
+fn host(deps: &Deps, referer: &str) -> Option<AccountHost> {
+    AccountHost::parse(referer, &deps.config.amocrm.host_suffixes).ok()
+}
+
+async fn take_in(
+    deps: &Deps,
+    trace: &Trace,
+    query: &Callback,
+    code_of_widget: Option<&str>,
+    cookie: Option<&str>,
+) -> Result<(), Problem> {
+    let code = query.code.as_deref().filter(|code| !code.is_empty()).ok_or_else(|| bad("no `code`"))?;
+    let referer = query.referer.as_deref().ok_or_else(|| bad("no `referer`"))?;
+    let host = host(deps, referer).ok_or_else(|| bad("`referer` is not the host of an account"))?;
+    let widget = widget_of(deps, query.client_id.as_deref(), code_of_widget).await?;
+    let id = OauthCodeId::generate(deps.clock());
+    let sealed =
+        deps.keyring.seal(&SecretString::from(code.to_owned()), &places::code(id)).map_err(|error| {
+            tracing::error!(error = %error, "a code cannot be sealed");
+            Problem::new(ProblemCode::Internal, "told to our operators")
+        })?;
+    let way = if query.from_widget.is_some() { Way::Install } else { Way::Browser };
+    let new = NewCode {
+        id,
+        widget_id: widget.id,
+        host: host.as_str(),
+        code_sealed: &sealed,
+        code_hash: &deps.keyring.lookup_hash(code).to_string(),
+        way,
+    };
+    let now = deps.clock().now();
+    let mut unit = deps.begin(trace).await?;
+    // The same code twice is the same grant, and gets the same answer.
+    if oauth_codes::insert(&mut unit, &new, now).await? {
+        if way == Way::Browser {
+            use_up_state(deps, &mut unit, &widget, query.state.as_deref(), cookie).await?;
+        }
+        unit.enqueue(&ExchangeCode { code_id: id }).await?;
+    }
+    Ok(unit.commit().await?)
+}
+
+/// The widget by its code, by the integration, or the only one there is.
+async fn widget_of(deps: &Deps, client_id: Option<&str>, code: Option<&str>) -> Result<Widget, Problem> {
+    let mut conn = deps.conn().await?;
+    let conn = on(&mut conn);
+    let widget = match (code, client_id) {
+        (Some(code), _) => widgets::find_by_code(conn, code).await?,
+        (None, Some(client)) => widgets::find_by_client_uuid(conn, &client.to_ascii_lowercase()).await?,
+        (None, None) => {
+            Some(widgets::list(conn).await?).filter(|all| all.len() == 1).and_then(|mut all| all.pop())
+        }
+    };
+    let widget = widget.ok_or_else(|| Problem::new(ProblemCode::NotFound, "no such integration here"))?;
+    // A widget's own address given another's `client_id` is a mistake somebody should see.
+    if client_id.is_some_and(|client| !client.eq_ignore_ascii_case(&widget.client_uuid)) {
+        return Err(bad("`client_id` is another integration's"));
+    }
+    Ok(widget)
+}
+
+/// The state must be one we gave, to this browser, for this widget, and not used before.
+async fn use_up_state(
+    deps: &Deps,
+    conn: &mut flysk_store::Conn,
+    widget: &Widget,
+    state: Option<&str>,
+    cookie: Option<&str>,
+) -> Result<(), Problem> {
+    let state = state.ok_or_else(|| bad("no `state`: begin at /oauth/amocrm/connect"))?;
+    if shares_cookies(deps, widget)
+        && !cookie.is_some_and(|cookie| same_secret(cookie.as_bytes(), state.as_bytes()))
+    {
+        return Err(bad("`state` belongs to another browser"));
+    }
+    let now = deps.clock().now();
+    for hash in deps.keyring.lookup_hashes(state) {
+        if let Some(begun) = connect_states::use_up(conn, &hash.to_string(), widget.id, now).await? {
+            tracing::info!(account.id = ?begun.account_id, user.id = ?begun.user_id, "a connection came back");
+            return Ok(());
+        }
+    }
+    Err(bad("`state` is unknown, too old, or was used before"))
+}
+
+/// A widget may have its redirect address under another name of ours, where the cookie does not reach.
+fn shares_cookies(deps: &Deps, widget: &Widget) -> bool {
+    let redirect = Url::parse(&widget.redirect_uri).ok();
+    redirect.as_ref().and_then(Url::host_str) == deps.config.http.public_url.host_str()
+}
+
+fn bad(why: &str) -> Problem {
+    Problem::new(ProblemCode::BadRequest, why)
+}

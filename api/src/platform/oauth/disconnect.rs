@@ -1,0 +1,114 @@
+//! `GET /oauth/amocrm/disconnect`: amoCRM tells that an account disabled the integration.
+//!
+//! The signature covers ids only, so the hook can be replayed for ever: it is believed after amoCRM itself
+//! confirmed it, which is a job. Source: amoCRM docs, oauth/step-by-step.
+
+use flysk_domain::id::AccountId;
+use flysk_domain::trace::Trace;
+use flysk_jobs::oauth::ConfirmDisconnect;
+use flysk_runtime::keyring::same_secret;
+use flysk_store::platform::handshake;
+use hmac::{Hmac, Mac};
+use poem::web::Data;
+use poem_openapi::OpenApi;
+use poem_openapi::param::Query;
+use secrecy::ExposeSecret;
+use sha2::Sha256;
+
+use crate::deps::{Deps, on};
+use crate::platform::tag::Tag;
+use crate::problem::{Problem, ProblemCode, answers};
+
+answers! {
+    /// Answers of `disconnect`.
+    DisconnectAnswer {
+        /// Heard, or nothing to hear.
+        204 => NoContent,
+    }
+    problems {
+        /// A part of the request is missing.
+        400 => BadRequest,
+        /// The signature is not the integration's.
+        401 => Unauthorized,
+        /// A defect of ours.
+        500 => Internal,
+        /// A part of the service is away.
+        503 => Unavailable,
+    }
+}
+
+/// Disconnections.
+pub(crate) struct DisconnectApi;
+
+#[OpenApi(tag = "Tag::OAuth")]
+impl DisconnectApi {
+    /// An account disabled the integration. Called by amoCRM.
+    #[oai(path = "/oauth/amocrm/disconnect", method = "get", operation_id = "disconnect")]
+    async fn disconnect(
+        &self,
+        deps: Data<&Deps>,
+        trace: Data<&Trace>,
+        /// The account.
+        account_id: Query<u64>,
+        /// The integration.
+        client_uuid: Query<Option<String>>,
+        /// The integration, by its older name.
+        client_id: Query<Option<String>>,
+        /// Lower-case hex of HMAC-SHA256 under the secret key over `<client id>|<account id>`.
+        signature: Query<String>,
+    ) -> DisconnectAnswer {
+        let client = client_uuid.0.or(client_id.0);
+        match hear(&deps, &trace, account_id.0, client.as_deref(), &signature.0).await {
+            Ok(()) => DisconnectAnswer::NoContent,
+            Err(problem) => problem.into(),
+        }
+    }
+}
+
+async fn hear(
+    deps: &Deps,
+    trace: &Trace,
+    account_id: u64,
+    client: Option<&str>,
+    signature: &str,
+) -> Result<(), Problem> {
+    let client = client.ok_or_else(|| Problem::new(ProblemCode::BadRequest, "no `client_uuid`"))?;
+    let refused = || Problem::new(ProblemCode::Unauthorized, "the signature is not the integration's");
+    let mut conn = deps.conn().await?;
+    let found = handshake::find(on(&mut conn), &client.to_ascii_lowercase(), AccountId(account_id)).await?;
+    drop(conn);
+    let (widget, install) = found.ok_or_else(refused)?;
+    let secret = deps.vault.client_secret(&widget).map_err(super::super::pauth::vault_problem)?;
+    if !is_signed(secret.expose_secret(), client, account_id, signature) {
+        return Err(refused());
+    }
+    let Some(install) = install else { return Ok(()) };
+    let mut unit = deps.begin(trace).await?;
+    unit.enqueue(&ConfirmDisconnect { install_id: install.id, heard_at: deps.clock().now() }).await?;
+    Ok(unit.commit().await?)
+}
+
+fn is_signed(secret: &str, client: &str, account_id: u64, signature: &str) -> bool {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return false };
+    mac.update(format!("{client}|{account_id}").as_bytes());
+    let ours = hex::encode(mac.finalize().into_bytes());
+    same_secret(ours.as_bytes(), signature.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_signed;
+
+    const CLIENT: &str = "11111111-2222-4333-8444-555555555555";
+    const SIGNATURE: &str = "9e6053f2bd3709730b206b2bf1d8ac4892cd16a9813d12cff19dab5f1c397452";
+
+    #[test]
+    fn the_signature_covers_integration_and_account() {
+        let signed = |client, account, signature| is_signed("not-a-real-secret", client, account, signature);
+        assert!(signed(CLIENT, 12_345_678, SIGNATURE));
+        assert!(!signed(CLIENT, 12_345_679, SIGNATURE));
+        assert!(!signed("21111111-2222-4333-8444-555555555555", 12_345_678, SIGNATURE));
+        assert!(!signed(CLIENT, 12_345_678, &SIGNATURE[..63]) && !signed(CLIENT, 12_345_678, ""));
+        assert!(!is_signed("another-secret", CLIENT, 12_345_678, SIGNATURE));
+    }
+}

@@ -1,0 +1,12 @@
+//! Codes, reconnects and disconnections.
+
+mod callback;
+mod connect;
+mod disconnect;
+mod page;
+mod ticket;
+
+pub(crate) use callback::CallbackApi;
+pub(crate) use connect::ConnectApi;
+pub(crate) use disconnect::DisconnectApi;
+pub(super) use ticket::connect_url;

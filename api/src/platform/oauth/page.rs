@@ -1,0 +1,93 @@
+//! The page a person sees at the end of the way through amoCRM. It needs nothing from elsewhere.
+
+use flysk_domain::platform::host::AccountHost;
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Access is on its way.
+    Connected,
+    /// The user said no.
+    Refused,
+    /// Something is wrong with the request, or with us.
+    Failed,
+}
+
+impl Ending {
+    /// What the opener is told; ours to define.
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Connected => "Готово",
+            Self::Refused => "Доступ не выдан",
+            Self::Failed => "Не получилось подключить виджет",
+        }
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Connected => "Доступ получен, виджет подключается. Это окно закроется само.",
+            Self::Refused => "Вы не разрешили доступ к аккаунту. Виджет останется выключенным.",
+            Self::Failed => "Закройте это окно и попробуйте подключить виджет ещё раз.",
+        }
+    }
+}
+
+/// Tells the window that opened this one how it ended, and closes. Without an opener there is the link.
+const SCRIPT: &str = "const end=document.documentElement.dataset;\
+    if(window.opener){if(end.origin){window.opener.postMessage({flysk:'oauth',ending:end.ending},end.origin)}\
+    setTimeout(()=>window.close(),1500)}";
+
+const STYLE: &str =
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:32rem;margin:15vh auto;padding:0 1rem;color:#222}";
+
+/// The page. `host` is the account's, once it is known to be one: only its pages are told anything, and the
+/// link leads back to it.
+pub(super) fn page(ending: Ending, host: Option<&AccountHost>) -> String {
+    let origin = host.map(|host| format!("https://{host}")).unwrap_or_default();
+    let back = if origin.is_empty() { "https://www.amocrm.ru".to_owned() } else { origin.clone() };
+    let (title, text, code) = (ending.title(), ending.text(), ending.code());
+    // Nothing here comes from the request but the host, which is a checked DNS name.
+    format!(
+        "<!doctype html><html lang=\"ru\" data-ending=\"{code}\" data-origin=\"{origin}\"><meta charset=\"utf-8\">\
+         <title>{title}</title><meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style>\
+         <h1>{title}</h1><p>{text}</p><p><a href=\"{back}/\">Вернуться в CRM</a></p><script>{SCRIPT}</script>"
+    )
+}
+
+/// Only what is on the page may run or be seen, and nobody may frame it.
+pub(super) fn content_security_policy() -> String {
+    let hash = |text: &str| {
+        use base64::Engine as _;
+        use sha2::Digest as _;
+        base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(text.as_bytes()))
+    };
+    format!(
+        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; frame-ancestors 'none'; base-uri 'none'",
+        hash(SCRIPT),
+        hash(STYLE)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_ending_says_so_and_leads_back_to_the_account() {
+        let host = AccountHost::parse("demo.amocrm.ru", &["amocrm.ru"]).unwrap();
+        for ending in [Ending::Connected, Ending::Refused, Ending::Failed] {
+            let page = page(ending, Some(&host));
+            assert!(page.contains(ending.title()) && page.contains("href=\"https://demo.amocrm.ru/\""));
+            assert!(page.contains("data-origin=\"https://demo.amocrm.ru\""));
+        }
+        assert!(page(Ending::Failed, None).contains("data-origin=\"\""));
+    }
+}

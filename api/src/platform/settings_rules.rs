@@ -1,0 +1,152 @@
+//! What settings may look like, and how they are changed: the same for widgets and backends.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::trace::Trace;
+use flysk_store::platform::installs::{self, Install};
+use flysk_store::platform::settings_history::{self, SettingsVersion};
+use flysk_store::platform::widgets::Widget;
+use poem_openapi::Object;
+use serde_json::Value;
+use sqlx::types::Json;
+
+use crate::deps::{Deps, on};
+use crate::problem::{Problem, ProblemCode};
+
+/// The longest settings, in bytes of their JSON.
+const LONGEST: usize = 65_536;
+/// Findings told at once.
+const MOST_FINDINGS: usize = 5;
+/// Versions listed.
+const MOST_VERSIONS: u32 = 50;
+
+/// An install's settings.
+#[derive(Debug, Object)]
+pub(crate) struct SettingsView {
+    /// Counts changes.
+    pub(crate) version: u32,
+    /// The settings: a JSON object of the widget's own.
+    pub(crate) settings: Value,
+}
+
+/// New settings.
+#[derive(Debug, Object)]
+pub(crate) struct SettingsChange {
+    /// The version that was read: somebody else's change in between is not overwritten.
+    pub(crate) version: u32,
+    /// All settings: a JSON object of at most 64 KiB that satisfies the widget's schema.
+    pub(crate) settings: Value,
+}
+
+/// Going back to an earlier version.
+#[derive(Debug, Object)]
+pub(crate) struct SettingsReturn {
+    /// The version that was read.
+    pub(crate) version: u32,
+    /// The version to go back to; its settings become the newest version.
+    pub(crate) to: u32,
+}
+
+/// One version.
+#[derive(Debug, Object)]
+pub(crate) struct SettingsVersionView {
+    /// Its number.
+    version: u32,
+    /// The settings.
+    settings: Value,
+    /// Who set them: `user 501` or `backend`.
+    changed_by: String,
+    /// When.
+    changed_at: DateTime<Utc>,
+}
+
+impl From<&Install> for SettingsView {
+    fn from(install: &Install) -> Self {
+        Self { version: install.settings_version, settings: install.settings.0.clone() }
+    }
+}
+
+/// Writes new settings over version `from`, and the history with them.
+pub(super) async fn change(
+    deps: &Deps,
+    trace: &Trace,
+    widget: &Widget,
+    install: &Install,
+    by: String,
+    change: SettingsChange,
+) -> Result<SettingsView, Problem> {
+    check(widget, &change.settings)?;
+    let now = deps.clock().now();
+    let mut unit = deps.begin(trace).await?;
+    if !installs::write_settings(&mut unit, install.id, change.version, &change.settings, now).await? {
+        return Err(Problem::new(
+            ProblemCode::VersionConflict,
+            format!("version {} is not the newest", change.version),
+        ));
+    }
+    let version = change.version + 1;
+    let row = SettingsVersion { version, settings: Json(change.settings), changed_by: by, changed_at: now };
+    settings_history::insert(&mut unit, install.id, &row).await?;
+    unit.commit().await?;
+    Ok(SettingsView { version, settings: row.settings.0 })
+}
+
+/// Makes an earlier version the newest.
+pub(super) async fn go_back(
+    deps: &Deps,
+    trace: &Trace,
+    widget: &Widget,
+    install: &Install,
+    by: String,
+    wanted: &SettingsReturn,
+) -> Result<SettingsView, Problem> {
+    let former = match wanted.to {
+        // Before the first change there was nothing.
+        0 => Some(Value::Object(serde_json::Map::new())),
+        to => settings_history::find(on(&mut deps.conn().await?), install.id, to)
+            .await?
+            .map(|row| row.settings.0),
+    };
+    let settings = former
+        .ok_or_else(|| Problem::new(ProblemCode::NotFound, format!("there is no version {}", wanted.to)))?;
+    change(deps, trace, widget, install, by, SettingsChange { version: wanted.version, settings }).await
+}
+
+/// The latest versions, the latest first.
+pub(super) async fn history(deps: &Deps, install: &Install) -> Result<Vec<SettingsVersionView>, Problem> {
+    let rows = settings_history::list_latest(on(&mut deps.conn().await?), install.id, MOST_VERSIONS).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| SettingsVersionView {
+            version: row.version,
+            settings: row.settings.0,
+            changed_by: row.changed_by,
+            changed_at: row.changed_at,
+        })
+        .collect())
+}
+
+fn check(widget: &Widget, settings: &Value) -> Result<(), Problem> {
+    let invalid = |why: String| Problem::new(ProblemCode::Invalid, why);
+    if !settings.is_object() {
+        return Err(invalid("settings are a JSON object".to_owned()));
+    }
+    let length = settings.to_string().len();
+    if length > LONGEST {
+        return Err(invalid(format!("settings take {length} bytes, {LONGEST} are allowed")));
+    }
+    let Some(schema) = &widget.settings_schema else { return Ok(()) };
+    let schema = jsonschema::validator_for(schema).map_err(|error| {
+        tracing::error!(widget = %widget.code, error = %error, "the widget's settings schema is none");
+        Problem::new(ProblemCode::Internal, "told to our operators")
+    })?;
+    let findings: Vec<String> = schema
+        .iter_errors(settings)
+        .take(MOST_FINDINGS)
+        .map(|error| format!("{}: {error}", place(&error.instance_path().to_string())))
+        .collect();
+    if findings.is_empty() { Ok(()) } else { Err(invalid(findings.join("; "))) }
+}
+
+fn place(pointer: &str) -> &str {
+    if pointer.is_empty() { "settings" } else { pointer }
+}
