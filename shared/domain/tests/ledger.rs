@@ -40,9 +40,9 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn pick<T: Copy>(from: impl Iterator<Item = T> + Clone, at: usize) -> Option<T> {
+fn pick<T: Copy>(mut from: impl Iterator<Item = T> + Clone, at: usize) -> Option<T> {
     let count = from.clone().count();
-    from.clone().nth(at.checked_rem(count)?)
+    from.nth(at.checked_rem(count)?)
 }
 
 struct World {
