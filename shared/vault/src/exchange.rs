@@ -65,7 +65,8 @@ impl Vault {
 
     fn open_kept(&self, id: OauthCodeId, sealed: &str, at: DateTime<Utc>) -> Result<TokenPair, VaultError> {
         let text = self.keyring.open(sealed, &places::pair_of_code(id))?;
-        let kept: KeptPair = serde_json::from_str(text.expose_secret()).map_err(|error| unreadable(&error))?;
+        let kept: KeptPair =
+            serde_json::from_str(text.expose_secret()).map_err(|error| unreadable(&error))?;
         let age = (self.clock().now() - at).to_std().unwrap_or_default();
         Ok(TokenPair {
             claims: AccessClaims::read(&kept.access),

@@ -14,7 +14,7 @@ async fn difficult_links_are_followed() -> anyhow::Result<()> {
     let url = stand.outside.recording_url("sales-mono-8k.mp3");
     let mut notes = Vec::new();
     for query in [
-        "late_times=1",
+        "absent_times=1",
         "cut_at=20000",
         "redirects=2",
         "bytes_per_s=60000",
@@ -37,7 +37,10 @@ async fn dangerous_links_are_refused() -> anyhow::Result<()> {
     let client = stand.client()?;
     let url = stand.outside.recording_url("sales-mono-8k.mp3");
     let cases = [
-        (format!("{url}?redirect_private=true"), "link_forbidden_address"),
+        (
+            format!("{url}?redirect_to=http%3A%2F%2F169.254.169.254%2Flatest%2Fmeta-data%2F"),
+            "link_forbidden_address",
+        ),
         ("http://169.254.169.254/latest/meta-data/".to_owned(), "link_forbidden_address"),
         ("http://10.0.0.1/call.mp3".to_owned(), "link_forbidden_address"),
         ("ftp://example.com/call.mp3".to_owned(), "link_forbidden_address"),

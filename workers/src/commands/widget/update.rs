@@ -28,8 +28,8 @@ pub(super) struct Settings {
     #[arg(long, value_name = "SECONDS,…")]
     delivery_delays: Option<String>,
     /// A file with the JSON Schema that settings must satisfy; `none` for no schema.
-    #[arg(long, value_name = "FILE")]
-    settings_schema: Option<PathBuf>,
+    #[arg(long = "settings-schema", value_name = "FILE")]
+    schema: Option<PathBuf>,
     /// Access is sold by subscription.
     #[arg(long, value_name = "true|false")]
     uses_subscriptions: Option<bool>,
@@ -52,7 +52,7 @@ impl Settings {
             Some(url) => Some(Some(checked_url(url)?)),
             None => None,
         };
-        let schema = self.settings_schema.as_deref().map(read_json).transpose()?;
+        let schema = self.schema.as_deref().map(read_json).transpose()?;
         if let Some(Some(schema)) = &schema {
             jsonschema::validator_for(schema).context("the settings schema is none")?;
         }
@@ -60,7 +60,7 @@ impl Settings {
         ensure!(billing.iter().flatten().all(Value::is_object), "billing settings are a JSON object");
         Ok(Changes {
             event_url,
-            event_urls: self.event_urls()?,
+            event_urls: self.event_urls()?.map(Some),
             delivery_delays: self.delivery_delays.as_deref().map(delays).transpose()?,
             settings_schema: schema,
             uses_subscriptions: self.uses_subscriptions,
@@ -71,7 +71,7 @@ impl Settings {
         })
     }
 
-    fn event_urls(&self) -> anyhow::Result<Option<Option<BTreeMap<String, String>>>> {
+    fn event_urls(&self) -> anyhow::Result<Option<BTreeMap<String, String>>> {
         if self.event_url_of.is_empty() {
             return Ok(None);
         }
@@ -81,7 +81,7 @@ impl Settings {
             let kind: EventKind = kind.parse()?;
             urls.insert(kind.as_str().to_owned(), checked_url(url)?);
         }
-        Ok(Some(Some(urls)))
+        Ok(Some(urls))
     }
 }
 
