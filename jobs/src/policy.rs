@@ -116,8 +116,8 @@ impl Policy {
             queue,
             priority: Priority::Normal,
             attempts: 8,
-            delays: Delays::Doubling { first: Duration::from_secs(2), most: Duration::from_secs(600) },
-            timeout: Duration::from_secs(60),
+            delays: Delays::Doubling { first: Duration::from_secs(2), most: Duration::from_mins(10) },
+            timeout: Duration::from_mins(1),
         }
     }
 
@@ -157,19 +157,19 @@ mod tests {
     #[test]
     fn promised_steps_are_exact_and_the_last_repeats() {
         const STEPS: Delays =
-            Delays::Steps(&[Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(300)]);
+            Delays::Steps(&[Duration::from_secs(10), Duration::from_mins(1), Duration::from_mins(5)]);
         let waits: Vec<u64> = (1..=5).map(|attempt| STEPS.after(attempt, 0.9).as_secs()).collect();
         assert_eq!(waits, [10, 60, 300, 300, 300]);
     }
 
     #[test]
     fn doubled_delays_grow_are_spread_and_never_early() {
-        let delays = Delays::Doubling { first: Duration::from_secs(2), most: Duration::from_secs(60) };
+        let delays = Delays::Doubling { first: Duration::from_secs(2), most: Duration::from_mins(1) };
         for attempt in 1..=80 {
             let nominal = delays.after(attempt, 0.0);
             let spread = delays.after(attempt, 1.0);
             assert!(nominal <= spread && spread <= nominal.mul_f64(1.25), "attempt {attempt}");
-            assert!(nominal <= Duration::from_secs(60));
+            assert!(nominal <= Duration::from_mins(1));
         }
         assert_eq!(delays.after(3, 0.0), Duration::from_secs(8));
     }

@@ -75,7 +75,7 @@ impl App {
     /// FlySense; a job of it that reaches a bare platform waits for a worker that has it.
     pub fn flysense(&self) -> Result<&FlySense, JobError> {
         self.flysense.as_ref().ok_or_else(|| JobError::Wait {
-            after: std::time::Duration::from_secs(60),
+            after: std::time::Duration::from_mins(1),
             reason: "FlySense is not configured in this worker".to_owned(),
         })
     }

@@ -94,7 +94,7 @@ impl FlySense {
                 secret_access_key: store.secret_access_key.clone(),
                 connect_timeout: Duration::from_secs(5),
                 operation_timeout: Duration::from_secs(30),
-                upload_timeout: Duration::from_secs(600),
+                upload_timeout: Duration::from_mins(10),
             }),
             speechkit,
             gpt_at_once: parts.yandexgpt.as_ref().map_or(1, |gpt| gpt.at_once),
@@ -148,7 +148,7 @@ impl FlySense {
 
     /// SpeechKit's quota of submits.
     pub fn submit_rate(&self) -> Rate {
-        Rate::new("speechkit.submit", self.recognition.submits_per_hour, Duration::from_secs(3_600))
+        Rate::new("speechkit.submit", self.recognition.submits_per_hour, Duration::from_hours(1))
     }
 
     /// SpeechKit's quota of status checks.
@@ -162,13 +162,13 @@ impl FlySense {
         Room {
             name: "speechkit.summarization".to_owned(),
             places: self.recognition.summarizations_at_once,
-            kept_for: Duration::from_secs(3_600),
+            kept_for: Duration::from_hours(1),
         }
     }
 
     /// YandexGPT's quota of questions at a time.
     pub fn gpt_room(&self) -> Room {
-        Room { name: "yandexgpt".to_owned(), places: self.gpt_at_once, kept_for: Duration::from_secs(120) }
+        Room { name: "yandexgpt".to_owned(), places: self.gpt_at_once, kept_for: Duration::from_mins(2) }
     }
 
     /// When to look next at a recognition submitted at `submitted_at`.

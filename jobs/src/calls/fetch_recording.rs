@@ -22,7 +22,7 @@ impl Job for FetchRecording {
     const POLICY: Policy = Policy::on(Queue::Calls)
         .attempts(12)
         .timeout_secs(900)
-        .delays(Delays::Doubling { first: Duration::from_secs(5), most: Duration::from_secs(900) });
+        .delays(Delays::Doubling { first: Duration::from_secs(5), most: Duration::from_mins(15) });
     const TRIGGER: &'static str = "a request or an ingested note";
     const ABOUT: &'static str = "downloads the recording";
 

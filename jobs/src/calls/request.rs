@@ -56,8 +56,8 @@ pub async fn request(
 ) -> StoreResult<Requested> {
     let now = clock.now();
     let known = transcriptions::find_by_note(unit, request.account_id, request.note_id).await?;
-    let requested = match known {
-        Some(call) => match call.state {
+    let requested = if let Some(call) = known {
+        match call.state {
             state @ (TranscriptionState::Failed
             | TranscriptionState::Cancelled
             | TranscriptionState::NoSpeech)
@@ -68,37 +68,35 @@ pub async fn request(
                 Requested::StartedAgain(call.id)
             }
             state => return Ok(Requested::Known(call.id, state)),
-        },
-        None => {
-            let id = TranscriptionId::generate(clock);
-            let correlation_id = unit.trace().correlation_id.clone();
-            let inserted = transcriptions::insert(
-                unit,
-                &NewTranscription {
-                    id,
-                    account_id: request.account_id,
-                    install_id: request.install_id,
-                    entity_type: &request.entity_type,
-                    entity_id: request.entity_id,
-                    note_id: request.note_id,
-                    requested_by: request.requested_by,
-                    left_channel: &request.left_channel,
-                    correlation_id: &correlation_id,
-                    now,
-                },
-            )
-            .await;
-            match inserted {
-                Ok(()) => Requested::Started(id),
-                // Somebody asked in the same moment.
-                Err(StoreError::Taken { .. }) => {
-                    let call =
-                        transcriptions::find_by_note(unit, request.account_id, request.note_id).await?;
-                    let call = call.ok_or(StoreError::Stale { what: "transcription" })?;
-                    return Ok(Requested::Known(call.id, call.state));
-                }
-                Err(error) => return Err(error),
+        }
+    } else {
+        let id = TranscriptionId::generate(clock);
+        let correlation_id = unit.trace().correlation_id.clone();
+        let inserted = transcriptions::insert(
+            unit,
+            &NewTranscription {
+                id,
+                account_id: request.account_id,
+                install_id: request.install_id,
+                entity_type: &request.entity_type,
+                entity_id: request.entity_id,
+                note_id: request.note_id,
+                requested_by: request.requested_by,
+                left_channel: &request.left_channel,
+                correlation_id: &correlation_id,
+                now,
+            },
+        )
+        .await;
+        match inserted {
+            Ok(()) => Requested::Started(id),
+            // Somebody asked in the same moment.
+            Err(StoreError::Taken { .. }) => {
+                let call = transcriptions::find_by_note(unit, request.account_id, request.note_id).await?;
+                let call = call.ok_or(StoreError::Stale { what: "transcription" })?;
+                return Ok(Requested::Known(call.id, call.state));
             }
+            Err(error) => return Err(error),
         }
     };
     unit.enqueue(&FetchRecording { transcription_id: requested.id(), account_id: request.account_id })

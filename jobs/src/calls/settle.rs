@@ -18,7 +18,7 @@ pub struct Settle {
 impl Job for Settle {
     const KIND: &'static str = "calls.settle";
     const POLICY: Policy = Policy::on(Queue::Calls).attempts(20);
-    const TRIGGER: &'static str = "the call is summarised, or has no speech";
+    const TRIGGER: &'static str = "the call is summarised";
     const ABOUT: &'static str = "counts price-relevant seconds, marks the call done";
 
     fn dedup_key(&self) -> Option<String> {

@@ -20,7 +20,7 @@ impl Job for DeliverEvent {
     const POLICY: Policy = Policy::on(Queue::Lifecycle)
         .attempts(4)
         .timeout_secs(30)
-        .delays(Delays::Steps(&[Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(300)]));
+        .delays(Delays::Steps(&[Duration::from_secs(10), Duration::from_mins(1), Duration::from_mins(5)]));
     const TRIGGER: &'static str = "install, activate, deactivate";
     const ABOUT: &'static str = "posts the event to the vendor, retries after 10, 60, 300 s";
 

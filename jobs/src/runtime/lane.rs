@@ -58,7 +58,8 @@ impl Bell {
 
     fn rang_lately(&self) -> bool {
         let rung = self.rung_ms.load(Ordering::SeqCst);
-        rung > 0 && self.elapsed_ms().saturating_sub(rung) <= QUICK_FOR.as_millis() as u64
+        let quick_for = u64::try_from(QUICK_FOR.as_millis()).unwrap_or(u64::MAX);
+        rung > 0 && self.elapsed_ms().saturating_sub(rung) <= quick_for
     }
 }
 

@@ -71,18 +71,18 @@ impl Relay {
     async fn carry(&self) -> Result<(), RelayError> {
         for queue in &self.queues {
             // A full batch means that more waits: go on while there is room.
-            while self.carry_batch(queue).await? == BATCH {}
+            while self.carry_batch(queue).await? == BATCH as usize {}
         }
         Ok(())
     }
 
     async fn carry_batch(&self, queue: &str) -> Result<usize, RelayError> {
         let now = self.outbox.clock().now();
-        let due = jobs::list_due(&mut *self.outbox.pool().acquire().await?, queue, now, BATCH as u32).await?;
+        let due = jobs::list_due(&mut *self.outbox.pool().acquire().await?, queue, now, BATCH).await?;
         if due.is_empty() {
             return Ok(0);
         }
-        let room = self.waker.room(queue).await?.min(BATCH);
+        let room = self.waker.room(queue).await?;
         let ids: Vec<_> = due.iter().take(room).map(|job| job.id).collect();
         let mut tx = self.outbox.pool().begin().await?;
         let mine = jobs::mark_pushed(&mut tx, &ids, now, now + AGAIN).await?;
@@ -103,7 +103,7 @@ impl Relay {
 }
 
 /// Rows per statement.
-const BATCH: usize = if QUEUE_HOLDS < 500 { QUEUE_HOLDS } else { 500 };
+const BATCH: u32 = 500;
 
 /// Either side was away.
 #[derive(Debug, thiserror::Error)]

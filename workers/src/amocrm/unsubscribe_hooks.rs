@@ -27,7 +27,7 @@ impl Handle<App> for UnsubscribeHooks {
                 gone.map_err(HasOutcome::into_job_error)?;
             }
             Err(Refusal::Disconnected) => {
-                tracing::info!(account.id = %self.account_id, "no access left to remove our hook")
+                tracing::info!(account.id = %self.account_id, "no access left to remove our hook");
             }
             Err(Refusal::Job(error)) => return Err(error),
         }

@@ -88,6 +88,7 @@ pub(super) async fn forget_local(scratch: &Path, id: TranscriptionId) -> std::io
 }
 
 /// A failure of our own disk.
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
 pub(super) fn disk(error: std::io::Error) -> JobError {
     JobError::retry(format!("scratch folder: {error}"))
 }

@@ -63,7 +63,7 @@ async fn keep(run: &Run, stage: &Stage, dialogue: &[Utterance], facts: &CallFact
     if let Some(answer) = summary {
         let sentiment = answer.sentiment.or_else(|| analysis.fallback_sentiment());
         let source = SummarySource::SpeechKit.code();
-        let mood = sentiment.map(|mood| mood.code());
+        let mood = sentiment.map(flysk_domain::flysense::sentiment::Sentiment::code);
         transcriptions::set_summary(&mut unit, call.id, Some(&answer.summary), source, mood, run.now())
             .await?;
         unit.enqueue(&Settle { transcription_id, account_id }).await?;

@@ -52,7 +52,15 @@ impl Handle<App> for Summarize {
             .await?
             .and_then(|(_, found)| found.fallback_sentiment());
         let now = app.clock().now();
-        transcriptions::set_summary(unit, call.id, None, &source, mood.map(|mood| mood.code()), now).await?;
+        transcriptions::set_summary(
+            unit,
+            call.id,
+            None,
+            &source,
+            mood.map(flysk_domain::flysense::sentiment::Sentiment::code),
+            now,
+        )
+        .await?;
         unit.enqueue(&Settle { transcription_id: call.id, account_id: call.account_id }).await?;
         Ok(())
     }
@@ -77,7 +85,7 @@ async fn write(
         (None, Some(_)) => Some(SentimentSource::NegativeShare),
         (None, None) => None,
     };
-    let mood = sentiment.map(|mood| mood.code());
+    let mood = sentiment.map(flysk_domain::flysense::sentiment::Sentiment::code);
     match said {
         Ok(answer) => {
             analysis.sentiment_reason = answer.reason;

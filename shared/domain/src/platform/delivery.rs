@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_backend_may_ask_for_more_time_within_bounds_and_never_for_less() {
         let asked = |seconds| Answer::Status { status: 503, retry_after: Some(Duration::from_secs(seconds)) };
-        assert_eq!(next(asked(120), 1, None), Next::Retry(Duration::from_secs(120)));
+        assert_eq!(next(asked(120), 1, None), Next::Retry(Duration::from_mins(2)));
         assert_eq!(next(asked(1), 1, None), Next::Retry(Duration::from_secs(10)));
         assert_eq!(next(asked(86_400), 1, None), Next::Retry(Duration::from_hours(1)));
     }

@@ -267,7 +267,9 @@ mod tests {
             let life: Vec<(Fact, DateTime<Utc>)> =
                 (0..chance.random_range(1..=12)).map(|n| (FACTS[chance.random_range(0..5)], at(n))).collect();
             let mut story = Story { status: InstallStatus::Installing, on: true };
-            life.iter().for_each(|(fact, _)| story.step(*fact));
+            for (fact, _) in &life {
+                story.step(*fact);
+            }
 
             let mut told = life.clone();
             for _ in 0..chance.random_range(0..=6) {
@@ -275,7 +277,9 @@ mod tests {
             }
             told.shuffle(&mut chance);
             let mut facts = InstallFacts::default();
-            told.iter().for_each(|(fact, at)| facts.learn(*fact, *at));
+            for (fact, at) in &told {
+                facts.learn(*fact, *at);
+            }
             assert_eq!(facts.status(), story.status, "round {round}: {life:?} told as {told:?}");
         }
     }

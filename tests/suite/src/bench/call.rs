@@ -17,7 +17,7 @@ const ROUNDS: usize = 3;
 const FILES: [(&str, u32); 3] =
     [("support-mono-opus.ogg", 42), ("support-stereo-mulaw.wav", 42), ("sales-mono-8k.mp3", 42)];
 /// How long a call may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One call, taken apart.
 #[derive(Debug, Clone, Copy)]

@@ -12,7 +12,7 @@ const LOOK: Duration = Duration::from_millis(5);
 /// The unit of times in `/proc/<pid>/stat`: `USER_HZ`, 100 on every architecture Rust's Linux targets run on (proc(5)).
 const TICK: Duration = Duration::from_millis(10);
 /// What takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What a command cost.
 #[derive(Debug, Clone)]

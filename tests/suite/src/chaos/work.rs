@@ -54,8 +54,8 @@ impl Job for FailOnSchedule {
     const KIND: &'static str = "chaos.fail_on_schedule";
     const POLICY: Policy = Policy::on(Queue::Upkeep).attempts(4).delays(Delays::Steps(&[
         Duration::from_secs(10),
-        Duration::from_secs(60),
-        Duration::from_secs(300),
+        Duration::from_mins(1),
+        Duration::from_mins(5),
     ]));
     const TRIGGER: &'static str = "a chaos test";
     const ABOUT: &'static str = "fails";

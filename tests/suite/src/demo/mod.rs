@@ -18,14 +18,13 @@ pub use report::Report;
 use recordings::{Recording, choose};
 
 /// How long one call may take, its turn among the others included.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Shows the main job from end to end: a recorded call becomes a transcript.
 ///
 /// Uses the servers of `DATABASE_URL` and `REDIS_URL`; `cargo xtask demo` starts private ones.
 #[derive(Debug, Parser)]
 #[command(name = "flysk-demo")]
-#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Demo {
     /// A recording to transcribe; several may be given. Without any, those of the fixtures.
     #[arg(long = "recording", value_name = "FILE")]

@@ -34,7 +34,7 @@ pub(super) fn call(report: &Report, call: &Transcription, waited: Duration) {
     }
     println!(
         "   {:.1} s, {} channel(s), {} s to pay for, shown {:.1} s after the one before",
-        report.duration_ms.unwrap_or_default() as f64 / 1000.0,
+        Duration::from_millis(report.duration_ms.unwrap_or_default()).as_secs_f64(),
         report.channels.unwrap_or_default(),
         report.seconds_billed,
         waited.as_secs_f64()

@@ -17,7 +17,7 @@ use super::outside::{Outside, RECORDINGS};
 use super::{CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN};
 
 /// How long starting and stopping may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a stand is made of.
 #[derive(Debug, Clone)]
@@ -135,7 +135,7 @@ impl Stand {
         )?;
         let token =
             printed.lines().find_map(|line| line.split_whitespace().find(|word| word.starts_with("fpt_")));
-        self.project_token = token.with_context(|| format!("no project token in: {printed}"))?.to_owned();
+        token.with_context(|| format!("no project token in: {printed}"))?.clone_into(&mut self.project_token);
         self.environment.insert("FLYSENSE_PROJECT_TOKEN".to_owned(), self.project_token.clone());
         Ok(())
     }
@@ -229,7 +229,9 @@ impl Stand {
         for file in files.flatten().filter(|file| file.path().extension().is_some_and(|kind| kind == "log")) {
             let text = std::fs::read_to_string(file.path()).unwrap_or_default();
             let tail: Vec<&str> = text.lines().rev().take(60).collect();
-            logs.push_str(&format!("--- {}\n", file.file_name().to_string_lossy()));
+            logs.push_str("--- ");
+            logs.push_str(&file.file_name().to_string_lossy());
+            logs.push('\n');
             for line in tail.into_iter().rev() {
                 logs.push_str(line);
                 logs.push('\n');

@@ -41,7 +41,7 @@ async fn calls_survive_workers_that_die() -> anyhow::Result<()> {
         worker = stand.start_worker()?;
     }
     for note in notes {
-        let call = client.wait_for_end(note, Duration::from_secs(180)).await?;
+        let call = client.wait_for_end(note, Duration::from_mins(3)).await?;
         anyhow::ensure!(call.state == "done", "{}\n{}", call.raw, stand.logs());
     }
     let most: u32 =
@@ -56,7 +56,7 @@ async fn stages_that_run_twice_change_nothing() -> anyhow::Result<()> {
     let stand = stand().await?;
     let client = stand.client()?;
     let note = stand.outside.call_arrives(Some(stand.outside.recording_url("sales-stereo-44k.mp3")), 42)?;
-    let before = client.wait_for_end(note, Duration::from_secs(60)).await?;
+    let before = client.wait_for_end(note, Duration::from_mins(1)).await?;
     bucket_gets_empty(&stand).await?;
 
     let outbox = Outbox::new(stand.pool.clone(), None, Arc::new(SystemClock));

@@ -40,7 +40,7 @@ async fn every_door_knows_who_comes() -> anyhow::Result<()> {
     move_neighbour_in(&stand)?;
     let client = stand.client()?;
     let note = stand.outside.call_arrives(Some(stand.outside.recording_url("sales-mono-8k.mp3")), 42)?;
-    let call = client.wait_for_end(note, Duration::from_secs(60)).await?;
+    let call = client.wait_for_end(note, Duration::from_mins(1)).await?;
     let path = format!("/v1/flysense/transcriptions/{}", call.id);
 
     let http = reqwest::Client::builder().build()?;
@@ -83,7 +83,7 @@ async fn managers_edit_and_nobody_overwrites_another() -> anyhow::Result<()> {
     let stand = stand().await?;
     let client = stand.client()?;
     let note = stand.outside.call_arrives(Some(stand.outside.recording_url("sales-stereo-44k.mp3")), 42)?;
-    let call = client.wait_for_end(note, Duration::from_secs(60)).await?;
+    let call = client.wait_for_end(note, Duration::from_mins(1)).await?;
     let path = format!("/v1/flysense/transcriptions/{}", call.id);
     let speaker = |view: &Value| view["utterances"][0]["speaker"].as_str().map(str::to_owned);
     assert_eq!(speaker(&call.raw).as_deref(), Some("operator"));

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::recordings::bucket_gets_empty;
 use crate::stand;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 const FILE: &str = "sales-stereo-44k.mp3";
 
 fn arrive(stand: &Stand) -> anyhow::Result<u64> {

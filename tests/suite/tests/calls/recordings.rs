@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::stand;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Good files are transcribed, bad ones end with the code that says why, silence costs nothing; on stereo
 /// files each turn is covered to 80 % by utterances of the right speaker; nothing stays in the bucket.

@@ -114,7 +114,7 @@ async fn waiting_jobs_can_be_cancelled() -> anyhow::Result<()> {
     let fleet = Fleet::start(Duration::from_secs(5)).await?;
     let trace = Trace { correlation_id: "cancel-me".to_owned(), traceparent: None };
     let mut unit = fleet.outbox.begin(trace).await?;
-    let later = fleet.now() + Duration::from_secs(3_600);
+    let later = fleet.now() + Duration::from_hours(1);
     let id = unit.enqueue_at(&marks(1..2, 0)[0], later).await?.unwrap();
     unit.commit().await?;
     let mut conn = fleet.pool.acquire().await?;

@@ -16,7 +16,7 @@ use flysk_suite::chaos::work::{Bench, FailOnSchedule, registry};
 use flysk_suite::chaos::worker::terms;
 
 fn start() -> DateTime<Utc> {
-    DateTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+    DateTime::UNIX_EPOCH + Duration::from_hours(500_000)
 }
 
 /// Retries come 10, 60 and 300 s after the failure before them, never earlier, and survive the process

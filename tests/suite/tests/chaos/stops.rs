@@ -26,7 +26,7 @@ async fn stopped_worker_ends_what_it_holds() -> anyhow::Result<()> {
 /// SIGTERM with work that would take longer: it is given back at once, without costing an attempt.
 #[tokio::test(flavor = "multi_thread")]
 async fn stopped_worker_gives_back_what_does_not_end() -> anyhow::Result<()> {
-    let mut fleet = Fleet::start(Duration::from_secs(60)).await?;
+    let mut fleet = Fleet::start(Duration::from_mins(1)).await?;
     let worker = fleet.start_worker(30, Duration::from_secs(3))?;
     fleet.enqueue(&marks(0..30, 5_000)).await?;
     fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'running'", 30).await?;
@@ -43,7 +43,7 @@ async fn stopped_worker_gives_back_what_does_not_end() -> anyhow::Result<()> {
 /// The same with Redis gone: a worker can say goodbye to nobody and still stops in time.
 #[tokio::test(flavor = "multi_thread")]
 async fn stopped_worker_stops_in_time_without_redis() -> anyhow::Result<()> {
-    let mut fleet = Fleet::start(Duration::from_secs(60)).await?;
+    let mut fleet = Fleet::start(Duration::from_mins(1)).await?;
     let worker = fleet.start_worker(30, Duration::from_secs(4))?;
     fleet.enqueue(&marks(0..30, 1_000)).await?;
     fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'running'", 30).await?;

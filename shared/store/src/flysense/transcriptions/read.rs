@@ -87,8 +87,8 @@ pub async fn in_flight(
     after: Option<TranscriptionId>,
     limit: u32,
 ) -> StoreResult<Vec<(TranscriptionId, AccountId, DateTime<Utc>)>> {
-    let rows: Vec<(String, u64, Option<DateTime<Utc>>, DateTime<Utc>)> = sqlx::query_as(
-        "SELECT id, account_id, submitted_at, updated_at FROM transcriptions
+    let rows: Vec<(String, u64, DateTime<Utc>)> = sqlx::query_as(
+        "SELECT id, account_id, COALESCE(submitted_at, updated_at) FROM transcriptions
          WHERE state = 'recognizing' AND (? IS NULL OR id > ?) ORDER BY id LIMIT ?",
     )
     .bind(after.map(|id| id.to_string()))
@@ -96,12 +96,10 @@ pub async fn in_flight(
     .bind(limit)
     .fetch_all(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|(id, account, submitted, updated)| {
-            Some((id.parse().ok()?, AccountId(account), submitted.unwrap_or(updated)))
-        })
-        .collect())
+    let known = |(id, account, since): (String, u64, DateTime<Utc>)| {
+        Some((id.parse().ok()?, AccountId(account), since))
+    };
+    Ok(rows.into_iter().filter_map(known).collect())
 }
 
 /// The states of those of `ids` that exist, and when they last changed.

@@ -16,7 +16,7 @@ use crate::bench::servers::Servers;
 use crate::bench::times::Sample;
 
 /// How long anything may take that is waited for.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Processes that note starts.
 #[derive(Debug, Default)]
