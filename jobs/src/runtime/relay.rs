@@ -8,7 +8,7 @@ use redis::aio::ConnectionManager;
 use tokio_util::sync::CancellationToken;
 
 use crate::outbox::Outbox;
-use crate::wake::{Keys, QUEUE_HOLDS, Waker, Wakeup};
+use crate::wake::{Keys, Waker, Wakeup};
 
 /// How often due rows are looked for.
 const EVERY: Duration = Duration::from_millis(250);
