@@ -8,6 +8,8 @@
 mod line;
 mod path;
 
+use std::time::Duration;
+
 use flysk_clients::amocrm::{Forward, Forwarded};
 use flysk_domain::id::AccountId;
 use flysk_domain::platform::host::AccountHost;
@@ -17,7 +19,7 @@ use flysk_store::platform::installs::Install;
 use flysk_store::platform::widgets::Widget;
 use flysk_vault::{Held, Need, Reader};
 use futures::TryStreamExt as _;
-use poem::http::{HeaderMap, HeaderName, HeaderValue, header};
+use poem::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use poem::web::Data;
 use poem::{Body, Request, Response, handler};
 
@@ -32,7 +34,11 @@ const ACCOUNT: &str = "x-account-id";
 /// Tells amoCRM's answers from ours.
 const ANSWER: HeaderName = HeaderName::from_static("x-flysk-answer");
 /// A token that dies while its request is under way is no use.
-const AT_LEAST: std::time::Duration = std::time::Duration::from_mins(1);
+const AT_LEAST: Duration = Duration::from_mins(1);
+/// After a 429 that names no time.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Longer than this the caller waits itself.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 /// Request headers that go along. `X-Context-User-ID` lets an administrator's token act with a user's rights.
 const SENT_ON: [&str; 5] =
@@ -116,7 +122,7 @@ impl<'a> Call<'a> {
         drop(answer);
         let held = self.token(Need::OtherThan(held.pair)).await?;
         let answer = self.send(&held, forward).await?;
-        if answer.needs_fresh_token() && answer.status() != poem::http::StatusCode::UNAUTHORIZED {
+        if answer.needs_fresh_token() && answer.status() != StatusCode::UNAUTHORIZED {
             let why = "amoCRM answers with a page instead of the API";
             return Err(Problem::new(ProblemCode::UpstreamUnavailable, why));
         }
@@ -127,7 +133,24 @@ impl<'a> Call<'a> {
         self.deps.vault.access(self.install.id, need, &self.reader, self.trace).await.map_err(vault_problem)
     }
 
+    /// Sends. If amoCRM counts differently and says 429, nothing was carried out: it is sent once more.
     async fn send(&self, held: &Held, forward: &Forward) -> Result<Forwarded, Problem> {
+        let answer = self.send_once(held, forward).await?;
+        if answer.status() != StatusCode::TOO_MANY_REQUESTS {
+            return Ok(answer);
+        }
+        let asked =
+            answer.retry_after().and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
+        let pause = asked.unwrap_or(PAUSE);
+        if pause > LONGEST_PAUSE {
+            return Ok(answer);
+        }
+        drop(answer);
+        tokio::time::sleep(pause).await;
+        self.send_once(held, forward).await
+    }
+
+    async fn send_once(&self, held: &Held, forward: &Forward) -> Result<Forwarded, Problem> {
         line::stand(self.deps, self.install.account_id, self.trace).await?;
         self.deps.amocrm.forward(&self.host, &held.access_token, forward).await.map_err(|error| {
             tracing::warn!(error = %error, "amoCRM gave no answer");
@@ -150,7 +173,7 @@ async fn given_back(deps: &Deps, account: AccountId, answer: Forwarded) -> Resul
     }
     let mut headers = chosen(answer.headers(), &GIVEN_BACK);
     headers.insert(ANSWER, HeaderValue::from_static("amocrm"));
-    if answer.status() == poem::http::StatusCode::TOO_MANY_REQUESTS && answer.retry_after().is_none() {
+    if answer.status() == StatusCode::TOO_MANY_REQUESTS && answer.retry_after().is_none() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     let mut response = Response::builder().status(answer.status()).finish();

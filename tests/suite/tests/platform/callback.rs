@@ -1,0 +1,167 @@
+//! Codes arriving: from amoCRM's server and from browsers, twice, late, forged.
+
+use chrono::TimeDelta;
+use flysk_simulators::{Act, Script};
+use flysk_store::jobs::JobState;
+use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID};
+use reqwest::{Method, StatusCode};
+use sqlx::MySqlPool;
+use url::Url;
+
+use super::house::{House, SOON};
+
+const HOST: &str = "demo.amocrm.ru";
+
+async fn arrives(house: &House, query: &[(&str, &str)], cookie: Option<&str>) -> (StatusCode, String) {
+    let mut url: Url = format!("{}/oauth/amocrm/callback", house.api_url).parse().unwrap();
+    url.query_pairs_mut().extend_pairs(query);
+    let mut request = house.http.get(url);
+    if let Some(cookie) = cookie {
+        request = request.header("Cookie", cookie);
+    }
+    let answer = request.send().await.unwrap();
+    (answer.status(), answer.text().await.unwrap())
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_forged_request_gets_neither_our_secret_nor_a_job(pool: MySqlPool) {
+    let house = House::build(pool).await;
+    for host in
+        ["evil.example", "demo.amocrm.ru.evil.example", "user@demo.amocrm.ru", "demo.amocrm.ru:443", ""]
+    {
+        let query = [("code", "c"), ("referer", host), ("client_id", CLIENT_ID), ("from_widget", "1")];
+        assert_eq!(arrives(&house, &query, None).await.0, StatusCode::BAD_REQUEST, "{host}");
+    }
+    let stranger = "99999999-2222-4333-8444-555555555555";
+    let query = [("code", "c"), ("referer", HOST), ("client_id", stranger), ("from_widget", "1")];
+    assert_eq!(arrives(&house, &query, None).await.0, StatusCode::NOT_FOUND);
+    let query = [("referer", HOST), ("client_id", CLIENT_ID), ("from_widget", "1")];
+    assert_eq!(arrives(&house, &query, None).await.0, StatusCode::BAD_REQUEST);
+    assert!(house.jobs(JobState::Queued).await.is_empty());
+    assert_eq!(house.token_requests(), 0);
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_code_that_comes_twice_is_one_grant(pool: MySqlPool) {
+    let house = House::build(pool).await;
+    let code = house.amocrm.state.issue_code(CLIENT_ID, ACCOUNT, None).unwrap();
+    let query = [("code", code.as_str()), ("referer", HOST), ("client_id", CLIENT_ID), ("from_widget", "1")];
+    for _ in 0..3 {
+        assert_eq!(arrives(&house, &query, None).await.0, StatusCode::OK);
+    }
+    house.run_due_jobs().await;
+    assert_eq!(arrives(&house, &query, None).await.0, StatusCode::OK);
+    house.run_due_jobs().await;
+    assert_eq!((house.status().await, house.token_requests()), ("active", 1));
+}
+
+/// amoCRM waits three seconds; the answer must not wait for amoCRM.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn the_answer_does_not_wait_for_the_exchange(pool: MySqlPool) {
+    let house = House::build(pool).await;
+    house.amocrm.control.script(Script::next("/oauth2/access_token", Act::Hang).times(10));
+    let started = std::time::Instant::now();
+    let outcome = house.amocrm.state.install(CLIENT_ID, ACCOUNT, None).await.unwrap();
+    assert_eq!(outcome.status, Some(200));
+    assert!(started.elapsed() < std::time::Duration::from_secs(1));
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_code_is_tried_for_twenty_minutes_and_then_it_is_dead(pool: MySqlPool) {
+    let house = House::build(pool).await;
+    let busy = Act::Answer { status: 429, headers: Vec::new(), body: String::new() };
+    house.amocrm.control.script(Script::next("/oauth2/access_token", busy).times(10_000));
+    house.install().await;
+    for _ in 0..130 {
+        house.advance(TimeDelta::seconds(10));
+        house.run_due_jobs().await;
+    }
+    let dead = house.jobs(JobState::Dead).await;
+    assert_eq!(dead.len(), 1);
+    assert!(dead[0].last_error.as_deref().unwrap_or_default().contains("20 minutes"), "{dead:?}");
+    assert!(house.jobs(JobState::Queued).await.is_empty());
+    // The page still gets an answer, and a way out.
+    let (_, handshake) = house.admin(Method::POST, "/v1/handshake", None).await;
+    assert_eq!(handshake["status"], "reconnect");
+    assert!(handshake["connect_url"].as_str().unwrap().contains("/oauth/amocrm/connect?ticket="));
+}
+
+/// The pair came, but whose it is could not be asked: the pair is kept, the code is not spent twice.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_pair_is_kept_while_its_account_cannot_be_read(pool: MySqlPool) {
+    let house = House::build(pool).await;
+    let ill = Act::Answer { status: 503, headers: Vec::new(), body: String::new() };
+    house.amocrm.control.script(Script::next("/api/v4/account", ill).times(3));
+    house.install().await;
+    for _ in 0..6 {
+        house.advance(TimeDelta::seconds(30));
+        house.run_due_jobs().await;
+    }
+    assert_eq!((house.status().await, house.token_requests()), ("active", 1));
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_code_whose_answer_was_lost_ends_in_a_reconnect(pool: MySqlPool) {
+    let house = House::build(pool).await;
+    house.amocrm.control.script(Script::next("/oauth2/access_token", Act::ServeThenCut));
+    house.install().await;
+    house.advance(TimeDelta::seconds(60));
+    house.run_due_jobs().await;
+    let dead = house.jobs(JobState::Dead).await;
+    assert!(dead[0].last_error.as_deref().unwrap_or_default().contains("used before"), "{dead:?}");
+}
+
+/// An administrator reconnects: ticket, state, amoCRM's page, back with the code, in one browser.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_browser_brings_back_its_own_state_once(pool: MySqlPool) {
+    let house = House::build(pool).await;
+    let (state, cookie) = begin(&house).await;
+    let code = house.amocrm.state.issue_code(CLIENT_ID, ACCOUNT, Some(ADMIN)).unwrap();
+    let query = |state: &'static str| {
+        [("code", "other"), ("referer", HOST), ("client_id", CLIENT_ID), ("state", state)]
+    };
+    let good =
+        [("code", code.as_str()), ("referer", HOST), ("client_id", CLIENT_ID), ("state", state.as_str())];
+    assert_eq!(
+        arrives(&house, &good[..3], Some(&cookie)).await.0,
+        StatusCode::BAD_REQUEST,
+        "without a state"
+    );
+    assert_eq!(arrives(&house, &good, None).await.0, StatusCode::BAD_REQUEST, "another browser");
+    let made_up = "flysk_connect=made-up";
+    assert_eq!(arrives(&house, &query("made-up"), Some(made_up)).await.0, StatusCode::BAD_REQUEST, "made up");
+    let (status, page) = arrives(&house, &good, Some(&cookie)).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(page.contains("data-origin=\"https://demo.amocrm.ru\"") && page.contains("Готово"));
+    let again = [("code", "second"), ("referer", HOST), ("client_id", CLIENT_ID), ("state", state.as_str())];
+    assert_eq!(arrives(&house, &again, Some(&cookie)).await.0, StatusCode::BAD_REQUEST, "used before");
+    assert_eq!(arrives(&house, &good, Some(&cookie)).await.0, StatusCode::OK, "the same code again");
+    house.run_due_jobs().await;
+    assert_eq!(house.status().await, "active");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_state_does_not_live_long_and_a_refusal_is_told(pool: MySqlPool) {
+    let house = House::build(pool).await;
+    let (state, cookie) = begin(&house).await;
+    house.advance(TimeDelta::minutes(21));
+    let late = [("code", "late"), ("referer", HOST), ("client_id", CLIENT_ID), ("state", state.as_str())];
+    assert_eq!(arrives(&house, &late, Some(&cookie)).await.0, StatusCode::BAD_REQUEST);
+    let (status, page) =
+        arrives(&house, &[("error", "access_denied"), ("state", &state)], Some(&cookie)).await;
+    assert!(status == StatusCode::OK && page.contains("Доступ не выдан"), "{page}");
+}
+
+/// Begins as the widget of an administrator would; the state, and the cookie the browser keeps.
+async fn begin(house: &House) -> (String, String) {
+    let (_, handshake) = house.admin(Method::POST, "/v1/handshake", None).await;
+    let ours: Url = handshake["connect_url"].as_str().unwrap().parse().unwrap();
+    let local = format!("{}{}?{}", house.api_url, ours.path(), ours.query().unwrap());
+    let answer = house.http.get(local).timeout(SOON).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::FOUND);
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let there: Url = answer.headers()["location"].to_str().unwrap().parse().unwrap();
+    let query: Vec<(String, String)> = there.query_pairs().into_owned().collect();
+    assert_eq!(query[0], ("client_id".to_owned(), CLIENT_ID.to_owned()));
+    (query[1].1.clone(), cookie)
+}

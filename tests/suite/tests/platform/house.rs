@@ -1,0 +1,300 @@
+//! The platform in one process: API behind a real socket, jobs performed on demand, everybody on one clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flysk_api::{Config as ApiConfig, Deps, routes};
+use flysk_clients::amocrm::AmoCrm;
+use flysk_domain::Clock;
+use flysk_domain::id::{AccountId, InstallId};
+use flysk_domain::platform::crm::Crm;
+use flysk_domain::trace::Trace;
+use flysk_jobs::runtime::engine::{Engine, LeaseTerms, Performed};
+use flysk_jobs::runtime::limits::Limits;
+use flysk_jobs::{Keys, Outbox, Ticks, connect_redis};
+use flysk_runtime::config::{Env, Redis};
+use flysk_simulators::amocrm::{self, Account, Amocrm, Integration, Plan, Platform, User, WidgetTokenShape};
+use flysk_simulators::vendor::{self, Vendor};
+use flysk_simulators::{Control, Running, SimClock};
+use flysk_store::jobs::{self, JobRow, JobState};
+use flysk_store::platform::installs::{self, Install};
+use flysk_store::platform::widgets::{self, Changes, Widget};
+use flysk_store::{Conn, Pool};
+use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET};
+use flysk_vault::Vault;
+use flysk_vault::registry::Registration;
+use flysk_workers::{App, config::Config as WorkerConfig, registry};
+use reqwest::{Method, StatusCode};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use sqlx::MySql;
+use sqlx::pool::PoolConnection;
+
+/// Where amoCRM thinks we are.
+pub(crate) const ORIGIN: &str = "https://flysk.example.test";
+/// An ordinary user of the account.
+pub(crate) const USER: u64 = 502;
+const KEYRING: &str = "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
+/// The platform and its surroundings.
+pub(crate) struct House {
+    pub(crate) pool: Pool,
+    pub(crate) clock: SimClock,
+    pub(crate) amocrm: Running<Amocrm>,
+    pub(crate) vendor: Running<Vendor>,
+    pub(crate) engine: Engine<App>,
+    pub(crate) vault: Vault,
+    pub(crate) api_url: String,
+    pub(crate) http: reqwest::Client,
+    pub(crate) project_token: String,
+}
+
+impl House {
+    /// One registered widget, one account with an administrator and a user; nothing installed.
+    pub(crate) async fn build(pool: Pool) -> Self {
+        let clock = SimClock::default();
+        let amocrm = amocrm::start(None, Control::with_clock(clock.clone())).await.unwrap();
+        let vendor = vendor::start(None, None, Control::with_clock(clock.clone())).await.unwrap();
+        settle_in(&amocrm.state);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let api_url = format!("http://{}", listener.local_addr().unwrap());
+        amocrm.state.route(ORIGIN, &api_url);
+        let env = environment(&amocrm.url, &vendor.addr.to_string());
+        let redis_config = Redis::from_env(&env).unwrap();
+        let redis = connect_redis(redis_config.url.expose_secret()).await.unwrap();
+        let keys = Keys::new(redis_config.prefix);
+        let outbox = Outbox::new(pool.clone(), None, Arc::new(clock.clone()));
+        let limits = Limits::new(redis.clone(), keys.clone());
+        let ticks = Ticks::new(redis.clone(), keys);
+        let app =
+            App::new(WorkerConfig::from_env(&env).unwrap(), outbox.clone(), limits.clone(), ticks).unwrap();
+        let vault = app.vault.clone();
+        let engine =
+            Engine::new(outbox.clone(), registry(), Arc::new(app), "house".to_owned(), LeaseTerms::default());
+        let config = ApiConfig::from_env(&env).unwrap();
+        let via = config.amocrm.egress_url.clone();
+        let deps = Deps {
+            outbox,
+            keyring: Arc::new(config.keys.keyring.clone()),
+            vault: vault.clone(),
+            amocrm: AmoCrm::new(flysk_clients::amocrm::Config { via, ..Default::default() }).unwrap(),
+            limits: Some(limits),
+            config: Arc::new(config),
+            redis: Some(redis),
+        };
+        let acceptor = poem::listener::TcpAcceptor::from_tokio(listener).unwrap();
+        tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(routes::app(deps)));
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let mut house =
+            Self { pool, clock, amocrm, vendor, engine, vault, api_url, http, project_token: String::new() };
+        house.project_token = house.register("flysense", CLIENT_ID).await;
+        house
+    }
+
+    /// The same with the widget installed and its first events delivered.
+    pub(crate) async fn installed(pool: Pool) -> Self {
+        let house = Self::build(pool).await;
+        house.install().await;
+        house
+    }
+
+    /// An administrator presses *Install*, and everything that follows happens.
+    pub(crate) async fn install(&self) {
+        let outcome = self.amocrm.state.install(CLIENT_ID, ACCOUNT, None).await.unwrap();
+        assert_eq!(outcome.status, Some(200));
+        self.run_due_jobs().await;
+    }
+
+    /// Registers a widget whose events go to the vendor's backend; its project token.
+    pub(crate) async fn register(&self, code: &str, client_uuid: &str) -> String {
+        let wanted = Registration {
+            code: code.to_owned(),
+            name: code.to_owned(),
+            crm: Crm::Amocrm,
+            client_uuid: client_uuid.to_owned(),
+            client_secret: CLIENT_SECRET.to_owned().into(),
+            redirect_uri: format!("{ORIGIN}/oauth/amocrm/callback"),
+        };
+        let mut conn = self.conn().await;
+        let issued = self.vault.register(&mut conn, &wanted).await.unwrap();
+        let changes =
+            Changes { event_url: Some(Some(format!("{}/events", self.vendor.url))), ..Changes::default() };
+        widgets::update(&mut conn, issued.id, &changes, self.clock.now()).await.unwrap();
+        issued.project_token.expose_secret().to_owned()
+    }
+
+    pub(crate) async fn conn(&self) -> PoolConnection<MySql> {
+        self.pool.acquire().await.unwrap()
+    }
+
+    pub(crate) async fn widget(&self) -> Widget {
+        widgets::find_by_code(&mut *self.conn().await, "flysense").await.unwrap().unwrap()
+    }
+
+    /// The widget's install in the account.
+    pub(crate) async fn the_install(&self) -> Install {
+        let widget = self.widget().await;
+        let found = installs::find_in_account(&mut *self.conn().await, widget.id, AccountId(ACCOUNT)).await;
+        found.unwrap().expect("the widget is installed")
+    }
+
+    pub(crate) async fn install_id(&self) -> InstallId {
+        self.the_install().await.id
+    }
+
+    pub(crate) async fn status(&self) -> &'static str {
+        self.the_install().await.status.as_str()
+    }
+
+    /// Performs what is due until nothing is.
+    pub(crate) async fn run_due_jobs(&self) {
+        for _ in 0..200 {
+            let due = self.due().await;
+            if due.is_empty() {
+                return;
+            }
+            for job in due {
+                let performed = self.engine.perform(job.id).await.unwrap();
+                assert_ne!(performed, Performed::GivenBack);
+            }
+        }
+        panic!("jobs do not come to an end");
+    }
+
+    async fn due(&self) -> Vec<JobRow> {
+        let now = self.clock.now();
+        let queued = jobs::list(&mut *self.conn().await, Some(JobState::Queued), None, 1_000).await.unwrap();
+        let mut due: Vec<JobRow> = queued.into_iter().filter(|job| job.run_at <= now).collect();
+        // In the order they were written; real workers promise none, and events carry numbers.
+        due.sort_by_key(|job| job.id);
+        due
+    }
+
+    /// Jobs of a state, for assertions.
+    pub(crate) async fn jobs(&self, state: JobState) -> Vec<JobRow> {
+        jobs::list(&mut *self.conn().await, Some(state), None, 1_000).await.unwrap()
+    }
+
+    pub(crate) fn advance(&self, by: chrono::Duration) {
+        self.clock.advance(by);
+    }
+
+    /// How often amoCRM was asked for tokens since the log was emptied.
+    pub(crate) fn token_requests(&self) -> usize {
+        self.amocrm.control.calls_to("POST", "/oauth2/access_token").len()
+    }
+
+    /// A one-time token of a user of the account.
+    pub(crate) fn token(&self, user: u64) -> String {
+        self.amocrm.state.widget_token(CLIENT_ID, ACCOUNT, user, &WidgetTokenShape::default()).unwrap()
+    }
+
+    /// A request with one header of authority; status and JSON body.
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        authority: (&str, &str),
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
+        let mut request = self.http.request(method, format!("{}{path}", self.api_url));
+        request = request.header(authority.0, authority.1);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        read(request.send().await.unwrap()).await
+    }
+
+    /// A request of the vendor's backend.
+    pub(crate) async fn backend(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
+        self.ask(method, path, ("X-Project-Token", &self.project_token), body).await
+    }
+
+    /// A request of the widget in an administrator's browser.
+    pub(crate) async fn admin(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        self.ask(method, path, ("X-Auth-Token", &self.token(ADMIN)), body).await
+    }
+
+    /// PAuth for the account.
+    pub(crate) async fn pauth(&self) -> (StatusCode, Value) {
+        self.backend(Method::POST, "/v1/pauth", Some(json!({ "account_id": ACCOUNT }))).await
+    }
+
+    /// What the vendor was told, in order.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let received = self.vendor.state.received();
+        received.iter().map(|event| event.body["type"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+}
+
+/// Status and JSON body; text that is no JSON comes as a string.
+pub(crate) async fn read(answer: reqwest::Response) -> (StatusCode, Value) {
+    let status = answer.status();
+    let text = answer.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+/// The thread tests hang their own calls on.
+pub(crate) fn trace() -> Trace {
+    Trace { correlation_id: "platform-test".to_owned(), traceparent: None }
+}
+
+/// The connection under a pooled one.
+pub(crate) fn on(conn: &mut PoolConnection<MySql>) -> &mut Conn {
+    conn
+}
+
+/// Real time for what really happens elsewhere.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+fn environment(amocrm: &str, vendor: &str) -> Env {
+    let prefix = format!("platform-{:016x}", rand::random::<u64>());
+    Env::from_process()
+        .with("DATABASE_URL", "mysql://root@127.0.0.1/unused")
+        .with("FLYSK_REDIS_PREFIX", &prefix)
+        .with("FLYSK_PUBLIC_URL", ORIGIN)
+        .with("FLYSK_KEYRING", KEYRING)
+        .with("FLYSK_AMOCRM_EGRESS_URL", amocrm)
+        .with("FLYSK_AMOCRM_OAUTH_PAGE", &format!("{amocrm}/oauth"))
+        .with("FLYSK_OUTBOUND_ALLOW", vendor)
+        .without("FLYSENSE_PROJECT_TOKEN")
+        .without("FLYSENSE_CLIENT_ID")
+}
+
+fn settle_in(amocrm: &Amocrm) {
+    amocrm.add_integration(Integration {
+        client_id: CLIENT_ID.to_owned(),
+        client_secret: CLIENT_SECRET.to_owned(),
+        redirect_uri: format!("{ORIGIN}/oauth/amocrm/callback"),
+        disconnect_url: Some(format!("{ORIGIN}/oauth/amocrm/disconnect")),
+        code: "flysense".to_owned(),
+        scopes: vec!["crm".to_owned()],
+        platform: Platform::Amocrm,
+        only_account: None,
+    });
+    let user = |id, is_admin| User {
+        id,
+        name: String::new(),
+        email: String::new(),
+        is_admin,
+        is_active: true,
+        is_free: false,
+    };
+    let account = Account {
+        id: ACCOUNT,
+        subdomain: "demo".to_owned(),
+        name: "Демонстрация".to_owned(),
+        platform: Platform::Amocrm,
+        plan: Plan::Extended,
+        users: vec![user(ADMIN, true), user(USER, false)],
+        blocked: false,
+        unpaid_since: None,
+        former_subdomains: Vec::new(),
+    };
+    amocrm.add_account(account).unwrap();
+}

@@ -1,0 +1,13 @@
+//! The platform as vendors, widgets and amoCRM meet it: the real API and the real handlers on a real
+//! database, only the outside is simulated.
+
+mod callback;
+mod doors;
+mod events;
+mod gateway;
+mod house;
+mod lifecycle;
+mod refusals;
+mod rotation;
+mod settings;
+mod vault;
