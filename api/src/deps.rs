@@ -7,7 +7,7 @@ use flysk_clients::http::HttpOptions;
 use flysk_domain::trace::Trace;
 use flysk_domain::{Clock, SystemClock};
 use flysk_jobs::runtime::limits::Limits;
-use flysk_jobs::{Outbox, Unit, Waker, connect_redis};
+use flysk_jobs::{Keys, Outbox, Unit, Waker, connect_redis_when_there};
 use flysk_runtime::Keyring;
 use flysk_store::Conn;
 use flysk_vault::Vault;
@@ -29,12 +29,12 @@ pub struct Deps {
     pub vault: Vault,
     /// amoCRM, for the gateway.
     pub amocrm: AmoCrm,
-    /// Limits kept together with all workers; without Redis nobody knows what others took.
-    pub limits: Option<Limits>,
+    /// Limits kept together with all workers.
+    pub limits: Limits,
     /// What the process was configured with.
     pub config: Arc<Config>,
-    /// Redis; `None` while it cannot be reached at start: everything that is durable works without.
-    pub redis: Option<ConnectionManager>,
+    /// Redis, whenever it is there: everything that is durable works without.
+    pub redis: ConnectionManager,
 }
 
 impl std::fmt::Debug for Deps {
@@ -48,18 +48,11 @@ impl Deps {
     pub async fn connect(config: Config) -> anyhow::Result<Self> {
         let url = config.database.url.expose_secret();
         let pool = flysk_store::connect(url, config.database.max_connections).await?;
-        let redis = match connect_redis(config.redis.url.expose_secret()).await {
-            Ok(redis) => Some(redis),
-            Err(error) => {
-                tracing::warn!(error = %error, "Redis is away; relays will carry what is enqueued");
-                None
-            }
-        };
-        let waker =
-            redis.clone().map(|redis| Waker::new(redis, flysk_jobs::Keys::new(config.redis.prefix.clone())));
-        let limits =
-            redis.clone().map(|redis| Limits::new(redis, flysk_jobs::Keys::new(config.redis.prefix.clone())));
-        let outbox = Outbox::new(pool, waker, Arc::new(SystemClock));
+        let redis = connect_redis_when_there(config.redis.url.expose_secret())?;
+        let keys = Keys::new(config.redis.prefix.clone());
+        let limits = Limits::new(redis.clone(), keys.clone());
+        let waker = Waker::new(redis.clone(), keys);
+        let outbox = Outbox::new(pool, Some(waker), Arc::new(SystemClock));
         let amocrm = AmoCrm::new(flysk_clients::amocrm::Config {
             via: config.amocrm.egress_url.clone(),
             http: HttpOptions::with_timeout(config.amocrm.timeout),

@@ -23,14 +23,9 @@ pub(crate) fn healthz() -> &'static str {
 pub(crate) async fn readyz(deps: Data<&Deps>) -> Response {
     let mysql = tokio::time::timeout(PATIENCE, sqlx::query("SELECT 1").execute(deps.outbox.pool())).await;
     let mysql = matches!(mysql, Ok(Ok(_)));
-    let redis = match deps.redis.clone() {
-        Some(mut redis) => {
-            let ping =
-                tokio::time::timeout(PATIENCE, redis::cmd("PING").query_async::<String>(&mut redis)).await;
-            matches!(ping, Ok(Ok(_)))
-        }
-        None => false,
-    };
+    let mut redis = deps.redis.clone();
+    let ping = tokio::time::timeout(PATIENCE, redis::cmd("PING").query_async::<String>(&mut redis)).await;
+    let redis = matches!(ping, Ok(Ok(_)));
     let status = if mysql { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = |up| if up { "up" } else { "down" };
     Json(json!({ "mysql": word(mysql), "redis": word(redis) })).with_status(status).into_response()

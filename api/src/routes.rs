@@ -15,6 +15,7 @@ use crate::platform::handshake::HandshakeApi;
 use crate::platform::oauth::{CallbackApi, ConnectApi, DisconnectApi};
 use crate::platform::pauth::PauthApi;
 use crate::platform::settings::SettingsApi;
+use crate::platform::switch::SwitchApi;
 use crate::problem::{Problem, ProblemCode};
 use crate::tracing_layer::Tracing;
 use crate::{health, hooks};
@@ -23,7 +24,7 @@ use crate::{health, hooks};
 type Apis = (OauthApis, WidgetApis, BackendApis, FlysenseApis);
 type OauthApis = (CallbackApi, ConnectApi, DisconnectApi);
 type WidgetApis = (HandshakeApi, SettingsApi);
-type BackendApis = (PauthApi, BackendSettingsApi, EventsApi);
+type BackendApis = (PauthApi, BackendSettingsApi, SwitchApi, EventsApi);
 type FlysenseApis = (TranscriptionsApi, PreferencesApi);
 
 /// One of each.
@@ -31,7 +32,7 @@ const fn apis() -> Apis {
     (
         (CallbackApi, ConnectApi, DisconnectApi),
         (HandshakeApi, SettingsApi),
-        (PauthApi, BackendSettingsApi, EventsApi),
+        (PauthApi, BackendSettingsApi, SwitchApi, EventsApi),
         (TranscriptionsApi, PreferencesApi),
     )
 }

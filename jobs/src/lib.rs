@@ -22,4 +22,4 @@ pub use runtime::registry::{Handle, Registry};
 pub use runtime::run::Run;
 pub use runtime::ticks::{HandleTick, Next, TickRegistry, Ticks};
 pub use runtime::verdict::{JobError, JobResult, Verdict};
-pub use wake::{Keys, QUEUE_HOLDS, Waker, connect_redis};
+pub use wake::{Keys, QUEUE_HOLDS, Waker, connect_redis, connect_redis_when_there};

@@ -122,10 +122,19 @@ impl Waker {
 /// Opens a connection that survives pauses of Redis: the crate's default gives an answer 500 ms,
 /// which a snapshot or a busy moment outlasts.
 pub async fn connect_redis(url: &str) -> Result<ConnectionManager, RedisError> {
-    let config = ConnectionManagerConfig::new()
+    redis::Client::open(url)?.get_connection_manager_with_config(patient()).await
+}
+
+/// The same for a process that does its work without Redis too: connected by the first command, and again
+/// by a later one if Redis was away.
+pub fn connect_redis_when_there(url: &str) -> Result<ConnectionManager, RedisError> {
+    ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, patient())
+}
+
+fn patient() -> ConnectionManagerConfig {
+    ConnectionManagerConfig::new()
         .set_response_timeout(Some(Duration::from_secs(10)))
         .set_connection_timeout(Some(Duration::from_secs(5)))
         .set_number_of_retries(1)
-        .set_max_delay(Duration::from_secs(2));
-    redis::Client::open(url)?.get_connection_manager_with_config(config).await
+        .set_max_delay(Duration::from_secs(2))
 }

@@ -76,7 +76,10 @@ impl WorkerProcess {
 
     /// Works until `stop`.
     pub async fn run(self, stop: CancellationToken) {
+        let vault = self.engine.app().vault.clone();
         worker::run(self.engine, tick_registry(), self.redis, self.options, stop).await;
+        // A pair amoCRM gave must be written; the grace time ends the process if the database stays away.
+        vault.drain().await;
     }
 }
 

@@ -98,7 +98,8 @@ async fn shake(deps: &Deps, caller: Verified) -> Result<HandshakeView, Problem> 
         Some(install) => install.status,
         None => status_before_install(deps, &caller).await?,
     };
-    let connect_url = (status != InstallStatus::Active && caller.is_admin)
+    // Granting access anew helps where it is missing, not where the widget was switched off.
+    let connect_url = (!status.has_access() && caller.is_admin)
         .then(|| {
             let begun = (caller.widget.id, caller.account_id, caller.user_id);
             connect_url(&deps.config.http.public_url, &deps.keyring, begun, deps.clock().now())

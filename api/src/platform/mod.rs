@@ -8,4 +8,5 @@ pub(crate) mod oauth;
 pub(crate) mod pauth;
 pub(crate) mod settings;
 mod settings_rules;
+pub(crate) mod switch;
 mod tag;

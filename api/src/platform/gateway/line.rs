@@ -7,7 +7,7 @@ use std::time::Duration;
 use flysk_domain::id::{AccountId, JobId};
 use flysk_domain::trace::Trace;
 use flysk_jobs::Keys;
-use flysk_jobs::runtime::limits::{Limits, Rate};
+use flysk_jobs::runtime::limits::Rate;
 
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
@@ -21,7 +21,7 @@ const WINDOW: Duration = Duration::from_millis(1_100);
 
 /// Stands in line for a request of the account; too long a line is refused at once.
 pub(super) async fn stand(deps: &Deps, account: AccountId, trace: &Trace) -> Result<(), Problem> {
-    let limits = limits(deps)?;
+    let limits = &deps.limits;
     let rate = Rate::new(format!("amocrm.{account}"), deps.config.amocrm.requests_per_second, WINDOW);
     let (tenant, me) =
         (account.to_string(), format!("{}-{}", trace.correlation_id, JobId::generate(deps.clock())));
@@ -45,7 +45,7 @@ pub(super) async fn stand(deps: &Deps, account: AccountId, trace: &Trace) -> Res
 
 /// Whether the account is not shut for us.
 pub(super) async fn is_open(deps: &Deps, account: AccountId) -> Result<(), Problem> {
-    let Some(mut redis) = deps.redis.clone() else { return Err(away()) };
+    let mut redis = deps.redis.clone();
     let shut: bool =
         redis::cmd("EXISTS").arg(key(deps, account)).query_async(&mut redis).await.map_err(|_| away())?;
     if shut { Err(blocked()) } else { Ok(()) }
@@ -53,7 +53,7 @@ pub(super) async fn is_open(deps: &Deps, account: AccountId) -> Result<(), Probl
 
 /// Leaves the account alone for a while.
 pub(super) async fn close(deps: &Deps, account: AccountId) {
-    let Some(mut redis) = deps.redis.clone() else { return };
+    let mut redis = deps.redis.clone();
     let set = redis::cmd("SET").arg(key(deps, account)).arg(1).arg("EX").arg(SHUT.as_secs()).to_owned();
     if let Err(error) = set.query_async::<()>(&mut redis).await {
         tracing::warn!(error = %error, "a block could not be remembered");
@@ -66,10 +66,7 @@ pub(super) fn blocked() -> Problem {
     Problem::new(ProblemCode::Unavailable, why).retry_after(u32::try_from(SHUT.as_secs()).unwrap_or(u32::MAX))
 }
 
-fn limits(deps: &Deps) -> Result<&Limits, Problem> {
-    deps.limits.as_ref().ok_or_else(away)
-}
-
+/// Without Redis nobody knows what others took.
 fn away() -> Problem {
     Problem::new(ProblemCode::Unavailable, "the limit on amoCRM's API cannot be kept right now")
         .retry_after(1)

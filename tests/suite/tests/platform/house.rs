@@ -78,9 +78,9 @@ impl House {
             keyring: Arc::new(config.keys.keyring.clone()),
             vault: vault.clone(),
             amocrm: AmoCrm::new(flysk_clients::amocrm::Config { via, ..Default::default() }).unwrap(),
-            limits: Some(limits),
+            limits,
             config: Arc::new(config),
-            redis: Some(redis),
+            redis,
         };
         let acceptor = poem::listener::TcpAcceptor::from_tokio(listener).unwrap();
         tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(routes::app(deps)));
@@ -164,10 +164,7 @@ impl House {
     async fn due(&self) -> Vec<JobRow> {
         let now = self.clock.now();
         let queued = jobs::list(&mut *self.conn().await, Some(JobState::Queued), None, 1_000).await.unwrap();
-        let mut due: Vec<JobRow> = queued.into_iter().filter(|job| job.run_at <= now).collect();
-        // In the order they were written; real workers promise none, and events carry numbers.
-        due.sort_by_key(|job| job.id);
-        due
+        queued.into_iter().filter(|job| job.run_at <= now).collect()
     }
 
     /// Jobs of a state, for assertions.
@@ -225,9 +222,10 @@ impl House {
         self.backend(Method::POST, "/v1/pauth", Some(json!({ "account_id": ACCOUNT }))).await
     }
 
-    /// What the vendor was told, in order.
+    /// What the vendor was told, in the order it is numbered; it may arrive in another.
     pub(crate) fn told(&self) -> Vec<String> {
-        let received = self.vendor.state.received();
+        let mut received = self.vendor.state.received();
+        received.sort_by_key(|event| event.body["number"].as_u64());
         received.iter().map(|event| event.body["type"].as_str().unwrap_or_default().to_owned()).collect()
     }
 }

@@ -96,3 +96,26 @@ async fn events_are_numbered_without_gaps(pool: MySqlPool) {
     let (_, rest) = house.backend(Method::GET, "/v1/backend/events?after=9&limit=1", None).await;
     assert_eq!((rest["events"].as_array().unwrap().len(), &rest["next"]), (1, &json!(10)));
 }
+
+/// What a vendor switched off stays off, through a reinstall, until the vendor switches it on.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_widget_that_was_switched_off_comes_back_switched_off(pool: MySqlPool) {
+    let house = House::installed(pool).await;
+    let switch = async |on: bool| {
+        house.advance(TimeDelta::seconds(1));
+        let body = json!({ "account_id": ACCOUNT, "on": on });
+        let (status, answer) = house.backend(Method::PUT, "/v1/backend/switch", Some(body)).await;
+        house.run_due_jobs().await;
+        (status, answer["status"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(switch(false).await, (StatusCode::OK, "inactive".to_owned()));
+    assert_eq!(switch(false).await, (StatusCode::OK, "inactive".to_owned()));
+    let (_, shaken) = house.admin(Method::POST, "/v1/handshake", None).await;
+    assert_eq!((shaken["status"].as_str(), shaken["connect_url"].is_null()), (Some("inactive"), true));
+    house.amocrm.state.disable(CLIENT_ID, ACCOUNT, false).await.unwrap();
+    patience(&house).await;
+    house.install().await;
+    assert_eq!(house.status().await, "inactive");
+    assert_eq!(switch(true).await, (StatusCode::OK, "active".to_owned()));
+    assert_eq!(house.told(), ["install", "activate", "deactivate", "install", "activate"]);
+}
