@@ -17,6 +17,7 @@ async fn session(house: &House, user: u64) -> String {
     format!("Bearer {}", shaken["session"]["token"].as_str().unwrap())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "requests take an optional body")]
 fn change(version: u32, settings: &Value) -> Option<Value> {
     Some(json!({ "version": version, "settings": settings }))
 }
