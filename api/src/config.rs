@@ -1,7 +1,7 @@
 //! What the API is configured with.
 
 use flysk_runtime::config::{
-    Amocrm, ConfigError, Database, Env, Flysense, Http, Keys, Redis, Telemetry, Worker,
+    Amocrm, ConfigError, Database, Env, Flysense, Http, Keys, Outbound, Redis, Telemetry, Worker,
 };
 
 /// Everything the API reads from its environment.
@@ -21,6 +21,8 @@ pub struct Config {
     pub worker: Worker,
     /// amoCRM.
     pub amocrm: Amocrm,
+    /// Addresses we did not choose: hosts of recordings.
+    pub outbound: Outbound,
     /// FlySense; `None` in a deployment of the bare platform.
     pub flysense: Option<Flysense>,
 }
@@ -36,6 +38,7 @@ impl Config {
             let telemetry = vars.part(Telemetry::from_env);
             let worker = vars.part(Worker::from_env);
             let amocrm = vars.part(Amocrm::from_env);
+            let outbound = vars.part(Outbound::from_env);
             let flysense = vars.part(Flysense::from_env);
             Ok(Self {
                 database: database?,
@@ -45,6 +48,7 @@ impl Config {
                 telemetry: telemetry?,
                 worker: worker?,
                 amocrm: amocrm?,
+                outbound: outbound?,
                 flysense: flysense?,
             })
         })

@@ -10,6 +10,7 @@ pub mod deps;
 mod flysense;
 mod health;
 mod hooks;
+mod limits;
 mod platform;
 pub mod problem;
 pub mod routes;

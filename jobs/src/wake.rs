@@ -119,21 +119,35 @@ impl Waker {
     }
 }
 
-/// Opens a connection that survives pauses of Redis: the crate's default gives an answer 500 ms,
-/// which a snapshot or a busy moment outlasts.
+/// How long an answer may take where nothing else is said.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// [`connect_redis_within`] the usual 10 s, for tests and tools.
 pub async fn connect_redis(url: &str) -> Result<ConnectionManager, RedisError> {
-    redis::Client::open(url)?.get_connection_manager_with_config(patient()).await
+    connect_redis_within(url, RESPONSE_TIMEOUT).await
+}
+
+/// Opens a connection that survives pauses of Redis shorter than `response_timeout`: the crate's default
+/// gives an answer 500 ms, which a snapshot or a busy moment outlasts.
+pub async fn connect_redis_within(
+    url: &str,
+    response_timeout: Duration,
+) -> Result<ConnectionManager, RedisError> {
+    redis::Client::open(url)?.get_connection_manager_with_config(patient(response_timeout)).await
 }
 
 /// The same for a process that does its work without Redis too: connected by the first command, and again
 /// by a later one if Redis was away.
-pub fn connect_redis_when_there(url: &str) -> Result<ConnectionManager, RedisError> {
-    ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, patient())
+pub fn connect_redis_when_there(
+    url: &str,
+    response_timeout: Duration,
+) -> Result<ConnectionManager, RedisError> {
+    ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, patient(response_timeout))
 }
 
-fn patient() -> ConnectionManagerConfig {
+fn patient(response_timeout: Duration) -> ConnectionManagerConfig {
     ConnectionManagerConfig::new()
-        .set_response_timeout(Some(Duration::from_secs(10)))
+        .set_response_timeout(Some(response_timeout))
         .set_connection_timeout(Some(Duration::from_secs(5)))
         .set_number_of_retries(1)
         .set_max_delay(Duration::from_secs(2))

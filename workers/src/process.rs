@@ -7,7 +7,7 @@ use flysk_domain::{Clock, SystemClock};
 use flysk_jobs::runtime::engine::{Engine, LeaseTerms};
 use flysk_jobs::runtime::limits::Limits;
 use flysk_jobs::runtime::worker::{self, RedisHandle, WorkerOptions, owner_name};
-use flysk_jobs::{Keys, Outbox, Queue, Ticks, Waker, connect_redis};
+use flysk_jobs::{Keys, Outbox, Queue, Ticks, Waker, connect_redis_within};
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
@@ -19,16 +19,21 @@ const SPARE_CONNECTIONS: u32 = 8;
 
 /// Opens MySQL and gives the outbox of a process that only writes jobs (commands, scheduler).
 pub async fn open_outbox(config: &Config) -> anyhow::Result<Outbox> {
-    let pool =
-        flysk_store::connect(config.database.url.expose_secret(), config.database.max_connections).await?;
+    let pool = connect(config, config.database.max_connections).await?;
     Ok(Outbox::new(pool, None, Arc::new(SystemClock)))
+}
+
+async fn connect(config: &Config, connections: u32) -> anyhow::Result<flysk_store::Pool> {
+    let database = &config.database;
+    let url = database.url.expose_secret();
+    Ok(flysk_store::connect_within(url, connections, database.acquire_timeout).await?)
 }
 
 /// Opens Redis.
 pub async fn open_redis(config: &Config) -> anyhow::Result<RedisHandle> {
     let url = config.redis.url.expose_secret();
     Ok(RedisHandle {
-        connection: connect_redis(url).await?,
+        connection: connect_redis_within(url, config.redis.response_timeout).await?,
         client: redis::Client::open(url)?,
         keys: Keys::new(config.redis.prefix.clone()),
     })
@@ -56,7 +61,7 @@ impl WorkerProcess {
             chosen.iter().map(|queue| (*queue, config.worker.concurrency.of(queue.as_str()))).collect();
         let running = u32::try_from(concurrency.values().sum::<usize>())?;
         let connections = config.database.max_connections.max(running.min(64) + SPARE_CONNECTIONS);
-        let pool = flysk_store::connect(config.database.url.expose_secret(), connections).await?;
+        let pool = connect(&config, connections).await?;
         let redis = open_redis(&config).await?;
         let waker = Waker::new(redis.connection.clone(), redis.keys.clone());
         let outbox = Outbox::new(pool, Some(waker), clock);

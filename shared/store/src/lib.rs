@@ -12,7 +12,7 @@ pub mod platform;
 mod pool;
 
 pub use error::{StoreError, StoreResult};
-pub use pool::{Pool, connect};
+pub use pool::{ACQUIRE_TIMEOUT, Pool, connect, connect_within};
 
 /// What every statement runs on: a pooled connection or an open transaction.
 pub type Conn = sqlx::MySqlConnection;

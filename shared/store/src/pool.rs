@@ -11,15 +11,24 @@ use crate::StoreResult;
 /// A pool of connections; clones share it.
 pub type Pool = sqlx::MySqlPool;
 
-/// Opens a pool on `url` (`mysql://user:password@host:port/database`) with at most `connections`.
+/// How long work waits for a free connection where nothing else is said.
+pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// [`connect_within`] the usual [`ACQUIRE_TIMEOUT`], for commands and tests.
+pub async fn connect(url: &str, connections: u32) -> StoreResult<Pool> {
+    connect_within(url, connections, ACQUIRE_TIMEOUT).await
+}
+
+/// Opens a pool on `url` (`mysql://user:password@host:port/database`) with at most `connections`; who wants
+/// one more fails after `acquire_timeout`.
 ///
 /// Each session runs at READ COMMITTED: the default level's gap locks make neighbouring rows of the
 /// queue and the ledger wait for each other, and no statement of ours relies on them.
-pub async fn connect(url: &str, connections: u32) -> StoreResult<Pool> {
+pub async fn connect_within(url: &str, connections: u32, acquire_timeout: Duration) -> StoreResult<Pool> {
     let options = MySqlConnectOptions::from_str(url)?.statement_cache_capacity(256);
     let pool = MySqlPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(10))
+        .acquire_timeout(acquire_timeout)
         .idle_timeout(Duration::from_mins(5))
         .after_connect(|conn, _| {
             Box::pin(async move {

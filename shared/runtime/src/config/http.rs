@@ -21,12 +21,13 @@ const LISTEN: Variable = Variable::with_default(
 const REQUEST_TIMEOUT_MS: Variable = Variable::with_default(
     "FLYSK_REQUEST_TIMEOUT_MS",
     "15000",
-    "Longest time one request of ours may take before it is answered with 503, in milliseconds.",
+    "Longest time one request may take before it is answered with 503, in milliseconds. What is passed on to\n\
+     amoCRM has FLYSK_AMOCRM_TIMEOUT_MS instead; a recording that is listened to has to begin in time.",
 );
 const MAX_BODY_BYTES: Variable = Variable::with_default(
     "FLYSK_MAX_BODY_BYTES",
     "1048576",
-    "Largest request body that is read, in bytes; larger ones are answered with 413.",
+    "Largest request body that is read, in bytes; larger ones are answered with 413, told length or not.",
 );
 
 pub(super) const VARIABLES: &[Variable] = &[PUBLIC_URL, LISTEN, REQUEST_TIMEOUT_MS, MAX_BODY_BYTES];
