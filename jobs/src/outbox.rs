@@ -69,6 +69,11 @@ impl Unit {
         &self.trace
     }
 
+    /// Now, by the clock that stamps rows.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.outbox.clock.now()
+    }
+
     /// Writes `job` to run now; `None` if one of its dedup key waits already.
     pub async fn enqueue<J: Job>(&mut self, job: &J) -> StoreResult<Option<JobId>> {
         let now = self.outbox.clock.now();

@@ -90,6 +90,10 @@ impl<App: Send + Sync + 'static> Engine<App> {
         &self.outbox
     }
 
+    pub(crate) fn registry(&self) -> &Registry<App> {
+        &self.registry
+    }
+
     pub(crate) fn owner(&self) -> &str {
         &self.owner
     }

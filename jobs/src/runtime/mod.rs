@@ -6,6 +6,7 @@
 //!                       └── rescuer: leases that ran out ◀──┘ crash: a lease nobody renews
 //! ```
 
+mod backlog;
 pub mod cron;
 pub mod engine;
 mod lane;

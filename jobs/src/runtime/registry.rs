@@ -11,7 +11,7 @@ use super::run::Run;
 use super::verdict::{JobError, JobResult};
 use crate::job::Job;
 use crate::outbox::Unit;
-use crate::policy::Policy;
+use crate::policy::{Policy, Queue};
 
 /// Performs one kind of job in the application `App`.
 pub trait Handle<App>: Job {
@@ -82,6 +82,11 @@ impl<App: Send + Sync + 'static> Registry<App> {
 
     pub(crate) fn get(&self, kind: &str) -> Option<&Entry<App>> {
         self.entries.get(kind)
+    }
+
+    /// The kinds and the queue each runs on, in alphabetical order.
+    pub(crate) fn queues(&self) -> Vec<(&'static str, Queue)> {
+        self.entries.iter().map(|(kind, entry)| (*kind, entry.policy.queue)).collect()
     }
 
     /// The kinds, in alphabetical order.

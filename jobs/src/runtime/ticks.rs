@@ -43,7 +43,8 @@ pub enum Next {
 
 /// Performs one kind of tick in the application `App`.
 pub trait HandleTick<App>: Tick {
-    /// Looks once; `key` says at what.
+    /// Looks once; `key` says at what. A failure worth another attempt is logged here, where it is known whose
+    /// thread it belongs to.
     fn tick(key: &str, app: &App) -> impl Future<Output = Result<Next, JobError>> + Send;
 }
 
@@ -193,8 +194,9 @@ impl<App: Send + Sync + 'static> Deliver for TickWork<App> {
                 tracing::error!(kind, key, reason, "the tick was given up");
                 Next::Stop
             }
+            // The tick itself told of it, on the thread of what it watches.
             Ok(Ok(Err(error))) => {
-                tracing::warn!(kind, key, error = %error, "the tick failed and comes again");
+                tracing::debug!(kind, key, error = %error, "the tick failed and comes again");
                 Next::At(failed)
             }
             Ok(Err(_)) | Err(_) => {

@@ -13,7 +13,7 @@ use super::engine::Engine;
 use super::lane::{Acknowledge, Bell, Deliver, Lane};
 use super::relay::Relay;
 use super::ticks::{self, TickRegistry, TickWork, Ticks};
-use super::{engine, rescue};
+use super::{backlog, engine, rescue};
 use crate::policy::Queue;
 use crate::wake::{Keys, Waker, Wakeup};
 
@@ -105,6 +105,7 @@ pub async fn run<App: Send + Sync + 'static>(
         queues: Queue::ALL.map(|queue| queue.as_str().to_owned()).to_vec(),
     };
     loops.spawn(relay.run(stop.clone()));
+    loops.spawn(backlog::watch(Arc::clone(&engine), stop.clone()));
 
     let mut bells = BTreeMap::new();
     let work = Arc::new(JobWork { engine: Arc::clone(&engine), stop: stop.clone() });

@@ -55,18 +55,20 @@ macro_rules! select_jobs {
     };
 }
 
-/// How much waits in a queue.
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub struct QueueDepth {
-    /// The queue.
-    pub queue: String,
-    /// Which rows are counted.
+/// How many jobs of a kind stand where.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Depth {
+    /// Kind from the catalogue.
+    pub kind: String,
+    /// Which rows are counted: `queued`, `running` or `dead`.
     #[sqlx(try_from = "String")]
     pub state: JobState,
+    /// Whether their time has come; a retry or a promised delay may lie in the future.
+    pub due: bool,
     /// How many.
     pub count: i64,
     /// The earliest `run_at` among them.
-    pub oldest: Option<DateTime<Utc>>,
+    pub oldest: DateTime<Utc>,
 }
 
 /// One job.
@@ -117,6 +119,19 @@ pub async fn replay(conn: &mut Conn, id: JobId, now: DateTime<Utc>) -> StoreResu
     Ok(replayed.rows_affected() == 1)
 }
 
+/// Notes of a dead job that newer work took its place; `false` if it is not dead.
+pub async fn replace(conn: &mut Conn, id: JobId, why: &str, now: DateTime<Utc>) -> StoreResult<bool> {
+    let replaced = sqlx::query(
+        "UPDATE jobs SET state = 'cancelled', finished_at = ?, last_error = ? WHERE id = ? AND state = 'dead'",
+    )
+    .bind(now)
+    .bind(why)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    Ok(replaced.rows_affected() == 1)
+}
+
 /// Takes a waiting job out; `false` if it does not wait (a running one cannot be stopped half-way).
 pub async fn cancel(conn: &mut Conn, id: JobId, reason: &str, now: DateTime<Utc>) -> StoreResult<bool> {
     let cancelled = sqlx::query(
@@ -143,12 +158,19 @@ pub async fn prune(conn: &mut Conn, state: JobState, before: DateTime<Utc>, limi
     Ok(pruned.rows_affected())
 }
 
-/// What waits, runs or died, per queue.
-pub async fn depths(conn: &mut Conn) -> StoreResult<Vec<QueueDepth>> {
-    Ok(sqlx::query_as(
-        "SELECT queue, state, COUNT(*) AS count, MIN(run_at) AS oldest FROM jobs
-         WHERE state IN ('queued', 'running', 'dead') GROUP BY queue, state",
-    )
-    .fetch_all(conn)
-    .await?)
+/// What of `kinds` waits, runs or died.
+///
+/// Read from the index `jobs_kind` alone, however long ended jobs are kept.
+pub async fn depths(conn: &mut Conn, kinds: &[&str], now: DateTime<Utc>) -> StoreResult<Vec<Depth>> {
+    if kinds.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new("SELECT kind, state, run_at <= ");
+    query.push_bind(now).push(" AS due, COUNT(*) AS count, MIN(run_at) AS oldest FROM jobs WHERE kind IN (");
+    let mut list = query.separated(", ");
+    for kind in kinds {
+        list.push_bind((*kind).to_owned());
+    }
+    query.push(") AND state IN ('queued', 'running', 'dead') GROUP BY kind, state, due");
+    Ok(query.build_query_as().fetch_all(conn).await?)
 }
