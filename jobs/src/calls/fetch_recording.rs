@@ -21,7 +21,7 @@ impl Job for FetchRecording {
     const KIND: &'static str = "calls.fetch_recording";
     const POLICY: Policy = Policy::on(Queue::Calls)
         .attempts(12)
-        .timeout_secs(900)
+        .timeout_secs(1_500)
         .delays(Delays::Doubling { first: Duration::from_secs(5), most: Duration::from_mins(15) });
     const TRIGGER: &'static str = "a request or an ingested note";
     const ABOUT: &'static str = "downloads the recording";

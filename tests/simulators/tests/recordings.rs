@@ -75,8 +75,10 @@ async fn a_cut_download_is_resumed_by_range() {
     };
     assert!(failed, "a cut connection is an error, not an end");
     assert_eq!(got, host.content[..40_000]);
-    let rest = host.get("/call.mp3?cut_at=40000").header(RANGE, "bytes=40001-").send().await.unwrap();
-    assert_eq!(rest.bytes().await.unwrap(), host.content[40_001..]);
+    let rest = host.get("/call.mp3?cut_at=40000").header(RANGE, "bytes=40000-").send().await.unwrap();
+    assert_eq!(rest.bytes().await.unwrap(), host.content[40_000..]);
+    let rest = host.get("/call.mp3?cut_after=1000").header(RANGE, "bytes=40000-").send().await.unwrap();
+    assert!(rest.bytes().await.is_err(), "every connection is cut");
 }
 
 #[tokio::test]

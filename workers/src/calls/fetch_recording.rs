@@ -1,11 +1,12 @@
 //! Performs `calls.fetch_recording`.
 //!
 //! Harmless when run twice: the recording is downloaded again and put under the same key. The link is
-//! read from amoCRM each time, never stored, since it may be signed and may appear late.
+//! read from amoCRM each time, never stored, since it may be signed and may appear late. What came before a
+//! connection broke is kept on this machine, so that a line that always breaks at one place is overcome.
 
 use chrono::Duration;
 use flysk_clients::amocrm::{AmoError, EntityType, Note, NoteType, RejectionKind};
-use flysk_clients::outbound::{OutboundError, Partial};
+use flysk_clients::outbound::OutboundError;
 use flysk_domain::flysense::call::Direction;
 use flysk_domain::flysense::failure::FailureCode;
 use flysk_domain::flysense::state::{StateEvent, TranscriptionState};
@@ -13,9 +14,9 @@ use flysk_domain::platform::outcome::Outcome;
 use flysk_jobs::calls::{ConvertAudio, FetchRecording};
 use flysk_jobs::{Handle, JobError, JobResult, Run, Unit, Verdict};
 use flysk_store::flysense::transcriptions::{self, Transcription};
-use tokio::fs;
 
 use super::files::{self, disk};
+use super::part::Part;
 use super::stage::{self, Stage};
 use crate::App;
 use crate::flysense::{FlySense, Refusal};
@@ -78,7 +79,10 @@ impl Begin for FetchRecording {
                 transcriptions::move_on(&mut unit, id, Queued, Fetching, now).await?;
             }
             Fetching => {}
-            _ => return Ok(None),
+            _ => {
+                drop(unit);
+                return Ok(stage::enter(run, account, id, "fetch", Fetching).await?.ok());
+            }
         }
         unit.commit().await?;
         Ok(stage::enter(run, account, id, "fetch", Fetching).await?.ok())
@@ -139,27 +143,20 @@ async fn download(
     link: &str,
 ) -> Result<(), DownloadFailure> {
     let path = files::local_source(&flysense.scratch, call);
-    let partial_path = path.with_extension("source.part");
-    let mut file = fs::File::create(&partial_path).await.map_err(disk)?;
-    let downloaded =
-        app.outbound.download(link, &mut file, &flysense.download, &mut Partial::default()).await;
-    drop(file);
+    let mut part = Part::open(&path, link).await.map_err(disk)?;
+    let downloaded = app.outbound.download(link, &mut part.file, &flysense.download, &mut part.partial).await;
     match downloaded {
-        Ok(_) => {}
+        Ok(whole) if whole.bytes == 0 => Err(DownloadFailure::Final(FailureCode::Empty)),
+        Ok(_) => part.finish(&path).await.map_err(|error| disk(error).into()),
         Err(OutboundError::ForbiddenAddress | OutboundError::BadUrl(_)) => {
-            return Err(DownloadFailure::Final(FailureCode::LinkForbiddenAddress));
+            Err(DownloadFailure::Final(FailureCode::LinkForbiddenAddress))
         }
-        Err(OutboundError::TooLarge { .. }) => return Err(DownloadFailure::Final(FailureCode::TooLarge)),
+        Err(OutboundError::TooLarge { .. }) => Err(DownloadFailure::Final(FailureCode::TooLarge)),
         Err(error) if error.outcome() == Outcome::GiveUp => {
-            return Err(DownloadFailure::Final(FailureCode::RecordingUnavailable));
+            Err(DownloadFailure::Final(FailureCode::RecordingUnavailable))
         }
-        Err(error) => return Err(job_error(error.outcome(), &error).into()),
+        Err(error) => Err(job_error(error.outcome(), &error).into()),
     }
-    if fs::metadata(&partial_path).await.map_err(disk)?.len() == 0 {
-        return Err(DownloadFailure::Final(FailureCode::Empty));
-    }
-    fs::rename(&partial_path, &path).await.map_err(disk)?;
-    Ok(())
 }
 
 /// Keeps the original in storage: links expire, and the next stage may run on another machine.

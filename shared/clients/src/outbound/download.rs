@@ -8,16 +8,13 @@ mod transfer;
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, LOCATION};
 use tokio::fs::File;
 use tokio::time::timeout;
 
 use super::Outbound;
 use super::error::OutboundError;
-use super::target::Target;
-use crate::http::retry_after;
 
-pub use range::Partial;
+pub use range::{Partial, PartialMemo};
 
 /// How much of our time and disk a stranger's file may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,55 +97,8 @@ impl Outbound {
         limits: &DownloadLimits,
         partial: &mut Partial,
     ) -> Result<Option<String>, OutboundError> {
-        let response = self.open(url, limits, partial).await?;
+        let response = self.get_file(url, &partial.range_headers(), limits.idle).await?;
         partial.accept(&response)?;
         transfer::into_file(response, file, limits, partial).await
-    }
-
-    /// Follows redirects by hand to an answer with a body.
-    async fn open(
-        &self,
-        url: &str,
-        limits: &DownloadLimits,
-        partial: &Partial,
-    ) -> Result<reqwest::Response, OutboundError> {
-        let mut target = self.target(url)?;
-        for _ in 0..=self.max_redirects {
-            let response = self.get(&target, limits, partial).await?;
-            let status = response.status().as_u16();
-            match status {
-                200 | 206 | 416 => return Ok(response),
-                301 | 302 | 303 | 307 | 308 => {
-                    let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-                    let location = location.ok_or(OutboundError::Status { status, retry_after: None })?;
-                    target = self.next_hop(&target.url, location)?;
-                }
-                202 | 204 | 403 | 404 | 410 => return Err(OutboundError::NotYet { status }),
-                _ => {
-                    return Err(OutboundError::Status {
-                        status,
-                        retry_after: retry_after(response.headers()),
-                    });
-                }
-            }
-        }
-        Err(OutboundError::TooManyRedirects { limit: self.max_redirects })
-    }
-
-    async fn get(
-        &self,
-        target: &Target<'_>,
-        limits: &DownloadLimits,
-        partial: &Partial,
-    ) -> Result<reqwest::Response, OutboundError> {
-        let request = target
-            .client
-            .get(target.url.clone())
-            .header(ACCEPT, "*/*")
-            .header(ACCEPT_ENCODING, "identity")
-            .header(CACHE_CONTROL, "no-cache")
-            .headers(partial.range_headers());
-        let answered = timeout(limits.idle, request.send()).await.map_err(|_| OutboundError::TimedOut)?;
-        answered.map_err(OutboundError::of_request)
     }
 }

@@ -9,8 +9,10 @@ mod address;
 mod allow;
 mod download;
 mod error;
+mod get;
 mod post;
 mod resolver;
+mod stream;
 mod target;
 
 use std::sync::Arc;
@@ -22,9 +24,10 @@ use crate::http::{self, BuildError, HttpOptions};
 
 pub use address::is_public;
 pub use allow::{AllowRule, InvalidAllowRule};
-pub use download::{DownloadLimits, Downloaded, Partial};
+pub use download::{DownloadLimits, Downloaded, Partial, PartialMemo};
 pub use error::OutboundError;
 pub use post::{PostLimits, Response};
+pub use stream::{ByteRange, FileStream, StreamLimits};
 pub use target::BadUrl;
 
 use resolver::PublicOnly;

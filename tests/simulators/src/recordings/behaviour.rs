@@ -23,9 +23,12 @@ pub struct Behaviour {
     /// A login page with status 200 instead of the file.
     #[serde(skip_serializing_if = "is_default")]
     pub html: bool,
-    /// The connection is cut after so many bytes of a full answer; ranges that begin later are served well.
+    /// The connection is cut before this byte of the file; ranges that begin there or later are served well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_at: Option<u64>,
+    /// Every connection is cut after so many bytes of its answer, wherever it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut_after: Option<u64>,
     /// So many redirects before the file.
     #[serde(skip_serializing_if = "is_default")]
     pub redirects: u32,

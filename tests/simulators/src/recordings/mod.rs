@@ -193,7 +193,9 @@ fn answer(request: &Request, file: &Path, content: &Bytes, behaviour: &Behaviour
     if !behaviour.no_length {
         response = response.header(header::CONTENT_LENGTH, end - start);
     }
-    let cut_at = behaviour.cut_at.filter(|at| (start..end).contains(at));
+    let cut_at = behaviour.cut_at.filter(|at| start < *at);
+    let cut_after = behaviour.cut_after.map(|bytes| start.saturating_add(bytes));
+    let cut_at = cut_at.into_iter().chain(cut_after).min().filter(|at| *at < end);
     let sent = slice(content, start, cut_at.unwrap_or(end));
     let pieces: Vec<_> = sent.chunks(PIECE).map(|piece| Ok(sent.slice_ref(piece))).collect();
     let pieces = paced(stream::iter(pieces).boxed(), behaviour.bytes_per_s);

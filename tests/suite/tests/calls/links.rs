@@ -6,16 +6,23 @@ use crate::stand;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Slow, late, redirected: the recording comes all the same.
+/// Slow, late, cut off, redirected: the recording comes all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn difficult_links_are_followed() -> anyhow::Result<()> {
     let stand = stand().await?;
     let client = stand.client()?;
     let url = stand.outside.recording_url("sales-mono-8k.mp3");
     let mut notes = Vec::new();
-    for query in
-        ["absent_times=1", "redirects=2", "bytes_per_s=60000", "content_type=text/plain", "no_range=true"]
-    {
+    for query in [
+        "absent_times=1",
+        "cut_at=20000",
+        // More connections than one attempt makes: the next one goes on where it ended.
+        "cut_after=12000",
+        "redirects=2",
+        "bytes_per_s=60000",
+        "content_type=text/plain",
+        "no_range=true",
+    ] {
         notes.push((query, stand.outside.call_arrives(Some(format!("{url}?{query}")), 42)?));
     }
     for (query, note) in notes {

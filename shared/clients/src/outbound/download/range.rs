@@ -3,6 +3,7 @@
 use http::header::{CONTENT_RANGE, ETAG, IF_RANGE, LAST_MODIFIED, RANGE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::Response;
+use serde::{Deserialize, Serialize};
 
 use super::super::error::OutboundError;
 
@@ -15,7 +16,32 @@ pub struct Partial {
     validator: Option<HeaderValue>,
 }
 
+/// What is remembered of a part outside the process that got it, so that a later attempt goes on from there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartialMemo {
+    bytes: u64,
+    total: Option<u64>,
+    validator: Option<String>,
+}
+
 impl Partial {
+    /// What to remember; `None` if the rest of this file could not be told from the rest of another.
+    pub fn memo(&self) -> Option<PartialMemo> {
+        let validator = self.validator.as_ref().and_then(|value| value.to_str().ok()).map(str::to_owned);
+        (self.bytes > 0 && (validator.is_some() || self.total.is_some())).then_some(PartialMemo {
+            bytes: self.bytes,
+            total: self.total,
+            validator,
+        })
+    }
+
+    /// The part again, of which `file_bytes` are really there: the last write of the former process may
+    /// not have come through.
+    pub fn remembered(memo: &PartialMemo, file_bytes: u64) -> Self {
+        let validator = memo.validator.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
+        Self { bytes: memo.bytes.min(file_bytes), total: memo.total, validator }
+    }
+
     /// How much has come.
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -62,7 +88,9 @@ impl Partial {
             response.headers().get(CONTENT_RANGE).and_then(|value| ContentRange::parse(value.to_str().ok()?));
         match range {
             Some(range)
-                if response.status() == StatusCode::PARTIAL_CONTENT && self.is_continued_by(&range) =>
+                if response.status() == StatusCode::PARTIAL_CONTENT
+                    && self.is_continued_by(&range)
+                    && self.is_same_version(response.headers()) =>
             {
                 self.total = range.total.or(self.total);
                 self.validator = self.validator.take().or_else(|| validator_of(response.headers()));
@@ -73,6 +101,13 @@ impl Partial {
                 Err(OutboundError::Cut { times: 1, source: None })
             }
         }
+    }
+
+    /// Some servers heed `Range` and not `If-Range`; the tag of what they send tells all the same.
+    fn is_same_version(&self, headers: &HeaderMap) -> bool {
+        let known = self.validator.as_ref().filter(|value| is_strong_tag(value));
+        let told = headers.get(ETAG).filter(|value| is_strong_tag(value));
+        known.zip(told).is_none_or(|(known, told)| known == told)
     }
 
     fn is_continued_by(&self, range: &ContentRange) -> bool {
@@ -104,8 +139,12 @@ impl ContentRange {
     }
 }
 
+fn is_strong_tag(value: &HeaderValue) -> bool {
+    value.as_bytes().starts_with(b"\"")
+}
+
 fn validator_of(headers: &HeaderMap) -> Option<HeaderValue> {
-    let strong = headers.get(ETAG).filter(|tag| tag.as_bytes().starts_with(b"\""));
+    let strong = headers.get(ETAG).filter(|tag| is_strong_tag(tag));
     strong.or_else(|| headers.get(LAST_MODIFIED)).cloned()
 }
 
@@ -121,6 +160,26 @@ mod tests {
         for text in ["", "bytes", "bytes */200", "bytes 1-2", "lines 1-2/3", "bytes a-b/c", "bytes -5/9"] {
             assert_eq!(ContentRange::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_part_is_remembered_as_far_as_the_file_has_it() {
+        let part = Partial { bytes: 90, total: Some(200), validator: HeaderValue::from_str("\"v1\"").ok() };
+        let memo = part.memo().unwrap();
+        assert_eq!(Partial::remembered(&memo, 90), part);
+        assert_eq!(Partial::remembered(&memo, 1_000), part);
+        assert_eq!(Partial::remembered(&memo, 40), Partial { bytes: 40, ..part });
+        assert_eq!(Partial::default().memo(), None);
+        assert_eq!(Partial { bytes: 5, total: None, validator: None }.memo(), None);
+    }
+
+    #[test]
+    fn a_rest_with_another_tag_belongs_to_another_file() {
+        let tagged = |tag: &str| HeaderMap::from_iter([(ETAG, HeaderValue::from_str(tag).unwrap())]);
+        let part = Partial { bytes: 5, total: Some(9), validator: HeaderValue::from_str("\"v1\"").ok() };
+        assert!(part.is_same_version(&tagged("\"v1\"")));
+        assert!(!part.is_same_version(&tagged("\"v2\"")));
+        assert!(part.is_same_version(&tagged("W/\"v2\"")) && part.is_same_version(&HeaderMap::new()));
     }
 
     #[test]

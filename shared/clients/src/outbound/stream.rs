@@ -1,0 +1,144 @@
+//! A stranger's file, passed on to a listener as it comes.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt as _};
+use reqwest::Response;
+use reqwest::header::{
+    CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED,
+    RANGE,
+};
+use tokio::time::{Instant, timeout};
+
+use super::Outbound;
+use super::error::OutboundError;
+
+/// How much of our time and line a listener may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// Until the answer begins, redirects included.
+    pub head: Duration,
+    /// Without a single byte.
+    pub idle: Duration,
+    /// For everything.
+    pub total: Duration,
+    /// Longest answer.
+    pub max_bytes: u64,
+}
+
+/// One range of bytes, as a player asks for it (RFC 9110, 14.1.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ByteRange(HeaderValue);
+
+impl ByteRange {
+    /// Reads `bytes=0-99`, `bytes=100-` or `bytes=-100`; `None` for all else, which may be ignored.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (first, last) = text.trim().strip_prefix("bytes=")?.split_once('-')?;
+        let digits = |part: &str| part.len() <= 18 && part.bytes().all(|byte| byte.is_ascii_digit());
+        let some = !first.is_empty() || !last.is_empty();
+        (some && digits(first) && digits(last))
+            .then(|| HeaderValue::from_str(&format!("bytes={first}-{last}")).ok())
+            .flatten()
+            .map(Self)
+    }
+}
+
+/// A file, or a part of it, on its way.
+pub struct FileStream {
+    /// 200, 206, or 416 for a range beyond the end.
+    pub status: u16,
+    /// What the host says it is; not to be believed.
+    pub content_type: Option<String>,
+    /// Bytes of this answer, if the host says so.
+    pub content_length: Option<u64>,
+    /// Which part it is: `bytes 0-99/1000`.
+    pub content_range: Option<String>,
+    /// Tells this version of the file from others.
+    pub etag: Option<String>,
+    /// When the file was changed.
+    pub last_modified: Option<String>,
+    /// Its bytes; an error ends them.
+    pub body: BoxStream<'static, io::Result<Bytes>>,
+}
+
+impl std::fmt::Debug for FileStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FileStream").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+impl Outbound {
+    /// Opens `url`, from `range` on if there is one; a host that knows no ranges answers with everything.
+    pub async fn stream(
+        &self,
+        url: &str,
+        range: Option<&ByteRange>,
+        limits: &StreamLimits,
+    ) -> Result<FileStream, OutboundError> {
+        let headers: HeaderMap = range.map(|range| (RANGE, range.0.clone())).into_iter().collect();
+        let ends_at = Instant::now() + limits.total;
+        let opened = timeout(limits.head, self.get_file(url, &headers, limits.head)).await;
+        let response = opened.map_err(|_| OutboundError::TimedOut)??;
+        let text = |name: HeaderName| {
+            response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        // Of the header, since a body of unknown length has a size hint of its own.
+        let content_length = text(CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        if content_length.is_some_and(|length| length > limits.max_bytes) {
+            return Err(OutboundError::TooLarge { limit: limits.max_bytes });
+        }
+        Ok(FileStream {
+            status: response.status().as_u16(),
+            content_type: text(CONTENT_TYPE),
+            content_length,
+            content_range: text(CONTENT_RANGE),
+            etag: text(ETAG),
+            last_modified: text(LAST_MODIFIED),
+            body: pieces(response, ends_at, *limits),
+        })
+    }
+}
+
+fn pieces(
+    response: Response,
+    ends_at: Instant,
+    limits: StreamLimits,
+) -> BoxStream<'static, io::Result<Bytes>> {
+    let begin = Some((response, limits.max_bytes));
+    stream::unfold(begin, move |state| async move {
+        let (mut response, left) = state?;
+        let patience = limits.idle.min(ends_at.saturating_duration_since(Instant::now()));
+        let next = match timeout(patience, response.chunk()).await {
+            Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut)),
+            Ok(Err(error)) => Err(io::Error::other(error.without_url())),
+            Ok(Ok(next)) => Ok(next?),
+        };
+        let length = next.as_ref().map_or(0, |piece: &Bytes| piece.len() as u64);
+        match (next, left.checked_sub(length)) {
+            (Ok(piece), Some(left)) => Some((Ok(piece), Some((response, left)))),
+            (Ok(_), None) => Some((Err(io::Error::other("longer than allowed")), None)),
+            (Err(error), _) => Some((Err(error), None)),
+        }
+    })
+    .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_range_is_taken_and_everything_else_is_ignored() {
+        let read = |text| ByteRange::parse(text).map(|range| range.0.to_str().unwrap().to_owned());
+        for text in ["bytes=0-99", "bytes=100-", "bytes=-100"] {
+            assert_eq!(read(text).as_deref(), Some(text));
+        }
+        for text in
+            ["", "bytes=-", "bytes=0-1,5-6", "lines=1-2", "bytes=a-b", "bytes=1 -2", "bytes=1-2\r\nX: y"]
+        {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}
