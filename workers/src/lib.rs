@@ -6,6 +6,7 @@ pub mod app;
 pub mod calls;
 pub mod config;
 pub mod flysense;
+mod flysense_accounts;
 mod handlers;
 mod lifecycle;
 mod oauth;

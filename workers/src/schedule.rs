@@ -1,6 +1,7 @@
 //! The schedule. Any number of schedulers may run: each tick becomes one job.
 
-use flysk_jobs::calls::{ResumePolls, SweepStorage};
+use flysk_jobs::amocrm::CheckHooksDue;
+use flysk_jobs::calls::{ReconcileDue, ResumePolls, SweepStorage};
 use flysk_jobs::oauth::RefreshDue;
 use flysk_jobs::runtime::cron::Entry;
 use flysk_jobs::upkeep::PruneJobs;
@@ -11,6 +12,8 @@ pub fn entries() -> anyhow::Result<Vec<Entry>> {
         Entry::new("oauth.refresh_due", "0 */10 * * * *", || RefreshDue {})?,
         Entry::new("calls.resume_polls", "*/30 * * * * *", || ResumePolls {})?,
         Entry::new("calls.sweep_storage", "0 */15 * * * *", || SweepStorage {})?,
+        Entry::new("calls.reconcile_due", "30 */10 * * * *", || ReconcileDue {})?,
+        Entry::new("amocrm.check_hooks_due", "15 5 * * * *", || CheckHooksDue {})?,
         Entry::new("upkeep.prune_jobs", "0 17 * * * *", || PruneJobs {})?,
     ])
 }

@@ -15,6 +15,12 @@ pub fn address(public_url: &Url, keyring: &Keyring, install: InstallId) -> Resul
     public_url.join(&format!("hooks/amocrm/{install}/{}", keyring.lookup_hash(&subject(install))))
 }
 
+/// The addresses of the same install under the ring's former keys, newest first: still answered, to be given up.
+pub fn former(public_url: &Url, keyring: &Keyring, install: InstallId) -> Result<Vec<Url>, url::ParseError> {
+    let hashes = keyring.lookup_hashes(&subject(install));
+    hashes.iter().skip(1).map(|hash| public_url.join(&format!("hooks/amocrm/{install}/{hash}"))).collect()
+}
+
 /// Whether the address was made by us, under any key of the ring.
 pub fn is_ours(keyring: &Keyring, install: InstallId, signature: &str) -> bool {
     let ours = keyring.lookup_hashes(&subject(install));
@@ -36,6 +42,9 @@ mod tests {
         let url = address(&"https://api.example.com/".parse().unwrap(), &old, install).unwrap();
         let signature = url.path_segments().unwrap().next_back().unwrap();
         assert!(is_ours(&old, install, signature) && is_ours(&new, install, signature));
+        let public = "https://api.example.com/".parse().unwrap();
+        assert_eq!(former(&public, &new, install).unwrap(), std::slice::from_ref(&url));
+        assert_ne!(address(&public, &new, install).unwrap(), url);
         assert!(!is_ours(&old, other, signature) && !is_ours(&old, install, ""));
     }
 }

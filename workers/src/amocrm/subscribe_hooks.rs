@@ -1,17 +1,13 @@
-//! Performs `amocrm.subscribe_hooks`.
-//!
-//! Harmless when run twice: at amoCRM the address is the hook's key, and posting it again only sets its
-//! events.
+//! Performs `amocrm.subscribe_hooks`. Harmless when run twice: see [`super::subscription`].
 
-use flysk_clients::amocrm::{NoteEvent, RejectionKind};
 use flysk_jobs::amocrm::SubscribeHooks;
-use flysk_jobs::{Handle, JobError, JobResult, Run, Verdict};
-use flysk_runtime::hook_address;
+use flysk_jobs::{Handle, JobResult, Run, Verdict};
 use flysk_store::flysense::accounts;
 
+use super::subscription::{Desk, Subscription};
+use super::turns::Turns;
 use crate::App;
 use crate::flysense::Refusal;
-use crate::outcome::HasOutcome;
 
 impl Handle<App> for SubscribeHooks {
     async fn handle(&self, run: &Run, app: &App) -> JobResult {
@@ -21,32 +17,13 @@ impl Handle<App> for SubscribeHooks {
             Err(Refusal::Disconnected) => return Ok(Verdict::skip("FlySense is not active in the account")),
             Err(Refusal::Job(error)) => return Err(error),
         };
-        let host = flysense.host(&access)?;
-        let (tenant, job) = (self.account_id.to_string(), run.job_id().to_string());
-        app.limits.pass(&flysense.amocrm_rate(self.account_id), &tenant, &job).await?;
-        let destination =
-            hook_address::address(&app.config().http.public_url, &app.keyring, access.install_id).map_err(
-                |error| JobError::give_up(format!("the public address cannot carry hooks: {error}")),
-            )?;
-        let subscribed =
-            flysense.amocrm.subscribe(&host, &access.access_token, &destination, &NoteEvent::ALL).await;
-        let state = match subscribed {
-            Ok(()) => "subscribed",
-            // The account's plan has no hooks, or the token is not an administrator's: calls are found by
-            // asking for them, or transcribed by hand.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    Some(RejectionKind::NoRights | RejectionKind::Invalid | RejectionKind::Unpaid)
-                ) =>
-            {
-                tracing::warn!(account.id = %self.account_id, error = %error, "amoCRM refuses our hook");
-                "refused"
-            }
-            Err(error) => return Err(error.into_job_error()),
-        };
+        let turns = Turns::new(app, flysense, self.account_id, run);
+        // What an earlier activation left under a former key goes too.
+        let settled = Desk::new(app, flysense, &access, turns)?.settle(self.account_id, false).await?;
+        let state = if settled == Subscription::Refused { "refused" } else { "subscribed" };
         let mut unit = run.begin().await?;
-        accounts::set_hooks_state(&mut unit, self.account_id, state, run.now()).await?;
+        let key = Some(app.keyring.current_id());
+        accounts::set_hooks_state(&mut unit, self.account_id, state, key, run.now()).await?;
         run.done(unit).await
     }
 }

@@ -10,9 +10,10 @@ use flysk_domain::flysense::state::{StateEvent, TranscriptionState};
 use flysk_domain::id::{AccountId, TranscriptionId};
 use flysk_domain::trace::Trace;
 use flysk_jobs::calls::{DeleteAudio, PollRecognition, StoreTranscript};
-use flysk_jobs::{HandleTick, JobError, Next, Unit};
+use flysk_jobs::{HandleTick, JobError, Next, Tick as _, Unit};
 use flysk_store::flysense::transcriptions::Transcription;
 use flysk_store::flysense::{stages, transcriptions};
+use tracing::Instrument as _;
 
 use crate::App;
 use crate::flysense::FlySense;
@@ -25,23 +26,21 @@ impl HandleTick<App> for PollRecognition {
         let mut conn = app.outbox.pool().acquire().await?;
         let call = transcriptions::find(&mut conn, account, id).await?;
         drop(conn);
-        let Some(call) = call.filter(|call| call.state == TranscriptionState::Recognizing) else {
-            return Ok(Next::Stop);
-        };
-        let Some(operation) = call.operation_id.as_deref() else { return Ok(Next::Stop) };
-        app.limits.pass(&flysense.status_rate(), &account.to_string(), &id.to_string()).await?;
-        match flysense.speechkit.operation(operation).await.map(|operation| operation.state) {
-            Ok(OperationState::Running) => look_again(app, flysense, &call).await,
-            Ok(OperationState::Done) => end(app, &call, StateEvent::Recognized).await,
-            Ok(OperationState::Failed(failure)) => {
-                tracing::warn!(transcription.id = %id, error = %failure, "the recognition failed");
-                end(app, &call, StateEvent::Failed(FailureCode::RecognitionFailed)).await
-            }
-            Err(SpeechKitError::NotFound(_)) => {
-                end(app, &call, StateEvent::Failed(FailureCode::ResultExpired)).await
-            }
-            Err(error) => Err(error.into_job_error()),
+        let Some(call) = call else { return Ok(Next::Stop) };
+        if call.state == TranscriptionState::Cancelled {
+            // Nobody will store its result, which is where the place is given back otherwise.
+            app.limits.leave(&flysense.summarization_room(), &id.to_string()).await;
         }
+        if call.state != TranscriptionState::Recognizing {
+            return Ok(Next::Stop);
+        }
+        let span = tracing::info_span!(
+            "tick",
+            job.kind = Self::KIND,
+            transcription.id = %id,
+            correlation.id = %call.correlation_id,
+        );
+        look_and_tell(app, flysense, &call).instrument(span).await
     }
 }
 
@@ -49,6 +48,32 @@ fn read_key(key: &str) -> Result<(AccountId, TranscriptionId), JobError> {
     key.split_once('/')
         .and_then(|(account, id)| Some((account.parse().ok()?, id.parse().ok()?)))
         .ok_or_else(|| JobError::give_up("the tick's key is not `<account>/<transcription>`"))
+}
+
+async fn look_and_tell(app: &App, flysense: &FlySense, call: &Transcription) -> Result<Next, JobError> {
+    look(app, flysense, call).await.inspect_err(|error| {
+        if !matches!(error, JobError::Wait { .. }) {
+            tracing::warn!(error = %error, "the recognition could not be looked at");
+        }
+    })
+}
+
+async fn look(app: &App, flysense: &FlySense, call: &Transcription) -> Result<Next, JobError> {
+    let (account, id) = (call.account_id, call.id);
+    let Some(operation) = call.operation_id.as_deref() else { return Ok(Next::Stop) };
+    app.limits.pass(&flysense.status_rate(), &account.to_string(), &id.to_string()).await?;
+    match flysense.speechkit.operation(operation).await.map(|operation| operation.state) {
+        Ok(OperationState::Running) => look_again(app, flysense, call).await,
+        Ok(OperationState::Done) => end(app, call, StateEvent::Recognized).await,
+        Ok(OperationState::Failed(failure)) => {
+            tracing::warn!(error = %failure, "the recognition failed");
+            end(app, call, StateEvent::Failed(FailureCode::RecognitionFailed)).await
+        }
+        Err(SpeechKitError::NotFound(_)) => {
+            end(app, call, StateEvent::Failed(FailureCode::ResultExpired)).await
+        }
+        Err(error) => Err(error.into_job_error()),
+    }
 }
 
 async fn look_again(app: &App, flysense: &FlySense, call: &Transcription) -> Result<Next, JobError> {

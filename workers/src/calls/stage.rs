@@ -30,10 +30,21 @@ pub(super) async fn enter(
     let Some(call) = transcriptions::find(&mut conn, account, id).await? else {
         return Ok(Err(Verdict::skip("the call was deleted")));
     };
+    if call.state == TranscriptionState::Cancelled {
+        clear_away(run, &call).await?;
+    }
     if call.state != state {
         return Ok(Err(Verdict::skip(format!("the call is `{}`, not `{state}`", call.state))));
     }
     Ok(Ok(Stage { call, name, started_at: run.now() }))
+}
+
+/// A stage that was at work when its call was cancelled may have stored audio after the call's was deleted; its
+/// next attempt comes here.
+async fn clear_away(run: &Run, call: &Transcription) -> Result<(), JobError> {
+    let mut unit = run.begin().await?;
+    unit.enqueue(&DeleteAudio { transcription_id: call.id, account_id: call.account_id }).await?;
+    Ok(unit.commit().await?)
 }
 
 /// Enters a stage or ends the handler with why not.
@@ -60,7 +71,7 @@ impl Stage {
     /// stage took. The caller adds its effect and the next job, and ends with [`Run::done`].
     pub(super) async fn leave(&self, run: &Run, event: StateEvent) -> Result<Unit, JobError> {
         let to = self.next(event)?;
-        let mut unit = run.begin().await?;
+        let mut unit = self.begin(run).await?;
         transcriptions::move_on(&mut unit, self.call.id, self.call.state, to, run.now()).await?;
         self.record(&mut unit, run).await?;
         Ok(unit)
@@ -69,7 +80,7 @@ impl Stage {
     /// Ends the call as "no speech": costs nothing, leaves nothing in storage.
     pub(super) async fn end_without_speech(&self, run: &Run) -> Result<Unit, JobError> {
         self.next(StateEvent::NoSpeechFound)?;
-        let mut unit = run.begin().await?;
+        let mut unit = self.begin(run).await?;
         transcriptions::finish_no_speech(&mut unit, self.call.id, self.call.state, run.now()).await?;
         self.record(&mut unit, run).await?;
         unit.enqueue(&DeleteAudio { transcription_id: self.call.id, account_id: self.call.account_id })
@@ -80,10 +91,21 @@ impl Stage {
     /// Ends the call as failed. The job itself did what it could, so it is done.
     pub(super) async fn fail(&self, run: &Run, code: FailureCode) -> JobResult {
         tracing::warn!(transcription.id = %self.call.id, failure = %code, "the call failed");
-        let mut unit = run.begin().await?;
+        let mut unit = self.begin(run).await?;
         fail_in(&mut unit, &self.call, code, run.now()).await?;
         self.record(&mut unit, run).await?;
         run.done(unit).await
+    }
+
+    /// A transaction in which the call is still where this stage found it. Somebody may have cancelled it and
+    /// asked for it again meanwhile: then it is in the same state, but another run's work.
+    async fn begin(&self, run: &Run) -> Result<Unit, JobError> {
+        let mut unit = run.begin().await?;
+        let now = transcriptions::lock(&mut unit, self.call.account_id, self.call.id).await?;
+        if now.is_some_and(|now| now.run == self.call.run && now.state == self.call.state) {
+            return Ok(unit);
+        }
+        Err(JobError::retry("the call was cancelled or asked for again meanwhile"))
     }
 
     /// Notes how long the stage took.

@@ -2,10 +2,12 @@
 
 use std::io::Write as _;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use flysk_domain::id::JobId;
+use flysk_domain::trace::Trace;
 use flysk_jobs::catalogue;
+use flysk_jobs::replay::{Replayed, replay};
 use flysk_store::jobs::{self, JobState};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
@@ -75,11 +77,19 @@ impl One {
     /// Lets it start afresh.
     pub(super) async fn replay(self, config: &Config) -> anyhow::Result<()> {
         let outbox = open_outbox(config).await?;
-        let mut conn = outbox.pool().acquire().await?;
-        if !jobs::replay(&mut conn, self.id, outbox.clock().now()).await? {
-            bail!("{} is neither dead nor cancelled", self.id);
+        let trace = Trace { correlation_id: format!("replay.{}", self.id), traceparent: None };
+        let mut unit = outbox.begin(trace).await?;
+        let replayed = replay(&mut unit, self.id).await.with_context(|| self.id.to_string())?;
+        unit.commit().await?;
+        let mut out = std::io::stdout().lock();
+        match replayed {
+            Replayed::Queued => writeln!(out, "{} will run again.", self.id)?,
+            Replayed::CallStartedAgain { transcription_id, run } => writeln!(
+                out,
+                "{transcription_id} starts anew, run {run}; follow it with jobs:list --correlation replay.{}",
+                self.id
+            )?,
         }
-        tracing::info!(job.id = %self.id, "will run again");
         Ok(())
     }
 

@@ -10,6 +10,7 @@ pub mod folding;
 pub mod hook;
 pub mod polling;
 pub mod pricing;
+pub mod reconcile;
 pub mod roles;
 pub mod sentiment;
 pub mod state;

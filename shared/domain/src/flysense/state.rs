@@ -5,7 +5,7 @@
 //!                      │
 //!   fetching → converting → uploading → submitting → recognizing → storing → settling → done
 //!                      └──────────── no_speech ◀────────────────────┘
-//! any of them that is not final → failed, cancelled ── asked again → queued
+//! any of them that is not final → failed, and but for settling → cancelled ── asked again → queued
 //! ```
 
 use super::coded::coded_enum;
@@ -123,7 +123,8 @@ impl TranscriptionState {
             (S::Storing, E::Stored) => S::Settling,
             (S::Settling, E::Settled) => S::Done,
             (from, E::Failed(_)) if !from.is_final() => S::Failed,
-            (from, E::Cancelled) if !from.is_final() => S::Cancelled,
+            // Once the transcript is there and being paid for, there is nothing left to stop.
+            (from, E::Cancelled) if !from.is_final() && !matches!(from, S::Settling) => S::Cancelled,
             (from, event) => return Err(InvalidTransition { from, event }),
         })
     }
@@ -189,7 +190,9 @@ mod tests {
             S::Settling,
         ] {
             table.push((alive, E::Failed(FailureCode::Internal), S::Failed));
-            table.push((alive, E::Cancelled, S::Cancelled));
+            if alive != S::Settling {
+                table.push((alive, E::Cancelled, S::Cancelled));
+            }
         }
         table
     }

@@ -129,6 +129,11 @@ impl Keyring {
         Ok(SecretString::from(text))
     }
 
+    /// Id of the key that encrypts and signs now.
+    pub fn current_id(&self) -> &str {
+        &self.current.id
+    }
+
     /// Whether the text is under the key that encrypts now; if not, open it and seal it again.
     pub fn is_current(&self, sealed: &str) -> bool {
         split(sealed).is_some_and(|(id, _)| id == self.current.id)

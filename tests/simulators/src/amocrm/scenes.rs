@@ -172,6 +172,25 @@ impl Amocrm {
         Ok(())
     }
 
+    /// amoCRM switches a hook off: it answered badly too often.
+    pub fn disable_hook(&self, account_id: u64, destination: &str) -> Result<(), SceneError> {
+        let mut world = locked(&self.inner.world);
+        let hooks = &mut world.content(account_id).hooks;
+        let hook =
+            hooks.iter_mut().find(|hook| hook.destination == destination).ok_or(SceneError::UnknownHook)?;
+        hook.disabled = true;
+        Ok(())
+    }
+
+    /// An administrator removes a hook by hand.
+    pub fn remove_hook(&self, account_id: u64, destination: &str) -> Result<(), SceneError> {
+        let mut world = locked(&self.inner.world);
+        let hooks = &mut world.content(account_id).hooks;
+        let place = hooks.iter().position(|hook| hook.destination == destination);
+        hooks.remove(place.ok_or(SceneError::UnknownHook)?);
+        Ok(())
+    }
+
     /// A call takes place: its note appears and subscribers are told. Returns the note's id.
     pub fn call(&self, call: NewCall) -> Result<u64, SceneError> {
         let note = self.write_call(&call)?;

@@ -41,6 +41,8 @@ pub(crate) fn routes(amo: &Amocrm) -> Route {
         .at("/fire", on(post(fire)))
         .at("/hooks", on(post(read_hooks)))
         .at("/enable-hook", on(post(enable_hook)))
+        .at("/disable-hook", on(post(disable_hook)))
+        .at("/remove-hook", on(post(remove_hook)))
         .at("/notes", on(post(read_notes)))
         .at("/deliveries", on(get(read_deliveries)))
         .at("/quirks", on(get(read_quirks).put(set_quirks)))
@@ -212,14 +214,26 @@ fn read_notes(Data(amo): Data<&Amocrm>, Json(of): Json<Of>) -> Json<Value> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EnableHook {
+struct OneHook {
     account: u64,
     destination: String,
 }
 
 #[handler]
-fn enable_hook(Data(amo): Data<&Amocrm>, Json(told): Json<EnableHook>) -> Outcome<StatusCode> {
+fn enable_hook(Data(amo): Data<&Amocrm>, Json(told): Json<OneHook>) -> Outcome<StatusCode> {
     amo.enable_hook(told.account, &told.destination)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[handler]
+fn disable_hook(Data(amo): Data<&Amocrm>, Json(told): Json<OneHook>) -> Outcome<StatusCode> {
+    amo.disable_hook(told.account, &told.destination)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[handler]
+fn remove_hook(Data(amo): Data<&Amocrm>, Json(told): Json<OneHook>) -> Outcome<StatusCode> {
+    amo.remove_hook(told.account, &told.destination)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -59,6 +59,26 @@ pub async fn find_by_note(
         .await?)
 }
 
+/// Those of `notes` that the account has no transcription of.
+pub async fn unknown_notes(
+    conn: &mut Conn,
+    account_id: AccountId,
+    notes: &[NoteId],
+) -> StoreResult<Vec<NoteId>> {
+    if notes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new("SELECT note_id FROM transcriptions WHERE account_id = ");
+    query.push_bind(account_id.0).push(" AND note_id IN (");
+    let mut list = query.separated(", ");
+    for note in notes {
+        list.push_bind(note.0);
+    }
+    query.push(")");
+    let known: Vec<u64> = query.build_query_scalar().fetch_all(conn).await?;
+    Ok(notes.iter().copied().filter(|note| !known.contains(&note.0)).collect())
+}
+
 /// At most `limit` transcriptions of an entity, youngest first, older than `before`.
 pub async fn list_by_entity(
     conn: &mut Conn,

@@ -269,6 +269,26 @@ pub async fn fail(
     expect_one(&failed, "transcription")
 }
 
+/// Ends it because somebody stopped it; costs nothing.
+pub async fn cancel(
+    conn: &mut Conn,
+    id: TranscriptionId,
+    from: TranscriptionState,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let cancelled = sqlx::query(
+        "UPDATE transcriptions SET state = 'cancelled', billed_seconds = 0, updated_at = ?, finished_at = ?
+         WHERE id = ? AND state = ?",
+    )
+    .bind(now)
+    .bind(now)
+    .bind(id.to_string())
+    .bind(from.code())
+    .execute(conn)
+    .await?;
+    expect_one(&cancelled, "transcription")
+}
+
 /// A manager's edit of summary and tags; [`crate::StoreError::Stale`] if `version` is not the present one.
 pub async fn edit(
     conn: &mut Conn,
