@@ -16,6 +16,7 @@ use secrecy::ExposeSecret;
 use sqlx::pool::PoolConnection;
 
 use crate::config::Config;
+use crate::flysense::Recordings;
 use crate::problem::Problem;
 
 /// Stores, keys and clients that handlers share. Clones share everything.
@@ -31,6 +32,8 @@ pub struct Deps {
     pub amocrm: AmoCrm,
     /// Limits kept together with all workers.
     pub limits: Limits,
+    /// Recordings on their way to listeners; `None` in a deployment of the bare platform.
+    pub(crate) recordings: Option<Arc<Recordings>>,
     /// What the process was configured with.
     pub config: Arc<Config>,
     /// Redis, whenever it is there: everything that is durable works without.
@@ -47,12 +50,19 @@ impl Deps {
     /// Connects and composes.
     pub async fn connect(config: Config) -> anyhow::Result<Self> {
         let url = config.database.url.expose_secret();
-        let pool = flysk_store::connect(url, config.database.max_connections).await?;
-        let redis = connect_redis_when_there(config.redis.url.expose_secret())?;
-        let keys = Keys::new(config.redis.prefix.clone());
-        let limits = Limits::new(redis.clone(), keys.clone());
-        let waker = Waker::new(redis.clone(), keys);
+        let database = &config.database;
+        let pool =
+            flysk_store::connect_within(url, database.max_connections, database.acquire_timeout).await?;
+        let redis =
+            connect_redis_when_there(config.redis.url.expose_secret(), config.redis.response_timeout)?;
+        let waker = Waker::new(redis.clone(), Keys::new(config.redis.prefix.clone()));
         let outbox = Outbox::new(pool, Some(waker), Arc::new(SystemClock));
+        Self::new(config, outbox, redis)
+    }
+
+    /// Composes on connections that are there.
+    pub fn new(config: Config, outbox: Outbox, redis: ConnectionManager) -> anyhow::Result<Self> {
+        let limits = Limits::new(redis.clone(), Keys::new(config.redis.prefix.clone()));
         let amocrm = AmoCrm::new(flysk_clients::amocrm::Config {
             via: config.amocrm.egress_url.clone(),
             http: HttpOptions::with_timeout(config.amocrm.timeout),
@@ -61,7 +71,9 @@ impl Deps {
         let keyring = Arc::new(config.keys.keyring.clone());
         let suffixes = config.amocrm.host_suffixes.clone();
         let vault = Vault::new(outbox.clone(), Arc::clone(&keyring), amocrm.clone(), suffixes);
-        Ok(Self { outbox, keyring, vault, amocrm, limits, config: Arc::new(config), redis })
+        let recordings = config.flysense.as_ref().map(|flysense| Recordings::new(flysense, &config));
+        let recordings = recordings.transpose()?.map(Arc::new);
+        Ok(Self { outbox, keyring, vault, amocrm, limits, recordings, config: Arc::new(config), redis })
     }
 
     /// The clock.

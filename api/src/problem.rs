@@ -69,6 +69,8 @@ problem_codes! {
     Internal = "internal", 500, "Something went wrong on our side";
     /// amoCRM is away or says no for now.
     UpstreamUnavailable = "upstream_unavailable", 502, "amoCRM cannot be reached right now";
+    /// The host of a recording is away or says no.
+    RecordingUnavailable = "recording_unavailable", 502, "The telephony does not give the recording";
     /// A part of ours is away.
     Unavailable = "unavailable", 503, "A part of the service is away: try again";
 }

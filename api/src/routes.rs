@@ -7,7 +7,8 @@ use poem_openapi::{OpenApiService, ServerObject};
 
 use crate::cors::Cors;
 use crate::deps::Deps;
-use crate::flysense::{PreferencesApi, TranscriptionsApi};
+use crate::flysense::{AudioApi, CancelApi, PreferencesApi, TranscriptionsApi};
+use crate::limits::RequestLimits;
 use crate::platform::backend_settings::BackendSettingsApi;
 use crate::platform::events::EventsApi;
 use crate::platform::gateway;
@@ -25,7 +26,7 @@ type Apis = (OauthApis, WidgetApis, BackendApis, FlysenseApis);
 type OauthApis = (CallbackApi, ConnectApi, DisconnectApi);
 type WidgetApis = (HandshakeApi, SettingsApi);
 type BackendApis = (PauthApi, BackendSettingsApi, SwitchApi, EventsApi);
-type FlysenseApis = (TranscriptionsApi, PreferencesApi);
+type FlysenseApis = (TranscriptionsApi, AudioApi, CancelApi, PreferencesApi);
 
 /// One of each.
 const fn apis() -> Apis {
@@ -33,7 +34,7 @@ const fn apis() -> Apis {
         (CallbackApi, ConnectApi, DisconnectApi),
         (HandshakeApi, SettingsApi),
         (PauthApi, BackendSettingsApi, SwitchApi, EventsApi),
-        (TranscriptionsApi, PreferencesApi),
+        (TranscriptionsApi, AudioApi, CancelApi, PreferencesApi),
     )
 }
 
@@ -58,6 +59,7 @@ pub fn specification() -> String {
 pub fn app(deps: Deps) -> impl Endpoint<Output = Response> {
     let service = service();
     let cors = Cors::new(deps.config.amocrm.host_suffixes.clone());
+    let limits = RequestLimits::new(&deps.config.http);
     let swagger = service.swagger_ui();
     let spec = service.spec_endpoint();
     Route::new()
@@ -74,6 +76,7 @@ pub fn app(deps: Deps) -> impl Endpoint<Output = Response> {
             CatchPanic::new()
                 .with_handler(|_| Problem::new(ProblemCode::Internal, "told to our operators").response()),
         )
+        .with(limits)
         .with(cors)
         .with(Tracing)
 }

@@ -1,9 +1,15 @@
 //! FlySense's API, called by its widget inside the amoCRM card.
 
+mod audio;
 mod caller;
+mod cancel;
 mod preferences;
+mod recordings;
 mod transcriptions;
 mod view;
 
+pub(crate) use audio::AudioApi;
+pub(crate) use cancel::CancelApi;
 pub(crate) use preferences::PreferencesApi;
+pub(crate) use recordings::Recordings;
 pub(crate) use transcriptions::TranscriptionsApi;

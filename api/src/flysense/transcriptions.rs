@@ -19,8 +19,9 @@ use crate::auth::WidgetCaller;
 use crate::deps::{Deps, on};
 use crate::problem::{Problem, ProblemCode, answers};
 
+/// Groups FlySense's operations in the document.
 #[derive(Tags)]
-enum Tag {
+pub(super) enum Tag {
     /// Call recordings to dialogues, inside the amoCRM card.
     FlySense,
 }
@@ -361,7 +362,7 @@ fn entity_type(name: &str) -> Result<EntityType, Problem> {
 }
 
 /// Another account's transcription is not there.
-async fn find(deps: &Deps, user: &FlysenseUser, id: &str) -> Result<Transcription, Problem> {
+pub(super) async fn find(deps: &Deps, user: &FlysenseUser, id: &str) -> Result<Transcription, Problem> {
     let unknown = || Problem::new(ProblemCode::NotFound, "no such transcription in this account");
     let id: TranscriptionId = id.parse().map_err(|_| unknown())?;
     let mut conn = deps.conn().await?;

@@ -25,11 +25,18 @@ const AT_LEAST: std::time::Duration = std::time::Duration::from_mins(5);
 
 /// On whose behalf: exactly one of the two.
 #[derive(Debug, Object)]
+#[oai(example)]
 struct PauthRequest {
     /// The `X-Auth-Token` the widget sent to the backend.
     token: Option<String>,
     /// An account, for work in the background.
     account_id: Option<u64>,
+}
+
+impl poem_openapi::types::Example for PauthRequest {
+    fn example() -> Self {
+        Self { token: None, account_id: Some(31_234_567) }
+    }
 }
 
 /// What the widget may do in the account.

@@ -30,6 +30,7 @@ pub(crate) struct SettingsView {
 
 /// New settings.
 #[derive(Debug, Object)]
+#[oai(example)]
 pub(crate) struct SettingsChange {
     /// The version that was read: somebody else's change in between is not overwritten.
     pub(crate) version: u32,
@@ -37,13 +38,26 @@ pub(crate) struct SettingsChange {
     pub(crate) settings: Value,
 }
 
+impl poem_openapi::types::Example for SettingsChange {
+    fn example() -> Self {
+        Self { version: 0, settings: serde_json::json!({ "notify": true }) }
+    }
+}
+
 /// Going back to an earlier version.
 #[derive(Debug, Object)]
+#[oai(example)]
 pub(crate) struct SettingsReturn {
     /// The version that was read.
     pub(crate) version: u32,
     /// The version to go back to; its settings become the newest version.
     pub(crate) to: u32,
+}
+
+impl poem_openapi::types::Example for SettingsReturn {
+    fn example() -> Self {
+        Self { version: 2, to: 1 }
+    }
 }
 
 /// One version.

@@ -16,11 +16,18 @@ use crate::problem::{Problem, answers};
 
 /// On or off.
 #[derive(Debug, Object)]
+#[oai(example)]
 struct Switch {
     /// The account.
     account_id: u64,
     /// Whether the widget may work there.
     on: bool,
+}
+
+impl poem_openapi::types::Example for Switch {
+    fn example() -> Self {
+        Self { account_id: 31_234_567, on: true }
+    }
 }
 
 /// What follows.

@@ -1,0 +1,92 @@
+//! `POST /v1/flysense/transcriptions/{id}/cancel`.
+
+use flysk_domain::trace::Trace;
+use flysk_jobs::calls::cancel::{Cancelled, cancel};
+use flysk_store::flysense::transcriptions;
+use poem::web::Data;
+use poem_openapi::OpenApi;
+use poem_openapi::param::Path;
+use poem_openapi::payload::Json;
+
+use super::caller::admit;
+use super::transcriptions::{Tag, find};
+use super::view::TranscriptionView;
+use crate::auth::WidgetCaller;
+use crate::deps::Deps;
+use crate::problem::{Problem, ProblemCode, answers};
+
+answers! {
+    /// Answers of `cancelTranscription`.
+    Stopped {
+        /// It is cancelled.
+        200 => Ok(Json<TranscriptionView>),
+    }
+    problems {
+        /// The request cannot be read.
+        400 => BadRequest,
+        /// The token is missing or not accepted.
+        401 => Unauthorized,
+        /// FlySense is not active in the account.
+        403 => Forbidden,
+        /// There is none of this id in the account.
+        404 => NotFound,
+        /// It has ended, or its transcript is there and being settled.
+        409 => WrongState,
+        /// A defect of ours.
+        500 => Internal,
+        /// A part of the service is away.
+        503 => Unavailable,
+    }
+}
+
+/// Stopping calls that are under way.
+pub(crate) struct CancelApi;
+
+#[OpenApi(prefix_path = "/v1/flysense/transcriptions", tag = "Tag::FlySense")]
+impl CancelApi {
+    /// Stop a call that is under way.
+    ///
+    /// It costs nothing then, and can be asked for again.
+    #[oai(path = "/:id/cancel", method = "post", operation_id = "cancelTranscription")]
+    async fn stop(
+        &self,
+        deps: Data<&Deps>,
+        trace: Data<&Trace>,
+        caller: WidgetCaller,
+        id: Path<String>,
+    ) -> Stopped {
+        match stop(&deps, &trace, &caller, &id.0).await {
+            Ok(view) => Stopped::Ok(Json(view)),
+            Err(problem) => problem.into(),
+        }
+    }
+}
+
+async fn stop(
+    deps: &Deps,
+    trace: &Trace,
+    caller: &WidgetCaller,
+    id: &str,
+) -> Result<TranscriptionView, Problem> {
+    let user = admit(deps, caller).await?;
+    let call = find(deps, &user, id).await?;
+    // What happens to the call from here on belongs to the call's own thread.
+    let thread = Trace { correlation_id: call.correlation_id.clone(), traceparent: None };
+    let mut unit = deps.begin(&thread).await?;
+    let unknown = || Problem::new(ProblemCode::NotFound, "no such transcription in this account");
+    match cancel(&mut unit, user.account_id(), call.id, deps.clock()).await? {
+        Cancelled::Now => {}
+        Cancelled::TooLate(state) => {
+            let why = format!("it is `{state}` by now and cannot be stopped");
+            return Err(Problem::new(ProblemCode::WrongState, why));
+        }
+        Cancelled::Unknown => return Err(unknown()),
+    }
+    let row = transcriptions::find(&mut unit, user.account_id(), call.id).await?.ok_or_else(unknown)?;
+    unit.commit().await?;
+    tracing::info!(
+        transcription.id = %call.id, call.correlation.id = %call.correlation_id, asked.by = %trace.correlation_id,
+        "a call was cancelled"
+    );
+    Ok(TranscriptionView::from(&row))
+}

@@ -1,0 +1,236 @@
+//! Recordings on their way from a telephony to a listener.
+//!
+//! One of the three places where a request waits for somebody else, because its caller needs the answer; so it has a
+//! time limit of its own, and so many listeners at once. FlySense gets access to the account as any vendor's
+//! backend does, by PAuth over HTTP.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use flysk_clients::amocrm::{AmoError, EntityType, RejectionKind};
+use flysk_clients::http::HttpOptions;
+use flysk_clients::outbound::{self, ByteRange, FileStream, Outbound, OutboundError, StreamLimits};
+use flysk_clients::platform::{self, Caller, Platform, PlatformError};
+use flysk_domain::id::{AccountId, TranscriptionId};
+use flysk_domain::platform::host::AccountHost;
+use flysk_domain::trace::Trace;
+use flysk_jobs::runtime::limits::Rate;
+use flysk_runtime::config::Flysense;
+use flysk_store::flysense::transcriptions::Transcription;
+
+use crate::config::Config;
+use crate::deps::Deps;
+use crate::problem::{Problem, ProblemCode};
+
+/// Until the first byte: whoever presses play does not wait longer.
+const HEAD: Duration = Duration::from_secs(10);
+/// A listener who pauses keeps a connection for so long at most.
+const TOTAL: Duration = Duration::from_mins(30);
+/// As long as recordings may be that we transcribe.
+const MAX_BYTES: u64 = 1_000_000_000;
+/// Listeners of one process, and of one account among them.
+const LISTENERS: usize = 256;
+const LISTENERS_OF_ACCOUNT: usize = 16;
+/// A player asks for one range after another: the link is not read anew from amoCRM for each of them.
+const LINK_LIVES: Duration = Duration::from_mins(1);
+const LINKS_KEPT: usize = 1_000;
+/// How long a request waits for its turn at amoCRM.
+const TURN: Duration = Duration::from_secs(2);
+
+/// What streaming needs.
+pub(crate) struct Recordings {
+    platform: Platform,
+    outbound: Outbound,
+    limits: StreamLimits,
+    links: Mutex<HashMap<TranscriptionId, (Instant, String)>>,
+    listeners: Arc<Mutex<HashMap<AccountId, usize>>>,
+}
+
+impl std::fmt::Debug for Recordings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recordings").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// A place among the listeners; free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    listeners: Arc<Mutex<HashMap<AccountId, usize>>>,
+    account: AccountId,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = listeners.get_mut(&self.account) {
+            *count -= 1;
+            if *count == 0 {
+                listeners.remove(&self.account);
+            }
+        }
+    }
+}
+
+impl Recordings {
+    /// Builds the clients; nothing is sent.
+    pub(crate) fn new(flysense: &Flysense, config: &Config) -> anyhow::Result<Self> {
+        let strangers = &config.outbound;
+        let allow = strangers.allow.iter().map(|rule| rule.parse());
+        Ok(Self {
+            platform: Platform::new(platform::Config {
+                base_url: flysense.platform_url.clone(),
+                project_token: flysense.project_token.clone(),
+                http: HttpOptions::with_timeout(HEAD),
+            })?,
+            outbound: Outbound::new(outbound::Config {
+                http: HttpOptions {
+                    connect_timeout: strangers.connect_timeout.min(HEAD),
+                    ..HttpOptions::default()
+                },
+                allow: allow.collect::<Result<_, _>>().context("FLYSK_OUTBOUND_ALLOW")?,
+                max_redirects: strangers.max_redirects,
+            })?,
+            limits: StreamLimits {
+                head: HEAD,
+                idle: strangers.stall_timeout,
+                total: TOTAL,
+                max_bytes: MAX_BYTES,
+            },
+            links: Mutex::default(),
+            listeners: Arc::default(),
+        })
+    }
+
+    /// A place for one more listener of the account.
+    pub(super) fn place(&self, account: AccountId) -> Result<Place, Problem> {
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        let (all, own): (usize, _) = (listeners.values().sum(), listeners.get(&account).copied());
+        if all >= LISTENERS || own.is_some_and(|own| own >= LISTENERS_OF_ACCOUNT) {
+            let why = "too many recordings are being listened to, try again in a moment";
+            return Err(Problem::new(ProblemCode::TooManyRequests, why));
+        }
+        *listeners.entry(account).or_default() += 1;
+        Ok(Place { listeners: Arc::clone(&self.listeners), account })
+    }
+
+    /// Opens the recording of a call, from `range` on.
+    pub(super) async fn open(
+        &self,
+        deps: &Deps,
+        trace: &Trace,
+        call: &Transcription,
+        range: Option<&ByteRange>,
+    ) -> Result<FileStream, Problem> {
+        let link = match self.kept_link(call.id) {
+            Some(link) => link,
+            None => self.read_link(deps, trace, call).await?,
+        };
+        let opened = self.outbound.stream(&link, range, &self.limits).await;
+        if opened.is_err() {
+            // It may have been a signed one that ran out: the next request reads it anew.
+            self.links().remove(&call.id);
+        }
+        opened.map_err(|error| unavailable(call, &error))
+    }
+
+    fn links(&self) -> std::sync::MutexGuard<'_, HashMap<TranscriptionId, (Instant, String)>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kept_link(&self, id: TranscriptionId) -> Option<String> {
+        let links = self.links();
+        links.get(&id).filter(|(read, _)| read.elapsed() < LINK_LIVES).map(|(_, link)| link.clone())
+    }
+
+    /// The link as the note has it now.
+    async fn read_link(&self, deps: &Deps, trace: &Trace, call: &Transcription) -> Result<String, Problem> {
+        let caller = Caller::Account(call.account_id);
+        let access = self.platform.pauth(&caller, Some(trace)).await.map_err(|error| no_access(&error))?;
+        let host = AccountHost::parse(&access.base_domain, &deps.config.amocrm.host_suffixes);
+        let host = host.map_err(|error| {
+            tracing::error!(error = %error, "the platform named a host we do not call");
+            Problem::new(ProblemCode::Internal, "told to our operators")
+        })?;
+        let entity = EntityType::from_name(&call.entity_type).ok_or_else(no_recording)?;
+        wait_for_turn(deps, call.account_id, trace).await?;
+        let note = deps.amocrm.note(&host, &access.access_token, entity, call.note_id).await;
+        let note = note.map_err(|error| unreadable(&error))?;
+        let link = note.call.and_then(|call| call.link).map(|link| link.trim().to_owned());
+        let link = link.filter(|link| !link.is_empty()).ok_or_else(no_recording)?;
+        let mut links = self.links();
+        if links.len() >= LINKS_KEPT {
+            links.retain(|_, (read, _)| read.elapsed() < LINK_LIVES);
+        }
+        if links.len() < LINKS_KEPT {
+            links.insert(call.id, (Instant::now(), link.clone()));
+        }
+        Ok(link)
+    }
+}
+
+/// The account's limit of amoCRM is shared with workers; a listener waits a moment for a turn.
+async fn wait_for_turn(deps: &Deps, account: AccountId, trace: &Trace) -> Result<(), Problem> {
+    let rate = Rate::new(
+        format!("amocrm.{account}"),
+        deps.config.amocrm.requests_per_second,
+        Duration::from_secs(1),
+    );
+    let (tenant, job) = (account.to_string(), trace.correlation_id.as_str());
+    let mut waited = Duration::ZERO;
+    loop {
+        match deps.limits.take(&rate, &tenant, job).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(wait)) if waited + wait <= TURN => {
+                tokio::time::sleep(wait).await;
+                waited += wait;
+            }
+            Ok(Some(_)) => {
+                deps.limits.leave_line(&rate, &tenant, job).await;
+                let why = "amoCRM is being asked too much for this account, try again in a moment";
+                return Err(Problem::new(ProblemCode::TooManyRequests, why));
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "limits are unreachable");
+                return Err(Problem::new(ProblemCode::Unavailable, "try again in a moment"));
+            }
+        }
+    }
+}
+
+fn no_recording() -> Problem {
+    Problem::new(ProblemCode::NotFound, "the call has no recording")
+}
+
+fn unreadable(error: &AmoError) -> Problem {
+    if error.kind() == Some(RejectionKind::NotFound) {
+        return no_recording();
+    }
+    tracing::warn!(error = %error, "the note of a call cannot be read");
+    Problem::new(ProblemCode::UpstreamUnavailable, "amoCRM does not give the call's note right now")
+}
+
+fn no_access(error: &PlatformError) -> Problem {
+    if error.code() == Some("reconnect_required") {
+        return Problem::new(
+            ProblemCode::ReconnectRequired,
+            "an administrator has to connect FlySense again",
+        );
+    }
+    tracing::warn!(error = %error, "no access to the account of a recording");
+    Problem::new(ProblemCode::UpstreamUnavailable, "there is no access to the account right now")
+}
+
+fn unavailable(call: &Transcription, error: &OutboundError) -> Problem {
+    tracing::info!(transcription.id = %call.id, error = %error, "a recording cannot be played");
+    let why = match error {
+        OutboundError::NotYet { .. } => return no_recording(),
+        OutboundError::BadUrl(_) | OutboundError::ForbiddenAddress => {
+            "its link leads to an address that we do not call"
+        }
+        OutboundError::TooLarge { .. } => "it is larger than 1 GB",
+        _ => "its host does not answer as it should",
+    };
+    Problem::new(ProblemCode::RecordingUnavailable, why)
+}
