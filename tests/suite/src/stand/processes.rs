@@ -146,10 +146,33 @@ impl Stand {
         self.spawn("flysk-worker", &["run", "--with-scheduler"], &name)
     }
 
+    /// Sets a variable for processes that are started and commands that are run from now on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Starts the API anew, with the variables of now.
+    pub async fn restart_api(&mut self) -> anyhow::Result<()> {
+        self.kill(0)?;
+        let name = format!("api-{}", self.children.len());
+        self.spawn("flysk-api", &["serve"], &name)?;
+        let api = self.children.pop().context("it was started")?;
+        *self.children.first_mut().context("the API is the first")? = api;
+        self.wait_until_ready().await
+    }
+
     /// `kill -9` of a process started here.
     pub fn kill(&mut self, number: usize) -> anyhow::Result<()> {
         let child = self.children.get_mut(number).context("no such process")?;
         child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// SIGTERM, and waits until the process is gone.
+    pub fn terminate(&mut self, number: usize) -> anyhow::Result<()> {
+        let child = self.children.get_mut(number).context("no such process")?;
+        Command::new("kill").arg("-TERM").arg(child.id().to_string()).status()?;
         child.wait()?;
         Ok(())
     }
@@ -163,7 +186,8 @@ impl Stand {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    fn spawn(&mut self, binary: &str, args: &[&str], log: &str) -> anyhow::Result<usize> {
+    /// Starts one more process of ours, which logs to a file named `log`; returns its number.
+    pub fn spawn(&mut self, binary: &str, args: &[&str], log: &str) -> anyhow::Result<usize> {
         let log = std::fs::File::create(self.dir.path().join(format!("{log}.log")))?;
         let child = Command::new(self.binaries.join(binary))
             .args(args)
@@ -185,7 +209,7 @@ impl Stand {
             if answered.is_ok_and(|answer| answer.status().is_success()) {
                 return Ok(());
             }
-            let gone = self.children.iter_mut().any(|child| !matches!(child.try_wait(), Ok(None)));
+            let gone = self.children.first_mut().is_none_or(|api| !matches!(api.try_wait(), Ok(None)));
             if gone || Instant::now() > deadline {
                 bail!("the API did not get ready:\n{}", self.logs());
             }
@@ -238,6 +262,18 @@ impl Stand {
             }
         }
         logs
+    }
+
+    /// Every line our processes logged.
+    pub fn log_lines(&self) -> anyhow::Result<Vec<String>> {
+        let mut lines = Vec::new();
+        for file in std::fs::read_dir(self.dir.path())? {
+            let path = file?.path();
+            if path.extension().is_some_and(|kind| kind == "log") {
+                lines.extend(std::fs::read_to_string(path)?.lines().map(str::to_owned));
+            }
+        }
+        Ok(lines)
     }
 
     /// Asks our processes to stop and waits for them.

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::stand;
 
-const NEIGHBOUR: u64 = 39_999_999;
+pub(crate) const NEIGHBOUR: u64 = 39_999_999;
 
-fn move_neighbour_in(stand: &Stand) -> anyhow::Result<()> {
+pub(crate) fn move_neighbour_in(stand: &Stand) -> anyhow::Result<()> {
     let admin = User {
         id: 901,
         name: "Сосед".to_owned(),
@@ -143,5 +143,43 @@ async fn pages_hooks_and_preflights() -> anyhow::Result<()> {
         (stray.status(), stray.json::<Value>().await?["code"].as_str()),
         (StatusCode::NOT_FOUND, Some("not_found"))
     );
+    Ok(())
+}
+
+/// What Swagger UI fills in for bodies is taken as it stands by who has the credentials: it may meet a state that does
+/// not allow it, but it is never unreadable or wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn examples_of_the_document_work() -> anyhow::Result<()> {
+    const OURS: [&str; 3] = ["FlySense", "Widget", "Backend"];
+    let stand = stand().await?;
+    let client = stand.client()?;
+    let note = stand.outside.call_arrives(Some(stand.outside.recording_url("sales-mono-8k.mp3")), 42)?;
+    let call = client.wait_for_end(note, Duration::from_mins(1)).await?;
+    let http = reqwest::Client::builder().build()?;
+    let spec: Value = http.get(format!("{}/openapi.json", stand.api_url)).send().await?.json().await?;
+    let mut tried = 0;
+    for (path, operations) in spec["paths"].as_object().into_iter().flatten() {
+        for (method, operation) in operations.as_object().into_iter().flatten() {
+            let is_ours = OURS.iter().any(|tag| operation["tags"][0] == *tag);
+            let Some(body) = operation.get("requestBody").filter(|_| is_ours) else { continue };
+            let (_, media) = body["content"].as_object().into_iter().flatten().next().expect("a media type");
+            let name = media["schema"]["$ref"].as_str().and_then(|name| name.rsplit('/').next());
+            let example = &spec["components"]["schemas"][name.expect("a named body")]["example"];
+            assert!(example.is_object(), "{method} {path} has no example");
+            let address = format!("{}{path}?account_id={ACCOUNT}", stand.api_url).replace("{id}", &call.id);
+            let answer = http
+                .request(method.to_uppercase().parse()?, address)
+                .header("X-Auth-Token", client.token()?)
+                .header("X-Project-Token", &stand.project_token)
+                .json(example)
+                .send()
+                .await?;
+            let status = answer.status().as_u16();
+            let said = answer.text().await?;
+            assert!(matches!(status, 200..=299 | 404 | 409), "{method} {path} {example}: {status} {said}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 8, "only {tried} examples");
     Ok(())
 }

@@ -1,10 +1,20 @@
 //! Calls from end to end: our real processes, the outside simulated over real HTTP.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what went wrong by failing")]
+
+mod cancelling;
 mod crashes;
 mod doors;
+mod hook_repairs;
+mod house;
 mod links;
+mod listening;
+mod lost_calls;
+mod operating;
 mod providers;
+mod quotas;
 mod recordings;
+mod watching;
 
 use flysk_suite::stand::{Options, Stand};
 

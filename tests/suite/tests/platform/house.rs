@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flysk_api::{Config as ApiConfig, Deps, routes};
-use flysk_clients::amocrm::AmoCrm;
 use flysk_domain::Clock;
 use flysk_domain::id::{AccountId, InstallId};
 use flysk_domain::platform::crm::Crm;
@@ -66,22 +65,12 @@ impl House {
         let outbox = Outbox::new(pool.clone(), None, Arc::new(clock.clone()));
         let limits = Limits::new(redis.clone(), keys.clone());
         let ticks = Ticks::new(redis.clone(), keys);
-        let app =
-            App::new(WorkerConfig::from_env(&env).unwrap(), outbox.clone(), limits.clone(), ticks).unwrap();
+        let app = App::new(WorkerConfig::from_env(&env).unwrap(), outbox.clone(), limits, ticks).unwrap();
         let vault = app.vault.clone();
         let engine =
             Engine::new(outbox.clone(), registry(), Arc::new(app), "house".to_owned(), LeaseTerms::default());
         let config = ApiConfig::from_env(&env).unwrap();
-        let via = config.amocrm.egress_url.clone();
-        let deps = Deps {
-            outbox,
-            keyring: Arc::new(config.keys.keyring.clone()),
-            vault: vault.clone(),
-            amocrm: AmoCrm::new(flysk_clients::amocrm::Config { via, ..Default::default() }).unwrap(),
-            limits,
-            config: Arc::new(config),
-            redis,
-        };
+        let deps = Deps::new(config, outbox, redis).unwrap();
         let acceptor = poem::listener::TcpAcceptor::from_tokio(listener).unwrap();
         tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(routes::app(deps)));
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();

@@ -1,0 +1,129 @@
+//! Quotas of outside services, kept over all workers together.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use flysk_jobs::runtime::limits::{Limits, Rate, Room};
+use flysk_jobs::{Keys, connect_redis};
+use flysk_runtime::config::{Env, Redis};
+use flysk_simulators::Control;
+use secrecy::ExposeSecret;
+
+use crate::stand;
+
+/// Limits as one more worker process has them.
+async fn worker(prefix: &str) -> anyhow::Result<Limits> {
+    let url = Redis::from_env(&Env::from_process().with("FLYSK_REDIS_PREFIX", prefix))?.url;
+    Ok(Limits::new(connect_redis(url.expose_secret()).await?, Keys::new(prefix)))
+}
+
+fn prefix() -> String {
+    format!("quotas-{:016x}", rand::random::<u64>())
+}
+
+/// The most of `moments` that lie within one second.
+fn most_within_a_second(mut moments: Vec<DateTime<Utc>>) -> usize {
+    moments.sort_unstable();
+    let within = |(index, first): (usize, &DateTime<Utc>)| {
+        moments.iter().skip(index).take_while(|moment| **moment - *first < TimeDelta::seconds(1)).count()
+    };
+    moments.iter().enumerate().map(within).max().unwrap_or_default()
+}
+
+/// Four workers ask as fast as they can: they get no more than the quota, and little of it is left unused.
+#[tokio::test(flavor = "multi_thread")]
+async fn four_workers_share_one_rate() -> anyhow::Result<()> {
+    let (prefix, rate) = (prefix(), Rate::new("shared", 20, Duration::from_secs(1)));
+    let until = Instant::now() + Duration::from_millis(3_500);
+    let mut workers = tokio::task::JoinSet::new();
+    for number in 0..4 {
+        let (limits, rate) = (worker(&prefix).await?, rate.clone());
+        workers.spawn(async move {
+            let mut taken = 0_usize;
+            while Instant::now() < until {
+                match limits.take(&rate, "one-account", &format!("{number}.{taken}")).await? {
+                    None => taken += 1,
+                    Some(wait) => tokio::time::sleep(wait.min(Duration::from_millis(50))).await,
+                }
+            }
+            anyhow::Ok(taken)
+        });
+    }
+    let mut taken = 0;
+    while let Some(of_worker) = workers.join_next().await {
+        taken += of_worker??;
+    }
+    assert!((60..=80).contains(&taken), "{taken} in three and a half seconds of 20 each");
+    Ok(())
+}
+
+/// An account with a hundred waiting jobs does not stand before another's first.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_account_has_a_turn_before_anybodys_second() -> anyhow::Result<()> {
+    let limits = worker(&prefix()).await?;
+    let rate = Rate::new("turns", 2, Duration::from_millis(500));
+    let mut waits = BTreeMap::new();
+    for job in 0..100 {
+        limits.take(&rate, "busy", &format!("busy.{job}")).await?;
+    }
+    for job in ["quiet.0", "busy.40"] {
+        let tenant = job.split('.').next().unwrap_or_default();
+        let asked = Instant::now();
+        while let Some(wait) = limits.take(&rate, tenant, job).await? {
+            if job == "busy.40" && asked.elapsed() > Duration::from_secs(2) {
+                break;
+            }
+            tokio::time::sleep(wait.min(Duration::from_millis(20))).await;
+        }
+        waits.insert(job, asked.elapsed());
+    }
+    assert!(waits["quiet.0"] < Duration::from_millis(1_200), "{waits:?}");
+    assert!(waits["busy.40"] > Duration::from_secs(2), "{waits:?}");
+    Ok(())
+}
+
+/// So many at once, whoever they are; a place whose holder died is free in the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_holds_so_many_over_all_workers() -> anyhow::Result<()> {
+    let prefix = prefix();
+    let (one, two) = (worker(&prefix).await?, worker(&prefix).await?);
+    let room = Room { name: "models".to_owned(), places: 2, kept_for: Duration::from_millis(800) };
+    assert!(one.enter(&room, "a").await? && two.enter(&room, "b").await?);
+    assert!(!one.enter(&room, "c").await? && !two.enter(&room, "c").await?);
+    assert!(two.enter(&room, "a").await?, "who is in stays in");
+    two.leave(&room, "b").await;
+    assert!(one.enter(&room, "c").await?);
+    let asked = Instant::now();
+    while !two.enter(&room, "d").await? {
+        anyhow::ensure!(asked.elapsed() < Duration::from_secs(5), "the dead keep their places");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
+/// Two worker processes and a pile of calls: amoCRM and SpeechKit, which refuse what is over their quotas, are asked
+/// no more than they allow.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_stay_within_the_quotas_of_amocrm_and_speechkit() -> anyhow::Result<()> {
+    let mut stand = stand().await?;
+    stand.start_worker()?;
+    let client = stand.client()?;
+    let url = stand.outside.recording_url("sales-mono-8k.mp3");
+    let notes: Vec<u64> =
+        (0..20).map(|_| stand.outside.call_arrives(Some(url.clone()), 42)).collect::<Result<_, _>>()?;
+    for note in notes {
+        let call = client.wait_for_end(note, Duration::from_mins(3)).await?;
+        anyhow::ensure!(call.state == "done", "{}\n{}", call.raw, stand.logs());
+    }
+    let within = |control: &Control, path: &str| {
+        let calls = control.calls().into_iter().filter(|call| call.path.starts_with(path));
+        most_within_a_second(calls.map(|call| call.at).collect())
+    };
+    // A request takes its place in Redis and arrives a little later: at the edge of a second one more may meet.
+    let amocrm = within(&stand.outside.amocrm.control, "/api/v4/");
+    assert!(amocrm <= 8, "amoCRM was asked {amocrm} times within a second");
+    let looks = within(&stand.outside.operations.control, "/operations/");
+    assert!((1..=6).contains(&looks), "SpeechKit was asked {looks} times within a second");
+    Ok(())
+}
