@@ -10,6 +10,7 @@ use flysk_jobs::runtime::limits::Limits;
 use flysk_jobs::{Keys, Outbox, Unit, Waker, connect_redis_when_there};
 use flysk_runtime::Keyring;
 use flysk_store::Conn;
+use flysk_store::ledger::Teller;
 use flysk_vault::Vault;
 use redis::aio::ConnectionManager;
 use secrecy::ExposeSecret;
@@ -28,6 +29,8 @@ pub struct Deps {
     pub keyring: Arc<Keyring>,
     /// Tokens.
     pub vault: Vault,
+    /// Whoever moves Flycoins.
+    pub teller: Teller,
     /// amoCRM, for the gateway.
     pub amocrm: AmoCrm,
     /// Limits kept together with all workers.
@@ -63,6 +66,7 @@ impl Deps {
     /// Composes on connections that are there.
     pub fn new(config: Config, outbox: Outbox, redis: ConnectionManager) -> anyhow::Result<Self> {
         let limits = Limits::new(redis.clone(), Keys::new(config.redis.prefix.clone()));
+        let teller = Teller::new(outbox.pool().clone(), Arc::clone(outbox.clock()));
         let amocrm = AmoCrm::new(flysk_clients::amocrm::Config {
             via: config.amocrm.egress_url.clone(),
             http: HttpOptions::with_timeout(config.amocrm.timeout),
@@ -73,7 +77,17 @@ impl Deps {
         let vault = Vault::new(outbox.clone(), Arc::clone(&keyring), amocrm.clone(), suffixes);
         let recordings = config.flysense.as_ref().map(|flysense| Recordings::new(flysense, &config));
         let recordings = recordings.transpose()?.map(Arc::new);
-        Ok(Self { outbox, keyring, vault, amocrm, limits, recordings, config: Arc::new(config), redis })
+        Ok(Self {
+            outbox,
+            keyring,
+            vault,
+            teller,
+            amocrm,
+            limits,
+            recordings,
+            config: Arc::new(config),
+            redis,
+        })
     }
 
     /// The clock.

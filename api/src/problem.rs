@@ -5,6 +5,10 @@ use poem::Response;
 use poem::error::ResponseError;
 use poem::http::StatusCode;
 use poem_openapi::Object;
+use poem_openapi::error::ParseParamError;
+
+/// The header that names a write.
+pub(crate) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 macro_rules! problem_codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $title:literal;)+) => {
@@ -37,10 +41,18 @@ macro_rules! problem_codes {
 problem_codes! {
     /// Not what the operation takes.
     BadRequest = "bad_request", 400, "The request cannot be read";
+    /// Not what an operation on Flycoins takes.
+    InvalidRequest = "invalid_request", 400, "The request is not what the operation takes";
+    /// Without one a repeated request would move coins twice.
+    IdempotencyKeyMissing = "idempotency_key_missing", 400, "Send an Idempotency-Key of your own with every write";
+    /// Not the widget's, or without a price.
+    UnknownService = "unknown_service", 400, "The widget has no service of this name";
     /// No credential, or a wrong one.
     Unauthorized = "unauthorized", 401, "The credential is missing or not accepted";
     /// A credential that was good once.
     TokenExpired = "token_expired", 401, "The token has expired: ask the page for a fresh one";
+    /// More than there is.
+    InsufficientBalance = "insufficient_balance", 402, "There are not enough Flycoins";
     /// The widget is not installed where the token says.
     NotInstalled = "install_not_found", 403, "The widget is not installed in this account";
     /// Switched off.
@@ -51,18 +63,34 @@ problem_codes! {
     AdminOnly = "admin_only", 403, "Only an administrator of the account may do this";
     /// Not there, or not yours.
     NotFound = "not_found", 404, "There is no such thing here";
+    /// A backend names an account that is not its widget's customer.
+    NoSuchInstall = "install_not_found", 404, "This account has not installed the widget";
+    /// Not there, or another widget's.
+    UnknownHold = "unknown_hold", 404, "There is no such hold";
+    /// Not there, or another account's.
+    UnknownCharge = "unknown_charge", 404, "There is no such charge";
     /// Not with this method.
     MethodNotAllowed = "method_not_allowed", 405, "The address does not take this method";
     /// Somebody else was faster.
     VersionConflict = "version_conflict", 409, "It was changed meanwhile: read it again";
     /// The state does not allow it.
     WrongState = "wrong_state", 409, "Its state does not allow this";
+    /// A backend wants to charge where its widget may not work.
+    InstallAsleep = "install_not_active", 409, "The widget is not active in this account: nothing new can be charged";
+    /// Captured, released or expired.
+    HoldEnded = "hold_ended", 409, "The hold has ended: captured, released or expired";
+    /// Less is left of the charge.
+    MoreThanCharged = "more_than_charged", 409, "More than was charged cannot be refunded";
+    /// Sold otherwise, or free.
+    FlycoinsNotUsed = "flycoins_not_used", 409, "The widget does not use Flycoins";
     /// Too long.
     TooLarge = "too_large", 413, "The request is too long";
     /// Not this type of body.
     UnsupportedMediaType = "unsupported_media_type", 415, "The body has a type that is not taken here";
     /// Readable, but wrong.
     Invalid = "invalid", 422, "A value is not acceptable";
+    /// The key says it is a repetition, the body says it is not.
+    IdempotencyKeyReused = "idempotency_key_reused", 422, "The Idempotency-Key was used with another request";
     /// Too many.
     TooManyRequests = "too_many_requests", 429, "Too many requests: wait a little";
     /// A defect of ours.
@@ -203,9 +231,27 @@ pub(crate) fn of_poem(error: poem::Error) -> Response {
     Problem::new(code, error.to_string()).response()
 }
 
+/// What poem-openapi says of a request it cannot read; `code` unless it is something more exact.
+pub(crate) fn of_unreadable(error: &poem::Error, code: ProblemCode) -> Problem {
+    if let Some(problem) = error.downcast_ref::<Problem>() {
+        return problem.clone();
+    }
+    let missing_key =
+        error.downcast_ref::<ParseParamError>().is_some_and(|parameter| parameter.name == IDEMPOTENCY_KEY);
+    let code = match error.status().as_u16() {
+        _ if missing_key => ProblemCode::IdempotencyKeyMissing,
+        401 => ProblemCode::Unauthorized,
+        413 => ProblemCode::TooLarge,
+        415 => ProblemCode::UnsupportedMediaType,
+        _ => code,
+    };
+    Problem::new(code, error.to_string())
+}
+
 /// An operation's answers: what it gives, and exactly the problems it can have.
 ///
 /// A problem that is not listed becomes the operation's `Internal`, so that no status goes undocumented.
+/// `problems (Code) {…}` names what an unreadable request is told, if it is not `bad_request`.
 macro_rules! answers {
     (
         $(#[$doc:meta])*
@@ -213,7 +259,7 @@ macro_rules! answers {
             $($(#[$ok_doc:meta])* $ok_status:literal => $ok:ident
               $(($body:ty $(, header $header:literal $header_ty:ty)*))?,)+
         }
-        problems { $($(#[$problem_doc:meta])* $status:literal => $problem:ident,)+ }
+        problems $(($unreadable:ident))? { $($(#[$problem_doc:meta])* $status:literal => $problem:ident,)+ }
     ) => {
         $(#[$doc])*
         #[derive(poem_openapi::ApiResponse)]
@@ -228,19 +274,11 @@ macro_rules! answers {
         impl $name {
             /// What poem-openapi says of a request it cannot read, or of a credential.
             fn unreadable(error: poem::Error) -> Self {
-                let problem = match error.downcast_ref::<$crate::problem::Problem>() {
-                    Some(problem) => problem.clone(),
-                    None => {
-                        let code = match error.status().as_u16() {
-                            401 => $crate::problem::ProblemCode::Unauthorized,
-                            413 => $crate::problem::ProblemCode::TooLarge,
-                            415 => $crate::problem::ProblemCode::UnsupportedMediaType,
-                            _ => $crate::problem::ProblemCode::BadRequest,
-                        };
-                        $crate::problem::Problem::new(code, error.to_string())
-                    }
-                };
-                problem.into()
+                let code = [
+                    $($crate::problem::ProblemCode::$unreadable,)?
+                    $crate::problem::ProblemCode::BadRequest,
+                ][0];
+                $crate::problem::of_unreadable(&error, code).into()
             }
         }
 

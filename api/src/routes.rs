@@ -11,6 +11,10 @@ use crate::flysense::{AudioApi, CancelApi, PreferencesApi, TranscriptionsApi};
 use crate::limits::RequestLimits;
 use crate::platform::backend_settings::BackendSettingsApi;
 use crate::platform::events::EventsApi;
+use crate::platform::flycoins::{
+    BalanceApi, ChargesApi, EstimateApi, HoldEndsApi, HoldsApi, RefundsApi, StatisticsApi, TransactionsApi,
+    WalletApi,
+};
 use crate::platform::gateway;
 use crate::platform::handshake::HandshakeApi;
 use crate::platform::oauth::{CallbackApi, ConnectApi, DisconnectApi};
@@ -22,10 +26,12 @@ use crate::tracing_layer::Tracing;
 use crate::{health, hooks};
 
 /// Every documented operation.
-type Apis = (OauthApis, WidgetApis, BackendApis, FlysenseApis);
+type Apis = (OauthApis, WidgetApis, BackendApis, FlycoinApis, TillApis, FlysenseApis);
 type OauthApis = (CallbackApi, ConnectApi, DisconnectApi);
 type WidgetApis = (HandshakeApi, SettingsApi);
 type BackendApis = (PauthApi, BackendSettingsApi, SwitchApi, EventsApi);
+type FlycoinApis = (WalletApi, TransactionsApi, StatisticsApi);
+type TillApis = (EstimateApi, ChargesApi, HoldsApi, HoldEndsApi, RefundsApi, BalanceApi);
 type FlysenseApis = (TranscriptionsApi, AudioApi, CancelApi, PreferencesApi);
 
 /// One of each.
@@ -34,6 +40,8 @@ const fn apis() -> Apis {
         (CallbackApi, ConnectApi, DisconnectApi),
         (HandshakeApi, SettingsApi),
         (PauthApi, BackendSettingsApi, SwitchApi, EventsApi),
+        (WalletApi, TransactionsApi, StatisticsApi),
+        (EstimateApi, ChargesApi, HoldsApi, HoldEndsApi, RefundsApi, BalanceApi),
         (TranscriptionsApi, AudioApi, CancelApi, PreferencesApi),
     )
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::job::{Job, Tick};
 use crate::policy::{Delays, Policy};
-use crate::{amocrm, calls, lifecycle, oauth, upkeep};
+use crate::{amocrm, calls, flycoins, lifecycle, oauth, upkeep};
 
 /// A kind as people read about it.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +51,8 @@ pub const KINDS: &[KindInfo] = &[
     job::<amocrm::CheckHooksDue>(),
     job::<amocrm::SubscribeHooks>(),
     job::<amocrm::UnsubscribeHooks>(),
+    job::<flycoins::ExpireHolds>(),
+    job::<flycoins::VerifyLedger>(),
     job::<upkeep::PruneJobs>(),
     tick::<calls::PollRecognition>(),
 ];

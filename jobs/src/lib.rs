@@ -6,6 +6,7 @@
 pub mod amocrm;
 pub mod calls;
 pub mod catalogue;
+pub mod flycoins;
 pub mod job;
 pub mod lifecycle;
 pub mod oauth;

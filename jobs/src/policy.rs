@@ -14,13 +14,16 @@ pub enum Queue {
     Calls,
     /// Calls: work of the processor.
     Audio,
+    /// Money: the ledger of Flycoins.
+    Billing,
     /// Housekeeping.
     Upkeep,
 }
 
 impl Queue {
     /// Every queue.
-    pub const ALL: [Self; 5] = [Self::Oauth, Self::Lifecycle, Self::Calls, Self::Audio, Self::Upkeep];
+    pub const ALL: [Self; 6] =
+        [Self::Oauth, Self::Lifecycle, Self::Calls, Self::Audio, Self::Billing, Self::Upkeep];
 
     /// Its name in MySQL, in Redis and on the command line.
     pub const fn as_str(self) -> &'static str {
@@ -29,6 +32,7 @@ impl Queue {
             Self::Lifecycle => "lifecycle",
             Self::Calls => "calls",
             Self::Audio => "audio",
+            Self::Billing => "billing",
             Self::Upkeep => "upkeep",
         }
     }

@@ -1,6 +1,6 @@
 //! The one list of handlers.
 
-use flysk_jobs::{Registry, TickRegistry, amocrm, calls, lifecycle, oauth, upkeep};
+use flysk_jobs::{Registry, TickRegistry, amocrm, calls, flycoins, lifecycle, oauth, upkeep};
 
 use crate::App;
 
@@ -29,6 +29,8 @@ pub fn registry() -> Registry<App> {
         .with::<amocrm::CheckHooks>()
         .with::<amocrm::SubscribeHooks>()
         .with::<amocrm::UnsubscribeHooks>()
+        .with::<flycoins::ExpireHolds>()
+        .with::<flycoins::VerifyLedger>()
         .with::<upkeep::PruneJobs>()
 }
 

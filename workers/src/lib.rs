@@ -5,6 +5,7 @@ pub mod amocrm;
 pub mod app;
 pub mod calls;
 pub mod config;
+mod flycoins;
 pub mod flysense;
 mod flysense_accounts;
 mod handlers;

@@ -2,6 +2,7 @@
 
 use flysk_jobs::amocrm::CheckHooksDue;
 use flysk_jobs::calls::{ReconcileDue, ResumePolls, SweepStorage};
+use flysk_jobs::flycoins::{ExpireHolds, VerifyLedger};
 use flysk_jobs::oauth::RefreshDue;
 use flysk_jobs::runtime::cron::Entry;
 use flysk_jobs::upkeep::PruneJobs;
@@ -14,6 +15,8 @@ pub fn entries() -> anyhow::Result<Vec<Entry>> {
         Entry::new("calls.sweep_storage", "0 */15 * * * *", || SweepStorage {})?,
         Entry::new("calls.reconcile_due", "30 */10 * * * *", || ReconcileDue {})?,
         Entry::new("amocrm.check_hooks_due", "15 5 * * * *", || CheckHooksDue {})?,
+        Entry::new("flycoins.expire_holds", "15 * * * * *", || ExpireHolds {})?,
+        Entry::new("flycoins.verify_ledger", "0 23 1 * * *", || VerifyLedger {})?,
         Entry::new("upkeep.prune_jobs", "0 17 * * * *", || PruneJobs {})?,
     ])
 }

@@ -8,7 +8,8 @@
 use chrono::{DateTime, Utc};
 use flysk_domain::id::{AccountId, UserId};
 use flysk_domain::platform::host::AccountHost;
-use flysk_store::platform::handshake;
+use flysk_store::ledger::WalletRow;
+use flysk_store::platform::handshake::{self, Found};
 use flysk_store::platform::installs::Install;
 use flysk_store::platform::widgets::Widget;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -33,6 +34,8 @@ pub(crate) struct Verified {
     pub(crate) widget: Widget,
     /// The widget in the user's account, if it is installed there.
     pub(crate) install: Option<Install>,
+    /// Its wallet there, as the last movement left it.
+    pub(crate) wallet: Option<WalletRow>,
     /// The account.
     pub(crate) account_id: AccountId,
     /// Where the account lives, as the token says.
@@ -96,17 +99,20 @@ pub(crate) async fn verify(deps: &Deps, token: &str) -> Result<Verified, Problem
     let mut conn = deps.conn().await?;
     let found = handshake::find(on(&mut conn), &uuid, AccountId(claimed.account_id)).await?;
     drop(conn);
-    let (widget, install) = found.ok_or_else(|| refused("the token is of an integration we do not know"))?;
+    let Found { widget, install, wallet } =
+        found.ok_or_else(|| refused("the token is of an integration we do not know"))?;
     let secret = deps.vault.client_secret(&widget).map_err(|error| {
         tracing::error!(error = %error, widget.code = %widget.code, "the widget's secret cannot be opened");
         Problem::new(ProblemCode::Internal, "told to our operators")
     })?;
     let claims = decode(token, secret.expose_secret().as_bytes())?;
     let host = check(&claims, &widget, &deps.config.amocrm.host_suffixes, deps.clock().now())?;
+    // The same claims that were read before they were verified: the signature covers them.
+    let install = install.filter(|install| install.account_id.0 == claims.account_id);
     Ok(Verified {
         widget,
-        // The same claims that were read before they were verified: the signature covers them.
-        install: install.filter(|install| install.account_id.0 == claims.account_id),
+        wallet: wallet.filter(|_| install.is_some()),
+        install,
         account_id: AccountId(claims.account_id),
         host,
         user_id: UserId(claims.user_id),

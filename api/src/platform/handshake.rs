@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use flysk_domain::platform::lifecycle::InstallStatus;
+use flysk_domain::trace::Trace;
+use flysk_store::ledger::WalletRow;
 use flysk_store::platform::oauth_codes;
 use poem::web::Data;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 use serde_json::Value;
 
+use super::flycoins::{self, WalletBalance};
 use super::oauth::connect_url;
 use super::tag::Tag;
 use crate::auth::{Verified, WidgetToken, issue};
@@ -48,8 +51,8 @@ pub(crate) struct HandshakeView {
     plans: Vec<Value>,
     /// The account's subscription, if there is one.
     subscription: Option<Value>,
-    /// The account's Flycoins, if the widget uses them.
-    wallet: Option<Value>,
+    /// The account's Flycoins, if the widget uses them; more is told by `GET /v1/flycoins/wallet`.
+    wallet: Option<WalletBalance>,
     /// Where billing takes place, by what is done there.
     billing_urls: BTreeMap<String, String>,
     /// Where an administrator connects the widget (again); null for everybody else and while it works.
@@ -85,15 +88,20 @@ impl HandshakeApi {
     ///
     /// Anything but `active` tells the widget to switch itself off, and why.
     #[oai(path = "/v1/handshake", method = "post", operation_id = "handshake")]
-    async fn handshake(&self, deps: Data<&Deps>, caller: WidgetToken) -> HandshakeAnswer {
-        match shake(&deps, caller.0).await {
+    async fn handshake(
+        &self,
+        deps: Data<&Deps>,
+        trace: Data<&Trace>,
+        caller: WidgetToken,
+    ) -> HandshakeAnswer {
+        match shake(&deps, &trace, caller.0).await {
             Ok(view) => HandshakeAnswer::Ok(Json(view)),
             Err(problem) => problem.into(),
         }
     }
 }
 
-async fn shake(deps: &Deps, caller: Verified) -> Result<HandshakeView, Problem> {
+async fn shake(deps: &Deps, trace: &Trace, caller: Verified) -> Result<HandshakeView, Problem> {
     let status = match &caller.install {
         Some(install) => install.status,
         None => status_before_install(deps, &caller).await?,
@@ -112,6 +120,7 @@ async fn shake(deps: &Deps, caller: Verified) -> Result<HandshakeView, Problem> 
         }
         None => None,
     };
+    let wallet = wallet_of(deps, trace, &caller).await?;
     let (install_id, settings, settings_version) = match caller.install {
         Some(install) => (Some(install.id.to_string()), install.settings.0, install.settings_version),
         None => (None, Value::Object(serde_json::Map::new()), 0),
@@ -127,11 +136,21 @@ async fn shake(deps: &Deps, caller: Verified) -> Result<HandshakeView, Problem> 
         settings_version,
         plans: Vec::new(),
         subscription: None,
-        wallet: None,
+        wallet: wallet.as_ref().map(WalletBalance::from),
         billing_urls: BTreeMap::new(),
         connect_url,
         session,
     })
+}
+
+/// Came with the install, but for one that is older than its widget's use of Flycoins.
+async fn wallet_of(deps: &Deps, trace: &Trace, caller: &Verified) -> Result<Option<WalletRow>, Problem> {
+    match (&caller.install, caller.wallet) {
+        _ if !caller.widget.uses_flycoins => Ok(None),
+        (None, _) => Ok(None),
+        (Some(_), Some(wallet)) => Ok(Some(wallet)),
+        (Some(install), None) => flycoins::open(deps, trace, &caller.widget, install.id).await.map(Some),
+    }
 }
 
 /// No install yet: either its code is on its way, or it was lost and has to be asked for again.

@@ -2,6 +2,7 @@
 
 pub(crate) mod backend_settings;
 pub(crate) mod events;
+pub(crate) mod flycoins;
 pub(crate) mod gateway;
 pub(crate) mod handshake;
 pub(crate) mod oauth;

@@ -11,4 +11,6 @@ pub(super) enum Tag {
     Widget,
     /// For backends of vendors.
     Backend,
+    /// Payment by use. Amounts are integers of millionths of a Flycoin (`_micro`); one Flycoin costs one rouble.
+    Flycoins,
 }

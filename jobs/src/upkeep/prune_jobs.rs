@@ -13,7 +13,7 @@ impl Job for PruneJobs {
     const KIND: &'static str = "upkeep.prune_jobs";
     const POLICY: Policy = Policy::on(Queue::Upkeep).attempts(2).timeout_secs(300);
     const TRIGGER: &'static str = "hourly";
-    const ABOUT: &'static str = "forgets old jobs, ticks and hook deliveries";
+    const ABOUT: &'static str = "forgets old jobs, ticks, hook deliveries and idempotency keys";
 
     fn dedup_key(&self) -> Option<String> {
         Some("all".to_owned())

@@ -5,8 +5,19 @@
 
 use std::fmt;
 use std::iter::Sum;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+/// The text is not an amount.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not an amount: write it like 12 or 2.5, with at most {digits} decimal places")]
+pub struct InvalidAmount {
+    /// What was given instead.
+    pub text: String,
+    /// How many decimal places there are.
+    pub digits: usize,
+}
 
 /// A sum does not fit 64 bits, or a quantity is negative where none may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -91,6 +102,21 @@ macro_rules! amount {
             }
         }
 
+        impl FromStr for $name {
+            type Err = InvalidAmount;
+
+            /// Whole units with decimal places, as people write them; nothing is ever rounded.
+            fn from_str(text: &str) -> Result<Self, InvalidAmount> {
+                let wrong = || InvalidAmount { text: text.chars().take(40).collect(), digits: $digits };
+                let (units, places) = text.split_once('.').unwrap_or((text, "0"));
+                let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+                if !digits(units.strip_prefix('-').unwrap_or(units)) || !digits(places) || places.len() > $digits {
+                    return Err(wrong());
+                }
+                format!("{units}{places:0<width$}", width = $digits).parse().map(Self).map_err(|_| wrong())
+            }
+        }
+
         impl fmt::Display for $name {
             /// Whole units and all decimal places: an amount is never shown rounded.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -170,6 +196,17 @@ mod tests {
         assert_eq!(MicroCoins(-1).to_string(), "-0.000001");
         assert_eq!(Kopecks(49_905).to_string(), "499.05");
         assert_eq!(Kopecks(i64::MIN).to_string(), "-92233720368547758.08");
+    }
+
+    #[test]
+    fn amounts_are_read_as_people_write_them() {
+        assert_eq!("2.5".parse(), Ok(MicroCoins(2_500_000)));
+        assert_eq!("-0.000001".parse(), Ok(MicroCoins(-1)));
+        assert_eq!("499.05".parse(), Ok(Kopecks(49_905)));
+        assert_eq!("12".parse(), Ok(Kopecks(1_200)));
+        for text in ["", ".5", "5.", "1,5", "+1", "--1", "1e3", "0.0000001", "9223372036855", " 1"] {
+            assert!(text.parse::<MicroCoins>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A new grant: account, install and pair in one transaction.
+//! A new grant: account, install, wallet and pair in one transaction.
 
 use chrono::{DateTime, Utc};
 use flysk_clients::amocrm::{Account, TokenPair};
@@ -11,7 +11,7 @@ use flysk_store::platform::widgets::Widget;
 use flysk_store::platform::{accounts, installs};
 use secrecy::SecretString;
 
-use crate::{Vault, VaultError, lifecycle, places};
+use crate::{Vault, VaultError, flycoins, lifecycle, places};
 
 /// What amoCRM gave for a code, and whose it is.
 #[derive(Debug)]
@@ -44,6 +44,7 @@ impl Vault {
         accounts::upsert(unit, &learnt).await?;
         let fresh = InstallId::generate(self.clock());
         let install = installs::lock_or_insert(unit, fresh, widget.id, widget.crm, account.id, *at).await?;
+        flycoins::open_wallet(unit, self.clock(), widget, &install).await?;
         let sealed = self.seal_pair(install.id, &pair.access_token, &pair.refresh_token)?;
         let row = NewPair {
             access_sealed: &sealed.access,

@@ -9,6 +9,7 @@
 mod access;
 mod error;
 mod exchange;
+pub mod flycoins;
 mod grant;
 pub mod lifecycle;
 mod patience;

@@ -8,12 +8,16 @@ use flysk_jobs::Unit;
 use flysk_jobs::lifecycle::DeliverEvent;
 use flysk_store::platform::events::{self, Event, EventState};
 use flysk_store::platform::installs::Install;
+use flysk_store::platform::widgets::Widget;
 use flysk_store::platform::{accounts, installs, widgets};
 use flysk_store::{StoreError, StoreResult};
 
+use crate::flycoins;
+
 /// Takes in a fact about an install and gives the status that follows.
 ///
-/// Takes the install's row lock. A change of status becomes events, and the events become deliveries.
+/// Takes the install's row lock. A change of status becomes events, and the events become deliveries; the first
+/// activation of an account brings the widget's welcome bonus.
 pub async fn learn(
     unit: &mut Unit,
     clock: &dyn Clock,
@@ -49,7 +53,12 @@ pub async fn learn_locked(
         );
     }
     if !told.is_empty() {
-        tell(unit, clock, install, &told, at).await?;
+        let widget =
+            widgets::find(unit, install.widget_id).await?.ok_or(StoreError::Stale { what: "widget" })?;
+        if told.contains(&EventKind::Activate) {
+            flycoins::welcome(unit, clock, &widget, install, after).await?;
+        }
+        tell(unit, clock, &widget, install, &told, at).await?;
     }
     Ok(after)
 }
@@ -57,13 +66,13 @@ pub async fn learn_locked(
 async fn tell(
     unit: &mut Unit,
     clock: &dyn Clock,
+    widget: &Widget,
     install: &Install,
     kinds: &[EventKind],
     happened_at: DateTime<Utc>,
 ) -> StoreResult<()> {
     let account = accounts::find(unit, install.crm, install.account_id).await?;
     let host = account.map(|account| account.host).unwrap_or_default();
-    let widget = widgets::find(unit, install.widget_id).await?.ok_or(StoreError::Stale { what: "widget" })?;
     let mut sequence = install.event_sequence;
     for kind in kinds {
         sequence += 1;

@@ -2,10 +2,13 @@
 
 mod jobs;
 mod keys;
+mod ledger;
 mod migrate;
+mod price;
 mod run;
 mod scheduler;
 mod token;
+mod wallet;
 mod widget;
 
 use clap::{Parser, Subcommand};
@@ -59,6 +62,21 @@ enum Command {
     /// Renew all pairs of tokens now.
     #[command(name = "token:refresh-all")]
     TokenRefreshAll(token::RefreshAll),
+    /// List prices, versions that are over and to come included.
+    #[command(name = "price:list")]
+    PriceList(price::List),
+    /// Set a new version of a price.
+    #[command(name = "price:set")]
+    PriceSet(price::Set),
+    /// Show an account's Flycoins.
+    #[command(name = "wallet:show")]
+    WalletShow(wallet::Show),
+    /// Credit Flycoins to an account as compensation, once per key.
+    #[command(name = "wallet:credit")]
+    WalletCredit(wallet::Credit),
+    /// Prove every balance from the entries; fails if one does not agree.
+    #[command(name = "ledger:verify")]
+    LedgerVerify(ledger::Verify),
     /// Move everything sealed to the first key of the ring.
     #[command(name = "keys:rotate")]
     KeysRotate,
@@ -88,6 +106,11 @@ impl Cli {
                 Command::WidgetUpdate(update) => update.run(&config).await,
                 Command::WidgetRotate(rotate) => rotate.run(&config, &env).await,
                 Command::TokenRefreshAll(all) => all.run(&config).await,
+                Command::PriceList(list) => list.run(&config).await,
+                Command::PriceSet(set) => set.run(&config).await,
+                Command::WalletShow(show) => show.run(&config).await,
+                Command::WalletCredit(credit) => credit.run(&config).await,
+                Command::LedgerVerify(verify) => verify.run(&config).await,
                 Command::KeysRotate => keys::rotate(&config).await,
                 Command::JobsCatalogue => Ok(()),
             }

@@ -5,12 +5,15 @@ use flysk_jobs::upkeep::PruneJobs;
 use flysk_jobs::{Handle, JobResult, Run, Verdict};
 use flysk_store::jobs::JobState;
 use flysk_store::platform::connect_states;
-use flysk_store::{cron_ticks, flysense, jobs};
+use flysk_store::{cron_ticks, flysense, jobs, ledger};
 
 use crate::App;
 
 /// Rows per statement: small enough to hold no lock for long.
 const AT_ONCE: u32 = 2_000;
+
+/// How long a write is recognised by its key; vendors are told so in `docs/flycoins.md`.
+const KEYS_LIVE: Duration = Duration::days(30);
 
 impl Handle<App> for PruneJobs {
     async fn handle(&self, run: &Run, _app: &App) -> JobResult {
@@ -28,6 +31,8 @@ impl Handle<App> for PruneJobs {
         while flysense::hooks::prune(&mut conn, now - Duration::days(3), AT_ONCE).await? == u64::from(AT_ONCE)
         {
         }
+        let forgotten = now - KEYS_LIVE;
+        while ledger::prune_idempotency_keys(&mut conn, forgotten, AT_ONCE).await? == u64::from(AT_ONCE) {}
         Ok(Verdict::Done)
     }
 }

@@ -7,7 +7,7 @@ use flysk_domain::id::AccountId;
 use flysk_domain::trace::Trace;
 use flysk_jobs::oauth::ConfirmDisconnect;
 use flysk_runtime::keyring::same_secret;
-use flysk_store::platform::handshake;
+use flysk_store::platform::handshake::{self, Found};
 use hmac::{Hmac, Mac};
 use poem::web::Data;
 use poem_openapi::OpenApi;
@@ -77,7 +77,7 @@ async fn hear(
     let mut conn = deps.conn().await?;
     let found = handshake::find(on(&mut conn), &client.to_ascii_lowercase(), AccountId(account_id)).await?;
     drop(conn);
-    let (widget, install) = found.ok_or_else(refused)?;
+    let Found { widget, install, .. } = found.ok_or_else(refused)?;
     let secret = deps.vault.client_secret(&widget).map_err(super::super::pauth::vault_problem)?;
     if !is_signed(secret.expose_secret(), client, account_id, signature) {
         return Err(refused());

@@ -1,5 +1,6 @@
 //! What every vendor gets: authorization, installs, money.
 
+pub mod billing;
 pub mod breaker;
 pub mod crm;
 pub mod delivery;

@@ -125,8 +125,7 @@ impl<'a> Book<'a> {
         if let Some(key) = &one.key
             && let Some(given) = self.given.get(&key.text)
         {
-            let same = given.body_hash == key.body_hash;
-            return if same { Outcome::Replayed(given.answer) } else { Outcome::KeyReused };
+            return given.outcome_for(key);
         }
         let posting = match self.wallet.apply(one.transaction, &one.command, now) {
             Ok(posting) => posting,

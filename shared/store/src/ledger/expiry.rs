@@ -28,3 +28,19 @@ pub async fn list_wallets_to_sweep(
     .await?;
     ids.iter().map(|id| super::read("wallet id", id)).collect()
 }
+
+/// Whether a wallet has something whose time is over.
+pub async fn has_something_over(conn: &mut Conn, wallet: WalletId, now: DateTime<Utc>) -> StoreResult<bool> {
+    let over: i64 = sqlx::query_scalar(
+        "SELECT CAST(EXISTS (SELECT 1 FROM ledger_holds WHERE wallet_id = ? AND state = 'open' AND expires_at <= ?)
+                  OR EXISTS (SELECT 1 FROM ledger_lots WHERE wallet_id = ? AND left_micro > 0 AND expires_at <= ?)
+                AS SIGNED)",
+    )
+    .bind(wallet.to_string())
+    .bind(now)
+    .bind(wallet.to_string())
+    .bind(now)
+    .fetch_one(conn)
+    .await?;
+    Ok(over == 1)
+}

@@ -1,10 +1,10 @@
 //! What happened to a wallet, for people and statistics.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::id::{HoldId, TransactionId, WalletId};
 use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::ledger::TransactionKind;
-use flysk_domain::platform::ledger::statistics::Spending;
+use flysk_domain::platform::ledger::statistics::{DaySpent, Totals};
 use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
@@ -135,27 +135,50 @@ pub async fn list_transactions(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// What a wallet spent and got back in a time, oldest first.
-pub async fn list_spendings(
+#[derive(sqlx::FromRow)]
+struct SpentRow {
+    on_day: NaiveDate,
+    account: String,
+    paid: i64,
+    returned: i64,
+    charges: i64,
+}
+
+/// What a wallet spent and got back in a time, by day and service. Days begin `offset_min` minutes before
+/// midnight UTC.
+pub async fn list_spent_by_day(
     conn: &mut Conn,
     wallet: WalletId,
-    from: DateTime<Utc>,
-    until: DateTime<Utc>,
-) -> StoreResult<Vec<Spending>> {
-    let rows: Vec<(DateTime<Utc>, String, i64)> = sqlx::query_as(
-        "SELECT t.created_at, e.account, e.amount_micro
+    (from, until): (DateTime<Utc>, DateTime<Utc>),
+    offset_min: i32,
+) -> StoreResult<Vec<DaySpent>> {
+    let rows: Vec<SpentRow> = sqlx::query_as(
+        "SELECT DATE(t.created_at + INTERVAL ? MINUTE) AS on_day, e.account,
+                CAST(SUM(GREATEST(e.amount_micro, 0)) AS SIGNED) AS paid,
+                CAST(SUM(GREATEST(-e.amount_micro, 0)) AS SIGNED) AS returned,
+                CAST(SUM(e.amount_micro > 0) AS SIGNED) AS charges
          FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
          WHERE t.wallet_id = ? AND t.created_at >= ? AND t.created_at < ? AND e.account LIKE 'spent:%'
-         ORDER BY t.created_at, t.id, e.line",
+         GROUP BY on_day, e.account ORDER BY on_day, e.account",
     )
+    .bind(offset_min)
     .bind(wallet.to_string())
     .bind(from)
     .bind(until)
     .fetch_all(conn)
     .await?;
-    let spending = |(at, account, amount): (DateTime<Utc>, String, i64)| {
-        let service = account.strip_prefix("spent:").unwrap_or(&account);
-        Ok(Spending { at, service: super::read("service", service)?, amount: MicroCoins(amount) })
-    };
-    rows.into_iter().map(spending).collect()
+    rows.iter().map(day_spent).collect()
+}
+
+fn day_spent(row: &SpentRow) -> StoreResult<DaySpent> {
+    let service = row.account.strip_prefix("spent:").unwrap_or(&row.account);
+    Ok(DaySpent {
+        day: row.on_day,
+        service: super::read("service", service)?,
+        totals: Totals {
+            paid: MicroCoins(row.paid),
+            returned: MicroCoins(row.returned),
+            charges: u64::try_from(row.charges).unwrap_or_default(),
+        },
+    })
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use flysk_domain::id::{HoldId, TransactionId, WalletId};
+use flysk_domain::id::{AccountId, HoldId, TransactionId, WalletId, WidgetId};
 use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::ledger::{Hold, HoldState};
-use sqlx::QueryBuilder;
+use sqlx::{FromRow as _, QueryBuilder, Row as _};
 
 use super::transactions;
 use crate::error::expect_one;
@@ -70,6 +70,27 @@ pub async fn find_hold(conn: &mut Conn, id: HoldId) -> StoreResult<Option<HoldRo
     query.push("id = ").push_bind(id.to_string());
     let row: Option<Row> = query.build_query_as().fetch_optional(conn).await?;
     row.map(TryInto::try_into).transpose()
+}
+
+/// A hold of one of a widget's accounts, and which account. Another widget's is not there for it.
+pub async fn find_hold_of_widget(
+    conn: &mut Conn,
+    widget: WidgetId,
+    id: HoldId,
+) -> StoreResult<Option<(HoldRow, AccountId)>> {
+    let row = sqlx::query(
+        "SELECT h.id, h.wallet_id, h.transaction_id, h.amount_micro, h.captured_micro, h.state, h.expires_at,
+                i.account_id
+         FROM ledger_holds h JOIN wallets w ON w.id = h.wallet_id JOIN installs i ON i.id = w.install_id
+         WHERE h.id = ? AND w.widget_id = ?",
+    )
+    .bind(id.to_string())
+    .bind(widget.to_string())
+    .fetch_optional(conn)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let account = AccountId(row.try_get("account_id")?);
+    Ok(Some((Row::from_row(&row)?.try_into()?, account)))
 }
 
 /// The named holds of a wallet, and those of it whose time is over.

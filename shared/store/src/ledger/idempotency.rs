@@ -7,7 +7,7 @@ use flysk_domain::id::WidgetId;
 use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
-use super::Answer;
+use super::{Answer, Outcome};
 use crate::{Conn, StoreResult};
 
 /// What a caller names its write with. Unique per widget; at most 120 ASCII characters, compared exactly.
@@ -24,6 +24,13 @@ pub struct IdempotencyKey {
 pub(super) struct Given {
     pub(super) body_hash: String,
     pub(super) answer: Answer,
+}
+
+impl Given {
+    /// What whoever uses the key again is told.
+    pub(super) fn outcome_for(&self, key: &IdempotencyKey) -> Outcome {
+        if self.body_hash == key.body_hash { Outcome::Replayed(self.answer) } else { Outcome::KeyReused }
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -49,6 +56,17 @@ pub(super) async fn load(
     let rows: Vec<Row> = query.build_query_as().fetch_all(conn).await?;
     let given = |row: Row| (row.idem_key, Given { body_hash: row.body_hash, answer: row.answer.0 });
     Ok(rows.into_iter().map(given).collect())
+}
+
+/// What a key was answered before: [`Outcome::Replayed`], [`Outcome::KeyReused`] if it was with another body,
+/// `None` if it is fresh. For who is about to refuse something before any wallet is locked.
+pub async fn find_answer(
+    conn: &mut Conn,
+    widget: WidgetId,
+    key: &IdempotencyKey,
+) -> StoreResult<Option<Outcome>> {
+    let given = load(conn, widget, &[key.text.as_str()]).await?;
+    Ok(given.into_values().next().map(|given| given.outcome_for(key)))
 }
 
 /// Keeps answers. [`crate::StoreError::Taken`] if another wallet's write used a key at the same time: run the

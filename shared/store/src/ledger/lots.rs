@@ -57,6 +57,33 @@ pub(super) async fn load(
     rows.into_iter().map(|row| Lot::try_from(row).map(|lot| (lot.id, lot))).collect()
 }
 
+/// At most `limit` lots of a wallet with coins left whose time is over between `from` and `until`, the soonest
+/// first.
+pub async fn list_expiring_lots(
+    conn: &mut Conn,
+    wallet: WalletId,
+    (from, until): (DateTime<Utc>, DateTime<Utc>),
+    limit: u32,
+) -> StoreResult<Vec<Lot>> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT id, origin, granted_micro, left_micro, expires_at, created_at FROM ledger_lots
+         WHERE wallet_id = ? AND left_micro > 0 AND expires_at > ? AND expires_at <= ?
+         ORDER BY expires_at, id LIMIT ?",
+    )
+    .bind(wallet.to_string())
+    .bind(from)
+    .bind(until)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Every lot of a wallet with coins left, in the order of their ids.
+pub async fn list_open_lots(conn: &mut Conn, wallet: WalletId) -> StoreResult<Vec<Lot>> {
+    Ok(load(conn, wallet, &[]).await?.into_values().collect())
+}
+
 /// Writes new lots, and what changed of known ones.
 pub(super) async fn save(
     conn: &mut Conn,

@@ -12,6 +12,7 @@
 
 mod apply;
 mod charges;
+mod customers;
 mod expiry;
 mod history;
 mod holds;
@@ -25,15 +26,20 @@ mod wallets;
 mod welcome;
 
 pub use apply::{Answer, Instruction, Outcome, apply};
-pub use expiry::list_wallets_to_sweep;
+pub use customers::{Customer, find_customer};
+pub use expiry::{has_something_over, list_wallets_to_sweep};
 pub use history::{
-    Cursor, HistoryFilter, TransactionRow, find_transaction, list_spendings, list_transactions,
+    Cursor, HistoryFilter, TransactionRow, find_transaction, list_spent_by_day, list_transactions,
 };
-pub use holds::{HoldRow, find_hold};
-pub use idempotency::{IdempotencyKey, prune_idempotency_keys};
-pub use prices::{insert_price_rule, list_price_rules_in_force};
+pub use holds::{HoldRow, find_hold, find_hold_of_widget};
+pub use idempotency::{IdempotencyKey, find_answer, prune_idempotency_keys};
+pub use lots::{list_expiring_lots, list_open_lots};
+pub use prices::{
+    PriceVersion, insert_price_rule, list_price_versions, list_prices_of, list_prices_of_widget,
+    next_price_version,
+};
 pub use teller::Teller;
-pub use verify::{Discrepancy, Proof, verify};
+pub use verify::{Discrepancy, Proof, prove, rules, verify};
 pub use wallets::{WalletRow, find_wallet, find_wallet_of_install, insert_wallet};
 pub use welcome::claim_welcome_bonus;
 

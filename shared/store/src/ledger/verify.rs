@@ -1,12 +1,14 @@
 //! The proof that the balances are what the entries say.
 
-use crate::{Conn, StoreResult};
+use sqlx::Connection as _;
+
+use crate::{Conn, Pool, StoreResult};
 
 /// One place where the books do not agree.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discrepancy {
     /// Which rule is broken.
-    pub rule: String,
+    pub rule: &'static str,
     /// Where: an id.
     pub place: String,
     /// What the entries say, micro-Flycoins.
@@ -26,44 +28,77 @@ pub struct Proof {
     pub discrepancies: Vec<Discrepancy>,
 }
 
-/// Each gives rule, place, what the entries prove, what is stored; and ends where a limit can follow.
-const RULES: [&str; 7] = [
+/// Each with its name. It gives place, what the entries prove, what is stored; and ends where a limit can follow.
+const RULES: [(&str, &str); 7] = [
     // A transaction's entries sum to zero, and there are some.
-    "SELECT 'transaction sums to zero' AS rule, t.id AS place, CAST(0 AS SIGNED) AS proven,
+    (
+        "transaction sums to zero",
+        "SELECT t.id AS place, CAST(0 AS SIGNED) AS proven,
             CAST(COALESCE(SUM(e.amount_micro), 0) AS SIGNED) AS stored
      FROM ledger_transactions t LEFT JOIN ledger_entries e ON e.transaction_id = t.id
      GROUP BY t.id HAVING COALESCE(SUM(e.amount_micro), 0) <> 0 OR COUNT(e.line) < 2",
-    "SELECT 'wallet available' AS rule, w.id AS place, CAST(COALESCE(e.total, 0) AS SIGNED) AS proven,
+    ),
+    (
+        "wallet available",
+        "SELECT w.id AS place, CAST(COALESCE(e.total, 0) AS SIGNED) AS proven,
             w.available_micro AS stored
      FROM wallets w LEFT JOIN (SELECT wallet_id, SUM(amount_micro) AS total FROM ledger_entries
                                WHERE account = 'available' GROUP BY wallet_id) e ON e.wallet_id = w.id
      WHERE COALESCE(e.total, 0) <> w.available_micro",
-    "SELECT 'wallet held' AS rule, w.id AS place, CAST(COALESCE(e.total, 0) AS SIGNED) AS proven,
+    ),
+    (
+        "wallet held",
+        "SELECT w.id AS place, CAST(COALESCE(e.total, 0) AS SIGNED) AS proven,
             w.held_micro AS stored
      FROM wallets w LEFT JOIN (SELECT wallet_id, SUM(amount_micro) AS total FROM ledger_entries
                                WHERE account = 'held' GROUP BY wallet_id) e ON e.wallet_id = w.id
      WHERE COALESCE(e.total, 0) <> w.held_micro",
-    "SELECT 'lot left' AS rule, l.id AS place, CAST(COALESCE(e.total, 0) AS SIGNED) AS proven,
+    ),
+    (
+        "lot left",
+        "SELECT l.id AS place, CAST(COALESCE(e.total, 0) AS SIGNED) AS proven,
             l.left_micro AS stored
      FROM ledger_lots l LEFT JOIN (SELECT lot_id, SUM(amount_micro) AS total FROM ledger_entries
                                    WHERE account = 'available' GROUP BY lot_id) e ON e.lot_id = l.id
      WHERE COALESCE(e.total, 0) <> l.left_micro",
-    "SELECT 'open holds' AS rule, w.id AS place, CAST(COALESCE(h.total, 0) AS SIGNED) AS proven,
+    ),
+    (
+        "open holds",
+        "SELECT w.id AS place, CAST(COALESCE(h.total, 0) AS SIGNED) AS proven,
             w.held_micro AS stored
      FROM wallets w LEFT JOIN (SELECT wallet_id, SUM(amount_micro) AS total FROM ledger_holds
                                WHERE state = 'open' GROUP BY wallet_id) h ON h.wallet_id = w.id
      WHERE COALESCE(h.total, 0) <> w.held_micro",
-    "SELECT 'charged' AS rule, c.transaction_id AS place, CAST(COALESCE(SUM(e.amount_micro), 0) AS SIGNED) AS proven,
+    ),
+    (
+        "charged",
+        "SELECT c.transaction_id AS place, CAST(COALESCE(SUM(e.amount_micro), 0) AS SIGNED) AS proven,
             c.charged_micro AS stored
      FROM ledger_charges c LEFT JOIN ledger_entries e
          ON e.transaction_id = c.transaction_id AND e.account LIKE 'spent:%'
      GROUP BY c.transaction_id, c.charged_micro HAVING COALESCE(SUM(e.amount_micro), 0) <> c.charged_micro",
-    "SELECT 'refunded' AS rule, c.transaction_id AS place,
+    ),
+    (
+        "refunded",
+        "SELECT c.transaction_id AS place,
             CAST(-COALESCE(SUM(e.amount_micro), 0) AS SIGNED) AS proven, c.refunded_micro AS stored
      FROM ledger_charges c LEFT JOIN ledger_transactions t ON t.reverses_id = c.transaction_id
          LEFT JOIN ledger_entries e ON e.transaction_id = t.id AND e.account LIKE 'spent:%'
      GROUP BY c.transaction_id, c.refunded_micro HAVING -COALESCE(SUM(e.amount_micro), 0) <> c.refunded_micro",
+    ),
 ];
+
+/// [`verify`] over one moment, on a connection of its own: nothing that is written meanwhile disturbs it, and it
+/// locks nothing.
+pub async fn prove(pool: &Pool, limit: u32) -> StoreResult<Proof> {
+    let mut conn = pool.acquire().await?;
+    // For the next transaction only; the session stays as it is.
+    sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut *conn).await?;
+    let mut tx = conn.begin().await?;
+    let proof = verify(&mut tx, limit).await?;
+    tx.rollback().await?;
+    Ok(proof)
+}
 
 /// Proves all wallets; tells at most `limit` discrepancies of each rule.
 ///
@@ -75,11 +110,17 @@ pub async fn verify(conn: &mut Conn, limit: u32) -> StoreResult<Proof> {
         wallets: sqlx::query_scalar("SELECT COUNT(*) FROM wallets").fetch_one(&mut *conn).await?,
         discrepancies: Vec::new(),
     };
-    for rule in RULES {
-        let sql = format!("{rule} ORDER BY place LIMIT ?");
-        let found: Vec<Discrepancy> =
+    for (rule, sql) in RULES {
+        let sql = format!("{sql} ORDER BY place LIMIT ?");
+        let found: Vec<(String, i64, i64)> =
             sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(limit).fetch_all(&mut *conn).await?;
-        proof.discrepancies.extend(found);
+        let told = |(place, proven, stored)| Discrepancy { rule, place, proven, stored };
+        proof.discrepancies.extend(found.into_iter().map(told));
     }
     Ok(proof)
+}
+
+/// What is proven, by the names discrepancies carry.
+pub fn rules() -> impl Iterator<Item = &'static str> {
+    RULES.into_iter().map(|(rule, _)| rule)
 }

@@ -29,7 +29,7 @@ async fn a_call_is_held_captured_and_refunded(options: MySqlPoolOptions, connect
     drop(conn);
     assert_eq!(bank.run(wallet, Command::Release { hold }).await, Outcome::Refused(Refusal::HoldEnded));
 
-    let refund = |amount| Command::Refund { charge: paid.transaction, amount: MicroCoins(amount) };
+    let refund = |amount| Command::Refund { charge: paid.transaction, amount: Some(MicroCoins(amount)) };
     bank.done(wallet, refund(100)).await;
     assert_eq!(bank.run(wallet, refund(21)).await, Outcome::Refused(Refusal::MoreThanCharged));
     bank.done(wallet, refund(20)).await;
@@ -135,7 +135,7 @@ async fn a_changed_row_is_found_by_the_proof(options: MySqlPoolOptions, connect:
     let wallet = bank.wallet().await;
     bank.done(wallet, bank.credit(100, None)).await;
     let paid = bank.done(wallet, charge(60)).await;
-    bank.done(wallet, Command::Refund { charge: paid.transaction, amount: MicroCoins(5) }).await;
+    bank.done(wallet, Command::Refund { charge: paid.transaction, amount: Some(MicroCoins(5)) }).await;
     let (_, place) = bank.hold(10, Duration::hours(1));
     bank.done(wallet, place).await;
     for (tamper, mend, rules) in [
@@ -167,7 +167,7 @@ async fn a_changed_row_is_found_by_the_proof(options: MySqlPoolOptions, connect:
         ),
     ] {
         sqlx::query(tamper).execute(&bank.pool).await.unwrap();
-        let found: Vec<String> = bank.discrepancies().await.into_iter().map(|found| found.rule).collect();
+        let found: Vec<&str> = bank.discrepancies().await.into_iter().map(|found| found.rule).collect();
         assert_eq!(found, rules, "{tamper}");
         sqlx::query(mend).execute(&bank.pool).await.unwrap();
         assert_eq!(bank.discrepancies().await, [], "{mend}");
@@ -185,7 +185,7 @@ async fn a_neighbours_hold_and_charge_are_not_there(options: MySqlPoolOptions, c
     bank.done(theirs, place.clone()).await;
     let paid = bank.done(theirs, charge(10)).await;
     assert_eq!(bank.run(mine, Command::Release { hold }).await, Outcome::Refused(Refusal::UnknownHold));
-    let refund = Command::Refund { charge: paid.transaction, amount: MicroCoins(1) };
+    let refund = Command::Refund { charge: paid.transaction, amount: Some(MicroCoins(1)) };
     assert_eq!(bank.run(mine, refund).await, Outcome::Refused(Refusal::UnknownCharge));
     // An id that is taken elsewhere fails the whole transaction and overwrites nothing.
     let taken = bank.apply(mine, &[bank.instruction(place)]).await;

@@ -1,10 +1,10 @@
 //! Pages, statistics, prices.
 
-use chrono::{Duration, FixedOffset};
+use chrono::Duration;
 use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::ledger::price::{PriceRule, Tariff};
-use flysk_domain::platform::ledger::statistics::{Period, group};
-use flysk_domain::platform::ledger::{Command, TransactionKind};
+use flysk_domain::platform::ledger::statistics::DaySpent;
+use flysk_domain::platform::ledger::{Command, Service, TransactionKind};
 use flysk_store::ledger::{self, Cursor, HistoryFilter, Instruction};
 use serde_json::json;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
@@ -47,23 +47,33 @@ async fn pages_follow_each_other_without_gaps(options: MySqlPoolOptions, connect
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn statistics_come_from_the_entries(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
+async fn statistics_come_from_the_entries_by_the_customers_day(
+    options: MySqlPoolOptions,
+    connect: MySqlConnectOptions,
+) {
     let bank = Bank::open(options, connect).await;
     let wallet = bank.wallet().await;
+    // Half past ten in the evening of 31 October: already November in Moscow.
+    bank.clock.set("2026-10-31T22:30:00Z".parse().unwrap());
     let began = bank.now();
     bank.done(wallet, bank.credit(100, None)).await;
     let paid = bank.done(wallet, charge(30)).await;
-    bank.done(wallet, Command::Refund { charge: paid.transaction, amount: MicroCoins(10) }).await;
+    bank.clock.advance(Duration::hours(3));
+    bank.done(wallet, charge(7)).await;
+    bank.done(wallet, Command::Refund { charge: paid.transaction, amount: Some(MicroCoins(10)) }).await;
     let mut conn = bank.pool.acquire().await.unwrap();
     let until = bank.now() + Duration::seconds(1);
-    let spendings = ledger::list_spendings(&mut conn, wallet, began, until).await.unwrap();
-    let groups = group(spendings, Period::Month, FixedOffset::east_opt(3 * 3600).unwrap()).unwrap();
-    let totals = groups.values().next().unwrap();
-    assert_eq!((totals.paid, totals.returned, totals.charges), (MicroCoins(30), MicroCoins(10), 1));
-    assert_eq!(
-        ledger::list_spendings(&mut conn, wallet, until, until + Duration::days(1)).await.unwrap(),
-        []
-    );
+    let mut days = async |offset| {
+        let spent = ledger::list_spent_by_day(&mut conn, wallet, (began, until), offset).await.unwrap();
+        let told = |one: DaySpent| {
+            (one.day.to_string(), one.totals.paid.0, one.totals.returned.0, one.totals.charges)
+        };
+        spent.into_iter().map(told).collect::<Vec<_>>()
+    };
+    assert_eq!(days(180).await, [("2026-11-01".to_owned(), 37, 10, 2)]);
+    assert_eq!(days(0).await, [("2026-10-31".to_owned(), 30, 0, 1), ("2026-11-01".to_owned(), 7, 10, 1)]);
+    let later = (until, until + Duration::days(1));
+    assert_eq!(ledger::list_spent_by_day(&mut conn, wallet, later, 0).await.unwrap(), []);
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
@@ -73,16 +83,33 @@ async fn a_new_price_is_a_new_version_from_its_moment_on(
 ) {
     let bank = Bank::open(options, connect).await;
     let mut conn = bank.pool.acquire().await.unwrap();
-    let first = PriceRule::recognition().unwrap();
-    let tariff = Tariff::PerMinute { rate: MicroCoins(3_000_000), at_least_s: 15 };
-    let second = PriceRule { version: 2, tariff, ..first.clone() };
-    let summary = PriceRule::summary().unwrap();
+    let minute = |rate| Tariff::PerMinute { rate: MicroCoins(rate), at_least_s: 15 };
+    let service: Service = "acme.listening".parse().unwrap();
+    let first = PriceRule { service: service.clone(), version: 1, tariff: minute(2_500_000) };
+    let second = PriceRule { version: 2, tariff: minute(3_000_000), ..first.clone() };
+    let piece = Tariff::PerPiece { rate: MicroCoins(1) };
+    let other = PriceRule { service: "acme.summary".parse().unwrap(), version: 1, tariff: piece };
+    let both = [service, other.service.clone()];
     let (now, tomorrow) = (bank.now(), bank.now() + Duration::days(1));
     ledger::insert_price_rule(&mut conn, &first, now, now).await.unwrap();
     ledger::insert_price_rule(&mut conn, &second, tomorrow, now).await.unwrap();
-    ledger::insert_price_rule(&mut conn, &summary, now, now).await.unwrap();
+    ledger::insert_price_rule(&mut conn, &other, now, now).await.unwrap();
     assert!(ledger::insert_price_rule(&mut conn, &second, now, now).await.is_err());
-    assert_eq!(ledger::list_price_rules_in_force(&mut conn, now).await.unwrap(), [first, summary.clone()]);
-    assert_eq!(ledger::list_price_rules_in_force(&mut conn, tomorrow).await.unwrap(), [second, summary]);
-    assert_eq!(ledger::list_price_rules_in_force(&mut conn, now - Duration::days(1)).await.unwrap(), []);
+    let mut at = async |moment| ledger::list_prices_of(&mut conn, &both, moment).await.unwrap();
+    assert_eq!(at(now).await, [first, other.clone()]);
+    assert_eq!(at(tomorrow).await, [second, other]);
+    assert_eq!(at(now - Duration::days(1)).await, []);
+}
+
+/// What the schema brings is what the domain says, so that nobody reads one and is charged the other.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn flysenses_default_prices_come_with_the_schema(
+    options: MySqlPoolOptions,
+    connect: MySqlConnectOptions,
+) {
+    let bank = Bank::open(options, connect).await;
+    let mut conn = bank.pool.acquire().await.unwrap();
+    let defaults = [PriceRule::recognition().unwrap(), PriceRule::summary().unwrap()];
+    let services = defaults.clone().map(|rule| rule.service);
+    assert_eq!(ledger::list_prices_of(&mut conn, &services, bank.now()).await.unwrap(), defaults);
 }

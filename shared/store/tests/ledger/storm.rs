@@ -153,8 +153,10 @@ impl Weather {
             38..58 => Some(bank.hold(amount, lives).1),
             58..72 => recent(&known.holds, dice).map(|hold| Command::Capture { hold, lines: lines(amount) }),
             72..80 => recent(&known.holds, dice).map(|hold| Command::Release { hold }),
-            80..92 => recent(&known.charges, dice)
-                .map(|charge| Command::Refund { charge, amount: MicroCoins(amount) }),
+            80..92 => recent(&known.charges, dice).map(|charge| Command::Refund {
+                charge,
+                amount: (amount % 8 != 0).then_some(MicroCoins(amount)),
+            }),
             92..95 => recent(&known.lots, dice)
                 .map(|lot| Command::Withdraw { lots: vec![lot], amount: MicroCoins(amount) }),
             _ => {

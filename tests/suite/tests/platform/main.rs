@@ -4,12 +4,16 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what went wrong by failing")]
 
 mod callback;
+mod charges;
 mod doors;
 mod events;
 mod gateway;
+mod holds;
 mod house;
 mod lifecycle;
 mod refusals;
 mod rotation;
 mod settings;
+mod till;
 mod vault;
+mod wallets;

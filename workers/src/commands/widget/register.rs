@@ -50,7 +50,7 @@ impl Register {
             client_secret: client_secret.context("give --client-secret-env or --client-secret-stdin")?,
             redirect_uri: self.redirect_uri,
         };
-        let changes = self.settings.changes()?;
+        let changes = self.settings.changes(&wanted.code)?;
         let (outbox, vault) = open(config).await?;
         let mut tx = outbox.pool().begin().await?;
         let issued = vault.register(&mut tx, &wanted).await?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
+use flysk_domain::platform::billing::BillingSettings;
 use flysk_domain::platform::delivery::{LONGEST_DELAY_S, MOST_RETRIES};
 use flysk_domain::platform::lifecycle::EventKind;
 use flysk_store::platform::widgets::{self, Changes};
@@ -36,7 +37,7 @@ pub(super) struct Settings {
     /// Use is paid in Flycoins.
     #[arg(long, value_name = "true|false")]
     uses_flycoins: Option<bool>,
-    /// A file with the rest of the billing settings (a JSON object); `none` for none.
+    /// A file with the billing settings, as docs/flycoins.md tells; `none` for none.
     #[arg(long, value_name = "FILE")]
     billing: Option<PathBuf>,
     /// Days of free trial.
@@ -46,7 +47,7 @@ pub(super) struct Settings {
 
 impl Settings {
     /// The same for the store, checked.
-    pub(super) fn changes(&self) -> anyhow::Result<Changes> {
+    pub(super) fn changes(&self, code: &str) -> anyhow::Result<Changes> {
         let event_url = match self.event_url.as_deref() {
             Some("none") => Some(None),
             Some(url) => Some(Some(checked_url(url)?)),
@@ -57,7 +58,9 @@ impl Settings {
             jsonschema::validator_for(schema).context("the settings schema is none")?;
         }
         let billing = self.billing.as_deref().map(read_json).transpose()?;
-        ensure!(billing.iter().flatten().all(Value::is_object), "billing settings are a JSON object");
+        if let Some(Some(billing)) = &billing {
+            BillingSettings::read(billing, code)?;
+        }
         Ok(Changes {
             event_url,
             event_urls: self.event_urls()?.map(Some),
@@ -106,8 +109,11 @@ impl Update {
         if let Some(uri) = &self.redirect_uri {
             check_redirect_uri(uri)?;
         }
-        let changes =
-            Changes { name: self.name, redirect_uri: self.redirect_uri, ..self.settings.changes()? };
+        let changes = Changes {
+            name: self.name,
+            redirect_uri: self.redirect_uri,
+            ..self.settings.changes(&self.code)?
+        };
         let (outbox, _) = open(config).await?;
         let mut conn = outbox.pool().acquire().await?;
         let widget = find(&mut conn, &self.code).await?;

@@ -22,6 +22,11 @@ impl Service {
     /// Summary of a call, by the piece.
     pub const SUMMARY: &'static str = "flysense.summary";
 
+    /// Whether it is a service of the widget `code`: its first part is the widget's code.
+    pub fn is_of(&self, code: &str) -> bool {
+        self.0.split_once('.').is_some_and(|(widget, _)| widget == code)
+    }
+
     /// The code.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -137,6 +142,8 @@ mod tests {
         for code in ["", "spent:", "spent:A", "spent:a..b", "wallet"] {
             assert!(code.parse::<Account>().is_err(), "{code}");
         }
+        let service: Service = "flysense.recognition".parse().unwrap();
+        assert!(service.is_of("flysense") && !service.is_of("fly") && !service.is_of("flysense.recognition"));
         assert!("x".repeat(49).parse::<Service>().is_err());
     }
 }

@@ -89,6 +89,11 @@ impl Charge {
         Ok(MicroCoins::total(self.parts.iter().map(|part| part.returned))?)
     }
 
+    /// How many can still come back.
+    pub fn left(&self) -> Result<MicroCoins, Refusal> {
+        Ok(self.paid()?.minus(self.returned()?)?)
+    }
+
     /// Gives `amount` back: to the lots in reverse order of taking, so that coins that live longest return
     /// first, and off the services in reverse order of the receipt.
     pub(super) fn give_back(&mut self, amount: MicroCoins) -> Result<GivenBack, Refusal> {

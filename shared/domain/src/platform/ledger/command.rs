@@ -70,8 +70,8 @@ pub enum Command {
     Refund {
         /// The transaction that charged.
         charge: TransactionId,
-        /// How many.
-        amount: MicroCoins,
+        /// How many; all that has not come back yet if not said.
+        amount: Option<MicroCoins>,
     },
     /// Unspent coins of a purchase are taken back because its money is returned.
     Withdraw {

@@ -34,6 +34,15 @@ impl Origin {
         }
     }
 
+    /// What people read, in Russian.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Bonus => "Бонус",
+            Self::Compensation => "Компенсация",
+            Self::Package => "Покупка",
+        }
+    }
+
     /// Reads the code.
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.code() == code)

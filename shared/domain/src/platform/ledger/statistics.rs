@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, Utc};
+use chrono::{Datelike, Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use super::Service;
 use crate::money::{MicroCoins, OutOfRange};
 
-/// How long a period is. Periods begin at midnight in the customer's time zone.
+/// How long a period is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Period {
@@ -21,9 +21,8 @@ pub enum Period {
 }
 
 impl Period {
-    /// The first day of the period a moment lies in.
-    pub fn start_of(self, moment: DateTime<Utc>, zone: FixedOffset) -> NaiveDate {
-        let day = moment.with_timezone(&zone).date_naive();
+    /// The first day of the period a day lies in.
+    pub fn start_of(self, day: NaiveDate) -> NaiveDate {
         match self {
             Self::Day => day,
             Self::Week => {
@@ -34,18 +33,7 @@ impl Period {
     }
 }
 
-/// One movement on an account of spending: positive when paid, negative when it came back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spending {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// On what.
-    pub service: Service,
-    /// How much.
-    pub amount: MicroCoins,
-}
-
-/// What one service cost in one period.
+/// What one service cost in some time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Paid.
@@ -56,21 +44,37 @@ pub struct Totals {
     pub charges: u64,
 }
 
-/// Groups movements by period and service, in order of both. A refund counts in the period it happened in.
+impl Totals {
+    /// The sum.
+    pub fn plus(self, other: Self) -> Result<Self, OutOfRange> {
+        Ok(Self {
+            paid: self.paid.plus(other.paid)?,
+            returned: self.returned.plus(other.returned)?,
+            charges: self.charges.checked_add(other.charges).ok_or(OutOfRange)?,
+        })
+    }
+}
+
+/// What one service cost on one day. Days begin at midnight where the customer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaySpent {
+    /// Which day.
+    pub day: NaiveDate,
+    /// Which service.
+    pub service: Service,
+    /// How much. A refund counts on the day it happened.
+    pub totals: Totals,
+}
+
+/// Groups days into periods, in order of period and service.
 pub fn group(
-    spendings: impl IntoIterator<Item = Spending>,
+    days: impl IntoIterator<Item = DaySpent>,
     period: Period,
-    zone: FixedOffset,
 ) -> Result<BTreeMap<(NaiveDate, Service), Totals>, OutOfRange> {
     let mut groups: BTreeMap<(NaiveDate, Service), Totals> = BTreeMap::new();
-    for Spending { at, service, amount } in spendings {
-        let totals = groups.entry((period.start_of(at, zone), service)).or_default();
-        if amount.is_positive() {
-            totals.paid = totals.paid.plus(amount)?;
-            totals.charges += 1;
-        } else {
-            totals.returned = totals.returned.plus(amount.negated()?)?;
-        }
+    for DaySpent { day, service, totals } in days {
+        let group = groups.entry((period.start_of(day), service)).or_default();
+        *group = group.plus(totals)?;
     }
     Ok(groups)
 }
@@ -79,47 +83,36 @@ pub fn group(
 mod tests {
     use super::*;
 
-    fn moscow() -> FixedOffset {
-        FixedOffset::east_opt(3 * 3600).unwrap()
-    }
-
-    fn at(text: &str) -> DateTime<Utc> {
-        text.parse().unwrap()
-    }
-
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap()
     }
 
     #[test]
-    fn periods_begin_at_the_customers_midnight() {
-        let late = at("2026-10-31T22:30:00Z"); // a Sunday, 1 November, in Moscow
-        assert_eq!(Period::Day.start_of(late, moscow()), day("2026-11-01"));
-        assert_eq!(Period::Week.start_of(late, moscow()), day("2026-10-26"));
-        assert_eq!(Period::Month.start_of(late, moscow()), day("2026-11-01"));
+    fn weeks_begin_on_mondays_and_months_on_the_first() {
+        let sunday = day("2026-11-01");
+        assert_eq!(Period::Day.start_of(sunday), sunday);
+        assert_eq!(Period::Week.start_of(sunday), day("2026-10-26"));
+        assert_eq!(Period::Month.start_of(day("2026-11-30")), sunday);
     }
 
     #[test]
-    fn refunds_are_told_apart_from_charges() {
-        let spent = |moment: &str, service: &str, amount| Spending {
-            at: at(moment),
+    fn days_add_up_to_periods_by_service() {
+        let spent = |at: &str, service: &str, paid, returned, charges| DaySpent {
+            day: day(at),
             service: service.parse().unwrap(),
-            amount: MicroCoins(amount),
+            totals: Totals { paid: MicroCoins(paid), returned: MicroCoins(returned), charges },
         };
-        let groups = group(
-            [
-                spent("2026-11-02T10:00:00Z", "a", 5),
-                spent("2026-11-03T10:00:00Z", "a", 7),
-                spent("2026-11-03T11:00:00Z", "a", -2),
-                spent("2026-12-01T11:00:00Z", "b", 1),
-            ],
-            Period::Month,
-            moscow(),
-        )
-        .unwrap();
-        let totals: Vec<_> = groups.into_iter().collect();
-        let expected = Totals { paid: MicroCoins(12), returned: MicroCoins(2), charges: 2 };
-        assert_eq!(totals[0], ((day("2026-11-01"), "a".parse().unwrap()), expected));
-        assert_eq!(totals[1].0.0, day("2026-12-01"));
+        let days = [
+            spent("2026-11-02", "a", 5, 0, 1),
+            spent("2026-11-03", "a", 7, 2, 2),
+            spent("2026-11-03", "b", 1, 0, 1),
+            spent("2026-12-01", "a", 1, 0, 1),
+        ];
+        let groups: Vec<_> = group(days, Period::Month).unwrap().into_iter().collect();
+        let november = Totals { paid: MicroCoins(12), returned: MicroCoins(2), charges: 3 };
+        assert_eq!(groups[0], ((day("2026-11-01"), "a".parse().unwrap()), november));
+        assert_eq!((groups.len(), groups[2].0.0), (3, day("2026-12-01")));
+        let most = spent("2026-11-02", "a", i64::MAX, 0, 1);
+        assert_eq!(group([most.clone(), most], Period::Day), Err(OutOfRange));
     }
 }

@@ -214,11 +214,16 @@ impl Wallet {
         &mut self,
         id: TransactionId,
         charge: TransactionId,
-        amount: MicroCoins,
+        amount: Option<MicroCoins>,
         now: DateTime<Utc>,
     ) -> Result<Posting, Refusal> {
-        positive(amount)?;
         let charge = self.charges.get_mut(&charge).ok_or(Refusal::UnknownCharge)?;
+        let amount = match amount {
+            Some(amount) => amount,
+            // Nothing is left of it: who asks for the rest asks for more than was charged.
+            None => Some(charge.left()?).filter(|left| left.is_positive()).ok_or(Refusal::MoreThanCharged)?,
+        };
+        positive(amount)?;
         let back_to = charge.give_back(amount)?;
         let mut posting = Posting::new(id, TransactionKind::Refund, now);
         posting.reverses = Some(charge.id);

@@ -1,0 +1,217 @@
+//! Estimates, charges and refunds, over HTTP.
+
+use chrono::TimeDelta;
+use flysk_simulators::amocrm::Amocrm;
+use flysk_suite::stand::{ACCOUNT, CLIENT_ID};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use sqlx::MySqlPool;
+use tokio::task::JoinSet;
+
+use super::house::House;
+use super::till::{BONUS, FLYCOINS, Till, seconds_of, use_flycoins};
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_estimate_and_a_charge_name_the_same_price(pool: MySqlPool) {
+    let till = Till::open(pool).await;
+    let lines = json!([
+        { "service": "flysense.recognition", "quantity": 16 },
+        { "service": "flysense.summary", "quantity": 1 },
+    ]);
+    let wanted = json!({ "account_id": ACCOUNT, "lines": lines });
+    let (status, estimate) =
+        till.house.backend(Method::POST, &format!("{FLYCOINS}/estimate"), Some(wanted.clone())).await;
+    assert_eq!(status, StatusCode::OK, "{estimate}");
+    assert_eq!(
+        estimate,
+        json!({
+            "lines": [
+                {
+                    "service": "flysense.recognition", "version": 1,
+                    "tariff": { "kind": "per_minute", "rate_micro": 2_500_000, "at_least_s": 15 },
+                    "unit": "second", "quantity": 16, "billed": 16, "rounding": "half_up", "amount_micro": 666_667,
+                },
+                {
+                    "service": "flysense.summary", "version": 1,
+                    "tariff": { "kind": "per_piece", "rate_micro": 1_000_000, "at_least_s": null },
+                    "unit": "piece", "quantity": 1, "billed": 1, "rounding": "exact", "amount_micro": 1_000_000,
+                },
+            ],
+            "total_micro": 1_666_667, "available_micro": BONUS, "covered": true,
+        })
+    );
+    let charged = till.write("/charges", wanted).await;
+    assert_eq!((charged.status, charged.replayed), (StatusCode::CREATED, false), "{charged:?}");
+    assert_eq!(charged.body["receipt"], estimate["lines"]);
+    assert_eq!(charged.micro("charged_micro"), 1_666_667);
+    assert_eq!(till.balance().await, (BONUS - 1_666_667, 0));
+    till.close().await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_repeated_charge_is_given_its_first_answer(pool: MySqlPool) {
+    let till = Till::open(pool).await;
+    let first = till.write_as("call-17", "/charges", seconds_of(60)).await;
+    assert_eq!(first.status, StatusCode::CREATED, "{first:?}");
+    let _ = till.charge(60).await;
+    let reordered = json!({ "lines": seconds_of(60)["lines"], "account_id": ACCOUNT });
+    let again = till.write_as("call-17", "/charges", reordered).await;
+    assert_eq!((again.status, again.replayed, &again.body), (first.status, true, &first.body));
+    let other = till.write_as("call-17", "/charges", seconds_of(61)).await;
+    assert_eq!(other.problem(), (422, "idempotency_key_reused"));
+    let refund = json!({ "account_id": ACCOUNT, "transaction_id": first.text("transaction_id") });
+    let other = till.write_as("call-17", "/refunds", refund).await;
+    assert_eq!(other.problem(), (422, "idempotency_key_reused"));
+    // Nor does it matter that the widget may not charge any more.
+    switch(&till, false).await;
+    let again = till.write_as("call-17", "/charges", seconds_of(60)).await;
+    assert_eq!((again.replayed, &again.body), (true, &first.body));
+    assert_eq!(till.write_as("call-17", "/charges", seconds_of(61)).await.problem().0, 422);
+    assert_eq!(till.balance().await.0, BONUS - 5_000_000);
+    till.close().await;
+}
+
+async fn switch(till: &Till, on: bool) {
+    till.house.advance(TimeDelta::seconds(1));
+    let body = json!({ "account_id": ACCOUNT, "on": on });
+    let (status, _) = till.house.backend(Method::PUT, "/v1/backend/switch", Some(body)).await;
+    assert_eq!(status, StatusCode::OK);
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_charge_that_cannot_be_says_why_and_moves_nothing(pool: MySqlPool) {
+    let till = Till::open(pool).await;
+    let line = |service: &str, quantity: Value| json!({ "account_id": ACCOUNT, "lines": [{ "service": service, "quantity": quantity }] });
+    for (body, problem) in [
+        (line("flysense.recognition", json!(1_000_000)), (402, "insufficient_balance")),
+        (line("flysense.recognition", json!(0)), (400, "invalid_request")),
+        (line("flysense.recognition", json!(-1)), (400, "invalid_request")),
+        (line("flysense.recognition", json!(1.5)), (400, "invalid_request")),
+        (line("flysense.recognition", json!(u64::MAX)), (400, "invalid_request")),
+        (line("flysense.translation", json!(1)), (400, "unknown_service")),
+        (line("acme.recognition", json!(1)), (400, "unknown_service")),
+        (line("Flysense!", json!(1)), (400, "unknown_service")),
+        (json!({ "account_id": ACCOUNT, "lines": [] }), (400, "invalid_request")),
+        (json!({ "account_id": ACCOUNT }), (400, "invalid_request")),
+        (json!({ "account_id": 404, "lines": seconds_of(1)["lines"] }), (404, "install_not_found")),
+    ] {
+        let refused = till.write("/charges", body.clone()).await;
+        assert_eq!(refused.problem(), problem, "{body}: {}", refused.body);
+    }
+    let long = "x".repeat(121);
+    for (key, problem) in [
+        (None, "idempotency_key_missing"),
+        (Some(""), "invalid_request"),
+        (Some("two words"), "invalid_request"),
+        (Some(long.as_str()), "invalid_request"),
+    ] {
+        let refused = till.send(&till.house.project_token, key, "/charges", seconds_of(1)).await;
+        assert_eq!(refused.problem(), (400, problem), "{key:?}");
+    }
+    let detail = till.charge(1_000_000).await.text("detail");
+    assert_eq!(detail, "41666.666667 Flycoins are needed, 100.000000 are available");
+    assert_eq!(till.balance().await, (BONUS, 0));
+    till.close().await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_refund_gives_back_a_part_then_the_rest_and_no_more(pool: MySqlPool) {
+    let till = Till::open(pool).await;
+    let charge = till.charge(60).await.text("transaction_id");
+    let refund = |amount: Option<i64>| {
+        let mut body = json!({ "account_id": ACCOUNT, "transaction_id": charge, "reference": "сбой" });
+        if let Some(amount) = amount {
+            body["amount_micro"] = json!(amount);
+        }
+        body
+    };
+    let part = till.write_as("back-1", "/refunds", refund(Some(1_000_000))).await;
+    assert_eq!((part.status, part.micro("refunded_micro")), (StatusCode::CREATED, 1_000_000), "{part:?}");
+    let more = till.write("/refunds", refund(Some(1_500_001))).await;
+    assert_eq!(more.problem(), (409, "more_than_charged"));
+    let rest = till.write_as("back-2", "/refunds", refund(None)).await;
+    assert_eq!((rest.micro("refunded_micro"), rest.micro("available_micro")), (1_500_000, BONUS));
+    assert_eq!(till.write("/refunds", refund(None)).await.problem(), (409, "more_than_charged"));
+    let again = till.write_as("back-2", "/refunds", refund(None)).await;
+    assert_eq!((again.replayed, &again.body), (true, &rest.body));
+    for id in ["ltx_01ARZ3NDEKTSV4RRFFQ69G5FAV", "nonsense"] {
+        let body = json!({ "account_id": ACCOUNT, "transaction_id": id });
+        assert_eq!(till.write("/refunds", body).await.problem(), (404, "unknown_charge"));
+    }
+    for amount in [0, -1] {
+        assert_eq!(till.write("/refunds", refund(Some(amount))).await.problem(), (400, "invalid_request"));
+    }
+    till.close().await;
+}
+
+/// An account that took the widget out owes nothing new, and gets back what is its own.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_uninstalled_account_is_not_charged_but_can_be_settled_with(pool: MySqlPool) {
+    let till = Till::open(pool).await;
+    let charge = till.charge(60).await.text("transaction_id");
+    let held = till.write("/holds", hold_of(60)).await.text("hold_id");
+    let kept = till.write("/holds", hold_of(60)).await.text("hold_id");
+    uninstall(&till.house).await;
+    assert_eq!(till.house.status().await, "uninstalled");
+    assert_eq!(till.charge(1).await.problem(), (409, "install_not_active"));
+    assert_eq!(till.write("/holds", hold_of(1)).await.problem(), (409, "install_not_active"));
+    let lines = json!({ "lines": seconds_of(30)["lines"] });
+    assert_eq!(till.write(&format!("/holds/{held}/capture"), lines).await.status, StatusCode::OK);
+    assert_eq!(till.write(&format!("/holds/{kept}/release"), json!({})).await.status, StatusCode::OK);
+    let refund = json!({ "account_id": ACCOUNT, "transaction_id": charge });
+    assert_eq!(till.write("/refunds", refund).await.status, StatusCode::CREATED);
+    assert_eq!(till.balance().await, (BONUS - 1_250_000, 0));
+    till.close().await;
+}
+
+fn hold_of(seconds: u64) -> Value {
+    let mut body = seconds_of(seconds);
+    body["expires_in_s"] = json!(3_600);
+    body
+}
+
+async fn uninstall(house: &House) {
+    house.advance(TimeDelta::minutes(1));
+    let amocrm: &Amocrm = &house.amocrm.state;
+    amocrm.disable(CLIENT_ID, ACCOUNT, false).await.unwrap();
+    for _ in 0..6 {
+        house.run_due_jobs().await;
+        house.advance(TimeDelta::minutes(1));
+    }
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_widget_without_flycoins_charges_nothing(pool: MySqlPool) {
+    let till = Till::at(House::installed(pool).await);
+    assert_eq!(till.charge(1).await.problem(), (409, "flycoins_not_used"));
+    // An operator switches them on: the install that was there before gets its wallet and bonus when first needed.
+    use_flycoins(&till.house).await;
+    assert_eq!(till.charge(60).await.micro("available_micro"), BONUS - 2_500_000);
+    till.close().await;
+}
+
+/// Forty charges of ten Flycoins race for a hundred, each sent twice under its key.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn charges_that_race_never_take_more_than_there_is(pool: MySqlPool) {
+    let till = Till::open(pool).await;
+    let mut racers = JoinSet::new();
+    for number in 0..80 {
+        let till = till.clone();
+        racers.spawn(async move {
+            till.write_as(&format!("race-{}", number / 2), "/charges", seconds_of(240)).await
+        });
+    }
+    let mut charged = std::collections::BTreeSet::new();
+    while let Some(answer) = racers.join_next().await {
+        let answer = answer.unwrap();
+        match answer.status.as_u16() {
+            201 => {
+                charged.insert(answer.text("transaction_id"));
+                assert!(answer.micro("available_micro") >= 0);
+            }
+            status => assert_eq!((status, answer.problem().1), (402, "insufficient_balance")),
+        }
+    }
+    assert_eq!((charged.len(), till.balance().await), (10, (0, 0)));
+    till.close().await;
+}

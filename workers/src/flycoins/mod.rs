@@ -1,0 +1,4 @@
+//! The ledger of Flycoins.
+
+mod expire_holds;
+mod verify_ledger;
