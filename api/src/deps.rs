@@ -18,6 +18,7 @@ use sqlx::pool::PoolConnection;
 
 use crate::config::Config;
 use crate::flysense::Recordings;
+use crate::known::Known;
 use crate::problem::Problem;
 
 /// Stores, keys and clients that handlers share. Clones share everything.
@@ -39,6 +40,8 @@ pub struct Deps {
     pub(crate) recordings: Option<Arc<Recordings>>,
     /// What the process was configured with.
     pub config: Arc<Config>,
+    /// What is answered from memory.
+    pub(crate) known: Known,
     /// Redis, whenever it is there: everything that is durable works without.
     pub redis: ConnectionManager,
 }
@@ -60,10 +63,10 @@ impl Deps {
             connect_redis_when_there(config.redis.url.expose_secret(), config.redis.response_timeout)?;
         let waker = Waker::new(redis.clone(), Keys::new(config.redis.prefix.clone()));
         let outbox = Outbox::new(pool, Some(waker), Arc::new(SystemClock));
-        Self::new(config, outbox, redis)
+        Ok(Self::new(config, outbox, redis)?.remembering())
     }
 
-    /// Composes on connections that are there.
+    /// Composes on connections that are there; nothing is answered from memory.
     pub fn new(config: Config, outbox: Outbox, redis: ConnectionManager) -> anyhow::Result<Self> {
         let limits = Limits::new(redis.clone(), Keys::new(config.redis.prefix.clone()));
         let teller = Teller::new(outbox.pool().clone(), Arc::clone(outbox.clock()));
@@ -86,8 +89,15 @@ impl Deps {
             limits,
             recordings,
             config: Arc::new(config),
+            known: Known::default(),
             redis,
         })
+    }
+
+    /// The same, answering from memory what it can (`known.rs`).
+    #[must_use]
+    pub fn remembering(self) -> Self {
+        Self { known: Known::watching(self.outbox.pool().clone()), ..self }
     }
 
     /// The clock.

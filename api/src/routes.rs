@@ -1,12 +1,14 @@
 //! The one list of what the API answers.
 
-use poem::endpoint::BoxEndpoint;
+use poem::endpoint::{BoxEndpoint, make_sync};
 use poem::middleware::CatchPanic;
-use poem::{Endpoint, EndpointExt, Response, Route, get, post};
+use poem::web::Html;
+use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route, get, post};
 use poem_openapi::{OpenApiService, ServerObject};
 
 use crate::cors::Cors;
 use crate::deps::Deps;
+use crate::document::with_nullable_fields;
 use crate::flysense::{AudioApi, CancelApi, PreferencesApi, TranscriptionsApi};
 use crate::limits::RequestLimits;
 use crate::platform::backend_settings::BackendSettingsApi;
@@ -58,9 +60,21 @@ fn service() -> OpenApiService<Apis, ()> {
 
 /// `api/openapi.json`.
 pub fn specification() -> String {
-    let mut text = service().spec();
+    let mut text = document(&service().spec());
     text.push('\n');
     text
+}
+
+/// poem-openapi's own words, should they ever be no JSON.
+fn document(spec: &str) -> String {
+    with_nullable_fields(spec).unwrap_or_else(|_| spec.to_owned())
+}
+
+/// Swagger UI with the document inside.
+pub(crate) fn swagger_page() -> String {
+    let service = service();
+    let spec = service.spec();
+    service.swagger_ui_html().replace(&spec, &document(&spec))
 }
 
 /// Everything, ready to be served.
@@ -68,12 +82,13 @@ pub fn app(deps: Deps) -> impl Endpoint<Output = Response> {
     let service = service();
     let cors = Cors::new(deps.config.amocrm.host_suffixes.clone());
     let limits = RequestLimits::new(&deps.config.http);
-    let swagger = service.swagger_ui();
-    let spec = service.spec_endpoint();
+    let (page, spec) = (swagger_page(), specification());
+    let page = make_sync(move |_| Html(page.clone()));
+    let spec = make_sync(move |_| spec.clone().with_content_type("application/json"));
     Route::new()
         .nest("/", service)
-        .nest("/docs", swagger)
-        .at("/openapi.json", spec)
+        .at("/docs", get(page))
+        .at("/openapi.json", get(spec))
         .at("/healthz", get(health::healthz))
         .at("/readyz", get(health::readyz))
         .at("/v1/amocrm/*path", gateway::pass)

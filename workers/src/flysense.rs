@@ -163,12 +163,18 @@ impl FlySense {
             name: "speechkit.summarization".to_owned(),
             places: self.recognition.summarizations_at_once,
             kept_for: Duration::from_hours(1),
+            closes_after: None,
         }
     }
 
     /// YandexGPT's quota of questions at a time.
     pub fn gpt_room(&self) -> Room {
-        Room { name: "yandexgpt".to_owned(), places: self.gpt_at_once, kept_for: Duration::from_mins(2) }
+        Room {
+            name: "yandexgpt".to_owned(),
+            places: self.gpt_at_once,
+            kept_for: Duration::from_mins(2),
+            closes_after: None,
+        }
     }
 
     /// When to look next at a recognition submitted at `submitted_at`.

@@ -6,7 +6,7 @@ use std::process::{ExitCode, ExitStatus};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::commands::{bench, ci, demo, dev, generated, services, test};
+use xtask::commands::{bench, ci, demo, dev, fuzz, generated, services, test};
 
 /// Everything a developer or a build machine does with this repository.
 ///
@@ -54,6 +54,18 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
         args: Vec<String>,
     },
+    /// Let schemathesis send whatever the OpenAPI document allows, and more, to the running product
+    ///
+    /// Fails on a status of 500 or more, on a status, type or header that the document does not name, and on a body
+    /// that is not what it says. Needs Python 3; schemathesis is installed under target/fuzz-api.
+    ///
+    /// Options of the run itself: --examples N, --seed N, --only OPERATION.
+    #[command(name = "fuzz-api")]
+    FuzzApi {
+        /// Handed to the run
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
+        args: Vec<String>,
+    },
     /// Write the files that are made from the code: .env.example, api/openapi.json, docs/jobs.md
     Generate,
     /// The database and the Redis that development uses
@@ -82,6 +94,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test { args } => Ok(test::run(&args)),
         Command::Ci => Ok(ci::run()),
         Command::Bench { args } => bench::run(&args).map(code),
+        Command::FuzzApi { args } => fuzz::run(&args).map(code),
         Command::Generate => generated::write().map(done),
         Command::Services { action } => services::run(action).map(done),
     }

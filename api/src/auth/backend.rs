@@ -30,12 +30,20 @@ pub(crate) async fn backend_of(request: &Request) -> Result<Widget, Problem> {
     find(request, token).await
 }
 
-/// Tokens are found by a keyed hash: the table holds nothing that opens anything, and the look-up's
-/// time tells nothing of the token. The table is asked each time, so a revoked token is dead at once.
+/// Tokens are found by a keyed hash: the table holds nothing that opens anything, and the look-up's time tells nothing of
+/// the token. One that was revoked is dead everywhere within a second: see [`crate::known`].
 async fn find(request: &Request, token: &str) -> Result<Widget, Problem> {
     let deps = of(request)?;
+    let now = deps.clock().now();
     let hashes: Vec<String> = deps.keyring.lookup_hashes(token).iter().map(ToString::to_string).collect();
+    if let Some(widget) = hashes.iter().find_map(|hash| deps.known.widget(hash, now)) {
+        return Ok(widget);
+    }
+    let reading = deps.known.reading();
     let mut conn = deps.conn().await?;
-    let found = widgets::find_by_token(on(&mut conn), &hashes, deps.clock().now()).await?;
-    found.ok_or_else(|| Problem::new(ProblemCode::Unauthorized, "the project token is not accepted"))
+    let found = widgets::find_by_token(on(&mut conn), &hashes, now).await?;
+    let widget =
+        found.ok_or_else(|| Problem::new(ProblemCode::Unauthorized, "the project token is not accepted"))?;
+    deps.known.keep_widget(reading, &hashes, &widget);
+    Ok(widget)
 }

@@ -8,4 +8,4 @@ mod widget_token;
 pub(crate) use backend::{BackendCaller, backend_of};
 pub(crate) use session::issue;
 pub(crate) use widget::{WidgetCaller, WidgetUser};
-pub(crate) use widget_token::{Verified, WidgetToken, verify_installed};
+pub(crate) use widget_token::{Verified, WidgetToken, verify_of};

@@ -14,7 +14,6 @@ use flysk_clients::amocrm::{Forward, Forwarded};
 use flysk_domain::id::AccountId;
 use flysk_domain::platform::host::AccountHost;
 use flysk_domain::trace::Trace;
-use flysk_store::platform::accounts;
 use flysk_store::platform::installs::Install;
 use flysk_store::platform::widgets::Widget;
 use flysk_vault::{Held, Need, Reader};
@@ -23,10 +22,11 @@ use poem::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use poem::web::Data;
 use poem::{Body, Request, Response, handler};
 
-use super::backend_settings::install_of;
+use super::access::access_to;
 use super::pauth::{must_have_access, vault_problem};
 use crate::auth::backend_of;
-use crate::deps::{Deps, on};
+use crate::deps::Deps;
+use crate::known::Access;
 use crate::problem::{Problem, ProblemCode};
 
 /// Names the account a request is about.
@@ -101,11 +101,9 @@ impl<'a> Call<'a> {
         account: AccountId,
         forward: &Forward,
     ) -> Result<Self, Problem> {
-        let install = install_of(deps, widget, account.0).await?;
+        let Access { install, host, .. } = access_to(deps, widget, account).await?;
         must_have_access(&install)?;
-        let row = accounts::find(on(&mut deps.conn().await?), install.crm, account).await?;
-        let row = row.ok_or_else(|| Problem::new(ProblemCode::NotInstalled, "the account is unknown"))?;
-        let host = deps.vault.host(&row.host).map_err(vault_problem)?;
+        let host = deps.vault.host(&host).map_err(vault_problem)?;
         let path = forward.path_and_query.split('?').next().unwrap_or_default();
         let reader =
             Reader { who: format!("gateway:{}", widget.code), purpose: format!("{} {path}", forward.method) };
@@ -122,7 +120,7 @@ impl<'a> Call<'a> {
         drop(answer);
         let held = self.token(Need::OtherThan(held.pair)).await?;
         let answer = self.send(&held, forward).await?;
-        if answer.needs_fresh_token() && answer.status() != StatusCode::UNAUTHORIZED {
+        if answer.needs_fresh_token() && (answer.is_page() || answer.status() != StatusCode::UNAUTHORIZED) {
             let why = "amoCRM answers with a page instead of the API";
             return Err(Problem::new(ProblemCode::UpstreamUnavailable, why));
         }
@@ -151,7 +149,7 @@ impl<'a> Call<'a> {
     }
 
     async fn send_once(&self, held: &Held, forward: &Forward) -> Result<Forwarded, Problem> {
-        line::stand(self.deps, self.install.account_id, self.trace).await?;
+        line::stand(self.deps, &self.install, self.trace).await?;
         self.deps.amocrm.forward(&self.host, &held.access_token, forward).await.map_err(|error| {
             tracing::warn!(error = %error, "amoCRM gave no answer");
             let detail = if error.may_have_arrived() {

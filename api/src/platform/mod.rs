@@ -1,5 +1,6 @@
 //! What every vendor gets.
 
+mod access;
 pub(crate) mod backend_settings;
 pub(crate) mod events;
 pub(crate) mod flycoins;

@@ -1,23 +1,24 @@
 //! `POST /v1/pauth`: server to server, what a widget may do in an account.
 
 use chrono::{DateTime, Utc};
+use flysk_domain::id::AccountId;
 use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::trace::Trace;
-use flysk_store::platform::accounts;
 use flysk_store::platform::installs::Install;
-use flysk_store::platform::tokens::{self, Pair};
+use flysk_store::platform::tokens::Pair;
 use flysk_store::platform::widgets::Widget;
-use flysk_vault::{Need, Reader, VaultError};
+use flysk_vault::{Held, Need, Reader, VaultError};
 use poem::web::Data;
 use poem_openapi::param::Header;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 use secrecy::ExposeSecret;
 
-use super::backend_settings::install_of;
+use super::access::access_to;
 use super::tag::Tag;
-use crate::auth::{BackendCaller, verify_installed};
-use crate::deps::{Deps, on};
+use crate::auth::{BackendCaller, verify_of};
+use crate::deps::Deps;
+use crate::known::Access;
 use crate::problem::{Problem, ProblemCode, answers};
 
 /// How long a token that is given should still live.
@@ -125,29 +126,23 @@ async fn pauth(
     known: Option<&str>,
 ) -> Result<Option<(AccessView, String)>, Problem> {
     let widget = caller.0;
-    let (install, user_id) = on_behalf_of(deps, &widget, body).await?;
-    must_be_active(&install)?;
-    let mut conn = deps.conn().await?;
-    let account = accounts::find(on(&mut conn), install.crm, install.account_id).await?;
-    let account = account.ok_or_else(|| Problem::new(ProblemCode::Internal, "told to our operators"))?;
-    let pair = tokens::find(on(&mut conn), install.id).await?;
-    drop(conn);
+    let (account, user_id) = on_behalf_of(deps, &widget, body)?;
+    let access = access_to(deps, &widget, account).await?;
+    must_be_active(&access.install)?;
     // What the caller knows is told again only once something changed, and then the disclosure is noted.
-    let lives = |pair: &Pair| pair.expires_at > deps.clock().now() + AT_LEAST;
-    if let Some(pair) = pair.filter(lives)
-        && known.is_some_and(|known| known == tag(&install, &account.host, pair.pair, user_id))
+    let lives = |pair: &&Pair| pair.expires_at > deps.clock().now() + AT_LEAST;
+    if let Some(pair) = access.pair.as_ref().filter(lives)
+        && known.is_some_and(|known| known == tag(&access.install, &access.host, pair.pair, user_id))
     {
         return Ok(None);
     }
-    let purpose = user_id.map_or_else(|| "background".to_owned(), |user| format!("user {user}"));
-    let reader = Reader { who: format!("backend:{}", widget.code), purpose };
-    let need = Need::AliveFor(AT_LEAST);
-    let held = deps.vault.access(install.id, need, &reader, trace).await.map_err(vault_problem)?;
-    let tag = tag(&install, &account.host, held.pair, user_id);
+    let held = token(deps, trace, &widget, &access, user_id).await?;
+    let Access { install, host, .. } = access;
+    let tag = tag(&install, &host, held.pair, user_id);
     let view = AccessView {
         access_token: held.access_token.expose_secret().to_owned(),
         expires_at: held.expires_at,
-        base_domain: account.host,
+        base_domain: host,
         account_id: install.account_id.0,
         install_id: install.id.to_string(),
         install_status: install.status.to_string(),
@@ -157,20 +152,36 @@ async fn pauth(
     Ok(Some((view, tag)))
 }
 
-async fn on_behalf_of(
+/// The pair's token if it lives long enough, otherwise a fresh one.
+async fn token(
+    deps: &Deps,
+    trace: &Trace,
+    widget: &Widget,
+    access: &Access,
+    user_id: Option<u64>,
+) -> Result<Held, Problem> {
+    let purpose = user_id.map_or_else(|| "background".to_owned(), |user| format!("user {user}"));
+    let reader = Reader { who: format!("backend:{}", widget.code), purpose };
+    let need = Need::AliveFor(AT_LEAST);
+    if let Some(pair) = &access.pair
+        && let Some(held) = deps.vault.access_of(pair, need, &reader, trace).await.map_err(vault_problem)?
+    {
+        return Ok(held);
+    }
+    deps.vault.access(access.install.id, need, &reader, trace).await.map_err(vault_problem)
+}
+
+fn on_behalf_of(
     deps: &Deps,
     widget: &Widget,
     body: PauthRequest,
-) -> Result<(Install, Option<u64>), Problem> {
+) -> Result<(AccountId, Option<u64>), Problem> {
     match (body.token, body.account_id) {
         (Some(token), None) => {
-            let user = verify_installed(deps, &token).await?;
-            if user.widget.id != widget.id {
-                return Err(Problem::new(ProblemCode::Unauthorized, "the token is of another widget"));
-            }
-            Ok((user.install, Some(user.user_id.0)))
+            let (account, user) = verify_of(deps, &token, widget)?;
+            Ok((account, Some(user.0)))
         }
-        (None, Some(account_id)) => Ok((install_of(deps, widget, account_id).await?, None)),
+        (None, Some(account_id)) => Ok((AccountId(account_id), None)),
         _ => Err(Problem::new(ProblemCode::BadRequest, "give either `token` or `account_id`")),
     }
 }

@@ -101,6 +101,7 @@ pub(super) async fn change(
     let row = SettingsVersion { version, settings: Json(change.settings), changed_by: by, changed_at: now };
     settings_history::insert(&mut unit, install.id, &row).await?;
     unit.commit().await?;
+    deps.known.forget_install(install.id);
     Ok(SettingsView { version, settings: row.settings.0 })
 }
 

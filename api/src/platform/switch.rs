@@ -97,5 +97,6 @@ async fn switch(
     let mut unit = deps.begin(trace).await?;
     let status = lifecycle::learn(&mut unit, deps.clock(), install.id, fact, deps.clock().now()).await?;
     unit.commit().await?;
+    deps.known.forget_install(install.id);
     Ok(status)
 }

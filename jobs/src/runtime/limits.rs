@@ -39,6 +39,9 @@ pub struct Room {
     pub places: u32,
     /// A place whose holder died is free after this long.
     pub kept_for: Duration,
+    /// Once somebody has been inside for so long, nobody else enters: whoever waits inside waits for something that
+    /// does not answer, and more would only wait with them.
+    pub closes_after: Option<Duration>,
 }
 
 /// Asks Redis for places; clones share the connection.
@@ -106,6 +109,7 @@ impl Limits {
             .arg(room.places)
             .arg(holder)
             .arg(u64::try_from(room.kept_for.as_millis()).unwrap_or(u64::MAX))
+            .arg(room.closes_after.map_or(0, |after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)))
             .invoke_async(&mut self.redis.clone())
             .await?;
         Ok(entered == 1)

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use flysk_domain::id::InstallId;
 use flysk_domain::trace::Trace;
-use flysk_store::platform::token_reads::{self, TokenRead};
-use flysk_store::platform::tokens::PairState;
+use flysk_store::platform::token_reads::TokenRead;
+use flysk_store::platform::tokens::{Pair, PairState};
 use flysk_store::platform::{installs, tokens};
 
 use crate::renewal::{Held, Need};
@@ -35,6 +35,27 @@ impl Vault {
         trace: &Trace,
     ) -> Result<Held, VaultError> {
         let held = self.hold(install, need, trace).await?;
+        self.disclose(install, reader, trace).await?;
+        Ok(held)
+    }
+
+    /// The token of a pair that was read a moment ago, if it meets `need`; the disclosure is written before it is given.
+    pub async fn access_of(
+        &self,
+        pair: &Pair,
+        need: Need,
+        reader: &Reader,
+        trace: &Trace,
+    ) -> Result<Option<Held>, VaultError> {
+        if pair.state == PairState::Refused || !need.is_met(pair, self.clock().now()) {
+            return Ok(None);
+        }
+        let held = self.open_access(pair)?;
+        self.disclose(pair.install_id, reader, trace).await?;
+        Ok(Some(held))
+    }
+
+    async fn disclose(&self, install: InstallId, reader: &Reader, trace: &Trace) -> Result<(), VaultError> {
         let read = TokenRead {
             install_id: install,
             reader: reader.who.clone(),
@@ -42,9 +63,7 @@ impl Vault {
             correlation_id: trace.correlation_id.clone(),
             read_at: self.clock().now(),
         };
-        let mut conn = self.outbox.pool().acquire().await?;
-        token_reads::insert(&mut conn, &read).await?;
-        Ok(held)
+        self.disclosures.write(self.outbox.pool(), read).await
     }
 
     /// A token that meets `need`, for our own use.

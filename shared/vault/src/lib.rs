@@ -7,6 +7,7 @@
 //! moves the install to `reconnect`. Refresh tokens never leave this crate.
 
 mod access;
+mod disclosures;
 mod error;
 mod exchange;
 pub mod flycoins;
@@ -31,6 +32,8 @@ use flysk_store::platform::widgets::Widget;
 use secrecy::SecretString;
 use tokio_util::task::TaskTracker;
 
+use disclosures::Disclosures;
+
 pub use access::Reader;
 pub use error::VaultError;
 pub use grant::Granted;
@@ -45,6 +48,7 @@ pub struct Vault {
     amocrm: AmoCrm,
     suffixes: Arc<[String]>,
     renewals: TaskTracker,
+    disclosures: Arc<Disclosures>,
 }
 
 impl fmt::Debug for Vault {
@@ -56,7 +60,14 @@ impl fmt::Debug for Vault {
 impl Vault {
     /// `suffixes` are the domains an account's host may be directly under.
     pub fn new(outbox: Outbox, keyring: Arc<Keyring>, amocrm: AmoCrm, suffixes: Vec<String>) -> Self {
-        Self { outbox, keyring, amocrm, suffixes: suffixes.into(), renewals: TaskTracker::new() }
+        Self {
+            outbox,
+            keyring,
+            amocrm,
+            suffixes: suffixes.into(),
+            renewals: TaskTracker::new(),
+            disclosures: Arc::default(),
+        }
     }
 
     /// Encryption at rest.

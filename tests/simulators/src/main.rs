@@ -79,6 +79,9 @@ struct Args {
     /// `X-Project-Token` that the vendor's backend expects; any if not given.
     #[arg(long)]
     project_token: Option<String>,
+    /// Secret that events for the vendor's backend must be signed with; any signature or none if not given.
+    #[arg(long)]
+    event_secret: Option<String>,
 }
 
 /// Everybody, kept alive until the end.
@@ -143,14 +146,16 @@ async fn start(args: Args) -> anyhow::Result<House> {
         cash_register: true,
         charge_enabled: true,
     };
+    let vendor = vendor::start(args.vendor, args.project_token, control())
+        .await
+        .context("the vendor's backend cannot listen")?;
+    vendor.state.expect_signature(args.event_secret);
     Ok(House {
         amocrm: amocrm::start(args.amocrm, control()).await?,
         recordings: recordings::start(args.recordings, args.recordings_folder, control())
             .await
             .context("the host of recordings cannot listen")?,
-        vendor: vendor::start(args.vendor, args.project_token, control())
-            .await
-            .context("the vendor's backend cannot listen")?,
+        vendor,
         s3,
         operations: speechkit::start_operations(args.operations, &speechkit.state, control()).await?,
         speechkit,

@@ -1,7 +1,8 @@
 //! Performs `lifecycle.deliver_event`.
 //!
 //! Harmless when run twice: the event keeps its id and its body, and a backend that gets it twice can
-//! tell. An attempt is counted before it is made, and logged with what became of it.
+//! tell. An attempt is counted and logged with what became of it, in one transaction; one that dies on the way was
+//! counted by its job, so an event that kills its worker does not do so for ever.
 
 use std::time::{Duration, Instant};
 
@@ -20,11 +21,14 @@ use flysk_store::platform::widgets::{self, Widget};
 use super::request::{Body, headers};
 use crate::App;
 
-/// Deliveries to one widget at once: a slow backend keeps so many workers at most.
+/// Deliveries to one backend at once; to one whose last answer was a failure there is one at a time.
 const AT_ONCE: u32 = 8;
-/// A place whose holder died is free after this.
-const PLACE_KEPT: Duration = Duration::from_secs(30);
-const ROOM_RETRY: Duration = Duration::from_millis(500);
+/// A delivery that takes longer keeps others to the same backend from joining it: however many backends hang, each
+/// holds the few places it took in its first second.
+const HANGS_AFTER: Duration = Duration::from_secs(1);
+/// A place whose holder died is free after this; a delivery takes 10 s at most.
+const PLACE_KEPT: Duration = Duration::from_secs(15);
+const ROOM_RETRY: Duration = Duration::from_secs(1);
 
 impl Handle<App> for DeliverEvent {
     async fn handle(&self, run: &Run, app: &App) -> JobResult {
@@ -41,12 +45,18 @@ impl Handle<App> for DeliverEvent {
             events::write_state(&mut conn, event.id, EventState::Unaddressed, run.now()).await?;
             return Ok(Verdict::skip("the widget has no address for it"));
         };
-        if let Some(wait) = endpoints::find(&mut conn, widget.id).await?.wait(run.now()) {
+        let doing = endpoints::find(&mut conn, widget.id).await?;
+        if let Some(wait) = doing.wait(run.now()) {
             let reason = "the backend failed too often and is left alone for a while";
             return Ok(Verdict::snooze(run.now() + wait, reason));
         }
         drop(conn);
-        let room = Room { name: format!("events.{}", widget.id), places: AT_ONCE, kept_for: PLACE_KEPT };
+        let room = Room {
+            name: format!("events.{}", widget.id),
+            places: if doing.failures == 0 { AT_ONCE } else { 1 },
+            kept_for: PLACE_KEPT,
+            closes_after: Some(HANGS_AFTER),
+        };
         let holder = run.job_id().to_string();
         app.limits.enter_or_wait(&room, &holder, ROOM_RETRY).await?;
         let sent = send(run, app, &widget, &event, url).await;
@@ -69,7 +79,7 @@ async fn send(run: &Run, app: &App, widget: &Widget, event: &Event, url: &str) -
     let body = serde_json::to_string(&Body::from(event));
     let body = body.map_err(|error| JobError::give_up(format!("the event cannot be written: {error}")))?;
     let headers = headers(&app.vault, widget, event, &body, run.now())?;
-    let attempt = events::count_attempt(&mut *run.pool().acquire().await?, event.id).await?;
+    let attempt = event.attempts + 1;
     let (started_at, started) = (run.now(), Instant::now());
     let result = app.outbound.post(url, headers, Bytes::from(body), &PostLimits::default()).await;
     let took_ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
@@ -111,7 +121,7 @@ async fn settle(run: &Run, widget: &Widget, event: &Event, sent: Sent) -> JobRes
         Next::Failed => EventState::Failed,
         Next::Retry(_) => EventState::Waiting,
     };
-    events::write_state(&mut unit, event.id, state, now).await?;
+    events::write_attempted(&mut unit, event.id, sent.log.attempt, state, now).await?;
     match next {
         Next::Retry(after) => {
             unit.commit().await?;

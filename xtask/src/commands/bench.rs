@@ -5,7 +5,7 @@ use std::process::{Command, ExitStatus};
 use anyhow::Result;
 
 use super::{prepare, with_services};
-use crate::programs::{self, NODE, SOX};
+use crate::programs::{self, NODE, SOX, WRK};
 use crate::services::{Durability, Private};
 use crate::{process, workspace};
 
@@ -13,7 +13,7 @@ use crate::{process, workspace};
 pub fn run(args: &[String]) -> Result<ExitStatus> {
     prepare()?;
     // Peers to measure against; without one its rows are left out.
-    programs::install(&[&SOX, &NODE]);
+    programs::install(&[&SOX, &NODE, &WRK]);
     let package = ["-p", "flysk-api", "-p", "flysk-workers", "-p", "flysk-suite", "-p", "flysk-audio"];
     let what =
         ["--bin", "flysk-api", "--bin", "flysk-worker", "--bin", "flysk-bench", "--example", "prepare"];

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod ci;
 pub mod demo;
 pub mod dev;
+pub mod fuzz;
 pub mod generated;
 pub mod services;
 pub mod test;

@@ -44,12 +44,17 @@ pub(super) fn count(args: &[String], tally: &mut Tally) -> Result<()> {
     programs::install(&[&MYSQL, &MARIADB_INSTALL_DB, &REDIS]);
     let scope: Vec<&str> = scope(args).into_iter().chain(args.iter().map(String::as_str)).collect();
     // Executables first: tests of one package run those of another, which `cargo test` alone does not build.
-    let mut build = workspace::cargo(["build", "--workspace", "--bins"]);
-    // Together with all tests, if all are to run: both get the same features then, and are built once.
-    build.args(scope.first().filter(|first| **first == "--workspace").map(|_| "--tests"));
-    process::check("the build", &mut build)?;
+    build(scope.first() == Some(&"--workspace"))?;
     let private = Private::up("test", Durability::Process)?;
     cargo_test(&scope, private.state(), tally)
+}
+
+/// Builds every executable; together with all tests if all are to run: both get the same features then, and are built
+/// once.
+pub(super) fn build(with_tests: bool) -> Result<()> {
+    let mut build = workspace::cargo(["build", "--workspace", "--bins"]);
+    build.args(with_tests.then_some("--tests"));
+    process::check("the build", &mut build)
 }
 
 /// All packages, unless the caller chose.

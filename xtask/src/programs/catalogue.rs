@@ -76,3 +76,16 @@ pub const SOX: Program = Program {
 /// Runs a peer in the benchmarks of queues; optional.
 pub const NODE: Program =
     Program { name: "Node.js", variable: None, executables: &["npm"], packages: &[&["npm"]], otherwise: "" };
+
+/// Runs schemathesis.
+pub const PYTHON: Program = Program {
+    name: "Python 3 with its venv module",
+    variable: Some("FLYSK_PYTHON"),
+    executables: &["python3"],
+    packages: &[&["python3", "python3-venv"]],
+    otherwise: "",
+};
+
+/// Drives the benchmarks of the HTTP API.
+pub const WRK: Program =
+    Program { name: "wrk", variable: None, executables: &["wrk"], packages: &[&["wrk"]], otherwise: "" };

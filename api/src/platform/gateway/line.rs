@@ -1,4 +1,5 @@
-//! The line before an account's API: 7 requests a second over all processes, and nobody while it is shut.
+//! The lines before an account's API, kept over all processes: 7 requests a second of each install, well under 50 of all
+//! widgets in the account together, and nobody while it is shut.
 //!
 //! Source: amoCRM docs, api/recommendations; issues 434 and 563 of `amocrm/amocrm-api-php` for blocks.
 
@@ -8,32 +9,52 @@ use flysk_domain::id::{AccountId, JobId};
 use flysk_domain::trace::Trace;
 use flysk_jobs::Keys;
 use flysk_jobs::runtime::limits::Rate;
+use flysk_store::platform::installs::Install;
 
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 
 /// How long a request may stand in line.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Of all widgets in an account: amoCRM allows an account 50.
+const ACCOUNT_PER_SECOND: u32 = 40;
 /// How long an account that shut us out is left alone: hammering prolongs it.
 const SHUT: Duration = Duration::from_hours(1);
 /// A little more than the second amoCRM counts in: requests do not arrive as evenly as they leave.
 const WINDOW: Duration = Duration::from_millis(1_100);
 
-/// Stands in line for a request of the account; too long a line is refused at once.
-pub(super) async fn stand(deps: &Deps, account: AccountId, trace: &Trace) -> Result<(), Problem> {
-    let limits = &deps.limits;
-    let rate = Rate::new(format!("amocrm.{account}"), deps.config.amocrm.requests_per_second, WINDOW);
-    let (tenant, me) =
-        (account.to_string(), format!("{}-{}", trace.correlation_id, JobId::generate(deps.clock())));
+/// Stands in line for a request of an install: in the install's own, then in its account's, where installs take turns.
+/// Too long a line is refused at once.
+pub(super) async fn stand(deps: &Deps, install: &Install, trace: &Trace) -> Result<(), Problem> {
+    let (account, tenant) = (install.account_id, install.id.to_string());
+    let per_second = deps.config.amocrm.requests_per_second;
+    let own = Rate::new(format!("amocrm.{tenant}"), per_second, WINDOW);
+    let all = Rate::new(format!("amocrm.account.{account}"), ACCOUNT_PER_SECOND, WINDOW);
+    let me = format!("{}-{}", trace.correlation_id, JobId::generate(deps.clock()));
+    let mut patience = PATIENCE;
+    for rate in [own, all] {
+        patience = patience.saturating_sub(stand_in(deps, &rate, &tenant, &me, patience).await?);
+    }
+    Ok(())
+}
+
+/// Stands in one line; how long it took.
+async fn stand_in(
+    deps: &Deps,
+    rate: &Rate,
+    tenant: &str,
+    me: &str,
+    patience: Duration,
+) -> Result<Duration, Problem> {
     let mut waited = Duration::ZERO;
     loop {
-        let wait = limits.take(&rate, &tenant, &me).await.map_err(|error| {
+        let wait = deps.limits.take(rate, tenant, me).await.map_err(|error| {
             tracing::warn!(error = %error, "the line cannot be seen");
             away()
         })?;
-        let Some(wait) = wait else { return Ok(()) };
-        if waited + wait > PATIENCE {
-            limits.leave_line(&rate, &tenant, &me).await;
+        let Some(wait) = wait else { return Ok(waited) };
+        if waited + wait > patience {
+            deps.limits.leave_line(rate, tenant, me).await;
             let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
             let why = "too many requests to this account's API wait already";
             return Err(Problem::new(ProblemCode::TooManyRequests, why).retry_after(seconds));

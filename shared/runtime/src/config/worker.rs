@@ -8,8 +8,10 @@ use super::{ConfigError, Env, Variable};
 
 const CONCURRENCY: Variable = Variable::with_default(
     "FLYSK_WORKER_CONCURRENCY",
-    "*=16",
-    "Jobs run at once, per queue: `calls=8,oauth=4,*=16`, where `*` stands for every queue not named.",
+    "lifecycle=256,*=16",
+    "Jobs run at once, per queue: `calls=8,oauth=4,*=16`, where `*` stands for every queue not named.\n\
+     Events to vendors' backends (`lifecycle`) only wait for answers: many at once cost little, and backends that hang\n\
+     must not keep the others waiting.",
 );
 const GRACE_SECONDS: Variable = Variable::with_default(
     "FLYSK_GRACE_SECONDS",

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use flysk_domain::id::AccountId;
 use flysk_domain::platform::crm::Crm;
 
+use super::changes::{self, Subject};
 use crate::{Conn, StoreResult};
 
 /// An account.
@@ -58,9 +59,9 @@ pub async fn upsert(conn: &mut Conn, learnt: &Learnt<'_>) -> StoreResult<()> {
     .bind(learnt.at)
     .bind(learnt.at)
     .bind(learnt.at)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    changes::note(conn, Subject::Account(learnt.id)).await
 }
 
 /// Notes that the account moved to `host`, as amoCRM said at `at`.
@@ -81,9 +82,9 @@ pub async fn rename(
     .bind(crm.as_str())
     .bind(id.0)
     .bind(at)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    changes::note(conn, Subject::Account(id)).await
 }
 
 /// One account.

@@ -162,16 +162,23 @@ pub async fn write_state(
     Ok(())
 }
 
-/// Counts an attempt; returns its number.
-pub async fn count_attempt(conn: &mut Conn, id: EventId) -> StoreResult<u32> {
-    sqlx::query("UPDATE lifecycle_events SET attempts = attempts + 1 WHERE id = ?")
+/// Writes how often an event was sent, and what became of it.
+pub async fn write_attempted(
+    conn: &mut Conn,
+    id: EventId,
+    attempts: u32,
+    state: EventState,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let settled_at = (state != EventState::Waiting).then_some(now);
+    sqlx::query("UPDATE lifecycle_events SET attempts = ?, state = ?, settled_at = ? WHERE id = ?")
+        .bind(attempts)
+        .bind(state.as_str())
+        .bind(settled_at)
         .bind(id.to_string())
-        .execute(&mut *conn)
+        .execute(conn)
         .await?;
-    Ok(sqlx::query_scalar("SELECT attempts FROM lifecycle_events WHERE id = ?")
-        .bind(id.to_string())
-        .fetch_one(conn)
-        .await?)
+    Ok(())
 }
 
 /// Lets a settled event be delivered afresh; `false` if it is being delivered.

@@ -23,6 +23,10 @@ pub struct Found {
 
 /// The widget of an integration, and what it has in the account.
 pub async fn find(conn: &mut Conn, client_uuid: &str, account_id: AccountId) -> StoreResult<Option<Found>> {
+    // The column is ASCII: the database refuses to compare it with anything else, and nothing else is in it.
+    if !client_uuid.is_ascii() {
+        return Ok(None);
+    }
     let sql = format!(
         "SELECT {}, {}, c.id AS wallet_id, c.available_micro, c.held_micro
          FROM widgets w LEFT JOIN installs i ON i.widget_id = w.id AND i.account_id = ?

@@ -9,6 +9,7 @@ use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
 use sqlx::types::Json;
 
+use super::changes::{self, Subject};
 use crate::error::expect_one;
 use crate::{Conn, StoreError, StoreResult};
 
@@ -160,9 +161,10 @@ pub async fn write_facts(
     .bind(facts.switched_off_at)
     .bind(now)
     .bind(id.to_string())
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    expect_one(&result, "install")
+    expect_one(&result, "install")?;
+    changes::note(conn, Subject::Install(id)).await
 }
 
 /// Writes the number of the last event told about it; the caller holds the row's lock.
@@ -192,7 +194,8 @@ pub async fn write_settings(
     .bind(now)
     .bind(id.to_string())
     .bind(from)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    changes::note(conn, Subject::Install(id)).await?;
     Ok(result.rows_affected() == 1)
 }

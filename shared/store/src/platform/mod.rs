@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod attempts;
+pub mod changes;
 pub mod connect_states;
 pub mod endpoints;
 pub mod events;

@@ -21,21 +21,25 @@ pub struct TokenRead {
     pub read_at: DateTime<Utc>,
 }
 
-/// Writes a disclosure.
-pub async fn insert(conn: &mut Conn, read: &TokenRead) -> StoreResult<()> {
+/// Writes disclosures, all or none.
+pub async fn insert(conn: &mut Conn, reads: &[TokenRead]) -> StoreResult<()> {
+    if reads.is_empty() {
+        return Ok(());
+    }
     let cut = |text: &str, most: usize| -> String {
         text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(most).collect()
     };
-    sqlx::query(
-        "INSERT INTO token_reads (install_id, reader, purpose, correlation_id, read_at) VALUES (?, ?, ?, ?, ?)",
-    )
-    .bind(read.install_id.to_string())
-    .bind(cut(&read.reader, 80))
-    .bind(cut(&read.purpose, 64))
-    .bind(&read.correlation_id)
-    .bind(read.read_at)
-    .execute(conn)
-    .await?;
+    let mut query = sqlx::QueryBuilder::new(
+        "INSERT INTO token_reads (install_id, reader, purpose, correlation_id, read_at) ",
+    );
+    query.push_values(reads, |mut row, read| {
+        row.push_bind(read.install_id.to_string())
+            .push_bind(cut(&read.reader, 80))
+            .push_bind(cut(&read.purpose, 64))
+            .push_bind(cut(&read.correlation_id, 64))
+            .push_bind(read.read_at);
+    });
+    query.build().execute(conn).await?;
     Ok(())
 }
 

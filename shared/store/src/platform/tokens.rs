@@ -10,6 +10,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use flysk_domain::id::{InstallId, UserId, WidgetId};
 
+use super::changes::{self, Subject};
 use crate::error::expect_one;
 use crate::{Conn, StoreError, StoreResult};
 
@@ -138,9 +139,9 @@ pub async fn put_granted(conn: &mut Conn, install_id: InstallId, pair: &NewPair<
     .bind(pair.expires_at)
     .bind(pair.refreshed_at)
     .bind(pair.granted_by.map(|user| user.0))
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    changes::note(conn, Subject::Install(install_id)).await
 }
 
 /// Takes the lease and writes the intent; the caller holds the row's lock and has looked at it.
@@ -187,8 +188,9 @@ pub async fn put_renewed(
     .bind(pair.refreshed_at)
     .bind(install_id.to_string())
     .bind(spent)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    changes::note(conn, Subject::Install(install_id)).await?;
     Ok(result.rows_affected() == 1)
 }
 
@@ -209,8 +211,9 @@ pub async fn give_up_lease(
     .bind(reason)
     .bind(install_id.to_string())
     .bind(fence)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    changes::note(conn, Subject::Install(install_id)).await?;
     Ok(result.rows_affected() == 1)
 }
 
@@ -230,8 +233,9 @@ pub async fn reseal(
     .bind(read.install_id.to_string())
     .bind(&read.access_sealed)
     .bind(&read.refresh_sealed)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    changes::note(conn, Subject::Install(read.install_id)).await?;
     Ok(result.rows_affected() == 1)
 }
 

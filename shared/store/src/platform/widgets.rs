@@ -9,6 +9,7 @@ use flysk_domain::platform::lifecycle::EventKind;
 use serde_json::Value;
 use sqlx::types::Json;
 
+use super::changes::{self, Subject};
 use crate::error::expect_one;
 use crate::{Conn, StoreResult};
 
@@ -186,7 +187,8 @@ pub async fn update(conn: &mut Conn, id: WidgetId, changes: &Changes, now: DateT
         query.push(", trial_days = ").push_bind(days);
     }
     query.push(" WHERE id = ").push_bind(id.to_string());
-    expect_one(&query.build().execute(conn).await?, "widget")
+    expect_one(&query.build().execute(&mut *conn).await?, "widget")?;
+    changes::note(conn, Subject::Widget(id)).await
 }
 
 /// One widget.
@@ -205,6 +207,10 @@ pub async fn find_by_client_uuid(conn: &mut Conn, client_uuid: &str) -> StoreRes
 }
 
 async fn find_where(conn: &mut Conn, column: &'static str, value: &str) -> StoreResult<Option<Widget>> {
+    // The column is ASCII: the database refuses to compare it with anything else, and nothing else is in it.
+    if !value.is_ascii() {
+        return Ok(None);
+    }
     let sql = format!("SELECT {COLUMNS} FROM widgets WHERE {column} = ?");
     Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(value).fetch_optional(conn).await?)
 }
@@ -260,9 +266,10 @@ pub async fn rotate_token(
     .bind(sealed)
     .bind(now)
     .bind(id.to_string())
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    expect_one(&result, "widget")
+    expect_one(&result, "widget")?;
+    changes::note(conn, Subject::Widget(id)).await
 }
 
 /// Ends the validity of the token before.
@@ -272,9 +279,9 @@ pub async fn revoke_former_token(conn: &mut Conn, id: WidgetId, now: DateTime<Ut
     )
     .bind(now)
     .bind(id.to_string())
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    changes::note(conn, Subject::Widget(id)).await
 }
 
 /// Replaces sealed secrets by others, if nobody changed them since they were read: the same secrets under
@@ -299,8 +306,9 @@ pub async fn reseal(
     .bind(&read.client_secret_sealed)
     .bind(&read.project_token_sealed)
     .bind(&read.event_secret_sealed)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    changes::note(conn, Subject::Widget(read.id)).await?;
     Ok(result.rows_affected() == 1)
 }
 

@@ -1,6 +1,10 @@
-//! A vendor's backend: takes lifecycle events that carry its project token.
+//! A vendor's backend, the smallest there can be: takes lifecycle events that carry its project token and a good
+//! signature, each once, and knows from their sequence where its widget works.
 //!
 //! It is told to fail with [`Script`](crate::Script)s: an answer 500 or 410, `Retry-After`, a hang.
+
+mod installs;
+mod signature;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -16,6 +20,8 @@ use serde_json::Value;
 use crate::Running;
 use crate::control::{Control, locked};
 use crate::server;
+pub use installs::Install;
+use installs::Installs;
 
 /// An event that the backend accepted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,7 +41,9 @@ pub struct Vendor(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     project_token: Mutex<Option<String>>,
+    event_secret: Mutex<Option<String>>,
     received: Mutex<Vec<Received>>,
+    installs: Mutex<Installs>,
     control: Control,
 }
 
@@ -45,7 +53,17 @@ impl Vendor {
         *locked(&self.0.project_token) = token;
     }
 
-    /// Accepted events, oldest first.
+    /// From now on only events signed under this secret (`whsec_…`) are taken (`None`: all).
+    pub fn expect_signature(&self, event_secret: Option<String>) {
+        *locked(&self.0.event_secret) = event_secret;
+    }
+
+    /// Where the widget is and whether it works there, as the events told, in whatever order they came.
+    pub fn installs(&self) -> Vec<Install> {
+        locked(&self.0.installs).list()
+    }
+
+    /// Accepted events, oldest first; one that came twice is there twice.
     pub fn received(&self) -> Vec<Received> {
         locked(&self.0.received).clone()
     }
@@ -59,12 +77,15 @@ pub async fn start(
 ) -> std::io::Result<Running<Vendor>> {
     let state = Vendor(Arc::new(Inner {
         project_token: Mutex::new(project_token),
+        event_secret: Mutex::default(),
         received: Mutex::default(),
+        installs: Mutex::default(),
         control: control.clone(),
     }));
     let routes = Route::new().at("/*path", post(take)).data(state.clone());
     let sim_routes = Route::new()
         .at("/received", get(read_received).data(state.clone()))
+        .at("/installs", get(read_installs).data(state.clone()))
         .at("/token", post(set_token).data(state.clone()));
     server::serve(server::bind(addr).await?, control, state, routes, sim_routes)
 }
@@ -78,7 +99,15 @@ async fn take(request: &Request, body: Body, Data(vendor): Data<&Vendor>) -> Res
     if request.content_type().is_none_or(|value| !value.starts_with("application/json")) {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
-    let Ok(body) = body.into_json().await else { return StatusCode::BAD_REQUEST.into_response() };
+    let Ok(text) = body.into_string().await else { return StatusCode::BAD_REQUEST.into_response() };
+    let secret = locked(&vendor.0.event_secret).clone();
+    if secret
+        .is_some_and(|secret| !signature::is_good(&secret, request, &text, vendor.0.control.clock().now()))
+    {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let Ok(body) = serde_json::from_str(&text) else { return StatusCode::BAD_REQUEST.into_response() };
+    locked(&vendor.0.installs).take(&body);
     let path = request.uri().path().to_owned();
     let at = vendor.0.control.clock().now();
     locked(&vendor.0.received).push(Received { at, path, body });
@@ -88,6 +117,11 @@ async fn take(request: &Request, body: Body, Data(vendor): Data<&Vendor>) -> Res
 #[handler]
 fn read_received(Data(vendor): Data<&Vendor>) -> Json<Vec<Received>> {
     Json(vendor.received())
+}
+
+#[handler]
+fn read_installs(Data(vendor): Data<&Vendor>) -> Json<Vec<Install>> {
+    Json(vendor.installs())
 }
 
 /// Body of `POST /_sim/token`.

@@ -12,10 +12,13 @@ mod child;
 mod jobs;
 mod machine;
 mod page;
+mod platform;
 mod recognitions;
 mod servers;
 mod table;
 mod times;
+
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
@@ -38,6 +41,12 @@ pub struct Bench {
     /// Minutes of audio in each recording.
     #[arg(long, default_value_t = 60)]
     minutes: u32,
+    /// Seconds of each turn of the platform's part.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Handshakes after which the memory of `web` is looked at.
+    #[arg(long, default_value_t = 1_000_000)]
+    handshakes: u64,
     /// Written beside the numbers, such as what else the machine did.
     #[arg(long)]
     note: Option<String>,
@@ -57,6 +66,8 @@ pub enum Part {
     Recognitions,
     /// From the hook to the transcript.
     Call,
+    /// The HTTP API and events, beside a bare handler.
+    Platform,
 }
 
 impl Bench {
@@ -77,6 +88,7 @@ impl Bench {
                 Part::Jobs => measured(jobs::run(&servers)).await,
                 Part::Recognitions => measured(recognitions::run(&servers)).await,
                 Part::Call => measured(call::run(&servers)).await,
+                Part::Platform => measured(Box::pin(platform::run(&servers, self.extent()))).await,
             };
             page.put(part.name(), &self.noted(section))?;
         }
@@ -93,6 +105,10 @@ impl Bench {
         all.filter(|part| self.parts.is_empty() || self.parts.contains(part)).collect()
     }
 
+    fn extent(&self) -> platform::Extent {
+        platform::Extent { turn: Duration::from_secs(self.seconds), handshakes: self.handshakes }
+    }
+
     fn noted(&self, mut section: Section) -> Section {
         section.note.clone_from(&self.note);
         section
@@ -107,6 +123,7 @@ impl Part {
             Self::Jobs => "jobs",
             Self::Recognitions => "recognitions",
             Self::Call => "call",
+            Self::Platform => "platform",
         }
     }
 }

@@ -16,16 +16,17 @@ Written by `cargo xtask bench`; do not edit. Peers are measured beside us in the
 and seconds do not. Servers are private, with MySQL flushing each commit to disk and Redis keeping its append-only file every second,
 as in production; executables are built with `--release`.
 
-Not measured by any part yet: `POST /v1/handshake`, the acceptance of amoCRM's hook at 500/s, charges of Flycoins, the idle process.
+Not measured by any part yet: charges of Flycoins.
 ";
 
 /// Sections and their headings, in the order of the page.
-const SECTIONS: [(&str, &str); 5] = [
+const SECTIONS: [(&str, &str); 6] = [
     ("audio", "Preparing recordings"),
     ("jobs", "Jobs"),
     ("schedule", "Promised retries in real time"),
     ("recognitions", "Recognitions in flight"),
     ("call", "From the hook to the transcript"),
+    ("platform", "The HTTP API and events"),
 ];
 
 /// What a part found.

@@ -20,6 +20,13 @@ impl Table {
         cells.resize(self.head.len(), String::new());
         self.rows.push(cells);
     }
+
+    /// The same with the first and the last rows alone, so many of each.
+    pub(super) fn ends(mut self, rows: usize) -> Self {
+        let cut = self.rows.len().saturating_sub(rows);
+        self.rows.drain(rows.min(cut)..cut);
+        self
+    }
 }
 
 impl fmt::Display for Table {
@@ -65,6 +72,19 @@ mod tests {
         assert_eq!(at_most(20.0, 20.0, "x"), "kept");
         assert_eq!(at_most(30.0, 20.0, "fsync"), "missed by 50 %: fsync");
         assert_eq!(at_least(9.0, 12.0, "turns"), "missed by 25 %: turns");
+    }
+
+    #[test]
+    fn a_long_table_is_told_by_its_ends() {
+        let rows = |number: usize| {
+            let mut table = Table::new(&["n"]);
+            (0..number).for_each(|n| table.row(vec![n.to_string()]));
+            table.ends(2).rows.concat().concat()
+        };
+        assert_eq!(
+            (rows(7), rows(4), rows(3), rows(1)),
+            ("0156".into(), "0123".into(), "012".into(), "0".into())
+        );
     }
 
     #[test]

@@ -161,6 +161,11 @@ impl Stand {
         self.wait_until_ready().await
     }
 
+    /// The system's number of a process started here; the API is number 0.
+    pub fn pid(&self, number: usize) -> anyhow::Result<u32> {
+        Ok(self.children.get(number).context("no such process")?.id())
+    }
+
     /// `kill -9` of a process started here.
     pub fn kill(&mut self, number: usize) -> anyhow::Result<()> {
         let child = self.children.get_mut(number).context("no such process")?;
@@ -246,6 +251,16 @@ impl Stand {
         self.wait_for("SELECT COUNT(*) FROM flysense_accounts WHERE hooks_state = 'subscribed'", 1).await
     }
 
+    /// What our processes are configured with.
+    pub fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
+    /// A folder for whatever belongs to this stand; gone with it.
+    pub fn scratch(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// What our processes logged.
     pub fn logs(&self) -> String {
         let Ok(files) = std::fs::read_dir(self.dir.path()) else { return String::new() };
@@ -278,8 +293,11 @@ impl Stand {
 
     /// Asks our processes to stop and waits for them.
     pub fn stop(mut self) -> anyhow::Result<()> {
-        for child in &self.children {
-            let _ = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
+        for child in &mut self.children {
+            // One that was killed on the way is not asked any more.
+            if matches!(child.try_wait(), Ok(None)) {
+                let _ = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
+            }
         }
         for child in &mut self.children {
             child.wait()?;
@@ -353,6 +371,11 @@ fn environment(
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
-    environment.extend(options.more.clone());
+    for (name, value) in &options.more {
+        // What a test opens is opened beside what the stand itself needs.
+        let ours = environment.get(name).filter(|_| name == "FLYSK_OUTBOUND_ALLOW");
+        let value = ours.map_or_else(|| value.clone(), |ours| format!("{ours},{value}"));
+        environment.insert(name.clone(), value);
+    }
     Ok(environment)
 }

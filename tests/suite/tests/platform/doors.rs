@@ -185,6 +185,21 @@ fn forged(good: &str) -> Vec<String> {
     ]
 }
 
+/// Names that no column can hold are names of nobody, not a failure of ours.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_name_in_another_alphabet_is_nobodys(pool: MySqlPool) {
+    let house = House::build(pool).await;
+    for (path, expected) in [
+        ("/oauth/amocrm/disconnect?account_id=1&client_uuid=%C3%AC&signature=x", StatusCode::UNAUTHORIZED),
+        ("/oauth/amocrm/connect?widget=%C3%AC", StatusCode::NOT_FOUND),
+        ("/oauth/amocrm/callback?code=c&referer=demo.amocrm.ru&client_id=%C3%AC", StatusCode::NOT_FOUND),
+        ("/oauth/amocrm/callback/%C3%AC?code=c&referer=demo.amocrm.ru", StatusCode::NOT_FOUND),
+    ] {
+        let answer = house.http.get(format!("{}{path}", house.api_url)).send().await.unwrap();
+        assert_eq!(answer.status(), expected, "{path}");
+    }
+}
+
 /// After the account disabled the integration its keys still say who it was, and open nothing that works.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn an_uninstalled_accounts_keys_work_nothing(pool: MySqlPool) {

@@ -1,8 +1,11 @@
 //! Events on their way to vendors' backends.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use flysk_domain::Clock;
 use flysk_domain::platform::signature;
+use flysk_jobs::runtime::limits::Room;
 use flysk_simulators::{Act, Script};
 use flysk_store::jobs::JobState;
 use flysk_store::platform::widgets::{self, Changes};
@@ -160,4 +163,22 @@ async fn an_address_of_our_own_network_is_never_called(pool: MySqlPool) {
     house.install().await;
     let (_, page) = house.backend(Method::GET, "/v1/backend/events", None).await;
     assert_eq!(page["events"][0]["state"], "failed");
+}
+
+/// A backend that hangs holds the places it took at first; whoever comes later does not join those who wait.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn nobody_joins_those_who_wait_for_a_backend_that_hangs(pool: MySqlPool) {
+    let house = House::build(pool).await;
+    let limits = &house.engine.app().limits;
+    let closes_after = Some(Duration::from_millis(200));
+    let room =
+        Room { name: "events.test".to_owned(), places: 8, kept_for: Duration::from_secs(15), closes_after };
+    assert!(limits.enter(&room, "first").await.unwrap());
+    assert!(limits.enter(&room, "second").await.unwrap(), "the first may be about to be answered");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!limits.enter(&room, "third").await.unwrap(), "the first hangs");
+    assert!(limits.enter(&room, "first").await.unwrap(), "who is inside may say so again");
+    limits.leave(&room, "first").await;
+    limits.leave(&room, "second").await;
+    assert!(limits.enter(&room, "third").await.unwrap());
 }

@@ -46,6 +46,8 @@ pub(crate) struct House {
     pub(crate) api_url: String,
     pub(crate) http: reqwest::Client,
     pub(crate) project_token: String,
+    env: Env,
+    deps: Deps,
 }
 
 impl House {
@@ -59,25 +61,35 @@ impl House {
         let api_url = format!("http://{}", listener.local_addr().unwrap());
         amocrm.state.route(ORIGIN, &api_url);
         let env = environment(&amocrm.url, &vendor.addr.to_string());
-        let redis_config = Redis::from_env(&env).unwrap();
-        let redis = connect_redis(redis_config.url.expose_secret()).await.unwrap();
-        let keys = Keys::new(redis_config.prefix);
-        let outbox = Outbox::new(pool.clone(), None, Arc::new(clock.clone()));
-        let limits = Limits::new(redis.clone(), keys.clone());
-        let ticks = Ticks::new(redis.clone(), keys);
-        let app = App::new(WorkerConfig::from_env(&env).unwrap(), outbox.clone(), limits, ticks).unwrap();
-        let vault = app.vault.clone();
-        let engine =
-            Engine::new(outbox.clone(), registry(), Arc::new(app), "house".to_owned(), LeaseTerms::default());
+        let engine = engine(&env, pool.clone(), &clock, "house").await;
+        let vault = engine.app().vault.clone();
         let config = ApiConfig::from_env(&env).unwrap();
-        let deps = Deps::new(config, outbox, redis).unwrap();
-        let acceptor = poem::listener::TcpAcceptor::from_tokio(listener).unwrap();
-        tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(routes::app(deps)));
+        // A test changes things behind the API's back and wants to see it at once, so nothing is remembered.
+        let deps = Deps::new(config, engine.outbox().clone(), redis(&env).await.0).unwrap();
+        serve(listener, deps.clone());
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let project_token = String::new();
         let mut house =
-            Self { pool, clock, amocrm, vendor, engine, vault, api_url, http, project_token: String::new() };
+            Self { pool, clock, amocrm, vendor, engine, vault, api_url, http, project_token, env, deps };
         house.project_token = house.register("flysense", CLIENT_ID).await;
         house
+    }
+
+    /// One more API process, which answers from memory as real ones do; its address.
+    pub(crate) async fn remembering_api(&self) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        serve(listener, self.deps.clone().remembering());
+        url
+    }
+
+    /// What it takes to be one more worker, on another runtime.
+    pub(crate) fn worker(&self) -> impl Future<Output = Engine<App>> + Send + 'static {
+        let (env, clock, options) = (self.env.clone(), self.clock.clone(), self.pool.connect_options());
+        async move {
+            let pool = sqlx::pool::PoolOptions::new().max_connections(4).connect_with((*options).clone());
+            engine(&env, pool.await.unwrap(), &clock, &format!("worker-{:08x}", rand::random::<u32>())).await
+        }
     }
 
     /// The same with the widget installed and its first events delivered.
@@ -238,6 +250,24 @@ pub(crate) fn on(conn: &mut PoolConnection<MySql>) -> &mut Conn {
 
 /// Real time for what really happens elsewhere.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+fn serve(listener: tokio::net::TcpListener, deps: Deps) {
+    let acceptor = poem::listener::TcpAcceptor::from_tokio(listener).unwrap();
+    tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(routes::app(deps)));
+}
+
+async fn redis(env: &Env) -> (redis::aio::ConnectionManager, Keys) {
+    let config = Redis::from_env(env).unwrap();
+    (connect_redis(config.url.expose_secret()).await.unwrap(), Keys::new(config.prefix))
+}
+
+async fn engine(env: &Env, pool: Pool, clock: &SimClock, name: &str) -> Engine<App> {
+    let (redis, keys) = redis(env).await;
+    let outbox = Outbox::new(pool, None, Arc::new(clock.clone()));
+    let (limits, ticks) = (Limits::new(redis.clone(), keys.clone()), Ticks::new(redis, keys));
+    let app = App::new(WorkerConfig::from_env(env).unwrap(), outbox.clone(), limits, ticks).unwrap();
+    Engine::new(outbox, registry(), Arc::new(app), name.to_owned(), LeaseTerms::default())
+}
 
 fn environment(amocrm: &str, vendor: &str) -> Env {
     let prefix = format!("platform-{:016x}", rand::random::<u64>());

@@ -5,15 +5,22 @@
 
 mod callback;
 mod charges;
+mod crashes;
 mod doors;
 mod events;
 mod gateway;
 mod holds;
 mod house;
+mod integrate;
 mod lifecycle;
+mod memory;
+mod refresh_all;
 mod refusals;
 mod rotation;
+mod secrecy;
 mod settings;
+mod storm;
 mod till;
+mod traps;
 mod vault;
 mod wallets;

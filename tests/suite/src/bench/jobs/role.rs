@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::CONCURRENCY;
 use super::tally::{NoOp, NoOpTick, Poll, Tally};
+use crate::bench::platform::bare;
 use crate::bench::recognitions::first_looks;
 use crate::chaos::worker::ChaosWorker;
 
@@ -41,6 +42,15 @@ pub(in crate::bench) enum Role {
         prefix: String,
         /// When the first of the recognitions in flight is to be looked at; none are without.
         polls_from: Option<DateTime<Utc>>,
+    },
+    /// Be the peer of the HTTP API.
+    Bare {
+        /// MySQL.
+        database_url: String,
+        /// Where to listen, on 127.0.0.1.
+        port: u16,
+        /// To the database.
+        connections: u32,
     },
     /// Fail on schedule.
     Fail {
@@ -67,6 +77,9 @@ impl Role {
             Self::Count { database_url, redis_url, prefix, polls_from } => {
                 let polls = polls_from.map(first_looks).unwrap_or_default();
                 count(&database_url, &redis_url, &prefix, &polls).await
+            }
+            Self::Bare { database_url, port, connections } => {
+                bare::serve(&database_url, port, connections).await
             }
             Self::Fail { database_url, redis_url } => {
                 let lease = LeaseTerms::default().term;

@@ -1,0 +1,12 @@
+//! `flysk-fuzz-api`: schemathesis over the OpenAPI document; run by `cargo xtask fuzz-api`.
+
+use clap::Parser;
+use flysk_suite::fuzz::FuzzApi;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    if !FuzzApi::parse().run().await? {
+        std::process::exit(1);
+    }
+    Ok(())
+}
