@@ -37,7 +37,7 @@ pub(crate) struct Access {
     pub(crate) pair: Option<Pair>,
 }
 
-/// Widgets by the hash of their project tokens, and installs by widget and account. Clones share everything.
+/// Widgets by their tokens' hashes and by client id, installs by widget and account. Clones share everything.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known(Arc<Mutex<State>>);
 
@@ -48,6 +48,9 @@ struct State {
     /// Counts forgettings: what was read from the database before one is not kept after it.
     forgotten: u64,
     widgets: HashMap<String, (Widget, Option<DateTime<Utc>>)>,
+    /// By client id.
+    integrations: HashMap<String, Widget>,
+    installs: HashMap<(WidgetId, AccountId), Install>,
     accesses: HashMap<(WidgetId, AccountId), Access>,
 }
 
@@ -76,6 +79,14 @@ impl Known {
         self.trusted()?.accesses.get(&(widget, account)).cloned()
     }
 
+    /// The widget of an integration and its install in an account, if both are known.
+    pub(crate) fn integration(&self, client_uuid: &str, account: AccountId) -> Option<(Widget, Install)> {
+        let state = self.trusted()?;
+        let widget = state.integrations.get(client_uuid)?;
+        let install = state.installs.get(&(widget.id, account))?;
+        Some((widget.clone(), install.clone()))
+    }
+
     /// To be asked for before the database is read.
     pub(crate) fn reading(&self) -> Reading {
         Reading(self.trusted().map(|state| state.forgotten))
@@ -91,6 +102,13 @@ impl Known {
                 state.widgets.insert(hash.clone(), (widget.clone(), widget.former_token_until));
             }
         }
+    }
+
+    /// Keeps the widget of an integration with its install in an account.
+    pub(crate) fn keep_integration(&self, reading: Reading, widget: &Widget, install: &Install) {
+        let Some(mut state) = self.still(reading) else { return };
+        state.integrations.insert(widget.client_uuid.clone(), widget.clone());
+        state.installs.insert((widget.id, install.account_id), install.clone());
     }
 
     /// Keeps a widget's access to an account.
@@ -113,8 +131,10 @@ impl Known {
 
     fn still(&self, reading: Reading) -> Option<MutexGuard<'_, State>> {
         let mut state = self.trusted().filter(|state| reading.0 == Some(state.forgotten))?;
-        if state.widgets.len() >= MOST || state.accesses.len() >= MOST {
+        if state.widgets.len().max(state.installs.len()).max(state.accesses.len()) >= MOST {
             state.widgets.clear();
+            state.integrations.clear();
+            state.installs.clear();
             state.accesses.clear();
         }
         Some(state)
@@ -127,9 +147,14 @@ impl State {
         match subject {
             Subject::Widget(id) => {
                 self.widgets.retain(|_, (widget, _)| widget.id != id);
+                self.integrations.retain(|_, widget| widget.id != id);
+                self.installs.retain(|(widget, _), _| *widget != id);
                 self.accesses.retain(|(widget, _), _| *widget != id);
             }
-            Subject::Install(id) => self.accesses.retain(|_, access| access.install.id != id),
+            Subject::Install(id) => {
+                self.installs.retain(|_, install| install.id != id);
+                self.accesses.retain(|_, access| access.install.id != id);
+            }
             Subject::Account(id) => self.accesses.retain(|(_, account), _| *account != id),
         }
     }

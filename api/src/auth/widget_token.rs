@@ -91,14 +91,12 @@ fn number<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     }
 }
 
-/// Verifies a token. Costs one read: widget and install come together.
+/// Verifies a token. Costs at most one read: widget and install come together, from memory if they are known.
 pub(crate) async fn verify(deps: &Deps, token: &str) -> Result<Verified, Problem> {
     let claimed = jsonwebtoken::dangerous::insecure_decode::<Claims>(token);
     let claimed = claimed.map_err(|_| refused("not a token of amoCRM"))?.claims;
     let uuid = claimed.client_uuid.to_ascii_lowercase();
-    let mut conn = deps.conn().await?;
-    let found = handshake::find(on(&mut conn), &uuid, AccountId(claimed.account_id)).await?;
-    drop(conn);
+    let found = find(deps, &uuid, AccountId(claimed.account_id)).await?;
     let Found { widget, install, wallet } =
         found.ok_or_else(|| refused("the token is of an integration we do not know"))?;
     let claims = decode_as(deps, token, &widget)?;
@@ -114,6 +112,20 @@ pub(crate) async fn verify(deps: &Deps, token: &str) -> Result<Verified, Problem
         user_id: UserId(claims.user_id),
         is_admin: claims.is_admin.unwrap_or(false),
     })
+}
+
+/// What a token leads to. A wallet is never remembered: it changes with every charge, at any process.
+async fn find(deps: &Deps, client_uuid: &str, account: AccountId) -> Result<Option<Found>, Problem> {
+    let remembered = deps.known.integration(client_uuid, account);
+    if let Some((widget, install)) = remembered.filter(|(widget, _)| !widget.uses_flycoins) {
+        return Ok(Some(Found { widget, install: Some(install), wallet: None }));
+    }
+    let reading = deps.known.reading();
+    let found = handshake::find(on(&mut deps.conn().await?), client_uuid, account).await?;
+    if let Some(Found { widget, install: Some(install), .. }) = &found {
+        deps.known.keep_integration(reading, widget, install);
+    }
+    Ok(found)
 }
 
 /// Verifies a token of a user in whose account the widget is installed, in whatever status.

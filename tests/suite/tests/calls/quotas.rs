@@ -88,7 +88,12 @@ async fn each_account_has_a_turn_before_anybodys_second() -> anyhow::Result<()> 
 async fn a_room_holds_so_many_over_all_workers() -> anyhow::Result<()> {
     let prefix = prefix();
     let (one, two) = (worker(&prefix).await?, worker(&prefix).await?);
-    let room = Room { name: "models".to_owned(), places: 2, kept_for: Duration::from_millis(800) };
+    let room = Room {
+        name: "models".to_owned(),
+        places: 2,
+        kept_for: Duration::from_millis(800),
+        closes_after: None,
+    };
     assert!(one.enter(&room, "a").await? && two.enter(&room, "b").await?);
     assert!(!one.enter(&room, "c").await? && !two.enter(&room, "c").await?);
     assert!(two.enter(&room, "a").await?, "who is in stays in");

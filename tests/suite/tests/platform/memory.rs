@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use flysk_domain::Clock;
 use flysk_simulators::{Act, Script};
 use flysk_store::platform::changes::{self, Subject};
-use flysk_suite::stand::ACCOUNT;
+use flysk_suite::stand::{ACCOUNT, ADMIN};
 use flysk_vault::Need;
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
 
@@ -90,6 +90,29 @@ async fn what_one_process_changes_the_others_know_within_a_second(pool: MySqlPoo
     let _refused =
         house.vault.renew(house.install_id().await, Need::NewerThan(house.clock.now()), &trace()).await;
     processes.soon("the loss", |(_, answer)| answer["code"] == "reconnect_required").await;
+}
+
+/// The handshake remembers, too: a widget that is switched off is told so within a second, at every process.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_widget_that_is_switched_off_is_told_so_within_a_second(pool: MySqlPool) {
+    let house = House::installed(pool).await;
+    let processes = Processes::start(&house).await;
+    let shake = async |process: usize| {
+        let request = house.http.post(format!("{}/v1/handshake", processes.urls[process]));
+        read(request.header("X-Auth-Token", house.token(ADMIN)).send().await.unwrap()).await.1
+    };
+    for process in [0, 1, 0, 1] {
+        assert_eq!(shake(process).await["status"], "active");
+    }
+    let off = json!({ "account_id": ACCOUNT, "on": false });
+    assert_eq!(house.backend(Method::PUT, "/v1/backend/switch", Some(off)).await.0, StatusCode::OK);
+    let since = Instant::now();
+    for process in 0..2 {
+        while shake(process).await["status"] != "inactive" {
+            assert!(since.elapsed() < WITHIN, "process {process} does not know it");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
 }
 
 /// Memory is really asked: a row that changes without a word is not noticed, and one word is enough.
