@@ -67,8 +67,8 @@ async fn answer(pool: Data<&Pool>) -> poem::Result<Json<Value>> {
     let away = |_| StatusCode::SERVICE_UNAVAILABLE;
     let mut conn = pool.acquire().await.map_err(away)?;
     let found = handshake::find(&mut conn, CLIENT_ID, AccountId(ACCOUNT)).await;
-    let (_, install) = found.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?.ok_or(StatusCode::NOT_FOUND)?;
-    let install = install.ok_or(StatusCode::NOT_FOUND)?;
+    let found = found.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?.ok_or(StatusCode::NOT_FOUND)?;
+    let install = found.install.ok_or(StatusCode::NOT_FOUND)?;
     Ok(Json(json!({
         "install_id": install.id.to_string(),
         "status": install.status.as_str(),
