@@ -142,7 +142,7 @@ async fn a_widget_token_is_checked_in_every_part(pool: MySqlPool) {
         shaped(WidgetTokenShape { bare: true, ..WidgetTokenShape::default() }),
         shaped(WidgetTokenShape { ids_as_text: true, ..WidgetTokenShape::default() }),
         shaped(WidgetTokenShape { shift_s: 50, ..WidgetTokenShape::default() }),
-        shaped(WidgetTokenShape { shift_s: -1_850, ..WidgetTokenShape::default() }),
+        shaped(WidgetTokenShape { shift_s: -1_830, ..WidgetTokenShape::default() }),
     ];
     for token in &good {
         let (status, answer) = ask(token).await;
