@@ -7,14 +7,17 @@ use flysk_store::flysense::transcriptions;
 use flysk_store::jobs::{self, JobRow, JobState};
 use serde::Deserialize;
 
-use crate::calls::{ConvertAudio, FetchRecording, StartRecognition, StoreTranscript, Summarize, UploadAudio};
+use crate::calls::{
+    ConvertAudio, FetchRecording, HoldPayment, StartRecognition, StoreTranscript, Summarize, UploadAudio,
+};
 use crate::job::Job;
 use crate::outbox::Unit;
 
 /// Stages whose burial fails the call and deletes its audio: alone they would find nothing to work on.
-const STAGES: [&str; 5] = [
+const STAGES: [&str; 6] = [
     FetchRecording::KIND,
     ConvertAudio::KIND,
+    HoldPayment::KIND,
     UploadAudio::KIND,
     StartRecognition::KIND,
     StoreTranscript::KIND,

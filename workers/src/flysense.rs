@@ -177,6 +177,11 @@ impl FlySense {
         }
     }
 
+    /// Whether a call gets a summary, by SpeechKit's model or by YandexGPT, if all goes well.
+    pub fn summarises(&self) -> bool {
+        self.yandexgpt.is_some() || self.recognition.summarization_model_uri.is_some()
+    }
+
     /// When to look next at a recognition submitted at `submitted_at`.
     pub fn next_look(
         &self,

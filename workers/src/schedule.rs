@@ -1,7 +1,7 @@
 //! The schedule. Any number of schedulers may run: each tick becomes one job.
 
 use flysk_jobs::amocrm::CheckHooksDue;
-use flysk_jobs::calls::{ReconcileDue, ResumePolls, SweepStorage};
+use flysk_jobs::calls::{ReconcileDue, ResumePolls, RetryUnpaid, SweepStorage};
 use flysk_jobs::flycoins::{ExpireHolds, VerifyLedger};
 use flysk_jobs::oauth::RefreshDue;
 use flysk_jobs::runtime::cron::Entry;
@@ -12,6 +12,7 @@ pub fn entries() -> anyhow::Result<Vec<Entry>> {
     Ok(vec![
         Entry::new("oauth.refresh_due", "0 */10 * * * *", || RefreshDue {})?,
         Entry::new("calls.resume_polls", "*/30 * * * * *", || ResumePolls {})?,
+        Entry::new("calls.retry_unpaid", "*/10 * * * * *", || RetryUnpaid {})?,
         Entry::new("calls.sweep_storage", "0 */15 * * * *", || SweepStorage {})?,
         Entry::new("calls.reconcile_due", "30 */10 * * * *", || ReconcileDue {})?,
         Entry::new("amocrm.check_hooks_due", "15 5 * * * *", || CheckHooksDue {})?,

@@ -3,6 +3,7 @@
 mod audio;
 mod caller;
 mod cancel;
+mod payment_view;
 mod preferences;
 mod recordings;
 mod transcriptions;

@@ -6,6 +6,7 @@ use flysk_domain::flysense::utterance::Utterance;
 use flysk_domain::id::{EntityId, NoteId, TranscriptionId};
 use flysk_domain::trace::Trace;
 use flysk_jobs::calls::request::{CallRequest, request};
+use flysk_store::flysense::payments::{self, RunOf};
 use flysk_store::flysense::transcriptions::{self, Transcription};
 use flysk_store::flysense::{stages, transcripts};
 use poem::web::Data;
@@ -372,6 +373,7 @@ pub(super) async fn find(deps: &Deps, user: &FlysenseUser, id: &str) -> Result<T
 async fn view(deps: &Deps, call: &Transcription) -> Result<TranscriptView, Problem> {
     let mut conn = deps.conn().await?;
     let found = transcripts::find::<Utterance, Analysis>(on(&mut conn), call.id).await?;
+    let payment = payments::find(on(&mut conn), RunOf { id: call.id, run: call.run }).await?;
     let stages = stages::list(on(&mut conn), call.id, call.run).await?;
-    Ok(TranscriptView::new(call, found, &stages))
+    Ok(TranscriptView::new(call, found, payment.as_ref(), &stages))
 }

@@ -7,9 +7,12 @@ use flysk_domain::flysense::roles::{Role, Roles};
 use flysk_domain::flysense::sentiment::Sentiment;
 use flysk_domain::flysense::summary::{SummaryAbsence, SummarySource};
 use flysk_domain::flysense::utterance::Utterance;
+use flysk_store::flysense::payments::Payment;
 use flysk_store::flysense::stages::StageRow;
 use flysk_store::flysense::transcriptions::Transcription;
 use poem_openapi::Object;
+
+use super::payment_view::PaymentView;
 
 /// A code for machines and what people read, in Russian.
 #[derive(Debug, Clone, Object)]
@@ -173,7 +176,7 @@ pub(crate) struct TalkView {
 /// How long a stage took.
 #[derive(Debug, Clone, Object)]
 pub(crate) struct StageView {
-    /// `fetch`, `convert`, `upload`, `submit`, `recognize`, `store`, `summarize`, `settle`.
+    /// `fetch`, `convert`, `hold`, `upload`, `submit`, `recognize`, `store`, `summarize`, `settle`.
     stage: String,
     /// When its successful attempt began.
     started_at: DateTime<Utc>,
@@ -198,6 +201,8 @@ pub(crate) struct TranscriptView {
     roles_rule: Option<Coded>,
     /// Why the model thinks the mood is what it is.
     sentiment_reason: Option<String>,
+    /// What it costs and how far its payment is; null until the recording is measured.
+    payment: Option<PaymentView>,
     /// How long each stage took.
     stages: Vec<StageView>,
 }
@@ -207,6 +212,7 @@ impl TranscriptView {
     pub(crate) fn new(
         call: &Transcription,
         found: Option<(Vec<Utterance>, Analysis)>,
+        payment: Option<&Payment>,
         stages: &[StageRow],
     ) -> Self {
         let (dialogue, analysis) = match found {
@@ -248,6 +254,7 @@ impl TranscriptView {
             sentiment_reason: analysis
                 .map(|analysis| analysis.sentiment_reason)
                 .filter(|reason| !reason.is_empty()),
+            payment: PaymentView::new(payment, call.state),
             stages: stages.iter().map(stage).collect(),
         }
     }

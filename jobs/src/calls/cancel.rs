@@ -6,13 +6,14 @@ use flysk_domain::id::{AccountId, TranscriptionId};
 use flysk_store::StoreResult;
 use flysk_store::flysense::transcriptions;
 
-use super::DeleteAudio;
+use super::{DeleteAudio, let_go};
 use crate::outbox::Unit;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancelled {
-    /// It is stopped: no stage goes on with it, its audio is deleted, it costs nothing.
+    /// It is stopped: no stage goes on with it, its audio is deleted, it costs nothing, and what was
+    /// set aside for it goes back.
     Now,
     /// It is over, or as good as over.
     TooLate(TranscriptionState),
@@ -33,6 +34,7 @@ pub async fn cancel(
         return Ok(Cancelled::TooLate(call.state));
     }
     transcriptions::cancel(unit, id, call.state, clock.now()).await?;
+    let_go(unit, &call, clock.now()).await?;
     unit.enqueue(&DeleteAudio { transcription_id: id, account_id }).await?;
     Ok(Cancelled::Now)
 }

@@ -1,15 +1,21 @@
 //! A call's way from note to transcript: each stage a job of its own, so that a crash repeats one stage, not the call.
 
 pub mod cancel;
+mod capture_payment;
 mod convert_audio;
 mod delete_audio;
 mod fetch_recording;
+mod hold_payment;
 mod ingest_note;
+mod let_go;
 mod poll_recognition;
 mod reconcile_account;
 mod reconcile_due;
+mod release_payment;
 pub mod request;
 mod resume_polls;
+mod resume_unpaid;
+mod retry_unpaid;
 mod settle;
 mod start_recognition;
 mod store_transcript;
@@ -17,14 +23,20 @@ mod summarize;
 mod sweep_storage;
 mod upload_audio;
 
+pub use capture_payment::CapturePayment;
 pub use convert_audio::ConvertAudio;
 pub use delete_audio::DeleteAudio;
 pub use fetch_recording::FetchRecording;
+pub use hold_payment::HoldPayment;
 pub use ingest_note::IngestNote;
+pub use let_go::let_go;
 pub use poll_recognition::PollRecognition;
 pub use reconcile_account::ReconcileAccount;
 pub use reconcile_due::ReconcileDue;
+pub use release_payment::ReleasePayment;
 pub use resume_polls::ResumePolls;
+pub use resume_unpaid::ResumeUnpaid;
+pub use retry_unpaid::RetryUnpaid;
 pub use settle::Settle;
 pub use start_recognition::StartRecognition;
 pub use store_transcript::StoreTranscript;

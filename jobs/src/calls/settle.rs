@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::job::Job;
 use crate::policy::{Policy, Queue};
 
-/// Ends a call: what it costs, and that it is done.
+/// Ends a call: the result is there, and owed for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settle {
     /// Which call.
@@ -19,7 +19,7 @@ impl Job for Settle {
     const KIND: &'static str = "calls.settle";
     const POLICY: Policy = Policy::on(Queue::Calls).attempts(20);
     const TRIGGER: &'static str = "the call is summarised";
-    const ABOUT: &'static str = "counts price-relevant seconds, marks the call done";
+    const ABOUT: &'static str = "marks the call done and its price owed";
 
     fn dedup_key(&self) -> Option<String> {
         Some(self.transcription_id.to_string())

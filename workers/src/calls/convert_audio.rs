@@ -5,7 +5,7 @@
 use flysk_audio::{AudioError, Layout};
 use flysk_domain::flysense::failure::FailureCode;
 use flysk_domain::flysense::state::StateEvent;
-use flysk_jobs::calls::{ConvertAudio, UploadAudio};
+use flysk_jobs::calls::{ConvertAudio, HoldPayment};
 use flysk_jobs::{Handle, JobError, JobResult, Run, Unit};
 use flysk_store::flysense::transcriptions;
 
@@ -45,7 +45,7 @@ impl Handle<App> for ConvertAudio {
             transcriptions::set_object(&mut unit, self.transcription_id, &files::source_key(&stage.call))
                 .await?;
         }
-        unit.enqueue(&UploadAudio { transcription_id: self.transcription_id, account_id: self.account_id })
+        unit.enqueue(&HoldPayment { transcription_id: self.transcription_id, account_id: self.account_id })
             .await?;
         run.done(unit).await
     }

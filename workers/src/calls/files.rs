@@ -61,6 +61,13 @@ pub(super) async fn ensure_source(flysense: &FlySense, call: &Transcription) -> 
     Ok(path)
 }
 
+/// Whether the recording is still in storage.
+pub(super) async fn source_is_kept(flysense: &FlySense, call: &Transcription) -> Result<bool, JobError> {
+    let key = source_key(call);
+    let listed = flysense.storage.list(&key, None).await.map_err(HasOutcome::into_job_error)?;
+    Ok(listed.objects.iter().any(|object| object.key == key))
+}
+
 /// Decodes, measures and converts the recording; the same bytes give the same result however often.
 pub(super) async fn prepare(
     flysense: &FlySense,

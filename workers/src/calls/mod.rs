@@ -6,16 +6,22 @@
 //! transaction. What it did outside before that (a download, an upload, a submit) is either repeated
 //! with the same result or, where that would cost money, noted beforehand.
 
+mod capture_payment;
 mod convert_audio;
 mod delete_audio;
 mod fetch_recording;
 mod files;
+mod hold_payment;
 mod ingest_note;
 mod part;
+mod payment;
 mod poll_recognition;
 mod reconcile_account;
 mod reconcile_due;
+mod release_payment;
 mod resume_polls;
+mod resume_unpaid;
+mod retry_unpaid;
 mod settle;
 mod stage;
 mod start_recognition;

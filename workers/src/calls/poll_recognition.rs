@@ -9,7 +9,7 @@ use flysk_domain::flysense::polling::NextLook;
 use flysk_domain::flysense::state::{StateEvent, TranscriptionState};
 use flysk_domain::id::{AccountId, TranscriptionId};
 use flysk_domain::trace::Trace;
-use flysk_jobs::calls::{DeleteAudio, PollRecognition, StoreTranscript};
+use flysk_jobs::calls::{DeleteAudio, PollRecognition, StoreTranscript, let_go};
 use flysk_jobs::{HandleTick, JobError, Next, Tick as _, Unit};
 use flysk_store::flysense::transcriptions::Transcription;
 use flysk_store::flysense::{stages, transcriptions};
@@ -109,6 +109,7 @@ async fn write_end(
     let (transcription_id, account_id) = (call.id, call.account_id);
     if let StateEvent::Failed(code) = event {
         transcriptions::fail(unit, call.id, call.state, code, now).await?;
+        let_go(unit, call, now).await?;
         unit.enqueue(&DeleteAudio { transcription_id, account_id }).await?;
     } else {
         transcriptions::move_on(unit, call.id, call.state, to, now).await?;

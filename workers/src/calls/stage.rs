@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use flysk_domain::flysense::failure::FailureCode;
 use flysk_domain::flysense::state::{StateEvent, TranscriptionState};
 use flysk_domain::id::{AccountId, TranscriptionId};
-use flysk_jobs::calls::DeleteAudio;
+use flysk_jobs::calls::{DeleteAudio, let_go};
 use flysk_jobs::{JobError, JobResult, Run, Unit, Verdict};
 use flysk_store::flysense::stages;
 use flysk_store::flysense::transcriptions::{self, Transcription};
@@ -82,6 +82,7 @@ impl Stage {
         self.next(StateEvent::NoSpeechFound)?;
         let mut unit = self.begin(run).await?;
         transcriptions::finish_no_speech(&mut unit, self.call.id, self.call.state, run.now()).await?;
+        let_go(&mut unit, &self.call, run.now()).await?;
         self.record(&mut unit, run).await?;
         unit.enqueue(&DeleteAudio { transcription_id: self.call.id, account_id: self.call.account_id })
             .await?;
@@ -126,6 +127,7 @@ async fn fail_in(
     now: DateTime<Utc>,
 ) -> Result<(), JobError> {
     transcriptions::fail(unit, call.id, call.state, code, now).await?;
+    let_go(unit, call, now).await?;
     unit.enqueue(&DeleteAudio { transcription_id: call.id, account_id: call.account_id }).await?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! SpeechKit knows no idempotency: a submit whose answer was lost may run, and be paid, although we
 //! never learn its operation. So every submit is counted before it is made, and no call is submitted
-//! more than [`MOST_SUBMITS`] times. A submit that was answered is written with the state that follows,
+//! more than [`MOST_SUBMITS`] times, and none without coins set aside for it. A submit that was answered is written with the state that follows,
 //! and a second run finds that state.
 
 use flysk_clients::speechkit::{
@@ -14,8 +14,9 @@ use flysk_domain::flysense::polling::NextLook;
 use flysk_domain::flysense::state::StateEvent;
 use flysk_domain::flysense::summary;
 use flysk_domain::platform::outcome::Outcome;
-use flysk_jobs::calls::{PollRecognition, StartRecognition};
+use flysk_jobs::calls::{HoldPayment, PollRecognition, StartRecognition};
 use flysk_jobs::{Handle, JobError, JobResult, Run, Unit};
+use flysk_store::flysense::payments::{self, RunOf};
 use flysk_store::flysense::transcriptions::{self, Transcription};
 
 use super::stage::{self, Stage, enter_stage};
@@ -31,6 +32,9 @@ impl Handle<App> for StartRecognition {
         let stage = enter_stage!(run, self, "submit", Submitting);
         if stage.call.submits >= MOST_SUBMITS {
             return stage.fail(run, FailureCode::RecognitionFailed).await;
+        }
+        if !is_paid_for(run, &stage.call).await? {
+            return self.ask_for_coins(run, &stage).await;
         }
         let flysense = app.flysense()?;
         let request = request(flysense, &stage.call)?;
@@ -63,7 +67,15 @@ impl Handle<App> for StartRecognition {
     }
 }
 
+/// Whether coins are set aside for the call, and will be for long enough.
+async fn is_paid_for(run: &Run, call: &Transcription) -> Result<bool, JobError> {
+    let mut conn = run.pool().acquire().await?;
+    let payment = payments::find(&mut conn, RunOf { id: call.id, run: call.run }).await?;
+    Ok(payment.is_some_and(|payment| payment.allows_work(run.now())))
+}
+
 trait Steps {
+    async fn ask_for_coins(&self, run: &Run, stage: &Stage) -> JobResult;
     async fn pass_limits(
         &self,
         run: &Run,
@@ -82,6 +94,14 @@ trait Steps {
 }
 
 impl Steps for StartRecognition {
+    /// The call stood here for so long that its hold ran out: another is placed first.
+    async fn ask_for_coins(&self, run: &Run, stage: &Stage) -> JobResult {
+        let (transcription_id, account_id) = (self.transcription_id, self.account_id);
+        let mut unit = stage.leave(run, StateEvent::HoldLapsed).await?;
+        unit.enqueue(&HoldPayment { transcription_id, account_id }).await?;
+        run.done(unit).await
+    }
+
     /// The room for language models first: it is given back if the hour's quota is used up.
     async fn pass_limits(
         &self,

@@ -1,11 +1,13 @@
 //! Performs `calls.sweep_storage`: what a crash left behind goes.
 //!
-//! Harmless when run twice: what is gone is gone. A call that is under way keeps its audio, however old.
+//! Harmless when run twice: what is gone is gone. A call that is under way keeps its audio, however old;
+//! one that waits for coins keeps it for some days.
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use flysk_clients::storage::ObjectInfo;
+use flysk_domain::flysense::payment::AUDIO_KEPT;
 use flysk_domain::flysense::state::TranscriptionState;
 use flysk_domain::id::TranscriptionId;
 use flysk_jobs::calls::SweepStorage;
@@ -38,8 +40,8 @@ impl Handle<App> for SweepStorage {
                     .map(|(id, state, _)| (id, state))
                     .collect();
             for object in old {
-                let state = owner(&object.key).and_then(|id| states.get(&id));
-                if state.is_none_or(|state| state.is_final()) {
+                let state = owner(&object.key).and_then(|id| states.get(&id)).copied();
+                if is_left_over(state, object.modified_at, run.now()) {
                     flysense.storage.delete(&object.key).await.map_err(HasOutcome::into_job_error)?;
                     swept += 1;
                 }
@@ -54,6 +56,16 @@ impl Handle<App> for SweepStorage {
             tracing::warn!(swept, "left-over audio was deleted");
         }
         Ok(Verdict::Done)
+    }
+}
+
+/// A call that ended, or is not known, needs no audio; one without balance has it downloaded again after
+/// some days.
+fn is_left_over(state: Option<TranscriptionState>, modified_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    match state {
+        Some(TranscriptionState::NoBalance) => modified_at < now - AUDIO_KEPT,
+        Some(state) => state.is_final(),
+        None => true,
     }
 }
 
@@ -74,4 +86,20 @@ async fn sweep_scratch(run: &Run, scratch: &std::path::Path) -> std::io::Result<
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use TranscriptionState as S;
+
+    #[test]
+    fn a_call_without_balance_keeps_its_audio_for_some_days_and_an_ended_one_not_at_all() {
+        let now = DateTime::UNIX_EPOCH + Duration::days(1_000);
+        let (young, old) = (now - AUDIO_KEPT + Duration::minutes(1), now - AUDIO_KEPT - Duration::minutes(1));
+        let swept = |state, modified_at| is_left_over(state, modified_at, now);
+        assert!(!swept(Some(S::NoBalance), young) && swept(Some(S::NoBalance), old));
+        assert!(!swept(Some(S::Recognizing), old) && !swept(Some(S::Holding), old));
+        assert!(swept(Some(S::Done), young) && swept(None, young));
+    }
 }

@@ -36,13 +36,58 @@ pub struct Problem {
     pub request_id: Option<String>,
 }
 
+/// Why Flycoins were not moved: refusals after which a caller goes another way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlycoinRefusal {
+    /// The widget is paid otherwise, or free: there is no wallet, and nothing to pay.
+    NotUsed,
+    /// There are not enough coins; the same call succeeds when there are.
+    InsufficientBalance,
+    /// The account has not installed the widget.
+    InstallNotFound,
+    /// The widget may not work in the account: nothing new is charged or held there.
+    InstallNotActive,
+    /// No such hold of this widget.
+    UnknownHold,
+    /// No such charge of this account.
+    UnknownCharge,
+    /// The hold was captured, released, or ran out; [`hold_status`](super::Platform::hold_status) tells which.
+    HoldEnded,
+    /// Less is left of the charge.
+    MoreThanCharged,
+    /// The service is not the widget's, or has no price.
+    UnknownService,
+    /// The key was used with another body.
+    KeyReused,
+}
+
+impl FlycoinRefusal {
+    fn of(code: &str) -> Option<Self> {
+        Some(match code {
+            "flycoins_not_used" => Self::NotUsed,
+            "insufficient_balance" => Self::InsufficientBalance,
+            "install_not_found" => Self::InstallNotFound,
+            "install_not_active" => Self::InstallNotActive,
+            "unknown_hold" => Self::UnknownHold,
+            "unknown_charge" => Self::UnknownCharge,
+            "hold_ended" => Self::HoldEnded,
+            "more_than_charged" => Self::MoreThanCharged,
+            "unknown_service" => Self::UnknownService,
+            "idempotency_key_reused" => Self::KeyReused,
+            _ => return None,
+        })
+    }
+}
+
 impl PlatformError {
-    /// What the caller may do. Nothing here is unknown: asking who somebody is changes nothing.
+    /// What the caller may do. Nothing here is unknown: asking changes nothing, and what moves coins is
+    /// repeated under its key without moving them again.
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::NoAnswer(_) | Self::Unreadable(_) => Outcome::RETRY,
             Self::Refused(problem, after) => match problem.status {
-                429 => Outcome::Wait { after: *after },
+                // Without coins there is nothing wrong with the call: it succeeds when there are some.
+                402 | 429 => Outcome::Wait { after: *after },
                 408 | 500..=599 => Outcome::Retry { after: *after },
                 _ => Outcome::GiveUp,
             },
@@ -55,6 +100,11 @@ impl PlatformError {
             Self::Refused(problem, _) if !problem.code.is_empty() => Some(&problem.code),
             _ => None,
         }
+    }
+
+    /// Why Flycoins were not moved, if the platform says so.
+    pub fn flycoins(&self) -> Option<FlycoinRefusal> {
+        self.code().and_then(FlycoinRefusal::of)
     }
 }
 

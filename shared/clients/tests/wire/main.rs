@@ -9,6 +9,7 @@ mod outbound_addresses;
 mod outbound_download;
 mod outbound_post;
 mod platform;
+mod platform_flycoins;
 mod server;
 mod speechkit;
 mod speechkit_errors;

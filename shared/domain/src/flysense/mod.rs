@@ -8,6 +8,7 @@ mod coded;
 pub mod failure;
 pub mod folding;
 pub mod hook;
+pub mod payment;
 pub mod polling;
 pub mod pricing;
 pub mod reconcile;

@@ -1,10 +1,12 @@
 //! The life of a transcription: its states, what moves it, and why it may fail.
 //!
 //! ```text
-//! waiting_for_link ⇄ queued ⇄ no_balance
-//!                      │
-//!   fetching → converting → uploading → submitting → recognizing → storing → settling → done
-//!                      └──────────── no_speech ◀────────────────────┘
+//! waiting_for_link ⇄ queued ◀─── the audio is gone ───┐     no_balance
+//!                      │                              │         ⇅
+//!                   fetching ─▶ converting ─────────▶ holding ◀─ the hold ran out ─┐
+//!                                   │                   └─▶ uploading ─▶ submitting
+//!                               no_speech ◀─ storing ◀─ recognizing ◀─────┘
+//!                                              └─▶ settling ─▶ done
 //! any of them that is not final → failed, and but for settling → cancelled ── asked again → queued
 //! ```
 
@@ -18,12 +20,14 @@ coded_enum!(
         Queued = "queued", "В очереди";
         /// The call has no recording yet; the note is looked at again later.
         WaitingForLink = "waiting_for_link", "Ждём запись разговора";
-        /// There is nothing to pay with; goes on when there is.
-        NoBalance = "no_balance", "Нет баланса";
         /// The recording is being downloaded.
         Fetching = "fetching", "Скачиваем запись";
         /// The recording is being checked, measured and made fit for recognition.
         Converting = "converting", "Готовим запись";
+        /// Coins are being set aside for the work, before anything of it costs.
+        Holding = "holding", "Резервируем оплату";
+        /// There is nothing to pay with; goes on when there is.
+        NoBalance = "no_balance", "Нет баланса";
         /// The audio is on its way to the object storage.
         Uploading = "uploading", "Загружаем запись";
         /// The recognition is being ordered: the step whose lost answer may cost money.
@@ -48,20 +52,26 @@ coded_enum!(
 /// What can happen to a transcription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateEvent {
-    /// Its turn came and it can be paid for.
+    /// Its turn came.
     FetchStarted,
     /// The note has no recording link yet.
     LinkMissing,
     /// The link appeared.
     LinkFound,
-    /// The balance does not cover the price.
-    BalanceMissing,
-    /// The wallet was filled.
-    BalanceFilled,
     /// The recording is here.
     Fetched,
     /// The audio is ready, with speech in it.
     Converted,
+    /// Coins are set aside, or it costs nothing.
+    Held,
+    /// The balance does not cover the price.
+    BalanceMissing,
+    /// The wallet was filled.
+    BalanceFilled,
+    /// Coins are set aside, but the recording waited for them too long and was deleted.
+    AudioGone,
+    /// The hold ran out before the recognition was ordered.
+    HoldLapsed,
     /// No speech, by our ear or by the recogniser's.
     NoSpeechFound,
     /// The audio is in the object storage.
@@ -98,7 +108,8 @@ impl TranscriptionState {
         matches!(self, Self::Done | Self::NoSpeech | Self::Failed | Self::Cancelled)
     }
 
-    /// Whether it waits for something from outside and holds neither a job's slot nor an object in the bucket.
+    /// Whether it waits for something from outside and holds no job's slot. One without balance keeps its
+    /// recording for a while ([`AUDIO_KEPT`](super::payment::AUDIO_KEPT)).
     pub const fn is_parked(self) -> bool {
         matches!(self, Self::WaitingForLink | Self::NoBalance)
     }
@@ -110,12 +121,15 @@ impl TranscriptionState {
         Ok(match (self, event) {
             (S::Queued | S::Fetching, E::LinkMissing) => S::WaitingForLink,
             (S::WaitingForLink, E::LinkFound)
-            | (S::NoBalance, E::BalanceFilled)
+            | (S::Holding, E::AudioGone)
             | (S::Failed | S::Cancelled | S::NoSpeech, E::AskedAgain) => S::Queued,
-            (S::Queued, E::BalanceMissing) => S::NoBalance,
             (S::Queued, E::FetchStarted) => S::Fetching,
             (S::Fetching, E::Fetched) => S::Converting,
-            (S::Converting, E::Converted) => S::Uploading,
+            (S::Converting, E::Converted)
+            | (S::NoBalance, E::BalanceFilled)
+            | (S::Submitting, E::HoldLapsed) => S::Holding,
+            (S::Holding, E::BalanceMissing) => S::NoBalance,
+            (S::Holding, E::Held) => S::Uploading,
             (S::Converting | S::Storing, E::NoSpeechFound) => S::NoSpeech,
             (S::Uploading, E::Uploaded) => S::Submitting,
             (S::Submitting, E::Submitted) => S::Recognizing,
@@ -136,14 +150,17 @@ mod tests {
     use super::*;
     use StateEvent as E;
 
-    const EVENTS: [StateEvent; 16] = [
+    const EVENTS: [StateEvent; 19] = [
         E::FetchStarted,
         E::LinkMissing,
         E::LinkFound,
-        E::BalanceMissing,
-        E::BalanceFilled,
         E::Fetched,
         E::Converted,
+        E::Held,
+        E::BalanceMissing,
+        E::BalanceFilled,
+        E::AudioGone,
+        E::HoldLapsed,
         E::NoSpeechFound,
         E::Uploaded,
         E::Submitted,
@@ -160,13 +177,16 @@ mod tests {
         let mut table = vec![
             (S::Queued, E::FetchStarted, S::Fetching),
             (S::Queued, E::LinkMissing, S::WaitingForLink),
-            (S::Queued, E::BalanceMissing, S::NoBalance),
             (S::WaitingForLink, E::LinkFound, S::Queued),
-            (S::NoBalance, E::BalanceFilled, S::Queued),
             (S::Fetching, E::LinkMissing, S::WaitingForLink),
             (S::Fetching, E::Fetched, S::Converting),
-            (S::Converting, E::Converted, S::Uploading),
+            (S::Converting, E::Converted, S::Holding),
             (S::Converting, E::NoSpeechFound, S::NoSpeech),
+            (S::Holding, E::Held, S::Uploading),
+            (S::Holding, E::BalanceMissing, S::NoBalance),
+            (S::Holding, E::AudioGone, S::Queued),
+            (S::NoBalance, E::BalanceFilled, S::Holding),
+            (S::Submitting, E::HoldLapsed, S::Holding),
             (S::Uploading, E::Uploaded, S::Submitting),
             (S::Submitting, E::Submitted, S::Recognizing),
             (S::Recognizing, E::Recognized, S::Storing),
@@ -183,6 +203,7 @@ mod tests {
             S::NoBalance,
             S::Fetching,
             S::Converting,
+            S::Holding,
             S::Uploading,
             S::Submitting,
             S::Recognizing,

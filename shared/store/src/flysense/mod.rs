@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod hooks;
+pub mod payments;
 pub mod stages;
 pub mod transcriptions;
 pub mod transcripts;

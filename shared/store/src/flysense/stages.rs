@@ -8,7 +8,7 @@ use crate::{Conn, StoreResult};
 /// One stage of one run.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct StageRow {
-    /// `fetch`, `convert`, `upload`, `submit`, `recognize`, `store`, `summarize`, `settle`.
+    /// `fetch`, `convert`, `hold`, `upload`, `submit`, `recognize`, `store`, `summarize`, `settle`.
     pub stage: String,
     /// When its successful attempt began.
     pub started_at: DateTime<Utc>,

@@ -10,7 +10,7 @@ use flysk_domain::{Clock as _, SystemClock};
 use super::servers::Servers;
 use super::table::Table;
 use super::times::{Sample, Times};
-use crate::stand::{Client, Options, RECORDINGS, Stand};
+use crate::stand::{Client, Options, RECORDINGS, Stand, USUAL_BONUS};
 
 /// The recordings, each so often, one call after the other.
 const ROUNDS: usize = 3;
@@ -105,6 +105,7 @@ fn options(servers: &Servers) -> Options {
         pace: 0.0,
         manifest: recordings.join("manifest.json"),
         recordings,
+        welcome_bonus: Some(USUAL_BONUS),
         more: BTreeMap::new(),
     }
 }

@@ -10,12 +10,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Parser;
+use flysk_domain::money::MicroCoins;
 
 use crate::stand::{Client, Options, Stand, Transcription};
 
 pub use report::Report;
 
 use recordings::{Recording, choose};
+
+/// What the account is given for a start: enough for the first calls, so that the others wait for coins.
+const BONUS: MicroCoins = MicroCoins(10 * MicroCoins::PER_UNIT);
+
+/// What the wallet is filled with when a call waits for coins.
+const PACKAGE: MicroCoins = MicroCoins(1_000 * MicroCoins::PER_UNIT);
 
 /// How long one call may take, its turn among the others included.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -57,12 +64,16 @@ impl Demo {
         show::headline(
             "Starting: MySQL and Redis are there; API, worker, simulators of amoCRM, SpeechKit, YandexGPT, storage",
         );
-        let stand = Stand::start(Options::from_env(folder.path().to_owned(), self.pace)?).await?;
+        let mut options = Options::from_env(folder.path().to_owned(), self.pace)?;
+        options.welcome_bonus = Some(BONUS.0);
+        let stand = Stand::start(options).await?;
         show::headline("Installing FlySense into amoCRM account demo.amocrm.ru through its OAuth redirect");
         stand.install().await?;
         show::note(
             "the code was exchanged by a job, the tokens are sealed at rest, call hooks are subscribed",
         );
+        show::note(&format!("FlySense is paid in Flycoins; the welcome bonus is {BONUS} of them"));
+        show::wallet("before", stand.coins().await?);
         let client = stand.client()?;
         let reports = transcribe(&stand, &client, &chosen).await?;
         if let Some(path) = &self.json {
@@ -75,6 +86,8 @@ impl Demo {
         }
         let unexpected = reports.iter().filter(|report| report.failed()).count();
         show::totals(&reports);
+        show::taken(stand.taken().await?);
+        show::wallet("after", stand.coins().await?);
         if !self.exit {
             show::addresses(&stand)?;
             tokio::signal::ctrl_c().await?;
@@ -97,17 +110,21 @@ async fn transcribe(stand: &Stand, client: &Client, recordings: &[Recording]) ->
     for (recording, note) in arrived {
         let began = Instant::now();
         show::headline(&recording.name);
-        let call = follow(client, note).await.with_context(|| stand.logs())?;
+        let call = follow(stand, client, note).await.with_context(|| stand.logs())?;
+        let call = until_paid(client, &call.id).await.with_context(|| stand.logs())?;
         let left = wait_until_deleted(stand, &call.id).await?;
-        let report = Report::new(&recording.name, &call, left);
+        let waited = stand.has_waited_for_coins(&call.id).await?;
+        let report = Report::new(&recording.name, &call, waited, left);
         show::call(&report, &call, began.elapsed());
+        show::payment(&report, stand.coins().await?);
         reports.push(report);
     }
     Ok(reports)
 }
 
-/// Shows each state a call goes through, as it happens.
-async fn follow(client: &Client, note: u64) -> anyhow::Result<Transcription> {
+/// Shows each state a call goes through, as it happens. When one waits for coins, the wallet is filled; it goes on
+/// by itself, and so do all others.
+async fn follow(stand: &Stand, client: &Client, note: u64) -> anyhow::Result<Transcription> {
     let deadline = Instant::now() + PATIENCE;
     let mut shown = String::new();
     loop {
@@ -116,6 +133,9 @@ async fn follow(client: &Client, note: u64) -> anyhow::Result<Transcription> {
             if call.state != shown {
                 show::state(&call);
                 shown.clone_from(&call.state);
+                if call.state == "no_balance" {
+                    fill_wallet(stand, &client.transcription(&call.id).await?).await?;
+                }
             }
             if call.has_ended() {
                 return client.transcription(&call.id).await;
@@ -127,6 +147,32 @@ async fn follow(client: &Client, note: u64) -> anyhow::Result<Transcription> {
             PATIENCE.as_secs()
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Gives the account coins, unless another call made us do so before.
+async fn fill_wallet(stand: &Stand, call: &Transcription) -> anyhow::Result<()> {
+    let price = call.payment("estimated_micro").as_i64().unwrap_or_default();
+    let before = stand.coins().await?;
+    if before.available >= price {
+        show::note("the wallet was filled meanwhile; its turn comes with the next look at the balance");
+        return Ok(());
+    }
+    stand.give_coins(PACKAGE.0.max(price)).await?;
+    show::short(MicroCoins(price), before, stand.coins().await?);
+    Ok(())
+}
+
+/// The coins are taken by a job of its own, a moment after the end.
+async fn until_paid(client: &Client, id: &str) -> anyhow::Result<Transcription> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let call = client.transcription(id).await?;
+        let is_settled = matches!(call.payment("state").as_str(), Some("paid" | "free"));
+        if is_settled || Instant::now() > deadline {
+            return Ok(call);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

@@ -30,13 +30,27 @@ pub struct Report {
     pub seconds_billed: u64,
     /// Objects of the call left in the bucket.
     pub objects_left_in_bucket: usize,
+    /// `paid`, `free`, or how far its payment is.
+    pub payment_state: Option<String>,
+    /// Whether it waited for the wallet to be filled.
+    pub waited_for_coins: bool,
+    /// What it was estimated to cost, millionths of a Flycoin.
+    pub estimated_micro: Option<i64>,
+    /// What was set aside for it, millionths of a Flycoin.
+    pub held_micro: Option<i64>,
+    /// What it cost, millionths of a Flycoin.
+    pub charged_micro: Option<i64>,
+    /// The transaction in the ledger that took the coins.
+    pub transaction_id: Option<String>,
+    /// How the price came about: rule, quantity, rounding.
+    pub receipt: Vec<Value>,
     #[serde(skip)]
     expected_failure: bool,
 }
 
 impl Report {
     /// From what the API tells.
-    pub(super) fn new(recording: &str, call: &Transcription, left: usize) -> Self {
+    pub(super) fn new(recording: &str, call: &Transcription, waited_for_coins: bool, left: usize) -> Self {
         let raw = &call.raw;
         let text = |name: &str| raw.get(name).and_then(Value::as_str).map(str::to_owned);
         let number = |name: &str| raw.get(name).and_then(Value::as_u64);
@@ -53,6 +67,13 @@ impl Report {
             classifiers: list("classifiers"),
             seconds_billed: number("seconds_billed").unwrap_or_default(),
             objects_left_in_bucket: left,
+            payment_state: call.payment("state").as_str().map(str::to_owned),
+            waited_for_coins,
+            estimated_micro: call.payment("estimated_micro").as_i64(),
+            held_micro: call.payment("held_micro").as_i64(),
+            charged_micro: call.payment("charged_micro").as_i64(),
+            transaction_id: call.payment("transaction_id").as_str().map(str::to_owned),
+            receipt: call.payment("receipt").as_array().cloned().unwrap_or_default(),
             expected_failure: recording.starts_with("bad-"),
         }
     }

@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
+use flysk_domain::money::MicroCoins;
 use serde_json::Value;
 
 use super::report::Report;
-use crate::stand::{Stand, Transcription};
+use crate::stand::{Coins, Stand, Transcription};
 
 /// A new chapter.
 pub(super) fn headline(text: &str) {
@@ -50,6 +51,64 @@ pub(super) fn call(report: &Report, call: &Transcription, waited: Duration) {
     }
     classifiers(&report.classifiers);
     stages(&call.raw);
+}
+
+/// The account's coins.
+pub(super) fn wallet(when: &str, coins: Coins) {
+    println!(
+        "   Wallet {when}: {} Flycoins available, {} set aside",
+        flycoins(coins.available),
+        flycoins(coins.held)
+    );
+}
+
+/// A call waited for coins, and there are some now.
+pub(super) fn short(price: MicroCoins, before: Coins, after: Coins) {
+    println!(
+        "     it needs {price} Flycoins, {} are there; the wallet is filled",
+        flycoins(before.available)
+    );
+    println!(
+        "     {} Flycoins are there now: it goes on by itself, the oldest first",
+        flycoins(after.available)
+    );
+}
+
+/// What a call cost.
+pub(super) fn payment(report: &Report, coins: Coins) {
+    let told = |amount: Option<i64>| amount.map_or_else(|| "nothing".to_owned(), flycoins);
+    println!(
+        "   Flycoins: estimated {}, set aside {}, taken {} ({}){}",
+        told(report.estimated_micro),
+        told(report.held_micro),
+        told(report.charged_micro),
+        report.payment_state.as_deref().unwrap_or("no payment"),
+        if report.waited_for_coins { ", after waiting for coins" } else { "" }
+    );
+    for line in &report.receipt {
+        let word = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
+        let number = |name: &str| line.get(name).and_then(Value::as_i64).unwrap_or_default();
+        println!(
+            "     {} by rule {}: {} {}(s), {} billed, {} Flycoins ({})",
+            word("service"),
+            number("version"),
+            number("quantity"),
+            word("unit"),
+            number("billed"),
+            flycoins(number("amount_micro")),
+            word("rounding")
+        );
+    }
+    wallet("now", coins);
+}
+
+/// What all calls cost.
+pub(super) fn taken((charges, sum): (i64, i64)) {
+    println!("   {charges} charges in the ledger took {} Flycoins", flycoins(sum));
+}
+
+fn flycoins(micro: i64) -> String {
+    MicroCoins(micro).to_string()
 }
 
 fn dialogue(utterances: &[Value]) {

@@ -43,6 +43,11 @@ impl Transcription {
         Ok(Self { raw, ..read })
     }
 
+    /// A field of its payment; null if there is none.
+    pub fn payment(&self, field: &str) -> &Value {
+        self.raw.get("payment").and_then(|payment| payment.get(field)).unwrap_or(&Value::Null)
+    }
+
     /// Whether it came to an end.
     pub fn has_ended(&self) -> bool {
         matches!(self.state.as_str(), "done" | "no_speech" | "failed" | "cancelled")
@@ -119,14 +124,53 @@ impl Client {
 
     /// Waits until the call of a note has come to an end.
     pub async fn wait_for_end(&self, note_id: u64, patience: Duration) -> anyhow::Result<Transcription> {
+        self.wait_until(note_id, patience, Transcription::has_ended).await
+    }
+
+    /// Waits until the call of a note is in this state.
+    pub async fn wait_for_state(
+        &self,
+        note_id: u64,
+        state: &str,
+        patience: Duration,
+    ) -> anyhow::Result<Transcription> {
+        self.wait_until(note_id, patience, |call| call.state == state).await
+    }
+
+    /// Waits until the payment of a call is in this state.
+    pub async fn wait_for_payment(
+        &self,
+        id: &str,
+        state: &str,
+        patience: Duration,
+    ) -> anyhow::Result<Transcription> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let call = self.transcription(id).await?;
+            if call.payment("state").as_str() == Some(state) {
+                return Ok(call);
+            }
+            if Instant::now() > deadline {
+                bail!("the payment of {id} is not `{state}`: {}", call.raw);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn wait_until(
+        &self,
+        note_id: u64,
+        patience: Duration,
+        reached: impl Fn(&Transcription) -> bool,
+    ) -> anyhow::Result<Transcription> {
         let deadline = Instant::now() + patience;
         loop {
             let found = self.transcriptions().await?.into_iter().find(|call| call.note_id == note_id);
-            if let Some(call) = found.as_ref().filter(|call| call.has_ended()) {
+            if let Some(call) = found.as_ref().filter(|call| reached(call)) {
                 return self.transcription(&call.id).await;
             }
             if Instant::now() > deadline {
-                bail!("the call of note {note_id} did not end: {found:?}");
+                bail!("the call of note {note_id} did not get there: {found:?}");
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

@@ -3,10 +3,14 @@
 mod client;
 mod outside;
 mod processes;
+mod road;
+mod wallet;
 
 pub use client::{Client, Transcription};
 pub use outside::{Outside, RECORDINGS};
-pub use processes::{Options, Stand};
+pub use processes::{Options, Stand, USUAL_BONUS};
+pub use road::Road;
+pub use wallet::Coins;
 
 /// The account the stand installs FlySense into.
 pub const ACCOUNT: u64 = 31_234_567;

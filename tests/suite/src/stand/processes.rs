@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use flysk_runtime::config::{Database, Env, Redis};
 use flysk_store::Pool;
 use secrecy::ExposeSecret as _;
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::client::Client;
@@ -18,6 +19,9 @@ use super::{CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN};
 
 /// How long starting and stopping may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What accounts of a stand are usually given, 1,000 Flycoins: more than the fixtures cost.
+pub const USUAL_BONUS: i64 = 1_000_000_000;
 
 /// What a stand is made of.
 #[derive(Debug, Clone)]
@@ -34,6 +38,9 @@ pub struct Options {
     pub recordings: PathBuf,
     /// Who speaks when in them.
     pub manifest: PathBuf,
+    /// What an account is given at FlySense's first activation, millionths of a Flycoin; `None`: FlySense does
+    /// not use Flycoins.
+    pub welcome_bonus: Option<i64>,
     /// Variables on top, for tests that want something else.
     pub more: BTreeMap<String, String>,
 }
@@ -55,6 +62,7 @@ impl Options {
             pace,
             recordings,
             manifest: repository.join(RECORDINGS).join("manifest.json"),
+            welcome_bonus: Some(USUAL_BONUS),
             more: BTreeMap::new(),
         })
     }
@@ -103,7 +111,7 @@ impl Stand {
             dir,
         };
         stand.command("flysk-worker", &["migrate"])?;
-        stand.register_widget()?;
+        stand.register_widget(options.welcome_bonus)?;
         stand.spawn("flysk-api", &["serve"], "api")?;
         stand.wait_until_ready().await?;
         stand.start_worker()?;
@@ -111,28 +119,21 @@ impl Stand {
     }
 
     /// FlySense's row in the registry; its project token goes to FlySense's own environment.
-    fn register_widget(&mut self) -> anyhow::Result<()> {
+    fn register_widget(&mut self, welcome_bonus: Option<i64>) -> anyhow::Result<()> {
         let redirect = format!("{PUBLIC_ORIGIN}/oauth/amocrm/callback");
         let events = format!("{}/hooks/flysense/events", self.api_url);
         self.environment.insert("STAND_CLIENT_SECRET".to_owned(), CLIENT_SECRET.to_owned());
-        let printed = self.command(
-            "flysk-worker",
-            &[
-                "widget:register",
-                "--code",
-                "flysense",
-                "--name",
-                "FlySense AI",
-                "--client-uuid",
-                CLIENT_ID,
-                "--client-secret-env",
-                "STAND_CLIENT_SECRET",
-                "--redirect-uri",
-                &redirect,
-                "--event-url",
-                &events,
-            ],
-        )?;
+        let mut args = vec!["widget:register", "--code", "flysense", "--name", "FlySense AI"];
+        args.extend(["--client-uuid", CLIENT_ID, "--client-secret-env", "STAND_CLIENT_SECRET"]);
+        args.extend(["--redirect-uri", &redirect, "--event-url", &events]);
+        let billing = self.dir.path().join("billing.json");
+        let billing_path = billing.display().to_string();
+        if let Some(amount_micro) = welcome_bonus {
+            let settings = json!({ "flycoins": { "welcome_bonus": { "amount_micro": amount_micro } } });
+            std::fs::write(&billing, settings.to_string())?;
+            args.extend(["--uses-flycoins", "true", "--billing", &billing_path]);
+        }
+        let printed = self.command("flysk-worker", &args)?;
         let token =
             printed.lines().find_map(|line| line.split_whitespace().find(|word| word.starts_with("fpt_")));
         token.with_context(|| format!("no project token in: {printed}"))?.clone_into(&mut self.project_token);

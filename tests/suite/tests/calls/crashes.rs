@@ -7,17 +7,18 @@ use flysk_domain::SystemClock;
 use flysk_domain::trace::Trace;
 use flysk_jobs::Outbox;
 use flysk_jobs::calls::{
-    ConvertAudio, DeleteAudio, FetchRecording, Settle, StartRecognition, StoreTranscript, Summarize,
-    UploadAudio,
+    CapturePayment, ConvertAudio, DeleteAudio, FetchRecording, HoldPayment, ReleasePayment, ResumeUnpaid,
+    RetryUnpaid, Settle, StartRecognition, StoreTranscript, Summarize, UploadAudio,
 };
 use flysk_suite::stand::ACCOUNT;
 use std::sync::Arc;
 
 use crate::recordings::bucket_gets_empty;
 use crate::stand;
+use crate::till::everything_is_paid;
 
 /// `kill -9` of the worker again and again while twelve calls are under way: every call ends with its
-/// transcript, and none is submitted more than three times.
+/// transcript, none is submitted more than three times, and each is paid for once.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_survive_workers_that_die() -> anyhow::Result<()> {
     let mut stand = stand().await?;
@@ -40,10 +41,13 @@ async fn calls_survive_workers_that_die() -> anyhow::Result<()> {
         stand.kill(worker)?;
         worker = stand.start_worker()?;
     }
+    let mut calls = Vec::new();
     for note in notes {
         let call = client.wait_for_end(note, Duration::from_mins(3)).await?;
         anyhow::ensure!(call.state == "done", "{}\n{}", call.raw, stand.logs());
+        calls.push(call.id);
     }
+    everything_is_paid(&stand, &client, &calls).await?;
     let most: u32 =
         sqlx::query_scalar("SELECT MAX(submits) FROM transcriptions").fetch_one(&stand.pool).await?;
     anyhow::ensure!(most <= 3, "a call was submitted {most} times");
@@ -56,7 +60,8 @@ async fn stages_that_run_twice_change_nothing() -> anyhow::Result<()> {
     let stand = stand().await?;
     let client = stand.client()?;
     let note = stand.outside.call_arrives(Some(stand.outside.recording_url("sales-stereo-44k.mp3")), 42)?;
-    let before = client.wait_for_end(note, Duration::from_mins(1)).await?;
+    let call = client.wait_for_end(note, Duration::from_mins(1)).await?;
+    let before = client.wait_for_payment(&call.id, "paid", Duration::from_mins(1)).await?;
     bucket_gets_empty(&stand).await?;
 
     let outbox = Outbox::new(stand.pool.clone(), None, Arc::new(SystemClock));
@@ -66,18 +71,25 @@ async fn stages_that_run_twice_change_nothing() -> anyhow::Result<()> {
     let (transcription_id, account_id) = (before.id.parse()?, ACCOUNT.into());
     unit.enqueue(&FetchRecording { transcription_id, account_id }).await?;
     unit.enqueue(&ConvertAudio { transcription_id, account_id }).await?;
+    unit.enqueue(&HoldPayment { transcription_id, account_id }).await?;
     unit.enqueue(&UploadAudio { transcription_id, account_id }).await?;
     unit.enqueue(&StartRecognition { transcription_id, account_id }).await?;
     unit.enqueue(&StoreTranscript { transcription_id, account_id }).await?;
     unit.enqueue(&Summarize { transcription_id, account_id }).await?;
     unit.enqueue(&Settle { transcription_id, account_id }).await?;
+    unit.enqueue(&CapturePayment { transcription_id, account_id, run: 1 }).await?;
+    unit.enqueue(&ReleasePayment { transcription_id, account_id, run: 1 }).await?;
+    unit.enqueue(&ResumeUnpaid { account_id }).await?;
+    unit.enqueue(&RetryUnpaid {}).await?;
     unit.enqueue(&DeleteAudio { transcription_id, account_id }).await?;
     unit.commit().await?;
+    // The schedule may have put a `calls.retry_unpaid` of its own in the place of ours.
     stand
-        .wait_for("SELECT COUNT(*) FROM jobs WHERE correlation_id LIKE 'again-%' AND state = 'done'", 8)
+        .wait_for("SELECT COUNT(*) FROM jobs WHERE correlation_id LIKE 'again-%' AND state = 'done' AND kind <> 'calls.retry_unpaid'", 12)
         .await?;
     let after = client.transcription(&before.id).await?;
     assert_eq!(before.raw, after.raw);
+    everything_is_paid(&stand, &client, std::slice::from_ref(&before.id)).await?;
     let submits = stand.outside.speechkit.control.calls_to("POST", "/stt/v3/recognizeFileAsync").len();
     assert_eq!(submits, 1, "the call was submitted again");
     bucket_gets_empty(&stand).await

@@ -11,9 +11,11 @@ mod links;
 mod listening;
 mod lost_calls;
 mod operating;
+mod payments;
 mod providers;
 mod quotas;
 mod recordings;
+mod till;
 mod watching;
 
 use flysk_suite::stand::{Options, Stand};

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::recordings::bucket_gets_empty;
 use crate::stand;
+use crate::till::everything_is_paid;
 
 const PATIENCE: Duration = Duration::from_mins(2);
 const FILE: &str = "sales-stereo-44k.mp3";
@@ -60,9 +61,13 @@ async fn failed_operations_end_the_call_and_lateness_does_not() -> anyhow::Resul
     assert_eq!(call.failure_code.as_deref(), Some("recognition_failed"));
     stand.outside.speechkit.state.behave(usual);
     // A person may ask again, and then it works.
+    client.wait_for_payment(&call.id, "free", PATIENCE).await?;
+    let (charges_before, _) = stand.taken().await?;
     client.transcribe(call.note_id).await?;
     let call = client.wait_for_end(call.note_id, PATIENCE).await?;
     anyhow::ensure!(call.state == "done", "{}", call.raw);
+    client.wait_for_payment(&call.id, "paid", PATIENCE).await?;
+    assert_eq!(stand.taken().await?.0, charges_before + 1, "the result was not paid for exactly once");
     bucket_gets_empty(&stand).await
 }
 
@@ -78,5 +83,14 @@ async fn refused_summary_costs_the_summary_alone() -> anyhow::Result<()> {
     assert_eq!(call.raw.pointer("/summary_absence/code").and_then(Value::as_str), Some("refused"));
     assert!(call.raw.get("summary").is_none_or(Value::is_null));
     assert_eq!(call.raw.pointer("/sentiment/code").and_then(Value::as_str), Some("neutral"));
+    // The summary was counted on and is not paid for.
+    let call = client.wait_for_payment(&call.id, "paid", PATIENCE).await?;
+    let services = |lines: &Value| -> Vec<String> {
+        let lines = lines.as_array().cloned().unwrap_or_default();
+        lines.iter().map(|line| line["service"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(services(call.payment("estimate")), ["flysense.recognition", "flysense.summary"]);
+    assert_eq!(services(call.payment("receipt")), ["flysense.recognition"]);
+    everything_is_paid(&stand, &client, std::slice::from_ref(&call.id)).await?;
     Ok(())
 }

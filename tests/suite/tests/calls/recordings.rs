@@ -7,10 +7,11 @@ use flysk_suite::stand::{RECORDINGS, Stand, Transcription};
 use serde_json::Value;
 
 use crate::stand;
+use crate::till::everything_is_paid;
 
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Good files are transcribed, bad ones end with the code that says why, silence costs nothing; on stereo
+/// Good files are transcribed and paid for, bad ones end with the code that says why, silence costs nothing; on stereo
 /// files each turn is covered to 80 % by utterances of the right speaker; nothing stays in the bucket.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_recording_ends_as_its_manifest_says() -> anyhow::Result<()> {
@@ -21,10 +22,17 @@ async fn every_recording_ends_as_its_manifest_says() -> anyhow::Result<()> {
     for name in manifest.as_object().context("an object")?.keys() {
         notes.push((name, stand.outside.call_arrives(Some(stand.outside.recording_url(name)), 60)?));
     }
+    let mut paid = Vec::new();
     for (name, note) in notes {
         let call = client.wait_for_end(note, PATIENCE).await?;
         check(name, manifest.get(name).context("its entry")?, &call).with_context(|| name.clone())?;
+        if call.state == "done" {
+            paid.push(call.id);
+        } else {
+            client.wait_for_payment(&call.id, "free", PATIENCE).await?;
+        }
     }
+    everything_is_paid(&stand, &client, &paid).await?;
     bucket_gets_empty(&stand).await
 }
 

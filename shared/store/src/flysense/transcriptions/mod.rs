@@ -14,9 +14,9 @@ use sqlx::types::Json;
 
 pub use read::{find, find_by_note, in_flight, known_states, list_by_entity, lock, unknown_notes};
 pub use write::{
-    NewTranscription, Prepared, ask_again, cancel, edit, fail, finish_no_speech, insert, move_on,
-    note_submit, set_channel_roles, set_note, set_object, set_operation, set_prepared, set_summary, settle,
-    take_back_submit,
+    NewTranscription, Prepared, ask_again, cancel, edit, fail, finish_no_speech, forget_object, insert,
+    move_on, note_submit, set_channel_roles, set_note, set_object, set_operation, set_prepared, set_summary,
+    settle, take_back_submit,
 };
 
 /// A transcription.

@@ -156,6 +156,15 @@ pub async fn set_object(conn: &mut Conn, id: TranscriptionId, object_key: &str) 
     Ok(())
 }
 
+/// Forgets what SpeechKit was to read: the recording is to be had again.
+pub async fn forget_object(conn: &mut Conn, id: TranscriptionId) -> StoreResult<()> {
+    sqlx::query("UPDATE transcriptions SET object_key = NULL, container = NULL WHERE id = ?")
+        .bind(id.to_string())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Notes, before the call, that it is being submitted once more.
 pub async fn note_submit(conn: &mut Conn, id: TranscriptionId, now: DateTime<Utc>) -> StoreResult<()> {
     let noted = sqlx::query(

@@ -16,7 +16,7 @@ use anyhow::Context as _;
 
 use super::servers::Servers;
 use super::table::budgets;
-use crate::stand::{Options, RECORDINGS, Stand};
+use crate::stand::{Options, RECORDINGS, Stand, USUAL_BONUS};
 use sink::Sink;
 
 /// How much is measured.
@@ -54,6 +54,7 @@ fn options(servers: &Servers, sink: &Sink) -> Options {
         pace: 0.0,
         manifest: recordings.join("manifest.json"),
         recordings,
+        welcome_bonus: Some(USUAL_BONUS),
         more: [("FLYSK_OUTBOUND_ALLOW".to_owned(), sink.addr.clone())].into(),
     }
 }
