@@ -8,6 +8,7 @@ mod amocrm_tokens;
 mod outbound_addresses;
 mod outbound_download;
 mod outbound_post;
+mod outbound_stream;
 mod platform;
 mod platform_flycoins;
 mod server;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use flysk_clients::outbound::{Config, DownloadLimits, Downloaded, Outbound, OutboundError, Partial};
 use flysk_domain::platform::outcome::Outcome;
 use tokio::fs::File;
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
 use crate::outbound_addresses::{opened_for, try_download};
 use crate::server::{Reply, Request, Server, closed_port};
@@ -154,6 +154,45 @@ async fn a_connection_that_always_breaks_is_given_back_with_what_came() {
     assert_eq!((done.bytes, done.resumes), (200, 15));
     assert_eq!(content_of(&mut file).await, recording());
     assert_eq!(server.requests()[4].header("if-range"), Some("Sun, 01 Nov 2026 10:00:00 GMT"));
+}
+
+/// What an earlier process got of another version of the file, even one of the same length, is not continued: the host
+/// heeds `If-Range`, or does not and names another tag.
+#[tokio::test]
+async fn a_part_that_was_remembered_is_not_stitched_to_a_changed_file() {
+    for heeds_if_range in [true, false] {
+        let server = Server::start(move |request, _| match asked_from(request) {
+            Some(_) if heeds_if_range && request.header("if-range") != Some("\"v1\"") => {
+                Reply::new(200, &[("ETag", "\"v1\"")], recording())
+            }
+            Some(from) => rest(from, 200 - from),
+            None => Reply::new(200, &[("ETag", "\"v1\"")], recording()),
+        })
+        .await;
+        let memo = serde_json::from_str(r#"{"bytes":50,"total":200,"validator":"\"v0\""}"#).unwrap();
+        let (mut file, mut partial) = (new_file(), Partial::remembered(&memo, 50));
+        file.write_all(&[255; 50]).await.unwrap();
+        let outbound = opened_for(&server);
+        let done = outbound.download(&server.url("/r.mp3"), &mut file, &LIMITS, &mut partial).await.unwrap();
+        assert_eq!((done.bytes, content_of(&mut file).await), (200, recording()), "{heeds_if_range}");
+    }
+}
+
+/// The same file: only the rest is asked for.
+#[tokio::test]
+async fn a_part_that_was_remembered_is_gone_on_with() {
+    let server = Server::start(|request, _| match asked_from(request) {
+        Some(from) => rest(from, 200 - from),
+        None => Reply::new(500, &[], ""),
+    })
+    .await;
+    let memo = serde_json::from_str(r#"{"bytes":50,"total":200,"validator":"\"v1\""}"#).unwrap();
+    let (mut file, mut partial) = (new_file(), Partial::remembered(&memo, 50));
+    file.write_all(&recording()[..50]).await.unwrap();
+    let outbound = opened_for(&server);
+    outbound.download(&server.url("/r.mp3"), &mut file, &LIMITS, &mut partial).await.unwrap();
+    assert_eq!(content_of(&mut file).await, recording());
+    assert_eq!(server.only_request().header("if-range"), Some("\"v1\""));
 }
 
 #[tokio::test]

@@ -1,0 +1,87 @@
+//! Recordings passed on as they come, from servers that are slow, endless or not to be called.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use flysk_clients::outbound::{ByteRange, FileStream, OutboundError, StreamLimits};
+use futures::StreamExt as _;
+
+use crate::outbound_addresses::{closed, opened_for};
+use crate::server::{Reply, Server};
+
+const LIMITS: StreamLimits = StreamLimits {
+    head: Duration::from_mins(1),
+    idle: Duration::from_mins(1),
+    total: Duration::from_mins(1),
+    max_bytes: 1000,
+};
+
+async fn open(server: &Server, limits: &StreamLimits) -> Result<FileStream, OutboundError> {
+    let range = ByteRange::parse("bytes=10-");
+    opened_for(server).stream(&server.url("/r.mp3?sign=s3cr3t"), range.as_ref(), limits).await
+}
+
+/// What came, and how it ended.
+async fn read(stream: FileStream) -> (Vec<u8>, Option<ErrorKind>) {
+    let (mut body, mut got) = (stream.body, Vec::new());
+    while let Some(piece) = body.next().await {
+        match piece {
+            Ok(piece) => got.extend_from_slice(&piece),
+            Err(error) => {
+                assert!(!error.to_string().contains("s3cr3t"), "{error}");
+                return (got, Some(error.kind()));
+            }
+        }
+    }
+    (got, None)
+}
+
+#[tokio::test]
+async fn a_part_is_asked_for_and_told_as_the_host_tells_it() {
+    let headers = [("Content-Range", "bytes 10-14/200"), ("ETag", "\"v1\""), ("Content-Type", "audio/mpeg")];
+    let server = Server::always(Reply::new(206, &headers, "bytes")).await;
+    let stream = open(&server, &LIMITS).await.unwrap();
+    assert_eq!((stream.status, stream.content_length), (206, Some(5)));
+    assert_eq!(stream.content_range.as_deref(), Some("bytes 10-14/200"));
+    assert_eq!(
+        (stream.etag.as_deref(), stream.content_type.as_deref()),
+        (Some("\"v1\""), Some("audio/mpeg"))
+    );
+    assert_eq!(read(stream).await, (b"bytes".to_vec(), None));
+    assert_eq!(server.only_request().header("range"), Some("bytes=10-"));
+}
+
+#[tokio::test]
+async fn redirects_are_followed_but_not_home() {
+    let home = Reply::new(302, &[("Location", "http://169.254.169.254/latest/meta-data/")], "");
+    let server = Server::always(home).await;
+    let error = open(&server, &LIMITS).await.unwrap_err();
+    assert!(matches!(error, OutboundError::ForbiddenAddress), "{error:?}");
+    let error = closed().stream(&server.url("/r.mp3"), None, &LIMITS).await.unwrap_err();
+    assert!(matches!(error, OutboundError::ForbiddenAddress), "{error:?}");
+}
+
+#[tokio::test]
+async fn nothing_longer_than_allowed_is_passed_on() {
+    let announced = Server::always(Reply::new(200, &[], vec![7; 1001])).await;
+    let error = open(&announced, &LIMITS).await.unwrap_err();
+    assert!(matches!(error, OutboundError::TooLarge { limit: 1000 }), "{error:?}");
+    let mut endless = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec();
+    endless.extend([7; 1001]);
+    let unannounced = Server::always(Reply::Hang(endless)).await;
+    let (got, ended) = read(open(&unannounced, &LIMITS).await.unwrap()).await;
+    assert!(got.len() <= 1000 && ended.is_some());
+}
+
+#[tokio::test]
+async fn silence_and_slowness_end_in_time() {
+    let soon = Duration::from_millis(50);
+    let silent = Server::always(Reply::nothing().then_silence()).await;
+    let error = open(&silent, &StreamLimits { head: soon, ..LIMITS }).await.unwrap_err();
+    assert!(matches!(error, OutboundError::TimedOut), "{error:?}");
+    let stalled = Server::always(Reply::cut(200, &[], [7; 200], 100).then_silence()).await;
+    for limits in [StreamLimits { idle: soon, ..LIMITS }, StreamLimits { total: soon * 4, ..LIMITS }] {
+        let (got, ended) = read(open(&stalled, &limits).await.unwrap()).await;
+        assert_eq!((got.len(), ended), (100, Some(ErrorKind::TimedOut)));
+    }
+}
