@@ -1,7 +1,7 @@
 //! What the API is configured with.
 
 use flysk_runtime::config::{
-    Amocrm, ConfigError, Database, Env, Flysense, Http, Keys, Outbound, Redis, Telemetry, Worker,
+    Amocrm, ConfigError, Database, Env, Flysense, Http, Keys, Outbound, Redis, TBank, Telemetry, Worker,
 };
 
 /// Everything the API reads from its environment.
@@ -23,6 +23,8 @@ pub struct Config {
     pub amocrm: Amocrm,
     /// Addresses we did not choose: hosts of recordings.
     pub outbound: Outbound,
+    /// Buying Flycoins; `None` where nothing can be bought.
+    pub tbank: Option<TBank>,
     /// FlySense; `None` in a deployment of the bare platform.
     pub flysense: Option<Flysense>,
 }
@@ -39,6 +41,7 @@ impl Config {
             let worker = vars.part(Worker::from_env);
             let amocrm = vars.part(Amocrm::from_env);
             let outbound = vars.part(Outbound::from_env);
+            let tbank = vars.part(TBank::from_env);
             let flysense = vars.part(Flysense::from_env);
             Ok(Self {
                 database: database?,
@@ -49,6 +52,7 @@ impl Config {
                 worker: worker?,
                 amocrm: amocrm?,
                 outbound: outbound?,
+                tbank: tbank?,
                 flysense: flysense?,
             })
         })

@@ -9,7 +9,8 @@ use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
 const HEADERS: &str = "X-Auth-Token, Authorization, Content-Type, Idempotency-Key, Range, X-Request-Id";
-const EXPOSED: &str = "X-Request-Id, Content-Range, Accept-Ranges, Content-Length, ETag, Retry-After";
+const EXPOSED: &str =
+    "X-Request-Id, Content-Range, Accept-Ranges, Content-Length, ETag, Retry-After, Idempotency-Replayed";
 
 /// Lets pages of accounts under the given domains read our answers, errors included.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@
 //! `docs/architecture.md`. One error body everywhere: [`problem`].
 
 pub mod auth;
+mod billing_page;
 pub mod config;
 mod cors;
 pub mod deps;

@@ -83,6 +83,10 @@ problem_codes! {
     MoreThanCharged = "more_than_charged", 409, "More than was charged cannot be refunded";
     /// Sold otherwise, or free.
     FlycoinsNotUsed = "flycoins_not_used", 409, "The widget does not use Flycoins";
+    /// T-Bank is not configured.
+    NothingForSale = "purchases_unavailable", 409, "Nothing can be bought here right now";
+    /// An old version, or another widget's.
+    NotOnOffer = "package_not_on_offer", 409, "The package is not on offer (any more): read the list again";
     /// Too long.
     TooLarge = "too_large", 413, "The request is too long";
     /// Not this type of body.

@@ -21,16 +21,17 @@ use crate::platform::gateway;
 use crate::platform::handshake::HandshakeApi;
 use crate::platform::oauth::{CallbackApi, ConnectApi, DisconnectApi};
 use crate::platform::pauth::PauthApi;
+use crate::platform::purchases::{PackagesApi, PurchasesApi};
 use crate::platform::settings::SettingsApi;
 use crate::platform::switch::SwitchApi;
 use crate::problem::{Problem, ProblemCode};
 use crate::tracing_layer::Tracing;
-use crate::{health, hooks};
+use crate::{billing_page, health, hooks};
 
 /// Every documented operation.
 type Apis = (OauthApis, WidgetApis, BackendApis, FlycoinApis, TillApis, FlysenseApis);
 type OauthApis = (CallbackApi, ConnectApi, DisconnectApi);
-type WidgetApis = (HandshakeApi, SettingsApi);
+type WidgetApis = (HandshakeApi, SettingsApi, PackagesApi, PurchasesApi);
 type BackendApis = (PauthApi, BackendSettingsApi, SwitchApi, EventsApi);
 type FlycoinApis = (WalletApi, TransactionsApi, StatisticsApi);
 type TillApis = (EstimateApi, ChargesApi, HoldsApi, HoldEndsApi, RefundsApi, BalanceApi);
@@ -40,7 +41,7 @@ type FlysenseApis = (TranscriptionsApi, AudioApi, CancelApi, PreferencesApi);
 const fn apis() -> Apis {
     (
         (CallbackApi, ConnectApi, DisconnectApi),
-        (HandshakeApi, SettingsApi),
+        (HandshakeApi, SettingsApi, PackagesApi, PurchasesApi),
         (PauthApi, BackendSettingsApi, SwitchApi, EventsApi),
         (WalletApi, TransactionsApi, StatisticsApi),
         (EstimateApi, ChargesApi, HoldsApi, HoldEndsApi, RefundsApi, BalanceApi),
@@ -94,6 +95,8 @@ pub fn app(deps: Deps) -> impl Endpoint<Output = Response> {
         .at("/v1/amocrm/*path", gateway::pass)
         .at("/hooks/amocrm/:install/:signature", post(hooks::amocrm::receive))
         .at("/hooks/flysense/events", post(hooks::events::receive))
+        .at("/hooks/tbank", post(hooks::tbank::receive))
+        .nest("/billing/flycoins", billing_page::routes())
         .data(deps)
         .with(
             CatchPanic::new()

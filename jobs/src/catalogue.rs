@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::job::{Job, Tick};
 use crate::policy::{Delays, Policy};
-use crate::{amocrm, calls, flycoins, lifecycle, oauth, upkeep};
+use crate::{amocrm, billing, calls, flycoins, lifecycle, oauth, upkeep};
 
 /// A kind as people read about it.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +34,12 @@ pub const KINDS: &[KindInfo] = &[
     job::<oauth::RefreshDue>(),
     job::<oauth::RefreshToken>(),
     job::<lifecycle::DeliverEvent>(),
+    job::<billing::ApplyTbankNotice>(),
+    job::<billing::OpenPayment>(),
+    job::<billing::ReconcileDay>(),
+    job::<billing::ReconcileDue>(),
+    job::<billing::ReconcilePayment>(),
+    job::<billing::RefundPayment>(),
     job::<calls::CapturePayment>(),
     job::<calls::ConvertAudio>(),
     job::<calls::DeleteAudio>(),

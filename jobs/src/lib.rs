@@ -4,6 +4,7 @@
 //! MySQL is memory, Redis is transport: losing Redis loses nothing.
 
 pub mod amocrm;
+pub mod billing;
 pub mod calls;
 pub mod catalogue;
 pub mod flycoins;

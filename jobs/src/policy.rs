@@ -14,7 +14,7 @@ pub enum Queue {
     Calls,
     /// Calls: work of the processor.
     Audio,
-    /// Money: the ledger of Flycoins.
+    /// Money: the ledger of Flycoins, the bank, purchases, refunds.
     Billing,
     /// Housekeeping.
     Upkeep,

@@ -12,6 +12,7 @@ use flysk_jobs::{JobError, Outbox, Ticks};
 use flysk_runtime::Keyring;
 use flysk_vault::Vault;
 
+use crate::acquiring::Acquiring;
 use crate::config::Config;
 use crate::flysense::FlySense;
 
@@ -32,6 +33,8 @@ pub struct App {
     pub vault: Vault,
     /// Addresses we did not choose.
     pub outbound: Outbound,
+    /// T-Bank, unless nothing can be bought here.
+    acquiring: Option<Acquiring>,
     /// FlySense, unless this deployment is the bare platform.
     flysense: Option<FlySense>,
     config: Config,
@@ -56,10 +59,12 @@ impl App {
             .as_ref()
             .map(|parts| FlySense::new(parts, &config, amocrm.clone()))
             .transpose()?;
+        let public_url = &config.http.public_url;
+        let acquiring = config.tbank.as_ref().map(|tbank| Acquiring::new(tbank, public_url)).transpose()?;
         let keyring = Arc::new(config.keys.keyring.clone());
         let suffixes = config.amocrm.host_suffixes.clone();
         let vault = Vault::new(outbox.clone(), Arc::clone(&keyring), amocrm.clone(), suffixes);
-        Ok(Self { outbox, limits, ticks, keyring, amocrm, vault, outbound, flysense, config })
+        Ok(Self { outbox, limits, ticks, keyring, amocrm, vault, outbound, acquiring, flysense, config })
     }
 
     /// The clock.
@@ -70,6 +75,14 @@ impl App {
     /// What the process was configured with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// T-Bank; a job that needs it waits for a worker that has it.
+    pub fn acquiring(&self) -> Result<&Acquiring, JobError> {
+        self.acquiring.as_ref().ok_or_else(|| JobError::Wait {
+            after: std::time::Duration::from_mins(1),
+            reason: "T-Bank is not configured in this worker".to_owned(),
+        })
     }
 
     /// FlySense; a job of it that reaches a bare platform waits for a worker that has it.

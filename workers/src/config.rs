@@ -2,7 +2,7 @@
 
 use flysk_runtime::config::{
     Amocrm, Audio, ConfigError, Database, Env, Flysense, Http, Keys, Outbound, Redis, SpeechKit, Storage,
-    Telemetry, Worker, YandexGpt,
+    TBank, Telemetry, Worker, YandexGpt,
 };
 
 /// Everything a worker process reads from its environment.
@@ -24,6 +24,8 @@ pub struct Config {
     pub amocrm: Amocrm,
     /// Addresses we did not choose.
     pub outbound: Outbound,
+    /// Buying Flycoins; `None` where nothing can be bought.
+    pub tbank: Option<TBank>,
     /// FlySense and what only it needs; `None` in a deployment of the bare platform.
     pub flysense: Option<FlysenseConfig>,
 }
@@ -55,6 +57,7 @@ impl Config {
             let telemetry = vars.part(Telemetry::from_env);
             let amocrm = vars.part(Amocrm::from_env);
             let outbound = vars.part(Outbound::from_env);
+            let tbank = vars.part(TBank::from_env);
             let flysense = match vars.part(Flysense::from_env) {
                 Ok(Some(platform)) => {
                     let audio = vars.part(Audio::from_env);
@@ -77,6 +80,7 @@ impl Config {
                 telemetry: telemetry?,
                 amocrm: amocrm?,
                 outbound: outbound?,
+                tbank: tbank?,
                 flysense: flysense?,
             })
         })

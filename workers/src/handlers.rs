@@ -1,6 +1,6 @@
 //! The one list of handlers.
 
-use flysk_jobs::{Registry, TickRegistry, amocrm, calls, flycoins, lifecycle, oauth, upkeep};
+use flysk_jobs::{Registry, TickRegistry, amocrm, billing, calls, flycoins, lifecycle, oauth, upkeep};
 
 use crate::App;
 
@@ -12,6 +12,12 @@ pub fn registry() -> Registry<App> {
         .with::<oauth::RefreshDue>()
         .with::<oauth::RefreshToken>()
         .with::<lifecycle::DeliverEvent>()
+        .with::<billing::ApplyTbankNotice>()
+        .with::<billing::OpenPayment>()
+        .with::<billing::ReconcileDay>()
+        .with::<billing::ReconcileDue>()
+        .with::<billing::ReconcilePayment>()
+        .with::<billing::RefundPayment>()
         .with::<calls::IngestNote>()
         .with::<calls::FetchRecording>()
         .with::<calls::ConvertAudio>()

@@ -1,8 +1,10 @@
 //! Handlers of every job kind, one file each, mirroring the catalogue of `flysk-jobs`; the schedule;
 //! and what they work in ([`App`]).
 
+pub mod acquiring;
 pub mod amocrm;
 pub mod app;
+mod billing;
 pub mod calls;
 pub mod config;
 mod flycoins;

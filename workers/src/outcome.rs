@@ -52,6 +52,7 @@ has_outcome!(
     flysk_clients::platform::PlatformError,
     flysk_clients::speechkit::SpeechKitError,
     flysk_clients::storage::StorageError,
+    flysk_clients::tbank::TBankError,
     flysk_clients::yandexgpt::YandexGptError,
     flysk_vault::VaultError,
 );

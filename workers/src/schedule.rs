@@ -1,6 +1,7 @@
 //! The schedule. Any number of schedulers may run: each tick becomes one job.
 
 use flysk_jobs::amocrm::CheckHooksDue;
+use flysk_jobs::billing;
 use flysk_jobs::calls::{ReconcileDue, ResumePolls, RetryUnpaid, SweepStorage};
 use flysk_jobs::flycoins::{ExpireHolds, VerifyLedger};
 use flysk_jobs::oauth::RefreshDue;
@@ -11,6 +12,11 @@ use flysk_jobs::upkeep::PruneJobs;
 pub fn entries() -> anyhow::Result<Vec<Entry>> {
     Ok(vec![
         Entry::new("oauth.refresh_due", "0 */10 * * * *", || RefreshDue {})?,
+        Entry::new("billing.reconcile_due", "*/30 * * * * *", || billing::ReconcileDue {})?,
+        Entry::new("billing.reconcile_day", "0 20 4 * * *", || billing::ReconcileDay {
+            day: None,
+            after: None,
+        })?,
         Entry::new("calls.resume_polls", "*/30 * * * * *", || ResumePolls {})?,
         Entry::new("calls.retry_unpaid", "*/10 * * * * *", || RetryUnpaid {})?,
         Entry::new("calls.sweep_storage", "0 */15 * * * *", || SweepStorage {})?,

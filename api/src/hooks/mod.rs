@@ -2,3 +2,4 @@
 
 pub(crate) mod amocrm;
 pub(crate) mod events;
+pub(crate) mod tbank;

@@ -16,6 +16,7 @@ use super::flycoins::{self, WalletBalance};
 use super::oauth::connect_url;
 use super::tag::Tag;
 use crate::auth::{Verified, WidgetToken, issue};
+use crate::billing_page;
 use crate::deps::{Deps, on};
 use crate::problem::{Problem, answers};
 
@@ -121,6 +122,7 @@ async fn shake(deps: &Deps, trace: &Trace, caller: Verified) -> Result<Handshake
         None => None,
     };
     let wallet = wallet_of(deps, trace, &caller).await?;
+    let billing_urls = billing_urls(deps, &caller)?;
     let (install_id, settings, settings_version) = match caller.install {
         Some(install) => (Some(install.id.to_string()), install.settings.0, install.settings_version),
         None => (None, Value::Object(serde_json::Map::new()), 0),
@@ -137,7 +139,7 @@ async fn shake(deps: &Deps, trace: &Trace, caller: Verified) -> Result<Handshake
         plans: Vec::new(),
         subscription: None,
         wallet: wallet.as_ref().map(WalletBalance::from),
-        billing_urls: BTreeMap::new(),
+        billing_urls,
         connect_url,
         session,
     })
@@ -151,6 +153,16 @@ async fn wallet_of(deps: &Deps, trace: &Trace, caller: &Verified) -> Result<Opti
         (Some(_), Some(wallet)) => Ok(Some(wallet)),
         (Some(install), None) => flycoins::open(deps, trace, &caller.widget, install.id).await.map(Some),
     }
+}
+
+/// Where an administrator buys: links that are good for an hour, made anew with each handshake.
+fn billing_urls(deps: &Deps, caller: &Verified) -> Result<BTreeMap<String, String>, Problem> {
+    let mut urls = BTreeMap::new();
+    if let Some(install) = caller.install.as_ref().filter(|_| caller.widget.uses_flycoins && caller.is_admin)
+    {
+        urls.insert("flycoins".to_owned(), billing_page::link(deps, install.id, caller.user_id)?);
+    }
+    Ok(urls)
 }
 
 /// No install yet: either its code is on its way, or it was lost and has to be asked for again.

@@ -8,6 +8,7 @@ pub(crate) mod gateway;
 pub(crate) mod handshake;
 pub(crate) mod oauth;
 pub(crate) mod pauth;
+pub(crate) mod purchases;
 pub(crate) mod settings;
 mod settings_rules;
 pub(crate) mod switch;

@@ -132,6 +132,14 @@ ulid_id!(
     /// One purchase of a package.
     PurchaseId, "pur_"
 );
+ulid_id!(
+    /// One notice of the bank, kept as it came.
+    NoticeId, "ntc_"
+);
+ulid_id!(
+    /// One disagreement between the bank's books and ours.
+    DifferenceId, "dif_"
+);
 
 macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident) => {

@@ -7,7 +7,8 @@ use chrono::{DateTime, Duration, Utc};
 use flysk_domain::id::{HoldId, LotId, TransactionId, WalletId};
 use flysk_domain::money::{MicroCoins, WideSum};
 use flysk_domain::platform::ledger::{
-    Account, Charge, Command, Entry, Hold, HoldState, Line, Origin, Posting, Refusal, TransactionKind, Wallet,
+    Account, Charge, Command, Entry, Hold, HoldState, Line, Origin, Part, Posting, Refusal, TransactionKind,
+    Wallet,
 };
 use flysk_domain::{Clock, ManualClock};
 use proptest::prelude::*;
@@ -306,4 +307,23 @@ fn only_what_is_unspent_of_a_purchase_can_be_withdrawn() {
     assert_eq!(run(&mut world, &withdraw(61)), Err(Refusal::Insufficient));
     run(&mut world, &withdraw(60)).unwrap();
     assert_eq!(world.sum(|entry| entry.account == Account::Refunds), MicroCoins(60));
+}
+
+#[test]
+fn a_withdrawal_that_is_undone_leaves_the_lots_as_they_were() {
+    let mut world = World::new();
+    let lot = credit(&mut world, Origin::Package, 100, None);
+    let before = world.wallet.clone();
+    run(&mut world, &Command::Withdraw { lots: vec![lot], amount: MicroCoins(60) }).unwrap();
+    let withdrawal = world.postings.last().unwrap().id;
+    let parts = vec![Part { lot, amount: MicroCoins(60) }];
+    let restore = Command::Restore { withdrawal, parts };
+    run(&mut world, &restore).unwrap();
+    assert_eq!(world.wallet, before);
+    assert_eq!(world.postings.last().unwrap().reverses, Some(withdrawal));
+    assert_eq!(
+        run(&mut world, &restore),
+        Err(Refusal::Overfilled),
+        "a lot never holds more than it was given"
+    );
 }

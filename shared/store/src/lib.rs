@@ -10,6 +10,7 @@ pub mod jobs;
 pub mod ledger;
 pub mod platform;
 mod pool;
+pub mod purchases;
 
 pub use error::{StoreError, StoreResult};
 pub use pool::{ACQUIRE_TIMEOUT, Pool, connect, connect_within};

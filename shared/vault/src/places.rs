@@ -1,6 +1,6 @@
 //! Where sealed texts live: each opens in its own row and column and nowhere else.
 
-use flysk_domain::id::{InstallId, OauthCodeId, WidgetId};
+use flysk_domain::id::{InstallId, NoticeId, OauthCodeId, PurchaseId, WidgetId};
 
 /// The integration's secret key.
 pub fn client_secret(widget: WidgetId) -> String {
@@ -35,4 +35,19 @@ pub fn code(code: OauthCodeId) -> String {
 /// The pair a code was exchanged for.
 pub fn pair_of_code(code: OauthCodeId) -> String {
     format!("oauth_codes.pair:{code}")
+}
+
+/// Where a purchase's receipt goes.
+pub fn purchase_contact(purchase: PurchaseId) -> String {
+    format!("coin_purchases.contact:{purchase}")
+}
+
+/// What charges the card a purchase was paid with.
+pub fn purchase_rebill(purchase: PurchaseId) -> String {
+    format!("coin_purchases.rebill:{purchase}")
+}
+
+/// The body of a notice of the bank.
+pub fn notice_body(notice: NoticeId) -> String {
+    format!("tbank_notices.body:{notice}")
 }

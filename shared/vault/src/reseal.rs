@@ -1,10 +1,11 @@
 //! Moving everything sealed to the key that encrypts now, while everybody works.
 
-use flysk_domain::id::{InstallId, OauthCodeId};
+use flysk_domain::id::{InstallId, NoticeId, OauthCodeId, PurchaseId};
 use flysk_store::Conn;
 use flysk_store::platform::oauth_codes::{self, Code};
 use flysk_store::platform::tokens::{self, Pair};
 use flysk_store::platform::widgets::{self, Sealed, Widget};
+use flysk_store::purchases::{self, SealedNotice, SealedPurchase};
 
 use crate::{Vault, VaultError, places};
 
@@ -61,7 +62,30 @@ impl Vault {
                 done.count(self.reseal_code(conn, code).await?);
             }
         }
+        self.reseal_purchases(conn, &mut done).await?;
         Ok(done)
+    }
+
+    async fn reseal_purchases(&self, conn: &mut Conn, done: &mut Resealed) -> Result<(), VaultError> {
+        let mut after: Option<PurchaseId> = None;
+        loop {
+            let page = purchases::list_sealed_purchases(conn, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            for purchase in &page {
+                done.count(self.reseal_purchase(conn, purchase).await?);
+            }
+        }
+        let mut after: Option<NoticeId> = None;
+        loop {
+            let page = purchases::list_sealed_notices(conn, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            for notice in &page {
+                done.count(self.reseal_notice(conn, notice).await?);
+            }
+        }
+        Ok(())
     }
 
     /// `None` if the row is under the current key already.
@@ -102,6 +126,34 @@ impl Vault {
         let kept = kept.map(|text| self.again(text, &places::pair_of_code(code.id))).transpose()?;
         let text = text.unwrap_or_default();
         Ok(Some(oauth_codes::reseal(conn, code, &text, kept.as_deref()).await?))
+    }
+
+    async fn reseal_purchase(
+        &self,
+        conn: &mut Conn,
+        purchase: &SealedPurchase,
+    ) -> Result<Option<bool>, VaultError> {
+        let rebill = purchase.rebill.as_deref();
+        let sealed = [Some(purchase.contact.as_str()), rebill];
+        if sealed.into_iter().flatten().all(|text| self.keyring.is_current(text)) {
+            return Ok(None);
+        }
+        let contact = self.again(&purchase.contact, &places::purchase_contact(purchase.id))?;
+        let rebill =
+            rebill.map(|text| self.again(text, &places::purchase_rebill(purchase.id))).transpose()?;
+        Ok(Some(purchases::reseal_purchase(conn, purchase, &contact, rebill.as_deref()).await?))
+    }
+
+    async fn reseal_notice(
+        &self,
+        conn: &mut Conn,
+        notice: &SealedNotice,
+    ) -> Result<Option<bool>, VaultError> {
+        if self.keyring.is_current(&notice.body) {
+            return Ok(None);
+        }
+        let body = self.again(&notice.body, &places::notice_body(notice.id))?;
+        Ok(Some(purchases::reseal_notice(conn, notice, &body).await?))
     }
 
     fn again(&self, sealed: &str, place: &str) -> Result<String, VaultError> {

@@ -1,4 +1,4 @@
-//! amoCRM, SpeechKit, YandexGPT, S3, a host of recordings and a vendor backend as strict, stateful HTTP servers.
+//! amoCRM, T-Bank, SpeechKit, YandexGPT, S3, a host of recordings and a vendor backend as strict, stateful HTTP servers.
 //!
 //! Each has `start(...)`, which listens and returns a [`Running`] with its address, its state and a
 //! [`Control`]; the same control is reachable over HTTP under `/_sim/...`.

@@ -4,7 +4,9 @@ mod jobs;
 mod keys;
 mod ledger;
 mod migrate;
+mod package;
 mod price;
+mod purchase;
 mod run;
 mod scheduler;
 mod token;
@@ -59,6 +61,30 @@ enum Command {
     /// Replace secrets of a widget.
     #[command(name = "widget:rotate")]
     WidgetRotate(widget::Rotate),
+    /// List what a widget offers.
+    #[command(name = "package:list")]
+    PackageList(package::List),
+    /// Offer a package of Flycoins; changed terms are a new version.
+    #[command(name = "package:set")]
+    PackageSet(package::Set),
+    /// Take a package off the offer.
+    #[command(name = "package:retire")]
+    PackageRetire(package::Retire),
+    /// Show a purchase and its refunds.
+    #[command(name = "purchase:show")]
+    PurchaseShow(purchase::One),
+    /// Ask the bank how a purchase and all payments of its order stand.
+    #[command(name = "purchase:ask")]
+    PurchaseAsk(purchase::One),
+    /// Give back what the unspent coins of a purchase are worth.
+    #[command(name = "purchase:refund")]
+    PurchaseRefund(purchase::Refund),
+    /// Compare a day's purchases with the bank.
+    #[command(name = "purchases:reconcile")]
+    PurchasesReconcile(purchase::Day),
+    /// List where the bank's books and ours do not agree.
+    #[command(name = "purchases:differences")]
+    PurchasesDifferences(purchase::Day),
     /// Renew all pairs of tokens now.
     #[command(name = "token:refresh-all")]
     TokenRefreshAll(token::RefreshAll),
@@ -105,6 +131,14 @@ impl Cli {
                 Command::WidgetShow(show) => show.run(&config).await,
                 Command::WidgetUpdate(update) => update.run(&config).await,
                 Command::WidgetRotate(rotate) => rotate.run(&config, &env).await,
+                Command::PackageList(list) => list.run(&config).await,
+                Command::PackageSet(set) => set.run(&config).await,
+                Command::PackageRetire(retire) => retire.run(&config).await,
+                Command::PurchaseShow(one) => one.show(&config).await,
+                Command::PurchaseAsk(one) => one.ask(&config).await,
+                Command::PurchaseRefund(refund) => refund.run(&config).await,
+                Command::PurchasesReconcile(day) => day.compare(&config).await,
+                Command::PurchasesDifferences(day) => day.differences(&config).await,
                 Command::TokenRefreshAll(all) => all.run(&config).await,
                 Command::PriceList(list) => list.run(&config).await,
                 Command::PriceSet(set) => set.run(&config).await,

@@ -13,7 +13,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::programs::{self, CC, CMAKE, FFMPEG, MAKE};
+use crate::programs::{self, CC, CHROMEDRIVER, CHROMIUM, CMAKE, FFMPEG, MAKE};
 use crate::services::{Mysql, Redis, State};
 use crate::{process, workspace};
 
@@ -36,6 +36,8 @@ fn with_services(command: &mut Command, state: &State) {
         ("FLYSK_MYSQLD", Mysql::find().map(|mysql| mysql.executable().to_owned())),
         ("FLYSK_REDIS_SERVER", Redis::find().map(|redis| redis.executable().to_owned())),
         ("FLYSK_FFMPEG", FFMPEG.find()),
+        ("FLYSK_CHROMIUM", CHROMIUM.find()),
+        ("FLYSK_CHROMEDRIVER", CHROMEDRIVER.find()),
         ("FLYSK_BIN_DIR", Some(workspace::debug_binaries())),
     ];
     let urls = [("DATABASE_URL", state.database_url()), ("REDIS_URL", state.redis_url())];

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{prepare, with_services};
 use crate::process::{self, Group};
-use crate::programs::{self, MARIADB_INSTALL_DB, MYSQL, REDIS};
+use crate::programs::{self, CHROMEDRIVER, CHROMIUM, MARIADB_INSTALL_DB, MYSQL, REDIS};
 use crate::services::{Durability, Private, State};
 use crate::tally::Tally;
 use crate::workspace;
@@ -42,6 +42,7 @@ pub(super) fn count(args: &[String], tally: &mut Tally) -> Result<()> {
     prepare()?;
     // Chaos tests start servers of their own, even where the environment names one for the others.
     programs::install(&[&MYSQL, &MARIADB_INSTALL_DB, &REDIS]);
+    programs::require(&[&CHROMIUM, &CHROMEDRIVER])?;
     let scope: Vec<&str> = scope(args).into_iter().chain(args.iter().map(String::as_str)).collect();
     // Executables first: tests of one package run those of another, which `cargo test` alone does not build.
     build(scope.first() == Some(&"--workspace"))?;

@@ -38,6 +38,24 @@ pub const FFMPEG: Program = Program {
     otherwise: "",
 };
 
+/// The browser in which the hosted pages are tested.
+pub const CHROMIUM: Program = Program {
+    name: "Chromium",
+    variable: Some("FLYSK_CHROMIUM"),
+    executables: &["chromium", "chromium-browser", "google-chrome"],
+    packages: &[&["chromium", "chromium-driver"], &["chromium-browser", "chromium-chromedriver"]],
+    otherwise: "",
+};
+
+/// Drives it.
+pub const CHROMEDRIVER: Program = Program {
+    name: "Chromium's driver",
+    variable: Some("FLYSK_CHROMEDRIVER"),
+    executables: &["chromedriver"],
+    packages: CHROMIUM.packages,
+    otherwise: "",
+};
+
 /// Compiles libopus and the cryptography; links everything.
 pub const CC: Program = Program {
     name: "a C compiler",

@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, bail};
 
 pub use catalogue::{
-    CC, CMAKE, FFMPEG, MAKE, MARIADB_INSTALL_DB, MOLD, MYSQL, NODE, PYTHON, REDIS, SOX, WRK,
+    CC, CHROMEDRIVER, CHROMIUM, CMAKE, FFMPEG, MAKE, MARIADB_INSTALL_DB, MOLD, MYSQL, NODE, PYTHON, REDIS,
+    SOX, WRK,
 };
 
 use crate::{process, workspace};

@@ -25,6 +25,15 @@ pub enum Notice {
     Fiscalized(Fiscalized),
 }
 
+impl Notice {
+    /// Reads a body that [`NoticeVerifier::verify`] took before: its token is not checked again, since the
+    /// password may have been changed meanwhile.
+    pub fn read_verified(body: &[u8]) -> Result<Self, NoticeError> {
+        let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|_| NoticeError::Malformed)?;
+        Fields(&fields).notice()
+    }
+}
+
 /// A payment changed its status. Notices come doubled, in any order, and up to a month late.
 #[derive(Debug, Clone)]
 pub struct PaymentNotice {

@@ -8,6 +8,7 @@ pub mod host;
 pub mod ledger;
 pub mod lifecycle;
 pub mod outcome;
+pub mod purchases;
 pub mod signature;
 pub mod tbank;
 pub mod token;

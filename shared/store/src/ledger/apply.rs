@@ -173,6 +173,7 @@ async fn load(
             }
             Command::Refund { charge, .. } => named_charges.push(*charge),
             Command::Withdraw { lots, .. } => named_lots.extend(lots),
+            Command::Restore { parts, .. } => named_lots.extend(parts.iter().map(|part| part.lot)),
             Command::Credit { lot, .. } => named_lots.extend([*lot]),
             Command::Charge { .. } => {}
         }

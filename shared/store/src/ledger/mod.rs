@@ -18,6 +18,7 @@ mod history;
 mod holds;
 mod idempotency;
 mod lots;
+mod parts;
 mod prices;
 mod teller;
 mod transactions;
@@ -34,6 +35,7 @@ pub use history::{
 pub use holds::{HoldRow, find_hold, find_hold_of_widget};
 pub use idempotency::{IdempotencyKey, find_answer, prune_idempotency_keys};
 pub use lots::{list_expiring_lots, list_open_lots};
+pub use parts::{list_taken, lock_lots};
 pub use prices::{
     PriceVersion, insert_price_rule, list_price_versions, list_prices_of, list_prices_of_widget,
     next_price_version,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Origin, Refusal, Service};
+use super::{Origin, Part, Refusal, Service};
 use crate::id::{HoldId, LotId, TransactionId};
 use crate::money::MicroCoins;
 
@@ -79,5 +79,13 @@ pub enum Command {
         lots: Vec<LotId>,
         /// How many.
         amount: MicroCoins,
+    },
+    /// A withdrawal is undone because the money was not returned after all: the coins come back to their lots.
+    /// Whoever asks sees to it that each withdrawal is undone once.
+    Restore {
+        /// The transaction that withdrew.
+        withdrawal: TransactionId,
+        /// What it took out of which lots.
+        parts: Vec<Part>,
     },
 }

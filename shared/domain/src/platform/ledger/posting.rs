@@ -23,13 +23,15 @@ pub enum TransactionKind {
     Refund,
     /// Bought coins were taken back because their money was returned.
     Withdraw,
+    /// Coins that were taken back returned, because their money was not returned after all.
+    Restore,
     /// Coins were not spent in time.
     Expire,
 }
 
 impl TransactionKind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Credit,
         Self::Charge,
         Self::Hold,
@@ -37,6 +39,7 @@ impl TransactionKind {
         Self::Release,
         Self::Refund,
         Self::Withdraw,
+        Self::Restore,
         Self::Expire,
     ];
 
@@ -50,6 +53,7 @@ impl TransactionKind {
             Self::Release => "release",
             Self::Refund => "refund",
             Self::Withdraw => "withdraw",
+            Self::Restore => "restore",
             Self::Expire => "expire",
         }
     }
@@ -63,6 +67,7 @@ impl TransactionKind {
             Self::Release => "Возврат резерва",
             Self::Refund => "Возврат списания",
             Self::Withdraw => "Возврат покупки",
+            Self::Restore => "Отмена возврата покупки",
             Self::Expire => "Сгорание",
         }
     }
@@ -95,7 +100,7 @@ pub struct Posting {
     pub entries: Vec<Entry>,
     /// The hold it placed or ended.
     pub hold: Option<HoldId>,
-    /// The charge it gave back.
+    /// The charge it gave back, or the withdrawal it undid.
     pub reverses: Option<TransactionId>,
     /// When.
     pub at: DateTime<Utc>,

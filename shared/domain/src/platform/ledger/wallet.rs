@@ -74,6 +74,7 @@ impl Wallet {
             Command::Release { hold } => self.end_unpaid(id, *hold, HoldState::Released, now),
             Command::Refund { charge, amount } => self.refund(id, *charge, *amount, now),
             Command::Withdraw { lots, amount } => self.withdraw(id, lots, *amount, now),
+            Command::Restore { withdrawal, parts } => self.restore(id, *withdrawal, parts, now),
         }
     }
 
@@ -262,6 +263,28 @@ impl Wallet {
         }
         self.available = self.available.minus(amount)?;
         posting.system(Account::Refunds, amount);
+        Ok(posting)
+    }
+
+    fn restore(
+        &mut self,
+        id: TransactionId,
+        withdrawal: TransactionId,
+        parts: &[Part],
+        now: DateTime<Utc>,
+    ) -> Result<Posting, Refusal> {
+        let amount = MicroCoins::total(parts.iter().map(|part| part.amount))?;
+        positive(amount)?;
+        let mut posting = Posting::new(id, TransactionKind::Restore, now);
+        posting.reverses = Some(withdrawal);
+        posting.system(Account::Refunds, amount.negated()?);
+        for part in parts {
+            positive(part.amount)?;
+            // A lot that expired meanwhile lives a little longer: the customer did not choose to wait.
+            self.lots.get_mut(&part.lot).ok_or(Refusal::UnknownLot)?.refund(part.amount, now)?;
+            posting.wallet(Account::Available, part.lot, part.amount);
+        }
+        self.available = self.available.plus(amount)?;
         Ok(posting)
     }
 

@@ -1,0 +1,422 @@
+//! A shop in one process: API and page behind a real socket, jobs performed on demand, the bank simulated,
+//! everybody on one clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flysk_api::{Config as ApiConfig, Deps, routes};
+use flysk_domain::Clock;
+use flysk_domain::id::{AccountId, PackageId, PurchaseId, WalletId};
+use flysk_domain::money::{Kopecks, MicroCoins};
+use flysk_domain::platform::crm::Crm;
+use flysk_domain::platform::purchases::{PackageTerms, PurchaseState};
+use flysk_domain::trace::Trace;
+use flysk_jobs::runtime::engine::{Engine, LeaseTerms, Performed};
+use flysk_jobs::runtime::limits::Limits;
+use flysk_jobs::{Job, Keys, Outbox, Ticks, connect_redis};
+use flysk_runtime::config::{Env, Redis};
+use flysk_simulators::amocrm::{self, Account, Amocrm, Integration, Plan, Platform, User, WidgetTokenShape};
+use flysk_simulators::tbank::{self, Payment, TBank};
+use flysk_simulators::{Control, Running, SimClock};
+use flysk_store::jobs::{self, JobRow, JobState};
+use flysk_store::platform::installs::{self, Install};
+use flysk_store::platform::widgets::{self, Changes, Widget};
+use flysk_store::purchases::{self, Package, Purchase};
+use flysk_store::{Pool, ledger};
+use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET};
+use flysk_vault::registry::Registration;
+use flysk_workers::{App, config::Config as WorkerConfig, registry};
+use reqwest::{Method, StatusCode};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use sqlx::mysql::MySqlPoolOptions;
+use sqlx::pool::PoolConnection;
+use sqlx::{Executor as _, MySql};
+
+/// Where amoCRM thinks we are.
+const ORIGIN: &str = "https://flysk.example.test";
+/// An ordinary user of the account.
+pub(crate) const USER: u64 = 502;
+const KEYRING: &str = "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+const TERMINAL: &str = "1700000000000DEMO";
+/// The simulator's card that pays.
+pub(crate) const GOOD_CARD: &str = "2200000000000004";
+/// What the package costs, and what it holds.
+pub(crate) const PRICE: i64 = 50_000;
+pub(crate) const COINS: i64 = 500_000_000;
+pub(crate) const BONUS: i64 = 50_000_000;
+/// Real time for what really happens elsewhere.
+const SOON: Duration = Duration::from_secs(20);
+
+/// The shop and its surroundings.
+pub(crate) struct Shop {
+    pub(crate) pool: Pool,
+    pub(crate) clock: SimClock,
+    pub(crate) bank: Running<TBank>,
+    pub(crate) amocrm: Running<Amocrm>,
+    pub(crate) engine: Engine<App>,
+    pub(crate) url: String,
+    pub(crate) http: reqwest::Client,
+    pub(crate) wallet: WalletId,
+}
+
+impl Shop {
+    /// A widget installed in an account with an empty wallet; one package on offer.
+    pub(crate) async fn open(pool: Pool) -> Self {
+        Self::open_with(pool, |env| env).await
+    }
+
+    /// The same in another environment.
+    pub(crate) async fn open_with(pool: Pool, change: impl FnOnce(Env) -> Env) -> Self {
+        let pool = as_in_production(&pool).await;
+        let clock = SimClock::default();
+        let control = || Control::with_clock(clock.clone());
+        let amocrm = amocrm::start(None, control()).await.unwrap();
+        let terminal = tbank::Terminal {
+            key: TERMINAL.to_owned(),
+            password: "TinkoffBankTest".to_owned(),
+            notification_url: None,
+            cash_register: true,
+            charge_enabled: false,
+        };
+        let options = tbank::Options { bind: None, terminals: vec![terminal] };
+        let bank = tbank::start(options, control()).await.unwrap();
+        settle_in(&amocrm.state);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        amocrm.state.route(ORIGIN, &url);
+        let env = change(environment(&amocrm.url, &bank.url, &url));
+        let redis_config = Redis::from_env(&env).unwrap();
+        let redis = connect_redis(redis_config.url.expose_secret()).await.unwrap();
+        let keys = Keys::new(redis_config.prefix);
+        let outbox = Outbox::new(pool.clone(), None, Arc::new(clock.clone()));
+        let limits = Limits::new(redis.clone(), keys.clone());
+        let ticks = Ticks::new(redis.clone(), keys);
+        let worker = WorkerConfig::from_env(&env).unwrap();
+        let app = App::new(worker, outbox.clone(), limits, ticks).unwrap();
+        let owner = "shop".to_owned();
+        let engine = Engine::new(outbox.clone(), registry(), Arc::new(app), owner, LeaseTerms::default());
+        let config = ApiConfig::from_env(&env).unwrap();
+        let deps = Deps::new(config, outbox, redis).unwrap();
+        let acceptor = poem::listener::TcpAcceptor::from_tokio(listener).unwrap();
+        tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(routes::app(deps)));
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let wallet = WalletId::generate(&clock);
+        let mut shop = Self { pool, clock, bank, amocrm, engine, url, http, wallet };
+        shop.settle().await;
+        shop
+    }
+
+    async fn settle(&mut self) {
+        let wanted = Registration {
+            code: "flysense".to_owned(),
+            name: "FlySense".to_owned(),
+            crm: Crm::Amocrm,
+            client_uuid: CLIENT_ID.to_owned(),
+            client_secret: CLIENT_SECRET.to_owned().into(),
+            redirect_uri: format!("{ORIGIN}/oauth/amocrm/callback"),
+        };
+        let mut conn = self.conn().await;
+        let issued = self.engine.app().vault.register(&mut conn, &wanted).await.unwrap();
+        let changes = Changes { uses_flycoins: Some(true), ..Changes::default() };
+        widgets::update(&mut conn, issued.id, &changes, self.clock.now()).await.unwrap();
+        drop(conn);
+        self.offer(PRICE, COINS, BONUS).await;
+        let outcome = self.amocrm.state.install(CLIENT_ID, ACCOUNT, None).await.unwrap();
+        assert_eq!(outcome.status, Some(200));
+        self.run_due_jobs().await;
+        let install = self.install().await;
+        let wallet = ledger::find_wallet_of_install(&mut *self.conn().await, install.id).await.unwrap();
+        self.wallet = wallet.expect("the wallet came with the install").id;
+    }
+
+    /// Offers the package `start` under these terms.
+    pub(crate) async fn offer(&self, price: i64, coins: i64, bonus: i64) -> Package {
+        let widget = self.widget().await;
+        let terms = PackageTerms {
+            title: "Стартовый".to_owned(),
+            price: Kopecks(price),
+            coins: MicroCoins(coins),
+            bonus: MicroCoins(bonus),
+            bonus_days: (bonus > 0).then_some(90),
+        };
+        terms.check().unwrap();
+        let id = PackageId::generate(&self.clock);
+        let mut tx = self.pool.begin().await.unwrap();
+        let code = "start".parse().unwrap();
+        let set =
+            purchases::set_package(&mut tx, id, widget.id, &code, &terms, self.clock.now()).await.unwrap();
+        tx.commit().await.unwrap();
+        set
+    }
+
+    pub(crate) async fn conn(&self) -> PoolConnection<MySql> {
+        self.pool.acquire().await.unwrap()
+    }
+
+    pub(crate) async fn widget(&self) -> Widget {
+        widgets::find_by_code(&mut *self.conn().await, "flysense").await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn install(&self) -> Install {
+        let widget = self.widget().await;
+        let found = installs::find_in_account(&mut *self.conn().await, widget.id, AccountId(ACCOUNT)).await;
+        found.unwrap().expect("the widget is installed")
+    }
+
+    pub(crate) async fn package(&self) -> Package {
+        let widget = self.widget().await;
+        let offered = purchases::list_packages_on_offer(&mut *self.conn().await, widget.id).await.unwrap();
+        offered.into_iter().next().unwrap()
+    }
+
+    /// What can be spent, micro-Flycoins.
+    pub(crate) async fn balance(&self) -> i64 {
+        let wallet = ledger::find_wallet(&mut *self.conn().await, self.wallet).await.unwrap();
+        wallet.unwrap().available.0
+    }
+
+    /// The books agree.
+    pub(crate) async fn assert_proven(&self) {
+        let proof = ledger::verify(&mut *self.conn().await, 10).await.unwrap();
+        assert_eq!(proof.discrepancies, []);
+    }
+
+    pub(crate) async fn find(&self, id: PurchaseId) -> Purchase {
+        purchases::find_purchase(&mut *self.conn().await, id).await.unwrap().unwrap()
+    }
+
+    /// The jobs of a kind and a state.
+    pub(crate) async fn jobs_of<J: Job>(&self, state: JobState) -> Vec<JobRow> {
+        jobs::list(&mut *self.conn().await, Some(state), Some(J::KIND), 1_000).await.unwrap()
+    }
+
+    async fn due(&self) -> Vec<JobRow> {
+        let now = self.clock.now();
+        let queued = jobs::list(&mut *self.conn().await, Some(JobState::Queued), None, 1_000).await.unwrap();
+        queued.into_iter().filter(|job| job.run_at <= now).collect()
+    }
+
+    /// Performs what is due until nothing is.
+    pub(crate) async fn run_due_jobs(&self) {
+        for _ in 0..200 {
+            let due = self.due().await;
+            if due.is_empty() {
+                return;
+            }
+            for job in due {
+                assert_ne!(self.engine.perform(job.id).await.unwrap(), Performed::GivenBack);
+            }
+        }
+        panic!("jobs do not come to an end");
+    }
+
+    /// Lets time pass in small steps while everybody works.
+    pub(crate) async fn live(&self, minutes: i64) {
+        for _ in 0..minutes {
+            self.clock.advance(chrono::Duration::minutes(1));
+            self.enqueue(&flysk_jobs::billing::ReconcileDue {}).await;
+            self.run_due_jobs().await;
+        }
+    }
+
+    pub(crate) async fn enqueue<J: Job>(&self, job: &J) {
+        let mut unit = self.engine.outbox().begin(trace()).await.unwrap();
+        unit.enqueue(job).await.unwrap();
+        unit.commit().await.unwrap();
+    }
+
+    /// A one-time token of a user of the account.
+    pub(crate) fn token(&self, user: u64) -> String {
+        self.amocrm.state.widget_token(CLIENT_ID, ACCOUNT, user, &WidgetTokenShape::default()).unwrap()
+    }
+
+    /// A request of the widget in a user's browser.
+    pub(crate) async fn ask_as(
+        &self,
+        user: u64,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
+        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        request = request.header("X-Auth-Token", self.token(user));
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        read(request.send().await.unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
+        self.ask_as(ADMIN, Method::GET, path, None, None).await
+    }
+
+    pub(crate) async fn order(&self, key: &str, save_card: bool) -> (StatusCode, Value) {
+        let package = self.package().await.id;
+        let body = json!({ "package_id": package, "email": "buh@example.test", "save_card": save_card });
+        self.ask_as(ADMIN, Method::POST, "/v1/flycoins/purchases", Some(key), Some(body)).await
+    }
+
+    /// An administrator asks for the package; nobody has worked on it yet.
+    pub(crate) async fn begin(&self) -> PurchaseId {
+        self.begin_with(false).await
+    }
+
+    pub(crate) async fn begin_with(&self, save_card: bool) -> PurchaseId {
+        let key = format!("key-{:016x}", rand::random::<u64>());
+        let (status, answer) = self.order(&key, save_card).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
+        answer["id"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// The same with the bank's form open.
+    pub(crate) async fn opened(&self) -> PurchaseId {
+        let id = self.begin().await;
+        self.run_due_jobs().await;
+        assert_eq!(self.find(id).await.state, PurchaseState::Awaiting);
+        id
+    }
+
+    /// The same, paid and credited.
+    pub(crate) async fn paid(&self) -> PurchaseId {
+        let told = self.bank.state.deliveries().len();
+        let id = self.opened().await;
+        self.pay(id, GOOD_CARD);
+        self.hear(told + 2).await;
+        assert_eq!(self.find(id).await.state, PurchaseState::Paid);
+        id
+    }
+
+    /// Somebody gives money back in the bank's cabinet.
+    pub(crate) async fn refund_in_cabinet(&self, id: PurchaseId, kopecks: i64) {
+        let acquiring = self.engine.app().acquiring().unwrap();
+        let cancel = flysk_clients::tbank::CancelRequest {
+            payment_id: self.payment(id).id,
+            amount: Kopecks(kopecks),
+            external_request_id: None,
+            receipt: None,
+        };
+        acquiring.bank.cancel(&cancel).await.unwrap();
+    }
+
+    /// The bank's payment of a purchase.
+    pub(crate) fn payment(&self, id: PurchaseId) -> Payment {
+        let payments = self.bank.state.payments();
+        payments.into_iter().find(|payment| payment.order_id == id.to_string()).expect("the bank knows it")
+    }
+
+    /// Opens the purchase's order at the bank behind our back.
+    pub(crate) async fn decoy(&self, id: PurchaseId) -> Payment {
+        let acquiring = self.engine.app().acquiring().unwrap();
+        let contact = "buh@example.test".parse().unwrap();
+        let request = acquiring.init(&self.find(id).await, &contact).unwrap();
+        let opened = acquiring.bank.init(&request).await.unwrap();
+        self.bank.state.payment(&opened.payment_id).unwrap()
+    }
+
+    /// Somebody pays on the bank's form.
+    pub(crate) fn pay(&self, id: PurchaseId, card: &str) {
+        let payment = self.payment(id);
+        self.bank.state.pay(&payment.id, card).unwrap();
+    }
+
+    /// Waits until the bank has tried to tell `count` times in all, then lets the jobs work.
+    pub(crate) async fn hear(&self, count: usize) {
+        self.told(count).await;
+        self.run_due_jobs().await;
+    }
+
+    /// Waits until the bank has tried to tell `count` times in all.
+    pub(crate) async fn told(&self, count: usize) {
+        let deadline = tokio::time::Instant::now() + SOON;
+        while self.bank.state.deliveries().len() < count {
+            assert!(tokio::time::Instant::now() < deadline, "the bank did not tell {count} times");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// How often the bank was called for a method.
+    pub(crate) fn calls(&self, method: &str) -> usize {
+        self.bank.control.calls_to("POST", &format!("/v2/{method}")).len()
+    }
+}
+
+/// The same database at the isolation level our processes run at.
+async fn as_in_production(pool: &Pool) -> Pool {
+    MySqlPoolOptions::new()
+        .max_connections(20)
+        .after_connect(|conn, _| {
+            Box::pin(async move {
+                conn.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
+                Ok(())
+            })
+        })
+        .connect_with((*pool.connect_options()).clone())
+        .await
+        .unwrap()
+}
+
+/// Status and JSON body; text that is no JSON comes as a string.
+pub(crate) async fn read(answer: reqwest::Response) -> (StatusCode, Value) {
+    let status = answer.status();
+    let text = answer.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+pub(crate) fn trace() -> Trace {
+    Trace { correlation_id: "purchases-test".to_owned(), traceparent: None }
+}
+
+fn environment(amocrm: &str, bank: &str, public: &str) -> Env {
+    let prefix = format!("purchases-{:016x}", rand::random::<u64>());
+    Env::from_process()
+        .with("DATABASE_URL", "mysql://root@127.0.0.1/unused")
+        .with("FLYSK_REDIS_PREFIX", &prefix)
+        .with("FLYSK_PUBLIC_URL", public)
+        .with("FLYSK_KEYRING", KEYRING)
+        .with("FLYSK_AMOCRM_EGRESS_URL", amocrm)
+        .with("FLYSK_TBANK_URL", &format!("{bank}/v2"))
+        .with("FLYSK_TBANK_TERMINAL_KEY", TERMINAL)
+        .with("FLYSK_TBANK_PASSWORD", "TinkoffBankTest")
+        .with("FLYSK_TBANK_FORM_HOSTS", bank)
+        .with("FLYSK_TBANK_TIMEOUT_MS", "500")
+        .without("FLYSENSE_PROJECT_TOKEN")
+        .without("FLYSENSE_CLIENT_ID")
+}
+
+fn settle_in(amocrm: &Amocrm) {
+    amocrm.add_integration(Integration {
+        client_id: CLIENT_ID.to_owned(),
+        client_secret: CLIENT_SECRET.to_owned(),
+        redirect_uri: format!("{ORIGIN}/oauth/amocrm/callback"),
+        disconnect_url: None,
+        code: "flysense".to_owned(),
+        scopes: vec!["crm".to_owned()],
+        platform: Platform::Amocrm,
+        only_account: None,
+    });
+    let user = |id, is_admin| User {
+        id,
+        name: String::new(),
+        email: String::new(),
+        is_admin,
+        is_active: true,
+        is_free: false,
+    };
+    let account = Account {
+        id: ACCOUNT,
+        subdomain: "demo".to_owned(),
+        name: "Демонстрация".to_owned(),
+        platform: Platform::Amocrm,
+        plan: Plan::Extended,
+        users: vec![user(ADMIN, true), user(USER, false)],
+        blocked: false,
+        unpaid_since: None,
+        former_subdomains: Vec::new(),
+    };
+    amocrm.add_account(account).unwrap();
+}

@@ -1,0 +1,137 @@
+//! Performs `billing.reconcile_payment`.
+//!
+//! Harmless when run twice: asking changes nothing, and what the bank answers is applied under the purchase's
+//! lock like any other news.
+
+use chrono::TimeDelta;
+use flysk_clients::tbank::{OrderPayment, TBankError};
+use flysk_domain::platform::outcome::Outcome;
+use flysk_domain::platform::purchases::{Doubt, MUST_OPEN_WITHIN, PurchaseState, Source, Step, next_look};
+use flysk_domain::platform::tbank::{Charged, PaymentStatus};
+use flysk_jobs::billing::ReconcilePayment;
+use flysk_jobs::{Handle, JobError, JobResult, Run, Verdict};
+use flysk_store::purchases::{self, Purchase};
+
+use super::hear::{Told, hear};
+use crate::App;
+use crate::acquiring::Acquiring;
+use crate::outcome::HasOutcome as _;
+
+/// Longer than the bank itself needs to find out how a payment in doubt ended.
+const DOUBT_IS_TOO_OLD: TimeDelta = TimeDelta::hours(6);
+
+impl Handle<App> for ReconcilePayment {
+    async fn handle(&self, run: &Run, app: &App) -> JobResult {
+        let acquiring = app.acquiring()?;
+        let found = purchases::find_purchase(&mut *run.pool().acquire().await?, self.purchase_id).await?;
+        let Some(purchase) = found else { return Ok(Verdict::skip("the purchase is gone")) };
+        if purchase.terminal_key != acquiring.config.terminal_key {
+            tracing::warn!(purchase.id = %purchase.id, "a purchase of another terminal cannot be asked about");
+            purchases::put_off(
+                &mut *run.pool().acquire().await?,
+                purchase.id,
+                Some(run.now() + TimeDelta::days(1)),
+            )
+            .await?;
+            return Ok(Verdict::skip("of another terminal"));
+        }
+        match &purchase.payment_id {
+            Some(payment_id) if !self.whole_order => one(run, app, acquiring, &purchase, payment_id).await,
+            _ => order(run, app, acquiring, &purchase).await,
+        }
+    }
+}
+
+/// Asks about the payment that is known.
+async fn one(
+    run: &Run,
+    app: &App,
+    acquiring: &Acquiring,
+    purchase: &Purchase,
+    payment_id: &str,
+) -> JobResult {
+    let payment = match acquiring.bank.state(payment_id).await {
+        Ok(payment) => payment,
+        Err(error) => return unanswered(run, purchase, error).await,
+    };
+    if payment.payment_id != payment_id {
+        return Err(JobError::retry("the bank answered about another payment"));
+    }
+    let mut unit = run.begin().await?;
+    hear(&mut unit, app, purchase.id, &Told::answer(&payment)).await?;
+    warn_of_old_doubt(run, purchase, &payment.status);
+    run.done(unit).await
+}
+
+/// Asks about all payments of the order: none is known, or there may be another.
+async fn order(run: &Run, app: &App, acquiring: &Acquiring, purchase: &Purchase) -> JobResult {
+    let order = match acquiring.bank.check_order(&purchase.order_id).await {
+        Ok(order) => order,
+        Err(error) => return unanswered(run, purchase, error).await,
+    };
+    let is_paid = |payment: &&OrderPayment| payment.status.charged() == Charged::Paid;
+    let of_ours = |payment: &&OrderPayment| purchase.payment_id.as_deref() == Some(&payment.payment_id);
+    let paid = order.payments.iter().filter(is_paid).count();
+    let chosen = order
+        .payments
+        .iter()
+        .find(of_ours)
+        .or_else(|| order.payments.iter().find(is_paid))
+        .or_else(|| order.payments.last());
+    let mut unit = run.begin().await?;
+    match chosen {
+        None => {
+            let age = run.now() - purchase.created_at;
+            if age > MUST_OPEN_WITHIN {
+                purchases::mark_failed(&mut unit, purchase.id, "bank_silent", run.now()).await?;
+            }
+            let state = if age > MUST_OPEN_WITHIN { PurchaseState::Failed } else { purchase.state };
+            let look = next_look(state, purchase.status.as_ref(), age);
+            purchases::put_off(&mut unit, purchase.id, look.map(|delay| run.now() + delay)).await?;
+        }
+        Some(payment) => {
+            let told = Told {
+                amount: payment.amount,
+                error_code: payment.error_code.as_deref(),
+                ..Told::new(Source::Answer, &payment.payment_id, &payment.status)
+            };
+            let step = hear(&mut unit, app, purchase.id, &told).await?;
+            let others = order.payments.iter().filter(|other| other.payment_id != payment.payment_id);
+            let other_paid = others.clone().any(|other| is_paid(&other));
+            if paid > 1 || (other_paid && !matches!(step, Step::Review(_))) {
+                let ids: Vec<&str> = others.map(|other| other.payment_id.as_str()).collect();
+                metrics::counter!("flysk_purchases_in_doubt_total", "doubt" => Doubt::OtherPayment.code())
+                    .increment(1);
+                tracing::error!(
+                    purchase.id = %purchase.id, ?ids,
+                    "the bank took money for one order more than once: give the others back"
+                );
+                purchases::set_doubt(&mut unit, purchase.id, Doubt::OtherPayment, run.now()).await?;
+            }
+            warn_of_old_doubt(run, purchase, &payment.status);
+        }
+    }
+    run.done(unit).await
+}
+
+/// An answer that never comes is tried again; one that says no is written down, and asked for again as rarely
+/// as the purchase's age allows.
+async fn unanswered(run: &Run, purchase: &Purchase, error: TBankError) -> JobResult {
+    if error.outcome() != Outcome::GiveUp {
+        return Err(error.into_job_error());
+    }
+    metrics::counter!("flysk_tbank_questions_refused_total").increment(1);
+    tracing::error!(purchase.id = %purchase.id, %error, "the bank does not tell how a purchase stands");
+    let look = next_look(purchase.state, purchase.status.as_ref(), run.now() - purchase.created_at);
+    let mut unit = run.begin().await?;
+    purchases::put_off(&mut unit, purchase.id, look.map(|delay| run.now() + delay)).await?;
+    run.done(unit).await
+}
+
+fn warn_of_old_doubt(run: &Run, purchase: &Purchase, status: &PaymentStatus) {
+    let age = run.now() - purchase.created_at;
+    if status.charged() == Charged::InDoubt && age > DOUBT_IS_TOO_OLD {
+        metrics::counter!("flysk_tbank_old_doubts_total").increment(1);
+        tracing::error!(purchase.id = %purchase.id, bank.status = %status, "the bank has not found out for hours");
+    }
+}

@@ -1,0 +1,134 @@
+//! `flysk-worker package:*`: what a widget offers, until the admin panel comes.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use flysk_domain::id::PackageId;
+use flysk_domain::money::{Kopecks, MicroCoins};
+use flysk_domain::platform::purchases::{PackageCode, PackageTerms};
+use flysk_store::purchases;
+use flysk_workers::config::Config;
+use flysk_workers::process::open_outbox;
+
+use super::widget::find;
+
+/// Whose packages to list.
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// The widget's code.
+    widget: String,
+    /// Former versions and retired packages too.
+    #[arg(long)]
+    all: bool,
+}
+
+/// A package to be offered.
+#[derive(Debug, Args)]
+pub(super) struct Set {
+    /// The widget's code.
+    widget: String,
+    /// The package through all its versions: a-z, 0-9, `-`.
+    code: String,
+    /// For people, in Russian.
+    #[arg(long)]
+    title: String,
+    /// What it costs, in kopecks.
+    #[arg(long)]
+    price: i64,
+    /// How many whole Flycoins are bought; the price's worth if left out.
+    #[arg(long)]
+    coins: Option<i64>,
+    /// How many whole Flycoins are given on top.
+    #[arg(long, default_value_t = 0)]
+    bonus: i64,
+    /// How many days the bonus can be spent; without end if left out.
+    #[arg(long)]
+    bonus_days: Option<u32>,
+}
+
+/// A package to be taken off the offer.
+#[derive(Debug, Args)]
+pub(super) struct Retire {
+    /// The widget's code.
+    widget: String,
+    /// The package.
+    code: String,
+}
+
+impl List {
+    /// One line a version.
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let outbox = open_outbox(config).await?;
+        let mut conn = outbox.pool().acquire().await?;
+        let widget = find(&mut conn, &self.widget).await?;
+        let packages = if self.all {
+            purchases::list_all_packages(&mut conn, widget.id).await?
+        } else {
+            purchases::list_packages_on_offer(&mut conn, widget.id).await?
+        };
+        let mut out = std::io::stdout().lock();
+        if packages.is_empty() {
+            writeln!(out, "`{}` offers no packages.", widget.code)?;
+        }
+        for package in packages {
+            let terms = &package.terms;
+            let days = terms.bonus_days.map(|days| format!(" for {days} days")).unwrap_or_default();
+            let offer = if package.active { "on offer" } else { "retired" };
+            writeln!(
+                out,
+                "{}  {:<20} v{:<3} {:<9} {:>12} roubles  {} coins + {}{days}  {}",
+                package.id,
+                package.code,
+                package.version,
+                offer,
+                terms.price,
+                terms.coins,
+                terms.bonus,
+                terms.title
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Set {
+    /// Offers it: a new version, unless nothing changed.
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let code: PackageCode = self.code.parse()?;
+        let price = Kopecks(self.price);
+        let whole = |coins| MicroCoins::of_units(coins).context("too many coins");
+        let terms = PackageTerms {
+            title: self.title,
+            price,
+            coins: self.coins.map_or_else(|| price.buys().context("too high a price"), whole)?,
+            bonus: whole(self.bonus)?,
+            bonus_days: self.bonus_days,
+        };
+        terms.check()?;
+        let outbox = open_outbox(config).await?;
+        let clock = outbox.clock();
+        let mut tx = outbox.pool().begin().await?;
+        let widget = find(&mut tx, &self.widget).await?;
+        let id = PackageId::generate(clock.as_ref());
+        let set = purchases::set_package(&mut tx, id, widget.id, &code, &terms, clock.now()).await?;
+        tx.commit().await?;
+        let news = if set.id == id { "is on offer" } else { "was on offer already" };
+        writeln!(std::io::stdout(), "`{code}` version {} {news} as {}.", set.version, set.id)?;
+        Ok(())
+    }
+}
+
+impl Retire {
+    /// Takes it off. Purchases that were begun go on.
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let code: PackageCode = self.code.parse()?;
+        let outbox = open_outbox(config).await?;
+        let mut conn = outbox.pool().acquire().await?;
+        let widget = find(&mut conn, &self.widget).await?;
+        let retired = purchases::retire_package(&mut conn, widget.id, &code).await?;
+        ensure!(retired, "`{}` does not offer `{code}`", widget.code);
+        writeln!(std::io::stdout(), "`{code}` is off the offer.")?;
+        Ok(())
+    }
+}
