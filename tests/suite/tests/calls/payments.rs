@@ -82,8 +82,11 @@ async fn calls_without_balance_go_on_by_themselves_oldest_first() -> anyhow::Res
 async fn a_parked_recording_is_kept_and_can_be_had_again() -> anyhow::Result<()> {
     let (stand, road) = stand_with(Some(1)).await?;
     let client = stand.client()?;
-    let (kept, lost) = (arrive(&stand)?, arrive(&stand)?);
-    let ((kept_id, price), (lost_id, _)) = (parked(&client, kept).await?, parked(&client, lost).await?);
+    // One after the other, so that it is known which is the older.
+    let kept = arrive(&stand)?;
+    let (kept_id, price) = parked(&client, kept).await?;
+    let lost = arrive(&stand)?;
+    let (lost_id, _) = parked(&client, lost).await?;
     let downloads = || stand.outside.recordings.control.calls_to("GET", &format!("/{FILE}")).len();
     let before = downloads();
     stand.give_coins(price).await?;
