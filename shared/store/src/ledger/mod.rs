@@ -8,7 +8,7 @@
 //! The row lock rather than a conditional `UPDATE … WHERE available >= ?`: lots make every charge read before
 //! it writes, and on one hot wallet both spend their time waiting for each other's commit. What helps is
 //! fewer commits, so [`Teller`] carries out what waits for one wallet in one transaction. Measured by
-//! `examples/ledger_contention.rs`.
+//! `cargo xtask bench -- flycoins`; see `docs/decisions/0010-charges-in-batches.md`.
 
 mod apply;
 mod charges;

@@ -9,6 +9,7 @@
 mod audio;
 mod call;
 mod child;
+mod flycoins;
 mod jobs;
 mod machine;
 mod page;
@@ -68,6 +69,8 @@ pub enum Part {
     Call,
     /// The HTTP API and events, beside a bare handler.
     Platform,
+    /// Charges of Flycoins, beside a plain row lock.
+    Flycoins,
 }
 
 impl Bench {
@@ -89,6 +92,7 @@ impl Bench {
                 Part::Recognitions => measured(recognitions::run(&servers)).await,
                 Part::Call => measured(call::run(&servers)).await,
                 Part::Platform => measured(Box::pin(platform::run(&servers, self.extent()))).await,
+                Part::Flycoins => measured(flycoins::run(&servers)).await,
             };
             page.put(part.name(), &self.noted(section))?;
         }
@@ -124,6 +128,7 @@ impl Part {
             Self::Recognitions => "recognitions",
             Self::Call => "call",
             Self::Platform => "platform",
+            Self::Flycoins => "flycoins",
         }
     }
 }

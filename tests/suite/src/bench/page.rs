@@ -15,18 +15,17 @@ const HEAD: &str = "\
 Written by `cargo xtask bench`; do not edit. Peers are measured beside us in the same run, because ratios travel between machines
 and seconds do not. Servers are private, with MySQL flushing each commit to disk and Redis keeping its append-only file every second,
 as in production; executables are built with `--release`.
-
-Not measured by any part yet: charges of Flycoins.
 ";
 
 /// Sections and their headings, in the order of the page.
-const SECTIONS: [(&str, &str); 6] = [
+const SECTIONS: [(&str, &str); 7] = [
     ("audio", "Preparing recordings"),
     ("jobs", "Jobs"),
     ("schedule", "Promised retries in real time"),
     ("recognitions", "Recognitions in flight"),
     ("call", "From the hook to the transcript"),
     ("platform", "The HTTP API and events"),
+    ("flycoins", "Charges of Flycoins"),
 ];
 
 /// What a part found.

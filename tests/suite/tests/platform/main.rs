@@ -12,6 +12,7 @@ mod gateway;
 mod holds;
 mod house;
 mod integrate;
+mod ledger_jobs;
 mod lifecycle;
 mod memory;
 mod refresh_all;
