@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, ensure};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::ledger::Service;
@@ -16,6 +16,9 @@ use super::widget::find;
 
 /// Longer minimums are a mistake.
 const LONGEST_LEAST_S: u64 = 3_600;
+
+/// Nobody knows prices of a later time, and MySQL's TIMESTAMP, which times are bound as, ends in 2038.
+const FURTHEST: TimeDelta = TimeDelta::days(5 * 365);
 
 /// Which prices to list.
 #[derive(Debug, Args)]
@@ -104,6 +107,7 @@ impl Set {
         let now = outbox.clock().now();
         let valid_from = self.valid_from.unwrap_or(now);
         ensure!(valid_from >= now, "a price cannot begin in the past: charges by the old one were made");
+        ensure!(valid_from <= now + FURTHEST, "a price begins within five years");
         let mut tx = outbox.pool().begin().await?;
         let code = self.service.as_str().split_once('.').map(|(code, _)| code);
         find(&mut tx, code.context("a service is `<widget code>.<service>`")?).await?;

@@ -8,8 +8,8 @@ use crate::money::MicroCoins;
 
 /// More than anybody gives away: a million Flycoins.
 pub const LARGEST_BONUS: MicroCoins = MicroCoins(1_000_000 * MicroCoins::PER_UNIT);
-/// Ten years.
-pub const LONGEST_BONUS_DAYS: u32 = 3_650;
+/// Five years: times of rows are bound as MySQL's TIMESTAMP, which ends in 2038.
+pub const LONGEST_BONUS_DAYS: u32 = 1_825;
 
 /// A widget's billing settings. Whatever is left out has its usual value; what is not known is refused, so
 /// that a misspelt name does not go unnoticed.
@@ -129,7 +129,7 @@ mod tests {
             (bonus(json!({"amount_micro": 1.5})), "integer"),
             (bonus(json!({"amount_micro": 0})), "amount_micro is 1 to"),
             (bonus(json!({"amount_micro": 1_000_000_000_001_i64})), "amount_micro is 1 to"),
-            (bonus(json!({"amount_micro": 1, "lives_days": 0})), "lives_days is 1 to 3650"),
+            (bonus(json!({"amount_micro": 1, "lives_days": 0})), "lives_days is 1 to 1825"),
             (json!({"flycoins": {"forecast_service": "acme.notes"}}), "begin with its code, `flysense.`"),
             (json!({"flycoins": {"forecast_service": "Acme"}}), "lower-case"),
         ] {

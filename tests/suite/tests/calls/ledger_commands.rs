@@ -1,5 +1,7 @@
 //! What operators do with Flycoins on the command line.
 
+use chrono::TimeDelta;
+use flysk_domain::{Clock as _, SystemClock};
 use flysk_suite::stand::{ACCOUNT, Options, Stand};
 
 /// Prices, a compensation, and the proof: each says what it did, and what is wrong with what it is given.
@@ -40,7 +42,10 @@ async fn an_operator_sets_prices_makes_good_and_proves_the_books() -> anyhow::Re
     assert!(stranger.contains("has not installed"), "{stranger}");
 
     let set = ["price:set", "flysense.recognition", "--per-minute", "3", "--at-least", "15"];
-    let set = worker(&[&set[..], &["--valid-from", "2099-01-01T00:00:00Z"]].concat())?;
+    let far = refused(&[&set[..], &["--valid-from", "2099-01-01T00:00:00Z"]].concat());
+    assert!(far.contains("within five years"), "{far}");
+    let next_month = (SystemClock.now() + TimeDelta::days(30)).to_rfc3339();
+    let set = worker(&[&set[..], &["--valid-from", &next_month]].concat())?;
     assert!(set.contains("flysense.recognition v2: 3.000000 Flycoins a minute"), "{set}");
     let listed = worker(&["price:list", "--service", "flysense.recognition"])?;
     let states: Vec<bool> =
