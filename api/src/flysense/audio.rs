@@ -3,11 +3,12 @@
 use flysk_clients::outbound::{ByteRange, FileStream};
 use flysk_domain::trace::Trace;
 use futures::StreamExt as _;
-use poem::Body;
 use poem::web::Data;
+use poem::{Body, IntoResponse, Response};
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Header, Path};
-use poem_openapi::payload::Binary;
+use poem_openapi::payload::Payload;
+use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 
 use super::caller::admit;
 use super::recordings::Place;
@@ -16,20 +17,38 @@ use crate::auth::WidgetCaller;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode, answers};
 
+/// Bytes of a recording. Of which type they are the telephony decides, so the document promises none.
+pub(crate) struct Sound(Body);
+
+impl Payload for Sound {
+    const CONTENT_TYPE: &'static str = "*/*";
+
+    fn schema_ref() -> MetaSchemaRef {
+        let schema = MetaSchema { format: Some("binary"), ..MetaSchema::new("string") };
+        MetaSchemaRef::Inline(Box::new(schema))
+    }
+}
+
+impl IntoResponse for Sound {
+    fn into_response(self) -> Response {
+        Response::builder().body(self.0)
+    }
+}
+
 answers! {
     /// Answers of `getRecording`.
     Played {
         /// The whole recording, as the telephony has it.
-        200 => Whole(Binary<Body>, header "Content-Type" String, header "Content-Length" Option<u64>,
+        200 => Whole(Sound, header "Content-Type" String, header "Content-Length" Option<u64>,
             header "Accept-Ranges" String, header "ETag" Option<String>, header "Last-Modified" Option<String>,
             header "Cache-Control" String, header "X-Content-Type-Options" String),
         /// The part that was asked for.
-        206 => Part(Binary<Body>, header "Content-Type" String, header "Content-Length" Option<u64>,
+        206 => Part(Sound, header "Content-Type" String, header "Content-Length" Option<u64>,
             header "Content-Range" Option<String>, header "ETag" Option<String>,
             header "Last-Modified" Option<String>, header "Cache-Control" String,
             header "X-Content-Type-Options" String),
         /// The recording is shorter than the part that was asked for.
-        416 => Beyond(Binary<Body>, header "Content-Range" Option<String>),
+        416 => Beyond(Sound, header "Content-Range" Option<String>),
     }
     problems {
         /// The request cannot be read.
@@ -102,12 +121,12 @@ fn passed_on(stream: FileStream, place: Place) -> Result<Played, Problem> {
     let (etag, modified) = (stream.etag, stream.last_modified);
     // The place is kept for as long as the body is read.
     let body = stream.body.inspect(move |_| _ = &place);
-    let body = Binary(Body::from_bytes_stream(body));
+    let body = Sound(Body::from_bytes_stream(body));
     // Personal: nobody on the way may keep it.
     let (cache, nosniff) = ("private, no-store".to_owned(), "nosniff".to_owned());
     Ok(match stream.status {
         206 => Played::Part(body, content_type, length, range, etag, modified, cache, nosniff),
-        416 => Played::Beyond(Binary(Body::empty()), range),
+        416 => Played::Beyond(Sound(Body::empty()), range),
         _ => {
             let ranges = "bytes".to_owned();
             Played::Whole(body, content_type, length, ranges, etag, modified, cache, nosniff)
