@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::money::{Kopecks, MicroCoins};
+use crate::platform::billing::LONGEST_BONUS_DAYS;
 
 /// The least a card can pay: T-Bank refuses less with error 251.
 const LEAST_PRICE: Kopecks = Kopecks(100);
@@ -11,8 +12,6 @@ const LEAST_PRICE: Kopecks = Kopecks(100);
 const HIGHEST_PRICE: Kopecks = Kopecks(100_000_000);
 /// A billion coins: far above what any package holds, far below what 64 bits count.
 const MOST_COINS: MicroCoins = MicroCoins(1_000_000_000 * MicroCoins::PER_UNIT);
-/// Ten years.
-const LONGEST_BONUS_DAYS: u32 = 3_650;
 /// A title is a part of a receipt's line, which holds 128 characters.
 const LONGEST_TITLE: usize = 64;
 
@@ -62,7 +61,7 @@ pub enum InvalidPackage {
     #[error("a package holds more than nothing and at most 1,000,000,000 coins, bonus included")]
     Coins,
     /// How long its bonus lives.
-    #[error("a bonus lives 1 to 3650 days, and only where there is one")]
+    #[error("a bonus lives 1 to {LONGEST_BONUS_DAYS} days, and only where there is one")]
     BonusDays,
 }
 
@@ -134,6 +133,8 @@ mod tests {
             (PackageTerms { bonus: MicroCoins(-1), ..terms() }, InvalidPackage::Coins),
             (PackageTerms { bonus: MicroCoins::ZERO, ..terms() }, InvalidPackage::BonusDays),
             (PackageTerms { bonus_days: Some(0), ..terms() }, InvalidPackage::BonusDays),
+            // Beyond 2038 for a purchase of the thirties, where the database would make it NULL: never.
+            (PackageTerms { bonus_days: Some(LONGEST_BONUS_DAYS + 1), ..terms() }, InvalidPackage::BonusDays),
         ] {
             assert_eq!(wrong.check(), Err(why), "{wrong:?}");
         }
