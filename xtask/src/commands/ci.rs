@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use super::{fuzz, generated, prepare, test};
+use super::{generated, prepare, test};
 use crate::programs::{self, MOLD};
 use crate::tally::Tally;
 use crate::{process, workspace};
@@ -30,7 +30,6 @@ fn all(tally: &mut Tally) -> Result<()> {
         process::check("cargo clippy", &mut workspace::cargo(clippy))
     })?;
     step("generated files", &mut failed, generated::check)?;
-    step("the API against its document", &mut failed, fuzz::shortly)?;
     step("tests", &mut failed, || test::count(&[], tally))?;
     if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
 }

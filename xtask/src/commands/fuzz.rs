@@ -3,15 +3,13 @@
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use super::{build_product, prepare, test, with_services};
+use super::{build_product, prepare, with_services};
 use crate::programs::{self, PYTHON};
 use crate::services::{Durability, Private};
 use crate::{process, workspace};
 
-/// Random examples of each operation in a short run, which takes less than a minute.
-const SHORT: &str = "5";
 /// The release our hooks are written for.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
@@ -21,21 +19,6 @@ pub fn run(args: &[String]) -> Result<ExitStatus> {
     let schemathesis = schemathesis()?;
     build_product()?;
     send(schemathesis, args)
-}
-
-/// A short run for a build machine; where schemathesis cannot be had it is said, and nothing fails.
-pub(super) fn shortly() -> Result<()> {
-    let schemathesis = match schemathesis() {
-        Ok(schemathesis) => schemathesis,
-        Err(error) => {
-            eprintln!("xtask: not run: {error:#}");
-            return Ok(());
-        }
-    };
-    // The same build as that of all tests, which follow.
-    test::build(true)?;
-    let status = send(schemathesis, &["--examples".to_owned(), SHORT.to_owned()])?;
-    if status.success() { Ok(()) } else { bail!("the API does not do what its document says") }
 }
 
 fn send(schemathesis: PathBuf, args: &[String]) -> Result<ExitStatus> {

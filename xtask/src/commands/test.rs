@@ -52,7 +52,7 @@ pub(super) fn count(args: &[String], tally: &mut Tally) -> Result<()> {
 
 /// Builds every executable; together with all tests if all are to run: both get the same features then, and are built
 /// once.
-pub(super) fn build(with_tests: bool) -> Result<()> {
+fn build(with_tests: bool) -> Result<()> {
     let mut build = workspace::cargo(["build", "--workspace", "--bins"]);
     build.args(with_tests.then_some("--tests"));
     process::check("the build", &mut build)

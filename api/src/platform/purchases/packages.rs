@@ -35,7 +35,7 @@ answers! {
 /// Packages of Flycoins.
 pub(crate) struct PackagesApi;
 
-#[OpenApi(tag = "Tag::Widget")]
+#[OpenApi(tag = "Tag::Flycoins")]
 impl PackagesApi {
     /// The packages of Flycoins the widget offers.
     #[oai(path = "/v1/flycoins/packages", method = "get", operation_id = "listFlycoinPackages")]

@@ -6,6 +6,7 @@ use flysk_store::purchases::{self, Purchase};
 use poem::web::Data;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
+use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 
 use super::buy::{Bought, Buyer, Order, buy, wallet_of};
@@ -20,7 +21,7 @@ const LONGEST_PAGE: u32 = 100;
 
 /// What is to be bought.
 #[derive(Debug, Object)]
-#[oai(deny_unknown_fields)]
+#[oai(deny_unknown_fields, example)]
 pub(crate) struct PurchaseOrder {
     /// The `id` of a package on offer.
     package_id: String,
@@ -29,6 +30,16 @@ pub(crate) struct PurchaseOrder {
     /// The buyer agrees that the card is kept for later payments.
     #[oai(default)]
     save_card: bool,
+}
+
+impl Example for PurchaseOrder {
+    fn example() -> Self {
+        Self {
+            package_id: "pkg_01KCQJ3F8A1C5E7G9J2M4P6R8T".to_owned(),
+            email: "buh@example.com".to_owned(),
+            save_card: false,
+        }
+    }
 }
 
 answers! {
@@ -110,7 +121,7 @@ answers! {
 /// Purchases of Flycoins.
 pub(crate) struct PurchasesApi;
 
-#[OpenApi(tag = "Tag::Widget")]
+#[OpenApi(tag = "Tag::Flycoins")]
 impl PurchasesApi {
     /// Begin to buy Flycoins. For administrators of the account.
     ///

@@ -77,6 +77,10 @@ pub enum InvalidBilling {
 impl BillingSettings {
     /// Reads and checks the settings of the widget `code`.
     pub fn read(value: &Value, code: &str) -> Result<Self, InvalidBilling> {
+        // A list would pass for a struct whose fields may all be left out.
+        if !value.is_object() {
+            return Err(InvalidBilling::Shape("an object is expected".to_owned()));
+        }
         let settings: Self = serde_json::from_value(value.clone())
             .map_err(|error| InvalidBilling::Shape(error.to_string()))?;
         settings.check(code).map(|()| settings)
