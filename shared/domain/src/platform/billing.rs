@@ -130,7 +130,7 @@ mod tests {
             (json!([]), "cannot be read"),
             (json!({"flycoin": {}}), "unknown field `flycoin`"),
             (bonus(json!({"amount": 1})), "unknown field `amount`"),
-            (bonus(json!({"amount_micro": 1.5})), "integer"),
+            (bonus(json!({"amount_micro": 1.5})), "floating point `1.5`"),
             (bonus(json!({"amount_micro": 0})), "amount_micro is 1 to"),
             (bonus(json!({"amount_micro": 1_000_000_000_001_i64})), "amount_micro is 1 to"),
             (bonus(json!({"amount_micro": 1, "lives_days": 0})), "lives_days is 1 to 1825"),
