@@ -8,7 +8,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
 
-use super::house::{BONUS, COINS, PRICE, Shop, USER};
+use super::house::{BONUS, COINS, PRICE, Shop};
+use super::surroundings::USER;
 
 const PURCHASES: &str = "/v1/flycoins/purchases";
 

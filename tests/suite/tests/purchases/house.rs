@@ -15,7 +15,7 @@ use flysk_jobs::runtime::engine::{Engine, LeaseTerms, Performed};
 use flysk_jobs::runtime::limits::Limits;
 use flysk_jobs::{Job, Keys, Outbox, Ticks, connect_redis};
 use flysk_runtime::config::{Env, Redis};
-use flysk_simulators::amocrm::{self, Account, Amocrm, Integration, Plan, Platform, User, WidgetTokenShape};
+use flysk_simulators::amocrm::{self, Amocrm, WidgetTokenShape};
 use flysk_simulators::tbank::{self, Payment, TBank};
 use flysk_simulators::{Control, Running, SimClock};
 use flysk_store::jobs::{self, JobRow, JobState};
@@ -33,12 +33,8 @@ use sqlx::mysql::MySqlPoolOptions;
 use sqlx::pool::PoolConnection;
 use sqlx::{Executor as _, MySql};
 
-/// Where amoCRM thinks we are.
-const ORIGIN: &str = "https://flysk.example.test";
-/// An ordinary user of the account.
-pub(crate) const USER: u64 = 502;
-const KEYRING: &str = "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
-const TERMINAL: &str = "1700000000000DEMO";
+use super::surroundings::{ORIGIN, TERMINAL, environment, settle_in};
+
 /// The simulator's card that pays.
 pub(crate) const GOOD_CARD: &str = "2200000000000004";
 /// What the package costs, and what it holds.
@@ -369,54 +365,4 @@ pub(crate) async fn read(answer: reqwest::Response) -> (StatusCode, Value) {
 
 pub(crate) fn trace() -> Trace {
     Trace { correlation_id: "purchases-test".to_owned(), traceparent: None }
-}
-
-fn environment(amocrm: &str, bank: &str, public: &str) -> Env {
-    let prefix = format!("purchases-{:016x}", rand::random::<u64>());
-    Env::from_process()
-        .with("DATABASE_URL", "mysql://root@127.0.0.1/unused")
-        .with("FLYSK_REDIS_PREFIX", &prefix)
-        .with("FLYSK_PUBLIC_URL", public)
-        .with("FLYSK_KEYRING", KEYRING)
-        .with("FLYSK_AMOCRM_EGRESS_URL", amocrm)
-        .with("FLYSK_TBANK_URL", &format!("{bank}/v2"))
-        .with("FLYSK_TBANK_TERMINAL_KEY", TERMINAL)
-        .with("FLYSK_TBANK_PASSWORD", "TinkoffBankTest")
-        .with("FLYSK_TBANK_FORM_HOSTS", bank)
-        .with("FLYSK_TBANK_TIMEOUT_MS", "500")
-        .without("FLYSENSE_PROJECT_TOKEN")
-        .without("FLYSENSE_CLIENT_ID")
-}
-
-fn settle_in(amocrm: &Amocrm) {
-    amocrm.add_integration(Integration {
-        client_id: CLIENT_ID.to_owned(),
-        client_secret: CLIENT_SECRET.to_owned(),
-        redirect_uri: format!("{ORIGIN}/oauth/amocrm/callback"),
-        disconnect_url: None,
-        code: "flysense".to_owned(),
-        scopes: vec!["crm".to_owned()],
-        platform: Platform::Amocrm,
-        only_account: None,
-    });
-    let user = |id, is_admin| User {
-        id,
-        name: String::new(),
-        email: String::new(),
-        is_admin,
-        is_active: true,
-        is_free: false,
-    };
-    let account = Account {
-        id: ACCOUNT,
-        subdomain: "demo".to_owned(),
-        name: "Демонстрация".to_owned(),
-        platform: Platform::Amocrm,
-        plan: Plan::Extended,
-        users: vec![user(ADMIN, true), user(USER, false)],
-        blocked: false,
-        unpaid_since: None,
-        former_subdomains: Vec::new(),
-    };
-    amocrm.add_account(account).unwrap();
 }

@@ -12,3 +12,4 @@ mod opening;
 mod page;
 mod reconciling;
 mod refunds;
+mod surroundings;

@@ -6,7 +6,8 @@ use reqwest::header::{CONTENT_SECURITY_POLICY, COOKIE, LOCATION, REFERRER_POLICY
 use reqwest::{Method, Response, StatusCode};
 use sqlx::MySqlPool;
 
-use super::house::{BONUS, COINS, Shop, USER};
+use super::house::{BONUS, COINS, Shop};
+use super::surroundings::USER;
 
 /// A browser that opened the link of a handshake.
 pub(crate) struct Visit {
