@@ -8,7 +8,7 @@
 use chrono::{DateTime, Utc};
 use flysk_domain::id::{AccountId, UserId};
 use flysk_domain::platform::host::AccountHost;
-use flysk_store::ledger::WalletRow;
+use flysk_store::ledger::{WalletRow, find_wallet_of_install};
 use flysk_store::platform::handshake::{self, Found};
 use flysk_store::platform::installs::Install;
 use flysk_store::platform::widgets::Widget;
@@ -114,11 +114,16 @@ pub(crate) async fn verify(deps: &Deps, token: &str) -> Result<Verified, Problem
     })
 }
 
-/// What a token leads to. A wallet is never remembered: it changes with every charge, at any process.
+/// What a token leads to. A wallet is never remembered, since it changes with every charge, at any process: of an
+/// install that is known it alone is read.
 async fn find(deps: &Deps, client_uuid: &str, account: AccountId) -> Result<Option<Found>, Problem> {
-    let remembered = deps.known.integration(client_uuid, account);
-    if let Some((widget, install)) = remembered.filter(|(widget, _)| !widget.uses_flycoins) {
-        return Ok(Some(Found { widget, install: Some(install), wallet: None }));
+    if let Some((widget, install)) = deps.known.integration(client_uuid, account) {
+        let wallet = if widget.uses_flycoins {
+            find_wallet_of_install(on(&mut deps.conn().await?), install.id).await?
+        } else {
+            None
+        };
+        return Ok(Some(Found { widget, install: Some(install), wallet }));
     }
     let reading = deps.known.reading();
     let found = handshake::find(on(&mut deps.conn().await?), client_uuid, account).await?;

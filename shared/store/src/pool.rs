@@ -3,8 +3,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::Executor;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::{Connection as _, Executor};
 
 use crate::StoreResult;
 
@@ -13,6 +13,10 @@ pub type Pool = sqlx::MySqlPool;
 
 /// How long work waits for a free connection where nothing else is said.
 pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection that was not used for so long is asked whether it lives before it is handed out: the server may have
+/// been restarted. To ask every time would be a round trip for each piece of work.
+const STALE: Duration = Duration::from_secs(1);
 
 /// [`connect_within`] the usual [`ACQUIRE_TIMEOUT`], for commands and tests.
 pub async fn connect(url: &str, connections: u32) -> StoreResult<Pool> {
@@ -30,6 +34,15 @@ pub async fn connect_within(url: &str, connections: u32, acquire_timeout: Durati
         .max_connections(connections)
         .acquire_timeout(acquire_timeout)
         .idle_timeout(Duration::from_mins(5))
+        .test_before_acquire(false)
+        .before_acquire(|conn, seen| {
+            Box::pin(async move {
+                if seen.idle_for >= STALE {
+                    conn.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .after_connect(|conn, _| {
             Box::pin(async move {
                 conn.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
