@@ -129,8 +129,8 @@ async fn replay_call(unit: &mut Unit, job: &JobRow) -> Result<Option<Replayed>, 
             correlation: call.correlation_id,
         });
     }
-    let (now, thread, run) = (unit.now(), unit.trace().correlation_id.clone(), call.run + 1);
-    transcriptions::ask_again(unit, call.id, call.state, &thread, now).await?;
+    let (now, trace, run) = (unit.now(), unit.trace().clone(), call.run + 1);
+    transcriptions::ask_again(unit, call.id, call.state, &trace, now).await?;
     unit.enqueue(&FetchRecording { transcription_id, account_id }).await?;
     jobs::replace(unit, job.id, &format!("replayed: run {run} of the call replaces it"), now).await?;
     Ok(Some(Replayed::CallStartedAgain { transcription_id, run }))

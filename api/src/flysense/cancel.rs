@@ -71,8 +71,7 @@ async fn stop(
     let user = admit(deps, caller).await?;
     let call = find(deps, &user, id).await?;
     // What happens to the call from here on belongs to the call's own thread.
-    let thread = Trace { correlation_id: call.correlation_id.clone(), traceparent: None };
-    let mut unit = deps.begin(&thread).await?;
+    let mut unit = deps.begin(&call.trace()).await?;
     let unknown = || Problem::new(ProblemCode::NotFound, "no such transcription in this account");
     match cancel(&mut unit, user.account_id(), call.id, deps.clock()).await? {
         Cancelled::Now => {}

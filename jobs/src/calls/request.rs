@@ -63,15 +63,15 @@ pub async fn request(
             | TranscriptionState::NoSpeech)
                 if request.requested_by.is_some() =>
             {
-                let correlation_id = unit.trace().correlation_id.clone();
-                transcriptions::ask_again(unit, call.id, state, &correlation_id, now).await?;
+                let trace = unit.trace().clone();
+                transcriptions::ask_again(unit, call.id, state, &trace, now).await?;
                 Requested::StartedAgain(call.id)
             }
             state => return Ok(Requested::Known(call.id, state)),
         }
     } else {
         let id = TranscriptionId::generate(clock);
-        let correlation_id = unit.trace().correlation_id.clone();
+        let trace = unit.trace().clone();
         let inserted = transcriptions::insert(
             unit,
             &NewTranscription {
@@ -83,7 +83,7 @@ pub async fn request(
                 note_id: request.note_id,
                 requested_by: request.requested_by,
                 left_channel: &request.left_channel,
-                correlation_id: &correlation_id,
+                trace: &trace,
                 now,
             },
         )

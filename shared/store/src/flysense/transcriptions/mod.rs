@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use flysk_domain::flysense::failure::FailureCode;
 use flysk_domain::flysense::state::TranscriptionState;
 use flysk_domain::id::{AccountId, EntityId, InstallId, NoteId, TranscriptionId, UserId};
+use flysk_domain::trace::Trace;
 use sqlx::types::Json;
 
 pub use read::{find, find_by_note, in_flight, known_states, list_by_entity, lock, unknown_notes};
@@ -87,6 +88,7 @@ pub struct Transcription {
     pub version: u32,
     /// Finds all log lines of the call.
     pub correlation_id: String,
+    traceparent: Option<String>,
     /// When it was first asked for.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
@@ -99,6 +101,11 @@ impl Transcription {
     /// Why it failed, if it did. A code of another release reads as an internal error.
     pub fn failure_code(&self) -> Option<FailureCode> {
         self.failure_code.as_deref().map(|code| code.parse().unwrap_or(FailureCode::Internal))
+    }
+
+    /// The thread it hangs on, from the request or hook that asked for this run.
+    pub fn trace(&self) -> Trace {
+        Trace { correlation_id: self.correlation_id.clone(), traceparent: self.traceparent.clone() }
     }
 
     /// Who asked for it; `None` if it came by itself.

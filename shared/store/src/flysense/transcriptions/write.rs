@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use flysk_domain::flysense::failure::FailureCode;
 use flysk_domain::flysense::state::TranscriptionState;
 use flysk_domain::id::{AccountId, EntityId, InstallId, NoteId, TranscriptionId, UserId};
+use flysk_domain::trace::Trace;
 use sqlx::types::Json;
 
 use crate::error::expect_one;
@@ -28,8 +29,8 @@ pub struct NewTranscription<'a> {
     pub requested_by: Option<UserId>,
     /// Who speaks on the left channel.
     pub left_channel: &'a str,
-    /// Finds all log lines of the call.
-    pub correlation_id: &'a str,
+    /// The thread everything about the call hangs on.
+    pub trace: &'a Trace,
     /// Now.
     pub now: DateTime<Utc>,
 }
@@ -38,8 +39,8 @@ pub struct NewTranscription<'a> {
 pub async fn insert(conn: &mut Conn, new: &NewTranscription<'_>) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO transcriptions (id, account_id, install_id, entity_type, entity_id, note_id, state, requested_by,
-                                     left_channel, tags, correlation_id, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?)",
+                                     left_channel, tags, correlation_id, traceparent, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(new.id.to_string())
     .bind(new.account_id.0)
@@ -50,7 +51,8 @@ pub async fn insert(conn: &mut Conn, new: &NewTranscription<'_>) -> StoreResult<
     .bind(new.requested_by.map(|user| user.0))
     .bind(new.left_channel)
     .bind(Json(Vec::<String>::new()))
-    .bind(new.correlation_id)
+    .bind(&new.trace.correlation_id)
+    .bind(new.trace.traceparent.as_deref())
     .bind(new.now)
     .bind(new.now)
     .execute(conn)
@@ -58,21 +60,23 @@ pub async fn insert(conn: &mut Conn, new: &NewTranscription<'_>) -> StoreResult<
     Ok(())
 }
 
-/// Starts another run of one that ended without a transcript.
+/// Starts another run of one that ended without a transcript; it hangs on the thread `trace`.
 pub async fn ask_again(
     conn: &mut Conn,
     id: TranscriptionId,
     from: TranscriptionState,
-    correlation_id: &str,
+    trace: &Trace,
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
     let again = sqlx::query(
         "UPDATE transcriptions SET state = 'queued', failure_code = NULL, run = run + 1, duration_ms = NULL, channels = NULL,
                 layout = NULL, container = NULL, partial = FALSE, object_key = NULL, operation_id = NULL, submits = 0,
-                submitted_at = NULL, billed_seconds = NULL, correlation_id = ?, updated_at = ?, finished_at = NULL
+                submitted_at = NULL, billed_seconds = NULL, correlation_id = ?, traceparent = ?, updated_at = ?,
+                finished_at = NULL
          WHERE id = ? AND state = ?",
     )
-    .bind(correlation_id)
+    .bind(&trace.correlation_id)
+    .bind(trace.traceparent.as_deref())
     .bind(now)
     .bind(id.to_string())
     .bind(from.code())
