@@ -11,6 +11,11 @@ use crate::wake::Keys;
 
 static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../lua/take.lua")));
 static ENTER: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../lua/enter.lua")));
+static RENEW: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../lua/renew.lua")));
+
+/// A second as it is kept: a little more than the one the other side counts in, since requests do not arrive as evenly
+/// as they leave.
+const SECOND: Duration = Duration::from_millis(1_100);
 
 /// So many in any window of so long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +32,11 @@ impl Rate {
     /// `places` in any `window`.
     pub fn new(name: impl Into<String>, places: u32, window: Duration) -> Self {
         Self { name: name.into(), places, window }
+    }
+
+    /// `places` in any second of whoever counts them.
+    pub fn per_second(name: impl Into<String>, places: u32) -> Self {
+        Self::new(name, places, SECOND)
     }
 }
 
@@ -121,6 +131,20 @@ impl Limits {
             Ok(true) => Ok(()),
             Ok(false) => Err(JobError::Wait { after: retry, reason: format!("`{}` is full", room.name) }),
             Err(error) => Err(unreachable(&error)),
+        }
+    }
+
+    /// Keeps `holder`'s place in `room` from now on for `kept_for`; who has none gets none. A place that could not be
+    /// renewed is free when its time is over, as if its holder had died.
+    pub async fn renew(&self, room: &Room, holder: &str) {
+        let renewed: Result<u8, _> = RENEW
+            .key(self.keys.key(&format!("room:{}", room.name)))
+            .arg(holder)
+            .arg(u64::try_from(room.kept_for.as_millis()).unwrap_or(u64::MAX))
+            .invoke_async(&mut self.redis.clone())
+            .await;
+        if let Err(error) = renewed {
+            tracing::debug!(error = %error, room = %room.name, "a place could not be renewed");
         }
     }
 
