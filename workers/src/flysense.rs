@@ -24,6 +24,9 @@ use flysk_jobs::runtime::limits::{Rate, Room};
 use crate::config::{Config, FlysenseConfig};
 use crate::outcome::job_error;
 
+/// How late a look may come before its call's place is somebody else's.
+const LATE_LOOK: Duration = Duration::from_mins(10);
+
 /// Clients, limits and settings of FlySense.
 #[derive(Debug)]
 pub struct FlySense {
@@ -143,7 +146,7 @@ impl FlySense {
 
     /// amoCRM's limit for one account. Source: amoCRM docs, `api/recommendations` (7 a second).
     pub fn amocrm_rate(&self, account: AccountId) -> Rate {
-        Rate::new(format!("amocrm.{account}"), self.amocrm_per_second, Duration::from_secs(1))
+        Rate::per_second(format!("amocrm.{account}"), self.amocrm_per_second)
     }
 
     /// SpeechKit's quota of submits.
@@ -153,21 +156,24 @@ impl FlySense {
 
     /// SpeechKit's quota of status checks.
     pub fn status_rate(&self) -> Rate {
-        Rate::new("speechkit.status", self.recognition.status_checks_per_second, Duration::from_secs(1))
+        Rate::per_second("speechkit.status", self.recognition.status_checks_per_second)
     }
 
-    /// SpeechKit's quota of recognitions with a language model. A place is held from the submit until
-    /// the result is stored.
+    /// SpeechKit's quota of recognitions with a language model. A place is held from before the submit until the
+    /// operation has ended, and is kept from one look at it to the next.
     pub fn summarization_room(&self) -> Room {
+        let longest_call = i64::try_from(self.audio.limits.max_duration_ms).unwrap_or(i64::MAX);
+        let first_look = self.polls.wait_after(0, chrono::Duration::milliseconds(longest_call));
+        let between_looks = first_look.max(self.polls.longest_interval).to_std().unwrap_or_default();
         Room {
             name: "speechkit.summarization".to_owned(),
             places: self.recognition.summarizations_at_once,
-            kept_for: Duration::from_hours(1),
+            kept_for: between_looks + LATE_LOOK,
             closes_after: None,
         }
     }
 
-    /// YandexGPT's quota of questions at a time.
+    /// YandexGPT's quota of questions at a time. A place is held for all questions about a call, and renewed before each.
     pub fn gpt_room(&self) -> Room {
         Room {
             name: "yandexgpt".to_owned(),

@@ -8,7 +8,8 @@ use crate::policy::{Policy, Queue};
 
 /// Asks YandexGPT for a summary and the sentiment, unless recognition brought them.
 ///
-/// The transcript is there already; if no summary can be had, the reason is kept instead.
+/// The transcript is there already; if no summary can be had, the reason is kept instead. Four hours of talk are five
+/// questions, each of which may take a minute and a half.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Summarize {
     /// Which call.
@@ -19,7 +20,7 @@ pub struct Summarize {
 
 impl Job for Summarize {
     const KIND: &'static str = "calls.summarize";
-    const POLICY: Policy = Policy::on(Queue::Calls).attempts(5).timeout_secs(120);
+    const POLICY: Policy = Policy::on(Queue::Calls).attempts(5).timeout_secs(600);
     const TRIGGER: &'static str = "the transcript is stored";
     const ABOUT: &'static str = "summary and sentiment";
 

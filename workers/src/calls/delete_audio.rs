@@ -1,11 +1,13 @@
-//! Performs `calls.delete_audio`. Harmless when run twice: what is gone is gone.
+//! Performs `calls.delete_audio`: a call that needs its audio no more gives back all that it held.
+//!
+//! Harmless when run twice: what is gone is gone.
 
 use flysk_domain::flysense::state::TranscriptionState as State;
 use flysk_jobs::calls::DeleteAudio;
 use flysk_jobs::{Handle, JobResult, Run, Verdict};
 use flysk_store::flysense::transcriptions;
 
-use super::files;
+use super::{files, summarization};
 use crate::App;
 use crate::outcome::HasOutcome;
 
@@ -18,6 +20,7 @@ impl Handle<App> for DeleteAudio {
             return Ok(Verdict::skip("the call was asked for again and needs its audio"));
         }
         let flysense = app.flysense()?;
+        summarization::leave(app, flysense, self.transcription_id).await;
         let folder = files::folder(self.transcription_id);
         let mut page = None;
         loop {

@@ -26,6 +26,7 @@ mod settle;
 mod stage;
 mod start_recognition;
 mod store_transcript;
+mod summarization;
 mod summarize;
 mod sweep_storage;
 mod upload_audio;

@@ -2,8 +2,8 @@
 //!
 //! SpeechKit knows no idempotency: a submit whose answer was lost may run, and be paid, although we
 //! never learn its operation. So every submit is counted before it is made, and no call is submitted
-//! more than [`MOST_SUBMITS`] times, and none without coins set aside for it. A submit that was answered is written with the state that follows,
-//! and a second run finds that state.
+//! more than [`MOST_SUBMITS`] times, and none without coins set aside for it. A submit that was answered is written with
+//! the state that follows, and a second run finds that state.
 
 use flysk_clients::speechkit::{
     AudioFormat, Channels, Classifier, ContainerType, LlmAnswer, LlmPrompt, Operation, RecognitionOptions,
@@ -20,12 +20,13 @@ use flysk_store::flysense::payments::{self, RunOf};
 use flysk_store::flysense::transcriptions::{self, Transcription};
 
 use super::stage::{self, Stage, enter_stage};
+use super::summarization;
 use crate::App;
 use crate::flysense::FlySense;
 use crate::outcome::HasOutcome;
 
-/// One order and two after lost answers.
-const MOST_SUBMITS: u32 = 3;
+/// One order and two more, after lost answers or recognitions that broke off.
+pub(super) const MOST_SUBMITS: u32 = 3;
 
 impl Handle<App> for StartRecognition {
     async fn handle(&self, run: &Run, app: &App) -> JobResult {
@@ -37,13 +38,12 @@ impl Handle<App> for StartRecognition {
             return self.ask_for_coins(run, &stage).await;
         }
         let flysense = app.flysense()?;
-        let request = request(flysense, &stage.call)?;
-        self.pass_limits(run, app, flysense, &request).await?;
+        let request = self.pass_limits(run, app, flysense, request(flysense, &stage.call)?).await?;
         note_submit(run, &stage).await?;
-        match submit(flysense, request).await {
+        match self.submit(app, flysense, request).await {
             Ok(operation) => self.finish(run, app, flysense, &stage, &operation).await,
             Err(error) => {
-                app.limits.leave(&flysense.summarization_room(), &self.transcription_id.to_string()).await;
+                summarization::leave(app, flysense, self.transcription_id).await;
                 match error.outcome() {
                     Outcome::GiveUp => {
                         tracing::error!(error = %error, "SpeechKit refused the recording");
@@ -81,8 +81,14 @@ trait Steps {
         run: &Run,
         app: &App,
         flysense: &FlySense,
-        request: &RecognizeFile,
-    ) -> Result<(), JobError>;
+        request: RecognizeFile,
+    ) -> Result<RecognizeFile, JobError>;
+    async fn submit(
+        &self,
+        app: &App,
+        flysense: &FlySense,
+        request: RecognizeFile,
+    ) -> Result<Operation, SpeechKitError>;
     async fn finish(
         &self,
         run: &Run,
@@ -102,25 +108,47 @@ impl Steps for StartRecognition {
         run.done(unit).await
     }
 
-    /// The room for language models first: it is given back if the hour's quota is used up.
+    /// What may be asked for now. The place among those with a language model comes first: it is given back if the
+    /// hour's quota is used up.
     async fn pass_limits(
         &self,
         run: &Run,
         app: &App,
         flysense: &FlySense,
-        request: &RecognizeFile,
-    ) -> Result<(), JobError> {
-        let holder = self.transcription_id.to_string();
-        if request.has_summarization() {
-            let retry = std::time::Duration::from_secs(5);
-            app.limits.enter_or_wait(&flysense.summarization_room(), &holder, retry).await?;
-        }
+        request: RecognizeFile,
+    ) -> Result<RecognizeFile, JobError> {
+        let has_place =
+            request.has_summarization() && summarization::enter(app, flysense, self.transcription_id).await?;
         let tenant = self.account_id.to_string();
         let passed = app.limits.pass(&flysense.submit_rate(), &tenant, &run.job_id().to_string()).await;
-        if passed.is_err() && request.has_summarization() {
-            app.limits.leave(&flysense.summarization_room(), &holder).await;
+        if let Err(error) = passed {
+            summarization::leave(app, flysense, self.transcription_id).await;
+            return Err(error);
         }
-        passed
+        Ok(if has_place { request } else { request.without_summarization() })
+    }
+
+    /// Submits; what the account may not do, or the file does not suit, is left out and asked without.
+    async fn submit(
+        &self,
+        app: &App,
+        flysense: &FlySense,
+        request: RecognizeFile,
+    ) -> Result<Operation, SpeechKitError> {
+        match flysense.speechkit.submit(&request).await {
+            Err(SpeechKitError::SummarizationDenied(_)) => {
+                tracing::warn!(
+                    "the service account may not use language models in recognition; going on without"
+                );
+                summarization::leave(app, flysense, self.transcription_id).await;
+                flysense.speechkit.submit(&request.without_summarization()).await
+            }
+            Err(SpeechKitError::LabelingNeedsMono(_)) => {
+                tracing::warn!("SpeechKit counts more channels than we do; going on without labeling");
+                flysense.speechkit.submit(&request.without_labeling()).await
+            }
+            other => other,
+        }
     }
 
     async fn finish(
@@ -166,23 +194,6 @@ async fn take_back_submit(run: &Run, stage: &Stage) -> Result<(), JobError> {
     let mut unit = run.begin().await?;
     transcriptions::take_back_submit(&mut unit, stage.call.id).await?;
     Ok(unit.commit().await?)
-}
-
-/// Submits; what the account may not do, or the file does not suit, is left out and asked without.
-async fn submit(flysense: &FlySense, request: RecognizeFile) -> Result<Operation, SpeechKitError> {
-    match flysense.speechkit.submit(&request).await {
-        Err(SpeechKitError::SummarizationDenied(_)) => {
-            tracing::warn!(
-                "the service account may not use language models in recognition; going on without"
-            );
-            flysense.speechkit.submit(&request.without_summarization()).await
-        }
-        Err(SpeechKitError::LabelingNeedsMono(_)) => {
-            tracing::warn!("SpeechKit counts more channels than we do; going on without labeling");
-            flysense.speechkit.submit(&request.without_labeling()).await
-        }
-        other => other,
-    }
 }
 
 fn request(flysense: &FlySense, call: &Transcription) -> Result<RecognizeFile, JobError> {

@@ -38,7 +38,6 @@ impl Handle<App> for StoreTranscript {
         } else {
             keep(run, &stage, &folded.utterances, &folded.facts).await?
         };
-        app.limits.leave(&flysense.summarization_room(), &self.transcription_id.to_string()).await;
         // A courtesy: the result would be deleted there after three days anyway.
         if let Err(error) = flysense.speechkit.delete_recognition(&operation).await {
             tracing::debug!(error = %error, "the result could not be deleted at SpeechKit");

@@ -3,7 +3,9 @@
 //! The transcript is there already, so this stage never fails a call: without a summary it keeps the
 //! reason. Harmless when run twice: asking again costs tokens, and the last answer is kept.
 
-use flysk_clients::yandexgpt::{Completion, Ending, Message, Role as GptRole, YandexGptError};
+use std::time::Duration;
+
+use flysk_clients::yandexgpt::{Completion, Ending, Message, Role as GptRole, YandexGpt, YandexGptError};
 use flysk_domain::flysense::analysis::Analysis;
 use flysk_domain::flysense::sentiment::SentimentSource;
 use flysk_domain::flysense::state::TranscriptionState;
@@ -14,6 +16,7 @@ use flysk_domain::flysense::summary::{
 use flysk_domain::flysense::utterance::Utterance;
 use flysk_domain::platform::outcome::Outcome;
 use flysk_jobs::calls::{Settle, Summarize};
+use flysk_jobs::runtime::limits::Room;
 use flysk_jobs::{Handle, JobError, JobResult, Run, Unit};
 use flysk_store::flysense::transcriptions::Transcription;
 use flysk_store::flysense::{transcriptions, transcripts};
@@ -22,6 +25,9 @@ use super::stage::enter_stage;
 use crate::App;
 use crate::flysense::FlySense;
 use crate::outcome::HasOutcome;
+
+/// How soon a call asks again for a place that is not free.
+const FULL_ROOM: Duration = Duration::from_secs(2);
 
 impl Handle<App> for Summarize {
     async fn handle(&self, run: &Run, app: &App) -> JobResult {
@@ -108,61 +114,82 @@ async fn ask(
     dialogue: &[Utterance],
     analysis: &Analysis,
 ) -> Result<Result<Answer, SummaryAbsence>, JobError> {
-    if flysense.yandexgpt.is_none() {
-        return Ok(Err(SummaryAbsence::NotConfigured));
-    }
-    let budget = TokenBudget::default();
+    let Some((gpt, model_uri)) = &flysense.yandexgpt else { return Ok(Err(SummaryAbsence::NotConfigured)) };
     let roles = if call.roles_swapped { analysis.roles.clone().swapped() } else { analysis.roles.clone() };
-    let Some(plan) = summary::plan(dialogue, &roles, budget) else {
+    let Some(plan) = summary::plan(dialogue, &roles, TokenBudget::default()) else {
         return Ok(Err(SummaryAbsence::TooShort));
     };
-    let question = match plan {
-        SummaryPlan::Whole(question) => question,
-        SummaryPlan::Parts(parts) => {
-            let mut retellings = Vec::with_capacity(parts.len());
-            for part in parts {
-                match complete(app, flysense, call, part, false).await? {
-                    Ok(text) => retellings.push(text),
-                    Err(why) => return Ok(Err(why)),
-                }
-            }
-            SummaryPlan::combine(&retellings, budget)
-        }
-    };
-    Ok(match complete(app, flysense, call, question, true).await? {
-        Ok(text) => parse_answer(&text).map_err(SummaryAbsence::from),
-        Err(why) => Err(why),
-    })
+    let asker = Asker { app, gpt, model_uri, room: flysense.gpt_room(), holder: call.id.to_string() };
+    app.limits.enter_or_wait(&asker.room, &asker.holder, FULL_ROOM).await?;
+    let said = asker.work_through(plan).await;
+    app.limits.leave(&asker.room, &asker.holder).await;
+    said
 }
 
-/// One question, within the quota of questions at a time.
-async fn complete(
-    app: &App,
-    flysense: &FlySense,
-    call: &Transcription,
-    question: Vec<summary::Message>,
-    as_json: bool,
-) -> Result<Result<String, SummaryAbsence>, JobError> {
-    let Some((gpt, model_uri)) = &flysense.yandexgpt else { return Ok(Err(SummaryAbsence::NotConfigured)) };
-    let (room, holder) = (flysense.gpt_room(), call.id.to_string());
-    app.limits.enter_or_wait(&room, &holder, std::time::Duration::from_secs(2)).await?;
-    let completion = Completion {
-        model_uri: model_uri.clone(),
-        messages: question.into_iter().map(message).collect(),
-        temperature: 0.1,
-        max_tokens: u32::try_from(TokenBudget::default().completion).unwrap_or(u32::MAX),
-        json_schema: as_json.then(answer_schema),
-    };
-    let answered = gpt.complete(&completion).await;
-    app.limits.leave(&room, &holder).await;
-    match answered {
-        Ok(answer) => Ok(match answer.ending {
-            Ending::Complete | Ending::Other(_) => Ok(answer.text),
-            Ending::Truncated => Err(SummaryAbsence::Truncated),
-            Ending::ContentFilter => Err(SummaryAbsence::Refused),
-        }),
-        Err(error) if error.outcome() == Outcome::GiveUp => Ok(Err(refused(&error))),
-        Err(error) => Err(error.into_job_error()),
+/// Whoever has a place in the quota of questions at a time. It is held from the first question about a call to the last:
+/// a full room in between would have the parts before it asked, and paid, again.
+struct Asker<'a> {
+    app: &'a App,
+    gpt: &'a YandexGpt,
+    model_uri: &'a str,
+    room: Room,
+    holder: String,
+}
+
+impl Asker<'_> {
+    async fn work_through(&self, plan: SummaryPlan) -> Result<Result<Answer, SummaryAbsence>, JobError> {
+        let mut retellings = Vec::new();
+        let question = match plan {
+            SummaryPlan::Whole(question) => question,
+            SummaryPlan::Parts(parts) => {
+                for part in parts {
+                    let again = !retellings.is_empty();
+                    match self.complete(part, false).await.map_err(|error| counted(error, again))? {
+                        Ok(text) => retellings.push(text),
+                        Err(why) => return Ok(Err(why)),
+                    }
+                }
+                SummaryPlan::combine(&retellings, TokenBudget::default())
+            }
+        };
+        let again = !retellings.is_empty();
+        Ok(match self.complete(question, true).await.map_err(|error| counted(error, again))? {
+            Ok(text) => parse_answer(&text).map_err(SummaryAbsence::from),
+            Err(why) => Err(why),
+        })
+    }
+
+    /// One question.
+    async fn complete(
+        &self,
+        question: Vec<summary::Message>,
+        as_json: bool,
+    ) -> Result<Result<String, SummaryAbsence>, JobError> {
+        self.app.limits.renew(&self.room, &self.holder).await;
+        let completion = Completion {
+            model_uri: self.model_uri.to_owned(),
+            messages: question.into_iter().map(message).collect(),
+            temperature: 0.1,
+            max_tokens: u32::try_from(TokenBudget::default().completion).unwrap_or(u32::MAX),
+            json_schema: as_json.then(answer_schema),
+        };
+        match self.gpt.complete(&completion).await {
+            Ok(answer) => Ok(match answer.ending {
+                Ending::Complete | Ending::Other(_) => Ok(answer.text),
+                Ending::Truncated => Err(SummaryAbsence::Truncated),
+                Ending::ContentFilter => Err(SummaryAbsence::Refused),
+            }),
+            Err(error) if error.outcome() == Outcome::GiveUp => Ok(Err(refused(&error))),
+            Err(error) => Err(error.into_job_error()),
+        }
+    }
+}
+
+/// A wait costs no attempt; one that makes parts be asked `again` is counted, so that there are not many.
+fn counted(error: JobError, again: bool) -> JobError {
+    match error {
+        JobError::Wait { after, reason } if again => JobError::Retry { reason, after: Some(after) },
+        other => other,
     }
 }
 

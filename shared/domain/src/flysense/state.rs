@@ -5,7 +5,7 @@
 //!                      │                              │         ⇅
 //!                   fetching ─▶ converting ─────────▶ holding ◀─ the hold ran out ─┐
 //!                                   │                   └─▶ uploading ─▶ submitting
-//!                               no_speech ◀─ storing ◀─ recognizing ◀─────┘
+//!                               no_speech ◀─ storing ◀─ recognizing ⇄─────┘ it broke off there: ordered again
 //!                                              └─▶ settling ─▶ done
 //! any of them that is not final → failed, and but for settling → cancelled ── asked again → queued
 //! ```
@@ -78,6 +78,8 @@ pub enum StateEvent {
     Uploaded,
     /// The recogniser took the order.
     Submitted,
+    /// It broke off at the recogniser through no fault of the recording: it is ordered again.
+    RecognitionBroke,
     /// The recogniser is done.
     Recognized,
     /// The transcript is stored.
@@ -131,7 +133,7 @@ impl TranscriptionState {
             (S::Holding, E::BalanceMissing) => S::NoBalance,
             (S::Holding, E::Held) => S::Uploading,
             (S::Converting | S::Storing, E::NoSpeechFound) => S::NoSpeech,
-            (S::Uploading, E::Uploaded) => S::Submitting,
+            (S::Uploading, E::Uploaded) | (S::Recognizing, E::RecognitionBroke) => S::Submitting,
             (S::Submitting, E::Submitted) => S::Recognizing,
             (S::Recognizing, E::Recognized) => S::Storing,
             (S::Storing, E::Stored) => S::Settling,
@@ -150,7 +152,7 @@ mod tests {
     use super::*;
     use StateEvent as E;
 
-    const EVENTS: [StateEvent; 19] = [
+    const EVENTS: [StateEvent; 20] = [
         E::FetchStarted,
         E::LinkMissing,
         E::LinkFound,
@@ -164,6 +166,7 @@ mod tests {
         E::NoSpeechFound,
         E::Uploaded,
         E::Submitted,
+        E::RecognitionBroke,
         E::Recognized,
         E::Stored,
         E::Settled,
@@ -189,6 +192,7 @@ mod tests {
             (S::Submitting, E::HoldLapsed, S::Holding),
             (S::Uploading, E::Uploaded, S::Submitting),
             (S::Submitting, E::Submitted, S::Recognizing),
+            (S::Recognizing, E::RecognitionBroke, S::Submitting),
             (S::Recognizing, E::Recognized, S::Storing),
             (S::Storing, E::Stored, S::Settling),
             (S::Storing, E::NoSpeechFound, S::NoSpeech),

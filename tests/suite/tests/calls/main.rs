@@ -15,6 +15,7 @@ mod operating;
 mod payments;
 mod providers;
 mod quotas;
+mod recognitions;
 mod recordings;
 mod till;
 mod watching;

@@ -38,7 +38,7 @@ async fn lost_submits_are_counted() -> anyhow::Result<()> {
     bucket_gets_empty(&stand).await
 }
 
-/// An operation that fails ends the call; one giant utterance and a late result do not disturb it.
+/// An operation that fails three times ends the call; one giant utterance and a late result do not disturb it.
 #[tokio::test(flavor = "multi_thread")]
 async fn failed_operations_end_the_call_and_lateness_does_not() -> anyhow::Result<()> {
     let stand = stand().await?;
@@ -53,12 +53,15 @@ async fn failed_operations_end_the_call_and_lateness_does_not() -> anyhow::Resul
     let utterances = call.raw.get("utterances").and_then(Value::as_array).map_or(0, Vec::len);
     anyhow::ensure!(utterances >= 4, "a giant utterance was not cut: {utterances}");
 
+    stand.outside.speechkit.control.clear_calls();
     let failing: Behaviour = serde_json::from_value(
         serde_json::json!({ "failure": { "code": "INTERNAL", "message": "as it should" } }),
     )?;
     stand.outside.speechkit.state.behave(Behaviour { pace: 0.02, ..failing });
     let call = client.wait_for_end(arrive(&stand)?, PATIENCE).await?;
     assert_eq!(call.failure_code.as_deref(), Some("recognition_failed"));
+    let submits = stand.outside.speechkit.control.calls_to("POST", "/stt/v3/recognizeFileAsync").len();
+    assert_eq!(submits, 3, "a fault of the recogniser's is worth two more orders");
     stand.outside.speechkit.state.behave(usual);
     // A person may ask again, and then it works.
     client.wait_for_payment(&call.id, "free", PATIENCE).await?;

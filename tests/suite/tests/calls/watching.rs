@@ -11,9 +11,11 @@ use crate::recordings::bucket_gets_empty;
 use crate::stand;
 
 const THREAD: &str = "a-manager-asks-0001";
+/// The span of whoever asks.
+const SPAN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// The id that came back as `X-Request-Id` finds the request, every stage and what the platform did for them; and no
-/// line about the call hangs on another thread.
+/// line about the call hangs on another thread. The caller's span goes with it to every job of the call.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_correlation_id_finds_all_log_lines_of_a_call() -> anyhow::Result<()> {
     let stand = stand().await?;
@@ -27,6 +29,7 @@ async fn one_correlation_id_finds_all_log_lines_of_a_call() -> anyhow::Result<()
         .post(format!("{}/v1/flysense/transcriptions", stand.api_url))
         .header("X-Auth-Token", client.token()?)
         .header("X-Request-Id", THREAD)
+        .header("traceparent", SPAN)
         .json(&json!({ "note_id": note, "entity_type": "leads", "entity_id": LEAD }))
         .send()
         .await?;
@@ -37,6 +40,16 @@ async fn one_correlation_id_finds_all_log_lines_of_a_call() -> anyhow::Result<()
     stand
         .wait_for("SELECT COUNT(*) FROM jobs WHERE kind = 'calls.delete_audio' AND state = 'done'", 1)
         .await?;
+
+    let (jobs, cut): (i64, i64) = sqlx::query_as(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(traceparent IS NULL OR traceparent <> ?), 0) AS SIGNED)
+         FROM jobs WHERE correlation_id = ?",
+    )
+    .bind(SPAN)
+    .bind(THREAD)
+    .fetch_one(&stand.pool)
+    .await?;
+    assert!(jobs >= 9 && cut == 0, "{cut} of {jobs} jobs do not know the caller's span");
 
     let lines = stand.log_lines()?;
     let read = |line: &String| serde_json::from_str::<Value>(line).with_context(|| line.clone());
