@@ -12,7 +12,7 @@ use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::{App, registry, tick_registry};
+use crate::{App, calls, registry, tick_registry};
 
 /// Connections a worker needs besides its running jobs: relay, rescuer, renewals, ticks.
 const SPARE_CONNECTIONS: u32 = 8;
@@ -82,7 +82,9 @@ impl WorkerProcess {
     /// Works until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let vault = self.engine.app().vault.clone();
-        worker::run(self.engine, tick_registry(), self.redis, self.options, stop).await;
+        let cleaning = calls::scratch::keep_clean(Arc::clone(self.engine.app()), stop.clone());
+        let working = worker::run(self.engine, tick_registry(), self.redis, self.options, stop);
+        tokio::join!(working, cleaning);
         // A pair amoCRM gave must be written; the grace time ends the process if the database stays away.
         vault.drain().await;
     }

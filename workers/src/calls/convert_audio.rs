@@ -57,7 +57,16 @@ impl Handle<App> for ConvertAudio {
 }
 
 fn failure_code(error: &AudioError) -> FailureCode {
-    error.code().parse().unwrap_or(FailureCode::Internal)
+    match error {
+        AudioError::Empty => FailureCode::Empty,
+        AudioError::NotAudio { .. } => FailureCode::NotAudio,
+        AudioError::UnsupportedCodec { .. } => FailureCode::UnsupportedCodec,
+        AudioError::TooLong { .. } => FailureCode::TooLong,
+        AudioError::TooLarge { .. } => FailureCode::TooLarge,
+        AudioError::Damaged { .. } => FailureCode::Damaged,
+        AudioError::TimedOut { .. } => FailureCode::DecodeTimeout,
+        AudioError::Io(_) => FailureCode::Internal,
+    }
 }
 
 fn layout_name(layout: Layout) -> &'static str {
@@ -65,5 +74,26 @@ fn layout_name(layout: Layout) -> &'static str {
         Layout::Mono => "mono",
         Layout::Stereo => "stereo",
         Layout::DoubledMono => "doubled_mono",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_audio_is_told_by_the_code_it_has() {
+        let errors = [
+            AudioError::Empty,
+            AudioError::NotAudio { found: "an HTML page" },
+            AudioError::UnsupportedCodec { what: String::new() },
+            AudioError::TooLong { limit_ms: 1 },
+            AudioError::TooLarge { bytes: 2, limit: 1 },
+            AudioError::Damaged { what: String::new() },
+            AudioError::TimedOut { limit_ms: 1 },
+        ];
+        for error in errors {
+            assert_eq!(failure_code(&error).code(), error.code());
+        }
     }
 }

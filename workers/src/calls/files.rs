@@ -50,7 +50,8 @@ pub(super) async fn ensure_source(flysense: &FlySense, call: &Transcription) -> 
     }
     let mut object =
         flysense.storage.get_range(&source_key(call), None).await.map_err(HasOutcome::into_job_error)?;
-    let partial = path.with_extension("source.part");
+    // A frozen worker may come back to its copy while another attempt makes one: each has a file of its own.
+    let partial = path.with_extension(format!("source.part-{:08x}", rand::random::<u32>()));
     let mut file = fs::File::create(&partial).await.map_err(disk)?;
     while let Some(bytes) = object.body.next().await.map_err(HasOutcome::into_job_error)? {
         file.write_all(&bytes).await.map_err(disk)?;

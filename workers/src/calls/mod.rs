@@ -22,6 +22,7 @@ mod release_payment;
 mod resume_polls;
 mod resume_unpaid;
 mod retry_unpaid;
+pub(crate) mod scratch;
 mod settle;
 mod stage;
 mod start_recognition;

@@ -14,7 +14,7 @@ use flysk_jobs::calls::SweepStorage;
 use flysk_jobs::{Handle, JobResult, Run, Verdict};
 use flysk_store::flysense::transcriptions;
 
-use super::files::{self, PREFIX};
+use super::files::PREFIX;
 use crate::App;
 use crate::outcome::HasOutcome;
 
@@ -51,7 +51,6 @@ impl Handle<App> for SweepStorage {
                 break;
             }
         }
-        sweep_scratch(run, &flysense.scratch).await.map_err(files::disk)?;
         if swept > 0 {
             tracing::warn!(swept, "left-over audio was deleted");
         }
@@ -72,20 +71,6 @@ fn is_left_over(state: Option<TranscriptionState>, modified_at: DateTime<Utc>, n
 /// `calls/<transcription>/…`.
 fn owner(key: &str) -> Option<TranscriptionId> {
     key.strip_prefix(PREFIX)?.split('/').next()?.parse().ok()
-}
-
-/// Scratch files are copies: whatever is a day old goes.
-async fn sweep_scratch(run: &Run, scratch: &std::path::Path) -> std::io::Result<()> {
-    let before = run.now() - Duration::days(1);
-    let mut entries = tokio::fs::read_dir(scratch).await?;
-    while let Some(entry) = entries.next_entry().await? {
-        let modified: chrono::DateTime<chrono::Utc> = entry.metadata().await?.modified()?.into();
-        if modified < before {
-            // Another worker on this machine may have been faster.
-            let _ = tokio::fs::remove_file(entry.path()).await;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ mod providers;
 mod quotas;
 mod recognitions;
 mod recordings;
+mod scratch;
+mod summaries;
 mod till;
 mod watching;
 
