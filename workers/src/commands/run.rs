@@ -29,10 +29,10 @@ impl Run {
         }
         let clock = Arc::new(SystemClock);
         let process = WorkerProcess::start(config, &self.queues, clock, LeaseTerms::default()).await?;
-        let outbox = process.engine.outbox().clone();
         tracing::info!("ready");
         if self.with_scheduler {
-            let scheduler = super::scheduler::scheduler(outbox)?;
+            let outbox = process.engine.outbox().clone();
+            let scheduler = super::scheduler::scheduler(outbox, process.engine.app().config())?;
             tokio::join!(process.run(shutdown.token()), scheduler.run(shutdown.token()));
         } else {
             process.run(shutdown.token()).await;

@@ -7,9 +7,9 @@ use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 use flysk_workers::schedule;
 
-/// The schedule on `outbox`.
-pub(super) fn scheduler(outbox: Outbox) -> anyhow::Result<Scheduler> {
-    Ok(Scheduler::new(outbox, schedule::entries()?))
+/// The schedule of this deployment on `outbox`.
+pub(super) fn scheduler(outbox: Outbox, config: &Config) -> anyhow::Result<Scheduler> {
+    Ok(Scheduler::new(outbox, schedule::entries(config.flysense.is_some())?))
 }
 
 /// Keeps the schedule until SIGTERM.
@@ -18,7 +18,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     if let Some(listen) = config.telemetry.metrics_listen {
         metrics::install(listen, "scheduler")?;
     }
-    let scheduler = scheduler(open_outbox(&config).await?)?;
+    let scheduler = scheduler(open_outbox(&config).await?, &config)?;
     tracing::info!("ready");
     scheduler.run(shutdown.token()).await;
     Ok(())
