@@ -8,6 +8,7 @@ use flysk_jobs::runtime::limits::{Limits, Rate, Room};
 use flysk_jobs::{Keys, connect_redis};
 use flysk_runtime::config::{Env, Redis};
 use flysk_simulators::Control;
+use flysk_suite::stand::{Options, Stand};
 use secrecy::ExposeSecret;
 
 use crate::stand;
@@ -22,13 +23,16 @@ fn prefix() -> String {
     format!("quotas-{:016x}", rand::random::<u64>())
 }
 
-/// The most of `moments` that lie within one second.
-fn most_within_a_second(mut moments: Vec<DateTime<Utc>>) -> usize {
-    moments.sort_unstable();
-    let within = |(index, first): (usize, &DateTime<Utc>)| {
-        moments.iter().skip(index).take_while(|moment| **moment - *first < TimeDelta::seconds(1)).count()
+/// The requests to a path that came in its busiest second, when and where to.
+fn busiest_second(control: &Control, path: &str) -> Vec<(DateTime<Utc>, String)> {
+    let calls = control.calls().into_iter().filter(|call| call.path.starts_with(path));
+    let mut calls: Vec<_> = calls.map(|call| (call.at, call.path)).collect();
+    calls.sort_unstable();
+    let second = |from: usize| -> &[(DateTime<Utc>, String)] {
+        let until = calls[from].0 + TimeDelta::seconds(1);
+        &calls[from..calls.partition_point(|(at, _)| *at < until)]
     };
-    moments.iter().enumerate().map(within).max().unwrap_or_default()
+    (0..calls.len()).map(second).max_by_key(|second| second.len()).unwrap_or_default().to_vec()
 }
 
 /// Four workers ask as fast as they can: they get no more than the quota, and little of it is left unused.
@@ -121,14 +125,35 @@ async fn two_workers_stay_within_the_quotas_of_amocrm_and_speechkit() -> anyhow:
         let call = client.wait_for_end(note, Duration::from_mins(3)).await?;
         anyhow::ensure!(call.state == "done", "{}\n{}", call.raw, stand.logs());
     }
-    let within = |control: &Control, path: &str| {
-        let calls = control.calls().into_iter().filter(|call| call.path.starts_with(path));
-        most_within_a_second(calls.map(|call| call.at).collect())
-    };
-    // A request takes its place in Redis and arrives a little later: at the edge of a second one more may meet.
-    let amocrm = within(&stand.outside.amocrm.control, "/api/v4/");
-    assert!(amocrm <= 8, "amoCRM was asked {amocrm} times within a second");
-    let looks = within(&stand.outside.operations.control, "/operations/");
-    assert!((1..=6).contains(&looks), "SpeechKit was asked {looks} times within a second");
+    // FlySense's line; what the platform asks when an install is made is not in it.
+    let notes = busiest_second(&stand.outside.amocrm.control, "/api/v4/leads/");
+    assert!((1..=7).contains(&notes.len()), "amoCRM was asked more within a second: {notes:?}");
+    let looks = busiest_second(&stand.outside.operations.control, "/operations/");
+    assert!((1..=5).contains(&looks.len()), "SpeechKit was asked more within a second: {looks:?}");
     Ok(())
+}
+
+/// The hour's quota of recognitions is one for all workers: what is over it waits for the window, and no attempt of it
+/// is used up.
+#[tokio::test(flavor = "multi_thread")]
+async fn recognitions_over_the_hours_quota_wait_for_the_next_window() -> anyhow::Result<()> {
+    let mut options = Options::with_fixtures(0.02)?;
+    options.more.insert("FLYSK_SPEECHKIT_SUBMITS_PER_HOUR".to_owned(), "3".to_owned());
+    let mut stand = Stand::start(options).await?;
+    stand.install().await?;
+    stand.start_worker()?;
+    let url = stand.outside.recording_url("sales-mono-8k.mp3");
+    for _ in 0..6 {
+        stand.outside.call_arrives(Some(url.clone()), 42)?;
+    }
+    stand.wait_for("SELECT COUNT(*) FROM transcriptions WHERE state = 'done'", 3).await?;
+    stand
+        .wait_for(
+            "SELECT COUNT(*) FROM jobs WHERE kind = 'calls.start_recognition' AND state = 'queued' AND attempt = 0
+                 AND run_at > UTC_TIMESTAMP(6) + INTERVAL 50 MINUTE",
+            3,
+        )
+        .await?;
+    assert_eq!(stand.outside.speechkit.control.calls_to("POST", "/stt/v3/recognizeFileAsync").len(), 3);
+    stand.stop()
 }
