@@ -106,6 +106,7 @@ fn options(servers: &Servers) -> Options {
         manifest: recordings.join("manifest.json"),
         recordings,
         welcome_bonus: Some(USUAL_BONUS),
+        kept: None,
         more: BTreeMap::new(),
     }
 }

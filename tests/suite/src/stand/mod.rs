@@ -1,8 +1,10 @@
 //! The whole product on one machine: real processes of ours, the outside simulated over real HTTP.
 
 mod client;
+mod lodging;
 mod outside;
 mod processes;
+mod registration;
 mod road;
 mod wallet;
 

@@ -10,15 +10,15 @@ use anyhow::{Context as _, bail};
 use flysk_runtime::config::{Database, Env, Redis};
 use flysk_store::Pool;
 use secrecy::ExposeSecret as _;
-use serde_json::json;
 use tempfile::TempDir;
 
 use super::client::Client;
+use super::lodging::Lodging;
 use super::outside::{Outside, RECORDINGS};
-use super::{CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN};
+use super::{CLIENT_ID, PUBLIC_ORIGIN};
 
 /// How long starting and stopping may take on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What accounts of a stand are usually given, 1,000 Flycoins: more than the fixtures cost.
 pub const USUAL_BONUS: i64 = 1_000_000_000;
@@ -26,7 +26,7 @@ pub const USUAL_BONUS: i64 = 1_000_000_000;
 /// What a stand is made of.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// MySQL; a database of its own is made there.
+    /// MySQL; a database of its own is made there, and goes with the stand.
     pub database_url: String,
     /// Redis; keys get a prefix of their own.
     pub redis_url: String,
@@ -41,6 +41,8 @@ pub struct Options {
     /// What an account is given at FlySense's first activation, millionths of a Flycoin; `None`: FlySense does
     /// not use Flycoins.
     pub welcome_bonus: Option<i64>,
+    /// The name of a database and prefix that outlive the stand, for the next one; `None`: they go with it.
+    pub kept: Option<String>,
     /// Variables on top, for tests that want something else.
     pub more: BTreeMap<String, String>,
 }
@@ -63,6 +65,7 @@ impl Options {
             recordings,
             manifest: repository.join(RECORDINGS).join("manifest.json"),
             welcome_bonus: Some(USUAL_BONUS),
+            kept: None,
             more: BTreeMap::new(),
         })
     }
@@ -88,6 +91,8 @@ pub struct Stand {
     binaries: PathBuf,
     children: Vec<Child>,
     dir: TempDir,
+    // The last one: cleared away when nobody of ours is there any more.
+    lodging: Lodging,
 }
 
 impl Stand {
@@ -95,11 +100,13 @@ impl Stand {
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let outside = Outside::start(options.recordings.clone(), &options.manifest, options.pace).await?;
         let dir = tempfile::tempdir()?;
-        let database_url = own_database(&options.database_url).await?;
+        let kept = options.kept.as_deref();
+        let lodging = Lodging::take(&options.database_url, &options.redis_url, kept).await?;
+        let database_url = lodging.database_url();
         let port = free_port()?;
         let api_url = format!("http://127.0.0.1:{port}");
         outside.amocrm.state.route(PUBLIC_ORIGIN, &api_url);
-        let environment = environment(&outside, &options, &database_url, port, dir.path())?;
+        let environment = environment(&outside, &options, &lodging, port, dir.path())?;
         let mut stand = Self {
             outside,
             api_url,
@@ -109,36 +116,14 @@ impl Stand {
             binaries: options.binaries,
             children: Vec::new(),
             dir,
+            lodging,
         };
         stand.command("flysk-worker", &["migrate"])?;
-        stand.register_widget(options.welcome_bonus)?;
+        stand.register_widget(options.welcome_bonus).await?;
         stand.spawn("flysk-api", &["serve"], "api")?;
         stand.wait_until_ready().await?;
         stand.start_worker()?;
         Ok(stand)
-    }
-
-    /// FlySense's row in the registry; its project token goes to FlySense's own environment.
-    fn register_widget(&mut self, welcome_bonus: Option<i64>) -> anyhow::Result<()> {
-        let redirect = format!("{PUBLIC_ORIGIN}/oauth/amocrm/callback");
-        let events = format!("{}/hooks/flysense/events", self.api_url);
-        self.environment.insert("STAND_CLIENT_SECRET".to_owned(), CLIENT_SECRET.to_owned());
-        let mut args = vec!["widget:register", "--code", "flysense", "--name", "FlySense AI"];
-        args.extend(["--client-uuid", CLIENT_ID, "--client-secret-env", "STAND_CLIENT_SECRET"]);
-        args.extend(["--redirect-uri", &redirect, "--event-url", &events]);
-        let billing = self.dir.path().join("billing.json");
-        let billing_path = billing.display().to_string();
-        if let Some(amount_micro) = welcome_bonus {
-            let settings = json!({ "flycoins": { "welcome_bonus": { "amount_micro": amount_micro } } });
-            std::fs::write(&billing, settings.to_string())?;
-            args.extend(["--uses-flycoins", "true", "--billing", &billing_path]);
-        }
-        let printed = self.command("flysk-worker", &args)?;
-        let token =
-            printed.lines().find_map(|line| line.split_whitespace().find(|word| word.starts_with("fpt_")));
-        token.with_context(|| format!("no project token in: {printed}"))?.clone_into(&mut self.project_token);
-        self.environment.insert("FLYSENSE_PROJECT_TOKEN".to_owned(), self.project_token.clone());
-        Ok(())
     }
 
     /// One more worker process; returns its number.
@@ -249,7 +234,8 @@ impl Stand {
         if outcome.status != Some(200) {
             bail!("the redirect was answered with {:?}", outcome.status);
         }
-        self.wait_for("SELECT COUNT(*) FROM flysense_accounts WHERE hooks_state = 'subscribed'", 1).await
+        self.wait_for("SELECT COUNT(*) FROM flysense_accounts WHERE hooks_state = 'subscribed'", 1).await?;
+        self.renew_hooks().await
     }
 
     /// What our processes are configured with.
@@ -292,6 +278,11 @@ impl Stand {
         Ok(lines)
     }
 
+    /// The name of its database, and what its keys in Redis begin with.
+    pub fn name(&self) -> &str {
+        self.lodging.prefix()
+    }
+
     /// Asks our processes to stop and waits for them.
     pub fn stop(mut self) -> anyhow::Result<()> {
         for child in &mut self.children {
@@ -316,17 +307,6 @@ impl Drop for Stand {
     }
 }
 
-/// A database of its own on the same server.
-async fn own_database(url: &str) -> anyhow::Result<String> {
-    let mut url: url::Url = url.parse()?;
-    let name = format!("stand_{:016x}", rand::random::<u64>());
-    let pool = flysk_store::connect(url.as_str(), 1).await?;
-    let create = format!("CREATE DATABASE {name} CHARACTER SET utf8mb4");
-    sqlx::query(sqlx::AssertSqlSafe(create)).execute(&pool).await?;
-    url.set_path(&name);
-    Ok(url.to_string())
-}
-
 fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
@@ -334,7 +314,7 @@ fn free_port() -> anyhow::Result<u16> {
 fn environment(
     outside: &Outside,
     options: &Options,
-    database_url: &str,
+    lodging: &Lodging,
     port: u16,
     dir: &Path,
 ) -> anyhow::Result<BTreeMap<String, String>> {
@@ -342,9 +322,9 @@ fn environment(
     let recordings: url::Url = outside.recordings.url.parse()?;
     let allow = [port, recordings.port().context("the host of recordings has a port")?];
     let mut environment: BTreeMap<String, String> = [
-        ("DATABASE_URL", database_url.to_owned()),
+        ("DATABASE_URL", lodging.database_url()),
         ("REDIS_URL", options.redis_url.clone()),
-        ("FLYSK_REDIS_PREFIX", format!("stand{port}")),
+        ("FLYSK_REDIS_PREFIX", lodging.prefix().to_owned()),
         ("FLYSK_PUBLIC_URL", PUBLIC_ORIGIN.to_owned()),
         ("FLYSK_LISTEN", format!("127.0.0.1:{port}")),
         ("FLYSK_KEYRING", "stand:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".to_owned()),

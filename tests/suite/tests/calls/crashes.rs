@@ -102,8 +102,6 @@ async fn wiped_redis_does_not_stop_recognitions() -> anyhow::Result<()> {
     let mut options = flysk_suite::stand::Options::with_fixtures(0.02)?;
     // Long enough that the wipe comes between submit and first look.
     options.more.insert("FLYSK_SPEECHKIT_POLL_FIRST_MS".to_owned(), "3000".to_owned());
-    let prefix = format!("wipe{:08x}", rand::random::<u32>());
-    options.more.insert("FLYSK_REDIS_PREFIX".to_owned(), prefix.clone());
     let redis_url = options.redis_url.clone();
     let stand = flysk_suite::stand::Stand::start(options).await?;
     stand.install().await?;
@@ -111,7 +109,8 @@ async fn wiped_redis_does_not_stop_recognitions() -> anyhow::Result<()> {
     let note = stand.outside.call_arrives(Some(stand.outside.recording_url("support-stereo.flac")), 42)?;
     stand.wait_for("SELECT COUNT(*) FROM transcriptions WHERE state = 'recognizing'", 1).await?;
     let mut redis = redis::Client::open(redis_url)?.get_multiplexed_async_connection().await?;
-    let keys: Vec<String> = redis::cmd("KEYS").arg(format!("{prefix}:*")).query_async(&mut redis).await?;
+    let keys: Vec<String> =
+        redis::cmd("KEYS").arg(format!("{}:*", stand.name())).query_async(&mut redis).await?;
     redis::cmd("DEL").arg(&keys).query_async::<()>(&mut redis).await?;
     let call = client.wait_for_end(note, Duration::from_secs(90)).await?;
     anyhow::ensure!(call.state == "done", "{}", call.raw);

@@ -7,6 +7,7 @@ mod crashes;
 mod doors;
 mod hook_repairs;
 mod house;
+mod leaving;
 mod ledger_commands;
 mod links;
 mod listening;

@@ -55,6 +55,7 @@ fn options(servers: &Servers, sink: &Sink) -> Options {
         manifest: recordings.join("manifest.json"),
         recordings,
         welcome_bonus: Some(USUAL_BONUS),
+        kept: None,
         more: [("FLYSK_OUTBOUND_ALLOW".to_owned(), sink.addr.clone())].into(),
     }
 }
