@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::requests::InvalidRequest;
 use super::responses::Payment;
 use super::send::Effect;
+use super::wording::nameless;
 use crate::http::ReadError;
 use crate::lenient;
 
@@ -59,7 +60,7 @@ pub struct Refusal {
     pub code: String,
     /// What it means for the next step.
     pub class: ErrorClass,
-    /// The bank's words, for logs and operators.
+    /// The bank's words, for logs and operators, without addresses and long numbers.
     pub message: String,
     /// Where the payment stands, if the answer told it.
     pub payment: Option<Payment>,
@@ -119,7 +120,7 @@ impl Refusal {
             code: code.unwrap_or_default(),
             // No code, or that of success, beside `Success: false`: not certain.
             class: class.unwrap_or(ErrorClass::Unknown),
-            message: said.chars().filter(|c| !c.is_control()).take(300).collect(),
+            message: nameless(&said),
             payment: Payment::of(answer),
             effect,
         })

@@ -13,6 +13,7 @@ mod requests;
 mod responses;
 mod send;
 mod token;
+mod wording;
 
 use reqwest::Client;
 use secrecy::SecretString;

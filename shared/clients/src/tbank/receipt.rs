@@ -1,5 +1,7 @@
 //! Receipt data (54-FZ) that go with a payment or a refund.
 
+use std::fmt;
+
 use flysk_domain::money::Kopecks;
 use serde::Serialize;
 
@@ -136,8 +138,8 @@ pub struct ReceiptItem {
     pub measurement_unit: Option<String>,
 }
 
-/// What the cash register prints.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What the cash register prints. `Debug` keeps the contact, which is personal data, to itself.
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Receipt {
     /// The fiscal format.
@@ -152,6 +154,19 @@ pub struct Receipt {
     pub phone: Option<String>,
     /// 1 to 100 lines.
     pub items: Vec<ReceiptItem>,
+}
+
+impl fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = |contact: &Option<String>| contact.as_ref().map(|_| "…");
+        f.debug_struct("Receipt")
+            .field("ffd_version", &self.ffd_version)
+            .field("taxation", &self.taxation)
+            .field("email", &kept(&self.email))
+            .field("phone", &kept(&self.phone))
+            .field("items", &self.items)
+            .finish()
+    }
 }
 
 /// The bank would refuse the receipt.
@@ -197,5 +212,33 @@ impl Receipt {
             return Err(InvalidReceipt::Sums);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tbank::{CancelRequest, InitRequest};
+
+    #[test]
+    fn nobody_reads_the_contact_in_a_log() {
+        let receipt = Receipt {
+            ffd_version: FfdVersion::V1_05,
+            taxation: Taxation::UsnIncome,
+            email: Some("buh@example.test".to_owned()),
+            phone: Some("+79161234567".to_owned()),
+            items: Vec::new(),
+        };
+        let init = InitRequest { receipt: Some(receipt.clone()), ..InitRequest::new("o", Kopecks(100)) };
+        let cancel = CancelRequest {
+            payment_id: "1".to_owned(),
+            amount: Kopecks(100),
+            external_request_id: None,
+            receipt: Some(receipt.clone()),
+        };
+        for shown in [format!("{receipt:?}"), format!("{init:?}"), format!("{cancel:?}")] {
+            assert!(!shown.contains("example.test") && !shown.contains("9161234567"), "{shown}");
+            assert!(shown.contains("email: Some") && shown.contains("UsnIncome"), "{shown}");
+        }
     }
 }
