@@ -4,7 +4,7 @@
 //! verified over its raw bytes, kept sealed, and answered; a job applies it. Source: T-Bank docs,
 //! eacq/notification.
 
-use flysk_clients::tbank::{Notice, NoticeError, NoticeVerifier, Terminal};
+use flysk_clients::tbank::{Fiscalized, Notice, NoticeError, NoticeVerifier, Terminal};
 use flysk_domain::id::NoticeId;
 use flysk_domain::money::Kopecks;
 use flysk_domain::trace::Trace;
@@ -22,6 +22,8 @@ use crate::problem::{Problem, ProblemCode};
 
 /// Notices are a kilobyte.
 const LONGEST: usize = 64 << 10;
+/// No status is longer.
+const STATUS: usize = 32;
 
 /// Keeps the notice and enqueues its reading.
 #[handler]
@@ -58,20 +60,15 @@ async fn keep(
     notice: &Notice,
     body: &[u8],
 ) -> Result<(), Problem> {
-    let (payment_id, order_id, status, amount, error_code) = match notice {
-        Notice::Payment(told) => {
-            let code = told.error_code.as_str();
-            (&told.payment_id, &told.order_id, told.status.name(), told.amount, code)
-        }
-        Notice::Fiscalized(told) => (&told.payment_id, &told.order_id, "RECEIPT", Kopecks::ZERO, "0"),
-        Notice::CardBound(_) | Notice::AccountBound(_) => {
-            count("unexpected");
-            tracing::warn!("the bank tells of a bound card or account, which nothing here asked for");
-            return Ok(());
-        }
+    let Some(told) = Told::of(notice) else {
+        count("unexpected");
+        tracing::warn!("the bank tells of a bound card or account, which nothing here asked for");
+        return Ok(());
     };
-    if payment_id.len() > 20 || order_id.len() > 50 || status.len() > 32 || error_code.len() > 16 {
-        return Err(Problem::new(ProblemCode::Invalid, "longer than the bank's own limits"));
+    if !told.could_be_ours() {
+        count("not_ours");
+        tracing::warn!("the bank tells of an order whose number is none of ours");
+        return Ok(());
     }
     let id = NoticeId::generate(deps.clock());
     let text = std::str::from_utf8(body).map_err(|_| refused(NoticeError::Malformed))?;
@@ -83,11 +80,11 @@ async fn keep(
     let new = NewNotice {
         id,
         terminal_key: &tbank.terminal_key,
-        payment_id,
-        order_id,
-        status,
-        amount,
-        error_code,
+        payment_id: told.payment_id,
+        order_id: told.order_id,
+        status: &told.status,
+        amount: told.amount,
+        error_code: &told.error_code,
         body_sealed: &sealed,
         now: deps.clock().now(),
     };
@@ -99,6 +96,60 @@ async fn keep(
     count("kept");
     unit.enqueue(&ApplyTbankNotice { notice_id: id }).await?;
     Ok(unit.commit().await?)
+}
+
+/// What tells a new notice from one that comes again.
+struct Told<'a> {
+    payment_id: &'a str,
+    order_id: &'a str,
+    status: String,
+    amount: Kopecks,
+    error_code: String,
+}
+
+impl<'a> Told<'a> {
+    /// `None`: of no payment.
+    fn of(notice: &'a Notice) -> Option<Self> {
+        Some(match notice {
+            Notice::Payment(payment) => Self {
+                payment_id: &payment.payment_id,
+                order_id: &payment.order_id,
+                status: payment.status.name().to_owned(),
+                amount: payment.amount,
+                error_code: payment.error_code.clone(),
+            },
+            Notice::Fiscalized(receipt) => Self::of_receipt(receipt),
+            Notice::CardBound(_) | Notice::AccountBound(_) => return None,
+        })
+    }
+
+    /// A payment has a receipt when it is paid and one for each refund, and any of them may fail: each is news.
+    fn of_receipt(receipt: &'a Fiscalized) -> Self {
+        let words = [Some("RECEIPT"), receipt.kind.as_deref(), receipt.document.as_deref()];
+        let status = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let error_code = match (receipt.success, receipt.error_code.as_str()) {
+            (true, _) => "0",
+            (false, "0") => "failed",
+            (false, code) => code,
+        };
+        Self {
+            payment_id: &receipt.payment_id,
+            order_id: &receipt.order_id,
+            status: status.chars().take(STATUS).collect(),
+            amount: receipt.amount.unwrap_or_default(),
+            error_code: error_code.to_owned(),
+        }
+    }
+
+    /// Our numbers and the bank's words are ASCII within the bank's own limits. What is not belongs to another
+    /// system on the same terminal.
+    fn could_be_ours(&self) -> bool {
+        let fits = |text: &str, most: usize| text.is_ascii() && text.len() <= most;
+        fits(self.payment_id, 20)
+            && fits(self.order_id, 50)
+            && fits(&self.status, STATUS)
+            && fits(&self.error_code, 16)
+    }
 }
 
 fn refused(error: NoticeError) -> Problem {

@@ -53,7 +53,7 @@ pub struct PaymentNotice {
     pub rebill_id: Option<SecretString>,
     /// The bank's number of the card.
     pub card_id: Option<String>,
-    /// Masked.
+    /// The card, masked. The bank also puts an SBP payer's phone here, and T-Pay's mark; those are left out.
     pub pan: Option<String>,
     /// `MMYY`.
     pub expires: Option<String>,
@@ -103,6 +103,14 @@ pub struct Fiscalized {
     pub order_id: String,
     /// It was.
     pub success: bool,
+    /// Why it was not, if a code is told; `0` if it was.
+    pub error_code: String,
+    /// The payment's amount, if told.
+    pub amount: Option<Kopecks>,
+    /// `Income`, `IncomeReturn` and so on.
+    pub kind: Option<String>,
+    /// The document's number in the register's storage; a receipt that failed has none.
+    pub document: Option<String>,
     /// Where people see it.
     pub url: Option<String>,
 }
@@ -152,6 +160,19 @@ impl NoticeVerifier {
     }
 }
 
+/// Digits, asterisks, digits: `220138******0013`.
+fn is_masked_card(pan: &str) -> bool {
+    const LONGEST: usize = 32;
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let ends = pan.find('*').zip(pan.rfind('*'));
+    pan.len() <= LONGEST
+        && ends.is_some_and(|(first, last)| {
+            digits(&pan[..first])
+                && digits(&pan[last + 1..])
+                && pan[first..=last].bytes().all(|byte| byte == b'*')
+        })
+}
+
 struct Fields<'a>(&'a Map<String, Value>);
 
 impl Fields<'_> {
@@ -168,17 +189,16 @@ impl Fields<'_> {
     }
 
     fn payment(&self) -> Result<PaymentNotice, NoticeError> {
-        let amount = self.0.get("Amount").and_then(lenient::unsigned).and_then(|sum| i64::try_from(sum).ok());
         Ok(PaymentNotice {
             payment_id: self.required("PaymentId")?,
             order_id: self.required("OrderId")?,
             status: self.required("Status")?.into(),
             success: self.truth("Success"),
-            error_code: self.text("ErrorCode").unwrap_or_else(|| "0".to_owned()),
-            amount: Kopecks(amount.ok_or(NoticeError::Incomplete("Amount"))?),
+            error_code: self.error_code(),
+            amount: self.amount().ok_or(NoticeError::Incomplete("Amount"))?,
             rebill_id: self.secret("RebillId"),
             card_id: self.text("CardId"),
-            pan: self.text("Pan"),
+            pan: self.card(),
             expires: self.text("ExpDate"),
         })
     }
@@ -189,7 +209,7 @@ impl Fields<'_> {
             customer_key: self.text("CustomerKey"),
             status: self.required("Status")?.into(),
             rebill_id: self.secret("RebillId"),
-            pan: self.text("Pan"),
+            pan: self.card(),
             expires: self.text("ExpDate"),
         })
     }
@@ -207,8 +227,25 @@ impl Fields<'_> {
             payment_id: self.required("PaymentId")?,
             order_id: self.required("OrderId")?,
             success: self.truth("Success"),
+            error_code: self.error_code(),
+            amount: self.amount(),
+            kind: self.text("Type"),
+            document: self.text("FiscalDocumentNumber"),
             url: self.text("Url"),
         })
+    }
+
+    fn amount(&self) -> Option<Kopecks> {
+        let sum = self.0.get("Amount").and_then(lenient::unsigned)?;
+        i64::try_from(sum).ok().map(Kopecks)
+    }
+
+    fn error_code(&self) -> String {
+        self.text("ErrorCode").unwrap_or_else(|| "0".to_owned())
+    }
+
+    fn card(&self) -> Option<String> {
+        self.text("Pan").filter(|pan| is_masked_card(pan))
     }
 
     fn text(&self, name: &str) -> Option<String> {

@@ -109,3 +109,28 @@ fn other_kinds_of_notice_are_told_apart() {
     );
     assert!(matches!(verify(&receipt), Ok(Notice::Fiscalized(receipt)) if receipt.success));
 }
+
+/// `Pan` of an SBP payment is the payer's phone: it is nobody's card, and is shown by nothing.
+#[test]
+fn only_a_masked_card_is_taken_for_one() {
+    let long = format!("{}*1", "2".repeat(40));
+    for (pan, taken) in [
+        ("220138******0013", true),
+        ("2201*3", true),
+        ("79161234567", false),
+        ("+7916*****67", false),
+        ("T-Pay", false),
+        ("******0013", false),
+        ("220138******", false),
+        ("220138**-***0013", false),
+        (long.as_str(), false),
+    ] {
+        let body = format!(
+            r#"{{"TerminalKey":"TinkoffBankTest","OrderId":"o","Success":true,"Status":"CONFIRMED","PaymentId":1,
+                "ErrorCode":"0","Amount":100,"Pan":"{pan}"}}"#
+        );
+        let notice = payment(&signed(&body));
+        assert_eq!(notice.pan.as_deref(), taken.then_some(pan));
+        assert_eq!(format!("{notice:?}").contains(pan), taken);
+    }
+}
