@@ -56,6 +56,7 @@ async fn apply(unit: &mut Unit, app: &App, kept: &NoticeRow, notice: &PaymentNot
         error_code: Some(&notice.error_code),
         pan: notice.pan.as_deref(),
         rebill_id: notice.rebill_id.as_ref(),
+        success: notice.success,
         ..Told::new(Source::Notice, &notice.payment_id, &notice.status)
     };
     let step = hear(unit, app, purchase.id, &told).await?;

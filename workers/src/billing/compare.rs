@@ -1,6 +1,7 @@
 //! Where the bank's word about an order and ours do not agree.
 
 use flysk_clients::tbank::{OrderPayment, PaymentsOfOrder};
+use flysk_domain::money::Kopecks;
 use flysk_domain::platform::purchases::PurchaseState;
 use flysk_domain::platform::tbank::{Charged, PaymentStatus};
 use flysk_store::purchases::Purchase;
@@ -14,15 +15,45 @@ pub(super) struct Disagreement {
     pub(super) banks: String,
 }
 
+/// What of a purchase's money is on its way back, or went.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Returns {
+    /// A refund of ours has not come to its end: the books may differ until it does.
+    pub(super) under_way: bool,
+    /// What is left of the payment, if the bank was asked.
+    pub(super) left: Option<Kopecks>,
+}
+
+/// The payment of an order whose amount alone tells how much of it was given back.
+pub(super) fn partly_refunded<'a>(
+    purchase: &Purchase,
+    order: &'a PaymentsOfOrder,
+) -> Option<&'a OrderPayment> {
+    let payment = paid_payment(purchase, order)?;
+    let asked = purchase.state == PurchaseState::Paid && payment.status == PaymentStatus::PartialRefunded;
+    asked.then_some(payment)
+}
+
+fn paid_payments(order: &PaymentsOfOrder) -> Vec<&OrderPayment> {
+    order.payments.iter().filter(|payment| payment.status.charged() == Charged::Paid).collect()
+}
+
+/// The purchase's own, if it took money; otherwise another of its order that did.
+fn paid_payment<'a>(purchase: &Purchase, order: &'a PaymentsOfOrder) -> Option<&'a OrderPayment> {
+    let paid = paid_payments(order);
+    let known = purchase.payment_id.as_deref();
+    let same = |payment: &&&OrderPayment| known.is_none_or(|id| id == payment.payment_id);
+    paid.iter().find(same).or(paid.first()).copied()
+}
+
 /// Compares a purchase with all payments the bank knows of its order.
-pub(super) fn compare(purchase: &Purchase, order: &PaymentsOfOrder) -> Vec<Disagreement> {
+pub(super) fn compare(purchase: &Purchase, order: &PaymentsOfOrder, returns: Returns) -> Vec<Disagreement> {
     let mut found = Vec::new();
     let mut differ = |kind, payment: Option<&OrderPayment>, ours: String, banks: String| {
         let payment_id = payment.map(|payment| payment.payment_id.clone());
         found.push(Disagreement { kind, payment_id, ours, banks });
     };
-    let paid: Vec<&OrderPayment> =
-        order.payments.iter().filter(|payment| payment.status.charged() == Charged::Paid).collect();
+    let paid = paid_payments(order);
     if paid.len() > 1 {
         differ(
             "paid_twice",
@@ -31,11 +62,8 @@ pub(super) fn compare(purchase: &Purchase, order: &PaymentsOfOrder) -> Vec<Disag
             format!("{} payments", paid.len()),
         );
     }
-    let known = purchase.payment_id.as_deref();
-    let same = |payment: &&&OrderPayment| known.is_none_or(|id| id == payment.payment_id);
-    let payment = paid.iter().find(same).copied().or_else(|| paid.first().copied());
     let is_paid = purchase.state == PurchaseState::Paid;
-    match payment {
+    match paid_payment(purchase, order) {
         // All of it went back before any coin came: both agree that nothing was bought.
         Some(payment) if !is_paid && payment.status == PaymentStatus::Refunded => {}
         Some(payment) if !is_paid => {
@@ -47,16 +75,15 @@ pub(super) fn compare(purchase: &Purchase, order: &PaymentsOfOrder) -> Vec<Disag
             );
         }
         Some(payment) => {
-            if payment.amount.is_some_and(|amount| amount != purchase.price && !is_refunded(&payment.status))
-            {
-                let told = payment.amount.unwrap_or_default();
-                differ("amount", Some(payment), purchase.price.to_string(), told.to_string());
+            // Once money went back the amount is what is left of it, or still the first one.
+            let taken = payment.amount.filter(|_| payment.status == PaymentStatus::Confirmed);
+            if let Some(taken) = taken.filter(|taken| *taken != purchase.price) {
+                differ("amount", Some(payment), purchase.price.to_string(), taken.to_string());
             }
-            if is_refunded(&payment.status) != purchase.refunded.is_positive()
-                || (payment.status == PaymentStatus::Refunded) != (purchase.refunded == purchase.price)
+            if !returns.under_way
+                && let Some(banks) = refund_difference(purchase, payment, returns.left)
             {
-                let ours = format!("refunded {}", purchase.refunded);
-                differ("refund", Some(payment), ours, payment.status.to_string());
+                differ("refund", Some(payment), format!("refunded {}", purchase.refunded), banks);
             }
         }
         None if is_paid => {
@@ -68,6 +95,20 @@ pub(super) fn compare(purchase: &Purchase, order: &PaymentsOfOrder) -> Vec<Disag
     found
 }
 
-const fn is_refunded(status: &PaymentStatus) -> bool {
-    matches!(status, PaymentStatus::PartialRefunded | PaymentStatus::Refunded)
+/// What the bank says was given back, if that is not what we know of.
+fn refund_difference(purchase: &Purchase, payment: &OrderPayment, left: Option<Kopecks>) -> Option<String> {
+    let (price, ours) = (purchase.price, purchase.refunded);
+    let banks = match payment.status {
+        PaymentStatus::Confirmed => Kopecks::ZERO,
+        PaymentStatus::Refunded => price,
+        PaymentStatus::PartialRefunded => match left.filter(|left| *left < price) {
+            Some(left) => price.minus(left).ok()?,
+            // A part, and nobody says how much.
+            None if ours.is_positive() && ours < price => return None,
+            None => return Some(payment.status.to_string()),
+        },
+        // It is being given back, and has not arrived.
+        _ => return None,
+    };
+    (banks != ours).then(|| format!("{}, given back {banks}", payment.status))
 }

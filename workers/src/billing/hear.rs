@@ -35,6 +35,8 @@ pub(super) struct Told<'a> {
     pub(super) rebill_id: Option<&'a SecretString>,
     /// Why it is not paid, when we brought that about.
     pub(super) reason: Option<&'static str>,
+    /// The bank says that nothing is wrong.
+    pub(super) success: bool,
 }
 
 impl<'a> Told<'a> {
@@ -49,6 +51,7 @@ impl<'a> Told<'a> {
             pan: None,
             rebill_id: None,
             reason: None,
+            success: true,
         }
     }
 
@@ -73,8 +76,13 @@ pub(super) async fn hear(
     told: &Told<'_>,
 ) -> Result<Step, JobError> {
     let purchase = purchases::lock_purchase(unit, id).await?;
-    let news =
-        News { source: told.source, payment_id: told.payment_id, status: told.status, amount: told.amount };
+    let news = News {
+        source: told.source,
+        payment_id: told.payment_id,
+        status: told.status,
+        amount: told.amount,
+        success: told.success,
+    };
     let step = purchase.known().step(&news);
     let (now, state) = (app.clock().now(), purchase.state);
     match step {
@@ -82,6 +90,10 @@ pub(super) async fn hear(
         Step::Note => remember(unit, app, &purchase, told, state).await?,
         Step::Wait => remember(unit, app, &purchase, told, PurchaseState::Awaiting).await?,
         Step::Fail => remember(unit, app, &purchase, told, PurchaseState::Failed).await?,
+        Step::Settle => {
+            remember(unit, app, &purchase, told, PurchaseState::Paid).await?;
+            purchases::drop_doubt(unit, id, now).await?;
+        }
         Step::Credit => {
             remember(unit, app, &purchase, told, state).await?;
             credit(unit, app, &purchase).await?;
@@ -97,7 +109,9 @@ pub(super) async fn hear(
                 "the bank's word about a purchase does not fit: somebody has to look"
             );
             if state != PurchaseState::Review {
-                purchases::set_review(unit, id, doubt, now).await?;
+                // Of another payment nothing is known from now on either.
+                let status = (doubt != Doubt::OtherPayment).then_some(told.status);
+                purchases::set_review(unit, id, doubt, status, now).await?;
             }
         }
     }
@@ -193,6 +207,7 @@ pub(super) const fn step_name(step: Step) -> &'static str {
         Step::Wait => "waits",
         Step::Credit => "credited",
         Step::Fail => "failed",
+        Step::Settle => "settled",
         Step::Ask(_) => "asked",
         Step::Review(_) => "in_doubt",
     }

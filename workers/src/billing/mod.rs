@@ -3,6 +3,7 @@
 mod apply_tbank_notice;
 mod compare;
 mod hear;
+mod lost_form;
 mod open_payment;
 mod reconcile_day;
 mod reconcile_due;

@@ -2,24 +2,21 @@
 //!
 //! Harmless when run twice: "the bank is being called" is durable before `Init`, and a run that finds it so
 //! asks `CheckOrder` first. `Init` is called again, under the same order, only if the bank knows no payment of
-//! it. A payment whose form's address was lost with the answer cannot be paid by anybody: it is cancelled and
-//! the buyer begins anew.
+//! it. A payment whose form's address was lost with the answer cannot be paid by anybody: it is cancelled, if the
+//! order's own list says that nobody has begun to pay it, and the buyer begins anew.
 
-use flysk_clients::tbank::{CancelRequest, InitRequest, Payment, TBankError};
+use flysk_clients::tbank::{InitRequest, OrderPayment, Payment, TBankError};
 use flysk_domain::platform::outcome::Outcome;
-use flysk_domain::platform::purchases::{MUST_OPEN_WITHIN, PurchaseState, Source, next_look};
+use flysk_domain::platform::purchases::{MUST_OPEN_WITHIN, PurchaseState, next_look};
 use flysk_jobs::billing::OpenPayment;
 use flysk_jobs::{Handle, JobError, JobResult, Run, Unit, Verdict};
 use flysk_store::purchases::{self, Purchase};
 
 use super::contact_of;
-use super::hear::{Told, hear};
+use super::lost_form::{self, FORM_LOST};
 use crate::App;
 use crate::acquiring::Acquiring;
 use crate::outcome::HasOutcome as _;
-
-/// Why a purchase failed whose form nobody can find.
-const FORM_LOST: &str = "form_lost";
 
 impl Handle<App> for OpenPayment {
     async fn handle(&self, run: &Run, app: &App) -> JobResult {
@@ -62,14 +59,14 @@ fn request(app: &App, acquiring: &Acquiring, purchase: &Purchase) -> Result<Init
 async fn go_on(run: &Run, app: &App, acquiring: &Acquiring, purchase: &Purchase, late: bool) -> JobResult {
     let order = acquiring.bank.check_order(&purchase.order_id).await;
     let order = order.map_err(TBankError::into_job_error)?;
-    match order.payments.first() {
-        None if late => fail(run, purchase, "bank_silent").await,
-        None => {
-            let request = request(app, acquiring, purchase)?;
-            open(run, app, acquiring, purchase, &request).await
-        }
-        Some(payment) => lose(run, app, acquiring, purchase, &payment.payment_id).await,
+    if !order.payments.is_empty() {
+        return lose(run, app, acquiring, purchase, order.payments).await;
     }
+    if late {
+        return fail(run, purchase, "bank_silent").await;
+    }
+    let request = request(app, acquiring, purchase)?;
+    open(run, app, acquiring, purchase, &request).await
 }
 
 async fn open(
@@ -88,7 +85,8 @@ async fn open(
             purchase.id = %purchase.id, payment.id = %payment.payment_id,
             "the bank opened another payment than was asked for, or a form on a host that is not on the list"
         );
-        return lose(run, app, acquiring, purchase, &payment.payment_id).await;
+        // The number it names may be of anybody's payment: the next run looks at those of our order.
+        return Err(JobError::retry("the bank opened something else than was asked for"));
     };
     let mut unit = run.begin().await?;
     let locked = purchases::lock_purchase(&mut unit, purchase.id).await?;
@@ -123,33 +121,19 @@ async fn refused(run: &Run, purchase: &Purchase, error: TBankError) -> JobResult
     run.done(unit).await
 }
 
-/// A payment nobody can pay: closed at the bank, so that it cannot be paid by accident either.
+/// Payments nobody can pay are closed; whatever else they came to is heard.
 async fn lose(
     run: &Run,
     app: &App,
     acquiring: &Acquiring,
     purchase: &Purchase,
-    payment_id: &str,
+    payments: Vec<OrderPayment>,
 ) -> JobResult {
-    let cancel = CancelRequest {
-        payment_id: payment_id.to_owned(),
-        amount: purchase.price,
-        external_request_id: Some(format!("lost-{}", purchase.id)),
-        receipt: None,
-    };
-    let (status, amount) = match acquiring.bank.cancel(&cancel).await {
-        Ok(cancelled) => (cancelled.status, Some(purchase.price)),
-        // It does not fit the payment's state: so what is that?
-        Err(error) if error.outcome() == Outcome::GiveUp => {
-            let payment = acquiring.bank.state(payment_id).await.map_err(TBankError::into_job_error)?;
-            (payment.status, payment.amount)
-        }
-        Err(error) => return Err(error.into_job_error()),
-    };
-    let told = Told { reason: Some(FORM_LOST), amount, ..Told::new(Source::Answer, payment_id, &status) };
+    let payments = lost_form::close(acquiring, purchase, payments).await?;
     let mut unit = run.begin().await?;
-    hear(&mut unit, app, purchase.id, &told).await?;
-    purchases::mark_failed(&mut unit, purchase.id, FORM_LOST, run.now()).await?;
+    if lost_form::hear_all(&mut unit, app, purchase, &payments).await? {
+        purchases::mark_failed(&mut unit, purchase.id, FORM_LOST, run.now()).await?;
+    }
     run.done(unit).await
 }
 

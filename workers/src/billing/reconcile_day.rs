@@ -4,14 +4,14 @@
 //! differences are told, never mended from here: which side is right is for a person.
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
-use flysk_clients::tbank::TBankError;
+use flysk_clients::tbank::{PaymentsOfOrder, TBankError};
 use flysk_domain::id::{DifferenceId, PurchaseId};
 use flysk_domain::platform::outcome::Outcome;
 use flysk_jobs::billing::ReconcileDay;
 use flysk_jobs::{Handle, JobError, JobResult, Run};
 use flysk_store::purchases::{self, Difference, NoticeState, Purchase};
 
-use super::compare::compare;
+use super::compare::{Returns, compare, partly_refunded};
 use crate::App;
 use crate::acquiring::Acquiring;
 use crate::outcome::HasOutcome as _;
@@ -20,6 +20,9 @@ use crate::outcome::HasOutcome as _;
 const PAGE: u32 = 200;
 /// Notices and refunds that are told of at most.
 const AT_MOST: u32 = 1_000;
+/// A refund in the bank's cabinet and a payer's complaint come late, and notices of them get lost: what was credited
+/// within this time before the day is compared as well.
+const CREDITED_WITHIN: TimeDelta = TimeDelta::days(30);
 /// A refund that takes longer is stuck.
 const REFUND_TAKES: TimeDelta = TimeDelta::hours(6);
 
@@ -29,13 +32,15 @@ impl Handle<App> for ReconcileDay {
         let day = self.day.unwrap_or_else(|| run.now().date_naive() - Days::new(1));
         let (from, until) = bounds(day);
         let mut conn = run.pool().acquire().await?;
-        let touched = purchases::list_purchases_touched(&mut conn, from, until, self.after, PAGE).await?;
+        let since = from - CREDITED_WITHIN;
+        let listed =
+            purchases::list_purchases_to_compare(&mut conn, (from, until), since, self.after, PAGE).await?;
         drop(conn);
         let mut found = Vec::new();
-        for purchase in &touched {
-            found.extend(ask(acquiring, purchase, day, run.now()).await?);
+        for purchase in &listed {
+            found.extend(ask(run, acquiring, purchase, day).await?);
         }
-        let last = touched.last().map(|purchase| purchase.id).filter(|_| touched.len() == PAGE as usize);
+        let last = listed.last().map(|purchase| purchase.id).filter(|_| listed.len() == PAGE as usize);
         if last.is_none() {
             found.extend(loose_ends(run, day).await?);
         }
@@ -57,10 +62,10 @@ impl Handle<App> for ReconcileDay {
 }
 
 async fn ask(
+    run: &Run,
     acquiring: &Acquiring,
     purchase: &Purchase,
     day: NaiveDate,
-    now: DateTime<Utc>,
 ) -> Result<Vec<Difference>, JobError> {
     let difference = |kind: &str, payment_id, ours, banks| Difference {
         day,
@@ -70,7 +75,7 @@ async fn ask(
         purchase_id: Some(purchase.id),
         ours,
         banks,
-        found_at: now,
+        found_at: run.now(),
     };
     if purchase.terminal_key != acquiring.config.terminal_key {
         let ours = format!("terminal {}", purchase.terminal_key);
@@ -84,7 +89,8 @@ async fn ask(
         }
         Err(error) => return Err(TBankError::into_job_error(error)),
     };
-    let found = compare(purchase, &order).into_iter();
+    let returns = returns(run, acquiring, purchase, &order).await?;
+    let found = compare(purchase, &order, returns).into_iter();
     let mut found: Vec<Difference> =
         found.map(|one| difference(one.kind, one.payment_id, one.ours, one.banks)).collect();
     if let Some(doubt) = &purchase.doubt {
@@ -96,6 +102,27 @@ async fn ask(
         ));
     }
     Ok(found)
+}
+
+async fn returns(
+    run: &Run,
+    acquiring: &Acquiring,
+    purchase: &Purchase,
+    order: &PaymentsOfOrder,
+) -> Result<Returns, JobError> {
+    let mut returns = Returns::default();
+    if purchase.refunded.is_positive() {
+        let refunds = purchases::list_refunds(&mut *run.pool().acquire().await?, purchase.id).await?;
+        returns.under_way = refunds.iter().any(|refund| !refund.state.has_ended());
+    }
+    if let Some(payment) = partly_refunded(purchase, order) {
+        returns.left = match acquiring.bank.state(&payment.payment_id).await {
+            Ok(payment) => payment.amount,
+            Err(error) if error.outcome() == Outcome::GiveUp => None,
+            Err(error) => return Err(TBankError::into_job_error(error)),
+        };
+    }
+    Ok(returns)
 }
 
 /// What belongs to no purchase, or came to no end.

@@ -13,6 +13,7 @@ use flysk_jobs::{Handle, JobError, JobResult, Run, Verdict};
 use flysk_store::purchases::{self, Purchase};
 
 use super::hear::{Told, hear};
+use super::lost_form::{FORM_LOST, close, is_lost};
 use crate::App;
 use crate::acquiring::Acquiring;
 use crate::outcome::HasOutcome as _;
@@ -36,7 +37,9 @@ impl Handle<App> for ReconcilePayment {
             return Ok(Verdict::skip("of another terminal"));
         }
         match &purchase.payment_id {
-            Some(payment_id) if !self.whole_order => one(run, app, acquiring, &purchase, payment_id).await,
+            Some(payment_id) if !self.whole_order && !is_lost(&purchase) => {
+                one(run, app, acquiring, &purchase, payment_id).await
+            }
             _ => order(run, app, acquiring, &purchase).await,
         }
     }
@@ -69,48 +72,67 @@ async fn order(run: &Run, app: &App, acquiring: &Acquiring, purchase: &Purchase)
         Ok(order) => order,
         Err(error) => return unanswered(run, purchase, error).await,
     };
-    let is_paid = |payment: &&OrderPayment| payment.status.charged() == Charged::Paid;
-    let of_ours = |payment: &&OrderPayment| purchase.payment_id.as_deref() == Some(&payment.payment_id);
-    let paid = order.payments.iter().filter(is_paid).count();
-    let chosen = order
-        .payments
-        .iter()
-        .find(of_ours)
-        .or_else(|| order.payments.iter().find(is_paid))
-        .or_else(|| order.payments.last());
-    let mut unit = run.begin().await?;
-    match chosen {
-        None => {
-            let age = run.now() - purchase.created_at;
-            if age > MUST_OPEN_WITHIN {
-                purchases::mark_failed(&mut unit, purchase.id, "bank_silent", run.now()).await?;
-            }
-            let state = if age > MUST_OPEN_WITHIN { PurchaseState::Failed } else { purchase.state };
-            let look = next_look(state, purchase.status.as_ref(), age);
-            purchases::put_off(&mut unit, purchase.id, look.map(|delay| run.now() + delay)).await?;
-        }
-        Some(payment) => {
-            let told = Told {
-                amount: payment.amount,
-                error_code: payment.error_code.as_deref(),
-                ..Told::new(Source::Answer, &payment.payment_id, &payment.status)
-            };
-            let step = hear(&mut unit, app, purchase.id, &told).await?;
-            let others = order.payments.iter().filter(|other| other.payment_id != payment.payment_id);
-            let other_paid = others.clone().any(|other| is_paid(&other));
-            if paid > 1 || (other_paid && !matches!(step, Step::Review(_))) {
-                let ids: Vec<&str> = others.map(|other| other.payment_id.as_str()).collect();
-                metrics::counter!("flysk_purchases_in_doubt_total", "doubt" => Doubt::OtherPayment.code())
-                    .increment(1);
-                tracing::error!(
-                    purchase.id = %purchase.id, ?ids,
-                    "the bank took money for one order more than once: give the others back"
-                );
-                purchases::set_doubt(&mut unit, purchase.id, Doubt::OtherPayment, run.now()).await?;
-            }
-            warn_of_old_doubt(run, purchase, &payment.status);
-        }
+    let lost = is_lost(purchase);
+    let payments = if lost { close(acquiring, purchase, order.payments).await? } else { order.payments };
+    let Some(chosen) = choose(purchase, &payments) else { return nothing(run, purchase).await };
+    let unpaid = matches!(chosen.status.charged(), Charged::NotStarted | Charged::Pending);
+    if unpaid && purchase.payment_url.is_none() && !lost {
+        // Whoever opens the form knows its address, or finds out that it is lost.
+        return put_off(run, purchase).await;
     }
+    let mut unit = run.begin().await?;
+    let told = Told {
+        amount: chosen.amount,
+        error_code: chosen.error_code.as_deref(),
+        reason: (lost && chosen.status == PaymentStatus::Canceled).then_some(FORM_LOST),
+        ..Told::new(Source::Answer, &chosen.payment_id, &chosen.status)
+    };
+    let step = hear(&mut unit, app, purchase.id, &told).await?;
+    let others: Vec<&OrderPayment> =
+        payments.iter().filter(|other| is_paid(other) && other.payment_id != chosen.payment_id).collect();
+    if others.len() > 1 || (!others.is_empty() && (is_paid(chosen) || !matches!(step, Step::Review(_)))) {
+        let ids: Vec<&str> = others.iter().map(|other| other.payment_id.as_str()).collect();
+        metrics::counter!("flysk_purchases_in_doubt_total", "doubt" => Doubt::OtherPayment.code())
+            .increment(1);
+        tracing::error!(
+            purchase.id = %purchase.id, ?ids,
+            "the bank took money for one order more than once: give the others back"
+        );
+        purchases::set_doubt(&mut unit, purchase.id, Doubt::OtherPayment, run.now()).await?;
+    }
+    warn_of_old_doubt(run, purchase, &chosen.status);
+    run.done(unit).await
+}
+
+fn is_paid(payment: &OrderPayment) -> bool {
+    payment.status.charged() == Charged::Paid
+}
+
+/// Which payment of the order is the purchase's: the one that is known, the one that took money, the last.
+fn choose<'a>(purchase: &Purchase, payments: &'a [OrderPayment]) -> Option<&'a OrderPayment> {
+    let of_ours = |payment: &&OrderPayment| purchase.payment_id.as_deref() == Some(&payment.payment_id);
+    let paid = || payments.iter().find(|payment| is_paid(payment));
+    payments.iter().find(of_ours).or_else(paid).or(payments.last())
+}
+
+/// The bank knows no payment of the order: one that is not opened by now never will be.
+async fn nothing(run: &Run, purchase: &Purchase) -> JobResult {
+    let age = run.now() - purchase.created_at;
+    let mut unit = run.begin().await?;
+    if age > MUST_OPEN_WITHIN {
+        purchases::mark_failed(&mut unit, purchase.id, "bank_silent", run.now()).await?;
+    }
+    let state = if age > MUST_OPEN_WITHIN { PurchaseState::Failed } else { purchase.state };
+    let look = next_look(state, purchase.status.as_ref(), age);
+    purchases::put_off(&mut unit, purchase.id, look.map(|delay| run.now() + delay)).await?;
+    run.done(unit).await
+}
+
+/// Asks again as late as the purchase's age allows.
+async fn put_off(run: &Run, purchase: &Purchase) -> JobResult {
+    let look = next_look(purchase.state, purchase.status.as_ref(), run.now() - purchase.created_at);
+    let mut unit = run.begin().await?;
+    purchases::put_off(&mut unit, purchase.id, look.map(|delay| run.now() + delay)).await?;
     run.done(unit).await
 }
 
@@ -122,10 +144,7 @@ async fn unanswered(run: &Run, purchase: &Purchase, error: TBankError) -> JobRes
     }
     metrics::counter!("flysk_tbank_questions_refused_total").increment(1);
     tracing::error!(purchase.id = %purchase.id, %error, "the bank does not tell how a purchase stands");
-    let look = next_look(purchase.state, purchase.status.as_ref(), run.now() - purchase.created_at);
-    let mut unit = run.begin().await?;
-    purchases::put_off(&mut unit, purchase.id, look.map(|delay| run.now() + delay)).await?;
-    run.done(unit).await
+    put_off(run, purchase).await
 }
 
 fn warn_of_old_doubt(run: &Run, purchase: &Purchase, status: &PaymentStatus) {

@@ -14,7 +14,7 @@ use crate::lenient;
 #[serde(rename_all = "PascalCase")]
 pub struct Payment {
     /// The bank's number of it, at most 20 characters.
-    #[serde(deserialize_with = "required_text")]
+    #[serde(deserialize_with = "number")]
     pub payment_id: String,
     /// Our number of the attempt.
     #[serde(default, deserialize_with = "lenient::optional_text")]
@@ -57,7 +57,7 @@ pub struct PaymentsOfOrder {
 #[serde(rename_all = "PascalCase")]
 pub struct OrderPayment {
     /// The bank's number of it.
-    #[serde(deserialize_with = "required_text")]
+    #[serde(deserialize_with = "number")]
     pub payment_id: String,
     /// Where it stands.
     #[serde(deserialize_with = "status")]
@@ -75,7 +75,7 @@ pub struct OrderPayment {
 #[serde(rename_all = "PascalCase")]
 pub struct Cancelled {
     /// The bank's number of the payment.
-    #[serde(deserialize_with = "required_text")]
+    #[serde(deserialize_with = "number")]
     pub payment_id: String,
     /// Where the payment stands now; `REFUNDING` if the money is still on its way.
     #[serde(deserialize_with = "status")]
@@ -93,6 +93,14 @@ pub struct Cancelled {
 
 fn required_text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     lenient::optional_text(from)?.ok_or_else(|| serde::de::Error::custom("no text"))
+}
+
+/// The bank's number of a payment: at most 20 characters, which is what there is room for.
+fn number<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    const LONGEST: usize = 20;
+    let number = required_text(from)?;
+    let fits = number.len() <= LONGEST && number.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(number) } else { Err(serde::de::Error::custom("not a number of a payment")) }
 }
 
 fn status<'de, D: Deserializer<'de>>(from: D) -> Result<PaymentStatus, D::Error> {
@@ -155,6 +163,15 @@ mod tests {
         assert_eq!(order.payments.len(), 2);
         assert_eq!(order.payments[0].error_code.as_deref(), Some("1051"));
         assert_eq!(order.payments[1].status, PaymentStatus::Confirmed);
+    }
+
+    #[test]
+    fn a_payment_has_a_number_of_the_banks_kind() {
+        let (longest, longer) = ("9".repeat(20), "9".repeat(21));
+        for (id, read) in [("3093639567", true), (&*longest, true), (&*longer, false), ("№5", false)] {
+            let body = format!(r#"{{"Status":"NEW","PaymentId":"{id}"}}"#);
+            assert_eq!(serde_json::from_str::<Payment>(&body).is_ok(), read, "{id}");
+        }
     }
 
     #[test]

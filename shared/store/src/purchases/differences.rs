@@ -5,6 +5,9 @@ use flysk_domain::id::{DifferenceId, PurchaseId};
 
 use crate::{Conn, StoreError, StoreResult};
 
+/// What is told of either side at most, characters.
+const TOLD: usize = 120;
+
 /// One disagreement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
@@ -70,8 +73,8 @@ pub async fn insert_difference(conn: &mut Conn, id: DifferenceId, found: &Differ
     .bind(&found.order_id)
     .bind(&found.payment_id)
     .bind(found.purchase_id.map(|id| id.to_string()))
-    .bind(&found.ours)
-    .bind(&found.banks)
+    .bind(super::kept(&found.ours, TOLD))
+    .bind(super::kept(&found.banks, TOLD))
     .bind(found.found_at)
     .execute(conn)
     .await?;

@@ -109,17 +109,21 @@ pub async fn list_due_purchases(
     ids.iter().map(|id| super::read_text("purchase id", id)).collect()
 }
 
-/// Purchases that last changed within the time and come after `after`, in the order of their ids.
-pub async fn list_purchases_touched(
+/// Purchases that last changed within the time, or were credited before its end and not before `credited_since`;
+/// those after `after`, in the order of their ids.
+pub async fn list_purchases_to_compare(
     conn: &mut Conn,
-    from: DateTime<Utc>,
-    until: DateTime<Utc>,
+    (from, until): (DateTime<Utc>, DateTime<Utc>),
+    credited_since: DateTime<Utc>,
     after: Option<PurchaseId>,
     limit: u32,
 ) -> StoreResult<Vec<Purchase>> {
     let rows = select!(
-        "p.updated_at >= ? AND p.updated_at < ? AND p.id > ? ORDER BY p.id LIMIT ?",
+        "((p.updated_at >= ? AND p.updated_at < ?) OR (p.credited_at >= ? AND p.credited_at < ?))
+         AND p.id > ? ORDER BY p.id LIMIT ?",
         from,
+        until,
+        credited_since,
         until,
         after.map(|id| id.to_string()).unwrap_or_default(),
         limit,

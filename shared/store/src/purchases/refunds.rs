@@ -203,7 +203,7 @@ pub async fn mark_refund(
         "UPDATE coin_purchase_refunds SET state = ?, error_code = ?, updated_at = ? WHERE id = ? AND state = ?",
     )
     .bind(to.code())
-    .bind(error_code)
+    .bind(error_code.map(|code| super::kept(code, 16)))
     .bind(now)
     .bind(id)
     .bind(from.code())

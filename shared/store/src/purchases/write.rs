@@ -6,9 +6,14 @@ use flysk_domain::money::Kopecks;
 use flysk_domain::platform::purchases::{Doubt, PurchaseState};
 use flysk_domain::platform::tbank::PaymentStatus;
 
+use super::kept;
 use super::packages::Package;
 use crate::error::expect_one;
 use crate::{Conn, StoreResult};
+
+/// Columns of the bank's words.
+const STATUS: usize = 32;
+const CODE: usize = 16;
 
 /// A purchase to be written.
 #[derive(Debug)]
@@ -96,7 +101,7 @@ pub async fn mark_form_open(
     )
     .bind(payment_id)
     .bind(payment_url)
-    .bind(status.name())
+    .bind(kept(status.name(), STATUS))
     .bind(now)
     .bind(id.to_string())
     .bind(payment_id)
@@ -135,8 +140,8 @@ pub async fn mark_heard(
          WHERE id = ?",
     )
     .bind(heard.payment_id)
-    .bind(heard.status.name())
-    .bind(heard.error_code)
+    .bind(kept(heard.status.name(), STATUS))
+    .bind(heard.error_code.map(|code| kept(code, CODE)))
     .bind(heard.pan)
     .bind(heard.rebill_sealed)
     .bind(state.code())
@@ -177,7 +182,7 @@ pub async fn mark_failed(
         "UPDATE coin_purchases SET state = 'failed', error_code = ?, updated_at = ?
          WHERE id = ? AND state IN ('created', 'opening', 'awaiting')",
     )
-    .bind(error_code)
+    .bind(kept(error_code, CODE))
     .bind(now)
     .bind(id.to_string())
     .execute(conn)
@@ -185,20 +190,59 @@ pub async fn mark_failed(
     Ok(updated.rows_affected() == 1)
 }
 
-/// A person has to look.
+/// A person has to look. `status` is what the bank says of the purchase's payment, if it is about that one.
 pub async fn set_review(
     conn: &mut Conn,
     id: PurchaseId,
     doubt: Doubt,
+    status: Option<&PaymentStatus>,
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
-    let updated =
-        sqlx::query("UPDATE coin_purchases SET state = 'review', doubt = ?, updated_at = ? WHERE id = ?")
-            .bind(doubt.code())
-            .bind(now)
-            .bind(id.to_string())
-            .execute(conn)
-            .await?;
+    let updated = sqlx::query(
+        "UPDATE coin_purchases SET state = 'review', doubt = ?, bank_status = COALESCE(?, bank_status),
+                updated_at = ?
+         WHERE id = ?",
+    )
+    .bind(doubt.code())
+    .bind(status.map(|status| kept(status.name(), STATUS)))
+    .bind(now)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    expect_one(&updated, "purchase")
+}
+
+/// What the bank says of a purchase fits again. That its order was paid twice is still for a person.
+pub async fn drop_doubt(conn: &mut Conn, id: PurchaseId, now: DateTime<Utc>) -> StoreResult<()> {
+    sqlx::query(
+        "UPDATE coin_purchases SET doubt = NULL, updated_at = ? WHERE id = ? AND (doubt IS NULL OR doubt <> ?)",
+    )
+    .bind(now)
+    .bind(id.to_string())
+    .bind(Doubt::OtherPayment.code())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A person has looked: the purchase is what `state` says, nothing about it is in doubt, and nobody asks on.
+pub async fn mark_looked_at(
+    conn: &mut Conn,
+    id: PurchaseId,
+    state: PurchaseState,
+    error_code: Option<&str>,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let updated = sqlx::query(
+        "UPDATE coin_purchases SET state = ?, error_code = ?, doubt = NULL, poll_at = NULL, updated_at = ?
+         WHERE id = ?",
+    )
+    .bind(state.code())
+    .bind(error_code)
+    .bind(now)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
     expect_one(&updated, "purchase")
 }
 

@@ -43,6 +43,8 @@ pub struct News<'a> {
     pub status: &'a PaymentStatus,
     /// Its amount; after a refund, what is left.
     pub amount: Option<Kopecks>,
+    /// The bank says that nothing is wrong (`Success` of a notice; an answer's status says it all).
+    pub success: bool,
 }
 
 /// What does not fit.
@@ -86,6 +88,8 @@ pub enum Step {
     Credit,
     /// It was not paid.
     Fail,
+    /// Remember the status; what a person had to look at fits again: the purchase is paid.
+    Settle,
     /// Ask the bank, change nothing.
     Ask(Doubt),
     /// Leave it to a person.
@@ -132,8 +136,13 @@ impl Known<'_> {
             Source::Notice => Step::Ask(doubt),
             Source::Answer => Step::Review(doubt),
         };
+        // What a person has to look at no notice settles, nor does one that calls its own success none.
+        if news.source == Source::Notice && (self.state == PurchaseState::Review || !news.success) {
+            return Step::Ask(Doubt::Contradiction);
+        }
         if self.credited {
-            return Step::Note;
+            let in_review = self.state == PurchaseState::Review;
+            return if in_review && self.fits(news) { Step::Settle } else { Step::Note };
         }
         match news.status {
             PaymentStatus::Confirmed if news.amount == Some(self.price) => Step::Credit,
@@ -143,6 +152,15 @@ impl Known<'_> {
             PaymentStatus::Refunded | PaymentStatus::PartialRefunded => doubt(Doubt::RefundedBefore),
             // On its way back, or being looked at by the bank: wait for where it arrives.
             _ => Step::Note,
+        }
+    }
+
+    /// The price was taken, whatever of it was given back since.
+    fn fits(&self, news: &News<'_>) -> bool {
+        match news.status {
+            PaymentStatus::Confirmed => news.amount == Some(self.price),
+            PaymentStatus::PartialRefunded | PaymentStatus::Refunded => true,
+            _ => false,
         }
     }
 
@@ -181,7 +199,13 @@ mod tests {
             payment_id: Some("1"),
             price: PRICE,
         }
-        .step(&News { source, payment_id: "1", status: &status, amount: amount.map(Kopecks) })
+        .step(&News {
+            source,
+            payment_id: "1",
+            status: &status,
+            amount: amount.map(Kopecks),
+            success: true,
+        })
     }
 
     #[test]
@@ -208,6 +232,9 @@ mod tests {
             (Paid, Some("REFUNDED"), "PARTIAL_REFUNDED", 40_000, Step::Keep),
             (Awaiting, Some("AUTHORIZED"), "REFUNDED", 0, Step::Ask(Doubt::RefundedBefore)),
             (Review, Some("CONFIRMED"), "REJECTED", 50_000, Step::Ask(Doubt::Contradiction)),
+            // Money went back before the coins came: a notice that was late does not bring them.
+            (Review, Some("AUTHORIZED"), "CONFIRMED", 50_000, Step::Ask(Doubt::Contradiction)),
+            (Review, Some("PARTIAL_REFUNDED"), "CONFIRMED", 50_000, Step::Keep),
         ] {
             let got = step(state, known, Source::Notice, told, Some(amount));
             assert_eq!(got, wanted, "{state:?}, {known:?} and then {told} of {amount}");
@@ -249,11 +276,71 @@ mod tests {
             price: PRICE,
         };
         let told = |source, status: &PaymentStatus| {
-            known.step(&News { source, payment_id: "2", status, amount: Some(PRICE) })
+            known.step(&News { source, payment_id: "2", status, amount: Some(PRICE), success: true })
         };
         assert_eq!(told(Source::Notice, &PaymentStatus::Confirmed), Step::Ask(Doubt::OtherPayment));
         assert_eq!(told(Source::Answer, &PaymentStatus::Confirmed), Step::Review(Doubt::OtherPayment));
         assert_eq!(told(Source::Notice, &PaymentStatus::Rejected), Step::Keep);
+    }
+
+    #[test]
+    fn a_success_that_calls_itself_none_is_asked_about() {
+        for (known, told, wanted) in [
+            ("NEW", PaymentStatus::Confirmed, Step::Ask(Doubt::Contradiction)),
+            ("AUTHORIZED", PaymentStatus::Refunded, Step::Ask(Doubt::Contradiction)),
+            ("NEW", PaymentStatus::Rejected, Step::Fail),
+        ] {
+            let status = PaymentStatus::from(known.to_owned());
+            let known = Known {
+                state: PurchaseState::Awaiting,
+                credited: false,
+                status: Some(&status),
+                payment_id: Some("1"),
+                price: PRICE,
+            };
+            let news = News {
+                source: Source::Notice,
+                payment_id: "1",
+                status: &told,
+                amount: Some(PRICE),
+                success: false,
+            };
+            assert_eq!(known.step(&news), wanted, "{told} after {status}");
+        }
+    }
+
+    /// The coins came, the bank took its word back, a person was called, and the bank thought better of it.
+    #[test]
+    fn an_answer_that_fits_ends_the_review_of_what_was_credited() {
+        for (known, told, amount, wanted) in [
+            ("REVERSED", "CONFIRMED", 50_000, Step::Settle),
+            ("REJECTED", "CONFIRMED", 50_000, Step::Settle),
+            ("CONFIRMED", "CONFIRMED", 50_000, Step::Settle),
+            ("CONFIRMED", "CONFIRMED", 49_999, Step::Note),
+            ("REJECTED", "PARTIAL_REFUNDED", 40_000, Step::Settle),
+            ("REJECTED", "REFUNDING", 50_000, Step::Note),
+            ("REJECTED", "REJECTED", 50_000, Step::Review(Doubt::NotPaid)),
+        ] {
+            let (known_status, status) =
+                (PaymentStatus::from(known.to_owned()), PaymentStatus::from(told.to_owned()));
+            let known = Known {
+                state: PurchaseState::Review,
+                credited: true,
+                status: Some(&known_status),
+                payment_id: Some("1"),
+                price: PRICE,
+            };
+            let news = |source| News {
+                source,
+                payment_id: "1",
+                status: &status,
+                amount: Some(Kopecks(amount)),
+                success: true,
+            };
+            assert_eq!(known.step(&news(Source::Answer)), wanted, "{told} after {known_status}");
+            let by_notice = known.step(&news(Source::Notice));
+            assert!(matches!(by_notice, Step::Ask(_)), "{told} after {known_status}: {by_notice:?}");
+        }
     }
 
     /// Whatever comes, in whatever order: a notice alone never reviews, and coins already given are never

@@ -42,6 +42,17 @@ impl PurchaseState {
         Self::ALL.into_iter().find(|known| known.code() == code)
     }
 
+    /// Where it stands once a person has looked at what did not fit: what has its coins is paid, what has none is
+    /// not. Anything but a review stays as it is.
+    #[must_use]
+    pub const fn looked_at(self, credited: bool) -> Self {
+        match self {
+            Self::Review if credited => Self::Paid,
+            Self::Review => Self::Failed,
+            settled => settled,
+        }
+    }
+
     /// Nobody waits for it any more.
     pub const fn is_settled(self) -> bool {
         matches!(self, Self::Paid | Self::Failed | Self::Review)
@@ -80,6 +91,7 @@ pub fn failure_ru(code: Option<&str>) -> &'static str {
         Some("too_late") => "Оплату не успели открыть вовремя. Деньги не списаны, попробуйте ещё раз.",
         Some("link_expired") => "Время на оплату вышло. Деньги не списаны, попробуйте ещё раз.",
         Some("cancelled") => "Платёж отменён, деньги не списаны.",
+        Some("closed") => "Мы проверили платёж и закрыли покупку. Если деньги списывались, они возвращены.",
         Some(code) => match class_of(code) {
             Some(ErrorClass::Funds) => "На карте недостаточно средств или превышен лимит. Деньги не списаны.",
             Some(ErrorClass::Hard) => "Эта карта не подходит. Деньги не списаны, попробуйте другую.",
@@ -106,6 +118,18 @@ mod tests {
     }
 
     #[test]
+    fn a_review_ends_where_the_coins_are() {
+        for (state, credited, wanted) in [
+            (PurchaseState::Review, true, PurchaseState::Paid),
+            (PurchaseState::Review, false, PurchaseState::Failed),
+            (PurchaseState::Paid, true, PurchaseState::Paid),
+            (PurchaseState::Awaiting, false, PurchaseState::Awaiting),
+        ] {
+            assert_eq!(state.looked_at(credited), wanted, "{state:?}");
+        }
+    }
+
+    #[test]
     fn a_buyer_reads_what_happened() {
         let label = |state, status: Option<PaymentStatus>, refunded| {
             label_ru(state, status.as_ref(), Kopecks(100), Kopecks(refunded))
@@ -121,5 +145,6 @@ mod tests {
         assert!(failure_ru(Some("1051")).contains("недостаточно"));
         assert!(failure_ru(Some("204")).contains("не принимается"));
         assert!(failure_ru(Some("bank_silent")).contains("не ответил"));
+        assert!(failure_ru(Some("closed")).contains("возвращены"));
     }
 }
