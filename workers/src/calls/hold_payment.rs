@@ -4,6 +4,8 @@
 //! answer; once it is noted, none is made. Without coins the call is parked, with the price that is missing,
 //! and `calls.resume_unpaid` brings it back here when the wallet is filled.
 
+use std::time::Duration;
+
 use flysk_clients::platform::{FlycoinRefusal, Held, HoldRequest, HoldSize, IdempotencyKey, PlatformError};
 use flysk_domain::flysense::failure::FailureCode;
 use flysk_domain::flysense::payment::{HOLD_AT_LEAST, HOLD_FOR, PaymentState, Work, next_look};
@@ -18,6 +20,11 @@ use super::payment::{again, ask_price, key, keys, lines, price, reference};
 use super::stage::{self, Stage, enter_stage};
 use crate::App;
 use crate::flysense::FlySense;
+
+/// Tries that may fail in a row before the call only waits: about a quarter of an hour, as their delays double.
+const TRIES: u32 = 9;
+/// Between two looks whether the platform is back.
+const AWAY: Duration = Duration::from_mins(10);
 
 impl Handle<App> for HoldPayment {
     async fn handle(&self, run: &Run, app: &App) -> JobResult {
@@ -110,7 +117,7 @@ async fn refused(
     match error.flycoins() {
         Some(FlycoinRefusal::NotUsed) => go_on(run, flysense, stage, payment, Coins::NotNeeded).await,
         Some(FlycoinRefusal::InsufficientBalance) => {
-            let missing = ask_price(flysense, payment.account_id, payment.work(), run.trace()).await?;
+            let missing = asked_price(run, flysense, payment).await?;
             park(run, stage, payment, &missing).await
         }
         Some(FlycoinRefusal::InstallNotFound | FlycoinRefusal::InstallNotActive) => {
@@ -118,16 +125,31 @@ async fn refused(
         }
         // The same key stood for other work: a summary more or less since the deployment changed.
         Some(FlycoinRefusal::KeyReused) => ask_anew(run, payment, "the key of the hold was used").await,
-        Some(FlycoinRefusal::UnknownService) => Err(again(error)),
+        Some(FlycoinRefusal::UnknownService) => Err(later(run.attempt(), again(error))),
         // What costs nothing cannot be held.
         _ if error.code() == Some("invalid_request") => {
-            let price = ask_price(flysense, payment.account_id, payment.work(), run.trace()).await?;
+            let price = asked_price(run, flysense, payment).await?;
             if price.amount.is_zero() {
                 return go_on(run, flysense, stage, payment, Coins::NotNeeded).await;
             }
-            Err(again(error))
+            Err(later(run.attempt(), again(error)))
         }
-        _ => Err(again(error)),
+        _ => Err(later(run.attempt(), again(error))),
+    }
+}
+
+async fn asked_price(run: &Run, flysense: &FlySense, payment: &Payment) -> Result<Price, JobError> {
+    let asked = ask_price(flysense, payment.account_id, payment.work(), run.trace()).await;
+    asked.map_err(|error| later(run.attempt(), error))
+}
+
+/// A platform that is away for long is no fault of the call: after some tries it waits, which counts as none.
+fn later(attempt: u32, error: JobError) -> JobError {
+    match error {
+        JobError::Retry { reason, after } if attempt > TRIES => {
+            JobError::Wait { after: after.unwrap_or_default().max(AWAY), reason }
+        }
+        error => error,
     }
 }
 
@@ -176,4 +198,22 @@ async fn go_on(run: &Run, flysense: &FlySense, stage: &Stage, payment: &Payment,
         unit.enqueue(&FetchRecording { transcription_id, account_id }).await?;
     }
     run.done(unit).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_platform_that_is_away_for_days_buries_no_call() {
+        let away = || JobError::retry("503");
+        assert!(matches!(later(1, away()), JobError::Retry { after: None, .. }), "soon, as usual");
+        assert!(matches!(later(TRIES, away()), JobError::Retry { .. }));
+        // Waiting does not count, so the attempt stays the one after the last that did.
+        let waits = later(TRIES + 1, away());
+        assert!(matches!(&waits, JobError::Wait { after, .. } if *after == AWAY), "{waits:?}");
+        assert!(matches!(later(50, JobError::give_up("no")), JobError::GiveUp { .. }));
+        let named = JobError::Retry { reason: "429".to_owned(), after: Some(AWAY * 2) };
+        assert!(matches!(later(50, named), JobError::Wait { after, .. } if after == AWAY * 2));
+    }
 }
