@@ -41,6 +41,11 @@ impl Keys {
         Config::default().queue(self.key(queue))
     }
 
+    /// Ticks and when they are due.
+    pub(crate) fn due_ticks(&self) -> String {
+        self.key("ticks:due")
+    }
+
     /// Where a push to `queue` is announced.
     pub(crate) fn channel(&self, queue: &str) -> String {
         self.key(&format!("{queue}:wake"))
@@ -97,7 +102,7 @@ impl Waker {
         for (queue, wakeups) in by_queue {
             let config = self.keys.queue(queue);
             let mut push = PUSH.prepare_invoke();
-            push.key(config.job_data_hash()).key(config.active_jobs_list()).key(config.job_meta_hash());
+            push.key(config.job_data_hash()).key(config.active_jobs_list());
             push.key(self.keys.channel(queue)).arg(QUEUE_HOLDS);
             for wakeup in &wakeups {
                 let data = serde_json::to_string(wakeup).map_err(std::io::Error::other)?;
@@ -109,13 +114,14 @@ impl Waker {
         Ok(refused)
     }
 
-    /// How many more wake-ups `queue` takes.
-    pub(crate) async fn room(&self, queue: &str) -> Result<usize, RedisError> {
-        let held: usize = redis::cmd("LLEN")
-            .arg(self.keys.queue(queue).active_jobs_list())
-            .query_async(&mut self.redis.clone())
-            .await?;
-        Ok(QUEUE_HOLDS.saturating_sub(held))
+    /// How many more wake-ups each of `queues` takes.
+    pub(crate) async fn rooms(&self, queues: &[String]) -> Result<Vec<usize>, RedisError> {
+        let mut ask = redis::pipe();
+        for queue in queues {
+            ask.llen(self.keys.queue(queue).active_jobs_list());
+        }
+        let held: Vec<usize> = ask.query_async(&mut self.redis.clone()).await?;
+        Ok(held.into_iter().map(|held| QUEUE_HOLDS.saturating_sub(held)).collect())
     }
 }
 

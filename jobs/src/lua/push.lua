@@ -1,7 +1,8 @@
 -- Hands tasks to apalis workers of one queue, in the layout of apalis-redis 1.0, straight into the
 -- list of active ones: going through its sorted set of scheduled ones kills the queue once some
 -- 8,000 are due together. Takes no more than the queue may hold; what it refuses is returned.
--- KEYS: data hash, active list, meta prefix, wake channel
+-- Our own fetch needs no metadata of a task, so none is written.
+-- KEYS: data hash, active list, wake channel
 -- ARGV: capacity, then per task: id, data, "1" if urgent
 local room = tonumber(ARGV[1]) - redis.call('LLEN', KEYS[2])
 local refused = {}
@@ -11,7 +12,6 @@ for i = 2, #ARGV, 3 do
     if redis.call('HEXISTS', KEYS[1], id) == 0 then
         if room > 0 then
             redis.call('HSET', KEYS[1], id, data)
-            redis.call('HSET', KEYS[3] .. ':' .. id, 'attempts', 0, 'max_attempts', 1, 'status', 'Pending', 'idempotency_key', '')
             redis.call(urgent == '1' and 'LPUSH' or 'RPUSH', KEYS[2], id)
             room = room - 1
             pushed = pushed + 1
@@ -21,6 +21,6 @@ for i = 2, #ARGV, 3 do
     end
 end
 if pushed > 0 then
-    redis.call('PUBLISH', KEYS[4], '1')
+    redis.call('PUBLISH', KEYS[3], '1')
 end
 return refused

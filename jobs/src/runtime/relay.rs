@@ -8,13 +8,19 @@ use redis::aio::ConnectionManager;
 use tokio_util::sync::CancellationToken;
 
 use crate::outbox::Outbox;
-use crate::wake::{Keys, Waker, Wakeup};
+use crate::wake::{Keys, QUEUE_HOLDS, Waker, Wakeup};
 
 /// How often due rows are looked for.
 const EVERY: Duration = Duration::from_millis(250);
 
 /// A wake-up that led nowhere for so long is carried again (and is a no-op if it still waits).
 const AGAIN: Duration = Duration::from_secs(30);
+
+/// Rows per statement.
+const BATCH: usize = 500;
+
+/// A queue with less room in Redis than this has work enough until the next look.
+const WORTH_ASKING: usize = QUEUE_HOLDS / 4;
 
 /// Any number of relays may run: rows are claimed with `FOR UPDATE SKIP LOCKED`.
 #[derive(Debug)]
@@ -68,22 +74,31 @@ impl Relay {
         Ok(())
     }
 
+    /// Which rows are due in fair order is a question about all of a queue's: it is asked only when there
+    /// is room for a good many answers.
     async fn carry(&self) -> Result<(), RelayError> {
-        for queue in &self.queues {
-            // A full batch means that more waits: go on while there is room.
-            while self.carry_batch(queue).await? == BATCH as usize {}
+        let rooms = self.waker.rooms(&self.queues).await?;
+        for (queue, mut room) in self.queues.iter().zip(rooms) {
+            while room >= WORTH_ASKING {
+                let most = room.min(BATCH);
+                if self.carry_batch(queue, most).await? < most {
+                    break;
+                }
+                room -= most;
+            }
         }
         Ok(())
     }
 
-    async fn carry_batch(&self, queue: &str) -> Result<usize, RelayError> {
+    /// Carries at most `most` rows; how many it was.
+    async fn carry_batch(&self, queue: &str, most: usize) -> Result<usize, RelayError> {
         let now = self.outbox.clock().now();
-        let due = jobs::list_due(&mut *self.outbox.pool().acquire().await?, queue, now, BATCH).await?;
+        let limit = u32::try_from(most).unwrap_or(u32::MAX);
+        let due = jobs::list_due(&mut *self.outbox.pool().acquire().await?, queue, now, limit).await?;
         if due.is_empty() {
             return Ok(0);
         }
-        let room = self.waker.room(queue).await?;
-        let ids: Vec<_> = due.iter().take(room).map(|job| job.id).collect();
+        let ids: Vec<_> = due.iter().map(|job| job.id).collect();
         let mut tx = self.outbox.pool().begin().await?;
         let mine = jobs::mark_pushed(&mut tx, &ids, now, now + AGAIN).await?;
         tx.commit().await?;
@@ -101,9 +116,6 @@ impl Relay {
         Ok(wakeups.len() - refused.len())
     }
 }
-
-/// Rows per statement.
-const BATCH: u32 = 500;
 
 /// Either side was away.
 #[derive(Debug, thiserror::Error)]

@@ -25,6 +25,8 @@ static MOVE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../lu
 pub(super) const QUEUE: &str = "ticks";
 /// How often due ticks are moved there.
 const EVERY: Duration = Duration::from_millis(50);
+/// The same while the queue is full.
+const EVERY_WHILE_FULL: Duration = Duration::from_millis(5);
 /// How many in one call of Redis.
 const AT_ONCE: usize = 500;
 /// How long one tick may take.
@@ -67,20 +69,12 @@ impl Ticks {
         Self { redis, keys }
     }
 
-    fn due_set(&self) -> String {
-        self.keys.key("ticks:due")
-    }
-
     /// Sets the tick of `key` to `at`, whatever it was set to.
     pub async fn set<T: Tick>(&self, key: &str, at: DateTime<Utc>) -> Result<(), RedisError> {
-        self.set_named(T::KIND, key, at).await
-    }
-
-    async fn set_named(&self, kind: &str, key: &str, at: DateTime<Utc>) -> Result<(), RedisError> {
         redis::cmd("ZADD")
-            .arg(self.due_set())
+            .arg(self.keys.due_ticks())
             .arg(at.timestamp_millis())
-            .arg(name(kind, key))
+            .arg(name(T::KIND, key))
             .query_async(&mut self.redis.clone())
             .await
     }
@@ -91,7 +85,7 @@ impl Ticks {
             return Ok(0);
         }
         let mut add = redis::cmd("ZADD");
-        add.arg(self.due_set()).arg("NX");
+        add.arg(self.keys.due_ticks()).arg("NX");
         for (key, at) in keys {
             add.arg(at.timestamp_millis()).arg(name(T::KIND, key));
         }
@@ -100,32 +94,33 @@ impl Ticks {
 
     /// Moves due ticks to the workers until `stop`.
     pub(super) async fn move_due(self, clock: Arc<dyn Clock>, stop: CancellationToken) {
-        let config = self.keys.queue(QUEUE);
-        let mut tick = tokio::time::interval(EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while stop.run_until_cancelled(tick.tick()).await.is_some() {
-            loop {
-                let moved: Result<usize, RedisError> = MOVE
-                    .key(self.due_set())
-                    .key(config.job_data_hash())
-                    .key(config.active_jobs_list())
-                    .key(config.job_meta_hash())
-                    .key(self.keys.channel(QUEUE))
-                    .arg(clock.now().timestamp_millis())
-                    .arg(QUEUE_HOLDS)
-                    .arg(AT_ONCE)
-                    .invoke_async(&mut self.redis.clone())
-                    .await;
-                match moved {
-                    Ok(AT_ONCE) => {}
-                    Ok(_) => break,
-                    Err(error) => {
-                        tracing::debug!(error = %error, "due ticks could not be moved");
-                        break;
-                    }
+        let mut pause = EVERY;
+        while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+            pause = match self.move_batch(clock.now()).await {
+                Ok((_, more)) if !more => EVERY,
+                // The queue has no room for what is due: a moment later it has.
+                Ok((moved, _)) if moved < AT_ONCE => EVERY_WHILE_FULL,
+                Ok(_) => Duration::ZERO,
+                Err(error) => {
+                    tracing::debug!(error = %error, "due ticks could not be moved");
+                    EVERY
                 }
-            }
+            };
         }
+    }
+
+    /// How many were moved, and whether more are due.
+    async fn move_batch(&self, now: DateTime<Utc>) -> Result<(usize, bool), RedisError> {
+        let config = self.keys.queue(QUEUE);
+        MOVE.key(self.keys.due_ticks())
+            .key(config.job_data_hash())
+            .key(config.active_jobs_list())
+            .key(self.keys.channel(QUEUE))
+            .arg(now.timestamp_millis())
+            .arg(QUEUE_HOLDS)
+            .arg(AT_ONCE)
+            .invoke_async(&mut self.redis.clone())
+            .await
     }
 }
 
@@ -167,22 +162,17 @@ impl<App: Send + Sync + 'static> TickRegistry<App> {
 pub(super) struct TickWork<App> {
     pub(super) registry: TickRegistry<App>,
     pub(super) app: Arc<App>,
-    pub(super) ticks: Ticks,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl<App: Send + Sync + 'static> Deliver for TickWork<App> {
     type Task = String;
 
-    fn task_id(task: &String) -> &str {
-        task
-    }
-
     async fn deliver(&self, task: String, acknowledge: Acknowledge) {
         let (kind, key) = task.split_once(' ').unwrap_or((task.as_str(), ""));
-        let Some(perform) = self.registry.kinds.get(kind) else {
+        let Some((&kind, perform)) = self.registry.kinds.get_key_value(kind) else {
             tracing::warn!(kind, "this release does not know the tick");
-            return acknowledge.now().await;
+            return acknowledge.now();
         };
         let looked =
             AssertUnwindSafe(tokio::time::timeout(TIMEOUT, perform(key, &self.app))).catch_unwind().await;
@@ -204,12 +194,10 @@ impl<App: Send + Sync + 'static> Deliver for TickWork<App> {
                 Next::At(failed)
             }
         };
-        metrics::counter!("flysk_ticks_total", "kind" => kind.to_owned()).increment(1);
-        acknowledge.now().await;
-        if let Next::At(at) = next
-            && let Err(error) = self.ticks.set_named(kind, key, at).await
-        {
-            tracing::debug!(kind, key, error = %error, "the tick could not be set again; the sweeper will");
+        metrics::counter!("flysk_ticks_total", "kind" => kind).increment(1);
+        match next {
+            Next::At(at) => acknowledge.until(at),
+            Next::Stop => acknowledge.now(),
         }
     }
 }

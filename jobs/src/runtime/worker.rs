@@ -8,9 +8,10 @@ use futures::StreamExt;
 use redis::aio::ConnectionManager;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::engine::Engine;
-use super::lane::{Acknowledge, Bell, Deliver, Lane};
+use super::lane::{Acknowledge, Bell, Deliver, House};
 use super::relay::Relay;
 use super::ticks::{self, TickRegistry, TickWork, Ticks};
 use super::{backlog, engine, rescue};
@@ -54,10 +55,6 @@ struct JobWork<App> {
 impl<App: Send + Sync + 'static> Deliver for JobWork<App> {
     type Task = Wakeup;
 
-    fn task_id(task: &Wakeup) -> &str {
-        &task.task
-    }
-
     /// Acknowledged as soon as the claim is durable: from then on the lease, not Redis, remembers the
     /// job. While MySQL is away the slot waits with it: there is nothing else it could do.
     async fn deliver(&self, wakeup: Wakeup, acknowledge: Acknowledge) {
@@ -75,12 +72,15 @@ impl<App: Send + Sync + 'static> Deliver for JobWork<App> {
                 }
             }
         };
-        acknowledge.now().await;
+        acknowledge.now();
         if let Some(lease) = lease {
             self.engine.run(lease).await;
         }
     }
 }
+
+/// How long giving back, and saying goodbye to Redis, may take.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Runs a worker process until `stop`, then ends within the grace time: takes no new work, lets
 /// running work end, gives back what is left. Redis may be down all along.
@@ -107,63 +107,57 @@ pub async fn run<App: Send + Sync + 'static>(
     loops.spawn(relay.run(stop.clone()));
     loops.spawn(backlog::watch(Arc::clone(&engine), stop.clone()));
 
+    let house = House {
+        redis: redis.connection.clone(),
+        keys: redis.keys.clone(),
+        owner: engine.owner().to_owned(),
+        at_hand: TaskTracker::new(),
+        stop: stop.clone(),
+    };
     let mut bells = BTreeMap::new();
     let work = Arc::new(JobWork { engine: Arc::clone(&engine), stop: stop.clone() });
     for (queue, concurrency) in &options.queues {
         let bell = Arc::new(Bell::default());
         bells.insert(redis.keys.channel(queue.as_str()), Arc::clone(&bell));
-        let lane = lane(&redis, queue.as_str(), engine.owner(), *concurrency, bell, Arc::clone(&work));
-        lanes.spawn(lane.run(stop.clone()));
+        lanes.spawn(house.lane(queue.as_str(), *concurrency, bell, Arc::clone(&work)).run());
     }
     if options.ticks > 0 {
         let bell = Arc::new(Bell::default());
         bells.insert(redis.keys.channel(ticks::QUEUE), Arc::clone(&bell));
         let ticks = Ticks::new(redis.connection.clone(), redis.keys.clone());
         let clock = Arc::clone(engine.outbox().clock());
-        loops.spawn(ticks.clone().move_due(Arc::clone(&clock), stop.clone()));
-        let work = TickWork { registry: tick_registry, app: Arc::clone(engine.app()), ticks, clock };
-        let lane = lane(&redis, ticks::QUEUE, engine.owner(), options.ticks, bell, Arc::new(work));
-        lanes.spawn(lane.run(stop.clone()));
+        loops.spawn(ticks.move_due(Arc::clone(&clock), stop.clone()));
+        let work = TickWork { registry: tick_registry, app: Arc::clone(engine.app()), clock };
+        lanes.spawn(house.lane(ticks::QUEUE, options.ticks, bell, Arc::new(work)).run());
     }
     loops.spawn(listen(redis.client.clone(), bells, stop.clone()));
 
     stop.cancelled().await;
-    let asked = Instant::now();
-    tracing::info!(grace_ms = options.grace.as_millis(), "stopping: no new work, running work may end");
-    // A second is kept for giving back.
-    let patience = options.grace.saturating_sub(Duration::from_secs(1));
-    if tokio::time::timeout(patience, join(&mut lanes)).await.is_err() {
-        tracing::warn!("running work did not end in time and is given back");
-        engine.cut_running_work();
-        let left = options.grace.saturating_sub(asked.elapsed());
-        let _ = tokio::time::timeout(left, join(&mut lanes)).await;
-    }
+    end_work(&engine, &house.at_hand, &mut lanes, options.grace).await;
     end.cancel();
     loops.shutdown().await;
     lanes.shutdown().await;
 }
 
-async fn join(set: &mut JoinSet<()>) {
-    while set.join_next().await.is_some() {}
-}
-
-fn lane<D: Deliver>(
-    redis: &RedisHandle,
-    queue: &str,
-    owner: &str,
-    concurrency: usize,
-    bell: Arc<Bell>,
-    work: Arc<D>,
-) -> Lane<D> {
-    Lane {
-        redis: redis.connection.clone(),
-        keys: redis.keys.clone(),
-        queue: queue.to_owned(),
-        owner: owner.to_owned(),
-        concurrency,
-        bell,
-        work,
+/// Lets running work end, whichever start of a lane began it, and gives back what does not.
+async fn end_work<App: Send + Sync + 'static>(
+    engine: &Engine<App>,
+    at_hand: &TaskTracker,
+    lanes: &mut JoinSet<()>,
+    grace: Duration,
+) {
+    let asked = Instant::now();
+    tracing::info!(grace_ms = grace.as_millis(), "stopping: no new work, running work may end");
+    at_hand.close();
+    // A second is kept for giving back.
+    if tokio::time::timeout(grace.saturating_sub(GOODBYE), at_hand.wait()).await.is_err() {
+        tracing::warn!("running work did not end in time and is given back");
+        engine.cut_running_work();
+        let left = grace.saturating_sub(asked.elapsed());
+        let _ = tokio::time::timeout(left, at_hand.wait()).await;
     }
+    let left = grace.saturating_sub(asked.elapsed()).min(GOODBYE);
+    let _ = tokio::time::timeout(left, async { while lanes.join_next().await.is_some() {} }).await;
 }
 
 /// Rings the bells of queues that were pushed to. Missing a ring costs a quarter of a second.

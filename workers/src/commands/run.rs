@@ -13,7 +13,7 @@ use flysk_workers::process::WorkerProcess;
 /// What to work on.
 #[derive(Debug, Args)]
 pub(super) struct Run {
-    /// Queues to take jobs from, all of them if none is named: oauth, lifecycle, calls, audio, upkeep.
+    /// Queues to take jobs from, all of them if none is named: oauth, lifecycle, calls, audio, billing, upkeep.
     queues: Vec<Queue>,
     /// Keep the schedule too, for small deployments and development.
     #[arg(long)]

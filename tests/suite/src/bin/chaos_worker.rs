@@ -1,4 +1,4 @@
-//! `flysk-chaos-worker DATABASE_URL REDIS_URL CONCURRENCY LEASE_MS GRACE_MS`: started and broken by the
+//! `flysk-chaos-worker DATABASE_URL REDIS_URL CONCURRENCY LEASE_MS GRACE_MS [CLOCK_FILE]`: started and broken by the
 //! chaos tests.
 
 use std::time::Duration;
@@ -19,6 +19,7 @@ async fn main() -> anyhow::Result<()> {
         concurrency: next("CONCURRENCY")?.parse()?,
         lease: Duration::from_millis(next("LEASE_MS")?.parse()?),
         grace: Duration::from_millis(next("GRACE_MS")?.parse()?),
+        clock: args.next().map(Into::into),
     };
     worker.run().await
 }

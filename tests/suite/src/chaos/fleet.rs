@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use chrono::{DateTime, Utc};
 use flysk_domain::trace::Trace;
 use flysk_domain::{Clock as _, SystemClock};
 use flysk_jobs::{Job, Keys, Outbox, Waker, connect_redis};
@@ -15,13 +16,14 @@ use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 use xtask::services::{Durability, Mysql, Redis, Server};
 
+use super::clock::FileClock;
 use super::work::create_tables;
 
 /// One fleet at a time: two cores cannot show what a dozen servers at once would do.
 static TURN: Mutex<()> = Mutex::const_new(());
 
 /// How long anything may take that is waited for.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Servers of its own and the workers on them.
 pub struct Fleet {
@@ -34,7 +36,7 @@ pub struct Fleet {
     pub pool: Pool,
     /// What the tests enqueue with.
     pub outbox: Outbox,
-    workers: Vec<Option<Child>>,
+    pub(super) workers: Vec<Option<Child>>,
     /// How long leases of the workers are valid.
     pub lease: Duration,
     _turn: MutexGuard<'static, ()>,
@@ -72,6 +74,15 @@ impl Fleet {
         })
     }
 
+    /// Stops the clock of workers that are started from now on, and moves it.
+    pub fn set_clock(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
+        FileClock::set(&self.clock_file(), now)
+    }
+
+    fn clock_file(&self) -> PathBuf {
+        self.dir.path().join("clock")
+    }
+
     /// Starts a worker process and waits until it takes jobs; returns its number.
     pub fn start_worker(&mut self, concurrency: usize, grace: Duration) -> anyhow::Result<usize> {
         let log = std::fs::File::create(self.dir.path().join(format!("worker-{}.log", self.workers.len())))?;
@@ -81,6 +92,7 @@ impl Fleet {
             .arg(concurrency.to_string())
             .arg(self.lease.as_millis().to_string())
             .arg(grace.as_millis().to_string())
+            .args(Some(self.clock_file()).filter(|clock| clock.exists()))
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()?;
@@ -128,6 +140,21 @@ impl Fleet {
         std::fs::read_to_string(self.dir.path().join(format!("worker-{worker}.log"))).unwrap_or_default()
     }
 
+    /// Waits until a worker logged a text so often.
+    pub async fn wait_for_log(&self, worker: usize, text: &str, wanted: usize) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if self.log(worker).matches(text).count() >= wanted {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bail!(
+            "worker {worker} logged `{text}` {} times, not {wanted}",
+            self.log(worker).matches(text).count()
+        )
+    }
+
     /// Wipes Redis.
     pub async fn flush_redis(&self) -> anyhow::Result<()> {
         Ok(redis::cmd("FLUSHALL").query_async(&mut self.redis_connection().await?).await?)
@@ -162,8 +189,18 @@ impl Fleet {
 
     /// Kills MySQL and starts it again at the same address.
     pub fn restart_mysql(&mut self) -> anyhow::Result<()> {
-        let port = self.mysql_server.port;
+        self.stop_mysql();
+        self.start_mysql()
+    }
+
+    /// Kills MySQL.
+    pub fn stop_mysql(&mut self) {
         self.mysql_server.kill();
+    }
+
+    /// Starts MySQL again at the same address.
+    pub fn start_mysql(&mut self) -> anyhow::Result<()> {
+        let port = self.mysql_server.port;
         self.mysql_server =
             self.mysql.start(&self.dir.path().join("mysql"), Some(port), Durability::Process)?;
         if self.mysql_server.port == port { Ok(()) } else { bail!("port {port} was taken meanwhile") }
@@ -223,55 +260,8 @@ impl Fleet {
         bail!("`{query}` came to {last:?}, not to {wanted}")
     }
 
-    /// Waits until no job waits or runs, then checks the books: `jobs` of them done, each with exactly one
-    /// effect, no row stuck, and nothing left in Redis.
-    pub async fn check_exactly_once(&self, jobs: usize) -> anyhow::Result<()> {
-        let wanted = i64::try_from(jobs)?;
-        self.wait_for("SELECT COUNT(*) FROM jobs WHERE state IN ('done', 'dead')", wanted).await?;
-        let states: Vec<(String, i64)> =
-            sqlx::query_as("SELECT state, COUNT(*) FROM jobs GROUP BY state").fetch_all(&self.pool).await?;
-        if states != [("done".to_owned(), wanted)] {
-            bail!("jobs ended as {states:?}");
-        }
-        let (marks, keys): (i64, i64) =
-            sqlx::query_as("SELECT COUNT(*), COUNT(DISTINCT mark_key) FROM chaos_marks")
-                .fetch_one(&self.pool)
-                .await?;
-        if (marks, keys) != (wanted, wanted) {
-            bail!("{jobs} jobs left {marks} marks of {keys} keys");
-        }
-        self.check_redis_is_empty().await
-    }
-
-    /// Waits until Redis holds nothing but what living workers need: their names, and the epoch.
-    pub async fn check_redis_is_empty(&self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let left = self.leftovers().await?;
-            if left.is_empty() {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                bail!("left in Redis: {left:?}");
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    }
-
-    async fn leftovers(&self) -> anyhow::Result<Vec<String>> {
-        let mut connection = self.redis_connection().await?;
-        let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await?;
-        let expected = |key: &String| {
-            key.ends_with(":workers")
-                || key.contains(":workers:metadata:")
-                || key.ends_with(":epoch")
-                || key.starts_with("core:apalis")
-        };
-        Ok(keys.into_iter().filter(|key| !expected(key)).collect())
-    }
-
     /// Now, by the clock the workers use.
-    pub fn now(&self) -> chrono::DateTime<chrono::Utc> {
+    pub fn now(&self) -> DateTime<Utc> {
         SystemClock.now()
     }
 }

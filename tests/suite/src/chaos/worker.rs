@@ -1,16 +1,18 @@
 //! The worker process of the chaos tests: the real runtime, handlers that only count.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flysk_domain::SystemClock;
+use flysk_domain::{Clock, SystemClock};
 use flysk_jobs::runtime::engine::{Engine, LeaseTerms};
 use flysk_jobs::runtime::ticks::TickRegistry;
 use flysk_jobs::runtime::worker::{self, RedisHandle, WorkerOptions, owner_name};
 use flysk_jobs::{Keys, Outbox, Queue, Waker, connect_redis};
 use flysk_runtime::Shutdown;
 
+use super::clock::FileClock;
 use super::work::{Bench, registry};
 
 /// How a chaos worker runs.
@@ -26,6 +28,8 @@ pub struct ChaosWorker {
     pub lease: Duration,
     /// Grace time on SIGTERM.
     pub grace: Duration,
+    /// A file that says what time it is, if not the machine's clock.
+    pub clock: Option<PathBuf>,
 }
 
 /// Short enough for tests that wait for a lease to run out.
@@ -42,7 +46,11 @@ impl ChaosWorker {
         let keys = Keys::new("chaos");
         let connection = connect_redis(&self.redis_url).await?;
         let waker = Waker::new(connection.clone(), keys.clone());
-        let outbox = Outbox::new(pool, Some(waker), Arc::new(SystemClock));
+        let clock: Arc<dyn Clock> = match self.clock {
+            Some(file) => Arc::new(FileClock::open(file)?),
+            None => Arc::new(SystemClock),
+        };
+        let outbox = Outbox::new(pool, Some(waker), clock);
         let engine = Engine::new(outbox, registry(), Arc::new(Bench), owner_name("chaos"), terms(self.lease));
         let redis = RedisHandle { connection, client: redis::Client::open(self.redis_url)?, keys };
         let options = WorkerOptions {

@@ -28,7 +28,7 @@ async fn killed_worker_loses_none_of_50_jobs_in_flight() -> anyhow::Result<()> {
 /// opens nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_workers_never_hold_one_lease() -> anyhow::Result<()> {
-    let fleet = Fleet::start(Duration::from_secs(30)).await?;
+    let mut fleet = Fleet::start(Duration::from_secs(30)).await?;
     fleet.enqueue(&marks(0..100, 0)).await?;
     let rows = jobs::list(&mut *fleet.pool.acquire().await?, None, None, 100).await?;
     for row in rows {
@@ -52,6 +52,11 @@ async fn two_workers_never_hold_one_lease() -> anyhow::Result<()> {
         assert!(jobs::take_back(&mut conn, fence, "fourth", later, later).await?.is_none());
         jobs::complete(&mut conn, taken, None, later).await?;
     }
+    // The wake-ups still lie there; a worker finds nothing to do.
+    fleet.start_worker(20, GRACE)?;
+    fleet.check_at_rest().await?;
+    let starts: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM chaos_starts").fetch_one(&fleet.pool).await?;
+    assert_eq!(starts, 0, "an ended job was started");
     Ok(())
 }
 
@@ -66,7 +71,9 @@ async fn frozen_worker_writes_nothing_after_it_wakes() -> anyhow::Result<()> {
     fleet.start_worker(20, GRACE)?;
     fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done'", 20).await?;
     fleet.signal(frozen, "CONT")?;
-    // The woken handlers come to their end now; a job enqueued after them shows that the worker lives on.
+    // The woken handlers come to their end now, each finds its lease taken; jobs enqueued after that show
+    // that the worker lives on.
+    fleet.wait_for_log(frozen, "the lease was taken away", 20).await?;
     fleet.enqueue(&marks(20..60, 10)).await?;
     fleet.check_exactly_once(60).await?;
     assert!(fleet.is_running(frozen), "the frozen worker did not survive");
@@ -80,20 +87,23 @@ async fn poison_job_ends_dead_and_can_be_replayed() -> anyhow::Result<()> {
     fleet.enqueue(&[KillWorker { key: 1 }]).await?;
     for start in 1..=3 {
         fleet.start_worker(4, GRACE)?;
-        let starts = "SELECT COUNT(*) FROM chaos_starts WHERE mark_key = 1";
-        fleet.wait_for(starts, start).await?;
+        fleet.wait_for("SELECT COUNT(*) FROM chaos_starts WHERE mark_key = 1", start).await?;
     }
     fleet.start_worker(4, GRACE)?;
     fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'dead' AND attempt = 3", 1).await?;
     fleet.enqueue(&marks(0..10, 0)).await?;
     fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done'", 10).await?;
 
-    let mut conn = fleet.pool.acquire().await?;
-    let dead = jobs::list(&mut conn, Some(jobs::JobState::Dead), None, 10).await?;
+    let dead = jobs::list(&mut *fleet.pool.acquire().await?, Some(jobs::JobState::Dead), None, 10).await?;
     let job = dead.first().unwrap();
     assert!(job.last_error.as_deref().unwrap_or_default().contains("died"), "{:?}", job.last_error);
-    assert!(jobs::replay(&mut conn, job.id, fleet.now()).await?);
-    fleet.wait_for("SELECT COUNT(*) FROM chaos_starts WHERE mark_key = 1", 4).await
+    assert!(jobs::replay(&mut *fleet.pool.acquire().await?, job.id, fleet.now()).await?);
+    for start in 4..=6 {
+        fleet.wait_for("SELECT COUNT(*) FROM chaos_starts WHERE mark_key = 1", start).await?;
+        fleet.start_worker(4, GRACE)?;
+    }
+    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'dead' AND attempt = 3", 1).await?;
+    fleet.check_at_rest().await
 }
 
 /// A panic and a time-out are ordinary failed attempts: the worker and its other jobs go on.
@@ -105,13 +115,13 @@ async fn panics_and_time_outs_are_failed_attempts() -> anyhow::Result<()> {
     fleet.enqueue(&stumbling).await?;
     fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done' AND attempt = 3", 5).await?;
     assert!(fleet.is_running(worker));
-    fleet.check_redis_is_empty().await
+    fleet.check_at_rest().await
 }
 
 /// A waiting job can be taken out; a second of the same dedup key is none while the first waits.
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_jobs_can_be_cancelled() -> anyhow::Result<()> {
-    let fleet = Fleet::start(Duration::from_secs(5)).await?;
+    let mut fleet = Fleet::start(Duration::from_secs(5)).await?;
     let trace = Trace { correlation_id: "cancel-me".to_owned(), traceparent: None };
     let mut unit = fleet.outbox.begin(trace).await?;
     let later = fleet.now() + Duration::from_hours(1);
@@ -121,5 +131,6 @@ async fn waiting_jobs_can_be_cancelled() -> anyhow::Result<()> {
     assert!(jobs::cancel(&mut conn, id, "not wanted any more", fleet.now()).await?);
     assert!(!jobs::cancel(&mut conn, id, "twice", fleet.now()).await?);
     assert_eq!(jobs::find(&mut conn, id).await?.unwrap().state, jobs::JobState::Cancelled);
-    Ok(())
+    drop(conn);
+    fleet.check_at_rest().await
 }

@@ -1,5 +1,6 @@
 //! What is promised of jobs, shown on real servers and worker processes that are killed, frozen, wiped
-//! and restarted. After each: every effect exactly once, nothing lost, no row stuck, nothing left in Redis.
+//! and restarted. After each: every effect exactly once, nothing lost, no row stuck, nothing left in Redis
+//! (`flysk_suite::chaos`, `books.rs`).
 
 mod leases;
 mod redis;

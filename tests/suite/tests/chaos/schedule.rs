@@ -3,60 +3,82 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use chrono::{DateTime, Utc};
+use flysk_domain::id::JobId;
 use flysk_domain::trace::Trace;
 use flysk_domain::{Clock as _, ManualClock};
 use flysk_jobs::runtime::cron::{Entry, Scheduler};
-use flysk_jobs::runtime::engine::Engine;
 use flysk_jobs::upkeep::PruneJobs;
-use flysk_jobs::{Job as _, Outbox};
+use flysk_jobs::{Job, Outbox};
 use flysk_store::jobs;
 use flysk_suite::chaos::fleet::Fleet;
-use flysk_suite::chaos::work::{Bench, FailOnSchedule, registry};
-use flysk_suite::chaos::worker::terms;
+use flysk_suite::chaos::work::FailOnSchedule;
+
+use crate::marks;
+
+const GRACE: Duration = Duration::from_secs(10);
 
 fn start() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + Duration::from_hours(500_000)
 }
 
-/// Retries come 10, 60 and 300 s after the failure before them, never earlier, and survive the process
-/// that noted them: each attempt here is another engine's.
+/// Retries come 10, 60 and 300 s after the failure before them, never earlier, and survive the process that
+/// noted them: every attempt here is that of another worker process, each ended by `kill -9`. Their clock
+/// stands still until the test moves it.
 #[tokio::test(flavor = "multi_thread")]
 async fn promised_retries_are_exact_and_survive_a_kill() -> anyhow::Result<()> {
-    let fleet = Fleet::start(Duration::from_secs(30)).await?;
+    let mut fleet = Fleet::start(Duration::from_secs(30)).await?;
     let clock = ManualClock::at(start());
     let outbox = Outbox::new(fleet.pool.clone(), None, Arc::new(clock.clone()));
-    let trace = Trace { correlation_id: "schedule".to_owned(), traceparent: None };
-    let mut unit = outbox.begin(trace).await?;
-    let id = unit.enqueue(&FailOnSchedule { key: 7 }).await?.unwrap();
-    unit.commit().await?;
+    let id = enqueue(&outbox, &FailOnSchedule { key: 7 }).await?;
 
     for (attempt, delay_s) in [(1, 10), (2, 60), (3, 300)] {
-        let engine = |name: &str| {
-            Engine::new(outbox.clone(), registry(), Arc::new(Bench), name.to_owned(), terms(fleet.lease))
-        };
-        engine("one").perform(id).await?;
+        fleet.set_clock(clock.now())?;
+        let worker = fleet.start_worker(4, GRACE)?;
+        fleet.wait_for(FAILED[usize::try_from(attempt)? - 1], 1).await?;
+        fleet.kill(worker)?;
         let row = jobs::find(&mut *fleet.pool.acquire().await?, id).await?.unwrap();
         assert_eq!((row.attempt, row.run_at), (attempt, clock.now() + Duration::from_secs(delay_s)));
+
         clock.advance(chrono::Duration::seconds(i64::try_from(delay_s)?) - chrono::Duration::microseconds(1));
-        engine("early").perform(id).await?;
-        let starts: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM chaos_starts").fetch_one(&fleet.pool).await?;
+        fleet.set_clock(clock.now())?;
+        let early = fleet.start_worker(4, GRACE)?;
+        // That this one is done shows that whatever was due has been looked for.
+        enqueue(&outbox, &marks(delay_s..delay_s + 1, 0)[0]).await?;
+        fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done'", i64::from(attempt)).await?;
+        fleet.kill(early)?;
+        let starts: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM chaos_starts WHERE mark_key = 7")
+            .fetch_one(&fleet.pool)
+            .await?;
         assert_eq!(starts, i64::from(attempt), "a retry came early");
         clock.advance(chrono::Duration::microseconds(1));
     }
-    Engine::new(outbox.clone(), registry(), Arc::new(Bench), "last".to_owned(), terms(fleet.lease))
-        .perform(id)
-        .await?;
-    let row = jobs::find(&mut *fleet.pool.acquire().await?, id).await?.unwrap();
-    assert_eq!((row.state, row.attempt), (jobs::JobState::Dead, 4));
-    Ok(())
+    fleet.set_clock(clock.now())?;
+    fleet.start_worker(4, GRACE)?;
+    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'dead' AND attempt = 4", 1).await?;
+    fleet.check_at_rest().await
+}
+
+/// Whether the job failed its first, second and third start.
+const FAILED: [&str; 3] = [
+    "SELECT COUNT(*) FROM jobs WHERE kind = 'chaos.fail_on_schedule' AND state = 'queued' AND attempt = 1",
+    "SELECT COUNT(*) FROM jobs WHERE kind = 'chaos.fail_on_schedule' AND state = 'queued' AND attempt = 2",
+    "SELECT COUNT(*) FROM jobs WHERE kind = 'chaos.fail_on_schedule' AND state = 'queued' AND attempt = 3",
+];
+
+async fn enqueue<J: Job>(outbox: &Outbox, job: &J) -> anyhow::Result<JobId> {
+    let trace = Trace { correlation_id: "schedule".to_owned(), traceparent: None };
+    let mut unit = outbox.begin(trace).await?;
+    let id = unit.enqueue(job).await?.context("none waits")?;
+    unit.commit().await?;
+    Ok(id)
 }
 
 /// However many schedulers look, each tick is one job; a long absence is caught up by one.
 #[tokio::test(flavor = "multi_thread")]
 async fn ticks_are_enqueued_once_and_missed_ones_caught_up_once() -> anyhow::Result<()> {
-    let fleet = Fleet::start(Duration::from_secs(30)).await?;
+    let mut fleet = Fleet::start(Duration::from_secs(30)).await?;
     let clock = ManualClock::at(start());
     let outbox = Outbox::new(fleet.pool.clone(), None, Arc::new(clock.clone()));
     let scheduler = || {
@@ -89,5 +111,5 @@ async fn ticks_are_enqueued_once_and_missed_ones_caught_up_once() -> anyhow::Res
     clock.advance(chrono::Duration::hours(7));
     assert_eq!(look().await?, 1, "of many missed ticks one is caught up");
     assert_eq!(look().await?, 0);
-    Ok(())
+    fleet.check_at_rest().await
 }

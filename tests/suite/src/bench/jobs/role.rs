@@ -83,7 +83,8 @@ impl Role {
             }
             Self::Fail { database_url, redis_url } => {
                 let lease = LeaseTerms::default().term;
-                ChaosWorker { database_url, redis_url, concurrency: 1, lease, grace: GRACE }.run().await
+                let (concurrency, grace, clock) = (1, GRACE, None);
+                ChaosWorker { database_url, redis_url, concurrency, lease, grace, clock }.run().await
             }
         }
     }
