@@ -1,5 +1,6 @@
 //! The whole product on one machine: real processes of ours, the outside simulated over real HTTP.
 
+mod account;
 mod client;
 mod lodging;
 mod outside;
@@ -8,6 +9,7 @@ mod registration;
 mod road;
 mod wallet;
 
+pub use account::settle_in;
 pub use client::{Client, Transcription};
 pub use outside::{Outside, RECORDINGS};
 pub use processes::{Options, Stand, USUAL_BONUS};
@@ -18,6 +20,8 @@ pub use wallet::Coins;
 pub const ACCOUNT: u64 = 31_234_567;
 /// Its administrator.
 pub const ADMIN: u64 = 501;
+/// An ordinary user of it.
+pub const USER: u64 = 502;
 /// Its host.
 pub const HOST: &str = "demo.amocrm.ru";
 /// The lead whose card gets the calls.

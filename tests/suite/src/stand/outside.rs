@@ -2,13 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use flysk_simulators::amocrm::{
-    self, Account, Amocrm, Direction, EntityType, Integration, NewCall, Plan, Platform, User,
-};
+use flysk_simulators::amocrm::{self, Amocrm, Direction, EntityType, NewCall};
 use flysk_simulators::speechkit::{Behaviour, Manifest, Quotas, Storage};
 use flysk_simulators::{Control, Credential, Running, SimClock, recordings, s3, speechkit, yandexgpt};
 
-use super::{ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, LEAD, PUBLIC_ORIGIN};
+use super::{ACCOUNT, ADMIN, LEAD, settle_in};
 
 /// The recordings of the fixtures, relative to the repository.
 pub const RECORDINGS: &str = "tests/fixtures/calls";
@@ -64,43 +62,8 @@ impl Outside {
             speechkit,
             s3,
         };
-        outside.settle_in()?;
+        settle_in(&outside.amocrm.state)?;
         Ok(outside)
-    }
-
-    /// An account with an administrator and an ordinary user, and FlySense's integration.
-    fn settle_in(&self) -> anyhow::Result<()> {
-        let amocrm = &self.amocrm.state;
-        amocrm.add_integration(Integration {
-            client_id: CLIENT_ID.to_owned(),
-            client_secret: CLIENT_SECRET.to_owned(),
-            redirect_uri: format!("{PUBLIC_ORIGIN}/oauth/amocrm/callback"),
-            disconnect_url: Some(format!("{PUBLIC_ORIGIN}/oauth/amocrm/disconnect")),
-            code: "flysense".to_owned(),
-            scopes: ["crm", "files", "notifications"].map(str::to_owned).to_vec(),
-            platform: Platform::Amocrm,
-            only_account: None,
-        });
-        let user = |id, name: &str, is_admin| User {
-            id,
-            name: name.to_owned(),
-            email: format!("{id}@example.test"),
-            is_admin,
-            is_active: true,
-            is_free: false,
-        };
-        amocrm.add_account(Account {
-            id: ACCOUNT,
-            subdomain: "demo".to_owned(),
-            name: "Демонстрация".to_owned(),
-            platform: Platform::Amocrm,
-            plan: Plan::Extended,
-            users: vec![user(ADMIN, "Анна", true), user(502, "Борис", false)],
-            blocked: false,
-            unpaid_since: None,
-            former_subdomains: Vec::new(),
-        })?;
-        Ok(())
     }
 
     /// The address of a recording by its file name.

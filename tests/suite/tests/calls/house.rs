@@ -13,21 +13,18 @@ use flysk_jobs::runtime::engine::{Engine, LeaseTerms, Performed};
 use flysk_jobs::runtime::limits::Limits;
 use flysk_jobs::{Job, Keys, Outbox, Ticks, connect_redis};
 use flysk_runtime::config::{Env, Keys as KeysConfig, Redis};
-use flysk_simulators::amocrm::{
-    self, Account, Amocrm, Direction, EntityType, Hook, Integration, NewCall, Plan, Platform, Quirks, User,
-};
+use flysk_simulators::amocrm::{self, Amocrm, Direction, EntityType, Hook, NewCall, Quirks};
 use flysk_simulators::{Control, Running, SimClock};
 use flysk_store::Pool;
 use flysk_store::flysense::accounts::{self, AccountRow};
 use flysk_store::jobs::{self, JobRow, JobState};
 use flysk_store::platform::widgets::{self, Changes};
-use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, LEAD};
+use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, LEAD, PUBLIC_ORIGIN, settle_in};
 use flysk_vault::Vault;
 use flysk_vault::registry::Registration;
 use flysk_workers::{App, config::Config as WorkerConfig, registry};
 use secrecy::ExposeSecret;
 
-const ORIGIN: &str = "https://flysk.example.test";
 /// A ring of one key, and the same with a newer key in front.
 pub(crate) const OLD_RING: &str = "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 pub(crate) const NEW_RING: &str =
@@ -62,11 +59,11 @@ impl House {
             account_requests_per_s: 1_000,
             ..Quirks::default()
         });
-        settle_in(&amocrm.state);
+        settle_in(&amocrm.state).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api_addr = listener.local_addr().unwrap();
         let api_url = format!("http://{api_addr}");
-        amocrm.state.route(ORIGIN, &api_url);
+        amocrm.state.route(PUBLIC_ORIGIN, &api_url);
         let env = environment(&amocrm.url, &api_addr.to_string());
         let outbox = Outbox::new(pool.clone(), None, Arc::new(clock.clone()));
         let token = register(&env, &outbox, &format!("{api_url}/hooks/flysense/events")).await;
@@ -202,7 +199,7 @@ async fn register(env: &Env, outbox: &Outbox, events: &str) -> String {
         crm: Crm::Amocrm,
         client_uuid: CLIENT_ID.to_owned(),
         client_secret: CLIENT_SECRET.to_owned().into(),
-        redirect_uri: format!("{ORIGIN}/oauth/amocrm/callback"),
+        redirect_uri: format!("{PUBLIC_ORIGIN}/oauth/amocrm/callback"),
     };
     let mut conn = outbox.pool().acquire().await.unwrap();
     let issued = vault.register(&mut conn, &wanted).await.unwrap();
@@ -215,7 +212,7 @@ fn environment(amocrm: &str, api: &str) -> Env {
     Env::from_process()
         .with("DATABASE_URL", "mysql://root@127.0.0.1/unused")
         .with("FLYSK_REDIS_PREFIX", &format!("calls-{:016x}", rand::random::<u64>()))
-        .with("FLYSK_PUBLIC_URL", ORIGIN)
+        .with("FLYSK_PUBLIC_URL", PUBLIC_ORIGIN)
         .with("FLYSK_KEYRING", OLD_RING)
         .with("FLYSK_AMOCRM_EGRESS_URL", amocrm)
         .with("FLYSK_AMOCRM_REQUESTS_PER_SECOND", "1000")
@@ -227,37 +224,4 @@ fn environment(amocrm: &str, api: &str) -> Env {
         .with("FLYSENSE_PLATFORM_URL", &format!("http://{api}"))
         .with("FLYSENSE_CLIENT_ID", CLIENT_ID)
         .with("FLYSENSE_PROJECT_TOKEN", "not-registered-yet")
-}
-
-fn settle_in(amocrm: &Amocrm) {
-    amocrm.add_integration(Integration {
-        client_id: CLIENT_ID.to_owned(),
-        client_secret: CLIENT_SECRET.to_owned(),
-        redirect_uri: format!("{ORIGIN}/oauth/amocrm/callback"),
-        disconnect_url: None,
-        code: "flysense".to_owned(),
-        scopes: vec!["crm".to_owned()],
-        platform: Platform::Amocrm,
-        only_account: None,
-    });
-    let user = User {
-        id: ADMIN,
-        name: String::new(),
-        email: String::new(),
-        is_admin: true,
-        is_active: true,
-        is_free: false,
-    };
-    let account = Account {
-        id: ACCOUNT,
-        subdomain: "demo".to_owned(),
-        name: "Демонстрация".to_owned(),
-        platform: Platform::Amocrm,
-        plan: Plan::Extended,
-        users: vec![user],
-        blocked: false,
-        unpaid_since: None,
-        former_subdomains: Vec::new(),
-    };
-    amocrm.add_account(account).unwrap();
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use flysk_simulators::amocrm::{Integration, Platform, WidgetTokenShape};
-use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET};
+use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
 
-use super::house::{House, ORIGIN};
+use super::house::House;
 
 pub(crate) const NEIGHBOUR: &str = "22222222-2222-4333-8444-555555555555";
 
@@ -177,7 +177,7 @@ fn forged(good: &str) -> Vec<String> {
         // {"alg":"none","typ":"JWT"}
         format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{body}."),
         with("aud", json!("https://evil.example")),
-        with("aud", json!(format!("{ORIGIN}:443"))),
+        with("aud", json!(format!("{PUBLIC_ORIGIN}:443"))),
         with("iss", json!("https://evil.example")),
         with("iss", json!("http://demo.amocrm.ru")),
         with("client_uuid", json!(NEIGHBOUR)),
@@ -245,7 +245,7 @@ pub(crate) fn add_neighbour(house: &House) {
     house.amocrm.state.add_integration(Integration {
         client_id: NEIGHBOUR.to_owned(),
         client_secret: CLIENT_SECRET.to_owned(),
-        redirect_uri: format!("{ORIGIN}/oauth/amocrm/callback"),
+        redirect_uri: format!("{PUBLIC_ORIGIN}/oauth/amocrm/callback"),
         disconnect_url: None,
         code: "neighbour".to_owned(),
         scopes: vec!["crm".to_owned()],

@@ -12,14 +12,14 @@ use flysk_jobs::runtime::engine::{Engine, LeaseTerms, Performed};
 use flysk_jobs::runtime::limits::Limits;
 use flysk_jobs::{Keys, Outbox, Ticks, connect_redis};
 use flysk_runtime::config::{Env, Redis};
-use flysk_simulators::amocrm::{self, Account, Amocrm, Integration, Plan, Platform, User, WidgetTokenShape};
+use flysk_simulators::amocrm::{self, Amocrm, WidgetTokenShape};
 use flysk_simulators::vendor::{self, Vendor};
 use flysk_simulators::{Control, Running, SimClock};
 use flysk_store::jobs::{self, JobRow, JobState};
 use flysk_store::platform::installs::{self, Install};
 use flysk_store::platform::widgets::{self, Changes, Widget};
 use flysk_store::{Conn, Pool};
-use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET};
+use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN, settle_in};
 use flysk_vault::Vault;
 use flysk_vault::registry::Registration;
 use flysk_workers::{App, config::Config as WorkerConfig, registry};
@@ -29,10 +29,6 @@ use serde_json::{Value, json};
 use sqlx::MySql;
 use sqlx::pool::PoolConnection;
 
-/// Where amoCRM thinks we are.
-pub(crate) const ORIGIN: &str = "https://flysk.example.test";
-/// An ordinary user of the account.
-pub(crate) const USER: u64 = 502;
 const KEYRING: &str = "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
 /// The platform and its surroundings.
@@ -56,10 +52,10 @@ impl House {
         let clock = SimClock::default();
         let amocrm = amocrm::start(None, Control::with_clock(clock.clone())).await.unwrap();
         let vendor = vendor::start(None, None, Control::with_clock(clock.clone())).await.unwrap();
-        settle_in(&amocrm.state);
+        settle_in(&amocrm.state).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api_url = format!("http://{}", listener.local_addr().unwrap());
-        amocrm.state.route(ORIGIN, &api_url);
+        amocrm.state.route(PUBLIC_ORIGIN, &api_url);
         let env = environment(&amocrm.url, &vendor.addr.to_string());
         let engine = engine(&env, pool.clone(), &clock, "house").await;
         let vault = engine.app().vault.clone();
@@ -114,7 +110,7 @@ impl House {
             crm: Crm::Amocrm,
             client_uuid: client_uuid.to_owned(),
             client_secret: CLIENT_SECRET.to_owned().into(),
-            redirect_uri: format!("{ORIGIN}/oauth/amocrm/callback"),
+            redirect_uri: format!("{PUBLIC_ORIGIN}/oauth/amocrm/callback"),
         };
         let mut conn = self.conn().await;
         let issued = self.vault.register(&mut conn, &wanted).await.unwrap();
@@ -274,44 +270,11 @@ fn environment(amocrm: &str, vendor: &str) -> Env {
     Env::from_process()
         .with("DATABASE_URL", "mysql://root@127.0.0.1/unused")
         .with("FLYSK_REDIS_PREFIX", &prefix)
-        .with("FLYSK_PUBLIC_URL", ORIGIN)
+        .with("FLYSK_PUBLIC_URL", PUBLIC_ORIGIN)
         .with("FLYSK_KEYRING", KEYRING)
         .with("FLYSK_AMOCRM_EGRESS_URL", amocrm)
         .with("FLYSK_AMOCRM_OAUTH_PAGE", &format!("{amocrm}/oauth"))
         .with("FLYSK_OUTBOUND_ALLOW", vendor)
         .without("FLYSENSE_PROJECT_TOKEN")
         .without("FLYSENSE_CLIENT_ID")
-}
-
-fn settle_in(amocrm: &Amocrm) {
-    amocrm.add_integration(Integration {
-        client_id: CLIENT_ID.to_owned(),
-        client_secret: CLIENT_SECRET.to_owned(),
-        redirect_uri: format!("{ORIGIN}/oauth/amocrm/callback"),
-        disconnect_url: Some(format!("{ORIGIN}/oauth/amocrm/disconnect")),
-        code: "flysense".to_owned(),
-        scopes: vec!["crm".to_owned()],
-        platform: Platform::Amocrm,
-        only_account: None,
-    });
-    let user = |id, is_admin| User {
-        id,
-        name: String::new(),
-        email: String::new(),
-        is_admin,
-        is_active: true,
-        is_free: false,
-    };
-    let account = Account {
-        id: ACCOUNT,
-        subdomain: "demo".to_owned(),
-        name: "Демонстрация".to_owned(),
-        platform: Platform::Amocrm,
-        plan: Plan::Extended,
-        users: vec![user(ADMIN, true), user(USER, false)],
-        blocked: false,
-        unpaid_since: None,
-        former_subdomains: Vec::new(),
-    };
-    amocrm.add_account(account).unwrap();
 }

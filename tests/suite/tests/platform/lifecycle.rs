@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use flysk_store::jobs::JobState;
-use flysk_suite::stand::{ACCOUNT, CLIENT_ID};
+use flysk_suite::stand::{ACCOUNT, CLIENT_ID, PUBLIC_ORIGIN};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use sqlx::MySqlPool;
@@ -48,7 +48,7 @@ async fn an_old_hook_played_again_changes_nothing(pool: MySqlPool) {
     let url = house.amocrm.state.disable(CLIENT_ID, ACCOUNT, false).await.unwrap().url.unwrap();
     patience(&house).await;
     house.install().await;
-    let replayed = url.replace(super::house::ORIGIN, &house.api_url);
+    let replayed = url.replace(PUBLIC_ORIGIN, &house.api_url);
     for _ in 0..3 {
         assert_eq!(house.http.get(&replayed).send().await.unwrap().status(), StatusCode::NO_CONTENT);
     }

@@ -3,12 +3,12 @@
 use chrono::TimeDelta;
 use flysk_domain::Clock;
 use flysk_store::platform::widgets::{self, Changes};
-use flysk_suite::stand::ADMIN;
+use flysk_suite::stand::{ADMIN, USER};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
 
-use super::house::{House, USER, on};
+use super::house::{House, on};
 
 async fn session(house: &House, user: u64) -> String {
     let token = house.token(user);

@@ -45,13 +45,13 @@ use flysk_store::jobs::JobState;
 use flysk_store::platform::installs;
 use flysk_store::platform::tokens::{self, PairState};
 use flysk_store::platform::widgets::{self, Changes};
-use flysk_suite::stand::{ACCOUNT, CLIENT_ID, CLIENT_SECRET};
+use flysk_suite::stand::{ACCOUNT, CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN, USER};
 use flysk_vault::{Need, VaultError};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
 
-use super::house::{House, ORIGIN, USER, on, read, trace};
+use super::house::{House, on, read, trace};
 
 const TOKENS: &str = "/oauth2/access_token";
 
@@ -121,7 +121,7 @@ async fn our_own_mistake_is_repaired_while_the_code_lives(pool: MySqlPool) {
     let mut conn = house.conn().await;
     let widget = house.widget().await;
     let redirect = |uri: String| Changes { redirect_uri: Some(uri), ..Changes::default() };
-    let slash = redirect(format!("{ORIGIN}/oauth/amocrm/callback/"));
+    let slash = redirect(format!("{PUBLIC_ORIGIN}/oauth/amocrm/callback/"));
     widgets::update(on(&mut conn), widget.id, &slash, house.clock.now()).await.unwrap();
     house.vault.change_client_secret(on(&mut conn), &widget, &"stale".to_owned().into()).await.unwrap();
     house.install().await;
@@ -130,7 +130,7 @@ async fn our_own_mistake_is_repaired_while_the_code_lives(pool: MySqlPool) {
     house.vault.change_client_secret(on(&mut conn), &stale, &secret).await.unwrap();
     patience(&house).await;
     assert!(house.jobs(JobState::Dead).await.is_empty() && house.token_requests() >= 2);
-    let right = redirect(format!("{ORIGIN}/oauth/amocrm/callback"));
+    let right = redirect(format!("{PUBLIC_ORIGIN}/oauth/amocrm/callback"));
     widgets::update(on(&mut conn), widget.id, &right, house.clock.now()).await.unwrap();
     patience(&house).await;
     assert_eq!(house.status().await, "active");
@@ -172,7 +172,7 @@ async fn a_pair_that_was_spent_elsewhere_is_flagged(pool: MySqlPool) {
     let refresh = house.vault.keyring().open(&pair.refresh_sealed, &place).unwrap();
     let body = json!({ "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "grant_type": "refresh_token",
         "refresh_token": secrecy::ExposeSecret::expose_secret(&refresh),
-        "redirect_uri": format!("{ORIGIN}/oauth/amocrm/callback") });
+        "redirect_uri": format!("{PUBLIC_ORIGIN}/oauth/amocrm/callback") });
     let theirs = house.http.post(format!("{}{TOKENS}", house.amocrm.url)).header("Host", "demo.amocrm.ru");
     assert_eq!(theirs.json(&body).send().await.unwrap().status(), StatusCode::OK);
     let outcome = house.vault.renew(id, Need::NewerThan(house.clock.now()), &trace()).await;

@@ -1,0 +1,39 @@
+//! What amoCRM knows before anything happens: FlySense's integration, and the account it is installed into.
+
+use flysk_simulators::amocrm::{Account, Amocrm, Integration, Plan, Platform, User};
+
+use super::{ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN, USER};
+
+/// Adds the integration, and the account with an administrator and an ordinary user. Nothing is installed.
+pub fn settle_in(amocrm: &Amocrm) -> anyhow::Result<()> {
+    amocrm.add_integration(Integration {
+        client_id: CLIENT_ID.to_owned(),
+        client_secret: CLIENT_SECRET.to_owned(),
+        redirect_uri: format!("{PUBLIC_ORIGIN}/oauth/amocrm/callback"),
+        disconnect_url: Some(format!("{PUBLIC_ORIGIN}/oauth/amocrm/disconnect")),
+        code: "flysense".to_owned(),
+        scopes: ["crm", "files", "notifications"].map(str::to_owned).to_vec(),
+        platform: Platform::Amocrm,
+        only_account: None,
+    });
+    let user = |id, name: &str, is_admin| User {
+        id,
+        name: name.to_owned(),
+        email: format!("{id}@example.test"),
+        is_admin,
+        is_active: true,
+        is_free: false,
+    };
+    amocrm.add_account(Account {
+        id: ACCOUNT,
+        subdomain: "demo".to_owned(),
+        name: "Демонстрация".to_owned(),
+        platform: Platform::Amocrm,
+        plan: Plan::Extended,
+        users: vec![user(ADMIN, "Анна", true), user(USER, "Борис", false)],
+        blocked: false,
+        unpaid_since: None,
+        former_subdomains: Vec::new(),
+    })?;
+    Ok(())
+}
