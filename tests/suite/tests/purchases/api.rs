@@ -3,13 +3,12 @@
 use flysk_domain::platform::purchases::PurchaseState;
 use flysk_jobs::billing::MOST_OPEN;
 use flysk_store::purchases as store;
-use flysk_suite::stand::ADMIN;
+use flysk_suite::stand::{ADMIN, USER};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
 
 use super::house::{BONUS, COINS, PRICE, Shop};
-use super::surroundings::USER;
 
 const PURCHASES: &str = "/v1/flycoins/purchases";
 

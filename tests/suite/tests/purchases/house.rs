@@ -1,6 +1,7 @@
 //! A shop in one process: API and page behind a real socket, jobs performed on demand, the bank simulated,
 //! everybody on one clock.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use flysk_store::platform::installs::{self, Install};
 use flysk_store::platform::widgets::{self, Changes, Widget};
 use flysk_store::purchases::{self, Package, Purchase};
 use flysk_store::{Pool, ledger};
-use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET};
+use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN, settle_in};
 use flysk_vault::registry::Registration;
 use flysk_workers::{App, config::Config as WorkerConfig, registry};
 use reqwest::{Method, StatusCode};
@@ -33,7 +34,7 @@ use sqlx::mysql::MySqlPoolOptions;
 use sqlx::pool::PoolConnection;
 use sqlx::{Executor as _, MySql};
 
-use super::surroundings::{ORIGIN, TERMINAL, environment, settle_in};
+use super::surroundings::{TERMINAL, environment, variables};
 
 /// The simulator's card that pays.
 pub(crate) const GOOD_CARD: &str = "2200000000000004";
@@ -54,6 +55,7 @@ pub(crate) struct Shop {
     pub(crate) url: String,
     pub(crate) http: reqwest::Client,
     pub(crate) wallet: WalletId,
+    pub(crate) variables: BTreeMap<&'static str, String>,
 }
 
 impl Shop {
@@ -77,28 +79,21 @@ impl Shop {
         };
         let options = tbank::Options { bind: None, terminals: vec![terminal] };
         let bank = tbank::start(options, control()).await.unwrap();
-        settle_in(&amocrm.state);
+        settle_in(&amocrm.state).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        amocrm.state.route(ORIGIN, &url);
-        let env = change(environment(&amocrm.url, &bank.url, &url));
-        let redis_config = Redis::from_env(&env).unwrap();
-        let redis = connect_redis(redis_config.url.expose_secret()).await.unwrap();
-        let keys = Keys::new(redis_config.prefix);
+        amocrm.state.route(PUBLIC_ORIGIN, &url);
+        let variables = variables(&amocrm.url, &bank.url, &url);
+        let env = change(environment(&variables));
         let outbox = Outbox::new(pool.clone(), None, Arc::new(clock.clone()));
-        let limits = Limits::new(redis.clone(), keys.clone());
-        let ticks = Ticks::new(redis.clone(), keys);
-        let worker = WorkerConfig::from_env(&env).unwrap();
-        let app = App::new(worker, outbox.clone(), limits, ticks).unwrap();
-        let owner = "shop".to_owned();
-        let engine = Engine::new(outbox.clone(), registry(), Arc::new(app), owner, LeaseTerms::default());
+        let engine = engine(&env, &outbox).await;
         let config = ApiConfig::from_env(&env).unwrap();
-        let deps = Deps::new(config, outbox, redis).unwrap();
+        let deps = Deps::new(config, outbox, redis(&env).await.0).unwrap();
         let acceptor = poem::listener::TcpAcceptor::from_tokio(listener).unwrap();
         tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(routes::app(deps)));
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let wallet = WalletId::generate(&clock);
-        let mut shop = Self { pool, clock, bank, amocrm, engine, url, http, wallet };
+        let mut shop = Self { pool, clock, bank, amocrm, engine, url, http, wallet, variables };
         shop.settle().await;
         shop
     }
@@ -110,7 +105,7 @@ impl Shop {
             crm: Crm::Amocrm,
             client_uuid: CLIENT_ID.to_owned(),
             client_secret: CLIENT_SECRET.to_owned().into(),
-            redirect_uri: format!("{ORIGIN}/oauth/amocrm/callback"),
+            redirect_uri: format!("{PUBLIC_ORIGIN}/oauth/amocrm/callback"),
         };
         let mut conn = self.conn().await;
         let issued = self.engine.app().vault.register(&mut conn, &wanted).await.unwrap();
@@ -193,15 +188,24 @@ impl Shop {
         queued.into_iter().filter(|job| job.run_at <= now).collect()
     }
 
+    /// A worker of the same shop that was started with another value of a variable.
+    pub(crate) async fn engine_with(&self, name: &str, value: &str) -> Engine<App> {
+        engine(&environment(&self.variables).with(name, value), self.engine.outbox()).await
+    }
+
     /// Performs what is due until nothing is.
     pub(crate) async fn run_due_jobs(&self) {
+        self.run_due_jobs_on(&self.engine).await;
+    }
+
+    pub(crate) async fn run_due_jobs_on(&self, engine: &Engine<App>) {
         for _ in 0..200 {
             let due = self.due().await;
             if due.is_empty() {
                 return;
             }
             for job in due {
-                assert_ne!(self.engine.perform(job.id).await.unwrap(), Performed::GivenBack);
+                assert_ne!(engine.perform(job.id).await.unwrap(), Performed::GivenBack);
             }
         }
         panic!("jobs do not come to an end");
@@ -339,6 +343,19 @@ impl Shop {
     pub(crate) fn calls(&self, method: &str) -> usize {
         self.bank.control.calls_to("POST", &format!("/v2/{method}")).len()
     }
+}
+
+async fn redis(env: &Env) -> (redis::aio::ConnectionManager, Keys) {
+    let config = Redis::from_env(env).unwrap();
+    (connect_redis(config.url.expose_secret()).await.unwrap(), Keys::new(config.prefix))
+}
+
+async fn engine(env: &Env, outbox: &Outbox) -> Engine<App> {
+    let (redis, keys) = redis(env).await;
+    let (limits, ticks) = (Limits::new(redis.clone(), keys.clone()), Ticks::new(redis, keys));
+    let app = App::new(WorkerConfig::from_env(env).unwrap(), outbox.clone(), limits, ticks).unwrap();
+    let owner = format!("shop-{:08x}", rand::random::<u32>());
+    Engine::new(outbox.clone(), registry(), Arc::new(app), owner, LeaseTerms::default())
 }
 
 /// The same database at the isolation level our processes run at.

@@ -1,13 +1,12 @@
 //! The hosted page: who gets in, what it says, and what it does not let out.
 
 use chrono::TimeDelta;
-use flysk_suite::stand::ADMIN;
+use flysk_suite::stand::{ADMIN, USER};
 use reqwest::header::{CONTENT_SECURITY_POLICY, COOKIE, LOCATION, REFERRER_POLICY, SET_COOKIE};
 use reqwest::{Method, Response, StatusCode};
 use sqlx::MySqlPool;
 
 use super::house::{BONUS, COINS, Shop};
-use super::surroundings::USER;
 
 /// A browser that opened the link of a handshake.
 pub(crate) struct Visit {
