@@ -16,7 +16,7 @@ use flysk_clients::platform::{self, Caller, Platform, PlatformError};
 use flysk_domain::id::{AccountId, TranscriptionId};
 use flysk_domain::platform::host::AccountHost;
 use flysk_domain::trace::Trace;
-use flysk_jobs::runtime::limits::Rate;
+use flysk_jobs::runtime::limits::{Rate, Stood};
 use flysk_runtime::config::Flysense;
 use flysk_store::flysense::transcriptions::Transcription;
 
@@ -172,29 +172,16 @@ impl Recordings {
 
 /// The account's limit of amoCRM is shared with workers; a listener waits a moment for a turn.
 async fn wait_for_turn(deps: &Deps, account: AccountId, trace: &Trace) -> Result<(), Problem> {
-    let rate = Rate::new(
-        format!("amocrm.{account}"),
-        deps.config.amocrm.requests_per_second,
-        Duration::from_secs(1),
-    );
-    let (tenant, job) = (account.to_string(), trace.correlation_id.as_str());
-    let mut waited = Duration::ZERO;
-    loop {
-        match deps.limits.take(&rate, &tenant, job).await {
-            Ok(None) => return Ok(()),
-            Ok(Some(wait)) if waited + wait <= TURN => {
-                tokio::time::sleep(wait).await;
-                waited += wait;
-            }
-            Ok(Some(_)) => {
-                deps.limits.leave_line(&rate, &tenant, job).await;
-                let why = "amoCRM is being asked too much for this account, try again in a moment";
-                return Err(Problem::new(ProblemCode::TooManyRequests, why));
-            }
-            Err(error) => {
-                tracing::warn!(error = %error, "limits are unreachable");
-                return Err(Problem::new(ProblemCode::Unavailable, "try again in a moment"));
-            }
+    let rate = Rate::per_second(format!("amocrm.{account}"), deps.config.amocrm.requests_per_second);
+    match deps.limits.stand(&rate, &account.to_string(), &trace.correlation_id, TURN).await {
+        Ok(Stood::Served(_)) => Ok(()),
+        Ok(Stood::TooLong(_)) => {
+            let why = "amoCRM is being asked too much for this account, try again in a moment";
+            Err(Problem::new(ProblemCode::TooManyRequests, why))
+        }
+        Err(error) => {
+            tracing::warn!(error = %error, "limits are unreachable");
+            Err(Problem::new(ProblemCode::Unavailable, "try again in a moment"))
         }
     }
 }

@@ -1,11 +1,11 @@
 -- Takes a place in a sliding window shared by all workers, fairly between tenants.
 -- KEYS: window, tenants that wait, jobs of this tenant that wait
--- ARGV: window in ms, places in it, tenant, job
+-- ARGV: window in ms, places in it, tenant, job, for how many ms after its turn a job that does not come keeps its place
 -- Returns 0 if taken, else how many ms to wait.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local window, places, tenant, job = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local patience = 2 * window + 60000
+local patience = tonumber(ARGV[5])
 
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)
 -- Who was told to come back and did not come for a long time has gone.

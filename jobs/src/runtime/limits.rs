@@ -1,8 +1,9 @@
-//! Limits that all workers keep together, in Redis, fair between accounts.
+//! Limits that all processes keep together, in Redis, fair between accounts.
 
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use flysk_domain::id::AccountId;
 use redis::aio::ConnectionManager;
 use redis::{RedisError, Script};
 
@@ -10,6 +11,7 @@ use super::verdict::JobError;
 use crate::wake::Keys;
 
 static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../lua/take.lua")));
+static LEAVE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../lua/leave.lua")));
 static ENTER: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../lua/enter.lua")));
 static RENEW: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../lua/renew.lua")));
 
@@ -54,6 +56,15 @@ pub struct Room {
     pub closes_after: Option<Duration>,
 }
 
+/// How standing in a line ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stood {
+    /// With a place, after so long.
+    Served(Duration),
+    /// The line is longer than the patience: so long it would still take.
+    TooLong(Duration),
+}
+
 /// Asks Redis for places; clones share the connection.
 #[derive(Clone)]
 pub struct Limits {
@@ -76,28 +87,92 @@ impl Limits {
     /// Takes a place for `job` of `tenant`, or tells how long to wait for one. A job that asks again
     /// keeps its place in the line.
     pub async fn take(&self, rate: &Rate, tenant: &str, job: &str) -> Result<Option<Duration>, RedisError> {
+        /// A job that was told to come back may find its queue full, or its worker gone.
+        const COMES_BACK_WITHIN: Duration = Duration::from_mins(1);
+        self.ask(rate, tenant, job, 2 * rate.window + COMES_BACK_WITHIN).await
+    }
+
+    /// Stands in line for `who` of `tenant`, for as long as `patience` lasts. Whoever goes away meanwhile, because
+    /// this is dropped, leaves the line and stands before nobody.
+    pub async fn stand(
+        &self,
+        rate: &Rate,
+        tenant: &str,
+        who: &str,
+        patience: Duration,
+    ) -> Result<Stood, RedisError> {
+        let mut standing = Standing { limits: self, rate, tenant, who, left: false };
+        let mut waited = Duration::ZERO;
+        loop {
+            // A process that dies cannot leave: its place is given up once nobody could stand there any more.
+            let Some(wait) = self.ask(rate, tenant, who, patience).await? else {
+                standing.left = true;
+                return Ok(Stood::Served(waited));
+            };
+            if waited + wait > patience {
+                standing.left = true;
+                self.leave_line(rate, tenant, who).await;
+                return Ok(Stood::TooLong(wait));
+            }
+            tokio::time::sleep(wait).await;
+            waited += wait;
+        }
+    }
+
+    async fn ask(
+        &self,
+        rate: &Rate,
+        tenant: &str,
+        job: &str,
+        patience: Duration,
+    ) -> Result<Option<Duration>, RedisError> {
         let base = self.keys.key(&format!("limit:{}", rate.name));
         let wait: u64 = TAKE
             .key(&base)
             .key(format!("{base}:tenants"))
             .key(format!("{base}:waiting:{tenant}"))
-            .arg(u64::try_from(rate.window.as_millis()).unwrap_or(u64::MAX))
+            .arg(millis(rate.window))
             .arg(rate.places)
             .arg(tenant)
             .arg(job)
+            .arg(millis(patience))
             .invoke_async(&mut self.redis.clone())
             .await?;
         Ok((wait > 0).then(|| Duration::from_millis(wait)))
     }
 
     /// Gives up the wait for a place: who does not come back must not stand before others.
-    pub async fn leave_line(&self, rate: &Rate, tenant: &str, job: &str) {
-        let key = format!("{}:waiting:{tenant}", self.keys.key(&format!("limit:{}", rate.name)));
-        let left: Result<(), _> =
-            redis::cmd("ZREM").arg(key).arg(job).query_async(&mut self.redis.clone()).await;
+    async fn leave_line(&self, rate: &Rate, tenant: &str, who: &str) {
+        let base = self.keys.key(&format!("limit:{}", rate.name));
+        let left: Result<(), _> = LEAVE
+            .key(format!("{base}:tenants"))
+            .key(format!("{base}:waiting:{tenant}"))
+            .arg(tenant)
+            .arg(who)
+            .invoke_async(&mut self.redis.clone())
+            .await;
         if let Err(error) = left {
             tracing::debug!(error = %error, limit = %rate.name, "a place in the line could not be given up");
         }
+    }
+
+    /// Remembers that amoCRM shuts us out of an account, so that nobody calls it for `time`: hammering prolongs it.
+    pub async fn shut(&self, account: AccountId, time: Duration) {
+        let set = redis::cmd("SET").arg(self.shut_key(account)).arg(1).arg("PX").arg(millis(time)).to_owned();
+        if let Err(error) = set.query_async::<()>(&mut self.redis.clone()).await {
+            tracing::warn!(error = %error, "a block could not be remembered");
+        }
+    }
+
+    /// For how long an account that shut us out is still left alone.
+    pub async fn shut_for(&self, account: AccountId) -> Result<Option<Duration>, RedisError> {
+        let left: i64 =
+            redis::cmd("PTTL").arg(self.shut_key(account)).query_async(&mut self.redis.clone()).await?;
+        Ok(u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_millis))
+    }
+
+    fn shut_key(&self, account: AccountId) -> String {
+        self.keys.key(&format!("amocrm.shut:{account}"))
     }
 
     /// [`Limits::take`] in a handler's words: `?` snoozes the job until its turn. Without Redis nobody
@@ -118,8 +193,8 @@ impl Limits {
             .key(self.keys.key(&format!("room:{}", room.name)))
             .arg(room.places)
             .arg(holder)
-            .arg(u64::try_from(room.kept_for.as_millis()).unwrap_or(u64::MAX))
-            .arg(room.closes_after.map_or(0, |after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)))
+            .arg(millis(room.kept_for))
+            .arg(room.closes_after.map_or(0, millis))
             .invoke_async(&mut self.redis.clone())
             .await?;
         Ok(entered == 1)
@@ -157,6 +232,31 @@ impl Limits {
             tracing::debug!(error = %error, room = %room.name, "a place could not be given back");
         }
     }
+}
+
+/// Somebody in a line; leaves it when it is dropped before its turn.
+struct Standing<'a> {
+    limits: &'a Limits,
+    rate: &'a Rate,
+    tenant: &'a str,
+    who: &'a str,
+    left: bool,
+}
+
+impl Drop for Standing<'_> {
+    fn drop(&mut self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.left {
+            return;
+        }
+        let (limits, rate) = (self.limits.clone(), self.rate.clone());
+        let (tenant, who) = (self.tenant.to_owned(), self.who.to_owned());
+        runtime.spawn(async move { limits.leave_line(&rate, &tenant, &who).await });
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn unreachable(error: &RedisError) -> JobError {

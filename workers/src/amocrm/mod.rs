@@ -1,5 +1,6 @@
 //! FlySense's hooks in amoCRM accounts.
 
+pub(crate) mod block;
 mod check_hooks;
 mod check_hooks_due;
 mod subscribe_hooks;

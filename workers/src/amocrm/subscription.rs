@@ -13,7 +13,6 @@ use url::Url;
 use super::turns::Turns;
 use crate::App;
 use crate::flysense::FlySense;
-use crate::outcome::HasOutcome;
 
 /// How a subscription was found, and left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,15 +68,14 @@ impl<'a> Desk<'a> {
                 tracing::warn!(account.id = %account, error = %error, "amoCRM refuses our hook");
                 return Ok(Subscription::Refused);
             }
-            Err(Failed::Amo(error)) => return Err(error.into_job_error()),
-            Err(Failed::Job(error)) => return Err(error),
+            Err(error) => return Err(self.job_error(error).await),
         };
         if settled == Subscription::Repaired {
             tracing::warn!(account.id = %account, "the hook was missing or switched off, and is repaired");
         }
         // The new address first, the old ones after: for a moment a note is told twice, never not at all.
         if !known_key_is_current {
-            self.leave_former().await.map_err(Failed::into_job_error)?;
+            self.tidy_up().await?;
         }
         Ok(settled)
     }
@@ -85,8 +83,24 @@ impl<'a> Desk<'a> {
     /// Takes every address of ours out.
     pub(super) async fn leave(&mut self) -> Result<(), JobError> {
         let present = self.present.clone();
-        self.unsubscribe(&present).await.map_err(Failed::into_job_error)?;
-        self.leave_former().await.map_err(Failed::into_job_error)
+        match self.unsubscribe(&present).await {
+            Ok(()) => self.tidy_up().await,
+            Err(error) => Err(self.job_error(error).await),
+        }
+    }
+
+    async fn tidy_up(&mut self) -> Result<(), JobError> {
+        match self.leave_former().await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.job_error(error).await),
+        }
+    }
+
+    async fn job_error(&self, failed: Failed) -> JobError {
+        match failed {
+            Failed::Amo(error) => self.turns.job_error(error).await,
+            Failed::Job(error) => error,
+        }
     }
 
     async fn repair(&mut self) -> Result<Subscription, Failed> {
@@ -158,15 +172,6 @@ fn is_refusal(error: &AmoError) -> bool {
 enum Failed {
     Amo(AmoError),
     Job(JobError),
-}
-
-impl Failed {
-    fn into_job_error(self) -> JobError {
-        match self {
-            Self::Amo(error) => error.into_job_error(),
-            Self::Job(error) => error,
-        }
-    }
 }
 
 impl From<AmoError> for Failed {

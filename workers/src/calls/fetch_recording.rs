@@ -19,6 +19,7 @@ use super::files::{self, disk};
 use super::part::Part;
 use super::stage::{self, Stage};
 use crate::App;
+use crate::amocrm::block;
 use crate::flysense::{FlySense, Refusal};
 use crate::outcome::{HasOutcome, job_error};
 
@@ -38,12 +39,13 @@ impl Handle<App> for FetchRecording {
         };
         let host = flysense.host(&access)?;
         let tenant = self.account_id.to_string();
+        block::is_open(app, self.account_id).await?;
         app.limits.pass(&flysense.amocrm_rate(self.account_id), &tenant, &run.job_id().to_string()).await?;
         let entity = EntityType::from_name(&stage.call.entity_type)
             .ok_or_else(|| JobError::give_up(format!("`{}` carries no notes", stage.call.entity_type)))?;
         let note = match flysense.amocrm.note(&host, &access.access_token, entity, stage.call.note_id).await {
             Ok(note) => note,
-            Err(error) => return note_refused(&stage, run, error).await,
+            Err(error) => return note_refused(&stage, run, app, error).await,
         };
         let Some(link) = recording_link(&note) else { return wait_for_link(&stage, run, &note).await };
         match download(app, flysense, &stage.call, &link).await {
@@ -95,7 +97,7 @@ fn recording_link(note: &Note) -> Option<String> {
 }
 
 /// The note says no.
-async fn note_refused(stage: &Stage, run: &Run, error: AmoError) -> JobResult {
+async fn note_refused(stage: &Stage, run: &Run, app: &App, error: AmoError) -> JobResult {
     match error.kind() {
         Some(RejectionKind::NotFound) => stage.fail(run, FailureCode::LinkMissing).await,
         // The token was good a moment ago: the next attempt asks the platform for another.
@@ -105,7 +107,7 @@ async fn note_refused(stage: &Stage, run: &Run, error: AmoError) -> JobResult {
         Some(RejectionKind::Unauthorized | RejectionKind::LoginPage | RejectionKind::NoRights) => {
             stage.fail(run, FailureCode::AccountDisconnected).await
         }
-        _ => Err(error.into_job_error()),
+        _ => Err(block::job_error(app, stage.call.account_id, error).await),
     }
 }
 

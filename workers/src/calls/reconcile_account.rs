@@ -20,7 +20,6 @@ use secrecy::SecretString;
 use crate::App;
 use crate::amocrm::turns::Turns;
 use crate::flysense::{FlySense, Refusal};
-use crate::outcome::HasOutcome;
 
 /// A log of so many calls in one window is no log: 100 to a page.
 const MOST_PAGES: u32 = 500;
@@ -50,7 +49,7 @@ impl Handle<App> for ReconcileAccount {
         let from = window_start(account.auto_since, account.reconciled_until, until);
         let (events, has_next) = match log.page(from, until, self.page).await {
             Ok(page) => page,
-            Err(Failed::Amo(error)) => return refused(error),
+            Err(Failed::Amo(error)) => return refused(&log.turns, error).await,
             Err(Failed::Job(error)) => return Err(error),
         };
         let lost = lost(run, &account, &events).await?;
@@ -62,7 +61,7 @@ impl Handle<App> for ReconcileAccount {
             }
             match log.calls(entity, &ids).await {
                 Ok(notes) => request_all(app, run, &account, entity, &notes).await?,
-                Err(Failed::Amo(error)) => return refused(error),
+                Err(Failed::Amo(error)) => return refused(&log.turns, error).await,
                 Err(Failed::Job(error)) => return Err(error),
             }
         }
@@ -137,13 +136,13 @@ impl Log<'_> {
 }
 
 /// What amoCRM will still say the next time waits for the next tick; everything else is tried again.
-fn refused(error: AmoError) -> JobResult {
+async fn refused(turns: &Turns<'_>, error: AmoError) -> JobResult {
     use RejectionKind::{AddressNotAllowed, Invalid, NoRights, NotFound, Unpaid};
     match error.kind() {
         Some(AddressNotAllowed | Invalid | NoRights | NotFound | Unpaid) => {
             Ok(Verdict::skip(format!("amoCRM does not show its log: {error}")))
         }
-        _ => Err(error.into_job_error()),
+        _ => Err(turns.job_error(error).await),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use flysk_jobs::runtime::limits::{Limits, Rate, Room};
+use flysk_jobs::runtime::limits::{Limits, Rate, Room, Stood};
 use flysk_jobs::{Keys, connect_redis};
 use flysk_runtime::config::{Env, Redis};
 use flysk_simulators::Control;
@@ -84,6 +84,29 @@ async fn each_account_has_a_turn_before_anybodys_second() -> anyhow::Result<()> 
     }
     assert!(waits["quiet.0"] < Duration::from_millis(1_200), "{waits:?}");
     assert!(waits["busy.40"] > Duration::from_secs(2), "{waits:?}");
+    Ok(())
+}
+
+/// Requests whose callers gave up waiting do not stand before those who came after them.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_goes_away_leaves_the_line() -> anyhow::Result<()> {
+    let limits = worker(&prefix()).await?;
+    let rate = Rate::new("abandoned", 2, Duration::from_millis(500));
+    for job in ["a", "b"] {
+        anyhow::ensure!(limits.take(&rate, "account", job).await?.is_none());
+    }
+    let mut waiting = tokio::task::JoinSet::new();
+    for number in 0..20 {
+        let (limits, rate) = (limits.clone(), rate.clone());
+        waiting.spawn(async move {
+            limits.stand(&rate, "account", &format!("gone.{number}"), Duration::from_mins(1)).await
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    waiting.shutdown().await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let stood = limits.stand(&rate, "account", "patient", Duration::from_secs(1)).await?;
+    anyhow::ensure!(matches!(stood, Stood::Served(waited) if waited <= rate.window), "{stood:?}");
     Ok(())
 }
 
