@@ -77,7 +77,8 @@ impl Deps {
         })?;
         let keyring = Arc::new(config.keys.keyring.clone());
         let suffixes = config.amocrm.host_suffixes.clone();
-        let vault = Vault::new(outbox.clone(), Arc::clone(&keyring), amocrm.clone(), suffixes);
+        let vault = Vault::new(outbox.clone(), Arc::clone(&keyring), amocrm.clone(), suffixes)
+            .paced(limits.clone(), config.amocrm.token_requests_per_second);
         let recordings = config.flysense.as_ref().map(|flysense| Recordings::new(flysense, &config));
         let recordings = recordings.transpose()?.map(Arc::new);
         Ok(Self {

@@ -63,7 +63,8 @@ impl App {
         let acquiring = config.tbank.as_ref().map(|tbank| Acquiring::new(tbank, public_url)).transpose()?;
         let keyring = Arc::new(config.keys.keyring.clone());
         let suffixes = config.amocrm.host_suffixes.clone();
-        let vault = Vault::new(outbox.clone(), Arc::clone(&keyring), amocrm.clone(), suffixes);
+        let vault = Vault::new(outbox.clone(), Arc::clone(&keyring), amocrm.clone(), suffixes)
+            .paced(limits.clone(), config.amocrm.token_requests_per_second);
         Ok(Self { outbox, limits, ticks, keyring, amocrm, vault, outbound, acquiring, flysense, config })
     }
 

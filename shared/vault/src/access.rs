@@ -13,15 +13,24 @@ use crate::{Vault, VaultError};
 
 /// How long one who needs a token waits for somebody else's renewal.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long one waits for a place among all token requests.
+const PATIENCE_IN_LINE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Who is given a token, and for what: kept for ever.
 #[derive(Debug, Clone)]
 pub struct Reader {
-    /// `backend:<widget code>`, `gateway:<widget code>`.
+    /// `backend:<widget code>`, `gateway:<widget code>`, or ourselves: `flysk`.
     pub who: String,
-    /// `user 501`, `background`, `GET /api/v4/leads`.
+    /// `user 501`, `background`, `GET /api/v4/leads`, `oauth.confirm_disconnect`.
     pub purpose: String,
+}
+
+impl Reader {
+    /// Ourselves, for a job of this kind.
+    pub fn flysk(kind: &str) -> Self {
+        Self { who: "flysk".to_owned(), purpose: kind.to_owned() }
+    }
 }
 
 impl Vault {
@@ -56,24 +65,26 @@ impl Vault {
     }
 
     async fn disclose(&self, install: InstallId, reader: &Reader, trace: &Trace) -> Result<(), VaultError> {
-        let read = TokenRead {
+        self.disclosures.write(self.outbox.pool(), self.read_by(install, reader, trace)).await
+    }
+
+    pub(crate) fn read_by(&self, install: InstallId, reader: &Reader, trace: &Trace) -> TokenRead {
+        TokenRead {
             install_id: install,
             reader: reader.who.clone(),
             purpose: reader.purpose.clone(),
             correlation_id: trace.correlation_id.clone(),
             read_at: self.clock().now(),
-        };
-        self.disclosures.write(self.outbox.pool(), read).await
+        }
     }
 
-    /// A token that meets `need`, for our own use.
-    pub async fn hold(&self, install: InstallId, need: Need, trace: &Trace) -> Result<Held, VaultError> {
+    async fn hold(&self, install: InstallId, need: Need, trace: &Trace) -> Result<Held, VaultError> {
         let mut waited = Duration::ZERO;
         loop {
             if let Some(held) = self.present(install, need).await? {
                 return Ok(held);
             }
-            match self.renew(install, need, trace).await {
+            match self.renew_within(install, need, trace, PATIENCE_IN_LINE).await {
                 Ok(renewal) => return Ok(renewal.into_held()),
                 Err(VaultError::Busy { .. }) if waited < PATIENCE => {
                     tokio::time::sleep(LOOK_AGAIN).await;

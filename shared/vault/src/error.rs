@@ -39,6 +39,9 @@ pub enum VaultError {
         /// When it may be worth another try.
         after: Option<Duration>,
     },
+    /// amoCRM knows no account at the host a code came from.
+    #[error("there is no account at this host: {0}")]
+    UnknownHost(String),
     /// Our client id, secret or redirect URI is not accepted.
     #[error("our own configuration is not accepted: {0}")]
     OurConfiguration(String),
@@ -67,7 +70,7 @@ impl VaultError {
             }
             Self::Busy { .. } => Outcome::Wait { after: Some(Duration::from_secs(2)) },
             Self::NotNow { after, .. } => Outcome::Wait { after: *after },
-            Self::InDoubt(_) | Self::Store(_) | Self::CutOff => Outcome::RETRY,
+            Self::InDoubt(_) | Self::UnknownHost(_) | Self::Store(_) | Self::CutOff => Outcome::RETRY,
         }
     }
 }

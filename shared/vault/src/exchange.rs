@@ -1,7 +1,9 @@
 //! Exchanging an authorization code for the first pair.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
-use flysk_clients::amocrm::{AccessClaims, TokenPair};
+use flysk_clients::amocrm::{AccessClaims, TokenError, TokenPair};
 use flysk_domain::id::OauthCodeId;
 use flysk_domain::platform::token::{Refusal, TokenFailure};
 use flysk_store::platform::oauth_codes::{self, Code};
@@ -11,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use tracing::Instrument;
 
 use crate::{Vault, VaultError, patience, places};
+
+/// When to try a code again while we are shut out: it lives too short for more.
+const BLOCKED: Duration = Duration::from_mins(5);
 
 /// A pair as the row of its code keeps it.
 #[derive(Serialize, Deserialize)]
@@ -38,11 +43,12 @@ impl Vault {
         let host = self.host(&code.host)?;
         let credentials = self.credentials(widget)?;
         let secret = self.keyring.open(&code.code_sealed, &places::code(code.id))?;
+        self.token_place(host.as_str(), Duration::ZERO).await?;
         let now = self.clock().now();
         oauth_codes::note_intent(&mut *self.outbox.pool().acquire().await?, code.id, now).await?;
         let pair = match self.amocrm.exchange_code(&host, &credentials, &secret).await {
             Ok(pair) => pair,
-            Err(error) => return Err(meaning(error.failure(), code, error.to_string())),
+            Err(error) => return Err(meaning(&error, code)),
         };
         let (sealed, at) = (self.seal_kept(code.id, &pair)?, self.clock().now());
         patience::until_written(|| async {
@@ -72,7 +78,7 @@ impl Vault {
             claims: AccessClaims::read(&kept.access),
             access_token: kept.access.into(),
             refresh_token: kept.refresh.into(),
-            expires_in: std::time::Duration::from_secs(kept.lives_s).saturating_sub(age),
+            expires_in: Duration::from_secs(kept.lives_s).saturating_sub(age),
         })
     }
 }
@@ -83,8 +89,9 @@ fn unreadable(error: &serde_json::Error) -> VaultError {
     flysk_store::StoreError::Corrupt { what: "pair of a code", reason }.into()
 }
 
-fn meaning(failure: TokenFailure, code: &Code, reason: String) -> VaultError {
-    match failure.if_not_renamed() {
+fn meaning(error: &TokenError, code: &Code) -> VaultError {
+    let reason = error.to_string();
+    match error.failure().if_not_renamed() {
         TokenFailure::Refused(Refusal::CodeUsed) if code.intent_at.is_some() => {
             tracing::warn!(code.id = %code.id, "the code was used by a request of ours whose answer was lost");
             VaultError::Refused(Refusal::CodeUsed)
@@ -95,8 +102,11 @@ fn meaning(failure: TokenFailure, code: &Code, reason: String) -> VaultError {
             tracing::error!(alert = "oauth_configuration", code.id = %code.id, reason, "amoCRM does not accept our own credentials");
             VaultError::OurConfiguration(reason)
         }
-        TokenFailure::BackOff | TokenFailure::Unpaid | TokenFailure::MaybeRenamed { .. } => {
-            VaultError::NotNow { reason, after: None }
+        TokenFailure::Blocked => {
+            tracing::error!(alert = "amocrm_block", code.id = %code.id, host = %code.host, reason, "amoCRM shuts our address out of its token endpoint");
+            VaultError::NotNow { reason, after: Some(BLOCKED) }
         }
+        TokenFailure::NoAccount | TokenFailure::MaybeRenamed { .. } => VaultError::UnknownHost(reason),
+        TokenFailure::BackOff | TokenFailure::Unpaid => VaultError::NotNow { reason, after: error.after() },
     }
 }

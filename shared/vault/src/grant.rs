@@ -8,10 +8,10 @@ use flysk_domain::platform::lifecycle::Fact;
 use flysk_jobs::Unit;
 use flysk_store::platform::tokens::{self, NewPair};
 use flysk_store::platform::widgets::Widget;
-use flysk_store::platform::{accounts, installs};
+use flysk_store::platform::{accounts, installs, token_reads};
 use secrecy::SecretString;
 
-use crate::{Vault, VaultError, flycoins, lifecycle, places};
+use crate::{Reader, Vault, VaultError, flycoins, lifecycle, places};
 
 /// What amoCRM gave for a code, and whose it is.
 #[derive(Debug)]
@@ -26,13 +26,15 @@ pub struct Granted<'a> {
     pub pair: &'a TokenPair,
     /// When it came.
     pub at: DateTime<Utc>,
+    /// Who read the account with its access token.
+    pub reader: &'a Reader,
 }
 
 impl Vault {
     /// Writes a grant. The newest grant of an install wins: several administrators may grant one after
     /// the other, and each brings a pair of its own.
     pub async fn store_grant(&self, unit: &mut Unit, granted: &Granted<'_>) -> Result<InstallId, VaultError> {
-        let Granted { widget, account, host, pair, at } = granted;
+        let Granted { widget, account, host, pair, at, reader } = granted;
         let learnt = accounts::Learnt {
             crm: widget.crm,
             id: account.id,
@@ -54,7 +56,11 @@ impl Vault {
             granted_by: account.current_user_id.or(pair.claims.user_id),
         };
         tokens::put_granted(unit, install.id, &row).await?;
-        lifecycle::learn_locked(unit, self.clock(), &install, Fact::Granted, *at).await?;
+        let read = self.read_by(install.id, reader, unit.trace());
+        token_reads::insert(unit, &[read]).await?;
+        // Taken under the lock, as a loss is: a refusal that was written while this grant waited is the older fact.
+        let now = self.clock().now();
+        lifecycle::learn_locked(unit, self.clock(), &install, Fact::Granted, now).await?;
         Ok(install.id)
     }
 

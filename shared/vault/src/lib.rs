@@ -13,12 +13,14 @@ mod exchange;
 pub mod flycoins;
 mod grant;
 pub mod lifecycle;
+mod pace;
 mod patience;
 pub mod places;
 pub mod registry;
 mod renewal;
 mod reseal;
 mod settle;
+mod whereabouts;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,12 +29,14 @@ use flysk_clients::amocrm::{AmoCrm, Credentials};
 use flysk_domain::Clock;
 use flysk_domain::platform::host::AccountHost;
 use flysk_jobs::Outbox;
+use flysk_jobs::runtime::limits::Limits;
 use flysk_runtime::Keyring;
 use flysk_store::platform::widgets::Widget;
 use secrecy::SecretString;
 use tokio_util::task::TaskTracker;
 
 use disclosures::Disclosures;
+use pace::Pace;
 
 pub use access::Reader;
 pub use error::VaultError;
@@ -49,6 +53,7 @@ pub struct Vault {
     suffixes: Arc<[String]>,
     renewals: TaskTracker,
     disclosures: Arc<Disclosures>,
+    pace: Option<Arc<Pace>>,
 }
 
 impl fmt::Debug for Vault {
@@ -67,7 +72,14 @@ impl Vault {
             suffixes: suffixes.into(),
             renewals: TaskTracker::new(),
             disclosures: Arc::default(),
+            pace: None,
         }
+    }
+
+    /// The same, asking amoCRM for tokens `per_second` times a second at most, together with everybody who shares `limits`.
+    #[must_use]
+    pub fn paced(self, limits: Limits, per_second: u32) -> Self {
+        Self { pace: Some(Arc::new(Pace::new(limits, per_second))), ..self }
     }
 
     /// Encryption at rest.

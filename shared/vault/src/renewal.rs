@@ -5,7 +5,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use flysk_clients::amocrm::{Credentials, TokenError, TokenPair};
 use flysk_domain::id::InstallId;
-use flysk_domain::platform::host::AccountHost;
 use flysk_domain::platform::token::TokenFailure;
 use flysk_domain::trace::Trace;
 use flysk_store::StoreError;
@@ -16,11 +15,14 @@ use flysk_store::platform::widgets;
 use secrecy::SecretString;
 use tracing::Instrument;
 
+use crate::whereabouts::Present;
 use crate::{Vault, VaultError, places};
 
-/// How long a renewal may hold the pair: two token requests and a look-up of the domain, 15 s each, and
-/// some room. Whoever finds a lease that ran out takes the pair for one in doubt.
-const LEASE: Duration = Duration::from_mins(1);
+/// How long a renewal may hold the pair: two token requests and a look-up of the domain, 15 s each, a wait for the
+/// requests' turns, and some room. Whoever finds a lease that ran out takes the pair for one in doubt.
+const LEASE: Duration = Duration::from_secs(90);
+/// How long a renewal that turned out to need a second request waits for its turn.
+const PATIENCE_FOR_SECOND: Duration = Duration::from_secs(10);
 
 /// Which pair is good enough not to be renewed.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +50,8 @@ impl Need {
 pub struct Held {
     /// For amoCRM's API.
     pub access_token: SecretString,
+    /// When amoCRM gave it.
+    pub given_at: DateTime<Utc>,
     /// When it dies.
     pub expires_at: DateTime<Utc>,
     /// Which of the install's pairs it belongs to.
@@ -91,10 +95,23 @@ impl Vault {
     /// Renews the pair of an install unless it meets `need`; of any number of callers one asks amoCRM, the
     /// others get [`VaultError::Busy`] until it is done.
     ///
-    /// What was begun is ended even if the caller goes away: a pair that amoCRM gave must be written.
+    /// What was begun is ended even if the caller goes away: a pair that amoCRM gave must be written. After a failure
+    /// nobody asks again for a while, and when too many token requests are made, nobody waits here for a turn:
+    /// [`VaultError::NotNow`] says when to come back.
     pub async fn renew(&self, install: InstallId, need: Need, trace: &Trace) -> Result<Renewal, VaultError> {
+        self.renew_within(install, need, trace, Duration::ZERO).await
+    }
+
+    /// [`Vault::renew`], waiting so long for a turn among all token requests.
+    pub(crate) async fn renew_within(
+        &self,
+        install: InstallId,
+        need: Need,
+        trace: &Trace,
+        patience: Duration,
+    ) -> Result<Renewal, VaultError> {
         let (vault, trace) = (self.clone(), trace.clone());
-        let task = async move { vault.renew_here(install, need, trace).await }.in_current_span();
+        let task = async move { vault.renew_here(install, need, trace, patience).await }.in_current_span();
         let renewal = self.renewals.spawn(task).await.map_err(|_| VaultError::CutOff)?;
         let outcome = match &renewal {
             Ok(Renewal::NotNeeded(_)) => "not_needed",
@@ -109,14 +126,20 @@ impl Vault {
         renewal
     }
 
-    async fn renew_here(&self, install: InstallId, need: Need, trace: Trace) -> Result<Renewal, VaultError> {
+    async fn renew_here(
+        &self,
+        install: InstallId,
+        need: Need,
+        trace: Trace,
+        patience: Duration,
+    ) -> Result<Renewal, VaultError> {
         let leased = match self.begin(install, need, trace).await? {
             Begun::Met(held) => return Ok(Renewal::NotNeeded(held)),
             Begun::Leased(leased) => leased,
         };
-        match self.ask(&leased).await {
+        match self.ask(&leased, patience).await {
             Ok(pair) => self.settle_renewed(&leased, pair).await.map(Renewal::Renewed),
-            Err(failure) => Err(self.settle_failed(&leased, failure).await?),
+            Err(failure) => self.settle_failed(&leased, failure).await.map(Renewal::NotNeeded),
         }
     }
 
@@ -139,6 +162,12 @@ impl Vault {
         {
             return Err(VaultError::Busy { until });
         }
+        if let Some(after) =
+            pair.retry_at.and_then(|at| (at - now).to_std().ok()).filter(|after| !after.is_zero())
+        {
+            let reason = "renewing the pair failed a short while ago".to_owned();
+            return Err(VaultError::NotNow { reason, after: Some(after) });
+        }
         let missing = |what| VaultError::Store(StoreError::Stale { what });
         let account = accounts::find(&mut unit, install.crm, install.account_id).await?;
         let account = account.ok_or_else(|| missing("account"))?;
@@ -156,9 +185,11 @@ impl Vault {
     }
 
     /// Asks amoCRM; if the account may have been renamed, finds out and asks once more.
-    async fn ask(&self, leased: &Leased) -> Result<TokenPair, Failed> {
+    async fn ask(&self, leased: &Leased, patience: Duration) -> Result<TokenPair, Failed> {
         let host = self.host(&leased.account.host).map_err(Failed::Ours)?;
         let refresh_token = self.open_refresh(&leased.pair).map_err(Failed::Ours)?;
+        let tenant = leased.install.id.to_string();
+        self.token_place(&tenant, patience).await.map_err(Failed::Ours)?;
         let error = match self.amocrm.refresh(&host, &leased.credentials, &refresh_token).await {
             Ok(pair) => return Ok(pair),
             Err(error) => error,
@@ -166,85 +197,51 @@ impl Vault {
         let TokenFailure::MaybeRenamed { .. } = error.failure() else {
             return Err(Failed::from(error));
         };
-        match self.present_host(leased, &refresh_token).await {
-            Present::Moved(moved) if moved != host => {
-                self.note_moved(leased, &moved).await.map_err(Failed::Ours)?;
+        match self.present_host(&leased.account, &refresh_token).await {
+            Present::At(moved) if moved != host => {
+                self.note_moved(leased.install.crm, &leased.account, &moved).await.map_err(Failed::Ours)?;
+                self.token_place(&tenant, PATIENCE_FOR_SECOND).await.map_err(Failed::Ours)?;
                 self.amocrm
                     .refresh(&moved, &leased.credentials, &refresh_token)
                     .await
                     .map_err(|error| Failed::renamed(&error))
             }
-            Present::Moved(_) | Present::Unknown => Err(Failed::renamed(&error)),
-            Present::Unreachable(reason) => Err(Failed::Amo { failure: TokenFailure::BackOff, reason }),
-        }
-    }
-
-    /// Where amoCRM says the account lives now. Source: amoCRM docs, oauth/account-subdomain-info.
-    async fn present_host(&self, leased: &Leased, refresh_token: &SecretString) -> Present {
-        // Tokens issued before 21 August 2024 do not name the host that could be asked.
-        let Some(api_domain) = leased.account.api_domain.as_deref().and_then(|text| self.host(text).ok())
-        else {
-            return Present::Unknown;
-        };
-        match self.amocrm.current_subdomain(&api_domain, refresh_token).await {
-            Ok(domain) if domain.id == leased.install.account_id => {
-                self.host(&domain.domain).map_or(Present::Unknown, Present::Moved)
+            Present::At(_) | Present::Unknown => Err(Failed::renamed(&error)),
+            Present::Unreachable(reason) => {
+                Err(Failed::Amo { failure: TokenFailure::BackOff, after: None, reason })
             }
-            Ok(_) => Present::Unknown,
-            Err(error) if error.needs_fresh_token() || error.kind().is_some_and(is_final) => Present::Unknown,
-            Err(error) => Present::Unreachable(error.to_string()),
         }
-    }
-
-    async fn note_moved(&self, leased: &Leased, host: &AccountHost) -> Result<(), VaultError> {
-        tracing::info!(account.id = %leased.account.id, host = %host, "the account was renamed");
-        let now = self.clock().now();
-        let mut conn = self.outbox.pool().acquire().await?;
-        accounts::rename(&mut conn, leased.install.crm, leased.account.id, host.as_str(), now).await?;
-        Ok(())
     }
 
     pub(crate) fn open_access(&self, pair: &Pair) -> Result<Held, VaultError> {
         let place = places::access_token(pair.install_id);
         let access_token = self.keyring.open(&pair.access_sealed, &place)?;
-        Ok(Held { access_token, expires_at: pair.expires_at, pair: pair.pair })
+        Ok(Held { access_token, given_at: pair.refreshed_at, expires_at: pair.expires_at, pair: pair.pair })
     }
 
-    fn open_refresh(&self, pair: &Pair) -> Result<SecretString, VaultError> {
+    pub(crate) fn open_refresh(&self, pair: &Pair) -> Result<SecretString, VaultError> {
         Ok(self.keyring.open(&pair.refresh_sealed, &places::refresh_token(pair.install_id))?)
     }
-}
-
-/// A "no" about the account rather than about the moment.
-fn is_final(kind: flysk_clients::amocrm::RejectionKind) -> bool {
-    use flysk_clients::amocrm::RejectionKind;
-    matches!(kind, RejectionKind::NotFound | RejectionKind::UnknownAccount | RejectionKind::NoRights)
-}
-
-enum Present {
-    Moved(AccountHost),
-    /// amoCRM does not know, or cannot be asked: what was answered first stands.
-    Unknown,
-    Unreachable(String),
 }
 
 /// Why there is no new pair.
 pub(crate) enum Failed {
     /// amoCRM's doing.
-    Amo { failure: TokenFailure, reason: String },
+    Amo { failure: TokenFailure, after: Option<Duration>, reason: String },
     /// Before amoCRM was asked.
     Ours(VaultError),
 }
 
 impl From<TokenError> for Failed {
     fn from(error: TokenError) -> Self {
-        Self::Amo { failure: error.failure(), reason: error.to_string() }
+        Self::Amo { failure: error.failure(), after: error.after(), reason: error.to_string() }
     }
 }
 
 impl Failed {
     /// The failure once it is known that the account was not renamed, or was asked at its new host.
     fn renamed(error: &TokenError) -> Self {
-        Self::Amo { failure: error.failure().if_not_renamed(), reason: error.to_string() }
+        let failure = error.failure().if_not_renamed();
+        Self::Amo { failure, after: error.after(), reason: error.to_string() }
     }
 }

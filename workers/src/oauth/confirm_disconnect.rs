@@ -2,21 +2,22 @@
 //!
 //! Harmless when run twice: the fact carries the moment the hook arrived, and a grant that came after it
 //! outweighs it. While amoCRM still answers to the account's tokens the hook is not believed; since it is
-//! not documented whether the hook or the revocation comes first, it is asked a few times.
+//! not documented whether the hook or the revocation comes first, it is asked until some time has passed.
 
+use chrono::TimeDelta;
 use flysk_domain::platform::lifecycle::{Fact, InstallStatus};
 use flysk_jobs::oauth::ConfirmDisconnect;
-use flysk_jobs::{Handle, JobError, JobResult, Run, Verdict};
+use flysk_jobs::{Handle, Job as _, JobError, JobResult, Run, Verdict};
 use flysk_store::StoreError;
 use flysk_store::platform::accounts;
 use flysk_store::platform::installs::{self, Install};
-use flysk_vault::{Held, Need, VaultError, lifecycle};
+use flysk_vault::{Held, Need, Reader, VaultError, lifecycle};
 
 use crate::App;
 use crate::outcome::HasOutcome;
 
-/// Starts of the job after which access that still works is taken for good.
-const TIMES_ASKED: u32 = 4;
+/// Access that still works so long after the hook is taken for good; questions that got no answer do not count.
+const LONG_ENOUGH: TimeDelta = TimeDelta::minutes(1);
 
 enum Access {
     Works,
@@ -34,7 +35,7 @@ impl Handle<App> for ConfirmDisconnect {
             return Ok(Verdict::skip("known already"));
         }
         if let Access::Works = probe(run, app, &install).await? {
-            if run.attempt() >= TIMES_ASKED {
+            if run.now() >= self.heard_at + LONG_ENOUGH {
                 tracing::warn!(install.id = %install.id, "a disconnect hook was replayed: access still works");
                 return Ok(Verdict::skip("access still works: the hook is an old one"));
             }
@@ -48,8 +49,9 @@ impl Handle<App> for ConfirmDisconnect {
 
 /// Whether amoCRM still answers to the account's tokens; a dead access token alone proves nothing.
 async fn probe(run: &Run, app: &App, install: &Install) -> Result<Access, JobError> {
-    let held = match app.vault.hold(install.id, Need::AliveFor(std::time::Duration::ZERO), run.trace()).await
-    {
+    let reader = Reader::flysk(ConfirmDisconnect::KIND);
+    let any = Need::AliveFor(std::time::Duration::ZERO);
+    let held = match app.vault.access(install.id, any, &reader, run.trace()).await {
         Ok(held) => held,
         Err(VaultError::NoAccess(_) | VaultError::Refused(_)) => return Ok(Access::Gone),
         Err(error) => return Err(error.into_job_error()),
@@ -57,8 +59,8 @@ async fn probe(run: &Run, app: &App, install: &Install) -> Result<Access, JobErr
     if works(run, app, install, &held).await? {
         return Ok(Access::Works);
     }
-    let held = match app.vault.renew(install.id, Need::OtherThan(held.pair), run.trace()).await {
-        Ok(renewal) => renewal.into_held(),
+    let held = match app.vault.access(install.id, Need::OtherThan(held.pair), &reader, run.trace()).await {
+        Ok(held) => held,
         Err(VaultError::NoAccess(_) | VaultError::Refused(_)) => return Ok(Access::Gone),
         Err(error) => return Err(error.into_job_error()),
     };

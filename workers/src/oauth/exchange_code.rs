@@ -10,17 +10,19 @@ use chrono::TimeDelta;
 use flysk_clients::amocrm::{Account, TokenPair};
 use flysk_domain::platform::host::AccountHost;
 use flysk_jobs::oauth::ExchangeCode;
-use flysk_jobs::{Handle, JobError, JobResult, Run, Unit, Verdict};
+use flysk_jobs::{Handle, Job as _, JobError, JobResult, Run, Unit, Verdict};
 use flysk_store::StoreError;
 use flysk_store::platform::oauth_codes::{self, Code, CodeState};
 use flysk_store::platform::widgets::{self, Widget};
-use flysk_vault::{Granted, VaultError};
+use flysk_vault::{Granted, Reader, VaultError};
 
 use crate::App;
 use crate::outcome::HasOutcome;
 
 /// How long a code lives. Source: amoCRM docs, oauth/step-by-step.
 const CODE_LIVES: TimeDelta = TimeDelta::minutes(20);
+/// Starts after which a host that amoCRM does not know is believed to be none: anybody can send a code and name one.
+const TIMES_ASKED: u32 = 3;
 /// When to look again after a failure that somebody of ours has to repair; the code does not live long.
 const REPAIR: Duration = Duration::from_secs(30);
 
@@ -33,10 +35,21 @@ impl Handle<App> for ExchangeCode {
         if code.pair_sealed.is_none() && run.now() > code.received_at + CODE_LIVES {
             return Err(JobError::give_up("the code was not exchanged in the 20 minutes it lives"));
         }
-        let pair = app.vault.exchange(&code, &widget).await.map_err(verdict)?;
+        let pair = match app.vault.exchange(&code, &widget).await {
+            Ok(pair) => pair,
+            Err(error @ VaultError::UnknownHost(_)) if run.attempt() >= TIMES_ASKED => {
+                return Err(JobError::give_up(error.to_string()));
+            }
+            Err(error) => return Err(verdict(error)),
+        };
         let host = app.vault.host(&code.host).map_err(verdict)?;
         let account = app.amocrm.account(&host, &pair.access_token, &[]).await;
         let account = account.map_err(HasOutcome::into_job_error)?;
+        if code.expected_account_id.is_some_and(|expected| expected != account.id.0) {
+            let why =
+                format!("access was granted to account {}, not to the one it was asked for in", account.id);
+            return Err(JobError::give_up(why));
+        }
         let host = present_host(&account, host);
         self.store(run, app, &widget, &account, &host, &pair).await
     }
@@ -88,7 +101,7 @@ impl Steps for ExchangeCode {
         pair: &TokenPair,
     ) -> JobResult {
         let mut unit = run.begin().await?;
-        let granted = Granted { widget, account, host, pair, at: run.now() };
+        let granted = Granted { widget, account, host, pair, at: run.now(), reader: &Reader::flysk(Self::KIND) };
         let install_id = app.vault.store_grant(&mut unit, &granted).await.map_err(verdict)?;
         oauth_codes::mark_exchanged(&mut unit, self.code_id, install_id, run.now()).await?;
         tracing::info!(install.id = %install_id, account.id = %account.id, widget = %widget.code, "access was granted");

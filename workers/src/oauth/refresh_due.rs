@@ -23,7 +23,7 @@ impl Handle<App> for RefreshDue {
     async fn handle(&self, run: &Run, app: &App) -> JobResult {
         let now = run.now();
         let due =
-            tokens::list_due(&mut *run.pool().acquire().await?, now + SOON, now - IDLE, AT_MOST).await?;
+            tokens::list_due(&mut *run.pool().acquire().await?, now, now + SOON, now - IDLE, AT_MOST).await?;
         let mut enqueued = 0;
         for installs in due.chunks(PER_UNIT) {
             let mut unit = app.outbox.begin(run.trace().clone()).await?;

@@ -1,26 +1,17 @@
 //! Performs `oauth.refresh_token`.
 //!
 //! Harmless when run twice: the second run finds a pair younger than the wish. The vault sees to it that
-//! of any number of callers one asks amoCRM.
-
-use std::time::Duration;
+//! of any number of callers one asks amoCRM, and to the pace of all.
 
 use flysk_jobs::oauth::RefreshToken;
-use flysk_jobs::runtime::limits::Rate;
 use flysk_jobs::{Handle, JobResult, Run, Verdict};
 use flysk_vault::{Need, Renewal, VaultError};
 
 use crate::App;
 use crate::outcome::HasOutcome;
 
-/// Token requests over all accounts and processes: they come from few addresses, and amoCRM shuts out
-/// addresses that ask too often.
-const REQUESTS_PER_SECOND: u32 = 5;
-
 impl Handle<App> for RefreshToken {
     async fn handle(&self, run: &Run, app: &App) -> JobResult {
-        let rate = Rate::new("amocrm.token", REQUESTS_PER_SECOND, Duration::from_secs(1));
-        app.limits.pass(&rate, &self.install_id.to_string(), &run.job_id().to_string()).await?;
         match app.vault.renew(self.install_id, Need::NewerThan(self.wished_at), run.trace()).await {
             Ok(Renewal::Renewed(_)) => Ok(Verdict::Done),
             Ok(Renewal::NotNeeded(_)) => Ok(Verdict::skip("somebody renewed the pair meanwhile")),

@@ -8,6 +8,7 @@ use flysk_domain::trace::Trace;
 use flysk_jobs::oauth::ConfirmDisconnect;
 use flysk_runtime::keyring::same_secret;
 use flysk_store::platform::handshake::{self, Found};
+use flysk_store::platform::tokens;
 use hmac::{Hmac, Mac};
 use poem::web::Data;
 use poem_openapi::OpenApi;
@@ -84,7 +85,9 @@ async fn hear(
     }
     let Some(install) = install else { return Ok(()) };
     let mut unit = deps.begin(trace).await?;
-    unit.enqueue(&ConfirmDisconnect { install_id: install.id, heard_at: deps.clock().now() }).await?;
+    let pair = tokens::find(&mut unit, install.id).await?.map_or(0, |pair| pair.pair);
+    let heard_at = deps.clock().now();
+    unit.enqueue(&ConfirmDisconnect { install_id: install.id, heard_at, pair }).await?;
     Ok(unit.commit().await?)
 }
 

@@ -188,6 +188,8 @@ pub enum TokenError {
         status: u16,
         /// amoCRM's English hint.
         hint: Option<String>,
+        /// How long amoCRM asks us to wait, if it does.
+        after: Option<Duration>,
         /// amoCRM's `X-Request-Id`, for its support.
         request_id: Option<String>,
     },
@@ -202,6 +204,14 @@ impl TokenError {
             }
             Self::Transport(_) | Self::Unreadable(_) => TokenFailure::Ambiguous,
             Self::Rejected { failure, .. } => *failure,
+        }
+    }
+
+    /// How long amoCRM asks us to wait, if it does.
+    pub fn after(&self) -> Option<Duration> {
+        match self {
+            Self::Rejected { after, .. } => *after,
+            Self::Transport(_) | Self::Unreadable(_) => None,
         }
     }
 

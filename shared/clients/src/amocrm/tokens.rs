@@ -13,7 +13,7 @@ use super::error::{AmoError, Effect, TokenError};
 use super::requests::{Credentials, GrantBody, TokenRequest};
 use super::responses::{CurrentDomain, TokenBody, TokenPair};
 use super::{AmoCrm, send};
-use crate::http::{json_of, read_json, request_id};
+use crate::http::{json_of, read_json, request_id, retry_after};
 
 const TOKEN_PATH: &str = "/oauth2/access_token";
 const DOMAIN_PATH: &str = "/oauth2/account/current/subdomain";
@@ -82,6 +82,7 @@ impl AmoCrm {
             failure: classify(answer),
             status: raw.status.as_u16(),
             hint: hint.map(|hint| hint.chars().take(LONGEST_HINT).collect()),
+            after: retry_after(&raw.headers),
             request_id: request_id(&raw.headers),
         })
     }

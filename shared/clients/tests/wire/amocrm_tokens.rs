@@ -109,7 +109,7 @@ async fn each_refusal_means_what_the_table_says() {
         (problem(402, None), TokenFailure::Unpaid),
         (problem(404, None), maybe_renamed(None)),
         (Reply::page(404), maybe_renamed(None)),
-        (Reply::page(403), TokenFailure::BackOff),
+        (Reply::page(403), TokenFailure::Blocked),
         (Reply::page(429), TokenFailure::BackOff),
         (Reply::new(302, &[("Location", "https://www.amocrm.ru/")], ""), maybe_renamed(None)),
         (Reply::page(502), TokenFailure::Ambiguous),

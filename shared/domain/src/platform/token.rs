@@ -7,6 +7,8 @@
 //! Sources: amoCRM docs, oauth/step-by-step and oauth/account-subdomain-info; issues 123, 235, 269,
 //! 315, 414, 434 and 563 of `amocrm/amocrm-api-php` for the hints.
 
+use std::time::Duration;
+
 use super::outcome::Outcome;
 
 /// What was traded for a token pair.
@@ -82,7 +84,13 @@ pub enum TokenFailure {
     /// Our client id, secret or redirect URI is not accepted: alert, and leave the customer alone.
     #[error("our own configuration is not accepted")]
     OurConfiguration,
-    /// We are blocked, limited or not connected; the grant is untouched.
+    /// A page of nginx: our address or the account is shut out, and asking on prolongs it. The grant is untouched.
+    #[error("amoCRM shuts us out")]
+    Blocked,
+    /// There is no account at this host at present: deleted, or renamed to where nobody can tell. No refusal of the grant.
+    #[error("there is no such account at present")]
+    NoAccount,
+    /// We are limited or not connected; the grant is untouched.
     #[error("not now")]
     BackOff,
     /// The account is unpaid: keep the tokens and keep refreshing.
@@ -92,13 +100,11 @@ pub enum TokenFailure {
 
 impl TokenFailure {
     /// What is left of it once the account turned out to have the same host as before.
-    ///
-    /// A 404 then means a deleted or unreachable account, which is no refusal of the token.
     #[must_use]
     pub fn if_not_renamed(self) -> Self {
         match self {
             Self::MaybeRenamed { refusal: Some(refusal) } => Self::Refused(refusal),
-            Self::MaybeRenamed { refusal: None } => Self::BackOff,
+            Self::MaybeRenamed { refusal: None } => Self::NoAccount,
             other => other,
         }
     }
@@ -109,8 +115,22 @@ impl TokenFailure {
             Self::Ambiguous => Outcome::Unknown,
             Self::MaybeRenamed { .. } | Self::OurConfiguration => Outcome::RETRY,
             Self::Refused(_) => Outcome::GiveUp,
-            Self::BackOff | Self::Unpaid => Outcome::WAIT,
+            Self::BackOff | Self::Unpaid | Self::Blocked | Self::NoAccount => Outcome::WAIT,
         }
+    }
+
+    /// How long nobody asks for the grant again, whoever wants its token. `asked` is what amoCRM asked for itself.
+    pub fn pause(self, asked: Option<Duration>) -> Duration {
+        /// What amoCRM asks for is believed up to this: a pair must not be forgotten for a mistake.
+        const LONGEST: Duration = Duration::from_hours(6);
+        let own = match self {
+            Self::Ambiguous | Self::BackOff | Self::MaybeRenamed { .. } => Duration::from_secs(10),
+            Self::OurConfiguration => Duration::from_mins(5),
+            Self::Blocked | Self::NoAccount => Duration::from_hours(1),
+            Self::Unpaid => LONGEST,
+            Self::Refused(_) => Duration::ZERO,
+        };
+        asked.map_or(own, |asked| own.max(asked).min(LONGEST))
     }
 }
 
@@ -123,6 +143,7 @@ pub fn classify(answer: TokenAnswer<'_>) -> TokenFailure {
         (400, true) => classify_bad_request(answer),
         (401, true) => classify_unauthorized(answer),
         (402, _) => TokenFailure::Unpaid,
+        (403, false) => TokenFailure::Blocked,
         // A page instead of JSON is a proxy or a firewall in between, not amoCRM's opinion of the grant.
         (400, false) | (403 | 429, _) => TokenFailure::BackOff,
         (300..=399 | 404, _) | (401, false) => TokenFailure::MaybeRenamed { refusal: None },
@@ -246,18 +267,30 @@ mod tests {
         for failure in [json(Refresh, 404, None), page(Refresh, 404), page(Refresh, 302), page(Refresh, 401)]
         {
             assert_eq!(failure, TokenFailure::MaybeRenamed { refusal: None });
-            assert_eq!(failure.if_not_renamed(), TokenFailure::BackOff);
+            assert_eq!(failure.if_not_renamed(), TokenFailure::NoAccount);
         }
     }
 
     #[test]
     fn blocks_and_limits_only_slow_us_down() {
-        for failure in [page(Refresh, 403), json(Refresh, 403, None), page(Code, 429), page(Refresh, 400)] {
+        for failure in [json(Refresh, 403, None), page(Code, 429), page(Refresh, 400)] {
             assert_eq!(failure, TokenFailure::BackOff);
             assert_eq!(failure.outcome(), Outcome::WAIT);
         }
+        assert_eq!(page(Refresh, 403), TokenFailure::Blocked);
+        assert_eq!(TokenFailure::Blocked.outcome(), Outcome::WAIT);
         assert_eq!(json(Refresh, 402, None), TokenFailure::Unpaid);
         assert_eq!(TokenFailure::Unpaid.outcome(), Outcome::WAIT);
+    }
+
+    #[test]
+    fn a_pause_is_as_long_as_amocrm_asks_within_bounds() {
+        let (minute, day) = (Duration::from_mins(1), Duration::from_hours(24));
+        assert_eq!(TokenFailure::Ambiguous.pause(None), Duration::from_secs(10));
+        assert_eq!(TokenFailure::BackOff.pause(Some(minute)), minute);
+        assert_eq!(TokenFailure::BackOff.pause(Some(Duration::ZERO)), Duration::from_secs(10));
+        assert_eq!(TokenFailure::Blocked.pause(Some(minute)), Duration::from_hours(1));
+        assert_eq!(TokenFailure::BackOff.pause(Some(day)), Duration::from_hours(6));
     }
 
     #[test]

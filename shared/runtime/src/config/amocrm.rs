@@ -27,6 +27,12 @@ const REQUESTS_PER_SECOND: Variable = Variable::with_default(
     "7",
     "Calls a second per account, over all processes; amoCRM blocks integrations that go beyond 7.",
 );
+const TOKEN_REQUESTS_PER_SECOND: Variable = Variable::with_default(
+    "FLYSK_AMOCRM_TOKEN_REQUESTS_PER_SECOND",
+    "5",
+    "Codes and refresh tokens exchanged a second, over all accounts and processes; amoCRM shuts out addresses that ask\n\
+     too often.",
+);
 const TIMEOUT_MS: Variable = Variable::with_default(
     "FLYSK_AMOCRM_TIMEOUT_MS",
     "20000",
@@ -34,7 +40,7 @@ const TIMEOUT_MS: Variable = Variable::with_default(
 );
 
 pub(super) const VARIABLES: &[Variable] =
-    &[HOST_SUFFIXES, EGRESS_URL, OAUTH_PAGE, REQUESTS_PER_SECOND, TIMEOUT_MS];
+    &[HOST_SUFFIXES, EGRESS_URL, OAUTH_PAGE, REQUESTS_PER_SECOND, TOKEN_REQUESTS_PER_SECOND, TIMEOUT_MS];
 
 /// How amoCRM is called.
 #[derive(Debug, Clone)]
@@ -47,6 +53,8 @@ pub struct Amocrm {
     pub oauth_page: Option<Url>,
     /// `FLYSK_AMOCRM_REQUESTS_PER_SECOND`: limit per account.
     pub requests_per_second: u32,
+    /// `FLYSK_AMOCRM_TOKEN_REQUESTS_PER_SECOND`: limit of token requests.
+    pub token_requests_per_second: u32,
     /// `FLYSK_AMOCRM_TIMEOUT_MS`: longest call.
     pub timeout: Duration,
 }
@@ -59,12 +67,14 @@ impl Amocrm {
             let egress_url = vars.optional(&EGRESS_URL, super::Reader::base_url);
             let oauth_page = vars.optional(&OAUTH_PAGE, super::Reader::base_url);
             let requests_per_second = vars.number(&REQUESTS_PER_SECOND, 1..=1_000);
+            let token_requests_per_second = vars.number(&TOKEN_REQUESTS_PER_SECOND, 1..=1_000_000);
             let timeout = vars.millis(&TIMEOUT_MS, 100..=120_000);
             Ok(Self {
                 host_suffixes: host_suffixes?,
                 egress_url: egress_url?,
                 oauth_page: oauth_page?,
                 requests_per_second: requests_per_second?,
+                token_requests_per_second: token_requests_per_second?,
                 timeout: timeout?,
             })
         })

@@ -87,6 +87,38 @@ pub async fn rename(
     changes::note(conn, Subject::Account(id)).await
 }
 
+/// Notes the host that tells the account's present one, as its newest access token names it.
+pub async fn write_api_domain(conn: &mut Conn, crm: Crm, id: AccountId, api_domain: &str) -> StoreResult<()> {
+    sqlx::query("UPDATE accounts SET api_domain = ? WHERE platform = ? AND id = ?")
+        .bind(api_domain)
+        .bind(crm.as_str())
+        .bind(id.0)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Notes that amoCRM is about to be asked where the account lives; `false` if somebody asked after `before`.
+pub async fn claim_look_up(
+    conn: &mut Conn,
+    crm: Crm,
+    id: AccountId,
+    before: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> StoreResult<bool> {
+    let claimed = sqlx::query(
+        "UPDATE accounts SET host_asked_at = ?
+         WHERE platform = ? AND id = ? AND (host_asked_at IS NULL OR host_asked_at <= ?)",
+    )
+    .bind(now)
+    .bind(crm.as_str())
+    .bind(id.0)
+    .bind(before)
+    .execute(conn)
+    .await?;
+    Ok(claimed.rows_affected() == 1)
+}
+
 /// One account.
 pub async fn find(conn: &mut Conn, crm: Crm, id: AccountId) -> StoreResult<Option<Account>> {
     Ok(sqlx::query_as("SELECT id, host, api_domain, name FROM accounts WHERE platform = ? AND id = ?")

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use flysk_domain::id::{InstallId, OauthCodeId, WidgetId};
+use flysk_domain::id::{AccountId, InstallId, OauthCodeId, WidgetId};
 
 use crate::error::expect_one;
 use crate::{Conn, StoreError, StoreResult};
@@ -100,6 +100,8 @@ pub struct Code {
     pub pair_sealed: Option<String>,
     /// When amoCRM gave that pair.
     pub pair_at: Option<DateTime<Utc>>,
+    /// The account it has to be of, if the browser that brought it began in one.
+    pub expected_account_id: Option<u64>,
     /// When it arrived.
     pub received_at: DateTime<Utc>,
 }
@@ -148,12 +150,22 @@ pub async fn insert(conn: &mut Conn, code: &NewCode<'_>, now: DateTime<Utc>) -> 
 /// One code.
 pub async fn find(conn: &mut Conn, id: OauthCodeId) -> StoreResult<Option<Code>> {
     Ok(sqlx::query_as(
-        "SELECT id, widget_id, host, code_sealed, state, intent_at, pair_sealed, pair_at, received_at
+        "SELECT id, widget_id, host, code_sealed, state, intent_at, pair_sealed, pair_at, expected_account_id, received_at
          FROM oauth_codes WHERE id = ?",
     )
     .bind(id.to_string())
     .fetch_optional(conn)
     .await?)
+}
+
+/// Notes which account a code has to be of.
+pub async fn expect_account(conn: &mut Conn, id: OauthCodeId, account: AccountId) -> StoreResult<()> {
+    sqlx::query("UPDATE oauth_codes SET expected_account_id = ? WHERE id = ?")
+        .bind(account.0)
+        .bind(id.to_string())
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Notes that amoCRM is about to be asked; the first time is kept.
@@ -229,20 +241,39 @@ pub async fn mark_dead(
 
 /// Whether a code of this widget from this host still waits, so that access is about to come.
 pub async fn is_waiting(conn: &mut Conn, widget_id: WidgetId, host: &str) -> StoreResult<bool> {
-    let waiting: i64 = sqlx::query_scalar(
+    Ok(count_waiting(conn, widget_id, host).await? > 0)
+}
+
+/// How many codes of this widget from this host wait.
+pub async fn count_waiting(conn: &mut Conn, widget_id: WidgetId, host: &str) -> StoreResult<i64> {
+    Ok(sqlx::query_scalar(
         "SELECT COUNT(*) FROM oauth_codes WHERE widget_id = ? AND host = ? AND state = 'waiting'",
     )
     .bind(widget_id.to_string())
     .bind(host)
     .fetch_one(conn)
-    .await?;
-    Ok(waiting > 0)
+    .await?)
+}
+
+/// Forgets at most `limit` codes that were dealt with before `before`.
+pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
+    let mut forgotten = 0;
+    for state in [CodeState::Exchanged, CodeState::Dead] {
+        forgotten += sqlx::query("DELETE FROM oauth_codes WHERE state = ? AND updated_at < ? LIMIT ?")
+            .bind(state.as_str())
+            .bind(before)
+            .bind(limit)
+            .execute(&mut *conn)
+            .await?
+            .rows_affected();
+    }
+    Ok(forgotten)
 }
 
 /// At most `limit` waiting codes after `after` in the order of ids.
 pub async fn list_waiting(conn: &mut Conn, after: Option<OauthCodeId>, limit: u32) -> StoreResult<Vec<Code>> {
     Ok(sqlx::query_as(
-        "SELECT id, widget_id, host, code_sealed, state, intent_at, pair_sealed, pair_at, received_at
+        "SELECT id, widget_id, host, code_sealed, state, intent_at, pair_sealed, pair_at, expected_account_id, received_at
          FROM oauth_codes WHERE state = 'waiting' AND id > ? ORDER BY id LIMIT ?",
     )
     .bind(after.map(|id| id.to_string()).unwrap_or_default())

@@ -87,6 +87,8 @@ pub struct Pair {
     pub lease_owner: Option<String>,
     /// Until when nobody else may.
     pub lease_until: Option<DateTime<Utc>>,
+    /// Until when nobody may at all, after a renewal that failed.
+    pub retry_at: Option<DateTime<Utc>>,
     /// Counts leases.
     pub fence: u64,
     /// Counts pairs.
@@ -109,7 +111,7 @@ pub struct NewPair<'a> {
 }
 
 const COLUMNS: &str = "install_id, access_sealed, refresh_sealed, expires_at, refreshed_at, state, lease_owner, \
-     lease_until, fence, pair";
+     lease_until, retry_at, fence, pair";
 
 /// The pair of an install.
 pub async fn find(conn: &mut Conn, install_id: InstallId) -> StoreResult<Option<Pair>> {
@@ -130,8 +132,8 @@ pub async fn put_granted(conn: &mut Conn, install_id: InstallId, pair: &NewPair<
          VALUES (?, ?, ?, ?, ?, 'good', ?)
          ON DUPLICATE KEY UPDATE access_sealed = VALUES(access_sealed), refresh_sealed = VALUES(refresh_sealed),
             expires_at = VALUES(expires_at), refreshed_at = VALUES(refreshed_at), state = 'good',
-            granted_by = VALUES(granted_by), lease_owner = NULL, lease_until = NULL, fence = fence + 1,
-            pair = pair + 1, last_error = NULL",
+            granted_by = VALUES(granted_by), lease_owner = NULL, lease_until = NULL, retry_at = NULL,
+            fence = fence + 1, pair = pair + 1, last_error = NULL",
     )
     .bind(install_id.to_string())
     .bind(pair.access_sealed)
@@ -179,7 +181,8 @@ pub async fn put_renewed(
 ) -> StoreResult<bool> {
     let result = sqlx::query(
         "UPDATE install_tokens SET access_sealed = ?, refresh_sealed = ?, expires_at = ?, refreshed_at = ?, state = 'good',
-                lease_owner = NULL, lease_until = NULL, fence = fence + 1, pair = pair + 1, last_error = NULL
+                lease_owner = NULL, lease_until = NULL, retry_at = NULL, fence = fence + 1, pair = pair + 1,
+                last_error = NULL
          WHERE install_id = ? AND pair = ?",
     )
     .bind(pair.access_sealed)
@@ -194,21 +197,24 @@ pub async fn put_renewed(
     Ok(result.rows_affected() == 1)
 }
 
-/// Gives the lease of fence number `fence` back without a new pair; `false` if it was taken away.
+/// Gives the lease of fence number `fence` back without a new pair; nobody takes one before `retry_at`. `false` if it
+/// was taken away.
 pub async fn give_up_lease(
     conn: &mut Conn,
     install_id: InstallId,
     fence: u64,
     state: PairState,
     reason: &str,
+    retry_at: Option<DateTime<Utc>>,
 ) -> StoreResult<bool> {
     let reason: String = reason.chars().take(500).collect();
     let result = sqlx::query(
-        "UPDATE install_tokens SET state = ?, lease_owner = NULL, lease_until = NULL, last_error = ?
+        "UPDATE install_tokens SET state = ?, lease_owner = NULL, lease_until = NULL, last_error = ?, retry_at = ?
          WHERE install_id = ? AND fence = ?",
     )
     .bind(state.as_str())
     .bind(reason)
+    .bind(retry_at)
     .bind(install_id.to_string())
     .bind(fence)
     .execute(&mut *conn)
@@ -217,7 +223,8 @@ pub async fn give_up_lease(
     Ok(result.rows_affected() == 1)
 }
 
-/// Replaces sealed texts by the same tokens under another key, if the row is as it was read.
+/// Replaces sealed texts by the same tokens under another key, if the row is as it was read. No change is noted: see
+/// [`widgets::reseal`](super::widgets::reseal).
 pub async fn reseal(
     conn: &mut Conn,
     read: &Pair,
@@ -233,28 +240,30 @@ pub async fn reseal(
     .bind(read.install_id.to_string())
     .bind(&read.access_sealed)
     .bind(&read.refresh_sealed)
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    changes::note(conn, Subject::Install(read.install_id)).await?;
     Ok(result.rows_affected() == 1)
 }
 
 /// At most `limit` installs whose pair is due: the access token of an active one dies before
 /// `expires_before`, or the pair is older than `idle_since`; those first that die first.
 ///
-/// Refused pairs and those of uninstalled widgets are left alone: only the customer can help.
+/// Refused pairs and those of uninstalled widgets are left alone: only the customer can help. So are those whose last
+/// renewal failed a short while before `now`: they must not stand before pairs that can be renewed.
 pub async fn list_due(
     conn: &mut Conn,
+    now: DateTime<Utc>,
     expires_before: DateTime<Utc>,
     idle_since: DateTime<Utc>,
     limit: u32,
 ) -> StoreResult<Vec<InstallId>> {
     let ids: Vec<String> = sqlx::query_scalar(
         "SELECT t.install_id FROM install_tokens t JOIN installs i ON i.id = t.install_id
-         WHERE t.state <> 'refused' AND i.status <> 'uninstalled'
+         WHERE t.state <> 'refused' AND i.status <> 'uninstalled' AND (t.retry_at IS NULL OR t.retry_at <= ?)
            AND ((i.status = 'active' AND t.expires_at < ?) OR t.refreshed_at < ?)
          ORDER BY t.expires_at LIMIT ?",
     )
+    .bind(now)
     .bind(expires_before)
     .bind(idle_since)
     .bind(limit)
@@ -272,7 +281,7 @@ pub async fn list_page(
 ) -> StoreResult<Vec<Pair>> {
     let mut query = sqlx::QueryBuilder::new(
         "SELECT t.install_id, t.access_sealed, t.refresh_sealed, t.expires_at, t.refreshed_at, t.state, t.lease_owner,
-                t.lease_until, t.fence, t.pair
+                t.lease_until, t.retry_at, t.fence, t.pair
          FROM install_tokens t JOIN installs i ON i.id = t.install_id WHERE t.install_id > ",
     );
     query.push_bind(after.map(|id| id.to_string()).unwrap_or_default());

@@ -274,6 +274,7 @@ fn environment(amocrm: &str, vendor: &str) -> Env {
         .with("FLYSK_KEYRING", KEYRING)
         .with("FLYSK_AMOCRM_EGRESS_URL", amocrm)
         .with("FLYSK_AMOCRM_OAUTH_PAGE", &format!("{amocrm}/oauth"))
+        .with("FLYSK_AMOCRM_TOKEN_REQUESTS_PER_SECOND", "1000000")
         .with("FLYSK_OUTBOUND_ALLOW", vendor)
         .without("FLYSENSE_PROJECT_TOKEN")
         .without("FLYSENSE_CLIENT_ID")

@@ -1,6 +1,7 @@
 //! Installing, switching off, coming back; hooks that are true, and old ones played again.
 
 use chrono::TimeDelta;
+use flysk_simulators::{Act, Script};
 use flysk_store::jobs::JobState;
 use flysk_suite::stand::{ACCOUNT, CLIENT_ID, PUBLIC_ORIGIN};
 use reqwest::{Method, StatusCode};
@@ -63,6 +64,47 @@ async fn an_old_hook_played_again_changes_nothing(pool: MySqlPool) {
     let unsigned =
         format!("{}/oauth/amocrm/disconnect?account_id={ACCOUNT}&client_uuid={CLIENT_ID}", house.api_url);
     assert_eq!(house.http.get(&unsigned).send().await.unwrap().status(), StatusCode::BAD_REQUEST);
+}
+
+/// amoCRM may be ill for an hour just when it disables us: questions without an answer end nothing.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_disconnection_is_found_out_after_amocrm_was_ill_for_an_hour(pool: MySqlPool) {
+    let house = House::installed(pool).await;
+    house.advance(TimeDelta::minutes(1));
+    let ill = Act::Answer { status: 502, headers: Vec::new(), body: String::new() };
+    house.amocrm.control.script(Script::next("/api/v4/account", ill).times(10_000));
+    let hook = house.amocrm.state.disable(CLIENT_ID, ACCOUNT, false).await.unwrap();
+    assert_eq!(hook.status, Some(204));
+    for _ in 0..60 {
+        house.run_due_jobs().await;
+        house.advance(TimeDelta::minutes(1));
+    }
+    assert_eq!(house.status().await, "active");
+    house.amocrm.control.clear_scripts();
+    for _ in 0..11 {
+        house.advance(TimeDelta::minutes(1));
+        house.run_due_jobs().await;
+    }
+    assert_eq!(house.status().await, "uninstalled");
+}
+
+/// A hook of a grant that is over still waits to be found out: the next grant's own hook is not taken for it.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_second_disconnection_is_not_lost_behind_the_first(pool: MySqlPool) {
+    let house = House::installed(pool).await;
+    house.advance(TimeDelta::minutes(1));
+    house.amocrm.state.disable(CLIENT_ID, ACCOUNT, false).await.unwrap();
+    let code = house.amocrm.state.install(CLIENT_ID, ACCOUNT, None).await.unwrap();
+    assert_eq!(code.status, Some(200));
+    for job in house.jobs(JobState::Queued).await {
+        if job.kind == "oauth.exchange_code" {
+            house.engine.perform(job.id).await.unwrap();
+        }
+    }
+    house.advance(TimeDelta::seconds(1));
+    house.amocrm.state.disable(CLIENT_ID, ACCOUNT, false).await.unwrap();
+    patience(&house).await;
+    assert_eq!(house.status().await, "uninstalled");
 }
 
 /// A lost hook is noticed by the next renewal.

@@ -9,7 +9,7 @@ use flysk_domain::Clock;
 use flysk_simulators::{Act, Script};
 use flysk_store::platform::{token_reads, tokens};
 use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_SECRET};
-use flysk_vault::{Need, places};
+use flysk_vault::{Need, Reader, places};
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -80,6 +80,7 @@ async fn a_day(house: &House) -> Vec<(&'static str, String)> {
     house.amocrm.control.script(Script::next("/oauth2/access_token", Act::ServeThenCut));
     for _ in 0..2 {
         let _goes_wrong = house.vault.renew(id, Need::NewerThan(house.clock.now()), &trace()).await;
+        house.advance(chrono::TimeDelta::seconds(11));
     }
     let codes = house.amocrm.control.calls_to("POST", "/oauth2/access_token");
     let code: Value = serde_json::from_str(&codes[0].body).unwrap();
@@ -129,8 +130,8 @@ async fn no_secret_is_logged_shown_or_readable_at_rest(pool: MySqlPool) {
 
 /// `Debug` of what handlers pass around.
 async fn shown(house: &House) -> String {
-    let held =
-        house.vault.hold(house.install_id().await, Need::AliveFor(std::time::Duration::ZERO), &trace()).await;
+    let any = Need::AliveFor(std::time::Duration::ZERO);
+    let held = house.vault.access(house.install_id().await, any, &Reader::flysk("test"), &trace()).await;
     let credentials = house.vault.credentials(&house.widget().await).unwrap();
     let pair = tokens::find(on(&mut house.conn().await), house.install_id().await).await.unwrap();
     format!(
@@ -179,7 +180,10 @@ async fn who_was_given_a_token_is_never_forgotten(pool: MySqlPool) {
     }
     house.install().await;
     let reads = token_reads::list_latest(on(&mut house.conn().await), id, 10).await.unwrap();
-    assert_eq!(reads.len(), 3);
+    let mut purposes: Vec<&str> = reads.iter().map(|read| read.purpose.as_str()).collect();
+    purposes.reverse();
+    let (ours, theirs) = ("oauth.exchange_code", "background");
+    assert_eq!(purposes, [ours, theirs, theirs, theirs, "oauth.confirm_disconnect", ours]);
     let store = std::path::Path::new("../../shared/store/src");
     for (path, text) in sources(store) {
         for statement in ["UPDATE token_reads", "DELETE FROM token_reads", "TRUNCATE"] {

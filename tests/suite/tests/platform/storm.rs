@@ -65,7 +65,8 @@ async fn storm(pool: MySqlPool, renewals: usize) {
     while done < renewals {
         let chosen: Vec<u64> = accounts.choose_multiple(&mut chance, AT_ONCE).copied().collect();
         throw_in_faults(&house, &mut chance);
-        house.advance(TimeDelta::seconds(1));
+        // Longer than nobody asks after a failure.
+        house.advance(TimeDelta::seconds(11));
         house.amocrm.control.clear_calls();
         let wish = Need::NewerThan(house.clock.now());
         let outcomes = join_all(chosen.iter().map(|account| renew(&house, installs[account], wish))).await;
