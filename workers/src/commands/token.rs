@@ -17,8 +17,8 @@ use super::widget::{find, open};
 
 /// Pairs enqueued in one transaction.
 const PAGE: u32 = 200;
-/// Renewals come at 5 a second at most (the limit of `oauth.refresh_token`); enqueued at that pace they do
-/// not stand before codes and scheduled renewals.
+/// Token requests are made 5 a second at most, unless configured otherwise; enqueued at that pace renewals do not stand
+/// before codes and scheduled ones.
 const APART: Duration = Duration::from_millis(220);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
