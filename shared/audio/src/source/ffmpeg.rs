@@ -1,7 +1,8 @@
 //! Decoding in a child process, for the codecs of telephony nobody writes decoders for any more.
 //!
 //! The child sees one file and one pipe, is told which demuxer to use (so that a playlist in disguise stays
-//! noise), inherits no environment, and dies when the time is over or when we lose interest.
+//! noise), inherits no environment, has bounds on memory, processor and files (on Linux), and dies when the time is over
+//! or when we lose interest.
 
 use std::io::{self, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -42,6 +43,12 @@ impl FfmpegSource {
         time_left: Duration,
     ) -> Result<Self, SourceError> {
         let mut child = command(ffmpeg, recording).spawn().map_err(SourceError::Io)?;
+        #[cfg(target_os = "linux")]
+        if let Err(error) = super::confine::confine(&child, time_left) {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(SourceError::Io(error));
+        }
         let pipe = child.stdout.take();
         let complaint = child.stderr.take().map(|it| std::thread::spawn(move || read_complaint(it)));
         let child = Arc::new(Mutex::new(child));

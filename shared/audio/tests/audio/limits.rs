@@ -51,6 +51,28 @@ fn no_time_to_decode_is_a_timeout() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_ffmpeg_that_wants_the_whole_machine_does_not_get_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::new();
+    for (name, script, complaint) in [
+        // `tail` keeps a line that never ends.
+        ("hungry", "#!/bin/sh\n/bin/sleep 0.2\nexec /usr/bin/tail -n 1 /dev/zero\n", "memory"),
+        ("writer", "#!/bin/sh\n/bin/sleep 0.2\nexec /bin/cat /dev/zero > \"$0.out\"\n", ""),
+    ] {
+        let path = desk.write(name, script.as_bytes());
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("an executable");
+        let mut options = limited(|it| it.max_decode_time = Duration::from_secs(60));
+        options.ffmpeg = Some(Ffmpeg { path });
+        let error = desk.prepare(&fixture("support-mono-gsm.wav"), &options).expect_err("it is stopped");
+        assert_eq!(error.code(), "damaged", "{name}: {error}");
+        assert!(error.to_string().contains(complaint), "{name}: {error}");
+    }
+    let written = std::fs::metadata(desk.path("writer.out")).expect("it began to write").len();
+    assert!(written <= 1 << 20, "{written} bytes");
+}
+
 #[cfg(unix)]
 #[test]
 fn an_ffmpeg_that_hangs_is_killed_when_the_time_is_over() {
