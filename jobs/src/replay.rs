@@ -1,16 +1,18 @@
 //! Letting a dead or cancelled job start afresh.
 
 use flysk_domain::flysense::state::TranscriptionState;
-use flysk_domain::id::{AccountId, JobId, TranscriptionId};
+use flysk_domain::id::{AccountId, EventId, JobId, TranscriptionId};
 use flysk_store::StoreError;
 use flysk_store::flysense::transcriptions;
 use flysk_store::jobs::{self, JobRow, JobState};
+use flysk_store::platform::events::{self, EventState};
 use serde::Deserialize;
 
 use crate::calls::{
     ConvertAudio, FetchRecording, HoldPayment, StartRecognition, StoreTranscript, Summarize, UploadAudio,
 };
 use crate::job::Job;
+use crate::lifecycle::DeliverEvent;
 use crate::outbox::Unit;
 
 /// Stages whose burial fails the call and deletes its audio: alone they would find nothing to work on.
@@ -69,6 +71,12 @@ pub enum ReplayRefused {
         "the call {0} is over without its summary, which cannot be added any more; its transcript is complete"
     )]
     SummaryTooLate(TranscriptionId),
+    /// The backend has it.
+    #[error("the event {0} was delivered meanwhile; its vendor may ask for it again")]
+    EventDelivered(EventId),
+    /// The event is not there any more.
+    #[error("the event behind it was deleted")]
+    EventGone,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -85,7 +93,7 @@ struct Stage {
 ///
 /// A job that was buried as a stage of a call took the call with it: it is failed, and its audio deleted. What an
 /// operator wants is the call, so the call is asked for again, on the thread of `unit`, and the job is
-/// marked as replaced.
+/// marked as replaced. An event to a vendor's backend begins again with its first attempt.
 pub async fn replay(unit: &mut Unit, id: JobId) -> Result<Replayed, ReplayRefused> {
     let job = jobs::find(unit, id).await?.ok_or(ReplayRefused::Unknown)?;
     if !matches!(job.state, JobState::Dead | JobState::Cancelled) {
@@ -103,6 +111,9 @@ pub async fn replay(unit: &mut Unit, id: JobId) -> Result<Replayed, ReplayRefuse
         if call.is_some_and(|call| call.state != TranscriptionState::Settling) {
             return Err(ReplayRefused::SummaryTooLate(stage.transcription_id));
         }
+    }
+    if job.kind == DeliverEvent::KIND {
+        start_event_again(unit, &job).await?;
     }
     let now = unit.now();
     match jobs::replay(unit, id, now).await {
@@ -134,6 +145,18 @@ async fn replay_call(unit: &mut Unit, job: &JobRow) -> Result<Option<Replayed>, 
     unit.enqueue(&FetchRecording { transcription_id, account_id }).await?;
     jobs::replace(unit, job.id, &format!("replayed: run {run} of the call replaces it"), now).await?;
     Ok(Some(Replayed::CallStartedAgain { transcription_id, run }))
+}
+
+/// An event was settled with its job, which would find nothing to do.
+async fn start_event_again(unit: &mut Unit, job: &JobRow) -> Result<(), ReplayRefused> {
+    let told = DeliverEvent::deserialize(&job.payload.0).map_err(|_| ReplayRefused::EventGone)?;
+    let event = events::find(unit, told.event_id).await?.ok_or(ReplayRefused::EventGone)?;
+    if event.state == EventState::Delivered {
+        return Err(ReplayRefused::EventDelivered(event.id));
+    }
+    // One that waits, though its job was cancelled, goes on where it was.
+    events::start_again(unit, event.id).await?;
+    Ok(())
 }
 
 fn stage_of(job: &JobRow) -> Option<Stage> {

@@ -65,6 +65,17 @@ pub enum Stood {
     TooLong(Duration),
 }
 
+/// What came of asking for a place in a [`Room`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// It is taken.
+    In,
+    /// All places are taken.
+    Full,
+    /// Somebody inside has been there for [`Room::closes_after`].
+    Closed,
+}
+
 /// Asks Redis for places; clones share the connection.
 #[derive(Clone)]
 pub struct Limits {
@@ -189,6 +200,15 @@ impl Limits {
 
     /// Enters `room` for `holder`; entering again renews the place.
     pub async fn enter(&self, room: &Room, holder: &str) -> Result<bool, RedisError> {
+        Ok(self.try_enter(room, holder).await? == Entry::In)
+    }
+
+    /// [`Limits::enter`] in a handler's words, for who waits differently before a full room and before a closed one.
+    pub async fn knock(&self, room: &Room, holder: &str) -> Result<Entry, JobError> {
+        self.try_enter(room, holder).await.map_err(|error| unreachable(&error))
+    }
+
+    async fn try_enter(&self, room: &Room, holder: &str) -> Result<Entry, RedisError> {
         let entered: u8 = ENTER
             .key(self.keys.key(&format!("room:{}", room.name)))
             .arg(room.places)
@@ -197,7 +217,11 @@ impl Limits {
             .arg(room.closes_after.map_or(0, millis))
             .invoke_async(&mut self.redis.clone())
             .await?;
-        Ok(entered == 1)
+        Ok(match entered {
+            1 => Entry::In,
+            2 => Entry::Closed,
+            _ => Entry::Full,
+        })
     }
 
     /// [`Limits::enter`] in a handler's words; a full room is tried again after `retry`.

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use flysk_clients::outbound::{OutboundError, PostLimits, Response};
+use flysk_domain::platform::breaker::Breaker;
 use flysk_domain::platform::delivery::{Answer, Next, next};
 use flysk_jobs::lifecycle::DeliverEvent;
-use flysk_jobs::runtime::limits::Room;
 use flysk_jobs::{Handle, JobError, JobResult, Run, Unit, Verdict};
 use flysk_store::StoreError;
 use flysk_store::platform::attempts::{self, Attempt};
@@ -18,17 +18,9 @@ use flysk_store::platform::endpoints;
 use flysk_store::platform::events::{self, Event, EventState};
 use flysk_store::platform::widgets::{self, Widget};
 
+use super::endpoint::Endpoint;
 use super::request::{Body, headers};
 use crate::App;
-
-/// Deliveries to one backend at once; to one whose last answer was a failure there is one at a time.
-const AT_ONCE: u32 = 8;
-/// A delivery that takes longer keeps others to the same backend from joining it: however many backends hang, each
-/// holds the few places it took in its first second.
-const HANGS_AFTER: Duration = Duration::from_secs(1);
-/// A place whose holder died is free after this; a delivery takes 10 s at most.
-const PLACE_KEPT: Duration = Duration::from_secs(15);
-const ROOM_RETRY: Duration = Duration::from_secs(1);
 
 impl Handle<App> for DeliverEvent {
     async fn handle(&self, run: &Run, app: &App) -> JobResult {
@@ -42,30 +34,25 @@ impl Handle<App> for DeliverEvent {
         let widget = widgets::find(&mut conn, event.widget_id).await?;
         let widget = widget.ok_or(StoreError::Stale { what: "widget" })?;
         let Some(url) = widget.event_url_of(event.kind) else {
-            events::write_state(&mut conn, event.id, EventState::Unaddressed, run.now()).await?;
+            events::end_waiting(&mut conn, event.id, EventState::Unaddressed, run.now()).await?;
             return Ok(Verdict::skip("the widget has no address for it"));
         };
-        let doing = endpoints::find(&mut conn, widget.id).await?;
-        if let Some(wait) = doing.wait(run.now()) {
-            let reason = "the backend failed too often and is left alone for a while";
-            return Ok(Verdict::snooze(run.now() + wait, reason));
+        let row = Endpoint::row(widget.id, url);
+        let endpoint = Endpoint { doing: endpoints::find(&mut conn, &row).await?, row };
+        if let Some(snooze) = endpoint.left_alone(run.now()) {
+            return Ok(snooze);
         }
         drop(conn);
-        let room = Room {
-            name: format!("events.{}", widget.id),
-            places: if doing.failures == 0 { AT_ONCE } else { 1 },
-            kept_for: PLACE_KEPT,
-            closes_after: Some(HANGS_AFTER),
-        };
         let holder = run.job_id().to_string();
-        app.limits.enter_or_wait(&room, &holder, ROOM_RETRY).await?;
+        endpoint.enter(&app.limits, &holder).await?;
         let sent = send(run, app, &widget, &event, url).await;
-        app.limits.leave(&room, &holder).await;
-        settle(run, &widget, &event, sent?).await
+        endpoint.leave(&app.limits, &holder).await;
+        settle(run, &widget, &endpoint, &event, sent?).await
     }
 
+    /// An event whose last attempt failed is still waiting until now, so nobody can have started it again meanwhile.
     async fn bury(&self, unit: &mut Unit, _reason: &str, app: &App) -> Result<(), JobError> {
-        Ok(events::write_state(unit, self.event_id, EventState::Failed, app.clock().now()).await?)
+        Ok(events::end_waiting(unit, self.event_id, EventState::Failed, app.clock().now()).await?)
     }
 }
 
@@ -100,26 +87,23 @@ fn meaning(result: &Result<Response, OutboundError>) -> Answer {
     }
 }
 
-/// Logs the attempt, notes how the backend is doing and what became of the event, in one transaction.
-async fn settle(run: &Run, widget: &Widget, event: &Event, sent: Sent) -> JobResult {
+/// Logs the attempt, notes how the address is doing and what became of the event, in one transaction. An event that
+/// failed for good goes on waiting until its job is buried, which says so of both.
+async fn settle(run: &Run, widget: &Widget, endpoint: &Endpoint, event: &Event, sent: Sent) -> JobResult {
     let delays = widget.delivery_delays.as_ref().map(|delays| delays.0.as_slice());
     let next = next(sent.answer, sent.log.attempt, delays);
     let now = run.now();
     let mut unit = run.begin().await?;
     attempts::insert(&mut unit, event.id, &sent.log).await?;
-    let before = endpoints::lock(&mut unit, widget.id).await?;
-    let after = if next == Next::Delivered { before.succeeded() } else { before.failed(now) };
-    if after != before {
-        endpoints::write(&mut unit, widget.id, &after, now).await?;
-    }
-    if after.opened_since(&before) {
-        tracing::error!(alert = "backend_down", widget = %widget.code, "a vendor's backend fails again and again");
+    if let Some(worked) = verdict(sent.answer, next)
+        && !(worked && endpoint.doing == Breaker::default())
+    {
+        note_doing(&mut unit, widget, endpoint, worked).await?;
     }
     let state = match next {
         Next::Delivered => EventState::Delivered,
         Next::Refused => EventState::Refused,
-        Next::Failed => EventState::Failed,
-        Next::Retry(_) => EventState::Waiting,
+        Next::Failed | Next::Retry(_) => EventState::Waiting,
     };
     events::write_attempted(&mut unit, event.id, sent.log.attempt, state, now).await?;
     match next {
@@ -137,6 +121,36 @@ async fn settle(run: &Run, widget: &Widget, event: &Event, sent: Sent) -> JobRes
             )))
         }
     }
+}
+
+/// Whether the address works; `None` if the attempt does not say. One that wants no events (410) does: it answered as it
+/// was meant to. One that we do not call was not asked.
+fn verdict(answer: Answer, next: Next) -> Option<bool> {
+    match (answer, next) {
+        (Answer::Forbidden, _) => None,
+        (_, Next::Delivered | Next::Refused) => Some(true),
+        (_, Next::Retry(_) | Next::Failed) => Some(false),
+    }
+}
+
+/// Counts a failure, or ends the count. A success of an address that was doing well when it began is not counted at
+/// all: it would have to wait for the row, and says nothing of failures that came meanwhile.
+async fn note_doing(
+    unit: &mut Unit,
+    widget: &Widget,
+    endpoint: &Endpoint,
+    worked: bool,
+) -> Result<(), JobError> {
+    let now = unit.now();
+    let before = endpoints::lock(unit, &endpoint.row).await?;
+    let after = if worked { before.succeeded() } else { before.failed(now) };
+    if after != before {
+        endpoints::write(unit, &endpoint.row, &after, now).await?;
+    }
+    if after.opened_since(&before) {
+        tracing::error!(alert = "backend_down", widget = %widget.code, "a vendor's backend fails again and again");
+    }
+    Ok(())
 }
 
 /// The event counts its attempts itself; the job's own count only ends events that kill their worker. A

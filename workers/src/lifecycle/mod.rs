@@ -1,4 +1,5 @@
 //! Events to vendors' backends.
 
 mod deliver_event;
+mod endpoint;
 mod request;

@@ -145,17 +145,16 @@ pub async fn list_after(
         .await?)
 }
 
-/// Writes what became of an event.
-pub async fn write_state(
+/// Writes what became of an event that waits; one that was dealt with stays as it is.
+pub async fn end_waiting(
     conn: &mut Conn,
     id: EventId,
     state: EventState,
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
-    let settled_at = (state != EventState::Waiting).then_some(now);
-    sqlx::query("UPDATE lifecycle_events SET state = ?, settled_at = ? WHERE id = ?")
+    sqlx::query("UPDATE lifecycle_events SET state = ?, settled_at = ? WHERE id = ? AND state = 'waiting'")
         .bind(state.as_str())
-        .bind(settled_at)
+        .bind(now)
         .bind(id.to_string())
         .execute(conn)
         .await?;

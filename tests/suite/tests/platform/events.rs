@@ -5,16 +5,21 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use flysk_domain::Clock;
 use flysk_domain::platform::signature;
+use flysk_jobs::Handle as _;
+use flysk_jobs::lifecycle::DeliverEvent;
+use flysk_jobs::replay::{ReplayRefused, Replayed, replay};
 use flysk_jobs::runtime::limits::Room;
 use flysk_simulators::{Act, Script};
 use flysk_store::jobs::JobState;
 use flysk_store::platform::widgets::{self, Changes};
+use flysk_suite::stand::ACCOUNT;
 use flysk_vault::places;
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
+use serde_json::json;
 use sqlx::MySqlPool;
 
-use super::house::{House, on};
+use super::house::{House, on, trace};
 
 fn status(status: u16) -> Act {
     Act::Answer { status, headers: Vec::new(), body: "the vendor is ill".to_owned() }
@@ -181,4 +186,115 @@ async fn nobody_joins_those_who_wait_for_a_backend_that_hangs(pool: MySqlPool) {
     limits.leave(&room, "first").await;
     limits.leave(&room, "second").await;
     assert!(limits.enter(&room, "third").await.unwrap());
+}
+
+/// The widget has an address for `deactivate` of its own, and retries each second.
+async fn deactivate_goes_to(house: &House, path: &str) {
+    let urls = [("deactivate".to_owned(), format!("{}{path}", house.vendor.url))].into_iter().collect();
+    let changes = Changes {
+        event_urls: Some(Some(urls)),
+        delivery_delays: Some(Some(vec![1; 20])),
+        ..Changes::default()
+    };
+    let widget = house.widget().await;
+    widgets::update(on(&mut house.conn().await), widget.id, &changes, house.clock.now()).await.unwrap();
+}
+
+/// The backend switches the widget off and on again; two events.
+async fn switch_off_and_on(house: &House) {
+    for on in [false, true] {
+        house.advance(TimeDelta::milliseconds(10));
+        let wanted = json!({ "account_id": ACCOUNT, "on": on });
+        assert_eq!(house.backend(Method::PUT, "/v1/backend/switch", Some(wanted)).await.0, StatusCode::OK);
+    }
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_dead_address_of_one_event_stops_no_other(pool: MySqlPool) {
+    let house = House::installed(pool).await;
+    deactivate_goes_to(&house, "/gone-astray").await;
+    house.vendor.control.script(Script::next("/gone-astray", status(500)).times(99));
+    switch_off_and_on(&house).await;
+    pass(&house, 30).await;
+    assert_eq!(house.vendor.control.calls_to("POST", "/gone-astray").len(), 10, "left alone for a minute");
+    let before = house.told().len();
+    switch_off_and_on(&house).await;
+    house.run_due_jobs().await;
+    assert_eq!(house.told().len(), before + 1, "`activate` goes to an address that works");
+}
+
+/// What waits for an address that is left alone comes back when it is tried again, and not all at once.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn those_who_wait_for_a_dead_address_come_back_one_after_the_other(pool: MySqlPool) {
+    let house = House::installed(pool).await;
+    deactivate_goes_to(&house, "/gone-astray").await;
+    house.vendor.control.script(Script::next("/gone-astray", status(500)).times(99));
+    switch_off_and_on(&house).await;
+    pass(&house, 30).await;
+    for _ in 0..8 {
+        switch_off_and_on(&house).await;
+    }
+    house.run_due_jobs().await;
+    let waiting = house.jobs(JobState::Queued).await;
+    let again = sqlx::query_scalar("SELECT open_until FROM event_endpoints").fetch_one(&house.pool).await;
+    let again: chrono::DateTime<chrono::Utc> = again.unwrap();
+    assert!(waiting.len() >= 8 && waiting.iter().all(|job| job.run_at >= again), "{again} {waiting:?}");
+    let moments: std::collections::BTreeSet<_> = waiting.iter().map(|job| job.run_at).collect();
+    assert!(moments.len() > 4, "{moments:?}");
+}
+
+/// To say that one wants no events is no failure, and neither is what we do not send.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn refusals_and_addresses_we_do_not_call_are_no_failures_of_a_backend(pool: MySqlPool) {
+    let house = House::installed(pool).await;
+    house.vendor.control.script(Script::next("/events", status(410)).times(12));
+    for _ in 0..6 {
+        switch_off_and_on(&house).await;
+        house.run_due_jobs().await;
+    }
+    assert_eq!(house.vendor.control.calls_to("POST", "/events").len(), 14, "each was tried");
+    let changes = Changes { event_url: Some(Some("http://127.0.0.1:1/".to_owned())), ..Changes::default() };
+    let widget = house.widget().await;
+    widgets::update(on(&mut house.conn().await), widget.id, &changes, house.clock.now()).await.unwrap();
+    switch_off_and_on(&house).await;
+    house.run_due_jobs().await;
+    let failing: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM event_endpoints").fetch_one(&house.pool).await.unwrap();
+    assert_eq!(failing, 0);
+}
+
+/// The burial of a job says nothing of an event that was dealt with otherwise.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_late_burial_leaves_a_delivered_event_alone(pool: MySqlPool) {
+    let house = House::installed(pool).await;
+    let (_, page) = house.backend(Method::GET, "/v1/backend/events", None).await;
+    let event_id = page["events"][0]["id"].as_str().unwrap().parse().unwrap();
+    let mut unit = house.engine.outbox().begin(trace()).await.unwrap();
+    DeliverEvent { event_id }.bury(&mut unit, "late", house.engine.app()).await.unwrap();
+    unit.commit().await.unwrap();
+    let (_, page) = house.backend(Method::GET, "/v1/backend/events", None).await;
+    assert_eq!(page["events"][0]["state"], "delivered");
+}
+
+/// An operator replays the job, and the event begins anew.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_operator_sends_a_failed_event_again(pool: MySqlPool) {
+    let house = House::build(pool).await;
+    only_install(&house).await;
+    house.vendor.control.script(Script::next("/events", status(500)).times(4));
+    house.install().await;
+    pass(&house, 375).await;
+    let dead = house.jobs(JobState::Dead).await;
+    assert_eq!((dead.len(), house.told().len()), (1, 0));
+    let again = async || {
+        let mut unit = house.engine.outbox().begin(trace()).await.unwrap();
+        let replayed = replay(&mut unit, dead[0].id).await;
+        unit.commit().await.unwrap();
+        replayed
+    };
+    assert_eq!(again().await.unwrap(), Replayed::Queued);
+    house.run_due_jobs().await;
+    assert_eq!(house.told(), ["install"]);
+    sqlx::query("UPDATE jobs SET state = 'dead'").execute(&house.pool).await.unwrap();
+    assert!(matches!(again().await, Err(ReplayRefused::EventDelivered(_))));
 }
