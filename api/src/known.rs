@@ -23,7 +23,10 @@ const EVERY: Duration = Duration::from_millis(200);
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// How long a change's transaction may take until it commits: so long its number is looked for after higher ones were seen.
 const COMMITS_WITHIN: Duration = Duration::from_secs(30);
-/// Entries of each kind; when there are more, all are forgotten.
+/// After so long an entry is read anew, whatever was noted: a change whose transaction took longer than
+/// [`COMMITS_WITHIN`] is not looked for any more, and this bounds how long it can go unknown.
+const OLDEST: Duration = Duration::from_mins(5);
+/// Entries of each kind, and subjects that changed; when there are more, all are forgotten.
 const MOST: usize = 20_000;
 
 /// An install, and what acting in its account takes.
@@ -45,18 +48,40 @@ pub(crate) struct Known(Arc<Mutex<State>>);
 struct State {
     /// When changes were last read: the moment before, so that nothing that came later is thought to be known.
     read_at: Option<Instant>,
-    /// Counts forgettings: what was read from the database before one is not kept after it.
+    /// Counts forgettings.
     forgotten: u64,
-    widgets: HashMap<String, (Widget, Option<DateTime<Utc>>)>,
+    /// When each subject was last forgotten: what was read of it before that is not trusted. So forgetting costs one
+    /// entry here, however much is remembered.
+    changed: HashMap<Subject, u64>,
+    /// What was read before this is not kept: the record of what changed then is gone.
+    floor: u64,
+    widgets: HashMap<String, Kept<Holder>>,
     /// By client id.
-    integrations: HashMap<String, Widget>,
-    installs: HashMap<(WidgetId, AccountId), Install>,
-    accesses: HashMap<(WidgetId, AccountId), Access>,
+    integrations: HashMap<String, Kept<Widget>>,
+    installs: HashMap<(WidgetId, AccountId), Kept<Install>>,
+    accesses: HashMap<(WidgetId, AccountId), Kept<Access>>,
 }
 
-/// Permission to keep what is about to be read, unless something is forgotten meanwhile.
+/// Whose a token is, and until when, if it is being replaced.
+#[derive(Debug)]
+struct Holder {
+    widget: Widget,
+    until: Option<DateTime<Utc>>,
+}
+
+/// Something that was read, and when.
+#[derive(Debug)]
+struct Kept<T> {
+    what: T,
+    reading: Reading,
+}
+
+/// A moment before the database was read: what is forgotten after it is not in what was read.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Reading(Option<u64>);
+pub(crate) struct Reading {
+    forgotten: u64,
+    at: Instant,
+}
 
 impl Known {
     /// Keeps things, and forgets them when `pool` says that they changed, until the last clone is gone. Without this (by
@@ -70,52 +95,63 @@ impl Known {
     /// The widget of a project token, by the token's hash, if it is known and the token is good at `now`.
     pub(crate) fn widget(&self, hash: &str, now: DateTime<Utc>) -> Option<Widget> {
         let state = self.trusted()?;
-        let (widget, until) = state.widgets.get(hash)?;
-        until.is_none_or(|until| until > now).then(|| widget.clone())
+        let kept = state.widgets.get(hash)?;
+        let holder = state.current(kept, &[Subject::Widget(kept.what.widget.id)])?;
+        holder.until.is_none_or(|until| until > now).then(|| holder.widget.clone())
     }
 
     /// A widget's access to an account, if it is known.
     pub(crate) fn access(&self, widget: WidgetId, account: AccountId) -> Option<Access> {
-        self.trusted()?.accesses.get(&(widget, account)).cloned()
+        let state = self.trusted()?;
+        let kept = state.accesses.get(&(widget, account))?;
+        let about =
+            [Subject::Widget(widget), Subject::Install(kept.what.install.id), Subject::Account(account)];
+        state.current(kept, &about).cloned()
     }
 
     /// The widget of an integration and its install in an account, if both are known.
     pub(crate) fn integration(&self, client_uuid: &str, account: AccountId) -> Option<(Widget, Install)> {
         let state = self.trusted()?;
-        let widget = state.integrations.get(client_uuid)?;
-        let install = state.installs.get(&(widget.id, account))?;
+        let kept = state.integrations.get(client_uuid)?;
+        let widget = state.current(kept, &[Subject::Widget(kept.what.id)])?;
+        let kept = state.installs.get(&(widget.id, account))?;
+        let install = state.current(kept, &[Subject::Install(kept.what.id)])?;
         Some((widget.clone(), install.clone()))
     }
 
     /// To be asked for before the database is read.
-    pub(crate) fn reading(&self) -> Reading {
-        Reading(self.trusted().map(|state| state.forgotten))
+    pub(crate) fn reading(&self) -> Option<Reading> {
+        self.trusted().map(|state| Reading { forgotten: state.forgotten, at: Instant::now() })
     }
 
     /// Keeps a widget under those of these hashes that are its tokens'.
-    pub(crate) fn keep_widget(&self, reading: Reading, hashes: &[String], widget: &Widget) {
-        let Some(mut state) = self.still(reading) else { return };
+    pub(crate) fn keep_widget(&self, reading: Option<Reading>, hashes: &[String], widget: &Widget) {
+        let Some((mut state, reading)) = self.keeping(reading) else { return };
         for hash in hashes {
-            if *hash == widget.project_token_hash {
-                state.widgets.insert(hash.clone(), (widget.clone(), None));
+            let until = if *hash == widget.project_token_hash {
+                None
             } else if widget.former_token_hash.as_ref() == Some(hash) {
-                state.widgets.insert(hash.clone(), (widget.clone(), widget.former_token_until));
-            }
+                widget.former_token_until
+            } else {
+                continue;
+            };
+            let what = Holder { widget: widget.clone(), until };
+            state.widgets.insert(hash.clone(), Kept { what, reading });
         }
     }
 
     /// Keeps the widget of an integration with its install in an account.
-    pub(crate) fn keep_integration(&self, reading: Reading, widget: &Widget, install: &Install) {
-        let Some(mut state) = self.still(reading) else { return };
-        state.integrations.insert(widget.client_uuid.clone(), widget.clone());
-        state.installs.insert((widget.id, install.account_id), install.clone());
+    pub(crate) fn keep_integration(&self, reading: Option<Reading>, widget: &Widget, install: &Install) {
+        let Some((mut state, reading)) = self.keeping(reading) else { return };
+        state.integrations.insert(widget.client_uuid.clone(), Kept { what: widget.clone(), reading });
+        state.installs.insert((widget.id, install.account_id), Kept { what: install.clone(), reading });
     }
 
     /// Keeps a widget's access to an account.
-    pub(crate) fn keep_access(&self, reading: Reading, access: &Access) {
-        let Some(mut state) = self.still(reading) else { return };
+    pub(crate) fn keep_access(&self, reading: Option<Reading>, access: &Access) {
+        let Some((mut state, reading)) = self.keeping(reading) else { return };
         let place = (access.install.widget_id, access.install.account_id);
-        state.accesses.insert(place, access.clone());
+        state.accesses.insert(place, Kept { what: access.clone(), reading });
     }
 
     /// Forgets an install that this very process changed: whoever was answered must not be told the old.
@@ -129,34 +165,40 @@ impl Known {
         trusted.then_some(state)
     }
 
-    fn still(&self, reading: Reading) -> Option<MutexGuard<'_, State>> {
-        let mut state = self.trusted().filter(|state| reading.0 == Some(state.forgotten))?;
+    /// The state, to keep in it what was read at `reading`.
+    fn keeping(&self, reading: Option<Reading>) -> Option<(MutexGuard<'_, State>, Reading)> {
+        let (mut state, reading) = (self.trusted()?, reading?);
         if state.widgets.len().max(state.installs.len()).max(state.accesses.len()) >= MOST {
-            state.widgets.clear();
-            state.integrations.clear();
-            state.installs.clear();
-            state.accesses.clear();
+            state.forget_all();
         }
-        Some(state)
+        (reading.forgotten >= state.floor).then_some((state, reading))
     }
 }
 
 impl State {
+    /// What was kept, unless it is old or something it is about changed since it was read.
+    fn current<'a, T>(&self, kept: &'a Kept<T>, about: &[Subject]) -> Option<&'a T> {
+        let read = kept.reading.forgotten;
+        let changed = |subject| self.changed.get(subject).is_some_and(|changed| *changed > read);
+        (kept.reading.at.elapsed() < OLDEST && !about.iter().any(changed)).then_some(&kept.what)
+    }
+
     fn forget(&mut self, subject: Subject) {
-        self.forgotten += 1;
-        match subject {
-            Subject::Widget(id) => {
-                self.widgets.retain(|_, (widget, _)| widget.id != id);
-                self.integrations.retain(|_, widget| widget.id != id);
-                self.installs.retain(|(widget, _), _| *widget != id);
-                self.accesses.retain(|(widget, _), _| *widget != id);
-            }
-            Subject::Install(id) => {
-                self.installs.retain(|_, install| install.id != id);
-                self.accesses.retain(|_, access| access.install.id != id);
-            }
-            Subject::Account(id) => self.accesses.retain(|(_, account), _| *account != id),
+        if self.changed.len() >= MOST {
+            self.forget_all();
         }
+        self.forgotten += 1;
+        self.changed.insert(subject, self.forgotten);
+    }
+
+    fn forget_all(&mut self) {
+        self.forgotten += 1;
+        self.floor = self.forgotten;
+        self.changed.clear();
+        self.widgets.clear();
+        self.integrations.clear();
+        self.installs.clear();
+        self.accesses.clear();
     }
 }
 
@@ -254,14 +296,55 @@ mod tests {
         assert_eq!((seen.floor, seen.lately.len()), (3, 1));
     }
 
+    /// Watched just now.
+    fn watched() -> Known {
+        let known = Known::default();
+        locked(&known.0).read_at = Some(Instant::now());
+        known
+    }
+
+    fn kept(reading: Reading) -> Kept<()> {
+        Kept { what: (), reading }
+    }
+
     #[test]
     fn nothing_is_trusted_that_was_not_watched() {
         let known = Known::default();
-        assert!(known.reading().0.is_none() && known.trusted().is_none());
-        locked(&known.0).read_at = Some(Instant::now());
-        let reading = known.reading();
-        assert!(known.still(reading).is_some());
+        assert!(known.reading().is_none() && known.trusted().is_none());
+        assert!(watched().reading().is_some());
+    }
+
+    #[test]
+    fn what_changed_since_it_was_read_is_forgotten_and_nothing_else() {
+        let known = watched();
+        let before = known.reading().unwrap();
         locked(&known.0).forget(account(1));
-        assert!(known.still(reading).is_none(), "something was forgotten while it was read");
+        let (after, state) = (known.reading().unwrap(), locked(&known.0));
+        assert!(state.current(&kept(before), &[account(1)]).is_none(), "it was read before it changed");
+        assert!(state.current(&kept(before), &[account(2)]).is_some());
+        assert!(state.current(&kept(after), &[account(1)]).is_some());
+    }
+
+    /// Of a change that committed later than changes are looked for nobody hears.
+    #[test]
+    fn nothing_is_trusted_for_longer_than_five_minutes() {
+        let known = watched();
+        let mut reading = known.reading().unwrap();
+        assert!(locked(&known.0).current(&kept(reading), &[account(1)]).is_some());
+        let Some(long_ago) = reading.at.checked_sub(OLDEST) else { return };
+        reading.at = long_ago;
+        assert!(locked(&known.0).current(&kept(reading), &[account(1)]).is_none());
+    }
+
+    #[test]
+    fn what_was_read_before_everything_was_forgotten_is_not_kept() {
+        let known = watched();
+        let before = known.reading();
+        for id in 0..=MOST as u64 {
+            locked(&known.0).forget(account(id));
+        }
+        assert!(locked(&known.0).changed.len() <= MOST);
+        assert!(known.keeping(before).is_none());
+        assert!(known.keeping(known.reading()).is_some());
     }
 }

@@ -154,7 +154,7 @@ impl Vault {
         read: &Widget,
         sealed: &Sealed<'_>,
     ) -> Result<(), VaultError> {
-        if widgets::reseal(conn, read, sealed, self.clock().now()).await? {
+        if widgets::replace_secrets(conn, read, sealed, self.clock().now()).await? {
             return Ok(());
         }
         Err(StoreError::Stale { what: "widget" }.into())

@@ -9,7 +9,7 @@ use flysk_domain::id::{AccountId, InstallId, WidgetId};
 use crate::{Conn, StoreError, StoreResult};
 
 /// What changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// A widget: its secrets, its settings.
     Widget(WidgetId),

@@ -284,8 +284,22 @@ pub async fn revoke_former_token(conn: &mut Conn, id: WidgetId, now: DateTime<Ut
     changes::note(conn, Subject::Widget(id)).await
 }
 
-/// Replaces sealed secrets by others, if nobody changed them since they were read: the same secrets under
-/// another key, or another secret key of the integration.
+/// Replaces secrets by others, if nobody changed them since they were read.
+pub async fn replace_secrets(
+    conn: &mut Conn,
+    read: &Widget,
+    sealed: &Sealed<'_>,
+    now: DateTime<Utc>,
+) -> StoreResult<bool> {
+    let replaced = reseal(conn, read, sealed, now).await?;
+    changes::note(conn, Subject::Widget(read.id)).await?;
+    Ok(replaced)
+}
+
+/// Replaces sealed texts by the same secrets under another key, if nobody changed them since they were read.
+///
+/// No change is noted: whoever remembers the former text opens it with the key it still has, since keys come and go
+/// with the process, and its memory with it.
 pub async fn reseal(
     conn: &mut Conn,
     read: &Widget,
@@ -306,9 +320,8 @@ pub async fn reseal(
     .bind(&read.client_secret_sealed)
     .bind(&read.project_token_sealed)
     .bind(&read.event_secret_sealed)
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    changes::note(conn, Subject::Widget(read.id)).await?;
     Ok(result.rows_affected() == 1)
 }
 

@@ -52,8 +52,14 @@ async fn everything_sealed_moves_to_the_new_key(pool: MySqlPool) {
     house.amocrm.state.issue_code(flysk_suite::stand::CLIENT_ID, flysk_suite::stand::ACCOUNT, None).unwrap();
     let mut conn = house.conn().await;
     let both = vault(&house, &format!("{NEW},{OLD}"));
+    let noted = changes::newest(on(&mut conn)).await.unwrap();
     let moved = both.reseal_all(on(&mut conn)).await.unwrap();
     assert_eq!((moved.moved, moved.missed), (2, 0), "the widget and its pair");
+    assert_eq!(
+        changes::newest(on(&mut conn)).await.unwrap(),
+        noted,
+        "nothing that is remembered became untrue"
+    );
     let again = both.reseal_all(on(&mut conn)).await.unwrap();
     assert_eq!((again.seen, again.moved), (2, 0));
     let (new, old) = (vault(&house, NEW), vault(&house, OLD));
