@@ -1,5 +1,6 @@
 //! Moving everything sealed to the key that encrypts now, while everybody works.
 
+use chrono::{DateTime, Utc};
 use flysk_domain::id::{InstallId, NoticeId, OauthCodeId, PurchaseId};
 use flysk_store::Conn;
 use flysk_store::platform::oauth_codes::{self, Code};
@@ -21,6 +22,9 @@ pub struct Resealed {
     pub moved: u64,
     /// Rows somebody changed meanwhile; run it again.
     pub missed: u64,
+    /// Until when former project tokens are good: they are found by a hash that may be under a former key, and without
+    /// that key not at all.
+    pub former_tokens_until: Option<DateTime<Utc>>,
 }
 
 impl Resealed {
@@ -38,11 +42,14 @@ impl Vault {
     /// Seals everything that is under a former key again under the current one.
     ///
     /// May be interrupted and run again, beside running processes: a row is replaced only if it is as it
-    /// was read. Once nothing is moved and nothing missed, former keys can go.
+    /// was read. Once nothing is moved and nothing missed, and no former project token is good any more, former keys can
+    /// go.
     pub async fn reseal_all(&self, conn: &mut Conn) -> Result<Resealed, VaultError> {
         let mut done = Resealed::default();
         for widget in widgets::list(conn).await? {
             done.count(self.reseal_widget(conn, &widget).await?);
+            let good = widget.former_token_until.filter(|until| *until > self.clock().now());
+            done.former_tokens_until = done.former_tokens_until.max(good);
         }
         let mut after: Option<InstallId> = None;
         loop {

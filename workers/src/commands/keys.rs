@@ -35,6 +35,12 @@ pub(super) async fn rotate(config: &Config) -> anyhow::Result<()> {
             "Workers subscribe them anew. Run this again until there are none, then drop former keys."
         )?;
     }
+    if let Some(until) = done.former_tokens_until {
+        writeln!(
+            out,
+            "Project tokens that were replaced are good until {until}: former keys find them, and have to stay until then."
+        )?;
+    }
     ensure!(done.missed == 0, "run it again: rows were changed while they were moved");
     Ok(())
 }

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use flysk_clients::amocrm::AmoCrm;
 use flysk_domain::Clock;
 use flysk_runtime::Keyring;
-use flysk_store::platform::{tokens, widgets};
+use flysk_store::platform::{changes, tokens, widgets};
 use flysk_vault::{Vault, VaultError, places};
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
@@ -61,7 +61,7 @@ async fn everything_sealed_moves_to_the_new_key(pool: MySqlPool) {
         "nothing that is remembered became untrue"
     );
     let again = both.reseal_all(on(&mut conn)).await.unwrap();
-    assert_eq!((again.seen, again.moved), (2, 0));
+    assert_eq!((again.seen, again.moved, again.former_tokens_until), (2, 0, None));
     let (new, old) = (vault(&house, NEW), vault(&house, OLD));
     let widget = house.widget().await;
     assert!(new.client_secret(&widget).is_ok());
@@ -79,4 +79,16 @@ fn vault(house: &House, ring: &str) -> Vault {
     let keyring = Keyring::parse(ring).unwrap();
     let amocrm = AmoCrm::new(flysk_clients::amocrm::Config::default()).unwrap();
     Vault::new(house.engine.outbox().clone(), keyring.into(), amocrm, vec!["amocrm.ru".to_owned()])
+}
+
+/// A token that is being replaced is found by a hash under the key of its day: the operator is told to keep that key.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_former_token_keeps_its_key_in_the_ring(pool: MySqlPool) {
+    let house = House::build(pool).await;
+    let mut conn = house.conn().await;
+    let until = house.clock.now() + TimeDelta::hours(24);
+    house.vault.rotate_project_token(on(&mut conn), &house.widget().await, Some(until)).await.unwrap();
+    let both = vault(&house, &format!("{NEW},{OLD}"));
+    let kept = both.reseal_all(on(&mut conn)).await.unwrap().former_tokens_until;
+    assert!(kept.is_some_and(|kept| kept > house.clock.now() + TimeDelta::hours(23)), "{kept:?}");
 }
