@@ -45,7 +45,8 @@ pub(crate) fn issue(deps: &Deps, install: InstallId, user: UserId, admin: bool) 
     let expires_at = deps.clock().now() + LIVES;
     let statement = Statement { install, user, admin, until: expires_at.timestamp() };
     let text = serde_json::to_string(&statement).map_err(|error| internal(&error))?;
-    let sealed = deps.keyring.seal(&SecretString::from(text), PLACE).map_err(|error| internal(&error))?;
+    let sealed =
+        deps.keyring.seal_statement(&SecretString::from(text), PLACE).map_err(|error| internal(&error))?;
     Ok(Issued { token: format!("{PREFIX}{sealed}"), expires_at })
 }
 
@@ -62,7 +63,7 @@ async fn check(request: &Request, bearer: Bearer) -> poem::Result<WidgetUser> {
 async fn verify(deps: &Deps, token: &str) -> Result<WidgetUser, Problem> {
     let refused = || Problem::new(ProblemCode::Unauthorized, "not a session of ours");
     let sealed = token.strip_prefix(PREFIX).ok_or_else(refused)?;
-    let text = deps.keyring.open(sealed, PLACE).map_err(|_| refused())?;
+    let text = deps.keyring.open_statement(sealed, PLACE).map_err(|_| refused())?;
     let statement: Statement = serde_json::from_str(text.expose_secret()).map_err(|_| refused())?;
     if statement.until < deps.clock().now().timestamp() {
         return Err(Problem::new(ProblemCode::TokenExpired, "the session is over: shake hands again"));

@@ -134,11 +134,11 @@ fn place(install: InstallId) -> String {
 
 fn seal(deps: &Deps, what: &impl Serialize, place: &str) -> Result<String, Problem> {
     let text = serde_json::to_string(what).map_err(|error| internal(&error))?;
-    deps.keyring.seal(&SecretString::from(text), place).map_err(|error| internal(&error))
+    deps.keyring.seal_statement(&SecretString::from(text), place).map_err(|error| internal(&error))
 }
 
 fn open<T: DeserializeOwned>(deps: &Deps, sealed: &str, place: &str) -> Option<T> {
-    let text = deps.keyring.open(sealed, place).ok()?;
+    let text = deps.keyring.open_statement(sealed, place).ok()?;
     serde_json::from_str(text.expose_secret()).ok()
 }
 

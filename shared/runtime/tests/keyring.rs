@@ -125,3 +125,37 @@ fn secrets_compare_by_value() {
     assert!(!same_secret(b"abc", b"abd"));
     assert!(!same_secret(b"abc", b"abcd"));
 }
+
+#[test]
+fn a_statement_is_sealed_under_a_key_of_its_own_and_good_for_one_purpose() {
+    let ring = ring(&[key("k1", 1)]);
+    let statement = SecretString::from("user 501 until noon");
+    let sealed = ring.seal_statement(&statement, "session").unwrap();
+    assert!(sealed.starts_with("s1.k1."), "{sealed}");
+    assert_eq!(ring.open_statement(&sealed, "session").unwrap().expose_secret(), "user 501 until noon");
+    assert_eq!(ring.open_statement(&sealed, "ticket").unwrap_err(), KeyringError::Refused);
+    assert_ne!(ring.seal_statement(&statement, "session").unwrap(), sealed);
+    // Neither kind of sealed text opens as the other.
+    let at_rest = ring.seal(&statement, "session").unwrap();
+    assert_eq!(ring.open_statement(&at_rest, "session").unwrap_err(), KeyringError::Malformed);
+    assert_eq!(ring.open(&sealed, "session").unwrap_err(), KeyringError::Malformed);
+    let body = sealed.strip_prefix("s1.").unwrap();
+    assert!(ring.open(&format!("v1.{body}"), "session").is_err());
+}
+
+#[test]
+fn every_byte_of_a_statement_counts_and_former_keys_open_it() {
+    let old = ring(&[key("k1", 1)]);
+    let sealed = old.seal_statement(&token(), "session").unwrap();
+    assert!(ring(&[key("k2", 2), key("k1", 1)]).open_statement(&sealed, "session").is_ok());
+    assert!(ring(&[key("k2", 2)]).open_statement(&sealed, "session").is_err());
+    let (head, body) = sealed.rsplit_once('.').unwrap();
+    let bytes = URL_SAFE_NO_PAD.decode(body).unwrap();
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        let changed = format!("{head}.{}", URL_SAFE_NO_PAD.encode(changed));
+        assert_eq!(old.open_statement(&changed, "session").unwrap_err(), KeyringError::Refused, "byte {at}");
+    }
+    assert_eq!(old.open_statement("s1.k1.AAAA", "session").unwrap_err(), KeyringError::Malformed);
+}

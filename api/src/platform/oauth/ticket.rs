@@ -30,7 +30,7 @@ pub(in crate::platform) fn connect_url(
     let (widget, account, user) = begun;
     let ticket = Ticket { widget, account, user, until: (now + LIVES).timestamp() };
     let text = serde_json::to_string(&ticket).ok()?;
-    let sealed = keyring.seal(&SecretString::from(text), PLACE).ok()?;
+    let sealed = keyring.seal_statement(&SecretString::from(text), PLACE).ok()?;
     let mut url = public_url.join("oauth/amocrm/connect").ok()?;
     url.query_pairs_mut().append_pair("ticket", &sealed);
     Some(url.into())
@@ -38,7 +38,7 @@ pub(in crate::platform) fn connect_url(
 
 /// What a ticket says, if it is ours and still good.
 pub(super) fn read(keyring: &Keyring, sealed: &str, now: DateTime<Utc>) -> Option<ConnectState> {
-    let text = keyring.open(sealed, PLACE).ok()?;
+    let text = keyring.open_statement(sealed, PLACE).ok()?;
     let ticket: Ticket = serde_json::from_str(text.expose_secret()).ok()?;
     (ticket.until > now.timestamp()).then_some(ConnectState {
         widget_id: ticket.widget,

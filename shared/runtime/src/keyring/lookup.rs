@@ -6,7 +6,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use super::Keyring;
+use super::{Keyring, derived};
 
 /// Separates the lookup key from the cipher's key, though both come from one.
 const LABEL: &[u8] = b"flysk.lookup.v1";
@@ -53,9 +53,7 @@ impl Keyring {
 
 /// The MAC of lookups under a key derived from a key of the ring.
 pub(super) fn derive(key: &[u8]) -> Option<Hmac<Sha256>> {
-    let mut derivation = <Hmac<Sha256> as Mac>::new_from_slice(key).ok()?;
-    derivation.update(LABEL);
-    <Hmac<Sha256> as Mac>::new_from_slice(&derivation.finalize().into_bytes()).ok()
+    derived(key, LABEL)
 }
 
 fn hash(mac: &Hmac<Sha256>, token: &str) -> LookupHash {

@@ -1,9 +1,10 @@
-//! Encryption at rest under a ring of keys, and hashes to look secrets up by.
+//! Encryption at rest under a ring of keys, hashes to look secrets up by, and statements that are handed out.
 //!
 //! The first key of the ring encrypts, every key decrypts. To rotate: put a new key in front, seal again
 //! what is not [`Keyring::is_current`], drop the old key when nothing is left under it.
 
 mod lookup;
+mod statement;
 
 use std::fmt;
 
@@ -11,7 +12,7 @@ use aes_gcm::aead::{Aead, OsRng, Payload};
 use aes_gcm::{AeadCore, Aes256Gcm, Key, KeyInit, Nonce};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use hmac::Hmac;
+use hmac::{Hmac, Mac};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
@@ -71,6 +72,7 @@ struct RingKey {
     id: String,
     cipher: Aes256Gcm,
     lookup: Hmac<Sha256>,
+    statements: Hmac<Sha256>,
 }
 
 /// Keys of encryption at rest, newest first.
@@ -103,7 +105,7 @@ impl Keyring {
     pub fn seal(&self, plaintext: &SecretString, associated: &str) -> Result<String, KeyringError> {
         let key = &self.current;
         let nonce = Aes256Gcm::generate_nonce(&mut OsRng);
-        let aad = bound(&key.id, associated);
+        let aad = bound(VERSION, &key.id, associated);
         let payload = Payload { msg: plaintext.expose_secret().as_bytes(), aad: aad.as_bytes() };
         let ciphertext = key.cipher.encrypt(&nonce, payload).map_err(|_| KeyringError::TooLong)?;
         let mut bytes = nonce.to_vec();
@@ -113,14 +115,11 @@ impl Keyring {
 
     /// Decrypts what [`Keyring::seal`] made for the same place.
     pub fn open(&self, sealed: &str, associated: &str) -> Result<SecretString, KeyringError> {
-        let (id, body) = split(sealed).ok_or(KeyringError::Malformed)?;
-        let key = self
-            .keys()
-            .find(|key| key.id == id)
-            .ok_or_else(|| KeyringError::UnknownKey { id: id.to_owned() })?;
+        let (id, body) = split(VERSION, sealed).ok_or(KeyringError::Malformed)?;
+        let key = self.find(id)?;
         let bytes = URL_SAFE_NO_PAD.decode(body).map_err(|_| KeyringError::Malformed)?;
         let (nonce, ciphertext) = bytes.split_at_checked(NONCE_BYTES).ok_or(KeyringError::Malformed)?;
-        let aad = bound(&key.id, associated);
+        let aad = bound(VERSION, &key.id, associated);
         let payload = Payload { msg: ciphertext, aad: aad.as_bytes() };
         let plaintext =
             key.cipher.decrypt(Nonce::from_slice(nonce), payload).map_err(|_| KeyringError::Refused)?;
@@ -136,7 +135,11 @@ impl Keyring {
 
     /// Whether the text is under the key that encrypts now; if not, open it and seal it again.
     pub fn is_current(&self, sealed: &str) -> bool {
-        split(sealed).is_some_and(|(id, _)| id == self.current.id)
+        split(VERSION, sealed).is_some_and(|(id, _)| id == self.current.id)
+    }
+
+    fn find(&self, id: &str) -> Result<&RingKey, KeyringError> {
+        self.keys().find(|key| key.id == id).ok_or_else(|| KeyringError::UnknownKey { id: id.to_owned() })
     }
 
     fn keys(&self) -> impl Iterator<Item = &RingKey> {
@@ -158,17 +161,26 @@ impl RingKey {
             return Err(not_a_key());
         }
         let lookup = lookup::derive(&bytes).ok_or_else(not_a_key)?;
-        Ok(Self { id: id.to_owned(), cipher: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(&bytes)), lookup })
+        let statements = statement::derive(&bytes).ok_or_else(not_a_key)?;
+        let cipher = Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(&bytes));
+        Ok(Self { id: id.to_owned(), cipher, lookup, statements })
     }
 }
 
-/// What a ciphertext is bound to: version and key too, so that no part of the sealed form can be swapped.
-fn bound(key_id: &str, associated: &str) -> String {
-    format!("flysk.{VERSION}.{key_id}:{associated}")
+/// A MAC under a key derived from a key of the ring for what `label` names.
+fn derived(key: &[u8], label: &[u8]) -> Option<Hmac<Sha256>> {
+    let mut derivation = <Hmac<Sha256> as Mac>::new_from_slice(key).ok()?;
+    derivation.update(label);
+    <Hmac<Sha256> as Mac>::new_from_slice(&derivation.finalize().into_bytes()).ok()
 }
 
-fn split(sealed: &str) -> Option<(&str, &str)> {
-    sealed.strip_prefix(VERSION)?.strip_prefix('.')?.split_once('.')
+/// What a ciphertext is bound to: version and key too, so that no part of the sealed form can be swapped.
+fn bound(version: &str, key_id: &str, associated: &str) -> String {
+    format!("flysk.{version}.{key_id}:{associated}")
+}
+
+fn split<'a>(version: &str, sealed: &'a str) -> Option<(&'a str, &'a str)> {
+    sealed.strip_prefix(version)?.strip_prefix('.')?.split_once('.')
 }
 
 /// Ids only.
