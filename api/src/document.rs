@@ -1,6 +1,6 @@
 //! The OpenAPI document as clients need it.
 //!
-//! poem-openapi leaves optional fields out of `required`, and writes and takes them as null; it does not say of them that
+//! What poem-openapi cannot express is added: paths that go on after their last parameter. And poem-openapi leaves optional fields out of `required`, and writes and takes them as null; it does not say of them that
 //! they may be null. A generated client would choke on the first null, so it is said here, for all at once.
 
 use std::fmt;
@@ -9,18 +9,42 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
-/// The same document with every optional field of every schema marked `nullable`; the order of everything is kept.
+/// An operation that poem-openapi cannot express.
+pub(crate) struct Operation {
+    /// `/v1/amocrm/api/v4/{path}`.
+    pub(crate) path: &'static str,
+    /// In lower case.
+    pub(crate) method: &'static str,
+    /// The operation object.
+    pub(crate) described: String,
+}
+
+/// The same document with every optional field of every schema marked `nullable`, and `more` operations; the order of
+/// everything is kept.
 ///
 /// Source: OpenAPI 3.0.3, "Schema Object", `nullable`.
-pub(crate) fn with_nullable_fields(document: &str) -> serde_json::Result<String> {
+pub(crate) fn completed(document: &str, more: &[Operation]) -> serde_json::Result<String> {
     let mut document: Node = serde_json::from_str(document)?;
+    mark_optional(&mut document);
+    if let Some(Node::Object(paths)) = document.get_mut("paths") {
+        for operation in more {
+            let described = (operation.method.to_owned(), serde_json::from_str(&operation.described)?);
+            match paths.iter_mut().find(|(path, _)| path == operation.path) {
+                Some((_, Node::Object(operations))) => operations.push(described),
+                _ => paths.push((operation.path.to_owned(), Node::Object(vec![described]))),
+            }
+        }
+    }
+    serde_json::to_string_pretty(&document)
+}
+
+fn mark_optional(document: &mut Node) {
     let schemas = document.get_mut("components").and_then(|components| components.get_mut("schemas"));
     if let Some(Node::Object(schemas)) = schemas {
         for (_, schema) in schemas {
             mark(schema);
         }
     }
-    serde_json::to_string_pretty(&document)
 }
 
 fn mark(schema: &mut Node) {
@@ -141,11 +165,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn optional_fields_may_be_null_and_nothing_else_changes() {
-        let document = r##"{"z": 1, "components": {"schemas": {"A": {"required": ["b"], "properties": {
+    fn optional_fields_may_be_null_operations_are_added_and_nothing_else_changes() {
+        let document = r##"{"z": 1, "paths": {"/b": {}}, "components": {"schemas": {"A": {"required": ["b"], "properties": {
             "b": {"type": "string"}, "c": {"type": "string"}, "d": {"$ref": "#/components/schemas/A"},
             "e": {"type": "integer", "default": 0}}}}}, "a": [1.5, null, true]}"##;
-        let told = with_nullable_fields(document).unwrap();
+        let more = ["get", "put"].map(|method| Operation {
+            path: "/a/{rest}",
+            method,
+            described: r#"{"y": 1, "x": 2}"#.to_owned(),
+        });
+        let told = completed(document, &more).unwrap();
         let read: Value = serde_json::from_str(&told).unwrap();
         let properties = &read["components"]["schemas"]["A"]["properties"];
         assert_eq!(properties["b"], serde_json::json!({ "type": "string" }));
@@ -160,6 +189,11 @@ mod tests {
                 && told.find("\"components\"") < told.find("\"a\"")
         );
         assert_eq!(read["a"], serde_json::json!([1.5, null, true]));
+        let added = serde_json::json!({ "y": 1, "x": 2 });
+        assert_eq!(
+            read["paths"],
+            serde_json::json!({ "/b": {}, "/a/{rest}": { "get": added, "put": added } })
+        );
     }
 
     /// The page embeds the document; it must be the same one.

@@ -15,8 +15,14 @@ use poem::{Body, Endpoint, IntoResponse, Middleware, Request, Response, Result};
 
 use crate::problem::{self, Problem, ProblemCode};
 
-/// Passing on to amoCRM has a time of its own: how long amoCRM may take.
-const HAS_ITS_OWN_TIME: &str = "/v1/amocrm/";
+/// Passing on to amoCRM has limits of its own: how long each side may be silent, and how much it may send.
+const HAS_ITS_OWN: &str = "/v1/amocrm/";
+
+/// May have to renew a token first.
+const RENEWS: &str = "/v1/pauth";
+/// How long that may take: as long as the vault waits for a renewal that is under way, its place in the line included,
+/// and as long as amoCRM may take for one of our own.
+const RENEWAL: Duration = Duration::from_mins(1);
 
 /// Ends requests that take too long and refuses bodies that are too long.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +34,15 @@ pub(crate) struct RequestLimits {
 impl RequestLimits {
     /// As configured.
     pub(crate) fn new(config: &Http) -> Self {
-        Self { time: config.request_timeout, body_bytes: config.max_body_bytes }
+        Self::of(config.request_timeout, config.max_body_bytes)
+    }
+
+    pub(crate) fn of(time: Duration, body_bytes: usize) -> Self {
+        Self { time, body_bytes }
+    }
+
+    fn time_of(&self, path: &str) -> Duration {
+        if path == RENEWS { self.time.max(RENEWAL) } else { self.time }
     }
 }
 
@@ -50,6 +64,9 @@ impl<E: Endpoint> Endpoint for Limited<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> Result<Response> {
+        if request.uri().path().starts_with(HAS_ITS_OWN) {
+            return self.inner.call(request).await.map(IntoResponse::into_response);
+        }
         let limit = self.limits.body_bytes;
         let told: Option<u64> =
             request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
@@ -61,13 +78,9 @@ impl<E: Endpoint> Endpoint for Limited<E> {
             let body = request.take_body();
             request.set_body(counted(body, limit, Arc::clone(&exceeded)));
         }
-        let answered = if request.uri().path().starts_with(HAS_ITS_OWN_TIME) {
-            self.inner.call(request).await
-        } else {
-            match tokio::time::timeout(self.limits.time, self.inner.call(request)).await {
-                Ok(answered) => answered,
-                Err(_) => return Ok(out_of_time(self.limits.time)),
-            }
+        let time = self.limits.time_of(request.uri().path());
+        let Ok(answered) = tokio::time::timeout(time, self.inner.call(request)).await else {
+            return Ok(out_of_time(time));
         };
         // Whoever read the body was only told that it broke off.
         if exceeded.load(Ordering::Relaxed) {
@@ -123,7 +136,7 @@ mod tests {
     }
 
     fn limits() -> RequestLimits {
-        RequestLimits { time: Duration::from_millis(20), body_bytes: 10 }
+        RequestLimits::of(Duration::from_millis(20), 10)
     }
 
     fn chunked(pieces: &'static [&'static str]) -> Request {
@@ -154,10 +167,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_passed_on_to_amocrm_has_limits_of_its_own() {
+        let told = Request::builder().uri_str("/v1/amocrm/api/v4/leads").body("longer than ten");
+        let passed_on = length.with(limits()).call(told).await.unwrap();
+        assert_eq!(passed_on.status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
     async fn a_request_that_takes_too_long_is_answered_503_unless_it_waits_for_amocrm() {
         let slow = never.with(limits());
-        let response = slow.call(Request::builder().uri_str("/v1/pauth").finish()).await.unwrap();
+        let response = slow.call(Request::builder().uri_str("/v1/settings").finish()).await.unwrap();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let renewing = slow.call(Request::builder().uri_str("/v1/pauth").finish());
+        assert!(tokio::time::timeout(Duration::from_millis(100), renewing).await.is_err());
         let passed_on = slow.call(Request::builder().uri_str("/v1/amocrm/api/v4/leads").finish());
         assert!(tokio::time::timeout(Duration::from_millis(100), passed_on).await.is_err());
     }

@@ -103,6 +103,8 @@ problem_codes! {
     UpstreamUnavailable = "upstream_unavailable", 502, "amoCRM cannot be reached right now";
     /// The host of a recording is away or says no.
     RecordingUnavailable = "recording_unavailable", 502, "The telephony does not give the recording";
+    /// The request was too long to be repeated by us.
+    TokenRenewed = "token_renewed", 503, "The access token was renewed meanwhile: send the request again";
     /// A part of ours is away.
     Unavailable = "unavailable", 503, "A part of the service is away: try again";
 }

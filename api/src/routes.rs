@@ -8,7 +8,7 @@ use poem_openapi::{OpenApiService, ServerObject};
 
 use crate::cors::Cors;
 use crate::deps::Deps;
-use crate::document::with_nullable_fields;
+use crate::document::completed;
 use crate::flysense::{AudioApi, CancelApi, PreferencesApi, TranscriptionsApi};
 use crate::limits::RequestLimits;
 use crate::platform::backend_settings::BackendSettingsApi;
@@ -68,7 +68,7 @@ pub fn specification() -> String {
 
 /// poem-openapi's own words, should they ever be no JSON.
 fn document(spec: &str) -> String {
-    with_nullable_fields(spec).unwrap_or_else(|_| spec.to_owned())
+    completed(spec, &gateway::operations()).unwrap_or_else(|_| spec.to_owned())
 }
 
 /// Swagger UI with the document inside.
@@ -92,7 +92,7 @@ pub fn app(deps: Deps) -> impl Endpoint<Output = Response> {
         .at("/openapi.json", get(spec))
         .at("/healthz", get(health::healthz))
         .at("/readyz", get(health::readyz))
-        .at("/v1/amocrm/*path", gateway::pass)
+        .at("/v1/amocrm/*path", gateway::routes())
         .at("/hooks/amocrm/:install/:signature", post(hooks::amocrm::receive))
         .at("/hooks/flysense/events", post(hooks::events::receive))
         .at("/hooks/tbank", post(hooks::tbank::receive))

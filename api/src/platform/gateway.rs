@@ -3,31 +3,33 @@
 //! The one place besides PAuth where a request waits for amoCRM, because its caller needs the answer. The
 //! account's token is added here and never seen by the backend; amoCRM's status and body are passed on as
 //! they are, marked `X-Flysk-Answer: amocrm`, and what we have to say ourselves is a problem as everywhere,
-//! marked `X-Flysk-Answer: flysk`.
+//! marked `X-Flysk-Answer: flysk`. Bodies pass as they come, in both directions: `docs/decisions/0016-bodies-pass-the-gateway.md`.
 
 mod line;
 mod path;
+mod upload;
 
 use std::time::Duration;
 
-use flysk_clients::amocrm::{Forward, Forwarded};
+use flysk_clients::amocrm::{Forward, ForwardError, Forwarded};
 use flysk_domain::id::AccountId;
 use flysk_domain::platform::host::AccountHost;
 use flysk_domain::trace::Trace;
 use flysk_store::platform::installs::Install;
 use flysk_store::platform::widgets::Widget;
 use flysk_vault::{Held, Need, Reader};
-use futures::TryStreamExt as _;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use poem::web::Data;
-use poem::{Body, Request, Response, handler};
+use poem::{Body, Request, Response, RouteMethod, get, handler};
 
 use super::access::access_to;
 use super::pauth::{must_have_access, vault_problem};
 use crate::auth::backend_of;
 use crate::deps::Deps;
+use crate::document::Operation;
 use crate::known::Access;
 use crate::problem::{Problem, ProblemCode};
+use upload::Upload;
 
 /// Names the account a request is about.
 const ACCOUNT: &str = "x-account-id";
@@ -35,6 +37,10 @@ const ACCOUNT: &str = "x-account-id";
 const ANSWER: HeaderName = HeaderName::from_static("x-flysk-answer");
 /// A token that dies while its request is under way is no use.
 const AT_LEAST: Duration = Duration::from_mins(1);
+/// The same for a body that takes its time and cannot be sent again.
+const AT_LEAST_FOR_LONG: Duration = Duration::from_mins(15);
+/// A token younger than this is not renewed again: that amoCRM refuses it has another cause.
+const FRESH: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
 /// After a 429 that names no time.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Longer than this the caller waits itself.
@@ -46,9 +52,37 @@ const SENT_ON: [&str; 5] =
 /// Response headers that come back.
 const GIVEN_BACK: [&str; 5] = ["content-type", "last-modified", "etag", "retry-after", "content-language"];
 
+/// The methods amoCRM's API has, with the names of their operations.
+const METHODS: [(&str, &str); 5] = [
+    ("get", "getAmocrm"),
+    ("post", "postAmocrm"),
+    ("put", "putAmocrm"),
+    ("patch", "patchAmocrm"),
+    ("delete", "deleteAmocrm"),
+];
+
+/// Each of [`METHODS`].
+pub(crate) fn routes() -> RouteMethod {
+    get(pass).post(pass).put(pass).patch(pass).delete(pass)
+}
+
+/// What the document says of them.
+pub(crate) fn operations() -> [Operation; 5] {
+    const RESPONSES: &str = "\"responses\":";
+    const BODY: &str = "\"requestBody\":{\"content\":{\"application/json\":{\"schema\":{}}}},";
+    METHODS.map(|(method, name)| {
+        let described = include_str!("gateway/operation.json").replace("METHOD", name);
+        let described = match method {
+            "get" => described,
+            _ => described.replacen(RESPONSES, &format!("{BODY}{RESPONSES}"), 1),
+        };
+        Operation { path: "/v1/amocrm/api/v4/{path}", method, described }
+    })
+}
+
 /// Passes a request through, or says why not.
 #[handler]
-pub(crate) async fn pass(deps: Data<&Deps>, trace: Data<&Trace>, request: &Request, body: Body) -> Response {
+async fn pass(deps: Data<&Deps>, trace: Data<&Trace>, request: &Request, body: Body) -> Response {
     match answer(&deps, &trace, request, body).await {
         Ok(response) => response,
         Err(problem) => {
@@ -78,19 +112,16 @@ async fn answer(deps: &Deps, trace: &Trace, request: &Request, body: Body) -> Re
     let account = account.ok_or_else(|| bad("say which account: X-Account-Id"))?;
     let path_and_query = path::checked(request.uri().path(), request.uri().query())
         .ok_or_else(|| bad("only paths below /api/v4/ are passed on"))?;
-    let limit = deps.config.http.max_body_bytes;
-    let body = body.into_bytes_limit(limit).await;
-    let body = body
-        .map_err(|_| Problem::new(ProblemCode::TooLarge, format!("at most {limit} bytes are passed on")))?;
     let forward = Forward {
         method: request.method().clone(),
         path_and_query,
         headers: chosen(request.headers(), &SENT_ON),
-        body,
     };
     let call = Call::of(deps, trace, &widget, account, &forward).await?;
     line::is_open(deps, account).await?;
-    given_back(deps, account, call.through(&forward).await?).await
+    let amocrm = &deps.config.amocrm;
+    let upload = Upload::begin(request, body, amocrm.max_body_bytes, amocrm.timeout).await?;
+    given_back(deps, account, call.through(&forward, upload).await?).await
 }
 
 impl<'a> Call<'a> {
@@ -110,16 +141,22 @@ impl<'a> Call<'a> {
         Ok(Self { deps, trace, install, host, reader })
     }
 
-    /// Sends; if amoCRM does not take the token, once more with a fresh one.
-    async fn through(&self, forward: &Forward) -> Result<Forwarded, Problem> {
-        let held = self.token(Need::AliveFor(AT_LEAST)).await?;
-        let answer = self.send(&held, forward).await?;
-        if !answer.needs_fresh_token() {
-            return Ok(answer);
+    /// Sends; if amoCRM does not take the token, once more with a fresh one. A body that has passed by cannot be sent
+    /// again: its caller is told to do it, and finds the fresh token.
+    async fn through(&self, forward: &Forward, mut upload: Upload) -> Result<Forwarded, Problem> {
+        let at_least = if upload.takes_long() { AT_LEAST_FOR_LONG } else { AT_LEAST };
+        let mut held = self.token(Need::AliveFor(at_least)).await?;
+        let mut answer = self.send(&held, forward, &mut upload).await?;
+        if answer.needs_fresh_token() && held.given_at + FRESH <= self.deps.clock().now() {
+            drop(answer);
+            held = self.token(Need::OtherThan(held.pair)).await?;
+            if upload.is_gone() {
+                let why =
+                    "amoCRM did not take the access token, so nothing was carried out; it has been renewed";
+                return Err(Problem::new(ProblemCode::TokenRenewed, why).retry_after(1));
+            }
+            answer = self.send(&held, forward, &mut upload).await?;
         }
-        drop(answer);
-        let held = self.token(Need::OtherThan(held.pair)).await?;
-        let answer = self.send(&held, forward).await?;
         if answer.needs_fresh_token() && (answer.is_page() || answer.status() != StatusCode::UNAUTHORIZED) {
             let why = "amoCRM answers with a page instead of the API";
             return Err(Problem::new(ProblemCode::UpstreamUnavailable, why));
@@ -131,10 +168,10 @@ impl<'a> Call<'a> {
         self.deps.vault.access(self.install.id, need, &self.reader, self.trace).await.map_err(vault_problem)
     }
 
-    /// Sends. If amoCRM counts differently and says 429, nothing was carried out: it is sent once more.
-    async fn send(&self, held: &Held, forward: &Forward) -> Result<Forwarded, Problem> {
-        let answer = self.send_once(held, forward).await?;
-        if answer.status() != StatusCode::TOO_MANY_REQUESTS {
+    /// Sends. If amoCRM counts differently and says 429, nothing was carried out: it is sent once more, if it can be.
+    async fn send(&self, held: &Held, forward: &Forward, upload: &mut Upload) -> Result<Forwarded, Problem> {
+        let answer = self.send_once(held, forward, upload).await?;
+        if answer.status() != StatusCode::TOO_MANY_REQUESTS || upload.is_gone() {
             return Ok(answer);
         }
         let asked =
@@ -145,21 +182,30 @@ impl<'a> Call<'a> {
         }
         drop(answer);
         tokio::time::sleep(pause).await;
-        self.send_once(held, forward).await
+        self.send_once(held, forward, upload).await
     }
 
-    async fn send_once(&self, held: &Held, forward: &Forward) -> Result<Forwarded, Problem> {
+    async fn send_once(
+        &self,
+        held: &Held,
+        forward: &Forward,
+        upload: &mut Upload,
+    ) -> Result<Forwarded, Problem> {
         line::stand(self.deps, &self.install, self.trace).await?;
-        self.deps.amocrm.forward(&self.host, &held.access_token, forward).await.map_err(|error| {
-            tracing::warn!(error = %error, "amoCRM gave no answer");
-            let detail = if error.may_have_arrived() {
-                "amoCRM did not answer; the request may have been carried out"
-            } else {
-                "amoCRM cannot be reached; the request was not carried out"
-            };
-            Problem::new(ProblemCode::UpstreamUnavailable, detail)
-        })
+        let payload = upload.payload();
+        let sent = self.deps.amocrm.forward(&self.host, &held.access_token, forward, payload).await;
+        sent.map_err(|error| upload.problem().unwrap_or_else(|| unanswered(&error)))
     }
+}
+
+fn unanswered(error: &ForwardError) -> Problem {
+    tracing::warn!(%error, "amoCRM gave no answer");
+    let detail = if error.may_have_arrived() {
+        "amoCRM did not answer; the request may have been carried out"
+    } else {
+        "amoCRM cannot be reached; the request was not carried out"
+    };
+    Problem::new(ProblemCode::UpstreamUnavailable, detail)
 }
 
 /// amoCRM's answer as it is; blocks and limits are remembered for all processes.
@@ -179,8 +225,7 @@ async fn given_back(deps: &Deps, account: AccountId, answer: Forwarded) -> Resul
         response.headers_mut().insert("x-amocrm-request-id", id.clone());
     }
     response.headers_mut().extend(headers);
-    let stream = answer.into_stream().map_err(std::io::Error::other);
-    response.set_body(Body::from_bytes_stream(stream));
+    response.set_body(Body::from_bytes_stream(answer.into_stream()));
     Ok(response)
 }
 

@@ -10,6 +10,7 @@ use flysk_domain::Clock;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
+use crate::bulk::Bulk;
 use crate::clock::SimClock;
 
 /// How many calls the log keeps; older ones are dropped.
@@ -71,6 +72,22 @@ pub enum Act {
     ServeThenCut,
     /// The simulator does what was asked, and the answer never comes.
     ServeThenHang,
+    /// The body is taken as it comes and not kept, however long it is; the answer counts its bytes.
+    Drain,
+    /// The body is never taken, and there is no answer.
+    Ignore,
+    /// Answered with so many bytes, as fast as they are taken.
+    Flood {
+        /// How many.
+        bytes: u64,
+    },
+}
+
+impl Act {
+    /// It deals with bodies of any length, which therefore are not read beforehand.
+    pub(crate) fn is_bulk(&self) -> bool {
+        matches!(self, Self::Drain | Self::Ignore | Self::Flood { .. })
+    }
 }
 
 /// A failure to play: which requests, how many of them, and what to do.
@@ -136,6 +153,7 @@ struct Inner {
     seq: AtomicU64,
     calls: Mutex<VecDeque<Call>>,
     scripts: Mutex<Vec<Script>>,
+    bulk: Bulk,
 }
 
 impl Control {
@@ -162,6 +180,11 @@ impl Control {
     /// Scripts that still wait for requests.
     pub fn scripts(&self) -> Vec<Script> {
         locked(&self.0.scripts).clone()
+    }
+
+    /// What passed in bodies of any length: [`Act::Drain`], [`Act::Ignore`], [`Act::Flood`].
+    pub fn bulk(&self) -> &Bulk {
+        &self.0.bulk
     }
 
     /// The call log, oldest first.

@@ -4,6 +4,7 @@
 //! [`Control`]; the same control is reachable over HTTP under `/_sim/...`.
 
 pub mod amocrm;
+mod bulk;
 pub mod clock;
 pub mod control;
 mod cut;
@@ -16,6 +17,7 @@ pub mod vendor;
 mod yandex;
 pub mod yandexgpt;
 
+pub use bulk::Bulk;
 pub use clock::SimClock;
 pub use control::{Act, Call, Control, Script};
 pub use server::Running;

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use flysk_domain::Clock;
 use poem::endpoint::BoxEndpoint;
@@ -124,21 +125,24 @@ impl Endpoint for Stage {
         if request.uri().path().starts_with("/_sim/") {
             return Ok(self.sim.get_response(request).await);
         }
-        let body = request.take_body().into_bytes().await.map_err(BadRequest)?;
-        let seq = self.control.record(request.method(), request.uri(), request.headers(), &body);
+        let next = self.control.next_act(request.method().as_str(), request.uri().path());
+        let mut body = request.take_body();
+        let mut logged = Bytes::new();
+        if !next.as_ref().is_some_and(|(act, _)| act.is_bulk()) {
+            logged = body.into_bytes().await.map_err(BadRequest)?;
+            body = logged.clone().into();
+        }
+        let seq = self.control.record(request.method(), request.uri(), request.headers(), &logged);
         request.set_body(body);
-        let response = self.play(request).await;
+        let response = self.play(next, request).await;
         self.control.record_status(seq, response.status().as_u16());
         Ok(response)
     }
 }
 
 impl Stage {
-    async fn play(&self, request: Request) -> Response {
-        let Some((act, delay_ms)) = self.control.next_act(request.method().as_str(), request.uri().path())
-        else {
-            return self.stranger.get_response(request).await;
-        };
+    async fn play(&self, next: Option<(Act, u64)>, mut request: Request) -> Response {
+        let Some((act, delay_ms)) = next else { return self.stranger.get_response(request).await };
         tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         let peer = request.remote_addr().clone();
         match act {
@@ -154,6 +158,9 @@ impl Stage {
                 self.stranger.get_response(request).await;
                 std::future::pending().await
             }
+            Act::Drain => self.control.bulk().drain(request.take_body()).await,
+            Act::Ignore => self.control.bulk().ignore(request.take_body()).await,
+            Act::Flood { bytes } => self.control.bulk().flood(bytes),
         }
     }
 

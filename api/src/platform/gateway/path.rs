@@ -6,16 +6,31 @@ const MOUNT: &str = "/v1/amocrm";
 const API: &str = "/api/v4/";
 
 /// The path and query for amoCRM, if the path is below `/api/v4/` and cannot climb out of it.
+///
+/// Clients made from the OpenAPI document, Swagger UI among them, send the slashes of a parameter encoded. What is
+/// checked is the decoded path, and it is also what amoCRM gets.
 pub(super) fn checked(path: &str, query: Option<&str>) -> Option<String> {
-    let path = path.strip_prefix(MOUNT)?;
+    let path = decoded(path.strip_prefix(MOUNT)?)?;
     let rest = path.strip_prefix(API)?;
-    // Percent signs could hide a slash or a dot from us and not from amoCRM; its paths need none.
+    // What is still encoded now could hide a slash or a dot from us and not from amoCRM; its paths need none.
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b',');
     let climbs = |segment: &str| segment == "." || segment == "..";
     if rest.is_empty() || !rest.bytes().all(plain) || path.contains("//") || rest.split('/').any(climbs) {
         return None;
     }
-    Some(query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}")))
+    Some(query.map_or_else(|| path.clone(), |query| format!("{path}?{query}")))
+}
+
+/// Once percent-decoded (RFC 3986, 2.1), if that is text.
+fn decoded(path: &str) -> Option<String> {
+    let mut pieces = path.split('%');
+    let mut bytes = pieces.next()?.as_bytes().to_vec();
+    for piece in pieces {
+        let (code, plain) = piece.split_at_checked(2)?;
+        bytes.extend(hex::decode(code).ok()?);
+        bytes.extend_from_slice(plain.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]
@@ -29,12 +44,23 @@ mod tests {
             checked("/v1/amocrm/api/v4/leads/7/notes", Some("filter[id][]=1&page=2")).as_deref(),
             Some("/api/v4/leads/7/notes?filter[id][]=1&page=2")
         );
+        assert_eq!(
+            checked("/v1/amocrm/api/v4/leads%2F7%2fnotes", Some("a=%2F")).as_deref(),
+            Some("/api/v4/leads/7/notes?a=%2F")
+        );
         for path in [
             "/v1/amocrm/",
             "/v1/amocrm/oauth2/access_token",
             "/v1/amocrm/api/v4/",
             "/v1/amocrm/api/v4/../../oauth2/access_token",
             "/v1/amocrm/api/v4/%2e%2e/oauth2/access_token",
+            "/v1/amocrm/api/v4/leads%2F..%2F..%2F..%2Foauth2%2Faccess_token",
+            "/v1/amocrm/api/v4/%252e%252e/oauth2/access_token",
+            "/v1/amocrm/api/v4/leads%2",
+            "/v1/amocrm/api/v4/leads%zz",
+            "/v1/amocrm/api/v4/leads%ff",
+            "/v1/amocrm/api/v4/leads%0d%0aHost:x",
+            "/v1/amocrm/api/v4/leads%3Fpage=2",
             "/v1/amocrm/api/v4/leads/./..",
             "/v1/amocrm/api/v4//evil.example",
             "/v1/amocrm/api/v4/leads\\..",

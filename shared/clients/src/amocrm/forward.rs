@@ -1,16 +1,26 @@
-//! A vendor's request to the API, passed through.
+//! A vendor's request to the API, passed through: bodies as they come, in both directions.
+
+mod turn;
+
+use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use flysk_domain::platform::host::AccountHost;
-use futures::Stream;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use futures::stream::{self, BoxStream, StreamExt as _};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode};
+use reqwest::RequestBuilder;
 use secrecy::SecretString;
 
 use super::AmoCrm;
 use crate::http::Transport;
+use turn::Turn;
 
-/// A request as a vendor's backend made it.
+/// However steadily it flows, a request ends after this.
+const LONGEST: Duration = Duration::from_hours(1);
+
+/// A request as a vendor's backend made it, but for its body.
 #[derive(Debug, Clone)]
 pub struct Forward {
     /// The HTTP method.
@@ -19,14 +29,48 @@ pub struct Forward {
     pub path_and_query: String,
     /// Headers that go along: few are allowed.
     pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
+}
+
+/// The body of a request.
+pub enum Payload {
+    /// All of it is here, so it can be sent again.
+    Whole(Bytes),
+    /// It is still coming, and can be sent once. Pieces are asked for when amoCRM takes them; an error among
+    /// them breaks the request off, so that amoCRM never has a part for the whole.
+    Arriving {
+        /// Its pieces.
+        pieces: BoxStream<'static, io::Result<Bytes>>,
+        /// How many bytes there will be, if that is known.
+        length: Option<u64>,
+    },
+}
+
+/// A request that was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    /// No answer came.
+    #[error(transparent)]
+    Transport(#[from] Transport),
+    /// amoCRM neither took the next piece nor answered.
+    #[error("amoCRM was silent for {0:?}")]
+    Silent(Duration),
+}
+
+impl ForwardError {
+    /// The request may have reached amoCRM whole.
+    pub fn may_have_arrived(&self) -> bool {
+        match self {
+            Self::Transport(transport) => transport.may_have_arrived(),
+            Self::Silent(_) => true,
+        }
+    }
 }
 
 /// What amoCRM answered; its body has not been read.
 #[derive(Debug)]
 pub struct Forwarded {
     response: reqwest::Response,
+    patience: Duration,
 }
 
 impl Forwarded {
@@ -65,26 +109,54 @@ impl Forwarded {
         self.response.headers().get(RETRY_AFTER)
     }
 
-    /// The body, as it arrives.
-    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, Transport>> + Send + 'static {
-        use futures::StreamExt as _;
-        self.response.bytes_stream().map(|chunk| chunk.map_err(Transport::from))
+    /// The body, as it arrives and no faster than it is read; an error ends it.
+    pub fn into_stream(self) -> BoxStream<'static, io::Result<Bytes>> {
+        let Self { response, patience } = self;
+        stream::unfold(Some(response), move |response| async move {
+            let mut response = response?;
+            match tokio::time::timeout(patience, response.chunk()).await {
+                Err(_) => Some((Err(io::ErrorKind::TimedOut.into()), None)),
+                Ok(Err(error)) => Some((Err(io::Error::other(Transport::from(error))), None)),
+                Ok(Ok(piece)) => piece.map(|piece| (Ok(piece), Some(response))),
+            }
+        })
+        .boxed()
     }
 }
 
 impl AmoCrm {
     /// Passes a request through with the account's token; the answer's body is left to be streamed.
+    ///
+    /// amoCRM may be silent for as long as a call may take: before it takes the next piece, before it answers, and
+    /// between pieces of its answer.
     pub async fn forward(
         &self,
         host: &AccountHost,
         token: &SecretString,
         request: &Forward,
-    ) -> Result<Forwarded, Transport> {
+        payload: Payload,
+    ) -> Result<Forwarded, ForwardError> {
         let call = self.call(request.method.clone(), host, token, &request.path_and_query, &[]);
-        let mut call = call.headers(request.headers.clone());
-        if !request.body.is_empty() {
-            call = call.body(request.body.clone());
+        let turn = Turn::amocrms();
+        let call = carrying(call.headers(request.headers.clone()).timeout(LONGEST), payload, &turn);
+        let response = tokio::select! {
+            response = call.send() => response.map_err(Transport::from)?,
+            () = turn.is_missed(self.patience) => return Err(ForwardError::Silent(self.patience)),
+        };
+        Ok(Forwarded { response, patience: self.patience })
+    }
+}
+
+fn carrying(call: RequestBuilder, payload: Payload, turn: &Turn) -> RequestBuilder {
+    match payload {
+        Payload::Whole(body) if body.is_empty() => call,
+        Payload::Whole(body) => call.body(body),
+        Payload::Arriving { pieces, length } => {
+            let call = call.body(reqwest::Body::wrap_stream(turn.taking_turns(pieces)));
+            match length {
+                Some(length) => call.header(CONTENT_LENGTH, length),
+                None => call,
+            }
         }
-        Ok(Forwarded { response: call.send().await.map_err(Transport::from)? })
     }
 }

@@ -26,7 +26,7 @@ use crate::http::{self, BuildError, HttpOptions};
 
 pub use claims::AccessClaims;
 pub use error::{AmoError, Effect, Rejection, RejectionKind, TokenError, Violation};
-pub use forward::{Forward, Forwarded};
+pub use forward::{Forward, ForwardError, Forwarded, Payload};
 pub use requests::{AccountDetail, Credentials, EntityType, NoteEvent, ServiceNote};
 pub use responses::{
     Account, CallEvent, CallParams, CallStatus, CurrentDomain, Note, NoteType, Page, Responsible, TokenPair,
@@ -58,6 +58,8 @@ pub struct AmoCrm {
     client: Client,
     via: Option<Url>,
     token_timeout: Duration,
+    /// How long amoCRM may be silent about what is passed through.
+    patience: Duration,
 }
 
 impl AmoCrm {
@@ -68,6 +70,7 @@ impl AmoCrm {
             // HTTP/2 has no Host header of its own to tell a gateway which account is meant.
             builder = builder.http1_only();
         }
-        Ok(Self { client: builder.build()?, via: config.via, token_timeout: config.token_timeout })
+        let (token_timeout, patience) = (config.token_timeout, config.http.timeout);
+        Ok(Self { client: builder.build()?, via: config.via, token_timeout, patience })
     }
 }

@@ -36,11 +36,23 @@ const TOKEN_REQUESTS_PER_SECOND: Variable = Variable::with_default(
 const TIMEOUT_MS: Variable = Variable::with_default(
     "FLYSK_AMOCRM_TIMEOUT_MS",
     "20000",
-    "Longest time one call may take, in milliseconds.",
+    "Longest time one call may take, in milliseconds; of what the gateway passes on, the longest silence.",
+);
+const MAX_BODY_BYTES: Variable = Variable::with_default(
+    "FLYSK_AMOCRM_MAX_BODY_BYTES",
+    "134217728",
+    "Largest request body the gateway passes on to amoCRM, in bytes. It is passed on as it comes and costs no memory.",
 );
 
-pub(super) const VARIABLES: &[Variable] =
-    &[HOST_SUFFIXES, EGRESS_URL, OAUTH_PAGE, REQUESTS_PER_SECOND, TOKEN_REQUESTS_PER_SECOND, TIMEOUT_MS];
+pub(super) const VARIABLES: &[Variable] = &[
+    HOST_SUFFIXES,
+    EGRESS_URL,
+    OAUTH_PAGE,
+    REQUESTS_PER_SECOND,
+    TOKEN_REQUESTS_PER_SECOND,
+    TIMEOUT_MS,
+    MAX_BODY_BYTES,
+];
 
 /// How amoCRM is called.
 #[derive(Debug, Clone)]
@@ -57,6 +69,8 @@ pub struct Amocrm {
     pub token_requests_per_second: u32,
     /// `FLYSK_AMOCRM_TIMEOUT_MS`: longest call.
     pub timeout: Duration,
+    /// `FLYSK_AMOCRM_MAX_BODY_BYTES`: largest body passed on.
+    pub max_body_bytes: u64,
 }
 
 impl Amocrm {
@@ -69,6 +83,7 @@ impl Amocrm {
             let requests_per_second = vars.number(&REQUESTS_PER_SECOND, 1..=1_000);
             let token_requests_per_second = vars.number(&TOKEN_REQUESTS_PER_SECOND, 1..=1_000_000);
             let timeout = vars.millis(&TIMEOUT_MS, 100..=120_000);
+            let max_body_bytes = vars.number(&MAX_BODY_BYTES, 1_024..=4 << 30);
             Ok(Self {
                 host_suffixes: host_suffixes?,
                 egress_url: egress_url?,
@@ -76,6 +91,7 @@ impl Amocrm {
                 requests_per_second: requests_per_second?,
                 token_requests_per_second: token_requests_per_second?,
                 timeout: timeout?,
+                max_body_bytes: max_body_bytes?,
             })
         })
     }

@@ -27,7 +27,8 @@ const REQUEST_TIMEOUT_MS: Variable = Variable::with_default(
 const MAX_BODY_BYTES: Variable = Variable::with_default(
     "FLYSK_MAX_BODY_BYTES",
     "1048576",
-    "Largest request body that is read, in bytes; larger ones are answered with 413, told length or not.",
+    "Largest request body that is read, in bytes; larger ones are answered with 413, told length or not. What is\n\
+     passed on to amoCRM has FLYSK_AMOCRM_MAX_BODY_BYTES instead.",
 );
 
 pub(super) const VARIABLES: &[Variable] = &[PUBLIC_URL, LISTEN, REQUEST_TIMEOUT_MS, MAX_BODY_BYTES];

@@ -91,9 +91,10 @@ impl Front {
         };
         tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         match act {
-            Act::Serve => self.store(request).await,
+            // A storage takes and gives bodies of any length as a matter of course.
+            Act::Serve | Act::Drain | Act::Flood { .. } => self.store(request).await,
             Act::Answer { status, headers, body } => Ok(scripted(status, &headers, body)),
-            Act::Hang => std::future::pending().await,
+            Act::Hang | Act::Ignore => std::future::pending().await,
             Act::Cut => Err(CutOff),
             Act::ServeThenCut => {
                 self.store(request).await?;

@@ -63,7 +63,7 @@ async fn knock(house: &House, door: &Door, authority: Option<(&str, &str)>) -> (
         house.ask(door.method.clone(), &door.path, authority.unwrap_or(("X-Nobody", "1")), body).await;
     let told = status.as_u16().to_string();
     assert!(
-        door.statuses.contains(&told),
+        door.statuses.contains(&told) || door.statuses.contains("default"),
         "{} {}: {told} is not documented: {answer}",
         door.method,
         door.path

@@ -56,6 +56,7 @@ async fn amocrms_errors_are_told_from_ours(pool: MySqlPool) {
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_token_amocrm_does_not_take_is_renewed_once(pool: MySqlPool) {
     let house = House::installed(pool).await;
+    house.advance(TimeDelta::minutes(2));
     house.amocrm.control.clear_calls();
     let refuse = Act::Answer {
         status: 401,
@@ -65,6 +66,7 @@ async fn a_token_amocrm_does_not_take_is_renewed_once(pool: MySqlPool) {
     house.amocrm.control.script(Script::next("/api/v4/account", refuse.clone()));
     let (status, _) = read(call(&house, Method::GET, "/api/v4/account", None).await).await;
     assert_eq!((status, house.token_requests()), (StatusCode::OK, 1));
+    house.advance(TimeDelta::minutes(2));
     house.amocrm.control.script(Script::next("/api/v4/account", refuse).times(2));
     let answer = call(&house, Method::GET, "/api/v4/account", None).await;
     assert_eq!((answer.status(), house.token_requests()), (StatusCode::UNAUTHORIZED, 2));

@@ -11,6 +11,7 @@ mod events;
 mod gateway;
 mod holds;
 mod house;
+mod gateway_bodies;
 mod integrate;
 mod ledger_jobs;
 mod lifecycle;
