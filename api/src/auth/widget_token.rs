@@ -141,11 +141,16 @@ pub(crate) async fn verify_installed(deps: &Deps, token: &str) -> Result<WidgetU
     Ok(WidgetUser { widget, install, user_id, is_admin })
 }
 
-/// Whose a token is that was sent to the backend of `widget`, in the account it names. Costs no read.
-pub(crate) fn verify_of(deps: &Deps, token: &str, widget: &Widget) -> Result<(AccountId, UserId), Problem> {
+/// Whose a token is that was sent to the backend of `widget`, in the account it names, and where that lives. Costs no
+/// read.
+pub(crate) fn verify_of(
+    deps: &Deps,
+    token: &str,
+    widget: &Widget,
+) -> Result<(AccountId, UserId, AccountHost), Problem> {
     let claims = decode_as(deps, token, widget)?;
-    check(&claims, widget, &deps.config.amocrm.host_suffixes, deps.clock().now())?;
-    Ok((AccountId(claims.account_id), UserId(claims.user_id)))
+    let host = check(&claims, widget, &deps.config.amocrm.host_suffixes, deps.clock().now())?;
+    Ok((AccountId(claims.account_id), UserId(claims.user_id), host))
 }
 
 fn decode_as(deps: &Deps, token: &str, widget: &Widget) -> Result<Claims, Problem> {

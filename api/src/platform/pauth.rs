@@ -2,8 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::AccountId;
+use flysk_domain::platform::host::AccountHost;
 use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::trace::Trace;
+use flysk_store::platform::accounts;
 use flysk_store::platform::installs::Install;
 use flysk_store::platform::tokens::Pair;
 use flysk_store::platform::widgets::Widget;
@@ -17,7 +19,7 @@ use secrecy::ExposeSecret;
 use super::access::access_to;
 use super::tag::Tag;
 use crate::auth::{BackendCaller, verify_of};
-use crate::deps::Deps;
+use crate::deps::{Deps, on};
 use crate::known::Access;
 use crate::problem::{Problem, ProblemCode, answers};
 
@@ -126,9 +128,12 @@ async fn pauth(
     known: Option<&str>,
 ) -> Result<Option<(AccessView, String)>, Problem> {
     let widget = caller.0;
-    let (account, user_id) = on_behalf_of(deps, &widget, body)?;
-    let access = access_to(deps, &widget, account).await?;
+    let (account, user_id, said) = on_behalf_of(deps, &widget, body)?;
+    let mut access = access_to(deps, &widget, account).await?;
     must_be_active(&access.install)?;
+    if said.is_some_and(|said| said.as_str() != access.host) {
+        access.host = present_host(deps, &access).await?;
+    }
     // What the caller knows is told again only once something changed, and then the disclosure is noted.
     let lives = |pair: &&Pair| pair.expires_at > deps.clock().now() + AT_LEAST;
     if let Some(pair) = access.pair.as_ref().filter(lives)
@@ -137,6 +142,12 @@ async fn pauth(
         return Ok(None);
     }
     let held = token(deps, trace, &widget, &access, user_id).await?;
+    if access.pair.as_ref().is_none_or(|pair| pair.pair != held.pair) {
+        // Whoever renewed the pair may have found the account elsewhere.
+        let mut conn = deps.conn().await?;
+        let found = accounts::find(on(&mut conn), access.install.crm, account).await?;
+        access.host = found.map_or(access.host, |account| account.host);
+    }
     let Access { install, host, .. } = access;
     let tag = tag(&install, &host, held.pair, user_id);
     let view = AccessView {
@@ -150,6 +161,18 @@ async fn pauth(
         user_id,
     };
     Ok(Some((view, tag)))
+}
+
+/// Where an account lives that may have been renamed; where it was last seen, if that cannot be found out.
+async fn present_host(deps: &Deps, access: &Access) -> Result<String, Problem> {
+    let known = deps.vault.host(&access.host).map_err(vault_problem)?;
+    match deps.vault.moved_from(access.install.id, &known).await {
+        Ok(moved) => Ok(moved.unwrap_or(known).to_string()),
+        Err(error) => {
+            tracing::warn!(error = %error, install.id = %access.install.id, "where the account lives cannot be found out");
+            Ok(known.to_string())
+        }
+    }
 }
 
 /// The pair's token if it lives long enough, otherwise a fresh one.
@@ -171,17 +194,18 @@ async fn token(
     deps.vault.access(access.install.id, need, &reader, trace).await.map_err(vault_problem)
 }
 
+/// Which account, on behalf of which user, and where the user's page says it lives.
 fn on_behalf_of(
     deps: &Deps,
     widget: &Widget,
     body: PauthRequest,
-) -> Result<(AccountId, Option<u64>), Problem> {
+) -> Result<(AccountId, Option<u64>, Option<AccountHost>), Problem> {
     match (body.token, body.account_id) {
         (Some(token), None) => {
-            let (account, user) = verify_of(deps, &token, widget)?;
-            Ok((account, Some(user.0)))
+            let (account, user, host) = verify_of(deps, &token, widget)?;
+            Ok((account, Some(user.0), Some(host)))
         }
-        (None, Some(account_id)) => Ok((AccountId(account_id), None)),
+        (None, Some(account_id)) => Ok((AccountId(account_id), None, None)),
         _ => Err(Problem::new(ProblemCode::BadRequest, "give either `token` or `account_id`")),
     }
 }

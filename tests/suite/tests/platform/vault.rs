@@ -244,10 +244,23 @@ async fn a_renamed_account_is_found_again(pool: MySqlPool) {
     house.amocrm.state.rename(flysk_suite::stand::ACCOUNT, "newname").unwrap();
     house.advance(TimeDelta::hours(24));
     let (status, access) = house.pauth().await;
-    assert_eq!(status, StatusCode::OK, "{access}");
-    let (_, access) = house.pauth().await;
-    assert_eq!(access["base_domain"], "newname.amocrm.ru");
+    assert_eq!((status, &access["base_domain"]), (StatusCode::OK, &"newname.amocrm.ru".into()), "{access}");
     assert_eq!(house.status().await, "active");
+}
+
+/// A page says where its account lives: a new name is known as soon as somebody opens one, and costs no token.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_page_of_a_renamed_account_tells_its_new_name(pool: MySqlPool) {
+    let house = House::installed(pool).await;
+    house.amocrm.control.clear_calls();
+    house.amocrm.state.rename(flysk_suite::stand::ACCOUNT, "newname").unwrap();
+    let body = || serde_json::json!({ "token": house.token(flysk_suite::stand::ADMIN) });
+    for _ in 0..3 {
+        let (_, access) = house.backend(reqwest::Method::POST, "/v1/pauth", Some(body())).await;
+        assert_eq!(access["base_domain"], "newname.amocrm.ru", "{access}");
+    }
+    let look_ups = house.amocrm.control.calls_to("GET", "/oauth2/account/current/subdomain").len();
+    assert_eq!((look_ups, house.token_requests()), (1, 0));
 }
 
 /// Hundreds of renewals with faults thrown in at random: in the end every pair is good, or its install says
