@@ -6,36 +6,40 @@
 //! Source: amoCRM docs, oauth/step-by-step.
 
 use flysk_domain::id::OauthCodeId;
+use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::host::AccountHost;
 use flysk_domain::trace::Trace;
 use flysk_jobs::oauth::ExchangeCode;
 use flysk_runtime::keyring::same_secret;
-use flysk_store::platform::connect_states;
+use flysk_store::platform::connect_states::{self, ConnectState};
 use flysk_store::platform::oauth_codes::{self, NewCode, Way};
 use flysk_store::platform::widgets::{self, Widget};
 use flysk_vault::places;
 use poem::web::Data;
 use poem_openapi::OpenApi;
-use poem_openapi::param::Path;
+use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Html;
 use secrecy::SecretString;
-use serde::Deserialize;
 use url::Url;
 
-use super::connect::COOKIE;
-use super::page::{Ending, content_security_policy, page};
+use super::connect::cookie_of;
+use super::page::{Back, Ending, NO_STORE, content_security_policy, page};
 use crate::deps::{Deps, on};
 use crate::platform::tag::Tag;
 use crate::problem::{Problem, ProblemCode};
 
-/// What the request carried that is not documented here: amoCRM may send more than it says.
-#[derive(Debug, Default, Deserialize)]
+/// Codes of one widget from one account that may wait: anybody can send some, and each is a request of ours to amoCRM.
+const MOST_WAITING: i64 = 20;
+
+/// What the request carried; amoCRM may send more than it says.
+#[derive(Debug, Default)]
 struct Callback {
     code: Option<String>,
     referer: Option<String>,
     client_id: Option<String>,
     from_widget: Option<String>,
     state: Option<String>,
+    platform: Option<String>,
     error: Option<String>,
 }
 
@@ -51,16 +55,32 @@ pub(crate) enum CallbackAnswer {
     ),
     /// Not a code of an account we trust, or not the browser that began.
     #[oai(status = 400)]
-    BadRequest(Html<String>),
+    BadRequest(
+        Html<String>,
+        #[oai(header = "Content-Security-Policy")] String,
+        #[oai(header = "Cache-Control")] String,
+    ),
     /// No such integration here.
     #[oai(status = 404)]
-    NotFound(Html<String>),
+    NotFound(
+        Html<String>,
+        #[oai(header = "Content-Security-Policy")] String,
+        #[oai(header = "Cache-Control")] String,
+    ),
     /// A defect of ours.
     #[oai(status = 500)]
-    Internal(Html<String>),
+    Internal(
+        Html<String>,
+        #[oai(header = "Content-Security-Policy")] String,
+        #[oai(header = "Cache-Control")] String,
+    ),
     /// The database is away: the widget has to be connected again.
     #[oai(status = 503)]
-    Unavailable(Html<String>),
+    Unavailable(
+        Html<String>,
+        #[oai(header = "Content-Security-Policy")] String,
+        #[oai(header = "Cache-Control")] String,
+    ),
 }
 
 /// Codes arriving.
@@ -73,18 +93,43 @@ impl CallbackApi {
     /// amoCRM calls it itself when the widget is installed (query `code`, `referer`, `from_widget`, `client_id`), or
     /// sends the administrator's browser (`code`, `referer`, `state`, `client_id`; or `error` if access was refused).
     /// Without `client_id` there must be only one widget it can be for.
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     #[oai(path = "/oauth/amocrm/callback", method = "get", operation_id = "takeCode")]
     async fn take_code(
         &self,
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         request: &poem::Request,
+        /// The code, unless access was refused.
+        code: Query<Option<String>>,
+        /// The account's host.
+        referer: Query<Option<String>>,
+        /// The integration.
+        client_id: Query<Option<String>>,
+        /// Given when amoCRM's own server calls.
+        from_widget: Query<Option<String>>,
+        /// Given when a browser comes from `/oauth/amocrm/connect`.
+        state: Query<Option<String>>,
+        /// `1` is amocrm.ru, `2` is kommo.com.
+        platform: Query<Option<String>>,
+        /// `access_denied` if access was refused.
+        error: Query<Option<String>>,
     ) -> CallbackAnswer {
-        answer(&deps, &trace, request, None).await
+        let query = Callback {
+            code: code.0,
+            referer: referer.0,
+            client_id: client_id.0,
+            from_widget: from_widget.0,
+            state: state.0,
+            platform: platform.0,
+            error: error.0,
+        };
+        answer(&deps, &trace, &query, cookies(request), None).await
     }
 
     /// A code arrives for the widget with this code: the redirect address of integrations whose requests name no
     /// `client_id`.
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     #[oai(path = "/oauth/amocrm/callback/:widget", method = "get", operation_id = "takeWidgetCode")]
     async fn take_widget_code(
         &self,
@@ -93,40 +138,98 @@ impl CallbackApi {
         request: &poem::Request,
         /// The widget's code.
         widget: Path<String>,
+        /// The code, unless access was refused.
+        code: Query<Option<String>>,
+        /// The account's host.
+        referer: Query<Option<String>>,
+        /// The integration.
+        client_id: Query<Option<String>>,
+        /// Given when amoCRM's own server calls.
+        from_widget: Query<Option<String>>,
+        /// Given when a browser comes from `/oauth/amocrm/connect`.
+        state: Query<Option<String>>,
+        /// `1` is amocrm.ru, `2` is kommo.com.
+        platform: Query<Option<String>>,
+        /// `access_denied` if access was refused.
+        error: Query<Option<String>>,
     ) -> CallbackAnswer {
-        answer(&deps, &trace, request, Some(&widget.0)).await
+        let query = Callback {
+            code: code.0,
+            referer: referer.0,
+            client_id: client_id.0,
+            from_widget: from_widget.0,
+            state: state.0,
+            platform: platform.0,
+            error: error.0,
+        };
+        answer(&deps, &trace, &query, cookies(request), Some(&widget.0)).await
     }
 }
 
-async fn answer(deps: &Deps, trace: &Trace, request: &poem::Request, widget: Option<&str>) -> CallbackAnswer {
-    let query = request.params::<Callback>().unwrap_or_default();
-    let host = query.referer.as_deref().and_then(|text| host(deps, text));
+async fn answer(
+    deps: &Deps,
+    trace: &Trace,
+    query: &Callback,
+    cookies: &str,
+    widget: Option<&str>,
+) -> CallbackAnswer {
     let ending = if query.error.is_some() {
         Ok(Ending::Refused)
     } else {
-        take_in(deps, trace, &query, widget, cookie(request)).await.map(|()| Ending::Connected)
+        take_in(deps, trace, query, widget, cookies).await.map(|()| Ending::Connected)
     };
+    let back = back(deps, query, widget).await;
+    let (policy, no_store) = (content_security_policy(), NO_STORE.to_owned());
     let problem = match ending {
-        Ok(ending) => {
-            let page = Html(page(ending, host.as_ref()));
-            return CallbackAnswer::Ok(page, content_security_policy(), "no-store".to_owned());
-        }
+        Ok(ending) => return CallbackAnswer::Ok(Html(page(ending, &back)), policy, no_store),
         Err(problem) => problem,
     };
     tracing::warn!(problem = %problem, "a code was not taken");
-    let page = Html(page(Ending::Failed, host.as_ref()));
+    let page = Html(page(Ending::Failed, &back));
     match problem.status {
-        400 => CallbackAnswer::BadRequest(page),
-        404 => CallbackAnswer::NotFound(page),
-        503 => CallbackAnswer::Unavailable(page),
-        _ => CallbackAnswer::Internal(page),
+        400 => CallbackAnswer::BadRequest(page, policy, no_store),
+        404 => CallbackAnswer::NotFound(page, policy, no_store),
+        503 => CallbackAnswer::Unavailable(page, policy, no_store),
+        _ => CallbackAnswer::Internal(page, policy, no_store),
     }
 }
 
-/// Our cookie's value. Source: RFC 6265, section 4.2.1.
-fn cookie(request: &poem::Request) -> Option<&str> {
-    let pairs = request.header("Cookie")?.split(';').map(str::trim);
-    pairs.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+/// Where the page leads: to the account, or to the service of the widget, as far as it can be found out.
+async fn back(deps: &Deps, query: &Callback, code_of_widget: Option<&str>) -> Back {
+    if let Some(host) = query.referer.as_deref().and_then(|text| host(deps, text)) {
+        return Back::Account(host);
+    }
+    let crm = match widget_of(deps, query.client_id.as_deref(), code_of_widget).await {
+        Ok(widget) => Some(widget.crm),
+        Err(_) => widget_of_state(deps, query.state.as_deref()).await.ok().flatten(),
+    };
+    // Without a widget the request's own word is good enough for a link. Source: amoCRM docs, oauth/step-by-step.
+    let told = if query.platform.as_deref() == Some("2") { Crm::Kommo } else { Crm::Amocrm };
+    Back::Service(crm.unwrap_or(told))
+}
+
+/// Of the widget that a state was made for, used up or not: a refusal brings nothing but the state.
+async fn widget_of_state(deps: &Deps, state: Option<&str>) -> Result<Option<Crm>, Problem> {
+    let Some(state) = state else { return Ok(None) };
+    let mut conn = deps.conn().await?;
+    for hash in deps.keyring.lookup_hashes(state) {
+        if let Some(begun) = connect_states::find(on(&mut conn), &hash.to_string()).await? {
+            return Ok(widgets::find(on(&mut conn), begun.widget_id).await?.map(|widget| widget.crm));
+        }
+    }
+    Ok(None)
+}
+
+/// What the browser keeps of its ways to us. Source: RFC 6265, section 4.2.1.
+fn cookies(request: &poem::Request) -> &str {
+    request.header("Cookie").unwrap_or_default()
+}
+
+/// The cookie of a way begun here, which has the state for its value.
+fn keeps(cookies: &str, state: &str) -> bool {
+    let mut pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
+    let name = cookie_of(state);
+    pairs.any(|(named, value)| named == name && same_secret(value.as_bytes(), state.as_bytes()))
 }
 
 fn host(deps: &Deps, referer: &str) -> Option<AccountHost> {
@@ -138,12 +241,13 @@ async fn take_in(
     trace: &Trace,
     query: &Callback,
     code_of_widget: Option<&str>,
-    cookie: Option<&str>,
+    cookies: &str,
 ) -> Result<(), Problem> {
     let code = query.code.as_deref().filter(|code| !code.is_empty()).ok_or_else(|| bad("no `code`"))?;
     let referer = query.referer.as_deref().ok_or_else(|| bad("no `referer`"))?;
     let host = host(deps, referer).ok_or_else(|| bad("`referer` is not the host of an account"))?;
     let widget = widget_of(deps, query.client_id.as_deref(), code_of_widget).await?;
+    let host = host.of(widget.crm).map_err(|error| bad(&error.to_string()))?;
     let id = OauthCodeId::generate(deps.clock());
     let sealed =
         deps.keyring.seal(&SecretString::from(code.to_owned()), &places::code(id)).map_err(|error| {
@@ -161,10 +265,17 @@ async fn take_in(
     };
     let now = deps.clock().now();
     let mut unit = deps.begin(trace).await?;
+    if oauth_codes::count_waiting(&mut unit, widget.id, host.as_str()).await? >= MOST_WAITING {
+        let why = "too many codes from this account wait already";
+        return Err(Problem::new(ProblemCode::Unavailable, why));
+    }
     // The same code twice is the same grant, and gets the same answer.
     if oauth_codes::insert(&mut unit, &new, now).await? {
         if way == Way::Browser {
-            use_up_state(deps, &mut unit, &widget, query.state.as_deref(), cookie).await?;
+            let begun = use_up_state(deps, &mut unit, &widget, query.state.as_deref(), cookies).await?;
+            if let Some(account) = begun.account_id {
+                oauth_codes::expect_account(&mut unit, id, account).await?;
+            }
         }
         unit.enqueue(&ExchangeCode { code_id: id }).await?;
     }
@@ -196,19 +307,17 @@ async fn use_up_state(
     conn: &mut flysk_store::Conn,
     widget: &Widget,
     state: Option<&str>,
-    cookie: Option<&str>,
-) -> Result<(), Problem> {
+    cookies: &str,
+) -> Result<ConnectState, Problem> {
     let state = state.ok_or_else(|| bad("no `state`: begin at /oauth/amocrm/connect"))?;
-    if shares_cookies(deps, widget)
-        && !cookie.is_some_and(|cookie| same_secret(cookie.as_bytes(), state.as_bytes()))
-    {
+    if shares_cookies(deps, widget) && !keeps(cookies, state) {
         return Err(bad("`state` belongs to another browser"));
     }
     let now = deps.clock().now();
     for hash in deps.keyring.lookup_hashes(state) {
         if let Some(begun) = connect_states::use_up(conn, &hash.to_string(), widget.id, now).await? {
             tracing::info!(account.id = ?begun.account_id, user.id = ?begun.user_id, "a connection came back");
-            return Ok(());
+            return Ok(begun);
         }
     }
     Err(bad("`state` is unknown, too old, or was used before"))

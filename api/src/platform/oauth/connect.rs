@@ -4,6 +4,7 @@
 //! it to this very browser. Source: amoCRM docs, oauth/step-by-step; RFC 6749, section 10.12.
 
 use chrono::TimeDelta;
+use flysk_domain::platform::crm::Crm;
 use flysk_store::platform::connect_states::{self, ConnectState};
 use flysk_store::platform::widgets::{self, Widget};
 use poem::web::Data;
@@ -13,7 +14,7 @@ use poem_openapi::payload::Html;
 use rand::Rng as _;
 use url::Url;
 
-use super::page::{Ending, page};
+use super::page::{Back, Ending, NO_STORE, content_security_policy, page};
 use super::ticket;
 use crate::deps::{Deps, on};
 use crate::platform::tag::Tag;
@@ -21,8 +22,11 @@ use crate::problem::{Problem, ProblemCode};
 
 /// How long a person may take on amoCRM's page.
 const PATIENCE: TimeDelta = TimeDelta::minutes(20);
-/// Names the browser a state belongs to.
-pub(super) const COOKIE: &str = "flysk_connect";
+/// Names the cookie that binds a state to its browser: a person may begin in several windows.
+pub(super) fn cookie_of(state: &str) -> String {
+    let name: String = state.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
+    format!("flysk_connect_{name}")
+}
 
 /// Where the browser goes.
 #[derive(poem_openapi::ApiResponse)]
@@ -32,16 +36,32 @@ pub(crate) enum ConnectAnswer {
     Redirect(#[oai(header = "Location")] String, #[oai(header = "Set-Cookie")] String),
     /// The address is not one of ours, or too old: a page says so.
     #[oai(status = 400)]
-    BadRequest(Html<String>),
+    BadRequest(
+        Html<String>,
+        #[oai(header = "Content-Security-Policy")] String,
+        #[oai(header = "Cache-Control")] String,
+    ),
     /// There is no such widget: a page says so.
     #[oai(status = 404)]
-    NotFound(Html<String>),
+    NotFound(
+        Html<String>,
+        #[oai(header = "Content-Security-Policy")] String,
+        #[oai(header = "Cache-Control")] String,
+    ),
     /// A defect of ours: a page says so.
     #[oai(status = 500)]
-    Internal(Html<String>),
+    Internal(
+        Html<String>,
+        #[oai(header = "Content-Security-Policy")] String,
+        #[oai(header = "Cache-Control")] String,
+    ),
     /// A part of the service is away: a page says so.
     #[oai(status = 503)]
-    Unavailable(Html<String>),
+    Unavailable(
+        Html<String>,
+        #[oai(header = "Content-Security-Policy")] String,
+        #[oai(header = "Cache-Control")] String,
+    ),
 }
 
 /// Beginning to grant access.
@@ -69,12 +89,14 @@ impl ConnectApi {
             Ok((location, cookie)) => ConnectAnswer::Redirect(location, cookie),
             Err(problem) => {
                 tracing::info!(problem = %problem, "a connection was not begun");
-                let page = Html(page(Ending::Failed, None));
+                let crm = crm_of(&deps, ticket.0.as_deref(), widget.0.as_deref()).await.ok().flatten();
+                let page = Html(page(Ending::Failed, &Back::Service(crm.unwrap_or(Crm::Amocrm))));
+                let (policy, no_store) = (content_security_policy(), NO_STORE.to_owned());
                 match problem.status {
-                    400 => ConnectAnswer::BadRequest(page),
-                    404 => ConnectAnswer::NotFound(page),
-                    503 => ConnectAnswer::Unavailable(page),
-                    _ => ConnectAnswer::Internal(page),
+                    400 => ConnectAnswer::BadRequest(page, policy, no_store),
+                    404 => ConnectAnswer::NotFound(page, policy, no_store),
+                    503 => ConnectAnswer::Unavailable(page, policy, no_store),
+                    _ => ConnectAnswer::Internal(page, policy, no_store),
                 }
             }
         }
@@ -111,6 +133,18 @@ async fn begin(
     Ok((location(deps, &widget, &state, mode)?, cookie(deps, &state)))
 }
 
+/// The service of the widget that was meant, for the way back.
+async fn crm_of(deps: &Deps, ticket: Option<&str>, code: Option<&str>) -> Result<Option<Crm>, Problem> {
+    let mut conn = deps.conn().await?;
+    let begun = ticket.and_then(|ticket| ticket::read(&deps.keyring, ticket, deps.clock().now()));
+    let widget = match (begun, code) {
+        (Some(begun), _) => widgets::find(on(&mut conn), begun.widget_id).await?,
+        (None, Some(code)) => widgets::find_by_code(on(&mut conn), code).await?,
+        (None, None) => None,
+    };
+    Ok(widget.map(|widget| widget.crm))
+}
+
 fn unknown_widget() -> Problem {
     Problem::new(ProblemCode::NotFound, "no such widget")
 }
@@ -134,7 +168,8 @@ fn location(deps: &Deps, widget: &Widget, state: &str, mode: &str) -> Result<Str
 fn cookie(deps: &Deps, state: &str) -> String {
     let secure = if deps.config.http.public_url.scheme() == "https" { "; Secure" } else { "" };
     format!(
-        "{COOKIE}={state}; Path=/oauth/amocrm; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
+        "{}={state}; Path=/oauth/amocrm; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
+        cookie_of(state),
         PATIENCE.num_seconds()
     )
 }

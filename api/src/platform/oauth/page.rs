@@ -1,6 +1,10 @@
 //! The page a person sees at the end of the way through amoCRM. It needs nothing from elsewhere.
 
+use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::host::AccountHost;
+
+/// Pages tell of one moment.
+pub(super) const NO_STORE: &str = "no-store";
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +52,21 @@ const SCRIPT: &str = "const end=document.documentElement.dataset;\
 const STYLE: &str =
     "body{font:16px/1.5 system-ui,sans-serif;max-width:32rem;margin:15vh auto;padding:0 1rem;color:#222}";
 
-/// The page. `host` is the account's, once it is known to be one: only its pages are told anything, and the
-/// link leads back to it.
-pub(super) fn page(ending: Ending, host: Option<&AccountHost>) -> String {
-    let origin = host.map(|host| format!("https://{host}")).unwrap_or_default();
-    let back = if origin.is_empty() { "https://www.amocrm.ru".to_owned() } else { origin.clone() };
+/// Where the page leads back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Back {
+    /// The account, which is known to be one: its pages, and no others, are told how it ended.
+    Account(AccountHost),
+    /// The service, while nobody knows which account it was.
+    Service(Crm),
+}
+
+/// The page.
+pub(super) fn page(ending: Ending, back: &Back) -> String {
+    let (origin, back) = match back {
+        Back::Account(host) => (format!("https://{host}"), format!("https://{host}")),
+        Back::Service(crm) => (String::new(), crm.site().to_owned()),
+    };
     let (title, text, code) = (ending.title(), ending.text(), ending.code());
     // Nothing here comes from the request but the host, which is a checked DNS name.
     format!(
@@ -82,12 +96,18 @@ mod tests {
 
     #[test]
     fn each_ending_says_so_and_leads_back_to_the_account() {
-        let host = AccountHost::parse("demo.amocrm.ru", &["amocrm.ru"]).unwrap();
+        let host = Back::Account(AccountHost::parse("demo.amocrm.ru", &["amocrm.ru"]).unwrap());
         for ending in [Ending::Connected, Ending::Refused, Ending::Failed] {
-            let page = page(ending, Some(&host));
+            let page = page(ending, &host);
             assert!(page.contains(ending.title()) && page.contains("href=\"https://demo.amocrm.ru/\""));
             assert!(page.contains("data-origin=\"https://demo.amocrm.ru\""));
         }
-        assert!(page(Ending::Failed, None).contains("data-origin=\"\""));
+        for (crm, link) in [(Crm::Amocrm, "https://www.amocrm.ru/"), (Crm::Kommo, "https://www.kommo.com/")] {
+            let page = page(Ending::Failed, &Back::Service(crm));
+            assert!(
+                page.contains("data-origin=\"\"") && page.contains(&format!("href=\"{link}\"")),
+                "{page}"
+            );
+        }
     }
 }

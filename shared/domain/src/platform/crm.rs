@@ -39,6 +39,24 @@ impl Crm {
         }
     }
 
+    /// The domains its accounts live under; `amocrm.com` is Kommo's former one.
+    ///
+    /// Source: amoCRM docs, crm_platform/separate-platforms.
+    pub const fn domains(self) -> &'static [&'static str] {
+        match self {
+            Self::Amocrm => &["amocrm.ru"],
+            Self::Kommo => &["kommo.com", "amocrm.com"],
+        }
+    }
+
+    /// Where its people begin, whatever account is theirs.
+    pub const fn site(self) -> &'static str {
+        match self {
+            Self::Amocrm => "https://www.amocrm.ru",
+            Self::Kommo => "https://www.kommo.com",
+        }
+    }
+
     /// The page where an administrator grants access.
     ///
     /// amoCRM's is documented (oauth/step-by-step); Kommo's is taken to be its twin.

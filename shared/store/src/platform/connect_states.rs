@@ -1,9 +1,9 @@
 //! Table `connect_states`: `state` values of reconnects under way.
 
 use chrono::{DateTime, Utc};
-use flysk_domain::id::{AccountId, UserId, WidgetId};
+use flysk_domain::id::{AccountId, InvalidId, UserId, WidgetId};
 
-use crate::{Conn, StoreResult};
+use crate::{Conn, StoreError, StoreResult};
 
 /// A reconnect somebody began.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,20 @@ pub async fn insert(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Who began it, whether it is used up or too old by now.
+pub async fn find(conn: &mut Conn, state_hash: &str) -> StoreResult<Option<ConnectState>> {
+    let row: Option<(String, Option<u64>, Option<u64>)> =
+        sqlx::query_as("SELECT widget_id, account_id, user_id FROM connect_states WHERE state_hash = ?")
+            .bind(state_hash)
+            .fetch_optional(conn)
+            .await?;
+    let Some((widget_id, account_id, user_id)) = row else { return Ok(None) };
+    let widget_id = widget_id
+        .parse()
+        .map_err(|error: InvalidId| StoreError::Corrupt { what: "widget id", reason: error.to_string() })?;
+    Ok(Some(ConnectState { widget_id, account_id: account_id.map(AccountId), user_id: user_id.map(UserId) }))
 }
 
 /// Uses a state up: of any number of tries with one state, one succeeds.

@@ -1,6 +1,7 @@
 //! Codes arriving: from amoCRM's server and from browsers, twice, late, forged.
 
 use chrono::TimeDelta;
+use flysk_jobs::upkeep::PruneJobs;
 use flysk_simulators::{Act, Script};
 use flysk_store::jobs::JobState;
 use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID};
@@ -8,7 +9,8 @@ use reqwest::{Method, StatusCode};
 use sqlx::MySqlPool;
 use url::Url;
 
-use super::house::{House, SOON};
+use super::doors::NEIGHBOUR;
+use super::house::{House, SOON, trace};
 
 const HOST: &str = "demo.amocrm.ru";
 
@@ -32,6 +34,9 @@ async fn a_forged_request_gets_neither_our_secret_nor_a_job(pool: MySqlPool) {
         let query = [("code", "c"), ("referer", host), ("client_id", CLIENT_ID), ("from_widget", "1")];
         assert_eq!(arrives(&house, &query, None).await.0, StatusCode::BAD_REQUEST, "{host}");
     }
+    // A widget of amoCRM has no account of Kommo, and its secret no business there.
+    let query = [("code", "c"), ("referer", "demo.kommo.com"), ("client_id", CLIENT_ID), ("from_widget", "1")];
+    assert_eq!(arrives(&house, &query, None).await.0, StatusCode::BAD_REQUEST);
     let stranger = "99999999-2222-4333-8444-555555555555";
     let query = [("code", "c"), ("referer", HOST), ("client_id", stranger), ("from_widget", "1")];
     assert_eq!(arrives(&house, &query, None).await.0, StatusCode::NOT_FOUND);
@@ -53,6 +58,76 @@ async fn a_code_that_comes_twice_is_one_grant(pool: MySqlPool) {
     assert_eq!(arrives(&house, &query, None).await.0, StatusCode::OK);
     house.run_due_jobs().await;
     assert_eq!((house.status().await, house.token_requests()), ("active", 1));
+}
+
+/// Anybody can send codes and name a host: amoCRM is asked about each a few times, so many wait, and none is kept for ever.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn made_up_codes_cost_amocrm_little_and_are_forgotten(pool: MySqlPool) {
+    let house = House::build(pool).await;
+    for n in 0..25 {
+        let code = format!("made-up-{n}");
+        let query = [
+            ("code", code.as_str()),
+            ("referer", "nobody.amocrm.ru"),
+            ("client_id", CLIENT_ID),
+            ("from_widget", "1"),
+        ];
+        let expected = if n < 20 { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        assert_eq!(arrives(&house, &query, None).await.0, expected, "{n}");
+    }
+    for _ in 0..20 {
+        house.run_due_jobs().await;
+        house.advance(TimeDelta::minutes(1));
+    }
+    assert_eq!((house.jobs(JobState::Dead).await.len(), house.token_requests()), (20, 60));
+    house.advance(TimeDelta::days(31));
+    let mut unit = house.engine.outbox().begin(trace()).await.unwrap();
+    unit.enqueue(&PruneJobs {}).await.unwrap();
+    unit.commit().await.unwrap();
+    house.run_due_jobs().await;
+    let left: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM oauth_codes").fetch_one(&house.pool).await.unwrap();
+    assert_eq!(left, 0);
+}
+
+/// Whoever reconnects one account and grants access to another is not taken at their word.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_grant_of_another_account_than_was_asked_for_is_refused(pool: MySqlPool) {
+    let house = House::build(pool).await;
+    let mut other = house.amocrm.state.account(ACCOUNT).unwrap();
+    (other.id, other.subdomain) = (39_999_999, "other".to_owned());
+    house.amocrm.state.add_account(other).unwrap();
+    let (state, cookie) = begin(&house).await;
+    let code = house.amocrm.state.issue_code(CLIENT_ID, 39_999_999, None).unwrap();
+    let query = [
+        ("code", code.as_str()),
+        ("referer", "other.amocrm.ru"),
+        ("client_id", CLIENT_ID),
+        ("state", state.as_str()),
+    ];
+    assert_eq!(arrives(&house, &query, Some(&cookie)).await.0, StatusCode::OK);
+    house.run_due_jobs().await;
+    let dead = house.jobs(JobState::Dead).await;
+    assert!(dead[0].last_error.as_deref().unwrap_or_default().contains("39999999"), "{dead:?}");
+    let installs: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM installs").fetch_one(&house.pool).await.unwrap();
+    assert_eq!(installs, 0);
+}
+
+/// A person who began in two windows may end in either.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_second_window_does_not_spoil_the_first(pool: MySqlPool) {
+    let house = House::build(pool).await;
+    let (first, second) = (begin(&house).await, begin(&house).await);
+    let code = house.amocrm.state.issue_code(CLIENT_ID, ACCOUNT, Some(ADMIN)).unwrap();
+    let query = [
+        ("code", code.as_str()),
+        ("referer", HOST),
+        ("client_id", CLIENT_ID),
+        ("state", first.0.as_str()),
+    ];
+    let cookies = format!("{}; {}", first.1, second.1);
+    assert_eq!(arrives(&house, &query, Some(&cookies)).await.0, StatusCode::OK);
 }
 
 /// amoCRM waits three seconds; the answer must not wait for amoCRM.
@@ -150,6 +225,47 @@ async fn a_state_does_not_live_long_and_a_refusal_is_told(pool: MySqlPool) {
     let (status, page) =
         arrives(&house, &[("error", "access_denied"), ("state", &state)], Some(&cookie)).await;
     assert!(status == StatusCode::OK && page.contains("Доступ не выдан"), "{page}");
+}
+
+/// A page that says no is as strict as one that says yes, and leads back to where the widget lives.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn pages_that_fail_are_strict_and_lead_to_the_widgets_service(pool: MySqlPool) {
+    let house = House::build(pool).await;
+    let (amocrm, kommo) = ("href=\"https://www.amocrm.ru/\"", "href=\"https://www.kommo.com/\"");
+    let (_, cookie) = begin(&house).await;
+    let of_amocrm = cookie.split_once('=').unwrap().1;
+    let abroad = house.register("abroad", NEIGHBOUR).await;
+    assert!(!abroad.is_empty());
+    sqlx::query("UPDATE widgets SET platform = 'kommo' WHERE code = 'abroad'")
+        .execute(&house.pool)
+        .await
+        .unwrap();
+    let begun =
+        house.http.get(format!("{}/oauth/amocrm/connect?widget=abroad", house.api_url)).send().await.unwrap();
+    let there: Url = begun.headers()["location"].to_str().unwrap().parse().unwrap();
+    let of_kommo = there.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    for (path, status, back) in [
+        ("callback?code=c".to_owned(), 400, amocrm),
+        ("callback?code=c&platform=2".to_owned(), 400, kommo),
+        (format!("callback?code=c&client_id={NEIGHBOUR}"), 400, kommo),
+        (format!("callback?code=c&client_id={CLIENT_ID}&platform=2"), 400, amocrm),
+        ("callback/abroad?code=c&referer=evil.example".to_owned(), 400, kommo),
+        ("callback/nobody?code=c&referer=new.kommo.com".to_owned(), 404, "href=\"https://new.kommo.com/\""),
+        (format!("callback?error=access_denied&state={of_kommo}"), 200, kommo),
+        (format!("callback?error=access_denied&state={of_amocrm}"), 200, amocrm),
+        ("connect?widget=abroad&mode=none".to_owned(), 400, kommo),
+        ("connect?widget=nobody".to_owned(), 404, amocrm),
+        ("connect".to_owned(), 400, amocrm),
+    ] {
+        let answer = house.http.get(format!("{}/oauth/amocrm/{path}", house.api_url)).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{path}");
+        let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.starts_with("default-src 'none'; script-src 'sha256-"), "{path}: {policy}");
+        assert!(policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+        assert_eq!(answer.headers()["cache-control"], "no-store", "{path}");
+        let page = answer.text().await.unwrap();
+        assert!(page.contains(back), "{path}: {page}");
+    }
 }
 
 /// Begins as the widget of an administrator would; the state, and the cookie the browser keeps.
