@@ -34,7 +34,7 @@ pub(super) async fn show_shop(deps: Data<&Deps>, request: &Request, Path(install
 }
 
 /// What the form sends.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Sent {
     package: String,

@@ -30,7 +30,6 @@ struct Link {
 }
 
 /// A user on the page of one install.
-#[derive(Debug)]
 pub(super) struct Visitor {
     /// The install, as it is now.
     pub(super) install: Install,
@@ -56,7 +55,7 @@ pub(crate) fn link(deps: &Deps, install: InstallId, user: UserId) -> Result<Stri
 }
 
 /// What the link's address carries.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Ticket {
     ticket: Option<String>,
 }

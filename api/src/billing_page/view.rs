@@ -33,7 +33,7 @@ pub(super) fn content_security_policy() -> &'static str {
 }
 
 /// The page of packages.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "billing/shop.html")]
 pub(super) struct Shop {
     /// The install, in addresses.

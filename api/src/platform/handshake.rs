@@ -20,6 +20,7 @@ use crate::billing_page;
 use crate::deps::{Deps, on};
 use crate::problem::{Problem, answers};
 
+// No `Debug`: it is a credential.
 /// A short session, for everything a page asks often: amoCRM forbids loops over its one-time tokens.
 #[derive(Debug, Object)]
 pub(crate) struct SessionView {
@@ -29,6 +30,7 @@ pub(crate) struct SessionView {
     expires_at: DateTime<Utc>,
 }
 
+// No `Debug`: it carries a session, and addresses that open something.
 /// What a widget needs to know to start, or why it has to stay off.
 #[derive(Debug, Object)]
 pub(crate) struct HandshakeView {

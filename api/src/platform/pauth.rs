@@ -26,6 +26,7 @@ use crate::problem::{Problem, ProblemCode, answers};
 /// How long a token that is given should still live.
 const AT_LEAST: std::time::Duration = std::time::Duration::from_mins(5);
 
+// No `Debug`: it carries a token.
 /// On whose behalf: exactly one of the two.
 #[derive(Debug, Object)]
 #[oai(example)]
@@ -42,6 +43,7 @@ impl poem_openapi::types::Example for PauthRequest {
     }
 }
 
+// No `Debug`: it carries a token.
 /// What the widget may do in the account.
 #[derive(Debug, Object)]
 pub(crate) struct AccessView {

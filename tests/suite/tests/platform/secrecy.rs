@@ -204,6 +204,34 @@ fn sources(folder: &std::path::Path) -> Vec<(String, String)> {
     found
 }
 
+/// Nothing that carries a credential as plain text can be shown by a derived `Debug`.
+#[test]
+fn what_carries_a_credential_has_no_derived_debug() {
+    const CREDENTIALS: [&str; 5] = ["token", "access_token", "refresh_token", "secret", "ticket"];
+    let mut looked_at = 0;
+    for folder in ["api", "workers", "shared/vault", "shared/clients"] {
+        for (path, text) in sources(&std::path::Path::new("../..").join(folder).join("src")) {
+            for (at, _) in text.match_indices("#[derive(Debug") {
+                let item = text[at..].split("\n}").next().unwrap();
+                let Some((_, fields)) = item.split_once('{').filter(|(head, _)| head.contains("struct "))
+                else {
+                    continue;
+                };
+                let plain = fields.lines().find(|line| {
+                    let line = line.trim().trim_start_matches("pub(crate) ").trim_start_matches("pub ");
+                    let field = line.split_once(": ").filter(|(_, kind)| kind.contains("String"));
+                    field.is_some_and(|(name, kind)| {
+                        CREDENTIALS.contains(&name) && !kind.contains("SecretString")
+                    })
+                });
+                assert!(plain.is_none(), "{path}: {item}");
+                looked_at += 1;
+            }
+        }
+    }
+    assert!(looked_at > 100, "{looked_at}");
+}
+
 /// Ten failures in a row are told to our operators, once.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_backend_that_fails_again_and_again_is_an_alert(pool: MySqlPool) {
