@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Parser;
 use flysk_domain::money::MicroCoins;
+use flysk_runtime::Shutdown;
 
 use crate::stand::{Client, Options, Stand, Transcription};
 
@@ -27,6 +28,12 @@ const PACKAGE: MicroCoins = MicroCoins(1_000 * MicroCoins::PER_UNIT);
 /// How long one call may take, its turn among the others included.
 const PATIENCE: Duration = Duration::from_mins(5);
 
+/// How long stopping may take: a little more than the processes' own grace time.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// The database and prefix of a stand that is served, so that what was made in it survives a rebuild.
+const SERVED: &str = "flysk_dev";
+
 /// Shows the main job from end to end: a recorded call becomes a transcript.
 ///
 /// Uses the servers of `DATABASE_URL` and `REDIS_URL`; `cargo xtask demo` starts private ones.
@@ -42,7 +49,8 @@ pub struct Demo {
     /// Write what came out as a JSON array.
     #[arg(long, value_name = "OUT")]
     json: Option<PathBuf>,
-    /// Start everything and install FlySense, but let no call arrive (for development).
+    /// Start everything and install FlySense, but let no call arrive (for development). The state is kept for the next
+    /// time.
     #[arg(long)]
     serve: bool,
     /// Recognition time as a share of the usual 10 s per minute of audio.
@@ -56,6 +64,7 @@ pub struct Demo {
 impl Demo {
     /// Runs it; whether a call failed that should not have.
     pub async fn run(self) -> anyhow::Result<bool> {
+        let shutdown = Shutdown::install(GRACE)?;
         let chosen = if self.serve { Vec::new() } else { choose(&self.recordings)? };
         let folder = tempfile::tempdir()?;
         for recording in &chosen {
@@ -66,6 +75,7 @@ impl Demo {
         );
         let mut options = Options::from_env(folder.path().to_owned(), self.pace)?;
         options.welcome_bonus = Some(BONUS.0);
+        options.kept = self.serve.then(|| SERVED.to_owned());
         let stand = Stand::start(options).await?;
         show::headline("Installing FlySense into amoCRM account demo.amocrm.ru through its OAuth redirect");
         stand.install().await?;
@@ -75,7 +85,12 @@ impl Demo {
         show::note(&format!("FlySense is paid in Flycoins; the welcome bonus is {BONUS} of them"));
         show::wallet("before", stand.coins().await?);
         let client = stand.client()?;
-        let reports = transcribe(&stand, &client, &chosen).await?;
+        let transcribing = transcribe(&stand, &client, &chosen);
+        let Some(reports) = shutdown.token().run_until_cancelled(transcribing).await else {
+            stand.stop()?;
+            anyhow::bail!("stopped on request");
+        };
+        let reports = reports?;
         if let Some(path) = &self.json {
             std::fs::write(path, serde_json::to_string_pretty(&reports)? + "\n")
                 .with_context(|| format!("cannot write {}", path.display()))?;
@@ -90,7 +105,7 @@ impl Demo {
         show::wallet("after", stand.coins().await?);
         if !self.exit {
             show::addresses(&stand)?;
-            tokio::signal::ctrl_c().await?;
+            shutdown.requested().await;
         }
         stand.stop()?;
         Ok(unexpected > 0)
@@ -101,25 +116,35 @@ impl Demo {
 async fn transcribe(stand: &Stand, client: &Client, recordings: &[Recording]) -> anyhow::Result<Vec<Report>> {
     let mut arrived = Vec::new();
     for recording in recordings {
-        let link = stand.outside.recording_url(&recording.name);
+        let link = stand.outside.recording_url(&recording.served_as);
         let note = stand.outside.call_arrives(Some(link), recording.told_seconds())?;
         show::note(&format!("{} arrived as call note {note}", recording.name));
         arrived.push((recording, note));
     }
     let mut reports = Vec::new();
     for (recording, note) in arrived {
-        let began = Instant::now();
         show::headline(&recording.name);
-        let call = follow(stand, client, note).await.with_context(|| stand.logs())?;
-        let call = until_paid(client, &call.id).await.with_context(|| stand.logs())?;
-        let left = wait_until_deleted(stand, &call.id).await?;
-        let waited = stand.has_waited_for_coins(&call.id).await?;
-        let report = Report::new(&recording.name, &call, waited, left);
-        show::call(&report, &call, began.elapsed());
-        show::payment(&report, stand.coins().await?);
-        reports.push(report);
+        // What became of the others is told all the same.
+        reports.push(report(stand, client, recording, note).await.unwrap_or_else(|error| {
+            show::logs(&stand.logs());
+            show::note(&format!("given up: {error:#}"));
+            Report::not_ended(recording)
+        }));
     }
     Ok(reports)
+}
+
+/// Follows one call to its end, and shows what came of it.
+async fn report(stand: &Stand, client: &Client, recording: &Recording, note: u64) -> anyhow::Result<Report> {
+    let began = Instant::now();
+    let call = follow(stand, client, note).await?;
+    let call = until_paid(client, &call.id).await?;
+    let left = wait_until_deleted(stand, &call.id).await?;
+    let waited = stand.has_waited_for_coins(&call.id).await?;
+    let report = Report::new(recording, &call, waited, left);
+    show::call(&report, &call, began.elapsed());
+    show::payment(&report, stand.coins().await?);
+    Ok(report)
 }
 
 /// Shows each state a call goes through, as it happens. When one waits for coins, the wallet is filled; it goes on

@@ -3,10 +3,14 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::recordings::{Ending, Recording};
 use crate::stand::Transcription;
 
+/// What stands for the code of a call that did not come to its end while it was waited for.
+const NOT_ENDED: &str = "not_ended";
+
 /// One recording's outcome.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
     /// File name.
     pub recording: String,
@@ -45,18 +49,23 @@ pub struct Report {
     /// How the price came about: rule, quantity, rounding.
     pub receipt: Vec<Value>,
     #[serde(skip)]
-    expected_failure: bool,
+    as_expected: bool,
 }
 
 impl Report {
     /// From what the API tells.
-    pub(super) fn new(recording: &str, call: &Transcription, waited_for_coins: bool, left: usize) -> Self {
+    pub(super) fn new(
+        recording: &Recording,
+        call: &Transcription,
+        waited_for_coins: bool,
+        left: usize,
+    ) -> Self {
         let raw = &call.raw;
         let text = |name: &str| raw.get(name).and_then(Value::as_str).map(str::to_owned);
         let number = |name: &str| raw.get(name).and_then(Value::as_u64);
         let list = |name: &str| raw.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
         Self {
-            recording: recording.to_owned(),
+            recording: recording.name.clone(),
             state: call.state.clone(),
             error_code: call.failure_code.clone(),
             duration_ms: number("duration_ms"),
@@ -74,12 +83,51 @@ impl Report {
             charged_micro: call.payment("charged_micro").as_i64(),
             transaction_id: call.payment("transaction_id").as_str().map(str::to_owned),
             receipt: call.payment("receipt").as_array().cloned().unwrap_or_default(),
-            expected_failure: recording.starts_with("bad-"),
+            as_expected: is_expected(&recording.ending, &call.state, call.failure_code.as_deref()),
         }
     }
 
-    /// Whether it failed although the recording is good. Files that are bad on purpose are named so.
+    /// Of a call that was waited for in vain.
+    pub(super) fn not_ended(recording: &Recording) -> Self {
+        Self {
+            recording: recording.name.clone(),
+            state: "failed".to_owned(),
+            error_code: Some(NOT_ENDED.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// Whether it ended otherwise than it should have: a good recording without its transcript, a bad one with one, or
+    /// with another code than its own.
     pub(super) fn failed(&self) -> bool {
-        self.state == "failed" && !self.expected_failure
+        !self.as_expected
+    }
+}
+
+fn is_expected(ending: &Ending, state: &str, code: Option<&str>) -> bool {
+    match ending {
+        Ending::Done => state == "done",
+        Ending::NoSpeech => state == "no_speech",
+        Ending::Failed(wanted) => state == "failed" && code == Some(wanted),
+        Ending::NotFailed => matches!(state, "done" | "no_speech"),
+        Ending::FailedSomehow => state == "failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_ends_otherwise_than_its_recording_deserves_is_a_failure() {
+        let not_audio = Ending::Failed("not_audio".to_owned());
+        assert!(is_expected(&not_audio, "failed", Some("not_audio")));
+        assert!(!is_expected(&not_audio, "failed", Some("internal")));
+        assert!(!is_expected(&not_audio, "done", None));
+        assert!(is_expected(&Ending::Done, "done", None));
+        assert!(!is_expected(&Ending::Done, "no_speech", None));
+        assert!(is_expected(&Ending::NotFailed, "no_speech", None));
+        assert!(!is_expected(&Ending::NoSpeech, "done", None));
+        assert!(!Report::default().as_expected, "one that was waited for in vain");
     }
 }
