@@ -5,6 +5,7 @@
 
 pub mod auth;
 mod billing_page;
+mod caching;
 pub mod config;
 mod cors;
 pub mod deps;

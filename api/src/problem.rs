@@ -263,7 +263,8 @@ macro_rules! answers {
         $(#[$doc:meta])*
         $name:ident {
             $($(#[$ok_doc:meta])* $ok_status:literal => $ok:ident
-              $(($body:ty $(, header $header:literal $header_ty:ty)*))?,)+
+              $(($body:ty $(, header $header:literal $header_ty:ty)*))?
+              $({ $(header $alone:literal $alone_ty:ty),+ })?,)+
         }
         problems $(($unreadable:ident))? { $($(#[$problem_doc:meta])* $status:literal => $problem:ident,)+ }
     ) => {
@@ -272,7 +273,8 @@ macro_rules! answers {
         #[oai(bad_request_handler = "Self::unreadable")]
         pub(crate) enum $name {
             $($(#[$ok_doc])* #[oai(status = $ok_status)]
-              $ok $(($body $(, #[oai(header = $header)] $header_ty)*))?,)+
+              $ok $(($body $(, #[oai(header = $header)] $header_ty)*))?
+              $(($(#[oai(header = $alone)] $alone_ty),+))?,)+
             $($(#[$problem_doc])* #[oai(status = $status, content_type = "application/problem+json")]
               $problem(poem_openapi::payload::Json<$crate::problem::Problem>),)+
         }

@@ -6,6 +6,7 @@ use poem::web::Html;
 use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route, get, post};
 use poem_openapi::{OpenApiService, ServerObject};
 
+use crate::caching::NoStore;
 use crate::cors::Cors;
 use crate::deps::Deps;
 use crate::document::completed;
@@ -86,7 +87,7 @@ pub fn app(deps: Deps) -> impl Endpoint<Output = Response> {
     let (page, spec) = (swagger_page(), specification());
     let page = make_sync(move |_| Html(page.clone()));
     let spec = make_sync(move |_| spec.clone().with_content_type("application/json"));
-    Route::new()
+    let route = Route::new()
         .nest("/", service)
         .at("/docs", get(page))
         .at("/openapi.json", get(spec))
@@ -97,12 +98,23 @@ pub fn app(deps: Deps) -> impl Endpoint<Output = Response> {
         .at("/hooks/flysense/events", post(hooks::events::receive))
         .at("/hooks/tbank", post(hooks::tbank::receive))
         .nest("/billing/flycoins", billing_page::routes())
-        .data(deps)
+        .data(deps);
+    layered(route, limits, cors)
+}
+
+/// What every request passes on its way in, the last first, and every answer on its way out.
+fn layered(
+    inner: impl Endpoint + 'static,
+    limits: RequestLimits,
+    cors: Cors,
+) -> impl Endpoint<Output = Response> {
+    inner
         .with(
             CatchPanic::new()
                 .with_handler(|_| Problem::new(ProblemCode::Internal, "told to our operators").response()),
         )
         .with(limits)
+        .with(NoStore)
         .with(cors)
         .with(Tracing)
 }
@@ -110,4 +122,46 @@ pub fn app(deps: Deps) -> impl Endpoint<Output = Response> {
 /// The same behind a pointer, for tests that call it without a socket.
 pub fn boxed(deps: Deps) -> BoxEndpoint<'static, Response> {
     app(deps).boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use poem::http::StatusCode;
+    use poem::{Request, handler};
+
+    use super::*;
+
+    #[handler]
+    async fn hangs() -> &'static str {
+        std::future::pending().await
+    }
+
+    #[handler]
+    fn panics() -> &'static str {
+        panic!("on purpose")
+    }
+
+    /// A page may read what went wrong, however deep it was.
+    #[tokio::test]
+    async fn answers_of_panics_and_of_time_outs_are_for_amocrms_pages_too() {
+        let route = Route::new().at("/hangs", get(hangs)).at("/panics", get(panics));
+        let limits = RequestLimits::of(Duration::from_millis(20), 10);
+        let app = layered(route, limits, Cors::new(vec!["amocrm.ru".to_owned()]));
+        for (path, status) in
+            [("/hangs", StatusCode::SERVICE_UNAVAILABLE), ("/panics", StatusCode::INTERNAL_SERVER_ERROR)]
+        {
+            let request =
+                Request::builder().uri_str(path).header("Origin", "https://demo.amocrm.ru").finish();
+            let answer = app.call(request).await.expect("an answer");
+            assert_eq!(answer.status(), status);
+            assert_eq!(
+                answer.header("access-control-allow-origin"),
+                Some("https://demo.amocrm.ru"),
+                "{path}"
+            );
+            assert_eq!(answer.content_type(), Some("application/problem+json"), "{path}");
+        }
+    }
 }

@@ -22,7 +22,7 @@ use crate::problem::{Problem, answers};
 
 // No `Debug`: it is a credential.
 /// A short session, for everything a page asks often: amoCRM forbids loops over its one-time tokens.
-#[derive(Debug, Object)]
+#[derive(Object)]
 pub(crate) struct SessionView {
     /// To be sent as `Authorization: Bearer …`.
     token: String,
@@ -32,7 +32,7 @@ pub(crate) struct SessionView {
 
 // No `Debug`: it carries a session, and addresses that open something.
 /// What a widget needs to know to start, or why it has to stay off.
-#[derive(Debug, Object)]
+#[derive(Object)]
 pub(crate) struct HandshakeView {
     /// `active`; anything else means: switch yourself off and show `reason`.
     status: String,

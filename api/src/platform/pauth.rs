@@ -28,7 +28,7 @@ const AT_LEAST: std::time::Duration = std::time::Duration::from_mins(5);
 
 // No `Debug`: it carries a token.
 /// On whose behalf: exactly one of the two.
-#[derive(Debug, Object)]
+#[derive(Object)]
 #[oai(example)]
 struct PauthRequest {
     /// The `X-Auth-Token` the widget sent to the backend.
@@ -45,7 +45,7 @@ impl poem_openapi::types::Example for PauthRequest {
 
 // No `Debug`: it carries a token.
 /// What the widget may do in the account.
-#[derive(Debug, Object)]
+#[derive(Object)]
 pub(crate) struct AccessView {
     /// For amoCRM's API. The refresh token never leaves Flysk: a backend that spends it kills the pair.
     access_token: String,
@@ -71,7 +71,7 @@ answers! {
         /// What the widget may do.
         200 => Ok(Json<AccessView>, header "ETag" String),
         /// Nothing of it has changed.
-        304 => NotModified,
+        304 => NotModified { header "ETag" String },
     }
     problems {
         /// Neither a token nor an account, or both.
@@ -114,21 +114,21 @@ impl PauthApi {
         body: Json<PauthRequest>,
     ) -> PauthAnswer {
         match pauth(&deps, &trace, caller, body.0, known.0.as_deref()).await {
-            Ok(Some((view, tag))) => PauthAnswer::Ok(Json(view), tag),
-            Ok(None) => PauthAnswer::NotModified,
+            Ok((Some(view), tag)) => PauthAnswer::Ok(Json(view), tag),
+            Ok((None, tag)) => PauthAnswer::NotModified(tag),
             Err(problem) => problem.into(),
         }
     }
 }
 
-/// The answer and its tag; `None` if the caller knows it.
+/// The answer, unless the caller knows it, and its tag.
 async fn pauth(
     deps: &Deps,
     trace: &Trace,
     caller: BackendCaller,
     body: PauthRequest,
     known: Option<&str>,
-) -> Result<Option<(AccessView, String)>, Problem> {
+) -> Result<(Option<AccessView>, String), Problem> {
     let widget = caller.0;
     let (account, user_id, said) = on_behalf_of(deps, &widget, body)?;
     let mut access = access_to(deps, &widget, account).await?;
@@ -138,10 +138,11 @@ async fn pauth(
     }
     // What the caller knows is told again only once something changed, and then the disclosure is noted.
     let lives = |pair: &&Pair| pair.expires_at > deps.clock().now() + AT_LEAST;
-    if let Some(pair) = access.pair.as_ref().filter(lives)
-        && known.is_some_and(|known| known == tag(&access.install, &access.host, pair.pair, user_id))
-    {
-        return Ok(None);
+    if let Some((pair, known)) = access.pair.as_ref().filter(lives).zip(known) {
+        let tag = tag(&access.install, &access.host, pair.pair, user_id);
+        if names(known, &tag) {
+            return Ok((None, tag));
+        }
     }
     let held = token(deps, trace, &widget, &access, user_id).await?;
     if access.pair.as_ref().is_none_or(|pair| pair.pair != held.pair) {
@@ -162,12 +163,12 @@ async fn pauth(
         settings: install.settings.0,
         user_id,
     };
-    Ok(Some((view, tag)))
+    Ok((Some(view), tag))
 }
 
 /// Where an account lives that may have been renamed; where it was last seen, if that cannot be found out.
 async fn present_host(deps: &Deps, access: &Access) -> Result<String, Problem> {
-    let known = deps.vault.host(&access.host).map_err(vault_problem)?;
+    let known = deps.vault.host(access.install.crm, &access.host).map_err(vault_problem)?;
     match deps.vault.moved_from(access.install.id, &known).await {
         Ok(moved) => Ok(moved.unwrap_or(known).to_string()),
         Err(error) => {
@@ -221,6 +222,16 @@ fn tag(install: &Install, host: &str, pair: u64, user_id: Option<u64>) -> String
     format!("\"{}\"", hex::encode(&hash[..12]))
 }
 
+/// Whether `If-None-Match` names the tag: a list of tags, compared weakly, or `*` for any.
+///
+/// Source: RFC 9110, 13.1.2 and 8.8.3.2. No tag of ours holds a comma.
+fn names(if_none_match: &str, tag: &str) -> bool {
+    if_none_match
+        .split(',')
+        .map(str::trim)
+        .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
+}
+
 /// For what an account without a working widget may still need: tidying up.
 pub(super) fn must_have_access(install: &Install) -> Result<(), Problem> {
     if install.status.has_access() {
@@ -256,6 +267,21 @@ pub(crate) fn vault_problem(error: VaultError) -> Problem {
         error => {
             tracing::error!(error = %error, "the vault failed");
             Problem::new(ProblemCode::Internal, "told to our operators")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    #[test]
+    fn if_none_match_is_a_list_compared_weakly() {
+        for known in ["\"a1\"", "W/\"a1\"", "\"b2\", \"a1\"", "\"b2\",W/\"a1\"", "*"] {
+            assert!(names(known, "\"a1\""), "{known}");
+        }
+        for known in ["", "a1", "\"b2\"", "W/\"b2\", \"c3\"", "\"a1"] {
+            assert!(!names(known, "\"a1\""), "{known}");
         }
     }
 }
