@@ -1,9 +1,11 @@
 //! What settings may look like, and how they are changed: the same for widgets and backends.
 
 use chrono::{DateTime, Utc};
+use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::trace::Trace;
 use flysk_store::platform::installs::{self, Install};
 use flysk_store::platform::settings_history::{self, SettingsVersion};
+use flysk_store::platform::widget_schemas;
 use flysk_store::platform::widgets::Widget;
 use poem_openapi::Object;
 use serde_json::Value;
@@ -36,11 +38,19 @@ pub(crate) struct SettingsChange {
     pub(crate) version: u32,
     /// All settings: a JSON object of at most 64 KiB that satisfies the widget's schema.
     pub(crate) settings: Value,
+    /// The version of the widget that writes. It is held to the schema of that version, if it has one of its own, and
+    /// otherwise, like whoever names none, to the one that holds for all.
+    #[oai(validator(max_length = 32, pattern = "^[0-9A-Za-z._-]+$"))]
+    pub(crate) widget_version: Option<String>,
 }
 
 impl poem_openapi::types::Example for SettingsChange {
     fn example() -> Self {
-        Self { version: 0, settings: serde_json::json!({ "notify": true }) }
+        Self {
+            version: 0,
+            settings: serde_json::json!({ "notify": true }),
+            widget_version: Some("1.4.0".to_owned()),
+        }
     }
 }
 
@@ -52,11 +62,14 @@ pub(crate) struct SettingsReturn {
     pub(crate) version: u32,
     /// The version to go back to; its settings become the newest version.
     pub(crate) to: u32,
+    /// The version of the widget that asks, as in a change.
+    #[oai(validator(max_length = 32, pattern = "^[0-9A-Za-z._-]+$"))]
+    pub(crate) widget_version: Option<String>,
 }
 
 impl poem_openapi::types::Example for SettingsReturn {
     fn example() -> Self {
-        Self { version: 2, to: 1 }
+        Self { version: 2, to: 1, widget_version: None }
     }
 }
 
@@ -88,7 +101,12 @@ pub(super) async fn change(
     by: String,
     change: SettingsChange,
 ) -> Result<SettingsView, Problem> {
-    check(widget, &change.settings)?;
+    // They are kept for an account that comes back, and change no more until it does.
+    if install.status == InstallStatus::Uninstalled {
+        return Err(Problem::new(ProblemCode::NotInstalled, "the account disabled the integration"));
+    }
+    let schema = schema_of(deps, widget, change.widget_version.as_deref()).await?;
+    check(widget, schema.as_ref(), &change.settings)?;
     let now = deps.clock().now();
     let mut unit = deps.begin(trace).await?;
     if !installs::write_settings(&mut unit, install.id, change.version, &change.settings, now).await? {
@@ -123,7 +141,9 @@ pub(super) async fn go_back(
     };
     let settings = former
         .ok_or_else(|| Problem::new(ProblemCode::NotFound, format!("there is no version {}", wanted.to)))?;
-    change(deps, trace, widget, install, by, SettingsChange { version: wanted.version, settings }).await
+    let widget_version = wanted.widget_version.clone();
+    let back = SettingsChange { version: wanted.version, settings, widget_version };
+    change(deps, trace, widget, install, by, back).await
 }
 
 /// The latest versions, the latest first.
@@ -140,7 +160,18 @@ pub(super) async fn history(deps: &Deps, install: &Install) -> Result<Vec<Settin
         .collect())
 }
 
-fn check(widget: &Widget, settings: &Value) -> Result<(), Problem> {
+/// The schema a version of the widget is held to.
+async fn schema_of(deps: &Deps, widget: &Widget, version: Option<&str>) -> Result<Option<Value>, Problem> {
+    if let Some(version) = version {
+        let own = widget_schemas::find(on(&mut deps.conn().await?), widget.id, version).await?;
+        if own.is_some() {
+            return Ok(own);
+        }
+    }
+    Ok(widget.settings_schema.as_ref().map(|schema| schema.0.clone()))
+}
+
+fn check(widget: &Widget, schema: Option<&Value>, settings: &Value) -> Result<(), Problem> {
     let invalid = |why: String| Problem::new(ProblemCode::Invalid, why);
     if !settings.is_object() {
         return Err(invalid("settings are a JSON object".to_owned()));
@@ -149,7 +180,7 @@ fn check(widget: &Widget, settings: &Value) -> Result<(), Problem> {
     if length > LONGEST {
         return Err(invalid(format!("settings take {length} bytes, {LONGEST} are allowed")));
     }
-    let Some(schema) = &widget.settings_schema else { return Ok(()) };
+    let Some(schema) = schema else { return Ok(()) };
     let schema = jsonschema::validator_for(schema).map_err(|error| {
         tracing::error!(widget = %widget.code, error = %error, "the widget's settings schema is none");
         Problem::new(ProblemCode::Internal, "told to our operators")

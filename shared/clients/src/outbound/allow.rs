@@ -27,7 +27,7 @@ pub struct InvalidAllowRule(String);
 
 impl AllowRule {
     /// The URL names exactly what this rule opens.
-    pub(super) fn opens(&self, url: &Url) -> bool {
+    pub fn opens(&self, url: &Url) -> bool {
         let Some(port) = url.port_or_known_default() else { return false };
         match (self, url.host()) {
             (Self::Address(opened), Some(Host::Ipv4(ip))) => *opened == SocketAddr::new(IpAddr::V4(ip), port),

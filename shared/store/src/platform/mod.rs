@@ -16,4 +16,5 @@ pub mod refresh_runs;
 pub mod settings_history;
 pub mod token_reads;
 pub mod tokens;
+pub mod widget_schemas;
 pub mod widgets;

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use flysk_domain::Clock;
+use flysk_store::platform::widget_schemas;
 use flysk_store::platform::widgets::{self, Changes};
 use flysk_suite::stand::{ADMIN, USER};
 use reqwest::{Method, StatusCode};
@@ -122,4 +123,27 @@ async fn a_backend_reads_and_writes_the_same_settings(pool: MySqlPool) {
     assert_eq!(read["settings"]["tone"], "formal");
     let (status, _) = house.backend(Method::GET, "/v1/backend/settings?account_id=404", None).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
+}
+
+/// A new schema does not shut out pages of the version before, if that has one of its own.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_page_of_an_older_version_is_held_to_its_own_schema(pool: MySqlPool) {
+    let house = House::installed(pool).await;
+    let requires = |field: &str| json!({ "type": "object", "required": [field] });
+    let changes = Changes { settings_schema: Some(Some(requires("new"))), ..Changes::default() };
+    let (widget, now) = (house.widget().await.id, house.clock.now());
+    let mut conn = house.conn().await;
+    widgets::update(on(&mut conn), widget, &changes, now).await.unwrap();
+    widget_schemas::put(on(&mut conn), widget, "1.3.0", &requires("old"), now).await.unwrap();
+    let put = async |version: Value, settings: Value| {
+        let body = json!({ "version": 0, "settings": settings, "widget_version": version });
+        house.admin(Method::PUT, "/v1/settings", Some(body)).await.0
+    };
+    let (refused, old, new) = (StatusCode::UNPROCESSABLE_ENTITY, json!({ "old": 1 }), json!({ "new": 1 }));
+    for version in [Value::Null, json!("1.4.0"), json!("1.2.0")] {
+        assert_eq!(put(version, old.clone()).await, refused, "the one that holds for all");
+    }
+    assert_eq!(put(json!("1.3.0"), new).await, refused);
+    assert_eq!(put(json!("1.3.0"), old).await, StatusCode::OK);
+    assert_eq!(put(json!("1 OR 1"), json!({})).await, StatusCode::BAD_REQUEST);
 }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use flysk_domain::platform::crm::Crm;
 use flysk_runtime::config::Env;
-use flysk_store::platform::widgets;
+use flysk_store::platform::widgets::Changes;
 use flysk_vault::registry::Registration;
 use flysk_workers::config::Config;
 use secrecy::ExposeSecret;
@@ -50,11 +50,11 @@ impl Register {
             client_secret: client_secret.context("give --client-secret-env or --client-secret-stdin")?,
             redirect_uri: self.redirect_uri,
         };
-        let changes = self.settings.changes(&wanted.code)?;
         let (outbox, vault) = open(config).await?;
         let mut tx = outbox.pool().begin().await?;
         let issued = vault.register(&mut tx, &wanted).await?;
-        widgets::update(&mut tx, issued.id, &changes, outbox.clock().now()).await?;
+        let now = outbox.clock().now();
+        self.settings.write(&mut tx, (issued.id, &wanted.code), Changes::default(), config, now).await?;
         tx.commit().await?;
         let mut out = std::io::stdout().lock();
         writeln!(out, "Registered `{}` as {}.", wanted.code, issued.id)?;

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use clap::Args;
 use flysk_domain::platform::lifecycle::EventKind;
+use flysk_store::platform::widget_schemas;
 use flysk_store::platform::widgets::{self, Widget};
 use flysk_workers::config::Config;
 
@@ -44,9 +45,12 @@ impl Show {
     /// Everything but its secrets.
     pub(in super::super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let (outbox, _) = open(config).await?;
-        let widget = find(&mut *outbox.pool().acquire().await?, &self.code).await?;
+        let mut conn = outbox.pool().acquire().await?;
+        let widget = find(&mut conn, &self.code).await?;
+        let versions = widget_schemas::list_versions(&mut conn, widget.id).await?;
+        let own = ("schemas of their own".to_owned(), versions.join(", "));
         let mut out = std::io::stdout().lock();
-        for (name, value) in fields(&widget) {
+        for (name, value) in fields(&widget).into_iter().chain(Some(own).filter(|_| !versions.is_empty())) {
             writeln!(out, "{name:<20} {value}")?;
         }
         Ok(())

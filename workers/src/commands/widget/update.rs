@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
+use chrono::{DateTime, Utc};
 use clap::Args;
+use flysk_clients::outbound::AllowRule;
+use flysk_domain::id::WidgetId;
 use flysk_domain::platform::billing::BillingSettings;
 use flysk_domain::platform::delivery::{LONGEST_DELAY_S, MOST_RETRIES};
 use flysk_domain::platform::lifecycle::EventKind;
+use flysk_store::Conn;
+use flysk_store::platform::widget_schemas;
 use flysk_store::platform::widgets::{self, Changes};
 use flysk_vault::registry::check_redirect_uri;
 use flysk_workers::config::Config;
@@ -31,6 +36,9 @@ pub(super) struct Settings {
     /// A file with the JSON Schema that settings must satisfy; `none` for no schema.
     #[arg(long = "settings-schema", value_name = "FILE")]
     schema: Option<PathBuf>,
+    /// The schema holds for this version of the widget alone; without it, for all that have none of their own.
+    #[arg(long, value_name = "VERSION", requires = "schema")]
+    settings_schema_of: Option<String>,
     /// Access is sold by subscription.
     #[arg(long, value_name = "true|false")]
     uses_subscriptions: Option<bool>,
@@ -46,35 +54,55 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// The same for the store, checked.
-    pub(super) fn changes(&self, code: &str) -> anyhow::Result<Changes> {
-        let event_url = match self.event_url.as_deref() {
-            Some("none") => Some(None),
-            Some(url) => Some(Some(checked_url(url)?)),
-            None => None,
-        };
+    /// Writes what was named, and `more`.
+    pub(super) async fn write(
+        &self,
+        conn: &mut Conn,
+        widget: (WidgetId, &str),
+        more: Changes,
+        config: &Config,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<()> {
+        let (id, code) = widget;
+        let mut changes = self.changes(code, config, more)?;
         let schema = self.schema.as_deref().map(read_json).transpose()?;
         if let Some(Some(schema)) = &schema {
             jsonschema::validator_for(schema).context("the settings schema is none")?;
         }
+        match (&self.settings_schema_of, schema) {
+            (None, schema) => changes.settings_schema = schema,
+            (Some(version), Some(Some(schema))) => {
+                widget_schemas::put(conn, id, checked_version(version)?, &schema, now).await?;
+            }
+            (Some(version), _) => widget_schemas::remove(conn, id, checked_version(version)?).await?,
+        }
+        Ok(widgets::update(conn, id, &changes, now).await?)
+    }
+
+    fn changes(&self, code: &str, config: &Config, more: Changes) -> anyhow::Result<Changes> {
+        let opened = &opened(config)?;
+        let event_url = match self.event_url.as_deref() {
+            Some("none") => Some(None),
+            Some(url) => Some(Some(checked_url(url, opened)?)),
+            None => None,
+        };
         let billing = self.billing.as_deref().map(read_json).transpose()?;
         if let Some(Some(billing)) = &billing {
             BillingSettings::read(billing, code)?;
         }
         Ok(Changes {
             event_url,
-            event_urls: self.event_urls()?.map(Some),
+            event_urls: self.event_urls(opened)?.map(Some),
             delivery_delays: self.delivery_delays.as_deref().map(delays).transpose()?,
-            settings_schema: schema,
             uses_subscriptions: self.uses_subscriptions,
             uses_flycoins: self.uses_flycoins,
             billing,
             trial_days: self.trial_days,
-            ..Changes::default()
+            ..more
         })
     }
 
-    fn event_urls(&self) -> anyhow::Result<Option<BTreeMap<String, String>>> {
+    fn event_urls(&self, opened: &[AllowRule]) -> anyhow::Result<Option<BTreeMap<String, String>>> {
         if self.event_url_of.is_empty() {
             return Ok(None);
         }
@@ -82,7 +110,7 @@ impl Settings {
         for pair in &self.event_url_of {
             let (kind, url) = pair.split_once('=').context("--event-url-of takes KIND=URL")?;
             let kind: EventKind = kind.parse()?;
-            urls.insert(kind.as_str().to_owned(), checked_url(url)?);
+            urls.insert(kind.as_str().to_owned(), checked_url(url, opened)?);
         }
         Ok(Some(urls))
     }
@@ -109,25 +137,45 @@ impl Update {
         if let Some(uri) = &self.redirect_uri {
             check_redirect_uri(uri)?;
         }
-        let changes = Changes {
-            name: self.name,
-            redirect_uri: self.redirect_uri,
-            ..self.settings.changes(&self.code)?
-        };
+        let named = Changes { name: self.name, redirect_uri: self.redirect_uri, ..Changes::default() };
         let (outbox, _) = open(config).await?;
-        let mut conn = outbox.pool().acquire().await?;
-        let widget = find(&mut conn, &self.code).await?;
-        widgets::update(&mut conn, widget.id, &changes, outbox.clock().now()).await?;
+        let mut tx = outbox.pool().begin().await?;
+        let widget = find(&mut tx, &self.code).await?;
+        let now = outbox.clock().now();
+        self.settings.write(&mut tx, (widget.id, &self.code), named, config, now).await?;
+        tx.commit().await?;
         tracing::info!(widget = %widget.code, "updated");
         Ok(())
     }
 }
 
-/// Whether an address leads into our own network is found out at each delivery.
-fn checked_url(text: &str) -> anyhow::Result<String> {
+/// What may be called although it is not public.
+fn opened(config: &Config) -> anyhow::Result<Vec<AllowRule>> {
+    let rules = config.outbound.allow.iter().map(|rule| rule.parse());
+    rules.collect::<Result<_, _>>().context("FLYSK_OUTBOUND_ALLOW")
+}
+
+/// Events carry the project token, so they go by https; only what the deployment opened itself
+/// (`FLYSK_OUTBOUND_ALLOW`) may be called in the clear. Whether an address leads into our own network is found out at
+/// each delivery.
+fn checked_url(text: &str, opened: &[AllowRule]) -> anyhow::Result<String> {
     let url = Url::parse(text).with_context(|| format!("`{text}` is not an address"))?;
     ensure!(matches!(url.scheme(), "http" | "https"), "`{text}` is not an http or https address");
+    ensure!(
+        url.scheme() == "https" || opened.iter().any(|rule| rule.opens(&url)),
+        "`{text}` would carry the project token in the clear: use https"
+    );
     Ok(text.to_owned())
+}
+
+/// As amoCRM has them in a widget's manifest.
+fn checked_version(text: &str) -> anyhow::Result<&str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    ensure!(
+        (1..=32).contains(&text.len()) && text.bytes().all(plain),
+        "`{text}` is not a version like 1.4.0"
+    );
+    Ok(text)
 }
 
 fn delays(text: &str) -> anyhow::Result<Option<Vec<u32>>> {
@@ -153,4 +201,22 @@ fn read_json(path: &Path) -> anyhow::Result<Option<Value>> {
     }
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     Ok(Some(serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_go_by_https_or_to_what_the_deployment_opened() {
+        let opened = ["127.0.0.1:8080".parse().unwrap()];
+        for good in ["https://vendor.example/events", "http://127.0.0.1:8080/events"] {
+            assert_eq!(checked_url(good, &opened).unwrap(), good);
+        }
+        for bad in
+            ["http://vendor.example/events", "http://127.0.0.1:8081/events", "ftp://vendor.example/", "x"]
+        {
+            assert!(checked_url(bad, &opened).is_err(), "{bad}");
+        }
+    }
 }
