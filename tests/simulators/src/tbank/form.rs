@@ -129,6 +129,7 @@ fn grouped(number: &str) -> String {
 fn page(title: &str, content: &str) -> Html<String> {
     Html(format!(
         "<!DOCTYPE html><html lang=\"ru\"><head><meta charset=\"utf-8\"><title>{title}</title>\
+         <link rel=\"icon\" href=\"data:,\">\
          <style>body{{font:16px/1.5 sans-serif;max-width:32rem;margin:3rem auto;padding:0 1rem}}\
          button{{display:block;margin-top:1rem;padding:.6rem 2rem;border:0;border-radius:.5rem;background:#ffdd2d}}\
          select{{width:100%;padding:.5rem}}#amount{{font-size:2rem}}</style></head>\

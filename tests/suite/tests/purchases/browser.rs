@@ -8,7 +8,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use flysk_runtime::config::Env;
 use flysk_simulators::{Act, Script};
 use flysk_suite::stand::ADMIN;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::MySqlPool;
 
 use super::house::{BONUS, COINS, Shop};
@@ -20,6 +20,7 @@ const SOON: Duration = Duration::from_secs(30);
 struct Browser {
     client: Client,
     driver: Child,
+    url: String,
     _profile: tempfile::TempDir,
 }
 
@@ -58,17 +59,21 @@ impl Browser {
                 format!("--user-data-dir={}", profile.path().display()),
             ],
         });
+        // Everything pages make the browser complain about, refused by their own policy included.
+        let logging = json!({ "browser": "ALL" });
         let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
-        builder.capabilities([("goog:chromeOptions".to_owned(), options)].into_iter().collect());
+        let wanted = [("goog:chromeOptions".to_owned(), options), ("goog:loggingPrefs".to_owned(), logging)];
+        builder.capabilities(wanted.into_iter().collect());
+        let url = format!("http://127.0.0.1:{port}");
         let deadline = tokio::time::Instant::now() + SOON;
         let client = loop {
-            match builder.connect(&format!("http://127.0.0.1:{port}")).await {
+            match builder.connect(&url).await {
                 Ok(client) => break client,
                 Err(error) if tokio::time::Instant::now() > deadline => panic!("no browser: {error}"),
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         };
-        Self { client, driver, _profile: profile }
+        Self { client, driver, url, _profile: profile }
     }
 
     async fn wait(&self, selector: &str) -> fantoccini::elements::Element {
@@ -89,8 +94,28 @@ impl Browser {
         self.wait(selector).await.click().await.unwrap();
     }
 
-    /// Keeps a picture where `FLYSK_SCREENSHOTS` says, if it does.
+    /// What the browser complained about since it was last asked: one line each, with the page or source it is about.
+    async fn complaints(&self) -> Vec<String> {
+        let session = self.client.session_id().await.unwrap().expect("a session is open");
+        let asked = reqwest::Client::builder().no_proxy().build().unwrap();
+        let asked = asked.post(format!("{}/session/{session}/se/log", self.url));
+        let answer: Value =
+            asked.json(&json!({ "type": "browser" })).send().await.unwrap().json().await.unwrap();
+        let entries = answer["value"].as_array().unwrap_or_else(|| panic!("no log: {answer}")).clone();
+        let told = |entry: &Value| format!("{}: {}", entry["level"], entry["message"]);
+        entries.iter().map(told).collect()
+    }
+
+    /// The page, whichever it is, has nothing the browser refuses or complains about.
+    async fn is_content(&self) {
+        let page = self.client.current_url().await.unwrap();
+        let complaints = self.complaints().await;
+        assert!(complaints.is_empty(), "on {page}: {complaints:#?}");
+    }
+
+    /// Sees that the page is content, and keeps a picture of it where `FLYSK_SCREENSHOTS` says, if it does.
     async fn picture(&self, name: &str) {
+        self.is_content().await;
         let png = self.client.screenshot().await.unwrap();
         assert!(png.starts_with(b"\x89PNG"));
         if let Some(folder) = Env::from_process().secret_named("FLYSK_SCREENSHOTS") {
@@ -134,6 +159,7 @@ async fn buy(shop: &Shop, browser: &Browser) {
     assert_eq!(browser.text("#amount").await, "500,00 ₽");
     let call = shop.bank.control.calls_to("GET", "/pay/*").pop().unwrap();
     assert_eq!(call.header("referer"), None);
+    browser.is_content().await;
     // The notices are slow: the buyer is back before they are.
     shop.bank.state.behave(flysk_simulators::tbank::Behaviour { notice_copies: 0, ..Default::default() });
     browser.click("button#pay").await;
@@ -147,6 +173,17 @@ async fn buy(shop: &Shop, browser: &Browser) {
     browser.click("#back").await;
     browser.wait(".purchases").await;
     browser.picture("flycoins-again").await;
+    refuses_what_is_from_elsewhere(browser).await;
+}
+
+/// What the page's policy forbids ends up in the log that was empty so far.
+async fn refuses_what_is_from_elsewhere(browser: &Browser) {
+    let inject = "const image = new Image(); image.onerror = () => document.body.append(image); \
+                  image.id = 'refused'; image.src = 'https://elsewhere.example.test/pixel.png';";
+    browser.client.execute(inject, Vec::new()).await.unwrap();
+    browser.wait("#refused").await;
+    let complaints = browser.complaints().await.join("\n");
+    assert!(complaints.contains("Content Security Policy"), "{complaints}");
 }
 
 /// The bank does not open the form: the page says so, nothing is charged, and the next try works.
@@ -168,9 +205,11 @@ async fn a_silent_bank_is_told_to_the_buyer_who_tries_again(pool: MySqlPool) {
         browser.wait("#email").await.send_keys("buh@example.test").await.unwrap();
         browser.click("#pay").await;
         browser.wait("#card option[value='2200000000000012']").await.click().await.unwrap();
+        browser.is_content().await;
         browser.click("button#pay").await;
         browser.wait("#label[data-code=failed]").await;
         assert!(browser.text(".result").await.contains("недостаточно средств"));
+        browser.is_content().await;
     };
     tokio::select! {
         () = work(&shop) => unreachable!("workers work for ever"),
