@@ -14,10 +14,10 @@ use crate::Clock;
 
 /// The text is not an id of this kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not an id of a {kind}")]
+#[error("`{text}` is not the id that is wanted here: {wanted}")]
 pub struct InvalidId {
-    /// What kind of id was wanted.
-    pub kind: &'static str,
+    /// What was wanted.
+    pub wanted: &'static str,
     /// What was given instead.
     pub text: String,
 }
@@ -58,7 +58,10 @@ macro_rules! ulid_id {
                 text.strip_prefix($prefix)
                     .and_then(|ulid| Ulid::from_string(ulid).ok())
                     .map(Self)
-                    .ok_or_else(|| InvalidId { kind: stringify!($name), text: text.chars().take(40).collect() })
+                    .ok_or_else(|| InvalidId {
+                        wanted: concat!("`", $prefix, "` and 26 characters"),
+                        text: text.chars().take(40).collect(),
+                    })
             }
         }
 
@@ -160,7 +163,7 @@ macro_rules! number_id {
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 text.parse()
                     .map(Self)
-                    .map_err(|_| InvalidId { kind: stringify!($name), text: text.chars().take(40).collect() })
+                    .map_err(|_| InvalidId { wanted: "a number", text: text.chars().take(40).collect() })
             }
         }
 

@@ -33,17 +33,17 @@ pub(super) struct Set {
     /// For people, in Russian.
     #[arg(long)]
     title: String,
-    /// What it costs, in kopecks.
-    #[arg(long)]
+    /// What it costs: 50000 are 500 roubles.
+    #[arg(long, value_name = "KOPECKS")]
     price: i64,
     /// How many whole Flycoins are bought; the price's worth if left out.
-    #[arg(long)]
+    #[arg(long, value_name = "FLYCOINS")]
     coins: Option<i64>,
     /// How many whole Flycoins are given on top.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "FLYCOINS", default_value_t = 0)]
     bonus: i64,
     /// How many days the bonus can be spent; without end if left out.
-    #[arg(long)]
+    #[arg(long, value_name = "DAYS")]
     bonus_days: Option<u32>,
 }
 
@@ -79,10 +79,10 @@ impl List {
                 out,
                 "{}  {:<20} v{:<3} {:<9} {:>12} roubles  {} coins + {}{days}  {}",
                 package.id,
-                package.code,
+                package.code.as_str(),
                 package.version,
                 offer,
-                terms.price,
+                terms.price.to_string(),
                 terms.coins,
                 terms.bonus,
                 terms.title

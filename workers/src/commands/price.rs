@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::ledger::Service;
 use flysk_domain::platform::ledger::price::{PriceRule, Tariff};
@@ -66,6 +66,10 @@ impl List {
     }
 }
 
+fn moment(text: &str) -> Result<DateTime<Utc>, &'static str> {
+    text.parse().map_err(|_| "write it with its time and zone, like 2027-01-01T00:00:00Z")
+}
+
 fn words(tariff: Tariff) -> String {
     match tariff {
         Tariff::PerMinute { rate, at_least_s } => {
@@ -77,25 +81,21 @@ fn words(tariff: Tariff) -> String {
 
 /// A new version of a price; the old ones stay for what was charged by them.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("rate").required(true).args(["per_minute", "per_piece"])))]
 pub(super) struct Set {
     /// The service: `<widget code>.<service>`.
     service: Service,
     /// Flycoins a minute, charged by the second: `2.5`.
-    #[arg(
-        long,
-        value_name = "FLYCOINS",
-        required_unless_present = "per_piece",
-        conflicts_with = "per_piece"
-    )]
+    #[arg(long, value_name = "FLYCOINS")]
     per_minute: Option<MicroCoins>,
     /// The least that is paid for, seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, requires = "per_minute")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, conflicts_with = "per_piece")]
     at_least: u64,
     /// Flycoins a piece.
     #[arg(long, value_name = "FLYCOINS")]
     per_piece: Option<MicroCoins>,
     /// From when on: `2027-01-01T00:00:00Z`. Now if left out; never in the past.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     valid_from: Option<DateTime<Utc>>,
 }
 

@@ -9,7 +9,8 @@ use flysk_domain::id::PurchaseId;
 use flysk_domain::money::Kopecks;
 use flysk_domain::trace::Trace;
 use flysk_jobs::billing::{ReconcileDay, ReconcilePayment, RefundRequest, request_refund};
-use flysk_store::purchases;
+use flysk_store::Conn;
+use flysk_store::purchases::{self, Purchase};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 
@@ -34,7 +35,7 @@ pub(super) struct Refund {
 #[derive(Debug, Args)]
 pub(super) struct Day {
     /// UTC; yesterday if left out.
-    #[arg(long)]
+    #[arg(long, value_name = "YYYY-MM-DD")]
     day: Option<NaiveDate>,
 }
 
@@ -43,8 +44,7 @@ impl One {
     pub(super) async fn show(self, config: &Config) -> anyhow::Result<()> {
         let outbox = open_outbox(config).await?;
         let mut conn = outbox.pool().acquire().await?;
-        let purchase = purchases::find_purchase(&mut conn, self.purchase).await?;
-        let purchase = purchase.with_context(|| format!("there is no purchase {}", self.purchase))?;
+        let purchase = find(&mut conn, self.purchase).await?;
         let refunds = purchases::list_refunds(&mut conn, purchase.id).await?;
         let mut out = std::io::stdout().lock();
         let or_none = |text: Option<&str>| text.unwrap_or("–").to_owned();
@@ -86,6 +86,7 @@ impl One {
         unit.commit().await?;
         writeln!(std::io::stdout(), "The bank will be asked about {}.", self.purchase)?;
         Ok(())
+        find(&mut unit, self.purchase).await?;
     }
 }
 
@@ -115,6 +116,7 @@ impl Refund {
 }
 
 impl Day {
+        find(&mut unit, self.purchase).await?;
     /// Has a day compared with the bank.
     pub(super) async fn compare(self, config: &Config) -> anyhow::Result<()> {
         let outbox = open_outbox(config).await?;
@@ -152,3 +154,8 @@ impl Day {
 fn trace() -> Trace {
     Trace { correlation_id: format!("command-{:032x}", rand::random::<u128>()), traceparent: None }
 }
+/// The purchase an operator means.
+async fn find(conn: &mut Conn, id: PurchaseId) -> anyhow::Result<Purchase> {
+    purchases::find_purchase(conn, id).await?.with_context(|| format!("there is no purchase {id}"))
+}
+

@@ -146,7 +146,10 @@ impl Credit {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        ensure!(self.amount.is_positive() && self.amount <= LARGEST_BONUS, "1 to {LARGEST_BONUS} Flycoins");
+        ensure!(
+            self.amount.is_positive() && self.amount <= LARGEST_BONUS,
+            "--amount is above 0 and at most {LARGEST_BONUS} Flycoins"
+        );
         ensure!(
             (1..=LONGEST_REASON).contains(&self.reason.trim().chars().count()),
             "--reason is 1 to {LONGEST_REASON} characters: the account's people read it"

@@ -168,11 +168,13 @@ impl Stand {
         Ok(())
     }
 
-    /// Runs one of our commands to its end; what it printed.
+    /// Runs one of our commands to its end; what it printed. If it fails, the error has that and its complaint.
     pub fn command(&self, binary: &str, args: &[&str]) -> anyhow::Result<String> {
         let output = Command::new(self.binaries.join(binary)).args(args).envs(&self.environment).output()?;
         if !output.status.success() {
-            bail!("{binary} {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr));
+            let [printed, complaint] =
+                [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+            bail!("{binary} {}: {} {complaint}{printed}", args.join(" "), output.status);
         }
         Ok(String::from_utf8(output.stdout)?)
     }

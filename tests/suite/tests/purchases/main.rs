@@ -5,6 +5,7 @@
 
 mod api;
 mod browser;
+mod commands;
 mod crashes;
 mod house;
 mod notices;
