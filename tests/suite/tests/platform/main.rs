@@ -6,8 +6,10 @@
 mod callback;
 mod charges;
 mod crashes;
+mod document;
 mod doors;
 mod events;
+mod flycoins_guide;
 mod gateway;
 mod holds;
 mod house;
