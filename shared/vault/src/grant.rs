@@ -24,6 +24,8 @@ pub struct Granted<'a> {
     pub host: &'a AccountHost,
     /// The pair.
     pub pair: &'a TokenPair,
+    /// Whether it has an administrator's rights, if that could be found out.
+    pub by_admin: Option<bool>,
     /// When it came.
     pub at: DateTime<Utc>,
     /// Who read the account with its access token.
@@ -34,7 +36,7 @@ impl Vault {
     /// Writes a grant. The newest grant of an install wins: several administrators may grant one after
     /// the other, and each brings a pair of its own.
     pub async fn store_grant(&self, unit: &mut Unit, granted: &Granted<'_>) -> Result<InstallId, VaultError> {
-        let Granted { widget, account, host, pair, at, reader } = granted;
+        let Granted { widget, account, host, pair, by_admin, at, reader } = granted;
         let learnt = accounts::Learnt {
             crm: widget.crm,
             id: account.id,
@@ -56,6 +58,7 @@ impl Vault {
             granted_by: account.current_user_id.or(pair.claims.user_id),
         };
         tokens::put_granted(unit, install.id, &row).await?;
+        installs::write_granted_by_admin(unit, install.id, *by_admin).await?;
         let read = self.read_by(install.id, reader, unit.trace());
         token_reads::insert(unit, &[read]).await?;
         // Taken under the lock, as a loss is: a refusal that was written while this grant waited is the older fact.

@@ -42,7 +42,7 @@ impl Handle<App> for ExchangeCode {
             }
             Err(error) => return Err(verdict(error)),
         };
-        let host = app.vault.host(&code.host).map_err(verdict)?;
+        let host = app.vault.host(widget.crm, &code.host).map_err(verdict)?;
         let account = app.amocrm.account(&host, &pair.access_token, &[]).await;
         let account = account.map_err(HasOutcome::into_job_error)?;
         if code.expected_account_id.is_some_and(|expected| expected != account.id.0) {
@@ -51,7 +51,17 @@ impl Handle<App> for ExchangeCode {
             return Err(JobError::give_up(why));
         }
         let host = present_host(&account, host);
-        self.store(run, app, &widget, &account, &host, &pair).await
+        let by_admin = has_admins_rights(app, &host, &pair, &account).await;
+        let granted = Granted {
+            widget: &widget,
+            account: &account,
+            host: &host,
+            pair: &pair,
+            by_admin,
+            at: run.now(),
+            reader: &Reader::flysk(Self::KIND),
+        };
+        self.store(run, app, &granted).await
     }
 
     async fn bury(&self, unit: &mut Unit, reason: &str, app: &App) -> Result<(), JobError> {
@@ -65,15 +75,7 @@ type Found = Result<(Code, Widget), &'static str>;
 
 trait Steps {
     async fn load(&self, run: &Run) -> Result<Found, JobError>;
-    async fn store(
-        &self,
-        run: &Run,
-        app: &App,
-        widget: &Widget,
-        account: &Account,
-        host: &AccountHost,
-        pair: &TokenPair,
-    ) -> JobResult;
+    async fn store(&self, run: &Run, app: &App, granted: &Granted<'_>) -> JobResult;
 }
 
 impl Steps for ExchangeCode {
@@ -91,21 +93,31 @@ impl Steps for ExchangeCode {
     }
 
     /// Account, install, pair, status and events in the transaction that ends the job.
-    async fn store(
-        &self,
-        run: &Run,
-        app: &App,
-        widget: &Widget,
-        account: &Account,
-        host: &AccountHost,
-        pair: &TokenPair,
-    ) -> JobResult {
+    async fn store(&self, run: &Run, app: &App, granted: &Granted<'_>) -> JobResult {
         let mut unit = run.begin().await?;
-        let granted = Granted { widget, account, host, pair, at: run.now(), reader: &Reader::flysk(Self::KIND) };
-        let install_id = app.vault.store_grant(&mut unit, &granted).await.map_err(verdict)?;
+        let install_id = app.vault.store_grant(&mut unit, granted).await.map_err(verdict)?;
         oauth_codes::mark_exchanged(&mut unit, self.code_id, install_id, run.now()).await?;
-        tracing::info!(install.id = %install_id, account.id = %account.id, widget = %widget.code, "access was granted");
+        let (account, widget) = (granted.account.id, &granted.widget.code);
+        tracing::info!(install.id = %install_id, account.id = %account, widget = %widget, by_admin = granted.by_admin, "access was granted");
         run.done(unit).await
+    }
+}
+
+/// A grant has its user's rights, and the widget lacks something where those are not an administrator's. The widget works
+/// all the same, so it does not wait for this answer: without one nobody is told anything.
+async fn has_admins_rights(
+    app: &App,
+    host: &AccountHost,
+    pair: &TokenPair,
+    account: &Account,
+) -> Option<bool> {
+    let user = account.current_user_id.or(pair.claims.user_id)?;
+    match app.amocrm.is_admins(host, &pair.access_token, user).await {
+        Ok(is_admin) => Some(is_admin),
+        Err(error) => {
+            tracing::warn!(%error, account.id = %account.id, "whose rights the grant has could not be found out");
+            None
+        }
     }
 }
 

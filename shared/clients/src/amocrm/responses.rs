@@ -4,6 +4,7 @@ mod account;
 mod event;
 mod note;
 mod token;
+mod user;
 mod webhook;
 
 pub use account::Account;
@@ -13,6 +14,7 @@ pub use token::{CurrentDomain, TokenPair};
 pub use webhook::Webhook;
 
 pub(super) use token::TokenBody;
+pub(super) use user::User;
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -37,6 +37,8 @@ pub struct Install {
     pub settings_version: u32,
     /// Number of the last event told about it.
     pub event_sequence: u64,
+    /// Whether the present grant has an administrator's rights, if that is known.
+    pub granted_by_admin: Option<bool>,
     granted_at: Option<DateTime<Utc>>,
     lost_at: Option<DateTime<Utc>>,
     disconnected_at: Option<DateTime<Utc>>,
@@ -58,7 +60,7 @@ impl Install {
 }
 
 pub(super) const COLUMNS: &str = "id, widget_id, platform, account_id, status, settings, settings_version, event_sequence, \
-     granted_at, lost_at, disconnected_at, switched_on_at, switched_off_at";
+     granted_by_admin, granted_at, lost_at, disconnected_at, switched_on_at, switched_off_at";
 
 /// What its columns are called in a row that has another table's too.
 pub(super) const PREFIX: &str = "install_";
@@ -78,6 +80,7 @@ pub(super) fn read_prefixed(row: &MySqlRow) -> Result<Install, sqlx::Error> {
         settings: row.try_get(format!("{PREFIX}settings").as_str())?,
         settings_version: row.try_get(format!("{PREFIX}settings_version").as_str())?,
         event_sequence: row.try_get(format!("{PREFIX}event_sequence").as_str())?,
+        granted_by_admin: row.try_get(format!("{PREFIX}granted_by_admin").as_str())?,
         granted_at: at("granted_at")?,
         lost_at: at("lost_at")?,
         disconnected_at: at("disconnected_at")?,
@@ -164,6 +167,20 @@ pub async fn write_facts(
     .execute(&mut *conn)
     .await?;
     expect_one(&result, "install")?;
+    changes::note(conn, Subject::Install(id)).await
+}
+
+/// Writes whose rights the grant has; the caller holds the row's lock.
+pub async fn write_granted_by_admin(
+    conn: &mut Conn,
+    id: InstallId,
+    by_admin: Option<bool>,
+) -> StoreResult<()> {
+    sqlx::query("UPDATE installs SET granted_by_admin = ? WHERE id = ?")
+        .bind(by_admin)
+        .bind(id.to_string())
+        .execute(&mut *conn)
+        .await?;
     changes::note(conn, Subject::Install(id)).await
 }
 

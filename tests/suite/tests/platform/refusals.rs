@@ -76,6 +76,7 @@ async fn every_definite_refusal_asks_for_a_reconnect(pool: MySqlPool) {
         assert_eq!(house.status().await, "reconnect", "{hint}");
         let (status, problem) = house.pauth().await;
         assert_eq!((status.as_u16(), problem["code"].as_str()), (403, Some("reconnect_required")), "{hint}");
+        house.advance(chrono::TimeDelta::seconds(2));
         house.install().await;
         assert_eq!(house.status().await, "active", "{hint}");
     }

@@ -26,14 +26,28 @@
 //! | domain lost after a refresh; account renamed | `vault::a_renamed_account_is_found_again` |
 //! | install request lost | `settings::a_handshake_says_everything_a_widget_needs` |
 //! | a second administrator installs | [`the_newest_of_two_administrators_grants_counts`] |
-//! | somebody without rights grants access | [`a_grant_without_rights_is_passed_on_as_amocrm_says_it`] |
+//! | somebody without rights grants access | [`a_grant_without_rights_is_told_until_an_administrator_grants`], [`a_grant_without_rights_is_passed_on_as_amocrm_says_it`] |
 //! | disabling kills tokens, enabling sends a new code | `lifecycle::a_disabled_integration_is_uninstalled_and_comes_back_as_it_was` |
 //! | 403 page mistaken for loss of access | `gateway::a_block_is_remembered_and_not_hammered` |
 //! | login page instead of JSON | [`a_login_page_is_no_answer_of_the_api`] |
 //! | allow-list of addresses (code 113) | [`an_account_that_allows_listed_addresses_only_is_not_taken_for_a_block`] |
 //! | unpaid account | [`an_unpaid_account_is_told_so_and_keeps_its_tokens`] |
 //! | archived and deleted accounts | [`an_account_that_is_gone_disturbs_nobody_for_good`] |
-//! | hooks disabled, lost or late; our own notes; local dates; one call on two entities | `FlySense`'s: the suite `calls` |
+//!
+//! And `FlySense`'s, in the suite `calls`:
+//!
+//! | trap | played by |
+//! | --- | --- |
+//! | hook disabled after an outage | `hook_repairs::a_hook_that_is_missing_or_disabled_is_repaired_and_its_calls_are_found` |
+//! | hooks lost or late | `lost_calls::calls_whose_hook_was_lost_are_found_each_on_its_own_thread`, `lost_calls::reading_the_log_twice_and_a_hook_that_comes_late_request_nothing_twice` |
+//! | our own note triggers our own hook | `notes::notes_that_are_no_calls_start_nothing` |
+//! | local date strings in hooks | `notes::local_dates_of_a_hook_are_not_believed` |
+//! | one call on two entities | `notes::a_call_on_two_cards_is_transcribed_once` |
+//!
+//! For no machine:
+//!
+//! | trap | why |
+//! | --- | --- |
 //! | technical accounts | a matter of onboarding, for no machine |
 
 use chrono::TimeDelta;
@@ -225,6 +239,33 @@ async fn a_grant_without_rights_is_passed_on_as_amocrm_says_it(pool: MySqlPool) 
     let (status, whose, _) = gateway(&house, Method::GET, "/api/v4/users").await;
     assert_eq!((status, whose.as_str()), (StatusCode::FORBIDDEN, "amocrm"));
     assert_eq!(house.status().await, "active");
+}
+
+/// The people in the account are told what is missing, and an administrator gets the way to repair it.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_grant_without_rights_is_told_until_an_administrator_grants(pool: MySqlPool) {
+    let house = House::installed(pool).await;
+    let shaken = async || house.admin(Method::POST, "/v1/handshake", None).await.1;
+    assert_eq!((&shaken().await["warning"], &shaken().await["connect_url"]), (&Value::Null, &Value::Null));
+    granted_by_the_user(&house).await;
+    let told = shaken().await;
+    assert!(told["warning"].as_str().unwrap().contains("без прав администратора"), "{told}");
+    assert!(told["connect_url"].is_string() && told["status"] == "active", "{told}");
+    let theirs = house.ask(Method::POST, "/v1/handshake", ("X-Auth-Token", &house.token(USER)), None).await.1;
+    assert!(theirs["warning"].is_string() && theirs["connect_url"].is_null(), "{theirs}");
+    house.advance(TimeDelta::minutes(1));
+    house.install().await;
+    assert_eq!(shaken().await["warning"], Value::Null);
+}
+
+/// The widget works whether or not somebody can say whose rights it has.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn rights_that_cannot_be_found_out_disturb_nobody(pool: MySqlPool) {
+    let house = House::build(pool).await;
+    house.amocrm.control.script(Script::next("/api/v4/users/*", answer(502, "text/html", "<html>")));
+    house.install().await;
+    let (_, shaken) = house.admin(Method::POST, "/v1/handshake", None).await;
+    assert_eq!((&shaken["status"], &shaken["warning"]), (&json!("active"), &Value::Null));
 }
 
 /// The user who granted access was dismissed: amoCRM shows a page to log in, which is no answer for a backend.
