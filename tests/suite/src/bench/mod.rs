@@ -90,7 +90,7 @@ impl Bench {
                 Part::Audio => measured(audio::run(self.minutes)).await,
                 Part::Jobs => measured(jobs::run(&servers)).await,
                 Part::Recognitions => measured(recognitions::run(&servers)).await,
-                Part::Call => measured(call::run(&servers)).await,
+                Part::Call => measured(Box::pin(call::run(&servers))).await,
                 Part::Platform => measured(Box::pin(platform::run(&servers, self.extent()))).await,
                 Part::Flycoins => measured(flycoins::run(&servers)).await,
             };

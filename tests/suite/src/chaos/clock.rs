@@ -28,6 +28,10 @@ impl FileClock {
 }
 
 impl Clock for FileClock {
+    #[expect(
+        clippy::expect_used,
+        reason = "the file is there as long as the test, and nothing can be done without"
+    )]
     fn now(&self) -> DateTime<Utc> {
         read(&self.file).expect("the test keeps the clock's file")
     }

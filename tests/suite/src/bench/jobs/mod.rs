@@ -78,8 +78,7 @@ fn verdicts(idle: &Times, cheap: [f64; 2], peer: Option<&bullmq::Peer>) -> Table
         format!("{:.1} ms", idle.ms(50)),
         at_most(idle.ms(50), 20.0, "two commits are flushed before a job starts: its own and its claim's"),
     ]);
-    let why = "a lane fetches ticks one by one, because batches of apalis-redis stall or get lost; that is a script to fetch \
-               and a transaction to acknowledge for each, where BullMQ's one script ends a job and fetches the next";
+    let why = "a tick passes three scripts (moved when due, fetched, acknowledged), several at a time; BullMQ's job passes one";
     for (at, processes) in [(0, "1 process"), (1, "4 processes")] {
         let name = format!("cheap lane throughput ≥ BullMQ's, {processes}");
         let (measured, verdict) = match peer {
