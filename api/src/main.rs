@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use flysk_api::{Config, Deps, routes};
 use flysk_runtime::config::Env;
-use flysk_runtime::{Shutdown, metrics, telemetry};
+use flysk_runtime::{Shutdown, health, metrics, telemetry};
 use poem::Server;
 use poem::listener::TcpListener;
 
@@ -38,7 +38,7 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async {
         match cli.command {
             Command::Serve => serve(config).await,
-            Command::Healthcheck => healthcheck(&config).await,
+            Command::Healthcheck => Ok(health::ask(config.http.listen, "/readyz").await?),
             Command::Openapi => Ok(()),
         }
     })
@@ -62,17 +62,4 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .await?;
     vault.drain().await;
     Ok(())
-}
-
-async fn healthcheck(config: &Config) -> anyhow::Result<()> {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let ask = async {
-        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", config.http.listen.port())).await?;
-        stream.write_all(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n").await?;
-        let mut answer = String::new();
-        stream.take(4096).read_to_string(&mut answer).await?;
-        anyhow::ensure!(answer.split_whitespace().nth(1) == Some("200"), "not ready: {answer}");
-        Ok(())
-    };
-    tokio::time::timeout(Duration::from_secs(5), ask).await?
 }

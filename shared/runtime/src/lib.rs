@@ -4,6 +4,7 @@
 //! [`telemetry::install`], [`metrics::install`], [`shutdown::Shutdown::install`].
 
 pub mod config;
+pub mod health;
 pub mod hook_address;
 pub mod keyring;
 pub mod metrics;

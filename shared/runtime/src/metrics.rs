@@ -11,6 +11,9 @@ const SECONDS: [f64; 16] =
 /// How often histograms are folded, so that memory stays flat when nobody scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+/// Where the listener answers 200 for as long as the process lives.
+pub const HEALTH: &str = "/health";
+
 /// Metrics cannot be served.
 #[derive(Debug, thiserror::Error)]
 #[error("metrics cannot be served on {listen}")]

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod healthcheck;
 mod jobs;
 mod keys;
 mod ledger;
@@ -34,6 +35,8 @@ enum Command {
     Run(run::Run),
     /// Turn ticks of the schedule into jobs until SIGTERM; any number may run.
     Scheduler,
+    /// Ask the process of this environment, whichever it is, whether it lives; for containers.
+    Healthcheck,
     /// Print the catalogue of jobs (docs/jobs.md).
     #[command(name = "jobs:catalogue")]
     JobsCatalogue,
@@ -117,11 +120,14 @@ impl Cli {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
             let env = Env::from_process();
+            if let Command::Healthcheck = self.command {
+                return healthcheck::healthcheck(&env).await;
+            }
             let config = Config::from_env(&env)?;
             telemetry::install(&config.telemetry)?;
             match self.command {
                 Command::Migrate => migrate::migrate(&config).await,
-                Command::Run(run) => run.run(config).await,
+                Command::Run(run) => Box::pin(run.run(config)).await,
                 Command::Scheduler => scheduler::run(config).await,
                 Command::JobsList(list) => list.run(&config).await,
                 Command::JobsReplay(one) => one.replay(&config).await,
@@ -146,7 +152,7 @@ impl Cli {
                 Command::WalletCredit(credit) => credit.run(&config).await,
                 Command::LedgerVerify(verify) => verify.run(&config).await,
                 Command::KeysRotate => keys::rotate(&config).await,
-                Command::JobsCatalogue => Ok(()),
+                Command::JobsCatalogue | Command::Healthcheck => Ok(()),
             }
         })
     }
