@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::port::loopback;
 use super::server::{Recipe, Server, tail};
@@ -23,6 +23,9 @@ CREATE DATABASE IF NOT EXISTS flysk CHARACTER SET utf8mb4 COLLATE utf8mb4_unicod
 CREATE USER IF NOT EXISTS 'root'@'127.0.0.1';
 GRANT ALL PRIVILEGES ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;
 ";
+
+/// Where profiles of `AppArmor` lie.
+const PROFILES: &str = "/etc/apparmor.d";
 
 /// Which of the two it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +93,25 @@ impl Mysql {
             &dir,
             last_port,
         )
+        .map_err(|error| match self.confined() {
+            Some(hint) => anyhow!("{error:#}\n{hint}"),
+            None => error,
+        })
+    }
+
+    /// What may have kept a server of Ubuntu's packages from our directory, if that could be.
+    fn confined(&self) -> Option<String> {
+        if self.flavour == Flavour::MariaDb {
+            return None; // its profile confines nothing
+        }
+        let profile = Path::new(PROFILES).join(format!("usr.sbin.{}", self.server.file_name()?.to_str()?));
+        profile.exists().then(|| {
+            let profile = profile.display();
+            format!(
+                "If files of a directory of yours cannot be made or read: AppArmor confines this server to the \
+                 system's own directories; `sudo apparmor_parser --remove {profile}` lets it go until the next boot"
+            )
+        })
     }
 
     /// Creates the data directory, once; half-made ones are made again.
@@ -120,7 +142,8 @@ impl Mysql {
             .stdout(Stdio::from(output.try_clone().context("cannot share a log file")?))
             .stderr(Stdio::from(output));
         if !process::run(&mut command)?.success() {
-            bail!("the database's data directory cannot be created:\n{}", tail(log));
+            let hint = self.confined().map_or_else(String::new, |hint| format!("\n{hint}"));
+            bail!("the database's data directory cannot be created:\n{}{hint}", tail(log));
         }
         fs::write(laid_out, "").context("cannot mark the data directory as complete")
     }
