@@ -192,6 +192,7 @@ fn check(
         return Err(refused("the token is meant for another address"));
     }
     AccountHost::parse_issuer(&claims.iss, suffixes)
+        .and_then(|host| host.of(widget.crm))
         .map_err(|_| refused("the token was issued by nobody we trust"))
 }
 

@@ -40,7 +40,7 @@ const AT_LEAST: Duration = Duration::from_mins(1);
 /// The same for a body that takes its time and cannot be sent again.
 const AT_LEAST_FOR_LONG: Duration = Duration::from_mins(15);
 /// A token younger than this is not renewed again: that amoCRM refuses it has another cause.
-const FRESH: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
+const FRESH: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 /// After a 429 that names no time.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Longer than this the caller waits itself.
@@ -117,7 +117,7 @@ async fn answer(deps: &Deps, trace: &Trace, request: &Request, body: Body) -> Re
         path_and_query,
         headers: chosen(request.headers(), &SENT_ON),
     };
-    let call = Call::of(deps, trace, &widget, account, &forward).await?;
+    let mut call = Call::of(deps, trace, &widget, account, &forward).await?;
     line::is_open(deps, account).await?;
     let amocrm = &deps.config.amocrm;
     let upload = Upload::begin(request, body, amocrm.max_body_bytes, amocrm.timeout).await?;
@@ -134,22 +134,32 @@ impl<'a> Call<'a> {
     ) -> Result<Self, Problem> {
         let Access { install, host, .. } = access_to(deps, widget, account).await?;
         must_have_access(&install)?;
-        let host = deps.vault.host(&host).map_err(vault_problem)?;
+        let host = deps.vault.host(widget.crm, &host).map_err(vault_problem)?;
         let path = forward.path_and_query.split('?').next().unwrap_or_default();
         let reader =
             Reader { who: format!("gateway:{}", widget.code), purpose: format!("{} {path}", forward.method) };
         Ok(Self { deps, trace, install, host, reader })
     }
 
-    /// Sends; if amoCRM does not take the token, once more with a fresh one. A body that has passed by cannot be sent
+    /// Sends; if the account lives elsewhere by now, once more there; if amoCRM does not take the token, once more with a
+    /// fresh one. A body that has passed by cannot be sent
     /// again: its caller is told to do it, and finds the fresh token.
-    async fn through(&self, forward: &Forward, mut upload: Upload) -> Result<Forwarded, Problem> {
+    async fn through(&mut self, forward: &Forward, mut upload: Upload) -> Result<Forwarded, Problem> {
         let at_least = if upload.takes_long() { AT_LEAST_FOR_LONG } else { AT_LEAST };
         let mut held = self.token(Need::AliveFor(at_least)).await?;
         let mut answer = self.send(&held, forward, &mut upload).await?;
+        if may_have_moved(&answer) && self.has_moved().await? {
+            drop(answer);
+            if upload.is_gone() {
+                let why = "the account was renamed, so nothing was carried out: send it again";
+                return Err(Problem::new(ProblemCode::UpstreamUnavailable, why).retry_after(1));
+            }
+            answer = self.send(&held, forward, &mut upload).await?;
+        }
         if answer.needs_fresh_token() && held.given_at + FRESH <= self.deps.clock().now() {
             drop(answer);
             held = self.token(Need::OtherThan(held.pair)).await?;
+            self.has_moved().await?;
             if upload.is_gone() {
                 let why =
                     "amoCRM did not take the access token, so nothing was carried out; it has been renewed";
@@ -162,6 +172,12 @@ impl<'a> Call<'a> {
             return Err(Problem::new(ProblemCode::UpstreamUnavailable, why));
         }
         Ok(answer)
+    }
+
+    /// Whether the account lives elsewhere by now, where it is called from then on.
+    async fn has_moved(&mut self) -> Result<bool, Problem> {
+        let moved = self.deps.vault.moved_from(self.install.id, &self.host).await.map_err(vault_problem)?;
+        Ok(moved.map(|host| self.host = host).is_some())
     }
 
     async fn token(&self, need: Need) -> Result<Held, Problem> {
@@ -196,6 +212,11 @@ impl<'a> Call<'a> {
         let sent = self.deps.amocrm.forward(&self.host, &held.access_token, forward, payload).await;
         sent.map_err(|error| upload.problem().unwrap_or_else(|| unanswered(&error)))
     }
+}
+
+/// amoCRM's own library takes 401 and 404 for a possible change of the host, and a former one may lead elsewhere.
+fn may_have_moved(answer: &Forwarded) -> bool {
+    answer.needs_fresh_token() || answer.status() == StatusCode::NOT_FOUND
 }
 
 fn unanswered(error: &ForwardError) -> Problem {

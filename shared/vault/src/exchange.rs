@@ -40,7 +40,7 @@ impl Vault {
     }
 
     async fn exchange_here(&self, code: &Code, widget: &Widget) -> Result<TokenPair, VaultError> {
-        let host = self.host(&code.host)?;
+        let host = self.host(widget.crm, &code.host)?;
         let credentials = self.credentials(widget)?;
         let secret = self.keyring.open(&code.code_sealed, &places::code(code.id))?;
         self.token_place(host.as_str(), Duration::ZERO).await?;

@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use flysk_clients::amocrm::{AmoCrm, Credentials};
 use flysk_domain::Clock;
+use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::host::AccountHost;
 use flysk_jobs::Outbox;
 use flysk_jobs::runtime::limits::Limits;
@@ -101,9 +102,9 @@ impl Vault {
         Ok(self.keyring.open(&widget.client_secret_sealed, &places::client_secret(widget.id))?)
     }
 
-    /// An account's host as rows keep it, checked again before anything secret is sent there.
-    pub fn host(&self, text: &str) -> Result<AccountHost, VaultError> {
-        AccountHost::parse(text, &self.suffixes).map_err(VaultError::Host)
+    /// The host of an account of `crm` as rows keep it, checked again before anything secret is sent there.
+    pub fn host(&self, crm: Crm, text: &str) -> Result<AccountHost, VaultError> {
+        AccountHost::parse(text, &self.suffixes).and_then(|host| host.of(crm)).map_err(VaultError::Host)
     }
 
     /// Waits until every renewal under way has written what it got; before the process ends.

@@ -186,7 +186,7 @@ impl Vault {
 
     /// Asks amoCRM; if the account may have been renamed, finds out and asks once more.
     async fn ask(&self, leased: &Leased, patience: Duration) -> Result<TokenPair, Failed> {
-        let host = self.host(&leased.account.host).map_err(Failed::Ours)?;
+        let host = self.host(leased.install.crm, &leased.account.host).map_err(Failed::Ours)?;
         let refresh_token = self.open_refresh(&leased.pair).map_err(Failed::Ours)?;
         let tenant = leased.install.id.to_string();
         self.token_place(&tenant, patience).await.map_err(Failed::Ours)?;
@@ -197,7 +197,7 @@ impl Vault {
         let TokenFailure::MaybeRenamed { .. } = error.failure() else {
             return Err(Failed::from(error));
         };
-        match self.present_host(&leased.account, &refresh_token).await {
+        match self.present_host(leased.install.crm, &leased.account, &refresh_token).await {
             Present::At(moved) if moved != host => {
                 self.note_moved(leased.install.crm, &leased.account, &moved).await.map_err(Failed::Ours)?;
                 self.token_place(&tenant, PATIENCE_FOR_SECOND).await.map_err(Failed::Ours)?;

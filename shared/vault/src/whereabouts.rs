@@ -41,7 +41,7 @@ impl Vault {
         let install = installs::find(&mut conn, install).await?.ok_or(VaultError::UnknownInstall)?;
         let account = accounts::find(&mut conn, install.crm, install.account_id).await?;
         let account = account.ok_or(VaultError::Store(StoreError::Stale { what: "account" }))?;
-        let known = self.host(&account.host)?;
+        let known = self.host(install.crm, &account.host)?;
         if known != *asked {
             return Ok(Some(known));
         }
@@ -52,7 +52,7 @@ impl Vault {
             return Ok(None);
         }
         drop(conn);
-        match self.present_host(&account, &self.open_refresh(&pair)?).await {
+        match self.present_host(install.crm, &account, &self.open_refresh(&pair)?).await {
             Present::At(moved) if moved != known => {
                 self.note_moved(install.crm, &account, &moved).await?;
                 Ok(Some(moved))
@@ -61,14 +61,20 @@ impl Vault {
         }
     }
 
-    pub(crate) async fn present_host(&self, account: &Account, refresh_token: &SecretString) -> Present {
+    pub(crate) async fn present_host(
+        &self,
+        crm: Crm,
+        account: &Account,
+        refresh_token: &SecretString,
+    ) -> Present {
         // Tokens issued before 21 August 2024 do not name the host that could be asked.
-        let Some(api_domain) = account.api_domain.as_deref().and_then(|text| self.host(text).ok()) else {
+        let named = account.api_domain.as_deref();
+        let Some(api_domain) = named.and_then(|text| self.host(crm, text).ok()) else {
             return Present::Unknown;
         };
         match self.amocrm.current_subdomain(&api_domain, refresh_token).await {
             Ok(domain) if domain.id == account.id => {
-                self.host(&domain.domain).map_or(Present::Unknown, Present::At)
+                self.host(crm, &domain.domain).map_or(Present::Unknown, Present::At)
             }
             Ok(_) => Present::Unknown,
             Err(error) if error.needs_fresh_token() || error.kind().is_some_and(is_final) => Present::Unknown,

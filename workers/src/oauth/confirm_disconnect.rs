@@ -70,7 +70,7 @@ async fn probe(run: &Run, app: &App, install: &Install) -> Result<Access, JobErr
 async fn works(run: &Run, app: &App, install: &Install, held: &Held) -> Result<bool, JobError> {
     let account = accounts::find(&mut *run.pool().acquire().await?, install.crm, install.account_id).await?;
     let account = account.ok_or(StoreError::Stale { what: "account" })?;
-    let host = app.vault.host(&account.host).map_err(HasOutcome::into_job_error)?;
+    let host = app.vault.host(install.crm, &account.host).map_err(HasOutcome::into_job_error)?;
     match app.amocrm.account(&host, &held.access_token, &[]).await {
         Ok(_) => Ok(true),
         Err(error) if error.needs_fresh_token() => Ok(false),

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::crm::Crm;
+
 /// `demo.amocrm.ru`: one label under a suffix the deployment trusts, in lower case.
 ///
 /// An account may be renamed: key nothing by it, keep it as an attribute of the account's id.
@@ -24,6 +26,9 @@ pub enum InvalidHost {
     /// The label is empty, too long, or has a character that host names do not have.
     #[error("the account's part of the host is not a DNS label")]
     BadLabel,
+    /// An account of amoCRM for a widget of Kommo, or the other way round.
+    #[error("the host belongs to an account of another service than the widget")]
+    OtherService,
     /// `www` is the vendor's own site.
     #[error("the host belongs to the service, not to an account")]
     Reserved,
@@ -65,6 +70,12 @@ impl AccountHost {
     pub fn parse_issuer<S: AsRef<str>>(issuer: &str, suffixes: &[S]) -> Result<Self, InvalidHost> {
         let host = issuer.strip_prefix("https://").ok_or(InvalidHost::NotHttps)?;
         Self::parse(host, suffixes)
+    }
+
+    /// The host, if it is one of `crm`'s accounts: a widget of one service has no business, and its secret none, with
+    /// the other.
+    pub fn of(self, crm: Crm) -> Result<Self, InvalidHost> {
+        if crm.domains().contains(&self.suffix()) { Ok(self) } else { Err(InvalidHost::OtherService) }
     }
 
     /// The whole host.
@@ -154,6 +165,19 @@ mod tests {
             assert!(parse(text).is_err(), "{text:?} was taken for an account");
         }
         assert!(parse(&format!("{}.amocrm.ru", "a".repeat(64))).is_err());
+    }
+
+    #[test]
+    fn a_widget_of_one_service_has_no_account_of_the_other() {
+        for (host, crm, other) in
+            [("demo.amocrm.ru", Crm::Amocrm, Crm::Kommo), ("demo.kommo.com", Crm::Kommo, Crm::Amocrm)]
+        {
+            let host = parse(host).unwrap();
+            assert_eq!(host.clone().of(crm), Ok(host.clone()));
+            assert_eq!(host.of(other), Err(InvalidHost::OtherService));
+        }
+        let former = AccountHost::parse("demo.amocrm.com", &["amocrm.com"]).unwrap();
+        assert!(former.of(Crm::Kommo).is_ok());
     }
 
     #[test]
