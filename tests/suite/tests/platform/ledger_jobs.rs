@@ -1,5 +1,7 @@
 //! What happens to the ledger by itself: the sweep, the proof, the forgetting of keys.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use flysk_domain::Clock;
 use flysk_domain::id::{HoldId, InstallId, LotId, TransactionId, WalletId};
@@ -12,9 +14,10 @@ use flysk_store::jobs::JobState;
 use flysk_store::ledger::{self, Instruction};
 use reqwest::StatusCode;
 use serde_json::json;
-use sqlx::MySqlPool;
+use sqlx::mysql::MySqlPoolOptions;
+use sqlx::{Executor as _, MySqlPool};
 
-use super::house::{on, trace};
+use super::house::{SOON, on, trace};
 use super::till::{BONUS, Till, seconds_of};
 
 /// Enqueues a job and performs it; what became of it.
@@ -88,11 +91,75 @@ async fn a_sweep_that_died_half_way_is_ended_by_the_next(pool: MySqlPool) {
     for _ in 0..2 {
         assert_eq!(perform(&till, &ExpireHolds {}).await, JobState::Done);
     }
-    let releases: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM ledger_transactions WHERE kind = 'release'")
+    assert_eq!((releases(&till).await, held(&till, first).await, held(&till, second).await), (2, 0, 0));
+    till.close().await;
+}
+
+/// The same database at the isolation level our processes run at, for people who do not wait: a second for a lock, where
+/// a process of ours waits ten.
+async fn impatient(pool: &MySqlPool) -> MySqlPool {
+    let options = MySqlPoolOptions::new().max_connections(10).after_connect(|conn, _| {
+        Box::pin(async move {
+            conn.execute("SET SESSION innodb_lock_wait_timeout = 1").await?;
+            conn.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
+            Ok(())
+        })
+    });
+    options.connect_with((*pool.connect_options()).clone()).await.unwrap()
+}
+
+async fn releases(till: &Till) -> i64 {
+    sqlx::query_scalar("SELECT COUNT(*) FROM ledger_transactions WHERE kind = 'release'")
         .fetch_one(&till.house.pool)
         .await
+        .unwrap()
+}
+
+/// Somebody is at work in a wallet: the sweep leaves it alone and frees the others; a later tick frees it, once.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_locked_wallet_is_freed_by_a_later_tick(pool: MySqlPool) {
+    let till = Till::open(impatient(&pool).await).await;
+    let (one, other) = (another_wallet(&till).await, another_wallet(&till).await);
+    // Wallets are swept in this order, so the locked one is met before the other.
+    let (locked, free) = (one.min(other), one.max(other));
+    till.house.advance(TimeDelta::minutes(1));
+    let mut elsewhere = till.house.pool.begin().await.unwrap();
+    sqlx::query("SELECT id FROM wallets WHERE id = ? FOR UPDATE")
+        .bind(locked.to_string())
+        .fetch_one(&mut *elsewhere)
+        .await
         .unwrap();
-    assert_eq!((releases, held(&till, first).await, held(&till, second).await), (2, 0, 0));
+    assert_eq!(perform(&till, &ExpireHolds {}).await, JobState::Done);
+    assert_eq!((held(&till, locked).await, held(&till, free).await), (4, 0));
+    elsewhere.rollback().await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(perform(&till, &ExpireHolds {}).await, JobState::Done);
+        assert_eq!((held(&till, locked).await, releases(&till).await), (0, 2));
+    }
+    till.close().await;
+}
+
+/// Whoever holds the wallet frees the hold himself while the sweep waits for it: it is freed once.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_hold_that_is_freed_while_the_sweep_waits_is_not_freed_again(pool: MySqlPool) {
+    let till = Till::open(impatient(&pool).await).await;
+    let (one, other) = (another_wallet(&till).await, another_wallet(&till).await);
+    let (first, locked) = (one.min(other), one.max(other));
+    till.house.advance(TimeDelta::minutes(1));
+    let mut elsewhere = till.house.pool.begin().await.unwrap();
+    ledger::apply(&mut elsewhere, locked, &[], &till.house.clock).await.unwrap();
+    let frees_meanwhile = async {
+        // The sweep is at the second wallet, or about to be.
+        let swept = async {
+            while held(&till, first).await > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(SOON, swept).await.expect("the first wallet is free");
+        elsewhere.commit().await.unwrap();
+    };
+    let (swept, ()) = tokio::join!(perform(&till, &ExpireHolds {}), frees_meanwhile);
+    assert_eq!((swept, held(&till, locked).await, releases(&till).await), (JobState::Done, 0, 2));
     till.close().await;
 }
 
