@@ -63,7 +63,7 @@ fn an_ffmpeg_that_wants_the_whole_machine_does_not_get_it() {
     ] {
         let path = desk.write(name, script.as_bytes());
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("an executable");
-        let mut options = limited(|it| it.max_decode_time = Duration::from_secs(60));
+        let mut options = limited(|it| it.max_decode_time = Duration::from_mins(1));
         options.ffmpeg = Some(Ffmpeg { path });
         let error = desk.prepare(&fixture("support-mono-gsm.wav"), &options).expect_err("it is stopped");
         assert_eq!(error.code(), "damaged", "{name}: {error}");
