@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::trace::Trace;
 use flysk_store::ledger::WalletRow;
+use flysk_store::platform::installs::Install;
 use flysk_store::platform::oauth_codes;
 use poem::web::Data;
 use poem_openapi::payload::Json;
@@ -38,6 +39,8 @@ pub(crate) struct HandshakeView {
     status: String,
     /// Why the widget is off, for the people in the account; null while it is on.
     reason: Option<String>,
+    /// What may not work although the widget is on, and what to do, for the people in the account.
+    warning: Option<String>,
     /// The account.
     account_id: u64,
     /// The user.
@@ -58,7 +61,7 @@ pub(crate) struct HandshakeView {
     wallet: Option<WalletBalance>,
     /// Where billing takes place, by what is done there.
     billing_urls: BTreeMap<String, String>,
-    /// Where an administrator connects the widget (again); null for everybody else and while it works.
+    /// Where an administrator connects the widget (again); null for everybody else, and while it works without a `warning`.
     connect_url: Option<String>,
     /// For everything after this; null while the widget is not installed.
     session: Option<SessionView>,
@@ -109,8 +112,9 @@ async fn shake(deps: &Deps, trace: &Trace, caller: Verified) -> Result<Handshake
         Some(install) => install.status,
         None => status_before_install(deps, &caller).await?,
     };
-    // Granting access anew helps where it is missing, not where the widget was switched off.
-    let connect_url = (!status.has_access() && caller.is_admin)
+    let warning = caller.install.as_ref().and_then(warning);
+    // Granting access anew helps where it or a part of it is missing, not where the widget was switched off.
+    let connect_url = (caller.is_admin && (!status.has_access() || warning.is_some()))
         .then(|| {
             let begun = (caller.widget.id, caller.account_id, caller.user_id);
             connect_url(&deps.config.http.public_url, &deps.keyring, begun, deps.clock().now())
@@ -132,6 +136,7 @@ async fn shake(deps: &Deps, trace: &Trace, caller: Verified) -> Result<Handshake
     Ok(HandshakeView {
         status: status.to_string(),
         reason: status.reason_ru().map(str::to_owned),
+        warning: warning.map(str::to_owned),
         account_id: caller.account_id.0,
         user_id: caller.user_id.0,
         is_admin: caller.is_admin,
@@ -145,6 +150,15 @@ async fn shake(deps: &Deps, trace: &Trace, caller: Verified) -> Result<Handshake
         connect_url,
         session,
     })
+}
+
+/// A grant has the rights of its user, and some of amoCRM's API is for administrators: web hooks, users.
+/// Source: amoCRM docs, oauth/scopes.
+fn warning(install: &Install) -> Option<&'static str> {
+    (install.status == InstallStatus::Active && install.granted_by_admin == Some(false)).then_some(
+        "Доступ выдал сотрудник без прав администратора, поэтому часть функций виджета может не работать. \
+         Администратору аккаунта нужно подключить виджет заново.",
+    )
 }
 
 /// Came with the install, but for one that is older than its widget's use of Flycoins.
