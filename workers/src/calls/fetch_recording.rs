@@ -14,6 +14,7 @@ use flysk_domain::platform::outcome::Outcome;
 use flysk_jobs::calls::{ConvertAudio, FetchRecording};
 use flysk_jobs::{Handle, JobError, JobResult, Run, Unit, Verdict};
 use flysk_store::flysense::transcriptions::{self, Transcription};
+use sha2::{Digest as _, Sha256};
 
 use super::files::{self, disk};
 use super::part::Part;
@@ -47,6 +48,9 @@ impl Handle<App> for FetchRecording {
             Ok(note) => note,
             Err(error) => return note_refused(&stage, run, app, error).await,
         };
+        if !is_wanted_here(&stage, run, &note).await? {
+            return stage.fail(run, FailureCode::SameCall).await;
+        }
         let Some(link) = recording_link(&note) else { return wait_for_link(&stage, run, &note).await };
         match download(app, flysense, &stage.call, &link).await {
             Ok(()) => finish(&stage, run, flysense, &note).await,
@@ -109,6 +113,24 @@ async fn note_refused(stage: &Stage, run: &Run, app: &App, error: AmoError) -> J
         }
         _ => Err(block::job_error(app, stage.call.account_id, error).await),
     }
+}
+
+/// A call that came by itself is transcribed, and paid for, on one of the cards it is noted on; whoever asks for it on another
+/// card gets it there too. Only a telephony that names its calls makes that out.
+async fn is_wanted_here(stage: &Stage, run: &Run, note: &Note) -> Result<bool, JobError> {
+    let Some(told) = &note.call else { return Ok(true) };
+    let Some(name) = &told.uniq else { return Ok(true) };
+    let phone = told.phone.as_deref().unwrap_or_default();
+    let key = format!("{:x}", Sha256::digest(format!("{name}\n{phone}")));
+    let (call, mut unit) = (&stage.call, run.begin().await?);
+    let is_first =
+        transcriptions::is_first_of_call(&mut unit, call.account_id, call.id, &key, note.created_at).await?;
+    let is_wanted = is_first || call.requested_by().is_some() || call.run > 1;
+    // What is not wanted is asked again by an attempt that follows a crash, so nothing is noted of it.
+    if is_wanted {
+        unit.commit().await?;
+    }
+    Ok(is_wanted)
 }
 
 /// Looks again later, while a link may still come.

@@ -21,6 +21,8 @@ coded_enum!(
         DecodeTimeout = "decode_timeout", "Запись не удалось прочитать за отведённое время: скорее всего, файл повреждён.";
         /// The note never got a link.
         LinkMissing = "link_missing", "Телефония не передала ссылку на запись. Проверьте, что запись разговоров включена.";
+        /// The same call is on another card too, and transcribed there.
+        SameCall = "same_call", "Этот же звонок уже расшифровывается в другой карточке. Если расшифровка нужна и здесь, запустите её.";
         /// The link leads where we do not go.
         LinkForbiddenAddress = "link_forbidden_address", "Ссылка на запись ведёт во внутреннюю сеть или на недопустимый адрес. Попросите администратора телефонии открыть записи из интернета.";
         /// The host answered with a refusal, or not at all, for as long as we tried.
@@ -50,6 +52,7 @@ impl FailureCode {
             Self::Empty
                 | Self::Damaged
                 | Self::LinkMissing
+                | Self::SameCall
                 | Self::RecordingUnavailable
                 | Self::AccountDisconnected
                 | Self::RecognitionFailed

@@ -36,6 +36,7 @@ pub(crate) struct House {
     pub(crate) clock: SimClock,
     pub(crate) amocrm: Running<Amocrm>,
     pub(crate) engine: Engine<App>,
+    pub(crate) api_url: String,
     env: Env,
 }
 
@@ -73,7 +74,7 @@ impl House {
         let deps = Deps::new(ApiConfig::from_env(&env).unwrap(), outbox, redis).unwrap();
         let acceptor = poem::listener::TcpAcceptor::from_tokio(listener).unwrap();
         tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(routes::app(deps)));
-        Self { pool, clock, amocrm, engine, env }
+        Self { pool, clock, amocrm, engine, api_url, env }
     }
 
     /// A worker of the same deployment that was started with another key ring.

@@ -12,6 +12,7 @@ mod ledger_commands;
 mod links;
 mod listening;
 mod lost_calls;
+mod notes;
 mod operating;
 mod payments;
 mod providers;

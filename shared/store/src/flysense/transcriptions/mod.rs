@@ -4,6 +4,7 @@
 //! call that ended meanwhile changes nothing ([`crate::StoreError::Stale`]).
 
 mod read;
+mod same_call;
 mod write;
 
 use chrono::{DateTime, Utc};
@@ -14,6 +15,7 @@ use flysk_domain::trace::Trace;
 use sqlx::types::Json;
 
 pub use read::{find, find_by_note, in_flight, known_states, list_by_entity, lock, unknown_notes};
+pub use same_call::is_first_of_call;
 pub use write::{
     NewTranscription, Prepared, ask_again, cancel, edit, fail, finish_no_speech, forget_object, insert,
     move_on, note_submit, set_channel_roles, set_note, set_object, set_operation, set_prepared, set_summary,
