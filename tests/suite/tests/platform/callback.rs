@@ -35,7 +35,8 @@ async fn a_forged_request_gets_neither_our_secret_nor_a_job(pool: MySqlPool) {
         assert_eq!(arrives(&house, &query, None).await.0, StatusCode::BAD_REQUEST, "{host}");
     }
     // A widget of amoCRM has no account of Kommo, and its secret no business there.
-    let query = [("code", "c"), ("referer", "demo.kommo.com"), ("client_id", CLIENT_ID), ("from_widget", "1")];
+    let query =
+        [("code", "c"), ("referer", "demo.kommo.com"), ("client_id", CLIENT_ID), ("from_widget", "1")];
     assert_eq!(arrives(&house, &query, None).await.0, StatusCode::BAD_REQUEST);
     let stranger = "99999999-2222-4333-8444-555555555555";
     let query = [("code", "c"), ("referer", HOST), ("client_id", stranger), ("from_widget", "1")];
@@ -120,12 +121,8 @@ async fn a_second_window_does_not_spoil_the_first(pool: MySqlPool) {
     let house = House::build(pool).await;
     let (first, second) = (begin(&house).await, begin(&house).await);
     let code = house.amocrm.state.issue_code(CLIENT_ID, ACCOUNT, Some(ADMIN)).unwrap();
-    let query = [
-        ("code", code.as_str()),
-        ("referer", HOST),
-        ("client_id", CLIENT_ID),
-        ("state", first.0.as_str()),
-    ];
+    let query =
+        [("code", code.as_str()), ("referer", HOST), ("client_id", CLIENT_ID), ("state", first.0.as_str())];
     let cookies = format!("{}; {}", first.1, second.1);
     assert_eq!(arrives(&house, &query, Some(&cookies)).await.0, StatusCode::OK);
 }

@@ -77,7 +77,7 @@ async fn at_rest(count: impl Fn() -> u64) -> u64 {
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_short_body_is_repeated_with_the_fresh_token(pool: MySqlPool) {
     let house = House::installed(pool).await;
-    house.advance(TimeDelta::minutes(2));
+    house.advance(TimeDelta::minutes(11));
     house.amocrm.control.clear_calls();
     house.amocrm.control.script(Script::next(NOTES, refused()));
     house.amocrm.control.script(Script::next(NOTES, Act::Drain));
@@ -91,7 +91,7 @@ async fn a_short_body_is_repeated_with_the_fresh_token(pool: MySqlPool) {
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_long_body_whose_token_was_refused_is_asked_for_again(pool: MySqlPool) {
     let house = House::installed(pool).await;
-    house.advance(TimeDelta::minutes(2));
+    house.advance(TimeDelta::minutes(11));
     house.amocrm.control.clear_calls();
     house.amocrm.control.script(Script::next(NOTES, refused()));
     house.amocrm.control.script(Script::next(NOTES, Act::Drain));
@@ -112,7 +112,7 @@ async fn a_long_body_whose_token_was_refused_is_asked_for_again(pool: MySqlPool)
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_token_that_is_fresh_is_not_renewed_for_a_refusal(pool: MySqlPool) {
     let house = House::installed(pool).await;
-    house.advance(TimeDelta::minutes(2));
+    house.advance(TimeDelta::minutes(11));
     house.amocrm.control.clear_calls();
     for _ in 0..3 {
         let asked = of_house(&house, Method::GET).header("X-Context-User-ID", "999").send().await.unwrap();
