@@ -179,6 +179,7 @@ impl<D: Deliver> Start<D> {
         tokio::pin!(renewing);
         let working = self.work();
         tokio::select! {
+            biased; // the note first: what apalis writes into it later keeps its time to live
             never = &mut renewing => match never {},
             () = working => {}
         }
@@ -233,7 +234,6 @@ impl<D: Deliver> Start<D> {
         let seconds = i64::try_from(self.lane.config.orphaned_duration().as_secs()).unwrap_or(i64::MAX);
         let mut redis = self.lane.redis.clone();
         loop {
-            // Made here if apalis has not made it yet: a time to live set now is kept by its later writing.
             let kept: Result<(), RedisError> = redis::pipe()
                 .atomic()
                 .hset(&note, "backend_name", "RedisStorage")
