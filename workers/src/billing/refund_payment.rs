@@ -2,7 +2,7 @@
 //!
 //! Harmless when run twice: "the bank is being asked" is durable before `Cancel`, a run that finds it so looks
 //! how the payment stands first, and `Cancel` repeated under one `ExternalRequestId` answers with the first
-//! call's state. SBP knows no such id: there the look at the payment is what protects.
+//! call's state. SBP knows no such id: there the look at the payment, and at what is left of it, is what protects.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use flysk_clients::tbank::TBankError;
 use flysk_domain::id::TransactionId;
 use flysk_domain::platform::ledger::Command;
 use flysk_domain::platform::outcome::Outcome;
+use flysk_domain::platform::purchases::Asked;
 use flysk_domain::platform::tbank::PaymentStatus;
 use flysk_jobs::billing::RefundPayment;
 use flysk_jobs::{Handle, JobError, JobResult, Run, Unit, Verdict};
@@ -97,14 +98,15 @@ async fn look_first(
     payment_id: &str,
 ) -> Result<Option<Verdict>, JobError> {
     let payment = acquiring.bank.state(payment_id).await.map_err(TBankError::into_job_error)?;
-    let earlier = purchase.refunded.minus(refund.share.kopecks).unwrap_or(purchase.refunded);
-    match &payment.status {
-        status if is_on_its_way(status) => Ok(Some(wait(run))),
-        PaymentStatus::Refunded => done(run, refund).await.map(Some),
-        // The first refund of it that went through can only be this one.
-        PaymentStatus::PartialRefunded if earlier.is_zero() => done(run, refund).await.map(Some),
-        _ => Ok(None),
+    if is_on_its_way(&payment.status) {
+        return Ok(Some(wait(run)));
     }
+    let Purchase { price, refunded, .. } = *purchase;
+    let asked = Asked { price, refunded, kopecks: refund.share.kopecks };
+    if asked.has_happened(&payment.status, payment.amount) {
+        return done(run, refund).await.map(Some);
+    }
+    Ok(None)
 }
 
 const fn is_on_its_way(status: &PaymentStatus) -> bool {

@@ -31,6 +31,8 @@ pub struct Behaviour {
     pub charge_waits_for_notices: bool,
     /// `Payments[].Success` and numbers are texts, as the older document has them.
     pub texts_for_numbers: bool,
+    /// `Cancel` under a known `ExternalRequestId` answers with the first call's state; SBP knows no such ids.
+    pub refund_ids_count: bool,
     /// `GetState` tells `RebillId`, as the newer document has it.
     pub state_tells_rebill: bool,
 }
@@ -43,6 +45,7 @@ impl Default for Behaviour {
             notice_order: Order::Together,
             charge_waits_for_notices: true,
             texts_for_numbers: false,
+            refund_ids_count: true,
             state_tells_rebill: true,
         }
     }

@@ -22,10 +22,12 @@ pub(super) const FIELDS: &[Field] = &[
 ];
 
 pub(super) fn cancel(bank: &TBank, terminal: &Terminal, body: &Map<String, Value>) -> Answer {
+    let ids_count = bank.behaviour().refund_ids_count;
     let external_id = text(body, "ExternalRequestId").filter(|id| !id.trim().is_empty());
     let (answer, notices) = with_payment(bank, body, |payment| {
-        let known =
-            |refund: &&Refund| external_id.is_some() && refund.external_request_id.as_deref() == external_id;
+        let known = |refund: &&Refund| {
+            ids_count && external_id.is_some() && refund.external_request_id.as_deref() == external_id
+        };
         if let Some(refund) = payment.refunds.iter().find(known) {
             return Ok((told(payment, refund), Vec::new()));
         }

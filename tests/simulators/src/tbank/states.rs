@@ -20,6 +20,8 @@ pub(super) fn get_state(bank: &TBank, body: &Map<String, Value>) -> Answer {
     with_payment(bank, body, |payment| {
         let mut state = told(payment);
         state["Message"] = json!("OK");
+        // What it is worth now: reversals and refunds make it less.
+        state["Amount"] = json!(payment.left);
         state["Params"] = json!([{"Key": "Route", "Value": "ACQ"}, {"Key": "Source", "Value": "Card"}]);
         if let Some(rebill_id) = payment.rebill_id.filter(|_| tells_rebill) {
             state["RebillId"] = json!(rebill_id.to_string());

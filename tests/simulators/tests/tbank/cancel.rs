@@ -1,5 +1,6 @@
 //! Cancelling, reversing, refunding.
 
+use flysk_simulators::tbank::Behaviour;
 use serde_json::{Value, json};
 
 use crate::bank::{GOOD, Shop, code, receipt};
@@ -20,10 +21,16 @@ async fn parts_are_refunded_until_nothing_is_left() {
         (&part["Status"], &part["OriginalAmount"], &part["NewAmount"]),
         (&json!("PARTIAL_REFUNDED"), &json!(49_900), &json!(39_900))
     );
+    let state = async || {
+        let told = shop.call("GetState", json!({"PaymentId": id})).await;
+        (told["Status"].as_str().unwrap().to_owned(), told["Amount"].as_i64().unwrap())
+    };
+    assert_eq!(state().await, ("PARTIAL_REFUNDED".to_owned(), 39_900), "the amount it has now");
     // Without an amount the whole payment is meant, which is more than is left.
     assert_eq!(code(&shop.call("Cancel", json!({"PaymentId": id})).await), "330");
     let rest = shop.call("Cancel", json!({"PaymentId": id, "Amount": 39_900})).await;
     assert_eq!((&rest["Status"], &rest["NewAmount"]), (&json!("REFUNDED"), &json!(0)));
+    assert_eq!(state().await, ("REFUNDED".to_owned(), 0));
     assert_eq!(code(&shop.call("Cancel", json!({"PaymentId": id, "Amount": 1})).await), "4");
     let told = shop.heard(&id, 4).await;
     assert!(told.contains(&("PARTIAL_REFUNDED".into(), "0".into(), 39_900)), "{told:?}");
@@ -40,6 +47,9 @@ async fn a_refund_with_an_id_happens_once() {
     shop.call("Cancel", blank.clone()).await;
     shop.call("Cancel", blank).await;
     assert_eq!(shop.bank.state.payment(&id).unwrap().left, 19_900, "a blank id checks nothing");
+    shop.bank.state.behave(Behaviour { refund_ids_count: false, ..Behaviour::default() });
+    shop.call("Cancel", json!({"PaymentId": id, "Amount": 10_000, "ExternalRequestId": "refund-1"})).await;
+    assert_eq!(shop.bank.state.payment(&id).unwrap().left, 9_900, "SBP heeds none");
 }
 
 #[tokio::test]
@@ -52,6 +62,7 @@ async fn where_a_payment_stands_decides_what_cancelling_is() {
     shop.bank.state.pay(held, GOOD).unwrap();
     let part = shop.call("Cancel", json!({"PaymentId": held, "Amount": 100})).await;
     assert_eq!(part["Status"], "PARTIAL_REVERSED");
+    assert_eq!(shop.call("GetState", json!({"PaymentId": held})).await["Amount"], 400);
     let rest = shop.call("Cancel", json!({"PaymentId": held, "Amount": 400})).await;
     assert_eq!(rest["Status"], "REVERSED");
     let declined = shop.init("declined").await;

@@ -7,6 +7,7 @@ use flysk_domain::id::{PurchaseId, TransactionId};
 use flysk_domain::money::{Kopecks, MicroCoins};
 use flysk_domain::platform::ledger::{Command, Line};
 use flysk_jobs::billing::{NotRefunded, RefundPayment, RefundRequest, request_refund};
+use flysk_simulators::tbank::Behaviour;
 use flysk_simulators::{Act, Script};
 use flysk_store::jobs::JobState;
 use flysk_store::ledger::{self, Instruction, Outcome};
@@ -148,6 +149,27 @@ async fn a_lost_answer_to_a_refund_gives_nothing_back_twice(pool: MySqlPool) {
         assert_eq!(state_of(&shop, &asked.id).await, RefundState::Done, "{act:?}");
         assert_eq!(shop.payment(id).left, PRICE - 10_000, "{act:?}");
         assert_eq!(shop.balance().await, (COINS + BONUS) * 4 / 5 * round, "{act:?}");
+    }
+    shop.assert_proven().await;
+}
+
+/// SBP knows no ids of refunds: what is left of the payment tells whether the second part went back, too.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_second_part_is_given_back_once_where_ids_protect_nothing(pool: MySqlPool) {
+    let shop = Shop::open(pool).await;
+    shop.bank.state.behave(Behaviour { refund_ids_count: false, ..Behaviour::default() });
+    for act in [Act::ServeThenCut, Act::Cut] {
+        let id = shop.paid().await;
+        refund(&shop, id, Some(10_000)).await.unwrap();
+        shop.run_due_jobs().await;
+        shop.bank.control.script(Script::next("/v2/Cancel", act.clone()));
+        let second = refund(&shop, id, Some(20_000)).await.unwrap();
+        for _ in 0..6 {
+            shop.run_due_jobs().await;
+            shop.clock.advance(TimeDelta::minutes(1));
+        }
+        assert_eq!(state_of(&shop, &second.id).await, RefundState::Done, "{act:?}");
+        assert_eq!(shop.payment(id).left, PRICE - 30_000, "{act:?}");
     }
     shop.assert_proven().await;
 }

@@ -30,5 +30,5 @@ pub(crate) fn variables(amocrm: &str, bank: &str, public: &str) -> BTreeMap<&'st
 pub(crate) fn environment(variables: &BTreeMap<&'static str, String>) -> Env {
     let env = Env::from_process().with("DATABASE_URL", "mysql://root@127.0.0.1/unused");
     let env = variables.iter().fold(env, |env, (name, value)| env.with(name, value));
-    ABSENT.into_iter().fold(env, |env, name| env.without(name))
+    ABSENT.into_iter().fold(env, Env::without)
 }

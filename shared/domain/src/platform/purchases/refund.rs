@@ -4,6 +4,7 @@
 //! as it is unspent: with the last rouble the last coin of it.
 
 use crate::money::{Kopecks, MicroCoins, OutOfRange};
+use crate::platform::tbank::PaymentStatus;
 
 /// A purchase as far as refunds are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +85,35 @@ impl Refundable {
     }
 }
 
+/// A refund the bank was asked for, and whose answer was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// What was paid.
+    pub price: Kopecks,
+    /// What should have been given back by now, this refund included.
+    pub refunded: Kopecks,
+    /// What this refund gives back.
+    pub kopecks: Kopecks,
+}
+
+impl Asked {
+    /// Whether it has happened, by how its payment stands and what is left of it.
+    ///
+    /// As long as more is left than there would be after it, it has not; whatever else was given back in the bank's
+    /// cabinet meanwhile, a buyer never gets more than was asked for. The whole price beside `PARTIAL_REFUNDED` is
+    /// the amount of `Init`, which tells nothing: then only the first refund that went through is surely this one.
+    pub fn has_happened(&self, status: &PaymentStatus, left: Option<Kopecks>) -> bool {
+        match status {
+            PaymentStatus::Refunded => true,
+            PaymentStatus::PartialRefunded => match left.filter(|left| *left != self.price) {
+                Some(left) => left.plus(self.refunded).is_ok_and(|all| all <= self.price),
+                None => self.refunded == self.kopecks,
+            },
+            _ => false,
+        }
+    }
+}
+
 /// The share of `amount` that `part` is of `whole`, up to the next millionth: a refund never leaves coins
 /// behind that were paid back.
 fn share_up(amount: MicroCoins, part: Kopecks, whole: Kopecks) -> Result<MicroCoins, OutOfRange> {
@@ -148,6 +178,35 @@ mod tests {
         assert_eq!((share.coins, share.bonus), (MicroCoins(123_450_000), MicroCoins::ZERO));
         let none = Refundable { coins_left: MicroCoins(9_999), ..untouched() };
         assert_eq!(none.share(None), Err(Unrefundable::NothingLeft));
+    }
+
+    #[test]
+    fn what_is_left_of_a_payment_tells_whether_a_refund_happened() {
+        let asked = |refunded, kopecks| Asked {
+            price: Kopecks(50_000),
+            refunded: Kopecks(refunded),
+            kopecks: Kopecks(kopecks),
+        };
+        let (first, second) = (asked(10_000, 10_000), asked(30_000, 20_000));
+        for (refund, status, left, wanted) in [
+            (first, "CONFIRMED", Some(50_000), false),
+            (first, "PARTIAL_REFUNDED", Some(40_000), true),
+            (first, "PARTIAL_REFUNDED", None, true),
+            (first, "PARTIAL_REFUNDED", Some(50_000), true),
+            // In the cabinet somebody gave back less than this, more, or this much besides.
+            (first, "PARTIAL_REFUNDED", Some(45_000), false),
+            (first, "PARTIAL_REFUNDED", Some(35_000), true),
+            (second, "PARTIAL_REFUNDED", Some(40_000), false),
+            (second, "PARTIAL_REFUNDED", Some(20_000), true),
+            (second, "PARTIAL_REFUNDED", None, false),
+            (second, "PARTIAL_REFUNDED", Some(50_000), false),
+            (second, "REFUNDED", Some(0), true),
+            (second, "REFUNDED", None, true),
+            (second, "REFUNDING", Some(20_000), false),
+        ] {
+            let happened = refund.has_happened(&PaymentStatus::from(status.to_owned()), left.map(Kopecks));
+            assert_eq!(happened, wanted, "{refund:?}, {status} of {left:?}");
+        }
     }
 
     proptest! {
