@@ -3,6 +3,8 @@
 //! Harmless when run twice: "the bank is being asked" is durable before `Cancel`, a run that finds it so looks
 //! how the payment stands first, and `Cancel` repeated under one `ExternalRequestId` answers with the first
 //! call's state. SBP knows no such id: there the look at the payment, and at what is left of it, is what protects.
+//! A no may be the answer to a second call whose first one was carried out, so it counts only while the money is
+//! seen to be there.
 
 use std::time::Duration;
 
@@ -11,8 +13,7 @@ use flysk_clients::tbank::TBankError;
 use flysk_domain::id::TransactionId;
 use flysk_domain::platform::ledger::Command;
 use flysk_domain::platform::outcome::Outcome;
-use flysk_domain::platform::purchases::Asked;
-use flysk_domain::platform::tbank::PaymentStatus;
+use flysk_domain::platform::purchases::{Asked, Fate};
 use flysk_jobs::billing::RefundPayment;
 use flysk_jobs::{Handle, JobError, JobResult, Run, Unit, Verdict};
 use flysk_store::ledger::{self, Instruction};
@@ -66,12 +67,15 @@ impl Handle<App> for RefundPayment {
         let contact = contact_of(app, &purchase)?;
         let request = acquiring.refund(&purchase, &payment_id, &refund, &contact);
         match acquiring.bank.cancel(&request).await {
-            Ok(cancelled) => match cancelled.status {
-                PaymentStatus::Refunded | PaymentStatus::PartialRefunded => done(run, &refund).await,
-                status if is_on_its_way(&status) => Ok(wait(run)),
-                status => Err(JobError::retry(format!("the bank answered with {status}"))),
+            Ok(cancelled) => match asked(&purchase, &refund).fate(&cancelled.status, cancelled.new_amount) {
+                Fate::Happened => done(run, &refund).await,
+                Fate::OnItsWay => Ok(wait(run)),
+                Fate::NotHappened | Fate::Unclear => {
+                    let status = cancelled.status;
+                    Err(JobError::retry(format!("the bank answers with {status}, and the money stays")))
+                }
             },
-            Err(error) => refused(run, app, &purchase, &refund, error).await,
+            Err(error) => refused(run, app, acquiring, &purchase, &refund, &payment_id, error).await,
         }
     }
 
@@ -97,20 +101,26 @@ async fn look_first(
     refund: &Refund,
     payment_id: &str,
 ) -> Result<Option<Verdict>, JobError> {
-    let payment = acquiring.bank.state(payment_id).await.map_err(TBankError::into_job_error)?;
-    if is_on_its_way(&payment.status) {
-        return Ok(Some(wait(run)));
+    match fate(acquiring, purchase, refund, payment_id).await? {
+        Fate::OnItsWay => Ok(Some(wait(run))),
+        Fate::Happened => done(run, refund).await.map(Some),
+        Fate::NotHappened | Fate::Unclear => Ok(None),
     }
-    let Purchase { price, refunded, .. } = *purchase;
-    let asked = Asked { price, refunded, kopecks: refund.share.kopecks };
-    if asked.has_happened(&payment.status, payment.amount) {
-        return done(run, refund).await.map(Some);
-    }
-    Ok(None)
 }
 
-const fn is_on_its_way(status: &PaymentStatus) -> bool {
-    matches!(status, PaymentStatus::Refunding | PaymentStatus::AsyncRefunding | PaymentStatus::CancelChecking)
+/// What became of a refund, by how its payment stands.
+async fn fate(
+    acquiring: &Acquiring,
+    purchase: &Purchase,
+    refund: &Refund,
+    payment_id: &str,
+) -> Result<Fate, JobError> {
+    let payment = acquiring.bank.state(payment_id).await.map_err(TBankError::into_job_error)?;
+    Ok(asked(purchase, refund).fate(&payment.status, payment.amount))
+}
+
+const fn asked(purchase: &Purchase, refund: &Refund) -> Asked {
+    Asked { price: purchase.price, refunded: purchase.refunded, kopecks: refund.share.kopecks }
 }
 
 fn wait(run: &Run) -> Verdict {
@@ -125,24 +135,43 @@ async fn done(run: &Run, refund: &Refund) -> JobResult {
     run.done(unit).await
 }
 
-async fn refused(run: &Run, app: &App, purchase: &Purchase, refund: &Refund, error: TBankError) -> JobResult {
-    let code = error.refusal().map(|refusal| refusal.code.clone());
+async fn refused(
+    run: &Run,
+    app: &App,
+    acquiring: &Acquiring,
+    purchase: &Purchase,
+    refund: &Refund,
+    payment_id: &str,
+    error: TBankError,
+) -> JobResult {
+    let code = error.refusal().map(|refusal| refusal.code.as_str());
     // One try per hour: not a no, only not now.
-    if matches!(code.as_deref(), Some("3029" | "3030" | "3041" | "3042")) {
+    if matches!(code, Some("3029" | "3030" | "3041" | "3042")) {
         return Err(JobError::Wait { after: NOT_SOONER, reason: error.to_string() });
     }
     if error.outcome() != Outcome::GiveUp {
         return Err(error.into_job_error());
     }
+    match fate(acquiring, purchase, refund, payment_id).await? {
+        Fate::Happened => done(run, refund).await,
+        Fate::OnItsWay => Ok(wait(run)),
+        Fate::NotHappened => undo(run, app, purchase, refund, &error).await,
+        Fate::Unclear => Err(JobError::retry(format!("{error}; and how the payment stands tells nothing"))),
+    }
+}
+
+/// The money stays where it is for good: so do the coins.
+async fn undo(run: &Run, app: &App, purchase: &Purchase, refund: &Refund, error: &TBankError) -> JobResult {
     metrics::counter!("flysk_refunds_refused_total").increment(1);
     tracing::error!(
         refund.id = %refund.id, purchase.id = %purchase.id, %error,
         "the bank refuses a refund: its coins come back"
     );
+    let code = error.refusal().map(|refusal| refusal.code.as_str());
     let mut unit = run.begin().await?;
     let purchase = purchases::lock_purchase(&mut unit, purchase.id).await?;
     let (from, to) = (RefundState::Sent, RefundState::Refused);
-    purchases::mark_refund(&mut unit, &refund.id, from, to, code.as_deref(), run.now()).await?;
+    purchases::mark_refund(&mut unit, &refund.id, from, to, code, run.now()).await?;
     let left = purchase.refunded.minus(refund.share.kopecks);
     let left = left.map_err(|error| JobError::give_up(error.to_string()))?;
     purchases::set_refunded(&mut unit, purchase.id, purchase.refunded, left, run.now()).await?;

@@ -13,6 +13,6 @@ mod state;
 pub use contact::{Email, InvalidEmail};
 pub use news::{Doubt, Known, News, Source, Step};
 pub use package::{InvalidPackage, PackageCode, PackageTerms};
-pub use refund::{Asked, Refundable, Share, Unrefundable};
+pub use refund::{Asked, Fate, Refundable, Share, Unrefundable};
 pub use schedule::{LINK_LIVES, MUST_OPEN_WITHIN, next_look};
 pub use state::{PurchaseState, failure_ru, label_ru};

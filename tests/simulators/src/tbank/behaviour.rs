@@ -15,6 +15,20 @@ pub enum Order {
     Reversed,
 }
 
+/// How money goes back for a payment that took it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refunds {
+    /// With the answer.
+    #[default]
+    AtOnce,
+    /// The payment is `REFUNDING` until somebody settles it.
+    Slow,
+    /// As SBP has it: `ASYNC_REFUNDING` until somebody settles it, ids of refunds are not heeded, one try per hour and
+    /// five per day (3029, 3030).
+    Sbp,
+}
+
 /// How the bank behaves. `PUT /_sim/behaviour` sets all fields, those left out to their defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -33,6 +47,8 @@ pub struct Behaviour {
     pub texts_for_numbers: bool,
     /// `Cancel` under a known `ExternalRequestId` answers with the first call's state; SBP knows no such ids.
     pub refund_ids_count: bool,
+    /// How money goes back.
+    pub refunds: Refunds,
     /// `GetState` tells `RebillId`, as the newer document has it.
     pub state_tells_rebill: bool,
 }
@@ -46,6 +62,7 @@ impl Default for Behaviour {
             charge_waits_for_notices: true,
             texts_for_numbers: false,
             refund_ids_count: true,
+            refunds: Refunds::AtOnce,
             state_tells_rebill: true,
         }
     }

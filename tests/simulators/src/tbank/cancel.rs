@@ -1,8 +1,11 @@
 //! `Cancel`: cancels, reverses or refunds, by where the payment stands.
 
+use chrono::{DateTime, TimeDelta, Utc};
+use flysk_domain::Clock;
 use serde_json::{Map, Value, json};
 
 use super::api::with_payment;
+use super::behaviour::{Behaviour, Refunds};
 use super::fields::{Field, Kind, amount, text};
 use super::model::{Payment, Refund, Terminal};
 use super::notices::Notice;
@@ -22,7 +25,9 @@ pub(super) const FIELDS: &[Field] = &[
 ];
 
 pub(super) fn cancel(bank: &TBank, terminal: &Terminal, body: &Map<String, Value>) -> Answer {
-    let ids_count = bank.behaviour().refund_ids_count;
+    let Behaviour { refund_ids_count, refunds, .. } = bank.behaviour();
+    let ids_count = refund_ids_count && refunds != Refunds::Sbp;
+    let now = bank.control().clock().now();
     let external_id = text(body, "ExternalRequestId").filter(|id| !id.trim().is_empty());
     let (answer, notices) = with_payment(bank, body, |payment| {
         let known = |refund: &&Refund| {
@@ -44,22 +49,47 @@ pub(super) fn cancel(bank: &TBank, terminal: &Terminal, body: &Map<String, Value
             ("CONFIRMED" | "PARTIAL_REFUNDED", false) => "REFUNDED",
             _ => return Err(Refusal::state(payment)),
         };
-        let before = payment.left;
-        payment.left -= sum;
-        payment.become_status(status);
+        let on_its_way = if payment.is_paid() { underway(payment, refunds, now)? } else { None };
         let refund = Refund {
+            at: now,
             external_request_id: external_id.map(str::to_owned),
             amount: sum,
             status: status.to_owned(),
-            original_amount: before,
-            new_amount: payment.left,
+            from: on_its_way.is_some().then(|| payment.status.clone()),
+            original_amount: payment.left,
+            new_amount: payment.left - sum,
         };
         payment.refunds.push(refund.clone());
+        payment.become_status(on_its_way.unwrap_or(status));
+        if on_its_way.is_some() {
+            return Ok((told(payment, &refund), Vec::new()));
+        }
+        payment.left = refund.new_amount;
         Ok((told(payment, &refund), vec![Notice::of(payment)]))
     })?;
     // Nobody waits for these notices.
     drop(bank.announce(notices));
     Ok(answer)
+}
+
+/// The status while the money is on its way, if it takes its time.
+fn underway(
+    payment: &Payment,
+    refunds: Refunds,
+    now: DateTime<Utc>,
+) -> Result<Option<&'static str>, Refusal> {
+    let since = |time: TimeDelta| payment.refunds.iter().filter(|refund| refund.at > now - time).count();
+    match refunds {
+        Refunds::AtOnce => Ok(None),
+        Refunds::Slow => Ok(Some("REFUNDING")),
+        Refunds::Sbp if since(TimeDelta::hours(1)) >= 1 => {
+            Err(Refusal::new(3029, "Превышено число попыток возврата за час").about(payment))
+        }
+        Refunds::Sbp if since(TimeDelta::days(1)) >= 5 => {
+            Err(Refusal::new(3030, "Превышено число попыток возврата за сутки").about(payment))
+        }
+        Refunds::Sbp => Ok(Some("ASYNC_REFUNDING")),
+    }
 }
 
 /// What is cancelled: before payment all of it whatever was said; otherwise what was said, or the amount of

@@ -4,7 +4,7 @@
 //! leave open is a switch of [`Behaviour`]. A business failure is HTTP 200 with `Success: false`.
 //!
 //! Control, beside what every simulator has, under `/_sim`: `payments` (GET), `notices` (GET), `behaviour`
-//! (GET, PUT), `terminals` (POST), `pay`, `settle`, `notice`, `rebill` (POST).
+//! (GET, PUT), `terminals` (POST), `pay`, `settle`, `refund`, `notice`, `rebill` (POST).
 
 mod api;
 mod behaviour;
@@ -29,7 +29,7 @@ use anyhow::Context as _;
 use poem::{EndpointExt, Route, get, post};
 use tokio_util::sync::CancellationToken;
 
-pub use behaviour::{Behaviour, Order};
+pub use behaviour::{Behaviour, Order, Refunds};
 pub use model::{Card, Ending, Payment, Refund, TEST_CARDS, Terminal};
 pub use notices::{Delivery, Forged};
 pub use payer::SceneError;

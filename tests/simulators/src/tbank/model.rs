@@ -69,12 +69,16 @@ const fn card(number: &'static str, title: &'static str, form: Ending, charge: E
 /// One `Cancel` that was carried out.
 #[derive(Debug, Clone, Serialize)]
 pub struct Refund {
+    /// When.
+    pub at: DateTime<Utc>,
     /// The shop's id of it, if it gave one.
     pub external_request_id: Option<String>,
     /// Kopecks.
     pub amount: i64,
-    /// The payment's status right after it.
+    /// What the payment's status is once it is over.
     pub status: String,
+    /// The payment's status before it, while the money is on its way; a refund that fails leads back there.
+    pub from: Option<String>,
     /// Kopecks, before it.
     pub original_amount: i64,
     /// Kopecks, after it.
@@ -138,6 +142,20 @@ impl Payment {
     /// The money is taken, perhaps given back in part.
     pub(super) fn is_paid(&self) -> bool {
         matches!(self.status.as_str(), "CONFIRMED" | "PARTIAL_REFUNDED")
+    }
+
+    /// A refund that was on its way arrives, or does not; `false` if none was.
+    pub(super) fn end_refund(&mut self, arrives: bool) -> bool {
+        let Some(refund) = self.refunds.iter_mut().find(|refund| refund.from.is_some()) else { return false };
+        let from = refund.from.take().unwrap_or_default();
+        if !arrives {
+            refund.new_amount = refund.original_amount;
+            refund.status = from;
+        }
+        self.left = refund.new_amount;
+        let status = refund.status.clone();
+        self.become_status(&status);
+        true
     }
 }
 

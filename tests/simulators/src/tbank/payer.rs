@@ -28,6 +28,9 @@ pub enum SceneError {
     /// The form is closed: paid, declined, cancelled or out of time.
     #[error("the payment cannot be paid any more")]
     Closed,
+    /// No money is on its way back.
+    #[error("no refund of the payment is on its way")]
+    NoRefund,
     /// The payment names no address, nor does its terminal.
     #[error("the payment has no notification address")]
     NoAddress,
@@ -36,7 +39,7 @@ pub enum SceneError {
 impl ResponseError for SceneError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Closed | Self::NoAddress => StatusCode::CONFLICT,
+            Self::Closed | Self::NoRefund | Self::NoAddress => StatusCode::CONFLICT,
             _ => StatusCode::NOT_FOUND,
         }
     }
@@ -116,6 +119,22 @@ impl TBank {
             let mut world = locked(&self.inner.world);
             let payment = world.payment(payment_id, now).ok_or(SceneError::UnknownPayment)?;
             let notices = settle(payment, ending);
+            (payment.clone(), notices)
+        };
+        drop(self.announce(notices));
+        Ok(payment)
+    }
+
+    /// A refund that is on its way arrives, or fails and leaves the money where it was.
+    pub fn end_refund(&self, payment_id: &str, arrives: bool) -> Result<Payment, SceneError> {
+        let now = self.control().clock().now();
+        let (payment, notices) = {
+            let mut world = locked(&self.inner.world);
+            let payment = world.payment(payment_id, now).ok_or(SceneError::UnknownPayment)?;
+            if !payment.end_refund(arrives) {
+                return Err(SceneError::NoRefund);
+            }
+            let notices = if arrives { vec![Notice::of(payment)] } else { Vec::new() };
             (payment.clone(), notices)
         };
         drop(self.announce(notices));

@@ -20,6 +20,7 @@ pub(super) fn routes(bank: &TBank) -> Route {
         .at("/terminals", on(post(add_terminal)))
         .at("/pay", on(post(pay)))
         .at("/settle", on(post(settle)))
+        .at("/refund", on(post(end_refund)))
         .at("/notice", on(post(forge)))
         .at("/rebill", on(post(script_rebill)))
 }
@@ -76,6 +77,18 @@ struct Settle {
 #[handler]
 fn settle(Data(bank): Held<'_>, Json(told): Json<Settle>) -> Outcome<Json<Value>> {
     Ok(Json(json!(bank.settle(&told.payment_id, told.ending)?)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Returned {
+    payment_id: String,
+    arrives: bool,
+}
+
+#[handler]
+fn end_refund(Data(bank): Held<'_>, Json(told): Json<Returned>) -> Outcome<Json<Value>> {
+    Ok(Json(json!(bank.end_refund(&told.payment_id, told.arrives)?)))
 }
 
 #[handler]

@@ -1,6 +1,7 @@
 //! Cancelling, reversing, refunding.
 
-use flysk_simulators::tbank::Behaviour;
+use chrono::TimeDelta;
+use flysk_simulators::tbank::{Behaviour, Refunds};
 use serde_json::{Value, json};
 
 use crate::bank::{GOOD, Shop, code, receipt};
@@ -85,4 +86,45 @@ async fn a_partial_refund_lists_what_is_refunded() {
     assert_eq!(code(&cancel(json!({"Amount": 100, "Receipt": receipt(99)})).await), "334");
     assert_eq!(cancel(json!({"Amount": 100, "Receipt": receipt(100)})).await["Status"], "PARTIAL_REFUNDED");
     assert_eq!(cancel(json!({"Amount": 49_800})).await["Status"], "REFUNDED", "a full one needs no lines");
+}
+
+#[tokio::test]
+async fn money_may_take_its_time_to_go_back_and_may_not_arrive() {
+    let shop = Shop::open().await;
+    let id = shop.init("slow").await;
+    shop.bank.state.pay(&id, GOOD).unwrap();
+    shop.bank.state.behave(Behaviour { refunds: Refunds::Slow, ..Behaviour::default() });
+    let refund = json!({"PaymentId": id, "Amount": 10_000, "ExternalRequestId": "refund-1"});
+    let under_way = shop.call("Cancel", refund.clone()).await;
+    assert_eq!((&under_way["Status"], &under_way["NewAmount"]), (&json!("REFUNDING"), &json!(39_900)));
+    assert_eq!(shop.call("GetState", json!({"PaymentId": id})).await["Amount"], 49_900, "not yet");
+    assert_eq!(code(&shop.call("Cancel", json!({"PaymentId": id, "Amount": 1})).await), "4");
+    shop.bank.state.end_refund(&id, false).unwrap();
+    let failed = shop.call("Cancel", refund).await;
+    assert_eq!((&failed["Status"], &failed["NewAmount"]), (&json!("CONFIRMED"), &json!(49_900)));
+    shop.call("Cancel", json!({"PaymentId": id, "Amount": 49_900})).await;
+    let paid_back = shop.bank.state.end_refund(&id, true).unwrap();
+    assert_eq!((paid_back.status.as_str(), paid_back.left), ("REFUNDED", 0));
+    assert!(shop.bank.state.end_refund(&id, true).is_err());
+    shop.heard(&id, 3).await;
+}
+
+#[tokio::test]
+async fn sbp_allows_one_try_an_hour_and_five_a_day() {
+    let shop = Shop::open().await;
+    let id = shop.init("sbp").await;
+    shop.bank.state.pay(&id, GOOD).unwrap();
+    shop.bank.state.behave(Behaviour { refunds: Refunds::Sbp, ..Behaviour::default() });
+    let refund = json!({"PaymentId": id, "Amount": 10_000, "ExternalRequestId": "refund-1"});
+    for _ in 0..5 {
+        let under_way = shop.call("Cancel", refund.clone()).await;
+        assert_eq!(under_way["Status"], "ASYNC_REFUNDING", "{under_way}");
+        assert_eq!(code(&shop.call("Cancel", refund.clone()).await), "4");
+        shop.bank.state.end_refund(&id, false).unwrap();
+        assert_eq!(code(&shop.call("Cancel", refund.clone()).await), "3029");
+        shop.bank.control.clock().advance(TimeDelta::minutes(61));
+    }
+    assert_eq!(code(&shop.call("Cancel", refund.clone()).await), "3030");
+    shop.bank.control.clock().advance(TimeDelta::hours(24));
+    assert_eq!(shop.call("Cancel", refund).await["Status"], "ASYNC_REFUNDING");
 }

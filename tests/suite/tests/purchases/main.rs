@@ -15,4 +15,5 @@ mod page;
 mod reconciling;
 mod refunds;
 mod rotation;
+mod slow_refunds;
 mod surroundings;

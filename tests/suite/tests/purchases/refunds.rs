@@ -17,7 +17,7 @@ use sqlx::MySqlPool;
 
 use super::house::{BONUS, COINS, PRICE, Shop, trace};
 
-async fn refund(shop: &Shop, id: PurchaseId, kopecks: Option<i64>) -> Result<Refund, NotRefunded> {
+pub(crate) async fn refund(shop: &Shop, id: PurchaseId, kopecks: Option<i64>) -> Result<Refund, NotRefunded> {
     let mut unit = shop.engine.outbox().begin(trace()).await.unwrap();
     let kopecks = kopecks.map(Kopecks);
     let request = RefundRequest { purchase_id: id, kopecks, requested_by: "a test" };
@@ -35,7 +35,7 @@ async fn spend(shop: &Shop, micro: i64) {
     tx.commit().await.unwrap();
 }
 
-async fn state_of(shop: &Shop, id: &str) -> RefundState {
+pub(crate) async fn state_of(shop: &Shop, id: &str) -> RefundState {
     store::find_refund(&mut *shop.conn().await, id).await.unwrap().unwrap().state
 }
 

@@ -96,13 +96,51 @@ pub struct Asked {
     pub kopecks: Kopecks,
 }
 
+/// What became of a refund, as far as its payment tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// The money went back.
+    Happened,
+    /// The bank is giving it back.
+    OnItsWay,
+    /// The money is all there.
+    NotHappened,
+    /// The payment does not tell.
+    Unclear,
+}
+
 impl Asked {
+    /// What became of it, by how its payment stands and what is left of it.
+    pub fn fate(&self, status: &PaymentStatus, left: Option<Kopecks>) -> Fate {
+        match status {
+            _ if self.has_happened(status, left) => Fate::Happened,
+            PaymentStatus::Refunding | PaymentStatus::AsyncRefunding | PaymentStatus::CancelChecking => {
+                Fate::OnItsWay
+            }
+            PaymentStatus::Confirmed if left.is_none_or(|left| self.is_there(left)) => Fate::NotHappened,
+            PaymentStatus::PartialRefunded
+                if left.is_some_and(|left| left != self.price && self.is_there(left)) =>
+            {
+                Fate::NotHappened
+            }
+            _ => Fate::Unclear,
+        }
+    }
+
+    /// As much is left as there was before it.
+    fn is_there(&self, left: Kopecks) -> bool {
+        match (left.plus(self.refunded), self.price.plus(self.kopecks)) {
+            (Ok(all), Ok(before)) => all >= before,
+            _ => false,
+        }
+    }
+
     /// Whether it has happened, by how its payment stands and what is left of it.
     ///
     /// As long as more is left than there would be after it, it has not; whatever else was given back in the bank's
     /// cabinet meanwhile, a buyer never gets more than was asked for. The whole price beside `PARTIAL_REFUNDED` is
     /// the amount of `Init`, which tells nothing: then only the first refund that went through is surely this one.
-    pub fn has_happened(&self, status: &PaymentStatus, left: Option<Kopecks>) -> bool {
+    fn has_happened(&self, status: &PaymentStatus, left: Option<Kopecks>) -> bool {
         match status {
             PaymentStatus::Refunded => true,
             PaymentStatus::PartialRefunded => match left.filter(|left| *left != self.price) {
@@ -206,6 +244,35 @@ mod tests {
         ] {
             let happened = refund.has_happened(&PaymentStatus::from(status.to_owned()), left.map(Kopecks));
             assert_eq!(happened, wanted, "{refund:?}, {status} of {left:?}");
+        }
+    }
+
+    /// A no of the bank counts only while the money is seen to be there.
+    #[test]
+    fn a_refund_has_failed_only_if_its_money_is_there() {
+        let asked = |refunded, kopecks| Asked {
+            price: Kopecks(50_000),
+            refunded: Kopecks(refunded),
+            kopecks: Kopecks(kopecks),
+        };
+        let (first, second) = (asked(10_000, 10_000), asked(30_000, 20_000));
+        for (refund, status, left, wanted) in [
+            (first, "CONFIRMED", Some(50_000), Fate::NotHappened),
+            (first, "CONFIRMED", None, Fate::NotHappened),
+            (first, "CONFIRMED", Some(40_000), Fate::Unclear),
+            (first, "PARTIAL_REFUNDED", Some(40_000), Fate::Happened),
+            (first, "PARTIAL_REFUNDED", Some(45_000), Fate::Unclear),
+            (second, "PARTIAL_REFUNDED", Some(40_000), Fate::NotHappened),
+            (second, "PARTIAL_REFUNDED", Some(20_000), Fate::Happened),
+            (second, "PARTIAL_REFUNDED", Some(50_000), Fate::Unclear),
+            (second, "PARTIAL_REFUNDED", None, Fate::Unclear),
+            (second, "REFUNDING", Some(40_000), Fate::OnItsWay),
+            (second, "ASYNC_REFUNDING", None, Fate::OnItsWay),
+            (second, "REFUNDED", None, Fate::Happened),
+            (second, "REJECTED", Some(40_000), Fate::Unclear),
+        ] {
+            let fate = refund.fate(&PaymentStatus::from(status.to_owned()), left.map(Kopecks));
+            assert_eq!(fate, wanted, "{refund:?}, {status} of {left:?}");
         }
     }
 
