@@ -53,17 +53,18 @@ pub(super) fn compare(purchase: &Purchase, order: &PaymentsOfOrder, returns: Ret
         let payment_id = payment.map(|payment| payment.payment_id.clone());
         found.push(Disagreement { kind, payment_id, ours, banks });
     };
-    let paid = paid_payments(order);
-    if paid.len() > 1 {
-        differ(
-            "paid_twice",
-            paid.last().copied(),
-            "one payment".to_owned(),
-            format!("{} payments", paid.len()),
-        );
+    let ours = paid_payment(purchase, order);
+    // One that was given back whole is mended.
+    let mut others = paid_payments(order);
+    others.retain(|other| {
+        ours.is_none_or(|ours| ours.payment_id != other.payment_id) && other.status != PaymentStatus::Refunded
+    });
+    if let Some(last) = others.last() {
+        let banks = format!("{} payments", others.len() + 1);
+        differ("paid_twice", Some(last), "one payment".to_owned(), banks);
     }
     let is_paid = purchase.state == PurchaseState::Paid;
-    match paid_payment(purchase, order) {
+    match ours {
         // All of it went back before any coin came: both agree that nothing was bought.
         Some(payment) if !is_paid && payment.status == PaymentStatus::Refunded => {}
         Some(payment) if !is_paid => {

@@ -88,8 +88,10 @@ async fn order(run: &Run, app: &App, acquiring: &Acquiring, purchase: &Purchase)
         ..Told::new(Source::Answer, &chosen.payment_id, &chosen.status)
     };
     let step = hear(&mut unit, app, purchase.id, &told).await?;
+    // One that was given back whole is mended.
+    let keeps_money = |other: &&OrderPayment| is_paid(other) && other.status != PaymentStatus::Refunded;
     let others: Vec<&OrderPayment> =
-        payments.iter().filter(|other| is_paid(other) && other.payment_id != chosen.payment_id).collect();
+        payments.iter().filter(keeps_money).filter(|other| other.payment_id != chosen.payment_id).collect();
     if others.len() > 1 || (!others.is_empty() && (is_paid(chosen) || !matches!(step, Step::Review(_)))) {
         let ids: Vec<&str> = others.iter().map(|other| other.payment_id.as_str()).collect();
         metrics::counter!("flysk_purchases_in_doubt_total", "doubt" => Doubt::OtherPayment.code())

@@ -79,6 +79,9 @@ enum Command {
     /// Ask the bank how a purchase and all payments of its order stand.
     #[command(name = "purchase:ask")]
     PurchaseAsk(purchase::One),
+    /// End the review of a purchase, or forget a doubt about it, once somebody has looked into the cabinet.
+    #[command(name = "purchase:close")]
+    PurchaseClose(purchase::One),
     /// Give back what the unspent coins of a purchase are worth.
     #[command(name = "purchase:refund")]
     PurchaseRefund(purchase::Refund),
@@ -142,6 +145,7 @@ impl Cli {
                 Command::PackageRetire(retire) => retire.run(&config).await,
                 Command::PurchaseShow(one) => one.show(&config).await,
                 Command::PurchaseAsk(one) => one.ask(&config).await,
+                Command::PurchaseClose(one) => one.close(&config).await,
                 Command::PurchaseRefund(refund) => refund.run(&config).await,
                 Command::PurchasesReconcile(day) => day.compare(&config).await,
                 Command::PurchasesDifferences(day) => day.differences(&config).await,

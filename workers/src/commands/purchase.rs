@@ -7,12 +7,16 @@ use chrono::{Days, NaiveDate};
 use clap::Args;
 use flysk_domain::id::PurchaseId;
 use flysk_domain::money::Kopecks;
+use flysk_domain::platform::purchases::PurchaseState;
 use flysk_domain::trace::Trace;
 use flysk_jobs::billing::{ReconcileDay, ReconcilePayment, RefundRequest, request_refund};
 use flysk_store::Conn;
 use flysk_store::purchases::{self, Purchase};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
+
+/// Why a purchase failed whose review ended without coins.
+const CLOSED: &str = "closed";
 
 /// Which purchase.
 #[derive(Debug, Args)]
@@ -82,11 +86,28 @@ impl One {
     pub(super) async fn ask(self, config: &Config) -> anyhow::Result<()> {
         let outbox = open_outbox(config).await?;
         let mut unit = outbox.begin(trace()).await?;
+        find(&mut unit, self.purchase).await?;
         unit.enqueue(&ReconcilePayment { purchase_id: self.purchase, whole_order: true }).await?;
         unit.commit().await?;
         writeln!(std::io::stdout(), "The bank will be asked about {}.", self.purchase)?;
         Ok(())
+    }
+
+    /// Ends what no answer of the bank ends: coins that were given stay, and what has none is not paid.
+    pub(super) async fn close(self, config: &Config) -> anyhow::Result<()> {
+        let outbox = open_outbox(config).await?;
+        let now = outbox.clock().now();
+        let mut unit = outbox.begin(trace()).await?;
         find(&mut unit, self.purchase).await?;
+        let purchase = purchases::lock_purchase(&mut unit, self.purchase).await?;
+        let doubt = purchase.doubt.with_context(|| format!("nothing about {} is in doubt", self.purchase))?;
+        let state = purchase.state.looked_at(purchase.coins_lot.is_some());
+        let failed = purchase.state == PurchaseState::Review && state == PurchaseState::Failed;
+        let code = if failed { Some(CLOSED) } else { purchase.error_code.as_deref() };
+        purchases::mark_looked_at(&mut unit, purchase.id, state, code, now).await?;
+        unit.commit().await?;
+        writeln!(std::io::stdout(), "{} is {}; the doubt `{doubt}` is over.", purchase.id, state.code())?;
+        Ok(())
     }
 }
 
@@ -95,6 +116,7 @@ impl Refund {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let outbox = open_outbox(config).await?;
         let mut unit = outbox.begin(trace()).await?;
+        find(&mut unit, self.purchase).await?;
         let request = RefundRequest {
             purchase_id: self.purchase,
             kopecks: self.kopecks.map(Kopecks),
@@ -116,7 +138,6 @@ impl Refund {
 }
 
 impl Day {
-        find(&mut unit, self.purchase).await?;
     /// Has a day compared with the bank.
     pub(super) async fn compare(self, config: &Config) -> anyhow::Result<()> {
         let outbox = open_outbox(config).await?;
@@ -151,11 +172,11 @@ impl Day {
     }
 }
 
-fn trace() -> Trace {
-    Trace { correlation_id: format!("command-{:032x}", rand::random::<u128>()), traceparent: None }
-}
 /// The purchase an operator means.
 async fn find(conn: &mut Conn, id: PurchaseId) -> anyhow::Result<Purchase> {
     purchases::find_purchase(conn, id).await?.with_context(|| format!("there is no purchase {id}"))
 }
 
+fn trace() -> Trace {
+    Trace { correlation_id: format!("command-{:032x}", rand::random::<u128>()), traceparent: None }
+}

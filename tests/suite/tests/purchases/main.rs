@@ -6,6 +6,7 @@
 mod api;
 mod browser;
 mod commands;
+mod comparing;
 mod crashes;
 mod house;
 mod notices;
@@ -14,6 +15,7 @@ mod operator;
 mod page;
 mod reconciling;
 mod refunds;
+mod reviews;
 mod rotation;
 mod slow_refunds;
 mod surroundings;
