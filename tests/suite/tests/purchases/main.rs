@@ -5,14 +5,18 @@
 
 mod api;
 mod browser;
+mod charging;
 mod commands;
 mod comparing;
 mod crashes;
 mod house;
+mod lost_forms;
+mod neighbours;
 mod notices;
 mod opening;
 mod operator;
 mod page;
+mod receipts;
 mod reconciling;
 mod refunds;
 mod reviews;
