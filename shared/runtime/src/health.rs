@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum HealthError {
     /// Nobody answers there.
-    #[error("nothing answers at {address}: {source}")]
+    #[error("nothing answers at {address}")]
     Silent {
         /// Where it was looked for.
         address: SocketAddr,
