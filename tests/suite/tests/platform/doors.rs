@@ -1,9 +1,7 @@
-//! Every documented operation, with no credential, a wrong one, a neighbour's, and that of an uninstalled
-//! account.
+//! Every documented operation with no credential and with wrong ones; good ones of somebody else are in `strangers.rs`.
 
 use std::collections::BTreeSet;
 
-use chrono::TimeDelta;
 use flysk_simulators::amocrm::{Integration, Platform, WidgetTokenShape};
 use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN};
 use reqwest::{Method, StatusCode};
@@ -99,37 +97,6 @@ async fn no_door_opens_without_its_key(pool: MySqlPool) {
     assert!(open.iter().all(|path| path.starts_with("/oauth/")), "{open:?}");
 }
 
-/// Another vendor's backend and widget see nothing of this account's install.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_neighbours_key_opens_nothing_of_ours(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    let theirs = house.register("neighbour", NEIGHBOUR).await;
-    add_neighbour(&house);
-    let key = ("X-Project-Token", theirs.as_str());
-    let (status, _) = house.ask(Method::POST, "/v1/pauth", key, Some(json!({ "account_id": ACCOUNT }))).await;
-    assert_eq!(status, StatusCode::FORBIDDEN);
-    let token = house.token(ADMIN);
-    let (status, _) = house.ask(Method::POST, "/v1/pauth", key, Some(json!({ "token": token }))).await;
-    assert_eq!(status, StatusCode::UNAUTHORIZED);
-    let settings = format!("/v1/backend/settings?account_id={ACCOUNT}");
-    assert_eq!(house.ask(Method::GET, &settings, key, None).await.0, StatusCode::FORBIDDEN);
-    let (_, ours) = house.backend(Method::GET, "/v1/backend/events", None).await;
-    let (_, none) = house.ask(Method::GET, "/v1/backend/events", key, None).await;
-    assert_eq!((ours["events"].as_array().unwrap().len(), none["events"].as_array().unwrap().len()), (2, 0));
-    let event = format!("/v1/backend/events/{}", ours["events"][0]["id"].as_str().unwrap());
-    assert_eq!(
-        house.ask(Method::GET, &format!("{event}/attempts"), key, None).await.0,
-        StatusCode::NOT_FOUND
-    );
-    assert_eq!(house.ask(Method::POST, &format!("{event}/replay"), key, None).await.0, StatusCode::NOT_FOUND);
-    let shape = WidgetTokenShape::default();
-    let widget = house.amocrm.state.widget_token(NEIGHBOUR, ACCOUNT, ADMIN, &shape).unwrap();
-    let key = ("X-Auth-Token", widget.as_str());
-    assert_eq!(house.ask(Method::GET, "/v1/settings", key, None).await.0, StatusCode::FORBIDDEN);
-    let (_, shaken) = house.ask(Method::POST, "/v1/handshake", key, None).await;
-    assert_eq!((&shaken["status"], &shaken["install_id"]), (&json!("reconnect"), &Value::Null));
-}
-
 /// The token of amoCRM's page: every part of it counts.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_widget_token_is_checked_in_every_part(pool: MySqlPool) {
@@ -200,23 +167,6 @@ async fn a_name_in_another_alphabet_is_nobodys(pool: MySqlPool) {
     }
 }
 
-/// After the account disabled the integration its keys still say who it was, and open nothing that works.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn an_uninstalled_accounts_keys_work_nothing(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    house.advance(TimeDelta::minutes(1));
-    house.amocrm.state.disable(CLIENT_ID, ACCOUNT, false).await.unwrap();
-    for _ in 0..6 {
-        house.run_due_jobs().await;
-        house.advance(TimeDelta::minutes(1));
-    }
-    let (status, problem) = house.pauth().await;
-    assert_eq!((status, &problem["code"]), (StatusCode::FORBIDDEN, &json!("install_not_active")));
-    let (status, _) =
-        house.backend(Method::POST, "/v1/pauth", Some(json!({ "token": house.token(ADMIN) }))).await;
-    assert_eq!(status, StatusCode::FORBIDDEN);
-}
-
 /// CORS: amoCRM's pages may read every answer, errors included; nobody else's may.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn only_amocrms_pages_may_read_answers(pool: MySqlPool) {
@@ -239,6 +189,35 @@ async fn only_amocrms_pages_may_read_answers(pool: MySqlPool) {
             assert_eq!(answer.headers()["vary"], "Origin");
         }
     }
+}
+
+/// The same of every kind of failure, wherever on its way the request failed.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn amocrms_pages_may_read_every_failure(pool: MySqlPool) {
+    let house = House::installed(pool).await;
+    let put = async |body: String| {
+        let request = house
+            .http
+            .put(format!("{}/v1/settings", house.api_url))
+            .header("Origin", "https://demo.amocrm.ru");
+        let request =
+            request.header("X-Auth-Token", house.token(ADMIN)).header("Content-Type", "application/json");
+        let answer = request.body(body).send().await.unwrap();
+        let headers = answer.headers();
+        let allowed = headers.get("access-control-allow-origin").map(|origin| origin.to_str().unwrap());
+        assert_eq!(allowed, Some("https://demo.amocrm.ru"), "{}", answer.status());
+        assert_eq!(headers["cache-control"], "no-store");
+        answer.status().as_u16()
+    };
+    let change = |settings: Value| json!({ "version": 0, "settings": settings }).to_string();
+    assert_eq!(put("{".to_owned()).await, 400);
+    assert_eq!(put(change(json!(1))).await, 422);
+    assert_eq!(put(" ".repeat(3_000_000)).await, 413);
+    assert_eq!(put(change(json!({}))).await, 200);
+    assert_eq!(put(change(json!({}))).await, 409);
+    sqlx::query("RENAME TABLE widgets TO widgets_away").execute(&house.pool).await.unwrap();
+    let away = put(change(json!({}))).await;
+    assert!(away >= 500, "{away}");
 }
 
 pub(crate) fn add_neighbour(house: &House) {

@@ -79,6 +79,16 @@ impl House {
         url
     }
 
+    /// One more API process, in another environment; its address.
+    pub(crate) async fn api_in(&self, change: impl FnOnce(Env) -> Env) -> String {
+        let config = ApiConfig::from_env(&change(self.env.clone())).unwrap();
+        let deps = Deps::new(config, self.engine.outbox().clone(), redis(&self.env).await.0).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        serve(listener, deps);
+        url
+    }
+
     /// What it takes to be one more worker, on another runtime.
     pub(crate) fn worker(&self) -> impl Future<Output = Engine<App>> + Send + 'static {
         let (env, clock, options) = (self.env.clone(), self.clock.clone(), self.pool.connect_options());
