@@ -16,7 +16,7 @@ use flysk_clients::platform::{self, Caller, Platform, PlatformError};
 use flysk_domain::id::{AccountId, TranscriptionId};
 use flysk_domain::platform::host::AccountHost;
 use flysk_domain::trace::Trace;
-use flysk_jobs::runtime::limits::{Rate, Stood};
+use flysk_jobs::runtime::limits::{Rate, SHUT, Stood};
 use flysk_runtime::config::Flysense;
 use flysk_store::flysense::transcriptions::Transcription;
 
@@ -156,6 +156,10 @@ impl Recordings {
         let entity = EntityType::from_name(&call.entity_type).ok_or_else(no_recording)?;
         wait_for_turn(deps, call.account_id, trace).await?;
         let note = deps.amocrm.note(&host, &access.access_token, entity, call.note_id).await;
+        if note.as_ref().is_err_and(|error| error.kind() == Some(RejectionKind::Blocked)) {
+            tracing::error!(alert = "amocrm_block", account.id = %call.account_id, "amoCRM shuts our address out");
+            deps.limits.shut(call.account_id, SHUT).await;
+        }
         let note = note.map_err(|error| unreadable(&error))?;
         let link = note.call.and_then(|call| call.link).map(|link| link.trim().to_owned());
         let link = link.filter(|link| !link.is_empty()).ok_or_else(no_recording)?;
@@ -170,8 +174,12 @@ impl Recordings {
     }
 }
 
-/// The account's limit of amoCRM is shared with workers; a listener waits a moment for a turn.
+/// The account's limit of amoCRM is shared with workers; a listener waits a moment for a turn, but not for a block to end.
 async fn wait_for_turn(deps: &Deps, account: AccountId, trace: &Trace) -> Result<(), Problem> {
+    if deps.limits.shut_for(account).await.is_ok_and(|time| time.is_some()) {
+        let why = "amoCRM shuts requests to this account out for now";
+        return Err(Problem::new(ProblemCode::UpstreamUnavailable, why));
+    }
     let rate = Rate::per_second(format!("amocrm.{account}"), deps.config.amocrm.requests_per_second);
     match deps.limits.stand(&rate, &account.to_string(), &trace.correlation_id, TURN).await {
         Ok(Stood::Served(_)) => Ok(()),

@@ -19,6 +19,10 @@ static RENEW: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../l
 /// as they leave.
 const SECOND: Duration = Duration::from_millis(1_100);
 
+/// How long an account that shut us out is left alone: hammering prolongs it, and amoCRM names no time.
+/// Source: issues 434 and 563 of `amocrm/amocrm-api-php`.
+pub const SHUT: Duration = Duration::from_hours(1);
+
 /// So many in any window of so long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rate {

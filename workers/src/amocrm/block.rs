@@ -5,14 +5,13 @@ use std::time::Duration;
 use flysk_clients::amocrm::{AmoError, RejectionKind};
 use flysk_domain::id::AccountId;
 use flysk_jobs::JobError;
+use flysk_jobs::runtime::limits::SHUT;
 
 use crate::App;
 use crate::outcome::HasOutcome as _;
 
 /// How long a job waits at most before it looks again whether the account is open.
 const LOOK_AGAIN: Duration = Duration::from_mins(15);
-/// How long an account is left alone. Source: issues 434 and 563 of `amocrm/amocrm-api-php`.
-const SHUT: Duration = Duration::from_hours(1);
 
 /// Before a call of the account's API; without Redis nobody knows, and the limit that follows waits for it.
 pub(crate) async fn is_open(app: &App, account: AccountId) -> Result<(), JobError> {

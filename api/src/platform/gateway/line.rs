@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use flysk_domain::id::{AccountId, JobId};
 use flysk_domain::trace::Trace;
-use flysk_jobs::runtime::limits::{Rate, Stood};
+use flysk_jobs::runtime::limits::{Rate, SHUT, Stood};
 use flysk_store::platform::installs::Install;
 use redis::RedisError;
 
@@ -19,8 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Of all widgets in an account: amoCRM allows an account 50. FlySense asks without the gateway, and its own 7 come on
 /// top.
 const ACCOUNT_PER_SECOND: u32 = 40;
-/// How long an account that shut us out is left alone: hammering prolongs it.
-const SHUT: Duration = Duration::from_hours(1);
 
 /// Stands in line for a request of an install: in the install's own, then in its account's, where installs take turns.
 /// Too long a line is refused at once.

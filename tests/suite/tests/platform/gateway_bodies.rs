@@ -153,7 +153,7 @@ async fn a_hundred_megabytes_pass_in_both_directions_in_flat_memory() -> anyhow:
     let stand = Stand::start(options).await?;
     stand.install().await?;
     let control = &stand.outside.amocrm.control;
-    let http = reqwest::Client::new();
+    let http = reqwest::Client::builder().build()?;
     let ask = |method| request(&http, &stand.api_url, &stand.project_token, method);
     let upload =
         |length, taken: &Arc<AtomicU64>| ask(Method::POST).body(Body::wrap_stream(pieces(length, taken)));
