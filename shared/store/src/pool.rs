@@ -17,6 +17,8 @@ pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that was not used for so long is asked whether it lives before it is handed out: the server may have
 /// been restarted. To ask every time would be a round trip for each piece of work.
 const STALE: Duration = Duration::from_secs(1);
+/// How long a connection that is given back may take to answer.
+const STUCK: Duration = Duration::from_secs(3);
 
 /// [`connect_within`] the usual [`ACQUIRE_TIMEOUT`], for commands and tests.
 pub async fn connect(url: &str, connections: u32) -> StoreResult<Pool> {
@@ -25,21 +27,37 @@ pub async fn connect(url: &str, connections: u32) -> StoreResult<Pool> {
 
 /// Opens a pool on `url` (`mysql://user:password@host:port/database`) with at most `connections`; who wants
 /// one more fails after `acquire_timeout`.
-///
-/// Each session runs at READ COMMITTED: the default level's gap locks make neighbouring rows of the
-/// queue and the ledger wait for each other, and no statement of ours relies on them.
 pub async fn connect_within(url: &str, connections: u32, acquire_timeout: Duration) -> StoreResult<Pool> {
     let options = MySqlConnectOptions::from_str(url)?.statement_cache_capacity(256);
     let pool = MySqlPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(acquire_timeout)
-        .idle_timeout(Duration::from_mins(5))
-        .test_before_acquire(false)
+        .idle_timeout(Duration::from_mins(5));
+    Ok(careful(pool).connect_with(options).await?)
+}
+
+/// A pool that treats its connections as all of ours do.
+///
+/// Each session runs at READ COMMITTED: the default level's gap locks make neighbouring rows of the
+/// queue and the ledger wait for each other, and no statement of ours relies on them.
+///
+/// Work is dropped in the middle of a statement whenever a request or a job runs out of time. sqlx may then wait for an
+/// answer that never comes before it takes the connection back, without end: after some hundreds of those the pool
+/// would be empty for good. So whoever does not answer in time is closed.
+pub fn careful(pool: MySqlPoolOptions) -> MySqlPoolOptions {
+    pool.test_before_acquire(false)
         .before_acquire(|conn, seen| {
             Box::pin(async move {
                 if seen.idle_for >= STALE {
                     conn.ping().await?;
                 }
+                Ok(true)
+            })
+        })
+        .after_release(|conn, _| {
+            Box::pin(async move {
+                let stuck = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+                tokio::time::timeout(STUCK, conn.ping()).await.map_err(stuck)??;
                 Ok(true)
             })
         })
@@ -50,7 +68,4 @@ pub async fn connect_within(url: &str, connections: u32, acquire_timeout: Durati
                 Ok(())
             })
         })
-        .connect_with(options)
-        .await?;
-    Ok(pool)
 }

@@ -7,7 +7,6 @@ use flysk_domain::platform::ledger::{Command, Line, Origin};
 use flysk_domain::{Clock, ManualClock};
 use flysk_store::ledger::{self, Answer, Discrepancy, IdempotencyKey, Instruction, Outcome, WalletRow};
 use flysk_store::{Pool, StoreResult};
-use sqlx::Executor as _;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
 pub(crate) struct Bank {
@@ -19,16 +18,7 @@ pub(crate) struct Bank {
 impl Bank {
     /// Sessions as [`flysk_store::connect`] opens them.
     pub(crate) async fn open(options: MySqlPoolOptions, connect: MySqlConnectOptions) -> Self {
-        let pool = options
-            .max_connections(16)
-            .after_connect(|conn, _| {
-                Box::pin(async move {
-                    conn.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await.map(drop)
-                })
-            })
-            .connect_with(connect)
-            .await
-            .unwrap();
+        let pool = flysk_store::careful(options.max_connections(16)).connect_with(connect).await.unwrap();
         let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
         let widget = WidgetId::generate(&clock);
         Self { pool, clock, widget }

@@ -1,0 +1,51 @@
+//! What becomes of connections whose work is dropped in the middle of a statement.
+
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::{AssertSqlSafe, MySqlPool};
+use tokio::task::JoinSet;
+
+const CONNECTIONS: u32 = 4;
+const DROPPED: u32 = 4_000;
+
+/// A request or a job that runs out of time is dropped wherever it stands.
+#[sqlx::test(migrations = false)]
+async fn thousands_of_dropped_statements_cost_no_connection(
+    options: MySqlPoolOptions,
+    connect: MySqlConnectOptions,
+) {
+    let pool = options.max_connections(CONNECTIONS).acquire_timeout(Duration::from_secs(20));
+    let pool = flysk_store::careful(pool).connect_with(connect).await.unwrap();
+    let mut dice = StdRng::seed_from_u64(1);
+    for round in 0..DROPPED / CONNECTIONS {
+        let mut work = JoinSet::new();
+        for caller in 0..CONNECTIONS {
+            let patience = Duration::from_micros(dice.random_range(0..600));
+            let pool = pool.clone();
+            work.spawn(tokio::time::timeout(patience, async move { ask(&pool, round % 300, caller).await }));
+        }
+        work.join_all().await;
+    }
+    let mut held = Vec::new();
+    for _ in 0..CONNECTIONS {
+        held.push(pool.acquire().await.expect("a connection is lost"));
+    }
+    for conn in &mut held {
+        let answer: i64 = sqlx::query_scalar("SELECT ? + 1").bind(41).fetch_one(&mut **conn).await.unwrap();
+        assert_eq!(answer, 42, "an answer to somebody else's question");
+    }
+}
+
+/// In a transaction, by a statement that is rarely prepared already.
+async fn ask(pool: &MySqlPool, statement: u32, caller: u32) {
+    let Ok(mut tx) = pool.begin().await else { return };
+    let sql = format!("SELECT ? + {statement}");
+    let sum: Result<i64, _> = sqlx::query_scalar(AssertSqlSafe(sql)).bind(caller).fetch_one(&mut *tx).await;
+    if let Ok(sum) = sum {
+        assert_eq!(sum, i64::from(caller + statement), "an answer to somebody else's question");
+    }
+    let _dropped_or_not = tx.commit().await;
+}
