@@ -66,6 +66,7 @@ impl Teller {
 impl Inner {
     /// Works until the queue is empty, then closes it.
     async fn work_off(&self, wallet: WalletId) {
+        let open = Open { inner: self, wallet };
         while let Some(batch) = self.next_batch(wallet) {
             let (instructions, answers): (Vec<Instruction>, Vec<_>) =
                 batch.into_iter().map(|waiting| (waiting.instruction, waiting.answer)).unzip();
@@ -75,7 +76,7 @@ impl Inner {
                         drop(answer.send(Ok(outcome)));
                     }
                 }
-                Err(_) if instructions.len() > 1 => {
+                Err(error) if instructions.len() > 1 && is_of_one(&error) => {
                     // One that cannot be written must not fail its neighbours.
                     for (answer, one) in answers.into_iter().zip(instructions) {
                         let outcome = self.commit(wallet, std::slice::from_ref(&one)).await;
@@ -83,12 +84,14 @@ impl Inner {
                     }
                 }
                 Err(error) => {
-                    if let Some(answer) = answers.into_iter().next() {
-                        drop(answer.send(Err(error)));
+                    for answer in answers {
+                        drop(answer.send(Err(told_again(&error))));
                     }
                 }
             }
         }
+        // Closed by `next_batch`; whoever came since has opened another.
+        std::mem::forget(open);
     }
 
     fn next_batch(&self, wallet: WalletId) -> Option<Vec<Waiting>> {
@@ -119,6 +122,45 @@ impl Inner {
         let outcomes = apply(&mut tx, wallet, instructions, self.clock.as_ref()).await?;
         tx.commit().await?;
         Ok(outcomes)
+    }
+}
+
+/// A queue somebody works on. Dropped by a panic it takes the queue along, so that who waits is told that nobody
+/// will answer, and who comes next opens another.
+struct Open<'a> {
+    inner: &'a Inner,
+    wallet: WalletId,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.inner.queues.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.wallet);
+    }
+}
+
+/// The database took offence at something that was written. While it is away, or the wallet is locked for too long,
+/// each of the batch alone would fare no better, and wait for it in turn.
+fn is_of_one(error: &StoreError) -> bool {
+    match error {
+        StoreError::Taken { .. } | StoreError::Stale { .. } | StoreError::Corrupt { .. } => true,
+        StoreError::Database(error) => error.as_database_error().is_some(),
+        StoreError::Contended(_) => false,
+    }
+}
+
+/// The same error for another caller.
+fn told_again(error: &StoreError) -> StoreError {
+    let again = |error: &sqlx::Error| match error {
+        sqlx::Error::PoolTimedOut => sqlx::Error::PoolTimedOut,
+        sqlx::Error::PoolClosed => sqlx::Error::PoolClosed,
+        other => sqlx::Error::Io(std::io::Error::other(other.to_string())),
+    };
+    match error {
+        StoreError::Contended(error) => StoreError::Contended(again(error)),
+        StoreError::Database(error) => StoreError::Database(again(error)),
+        StoreError::Taken { key } => StoreError::Taken { key: key.clone() },
+        StoreError::Stale { what } => StoreError::Stale { what },
+        StoreError::Corrupt { what, reason } => StoreError::Corrupt { what, reason: reason.clone() },
     }
 }
 

@@ -1,8 +1,14 @@
 //! Many callers at once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use flysk_domain::id::WalletId;
 use flysk_domain::platform::ledger::Refusal;
+use flysk_domain::{Clock, ManualClock};
+use flysk_store::StoreError;
 use flysk_store::ledger::{Outcome, Teller};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use tokio::task::JoinSet;
@@ -83,4 +89,55 @@ async fn an_instruction_that_cannot_be_written_fails_alone(
     }
     let written = callers.join_all().await.into_iter().filter(|written| *written).count();
     assert_eq!((written, bank.balance(wallet).await), (19, (81, 0)));
+}
+
+/// The database is away: all who wait are told so after one wait for a connection, not one after the other.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_database_that_is_away_is_waited_for_once(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
+    const CALLERS: u32 = 40;
+    let wait = Duration::from_secs(1);
+    let bank = Bank::open(options, connect.clone()).await;
+    let nowhere = connect.host("127.0.0.1").port(1);
+    let away = MySqlPoolOptions::new().acquire_timeout(wait).connect_lazy_with(nowhere);
+    let teller = Teller::new(away, Arc::new(bank.clock.clone()));
+    let wallet = WalletId::generate(&bank.clock);
+    let mut callers = JoinSet::new();
+    for _ in 0..CALLERS {
+        let (teller, instruction) = (teller.clone(), bank.instruction(charge(1)));
+        callers.spawn(async move { teller.submit(wallet, instruction).await });
+    }
+    let answers = tokio::time::timeout(wait * CALLERS / 4, callers.join_all()).await.unwrap();
+    for answer in answers {
+        assert!(matches!(answer, Err(StoreError::Database(sqlx::Error::PoolTimedOut))), "{answer:?}");
+    }
+}
+
+/// A clock that breaks once.
+#[derive(Debug, Clone)]
+struct Fragile {
+    clock: ManualClock,
+    breaks: Arc<AtomicBool>,
+}
+
+impl Clock for Fragile {
+    fn now(&self) -> DateTime<Utc> {
+        assert!(!self.breaks.swap(false, Ordering::Relaxed), "the clock breaks");
+        self.clock.now()
+    }
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_panic_fails_who_waits_and_nobody_after(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
+    let bank = Bank::open(options, connect).await;
+    let wallet = bank.wallet().await;
+    bank.done(wallet, bank.credit(100, None)).await;
+    let breaks = Arc::new(AtomicBool::new(true));
+    let clock = Fragile { clock: bank.clock.clone(), breaks };
+    let teller = Teller::new(bank.pool.clone(), Arc::new(clock));
+    let lost = teller.submit(wallet, bank.instruction(charge(1))).await;
+    assert!(matches!(lost, Err(StoreError::Stale { what: "teller" })), "{lost:?}");
+    let next =
+        tokio::time::timeout(Duration::from_secs(20), teller.submit(wallet, bank.instruction(charge(1))));
+    assert!(matches!(next.await.unwrap(), Ok(Outcome::Done(_))));
+    assert_eq!(bank.balance(wallet).await, (99, 0));
 }
