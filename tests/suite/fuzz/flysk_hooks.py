@@ -87,6 +87,14 @@ def id_that_exists(path):
     return chance.choice(STAND["ids"].get(kind) or [None]) if "{id}" in path else None
 
 
+def install_arrives(case):
+    """As amoCRM's own server calls when somebody presses Install; the code is made up. Source: oauth/step-by-step."""
+    code = "%032x" % chance.getrandbits(128)
+    case.query = {"code": code, "referer": STAND["host"], "client_id": STAND["client_id"], "from_widget": "1"}
+    if "{widget}" in case.operation.path:
+        case.path_parameters = {"widget": "flysense"}
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     kwargs["allow_redirects"] = False
@@ -99,6 +107,11 @@ def before_call(context, case, kwargs):
     known = id_that_exists(case.operation.path)
     if known and chance.random() < 0.5:
         case.path_parameters = {**(case.path_parameters or {}), "id": known}
+    if "{path}" in case.operation.path and chance.random() < 0.5:
+        case.path_parameters = {"path": chance.choice(STAND["amocrm_paths"])}
+        case.headers["X-Account-Id"] = str(STAND["account_id"])
+    if "/oauth/amocrm/callback" in case.operation.path and chance.random() < 0.5:
+        install_arrives(case)
     if chance.random() < 0.5:
         for part in [case.query, case.body]:
             if isinstance(part, dict) and "account_id" in part:

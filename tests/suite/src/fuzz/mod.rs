@@ -135,6 +135,7 @@ async fn furnish(stand: &Stand) -> anyhow::Result<Value> {
         "client_secret": CLIENT_SECRET,
         "project_token": stand.project_token,
         "ids": { "events": events, "transcriptions": [call.id] },
+        "amocrm_paths": ["account", "users", "leads/notes", "contacts/notes", "events"],
     }))
 }
 
