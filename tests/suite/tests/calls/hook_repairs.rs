@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use flysk_domain::id::AccountId;
 use flysk_jobs::amocrm::{CheckHooks, CheckHooksDue};
+use flysk_jobs::calls::ReconcileAccount;
 use flysk_simulators::amocrm::{EntityType, Plan, Quirks};
 use flysk_simulators::{Act, Script};
 use flysk_store::flysense::accounts;
@@ -56,6 +57,22 @@ async fn a_good_hook_is_looked_at_once_and_left_alone(pool: MySqlPool) {
     house.advance(TimeDelta::minutes(51));
     house.run_due_jobs().await;
     assert_eq!(house.asked("GET", HOOKS), 3, "the tick looks at every active account");
+}
+
+/// nginx shuts our address out of the account: one job finds out, and no other asks.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_block_is_told_to_every_job_of_the_account(pool: MySqlPool) {
+    let house = House::installed(pool).await;
+    house.amocrm.control.clear_calls();
+    house.amocrm.state.change_account(ACCOUNT, |account| account.blocked = true).unwrap();
+    house.run(&CHECK).await;
+    house.run(&ReconcileAccount::up_to_now(AccountId(ACCOUNT))).await;
+    assert_eq!((house.asked("GET", HOOKS), house.asked("GET", "/api/v4/events")), (1, 0));
+    house.amocrm.state.change_account(ACCOUNT, |account| account.blocked = false).unwrap();
+    house.advance(TimeDelta::minutes(16));
+    house.run_due_jobs().await;
+    assert_eq!(house.asked("GET", "/api/v4/events"), 0, "it is left alone for an hour");
+    assert!(house.jobs(JobState::Dead).await.is_empty());
 }
 
 /// A worker that dies after it took the hook away and before it set it up again.

@@ -56,7 +56,7 @@ async fn a_recording_is_listened_to_from_anywhere_in_it() -> anyhow::Result<()> 
 
     let id = call(&stand, &client, format!("{url}?no_range=true&redirects=2")).await?;
     let plain = play(&stand, &client, &id, Some("bytes=1000-1999")).await?;
-    assert_eq!(plain.status(), StatusCode::OK);
+    assert_eq!(plain.status(), StatusCode::OK, "{}", stand.logs());
     assert!(plain.bytes().await? == bytes, "not the recording");
     Ok(())
 }
