@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use flysk_clients::amocrm::{AmoError, EntityType, RejectionKind};
+use flysk_clients::amocrm::{AmoError, EntityType, Note, RejectionKind};
 use flysk_clients::http::HttpOptions;
 use flysk_clients::outbound::{self, ByteRange, FileStream, Outbound, OutboundError, StreamLimits};
 use flysk_clients::platform::{self, Caller, Platform, PlatformError};
@@ -38,6 +38,8 @@ const LINK_LIVES: Duration = Duration::from_mins(1);
 const LINKS_KEPT: usize = 1_000;
 /// How long a request waits for its turn at amoCRM.
 const TURN: Duration = Duration::from_secs(2);
+/// After a request too many, if amoCRM does not say: it counts by the second.
+const AGAIN: Duration = Duration::from_millis(1_100);
 
 /// What streaming needs.
 pub(crate) struct Recordings {
@@ -154,13 +156,8 @@ impl Recordings {
             Problem::new(ProblemCode::Internal, "told to our operators")
         })?;
         let entity = EntityType::from_name(&call.entity_type).ok_or_else(no_recording)?;
-        wait_for_turn(deps, call.account_id, trace).await?;
-        let note = deps.amocrm.note(&host, &access.access_token, entity, call.note_id).await;
-        if note.as_ref().is_err_and(|error| error.kind() == Some(RejectionKind::Blocked)) {
-            tracing::error!(alert = "amocrm_block", account.id = %call.account_id, "amoCRM shuts our address out");
-            deps.limits.shut(call.account_id, SHUT).await;
-        }
-        let note = note.map_err(|error| unreadable(&error))?;
+        let note = || deps.amocrm.note(&host, &access.access_token, entity, call.note_id);
+        let note = ask_in_turn(deps, call.account_id, trace, note).await?;
         let link = note.call.and_then(|call| call.link).map(|link| link.trim().to_owned());
         let link = link.filter(|link| !link.is_empty()).ok_or_else(no_recording)?;
         let mut links = self.links();
@@ -172,6 +169,31 @@ impl Recordings {
         }
         Ok(link)
     }
+}
+
+/// Asks amoCRM; once more if it was asked too much in this moment, since the platform's own requests to the account stand
+/// in another line.
+async fn ask_in_turn<Asking>(
+    deps: &Deps,
+    account: AccountId,
+    trace: &Trace,
+    ask: impl Fn() -> Asking,
+) -> Result<Note, Problem>
+where
+    Asking: Future<Output = Result<Note, AmoError>>,
+{
+    wait_for_turn(deps, account, trace).await?;
+    let mut answer = ask().await;
+    if let Some(RejectionKind::RateLimited { after }) = answer.as_ref().err().and_then(AmoError::kind) {
+        tokio::time::sleep(after.unwrap_or(AGAIN).min(TURN)).await;
+        wait_for_turn(deps, account, trace).await?;
+        answer = ask().await;
+    }
+    if answer.as_ref().is_err_and(|error| error.kind() == Some(RejectionKind::Blocked)) {
+        tracing::error!(alert = "amocrm_block", account.id = %account, "amoCRM shuts our address out");
+        deps.limits.shut(account, SHUT).await;
+    }
+    answer.map_err(|error| unreadable(&error))
 }
 
 /// The account's limit of amoCRM is shared with workers; a listener waits a moment for a turn, but not for a block to end.

@@ -37,8 +37,8 @@ pub(super) struct Settings {
     #[arg(long = "settings-schema", value_name = "FILE")]
     schema: Option<PathBuf>,
     /// The schema holds for this version of the widget alone; without it, for all that have none of their own.
-    #[arg(long, value_name = "VERSION", requires = "schema")]
-    settings_schema_of: Option<String>,
+    #[arg(long = "settings-schema-of", value_name = "VERSION", requires = "schema")]
+    schema_of: Option<String>,
     /// Access is sold by subscription.
     #[arg(long, value_name = "true|false")]
     uses_subscriptions: Option<bool>,
@@ -69,7 +69,7 @@ impl Settings {
         if let Some(Some(schema)) = &schema {
             jsonschema::validator_for(schema).context("the settings schema is none")?;
         }
-        match (&self.settings_schema_of, schema) {
+        match (&self.schema_of, schema) {
             (None, schema) => changes.settings_schema = schema,
             (Some(version), Some(Some(schema))) => {
                 widget_schemas::put(conn, id, checked_version(version)?, &schema, now).await?;
