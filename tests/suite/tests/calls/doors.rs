@@ -163,6 +163,10 @@ async fn examples_of_the_document_work() -> anyhow::Result<()> {
             let is_ours = OURS.iter().any(|tag| operation["tags"][0] == *tag);
             let Some(body) = operation.get("requestBody").filter(|_| is_ours) else { continue };
             let (_, media) = body["content"].as_object().into_iter().flatten().next().expect("a media type");
+            if path.starts_with("/v1/amocrm/") {
+                // What is passed on is amoCRM's, and no body of ours.
+                continue;
+            }
             let name = media["schema"]["$ref"].as_str().and_then(|name| name.rsplit('/').next());
             let example = &spec["components"]["schemas"][name.expect("a named body")]["example"];
             assert!(example.is_object(), "{method} {path} has no example");
