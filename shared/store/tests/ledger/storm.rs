@@ -1,5 +1,6 @@
 //! Random parallel operations, crashes among them; afterwards the books must agree.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration as StdDuration;
@@ -7,9 +8,9 @@ use std::time::Duration as StdDuration;
 use chrono::Duration;
 use flysk_domain::id::{HoldId, LotId, TransactionId, WalletId};
 use flysk_domain::money::MicroCoins;
-use flysk_domain::platform::ledger::Command;
-use flysk_store::StoreError;
-use flysk_store::ledger::{self, Instruction, Outcome};
+use flysk_domain::platform::ledger::{Command, Origin, Part, TransactionKind};
+use flysk_store::ledger::{self, Instruction, Outcome, Teller};
+use flysk_store::{StoreError, StoreResult};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
@@ -43,11 +44,17 @@ struct Known {
     holds: Vec<HoldId>,
     charges: Vec<TransactionId>,
     lots: Vec<LotId>,
+    /// Withdrawals nobody has undone, with what they took.
+    withdrawn: Vec<(TransactionId, Part)>,
+    /// Withdrawals that were heard of: each is undone once.
+    heard: HashSet<TransactionId>,
     sent: Vec<Instruction>,
 }
 
 struct Weather {
     bank: Bank,
+    /// Two, as two processes would have; some actors go to them, some straight to the ledger.
+    tellers: [Teller; 2],
     wallets: Vec<WalletId>,
     known: Vec<Mutex<Known>>,
     steps: AtomicI64,
@@ -59,7 +66,8 @@ async fn storm(bank: Bank, steps: i64) {
         wallets.push(bank.wallet().await);
     }
     let known = wallets.iter().map(|_| Mutex::default()).collect();
-    let weather = Arc::new(Weather { bank, wallets, known, steps: AtomicI64::new(steps) });
+    let tellers = [0, 1].map(|_| Teller::new(bank.pool.clone(), Arc::new(bank.clock.clone())));
+    let weather = Arc::new(Weather { bank, tellers, wallets, known, steps: AtomicI64::new(steps) });
     let mut actors = JoinSet::new();
     for seed in 0..ACTORS {
         let weather = Arc::clone(&weather);
@@ -88,11 +96,12 @@ impl Weather {
 
     /// One try; `false` if the actor cannot know whether it was carried out.
     async fn try_once(&self, at: usize, instructions: &[Instruction], dice: &mut StdRng) -> bool {
+        let teller = self.tellers.get(dice.random_range(0..4_usize));
         let attempt = async {
-            let mut tx = self.bank.pool.begin().await?;
-            let outcomes = ledger::apply(&mut tx, self.wallets[at], instructions, &self.bank.clock).await?;
-            tx.commit().await?;
-            Ok::<_, StoreError>(outcomes)
+            match teller {
+                Some(teller) => submit(teller, self.wallets[at], instructions).await,
+                None => self.bank.apply(self.wallets[at], instructions).await,
+            }
         };
         let outcomes = match dice.random_range(0..20) {
             // The process dies before the commit.
@@ -131,6 +140,9 @@ impl Weather {
                 Command::Credit { lot, .. } => known.lots.push(*lot),
                 Command::Hold { hold, .. } => known.holds.push(*hold),
                 Command::Charge { .. } | Command::Capture { .. } => known.charges.push(answer.transaction),
+                Command::Withdraw { lots, amount } if known.heard.insert(answer.transaction) => {
+                    known.withdrawn.push((answer.transaction, Part { lot: lots[0], amount: *amount }));
+                }
                 _ => {}
             }
             known.sent.push(instruction.clone());
@@ -144,11 +156,18 @@ impl Weather {
             (!from.is_empty()).then(|| from[dice.random_range(0..from.len())].clone())
         }
         let bank = &self.bank;
-        let known = self.known[at].lock().unwrap();
+        let mut known = self.known[at].lock().unwrap();
         let amount = dice.random_range(1..400);
         let lives = Duration::minutes(dice.random_range(1..300));
+        let origin = Origin::ALL[dice.random_range(0..Origin::ALL.len())];
+        let credit = |expires: Option<Duration>| Command::Credit {
+            lot: LotId::generate(&bank.clock),
+            origin,
+            amount: MicroCoins(amount),
+            expires_at: expires.map(|lives| bank.now() + lives),
+        };
         let command = match dice.random_range(0..100) {
-            0..16 => Some(bank.credit(amount, dice.random_bool(0.5).then_some(lives))),
+            0..16 => Some(credit(dice.random_bool(0.5).then_some(lives))),
             16..38 => Some(Command::Charge { lines: lines(amount) }),
             38..58 => Some(bank.hold(amount, lives).1),
             58..72 => recent(&known.holds, dice).map(|hold| Command::Capture { hold, lines: lines(amount) }),
@@ -159,13 +178,14 @@ impl Weather {
             }),
             92..95 => recent(&known.lots, dice)
                 .map(|lot| Command::Withdraw { lots: vec![lot], amount: MicroCoins(amount) }),
-            _ => {
-                return recent(&known.sent, dice)
-                    .unwrap_or_else(|| self.keyed(bank.credit(amount, None), dice));
-            }
+            // Whoever undoes a withdrawal takes it off the list: nobody else will.
+            95..97 => known
+                .withdrawn
+                .pop()
+                .map(|(withdrawal, part)| Command::Restore { withdrawal, parts: vec![part] }),
+            _ => return recent(&known.sent, dice).unwrap_or_else(|| self.keyed(credit(None), dice)),
         };
-        let command = command.unwrap_or_else(|| bank.credit(amount, None));
-        self.keyed(command, dice)
+        self.keyed(command.unwrap_or_else(|| credit(None)), dice)
     }
 
     /// Under a key of its own, which also stands in the transaction, to be counted.
@@ -177,6 +197,12 @@ impl Weather {
 
     async fn settle(&self) {
         let bank = &self.bank;
+        // A teller may still be at what an actor gave up waiting for; who comes last is answered last.
+        for teller in &self.tellers {
+            for wallet in &self.wallets {
+                teller.submit(*wallet, bank.instruction(bank.credit(1, None))).await.unwrap();
+            }
+        }
         assert_eq!(bank.discrepancies().await, [], "while holds are open");
         bank.clock.advance(Duration::days(30));
         loop {
@@ -211,7 +237,20 @@ impl Weather {
                 "SELECT COUNT(*) FROM ledger_transactions t LEFT JOIN idempotency_keys k ON k.idem_key = t.reference
                  WHERE t.reference IS NOT NULL AND k.idem_key IS NULL",
             ),
-            ("refunds stay within charges", "SELECT COUNT(*) FROM ledger_charges WHERE refunded_micro > charged_micro"),
+            (
+                "by the entries refunds stay within charges",
+                "SELECT COUNT(*) FROM (
+                     SELECT c.transaction_id FROM ledger_charges c
+                     JOIN ledger_transactions t ON t.reverses_id = c.transaction_id
+                     JOIN ledger_entries e ON e.transaction_id = t.id AND e.account LIKE 'spent:%'
+                     GROUP BY c.transaction_id, c.charged_micro
+                     HAVING -SUM(e.amount_micro) > c.charged_micro) AS odd",
+            ),
+            (
+                "a withdrawal is undone at most once",
+                "SELECT COUNT(*) FROM (SELECT reverses_id FROM ledger_transactions WHERE kind = 'restore'
+                                       GROUP BY reverses_id HAVING COUNT(*) > 1) AS odd",
+            ),
         ] {
             let found: i64 = sqlx::query_scalar(sql).fetch_one(&bank.pool).await.unwrap();
             assert_eq!(found, 0, "{what}");
@@ -221,6 +260,27 @@ impl Weather {
                 .fetch_all(&bank.pool)
                 .await
                 .unwrap();
-        assert_eq!(kinds.len(), 8, "every kind of transaction took part: {kinds:?}");
+        assert_eq!(kinds.len(), TransactionKind::ALL.len(), "every kind of transaction took part: {kinds:?}");
+        let origins: i64 = sqlx::query_scalar("SELECT COUNT(DISTINCT origin) FROM ledger_lots")
+            .fetch_one(&bank.pool)
+            .await
+            .unwrap();
+        assert_eq!(usize::try_from(origins), Ok(Origin::ALL.len()), "lots of every origin took part");
     }
+}
+
+/// All at once to a teller, as many callers would; an answer for each, or that one of them failed.
+async fn submit(
+    teller: &Teller,
+    wallet: WalletId,
+    instructions: &[Instruction],
+) -> StoreResult<Vec<Outcome>> {
+    let mut callers = JoinSet::new();
+    for (place, instruction) in instructions.iter().cloned().enumerate() {
+        let teller = teller.clone();
+        callers.spawn(async move { (place, teller.submit(wallet, instruction).await) });
+    }
+    let mut answers = callers.join_all().await;
+    answers.sort_by_key(|(place, _)| *place);
+    answers.into_iter().map(|(_, answer)| answer).collect()
 }
