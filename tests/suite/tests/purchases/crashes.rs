@@ -15,15 +15,33 @@ use flysk_store::jobs::JobState;
 use flysk_store::purchases as store;
 use sqlx::MySqlPool;
 
-use super::house::{BONUS, COINS, GOOD_CARD, PRICE, Shop};
+use super::house::{BONUS, COINS, GOOD_CARD, PRICE, SOON, Shop};
 
-/// A worker begins the job and is cut off in the middle of it, as by `kill -9`: its lease stays, and what it had
-/// not committed is gone.
-async fn die_at_work<J: Job>(shop: &Shop) {
+/// A worker begins the job and is cut off at this moment, as by `kill -9`: its lease stays, and what it had not
+/// committed is gone.
+async fn die_at_work<J: Job>(shop: &Shop, moment: impl Future<Output = ()>) {
     let job = shop.jobs_of::<J>(JobState::Queued).await.pop().expect("one waits");
-    let cut = tokio::time::timeout(Duration::from_millis(250), shop.engine.perform(job.id)).await;
-    assert!(cut.is_err(), "it is in the middle of its work");
+    tokio::select! {
+        ended = shop.engine.perform(job.id) => panic!("it came to an end before its moment: {ended:?}"),
+        moment = tokio::time::timeout(SOON, moment) => moment.expect("the moment comes"),
+    }
     assert_eq!(shop.jobs_of::<J>(JobState::Running).await.len(), 1);
+}
+
+/// The moment when the bank has been called so often for a method.
+async fn asks_the_bank(shop: &Shop, method: &str, count: usize) {
+    while shop.calls(method) < count {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The moment when somebody in this database is at a statement that begins so: it lasts, if a lock is in its way.
+async fn is_at(shop: &Shop, statement: &str) {
+    let seen = "SELECT COUNT(*) FROM information_schema.processlist
+         WHERE db = DATABASE() AND id <> CONNECTION_ID() AND info LIKE CONCAT(?, '%')";
+    while sqlx::query_scalar::<_, i64>(seen).bind(statement).fetch_one(&shop.pool).await.unwrap() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Somebody else's transaction that has the purchase's row: whoever wants to write it waits.
@@ -130,17 +148,17 @@ async fn a_worker_that_dies_while_it_asks_credits_once(pool: MySqlPool) {
             shop.pay(id, GOOD_CARD);
             let question = ReconcilePayment { purchase_id: id, whole_order };
             shop.enqueue(&question).await;
-            let elsewhere = if answer_in_hand {
-                Some(holding(&shop, id).await)
+            if answer_in_hand {
+                let elsewhere = holding(&shop, id).await;
+                let writes = is_at(&shop, "SELECT id FROM coin_purchases WHERE id = ");
+                die_at_work::<ReconcilePayment>(&shop, writes).await;
+                elsewhere.rollback().await.unwrap();
             } else {
                 shop.bank.control.script(Script::next(format!("/v2/{method}"), Act::ServeThenHang));
-                None
-            };
-            die_at_work::<ReconcilePayment>(&shop).await;
-            assert_eq!((shop.find(id).await.state, shop.balance().await), (PurchaseState::Awaiting, balance));
-            if let Some(elsewhere) = elsewhere {
-                elsewhere.rollback().await.unwrap();
+                let asked = asks_the_bank(&shop, method, shop.calls(method) + 1);
+                die_at_work::<ReconcilePayment>(&shop, asked).await;
             }
+            assert_eq!((shop.find(id).await.state, shop.balance().await), (PurchaseState::Awaiting, balance));
             rescue(&shop).await;
             balance += COINS + BONUS;
             assert_eq!((shop.find(id).await.state, shop.balance().await), (PurchaseState::Paid, balance));
@@ -182,7 +200,12 @@ async fn a_tick_that_dies_half_way_asks_about_everybody_once(pool: MySqlPool) {
 
     shop.enqueue(&ReconcileDue {}).await;
     let elsewhere = holding(&shop, id).await;
-    die_at_work::<ReconcileDue>(&shop).await;
+    let first_is_committed = async {
+        while waiting().await == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    die_at_work::<ReconcileDue>(&shop, first_is_committed).await;
     elsewhere.rollback().await.unwrap();
     assert_eq!(waiting().await, 100, "what was committed stays");
     shop.clock.advance(TimeDelta::seconds(40));
@@ -231,7 +254,8 @@ async fn a_comparison_that_dies_half_way_lists_every_difference_once(pool: MySql
     shop.bank.control.script(Script::next("/v2/CheckOrder", Act::Serve));
     shop.bank.control.script(Script::next("/v2/CheckOrder", Act::Hang));
     shop.enqueue(&comparison).await;
-    die_at_work::<ReconcileDay>(&shop).await;
+    die_at_work::<ReconcileDay>(&shop, asks_the_bank(&shop, "CheckOrder", shop.calls("CheckOrder") + 2))
+        .await;
     assert_eq!(differences(&shop, day).await, []);
     rescue(&shop).await;
     assert_eq!(differences(&shop, day).await, both);
@@ -243,7 +267,7 @@ async fn a_comparison_that_dies_half_way_lists_every_difference_once(pool: MySql
         .await
         .unwrap();
     shop.enqueue(&comparison).await;
-    die_at_work::<ReconcileDay>(&shop).await;
+    die_at_work::<ReconcileDay>(&shop, is_at(&shop, "INSERT INTO tbank_differences")).await;
     elsewhere.rollback().await.unwrap();
     rescue(&shop).await;
     shop.enqueue(&comparison).await;

@@ -43,7 +43,7 @@ pub(crate) const PRICE: i64 = 50_000;
 pub(crate) const COINS: i64 = 500_000_000;
 pub(crate) const BONUS: i64 = 50_000_000;
 /// Real time for what really happens elsewhere.
-const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// The shop and its surroundings.
 pub(crate) struct Shop {
