@@ -21,8 +21,9 @@ use super::house::{BONUS, COINS, GOOD_CARD, PRICE, SOON, Shop};
 /// committed is gone.
 async fn die_at_work<J: Job>(shop: &Shop, moment: impl Future<Output = ()>) {
     let job = shop.jobs_of::<J>(JobState::Queued).await.pop().expect("one waits");
+    let work = Box::pin(shop.engine.perform(job.id));
     tokio::select! {
-        ended = shop.engine.perform(job.id) => panic!("it came to an end before its moment: {ended:?}"),
+        ended = work => panic!("it came to an end before its moment: {ended:?}"),
         moment = tokio::time::timeout(SOON, moment) => moment.expect("the moment comes"),
     }
     assert_eq!(shop.jobs_of::<J>(JobState::Running).await.len(), 1);
@@ -200,11 +201,11 @@ async fn a_tick_that_dies_half_way_asks_about_everybody_once(pool: MySqlPool) {
 
     shop.enqueue(&ReconcileDue {}).await;
     let elsewhere = holding(&shop, id).await;
-    let first_is_committed = async {
+    let first_is_committed = Box::pin(async {
         while waiting().await == 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-    };
+    });
     die_at_work::<ReconcileDue>(&shop, first_is_committed).await;
     elsewhere.rollback().await.unwrap();
     assert_eq!(waiting().await, 100, "what was committed stays");
