@@ -67,6 +67,13 @@ pub(crate) enum CallbackAnswer {
         #[oai(header = "Content-Security-Policy")] String,
         #[oai(header = "Cache-Control")] String,
     ),
+    /// Too many codes of the account wait already.
+    #[oai(status = 429)]
+    TooManyRequests(
+        Html<String>,
+        #[oai(header = "Content-Security-Policy")] String,
+        #[oai(header = "Cache-Control")] String,
+    ),
     /// A defect of ours.
     #[oai(status = 500)]
     Internal(
@@ -189,6 +196,7 @@ async fn answer(
     match problem.status {
         400 => CallbackAnswer::BadRequest(page, policy, no_store),
         404 => CallbackAnswer::NotFound(page, policy, no_store),
+        429 => CallbackAnswer::TooManyRequests(page, policy, no_store),
         503 => CallbackAnswer::Unavailable(page, policy, no_store),
         _ => CallbackAnswer::Internal(page, policy, no_store),
     }
@@ -267,7 +275,7 @@ async fn take_in(
     let mut unit = deps.begin(trace).await?;
     if oauth_codes::count_waiting(&mut unit, widget.id, host.as_str()).await? >= MOST_WAITING {
         let why = "too many codes from this account wait already";
-        return Err(Problem::new(ProblemCode::Unavailable, why));
+        return Err(Problem::new(ProblemCode::TooManyRequests, why));
     }
     // The same code twice is the same grant, and gets the same answer.
     if oauth_codes::insert(&mut unit, &new, now).await? {

@@ -73,7 +73,7 @@ async fn made_up_codes_cost_amocrm_little_and_are_forgotten(pool: MySqlPool) {
             ("client_id", CLIENT_ID),
             ("from_widget", "1"),
         ];
-        let expected = if n < 20 { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let expected = if n < 20 { StatusCode::OK } else { StatusCode::TOO_MANY_REQUESTS };
         assert_eq!(arrives(&house, &query, None).await.0, expected, "{n}");
     }
     for _ in 0..20 {
