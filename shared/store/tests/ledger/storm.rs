@@ -234,7 +234,9 @@ impl Weather {
             ),
             (
                 "every act has its key",
-                "SELECT COUNT(*) FROM ledger_transactions t LEFT JOIN idempotency_keys k ON k.idem_key = t.reference
+                "SELECT COUNT(*) FROM ledger_transactions t JOIN wallets w ON w.id = t.wallet_id
+                 LEFT JOIN idempotency_keys k
+                     ON k.widget_id = w.widget_id AND k.idem_key = CONVERT(t.reference USING ascii) COLLATE ascii_bin
                  WHERE t.reference IS NOT NULL AND k.idem_key IS NULL",
             ),
             (
