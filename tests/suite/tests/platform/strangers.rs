@@ -55,8 +55,8 @@ impl Victim {
     }
 
     async fn fill(&mut self) {
-        let change = json!({ "version": 0, "settings": { "mark": MARK } });
-        assert_eq!(self.house.admin(Method::PUT, "/v1/settings", Some(change)).await.0, StatusCode::OK);
+        let marked = json!({ "version": 0, "settings": { "mark": MARK } });
+        assert_eq!(self.house.admin(Method::PUT, "/v1/settings", Some(marked)).await.0, StatusCode::OK);
         let mut body = seconds_of(10);
         body["reference"] = json!(MARK);
         let charge = self.write(&format!("{FLYCOINS}/charges"), body.clone()).await;
