@@ -9,7 +9,7 @@ use flysk_domain::id::{DifferenceId, PurchaseId};
 use flysk_domain::platform::outcome::Outcome;
 use flysk_jobs::billing::ReconcileDay;
 use flysk_jobs::{Handle, JobError, JobResult, Run};
-use flysk_store::purchases::{self, Difference, NoticeState, Purchase};
+use flysk_store::purchases::{self, Difference, NoticeRow, NoticeState, Purchase};
 
 use super::compare::{Returns, compare, partly_refunded};
 use crate::App;
@@ -25,6 +25,8 @@ const AT_MOST: u32 = 1_000;
 const CREDITED_WITHIN: TimeDelta = TimeDelta::days(30);
 /// A refund that takes longer is stuck.
 const REFUND_TAKES: TimeDelta = TimeDelta::hours(6);
+/// A notice that is younger is on its way to its purchase.
+const NOTICE_TAKES: TimeDelta = TimeDelta::minutes(15);
 
 impl Handle<App> for ReconcileDay {
     async fn handle(&self, run: &Run, app: &App) -> JobResult {
@@ -131,15 +133,24 @@ async fn loose_ends(run: &Run, day: NaiveDate) -> Result<Vec<Difference>, JobErr
     let mut conn = run.pool().acquire().await?;
     let notices = purchases::list_unapplied_notices(&mut conn, from, until, AT_MOST).await?;
     let refunds = purchases::list_stuck_refunds(&mut conn, run.now() - REFUND_TAKES, AT_MOST).await?;
-    let of_notice = notices.into_iter().map(|notice| Difference {
-        day,
-        kind: if notice.state == NoticeState::New { "unread_notice" } else { "unknown_order" }.to_owned(),
-        order_id: notice.order_id,
-        payment_id: Some(notice.payment_id),
-        purchase_id: None,
-        ours: "no such order".to_owned(),
-        banks: format!("{} of {}", notice.status, notice.amount),
-        found_at: run.now(),
+    let on_its_way = |notice: &NoticeRow| {
+        notice.state == NoticeState::New && notice.received_at > run.now() - NOTICE_TAKES
+    };
+    let of_notice = notices.into_iter().filter(|notice| !on_its_way(notice)).map(|notice| {
+        let (kind, ours) = match notice.state {
+            NoticeState::New => ("unread_notice", "kept and not read"),
+            _ => ("unknown_order", "no such order"),
+        };
+        Difference {
+            day,
+            kind: kind.to_owned(),
+            order_id: notice.order_id,
+            payment_id: Some(notice.payment_id),
+            purchase_id: None,
+            ours: ours.to_owned(),
+            banks: format!("{} of {}", notice.status, notice.amount),
+            found_at: run.now(),
+        }
     });
     let of_refund = refunds.into_iter().map(|refund| Difference {
         day,

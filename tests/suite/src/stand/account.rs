@@ -16,24 +16,37 @@ pub fn settle_in(amocrm: &Amocrm) -> anyhow::Result<()> {
         platform: Platform::Amocrm,
         only_account: None,
     });
-    let user = |id, name: &str, is_admin| User {
+    let users = vec![user(ADMIN, "Анна", true), user(USER, "Борис", false)];
+    amocrm.add_account(account(ACCOUNT, "demo", "Демонстрация", users))?;
+    Ok(())
+}
+
+/// Another account of amoCRM, with its administrator alone.
+pub fn account_next_door(id: u64, subdomain: &str, admin: u64) -> Account {
+    account(id, subdomain, "Соседи", vec![user(admin, "Вера", true)])
+}
+
+fn account(id: u64, subdomain: &str, name: &str, users: Vec<User>) -> Account {
+    Account {
+        id,
+        subdomain: subdomain.to_owned(),
+        name: name.to_owned(),
+        platform: Platform::Amocrm,
+        plan: Plan::Extended,
+        users,
+        blocked: false,
+        unpaid_since: None,
+        former_subdomains: Vec::new(),
+    }
+}
+
+fn user(id: u64, name: &str, is_admin: bool) -> User {
+    User {
         id,
         name: name.to_owned(),
         email: format!("{id}@example.test"),
         is_admin,
         is_active: true,
         is_free: false,
-    };
-    amocrm.add_account(Account {
-        id: ACCOUNT,
-        subdomain: "demo".to_owned(),
-        name: "Демонстрация".to_owned(),
-        platform: Platform::Amocrm,
-        plan: Plan::Extended,
-        users: vec![user(ADMIN, "Анна", true), user(USER, "Борис", false)],
-        blocked: false,
-        unpaid_since: None,
-        former_subdomains: Vec::new(),
-    })?;
-    Ok(())
+    }
 }

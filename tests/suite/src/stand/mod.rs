@@ -9,7 +9,7 @@ mod registration;
 mod road;
 mod wallet;
 
-pub use account::settle_in;
+pub use account::{account_next_door, settle_in};
 pub use client::{Client, Transcription};
 pub use outside::{Outside, RECORDINGS};
 pub use processes::{Options, Stand, USUAL_BONUS};

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use flysk_simulators::amocrm::{Account, Plan, Platform, User};
-use flysk_suite::stand::{ACCOUNT, CLIENT_ID, Stand};
+use flysk_suite::stand::{ACCOUNT, CLIENT_ID, Stand, account_next_door};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -12,25 +11,7 @@ use crate::stand;
 pub(crate) const NEIGHBOUR: u64 = 39_999_999;
 
 pub(crate) fn move_neighbour_in(stand: &Stand) -> anyhow::Result<()> {
-    let admin = User {
-        id: 901,
-        name: "Сосед".to_owned(),
-        email: "901@example.test".to_owned(),
-        is_admin: true,
-        is_active: true,
-        is_free: false,
-    };
-    Ok(stand.outside.amocrm.state.add_account(Account {
-        id: NEIGHBOUR,
-        subdomain: "neighbour".to_owned(),
-        name: "Соседи".to_owned(),
-        platform: Platform::Amocrm,
-        plan: Plan::Extended,
-        users: vec![admin],
-        blocked: false,
-        unpaid_since: None,
-        former_subdomains: Vec::new(),
-    })?)
+    Ok(stand.outside.amocrm.state.add_account(account_next_door(NEIGHBOUR, "neighbour", 901))?)
 }
 
 /// No token, a forged one, a neighbour's, an ordinary user's: each gets exactly what is theirs.

@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use flysk_domain::Clock;
 use flysk_domain::id::{AccountId, InstallId};
-use flysk_simulators::amocrm::{Account, Plan, Platform, User};
 use flysk_simulators::{Act, Script};
 use flysk_store::platform::installs;
 use flysk_store::platform::tokens::{self, PairState};
-use flysk_suite::stand::CLIENT_ID;
+use flysk_suite::stand::{CLIENT_ID, account_next_door};
 use flysk_vault::{Need, Renewal, VaultError};
 use futures::future::join_all;
 use rand::rngs::StdRng;
@@ -56,7 +55,7 @@ async fn storm(pool: MySqlPool, renewals: usize) {
     let mut installs = BTreeMap::new();
     for n in 0..ACCOUNTS {
         let account = 40_000_000 + n;
-        house.amocrm.state.add_account(account_of(account, n)).unwrap();
+        house.amocrm.state.add_account(account_next_door(account, &format!("storm{n}"), 7_000 + n)).unwrap();
         installs.insert(account, install(&house, account).await);
     }
     let accounts: Vec<u64> = installs.keys().copied().collect();
@@ -174,26 +173,4 @@ async fn install(house: &House, account: u64) -> InstallId {
 
 async fn state(house: &House, id: InstallId) -> PairState {
     tokens::find(on(&mut house.conn().await), id).await.unwrap().unwrap().state
-}
-
-fn account_of(id: u64, n: u64) -> Account {
-    let admin = User {
-        id: 7_000 + n,
-        name: String::new(),
-        email: String::new(),
-        is_admin: true,
-        is_active: true,
-        is_free: false,
-    };
-    Account {
-        id,
-        subdomain: format!("storm{n}"),
-        name: String::new(),
-        platform: Platform::Amocrm,
-        plan: Plan::Extended,
-        users: vec![admin],
-        blocked: false,
-        unpaid_since: None,
-        former_subdomains: Vec::new(),
-    }
 }

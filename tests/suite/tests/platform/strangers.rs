@@ -8,12 +8,12 @@ use flysk_domain::Clock;
 use flysk_domain::id::{AccountId, EntityId, NoteId, PackageId, TranscriptionId};
 use flysk_domain::money::{Kopecks, MicroCoins};
 use flysk_domain::platform::purchases::PackageTerms;
-use flysk_simulators::amocrm::{Account, Plan, Platform, User, WidgetTokenShape};
+use flysk_simulators::amocrm::WidgetTokenShape;
 use flysk_store::Pool;
 use flysk_store::flysense::{accounts, transcriptions};
 use flysk_store::platform::installs;
 use flysk_store::purchases;
-use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID};
+use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID, account_next_door};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
@@ -201,25 +201,7 @@ async fn strangers(house: &House) -> Vec<Stranger> {
     let neighbour = house.register("neighbour", NEIGHBOUR).await;
     add_neighbour(house);
     let nowhere = house.register("nowhere", "33333333-2222-4333-8444-555555555555").await;
-    let admin = User {
-        id: THEIR_ADMIN,
-        name: String::new(),
-        email: String::new(),
-        is_admin: true,
-        is_active: true,
-        is_free: false,
-    };
-    let account = Account {
-        id: NEXT_DOOR,
-        subdomain: "next-door".to_owned(),
-        name: "Соседи".to_owned(),
-        platform: Platform::Amocrm,
-        plan: Plan::Extended,
-        users: vec![admin],
-        blocked: false,
-        unpaid_since: None,
-        former_subdomains: Vec::new(),
-    };
+    let account = account_next_door(NEXT_DOOR, "next-door", THEIR_ADMIN);
     house.amocrm.state.add_account(account).unwrap();
     house.amocrm.state.install(NEIGHBOUR, ACCOUNT, None).await.unwrap();
     house.amocrm.state.install(CLIENT_ID, NEXT_DOOR, None).await.unwrap();

@@ -7,14 +7,14 @@ use flysk_domain::id::PurchaseId;
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::purchases::PurchaseState;
 use flysk_jobs::billing::{ReconcileDay, ReconcilePayment};
-use flysk_simulators::tbank::{Behaviour, Terminal};
+use flysk_simulators::tbank::Behaviour;
 use flysk_simulators::{Act, Script};
 use flysk_store::purchases as store;
 use sqlx::MySqlPool;
 
 use super::house::{GOOD_CARD, PRICE, Shop};
 use super::refunds::refund;
-use super::surroundings::TERMINAL;
+use super::slow_refunds::give_back_in_cabinet;
 
 async fn differences(shop: &Shop) -> Vec<[String; 3]> {
     let day = shop.clock.now().date_naive();
@@ -24,17 +24,10 @@ async fn differences(shop: &Shop) -> Vec<[String; 3]> {
     found.into_iter().map(|one| [one.kind, one.ours, one.banks]).collect()
 }
 
-/// In the cabinet, without lines for the receipt, and nobody is told.
+/// In the cabinet, and nobody is told.
 async fn give_back_unheard(shop: &Shop, id: PurchaseId, kopecks: i64) {
     shop.bank.state.behave(Behaviour { notice_copies: 0, ..Behaviour::default() });
-    shop.bank.state.add_terminal(Terminal {
-        key: TERMINAL.to_owned(),
-        password: "TinkoffBankTest".to_owned(),
-        notification_url: None,
-        cash_register: false,
-        charge_enabled: false,
-    });
-    shop.refund_in_cabinet(id, kopecks).await;
+    give_back_in_cabinet(shop, id, kopecks).await;
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
@@ -47,6 +40,23 @@ async fn parts_of_different_size_are_a_difference(pool: MySqlPool) {
     give_back_unheard(&shop, id, 20_000).await;
     let found = differences(&shop).await;
     assert_eq!(found, [["refund", "refunded 100.00", "PARTIAL_REFUNDED, given back 300.00"]]);
+}
+
+/// Its job died. One that has just come is no difference: its job is about to run.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_notice_nobody_reads_is_a_difference_after_a_while(pool: MySqlPool) {
+    let shop = Shop::open(pool).await;
+    let id = shop.opened().await;
+    shop.pay(id, GOOD_CARD);
+    shop.told(1).await;
+    let bury = "UPDATE jobs SET state = 'dead' WHERE kind = 'billing.apply_tbank_notice'";
+    sqlx::query(bury).execute(&mut *shop.conn().await).await.unwrap();
+    let unread = |found: &[[String; 3]]| found.iter().filter(|one| one[0] == "unread_notice").count();
+    assert_eq!(unread(&differences(&shop).await), 0);
+    shop.clock.advance(TimeDelta::minutes(16));
+    let found = differences(&shop).await;
+    assert!(unread(&found) > 0, "{found:?}");
+    assert!(found.iter().any(|one| one[1] == "kept and not read"), "{found:?}");
 }
 
 /// Coins go before money: in between the books differ, and that is as it should be.

@@ -1,9 +1,9 @@
 //! Two accounts with purchases of their own, and each with the other's ids.
 
 use flysk_domain::id::{AccountId, InstallId, PurchaseId};
-use flysk_simulators::amocrm::{Account, Plan, Platform, User, WidgetTokenShape};
+use flysk_simulators::amocrm::WidgetTokenShape;
 use flysk_store::platform::installs;
-use flysk_suite::stand::{ADMIN, CLIENT_ID};
+use flysk_suite::stand::{ADMIN, CLIENT_ID, account_next_door};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -24,25 +24,7 @@ struct Neighbour<'a> {
 
 impl<'a> Neighbour<'a> {
     async fn moves_in(shop: &'a Shop) -> Self {
-        let admin = User {
-            id: NEIGHBOURS_ADMIN,
-            name: "Вера".to_owned(),
-            email: "vera@example.test".to_owned(),
-            is_admin: true,
-            is_active: true,
-            is_free: false,
-        };
-        let account = Account {
-            id: NEIGHBOUR,
-            subdomain: "neighbour".to_owned(),
-            name: "Соседи".to_owned(),
-            platform: Platform::Amocrm,
-            plan: Plan::Extended,
-            users: vec![admin],
-            blocked: false,
-            unpaid_since: None,
-            former_subdomains: Vec::new(),
-        };
+        let account = account_next_door(NEIGHBOUR, "neighbour", NEIGHBOURS_ADMIN);
         shop.amocrm.state.add_account(account).unwrap();
         let outcome = shop.amocrm.state.install(CLIENT_ID, NEIGHBOUR, None).await.unwrap();
         assert_eq!(outcome.status, Some(200));

@@ -29,7 +29,7 @@ fn still_confirmed(shop: &Shop, id: PurchaseId) {
 }
 
 /// Money is given back in the cabinet, where nobody has to write receipt lines.
-async fn give_back_in_cabinet(shop: &Shop, id: PurchaseId, kopecks: i64) {
+pub(crate) async fn give_back_in_cabinet(shop: &Shop, id: PurchaseId, kopecks: i64) {
     shop.bank.state.add_terminal(Terminal {
         key: TERMINAL.to_owned(),
         password: "TinkoffBankTest".to_owned(),
