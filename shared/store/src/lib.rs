@@ -13,7 +13,7 @@ mod pool;
 pub mod purchases;
 
 pub use error::{StoreError, StoreResult};
-pub use pool::{ACQUIRE_TIMEOUT, Pool, careful, connect, connect_within};
+pub use pool::{ACQUIRE_TIMEOUT, Pool, STATEMENTS, careful, connect, connect_within};
 
 /// What every statement runs on: a pooled connection or an open transaction.
 pub type Conn = sqlx::MySqlConnection;

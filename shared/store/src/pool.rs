@@ -14,6 +14,12 @@ pub type Pool = sqlx::MySqlPool;
 /// How long work waits for a free connection where nothing else is said.
 pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How many prepared statements a connection keeps. To give one up costs 40 ms where the server is reached by TCP, locks held
+/// meanwhile: sqlx tells of it in a packet of its own, which gets no answer, and has Nagle's algorithm hold the next one
+/// back. So it is more than one connection comes to use in the long run, and few enough that the connections of a
+/// deployment stay within the server's 16,382.
+pub const STATEMENTS: usize = 256;
+
 /// A connection that was not used for so long is asked whether it lives before it is handed out: the server may have
 /// been restarted. To ask every time would be a round trip for each piece of work.
 const STALE: Duration = Duration::from_secs(1);
@@ -28,7 +34,7 @@ pub async fn connect(url: &str, connections: u32) -> StoreResult<Pool> {
 /// Opens a pool on `url` (`mysql://user:password@host:port/database`) with at most `connections`; who wants
 /// one more fails after `acquire_timeout`.
 pub async fn connect_within(url: &str, connections: u32, acquire_timeout: Duration) -> StoreResult<Pool> {
-    let options = MySqlConnectOptions::from_str(url)?.statement_cache_capacity(256);
+    let options = MySqlConnectOptions::from_str(url)?.statement_cache_capacity(STATEMENTS);
     let pool = MySqlPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(acquire_timeout)

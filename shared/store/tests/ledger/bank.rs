@@ -18,6 +18,7 @@ pub(crate) struct Bank {
 impl Bank {
     /// Sessions as [`flysk_store::connect`] opens them.
     pub(crate) async fn open(options: MySqlPoolOptions, connect: MySqlConnectOptions) -> Self {
+        let connect = connect.statement_cache_capacity(flysk_store::STATEMENTS);
         let pool = flysk_store::careful(options.max_connections(16)).connect_with(connect).await.unwrap();
         let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
         let widget = WidgetId::generate(&clock);
