@@ -243,7 +243,7 @@ impl Limits {
         let renewed: Result<u8, _> = RENEW
             .key(self.keys.key(&format!("room:{}", room.name)))
             .arg(holder)
-            .arg(u64::try_from(room.kept_for.as_millis()).unwrap_or(u64::MAX))
+            .arg(millis(room.kept_for))
             .invoke_async(&mut self.redis.clone())
             .await;
         if let Err(error) = renewed {

@@ -2,6 +2,8 @@
 //! read and folded into dialogues. In stereo and labeled streams the first word starts at 459 ms while the
 //! alternative claims 0, as in the official sample.
 
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
 use flysk_domain::flysense::call::Direction;
 use flysk_domain::flysense::classifiers::{self, Gender};
 use flysk_domain::flysense::folding::{Cutting, Folded, fold};

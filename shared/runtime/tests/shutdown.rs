@@ -1,6 +1,6 @@
 //! Signals sent to a real process: this test's own executable, started again as a child.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "how the child tells that it is ready")]
 
 use std::io::{BufRead, BufReader};

@@ -1,6 +1,10 @@
 //! What comes out of recordings as telephonies deliver them, from whole files through the public interface.
 
-#![expect(clippy::expect_used, reason = "a test stops at the first surprise, also inside its helpers")]
+#![expect(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test stops at the first surprise, also inside its helpers"
+)]
 
 mod fixtures;
 mod formats;

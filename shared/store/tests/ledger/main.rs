@@ -1,5 +1,5 @@
 //! The ledger on a real server: what the domain decides is written whole or not at all.
-#![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
 mod bank;
 mod books;

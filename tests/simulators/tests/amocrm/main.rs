@@ -1,5 +1,5 @@
 //! The simulated amoCRM is as strict as the real one, seen from the outside over HTTP.
-#![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
 mod amo;
 mod api;

@@ -1,5 +1,5 @@
 //! The recogniser, asked over HTTP about audio that lies in the storage.
-#![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
 mod results;
 mod rig;

@@ -108,6 +108,7 @@ impl Job for StumbleTwice {
 }
 
 impl Handle<Bench> for StumbleTwice {
+    #[expect(clippy::panic, reason = "how a panic in a handler is survived is what the test asks")]
     async fn handle(&self, run: &Run, _: &Bench) -> JobResult {
         note_start(run, self.key).await?;
         match run.attempt() {

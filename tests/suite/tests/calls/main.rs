@@ -1,6 +1,11 @@
 //! Calls from end to end: our real processes, the outside simulated over real HTTP.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what went wrong by failing")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what went wrong by failing"
+)]
 
 mod cancelling;
 mod crashes;

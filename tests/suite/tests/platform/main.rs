@@ -1,7 +1,12 @@
 //! The platform as vendors, widgets and amoCRM meet it: the real API and the real handlers on a real
 //! database, only the outside is simulated.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what went wrong by failing")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what went wrong by failing"
+)]
 
 mod callback;
 mod charges;

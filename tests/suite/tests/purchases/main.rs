@@ -1,7 +1,12 @@
 //! Buying Flycoins: the real API, page and handlers on a real database against a simulated bank, while
 //! everything that can go wrong between us and the bank does.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what went wrong by failing")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what went wrong by failing"
+)]
 
 mod api;
 mod browser;
