@@ -1,7 +1,8 @@
 //! The OpenAPI document as clients need it.
 //!
-//! What poem-openapi cannot express is added: paths that go on after their last parameter. And poem-openapi leaves optional fields out of `required`, and writes and takes them as null; it does not say of them that
-//! they may be null. A generated client would choke on the first null, so it is said here, for all at once.
+//! What poem-openapi cannot express is added: paths that go on after their last parameter. And poem-openapi leaves optional
+//! fields out of `required`, and writes and takes them as null; it does not say of them that they may be null. A generated
+//! client would choke on the first null, so it is said here, for all at once.
 
 use std::fmt;
 

@@ -6,7 +6,7 @@ use poem::web::Html;
 use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route, get, post};
 use poem_openapi::{OpenApiService, ServerObject};
 
-use crate::caching::NoStore;
+use crate::caching::no_store;
 use crate::cors::Cors;
 use crate::deps::Deps;
 use crate::document::completed;
@@ -114,7 +114,7 @@ fn layered(
                 .with_handler(|_| Problem::new(ProblemCode::Internal, "told to our operators").response()),
         )
         .with(limits)
-        .with(NoStore)
+        .after(no_store)
         .with(cors)
         .with(Tracing)
 }

@@ -31,7 +31,6 @@ pub(crate) fn routes() -> Route {
 fn html(status: StatusCode, body: String) -> Response {
     let mut response = Response::builder().status(status).content_type("text/html; charset=utf-8").body(body);
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(policy) = HeaderValue::from_str(view::content_security_policy()) {

@@ -62,7 +62,6 @@ pub(super) async fn place_order(
             Ok(id) => Ok(Response::builder()
                 .status(StatusCode::SEE_OTHER)
                 .header(header::LOCATION, format!("/billing/flycoins/{install}/purchases/{id}"))
-                .header(header::CACHE_CONTROL, "no-store")
                 .finish()),
             Err(problem) => again(&deps, &visitor, &sent, problem).await,
         }
@@ -194,7 +193,7 @@ pub(super) async fn tell_state(
         Ok((purchase, _)) => {
             let form = form_of(&deps, &purchase);
             let state = State { progress: progress_of(&purchase), form };
-            Json(state).with_header(header::CACHE_CONTROL, "no-store").into_response()
+            Json(state).into_response()
         }
         Err(problem) => problem.response(),
     }

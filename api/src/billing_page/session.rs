@@ -71,7 +71,6 @@ pub(super) fn enter(Data(deps): Data<&Deps>, Query(query): Query<Ticket>) -> Res
         .header(header::LOCATION, format!("/billing/flycoins/{install}"))
         .header(header::SET_COOKIE, cookie)
         .header(header::REFERRER_POLICY, "no-referrer")
-        .header(header::CACHE_CONTROL, "no-store")
         .finish()
 }
 

@@ -70,8 +70,14 @@ pub(crate) fn routes() -> RouteMethod {
 pub(crate) fn operations() -> [Operation; 5] {
     const RESPONSES: &str = "\"responses\":";
     const BODY: &str = "\"requestBody\":{\"content\":{\"application/json\":{\"schema\":{}}}},";
+    const WHOSE: &str = r#"{"X-Flysk-Answer":{"description":"Whose answer it is: `amocrm` or `flysk`.","required":false,
+        "schema":{"type":"string","enum":["amocrm","flysk"]}}}"#;
+    const PROBLEM: &str = r##"{"application/problem+json":{"schema":{"anyOf":[{"$ref":"#/components/schemas/Problem"},
+        {"type":"object","description":"amoCRM's own."}]}},"*/*":{"schema":{}}}"##;
+    let described = include_str!("gateway/operation.json");
+    let described = described.replace("\"WHOSE\"", WHOSE).replace("\"PROBLEM\"", PROBLEM);
     METHODS.map(|(method, name)| {
-        let described = include_str!("gateway/operation.json").replace("METHOD", name);
+        let described = described.replace("METHOD", name);
         let described = match method {
             "get" => described,
             _ => described.replacen(RESPONSES, &format!("{BODY}{RESPONSES}"), 1),
@@ -142,8 +148,7 @@ impl<'a> Call<'a> {
     }
 
     /// Sends; if the account lives elsewhere by now, once more there; if amoCRM does not take the token, once more with a
-    /// fresh one. A body that has passed by cannot be sent
-    /// again: its caller is told to do it, and finds the fresh token.
+    /// fresh one. A body that has passed by cannot be sent again: its caller is told to do it, and finds the fresh token.
     async fn through(&mut self, forward: &Forward, mut upload: Upload) -> Result<Forwarded, Problem> {
         let at_least = if upload.takes_long() { AT_LEAST_FOR_LONG } else { AT_LEAST };
         let mut held = self.token(Need::AliveFor(at_least)).await?;

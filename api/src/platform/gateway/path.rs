@@ -1,5 +1,7 @@
 //! Which paths are passed on.
 
+use percent_encoding::percent_decode_str;
+
 /// Where the gateway is mounted.
 const MOUNT: &str = "/v1/amocrm";
 /// All that is passed on: OAuth and everything else of the account's host is out of reach.
@@ -10,7 +12,7 @@ const API: &str = "/api/v4/";
 /// Clients made from the OpenAPI document, Swagger UI among them, send the slashes of a parameter encoded. What is
 /// checked is the decoded path, and it is also what amoCRM gets.
 pub(super) fn checked(path: &str, query: Option<&str>) -> Option<String> {
-    let path = decoded(path.strip_prefix(MOUNT)?)?;
+    let path = percent_decode_str(path.strip_prefix(MOUNT)?).decode_utf8().ok()?;
     let rest = path.strip_prefix(API)?;
     // What is still encoded now could hide a slash or a dot from us and not from amoCRM; its paths need none.
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b',');
@@ -18,19 +20,7 @@ pub(super) fn checked(path: &str, query: Option<&str>) -> Option<String> {
     if rest.is_empty() || !rest.bytes().all(plain) || path.contains("//") || rest.split('/').any(climbs) {
         return None;
     }
-    Some(query.map_or_else(|| path.clone(), |query| format!("{path}?{query}")))
-}
-
-/// Once percent-decoded (RFC 3986, 2.1), if that is text.
-fn decoded(path: &str) -> Option<String> {
-    let mut pieces = path.split('%');
-    let mut bytes = pieces.next()?.as_bytes().to_vec();
-    for piece in pieces {
-        let (code, plain) = piece.split_at_checked(2)?;
-        bytes.extend(hex::decode(code).ok()?);
-        bytes.extend_from_slice(plain.as_bytes());
-    }
-    String::from_utf8(bytes).ok()
+    Some(query.map_or_else(|| path.to_string(), |query| format!("{path}?{query}")))
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::connect::cookie_of;
-use super::page::{Back, Ending, NO_STORE, content_security_policy, page};
+use super::page::{Back, Ending, content_security_policy, page};
 use crate::deps::{Deps, on};
 use crate::platform::tag::Tag;
 use crate::problem::{Problem, ProblemCode};
@@ -31,8 +31,9 @@ use crate::problem::{Problem, ProblemCode};
 /// Codes of one widget from one account that may wait: anybody can send some, and each is a request of ours to amoCRM.
 const MOST_WAITING: i64 = 20;
 
+// No `Debug`: it carries a code and a state.
 /// What the request carried; amoCRM may send more than it says.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Callback {
     code: Option<String>,
     referer: Option<String>,
@@ -48,46 +49,22 @@ struct Callback {
 pub(crate) enum CallbackAnswer {
     /// The code is kept, or the user refused.
     #[oai(status = 200)]
-    Ok(
-        Html<String>,
-        #[oai(header = "Content-Security-Policy")] String,
-        #[oai(header = "Cache-Control")] String,
-    ),
+    Ok(Html<String>, #[oai(header = "Content-Security-Policy")] String),
     /// Not a code of an account we trust, or not the browser that began.
     #[oai(status = 400)]
-    BadRequest(
-        Html<String>,
-        #[oai(header = "Content-Security-Policy")] String,
-        #[oai(header = "Cache-Control")] String,
-    ),
+    BadRequest(Html<String>, #[oai(header = "Content-Security-Policy")] String),
     /// No such integration here.
     #[oai(status = 404)]
-    NotFound(
-        Html<String>,
-        #[oai(header = "Content-Security-Policy")] String,
-        #[oai(header = "Cache-Control")] String,
-    ),
+    NotFound(Html<String>, #[oai(header = "Content-Security-Policy")] String),
     /// Too many codes of the account wait already.
     #[oai(status = 429)]
-    TooManyRequests(
-        Html<String>,
-        #[oai(header = "Content-Security-Policy")] String,
-        #[oai(header = "Cache-Control")] String,
-    ),
+    TooManyRequests(Html<String>, #[oai(header = "Content-Security-Policy")] String),
     /// A defect of ours.
     #[oai(status = 500)]
-    Internal(
-        Html<String>,
-        #[oai(header = "Content-Security-Policy")] String,
-        #[oai(header = "Cache-Control")] String,
-    ),
+    Internal(Html<String>, #[oai(header = "Content-Security-Policy")] String),
     /// The database is away: the widget has to be connected again.
     #[oai(status = 503)]
-    Unavailable(
-        Html<String>,
-        #[oai(header = "Content-Security-Policy")] String,
-        #[oai(header = "Cache-Control")] String,
-    ),
+    Unavailable(Html<String>, #[oai(header = "Content-Security-Policy")] String),
 }
 
 /// Codes arriving.
@@ -186,19 +163,19 @@ async fn answer(
         take_in(deps, trace, query, widget, cookies).await.map(|()| Ending::Connected)
     };
     let back = back(deps, query, widget).await;
-    let (policy, no_store) = (content_security_policy(), NO_STORE.to_owned());
+    let policy = content_security_policy();
     let problem = match ending {
-        Ok(ending) => return CallbackAnswer::Ok(Html(page(ending, &back)), policy, no_store),
+        Ok(ending) => return CallbackAnswer::Ok(Html(page(ending, &back)), policy),
         Err(problem) => problem,
     };
     tracing::warn!(problem = %problem, "a code was not taken");
     let page = Html(page(Ending::Failed, &back));
     match problem.status {
-        400 => CallbackAnswer::BadRequest(page, policy, no_store),
-        404 => CallbackAnswer::NotFound(page, policy, no_store),
-        429 => CallbackAnswer::TooManyRequests(page, policy, no_store),
-        503 => CallbackAnswer::Unavailable(page, policy, no_store),
-        _ => CallbackAnswer::Internal(page, policy, no_store),
+        400 => CallbackAnswer::BadRequest(page, policy),
+        404 => CallbackAnswer::NotFound(page, policy),
+        429 => CallbackAnswer::TooManyRequests(page, policy),
+        503 => CallbackAnswer::Unavailable(page, policy),
+        _ => CallbackAnswer::Internal(page, policy),
     }
 }
 

@@ -14,7 +14,7 @@ use poem_openapi::payload::Html;
 use rand::Rng as _;
 use url::Url;
 
-use super::page::{Back, Ending, NO_STORE, content_security_policy, page};
+use super::page::{Back, Ending, content_security_policy, page};
 use super::ticket;
 use crate::deps::{Deps, on};
 use crate::platform::tag::Tag;
@@ -36,32 +36,16 @@ pub(crate) enum ConnectAnswer {
     Redirect(#[oai(header = "Location")] String, #[oai(header = "Set-Cookie")] String),
     /// The address is not one of ours, or too old: a page says so.
     #[oai(status = 400)]
-    BadRequest(
-        Html<String>,
-        #[oai(header = "Content-Security-Policy")] String,
-        #[oai(header = "Cache-Control")] String,
-    ),
+    BadRequest(Html<String>, #[oai(header = "Content-Security-Policy")] String),
     /// There is no such widget: a page says so.
     #[oai(status = 404)]
-    NotFound(
-        Html<String>,
-        #[oai(header = "Content-Security-Policy")] String,
-        #[oai(header = "Cache-Control")] String,
-    ),
+    NotFound(Html<String>, #[oai(header = "Content-Security-Policy")] String),
     /// A defect of ours: a page says so.
     #[oai(status = 500)]
-    Internal(
-        Html<String>,
-        #[oai(header = "Content-Security-Policy")] String,
-        #[oai(header = "Cache-Control")] String,
-    ),
+    Internal(Html<String>, #[oai(header = "Content-Security-Policy")] String),
     /// A part of the service is away: a page says so.
     #[oai(status = 503)]
-    Unavailable(
-        Html<String>,
-        #[oai(header = "Content-Security-Policy")] String,
-        #[oai(header = "Cache-Control")] String,
-    ),
+    Unavailable(Html<String>, #[oai(header = "Content-Security-Policy")] String),
 }
 
 /// Beginning to grant access.
@@ -91,12 +75,12 @@ impl ConnectApi {
                 tracing::info!(problem = %problem, "a connection was not begun");
                 let crm = crm_of(&deps, ticket.0.as_deref(), widget.0.as_deref()).await.ok().flatten();
                 let page = Html(page(Ending::Failed, &Back::Service(crm.unwrap_or(Crm::Amocrm))));
-                let (policy, no_store) = (content_security_policy(), NO_STORE.to_owned());
+                let policy = content_security_policy();
                 match problem.status {
-                    400 => ConnectAnswer::BadRequest(page, policy, no_store),
-                    404 => ConnectAnswer::NotFound(page, policy, no_store),
-                    503 => ConnectAnswer::Unavailable(page, policy, no_store),
-                    _ => ConnectAnswer::Internal(page, policy, no_store),
+                    400 => ConnectAnswer::BadRequest(page, policy),
+                    404 => ConnectAnswer::NotFound(page, policy),
+                    503 => ConnectAnswer::Unavailable(page, policy),
+                    _ => ConnectAnswer::Internal(page, policy),
                 }
             }
         }

@@ -3,9 +3,6 @@
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::host::AccountHost;
 
-/// Pages tell of one moment.
-pub(super) const NO_STORE: &str = "no-store";
-
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
