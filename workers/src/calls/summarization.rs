@@ -28,10 +28,19 @@ pub(super) async fn enter(app: &App, flysense: &FlySense, call: TranscriptionId)
 
 /// Keeps the place of a call that is still being recognised, if it has one.
 pub(super) async fn renew(app: &App, flysense: &FlySense, call: TranscriptionId) {
-    app.limits.renew(&flysense.summarization_room(), &call.to_string()).await;
+    if has_places(flysense) {
+        app.limits.renew(&flysense.summarization_room(), &call.to_string()).await;
+    }
 }
 
 /// Gives the place back, if the call has one.
 pub(super) async fn leave(app: &App, flysense: &FlySense, call: TranscriptionId) {
-    app.limits.leave(&flysense.summarization_room(), &call.to_string()).await;
+    if has_places(flysense) {
+        app.limits.leave(&flysense.summarization_room(), &call.to_string()).await;
+    }
+}
+
+/// Nobody holds a place where SpeechKit is not asked for summaries, and Redis need not be asked at each look.
+fn has_places(flysense: &FlySense) -> bool {
+    flysense.recognition.summarization_model_uri.is_some()
 }

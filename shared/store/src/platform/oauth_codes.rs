@@ -147,15 +147,19 @@ pub async fn insert(conn: &mut Conn, code: &NewCode<'_>, now: DateTime<Utc>) -> 
     }
 }
 
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, widget_id, host, code_sealed, state, intent_at, pair_sealed, pair_at, expected_account_id, received_at
+             FROM oauth_codes ",
+            $rest
+        )
+    };
+}
+
 /// One code.
 pub async fn find(conn: &mut Conn, id: OauthCodeId) -> StoreResult<Option<Code>> {
-    Ok(sqlx::query_as(
-        "SELECT id, widget_id, host, code_sealed, state, intent_at, pair_sealed, pair_at, expected_account_id, received_at
-         FROM oauth_codes WHERE id = ?",
-    )
-    .bind(id.to_string())
-    .fetch_optional(conn)
-    .await?)
+    Ok(sqlx::query_as(select!("WHERE id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }
 
 /// Notes which account a code has to be of.
@@ -272,14 +276,11 @@ pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreR
 
 /// At most `limit` waiting codes after `after` in the order of ids.
 pub async fn list_waiting(conn: &mut Conn, after: Option<OauthCodeId>, limit: u32) -> StoreResult<Vec<Code>> {
-    Ok(sqlx::query_as(
-        "SELECT id, widget_id, host, code_sealed, state, intent_at, pair_sealed, pair_at, expected_account_id, received_at
-         FROM oauth_codes WHERE state = 'waiting' AND id > ? ORDER BY id LIMIT ?",
-    )
-    .bind(after.map(|id| id.to_string()).unwrap_or_default())
-    .bind(limit)
-    .fetch_all(conn)
-    .await?)
+    Ok(sqlx::query_as(select!("WHERE state = 'waiting' AND id > ? ORDER BY id LIMIT ?"))
+        .bind(after.map(|id| id.to_string()).unwrap_or_default())
+        .bind(limit)
+        .fetch_all(conn)
+        .await?)
 }
 
 /// Replaces sealed texts by the same under another key, if the row is as it was read.

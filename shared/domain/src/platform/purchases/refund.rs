@@ -218,13 +218,13 @@ mod tests {
         assert_eq!(none.share(None), Err(Unrefundable::NothingLeft));
     }
 
+    /// Of 500 roubles.
+    fn asked(refunded: i64, kopecks: i64) -> Asked {
+        Asked { price: Kopecks(50_000), refunded: Kopecks(refunded), kopecks: Kopecks(kopecks) }
+    }
+
     #[test]
     fn what_is_left_of_a_payment_tells_whether_a_refund_happened() {
-        let asked = |refunded, kopecks| Asked {
-            price: Kopecks(50_000),
-            refunded: Kopecks(refunded),
-            kopecks: Kopecks(kopecks),
-        };
         let (first, second) = (asked(10_000, 10_000), asked(30_000, 20_000));
         for (refund, status, left, wanted) in [
             (first, "CONFIRMED", Some(50_000), false),
@@ -250,11 +250,6 @@ mod tests {
     /// A no of the bank counts only while the money is seen to be there.
     #[test]
     fn a_refund_has_failed_only_if_its_money_is_there() {
-        let asked = |refunded, kopecks| Asked {
-            price: Kopecks(50_000),
-            refunded: Kopecks(refunded),
-            kopecks: Kopecks(kopecks),
-        };
         let (first, second) = (asked(10_000, 10_000), asked(30_000, 20_000));
         for (refund, status, left, wanted) in [
             (first, "CONFIRMED", Some(50_000), Fate::NotHappened),
