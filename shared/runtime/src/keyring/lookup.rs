@@ -53,7 +53,7 @@ impl Keyring {
 
 /// The MAC of lookups under a key derived from a key of the ring.
 pub(super) fn derive(key: &[u8]) -> Option<Hmac<Sha256>> {
-    derived(key, LABEL)
+    <Hmac<Sha256> as Mac>::new_from_slice(&*derived(key, LABEL)?).ok()
 }
 
 fn hash(mac: &Hmac<Sha256>, token: &str) -> LookupHash {

@@ -12,6 +12,7 @@ use aes_gcm::aead::{Aead, OsRng, Payload};
 use aes_gcm::{AeadCore, Aes256Gcm, Key, KeyInit, Nonce};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use chacha20poly1305::XChaCha20Poly1305;
 use hmac::{Hmac, Mac};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
@@ -72,7 +73,7 @@ struct RingKey {
     id: String,
     cipher: Aes256Gcm,
     lookup: Hmac<Sha256>,
-    statements: Hmac<Sha256>,
+    statements: XChaCha20Poly1305,
 }
 
 /// Keys of encryption at rest, newest first.
@@ -167,11 +168,11 @@ impl RingKey {
     }
 }
 
-/// A MAC under a key derived from a key of the ring for what `label` names.
-fn derived(key: &[u8], label: &[u8]) -> Option<Hmac<Sha256>> {
+/// A key derived from a key of the ring for what `label` names.
+fn derived(key: &[u8], label: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
     let mut derivation = <Hmac<Sha256> as Mac>::new_from_slice(key).ok()?;
     derivation.update(label);
-    <Hmac<Sha256> as Mac>::new_from_slice(&derivation.finalize().into_bytes()).ok()
+    Some(Zeroizing::new(derivation.finalize().into_bytes().into()))
 }
 
 /// What a ciphertext is bound to: version and key too, so that no part of the sealed form can be swapped.
