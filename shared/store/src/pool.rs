@@ -14,10 +14,11 @@ pub type Pool = sqlx::MySqlPool;
 /// How long work waits for a free connection where nothing else is said.
 pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many prepared statements a connection keeps. To give one up costs 40 ms where the server is reached by TCP, locks held
-/// meanwhile: sqlx tells of it in a packet of its own, which gets no answer, and has Nagle's algorithm hold the next one
-/// back. So it is more than one connection comes to use in the long run, and few enough that the connections of a
-/// deployment stay within the server's 16,382.
+/// How many prepared statements a connection keeps; they count against the server's `max_prepared_stmt_count`.
+///
+/// To give one up costs 40 ms where the server is reached by TCP, locks held meanwhile: sqlx tells of it in a packet of its
+/// own, which gets no answer, and has Nagle's algorithm hold the next one back. So it is more than one connection comes
+/// to use in the long run.
 pub const STATEMENTS: usize = 256;
 
 /// A connection that was not used for so long is asked whether it lives before it is handed out: the server may have
