@@ -8,6 +8,7 @@ pub mod error;
 pub mod flysense;
 pub mod jobs;
 pub mod ledger;
+mod listed;
 pub mod platform;
 mod pool;
 pub mod purchases;

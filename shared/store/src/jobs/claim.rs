@@ -7,6 +7,7 @@ use sqlx::types::Json;
 
 use super::JobState;
 use crate::error::expect_one;
+use crate::listed::push_in;
 use crate::{Conn, StoreError, StoreResult};
 
 /// The right to write for one job: valid while the row still carries this fence.
@@ -140,12 +141,8 @@ pub async fn extend_leases(
         .push_bind(until)
         .push(" WHERE state = 'running' AND lease_owner = ")
         .push_bind(owner)
-        .push(" AND id IN (");
-    let mut list = extend.separated(", ");
-    for id in ids {
-        list.push_bind(id.to_string());
-    }
-    extend.push(")");
+        .push(" AND id");
+    push_in(&mut extend, ids.iter().map(ToString::to_string));
     Ok(extend.build().execute(conn).await?.rows_affected())
 }
 

@@ -5,6 +5,7 @@ use flysk_domain::id::JobId;
 use sqlx::types::Json;
 
 use super::JobState;
+use crate::listed::push_in;
 use crate::{Conn, StoreResult};
 
 /// A job as operators see it.
@@ -166,11 +167,8 @@ pub async fn depths(conn: &mut Conn, kinds: &[&str], now: DateTime<Utc>) -> Stor
         return Ok(Vec::new());
     }
     let mut query = sqlx::QueryBuilder::new("SELECT kind, state, run_at <= ");
-    query.push_bind(now).push(" AS due, COUNT(*) AS count, MIN(run_at) AS oldest FROM jobs WHERE kind IN (");
-    let mut list = query.separated(", ");
-    for kind in kinds {
-        list.push_bind((*kind).to_owned());
-    }
-    query.push(") AND state IN ('queued', 'running', 'dead') GROUP BY kind, state, due");
+    query.push_bind(now).push(" AS due, COUNT(*) AS count, MIN(run_at) AS oldest FROM jobs WHERE kind");
+    push_in(&mut query, kinds.iter().map(|kind| (*kind).to_owned()));
+    query.push(" AND state IN ('queued', 'running', 'dead') GROUP BY kind, state, due");
     Ok(query.build_query_as().fetch_all(conn).await?)
 }

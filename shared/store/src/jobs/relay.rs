@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use flysk_domain::id::JobId;
 
+use crate::listed::push_in;
 use crate::{Conn, StoreResult};
 
 /// A waiting job that is due.
@@ -54,8 +55,8 @@ pub async fn mark_pushed(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut locked = sqlx::QueryBuilder::new("SELECT id FROM jobs WHERE id IN ");
-    push_ids(&mut locked, ids);
+    let mut locked = sqlx::QueryBuilder::new("SELECT id FROM jobs WHERE id");
+    push_in(&mut locked, ids.iter().map(ToString::to_string));
     locked.push(" AND state = 'queued' AND push_at <= ").push_bind(now).push(" FOR UPDATE SKIP LOCKED");
     let mine: Vec<String> = locked.build_query_scalar().fetch_all(&mut *conn).await?;
     let mine: Vec<JobId> = mine.iter().filter_map(|id| id.parse().ok()).collect();
@@ -69,8 +70,8 @@ pub async fn defer_push(conn: &mut Conn, ids: &[JobId], at: DateTime<Utc>) -> St
         return Ok(());
     }
     let mut update = sqlx::QueryBuilder::new("UPDATE jobs SET push_at = ");
-    update.push_bind(at).push(" WHERE state = 'queued' AND id IN ");
-    push_ids(&mut update, ids);
+    update.push_bind(at).push(" WHERE state = 'queued' AND id");
+    push_in(&mut update, ids.iter().map(ToString::to_string));
     update.build().execute(conn).await?;
     Ok(())
 }
@@ -85,13 +86,4 @@ pub async fn push_everything_again(conn: &mut Conn, now: DateTime<Utc>) -> Store
             .execute(conn)
             .await?;
     Ok(again.rows_affected())
-}
-
-fn push_ids(query: &mut sqlx::QueryBuilder<sqlx::MySql>, ids: &[JobId]) {
-    query.push("(");
-    let mut list = query.separated(", ");
-    for id in ids {
-        list.push_bind(id.to_string());
-    }
-    query.push(")");
 }

@@ -9,6 +9,7 @@ use sqlx::QueryBuilder;
 
 use super::transactions;
 use crate::error::expect_one;
+use crate::listed::push_in;
 use crate::{Conn, StoreError, StoreResult};
 
 /// The named charges of a wallet.
@@ -22,7 +23,7 @@ pub(super) async fn load(
     }
     let mut query = QueryBuilder::new("SELECT transaction_id FROM ledger_charges WHERE wallet_id = ");
     query.push_bind(wallet.to_string()).push(" AND transaction_id");
-    super::push_in(&mut query, named);
+    push_in(&mut query, named.iter().map(ToString::to_string));
     let known: Vec<String> = query.build_query_scalar().fetch_all(&mut *conn).await?;
     let known: Vec<TransactionId> =
         known.iter().map(|id| super::read("transaction id", id)).collect::<StoreResult<_>>()?;

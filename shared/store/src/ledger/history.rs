@@ -8,6 +8,7 @@ use flysk_domain::platform::ledger::statistics::{DaySpent, Totals};
 use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
+use crate::listed::push_in;
 use crate::{Conn, StoreError, StoreResult};
 
 /// Where a page ends: the next one begins with what is older.
@@ -115,9 +116,8 @@ pub async fn list_transactions(
     let mut query = QueryBuilder::new(SELECT);
     query.push("t.wallet_id = ").push_bind(wallet.to_string());
     if !filter.kinds.is_empty() {
-        let codes: Vec<&str> = filter.kinds.iter().map(|kind| kind.code()).collect();
         query.push(" AND t.kind");
-        super::push_in(&mut query, &codes);
+        push_in(&mut query, filter.kinds.iter().map(|kind| kind.code()));
     }
     if let Some(from) = filter.from {
         query.push(" AND t.created_at >= ").push_bind(from);

@@ -10,6 +10,7 @@ use sqlx::{FromRow as _, QueryBuilder, Row as _};
 
 use super::transactions;
 use crate::error::expect_one;
+use crate::listed::push_in;
 use crate::{Conn, StoreError, StoreResult};
 
 /// How many holds whose time is over one run frees; the rest waits for the next.
@@ -108,7 +109,7 @@ pub(super) async fn load(
     if !named.is_empty() {
         let mut query = QueryBuilder::new(SELECT);
         query.push("wallet_id = ").push_bind(wallet.to_string()).push(" AND id");
-        super::push_in(&mut query, named);
+        push_in(&mut query, named.iter().map(ToString::to_string));
         rows.extend(query.build_query_as::<Row>().fetch_all(&mut *conn).await?);
     }
     let rows: Vec<HoldRow> = rows.into_iter().map(TryInto::try_into).collect::<StoreResult<_>>()?;

@@ -8,6 +8,7 @@ use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
 use super::{Answer, Outcome};
+use crate::listed::push_in;
 use crate::{Conn, StoreResult};
 
 /// What a caller names its write with. Unique per widget; at most 120 ASCII characters, compared exactly.
@@ -52,7 +53,7 @@ pub(super) async fn load(
     let mut query =
         QueryBuilder::new("SELECT idem_key, body_hash, answer FROM idempotency_keys WHERE widget_id = ");
     query.push_bind(widget.to_string()).push(" AND idem_key");
-    super::push_in(&mut query, keys);
+    push_in(&mut query, keys.iter().map(ToString::to_string));
     let rows: Vec<Row> = query.build_query_as().fetch_all(conn).await?;
     let given = |row: Row| (row.idem_key, Given { body_hash: row.body_hash, answer: row.answer.0 });
     Ok(rows.into_iter().map(given).collect())

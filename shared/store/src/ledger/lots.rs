@@ -9,6 +9,7 @@ use flysk_domain::platform::ledger::{Lot, Origin};
 use sqlx::QueryBuilder;
 
 use crate::error::expect_one;
+use crate::listed::push_in;
 use crate::{Conn, StoreError, StoreResult};
 
 #[derive(sqlx::FromRow)]
@@ -50,7 +51,7 @@ pub(super) async fn load(
         query.push(" AND left_micro > 0");
     } else {
         query.push(" AND (left_micro > 0 OR id");
-        super::push_in(&mut query, named);
+        push_in(&mut query, named.iter().map(ToString::to_string));
         query.push(")");
     }
     let rows: Vec<Row> = query.build_query_as().fetch_all(conn).await?;

@@ -58,13 +58,3 @@ fn read<T: FromStr<Err: std::fmt::Display>>(what: &'static str, text: &str) -> R
 fn known<T>(what: &'static str, code: &str, found: Option<T>) -> Result<T, StoreError> {
     found.ok_or_else(|| StoreError::Corrupt { what, reason: format!("`{code}` is unknown") })
 }
-
-/// Pushes `IN (?, ?, …)`; the list must not be empty.
-fn push_in<T: std::fmt::Display>(query: &mut sqlx::QueryBuilder<sqlx::MySql>, ids: &[T]) {
-    query.push(" IN (");
-    let mut list = query.separated(", ");
-    for id in ids {
-        list.push_bind(id.to_string());
-    }
-    query.push(")");
-}

@@ -8,6 +8,7 @@ use flysk_domain::platform::ledger::{Entry, Posting};
 use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
+use crate::listed::push_in;
 use crate::{Conn, StoreResult};
 
 /// Rows of one `INSERT`: a statement takes at most 65,535 values.
@@ -84,7 +85,7 @@ pub(super) async fn load_entries(
         "SELECT transaction_id AS of, account, lot_id, amount_micro FROM ledger_entries WHERE wallet_id = ",
     );
     query.push_bind(wallet.to_string()).push(" AND transaction_id");
-    super::push_in(&mut query, transactions);
+    push_in(&mut query, transactions.iter().map(ToString::to_string));
     query.push(" ORDER BY transaction_id, line");
     group(query.build_query_as().fetch_all(conn).await?)
 }
@@ -104,7 +105,7 @@ pub(super) async fn load_refund_entries(
          WHERE t.wallet_id = ",
     );
     query.push_bind(wallet.to_string()).push(" AND t.reverses_id");
-    super::push_in(&mut query, charges);
+    push_in(&mut query, charges.iter().map(ToString::to_string));
     query.push(" ORDER BY t.created_at, t.id, e.line");
     group(query.build_query_as().fetch_all(conn).await?)
 }

@@ -5,6 +5,7 @@ use flysk_domain::flysense::state::TranscriptionState;
 use flysk_domain::id::{AccountId, EntityId, NoteId, TranscriptionId};
 
 use super::Transcription;
+use crate::listed::push_in;
 use crate::{Conn, StoreResult};
 
 macro_rules! select {
@@ -69,12 +70,8 @@ pub async fn unknown_notes(
         return Ok(Vec::new());
     }
     let mut query = sqlx::QueryBuilder::new("SELECT note_id FROM transcriptions WHERE account_id = ");
-    query.push_bind(account_id.0).push(" AND note_id IN (");
-    let mut list = query.separated(", ");
-    for note in notes {
-        list.push_bind(note.0);
-    }
-    query.push(")");
+    query.push_bind(account_id.0).push(" AND note_id");
+    push_in(&mut query, notes.iter().map(|note| note.0));
     let known: Vec<u64> = query.build_query_scalar().fetch_all(conn).await?;
     Ok(notes.iter().copied().filter(|note| !known.contains(&note.0)).collect())
 }
@@ -130,12 +127,8 @@ pub async fn known_states(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut query = sqlx::QueryBuilder::new("SELECT id, state, updated_at FROM transcriptions WHERE id IN (");
-    let mut list = query.separated(", ");
-    for id in ids {
-        list.push_bind(id.to_string());
-    }
-    query.push(")");
+    let mut query = sqlx::QueryBuilder::new("SELECT id, state, updated_at FROM transcriptions WHERE id");
+    push_in(&mut query, ids.iter().map(ToString::to_string));
     let rows: Vec<(String, String, DateTime<Utc>)> = query.build_query_as().fetch_all(conn).await?;
     Ok(rows
         .into_iter()
