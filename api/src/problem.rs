@@ -198,7 +198,7 @@ impl From<StoreError> for Problem {
                 tracing::error!(error = %error, "the database failed");
                 Self::new(ProblemCode::Unavailable, "the database is away")
             }
-            StoreError::Taken { .. } | StoreError::Corrupt { .. } => {
+            StoreError::Taken { .. } | StoreError::Corrupt { .. } | StoreError::Defect(_) => {
                 tracing::error!(error = %error, "the store refused");
                 Self::new(ProblemCode::Internal, "told to our operators")
             }

@@ -87,9 +87,11 @@ impl From<StoreError> for JobError {
             StoreError::Contended(_) => {
                 Self::Retry { reason: error.to_string(), after: Some(Duration::from_millis(50)) }
             }
-            StoreError::Taken { .. } | StoreError::Stale { .. } | StoreError::Database(_) => {
-                Self::retry(error.to_string())
-            }
+            StoreError::Taken { .. }
+            | StoreError::Stale { .. }
+            | StoreError::Database(_)
+            // The release that mends it may come before the attempts are used up.
+            | StoreError::Defect(_) => Self::retry(error.to_string()),
         }
     }
 }

@@ -26,7 +26,11 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
-    /// The database is unreachable or refused the statement.
+    /// The server refused the statement, or its answer is not what the program reads: no repetition mends it, an operator
+    /// has to hear of it.
+    #[error("a statement is wrong: {0}")]
+    Defect(#[source] sqlx::Error),
+    /// The database is unreachable.
     #[error("database: {0}")]
     Database(#[source] sqlx::Error),
 }
@@ -48,8 +52,36 @@ impl From<sqlx::Error> for StoreError {
                 return Self::Contended(error);
             }
         }
-        Self::Database(error)
+        if is_defect(&error) { Self::Defect(error) } else { Self::Database(error) }
     }
+}
+
+/// Whether the fault lies in the statement or in how its answer is read, and not in the state of the server.
+///
+/// Classes of SQLSTATE (ISO/IEC 9075): 21 cardinality, 22 data, 23 constraint, 42 syntax or access rule. The server gives
+/// the general HY000 to the four numbers: 1364 a field has no default, 1366 wrong value for a column, 3140 invalid JSON
+/// (`MySQL`), 4025 a check failed (`MariaDB`).
+fn is_defect(error: &sqlx::Error) -> bool {
+    use sqlx::Error;
+    if let Some(db) = error.as_database_error() {
+        let class = db.code().map(|code| code.chars().take(2).collect::<String>());
+        let number = db
+            .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+            .map(sqlx::mysql::MySqlDatabaseError::number);
+        return matches!(class.as_deref(), Some("21" | "22" | "23" | "42"))
+            || matches!(number, Some(1364 | 1366 | 3140 | 4025));
+    }
+    matches!(
+        error,
+        Error::ColumnDecode { .. }
+            | Error::ColumnIndexOutOfBounds { .. }
+            | Error::ColumnNotFound(_)
+            | Error::Decode(_)
+            | Error::Encode(_)
+            | Error::InvalidArgument(_)
+            | Error::RowNotFound
+            | Error::TypeNotFound { .. }
+    )
 }
 
 /// MySQL names the key as `'jobs.jobs_waiting_key'`, MariaDB as `'jobs_waiting_key'`.

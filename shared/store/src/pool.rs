@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::{Connection as _, Executor};
+use sqlx::{Connection as _, Executor, MySqlConnection};
 
 use crate::StoreResult;
 
@@ -24,8 +24,8 @@ pub const STATEMENTS: usize = 256;
 /// A connection that was not used for so long is asked whether it lives before it is handed out: the server may have
 /// been restarted. To ask every time would be a round trip for each piece of work.
 const STALE: Duration = Duration::from_secs(1);
-/// How long a connection that is given back may take to answer.
-const STUCK: Duration = Duration::from_secs(3);
+/// How long a connection may take to answer when it is given back, or handed out after a pause.
+const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// [`connect_within`] the usual [`ACQUIRE_TIMEOUT`], for commands and tests.
 pub async fn connect(url: &str, connections: u32) -> StoreResult<Pool> {
@@ -50,24 +50,17 @@ pub async fn connect_within(url: &str, connections: u32, acquire_timeout: Durati
 ///
 /// Work is dropped in the middle of a statement whenever a request or a job runs out of time. sqlx may then wait for an
 /// answer that never comes before it takes the connection back, without end: after some hundreds of those the pool
-/// would be empty for good. So whoever does not answer in time is closed.
+/// would be empty for good. So a connection that does not answer in time is closed.
+///
+/// It is closed politely (`Ok(false)`), never by an error: on an error sqlx 0.9 closes without `COM_QUIT`, and over TLS it then
+/// flushes an empty buffer, which in `rustls` means to read. That waits without end for a server that has nothing to
+/// say. After `COM_QUIT` the server ends the connection, and the wait with it.
 pub fn careful(pool: MySqlPoolOptions) -> MySqlPoolOptions {
     pool.test_before_acquire(false)
         .before_acquire(|conn, seen| {
-            Box::pin(async move {
-                if seen.idle_for >= STALE {
-                    conn.ping().await?;
-                }
-                Ok(true)
-            })
+            Box::pin(async move { Ok(seen.idle_for < STALE || answers(conn).await) })
         })
-        .after_release(|conn, _| {
-            Box::pin(async move {
-                let stuck = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-                tokio::time::timeout(STUCK, conn.ping()).await.map_err(stuck)??;
-                Ok(true)
-            })
-        })
+        .after_release(|conn, _| Box::pin(async move { Ok(answers(conn).await) }))
         .after_connect(|conn, _| {
             Box::pin(async move {
                 conn.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
@@ -75,4 +68,19 @@ pub fn careful(pool: MySqlPoolOptions) -> MySqlPoolOptions {
                 Ok(())
             })
         })
+}
+
+/// Whether the server answers on this connection in time; what was left unread on it is read first.
+async fn answers(conn: &mut MySqlConnection) -> bool {
+    match tokio::time::timeout(PING_TIMEOUT, conn.ping()).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::debug!(error = %error, "a connection to the database is broken and is closed");
+            false
+        }
+        Err(_elapsed) => {
+            tracing::debug!("a connection to the database does not answer and is closed");
+            false
+        }
+    }
 }

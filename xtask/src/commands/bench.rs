@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::{prepare, with_services};
 use crate::programs::{self, NODE, SOX, WRK};
-use crate::services::{Durability, Private};
+use crate::services::{Database, Durability, Private};
 use crate::{process, workspace};
 
 /// Builds for speed and measures with these arguments, on servers as durable as in production.
@@ -18,11 +18,12 @@ pub fn run(args: &[String]) -> Result<ExitStatus> {
     let what =
         ["--bin", "flysk-api", "--bin", "flysk-worker", "--bin", "flysk-bench", "--example", "prepare"];
     process::check("the build", workspace::cargo(["build", "--release"]).args(package).args(what))?;
-    let private = Private::up("bench", Durability::Machine)?;
+    let database = Database::from_process()?;
+    let private = Private::up("bench", database, Durability::Machine)?;
     // Not by `cargo run`: it would choose features anew, and build half of it again.
     let mut command = Command::new(workspace::target().join("release").join("flysk-bench"));
     command.args(args);
-    with_services(&mut command, private.state());
+    with_services(&mut command, database, private.state());
     command.env("FLYSK_BIN_DIR", workspace::target().join("release"));
     process::Group::spawn(&mut command)?.wait()
 }

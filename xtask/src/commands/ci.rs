@@ -5,10 +5,18 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use super::{generated, prepare, test};
+use super::{demo, generated, prepare, test};
 use crate::programs::{self, MOLD};
+use crate::services::{Database, Mysql};
 use crate::tally::Tally;
 use crate::{process, workspace};
+
+/// What runs on both database servers: whatever speaks SQL, but for the tests that start servers of their own.
+const TESTS_ON_BOTH: [&[&str]; 3] = [
+    &["-p", "flysk-store"],
+    &["-p", "flysk-jobs"],
+    &["-p", "flysk-suite", "--test", "calls", "--test", "platform", "--test", "purchases"],
+];
 
 /// Runs every check, also after one failed, so that one run tells everything; the tests come last, because
 /// their count is the last line.
@@ -30,7 +38,22 @@ fn all(tally: &mut Tally) -> Result<()> {
         process::check("cargo clippy", &mut workspace::cargo(clippy))
     })?;
     step("generated files", &mut failed, generated::check)?;
-    step("tests", &mut failed, || test::count(&[], tally))?;
+    let first = Database::from_process()?;
+    step("tests", &mut failed, || test::count(first, &[], tally))?;
+    let second = if first == Database::System { Database::Mysql } else { Database::System };
+    match second_database(second) {
+        Ok(version) => {
+            eprintln!("==> the second database is {version}");
+            step("tests on the second database", &mut failed, || {
+                TESTS_ON_BOTH.iter().try_for_each(|scope| test::count_built(second, scope, tally))
+            })?;
+            step("the demonstration on the second database", &mut failed, || {
+                let status = demo::run_on(second, &["--exit".to_owned()])?;
+                if status.success() { Ok(()) } else { bail!("it ended badly ({status})") }
+            })?;
+        }
+        Err(why) => eprintln!("==> {} was not tested: {why:#}", second.name()),
+    }
     if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
 }
 
@@ -52,4 +75,12 @@ fn step(
         }
     }
     Ok(())
+}
+
+/// The version of this server, got ready; the reason where it cannot be had.
+fn second_database(database: Database) -> Result<String> {
+    if workspace::variable("DATABASE_URL").is_some() {
+        bail!("DATABASE_URL names the one server to test");
+    }
+    Ok(Mysql::require(database)?.version().to_owned())
 }

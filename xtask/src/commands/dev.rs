@@ -10,7 +10,7 @@ use anyhow::Result;
 use super::services::development;
 use super::{build_product, demo_binary, prepare};
 use crate::process::{self, Group};
-use crate::services::{Durability, State};
+use crate::services::{Database, Durability, State};
 use crate::workspace;
 
 /// How often the sources are looked at.
@@ -25,15 +25,16 @@ const SOURCES: [&str; 7] =
 pub fn run(args: &[String]) -> Result<()> {
     prepare()?;
     let before = development().running();
-    let state = development().up(Durability::Process)?;
-    let outcome = rebuild_and_run(args, &state);
+    let database = Database::from_process()?;
+    let state = development().up(database, Durability::Process)?;
+    let outcome = rebuild_and_run(args, database, &state);
     if before == State::default() {
         development().down()?;
     }
     outcome
 }
 
-fn rebuild_and_run(args: &[String], state: &State) -> Result<()> {
+fn rebuild_and_run(args: &[String], database: Database, state: &State) -> Result<()> {
     let args: Vec<String> = std::iter::once("--serve".to_owned()).chain(args.iter().cloned()).collect();
     let mut running: Option<Group> = None;
     while !process::asked_to_stop() {
@@ -43,7 +44,7 @@ fn rebuild_and_run(args: &[String], state: &State) -> Result<()> {
                 if let Some(mut old) = running.take() {
                     old.stop(GRACE)?;
                 }
-                running = Some(Group::spawn(&mut demo_binary(&args, state))?);
+                running = Some(Group::spawn(&mut demo_binary(&args, database, state))?);
             }
             // What ran before goes on running.
             Err(error) => eprintln!("xtask: {error:#}; waiting for the next change"),

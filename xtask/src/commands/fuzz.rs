@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::{build_product, prepare, with_services};
 use crate::programs::{self, PYTHON};
-use crate::services::{Durability, Private};
+use crate::services::{Database, Durability, Private};
 use crate::{process, workspace};
 
 /// The release our hooks are written for.
@@ -22,10 +22,11 @@ pub fn run(args: &[String]) -> Result<ExitStatus> {
 }
 
 fn send(schemathesis: PathBuf, args: &[String]) -> Result<ExitStatus> {
-    let private = Private::up("fuzz-api", Durability::Process)?;
+    let database = Database::from_process()?;
+    let private = Private::up("fuzz-api", database, Durability::Process)?;
     let mut command = Command::new(workspace::debug_binaries().join("flysk-fuzz-api"));
     command.arg("--schemathesis").arg(schemathesis).args(args);
-    with_services(&mut command, private.state());
+    with_services(&mut command, database, private.state());
     process::Group::spawn(&mut command)?.wait()
 }
 

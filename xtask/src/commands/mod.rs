@@ -14,7 +14,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::programs::{self, CC, CHROMEDRIVER, CHROMIUM, CMAKE, FFMPEG, MAKE};
-use crate::services::{Mysql, Redis, State};
+use crate::services::{DATABASE_VARIABLE, Database, Mysql, Redis, State};
 use crate::{process, workspace};
 
 /// Packages whose executables make up the product and its demonstration.
@@ -31,9 +31,9 @@ fn build_product() -> Result<()> {
 }
 
 /// Tells a command where the servers are, and with which programs it can start its own.
-fn with_services(command: &mut Command, state: &State) {
+fn with_services(command: &mut Command, database: Database, state: &State) {
     let paths = [
-        ("FLYSK_MYSQLD", Mysql::find().map(|mysql| mysql.executable().to_owned())),
+        ("FLYSK_MYSQLD", Mysql::find_for(database).map(|mysql| mysql.executable().to_owned())),
         ("FLYSK_REDIS_SERVER", Redis::find().map(|redis| redis.executable().to_owned())),
         ("FLYSK_FFMPEG", FFMPEG.find()),
         ("FLYSK_CHROMIUM", CHROMIUM.find()),
@@ -41,14 +41,15 @@ fn with_services(command: &mut Command, state: &State) {
         ("FLYSK_BIN_DIR", Some(workspace::debug_binaries())),
     ];
     let urls = [("DATABASE_URL", state.database_url()), ("REDIS_URL", state.redis_url())];
+    command.env(DATABASE_VARIABLE, database.name());
     command.envs(paths.into_iter().filter_map(|(name, path)| Some((name, path?))));
     command.envs(urls.into_iter().filter_map(|(name, url)| Some((name, url?))));
 }
 
 /// The demonstration's executable with these arguments.
-fn demo_binary(args: &[String], state: &State) -> Command {
+fn demo_binary(args: &[String], database: Database, state: &State) -> Command {
     let mut command = Command::new(workspace::debug_binaries().join("flysk-demo"));
     command.args(args);
-    with_services(&mut command, state);
+    with_services(&mut command, database, state);
     command
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::services::{Durability, Instance, Server};
+use crate::services::{Database, Durability, Instance, Server};
 use crate::workspace;
 
 /// What to do with the servers.
@@ -35,7 +35,7 @@ pub fn run(action: Action) -> Result<()> {
 }
 
 fn up() -> Result<()> {
-    let state = development().up(Durability::Process)?;
+    let state = development().up(Database::from_process()?, Durability::Process)?;
     for (name, url) in [("DATABASE_URL", state.database_url()), ("REDIS_URL", state.redis_url())] {
         if let Some(url) = url {
             println!("export {name}={url}");

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 
 use super::{prepare, with_services};
 use crate::process::{self, Group};
-use crate::programs::{self, CHROMEDRIVER, CHROMIUM, MARIADB_INSTALL_DB, MYSQL, REDIS};
-use crate::services::{Durability, Private, State};
+use crate::programs::{self, CHROMEDRIVER, CHROMIUM, REDIS};
+use crate::services::{Database, Durability, Mysql, Private, State};
 use crate::tally::Tally;
 use crate::workspace;
 
@@ -22,7 +22,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 /// them, whatever happened before.
 pub fn run(args: &[String]) -> ExitCode {
     let mut tally = Tally::default();
-    let outcome = count(args, &mut tally);
+    let outcome = Database::from_process().and_then(|database| count(database, args, &mut tally));
     conclude(&outcome, tally)
 }
 
@@ -38,16 +38,21 @@ pub(super) fn conclude(outcome: &Result<()>, tally: Tally) -> ExitCode {
 }
 
 /// Runs the tests and adds them up; the servers are gone when it returns.
-pub(super) fn count(args: &[String], tally: &mut Tally) -> Result<()> {
+pub(super) fn count(database: Database, args: &[String], tally: &mut Tally) -> Result<()> {
     prepare()?;
     // Chaos tests start servers of their own, even where the environment names one for the others.
-    programs::install(&[&MYSQL, &MARIADB_INSTALL_DB, &REDIS]);
-    programs::require(&[&CHROMIUM, &CHROMEDRIVER])?;
+    Mysql::require(database)?;
+    programs::require(&[&REDIS, &CHROMIUM, &CHROMEDRIVER])?;
     let scope: Vec<&str> = scope(args).into_iter().chain(args.iter().map(String::as_str)).collect();
     // Executables first: tests of one package run those of another, which `cargo test` alone does not build.
     build(scope.first() == Some(&"--workspace"))?;
-    let private = Private::up("test", Durability::Process)?;
-    cargo_test(&scope, private.state(), tally)
+    count_built(database, &scope, tally)
+}
+
+/// Runs tests that are built already, on servers of their own, and adds them up.
+pub(super) fn count_built(database: Database, scope: &[&str], tally: &mut Tally) -> Result<()> {
+    let private = Private::up("test", database, Durability::Process)?;
+    cargo_test(scope, database, private.state(), tally)
 }
 
 /// Builds every executable; together with all tests if all are to run: both get the same features then, and are built
@@ -69,10 +74,10 @@ fn scope(args: &[String]) -> Option<&'static str> {
     (!names_some).then_some("--workspace")
 }
 
-fn cargo_test(args: &[&str], state: &State, tally: &mut Tally) -> Result<()> {
+fn cargo_test(args: &[&str], database: Database, state: &State, tally: &mut Tally) -> Result<()> {
     let mut command = workspace::cargo(["test", "--no-fail-fast"]);
     command.args(args).stdout(Stdio::piped());
-    with_services(&mut command, state);
+    with_services(&mut command, database, state);
     let mut group = Group::spawn(&mut command)?;
     let stdout = group.child().stdout.take().context("cargo has no output")?;
     let counted = Arc::new(Mutex::new(Tally::default()));
@@ -87,7 +92,7 @@ fn cargo_test(args: &[&str], state: &State, tally: &mut Tally) -> Result<()> {
     let status = group.wait();
     // A process that a test left behind may hold the pipe open for ever.
     let leaked = finished.recv_timeout(LAST_WORDS).is_err();
-    *tally = *counted.lock().unwrap_or_else(PoisonError::into_inner);
+    *tally += *counted.lock().unwrap_or_else(PoisonError::into_inner);
     let status = status?;
     if leaked {
         bail!("a test left a process behind that holds its output");

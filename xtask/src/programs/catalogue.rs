@@ -11,6 +11,10 @@ pub const MYSQL: Program = Program {
     otherwise: ", or name a running server in DATABASE_URL",
 };
 
+/// The system's MySQL beside a MariaDB; it is never installed, since the packages of the two exclude each other.
+pub const SYSTEM_MYSQLD: Program =
+    Program { name: "MySQL", variable: None, executables: &["mysqld"], packages: &[], otherwise: "" };
+
 /// Lays out MariaDB's data directory (MySQL's server does that itself).
 pub const MARIADB_INSTALL_DB: Program = Program {
     name: "MariaDB's installer of data directories",
@@ -18,6 +22,15 @@ pub const MARIADB_INSTALL_DB: Program = Program {
     executables: &["mariadb-install-db", "mysql_install_db"],
     packages: MYSQL.packages,
     otherwise: MYSQL.otherwise,
+};
+
+/// Unpacks another release of Debian.
+pub const DEBOOTSTRAP: Program = Program {
+    name: "debootstrap",
+    variable: None,
+    executables: &["debootstrap"],
+    packages: &[&["debootstrap"]],
+    otherwise: ", or name a server's executable in FLYSK_MYSQLD",
 };
 
 /// Redis.

@@ -1,6 +1,7 @@
 //! Programs we need: found in the usual places, or installed when we may.
 
 mod catalogue;
+mod release_root;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,9 +9,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, bail};
 
 pub use catalogue::{
-    CC, CHROMEDRIVER, CHROMIUM, CMAKE, FFMPEG, MAKE, MARIADB_INSTALL_DB, MOLD, MYSQL, NODE, PYTHON, REDIS,
-    SOX, WRK,
+    CC, CHROMEDRIVER, CHROMIUM, CMAKE, DEBOOTSTRAP, FFMPEG, MAKE, MARIADB_INSTALL_DB, MOLD, MYSQL, NODE,
+    PYTHON, REDIS, SOX, SYSTEM_MYSQLD, WRK,
 };
+pub use release_root::ReleaseRoot;
 
 use crate::{process, workspace};
 
@@ -84,7 +86,12 @@ fn installer() -> Option<Command> {
     if !there("/usr/bin/apt-get") {
         return None;
     }
-    let shell = ["sh", "-c", INSTALL, "install"];
+    root_shell(INSTALL)
+}
+
+/// A shell that runs `script` as root with the arguments that follow, if we may.
+fn root_shell(script: &str) -> Option<Command> {
+    let shell = ["sh", "-c", script, "install"];
     if rustix::process::geteuid().is_root() {
         let mut command = Command::new(shell[0]);
         command.args(&shell[1..]);

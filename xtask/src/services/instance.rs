@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Durability, Mysql, Redis, Server};
-use crate::programs::{self, MARIADB_INSTALL_DB, MYSQL, REDIS};
+use super::{Database, Durability, Mysql, Redis, Server};
+use crate::programs::{self, REDIS};
 use crate::{process, workspace};
 
 /// The pair, as far as it runs; a server that the environment names is none of ours.
@@ -48,19 +48,24 @@ impl Instance {
         Self { dir: dir.to_owned() }
     }
 
-    /// Starts what is not running, except what the environment names. Ports stay what they were if they can.
-    pub fn up(&self, durability: Durability) -> Result<State> {
+    /// Starts what is not running, except what the environment names. Ports stay what they were if they can. A database
+    /// server of another kind that runs here is stopped; each kind keeps its own data.
+    pub fn up(&self, database: Database, durability: Durability) -> Result<State> {
         let _lock = self.lock()?;
         let mut state = self.read();
+        let data = self.dir.join(database.name());
+        if let Some(other) = state.mysql.take_if(|server| !server.dir.ends_with(database.name())) {
+            other.stop();
+        }
         let missing = |variable, server: &Option<Server>| {
             workspace::variable(variable).is_none() && !server.as_ref().is_some_and(Server::is_alive)
         };
         // Both programs before either server: nothing is left half up for want of a package.
-        let mysql = missing("DATABASE_URL", &state.mysql).then(require_mysql).transpose()?;
+        let mysql = missing("DATABASE_URL", &state.mysql).then(|| Mysql::require(database)).transpose()?;
         let redis = missing("REDIS_URL", &state.redis).then(require_redis).transpose()?;
         if let Some(mysql) = mysql {
             let last = state.mysql.take().map(|server| server.port);
-            state.mysql = Some(mysql.start(&self.dir.join("mysql"), last, durability)?);
+            state.mysql = Some(mysql.start(&data, last, durability)?);
             self.write(&state)?;
         }
         if let Some(redis) = redis {
@@ -114,17 +119,6 @@ impl Instance {
     }
 }
 
-/// The database's programs, installed if need be.
-fn require_mysql() -> Result<Mysql> {
-    if Mysql::find().is_none() {
-        programs::require(&[&MYSQL])?;
-    }
-    if Mysql::find().is_none() {
-        programs::require(&[&MARIADB_INSTALL_DB])?;
-    }
-    Mysql::find().context("the database server does not tell its version")
-}
-
 /// Redis's program, installed if need be.
 fn require_redis() -> Result<Redis> {
     programs::require(&[&REDIS])?;
@@ -140,12 +134,12 @@ pub struct Private {
 
 impl Private {
     /// Starts servers for this process, and clears away what killed ones left.
-    pub fn up(command: &str, durability: Durability) -> Result<Self> {
+    pub fn up(command: &str, database: Database, durability: Durability) -> Result<Self> {
         sweep(command);
         let instance = Instance::named(&format!("{command}-{}", std::process::id()));
         // From here on dropping stops what has been started, even if only one of the two was.
         let mut private = Self { instance, state: State::default() };
-        private.state = private.instance.up(durability)?;
+        private.state = private.instance.up(database, durability)?;
         Ok(private)
     }
 

@@ -1,11 +1,14 @@
 //! Private servers in a directory of their own, on free ports.
 
+mod choice;
+mod data_template;
 mod instance;
 mod mysql;
 mod port;
 mod redis;
 mod server;
 
+pub use choice::{Database, VARIABLE as DATABASE_VARIABLE};
 pub use instance::{Instance, Private, State};
 pub use mysql::{Durability, Flavour, Mysql};
 pub use redis::Redis;

@@ -10,18 +10,20 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use super::choice::Database;
+use super::data_template;
 use super::port::loopback;
 use super::server::{Recipe, Server, tail};
 use crate::process;
-use crate::programs::{MARIADB_INSTALL_DB, MYSQL};
+use crate::programs::{self, MARIADB_INSTALL_DB, MYSQL, ReleaseRoot, SYSTEM_MYSQLD};
 
 /// Executed at each start, before connections are taken; one statement per line.
 ///
-/// A server that does not resolve names knows `root` as `root@localhost` only, which is the socket's.
+/// The user has a password, as in production: how a password is checked depends on the server and on TLS.
 const AT_START: &str = "\
 CREATE DATABASE IF NOT EXISTS flysk CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
-CREATE USER IF NOT EXISTS 'root'@'127.0.0.1';
-GRANT ALL PRIVILEGES ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;
+CREATE USER IF NOT EXISTS 'flysk'@'127.0.0.1' IDENTIFIED BY 'flysk';
+GRANT ALL PRIVILEGES ON *.* TO 'flysk'@'127.0.0.1' WITH GRANT OPTION;
 ";
 
 /// Where profiles of `AppArmor` lie.
@@ -51,18 +53,54 @@ pub struct Mysql {
     server: PathBuf,
     flavour: Flavour,
     install_db: Option<PathBuf>,
+    /// The root file system that the server was unpacked in, if it is not the system's.
+    root: Option<PathBuf>,
+    version: String,
 }
 
 impl Mysql {
-    /// Finds the programs; `None` when they are not all there.
+    /// Finds the programs of the server that the environment chooses; `None` when they are not all there.
     pub fn find() -> Option<Self> {
-        let server = MYSQL.find()?;
-        let flavour = flavour(&server)?;
-        let install_db = MARIADB_INSTALL_DB.find();
+        Self::find_for(Database::from_process().ok()?)
+    }
+
+    /// Finds the programs of this server; `None` when they are not all there.
+    pub fn find_for(database: Database) -> Option<Self> {
+        let system = || Self::with(MYSQL.find()?, MARIADB_INSTALL_DB.find(), None);
+        let unpacked = |root: &ReleaseRoot| {
+            let install_db = Some(root.path("usr/bin/mariadb-install-db")).filter(|script| script.is_file());
+            Self::with(root.find()?, install_db, Some(root.path("")))
+        };
+        match (database, database.root()) {
+            (Database::Mysql, Some(root)) => system_mysql().or_else(|| unpacked(root)),
+            (_, Some(root)) => unpacked(root),
+            (_, None) => system(),
+        }
+    }
+
+    /// Finds the programs of this server, installing or unpacking what is missing.
+    pub fn require(database: Database) -> Result<Self> {
+        if let Some(found) = Self::find_for(database) {
+            return Ok(found);
+        }
+        if let Some(root) = database.root() {
+            root.require()?;
+        } else {
+            programs::require(&[&MYSQL])?;
+            if Self::find_for(database).is_none() {
+                programs::require(&[&MARIADB_INSTALL_DB])?;
+            }
+        }
+        Self::find_for(database).context("the database server does not tell its version")
+    }
+
+    fn with(server: PathBuf, install_db: Option<PathBuf>, root: Option<PathBuf>) -> Option<Self> {
+        let version = version(&server)?;
+        let flavour = if version.contains("MariaDB") { Flavour::MariaDb } else { Flavour::MySql };
         if flavour == Flavour::MariaDb && install_db.is_none() {
             return None;
         }
-        Some(Self { server, flavour, install_db })
+        Some(Self { server, flavour, install_db, root, version })
     }
 
     /// Which server it is.
@@ -75,9 +113,14 @@ impl Mysql {
         &self.server
     }
 
-    /// The address of a server started here: `root`, no password, the empty database `flysk`.
+    /// What the server says of its version.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The address of a server started here: a user with a password, the empty database `flysk`.
     pub fn url(server: &Server) -> String {
-        format!("mysql://root@127.0.0.1:{}/flysk", server.port)
+        format!("mysql://flysk:flysk@127.0.0.1:{}/flysk", server.port)
     }
 
     /// Starts a server whose data lives under `dir`; what was there before is there again.
@@ -124,10 +167,20 @@ impl Mysql {
         if data.exists() {
             fs::remove_dir_all(&data).context("cannot remove a half-made data directory")?;
         }
+        data_template::instantiate(&self.version, &data, |data| self.initialize(data, log))?;
+        fs::write(laid_out, "").context("cannot mark the data directory as complete")
+    }
+
+    fn initialize(&self, data: &Path, log: &Path) -> Result<()> {
         let mut command = if let (Some(install_db), Flavour::MariaDb) = (&self.install_db, self.flavour) {
             let mut command = Command::new(install_db);
-            command.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
-            command.arg("--force"); // also where the machine cannot resolve its own name, as in many containers
+            command
+                .env("MYSQLD_BOOTSTRAP", &self.server)
+                .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
+                .arg("--force"); // also where the machine cannot resolve its own name, as in many containers
+            if let Some(root) = &self.root {
+                command.arg(option("--basedir=", &root.join("usr")));
+            }
             command
         } else {
             let mut command = Command::new(&self.server);
@@ -137,7 +190,7 @@ impl Mysql {
         let output =
             File::options().create(true).append(true).open(log).context("cannot write the database's log")?;
         command
-            .arg(option("--datadir=", &data))
+            .arg(option("--datadir=", data))
             .args(as_root())
             .stdout(Stdio::from(output.try_clone().context("cannot share a log file")?))
             .stderr(Stdio::from(output));
@@ -145,7 +198,7 @@ impl Mysql {
             let hint = self.confined().map_or_else(String::new, |hint| format!("\n{hint}"));
             bail!("the database's data directory cannot be created:\n{}{hint}", tail(log));
         }
-        fs::write(laid_out, "").context("cannot mark the data directory as complete")
+        Ok(())
     }
 
     fn command(&self, dir: &Path, port: u16, durability: Durability) -> Command {
@@ -184,10 +237,15 @@ fn option(name: &str, path: &Path) -> OsString {
     option
 }
 
-fn flavour(server: &Path) -> Option<Flavour> {
+fn version(server: &Path) -> Option<String> {
     let version = process::output(Command::new(server).args(["--no-defaults", "--version"])).ok()??;
-    let mariadb = String::from_utf8_lossy(&version).contains("MariaDB");
-    Some(if mariadb { Flavour::MariaDb } else { Flavour::MySql })
+    Some(String::from_utf8_lossy(&version).trim().to_owned())
+}
+
+/// The system's server, if it is `MySQL`.
+fn system_mysql() -> Option<Mysql> {
+    let server = MYSQL.find().into_iter().chain(SYSTEM_MYSQLD.find());
+    server.filter_map(|server| Mysql::with(server, None, None)).find(|found| found.flavour == Flavour::MySql)
 }
 
 /// A server that takes connections greets first; byte 5 of the greeting is the protocol's version, 10

@@ -142,7 +142,10 @@ impl Drop for Open<'_> {
 /// each of the batch alone would fare no better, and wait for it in turn.
 fn is_of_one(error: &StoreError) -> bool {
     match error {
-        StoreError::Taken { .. } | StoreError::Stale { .. } | StoreError::Corrupt { .. } => true,
+        StoreError::Taken { .. }
+        | StoreError::Stale { .. }
+        | StoreError::Corrupt { .. }
+        | StoreError::Defect(_) => true,
         StoreError::Database(error) => error.as_database_error().is_some(),
         StoreError::Contended(_) => false,
     }
@@ -158,6 +161,7 @@ fn told_again(error: &StoreError) -> StoreError {
     match error {
         StoreError::Contended(error) => StoreError::Contended(again(error)),
         StoreError::Database(error) => StoreError::Database(again(error)),
+        StoreError::Defect(error) => StoreError::Defect(again(error)),
         StoreError::Taken { key } => StoreError::Taken { key: key.clone() },
         StoreError::Stale { what } => StoreError::Stale { what },
         StoreError::Corrupt { what, reason } => StoreError::Corrupt { what, reason: reason.clone() },

@@ -64,9 +64,10 @@ pub(super) async fn insert(conn: &mut Conn, wallet: WalletId, recorded: &[Record
     Ok(())
 }
 
+/// `owner_id` is the transaction that the entry is grouped under.
 #[derive(sqlx::FromRow)]
 struct EntryRow {
-    of: String,
+    owner_id: String,
     account: String,
     lot_id: Option<String>,
     amount_micro: i64,
@@ -82,7 +83,7 @@ pub(super) async fn load_entries(
         return Ok(BTreeMap::new());
     }
     let mut query = QueryBuilder::new(
-        "SELECT transaction_id AS of, account, lot_id, amount_micro FROM ledger_entries WHERE wallet_id = ",
+        "SELECT transaction_id AS owner_id, account, lot_id, amount_micro FROM ledger_entries WHERE wallet_id = ",
     );
     query.push_bind(wallet.to_string()).push(" AND transaction_id");
     push_in(&mut query, transactions.iter().map(ToString::to_string));
@@ -100,7 +101,7 @@ pub(super) async fn load_refund_entries(
         return Ok(BTreeMap::new());
     }
     let mut query = QueryBuilder::new(
-        "SELECT t.reverses_id AS of, e.account, e.lot_id, e.amount_micro
+        "SELECT t.reverses_id AS owner_id, e.account, e.lot_id, e.amount_micro
          FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
          WHERE t.wallet_id = ",
     );
@@ -116,7 +117,7 @@ fn group(rows: Vec<EntryRow>) -> StoreResult<BTreeMap<TransactionId, Vec<Entry>>
         let lot = row.lot_id.as_deref().map(|id| super::read("lot id", id)).transpose()?;
         let account = super::read("account", &row.account)?;
         let entry = Entry { account, lot, amount: MicroCoins(row.amount_micro) };
-        groups.entry(super::read("transaction id", &row.of)?).or_default().push(entry);
+        groups.entry(super::read("transaction id", &row.owner_id)?).or_default().push(entry);
     }
     Ok(groups)
 }

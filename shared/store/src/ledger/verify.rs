@@ -34,14 +34,14 @@ const RULES: [(&str, &str); 7] = [
     (
         "transaction sums to zero",
         "SELECT t.id AS place, CAST(0 AS SIGNED) AS proven,
-            CAST(COALESCE(SUM(e.amount_micro), 0) AS SIGNED) AS stored
+            CAST(COALESCE(SUM(e.amount_micro), 0) AS SIGNED) AS balance
      FROM ledger_transactions t LEFT JOIN ledger_entries e ON e.transaction_id = t.id
      GROUP BY t.id HAVING COALESCE(SUM(e.amount_micro), 0) <> 0 OR COUNT(e.line) < 2",
     ),
     (
         "wallet available",
         "SELECT w.id AS place, CAST(COALESCE(e.total, 0) AS SIGNED) AS proven,
-            w.available_micro AS stored
+            w.available_micro AS balance
      FROM wallets w LEFT JOIN (SELECT wallet_id, SUM(amount_micro) AS total FROM ledger_entries
                                WHERE account = 'available' GROUP BY wallet_id) e ON e.wallet_id = w.id
      WHERE COALESCE(e.total, 0) <> w.available_micro",
@@ -49,7 +49,7 @@ const RULES: [(&str, &str); 7] = [
     (
         "wallet held",
         "SELECT w.id AS place, CAST(COALESCE(e.total, 0) AS SIGNED) AS proven,
-            w.held_micro AS stored
+            w.held_micro AS balance
      FROM wallets w LEFT JOIN (SELECT wallet_id, SUM(amount_micro) AS total FROM ledger_entries
                                WHERE account = 'held' GROUP BY wallet_id) e ON e.wallet_id = w.id
      WHERE COALESCE(e.total, 0) <> w.held_micro",
@@ -57,7 +57,7 @@ const RULES: [(&str, &str); 7] = [
     (
         "lot left",
         "SELECT l.id AS place, CAST(COALESCE(e.total, 0) AS SIGNED) AS proven,
-            l.left_micro AS stored
+            l.left_micro AS balance
      FROM ledger_lots l LEFT JOIN (SELECT lot_id, SUM(amount_micro) AS total FROM ledger_entries
                                    WHERE account = 'available' GROUP BY lot_id) e ON e.lot_id = l.id
      WHERE COALESCE(e.total, 0) <> l.left_micro",
@@ -65,7 +65,7 @@ const RULES: [(&str, &str); 7] = [
     (
         "open holds",
         "SELECT w.id AS place, CAST(COALESCE(h.total, 0) AS SIGNED) AS proven,
-            w.held_micro AS stored
+            w.held_micro AS balance
      FROM wallets w LEFT JOIN (SELECT wallet_id, SUM(amount_micro) AS total FROM ledger_holds
                                WHERE state = 'open' GROUP BY wallet_id) h ON h.wallet_id = w.id
      WHERE COALESCE(h.total, 0) <> w.held_micro",
@@ -73,7 +73,7 @@ const RULES: [(&str, &str); 7] = [
     (
         "charged",
         "SELECT c.transaction_id AS place, CAST(COALESCE(SUM(e.amount_micro), 0) AS SIGNED) AS proven,
-            c.charged_micro AS stored
+            c.charged_micro AS balance
      FROM ledger_charges c LEFT JOIN ledger_entries e
          ON e.transaction_id = c.transaction_id AND e.account LIKE 'spent:%'
      GROUP BY c.transaction_id, c.charged_micro HAVING COALESCE(SUM(e.amount_micro), 0) <> c.charged_micro",
@@ -81,7 +81,7 @@ const RULES: [(&str, &str); 7] = [
     (
         "refunded",
         "SELECT c.transaction_id AS place,
-            CAST(-COALESCE(SUM(e.amount_micro), 0) AS SIGNED) AS proven, c.refunded_micro AS stored
+            CAST(-COALESCE(SUM(e.amount_micro), 0) AS SIGNED) AS proven, c.refunded_micro AS balance
      FROM ledger_charges c LEFT JOIN ledger_transactions t ON t.reverses_id = c.transaction_id
          LEFT JOIN ledger_entries e ON e.transaction_id = t.id AND e.account LIKE 'spent:%'
      GROUP BY c.transaction_id, c.refunded_micro HAVING -COALESCE(SUM(e.amount_micro), 0) <> c.refunded_micro",
