@@ -220,7 +220,8 @@ impl Mysql {
             .args(["--innodb-buffer-pool-size=256M", "--performance-schema=OFF"])
             .args(as_root());
         if self.flavour == Flavour::MySql {
-            command.arg("--mysqlx=OFF");
+            // Its own default names a directory of the system's package, which must exist.
+            command.args(["--mysqlx=OFF", "--secure-file-priv=NULL"]);
         }
         command
     }

@@ -2,6 +2,7 @@
 
 mod account;
 mod client;
+mod database;
 mod lodging;
 mod outside;
 mod processes;
@@ -11,6 +12,7 @@ mod wallet;
 
 pub use account::{account_next_door, settle_in};
 pub use client::{Client, Transcription};
+pub use database::as_in_production;
 pub use outside::{Outside, RECORDINGS};
 pub use processes::{Options, Stand, USUAL_BONUS};
 pub use road::Road;

@@ -19,7 +19,9 @@ use flysk_store::Pool;
 use flysk_store::flysense::accounts::{self, AccountRow};
 use flysk_store::jobs::{self, JobRow, JobState};
 use flysk_store::platform::widgets::{self, Changes};
-use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, LEAD, PUBLIC_ORIGIN, settle_in};
+use flysk_suite::stand::{
+    ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, LEAD, PUBLIC_ORIGIN, as_in_production, settle_in,
+};
 use flysk_vault::Vault;
 use flysk_vault::registry::Registration;
 use flysk_workers::{App, config::Config as WorkerConfig, registry};
@@ -52,6 +54,7 @@ impl House {
     }
 
     async fn build(pool: Pool) -> Self {
+        let pool = as_in_production(&pool, 20).await.unwrap();
         let clock = SimClock::default();
         let amocrm = amocrm::start(None, Control::with_clock(clock.clone())).await.unwrap();
         // The limit has tests of its own; here a dozen calls may be made within a second.

@@ -19,7 +19,9 @@ use flysk_store::jobs::{self, JobRow, JobState};
 use flysk_store::platform::installs::{self, Install};
 use flysk_store::platform::widgets::{self, Changes, Widget};
 use flysk_store::{Conn, Pool};
-use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN, settle_in};
+use flysk_suite::stand::{
+    ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN, as_in_production, settle_in,
+};
 use flysk_vault::Vault;
 use flysk_vault::registry::Registration;
 use flysk_workers::{App, config::Config as WorkerConfig, registry};
@@ -49,6 +51,11 @@ pub(crate) struct House {
 impl House {
     /// One registered widget, one account with an administrator and a user; nothing installed.
     pub(crate) async fn build(pool: Pool) -> Self {
+        Self::build_on(as_in_production(&pool, 20).await.unwrap()).await
+    }
+
+    /// The same on exactly these connections.
+    pub(crate) async fn build_on(pool: Pool) -> Self {
         let clock = SimClock::default();
         let amocrm = amocrm::start(None, Control::with_clock(clock.clone())).await.unwrap();
         let vendor = vendor::start(None, None, Control::with_clock(clock.clone())).await.unwrap();
@@ -91,10 +98,10 @@ impl House {
 
     /// What it takes to be one more worker, on another runtime.
     pub(crate) fn worker(&self) -> impl Future<Output = Engine<App>> + Send + 'static {
-        let (env, clock, options) = (self.env.clone(), self.clock.clone(), self.pool.connect_options());
+        let (env, clock, pool) = (self.env.clone(), self.clock.clone(), self.pool.clone());
         async move {
-            let pool = sqlx::pool::PoolOptions::new().max_connections(4).connect_with((*options).clone());
-            engine(&env, pool.await.unwrap(), &clock, &format!("worker-{:08x}", rand::random::<u32>())).await
+            let pool = as_in_production(&pool, 4).await.unwrap();
+            engine(&env, pool, &clock, &format!("worker-{:08x}", rand::random::<u32>())).await
         }
     }
 

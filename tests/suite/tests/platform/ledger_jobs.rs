@@ -17,7 +17,7 @@ use serde_json::json;
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::{Executor as _, MySqlPool};
 
-use super::house::{SOON, on, trace};
+use super::house::{House, SOON, on, trace};
 use super::till::{BONUS, Till, seconds_of};
 
 /// Enqueues a job and performs it; what became of it.
@@ -118,7 +118,7 @@ async fn releases(till: &Till) -> i64 {
 /// Somebody is at work in a wallet: the sweep leaves it alone and frees the others; a later tick frees it, once.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_locked_wallet_is_freed_by_a_later_tick(pool: MySqlPool) {
-    let till = Till::open(impatient(&pool).await).await;
+    let till = Till::open_in(House::build_on(impatient(&pool).await).await).await;
     let (one, other) = (another_wallet(&till).await, another_wallet(&till).await);
     // Wallets are swept in this order, so the locked one is met before the other.
     let (locked, free) = (one.min(other), one.max(other));
@@ -142,7 +142,7 @@ async fn a_locked_wallet_is_freed_by_a_later_tick(pool: MySqlPool) {
 /// Whoever holds the wallet frees the hold himself while the sweep waits for it: it is freed once.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_hold_that_is_freed_while_the_sweep_waits_is_not_freed_again(pool: MySqlPool) {
-    let till = Till::open(impatient(&pool).await).await;
+    let till = Till::open_in(House::build_on(impatient(&pool).await).await).await;
     let (one, other) = (another_wallet(&till).await, another_wallet(&till).await);
     let (first, locked) = (one.min(other), one.max(other));
     till.house.advance(TimeDelta::minutes(1));

@@ -56,7 +56,11 @@ pub(crate) struct Till {
 impl Till {
     /// A widget that uses Flycoins and gives a bonus, installed in the account.
     pub(crate) async fn open(pool: Pool) -> Self {
-        let house = House::build(pool).await;
+        Self::open_in(House::build(pool).await).await
+    }
+
+    /// The same in a platform that is not installed yet.
+    pub(crate) async fn open_in(house: House) -> Self {
         use_flycoins(&house).await;
         house.install().await;
         Self::at(house)

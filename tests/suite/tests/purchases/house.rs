@@ -24,15 +24,16 @@ use flysk_store::platform::installs::{self, Install};
 use flysk_store::platform::widgets::{self, Changes, Widget};
 use flysk_store::purchases::{self, Package, Purchase};
 use flysk_store::{Pool, ledger};
-use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN, settle_in};
+use flysk_suite::stand::{
+    ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN, as_in_production, settle_in,
+};
 use flysk_vault::registry::Registration;
 use flysk_workers::{App, config::Config as WorkerConfig, registry};
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use sqlx::mysql::MySqlPoolOptions;
+use sqlx::MySql;
 use sqlx::pool::PoolConnection;
-use sqlx::{Executor as _, MySql};
 
 use super::surroundings::{TERMINAL, environment, variables};
 
@@ -66,7 +67,7 @@ impl Shop {
 
     /// The same in another environment.
     pub(crate) async fn open_with(pool: Pool, change: impl FnOnce(Env) -> Env) -> Self {
-        let pool = as_in_production(&pool).await;
+        let pool = as_in_production(&pool, 20).await.unwrap();
         let clock = SimClock::default();
         let control = || Control::with_clock(clock.clone());
         let amocrm = amocrm::start(None, control()).await.unwrap();
@@ -356,21 +357,6 @@ async fn engine(env: &Env, outbox: &Outbox) -> Engine<App> {
     let app = App::new(WorkerConfig::from_env(env).unwrap(), outbox.clone(), limits, ticks).unwrap();
     let owner = format!("shop-{:08x}", rand::random::<u32>());
     Engine::new(outbox.clone(), registry(), Arc::new(app), owner, LeaseTerms::default())
-}
-
-/// The same database at the isolation level our processes run at.
-async fn as_in_production(pool: &Pool) -> Pool {
-    MySqlPoolOptions::new()
-        .max_connections(20)
-        .after_connect(|conn, _| {
-            Box::pin(async move {
-                conn.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
-                Ok(())
-            })
-        })
-        .connect_with((*pool.connect_options()).clone())
-        .await
-        .unwrap()
 }
 
 /// Status and JSON body; text that is no JSON comes as a string.
