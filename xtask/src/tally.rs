@@ -14,19 +14,31 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Takes one line of output; anything but a harness's last line counts for nothing.
+    /// Takes one line of output; anything but a run's last line counts for nothing.
     ///
-    /// The line is `test result: ok. 19 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; …` (libtest).
+    /// The line is `test result: ok. 19 passed; 0 failed; 1 ignored; 0 measured; …` (libtest), one an executable, or
+    /// `Summary [ 1.234s] 20 tests run: 19 passed (1 slow), 1 failed, 1 skipped` (cargo-nextest), one a run.
     pub fn add_line(&mut self, line: &str) {
-        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
-        else {
-            return;
-        };
-        for count in counts.split(';') {
-            match count.trim().split_once(' ').map(|(number, what)| (number.parse::<u64>(), what)) {
-                Some((Ok(number), "passed")) => self.passed += number,
-                Some((Ok(number), "failed")) => self.failed += number,
-                Some((Ok(number), "ignored")) => self.skipped += number,
+        let libtest = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "));
+        if let Some((_, counts)) = libtest {
+            return self.add_counts(counts.split(';'));
+        }
+        let nextest = line.trim_start().strip_prefix("Summary [").and_then(|rest| rest.split_once(" run: "));
+        if let Some((_, counts)) = nextest {
+            self.add_counts(counts.split(','));
+        }
+    }
+
+    fn add_counts<'a>(&mut self, counts: impl Iterator<Item = &'a str>) {
+        for count in counts {
+            let words: Vec<&str> = count.split_whitespace().collect();
+            let [number, what, ..] = words[..] else { continue };
+            let Ok(number) = number.parse::<u64>() else { continue };
+            match what {
+                "passed" => self.passed += number,
+                // "timed out" and "exec failed" are nextest's.
+                "failed" | "timed" | "exec" => self.failed += number,
+                "ignored" | "skipped" => self.skipped += number,
                 _ => {}
             }
         }
@@ -73,6 +85,16 @@ mod tests {
         );
         assert_eq!(tally.to_string(), "23 passed, 2 failed, 1 skipped");
         assert!(!tally.is_good());
+    }
+
+    #[test]
+    fn a_summary_of_nextest_counts() {
+        let tally = tally(
+            "        PASS [   0.010s] xtask tally::tests::a_run: 3 passed\n\
+             ------------\n\
+             \x20    Summary [  12.345s] 24 tests run: 20 passed (2 slow, 1 leaky), 2 failed, 1 timed out, 1 exec failed, 5 skipped\n",
+        );
+        assert_eq!(tally.to_string(), "20 passed, 4 failed, 5 skipped");
     }
 
     #[test]

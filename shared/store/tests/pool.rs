@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::{AssertSqlSafe, MySqlPool};
+use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, MySqlPool};
 use tokio::task::JoinSet;
 
 const CONNECTIONS: u32 = 4;
@@ -48,4 +48,29 @@ async fn ask(pool: &MySqlPool, statement: u32, caller: u32) {
         assert_eq!(sum, i64::from(caller + statement), "an answer to somebody else's question");
     }
     let _dropped_or_not = tx.commit().await;
+}
+
+/// The server ends connections of its own accord: idle for too long, killed by an operator.
+#[sqlx::test(migrations = false)]
+async fn connections_that_the_server_ends_cost_no_place(
+    options: MySqlPoolOptions,
+    connect: MySqlConnectOptions,
+) {
+    let pool = options.max_connections(CONNECTIONS).acquire_timeout(Duration::from_secs(20));
+    let pool = flysk_store::careful(pool).connect_with(connect.clone()).await.unwrap();
+    let mut operator = MySqlConnection::connect_with(&connect).await.unwrap();
+    for round in 0..20 {
+        let mut held = Vec::new();
+        for _ in 0..CONNECTIONS {
+            let mut conn = pool.acquire().await.expect("a connection is lost");
+            let id: u64 = sqlx::query_scalar("SELECT CONNECTION_ID()").fetch_one(&mut *conn).await.unwrap();
+            held.push((id, conn));
+        }
+        for (id, conn) in held {
+            // In use, or just given back.
+            let in_use = (round % 2 == 0).then_some(conn);
+            sqlx::query(AssertSqlSafe(format!("KILL {id}"))).execute(&mut operator).await.unwrap();
+            drop(in_use);
+        }
+    }
 }

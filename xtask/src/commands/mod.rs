@@ -8,6 +8,7 @@ pub mod fuzz;
 pub mod generated;
 pub mod services;
 pub mod test;
+mod test_runner;
 
 use std::process::Command;
 

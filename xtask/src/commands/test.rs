@@ -1,22 +1,15 @@
 //! `cargo xtask test`: every test there is, on servers of its own.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{ExitCode, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::thread;
-use std::time::Duration;
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
-use super::{prepare, with_services};
-use crate::process::{self, Group};
+use super::{prepare, test_runner};
+use crate::process;
 use crate::programs::{self, CHROMEDRIVER, CHROMIUM, REDIS};
-use crate::services::{Database, Durability, Mysql, Private, State};
+use crate::services::{Database, Durability, Mysql, Private};
 use crate::tally::Tally;
 use crate::workspace;
-
-/// How long output may come after cargo has ended.
-const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Runs the tests; `args` go to `cargo test`, such as `-p flysk-jobs lease`. Ends with the line that counts
 /// them, whatever happened before.
@@ -52,7 +45,7 @@ pub(super) fn count(database: Database, args: &[String], tally: &mut Tally) -> R
 /// Runs tests that are built already, on servers of their own, and adds them up.
 pub(super) fn count_built(database: Database, scope: &[&str], tally: &mut Tally) -> Result<()> {
     let private = Private::up("test", database, Durability::Process)?;
-    cargo_test(scope, database, private.state(), tally)
+    test_runner::run(scope, database, private.state(), tally)
 }
 
 /// Builds every executable; together with all tests if all are to run: both get the same features then, and are built
@@ -72,43 +65,6 @@ fn scope(args: &[String]) -> Option<&'static str> {
             || (arg.starts_with("-p") && arg.len() > 2)
     });
     (!names_some).then_some("--workspace")
-}
-
-fn cargo_test(args: &[&str], database: Database, state: &State, tally: &mut Tally) -> Result<()> {
-    let mut command = workspace::cargo(["test", "--no-fail-fast"]);
-    command.args(args).stdout(Stdio::piped());
-    with_services(&mut command, database, state);
-    let mut group = Group::spawn(&mut command)?;
-    let stdout = group.child().stdout.take().context("cargo has no output")?;
-    let counted = Arc::new(Mutex::new(Tally::default()));
-    let (done, finished) = mpsc::channel();
-    thread::spawn({
-        let counted = Arc::clone(&counted);
-        move || {
-            pass_on(BufReader::new(stdout), &counted);
-            done.send(())
-        }
-    });
-    let status = group.wait();
-    // A process that a test left behind may hold the pipe open for ever.
-    let leaked = finished.recv_timeout(LAST_WORDS).is_err();
-    *tally += *counted.lock().unwrap_or_else(PoisonError::into_inner);
-    let status = status?;
-    if leaked {
-        bail!("a test left a process behind that holds its output");
-    }
-    process::go_on()?;
-    if status.success() { Ok(()) } else { bail!("cargo test failed ({status})") }
-}
-
-/// Copies the output to ours, counting.
-fn pass_on(mut output: impl BufRead, tally: &Mutex<Tally>) {
-    let mut line = Vec::new();
-    while output.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-        tally.lock().unwrap_or_else(PoisonError::into_inner).add_line(&String::from_utf8_lossy(&line));
-        let _reader_gone = std::io::stdout().write_all(&line);
-        line.clear();
-    }
 }
 
 #[cfg(test)]

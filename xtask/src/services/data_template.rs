@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::workspace;
+use super::scratch;
 
 /// Puts a fresh data directory at `data`; `lay_out` makes one, which is kept and copied from then on.
 pub(super) fn instantiate(version: &str, data: &Path, lay_out: impl Fn(&Path) -> Result<()>) -> Result<()> {
     let mut key = DefaultHasher::new();
     version.hash(&mut key);
-    let templates = workspace::target().join("services").join("templates");
+    let templates = scratch::on_disk().join("templates");
     fs::create_dir_all(&templates).with_context(|| format!("cannot create {}", templates.display()))?;
     let template = templates.canonicalize()?.join(format!("{:016x}", key.finish()));
     let lock = File::create(template.with_extension("lock")).context("cannot create the template's lock")?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Database, Durability, Mysql, Redis, Server};
+use super::{Database, Durability, Mysql, Redis, Server, scratch};
 use crate::programs::{self, REDIS};
 use crate::{process, workspace};
 
@@ -38,9 +38,9 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// The instance of this name, `target/services/<name>`.
+    /// The instance of this name, `target/services/<name>`: its data outlives the machine's next start.
     pub fn named(name: &str) -> Self {
-        Self::at(&all().join(name))
+        Self::at(&scratch::on_disk().join(name))
     }
 
     /// The instance in this directory.
@@ -136,7 +136,11 @@ impl Private {
     /// Starts servers for this process, and clears away what killed ones left.
     pub fn up(command: &str, database: Database, durability: Durability) -> Result<Self> {
         sweep(command);
-        let instance = Instance::named(&format!("{command}-{}", std::process::id()));
+        let parent = match durability {
+            Durability::Process => scratch::fastest(),
+            Durability::Machine => scratch::on_disk(),
+        };
+        let instance = Instance::at(&parent.join(format!("{command}-{}", std::process::id())));
         // From here on dropping stops what has been started, even if only one of the two was.
         let mut private = Self { instance, state: State::default() };
         private.state = private.instance.up(database, durability)?;
@@ -158,7 +162,8 @@ impl Drop for Private {
 
 /// Stops and removes private instances of this command whose process is gone.
 fn sweep(command: &str) {
-    for entry in fs::read_dir(all()).into_iter().flatten().flatten() {
+    let parents = [scratch::on_disk(), scratch::fastest()];
+    for entry in parents.iter().filter_map(|parent| fs::read_dir(parent).ok()).flatten().flatten() {
         let name = entry.file_name();
         let owner =
             name.to_str().and_then(|name| name.strip_prefix(command)?.strip_prefix('-')?.parse().ok());
@@ -169,9 +174,4 @@ fn sweep(command: &str) {
             drop(Private { instance: Instance::at(&entry.path()), state: State::default() });
         }
     }
-}
-
-/// Where instances live.
-fn all() -> PathBuf {
-    workspace::target().join("services")
 }

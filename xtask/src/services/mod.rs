@@ -6,10 +6,12 @@ mod instance;
 mod mysql;
 mod port;
 mod redis;
+mod scratch;
 mod server;
 
 pub use choice::{Database, VARIABLE as DATABASE_VARIABLE};
 pub use instance::{Instance, Private, State};
 pub use mysql::{Durability, Flavour, Mysql};
 pub use redis::Redis;
+pub use scratch::fastest as fastest_directory;
 pub use server::Server;

@@ -56,6 +56,7 @@ pub struct Mysql {
     /// The root file system that the server was unpacked in, if it is not the system's.
     root: Option<PathBuf>,
     version: String,
+    tls: bool,
 }
 
 impl Mysql {
@@ -100,7 +101,7 @@ impl Mysql {
         if flavour == Flavour::MariaDb && install_db.is_none() {
             return None;
         }
-        Some(Self { server, flavour, install_db, root, version })
+        Some(Self { server, flavour, install_db, root, version, tls: true })
     }
 
     /// Which server it is.
@@ -111,6 +112,12 @@ impl Mysql {
     /// The server's executable.
     pub fn executable(&self) -> &Path {
         &self.server
+    }
+
+    /// The same server without TLS; with it, it offers TLS if that is its own default.
+    #[must_use]
+    pub fn without_tls(self) -> Self {
+        Self { tls: false, ..self }
     }
 
     /// What the server says of its version.
@@ -222,6 +229,15 @@ impl Mysql {
         if self.flavour == Flavour::MySql {
             // Its own default names a directory of the system's package, which must exist.
             command.args(["--mysqlx=OFF", "--secure-file-priv=NULL"]);
+        }
+        match self.flavour {
+            _ if self.tls => {}
+            Flavour::MySql => {
+                command.arg("--tls-version=");
+            }
+            Flavour::MariaDb => {
+                command.arg("--skip-ssl");
+            }
         }
         command
     }

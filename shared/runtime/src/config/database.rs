@@ -9,7 +9,7 @@ use super::{ConfigError, Env, Variable};
 const URL: Variable = Variable::required(
     "DATABASE_URL",
     "mysql://root@127.0.0.1:3306/flysk",
-    "MySQL 8 or newer, or MariaDB 10.11 or newer: mysql://user:password@host:port/database.\n\
+    "MySQL 8 or newer, or MariaDB 10.11 or newer: mysql://user:password@host:port/database. The connection is encrypted where the server offers TLS.\n\
      `cargo xtask` starts a private server when this is not set.",
 )
 .secret();

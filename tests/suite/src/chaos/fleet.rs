@@ -14,13 +14,20 @@ use flysk_jobs::{Job, Keys, Outbox, Waker, connect_redis};
 use flysk_store::Pool;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
-use xtask::services::{Durability, Mysql, Redis, Server};
+use xtask::services::{Durability, Mysql, Redis, Server, fastest_directory};
 
 use super::clock::FileClock;
 use super::work::create_tables;
 
 /// One fleet at a time: two cores cannot show what a dozen servers at once would do.
 static TURN: Mutex<()> = Mutex::const_new(());
+
+/// A directory for servers of a test's own.
+pub fn own_directory() -> anyhow::Result<TempDir> {
+    let parent = fastest_directory();
+    std::fs::create_dir_all(&parent)?;
+    Ok(tempfile::tempdir_in(parent)?)
+}
 
 /// How long anything may take that is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(90);
@@ -46,7 +53,7 @@ impl Fleet {
     /// Starts the servers; no workers yet.
     pub async fn start(lease: Duration) -> anyhow::Result<Self> {
         let turn = TURN.lock().await;
-        let dir = tempfile::tempdir()?;
+        let dir = own_directory()?;
         let mysql = Mysql::find().context("no database server: run `cargo xtask test`, which installs it")?;
         let redis = Redis::find().context("no Redis server: run `cargo xtask test`, which installs it")?;
         let mysql_server = mysql.start(&dir.path().join("mysql"), Some(quiet_port()), Durability::Process)?;

@@ -11,6 +11,7 @@
 mod callback;
 mod charges;
 mod crashes;
+mod defects;
 mod document;
 mod doors;
 mod events;
