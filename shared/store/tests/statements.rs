@@ -62,13 +62,14 @@ fn aliases_in(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn sources(dir: &Path) -> Vec<(String, String)> {
+    let entries =
+        std::fs::read_dir(dir).map(|entries| entries.flatten().collect::<Vec<_>>()).unwrap_or_default();
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
+    for path in entries.into_iter().map(|entry| entry.path()) {
         if path.is_dir() {
             found.extend(sources(&path));
-        } else {
-            found.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+        } else if let Ok(text) = std::fs::read_to_string(&path) {
+            found.push((path.display().to_string(), text));
         }
     }
     found
