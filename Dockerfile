@@ -29,7 +29,8 @@ ENV FLYSK_LISTEN=0.0.0.0:8080 \
     FLYSK_METRICS_LISTEN=0.0.0.0:9090 \
     FLYSK_SCRATCH_DIR=/var/lib/flysk
 VOLUME /var/lib/flysk
-EXPOSE 8080 9090
+# The API alone. Dokku and the like publish each port that is named here, and metrics (9090) are not for the public.
+EXPOSE 8080
 STOPSIGNAL SIGTERM
 # Asks the listener of metrics, which every lasting process has: whether it lives. `flysk-api healthcheck` asks
 # whether the API is ready. A command that ends by itself (migrate, …) is run with --no-healthcheck.

@@ -10,12 +10,18 @@ use xtask::commands::{bench, ci, demo, dev, fuzz, generated, services, test};
 
 /// Everything a developer or a build machine does with this repository.
 ///
-/// Commands install what they need with the system's package manager when they may (as root, or with sudo
-/// that asks for no password) and say what is missing when they may not. MariaDB or MySQL and Redis run
+/// Commands install what they need with apt-get when they may (as root, or with sudo that asks for no password). They say
+/// first which packages, and ask when somebody sits at the terminal: Enter alone means no. On build machines (`CI` is set)
+/// and without a terminal they go on. With --no-install they stop and say what to install. MariaDB or MySQL and Redis run
 /// privately under target/services, on free ports of 127.0.0.1; `DATABASE_URL` and `REDIS_URL` name others.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 struct Cli {
+    /// Install no system packages: stop with the list of them, and the command that installs them
+    ///
+    /// The variable `FLYSK_NO_INSTALL=1` does the same.
+    #[arg(long, global = true)]
+    no_install: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -66,7 +72,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
         args: Vec<String>,
     },
-    /// Write the files that are made from the code: .env.example, api/openapi.json, docs/jobs.md
+    /// Write the files that are made from the code: .env.example, api/openapi.json, docs/jobs.md, docs/cli.md
     Generate,
     /// The database and the Redis that development uses
     Services {
@@ -76,7 +82,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let cli = Cli::parse();
+    xtask::programs::settle_consent(cli.no_install);
+    match run(cli.command) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("xtask: {error:#}");

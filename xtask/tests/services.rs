@@ -81,7 +81,7 @@ fn a_killed_database_comes_back_on_its_port() {
     let dir = Scratch::new("database");
     let mysql = Mysql::find().expect("mariadbd or mysqld is needed for this test");
     let first = Guarded(mysql.start(&dir.0, None, Durability::Process).unwrap());
-    assert_eq!(Mysql::url(&first.0), format!("mysql://root@127.0.0.1:{}/flysk", first.0.port));
+    assert_eq!(Mysql::url(&first.0), format!("mysql://flysk:flysk@127.0.0.1:{}/flysk", first.0.port));
     first.0.kill();
     assert!(!first.0.is_alive());
 

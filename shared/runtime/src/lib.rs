@@ -3,6 +3,7 @@
 //! A process starts in this order: [`config::Env::from_process`], the concerns of [`config`] it needs,
 //! [`telemetry::install`], [`metrics::install`], [`shutdown::Shutdown::install`].
 
+pub mod cli;
 pub mod config;
 pub mod health;
 pub mod hook_address;

@@ -20,16 +20,16 @@ pub(super) fn print_catalogue() -> anyhow::Result<()> {
 /// Which jobs to list.
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// queued, running, done, dead or cancelled.
+    /// Only jobs of this state: queued, running, done, dead or cancelled.
     #[arg(long)]
     state: Option<String>,
-    /// A kind of docs/jobs.md.
+    /// Only jobs of this kind, such as calls.fetch_recording; docs/jobs.md has them all.
     #[arg(long)]
     kind: Option<String>,
-    /// Everything one request caused: the X-Request-Id of its answer.
+    /// Only jobs that one request caused, by the X-Request-Id of its answer.
     #[arg(long, conflicts_with_all = ["state", "kind"])]
     correlation: Option<String>,
-    /// How many.
+    /// The largest number of jobs to list.
     #[arg(long, default_value_t = 50)]
     limit: u32,
 }
@@ -69,7 +69,7 @@ impl List {
 /// One job.
 #[derive(Debug, Args)]
 pub(super) struct One {
-    /// Its id, as in jobs:list.
+    /// The job's id, as jobs:list shows it.
     id: JobId,
 }
 

@@ -11,7 +11,7 @@ use flysk_workers::process::open_outbox;
 /// How much to tell.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
-    /// Discrepancies of each rule that are shown.
+    /// The largest number of discrepancies to show for each rule.
     #[arg(long, default_value_t = 100)]
     limit: u32,
 }

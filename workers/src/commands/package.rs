@@ -18,7 +18,7 @@ use super::widget::find;
 pub(super) struct List {
     /// The widget's code.
     widget: String,
-    /// Former versions and retired packages too.
+    /// List former versions and retired packages too.
     #[arg(long)]
     all: bool,
 }
@@ -28,21 +28,21 @@ pub(super) struct List {
 pub(super) struct Set {
     /// The widget's code.
     widget: String,
-    /// The package through all its versions: a-z, 0-9, `-`.
+    /// The package's code, the same in all its versions: a-z, 0-9, `-`.
     code: String,
-    /// For people, in Russian.
+    /// The title that buyers read, in Russian.
     #[arg(long)]
     title: String,
-    /// What it costs: 50000 are 500 roubles.
+    /// The price in kopecks: 50000 are 500 roubles.
     #[arg(long, value_name = "KOPECKS")]
     price: i64,
-    /// How many whole Flycoins are bought; the price's worth if left out.
+    /// Whole Flycoins that are bought; one for each rouble of the price if left out.
     #[arg(long, value_name = "FLYCOINS")]
     coins: Option<i64>,
-    /// How many whole Flycoins are given on top.
+    /// Whole Flycoins that are given on top, without being paid for.
     #[arg(long, value_name = "FLYCOINS", default_value_t = 0)]
     bonus: i64,
-    /// How many days the bonus can be spent; without end if left out.
+    /// Days until the bonus expires; it does not if left out.
     #[arg(long, value_name = "DAYS")]
     bonus_days: Option<u32>,
 }

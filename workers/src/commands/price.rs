@@ -23,7 +23,7 @@ const FURTHEST: TimeDelta = TimeDelta::days(5 * 365);
 /// Which prices to list.
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// Only this service's.
+    /// Only the prices of this service: `<widget code>.<service>`.
     #[arg(long)]
     service: Option<Service>,
 }
@@ -83,18 +83,18 @@ fn words(tariff: Tariff) -> String {
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("rate").required(true).args(["per_minute", "per_piece"])))]
 pub(super) struct Set {
-    /// The service: `<widget code>.<service>`.
+    /// The service that is priced: `<widget code>.<service>`.
     service: Service,
-    /// Flycoins a minute, charged by the second: `2.5`.
+    /// Price of a minute in Flycoins, such as `2.5`; charged by the second.
     #[arg(long, value_name = "FLYCOINS")]
     per_minute: Option<MicroCoins>,
-    /// The least that is paid for, seconds.
+    /// The shortest time that is charged, in seconds: a shorter use costs as much.
     #[arg(long, value_name = "SECONDS", default_value_t = 0, conflicts_with = "per_piece")]
     at_least: u64,
-    /// Flycoins a piece.
+    /// Price of one use in Flycoins, such as `1.2`.
     #[arg(long, value_name = "FLYCOINS")]
     per_piece: Option<MicroCoins>,
-    /// From when on: `2027-01-01T00:00:00Z`. Now if left out; never in the past.
+    /// Time the price holds from, such as `2027-01-01T00:00:00Z`; now if left out, never in the past.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     valid_from: Option<DateTime<Utc>>,
 }

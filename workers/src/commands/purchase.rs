@@ -21,16 +21,16 @@ const CLOSED: &str = "closed";
 /// Which purchase.
 #[derive(Debug, Args)]
 pub(super) struct One {
-    /// `pur_…`.
+    /// The purchase's id: `pur_…`.
     purchase: PurchaseId,
 }
 
 /// What is given back.
 #[derive(Debug, Args)]
 pub(super) struct Refund {
-    /// `pur_…`.
+    /// The purchase's id: `pur_…`.
     purchase: PurchaseId,
-    /// How much; all that unspent coins are worth if left out.
+    /// The amount in kopecks; the worth of all unspent coins if left out.
     #[arg(long)]
     kopecks: Option<i64>,
 }
@@ -38,7 +38,7 @@ pub(super) struct Refund {
 /// Which day.
 #[derive(Debug, Args)]
 pub(super) struct Day {
-    /// UTC; yesterday if left out.
+    /// The day, in UTC; yesterday if left out.
     #[arg(long, value_name = "YYYY-MM-DD")]
     day: Option<NaiveDate>,
 }

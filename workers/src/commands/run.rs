@@ -13,9 +13,9 @@ use flysk_workers::process::WorkerProcess;
 /// What to work on.
 #[derive(Debug, Args)]
 pub(super) struct Run {
-    /// Queues to take jobs from, all of them if none is named: oauth, lifecycle, calls, audio, billing, upkeep.
+    /// Queues to take jobs from: oauth, lifecycle, calls, audio, billing, upkeep. All of them if none is named.
     queues: Vec<Queue>,
-    /// Keep the schedule too, for small deployments and development.
+    /// Enqueue the jobs of the schedule too, instead of a scheduler of its own; for small deployments and development.
     #[arg(long)]
     with_scheduler: bool,
 }

@@ -25,16 +25,16 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Which pairs to renew.
 #[derive(Debug, Args)]
 pub(super) struct RefreshAll {
-    /// Only this widget's, by its code.
+    /// Renew only tokens of this widget, by its code.
     #[arg(long)]
     widget: Option<String>,
-    /// Only say how many there are.
+    /// Say how many tokens would be renewed, and renew none.
     #[arg(long)]
     dry_run: bool,
-    /// Go on with a run that was interrupted: its name, as it was printed.
+    /// Go on with an interrupted run, by the name that it printed.
     #[arg(long, value_name = "RUN")]
     resume: Option<String>,
-    /// Enqueue and leave; the work goes on without this command.
+    /// Return once everything is enqueued, without waiting for the outcome.
     #[arg(long)]
     no_wait: bool,
 }

@@ -34,7 +34,7 @@ pub(super) struct Whose {
     /// The widget's code.
     #[arg(long)]
     widget: String,
-    /// amoCRM's id of the account.
+    /// The account's id in amoCRM.
     #[arg(long)]
     account: AccountId,
 }
@@ -110,16 +110,16 @@ impl Show {
 pub(super) struct Credit {
     #[command(flatten)]
     whose: Whose,
-    /// How many Flycoins: `50` or `2.5`.
+    /// Flycoins to credit, such as `50` or `2.5`.
     #[arg(long, value_name = "FLYCOINS")]
     amount: MicroCoins,
-    /// What the account's people read beside it.
+    /// The reason that users of the account read in their history, in Russian.
     #[arg(long)]
     reason: String,
-    /// Names the compensation, such as the number of the ticket: the same again changes nothing for 30 days.
+    /// Idempotency key, such as the number of the support ticket.
     #[arg(long)]
     key: String,
-    /// How many days they can be spent; without end if left out.
+    /// Days until the coins expire; they do not if left out.
     #[arg(long)]
     lives_days: Option<u32>,
 }

@@ -1,6 +1,7 @@
 //! Programs we need: found in the usual places, or installed when we may.
 
 mod catalogue;
+mod consent;
 mod release_root;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ pub use catalogue::{
     CC, CHROMEDRIVER, CHROMIUM, CMAKE, DEBOOTSTRAP, FFMPEG, MAKE, MARIADB_INSTALL_DB, MOLD, MYSQL, NODE,
     PYTHON, REDIS, SOX, SYSTEM_MYSQLD, WRK,
 };
+pub use consent::{Consent, NO_INSTALL, settle_consent};
 pub use release_root::ReleaseRoot;
 
 use crate::{process, workspace};
@@ -56,28 +58,42 @@ impl Program {
 /// Makes sure that these are there, installing what is missing; says what to install when we may not.
 pub fn require(programs: &[&Program]) -> Result<()> {
     install(programs);
-    let missing: Vec<&&Program> = programs.iter().filter(|program| program.find().is_none()).collect();
+    let missing = list_missing(programs);
     if missing.is_empty() {
         return Ok(());
     }
     let lines: Vec<String> = missing.iter().map(|program| sentence(program)).collect();
-    bail!("something is missing and could not be installed:\n{}", lines.join("\n"));
+    bail!(
+        "something is missing and was not installed:\n{}\nAll at once: sudo apt-get install {}",
+        lines.join("\n"),
+        consent::packages(&missing).join(" ")
+    );
 }
 
 /// Installs what is missing if we may; what then is still missing can be done without.
 pub fn install(programs: &[&Program]) {
-    for program in programs.iter().filter(|program| program.find().is_none()) {
-        let Some(mut command) = installer() else { return };
+    let missing = list_missing(programs);
+    if missing.is_empty() || installer().is_none() || !consent::may_install(&missing) {
+        return;
+    }
+    for program in missing {
+        // Packages of the one before may have brought it.
+        if program.find().is_some() {
+            continue;
+        }
         for packages in program.packages {
-            eprintln!("{} is missing: installing {}", program.name, packages.join(" "));
+            let Some(mut command) = installer() else { return };
+            eprintln!("installing {}", packages.join(" "));
             let status = process::run(command.args(*packages).stdout(Stdio::null()));
             if status.is_ok_and(|status| status.success()) || process::asked_to_stop() {
                 break;
             }
-            let Some(next) = installer() else { return };
-            command = next;
         }
     }
+}
+
+fn list_missing<'p>(programs: &[&'p Program]) -> Vec<&'p Program> {
+    programs.iter().copied().filter(|program| program.find().is_none()).collect()
 }
 
 /// The package manager, if there is one we know and may use.

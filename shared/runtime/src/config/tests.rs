@@ -9,6 +9,8 @@ use super::*;
 
 /// The committed file.
 const ENV_EXAMPLE: &str = include_str!("../../../../.env.example");
+/// What people deploy by.
+const DEPLOY: &str = include_str!("../../../../docs/deploy.md");
 
 fn variables() -> impl Iterator<Item = &'static Variable> {
     SECTIONS.iter().flat_map(|section| section.variables)
@@ -153,4 +155,34 @@ fn values_are_cleaned_up_on_the_way_in() {
     let env = env.with("FLYSK_SPEECHKIT_CLASSIFIERS", "none").with("FLYSK_FFMPEG", "none");
     assert_eq!(SpeechKit::from_env(&env).unwrap().classifiers, [""; 0]);
     assert_eq!(Audio::from_env(&env).unwrap().ffmpeg, None);
+}
+
+/// Names in the first column of a table of `docs/deploy.md`.
+fn names_in_deploy() -> BTreeSet<&'static str> {
+    DEPLOY
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))
+        .map(|(name, _)| name)
+        .collect()
+}
+
+#[test]
+fn the_guide_to_deploying_names_every_variable_that_has_to_be_set() {
+    let named = names_in_deploy();
+    let required = variables().filter(|variable| matches!(variable.presence, Presence::Required(_)));
+    let unnamed: Vec<&str> =
+        required.map(|variable| variable.name).filter(|name| !named.contains(name)).collect();
+    assert!(unnamed.is_empty(), "docs/deploy.md does not name {}", unnamed.join(", "));
+}
+
+#[test]
+fn the_guide_to_deploying_names_no_variable_that_nobody_reads() {
+    let ours = |name: &&str| name.starts_with("FLYSK_") || name.starts_with("FLYSENSE_");
+    let known: BTreeSet<&str> = variables().map(|variable| variable.name).collect();
+    let words = DEPLOY.split(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'));
+    // Of Compose, not of a process.
+    let compose = ["FLYSK_PORT"];
+    let unknown: BTreeSet<&str> =
+        words.filter(ours).filter(|name| !known.contains(name) && !compose.contains(name)).collect();
+    assert!(unknown.is_empty(), "nobody reads {unknown:?}");
 }

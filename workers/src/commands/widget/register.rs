@@ -17,21 +17,21 @@ use super::{ClientSecret, open};
 /// A widget to be registered.
 #[derive(Debug, Args)]
 pub(in super::super) struct Register {
-    /// Unique short name, used in addresses: a-z, 0-9, `-`.
+    /// Unique code of the widget, a part of addresses: a-z, 0-9, `-`.
     #[arg(long)]
     code: String,
-    /// For people.
+    /// The widget's name, as people read it.
     #[arg(long)]
     name: String,
-    /// amocrm or kommo.
+    /// The CRM the widget is for: amocrm or kommo.
     #[arg(long, default_value = "amocrm")]
     platform: Crm,
-    /// The integration's client id.
+    /// The integration's client id in amoCRM (a UUID).
     #[arg(long)]
     client_uuid: String,
     #[command(flatten)]
     client_secret: ClientSecret,
-    /// Byte for byte as in the integration's settings.
+    /// The redirect URI, byte for byte as in the integration's settings in amoCRM.
     #[arg(long)]
     redirect_uri: String,
     #[command(flatten)]

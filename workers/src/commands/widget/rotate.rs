@@ -17,16 +17,16 @@ use super::{ClientSecret, find, open};
 pub(in super::super) struct Rotate {
     /// The widget's code.
     code: String,
-    /// Issue another project token.
+    /// Issue another project token, the backend's credential.
     #[arg(long)]
     project_token: bool,
-    /// How long the present project token stays valid beside the new one; 0 revokes it at once.
+    /// Hours that the present project token stays valid beside the new one; 0 revokes it at once.
     #[arg(long, value_name = "HOURS", default_value_t = 24, requires = "project_token")]
     keep_former_hours: u16,
-    /// Revoke the former project token now, on all processes.
+    /// Revoke the former project token now, before its hours are over.
     #[arg(long, conflicts_with = "project_token")]
     revoke_former: bool,
-    /// Issue another key that signs events.
+    /// Issue another event secret, the key that signs events.
     #[arg(long)]
     event_secret: bool,
     #[command(flatten)]

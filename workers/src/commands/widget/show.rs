@@ -37,7 +37,7 @@ impl List {
 /// One widget.
 #[derive(Debug, Args)]
 pub(in super::super) struct Show {
-    /// Its code.
+    /// The widget's code.
     code: String,
 }
 

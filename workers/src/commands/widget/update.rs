@@ -24,31 +24,31 @@ use super::{find, open};
 /// What can be set at registration and changed later.
 #[derive(Debug, Args)]
 pub(super) struct Settings {
-    /// Where events go; `none` for nowhere.
+    /// URL of the backend that events are sent to; `none` sends them nowhere.
     #[arg(long)]
     event_url: Option<String>,
-    /// Where one kind of event goes instead: `install=https://…`. All of them are replaced.
+    /// URL for one kind of event instead, such as `install=https://…`; may be repeated. Replaces all former ones.
     #[arg(long, value_name = "KIND=URL")]
     event_url_of: Vec<String>,
-    /// Seconds between attempts to deliver an event: `10,60,300,3600`; `usual` for 10, 60, 300.
+    /// Seconds between attempts to deliver an event, such as `10,60,300,3600`; `usual` stands for 10,60,300.
     #[arg(long, value_name = "SECONDS,…")]
     delivery_delays: Option<String>,
-    /// A file with the JSON Schema that settings must satisfy; `none` for no schema.
+    /// File with the JSON Schema that settings of installs must satisfy; `none` removes it.
     #[arg(long = "settings-schema", value_name = "FILE")]
     schema: Option<PathBuf>,
-    /// The schema holds for this version of the widget alone; without it, for all that have none of their own.
+    /// Version of the widget that the schema is for; without it, the schema is for all versions that have none of their own.
     #[arg(long = "settings-schema-of", value_name = "VERSION", requires = "schema")]
     schema_of: Option<String>,
-    /// Access is sold by subscription.
+    /// Whether access to the widget is sold by subscription.
     #[arg(long, value_name = "true|false")]
     uses_subscriptions: Option<bool>,
-    /// Use is paid in Flycoins.
+    /// Whether use of the widget is paid in Flycoins.
     #[arg(long, value_name = "true|false")]
     uses_flycoins: Option<bool>,
-    /// A file with the billing settings, as docs/flycoins.md tells; `none` for none.
+    /// File with the billing settings as JSON (docs/flycoins.md describes them); `none` removes them.
     #[arg(long, value_name = "FILE")]
     billing: Option<PathBuf>,
-    /// Days of free trial.
+    /// Days that an account may use the widget before it pays.
     #[arg(long)]
     trial_days: Option<u16>,
 }
@@ -121,10 +121,10 @@ impl Settings {
 pub(in super::super) struct Update {
     /// The widget's code.
     code: String,
-    /// For people.
+    /// Another name of the widget, as people read it.
     #[arg(long)]
     name: Option<String>,
-    /// Byte for byte as in the integration's settings.
+    /// Another redirect URI, byte for byte as in the integration's settings in amoCRM.
     #[arg(long)]
     redirect_uri: Option<String>,
     #[command(flatten)]
