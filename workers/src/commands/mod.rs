@@ -1,5 +1,6 @@
 //! The command line.
 
+mod decode;
 mod healthcheck;
 mod jobs;
 mod keys;
@@ -14,10 +15,13 @@ mod token;
 mod wallet;
 mod widget;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 use flysk_runtime::config::Env;
 use flysk_runtime::telemetry;
 use flysk_workers::config::Config;
+use flysk_workers::flysense::DECODE_COMMAND;
 
 /// Performs Flysk's jobs and operates them. Configured by the environment; see `.env.example`.
 #[derive(Debug, Parser)]
@@ -112,52 +116,62 @@ enum Command {
     /// Move everything sealed to the first key of the ring.
     #[command(name = "keys:rotate")]
     KeysRotate,
+    /// Decode one recording within bounds; only a worker starts it, as its child.
+    #[command(name = DECODE_COMMAND, hide = true)]
+    AudioDecode(decode::Decode),
 }
 
 impl Cli {
     /// Runs the command to its end.
-    pub(crate) fn run(self) -> anyhow::Result<()> {
-        if let Command::JobsCatalogue = self.command {
-            return jobs::print_catalogue();
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::AudioDecode(decode) => return Ok(decode.run()),
+            Command::JobsCatalogue => jobs::print_catalogue()?,
+            command => perform(command)?,
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(async {
-            let env = Env::from_process();
-            if let Command::Healthcheck = self.command {
-                return healthcheck::healthcheck(&env).await;
-            }
-            let config = Config::from_env(&env)?;
-            telemetry::install(&config.telemetry)?;
-            match self.command {
-                Command::Migrate => migrate::migrate(&config).await,
-                Command::Run(run) => Box::pin(run.run(config)).await,
-                Command::Scheduler => scheduler::run(config).await,
-                Command::JobsList(list) => list.run(&config).await,
-                Command::JobsReplay(one) => one.replay(&config).await,
-                Command::JobsCancel(one) => one.cancel(&config).await,
-                Command::WidgetRegister(register) => register.run(&config, &env).await,
-                Command::WidgetList(list) => list.run(&config).await,
-                Command::WidgetShow(show) => show.run(&config).await,
-                Command::WidgetUpdate(update) => update.run(&config).await,
-                Command::WidgetRotate(rotate) => rotate.run(&config, &env).await,
-                Command::PackageList(list) => list.run(&config).await,
-                Command::PackageSet(set) => set.run(&config).await,
-                Command::PackageRetire(retire) => retire.run(&config).await,
-                Command::PurchaseShow(one) => one.show(&config).await,
-                Command::PurchaseAsk(one) => one.ask(&config).await,
-                Command::PurchaseClose(one) => one.close(&config).await,
-                Command::PurchaseRefund(refund) => refund.run(&config).await,
-                Command::PurchasesReconcile(day) => day.compare(&config).await,
-                Command::PurchasesDifferences(day) => day.differences(&config).await,
-                Command::TokenRefreshAll(all) => all.run(&config).await,
-                Command::PriceList(list) => list.run(&config).await,
-                Command::PriceSet(set) => set.run(&config).await,
-                Command::WalletShow(show) => show.run(&config).await,
-                Command::WalletCredit(credit) => credit.run(&config).await,
-                Command::LedgerVerify(verify) => verify.run(&config).await,
-                Command::KeysRotate => keys::rotate(&config).await,
-                Command::JobsCatalogue | Command::Healthcheck => Ok(()),
-            }
-        })
+        Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Performs a command that may wait for others.
+fn perform(command: Command) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let env = Env::from_process();
+        if let Command::Healthcheck = command {
+            return healthcheck::healthcheck(&env).await;
+        }
+        let config = Config::from_env(&env)?;
+        telemetry::install(&config.telemetry)?;
+        match command {
+            Command::Migrate => migrate::migrate(&config).await,
+            Command::Run(run) => Box::pin(run.run(config)).await,
+            Command::Scheduler => scheduler::run(config).await,
+            Command::JobsList(list) => list.run(&config).await,
+            Command::JobsReplay(one) => one.replay(&config).await,
+            Command::JobsCancel(one) => one.cancel(&config).await,
+            Command::WidgetRegister(register) => register.run(&config, &env).await,
+            Command::WidgetList(list) => list.run(&config).await,
+            Command::WidgetShow(show) => show.run(&config).await,
+            Command::WidgetUpdate(update) => update.run(&config).await,
+            Command::WidgetRotate(rotate) => rotate.run(&config, &env).await,
+            Command::PackageList(list) => list.run(&config).await,
+            Command::PackageSet(set) => set.run(&config).await,
+            Command::PackageRetire(retire) => retire.run(&config).await,
+            Command::PurchaseShow(one) => one.show(&config).await,
+            Command::PurchaseAsk(one) => one.ask(&config).await,
+            Command::PurchaseClose(one) => one.close(&config).await,
+            Command::PurchaseRefund(refund) => refund.run(&config).await,
+            Command::PurchasesReconcile(day) => day.compare(&config).await,
+            Command::PurchasesDifferences(day) => day.differences(&config).await,
+            Command::TokenRefreshAll(all) => all.run(&config).await,
+            Command::PriceList(list) => list.run(&config).await,
+            Command::PriceSet(set) => set.run(&config).await,
+            Command::WalletShow(show) => show.run(&config).await,
+            Command::WalletCredit(credit) => credit.run(&config).await,
+            Command::LedgerVerify(verify) => verify.run(&config).await,
+            Command::KeysRotate => keys::rotate(&config).await,
+            Command::JobsCatalogue | Command::Healthcheck | Command::AudioDecode(_) => Ok(()),
+        }
+    })
 }
