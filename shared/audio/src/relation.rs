@@ -16,6 +16,9 @@ const FIRST_LOOK: usize = 10;
 /// some delay fits by chance.
 const RELATED: f32 = 0.5;
 const RELATED_BY_CHANCE: f32 = 0.3;
+/// Mean correlation at the best delay below which so many blocks of loud voices have no relation, nor will have.
+const UNRELATED: f32 = 0.3;
+const UNRELATED_BLOCKS: usize = 20;
 /// Of two delays that fit almost equally well, the shorter one is meant: voices repeat themselves each few milliseconds.
 const AS_GOOD: f32 = 0.97;
 /// Product of the energies of two blocks below which at least one of them is silent to the last bit.
@@ -51,18 +54,19 @@ impl Block {
         if power > MIN_POWER { lanes::dot(&self.left, right) / power.sqrt() } else { 0.0 }
     }
 
-    /// The correlation at every delay.
-    fn correlations(&self) -> Vec<f32> {
-        let len = self.left.len();
-        let left = energy(&self.left);
-        let mut right = f64::from(energy(self.right_at(0)));
-        (0..=2 * self.lag)
+    /// The correlation at every second delay, of every second sample: enough to find where to look closely.
+    fn coarse_correlations(&self) -> Vec<f32> {
+        let (left, right) = (halved(&self.left), halved(&self.right));
+        let len = left.len();
+        let left_energy = energy(&left);
+        let mut right_energy = f64::from(energy(&right[..len]));
+        (0..=self.lag)
             .map(|delay| {
-                let power = left * narrow(right.max(0.0));
-                let product = lanes::dot(&self.left, self.right_at(delay));
+                let power = left_energy * narrow(right_energy.max(0.0));
+                let product = lanes::dot(&left, &right[delay..delay + len]);
                 // The next window of the right channel begins and ends a sample later.
-                if let Some(&next) = self.right.get(delay + len) {
-                    right += f64::from(next).powi(2) - f64::from(self.right[delay]).powi(2);
+                if let Some(&next) = right.get(delay + len) {
+                    right_energy += f64::from(next).powi(2) - f64::from(right[delay]).powi(2);
                 }
                 if power > MIN_POWER { (product / power.sqrt()).clamp(-1.0, 1.0) } else { 0.0 }
             })
@@ -70,11 +74,11 @@ impl Block {
     }
 }
 
-/// A block that was kept to find the delay, with its correlation at every delay.
+/// A block that was kept to find the delay, with its correlation at every second one.
 #[derive(Debug)]
 struct Kept {
     block: Block,
-    correlations: Vec<f32>,
+    coarse: Vec<f32>,
 }
 
 /// One delay and one sign.
@@ -106,7 +110,7 @@ pub(crate) struct Relation {
     /// Blocks of voice, until the delay is known.
     kept: Vec<Kept>,
     next_look: usize,
-    delays: usize,
+    lag: usize,
     delay: Option<Delay>,
     evidence: Evidence,
 }
@@ -123,7 +127,7 @@ impl Relation {
             tone_frame,
             kept: Vec::new(),
             next_look: FIRST_LOOK,
-            delays: 2 * lag + 1,
+            lag,
             delay: None,
             evidence: Evidence::default(),
         }
@@ -139,7 +143,7 @@ impl Relation {
             observe(block, delay, &self.gate, &mut self.evidence);
             return self.evidence.speaks_against();
         }
-        self.kept.push(Kept { block: block.clone(), correlations: block.correlations() });
+        self.kept.push(Kept { block: block.clone(), coarse: block.coarse_correlations() });
         if self.kept.len() < self.next_look {
             return false;
         }
@@ -159,6 +163,9 @@ impl Relation {
         let evidence = self.evidence_at(delay);
         // At a wrong delay a word begins in one channel and ends in the other: levels say nothing then.
         if related && evidence.levels_speak_against() {
+            return true;
+        }
+        if fit < UNRELATED && self.kept.len() >= UNRELATED_BLOCKS && self.gate.is_loud() {
             return true;
         }
         if self.kept.len() < SEARCHED_BLOCKS {
@@ -181,20 +188,26 @@ impl Relation {
 
     /// The delay that fits the kept blocks best, and their mean correlation there.
     fn best_delay(&self) -> (Delay, f32) {
-        let mut sums = vec![0.0; self.delays];
+        let mut sums = vec![0.0; self.lag + 1];
         for kept in &self.kept {
-            sums.iter_mut().zip(&kept.correlations).for_each(|(sum, correlation)| *sum += correlation);
+            sums.iter_mut().zip(&kept.coarse).for_each(|(sum, correlation)| *sum += correlation);
         }
         let best = sums.iter().fold(0.0, |best: f32, sum| best.max(sum.abs()));
-        let middle = self.delays / 2;
-        let samples = (0..self.delays)
+        let middle = self.lag / 2;
+        let coarse = (0..=self.lag)
             .filter(|&at| sums[at].abs() >= AS_GOOD * best)
             .min_by_key(|&at| at.abs_diff(middle))
             .unwrap_or(middle);
+        let around = 2 * peak_around(&sums, coarse);
         #[expect(clippy::cast_precision_loss, reason = "some dozens")]
         let count = self.kept.len().max(1) as f32;
-        let samples = peak_around(&sums, samples);
-        (Delay { samples, sign: sums[samples].signum() }, sums[samples].abs() / count)
+        let mean = |samples: usize| {
+            self.kept.iter().map(|kept| kept.block.correlation(samples)).sum::<f32>() / count
+        };
+        let fits = (around.saturating_sub(2)..=(around + 2).min(2 * self.lag)).map(|at| (at, mean(at)));
+        let (samples, fit) =
+            fits.max_by(|(_, a), (_, b)| a.abs().total_cmp(&b.abs())).unwrap_or((self.lag, 0.0));
+        (Delay { samples, sign: fit.signum() }, fit.abs())
     }
 
     fn evidence_at(&self, delay: Delay) -> Evidence {
@@ -271,6 +284,11 @@ fn without_offset(samples: &[f32]) -> Vec<f32> {
     #[expect(clippy::cast_precision_loss, reason = "some thousand samples")]
     let mean = lanes::sum_and_energy(samples).0 / samples.len().max(1) as f32;
     samples.iter().map(|it| it - mean).collect()
+}
+
+/// Pairs of samples as one.
+fn halved(samples: &[f32]) -> Vec<f32> {
+    samples.chunks_exact(2).map(|pair| (pair[0] + pair[1]) * 0.5).collect()
 }
 
 fn narrow(value: f64) -> f32 {
