@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use flysk_audio::{Ffmpeg, Limits as AudioLimits, Options as AudioOptions};
+use flysk_audio::{Confinement, Ffmpeg, Limits as AudioLimits, Options as AudioOptions, Program};
 use flysk_clients::amocrm::AmoCrm;
 use flysk_clients::http::HttpOptions;
 use flysk_clients::outbound::DownloadLimits;
@@ -24,6 +25,9 @@ use flysk_jobs::runtime::limits::{Rate, Room};
 use crate::config::{Config, FlysenseConfig};
 use crate::outcome::job_error;
 
+/// The command of `flysk-worker` that decodes a recording, as a child of a worker.
+pub const DECODE_COMMAND: &str = "audio:decode";
+
 /// How late a look may come before its call's place is somebody else's.
 const LATE_LOOK: Duration = Duration::from_mins(10);
 
@@ -42,6 +46,8 @@ pub struct FlySense {
     pub yandexgpt: Option<(YandexGpt, String)>,
     /// Decoding.
     pub audio: AudioOptions,
+    /// The process it is done in.
+    pub confinement: Confinement,
     /// Less speech than this is none.
     pub min_speech_ms: u64,
     /// How recordings are downloaded.
@@ -109,6 +115,14 @@ impl FlySense {
                     max_decode_time: parts.audio.decode_timeout,
                 },
                 ffmpeg: parts.audio.ffmpeg.clone().map(|path| Ffmpeg { path }),
+                launcher: None,
+            },
+            confinement: Confinement {
+                program: Program {
+                    path: std::env::current_exe().context("where this program lies")?,
+                    args: vec![DECODE_COMMAND.to_owned()],
+                },
+                max_memory_bytes: parts.audio.decode_memory_bytes,
             },
             min_speech_ms: parts.audio.min_speech_ms,
             download: DownloadLimits {

@@ -2,8 +2,10 @@
 
 mod commands;
 
+use std::process::ExitCode;
+
 use clap::Parser;
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     commands::Cli::parse().run()
 }

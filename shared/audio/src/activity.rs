@@ -5,6 +5,8 @@
 //! that a quiet line and a noisy one are judged by their own measure. One byte per frame is kept: 720 kB for
 //! a channel of four hours.
 
+use serde::{Deserialize, Serialize};
+
 use crate::level::{AUDIBLE_DB, FRAME_MS, Meter, SILENCE_DB, TONE, to_byte, to_level};
 use crate::source::PcmFormat;
 
@@ -40,7 +42,7 @@ const FLOOR_RANK: f32 = 0.10;
 const SPEECH_RANK: f32 = 0.95;
 
 /// A stretch of speech in one channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SpeechSegment {
     /// Start, in milliseconds from the beginning of the recording.
     pub start_ms: u64,
@@ -49,7 +51,7 @@ pub struct SpeechSegment {
 }
 
 /// Speech of one channel.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelSpeech {
     /// Segments in order; they do not overlap.
     pub segments: Vec<SpeechSegment>,

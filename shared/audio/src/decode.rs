@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::AudioError;
 use crate::options::{Limits, Options};
 use crate::recording::Recording;
@@ -10,7 +12,7 @@ use crate::sniff::Kind;
 use crate::source::{FfmpegSource, PcmFormat, PcmSource, SourceError, Step, guarded, open_native};
 
 /// Who decoded a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Decoder {
     /// In process.
     Native,
@@ -147,17 +149,19 @@ impl Pump<'_> {
     fn with_ffmpeg(&mut self, options: &Options, reason: SourceError) -> Result<Decoded, AudioError> {
         let Some(ffmpeg) = &options.ffmpeg else { return Err(without_ffmpeg(reason)) };
         self.deadline.check()?;
-        let mut source = match FfmpegSource::open(ffmpeg, self.recording, self.deadline.left()) {
-            Ok(source) => source,
-            Err(SourceError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-                tracing::error!("the configured ffmpeg does not exist");
-                return Err(without_ffmpeg(reason));
-            }
-            Err(error) => {
-                self.deadline.check()?;
-                return Err(both_failed(error));
-            }
-        };
+        let mut source =
+            match FfmpegSource::open(ffmpeg, options.launcher.as_ref(), self.recording, self.deadline.left())
+            {
+                Ok(source) => source,
+                Err(SourceError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+                    tracing::error!("the configured ffmpeg does not exist");
+                    return Err(without_ffmpeg(reason));
+                }
+                Err(error) => {
+                    self.deadline.check()?;
+                    return Err(both_failed(error));
+                }
+            };
         let result = self.run(&mut source, Decoder::Ffmpeg);
         if source.timed_out() {
             return Err(self.deadline.error());

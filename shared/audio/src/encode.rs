@@ -5,7 +5,6 @@
 use std::fs::File;
 
 use crate::error::AudioError;
-use crate::layout::Layout;
 use crate::resample::Resampler;
 use crate::source::PcmFormat;
 use crate::wav_writer::WavWriter;
@@ -14,6 +13,8 @@ use crate::wav_writer::WavWriter;
 const TELEPHONE_HZ: u32 = 8_000;
 /// The highest rate recognition makes use of.
 const WIDEBAND_HZ: u32 = 16_000;
+/// The most that is written for a millisecond: two channels of 16 bits at the highest rate.
+pub(crate) const MAX_BYTES_PER_MS: u64 = WIDEBAND_HZ as u64 / 1000 * 2 * 2;
 
 /// Writes one or two channels; more were mixed before.
 pub(crate) struct Encoder {
@@ -46,14 +47,14 @@ impl Encoder {
         }
     }
 
-    /// Completes the file; its length in bytes. Doubled mono loses its second channel.
-    pub(crate) fn finish(mut self, layout: Layout) -> Result<u64, AudioError> {
+    /// Completes the file; its length in bytes. Of two channels only `kept` stays, if that is wanted.
+    pub(crate) fn finish(mut self, kept: Option<usize>) -> Result<u64, AudioError> {
         if let Some(resampler) = self.resampler.take() {
             resampler.finish(|ready| Ok(self.writer.write(ready)?))?;
         }
-        Ok(match layout {
-            Layout::DoubledMono => self.writer.finish_as_mono()?,
-            Layout::Mono | Layout::Stereo => self.writer.finish()?,
+        Ok(match kept {
+            Some(channel) => self.writer.finish_as_mono(channel)?,
+            None => self.writer.finish()?,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! What can be wrong with a recording, as codes for machines and sentences for people.
 
+use std::borrow::Cow;
 use std::io;
 
 /// Why a recording could not be turned into audio.
@@ -14,7 +15,7 @@ pub enum AudioError {
     #[error("the file is not audio: it is {found}")]
     NotAudio {
         /// What the first bytes look like, for example "an HTML page".
-        found: &'static str,
+        found: Cow<'static, str>,
     },
     /// Audio, but in a codec or layout that cannot be decoded here.
     #[error("unsupported audio: {what}")]
@@ -48,6 +49,12 @@ pub enum AudioError {
         /// The limit that was passed, in milliseconds.
         limit_ms: u128,
     },
+    /// Decoding needs more memory than [`Confinement::max_memory_bytes`](crate::Confinement::max_memory_bytes).
+    #[error("decoding takes more than {limit_bytes} bytes of memory")]
+    OutOfMemory {
+        /// The limit that was passed, in bytes.
+        limit_bytes: u64,
+    },
     /// The file could not be read or the result could not be written; worth another try.
     #[error("audio file: {0}")]
     Io(#[from] io::Error),
@@ -64,6 +71,7 @@ impl AudioError {
             Self::TooLarge { .. } => "too_large",
             Self::Damaged { .. } => "damaged",
             Self::TimedOut { .. } => "decode_timeout",
+            Self::OutOfMemory { .. } => "decode_memory",
             Self::Io(_) => "io",
         }
     }

@@ -21,12 +21,12 @@ pub(crate) struct EditList {
 }
 
 impl EditList {
-    /// The edit of the first sound track that has one; `None` if the file plays as it is stored.
-    pub(crate) fn read(path: &Path) -> io::Result<Option<Self>> {
+    /// The edit of the first sound track that has one; `None` if the file plays as it is stored. The MP4 lies at
+    /// `window` of the file.
+    pub(crate) fn read(path: &Path, window: Range<u64>) -> io::Result<Option<Self>> {
         let mut file = File::open(path)?;
-        let len = file.metadata()?.len();
         let mut boxes = Boxes { file: &mut file, left: MAX_BOXES };
-        boxes.edit_list(len)
+        boxes.edit_list(window)
     }
 
     /// Frames to drop from the start at `sample_rate`.
@@ -45,14 +45,14 @@ fn scale(ticks: u64, to: u32, from: u32) -> u64 {
     u64::try_from(u128::from(ticks) * u128::from(to) / u128::from(from.max(1))).unwrap_or(u64::MAX)
 }
 
-/// Whether a top-level box ends beyond the end of the file.
-pub(crate) fn is_truncated(file: &mut File, len: u64) -> io::Result<bool> {
+/// Whether a top-level box ends beyond the end of `window`, where the MP4 lies in the file.
+pub(crate) fn is_truncated(file: &mut File, window: Range<u64>) -> io::Result<bool> {
     let mut boxes = Boxes { file, left: MAX_BOXES };
-    let mut position = 0;
-    while position + 8 <= len && boxes.left > 0 {
+    let mut position = window.start;
+    while position + 8 <= window.end && boxes.left > 0 {
         boxes.left -= 1;
-        let end = boxes.content(position, len)?.end;
-        if end > len {
+        let end = boxes.content(position, window.end)?.end;
+        if end > window.end {
             return Ok(true);
         }
         position = end.max(position + 8);
@@ -66,8 +66,8 @@ struct Boxes<'f> {
 }
 
 impl Boxes<'_> {
-    fn edit_list(&mut self, len: u64) -> io::Result<Option<EditList>> {
-        let Some(moov) = self.find(0..len, *b"moov")? else { return Ok(None) };
+    fn edit_list(&mut self, window: Range<u64>) -> io::Result<Option<EditList>> {
+        let Some(moov) = self.find(window, *b"moov")? else { return Ok(None) };
         let Some(mvhd) = self.find(moov.clone(), *b"mvhd")? else { return Ok(None) };
         let movie_scale = self.timescale(&mvhd)?;
         let mut rest = moov;

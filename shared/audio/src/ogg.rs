@@ -1,6 +1,7 @@
 //! How an Ogg file ends: with the page that closes the stream it began with, or in the middle.
 
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 
 /// The largest Ogg page (RFC 3533, 6): header, segment table and 255 segments of 255 bytes.
 const MAX_PAGE: u64 = 27 + 255 + 255 * 255;
@@ -17,10 +18,10 @@ pub(crate) struct OggEnd {
 }
 
 impl OggEnd {
-    /// Reads the ends of a file of `len` bytes.
-    pub(crate) fn read<R: Read + Seek>(file: &mut R, len: u64) -> io::Result<Self> {
-        let first = read_at(file, 0, 18)?;
-        let tail = read_at(file, len.saturating_sub(MAX_PAGE), MAX_PAGE)?;
+    /// Reads the ends of what lies at `window` of a file, up to the end of the file.
+    pub(crate) fn read<R: Read + Seek>(file: &mut R, window: Range<u64>) -> io::Result<Self> {
+        let first = read_at(file, window.start, 18)?;
+        let tail = read_at(file, window.end.saturating_sub(MAX_PAGE).max(window.start), MAX_PAGE)?;
         let last = (0..tail.len().saturating_sub(26))
             .rev()
             .find_map(|at| Page::parse(&tail[at..]).map(|it| (at, it)));

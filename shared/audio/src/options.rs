@@ -3,9 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::confine::Program;
+
 /// Bounds on one recording. The defaults are those of asynchronous recognition in `SpeechKit`
 /// (4 hours, 1 GB) and a decoding time no healthy recording comes near.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Largest input, in bytes.
     pub max_bytes: u64,
@@ -26,7 +30,7 @@ impl Default for Limits {
 }
 
 /// The `ffmpeg` binary that decodes what we cannot: GSM, AMR, WMA, G.722 and the like.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ffmpeg {
     /// Path of the binary.
     pub path: PathBuf,
@@ -55,10 +59,12 @@ fn is_program(path: &Path) -> bool {
 }
 
 /// How one recording is decoded and prepared.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
     /// Bounds on size, playing time and decoding time.
     pub limits: Limits,
     /// The fallback decoder; without it, what it alone can decode is an unsupported codec.
     pub ffmpeg: Option<Ffmpeg>,
+    /// The program that starts `ffmpeg` within bounds; without it `ffmpeg` is bounded from outside, after its start.
+    pub launcher: Option<Program>,
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use crate::activity::{Activity, ChannelSpeech};
@@ -19,7 +20,7 @@ use crate::sniff::Kind;
 use crate::source::PcmFormat;
 
 /// Container of what is to be uploaded; the values `SpeechKit` knows as `containerAudioType`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Container {
     /// 16-bit PCM in WAV.
     Wav,
@@ -30,7 +31,7 @@ pub enum Container {
 }
 
 /// A recording ready for recognition, and what was found out about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prepared {
     /// The input itself is to be uploaded; nothing was written.
     pub passthrough: bool,
@@ -69,10 +70,36 @@ impl Prepared {
 ///
 /// Blocks for as long as decoding takes: call it from a thread that may.
 pub fn prepare(input: &Path, output: &Path, options: &Options) -> Result<Prepared, AudioError> {
+    let staged = stage_beside(output)?;
+    let prepared = prepare_in_place(input, staged.path(), options)?;
+    persist(&prepared, staged, output)?;
+    Ok(prepared)
+}
+
+/// The same, but writes to a file that exists already and is of no use unless this succeeds.
+pub(crate) fn prepare_in_place(
+    input: &Path,
+    output: &Path,
+    options: &Options,
+) -> Result<Prepared, AudioError> {
     let recording = Recording::open(input, &options.limits)?;
     let mut intake = Intake::new(Plan::of(&recording), output);
     let decoded = decode_recording(&recording, options, &mut intake)?;
-    intake.finish(&recording, &decoded, output)
+    intake.finish(&recording, &decoded)
+}
+
+/// A file that vanishes unless it is moved to `output`, in the same folder so that moving is one step.
+pub(crate) fn stage_beside(output: &Path) -> io::Result<NamedTempFile> {
+    let folder = output.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    NamedTempFile::new_in(folder)
+}
+
+/// Moves what was written to where it belongs, if anything was.
+pub(crate) fn persist(prepared: &Prepared, staged: NamedTempFile, output: &Path) -> io::Result<()> {
+    if !prepared.passthrough {
+        staged.persist(output).map_err(|error| error.error)?;
+    }
+    Ok(())
 }
 
 /// What is to be uploaded, as far as the container alone tells.
@@ -88,9 +115,13 @@ enum Plan {
 
 impl Plan {
     fn of(recording: &Recording) -> Self {
+        // Recognition would have to find the beginning behind stray bytes as we did.
+        let from_the_start = recording.start == 0;
         match &recording.shape {
-            Shape::Wav(header) if is_plain_pcm(header) => Self::AsIs(Container::Wav),
-            Shape::Ogg(end) if recording.kind == Kind::OggOpus && end.complete && end.single => {
+            Shape::Wav(header) if from_the_start && is_plain_pcm(header) => Self::AsIs(Container::Wav),
+            Shape::Ogg(end)
+                if from_the_start && recording.kind == Kind::OggOpus && end.complete && end.single =>
+            {
                 Self::AsIs(Container::OggOpus)
             }
             Shape::Mpeg { stream, bare } if stream.contiguous => {
@@ -122,7 +153,7 @@ struct Intake<'a> {
     format: PcmFormat,
     activity: Option<Activity>,
     stereo: Option<StereoProbe>,
-    encoder: Option<(Encoder, NamedTempFile)>,
+    encoder: Option<Encoder>,
 }
 
 impl<'a> Intake<'a> {
@@ -132,11 +163,12 @@ impl<'a> Intake<'a> {
     }
 
     /// Decides what becomes of the recording, now that its channels are known.
-    fn finish(self, recording: &Recording, decoded: &Decoded, output: &Path) -> Result<Prepared, AudioError> {
-        let layout = self.stereo.map_or(Layout::Mono, StereoProbe::finish);
+    fn finish(self, recording: &Recording, decoded: &Decoded) -> Result<Prepared, AudioError> {
+        let (layout, louder) = self.stereo.map_or((Layout::Mono, 0), StereoProbe::finish);
         let mut speech = self.activity.map(Activity::finish).unwrap_or_default();
         if layout == Layout::DoubledMono {
-            speech.truncate(1);
+            // One of two equal channels, not their sum: with inverted polarity they would cancel each other.
+            speech = speech.into_iter().skip(louder).take(1).collect();
         }
         let plan = if layout == Layout::DoubledMono { Plan::Encode } else { self.plan };
         let mut prepared = Prepared {
@@ -157,15 +189,16 @@ impl<'a> Intake<'a> {
                 prepared.passthrough = true;
                 prepared.container = container;
             }
-            (Plan::Frames(range), _) => {
+            (Plan::Frames(range), encoder) => {
+                // It still has samples for the file that the frames go to.
+                drop(encoder);
                 prepared.container = Container::Mp3;
-                prepared.bytes = copy_range(recording, range, output)?;
+                prepared.bytes = copy_range(recording, range, self.output)?;
             }
-            (Plan::Encode, Some((encoder, file))) => {
+            (Plan::Encode, Some(encoder)) => {
                 prepared.channels = if layout == Layout::Stereo { 2 } else { 1 };
                 prepared.sample_rate = encoder.sample_rate();
-                prepared.bytes = encoder.finish(layout)?;
-                file.persist(output).map_err(|error| error.error)?;
+                prepared.bytes = encoder.finish((layout == Layout::DoubledMono).then_some(louder))?;
             }
             (Plan::Encode, None) => return Err(io::Error::other("decoding ended before it began").into()),
         }
@@ -188,12 +221,11 @@ impl PcmSink for Intake<'_> {
             measured
         }));
         // Two channels of the same sound are written as one, and that is known only at the end.
-        self.encoder = if self.plan == Plan::Encode || format.channels == 2 {
-            let file = new_beside(self.output)?;
-            Some((Encoder::new(file.reopen()?, format)?, file))
-        } else {
-            None
-        };
+        // Ended before the file is used again: an encoder has samples that are not written yet.
+        self.encoder = None;
+        if self.plan == Plan::Encode || format.channels == 2 {
+            self.encoder = Some(Encoder::new(emptied(self.output)?, format)?);
+        }
         Ok(())
     }
 
@@ -208,14 +240,17 @@ impl PcmSink for Intake<'_> {
         if let Some(stereo) = &mut self.stereo {
             stereo.push(samples);
             if stereo.differs() && self.plan != Plan::Encode {
-                self.encoder = None; // true stereo: the input's own bytes are uploaded
+                // True stereo: the input's own bytes are uploaded.
+                if self.encoder.take().is_some() {
+                    emptied(self.output)?;
+                }
             }
         }
         if let Some(activity) = &mut self.activity {
             activity.push(samples);
         }
         match &mut self.encoder {
-            Some((encoder, _)) => encoder.push(samples),
+            Some(encoder) => encoder.push(samples),
             None => Ok(()),
         }
     }
@@ -231,14 +266,10 @@ fn mix(samples: &[f32], channels: usize) -> Vec<f32> {
 fn copy_range(recording: &Recording, range: Range<u64>, output: &Path) -> io::Result<u64> {
     let mut input = File::open(&recording.path)?;
     input.seek(SeekFrom::Start(range.start))?;
-    let mut file = new_beside(output)?;
-    let copied = io::copy(&mut input.take(range.end - range.start), &mut file)?;
-    file.persist(output).map_err(|error| error.error)?;
-    Ok(copied)
+    io::copy(&mut input.take(range.end - range.start), &mut emptied(output)?)
 }
 
-/// A file that vanishes unless it is moved to `output`, in the same folder so that moving is one step.
-fn new_beside(output: &Path) -> io::Result<NamedTempFile> {
-    let folder = output.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    NamedTempFile::new_in(folder)
+/// The output without what it held before.
+fn emptied(output: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create(true).truncate(true).open(output)
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::AudioError;
 use crate::mp4;
@@ -12,7 +13,7 @@ use crate::ogg::OggEnd;
 use crate::options::Limits;
 use crate::riff::{WavHeader, tag};
 use crate::sniff::{self, Kind};
-use crate::view::FileView;
+use crate::view::{FileView, ReadBudget};
 use crate::webm;
 
 /// Bytes of the beginning that are looked at.
@@ -36,8 +37,15 @@ pub(crate) enum Shape {
         /// It announces bytes that are not there.
         truncated: bool,
     },
-    /// A codec only `ffmpeg` decodes, with a name for messages.
-    Foreign(String),
+    /// What only `ffmpeg` decodes.
+    Foreign {
+        /// Its name, for messages.
+        what: String,
+        /// The part of the file that holds it, headers included.
+        window: Range<u64>,
+        /// It announces bytes that are not there.
+        truncated: bool,
+    },
 }
 
 /// A file of a known audio type within the size limit.
@@ -47,8 +55,8 @@ pub(crate) struct Recording {
     pub kind: Kind,
     pub len: u64,
     pub shape: Shape,
-    /// Where the content begins, after ID3 tags.
-    start: u64,
+    /// Where the content begins, after ID3 tags and stray bytes.
+    pub start: u64,
 }
 
 impl Recording {
@@ -67,34 +75,46 @@ impl Recording {
         if head.is_empty() {
             return Err(AudioError::Empty); // tags and nothing else
         }
-        let Some(kind) = sniff::sniff(&head) else {
-            return Err(AudioError::NotAudio { found: sniff::describe(&head) });
+        let Some((kind, stray)) = sniff::locate(&head) else {
+            return Err(AudioError::NotAudio { found: sniff::describe(&head).into() });
         };
+        let start = start + stray as u64;
         let shape = Self::look(kind, &mut file, start, len)?;
         Ok(Self { path: path.to_owned(), kind, len, shape, start })
     }
 
     fn look(kind: Kind, file: &mut File, start: u64, len: u64) -> Result<Shape, AudioError> {
+        let window = start..len;
         Ok(match kind {
-            Kind::Wav => Self::look_at_wav(file, len)?,
-            Kind::Mp3 => match MpegStream::inspect(file, start..len)? {
+            Kind::Wav => Self::look_at_wav(file, window)?,
+            Kind::Mp3 => match MpegStream::inspect(file, window)? {
                 Some(stream) => Shape::Mpeg { stream, bare: true },
-                None => return Err(AudioError::NotAudio { found: "an ID3 tag without audio" }),
+                None => return Err(AudioError::NotAudio { found: "an ID3 tag without audio".into() }),
             },
-            Kind::OggOpus | Kind::OggVorbis | Kind::OggFlac => Shape::Ogg(OggEnd::read(file, len)?),
-            Kind::Webm => Shape::Plain { truncated: webm::is_truncated(file, len)? },
-            Kind::Mp4 => Shape::Plain { truncated: mp4::is_truncated(file, len)? },
+            Kind::OggOpus | Kind::OggVorbis | Kind::OggFlac => Shape::Ogg(OggEnd::read(file, window)?),
+            Kind::Webm => Shape::Plain { truncated: webm::is_truncated(file, window)? },
+            Kind::Mp4 => Shape::Plain { truncated: mp4::is_truncated(file, window)? },
             Kind::Flac | Kind::Adts => Shape::Plain { truncated: false },
-            Kind::OggSpeex | Kind::Amr | Kind::Asf | Kind::Aiff | Kind::Au | Kind::Caf => {
-                Shape::Foreign(kind.name().to_owned())
+            Kind::OggSpeex
+            | Kind::Amr
+            | Kind::Asf
+            | Kind::Aiff
+            | Kind::Au
+            | Kind::Caf
+            | Kind::Wave64
+            | Kind::Gsm => {
+                let truncated = kind == Kind::Gsm && (len - start) % sniff::GSM_FRAME_BYTES as u64 != 0;
+                Shape::Foreign { what: kind.name().to_owned(), window, truncated }
             }
         })
     }
 
-    fn look_at_wav(file: &mut File, len: u64) -> Result<Shape, AudioError> {
-        let Some(header) = WavHeader::read(file, len)? else {
-            return match read_head(file, 0)? {
-                head if head.starts_with(b"RIFX") => Ok(Shape::Foreign("big-endian WAV".to_owned())),
+    fn look_at_wav(file: &mut File, window: Range<u64>) -> Result<Shape, AudioError> {
+        let Some(header) = WavHeader::read(file, window.clone())? else {
+            return match read_head(file, window.start)? {
+                head if head.starts_with(b"RIFX") => {
+                    Ok(Shape::Foreign { what: "big-endian WAV".to_owned(), window, truncated: false })
+                }
                 _ => Err(AudioError::Damaged { what: "a WAV without format or samples".to_owned() }),
             };
         };
@@ -109,7 +129,11 @@ impl Recording {
         {
             return Ok(Shape::Mpeg { stream, bare: false });
         }
-        Ok(Shape::Foreign(format!("codec 0x{:04x} ({}) in WAV", header.codec, wav_codec_name(header.codec))))
+        Ok(Shape::Foreign {
+            what: format!("codec 0x{:04x} ({}) in WAV", header.codec, wav_codec_name(header.codec)),
+            window: window.start..header.samples().end,
+            truncated: header.truncated,
+        })
     }
 
     /// The container itself shows that the end is missing.
@@ -118,20 +142,28 @@ impl Recording {
             Shape::Wav(header) => header.truncated,
             Shape::Mpeg { stream, .. } => stream.truncated,
             Shape::Ogg(end) => !end.complete,
-            Shape::Plain { truncated } => *truncated,
-            Shape::Foreign(_) => false,
+            Shape::Plain { truncated } | Shape::Foreign { truncated, .. } => *truncated,
+        }
+    }
+
+    /// The part of the file that holds the recording, headers included.
+    pub(crate) fn window(&self) -> Range<u64> {
+        match &self.shape {
+            Shape::Foreign { window, .. } => window.clone(),
+            Shape::Wav(header) => self.start..header.samples().end,
+            _ => self.start..self.len,
         }
     }
 
     /// The bytes a native demuxer shall see, with a repaired header in front where one is needed.
-    pub(crate) fn view(&self) -> io::Result<FileView> {
+    pub(crate) fn view(&self, budget: &Arc<ReadBudget>) -> io::Result<FileView> {
         let (prefix, window): (Vec<u8>, Range<u64>) = match &self.shape {
             Shape::Wav(header) if header.is_g711() => (Vec::new(), header.samples()),
             Shape::Wav(header) => (header.rewritten(), header.samples()),
             Shape::Mpeg { stream, .. } => (Vec::new(), stream.frames.clone()),
-            Shape::Ogg(_) | Shape::Plain { .. } | Shape::Foreign(_) => (Vec::new(), self.start..self.len),
+            Shape::Ogg(_) | Shape::Plain { .. } | Shape::Foreign { .. } => (Vec::new(), self.window()),
         };
-        let view = FileView::new(prefix, File::open(&self.path)?, window)?;
+        let view = FileView::new(prefix, File::open(&self.path)?, window, Arc::clone(budget))?;
         // Demuxers refuse what announces an end beyond that of the file, unless they cannot see the latter.
         Ok(if matches!(self.shape, Shape::Plain { truncated: true }) { view.forward_only() } else { view })
     }

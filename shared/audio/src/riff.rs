@@ -1,10 +1,12 @@
 //! WAV headers: read leniently, judged strictly, and written anew for the decoder.
 //!
 //! Telephonies write WAV while the call goes on, so sizes may be 0, 0xFFFFFFFF or simply wrong. We find the
-//! samples ourselves and put a truthful header in front of them.
+//! samples ourselves ([`crate::riff_chunks`]) and put a truthful header in front of them.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek};
 use std::ops::Range;
+
+use crate::riff_chunks::{Chunks, le_u32};
 
 /// Codec tags of the format chunk (RFC 2361 and mmreg.h) that we decode in process, and MPEG layer III.
 pub(crate) mod tag {
@@ -17,13 +19,6 @@ pub(crate) mod tag {
     pub(crate) const MPEG_LAYER_3: u16 = 0x0055;
     pub(crate) const EXTENSIBLE: u16 = 0xfffe;
 }
-
-/// A stated size from here up means "not known yet": streaming writers leave such values.
-const STREAMING_SIZE: u64 = 0x7fff_0000;
-/// A format chunk is 16 to some 100 bytes; anything much larger is no format chunk.
-const MAX_FORMAT_CHUNK: u64 = 4096;
-/// Chunks before the samples that are walked before the file is given up.
-const MAX_CHUNKS: usize = 256;
 
 /// What the header of a WAV file says and where its samples truly are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,63 +44,32 @@ pub(crate) struct WavHeader {
 }
 
 impl WavHeader {
-    /// Reads the header of a file of `file_len` bytes; `None` if there is no format or no data chunk.
-    pub(crate) fn read<R: Read + Seek>(file: &mut R, file_len: u64) -> io::Result<Option<Self>> {
-        file.seek(SeekFrom::Start(0))?;
-        let Some(riff) = read_array::<12, _>(file)? else { return Ok(None) };
-        let riff_size = u64::from(le_u32(&riff[4..8]));
-        let mut wide_data_size = None;
-        let mut format = None;
-        let mut position = 12_u64;
-        for _ in 0..MAX_CHUNKS {
-            file.seek(SeekFrom::Start(position))?;
-            let Some(head) = read_array::<8, _>(file)? else { return Ok(None) };
-            let size = u64::from(le_u32(&head[4..8]));
-            position += 8;
-            match &head[..4] {
-                b"fmt " => {
-                    let mut chunk = Vec::new();
-                    file.by_ref().take(size.min(MAX_FORMAT_CHUNK)).read_to_end(&mut chunk)?;
-                    format = Some(chunk);
-                }
-                b"ds64" => {
-                    wide_data_size = read_array::<16, _>(file)?
-                        .map(|it| u64::from(le_u32(&it[8..12])) | u64::from(le_u32(&it[12..16])) << 32);
-                }
-                b"data" => {
-                    let stated = wide_data_size.unwrap_or(size);
-                    let sizes = Sizes { riff: riff_size, data: stated, start: position, file: file_len };
-                    return Ok(
-                        format.and_then(|chunk| Self::from_parts(chunk, &sizes, riff.starts_with(b"RIFF")))
-                    );
-                }
-                _ => {}
-            }
-            position += size + size % 2;
-        }
-        Ok(None)
+    /// Reads the header of a WAV that lies at `window` of `file`; `None` if there is no format or no data chunk.
+    pub(crate) fn read<R: Read + Seek>(file: &mut R, window: Range<u64>) -> io::Result<Option<Self>> {
+        let Some(chunks) = Chunks::read(file, window)? else { return Ok(None) };
+        let bytes_per_second = chunks.format.get(8..12).map_or(0, le_u32);
+        let block = chunks.format.get(12..14).map_or(1, |it| u16::from_le_bytes([it[0], it[1]]));
+        let samples = chunks.locate_samples(file, bytes_per_second, block)?;
+        Ok(Self::from_parts(chunks, &samples))
     }
 
-    fn from_parts(chunk: Vec<u8>, sizes: &Sizes, plain: bool) -> Option<Self> {
+    fn from_parts(chunks: Chunks, samples: &Samples) -> Option<Self> {
+        let chunk = chunks.format;
         let word = |at: usize| Some(u16::from_le_bytes([*chunk.get(at)?, *chunk.get(at + 1)?]));
         let stated_codec = word(0)?;
         // The first two bytes of the sub-format GUID are the codec tag.
         let codec = if stated_codec == tag::EXTENSIBLE { word(24)? } else { stated_codec };
-        let there = sizes.file.saturating_sub(sizes.start);
-        let streaming = sizes.data == 0 || sizes.data >= STREAMING_SIZE && sizes.data > there;
-        let data_len = if streaming { there } else { sizes.data.min(there) };
         let frame = u32::from(word(2)?) * u32::from(word(14)? / 8);
-        let sizes_match = !streaming && sizes.data <= there && sizes.riff_covers_file();
         let format_matches = u32::from(word(12)?) == frame && matches!(chunk.len(), 16 | 18);
         Some(Self {
             codec,
             channels: word(2)?,
             sample_rate: le_u32(chunk.get(4..8)?),
             bits: word(14)?,
-            data_start: sizes.start,
-            data_len,
-            honest: plain && sizes_match && format_matches && stated_codec == codec,
-            truncated: !streaming && sizes.data > there,
+            data_start: chunks.data_start,
+            data_len: samples.len,
+            honest: chunks.plain && samples.as_stated && format_matches && stated_codec == codec,
+            truncated: samples.missing,
             format_chunk: chunk,
         })
     }
@@ -167,29 +131,13 @@ impl WavHeader {
     }
 }
 
-struct Sizes {
-    riff: u64,
-    data: u64,
-    start: u64,
-    file: u64,
-}
-
-impl Sizes {
-    /// Chunks have even lengths; writers disagree whether the last pad byte counts.
-    fn riff_covers_file(&self) -> bool {
-        (self.riff + 8).abs_diff(self.file) <= 1
-    }
-}
-
-fn read_array<const N: usize, R: Read>(file: &mut R) -> io::Result<Option<[u8; N]>> {
-    let mut bytes = [0; N];
-    match file.read_exact(&mut bytes) {
-        Ok(()) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn le_u32(bytes: &[u8]) -> u32 {
-    bytes.iter().rev().fold(0, |sum, &byte| sum << 8 | u32::from(byte))
+/// How much of what stands behind the head of the data chunk is samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Samples {
+    /// Bytes of samples that are there.
+    pub len: u64,
+    /// All sizes in the header are those of the file.
+    pub as_stated: bool,
+    /// Samples that the header promises are not there.
+    pub missing: bool,
 }

@@ -1,9 +1,11 @@
-//! The type of a file by its content. Names and `Content-Type` headers of telephonies are not to be believed.
+//! The type of a file by its content, also behind some bytes that do not belong to it. Names and `Content-Type` headers of telephonies are not to be believed.
+
+use serde::{Deserialize, Serialize};
 
 use crate::mpeg;
 
 /// What a file is, told by its first bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Kind {
     /// MPEG audio layer III, with or without ID3 tags or garbage in front.
     Mp3,
@@ -35,6 +37,10 @@ pub enum Kind {
     Au,
     /// Core Audio Format.
     Caf,
+    /// Sony Wave64.
+    Wave64,
+    /// GSM 06.10 frames without a header, as Asterisk writes them.
+    Gsm,
 }
 
 impl Kind {
@@ -56,6 +62,8 @@ impl Kind {
             Self::Aiff => "AIFF",
             Self::Au => "AU",
             Self::Caf => "CAF",
+            Self::Wave64 => "Wave64",
+            Self::Gsm => "GSM",
         }
     }
 
@@ -74,6 +82,8 @@ impl Kind {
             Self::Aiff => "aiff",
             Self::Au => "au",
             Self::Caf => "caf",
+            Self::Wave64 => "w64",
+            Self::Gsm => "gsm",
         }
     }
 }
@@ -81,14 +91,82 @@ impl Kind {
 /// Tells the type of a file from its beginning; 64 KiB are enough.
 ///
 /// An `ID3v2` tag longer than `head` is taken for an MP3: nothing else in telephony carries one.
-/// `None` means "not audio as far as we know"; headerless `.gsm` or G.711 cannot be told from noise.
+/// `None` means "not audio as far as we know"; headerless G.711 cannot be told from noise.
 pub fn sniff(head: &[u8]) -> Option<Kind> {
-    let body = match id3v2_len(head) {
-        Some(len) if len >= head.len() => return Some(Kind::Mp3),
-        Some(len) => head.get(len..)?,
-        None => head,
+    locate(head).map(|(kind, _)| kind)
+}
+
+/// The type, and how many stray bytes stand before a magic number. Formats without one begin at 0 here and find their
+/// first frame themselves.
+pub(crate) fn locate(head: &[u8]) -> Option<(Kind, usize)> {
+    let (tag_len, body) = match id3v2_len(head) {
+        Some(len) if len >= head.len() => return Some((Kind::Mp3, 0)),
+        Some(len) => (len, head.get(len..)?),
+        None => (0, head),
     };
-    magic(body).or_else(|| frames(body))
+    let (kind, stray) = magic(body)
+        .map(|kind| (kind, 0))
+        .or_else(|| behind_text(body))
+        .or_else(|| frames(body).map(|kind| (kind, 0)))?;
+    // An MP3 with a tag is judged together with it.
+    Some((kind, if kind == Kind::Mp3 { 0 } else { tag_len + stray }))
+}
+
+/// Text that may stand before a magic number: a byte order mark, line ends, the warning of a script.
+const MAX_STRAY_BYTES: usize = 4096;
+
+/// A magic number behind text that somebody let slip out before the file. Only numbers of six bytes and more count, and
+/// nothing but text may stand before them, so neither noise nor an archive is taken for audio.
+fn behind_text(head: &[u8]) -> Option<(Kind, usize)> {
+    let text =
+        head.iter().take(MAX_STRAY_BYTES).position(|&byte| !is_of_text(byte)).unwrap_or(MAX_STRAY_BYTES);
+    // Magic numbers begin with letters or not; either way the text before them is over where they begin.
+    (1..=text.min(head.len())).find_map(|at| {
+        let rest = head.get(at..)?;
+        magic(rest).filter(|kind| is_certain(*kind, rest)).map(|kind| (kind, at))
+    })
+}
+
+/// Any byte of a text in UTF-8 or a code page, but no control character.
+fn is_of_text(byte: u8) -> bool {
+    byte >= 0x20 && byte != 0x7f || matches!(byte, b'\n' | b'\r' | b'\t')
+}
+
+/// Whether more bytes agree with the type than its shortest magic number has.
+fn is_certain(kind: Kind, head: &[u8]) -> bool {
+    let number =
+        |at: usize| head.get(at..at + 4).map(|it| it.iter().fold(0, |sum, &byte| sum << 8 | u32::from(byte)));
+    match kind {
+        // RIFF and WAVE, FORM and AIFF, OggS and the name of a codec, a GUID of sixteen bytes.
+        Kind::Wav
+        | Kind::Aiff
+        | Kind::Asf
+        | Kind::Wave64
+        | Kind::OggOpus
+        | Kind::OggVorbis
+        | Kind::OggFlac
+        | Kind::OggSpeex => true,
+        Kind::Amr => head.starts_with(b"#!AMR\n") || head.starts_with(b"#!AMR-WB\n"),
+        // The first block is that of the stream and has 34 bytes.
+        Kind::Flac => number(4).is_some_and(|it| it & 0x7fff_ffff == 34),
+        Kind::Webm => {
+            head.iter().take(64).collect::<Vec<_>>().windows(2).any(|it| *it[0] == 0x42 && *it[1] == 0x82)
+        }
+        // A first box of file type has some dozens of bytes, and a brand of letters.
+        Kind::Mp4 => {
+            head.get(4..8) == Some(b"ftyp")
+                && number(0).is_some_and(|it| (16..=256).contains(&it))
+                && head
+                    .get(8..12)
+                    .is_some_and(|brand| brand.iter().all(|it| it.is_ascii_graphic() || *it == b' '))
+        }
+        // Offset of the samples, their size, a known encoding.
+        Kind::Au => {
+            number(4).is_some_and(|it| (24..=4096).contains(&it)) && number(12).is_some_and(|it| it <= 27)
+        }
+        Kind::Caf => head.get(4..8) == Some(&[0, 1, 0, 0]),
+        Kind::Mp3 | Kind::Adts | Kind::Gsm => false,
+    }
 }
 
 fn magic(head: &[u8]) -> Option<Kind> {
@@ -106,6 +184,7 @@ fn magic(head: &[u8]) -> Option<Kind> {
         () if at(0, b"FORM") && (at(8, b"AIFF") || at(8, b"AIFC")) => Some(Kind::Aiff),
         () if at(0, b".snd") => Some(Kind::Au),
         () if at(0, b"caff") => Some(Kind::Caf),
+        () if at(0, &WAVE64_HEADER) => Some(Kind::Wave64),
         () => None,
     }
 }
@@ -113,6 +192,10 @@ fn magic(head: &[u8]) -> Option<Kind> {
 /// GUID of the ASF header object (ASF specification, 10.1).
 const ASF_HEADER: [u8; 16] =
     [0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11, 0xa6, 0xd9, 0x00, 0xaa, 0x00, 0x62, 0xce, 0x6c];
+
+/// GUID of the first chunk of a Sony Wave64 file.
+const WAVE64_HEADER: [u8; 16] =
+    [0x72, 0x69, 0x66, 0x66, 0x2e, 0x91, 0xcf, 0x11, 0xa5, 0xd6, 0x28, 0xdb, 0x04, 0xc1, 0x00, 0x00];
 
 /// The codec of an Ogg stream is named by its first packet, right after the segment table.
 fn ogg(head: &[u8]) -> Option<Kind> {
@@ -133,7 +216,27 @@ fn frames(head: &[u8]) -> Option<Kind> {
     if mpeg::first_frame(head).is_some() {
         return Some(Kind::Mp3);
     }
-    adts(head).then_some(Kind::Adts)
+    if adts(head) {
+        return Some(Kind::Adts);
+    }
+    gsm(head).then_some(Kind::Gsm)
+}
+
+/// A GSM 06.10 frame of 20 ms, in bytes; its first four bits are 0xD (RFC 3551, 4.5.8).
+pub(crate) const GSM_FRAME_BYTES: usize = 33;
+/// Frames in a row that must begin so: noise does once in 10¹⁴ places.
+const MIN_GSM_FRAMES: usize = 12;
+
+/// Whether `head` is headerless GSM: every frame of it begins as one.
+fn gsm(head: &[u8]) -> bool {
+    let is_start = |byte: u8| byte >> 4 == 0xd;
+    let frames = head.len() / GSM_FRAME_BYTES;
+    if frames < MIN_GSM_FRAMES || !head.iter().step_by(GSM_FRAME_BYTES).all(|&byte| is_start(byte)) {
+        return false;
+    }
+    // In a file of such bytes only, for example the silence of A-law, they are no beginnings of frames.
+    let starts = head.iter().filter(|&&byte| is_start(byte)).count();
+    starts < head.len() / 4
 }
 
 /// Whether `head` begins with three ADTS frames (ISO 13818-7, 6.2) of one kind in a row.

@@ -45,19 +45,20 @@ impl WavWriter {
         Ok(HEADER_LEN + self.data_len)
     }
 
-    /// Keeps only the left of two channels, in place, then finishes.
-    pub(crate) fn finish_as_mono(mut self) -> io::Result<u64> {
+    /// Keeps only one of two channels, in place, then finishes.
+    pub(crate) fn finish_as_mono(mut self, channel: usize) -> io::Result<u64> {
         self.file.flush()?;
         let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         let mut buffer = vec![0; FOLD_BYTES];
         let (mut from, mut to) = (HEADER_LEN, HEADER_LEN);
         let end = HEADER_LEN + self.data_len;
+        let kept = channel.min(1) * 2;
         while from < end {
             let len = usize::try_from(end - from).unwrap_or(FOLD_BYTES).min(FOLD_BYTES);
             file.seek(SeekFrom::Start(from))?;
             file.read_exact(&mut buffer[..len])?;
             for frame in 0..len / 4 {
-                buffer.copy_within(frame * 4..frame * 4 + 2, frame * 2);
+                buffer.copy_within(frame * 4 + kept..frame * 4 + kept + 2, frame * 2);
             }
             file.seek(SeekFrom::Start(to))?;
             file.write_all(&buffer[..len / 2])?;

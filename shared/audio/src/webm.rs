@@ -1,18 +1,19 @@
 //! Whether a Matroska file has all the bytes its segment announces.
 
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 
 /// Element ids (RFC 9559, 5): the header every file starts with, and the segment that holds all the rest.
 const EBML_HEADER: u64 = 0x1a45_dfa3;
 const SEGMENT: u64 = 0x1853_8067;
 
-/// Whether the segment ends beyond the end of a file of `len` bytes. Recorders that stream leave its size
-/// open; such a file ends where it ends.
-pub(crate) fn is_truncated<R: Read + Seek>(file: &mut R, len: u64) -> io::Result<bool> {
-    file.seek(SeekFrom::Start(0))?;
+/// Whether the segment ends beyond the end of `window`, where the Matroska file lies in `file`. Recorders that stream
+/// leave its size open; such a file ends where it ends.
+pub(crate) fn is_truncated<R: Read + Seek>(file: &mut R, window: Range<u64>) -> io::Result<bool> {
+    file.seek(SeekFrom::Start(window.start))?;
     let mut head = Vec::new();
     file.take(4096).read_to_end(&mut head)?;
-    Ok(segment_end(&head).is_some_and(|end| end > len))
+    Ok(segment_end(&head).is_some_and(|end| end > window.end - window.start))
 }
 
 fn segment_end(head: &[u8]) -> Option<u64> {

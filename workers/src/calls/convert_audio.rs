@@ -19,7 +19,8 @@ impl Handle<App> for ConvertAudio {
         let flysense = app.flysense()?;
         let prepared = match files::prepare(flysense, &stage.call).await? {
             Ok(prepared) => prepared,
-            Err(AudioError::Io(error)) => return Err(files::disk(error)),
+            // Of the disk, or of a child process that somebody else ended.
+            Err(error @ AudioError::Io(_)) => return Err(JobError::retry(error.to_string())),
             Err(error) => {
                 tracing::info!(error = %error, "the recording cannot be used");
                 return stage.fail(run, failure_code(&error)).await;
@@ -65,6 +66,7 @@ fn failure_code(error: &AudioError) -> FailureCode {
         AudioError::TooLarge { .. } => FailureCode::TooLarge,
         AudioError::Damaged { .. } => FailureCode::Damaged,
         AudioError::TimedOut { .. } => FailureCode::DecodeTimeout,
+        AudioError::OutOfMemory { .. } => FailureCode::DecodeMemory,
         AudioError::Io(_) => FailureCode::Internal,
     }
 }
@@ -85,12 +87,13 @@ mod tests {
     fn an_error_of_the_audio_is_told_by_the_code_it_has() {
         let errors = [
             AudioError::Empty,
-            AudioError::NotAudio { found: "an HTML page" },
+            AudioError::NotAudio { found: "an HTML page".into() },
             AudioError::UnsupportedCodec { what: String::new() },
             AudioError::TooLong { limit_ms: 1 },
             AudioError::TooLarge { bytes: 2, limit: 1 },
             AudioError::Damaged { what: String::new() },
             AudioError::TimedOut { limit_ms: 1 },
+            AudioError::OutOfMemory { limit_bytes: 1 },
         ];
         for error in errors {
             assert_eq!(failure_code(&error).code(), error.code());

@@ -76,8 +76,10 @@ pub(super) async fn prepare(
 ) -> Result<Result<Prepared, flysk_audio::AudioError>, JobError> {
     let source = ensure_source(flysense, call).await?;
     let prepared = local_prepared(&flysense.scratch, call);
-    let options = flysense.audio.clone();
-    tokio::task::spawn_blocking(move || flysk_audio::prepare(&source, &prepared, &options))
+    let (options, confinement) = (flysense.audio.clone(), flysense.confinement.clone());
+    // A stranger's bytes are decoded in a process of their own: whatever they do to it, this one lives.
+    let work = move || flysk_audio::prepare_confined(&source, &prepared, &options, &confinement);
+    tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| JobError::retry(format!("decoding ended badly: {error}")))
 }

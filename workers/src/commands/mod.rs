@@ -1,5 +1,6 @@
 //! The command line.
 
+mod decode;
 mod healthcheck;
 mod jobs;
 mod keys;
@@ -15,11 +16,13 @@ mod wallet;
 mod widget;
 
 use std::io::Write as _;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use flysk_runtime::config::Env;
 use flysk_runtime::{cli, telemetry};
 use flysk_workers::config::Config;
+use flysk_workers::flysense::DECODE_COMMAND;
 
 /// Performs Flysk's jobs, keeps their schedule, and is the command line of operators.
 ///
@@ -168,56 +171,66 @@ enum Command {
     /// Print this reference of commands as Markdown (a part of docs/cli.md).
     #[command(name = "cli:reference", hide = true)]
     CliReference,
+    /// Decode one recording within bounds; only a worker starts it, as its child.
+    #[command(name = DECODE_COMMAND, hide = true)]
+    AudioDecode(decode::Decode),
 }
 
 impl Cli {
     /// Runs the command to its end.
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::JobsCatalogue => return jobs::print_catalogue(),
-            Command::CliReference => {
-                return Ok(std::io::stdout().write_all(cli::reference::<Cli>().as_bytes())?);
-            }
-            _ => {}
+            Command::AudioDecode(decode) => return Ok(decode.run()),
+            Command::JobsCatalogue => jobs::print_catalogue()?,
+            Command::CliReference => std::io::stdout().write_all(cli::reference::<Cli>().as_bytes())?,
+            command => perform(command)?,
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(async {
-            let env = Env::from_process();
-            if let Command::Healthcheck = self.command {
-                return healthcheck::healthcheck(&env).await;
-            }
-            let config = Config::from_env(&env)?;
-            telemetry::install(&config.telemetry)?;
-            match self.command {
-                Command::Migrate => migrate::migrate(&config).await,
-                Command::Run(run) => Box::pin(run.run(config)).await,
-                Command::Scheduler => scheduler::run(config).await,
-                Command::JobsList(list) => list.run(&config).await,
-                Command::JobsReplay(one) => one.replay(&config).await,
-                Command::JobsCancel(one) => one.cancel(&config).await,
-                Command::WidgetRegister(register) => register.run(&config, &env).await,
-                Command::WidgetList(list) => list.run(&config).await,
-                Command::WidgetShow(show) => show.run(&config).await,
-                Command::WidgetUpdate(update) => update.run(&config).await,
-                Command::WidgetRotate(rotate) => rotate.run(&config, &env).await,
-                Command::PackageList(list) => list.run(&config).await,
-                Command::PackageSet(set) => set.run(&config).await,
-                Command::PackageRetire(retire) => retire.run(&config).await,
-                Command::PurchaseShow(one) => one.show(&config).await,
-                Command::PurchaseAsk(one) => one.ask(&config).await,
-                Command::PurchaseClose(one) => one.close(&config).await,
-                Command::PurchaseRefund(refund) => refund.run(&config).await,
-                Command::PurchasesReconcile(day) => day.compare(&config).await,
-                Command::PurchasesDifferences(day) => day.differences(&config).await,
-                Command::TokenRefreshAll(all) => all.run(&config).await,
-                Command::PriceList(list) => list.run(&config).await,
-                Command::PriceSet(set) => set.run(&config).await,
-                Command::WalletShow(show) => show.run(&config).await,
-                Command::WalletCredit(credit) => credit.run(&config).await,
-                Command::LedgerVerify(verify) => verify.run(&config).await,
-                Command::KeysRotate => keys::rotate(&config).await,
-                Command::JobsCatalogue | Command::CliReference | Command::Healthcheck => Ok(()),
-            }
-        })
+        Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Performs a command that may wait for others.
+fn perform(command: Command) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let env = Env::from_process();
+        if let Command::Healthcheck = command {
+            return healthcheck::healthcheck(&env).await;
+        }
+        let config = Config::from_env(&env)?;
+        telemetry::install(&config.telemetry)?;
+        match command {
+            Command::Migrate => migrate::migrate(&config).await,
+            Command::Run(run) => Box::pin(run.run(config)).await,
+            Command::Scheduler => scheduler::run(config).await,
+            Command::JobsList(list) => list.run(&config).await,
+            Command::JobsReplay(one) => one.replay(&config).await,
+            Command::JobsCancel(one) => one.cancel(&config).await,
+            Command::WidgetRegister(register) => register.run(&config, &env).await,
+            Command::WidgetList(list) => list.run(&config).await,
+            Command::WidgetShow(show) => show.run(&config).await,
+            Command::WidgetUpdate(update) => update.run(&config).await,
+            Command::WidgetRotate(rotate) => rotate.run(&config, &env).await,
+            Command::PackageList(list) => list.run(&config).await,
+            Command::PackageSet(set) => set.run(&config).await,
+            Command::PackageRetire(retire) => retire.run(&config).await,
+            Command::PurchaseShow(one) => one.show(&config).await,
+            Command::PurchaseAsk(one) => one.ask(&config).await,
+            Command::PurchaseClose(one) => one.close(&config).await,
+            Command::PurchaseRefund(refund) => refund.run(&config).await,
+            Command::PurchasesReconcile(day) => day.compare(&config).await,
+            Command::PurchasesDifferences(day) => day.differences(&config).await,
+            Command::TokenRefreshAll(all) => all.run(&config).await,
+            Command::PriceList(list) => list.run(&config).await,
+            Command::PriceSet(set) => set.run(&config).await,
+            Command::WalletShow(show) => show.run(&config).await,
+            Command::WalletCredit(credit) => credit.run(&config).await,
+            Command::LedgerVerify(verify) => verify.run(&config).await,
+            Command::KeysRotate => keys::rotate(&config).await,
+            Command::JobsCatalogue
+            | Command::CliReference
+            | Command::Healthcheck
+            | Command::AudioDecode(_) => Ok(()),
+        }
+    })
 }

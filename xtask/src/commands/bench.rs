@@ -16,7 +16,7 @@ pub fn run(args: &[String]) -> Result<ExitStatus> {
     programs::install(&[&SOX, &NODE, &WRK]);
     let package = ["-p", "flysk-api", "-p", "flysk-workers", "-p", "flysk-suite", "-p", "flysk-audio"];
     let what =
-        ["--bin", "flysk-api", "--bin", "flysk-worker", "--bin", "flysk-bench", "--example", "prepare"];
+        ["--bin", "flysk-api", "--bin", "flysk-worker", "--bin", "flysk-bench", "--bin", "flysk-prepare"];
     process::check("the build", workspace::cargo(["build", "--release"]).args(package).args(what))?;
     let database = Database::from_process()?;
     let private = Private::up("bench", database, Durability::Machine)?;

@@ -5,7 +5,7 @@
 //! or when we lose interest.
 
 use std::io::{self, BufReader, Read};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,8 +13,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::{PcmFormat, PcmSource, SourceError, Step};
+use crate::confine::{Bounds, LAUNCH_FAILED, Program};
 use crate::options::Ffmpeg;
 use crate::recording::Recording;
+use crate::sniff::Kind;
 
 /// Largest single allocation the child may make, in bytes.
 const MAX_ALLOCATION: &str = "67108864";
@@ -39,16 +41,11 @@ impl FfmpegSource {
     /// Starts the child, which lives no longer than `time_left`, and reads the format of its output.
     pub(crate) fn open(
         ffmpeg: &Ffmpeg,
+        launcher: Option<&Program>,
         recording: &Recording,
         time_left: Duration,
     ) -> Result<Self, SourceError> {
-        let mut child = command(ffmpeg, recording).spawn().map_err(SourceError::Io)?;
-        #[cfg(target_os = "linux")]
-        if let Err(error) = super::confine::confine(&child, time_left) {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(SourceError::Io(error));
-        }
+        let mut child = start(ffmpeg, launcher, recording, Bounds::of_ffmpeg(time_left))?;
         let pipe = child.stdout.take();
         let complaint = child.stderr.take().map(|it| std::thread::spawn(move || read_complaint(it)));
         let child = Arc::new(Mutex::new(child));
@@ -66,9 +63,7 @@ impl FfmpegSource {
         };
         source.format = match read_wav_header(&mut source.pipe) {
             Ok(format) => format.checked()?,
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return Err(SourceError::Damaged(source.why_it_ended()));
-            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(source.why_it_ended()),
             Err(error) => return Err(SourceError::Io(error)),
         };
         source.bytes = vec![0; BLOCK_FRAMES * usize::from(source.format.channels) * 2];
@@ -80,27 +75,34 @@ impl FfmpegSource {
         self.watchdog.as_ref().is_some_and(|it| it.fired.load(Ordering::Acquire))
     }
 
-    /// Waits for the end of the child; whether it was content.
-    fn ended_well(&mut self) -> bool {
+    /// Waits for the end of the child; `None` if it cannot be known.
+    fn end(&mut self) -> Option<ExitStatus> {
         loop {
             // Never wait under the lock: the watchdog needs it to kill a child that hangs here.
             match lock(&self.child).try_wait() {
-                Ok(Some(status)) => return status.success(),
+                Ok(Some(status)) => return Some(status),
                 Ok(None) => {}
-                Err(_) => return false,
+                Err(_) => return None,
             }
             std::thread::sleep(WAIT_STEP);
         }
     }
 
-    fn why_it_ended(&mut self) -> String {
-        let ended_well = self.ended_well();
+    /// Whether the child ended by itself and was content.
+    fn ended_well(&mut self) -> bool {
+        self.end().is_some_and(|status| status.success())
+    }
+
+    fn why_it_ended(&mut self) -> SourceError {
+        let end = self.end();
         let complaint = self.complaint.take().and_then(|it| it.join().ok()).unwrap_or_default();
-        if complaint.is_empty() && ended_well {
-            "no audio in the file".to_owned()
-        } else {
-            format!("ffmpeg: {complaint}")
+        if end.and_then(|it| it.code()) == Some(LAUNCH_FAILED) {
+            return SourceError::Io(io::Error::new(io::ErrorKind::NotFound, complaint));
         }
+        if complaint.is_empty() && end.is_some_and(|it| it.success()) {
+            return SourceError::Damaged("no audio in the file".to_owned());
+        }
+        SourceError::Damaged(format!("ffmpeg: {complaint}"))
     }
 }
 
@@ -137,15 +139,46 @@ impl Drop for FfmpegSource {
     }
 }
 
-fn command(ffmpeg: &Ffmpeg, recording: &Recording) -> Command {
-    let mut input = std::ffi::OsString::from("file:");
+/// Starts `ffmpeg` within bounds.
+fn start(
+    ffmpeg: &Ffmpeg,
+    launcher: Option<&Program>,
+    recording: &Recording,
+    bounds: Bounds,
+) -> Result<Child, SourceError> {
+    let command = match launcher {
+        Some(launcher) => launcher.launch(bounds, ffmpeg.path.as_os_str()).map_err(SourceError::Io)?,
+        None => Command::new(&ffmpeg.path),
+    };
+    let mut child = add_arguments(command, recording).spawn().map_err(SourceError::Io)?;
+    // Without a launcher the bounds come from outside, since code between `fork` and `exec` would have to be unsafe.
+    if launcher.is_none()
+        && let Err(error) = bounds.apply_to(&child)
+    {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(SourceError::Io(error));
+    }
+    Ok(child)
+}
+
+fn add_arguments(mut command: Command, recording: &Recording) -> Command {
+    // Only the part that holds the recording: no stray bytes before it, nor what is no sound behind it.
+    let window = recording.window();
+    let mut input =
+        std::ffi::OsString::from(format!("subfile,,start,{},end,{},,:file:", window.start, window.end));
     input.push(&recording.path);
-    let mut command = Command::new(&ffmpeg.path);
     command
         .env_clear()
         .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1"])
-        .args(["-max_alloc", MAX_ALLOCATION, "-protocol_whitelist", "file,pipe"])
-        .args(["-f", recording.kind.ffmpeg_demuxer(), "-i"])
+        .args(["-max_alloc", MAX_ALLOCATION, "-protocol_whitelist", "file,pipe,subfile"])
+        .args(["-f", recording.kind.ffmpeg_demuxer()]);
+    if recording.kind == Kind::Wav {
+        // The window says where the samples end; the header may not.
+        command.args(["-ignore_length", "1"]);
+    }
+    command
+        .arg("-i")
         .arg(input)
         .args(["-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata", "-1", "-fflags", "+bitexact"])
         .args(["-c:a", "pcm_s16le", "-f", "wav", "pipe:1"])

@@ -1,7 +1,5 @@
 //! Decoders behind one face: blocks of interleaved `f32` until the end.
 
-#[cfg(target_os = "linux")]
-mod confine;
 mod ffmpeg;
 mod g711;
 mod native;

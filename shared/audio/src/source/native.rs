@@ -1,5 +1,7 @@
 //! Demuxing and decoding in process with symphonia.
 
+use std::sync::Arc;
+
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_OPUS};
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
@@ -15,6 +17,7 @@ use super::{PcmFormat, PcmSource, SourceError, Step};
 use crate::mp4::EditList;
 use crate::recording::{Recording, Shape};
 use crate::sniff::Kind;
+use crate::view::ReadBudget;
 
 /// Consecutive undecodable packets after which the stream is given up. One bad packet is silence of its
 /// length; four in a row at the start are normal for an MP3 that was cut out of a longer one.
@@ -22,13 +25,15 @@ const MAX_BAD_IN_ROW: u32 = 64;
 
 /// Opens the decoder for a recording.
 pub(crate) fn open_native(recording: &Recording) -> Result<Box<dyn PcmSource>, SourceError> {
-    if let Shape::Foreign(what) = &recording.shape {
+    if let Shape::Foreign { what, .. } = &recording.shape {
         return Err(SourceError::Unsupported(what.clone()));
     }
-    let view = recording.view().map_err(SourceError::Io)?;
+    let budget = Arc::new(ReadBudget::for_file(recording.len));
+    let view = recording.view(&budget).map_err(SourceError::Io)?;
     if let Shape::Wav(header) = &recording.shape
         && header.is_g711()
     {
+        budget.end_of_header();
         return Ok(Box::new(G711Source::of(header, view)?));
     }
     let stream = view.into_stream();
@@ -45,6 +50,7 @@ pub(crate) fn open_native(recording: &Recording) -> Result<Box<dyn PcmSource>, S
         (_, Kind::Adts) => Box::new(AdtsReader::try_new(stream, options)?),
         (_, other) => return Err(SourceError::Unsupported(other.name().to_owned())),
     };
+    budget.end_of_header();
     let track = reader.default_track(TrackType::Audio).or_else(|| reader.first_track(TrackType::Audio));
     let Some(track) = track else { return Err(SourceError::Unsupported("no audio track".to_owned())) };
     let Some(params) = track.codec_params.as_ref().and_then(|it| it.audio()).cloned() else {
@@ -56,7 +62,7 @@ pub(crate) fn open_native(recording: &Recording) -> Result<Box<dyn PcmSource>, S
     }
     let mut source = NativeSource::open(reader, track_id, &params)?;
     if recording.kind == Kind::Mp4 && params.codec == CODEC_ID_AAC {
-        source.trim(EditList::read(&recording.path).map_err(SourceError::Io)?);
+        source.trim(EditList::read(&recording.path, recording.window()).map_err(SourceError::Io)?);
     }
     // MP3 and WAV are judged by their own walk, Ogg by its last page.
     if matches!(recording.kind, Kind::Flac | Kind::Mp4) {

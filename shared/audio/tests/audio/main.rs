@@ -6,6 +6,8 @@
     reason = "a test stops at the first surprise, also inside its helpers"
 )]
 
+mod confined;
+mod doubled;
 mod fixtures;
 mod formats;
 mod kit;
@@ -13,4 +15,6 @@ mod limits;
 mod mp3;
 mod sniff;
 mod speech;
+mod stray;
 mod wav;
+mod wav_sizes;

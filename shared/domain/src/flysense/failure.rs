@@ -19,6 +19,8 @@ coded_enum!(
         Damaged = "damaged", "Файл записи повреждён. Если в телефонии запись проигрывается, запустите расшифровку ещё раз.";
         /// Decoding took longer than any sane file needs.
         DecodeTimeout = "decode_timeout", "Запись не удалось прочитать за отведённое время: скорее всего, файл повреждён.";
+        /// Decoding took more memory than any sane file needs.
+        DecodeMemory = "decode_memory", "Запись не удалось прочитать: на неё не хватило отведённой памяти, скорее всего, файл повреждён. Выберите в настройках телефонии MP3, WAV или OGG.";
         /// The note never got a link.
         LinkMissing = "link_missing", "Телефония не передала ссылку на запись. Проверьте, что запись разговоров включена.";
         /// The same call is on another card too, and transcribed there.

@@ -24,7 +24,13 @@ const MAX_BYTES: Variable = Variable::with_default(
 const DECODE_TIMEOUT_SECONDS: Variable = Variable::with_default(
     "FLYSK_AUDIO_DECODE_TIMEOUT_SECONDS",
     "300",
-    "Longest time one recording may take to decode, in seconds.",
+    "Longest time one recording may take to decode, in seconds. Its process is killed a little later.",
+);
+const DECODE_MEMORY_MB: Variable = Variable::with_default(
+    "FLYSK_AUDIO_DECODE_MEMORY_MB",
+    "768",
+    "Memory of each process that decodes a recording, in MiB of address space; a recording that takes more fails.\n\
+     Our own decoder needs a tenth of it, ffmpeg maps 300 before it reads a byte.",
 );
 const MIN_SPEECH_MS: Variable = Variable::with_default(
     "FLYSK_AUDIO_MIN_SPEECH_MS",
@@ -33,7 +39,7 @@ const MIN_SPEECH_MS: Variable = Variable::with_default(
 );
 
 pub(super) const VARIABLES: &[Variable] =
-    &[FFMPEG, MAX_SECONDS, MAX_BYTES, DECODE_TIMEOUT_SECONDS, MIN_SPEECH_MS];
+    &[FFMPEG, MAX_SECONDS, MAX_BYTES, DECODE_TIMEOUT_SECONDS, DECODE_MEMORY_MB, MIN_SPEECH_MS];
 
 /// What recordings are taken.
 #[derive(Debug, Clone)]
@@ -46,6 +52,8 @@ pub struct Audio {
     pub max_bytes: u64,
     /// `FLYSK_AUDIO_DECODE_TIMEOUT_SECONDS`: longest decoding.
     pub decode_timeout: Duration,
+    /// `FLYSK_AUDIO_DECODE_MEMORY_MB`: memory of a process that decodes, in bytes here.
+    pub decode_memory_bytes: u64,
     /// `FLYSK_AUDIO_MIN_SPEECH_MS`: less speech than this is none.
     pub min_speech_ms: u64,
 }
@@ -58,6 +66,7 @@ impl Audio {
             let max_seconds = vars.number(&MAX_SECONDS, 1..=14_400_u64);
             let max_bytes = vars.number(&MAX_BYTES, 1_000..=1_000_000_000);
             let decode_timeout = vars.seconds(&DECODE_TIMEOUT_SECONDS, 1..=3_600);
+            let decode_memory = vars.number(&DECODE_MEMORY_MB, 1..=65_536_u64);
             let min_speech_ms = vars.number(&MIN_SPEECH_MS, 0..=60_000);
             let ffmpeg = ffmpeg?.unwrap_or_else(|| PathBuf::from("ffmpeg"));
             Ok(Self {
@@ -65,6 +74,7 @@ impl Audio {
                 max_duration_ms: max_seconds? * 1_000,
                 max_bytes: max_bytes?,
                 decode_timeout: decode_timeout?,
+                decode_memory_bytes: decode_memory? << 20,
                 min_speech_ms: min_speech_ms?,
             })
         })

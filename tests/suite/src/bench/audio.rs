@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde::Deserialize;
@@ -21,6 +21,13 @@ const ROUNDS: usize = 3;
 const LONG_MINUTES: u32 = 239;
 /// The budget of a four-hour call.
 const LONG_BUDGET_MIB: f64 = 64.0;
+
+/// What a process of its own may cost, as a share of the processor time without it.
+const OVERHEAD_BUDGET: f64 = 1.15;
+/// How long it may take to start, in milliseconds; so often it is started, with the shortest recording.
+const START_BUDGET_MS: f64 = 20.0;
+const STARTS: usize = 20;
+const SHORTEST: &str = "short-400ms.wav";
 
 /// What is measured: a name, and the fixture it is looped from.
 const INPUTS: [(&str, &str); 4] = [
@@ -55,8 +62,8 @@ pub(super) async fn run(minutes: u32) -> anyhow::Result<String> {
 
 impl Tools {
     fn find() -> anyhow::Result<Self> {
-        let prepare = binaries()?.join("examples").join("prepare");
-        anyhow::ensure!(prepare.is_file(), "the example `prepare` of flysk-audio is not built");
+        let prepare = binaries()?.join("flysk-prepare");
+        anyhow::ensure!(prepare.is_file(), "`flysk-prepare` of flysk-audio is not built");
         let ffmpeg = FFMPEG.find().context("ffmpeg is not installed")?;
         Ok(Self { prepare, ffmpeg, sox: SOX.find(), folder: tempfile::tempdir()? })
     }
@@ -66,6 +73,7 @@ impl Tools {
             "one hour of",
             "what comes out",
             "ours",
+            "ours, in a confined process",
             "ours, decoding only",
             "`ffmpeg -threads 1`",
             "sox",
@@ -85,7 +93,30 @@ impl Tools {
             format!("{peak:.1} MiB, {:.2} s ({long_name}, {LONG_MINUTES} min)", cost.cpu.as_secs_f64()),
             at_most(peak, LONG_BUDGET_MIB, "something grows with the length"),
         ]);
+        let start_ms = self.start_ms()?;
+        verdicts.row(vec![
+            "a confined process starts in ≤ 20 ms".to_owned(),
+            format!("{start_ms:.1} ms"),
+            at_most(start_ms, START_BUDGET_MS, "the machine was busy"),
+        ]);
         Ok(format!("{costs}\n{verdicts}\n{}", self.remarks(minutes)))
+    }
+
+    /// What a process of its own costs the shortest recording, by the wall clock.
+    fn start_ms(&self) -> anyhow::Result<f64> {
+        let input = xtask::workspace::root().join(RECORDINGS).join(SHORTEST);
+        let output = self.folder.path().join("short.out");
+        let mut quickest = [Duration::MAX; 2];
+        for _ in 0..STARTS {
+            for (quickest, options) in quickest.iter_mut().zip([&[][..], &["--confined"]]) {
+                let started = Instant::now();
+                let run = Command::new(&self.prepare).args(options).arg(&input).arg(&output).output()?;
+                anyhow::ensure!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+                *quickest = (*quickest).min(started.elapsed());
+            }
+        }
+        let [in_process, confined] = quickest;
+        Ok(confined.saturating_sub(in_process).as_secs_f64() * 1_000.0)
     }
 
     fn compare(
@@ -101,21 +132,25 @@ impl Tools {
         let mut ours = Command::new(&self.prepare);
         ours.arg(&input).arg(&output);
         let prepared: Prepared = serde_json::from_str(&measure(&mut ours)?.stdout)?;
+        let mut confined = Command::new(&self.prepare);
+        confined.arg("--confined").arg(&input).arg(&output);
         let mut decode = Command::new(&self.prepare);
         decode.arg("--decode").arg(&input);
         let mut ffmpeg = self.ffmpeg(&input, &output, &prepared);
         let mut sox = self.sox.as_ref().map(|sox| sox_command(sox, &input, &output, &prepared));
-        let mut best: [Option<anyhow::Result<Cost>>; 4] = [None, None, None, None];
+        let mut best: [Option<anyhow::Result<Cost>>; 5] = [None, None, None, None, None];
         for _ in 0..ROUNDS {
-            let commands = [Some(&mut ours), Some(&mut decode), Some(&mut ffmpeg), sox.as_mut()];
+            let commands =
+                [Some(&mut ours), Some(&mut confined), Some(&mut decode), Some(&mut ffmpeg), sox.as_mut()];
             for (best, command) in best.iter_mut().zip(commands) {
                 if let Some(command) = command {
                     *best = Some(cheaper(best.take(), measure(command)));
                 }
             }
         }
-        let [ours, decode, ffmpeg, sox] = best;
-        let (ours, ffmpeg) = (ours.context("not run")??, ffmpeg.context("not run")??);
+        let [ours, confined, decode, ffmpeg, sox] = best;
+        let (ours, confined) = (ours.context("not run")??, confined.context("not run")??);
+        let ffmpeg = ffmpeg.context("not run")??;
         let hours = Duration::from_millis(prepared.duration_ms).as_secs_f64() / 3_600.0;
         let cell =
             |cost: &Cost| format!("{:.2} s, {:.0} MiB", cost.cpu.as_secs_f64() / hours, mib(cost.peak_kib));
@@ -125,11 +160,14 @@ impl Tools {
             Some(Err(_)) => "cannot read it".to_owned(),
         };
         let ratio = ours.cpu.as_secs_f64() / ffmpeg.cpu.as_secs_f64();
+        let overhead = confined.cpu.as_secs_f64() / ours.cpu.as_secs_f64();
         let (ours, ffmpeg) = (cell(&ours), cell(&ffmpeg));
         costs.row(vec![
             name.to_owned(),
             prepared.target(),
             ours,
+            // The memory that is measured is the parent's, which does nothing.
+            format!("{:.2} s", confined.cpu.as_secs_f64() / hours),
             told(decode),
             ffmpeg,
             told(sox),
@@ -140,6 +178,11 @@ impl Tools {
             format!("CPU time ≤ ffmpeg's, {name}"),
             format!("{ratio:.2} of ffmpeg's"),
             at_most(ratio, 1.0, why),
+        ]);
+        verdicts.row(vec![
+            format!("CPU time in a confined process ≤ 1.15 of that in process, {name}"),
+            format!("{overhead:.2}"),
+            at_most(overhead, OVERHEAD_BUDGET, "short recordings pay for the start of the process"),
         ]);
         Ok(())
     }
@@ -174,8 +217,8 @@ impl Tools {
         let sox = self.sox.as_deref().and_then(|sox| version(sox, &["--version"]));
         format!(
             "Recordings of {minutes} min, looped from `{RECORDINGS}` by `ffmpeg -stream_loop -1 -t … -c copy`; the cheapest of {ROUNDS} runs\n\
-             in turns; CPU is user + system time, memory the peak of the process. Commands: `prepare IN OUT` and `prepare --decode IN`\n\
-             (example of flysk-audio), `ffmpeg -threads 1 -i IN -map 0:a -f null -` and `sox IN -n` where the recording is uploaded as it\n\
+             in turns; CPU is user + system time, memory the peak of the process. Commands: `flysk-prepare IN OUT`, with `--confined`\n\
+             as workers do it, and `flysk-prepare --decode IN`, `ffmpeg -threads 1 -i IN -map 0:a -f null -` and `sox IN -n` where the recording is uploaded as it\n\
              is, `ffmpeg -threads 1 -i IN -ar R -ac C -c:a pcm_s16le OUT` and `sox IN -r R -c C -b 16 OUT` where it is converted.\n\
              Peers: {}; {}.\n",
             version(&self.ffmpeg, &["-version"]).unwrap_or_else(|| "ffmpeg".to_owned()),

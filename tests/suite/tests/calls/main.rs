@@ -9,6 +9,7 @@
 
 mod cancelling;
 mod crashes;
+mod decoding;
 mod doors;
 mod hook_repairs;
 mod house;

@@ -1,24 +1,35 @@
-//! Prepares one recording and prints what was found, for benchmarks and a quick look:
-//! `prepare IN OUT`, or `prepare --decode IN` to decode only.
+//! Prepares one recording and prints what was found, for benchmarks, tests and a quick look:
+//! `flysk-prepare IN OUT`, `flysk-prepare --confined IN OUT` to do it as workers do, in a child process with bounds, or
+//! `flysk-prepare --decode IN` to decode only.
 
-#![expect(clippy::print_stdout, reason = "a command-line example talks to its terminal")]
+#![expect(clippy::print_stdout, reason = "a command-line tool talks to its terminal")]
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use flysk_audio::{AudioError, Decoder, Ffmpeg, Options, PcmFormat, PcmSink};
+use flysk_audio::{AudioError, Confinement, Decoder, Ffmpeg, Options, PcmFormat, PcmSink, Prepared, Program};
 
-/// Where distributions install `ffmpeg`; an example takes no configuration.
+/// Where distributions install `ffmpeg`; a tool takes no configuration.
 const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+/// What the child process is told to be.
+const CHILD: &str = "audio:decode";
+/// Memory of the child process, in bytes.
+const MAX_MEMORY_BYTES: u64 = 768 << 20;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == CHILD) {
+        return flysk_audio::serve_confined(arguments.into_iter().skip(1));
+    }
     let options = Options { ffmpeg: Ffmpeg::find(SEARCH_PATH), ..Options::default() };
-    let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["--decode", input] => decode(Path::new(input), &options),
-        [input, output] => prepare(Path::new(input), Path::new(output), &options),
+    let paths: Vec<&Path> = arguments.iter().map(Path::new).collect();
+    let result = match paths.as_slice() {
+        [option, input] if option.as_os_str() == "--decode" => decode(input, &options),
+        [option, input, output] if option.as_os_str() == "--confined" => confined(input, output, &options),
+        [input, output] => flysk_audio::prepare(input, output, &options).map(|it| print(&it)),
         _ => {
-            println!("usage: prepare IN OUT | prepare --decode IN");
+            println!("usage: flysk-prepare [--confined] IN OUT | flysk-prepare --decode IN");
             return ExitCode::from(2);
         }
     };
@@ -31,8 +42,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn prepare(input: &Path, output: &Path, options: &Options) -> Result<(), AudioError> {
-    let it = flysk_audio::prepare(input, output, options)?;
+fn confined(input: &Path, output: &Path, options: &Options) -> Result<(), AudioError> {
+    let program = Program { path: std::env::current_exe()?, args: vec![CHILD.to_owned()] };
+    let confinement = Confinement { program, max_memory_bytes: MAX_MEMORY_BYTES };
+    flysk_audio::prepare_confined(input, output, options, &confinement).map(|it| print(&it))
+}
+
+fn print(it: &Prepared) {
     let speech: Vec<_> = it
         .speech
         .iter()
@@ -61,7 +77,6 @@ fn prepare(input: &Path, output: &Path, options: &Options) -> Result<(), AudioEr
         it.has_speech(),
         speech.join(","),
     );
-    Ok(())
 }
 
 fn decode(input: &Path, options: &Options) -> Result<(), AudioError> {

@@ -1,0 +1,130 @@
+//! Bytes that slipped out before the file, and frames without any header.
+
+use std::path::PathBuf;
+
+use flysk_audio::{Decoder, Kind, Options, sniff};
+
+use crate::kit::{Desk, convert, fixture, noise, with_ffmpeg};
+
+/// What scripts let slip out before a file.
+fn stray() -> Vec<(&'static str, Vec<u8>)> {
+    let warning = "<br />\n<b>Warning</b>:  Undefined variable $call in <b>/var/www/records.php</b> on line <b>12</b><br />\n";
+    vec![
+        ("a newline", b"\n".to_vec()),
+        ("three line ends", b"\r\n\r\n\r\n".to_vec()),
+        ("a byte order mark", b"\xef\xbb\xbf".to_vec()),
+        ("a mark and a newline", b"\xef\xbb\xbf\n".to_vec()),
+        ("a warning", warning.as_bytes().to_vec()),
+        ("many warnings", warning.repeat(30).into_bytes()),
+        ("a warning in Russian", "<b>Внимание</b>: файл записи открыт\n".as_bytes().to_vec()),
+        ("the size of a chunk", b"1f40\r\n".to_vec()),
+    ]
+}
+
+/// Every type with a magic number, made of one conversation.
+const TYPES: [(&str, &str, Kind); 13] = [
+    ("-c:a pcm_s16le", "a.wav", Kind::Wav),
+    ("-c:a pcm_mulaw", "b.wav", Kind::Wav),
+    ("-ac 1 -c:a libgsm_ms", "c.wav", Kind::Wav),
+    ("-c:a libopus", "d.ogg", Kind::OggOpus),
+    ("-c:a libvorbis", "e.ogg", Kind::OggVorbis),
+    ("-c:a flac", "f.oga", Kind::OggFlac),
+    ("-c:a flac", "g.flac", Kind::Flac),
+    ("-c:a libopus", "h.webm", Kind::Webm),
+    ("-c:a aac", "i.m4a", Kind::Mp4),
+    ("-c:a pcm_s16be", "j.aiff", Kind::Aiff),
+    ("-c:a pcm_mulaw", "k.au", Kind::Au),
+    ("-c:a wmav2 -ar 22050", "l.wma", Kind::Asf),
+    ("-c:a pcm_s16le", "m.w64", Kind::Wave64),
+];
+
+fn made(desk: &Desk, arguments: &str, name: &str) -> PathBuf {
+    let path = desk.path(name);
+    convert(&fixture("support-stereo-pcm.wav"), &format!("-t 10 {arguments}"), &path);
+    path
+}
+
+#[test]
+fn stray_bytes_before_a_magic_number_are_left_behind() {
+    for (arguments, name, kind) in TYPES {
+        let desk = Desk::new();
+        let input = made(&desk, arguments, name);
+        let clean = desk.prepare(&input, &with_ffmpeg()).expect(name);
+        let bytes = std::fs::read(input).expect("the file");
+        for (what, stray) in stray() {
+            let dirty = desk.write("dirty", &[stray.as_slice(), &bytes].concat());
+            let prepared = desk
+                .prepare(&dirty, &with_ffmpeg())
+                .unwrap_or_else(|error| panic!("{what} before {name}: {error}"));
+            assert_eq!((prepared.input, prepared.partial), (kind, false), "{what} before {name}");
+            assert_eq!(prepared.duration_ms, clean.duration_ms, "{what} before {name}");
+            assert_eq!(prepared.speech, clean.speech, "{what} before {name}");
+            assert!(!prepared.passthrough, "{what} before {name} goes to recognition");
+        }
+    }
+}
+
+#[test]
+fn a_tag_before_a_wav_is_left_behind() {
+    let desk = Desk::new();
+    let wav = std::fs::read(fixture("support-stereo-mulaw.wav")).expect("the fixture");
+    let tag = [b"ID3\x04\0\0\0\0\0\x40".as_slice(), &[0; 64]].concat();
+    let prepared = desk.prepare(&desk.write("in", &[tag, wav].concat()), &Options::default()).expect("a WAV");
+    assert_eq!((prepared.input, prepared.duration_ms), (Kind::Wav, 42_024));
+}
+
+#[test]
+fn pages_archives_and_noise_are_no_audio_whatever_words_are_in_them() {
+    let words = b"RIFF OggS fLaC #!AMR .snd caff FORM ftyp ID3 WAVE ";
+    let page = [b"<!DOCTYPE html><html><body>".as_slice(), &words.repeat(40), b"</body></html>"].concat();
+    assert_eq!(sniff(&page), None);
+    let mut binary: Vec<u8> = noise(60_000, i16::MAX).iter().flat_map(|it| it.to_le_bytes()).collect();
+    for (index, name) in [b"RIFF", b"OggS", b"fLaC", b"ftyp", b"caff"].into_iter().enumerate() {
+        binary[1_000 * index..1_000 * index + 4].copy_from_slice(name);
+    }
+    assert_eq!(sniff(&binary), None);
+    let wav = std::fs::read(fixture("short-400ms.wav")).expect("the fixture");
+    let archive = [b"PK\x03\x04\x14\0\0\0\0\0call.wav".as_slice(), &wav].concat();
+    assert_eq!(sniff(&archive), None);
+}
+
+/// Twenty seconds of headerless GSM.
+fn gsm(desk: &Desk) -> Vec<u8> {
+    let path = desk.path("made.gsm");
+    convert(&fixture("support-stereo-pcm.wav"), "-t 20 -ac 1 -c:a libgsm -f gsm", &path);
+    std::fs::read(path).expect("the file")
+}
+
+#[test]
+fn headerless_gsm_is_told_by_its_frames_and_decoded() {
+    let desk = Desk::new();
+    let bytes = gsm(&desk);
+    let prepared = desk.prepare(&desk.write("in", &bytes), &with_ffmpeg()).expect("GSM");
+    assert_eq!((prepared.input, prepared.decoder, prepared.partial), (Kind::Gsm, Decoder::Ffmpeg, false));
+    assert!(prepared.duration_ms.abs_diff(20_000) <= 20, "{} ms", prepared.duration_ms);
+    assert!(prepared.has_speech());
+    let cut = desk.prepare(&desk.write("in", &bytes[..bytes.len() - 10]), &with_ffmpeg()).expect("GSM");
+    assert!(cut.partial, "cut in the middle of a frame");
+    let error = desk.prepare(&desk.write("in", &bytes), &Options::default()).expect_err("no ffmpeg");
+    assert_eq!(error.code(), "unsupported_codec");
+    assert!(error.to_string().contains("GSM"), "{error}");
+}
+
+#[test]
+fn nothing_else_is_taken_for_headerless_gsm() {
+    let desk = Desk::new();
+    let frames = gsm(&desk);
+    // Too few frames, frames of which one begins wrongly, and the silence of A-law.
+    assert_eq!(sniff(&frames[..33 * 6]), None);
+    let mut broken = frames.clone();
+    broken[33 * 400] = 0x20;
+    assert_eq!(sniff(&broken), None);
+    assert_eq!(sniff(&[0xd5; 8_000]), None);
+    let russian = "РУССКИЙ ТЕКСТ БЕЗ ЗВУКА ".repeat(100);
+    assert_eq!(sniff(russian.as_bytes()), None);
+    for seed in 0..50 {
+        let bytes: Vec<u8> =
+            noise(2_000 + seed, i16::MAX)[seed..].iter().flat_map(|it| it.to_le_bytes()).collect();
+        assert_eq!(sniff(&bytes), None, "noise {seed}");
+    }
+}

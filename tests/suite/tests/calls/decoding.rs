@@ -1,0 +1,195 @@
+//! Recordings are decoded in a child of the worker: whatever happens to it, the worker lives and the call ends as it
+//! should. What stands in for a decoder that hangs is an ffmpeg that waits at a gate.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use flysk_suite::stand::{Options, Stand};
+use tempfile::TempDir;
+use xtask::programs::FFMPEG;
+
+/// How long something that happens at once may take on a busy machine.
+const AT_ONCE: Duration = Duration::from_mins(1);
+
+/// An `ffmpeg` that writes down its process id and waits until the gate is opened.
+struct Gated {
+    folder: TempDir,
+}
+
+impl Gated {
+    fn new() -> anyhow::Result<Self> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir()?;
+        let gated = Self { folder };
+        let made = Command::new("mkfifo").arg(gated.gate()).status()?;
+        anyhow::ensure!(made.success(), "mkfifo: {made}");
+        let ffmpeg = FFMPEG.find().context("ffmpeg is not installed")?;
+        let script = format!(
+            "#!/bin/sh\necho $$ > '{}'\nread opened < '{}'\nexec '{}' \"$@\"\n",
+            gated.pid_file().display(),
+            gated.gate().display(),
+            ffmpeg.display()
+        );
+        std::fs::write(gated.program(), script)?;
+        std::fs::set_permissions(gated.program(), std::fs::Permissions::from_mode(0o755))?;
+        Ok(gated)
+    }
+
+    fn program(&self) -> PathBuf {
+        self.folder.path().join("ffmpeg")
+    }
+
+    fn gate(&self) -> PathBuf {
+        self.folder.path().join("gate")
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.folder.path().join("pid")
+    }
+
+    /// The process that waits at the gate, once there is another one than `before`.
+    async fn waiting(&self, before: Option<u32>) -> anyhow::Result<u32> {
+        let started = || {
+            let pid = std::fs::read_to_string(self.pid_file()).ok()?.trim().parse().ok()?;
+            (Some(pid) != before).then_some(pid)
+        };
+        eventually("a decoder that waits at the gate", started).await
+    }
+
+    /// Lets through whoever waits, as soon as somebody does.
+    async fn open(&self) -> anyhow::Result<()> {
+        let gate = self.gate();
+        Ok(tokio::task::spawn_blocking(move || std::fs::write(gate, "\n")).await??)
+    }
+
+    async fn stand(&self) -> anyhow::Result<Stand> {
+        let mut options = Options::with_fixtures(0.02)?;
+        options.more.insert("FLYSK_FFMPEG".to_owned(), self.program().display().to_string());
+        let stand = Stand::start(options).await?;
+        stand.install().await?;
+        Ok(stand)
+    }
+}
+
+async fn eventually<T>(what: &str, look: impl Fn() -> Option<T>) -> anyhow::Result<T> {
+    let deadline = Instant::now() + AT_ONCE;
+    loop {
+        if let Some(found) = look() {
+            return Ok(found);
+        }
+        anyhow::ensure!(Instant::now() < deadline, "{what} did not come");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// State and parent of a process (proc(5), fields 3 and 4).
+fn stat(pid: u32) -> Option<(char, u32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
+}
+
+/// A process that has ended may stay a zombie until whoever adopted it looks.
+fn has_ended(pid: u32) -> bool {
+    stat(pid).is_none_or(|(state, _)| state == 'Z')
+}
+
+/// The decoding child of `worker`, which is the parent of `ffmpeg`.
+fn decoder_of(worker: u32, ffmpeg: u32) -> anyhow::Result<u32> {
+    let (_, decoder) = stat(ffmpeg).context("ffmpeg has ended")?;
+    let (_, parent) = stat(decoder).context("the decoder has ended")?;
+    anyhow::ensure!(parent == worker, "the decoder is a child of {parent}, not of the worker");
+    let command = std::fs::read(format!("/proc/{decoder}/cmdline"))?;
+    anyhow::ensure!(String::from_utf8_lossy(&command).contains("audio:decode"), "another command");
+    Ok(decoder)
+}
+
+fn environment_of(pid: u32) -> anyhow::Result<String> {
+    Ok(String::from_utf8_lossy(&std::fs::read(Path::new("/proc").join(pid.to_string()).join("environ"))?)
+        .into())
+}
+
+/// `kill -9` of the child in the middle of a recording: the worker lives, and the call is decoded by another child.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decoder_that_is_killed_is_started_again_and_the_worker_lives() -> anyhow::Result<()> {
+    let gated = Gated::new()?;
+    let stand = gated.stand().await?;
+    let worker = stand.pid(1)?;
+    let note = stand.outside.call_arrives(Some(stand.outside.recording_url("support-mono-gsm.wav")), 42)?;
+    let ffmpeg = gated.waiting(None).await?;
+    let decoder = decoder_of(worker, ffmpeg)?;
+    for pid in [decoder, ffmpeg] {
+        let environment = environment_of(pid)?;
+        assert!(!environment.contains("FLYSK_") && !environment.contains("DATABASE_URL"), "it knows secrets");
+    }
+    Command::new("kill").args(["-KILL", &decoder.to_string()]).status()?;
+    eventually("the end of its ffmpeg", || has_ended(ffmpeg).then_some(())).await?;
+
+    gated.waiting(Some(ffmpeg)).await?;
+    gated.open().await?;
+    let call = stand.client()?.wait_for_end(note, Duration::from_mins(2)).await?;
+    assert_eq!(call.state, "done", "{}\n{}", call.raw, stand.logs());
+    assert!(!has_ended(worker), "the worker died");
+    stand.wait_for("SELECT COUNT(*) FROM jobs WHERE kind = 'calls.convert_audio' AND attempt = 2", 1).await
+}
+
+/// A worker that dies takes its decoder along, and what that one started.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_killed_takes_its_decoder_along() -> anyhow::Result<()> {
+    let gated = Gated::new()?;
+    let mut stand = gated.stand().await?;
+    stand.outside.call_arrives(Some(stand.outside.recording_url("support-mono-gsm.wav")), 42)?;
+    let ffmpeg = gated.waiting(None).await?;
+    let decoder = decoder_of(stand.pid(1)?, ffmpeg)?;
+    stand.kill(1)?;
+    for pid in [decoder, ffmpeg] {
+        eventually("the end of what the worker started", || has_ended(pid).then_some(())).await?;
+    }
+    Ok(())
+}
+
+/// A decoder that does not end is killed at the deadline; the call fails and says so, and the worker goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decoder_that_hangs_ends_its_call_and_not_the_worker() -> anyhow::Result<()> {
+    let gated = Gated::new()?;
+    let mut options = Options::with_fixtures(0.02)?;
+    options.more.insert("FLYSK_FFMPEG".to_owned(), gated.program().display().to_string());
+    options.more.insert("FLYSK_AUDIO_DECODE_TIMEOUT_SECONDS".to_owned(), "2".to_owned());
+    let stand = Stand::start(options).await?;
+    stand.install().await?;
+    let client = stand.client()?;
+    let hanging =
+        stand.outside.call_arrives(Some(stand.outside.recording_url("support-mono-gsm.wav")), 42)?;
+    let call = client.wait_for_end(hanging, Duration::from_mins(1)).await?;
+    assert_eq!(
+        (call.state.as_str(), call.failure_code.as_deref()),
+        ("failed", Some("decode_timeout")),
+        "{}",
+        call.raw
+    );
+    assert!(has_ended(gated.waiting(None).await?), "ffmpeg still runs");
+    let note = stand.outside.call_arrives(Some(stand.outside.recording_url("sales-mono-8k.mp3")), 42)?;
+    let call = client.wait_for_end(note, Duration::from_mins(1)).await?;
+    assert_eq!(call.state, "done", "{}\n{}", call.raw, stand.logs());
+    Ok(())
+}
+
+/// A decoder that may have less memory than it needs: the call fails with a code of its own, the worker lives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decoder_without_memory_ends_its_call_and_not_the_worker() -> anyhow::Result<()> {
+    let mut options = Options::with_fixtures(0.02)?;
+    options.more.insert("FLYSK_AUDIO_DECODE_MEMORY_MB".to_owned(), "1".to_owned());
+    let stand = Stand::start(options).await?;
+    stand.install().await?;
+    let client = stand.client()?;
+    for _ in 0..2 {
+        let note = stand.outside.call_arrives(Some(stand.outside.recording_url("sales-mono-8k.mp3")), 42)?;
+        let call = client.wait_for_end(note, Duration::from_mins(1)).await?;
+        let failure = call.failure_code.as_deref();
+        assert_eq!((call.state.as_str(), failure), ("failed", Some("decode_memory")), "{}", call.raw);
+    }
+    assert!(!has_ended(stand.pid(1)?), "the worker died");
+    Ok(())
+}
