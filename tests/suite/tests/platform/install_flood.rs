@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use flysk_domain::Clock as _;
 use flysk_jobs::runtime::limits::Limits;
-use flysk_suite::stand::{ACCOUNT, CLIENT_ID, HOST, Options, PUBLIC_ORIGIN, Stand, account_next_door};
+use flysk_suite::stand::{CLIENT_ID, HOST, Options, PUBLIC_ORIGIN, Stand, account_next_door};
 use flysk_vault::{Need, VaultError};
 use futures::{StreamExt as _, stream};
 use reqwest::{Client, Method, StatusCode};
@@ -37,7 +37,7 @@ async fn ten_thousand_made_up_codes_delay_nobody_who_means_it() -> anyhow::Resul
     options.more.insert("FLYSK_TRUSTED_PROXIES".to_owned(), "127.0.0.1".to_owned());
     let stand = Stand::start(options).await?;
     stand.install().await?;
-    let calm = (install(&stand, 0).await?, reconnect(&stand).await?, renew(&stand).await?);
+    let calm = (install(&stand, 0).await?, reconnect(&stand, 0).await?, renew(&stand).await?);
     println!("calm: install, reconnect, renewal {calm:?}");
     for (n, (name, spread)) in SPREADS.into_iter().enumerate() {
         let began = Instant::now();
@@ -52,7 +52,7 @@ async fn ten_thousand_made_up_codes_delay_nobody_who_means_it() -> anyhow::Resul
             println!("{name}: an install took {took:?}");
             ensure!(took < MAX_INSTALL, "{name}: an install took {took:?}\n{}", stand.logs());
         }
-        let took = reconnect(&stand).await?;
+        let took = reconnect(&stand, n as u64 + 1).await?;
         println!("{name}: a reconnect took {took:?}");
         ensure!(took < MAX_RECONNECT, "{name}: a reconnect took {took:?}");
         let took = renew(&stand).await?;
@@ -89,23 +89,18 @@ async fn install(stand: &Stand, n: u64) -> anyhow::Result<Duration> {
     let began = Instant::now();
     let answered = amocrm.install(CLIENT_ID, account, None).await?;
     ensure!(answered.status == Some(200), "the redirect was answered with {:?}", answered.status);
-    loop {
-        let active: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM installs WHERE account_id = ? AND status = 'active'")
-                .bind(account)
-                .fetch_one(&stand.pool)
-                .await?;
-        if active == 1 {
-            return Ok(began.elapsed());
-        }
-        ensure!(began.elapsed() < Duration::from_mins(2), "not installed:\n{}", stand.logs());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until_active(stand, account).await?;
+    Ok(began.elapsed())
 }
 
-/// The account's administrator connects again; how long from the code's arrival until its pair is kept.
-async fn reconnect(stand: &Stand) -> anyhow::Result<Duration> {
-    let (status, shaken) = stand.client()?.request(Method::POST, "/v1/handshake", None).await?;
+/// An account's administrator, whose widget has no access, connects it; how long from the code's arrival until it is active.
+async fn reconnect(stand: &Stand, n: u64) -> anyhow::Result<Duration> {
+    let (account, admin) = (42_000_000 + n, 900 + n);
+    let there = account_next_door(account, &format!("returning-{n}"), admin);
+    let (host, amocrm) = (format!("returning-{n}.amocrm.ru"), &stand.outside.amocrm.state);
+    amocrm.add_account(there)?;
+    let widget = stand.client()?.acting_as(account, admin);
+    let (status, shaken) = widget.request(Method::POST, "/v1/handshake", None).await?;
     ensure!(status.is_success(), "{status}: {shaken}");
     let ours = shaken["connect_url"].as_str().context("connect_url")?.replace(PUBLIC_ORIGIN, &stand.api_url);
     let http = Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
@@ -113,25 +108,30 @@ async fn reconnect(stand: &Stand) -> anyhow::Result<Duration> {
     let cookie = begun.headers().get("set-cookie").context("a cookie")?.to_str()?.to_owned();
     let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
     let state = cookie.split_once('=').context("a cookie with the state")?.1.to_owned();
-    let code = stand.outside.amocrm.state.issue_code(CLIENT_ID, ACCOUNT, None)?;
-    let before = exchanged(stand).await?;
+    let code = amocrm.issue_code(CLIENT_ID, account, None)?;
     let began = Instant::now();
-    let query = [("code", code.as_str()), ("referer", HOST), ("client_id", CLIENT_ID), ("state", &state)];
+    let query = [("code", code.as_str()), ("referer", &host), ("client_id", CLIENT_ID), ("state", &state)];
     let url = format!("{}/oauth/amocrm/callback", stand.api_url);
     let answer = http.get(url).query(&query).header("Cookie", cookie).send().await?;
     ensure!(answer.status() == StatusCode::OK, "{}", answer.status());
-    while exchanged(stand).await? == before {
-        ensure!(began.elapsed() < Duration::from_mins(2), "not connected:\n{}", stand.logs());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until_active(stand, account).await?;
     Ok(began.elapsed())
 }
 
-/// Codes that states vouched for and that gave a pair.
-async fn exchanged(stand: &Stand) -> anyhow::Result<i64> {
-    let count =
-        "SELECT COUNT(*) FROM oauth_codes WHERE state = 'exchanged' AND expected_account_id IS NOT NULL";
-    Ok(sqlx::query_scalar(count).fetch_one(&stand.pool).await?)
+async fn until_active(stand: &Stand, account: u64) -> anyhow::Result<()> {
+    let deadline = Instant::now() + Duration::from_mins(2);
+    loop {
+        let active: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM installs WHERE account_id = ? AND status = 'active'")
+                .bind(account)
+                .fetch_one(&stand.pool)
+                .await?;
+        if active == 1 {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "not active:\n{}", stand.logs());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// All pairs are renewed by an operator's command; how long it takes.
