@@ -67,10 +67,13 @@ async fn is_outside_lane(run: &Run, id: OauthCodeId) -> Result<bool, JobError> {
     Ok(code.is_some_and(|code| code.source.is_none()))
 }
 
-/// How the run ends if no code is due: for good if none waits.
+/// How the run ends if it holds no code and none is due: for good if none waits.
 async fn nothing_due(run: &Run) -> Result<Option<JobResult>, JobError> {
-    let next = unvouched_codes::next_due(&mut *run.pool().acquire().await?).await?;
-    Ok(match next {
+    let mut conn = run.pool().acquire().await?;
+    if unvouched_codes::is_holding(&mut conn, run.job_id()).await? {
+        return Ok(None);
+    }
+    Ok(match unvouched_codes::next_due(&mut conn).await? {
         None => Some(Ok(Verdict::skip("no code waits"))),
         Some(at) if at > run.now() => Some(Ok(Verdict::snooze(at, "no code is due"))),
         Some(_) => None,

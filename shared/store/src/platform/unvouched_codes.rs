@@ -74,6 +74,11 @@ pub async fn claim(
     Ok(None)
 }
 
+/// Whether `job` holds a code: its last run was cut off.
+pub async fn is_holding(conn: &mut Conn, job: JobId) -> StoreResult<bool> {
+    Ok(find_held(conn, job).await?.is_some())
+}
+
 async fn find_held(conn: &mut Conn, job: JobId) -> StoreResult<Option<String>> {
     Ok(sqlx::query_scalar("SELECT id FROM oauth_codes WHERE served_by = ? AND state = 'waiting' LIMIT 1")
         .bind(job.to_string())
