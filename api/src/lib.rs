@@ -18,6 +18,7 @@ mod limits;
 mod platform;
 pub mod problem;
 pub mod routes;
+mod source;
 mod tracing_layer;
 
 pub use config::Config;

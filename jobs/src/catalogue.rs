@@ -31,6 +31,7 @@ const fn tick<T: Tick>() -> KindInfo {
 pub const KINDS: &[KindInfo] = &[
     job::<oauth::ConfirmDisconnect>(),
     job::<oauth::ExchangeCode>(),
+    job::<oauth::ExchangeVouchedCode>(),
     job::<oauth::RefreshDue>(),
     job::<oauth::RefreshToken>(),
     job::<lifecycle::DeliverEvent>(),

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub enum Queue {
     /// Tokens of amoCRM.
     Oauth,
+    /// Codes that no state vouches for: anybody can send some, so they have workers of their own.
+    OauthUnvouched,
     /// Events to vendors' backends.
     Lifecycle,
     /// Calls: amoCRM, downloads, storage, recognition.
@@ -22,13 +24,21 @@ pub enum Queue {
 
 impl Queue {
     /// Every queue.
-    pub const ALL: [Self; 6] =
-        [Self::Oauth, Self::Lifecycle, Self::Calls, Self::Audio, Self::Billing, Self::Upkeep];
+    pub const ALL: [Self; 7] = [
+        Self::Oauth,
+        Self::OauthUnvouched,
+        Self::Lifecycle,
+        Self::Calls,
+        Self::Audio,
+        Self::Billing,
+        Self::Upkeep,
+    ];
 
     /// Its name in MySQL, in Redis and on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Oauth => "oauth",
+            Self::OauthUnvouched => "oauth_unvouched",
             Self::Lifecycle => "lifecycle",
             Self::Calls => "calls",
             Self::Audio => "audio",

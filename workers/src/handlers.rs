@@ -9,6 +9,7 @@ pub fn registry() -> Registry<App> {
     Registry::default()
         .with::<oauth::ConfirmDisconnect>()
         .with::<oauth::ExchangeCode>()
+        .with::<oauth::ExchangeVouchedCode>()
         .with::<oauth::RefreshDue>()
         .with::<oauth::RefreshToken>()
         .with::<lifecycle::DeliverEvent>()

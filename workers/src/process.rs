@@ -49,14 +49,18 @@ pub struct WorkerProcess {
 }
 
 impl WorkerProcess {
-    /// Connects and composes. `queues` empty means all, and the ticks with them.
+    /// Connects and composes. `queues` empty means all, and the ticks with them; the queue `oauth` comes with the lane of codes
+    /// that no state vouches for, without which nothing is installed from the marketplace.
     pub async fn start(
         config: Config,
         queues: &[Queue],
         clock: Arc<dyn Clock>,
         terms: LeaseTerms,
     ) -> anyhow::Result<Self> {
-        let chosen: Vec<Queue> = if queues.is_empty() { Queue::ALL.to_vec() } else { queues.to_vec() };
+        let mut chosen: Vec<Queue> = if queues.is_empty() { Queue::ALL.to_vec() } else { queues.to_vec() };
+        if chosen.contains(&Queue::Oauth) {
+            chosen.push(Queue::OauthUnvouched);
+        }
         let concurrency: BTreeMap<Queue, usize> =
             chosen.iter().map(|queue| (*queue, config.worker.concurrency.of(queue.as_str()))).collect();
         let running = u32::try_from(concurrency.values().sum::<usize>())?;

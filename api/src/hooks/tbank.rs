@@ -19,6 +19,7 @@ use secrecy::SecretString;
 
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
+use crate::source::source_of;
 
 /// Notices are a kilobyte.
 const LONGEST: usize = 64 << 10;
@@ -36,8 +37,7 @@ pub(crate) async fn receive(
     let Some(tbank) = &deps.config.tbank else {
         return Err(Problem::new(ProblemCode::NotFound, "nothing is bought here").into());
     };
-    let peer = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip);
-    if !tbank.takes_notices_from(peer, request.header("X-Forwarded-For")) {
+    if !tbank.takes_notices_from(source_of(&tbank.proxies, request)) {
         count("other_network");
         return Err(Problem::new(ProblemCode::NotFound, "no such hook").into());
     }

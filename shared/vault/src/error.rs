@@ -42,6 +42,12 @@ pub enum VaultError {
     /// amoCRM knows no account at the host a code came from.
     #[error("there is no account at this host: {0}")]
     UnknownHost(String),
+    /// What answers at the host a code came from does not answer as amoCRM's token endpoint does.
+    #[error("this host does not answer as amoCRM does: {0}")]
+    NotAmocrm(String),
+    /// Nobody can be reached at the host a code came from: there is none, or it is away. The code is untouched.
+    #[error("nobody can be reached at this host: {0}")]
+    Unreachable(String),
     /// Our client id, secret or redirect URI is not accepted.
     #[error("our own configuration is not accepted: {0}")]
     OurConfiguration(String),
@@ -70,7 +76,10 @@ impl VaultError {
             }
             Self::Busy { .. } => Outcome::Wait { after: Some(Duration::from_secs(2)) },
             Self::NotNow { after, .. } => Outcome::Wait { after: *after },
-            Self::InDoubt(_) | Self::UnknownHost(_) | Self::Store(_) | Self::CutOff => Outcome::RETRY,
+            Self::Unreachable(_) => Outcome::WAIT,
+            Self::InDoubt(_) | Self::UnknownHost(_) | Self::NotAmocrm(_) | Self::Store(_) | Self::CutOff => {
+                Outcome::RETRY
+            }
         }
     }
 }

@@ -29,8 +29,17 @@ impl Vault {
     /// The pair of a code: the one that is kept, or what amoCRM gives for the code now.
     ///
     /// A code works once. The intent is durable before amoCRM is asked, and the pair is kept before it is
-    /// given to the caller, by a task that ends even if the caller goes away.
+    /// given to the caller, by a task that ends even if the caller goes away. The request keeps the pace of all token
+    /// requests.
     pub async fn exchange(&self, code: &Code, widget: &Widget) -> Result<TokenPair, VaultError> {
+        if code.pair_sealed.is_none() {
+            self.token_place(&code.host, Duration::ZERO).await?;
+        }
+        self.exchange_unvouched(code, widget).await
+    }
+
+    /// [`Vault::exchange`] for a caller that has a place of [`Vault::unvouched_place`].
+    pub async fn exchange_unvouched(&self, code: &Code, widget: &Widget) -> Result<TokenPair, VaultError> {
         if let (Some(sealed), Some(at)) = (&code.pair_sealed, code.pair_at) {
             return self.open_kept(code.id, sealed, at);
         }
@@ -43,7 +52,6 @@ impl Vault {
         let host = self.host(widget.crm, &code.host)?;
         let credentials = self.credentials(widget)?;
         let secret = self.keyring.open(&code.code_sealed, &places::code(code.id))?;
-        self.token_place(host.as_str(), Duration::ZERO).await?;
         let now = self.clock().now();
         oauth_codes::note_intent(&mut *self.outbox.pool().acquire().await?, code.id, now).await?;
         let pair = match self.amocrm.exchange_code(&host, &credentials, &secret).await {
@@ -91,6 +99,12 @@ fn unreadable(error: &serde_json::Error) -> VaultError {
 
 fn meaning(error: &TokenError, code: &Code) -> VaultError {
     let reason = error.to_string();
+    if error.never_connected() {
+        return VaultError::Unreachable(reason);
+    }
+    if !error.is_of_token_endpoint() {
+        return VaultError::NotAmocrm(reason);
+    }
     match error.failure().if_not_renamed() {
         TokenFailure::Refused(Refusal::CodeUsed) if code.intent_at.is_some() => {
             tracing::warn!(code.id = %code.id, "the code was used by a request of ours whose answer was lost");

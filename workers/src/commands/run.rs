@@ -13,7 +13,8 @@ use flysk_workers::process::WorkerProcess;
 /// What to work on.
 #[derive(Debug, Args)]
 pub(super) struct Run {
-    /// Queues to take jobs from: oauth, lifecycle, calls, audio, billing, upkeep. All of them if none is named.
+    /// Queues to take jobs from, all of them if none is named: oauth (and with it `oauth_unvouched`), lifecycle, calls, audio,
+    /// billing, upkeep.
     queues: Vec<Queue>,
     /// Enqueue the jobs of the schedule too, instead of a scheduler of its own; for small deployments and development.
     #[arg(long)]

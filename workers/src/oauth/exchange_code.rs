@@ -1,138 +1,173 @@
 //! Performs `oauth.exchange_code`.
 //!
-//! Harmless when run twice: a code whose pair is an install's is skipped, and a pair that was given is
-//! kept until it is known whose it is. A code whose answer was lost is asked for again; if amoCRM says
-//! that it was used, the administrator has to connect once more.
+//! A run is a turn: it takes a place in the pace of such codes, and only then the code whose turn it is. Harmless when run
+//! twice: the second run goes on with the code that the first one held, whose pair is kept if one was given. There are at
+//! least as many of these jobs as codes wait: one ends only with a code, or when none waits.
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use flysk_clients::amocrm::{Account, TokenPair};
-use flysk_domain::platform::host::AccountHost;
+use flysk_domain::id::OauthCodeId;
 use flysk_jobs::oauth::ExchangeCode;
-use flysk_jobs::{Handle, Job as _, JobError, JobResult, Run, Unit, Verdict};
-use flysk_store::StoreError;
-use flysk_store::platform::oauth_codes::{self, Code, CodeState};
-use flysk_store::platform::widgets::{self, Widget};
-use flysk_vault::{Granted, Reader, VaultError};
+use flysk_jobs::{Handle, JobError, JobResult, Run, Unit, Verdict};
+use flysk_store::platform::oauth_codes::{self, Code};
+use flysk_store::platform::widgets::Widget;
+use flysk_store::platform::{accounts, unvouched_codes};
+use flysk_vault::VaultError;
 
+use super::unsettled::{Circumstances, Fate};
+use super::{exchange_vouched_code, grant};
 use crate::App;
 use crate::outcome::HasOutcome;
 
-/// How long a code lives. Source: amoCRM docs, oauth/step-by-step.
-const CODE_LIVES: TimeDelta = TimeDelta::minutes(20);
-/// Starts after which a host that amoCRM does not know is believed to be none: anybody can send a code and name one.
-const TIMES_ASKED: u32 = 3;
-/// When to look again after a failure that somebody of ours has to repair; the code does not live long.
-const REPAIR: Duration = Duration::from_secs(30);
+/// How long a run waits for its place in the pace.
+const PLACE_WAIT: Duration = Duration::from_secs(20);
+/// When to look again after others were faster.
+const TAKEN: Duration = Duration::from_millis(250);
+/// For how long a code is nobody else's: longer than a run may take.
+const CLAIM: Duration = Duration::from_mins(2);
 
 impl Handle<App> for ExchangeCode {
     async fn handle(&self, run: &Run, app: &App) -> JobResult {
-        let (code, widget) = match self.load(run).await? {
-            Ok(found) => found,
-            Err(why) => return Ok(Verdict::skip(why)),
-        };
-        if code.pair_sealed.is_none() && run.now() > code.received_at + CODE_LIVES {
-            return Err(JobError::give_up("the code was not exchanged in the 20 minutes it lives"));
+        if is_outside_lane(run, self.code_id).await? {
+            return exchange_vouched_code::exchange(run, app, self.code_id).await;
         }
-        let pair = match app.vault.exchange(&code, &widget).await {
-            Ok(pair) => pair,
-            Err(error @ VaultError::UnknownHost(_)) if run.attempt() >= TIMES_ASKED => {
-                return Err(JobError::give_up(error.to_string()));
-            }
-            Err(error) => return Err(verdict(error)),
-        };
-        let host = app.vault.host(widget.crm, &code.host).map_err(verdict)?;
-        let account = app.amocrm.account(&host, &pair.access_token, &[]).await;
-        let account = account.map_err(HasOutcome::into_job_error)?;
-        if code.expected_account_id.is_some_and(|expected| expected != account.id.0) {
-            let why =
-                format!("access was granted to account {}, not to the one it was asked for in", account.id);
-            return Err(JobError::give_up(why));
+        if let Some(nothing) = nothing_due(run).await? {
+            return nothing;
         }
-        let host = present_host(&account, host);
-        let by_admin = has_admins_rights(app, &host, &pair, &account).await;
-        let granted = Granted {
-            widget: &widget,
-            account: &account,
-            host: &host,
-            pair: &pair,
-            by_admin,
-            at: run.now(),
-            reader: &Reader::flysk(Self::KIND),
-        };
-        self.store(run, app, &granted).await
-    }
-
-    async fn bury(&self, unit: &mut Unit, reason: &str, app: &App) -> Result<(), JobError> {
-        tracing::warn!(code.id = %self.code_id, reason, "an administrator has to connect the widget again");
-        Ok(oauth_codes::mark_dead(unit, self.code_id, reason, app.clock().now()).await?)
-    }
-}
-
-/// What there is to do, or why there is nothing.
-type Found = Result<(Code, Widget), &'static str>;
-
-trait Steps {
-    async fn load(&self, run: &Run) -> Result<Found, JobError>;
-    async fn store(&self, run: &Run, app: &App, granted: &Granted<'_>) -> JobResult;
-}
-
-impl Steps for ExchangeCode {
-    async fn load(&self, run: &Run) -> Result<Found, JobError> {
+        let place = app.vault.unvouched_place(&run.job_id().to_string(), PLACE_WAIT).await;
+        place.map_err(HasOutcome::into_job_error)?;
+        let now = run.now();
         let mut conn = run.pool().acquire().await?;
-        let Some(code) = oauth_codes::find(&mut conn, self.code_id).await? else {
-            return Ok(Err("the code is gone"));
-        };
-        if code.state != CodeState::Waiting {
-            return Ok(Err("the code was dealt with"));
+        let claimed = unvouched_codes::claim(&mut conn, run.job_id(), now + CLAIM, now).await?;
+        drop(conn);
+        match claimed {
+            Some(id) => serve(run, app, id).await,
+            None => nothing_due(run).await?.unwrap_or_else(|| {
+                Err(JobError::Wait { after: TAKEN, reason: "others took all that was due".to_owned() })
+            }),
         }
-        let widget = widgets::find(&mut conn, code.widget_id).await?;
-        let widget = widget.ok_or(StoreError::Stale { what: "widget" })?;
-        Ok(Ok((code, widget)))
     }
 
-    /// Account, install, pair, status and events in the transaction that ends the job.
-    async fn store(&self, run: &Run, app: &App, granted: &Granted<'_>) -> JobResult {
-        let mut unit = run.begin().await?;
-        let install_id = app.vault.store_grant(&mut unit, granted).await.map_err(verdict)?;
-        oauth_codes::mark_exchanged(&mut unit, self.code_id, install_id, run.now()).await?;
-        let (account, widget) = (granted.account.id, &granted.widget.code);
-        tracing::info!(install.id = %install_id, account.id = %account, widget = %widget, by_admin = granted.by_admin, "access was granted");
-        run.done(unit).await
+    /// The codes that wait keep as many jobs as there are.
+    async fn bury(&self, unit: &mut Unit, reason: &str, app: &App) -> Result<(), JobError> {
+        let own = oauth_codes::find(unit, self.code_id).await?;
+        if own.is_some_and(|code| code.source.is_none()) {
+            return exchange_vouched_code::give_up(unit, self.code_id, reason, app).await;
+        }
+        if unvouched_codes::next_due(unit).await?.is_some() {
+            unit.enqueue(self).await?;
+        }
+        Ok(())
     }
 }
 
-/// A grant has its user's rights, and the widget lacks something where those are not an administrator's. The widget works
-/// all the same, so it does not wait for this answer: without one nobody is told anything.
-async fn has_admins_rights(
+/// Whether the code was kept by an API of before the lane, or a state vouches for it.
+async fn is_outside_lane(run: &Run, id: OauthCodeId) -> Result<bool, JobError> {
+    let code = oauth_codes::find(&mut *run.pool().acquire().await?, id).await?;
+    Ok(code.is_some_and(|code| code.source.is_none()))
+}
+
+/// How the run ends if it holds no code and none is due: for good if none waits.
+async fn nothing_due(run: &Run) -> Result<Option<JobResult>, JobError> {
+    let mut conn = run.pool().acquire().await?;
+    if unvouched_codes::is_holding(&mut conn, run.job_id()).await? {
+        return Ok(None);
+    }
+    Ok(match unvouched_codes::next_due(&mut conn).await? {
+        None => Some(Ok(Verdict::skip("no code waits"))),
+        Some(at) if at > run.now() => Some(Ok(Verdict::snooze(at, "no code is due"))),
+        Some(_) => None,
+    })
+}
+
+/// How an exchange came out.
+enum Outcome {
+    /// The job has ended, with or in spite of the code.
+    Ended(JobResult),
+    /// The code is to be looked at again.
+    Again { after: Duration, reason: String },
+    /// No pair will come of the code.
+    Dead { label: &'static str, reason: String, had_chance: bool },
+    /// Nor of any other from its host.
+    NoAccount { reason: String },
+}
+
+async fn serve(run: &Run, app: &App, id: OauthCodeId) -> JobResult {
+    let (code, widget) = match grant::load(run, id).await? {
+        Ok(found) => found,
+        Err(why) => return Ok(Verdict::skip(why)),
+    };
+    let outcome = exchange(run, app, &code, &widget).await?;
+    let mut conn = run.pool().acquire().await?;
+    match outcome {
+        Outcome::Ended(result) => {
+            count("exchanged", u64::from(result.is_ok()));
+            result
+        }
+        Outcome::Again { after, reason } => {
+            unvouched_codes::postpone(&mut conn, code.id, run.now() + after).await?;
+            count("again", 1);
+            Err(JobError::Wait { after, reason })
+        }
+        Outcome::NoAccount { reason } => {
+            let dead =
+                unvouched_codes::give_up_host(&mut conn, code.id, &code.host, &reason, run.now()).await?;
+            count("no_account", dead);
+            Ok(Verdict::skip(reason))
+        }
+        Outcome::Dead { label, reason, had_chance } => {
+            oauth_codes::mark_dead(&mut conn, code.id, &reason, run.now()).await?;
+            count(label, 1);
+            // Refused at the first look it was made up, or is old, and there may be thousands: nothing for an operator.
+            if !had_chance {
+                return Ok(Verdict::skip(reason));
+            }
+            tracing::warn!(code.id = %code.id, host = %code.host, reason, "an administrator has to connect the widget again");
+            Err(JobError::give_up(reason))
+        }
+    }
+}
+
+async fn exchange(run: &Run, app: &App, code: &Code, widget: &Widget) -> Result<Outcome, JobError> {
+    let had_chance = code.looks > 1;
+    if grant::is_too_old(code, run.now()) {
+        return Ok(Outcome::Dead { label: "expired", reason: grant::TOO_OLD.to_owned(), had_chance });
+    }
+    let pair = match app.vault.exchange_unvouched(code, widget).await {
+        Ok(pair) => pair,
+        Err(error) => return settle(run, app, code, widget, error).await,
+    };
+    let seen = Circumstances { looks: code.looks, is_host_known: true, does_site_answer: true };
+    Ok(match grant::grant(run, app, code, widget, &pair).await {
+        Err(JobError::Wait { after, reason }) => Outcome::Again { after: seen.pause(Some(after)), reason },
+        Err(JobError::Retry { after, reason }) => Outcome::Again { after: seen.pause(after), reason },
+        Err(JobError::GiveUp { reason }) => Outcome::Dead { label: "refused", reason, had_chance: true },
+        result => Outcome::Ended(result),
+    })
+}
+
+async fn settle(
+    run: &Run,
     app: &App,
-    host: &AccountHost,
-    pair: &TokenPair,
-    account: &Account,
-) -> Option<bool> {
-    let user = account.current_user_id.or(pair.claims.user_id)?;
-    match app.amocrm.is_admins(host, &pair.access_token, user).await {
-        Ok(is_admin) => Some(is_admin),
-        Err(error) => {
-            tracing::warn!(%error, account.id = %account.id, "whose rights the grant has could not be found out");
-            None
-        }
-    }
+    code: &Code,
+    widget: &Widget,
+    error: VaultError,
+) -> Result<Outcome, JobError> {
+    let mut conn = run.pool().acquire().await?;
+    let is_host_known = accounts::is_host_known(&mut conn, widget.crm, &code.host).await?;
+    drop(conn);
+    let does_site_answer = match &error {
+        VaultError::Unreachable(_) if !is_host_known => app.amocrm.site_answers(widget.crm).await,
+        _ => true,
+    };
+    let reason = error.to_string();
+    Ok(match (Circumstances { looks: code.looks, is_host_known, does_site_answer }).judge(&error) {
+        Fate::Again(after) => Outcome::Again { after, reason },
+        Fate::NoAccount => Outcome::NoAccount { reason },
+        Fate::Refused => Outcome::Dead { label: "refused", reason, had_chance: code.looks > 1 },
+    })
 }
 
-/// The host the account names itself, unless that is none we would trust.
-fn present_host(account: &Account, asked: AccountHost) -> AccountHost {
-    let named = format!("{}.{}", account.subdomain, asked.suffix());
-    AccountHost::parse(&named, &[asked.suffix()]).unwrap_or(asked)
-}
-
-/// While the code lives every failure but a definite refusal is worth another try.
-fn verdict(error: VaultError) -> JobError {
-    match error {
-        VaultError::OurConfiguration(_) | VaultError::Keyring(_) => {
-            JobError::Wait { after: REPAIR, reason: error.to_string() }
-        }
-        error => error.into_job_error(),
-    }
+fn count(outcome: &'static str, codes: u64) {
+    metrics::counter!("flysk_unvouched_codes_total", "outcome" => outcome).increment(codes);
 }

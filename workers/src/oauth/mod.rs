@@ -2,5 +2,8 @@
 
 mod confirm_disconnect;
 mod exchange_code;
+mod exchange_vouched_code;
+mod grant;
 mod refresh_due;
 mod refresh_token;
+mod unsettled;

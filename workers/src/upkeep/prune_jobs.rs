@@ -4,7 +4,7 @@ use chrono::Duration;
 use flysk_jobs::upkeep::PruneJobs;
 use flysk_jobs::{Handle, JobResult, Run, Verdict};
 use flysk_store::jobs::JobState;
-use flysk_store::platform::{changes, connect_states, oauth_codes};
+use flysk_store::platform::{changes, connect_states, oauth_codes, unvouched_codes};
 use flysk_store::{cron_ticks, flysense, jobs, ledger};
 
 use crate::App;
@@ -29,6 +29,9 @@ impl Handle<App> for PruneJobs {
         }
         // Anybody can send codes; what became of one is asked about for a while.
         while oauth_codes::prune(&mut conn, now - Duration::days(30), AT_ONCE).await? >= u64::from(AT_ONCE) {}
+        // Of codes that nothing vouches for there may be many: what became of them is of interest for a day.
+        let (dead, forgotten) = (now - Duration::hours(1), now - Duration::days(1));
+        while unvouched_codes::prune(&mut conn, dead, forgotten, now, AT_ONCE).await? >= u64::from(AT_ONCE) {}
         while changes::prune(&mut conn, now - Duration::hours(1), AT_ONCE).await? == u64::from(AT_ONCE) {}
         cron_ticks::prune(&mut conn, now - Duration::days(7), AT_ONCE).await?;
         while flysense::hooks::prune(&mut conn, now - Duration::days(3), AT_ONCE).await? == u64::from(AT_ONCE)

@@ -9,10 +9,10 @@ use flysk_domain::id::OauthCodeId;
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::host::AccountHost;
 use flysk_domain::trace::Trace;
-use flysk_jobs::oauth::ExchangeCode;
 use flysk_runtime::keyring::same_secret;
 use flysk_store::platform::connect_states::{self, ConnectState};
 use flysk_store::platform::oauth_codes::{self, NewCode, Way};
+use flysk_store::platform::unvouched_codes;
 use flysk_store::platform::widgets::{self, Widget};
 use flysk_vault::places;
 use poem::web::Data;
@@ -22,14 +22,13 @@ use poem_openapi::payload::Html;
 use secrecy::SecretString;
 use url::Url;
 
+use super::admission::{Arrival, admit};
 use super::connect::cookie_of;
 use super::page::{Back, Ending, content_security_policy, page};
 use crate::deps::{Deps, on};
 use crate::platform::tag::Tag;
 use crate::problem::{Problem, ProblemCode};
-
-/// Codes of one widget from one account that may wait: anybody can send some, and each is a request of ours to amoCRM.
-const MOST_WAITING: i64 = 20;
+use crate::source::{source_key, source_of};
 
 // No `Debug`: it carries a code and a state.
 /// What the request carried; amoCRM may send more than it says.
@@ -56,7 +55,7 @@ pub(crate) enum CallbackAnswer {
     /// No such integration here.
     #[oai(status = 404)]
     NotFound(Html<String>, #[oai(header = "Content-Security-Policy")] String),
-    /// Too many codes of the account wait already.
+    /// Too many codes of the widget wait already: a page says that it can be tried again.
     #[oai(status = 429)]
     TooManyRequests(Html<String>, #[oai(header = "Content-Security-Policy")] String),
     /// A defect of ours.
@@ -108,7 +107,7 @@ impl CallbackApi {
             platform: platform.0,
             error: error.0,
         };
-        answer(&deps, &trace, &query, cookies(request), None).await
+        answer(&deps, &trace, &query, request, None).await
     }
 
     /// A code arrives for the widget with this code: the redirect address of integrations whose requests name no
@@ -146,7 +145,7 @@ impl CallbackApi {
             platform: platform.0,
             error: error.0,
         };
-        answer(&deps, &trace, &query, cookies(request), Some(&widget.0)).await
+        answer(&deps, &trace, &query, request, Some(&widget.0)).await
     }
 }
 
@@ -154,13 +153,13 @@ async fn answer(
     deps: &Deps,
     trace: &Trace,
     query: &Callback,
-    cookies: &str,
+    request: &poem::Request,
     widget: Option<&str>,
 ) -> CallbackAnswer {
     let ending = if query.error.is_some() {
         Ok(Ending::Refused)
     } else {
-        take_in(deps, trace, query, widget, cookies).await.map(|()| Ending::Connected)
+        take_in(deps, trace, query, widget, request).await.map(|()| Ending::Connected)
     };
     let back = back(deps, query, widget).await;
     let policy = content_security_policy();
@@ -169,7 +168,8 @@ async fn answer(
         Err(problem) => problem,
     };
     tracing::warn!(problem = %problem, "a code was not taken");
-    let page = Html(page(Ending::Failed, &back));
+    let ending = if problem.status == 429 { Ending::Busy } else { Ending::Failed };
+    let page = Html(page(ending, &back));
     match problem.status {
         400 => CallbackAnswer::BadRequest(page, policy),
         404 => CallbackAnswer::NotFound(page, policy),
@@ -226,7 +226,7 @@ async fn take_in(
     trace: &Trace,
     query: &Callback,
     code_of_widget: Option<&str>,
-    cookies: &str,
+    request: &poem::Request,
 ) -> Result<(), Problem> {
     let code = query.code.as_deref().filter(|code| !code.is_empty()).ok_or_else(|| bad("no `code`"))?;
     let referer = query.referer.as_deref().ok_or_else(|| bad("no `referer`"))?;
@@ -240,6 +240,10 @@ async fn take_in(
             Problem::new(ProblemCode::Internal, "told to our operators")
         })?;
     let way = if query.from_widget.is_some() { Way::Install } else { Way::Browser };
+    let source = source_key(source_of(&deps.config.http.proxies, request));
+    let now = deps.clock().now();
+    let mut unit = deps.begin(trace).await?;
+    let credit = unvouched_codes::credit_of(&mut unit, &source, now).await?;
     let new = NewCode {
         id,
         widget_id: widget.id,
@@ -247,22 +251,21 @@ async fn take_in(
         code_sealed: &sealed,
         code_hash: &deps.keyring.lookup_hash(code).to_string(),
         way,
+        source: &source,
+        credit,
     };
-    let now = deps.clock().now();
-    let mut unit = deps.begin(trace).await?;
-    if oauth_codes::count_waiting(&mut unit, widget.id, host.as_str()).await? >= MOST_WAITING {
-        let why = "too many codes from this account wait already";
-        return Err(Problem::new(ProblemCode::TooManyRequests, why));
-    }
     // The same code twice is the same grant, and gets the same answer.
     if oauth_codes::insert(&mut unit, &new, now).await? {
-        if way == Way::Browser {
-            let begun = use_up_state(deps, &mut unit, &widget, query.state.as_deref(), cookies).await?;
-            if let Some(account) = begun.account_id {
-                oauth_codes::expect_account(&mut unit, id, account).await?;
+        let begun = match way {
+            Way::Browser => {
+                let state = query.state.as_deref();
+                Some(use_up_state(deps, &mut unit, &widget, state, cookies(request)).await?)
             }
-        }
-        unit.enqueue(&ExchangeCode { code_id: id }).await?;
+            Way::Install => None,
+        };
+        let (widget, source) = (&widget, source.as_str());
+        let arrival = Arrival { id, widget, host: &host, source, credit, begun, at: now };
+        admit(&mut unit, &arrival).await?;
     }
     Ok(unit.commit().await?)
 }
@@ -314,6 +317,6 @@ fn shares_cookies(deps: &Deps, widget: &Widget) -> bool {
     redirect.as_ref().and_then(Url::host_str) == deps.config.http.public_url.host_str()
 }
 
-fn bad(why: &str) -> Problem {
+pub(super) fn bad(why: &str) -> Problem {
     Problem::new(ProblemCode::BadRequest, why)
 }

@@ -1,5 +1,6 @@
 //! Codes, reconnects and disconnections.
 
+mod admission;
 mod callback;
 mod connect;
 mod disconnect;

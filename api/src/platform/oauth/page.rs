@@ -12,6 +12,8 @@ pub(super) enum Ending {
     Refused,
     /// Something is wrong with the request, or with us.
     Failed,
+    /// Too many connect the widget at this moment.
+    Busy,
 }
 
 impl Ending {
@@ -20,7 +22,7 @@ impl Ending {
         match self {
             Self::Connected => "connected",
             Self::Refused => "refused",
-            Self::Failed => "failed",
+            Self::Failed | Self::Busy => "failed",
         }
     }
 
@@ -28,7 +30,7 @@ impl Ending {
         match self {
             Self::Connected => "Готово",
             Self::Refused => "Доступ не выдан",
-            Self::Failed => "Не получилось подключить виджет",
+            Self::Failed | Self::Busy => "Не получилось подключить виджет",
         }
     }
 
@@ -37,6 +39,7 @@ impl Ending {
             Self::Connected => "Доступ получен, виджет подключается. Это окно закроется само.",
             Self::Refused => "Вы не разрешили доступ к аккаунту. Виджет останется выключенным.",
             Self::Failed => "Закройте это окно и попробуйте подключить виджет ещё раз.",
+            Self::Busy => "Сейчас слишком много подключений. Подождите минуту и попробуйте ещё раз.",
         }
     }
 }
@@ -94,7 +97,7 @@ mod tests {
     #[test]
     fn each_ending_says_so_and_leads_back_to_the_account() {
         let host = Back::Account(AccountHost::parse("demo.amocrm.ru", &["amocrm.ru"]).unwrap());
-        for ending in [Ending::Connected, Ending::Refused, Ending::Failed] {
+        for ending in [Ending::Connected, Ending::Refused, Ending::Failed, Ending::Busy] {
             let page = page(ending, &host);
             assert!(page.contains(ending.title()) && page.contains("href=\"https://demo.amocrm.ru/\""));
             assert!(page.contains("data-origin=\"https://demo.amocrm.ru\""));

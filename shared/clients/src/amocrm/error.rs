@@ -207,6 +207,21 @@ impl TokenError {
         }
     }
 
+    /// The request reached nobody.
+    pub fn never_connected(&self) -> bool {
+        matches!(self, Self::Transport(ReadError::Transport(transport)) if !transport.may_have_arrived())
+    }
+
+    /// Whether it may be amoCRM's token endpoint that failed so: a success without a pair, and statuses that the endpoint
+    /// does not have, are of something else.
+    pub fn is_of_token_endpoint(&self) -> bool {
+        match self {
+            Self::Unreadable(_) => false,
+            Self::Rejected { failure: TokenFailure::OurConfiguration, status, .. } => *status <= 404,
+            Self::Transport(_) | Self::Rejected { .. } => true,
+        }
+    }
+
     /// How long amoCRM asks us to wait, if it does.
     pub fn after(&self) -> Option<Duration> {
         match self {

@@ -1,6 +1,7 @@
 //! One request to an account, and what its answer comes down to.
 
 use bytes::Bytes;
+use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::host::AccountHost;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST};
 use http::{HeaderMap, Method, StatusCode};
@@ -45,6 +46,20 @@ impl AmoCrm {
         target.push(path, query);
         let request = self.client.request(method, target.url).header(ACCEPT, "application/json");
         if target.via_gateway { request.header(HOST, host.as_str()) } else { request }
+    }
+
+    /// Whether the service's own site answers: while it does not, a host that cannot be reached may be an account's.
+    pub async fn site_answers(&self, crm: Crm) -> bool {
+        let site = crm.site();
+        let mut request = match &self.via {
+            Some(gateway) => self.client.get(gateway.clone()),
+            None => self.client.get(site),
+        };
+        if self.via.is_some() {
+            request = request.header(HOST, site.trim_start_matches("https://"));
+        }
+        let answer = request.timeout(self.token_timeout).send().await;
+        answer.is_ok_and(|answer| !answer.status().is_server_error())
     }
 
     /// The same, signed in.

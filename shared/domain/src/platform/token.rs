@@ -45,6 +45,9 @@ pub enum Refusal {
     /// Not a code at all.
     #[error("the authorization code is not readable")]
     CodeUnreadable,
+    /// The code was issued to another integration.
+    #[error("the authorization code belongs to another integration")]
+    CodeNotOurs,
     /// The grant belongs to an account with another host.
     #[error("the grant belongs to another account")]
     WrongAccount,
@@ -179,10 +182,12 @@ fn classify_unauthorized(answer: TokenAnswer<'_>) -> TokenFailure {
 }
 
 fn refusal_named_by(hint: &str) -> Option<Refusal> {
-    const HINTS: [(&str, Refusal); 8] = [
+    const HINTS: [(&str, Refusal); 9] = [
         ("authorization code has expired", Refusal::CodeExpired),
         ("authorization code has been revoked", Refusal::CodeUsed),
         ("cannot decrypt the authorization code", Refusal::CodeUnreadable),
+        // The wording of the PHP league's oauth2-server, which amoCRM's other hints are from.
+        ("authorization code was not issued to this client", Refusal::CodeNotOurs),
         ("invalid account", Refusal::WrongAccount),
         ("token has been revoked", Refusal::Revoked),
         ("token is not linked to client", Refusal::NotLinked),
@@ -219,6 +224,7 @@ mod tests {
             ("Authorization code has expired", Refusal::CodeExpired),
             ("Authorization code has been revoked", Refusal::CodeUsed),
             ("Cannot decrypt the authorization code", Refusal::CodeUnreadable),
+            ("Authorization code was not issued to this client", Refusal::CodeNotOurs),
             ("Invalid account", Refusal::WrongAccount),
         ] {
             assert_eq!(json(Code, 400, Some(hint)), TokenFailure::Refused(refusal), "{hint}");

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{ConfigError, Env, Variable};
+use super::proxies::TRUSTED_PROXIES;
+use super::{ConfigError, Env, Proxies, Variable};
 
 const PUBLIC_URL: Variable = Variable::required(
     "FLYSK_PUBLIC_URL",
@@ -31,7 +32,8 @@ const MAX_BODY_BYTES: Variable = Variable::with_default(
      passed on to amoCRM has FLYSK_AMOCRM_MAX_BODY_BYTES instead.",
 );
 
-pub(super) const VARIABLES: &[Variable] = &[PUBLIC_URL, LISTEN, REQUEST_TIMEOUT_MS, MAX_BODY_BYTES];
+pub(super) const VARIABLES: &[Variable] =
+    &[PUBLIC_URL, LISTEN, TRUSTED_PROXIES, REQUEST_TIMEOUT_MS, MAX_BODY_BYTES];
 
 /// How the API is reached.
 #[derive(Debug, Clone)]
@@ -40,6 +42,8 @@ pub struct Http {
     pub public_url: Url,
     /// `FLYSK_LISTEN`: where the API listens.
     pub listen: SocketAddr,
+    /// `FLYSK_TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
+    pub proxies: Proxies,
     /// `FLYSK_REQUEST_TIMEOUT_MS`: longest time of one request.
     pub request_timeout: Duration,
     /// `FLYSK_MAX_BODY_BYTES`: largest body read.
@@ -52,11 +56,13 @@ impl Http {
         env.read(|vars| {
             let public_url = vars.base_url(&PUBLIC_URL);
             let listen = vars.socket(&LISTEN);
+            let proxies = Proxies::read(vars);
             let request_timeout = vars.millis(&REQUEST_TIMEOUT_MS, 100..=120_000);
             let max_body_bytes = vars.number(&MAX_BODY_BYTES, 1_024..=64 * 1024 * 1024);
             Ok(Self {
                 public_url: public_url?,
                 listen: listen?,
+                proxies: proxies?,
                 request_timeout: request_timeout?,
                 max_body_bytes: max_body_bytes?,
             })

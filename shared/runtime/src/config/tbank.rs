@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
-use super::{ConfigError, Env, Variable};
+use super::proxies::{is_within, network};
+use super::{ConfigError, Env, Proxies, Variable};
 
 /// Systems of taxation and rates of VAT as the bank's receipts name them.
 const TAXATIONS: [&str; 5] = ["osn", "usn_income", "usn_income_outcome", "esn", "patent"];
@@ -77,12 +78,6 @@ const NOTICE_NETWORKS: Variable = Variable::with_default(
     "Networks notices are taken from; `none` takes them from anywhere, since they are signed.\n\
      The bank named in January 2025: 91.194.226.0/23,91.218.132.0/22,212.49.24.0/24,212.233.80.0/22",
 );
-const TRUSTED_PROXIES: Variable = Variable::with_default(
-    "FLYSK_TRUSTED_PROXIES",
-    "none",
-    "Networks of our own proxies: from them, and only from them, X-Forwarded-For is believed.",
-);
-
 pub(super) const VARIABLES: &[Variable] = &[
     BASE_URL,
     TERMINAL_KEY,
@@ -95,7 +90,6 @@ pub(super) const VARIABLES: &[Variable] = &[
     PAYMENT_METHOD,
     FORM_HOSTS,
     NOTICE_NETWORKS,
-    TRUSTED_PROXIES,
 ];
 
 /// How the bank is called.
@@ -124,7 +118,7 @@ pub struct TBank {
     /// `FLYSK_TBANK_NOTICE_NETWORKS`: where notices come from; empty: anywhere.
     pub notice_networks: Vec<IpNet>,
     /// `FLYSK_TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpNet>,
+    pub proxies: Proxies,
 }
 
 impl TBank {
@@ -134,26 +128,12 @@ impl TBank {
         url.username().is_empty() && url.password().is_none() && self.form_origins.contains(&origin)
     }
 
-    /// Whether a notice may come from there. `forwarded` is the `X-Forwarded-For` header: its last address that
-    /// is not one of our proxies is who spoke to them, and it counts only if a proxy of ours speaks to us.
-    pub fn takes_notices_from(&self, peer: Option<IpAddr>, forwarded: Option<&str>) -> bool {
+    /// Whether a notice may come from there: [`Proxies::source_of`].
+    pub fn takes_notices_from(&self, source: Option<IpAddr>) -> bool {
         if self.notice_networks.is_empty() {
             return true;
         }
-        let within = |networks: &[IpNet], ip: IpAddr| {
-            let ip = ip.to_canonical();
-            networks.iter().any(|network| network.contains(&ip))
-        };
-        let Some(peer) = peer else { return false };
-        let hops = forwarded.unwrap_or_default().split(',').rev().map(|hop| hop.trim().parse::<IpAddr>());
-        let mut source = Some(peer);
-        for hop in hops {
-            match source {
-                Some(ip) if within(&self.trusted_proxies, ip) => source = hop.ok(),
-                _ => break,
-            }
-        }
-        source.is_some_and(|ip| within(&self.notice_networks, ip))
+        source.is_some_and(|ip| is_within(&self.notice_networks, ip))
     }
 
     /// Reads the concern; `None` when neither key nor password is set.
@@ -168,7 +148,7 @@ impl TBank {
             let payment_method = vars.parsed(&PAYMENT_METHOD, |text| one_of(&PAYMENT_METHODS, text));
             let form_origins = vars.list(&FORM_HOSTS, form_origin);
             let notice_networks = vars.list(&NOTICE_NETWORKS, network);
-            let trusted_proxies = vars.list(&TRUSTED_PROXIES, network);
+            let proxies = Proxies::read(vars);
             if !vars.is_set(&TERMINAL_KEY) && !vars.is_set(&PASSWORD) {
                 return Ok(None);
             }
@@ -192,7 +172,7 @@ impl TBank {
                 payment_method: payment_method?,
                 form_origins: form_origins?,
                 notice_networks: notice_networks?,
-                trusted_proxies: trusted_proxies?,
+                proxies: proxies?,
             }))
         })
     }
@@ -206,12 +186,6 @@ fn form_origin(text: &str) -> Result<String, String> {
     let origin = url.origin();
     let plain = matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none();
     if plain && origin.is_tuple() { Ok(origin.ascii_serialization()) } else { Err(wanted()) }
-}
-
-fn network(text: &str) -> Result<IpNet, String> {
-    text.parse()
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_| "networks such as 91.194.226.0/23 or addresses, separated by commas".to_owned())
 }
 
 fn one_of(known: &[&str], text: &str) -> Result<String, String> {
@@ -265,9 +239,11 @@ mod tests {
             (peer("10.0.0.5"), None, false),
             (None, None, false),
         ] {
-            assert_eq!(tbank.takes_notices_from(from, forwarded), taken, "{from:?} {forwarded:?}");
+            let forwarded: Vec<&str> = forwarded.into_iter().collect();
+            let source = tbank.proxies.source_of(from, &forwarded);
+            assert_eq!(tbank.takes_notices_from(source), taken, "{from:?} {forwarded:?}");
         }
-        assert!(super::TBank { notice_networks: Vec::new(), ..tbank }.takes_notices_from(None, None));
+        assert!(super::TBank { notice_networks: Vec::new(), ..tbank }.takes_notices_from(None));
     }
 
     #[test]
@@ -275,6 +251,5 @@ mod tests {
         for host in ["pay.tbank.ru/path", "ftp://pay.tbank.ru", "", "a b"] {
             assert!(form_origin(host).is_err(), "{host}");
         }
-        assert!(network("91.194.226").is_err());
     }
 }

@@ -8,10 +8,11 @@ use super::{ConfigError, Env, Variable};
 
 const CONCURRENCY: Variable = Variable::with_default(
     "FLYSK_WORKER_CONCURRENCY",
-    "lifecycle=256,*=16",
+    "lifecycle=256,oauth_unvouched=32,*=16",
     "Jobs run at once, per queue: `calls=8,oauth=4,*=16`, where `*` stands for every queue not named.\n\
      Events to vendors' backends (`lifecycle`) only wait for answers: many at once cost little, and backends that hang\n\
-     must not keep the others waiting.",
+     must not keep the others waiting. Codes that no state vouches for (`oauth_unvouched`) wait for their pace, and for hosts\n\
+     that may not answer.",
 );
 const GRACE_SECONDS: Variable = Variable::with_default(
     "FLYSK_GRACE_SECONDS",

@@ -127,3 +127,13 @@ pub async fn find(conn: &mut Conn, crm: Crm, id: AccountId) -> StoreResult<Optio
         .fetch_optional(conn)
         .await?)
 }
+
+/// Whether an account is known to live at `host`.
+pub async fn is_host_known(conn: &mut Conn, crm: Crm, host: &str) -> StoreResult<bool> {
+    let known: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM accounts WHERE platform = ? AND host = ?")
+        .bind(crm.as_str())
+        .bind(host)
+        .fetch_one(conn)
+        .await?;
+    Ok(known > 0)
+}

@@ -16,5 +16,6 @@ pub mod refresh_runs;
 pub mod settings_history;
 pub mod token_reads;
 pub mod tokens;
+pub mod unvouched_codes;
 pub mod widget_schemas;
 pub mod widgets;

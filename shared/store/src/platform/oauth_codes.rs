@@ -102,6 +102,10 @@ pub struct Code {
     pub pair_at: Option<DateTime<Utc>>,
     /// The account it has to be of, if the browser that brought it began in one.
     pub expected_account_id: Option<u64>,
+    /// The address it came from, if no state vouches for it.
+    pub source: Option<String>,
+    /// How often a turn of it was begun (`unvouched_codes`).
+    pub looks: i32,
     /// When it arrived.
     pub received_at: DateTime<Utc>,
 }
@@ -121,13 +125,18 @@ pub struct NewCode<'a> {
     pub code_hash: &'a str,
     /// How it arrived.
     pub way: Way,
+    /// The address it came from.
+    pub source: &'a str,
+    /// How many codes from there were good before.
+    pub credit: i64,
 }
 
-/// Keeps a code; `false` if it arrived before.
+/// Keeps a code that nothing vouches for yet ([`vouch`]); `false` if it arrived before.
 pub async fn insert(conn: &mut Conn, code: &NewCode<'_>, now: DateTime<Utc>) -> StoreResult<bool> {
     let inserted = sqlx::query(
-        "INSERT INTO oauth_codes (id, widget_id, host, code_sealed, code_hash, way, state, received_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, 'waiting', ?, ?)",
+        "INSERT INTO oauth_codes (id, widget_id, host, code_sealed, code_hash, way, source, credit, next_at, state, received_at,
+                                  updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?)",
     )
     .bind(code.id.to_string())
     .bind(code.widget_id.to_string())
@@ -135,6 +144,9 @@ pub async fn insert(conn: &mut Conn, code: &NewCode<'_>, now: DateTime<Utc>) -> 
     .bind(code.code_sealed)
     .bind(code.code_hash)
     .bind(code.way.as_str())
+    .bind(code.source)
+    .bind(code.credit)
+    .bind(now)
     .bind(now)
     .bind(now)
     .execute(conn)
@@ -150,7 +162,8 @@ pub async fn insert(conn: &mut Conn, code: &NewCode<'_>, now: DateTime<Utc>) -> 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, widget_id, host, code_sealed, state, intent_at, pair_sealed, pair_at, expected_account_id, received_at
+            "SELECT id, widget_id, host, code_sealed, state, intent_at, pair_sealed, pair_at, expected_account_id, source,
+                    looks, received_at
              FROM oauth_codes ",
             $rest
         )
@@ -170,6 +183,27 @@ pub async fn expect_account(conn: &mut Conn, id: OauthCodeId, account: AccountId
         .execute(conn)
         .await?;
     Ok(())
+}
+
+/// A state vouches for a code: it stands in no line, and its exchange is a job of its own.
+pub async fn vouch(conn: &mut Conn, id: OauthCodeId) -> StoreResult<()> {
+    sqlx::query("UPDATE oauth_codes SET source = NULL, next_at = NULL WHERE id = ?")
+        .bind(id.to_string())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// How many codes that a state of this account vouches for wait.
+pub async fn count_vouched(conn: &mut Conn, widget_id: WidgetId, account: AccountId) -> StoreResult<i64> {
+    Ok(sqlx::query_scalar(
+        "SELECT COUNT(*) FROM oauth_codes
+         WHERE widget_id = ? AND state = 'waiting' AND source IS NULL AND expected_account_id = ?",
+    )
+    .bind(widget_id.to_string())
+    .bind(account.0)
+    .fetch_one(conn)
+    .await?)
 }
 
 /// Notes that amoCRM is about to be asked; the first time is kept.
@@ -245,18 +279,14 @@ pub async fn mark_dead(
 
 /// Whether a code of this widget from this host still waits, so that access is about to come.
 pub async fn is_waiting(conn: &mut Conn, widget_id: WidgetId, host: &str) -> StoreResult<bool> {
-    Ok(count_waiting(conn, widget_id, host).await? > 0)
-}
-
-/// How many codes of this widget from this host wait.
-pub async fn count_waiting(conn: &mut Conn, widget_id: WidgetId, host: &str) -> StoreResult<i64> {
-    Ok(sqlx::query_scalar(
+    let waiting: i64 = sqlx::query_scalar(
         "SELECT COUNT(*) FROM oauth_codes WHERE widget_id = ? AND host = ? AND state = 'waiting'",
     )
     .bind(widget_id.to_string())
     .bind(host)
     .fetch_one(conn)
-    .await?)
+    .await?;
+    Ok(waiting > 0)
 }
 
 /// Forgets at most `limit` codes that were dealt with before `before`.

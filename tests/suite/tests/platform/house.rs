@@ -105,6 +105,11 @@ impl House {
         }
     }
 
+    /// One more worker, in another environment.
+    pub(crate) async fn worker_in(&self, change: impl FnOnce(Env) -> Env) -> Engine<App> {
+        engine(&change(self.env.clone()), self.pool.clone(), &self.clock, "elsewhere").await
+    }
+
     /// The same with the widget installed and its first events delivered.
     pub(crate) async fn installed(pool: Pool) -> Self {
         let house = Self::build(pool).await;
