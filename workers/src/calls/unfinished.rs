@@ -158,7 +158,7 @@ pub(super) async fn set_aside(
     transcriptions::set_aside_recording(&mut unit, call.id, call.recording_version).await?;
     unit.enqueue_at(&FetchRecording { transcription_id: call.id, account_id: call.account_id }, at).await?;
     let verdict = run.done(unit).await?;
-    tracing::info!(transcription.id = %call.id, waits.for_ = %reason, "the recording is not finished");
+    tracing::info!(transcription.id = %call.id, recording.wait = %reason, "the recording is not finished");
     // People's voices do not lie about; what cannot be deleted now goes with the rest of the call.
     let _ = flysense.storage.delete(&files::source_key(call)).await;
     for path in [files::local_source(&flysense.scratch, call), files::local_prepared(&flysense.scratch, call)]

@@ -100,7 +100,7 @@ async fn undo(pieces: Pieces, coding: Coding) -> io::Result<Pieces> {
 
 /// The two bytes a zlib stream begins with (RFC 1950, 2.2).
 fn is_zlib(first: u8, second: Option<u8>) -> bool {
-    let checks = second.is_none_or(|second| u16::from_be_bytes([first, second]) % 31 == 0);
+    let checks = second.is_none_or(|second| u16::from_be_bytes([first, second]).is_multiple_of(31));
     first & 0x0f == 8 && first >> 4 <= 7 && checks
 }
 

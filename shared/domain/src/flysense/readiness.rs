@@ -44,10 +44,10 @@ impl SettleTime {
 /// Whether a recording of this length cannot be all of a call that lasted `told_s`. Without a told length nothing can be
 /// compared; a longer recording is none of our business.
 pub fn is_far_shorter(duration_ms: u64, told_s: Option<u64>) -> bool {
-    let Some(told_ms) = told_s.and_then(|seconds| seconds.checked_mul(1_000)) else { return false };
+    let Some(call_ms) = told_s.and_then(|seconds| seconds.checked_mul(1_000)) else { return false };
     let (share, whole) = SHORT_SHARE;
-    let is_small = duration_ms.saturating_mul(whole) < told_ms.saturating_mul(share);
-    is_small && told_ms.saturating_sub(duration_ms) >= SHORT_BY_MS
+    let is_small = duration_ms.saturating_mul(whole) < call_ms.saturating_mul(share);
+    is_small && call_ms.saturating_sub(duration_ms) >= SHORT_BY_MS
 }
 
 #[cfg(test)]

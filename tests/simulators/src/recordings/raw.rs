@@ -13,20 +13,20 @@ use tokio::net::{TcpListener, TcpStream};
 /// Serves the files of a folder.
 pub(super) struct Listener {
     pub(super) address: SocketAddr,
-    listener: TcpListener,
+    socket: TcpListener,
     folder: PathBuf,
 }
 
 impl Listener {
     /// On a free port of 127.0.0.1.
     pub(super) async fn bind(folder: PathBuf) -> std::io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        Ok(Self { address: listener.local_addr()?, listener, folder })
+        let socket = TcpListener::bind("127.0.0.1:0").await?;
+        Ok(Self { address: socket.local_addr()?, socket, folder })
     }
 
     /// Answers each connection once and closes it.
     pub(super) async fn serve(self) {
-        while let Ok((stream, _)) = self.listener.accept().await {
+        while let Ok((stream, _)) = self.socket.accept().await {
             let folder = self.folder.clone();
             tokio::spawn(async move {
                 if let Err(error) = answer(stream, folder).await {

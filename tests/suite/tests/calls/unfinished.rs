@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use flysk_suite::stand::{Options, Stand};
 
 const FILE: &str = "sales-mono-8k.mp3";
@@ -94,10 +95,12 @@ async fn the_last_look_decides() -> anyhow::Result<()> {
     }
     let part = stand.outside.call_arrives(Some(link(&stand, "third", 1_000)), 42)?;
     for (code, cause, note) in notes {
-        client.wait_for_state(note, "waiting_for_link", PATIENCE).await?;
         let call = client.wait_for_end(note, PATIENCE).await?;
         assert_eq!(call.failure_code.as_deref(), Some(code), "{}", call.raw);
         assert_eq!(call.raw["failure_cause"].as_str(), cause, "{}", call.raw);
+        let moment = |field: &str| call.raw[field].as_str().unwrap_or_default().parse::<DateTime<Utc>>();
+        // A note's time has whole seconds.
+        assert!(moment("finished_at")? - moment("created_at")? > TimeDelta::seconds(4), "{}", call.raw);
     }
     let call = client.wait_for_end(part, PATIENCE).await?;
     assert_eq!((call.state.as_str(), &call.raw["partial"]), ("done", &true.into()), "{}", call.raw);
@@ -105,17 +108,23 @@ async fn the_last_look_decides() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A note that does not say how long the call was is not compared, and a recording longer than its note is fine.
+/// A note that does not say how long the call was is not compared, and a recording longer than its note is fine. A file that
+/// is cut by its own account waits also without a told length.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_told_length_is_compared() -> anyhow::Result<()> {
     let stand = stand_with_settle(3_600).await?;
     let client = stand.client()?;
-    let untold = stand.outside.call_arrives(Some(link(&stand, "third", 1_000)), 0)?;
-    client.transcribe(untold).await?;
+    let untold = stand.outside.call_arrives(Some(stand.outside.recording_url(FILE)), 0)?;
     let longer = stand.outside.call_arrives(Some(stand.outside.recording_url(FILE)), 20)?;
+    let cut = stand.outside.call_arrives(Some(link(&stand, "third", 1_000)), 0)?;
+    for note in [untold, cut] {
+        client.transcribe(note).await?;
+    }
     for note in [untold, longer] {
         let call = client.wait_for_end(note, PATIENCE).await?;
         assert_eq!((call.state.as_str(), &call.raw["partial"]), ("done", &false.into()), "{}", call.raw);
     }
+    let waiting = client.wait_for_state(cut, "waiting_for_link", PATIENCE).await?;
+    assert_eq!(waiting.raw["waits_for"]["code"], "still_growing", "{}", waiting.raw);
     Ok(())
 }
