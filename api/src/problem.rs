@@ -97,6 +97,8 @@ problem_codes! {
     IdempotencyKeyReused = "idempotency_key_reused", 422, "The Idempotency-Key was used with another request";
     /// Too many.
     TooManyRequests = "too_many_requests", 429, "Too many requests: wait a little";
+    /// A call was started as often as it may be.
+    TooManyRuns = "too_many_runs", 429, "The call was started too often today: try again later";
     /// A defect of ours.
     Internal = "internal", 500, "Something went wrong on our side";
     /// amoCRM is away or says no for now.
@@ -148,6 +150,11 @@ impl Problem {
     #[must_use]
     pub(crate) fn retry_after(self, seconds: u32) -> Self {
         Self { retry_after_s: Some(seconds), ..self }
+    }
+
+    /// The value of the header that says when to try again.
+    pub(crate) fn seconds_of(&self, header: &str) -> Option<u32> {
+        self.retry_after_s.filter(|_| header.eq_ignore_ascii_case("retry-after"))
     }
 
     /// Which code it is.
@@ -257,7 +264,8 @@ pub(crate) fn of_unreadable(error: &poem::Error, code: ProblemCode) -> Problem {
 /// An operation's answers: what it gives, and exactly the problems it can have.
 ///
 /// A problem that is not listed becomes the operation's `Internal`, so that no status goes undocumented.
-/// `problems (Code) {…}` names what an unreadable request is told, if it is not `bad_request`.
+/// `problems (Code) {…}` names what an unreadable request is told, if it is not `bad_request`. A problem with `after "Retry-After"`
+/// says there when to try again.
 macro_rules! answers {
     (
         $(#[$doc:meta])*
@@ -266,7 +274,7 @@ macro_rules! answers {
               $(($body:ty $(, header $header:literal $header_ty:ty)*))?
               $({ $(header $alone:literal $alone_ty:ty),+ })?,)+
         }
-        problems $(($unreadable:ident))? { $($(#[$problem_doc:meta])* $status:literal => $problem:ident,)+ }
+        problems $(($unreadable:ident))? { $($(#[$problem_doc:meta])* $status:literal => $problem:ident $(after $after:literal)?,)+ }
     ) => {
         $(#[$doc])*
         #[derive(poem_openapi::ApiResponse)]
@@ -276,7 +284,7 @@ macro_rules! answers {
               $ok $(($body $(, #[oai(header = $header)] $header_ty)*))?
               $(($(#[oai(header = $alone)] $alone_ty),+))?,)+
             $($(#[$problem_doc])* #[oai(status = $status, content_type = "application/problem+json")]
-              $problem(poem_openapi::payload::Json<$crate::problem::Problem>),)+
+              $problem(poem_openapi::payload::Json<$crate::problem::Problem> $(, #[oai(header = $after)] Option<u32>)?),)+
         }
 
         impl $name {
@@ -293,7 +301,10 @@ macro_rules! answers {
         impl From<$crate::problem::Problem> for $name {
             fn from(problem: $crate::problem::Problem) -> Self {
                 match problem.problem_code().status() {
-                    $($status => Self::$problem(poem_openapi::payload::Json(problem)),)+
+                    $($status => Self::$problem(
+                        poem_openapi::payload::Json(problem.clone())
+                        $(, problem.seconds_of($after))?
+                    ),)+
                     status => {
                         tracing::error!(status, problem = %problem, "an undocumented problem");
                         Self::from($crate::problem::Problem::new(

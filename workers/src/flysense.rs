@@ -52,6 +52,8 @@ pub struct FlySense {
     pub min_speech_ms: u64,
     /// How recordings are downloaded.
     pub download: DownloadLimits,
+    /// How long after a call's note its recording may be unfinished.
+    pub recording_settle: chrono::Duration,
     /// Files that may be lost at any time.
     pub scratch: PathBuf,
     /// Model, classifiers and quotas of recognition.
@@ -131,6 +133,7 @@ impl FlySense {
                 idle: config.outbound.stall_timeout,
                 ..DownloadLimits::default()
             },
+            recording_settle: chrono::Duration::from_std(parts.platform.recording_settle)?,
             scratch: config.worker.scratch_dir.clone(),
             recognition: speech.clone(),
             polls: speech.polls,

@@ -110,13 +110,12 @@ async fn play(
     let recordings = deps.recordings.as_ref().ok_or_else(unconfigured)?;
     let place = recordings.place(user.account_id())?;
     let range = range.and_then(ByteRange::parse);
-    let stream = recordings.open(deps, trace, &call, range.as_ref()).await?;
-    passed_on(stream, place)
+    let (stream, media_type) = recordings.open_typed(deps, trace, &call, range.as_ref()).await?;
+    Ok(passed_on(stream, media_type, place))
 }
 
 /// The telephony's answer, stripped of what could make it more than a recording in a browser.
-fn passed_on(stream: FileStream, place: Place) -> Result<Played, Problem> {
-    let content_type = audio_type(stream.content_type.as_deref())?;
+fn passed_on(stream: FileStream, content_type: String, place: Place) -> Played {
     let (length, range) = (stream.content_length, stream.content_range);
     let (etag, modified) = (stream.etag, stream.last_modified);
     // The place is kept for as long as the body is read.
@@ -124,42 +123,12 @@ fn passed_on(stream: FileStream, place: Place) -> Result<Played, Problem> {
     let body = Sound(Body::from_bytes_stream(body));
     // Personal: nobody on the way may keep it.
     let (cache, nosniff) = ("private, no-store".to_owned(), "nosniff".to_owned());
-    Ok(match stream.status {
+    match stream.status {
         206 => Played::Part(body, content_type, length, range, etag, modified, cache, nosniff),
         416 => Played::Beyond(Sound(Body::empty()), range),
         _ => {
             let ranges = "bytes".to_owned();
             Played::Whole(body, content_type, length, ranges, etag, modified, cache, nosniff)
         }
-    })
-}
-
-/// A type that no browser runs. Telephonies give anything for a recording, but a page is a login page.
-fn audio_type(told: Option<&str>) -> Result<String, Problem> {
-    let told = told.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let plain = told.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.+-".contains(&byte));
-    match told.split('/').next() {
-        Some("audio") if plain => Ok(told),
-        _ if told == "video/webm" || told == "video/mp4" || told == "application/ogg" => Ok(told),
-        _ if told == "text/html" || told == "application/xhtml+xml" => {
-            let why = "its host answers with a page, perhaps to log in";
-            Err(Problem::new(ProblemCode::RecordingUnavailable, why))
-        }
-        _ => Ok("application/octet-stream".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_types_that_no_browser_runs_are_passed_on() {
-        assert_eq!(audio_type(Some("Audio/MPEG; charset=x")).unwrap(), "audio/mpeg");
-        assert_eq!(audio_type(Some("video/webm")).unwrap(), "video/webm");
-        for told in [None, Some("image/svg+xml"), Some("text/plain"), Some("audio/<script>")] {
-            assert_eq!(audio_type(told).unwrap(), "application/octet-stream", "{told:?}");
-        }
-        assert!(audio_type(Some("text/html; charset=utf-8")).is_err());
     }
 }

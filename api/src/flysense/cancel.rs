@@ -18,7 +18,7 @@ use crate::problem::{Problem, ProblemCode, answers};
 answers! {
     /// Answers of `cancelTranscription`.
     Stopped {
-        /// It is cancelled.
+        /// It is cancelled. `seconds_billed` says what is paid for: nothing, unless its recognition was ordered before.
         200 => Ok(Json<TranscriptionView>),
     }
     problems {
@@ -46,7 +46,8 @@ pub(crate) struct CancelApi;
 impl CancelApi {
     /// Stop a call that is under way.
     ///
-    /// It costs nothing then, and can be asked for again.
+    /// It costs nothing, and can be asked for again. Once its recognition is ordered, which cannot be taken back, the
+    /// recognition is paid for all the same: see `payment` of the transcription.
     #[oai(path = "/:id/cancel", method = "post", operation_id = "cancelTranscription")]
     async fn stop(
         &self,

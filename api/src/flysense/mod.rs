@@ -6,6 +6,7 @@ mod cancel;
 mod payment_view;
 mod preferences;
 mod recordings;
+mod sound_type;
 mod transcriptions;
 mod view;
 

@@ -69,13 +69,24 @@ pub(crate) struct PaymentView {
     transaction_id: Option<String>,
     /// When it was paid.
     paid_at: Option<DateTime<Utc>>,
+    /// Why it costs something although there is no transcript, in Russian: it was stopped after its recognition was ordered.
+    charge_reason: Option<String>,
 }
+
+/// What people read of a call that was stopped too late to cost nothing.
+const STOPPED_AFTER_ORDER: &str =
+    "Распознавание уже было заказано, когда расшифровку остановили: оно оплачивается, текст не сохраняется.";
 
 impl PaymentView {
     /// The payment of a call. One that ended before anything was to be paid is free.
     pub(crate) fn new(payment: Option<&Payment>, call: TranscriptionState) -> Option<Self> {
         match payment {
-            Some(payment) => Some(payment.into()),
+            Some(payment) => {
+                let is_charged = matches!(payment.state, PaymentState::Owed | PaymentState::Paid);
+                let is_stopped = call == TranscriptionState::Cancelled && is_charged;
+                let charge_reason = is_stopped.then(|| STOPPED_AFTER_ORDER.to_owned());
+                Some(Self { charge_reason, ..payment.into() })
+            }
             None if call.is_final() => Some(Self::free()),
             None => None,
         }
@@ -94,6 +105,7 @@ impl PaymentView {
             receipt: Vec::new(),
             transaction_id: None,
             paid_at: None,
+            charge_reason: None,
         }
     }
 }
@@ -113,6 +125,7 @@ impl From<&Payment> for PaymentView {
             receipt: payment.receipt().iter().map(Into::into).collect(),
             transaction_id: payment.transaction().map(|id| id.to_string()),
             paid_at: payment.paid_at,
+            charge_reason: None,
         }
     }
 }

@@ -5,7 +5,7 @@
 //! backend does, by PAuth over HTTP.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -13,6 +13,7 @@ use flysk_clients::amocrm::{AmoError, EntityType, Note, RejectionKind};
 use flysk_clients::http::HttpOptions;
 use flysk_clients::outbound::{self, ByteRange, FileStream, Outbound, OutboundError, StreamLimits};
 use flysk_clients::platform::{self, Caller, Platform, PlatformError};
+use flysk_domain::flysense::media_type::Beginning;
 use flysk_domain::id::{AccountId, TranscriptionId};
 use flysk_domain::platform::host::AccountHost;
 use flysk_domain::trace::Trace;
@@ -20,6 +21,7 @@ use flysk_jobs::runtime::limits::{Rate, SHUT, Stood};
 use flysk_runtime::config::Flysense;
 use flysk_store::flysense::transcriptions::Transcription;
 
+use super::sound_type;
 use crate::config::Config;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
@@ -36,6 +38,8 @@ const LISTENERS_OF_ACCOUNT: usize = 16;
 /// A player asks for one range after another: the link is not read anew from amoCRM for each of them.
 const LINK_LIVES: Duration = Duration::from_mins(1);
 const LINKS_KEPT: usize = 1_000;
+/// The bytes that tell what a recording is.
+const HEAD_RANGE: &str = "bytes=0-511";
 /// How long a request waits for its turn at amoCRM.
 const TURN: Duration = Duration::from_secs(2);
 /// After a request too many, if amoCRM does not say: it counts by the second.
@@ -46,13 +50,28 @@ pub(crate) struct Recordings {
     platform: Platform,
     outbound: Outbound,
     limits: StreamLimits,
-    links: Mutex<HashMap<TranscriptionId, (Instant, String)>>,
+    links: Mutex<HashMap<TranscriptionId, Kept>>,
     listeners: Arc<Mutex<HashMap<AccountId, usize>>>,
 }
 
 impl std::fmt::Debug for Recordings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Recordings").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// What is remembered of a recording for a while.
+#[derive(Debug)]
+struct Kept {
+    read_at: Instant,
+    link: String,
+    /// What its first bytes said it is, once they were read.
+    beginning: Option<Beginning>,
+}
+
+impl Kept {
+    fn is_fresh(&self) -> bool {
+        self.read_at.elapsed() < LINK_LIVES
     }
 }
 
@@ -117,15 +136,40 @@ impl Recordings {
         Ok(Place { listeners: Arc::clone(&self.listeners), account })
     }
 
+    /// Opens the recording of a call, from `range` on, and tells its media type.
+    pub(super) async fn open_typed(
+        &self,
+        deps: &Deps,
+        trace: &Trace,
+        call: &Transcription,
+        range: Option<&ByteRange>,
+    ) -> Result<(FileStream, String), Problem> {
+        let mut stream = self.open(deps, trace, call, range).await?;
+        let told = stream.content_type.clone();
+        let beginning = if sound_type::has_beginning(&stream) {
+            self.remember(call.id, sound_type::read_beginning(&mut stream).await)
+        } else if stream.status == 416 || sound_type::safe_type(told.as_deref()).is_some() {
+            // Of the middle nothing can be told; what its host says of it is harmless.
+            Beginning::Unknown
+        } else if let Some(known) = self.kept(call.id, |kept| kept.beginning) {
+            known
+        } else {
+            let mut head = self.open(deps, trace, call, ByteRange::parse(HEAD_RANGE).as_ref()).await?;
+            self.remember(call.id, sound_type::read_beginning(&mut head).await)
+        };
+        let media_type = sound_type::media_type(told.as_deref(), beginning)?;
+        Ok((stream, media_type))
+    }
+
     /// Opens the recording of a call, from `range` on.
-    pub(super) async fn open(
+    async fn open(
         &self,
         deps: &Deps,
         trace: &Trace,
         call: &Transcription,
         range: Option<&ByteRange>,
     ) -> Result<FileStream, Problem> {
-        let link = match self.kept_link(call.id) {
+        let link = match self.kept(call.id, |kept| Some(kept.link.clone())) {
             Some(link) => link,
             None => self.read_link(deps, trace, call).await?,
         };
@@ -137,13 +181,19 @@ impl Recordings {
         opened.map_err(|error| unavailable(call, &error))
     }
 
-    fn links(&self) -> std::sync::MutexGuard<'_, HashMap<TranscriptionId, (Instant, String)>> {
+    fn links(&self) -> MutexGuard<'_, HashMap<TranscriptionId, Kept>> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn kept_link(&self, id: TranscriptionId) -> Option<String> {
-        let links = self.links();
-        links.get(&id).filter(|(read, _)| read.elapsed() < LINK_LIVES).map(|(_, link)| link.clone())
+    fn remember(&self, id: TranscriptionId, beginning: Beginning) -> Beginning {
+        if let Some(kept) = self.links().get_mut(&id) {
+            kept.beginning = Some(beginning);
+        }
+        beginning
+    }
+
+    fn kept<T>(&self, id: TranscriptionId, read: impl Fn(&Kept) -> Option<T>) -> Option<T> {
+        self.links().get(&id).filter(|kept| kept.is_fresh()).and_then(read)
     }
 
     /// The link as the note has it now.
@@ -162,10 +212,11 @@ impl Recordings {
         let link = link.filter(|link| !link.is_empty()).ok_or_else(no_recording)?;
         let mut links = self.links();
         if links.len() >= LINKS_KEPT {
-            links.retain(|_, (read, _)| read.elapsed() < LINK_LIVES);
+            links.retain(|_, kept| kept.is_fresh());
         }
         if links.len() < LINKS_KEPT {
-            links.insert(call.id, (Instant::now(), link.clone()));
+            let kept = Kept { read_at: Instant::now(), link: link.clone(), beginning: None };
+            links.insert(call.id, kept);
         }
         Ok(link)
     }
@@ -243,10 +294,15 @@ fn unavailable(call: &Transcription, error: &OutboundError) -> Problem {
     tracing::info!(transcription.id = %call.id, error = %error, "a recording cannot be played");
     let why = match error {
         OutboundError::NotYet { .. } => return no_recording(),
-        OutboundError::BadUrl(_) | OutboundError::ForbiddenAddress => {
-            "its link leads to an address that we do not call"
-        }
+        OutboundError::BadUrl(_) => "its link is no http or https address",
+        OutboundError::ForbiddenAddress => "its link leads into a network that is not public",
         OutboundError::TooLarge { .. } => "it is larger than 1 GB",
+        OutboundError::Tls(_) => "its host's certificate is not accepted",
+        OutboundError::TimedOut | OutboundError::Connect(_) => "its host is away",
+        OutboundError::TooManyRedirects { .. } => "its link redirects too often, perhaps to log in",
+        OutboundError::Status { status: 401 | 407, .. } => {
+            "its host asks for a login, or does not take the one in the link"
+        }
         _ => "its host does not answer as it should",
     };
     Problem::new(ProblemCode::RecordingUnavailable, why)

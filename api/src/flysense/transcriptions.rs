@@ -5,7 +5,7 @@ use flysk_domain::flysense::call::EntityType;
 use flysk_domain::flysense::utterance::Utterance;
 use flysk_domain::id::{EntityId, NoteId, TranscriptionId};
 use flysk_domain::trace::Trace;
-use flysk_jobs::calls::request::{CallRequest, request};
+use flysk_jobs::calls::request::{CallRequest, Requested, request};
 use flysk_store::flysense::payments::{self, RunOf};
 use flysk_store::flysense::transcriptions::{self, Transcription};
 use flysk_store::flysense::{stages, transcripts};
@@ -95,6 +95,8 @@ answers! {
         415 => UnsupportedMediaType,
         /// No such kind of card.
         422 => Invalid,
+        /// It ended without a transcript and was started as often as it may be within a day.
+        429 => TooManyRuns after "Retry-After",
         /// A defect of ours.
         500 => Internal,
         /// A part of the service is away.
@@ -184,7 +186,7 @@ impl TranscriptionsApi {
     /// Ask for a call's transcription.
     ///
     /// Answers at once; the call then goes through its stages, see `state`. Asking again for a call that
-    /// failed or had no speech starts it anew.
+    /// failed, was stopped or had no speech starts it anew, so many times a day.
     #[oai(path = "/", method = "post", operation_id = "createTranscription")]
     async fn create(
         &self,
@@ -268,7 +270,15 @@ async fn create(
         left_channel: user.account.left_channel.clone(),
     };
     let mut unit = deps.begin(trace).await?;
-    let requested = request(&mut unit, &call, deps.clock()).await?;
+    // Whoever was admitted has FlySense configured.
+    let max_runs = deps.config.flysense.as_ref().map_or(1, |flysense| flysense.runs_per_day);
+    let requested = request(&mut unit, &call, max_runs, deps.clock()).await?;
+    if let Requested::TooOften(_, again_at) = requested {
+        let seconds = (again_at - deps.clock().now()).num_seconds().max(1);
+        let why = format!("the call was started {max_runs} times within a day; again from {again_at} on");
+        let problem = Problem::new(ProblemCode::TooManyRuns, why);
+        return Err(problem.retry_after(u32::try_from(seconds).unwrap_or(u32::MAX)));
+    }
     let row = transcriptions::find(&mut unit, user.account_id(), requested.id()).await?;
     unit.commit().await?;
     let row = row.ok_or_else(|| Problem::new(ProblemCode::Internal, "told to our operators"))?;

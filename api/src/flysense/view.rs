@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use flysk_domain::flysense::analysis::Analysis;
 use flysk_domain::flysense::classifiers::ClassifierSummary;
+use flysk_domain::flysense::failure::FailureCode;
+use flysk_domain::flysense::failure_cause::FailureCause;
 use flysk_domain::flysense::roles::{Role, Roles};
 use flysk_domain::flysense::sentiment::Sentiment;
 use flysk_domain::flysense::summary::{SummaryAbsence, SummarySource};
@@ -42,6 +44,13 @@ pub(crate) struct TranscriptionView {
     failure_code: Option<String>,
     /// Why it failed and what to do, in Russian.
     failure_label: Option<String>,
+    /// What exactly kept the recording from us, where the code leaves that open: `login_required`, `login_page`, `document`,
+    /// `link_expired`, `host_refused`, `host_away`, `connection_broken`, `certificate_refused`, `internal_network`,
+    /// `not_a_link`, `redirect_loop`.
+    failure_cause: Option<String>,
+    /// What it waits for; null unless the state is `waiting_for_link`. `no_link`: the note has no link yet; `not_ready`: the
+    /// link does not lead to a recording yet; `still_growing`: it leads to a part of one.
+    waits_for: Option<Coded>,
     /// `incoming` or `outgoing`, once the note was read.
     direction: Option<String>,
     /// When the call was.
@@ -50,7 +59,7 @@ pub(crate) struct TranscriptionView {
     duration_ms: Option<u64>,
     /// Channels that were recognised: 2 if each speaker has one.
     channels: Option<u16>,
-    /// Whether the recording was cut off and only its beginning could be read.
+    /// Whether only the beginning of the recording could be had: it was cut off, or is far shorter than its call.
     partial: bool,
     /// Seconds that are paid for.
     seconds_billed: Option<u32>,
@@ -78,7 +87,8 @@ pub(crate) struct TranscriptionView {
 
 impl From<&Transcription> for TranscriptionView {
     fn from(call: &Transcription) -> Self {
-        let failure = call.failure_code();
+        let (failure, cause) = (call.failure_code(), call.failure_cause());
+        let failure_label = cause.map(FailureCause::label).or(failure.map(FailureCode::label));
         let (source, absence) = summary_source(call.summary_source.as_deref());
         Self {
             id: call.id.to_string(),
@@ -88,7 +98,11 @@ impl From<&Transcription> for TranscriptionView {
             state: call.state.code().to_owned(),
             state_label: call.state.label().to_owned(),
             failure_code: failure.map(|code| code.code().to_owned()),
-            failure_label: failure.map(|code| code.label().to_owned()),
+            failure_label: failure_label.map(str::to_owned),
+            failure_cause: cause.map(|cause| cause.code().to_owned()),
+            waits_for: call
+                .waits_for()
+                .map(|reason| Coded { code: reason.code().to_owned(), label: reason.label().to_owned() }),
             direction: call.direction.clone(),
             called_at: call.called_at,
             duration_ms: call.duration_ms,
@@ -295,5 +309,21 @@ fn stage(row: &StageRow) -> StageView {
         stage: row.stage.clone(),
         started_at: row.started_at,
         took_ms: (row.ended_at - row.started_at).num_milliseconds(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flysk_domain::flysense::readiness::RecordingWait;
+
+    /// `docs/errors.md` is what integrators read.
+    #[test]
+    fn every_cause_and_every_wait_is_listed_in_the_documentation() {
+        let page = include_str!("../../../docs/errors.md");
+        let causes = FailureCause::ALL.iter().map(|cause| cause.code());
+        for code in causes.chain(RecordingWait::ALL.iter().map(|wait| wait.code())) {
+            assert!(page.contains(&format!("\n- `{code}`")), "docs/errors.md lacks {code}");
+        }
     }
 }

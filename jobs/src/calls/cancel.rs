@@ -1,19 +1,26 @@
 //! Stopping a call that is under way.
+//!
+//! A recognition that was ordered is paid for by us whether its result is looked at or not, so it is paid for by whoever
+//! stops the call, too: stopping is no way to have recognitions for nothing.
 
+use chrono::{DateTime, Utc};
 use flysk_domain::Clock;
+use flysk_domain::flysense::payment::{Work, is_recognition_ordered};
+use flysk_domain::flysense::pricing::billed_seconds;
 use flysk_domain::flysense::state::{StateEvent, TranscriptionState};
 use flysk_domain::id::{AccountId, TranscriptionId};
 use flysk_store::StoreResult;
-use flysk_store::flysense::transcriptions;
+use flysk_store::flysense::payments::{self, RunOf};
+use flysk_store::flysense::transcriptions::{self, Transcription};
 
-use super::{DeleteAudio, let_go};
+use super::{CapturePayment, DeleteAudio, let_go};
 use crate::outbox::Unit;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancelled {
-    /// It is stopped: no stage goes on with it, its audio is deleted, it costs nothing, and what was
-    /// set aside for it goes back.
+    /// It is stopped: no stage goes on with it and its audio is deleted. What was set aside for it goes back, but for the
+    /// price of a recognition that was ordered.
     Now,
     /// It is over, or as good as over.
     TooLate(TranscriptionState),
@@ -33,8 +40,27 @@ pub async fn cancel(
     if call.state.advance(StateEvent::Cancelled).is_err() {
         return Ok(Cancelled::TooLate(call.state));
     }
-    transcriptions::cancel(unit, id, call.state, clock.now()).await?;
-    let_go(unit, &call, clock.now()).await?;
+    let now = clock.now();
+    if is_recognition_ordered(call.state, call.submits, call.operation_id.is_some()) {
+        let duration_ms = call.duration_ms.unwrap_or_default();
+        let billed = u32::try_from(billed_seconds(duration_ms, true)).unwrap_or(u32::MAX);
+        transcriptions::cancel(unit, id, call.state, billed, now).await?;
+        charge(unit, &call, now).await?;
+    } else {
+        transcriptions::cancel(unit, id, call.state, 0, now).await?;
+        let_go(unit, &call, now).await?;
+    }
     unit.enqueue(&DeleteAudio { transcription_id: id, account_id }).await?;
     Ok(Cancelled::Now)
+}
+
+/// The recognition is owed for from now on; a summary, which nobody will see, is not.
+async fn charge(unit: &mut Unit, call: &Transcription, now: DateTime<Utc>) -> StoreResult<()> {
+    let of = RunOf { id: call.id, run: call.run };
+    let work = Work::of(call.duration_ms.unwrap_or_default(), false);
+    if payments::mark_owed(unit, of, call.account_id, work, now).await? {
+        let (transcription_id, account_id) = (call.id, call.account_id);
+        unit.enqueue(&CapturePayment { transcription_id, account_id, run: call.run }).await?;
+    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Asking for a transcription: by a manager, or because a call note arrived.
 
+use chrono::{DateTime, Utc};
 use flysk_domain::flysense::state::TranscriptionState;
 use flysk_domain::id::{AccountId, EntityId, InstallId, NoteId, TranscriptionId, UserId};
 use flysk_store::flysense::transcriptions::{self, NewTranscription};
@@ -27,6 +28,9 @@ pub struct CallRequest {
     pub left_channel: String,
 }
 
+/// For requests that come by themselves: they start a call once.
+pub const NO_MORE_RUNS: u32 = 1;
+
 /// What a request came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requested {
@@ -36,22 +40,26 @@ pub enum Requested {
     StartedAgain(TranscriptionId),
     /// It is under way, or done.
     Known(TranscriptionId, TranscriptionState),
+    /// It ended without a transcript and was started as often as it may be within a day: again from then on.
+    TooOften(TranscriptionId, DateTime<Utc>),
 }
 
 impl Requested {
     /// The transcription of the call.
     pub fn id(self) -> TranscriptionId {
         match self {
-            Self::Started(id) | Self::StartedAgain(id) | Self::Known(id, _) => id,
+            Self::Started(id) | Self::StartedAgain(id) | Self::Known(id, _) | Self::TooOften(id, _) => id,
         }
     }
 }
 
 /// Requests a call's transcription: each note has one, however often it is asked for. Only a person may
-/// start one again that had ended without a transcript; a hook that comes twice may not.
+/// start one again that had ended without a transcript, `max_runs` times within a day with the first start; a hook that
+/// comes twice may not.
 pub async fn request(
     unit: &mut Unit,
     request: &CallRequest,
+    max_runs: u32,
     clock: &dyn flysk_domain::Clock,
 ) -> StoreResult<Requested> {
     let now = clock.now();
@@ -63,7 +71,12 @@ pub async fn request(
             | TranscriptionState::NoSpeech)
                 if request.requested_by.is_some() =>
             {
+                let next = match call.run_count().add(now, max_runs) {
+                    Ok(next) => next,
+                    Err(again_at) => return Ok(Requested::TooOften(call.id, again_at)),
+                };
                 let trace = unit.trace().clone();
+                transcriptions::count_run(unit, call.id, call.run_count(), next).await?;
                 transcriptions::ask_again(unit, call.id, state, &trace, now).await?;
                 Requested::StartedAgain(call.id)
             }

@@ -131,3 +131,82 @@ async fn wrong_content_no_range_slow_and_endless() {
         seen += endless.next().await.unwrap().unwrap().len();
     }
 }
+
+#[tokio::test]
+async fn what_is_not_there_yet_looks_as_real_hosts_show_it() {
+    let host = Host::start().await;
+    for (shape, status, body) in [
+        ("empty", 200, Some(Vec::new())),
+        ("json", 200, Some(b"{\"status\": \"processing\"}".to_vec())),
+        ("third", 200, Some(host.content[..33_333].to_vec())),
+        ("401", 401, None),
+        ("425", 425, None),
+        ("204", 204, None),
+    ] {
+        let path = format!("/call.mp3?absent_times=1&absent_as={shape}");
+        let absent = host.get(&path).send().await.unwrap();
+        assert_eq!(absent.status(), status, "{shape}");
+        if let Some(body) = body {
+            assert!(absent.bytes().await.unwrap() == body, "{shape}");
+        }
+        assert!(host.get(&path).send().await.unwrap().bytes().await.unwrap() == host.content, "{shape}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_may_ask_who_comes() {
+    let host = Host::start().await;
+    let path = "/call.mp3?login=crm%3As3cret";
+    let unknown = host.get(path).send().await.unwrap();
+    assert_eq!(unknown.status(), 401);
+    assert!(unknown.headers().contains_key("www-authenticate"));
+    let known = host.get(path).basic_auth("crm", Some("s3cret")).send().await.unwrap();
+    assert_eq!(known.status(), 200);
+
+    let path = "/call.mp3?cookie=true";
+    let stranger = host.get(path).send().await.unwrap();
+    assert_eq!((stranger.status().as_u16(), &stranger.headers()[LOCATION]), (302, &path.parse().unwrap()));
+    let cookie = stranger.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    assert_eq!(host.get(path).header("cookie", cookie).send().await.unwrap().status(), 200);
+
+    let raw = host.get("/call.mp3?raw_location=true").send().await.unwrap();
+    assert_eq!(raw.headers()[LOCATION].as_bytes(), "/записи/call.mp3".as_bytes());
+    assert_eq!(host.status("/%D0%B7%D0%B0%D0%BF%D0%B8%D1%81%D0%B8/call.mp3").await, 200);
+}
+
+#[tokio::test]
+async fn codings_and_lengths_may_be_what_nobody_asked_for() {
+    let host = Host::start().await;
+    let coded = host.get("/call.mp3?gzip=true").send().await.unwrap();
+    assert_eq!(coded.headers()["content-encoding"], "gzip");
+    assert!(coded.bytes().await.unwrap().starts_with(&[0x1f, 0x8b]));
+    let promised = host.get("/call.mp3?excess=1000").send().await.unwrap();
+    assert_eq!(promised.content_length(), Some(101_000));
+    let (mut got, mut pieces) = (0, promised.bytes_stream());
+    while let Some(Ok(piece)) = pieces.next().await {
+        got += piece.len();
+    }
+    assert_eq!(got, 100_000);
+}
+
+#[tokio::test]
+async fn answers_by_hand_are_what_no_library_writes() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let host = Host::start().await;
+    let address = host.sim.state.raw_url().replace("http://", "");
+    for (target, begins, length) in [
+        ("/call.mp3?spaced", "HTTP/1.1 200 OK\r\nContent-Type : audio/mpeg\r\n", 100_000),
+        ("/call.mp3?untyped", "HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n", 100_000),
+        ("/call.mp3?short_length", "HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n", 100_000),
+        ("/call.mp3?chunked_cut", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n", 50_008),
+        ("/../none.mp3?spaced", "HTTP/1.1 404 Not Found\r\n", 0),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        assert!(answer.starts_with(begins.as_bytes()), "{target}");
+        assert_eq!(answer.len() - end, length, "{target}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Performs `calls.convert_audio`.
 //!
-//! Harmless when run twice: decoding the same bytes gives the same file.
+//! Harmless when run twice: decoding the same bytes gives the same file. A recording that its telephony has not finished is
+//! fetched again, before anything of it costs.
 
 use flysk_audio::{AudioError, Layout};
 use flysk_domain::flysense::failure::FailureCode;
@@ -9,21 +10,25 @@ use flysk_jobs::calls::{ConvertAudio, HoldPayment};
 use flysk_jobs::{Handle, JobError, JobResult, Run, Unit};
 use flysk_store::flysense::transcriptions;
 
-use super::files;
 use super::stage::{self, enter_stage};
+use super::{files, unfinished};
 use crate::App;
 
 impl Handle<App> for ConvertAudio {
     async fn handle(&self, run: &Run, app: &App) -> JobResult {
         let stage = enter_stage!(run, self, "convert", Converting);
         let flysense = app.flysense()?;
-        let prepared = match files::prepare(flysense, &stage.call).await? {
+        let decoded = files::prepare(flysense, &stage.call).await?;
+        if let Some((at, reason)) = unfinished::look_again(flysense, &stage.call, &decoded, run.now()) {
+            return unfinished::set_aside(&stage, run, flysense, at, reason).await;
+        }
+        let prepared = match decoded {
             Ok(prepared) => prepared,
             // Of the disk, or of a child process that somebody else ended.
             Err(error @ AudioError::Io(_)) => return Err(JobError::retry(error.to_string())),
             Err(error) => {
                 tracing::info!(error = %error, "the recording cannot be used");
-                return stage.fail(run, failure_code(&error)).await;
+                return stage.fail_because(run, failure_code(&error), unfinished::cause_of(&error)).await;
             }
         };
         let speech_ms: u64 = prepared.speech.iter().map(|channel| channel.speech_ms).sum();
@@ -32,7 +37,7 @@ impl Handle<App> for ConvertAudio {
             channels: prepared.channels,
             layout: layout_name(prepared.layout),
             container: files::container_name(prepared.container),
-            partial: prepared.partial,
+            partial: unfinished::is_partial(&stage.call, &prepared),
         };
         if !prepared.has_speech() || speech_ms < flysense.min_speech_ms {
             let mut unit = stage.end_without_speech(run).await?;

@@ -6,23 +6,24 @@
 
 use chrono::Duration;
 use flysk_clients::amocrm::{AmoError, EntityType, Note, NoteType, RejectionKind};
-use flysk_clients::outbound::OutboundError;
+use flysk_clients::outbound::Downloaded;
 use flysk_domain::flysense::call::Direction;
 use flysk_domain::flysense::failure::FailureCode;
+use flysk_domain::flysense::readiness::RecordingWait;
 use flysk_domain::flysense::state::{StateEvent, TranscriptionState};
-use flysk_domain::platform::outcome::Outcome;
 use flysk_jobs::calls::{ConvertAudio, FetchRecording};
 use flysk_jobs::{Handle, JobError, JobResult, Run, Unit, Verdict};
-use flysk_store::flysense::transcriptions::{self, Transcription};
+use flysk_store::flysense::transcriptions::{self, NoteFacts, Transcription};
 use sha2::{Digest as _, Sha256};
 
 use super::files::{self, disk};
 use super::part::Part;
 use super::stage::{self, Stage};
+use super::unfinished::{Obstacle, meet_obstacle};
 use crate::App;
 use crate::amocrm::block;
 use crate::flysense::{FlySense, Refusal};
-use crate::outcome::{HasOutcome, job_error};
+use crate::outcome::HasOutcome;
 
 /// Telephonies attach links up to this long after the call.
 const LINK_MAY_TAKE: Duration = Duration::hours(24);
@@ -52,10 +53,9 @@ impl Handle<App> for FetchRecording {
             return stage.fail(run, FailureCode::SameCall).await;
         }
         let Some(link) = recording_link(&note) else { return wait_for_link(&stage, run, &note).await };
-        match download(app, flysense, &stage.call, &link).await {
-            Ok(()) => finish(&stage, run, flysense, &note).await,
-            Err(DownloadFailure::Final(code)) => stage.fail(run, code).await,
-            Err(DownloadFailure::Job(error)) => Err(error),
+        match download(app, flysense, &stage.call, &link).await? {
+            Ok(downloaded) => finish(&stage, run, flysense, &note, &downloaded).await,
+            Err(obstacle) => meet_obstacle(&stage, run, flysense, note.created_at, obstacle).await,
         }
     }
 
@@ -140,51 +140,39 @@ async fn wait_for_link(stage: &Stage, run: &Run, note: &Note) -> JobResult {
     if !is_call || age > LINK_MAY_TAKE {
         return stage.fail(run, FailureCode::LinkMissing).await;
     }
-    let mut unit = run.begin().await?;
-    let to = TranscriptionState::WaitingForLink;
-    transcriptions::move_on(&mut unit, stage.call.id, stage.call.state, to, run.now()).await?;
-    unit.commit().await?;
+    stage.park(run, RecordingWait::NoLink).await?.commit().await?;
     // Soon at first, then ever more rarely: most links come within minutes.
     let wait = (age / 4).clamp(Duration::seconds(15), Duration::minutes(30));
     Ok(Verdict::snooze(run.now() + wait, "the note has no link yet"))
 }
 
-enum DownloadFailure {
-    Final(FailureCode),
-    Job(JobError),
-}
-
-impl From<JobError> for DownloadFailure {
-    fn from(error: JobError) -> Self {
-        Self::Job(error)
-    }
-}
-
+/// Downloads the recording to this machine; the outer error is ours, the inner one the link's.
 async fn download(
     app: &App,
     flysense: &FlySense,
     call: &Transcription,
     link: &str,
-) -> Result<(), DownloadFailure> {
+) -> Result<Result<Downloaded, Obstacle>, JobError> {
     let path = files::local_source(&flysense.scratch, call);
     let mut part = Part::open(&path, link).await.map_err(disk)?;
-    let downloaded = app.outbound.download(link, &mut part.file, &flysense.download, &mut part.partial).await;
-    match downloaded {
-        Ok(whole) if whole.bytes == 0 => Err(DownloadFailure::Final(FailureCode::Empty)),
-        Ok(_) => part.finish(&path).await.map_err(|error| disk(error).into()),
-        Err(OutboundError::ForbiddenAddress | OutboundError::BadUrl(_)) => {
-            Err(DownloadFailure::Final(FailureCode::LinkForbiddenAddress))
+    match app.outbound.download(link, &mut part.file, &flysense.download, &mut part.partial).await {
+        Ok(downloaded) if downloaded.bytes == 0 => Ok(Err(Obstacle::Empty)),
+        Ok(downloaded) => {
+            part.finish(&path).await.map_err(disk)?;
+            Ok(Ok(downloaded))
         }
-        Err(OutboundError::TooLarge { .. }) => Err(DownloadFailure::Final(FailureCode::TooLarge)),
-        Err(error) if error.outcome() == Outcome::GiveUp => {
-            Err(DownloadFailure::Final(FailureCode::RecordingUnavailable))
-        }
-        Err(error) => Err(job_error(error.outcome(), &error).into()),
+        Err(error) => Ok(Err(Obstacle::Error(error))),
     }
 }
 
 /// Keeps the original in storage: links expire, and the next stage may run on another machine.
-async fn finish(stage: &Stage, run: &Run, flysense: &FlySense, note: &Note) -> JobResult {
+async fn finish(
+    stage: &Stage,
+    run: &Run,
+    flysense: &FlySense,
+    note: &Note,
+    downloaded: &Downloaded,
+) -> JobResult {
     let call = &stage.call;
     let path = files::local_source(&flysense.scratch, call);
     let key = files::source_key(call);
@@ -196,8 +184,14 @@ async fn finish(stage: &Stage, run: &Run, flysense: &FlySense, note: &Note) -> J
         NoteType::Other(_) => None,
     };
     let mut unit = stage.leave(run, StateEvent::Fetched).await?;
-    transcriptions::set_note(&mut unit, call.id, direction.map(Direction::code), Some(note.created_at))
-        .await?;
+    let told_s = note.call.as_ref().map(|call| call.duration_s).filter(|seconds| *seconds > 0);
+    let facts = NoteFacts {
+        direction: direction.map(Direction::code),
+        called_at: note.created_at,
+        duration_s: told_s.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),
+        is_short: downloaded.is_short,
+    };
+    transcriptions::set_note(&mut unit, call.id, facts).await?;
     unit.enqueue(&ConvertAudio { transcription_id: call.id, account_id: call.account_id }).await?;
     run.done(unit).await
 }

@@ -21,25 +21,33 @@ pub(super) fn folder(id: TranscriptionId) -> String {
     format!("{PREFIX}{id}/")
 }
 
-/// The recording as the telephony gave it. Each run has its own, so that a late stage of an earlier
-/// run cannot mix them up.
+/// Which recording of a call it is. Each run has its own, so that a late stage of an earlier run cannot mix them up, and
+/// so has each version of an unfinished recording, of which copies may lie on any machine.
+fn recording_name(call: &Transcription) -> String {
+    match call.recording_version {
+        1 => call.run.to_string(),
+        version => format!("{}.{version}", call.run),
+    }
+}
+
+/// The recording as the telephony gave it.
 pub(super) fn source_key(call: &Transcription) -> String {
-    format!("{}{}-source", folder(call.id), call.run)
+    format!("{}{}-source", folder(call.id), recording_name(call))
 }
 
 /// What recognition takes, if that is not the recording itself.
 pub(super) fn prepared_key(call: &Transcription) -> String {
-    format!("{}{}-prepared", folder(call.id), call.run)
+    format!("{}{}-prepared", folder(call.id), recording_name(call))
 }
 
 /// The scratch copy of the recording.
 pub(super) fn local_source(scratch: &Path, call: &Transcription) -> PathBuf {
-    scratch.join(format!("{}-{}.source", call.id, call.run))
+    scratch.join(format!("{}-{}.source", call.id, recording_name(call)))
 }
 
 /// The scratch copy of what recognition takes.
 pub(super) fn local_prepared(scratch: &Path, call: &Transcription) -> PathBuf {
-    scratch.join(format!("{}-{}.prepared", call.id, call.run))
+    scratch.join(format!("{}-{}.prepared", call.id, recording_name(call)))
 }
 
 /// Makes sure that the recording lies in the scratch folder.

@@ -4,7 +4,7 @@
 
 use flysk_domain::flysense::hook::NoteHook;
 use flysk_jobs::calls::IngestNote;
-use flysk_jobs::calls::request::{CallRequest, Requested, request};
+use flysk_jobs::calls::request::{CallRequest, NO_MORE_RUNS, Requested, request};
 use flysk_jobs::{Handle, JobResult, Run, Verdict};
 use flysk_store::flysense::{accounts, hooks};
 
@@ -45,7 +45,7 @@ impl Handle<App> for IngestNote {
                 requested_by: None,
                 left_channel: account.left_channel.clone(),
             };
-            if let Requested::Started(id) = request(&mut unit, &call, app.clock()).await? {
+            if let Requested::Started(id) = request(&mut unit, &call, NO_MORE_RUNS, app.clock()).await? {
                 tracing::info!(transcription.id = %id, account.id = %self.account_id, "a call arrived");
             }
         }

@@ -30,4 +30,5 @@ mod store_transcript;
 mod summarization;
 mod summarize;
 mod sweep_storage;
+mod unfinished;
 mod upload_audio;

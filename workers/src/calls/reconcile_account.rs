@@ -11,7 +11,7 @@ use flysk_domain::id::{HookId, NoteId};
 use flysk_domain::platform::host::AccountHost;
 use flysk_domain::trace::Trace;
 use flysk_jobs::calls::ReconcileAccount;
-use flysk_jobs::calls::request::{CallRequest, Requested, request};
+use flysk_jobs::calls::request::{CallRequest, NO_MORE_RUNS, Requested, request};
 use flysk_jobs::{Handle, JobError, JobResult, Run, Verdict};
 use flysk_store::flysense::accounts::{self, AccountRow};
 use flysk_store::flysense::transcriptions;
@@ -179,7 +179,7 @@ async fn request_all(
             left_channel: account.left_channel.clone(),
         };
         let mut unit = app.outbox.begin(own_thread(app.clock())).await?;
-        let requested = request(&mut unit, &call, app.clock()).await?;
+        let requested = request(&mut unit, &call, NO_MORE_RUNS, app.clock()).await?;
         let thread = unit.trace().correlation_id.clone();
         unit.commit().await?;
         if let Requested::Started(id) = requested {

@@ -127,9 +127,14 @@ mod tests {
     #[test]
     fn every_kind_of_file_names_its_call() {
         let id = "tr_01JD0000000000000000000000";
-        for rest in
-            ["1.source", "12.prepared", "1.source.part", "1.source.part-0a1b2c3d", "1.source.part.json"]
-        {
+        for rest in [
+            "1.source",
+            "12.prepared",
+            "1.2.source",
+            "1.source.part",
+            "1.2.source.part-0a1b2c3d",
+            "1.source.part.json",
+        ] {
             assert_eq!(
                 owner(&format!("{id}-{rest}")).map(|id| id.to_string()).as_deref(),
                 Some(id),

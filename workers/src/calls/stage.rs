@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use flysk_domain::flysense::failure::FailureCode;
+use flysk_domain::flysense::failure_cause::FailureCause;
+use flysk_domain::flysense::readiness::RecordingWait;
 use flysk_domain::flysense::state::{StateEvent, TranscriptionState};
 use flysk_domain::id::{AccountId, TranscriptionId};
 use flysk_jobs::calls::{DeleteAudio, let_go};
@@ -89,11 +91,34 @@ impl Stage {
         Ok(unit)
     }
 
+    /// Opens the transaction in which the call begins to wait for its recording. The caller sees that it is fetched again.
+    pub(super) async fn park(&self, run: &Run, reason: RecordingWait) -> Result<Unit, JobError> {
+        let to = self.next(StateEvent::RecordingUnfinished)?;
+        let mut unit = self.begin(run).await?;
+        transcriptions::move_on(&mut unit, self.call.id, self.call.state, to, run.now()).await?;
+        transcriptions::set_waits_for(&mut unit, self.call.id, reason).await?;
+        Ok(unit)
+    }
+
     /// Ends the call as failed. The job itself did what it could, so it is done.
     pub(super) async fn fail(&self, run: &Run, code: FailureCode) -> JobResult {
-        tracing::warn!(transcription.id = %self.call.id, failure = %code, "the call failed");
+        self.fail_because(run, code, None).await
+    }
+
+    /// The same with what exactly was in the way, if that is known.
+    pub(super) async fn fail_because(
+        &self,
+        run: &Run,
+        code: FailureCode,
+        cause: Option<FailureCause>,
+    ) -> JobResult {
+        let told = cause.map(FailureCause::code);
+        tracing::warn!(transcription.id = %self.call.id, failure = %code, cause = told, "the call failed");
         let mut unit = self.begin(run).await?;
         fail_in(&mut unit, &self.call, code, run.now()).await?;
+        if let Some(cause) = cause {
+            transcriptions::set_failure_cause(&mut unit, self.call.id, cause).await?;
+        }
         self.record(&mut unit, run).await?;
         run.done(unit).await
     }
@@ -103,7 +128,11 @@ impl Stage {
     async fn begin(&self, run: &Run) -> Result<Unit, JobError> {
         let mut unit = run.begin().await?;
         let now = transcriptions::lock(&mut unit, self.call.account_id, self.call.id).await?;
-        if now.is_some_and(|now| now.run == self.call.run && now.state == self.call.state) {
+        let is_ours = |now: &Transcription| {
+            let name = |call: &Transcription| (call.run, call.recording_version, call.state);
+            name(now) == name(&self.call)
+        };
+        if now.as_ref().is_some_and(is_ours) {
             return Ok(unit);
         }
         Err(JobError::retry("the call was cancelled or asked for again meanwhile"))

@@ -2,6 +2,9 @@
 //!
 //! Telephonies answer conditional requests with 304 and caches with old pages, so nothing conditional
 //! is sent and `no-cache` is asked for; `If-Range` guards a resumed download against a changed file.
+//!
+//! Some hosts promise more bytes than the file has. An end that is met again and again at one byte is the file's, and is told
+//! as one that came too early.
 
 mod range;
 mod transfer;
@@ -9,12 +12,17 @@ mod transfer;
 use std::time::Duration;
 
 use tokio::fs::File;
+use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
 use super::Outbound;
 use super::error::OutboundError;
 
+use range::Accepted;
 pub use range::{Partial, PartialMemo};
+
+/// How often a connection ends at one byte until that is taken for the file's end.
+const SAME_END_TIMES: u32 = 3;
 
 /// How much of our time and disk a stranger's file may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +49,7 @@ impl Default for DownloadLimits {
     }
 }
 
-/// A file that came whole, as far as its server told its length.
+/// A file that came, as far as its server gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Downloaded {
     /// Its length.
@@ -50,6 +58,8 @@ pub struct Downloaded {
     pub content_type: Option<String>,
     /// How often the connection was taken up again.
     pub resumes: u32,
+    /// More was promised, and the connection ended at the same byte each time: the file may lack its end.
+    pub is_short: bool,
 }
 
 impl Outbound {
@@ -75,11 +85,18 @@ impl Outbound {
         limits: &DownloadLimits,
         partial: &mut Partial,
     ) -> Result<Downloaded, OutboundError> {
-        let mut resumes = 0;
+        let (mut resumes, mut ends) = (0, EarlyEnds::default());
         loop {
             match self.download_once(url, file, limits, partial).await {
-                Ok(content_type) => return Ok(Downloaded { bytes: partial.bytes(), content_type, resumes }),
+                Ok(content_type) => {
+                    return Ok(Downloaded { bytes: partial.bytes(), content_type, resumes, is_short: false });
+                }
                 Err(OutboundError::Cut { source, .. }) => {
+                    if ends.count(partial.bytes()) == SAME_END_TIMES {
+                        file.flush().await.map_err(OutboundError::File)?;
+                        let bytes = partial.bytes();
+                        return Ok(Downloaded { bytes, content_type: None, resumes, is_short: true });
+                    }
                     if resumes == limits.max_resumes {
                         return Err(OutboundError::Cut { times: resumes + 1, source });
                     }
@@ -98,7 +115,28 @@ impl Outbound {
         partial: &mut Partial,
     ) -> Result<Option<String>, OutboundError> {
         let response = self.get_file(url, &partial.range_headers(), limits.idle).await?;
-        partial.accept(&response)?;
-        transfer::into_file(response, file, limits, partial).await
+        match partial.accept(&response)? {
+            Accepted::Bytes => transfer::into_file(response, file, limits, partial).await,
+            Accepted::Whole => Ok(None),
+        }
+    }
+}
+
+/// Where connections ended before all that was promised had come.
+#[derive(Debug, Default)]
+struct EarlyEnds {
+    at: u64,
+    times: u32,
+}
+
+impl EarlyEnds {
+    /// How often in a row the connection ended at this byte. Nothing is no end of a file.
+    fn count(&mut self, at: u64) -> u32 {
+        if at == 0 {
+            return 0;
+        }
+        self.times = if at == self.at { self.times + 1 } else { 1 };
+        self.at = at;
+        self.times
     }
 }

@@ -46,6 +46,9 @@ pub enum OutboundError {
         /// The last time.
         source: Option<Transport>,
     },
+    /// The body names a content coding and is damaged, or has too many codings.
+    #[error("the content coding is damaged")]
+    Coding,
     /// The thing is not there, or not yet: recordings often appear minutes after their link.
     #[error("not there yet, status {status}")]
     NotYet {
@@ -77,6 +80,7 @@ impl OutboundError {
             | Self::Connect(_)
             | Self::Tls(_)
             | Self::Cut { .. }
+            | Self::Coding
             | Self::NotYet { .. }
             | Self::File(_) => Outcome::RETRY,
             Self::Status { status, retry_after } => match status {
@@ -85,6 +89,16 @@ impl OutboundError {
                 304 | 408 | 425 | 500..=599 => Outcome::Retry { after: *retry_after },
                 _ => Outcome::GiveUp,
             },
+        }
+    }
+
+    /// The host answered, and not with the file: it may be asked again while the file may still come.
+    pub fn is_answer(&self) -> bool {
+        match self {
+            Self::NotYet { .. } => true,
+            // What the host asks us to wait for is no matter of the file.
+            Self::Status { status, .. } => *status >= 400 && *status != 429,
+            _ => false,
         }
     }
 

@@ -3,13 +3,17 @@
 //! Whoever names such an address may name our own network. So names resolve through a resolver that
 //! drops every address that is not public, literal addresses are checked before the request, the
 //! connection goes to the very address that was checked, and redirects are followed by hand, each hop
-//! checked like the first. No cookies, tokens or proxies of ours go along.
+//! checked like the first. No tokens or proxies of ours go along. What belongs to the chain itself does: a login in a
+//! URL goes to that URL's host, a cookie to the hosts it was set for.
 
 mod address;
 mod allow;
+mod coding;
+mod cookies;
 mod download;
 mod error;
 mod get;
+mod login;
 mod post;
 mod resolver;
 mod stream;
@@ -65,8 +69,20 @@ pub struct Outbound {
 impl Outbound {
     /// Builds the client; nothing is sent.
     pub fn new(config: Config) -> Result<Self, BuildError> {
-        // Bodies are kept as they come: a length that is promised must be the length that is written.
-        let builder = || http::builder(&config.http).map(reqwest::ClientBuilder::no_gzip);
+        // Bodies come as they were sent: codings are undone where bytes are counted (`coding`). Headers are put up with
+        // that browsers put up with, or a PBX's script could not be read at all.
+        let builder = || {
+            http::builder(&config.http).map(|builder| {
+                builder
+                    .no_gzip()
+                    .no_deflate()
+                    .no_brotli()
+                    .no_zstd()
+                    .http1_allow_spaces_after_header_name_in_responses(true)
+                    .http1_allow_obsolete_multiline_headers_in_responses(true)
+                    .http1_ignore_invalid_headers_in_responses(true)
+            })
+        };
         Ok(Self {
             public: builder()?.dns_resolver(PublicOnly).build()?,
             opened: builder()?.build()?,

@@ -51,7 +51,7 @@ impl Outbound {
         limits: &PostLimits,
     ) -> Result<Response, OutboundError> {
         let started = Instant::now();
-        let target = self.target(url)?;
+        let target = self.target_without_login(url)?;
         let request = target.client.post(target.url).headers(headers).body(body).send();
         let answered = timeout(limits.total, request).await.map_err(|_| OutboundError::TimedOut)?;
         let mut answer = answered.map_err(OutboundError::of_request)?;

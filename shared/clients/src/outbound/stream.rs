@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _};
-use reqwest::Response;
+use http::StatusCode;
 use reqwest::header::{
     CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED,
     RANGE,
@@ -13,6 +13,7 @@ use reqwest::header::{
 use tokio::time::{Instant, timeout};
 
 use super::Outbound;
+use super::coding::{self, Pieces};
 use super::error::OutboundError;
 
 /// How much of our time and line a listener may take.
@@ -77,15 +78,17 @@ impl Outbound {
         range: Option<&ByteRange>,
         limits: &StreamLimits,
     ) -> Result<FileStream, OutboundError> {
-        let headers: HeaderMap = range.map(|range| (RANGE, range.0.clone())).into_iter().collect();
         let ends_at = Instant::now() + limits.total;
-        let opened = timeout(limits.head, self.get_file(url, &headers, limits.head)).await;
+        let opened = timeout(limits.head, self.open(url, range, limits.head)).await;
         let response = opened.map_err(|_| OutboundError::TimedOut)??;
+        // What describes the bytes of a coding does not describe the file.
+        let is_coded = coding::is_coded(response.headers());
         let text = |name: HeaderName| {
             response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
+        let of_file = |name| text(name).filter(|_| !is_coded);
         // Of the header, since a body of unknown length has a size hint of its own.
-        let content_length = text(CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        let content_length = of_file(CONTENT_LENGTH).and_then(|length| length.parse().ok());
         if content_length.is_some_and(|length| length > limits.max_bytes) {
             return Err(OutboundError::TooLarge { limit: limits.max_bytes });
         }
@@ -94,30 +97,42 @@ impl Outbound {
             content_type: text(CONTENT_TYPE),
             content_length,
             content_range: text(CONTENT_RANGE),
-            etag: text(ETAG),
-            last_modified: text(LAST_MODIFIED),
-            body: pieces(response, ends_at, *limits),
+            etag: of_file(ETAG),
+            last_modified: of_file(LAST_MODIFIED),
+            body: pieces(coding::decode(response)?, ends_at, *limits),
         })
+    }
+
+    /// The answer with the range, or with everything if the host gives a range of coded bytes: those of the middle cannot
+    /// be decoded.
+    async fn open(
+        &self,
+        url: &str,
+        range: Option<&ByteRange>,
+        idle: Duration,
+    ) -> Result<reqwest::Response, OutboundError> {
+        let headers: HeaderMap = range.map(|range| (RANGE, range.0.clone())).into_iter().collect();
+        let response = self.get_file(url, &headers, idle).await?;
+        if response.status() == StatusCode::PARTIAL_CONTENT && coding::is_coded(response.headers()) {
+            return self.get_file(url, &HeaderMap::new(), idle).await;
+        }
+        Ok(response)
     }
 }
 
-fn pieces(
-    response: Response,
-    ends_at: Instant,
-    limits: StreamLimits,
-) -> BoxStream<'static, io::Result<Bytes>> {
-    let begin = Some((response, limits.max_bytes));
+fn pieces(body: Pieces, ends_at: Instant, limits: StreamLimits) -> BoxStream<'static, io::Result<Bytes>> {
+    let begin = Some((body, limits.max_bytes));
     stream::unfold(begin, move |state| async move {
-        let (mut response, left) = state?;
+        let (mut body, left) = state?;
         let patience = limits.idle.min(ends_at.saturating_duration_since(Instant::now()));
-        let next = match timeout(patience, response.chunk()).await {
+        let next = match timeout(patience, body.next()).await {
             Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut)),
-            Ok(Err(error)) => Err(io::Error::other(error.without_url())),
-            Ok(Ok(next)) => Ok(next?),
+            Ok(None) => return None,
+            Ok(Some(piece)) => piece,
         };
         let length = next.as_ref().map_or(0, |piece: &Bytes| piece.len() as u64);
         match (next, left.checked_sub(length)) {
-            (Ok(piece), Some(left)) => Some((Ok(piece), Some((response, left)))),
+            (Ok(piece), Some(left)) => Some((Ok(piece), Some((body, left)))),
             (Ok(_), None) => Some((Err(io::Error::other("longer than allowed")), None)),
             (Err(error), _) => Some((Err(error), None)),
         }

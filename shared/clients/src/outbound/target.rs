@@ -2,14 +2,18 @@
 
 use std::net::IpAddr;
 
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use reqwest::Client;
 use url::{Host, Url};
 
 use super::address::is_public;
+use super::login::Login;
 use super::{Outbound, OutboundError};
 
 /// The longest URL we take; recording links are a few hundred characters.
 const LONGEST: usize = 4096;
+/// What `Location` may hold raw and a URL may not: everything beyond ASCII, whatever the encoding.
+const RAW: &AsciiSet = CONTROLS;
 
 /// Why a text is not a URL we call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +24,7 @@ pub enum BadUrl {
     /// Neither http nor https.
     #[error("only http and https are called")]
     Scheme,
-    /// A user name or a password in it.
+    /// A user name or a password in it, where none is taken.
     #[error("a URL must not carry a user name or a password")]
     Credentials,
     /// No host.
@@ -34,7 +38,9 @@ pub enum BadUrl {
 /// A URL that may be called, and the client that may call it.
 #[derive(Debug)]
 pub(super) struct Target<'a> {
+    /// Without the login that stood in it.
     pub(super) url: Url,
+    pub(super) login: Option<Login>,
     pub(super) client: &'a Client,
 }
 
@@ -48,12 +54,20 @@ impl Outbound {
         self.check(url)
     }
 
-    /// Checks where a redirect points to; relative links are allowed.
-    pub(super) fn next_hop(&self, from: &Url, location: &str) -> Result<Target<'_>, OutboundError> {
+    /// The same for a URL that may hold no login.
+    pub(super) fn target_without_login(&self, text: &str) -> Result<Target<'_>, OutboundError> {
+        let target = self.target(text)?;
+        if target.login.is_some() { Err(BadUrl::Credentials.into()) } else { Ok(target) }
+    }
+
+    /// Checks where a redirect points to; relative links are allowed, and bytes that are not ASCII, which are
+    /// percent-encoded as browsers and curl do.
+    pub(super) fn next_hop(&self, from: &Url, location: &[u8]) -> Result<Target<'_>, OutboundError> {
         if location.len() > LONGEST {
             return Err(BadUrl::TooLong.into());
         }
-        let url = from.join(location).map_err(|_| BadUrl::Syntax)?;
+        let location = percent_encode(location, RAW).to_string();
+        let url = from.join(&location).map_err(|_| BadUrl::Syntax)?;
         self.check(url)
     }
 
@@ -62,12 +76,10 @@ impl Outbound {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(BadUrl::Scheme.into());
         }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(BadUrl::Credentials.into());
-        }
+        let login = Login::take_from(&mut url);
         url.set_fragment(None);
         if self.allow.iter().any(|rule| rule.opens(&url)) {
-            return Ok(Target { url, client: &self.opened });
+            return Ok(Target { url, login, client: &self.opened });
         }
         let public = match url.host() {
             None => return Err(BadUrl::NoHost.into()),
@@ -75,7 +87,11 @@ impl Outbound {
             Some(Host::Ipv4(ip)) => is_public(IpAddr::V4(ip)),
             Some(Host::Ipv6(ip)) => is_public(IpAddr::V6(ip)),
         };
-        if public { Ok(Target { url, client: &self.public }) } else { Err(OutboundError::ForbiddenAddress) }
+        if public {
+            Ok(Target { url, login, client: &self.public })
+        } else {
+            Err(OutboundError::ForbiddenAddress)
+        }
     }
 }
 

@@ -6,7 +6,10 @@
 mod amocrm_api;
 mod amocrm_tokens;
 mod outbound_addresses;
+mod outbound_codings;
 mod outbound_download;
+mod outbound_ends;
+mod outbound_links;
 mod outbound_post;
 mod outbound_stream;
 mod platform;

@@ -56,7 +56,10 @@ async fn a_recording_is_asked_for_as_plainly_as_possible() {
     let server = Server::always(Reply::new(200, &[("Content-Type", "audio/mpeg")], recording())).await;
     let (done, content) = download(&server, &LIMITS).await.unwrap();
     assert_eq!(content, recording());
-    assert_eq!(done, Downloaded { bytes: 200, content_type: Some("audio/mpeg".into()), resumes: 0 });
+    assert_eq!(
+        done,
+        Downloaded { bytes: 200, content_type: Some("audio/mpeg".into()), resumes: 0, is_short: false }
+    );
     let request = server.only_request();
     assert_eq!(request.method, "GET");
     assert_eq!(request.header("cache-control"), Some("no-cache"));

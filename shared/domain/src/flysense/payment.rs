@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::coded::coded_enum;
+use super::state::TranscriptionState;
 use crate::id::TranscriptionId;
 use crate::money::MicroCoins;
 
@@ -71,6 +72,18 @@ impl Work {
     pub fn lines(self) -> Vec<(&'static str, u64)> {
         let all = [(RECOGNITION, self.seconds), (SUMMARY, u64::from(self.summaries))];
         all.into_iter().filter(|(_, quantity)| *quantity > 0).collect()
+    }
+}
+
+/// Whether the recognition of a run is ordered and under way or over, so that stopping the call does not stop its cost.
+///
+/// A submit is noted before it is made, so one in a call that is being submitted counts, unless it is known how an earlier
+/// one ended: that one broke off, and costs nothing.
+pub const fn is_recognition_ordered(state: TranscriptionState, submits: u32, knows_operation: bool) -> bool {
+    match state {
+        TranscriptionState::Recognizing | TranscriptionState::Storing => true,
+        TranscriptionState::Submitting => submits > 0 && !knows_operation,
+        _ => false,
     }
 }
 
@@ -199,6 +212,23 @@ mod tests {
         ] {
             assert_eq!(state.allows_work(None, now), allowed, "{state}");
         }
+    }
+
+    #[test]
+    fn a_recognition_is_ordered_from_the_submit_on() {
+        use TranscriptionState as S;
+        for state in [S::Queued, S::Fetching, S::Converting, S::Holding, S::NoBalance, S::Uploading] {
+            assert!(
+                !is_recognition_ordered(state, 1, true) && !is_recognition_ordered(state, 0, false),
+                "{state}"
+            );
+        }
+        assert!(!is_recognition_ordered(S::Submitting, 0, false));
+        assert!(is_recognition_ordered(S::Submitting, 1, false), "its answer may be lost");
+        assert!(!is_recognition_ordered(S::Submitting, 1, true), "it broke off and is to be ordered again");
+        assert!(
+            is_recognition_ordered(S::Recognizing, 1, true) && is_recognition_ordered(S::Storing, 1, true)
+        );
     }
 
     #[test]

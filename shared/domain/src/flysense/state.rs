@@ -7,6 +7,7 @@
 //!                                   │                   └─▶ uploading ─▶ submitting
 //!                               no_speech ◀─ storing ◀─ recognizing ⇄─────┘ it broke off there: ordered again
 //!                                              └─▶ settling ─▶ done
+//! fetching, converting ─ the recording is not finished ─▶ waiting_for_link
 //! any of them that is not final → failed, and but for settling → cancelled ── asked again → queued
 //! ```
 
@@ -58,6 +59,8 @@ pub enum StateEvent {
     LinkMissing,
     /// The link appeared.
     LinkFound,
+    /// The link leads to nothing yet, or to a part of the recording.
+    RecordingUnfinished,
     /// The recording is here.
     Fetched,
     /// The audio is ready, with speech in it.
@@ -121,7 +124,8 @@ impl TranscriptionState {
         use StateEvent as E;
         use TranscriptionState as S;
         Ok(match (self, event) {
-            (S::Queued | S::Fetching, E::LinkMissing) => S::WaitingForLink,
+            (S::Queued | S::Fetching, E::LinkMissing)
+            | (S::Fetching | S::Converting, E::RecordingUnfinished) => S::WaitingForLink,
             (S::WaitingForLink, E::LinkFound)
             | (S::Holding, E::AudioGone)
             | (S::Failed | S::Cancelled | S::NoSpeech, E::AskedAgain) => S::Queued,
@@ -152,10 +156,11 @@ mod tests {
     use super::*;
     use StateEvent as E;
 
-    const EVENTS: [StateEvent; 20] = [
+    const EVENTS: [StateEvent; 21] = [
         E::FetchStarted,
         E::LinkMissing,
         E::LinkFound,
+        E::RecordingUnfinished,
         E::Fetched,
         E::Converted,
         E::Held,
@@ -182,6 +187,8 @@ mod tests {
             (S::Queued, E::LinkMissing, S::WaitingForLink),
             (S::WaitingForLink, E::LinkFound, S::Queued),
             (S::Fetching, E::LinkMissing, S::WaitingForLink),
+            (S::Fetching, E::RecordingUnfinished, S::WaitingForLink),
+            (S::Converting, E::RecordingUnfinished, S::WaitingForLink),
             (S::Fetching, E::Fetched, S::Converting),
             (S::Converting, E::Converted, S::Holding),
             (S::Converting, E::NoSpeechFound, S::NoSpeech),

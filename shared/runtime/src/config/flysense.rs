@@ -1,5 +1,7 @@
 //! FlySense as a customer of the platform.
 
+use std::time::Duration;
+
 use secrecy::SecretString;
 use url::Url;
 
@@ -23,7 +25,20 @@ const CLIENT_ID: Variable = Variable::optional(
     "FlySense's integration in amoCRM: its client id (a UUID), the `client_uuid` of its one-time tokens.",
 );
 
-pub(super) const VARIABLES: &[Variable] = &[PLATFORM_URL, PROJECT_TOKEN, CLIENT_ID];
+const RECORDING_SETTLE_SECONDS: Variable = Variable::with_default(
+    "FLYSENSE_RECORDING_SETTLE_SECONDS",
+    "3600",
+    "How long after a call's note its recording may be unfinished, in seconds: empty answers, pages, refusals and files far\n\
+     shorter than the call are asked for again until then. 0: the first answer decides.",
+);
+const RUNS_PER_DAY: Variable = Variable::with_default(
+    "FLYSENSE_RUNS_PER_DAY",
+    "5",
+    "How often one call may be started within a day, its first start included.",
+);
+
+pub(super) const VARIABLES: &[Variable] =
+    &[PLATFORM_URL, PROJECT_TOKEN, CLIENT_ID, RECORDING_SETTLE_SECONDS, RUNS_PER_DAY];
 
 /// How FlySense reaches the platform it lives on.
 #[derive(Debug, Clone)]
@@ -34,6 +49,10 @@ pub struct Flysense {
     pub project_token: SecretString,
     /// `FLYSENSE_CLIENT_ID`: client id of the integration, lower-case.
     pub client_id: String,
+    /// `FLYSENSE_RECORDING_SETTLE_SECONDS`: how long after its note a recording may be unfinished.
+    pub recording_settle: Duration,
+    /// `FLYSENSE_RUNS_PER_DAY`: starts of one call within a day.
+    pub runs_per_day: u32,
 }
 
 impl Flysense {
@@ -41,6 +60,8 @@ impl Flysense {
     pub fn from_env(env: &Env) -> Result<Option<Self>, ConfigError> {
         env.read(|vars| {
             let platform_url = vars.base_url(&PLATFORM_URL);
+            let recording_settle = vars.seconds(&RECORDING_SETTLE_SECONDS, 0..=86_400);
+            let runs_per_day = vars.number(&RUNS_PER_DAY, 1..=1_000);
             if !vars.is_set(&PROJECT_TOKEN) && !vars.is_set(&CLIENT_ID) {
                 return Ok(None);
             }
@@ -53,6 +74,8 @@ impl Flysense {
                 platform_url: platform_url?,
                 project_token: project_token?,
                 client_id: client_id?,
+                recording_settle: recording_settle?,
+                runs_per_day: runs_per_day?,
             }))
         })
     }

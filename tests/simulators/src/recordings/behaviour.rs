@@ -20,6 +20,25 @@ pub struct Behaviour {
     /// 404 until so many ms after the first request, by the simulator's clock.
     #[serde(skip_serializing_if = "is_default")]
     pub absent_ms: u64,
+    /// What is there instead of the file while it is absent: `empty`, `json`, `page` and `third` (the first third of the file)
+    /// with status 200, or a status; 404 if it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub absent_as: Option<String>,
+    /// `user:password` that the host asks for by HTTP Basic; 401 without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
+    /// Whoever does not bring the host's cookie is given it, with a redirect to the same address.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cookie: bool,
+    /// A redirect whose `Location` is raw UTF-8, as PHP's `header()` writes it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub raw_location: bool,
+    /// The body is gzipped and says so, whatever was asked for.
+    #[serde(skip_serializing_if = "is_default")]
+    pub gzip: bool,
+    /// `Content-Length` promises so many bytes more than there are; the connection ends without them.
+    #[serde(skip_serializing_if = "is_default")]
+    pub excess: u64,
     /// A login page with status 200 instead of the file.
     #[serde(skip_serializing_if = "is_default")]
     pub html: bool,

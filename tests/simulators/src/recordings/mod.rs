@@ -1,10 +1,13 @@
 //! A telephony's host of recordings: serves the files of a folder, well or badly.
 //!
 //! `GET /<file>` is a good host with ranges; fields of [`Behaviour`] in the query make it a bad one. A
-//! link of any shape (`/system/media/talk/1/abc/`) is put up with [`Recordings::link`].
+//! link of any shape (`/system/media/talk/1/abc/`) is put up with [`Recordings::link`]. What no HTTP library would write
+//! comes from [`Recordings::raw_url`].
 
 mod behaviour;
+mod odd;
 mod range;
+mod raw;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -59,9 +62,15 @@ struct Inner {
     /// Requests of each address that can be late: how many, and when the first came.
     seen: Mutex<HashMap<String, (u32, DateTime<Utc>)>>,
     control: Control,
+    raw: SocketAddr,
 }
 
 impl Recordings {
+    /// Where the same files are served by hand: `<raw_url>/<file>?<shape>`, see [`raw`].
+    pub fn raw_url(&self) -> String {
+        format!("http://{}", self.0.raw)
+    }
+
     /// Puts up a link, or replaces the one with its path.
     pub fn link(&self, link: Link) {
         locked(&self.0.links).insert(link.path.clone(), link);
@@ -106,15 +115,20 @@ pub async fn start(
     folder: impl Into<PathBuf>,
     control: Control,
 ) -> std::io::Result<Running<Recordings>> {
+    let folder = folder.into();
+    let raw = raw::Listener::bind(folder.clone()).await?;
     let state = Recordings(Arc::new(Inner {
-        folder: folder.into(),
+        folder,
+        raw: raw.address,
         links: Mutex::default(),
         seen: Mutex::default(),
         control: control.clone(),
     }));
     let routes = Route::new().at("/*path", get(serve_file).head(serve_file)).data(state.clone());
     let sim_routes = Route::new().at("/links", post(put_link).data(state.clone()));
-    server::serve(server::bind(addr).await?, control, state, routes, sim_routes)
+    let running = server::serve(server::bind(addr).await?, control, state, routes, sim_routes)?;
+    tokio::spawn(running.stopping().run_until_cancelled_owned(raw.serve()));
+    Ok(running)
 }
 
 #[handler]
@@ -139,9 +153,13 @@ async fn serve_file(request: &Request, Data(recordings): Data<&Recordings>) -> R
     if let Some(target) = &behaviour.redirect_to {
         return redirect(target);
     }
+    if let Some(answer) = odd::at_the_door(request, &behaviour) {
+        return answer;
+    }
     let late = behaviour.absent_times > 0 || behaviour.absent_ms > 0;
     if late && recordings.is_late(&request.uri().to_string(), &behaviour) {
-        return StatusCode::NOT_FOUND.into_response();
+        let content = tokio::fs::read(&file).await.unwrap_or_default();
+        return odd::absent(behaviour.absent_as.as_deref(), &content);
     }
     if behaviour.html {
         return Response::builder().content_type("text/html; charset=utf-8").body(LOGIN_PAGE);
@@ -190,8 +208,11 @@ fn answer(request: &Request, file: &Path, content: &Bytes, behaviour: &Behaviour
                 .finish();
         }
     };
+    if behaviour.gzip {
+        return odd::gzipped(response, content);
+    }
     if !behaviour.no_length {
-        response = response.header(header::CONTENT_LENGTH, end - start);
+        response = response.header(header::CONTENT_LENGTH, end - start + behaviour.excess);
     }
     let cut_at = behaviour.cut_at.filter(|at| start < *at);
     let cut_after = behaviour.cut_after.map(|bytes| start.saturating_add(bytes));
@@ -199,7 +220,8 @@ fn answer(request: &Request, file: &Path, content: &Bytes, behaviour: &Behaviour
     let sent = slice(content, start, cut_at.unwrap_or(end));
     let pieces: Vec<_> = sent.chunks(PIECE).map(|piece| Ok(sent.slice_ref(piece))).collect();
     let pieces = paced(stream::iter(pieces).boxed(), behaviour.bytes_per_s);
-    let body = if cut_at.is_some() { pieces.chain(stream::once(cut())).boxed() } else { pieces };
+    let is_cut = cut_at.is_some() || behaviour.excess > 0;
+    let body = if is_cut { pieces.chain(stream::once(cut())).boxed() } else { pieces };
     response.body(Body::from_bytes_stream(body))
 }
 

@@ -322,7 +322,10 @@ fn environment(
 ) -> anyhow::Result<BTreeMap<String, String>> {
     let api_url = format!("http://127.0.0.1:{port}");
     let recordings: url::Url = outside.recordings.url.parse()?;
-    let allow = [port, recordings.port().context("the host of recordings has a port")?];
+    let raw: url::Url = outside.recordings.state.raw_url().parse()?;
+    let hosts = [recordings.port(), raw.port()].map(|port| port.context("a host of recordings has a port"));
+    let [recordings, raw] = hosts;
+    let allow = [port, recordings?, raw?];
     let mut environment: BTreeMap<String, String> = [
         ("DATABASE_URL", lodging.database_url()),
         ("REDIS_URL", options.redis_url.clone()),
@@ -349,6 +352,8 @@ fn environment(
         ("FLYSENSE_PLATFORM_URL", api_url),
         ("FLYSENSE_CLIENT_ID", super::CLIENT_ID.to_owned()),
         ("FLYSENSE_PROJECT_TOKEN", "not-registered-yet".to_owned()),
+        // The first answer decides: notes of the fixtures say any length, and nobody waits an hour for a bad one.
+        ("FLYSENSE_RECORDING_SETTLE_SECONDS", "0".to_owned()),
         ("FLYSK_GRACE_SECONDS", "10".to_owned()),
     ]
     .into_iter()

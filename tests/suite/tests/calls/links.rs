@@ -22,12 +22,46 @@ async fn difficult_links_are_followed() -> anyhow::Result<()> {
         "bytes_per_s=60000",
         "content_type=text/plain",
         "no_range=true",
+        "cookie=true",
+        "raw_location=true",
+        "gzip=true",
+        "gzip=true&no_range=true&content_type=text%2Fhtml",
+        // A host that knows ranges says where the file ends; one that does not leaves that open.
+        "excess=1000",
+        "excess=1000&no_range=true",
+        "login=crm%3Ap%40ss%3A1",
     ] {
-        notes.push((query, stand.outside.call_arrives(Some(format!("{url}?{query}")), 42)?));
+        // Only the host that asks for the login uses it.
+        let link = format!("{url}?{query}").replace("http://", "http://crm:p%40ss%3A1@");
+        notes.push((query, stand.outside.call_arrives(Some(link), 42)?));
     }
     for (query, note) in notes {
         let call = client.wait_for_end(note, PATIENCE).await?;
         anyhow::ensure!(call.state == "done", "{query}: {}\n{}", call.raw, stand.logs());
+        let may_lack_its_end = query == "excess=1000&no_range=true";
+        anyhow::ensure!(call.raw["partial"] == may_lack_its_end, "{query}: {}", call.raw);
+    }
+    let secret = stand.log_lines()?.into_iter().find(|line| line.contains("p@ss") || line.contains("p%40ss"));
+    anyhow::ensure!(secret.is_none(), "the login is in the log: {secret:?}");
+    Ok(())
+}
+
+/// Answers that no HTTP library would write, as scripts of PBXs write them.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_written_by_hand_are_read() -> anyhow::Result<()> {
+    let stand = stand().await?;
+    let client = stand.client()?;
+    let url = format!("{}/sales-mono-8k.mp3", stand.outside.recordings.state.raw_url());
+    let mut notes = Vec::new();
+    for (shape, partial) in
+        [("spaced", false), ("untyped", false), ("short_length", true), ("chunked_cut", true)]
+    {
+        notes.push((shape, partial, stand.outside.call_arrives(Some(format!("{url}?{shape}")), 42)?));
+    }
+    for (shape, partial, note) in notes {
+        let call = client.wait_for_end(note, PATIENCE).await?;
+        anyhow::ensure!(call.state == "done", "{shape}: {}\n{}", call.raw, stand.logs());
+        anyhow::ensure!(call.raw["partial"] == partial, "{shape}: {}", call.raw);
     }
     Ok(())
 }

@@ -92,3 +92,43 @@ async fn what_is_no_recording_or_not_yours_is_not_played() -> anyhow::Result<()>
     assert_eq!(play(&stand, &neighbour, &id, None).await?.status(), StatusCode::NOT_FOUND);
     Ok(())
 }
+
+/// What a script calls `text/html`, what comes gzipped, behind a login, or with headers written by hand: the first bytes tell
+/// that it is a recording, also when its middle is asked for, and no browser takes it for a page.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_be_transcribed_can_be_listened_to() -> anyhow::Result<()> {
+    let stand = stand().await?;
+    let client = stand.client()?;
+    let (url, bytes) = (stand.outside.recording_url(FILE), recording()?);
+    let raw = format!("{}/{FILE}", stand.outside.recordings.state.raw_url());
+    for link in [
+        format!("{url}?content_type=text%2Fhtml"),
+        format!("{url}?content_type=application%2Fjson"),
+        format!("{raw}?untyped"),
+        format!("{raw}?spaced"),
+        format!("{url}?gzip=true&content_type=text%2Fhtml"),
+        format!("{url}?cookie=true"),
+        format!("{url}?login=crm%3As3cret").replace("http://", "http://crm:s3cret@"),
+    ] {
+        let id = call(&stand, &client, link.clone()).await?;
+        let whole = play(&stand, &client, &id, None).await?;
+        assert_eq!(whole.status(), StatusCode::OK, "{link}");
+        assert_eq!(header(&whole, "content-type"), "audio/mpeg", "{link}");
+        assert_eq!(header(&whole, "x-content-type-options"), "nosniff", "{link}");
+        assert!(whole.bytes().await? == bytes, "{link}: not the recording");
+    }
+    // Its middle comes first: the type is that of its beginning.
+    let id = call(&stand, &client, format!("{url}?content_type=text%2Fhtml%3B%20charset%3Dutf-8")).await?;
+    let part = play(&stand, &client, &id, Some("bytes=1000-1999")).await?;
+    assert_eq!((part.status(), header(&part, "content-type")), (StatusCode::PARTIAL_CONTENT, "audio/mpeg"));
+    assert_eq!(part.bytes().await?, bytes.get(1000..2000).context("long enough")?);
+    // A page stays a page, whatever part of it is asked for.
+    let id =
+        call(&stand, &client, stand.outside.recording_url("bad-html-login.mp3?content_type=text%2Fhtml"))
+            .await?;
+    for range in [None, Some("bytes=0-99"), Some("bytes=20-99")] {
+        let page = play(&stand, &client, &id, range).await?;
+        assert_eq!(page.status(), StatusCode::BAD_GATEWAY, "{range:?}");
+    }
+    Ok(())
+}

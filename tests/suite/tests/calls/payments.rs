@@ -135,14 +135,15 @@ async fn silence_costs_nothing() -> anyhow::Result<()> {
     everything_is_paid(&stand, &client, &[]).await
 }
 
-/// A call that is cancelled gives its coins back: while it is recognised, and even if the coins are just being
-/// set aside.
+/// A call that is cancelled before its recognition is ordered gives its coins back: while they are being set aside, and
+/// while the order waits for its turn.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_call_gives_its_coins_back() -> anyhow::Result<()> {
     let (stand, road) = stand_with(Some(USUAL_BONUS)).await?;
     let client = stand.client()?;
-    let slow = serde_json::from_value(json!({ "pace": 0.02, "extra_ms": 600_000 }))?;
-    stand.outside.speechkit.state.behave(slow);
+    let soon = vec![("Retry-After".to_owned(), "2".to_owned())];
+    let busy = Act::Answer { status: 429, headers: soon, body: String::new() };
+    stand.outside.speechkit.control.script(Script::next(SUBMIT, busy).times(100_000));
     let stop = async |note: u64, state: &str| -> anyhow::Result<String> {
         let id = client.wait_for_state(note, state, PATIENCE).await?.id;
         let path = format!("/v1/flysense/transcriptions/{id}/cancel");
@@ -151,7 +152,11 @@ async fn a_cancelled_call_gives_its_coins_back() -> anyhow::Result<()> {
         client.wait_for_payment(&id, "free", PATIENCE).await?;
         Ok(id)
     };
-    stop(arrive(&stand)?, "recognizing").await?;
+    let turned_away = arrive(&stand)?;
+    stand
+        .wait_for("SELECT COUNT(*) FROM jobs WHERE kind = 'calls.start_recognition' AND fence >= 2", 1)
+        .await?;
+    stop(turned_away, "submitting").await?;
     road.control.script(Script::next(HOLDS, Act::Serve).delayed(4_000));
     stop(arrive(&stand)?, "holding").await?;
     stand.wait_for("SELECT COUNT(*) FROM ledger_holds WHERE state = 'released'", 2).await?;

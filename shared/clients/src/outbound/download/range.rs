@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::Response;
 use serde::{Deserialize, Serialize};
 
+use super::super::coding::is_coded;
 use super::super::error::OutboundError;
 
 /// The part of a file that has come so far.
@@ -14,6 +15,15 @@ pub struct Partial {
     total: Option<u64>,
     /// A strong `ETag`, or `Last-Modified`.
     validator: Option<HeaderValue>,
+}
+
+/// What an answer means for what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Accepted {
+    /// It brings the rest, or everything anew.
+    Bytes,
+    /// Nothing is missing: the server says that the file ends where the part does.
+    Whole,
 }
 
 /// What is remembered of a part outside the process that got it, so that a later attempt goes on from there.
@@ -75,26 +85,38 @@ impl Partial {
 
     /// Takes an answer for a continuation or for a new beginning; a rest that does not fit is thrown
     /// away together with what it does not fit to, and told as a broken connection.
-    pub(super) fn accept(&mut self, response: &Response) -> Result<(), OutboundError> {
+    pub(super) fn accept(&mut self, response: &Response) -> Result<Accepted, OutboundError> {
+        let is_coded = is_coded(response.headers());
         if response.status() == StatusCode::OK {
+            // Length and tag of a coded answer are not those of the file, so nothing can be taken up with them.
             *self = Self {
                 bytes: 0,
-                total: response.content_length(),
-                validator: validator_of(response.headers()),
+                total: response.content_length().filter(|_| !is_coded),
+                validator: validator_of(response.headers()).filter(|_| !is_coded),
             };
-            return Ok(());
+            return Ok(Accepted::Bytes);
         }
         let range =
             response.headers().get(CONTENT_RANGE).and_then(|value| ContentRange::parse(value.to_str().ok()?));
         match range {
-            Some(range)
+            Some(ContentRange::Part { start, total })
                 if response.status() == StatusCode::PARTIAL_CONTENT
-                    && self.is_continued_by(&range)
+                    && !is_coded
+                    && self.is_continued_by(start, total)
                     && self.is_same_version(response.headers()) =>
             {
-                self.total = range.total.or(self.total);
+                self.total = total.or(self.total);
                 self.validator = self.validator.take().or_else(|| validator_of(response.headers()));
-                Ok(())
+                Ok(Accepted::Bytes)
+            }
+            Some(ContentRange::Beyond { total })
+                if response.status() == StatusCode::RANGE_NOT_SATISFIABLE
+                    && self.bytes > 0
+                    && self.bytes == total
+                    && self.is_same_version(response.headers()) =>
+            {
+                self.total = Some(total);
+                Ok(Accepted::Whole)
             }
             _ => {
                 *self = Self::default();
@@ -103,39 +125,48 @@ impl Partial {
         }
     }
 
-    /// Some servers heed `Range` and not `If-Range`; the tag of what they send tells all the same.
+    /// Some servers heed `Range` and not `If-Range`; the tag or the date of what they send tells all the same.
     fn is_same_version(&self, headers: &HeaderMap) -> bool {
-        let known = self.validator.as_ref().filter(|value| is_strong_tag(value));
-        let told = headers.get(ETAG).filter(|value| is_strong_tag(value));
-        known.zip(told).is_none_or(|(known, told)| known == told)
+        let Some(known) = &self.validator else { return true };
+        let told = if is_strong_tag(known) {
+            headers.get(ETAG).filter(|value| is_strong_tag(value))
+        } else {
+            headers.get(LAST_MODIFIED)
+        };
+        told.is_none_or(|told| known == told)
     }
 
-    fn is_continued_by(&self, range: &ContentRange) -> bool {
-        let same_file = match (self.total, range.total) {
+    fn is_continued_by(&self, start: u64, total: Option<u64>) -> bool {
+        let same_file = match (self.total, total) {
             (Some(known), Some(told)) => known == told,
             (Some(_), None) => self.validator.is_some(),
             (None, _) => true,
         };
-        range.start == self.bytes && same_file
+        start == self.bytes && same_file
     }
 }
 
-/// `bytes 100-199/200`, `bytes 100-199/*`.
+/// `Content-Range`.
 #[derive(Debug, PartialEq, Eq)]
-struct ContentRange {
-    start: u64,
-    total: Option<u64>,
+enum ContentRange {
+    /// `bytes 100-199/200`, `bytes 100-199/*`.
+    Part { start: u64, total: Option<u64> },
+    /// `bytes */200`: the range lies beyond the end.
+    Beyond { total: u64 },
 }
 
 impl ContentRange {
     fn parse(text: &str) -> Option<Self> {
         let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+        if range.trim() == "*" {
+            return Some(Self::Beyond { total: total.parse().ok()? });
+        }
         let (start, _end) = range.split_once('-')?;
         let total = match total {
             "*" => None,
             digits => Some(digits.parse().ok()?),
         };
-        Some(Self { start: start.trim().parse().ok()?, total })
+        Some(Self::Part { start: start.trim().parse().ok()?, total })
     }
 }
 
@@ -154,10 +185,11 @@ mod tests {
 
     #[test]
     fn content_range_tells_where_the_rest_begins() {
-        let range = |start, total| Some(ContentRange { start, total });
+        let range = |start, total| Some(ContentRange::Part { start, total });
         assert_eq!(ContentRange::parse("bytes 100-199/200"), range(100, Some(200)));
         assert_eq!(ContentRange::parse("bytes 0-9/*"), range(0, None));
-        for text in ["", "bytes", "bytes */200", "bytes 1-2", "lines 1-2/3", "bytes a-b/c", "bytes -5/9"] {
+        assert_eq!(ContentRange::parse("bytes */200"), Some(ContentRange::Beyond { total: 200 }));
+        for text in ["", "bytes", "bytes */*", "bytes 1-2", "lines 1-2/3", "bytes a-b/c", "bytes -5/9"] {
             assert_eq!(ContentRange::parse(text), None, "{text}");
         }
     }
@@ -180,6 +212,16 @@ mod tests {
         assert!(part.is_same_version(&tagged("\"v1\"")));
         assert!(!part.is_same_version(&tagged("\"v2\"")));
         assert!(part.is_same_version(&tagged("W/\"v2\"")) && part.is_same_version(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_rest_of_another_date_belongs_to_another_file() {
+        let dated =
+            |date: &str| HeaderMap::from_iter([(LAST_MODIFIED, HeaderValue::from_str(date).unwrap())]);
+        let (then, now) = ("Sun, 01 Nov 2026 10:00:00 GMT", "Sun, 01 Nov 2026 10:00:20 GMT");
+        let part = Partial { bytes: 5, total: None, validator: HeaderValue::from_str(then).ok() };
+        assert!(part.is_same_version(&dated(then)) && part.is_same_version(&HeaderMap::new()));
+        assert!(!part.is_same_version(&dated(now)));
     }
 
     #[test]

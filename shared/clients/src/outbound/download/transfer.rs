@@ -2,18 +2,20 @@
 
 use std::io::SeekFrom;
 
+use futures::StreamExt as _;
 use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
 use tokio::fs::File;
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
+use super::super::coding;
 use super::super::error::OutboundError;
 use super::{DownloadLimits, Partial};
 
-/// Writes the body behind what `partial` says is there; gives the Content-Type.
+/// Writes the body, its codings undone, behind what `partial` says is there; gives the Content-Type.
 pub(super) async fn into_file(
-    mut response: Response,
+    response: Response,
     file: &mut File,
     limits: &DownloadLimits,
     partial: &mut Partial,
@@ -25,9 +27,12 @@ pub(super) async fn into_file(
     // The position comes first: it waits for writes that an interrupted call left behind.
     file.seek(SeekFrom::Start(partial.bytes())).await.map_err(OutboundError::File)?;
     file.set_len(partial.bytes()).await.map_err(OutboundError::File)?;
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type.map(str::to_owned);
+    let mut pieces = coding::decode(response)?;
     loop {
-        let next = timeout(limits.idle, response.chunk()).await.map_err(|_| OutboundError::TimedOut)?;
-        let Some(chunk) = next.map_err(OutboundError::of_request)? else { break };
+        let next = timeout(limits.idle, pieces.next()).await.map_err(|_| OutboundError::TimedOut)?;
+        let Some(chunk) = next.transpose().map_err(coding::broken)? else { break };
         let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
         if partial.bytes().saturating_add(length) > limits.max_bytes {
             return Err(too_large);
@@ -39,6 +44,5 @@ pub(super) async fn into_file(
     if partial.is_short() {
         return Err(OutboundError::Cut { times: 1, source: None });
     }
-    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    Ok(content_type.map(str::to_owned))
+    Ok(content_type)
 }

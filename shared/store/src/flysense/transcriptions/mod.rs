@@ -4,22 +4,29 @@
 //! call that ended meanwhile changes nothing ([`crate::StoreError::Stale`]).
 
 mod read;
+mod recording;
+mod runs;
 mod same_call;
 mod write;
 
 use chrono::{DateTime, Utc};
 use flysk_domain::flysense::failure::FailureCode;
+use flysk_domain::flysense::failure_cause::FailureCause;
+use flysk_domain::flysense::readiness::RecordingWait;
+use flysk_domain::flysense::run_limit::RunCount;
 use flysk_domain::flysense::state::TranscriptionState;
 use flysk_domain::id::{AccountId, EntityId, InstallId, NoteId, TranscriptionId, UserId};
 use flysk_domain::trace::Trace;
 use sqlx::types::Json;
 
 pub use read::{find, find_by_note, in_flight, known_states, list_by_entity, lock, unknown_notes};
+pub use recording::{NoteFacts, Prepared, set_aside_recording, set_note, set_prepared, set_waits_for};
+pub use runs::count_run;
 pub use same_call::is_first_of_call;
 pub use write::{
-    NewTranscription, Prepared, ask_again, cancel, edit, fail, finish_no_speech, forget_object, insert,
-    move_on, note_submit, set_channel_roles, set_note, set_object, set_operation, set_prepared, set_summary,
-    settle, take_back_submit,
+    NewTranscription, ask_again, cancel, edit, fail, finish_no_speech, forget_object, insert, move_on,
+    note_submit, set_channel_roles, set_failure_cause, set_object, set_operation, set_summary, settle,
+    take_back_submit,
 };
 
 /// A transcription.
@@ -46,6 +53,8 @@ pub struct Transcription {
     #[sqlx(try_from = "String")]
     pub state: TranscriptionState,
     failure_code: Option<String>,
+    failure_cause: Option<String>,
+    waits_for: Option<String>,
     /// Which run this is: asking again after a failure starts another.
     pub run: u32,
     requested_by: Option<u64>,
@@ -53,6 +62,12 @@ pub struct Transcription {
     pub direction: Option<String>,
     /// When the call was.
     pub called_at: Option<DateTime<Utc>>,
+    /// How long the call was, as its note says, seconds; `None` if it does not say.
+    pub note_duration_s: Option<u32>,
+    /// Which version of the recording the run works on: an unfinished one is set aside for the next.
+    pub recording_version: u32,
+    runs_since: Option<DateTime<Utc>>,
+    runs_counted: u32,
     /// True length of the audio.
     pub duration_ms: Option<u64>,
     /// Channels of the audio that was recognised.
@@ -61,7 +76,7 @@ pub struct Transcription {
     pub layout: Option<String>,
     /// `WAV`, `OGG_OPUS`, `MP3`.
     pub container: Option<String>,
-    /// Whether the recording was cut off and decoded up to the cut.
+    /// Whether the recording was cut off, or is far shorter than its call, and was taken as it is.
     pub partial: bool,
     /// What SpeechKit reads from storage.
     pub object_key: Option<String>,
@@ -103,6 +118,23 @@ impl Transcription {
     /// Why it failed, if it did. A code of another release reads as an internal error.
     pub fn failure_code(&self) -> Option<FailureCode> {
         self.failure_code.as_deref().map(|code| code.parse().unwrap_or(FailureCode::Internal))
+    }
+
+    /// What exactly kept the recording from us, if it failed for that. One of another release is not known.
+    pub fn failure_cause(&self) -> Option<FailureCause> {
+        self.failure_cause.as_deref().and_then(|cause| cause.parse().ok())
+    }
+
+    /// What it waits for, while it waits for its recording.
+    pub fn waits_for(&self) -> Option<RecordingWait> {
+        let waits_for =
+            self.waits_for.as_deref().filter(|_| self.state == TranscriptionState::WaitingForLink);
+        waits_for.and_then(|reason| reason.parse().ok())
+    }
+
+    /// Its runs within a day.
+    pub fn run_count(&self) -> RunCount {
+        RunCount { since: self.runs_since, runs: self.runs_counted }
     }
 
     /// The thread it hangs on, from the request or hook that asked for this run.

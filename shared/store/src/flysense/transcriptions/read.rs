@@ -11,8 +11,9 @@ use crate::{Conn, StoreResult};
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, account_id, install_id, entity_type, entity_id, note_id, state, failure_code, run, requested_by,
-                    direction, called_at, duration_ms, channels, layout, container, partial, object_key, operation_id,
+            "SELECT id, account_id, install_id, entity_type, entity_id, note_id, state, failure_code, failure_cause, waits_for,
+                    run, requested_by, direction, called_at, note_duration_s, recording_version, runs_since, runs_counted,
+                    duration_ms, channels, layout, container, partial, object_key, operation_id,
                     submits, submitted_at, billed_seconds, left_channel, roles_swapped, tags, summary, summary_source,
                     summary_edited_by, sentiment, version, correlation_id, traceparent, created_at, updated_at, finished_at
              FROM transcriptions WHERE ",

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use flysk_domain::flysense::failure::FailureCode;
+use flysk_domain::flysense::failure_cause::FailureCause;
+use flysk_domain::flysense::run_limit::RunCount;
 use flysk_domain::flysense::state::TranscriptionState;
 use flysk_domain::id::{AccountId, EntityId, InstallId, NoteId, TranscriptionId, UserId};
 use flysk_domain::trace::Trace;
@@ -37,10 +39,12 @@ pub struct NewTranscription<'a> {
 
 /// Writes a transcription; [`crate::StoreError::Taken`] if the note has one.
 pub async fn insert(conn: &mut Conn, new: &NewTranscription<'_>) -> StoreResult<()> {
+    let first = RunCount::first(new.now);
     sqlx::query(
         "INSERT INTO transcriptions (id, account_id, install_id, entity_type, entity_id, note_id, state, requested_by,
-                                     left_channel, tags, correlation_id, traceparent, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)",
+                                     left_channel, tags, correlation_id, traceparent, runs_since, runs_counted, created_at,
+                                     updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(new.id.to_string())
     .bind(new.account_id.0)
@@ -53,6 +57,8 @@ pub async fn insert(conn: &mut Conn, new: &NewTranscription<'_>) -> StoreResult<
     .bind(Json(Vec::<String>::new()))
     .bind(&new.trace.correlation_id)
     .bind(new.trace.traceparent.as_deref())
+    .bind(first.since)
+    .bind(first.runs)
     .bind(new.now)
     .bind(new.now)
     .execute(conn)
@@ -69,7 +75,8 @@ pub async fn ask_again(
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
     let again = sqlx::query(
-        "UPDATE transcriptions SET state = 'queued', failure_code = NULL, run = run + 1, duration_ms = NULL, channels = NULL,
+        "UPDATE transcriptions SET state = 'queued', failure_code = NULL, failure_cause = NULL, waits_for = NULL,
+                run = run + 1, note_duration_s = NULL, recording_version = 1, duration_ms = NULL, channels = NULL,
                 layout = NULL, container = NULL, partial = FALSE, object_key = NULL, operation_id = NULL, submits = 0,
                 submitted_at = NULL, billed_seconds = NULL, correlation_id = ?, traceparent = ?, updated_at = ?,
                 finished_at = NULL
@@ -101,53 +108,6 @@ pub async fn move_on(
         .execute(conn)
         .await?;
     expect_one(&moved, "transcription")
-}
-
-/// Notes what the call note says.
-pub async fn set_note(
-    conn: &mut Conn,
-    id: TranscriptionId,
-    direction: Option<&str>,
-    called_at: Option<DateTime<Utc>>,
-) -> StoreResult<()> {
-    sqlx::query("UPDATE transcriptions SET direction = ?, called_at = ? WHERE id = ?")
-        .bind(direction)
-        .bind(called_at)
-        .bind(id.to_string())
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
-/// What decoding measured.
-#[derive(Debug, Clone, Copy)]
-pub struct Prepared<'a> {
-    /// True length.
-    pub duration_ms: u64,
-    /// Channels of the audio that will be recognised.
-    pub channels: u16,
-    /// `mono`, `stereo`, `doubled_mono`.
-    pub layout: &'a str,
-    /// `WAV`, `OGG_OPUS`, `MP3`.
-    pub container: &'a str,
-    /// Whether the recording was cut off.
-    pub partial: bool,
-}
-
-/// Notes what decoding measured.
-pub async fn set_prepared(conn: &mut Conn, id: TranscriptionId, prepared: Prepared<'_>) -> StoreResult<()> {
-    sqlx::query(
-        "UPDATE transcriptions SET duration_ms = ?, channels = ?, layout = ?, container = ?, partial = ? WHERE id = ?",
-    )
-    .bind(prepared.duration_ms)
-    .bind(prepared.channels)
-    .bind(prepared.layout)
-    .bind(prepared.container)
-    .bind(prepared.partial)
-    .bind(id.to_string())
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 /// Notes what SpeechKit is to read.
@@ -282,17 +242,29 @@ pub async fn fail(
     expect_one(&failed, "transcription")
 }
 
-/// Ends it because somebody stopped it; costs nothing.
+/// Notes what exactly kept the recording of a failed call from us.
+pub async fn set_failure_cause(conn: &mut Conn, id: TranscriptionId, cause: FailureCause) -> StoreResult<()> {
+    let noted = sqlx::query("UPDATE transcriptions SET failure_cause = ? WHERE id = ? AND state = 'failed'")
+        .bind(cause.code())
+        .bind(id.to_string())
+        .execute(conn)
+        .await?;
+    expect_one(&noted, "transcription")
+}
+
+/// Ends it because somebody stopped it; `billed_seconds` are paid for, if its recognition was ordered.
 pub async fn cancel(
     conn: &mut Conn,
     id: TranscriptionId,
     from: TranscriptionState,
+    billed_seconds: u32,
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
     let cancelled = sqlx::query(
-        "UPDATE transcriptions SET state = 'cancelled', billed_seconds = 0, updated_at = ?, finished_at = ?
+        "UPDATE transcriptions SET state = 'cancelled', billed_seconds = ?, updated_at = ?, finished_at = ?
          WHERE id = ? AND state = ?",
     )
+    .bind(billed_seconds)
     .bind(now)
     .bind(now)
     .bind(id.to_string())

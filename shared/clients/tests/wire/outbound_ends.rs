@@ -1,0 +1,88 @@
+//! Lengths that are not kept: more was promised than there is, or less.
+
+use flysk_clients::outbound::{DownloadLimits, Downloaded, OutboundError, Partial};
+
+use crate::outbound_addresses::opened_for;
+use crate::server::{Reply, Request, Server};
+
+fn recording() -> Vec<u8> {
+    (0..200).collect()
+}
+
+async fn download(server: &Server) -> Result<(Downloaded, Vec<u8>), OutboundError> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut target = tokio::fs::File::from_std(file.reopen().unwrap());
+    let (limits, mut partial) = (DownloadLimits::default(), Partial::default());
+    let done = opened_for(server).download(&server.url("/r.wav"), &mut target, &limits, &mut partial).await?;
+    Ok((done, std::fs::read(file.path()).unwrap()))
+}
+
+/// An answer that promises `promised` bytes and brings these.
+fn promising(promised: usize, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+    let mut padded = body.to_vec();
+    padded.resize(promised, 0);
+    Reply::cut(status, headers, padded, body.len())
+}
+
+fn asked_from(request: &Request) -> Option<usize> {
+    request.header("range")?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
+}
+
+#[tokio::test]
+async fn an_end_that_is_met_again_at_the_same_byte_is_the_files_end() {
+    let server = Server::always(promising(1200, 200, &[], &recording())).await;
+    let (done, content) = download(&server).await.unwrap();
+    assert_eq!((done.bytes, done.is_short, content), (200, true, recording()));
+    assert_eq!(server.requests().len(), 3);
+}
+
+/// Hosts that know ranges say in other words that there is nothing more: with an empty rest, or with where the file ends.
+#[tokio::test]
+async fn an_end_is_met_again_also_by_asking_for_the_rest() {
+    let empty_rest = Server::start(|request, _| match asked_from(request) {
+        None => promising(1200, 200, &[("ETag", "\"v1\"")], &recording()),
+        Some(_) => promising(1000, 206, &[("Content-Range", "bytes 200-1199/1200")], b""),
+    })
+    .await;
+    let (done, content) = download(&empty_rest).await.unwrap();
+    assert_eq!((done.bytes, done.is_short, content), (200, true, recording()));
+
+    let told = Server::start(|request, _| match asked_from(request) {
+        None => promising(1200, 200, &[("ETag", "\"v1\"")], &recording()),
+        Some(_) => Reply::new(416, &[("Content-Range", "bytes */200")], ""),
+    })
+    .await;
+    let (done, content) = download(&told).await.unwrap();
+    assert_eq!((done.bytes, done.is_short, content), (200, false, recording()));
+    assert_eq!(told.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_chunked_answer_that_always_ends_early_is_taken_up_to_there() {
+    let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nC8\r\n".to_vec();
+    bytes.extend(recording());
+    bytes.extend(b"\r\nC8\r\n");
+    let server = Server::always(Reply::Bytes(bytes)).await;
+    let (done, content) = download(&server).await.unwrap();
+    assert_eq!((done.bytes, done.is_short, content), (200, true, recording()));
+}
+
+#[tokio::test]
+async fn ends_at_different_bytes_and_at_none_are_broken_connections() {
+    let growing = Server::start(|_, nth| promising(1200, 200, &[], &recording()[..100 + nth])).await;
+    let error = download(&growing).await.unwrap_err();
+    assert!(matches!(error, OutboundError::Cut { times: 6, .. }), "{error:?}");
+    let nothing = Server::always(promising(1200, 200, &[], b"")).await;
+    let error = download(&nothing).await.unwrap_err();
+    assert!(matches!(error, OutboundError::Cut { times: 6, .. }), "{error:?}");
+}
+
+/// What comes behind the promised length belongs to no answer; how long the call was is what tells that something lacks.
+#[tokio::test]
+async fn what_comes_behind_the_promised_length_is_not_read() {
+    let mut bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n".to_vec();
+    bytes.extend(recording());
+    let server = Server::always(Reply::Bytes(bytes)).await;
+    let (done, content) = download(&server).await.unwrap();
+    assert_eq!((done.is_short, content), (false, recording()[..50].to_vec()));
+}
