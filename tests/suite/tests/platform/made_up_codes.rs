@@ -61,11 +61,8 @@ pub(crate) async fn turn(house: &House) {
 
 async fn is_installed(house: &House, account: u64) -> bool {
     let widget = house.widget().await;
-    let found = installs::find_in_account(
-        on(&mut house.conn().await),
-        widget.id,
-        flysk_domain::id::AccountId(account),
-    );
+    let mut conn = house.conn().await;
+    let found = installs::find_in_account(on(&mut conn), widget.id, flysk_domain::id::AccountId(account));
     found.await.unwrap().is_some_and(|install| install.status.as_str() == "active")
 }
 
