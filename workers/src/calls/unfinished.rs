@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_page_and_a_document_are_told_from_noise() {
-        let cause = |found| cause_of(&AudioError::NotAudio { found });
+        let cause = |found: &str| cause_of(&AudioError::NotAudio { found: found.to_owned().into() });
         assert_eq!(cause("an HTML page"), Some(FailureCause::LoginPage));
         for found in ["a JSON document", "an XML document", "plain text"] {
             assert_eq!(cause(found), Some(FailureCause::Document), "{found}");
