@@ -52,7 +52,7 @@ pub(super) struct Set {
 pub(super) struct Retire {
     /// The widget's code.
     widget: String,
-    /// The package.
+    /// The code of the package.
     code: String,
 }
 
