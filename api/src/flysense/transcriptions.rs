@@ -9,6 +9,7 @@ use flysk_jobs::calls::request::{CallRequest, request};
 use flysk_store::flysense::payments::{self, RunOf};
 use flysk_store::flysense::transcriptions::{self, Transcription};
 use flysk_store::flysense::{stages, transcripts};
+use flysk_store::repeat_contended;
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
@@ -267,10 +268,14 @@ async fn create(
         requested_by: Some(user.user_id),
         left_channel: user.account.left_channel.clone(),
     };
-    let mut unit = deps.begin(trace).await?;
-    let requested = request(&mut unit, &call, deps.clock()).await?;
-    let row = transcriptions::find(&mut unit, user.account_id(), requested.id()).await?;
-    unit.commit().await?;
+    let ask = || async {
+        let mut unit = deps.begin(trace).await?;
+        let requested = request(&mut unit, &call, deps.clock()).await?;
+        let row = transcriptions::find(&mut unit, user.account_id(), requested.id()).await?;
+        unit.commit().await?;
+        Ok::<_, Problem>(row)
+    };
+    let row = repeat_contended(ask).await?;
     let row = row.ok_or_else(|| Problem::new(ProblemCode::Internal, "told to our operators"))?;
     Ok(TranscriptionView::from(&row))
 }
@@ -321,18 +326,21 @@ async fn edit(
     let tags = check(edit)?;
     let call = find(deps, &user, id).await?;
     let now = deps.clock().now();
-    let mut unit = deps.begin(trace).await?;
-    let mut version = edit.version;
-    if let Some(swapped) = edit.roles_swapped {
-        transcriptions::set_channel_roles(&mut unit, call.id, version, swapped, now).await?;
-        version += 1;
-    }
-    if edit.summary.is_some() || tags.is_some() {
-        let summary = edit.summary.as_deref().map(str::trim);
-        transcriptions::edit(&mut unit, call.id, version, summary, tags.as_deref(), user.user_id, now)
-            .await?;
-    }
-    unit.commit().await?;
+    let write = || async {
+        let mut unit = deps.begin(trace).await?;
+        let mut version = edit.version;
+        if let Some(swapped) = edit.roles_swapped {
+            transcriptions::set_channel_roles(&mut unit, call.id, version, swapped, now).await?;
+            version += 1;
+        }
+        if edit.summary.is_some() || tags.is_some() {
+            let summary = edit.summary.as_deref().map(str::trim);
+            transcriptions::edit(&mut unit, call.id, version, summary, tags.as_deref(), user.user_id, now)
+                .await?;
+        }
+        Ok::<_, Problem>(unit.commit().await?)
+    };
+    repeat_contended(write).await?;
     let call = find(deps, &user, id).await?;
     view(deps, &call).await
 }

@@ -11,6 +11,7 @@ mod purchase;
 mod run;
 mod scheduler;
 mod token;
+mod transaction;
 mod wallet;
 mod widget;
 

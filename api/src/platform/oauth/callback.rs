@@ -14,6 +14,7 @@ use flysk_runtime::keyring::same_secret;
 use flysk_store::platform::connect_states::{self, ConnectState};
 use flysk_store::platform::oauth_codes::{self, NewCode, Way};
 use flysk_store::platform::widgets::{self, Widget};
+use flysk_store::repeat_contended;
 use flysk_vault::places;
 use poem::web::Data;
 use poem_openapi::OpenApi;
@@ -160,7 +161,8 @@ async fn answer(
     let ending = if query.error.is_some() {
         Ok(Ending::Refused)
     } else {
-        take_in(deps, trace, query, widget, cookies).await.map(|()| Ending::Connected)
+        let taken = repeat_contended(|| take_in(deps, trace, query, widget, cookies)).await;
+        taken.map(|()| Ending::Connected)
     };
     let back = back(deps, query, widget).await;
     let policy = content_security_policy();

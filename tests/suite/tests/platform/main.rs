@@ -24,6 +24,7 @@ mod ledger_jobs;
 mod lifecycle;
 mod memory;
 mod operations;
+mod races;
 mod refresh_all;
 mod refusals;
 mod rotation;
