@@ -5,9 +5,9 @@ use std::sync::Arc;
 use flysk_clients::amocrm::AmoCrm;
 use flysk_clients::http::HttpOptions;
 use flysk_domain::trace::Trace;
-use flysk_domain::{Clock, SystemClock};
+use flysk_domain::Clock;
 use flysk_jobs::runtime::limits::Limits;
-use flysk_jobs::{Keys, Outbox, Unit, Waker, connect_redis_when_there};
+use flysk_jobs::{DatabaseClock, Keys, Outbox, Unit, Waker, connect_redis_when_there};
 use flysk_runtime::Keyring;
 use flysk_store::Conn;
 use flysk_store::ledger::Teller;
@@ -62,7 +62,8 @@ impl Deps {
         let redis =
             connect_redis_when_there(config.redis.url.expose_secret(), config.redis.response_timeout)?;
         let waker = Waker::new(redis.clone(), Keys::new(config.redis.prefix.clone()));
-        let outbox = Outbox::new(pool, Some(waker), Arc::new(SystemClock));
+        let clock = DatabaseClock::start(pool.clone()).await?;
+        let outbox = Outbox::new(pool, Some(waker), Arc::new(clock));
         Ok(Self::new(config, outbox, redis)?.remembering())
     }
 
@@ -111,7 +112,7 @@ impl Deps {
         self.outbox.pool().acquire().await.map_err(Problem::from)
     }
 
-    /// A transaction on the request's thread.
+    /// A transaction on the request's thread; who opens one runs it with [`flysk_store::repeat_contended`].
     pub(crate) async fn begin(&self, trace: &Trace) -> Result<Unit, Problem> {
         self.outbox.begin(trace.clone()).await.map_err(Problem::from)
     }

@@ -1,6 +1,6 @@
 //! The one error body: `application/problem+json` (RFC 9457) with a stable `code`.
 
-use flysk_store::StoreError;
+use flysk_store::{Contention, StoreError};
 use poem::Response;
 use poem::error::ResponseError;
 use poem::http::StatusCode;
@@ -130,6 +130,9 @@ pub struct Problem {
     /// Sent as `Retry-After`, where the response has headers of its own.
     #[oai(skip)]
     pub(crate) retry_after_s: Option<u32>,
+    /// The database rolled the transaction back: it may be run again.
+    #[oai(skip)]
+    contended: bool,
 }
 
 impl Problem {
@@ -143,6 +146,7 @@ impl Problem {
             code: code.as_str().to_owned(),
             which: Some(code),
             retry_after_s: None,
+            contended: false,
         }
     }
 
@@ -200,7 +204,10 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Stale { .. } => Self::new(ProblemCode::VersionConflict, "it was changed meanwhile"),
-            StoreError::Contended(_) => Self::new(ProblemCode::Unavailable, "too much at once, try again"),
+            StoreError::Contended(_) => {
+                let problem = Self::new(ProblemCode::Unavailable, "too much at once, try again");
+                Self { contended: true, ..problem }
+            }
             StoreError::Database(_) => {
                 tracing::error!(error = %error, "the database failed");
                 Self::new(ProblemCode::Unavailable, "the database is away")
@@ -210,6 +217,12 @@ impl From<StoreError> for Problem {
                 Self::new(ProblemCode::Internal, "told to our operators")
             }
         }
+    }
+}
+
+impl Contention for Problem {
+    fn is_contended(&self) -> bool {
+        self.contended
     }
 }
 

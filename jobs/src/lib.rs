@@ -7,6 +7,7 @@ pub mod amocrm;
 pub mod billing;
 pub mod calls;
 pub mod catalogue;
+mod database_clock;
 pub mod flycoins;
 pub mod job;
 pub mod lifecycle;
@@ -18,6 +19,7 @@ pub mod runtime;
 pub mod upkeep;
 mod wake;
 
+pub use database_clock::DatabaseClock;
 pub use job::{Job, Tick};
 pub use outbox::{Outbox, Unit};
 pub use policy::{Delays, Policy, Priority, Queue};

@@ -44,7 +44,8 @@ impl Outbox {
         &self.clock
     }
 
-    /// Opens a unit of work on the thread `trace`.
+    /// Opens a unit of work on the thread `trace`. Who is not inside a job's run, which is repeated by the engine, repeats it with
+    /// [`flysk_store::repeat_contended`].
     pub async fn begin(&self, trace: Trace) -> StoreResult<Unit> {
         let tx = self.pool.begin().await?;
         Ok(Unit { tx, trace, outbox: self.clone(), due: Vec::new() })

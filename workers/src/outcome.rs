@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use flysk_domain::platform::outcome::Outcome;
 use flysk_jobs::JobError;
+use flysk_store::StoreError;
+use flysk_vault::VaultError;
 
 /// A wait for which the other side named no time.
 const UNNAMED_WAIT: Duration = Duration::from_secs(10);
@@ -54,5 +56,18 @@ has_outcome!(
     flysk_clients::storage::StorageError,
     flysk_clients::tbank::TBankError,
     flysk_clients::yandexgpt::YandexGptError,
-    flysk_vault::VaultError,
 );
+
+impl HasOutcome for VaultError {
+    fn outcome(&self) -> Outcome {
+        self.outcome()
+    }
+
+    /// A race that was lost in the database is no failure of the job.
+    fn into_job_error(self) -> JobError {
+        match self {
+            Self::Store(error @ StoreError::Contended(_)) => error.into(),
+            error => job_error(error.outcome(), &error),
+        }
+    }
+}

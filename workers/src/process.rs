@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flysk_domain::{Clock, SystemClock};
 use flysk_jobs::runtime::engine::{Engine, LeaseTerms};
 use flysk_jobs::runtime::limits::Limits;
 use flysk_jobs::runtime::worker::{self, RedisHandle, WorkerOptions, owner_name};
-use flysk_jobs::{Keys, Outbox, Queue, Ticks, Waker, connect_redis_within};
+use flysk_jobs::{DatabaseClock, Keys, Outbox, Queue, Ticks, Waker, connect_redis_within};
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +19,8 @@ const SPARE_CONNECTIONS: u32 = 8;
 /// Opens MySQL and gives the outbox of a process that only writes jobs (commands, scheduler).
 pub async fn open_outbox(config: &Config) -> anyhow::Result<Outbox> {
     let pool = connect(config, config.database.max_connections).await?;
-    Ok(Outbox::new(pool, None, Arc::new(SystemClock)))
+    let clock = DatabaseClock::start(pool.clone()).await?;
+    Ok(Outbox::new(pool, None, Arc::new(clock)))
 }
 
 async fn connect(config: &Config, connections: u32) -> anyhow::Result<flysk_store::Pool> {
@@ -51,12 +51,7 @@ pub struct WorkerProcess {
 impl WorkerProcess {
     /// Connects and composes. `queues` empty means all, and the ticks with them; the queue `oauth` comes with the lane of codes
     /// that no state vouches for, without which nothing is installed from the marketplace.
-    pub async fn start(
-        config: Config,
-        queues: &[Queue],
-        clock: Arc<dyn Clock>,
-        terms: LeaseTerms,
-    ) -> anyhow::Result<Self> {
+    pub async fn start(config: Config, queues: &[Queue], terms: LeaseTerms) -> anyhow::Result<Self> {
         let mut chosen: Vec<Queue> = if queues.is_empty() { Queue::ALL.to_vec() } else { queues.to_vec() };
         if chosen.contains(&Queue::Oauth) {
             chosen.push(Queue::OauthUnvouched);
@@ -68,7 +63,8 @@ impl WorkerProcess {
         let pool = connect(&config, connections).await?;
         let redis = open_redis(&config).await?;
         let waker = Waker::new(redis.connection.clone(), redis.keys.clone());
-        let outbox = Outbox::new(pool, Some(waker), clock);
+        let clock = DatabaseClock::start(pool.clone()).await?;
+        let outbox = Outbox::new(pool, Some(waker), Arc::new(clock));
         let limits = Limits::new(redis.connection.clone(), redis.keys.clone());
         let ticks = Ticks::new(redis.connection.clone(), redis.keys.clone());
         tokio::fs::create_dir_all(&config.worker.scratch_dir).await?;

@@ -1,8 +1,10 @@
 //! `POST /v1/flysense/transcriptions/{id}/cancel`.
 
+use flysk_domain::id::AccountId;
 use flysk_domain::trace::Trace;
 use flysk_jobs::calls::cancel::{Cancelled, cancel};
-use flysk_store::flysense::transcriptions;
+use flysk_store::flysense::transcriptions::{self, Transcription};
+use flysk_store::repeat_contended;
 use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
@@ -71,10 +73,19 @@ async fn stop(
 ) -> Result<TranscriptionView, Problem> {
     let user = admit(deps, caller).await?;
     let call = find(deps, &user, id).await?;
-    // What happens to the call from here on belongs to the call's own thread.
+    let row = repeat_contended(|| write(deps, user.account_id(), &call)).await?;
+    tracing::info!(
+        transcription.id = %call.id, call.correlation.id = %call.correlation_id, asked.by = %trace.correlation_id,
+        "a call was cancelled"
+    );
+    Ok(TranscriptionView::from(&row))
+}
+
+/// What happens to the call from here on belongs to the call's own thread.
+async fn write(deps: &Deps, account: AccountId, call: &Transcription) -> Result<Transcription, Problem> {
     let mut unit = deps.begin(&call.trace()).await?;
     let unknown = || Problem::new(ProblemCode::NotFound, "no such transcription in this account");
-    match cancel(&mut unit, user.account_id(), call.id, deps.clock()).await? {
+    match cancel(&mut unit, account, call.id, deps.clock()).await? {
         Cancelled::Now => {}
         Cancelled::TooLate(state) => {
             let why = format!("it is `{state}` by now and cannot be stopped");
@@ -82,11 +93,7 @@ async fn stop(
         }
         Cancelled::Unknown => return Err(unknown()),
     }
-    let row = transcriptions::find(&mut unit, user.account_id(), call.id).await?.ok_or_else(unknown)?;
+    let row = transcriptions::find(&mut unit, account, call.id).await?.ok_or_else(unknown)?;
     unit.commit().await?;
-    tracing::info!(
-        transcription.id = %call.id, call.correlation.id = %call.correlation_id, asked.by = %trace.correlation_id,
-        "a call was cancelled"
-    );
-    Ok(TranscriptionView::from(&row))
+    Ok(row)
 }

@@ -3,6 +3,7 @@
 use flysk_domain::flysense::roles::Role;
 use flysk_domain::trace::Trace;
 use flysk_store::flysense::accounts;
+use flysk_store::repeat_contended;
 use poem::web::Data;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi, Tags};
@@ -139,10 +140,13 @@ async fn set(
         Ok(Role::Operator | Role::Client) => {}
         _ => return Err(Problem::new(ProblemCode::Invalid, "`left_channel` is `operator` or `client`")),
     }
-    let mut unit = deps.begin(trace).await?;
     let (account, now) = (user.account_id(), deps.clock().now());
-    accounts::set_preferences(&mut unit, account, wanted.auto, &wanted.left_channel, now).await?;
-    unit.commit().await?;
+    let write = || async {
+        let mut unit = deps.begin(trace).await?;
+        accounts::set_preferences(&mut unit, account, wanted.auto, &wanted.left_channel, now).await?;
+        Ok::<_, Problem>(unit.commit().await?)
+    };
+    repeat_contended(write).await?;
     Ok(PreferencesView {
         auto: wanted.auto,
         left_channel: wanted.left_channel,

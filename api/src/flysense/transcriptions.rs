@@ -9,6 +9,7 @@ use flysk_jobs::calls::request::{CallRequest, Requested, request};
 use flysk_store::flysense::payments::{self, RunOf};
 use flysk_store::flysense::transcriptions::{self, Transcription};
 use flysk_store::flysense::{stages, transcripts};
+use flysk_store::repeat_contended;
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
@@ -269,18 +270,22 @@ async fn create(
         requested_by: Some(user.user_id),
         left_channel: user.account.left_channel.clone(),
     };
-    let mut unit = deps.begin(trace).await?;
     // Whoever was admitted has FlySense configured.
     let max_runs = deps.config.flysense.as_ref().map_or(1, |flysense| flysense.runs_per_day);
-    let requested = request(&mut unit, &call, max_runs, deps.clock()).await?;
-    if let Requested::TooOften(_, again_at) = requested {
-        let seconds = (again_at - deps.clock().now()).num_seconds().max(1);
-        let why = format!("the call was started {max_runs} times within a day; again from {again_at} on");
-        let problem = Problem::new(ProblemCode::TooManyRuns, why);
-        return Err(problem.retry_after(u32::try_from(seconds).unwrap_or(u32::MAX)));
-    }
-    let row = transcriptions::find(&mut unit, user.account_id(), requested.id()).await?;
-    unit.commit().await?;
+    let ask = || async {
+        let mut unit = deps.begin(trace).await?;
+        let requested = request(&mut unit, &call, max_runs, deps.clock()).await?;
+        if let Requested::TooOften(_, again_at) = requested {
+            let seconds = (again_at - deps.clock().now()).num_seconds().max(1);
+            let why = format!("the call was started {max_runs} times within a day; again from {again_at} on");
+            let problem = Problem::new(ProblemCode::TooManyRuns, why);
+            return Err(problem.retry_after(u32::try_from(seconds).unwrap_or(u32::MAX)));
+        }
+        let row = transcriptions::find(&mut unit, user.account_id(), requested.id()).await?;
+        unit.commit().await?;
+        Ok::<_, Problem>(row)
+    };
+    let row = repeat_contended(ask).await?;
     let row = row.ok_or_else(|| Problem::new(ProblemCode::Internal, "told to our operators"))?;
     Ok(TranscriptionView::from(&row))
 }
@@ -331,18 +336,21 @@ async fn edit(
     let tags = check(edit)?;
     let call = find(deps, &user, id).await?;
     let now = deps.clock().now();
-    let mut unit = deps.begin(trace).await?;
-    let mut version = edit.version;
-    if let Some(swapped) = edit.roles_swapped {
-        transcriptions::set_channel_roles(&mut unit, call.id, version, swapped, now).await?;
-        version += 1;
-    }
-    if edit.summary.is_some() || tags.is_some() {
-        let summary = edit.summary.as_deref().map(str::trim);
-        transcriptions::edit(&mut unit, call.id, version, summary, tags.as_deref(), user.user_id, now)
-            .await?;
-    }
-    unit.commit().await?;
+    let write = || async {
+        let mut unit = deps.begin(trace).await?;
+        let mut version = edit.version;
+        if let Some(swapped) = edit.roles_swapped {
+            transcriptions::set_channel_roles(&mut unit, call.id, version, swapped, now).await?;
+            version += 1;
+        }
+        if edit.summary.is_some() || tags.is_some() {
+            let summary = edit.summary.as_deref().map(str::trim);
+            transcriptions::edit(&mut unit, call.id, version, summary, tags.as_deref(), user.user_id, now)
+                .await?;
+        }
+        Ok::<_, Problem>(unit.commit().await?)
+    };
+    repeat_contended(write).await?;
     let call = find(deps, &user, id).await?;
     view(deps, &call).await
 }

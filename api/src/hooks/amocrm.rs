@@ -8,6 +8,7 @@ use flysk_domain::trace::Trace;
 use flysk_jobs::calls::IngestNote;
 use flysk_runtime::hook_address;
 use flysk_store::flysense::{accounts, hooks};
+use flysk_store::repeat_contended;
 use poem::http::StatusCode;
 use poem::web::{Data, Path};
 use poem::{Body, handler};
@@ -35,17 +36,16 @@ pub(crate) async fn receive(
         .into_bytes_limit(LONGEST)
         .await
         .map_err(|_| Problem::new(ProblemCode::TooLarge, "longer than 1 MB"))?;
-    let mut unit = deps.begin(&trace).await?;
-    let Some(account) = accounts::find_by_install(&mut unit, install).await.map_err(Problem::from)? else {
-        // The install is gone: a refusal would only bring amoCRM's retries.
-        return Ok(StatusCode::NO_CONTENT);
-    };
-    let id = HookId::generate(deps.clock());
-    hooks::insert(&mut unit, id, account.account_id, &body, deps.clock().now())
-        .await
-        .map_err(Problem::from)?;
-    let job = IngestNote { hook_id: id, account_id: account.account_id };
-    unit.enqueue(&job).await.map_err(Problem::from)?;
-    unit.commit().await.map_err(Problem::from)?;
+    repeat_contended(|| keep(&deps, &trace, install, &body)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// One whose install is gone is not kept: a refusal would only bring amoCRM's retries.
+async fn keep(deps: &Deps, trace: &Trace, install: InstallId, body: &[u8]) -> Result<(), Problem> {
+    let mut unit = deps.begin(trace).await?;
+    let Some(account) = accounts::find_by_install(&mut unit, install).await? else { return Ok(()) };
+    let id = HookId::generate(deps.clock());
+    hooks::insert(&mut unit, id, account.account_id, body, deps.clock().now()).await?;
+    unit.enqueue(&IngestNote { hook_id: id, account_id: account.account_id }).await?;
+    Ok(unit.commit().await?)
 }

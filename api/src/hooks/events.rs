@@ -6,6 +6,7 @@ use flysk_domain::trace::Trace;
 use flysk_jobs::amocrm::{SubscribeHooks, UnsubscribeHooks};
 use flysk_runtime::keyring::same_secret;
 use flysk_store::flysense::accounts;
+use flysk_store::repeat_contended;
 use poem::http::StatusCode;
 use poem::web::{Data, Json};
 use poem::{Request, handler};
@@ -45,24 +46,28 @@ pub(crate) async fn receive(
         return Err(Problem::new(ProblemCode::Unauthorized, "the project token is not FlySense's").into());
     }
     let event = body.0;
-    let (account_id, now) = (event.account_id, deps.clock().now());
     let active = match event.kind.as_str() {
         "activate" => true,
         "deactivate" => false,
         // `install` comes before access is there, and kinds to come are not ours.
         _ => return Ok(StatusCode::NO_CONTENT),
     };
-    let host = event.base_domain.or(event.subdomain).unwrap_or_default();
-    let mut unit = deps.begin(&trace).await?;
+    repeat_contended(|| note(&deps, &trace, &event, active)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn note(deps: &Deps, trace: &Trace, event: &Event, active: bool) -> Result<(), Problem> {
+    let (account_id, now) = (event.account_id, deps.clock().now());
+    let host = event.base_domain.as_deref().or(event.subdomain.as_deref()).unwrap_or_default();
+    let mut unit = deps.begin(trace).await?;
     let noted =
-        accounts::note_event(&mut unit, account_id, event.install_id, &host, active, event.sequence, now);
-    if noted.await.map_err(Problem::from)? {
+        accounts::note_event(&mut unit, account_id, event.install_id, host, active, event.sequence, now);
+    if noted.await? {
         if active {
-            unit.enqueue(&SubscribeHooks { account_id }).await.map_err(Problem::from)?;
+            unit.enqueue(&SubscribeHooks { account_id }).await?;
         } else {
-            unit.enqueue(&UnsubscribeHooks { account_id }).await.map_err(Problem::from)?;
+            unit.enqueue(&UnsubscribeHooks { account_id }).await?;
         }
     }
-    unit.commit().await.map_err(Problem::from)?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(unit.commit().await?)
 }

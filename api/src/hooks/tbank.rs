@@ -11,6 +11,7 @@ use flysk_domain::trace::Trace;
 use flysk_jobs::billing::ApplyTbankNotice;
 use flysk_runtime::config::TBank;
 use flysk_store::purchases::{self, NewNotice};
+use flysk_store::repeat_contended;
 use flysk_vault::places;
 use poem::http::StatusCode;
 use poem::web::Data;
@@ -88,14 +89,19 @@ async fn keep(
         body_sealed: &sealed,
         now: deps.clock().now(),
     };
+    count(if repeat_contended(|| write(deps, trace, &new)).await? { "kept" } else { "repeated" });
+    Ok(())
+}
+
+/// Writes the notice and the job that applies it; `false` if it was written before.
+async fn write(deps: &Deps, trace: &Trace, new: &NewNotice<'_>) -> Result<bool, Problem> {
     let mut unit = deps.begin(trace).await?;
-    if !purchases::insert_notice(&mut unit, &new).await? {
-        count("repeated");
-        return Ok(());
+    if !purchases::insert_notice(&mut unit, new).await? {
+        return Ok(false);
     }
-    count("kept");
-    unit.enqueue(&ApplyTbankNotice { notice_id: id }).await?;
-    Ok(unit.commit().await?)
+    unit.enqueue(&ApplyTbankNotice { notice_id: new.id }).await?;
+    unit.commit().await?;
+    Ok(true)
 }
 
 /// What tells a new notice from one that comes again.

@@ -7,6 +7,7 @@ use flysk_jobs::lifecycle::DeliverEvent;
 use flysk_store::platform::attempts;
 use flysk_store::platform::events::{self, Event};
 use flysk_store::platform::widgets::Widget;
+use flysk_store::repeat_contended;
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
@@ -212,12 +213,15 @@ async fn list_attempts(deps: &Deps, widget: &Widget, id: &str) -> Result<Vec<Att
 
 async fn replay(deps: &Deps, trace: &Trace, widget: &Widget, id: &str) -> Result<(), Problem> {
     let event = find(deps, widget, id).await?;
-    let mut unit = deps.begin(trace).await?;
-    if !events::start_again(&mut unit, event.id).await? {
-        return Err(Problem::new(ProblemCode::WrongState, "the event is being delivered"));
-    }
-    unit.enqueue(&DeliverEvent { event_id: event.id }).await?;
-    Ok(unit.commit().await?)
+    let start_again = || async {
+        let mut unit = deps.begin(trace).await?;
+        if !events::start_again(&mut unit, event.id).await? {
+            return Err(Problem::new(ProblemCode::WrongState, "the event is being delivered"));
+        }
+        unit.enqueue(&DeliverEvent { event_id: event.id }).await?;
+        Ok(unit.commit().await?)
+    };
+    repeat_contended(start_again).await
 }
 
 /// The widget's own event: another's is not there for it.

@@ -7,6 +7,7 @@ use flysk_store::platform::installs::{self, Install};
 use flysk_store::platform::settings_history::{self, SettingsVersion};
 use flysk_store::platform::widget_schemas;
 use flysk_store::platform::widgets::Widget;
+use flysk_store::repeat_contended;
 use poem_openapi::Object;
 use serde_json::Value;
 use sqlx::types::Json;
@@ -108,17 +109,18 @@ pub(super) async fn change(
     let schema = schema_of(deps, widget, change.widget_version.as_deref()).await?;
     check(widget, schema.as_ref(), &change.settings)?;
     let now = deps.clock().now();
-    let mut unit = deps.begin(trace).await?;
-    if !installs::write_settings(&mut unit, install.id, change.version, &change.settings, now).await? {
-        return Err(Problem::new(
-            ProblemCode::VersionConflict,
-            format!("version {} is not the newest", change.version),
-        ));
-    }
-    let version = change.version + 1;
+    let (former, version) = (change.version, change.version.saturating_add(1));
     let row = SettingsVersion { version, settings: Json(change.settings), changed_by: by, changed_at: now };
-    settings_history::insert(&mut unit, install.id, &row).await?;
-    unit.commit().await?;
+    let write = || async {
+        let mut unit = deps.begin(trace).await?;
+        if !installs::write_settings(&mut unit, install.id, former, &row.settings.0, now).await? {
+            let why = format!("version {former} is not the newest");
+            return Err(Problem::new(ProblemCode::VersionConflict, why));
+        }
+        settings_history::insert(&mut unit, install.id, &row).await?;
+        Ok(unit.commit().await?)
+    };
+    repeat_contended(write).await?;
     deps.known.forget_install(install.id);
     Ok(SettingsView { version, settings: row.settings.0 })
 }

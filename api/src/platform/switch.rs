@@ -3,6 +3,7 @@
 use flysk_domain::platform::lifecycle::{Fact, InstallStatus};
 use flysk_domain::trace::Trace;
 use flysk_store::platform::widgets::Widget;
+use flysk_store::repeat_contended;
 use flysk_vault::lifecycle;
 use poem::web::Data;
 use poem_openapi::payload::Json;
@@ -94,9 +95,13 @@ async fn switch(
 ) -> Result<InstallStatus, Problem> {
     let install = install_of(deps, widget, wanted.account_id).await?;
     let fact = if wanted.on { Fact::SwitchedOn } else { Fact::SwitchedOff };
-    let mut unit = deps.begin(trace).await?;
-    let status = lifecycle::learn(&mut unit, deps.clock(), install.id, fact, deps.clock().now()).await?;
-    unit.commit().await?;
+    let learn = || async {
+        let mut unit = deps.begin(trace).await?;
+        let status = lifecycle::learn(&mut unit, deps.clock(), install.id, fact, deps.clock().now()).await?;
+        unit.commit().await?;
+        Ok::<_, Problem>(status)
+    };
+    let status = repeat_contended(learn).await?;
     deps.known.forget_install(install.id);
     Ok(status)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use flysk_domain::trace::Trace;
-use flysk_store::{StoreResult, cron_ticks};
+use flysk_store::{StoreResult, cron_ticks, repeat_contended};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -84,18 +84,21 @@ impl Scheduler {
             let since = cron_ticks::find_latest(&mut conn, entry.name).await?.unwrap_or(self.since);
             drop(conn);
             let Some(tick_at) = entry.due(since, now) else { continue };
-            let trace = Trace {
-                correlation_id: format!("cron.{}.{}", entry.name, tick_at.timestamp()),
-                traceparent: None,
-            };
-            let mut unit = self.outbox.begin(trace).await?;
-            if cron_ticks::claim(&mut unit, entry.name, tick_at, now).await? {
-                (entry.enqueue)(&mut unit).await?;
-                unit.commit().await?;
-                enqueued += 1;
-            }
+            enqueued += usize::from(repeat_contended(|| self.enqueue(entry, tick_at, now)).await?);
         }
         Ok(enqueued)
+    }
+
+    /// Enqueues the job of a tick; `false` if somebody has.
+    async fn enqueue(&self, entry: &Entry, tick_at: DateTime<Utc>, now: DateTime<Utc>) -> StoreResult<bool> {
+        let correlation_id = format!("cron.{}.{}", entry.name, tick_at.timestamp());
+        let mut unit = self.outbox.begin(Trace { correlation_id, traceparent: None }).await?;
+        if !cron_ticks::claim(&mut unit, entry.name, tick_at, now).await? {
+            return Ok(false);
+        }
+        (entry.enqueue)(&mut unit).await?;
+        unit.commit().await?;
+        Ok(true)
     }
 
     /// Runs until `stop`.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use flysk_domain::Clock;
 use flysk_domain::id::JobId;
 use flysk_store::jobs::{self, Lease};
-use flysk_store::{StoreError, StoreResult};
+use flysk_store::{StoreError, StoreResult, repeat_contended};
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -19,6 +19,9 @@ use super::registry::{Entry, Registry};
 use super::run::Run;
 use super::verdict::{JobError, JobResult, Verdict};
 use crate::outbox::Outbox;
+
+/// How soon a job runs again whose transactions lost every race they met.
+const CONTENDED_SNOOZE: Duration = Duration::from_secs(1);
 
 /// How long a lease is valid without renewal.
 #[derive(Debug, Clone, Copy)]
@@ -186,14 +189,33 @@ impl<App: Send + Sync + 'static> Engine<App> {
                 reason: format!("this release does not know `{}`", lease.kind),
             });
         };
-        let work = (entry.perform)(lease.payload.clone(), run, &self.app);
-        let guarded = AssertUnwindSafe(tokio::time::timeout(entry.policy.timeout, work)).catch_unwind();
+        let work = tokio::time::timeout(entry.policy.timeout, self.perform_again(entry, run));
+        let guarded = AssertUnwindSafe(work).catch_unwind();
         match guarded.await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => {
                 Err(JobError::retry(format!("took longer than {} s", entry.policy.timeout.as_secs())))
             }
             Err(panic) => Err(JobError::retry(format!("panicked: {}", panic_text(panic.as_ref())))),
+        }
+    }
+
+    /// The handler's word. A handler that lost a race in the database is run again, which it has to bear as it bears a crash;
+    /// one that keeps losing is left for a moment. Neither costs an attempt: nothing of the job's own went wrong.
+    async fn perform_again(&self, entry: &Entry<App>, run: &Run) -> JobResult {
+        let lease = run.lease();
+        let ended = repeat_contended(|| async {
+            let ended = (entry.perform)(lease.payload.clone(), run, &self.app).await;
+            if let Err(JobError::Contended { reason }) = &ended {
+                measure::contended(lease);
+                tracing::debug!(reason, "a transaction of the job lost a race");
+            }
+            ended
+        })
+        .await;
+        match ended {
+            Err(JobError::Contended { reason }) => Err(JobError::Wait { after: CONTENDED_SNOOZE, reason }),
+            ended => ended,
         }
     }
 
@@ -240,6 +262,9 @@ impl<App: Send + Sync + 'static> Engine<App> {
             Err(JobError::LeaseLost) => Err(StoreError::Stale { what: "job" }),
             Err(JobError::Wait { after, reason }) => {
                 jobs::snooze(&mut *self.conn().await?, fence, now + *after, reason).await
+            }
+            Err(JobError::Contended { reason }) => {
+                jobs::snooze(&mut *self.conn().await?, fence, now + CONTENDED_SNOOZE, reason).await
             }
             Err(JobError::Retry { reason, after }) if lease.attempt < lease.max_attempts => {
                 let entry = self.registry.get(&lease.kind);

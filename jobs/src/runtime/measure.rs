@@ -23,12 +23,17 @@ pub(super) fn ended(lease: &Lease, result: &JobResult, took: Duration) {
         Ok(Verdict::Snooze { .. }) => "snooze",
         Err(JobError::Retry { .. }) if lease.attempt < lease.max_attempts => "retry",
         Err(JobError::Retry { .. } | JobError::GiveUp { .. }) => "dead",
-        Err(JobError::Wait { .. }) => "wait",
+        Err(JobError::Wait { .. } | JobError::Contended { .. }) => "wait",
         Err(JobError::LeaseLost) => "lease_lost",
     };
     counter!("flysk_jobs_ended_total", "kind" => lease.kind.clone(), "verdict" => verdict).increment(1);
     histogram!("flysk_job_duration_seconds", "kind" => lease.kind.clone()).record(took);
     tracing::info!(took_ms = took.as_millis(), verdict, "job ended");
+}
+
+/// A handler's transaction was rolled back by a race, and it is run again.
+pub(super) fn contended(lease: &Lease) {
+    counter!("flysk_jobs_contended_total", "kind" => lease.kind.clone()).increment(1);
 }
 
 /// A job was taken back from a dead worker.

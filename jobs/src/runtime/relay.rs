@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flysk_store::jobs;
+use flysk_store::{StoreResult, jobs, repeat_contended};
 use redis::AsyncCommands;
 use redis::aio::ConnectionManager;
 use tokio_util::sync::CancellationToken;
@@ -99,9 +99,13 @@ impl Relay {
             return Ok(0);
         }
         let ids: Vec<_> = due.iter().map(|job| job.id).collect();
-        let mut tx = self.outbox.pool().begin().await?;
-        let mine = jobs::mark_pushed(&mut tx, &ids, now, now + AGAIN).await?;
-        tx.commit().await?;
+        let mark = || async {
+            let mut tx = self.outbox.pool().begin().await?;
+            let mine = jobs::mark_pushed(&mut tx, &ids, now, now + AGAIN).await?;
+            tx.commit().await?;
+            StoreResult::Ok(mine)
+        };
+        let mine = repeat_contended(mark).await?;
         let wakeups: Vec<Wakeup> =
             due.iter().filter(|job| mine.contains(&job.id)).map(Wakeup::from).collect();
         let refused = match self.waker.push(&wakeups).await {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use flysk_store::StoreError;
+use flysk_store::{Contention, StoreError};
 
 /// The run ended as it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,12 @@ pub enum JobError {
         /// What is waited for.
         reason: String,
     },
+    /// The database rolled a transaction back that lost a race: the engine runs the handler again, which costs no attempt.
+    #[error("{reason}")]
+    Contended {
+        /// What the database said.
+        reason: String,
+    },
     /// No attempt will ever succeed.
     #[error("{reason}")]
     GiveUp {
@@ -83,16 +89,20 @@ impl From<StoreError> for JobError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Corrupt { .. } => Self::give_up(error.to_string()),
-            // Lost races end with whoever won; the next attempt sees the winner's state.
-            StoreError::Contended(_) => {
-                Self::Retry { reason: error.to_string(), after: Some(Duration::from_millis(50)) }
-            }
+            // Lost races end with whoever won; the next run sees the winner's state.
+            StoreError::Contended(_) => Self::Contended { reason: error.to_string() },
             StoreError::Taken { .. }
             | StoreError::Stale { .. }
             | StoreError::Database(_)
             // The release that mends it may come before the attempts are used up.
             | StoreError::Defect(_) => Self::retry(error.to_string()),
         }
+    }
+}
+
+impl Contention for JobError {
+    fn is_contended(&self) -> bool {
+        matches!(self, Self::Contended { .. })
     }
 }
 

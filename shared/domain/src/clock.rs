@@ -1,9 +1,19 @@
 //! Time as an argument.
 
+mod monotonic;
+mod offset;
+mod process;
+mod skew;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Duration, DurationRound, Utc};
+
+pub use monotonic::{MonotonicClock, SystemMonotonicClock};
+pub use offset::{ClockOffset, TimeSample};
+pub use process::ProcessClock;
+pub use skew::{SkewNews, SkewReport};
 
 /// Tells the time, in UTC with microsecond resolution (what `DATETIME(6)` keeps).
 ///
@@ -14,7 +24,8 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     fn now(&self) -> DateTime<Utc>;
 }
 
-/// The machine's clock; servers keep it right with NTP (leases assume they differ by less than seconds).
+/// The machine's wall clock. It may be wrong and may be set at any time, so no lease and no due time is judged by it: a process
+/// does that with a [`ProcessClock`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

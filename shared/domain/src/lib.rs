@@ -10,4 +10,4 @@ pub mod money;
 pub mod platform;
 pub mod trace;
 
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, ManualClock, ProcessClock, SystemClock};

@@ -9,8 +9,9 @@ pub enum StoreError {
         /// Name of the unique key.
         key: String,
     },
-    /// Two transactions waited for each other, or one waited too long; the whole transaction may be run again.
-    #[error("the transaction lost a race and may be run again")]
+    /// Two transactions waited for each other, one waited too long or read what another changed, or a node of a cluster is away:
+    /// the transaction was rolled back and must not go on; as a whole it may be run again ([`crate::repeat_contended`]).
+    #[error("the transaction was rolled back and may be run again: {0}")]
     Contended(#[source] sqlx::Error),
     /// A conditional write found no row in the state it needed.
     #[error("{what} is not in the state this write needs")]
@@ -44,11 +45,7 @@ impl From<sqlx::Error> for StoreError {
             if db.is_unique_violation() {
                 return Self::Taken { key: duplicated_key(db.message()) };
             }
-            // 1213 deadlock, 1205 lock wait timeout, 1020 record changed since last read (MariaDB snapshot isolation).
-            let number = db
-                .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
-                .map(sqlx::mysql::MySqlDatabaseError::number);
-            if matches!(number, Some(1213 | 1205 | 1020)) {
+            if Self::may_run_again(&error) {
                 return Self::Contended(error);
             }
         }
@@ -82,6 +79,19 @@ fn is_defect(error: &sqlx::Error) -> bool {
             | Error::RowNotFound
             | Error::TypeNotFound { .. }
     )
+}
+
+impl StoreError {
+    /// Whether the database says that it rolled the transaction back and that it may be run again.
+    pub fn may_run_again(error: &sqlx::Error) -> bool {
+        let Some(db) = error.as_database_error() else { return false };
+        let number = db
+            .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+            .map(sqlx::mysql::MySqlDatabaseError::number);
+        // 1213 deadlock (on a cluster also at COMMIT), 1205 lock wait timeout, 1020 record changed since last read
+        // (MariaDB snapshot isolation), 1047 a Galera node that left its cluster for a moment.
+        matches!(number, Some(1213 | 1205 | 1020 | 1047))
+    }
 }
 
 /// MySQL names the key as `'jobs.jobs_waiting_key'`, MariaDB as `'jobs_waiting_key'`.

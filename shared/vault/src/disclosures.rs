@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use flysk_store::Pool;
+use flysk_store::{Pool, StoreResult, repeat_contended};
 use flysk_store::platform::token_reads::{self, TokenRead};
 use tokio::sync::oneshot;
 
@@ -40,14 +40,13 @@ impl Disclosures {
             // Whoever wrote for us failed or went away: we write ourselves. A row that is there twice hides nothing.
             Err(oneshot::error::TryRecvError::Closed) => {
                 drop(turn);
-                let mut conn = pool.acquire().await?;
-                return Ok(token_reads::insert(&mut conn, &[read]).await?);
+                return Ok(repeat_contended(|| insert(pool, std::slice::from_ref(&read))).await?);
             }
         }
         loop {
             let batch = self.batch();
             let reads: Vec<TokenRead> = batch.iter().map(|waiting| waiting.read.clone()).collect();
-            token_reads::insert(&mut *pool.acquire().await?, &reads).await?;
+            repeat_contended(|| insert(pool, &reads)).await?;
             for waiting in batch {
                 let _gone_away = waiting.written.send(());
             }
@@ -67,4 +66,8 @@ impl Disclosures {
     fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn insert(pool: &Pool, reads: &[TokenRead]) -> StoreResult<()> {
+    token_reads::insert(&mut *pool.acquire().await?, reads).await
 }

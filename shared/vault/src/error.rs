@@ -8,7 +8,7 @@ use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::platform::outcome::Outcome;
 use flysk_domain::platform::token::Refusal;
 use flysk_runtime::KeyringError;
-use flysk_store::StoreError;
+use flysk_store::{Contention, StoreError};
 
 /// Why there is no token. Says nothing secret.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +81,12 @@ impl VaultError {
                 Outcome::RETRY
             }
         }
+    }
+}
+
+impl Contention for VaultError {
+    fn is_contended(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_contended())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use flysk_store::StoreError;
+use flysk_store::{StoreError, repeat_contended};
 
 use crate::VaultError;
 
@@ -18,7 +18,7 @@ where
 {
     let (mut pause, mut waited) = (Duration::from_millis(50), Duration::ZERO);
     loop {
-        match write().await {
+        match repeat_contended(&write).await {
             Err(VaultError::Store(error @ (StoreError::Database(_) | StoreError::Contended(_))))
                 if waited < PATIENCE =>
             {

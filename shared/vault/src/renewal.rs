@@ -7,11 +7,11 @@ use flysk_clients::amocrm::{Credentials, TokenError, TokenPair};
 use flysk_domain::id::InstallId;
 use flysk_domain::platform::token::TokenFailure;
 use flysk_domain::trace::Trace;
-use flysk_store::StoreError;
 use flysk_store::platform::accounts::{self, Account};
 use flysk_store::platform::installs::{self, Install};
 use flysk_store::platform::tokens::{self, Pair, PairState};
 use flysk_store::platform::widgets;
+use flysk_store::{StoreError, repeat_contended};
 use secrecy::SecretString;
 use tracing::Instrument;
 
@@ -133,7 +133,7 @@ impl Vault {
         trace: Trace,
         patience: Duration,
     ) -> Result<Renewal, VaultError> {
-        let leased = match self.begin(install, need, trace).await? {
+        let leased = match repeat_contended(|| self.begin(install, need, &trace)).await? {
             Begun::Met(held) => return Ok(Renewal::NotNeeded(held)),
             Begun::Leased(leased) => leased,
         };
@@ -144,7 +144,7 @@ impl Vault {
     }
 
     /// Takes the lease and makes the intent durable, unless the pair meets the need.
-    async fn begin(&self, id: InstallId, need: Need, trace: Trace) -> Result<Begun, VaultError> {
+    async fn begin(&self, id: InstallId, need: Need, trace: &Trace) -> Result<Begun, VaultError> {
         let mut unit = self.outbox.begin(trace.clone()).await?;
         let install = installs::find(&mut unit, id).await?.ok_or(VaultError::UnknownInstall)?;
         let Some(pair) = tokens::lock(&mut unit, id).await? else {
@@ -181,6 +181,7 @@ impl Vault {
         if matches!(pair.state, PairState::Refreshing | PairState::InDoubt) {
             tracing::warn!(install.id = %id, "renewing a pair in doubt: an earlier answer was lost");
         }
+        let trace = trace.clone();
         Ok(Begun::Leased(Box::new(Leased { install, account, credentials, pair, fence, trace })))
     }
 

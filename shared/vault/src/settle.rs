@@ -8,6 +8,7 @@ use flysk_domain::platform::lifecycle::{Fact, InstallStatus};
 use flysk_domain::platform::token::{Refusal, TokenFailure};
 use flysk_store::platform::tokens::{self, NewPair, PairState};
 use flysk_store::platform::{accounts, installs};
+use flysk_store::repeat_contended;
 
 use crate::grant::SealedPair;
 use crate::renewal::{Failed, Held, Leased};
@@ -104,7 +105,7 @@ impl Vault {
         reason: &str,
     ) -> Result<Held, VaultError> {
         let id = leased.install.id;
-        if self.write_refused(leased, reason).await? {
+        if repeat_contended(|| self.write_refused(leased, reason)).await? {
             tracing::warn!(install.id = %id, reason, "amoCRM refused the grant for good");
             return Err(VaultError::Refused(refusal));
         }
@@ -141,9 +142,13 @@ impl Vault {
         pause: Option<Duration>,
     ) -> Result<(), VaultError> {
         let retry_at = pause.map(|pause| self.clock().now() + pause);
-        let mut conn = self.outbox.pool().acquire().await?;
-        tokens::give_up_lease(&mut conn, leased.install.id, leased.fence, state, reason, retry_at).await?;
-        Ok(())
+        let (id, fence) = (leased.install.id, leased.fence);
+        repeat_contended(|| async {
+            let mut conn = self.outbox.pool().acquire().await?;
+            tokens::give_up_lease(&mut conn, id, fence, state, reason, retry_at).await?;
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -7,10 +7,10 @@ use flysk_clients::amocrm::RejectionKind;
 use flysk_domain::id::InstallId;
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::host::AccountHost;
-use flysk_store::StoreError;
 use flysk_store::platform::accounts::{self, Account};
 use flysk_store::platform::installs;
 use flysk_store::platform::tokens::{self, PairState};
+use flysk_store::{StoreError, repeat_contended};
 use secrecy::SecretString;
 
 use crate::{Vault, VaultError};
@@ -90,8 +90,11 @@ impl Vault {
     ) -> Result<(), VaultError> {
         tracing::info!(account.id = %account.id, host = %host, "the account was renamed");
         let now = self.clock().now();
-        let mut conn = self.outbox.pool().acquire().await?;
-        Ok(accounts::rename(&mut conn, crm, account.id, host.as_str(), now).await?)
+        repeat_contended(|| async {
+            let mut conn = self.outbox.pool().acquire().await?;
+            Ok(accounts::rename(&mut conn, crm, account.id, host.as_str(), now).await?)
+        })
+        .await
     }
 }
 

@@ -11,6 +11,7 @@ use flysk_domain::platform::purchases::{MUST_OPEN_WITHIN, PurchaseState, next_lo
 use flysk_jobs::billing::OpenPayment;
 use flysk_jobs::{Handle, JobError, JobResult, Run, Unit, Verdict};
 use flysk_store::purchases::{self, Purchase};
+use flysk_store::repeat_contended;
 
 use super::contact_of;
 use super::lost_form::{self, FORM_LOST};
@@ -88,14 +89,18 @@ async fn open(
         // The number it names may be of anybody's payment: the next run looks at those of our order.
         return Err(JobError::retry("the bank opened something else than was asked for"));
     };
-    let mut unit = run.begin().await?;
-    let locked = purchases::lock_purchase(&mut unit, purchase.id).await?;
-    purchases::mark_form_open(&mut unit, purchase.id, &payment.payment_id, form, &payment.status, run.now())
-        .await?;
-    if locked.state == PurchaseState::Opening {
-        look_again(&mut unit, app, purchase.id).await?;
-    }
-    run.done(unit).await
+    // Repeated here: a handler that is run again would find the form's address lost.
+    let write = || async {
+        let mut unit = run.begin().await?;
+        let locked = purchases::lock_purchase(&mut unit, purchase.id).await?;
+        let (id, status) = (&payment.payment_id, &payment.status);
+        purchases::mark_form_open(&mut unit, purchase.id, id, form, status, run.now()).await?;
+        if locked.state == PurchaseState::Opening {
+            look_again(&mut unit, app, purchase.id).await?;
+        }
+        run.done(unit).await
+    };
+    repeat_contended(write).await
 }
 
 /// The form's address, if the bank opened just what was asked for.

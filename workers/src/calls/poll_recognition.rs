@@ -14,6 +14,7 @@ use flysk_jobs::calls::{DeleteAudio, PollRecognition, StartRecognition, StoreTra
 use flysk_jobs::{HandleTick, JobError, Next, Tick as _, Unit};
 use flysk_store::flysense::transcriptions::Transcription;
 use flysk_store::flysense::{stages, transcriptions};
+use flysk_store::repeat_contended;
 use tracing::Instrument as _;
 
 use super::start_recognition::MOST_SUBMITS;
@@ -104,14 +105,19 @@ async fn end(
     event: StateEvent,
 ) -> Result<Next, JobError> {
     let to = call.state.advance(event).map_err(|error| JobError::give_up(error.to_string()))?;
-    let mut unit = app.outbox.begin(call.trace()).await?;
-    match transcriptions::lock(&mut unit, call.account_id, call.id).await? {
-        Some(now) if now.state == call.state && now.run == call.run => {}
-        _ => return Ok(Next::Stop),
+    let write = || async {
+        let mut unit = app.outbox.begin(call.trace()).await?;
+        match transcriptions::lock(&mut unit, call.account_id, call.id).await? {
+            Some(now) if now.state == call.state && now.run == call.run => {}
+            _ => return Ok(false),
+        }
+        write_end(app, &mut unit, call, event, to).await?;
+        unit.commit().await?;
+        Ok::<_, JobError>(true)
+    };
+    if repeat_contended(write).await? {
+        summarization::leave(app, flysense, call.id).await;
     }
-    write_end(app, &mut unit, call, event, to).await?;
-    unit.commit().await?;
-    summarization::leave(app, flysense, call.id).await;
     Ok(Next::Stop)
 }
 

@@ -18,6 +18,7 @@ use flysk_jobs::calls::{HoldPayment, PollRecognition, StartRecognition};
 use flysk_jobs::{Handle, JobError, JobResult, Run, Unit};
 use flysk_store::flysense::payments::{self, RunOf};
 use flysk_store::flysense::transcriptions::{self, Transcription};
+use flysk_store::repeat_contended;
 
 use super::stage::{self, Stage, enter_stage};
 use super::summarization;
@@ -159,9 +160,13 @@ impl Steps for StartRecognition {
         stage: &Stage,
         operation: &Operation,
     ) -> JobResult {
-        let mut unit = stage.leave(run, StateEvent::Submitted).await?;
-        transcriptions::set_operation(&mut unit, self.transcription_id, &operation.id).await?;
-        let verdict = run.done(unit).await?;
+        // Repeated here: a handler that is run again would order, and pay, again.
+        let write = || async {
+            let mut unit = stage.leave(run, StateEvent::Submitted).await?;
+            transcriptions::set_operation(&mut unit, self.transcription_id, &operation.id).await?;
+            run.done(unit).await
+        };
+        let verdict = repeat_contended(write).await?;
         let now = run.now();
         let audio_ms = stage.call.duration_ms.unwrap_or_default();
         if let NextLook::At(at) = flysense.next_look(now, now, audio_ms) {

@@ -20,6 +20,7 @@ use flysk_jobs::runtime::limits::Room;
 use flysk_jobs::{Handle, JobError, JobResult, Run, Unit};
 use flysk_store::flysense::transcriptions::Transcription;
 use flysk_store::flysense::{transcriptions, transcripts};
+use flysk_store::repeat_contended;
 
 use super::stage::enter_stage;
 use crate::App;
@@ -40,10 +41,14 @@ impl Handle<App> for Summarize {
             return Err(JobError::give_up("the call has no dialogue"));
         };
         let said = ask(app, flysense, &stage.call, &dialogue, &analysis).await?;
-        let mut unit = run.begin().await?;
-        write(&mut unit, &stage.call, analysis, said, run).await?;
-        stage.record(&mut unit, run).await?;
-        run.done(unit).await
+        // Repeated here: a handler that is run again would ask, and pay, the model again.
+        let write = || async {
+            let mut unit = run.begin().await?;
+            write(&mut unit, &stage.call, analysis.clone(), said.clone(), run).await?;
+            stage.record(&mut unit, run).await?;
+            run.done(unit).await
+        };
+        repeat_contended(write).await
     }
 
     async fn bury(&self, unit: &mut Unit, _reason: &str, app: &App) -> Result<(), JobError> {

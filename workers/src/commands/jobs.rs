@@ -12,6 +12,8 @@ use flysk_store::jobs::{self, JobState};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 
+use super::transaction::transact;
+
 /// Prints `docs/jobs.md`.
 pub(super) fn print_catalogue() -> anyhow::Result<()> {
     Ok(std::io::stdout().write_all(catalogue::page().as_bytes())?)
@@ -78,9 +80,13 @@ impl One {
     pub(super) async fn replay(self, config: &Config) -> anyhow::Result<()> {
         let outbox = open_outbox(config).await?;
         let trace = Trace { correlation_id: format!("replay.{}", self.id), traceparent: None };
-        let mut unit = outbox.begin(trace).await?;
-        let replayed = replay(&mut unit, self.id).await.with_context(|| self.id.to_string())?;
-        unit.commit().await?;
+        let replay = || async {
+            let mut unit = outbox.begin(trace.clone()).await?;
+            let replayed = replay(&mut unit, self.id).await.with_context(|| self.id.to_string())?;
+            unit.commit().await?;
+            Ok(replayed)
+        };
+        let replayed = transact(replay).await?;
         let mut out = std::io::stdout().lock();
         match replayed {
             Replayed::Queued => writeln!(out, "{} will run again.", self.id)?,

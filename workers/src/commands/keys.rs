@@ -11,6 +11,7 @@ use flysk_store::flysense::accounts;
 use flysk_workers::config::Config;
 
 use super::widget::open;
+use super::transaction::transact;
 
 /// Accounts of one transaction.
 const PER_UNIT: u32 = 200;
@@ -53,14 +54,18 @@ async fn move_hooks(outbox: &Outbox, key: &str) -> anyhow::Result<usize> {
     };
     let (mut after, mut count) = (None, 0);
     loop {
-        let mut unit = outbox.begin(trace.clone()).await?;
-        let accounts = accounts::list_hooks_under_other_keys(&mut unit, key, after, PER_UNIT).await?;
+        let move_page = || async {
+            let mut unit = outbox.begin(trace.clone()).await?;
+            let accounts = accounts::list_hooks_under_other_keys(&mut unit, key, after, PER_UNIT).await?;
+            for account_id in &accounts {
+                unit.enqueue(&CheckHooks { account_id: *account_id }).await?;
+            }
+            unit.commit().await?;
+            Ok(accounts)
+        };
+        let accounts = transact(move_page).await?;
         let Some(last) = accounts.last() else { return Ok(count) };
         after = Some(*last);
         count += accounts.len();
-        for account_id in accounts {
-            unit.enqueue(&CheckHooks { account_id }).await?;
-        }
-        unit.commit().await?;
     }
 }

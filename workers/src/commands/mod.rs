@@ -12,6 +12,7 @@ mod purchase;
 mod run;
 mod scheduler;
 mod token;
+mod transaction;
 mod wallet;
 mod widget;
 

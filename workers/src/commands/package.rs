@@ -12,6 +12,7 @@ use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 
 use super::widget::find;
+use super::transaction::transact;
 
 /// Whose packages to list.
 #[derive(Debug, Args)]
@@ -108,11 +109,15 @@ impl Set {
         terms.check()?;
         let outbox = open_outbox(config).await?;
         let clock = outbox.clock();
-        let mut tx = outbox.pool().begin().await?;
-        let widget = find(&mut tx, &self.widget).await?;
         let id = PackageId::generate(clock.as_ref());
-        let set = purchases::set_package(&mut tx, id, widget.id, &code, &terms, clock.now()).await?;
-        tx.commit().await?;
+        let set = || async {
+            let mut tx = outbox.pool().begin().await?;
+            let widget = find(&mut tx, &self.widget).await?;
+            let set = purchases::set_package(&mut tx, id, widget.id, &code, &terms, clock.now()).await?;
+            tx.commit().await?;
+            Ok(set)
+        };
+        let set = transact(set).await?;
         let news = if set.id == id { "is on offer" } else { "was on offer already" };
         writeln!(std::io::stdout(), "`{code}` version {} {news} as {}.", set.version, set.id)?;
         Ok(())

@@ -13,6 +13,7 @@ use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 
 use super::widget::find;
+use super::transaction::transact;
 
 /// Longer minimums are a mistake.
 const LONGEST_LEAST_S: u64 = 3_600;
@@ -108,17 +109,23 @@ impl Set {
         let valid_from = self.valid_from.unwrap_or(now);
         ensure!(valid_from >= now, "a price cannot begin in the past: charges by the old one were made");
         ensure!(valid_from <= now + FURTHEST, "a price begins within five years");
-        let mut tx = outbox.pool().begin().await?;
         let code = self.service.as_str().split_once('.').map(|(code, _)| code);
-        find(&mut tx, code.context("a service is `<widget code>.<service>`")?).await?;
-        let version = ledger::next_price_version(&mut tx, &self.service).await?;
-        let rule = PriceRule { service: self.service, version, tariff };
-        ledger::insert_price_rule(&mut tx, &rule, valid_from, now).await?;
-        tx.commit().await?;
+        let code = code.context("a service is `<widget code>.<service>`")?;
+        let set = || async {
+            let mut tx = outbox.pool().begin().await?;
+            find(&mut tx, code).await?;
+            let version = ledger::next_price_version(&mut tx, &self.service).await?;
+            let rule = PriceRule { service: self.service.clone(), version, tariff };
+            ledger::insert_price_rule(&mut tx, &rule, valid_from, now).await?;
+            tx.commit().await?;
+            Ok(rule)
+        };
+        let rule = transact(set).await?;
         writeln!(
             std::io::stdout().lock(),
-            "{} v{version}: {}, from {}",
+            "{} v{}: {}, from {}",
             rule.service,
+            rule.version,
             words(tariff),
             valid_from.format("%Y-%m-%d %H:%M:%S UTC")
         )?;

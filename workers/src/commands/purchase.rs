@@ -15,6 +15,8 @@ use flysk_store::purchases::{self, Purchase};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 
+use super::transaction::transact;
+
 /// Why a purchase failed whose review ended without coins.
 const CLOSED: &str = "closed";
 
@@ -85,10 +87,13 @@ impl One {
     /// Has the bank asked about it and all payments of its order.
     pub(super) async fn ask(self, config: &Config) -> anyhow::Result<()> {
         let outbox = open_outbox(config).await?;
-        let mut unit = outbox.begin(trace()).await?;
-        find(&mut unit, self.purchase).await?;
-        unit.enqueue(&ReconcilePayment { purchase_id: self.purchase, whole_order: true }).await?;
-        unit.commit().await?;
+        let ask = || async {
+            let mut unit = outbox.begin(trace()).await?;
+            find(&mut unit, self.purchase).await?;
+            unit.enqueue(&ReconcilePayment { purchase_id: self.purchase, whole_order: true }).await?;
+            Ok(unit.commit().await?)
+        };
+        transact(ask).await?;
         writeln!(std::io::stdout(), "The bank will be asked about {}.", self.purchase)?;
         Ok(())
     }
@@ -97,15 +102,20 @@ impl One {
     pub(super) async fn close(self, config: &Config) -> anyhow::Result<()> {
         let outbox = open_outbox(config).await?;
         let now = outbox.clock().now();
-        let mut unit = outbox.begin(trace()).await?;
-        find(&mut unit, self.purchase).await?;
-        let purchase = purchases::lock_purchase(&mut unit, self.purchase).await?;
-        let doubt = purchase.doubt.with_context(|| format!("nothing about {} is in doubt", self.purchase))?;
-        let state = purchase.state.looked_at(purchase.coins_lot.is_some());
-        let failed = purchase.state == PurchaseState::Review && state == PurchaseState::Failed;
-        let code = if failed { Some(CLOSED) } else { purchase.error_code.as_deref() };
-        purchases::mark_looked_at(&mut unit, purchase.id, state, code, now).await?;
-        unit.commit().await?;
+        let close = || async {
+            let mut unit = outbox.begin(trace()).await?;
+            find(&mut unit, self.purchase).await?;
+            let purchase = purchases::lock_purchase(&mut unit, self.purchase).await?;
+            let doubt =
+                purchase.doubt.clone().with_context(|| format!("nothing about {} is in doubt", self.purchase))?;
+            let state = purchase.state.looked_at(purchase.coins_lot.is_some());
+            let failed = purchase.state == PurchaseState::Review && state == PurchaseState::Failed;
+            let code = if failed { Some(CLOSED) } else { purchase.error_code.as_deref() };
+            purchases::mark_looked_at(&mut unit, purchase.id, state, code, now).await?;
+            unit.commit().await?;
+            Ok((purchase, doubt, state))
+        };
+        let (purchase, doubt, state) = transact(close).await?;
         writeln!(std::io::stdout(), "{} is {}; the doubt `{doubt}` is over.", purchase.id, state.code())?;
         Ok(())
     }
@@ -115,15 +125,19 @@ impl Refund {
     /// Takes the coins back now and has the money given back.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let outbox = open_outbox(config).await?;
-        let mut unit = outbox.begin(trace()).await?;
-        find(&mut unit, self.purchase).await?;
         let request = RefundRequest {
             purchase_id: self.purchase,
             kopecks: self.kopecks.map(Kopecks),
             requested_by: "flysk-worker",
         };
-        let refund = request_refund(&mut unit, &request, outbox.clock().as_ref()).await?;
-        unit.commit().await?;
+        let ask = || async {
+            let mut unit = outbox.begin(trace()).await?;
+            find(&mut unit, self.purchase).await?;
+            let refund = request_refund(&mut unit, &request, outbox.clock().as_ref()).await?;
+            unit.commit().await?;
+            Ok(refund)
+        };
+        let refund = transact(ask).await?;
         let share = refund.share;
         writeln!(
             std::io::stdout(),
@@ -144,9 +158,12 @@ impl Day {
         let today = outbox.clock().now().date_naive();
         let day = self.day.unwrap_or(today - Days::new(1));
         ensure!(day <= today, "{day} is yet to come");
-        let mut unit = outbox.begin(trace()).await?;
-        unit.enqueue(&ReconcileDay { day: Some(day), after: None }).await?;
-        unit.commit().await?;
+        let ask = || async {
+            let mut unit = outbox.begin(trace()).await?;
+            unit.enqueue(&ReconcileDay { day: Some(day), after: None }).await?;
+            Ok(unit.commit().await?)
+        };
+        transact(ask).await?;
         writeln!(std::io::stdout(), "{day} will be compared; see purchases:differences --day {day}.")?;
         Ok(())
     }

@@ -1,9 +1,6 @@
 //! `flysk-worker run`.
 
-use std::sync::Arc;
-
 use clap::Args;
-use flysk_domain::SystemClock;
 use flysk_jobs::Queue;
 use flysk_jobs::runtime::engine::LeaseTerms;
 use flysk_runtime::{Shutdown, metrics};
@@ -28,8 +25,7 @@ impl Run {
         if let Some(listen) = config.telemetry.metrics_listen {
             metrics::install(listen, "worker")?;
         }
-        let clock = Arc::new(SystemClock);
-        let process = WorkerProcess::start(config, &self.queues, clock, LeaseTerms::default()).await?;
+        let process = WorkerProcess::start(config, &self.queues, LeaseTerms::default()).await?;
         tracing::info!("ready");
         if self.with_scheduler {
             let outbox = process.engine.outbox().clone();

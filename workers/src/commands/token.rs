@@ -14,6 +14,7 @@ use flysk_store::platform::tokens::{self, PairState};
 use flysk_workers::config::Config;
 
 use super::widget::{find, open};
+use super::transaction::transact;
 
 /// Pairs enqueued in one transaction.
 const PAGE: u32 = 200;
@@ -88,20 +89,24 @@ async fn enqueue_all(outbox: &Outbox, widget: Option<WidgetId>, run: &str) -> an
         let page = tokens::list_page(&mut *outbox.pool().acquire().await?, after, widget, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.install_id);
-        let mut unit = outbox.begin(trace.clone()).await?;
-        for pair in &page {
-            if pair.state == PairState::Refused {
-                left_alone += 1;
-                continue;
+        let (refused, renewed): (Vec<_>, Vec<_>) =
+            page.iter().partition(|pair| pair.state == PairState::Refused);
+        let enqueue = || async {
+            let mut unit = outbox.begin(trace.clone()).await?;
+            let (mut new, mut at) = (0, run_at);
+            for pair in &renewed {
+                let job = RefreshToken { install_id: pair.install_id, wished_at };
+                new += u64::from(unit.enqueue_at(&job, at).await?.is_some());
+                at += APART;
             }
-            let job = RefreshToken { install_id: pair.install_id, wished_at };
-            match unit.enqueue_at(&job, run_at).await? {
-                Some(_) => enqueued += 1,
-                None => under_way += 1,
-            }
-            run_at += APART;
-        }
-        unit.commit().await?;
+            unit.commit().await?;
+            Ok((new, at))
+        };
+        let (new, next_at) = transact(enqueue).await?;
+        run_at = next_at;
+        enqueued += new;
+        under_way += renewed.len() as u64 - new;
+        left_alone += refused.len() as u64;
     }
     say(&format!("{enqueued} enqueued, {under_way} wait already, {left_alone} wait for a reconnect."))
 }

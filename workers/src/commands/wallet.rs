@@ -18,6 +18,7 @@ use flysk_workers::process::open_outbox;
 use sha2::{Digest as _, Sha256};
 
 use super::widget::find;
+use super::transaction::transact;
 
 /// Transactions shown.
 const LATEST: u32 = 20;
@@ -42,16 +43,19 @@ pub(super) struct Whose {
 impl Whose {
     /// The wallet, opened if the install is older than the widget's use of Flycoins.
     async fn wallet(&self, outbox: &Outbox) -> anyhow::Result<WalletRow> {
-        let mut tx = outbox.pool().begin().await?;
-        let widget = find(&mut tx, &self.widget).await?;
-        let install = installs::find_in_account(&mut tx, widget.id, self.account).await?;
-        let install = install
-            .with_context(|| format!("account {} has not installed `{}`", self.account, self.widget))?;
-        let install = installs::lock(&mut tx, install.id).await?.context("the install is gone")?;
-        let clock = outbox.clock().as_ref();
-        let wallet = flycoins::welcome(&mut tx, clock, &widget, &install, install.status).await?;
-        tx.commit().await?;
-        wallet.with_context(|| {
+        let open = || async {
+            let mut tx = outbox.pool().begin().await?;
+            let widget = find(&mut tx, &self.widget).await?;
+            let install = installs::find_in_account(&mut tx, widget.id, self.account).await?;
+            let install = install
+                .with_context(|| format!("account {} has not installed `{}`", self.account, self.widget))?;
+            let install = installs::lock(&mut tx, install.id).await?.context("the install is gone")?;
+            let clock = outbox.clock().as_ref();
+            let wallet = flycoins::welcome(&mut tx, clock, &widget, &install, install.status).await?;
+            tx.commit().await?;
+            Ok(wallet)
+        };
+        transact(open).await?.with_context(|| {
             format!("`{0}` does not use Flycoins: widget:update {0} --uses-flycoins true", self.widget)
         })
     }
@@ -130,10 +134,14 @@ impl Credit {
         self.check()?;
         let outbox = open_outbox(config).await?;
         let wallet = self.whose.wallet(&outbox).await?;
-        let instruction = self.instruction(&outbox);
-        let mut tx = outbox.pool().begin().await?;
-        let outcome = ledger::apply(&mut tx, wallet.id, &[instruction], outbox.clock().as_ref()).await?.pop();
-        tx.commit().await?;
+        let instructions = [self.instruction(&outbox)];
+        let credit = || async {
+            let mut tx = outbox.pool().begin().await?;
+            let outcomes = ledger::apply(&mut tx, wallet.id, &instructions, outbox.clock().as_ref()).await?;
+            tx.commit().await?;
+            Ok(outcomes)
+        };
+        let outcome = transact(credit).await?.pop();
         let (what, answer) = match outcome {
             Some(Outcome::Done(answer)) => ("Credited", answer),
             Some(Outcome::Replayed(answer)) => ("Was credited before, as", answer),

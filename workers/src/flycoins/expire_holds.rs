@@ -4,7 +4,7 @@
 use flysk_domain::id::WalletId;
 use flysk_jobs::flycoins::ExpireHolds;
 use flysk_jobs::{Handle, JobResult, Run, Verdict};
-use flysk_store::{StoreError, StoreResult, ledger};
+use flysk_store::{StoreError, StoreResult, ledger, repeat_contended};
 
 use crate::App;
 
@@ -21,12 +21,13 @@ impl Handle<App> for ExpireHolds {
                 ledger::list_wallets_to_sweep(&mut *run.pool().acquire().await?, run.now(), AT_ONCE).await?;
             let mut freed = 0;
             for wallet in &due {
-                match sweep(run, app, *wallet).await {
+                match repeat_contended(|| sweep(run, app, *wallet)).await {
                     Ok(()) => freed += 1,
                     // One wallet that cannot be swept must not keep all others waiting.
                     Err(error @ StoreError::Corrupt { .. }) => {
                         tracing::error!(alert = "ledger", wallet.id = %wallet, error = %error, "a wallet cannot be swept");
                     }
+                    // So must one that everybody writes to: it is swept by whoever does, or by the next run.
                     Err(StoreError::Contended(_)) => {}
                     Err(error) => return Err(error.into()),
                 }

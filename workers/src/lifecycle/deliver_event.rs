@@ -12,11 +12,11 @@ use flysk_domain::platform::breaker::Breaker;
 use flysk_domain::platform::delivery::{Answer, Next, next};
 use flysk_jobs::lifecycle::DeliverEvent;
 use flysk_jobs::{Handle, JobError, JobResult, Run, Unit, Verdict};
-use flysk_store::StoreError;
 use flysk_store::platform::attempts::{self, Attempt};
 use flysk_store::platform::endpoints;
 use flysk_store::platform::events::{self, Event, EventState};
 use flysk_store::platform::widgets::{self, Widget};
+use flysk_store::{StoreError, repeat_contended};
 
 use super::endpoint::Endpoint;
 use super::request::{Body, headers};
@@ -47,7 +47,9 @@ impl Handle<App> for DeliverEvent {
         endpoint.enter(&app.limits, &holder).await?;
         let sent = send(run, app, &widget, &event, url).await;
         endpoint.leave(&app.limits, &holder).await;
-        settle(run, &widget, &endpoint, &event, sent?).await
+        let sent = sent?;
+        // Repeated here: a handler that is run again would send the event again.
+        repeat_contended(|| settle(run, &widget, &endpoint, &event, &sent)).await
     }
 
     /// An event whose last attempt failed is still waiting until now, so nobody can have started it again meanwhile.
@@ -89,7 +91,7 @@ fn meaning(result: &Result<Response, OutboundError>) -> Answer {
 
 /// Logs the attempt, notes how the address is doing and what became of the event, in one transaction. An event that
 /// failed for good goes on waiting until its job is buried, which says so of both.
-async fn settle(run: &Run, widget: &Widget, endpoint: &Endpoint, event: &Event, sent: Sent) -> JobResult {
+async fn settle(run: &Run, widget: &Widget, endpoint: &Endpoint, event: &Event, sent: &Sent) -> JobResult {
     let delays = widget.delivery_delays.as_ref().map(|delays| delays.0.as_slice());
     let next = next(sent.answer, sent.log.attempt, delays);
     let now = run.now();

@@ -3,10 +3,10 @@
 use flysk_domain::id::{AccountId, InstallId, WalletId};
 use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::trace::Trace;
-use flysk_store::StoreError;
 use flysk_store::ledger::{self, WalletRow};
 use flysk_store::platform::installs;
 use flysk_store::platform::widgets::Widget;
+use flysk_store::{StoreError, repeat_contended};
 use flysk_vault::flycoins;
 
 use crate::deps::{Deps, on};
@@ -68,11 +68,15 @@ pub(crate) async fn open(
     widget: &Widget,
     install: InstallId,
 ) -> Result<WalletRow, Problem> {
-    let mut unit = deps.begin(trace).await?;
-    let install = installs::lock(&mut unit, install).await?.ok_or(StoreError::Stale { what: "install" })?;
-    let opened = flycoins::welcome(&mut unit, deps.clock(), widget, &install, install.status).await?;
-    unit.commit().await?;
-    opened.ok_or_else(|| StoreError::Stale { what: "wallet" }.into())
+    let open = || async {
+        let mut unit = deps.begin(trace).await?;
+        let install =
+            installs::lock(&mut unit, install).await?.ok_or(StoreError::Stale { what: "install" })?;
+        let opened = flycoins::welcome(&mut unit, deps.clock(), widget, &install, install.status).await?;
+        unit.commit().await?;
+        opened.ok_or_else(|| StoreError::Stale { what: "wallet" }.into())
+    };
+    repeat_contended(open).await
 }
 
 /// The wallet as it is at this moment: holds and lots whose time is over are freed now rather than at the next
@@ -87,9 +91,12 @@ pub(super) async fn refresh(deps: &Deps, wallet: WalletRow) -> Result<WalletRow,
 
 /// Frees what is over in a wallet.
 pub(super) async fn sweep(deps: &Deps, wallet: WalletId) -> Result<WalletRow, Problem> {
-    let mut tx = deps.outbox.pool().begin().await?;
-    ledger::apply(&mut tx, wallet, &[], deps.clock()).await?;
-    let swept = ledger::find_wallet(&mut tx, wallet).await?;
-    tx.commit().await?;
-    swept.ok_or_else(|| StoreError::Stale { what: "wallet" }.into())
+    let sweep = || async {
+        let mut tx = deps.outbox.pool().begin().await?;
+        ledger::apply(&mut tx, wallet, &[], deps.clock()).await?;
+        let swept = ledger::find_wallet(&mut tx, wallet).await?;
+        tx.commit().await?;
+        swept.ok_or(StoreError::Stale { what: "wallet" })
+    };
+    Ok(repeat_contended(sweep).await?)
 }

@@ -14,6 +14,7 @@ use flysk_store::platform::connect_states::{self, ConnectState};
 use flysk_store::platform::oauth_codes::{self, NewCode, Way};
 use flysk_store::platform::unvouched_codes;
 use flysk_store::platform::widgets::{self, Widget};
+use flysk_store::repeat_contended;
 use flysk_vault::places;
 use poem::web::Data;
 use poem_openapi::OpenApi;
@@ -159,7 +160,8 @@ async fn answer(
     let ending = if query.error.is_some() {
         Ok(Ending::Refused)
     } else {
-        take_in(deps, trace, query, widget, request).await.map(|()| Ending::Connected)
+        let taken = repeat_contended(|| take_in(deps, trace, query, widget, request)).await;
+        taken.map(|()| Ending::Connected)
     };
     let back = back(deps, query, widget).await;
     let policy = content_security_policy();

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use flysk_domain::platform::crm::Crm;
 use flysk_store::platform::connect_states::{self, ConnectState};
 use flysk_store::platform::widgets::{self, Widget};
+use flysk_store::repeat_contended;
 use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Query;
@@ -113,7 +114,12 @@ async fn begin(
     let widget = widgets::find(on(&mut conn), begun.widget_id).await?.ok_or_else(unknown_widget)?;
     let state = fresh_state();
     let hash = deps.keyring.lookup_hash(&state).to_string();
-    connect_states::insert(on(&mut conn), &hash, &begun, now, now + PATIENCE).await?;
+    drop(conn);
+    let insert = || async {
+        let mut conn = deps.conn().await?;
+        Ok::<_, Problem>(connect_states::insert(on(&mut conn), &hash, &begun, now, now + PATIENCE).await?)
+    };
+    repeat_contended(insert).await?;
     Ok((location(deps, &widget, &state, mode)?, cookie(deps, &state)))
 }
 

@@ -9,6 +9,7 @@ use flysk_jobs::oauth::ConfirmDisconnect;
 use flysk_runtime::keyring::same_secret;
 use flysk_store::platform::handshake::{self, Found};
 use flysk_store::platform::tokens;
+use flysk_store::repeat_contended;
 use hmac::{Hmac, Mac};
 use poem::web::Data;
 use poem_openapi::OpenApi;
@@ -84,11 +85,14 @@ async fn hear(
         return Err(refused());
     }
     let Some(install) = install else { return Ok(()) };
-    let mut unit = deps.begin(trace).await?;
-    let pair = tokens::find(&mut unit, install.id).await?.map_or(0, |pair| pair.pair);
     let heard_at = deps.clock().now();
-    unit.enqueue(&ConfirmDisconnect { install_id: install.id, heard_at, pair }).await?;
-    Ok(unit.commit().await?)
+    let enqueue = || async {
+        let mut unit = deps.begin(trace).await?;
+        let pair = tokens::find(&mut unit, install.id).await?.map_or(0, |pair| pair.pair);
+        unit.enqueue(&ConfirmDisconnect { install_id: install.id, heard_at, pair }).await?;
+        Ok(unit.commit().await?)
+    };
+    repeat_contended(enqueue).await
 }
 
 fn is_signed(secret: &str, client: &str, account_id: u64, signature: &str) -> bool {

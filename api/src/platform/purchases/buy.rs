@@ -8,6 +8,7 @@ use flysk_jobs::billing::{Asked, MOST_OPEN, PurchaseRequest, request_purchase};
 use flysk_store::ledger::{self, WalletRow};
 use flysk_store::platform::installs::Install;
 use flysk_store::purchases::Purchase;
+use flysk_store::repeat_contended;
 use flysk_vault::places;
 use secrecy::SecretString;
 
@@ -86,25 +87,24 @@ pub(crate) async fn buy(
         key: order.key,
         body_hashes: &hashes,
     };
-    let mut unit = deps.begin(trace).await?;
-    let asked = request_purchase(&mut unit, &request, deps.clock()).await?;
-    let (purchase, replayed) = match asked {
-        Asked::Begun(purchase) => (*purchase, false),
-        Asked::Known(purchase) => (*purchase, true),
+    let ask = || async {
+        let mut unit = deps.begin(trace).await?;
+        let asked = request_purchase(&mut unit, &request, deps.clock()).await?;
+        unit.commit().await?;
+        Ok::<_, Problem>(asked)
+    };
+    match repeat_contended(ask).await? {
+        Asked::Begun(purchase) => Ok(Bought { purchase: *purchase, replayed: false }),
+        Asked::Known(purchase) => Ok(Bought { purchase: *purchase, replayed: true }),
         Asked::KeyReused => {
-            return Err(Problem::new(
-                ProblemCode::IdempotencyKeyReused,
-                "take a new key for another purchase",
-            ));
+            Err(Problem::new(ProblemCode::IdempotencyKeyReused, "take a new key for another purchase"))
         }
         Asked::NotOnOffer => {
-            return Err(Problem::new(ProblemCode::NotOnOffer, "the widget does not offer this package"));
+            Err(Problem::new(ProblemCode::NotOnOffer, "the widget does not offer this package"))
         }
         Asked::TooManyOpen => {
             let detail = format!("{MOST_OPEN} purchases wait for their payment: finish one, or wait");
-            return Err(Problem::new(ProblemCode::TooManyRequests, detail));
+            Err(Problem::new(ProblemCode::TooManyRequests, detail))
         }
-    };
-    unit.commit().await?;
-    Ok(Bought { purchase, replayed })
+    }
 }

@@ -8,12 +8,10 @@ use flysk_domain::id::WalletId;
 use tokio::sync::oneshot;
 
 use super::{Instruction, Outcome, apply};
-use crate::{Pool, StoreError, StoreResult};
+use crate::{Pool, StoreError, StoreResult, repeat_while};
 
 /// Instructions in one transaction at most: keeps the wallet's lock below some tens of milliseconds.
 const MOST_AT_ONCE: usize = 256;
-/// Tries of a transaction that lost a race.
-const TRIES: u32 = 5;
 
 /// Carries out instructions for callers in this process. Clones share the queues.
 ///
@@ -106,15 +104,10 @@ impl Inner {
     }
 
     async fn commit(&self, wallet: WalletId, instructions: &[Instruction]) -> StoreResult<Vec<Outcome>> {
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            match self.commit_once(wallet, instructions).await {
-                // A key taken at the same moment by another wallet is found on the next try.
-                Err(StoreError::Contended(_) | StoreError::Taken { .. }) if tried < TRIES => {}
-                ended => return ended,
-            }
-        }
+        // A key taken at the same moment by another wallet is found on the next try.
+        let may_run_again =
+            |error: &StoreError| matches!(error, StoreError::Contended(_) | StoreError::Taken { .. });
+        repeat_while(may_run_again, || self.commit_once(wallet, instructions)).await
     }
 
     async fn commit_once(&self, wallet: WalletId, instructions: &[Instruction]) -> StoreResult<Vec<Outcome>> {

@@ -1,9 +1,10 @@
-//! `flysk-chaos-worker DATABASE_URL REDIS_URL CONCURRENCY LEASE_MS GRACE_MS [CLOCK_FILE]`: started and broken by the
-//! chaos tests.
+//! `flysk-chaos-worker DATABASE_URL REDIS_URL CONCURRENCY LEASE_MS GRACE_MS WALL_AHEAD_MS [CLOCK_FILE]`: started and broken by
+//! the chaos tests.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
+use chrono::TimeDelta;
 use flysk_runtime::config::{LogFormat, Telemetry};
 use flysk_suite::chaos::worker::ChaosWorker;
 
@@ -19,6 +20,7 @@ async fn main() -> anyhow::Result<()> {
         concurrency: next("CONCURRENCY")?.parse()?,
         lease: Duration::from_millis(next("LEASE_MS")?.parse()?),
         grace: Duration::from_millis(next("GRACE_MS")?.parse()?),
+        wall_ahead: TimeDelta::milliseconds(next("WALL_AHEAD_MS")?.parse()?),
         clock: args.next().map(Into::into),
     };
     worker.run().await

@@ -1,10 +1,28 @@
-//! A clock that stands still until a test moves it, for worker processes.
+//! Clocks of worker processes: one that stands still until a test moves it, and one that is wrong.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use chrono::{DateTime, Utc};
-use flysk_domain::Clock;
+use chrono::{DateTime, TimeDelta, Utc};
+use flysk_domain::{Clock, SystemClock};
+
+/// The wall clock of a machine that nobody keeps right.
+#[derive(Debug)]
+pub(super) struct WrongClock(TimeDelta);
+
+impl WrongClock {
+    /// A wall clock that is ahead by so much.
+    pub(super) fn ahead(by: TimeDelta) -> Arc<dyn Clock> {
+        Arc::new(Self(by))
+    }
+}
+
+impl Clock for WrongClock {
+    fn now(&self) -> DateTime<Utc> {
+        SystemClock.now() + self.0
+    }
+}
 
 /// Reads the time from a file: µs since 1970.
 #[derive(Debug, Clone)]

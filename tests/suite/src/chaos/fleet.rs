@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::trace::Trace;
 use flysk_domain::{Clock as _, SystemClock};
 use flysk_jobs::{Job, Keys, Outbox, Waker, connect_redis};
@@ -92,6 +92,16 @@ impl Fleet {
 
     /// Starts a worker process and waits until it takes jobs; returns its number.
     pub fn start_worker(&mut self, concurrency: usize, grace: Duration) -> anyhow::Result<usize> {
+        self.start_skewed_worker(concurrency, grace, TimeDelta::zero())
+    }
+
+    /// [`Fleet::start_worker`] on a machine whose wall clock is ahead by `wall_ahead`.
+    pub fn start_skewed_worker(
+        &mut self,
+        concurrency: usize,
+        grace: Duration,
+        wall_ahead: TimeDelta,
+    ) -> anyhow::Result<usize> {
         let log = std::fs::File::create(self.dir.path().join(format!("worker-{}.log", self.workers.len())))?;
         let mut child = Command::new(worker_binary()?)
             .arg(Mysql::url(&self.mysql_server))
@@ -99,6 +109,7 @@ impl Fleet {
             .arg(concurrency.to_string())
             .arg(self.lease.as_millis().to_string())
             .arg(grace.as_millis().to_string())
+            .arg(wall_ahead.num_milliseconds().to_string())
             .args(Some(self.clock_file()).filter(|clock| clock.exists()))
             .stdout(Stdio::piped())
             .stderr(log)

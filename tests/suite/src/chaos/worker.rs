@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flysk_domain::{Clock, SystemClock};
+use chrono::TimeDelta;
+use flysk_domain::Clock;
 use flysk_jobs::runtime::engine::{Engine, LeaseTerms};
 use flysk_jobs::runtime::ticks::TickRegistry;
 use flysk_jobs::runtime::worker::{self, RedisHandle, WorkerOptions, owner_name};
-use flysk_jobs::{Keys, Outbox, Queue, Waker, connect_redis};
+use flysk_jobs::{DatabaseClock, Keys, Outbox, Queue, Waker, connect_redis};
 use flysk_runtime::Shutdown;
 
-use super::clock::FileClock;
+use super::clock::{FileClock, WrongClock};
 use super::work::{Bench, registry};
 
 /// How a chaos worker runs.
@@ -28,7 +29,9 @@ pub struct ChaosWorker {
     pub lease: Duration,
     /// Grace time on SIGTERM.
     pub grace: Duration,
-    /// A file that says what time it is, if not the machine's clock.
+    /// How far the wall clock of its machine is ahead.
+    pub wall_ahead: TimeDelta,
+    /// A file that says what time it is, if not the database.
     pub clock: Option<PathBuf>,
 }
 
@@ -48,7 +51,7 @@ impl ChaosWorker {
         let waker = Waker::new(connection.clone(), keys.clone());
         let clock: Arc<dyn Clock> = match self.clock {
             Some(file) => Arc::new(FileClock::open(file)?),
-            None => Arc::new(SystemClock),
+            None => Arc::new(DatabaseClock::start_beside(pool.clone(), WrongClock::ahead(self.wall_ahead)).await?),
         };
         let outbox = Outbox::new(pool, Some(waker), clock);
         let engine = Engine::new(outbox, registry(), Arc::new(Bench), owner_name("chaos"), terms(self.lease));

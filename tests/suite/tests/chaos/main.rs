@@ -2,6 +2,7 @@
 //! and restarted. After each: every effect exactly once, nothing lost, no row stuck, nothing left in Redis
 //! (`flysk_suite::chaos`, `books.rs`).
 
+mod clocks;
 mod database;
 mod leases;
 mod redis;

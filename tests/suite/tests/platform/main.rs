@@ -28,6 +28,7 @@ mod lifecycle;
 mod made_up_codes;
 mod memory;
 mod operations;
+mod races;
 mod refresh_all;
 mod refusals;
 mod rotation;

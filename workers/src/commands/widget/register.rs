@@ -13,6 +13,7 @@ use secrecy::ExposeSecret;
 
 use super::update::Settings;
 use super::{ClientSecret, open};
+use crate::commands::transaction::transact;
 
 /// A widget to be registered.
 #[derive(Debug, Args)]
@@ -51,11 +52,15 @@ impl Register {
             redirect_uri: self.redirect_uri,
         };
         let (outbox, vault) = open(config).await?;
-        let mut tx = outbox.pool().begin().await?;
-        let issued = vault.register(&mut tx, &wanted).await?;
-        let now = outbox.clock().now();
-        self.settings.write(&mut tx, (issued.id, &wanted.code), Changes::default(), config, now).await?;
-        tx.commit().await?;
+        let register = || async {
+            let mut tx = outbox.pool().begin().await?;
+            let issued = vault.register(&mut tx, &wanted).await?;
+            let now = outbox.clock().now();
+            self.settings.write(&mut tx, (issued.id, &wanted.code), Changes::default(), config, now).await?;
+            tx.commit().await?;
+            Ok(issued)
+        };
+        let issued = transact(register).await?;
         let mut out = std::io::stdout().lock();
         writeln!(out, "Registered `{}` as {}.", wanted.code, issued.id)?;
         writeln!(out, "Shown this once, keep them:")?;

@@ -5,12 +5,15 @@ use std::io::Write as _;
 use anyhow::ensure;
 use chrono::TimeDelta;
 use clap::Args;
+use flysk_jobs::Outbox;
 use flysk_runtime::config::Env;
 use flysk_store::platform::widgets;
+use flysk_vault::Vault;
 use flysk_workers::config::Config;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{ClientSecret, find, open};
+use crate::commands::transaction::transact;
 
 /// Which secrets to replace.
 #[derive(Debug, Args)]
@@ -42,10 +45,26 @@ impl Rotate {
             "say what to rotate: --project-token, --revoke-former, --event-secret, --client-secret-env or -stdin"
         );
         let (outbox, vault) = open(config).await?;
+        let (code, issued) = transact(|| self.write(&outbox, &vault, client_secret.as_ref())).await?;
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "Rotated `{code}`.")?;
+        for (name, secret) in issued {
+            writeln!(out, "  {name}  {}", secret.expose_secret())?;
+        }
+        Ok(())
+    }
+
+    /// The widget's code and what was issued, in one transaction.
+    async fn write(
+        &self,
+        outbox: &Outbox,
+        vault: &Vault,
+        client_secret: Option<&SecretString>,
+    ) -> anyhow::Result<(String, Vec<(&'static str, SecretString)>)> {
         let now = outbox.clock().now();
         let mut tx = outbox.pool().begin().await?;
         let mut issued = Vec::new();
-        if let Some(secret) = &client_secret {
+        if let Some(secret) = client_secret {
             let widget = find(&mut tx, &self.code).await?;
             vault.change_client_secret(&mut tx, &widget, secret).await?;
         }
@@ -63,11 +82,6 @@ impl Rotate {
             issued.push(("project token", vault.rotate_project_token(&mut tx, &widget, former_until).await?));
         }
         tx.commit().await?;
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "Rotated `{}`.", widget.code)?;
-        for (name, secret) in issued {
-            writeln!(out, "  {name}  {}", secret.expose_secret())?;
-        }
-        Ok(())
+        Ok((widget.code, issued))
     }
 }

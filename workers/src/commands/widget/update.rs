@@ -20,6 +20,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{find, open};
+use crate::commands::transaction::transact;
 
 /// What can be set at registration and changed later.
 #[derive(Debug, Args)]
@@ -137,13 +138,18 @@ impl Update {
         if let Some(uri) = &self.redirect_uri {
             check_redirect_uri(uri)?;
         }
-        let named = Changes { name: self.name, redirect_uri: self.redirect_uri, ..Changes::default() };
         let (outbox, _) = open(config).await?;
-        let mut tx = outbox.pool().begin().await?;
-        let widget = find(&mut tx, &self.code).await?;
-        let now = outbox.clock().now();
-        self.settings.write(&mut tx, (widget.id, &self.code), named, config, now).await?;
-        tx.commit().await?;
+        let update = || async {
+            let (name, redirect_uri) = (self.name.clone(), self.redirect_uri.clone());
+            let named = Changes { name, redirect_uri, ..Changes::default() };
+            let mut tx = outbox.pool().begin().await?;
+            let widget = find(&mut tx, &self.code).await?;
+            let now = outbox.clock().now();
+            self.settings.write(&mut tx, (widget.id, &self.code), named, config, now).await?;
+            tx.commit().await?;
+            Ok(widget)
+        };
+        let widget = transact(update).await?;
         tracing::info!(widget = %widget.code, "updated");
         Ok(())
     }

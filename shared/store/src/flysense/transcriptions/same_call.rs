@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::id::{AccountId, TranscriptionId};
 
+use crate::error::expect_one;
 use crate::{Conn, StoreResult};
 
 /// Telephonies count anew some day; notes of one call are written within minutes.
@@ -10,8 +11,9 @@ const SAME_CALL_WITHIN: TimeDelta = TimeDelta::hours(1);
 
 /// Notes which call a transcription is of; whether it is the first one that is under way or done.
 ///
-/// It is asked once: a call that was let in stays in, whatever comes after it. The account's row is locked until the
-/// transaction ends, so that of two cards at once one is the first.
+/// It is asked once: a call that was let in stays in, whatever comes after it. The account's row is written, which locks it
+/// until the transaction ends: of two cards at once one is the first. On a cluster, where a lock is of one node, the write is
+/// what lets one of two transactions commit. [`crate::StoreError::Stale`] without an account.
 pub async fn is_first_of_call(
     conn: &mut Conn,
     account_id: AccountId,
@@ -19,10 +21,12 @@ pub async fn is_first_of_call(
     call_key: &str,
     called_at: DateTime<Utc>,
 ) -> StoreResult<bool> {
-    sqlx::query("SELECT account_id FROM flysense_accounts WHERE account_id = ? FOR UPDATE")
-        .bind(account_id.0)
-        .execute(&mut *conn)
-        .await?;
+    let counted =
+        sqlx::query("UPDATE flysense_accounts SET calls_compared = calls_compared + 1 WHERE account_id = ?")
+            .bind(account_id.0)
+            .execute(&mut *conn)
+            .await?;
+    expect_one(&counted, "account")?;
     let noted = sqlx::query(
         "UPDATE transcriptions SET call_key = ?, called_at = ? WHERE account_id = ? AND id = ? AND call_key IS NULL",
     )

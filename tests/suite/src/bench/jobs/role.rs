@@ -84,7 +84,9 @@ impl Role {
             Self::Fail { database_url, redis_url } => {
                 let lease = LeaseTerms::default().term;
                 let (concurrency, grace, clock) = (1, GRACE, None);
-                ChaosWorker { database_url, redis_url, concurrency, lease, grace, clock }.run().await
+                let wall_ahead = chrono::TimeDelta::zero();
+                let worker = ChaosWorker { database_url, redis_url, concurrency, lease, grace, wall_ahead, clock };
+                worker.run().await
             }
         }
     }

@@ -1,0 +1,73 @@
+//! Workers on machines whose wall clocks are wrong.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use flysk_domain::trace::Trace;
+use flysk_suite::chaos::fleet::Fleet;
+
+use crate::marks;
+
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Enqueues a job that is due in an hour and one that is due in a few seconds.
+async fn enqueue_for_later(fleet: &Fleet) -> anyhow::Result<()> {
+    let trace = Trace { correlation_id: "later".to_owned(), traceparent: None };
+    let mut unit = fleet.outbox.begin(trace).await?;
+    unit.enqueue_at(&marks(100..101, 0)[0], fleet.now() + TimeDelta::minutes(5)).await?;
+    unit.enqueue_at(&marks(101..102, 0)[0], fleet.now() + TimeDelta::seconds(3)).await?;
+    Ok(unit.commit().await?)
+}
+
+/// A worker whose wall clock is off joins a healthy one that is busy: it ends nothing of the healthy one's, starts nothing
+/// early, and says what is wrong.
+async fn join_with_wrong_clock(wall_ahead: TimeDelta) -> anyhow::Result<()> {
+    let mut fleet = Fleet::start(Duration::from_secs(4)).await?;
+    fleet.start_worker(20, GRACE)?;
+    fleet.enqueue(&marks(0..20, 9_000)).await?;
+    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'running'", 20).await?;
+    let wrong = fleet.start_skewed_worker(20, GRACE, wall_ahead)?;
+    enqueue_for_later(&fleet).await?;
+    fleet.wait_for_log(wrong, "wall clock is wrong", 1).await?;
+    // Several of its looks for abandoned jobs lie before the end of these.
+    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done'", 21).await?;
+    let starts: Vec<(u64, u32)> =
+        sqlx::query_as("SELECT mark_key, attempt FROM chaos_starts ORDER BY mark_key, attempt")
+            .fetch_all(&fleet.pool)
+            .await?;
+    let wanted: Vec<(u64, u32)> = (0..20).chain([101]).map(|key| (key, 1)).collect();
+    assert_eq!(starts, wanted, "a job was ended, started again, or started early");
+    let early: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM chaos_starts s JOIN jobs j ON j.correlation_id = 'later' AND j.state = 'done'
+         WHERE s.mark_key = 101 AND s.at < j.run_at",
+    )
+    .fetch_one(&fleet.pool)
+    .await?;
+    assert_eq!(early, 0, "a job was started before it was due");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn worker_with_a_clock_ten_minutes_ahead_ends_nothing_of_the_others() -> anyhow::Result<()> {
+    join_with_wrong_clock(TimeDelta::minutes(10)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn worker_with_a_clock_ten_minutes_behind_ends_nothing_of_the_others() -> anyhow::Result<()> {
+    join_with_wrong_clock(TimeDelta::minutes(-10)).await
+}
+
+/// Alone with a wrong clock, a worker keeps its leases valid for those that come: its jobs are its own until they end.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_of_a_worker_with_a_clock_behind_are_not_taken_from_it() -> anyhow::Result<()> {
+    let mut fleet = Fleet::start(Duration::from_secs(4)).await?;
+    fleet.start_skewed_worker(20, GRACE, TimeDelta::minutes(-10))?;
+    fleet.enqueue(&marks(0..20, 6_000)).await?;
+    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'running'", 20).await?;
+    fleet.start_worker(20, GRACE)?;
+    fleet.check_exactly_once(20).await?;
+    let again: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM chaos_starts WHERE attempt > 1").fetch_one(&fleet.pool).await?;
+    assert_eq!(again, 0, "a healthy worker took a running job for abandoned");
+    Ok(())
+}
