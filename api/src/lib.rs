@@ -17,7 +17,9 @@ mod known;
 mod limits;
 mod platform;
 pub mod problem;
+mod query;
 pub mod routes;
+mod strict_json;
 mod tracing_layer;
 
 pub use config::Config;

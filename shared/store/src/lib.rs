@@ -7,6 +7,7 @@ pub mod cron_ticks;
 pub mod error;
 pub mod flysense;
 pub mod jobs;
+mod json_text;
 pub mod ledger;
 mod listed;
 pub mod platform;
@@ -14,6 +15,7 @@ mod pool;
 pub mod purchases;
 
 pub use error::{StoreError, StoreResult};
+pub use json_text::JsonText;
 pub use pool::{ACQUIRE_TIMEOUT, Pool, STATEMENTS, careful, connect, connect_within};
 
 /// What every statement runs on: a pooled connection or an open transaction.

@@ -30,9 +30,20 @@ pub(super) struct One {
 pub(super) struct Refund {
     /// `pur_…`.
     purchase: PurchaseId,
-    /// How much; all that unspent coins are worth if left out.
+    #[command(flatten)]
+    size: RefundSize,
+}
+
+/// How much is given back; never all because nothing was said.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct RefundSize {
+    /// How much, in kopecks.
     #[arg(long)]
     kopecks: Option<i64>,
+    /// All that unspent coins are worth.
+    #[arg(long)]
+    all: bool,
 }
 
 /// Which day.
@@ -119,7 +130,7 @@ impl Refund {
         find(&mut unit, self.purchase).await?;
         let request = RefundRequest {
             purchase_id: self.purchase,
-            kopecks: self.kopecks.map(Kopecks),
+            kopecks: if self.size.all { None } else { self.size.kopecks.map(Kopecks) },
             requested_by: "flysk-worker",
         };
         let refund = request_refund(&mut unit, &request, outbox.clock().as_ref()).await?;

@@ -8,12 +8,14 @@
     reason = "a test says what went wrong by failing"
 )]
 
+mod bodies;
 mod callback;
 mod charges;
 mod crashes;
 mod document;
 mod doors;
 mod events;
+mod example_secrets;
 mod flycoins_guide;
 mod gateway;
 mod gateway_bodies;
