@@ -2,8 +2,10 @@
 //!
 //! What poem-openapi cannot express is added: paths that go on after their last parameter. And poem-openapi leaves optional
 //! fields out of `required`, and writes and takes them as null; it does not say of them that they may be null. A generated
-//! client would choke on the first null, so it is said here, for all at once.
+//! client would choke on the first null, so it is said here, for all at once. And it does not say that objects of request bodies
+//! take no field besides their own, which [`crate::strict_json`] holds them to.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -20,13 +22,14 @@ pub(crate) struct Operation {
     pub(crate) described: String,
 }
 
-/// The same document with every optional field of every schema marked `nullable`, and `more` operations; the order of
-/// everything is kept.
+/// The same document with every optional field of every schema marked `nullable`, every object of a request body closed,
+/// and `more` operations; the order of everything is kept.
 ///
-/// Source: OpenAPI 3.0.3, "Schema Object", `nullable`.
+/// Source: OpenAPI 3.0.3, "Schema Object", `nullable` and `additionalProperties`.
 pub(crate) fn completed(document: &str, more: &[Operation]) -> serde_json::Result<String> {
     let mut document: Node = serde_json::from_str(document)?;
     mark_optional(&mut document);
+    close_bodies(&mut document);
     if let Some(Node::Object(paths)) = document.get_mut("paths") {
         for operation in more {
             let described = (operation.method.to_owned(), serde_json::from_str(&operation.described)?);
@@ -62,6 +65,29 @@ fn mark(schema: &mut Node) {
     }
 }
 
+/// Says of every object that a request body is made of that it takes no other fields.
+fn close_bodies(document: &mut Node) {
+    let mut waiting = Vec::new();
+    for (_, operations) in document.get("paths").map(Node::fields).unwrap_or_default() {
+        for (_, operation) in operations.fields() {
+            operation.get("requestBody").into_iter().for_each(|body| body.collect_references(&mut waiting));
+        }
+    }
+    let Some(schemas) = document.get_mut("components").and_then(|components| components.get_mut("schemas"))
+    else {
+        return;
+    };
+    let mut seen = BTreeSet::new();
+    while let Some(name) = waiting.pop() {
+        let Some(schema) = schemas.get_mut(&name).filter(|_| seen.insert(name.clone())) else { continue };
+        schema.collect_references(&mut waiting);
+        let is_object = schema.get("type").and_then(Node::text) == Some("object");
+        if is_object && schema.get("additionalProperties").is_none() {
+            schema.set("additionalProperties", Node::Leaf(Value::Bool(false)));
+        }
+    }
+}
+
 /// JSON that keeps the order of its objects.
 enum Node {
     Object(Vec<(String, Node)>),
@@ -70,6 +96,33 @@ enum Node {
 }
 
 impl Node {
+    fn fields(&self) -> &[(String, Self)] {
+        if let Self::Object(fields) = self { fields } else { &[] }
+    }
+
+    fn get(&self, name: &str) -> Option<&Self> {
+        self.fields().iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    fn set(&mut self, name: &str, value: Self) {
+        if let Self::Object(fields) = self {
+            fields.push((name.to_owned(), value));
+        }
+    }
+
+    /// Names of the schemas it refers to.
+    fn collect_references(&self, names: &mut Vec<String>) {
+        for (name, value) in self.fields() {
+            match value.text().and_then(|text| text.strip_prefix("#/components/schemas/")) {
+                Some(schema) if name == "$ref" => names.push(schema.to_owned()),
+                _ => value.collect_references(names),
+            }
+        }
+        if let Self::Array(items) = self {
+            items.iter().for_each(|item| item.collect_references(names));
+        }
+    }
+
     fn get_mut(&mut self, name: &str) -> Option<&mut Self> {
         let Self::Object(fields) = self else { return None };
         fields.iter_mut().find(|(known, _)| known == name).map(|(_, value)| value)
@@ -85,9 +138,7 @@ impl Node {
             let reference = std::mem::replace(self, Self::Object(Vec::new()));
             *self = Self::Object(vec![("allOf".to_owned(), Self::Array(vec![reference]))]);
         }
-        if let Self::Object(fields) = self {
-            fields.push(("nullable".to_owned(), Self::Leaf(Value::Bool(true))));
-        }
+        self.set("nullable", Self::Leaf(Value::Bool(true)));
     }
 }
 
@@ -195,6 +246,25 @@ mod tests {
             read["paths"],
             serde_json::json!({ "/b": {}, "/a/{rest}": { "get": added, "put": added } })
         );
+    }
+
+    #[test]
+    fn objects_of_request_bodies_are_closed_at_any_depth_and_those_of_answers_are_not() {
+        let document = r##"{"paths": {"/a": {"post": {
+            "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Sent"}}}},
+            "responses": {"200": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Told"}}}}}}}},
+            "components": {"schemas": {
+            "Sent": {"type": "object", "properties": {
+                "parts": {"type": "array", "items": {"$ref": "#/components/schemas/Part"}},
+                "other": {"allOf": [{"$ref": "#/components/schemas/Sent"}]}, "map": {"$ref": "#/components/schemas/Map"}}},
+            "Part": {"type": "object", "properties": {"kind": {"$ref": "#/components/schemas/Kind"}}},
+            "Map": {"type": "object", "additionalProperties": {"type": "string"}},
+            "Kind": {"type": "string", "enum": ["a"]}, "Told": {"type": "object"}}}}"##;
+        let read: Value = serde_json::from_str(&completed(document, &[]).unwrap()).unwrap();
+        let said = |name: &str| read["components"]["schemas"][name]["additionalProperties"].clone();
+        assert_eq!((said("Sent"), said("Part")), (Value::Bool(false), Value::Bool(false)));
+        assert_eq!(said("Map"), serde_json::json!({ "type": "string" }));
+        assert_eq!((said("Kind"), said("Told")), (Value::Null, Value::Null));
     }
 
     /// The page embeds the document; it must be the same one.

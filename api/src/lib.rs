@@ -17,8 +17,10 @@ mod known;
 mod limits;
 mod platform;
 pub mod problem;
+mod query;
 pub mod routes;
 mod source;
+mod strict_json;
 mod tracing_layer;
 
 pub use config::Config;

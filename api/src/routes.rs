@@ -3,7 +3,7 @@
 use poem::endpoint::{BoxEndpoint, make_sync};
 use poem::middleware::CatchPanic;
 use poem::web::Html;
-use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route, get, post};
+use poem::{Endpoint, EndpointExt, IntoEndpoint as _, IntoResponse, Response, Route, get, post};
 use poem_openapi::{OpenApiService, ServerObject};
 
 use crate::caching::no_store;
@@ -26,6 +26,7 @@ use crate::platform::purchases::{PackagesApi, PurchasesApi};
 use crate::platform::settings::SettingsApi;
 use crate::platform::switch::SwitchApi;
 use crate::problem::{Problem, ProblemCode};
+use crate::query::drop_empty_parameters;
 use crate::tracing_layer::Tracing;
 use crate::{billing_page, health, hooks};
 
@@ -88,7 +89,7 @@ pub fn app(deps: Deps) -> impl Endpoint<Output = Response> {
     let page = make_sync(move |_| Html(page.clone()));
     let spec = make_sync(move |_| spec.clone().with_content_type("application/json"));
     let route = Route::new()
-        .nest("/", service)
+        .nest("/", service.into_endpoint().before(drop_empty_parameters))
         .at("/docs", get(page))
         .at("/openapi.json", get(spec))
         .at("/healthz", get(health::healthz))

@@ -35,7 +35,7 @@ pub(super) async fn show_shop(deps: Data<&Deps>, request: &Request, Path(install
 
 /// What the form sends.
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Sent {
     package: String,
     email: String,

@@ -16,6 +16,7 @@ use super::view::TranscriptionView;
 use crate::auth::WidgetCaller;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode, answers};
+use crate::strict_json::NoBody;
 
 answers! {
     /// Answers of `cancelTranscription`.
@@ -57,6 +58,7 @@ impl CancelApi {
         trace: Data<&Trace>,
         caller: WidgetCaller,
         id: Path<String>,
+        _body: NoBody,
     ) -> Stopped {
         match stop(&deps, &trace, &caller, &id.0).await {
             Ok(view) => Stopped::Ok(Json(view)),

@@ -12,6 +12,7 @@ use super::caller::admit;
 use crate::auth::WidgetCaller;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode, answers};
+use crate::strict_json::StrictJson;
 
 #[derive(Tags)]
 enum Tag {
@@ -117,7 +118,7 @@ impl PreferencesApi {
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: WidgetCaller,
-        body: Json<Preferences>,
+        body: StrictJson<Preferences>,
     ) -> Set {
         match set(&deps, &trace, &caller, body.0).await {
             Ok(view) => Set::Ok(Json(view)),

@@ -20,6 +20,7 @@ use super::view::{TranscriptView, TranscriptionView};
 use crate::auth::WidgetCaller;
 use crate::deps::{Deps, on};
 use crate::problem::{Problem, ProblemCode, answers};
+use crate::strict_json::StrictJson;
 
 /// Groups FlySense's operations in the document.
 #[derive(Tags)]
@@ -194,7 +195,7 @@ impl TranscriptionsApi {
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: WidgetCaller,
-        body: Json<NewTranscription>,
+        body: StrictJson<NewTranscription>,
     ) -> Created {
         match create(&deps, &trace, &caller, &body.0).await {
             Ok(view) => Created::Accepted(Json(view)),
@@ -241,7 +242,7 @@ impl TranscriptionsApi {
         trace: Data<&Trace>,
         caller: WidgetCaller,
         id: Path<String>,
-        body: Json<Edit>,
+        body: StrictJson<Edit>,
     ) -> Edited {
         match edit(&deps, &trace, &caller, &id.0, &body.0).await {
             Ok(view) => Edited::Ok(Json(view)),

@@ -7,19 +7,19 @@ use flysk_store::platform::widgets::Widget;
 use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Query;
-use poem_openapi::payload::Json;
 
 use super::settings_rules::{self, SettingsChange, SettingsView};
 use super::tag::Tag;
 use crate::auth::BackendCaller;
 use crate::deps::{Deps, on};
 use crate::problem::{Problem, ProblemCode, answers};
+use crate::strict_json::{ExactJson, StrictJson};
 
 answers! {
     /// Answers of `getBackendSettings`.
     Got {
         /// As they are.
-        200 => Ok(Json<SettingsView>),
+        200 => Ok(ExactJson<SettingsView>),
     }
     problems {
         /// The request cannot be read.
@@ -39,7 +39,7 @@ answers! {
     /// Answers of `putBackendSettings`.
     Changed {
         /// As they are now.
-        200 => Ok(Json<SettingsView>),
+        200 => Ok(ExactJson<SettingsView>),
     }
     problems {
         /// The request cannot be read.
@@ -78,7 +78,7 @@ impl BackendSettingsApi {
         account_id: Query<u64>,
     ) -> Got {
         match install_of(&deps, &caller.0, account_id.0).await {
-            Ok(install) => Got::Ok(Json(SettingsView::from(&install))),
+            Ok(install) => Got::Ok(ExactJson(SettingsView::from(&install))),
             Err(problem) => problem.into(),
         }
     }
@@ -92,10 +92,10 @@ impl BackendSettingsApi {
         caller: BackendCaller,
         /// The account.
         account_id: Query<u64>,
-        body: Json<SettingsChange>,
+        body: StrictJson<SettingsChange>,
     ) -> Changed {
         match change(&deps, &trace, &caller.0, account_id.0, body.0).await {
-            Ok(view) => Changed::Ok(Json(view)),
+            Ok(view) => Changed::Ok(ExactJson(view)),
             Err(problem) => problem.into(),
         }
     }

@@ -17,6 +17,7 @@ use super::tag::Tag;
 use crate::auth::BackendCaller;
 use crate::deps::{Deps, on};
 use crate::problem::{Problem, ProblemCode, answers};
+use crate::strict_json::NoBody;
 
 const MOST: u32 = 500;
 const USUAL: u32 = 100;
@@ -181,6 +182,7 @@ impl EventsApi {
         caller: BackendCaller,
         /// The event's id.
         id: Path<String>,
+        _body: NoBody,
     ) -> Replayed {
         match replay(&deps, &trace, &caller.0, &id.0).await {
             Ok(()) => Replayed::Accepted,

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::trace::Trace;
+use flysk_store::JsonText;
 use flysk_store::ledger::WalletRow;
 use flysk_store::platform::installs::Install;
 use flysk_store::platform::oauth_codes;
 use poem::web::Data;
-use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 use serde_json::Value;
 
@@ -20,6 +20,7 @@ use crate::auth::{Verified, WidgetToken, issue};
 use crate::billing_page;
 use crate::deps::{Deps, on};
 use crate::problem::{Problem, answers};
+use crate::strict_json::{ExactJson, FreeJson, NoBody};
 
 // No `Debug`: it is a credential.
 /// A short session, for everything a page asks often: amoCRM forbids loops over its one-time tokens.
@@ -50,7 +51,7 @@ pub(crate) struct HandshakeView {
     /// The widget in the account, once it is installed.
     install_id: Option<String>,
     /// What the account's administrator set.
-    settings: Value,
+    settings: FreeJson,
     /// Counts changes of the settings.
     settings_version: u32,
     /// What can be subscribed to. Empty while the widget sells nothing.
@@ -71,7 +72,7 @@ answers! {
     /// Answers of `handshake`.
     HandshakeAnswer {
         /// How things are.
-        200 => Ok(Json<HandshakeView>),
+        200 => Ok(ExactJson<HandshakeView>),
     }
     problems {
         /// The request cannot be read.
@@ -99,9 +100,10 @@ impl HandshakeApi {
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: WidgetToken,
+        _body: NoBody,
     ) -> HandshakeAnswer {
         match shake(&deps, &trace, caller.0).await {
-            Ok(view) => HandshakeAnswer::Ok(Json(view)),
+            Ok(view) => HandshakeAnswer::Ok(ExactJson(view)),
             Err(problem) => problem.into(),
         }
     }
@@ -130,8 +132,8 @@ async fn shake(deps: &Deps, trace: &Trace, caller: Verified) -> Result<Handshake
     let wallet = wallet_of(deps, trace, &caller).await?;
     let billing_urls = billing_urls(deps, &caller)?;
     let (install_id, settings, settings_version) = match caller.install {
-        Some(install) => (Some(install.id.to_string()), install.settings.0, install.settings_version),
-        None => (None, Value::Object(serde_json::Map::new()), 0),
+        Some(install) => (Some(install.id.to_string()), install.settings, install.settings_version),
+        None => (None, JsonText::empty_object(), 0),
     };
     Ok(HandshakeView {
         status: status.to_string(),
@@ -141,7 +143,7 @@ async fn shake(deps: &Deps, trace: &Trace, caller: Verified) -> Result<Handshake
         user_id: caller.user_id.0,
         is_admin: caller.is_admin,
         install_id,
-        settings,
+        settings: FreeJson(settings),
         settings_version,
         plans: Vec::new(),
         subscription: None,

@@ -12,7 +12,6 @@ use flysk_store::platform::widgets::Widget;
 use flysk_vault::{Held, Need, Reader, VaultError};
 use poem::web::Data;
 use poem_openapi::param::Header;
-use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 use secrecy::ExposeSecret;
 
@@ -22,6 +21,7 @@ use crate::auth::{BackendCaller, verify_of};
 use crate::deps::{Deps, on};
 use crate::known::Access;
 use crate::problem::{Problem, ProblemCode, answers};
+use crate::strict_json::{ExactJson, FreeJson, StrictJson};
 
 /// How long a token that is given should still live.
 const AT_LEAST: std::time::Duration = std::time::Duration::from_mins(5);
@@ -60,7 +60,7 @@ pub(crate) struct AccessView {
     /// `active`; anything else is answered with a problem.
     install_status: String,
     /// What the account's administrator set.
-    settings: serde_json::Value,
+    settings: FreeJson,
     /// Who asks, if a user does.
     user_id: Option<u64>,
 }
@@ -69,7 +69,7 @@ answers! {
     /// Answers of `pauth`.
     PauthAnswer {
         /// What the widget may do.
-        200 => Ok(Json<AccessView>, header "ETag" String),
+        200 => Ok(ExactJson<AccessView>, header "ETag" String),
         /// Nothing of it has changed.
         304 => NotModified { header "ETag" String },
     }
@@ -111,10 +111,10 @@ impl PauthApi {
         /// The `ETag` of an earlier answer: while it holds, and its token lives five minutes more, the answer is 304.
         #[oai(name = "If-None-Match")]
         known: Header<Option<String>>,
-        body: Json<PauthRequest>,
+        body: StrictJson<PauthRequest>,
     ) -> PauthAnswer {
         match pauth(&deps, &trace, caller, body.0, known.0.as_deref()).await {
-            Ok((Some(view), tag)) => PauthAnswer::Ok(Json(view), tag),
+            Ok((Some(view), tag)) => PauthAnswer::Ok(ExactJson(view), tag),
             Ok((None, tag)) => PauthAnswer::NotModified(tag),
             Err(problem) => problem.into(),
         }
@@ -160,7 +160,7 @@ async fn pauth(
         account_id: install.account_id.0,
         install_id: install.id.to_string(),
         install_status: install.status.to_string(),
-        settings: install.settings.0,
+        settings: FreeJson(install.settings),
         user_id,
     };
     Ok((Some(view), tag))

@@ -3,19 +3,19 @@
 use flysk_domain::trace::Trace;
 use poem::web::Data;
 use poem_openapi::OpenApi;
-use poem_openapi::payload::Json;
 
 use super::settings_rules::{self, SettingsChange, SettingsReturn, SettingsVersionView, SettingsView};
 use super::tag::Tag;
 use crate::auth::{WidgetCaller, WidgetUser};
 use crate::deps::Deps;
 use crate::problem::{Problem, answers};
+use crate::strict_json::{ExactJson, StrictJson};
 
 answers! {
     /// Answers of `getSettings`.
     Got {
         /// As they are.
-        200 => Ok(Json<SettingsView>),
+        200 => Ok(ExactJson<SettingsView>),
     }
     problems {
         /// The request cannot be read.
@@ -35,7 +35,7 @@ answers! {
     /// Answers of operations that change settings.
     Changed {
         /// As they are now.
-        200 => Ok(Json<SettingsView>),
+        200 => Ok(ExactJson<SettingsView>),
     }
     problems {
         /// The request cannot be read.
@@ -65,7 +65,7 @@ answers! {
     /// Answers of `listSettingsHistory`.
     Listed {
         /// The latest versions, the latest first.
-        200 => Ok(Json<Vec<SettingsVersionView>>),
+        200 => Ok(ExactJson<Vec<SettingsVersionView>>),
     }
     problems {
         /// The request cannot be read.
@@ -90,7 +90,7 @@ impl SettingsApi {
     #[oai(path = "/v1/settings", method = "get", operation_id = "getSettings")]
     async fn get(&self, caller: WidgetCaller) -> Got {
         // The guard has read the install just now.
-        std::future::ready(Got::Ok(Json(SettingsView::from(&caller.0.install)))).await
+        std::future::ready(Got::Ok(ExactJson(SettingsView::from(&caller.0.install)))).await
     }
 
     /// Replace the settings. For administrators of the account.
@@ -100,10 +100,10 @@ impl SettingsApi {
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: WidgetCaller,
-        body: Json<SettingsChange>,
+        body: StrictJson<SettingsChange>,
     ) -> Changed {
         match change(&deps, &trace, &caller.0, body.0).await {
-            Ok(view) => Changed::Ok(Json(view)),
+            Ok(view) => Changed::Ok(ExactJson(view)),
             Err(problem) => problem.into(),
         }
     }
@@ -116,7 +116,7 @@ impl SettingsApi {
             Err(problem) => Err(problem),
         };
         match listed {
-            Ok(versions) => Listed::Ok(Json(versions)),
+            Ok(versions) => Listed::Ok(ExactJson(versions)),
             Err(problem) => problem.into(),
         }
     }
@@ -128,10 +128,10 @@ impl SettingsApi {
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: WidgetCaller,
-        body: Json<SettingsReturn>,
+        body: StrictJson<SettingsReturn>,
     ) -> Changed {
         match go_back(&deps, &trace, &caller.0, &body.0).await {
-            Ok(view) => Changed::Ok(Json(view)),
+            Ok(view) => Changed::Ok(ExactJson(view)),
             Err(problem) => problem.into(),
         }
     }

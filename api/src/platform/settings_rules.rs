@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::trace::Trace;
+use flysk_store::JsonText;
 use flysk_store::platform::installs::{self, Install};
 use flysk_store::platform::settings_history::{self, SettingsVersion};
 use flysk_store::platform::widget_schemas;
@@ -10,10 +11,10 @@ use flysk_store::platform::widgets::Widget;
 use flysk_store::repeat_contended;
 use poem_openapi::Object;
 use serde_json::Value;
-use sqlx::types::Json;
 
 use crate::deps::{Deps, on};
 use crate::problem::{Problem, ProblemCode};
+use crate::strict_json::FreeJson;
 
 /// The longest settings, in bytes of their JSON.
 const LONGEST: usize = 65_536;
@@ -28,7 +29,7 @@ pub(crate) struct SettingsView {
     /// Counts changes.
     pub(crate) version: u32,
     /// The settings: a JSON object of the widget's own.
-    pub(crate) settings: Value,
+    pub(crate) settings: FreeJson,
 }
 
 /// New settings.
@@ -38,7 +39,7 @@ pub(crate) struct SettingsChange {
     /// The version that was read: somebody else's change in between is not overwritten.
     pub(crate) version: u32,
     /// All settings: a JSON object of at most 64 KiB that satisfies the widget's schema.
-    pub(crate) settings: Value,
+    pub(crate) settings: FreeJson,
     /// The version of the widget that writes. It is held to the schema of that version, if it has one of its own, and
     /// otherwise, like whoever names none, to the one that holds for all.
     #[oai(validator(max_length = 32, pattern = "^[0-9A-Za-z._-]+$"))]
@@ -49,7 +50,9 @@ impl poem_openapi::types::Example for SettingsChange {
     fn example() -> Self {
         Self {
             version: 0,
-            settings: serde_json::json!({ "notify": true }),
+            settings: FreeJson(
+                JsonText::parse(r#"{"notify":true}"#).unwrap_or_else(|_| JsonText::empty_object()),
+            ),
             widget_version: Some("1.4.0".to_owned()),
         }
     }
@@ -80,7 +83,7 @@ pub(crate) struct SettingsVersionView {
     /// Its number.
     version: u32,
     /// The settings.
-    settings: Value,
+    settings: FreeJson,
     /// Who set them: `user 501` or `backend`.
     changed_by: String,
     /// When.
@@ -89,7 +92,7 @@ pub(crate) struct SettingsVersionView {
 
 impl From<&Install> for SettingsView {
     fn from(install: &Install) -> Self {
-        Self { version: install.settings_version, settings: install.settings.0.clone() }
+        Self { version: install.settings_version, settings: FreeJson(install.settings.clone()) }
     }
 }
 
@@ -107,13 +110,13 @@ pub(super) async fn change(
         return Err(Problem::new(ProblemCode::NotInstalled, "the account disabled the integration"));
     }
     let schema = schema_of(deps, widget, change.widget_version.as_deref()).await?;
-    check(widget, schema.as_ref(), &change.settings)?;
+    check(widget, schema.as_ref(), &change.settings.0)?;
     let now = deps.clock().now();
     let (former, version) = (change.version, change.version.saturating_add(1));
-    let row = SettingsVersion { version, settings: Json(change.settings), changed_by: by, changed_at: now };
+    let row = SettingsVersion { version, settings: change.settings.0, changed_by: by, changed_at: now };
     let write = || async {
         let mut unit = deps.begin(trace).await?;
-        if !installs::write_settings(&mut unit, install.id, former, &row.settings.0, now).await? {
+        if !installs::write_settings(&mut unit, install.id, former, &row.settings, now).await? {
             let why = format!("version {former} is not the newest");
             return Err(Problem::new(ProblemCode::VersionConflict, why));
         }
@@ -122,7 +125,7 @@ pub(super) async fn change(
     };
     repeat_contended(write).await?;
     deps.known.forget_install(install.id);
-    Ok(SettingsView { version, settings: row.settings.0 })
+    Ok(SettingsView { version, settings: FreeJson(row.settings) })
 }
 
 /// Makes an earlier version the newest.
@@ -136,15 +139,15 @@ pub(super) async fn go_back(
 ) -> Result<SettingsView, Problem> {
     let former = match wanted.to {
         // Before the first change there was nothing.
-        0 => Some(Value::Object(serde_json::Map::new())),
-        to => settings_history::find(on(&mut deps.conn().await?), install.id, to)
-            .await?
-            .map(|row| row.settings.0),
+        0 => Some(JsonText::empty_object()),
+        to => {
+            settings_history::find(on(&mut deps.conn().await?), install.id, to).await?.map(|row| row.settings)
+        }
     };
     let settings = former
         .ok_or_else(|| Problem::new(ProblemCode::NotFound, format!("there is no version {}", wanted.to)))?;
     let widget_version = wanted.widget_version.clone();
-    let back = SettingsChange { version: wanted.version, settings, widget_version };
+    let back = SettingsChange { version: wanted.version, settings: FreeJson(settings), widget_version };
     change(deps, trace, widget, install, by, back).await
 }
 
@@ -155,7 +158,7 @@ pub(super) async fn history(deps: &Deps, install: &Install) -> Result<Vec<Settin
         .into_iter()
         .map(|row| SettingsVersionView {
             version: row.version,
-            settings: row.settings.0,
+            settings: FreeJson(row.settings),
             changed_by: row.changed_by,
             changed_at: row.changed_at,
         })
@@ -173,22 +176,25 @@ async fn schema_of(deps: &Deps, widget: &Widget, version: Option<&str>) -> Resul
     Ok(widget.settings_schema.as_ref().map(|schema| schema.0.clone()))
 }
 
-fn check(widget: &Widget, schema: Option<&Value>, settings: &Value) -> Result<(), Problem> {
+/// The schema judges numbers as doubles; what is kept is what was written.
+fn check(widget: &Widget, schema: Option<&Value>, settings: &JsonText) -> Result<(), Problem> {
     let invalid = |why: String| Problem::new(ProblemCode::Invalid, why);
-    if !settings.is_object() {
+    if !settings.as_str().starts_with('{') {
         return Err(invalid("settings are a JSON object".to_owned()));
     }
-    let length = settings.to_string().len();
+    let length = settings.as_str().len();
     if length > LONGEST {
         return Err(invalid(format!("settings take {length} bytes, {LONGEST} are allowed")));
     }
     let Some(schema) = schema else { return Ok(()) };
+    let settings =
+        settings.to_value().map_err(|error| invalid(format!("settings cannot be read: {error}")))?;
     let schema = jsonschema::validator_for(schema).map_err(|error| {
         tracing::error!(widget = %widget.code, error = %error, "the widget's settings schema is none");
         Problem::new(ProblemCode::Internal, "told to our operators")
     })?;
     let findings: Vec<String> = schema
-        .iter_errors(settings)
+        .iter_errors(&settings)
         .take(MOST_FINDINGS)
         .map(|error| format!("{}: {error}", place(&error.instance_path().to_string())))
         .collect();

@@ -14,6 +14,7 @@ use super::tag::Tag;
 use crate::auth::BackendCaller;
 use crate::deps::Deps;
 use crate::problem::{Problem, answers};
+use crate::strict_json::StrictJson;
 
 /// On or off.
 #[derive(Debug, Object)]
@@ -78,7 +79,7 @@ impl SwitchApi {
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: BackendCaller,
-        body: Json<Switch>,
+        body: StrictJson<Switch>,
     ) -> Switched {
         match switch(&deps, &trace, &caller.0, &body.0).await {
             Ok(status) => Switched::Ok(Json(SwitchView { status: status.to_string() })),

@@ -8,6 +8,7 @@ pub mod cron_ticks;
 pub mod error;
 pub mod flysense;
 pub mod jobs;
+mod json_text;
 pub mod ledger;
 mod listed;
 pub mod platform;
@@ -19,6 +20,7 @@ pub use contention::{
     Contention, TRANSACTION_RETRY_LIMIT, TRANSACTION_TRIES, contention_pause, repeat_contended, repeat_while,
 };
 pub use error::{StoreError, StoreResult};
+pub use json_text::JsonText;
 pub use pool::{ACQUIRE_TIMEOUT, Pool, STATEMENTS, careful, connect, connect_within};
 pub use server_time::read_server_time;
 

@@ -32,9 +32,20 @@ pub(super) struct One {
 pub(super) struct Refund {
     /// The purchase's id: `pur_…`.
     purchase: PurchaseId,
-    /// The amount in kopecks; the worth of all unspent coins if left out.
+    #[command(flatten)]
+    size: RefundSize,
+}
+
+/// How much is given back; never all because nothing was said.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct RefundSize {
+    /// How much, in kopecks.
     #[arg(long)]
     kopecks: Option<i64>,
+    /// All that unspent coins are worth.
+    #[arg(long)]
+    all: bool,
 }
 
 /// Which day.
@@ -127,7 +138,7 @@ impl Refund {
         let outbox = open_outbox(config).await?;
         let request = RefundRequest {
             purchase_id: self.purchase,
-            kopecks: self.kopecks.map(Kopecks),
+            kopecks: if self.size.all { None } else { self.size.kopecks.map(Kopecks) },
             requested_by: "flysk-worker",
         };
         let ask = || async {

@@ -19,6 +19,7 @@ use super::write::{Done, Needed, key_of, recall, replay_or, submit};
 use crate::auth::BackendCaller;
 use crate::deps::Deps;
 use crate::problem::{Problem, answers};
+use crate::strict_json::StrictJson;
 
 /// What to charge.
 #[derive(Debug, Object)]
@@ -120,7 +121,7 @@ impl ChargesApi {
         /// The caller's name for this charge: 1 to 120 visible ASCII characters, unique per widget.
         #[oai(name = "Idempotency-Key")]
         key: Header<String>,
-        body: Json<ChargeRequest>,
+        body: StrictJson<ChargeRequest>,
     ) -> Charged {
         match charge(&deps, &trace, &caller.0, &key.0, body.0).await {
             Ok((view, done)) => Charged::Created(Json(view), done.header()),

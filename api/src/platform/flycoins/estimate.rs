@@ -13,6 +13,7 @@ use super::pricing::{QuoteView, WantedLine, price};
 use crate::auth::BackendCaller;
 use crate::deps::Deps;
 use crate::problem::{Problem, answers};
+use crate::strict_json::StrictJson;
 
 /// What would be charged.
 #[derive(Debug, Object)]
@@ -94,7 +95,7 @@ impl EstimateApi {
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: BackendCaller,
-        body: Json<EstimateRequest>,
+        body: StrictJson<EstimateRequest>,
     ) -> Estimated {
         match estimate(&deps, &trace, &caller.0, &body.0).await {
             Ok(view) => Estimated::Ok(Json(view)),

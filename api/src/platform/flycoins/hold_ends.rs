@@ -20,6 +20,7 @@ use super::write::{Done, Needed, key_of, recall, replay_or, submit};
 use crate::auth::BackendCaller;
 use crate::deps::{Deps, on};
 use crate::problem::{Problem, answers};
+use crate::strict_json::{NoBody, StrictJson};
 
 /// What the work came to.
 #[derive(Debug, Object)]
@@ -174,7 +175,7 @@ impl HoldEndsApi {
         /// The caller's name for this capture: 1 to 120 visible ASCII characters, unique per widget.
         #[oai(name = "Idempotency-Key")]
         key: Header<String>,
-        body: Json<CaptureRequest>,
+        body: StrictJson<CaptureRequest>,
     ) -> Captured {
         match capture(&deps, &caller.0, &hold_id.0, &key.0, body.0).await {
             Ok((view, done)) => Captured::Ok(Json(view), done.header()),
@@ -182,7 +183,9 @@ impl HoldEndsApi {
         }
     }
 
-    /// Give a hold back. Works for an install that is no longer active, too. A body is not read.
+    /// Give a hold back, always all of it. Works for an install that is no longer active, too.
+    ///
+    /// Takes no body, or an empty object: to keep a part, capture it.
     #[oai(
         path = "/v1/backend/flycoins/holds/:hold_id/release",
         method = "post",
@@ -197,6 +200,7 @@ impl HoldEndsApi {
         /// The caller's name for this release: 1 to 120 visible ASCII characters, unique per widget.
         #[oai(name = "Idempotency-Key")]
         key: Header<String>,
+        _body: NoBody,
     ) -> Released {
         match release(&deps, &caller.0, &hold_id.0, &key.0).await {
             Ok((view, done)) => Released::Ok(Json(view), done.header()),

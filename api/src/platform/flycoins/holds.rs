@@ -21,6 +21,7 @@ use super::write::{Done, Needed, key_of, recall, replay_or, submit};
 use crate::auth::BackendCaller;
 use crate::deps::{Deps, on};
 use crate::problem::{Problem, ProblemCode, answers};
+use crate::strict_json::StrictJson;
 
 /// What to set aside: the price of lines, or an amount.
 #[derive(Debug, Object)]
@@ -203,7 +204,7 @@ impl HoldsApi {
         /// The caller's name for this hold: 1 to 120 visible ASCII characters, unique per widget.
         #[oai(name = "Idempotency-Key")]
         key: Header<String>,
-        body: Json<HoldRequest>,
+        body: StrictJson<HoldRequest>,
     ) -> Held {
         match hold(&deps, &trace, &caller.0, &key.0, body.0).await {
             Ok((view, done)) => Held::Created(Json(view), done.header()),

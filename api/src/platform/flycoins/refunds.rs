@@ -14,10 +14,11 @@ use poem_openapi::{Object, OpenApi};
 
 use super::super::tag::Tag;
 use super::customer::customer_of;
-use super::write::{Done, Needed, key_of, recall, submit};
+use super::write::{Done, Needed, key_of, recall, replay_or, submit};
 use crate::auth::BackendCaller;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode, answers};
+use crate::strict_json::StrictJson;
 
 /// What to give back.
 #[derive(Debug, Object)]
@@ -28,9 +29,13 @@ struct RefundRequest {
     /// The charge, or the capture of a hold.
     #[oai(validator(max_length = 64))]
     transaction_id: String,
-    /// How much; all that is left of it if left out.
+    /// How much. Either this or `all`.
     #[oai(validator(minimum(value = "1")))]
     amount_micro: Option<i64>,
+    /// True for all that is left of the charge. Either this or `amount_micro`.
+    // Left out of the fingerprint of requests that do not name it, so that a repetition from before it was known is one.
+    #[oai(skip_serializing_if_is_none)]
+    all: Option<bool>,
     /// What the account's people read beside the refund.
     #[oai(validator(max_length = 200))]
     reference: Option<String>,
@@ -42,6 +47,7 @@ impl Example for RefundRequest {
             account_id: 31_234_567,
             transaction_id: "ltx_01KCQJ5V7M3S8W9GZ0B2E4R6TY".to_owned(),
             amount_micro: None,
+            all: Some(true),
             reference: Some("Запись не распозналась".to_owned()),
         }
     }
@@ -105,7 +111,7 @@ pub(crate) struct RefundsApi;
 
 #[OpenApi(tag = "Tag::Flycoins")]
 impl RefundsApi {
-    /// Give a charge or a part of it back.
+    /// Give a charge or a part of it back: `amount_micro`, or `all`.
     ///
     /// Coins return to where they came from, never more than was charged. Coins that expired meanwhile can be
     /// spent for another week. Works for an install that is no longer active, too.
@@ -118,11 +124,24 @@ impl RefundsApi {
         /// The caller's name for this refund: 1 to 120 visible ASCII characters, unique per widget.
         #[oai(name = "Idempotency-Key")]
         key: Header<String>,
-        body: Json<RefundRequest>,
+        body: StrictJson<RefundRequest>,
     ) -> Refunded {
         match refund(&deps, &trace, &caller.0, &key.0, body.0).await {
             Ok((view, done)) => Refunded::Created(Json(view), done.header()),
             Err(problem) => problem.into(),
+        }
+    }
+}
+
+/// How much is given back; `None` for all that is left. Never by leaving something out: a misspelt amount would give
+/// everything back.
+fn amount_of(wanted: &RefundRequest) -> Result<Option<MicroCoins>, Problem> {
+    match (wanted.amount_micro, wanted.all) {
+        (Some(amount), None | Some(false)) => Ok(Some(MicroCoins(amount))),
+        (None, Some(true)) => Ok(None),
+        _ => {
+            let detail = "send either `amount_micro`, or `all` as true for all that is left of the charge";
+            Err(Problem::new(ProblemCode::InvalidRequest, detail))
         }
     }
 }
@@ -140,14 +159,20 @@ async fn refund(
         .transaction_id
         .parse()
         .map_err(|_| Problem::new(ProblemCode::UnknownCharge, "that is not the id of a charge"))?;
-    let instruction = Instruction {
-        transaction: TransactionId::generate(deps.clock()),
-        command: Command::Refund { charge, amount: wanted.amount_micro.map(MicroCoins) },
-        key: Some(key),
-        reference: wanted.reference,
-        details: None,
+    let done = match amount_of(&wanted) {
+        Ok(amount) => {
+            let instruction = Instruction {
+                transaction: TransactionId::generate(deps.clock()),
+                command: Command::Refund { charge, amount },
+                key: Some(key),
+                reference: wanted.reference,
+                details: None,
+            };
+            submit(deps, customer.wallet, instruction, Needed::default()).await?
+        }
+        // It may repeat a request from before `all` had to be said.
+        Err(problem) => replay_or(deps, widget, &key, problem).await?,
     };
-    let done = submit(deps, customer.wallet, instruction, Needed::default()).await?;
     // How much came back is what the ledger wrote: the caller may have asked for whatever was left.
     let refunded = recall(deps, done).await?.available;
     let view = RefundView {

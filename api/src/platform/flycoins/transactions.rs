@@ -16,6 +16,7 @@ use super::wallet::wallet_of;
 use crate::auth::{WidgetCaller, WidgetUser};
 use crate::deps::{Deps, on};
 use crate::problem::{Problem, ProblemCode, answers};
+use crate::query::QueryTime;
 
 const MOST: u32 = 100;
 const USUAL: u32 = 50;
@@ -144,9 +145,9 @@ impl TransactionsApi {
         /// Only these kinds, separated by commas: `charge,capture,refund`.
         kinds: Query<Option<String>>,
         /// Not before.
-        from: Query<Option<DateTime<Utc>>>,
+        from: Query<Option<QueryTime>>,
         /// Before.
-        until: Query<Option<DateTime<Utc>>>,
+        until: Query<Option<QueryTime>>,
         /// `next` of the page before.
         after: Query<Option<String>>,
         /// At most so many, up to 100.
@@ -157,7 +158,15 @@ impl TransactionsApi {
             let kinds = kinds.0.as_deref().map(read_kinds).transpose()?.unwrap_or_default();
             let after = after.0.as_deref().map(read_cursor).transpose()?;
             let limit = limit.0.unwrap_or(USUAL).min(MOST);
-            Ok(Wanted { filter: HistoryFilter { kinds, from: from.0, until: until.0 }, after, limit })
+            Ok(Wanted {
+                filter: HistoryFilter {
+                    kinds,
+                    from: from.0.map(|time| time.0),
+                    until: until.0.map(|time| time.0),
+                },
+                after,
+                limit,
+            })
         };
         let listed = match wanted() {
             Ok(wanted) => list(&deps, &trace, &caller.0, &wanted).await,

@@ -15,6 +15,7 @@ use crate::auth::{WidgetCaller, WidgetUser};
 use crate::deps::{Deps, on};
 use crate::platform::tag::Tag;
 use crate::problem::{Problem, ProblemCode, answers};
+use crate::strict_json::StrictJson;
 
 /// Purchases of one page at most.
 const LONGEST_PAGE: u32 = 100;
@@ -136,7 +137,7 @@ impl PurchasesApi {
         /// 1 to 120 visible ASCII characters; unique per account.
         #[oai(name = "Idempotency-Key")]
         key: Header<Option<String>>,
-        body: Json<PurchaseOrder>,
+        body: StrictJson<PurchaseOrder>,
     ) -> Created {
         match begin(&deps, &trace, &caller.0, key.0.as_deref(), &body.0).await {
             Ok(bought) => {

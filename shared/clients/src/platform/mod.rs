@@ -18,7 +18,7 @@ use crate::http::{self, BuildError, HttpOptions};
 pub use error::{FlycoinRefusal, PlatformError, Problem};
 pub use requests::{
     Caller, CaptureRequest, ChargeRequest, EstimateRequest, HoldRequest, HoldSize, IdempotencyKey,
-    InvalidKey, Line, RefundRequest,
+    InvalidKey, Line, RefundRequest, RefundSize,
 };
 pub use responses::{
     Access, Balance, Captured, Charged, Estimate, Held, HoldState, HoldStatus, InstallStatus, Quote,

@@ -2,7 +2,8 @@
 
 use flysk_domain::id::{AccountId, TransactionId};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 
 /// On whose behalf.
 #[derive(Debug, Clone)]
@@ -118,6 +119,27 @@ pub struct CaptureRequest {
     pub reference: Option<String>,
 }
 
+/// How much of a charge is given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefundSize {
+    /// So many, millionths of a Flycoin.
+    Part(i64),
+    /// All that is left of it.
+    All,
+}
+
+/// As the platform takes it: `{"amount_micro": …}` or `{"all": true}`.
+impl Serialize for RefundSize {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(Some(1))?;
+        match self {
+            Self::Part(amount_micro) => map.serialize_entry("amount_micro", amount_micro)?,
+            Self::All => map.serialize_entry("all", &true)?,
+        }
+        map.end()
+    }
+}
+
 /// Give coins back.
 #[derive(Debug, Clone, Serialize)]
 pub struct RefundRequest {
@@ -125,9 +147,9 @@ pub struct RefundRequest {
     pub account_id: AccountId,
     /// Of which charge or capture.
     pub transaction_id: TransactionId,
-    /// How many, millionths of a Flycoin; `None` for all that is left of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub amount_micro: Option<i64>,
+    /// How many.
+    #[serde(flatten)]
+    pub size: RefundSize,
     /// What the account's people read beside it, up to 200 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,

@@ -6,7 +6,7 @@ use chrono::DateTime;
 use flysk_clients::http::HttpOptions;
 use flysk_clients::platform::{
     CaptureRequest, ChargeRequest, Config, EstimateRequest, FlycoinRefusal, HoldRequest, HoldSize, HoldState,
-    IdempotencyKey, Line, Platform, PlatformError, RefundRequest,
+    IdempotencyKey, Line, Platform, PlatformError, RefundRequest, RefundSize,
 };
 use flysk_domain::SystemClock;
 use flysk_domain::id::{AccountId, HoldId, TransactionId};
@@ -141,14 +141,17 @@ async fn an_amount_is_held_charged_and_refunded_without_lines() {
     let refund = RefundRequest {
         account_id: ACCOUNT,
         transaction_id: transaction,
-        amount_micro: None,
+        size: RefundSize::All,
         reference: None,
     };
     assert_eq!(platform.refund(&refund, &key(), Some(&trace)).await.unwrap().refunded_micro, 7);
     let requests = server.requests();
     assert_eq!(requests[0].json(), json!({"account_id": 12_345_678, "amount_micro": 7, "expires_in_s": 60}));
     assert_eq!(requests[1].target, "/flysk/v1/backend/flycoins/charges");
-    assert_eq!(requests[2].json(), json!({"account_id": 12_345_678, "transaction_id": transaction}));
+    let all = json!({"account_id": 12_345_678, "transaction_id": transaction, "all": true});
+    assert_eq!(requests[2].json(), all);
+    let part = serde_json::to_value(RefundRequest { size: RefundSize::Part(5), ..refund }).unwrap();
+    assert_eq!(part, json!({"account_id": 12_345_678, "transaction_id": transaction, "amount_micro": 5}));
     for request in &requests {
         assert_headers(request, Some("hold-tr_1-1-1"));
     }

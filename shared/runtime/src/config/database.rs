@@ -12,7 +12,7 @@ const URL: Variable = Variable::required(
     "MySQL 8 or newer, or MariaDB 10.11 or newer: mysql://user:password@host:port/database. The connection is encrypted where the server offers TLS.\n\
      `cargo xtask` starts a private server when this is not set.",
 )
-.secret();
+.secret_address();
 const MAX_CONNECTIONS: Variable =
     Variable::with_default("FLYSK_DATABASE_MAX_CONNECTIONS", "20", "Connections one process keeps at most.");
 const ACQUIRE_TIMEOUT_MS: Variable = Variable::with_default(

@@ -18,7 +18,7 @@ const PROJECT_TOKEN: Variable = Variable::optional(
     "FlySense's project token, as `flysk-worker widget:register` printed it.\n\
      Without token and client id a process serves the platform alone.",
 )
-.secret();
+.secret("register the widget with `flysk-worker widget:register`, or replace its token with `flysk-worker widget:rotate`");
 const CLIENT_ID: Variable = Variable::optional(
     "FLYSENSE_CLIENT_ID",
     "00000000-0000-4000-8000-000000000000",

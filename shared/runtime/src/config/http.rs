@@ -8,11 +8,12 @@ use url::Url;
 use super::proxies::TRUSTED_PROXIES;
 use super::{ConfigError, Env, Proxies, Variable};
 
-const PUBLIC_URL: Variable = Variable::required(
+pub(super) const PUBLIC_URL: Variable = Variable::required(
     "FLYSK_PUBLIC_URL",
     "http://127.0.0.1:8080",
     "Where the world reaches the API; redirect and hook addresses are made from it.\n\
-     amoCRM redirects to https only, so https anywhere but on a developer's machine.",
+     amoCRM redirects to https only, so https anywhere but on a developer's machine.\n\
+     The secrets of .env.example are accepted only while this is an http address of this machine (localhost, 127.0.0.1).",
 );
 const LISTEN: Variable = Variable::with_default(
     "FLYSK_LISTEN",

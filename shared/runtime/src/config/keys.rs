@@ -10,7 +10,7 @@ const KEYRING: Variable = Variable::required(
      The first encrypts, all decrypt: put a new key in front, run `flysk-worker keys:rotate`, drop the old one.\n\
      Make one with: echo \"k$(date +%Y%m):$(openssl rand -base64 32)\"",
 )
-.secret();
+.secret_keys("run: echo \"k$(date +%Y%m):$(openssl rand -base64 32)\"");
 
 pub(super) const VARIABLES: &[Variable] = &[KEYRING];
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use super::example_secrets;
 use super::variable::{Presence, Variable};
 use super::{ConfigError, Env, Problem};
 
@@ -65,6 +66,9 @@ impl<'a> Reader<'a> {
     ) -> Result<T, Noted> {
         match (self.env.get(variable.name), variable.presence) {
             (Some(text), _) | (None, Presence::Default(text)) => {
+                if let Some(wanted) = example_secrets::find_example_secret(variable, text, self.env) {
+                    return Err(self.note(variable, wanted, None));
+                }
                 parse(text).map_err(|wanted| self.note(variable, wanted, Some(text)))
             }
             (None, Presence::Required(_) | Presence::Optional(_)) => {
@@ -90,7 +94,7 @@ impl<'a> Reader<'a> {
 
     /// A secret.
     pub(super) fn secret(&mut self, variable: &Variable) -> Result<SecretString, Noted> {
-        debug_assert!(variable.secret, "{} holds a secret and does not say so", variable.name);
+        debug_assert!(variable.is_secret(), "{} holds a secret and does not say so", variable.name);
         self.parsed(variable, |text| Ok(SecretString::from(text)))
     }
 
@@ -100,7 +104,7 @@ impl<'a> Reader<'a> {
         variable: &Variable,
         schemes: &[&str],
     ) -> Result<SecretString, Noted> {
-        debug_assert!(variable.secret, "{} holds a secret and does not say so", variable.name);
+        debug_assert!(variable.is_secret(), "{} holds a secret and does not say so", variable.name);
         self.parsed(variable, |text| parse_url(text, schemes).map(|_| SecretString::from(text)))
     }
 
@@ -174,7 +178,7 @@ impl<'a> Reader<'a> {
     }
 
     fn note(&mut self, variable: &Variable, wanted: String, got: Option<&str>) -> Noted {
-        let got = got.filter(|_| !variable.secret).map(|text| text.chars().take(80).collect());
+        let got = got.filter(|_| !variable.is_secret()).map(|text| text.chars().take(80).collect());
         if self.seen.insert(variable.name) {
             self.problems.push(Problem { variable: variable.name, wanted, got });
         }

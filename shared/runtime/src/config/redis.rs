@@ -12,7 +12,7 @@ const URL: Variable = Variable::required(
     "Redis 6.2 or newer, without TLS (a private network): redis://user:password@host:port/database.\n\
      `cargo xtask` starts a private server when this is not set.",
 )
-.secret();
+.secret_address();
 const RESPONSE_TIMEOUT_MS: Variable = Variable::with_default(
     "FLYSK_REDIS_RESPONSE_TIMEOUT_MS",
     "10000",

@@ -35,7 +35,7 @@ const API_KEY: Variable = Variable::required(
     "development",
     "API key of a service account with ai.speechkit-stt.user and storage.viewer on the bucket.",
 )
-.secret();
+.secret("create an API key of the service account: yc iam api-key create");
 const MODEL: Variable = Variable::with_default(
     "FLYSK_SPEECHKIT_MODEL",
     "general",

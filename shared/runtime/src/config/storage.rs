@@ -27,7 +27,7 @@ const ACCESS_KEY_ID: Variable = Variable::required(
 );
 const SECRET_ACCESS_KEY: Variable =
     Variable::required("FLYSK_STORAGE_SECRET_ACCESS_KEY", "development", "The other half of the static key.")
-        .secret();
+        .secret("create a static key of the service account: yc iam access-key create");
 
 pub(super) const VARIABLES: &[Variable] = &[ENDPOINT, REGION, BUCKET, ACCESS_KEY_ID, SECRET_ACCESS_KEY];
 

@@ -33,7 +33,7 @@ const PASSWORD: Variable = Variable::optional(
     "TinkoffBankTest",
     "The terminal's password: signs requests and notices, is never sent. Needed when the key is set.",
 )
-.secret();
+.secret("copy the password of your own terminal from the bank's cabinet");
 const EXTRA_ROOTS: Variable = Variable::optional(
     "FLYSK_TBANK_EXTRA_ROOTS",
     "/etc/flysk/russian-trusted-root-ca.pem",

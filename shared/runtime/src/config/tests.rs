@@ -120,6 +120,24 @@ fn no_configuration_shows_a_secret() {
     assert!(!shown.contains("MDEy"), "{shown}");
 }
 
+/// Read by the concerns themselves, so that no reading of a secret goes around the check.
+#[test]
+fn a_deployment_with_a_secret_of_the_example_does_not_start() {
+    let secrets: BTreeSet<&str> = variables()
+        .filter(|variable| variable.is_secret() && !variable.name.ends_with("_URL"))
+        .map(|variable| variable.name)
+        .collect();
+    assert!(secrets.contains("FLYSK_KEYRING") && secrets.contains("FLYSK_TBANK_PASSWORD"), "{secrets:?}");
+    let env = example(true).with("FLYSK_PUBLIC_URL", "https://flysk.example");
+    let error = read_everything(&env).unwrap_err();
+    let told: BTreeSet<&str> = error.problems().iter().map(|problem| problem.variable).collect();
+    assert_eq!(told, secrets, "{error}");
+    assert!(error.to_string().contains("openssl rand -base64 32"), "{error}");
+    for here in ["http://localhost:8080", "http://127.0.0.1"] {
+        read_everything(&env.clone().with("FLYSK_PUBLIC_URL", here)).unwrap();
+    }
+}
+
 #[test]
 fn a_blank_value_is_unset() {
     let env = example(false).with("FLYSK_METRICS_LISTEN", "  ").with("FLYSK_LOG_FORMAT", "");
@@ -144,7 +162,7 @@ fn optional_customers_are_whole_or_absent() {
 #[test]
 fn values_are_cleaned_up_on_the_way_in() {
     let env = example(false)
-        .with("FLYSK_PUBLIC_URL", "https://flysk.example/base")
+        .with("FLYSK_PUBLIC_URL", "http://localhost:8080/base")
         .with("FLYSK_SPEECHKIT_CLASSIFIERS", "negative, insult,")
         .with("FLYSK_OUTBOUND_ALLOW", "none");
     assert_eq!(Http::from_env(&env).unwrap().public_url.join("oauth/x").unwrap().path(), "/base/oauth/x");

@@ -17,7 +17,7 @@ const API_KEY: Variable = Variable::optional(
     "API key of a service account with ai.languageModels.user. Without it there is no YandexGPT:\n\
      transcripts come without summary and sentiment, unless SpeechKit makes them.",
 )
-.secret();
+.secret("create an API key of the service account: yc iam api-key create");
 const MODEL_URI: Variable = Variable::optional(
     "FLYSK_YANDEXGPT_MODEL_URI",
     "gpt://<folder id>/yandexgpt-lite/latest",

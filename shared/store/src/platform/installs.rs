@@ -4,14 +4,12 @@ use chrono::{DateTime, Utc};
 use flysk_domain::id::{AccountId, InstallId, WidgetId};
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::lifecycle::{InstallFacts, InstallStatus};
-use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
-use sqlx::types::Json;
 
 use super::changes::{self, Subject};
 use crate::error::expect_one;
-use crate::{Conn, StoreError, StoreResult};
+use crate::{Conn, JsonText, StoreError, StoreResult};
 
 /// One widget in one account.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -32,7 +30,7 @@ pub struct Install {
     #[sqlx(try_from = "String")]
     pub status: InstallStatus,
     /// What the account's administrator set.
-    pub settings: Json<Value>,
+    pub settings: JsonText,
     /// Counts changes of the settings.
     pub settings_version: u32,
     /// Number of the last event told about it.
@@ -199,14 +197,14 @@ pub async fn write_settings(
     conn: &mut Conn,
     id: InstallId,
     from: u32,
-    settings: &Value,
+    settings: &JsonText,
     now: DateTime<Utc>,
 ) -> StoreResult<bool> {
     let to = from.checked_add(1).ok_or(StoreError::Stale { what: "settings version" })?;
     let result = sqlx::query(
         "UPDATE installs SET settings = ?, settings_version = ?, updated_at = ? WHERE id = ? AND settings_version = ?",
     )
-    .bind(Json(settings))
+    .bind(settings)
     .bind(to)
     .bind(now)
     .bind(id.to_string())

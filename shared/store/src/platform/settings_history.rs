@@ -2,10 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::InstallId;
-use serde_json::Value;
-use sqlx::types::Json;
 
-use crate::{Conn, StoreResult};
+use crate::{Conn, JsonText, StoreResult};
 
 /// One version.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -13,7 +11,7 @@ pub struct SettingsVersion {
     /// Its number.
     pub version: u32,
     /// The settings.
-    pub settings: Json<Value>,
+    pub settings: JsonText,
     /// Who set them: `user 501`, `backend`.
     pub changed_by: String,
     /// When.

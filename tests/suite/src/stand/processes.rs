@@ -332,7 +332,7 @@ fn environment(
         ("FLYSK_REDIS_PREFIX", lodging.prefix().to_owned()),
         ("FLYSK_PUBLIC_URL", PUBLIC_ORIGIN.to_owned()),
         ("FLYSK_LISTEN", format!("127.0.0.1:{port}")),
-        ("FLYSK_KEYRING", "stand:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".to_owned()),
+        ("FLYSK_KEYRING", "stand:Zmx5c2stc3VpdGUta2V5LW9mLXRlc3RzLTMyYnl0ZXM=".to_owned()),
         ("FLYSK_AMOCRM_EGRESS_URL", outside.amocrm.url.clone()),
         ("FLYSK_OUTBOUND_ALLOW", allow.map(|port| format!("127.0.0.1:{port}")).join(",")),
         ("FLYSK_SCRATCH_DIR", dir.join("scratch").display().to_string()),

@@ -28,9 +28,9 @@ use flysk_workers::{App, config::Config as WorkerConfig, registry};
 use secrecy::ExposeSecret;
 
 /// A ring of one key, and the same with a newer key in front.
-pub(crate) const OLD_RING: &str = "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+pub(crate) const OLD_RING: &str = "k1:Zmx5c2stc3VpdGUta2V5LW9mLXRlc3RzLTMyYnl0ZXM=";
 pub(crate) const NEW_RING: &str =
-    "k2:ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=,k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    "k2:ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=,k1:Zmx5c2stc3VpdGUta2V5LW9mLXRlc3RzLTMyYnl0ZXM=";
 
 /// FlySense, installed and active in one account.
 pub(crate) struct House {

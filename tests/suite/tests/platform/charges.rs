@@ -59,7 +59,8 @@ async fn a_repeated_charge_is_given_its_first_answer(pool: MySqlPool) {
     assert_eq!((again.status, again.replayed, &again.body), (first.status, true, &first.body));
     let other = till.write_as("call-17", "/charges", seconds_of(61)).await;
     assert_eq!(other.problem(), (422, "idempotency_key_reused"));
-    let refund = json!({ "account_id": ACCOUNT, "transaction_id": first.text("transaction_id") });
+    let refund =
+        json!({ "account_id": ACCOUNT, "transaction_id": first.text("transaction_id"), "all": true });
     let other = till.write_as("call-17", "/refunds", refund).await;
     assert_eq!(other.problem(), (422, "idempotency_key_reused"));
     // Nor does it matter that the widget may not charge any more.
@@ -120,8 +121,9 @@ async fn a_refund_gives_back_a_part_then_the_rest_and_no_more(pool: MySqlPool) {
     let charge = till.charge(60).await.text("transaction_id");
     let refund = |amount: Option<i64>| {
         let mut body = json!({ "account_id": ACCOUNT, "transaction_id": charge, "reference": "сбой" });
-        if let Some(amount) = amount {
-            body["amount_micro"] = json!(amount);
+        match amount {
+            Some(amount) => body["amount_micro"] = json!(amount),
+            None => body["all"] = json!(true),
         }
         body
     };
@@ -135,12 +137,66 @@ async fn a_refund_gives_back_a_part_then_the_rest_and_no_more(pool: MySqlPool) {
     let again = till.write_as("back-2", "/refunds", refund(None)).await;
     assert_eq!((again.replayed, &again.body), (true, &rest.body));
     for id in ["ltx_01ARZ3NDEKTSV4RRFFQ69G5FAV", "nonsense"] {
-        let body = json!({ "account_id": ACCOUNT, "transaction_id": id });
+        let body = json!({ "account_id": ACCOUNT, "transaction_id": id, "all": true });
         assert_eq!(till.write("/refunds", body).await.problem(), (404, "unknown_charge"));
     }
     for amount in [0, -1] {
         assert_eq!(till.write("/refunds", refund(Some(amount))).await.problem(), (400, "invalid_request"));
     }
+    till.close().await;
+}
+
+/// What is left out never means everything: a misspelt amount would give the whole charge back.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_refund_says_how_much_or_that_it_is_all(pool: MySqlPool) {
+    let till = Till::open(pool).await;
+    let charge = till.charge(60).await.text("transaction_id");
+    let before = till.balance().await;
+    for (size, place) in [
+        (json!({}), "amount_micro"),
+        (json!({ "amount": 1 }), "/amount"),
+        (json!({ "amount_mikro": 1_000_000 }), "/amount_mikro"),
+        (json!({ "amount_micro": null }), "amount_micro"),
+        (json!({ "all": false }), "amount_micro"),
+        (json!({ "all": null }), "amount_micro"),
+        (json!({ "all": true, "amount_micro": 1 }), "amount_micro"),
+        (json!({ "all": "true" }), "/all"),
+        (json!({ "amount_micro": "1" }), "/amount_micro"),
+        (json!({ "amount_micro": 1.0 }), "/amount_micro"),
+    ] {
+        let mut body = json!({ "account_id": ACCOUNT, "transaction_id": charge });
+        body.as_object_mut().unwrap().extend(size.as_object().unwrap().clone());
+        let refused = till.write("/refunds", body).await;
+        assert_eq!(refused.problem(), (400, "invalid_request"), "{size}: {refused:?}");
+        assert!(refused.text("detail").contains(place), "{size}: {refused:?}");
+    }
+    assert_eq!(till.balance().await, before);
+    let part = json!({ "account_id": ACCOUNT, "transaction_id": charge, "amount_micro": 1, "all": false });
+    assert_eq!(till.write("/refunds", part).await.micro("refunded_micro"), 1);
+    till.close().await;
+}
+
+/// An answer that was lost before `all` had to be said is still had by repeating the request as it was.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_refund_from_before_all_was_said_is_repeated_and_not_carried_out_anew(pool: MySqlPool) {
+    let till = Till::open(pool).await;
+    let charge = till.charge(60).await.text("transaction_id");
+    let all = json!({ "account_id": ACCOUNT, "transaction_id": charge, "all": true });
+    let first = till.write_as("back", "/refunds", all).await;
+    // As the release before wrote it down: those that are left out as null.
+    let former = format!(
+        "refund\n{{\"account_id\":{ACCOUNT},\"amount_micro\":null,\"reference\":null,\"transaction_id\":\"{charge}\"}}"
+    );
+    let changed = sqlx::query("UPDATE idempotency_keys SET body_hash = SHA2(?, 256) WHERE idem_key = 'back'")
+        .bind(former)
+        .execute(&till.house.pool)
+        .await
+        .unwrap();
+    assert_eq!(changed.rows_affected(), 1);
+    let body = json!({ "account_id": ACCOUNT, "transaction_id": charge });
+    let again = till.write_as("back", "/refunds", body.clone()).await;
+    assert_eq!((again.status, again.replayed, &again.body), (first.status, true, &first.body));
+    assert_eq!(till.write_as("other", "/refunds", body).await.problem(), (400, "invalid_request"));
     till.close().await;
 }
 
@@ -158,7 +214,7 @@ async fn an_uninstalled_account_is_not_charged_but_can_be_settled_with(pool: MyS
     let lines = json!({ "lines": seconds_of(30)["lines"] });
     assert_eq!(till.write(&format!("/holds/{held}/capture"), lines).await.status, StatusCode::OK);
     assert_eq!(till.write(&format!("/holds/{kept}/release"), json!({})).await.status, StatusCode::OK);
-    let refund = json!({ "account_id": ACCOUNT, "transaction_id": charge });
+    let refund = json!({ "account_id": ACCOUNT, "transaction_id": charge, "all": true });
     assert_eq!(till.write("/refunds", refund).await.status, StatusCode::CREATED);
     assert_eq!(till.balance().await, (BONUS - 1_250_000, 0));
     till.close().await;

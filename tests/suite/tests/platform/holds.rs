@@ -106,7 +106,8 @@ async fn a_capture_takes_the_true_price_whether_less_or_more_than_was_held(pool:
         assert_eq!((again.replayed, &again.body), (true, &captured.body));
         assert_eq!(till.write(&path, lines).await.problem(), (409, "hold_ended"));
         // What was captured can be refunded like any charge.
-        let refund = json!({ "account_id": ACCOUNT, "transaction_id": captured.text("transaction_id") });
+        let refund = captured.text("transaction_id");
+        let refund = json!({ "account_id": ACCOUNT, "transaction_id": refund, "all": true });
         assert_eq!(till.write("/refunds", refund).await.micro("refunded_micro"), charged);
         assert_eq!(till.balance().await, (before, 0));
     }

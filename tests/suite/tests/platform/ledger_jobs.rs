@@ -198,8 +198,8 @@ async fn keys_are_forgotten_after_thirty_days(pool: MySqlPool) {
     assert_eq!(perform(&till, &PruneJobs {}).await, JobState::Done);
     let anew = till.write_as("call-17", "/charges", seconds_of(60)).await;
     assert_eq!((anew.status, anew.replayed), (StatusCode::CREATED, false), "{anew:?}");
-    let refund =
-        json!({ "account_id": flysk_suite::stand::ACCOUNT, "transaction_id": anew.text("transaction_id") });
+    let charge = anew.text("transaction_id");
+    let refund = json!({ "account_id": flysk_suite::stand::ACCOUNT, "transaction_id": charge, "all": true });
     assert_eq!(till.write("/refunds", refund).await.status, StatusCode::CREATED);
     till.close().await;
 }

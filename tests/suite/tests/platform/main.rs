@@ -8,6 +8,7 @@
     reason = "a test says what went wrong by failing"
 )]
 
+mod bodies;
 mod callback;
 mod charges;
 mod crashes;
@@ -15,6 +16,7 @@ mod defects;
 mod document;
 mod doors;
 mod events;
+mod example_secrets;
 mod flycoins_guide;
 mod foreign_hosts;
 mod gateway;

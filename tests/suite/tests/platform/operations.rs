@@ -11,6 +11,8 @@ pub(crate) struct Operation {
     pub(crate) schemes: Vec<String>,
     /// Names of parameters in the query.
     pub(crate) query: Vec<String>,
+    /// The name of the schema of its body.
+    pub(crate) body: Option<String>,
     pub(crate) example: Option<Value>,
 }
 
@@ -58,6 +60,7 @@ pub(crate) fn operations() -> Vec<Operation> {
                 path: path.clone(),
                 schemes: texts(&operation["security"], &named),
                 query: texts(&operation["parameters"], &in_query),
+                body: schema.map(str::to_owned),
                 example,
             });
         }

@@ -30,14 +30,14 @@ const NEXT_DOOR: u64 = 39_999_999;
 const THEIR_ADMIN: u64 = 901;
 
 /// An account with one of everything.
-struct Victim {
-    house: House,
+pub(crate) struct Victim {
+    pub(crate) house: House,
     /// What takes the place of parameters and of fields of bodies.
     things: BTreeMap<&'static str, String>,
 }
 
 impl Victim {
-    async fn settle(pool: Pool) -> Self {
+    pub(crate) async fn settle(pool: Pool) -> Self {
         let mut house = House::build(pool).await;
         use_flycoins(&house).await;
         house.api_url = house
@@ -45,7 +45,7 @@ impl Victim {
                 env.with("FLYSENSE_PROJECT_TOKEN", "measured")
                     .with("FLYSENSE_CLIENT_ID", CLIENT_ID)
                     .with("FLYSK_TBANK_TERMINAL_KEY", "1700000000000DEMO")
-                    .with("FLYSK_TBANK_PASSWORD", "TinkoffBankTest")
+                    .with("FLYSK_TBANK_PASSWORD", "a-password-of-tests")
             })
             .await;
         house.install().await;
@@ -132,48 +132,73 @@ impl Victim {
 
     /// Knocks with a credential, naming the account and its things wherever the operation names any.
     async fn knock(&self, operation: &Operation, authority: (&str, &str)) -> (StatusCode, Value) {
-        let thing = self.things.iter().find(|(name, _)| operation.path.starts_with(*name));
-        let parts = operation.path.split('/').map(|part| match thing {
-            Some((_, id)) if part.starts_with('{') => id.as_str(),
-            _ => part,
-        });
-        let query = operation.query.iter().filter_map(|name| match name.as_str() {
-            "account_id" => Some(format!("account_id={ACCOUNT}")),
-            "entity_type" => Some("entity_type=leads".to_owned()),
-            "entity_id" => Some("entity_id=700001".to_owned()),
-            _ => None,
-        });
-        let path = parts.collect::<Vec<_>>().join("/");
-        let url = format!("{}{path}?{}", self.house.api_url, query.collect::<Vec<_>>().join("&"));
-        let request = self.house.http.request(operation.method.clone(), url).header(authority.0, authority.1);
-        let request = request.header(
-            "Idempotency-Key",
-            format!("{}-{}", operation.name().replace(' ', "-"), authority.1.len()),
-        );
-        let mut request = request.header("X-Account-Id", ACCOUNT.to_string());
-        if let Some(mut body) = operation.example.clone() {
-            for (name, field) in body.as_object_mut().unwrap() {
-                match (name.as_str(), self.things.get(name.as_str())) {
-                    ("account_id", _) => *field = json!(ACCOUNT),
-                    (_, Some(thing)) => *field = json!(thing),
-                    _ => {}
-                }
-            }
+        let mut request = self.request(operation, authority, &self.query_of(operation));
+        if let Some(body) = self.body_of(operation) {
             request = request.json(&body);
         }
         read(request.send().await.unwrap()).await
     }
 
+    /// A request about the account's things, without a body yet.
+    pub(crate) fn request(
+        &self,
+        operation: &Operation,
+        authority: (&str, &str),
+        query: &[String],
+    ) -> reqwest::RequestBuilder {
+        let thing = self.things.iter().find(|(name, _)| operation.path.starts_with(*name));
+        let parts = operation.path.split('/').map(|part| match thing {
+            Some((_, id)) if part.starts_with('{') => id.as_str(),
+            _ => part,
+        });
+        let path = parts.collect::<Vec<_>>().join("/");
+        let url = format!("{}{path}?{}", self.house.api_url, query.join("&"));
+        let request = self.house.http.request(operation.method.clone(), url).header(authority.0, authority.1);
+        let request = request.header(
+            "Idempotency-Key",
+            format!("{}-{}", operation.name().replace(' ', "-"), authority.1.len()),
+        );
+        request.header("X-Account-Id", ACCOUNT.to_string())
+    }
+
+    /// Parameters that name the account and its things.
+    pub(crate) fn query_of(&self, operation: &Operation) -> Vec<String> {
+        let named = operation.query.iter().filter_map(|name| match name.as_str() {
+            "account_id" => Some(format!("account_id={ACCOUNT}")),
+            "entity_type" => Some("entity_type=leads".to_owned()),
+            "entity_id" => Some("entity_id=700001".to_owned()),
+            _ => None,
+        });
+        named.collect()
+    }
+
+    /// The body of the document's example, about the account and its things.
+    pub(crate) fn body_of(&self, operation: &Operation) -> Option<Value> {
+        let mut body = operation.example.clone()?;
+        for (name, field) in body.as_object_mut().unwrap() {
+            match (name.as_str(), self.things.get(name.as_str())) {
+                ("account_id", _) => *field = json!(ACCOUNT),
+                (_, Some(thing)) => *field = json!(thing),
+                _ => {}
+            }
+        }
+        Some(body)
+    }
+
+    /// A good credential of the account for an operation.
+    pub(crate) fn key_to(&self, operation: &Operation) -> (&'static str, String) {
+        match operation.schemes[0].as_str() {
+            "ProjectToken" => ("X-Project-Token", self.house.project_token.clone()),
+            _ => ("X-Auth-Token", self.house.token(ADMIN)),
+        }
+    }
+
     /// Everything the account can see of itself.
-    async fn sees(&self) -> Vec<Value> {
-        let token = self.house.token(ADMIN);
+    pub(crate) async fn sees(&self) -> Vec<Value> {
         let mut all = Vec::new();
         for operation in operations().iter().filter(|operation| operation.method == Method::GET) {
-            let credential = match operation.schemes[0].as_str() {
-                "ProjectToken" => ("X-Project-Token", self.house.project_token.as_str()),
-                _ => ("X-Auth-Token", token.as_str()),
-            };
-            let (status, answer) = self.knock(operation, credential).await;
+            let (header, value) = self.key_to(operation);
+            let (status, answer) = self.knock(operation, (header, &value)).await;
             assert!(!status.is_server_error() || operation.path.ends_with("/audio"), "{answer}");
             all.push(json!([operation.name(), status.as_u16(), answer]));
         }

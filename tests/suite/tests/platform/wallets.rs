@@ -232,7 +232,7 @@ async fn a_neighbour_sees_and_moves_none_of_our_coins(pool: MySqlPool) {
     hold["expires_in_s"] = json!(600);
     let held = till.write("/holds", hold.clone()).await.text("hold_id");
     let lines = json!({ "lines": seconds_of(1)["lines"] });
-    let refund = json!({ "account_id": ACCOUNT, "transaction_id": charge });
+    let refund = json!({ "account_id": ACCOUNT, "transaction_id": charge, "all": true });
     for (path, body, problem) in [
         ("/estimate".to_owned(), seconds_of(1), "install_not_found"),
         ("/charges".to_owned(), seconds_of(1), "install_not_found"),

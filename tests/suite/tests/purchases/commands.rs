@@ -113,8 +113,10 @@ async fn an_operator_looks_at_a_purchase_and_gives_money_back(pool: MySqlPool) {
     for (args, code, sentence) in [
         (&["purchase:refund", &id, "--kopecks", "40001"][..], 1, "at most 400.00 roubles can be given back"),
         (&["purchase:refund", &id, "--kopecks", "0"], 1, "an amount must be above zero"),
-        (&["purchase:refund", &unpaid], 1, "the purchase is not paid"),
-        (&["purchase:refund", &stranger], 1, &nowhere),
+        (&["purchase:refund", &unpaid, "--all"], 1, "the purchase is not paid"),
+        (&["purchase:refund", &stranger, "--all"], 1, &nowhere),
+        (&["purchase:refund", &id], 2, "<--kopecks <KOPECKS>|--all>"),
+        (&["purchase:refund", &id, "--all", "--kopecks", "1"], 2, "cannot be used with"),
         (&["purchase:show", &stranger], 1, &nowhere),
         (&["purchase:ask", &stranger], 1, &nowhere),
         (&["purchase:show", "17"], 2, "`17` is not the id that is wanted here: `pur_` and 26 characters"),

@@ -144,6 +144,19 @@ async fn a_form_that_is_not_ours_buys_nothing(pool: MySqlPool) {
         let fields = [("package", package.as_str()), ("email", "a@b.ru"), ("token", token), ("key", "abc")];
         assert_eq!(visit.order(&shop, &fields).await.status(), StatusCode::BAD_REQUEST);
     }
+    // One field more, or one twice.
+    let (_, page) = visit.get(&shop, &visit.path).await;
+    let token = value_of(&page, "token");
+    for more in [("save_crad", "yes"), ("email", "b@c.ru")] {
+        let fields = [
+            ("package", package.as_str()),
+            ("email", "a@b.ru"),
+            ("token", token.as_str()),
+            ("key", "abc"),
+            more,
+        ];
+        assert_eq!(visit.order(&shop, &fields).await.status(), StatusCode::BAD_REQUEST, "{more:?}");
+    }
     let stored: i64 =
         sqlx::query_scalar("SELECT COUNT(*) FROM coin_purchases").fetch_one(&shop.pool).await.unwrap();
     assert_eq!(stored, 0);

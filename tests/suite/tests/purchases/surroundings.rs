@@ -7,7 +7,7 @@ use flysk_runtime::config::Env;
 /// The shop at the bank.
 pub(crate) const TERMINAL: &str = "1700000000000DEMO";
 /// The ring everything is sealed under.
-pub(crate) const KEYRING: &str = "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+pub(crate) const KEYRING: &str = "k1:Zmx5c2stc3VpdGUta2V5LW9mLXRlc3RzLTMyYnl0ZXM=";
 /// Variables of FlySense, which is not deployed here.
 pub(crate) const ABSENT: [&str; 2] = ["FLYSENSE_PROJECT_TOKEN", "FLYSENSE_CLIENT_ID"];
 

@@ -69,10 +69,11 @@ async fn answer(pool: Data<&Pool>) -> poem::Result<Json<Value>> {
     let found = handshake::find(&mut conn, CLIENT_ID, AccountId(ACCOUNT)).await;
     let found = found.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?.ok_or(StatusCode::NOT_FOUND)?;
     let install = found.install.ok_or(StatusCode::NOT_FOUND)?;
+    let settings = install.settings.to_value().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     Ok(Json(json!({
         "install_id": install.id.to_string(),
         "status": install.status.as_str(),
-        "settings": install.settings.0,
+        "settings": settings,
         "settings_version": install.settings_version,
     })))
 }
