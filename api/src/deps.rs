@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use flysk_clients::amocrm::AmoCrm;
 use flysk_clients::http::HttpOptions;
-use flysk_domain::trace::Trace;
 use flysk_domain::Clock;
+use flysk_domain::trace::Trace;
 use flysk_jobs::runtime::limits::Limits;
 use flysk_jobs::{DatabaseClock, Keys, Outbox, Unit, Waker, connect_redis_when_there};
 use flysk_runtime::Keyring;

@@ -119,7 +119,9 @@ impl Node {
             }
         }
         if let Self::Array(items) = self {
-            items.iter().for_each(|item| item.collect_references(names));
+            for item in items {
+                item.collect_references(names);
+            }
         }
     }
 

@@ -6,7 +6,9 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use flysk_domain::clock::{ClockOffset, MonotonicClock, SkewNews, SkewReport, SystemMonotonicClock, TimeSample};
+use flysk_domain::clock::{
+    ClockOffset, MonotonicClock, SkewNews, SkewReport, SystemMonotonicClock, TimeSample,
+};
 use flysk_domain::{Clock, ProcessClock, SystemClock};
 use flysk_store::{Pool, StoreError, StoreResult, read_server_time};
 
@@ -62,7 +64,10 @@ impl Clock for DatabaseClock {
 impl Inner {
     fn tell(&self, report: &mut SkewReport) {
         let skew = self.wall.now() - self.clock.now();
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a century fit, and nobody needs more")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds of a century fit, and nobody needs more"
+        )]
         let skew_s = skew.num_milliseconds() as f64 / 1_000.0;
         metrics::gauge!("flysk_clock_skew_seconds").set(skew_s);
         match report.observe(skew) {

@@ -27,8 +27,11 @@ impl fmt::Display for Place {
         if self.0.is_empty() {
             return f.write_str("the body");
         }
-        let pointer: String =
-            self.0.iter().map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1"))).collect();
+        let mut pointer = String::new();
+        for part in &self.0 {
+            pointer.push('/');
+            pointer.push_str(&part.replace('~', "~0").replace('/', "~1"));
+        }
         write!(f, "`{}`", shortened(&pointer))
     }
 }

@@ -67,7 +67,7 @@ impl_apirequest_for_payload!(StrictJson<T>, T: ParseFromJSON);
 fn read<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, String> {
     let text = syntax::check(bytes).map_err(|fault| fault.to_string())?;
     let value = described::<T>().read(text).map_err(|fault| fault.to_string())?;
-    T::parse_from_json(Some(value)).map_err(|error| error.into_message())
+    T::parse_from_json(Some(value)).map_err(poem_openapi::types::ParseError::into_message)
 }
 
 /// The schema of a type, written down once per process.

@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 
 use super::fault::{Fault, Place};
 
-/// The body as text. Bodies nest 127 deep at most (serde_json's limit), and their numbers fit a double.
+/// The body as text. Bodies nest 127 deep at most (`serde_json`'s limit), and their numbers fit a double.
 pub(super) fn check(body: &[u8]) -> Result<&str, Fault> {
     let mut place = Place::default();
     let text = std::str::from_utf8(body).map_err(|_| Fault::new(&place, "is not UTF-8"))?;

@@ -84,7 +84,12 @@ fn pass(client: TcpStream, server: TcpStream, plan: Arc<Plan>) {
     tokio::spawn(answer(from_server, to_client, plan, refused));
 }
 
-async fn ask(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, plan: Arc<Plan>, refused: Arc<AtomicBool>) {
+async fn ask(
+    mut client: OwnedReadHalf,
+    mut server: OwnedWriteHalf,
+    plan: Arc<Plan>,
+    refused: Arc<AtomicBool>,
+) {
     while let Some(mut packet) = packet(&mut client).await {
         if packet == COMMIT && plan.refuses() {
             refused.store(true, Ordering::SeqCst);

@@ -94,7 +94,8 @@ impl Bench {
         connect: MySqlConnectOptions,
         through: MySqlConnectOptions,
     ) -> Self {
-        let pool = flysk_store::careful(options.clone().max_connections(4)).connect_with(connect).await.unwrap();
+        let pool =
+            flysk_store::careful(options.clone().max_connections(4)).connect_with(connect).await.unwrap();
         for create in [
             "CREATE TABLE test_counts (id BIGINT UNSIGNED PRIMARY KEY, counted INT NOT NULL DEFAULT 0)",
             "INSERT INTO test_counts (id) VALUES (1), (2)",

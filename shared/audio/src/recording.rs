@@ -103,7 +103,8 @@ impl Recording {
             | Kind::Caf
             | Kind::Wave64
             | Kind::Gsm => {
-                let truncated = kind == Kind::Gsm && (len - start) % sniff::GSM_FRAME_BYTES as u64 != 0;
+                let truncated =
+                    kind == Kind::Gsm && !(len - start).is_multiple_of(sniff::GSM_FRAME_BYTES as u64);
                 Shape::Foreign { what: kind.name().to_owned(), window, truncated }
             }
         })

@@ -99,9 +99,9 @@ impl Chunks {
     /// A size on the way was wrong: the first thing after the format that is called `data` is taken for it.
     fn search_data<R: Read + Seek>(&mut self, file: &mut R, wide: Option<&[u8]>) -> io::Result<()> {
         let head = read_at(file, self.window.start, SEARCHED_HEAD)?;
-        let Some(format) = find(&head, b"fmt ") else { return Ok(()) };
+        let Some(format) = find(&head, *b"fmt ") else { return Ok(()) };
         // A format chunk has at least 16 bytes.
-        let Some(data) = head.get(format + 24..).and_then(|rest| find(rest, b"data")) else { return Ok(()) };
+        let Some(data) = head.get(format + 24..).and_then(|rest| find(rest, *b"data")) else { return Ok(()) };
         let data = format + 24 + data;
         let Some(size) = head.get(data + 4..data + 8) else { return Ok(()) };
         if self.format.is_empty() || self.format.len() > data - format - 8 {
@@ -237,7 +237,7 @@ fn is_zero<R: Read + Seek>(file: &mut R, range: Range<u64>) -> io::Result<bool> 
     }
 }
 
-fn find(bytes: &[u8], name: &[u8; 4]) -> Option<usize> {
+fn find(bytes: &[u8], name: [u8; 4]) -> Option<usize> {
     bytes.windows(4).position(|it| it == name)
 }
 

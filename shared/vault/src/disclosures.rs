@@ -5,8 +5,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use flysk_store::{Pool, StoreResult, repeat_contended};
 use flysk_store::platform::token_reads::{self, TokenRead};
+use flysk_store::{Pool, StoreResult, repeat_contended};
 use tokio::sync::oneshot;
 
 use crate::VaultError;

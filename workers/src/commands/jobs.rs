@@ -25,7 +25,7 @@ pub(super) struct List {
     /// Only jobs of this state: queued, running, done, dead or cancelled.
     #[arg(long)]
     state: Option<String>,
-    /// Only jobs of this kind, such as calls.fetch_recording; docs/jobs.md has them all.
+    /// Only jobs of this kind, such as `calls.fetch_recording`; docs/jobs.md has them all.
     #[arg(long)]
     kind: Option<String>,
     /// Only jobs that one request caused, by the X-Request-Id of its answer.

@@ -10,8 +10,8 @@ use flysk_jobs::amocrm::CheckHooks;
 use flysk_store::flysense::accounts;
 use flysk_workers::config::Config;
 
-use super::widget::open;
 use super::transaction::transact;
+use super::widget::open;
 
 /// Accounts of one transaction.
 const PER_UNIT: u32 = 200;

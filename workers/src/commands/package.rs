@@ -11,8 +11,8 @@ use flysk_store::purchases;
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 
-use super::widget::find;
 use super::transaction::transact;
+use super::widget::find;
 
 /// Whose packages to list.
 #[derive(Debug, Args)]

@@ -12,8 +12,8 @@ use flysk_store::ledger::{self, PriceVersion};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 
-use super::widget::find;
 use super::transaction::transact;
+use super::widget::find;
 
 /// Longer minimums are a mistake.
 const LONGEST_LEAST_S: u64 = 3_600;

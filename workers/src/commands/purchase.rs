@@ -117,8 +117,10 @@ impl One {
             let mut unit = outbox.begin(trace()).await?;
             find(&mut unit, self.purchase).await?;
             let purchase = purchases::lock_purchase(&mut unit, self.purchase).await?;
-            let doubt =
-                purchase.doubt.clone().with_context(|| format!("nothing about {} is in doubt", self.purchase))?;
+            let doubt = purchase
+                .doubt
+                .clone()
+                .with_context(|| format!("nothing about {} is in doubt", self.purchase))?;
             let state = purchase.state.looked_at(purchase.coins_lot.is_some());
             let failed = purchase.state == PurchaseState::Review && state == PurchaseState::Failed;
             let code = if failed { Some(CLOSED) } else { purchase.error_code.as_deref() };

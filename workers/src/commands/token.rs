@@ -13,8 +13,8 @@ use flysk_store::platform::refresh_runs::{self, Progress};
 use flysk_store::platform::tokens::{self, PairState};
 use flysk_workers::config::Config;
 
-use super::widget::{find, open};
 use super::transaction::transact;
+use super::widget::{find, open};
 
 /// Pairs enqueued in one transaction.
 const PAGE: u32 = 200;

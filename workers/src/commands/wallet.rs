@@ -17,8 +17,8 @@ use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 use sha2::{Digest as _, Sha256};
 
-use super::widget::find;
 use super::transaction::transact;
+use super::widget::find;
 
 /// Transactions shown.
 const LATEST: u32 = 20;

@@ -37,10 +37,7 @@ impl ClockOffset {
         let best = samples.iter().min_by_key(|sample| sample.round_trip_us())?;
         let uncertainty_us = (best.round_trip_us() + 1) / 2;
         let middle_us = micros(best.asked).saturating_add(best.round_trip_us() / 2);
-        Some(Self {
-            offset_us: best.told.timestamp_micros().saturating_sub(middle_us),
-            uncertainty_us,
-        })
+        Some(Self { offset_us: best.told.timestamp_micros().saturating_sub(middle_us), uncertainty_us })
     }
 
     /// The offset nearest to `present_us` that this measurement allows: what it cannot tell apart is left as it is, so that

@@ -26,6 +26,7 @@ pub struct ProcessClock {
 
 /// What is added to monotonic time.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_field_names, reason = "each names its unit")]
 struct Hands {
     /// The offset that is kept, or slewed to, in µs.
     offset_us: i64,

@@ -51,7 +51,9 @@ impl ChaosWorker {
         let waker = Waker::new(connection.clone(), keys.clone());
         let clock: Arc<dyn Clock> = match self.clock {
             Some(file) => Arc::new(FileClock::open(file)?),
-            None => Arc::new(DatabaseClock::start_beside(pool.clone(), WrongClock::ahead(self.wall_ahead)).await?),
+            None => {
+                Arc::new(DatabaseClock::start_beside(pool.clone(), WrongClock::ahead(self.wall_ahead)).await?)
+            }
         };
         let outbox = Outbox::new(pool, Some(waker), clock);
         let engine = Engine::new(outbox, registry(), Arc::new(Bench), owner_name("chaos"), terms(self.lease));

@@ -66,8 +66,9 @@ async fn jobs_of_a_worker_with_a_clock_behind_are_not_taken_from_it() -> anyhow:
     fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'running'", 20).await?;
     fleet.start_worker(20, GRACE)?;
     fleet.check_exactly_once(20).await?;
-    let again: i64 =
-        sqlx::query_scalar("SELECT COUNT(*) FROM chaos_starts WHERE attempt > 1").fetch_one(&fleet.pool).await?;
+    let again: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM chaos_starts WHERE attempt > 1")
+        .fetch_one(&fleet.pool)
+        .await?;
     assert_eq!(again, 0, "a healthy worker took a running job for abandoned");
     Ok(())
 }

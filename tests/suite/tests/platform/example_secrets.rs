@@ -37,10 +37,16 @@ fn no_process_starts_with_the_key_ring_of_the_example_under_a_public_address() {
         let refused = run(&binaries, args, "https://flysk.example");
         let told = String::from_utf8_lossy(&refused.stderr);
         assert_eq!(refused.status.code(), Some(1), "{args:?}: {told}");
-        assert!(told.contains("FLYSK_KEYRING") && told.contains("openssl rand -base64 32"), "{args:?}: {told}");
+        assert!(
+            told.contains("FLYSK_KEYRING") && told.contains("openssl rand -base64 32"),
+            "{args:?}: {told}"
+        );
         assert!(!told.contains("MDEyMzQ1"), "{args:?}: {told}");
     }
     let allowed = run(&binaries, &["flysk-worker", "widget:list"], "http://localhost:8080");
     let told = String::from_utf8_lossy(&allowed.stderr);
-    assert!(!allowed.status.success() && !told.contains("FLYSK_KEYRING"), "only the database is missing: {told}");
+    assert!(
+        !allowed.status.success() && !told.contains("FLYSK_KEYRING"),
+        "only the database is missing: {told}"
+    );
 }

@@ -85,7 +85,8 @@ impl Role {
                 let lease = LeaseTerms::default().term;
                 let (concurrency, grace, clock) = (1, GRACE, None);
                 let wall_ahead = chrono::TimeDelta::zero();
-                let worker = ChaosWorker { database_url, redis_url, concurrency, lease, grace, wall_ahead, clock };
+                let worker =
+                    ChaosWorker { database_url, redis_url, concurrency, lease, grace, wall_ahead, clock };
                 worker.run().await
             }
         }
