@@ -19,7 +19,7 @@ async fn of_two_jobs_that_deadlock_both_end_well_on_their_only_attempt(
     let one = bench.enqueue(&CountTwice { first: 1, second: 2 }).await;
     let other = bench.enqueue(&CountTwice { first: 2, second: 1 }).await;
     let both = async { tokio::join!(bench.engine.perform(one), bench.engine.perform(other)) };
-    let (one_ended, other_ended) = tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
+    let (one_ended, other_ended) = tokio::time::timeout(Duration::from_mins(1), both).await.unwrap();
     assert_eq!(one_ended.unwrap(), Performed::Ended(Ok(Verdict::Done)));
     assert_eq!(other_ended.unwrap(), Performed::Ended(Ok(Verdict::Done)));
     for id in [one, other] {

@@ -17,11 +17,12 @@ use tokio::time::timeout;
 
 use super::Outbound;
 use super::error::OutboundError;
+use crate::http::Transport;
 
 use range::Accepted;
 pub use range::{Partial, PartialMemo};
 
-/// How often a connection ends at one byte until that is taken for the file's end.
+/// How often an answer ends at one byte, broken off or silent, until that is taken for the file's end.
 const SAME_END_TIMES: u32 = 3;
 
 /// How much of our time and disk a stranger's file may take.
@@ -85,25 +86,26 @@ impl Outbound {
         limits: &DownloadLimits,
         partial: &mut Partial,
     ) -> Result<Downloaded, OutboundError> {
-        let (mut resumes, mut ends) = (0, EarlyEnds::default());
+        let mut resumes = 0;
         loop {
-            match self.download_once(url, file, limits, partial).await {
+            let source = match self.download_once(url, file, limits, partial).await {
                 Ok(content_type) => {
                     return Ok(Downloaded { bytes: partial.bytes(), content_type, resumes, is_short: false });
                 }
-                Err(OutboundError::Cut { source, .. }) => {
-                    if ends.count(partial.bytes()) == SAME_END_TIMES {
-                        file.flush().await.map_err(OutboundError::File)?;
-                        let bytes = partial.bytes();
-                        return Ok(Downloaded { bytes, content_type: None, resumes, is_short: true });
-                    }
-                    if resumes == limits.max_resumes {
-                        return Err(OutboundError::Cut { times: resumes + 1, source });
-                    }
-                    resumes += 1;
+                Err(Ended::Early(_) | Ended::Stalled) if partial.count_end() >= SAME_END_TIMES => {
+                    file.flush().await.map_err(OutboundError::File)?;
+                    let bytes = partial.bytes();
+                    return Ok(Downloaded { bytes, content_type: None, resumes, is_short: true });
                 }
-                Err(error) => return Err(error),
+                Err(Ended::Early(source) | Ended::Other(OutboundError::Cut { source, .. })) => source,
+                // Silence costs time: another attempt asks again, and remembers where this one ended.
+                Err(Ended::Stalled) => return Err(OutboundError::TimedOut),
+                Err(Ended::Other(error)) => return Err(error),
+            };
+            if resumes == limits.max_resumes {
+                return Err(OutboundError::Cut { times: resumes + 1, source });
             }
+            resumes += 1;
         }
     }
 
@@ -113,30 +115,31 @@ impl Outbound {
         file: &mut File,
         limits: &DownloadLimits,
         partial: &mut Partial,
-    ) -> Result<Option<String>, OutboundError> {
+    ) -> Result<Option<String>, Ended> {
         let response = self.get_file(url, &partial.range_headers(), limits.idle).await?;
         match partial.accept(&response)? {
             Accepted::Bytes => transfer::into_file(response, file, limits, partial).await,
-            Accepted::Whole => Ok(None),
+            Accepted::Whole => {
+                file.set_len(partial.bytes()).await.map_err(OutboundError::File)?;
+                Ok(None)
+            }
         }
     }
 }
 
-/// Where connections ended before all that was promised had come.
-#[derive(Debug, Default)]
-struct EarlyEnds {
-    at: u64,
-    times: u32,
+/// How an answer ended that did not bring the file's end.
+#[derive(Debug)]
+enum Ended {
+    /// The body's connection ended before all that was promised had come.
+    Early(Option<Transport>),
+    /// The body went silent.
+    Stalled,
+    /// Everything else.
+    Other(OutboundError),
 }
 
-impl EarlyEnds {
-    /// How often in a row the connection ended at this byte. Nothing is no end of a file.
-    fn count(&mut self, at: u64) -> u32 {
-        if at == 0 {
-            return 0;
-        }
-        self.times = if at == self.at { self.times + 1 } else { 1 };
-        self.at = at;
-        self.times
+impl From<OutboundError> for Ended {
+    fn from(error: OutboundError) -> Self {
+        Self::Other(error)
     }
 }

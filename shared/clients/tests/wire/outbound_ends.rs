@@ -1,5 +1,7 @@
 //! Lengths that are not kept: more was promised than there is, or less.
 
+use std::time::Duration;
+
 use flysk_clients::outbound::{DownloadLimits, Downloaded, OutboundError, Partial};
 
 use crate::outbound_addresses::opened_for;
@@ -65,6 +67,39 @@ async fn a_chunked_answer_that_always_ends_early_is_taken_up_to_there() {
     let server = Server::always(Reply::Bytes(bytes)).await;
     let (done, content) = download(&server).await.unwrap();
     assert_eq!((done.bytes, done.is_short, content), (200, true, recording()));
+}
+
+/// A host that promises more and keeps the line open: each attempt ends in silence, and the third takes what came. What was
+/// met before is remembered between the attempts.
+#[tokio::test]
+async fn silence_that_is_met_again_at_the_same_byte_is_the_files_end() {
+    let server = Server::always(promising(1200, 200, &[], &recording()).then_silence()).await;
+    let limits = DownloadLimits { idle: Duration::from_millis(50), ..DownloadLimits::default() };
+    let mut file = tokio::fs::File::from_std(tempfile::tempfile().unwrap());
+    let outbound = opened_for(&server);
+    let mut memo = None;
+    for attempt in 1..=3 {
+        let mut partial = memo.map_or_else(Partial::default, |memo| Partial::remembered(&memo, 200));
+        let done = outbound.download(&server.url("/r.wav"), &mut file, &limits, &mut partial).await;
+        if attempt < 3 {
+            assert!(matches!(done, Err(OutboundError::TimedOut)), "{done:?}");
+        } else {
+            assert!(matches!(done, Ok(Downloaded { bytes: 200, is_short: true, .. })), "{done:?}");
+        }
+        memo = partial.memo();
+    }
+}
+
+/// A host that goes away after a part of the file has not come to the file's end.
+#[tokio::test]
+async fn connections_that_break_before_an_answer_are_no_ends() {
+    let server = Server::start(|_, nth| match nth {
+        0 => promising(1200, 200, &[("ETag", "\"v1\"")], &recording()),
+        _ => Reply::nothing(),
+    })
+    .await;
+    let error = download(&server).await.unwrap_err();
+    assert!(matches!(error, OutboundError::Cut { times: 6, .. }), "{error:?}");
 }
 
 #[tokio::test]

@@ -44,9 +44,9 @@ struct Spoiler<'a> {
 }
 
 impl Spoiler<'_> {
-    fn spoil(document: &Value, schema: &Value, body: Value) -> Vec<Wrong> {
+    fn spoil(document: &Value, schema: &Value, body: &Value) -> Vec<Wrong> {
         let mut spoiler = Spoiler { document, whole: body.clone(), wrong: Vec::new() };
-        spoiler.value("", schema, &body);
+        spoiler.value("", schema, body);
         spoiler.wrong
     }
 
@@ -140,7 +140,7 @@ fn with_bodies() -> Vec<Operation> {
 
 async fn send(victim: &Victim, operation: &Operation, text: &str) -> (StatusCode, String, Value) {
     let (header, value) = victim.key_to(operation);
-    let request = victim.request(operation, (header, &value), &victim.query_of(operation));
+    let request = victim.request(operation, (header, &value), &Victim::query_of(operation));
     let request = request.header("Content-Type", "application/json").body(text.to_owned());
     let answer = request.send().await.unwrap();
     let media = answer.headers().get("content-type").map(|media| media.to_str().unwrap().to_owned());
@@ -158,7 +158,7 @@ async fn every_body_refuses_a_surplus_field_a_wrong_type_and_a_key_twice_at_ever
     for operation in &bodies {
         let schema = &document["components"]["schemas"][operation.body.as_ref().unwrap()];
         let good = victim.body_of(operation).unwrap();
-        for wrong in Spoiler::spoil(&document, schema, good) {
+        for wrong in Spoiler::spoil(&document, schema, &good) {
             let (status, media, problem) = send(&victim, operation, &wrong.text).await;
             let what = format!("{} {}: {status} {problem}", operation.name(), wrong.text);
             assert_eq!(
@@ -239,8 +239,7 @@ async fn an_empty_parameter_of_a_query_is_absent_whatever_its_type(pool: MySqlPo
     {
         let (header, key) = victim.key_to(operation);
         for name in &operation.query {
-            let others: Vec<String> = victim
-                .query_of(operation)
+            let others: Vec<String> = Victim::query_of(operation)
                 .into_iter()
                 .filter(|pair| !pair.starts_with(&format!("{name}=")))
                 .collect();
@@ -273,7 +272,7 @@ async fn a_plus_that_was_not_escaped_in_a_time_is_told(pool: MySqlPool) {
             let (header, key) = victim.key_to(&operation);
             let name = parameter["name"].as_str().unwrap();
             let ask = async |time: &str| {
-                let query = [victim.query_of(&operation), vec![format!("{name}={time}")]].concat();
+                let query = [Victim::query_of(&operation), vec![format!("{name}={time}")]].concat();
                 read(victim.request(&operation, (header, &key), &query).send().await.unwrap()).await
             };
             let (status, problem) = ask("2026-11-29T10:00:00+03:00").await;

@@ -54,7 +54,11 @@ async fn a_host_that_does_not_answer_as_amocrm_does_is_given_up_after_one_look(p
             house.run_due_jobs().await;
             house.advance(TimeDelta::minutes(1));
         }
-        assert_eq!((house.token_requests(), dead_codes(&house).await), (1, n as i64 + 1), "{status}");
+        assert_eq!(
+            (house.token_requests(), dead_codes(&house).await),
+            (1, i64::try_from(n).unwrap() + 1),
+            "{status}"
+        );
     }
 }
 

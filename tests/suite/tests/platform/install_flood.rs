@@ -63,7 +63,7 @@ async fn ten_thousand_made_up_codes_delay_nobody_who_means_it() -> anyhow::Resul
 }
 
 async fn flood(stand: &Stand, which: usize, spread: Spread) -> anyhow::Result<()> {
-    let http = Client::new();
+    let http = Client::builder().build()?;
     let answers = stream::iter(0..FLOOD).map(|n| {
         let (source, host) = spread(n);
         let code = format!("made-up-{which}-{n}");
@@ -109,13 +109,13 @@ async fn reconnect(stand: &Stand, n: u64) -> anyhow::Result<Duration> {
     let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
     let state = cookie.split_once('=').context("a cookie with the state")?.1.to_owned();
     let code = amocrm.issue_code(CLIENT_ID, account, None)?;
-    let began = Instant::now();
+    let from = Instant::now();
     let query = [("code", code.as_str()), ("referer", &host), ("client_id", CLIENT_ID), ("state", &state)];
     let url = format!("{}/oauth/amocrm/callback", stand.api_url);
     let answer = http.get(url).query(&query).header("Cookie", cookie).send().await?;
     ensure!(answer.status() == StatusCode::OK, "{}", answer.status());
     until_active(stand, account).await?;
-    Ok(began.elapsed())
+    Ok(from.elapsed())
 }
 
 async fn until_active(stand: &Stand, account: u64) -> anyhow::Result<()> {

@@ -132,7 +132,7 @@ impl Victim {
 
     /// Knocks with a credential, naming the account and its things wherever the operation names any.
     async fn knock(&self, operation: &Operation, authority: (&str, &str)) -> (StatusCode, Value) {
-        let mut request = self.request(operation, authority, &self.query_of(operation));
+        let mut request = self.request(operation, authority, &Self::query_of(operation));
         if let Some(body) = self.body_of(operation) {
             request = request.json(&body);
         }
@@ -162,7 +162,7 @@ impl Victim {
     }
 
     /// Parameters that name the account and its things.
-    pub(crate) fn query_of(&self, operation: &Operation) -> Vec<String> {
+    pub(crate) fn query_of(operation: &Operation) -> Vec<String> {
         let named = operation.query.iter().filter_map(|name| match name.as_str() {
             "account_id" => Some(format!("account_id={ACCOUNT}")),
             "entity_type" => Some("entity_type=leads".to_owned()),

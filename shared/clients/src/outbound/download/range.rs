@@ -15,6 +15,14 @@ pub struct Partial {
     total: Option<u64>,
     /// A strong `ETag`, or `Last-Modified`.
     validator: Option<HeaderValue>,
+    ends: Ends,
+}
+
+/// Where answers ended before all that was promised had come, and how often in a row at this byte.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Ends {
+    at: u64,
+    times: u32,
 }
 
 /// What an answer means for what is there.
@@ -32,6 +40,8 @@ pub struct PartialMemo {
     bytes: u64,
     total: Option<u64>,
     validator: Option<String>,
+    #[serde(default)]
+    ends: Ends,
 }
 
 impl Partial {
@@ -42,6 +52,7 @@ impl Partial {
             bytes: self.bytes,
             total: self.total,
             validator,
+            ends: self.ends,
         })
     }
 
@@ -49,7 +60,7 @@ impl Partial {
     /// not have come through.
     pub fn remembered(memo: &PartialMemo, file_bytes: u64) -> Self {
         let validator = memo.validator.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
-        Self { bytes: memo.bytes.min(file_bytes), total: memo.total, validator }
+        Self { bytes: memo.bytes.min(file_bytes), total: memo.total, validator, ends: memo.ends }
     }
 
     /// How much has come.
@@ -64,6 +75,16 @@ impl Partial {
 
     pub(super) fn add(&mut self, bytes: u64) {
         self.bytes += bytes;
+    }
+
+    /// Counts an answer that ended here too early; how often in a row one has. Nothing is no end of a file.
+    pub(super) fn count_end(&mut self) -> u32 {
+        if self.bytes == 0 {
+            return 0;
+        }
+        let times = if self.bytes == self.ends.at { self.ends.times + 1 } else { 1 };
+        self.ends = Ends { at: self.bytes, times };
+        times
     }
 
     pub(super) fn is_short(&self) -> bool {
@@ -93,6 +114,7 @@ impl Partial {
                 bytes: 0,
                 total: response.content_length().filter(|_| !is_coded),
                 validator: validator_of(response.headers()).filter(|_| !is_coded),
+                ends: self.ends,
             };
             return Ok(Accepted::Bytes);
         }
@@ -119,7 +141,7 @@ impl Partial {
                 Ok(Accepted::Whole)
             }
             _ => {
-                *self = Self::default();
+                *self = Self { ends: self.ends, ..Self::default() };
                 Err(OutboundError::Cut { times: 1, source: None })
             }
         }
@@ -196,19 +218,26 @@ mod tests {
 
     #[test]
     fn a_part_is_remembered_as_far_as_the_file_has_it() {
-        let part = Partial { bytes: 90, total: Some(200), validator: HeaderValue::from_str("\"v1\"").ok() };
+        let ends = Ends { at: 90, times: 2 };
+        let part =
+            Partial { bytes: 90, total: Some(200), validator: HeaderValue::from_str("\"v1\"").ok(), ends };
         let memo = part.memo().unwrap();
         assert_eq!(Partial::remembered(&memo, 90), part);
         assert_eq!(Partial::remembered(&memo, 1_000), part);
         assert_eq!(Partial::remembered(&memo, 40), Partial { bytes: 40, ..part });
         assert_eq!(Partial::default().memo(), None);
-        assert_eq!(Partial { bytes: 5, total: None, validator: None }.memo(), None);
+        assert_eq!(Partial { bytes: 5, ..Partial::default() }.memo(), None);
     }
 
     #[test]
     fn a_rest_with_another_tag_belongs_to_another_file() {
         let tagged = |tag: &str| HeaderMap::from_iter([(ETAG, HeaderValue::from_str(tag).unwrap())]);
-        let part = Partial { bytes: 5, total: Some(9), validator: HeaderValue::from_str("\"v1\"").ok() };
+        let part = Partial {
+            bytes: 5,
+            total: Some(9),
+            validator: HeaderValue::from_str("\"v1\"").ok(),
+            ..Partial::default()
+        };
         assert!(part.is_same_version(&tagged("\"v1\"")));
         assert!(!part.is_same_version(&tagged("\"v2\"")));
         assert!(part.is_same_version(&tagged("W/\"v2\"")) && part.is_same_version(&HeaderMap::new()));
@@ -219,14 +248,19 @@ mod tests {
         let dated =
             |date: &str| HeaderMap::from_iter([(LAST_MODIFIED, HeaderValue::from_str(date).unwrap())]);
         let (then, now) = ("Sun, 01 Nov 2026 10:00:00 GMT", "Sun, 01 Nov 2026 10:00:20 GMT");
-        let part = Partial { bytes: 5, total: None, validator: HeaderValue::from_str(then).ok() };
+        let part = Partial {
+            bytes: 5,
+            total: None,
+            validator: HeaderValue::from_str(then).ok(),
+            ..Partial::default()
+        };
         assert!(part.is_same_version(&dated(then)) && part.is_same_version(&HeaderMap::new()));
         assert!(!part.is_same_version(&dated(now)));
     }
 
     #[test]
     fn without_a_validator_and_a_length_everything_is_asked_for_again() {
-        let known = Partial { bytes: 5, total: Some(9), validator: None };
+        let known = Partial { bytes: 5, total: Some(9), ..Partial::default() };
         assert_eq!(known.range_headers()[RANGE], "bytes=5-");
         let unknown = Partial { total: None, ..known };
         assert!(unknown.range_headers().is_empty());

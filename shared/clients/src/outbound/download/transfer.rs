@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::super::coding;
 use super::super::error::OutboundError;
-use super::{DownloadLimits, Partial};
+use super::{DownloadLimits, Ended, Partial};
 
 /// Writes the body, its codings undone, behind what `partial` says is there; gives the Content-Type.
 pub(super) async fn into_file(
@@ -19,10 +19,10 @@ pub(super) async fn into_file(
     file: &mut File,
     limits: &DownloadLimits,
     partial: &mut Partial,
-) -> Result<Option<String>, OutboundError> {
+) -> Result<Option<String>, Ended> {
     let too_large = OutboundError::TooLarge { limit: limits.max_bytes };
     if partial.total().is_some_and(|total| total > limits.max_bytes) {
-        return Err(too_large);
+        return Err(too_large.into());
     }
     // The position comes first: it waits for writes that an interrupted call left behind.
     file.seek(SeekFrom::Start(partial.bytes())).await.map_err(OutboundError::File)?;
@@ -31,18 +31,25 @@ pub(super) async fn into_file(
     let content_type = content_type.map(str::to_owned);
     let mut pieces = coding::decode(response)?;
     loop {
-        let next = timeout(limits.idle, pieces.next()).await.map_err(|_| OutboundError::TimedOut)?;
-        let Some(chunk) = next.transpose().map_err(coding::broken)? else { break };
+        let next = timeout(limits.idle, pieces.next()).await.map_err(|_| Ended::Stalled)?;
+        let Some(chunk) = next.transpose().map_err(ended)? else { break };
         let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
         if partial.bytes().saturating_add(length) > limits.max_bytes {
-            return Err(too_large);
+            return Err(too_large.into());
         }
         file.write_all(&chunk).await.map_err(OutboundError::File)?;
         partial.add(length);
     }
     file.flush().await.map_err(OutboundError::File)?;
     if partial.is_short() {
-        return Err(OutboundError::Cut { times: 1, source: None });
+        return Err(Ended::Early(None));
     }
     Ok(content_type)
+}
+
+fn ended(error: std::io::Error) -> Ended {
+    match coding::broken(error) {
+        OutboundError::Cut { source, .. } => Ended::Early(source),
+        error => Ended::Other(error),
+    }
 }
