@@ -45,7 +45,10 @@ impl Check<'_> {
                 None => return Err(self.fault("has no schema")),
             },
         };
+        // A union is written down as an object with choices.
+        let is_choice = !schema.one_of.is_empty() || !schema.any_of.is_empty();
         match schema.ty {
+            _ if is_choice => self.untyped(text, schema),
             "object" => self.object(text, schema),
             "array" => self.array(text, schema),
             "string" => self.text(text),

@@ -23,6 +23,7 @@ impl Host {
         let sim = recordings::start(None, folder.path(), Control::default()).await.unwrap();
         let http = reqwest::Client::builder()
             .no_proxy()
+            .no_gzip()
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
