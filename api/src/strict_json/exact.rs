@@ -20,7 +20,7 @@ use crate::problem::{Problem, ProblemCode};
 
 /// The only key of the object that stands for exact JSON inside a [`Value`]. No answer has objects with keys of the
 /// caller's beside exact JSON.
-const MARK: &str = "$flysk::exact_json";
+pub(crate) const EXACT_JSON: &str = "$flysk::exact_json";
 
 /// Any JSON, in requests that are read by [`super::StrictJson`] and in answers that are written by [`ExactJson`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl ParseFromJSON for FreeJson {
 
 impl ToJSON for FreeJson {
     fn to_json(&self) -> Option<Value> {
-        Some(serde_json::json!({ MARK: self.0.as_str() }))
+        Some(serde_json::json!({ EXACT_JSON: self.0.as_str() }))
     }
 }
 
@@ -99,7 +99,7 @@ struct Unmarked<'a>(&'a Value);
 impl Serialize for Unmarked<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            Value::Object(fields) => match fields.get(MARK) {
+            Value::Object(fields) => match fields.get(EXACT_JSON) {
                 Some(Value::String(text)) if fields.len() == 1 => {
                     RawValue::from_string(text.clone()).map_err(S::Error::custom)?.serialize(to)
                 }

@@ -27,7 +27,7 @@ use poem_openapi::payload::{Json, ParsePayload, Payload};
 use poem_openapi::registry::{MetaSchemaRef, Registry};
 use poem_openapi::types::ParseFromJSON;
 
-pub(crate) use exact::{ExactJson, FreeJson};
+pub(crate) use exact::{EXACT_JSON, ExactJson, FreeJson};
 pub(crate) use no_body::NoBody;
 use schema::Described;
 

@@ -88,9 +88,11 @@ const HEAD: &str = "\
 # Flysk's configuration: environment variables, nothing else. This file is made from the catalogue in
 # shared/runtime/src/config (`cargo xtask generate` writes it).
 #
-# As it is, it works for development. Everybody can read the secrets in it, so no process starts with one of them unless
-# FLYSK_PUBLIC_URL is an http address of this machine (http://localhost, http://127.0.0.1). Nothing reads it by itself: copy it to `.env`
-# and give that to your container or process manager, or to a shell: set -a; . ./.env; set +a
+# As it is, it works for development. Everybody can read the secrets in it, so no process starts with one of them
+# unless FLYSK_PUBLIC_URL is an http address of this machine (http://localhost, http://127.0.0.1).
+#
+# Nothing reads it by itself: copy it to `.env` and give that to your container or process manager, or to a shell:
+# set -a; . ./.env; set +a
 #
 # A line that begins with `#` shows the default, or an example where the variable may be left out.
 ";
