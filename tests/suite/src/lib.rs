@@ -4,4 +4,5 @@ pub mod bench;
 pub mod chaos;
 pub mod demo;
 pub mod fuzz;
+mod ports;
 pub mod stand;

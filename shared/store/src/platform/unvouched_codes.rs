@@ -16,6 +16,8 @@ const CREDIT_COUNTS_FOR: TimeDelta = TimeDelta::days(30);
 const MAX_CREDIT: u32 = 1_000;
 /// Codes looked at for one claim: of several workers each gets another one.
 const CANDIDATES: u32 = 16;
+/// How often other candidates are looked for when callers of the same moment took all of the first ones.
+const DISPLACEMENT_TRIES: u32 = 8;
 
 /// The order of turns. What counts for a code is small for whoever sends few codes, and few bad ones:
 ///
@@ -221,11 +223,38 @@ pub async fn displace(
     which: Displaced<'_>,
     but: OauthCodeId,
 ) -> StoreResult<bool> {
+    for _ in 0..DISPLACEMENT_TRIES {
+        let oldest = list_displaceable(conn, widget_id, which, but).await?;
+        if oldest.is_empty() {
+            return Ok(false);
+        }
+        for id in oldest {
+            let gone = sqlx::query(
+                "DELETE FROM oauth_codes WHERE id = ? AND state = 'waiting' AND served_by IS NULL",
+            )
+            .bind(id)
+            .execute(&mut *conn)
+            .await?;
+            if gone.rows_affected() == 1 {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// The oldest waiting codes that may be forgotten; callers who arrive at one moment see the same ones.
+async fn list_displaceable(
+    conn: &mut Conn,
+    widget_id: WidgetId,
+    which: Displaced<'_>,
+    but: OauthCodeId,
+) -> StoreResult<Vec<String>> {
     let source = match which {
         Displaced::From(source) => Some(source),
         Displaced::WithoutCredit => None,
     };
-    let oldest: Vec<String> = sqlx::query_scalar(
+    Ok(sqlx::query_scalar(
         "SELECT id FROM oauth_codes
          WHERE widget_id = ? AND state = 'waiting' AND source IS NOT NULL AND served_by IS NULL
            AND pair_sealed IS NULL AND id <> ? AND (source = ? OR (? IS NULL AND credit = 0))
@@ -236,19 +265,8 @@ pub async fn displace(
     .bind(source)
     .bind(source)
     .bind(CANDIDATES)
-    .fetch_all(&mut *conn)
-    .await?;
-    for id in oldest {
-        let gone =
-            sqlx::query("DELETE FROM oauth_codes WHERE id = ? AND state = 'waiting' AND served_by IS NULL")
-                .bind(id)
-                .execute(&mut *conn)
-                .await?;
-        if gone.rows_affected() == 1 {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    .fetch_all(conn)
+    .await?)
 }
 
 /// Gives up at most `limit` codes that came before `before` and that no job came for, and forgets as many that were given up

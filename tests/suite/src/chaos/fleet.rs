@@ -18,6 +18,7 @@ use xtask::services::{Durability, Mysql, Redis, Server, fastest_directory};
 
 use super::clock::FileClock;
 use super::work::create_tables;
+use crate::ports::quiet_port;
 
 /// One fleet at a time: two cores cannot show what a dozen servers at once would do.
 static TURN: Mutex<()> = Mutex::const_new(());
@@ -56,8 +57,9 @@ impl Fleet {
         let dir = own_directory()?;
         let mysql = Mysql::find().context("no database server: run `cargo xtask test`, which installs it")?;
         let redis = Redis::find().context("no Redis server: run `cargo xtask test`, which installs it")?;
-        let mysql_server = mysql.start(&dir.path().join("mysql"), Some(quiet_port()), Durability::Process)?;
-        let redis_server = redis.start(&dir.path().join("redis"), Some(quiet_port()))?;
+        let mysql_server =
+            mysql.start(&dir.path().join("mysql"), Some(quiet_port()?), Durability::Process)?;
+        let redis_server = redis.start(&dir.path().join("redis"), Some(quiet_port()?))?;
         let pool = flysk_store::connect(&Mysql::url(&mysql_server), 20).await?;
         flysk_migrations::MIGRATOR.run(&pool).await?;
         create_tables(&pool).await?;
@@ -302,12 +304,6 @@ impl Drop for Fleet {
         self.redis_server.kill();
         self.mysql_server.kill();
     }
-}
-
-/// A port below those the system hands out to clients: while a server is down, one of its own clients
-/// could otherwise be given its port.
-fn quiet_port() -> u16 {
-    20_000 + rand::random::<u16>() % 12_000
 }
 
 /// Built by `cargo build --bins`, beside the tests.

@@ -1,7 +1,6 @@
 //! Our processes: migrated, registered, started, awaited, stopped.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use super::client::Client;
 use super::lodging::Lodging;
 use super::outside::{Outside, RECORDINGS};
 use super::{CLIENT_ID, PUBLIC_ORIGIN};
+use crate::ports::quiet_port;
 
 /// How long starting and stopping may take on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
@@ -103,7 +103,7 @@ impl Stand {
         let kept = options.kept.as_deref();
         let lodging = Lodging::take(&options.database_url, &options.redis_url, kept).await?;
         let database_url = lodging.database_url();
-        let port = free_port()?;
+        let port = quiet_port()?;
         let api_url = format!("http://127.0.0.1:{port}");
         outside.amocrm.state.route(PUBLIC_ORIGIN, &api_url);
         let environment = environment(&outside, &options, &lodging, port, dir.path())?;
@@ -307,10 +307,6 @@ impl Drop for Stand {
             let _ = child.wait();
         }
     }
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 fn environment(
