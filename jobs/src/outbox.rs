@@ -112,6 +112,18 @@ impl Unit {
         Ok(Some(id))
     }
 
+    /// Writes `job` to run now. If one of its dedup key waits already, that one is due now instead, with all its attempts:
+    /// somebody asks anew for what an older request left waiting.
+    pub async fn enqueue_or_expedite<J: Job>(&mut self, job: &J) -> StoreResult<()> {
+        if self.enqueue(job).await?.is_none()
+            && let Some(dedup_key) = job.dedup_key()
+        {
+            let now = self.now();
+            jobs::expedite(&mut self.tx, J::KIND, &dedup_key, now).await?;
+        }
+        Ok(())
+    }
+
     /// Makes state and jobs durable, then wakes workers. A wake-up that is lost here is made again by
     /// a relay within a second, so nobody waits for Redis and nobody fails with it.
     pub async fn commit(self) -> StoreResult<()> {

@@ -142,7 +142,7 @@ async fn replay_call(unit: &mut Unit, job: &JobRow) -> Result<Option<Replayed>, 
     }
     let (now, trace, run) = (unit.now(), unit.trace().clone(), call.run + 1);
     transcriptions::ask_again(unit, call.id, call.state, &trace, now).await?;
-    unit.enqueue(&FetchRecording { transcription_id, account_id }).await?;
+    unit.enqueue_or_expedite(&FetchRecording { transcription_id, account_id }).await?;
     jobs::replace(unit, job.id, &format!("replayed: run {run} of the call replaces it"), now).await?;
     Ok(Some(Replayed::CallStartedAgain { transcription_id, run }))
 }

@@ -60,8 +60,7 @@ impl std::fmt::Debug for Recordings {
     }
 }
 
-/// What is remembered of a recording for a while.
-#[derive(Debug)]
+/// What is remembered of a recording for a while. No `Debug`: a link may hold a login.
 struct Kept {
     read_at: Instant,
     link: String,

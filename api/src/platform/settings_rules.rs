@@ -182,13 +182,14 @@ fn check(widget: &Widget, schema: Option<&Value>, settings: &JsonText) -> Result
     if !settings.as_str().starts_with('{') {
         return Err(invalid("settings are a JSON object".to_owned()));
     }
-    let length = settings.as_str().len();
+    let text = settings;
+    let settings = text.to_value().map_err(|error| invalid(format!("settings cannot be read: {error}")))?;
+    // Many clients write every letter outside ASCII as six bytes: such an escape counts as its letter.
+    let length = text.as_str().len().min(settings.to_string().len());
     if length > LONGEST {
         return Err(invalid(format!("settings take {length} bytes, {LONGEST} are allowed")));
     }
     let Some(schema) = schema else { return Ok(()) };
-    let settings =
-        settings.to_value().map_err(|error| invalid(format!("settings cannot be read: {error}")))?;
     let schema = jsonschema::validator_for(schema).map_err(|error| {
         tracing::error!(widget = %widget.code, error = %error, "the widget's settings schema is none");
         Problem::new(ProblemCode::Internal, "told to our operators")

@@ -13,8 +13,24 @@ use flysk_store::StoreResult;
 use flysk_store::flysense::payments::{self, RunOf};
 use flysk_store::flysense::transcriptions::{self, Transcription};
 
-use super::{CapturePayment, DeleteAudio, let_go};
+use super::{
+    CapturePayment, ConvertAudio, DeleteAudio, FetchRecording, HoldPayment, Settle, StartRecognition,
+    StoreTranscript, Summarize, UploadAudio, let_go,
+};
+use crate::job::Job as _;
 use crate::outbox::Unit;
+
+/// Jobs that carry a run on.
+const STAGES: [&str; 8] = [
+    FetchRecording::KIND,
+    ConvertAudio::KIND,
+    HoldPayment::KIND,
+    UploadAudio::KIND,
+    StartRecognition::KIND,
+    StoreTranscript::KIND,
+    Summarize::KIND,
+    Settle::KIND,
+];
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +66,9 @@ pub async fn cancel(
         transcriptions::cancel(unit, id, call.state, 0, now).await?;
         let_go(unit, &call, now).await?;
     }
+    // A stage that waits, for a link or a quota, would hold up the next run: it has the same dedup key.
+    let reason = "the call was cancelled";
+    flysk_store::jobs::cancel_waiting(unit, &STAGES, &id.to_string(), reason, now).await?;
     unit.enqueue(&DeleteAudio { transcription_id: id, account_id }).await?;
     Ok(Cancelled::Now)
 }

@@ -112,7 +112,8 @@ pub async fn request(
             Err(error) => return Err(error),
         }
     };
-    unit.enqueue(&FetchRecording { transcription_id: requested.id(), account_id: request.account_id })
-        .await?;
+    // The fetch of a run that was cancelled may still wait, for a link or for an unfinished recording.
+    let fetch = FetchRecording { transcription_id: requested.id(), account_id: request.account_id };
+    unit.enqueue_or_expedite(&fetch).await?;
     Ok(requested)
 }

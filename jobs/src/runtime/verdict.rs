@@ -90,6 +90,9 @@ impl From<StoreError> for JobError {
         match error {
             StoreError::Corrupt { .. } => Self::give_up(error.to_string()),
             // Lost races end with whoever won; the next run sees the winner's state.
+            StoreError::Contended(ref cause) if StoreError::is_lock_wait_timeout(cause) => {
+                Self::Retry { reason: error.to_string(), after: Some(Duration::from_millis(50)) }
+            }
             StoreError::Contended(_) => Self::Contended { reason: error.to_string() },
             StoreError::Taken { .. }
             | StoreError::Stale { .. }

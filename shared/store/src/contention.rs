@@ -54,7 +54,8 @@ where
         match transaction().await {
             Err(error) if tried < TRANSACTION_TRIES && may_run_again(&error) => {
                 let pause = contention_pause(tried, rand::random());
-                if began.elapsed() + pause > TRANSACTION_RETRY_LIMIT {
+                // The second try is always made: waiting for a lock alone may take longer than the limit.
+                if tried > 1 && began.elapsed() + pause > TRANSACTION_RETRY_LIMIT {
                     return Err(error);
                 }
                 tokio::time::sleep(pause).await;

@@ -57,7 +57,8 @@ impl From<sqlx::Error> for StoreError {
 ///
 /// Classes of SQLSTATE (ISO/IEC 9075): 21 cardinality, 22 data, 23 constraint, 42 syntax or access rule. The server gives
 /// the general HY000 to the four numbers: 1364 a field has no default, 1366 wrong value for a column, 3140 invalid JSON
-/// (`MySQL`), 4025 a check failed (`MariaDB`).
+/// (`MySQL`), 4025 a check failed (`MariaDB`). And it gives 42000 to what passes: 1203 and 1226, too many connections or
+/// statements of one user; 1044 and 1142, a grant that is being changed.
 fn is_defect(error: &sqlx::Error) -> bool {
     use sqlx::Error;
     if let Some(db) = error.as_database_error() {
@@ -65,8 +66,9 @@ fn is_defect(error: &sqlx::Error) -> bool {
         let number = db
             .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
             .map(sqlx::mysql::MySqlDatabaseError::number);
-        return matches!(class.as_deref(), Some("21" | "22" | "23" | "42"))
-            || matches!(number, Some(1364 | 1366 | 3140 | 4025));
+        let is_passing = matches!(number, Some(1044 | 1142 | 1203 | 1226));
+        let is_of_class = matches!(class.as_deref(), Some("21" | "22" | "23" | "42"));
+        return is_of_class && !is_passing || matches!(number, Some(1364 | 1366 | 3140 | 4025));
     }
     matches!(
         error,
@@ -82,6 +84,13 @@ fn is_defect(error: &sqlx::Error) -> bool {
 }
 
 impl StoreError {
+    /// Whether a lock was waited for as long as a session may (1205). Another wait is as long, so this one is worth an
+    /// attempt where attempts are counted.
+    pub fn is_lock_wait_timeout(error: &sqlx::Error) -> bool {
+        let Some(db) = error.as_database_error() else { return false };
+        db.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().is_some_and(|db| db.number() == 1205)
+    }
+
     /// Whether the database says that it rolled the transaction back and that it may be run again.
     pub fn may_run_again(error: &sqlx::Error) -> bool {
         let Some(db) = error.as_database_error() else { return false };

@@ -19,7 +19,10 @@ where
     let (mut pause, mut waited) = (Duration::from_millis(50), Duration::ZERO);
     loop {
         match repeat_contended(&write).await {
-            Err(VaultError::Store(error @ (StoreError::Database(_) | StoreError::Contended(_))))
+            // A refused statement may be taken after a grant or a limit of the server is set right: the pair exists nowhere else.
+            Err(VaultError::Store(
+                error @ (StoreError::Database(_) | StoreError::Contended(_) | StoreError::Defect(_)),
+            ))
                 if waited < PATIENCE =>
             {
                 tracing::error!(error = %error, "a new pair could not be written yet");

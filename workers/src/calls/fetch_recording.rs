@@ -55,7 +55,7 @@ impl Handle<App> for FetchRecording {
         let Some(link) = recording_link(&note) else { return wait_for_link(&stage, run, &note).await };
         match download(app, flysense, &stage.call, &link).await? {
             Ok(downloaded) => finish(&stage, run, flysense, &note, &downloaded).await,
-            Err(obstacle) => meet_obstacle(&stage, run, flysense, note.created_at, obstacle).await,
+            Err(obstacle) => meet_obstacle(&stage, run, flysense, &note, obstacle).await,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Entering and leaving a stage.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use flysk_domain::flysense::failure::FailureCode;
 use flysk_domain::flysense::failure_cause::FailureCause;
@@ -135,7 +137,9 @@ impl Stage {
         if now.as_ref().is_some_and(is_ours) {
             return Ok(unit);
         }
-        Err(JobError::retry("the call was cancelled or asked for again meanwhile"))
+        // Not a failed attempt: after the last one the job would be given up, and fail the run that is alive by now.
+        let reason = "the call was cancelled or asked for again meanwhile".to_owned();
+        Err(JobError::Wait { after: Duration::ZERO, reason })
     }
 
     /// Notes how long the stage took.

@@ -196,9 +196,14 @@ async fn note_submit(run: &Run, stage: &Stage) -> Result<(), JobError> {
 
 /// SpeechKit said clearly that nothing was started: that submit does not count.
 async fn take_back_submit(run: &Run, stage: &Stage) -> Result<(), JobError> {
-    let mut unit = run.begin().await?;
-    transcriptions::take_back_submit(&mut unit, stage.call.id).await?;
-    Ok(unit.commit().await?)
+    // Repeated here: a handler that is run again would count one more.
+    let write = || async {
+        let mut unit = run.begin().await?;
+        let former = stage.call.operation_id.as_deref();
+        transcriptions::take_back_submit(&mut unit, stage.call.id, former).await?;
+        Ok::<_, JobError>(unit.commit().await?)
+    };
+    repeat_contended(write).await
 }
 
 fn request(flysense: &FlySense, call: &Transcription) -> Result<RecognizeFile, JobError> {

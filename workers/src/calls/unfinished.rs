@@ -1,8 +1,9 @@
 //! Recordings that their telephony has not finished, and what becomes of them: while the note is young they are not there
 //! yet, which costs no attempt and no coin; later what is there decides.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use flysk_audio::{AudioError, Prepared};
+use flysk_clients::amocrm::Note;
 use flysk_clients::outbound::OutboundError;
 use flysk_domain::flysense::failure::FailureCode;
 use flysk_domain::flysense::failure_cause::FailureCause;
@@ -19,6 +20,9 @@ use crate::outcome::job_error;
 
 /// A certificate that is refused stays refused; a few attempts are for a host that is just being set up.
 const CERTIFICATE_ATTEMPTS: u32 = 3;
+/// A file that is cut by its own account and this close to the length of its note is whole, in milliseconds: notes tell
+/// whole seconds.
+const WHOLE_WITHIN_MS: u64 = 2_000;
 
 /// Why a link gave no file.
 #[derive(Debug)]
@@ -34,20 +38,26 @@ pub(super) async fn meet_obstacle(
     stage: &Stage,
     run: &Run,
     flysense: &FlySense,
-    note_at: DateTime<Utc>,
+    note: &Note,
     obstacle: Obstacle,
 ) -> JobResult {
     let is_answer = match &obstacle {
         Obstacle::Empty => true,
         Obstacle::Error(error) => error.is_answer(),
     };
-    if is_answer && let Some(at) = settle_time(flysense, &stage.call, Some(note_at)).next_look(run.now()) {
+    let told_s = Some(note.duration_s).filter(|seconds| *seconds > 0);
+    let next_look = settle_time(flysense, &stage.call, Some(note.created_at), told_s).next_look(run.now());
+    if is_answer && let Some(at) = next_look {
         let reason = RecordingWait::NotReady;
         stage.park(run, reason).await?.commit().await?;
         return Ok(Verdict::snooze(at, "the link does not lead to a recording yet"));
     }
     match judge(&obstacle, run.attempt(), run.is_last_attempt()) {
         Judgement::Final(code, cause) => stage.fail_because(run, code, cause).await,
+        // A host that asks for patience without end is asked as often as one that fails.
+        Judgement::Again(JobError::Wait { after, reason }) if next_look.is_none() => {
+            Err(JobError::Retry { reason, after: Some(after) })
+        }
         Judgement::Again(error) => Err(error),
     }
 }
@@ -96,9 +106,17 @@ fn judge(obstacle: &Obstacle, attempt: u32, is_last: bool) -> Judgement {
 }
 
 /// Until when the recording of a call may be unfinished.
-fn settle_time(flysense: &FlySense, call: &Transcription, note_at: Option<DateTime<Utc>>) -> SettleTime {
+fn settle_time(
+    flysense: &FlySense,
+    call: &Transcription,
+    note_at: Option<DateTime<Utc>>,
+    told_s: Option<u64>,
+) -> SettleTime {
+    // Some telephonies date the note by the call's beginning; the recording is not finished before its end.
+    let lasted = told_s.and_then(|seconds| i64::try_from(seconds).ok()).and_then(TimeDelta::try_seconds);
+    let ended = note_at.and_then(|at| at.checked_add_signed(lasted.unwrap_or_default()));
     // A note from the future is as old as our knowledge of it.
-    let since = note_at.map_or(call.created_at, |at| at.min(call.created_at));
+    let since = ended.map_or(call.created_at, |at| at.min(call.created_at));
     SettleTime { since, settle: flysense.recording_settle }
 }
 
@@ -113,7 +131,9 @@ pub(super) fn look_again(
     let reason = match decoded {
         Ok(prepared) => {
             let is_cut = prepared.partial || call.partial;
-            let is_short = is_far_shorter(prepared.duration_ms, told_s) || (is_cut && told_s.is_none());
+            // A file that lacks its last frame only is whole by the note's word.
+            let is_whole = told_s.is_some_and(|told_s| prepared.duration_ms + WHOLE_WITHIN_MS >= told_s * 1_000);
+            let is_short = is_far_shorter(prepared.duration_ms, told_s) || (is_cut && !is_whole);
             is_short.then_some(RecordingWait::StillGrowing)
         }
         Err(AudioError::Empty | AudioError::NotAudio { .. }) => Some(RecordingWait::NotReady),
@@ -121,7 +141,7 @@ pub(super) fn look_again(
         Err(AudioError::Damaged { .. }) => Some(RecordingWait::StillGrowing),
         Err(_) => None,
     }?;
-    Some((settle_time(flysense, call, call.called_at).next_look(now)?, reason))
+    Some((settle_time(flysense, call, call.called_at, told_s).next_look(now)?, reason))
 }
 
 /// Whether a recording that is taken as it is may lack its end: by its own bytes, by its host's word, or by the note's.

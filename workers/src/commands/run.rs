@@ -21,6 +21,7 @@ pub(super) struct Run {
 impl Run {
     /// Works until SIGTERM, then stops within the grace time.
     pub(super) async fn run(self, config: Config) -> anyhow::Result<()> {
+        hide_from_children()?;
         let shutdown = Shutdown::install(config.worker.grace)?;
         if let Some(listen) = config.telemetry.metrics_listen {
             metrics::install(listen, "worker")?;
@@ -36,4 +37,17 @@ impl Run {
         }
         Ok(())
     }
+}
+
+/// What decodes a stranger's recording runs as the same user, which may otherwise read this process's environment, and the
+/// secrets in it, under `/proc`.
+#[cfg(target_os = "linux")]
+fn hide_from_children() -> std::io::Result<()> {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn hide_from_children() -> std::io::Result<()> {
+    Ok(())
 }

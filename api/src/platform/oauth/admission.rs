@@ -20,8 +20,11 @@ use crate::problem::{Problem, ProblemCode};
 
 /// Codes of one widget that wait although no state vouches for them.
 const MAX_WAITING_OF_WIDGET: i64 = 1_000;
-/// Those of them from one source. Each good code that came from there before allows one more.
+/// Those of them from one source. Each good code that came from there before allows one more, up to a bound: anybody can
+/// connect an account of his own often.
 const MAX_WAITING_FROM_SOURCE: i64 = 200;
+/// How many more good codes allow at most.
+const MAX_CREDIT_ROOM: i64 = 100;
 /// Codes of one widget and account that states vouch for: who holds such a state may bring any code with it, and any number
 /// of states is to be had.
 const MAX_VOUCHED_OF_ACCOUNT: i64 = 5;
@@ -96,7 +99,7 @@ async fn make_room(unit: &mut Unit, arrival: &Arrival<'_>) -> StoreResult<Room> 
     let widget = arrival.widget.id;
     let waiting = unvouched_codes::count_waiting(unit, widget, arrival.source).await?;
     let is_widget_full = waiting.of_widget > MAX_WAITING_OF_WIDGET;
-    if !is_widget_full && waiting.from_source <= MAX_WAITING_FROM_SOURCE + arrival.credit {
+    if !is_widget_full && waiting.from_source <= MAX_WAITING_FROM_SOURCE + arrival.credit.min(MAX_CREDIT_ROOM) {
         return Ok(Room::Free);
     }
     let own = Displaced::From(arrival.source);

@@ -97,7 +97,7 @@ impl OutboundError {
         match self {
             Self::NotYet { .. } => true,
             // What the host asks us to wait for is no matter of the file.
-            Self::Status { status, .. } => *status >= 400 && *status != 429,
+            Self::Status { status, .. } => *status != 429,
             _ => false,
         }
     }

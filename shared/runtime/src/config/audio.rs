@@ -65,7 +65,7 @@ impl Audio {
             let ffmpeg = vars.optional(&FFMPEG, super::Reader::path);
             let max_seconds = vars.number(&MAX_SECONDS, 1..=14_400_u64);
             let max_bytes = vars.number(&MAX_BYTES, 1_000..=1_000_000_000);
-            let decode_timeout = vars.seconds(&DECODE_TIMEOUT_SECONDS, 1..=3_600);
+            let decode_timeout = vars.seconds(&DECODE_TIMEOUT_SECONDS, 1..=1_100);
             let decode_memory = vars.number(&DECODE_MEMORY_MB, 1..=65_536_u64);
             let min_speech_ms = vars.number(&MIN_SPEECH_MS, 0..=60_000);
             let ffmpeg = ffmpeg?.unwrap_or_else(|| PathBuf::from("ffmpeg"));

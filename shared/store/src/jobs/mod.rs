@@ -21,7 +21,9 @@ pub use claim::{
     Fence, Lease, bury, claim, complete, extend_leases, list_expired, lock_held, release, retry, snooze,
     take_back,
 };
-pub use operate::{Depth, JobRow, cancel, depths, find, list, list_by_correlation, prune, replace, replay};
+pub use operate::{
+    Depth, JobRow, cancel, cancel_waiting, depths, expedite, find, list, list_by_correlation, prune, replace, replay,
+};
 pub use relay::{DueJob, defer_push, list_due, mark_pushed, push_everything_again};
 
 /// Where a job stands.

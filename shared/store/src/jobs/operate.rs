@@ -120,6 +120,21 @@ pub async fn replay(conn: &mut Conn, id: JobId, now: DateTime<Utc>) -> StoreResu
     Ok(replayed.rows_affected() == 1)
 }
 
+/// Makes the waiting job of this kind and dedup key due now, with all its attempts; `false` if none waits.
+pub async fn expedite(conn: &mut Conn, kind: &str, dedup_key: &str, now: DateTime<Utc>) -> StoreResult<bool> {
+    let expedited = sqlx::query(
+        "UPDATE jobs SET attempt = 0, run_at = LEAST(run_at, ?), push_at = LEAST(push_at, ?)
+         WHERE kind = ? AND waiting_key = ? AND state = 'queued'",
+    )
+    .bind(now)
+    .bind(now)
+    .bind(kind)
+    .bind(dedup_key)
+    .execute(conn)
+    .await?;
+    Ok(expedited.rows_affected() == 1)
+}
+
 /// Notes of a dead job that newer work took its place; `false` if it is not dead.
 pub async fn replace(conn: &mut Conn, id: JobId, why: &str, now: DateTime<Utc>) -> StoreResult<bool> {
     let replaced = sqlx::query(
@@ -145,6 +160,24 @@ pub async fn cancel(conn: &mut Conn, id: JobId, reason: &str, now: DateTime<Utc>
     .execute(conn)
     .await?;
     Ok(cancelled.rows_affected() == 1)
+}
+
+/// Takes out the waiting jobs of these kinds and this dedup key; how many they were.
+pub async fn cancel_waiting(
+    conn: &mut Conn,
+    kinds: &[&'static str],
+    dedup_key: &str,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<u64> {
+    if kinds.is_empty() {
+        return Ok(0);
+    }
+    let mut query = sqlx::QueryBuilder::new("UPDATE jobs SET state = 'cancelled', waiting_key = NULL, finished_at = ");
+    query.push_bind(now).push(", last_error = ").push_bind(reason.to_owned());
+    query.push(" WHERE state = 'queued' AND waiting_key = ").push_bind(dedup_key.to_owned()).push(" AND kind");
+    push_in(&mut query, kinds.iter().map(|kind| (*kind).to_owned()));
+    Ok(query.build().execute(conn).await?.rows_affected())
 }
 
 /// Forgets at most `limit` jobs that ended in `state` before `before`; returns how many.

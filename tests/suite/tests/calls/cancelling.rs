@@ -43,6 +43,31 @@ async fn a_cancelled_call_stays_cancelled_until_it_is_asked_for_again() -> anyho
     bucket_gets_empty(&stand).await
 }
 
+/// Stopped while it waits for its link, and asked for again once there is one: the next run does not wait for the moment
+/// that the first one would have looked again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_was_cancelled_while_it_waited_starts_at_once() -> anyhow::Result<()> {
+    let stand = stand().await?;
+    let client = stand.client()?;
+    let note = stand.outside.call_arrives(None, 42)?;
+    let id = client.transcribe(note).await?;
+    stand.wait_for("SELECT COUNT(*) FROM transcriptions WHERE state = 'waiting_for_link'", 1).await?;
+    stand
+        .wait_for("SELECT COUNT(*) FROM jobs WHERE kind = 'calls.fetch_recording' AND state = 'queued'", 1)
+        .await?;
+    // However far away the next look is.
+    sqlx::query("UPDATE jobs SET run_at = run_at + INTERVAL 1 HOUR, push_at = push_at + INTERVAL 1 HOUR, attempt = 11 WHERE kind = 'calls.fetch_recording'")
+        .execute(&stand.pool)
+        .await?;
+    assert_eq!(cancel(&client, &id).await?.0, StatusCode::OK);
+    let url = stand.outside.recording_url("sales-mono-8k.mp3");
+    stand.outside.amocrm.state.set_link(ACCOUNT, note, Some(&url))?;
+    assert_eq!(client.transcribe(note).await?, id);
+    let done = client.wait_for_end(note, Duration::from_mins(1)).await?;
+    assert_eq!(done.state, "done", "{}", done.raw);
+    bucket_gets_empty(&stand).await
+}
+
 /// Stopped and asked for again while the first run still downloads: the two do not mix.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_was_cancelled_does_not_write_into_the_next() -> anyhow::Result<()> {

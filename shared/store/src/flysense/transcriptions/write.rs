@@ -130,9 +130,12 @@ pub async fn forget_object(conn: &mut Conn, id: TranscriptionId) -> StoreResult<
 }
 
 /// Notes, before the call, that it is being submitted once more.
+///
+/// What is known of an earlier operation says nothing about this one.
 pub async fn note_submit(conn: &mut Conn, id: TranscriptionId, now: DateTime<Utc>) -> StoreResult<()> {
     let noted = sqlx::query(
-        "UPDATE transcriptions SET submits = submits + 1, submitted_at = ? WHERE id = ? AND state = 'submitting'",
+        "UPDATE transcriptions SET submits = submits + 1, submitted_at = ?, operation_id = NULL
+         WHERE id = ? AND state = 'submitting'",
     )
     .bind(now)
     .bind(id.to_string())
@@ -141,12 +144,20 @@ pub async fn note_submit(conn: &mut Conn, id: TranscriptionId, now: DateTime<Utc
     expect_one(&noted, "transcription")
 }
 
-/// Takes back a noted submit that certainly started nothing.
-pub async fn take_back_submit(conn: &mut Conn, id: TranscriptionId) -> StoreResult<()> {
-    sqlx::query("UPDATE transcriptions SET submits = submits - 1 WHERE id = ? AND state = 'submitting' AND submits > 0")
-        .bind(id.to_string())
-        .execute(conn)
-        .await?;
+/// Takes back a noted submit that certainly started nothing; `former` is the operation that was known before it.
+pub async fn take_back_submit(
+    conn: &mut Conn,
+    id: TranscriptionId,
+    former: Option<&str>,
+) -> StoreResult<()> {
+    sqlx::query(
+        "UPDATE transcriptions SET submits = submits - 1, operation_id = ?
+         WHERE id = ? AND state = 'submitting' AND submits > 0",
+    )
+    .bind(former)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
