@@ -22,9 +22,7 @@ where
             // A refused statement may be taken after a grant or a limit of the server is set right: the pair exists nowhere else.
             Err(VaultError::Store(
                 error @ (StoreError::Database(_) | StoreError::Contended(_) | StoreError::Defect(_)),
-            ))
-                if waited < PATIENCE =>
-            {
+            )) if waited < PATIENCE => {
                 tracing::error!(error = %error, "a new pair could not be written yet");
                 tokio::time::sleep(pause).await;
                 waited += pause;

@@ -45,7 +45,7 @@ pub(super) async fn meet_obstacle(
         Obstacle::Empty => true,
         Obstacle::Error(error) => error.is_answer(),
     };
-    let told_s = Some(note.duration_s).filter(|seconds| *seconds > 0);
+    let told_s = note.call.as_ref().map(|call| call.duration_s).filter(|seconds| *seconds > 0);
     let next_look = settle_time(flysense, &stage.call, Some(note.created_at), told_s).next_look(run.now());
     if is_answer && let Some(at) = next_look {
         let reason = RecordingWait::NotReady;
@@ -132,7 +132,8 @@ pub(super) fn look_again(
         Ok(prepared) => {
             let is_cut = prepared.partial || call.partial;
             // A file that lacks its last frame only is whole by the note's word.
-            let is_whole = told_s.is_some_and(|told_s| prepared.duration_ms + WHOLE_WITHIN_MS >= told_s * 1_000);
+            let is_whole =
+                told_s.is_some_and(|told_s| prepared.duration_ms + WHOLE_WITHIN_MS >= told_s * 1_000);
             let is_short = is_far_shorter(prepared.duration_ms, told_s) || (is_cut && !is_whole);
             is_short.then_some(RecordingWait::StillGrowing)
         }

@@ -133,7 +133,15 @@ async fn exchange(run: &Run, app: &App, code: &Code, widget: &Widget) -> Result<
     if grant::is_too_old(code, run.now()) {
         return Ok(Outcome::Dead { label: "expired", reason: grant::TOO_OLD.to_owned(), had_chance });
     }
-    let pair = match app.vault.exchange_unvouched(code, widget).await {
+    let asked = match app.vault.exchange_unvouched(code, widget).await {
+        // The way there may have been away for a moment: a host is given up when it cannot be reached right after the
+        // service's own site could.
+        Err(VaultError::Unreachable(_)) if app.amocrm.site_answers(widget.crm).await => {
+            app.vault.exchange_unvouched(code, widget).await
+        }
+        asked => asked,
+    };
+    let pair = match asked {
         Ok(pair) => pair,
         Err(error) => return settle(run, app, code, widget, error).await,
     };

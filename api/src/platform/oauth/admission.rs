@@ -99,7 +99,8 @@ async fn make_room(unit: &mut Unit, arrival: &Arrival<'_>) -> StoreResult<Room> 
     let widget = arrival.widget.id;
     let waiting = unvouched_codes::count_waiting(unit, widget, arrival.source).await?;
     let is_widget_full = waiting.of_widget > MAX_WAITING_OF_WIDGET;
-    if !is_widget_full && waiting.from_source <= MAX_WAITING_FROM_SOURCE + arrival.credit.min(MAX_CREDIT_ROOM) {
+    if !is_widget_full && waiting.from_source <= MAX_WAITING_FROM_SOURCE + arrival.credit.min(MAX_CREDIT_ROOM)
+    {
         return Ok(Room::Free);
     }
     let own = Displaced::From(arrival.source);

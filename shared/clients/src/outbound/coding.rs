@@ -4,10 +4,10 @@
 use std::io;
 use std::pin::Pin;
 
-use async_compression::zstd::DParameter;
 use async_compression::tokio::bufread::{
     BrotliDecoder, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder,
 };
+use async_compression::zstd::DParameter;
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
 use http::HeaderMap;

@@ -22,7 +22,8 @@ pub use claim::{
     take_back,
 };
 pub use operate::{
-    Depth, JobRow, cancel, cancel_waiting, depths, expedite, find, list, list_by_correlation, prune, replace, replay,
+    Depth, JobRow, cancel, cancel_waiting, depths, expedite, find, list, list_by_correlation, prune, replace,
+    replay,
 };
 pub use relay::{DueJob, defer_push, list_due, mark_pushed, push_everything_again};
 

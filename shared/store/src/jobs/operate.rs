@@ -173,9 +173,13 @@ pub async fn cancel_waiting(
     if kinds.is_empty() {
         return Ok(0);
     }
-    let mut query = sqlx::QueryBuilder::new("UPDATE jobs SET state = 'cancelled', waiting_key = NULL, finished_at = ");
+    let mut query =
+        sqlx::QueryBuilder::new("UPDATE jobs SET state = 'cancelled', waiting_key = NULL, finished_at = ");
     query.push_bind(now).push(", last_error = ").push_bind(reason.to_owned());
-    query.push(" WHERE state = 'queued' AND waiting_key = ").push_bind(dedup_key.to_owned()).push(" AND kind");
+    query
+        .push(" WHERE state = 'queued' AND waiting_key = ")
+        .push_bind(dedup_key.to_owned())
+        .push(" AND kind");
     push_in(&mut query, kinds.iter().map(|kind| (*kind).to_owned()));
     Ok(query.build().execute(conn).await?.rows_affected())
 }

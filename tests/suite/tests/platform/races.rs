@@ -31,7 +31,7 @@ async fn install_is_locked(pool: &MySqlPool, install: &str) {
 
 /// A transaction that holds what the API wants second, and is heavy.
 async fn hold_next_version(conn: &mut MySqlConnection, install: &str) {
-    sqlx::query("BEGIN").execute(&mut *conn).await.unwrap();
+    sqlx::raw_sql("BEGIN").execute(&mut *conn).await.unwrap();
     for version in (1..=WEIGHT).rev() {
         sqlx::query(
             "INSERT INTO settings_history (install_id, version, settings, changed_by, changed_at)
@@ -61,7 +61,7 @@ async fn a_write_that_loses_a_deadlock_is_answered_as_if_there_had_been_none(poo
         install_is_locked(&pool, &install).await;
         let wanted = sqlx::query("UPDATE installs SET updated_at = updated_at WHERE id = ?").bind(&install);
         wanted.execute(&mut other).await.unwrap();
-        sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+        sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     };
     let ((status, answer), ()) = tokio::join!(asked, deadlock);
     assert_eq!((status, &answer["version"]), (StatusCode::OK, &json!(1)), "{answer}");

@@ -145,11 +145,7 @@ pub async fn note_submit(conn: &mut Conn, id: TranscriptionId, now: DateTime<Utc
 }
 
 /// Takes back a noted submit that certainly started nothing; `former` is the operation that was known before it.
-pub async fn take_back_submit(
-    conn: &mut Conn,
-    id: TranscriptionId,
-    former: Option<&str>,
-) -> StoreResult<()> {
+pub async fn take_back_submit(conn: &mut Conn, id: TranscriptionId, former: Option<&str>) -> StoreResult<()> {
     sqlx::query(
         "UPDATE transcriptions SET submits = submits - 1, operation_id = ?
          WHERE id = ? AND state = 'submitting' AND submits > 0",
