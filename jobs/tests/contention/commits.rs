@@ -11,8 +11,8 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use super::proxy::CommitProxy;
 use super::workshop::{Bench, CountOnce, trace};
 
-/// Deadlock, lock wait time-out, changed since it was read, node not prepared.
-const ROLLED_BACK: [u16; 4] = [1213, 1205, 1020, 1047];
+/// Deadlock, changed since it was read, node not prepared.
+const ROLLED_BACK: [u16; 3] = [1213, 1020, 1047];
 
 async fn bench(options: MySqlPoolOptions, connect: MySqlConnectOptions) -> (Bench, CommitProxy) {
     let proxy = CommitProxy::start(connect.get_host(), connect.get_port()).await;

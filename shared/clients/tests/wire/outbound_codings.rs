@@ -34,7 +34,6 @@ async fn a_coding_that_nobody_asked_for_is_undone() {
     let brotli = encode(BrotliEncoder::new(Vec::new()), &plain, BrotliEncoder::into_inner).await;
     let zstd = encode(ZstdEncoder::new(Vec::new()), &plain, ZstdEncoder::into_inner).await;
     let members = [gzip(&plain[..100_000]).await, gzip(&plain[100_000..]).await].concat();
-    let twice = gzip(&gzip(&plain).await).await;
     for (coding, body) in [
         ("gzip", gzip(&plain).await),
         ("x-gzip", gzip(&plain).await),
@@ -43,7 +42,6 @@ async fn a_coding_that_nobody_asked_for_is_undone() {
         ("deflate", deflate),
         ("br", brotli),
         ("zstd", zstd),
-        ("gzip, gzip", twice),
         // Named and not put on, and names that mean nothing.
         ("gzip", plain.clone()),
         ("utf-8", plain.clone()),
@@ -62,16 +60,16 @@ async fn the_limit_of_bytes_counts_after_decoding() {
     let bomb = gzip(&vec![0; 3_000_000]).await;
     assert!(bomb.len() < 10_000);
     let limits = DownloadLimits { max_bytes: 1_000_000, ..DownloadLimits::default() };
-    for (coding, body) in [("gzip", bomb.clone()), ("gzip, gzip", gzip(&bomb).await)] {
-        let server = Server::always(Reply::new(200, &[("Content-Encoding", coding)], body)).await;
-        let mut file = tokio::fs::File::from_std(tempfile::tempfile().unwrap());
-        let outbound = opened_for(&server);
-        let url = server.url("/r.wav");
-        let error = outbound.download(&url, &mut file, &limits, &mut Partial::default()).await.unwrap_err();
-        assert!(matches!(error, OutboundError::TooLarge { limit: 1_000_000 }), "{error:?}");
-        assert!(file.metadata().await.unwrap().len() <= 1_000_000);
-    }
-    let server = Server::always(Reply::new(200, &[("Content-Encoding", "gzip, gzip, gzip")], &bomb)).await;
+    let server = Server::always(Reply::new(200, &[("Content-Encoding", "gzip")], bomb.clone())).await;
+    let mut file = tokio::fs::File::from_std(tempfile::tempfile().unwrap());
+    let outbound = opened_for(&server);
+    let url = server.url("/r.wav");
+    let error = outbound.download(&url, &mut file, &limits, &mut Partial::default()).await.unwrap_err();
+    assert!(matches!(error, OutboundError::TooLarge { limit: 1_000_000 }), "{error:?}");
+    assert!(file.metadata().await.unwrap().len() <= 1_000_000);
+    // What comes out between two codings would be counted by nobody.
+    let twice = gzip(&bomb).await;
+    let server = Server::always(Reply::new(200, &[("Content-Encoding", "gzip, gzip")], &twice)).await;
     let error = try_download(&opened_for(&server), &server.url("/r.wav")).await.unwrap_err();
     assert!(matches!(error, OutboundError::Coding), "{error:?}");
 }
@@ -121,4 +119,12 @@ async fn a_listener_gets_the_file_and_not_its_coding() {
     assert_eq!((stream.status, stream.content_length, stream.etag), (200, None, None));
     let got: Vec<u8> = stream.body.map(|piece| piece.unwrap()).collect::<Vec<_>>().await.concat();
     assert!(got == plain);
+}
+
+/// Windows beyond RFC 7932 and RFC 9659 would take a gigabyte for a few bytes; they are refused by the first of them.
+#[tokio::test]
+async fn windows_that_no_browser_takes_are_refused() {
+    let server = Server::always(Reply::new(200, &[("Content-Encoding", "br")], [0x11, 0x1e, 0, 0])).await;
+    let error = try_download(&opened_for(&server), &server.url("/r.wav")).await.unwrap_err();
+    assert!(matches!(error, OutboundError::Coding), "{error:?}");
 }
