@@ -58,19 +58,21 @@ async fn until(reached: impl AsyncFn() -> bool) {
 
 /// Waits until somebody waits for a row that is locked here.
 async fn somebody_waits_for_a_lock(house: &House) {
-    until(async || !who_waits(house).await.is_empty()).await;
+    until(async || !who_waits(house, "").await.is_empty()).await;
 }
 
-/// Connections that wait for a row lock.
+/// Connections that wait for a row lock with a statement that holds `words`. Other tests use the same server.
 ///
 /// By `InnoDB`'s own report: `information_schema.innodb_trx` holds each statement's text as UTF-8, and `MySQL` fails to make it
 /// while a sealed value stands in one of them.
-async fn who_waits(house: &House) -> Vec<u64> {
+async fn who_waits(house: &House, words: &str) -> Vec<u64> {
     let row = sqlx::raw_sql("SHOW ENGINE INNODB STATUS").fetch_one(&house.pool).await.unwrap();
     let report: Vec<u8> = row.get_unchecked(2);
     let report = String::from_utf8_lossy(&report).into_owned();
-    let waiting = report.split("---TRANSACTION ").filter(|transaction| transaction.contains("LOCK WAIT"));
-    waiting
+    let waits = |transaction: &&str| transaction.contains("LOCK WAIT") && transaction.contains(words);
+    report
+        .split("---TRANSACTION ")
+        .filter(waits)
         .filter_map(|transaction| {
             let (_, rest) = transaction.split_once("thread id ")?;
             rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
@@ -78,9 +80,9 @@ async fn who_waits(house: &House) -> Vec<u64> {
         .collect()
 }
 
-/// As if what waits for a lock had never reached the server.
-async fn forget_who_waits(house: &House) {
-    let threads = who_waits(house).await;
+/// As if the statements that wait for a lock of `table` had never reached the server.
+async fn forget_who_waits(house: &House, table: &str) {
+    let threads = who_waits(house, table).await;
     assert!(!threads.is_empty());
     for thread in threads {
         let kill = sqlx::AssertSqlSafe(format!("KILL {thread}"));
@@ -218,7 +220,7 @@ async fn an_exchange_that_dies_with_the_pair_in_its_hands_leaves_a_way_out(pool:
     somebody_waits_for_a_lock(&house).await;
     victim.dies().await;
     // The statement is one that commits itself, and the server would carry it out for a dead client.
-    forget_who_waits(&house).await;
+    forget_who_waits(&house, "oauth_codes").await;
     lock.rollback().await.unwrap();
     next_exchange(&house).await;
     a_way_out_is_offered(&house).await;
