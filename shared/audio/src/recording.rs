@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::AudioError;
+use crate::gsm;
 use crate::mp4;
 use crate::mpeg::{self, MpegStream};
 use crate::ogg::OggEnd;
@@ -95,16 +96,11 @@ impl Recording {
             Kind::Webm => Shape::Plain { truncated: webm::is_truncated(file, window)? },
             Kind::Mp4 => Shape::Plain { truncated: mp4::is_truncated(file, window)? },
             Kind::Flac | Kind::Adts => Shape::Plain { truncated: false },
-            Kind::OggSpeex
-            | Kind::Amr
-            | Kind::Asf
-            | Kind::Aiff
-            | Kind::Au
-            | Kind::Caf
-            | Kind::Wave64
-            | Kind::Gsm => {
-                let truncated =
-                    kind == Kind::Gsm && !(len - start).is_multiple_of(sniff::GSM_FRAME_BYTES as u64);
+            Kind::OggSpeex | Kind::Amr | Kind::Asf | Kind::Aiff | Kind::Au | Kind::Caf | Kind::Wave64 => {
+                Shape::Foreign { what: kind.name().to_owned(), window, truncated: false }
+            }
+            Kind::Gsm => {
+                let (window, truncated) = gsm::extent(file, window)?;
                 Shape::Foreign { what: kind.name().to_owned(), window, truncated }
             }
         })
