@@ -122,8 +122,10 @@ impl Recording {
             return Ok(Shape::Wav(header));
         }
         if header.codec == tag::MPEG_LAYER_3
-            && let Some(stream) = MpegStream::inspect(file, header.samples())?
+            && let Some(mut stream) = MpegStream::inspect(file, header.samples())?
         {
+            // A cut at the end of a frame shows only in the header.
+            stream.truncated |= header.truncated;
             return Ok(Shape::Mpeg { stream, bare: false });
         }
         Ok(Shape::Foreign {
