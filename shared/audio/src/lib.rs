@@ -20,6 +20,7 @@ mod mpeg;
 mod ogg;
 mod options;
 mod prepare;
+mod promise;
 mod recording;
 mod relation;
 mod resample;

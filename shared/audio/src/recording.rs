@@ -12,6 +12,7 @@ use crate::mp4;
 use crate::mpeg::{self, MpegStream};
 use crate::ogg::OggEnd;
 use crate::options::Limits;
+use crate::promise;
 use crate::riff::{WavHeader, tag};
 use crate::sniff::{self, Kind};
 use crate::view::{FileView, ReadBudget};
@@ -97,7 +98,11 @@ impl Recording {
             Kind::Mp4 => Shape::Plain { truncated: mp4::is_truncated(file, window)? },
             Kind::Flac | Kind::Adts => Shape::Plain { truncated: false },
             Kind::OggSpeex | Kind::Amr | Kind::Asf | Kind::Aiff | Kind::Au | Kind::Caf | Kind::Wave64 => {
-                Shape::Foreign { what: kind.name().to_owned(), window, truncated: false }
+                let truncated = match kind {
+                    Kind::OggSpeex => !OggEnd::read(file, window.clone())?.complete,
+                    _ => promise::is_broken(kind, file, window.clone())?,
+                };
+                Shape::Foreign { what: kind.name().to_owned(), window, truncated }
             }
             Kind::Gsm => {
                 let (window, truncated) = gsm::extent(file, window)?;
