@@ -228,6 +228,32 @@ fn the_samples_behind_a_size_that_lies_are_those_that_were_spoken() {
 }
 
 #[test]
+fn sound_behind_the_first_data_chunk_makes_a_recording_partial() {
+    for (codec, wav) in codecs() {
+        let whole = prepare(codec, &wav);
+        let data = data_of(&wav);
+        let more = chunk(*b"data", &wav[data + 8..]);
+        let list = chunk(*b"LIST", b"INFOISFT\x0a\0\0\0Asterisk 1");
+        for (what, behind) in [
+            ("a second data chunk", more.clone()),
+            ("a list and a second data chunk", [list.clone(), more].concat()),
+            ("a second WAV", wav.clone()),
+            ("a list and a second WAV", [list, wav.clone()].concat()),
+        ] {
+            let bytes = [wav.as_slice(), &behind].concat();
+            for riff in [len_u32(wav.len() - 8), len_u32(bytes.len() - 8)] {
+                let mut bytes = bytes.clone();
+                put(&mut bytes, 4, riff);
+                let prepared = prepare(codec, &bytes);
+                assert!(prepared.partial && !prepared.passthrough, "{codec}: {what}");
+                let off = prepared.duration_ms.abs_diff(whole.duration_ms);
+                assert!(off <= 1, "{codec}: {what}: {} ms", prepared.duration_ms);
+            }
+        }
+    }
+}
+
+#[test]
 fn wave64_is_decoded_by_ffmpeg() {
     let desk = Desk::new();
     let path = desk.path("in.w64");
