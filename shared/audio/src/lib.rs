@@ -11,6 +11,7 @@ mod decode;
 mod encode;
 mod error;
 mod evidence;
+mod flac;
 mod gsm;
 mod lanes;
 mod layout;

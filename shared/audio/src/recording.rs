@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::AudioError;
+use crate::flac;
 use crate::gsm;
 use crate::mp4;
 use crate::mpeg::{self, MpegStream};
@@ -36,6 +37,8 @@ pub(crate) enum Shape {
     Ogg(OggEnd),
     /// A container that says the rest to its own demuxer.
     Plain {
+        /// Where it ends in the file; what follows is no part of it.
+        end: u64,
         /// It announces bytes that are not there.
         truncated: bool,
     },
@@ -48,6 +51,13 @@ pub(crate) enum Shape {
         /// It announces bytes that are not there.
         truncated: bool,
     },
+}
+
+impl Shape {
+    /// A container that ends here in a file of this length, or should end beyond it.
+    fn plain(end: Option<u64>, len: u64) -> Self {
+        Self::Plain { end: end.unwrap_or(len), truncated: end.is_none() }
+    }
 }
 
 /// A file of a known audio type within the size limit.
@@ -94,9 +104,10 @@ impl Recording {
                 None => return Err(AudioError::NotAudio { found: "an ID3 tag without audio".into() }),
             },
             Kind::OggOpus | Kind::OggVorbis | Kind::OggFlac => Shape::Ogg(OggEnd::read(file, window)?),
-            Kind::Webm => Shape::Plain { truncated: webm::is_truncated(file, window)? },
-            Kind::Mp4 => Shape::Plain { truncated: mp4::is_truncated(file, window)? },
-            Kind::Flac | Kind::Adts => Shape::Plain { truncated: false },
+            Kind::Webm => Shape::plain(webm::end(file, window)?, len),
+            Kind::Mp4 => Shape::plain(mp4::end(file, window)?, len),
+            Kind::Flac => Shape::plain(Some(flac::end(file, window)?), len),
+            Kind::Adts => Shape::plain(Some(len), len),
             Kind::OggSpeex | Kind::Amr | Kind::Asf | Kind::Aiff | Kind::Au | Kind::Caf | Kind::Wave64 => {
                 let truncated = match kind {
                     Kind::OggSpeex => !OggEnd::read(file, window.clone())?.complete,
@@ -146,7 +157,7 @@ impl Recording {
             Shape::Wav(header) => header.truncated,
             Shape::Mpeg { stream, .. } => stream.truncated,
             Shape::Ogg(end) => !end.complete,
-            Shape::Plain { truncated } | Shape::Foreign { truncated, .. } => *truncated,
+            Shape::Plain { truncated, .. } | Shape::Foreign { truncated, .. } => *truncated,
         }
     }
 
@@ -155,7 +166,8 @@ impl Recording {
         match &self.shape {
             Shape::Foreign { window, .. } => window.clone(),
             Shape::Wav(header) => self.start..header.samples().end,
-            _ => self.start..self.len,
+            Shape::Ogg(OggEnd { end, .. }) | Shape::Plain { end, .. } => self.start..*end,
+            Shape::Mpeg { .. } => self.start..self.len,
         }
     }
 
@@ -169,7 +181,11 @@ impl Recording {
         };
         let view = FileView::new(prefix, File::open(&self.path)?, window, Arc::clone(budget))?;
         // Demuxers refuse what announces an end beyond that of the file, unless they cannot see the latter.
-        Ok(if matches!(self.shape, Shape::Plain { truncated: true }) { view.forward_only() } else { view })
+        Ok(if matches!(self.shape, Shape::Plain { truncated: true, .. }) {
+            view.forward_only()
+        } else {
+            view
+        })
     }
 }
 

@@ -88,6 +88,38 @@ fn pages_archives_and_noise_are_no_audio_whatever_words_are_in_them() {
     assert_eq!(sniff(&archive), None);
 }
 
+#[test]
+fn foreign_bytes_behind_a_file_are_no_missing_end() {
+    let page = "<br />\n<b>Warning</b>: file closed in <b>/var/www/records.php</b><br />\n";
+    for (arguments, name, kind) in TYPES {
+        let desk = Desk::new();
+        let input = made(&desk, arguments, name);
+        let clean = desk.prepare(&input, &with_ffmpeg()).expect(name);
+        let bytes = std::fs::read(input).expect("the file");
+        if !matches!(
+            kind,
+            Kind::OggOpus | Kind::OggVorbis | Kind::OggFlac | Kind::Flac | Kind::Webm | Kind::Mp4
+        ) {
+            continue;
+        }
+        for (what, behind) in [
+            ("a newline", b"\n".to_vec()),
+            ("a warning", page.as_bytes().to_vec()),
+            ("a page", page.repeat(100).into_bytes()),
+            ("zeros", vec![0; 1_000]),
+        ] {
+            let dirty = desk.write("dirty", &[bytes.as_slice(), &behind].concat());
+            let prepared = desk
+                .prepare(&dirty, &with_ffmpeg())
+                .unwrap_or_else(|error| panic!("{what} behind {name}: {error}"));
+            assert!(!prepared.partial, "{what} behind {name}");
+            assert_eq!(prepared.duration_ms, clean.duration_ms, "{what} behind {name}");
+            assert_eq!(prepared.decoder, clean.decoder, "{what} behind {name}");
+            assert!(!prepared.passthrough, "{what} behind {name} goes to recognition");
+        }
+    }
+}
+
 /// Twenty seconds of headerless GSM.
 fn gsm(desk: &Desk) -> Vec<u8> {
     let path = desk.path("made.gsm");
