@@ -48,6 +48,8 @@ pub(crate) enum Shape {
         what: String,
         /// The part of the file that holds it, headers included.
         window: Range<u64>,
+        /// A header to put before the window, which then holds only samples.
+        header: Vec<u8>,
         /// It announces bytes that are not there.
         truncated: bool,
     },
@@ -57,6 +59,11 @@ impl Shape {
     /// A container that ends here in a file of this length, or should end beyond it.
     fn plain(end: Option<u64>, len: u64) -> Self {
         Self::Plain { end: end.unwrap_or(len), truncated: end.is_none() }
+    }
+
+    /// What `ffmpeg` reads as it stands.
+    fn foreign(what: &str, window: Range<u64>, truncated: bool) -> Self {
+        Self::Foreign { what: what.to_owned(), window, header: Vec::new(), truncated }
     }
 }
 
@@ -113,11 +120,11 @@ impl Recording {
                     Kind::OggSpeex => !OggEnd::read(file, window.clone())?.complete,
                     _ => promise::is_broken(kind, file, window.clone())?,
                 };
-                Shape::Foreign { what: kind.name().to_owned(), window, truncated }
+                Shape::foreign(kind.name(), window, truncated)
             }
             Kind::Gsm => {
                 let (window, truncated) = gsm::extent(file, window)?;
-                Shape::Foreign { what: kind.name().to_owned(), window, truncated }
+                Shape::foreign(kind.name(), window, truncated)
             }
         })
     }
@@ -125,9 +132,7 @@ impl Recording {
     fn look_at_wav(file: &mut File, window: Range<u64>) -> Result<Shape, AudioError> {
         let Some(header) = WavHeader::read(file, window.clone())? else {
             return match read_head(file, window.start)? {
-                head if head.starts_with(b"RIFX") => {
-                    Ok(Shape::Foreign { what: "big-endian WAV".to_owned(), window, truncated: false })
-                }
+                head if head.starts_with(b"RIFX") => Ok(Shape::foreign("big-endian WAV", window, false)),
                 _ => Err(AudioError::Damaged { what: "a WAV without format or samples".to_owned() }),
             };
         };
@@ -144,10 +149,13 @@ impl Recording {
             stream.truncated |= header.truncated;
             return Ok(Shape::Mpeg { stream, bare: false });
         }
-        Ok(Shape::Foreign {
-            what: format!("codec 0x{:04x} ({}) in WAV", header.codec, wav_codec_name(header.codec)),
-            window: window.start..header.samples().end,
-            truncated: header.truncated,
+        let what = format!("codec 0x{:04x} ({}) in WAV", header.codec, wav_codec_name(header.codec));
+        let samples = header.samples();
+        let truncated = header.truncated;
+        Ok(if header.misleading {
+            Shape::Foreign { what, window: samples, header: header.rewritten(), truncated }
+        } else {
+            Shape::foreign(&what, window.start..samples.end, truncated)
         })
     }
 
@@ -168,6 +176,14 @@ impl Recording {
             Shape::Wav(header) => self.start..header.samples().end,
             Shape::Ogg(OggEnd { end, .. }) | Shape::Plain { end, .. } => self.start..*end,
             Shape::Mpeg { .. } => self.start..self.len,
+        }
+    }
+
+    /// What `ffmpeg` has to see before the window; nothing unless the file's own header leads astray.
+    pub(crate) fn header(&self) -> &[u8] {
+        match &self.shape {
+            Shape::Foreign { header, .. } => header,
+            _ => &[],
         }
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct Chunks {
     pub format: Vec<u8>,
     /// A RIFF header, not one of RF64, and chunks that follow each other as it says.
     pub plain: bool,
+    /// Chunks do not lead to the samples: a size on the way is wrong.
+    pub misleading: bool,
     /// Offset of the first sample in the file.
     pub data_start: u64,
     /// Size that the data chunk states.
@@ -60,6 +62,7 @@ impl Chunks {
         let mut chunks = Self {
             format: Vec::new(),
             plain: riff.starts_with(b"RIFF"),
+            misleading: false,
             data_start: 0,
             data_size: 0,
             riff_size: u64::from(le_u32(&riff[4..8])),
@@ -107,7 +110,7 @@ impl Chunks {
         if self.format.is_empty() || self.format.len() > data - format - 8 {
             self.format = head[format + 8..data.min(format + 8 + 40)].to_vec();
         }
-        self.plain = false;
+        (self.plain, self.misleading) = (false, true);
         self.take_data(self.window.start + data as u64 + 8, u64::from(le_u32(size)), wide);
         Ok(())
     }

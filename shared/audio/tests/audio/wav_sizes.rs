@@ -193,6 +193,22 @@ fn a_chunk_in_front_with_a_wrong_size_does_not_hide_the_samples() {
 }
 
 #[test]
+fn a_chunk_in_front_with_a_wrong_size_hides_no_codec() {
+    for (codec, wav) in codecs() {
+        let whole = prepare(codec, &wav);
+        let data = data_of(&wav);
+        for size in [0_u32, 7, 5_000, 1 << 30, u32::MAX] {
+            let list = [b"LIST".as_slice(), &size.to_le_bytes(), b"INFOISFT\x04\0\0\0PBX\0"].concat();
+            let bytes = [&wav[..data], &list, &wav[data..]].concat();
+            let prepared = prepare(codec, &bytes);
+            assert!(!prepared.partial, "{codec} behind a LIST of {size} bytes");
+            assert_eq!(prepared.duration_ms, whole.duration_ms, "{codec} behind a LIST of {size} bytes");
+            assert_eq!(prepared.speech, whole.speech, "{codec} behind a LIST of {size} bytes");
+        }
+    }
+}
+
+#[test]
 fn room_that_was_reserved_and_not_used_is_no_sound() {
     let mut wav = Wav::pcm16(2, 8_000, &voice());
     wav.after = vec![0; 4_096];
