@@ -45,19 +45,33 @@ fn scale(ticks: u64, to: u32, from: u32) -> u64 {
     u64::try_from(u128::from(ticks) * u128::from(to) / u128::from(from.max(1))).unwrap_or(u64::MAX)
 }
 
-/// Whether a top-level box ends beyond the end of `window`, where the MP4 lies in the file.
-pub(crate) fn is_truncated(file: &mut File, window: Range<u64>) -> io::Result<bool> {
+/// Names of the boxes that lie next to each other in a file (ISO 14496-12, 6.2.3, and `QuickTime`).
+const TOP_LEVEL: [&[u8; 4]; 16] = [
+    b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"uuid", b"meta", b"moof", b"mfra", b"sidx",
+    b"styp", b"pdin", b"udta", b"emsg", b"prft",
+];
+
+/// Where the last top-level box ends, if the MP4 at `window` of the file has all it announces; `None` if a box ends
+/// beyond the end of the window. What follows index and sound and is no box is no part of it.
+pub(crate) fn end(file: &mut File, window: Range<u64>) -> io::Result<Option<u64>> {
     let mut boxes = Boxes { file, left: MAX_BOXES };
     let mut position = window.start;
+    let (mut index, mut sound) = (false, false);
     while position + 8 <= window.end && boxes.left > 0 {
         boxes.left -= 1;
+        let name = boxes.bytes(position + 4, 4)?;
+        if index && sound && !TOP_LEVEL.iter().any(|it| it.as_slice() == name) {
+            return Ok(Some(position));
+        }
+        index |= name == b"moov";
+        sound |= name == b"mdat";
         let end = boxes.content(position, window.end)?.end;
         if end > window.end {
-            return Ok(true);
+            return Ok(None);
         }
         position = end.max(position + 8);
     }
-    Ok(false)
+    Ok(Some(if index && sound && boxes.left > 0 { position } else { window.end }))
 }
 
 struct Boxes<'f> {

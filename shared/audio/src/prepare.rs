@@ -120,7 +120,11 @@ impl Plan {
         match &recording.shape {
             Shape::Wav(header) if from_the_start && is_plain_pcm(header) => Self::AsIs(Container::Wav),
             Shape::Ogg(end)
-                if from_the_start && recording.kind == Kind::OggOpus && end.complete && end.single =>
+                if from_the_start
+                    && recording.kind == Kind::OggOpus
+                    && end.complete
+                    && end.single
+                    && end.end == recording.len =>
             {
                 Self::AsIs(Container::OggOpus)
             }

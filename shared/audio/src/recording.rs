@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::AudioError;
+use crate::flac;
+use crate::gsm;
 use crate::mp4;
 use crate::mpeg::{self, MpegStream};
 use crate::ogg::OggEnd;
 use crate::options::Limits;
+use crate::promise;
 use crate::riff::{WavHeader, tag};
 use crate::sniff::{self, Kind};
 use crate::view::{FileView, ReadBudget};
@@ -34,6 +37,8 @@ pub(crate) enum Shape {
     Ogg(OggEnd),
     /// A container that says the rest to its own demuxer.
     Plain {
+        /// Where it ends in the file; what follows is no part of it.
+        end: u64,
         /// It announces bytes that are not there.
         truncated: bool,
     },
@@ -43,9 +48,23 @@ pub(crate) enum Shape {
         what: String,
         /// The part of the file that holds it, headers included.
         window: Range<u64>,
+        /// A header to put before the window, which then holds only samples.
+        header: Vec<u8>,
         /// It announces bytes that are not there.
         truncated: bool,
     },
+}
+
+impl Shape {
+    /// A container that ends here in a file of this length, or should end beyond it.
+    fn plain(end: Option<u64>, len: u64) -> Self {
+        Self::Plain { end: end.unwrap_or(len), truncated: end.is_none() }
+    }
+
+    /// What `ffmpeg` reads as it stands.
+    fn foreign(what: &str, window: Range<u64>, truncated: bool) -> Self {
+        Self::Foreign { what: what.to_owned(), window, header: Vec::new(), truncated }
+    }
 }
 
 /// A file of a known audio type within the size limit.
@@ -92,20 +111,20 @@ impl Recording {
                 None => return Err(AudioError::NotAudio { found: "an ID3 tag without audio".into() }),
             },
             Kind::OggOpus | Kind::OggVorbis | Kind::OggFlac => Shape::Ogg(OggEnd::read(file, window)?),
-            Kind::Webm => Shape::Plain { truncated: webm::is_truncated(file, window)? },
-            Kind::Mp4 => Shape::Plain { truncated: mp4::is_truncated(file, window)? },
-            Kind::Flac | Kind::Adts => Shape::Plain { truncated: false },
-            Kind::OggSpeex
-            | Kind::Amr
-            | Kind::Asf
-            | Kind::Aiff
-            | Kind::Au
-            | Kind::Caf
-            | Kind::Wave64
-            | Kind::Gsm => {
-                let truncated =
-                    kind == Kind::Gsm && !(len - start).is_multiple_of(sniff::GSM_FRAME_BYTES as u64);
-                Shape::Foreign { what: kind.name().to_owned(), window, truncated }
+            Kind::Webm => Shape::plain(webm::end(file, window)?, len),
+            Kind::Mp4 => Shape::plain(mp4::end(file, window)?, len),
+            Kind::Flac => Shape::plain(Some(flac::end(file, window)?), len),
+            Kind::Adts => Shape::plain(Some(len), len),
+            Kind::OggSpeex | Kind::Amr | Kind::Asf | Kind::Aiff | Kind::Au | Kind::Caf | Kind::Wave64 => {
+                let truncated = match kind {
+                    Kind::OggSpeex => !OggEnd::read(file, window.clone())?.complete,
+                    _ => promise::is_broken(kind, file, window.clone())?,
+                };
+                Shape::foreign(kind.name(), window, truncated)
+            }
+            Kind::Gsm => {
+                let (window, truncated) = gsm::extent(file, window)?;
+                Shape::foreign(kind.name(), window, truncated)
             }
         })
     }
@@ -113,9 +132,7 @@ impl Recording {
     fn look_at_wav(file: &mut File, window: Range<u64>) -> Result<Shape, AudioError> {
         let Some(header) = WavHeader::read(file, window.clone())? else {
             return match read_head(file, window.start)? {
-                head if head.starts_with(b"RIFX") => {
-                    Ok(Shape::Foreign { what: "big-endian WAV".to_owned(), window, truncated: false })
-                }
+                head if head.starts_with(b"RIFX") => Ok(Shape::foreign("big-endian WAV", window, false)),
                 _ => Err(AudioError::Damaged { what: "a WAV without format or samples".to_owned() }),
             };
         };
@@ -126,14 +143,19 @@ impl Recording {
             return Ok(Shape::Wav(header));
         }
         if header.codec == tag::MPEG_LAYER_3
-            && let Some(stream) = MpegStream::inspect(file, header.samples())?
+            && let Some(mut stream) = MpegStream::inspect(file, header.samples())?
         {
+            // A cut at the end of a frame shows only in the header.
+            stream.truncated |= header.truncated;
             return Ok(Shape::Mpeg { stream, bare: false });
         }
-        Ok(Shape::Foreign {
-            what: format!("codec 0x{:04x} ({}) in WAV", header.codec, wav_codec_name(header.codec)),
-            window: window.start..header.samples().end,
-            truncated: header.truncated,
+        let what = format!("codec 0x{:04x} ({}) in WAV", header.codec, wav_codec_name(header.codec));
+        let samples = header.samples();
+        let truncated = header.truncated;
+        Ok(if header.misleading {
+            Shape::Foreign { what, window: samples, header: header.rewritten(), truncated }
+        } else {
+            Shape::foreign(&what, window.start..samples.end, truncated)
         })
     }
 
@@ -143,7 +165,7 @@ impl Recording {
             Shape::Wav(header) => header.truncated,
             Shape::Mpeg { stream, .. } => stream.truncated,
             Shape::Ogg(end) => !end.complete,
-            Shape::Plain { truncated } | Shape::Foreign { truncated, .. } => *truncated,
+            Shape::Plain { truncated, .. } | Shape::Foreign { truncated, .. } => *truncated,
         }
     }
 
@@ -152,7 +174,16 @@ impl Recording {
         match &self.shape {
             Shape::Foreign { window, .. } => window.clone(),
             Shape::Wav(header) => self.start..header.samples().end,
-            _ => self.start..self.len,
+            Shape::Ogg(OggEnd { end, .. }) | Shape::Plain { end, .. } => self.start..*end,
+            Shape::Mpeg { .. } => self.start..self.len,
+        }
+    }
+
+    /// What `ffmpeg` has to see before the window; nothing unless the file's own header leads astray.
+    pub(crate) fn header(&self) -> &[u8] {
+        match &self.shape {
+            Shape::Foreign { header, .. } => header,
+            _ => &[],
         }
     }
 
@@ -166,7 +197,11 @@ impl Recording {
         };
         let view = FileView::new(prefix, File::open(&self.path)?, window, Arc::clone(budget))?;
         // Demuxers refuse what announces an end beyond that of the file, unless they cannot see the latter.
-        Ok(if matches!(self.shape, Shape::Plain { truncated: true }) { view.forward_only() } else { view })
+        Ok(if matches!(self.shape, Shape::Plain { truncated: true, .. }) {
+            view.forward_only()
+        } else {
+            view
+        })
     }
 }
 

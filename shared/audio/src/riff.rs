@@ -41,6 +41,8 @@ pub(crate) struct WavHeader {
     pub honest: bool,
     /// The header promises more samples than there are.
     pub truncated: bool,
+    /// A demuxer that walks the chunks does not come to the samples.
+    pub misleading: bool,
 }
 
 impl WavHeader {
@@ -70,6 +72,7 @@ impl WavHeader {
             data_len: samples.len,
             honest: chunks.plain && samples.as_stated && format_matches && stated_codec == codec,
             truncated: samples.missing,
+            misleading: chunks.misleading,
             format_chunk: chunk,
         })
     }
@@ -95,7 +98,7 @@ impl WavHeader {
         }
     }
 
-    /// A header for the samples at `data_start..data_start + data_len` that symphonia reads without doubt.
+    /// A header for the samples at `data_start..data_start + data_len` that a demuxer reads without doubt.
     pub(crate) fn rewritten(&self) -> Vec<u8> {
         let format = self.plain_format();
         let data_len = u32::try_from(self.data_len).unwrap_or(u32::MAX).min(u32::MAX - 8192);
@@ -111,9 +114,10 @@ impl WavHeader {
         header
     }
 
-    /// ADPCM needs its own extension of the chunk; for all else the plain fields say everything.
+    /// ADPCM and what we do not decode need their own extension of the chunk; for all else the plain fields say
+    /// everything.
     fn plain_format(&self) -> Vec<u8> {
-        if matches!(self.codec, tag::MS_ADPCM | tag::IMA_ADPCM) {
+        if !self.is_native() || matches!(self.codec, tag::MS_ADPCM | tag::IMA_ADPCM) {
             return self.format_chunk.clone();
         }
         let frame = self.channels.saturating_mul(self.bits / 8);

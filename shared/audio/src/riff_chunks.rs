@@ -39,6 +39,8 @@ pub(crate) struct Chunks {
     pub format: Vec<u8>,
     /// A RIFF header, not one of RF64, and chunks that follow each other as it says.
     pub plain: bool,
+    /// Chunks do not lead to the samples: a size on the way is wrong.
+    pub misleading: bool,
     /// Offset of the first sample in the file.
     pub data_start: u64,
     /// Size that the data chunk states.
@@ -60,6 +62,7 @@ impl Chunks {
         let mut chunks = Self {
             format: Vec::new(),
             plain: riff.starts_with(b"RIFF"),
+            misleading: false,
             data_start: 0,
             data_size: 0,
             riff_size: u64::from(le_u32(&riff[4..8])),
@@ -107,7 +110,7 @@ impl Chunks {
         if self.format.is_empty() || self.format.len() > data - format - 8 {
             self.format = head[format + 8..data.min(format + 8 + 40)].to_vec();
         }
-        self.plain = false;
+        (self.plain, self.misleading) = (false, true);
         self.take_data(self.window.start + data as u64 + 8, u64::from(le_u32(size)), wide);
         Ok(())
     }
@@ -123,8 +126,10 @@ impl Chunks {
         let stated = self.data_size;
         let open_ended = stated == 0 || stated >= STREAMING_SIZE && stated > there;
         if !open_ended && stated <= there && self.ends_there(file, stated, there)? {
-            let as_stated = self.riff_covers_file();
-            return Ok(Samples { len: stated, as_stated, missing: false });
+            // What a writer appended is not heard, so at least it is said.
+            let missing = self.has_more_sound(file, stated)?;
+            let as_stated = self.riff_covers_file() && !missing;
+            return Ok(Samples { len: stated, as_stated, missing });
         }
         // The size does not say where the samples end; only chunks behind them can.
         let trailing = self.trailing_chunks(file)?;
@@ -155,6 +160,21 @@ impl Chunks {
         }
         // A file that was given its room beforehand ends in zeros.
         is_zero(file, end..self.window.end)
+    }
+
+    /// Whether a second data chunk, or a second WAV, follows the `stated` bytes of samples.
+    fn has_more_sound<R: Read + Seek>(&self, file: &mut R, stated: u64) -> io::Result<bool> {
+        let mut position = next_chunk(file, self.data_start + stated)?;
+        for _ in 0..MAX_CHUNKS {
+            let Some(head) = Head::read(file, position)? else { return Ok(false) };
+            match &head.name {
+                b"data" => return Ok(head.size > 0),
+                b"RIFF" | b"RF64" => return Ok(read_at(file, position + 8, 4)? == b"WAVE"),
+                _ if !head.is_plausible() => return Ok(false),
+                _ => position = next_chunk(file, position.saturating_add(8 + head.size))?,
+            }
+        }
+        Ok(false)
     }
 
     /// Where chunks begin that reach exactly to the end of the file.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::gsm;
 use crate::mpeg;
 
 /// What a file is, told by its first bytes.
@@ -107,7 +108,8 @@ pub(crate) fn locate(head: &[u8]) -> Option<(Kind, usize)> {
     let (kind, stray) = magic(body)
         .map(|kind| (kind, 0))
         .or_else(|| behind_text(body))
-        .or_else(|| frames(body).map(|kind| (kind, 0)))?;
+        .or_else(|| frames(body).map(|kind| (kind, 0)))
+        .or_else(|| frames_behind_text(body))?;
     // An MP3 with a tag is judged together with it.
     Some((kind, if kind == Kind::Mp3 { 0 } else { tag_len + stray }))
 }
@@ -118,17 +120,38 @@ const MAX_STRAY_BYTES: usize = 4096;
 /// A magic number behind text that somebody let slip out before the file. Only numbers of six bytes and more count, and
 /// nothing but text may stand before them, so neither noise nor an archive is taken for audio.
 fn behind_text(head: &[u8]) -> Option<(Kind, usize)> {
-    let text =
-        head.iter().take(MAX_STRAY_BYTES).position(|&byte| !is_of_text(byte)).unwrap_or(MAX_STRAY_BYTES);
     // Magic numbers begin with letters or not; either way the text before them is over where they begin.
-    (1..=text.min(head.len())).find_map(|at| {
+    (1..=text_len(head)).find_map(|at| {
         let rest = head.get(at..)?;
         magic(rest).filter(|kind| is_certain(*kind, rest)).map(|kind| (kind, at))
     })
 }
 
+/// The same for formats that are told by their frames; MPEG audio finds its own behind anything.
+fn frames_behind_text(head: &[u8]) -> Option<(Kind, usize)> {
+    let text = text_len(head);
+    (1..=text).find_map(|at| {
+        let rest = head.get(at..)?;
+        match () {
+            () if adts(rest, ADTS_FRAMES_BEHIND_TEXT) => Some((Kind::Adts, at)),
+            () if gsm::begins(rest) => {
+                // The text itself may have a letter where a frame would begin.
+                let last = (at..=text).step_by(gsm::FRAME).take_while(|&it| gsm::begins(&head[it..])).last();
+                Some((Kind::Gsm, last.unwrap_or(at)))
+            }
+            () => None,
+        }
+    })
+}
+
+/// How many bytes of text `head` begins with, as far as stray ones are looked for.
+fn text_len(head: &[u8]) -> usize {
+    let searched = &head[..head.len().min(MAX_STRAY_BYTES)];
+    searched.iter().position(|&byte| !is_of_text(byte)).unwrap_or(searched.len())
+}
+
 /// Any byte of a text in UTF-8 or a code page, but no control character.
-fn is_of_text(byte: u8) -> bool {
+pub(crate) fn is_of_text(byte: u8) -> bool {
     byte >= 0x20 && byte != 0x7f || matches!(byte, b'\n' | b'\r' | b'\t')
 }
 
@@ -216,33 +239,20 @@ fn frames(head: &[u8]) -> Option<Kind> {
     if mpeg::first_frame(head).is_some() {
         return Some(Kind::Mp3);
     }
-    if adts(head) {
+    if adts(head, ADTS_FRAMES) {
         return Some(Kind::Adts);
     }
-    gsm(head).then_some(Kind::Gsm)
+    gsm::begins(head).then_some(Kind::Gsm)
 }
 
-/// A GSM 06.10 frame of 20 ms, in bytes; its first four bits are 0xD (RFC 3551, 4.5.8).
-pub(crate) const GSM_FRAME_BYTES: usize = 33;
-/// Frames in a row that must begin so: noise does once in 10¹⁴ places.
-const MIN_GSM_FRAMES: usize = 12;
+/// ADTS frames that are asked for where a file begins, and behind text, where there are many places to look at.
+const ADTS_FRAMES: usize = 3;
+const ADTS_FRAMES_BEHIND_TEXT: usize = 8;
 
-/// Whether `head` is headerless GSM: every frame of it begins as one.
-fn gsm(head: &[u8]) -> bool {
-    let is_start = |byte: u8| byte >> 4 == 0xd;
-    let frames = head.len() / GSM_FRAME_BYTES;
-    if frames < MIN_GSM_FRAMES || !head.iter().step_by(GSM_FRAME_BYTES).all(|&byte| is_start(byte)) {
-        return false;
-    }
-    // In a file of such bytes only, for example the silence of A-law, they are no beginnings of frames.
-    let starts = head.iter().filter(|&&byte| is_start(byte)).count();
-    starts < head.len() / 4
-}
-
-/// Whether `head` begins with three ADTS frames (ISO 13818-7, 6.2) of one kind in a row.
-fn adts(head: &[u8]) -> bool {
+/// Whether `head` begins with so many ADTS frames (ISO 13818-7, 6.2) of one kind in a row.
+fn adts(head: &[u8], frames: usize) -> bool {
     let mut offset = 0;
-    for _ in 0..3 {
+    for _ in 0..frames {
         let Some(header) = head.get(offset..offset + 7) else { return false };
         // Layer is always 0; profile, rate and the high channel bit must not change.
         let same = header[2] & 0xfd == head[2] & 0xfd;

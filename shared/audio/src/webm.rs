@@ -7,13 +7,15 @@ use std::ops::Range;
 const EBML_HEADER: u64 = 0x1a45_dfa3;
 const SEGMENT: u64 = 0x1853_8067;
 
-/// Whether the segment ends beyond the end of `window`, where the Matroska file lies in `file`. Recorders that stream
-/// leave its size open; such a file ends where it ends.
-pub(crate) fn is_truncated<R: Read + Seek>(file: &mut R, window: Range<u64>) -> io::Result<bool> {
+/// Where the segment ends, if the Matroska file at `window` of `file` has all it announces; `None` if the segment ends
+/// beyond the end of the window. Recorders that stream leave its size open; such a file ends where it ends.
+pub(crate) fn end<R: Read + Seek>(file: &mut R, window: Range<u64>) -> io::Result<Option<u64>> {
     file.seek(SeekFrom::Start(window.start))?;
     let mut head = Vec::new();
     file.take(4096).read_to_end(&mut head)?;
-    Ok(segment_end(&head).is_some_and(|end| end > window.end - window.start))
+    let Some(len) = segment_end(&head) else { return Ok(Some(window.end)) };
+    let end = window.start.saturating_add(len);
+    Ok((end <= window.end).then_some(end))
 }
 
 fn segment_end(head: &[u8]) -> Option<u64> {

@@ -1,11 +1,13 @@
 //! Decoding in a child process, for the codecs of telephony nobody writes decoders for any more.
 //!
-//! The child sees one file and one pipe, is told which demuxer to use (so that a playlist in disguise stays
+//! The child sees one file (or what of it we write to its input, behind a header that is right) and one pipe, is told which demuxer to use (so that a playlist in disguise stays
 //! noise), inherits no environment, has bounds on memory, processor and files (on Linux), and dies when the time is over
 //! or when we lose interest.
 
-use std::io::{self, BufReader, Read};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,6 +34,7 @@ pub(crate) struct FfmpegSource {
     child: Arc<Mutex<Child>>,
     watchdog: Option<Watchdog>,
     complaint: Option<JoinHandle<String>>,
+    feed: Option<JoinHandle<io::Result<()>>>,
     pipe: BufReader<ChildStdout>,
     bytes: Vec<u8>,
     format: PcmFormat,
@@ -48,6 +51,7 @@ impl FfmpegSource {
         let mut child = start(ffmpeg, launcher, recording, Bounds::of_ffmpeg(time_left))?;
         let pipe = child.stdout.take();
         let complaint = child.stderr.take().map(|it| std::thread::spawn(move || read_complaint(it)));
+        let input = child.stdin.take();
         let child = Arc::new(Mutex::new(child));
         let watchdog = Some(Watchdog::start(Arc::clone(&child), time_left));
         let Some(pipe) = pipe else {
@@ -57,10 +61,14 @@ impl FfmpegSource {
             child,
             watchdog,
             complaint,
+            feed: None,
             pipe: BufReader::with_capacity(64 * 1024, pipe),
             bytes: Vec::new(),
             format: PcmFormat { sample_rate: 0, channels: 0 },
         };
+        if let Some(input) = input {
+            source.feed = Some(feed(input, recording).map_err(SourceError::Io)?);
+        }
         source.format = match read_wav_header(&mut source.pipe) {
             Ok(format) => format.checked()?,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(source.why_it_ended()),
@@ -115,6 +123,10 @@ impl PcmSource for FfmpegSource {
         block.clear();
         let read = super::read_full(&mut self.pipe, &mut self.bytes).map_err(SourceError::Io)?;
         if read == 0 {
+            let fed = self.feed.take().and_then(|it| it.join().ok());
+            if let Some(Err(error)) = fed.filter(|it| !is_broken_pipe(it)) {
+                return Err(SourceError::Io(error));
+            }
             // Complaints about single packets do not spoil the exit status; a broken container does.
             return Ok(if self.ended_well() { Step::End } else { Step::Cut });
         }
@@ -136,7 +148,28 @@ impl Drop for FfmpegSource {
         let mut child = lock(&self.child);
         let _ = child.kill();
         let _ = child.wait();
+        drop(child);
+        // Nobody reads what it writes any more.
+        if let Some(feed) = self.feed.take() {
+            let _ = feed.join();
+        }
     }
+}
+
+/// Writes a header that is right, and the samples, to the input of the child.
+fn feed(mut input: ChildStdin, recording: &Recording) -> io::Result<JoinHandle<io::Result<()>>> {
+    let (header, window) = (recording.header().to_vec(), recording.window());
+    let mut file = File::open(&recording.path)?;
+    file.seek(SeekFrom::Start(window.start))?;
+    Ok(std::thread::spawn(move || {
+        input.write_all(&header)?;
+        io::copy(&mut file.take(window.end - window.start), &mut input).map(drop)
+    }))
+}
+
+/// The child has ended before its input did, and says itself why.
+fn is_broken_pipe(fed: &io::Result<()>) -> bool {
+    fed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Starts `ffmpeg` within bounds.
@@ -163,11 +196,7 @@ fn start(
 }
 
 fn add_arguments(mut command: Command, recording: &Recording) -> Command {
-    // Only the part that holds the recording: no stray bytes before it, nor what is no sound behind it.
-    let window = recording.window();
-    let mut input =
-        std::ffi::OsString::from(format!("subfile,,start,{},end,{},,:file:", window.start, window.end));
-    input.push(&recording.path);
+    let fed = !recording.header().is_empty();
     command
         .env_clear()
         .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1"])
@@ -179,13 +208,21 @@ fn add_arguments(mut command: Command, recording: &Recording) -> Command {
     }
     command
         .arg("-i")
-        .arg(input)
+        .arg(if fed { OsString::from("pipe:0") } else { part_of_file(recording) })
         .args(["-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata", "-1", "-fflags", "+bitexact"])
         .args(["-c:a", "pcm_s16le", "-f", "wav", "pipe:1"])
-        .stdin(Stdio::null())
+        .stdin(if fed { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
+}
+
+/// Only the part that holds the recording: no stray bytes before it, nor what is no sound behind it.
+fn part_of_file(recording: &Recording) -> OsString {
+    let window = recording.window();
+    let mut input = OsString::from(format!("subfile,,start,{},end,{},,:file:", window.start, window.end));
+    input.push(&recording.path);
+    input
 }
 
 /// Kills the child when its time is over, also while we wait for its output.

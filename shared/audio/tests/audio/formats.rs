@@ -132,6 +132,32 @@ fn a_container_cut_in_the_middle_is_partial() {
 }
 
 #[test]
+fn what_only_ffmpeg_decodes_is_partial_when_cut_and_whole_when_its_size_is_open() {
+    for (arguments, name, open) in [
+        ("-c:a pcm_mulaw", "a.au", Some((8, 4))),
+        ("-c:a pcm_s16be", "b.aiff", None),
+        ("-c:a pcm_mulaw", "c.caf", None),
+        ("-c:a pcm_s16le", "d.w64", None),
+        ("-ac 1 -c:a libspeex", "e.spx", None),
+    ] {
+        let desk = Desk::new();
+        let mut bytes = std::fs::read(made(&desk, arguments, name)).expect("the file");
+        let whole = desk.prepare(&desk.write("whole", &bytes), &with_ffmpeg()).expect(name);
+        assert!(!whole.partial, "{name}");
+        for keep in [bytes.len() / 2, bytes.len() - 1_000] {
+            let cut = desk.prepare(&desk.write("cut", &bytes[..keep]), &with_ffmpeg()).expect(name);
+            assert!(cut.partial, "{name}, {keep} of {} bytes", bytes.len());
+            assert!(cut.duration_ms < whole.duration_ms, "{name}: {} ms", cut.duration_ms);
+        }
+        if let Some((at, len)) = open {
+            bytes[at..at + len].fill(0xff);
+            let streamed = desk.prepare(&desk.write("open", &bytes), &with_ffmpeg()).expect(name);
+            assert_eq!((streamed.partial, streamed.duration_ms), (false, whole.duration_ms), "{name}");
+        }
+    }
+}
+
+#[test]
 fn an_m4a_that_lost_its_index_is_damaged() {
     let desk = Desk::new();
     let bytes = std::fs::read(made(&desk, "-c:a aac", "a.m4a")).expect("the file");

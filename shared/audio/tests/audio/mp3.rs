@@ -131,6 +131,23 @@ fn an_mp3_inside_a_wav_is_taken_out_of_it() {
 }
 
 #[test]
+fn an_mp3_in_a_wav_that_was_cut_is_partial_wherever_the_cut_is() {
+    let desk = Desk::new();
+    let wrapped = desk.path("wrapped.wav");
+    convert(&fixture("support-stereo-pcm.wav"), "-ac 1 -c:a libmp3lame -b:a 32k -write_xing 0", &wrapped);
+    let bytes = std::fs::read(&wrapped).expect("the file");
+    let data = bytes.windows(4).position(|it| it == b"data").expect("a data chunk") + 8;
+    // 32 kbit/s at 8 kHz: frames of 72 ms in 288 bytes.
+    for keep in [data + 100 * 288, data + 100 * 288 + 100] {
+        let prepared =
+            desk.prepare(&desk.write("cut", &bytes[..keep]), &Options::default()).expect("MP3 in WAV");
+        assert!(prepared.partial, "{keep} of {} bytes", bytes.len());
+        assert!(prepared.duration_ms.abs_diff(7_200) < 200, "{} ms", prepared.duration_ms);
+    }
+    assert!(!desk.prepare(&wrapped, &Options::default()).expect("MP3 in WAV").partial);
+}
+
+#[test]
 fn an_mp3_whose_rate_changes_is_left_to_ffmpeg_or_refused() {
     let desk = Desk::new();
     let wide = desk.path("wide.mp3");

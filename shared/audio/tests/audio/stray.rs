@@ -88,6 +88,38 @@ fn pages_archives_and_noise_are_no_audio_whatever_words_are_in_them() {
     assert_eq!(sniff(&archive), None);
 }
 
+#[test]
+fn foreign_bytes_behind_a_file_are_no_missing_end() {
+    let page = "<br />\n<b>Warning</b>: file closed in <b>/var/www/records.php</b><br />\n";
+    for (arguments, name, kind) in TYPES {
+        let desk = Desk::new();
+        let input = made(&desk, arguments, name);
+        let clean = desk.prepare(&input, &with_ffmpeg()).expect(name);
+        let bytes = std::fs::read(input).expect("the file");
+        if !matches!(
+            kind,
+            Kind::OggOpus | Kind::OggVorbis | Kind::OggFlac | Kind::Flac | Kind::Webm | Kind::Mp4
+        ) {
+            continue;
+        }
+        for (what, behind) in [
+            ("a newline", b"\n".to_vec()),
+            ("a warning", page.as_bytes().to_vec()),
+            ("a page", page.repeat(100).into_bytes()),
+            ("zeros", vec![0; 1_000]),
+        ] {
+            let dirty = desk.write("dirty", &[bytes.as_slice(), &behind].concat());
+            let prepared = desk
+                .prepare(&dirty, &with_ffmpeg())
+                .unwrap_or_else(|error| panic!("{what} behind {name}: {error}"));
+            assert!(!prepared.partial, "{what} behind {name}");
+            assert_eq!(prepared.duration_ms, clean.duration_ms, "{what} behind {name}");
+            assert_eq!(prepared.decoder, clean.decoder, "{what} behind {name}");
+            assert!(!prepared.passthrough, "{what} behind {name} goes to recognition");
+        }
+    }
+}
+
 /// Twenty seconds of headerless GSM.
 fn gsm(desk: &Desk) -> Vec<u8> {
     let path = desk.path("made.gsm");
@@ -111,14 +143,69 @@ fn headerless_gsm_is_told_by_its_frames_and_decoded() {
 }
 
 #[test]
+fn headerless_gsm_with_damage_or_foreign_bytes_is_heard_to_its_end() {
+    let desk = Desk::new();
+    let bytes = gsm(&desk);
+    let html = "<br />\n<b>Внимание</b>: file closed in <b>/var/www/records.php</b><br />\n";
+    for (what, behind) in [
+        ("a newline", b"\n".to_vec()),
+        ("a warning", html.as_bytes().to_vec()),
+        ("a page", html.repeat(60).into_bytes()),
+        ("zeros", vec![0; 4096]),
+        ("many zeros", vec![0; 300_000]),
+    ] {
+        let prepared = desk
+            .prepare(&desk.write("in", &[bytes.as_slice(), &behind].concat()), &with_ffmpeg())
+            .expect(what);
+        assert_eq!((prepared.input, prepared.partial), (Kind::Gsm, false), "{what} behind");
+        assert!(prepared.duration_ms.abs_diff(20_000) <= 20, "{what}: {} ms", prepared.duration_ms);
+    }
+    for damaged in [400, 990, bytes.len() / 33 - 1] {
+        let mut broken = bytes.clone();
+        broken[33 * damaged] = 0x20;
+        let prepared = desk.prepare(&desk.write("in", &broken), &with_ffmpeg()).expect("GSM");
+        assert_eq!((prepared.input, prepared.partial), (Kind::Gsm, false), "frame {damaged}");
+        assert!(prepared.duration_ms.abs_diff(20_000) <= 20, "{damaged}: {} ms", prepared.duration_ms);
+    }
+}
+
+#[test]
+fn stray_bytes_before_frames_without_a_header_are_left_behind() {
+    let desk = Desk::new();
+    let aac = std::fs::read(made(&desk, "-c:a aac", "a.aac")).expect("the file");
+    for (bytes, kind) in [(gsm(&desk), Kind::Gsm), (aac, Kind::Adts)] {
+        let clean = desk.prepare(&desk.write("in", &bytes), &with_ffmpeg()).expect("a recording");
+        for (what, stray) in stray() {
+            let dirty = desk.write("dirty", &[stray.as_slice(), &bytes].concat());
+            let prepared = desk
+                .prepare(&dirty, &with_ffmpeg())
+                .unwrap_or_else(|error| panic!("{what} before {}: {error}", kind.name()));
+            assert_eq!((prepared.input, prepared.partial), (kind, false), "{what}");
+            assert_eq!(prepared.duration_ms, clean.duration_ms, "{what} before {}", kind.name());
+        }
+    }
+}
+
+#[test]
 fn nothing_else_is_taken_for_headerless_gsm() {
     let desk = Desk::new();
     let frames = gsm(&desk);
-    // Too few frames, frames of which one begins wrongly, and the silence of A-law.
+    // Too few frames, frames of which one in ten begins wrongly or one of the first, and the silence of A-law.
     assert_eq!(sniff(&frames[..33 * 6]), None);
     let mut broken = frames.clone();
-    broken[33 * 400] = 0x20;
+    broken[33 * 5] = 0x20;
     assert_eq!(sniff(&broken), None);
+    let mut broken = frames.clone();
+    (14..frames.len() / 33 - 14).step_by(14).for_each(|frame| broken[33 * frame] = 0x20);
+    assert_eq!(sniff(&broken), None);
+    // Lines of 33 bytes with a Russian capital in front, in UTF-8 and in a code page.
+    let lines = "Линия номер один. \n".repeat(200);
+    assert_eq!(lines.len() % 33, 0);
+    assert_eq!(lines.len() / 200, 33);
+    assert_eq!(sniff(lines.as_bytes()), None);
+    let page = [b"\xd0\xee\xf1\xf1\xe8\xff".as_slice(), &[b' '; 26], b"\n"].concat().repeat(200);
+    assert_eq!(sniff(&page), None);
+    assert_eq!(sniff(&[b"<p>".as_slice(), &page].concat()), None);
     assert_eq!(sniff(&[0xd5; 8_000]), None);
     let russian = "РУССКИЙ ТЕКСТ БЕЗ ЗВУКА ".repeat(100);
     assert_eq!(sniff(russian.as_bytes()), None);

@@ -193,6 +193,22 @@ fn a_chunk_in_front_with_a_wrong_size_does_not_hide_the_samples() {
 }
 
 #[test]
+fn a_chunk_in_front_with_a_wrong_size_hides_no_codec() {
+    for (codec, wav) in codecs() {
+        let whole = prepare(codec, &wav);
+        let data = data_of(&wav);
+        for size in [0_u32, 7, 5_000, 1 << 30, u32::MAX] {
+            let list = [b"LIST".as_slice(), &size.to_le_bytes(), b"INFOISFT\x04\0\0\0PBX\0"].concat();
+            let bytes = [&wav[..data], &list, &wav[data..]].concat();
+            let prepared = prepare(codec, &bytes);
+            assert!(!prepared.partial, "{codec} behind a LIST of {size} bytes");
+            assert_eq!(prepared.duration_ms, whole.duration_ms, "{codec} behind a LIST of {size} bytes");
+            assert_eq!(prepared.speech, whole.speech, "{codec} behind a LIST of {size} bytes");
+        }
+    }
+}
+
+#[test]
 fn room_that_was_reserved_and_not_used_is_no_sound() {
     let mut wav = Wav::pcm16(2, 8_000, &voice());
     wav.after = vec![0; 4_096];
@@ -225,6 +241,32 @@ fn the_samples_behind_a_size_that_lies_are_those_that_were_spoken() {
     desk.prepare(&desk.write("in", &wav.bytes()), &Options::default()).expect("a recording");
     let written = std::fs::read(desk.output()).expect("the output");
     assert!(written == Wav::pcm16(2, 8_000, &voice()).bytes(), "the samples or the header differ");
+}
+
+#[test]
+fn sound_behind_the_first_data_chunk_makes_a_recording_partial() {
+    for (codec, wav) in codecs() {
+        let whole = prepare(codec, &wav);
+        let data = data_of(&wav);
+        let more = chunk(*b"data", &wav[data + 8..]);
+        let list = chunk(*b"LIST", b"INFOISFT\x0a\0\0\0Asterisk 1");
+        for (what, behind) in [
+            ("a second data chunk", more.clone()),
+            ("a list and a second data chunk", [list.clone(), more].concat()),
+            ("a second WAV", wav.clone()),
+            ("a list and a second WAV", [list, wav.clone()].concat()),
+        ] {
+            let bytes = [wav.as_slice(), &behind].concat();
+            for riff in [len_u32(wav.len() - 8), len_u32(bytes.len() - 8)] {
+                let mut bytes = bytes.clone();
+                put(&mut bytes, 4, riff);
+                let prepared = prepare(codec, &bytes);
+                assert!(prepared.partial && !prepared.passthrough, "{codec}: {what}");
+                let off = prepared.duration_ms.abs_diff(whole.duration_ms);
+                assert!(off <= 1, "{codec}: {what}: {} ms", prepared.duration_ms);
+            }
+        }
+    }
 }
 
 #[test]
