@@ -58,18 +58,20 @@ async fn until(reached: impl AsyncFn() -> bool) {
 
 /// Waits until somebody waits for a row that is locked here.
 async fn somebody_waits_for_a_lock(house: &House) {
-    until(async || !who_waits(house, "").await.is_empty()).await;
+    until(async || !who_waits(house).await.is_empty()).await;
 }
 
-/// Connections that wait for a row lock with a statement that holds `words`. Other tests use the same server.
+/// Connections that wait for a row lock in the test's own database; other tests use the same server.
 ///
 /// By `InnoDB`'s own report: `information_schema.innodb_trx` holds each statement's text as UTF-8, and `MySQL` fails to make it
 /// while a sealed value stands in one of them.
-async fn who_waits(house: &House, words: &str) -> Vec<u64> {
+async fn who_waits(house: &House) -> Vec<u64> {
+    let database: String = sqlx::query_scalar("SELECT DATABASE()").fetch_one(&house.pool).await.unwrap();
+    let own = format!("`{database}`.");
     let row = sqlx::raw_sql("SHOW ENGINE INNODB STATUS").fetch_one(&house.pool).await.unwrap();
     let report: Vec<u8> = row.get_unchecked(2);
     let report = String::from_utf8_lossy(&report).into_owned();
-    let waits = |transaction: &&str| transaction.contains("LOCK WAIT") && transaction.contains(words);
+    let waits = |transaction: &&str| transaction.contains("LOCK WAIT") && transaction.contains(&own);
     report
         .split("---TRANSACTION ")
         .filter(waits)
@@ -80,9 +82,9 @@ async fn who_waits(house: &House, words: &str) -> Vec<u64> {
         .collect()
 }
 
-/// As if the statements that wait for a lock of `table` had never reached the server.
-async fn forget_who_waits(house: &House, table: &str) {
-    let threads = who_waits(house, table).await;
+/// As if what waits for a lock had never reached the server.
+async fn forget_who_waits(house: &House) {
+    let threads = who_waits(house).await;
     assert!(!threads.is_empty());
     for thread in threads {
         let kill = sqlx::AssertSqlSafe(format!("KILL {thread}"));
@@ -220,7 +222,7 @@ async fn an_exchange_that_dies_with_the_pair_in_its_hands_leaves_a_way_out(pool:
     somebody_waits_for_a_lock(&house).await;
     victim.dies().await;
     // The statement is one that commits itself, and the server would carry it out for a dead client.
-    forget_who_waits(&house, "oauth_codes").await;
+    forget_who_waits(&house).await;
     lock.rollback().await.unwrap();
     next_exchange(&house).await;
     a_way_out_is_offered(&house).await;
