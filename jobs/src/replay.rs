@@ -16,7 +16,7 @@ use crate::lifecycle::DeliverEvent;
 use crate::outbox::Unit;
 
 /// Stages whose burial fails the call and deletes its audio: alone they would find nothing to work on.
-const STAGES: [&str; 6] = [
+pub(crate) const STAGES: [&str; 6] = [
     FetchRecording::KIND,
     ConvertAudio::KIND,
     HoldPayment::KIND,

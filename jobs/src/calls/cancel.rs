@@ -13,24 +13,10 @@ use flysk_store::StoreResult;
 use flysk_store::flysense::payments::{self, RunOf};
 use flysk_store::flysense::transcriptions::{self, Transcription};
 
-use super::{
-    CapturePayment, ConvertAudio, DeleteAudio, FetchRecording, HoldPayment, Settle, StartRecognition,
-    StoreTranscript, Summarize, UploadAudio, let_go,
-};
+use super::{CapturePayment, DeleteAudio, Settle, Summarize, let_go};
 use crate::job::Job as _;
 use crate::outbox::Unit;
-
-/// Jobs that carry a run on.
-const STAGES: [&str; 8] = [
-    FetchRecording::KIND,
-    ConvertAudio::KIND,
-    HoldPayment::KIND,
-    UploadAudio::KIND,
-    StartRecognition::KIND,
-    StoreTranscript::KIND,
-    Summarize::KIND,
-    Settle::KIND,
-];
+use crate::replay::STAGES;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +54,8 @@ pub async fn cancel(
     }
     // A stage that waits, for a link or a quota, would hold up the next run: it has the same dedup key.
     let reason = "the call was cancelled";
-    flysk_store::jobs::cancel_waiting(unit, &STAGES, &id.to_string(), reason, now).await?;
+    let stages = [&STAGES[..], &[Summarize::KIND, Settle::KIND]].concat();
+    flysk_store::jobs::cancel_waiting(unit, &stages, &id.to_string(), reason, now).await?;
     unit.enqueue(&DeleteAudio { transcription_id: id, account_id }).await?;
     Ok(Cancelled::Now)
 }
