@@ -1,4 +1,4 @@
-//! A new migration file must rebuild the crate that embeds it.
+//! Rebuilds the crate if a migration file is added, because the crate embeds the files.
 
 fn main() {
     println!("cargo:rerun-if-changed=sql");

@@ -1,11 +1,11 @@
-//! What the release phase does on a schema that another release has written.
+//! The release phase on a schema that another release has migrated.
 #![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
 use sqlx::MySqlPool;
 use sqlx::migrate::MigrateError;
 
-/// A version of a release that is not ours yet.
-const NEWER: i64 = 99_991_231_000_001;
+/// Version of a migration of a newer release.
+const NEWER_VERSION: i64 = 99_991_231_000_001;
 
 async fn applied(pool: &MySqlPool) -> Vec<(i64, bool)> {
     let versions = "SELECT version, success FROM _sqlx_migrations ORDER BY version";
@@ -19,7 +19,7 @@ async fn an_older_release_leaves_migrations_of_a_newer_one_alone(pool: MySqlPool
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
          VALUES (?, 'add something', TRUE, 'x', 1)",
     )
-    .bind(NEWER)
+    .bind(NEWER_VERSION)
     .execute(&pool)
     .await
     .unwrap();
@@ -30,7 +30,7 @@ async fn an_older_release_leaves_migrations_of_a_newer_one_alone(pool: MySqlPool
     let after = applied(&pool).await;
     assert_eq!(after, before);
     assert_eq!(after.len(), flysk_migrations::MIGRATOR.iter().count() + 1);
-    assert_eq!(after.last(), Some(&(NEWER, true)));
+    assert_eq!(after.last(), Some(&(NEWER_VERSION, true)));
 }
 
 #[sqlx::test(migrations = false)]
