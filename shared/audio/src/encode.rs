@@ -1,6 +1,6 @@
-//! Decoded samples to the file that is uploaded: 16-bit PCM WAV at 8 or 16 kHz.
+//! Encodes decoded samples to the file for the upload: 16-bit PCM WAV at 8 or 16 kHz.
 //!
-//! Why PCM and not Opus, with numbers: `docs/decisions/0003-audio-output.md`.
+//! Reasons for PCM instead of Opus, with measurements: `docs/decisions/0003-upload-original-or-pcm-wav.md`.
 
 use std::fs::File;
 
@@ -9,14 +9,14 @@ use crate::resample::Resampler;
 use crate::source::PcmFormat;
 use crate::wav_writer::WavWriter;
 
-/// The rate of telephone lines, which is kept.
+/// Sample rate of telephone lines, which is not converted.
 const TELEPHONE_HZ: u32 = 8_000;
-/// The highest rate recognition makes use of.
+/// Highest sample rate that recognition uses.
 const WIDEBAND_HZ: u32 = 16_000;
-/// The most that is written for a millisecond: two channels of 16 bits at the highest rate.
+/// Maximum output per millisecond: two channels of 16 bits at the highest rate.
 pub(crate) const MAX_BYTES_PER_MS: u64 = WIDEBAND_HZ as u64 / 1000 * 2 * 2;
 
-/// Writes one or two channels; more were mixed before.
+/// Writes one or two channels; more channels are mixed down before.
 pub(crate) struct Encoder {
     resampler: Option<Resampler>,
     writer: WavWriter,
@@ -47,7 +47,7 @@ impl Encoder {
         }
     }
 
-    /// Completes the file; its length in bytes. Of two channels only `kept` stays, if that is wanted.
+    /// Completes the file and returns its length in bytes. With `kept`, only that one of two channels remains.
     pub(crate) fn finish(mut self, kept: Option<usize>) -> Result<u64, AudioError> {
         if let Some(resampler) = self.resampler.take() {
             resampler.finish(|ready| Ok(self.writer.write(ready)?))?;
@@ -59,8 +59,8 @@ impl Encoder {
     }
 }
 
-/// `SpeechKit` takes PCM at 8, 16 and 48 kHz. Telephone audio is not upsampled, since that only adds bytes;
-/// rates in between go up to the next one that is taken, and higher ones down to what recognition uses.
+/// Output rate. `SpeechKit` supports PCM at 8, 16 and 48 kHz. Telephone audio is not upsampled, because that only adds
+/// bytes; rates in between are converted up to 16 kHz, higher ones down to 16 kHz, which recognition uses.
 fn output_rate(input: u32) -> u32 {
     if input <= TELEPHONE_HZ { TELEPHONE_HZ } else { WIDEBAND_HZ }
 }

@@ -1,61 +1,61 @@
-//! What can be wrong with a recording, as codes for machines and sentences for people.
+//! Errors of recordings, with stable codes and human-readable messages.
 
 use std::borrow::Cow;
 use std::io;
 
-/// Why a recording could not be turned into audio.
+/// Error of decoding or preparing a recording.
 ///
 /// Every variant but [`Io`](AudioError::Io) is final: the same bytes will fail the same way again.
 #[derive(Debug, thiserror::Error)]
 pub enum AudioError {
-    /// Zero bytes, or a well-formed container without a single sample.
+    /// The file has no bytes, or is a valid container without samples.
     #[error("the recording is empty")]
     Empty,
-    /// The bytes are of no audio format we know; `found` names what they look like instead.
+    /// The file has no known audio format; `found` describes what it looks like.
     #[error("the file is not audio: it is {found}")]
     NotAudio {
-        /// What the first bytes look like, for example "an HTML page".
+        /// Description of the first bytes, for example "an HTML page".
         found: Cow<'static, str>,
     },
-    /// Audio, but in a codec or layout that cannot be decoded here.
+    /// Audio in a codec or layout that cannot be decoded.
     #[error("unsupported audio: {what}")]
     UnsupportedCodec {
-        /// Codec or layout, and what would help.
+        /// Codec or layout, and what is missing.
         what: String,
     },
-    /// Longer than [`Limits::max_duration_ms`](crate::Limits::max_duration_ms).
+    /// The audio is longer than [`Limits::max_duration_ms`](crate::Limits::max_duration_ms).
     #[error("the recording is longer than {limit_ms} ms")]
     TooLong {
-        /// The limit that was passed, in milliseconds.
+        /// The limit, in milliseconds.
         limit_ms: u64,
     },
-    /// Larger than [`Limits::max_bytes`](crate::Limits::max_bytes).
-    #[error("the recording is {bytes} bytes, more than {limit} bytes")]
+    /// The file is larger than [`Limits::max_bytes`](crate::Limits::max_bytes).
+    #[error("the recording has {bytes} bytes, more than {limit} bytes")]
     TooLarge {
         /// Size of the file, in bytes.
         bytes: u64,
-        /// The limit that was passed, in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
     /// A known format whose content cannot be decoded.
     #[error("the recording is damaged: {what}")]
     Damaged {
-        /// What the decoder met.
+        /// Error of the decoder.
         what: String,
     },
     /// Decoding took longer than [`Limits::max_decode_time`](crate::Limits::max_decode_time).
     #[error("decoding took longer than {limit_ms} ms")]
     TimedOut {
-        /// The limit that was passed, in milliseconds.
+        /// The limit, in milliseconds.
         limit_ms: u128,
     },
-    /// Decoding needs more memory than [`Confinement::max_memory_bytes`](crate::Confinement::max_memory_bytes).
-    #[error("decoding takes more than {limit_bytes} bytes of memory")]
+    /// Decoding requires more memory than [`Isolation::max_memory_bytes`](crate::Isolation::max_memory_bytes).
+    #[error("decoding requires more than {limit_bytes} bytes of memory")]
     OutOfMemory {
-        /// The limit that was passed, in bytes.
+        /// The limit, in bytes.
         limit_bytes: u64,
     },
-    /// The file could not be read or the result could not be written; worth another try.
+    /// The file could not be read or the result could not be written; may be retried.
     #[error("audio file: {0}")]
     Io(#[from] io::Error),
 }

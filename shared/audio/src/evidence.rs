@@ -1,36 +1,36 @@
-//! Which blocks of two channels are voice, and what they say about a relation between the channels.
+//! Selects blocks of voice in two channels and collects evidence for or against a relation between the channels.
 
-/// Nothing below this level is voice, in dBFS.
+/// Minimum level of voice, in dBFS.
 const MIN_VOICE_DB: f32 = -55.0;
-/// A line with voices reaches this level, in dBFS.
+/// Level that a channel with voices reaches, in dBFS.
 const LOUD_DB: f32 = -45.0;
-/// Voice is at most this far below the loud blocks of its channel: what is softer may be noise of its own.
+/// Maximum distance of voice below the loud blocks of its channel, in dB; softer blocks may be noise.
 const BELOW_LOUD_DB: f32 = 15.0;
-/// Share of blocks above the level that is taken for loud, one of so many.
+/// One of this many blocks reaches the level that counts as loud.
 const LOUD_SHARE: u32 = 20;
 
-/// Levels differ by this much more at one time than at another only if different people speak; the second one so clearly
-/// that a word is enough.
+/// Variation of the level difference that only different speakers cause, in dB. The second value is so clear that one
+/// word is enough.
 const MAX_SPREAD_DB: usize = 10;
 const CLEAR_SPREAD_DB: usize = 18;
-/// A block is unlike the relation if its correlation is less than this share of the usual one.
+/// A block contradicts the relation if its correlation is below this share of the mean.
 const UNLIKE: f32 = 0.5;
-/// So many such blocks in a row are another sound, not the noise of a codec.
+/// This many such blocks in a row are a different sound, not the noise of a codec.
 const UNLIKE_IN_ROW: u32 = 3;
-/// Blocks that have to speak against a relation: 400 ms, or one of so many in a long call.
+/// Minimum number of blocks against a relation: 400 ms, or one of this many in a long call.
 const MIN_BLOCKS_AGAINST: u32 = 4;
 const SHARE_AGAINST: u32 = 500;
-/// The same for blocks that do so clearly.
+/// The same for blocks that contradict clearly.
 const MIN_CLEAR_BLOCKS: u32 = 2;
 const SHARE_OF_CLEAR: u32 = 2_000;
 
-/// Differences of levels are counted in steps of a decibel up to this one.
+/// Level differences are counted in steps of 1 dB up to this value.
 const MAX_DIFFERENCE_DB: u8 = 90;
 const STEPS: usize = 2 * MAX_DIFFERENCE_DB as usize + 1;
-/// Levels are counted in steps of a decibel down from full scale.
+/// Levels are counted in steps of 1 dB below full scale.
 const LEVELS: usize = 101;
 
-/// Tells voice from what is between the words, for each channel by its own measure.
+/// Distinguishes voice from pauses, relative to the loudness of each channel.
 #[derive(Debug)]
 pub(crate) struct Gate {
     counts: [[u32; LEVELS]; 2],
@@ -44,7 +44,7 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// Takes the levels of a block, in dBFS.
+    /// Adds the levels of a block, in dBFS.
     pub(crate) fn add(&mut self, levels: [f32; 2]) {
         for (counts, level) in self.counts.iter_mut().zip(levels) {
             counts[step(-level, 0.0, LEVELS)] += 1;
@@ -52,7 +52,7 @@ impl Gate {
         self.blocks += 1;
     }
 
-    /// Whether there is voice in one of the channels, as far as is known by now.
+    /// Whether one of the channels has voice, according to the blocks so far.
     pub(crate) fn passes(&self, levels: [f32; 2]) -> bool {
         let [left, right] = [0, 1].map(|channel| {
             levels[channel] >= MIN_VOICE_DB && levels[channel] >= self.loud_db(channel) - BELOW_LOUD_DB
@@ -60,7 +60,7 @@ impl Gate {
         left || right
     }
 
-    /// Whether a channel reaches the level of voices.
+    /// Whether a channel has reached the level of voices.
     pub(crate) fn is_loud(&self) -> bool {
         self.loud_db(0).max(self.loud_db(1)) >= LOUD_DB
     }
@@ -80,7 +80,7 @@ impl Gate {
     }
 }
 
-/// What blocks of voice showed at one delay.
+/// Evidence from blocks of voice at one delay.
 #[derive(Debug)]
 pub(crate) struct Evidence {
     blocks: u32,
@@ -97,7 +97,7 @@ impl Default for Evidence {
 }
 
 impl Evidence {
-    /// Takes the correlation of a block, and by how many decibels its left channel is louder.
+    /// Adds the correlation of a block and the level difference (left minus right) in dB.
     pub(crate) fn add(&mut self, correlation: f32, difference_db: f32) {
         self.differences[step(difference_db, f32::from(MAX_DIFFERENCE_DB), STEPS)] += 1;
         self.blocks += 1;
@@ -114,32 +114,33 @@ impl Evidence {
         }
     }
 
-    /// Whether no one relation explains what was seen.
+    /// Whether no single relation explains the evidence.
     pub(crate) fn speaks_against(&self) -> bool {
         self.unlike >= UNLIKE_IN_ROW.max(self.blocks / SHARE_AGAINST) || self.levels_speak_against()
     }
 
-    /// Whether now the one channel is the louder one and now the other.
+    /// Whether the level difference varies more than for one sound.
     pub(crate) fn levels_speak_against(&self) -> bool {
         self.spread(MIN_BLOCKS_AGAINST.max(self.blocks / SHARE_AGAINST)) > MAX_SPREAD_DB
             || self.spread(MIN_CLEAR_BLOCKS.max(self.blocks / SHARE_OF_CLEAR)) > CLEAR_SPREAD_DB
     }
 
-    /// How far the differences of levels lie apart, without less than `blocks` at each end.
+    /// Range of the level differences in dB, without the outermost `blocks` at each end.
     fn spread(&self, blocks: u32) -> usize {
         let lowest = nth(self.differences.iter().copied().enumerate(), blocks);
         let highest = nth(self.differences.iter().copied().enumerate().rev(), blocks);
         lowest.zip(highest).map_or(0, |(lowest, highest)| highest.saturating_sub(lowest))
     }
 
-    /// Whether the right channel is louder, by a decibel and more.
-    pub(crate) fn right_is_louder(&self) -> bool {
-        let middle = nth(self.differences.iter().copied().enumerate(), self.blocks / 2 + 1);
-        middle.is_some_and(|step| step < STEPS / 2)
+    /// Mean correlation, where negative values count as zero; zero without blocks.
+    pub(crate) fn mean_correlation(&self) -> f32 {
+        #[expect(clippy::cast_possible_truncation, reason = "at most 1")]
+        let mean = (self.correlations / f64::from(self.blocks.max(1))) as f32;
+        mean
     }
 }
 
-/// The step in which the `nth` block lies, counted from the one end or the other.
+/// The step of the `nth` block in the order of `steps`.
 fn nth(mut steps: impl Iterator<Item = (usize, u32)>, nth: u32) -> Option<usize> {
     let mut seen = 0;
     steps.find_map(|(step, count)| {
@@ -148,7 +149,7 @@ fn nth(mut steps: impl Iterator<Item = (usize, u32)>, nth: u32) -> Option<usize>
     })
 }
 
-/// The step of a value in decibels, of which the first is `-offset`; what lies beyond belongs to the last one.
+/// The step of a value in dB; the first step is `-offset`, and larger values belong to the last step.
 fn step(decibels: f32, offset: f32, steps: usize) -> usize {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
     let step = (decibels + offset + 0.5) as usize;

@@ -1,38 +1,40 @@
-//! Where the last frame of a FLAC file ends, if text or zeros stand behind it.
+//! Finds the end of the last frame of a FLAC file that has tags, text or zeros after it.
 //!
-//! A frame does not say how long it is: it ends where the next one begins or the file ends. The demuxer gives up a last
-//! frame with foreign bytes behind it, and with it an eighth of a second or more.
+//! FLAC frames have no length field: a frame ends at the next frame or at the end of the file. The demuxer drops a last
+//! frame with foreign bytes after it, and thereby an eighth of a second or more.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
+use crate::frame_walk::FrameWalk;
 use crate::sniff::is_of_text;
 
-/// Bytes of the end in which the last frame is looked for.
-const SEARCHED_TAIL: u64 = 256 * 1024;
-/// Places that look like headers of frames and are tried.
+/// Length of the file's end in which the last frame is searched.
+const TAIL_SEARCH_BYTES: u64 = 256 * 1024;
+/// Maximum number of candidate frame headers.
 const MAX_HEADERS: usize = 8;
-/// Zeros at the end that may be the checksum of the last frame.
-const CHECKSUM: usize = 2;
+/// Maximum number of zeros at the end that may be the last frame's checksum.
+const CHECKSUM_LEN: usize = 2;
 
-/// The end of the last frame of the FLAC at `window` of `file`; the end of the window if it is not found.
+/// The end of the last frame of the FLAC at `window` of `file`; the end of the window before its tags if none is found.
 pub(crate) fn end<R: Read + Seek>(file: &mut R, window: Range<u64>) -> io::Result<u64> {
-    let start = window.end.saturating_sub(SEARCHED_TAIL).max(window.start);
+    let window_end = FrameWalk::new(&mut *file, window.end)?.end_without_tags()?.max(window.start);
+    let start = window_end.saturating_sub(TAIL_SEARCH_BYTES).max(window.start);
     file.seek(SeekFrom::Start(start))?;
     let mut tail = Vec::new();
-    file.by_ref().take(window.end - start).read_to_end(&mut tail)?;
-    Ok(last_frame_end(&tail).map_or(window.end, |end| start + end as u64))
+    file.by_ref().take(window_end - start).read_to_end(&mut tail)?;
+    Ok(last_frame_end(&tail).map_or(window_end, |end| start + end as u64))
 }
 
 fn last_frame_end(tail: &[u8]) -> Option<usize> {
     let zeros = tail.iter().rev().take_while(|&&byte| byte == 0).count();
     let text = tail.iter().rev().take_while(|&&byte| is_of_text(byte)).count();
-    if zeros <= CHECKSUM && text == 0 {
+    if zeros <= CHECKSUM_LEN && text == 0 {
         return None;
     }
     let foreign = tail.len() - zeros.max(text);
     (0..foreign).rev().filter(|&at| is_header(&tail[at..])).take(MAX_HEADERS).find_map(|at| {
-        // With its own checksum behind it a frame has the checksum 0 (RFC 9639, 9.3).
+        // The checksum over a frame including its own checksum is 0 (RFC 9639, 9.3).
         let mut sum = tail[at..foreign].iter().fold(0, |sum, &byte| crc16(sum, byte));
         (foreign..=tail.len()).find(|&end| {
             let found = sum == 0;
@@ -42,13 +44,13 @@ fn last_frame_end(tail: &[u8]) -> Option<usize> {
     })
 }
 
-/// Whether the header of a frame begins here (RFC 9639, 9.1): its sync code, and its checksum.
+/// Whether a frame header begins here (RFC 9639, 9.1), by sync code and checksum.
 fn is_header(bytes: &[u8]) -> bool {
     let &[0xff, second, sizes, _, number, ..] = bytes else { return false };
     if second & 0xfe != 0xf8 {
         return false;
     }
-    // The number of the frame is coded like a character in UTF-8.
+    // The frame number is coded like a UTF-8 character.
     let number = usize::try_from(number.leading_ones().max(1)).unwrap_or(1);
     let size = match sizes >> 4 {
         6 => 1,

@@ -1,59 +1,59 @@
-//! How loud each 20 ms of a channel is, in a byte, and whether it is a call progress tone.
+//! Level of each 20 ms frame of a channel as one byte, with a marker for call progress tones.
 
-use crate::lanes;
+use crate::simd;
 use crate::tone::ToneProbe;
 
 /// Length of a frame, in milliseconds.
 pub const FRAME_MS: u64 = 20;
-/// Frames below this level are not looked at more closely, in dBFS.
+/// Frames below this level are not analyzed for tones, in dBFS.
 pub(crate) const AUDIBLE_DB: f32 = -58.0;
-/// The lowest level a byte can tell, in dBFS.
+/// The lowest level that a byte represents, in dBFS.
 pub(crate) const SILENCE_DB: f32 = -127.0;
-/// The byte of a frame that is a pure tone; all others are half decibels above [`SILENCE_DB`].
+/// The byte of a pure tone. All other bytes are steps of 0.5 dB above [`SILENCE_DB`].
 pub(crate) const TONE: u8 = u8::MAX;
 
-/// Samples are averaged down to no less than this rate before they are measured, in Hz.
+/// Lower limit of the rate to which samples are averaged before the measurement, in Hz.
 const ANALYSIS_RATE: u32 = 8_000;
 
 /// Measures one channel of interleaved samples.
 #[derive(Debug, Clone)]
-pub(crate) struct Meter {
+pub(crate) struct LevelMeter {
     channel: usize,
     channels: usize,
-    /// Samples averaged into one.
+    /// Number of samples averaged into one.
     averaged: usize,
     probe: ToneProbe,
     frame: Vec<f32>,
-    /// Averaged samples of the frame that is being filled; rates that are no multiple of 50 take turns.
-    room: usize,
+    /// Number of averaged samples in the current frame; it alternates if the rate is not a multiple of 50.
+    frame_capacity: usize,
     frame_len: f64,
     frame_end: f64,
     levels: Vec<u8>,
 }
 
-impl Meter {
+impl LevelMeter {
     pub(crate) fn new(sample_rate: u32, channel: usize, channels: usize) -> Self {
         let averaged = (sample_rate / ANALYSIS_RATE).max(1);
         let rate = f64::from(sample_rate) / f64::from(averaged);
         #[expect(clippy::cast_precision_loss, reason = "20")]
         let frame_len = rate * FRAME_MS as f64 / 1000.0;
-        let room = ceil(frame_len);
+        let frame_capacity = ceil(frame_len);
         #[expect(clippy::cast_possible_truncation, reason = "a sample rate fits")]
-        let probe = ToneProbe::new(rate as f32, room);
+        let probe = ToneProbe::new(rate as f32, frame_capacity);
         Self {
             channel,
             channels,
             averaged: averaged as usize,
             probe,
-            frame: Vec::with_capacity(room),
-            room,
+            frame: Vec::with_capacity(frame_capacity),
+            frame_capacity,
             frame_len,
             frame_end: frame_len,
             levels: Vec::new(),
         }
     }
 
-    /// Interleaved samples that become one measured sample: only whole groups can be pushed.
+    /// Number of interleaved samples per measured sample. Only whole groups may be pushed.
     pub(crate) fn group(&self) -> usize {
         self.averaged * self.channels
     }
@@ -65,7 +65,7 @@ impl Meter {
         let size = self.group();
         let mut rest = interleaved;
         loop {
-            let missing = (self.room - self.frame.len()) * size;
+            let missing = (self.frame_capacity - self.frame.len()) * size;
             let (now, later) = rest.split_at(missing.min(rest.len()));
             rest = later;
             let groups = now.chunks_exact(size);
@@ -76,7 +76,7 @@ impl Meter {
                     groups.map(|group| group.iter().skip(channel).step_by(channels).sum::<f32>() * share),
                 ),
             }
-            if self.frame.len() < self.room {
+            if self.frame.len() < self.frame_capacity {
                 return;
             }
             self.close_frame();
@@ -86,19 +86,24 @@ impl Meter {
     fn close_frame(&mut self) {
         #[expect(clippy::cast_precision_loss, reason = "some hundred samples")]
         let len = self.frame.len() as f32;
-        let (sum, squares) = lanes::sum_and_energy(&self.frame);
-        // Each frame's own mean is removed: an offset of a cheap converter is no sound.
+        let (sum, squares) = simd::sum_and_energy(&self.frame);
+        // Remove the mean of the frame, because cheap converters have a DC offset.
         let energy = (squares - sum * sum / len).max(0.0);
         let level = 10.0 * (energy / len + 1e-13).log10();
         let tone = level > AUDIBLE_DB && self.probe.is_tone(&self.frame, energy);
         self.levels.push(if tone { TONE } else { to_byte(level) });
         let begun = ceil(self.frame_end);
         self.frame_end += self.frame_len;
-        self.room = ceil(self.frame_end) - begun;
+        self.frame_capacity = ceil(self.frame_end) - begun;
         self.frame.clear();
     }
 
-    /// One byte for each full frame.
+    /// One byte per complete frame.
+    pub(crate) fn levels(&self) -> &[u8] {
+        &self.levels
+    }
+
+    /// One byte per complete frame.
     pub(crate) fn into_levels(self) -> Vec<u8> {
         self.levels
     }

@@ -1,48 +1,61 @@
-//! Telephone audio: sniff, decode, measure speech, and encode what recognition takes.
+//! Telephone audio: detects the type, decodes, measures speech and encodes for recognition.
 //!
-//! [`prepare`] does all of it in one pass over a recording; [`decode`] and [`Activity`] are its parts for
-//! those who need only them. [`prepare_confined`] does the same in a child process with bounds, which is how strangers'
-//! recordings are to be prepared. Everything is synchronous, streams with flat memory, and judges files by their
-//! content alone.
+//! [`prepare`] does all of it in one pass over a recording; [`decode`] and [`VoiceActivityDetector`] are its parts.
+//! [`prepare_isolated`] does the same in a child process with resource limits; use it for untrusted recordings. All
+//! functions are synchronous, stream with constant memory, and detect types from the content of files only.
 
-mod activity;
-mod confine;
+mod aac;
+mod adts;
+mod amr;
+mod channel_layout;
+mod declared_size;
 mod decode;
 mod encode;
 mod error;
 mod evidence;
+mod file_slice;
 mod flac;
+mod frame_walk;
 mod gsm;
-mod lanes;
-mod layout;
+mod id3;
+mod isolation;
+mod kind;
 mod level;
 mod mp4;
+mod mp4_fragments;
 mod mpeg;
+mod mpeg_tag;
 mod ogg;
 mod options;
 mod prepare;
-mod promise;
 mod recording;
 mod relation;
 mod resample;
 mod riff;
 mod riff_chunks;
+mod sample_layout;
+mod simd;
 mod sniff;
 mod source;
 mod tone;
-mod view;
+mod transfer;
+mod vad;
 mod wav_writer;
+mod waveform;
 mod webm;
 
-pub use activity::{
-    Activity, ChannelSpeech, HANGOVER_MS, LEAD_MS, MAX_PAUSE_MS, MIN_BURST_MS, MIN_SPEECH_MS, SpeechSegment,
-};
-pub use confine::{Bounds, Confinement, Program, prepare_confined, serve_confined};
+pub use channel_layout::Layout;
 pub use decode::{Decoded, Decoder, PcmSink, decode};
 pub use error::AudioError;
-pub use layout::Layout;
+pub use isolation::{Isolation, Program, ResourceLimits, prepare_isolated, serve_isolated};
+pub use kind::Kind;
 pub use level::FRAME_MS;
 pub use options::{Ffmpeg, Limits, Options};
 pub use prepare::{Container, Prepared, prepare};
-pub use sniff::{Kind, sniff};
+pub use sniff::sniff;
 pub use source::PcmFormat;
+pub use vad::{
+    ChannelSpeech, HANGOVER_MS, LEAD_MS, MAX_PAUSE_MS, MIN_BURST_MS, MIN_SPEECH_MS, SpeechSegment,
+    VoiceActivityDetector,
+};
+pub use waveform::MAX_BINS;

@@ -1,84 +1,107 @@
-//! MPEG audio frames: told from noise, counted, and their true bounds found.
+//! MPEG audio frames: detection, count and exact bounds.
 //!
-//! A recording may start with garbage and end in the middle of a frame. Walking the frame headers costs
-//! next to nothing and says exactly which bytes are audio, so that the decoder and `SpeechKit` are given
-//! no others.
+//! A recording may start with garbage, end inside a frame, or be joined from several ones. Walking the frame headers is
+//! cheap and gives the exact bytes of audio, so that the decoder and `SpeechKit` get only these.
 
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-/// How much garbage may stand before the first frame.
-const MAX_LEADING_GARBAGE: usize = 64 * 1024;
-/// Frames in a row that must agree before bytes found behind garbage are believed to be MPEG audio.
-/// One header matches noise once in some 4,000 offsets; three of them, each where the last one says, do not.
-const FRAMES_TO_BELIEVE: usize = 3;
-/// The same where a frame is expected, at the very beginning or right after a tag.
-const FRAMES_TO_BELIEVE_IN_PLACE: usize = 2;
+use crate::frame_walk::FrameWalk;
+use crate::mpeg_tag::{MAX_TAG_OFFSET, Tag};
 
-/// A layer III frame header (ISO 11172-3, 2.4.1.3; MPEG-2.5 as encoders write it).
+/// Maximum length of garbage before the first frame, in bytes.
+const MAX_LEADING_GARBAGE: usize = 64 * 1024;
+/// Minimum consistent frames in a row for a stream after garbage. One header matches noise once in about 4,000 offsets;
+/// three headers, each at the offset that the previous one gives, do not.
+const MIN_FRAMES_IN_ROW: usize = 3;
+/// The same at an expected position: at the start of the file or right after a tag.
+const MIN_FRAMES_IN_PLACE: usize = 2;
+/// Bytes of a frame that are read to see a tag in it.
+const TAG_SEARCH_LEN: usize = MAX_TAG_OFFSET + 4;
+
+/// Layer of MPEG audio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Header {
-    /// Version and sample rate bits, which never change inside a stream.
-    stream: (u8, u8),
-    mono: bool,
-    /// MPEG-1 has a longer side information block.
-    mpeg1: bool,
-    /// Whole frame with its header, in bytes.
-    len: usize,
+pub(crate) enum Layer {
+    /// Layer II, as old call loggers write it.
+    Two,
+    /// Layer III, which everybody calls MP3.
+    Three,
 }
 
-const BITRATES_1: [usize; 15] = [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
-const BITRATES_2: [usize; 15] = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
-const RATES_1: [usize; 3] = [44_100, 48_000, 32_000];
+/// A frame header (ISO 11172-3, 2.4.1.3; MPEG-2.5 as encoders write it).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) layer: Layer,
+    /// Version and sample rate bits, which are constant in a stream.
+    stream: (u8, u8),
+    pub(crate) mono: bool,
+    /// Whether the frame is MPEG-1, whose side information is longer.
+    pub(crate) mpeg1: bool,
+    /// Length of the frame including its header, in bytes.
+    pub(crate) len: usize,
+    /// Samples per second of one channel.
+    pub(crate) sample_rate: u32,
+}
+
+const MPEG1_LAYER3_KBITS: [usize; 15] = [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
+const MPEG1_LAYER2_KBITS: [usize; 15] = [0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384];
+const MPEG2_KBITS: [usize; 15] = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
+const MPEG1_SAMPLE_RATES: [u32; 3] = [44_100, 48_000, 32_000];
 
 impl Header {
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let &[0xff, second, third, fourth] = bytes.get(..4)? else { return None };
         let (version, layer) = (second >> 3 & 3, second >> 1 & 3);
         let (bitrate, rate, emphasis) = (third >> 4, third >> 2 & 3, fourth & 3);
-        if second & 0xe0 != 0xe0 || version == 1 || layer != 1 || emphasis == 2 {
+        if second & 0xe0 != 0xe0 || version == 1 || emphasis == 2 {
             return None;
         }
+        let layer = match layer {
+            1 => Layer::Three,
+            2 if version != 0 => Layer::Two, // MPEG-2.5 has layer III only
+            _ => return None,
+        };
         let mpeg1 = version == 3;
-        let kbits = *if mpeg1 { &BITRATES_1 } else { &BITRATES_2 }.get(usize::from(bitrate))?;
-        let hertz = *RATES_1.get(usize::from(rate))? >> [2, 0, 1, 0][usize::from(version)];
+        let kbits = match (mpeg1, layer) {
+            (true, Layer::Three) => &MPEG1_LAYER3_KBITS,
+            (true, Layer::Two) => &MPEG1_LAYER2_KBITS,
+            (false, _) => &MPEG2_KBITS,
+        };
+        let kbits = *kbits.get(usize::from(bitrate))?;
+        let sample_rate = *MPEG1_SAMPLE_RATES.get(usize::from(rate))? >> [2, 0, 1, 0][usize::from(version)];
         if kbits == 0 {
             return None; // free format: no encoder of telephone recordings writes it
         }
-        let slots = if mpeg1 { 144_000 } else { 72_000 };
-        let len = slots * kbits / hertz + usize::from(third >> 1 & 1);
-        Some(Self { stream: (version, rate), mono: fourth >> 6 == 3, mpeg1, len })
+        let bits = if mpeg1 || layer == Layer::Two { 144_000 } else { 72_000 };
+        let len = bits * kbits / sample_rate as usize + usize::from(third >> 1 & 1);
+        Some(Self { layer, stream: (version, rate), mono: fourth >> 6 == 3, mpeg1, len, sample_rate })
     }
 
     fn continues(&self, first: &Self) -> bool {
-        self.stream == first.stream && self.mono == first.mono
+        self.layer == first.layer && self.stream == first.stream && self.mono == first.mono
     }
 
-    /// Where a Xing or Info tag stands in the frame: right after the side information.
-    fn tag_offset(&self) -> usize {
-        4 + match (self.mpeg1, self.mono) {
-            (true, false) => 32,
-            (true, true) | (false, false) => 17,
-            (false, true) => 9,
-        }
+    /// Samples per channel in the frame.
+    fn samples(&self) -> u64 {
+        if self.mpeg1 || self.layer == Layer::Two { 1152 } else { 576 }
     }
 }
 
-/// Offset of the first frame of a believable stream in `head`.
-pub(crate) fn first_frame(head: &[u8]) -> Option<usize> {
+/// Offset and header of the first frame of a plausible stream in `head`.
+pub(crate) fn first_frame(head: &[u8]) -> Option<(usize, Header)> {
     let limit = head.len().min(MAX_LEADING_GARBAGE);
-    (0..limit).find(|&offset| {
-        head[offset] == 0xff
-            && frames_in_row(&head[offset..])
-                >= if offset == 0 { FRAMES_TO_BELIEVE_IN_PLACE } else { FRAMES_TO_BELIEVE }
+    (0..limit).filter(|&offset| head[offset] == 0xff).find_map(|offset| {
+        let needed = if offset == 0 { MIN_FRAMES_IN_PLACE } else { MIN_FRAMES_IN_ROW };
+        let header = Header::parse(&head[offset..])?;
+        (frames_in_row(&head[offset..]) >= needed).then_some((offset, header))
     })
 }
 
-/// How many consistent frame headers follow each other from the start of `bytes`, up to what we ask for.
+/// Number of consistent frame headers in a row from the start of `bytes`, up to the required minimum.
 fn frames_in_row(bytes: &[u8]) -> usize {
     let Some(first) = Header::parse(bytes) else { return 0 };
     let (mut count, mut offset) = (1, first.len);
-    while count < FRAMES_TO_BELIEVE {
+    while count < MIN_FRAMES_IN_ROW {
         match bytes.get(offset..).and_then(Header::parse) {
             Some(next) if next.continues(&first) => (count, offset) = (count + 1, offset + next.len),
             _ => break,
@@ -89,151 +112,173 @@ fn frames_in_row(bytes: &[u8]) -> usize {
 
 /// The audio part of an MPEG stream, found by walking all its frame headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent findings of one walk")]
 pub(crate) struct MpegStream {
     /// Bytes from the first frame to the end of the last complete one.
     pub frames: Range<u64>,
-    /// Bytes of the leading frame that holds a Xing/Info tag instead of sound; 0 without one.
+    /// Length of the leading frame with a tag instead of sound; 0 without one.
     pub tag_frame_len: u64,
-    /// Frames follow each other without foreign bytes between them.
+    /// The tag frame with the true number of frames, if the file's own states fewer. Empty if the tag cannot be corrected.
+    pub corrected_tag: Option<Vec<u8>>,
+    /// Whether the first frame has a tag with the number of frames.
+    pub counted: bool,
+    /// Whether there are no foreign bytes between frames.
     pub contiguous: bool,
-    /// The stream ends inside a frame, or has fewer frames than its own tag says.
+    /// Whether the stream ends inside a frame, or has fewer frames than its tag declares.
     pub truncated: bool,
-    /// Nothing but tags stands before the first frame and after the last one.
+    /// Whether only tags precede the first frame and follow the last one.
     pub clean: bool,
+    /// Whether a second recording with a tag of its own follows the first one.
+    pub joined: bool,
+    /// Whether layer, sample rate or channels change in the stream.
+    pub changes: bool,
+    /// Samples per channel of all frames with sound, including the encoder's delay.
+    pub samples: u64,
+    /// Samples per second of the first frame.
+    pub sample_rate: u32,
 }
 
 impl MpegStream {
-    /// Walks the frames of `file` inside `window`; `None` if there is no believable frame.
-    pub(crate) fn inspect<R: Read + Seek>(file: R, window: Range<u64>) -> io::Result<Option<Self>> {
-        let mut walk = Walk::new(file, window.end)?;
-        let head = walk.bytes(window.start, 2 * MAX_LEADING_GARBAGE)?;
-        let Some(offset) = first_frame(&head) else { return Ok(None) };
-        let Some(first) = Header::parse(&head[offset..]) else { return Ok(None) };
-        let start = window.start + offset as u64;
+    /// Whether the demuxer gets a tag with the number of frames.
+    pub(crate) fn states_frames(&self) -> bool {
+        self.counted && self.corrected_tag.as_ref().is_none_or(|tag| !tag.is_empty())
+    }
 
+    /// Whether a decoder that believes the tag plays all frames and nothing else.
+    pub(crate) fn is_as_stated(&self) -> bool {
+        !self.joined && !self.changes && self.corrected_tag.is_none()
+    }
+
+    /// Walks the frames of `file` inside `window`; `None` if there is no plausible frame.
+    pub(crate) fn inspect<R: Read + Seek>(file: R, window: Range<u64>) -> io::Result<Option<Self>> {
+        let mut walk = FrameWalk::new(file, window.end)?;
+        let head = walk.bytes(window.start, 2 * MAX_LEADING_GARBAGE)?;
+        let Some((offset, first)) = first_frame(&head) else { return Ok(None) };
         let tag = Tag::read(&head[offset..(offset + first.len).min(head.len())], &first);
         let audio_end = walk.end_without_tags()?;
-        let (mut position, mut frames, mut contiguous) = (start, 0_u64, true);
-        let mut truncated = false;
-        let mut end = start;
+        let mut count = Count::new(window.start + offset as u64, first, audio_end);
+        count.walk(&mut walk)?;
+        Ok(Some(count.into_stream(offset == 0, tag.as_ref())))
+    }
+}
+
+/// State of a walk over all frames.
+struct Count {
+    start: u64,
+    first: Header,
+    audio_end: u64,
+    /// End of the last complete frame.
+    end: u64,
+    frames: u64,
+    samples: u64,
+    /// Number of tag frames after the first frame.
+    inner_tags: u64,
+    contiguous: bool,
+    truncated: bool,
+    changes: bool,
+}
+
+impl Count {
+    fn new(start: u64, first: Header, audio_end: u64) -> Self {
+        Self {
+            start,
+            first,
+            audio_end,
+            end: start,
+            frames: 0,
+            samples: 0,
+            inner_tags: 0,
+            contiguous: true,
+            truncated: false,
+            changes: false,
+        }
+    }
+
+    fn walk<R: Read + Seek>(&mut self, walk: &mut FrameWalk<R>) -> io::Result<()> {
+        let mut position = self.start;
+        let mut current = self.first;
+        let mut bytes = [0; TAG_SEARCH_LEN];
         loop {
-            match walk.header(position)? {
-                Some(header) if header.continues(&first) => {
+            let read = walk.fill(position, &mut bytes)?;
+            let frame = &bytes[..read];
+            match Header::parse(frame) {
+                Some(header) if header.continues(&current) => {
                     let next = position + header.len as u64;
-                    if next > audio_end {
-                        truncated = true;
-                        break;
+                    if next > self.audio_end {
+                        self.truncated = true;
+                        return Ok(());
                     }
-                    (position, end, frames) = (next, next, frames + 1);
+                    if position > self.start && Tag::is_at(frame, &header) {
+                        self.inner_tags += 1;
+                    }
+                    (position, self.end) = (next, next);
+                    (self.frames, self.samples) = (self.frames + 1, self.samples + header.samples());
                 }
-                _ => match walk.resync(position, &first)? {
-                    Some(found) => (position, contiguous) = (found, false),
-                    None => break,
+                _ => match resync(walk, position)? {
+                    Some((found, header)) => {
+                        self.contiguous &= found == position;
+                        self.changes |= !header.continues(&self.first);
+                        (position, current) = (found, header);
+                    }
+                    None => return Ok(()),
                 },
             }
         }
-        let sounding = frames.saturating_sub(u64::from(tag.is_some()));
-        let short_of_tag = tag.as_ref().and_then(|tag| tag.frames).is_some_and(|stated| {
-            // Writers disagree whether the tag counts its own frame.
-            sounding + 1 < u64::from(stated)
-        });
-        Ok(Some(Self {
-            frames: start..end,
-            tag_frame_len: if tag.is_some() { first.len as u64 } else { 0 },
-            contiguous,
-            truncated: truncated || short_of_tag,
-            clean: offset == 0 && end == audio_end,
-        }))
     }
-}
 
-/// The Xing/Info tag of an encoder, as far as we need it.
-struct Tag {
-    frames: Option<u32>,
-}
-
-impl Tag {
-    fn read(frame: &[u8], header: &Header) -> Option<Self> {
-        let tag = frame.get(header.tag_offset()..)?;
-        if !(tag.starts_with(b"Xing") || tag.starts_with(b"Info")) {
-            return None;
+    fn into_stream(self, from_the_start: bool, tag: Option<&Tag>) -> MpegStream {
+        let tags = u64::from(tag.is_some()) + self.inner_tags;
+        let sounding = self.frames.saturating_sub(tags);
+        let stated = tag.and_then(|tag| tag.frames).map(u64::from);
+        // Some writers include the tag's own frame in the count, others do not. No writer counts frames that are not there
+        // yet: a smaller count was written before the end of the call, or belongs to the first of several recordings.
+        let corrected = tag.filter(|_| stated.is_some_and(|stated| stated < sounding));
+        MpegStream {
+            frames: self.start..self.end,
+            tag_frame_len: if tag.is_some() { self.first.len as u64 } else { 0 },
+            corrected_tag: corrected.map(|tag| tag.with_frames(sounding).unwrap_or_default()),
+            counted: stated.is_some(),
+            contiguous: self.contiguous,
+            truncated: self.truncated || stated.is_some_and(|stated| sounding + 1 < stated),
+            clean: from_the_start && self.end == self.audio_end,
+            joined: self.inner_tags > 0,
+            changes: self.changes,
+            samples: self.samples.saturating_sub(tags * self.first.samples()),
+            sample_rate: self.first.sample_rate,
         }
-        let number = |at: usize| Some(u32::from_be_bytes(tag.get(at..at + 4)?.try_into().ok()?));
-        let frames = if number(4)? & 1 != 0 { number(8) } else { None };
-        Some(Self { frames })
     }
 }
 
-/// Random access to the bytes of a file through one buffer; forward steps stay inside it.
-struct Walk<R: Read + Seek> {
-    reader: BufReader<R>,
-    position: u64,
-    end: u64,
+/// Position and header of the next stream of frames at or after `from`, where the current stream ends.
+fn resync<R: Read + Seek>(walk: &mut FrameWalk<R>, from: u64) -> io::Result<Option<(u64, Header)>> {
+    let mut from = skip_tag(walk, from)?;
+    while from < walk.end() {
+        let bytes = walk.bytes(from, 2 * MAX_LEADING_GARBAGE)?;
+        let found = (0..bytes.len().min(MAX_LEADING_GARBAGE))
+            .find(|&offset| bytes[offset] == 0xff && frames_in_row(&bytes[offset..]) >= MIN_FRAMES_IN_ROW);
+        if let Some(offset) = found {
+            return Ok(Header::parse(&bytes[offset..]).map(|header| (from + offset as u64, header)));
+        }
+        from += MAX_LEADING_GARBAGE as u64;
+    }
+    Ok(None)
 }
 
-impl<R: Read + Seek> Walk<R> {
-    fn new(mut file: R, end: u64) -> io::Result<Self> {
-        file.seek(SeekFrom::Start(0))?;
-        Ok(Self { reader: BufReader::with_capacity(64 * 1024, file), position: 0, end })
-    }
-
-    fn bytes(&mut self, position: u64, len: usize) -> io::Result<Vec<u8>> {
-        let step = i64::try_from(position).unwrap_or(i64::MAX) - i64::try_from(self.position).unwrap_or(0);
-        self.reader.seek_relative(step)?;
-        let len = (len as u64).min(self.end.saturating_sub(position));
-        let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
-        self.reader.by_ref().take(len).read_to_end(&mut bytes)?;
-        self.position = position + bytes.len() as u64;
-        Ok(bytes)
-    }
-
-    fn header(&mut self, position: u64) -> io::Result<Option<Header>> {
-        Ok(Header::parse(&self.bytes(position, 4)?))
-    }
-
-    /// Where the stream goes on after foreign bytes.
-    fn resync(&mut self, from: u64, first: &Header) -> io::Result<Option<u64>> {
-        let mut from = from + 1;
-        while from < self.end {
-            let bytes = self.bytes(from, 2 * MAX_LEADING_GARBAGE)?;
-            let found = (0..bytes.len().min(MAX_LEADING_GARBAGE)).find(|&offset| {
-                Header::parse(&bytes[offset..]).is_some_and(|it| it.continues(first))
-                    && frames_in_row(&bytes[offset..]) >= FRAMES_TO_BELIEVE
-            });
-            if let Some(offset) = found {
-                return Ok(Some(from + offset as u64));
-            }
-            from += MAX_LEADING_GARBAGE as u64;
-        }
-        Ok(None)
-    }
-
-    /// The end of the audio without an `ID3v1` tag (128 bytes) and an APE tag before it.
-    fn end_without_tags(&mut self) -> io::Result<u64> {
-        let mut end = self.end;
-        if end >= 128 && self.bytes(end - 128, 3)? == b"TAG" {
-            end -= 128;
-        }
-        if end >= 32 {
-            let footer = self.bytes(end - 32, 32)?;
-            if footer.starts_with(b"APETAGEX") {
-                let size = u64::from(u32::from_le_bytes([footer[12], footer[13], footer[14], footer[15]]));
-                let header = if footer[23] & 0x80 != 0 { 32 } else { 0 };
-                end = end.saturating_sub(size + header);
-            }
-        }
-        Ok(end)
-    }
+/// Position after an `ID3v2` tag at `from`, whose pictures may look like frames.
+fn skip_tag<R: Read + Seek>(walk: &mut FrameWalk<R>, from: u64) -> io::Result<u64> {
+    let tag = crate::id3::id3v2_len(&walk.bytes(from, 10)?).map_or(0, |len| len as u64);
+    let behind = from.saturating_add(tag);
+    Ok(if behind < walk.end() { behind } else { from })
 }
 
-/// Start of what follows all `ID3v2` tags at the beginning of `file`; several in a row occur.
+/// Offset after all `ID3v2` tags at the beginning of `file`; there may be several.
 pub(crate) fn skip_id3v2<R: Read + Seek>(file: &mut R, len: u64) -> io::Result<u64> {
     let mut start = 0_u64;
     loop {
         file.seek(SeekFrom::Start(start))?;
         let mut header = Vec::with_capacity(10);
         file.by_ref().take(10).read_to_end(&mut header)?;
-        match crate::sniff::id3v2_len(&header) {
+        match crate::id3::id3v2_len(&header) {
             Some(tag) if start + tag as u64 <= len => start += tag as u64,
             _ => return Ok(start),
         }

@@ -1,21 +1,21 @@
-//! What a caller may set: limits, and where `ffmpeg` is.
+//! Options of decoding: limits, `ffmpeg` and its launcher.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::confine::Program;
+use crate::isolation::Program;
 
-/// Bounds on one recording. The defaults are those of asynchronous recognition in `SpeechKit`
-/// (4 hours, 1 GB) and a decoding time no healthy recording comes near.
+/// Limits of one recording. Defaults: the limits of asynchronous recognition in `SpeechKit` (4 hours, 1 GB) and a decoding
+/// time far above that of valid recordings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Largest input, in bytes.
+    /// Maximum size of the input, in bytes.
     pub max_bytes: u64,
-    /// Longest audio, in milliseconds of playing time.
+    /// Maximum playing time, in milliseconds.
     pub max_duration_ms: u64,
-    /// Longest time one decoding may take by the wall clock.
+    /// Maximum wall-clock time of decoding.
     pub max_decode_time: Duration,
 }
 
@@ -29,7 +29,7 @@ impl Default for Limits {
     }
 }
 
-/// The `ffmpeg` binary that decodes what we cannot: GSM, AMR, WMA, G.722 and the like.
+/// The `ffmpeg` binary for formats without a built-in decoder: GSM, AMR, WMA, G.722 and others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ffmpeg {
     /// Path of the binary.
@@ -37,7 +37,7 @@ pub struct Ffmpeg {
 }
 
 impl Ffmpeg {
-    /// Finds `ffmpeg` in a search path written as the `PATH` variable is (`/usr/local/bin:/usr/bin`).
+    /// Finds `ffmpeg` in a search path with the syntax of `PATH` (`/usr/local/bin:/usr/bin`).
     pub fn find(search_path: &str) -> Option<Self> {
         std::env::split_paths(search_path)
             .filter(|folder| folder.is_absolute())
@@ -58,13 +58,13 @@ fn is_program(path: &Path) -> bool {
     path.is_file()
 }
 
-/// How one recording is decoded and prepared.
+/// Options of decoding and preparing one recording.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
-    /// Bounds on size, playing time and decoding time.
+    /// Limits of size, playing time and decoding time.
     pub limits: Limits,
-    /// The fallback decoder; without it, what it alone can decode is an unsupported codec.
+    /// The fallback decoder; `None` makes its formats unsupported codecs.
     pub ffmpeg: Option<Ffmpeg>,
-    /// The program that starts `ffmpeg` within bounds; without it `ffmpeg` is bounded from outside, after its start.
+    /// The program that starts `ffmpeg` with resource limits; `None` limits `ffmpeg` from outside, after its start.
     pub launcher: Option<Program>,
 }

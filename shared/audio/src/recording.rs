@@ -1,4 +1,4 @@
-//! A file before decoding: its type, where its audio lies, and whether it could be uploaded as it is.
+//! Inspection of a file before decoding: type, location of the audio, and whether it may be uploaded unchanged.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -6,64 +6,74 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::adts::AdtsStream;
+use crate::amr::AmrStream;
+use crate::declared_size;
 use crate::error::AudioError;
+use crate::file_slice::{FileSlice, ReadBudget};
 use crate::flac;
 use crate::gsm;
+use crate::kind::Kind;
 use crate::mp4;
 use crate::mpeg::{self, MpegStream};
-use crate::ogg::OggEnd;
+use crate::ogg::{self, OggEnd};
 use crate::options::Limits;
-use crate::promise;
 use crate::riff::{WavHeader, tag};
-use crate::sniff::{self, Kind};
-use crate::view::{FileView, ReadBudget};
+use crate::sniff;
 use crate::webm;
 
-/// Bytes of the beginning that are looked at.
-const HEAD: u64 = 128 * 1024;
+/// Length of the inspected beginning, in bytes.
+const HEAD_LEN: u64 = 128 * 1024;
 
-/// What looking at the container without decoding found.
+/// Maximum delay and padding of an encoder, in milliseconds: three frames of MP3 or AAC at 8 kHz.
+const MAX_ENCODER_MS: u64 = 500;
+
+/// Result of inspecting the container without decoding.
 #[derive(Debug)]
 pub(crate) enum Shape {
-    /// Samples behind a RIFF header.
+    /// Samples after a RIFF header.
     Wav(WavHeader),
-    /// MPEG layer III frames, bare or inside a WAV.
+    /// MPEG layer III frames, bare or in a WAV.
     Mpeg {
         stream: MpegStream,
-        /// The frames are not wrapped in another container.
+        /// Whether the frames are not in another container.
         bare: bool,
     },
-    /// An Ogg stream and how it ends.
+    /// AAC in ADTS frames.
+    Adts(AdtsStream),
+    /// An Ogg stream with the state of its end.
     Ogg(OggEnd),
-    /// A container that says the rest to its own demuxer.
+    /// A container whose demuxer reads the details.
     Plain {
-        /// Where it ends in the file; what follows is no part of it.
+        /// Its end in the file; bytes after it do not belong to it.
         end: u64,
-        /// It announces bytes that are not there.
+        /// Whether the file is shorter than declared.
         truncated: bool,
     },
-    /// What only `ffmpeg` decodes.
+    /// A format that only `ffmpeg` decodes.
     Foreign {
-        /// Its name, for messages.
+        /// Name of the format, for messages.
         what: String,
-        /// The part of the file that holds it, headers included.
+        /// Its location in the file, including headers.
         window: Range<u64>,
-        /// A header to put before the window, which then holds only samples.
+        /// A header to prepend to the window, which then contains only samples; empty for none.
         header: Vec<u8>,
-        /// It announces bytes that are not there.
+        /// Whether the file is shorter than declared.
         truncated: bool,
+        /// Playing time in milliseconds, if the frames tell it.
+        duration_ms: Option<u64>,
     },
 }
 
 impl Shape {
-    /// A container that ends here in a file of this length, or should end beyond it.
+    /// A container with this end in a file of length `len`; `None` if its end is after the file.
     fn plain(end: Option<u64>, len: u64) -> Self {
         Self::Plain { end: end.unwrap_or(len), truncated: end.is_none() }
     }
 
-    /// What `ffmpeg` reads as it stands.
+    /// A format that `ffmpeg` reads unchanged.
     fn foreign(what: &str, window: Range<u64>, truncated: bool) -> Self {
-        Self::Foreign { what: what.to_owned(), window, header: Vec::new(), truncated }
+        Self::Foreign { what: what.to_owned(), window, header: Vec::new(), truncated, duration_ms: None }
     }
 }
 
@@ -74,12 +84,12 @@ pub(crate) struct Recording {
     pub kind: Kind,
     pub len: u64,
     pub shape: Shape,
-    /// Where the content begins, after ID3 tags and stray bytes.
+    /// Start of the content, after ID3 tags and stray bytes.
     pub start: u64,
 }
 
 impl Recording {
-    /// Opens and judges a file.
+    /// Opens and inspects a file.
     pub(crate) fn open(path: &Path, limits: &Limits) -> Result<Self, AudioError> {
         let mut file = File::open(path)?;
         let len = file.metadata()?.len();
@@ -92,34 +102,76 @@ impl Recording {
         let start = mpeg::skip_id3v2(&mut file, len)?;
         let head = read_head(&mut file, start)?;
         if head.is_empty() {
-            return Err(AudioError::Empty); // tags and nothing else
+            return Err(AudioError::Empty); // only tags
         }
         let Some((kind, stray)) = sniff::locate(&head) else {
             return Err(AudioError::NotAudio { found: sniff::describe(&head).into() });
         };
         let start = start + stray as u64;
-        let shape = Self::look(kind, &mut file, start, len)?;
+        let shape = Self::inspect(kind, &mut file, start, len)?;
         Ok(Self { path: path.to_owned(), kind, len, shape, start })
     }
 
-    fn look(kind: Kind, file: &mut File, start: u64, len: u64) -> Result<Shape, AudioError> {
+    fn inspect(kind: Kind, file: &mut File, start: u64, len: u64) -> Result<Shape, AudioError> {
         let window = start..len;
         Ok(match kind {
-            Kind::Wav => Self::look_at_wav(file, window)?,
+            Kind::Wav => Self::inspect_wav(file, window)?,
             Kind::Mp3 => match MpegStream::inspect(file, window)? {
                 Some(stream) => Shape::Mpeg { stream, bare: true },
                 None => return Err(AudioError::NotAudio { found: "an ID3 tag without audio".into() }),
             },
-            Kind::OggOpus | Kind::OggVorbis | Kind::OggFlac => Shape::Ogg(OggEnd::read(file, window)?),
+            Kind::Mp2 => {
+                let (frames, truncated) = match MpegStream::inspect(file, window.clone())? {
+                    Some(stream) => (stream.frames, stream.truncated),
+                    None => (window, false),
+                };
+                Shape::foreign(kind.name(), frames, truncated)
+            }
+            Kind::OggOpus | Kind::OggVorbis | Kind::OggFlac => {
+                let end = OggEnd::read(file, window.clone())?;
+                match ogg::kind(&read_head(file, start)?) {
+                    Some((_, false)) => {
+                        Shape::foreign("Ogg whose first stream is not the sound", window, !end.complete)
+                    }
+                    _ => Shape::Ogg(end),
+                }
+            }
             Kind::Webm => Shape::plain(webm::end(file, window)?, len),
             Kind::Mp4 => Shape::plain(mp4::end(file, window)?, len),
             Kind::Flac => Shape::plain(Some(flac::end(file, window)?), len),
-            Kind::Adts => Shape::plain(Some(len), len),
-            Kind::OggSpeex | Kind::Amr | Kind::Asf | Kind::Aiff | Kind::Au | Kind::Caf | Kind::Wave64 => {
-                let truncated = match kind {
-                    Kind::OggSpeex => !OggEnd::read(file, window.clone())?.complete,
-                    _ => promise::is_broken(kind, file, window.clone())?,
-                };
+            Kind::Adts => match AdtsStream::inspect(file, window)? {
+                Some(stream) => Shape::Adts(stream),
+                None => Shape::plain(Some(len), len),
+            },
+            Kind::Amr => match AmrStream::inspect(file, window.clone())? {
+                Some(stream) => Shape::Foreign {
+                    what: kind.name().to_owned(),
+                    window,
+                    header: Vec::new(),
+                    truncated: stream.truncated,
+                    duration_ms: Some(stream.duration_ms),
+                },
+                None => Shape::foreign(kind.name(), window, false),
+            },
+            Kind::OggSpeex => {
+                let truncated = !OggEnd::read(file, window.clone())?.complete;
+                Shape::foreign(kind.name(), window, truncated)
+            }
+            Kind::Asf
+            | Kind::Aiff
+            | Kind::Au
+            | Kind::Caf
+            | Kind::Wave64
+            | Kind::Loas
+            | Kind::Avi
+            | Kind::MpegTs
+            | Kind::Flv
+            | Kind::Sphere
+            | Kind::Voc
+            | Kind::Ircam
+            | Kind::WavPack
+            | Kind::Tta => {
+                let truncated = declared_size::exceeds_file(kind, file, window.clone())?;
                 Shape::foreign(kind.name(), window, truncated)
             }
             Kind::Gsm => {
@@ -129,7 +181,7 @@ impl Recording {
         })
     }
 
-    fn look_at_wav(file: &mut File, window: Range<u64>) -> Result<Shape, AudioError> {
+    fn inspect_wav(file: &mut File, window: Range<u64>) -> Result<Shape, AudioError> {
         let Some(header) = WavHeader::read(file, window.clone())? else {
             return match read_head(file, window.start)? {
                 head if head.starts_with(b"RIFX") => Ok(Shape::foreign("big-endian WAV", window, false)),
@@ -145,7 +197,7 @@ impl Recording {
         if header.codec == tag::MPEG_LAYER_3
             && let Some(mut stream) = MpegStream::inspect(file, header.samples())?
         {
-            // A cut at the end of a frame shows only in the header.
+            // A cut between frames is visible only in the header.
             stream.truncated |= header.truncated;
             return Ok(Shape::Mpeg { stream, bare: false });
         }
@@ -153,33 +205,68 @@ impl Recording {
         let samples = header.samples();
         let truncated = header.truncated;
         Ok(if header.misleading {
-            Shape::Foreign { what, window: samples, header: header.rewritten(), truncated }
+            Shape::Foreign { what, window: samples, header: header.rewritten(), truncated, duration_ms: None }
         } else {
             Shape::foreign(&what, window.start..samples.end, truncated)
         })
     }
 
-    /// The container itself shows that the end is missing.
+    /// Whether the container shows that the end is missing.
     pub(crate) fn is_truncated(&self) -> bool {
         match &self.shape {
             Shape::Wav(header) => header.truncated,
             Shape::Mpeg { stream, .. } => stream.truncated,
+            Shape::Adts(stream) => stream.truncated,
             Shape::Ogg(end) => !end.complete,
             Shape::Plain { truncated, .. } | Shape::Foreign { truncated, .. } => *truncated,
         }
     }
 
-    /// The part of the file that holds the recording, headers included.
+    /// Whether rate or channels change inside the recording, which only `ffmpeg` decodes.
+    pub(crate) fn changes_format(&self) -> bool {
+        match &self.shape {
+            Shape::Mpeg { stream, .. } => stream.changes,
+            Shape::Adts(stream) => stream.changes,
+            _ => false,
+        }
+    }
+
+    /// Minimum playing time in milliseconds according to the frames, if their number is known. The encoder's delay and
+    /// padding, which are not played, are subtracted.
+    pub(crate) fn min_duration_ms(&self) -> Option<u64> {
+        let (samples, sample_rate) = match &self.shape {
+            Shape::Mpeg { stream, .. } => (stream.samples, stream.sample_rate),
+            Shape::Adts(stream) => (stream.samples, stream.sample_rate),
+            _ => return None,
+        };
+        let ms = samples * 1000 / u64::from(sample_rate.max(1));
+        Some(ms.saturating_sub(MAX_ENCODER_MS))
+    }
+
+    /// Exact playing time in milliseconds of what `ffmpeg` decodes without its last pause; `None` if it is not known. A cut
+    /// recording may state more than it contains.
+    pub(crate) fn ffmpeg_duration_ms(&self) -> Option<u64> {
+        match &self.shape {
+            Shape::Foreign { duration_ms, .. } => *duration_ms,
+            Shape::Plain { .. } if self.kind == Kind::Mp4 => {
+                mp4::SoundTrack::read(&self.path, self.window()).ok()??.amr_duration_ms()
+            }
+            _ => None,
+        }
+    }
+
+    /// Location of the recording in the file, including headers.
     pub(crate) fn window(&self) -> Range<u64> {
         match &self.shape {
             Shape::Foreign { window, .. } => window.clone(),
             Shape::Wav(header) => self.start..header.samples().end,
             Shape::Ogg(OggEnd { end, .. }) | Shape::Plain { end, .. } => self.start..*end,
             Shape::Mpeg { .. } => self.start..self.len,
+            Shape::Adts(stream) => stream.frames.clone(),
         }
     }
 
-    /// What `ffmpeg` has to see before the window; nothing unless the file's own header leads astray.
+    /// The header to prepend for `ffmpeg`; empty unless the file's own header is misleading.
     pub(crate) fn header(&self) -> &[u8] {
         match &self.shape {
             Shape::Foreign { header, .. } => header,
@@ -187,20 +274,27 @@ impl Recording {
         }
     }
 
-    /// The bytes a native demuxer shall see, with a repaired header in front where one is needed.
-    pub(crate) fn view(&self, budget: &Arc<ReadBudget>) -> io::Result<FileView> {
+    /// The input of the built-in demuxer, with a repaired header if required.
+    pub(crate) fn open_slice(&self, budget: &Arc<ReadBudget>) -> io::Result<FileSlice> {
         let (prefix, window): (Vec<u8>, Range<u64>) = match &self.shape {
             Shape::Wav(header) if header.is_g711() => (Vec::new(), header.samples()),
             Shape::Wav(header) => (header.rewritten(), header.samples()),
-            Shape::Mpeg { stream, .. } => (Vec::new(), stream.frames.clone()),
-            Shape::Ogg(_) | Shape::Plain { .. } | Shape::Foreign { .. } => (Vec::new(), self.window()),
+            Shape::Mpeg { stream, .. } => match &stream.corrected_tag {
+                Some(tag) => (tag.clone(), stream.frames.start + stream.tag_frame_len..stream.frames.end),
+                None => (Vec::new(), stream.frames.clone()),
+            },
+            Shape::Adts(_) | Shape::Ogg(_) | Shape::Plain { .. } | Shape::Foreign { .. } => {
+                (Vec::new(), self.window())
+            }
         };
-        let view = FileView::new(prefix, File::open(&self.path)?, window, Arc::clone(budget))?;
-        // Demuxers refuse what announces an end beyond that of the file, unless they cannot see the latter.
-        Ok(if matches!(self.shape, Shape::Plain { truncated: true, .. }) {
-            view.forward_only()
-        } else {
-            view
+        let slice = FileSlice::new(prefix, File::open(&self.path)?, window, Arc::clone(budget))?;
+        Ok(match &self.shape {
+            // Demuxers refuse containers that are shorter than declared, unless the length of the file is hidden.
+            Shape::Plain { truncated: true, .. } => slice.forward_only(),
+            // Without a count the demuxer estimates one from the length of the file, and mutes what is behind it.
+            Shape::Mpeg { stream, .. } if !stream.states_frames() => slice.forward_only(),
+            Shape::Wav(header) => slice.with_zeros(header.missing_in_block()),
+            _ => slice,
         })
     }
 }
@@ -208,11 +302,11 @@ impl Recording {
 fn read_head(file: &mut File, start: u64) -> io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(start))?;
     let mut head = Vec::new();
-    file.take(HEAD).read_to_end(&mut head)?;
+    file.take(HEAD_LEN).read_to_end(&mut head)?;
     Ok(head)
 }
 
-/// Names of WAV codecs that telephonies use and only `ffmpeg` decodes (RFC 2361 and mmreg.h).
+/// Names of WAV codecs of telephony systems that only `ffmpeg` decodes (RFC 2361 and mmreg.h).
 fn wav_codec_name(codec: u16) -> &'static str {
     match codec {
         0x0031 => "GSM 6.10",

@@ -1,21 +1,21 @@
-//! Sample rate conversion of a stream, exact in length and without added delay.
+//! Sample rate conversion of a stream with exact length and without added delay.
 
 use audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Indexing, Resampler as _};
 
 use crate::error::AudioError;
 
-/// Input frames converted at a time.
+/// Number of input frames per conversion.
 const CHUNK_FRAMES: usize = 1024;
 
 /// Converts interleaved samples from one rate to another.
 pub(crate) struct Resampler {
     inner: Fft<f32>,
     channels: usize,
-    /// Input that does not fill a chunk yet.
+    /// Input that does not fill a chunk.
     pending: Vec<f32>,
     output: Vec<f32>,
-    /// Frames of the filter's delay still to be dropped.
+    /// Remaining frames of the filter's delay to drop.
     delay: usize,
     ratio: (u64, u64),
     taken: u64,
@@ -33,7 +33,7 @@ impl Resampler {
         Ok(Self { inner, channels, pending: Vec::new(), output, delay, ratio, taken: 0, given: 0 })
     }
 
-    /// Takes samples and passes on what is ready.
+    /// Adds samples and passes on the converted ones.
     pub(crate) fn push(
         &mut self,
         samples: &[f32],
@@ -54,7 +54,7 @@ impl Resampler {
         Ok(())
     }
 
-    /// Passes on the rest: as many frames in all as the input lasted.
+    /// Passes on the rest. The output then has the duration of the input.
     pub(crate) fn finish(
         mut self,
         mut ready: impl FnMut(&[f32]) -> Result<(), AudioError>,
@@ -84,11 +84,11 @@ impl Resampler {
     ) -> Result<(), AudioError> {
         let capacity = self.output.len() / self.channels;
         let input = &self.pending[start..start + frames * self.channels];
-        let input = InterleavedSlice::new(input, self.channels, frames).map_err(broken)?;
+        let input = InterleavedSlice::new(input, self.channels, frames).map_err(resample_error)?;
         let mut output =
-            InterleavedSlice::new_mut(&mut self.output, self.channels, capacity).map_err(broken)?;
+            InterleavedSlice::new_mut(&mut self.output, self.channels, capacity).map_err(resample_error)?;
         let (_, made) =
-            self.inner.process_into_buffer(&input, &mut output, None::<&Indexing>).map_err(broken)?;
+            self.inner.process_into_buffer(&input, &mut output, None::<&Indexing>).map_err(resample_error)?;
         let dropped = self.delay.min(made);
         self.delay -= dropped;
         self.given += (made - dropped) as u64;
@@ -96,6 +96,6 @@ impl Resampler {
     }
 }
 
-fn broken(error: impl std::fmt::Display) -> AudioError {
+fn resample_error(error: impl std::fmt::Display) -> AudioError {
     AudioError::Damaged { what: format!("sample rate conversion: {error}") }
 }

@@ -1,14 +1,15 @@
-//! WAV headers: read leniently, judged strictly, and written anew for the decoder.
+//! WAV headers: lenient parsing, strict validation, and rewriting for the decoder.
 //!
-//! Telephonies write WAV while the call goes on, so sizes may be 0, 0xFFFFFFFF or simply wrong. We find the
-//! samples ourselves ([`crate::riff_chunks`]) and put a truthful header in front of them.
+//! Telephony systems write WAV during the call, so sizes may be 0, 0xFFFFFFFF or wrong. [`crate::riff_chunks`] locates the
+//! samples, and the decoder gets a correct header before them.
 
 use std::io::{self, Read, Seek};
 use std::ops::Range;
 
 use crate::riff_chunks::{Chunks, le_u32};
+use crate::sample_layout::{SampleLayout, StatedSize};
 
-/// Codec tags of the format chunk (RFC 2361 and mmreg.h) that we decode in process, and MPEG layer III.
+/// Codec tags of the format chunk (RFC 2361 and mmreg.h) with a built-in decoder, and MPEG layer III.
 pub(crate) mod tag {
     pub(crate) const PCM: u16 = 0x0001;
     pub(crate) const MS_ADPCM: u16 = 0x0002;
@@ -20,7 +21,7 @@ pub(crate) mod tag {
     pub(crate) const EXTENSIBLE: u16 = 0xfffe;
 }
 
-/// What the header of a WAV file says and where its samples truly are.
+/// Header of a WAV file, with the actual location of its samples.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WavHeader {
     /// Codec tag; for the extensible format, that of its sub-format.
@@ -29,30 +30,49 @@ pub(crate) struct WavHeader {
     pub channels: u16,
     /// Samples per second.
     pub sample_rate: u32,
-    /// Bits per sample as stored.
+    /// Bits of a sample as stored; of its container, if that is larger.
     pub bits: u16,
-    /// The format chunk as it stands in the file.
+    /// Unused bits of the container above the sample.
+    pub unused_above: u16,
+    /// Length of a block, in bytes: a sample of all channels, or a block of ADPCM.
+    block: u16,
+    /// The format chunk, unchanged.
     format_chunk: Vec<u8>,
     /// Offset of the first sample.
     data_start: u64,
-    /// Bytes of samples that are really there.
+    /// Actual length of the samples in bytes.
     pub data_len: u64,
-    /// The sizes in the header are those of the file, and the format chunk is the plain one.
+    /// Whether the sizes in the header are correct and the format chunk has the plain form.
     pub honest: bool,
-    /// The header promises more samples than there are.
+    /// Whether the header declares more samples than there are.
     pub truncated: bool,
-    /// A demuxer that walks the chunks does not come to the samples.
+    /// Whether a demuxer that walks the chunks does not reach the samples.
     pub misleading: bool,
 }
 
 impl WavHeader {
-    /// Reads the header of a WAV that lies at `window` of `file`; `None` if there is no format or no data chunk.
+    /// Reads the header of the WAV at `window` of `file`; `None` without a format or data chunk.
     pub(crate) fn read<R: Read + Seek>(file: &mut R, window: Range<u64>) -> io::Result<Option<Self>> {
         let Some(chunks) = Chunks::read(file, window)? else { return Ok(None) };
         let bytes_per_second = chunks.format.get(8..12).map_or(0, le_u32);
         let block = chunks.format.get(12..14).map_or(1, |it| u16::from_le_bytes([it[0], it[1]]));
         let samples = chunks.locate_samples(file, bytes_per_second, block)?;
-        Ok(Self::from_parts(chunks, &samples))
+        let Some(mut header) = Self::from_parts(chunks, &samples) else { return Ok(None) };
+        if header.codec == tag::PCM && header.bits > 0 {
+            let stated = StatedSize {
+                bits: header.bits,
+                channels: header.channels,
+                block,
+                rate_confirms_block: u64::from(bytes_per_second)
+                    == u64::from(header.sample_rate) * u64::from(block),
+            };
+            let layout = SampleLayout::detect(file, header.samples(), stated)?;
+            if layout.bytes > header.bits.div_ceil(8) {
+                header.bits = layout.bytes * 8;
+                header.unused_above = layout.unused_above;
+            }
+        }
+        Ok(Some(header))
     }
 
     fn from_parts(chunks: Chunks, samples: &Samples) -> Option<Self> {
@@ -68,6 +88,8 @@ impl WavHeader {
             channels: word(2)?,
             sample_rate: le_u32(chunk.get(4..8)?),
             bits: word(14)?,
+            unused_above: 0,
+            block: word(12)?,
             data_start: chunks.data_start,
             data_len: samples.len,
             honest: chunks.plain && samples.as_stated && format_matches && stated_codec == codec,
@@ -77,17 +99,17 @@ impl WavHeader {
         })
     }
 
-    /// Where the samples are in the file.
+    /// Location of the samples in the file.
     pub(crate) fn samples(&self) -> Range<u64> {
         self.data_start..self.data_start + self.data_len
     }
 
-    /// Whether the samples are bytes of A-law or µ-law.
+    /// Whether the samples are 8-bit A-law or µ-law.
     pub(crate) fn is_g711(&self) -> bool {
         matches!(self.codec, tag::A_LAW | tag::MU_LAW) && self.bits == 8
     }
 
-    /// Whether we decode this codec in process; the others are for `ffmpeg`.
+    /// Whether this codec has a built-in decoder; `ffmpeg` decodes the others.
     pub(crate) fn is_native(&self) -> bool {
         match self.codec {
             tag::PCM => matches!(self.bits, 8 | 16 | 24 | 32),
@@ -98,10 +120,44 @@ impl WavHeader {
         }
     }
 
-    /// A header for the samples at `data_start..data_start + data_len` that a demuxer reads without doubt.
+    /// Samples per channel of ADPCM, of which the recorder may have closed the file in the middle of a block; `None` for other
+    /// codecs.
+    pub(crate) fn adpcm_frames(&self) -> Option<u64> {
+        let block = u64::from(self.block).max(1);
+        let whole = self.data_len / block * self.adpcm_block_frames(block)?;
+        Some(whole + self.adpcm_block_frames(self.data_len % block)?)
+    }
+
+    /// Number of bytes that complete the last block of ADPCM. Decoders drop an incomplete one.
+    pub(crate) fn missing_in_block(&self) -> u64 {
+        let block = u64::from(self.block).max(1);
+        match self.adpcm_block_frames(self.data_len % block) {
+            Some(1..) => block - self.data_len % block,
+            _ => 0,
+        }
+    }
+
+    /// Samples per channel in the first `len` bytes of a block of ADPCM: a head of 4 or 7 bytes per channel with one or two
+    /// samples, then four bits each, which IMA interleaves in groups of 4 bytes (mmreg.h and the IMA's recommendation).
+    fn adpcm_block_frames(&self, len: u64) -> Option<u64> {
+        let channels = u64::from(self.channels).max(1);
+        match self.codec {
+            tag::IMA_ADPCM if self.bits == 4 => {
+                let Some(coded) = len.checked_sub(4 * channels) else { return Some(0) };
+                Some(1 + if channels == 1 { coded * 2 } else { coded / (4 * channels) * 8 })
+            }
+            tag::MS_ADPCM if self.bits == 4 => {
+                Some(len.checked_sub(7 * channels).map_or(0, |coded| 2 + coded * 2 / channels))
+            }
+            _ => None,
+        }
+    }
+
+    /// An unambiguous header for the samples at `data_start..data_start + data_len` and the completion of their last block.
     pub(crate) fn rewritten(&self) -> Vec<u8> {
         let format = self.plain_format();
-        let data_len = u32::try_from(self.data_len).unwrap_or(u32::MAX).min(u32::MAX - 8192);
+        let data_len = self.data_len + self.missing_in_block();
+        let data_len = u32::try_from(data_len).unwrap_or(u32::MAX).min(u32::MAX - 8192);
         let riff_len = 4 + 8 + u32::try_from(format.len()).unwrap_or(0) + 8 + data_len;
         let mut header = Vec::with_capacity(64 + format.len());
         header.extend_from_slice(b"RIFF");
@@ -114,8 +170,8 @@ impl WavHeader {
         header
     }
 
-    /// ADPCM and what we do not decode need their own extension of the chunk; for all else the plain fields say
-    /// everything.
+    /// The format chunk to write. ADPCM and codecs of `ffmpeg` require their extension of the chunk; for all others the plain
+    /// fields are sufficient.
     fn plain_format(&self) -> Vec<u8> {
         if !self.is_native() || matches!(self.codec, tag::MS_ADPCM | tag::IMA_ADPCM) {
             return self.format_chunk.clone();
@@ -135,13 +191,13 @@ impl WavHeader {
     }
 }
 
-/// How much of what stands behind the head of the data chunk is samples.
+/// Extent of the samples after the head of the data chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Samples {
-    /// Bytes of samples that are there.
+    /// Actual length of the samples in bytes.
     pub len: u64,
-    /// All sizes in the header are those of the file.
+    /// Whether all sizes in the header are correct.
     pub as_stated: bool,
-    /// Samples that the header promises are not there.
+    /// Whether declared samples are missing.
     pub missing: bool,
 }

@@ -1,33 +1,33 @@
-//! The chunks of a RIFF file: where they are although sizes and padding may be wrong, and where the samples end.
+//! Locates the chunks of a RIFF file and the end of its samples, even if sizes and padding are wrong.
 //!
-//! A size is believed as far as the file bears it out. Behind the end that a data chunk states either another chunk
-//! begins or the file ends; where neither is true, the size was written before the end of the call, and what stands
-//! there is sound.
+//! A size counts only if the content of the file confirms it. At the declared end of the data chunk, another chunk begins
+//! or the file ends. Otherwise the size was written before the end of the call, and the bytes after it are sound.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use crate::riff::Samples;
 
-/// A stated size from here up means "not known yet": streaming writers leave such values.
+/// Minimum declared size that means "unknown": streaming writers leave such values.
 const STREAMING_SIZE: u64 = 0x7fff_0000;
-/// A size that means more playing time than this is a placeholder and no promise, in seconds: nothing longer is taken.
+/// Maximum playing time of a declared size, in seconds. A larger size is a placeholder, because longer recordings are not
+/// supported.
 const MAX_STATED_SECONDS: u64 = 4 * 60 * 60;
-/// The slowest codec of telephony, for headers that leave the rate open.
+/// Byte rate of the slowest telephony codec, for headers without a rate.
 const MIN_BYTES_PER_SECOND: u32 = 600;
-/// A format chunk is 16 to some 100 bytes; anything much larger is no format chunk.
-const MAX_FORMAT_CHUNK: u64 = 4096;
-/// Chunks that are walked before the file is given up.
+/// Maximum length of a format chunk; actual ones have 16 to about 100 bytes.
+const MAX_FORMAT_CHUNK_LEN: u64 = 4096;
+/// Maximum number of visited chunks.
 const MAX_CHUNKS: usize = 256;
-/// Bytes of the beginning in which a data chunk is looked for if walking the chunks did not lead to one.
-const SEARCHED_HEAD: u64 = 128 * 1024;
-/// Bytes of the end in which chunks behind the samples are looked for.
-const SEARCHED_TAIL: u64 = 256 * 1024;
-/// Fewer bytes than these behind the samples are padding: no chunk fits into them, nor a millisecond of sound.
-const PADDING: u64 = 8;
+/// Length of the beginning in which a data chunk is searched if walking the chunks does not reach one.
+const HEAD_SEARCH_BYTES: u64 = 128 * 1024;
+/// Length of the end in which chunks after the samples are searched.
+const TAIL_SEARCH_BYTES: u64 = 256 * 1024;
+/// Fewer bytes after the samples are padding: too short for a chunk or a millisecond of sound.
+const MAX_PADDING_BYTES: u64 = 8;
 
-/// Names of chunks that writers put behind the samples.
-const TRAILING: [&[u8; 4]; 16] = [
+/// Names of chunks that writers append after the samples.
+const TRAILING_CHUNKS: [&[u8; 4]; 16] = [
     b"LIST", b"list", b"id3 ", b"ID3 ", b"cue ", b"fact", b"bext", b"smpl", b"inst", b"JUNK", b"junk",
     b"iXML", b"PEAK", b"plst", b"_PMX", b"labl",
 ];
@@ -37,22 +37,22 @@ const TRAILING: [&[u8; 4]; 16] = [
 pub(crate) struct Chunks {
     /// The format chunk.
     pub format: Vec<u8>,
-    /// A RIFF header, not one of RF64, and chunks that follow each other as it says.
+    /// Whether the file has a RIFF header (not RF64) and its chunks follow each other as declared.
     pub plain: bool,
-    /// Chunks do not lead to the samples: a size on the way is wrong.
+    /// Whether a wrong size prevents reaching the samples by walking the chunks.
     pub misleading: bool,
     /// Offset of the first sample in the file.
     pub data_start: u64,
-    /// Size that the data chunk states.
+    /// Declared size of the data chunk.
     data_size: u64,
-    /// Size that the whole states, without its own first eight bytes.
+    /// Declared size of the RIFF, without its first eight bytes.
     riff_size: u64,
-    /// Where the WAV begins in the file, and where the file ends.
+    /// Start of the WAV in the file, and end of the file.
     window: Range<u64>,
 }
 
 impl Chunks {
-    /// Reads up to the first sample; `None` if there is no format or no data chunk.
+    /// Reads up to the first sample; `None` without a format or data chunk.
     pub(crate) fn read<R: Read + Seek>(file: &mut R, window: Range<u64>) -> io::Result<Option<Self>> {
         file.seek(SeekFrom::Start(window.start))?;
         let Some(riff) = read_array::<12, _>(file)? else { return Ok(None) };
@@ -74,7 +74,7 @@ impl Chunks {
             let Some(head) = Head::read(file, position)? else { break };
             let content = position + 8;
             match &head.name {
-                b"fmt " => chunks.format = read_at(file, content, head.size.min(MAX_FORMAT_CHUNK))?,
+                b"fmt " => chunks.format = read_at(file, content, head.size.min(MAX_FORMAT_CHUNK_LEN))?,
                 b"ds64" => wide = Some(read_at(file, content, 16)?).filter(|it| it.len() == 16),
                 b"data" => {
                     chunks.take_data(content, head.size, wide.as_deref());
@@ -99,9 +99,9 @@ impl Chunks {
         }
     }
 
-    /// A size on the way was wrong: the first thing after the format that is called `data` is taken for it.
+    /// Fallback after a wrong size: uses the first occurrence of `data` after the format chunk.
     fn search_data<R: Read + Seek>(&mut self, file: &mut R, wide: Option<&[u8]>) -> io::Result<()> {
-        let head = read_at(file, self.window.start, SEARCHED_HEAD)?;
+        let head = read_at(file, self.window.start, HEAD_SEARCH_BYTES)?;
         let Some(format) = find(&head, *b"fmt ") else { return Ok(()) };
         // A format chunk has at least 16 bytes.
         let Some(data) = head.get(format + 24..).and_then(|rest| find(rest, *b"data")) else { return Ok(()) };
@@ -115,7 +115,7 @@ impl Chunks {
         Ok(())
     }
 
-    /// How much behind the head of the data chunk is samples. `bytes_per_second` and `block` are those of the format.
+    /// Locates the end of the samples. `bytes_per_second` and `block` are from the format chunk.
     pub(crate) fn locate_samples<R: Read + Seek>(
         &self,
         file: &mut R,
@@ -126,30 +126,30 @@ impl Chunks {
         let stated = self.data_size;
         let open_ended = stated == 0 || stated >= STREAMING_SIZE && stated > there;
         if !open_ended && stated <= there && self.ends_there(file, stated, there)? {
-            // What a writer appended is not heard, so at least it is said.
+            // Appended sound is not decoded, so report it as missing.
             let missing = self.has_more_sound(file, stated)?;
             let as_stated = self.riff_covers_file() && !missing;
             return Ok(Samples { len: stated, as_stated, missing });
         }
-        // The size does not say where the samples end; only chunks behind them can.
+        // The size does not give the end of the samples; only chunks after them can.
         let trailing = self.trailing_chunks(file)?;
         let len = trailing.map_or(there, |start| start - self.data_start);
         let promised = !open_ended && stated > there && trailing.is_none();
         let placeholder = stated / u64::from(bytes_per_second.max(MIN_BYTES_PER_SECOND)) > MAX_STATED_SECONDS;
-        // Some write the size of the file where that of the samples belongs.
+        // Some writers store the size of the file as the size of the samples.
         let whole = self.window.end - self.window.start;
         let of_the_file = self.riff_covers_file() || stated <= whole;
         let missing = promised
             && !placeholder
             && !of_the_file
-            && stated - there >= u64::from(block.max(1)).max(PADDING);
+            && stated - there >= u64::from(block.max(1)).max(MAX_PADDING_BYTES);
         Ok(Samples { len, as_stated: false, missing })
     }
 
-    /// Whether what stands behind `stated` bytes of samples is no sound: nothing, padding, or chunks.
+    /// Whether the bytes after `stated` bytes of samples are not sound: nothing, padding, or chunks.
     fn ends_there<R: Read + Seek>(&self, file: &mut R, stated: u64, there: u64) -> io::Result<bool> {
         let rest = there - stated;
-        if rest < PADDING {
+        if rest < MAX_PADDING_BYTES {
             return Ok(true);
         }
         let end = self.data_start + stated;
@@ -158,7 +158,7 @@ impl Chunks {
         if head.is_some_and(|it| it.is_trailing() || it.is_plausible() && it.size <= rest) {
             return Ok(true);
         }
-        // A file that was given its room beforehand ends in zeros.
+        // A preallocated file ends in zeros.
         is_zero(file, end..self.window.end)
     }
 
@@ -177,23 +177,23 @@ impl Chunks {
         Ok(false)
     }
 
-    /// Where chunks begin that reach exactly to the end of the file.
+    /// Start of trailing chunks that extend exactly to the end of the file.
     fn trailing_chunks<R: Read + Seek>(&self, file: &mut R) -> io::Result<Option<u64>> {
-        let start = self.data_start.max(self.window.end.saturating_sub(SEARCHED_TAIL));
-        let tail = read_at(file, start, SEARCHED_TAIL)?;
+        let start = self.data_start.max(self.window.end.saturating_sub(TAIL_SEARCH_BYTES));
+        let tail = read_at(file, start, TAIL_SEARCH_BYTES)?;
         let found = (0..tail.len().saturating_sub(8)).find(|&at| {
-            TRAILING.iter().any(|name| tail[at..].starts_with(*name)) && reaches_end(&tail[at..])
+            TRAILING_CHUNKS.iter().any(|name| tail[at..].starts_with(*name)) && reaches_end(&tail[at..])
         });
         Ok(found.map(|at| start + at as u64))
     }
 
-    /// Chunks have even lengths; writers disagree whether the last pad byte counts.
+    /// Whether the RIFF size matches the file. Chunks have even lengths; writers differ in counting the last pad byte.
     fn riff_covers_file(&self) -> bool {
         (self.riff_size + 8).abs_diff(self.window.end - self.window.start) <= 1
     }
 }
 
-/// Whether chunk follows chunk from the start of `bytes` to their end, but for padding.
+/// Whether `bytes` consists of consecutive chunks, except for padding.
 fn reaches_end(mut bytes: &[u8]) -> bool {
     for _ in 0..MAX_CHUNKS {
         let Some(head) = bytes.get(..8) else { return bytes.len() <= 1 };
@@ -222,17 +222,17 @@ impl Head {
             .map(|it| Self { name: [it[0], it[1], it[2], it[3]], size: u64::from(le_u32(&it[4..])) }))
     }
 
-    /// A name as RIFF has them; samples have such bytes once in some hundred thousand places.
+    /// Whether the name is valid in RIFF; samples match once in some hundred thousand positions.
     fn is_plausible(&self) -> bool {
         self.name.iter().all(|it| it.is_ascii_graphic() || *it == b' ') && self.name[0] != b' '
     }
 
     fn is_trailing(&self) -> bool {
-        TRAILING.contains(&&self.name)
+        TRAILING_CHUNKS.contains(&&self.name)
     }
 }
 
-/// Where the chunk behind `end` begins: chunks are padded to an even length, but not by all writers.
+/// Start of the chunk after `end`. Chunks are padded to an even length, but not by all writers.
 fn next_chunk<R: Read + Seek>(file: &mut R, end: u64) -> io::Result<u64> {
     let padded = end.saturating_add(end % 2);
     if padded != end

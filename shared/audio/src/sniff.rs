@@ -1,104 +1,23 @@
-//! The type of a file by its content, also behind some bytes that do not belong to it. Names and `Content-Type` headers of telephonies are not to be believed.
+//! Detects the type of a file from its content, also after stray bytes. File names and `Content-Type` headers of telephony
+//! systems are not reliable.
 
-use serde::{Deserialize, Serialize};
-
+use crate::adts;
 use crate::gsm;
-use crate::mpeg;
+use crate::id3::id3v2_len;
+use crate::kind::Kind;
+use crate::mpeg::{self, Layer};
+use crate::ogg;
 
-/// What a file is, told by its first bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Kind {
-    /// MPEG audio layer III, with or without ID3 tags or garbage in front.
-    Mp3,
-    /// RIFF/WAVE or RF64, whatever codec is inside.
-    Wav,
-    /// Ogg with Opus.
-    OggOpus,
-    /// Ogg with Vorbis.
-    OggVorbis,
-    /// Ogg with FLAC.
-    OggFlac,
-    /// Ogg with Speex.
-    OggSpeex,
-    /// `WebM` or Matroska.
-    Webm,
-    /// Native FLAC.
-    Flac,
-    /// ISO base media: m4a, mp4, 3gp.
-    Mp4,
-    /// AAC in ADTS frames.
-    Adts,
-    /// AMR, narrow or wide band.
-    Amr,
-    /// Windows Media (ASF).
-    Asf,
-    /// AIFF or AIFF-C.
-    Aiff,
-    /// Sun/NeXT `.au`.
-    Au,
-    /// Core Audio Format.
-    Caf,
-    /// Sony Wave64.
-    Wave64,
-    /// GSM 06.10 frames without a header, as Asterisk writes them.
-    Gsm,
-}
-
-impl Kind {
-    /// Name for messages and logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mp3 => "MP3",
-            Self::Wav => "WAV",
-            Self::OggOpus => "Ogg Opus",
-            Self::OggVorbis => "Ogg Vorbis",
-            Self::OggFlac => "Ogg FLAC",
-            Self::OggSpeex => "Ogg Speex",
-            Self::Webm => "WebM",
-            Self::Flac => "FLAC",
-            Self::Mp4 => "MP4",
-            Self::Adts => "AAC",
-            Self::Amr => "AMR",
-            Self::Asf => "Windows Media",
-            Self::Aiff => "AIFF",
-            Self::Au => "AU",
-            Self::Caf => "CAF",
-            Self::Wave64 => "Wave64",
-            Self::Gsm => "GSM",
-        }
-    }
-
-    /// The demuxer `ffmpeg` is told to use, so that it never guesses from hostile content.
-    pub(crate) fn ffmpeg_demuxer(self) -> &'static str {
-        match self {
-            Self::Mp3 => "mp3",
-            Self::Wav => "wav",
-            Self::OggOpus | Self::OggVorbis | Self::OggFlac | Self::OggSpeex => "ogg",
-            Self::Webm => "matroska",
-            Self::Flac => "flac",
-            Self::Mp4 => "mov",
-            Self::Adts => "aac",
-            Self::Amr => "amr",
-            Self::Asf => "asf",
-            Self::Aiff => "aiff",
-            Self::Au => "au",
-            Self::Caf => "caf",
-            Self::Wave64 => "w64",
-            Self::Gsm => "gsm",
-        }
-    }
-}
-
-/// Tells the type of a file from its beginning; 64 KiB are enough.
+/// Detects the type of a file from its beginning; 64 KiB are enough.
 ///
-/// An `ID3v2` tag longer than `head` is taken for an MP3: nothing else in telephony carries one.
-/// `None` means "not audio as far as we know"; headerless G.711 cannot be told from noise.
+/// A file with an `ID3v2` tag longer than `head` counts as MP3, because no other type in telephony has one.
+/// `None` means "no known audio format"; headerless G.711 cannot be distinguished from noise.
 pub fn sniff(head: &[u8]) -> Option<Kind> {
     locate(head).map(|(kind, _)| kind)
 }
 
-/// The type, and how many stray bytes stand before a magic number. Formats without one begin at 0 here and find their
-/// first frame themselves.
+/// Detects the type and the number of stray bytes before a magic number. The number is 0 for formats without a magic
+/// number, which locate their first frame themselves.
 pub(crate) fn locate(head: &[u8]) -> Option<(Kind, usize)> {
     let (tag_len, body) = match id3v2_len(head) {
         Some(len) if len >= head.len() => return Some((Kind::Mp3, 0)),
@@ -108,35 +27,36 @@ pub(crate) fn locate(head: &[u8]) -> Option<(Kind, usize)> {
     let (kind, stray) = magic(body)
         .map(|kind| (kind, 0))
         .or_else(|| behind_text(body))
-        .or_else(|| frames(body).map(|kind| (kind, 0)))
+        .or_else(|| frames(body))
         .or_else(|| frames_behind_text(body))?;
-    // An MP3 with a tag is judged together with it.
-    Some((kind, if kind == Kind::Mp3 { 0 } else { tag_len + stray }))
+    // The inspection of MPEG audio includes its tag.
+    Some((kind, if matches!(kind, Kind::Mp3 | Kind::Mp2) { 0 } else { tag_len + stray }))
 }
 
-/// Text that may stand before a magic number: a byte order mark, line ends, the warning of a script.
+/// Maximum length of text before a magic number: a byte order mark, line ends, the warning of a script.
 const MAX_STRAY_BYTES: usize = 4096;
 
-/// A magic number behind text that somebody let slip out before the file. Only numbers of six bytes and more count, and
-/// nothing but text may stand before them, so neither noise nor an archive is taken for audio.
+/// Finds a magic number after accidental text. Only magic numbers of six bytes or more after nothing but text count, so
+/// that neither noise nor an archive is detected as audio.
 fn behind_text(head: &[u8]) -> Option<(Kind, usize)> {
-    // Magic numbers begin with letters or not; either way the text before them is over where they begin.
+    // Magic numbers may begin with letters, so check every position of the text and the one after it.
     (1..=text_len(head)).find_map(|at| {
         let rest = head.get(at..)?;
         magic(rest).filter(|kind| is_certain(*kind, rest)).map(|kind| (kind, at))
     })
 }
 
-/// The same for formats that are told by their frames; MPEG audio finds its own behind anything.
+/// The same for formats that are detected by frames. MPEG audio is detected after any bytes elsewhere.
 fn frames_behind_text(head: &[u8]) -> Option<(Kind, usize)> {
     let text = text_len(head);
     (1..=text).find_map(|at| {
         let rest = head.get(at..)?;
         match () {
-            () if adts(rest, ADTS_FRAMES_BEHIND_TEXT) => Some((Kind::Adts, at)),
+            () if adts::has_frames(rest, ADTS_FRAMES_BEHIND_TEXT) => Some((Kind::Adts, at)),
             () if gsm::begins(rest) => {
-                // The text itself may have a letter where a frame would begin.
-                let last = (at..=text).step_by(gsm::FRAME).take_while(|&it| gsm::begins(&head[it..])).last();
+                // A letter of the text may look like the start of a frame.
+                let last =
+                    (at..=text).step_by(gsm::FRAME_LEN).take_while(|&it| gsm::begins(&head[it..])).last();
                 Some((Kind::Gsm, last.unwrap_or(at)))
             }
             () => None,
@@ -144,24 +64,28 @@ fn frames_behind_text(head: &[u8]) -> Option<(Kind, usize)> {
     })
 }
 
-/// How many bytes of text `head` begins with, as far as stray ones are looked for.
+/// Length of the text at the start of `head`, up to the maximum of stray bytes.
 fn text_len(head: &[u8]) -> usize {
     let searched = &head[..head.len().min(MAX_STRAY_BYTES)];
     searched.iter().position(|&byte| !is_of_text(byte)).unwrap_or(searched.len())
 }
 
-/// Any byte of a text in UTF-8 or a code page, but no control character.
+/// Whether a byte may be part of text in UTF-8 or a code page; control characters are not.
 pub(crate) fn is_of_text(byte: u8) -> bool {
     byte >= 0x20 && byte != 0x7f || matches!(byte, b'\n' | b'\r' | b'\t')
 }
 
-/// Whether more bytes agree with the type than its shortest magic number has.
+/// Whether more bytes match the type than its shortest magic number.
 fn is_certain(kind: Kind, head: &[u8]) -> bool {
     let number =
         |at: usize| head.get(at..at + 4).map(|it| it.iter().fold(0, |sum, &byte| sum << 8 | u32::from(byte)));
     match kind {
-        // RIFF and WAVE, FORM and AIFF, OggS and the name of a codec, a GUID of sixteen bytes.
+        // These have long magic numbers: RIFF and WAVE, FORM and AIFF, OggS and a codec's name, a GUID of 16 bytes.
         Kind::Wav
+        | Kind::Avi
+        | Kind::Sphere
+        | Kind::Voc
+        | Kind::Flv
         | Kind::Aiff
         | Kind::Asf
         | Kind::Wave64
@@ -170,12 +94,12 @@ fn is_certain(kind: Kind, head: &[u8]) -> bool {
         | Kind::OggFlac
         | Kind::OggSpeex => true,
         Kind::Amr => head.starts_with(b"#!AMR\n") || head.starts_with(b"#!AMR-WB\n"),
-        // The first block is that of the stream and has 34 bytes.
+        // The first block is STREAMINFO with 34 bytes.
         Kind::Flac => number(4).is_some_and(|it| it & 0x7fff_ffff == 34),
         Kind::Webm => {
             head.iter().take(64).collect::<Vec<_>>().windows(2).any(|it| *it[0] == 0x42 && *it[1] == 0x82)
         }
-        // A first box of file type has some dozens of bytes, and a brand of letters.
+        // The first box `ftyp` has a few dozen bytes and a brand of letters.
         Kind::Mp4 => {
             head.get(4..8) == Some(b"ftyp")
                 && number(0).is_some_and(|it| (16..=256).contains(&it))
@@ -183,12 +107,21 @@ fn is_certain(kind: Kind, head: &[u8]) -> bool {
                     .get(8..12)
                     .is_some_and(|brand| brand.iter().all(|it| it.is_ascii_graphic() || *it == b' '))
         }
-        // Offset of the samples, their size, a known encoding.
+        // Offset and size of the samples, and a known encoding.
         Kind::Au => {
             number(4).is_some_and(|it| (24..=4096).contains(&it)) && number(12).is_some_and(|it| it <= 27)
         }
         Kind::Caf => head.get(4..8) == Some(&[0, 1, 0, 0]),
-        Kind::Mp3 | Kind::Adts | Kind::Gsm => false,
+        // These are detected by frames, or have four bytes.
+        Kind::Mp3
+        | Kind::Mp2
+        | Kind::Adts
+        | Kind::Loas
+        | Kind::MpegTs
+        | Kind::Gsm
+        | Kind::Ircam
+        | Kind::WavPack
+        | Kind::Tta => false,
     }
 }
 
@@ -196,7 +129,8 @@ fn magic(head: &[u8]) -> Option<Kind> {
     let at = |offset: usize, bytes: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(bytes));
     match () {
         () if (at(0, b"RIFF") || at(0, b"RF64") || at(0, b"RIFX")) && at(8, b"WAVE") => Some(Kind::Wav),
-        () if at(0, b"OggS") => ogg(head),
+        () if at(0, b"RIFF") && at(8, b"AVI ") => Some(Kind::Avi),
+        () if at(0, b"OggS") => ogg::kind(head).map(|(kind, _)| kind),
         () if at(0, b"fLaC") => Some(Kind::Flac),
         () if at(0, &[0x1a, 0x45, 0xdf, 0xa3]) => Some(Kind::Webm),
         () if [b"ftyp", b"moov", b"mdat", b"wide", b"skip"].iter().any(|name| at(4, *name)) => {
@@ -208,6 +142,14 @@ fn magic(head: &[u8]) -> Option<Kind> {
         () if at(0, b".snd") => Some(Kind::Au),
         () if at(0, b"caff") => Some(Kind::Caf),
         () if at(0, &WAVE64_HEADER) => Some(Kind::Wave64),
+        // Version 1, flags with reserved bits 0, and a header of nine bytes.
+        () if at(0, b"FLV\x01") && at(5, &[0, 0, 0, 9]) => Some(Kind::Flv),
+        () if at(0, b"NIST_1A\n") => Some(Kind::Sphere),
+        () if at(0, b"Creative Voice File\x1a") => Some(Kind::Voc),
+        () if ircam(head) => Some(Kind::Ircam),
+        // Versions 4.2 to 4.16 of the format.
+        () if at(0, b"wvpk") && at(9, &[4]) => Some(Kind::WavPack),
+        () if at(0, b"TTA1") => Some(Kind::Tta),
         () => None,
     }
 }
@@ -220,65 +162,61 @@ const ASF_HEADER: [u8; 16] =
 const WAVE64_HEADER: [u8; 16] =
     [0x72, 0x69, 0x66, 0x66, 0x2e, 0x91, 0xcf, 0x11, 0xa5, 0xd6, 0x28, 0xdb, 0x04, 0xc1, 0x00, 0x00];
 
-/// The codec of an Ogg stream is named by its first packet, right after the segment table.
-fn ogg(head: &[u8]) -> Option<Kind> {
-    let segments = usize::from(*head.get(26)?);
-    let packet = head.get(27 + segments..)?;
-    [
-        (b"OpusHead".as_slice(), Kind::OggOpus),
-        (b"\x01vorbis", Kind::OggVorbis),
-        (b"\x7fFLAC", Kind::OggFlac),
-        (b"Speex   ", Kind::OggSpeex),
-    ]
-    .into_iter()
-    .find_map(|(name, kind)| packet.starts_with(name).then_some(kind))
+/// Whether this is the header of a Berkeley/IRCAM file: a magic number with the machine in either byte order.
+fn ircam(head: &[u8]) -> bool {
+    matches!(head.get(..4), Some(&([0x64, 0xa3, 1..=4, 0] | [0, 1..=4, 0xa3, 0x64])))
 }
 
-/// Formats without a magic number: told by several frames in a row that agree with each other.
-fn frames(head: &[u8]) -> Option<Kind> {
-    if mpeg::first_frame(head).is_some() {
-        return Some(Kind::Mp3);
+/// Formats without a magic number, detected by several consistent frames in a row; and the offset of the first frame, if the
+/// inspection of the format does not search it.
+fn frames(head: &[u8]) -> Option<(Kind, usize)> {
+    // First those at the beginning of the file, because the content of their packets has frames of other formats.
+    match () {
+        () if repeats(head, transport_packet_len) => return Some((Kind::MpegTs, 0)),
+        () if repeats(head, loas_frame_len) => return Some((Kind::Loas, 0)),
+        () => {}
     }
-    if adts(head, ADTS_FRAMES) {
-        return Some(Kind::Adts);
+    if let Some((_, header)) = mpeg::first_frame(head) {
+        return Some((if header.layer == Layer::Two { Kind::Mp2 } else { Kind::Mp3 }, 0));
     }
-    gsm::begins(head).then_some(Kind::Gsm)
+    if let Some(offset) = adts::first_frame(head) {
+        return Some((Kind::Adts, offset));
+    }
+    gsm::begins(head).then_some((Kind::Gsm, 0))
 }
 
-/// ADTS frames that are asked for where a file begins, and behind text, where there are many places to look at.
-const ADTS_FRAMES: usize = 3;
+/// Required ADTS frames after text, where many positions are tried.
 const ADTS_FRAMES_BEHIND_TEXT: usize = 8;
 
-/// Whether `head` begins with so many ADTS frames (ISO 13818-7, 6.2) of one kind in a row.
-fn adts(head: &[u8], frames: usize) -> bool {
-    let mut offset = 0;
-    for _ in 0..frames {
-        let Some(header) = head.get(offset..offset + 7) else { return false };
-        // Layer is always 0; profile, rate and the high channel bit must not change.
-        let same = header[2] & 0xfd == head[2] & 0xfd;
-        if header[0] != 0xff || header[1] & 0xf6 != 0xf0 || !same || (header[2] >> 2) & 0xf > 12 {
-            return false;
+/// Required frames or packets in a row of the formats below.
+const UNITS_IN_ROW: usize = 5;
+
+/// Whether `head` begins with units whose length is found by `len`, up to the end of a short file.
+fn repeats(head: &[u8], len: fn(&[u8]) -> Option<usize>) -> bool {
+    let (mut offset, mut units) = (0, 0);
+    while units < UNITS_IN_ROW {
+        match head.get(offset..) {
+            Some([]) => return units >= 2,
+            None => return units > 2,
+            Some(rest) => match len(rest) {
+                Some(len) => (offset, units) = (offset + len, units + 1),
+                None => return false,
+            },
         }
-        let len =
-            usize::from(header[3] & 3) << 11 | usize::from(header[4]) << 3 | usize::from(header[5] >> 5);
-        if len < 7 {
-            return false;
-        }
-        offset += len;
     }
     true
 }
 
-/// Full length of the `ID3v2` tag `head` begins with (its specification, 3.1), tag header included.
-pub(crate) fn id3v2_len(head: &[u8]) -> Option<usize> {
-    let header = head.get(..10)?;
-    let size = &header[6..10];
-    if !header.starts_with(b"ID3") || header[3] == 0xff || size.iter().any(|&byte| byte & 0x80 != 0) {
-        return None;
-    }
-    let body = size.iter().fold(0, |sum, &byte| sum << 7 | usize::from(byte));
-    let footer = if header[5] & 0x10 != 0 { 10 } else { 0 };
-    Some(10 + body + footer)
+/// Length of a frame of LOAS (ISO 14496-3, 1.7.2): a sync word of eleven bits and a length of thirteen.
+fn loas_frame_len(bytes: &[u8]) -> Option<usize> {
+    let &[0x56, second, third, ..] = bytes else { return None };
+    let len = usize::from(second & 0x1f) << 8 | usize::from(third);
+    (second & 0xe0 == 0xe0 && len > 0).then_some(3 + len)
+}
+
+/// Length of a packet of a transport stream (ISO 13818-1, 2.4.3.2).
+fn transport_packet_len(bytes: &[u8]) -> Option<usize> {
+    (bytes.first() == Some(&0x47)).then_some(188)
 }
 
 /// What bytes that are no audio look like, for the error a person reads.
@@ -291,13 +229,13 @@ pub(crate) fn describe(head: &[u8]) -> &'static str {
         () if head.starts_with(b"PK\x03\x04") => "a ZIP archive",
         () if head.starts_with(b"%PDF") => "a PDF document",
         () if is_text(head) => "plain text",
-        () => "bytes of no audio format we know",
+        () => "an unknown format",
     }
 }
 
 fn is_text(head: &[u8]) -> bool {
     let sample = &head[..head.len().min(512)];
-    // A multi-byte character may be cut at the end of the sample.
+    // A multi-byte character may be cut off at the end of the inspected bytes.
     let valid = match std::str::from_utf8(sample) {
         Ok(_) => true,
         Err(error) => error.error_len().is_none(),

@@ -1,19 +1,19 @@
-//! Call progress tones: the steady sound between dialling and the answer.
+//! Call progress tones: ring-back and busy tones before the call is answered.
 
 use std::f32::consts::{PI, TAU};
 
-use crate::lanes;
+use crate::simd;
 
-/// Ring-back and busy tones of the countries we serve are 425 Hz; ITU-T E.180 allows 400 to 450 Hz.
-/// Three probes cover that band for frames of 20 ms, whose resolution is 50 Hz.
+/// Ring-back and busy tones are 425 Hz in the served countries; ITU-T E.180 allows 400 to 450 Hz. Three probes cover this
+/// band for frames of 20 ms, whose resolution is 50 Hz.
 const PROBES_HZ: [f32; 3] = [400.0, 425.0, 450.0];
-/// Share of a frame's power in one probe from which on the frame is a pure tone. A tone in the middle
-/// between two probes keeps 0.8; voiced speech spreads over its harmonics and stays below a half.
-const PURE: f32 = 0.7;
-/// Samples averaged into one before probing: a quarter of telephone rate still shows 1 kHz.
-const AVERAGED: usize = 4;
+/// Minimum share of a frame's power in one probe for a pure tone. A tone in the middle between two probes has 0.8; voiced
+/// speech is spread over its harmonics and has less than 0.5.
+const MIN_TONE_SHARE: f32 = 0.7;
+/// Number of samples averaged into one before probing. A quarter of telephone rate still covers 1 kHz.
+const DECIMATION: usize = 4;
 
-/// Tells frames of a pure call progress tone from everything else, by correlation with sines.
+/// Detects frames of a pure call progress tone by correlation with sines.
 #[derive(Debug, Clone)]
 pub(crate) struct ToneProbe {
     probes: [Probe; 3],
@@ -24,40 +24,40 @@ pub(crate) struct ToneProbe {
 struct Probe {
     sine: Vec<f32>,
     cosine: Vec<f32>,
-    /// Power a full tone keeps when it is averaged.
+    /// Share of a tone's power that remains after averaging.
     kept: f32,
 }
 
 impl ToneProbe {
     /// A probe for frames of at most `frame_len` samples.
     pub(crate) fn new(sample_rate: f32, frame_len: usize) -> Self {
-        let len = frame_len / AVERAGED + 1;
+        let len = frame_len / DECIMATION + 1;
         Self { probes: PROBES_HZ.map(|hertz| Probe::new(hertz / sample_rate, len)), averaged: Vec::new() }
     }
 
-    /// Whether `frame`, whose sum of squares is `energy`, is such a tone.
+    /// Whether `frame` is a call progress tone; `energy` is its sum of squares.
     pub(crate) fn is_tone(&mut self, frame: &[f32], energy: f32) -> bool {
         self.averaged.clear();
-        self.averaged.extend(frame.chunks_exact(AVERAGED).map(|it| it.iter().sum::<f32>() * 0.25));
+        self.averaged.extend(frame.chunks_exact(DECIMATION).map(|it| it.iter().sum::<f32>() * 0.25));
         #[expect(clippy::cast_precision_loss, reason = "a frame has some hundred samples")]
-        let full = energy / AVERAGED as f32 * self.averaged.len() as f32 / 2.0;
-        self.probes.iter().any(|probe| probe.power(&self.averaged) > PURE * full * probe.kept)
+        let full = energy / DECIMATION as f32 * self.averaged.len() as f32 / 2.0;
+        self.probes.iter().any(|probe| probe.power(&self.averaged) > MIN_TONE_SHARE * full * probe.kept)
     }
 }
 
 impl Probe {
-    /// `cycles` per sample before averaging.
+    /// A probe for a frequency in `cycles` per sample before averaging.
     fn new(cycles: f32, len: usize) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "4, and some hundred samples")]
         let (averaged, phases) =
-            (AVERAGED as f32, (0..len).map(|it| TAU * cycles * AVERAGED as f32 * it as f32));
+            (DECIMATION as f32, (0..len).map(|it| TAU * cycles * DECIMATION as f32 * it as f32));
         let kept = ((PI * cycles * averaged).sin() / (averaged * (PI * cycles).sin())).powi(2);
         let (sine, cosine) = phases.map(f32::sin_cos).unzip();
         Self { sine, cosine, kept }
     }
 
     fn power(&self, samples: &[f32]) -> f32 {
-        let (sine, cosine) = (lanes::dot(samples, &self.sine), lanes::dot(samples, &self.cosine));
+        let (sine, cosine) = (simd::dot(samples, &self.sine), simd::dot(samples, &self.cosine));
         sine * sine + cosine * cosine
     }
 }

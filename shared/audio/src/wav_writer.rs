@@ -1,14 +1,14 @@
-//! 16-bit PCM WAV, the plain form that recognition takes without a doubt.
+//! Writes 16-bit PCM WAV with a plain header.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 
 /// Length of the header: RIFF, a format chunk of 16 bytes, and the head of the data chunk.
 const HEADER_LEN: u64 = 44;
-/// Bytes moved at a time when two channels become one.
-const FOLD_BYTES: usize = 64 * 1024;
+/// Buffer size for reducing two channels to one, in bytes.
+const MONO_BUFFER_BYTES: usize = 64 * 1024;
 
-/// Writes samples as they come and the sizes at the end.
+/// Writes samples as a stream, and the header with sizes at the end.
 pub(crate) struct WavWriter {
     file: BufWriter<File>,
     channels: u16,
@@ -18,7 +18,7 @@ pub(crate) struct WavWriter {
 }
 
 impl WavWriter {
-    /// Starts a file from its beginning.
+    /// Starts at the beginning of a file.
     pub(crate) fn new(mut file: File, channels: u16, sample_rate: u32) -> io::Result<Self> {
         file.set_len(0)?;
         file.seek(SeekFrom::Start(HEADER_LEN))?;
@@ -36,7 +36,7 @@ impl WavWriter {
         self.file.write_all(&self.scratch)
     }
 
-    /// Writes the header; the length of the file, in bytes.
+    /// Writes the header; returns the length of the file in bytes.
     pub(crate) fn finish(mut self) -> io::Result<u64> {
         let header = header(self.channels, self.sample_rate, self.data_len)?;
         self.file.seek(SeekFrom::Start(0))?;
@@ -45,16 +45,16 @@ impl WavWriter {
         Ok(HEADER_LEN + self.data_len)
     }
 
-    /// Keeps only one of two channels, in place, then finishes.
+    /// Removes one of two channels in place, then finishes.
     pub(crate) fn finish_as_mono(mut self, channel: usize) -> io::Result<u64> {
         self.file.flush()?;
         let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        let mut buffer = vec![0; FOLD_BYTES];
+        let mut buffer = vec![0; MONO_BUFFER_BYTES];
         let (mut from, mut to) = (HEADER_LEN, HEADER_LEN);
         let end = HEADER_LEN + self.data_len;
         let kept = channel.min(1) * 2;
         while from < end {
-            let len = usize::try_from(end - from).unwrap_or(FOLD_BYTES).min(FOLD_BYTES);
+            let len = usize::try_from(end - from).unwrap_or(MONO_BUFFER_BYTES).min(MONO_BUFFER_BYTES);
             file.seek(SeekFrom::Start(from))?;
             file.read_exact(&mut buffer[..len])?;
             for frame in 0..len / 4 {
@@ -74,16 +74,17 @@ impl WavWriter {
 
 fn to_i16(sample: f32) -> i16 {
     let scaled = sample * 32_768.0;
-    // Half away from zero by truncation: `round` is a library call on older processors.
+    // Rounds half away from zero by truncation, because `round` is a library call on older processors.
     #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and NaN becomes 0")]
     let value = (scaled + 0.5_f32.copysign(scaled)) as i16;
     value
 }
 
 fn header(channels: u16, sample_rate: u32, data_len: u64) -> io::Result<Vec<u8>> {
-    let data_len = u32::try_from(data_len).ok().filter(|&len| len < u32::MAX - 36).ok_or_else(|| {
-        io::Error::new(io::ErrorKind::FileTooLarge, "more than 4 GiB do not fit into a WAV")
-    })?;
+    let data_len = u32::try_from(data_len)
+        .ok()
+        .filter(|&len| len < u32::MAX - 36)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::FileTooLarge, "a WAV file cannot exceed 4 GiB"))?;
     let frame = channels * 2;
     let parts: [&[u8]; 13] = [
         b"RIFF",

@@ -1,35 +1,35 @@
-//! Prepares one recording and prints what was found, for benchmarks, tests and a quick look:
-//! `flysk-prepare IN OUT`, `flysk-prepare --confined IN OUT` to do it as workers do, in a child process with bounds, or
+//! Prepares one recording and prints the result, for benchmarks, tests and manual checks: `flysk-prepare IN OUT`,
+//! `flysk-prepare --isolated IN OUT` to use a child process with resource limits as workers do, or
 //! `flysk-prepare --decode IN` to decode only.
 
-#![expect(clippy::print_stdout, reason = "a command-line tool talks to its terminal")]
+#![expect(clippy::print_stdout, reason = "a command-line tool prints to its terminal")]
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use flysk_audio::{AudioError, Confinement, Decoder, Ffmpeg, Options, PcmFormat, PcmSink, Prepared, Program};
+use flysk_audio::{AudioError, Decoder, Ffmpeg, Isolation, Options, PcmFormat, PcmSink, Prepared, Program};
 
-/// Where distributions install `ffmpeg`; a tool takes no configuration.
+/// Directories where distributions install `ffmpeg`. This tool has no configuration.
 const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-/// What the child process is told to be.
-const CHILD: &str = "audio:decode";
-/// Memory of the child process, in bytes.
+/// Command of the child process.
+const DECODE_COMMAND: &str = "audio:decode";
+/// Memory limit of the child process, in bytes.
 const MAX_MEMORY_BYTES: u64 = 768 << 20;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    if arguments.first().is_some_and(|first| first == CHILD) {
-        return flysk_audio::serve_confined(arguments.into_iter().skip(1));
+    if arguments.first().is_some_and(|first| first == DECODE_COMMAND) {
+        return flysk_audio::serve_isolated(arguments.into_iter().skip(1));
     }
     let options = Options { ffmpeg: Ffmpeg::find(SEARCH_PATH), ..Options::default() };
     let paths: Vec<&Path> = arguments.iter().map(Path::new).collect();
     let result = match paths.as_slice() {
         [option, input] if option.as_os_str() == "--decode" => decode(input, &options),
-        [option, input, output] if option.as_os_str() == "--confined" => confined(input, output, &options),
+        [option, input, output] if option.as_os_str() == "--isolated" => isolated(input, output, &options),
         [input, output] => flysk_audio::prepare(input, output, &options).map(|it| print(&it)),
         _ => {
-            println!("usage: flysk-prepare [--confined] IN OUT | flysk-prepare --decode IN");
+            println!("usage: flysk-prepare [--isolated] IN OUT | flysk-prepare --decode IN");
             return ExitCode::from(2);
         }
     };
@@ -42,10 +42,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn confined(input: &Path, output: &Path, options: &Options) -> Result<(), AudioError> {
-    let program = Program { path: std::env::current_exe()?, args: vec![CHILD.to_owned()] };
-    let confinement = Confinement { program, max_memory_bytes: MAX_MEMORY_BYTES };
-    flysk_audio::prepare_confined(input, output, options, &confinement).map(|it| print(&it))
+fn isolated(input: &Path, output: &Path, options: &Options) -> Result<(), AudioError> {
+    let program = Program { path: std::env::current_exe()?, args: vec![DECODE_COMMAND.to_owned()] };
+    let isolation = Isolation { program, max_memory_bytes: MAX_MEMORY_BYTES };
+    flysk_audio::prepare_isolated(input, output, options, &isolation).map(|it| print(&it))
 }
 
 fn print(it: &Prepared) {

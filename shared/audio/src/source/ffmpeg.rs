@@ -1,8 +1,8 @@
-//! Decoding in a child process, for the codecs of telephony nobody writes decoders for any more.
+//! Decoding by `ffmpeg` in a child process, for telephony codecs without a Rust decoder.
 //!
-//! The child sees one file (or what of it we write to its input, behind a header that is right) and one pipe, is told which demuxer to use (so that a playlist in disguise stays
-//! noise), inherits no environment, has bounds on memory, processor and files (on Linux), and dies when the time is over
-//! or when we lose interest.
+//! The child has access to one file (or gets its samples after a correct header on standard input) and one output pipe.
+//! The demuxer is fixed, so that a disguised playlist is not interpreted. The child inherits no environment, has limits of
+//! memory, CPU time and files (on Linux), and is killed after the time limit or when the source is dropped.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -15,25 +15,31 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::{PcmFormat, PcmSource, SourceError, Step};
-use crate::confine::{Bounds, LAUNCH_FAILED, Program};
+use crate::isolation::{LAUNCH_FAILED_EXIT_CODE, Program, ResourceLimits};
+use crate::kind::Kind;
 use crate::options::Ffmpeg;
 use crate::recording::Recording;
-use crate::sniff::Kind;
 
-/// Largest single allocation the child may make, in bytes.
-const MAX_ALLOCATION: &str = "67108864";
-/// Bytes of its complaints that are kept.
-const MAX_COMPLAINT: u64 = 1024;
+/// Maximum single allocation of the child, in bytes.
+const MAX_ALLOCATION_BYTES: &str = "67108864";
+/// Replaces holes of 40 ms and more between packets with silence, also before the first one.
+const FILL_HOLES: [&str; 2] = ["-af", "aresample=async=1:first_pts=0:min_hard_comp=0.04"];
+/// Accepts any share of undecodable packets.
+const ANY_ERROR_RATE: [&str; 2] = ["-max_error_rate", "1"];
+/// What it says about a codec that it does not know.
+const UNKNOWN_CODEC: &str = "not found for input stream";
+/// Kept length of its standard error, in bytes.
+const MAX_STDERR_BYTES: u64 = 1024;
 /// Samples per channel in a block.
 const BLOCK_FRAMES: usize = 8 * 1024;
-/// How often the child is asked whether it has ended, once its output has.
-const WAIT_STEP: Duration = Duration::from_millis(2);
+/// Interval of checking for the child's exit after the end of its output.
+const EXIT_POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// Decoded PCM read from the child's pipe.
+/// Decoded PCM from the child's pipe.
 pub(crate) struct FfmpegSource {
     child: Arc<Mutex<Child>>,
     watchdog: Option<Watchdog>,
-    complaint: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<String>>,
     feed: Option<JoinHandle<io::Result<()>>>,
     pipe: BufReader<ChildStdout>,
     bytes: Vec<u8>,
@@ -41,16 +47,16 @@ pub(crate) struct FfmpegSource {
 }
 
 impl FfmpegSource {
-    /// Starts the child, which lives no longer than `time_left`, and reads the format of its output.
+    /// Starts the child, which is killed after `time_left`, and reads the format of its output.
     pub(crate) fn open(
         ffmpeg: &Ffmpeg,
         launcher: Option<&Program>,
         recording: &Recording,
         time_left: Duration,
     ) -> Result<Self, SourceError> {
-        let mut child = start(ffmpeg, launcher, recording, Bounds::of_ffmpeg(time_left))?;
+        let mut child = start(ffmpeg, launcher, recording, ResourceLimits::for_ffmpeg(time_left))?;
         let pipe = child.stdout.take();
-        let complaint = child.stderr.take().map(|it| std::thread::spawn(move || read_complaint(it)));
+        let stderr = child.stderr.take().map(|it| std::thread::spawn(move || read_stderr(it)));
         let input = child.stdin.take();
         let child = Arc::new(Mutex::new(child));
         let watchdog = Some(Watchdog::start(Arc::clone(&child), time_left));
@@ -60,57 +66,60 @@ impl FfmpegSource {
         let mut source = Self {
             child,
             watchdog,
-            complaint,
+            stderr,
             feed: None,
             pipe: BufReader::with_capacity(64 * 1024, pipe),
             bytes: Vec::new(),
             format: PcmFormat { sample_rate: 0, channels: 0 },
         };
         if let Some(input) = input {
-            source.feed = Some(feed(input, recording).map_err(SourceError::Io)?);
+            source.feed = Some(start_feeder(input, recording).map_err(SourceError::Io)?);
         }
         source.format = match read_wav_header(&mut source.pipe) {
             Ok(format) => format.checked()?,
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(source.why_it_ended()),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(source.exit_error()),
             Err(error) => return Err(SourceError::Io(error)),
         };
         source.bytes = vec![0; BLOCK_FRAMES * usize::from(source.format.channels) * 2];
         Ok(source)
     }
 
-    /// Whether the child was stopped because its time was over.
+    /// Whether the child was killed after the time limit.
     pub(crate) fn timed_out(&self) -> bool {
         self.watchdog.as_ref().is_some_and(|it| it.fired.load(Ordering::Acquire))
     }
 
-    /// Waits for the end of the child; `None` if it cannot be known.
-    fn end(&mut self) -> Option<ExitStatus> {
+    /// Waits for the child's exit; `None` if waiting fails.
+    fn wait_for_exit(&mut self) -> Option<ExitStatus> {
         loop {
-            // Never wait under the lock: the watchdog needs it to kill a child that hangs here.
+            // Never wait while holding the lock: the watchdog needs it to kill a hanging child.
             match lock(&self.child).try_wait() {
                 Ok(Some(status)) => return Some(status),
                 Ok(None) => {}
                 Err(_) => return None,
             }
-            std::thread::sleep(WAIT_STEP);
+            std::thread::sleep(EXIT_POLL_INTERVAL);
         }
     }
 
-    /// Whether the child ended by itself and was content.
-    fn ended_well(&mut self) -> bool {
-        self.end().is_some_and(|status| status.success())
+    /// Whether the child exited with status 0.
+    fn exited_successfully(&mut self) -> bool {
+        self.wait_for_exit().is_some_and(|status| status.success())
     }
 
-    fn why_it_ended(&mut self) -> SourceError {
-        let end = self.end();
-        let complaint = self.complaint.take().and_then(|it| it.join().ok()).unwrap_or_default();
-        if end.and_then(|it| it.code()) == Some(LAUNCH_FAILED) {
-            return SourceError::Io(io::Error::new(io::ErrorKind::NotFound, complaint));
+    fn exit_error(&mut self) -> SourceError {
+        let end = self.wait_for_exit();
+        let stderr = self.stderr.take().and_then(|it| it.join().ok()).unwrap_or_default();
+        if end.and_then(|it| it.code()) == Some(LAUNCH_FAILED_EXIT_CODE) {
+            return SourceError::Io(io::Error::new(io::ErrorKind::NotFound, stderr));
         }
-        if complaint.is_empty() && end.is_some_and(|it| it.success()) {
+        if stderr.is_empty() && end.is_some_and(|it| it.success()) {
             return SourceError::Damaged("no audio in the file".to_owned());
         }
-        SourceError::Damaged(format!("ffmpeg: {complaint}"))
+        if stderr.contains(UNKNOWN_CODEC) {
+            return SourceError::Unsupported("codec without a decoder, also in ffmpeg".to_owned());
+        }
+        SourceError::Damaged(format!("ffmpeg: {stderr}"))
     }
 }
 
@@ -127,8 +136,8 @@ impl PcmSource for FfmpegSource {
             if let Some(Err(error)) = fed.filter(|it| !is_broken_pipe(it)) {
                 return Err(SourceError::Io(error));
             }
-            // Complaints about single packets do not spoil the exit status; a broken container does.
-            return Ok(if self.ended_well() { Step::End } else { Step::Cut });
+            // Errors of single packets do not affect the exit status; a broken container does.
+            return Ok(if self.exited_successfully() { Step::End } else { Step::Cut });
         }
         let frame = usize::from(self.format.channels) * 2;
         let whole = read - read % frame;
@@ -143,21 +152,21 @@ impl PcmSource for FfmpegSource {
 
 impl Drop for FfmpegSource {
     fn drop(&mut self) {
-        // The watchdog ends with its channel; the child must not outlive us, nor stay a zombie.
+        // Dropping its channel stops the watchdog. Then kill and reap the child.
         self.watchdog = None;
         let mut child = lock(&self.child);
         let _ = child.kill();
         let _ = child.wait();
         drop(child);
-        // Nobody reads what it writes any more.
+        // The child has ended, so the feeder ends with a broken pipe.
         if let Some(feed) = self.feed.take() {
             let _ = feed.join();
         }
     }
 }
 
-/// Writes a header that is right, and the samples, to the input of the child.
-fn feed(mut input: ChildStdin, recording: &Recording) -> io::Result<JoinHandle<io::Result<()>>> {
+/// Starts a thread that writes a correct header and the samples to the child's standard input.
+fn start_feeder(mut input: ChildStdin, recording: &Recording) -> io::Result<JoinHandle<io::Result<()>>> {
     let (header, window) = (recording.header().to_vec(), recording.window());
     let mut file = File::open(&recording.path)?;
     file.seek(SeekFrom::Start(window.start))?;
@@ -167,26 +176,26 @@ fn feed(mut input: ChildStdin, recording: &Recording) -> io::Result<JoinHandle<i
     }))
 }
 
-/// The child has ended before its input did, and says itself why.
+/// Whether the child exited before it read all input; its exit status has the reason.
 fn is_broken_pipe(fed: &io::Result<()>) -> bool {
     fed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Starts `ffmpeg` within bounds.
+/// Starts `ffmpeg` with its resource limits.
 fn start(
     ffmpeg: &Ffmpeg,
     launcher: Option<&Program>,
     recording: &Recording,
-    bounds: Bounds,
+    rlimits: ResourceLimits,
 ) -> Result<Child, SourceError> {
     let command = match launcher {
-        Some(launcher) => launcher.launch(bounds, ffmpeg.path.as_os_str()).map_err(SourceError::Io)?,
+        Some(launcher) => launcher.launch(rlimits, ffmpeg.path.as_os_str()).map_err(SourceError::Io)?,
         None => Command::new(&ffmpeg.path),
     };
     let mut child = add_arguments(command, recording).spawn().map_err(SourceError::Io)?;
-    // Without a launcher the bounds come from outside, since code between `fork` and `exec` would have to be unsafe.
+    // Without a launcher, set the limits from outside, because code between `fork` and `exec` would be unsafe.
     if launcher.is_none()
-        && let Err(error) = bounds.apply_to(&child)
+        && let Err(error) = rlimits.apply_to(&child)
     {
         let _ = child.kill();
         let _ = child.wait();
@@ -200,16 +209,19 @@ fn add_arguments(mut command: Command, recording: &Recording) -> Command {
     command
         .env_clear()
         .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1"])
-        .args(["-max_alloc", MAX_ALLOCATION, "-protocol_whitelist", "file,pipe,subfile"])
+        .args(["-max_alloc", MAX_ALLOCATION_BYTES, "-protocol_whitelist", "file,pipe,subfile"])
         .args(["-f", recording.kind.ffmpeg_demuxer()]);
     if recording.kind == Kind::Wav {
-        // The window says where the samples end; the header may not.
+        // The window gives the end of the samples; the header may be wrong.
         command.args(["-ignore_length", "1"]);
     }
     command
         .arg("-i")
-        .arg(if fed { OsString::from("pipe:0") } else { part_of_file(recording) })
+        .arg(if fed { OsString::from("pipe:0") } else { subfile_url(recording) })
         .args(["-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata", "-1", "-fflags", "+bitexact"])
+        // AMR may consist of pauses that are errors to the decoder; by default two thirds of them fail the whole decoding.
+        .args(if recording.ffmpeg_duration_ms().is_some() { &ANY_ERROR_RATE[..] } else { &[] })
+        .args(if recording.kind.has_packet_times() { &FILL_HOLES[..] } else { &[] })
         .args(["-c:a", "pcm_s16le", "-f", "wav", "pipe:1"])
         .stdin(if fed { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
@@ -217,15 +229,15 @@ fn add_arguments(mut command: Command, recording: &Recording) -> Command {
     command
 }
 
-/// Only the part that holds the recording: no stray bytes before it, nor what is no sound behind it.
-fn part_of_file(recording: &Recording) -> OsString {
+/// URL of the part with the recording, without stray bytes before and after it.
+fn subfile_url(recording: &Recording) -> OsString {
     let window = recording.window();
     let mut input = OsString::from(format!("subfile,,start,{},end,{},,:file:", window.start, window.end));
     input.push(&recording.path);
     input
 }
 
-/// Kills the child when its time is over, also while we wait for its output.
+/// Kills the child after the time limit, even while its output is being read.
 struct Watchdog {
     fired: Arc<AtomicBool>,
     stop: Option<Sender<()>>,
@@ -260,18 +272,18 @@ fn lock(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
     child.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The first complaint of the child in one line; the rest is read and dropped so that it never blocks.
-fn read_complaint(mut pipe: impl Read) -> String {
+/// The first line of standard error. Reads and discards the rest, so that the child never blocks.
+fn read_stderr(mut pipe: impl Read) -> String {
     let mut kept = Vec::new();
-    let _ = pipe.by_ref().take(MAX_COMPLAINT).read_to_end(&mut kept);
+    let _ = pipe.by_ref().take(MAX_STDERR_BYTES).read_to_end(&mut kept);
     let _ = io::copy(&mut pipe, &mut io::sink());
     let text = String::from_utf8_lossy(&kept);
-    // "[demuxer @ 0x55d0c8] what is wrong": the address says nothing, and paths are the server's own.
+    // "[demuxer @ 0x55d0c8] message": drop the address, and messages with paths of this server.
     let line = text.lines().next().unwrap_or_default();
     line.rsplit("] ").next().filter(|it| !it.contains("file:")).unwrap_or("invalid data").trim().to_owned()
 }
 
-/// Rate and channels from the header that `ffmpeg` writes to a pipe; leaves the reader at the first sample.
+/// Reads rate and channels from the header that `ffmpeg` writes to a pipe. The reader is then at the first sample.
 fn read_wav_header(pipe: &mut impl Read) -> io::Result<PcmFormat> {
     let mut riff = [0; 12];
     pipe.read_exact(&mut riff)?;

@@ -1,30 +1,30 @@
-//! A-law and µ-law, the codecs of the telephone network itself: a table of 256 values each.
+//! A-law and µ-law (ITU-T G.711), decoded with a table of 256 values each.
 //!
-//! Half of what telephonies deliver as WAV is this, and a table is several times faster than a decoder made
-//! for all codecs; the budget is what `ffmpeg` needs.
+//! Half of the WAV files of telephony systems use them, and a table is several times faster than a general decoder. The
+//! target is the speed of `ffmpeg`.
 
 use super::{PcmFormat, PcmSource, SourceError, Step};
+use crate::file_slice::FileSlice;
 use crate::riff::{WavHeader, tag};
-use crate::view::FileView;
 
-/// Samples decoded at a time.
-const BLOCK: usize = 8 * 1024;
+/// Number of samples per block.
+const BLOCK_FRAMES: usize = 8 * 1024;
 
-/// Decodes the samples of a WAV.
+/// Decoder of the samples of a WAV.
 pub(super) struct G711Source {
-    samples: FileView,
+    samples: FileSlice,
     table: [f32; 256],
     format: PcmFormat,
     bytes: Vec<u8>,
 }
 
 impl G711Source {
-    /// A decoder of `samples`, if `header` says that they are in one of the two laws.
-    pub(super) fn of(header: &WavHeader, samples: FileView) -> Result<Self, SourceError> {
+    /// Creates a decoder of `samples`; an error if the codec of `header` is neither A-law nor µ-law.
+    pub(super) fn new(header: &WavHeader, samples: FileSlice) -> Result<Self, SourceError> {
         let law: fn(u8) -> i16 = if header.codec == tag::A_LAW { a_law } else { mu_law };
         let format = PcmFormat { sample_rate: header.sample_rate, channels: header.channels }.checked()?;
         let table = std::array::from_fn(|byte| f32::from(law(u8::try_from(byte).unwrap_or(0))) / 32_768.0);
-        let bytes = vec![0; BLOCK * usize::from(format.channels)];
+        let bytes = vec![0; BLOCK_FRAMES * usize::from(format.channels)];
         Ok(Self { samples, table, format, bytes })
     }
 }

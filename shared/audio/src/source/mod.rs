@@ -1,9 +1,11 @@
-//! Decoders behind one face: blocks of interleaved `f32` until the end.
+//! Common interface of decoders: blocks of interleaved `f32` samples until the end.
 
 mod ffmpeg;
 mod g711;
 mod native;
 mod opus;
+mod packets;
+mod timeline;
 
 pub(crate) use ffmpeg::FfmpegSource;
 pub(crate) use native::open_native;
@@ -11,23 +13,23 @@ pub(crate) use native::open_native;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Rate and channels of decoded audio; neither changes until the end.
+/// Rate and channels of decoded audio, which are constant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PcmFormat {
     /// Samples per second of one channel.
     pub sample_rate: u32,
-    /// Interleaved channels.
+    /// Number of interleaved channels.
     pub channels: u16,
 }
 
 impl PcmFormat {
-    /// Playing time of `frames` samples per channel, in milliseconds, rounded to the nearest.
+    /// Playing time of `frames` samples per channel, in milliseconds, rounded to the nearest value.
     pub fn duration_ms(self, frames: u64) -> u64 {
         let rate = u64::from(self.sample_rate.max(1));
         (frames * 1000 + rate / 2) / rate
     }
 
-    /// Refuses what no recording of a conversation has and hostile headers do.
+    /// Refuses formats that occur in hostile headers but not in recordings of calls.
     pub(crate) fn checked(self) -> Result<Self, SourceError> {
         let rate_known = (4_000..=192_000).contains(&self.sample_rate);
         if !rate_known || !(1..=8).contains(&self.channels) {
@@ -38,26 +40,28 @@ impl PcmFormat {
     }
 }
 
-/// What a source delivered into the block.
+/// Result of reading one block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Some samples, perhaps none; there may be more.
+    /// Samples, possibly none; more may follow.
     Block,
-    /// The end the recording itself states, or the end of the file.
+    /// The declared end of the recording, or the end of the file.
     End,
-    /// The data ends or breaks where more was announced.
+    /// The data ends or is damaged before the declared end.
     Cut,
 }
 
-/// Why a source cannot go on. Another decoder may still succeed.
+/// Error of a decoder. Another decoder may succeed.
 #[derive(Debug)]
 pub(crate) enum SourceError {
-    /// A codec or feature this decoder lacks.
+    /// A codec or feature that this decoder does not support.
     Unsupported(String),
-    /// Data that makes no sense to this decoder.
+    /// Data that this decoder cannot decode.
     Damaged(String),
-    /// Rate or channels change inside the stream.
+    /// Rate or channels change in the stream.
     FormatChanged,
+    /// The recording has no sound.
+    Empty,
     /// Reading failed.
     Io(io::Error),
 }
@@ -67,18 +71,23 @@ pub(crate) trait PcmSource {
     /// Rate and channels of every block.
     fn format(&self) -> PcmFormat;
 
-    /// Replaces the content of `block` by the next samples.
+    /// Whether the recording has more sound than this decoder finds: another band, or pauses between its fragments.
+    fn is_reduced(&self) -> bool {
+        false
+    }
+
+    /// Replaces the content of `block` with the next samples.
     fn next_block(&mut self, block: &mut Vec<f32>) -> Result<Step, SourceError>;
 }
 
-/// Runs a step of a decoder; a panic in it is a finding about the file, not the end of the process.
+/// Runs a step of a decoder and maps a panic to a damaged file.
 pub(crate) fn guarded<T>(step: impl FnOnce() -> Result<T, SourceError>) -> Result<T, SourceError> {
-    // A source that panicked is dropped and never asked again, so a half-changed state cannot be seen.
+    // A decoder that panicked is dropped and not used again, so its inconsistent state is not visible.
     catch_unwind(AssertUnwindSafe(step))
-        .unwrap_or_else(|_| Err(SourceError::Damaged("the decoder stopped abnormally".to_owned())))
+        .unwrap_or_else(|_| Err(SourceError::Damaged("the decoder crashed".to_owned())))
 }
 
-/// Reads until `buffer` is full or the input ends; how much was read.
+/// Reads until `buffer` is full or the input ends; returns the number of bytes.
 fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {

@@ -1,12 +1,12 @@
-//! Formats made with `ffmpeg` from one conversation of 42,024 ms, and what is done when it is missing.
+//! Formats that `ffmpeg` creates from one conversation of 42,024 ms, and the behaviour without `ffmpeg`.
 
 use std::path::PathBuf;
 
 use flysk_audio::{Container, Decoder, Kind, Layout, Options};
 
-use crate::kit::{Desk, convert, decode, fixture, with_ffmpeg};
+use crate::kit::{TestDir, convert, decode, fixture, with_ffmpeg};
 
-/// Arguments, file, what it is told to be, and how far its length may be from the original's.
+/// Arguments, file, detected type, and tolerance of its length in milliseconds.
 const IN_PROCESS: [(&str, &str, Kind, u64); 12] = [
     ("-c:a libopus -application voip", "a.webm", Kind::Webm, 20),
     ("-c:a libvorbis", "b.webm", Kind::Webm, 40),
@@ -17,13 +17,13 @@ const IN_PROCESS: [(&str, &str, Kind, u64); 12] = [
     ("-c:a flac -sample_fmt s16", "g.flac", Kind::Flac, 1),
     ("-c:a aac", "h.m4a", Kind::Mp4, 1),
     ("-c:a aac -movflags +faststart -ar 44100", "i.mp4", Kind::Mp4, 1),
-    // ADTS has no place to say how much of the start is the encoder's delay: 1,024 samples and the last block.
+    // ADTS has no field for the encoder delay: 1,024 samples and the last block.
     ("-c:a aac", "j.aac", Kind::Adts, 260),
     ("-c:a libmp3lame -q:a 5", "k.mp3", Kind::Mp3, 1),
     ("-c:a pcm_s24le -ar 48000", "l.wav", Kind::Wav, 1),
 ];
 
-/// The same for what only `ffmpeg` decodes.
+/// The same for formats that only `ffmpeg` decodes.
 const BY_FFMPEG: [(&str, &str, Kind, u64); 8] = [
     ("-ac 1 -c:a libgsm_ms", "a.wav", Kind::Wav, 40),
     ("-ac 1 -ar 16000 -c:a g722", "b.wav", Kind::Wav, 2),
@@ -35,18 +35,18 @@ const BY_FFMPEG: [(&str, &str, Kind, u64); 8] = [
     ("-c:a alac", "h.m4a", Kind::Mp4, 1),
 ];
 
-fn made(desk: &Desk, arguments: &str, name: &str) -> PathBuf {
-    let path = desk.path(name);
+fn made(dir: &TestDir, arguments: &str, name: &str) -> PathBuf {
+    let path = dir.path(name);
     convert(&fixture("support-stereo-pcm.wav"), arguments, &path);
     path
 }
 
 #[test]
-fn what_symphonia_and_libopus_know_needs_no_ffmpeg() {
+fn formats_of_symphonia_and_libopus_need_no_ffmpeg() {
     for (arguments, name, kind, tolerance) in IN_PROCESS {
-        let desk = Desk::new();
-        let input = made(&desk, arguments, name);
-        let prepared = desk.prepare(&input, &Options::default()).expect(name);
+        let dir = TestDir::new();
+        let input = made(&dir, arguments, name);
+        let prepared = dir.prepare(&input, &Options::default()).expect(name);
         assert_eq!(
             (prepared.input, prepared.decoder, prepared.partial),
             (kind, Decoder::Native, false),
@@ -61,11 +61,11 @@ fn what_symphonia_and_libopus_know_needs_no_ffmpeg() {
 }
 
 #[test]
-fn what_only_ffmpeg_knows_is_decoded_by_it() {
+fn other_formats_are_decoded_by_ffmpeg() {
     for (arguments, name, kind, tolerance) in BY_FFMPEG {
-        let desk = Desk::new();
-        let input = made(&desk, arguments, name);
-        let prepared = desk.prepare(&input, &with_ffmpeg()).expect(name);
+        let dir = TestDir::new();
+        let input = made(&dir, arguments, name);
+        let prepared = dir.prepare(&input, &with_ffmpeg()).expect(name);
         assert_eq!(
             (prepared.input, prepared.decoder, prepared.partial),
             (kind, Decoder::Ffmpeg, false),
@@ -78,37 +78,38 @@ fn what_only_ffmpeg_knows_is_decoded_by_it() {
 }
 
 #[test]
-fn without_ffmpeg_the_codec_is_named() {
+fn without_ffmpeg_the_error_names_the_codec() {
     for (arguments, name, _, _) in BY_FFMPEG {
-        let desk = Desk::new();
-        let error = desk.prepare(&made(&desk, arguments, name), &Options::default()).expect_err(name);
+        let dir = TestDir::new();
+        let error = dir.prepare(&made(&dir, arguments, name), &Options::default()).expect_err(name);
         assert_eq!(error.code(), "unsupported_codec", "{name}: {error}");
         assert!(error.to_string().contains("ffmpeg"), "{name}: {error}");
     }
-    let error = Desk::new().prepare(&fixture("support-mono-gsm.wav"), &Options::default()).expect_err("GSM");
+    let error =
+        TestDir::new().prepare(&fixture("support-mono-gsm.wav"), &Options::default()).expect_err("GSM");
     assert!(error.to_string().contains("GSM 6.10"), "{error}");
 }
 
 #[test]
-fn amr_is_told_by_its_magic_and_decoded() {
-    let desk = Desk::new();
+fn amr_is_detected_by_its_magic_number_and_decoded() {
+    let dir = TestDir::new();
     // A second of 4.75 kbit/s frames: a header byte and 12 bytes of parameters each 20 ms (RFC 4867, 5.3).
     let mut bytes = b"#!AMR\n".to_vec();
     for _ in 0..50 {
         bytes.push(0x04);
         bytes.extend([0x5a; 12]);
     }
-    let (decoded, _) = decode(&desk.write("in", &bytes), &with_ffmpeg()).expect("AMR");
+    let (decoded, _) = decode(&dir.write("in", &bytes), &with_ffmpeg()).expect("AMR");
     assert_eq!((decoded.kind, decoded.duration_ms, decoded.format.sample_rate), (Kind::Amr, 1000, 8_000));
 }
 
 #[test]
-fn telephone_opus_stays_at_telephone_rate() {
-    let desk = Desk::new();
-    let input = made(&desk, "-ar 8000 -c:a libopus -application voip", "a.webm");
-    let prepared = desk.prepare(&input, &Options::default()).expect("WebM");
+fn narrowband_opus_stays_at_its_sample_rate() {
+    let dir = TestDir::new();
+    let input = made(&dir, "-ar 8000 -c:a libopus -application voip", "a.webm");
+    let prepared = dir.prepare(&input, &Options::default()).expect("WebM");
     assert_eq!(prepared.sample_rate, 8_000);
-    // 42,024 ms of two channels and the codec's last packet, at most.
+    // At most 42,024 ms of two channels and the codec's last packet.
     assert!(prepared.bytes <= 42_060 * 8 * 4 + 44, "{} bytes", prepared.bytes);
 }
 
@@ -121,10 +122,10 @@ fn a_container_cut_in_the_middle_is_partial() {
         ("-c:a libopus", "d.webm"),
         ("-c:a aac -movflags +faststart", "e.m4a"),
     ] {
-        let desk = Desk::new();
-        let bytes = std::fs::read(made(&desk, arguments, name)).expect("the file");
-        let cut = desk.write("cut", &bytes[..bytes.len() / 2]);
-        let prepared = desk.prepare(&cut, &Options::default()).expect(name);
+        let dir = TestDir::new();
+        let bytes = std::fs::read(made(&dir, arguments, name)).expect("the file");
+        let cut = dir.write("cut", &bytes[..bytes.len() / 2]);
+        let prepared = dir.prepare(&cut, &Options::default()).expect(name);
         assert!(prepared.partial, "{name}");
         assert!(!prepared.passthrough, "{name}");
         assert!((10_000..32_000).contains(&prepared.duration_ms), "{name}: {} ms", prepared.duration_ms);
@@ -132,7 +133,7 @@ fn a_container_cut_in_the_middle_is_partial() {
 }
 
 #[test]
-fn what_only_ffmpeg_decodes_is_partial_when_cut_and_whole_when_its_size_is_open() {
+fn ffmpeg_formats_are_partial_if_cut_and_complete_if_their_size_is_unset() {
     for (arguments, name, open) in [
         ("-c:a pcm_mulaw", "a.au", Some((8, 4))),
         ("-c:a pcm_s16be", "b.aiff", None),
@@ -140,54 +141,54 @@ fn what_only_ffmpeg_decodes_is_partial_when_cut_and_whole_when_its_size_is_open(
         ("-c:a pcm_s16le", "d.w64", None),
         ("-ac 1 -c:a libspeex", "e.spx", None),
     ] {
-        let desk = Desk::new();
-        let mut bytes = std::fs::read(made(&desk, arguments, name)).expect("the file");
-        let whole = desk.prepare(&desk.write("whole", &bytes), &with_ffmpeg()).expect(name);
+        let dir = TestDir::new();
+        let mut bytes = std::fs::read(made(&dir, arguments, name)).expect("the file");
+        let whole = dir.prepare(&dir.write("whole", &bytes), &with_ffmpeg()).expect(name);
         assert!(!whole.partial, "{name}");
         for keep in [bytes.len() / 2, bytes.len() - 1_000] {
-            let cut = desk.prepare(&desk.write("cut", &bytes[..keep]), &with_ffmpeg()).expect(name);
+            let cut = dir.prepare(&dir.write("cut", &bytes[..keep]), &with_ffmpeg()).expect(name);
             assert!(cut.partial, "{name}, {keep} of {} bytes", bytes.len());
             assert!(cut.duration_ms < whole.duration_ms, "{name}: {} ms", cut.duration_ms);
         }
         if let Some((at, len)) = open {
             bytes[at..at + len].fill(0xff);
-            let streamed = desk.prepare(&desk.write("open", &bytes), &with_ffmpeg()).expect(name);
+            let streamed = dir.prepare(&dir.write("open", &bytes), &with_ffmpeg()).expect(name);
             assert_eq!((streamed.partial, streamed.duration_ms), (false, whole.duration_ms), "{name}");
         }
     }
 }
 
 #[test]
-fn an_m4a_that_lost_its_index_is_damaged() {
-    let desk = Desk::new();
-    let bytes = std::fs::read(made(&desk, "-c:a aac", "a.m4a")).expect("the file");
-    let cut = desk.write("cut", &bytes[..bytes.len() / 2]);
+fn an_m4a_without_its_index_is_damaged() {
+    let dir = TestDir::new();
+    let bytes = std::fs::read(made(&dir, "-c:a aac", "a.m4a")).expect("the file");
+    let cut = dir.write("cut", &bytes[..bytes.len() / 2]);
     for options in [Options::default(), with_ffmpeg()] {
-        let error = desk.prepare(&cut, &options).expect_err("no index");
+        let error = dir.prepare(&cut, &options).expect_err("no index");
         assert!(matches!(error.code(), "damaged" | "unsupported_codec"), "{}: {error}", error.code());
     }
 }
 
 #[test]
 fn two_ogg_streams_in_one_file_are_not_passed_on() {
-    let desk = Desk::new();
-    let one = std::fs::read(made(&desk, "-t 5 -c:a libopus", "a.ogg")).expect("the file");
-    let both = desk.write("both", &[one.as_slice(), &one].concat());
-    let prepared = desk.prepare(&both, &with_ffmpeg()).expect("a chained stream");
+    let dir = TestDir::new();
+    let one = std::fs::read(made(&dir, "-t 5 -c:a libopus", "a.ogg")).expect("the file");
+    let both = dir.write("both", &[one.as_slice(), &one].concat());
+    let prepared = dir.prepare(&both, &with_ffmpeg()).expect("a chained stream");
     assert!(!prepared.passthrough);
     assert!(prepared.duration_ms >= 9_900, "{} ms", prepared.duration_ms);
 }
 
 #[test]
-fn names_of_files_mean_nothing() {
-    let desk = Desk::new();
+fn file_names_are_ignored() {
+    let dir = TestDir::new();
     let bytes = std::fs::read(fixture("support-mono-alaw.wav")).expect("the fixture");
     for name in ["call.mp3", "call", "-i", "concat:x|y.ogg", "звонок.html"] {
         let prepared =
-            desk.prepare(&desk.write(name.replace('/', "_").as_str(), &bytes), &with_ffmpeg()).expect(name);
+            dir.prepare(&dir.write(name.replace('/', "_").as_str(), &bytes), &with_ffmpeg()).expect(name);
         assert_eq!(prepared.input, Kind::Wav, "{name}");
     }
     let gsm = std::fs::read(fixture("support-mono-gsm.wav")).expect("the fixture");
-    let prepared = desk.prepare(&desk.write("-f concat:a|b", &gsm), &with_ffmpeg()).expect("a strange name");
+    let prepared = dir.prepare(&dir.write("-f concat:a|b", &gsm), &with_ffmpeg()).expect("a strange name");
     assert_eq!(prepared.decoder, Decoder::Ffmpeg);
 }

@@ -1,4 +1,4 @@
-//! What the audio tests share: the fixtures, WAV files written by hand, and `ffmpeg` for all other formats.
+//! Common parts of the audio tests: fixtures, generated WAV files, and `ffmpeg` for all other formats.
 
 use std::f64::consts::TAU;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,12 @@ use std::process::Command;
 use flysk_audio::{AudioError, Decoded, Decoder, Ffmpeg, Options, PcmFormat, PcmSink, Prepared};
 use tempfile::TempDir;
 
-/// A recording of `tests/fixtures/calls`.
+/// Path of a recording in `tests/fixtures/calls`.
 pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/calls").join(name)
 }
 
-/// The `ffmpeg` the tests need: several formats can be made by nothing else.
+/// The `ffmpeg` that the tests require, because only it can create several formats.
 pub(crate) fn ffmpeg() -> Ffmpeg {
     #[expect(clippy::disallowed_methods, reason = "tests look for ffmpeg where a shell would")]
     let path = std::env::var("PATH").unwrap_or_default();
@@ -35,12 +35,12 @@ pub(crate) fn convert(input: &Path, arguments: &str, output: &Path) {
     assert!(run.status.success(), "ffmpeg {arguments}: {}", String::from_utf8_lossy(&run.stderr));
 }
 
-/// A temporary folder and what one test makes in it.
-pub(crate) struct Desk {
+/// A temporary directory of one test.
+pub(crate) struct TestDir {
     folder: TempDir,
 }
 
-impl Desk {
+impl TestDir {
     pub(crate) fn new() -> Self {
         Self { folder: TempDir::new().expect("a temporary folder") }
     }
@@ -63,7 +63,7 @@ impl Desk {
         flysk_audio::prepare(input, &self.output(), options)
     }
 
-    /// Files in the folder: nothing temporary may be left behind.
+    /// Files in the directory, to check that no temporary files remain.
     pub(crate) fn files(&self) -> Vec<String> {
         let mut names: Vec<_> = std::fs::read_dir(self.folder.path())
             .expect("the folder")
@@ -74,14 +74,14 @@ impl Desk {
     }
 }
 
-/// A sink that keeps everything.
+/// A sink that stores all samples.
 #[derive(Default)]
-pub(crate) struct Keep {
+pub(crate) struct CollectingSink {
     pub(crate) starts: Vec<(PcmFormat, Decoder)>,
     pub(crate) samples: Vec<f32>,
 }
 
-impl PcmSink for Keep {
+impl PcmSink for CollectingSink {
     fn start(&mut self, format: PcmFormat, decoder: Decoder) -> Result<(), AudioError> {
         self.starts.push((format, decoder));
         self.samples.clear();
@@ -94,9 +94,9 @@ impl PcmSink for Keep {
     }
 }
 
-pub(crate) fn decode(input: &Path, options: &Options) -> Result<(Decoded, Keep), AudioError> {
-    let mut keep = Keep::default();
-    flysk_audio::decode(input, options, &mut keep).map(|decoded| (decoded, keep))
+pub(crate) fn decode(input: &Path, options: &Options) -> Result<(Decoded, CollectingSink), AudioError> {
+    let mut sink = CollectingSink::default();
+    flysk_audio::decode(input, options, &mut sink).map(|decoded| (decoded, sink))
 }
 
 /// Samples of a fixture in 16-bit PCM with the plain header of 44 bytes.
@@ -105,19 +105,19 @@ pub(crate) fn pcm_of(name: &str) -> Vec<i16> {
     bytes[44..].chunks_exact(2).map(|it| i16::from_le_bytes([it[0], it[1]])).collect()
 }
 
-/// A WAV file put together field by field.
+/// A WAV file with arbitrary header fields.
 pub(crate) struct Wav {
     pub(crate) tag: u16,
     pub(crate) channels: u16,
     pub(crate) sample_rate: u32,
     pub(crate) bits: u16,
-    /// Bytes of the format chunk after the first sixteen.
+    /// Bytes of the format chunk after the first 16.
     pub(crate) extension: Vec<u8>,
     pub(crate) data: Vec<u8>,
-    /// What the header says; `None` for the truth.
+    /// Sizes in the header; `None` for the correct ones.
     pub(crate) stated_riff: Option<u32>,
     pub(crate) stated_data: Option<u32>,
-    /// Whole chunks before and after the data.
+    /// Complete chunks before and after the data chunk.
     pub(crate) before: Vec<u8>,
     pub(crate) after: Vec<u8>,
 }
@@ -179,7 +179,7 @@ fn len_u32(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).expect("a small file")
 }
 
-/// A sine of `hertz`, `ms` long, at half of full scale times `gain`, at 8 kHz.
+/// A sine of `hertz` and `ms` length at half of full scale times `gain`, sampled at 8 kHz.
 pub(crate) fn tone(hertz: f64, ms: usize, gain: f64) -> Vec<i16> {
     (0..ms * 8)
         .map(|index| {
@@ -196,7 +196,7 @@ pub(crate) fn silence(ms: usize) -> Vec<i16> {
     vec![0; ms * 8]
 }
 
-/// Noise that is the same in every run, with peaks at `peak`.
+/// Deterministic noise with peaks at `peak`.
 pub(crate) fn noise(samples: usize, peak: i16) -> Vec<i16> {
     let mut state = 0x2545_f491_u32;
     (0..samples)

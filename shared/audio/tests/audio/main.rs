@@ -1,18 +1,19 @@
-//! What comes out of recordings as telephonies deliver them, from whole files through the public interface.
+//! Recordings of telephony systems, as whole files through the public interface.
 
-#![expect(
-    clippy::panic,
-    clippy::expect_used,
-    reason = "a test stops at the first surprise, also inside its helpers"
-)]
+#![expect(clippy::panic, clippy::expect_used, reason = "a test fails by panicking, also in its helpers")]
 
-mod confined;
+mod corpus;
+mod dialects;
 mod doubled;
 mod fixtures;
 mod formats;
+mod isolated;
+mod joined;
 mod kit;
 mod limits;
 mod mp3;
+mod recorders;
+mod reference;
 mod sniff;
 mod speech;
 mod stray;

@@ -1,23 +1,23 @@
-//! MP3 with everything that telephonies, gateways and cut connections add to it or take away.
+//! MP3 with additions and losses by telephony systems, gateways and cut connections.
 
 use flysk_audio::{Container, Options, Prepared};
 
-use crate::kit::{Desk, chunk, convert, fixture, noise, with_ffmpeg};
+use crate::kit::{TestDir, chunk, convert, fixture, noise, with_ffmpeg};
 
-/// A clean recording of 42,447 ms: an `ID3v2` tag, a tag frame, and nothing behind the last frame.
+/// A clean recording of 42,447 ms: an `ID3v2` tag, a tag frame, and nothing after the last frame.
 fn clean() -> Vec<u8> {
     std::fs::read(fixture("sales-mono-8k.mp3")).expect("the fixture")
 }
 
-/// The frames alone, without the `ID3v2` tag of 20 bytes.
+/// The frames without the `ID3v2` tag of 20 bytes.
 fn frames() -> Vec<u8> {
     clean()[20..].to_vec()
 }
 
-fn prepare(bytes: &[u8]) -> (Desk, Prepared) {
-    let desk = Desk::new();
-    let prepared = desk.prepare(&desk.write("in", bytes), &Options::default()).expect("an MP3");
-    (desk, prepared)
+fn prepare(bytes: &[u8]) -> (TestDir, Prepared) {
+    let dir = TestDir::new();
+    let prepared = dir.prepare(&dir.write("in", bytes), &Options::default()).expect("an MP3");
+    (dir, prepared)
 }
 
 /// An `ID3v2.3` tag with a picture of `len` random bytes, in which frame headers occur by chance.
@@ -46,7 +46,7 @@ fn tags_with_pictures_do_not_hide_the_audio() {
 }
 
 #[test]
-fn tags_at_the_end_are_no_garbage() {
+fn tags_at_the_end_are_not_garbage() {
     let mut id3v1 = b"TAG".to_vec();
     id3v1.resize(128, b' ');
     let mut ape = b"APETAGEX".to_vec();
@@ -59,32 +59,32 @@ fn tags_at_the_end_are_no_garbage() {
 }
 
 #[test]
-fn garbage_before_the_first_frame_is_left_behind() {
+fn garbage_before_the_first_frame_is_removed() {
     let junk: Vec<u8> = noise(10_000, i16::MAX).iter().flat_map(|it| it.to_le_bytes()).collect();
     for garbage in [b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), vec![0; 4096], junk, vec![0xff; 700]] {
-        let (desk, prepared) = prepare(&[garbage.clone(), frames()].concat());
+        let (dir, prepared) = prepare(&[garbage.clone(), frames()].concat());
         assert!(!prepared.passthrough, "{} bytes of garbage went through", garbage.len());
         assert_eq!((prepared.container, prepared.partial), (Container::Mp3, false));
         assert_eq!(prepared.duration_ms, 42_447);
-        let written = std::fs::read(desk.output()).expect("the output");
+        let written = std::fs::read(dir.output()).expect("the output");
         assert!(frames().ends_with(&written), "the output is not a part of the frames");
-        let again = Desk::new().prepare(&desk.output(), &Options::default()).expect("our own output");
+        let again = TestDir::new().prepare(&dir.output(), &Options::default()).expect("our own output");
         assert!(again.passthrough);
-        // The tag frame with the exact length is gone: what it hid of the encoder's delay is heard.
+        // Without the tag frame and its exact length, the encoder delay is part of the audio.
         assert!((42_447..42_447 + 250).contains(&again.duration_ms), "{} ms", again.duration_ms);
     }
 }
 
 #[test]
-fn garbage_behind_the_last_frame_is_left_behind() {
-    let (desk, prepared) = prepare(&[frames(), vec![0; 1000]].concat());
+fn garbage_after_the_last_frame_is_removed() {
+    let (dir, prepared) = prepare(&[frames(), vec![0; 1000]].concat());
     assert_eq!((prepared.passthrough, prepared.partial, prepared.container), (false, false, Container::Mp3));
     assert!(prepared.bytes < clean().len() as u64);
-    assert_eq!(std::fs::metadata(desk.output()).expect("the output").len(), prepared.bytes);
+    assert_eq!(std::fs::metadata(dir.output()).expect("the output").len(), prepared.bytes);
 }
 
 #[test]
-fn garbage_between_frames_is_skipped_and_the_rest_is_written_anew() {
+fn garbage_between_frames_is_skipped_and_the_rest_is_rewritten() {
     let frames = frames();
     let middle = 144 * (frames.len() / 288);
     for hole in [vec![0; 5000], vec![0x55; 70_000]] {
@@ -95,7 +95,7 @@ fn garbage_between_frames_is_skipped_and_the_rest_is_written_anew() {
 }
 
 #[test]
-fn every_cut_is_noticed_and_everything_before_it_is_kept() {
+fn every_cut_is_detected_and_everything_before_it_is_kept() {
     let whole = clean();
     for cut in [1_000, 20_000, 45_001, 85_000] {
         let (_desk, prepared) = prepare(&whole[..cut]);
@@ -119,65 +119,65 @@ fn a_recording_that_starts_inside_a_frame_is_decoded() {
 }
 
 #[test]
-fn an_mp3_inside_a_wav_is_taken_out_of_it() {
-    let desk = Desk::new();
-    let wrapped = desk.path("wrapped.wav");
+fn an_mp3_inside_a_wav_is_extracted() {
+    let dir = TestDir::new();
+    let wrapped = dir.path("wrapped.wav");
     convert(&fixture("support-stereo-pcm.wav"), "-ac 1 -c:a libmp3lame -b:a 32k", &wrapped);
-    let prepared = desk.prepare(&wrapped, &Options::default()).expect("MP3 in WAV");
+    let prepared = dir.prepare(&wrapped, &Options::default()).expect("MP3 in WAV");
     assert_eq!((prepared.passthrough, prepared.container), (false, Container::Mp3));
     assert!(prepared.duration_ms.abs_diff(42_024) < 300, "{} ms", prepared.duration_ms);
-    let again = Desk::new().prepare(&desk.output(), &Options::default()).expect("our own output");
+    let again = TestDir::new().prepare(&dir.output(), &Options::default()).expect("our own output");
     assert!(again.passthrough);
 }
 
 #[test]
 fn an_mp3_in_a_wav_that_was_cut_is_partial_wherever_the_cut_is() {
-    let desk = Desk::new();
-    let wrapped = desk.path("wrapped.wav");
+    let dir = TestDir::new();
+    let wrapped = dir.path("wrapped.wav");
     convert(&fixture("support-stereo-pcm.wav"), "-ac 1 -c:a libmp3lame -b:a 32k -write_xing 0", &wrapped);
     let bytes = std::fs::read(&wrapped).expect("the file");
     let data = bytes.windows(4).position(|it| it == b"data").expect("a data chunk") + 8;
     // 32 kbit/s at 8 kHz: frames of 72 ms in 288 bytes.
     for keep in [data + 100 * 288, data + 100 * 288 + 100] {
         let prepared =
-            desk.prepare(&desk.write("cut", &bytes[..keep]), &Options::default()).expect("MP3 in WAV");
+            dir.prepare(&dir.write("cut", &bytes[..keep]), &Options::default()).expect("MP3 in WAV");
         assert!(prepared.partial, "{keep} of {} bytes", bytes.len());
         assert!(prepared.duration_ms.abs_diff(7_200) < 200, "{} ms", prepared.duration_ms);
     }
-    assert!(!desk.prepare(&wrapped, &Options::default()).expect("MP3 in WAV").partial);
+    assert!(!dir.prepare(&wrapped, &Options::default()).expect("MP3 in WAV").partial);
 }
 
 #[test]
-fn an_mp3_whose_rate_changes_is_left_to_ffmpeg_or_refused() {
-    let desk = Desk::new();
-    let wide = desk.path("wide.mp3");
+fn an_mp3_with_changing_sample_rate_is_decoded_by_ffmpeg_or_rejected() {
+    let dir = TestDir::new();
+    let wide = dir.path("wide.mp3");
     convert(&fixture("support-stereo-pcm.wav"), "-t 5 -ac 1 -ar 16000 -write_xing 0 -id3v2_version 0", &wide);
-    let narrow = desk.path("narrow.mp3");
+    let narrow = dir.path("narrow.mp3");
     convert(
         &fixture("support-stereo-pcm.wav"),
         "-t 5 -ac 1 -ar 8000 -write_xing 0 -id3v2_version 0",
         &narrow,
     );
     let both = [std::fs::read(wide).expect("wide"), std::fs::read(narrow).expect("narrow")].concat();
-    let prepared = desk.prepare(&desk.write("in", &both), &with_ffmpeg()).expect("two recordings in one");
+    let prepared = dir.prepare(&dir.write("in", &both), &with_ffmpeg()).expect("two recordings in one");
     assert!(!prepared.passthrough, "recognition would be given two rates in one file");
     assert!(prepared.duration_ms >= 4_900, "{} ms", prepared.duration_ms);
 }
 
 #[test]
 fn a_tag_without_audio_is_not_audio() {
-    let desk = Desk::new();
+    let dir = TestDir::new();
     let tag = id3_with_picture(200);
-    let error = desk.prepare(&desk.write("in", &tag), &with_ffmpeg()).expect_err("only a tag");
+    let error = dir.prepare(&dir.write("in", &tag), &with_ffmpeg()).expect_err("only a tag");
     assert_eq!(error.code(), "empty");
     let page = [tag, b"<!DOCTYPE html><html></html>".to_vec()].concat();
-    let error = desk.prepare(&desk.write("in", &page), &with_ffmpeg()).expect_err("a page behind a tag");
+    let error = dir.prepare(&dir.write("in", &page), &with_ffmpeg()).expect_err("a page behind a tag");
     assert_eq!(error.code(), "not_audio");
 }
 
 #[test]
 fn chunks_named_like_tags_do_not_make_an_mp3() {
-    let desk = Desk::new();
-    let input = desk.write("in", &chunk(*b"ID3\x03", &[0; 64]));
-    assert_eq!(desk.prepare(&input, &with_ffmpeg()).expect_err("no audio").code(), "not_audio");
+    let dir = TestDir::new();
+    let input = dir.write("in", &chunk(*b"ID3\x03", &[0; 64]));
+    assert_eq!(dir.prepare(&input, &with_ffmpeg()).expect_err("no audio").code(), "not_audio");
 }

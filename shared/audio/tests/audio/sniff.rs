@@ -1,11 +1,11 @@
-//! Types told by content.
+//! Detection of types from content.
 
 use flysk_audio::{Kind, sniff};
 
 use crate::kit::{fixture, noise};
 
 #[test]
-fn fixtures_are_what_they_are() {
+fn types_of_fixtures_are_detected() {
     for (name, kind) in [
         ("sales-mono-8k.mp3", Some(Kind::Mp3)),
         ("sales-stereo-44k.mp3", Some(Kind::Mp3)),
@@ -29,17 +29,17 @@ fn the_first_kilobytes_are_enough() {
 }
 
 #[test]
-fn noise_with_sync_words_is_no_mp3() {
+fn noise_with_sync_words_is_not_mp3() {
     let mut bytes: Vec<u8> = noise(200_000, i16::MAX).iter().flat_map(|it| it.to_le_bytes()).collect();
     for index in (0..bytes.len() - 4).step_by(1009) {
-        // A valid header each 1,009 bytes, but never where the one before says.
+        // A valid header every 1,009 bytes, but never at the offset that the previous one gives.
         bytes[index..index + 4].copy_from_slice(&[0xff, 0xfb, 0x90, 0x00]);
     }
     assert_eq!(sniff(&bytes), None);
 }
 
 #[test]
-fn cut_magic_numbers_are_nothing() {
+fn truncated_magic_numbers_are_not_detected() {
     for bytes in [b"RIFF".as_slice(), b"OggS", b"ID3", b"\xff\xfb", b"fty", b"#!AM", b""] {
         assert_eq!(sniff(bytes), None, "{bytes:?}");
     }

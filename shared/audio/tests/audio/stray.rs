@@ -1,12 +1,12 @@
-//! Bytes that slipped out before the file, and frames without any header.
+//! Stray bytes before and after a file, and headerless frames.
 
 use std::path::PathBuf;
 
 use flysk_audio::{Decoder, Kind, Options, sniff};
 
-use crate::kit::{Desk, convert, fixture, noise, with_ffmpeg};
+use crate::kit::{TestDir, convert, fixture, noise, with_ffmpeg};
 
-/// What scripts let slip out before a file.
+/// Accidental output of scripts before a file.
 fn stray() -> Vec<(&'static str, Vec<u8>)> {
     let warning = "<br />\n<b>Warning</b>:  Undefined variable $call in <b>/var/www/records.php</b> on line <b>12</b><br />\n";
     vec![
@@ -21,7 +21,7 @@ fn stray() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Every type with a magic number, made of one conversation.
+/// Every type with a magic number, created from one conversation.
 const TYPES: [(&str, &str, Kind); 13] = [
     ("-c:a pcm_s16le", "a.wav", Kind::Wav),
     ("-c:a pcm_mulaw", "b.wav", Kind::Wav),
@@ -38,22 +38,22 @@ const TYPES: [(&str, &str, Kind); 13] = [
     ("-c:a pcm_s16le", "m.w64", Kind::Wave64),
 ];
 
-fn made(desk: &Desk, arguments: &str, name: &str) -> PathBuf {
-    let path = desk.path(name);
+fn made(dir: &TestDir, arguments: &str, name: &str) -> PathBuf {
+    let path = dir.path(name);
     convert(&fixture("support-stereo-pcm.wav"), &format!("-t 10 {arguments}"), &path);
     path
 }
 
 #[test]
-fn stray_bytes_before_a_magic_number_are_left_behind() {
+fn stray_bytes_before_a_magic_number_are_removed() {
     for (arguments, name, kind) in TYPES {
-        let desk = Desk::new();
-        let input = made(&desk, arguments, name);
-        let clean = desk.prepare(&input, &with_ffmpeg()).expect(name);
+        let dir = TestDir::new();
+        let input = made(&dir, arguments, name);
+        let clean = dir.prepare(&input, &with_ffmpeg()).expect(name);
         let bytes = std::fs::read(input).expect("the file");
         for (what, stray) in stray() {
-            let dirty = desk.write("dirty", &[stray.as_slice(), &bytes].concat());
-            let prepared = desk
+            let dirty = dir.write("dirty", &[stray.as_slice(), &bytes].concat());
+            let prepared = dir
                 .prepare(&dirty, &with_ffmpeg())
                 .unwrap_or_else(|error| panic!("{what} before {name}: {error}"));
             assert_eq!((prepared.input, prepared.partial), (kind, false), "{what} before {name}");
@@ -65,16 +65,16 @@ fn stray_bytes_before_a_magic_number_are_left_behind() {
 }
 
 #[test]
-fn a_tag_before_a_wav_is_left_behind() {
-    let desk = Desk::new();
+fn a_tag_before_a_wav_is_removed() {
+    let dir = TestDir::new();
     let wav = std::fs::read(fixture("support-stereo-mulaw.wav")).expect("the fixture");
     let tag = [b"ID3\x04\0\0\0\0\0\x40".as_slice(), &[0; 64]].concat();
-    let prepared = desk.prepare(&desk.write("in", &[tag, wav].concat()), &Options::default()).expect("a WAV");
+    let prepared = dir.prepare(&dir.write("in", &[tag, wav].concat()), &Options::default()).expect("a WAV");
     assert_eq!((prepared.input, prepared.duration_ms), (Kind::Wav, 42_024));
 }
 
 #[test]
-fn pages_archives_and_noise_are_no_audio_whatever_words_are_in_them() {
+fn pages_archives_and_noise_are_not_audio_despite_magic_numbers() {
     let words = b"RIFF OggS fLaC #!AMR .snd caff FORM ftyp ID3 WAVE ";
     let page = [b"<!DOCTYPE html><html><body>".as_slice(), &words.repeat(40), b"</body></html>"].concat();
     assert_eq!(sniff(&page), None);
@@ -89,12 +89,12 @@ fn pages_archives_and_noise_are_no_audio_whatever_words_are_in_them() {
 }
 
 #[test]
-fn foreign_bytes_behind_a_file_are_no_missing_end() {
+fn foreign_bytes_after_a_file_do_not_make_it_partial() {
     let page = "<br />\n<b>Warning</b>: file closed in <b>/var/www/records.php</b><br />\n";
     for (arguments, name, kind) in TYPES {
-        let desk = Desk::new();
-        let input = made(&desk, arguments, name);
-        let clean = desk.prepare(&input, &with_ffmpeg()).expect(name);
+        let dir = TestDir::new();
+        let input = made(&dir, arguments, name);
+        let clean = dir.prepare(&input, &with_ffmpeg()).expect(name);
         let bytes = std::fs::read(input).expect("the file");
         if !matches!(
             kind,
@@ -108,8 +108,8 @@ fn foreign_bytes_behind_a_file_are_no_missing_end() {
             ("a page", page.repeat(100).into_bytes()),
             ("zeros", vec![0; 1_000]),
         ] {
-            let dirty = desk.write("dirty", &[bytes.as_slice(), &behind].concat());
-            let prepared = desk
+            let dirty = dir.write("dirty", &[bytes.as_slice(), &behind].concat());
+            let prepared = dir
                 .prepare(&dirty, &with_ffmpeg())
                 .unwrap_or_else(|error| panic!("{what} behind {name}: {error}"));
             assert!(!prepared.partial, "{what} behind {name}");
@@ -120,32 +120,32 @@ fn foreign_bytes_behind_a_file_are_no_missing_end() {
     }
 }
 
-/// Twenty seconds of headerless GSM.
-fn gsm(desk: &Desk) -> Vec<u8> {
-    let path = desk.path("made.gsm");
+/// 20 s of GSM without a header.
+fn gsm(dir: &TestDir) -> Vec<u8> {
+    let path = dir.path("made.gsm");
     convert(&fixture("support-stereo-pcm.wav"), "-t 20 -ac 1 -c:a libgsm -f gsm", &path);
     std::fs::read(path).expect("the file")
 }
 
 #[test]
-fn headerless_gsm_is_told_by_its_frames_and_decoded() {
-    let desk = Desk::new();
-    let bytes = gsm(&desk);
-    let prepared = desk.prepare(&desk.write("in", &bytes), &with_ffmpeg()).expect("GSM");
+fn headerless_gsm_is_detected_by_its_frames_and_decoded() {
+    let dir = TestDir::new();
+    let bytes = gsm(&dir);
+    let prepared = dir.prepare(&dir.write("in", &bytes), &with_ffmpeg()).expect("GSM");
     assert_eq!((prepared.input, prepared.decoder, prepared.partial), (Kind::Gsm, Decoder::Ffmpeg, false));
     assert!(prepared.duration_ms.abs_diff(20_000) <= 20, "{} ms", prepared.duration_ms);
     assert!(prepared.has_speech());
-    let cut = desk.prepare(&desk.write("in", &bytes[..bytes.len() - 10]), &with_ffmpeg()).expect("GSM");
+    let cut = dir.prepare(&dir.write("in", &bytes[..bytes.len() - 10]), &with_ffmpeg()).expect("GSM");
     assert!(cut.partial, "cut in the middle of a frame");
-    let error = desk.prepare(&desk.write("in", &bytes), &Options::default()).expect_err("no ffmpeg");
+    let error = dir.prepare(&dir.write("in", &bytes), &Options::default()).expect_err("no ffmpeg");
     assert_eq!(error.code(), "unsupported_codec");
     assert!(error.to_string().contains("GSM"), "{error}");
 }
 
 #[test]
-fn headerless_gsm_with_damage_or_foreign_bytes_is_heard_to_its_end() {
-    let desk = Desk::new();
-    let bytes = gsm(&desk);
+fn headerless_gsm_with_damage_or_foreign_bytes_is_decoded_to_its_end() {
+    let dir = TestDir::new();
+    let bytes = gsm(&dir);
     let html = "<br />\n<b>Внимание</b>: file closed in <b>/var/www/records.php</b><br />\n";
     for (what, behind) in [
         ("a newline", b"\n".to_vec()),
@@ -154,30 +154,29 @@ fn headerless_gsm_with_damage_or_foreign_bytes_is_heard_to_its_end() {
         ("zeros", vec![0; 4096]),
         ("many zeros", vec![0; 300_000]),
     ] {
-        let prepared = desk
-            .prepare(&desk.write("in", &[bytes.as_slice(), &behind].concat()), &with_ffmpeg())
-            .expect(what);
+        let prepared =
+            dir.prepare(&dir.write("in", &[bytes.as_slice(), &behind].concat()), &with_ffmpeg()).expect(what);
         assert_eq!((prepared.input, prepared.partial), (Kind::Gsm, false), "{what} behind");
         assert!(prepared.duration_ms.abs_diff(20_000) <= 20, "{what}: {} ms", prepared.duration_ms);
     }
     for damaged in [400, 990, bytes.len() / 33 - 1] {
         let mut broken = bytes.clone();
         broken[33 * damaged] = 0x20;
-        let prepared = desk.prepare(&desk.write("in", &broken), &with_ffmpeg()).expect("GSM");
+        let prepared = dir.prepare(&dir.write("in", &broken), &with_ffmpeg()).expect("GSM");
         assert_eq!((prepared.input, prepared.partial), (Kind::Gsm, false), "frame {damaged}");
         assert!(prepared.duration_ms.abs_diff(20_000) <= 20, "{damaged}: {} ms", prepared.duration_ms);
     }
 }
 
 #[test]
-fn stray_bytes_before_frames_without_a_header_are_left_behind() {
-    let desk = Desk::new();
-    let aac = std::fs::read(made(&desk, "-c:a aac", "a.aac")).expect("the file");
-    for (bytes, kind) in [(gsm(&desk), Kind::Gsm), (aac, Kind::Adts)] {
-        let clean = desk.prepare(&desk.write("in", &bytes), &with_ffmpeg()).expect("a recording");
+fn stray_bytes_before_headerless_frames_are_removed() {
+    let dir = TestDir::new();
+    let aac = std::fs::read(made(&dir, "-c:a aac", "a.aac")).expect("the file");
+    for (bytes, kind) in [(gsm(&dir), Kind::Gsm), (aac, Kind::Adts)] {
+        let clean = dir.prepare(&dir.write("in", &bytes), &with_ffmpeg()).expect("a recording");
         for (what, stray) in stray() {
-            let dirty = desk.write("dirty", &[stray.as_slice(), &bytes].concat());
-            let prepared = desk
+            let dirty = dir.write("dirty", &[stray.as_slice(), &bytes].concat());
+            let prepared = dir
                 .prepare(&dirty, &with_ffmpeg())
                 .unwrap_or_else(|error| panic!("{what} before {}: {error}", kind.name()));
             assert_eq!((prepared.input, prepared.partial), (kind, false), "{what}");
@@ -187,10 +186,10 @@ fn stray_bytes_before_frames_without_a_header_are_left_behind() {
 }
 
 #[test]
-fn nothing_else_is_taken_for_headerless_gsm() {
-    let desk = Desk::new();
-    let frames = gsm(&desk);
-    // Too few frames, frames of which one in ten begins wrongly or one of the first, and the silence of A-law.
+fn nothing_else_is_detected_as_headerless_gsm() {
+    let dir = TestDir::new();
+    let frames = gsm(&dir);
+    // Too few frames, frames with an invalid start in one of ten or among the first, and A-law silence.
     assert_eq!(sniff(&frames[..33 * 6]), None);
     let mut broken = frames.clone();
     broken[33 * 5] = 0x20;
@@ -198,7 +197,7 @@ fn nothing_else_is_taken_for_headerless_gsm() {
     let mut broken = frames.clone();
     (14..frames.len() / 33 - 14).step_by(14).for_each(|frame| broken[33 * frame] = 0x20);
     assert_eq!(sniff(&broken), None);
-    // Lines of 33 bytes with a Russian capital in front, in UTF-8 and in a code page.
+    // Lines of 33 bytes that begin with a Russian capital letter, in UTF-8 and in a code page.
     let lines = "Линия номер один. \n".repeat(200);
     assert_eq!(lines.len() % 33, 0);
     assert_eq!(lines.len() / 200, 33);

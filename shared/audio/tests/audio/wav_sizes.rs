@@ -1,20 +1,20 @@
-//! WAV headers whose sizes lie: everything that is there is heard, and only what is missing makes a call partial.
+//! WAV headers with wrong sizes: all existing samples are decoded, and only missing samples make a recording partial.
 
 use flysk_audio::{Options, Prepared};
 
-use crate::kit::{Desk, Wav, chunk, convert, fixture, pcm_of, with_ffmpeg};
+use crate::kit::{TestDir, Wav, chunk, convert, fixture, pcm_of, with_ffmpeg};
 
-/// Frames of the voice, two channels at 8 kHz: four seconds.
+/// Number of frames of the voice: four seconds of two channels at 8 kHz.
 const FRAMES: usize = 32_000;
 
 fn voice() -> Vec<i16> {
     pcm_of("support-stereo-pcm.wav")[16_000..16_000 + 2 * FRAMES].to_vec()
 }
 
-/// A WAV of every codec that telephonies write, its sizes true.
+/// A WAV of every codec of telephony systems, with correct sizes.
 fn codecs() -> Vec<(&'static str, Vec<u8>)> {
-    let desk = Desk::new();
-    let source = desk.write("source.wav", &Wav::pcm16(2, 8_000, &voice()).bytes());
+    let dir = TestDir::new();
+    let source = dir.write("source.wav", &Wav::pcm16(2, 8_000, &voice()).bytes());
     [
         ("pcm_u8", ""),
         ("pcm_s16le", ""),
@@ -30,14 +30,14 @@ fn codecs() -> Vec<(&'static str, Vec<u8>)> {
     ]
     .into_iter()
     .map(|(codec, more)| {
-        let path = desk.path("coded.wav");
+        let path = dir.path("coded.wav");
         convert(&source, &format!("{more} -c:a {codec} -bitexact -fflags +bitexact"), &path);
         (codec, std::fs::read(path).expect("the file"))
     })
     .collect()
 }
 
-/// Offset of the head of the data chunk.
+/// Offset of the data chunk's header.
 fn data_of(wav: &[u8]) -> usize {
     wav.windows(4).position(|it| it == b"data").expect("a data chunk")
 }
@@ -51,25 +51,25 @@ fn len_u32(len: usize) -> u32 {
 }
 
 fn prepare(name: &str, bytes: &[u8]) -> Prepared {
-    let desk = Desk::new();
-    desk.prepare(&desk.write("in", bytes), &with_ffmpeg()).expect(name)
+    let dir = TestDir::new();
+    dir.prepare(&dir.write("in", bytes), &with_ffmpeg()).expect(name)
 }
 
-/// The whole and not called partial; codecs in blocks may differ by one.
+/// Checks that a recording is complete and not partial; its length may differ by 1 ms (codecs with blocks).
 fn is_whole(name: &str, bytes: &[u8], whole: &Prepared) {
     let prepared = prepare(name, bytes);
-    assert!(!prepared.partial, "{name} is called partial");
+    assert!(!prepared.partial, "{name} is marked as partial");
     assert!(
         prepared.duration_ms.abs_diff(whole.duration_ms) <= 1,
         "{name}: {} of {} ms",
         prepared.duration_ms,
         whole.duration_ms
     );
-    assert!(!prepared.passthrough, "{name}: recognition would believe the header");
+    assert!(!prepared.passthrough, "{name}: recognition would trust the header");
 }
 
 #[test]
-fn sizes_that_are_too_small_hide_no_sound() {
+fn sizes_that_are_too_small_hide_no_audio() {
     for (codec, wav) in codecs() {
         let whole = prepare(codec, &wav);
         let data = data_of(&wav);
@@ -88,7 +88,7 @@ fn sizes_that_are_too_small_hide_no_sound() {
 }
 
 #[test]
-fn sizes_that_were_never_filled_in_hide_no_sound() {
+fn unset_sizes_hide_no_audio() {
     for (codec, wav) in codecs() {
         let whole = prepare(codec, &wav);
         let data = data_of(&wav);
@@ -102,11 +102,11 @@ fn sizes_that_were_never_filled_in_hide_no_sound() {
 }
 
 #[test]
-fn sizes_of_the_wrong_thing_do_not_make_a_recording_partial() {
+fn sizes_of_the_wrong_object_do_not_make_a_recording_partial() {
     for (codec, wav) in codecs() {
         let whole = prepare(codec, &wav);
         let data = data_of(&wav);
-        // The size of the file, that of the RIFF chunk, and one too large under a RIFF size that is right.
+        // The size of the file, the size of the RIFF chunk, and a too large size with a correct RIFF size.
         for size in [wav.len(), wav.len() - 8, wav.len() + 5_000] {
             let mut lying = wav.clone();
             put(&mut lying, data + 4, len_u32(size));
@@ -129,7 +129,7 @@ fn a_recording_that_was_cut_is_partial_whatever_its_codec() {
     }
 }
 
-/// Chunks that writers put behind the samples.
+/// Chunks that writers append after the samples.
 fn behind() -> Vec<Vec<u8>> {
     let list = chunk(*b"LIST", b"INFOISFT\x0a\0\0\0Asterisk 1");
     vec![
@@ -145,13 +145,13 @@ fn behind() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn chunks_behind_the_samples_are_no_sound() {
+fn chunks_after_the_samples_are_not_audio() {
     for (codec, wav) in codecs() {
         let whole = prepare(codec, &wav);
         let data = data_of(&wav);
         let len = len_u32(wav.len() - data - 8);
         for (index, after) in behind().into_iter().enumerate() {
-            // The size is right, was never filled in, or was written too early.
+            // The size is correct, was never filled in, or was written too early.
             for size in [len, 0, u32::MAX, len / 3] {
                 let mut lying = [wav.as_slice(), &after].concat();
                 put(&mut lying, data + 4, size);
@@ -166,7 +166,7 @@ fn chunks_behind_the_samples_are_no_sound() {
 }
 
 #[test]
-fn padding_that_is_missing_hides_neither_chunks_nor_sound() {
+fn missing_padding_hides_neither_chunks_nor_audio() {
     let samples: Vec<u8> = voice().into_iter().map(|it| it.to_be_bytes()[0] ^ 0x80).collect();
     let odd = &samples[..samples.len() - 1];
     for after in behind() {
@@ -175,7 +175,7 @@ fn padding_that_is_missing_hides_neither_chunks_nor_sound() {
         let prepared = prepare("a chunk right behind an odd number of samples", &wav.bytes());
         assert_eq!((prepared.duration_ms, prepared.partial), (8_000, false));
     }
-    // An odd chunk in front of the samples, without its padding.
+    // A chunk of odd length before the samples, without padding.
     let mut wav = Wav::pcm16(2, 8_000, &voice());
     wav.before = b"LIST\x0b\0\0\0INFOISFTabc".to_vec();
     let prepared = prepare("an odd chunk in front", &wav.bytes());
@@ -183,7 +183,7 @@ fn padding_that_is_missing_hides_neither_chunks_nor_sound() {
 }
 
 #[test]
-fn a_chunk_in_front_with_a_wrong_size_does_not_hide_the_samples() {
+fn a_leading_chunk_with_a_wrong_size_does_not_hide_the_samples() {
     for size in [0_u32, 7, 5_000, 1 << 30, u32::MAX] {
         let mut wav = Wav::pcm16(2, 8_000, &voice());
         wav.before = [b"LIST".as_slice(), &size.to_le_bytes(), b"INFOISFT\x04\0\0\0PBX\0"].concat();
@@ -193,7 +193,7 @@ fn a_chunk_in_front_with_a_wrong_size_does_not_hide_the_samples() {
 }
 
 #[test]
-fn a_chunk_in_front_with_a_wrong_size_hides_no_codec() {
+fn a_leading_chunk_with_a_wrong_size_hides_no_codec() {
     for (codec, wav) in codecs() {
         let whole = prepare(codec, &wav);
         let data = data_of(&wav);
@@ -209,7 +209,7 @@ fn a_chunk_in_front_with_a_wrong_size_hides_no_codec() {
 }
 
 #[test]
-fn room_that_was_reserved_and_not_used_is_no_sound() {
+fn reserved_and_unused_space_is_not_audio() {
     let mut wav = Wav::pcm16(2, 8_000, &voice());
     wav.after = vec![0; 4_096];
     let prepared = prepare("zeros behind the samples", &wav.bytes());
@@ -217,7 +217,7 @@ fn room_that_was_reserved_and_not_used_is_no_sound() {
 }
 
 #[test]
-fn wide_sizes_that_lie_hide_no_sound() {
+fn incorrect_64_bit_sizes_hide_no_audio() {
     let samples = voice();
     let data: Vec<u8> = samples.iter().flat_map(|it| it.to_le_bytes()).collect();
     let plain = Wav::pcm16(2, 8_000, &samples).bytes();
@@ -234,17 +234,17 @@ fn wide_sizes_that_lie_hide_no_sound() {
 }
 
 #[test]
-fn the_samples_behind_a_size_that_lies_are_those_that_were_spoken() {
-    let desk = Desk::new();
+fn the_samples_after_an_incorrect_size_are_the_recorded_ones() {
+    let dir = TestDir::new();
     let mut wav = Wav::pcm16(2, 8_000, &voice());
     (wav.stated_data, wav.stated_riff) = (Some(16_000), Some(16_036));
-    desk.prepare(&desk.write("in", &wav.bytes()), &Options::default()).expect("a recording");
-    let written = std::fs::read(desk.output()).expect("the output");
+    dir.prepare(&dir.write("in", &wav.bytes()), &Options::default()).expect("a recording");
+    let written = std::fs::read(dir.output()).expect("the output");
     assert!(written == Wav::pcm16(2, 8_000, &voice()).bytes(), "the samples or the header differ");
 }
 
 #[test]
-fn sound_behind_the_first_data_chunk_makes_a_recording_partial() {
+fn audio_after_the_first_data_chunk_makes_a_recording_partial() {
     for (codec, wav) in codecs() {
         let whole = prepare(codec, &wav);
         let data = data_of(&wav);
@@ -271,9 +271,9 @@ fn sound_behind_the_first_data_chunk_makes_a_recording_partial() {
 
 #[test]
 fn wave64_is_decoded_by_ffmpeg() {
-    let desk = Desk::new();
-    let path = desk.path("in.w64");
+    let dir = TestDir::new();
+    let path = dir.path("in.w64");
     convert(&fixture("support-stereo-pcm.wav"), "-c:a pcm_s16le -f w64", &path);
-    let prepared = desk.prepare(&path, &with_ffmpeg()).expect("Wave64");
+    let prepared = dir.prepare(&path, &with_ffmpeg()).expect("Wave64");
     assert!(prepared.duration_ms.abs_diff(42_024) <= 1 && !prepared.partial, "{} ms", prepared.duration_ms);
 }

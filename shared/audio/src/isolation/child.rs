@@ -1,4 +1,4 @@
-//! A child process from its start to its end: its output, and how it ended, within a time.
+//! Runs a child process with a time limit; returns its output and exit status.
 
 use std::io::{self, Read};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -9,44 +9,44 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::bounds::process_id;
+use super::rlimits::process_id;
 
-/// Bytes of its output that are read. The result of a call of four hours, with a segment each 360 ms, is a tenth of it.
+/// Maximum length of its output. The result of a four-hour call with a segment every 360 ms needs a tenth of it.
 const MAX_OUTPUT_BYTES: u64 = 16 << 20;
-/// Bytes of its complaints that are kept.
-const MAX_COMPLAINT_BYTES: u64 = 4 << 10;
+/// Kept length of its standard error, in bytes.
+const MAX_STDERR_BYTES: u64 = 4 << 10;
 
-/// How a child ended.
+/// How a child process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// By itself, with this code.
+pub(super) enum ChildExit {
+    /// Exited with this code.
     Exited(i32),
-    /// By this signal.
+    /// Ended by this signal.
     Killed(i32),
-    /// We killed it: its time was over.
+    /// Killed by us after the time limit.
     OutOfTime,
-    /// We killed it: it wrote more than any result is long.
+    /// Killed by us, because its output exceeded the limit.
     OutOfOutput,
 }
 
-/// What a child left behind.
+/// Output and exit of a child process.
 #[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) end: End,
+pub(super) struct ChildOutput {
+    pub(super) end: ChildExit,
     pub(super) output: Vec<u8>,
-    /// The beginning of what it wrote to its standard error.
-    pub(super) complaint: String,
+    /// The beginning of its standard error.
+    pub(super) stderr: String,
 }
 
-/// Runs `command` to its end, without environment and input, in a process group of its own; the whole group is
-/// killed after `time`. Blocks the calling thread, which is the one that the child dies with.
-pub(super) fn run(command: &mut Command, time: Duration) -> io::Result<Ended> {
+/// Runs `command` to its exit, without environment and input, in a separate process group. Kills the whole group after
+/// `time`. Blocks the calling thread; the child is killed if that thread ends.
+pub(super) fn run(command: &mut Command, time: Duration) -> io::Result<ChildOutput> {
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut running = Running::start(command)?;
     let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
     let watchdog = Watchdog::start(running.group, time)?;
-    let complaints = std::thread::Builder::new().name("complaints".to_owned());
-    let complaints = complaints.spawn(move || stderr.map(read_complaint).unwrap_or_default())?;
+    let stderr_reader = std::thread::Builder::new().name("stderr".to_owned());
+    let stderr_reader = stderr_reader.spawn(move || stderr.map(read_stderr).unwrap_or_default())?;
     let mut output = Vec::new();
     if let Some(stdout) = stdout {
         stdout.take(MAX_OUTPUT_BYTES + 1).read_to_end(&mut output)?;
@@ -55,22 +55,22 @@ pub(super) fn run(command: &mut Command, time: Duration) -> io::Result<Ended> {
     if overflowed {
         running.kill_group();
     }
-    // It stays a zombie until it is reaped, so that its id can be no one else's while somebody may want to kill it.
+    // The process stays a zombie until it is reaped, so its id is not reused while it may still be killed.
     running.wait_unreaped()?;
     let out_of_time = watchdog.stop();
     running.kill_group();
     let status = running.child.wait()?;
     running.reaped = true;
     let end = match (status.code(), status.signal()) {
-        _ if overflowed => End::OutOfOutput,
-        (Some(code), _) => End::Exited(code),
-        (None, _) if out_of_time => End::OutOfTime,
-        (None, signal) => End::Killed(signal.unwrap_or_default()),
+        _ if overflowed => ChildExit::OutOfOutput,
+        (Some(code), _) => ChildExit::Exited(code),
+        (None, _) if out_of_time => ChildExit::OutOfTime,
+        (None, signal) => ChildExit::Killed(signal.unwrap_or_default()),
     };
-    Ok(Ended { end, output, complaint: complaints.join().unwrap_or_default() })
+    Ok(ChildOutput { end, output, stderr: stderr_reader.join().unwrap_or_default() })
 }
 
-/// A child that does not outlive its owner, and all that it started.
+/// A child process whose whole group is killed on drop.
 struct Running {
     child: Child,
     group: Pid,
@@ -85,7 +85,7 @@ impl Running {
     }
 
     fn kill_group(&self) {
-        // Nobody is left in it when this fails.
+        // An error means that the group has no process left.
         let _ = kill_process_group(self.group, Signal::KILL);
     }
 
@@ -110,7 +110,7 @@ impl Drop for Running {
     }
 }
 
-/// Kills a process group when its time is over.
+/// Kills a process group after its time limit.
 struct Watchdog {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<bool>>,
@@ -129,7 +129,7 @@ impl Watchdog {
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Whether it had to kill.
+    /// Stops the watchdog; returns whether it has killed the group.
     fn stop(mut self) -> bool {
         self.end()
     }
@@ -142,15 +142,15 @@ impl Watchdog {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        // It must not kill a group whose number may be another's by then.
+        // Stop first, because the group's id may be reused afterwards.
         self.end();
     }
 }
 
-/// The beginning of what it says; the rest is read and dropped so that it never blocks.
-fn read_complaint(mut pipe: impl Read) -> String {
+/// Keeps the beginning of standard error; reads and discards the rest, so that the child never blocks.
+fn read_stderr(mut pipe: impl Read) -> String {
     let mut kept = Vec::new();
-    let _ = pipe.by_ref().take(MAX_COMPLAINT_BYTES).read_to_end(&mut kept);
+    let _ = pipe.by_ref().take(MAX_STDERR_BYTES).read_to_end(&mut kept);
     let _ = io::copy(&mut pipe, &mut io::sink());
     String::from_utf8_lossy(&kept).trim().to_owned()
 }

@@ -1,43 +1,42 @@
-//! Who speaks when: voice activity per channel.
+//! Voice activity detection per channel.
 //!
-//! Each channel is measured in frames of 20 ms: level, and whether the frame is a pure call progress tone.
-//! The decision is made at the end, when the noise floor and the speech level of the channel are known, so
-//! that a quiet line and a noisy one are judged by their own measure. One byte per frame is kept: 720 kB for
-//! a channel of four hours.
+//! Each channel is measured in frames of 20 ms: level, and whether the frame is a pure call progress tone. The decision is
+//! made at the end, when the noise floor and the speech level of the channel are known, so that thresholds fit quiet and
+//! noisy lines. One byte per frame is kept: 720 kB for a channel of four hours.
 
 use serde::{Deserialize, Serialize};
 
-use crate::level::{AUDIBLE_DB, FRAME_MS, Meter, SILENCE_DB, TONE, to_byte, to_level};
+use crate::level::{AUDIBLE_DB, FRAME_MS, LevelMeter, SILENCE_DB, TONE, to_byte, to_level};
 use crate::source::PcmFormat;
+use crate::waveform;
 
-/// Pauses of one channel up to this long do not end a segment, in milliseconds. Pauses inside a sentence
-/// stay together; the shortest gap between two turns is longer.
+/// Maximum pause within a segment, in milliseconds. Longer than pauses inside a sentence, shorter than gaps between turns.
 pub const MAX_PAUSE_MS: u64 = 300;
-/// A segment begins this long before its first activity, in milliseconds: many words begin softly.
+/// Time by which a segment begins before its first activity, in milliseconds, because many words begin softly.
 pub const LEAD_MS: u64 = 20;
-/// A segment lasts this long beyond its last activity, in milliseconds: words fade below any threshold.
-/// With the lead it is shorter than [`MAX_PAUSE_MS`], so segments never touch.
+/// Time by which a segment ends after its last activity, in milliseconds, because words fade below any threshold.
+/// Together with the lead it is shorter than [`MAX_PAUSE_MS`], so segments never touch.
 pub const HANGOVER_MS: u64 = 200;
-/// A segment has at least this much activity in a row, in milliseconds: clicks are shorter.
+/// Minimum continuous activity of a segment, in milliseconds; clicks are shorter.
 pub const MIN_BURST_MS: u64 = 60;
-/// Less activity than this in a whole recording is no speech, in milliseconds.
+/// Minimum activity of a recording with speech, in milliseconds.
 pub const MIN_SPEECH_MS: u64 = 100;
 
-/// The same for activity that touches a tone: codecs smear the edges of a tone over some frames.
+/// Minimum continuous activity next to a tone, in milliseconds, because codecs smear the edges of a tone over some frames.
 const MIN_BURST_AT_TONE_MS: u64 = 140;
-/// A pure tone shorter than this may be a vowel, in milliseconds; busy tones last at least 200 ms.
+/// Minimum length of a tone, in milliseconds. A shorter one may be a vowel; busy tones last at least 200 ms.
 const MIN_TONE_MS: u64 = 160;
-/// Nothing below this level is speech, in dBFS: telephone speech is 30 dB above it.
+/// Minimum onset level of speech, in dBFS; telephone speech is 30 dB above it.
 const MIN_ONSET_DB: f32 = AUDIBLE_DB;
-/// Whatever is louder than this is not silence, however loud the rest of the channel is.
+/// Maximum onset level, in dBFS: louder frames are never silence, even in a loud channel.
 const MAX_ONSET_DB: f32 = -30.0;
-/// Speech starts this far above the noise floor.
+/// Onset level above the noise floor, in dB.
 const ABOVE_FLOOR_DB: f32 = 9.0;
-/// Speech starts at most this far below the speech level: what is softer is echo of the other side.
+/// Maximum distance of the onset level below the speech level, in dB; softer sound is echo of the other side.
 const BELOW_SPEECH_DB: f32 = 35.0;
-/// A segment goes on while the level is no more than this below the onset (hysteresis).
+/// A segment continues while the level is at most this much below the onset level, in dB (hysteresis).
 const HYSTERESIS_DB: f32 = 6.0;
-/// Rank of the frame level taken for the noise floor, and for the speech level.
+/// Quantiles of frame levels that are used as noise floor and as speech level.
 const FLOOR_RANK: f32 = 0.10;
 const SPEECH_RANK: f32 = 0.95;
 
@@ -62,7 +61,7 @@ pub struct ChannelSpeech {
 }
 
 impl ChannelSpeech {
-    /// Whether anything was said: at least [`MIN_SPEECH_MS`] of activity that is not a tone.
+    /// Whether the channel has speech: at least [`MIN_SPEECH_MS`] of activity that is not a tone.
     pub fn is_speech(&self) -> bool {
         self.speech_ms >= MIN_SPEECH_MS
     }
@@ -70,24 +69,25 @@ impl ChannelSpeech {
 
 /// Voice activity detector for all channels of a recording.
 #[derive(Debug, Clone)]
-pub struct Activity {
-    channels: Vec<Meter>,
-    /// Interleaved samples that are measured as one: see [`Meter`].
+pub struct VoiceActivityDetector {
+    channels: Vec<LevelMeter>,
+    /// Number of interleaved samples that are measured as one, see [`LevelMeter`].
     group: usize,
-    /// The beginning of a group.
+    /// An incomplete group.
     pending: Vec<f32>,
 }
 
-impl Activity {
-    /// A detector for interleaved samples of this format.
+impl VoiceActivityDetector {
+    /// Creates a detector for interleaved samples of this format.
     pub fn new(format: PcmFormat) -> Self {
         let count = usize::from(format.channels.max(1));
-        let channels: Vec<_> = (0..count).map(|index| Meter::new(format.sample_rate, index, count)).collect();
-        let group = channels.first().map_or(1, Meter::group);
+        let channels: Vec<_> =
+            (0..count).map(|index| LevelMeter::new(format.sample_rate, index, count)).collect();
+        let group = channels.first().map_or(1, LevelMeter::group);
         Self { channels, group, pending: Vec::new() }
     }
 
-    /// Takes the next interleaved samples: whole frames of all channels.
+    /// Adds interleaved samples: whole frames of all channels.
     pub fn push(&mut self, mut interleaved: &[f32]) {
         if !self.pending.is_empty() {
             let missing = (self.group - self.pending.len()).min(interleaved.len());
@@ -104,14 +104,19 @@ impl Activity {
         self.pending.extend_from_slice(&interleaved[whole..]);
     }
 
-    /// Decides; one entry per channel.
+    /// Loudness of what was pushed, for a player: see [`Prepared::peaks`](crate::Prepared::peaks).
+    pub(crate) fn peaks(&self) -> Vec<u8> {
+        waveform::peaks(&self.channels.iter().map(LevelMeter::levels))
+    }
+
+    /// The result, one entry per channel.
     pub fn finish(self) -> Vec<ChannelSpeech> {
         self.channels.into_iter().map(|it| decide(it.into_levels())).collect()
     }
 }
 
 fn decide(mut levels: Vec<u8>) -> ChannelSpeech {
-    // A vowel may come close to a tone for some frames, but does not hold it.
+    // A vowel may resemble a tone for some frames only.
     unmark_short_tones(&mut levels);
     let (onset, hold) = thresholds(&levels);
     let mut bursts = Bursts::default();
@@ -130,7 +135,7 @@ struct Bursts {
     speech: ChannelSpeech,
     now_ms: u64,
     started_ms: Option<u64>,
-    /// The burst that is open, or the last frame, touches a tone.
+    /// Whether the open burst or the last frame is adjacent to a tone.
     at_tone: bool,
 }
 
@@ -176,7 +181,7 @@ impl Bursts {
     }
 }
 
-/// Turns runs of tone frames that are shorter than any signal of an exchange back into sound.
+/// Converts runs of tone frames that are shorter than any call progress tone back to sound.
 fn unmark_short_tones(levels: &mut [u8]) {
     for run in levels.chunk_by_mut(|a, b| (*a == TONE) == (*b == TONE)) {
         if run.first() == Some(&TONE) && (run.len() as u64) * FRAME_MS < MIN_TONE_MS {
@@ -185,7 +190,7 @@ fn unmark_short_tones(levels: &mut [u8]) {
     }
 }
 
-/// Level bytes at which speech starts, and down to which it goes on.
+/// Level bytes at which speech starts, and down to which it continues.
 fn thresholds(levels: &[u8]) -> (u8, u8) {
     let mut sorted: Vec<u8> = levels.iter().copied().filter(|&it| it != TONE).collect();
     sorted.sort_unstable();

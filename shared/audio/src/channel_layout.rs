@@ -1,48 +1,46 @@
-//! True stereo, or the same voice twice.
+//! Detects whether a stereo recording is true stereo or doubled mono.
 
 use serde::{Deserialize, Serialize};
 
 use crate::relation::{Block, Judgement, Relation};
 
-/// How the speakers lie in the channels.
+/// Assignment of speakers to channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Layout {
-    /// One channel with everybody; also what more than two channels are mixed down to.
+    /// One channel with all speakers. More than two channels are mixed down to one.
     Mono,
-    /// Two channels that differ: one side of the call in each.
+    /// Two different channels: one side of the call in each.
     Stereo,
-    /// Two channels with the same sound, of which one may be louder, later, inverted, or noisier by a codec. Recognised
-    /// as two they would say everything twice.
+    /// Two channels with the same sound, where one may be louder, delayed, inverted, or noisier due to a codec. Recognition
+    /// of both would return everything twice.
     DoubledMono,
 }
 
-/// Samples are averaged down to no less than this rate before they are compared, in Hz.
+/// Lower limit of the rate to which samples are averaged before the comparison, in Hz.
 const ANALYSIS_RATE: u32 = 8_000;
-/// Milliseconds that are compared at a time.
+/// Length of a compared block, in milliseconds.
 const BLOCK_MS: usize = 100;
-/// One channel may be later than the other by this much, in milliseconds.
+/// Maximum delay between the channels, in milliseconds.
 const MAX_LAG_MS: usize = 100;
 
-/// Compares two interleaved channels until they prove to be different.
+/// Compares two interleaved channels until a difference is proven.
 #[derive(Debug)]
 pub(crate) struct StereoProbe {
-    /// Pairs of samples averaged into one, and the beginning of such a group.
+    /// Number of sample pairs averaged into one, and the beginning of such a group.
     averaged: usize,
     group: (usize, f32, f32),
-    /// Averaged samples that are still to be compared. The right ones begin a lag earlier: the first of the left ones are
-    /// not compared, since nothing is known of what was before them in the other channel.
+    /// Averaged samples to compare, preceded by the samples of one lag.
     left: Vec<f32>,
     right: Vec<f32>,
     block: usize,
     lag: usize,
-    skipped: usize,
     relation: Relation,
     compared: bool,
     differs: bool,
 }
 
 impl StereoProbe {
-    /// A probe for this sample rate.
+    /// Creates a probe for this sample rate.
     pub(crate) fn new(sample_rate: u32) -> Self {
         let averaged = (sample_rate / ANALYSIS_RATE).max(1) as usize;
         let rate = sample_rate as usize / averaged;
@@ -54,14 +52,13 @@ impl StereoProbe {
             right: Vec::new(),
             block,
             lag,
-            skipped: 0,
             relation: Relation::new(rate, block, lag),
             compared: false,
             differs: false,
         }
     }
 
-    /// Takes interleaved samples of two channels.
+    /// Adds interleaved samples of two channels.
     pub(crate) fn push(&mut self, interleaved: &[f32]) {
         if self.differs {
             return;
@@ -89,32 +86,28 @@ impl StereoProbe {
         }
     }
 
-    /// Compares the blocks that are complete.
+    /// Compares complete blocks.
     fn compare(&mut self) {
         let (block, lag) = (self.block, self.lag);
-        let skipped = (lag - self.skipped).min(self.left.len());
-        self.left.drain(..skipped);
-        self.skipped += skipped;
         let mut done = 0;
-        while !self.differs && self.right.len() >= done + block + 2 * lag {
-            let left = &self.left[done..done + block];
-            let right = &self.right[done..done + block + 2 * lag];
+        while !self.differs && self.left.len() >= done + block + 2 * lag {
+            let frame = done..done + block + 2 * lag;
             self.compared = true;
-            self.differs = self.relation.add(&Block::new(left, right));
+            self.differs = self.relation.add(Block::new(&self.left[frame.clone()], &self.right[frame], lag));
             done += block;
         }
         self.left.drain(..done);
         self.right.drain(..done);
     }
 
-    /// Whether the channels have proved to be different so far.
+    /// Whether the channels have been proven to differ.
     pub(crate) fn differs(&self) -> bool {
         self.differs
     }
 
-    /// The verdict at the end of the recording, and which of two equal channels is the louder one.
+    /// The layout at the end of the recording, and the louder one of two equal channels.
     pub(crate) fn finish(self) -> (Layout, usize) {
-        // Of a recording too short to be compared nothing is thrown away.
+        // A recording that is too short for the comparison keeps both channels.
         if self.differs || !self.compared {
             return (Layout::Stereo, 0);
         }

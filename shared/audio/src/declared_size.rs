@@ -1,22 +1,22 @@
-//! What the headers of formats that only `ffmpeg` decodes promise, and whether the file keeps it.
+//! Checks whether a file has as many bytes as its header declares, for formats that only `ffmpeg` decodes.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-use crate::sniff::Kind;
+use crate::kind::Kind;
 
-/// A 32-bit size from here up means "not known yet" where the file is shorter: streaming writers leave such values.
+/// Minimum 32-bit size that means "unknown" if the file is shorter: streaming writers leave such values.
 const STREAMING_SIZE: u64 = 0x7fff_0000;
-/// The same for the sizes of 64 bits.
+/// The same for 64-bit sizes.
 const STREAMING_WIDE_SIZE: u64 = 1 << 62;
-/// Chunks that are walked before the file is given up.
+/// Maximum number of visited chunks.
 const MAX_CHUNKS: usize = 256;
 
-/// Whether the samples should end beyond the end of `window`, where the file of this kind lies in `file`. Formats without
-/// a size, and sizes that were never filled in, promise nothing.
-pub(crate) fn is_broken<R: Read + Seek>(kind: Kind, file: &mut R, window: Range<u64>) -> io::Result<bool> {
+/// Whether the declared end of the samples is after the end of `window`, the location of the content in `file`. False for
+/// formats without a size and for sizes that were never filled in.
+pub(crate) fn exceeds_file<R: Read + Seek>(kind: Kind, file: &mut R, window: Range<u64>) -> io::Result<bool> {
     let end = match kind {
-        Kind::Au => au(file, window.start)?,
+        Kind::Au => au_end(file, window.start)?,
         Kind::Aiff => chunk_end(file, window.clone(), &AIFF)?,
         Kind::Caf => chunk_end(file, window.clone(), &CAF)?,
         Kind::Wave64 => chunk_end(file, window.clone(), &WAVE64)?,
@@ -25,8 +25,8 @@ pub(crate) fn is_broken<R: Read + Seek>(kind: Kind, file: &mut R, window: Range<
     Ok(end.is_some_and(|end| end > window.end))
 }
 
-/// The header of Sun and `NeXT`: a name, the offset of the samples, their size.
-fn au<R: Read + Seek>(file: &mut R, start: u64) -> io::Result<Option<u64>> {
+/// Declared end of the samples of a Sun/`NeXT` file: magic number, offset of the samples, size.
+fn au_end<R: Read + Seek>(file: &mut R, start: u64) -> io::Result<Option<u64>> {
     let head = read_at(file, start, 12)?;
     if head.len() < 12 {
         return Ok(None);
@@ -35,23 +35,23 @@ fn au<R: Read + Seek>(file: &mut R, start: u64) -> io::Result<Option<u64>> {
     Ok((size > 0 && size < STREAMING_SIZE).then_some(start + offset + size))
 }
 
-/// How a format writes its chunks down.
-struct Chunks {
-    /// Bytes before the first chunk.
+/// Structure of a format's chunks.
+struct ChunkFormat {
+    /// Number of bytes before the first chunk.
     head: u64,
-    /// Bytes of a name and of a size.
+    /// Length of a chunk's name and of its size field, in bytes.
     name: usize,
     size: usize,
     little_endian: bool,
-    /// The size counts name and size.
+    /// Whether the size includes the name and the size field.
     inclusive: bool,
-    /// Chunks begin at multiples of this.
+    /// Alignment of chunks in bytes.
     aligned: u64,
-    /// How the name of the chunk with the samples begins.
+    /// First bytes of the name of the chunk with the samples.
     samples: [u8; 4],
 }
 
-const AIFF: Chunks = Chunks {
+const AIFF: ChunkFormat = ChunkFormat {
     head: 12,
     name: 4,
     size: 4,
@@ -60,7 +60,7 @@ const AIFF: Chunks = Chunks {
     aligned: 2,
     samples: *b"SSND",
 };
-const CAF: Chunks = Chunks {
+const CAF: ChunkFormat = ChunkFormat {
     head: 8,
     name: 4,
     size: 8,
@@ -69,7 +69,7 @@ const CAF: Chunks = Chunks {
     aligned: 1,
     samples: *b"data",
 };
-const WAVE64: Chunks = Chunks {
+const WAVE64: ChunkFormat = ChunkFormat {
     head: 40,
     name: 16,
     size: 8,
@@ -79,8 +79,12 @@ const WAVE64: Chunks = Chunks {
     samples: *b"data",
 };
 
-/// Where the chunk with the samples ends by its own size.
-fn chunk_end<R: Read + Seek>(file: &mut R, window: Range<u64>, format: &Chunks) -> io::Result<Option<u64>> {
+/// Declared end of the chunk with the samples.
+fn chunk_end<R: Read + Seek>(
+    file: &mut R,
+    window: Range<u64>,
+    format: &ChunkFormat,
+) -> io::Result<Option<u64>> {
     let head_len = (format.name + format.size) as u64;
     let mut position = window.start + format.head;
     for _ in 0..MAX_CHUNKS {

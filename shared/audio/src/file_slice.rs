@@ -1,4 +1,4 @@
-//! A part of a file, with a header of our own in front, as a decoder's input.
+//! Decoder input: a part of a file with an optional generated header.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions};
 
-/// Bytes a demuxer may read before it knows what is in the file. The index of an MP4 of four hours, with a film beside
-/// the sound, is a third of it; pictures of covers are some megabytes.
+/// Maximum bytes that a demuxer may read for header and metadata. The index of a four-hour MP4 with video needs a third of
+/// it; cover pictures have a few megabytes.
 const MAX_HEADER_BYTES: u64 = 64 << 20;
-/// How often a demuxer may read a file over: one that jumps between tracks reads a block for each packet.
+/// How often a demuxer may read the whole file: one that jumps between tracks reads a block for each packet.
 const MAX_READS_OF_FILE: u64 = 64;
 
-/// What a demuxer may read in all. Beyond it a file is no recording but a trap: it makes its reader go in circles.
+/// Budget of bytes that a demuxer may read. A file that exceeds it is crafted to make its reader loop.
 #[derive(Debug)]
 pub(crate) struct ReadBudget {
     left: AtomicU64,
@@ -22,31 +22,31 @@ pub(crate) struct ReadBudget {
 }
 
 impl ReadBudget {
-    /// A budget for reading a file of `len` bytes, for its header and metadata at first.
+    /// A budget for a file of `len` bytes; initially for header and metadata only.
     pub(crate) fn for_file(len: u64) -> Self {
         let afterwards = len.saturating_mul(MAX_READS_OF_FILE).saturating_add(MAX_HEADER_BYTES);
         Self { left: AtomicU64::new(MAX_HEADER_BYTES), afterwards }
     }
 
-    /// The header is read: from now on there is sound to be read, too.
+    /// Adds the budget for the audio data, after the header was read.
     pub(crate) fn end_of_header(&self) {
         self.left.store(self.afterwards, Ordering::Relaxed);
     }
 
     fn spend(&self, bytes: usize) -> io::Result<()> {
-        // One thread reads; the counter is shared only with who opened the demuxer.
+        // Only one thread reads; the counter is shared only with the code that opened the demuxer.
         let left = self.left.load(Ordering::Relaxed).checked_sub(bytes as u64);
-        let left = left.ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, "far more metadata or jumps than a recording has")
-        })?;
+        let left =
+            left.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "excessive metadata or seeks"))?;
         self.left.store(left, Ordering::Relaxed);
         Ok(())
     }
 }
 
-/// `prefix` followed by the bytes `window` of a file; nothing else of the file can be seen.
-pub(crate) struct FileView {
+/// `prefix` followed by the bytes `window` of a file, and zeros; the rest of the file is hidden.
+pub(crate) struct FileSlice {
     prefix: Vec<u8>,
+    zeros: u64,
     file: File,
     window: Range<u64>,
     position: u64,
@@ -54,8 +54,8 @@ pub(crate) struct FileView {
     budget: Arc<ReadBudget>,
 }
 
-impl FileView {
-    /// A view of `window` behind `prefix`.
+impl FileSlice {
+    /// A slice of `window` after `prefix`.
     pub(crate) fn new(
         prefix: Vec<u8>,
         mut file: File,
@@ -63,15 +63,20 @@ impl FileView {
         budget: Arc<ReadBudget>,
     ) -> io::Result<Self> {
         file.seek(SeekFrom::Start(window.start))?;
-        Ok(Self { prefix, file, window, position: 0, forward_only: false, budget })
+        Ok(Self { prefix, zeros: 0, file, window, position: 0, forward_only: false, budget })
     }
 
-    /// Hides the length and the ability to seek, for a demuxer that refuses a file shorter than announced.
+    /// Hides the length and disables seeking, for a demuxer that refuses files shorter than declared.
     pub(crate) fn forward_only(self) -> Self {
         Self { forward_only: true, ..self }
     }
 
-    /// The stream symphonia reads from.
+    /// Appends zeros, to complete a block.
+    pub(crate) fn with_zeros(self, zeros: u64) -> Self {
+        Self { zeros, ..self }
+    }
+
+    /// Converts the slice to an input of symphonia.
     pub(crate) fn into_stream(self) -> MediaSourceStream<'static> {
         MediaSourceStream::new(Box::new(self), MediaSourceStreamOptions::default())
     }
@@ -80,20 +85,27 @@ impl FileView {
         self.prefix.len() as u64
     }
 
-    fn len(&self) -> u64 {
+    /// End of the part from the file, in the slice.
+    fn file_end(&self) -> u64 {
         self.prefix_len() + (self.window.end - self.window.start)
+    }
+
+    fn len(&self) -> u64 {
+        self.file_end() + self.zeros
     }
 }
 
-impl Read for FileView {
+impl Read for FileSlice {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut ahead =
             usize::try_from(self.position).ok().and_then(|at| self.prefix.get(at..)).unwrap_or(&[]);
-        let read = if ahead.is_empty() {
-            let left = self.len().saturating_sub(self.position);
+        let read = if !ahead.is_empty() {
+            ahead.read(buffer)?
+        } else if self.position < self.file_end() {
+            let left = self.file_end() - self.position;
             self.file.by_ref().take(left).read(buffer)?
         } else {
-            ahead.read(buffer)?
+            io::repeat(0).take(self.len().saturating_sub(self.position)).read(buffer)?
         };
         self.budget.spend(read)?;
         self.position += read as u64;
@@ -101,7 +113,7 @@ impl Read for FileView {
     }
 }
 
-impl Seek for FileView {
+impl Seek for FileSlice {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let target = match to {
             SeekFrom::Start(offset) => Some(offset),
@@ -115,7 +127,7 @@ impl Seek for FileView {
     }
 }
 
-impl MediaSource for FileView {
+impl MediaSource for FileSlice {
     fn is_seekable(&self) -> bool {
         !self.forward_only
     }

@@ -1,0 +1,86 @@
+//! The child process: limits itself before it reads input, then executes the request.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use super::request::{Program, Request, Response, Task};
+use super::rlimits::ResourceLimits;
+use crate::error::AudioError;
+use crate::options::Options;
+use crate::prepare::prepare_in_place;
+
+/// Exit code if the program could not be launched. Neither shells nor `ffmpeg` use it.
+pub(crate) const LAUNCH_FAILED_EXIT_CODE: i32 = 98;
+/// Exit code for an invalid request.
+const BAD_REQUEST_EXIT_CODE: u8 = 99;
+
+/// Executes the request in `args`, the arguments after [`Program::args`]. Returns the exit code for `main`.
+///
+/// Call it before the process starts a thread or opens a file, because it sets the limits.
+pub fn serve_isolated(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let request = match Request::read(args.first()) {
+        Ok(request) => request,
+        Err(error) => return reject(&error),
+    };
+    // The process must not run without limits.
+    if let Err(error) = request.rlimits.apply_to_self(request.parent) {
+        return reject(&error.to_string());
+    }
+    match (request.task, args.get(1..).unwrap_or_default()) {
+        (Task::Prepare { options }, [input, output]) => {
+            let result = prepare_in_place(Path::new(input), Path::new(output), &options);
+            respond(result.map_err(|error| as_out_of_memory(error, request.rlimits)))
+        }
+        (Task::Launch, [program, args @ ..]) => launch(program, args),
+        _ => reject("wrong number of paths for the request"),
+    }
+}
+
+/// Maps a read error due to a failed allocation, which is not an error of the disk.
+fn as_out_of_memory(error: AudioError, rlimits: ResourceLimits) -> AudioError {
+    match error {
+        AudioError::Io(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {
+            AudioError::OutOfMemory { limit_bytes: rlimits.memory_bytes }
+        }
+        other => other,
+    }
+}
+
+fn respond(result: Result<crate::Prepared, AudioError>) -> ExitCode {
+    let line = match serde_json::to_vec(&Response::new(result)) {
+        Ok(line) => line,
+        Err(error) => return reject(&error.to_string()),
+    };
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(&line).and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => reject(&error.to_string()),
+    }
+}
+
+fn launch(program: &OsStr, args: &[OsString]) -> ExitCode {
+    let error = Command::new(program).args(args).env_clear().exec();
+    print_error(&error.to_string());
+    u8::try_from(LAUNCH_FAILED_EXIT_CODE).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn reject(why: &str) -> ExitCode {
+    print_error(why);
+    ExitCode::from(BAD_REQUEST_EXIT_CODE)
+}
+
+fn print_error(why: &str) {
+    // If this fails, there is no way to report it.
+    let _ = writeln!(std::io::stderr(), "{why}");
+}
+
+impl Options {
+    /// The options with `launcher` as the program that starts `ffmpeg`.
+    pub(super) fn launched_by(&self, launcher: &Program) -> Self {
+        Self { launcher: Some(launcher.clone()), ..self.clone() }
+    }
+}
