@@ -10,22 +10,26 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Duration, DurationRound, Utc};
 
+use crate::randomness::{Randomness, SystemRandomness};
+
 pub use monotonic::{MonotonicClock, SystemMonotonicClock};
 pub use offset::{ClockOffset, TimeSample};
 pub use process::ProcessClock;
 pub use skew::{SkewNews, SkewReport};
 
-/// Tells the time, in UTC with microsecond resolution (what `DATETIME(6)` keeps).
+/// Source of the current time, in UTC with microsecond resolution (as in `DATETIME(6)`).
 ///
-/// Everything that needs the time takes one, so that tests set it and nothing reads the
-/// system's clock behind our back (`clippy.toml` forbids it).
-pub trait Clock: Send + Sync + std::fmt::Debug {
-    /// The present moment, cut to microseconds.
+/// Code that needs the time takes a clock as an argument, so that tests can set it; `clippy.toml` forbids reading the
+/// system clock directly.
+///
+/// A clock also provides [`Randomness`], because generating an id needs both.
+pub trait Clock: Randomness + Send + Sync + std::fmt::Debug {
+    /// The current time, truncated to microseconds.
     fn now(&self) -> DateTime<Utc>;
 }
 
-/// The machine's wall clock. It may be wrong and may be set at any time, so no lease and no due time is judged by it: a process
-/// does that with a [`ProcessClock`].
+/// The machine's wall clock. It may be wrong and may be changed at any time, so leases and due times are not checked
+/// against it: processes use a [`ProcessClock`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -37,24 +41,36 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until somebody moves it. Clones share the same hands.
+impl Randomness for SystemClock {
+    fn random_u128(&self) -> u128 {
+        SystemRandomness.random_u128()
+    }
+}
+
+/// A clock for tests that changes only when set. Clones share the time.
 #[derive(Debug, Clone)]
 pub struct ManualClock(Arc<AtomicI64>);
 
 impl ManualClock {
-    /// A clock that shows `start`.
+    /// A clock set to `start`.
     pub fn at(start: DateTime<Utc>) -> Self {
         Self(Arc::new(AtomicI64::new(start.timestamp_micros())))
     }
 
-    /// Moves the hands forward (or back, if negative).
+    /// Moves the time forward, or back if `by` is negative.
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(by.num_microseconds().unwrap_or(i64::MAX), Ordering::SeqCst);
     }
 
-    /// Sets the hands.
+    /// Sets the time.
     pub fn set(&self, to: DateTime<Utc>) {
         self.0.store(to.timestamp_micros(), Ordering::SeqCst);
+    }
+}
+
+impl Randomness for ManualClock {
+    fn random_u128(&self) -> u128 {
+        SystemRandomness.random_u128()
     }
 }
 

@@ -1,12 +1,13 @@
 //! Typed ids.
 //!
-//! Ours are ULIDs (26 characters, sortable by time), each kind a type of its own so that an install
-//! can never be passed where a job is meant. amoCRM's are plain numbers. In JSON and SQL an id is
-//! its text; public ids carry a prefix (`tr_01J…`) that says what they are.
+//! Our ids are ULIDs (26 characters, sortable by time). Each kind is a type of its own, so that an install id cannot be
+//! passed where a job id is expected. amoCRM's ids are numbers. In JSON and SQL our ids are text with a prefix
+//! (`tr_01J…`) that names the kind.
 
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
@@ -14,18 +15,18 @@ use crate::Clock;
 
 /// The text is not an id of this kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not the id that is wanted here: {wanted}")]
+#[error("`{text}` is not a valid id: expected {wanted}")]
 pub struct InvalidId {
-    /// What was wanted.
+    /// Description of a valid id.
     pub wanted: &'static str,
-    /// What was given instead.
+    /// The rejected text, cut to 40 characters.
     pub text: String,
 }
 
-/// A new ULID at the clock's time.
+/// A new ULID with the clock's time.
 fn fresh(clock: &dyn Clock) -> Ulid {
     let ms = u64::try_from(clock.now().timestamp_millis()).unwrap_or_default();
-    Ulid::from_parts(ms, rand::random())
+    Ulid::from_parts(ms, clock.random_u128())
 }
 
 macro_rules! ulid_id {
@@ -36,12 +37,17 @@ macro_rules! ulid_id {
         pub struct $name(Ulid);
 
         impl $name {
-            /// What its text begins with.
+            /// Prefix of the id's text.
             pub const PREFIX: &'static str = $prefix;
 
-            /// A new id, stamped with the clock's time.
+            /// A new id with the clock's time.
             pub fn generate(clock: &dyn Clock) -> Self {
                 Self(fresh(clock))
+            }
+
+            /// The smallest id with this time. Ids sort by time, so it bounds the ids of a period.
+            pub fn first_at(time: DateTime<Utc>) -> Self {
+                Self(Ulid::from_parts(u64::try_from(time.timestamp_millis()).unwrap_or_default(), 0))
             }
         }
 
@@ -82,66 +88,155 @@ macro_rules! ulid_id {
 }
 
 ulid_id!(
-    /// One row of durable work.
+    /// Id of a job.
     JobId, "job_"
 );
 ulid_id!(
-    /// One widget of a vendor: an integration of amoCRM with its secret.
+    /// Id of a widget: an integration of amoCRM with its secret.
     WidgetId, "wgt_"
 );
 ulid_id!(
-    /// One widget in one amoCRM account.
+    /// Id of an install: a widget in an amoCRM account.
     InstallId, "ins_"
 );
 ulid_id!(
-    /// An authorization code that arrived and waits to be exchanged.
+    /// Id of a received authorization code.
     OauthCodeId, "cod_"
 );
 ulid_id!(
-    /// One call's way from recording to transcript.
+    /// Id of a transcription: the processing of one call.
     TranscriptionId, "tr_"
 );
 ulid_id!(
-    /// One hook delivery of amoCRM, kept raw.
+    /// Id of a raw hook delivery from amoCRM.
     HookId, "hok_"
 );
 
 ulid_id!(
-    /// One lifecycle event, told to the vendor's backend.
+    /// Id of a lifecycle event, sent to the vendor's backend.
     EventId, "evt_"
 );
 
 ulid_id!(
-    /// The Flycoins of one install.
+    /// Id of a wallet: the Flycoins of an install.
     WalletId, "wal_"
 );
 ulid_id!(
-    /// Flycoins of one origin.
+    /// Id of a lot: Flycoins of one origin.
     LotId, "lot_"
 );
 ulid_id!(
-    /// Flycoins set aside for work in progress.
+    /// Id of a hold: Flycoins reserved for work in progress.
     HoldId, "hld_"
 );
 ulid_id!(
-    /// One transaction of the ledger.
+    /// Id of a ledger transaction.
     TransactionId, "ltx_"
 );
 ulid_id!(
-    /// One version of a package of Flycoins.
+    /// Id of a package version.
     PackageId, "pkg_"
 );
 ulid_id!(
-    /// One purchase of a package.
+    /// Id of a purchase.
     PurchaseId, "pur_"
 );
 ulid_id!(
-    /// One notice of the bank, kept as it came.
-    NoticeId, "ntc_"
+    /// Id of a stored notification of the bank.
+    NotificationId, "ntf_"
 );
 ulid_id!(
-    /// One disagreement between the bank's books and ours.
-    DifferenceId, "dif_"
+    /// Id of a discrepancy between the bank's data and ours.
+    DiscrepancyId, "dsc_"
+);
+
+ulid_id!(
+    /// Id of a vendor: the seller of widgets.
+    VendorId, "vnd_"
+);
+ulid_id!(
+    /// Id of a version of a subscription plan.
+    PlanId, "pln_"
+);
+ulid_id!(
+    /// Id of a subscription: the paid access of an install.
+    SubscriptionId, "sub_"
+);
+ulid_id!(
+    /// Id of a quote: the price of a change of a subscription.
+    QuoteId, "quo_"
+);
+ulid_id!(
+    /// Id of an invoice of a subscription.
+    InvoiceId, "inv_"
+);
+ulid_id!(
+    /// Id of one attempt to pay an invoice; also the bank's order number.
+    InvoicePaymentId, "ipm_"
+);
+ulid_id!(
+    /// Id of a saved bank card.
+    CardId, "crd_"
+);
+ulid_id!(
+    /// Id of a payer's consent to recurring charges.
+    ConsentId, "cns_"
+);
+ulid_id!(
+    /// Id of a closing or refund receipt.
+    ReceiptId, "rcp_"
+);
+ulid_id!(
+    /// Id of an update that a messenger delivered.
+    BotUpdateId, "upd_"
+);
+ulid_id!(
+    /// Id of a message of a bot.
+    BotMessageId, "bms_"
+);
+ulid_id!(
+    /// Id of a link that activates FlySense through a messenger.
+    LinkId, "lnk_"
+);
+ulid_id!(
+    /// Id of a binding: a person in a messenger and an account.
+    BindingId, "bnd_"
+);
+ulid_id!(
+    /// Id of a notice by e-mail.
+    MailNoticeId, "mln_"
+);
+ulid_id!(
+    /// Id of an operator of the admin panel.
+    OperatorId, "opr_"
+);
+ulid_id!(
+    /// Id of an operator's session.
+    OperatorSessionId, "ops_"
+);
+ulid_id!(
+    /// Id of a row of the audit log.
+    AuditId, "aud_"
+);
+ulid_id!(
+    /// Id of an act that waits for a second operator.
+    PendingActId, "pnd_"
+);
+ulid_id!(
+    /// Id of a saved view of a list.
+    ViewId, "viw_"
+);
+ulid_id!(
+    /// Id of an export of a list.
+    ExportId, "exp_"
+);
+ulid_id!(
+    /// Id of a bulk act.
+    BulkActId, "blk_"
+);
+ulid_id!(
+    /// Id of the result of a bulk act for one row.
+    BulkResultId, "blr_"
 );
 
 macro_rules! number_id {
@@ -176,19 +271,19 @@ macro_rules! number_id {
 }
 
 number_id!(
-    /// An amoCRM account: the stable key of a customer (its subdomain may change).
+    /// Id of an amoCRM account: the stable key of a customer, whose subdomain may change.
     AccountId
 );
 number_id!(
-    /// A user of an amoCRM account.
+    /// Id of a user of amoCRM.
     UserId
 );
 number_id!(
-    /// A note in amoCRM; calls are notes.
+    /// Id of a note in amoCRM; calls are notes.
     NoteId
 );
 number_id!(
-    /// A lead, contact, company or customer in amoCRM.
+    /// Id of a lead, contact, company or customer in amoCRM.
     EntityId
 );
 

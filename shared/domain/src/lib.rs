@@ -1,13 +1,22 @@
-//! Pure rules of Flysk: ids, clock, money, and the two bounded contexts that live side by side,
-//! [`platform`] (what every vendor gets) and [`flysense`] (one vendor's product, ours).
+//! Domain rules of Flysk: ids, clock, money, and the two bounded contexts: [`platform`] (the services for every
+//! vendor) and [`flysense`] (one vendor's widget, developed with the platform). [`admin`] has the rules of the panel.
 //!
-//! Nothing here does I/O. Time and randomness come in as arguments ([`Clock`], `rand::Rng`).
+//! The crate does no I/O. Time and randomness are arguments ([`Clock`], [`Randomness`]).
 
+pub mod admin;
 pub mod clock;
+pub mod failure_action;
 pub mod flysense;
 pub mod id;
 pub mod money;
 pub mod platform;
+mod randomness;
+pub mod russian;
+pub mod sending_hours;
+pub mod serde_lenient;
+pub mod text_enum;
 pub mod trace;
 
 pub use clock::{Clock, ManualClock, ProcessClock, SystemClock};
+pub use randomness::{Randomness, SystemRandomness, random_bytes};
+pub use text_enum::{TextEnum, UnknownText};

@@ -1,7 +1,7 @@
 //! Money as integers: kopecks for roubles, micro-Flycoins for coins.
 //!
-//! Arithmetic is checked: a sum that does not fit is an error, never a wrap. Where a division leaves a
-//! rest, the rounding is a function with a name, so that each price can say which one it used.
+//! Arithmetic is checked: an overflow is an error and never wraps. Division with a remainder is done by functions
+//! named after their rounding, so that each price states which one it uses.
 
 use std::fmt;
 use std::iter::Sum;
@@ -9,17 +9,17 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The text is not an amount.
+/// The text is not a decimal amount.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not an amount: write it like 12 or 2.5, with at most {digits} decimal places")]
 pub struct InvalidAmount {
-    /// What was given instead.
+    /// The rejected text.
     pub text: String,
-    /// How many decimal places there are.
+    /// Maximum number of decimal places.
     pub digits: usize,
 }
 
-/// A sum does not fit 64 bits, or a quantity is negative where none may be.
+/// A result does not fit 64 bits, or a quantity is negative where this is not allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the amount is out of range")]
 pub struct OutOfRange;
@@ -32,71 +32,71 @@ macro_rules! amount {
         pub struct $name(pub i64);
 
         impl $name {
-            /// Nothing.
+            /// Zero.
             pub const ZERO: Self = Self(0);
-            /// How many make one whole unit.
+            /// Subunits in one whole unit.
             pub const PER_UNIT: i64 = $per_unit;
 
-            /// So many whole units.
-            pub const fn of_units(units: i64) -> Result<Self, OutOfRange> {
+            /// The amount of `units` whole units.
+            pub const fn from_units(units: i64) -> Result<Self, OutOfRange> {
                 match units.checked_mul($per_unit) {
                     Some(amount) => Ok(Self(amount)),
                     None => Err(OutOfRange),
                 }
             }
 
-            /// The sum.
-            pub const fn plus(self, other: Self) -> Result<Self, OutOfRange> {
+            /// The sum; fails on overflow.
+            pub const fn checked_add(self, other: Self) -> Result<Self, OutOfRange> {
                 match self.0.checked_add(other.0) {
                     Some(amount) => Ok(Self(amount)),
                     None => Err(OutOfRange),
                 }
             }
 
-            /// The difference; negative if `other` is larger.
-            pub const fn minus(self, other: Self) -> Result<Self, OutOfRange> {
+            /// The difference, negative if `other` is larger; fails on overflow.
+            pub const fn checked_sub(self, other: Self) -> Result<Self, OutOfRange> {
                 match self.0.checked_sub(other.0) {
                     Some(amount) => Ok(Self(amount)),
                     None => Err(OutOfRange),
                 }
             }
 
-            /// The same amount in the other direction.
-            pub const fn negated(self) -> Result<Self, OutOfRange> {
+            /// The amount with the opposite sign.
+            pub const fn checked_neg(self) -> Result<Self, OutOfRange> {
                 match self.0.checked_neg() {
                     Some(amount) => Ok(Self(amount)),
                     None => Err(OutOfRange),
                 }
             }
 
-            /// So many times this.
-            pub const fn times(self, factor: i64) -> Result<Self, OutOfRange> {
+            /// The amount times `factor`; fails on overflow.
+            pub const fn checked_mul(self, factor: i64) -> Result<Self, OutOfRange> {
                 match self.0.checked_mul(factor) {
                     Some(amount) => Ok(Self(amount)),
                     None => Err(OutOfRange),
                 }
             }
 
-            /// The share `numerator / denominator`, to the nearest, halves away from zero.
-            pub fn share_half_up(self, numerator: i64, denominator: i64) -> Result<Self, OutOfRange> {
+            /// The share `numerator / denominator`, rounded to the nearest subunit, halves away from zero.
+            pub fn prorate_half_up(self, numerator: i64, denominator: i64) -> Result<Self, OutOfRange> {
                 let (product, denominator) = fraction(self.0, numerator, denominator)?;
                 let half = denominator / 2;
                 let rounded = (product + if product < 0 { -half } else { half }) / denominator;
                 i64::try_from(rounded).map(Self).map_err(|_| OutOfRange)
             }
 
-            /// The share `numerator / denominator`, towards zero: whoever is paid gets no more than its share.
-            pub fn share_down(self, numerator: i64, denominator: i64) -> Result<Self, OutOfRange> {
+            /// The share `numerator / denominator`, rounded towards zero, so that a payee never gets more than its share.
+            pub fn prorate_floor(self, numerator: i64, denominator: i64) -> Result<Self, OutOfRange> {
                 let (product, denominator) = fraction(self.0, numerator, denominator)?;
                 i64::try_from(product / denominator).map(Self).map_err(|_| OutOfRange)
             }
 
-            /// Above zero.
+            /// Whether the amount is above zero.
             pub const fn is_positive(self) -> bool {
                 self.0 > 0
             }
 
-            /// Exactly zero.
+            /// Whether the amount is zero.
             pub const fn is_zero(self) -> bool {
                 self.0 == 0
             }
@@ -105,7 +105,7 @@ macro_rules! amount {
         impl FromStr for $name {
             type Err = InvalidAmount;
 
-            /// Whole units with decimal places, as people write them; nothing is ever rounded.
+            /// Parses whole units with decimal places, such as `2.5`. More decimal places than the unit has are an error.
             fn from_str(text: &str) -> Result<Self, InvalidAmount> {
                 let wrong = || InvalidAmount { text: text.chars().take(40).collect(), digits: $digits };
                 let (units, places) = text.split_once('.').unwrap_or((text, "0"));
@@ -118,7 +118,7 @@ macro_rules! amount {
         }
 
         impl fmt::Display for $name {
-            /// Whole units and all decimal places: an amount is never shown rounded.
+            /// Writes whole units with all decimal places, never rounded.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let (units, rest) =
                     (self.0.unsigned_abs() / $per_unit, self.0.unsigned_abs() % $per_unit);
@@ -130,21 +130,16 @@ macro_rules! amount {
 }
 
 amount!(
-    /// Roubles, counted in kopecks.
+    /// Amount in kopecks, hundredths of a rouble.
     Kopecks, 100, 2
 );
 amount!(
-    /// Flycoins, counted in millionths. One Flycoin costs one rouble.
+    /// Amount in micro-Flycoins, millionths of a Flycoin. One Flycoin costs one rouble.
     MicroCoins, 1_000_000, 6
 );
 
 impl MicroCoins {
-    /// What these coins cost in roubles, down to the kopeck: a refund never pays more than was bought.
-    pub const fn worth_down(self) -> Kopecks {
-        Kopecks(self.0 / (Self::PER_UNIT / Kopecks::PER_UNIT))
-    }
-
-    /// The sum of many.
+    /// The sum of all amounts; fails on overflow.
     pub fn total<I: IntoIterator<Item = Self>>(amounts: I) -> Result<Self, OutOfRange> {
         let sum: i128 = amounts.into_iter().map(|amount| i128::from(amount.0)).sum();
         i64::try_from(sum).map(Self).map_err(|_| OutOfRange)
@@ -152,15 +147,15 @@ impl MicroCoins {
 }
 
 impl Kopecks {
-    /// The coins this sum buys; exact.
-    pub const fn buys(self) -> Result<MicroCoins, OutOfRange> {
+    /// The coins that this amount buys, without rounding.
+    pub const fn to_coins(self) -> Result<MicroCoins, OutOfRange> {
         match self.0.checked_mul(MicroCoins::PER_UNIT / Self::PER_UNIT) {
             Some(amount) => Ok(MicroCoins(amount)),
             None => Err(OutOfRange),
         }
     }
 
-    /// The sum of many.
+    /// The sum of all amounts; fails on overflow.
     pub fn total<I: IntoIterator<Item = Self>>(amounts: I) -> Result<Self, OutOfRange> {
         let sum: i128 = amounts.into_iter().map(|amount| i128::from(amount.0)).sum();
         i64::try_from(sum).map(Self).map_err(|_| OutOfRange)
@@ -174,7 +169,7 @@ fn fraction(amount: i64, numerator: i64, denominator: i64) -> Result<(i128, i128
     Ok((i128::from(amount) * i128::from(numerator), i128::from(denominator)))
 }
 
-/// A sum that cannot overflow, for proofs over many amounts.
+/// 128-bit sum that cannot overflow, for verification over many amounts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WideSum(pub i128);
 
@@ -211,40 +206,38 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_an_error() {
-        assert_eq!(MicroCoins(i64::MAX).plus(MicroCoins(1)), Err(OutOfRange));
-        assert_eq!(MicroCoins(i64::MIN).negated(), Err(OutOfRange));
-        assert_eq!(MicroCoins::of_units(i64::MAX), Err(OutOfRange));
-        assert_eq!(MicroCoins(i64::MAX).share_half_up(3, 2), Err(OutOfRange));
-        assert_eq!(MicroCoins(1).share_down(1, 0), Err(OutOfRange));
+        assert_eq!(MicroCoins(i64::MAX).checked_add(MicroCoins(1)), Err(OutOfRange));
+        assert_eq!(MicroCoins(i64::MIN).checked_neg(), Err(OutOfRange));
+        assert_eq!(MicroCoins::from_units(i64::MAX), Err(OutOfRange));
+        assert_eq!(MicroCoins(i64::MAX).prorate_half_up(3, 2), Err(OutOfRange));
+        assert_eq!(MicroCoins(1).prorate_floor(1, 0), Err(OutOfRange));
         assert_eq!(MicroCoins::total([MicroCoins(i64::MAX), MicroCoins(1)]), Err(OutOfRange));
-        assert_eq!(Kopecks(i64::MAX).buys(), Err(OutOfRange));
+        assert_eq!(Kopecks(i64::MAX).to_coins(), Err(OutOfRange));
     }
 
     #[test]
     fn roundings_do_what_their_names_say() {
         for (amount, half_up, down) in [(5, 3, 2), (4, 2, 2), (-5, -3, -2), (3, 2, 1), (1, 1, 0), (0, 0, 0)] {
-            assert_eq!(MicroCoins(amount).share_half_up(1, 2), Ok(MicroCoins(half_up)), "{amount} / 2");
-            assert_eq!(MicroCoins(amount).share_down(1, 2), Ok(MicroCoins(down)), "{amount} / 2");
+            assert_eq!(MicroCoins(amount).prorate_half_up(1, 2), Ok(MicroCoins(half_up)), "{amount} / 2");
+            assert_eq!(MicroCoins(amount).prorate_floor(1, 2), Ok(MicroCoins(down)), "{amount} / 2");
         }
         // An odd denominator has no halves.
-        assert_eq!(MicroCoins(1).share_half_up(1, 3), Ok(MicroCoins(0)));
-        assert_eq!(MicroCoins(2).share_half_up(1, 3), Ok(MicroCoins(1)));
+        assert_eq!(MicroCoins(1).prorate_half_up(1, 3), Ok(MicroCoins(0)));
+        assert_eq!(MicroCoins(2).prorate_half_up(1, 3), Ok(MicroCoins(1)));
     }
 
     #[test]
     fn a_coin_costs_a_rouble() {
-        assert_eq!(MicroCoins(1_000_000).worth_down(), Kopecks(100));
-        assert_eq!(MicroCoins(1_009_999).worth_down(), Kopecks(100));
-        assert_eq!(Kopecks(100).buys(), Ok(MicroCoins(1_000_000)));
+        assert_eq!(Kopecks(100).to_coins(), Ok(MicroCoins(1_000_000)));
     }
 
     proptest! {
         #[test]
         fn a_rounded_share_is_off_by_at_most_half(amount in -1_000_000_000_000_i64..1_000_000_000_000, n in 0_i64..1000, d in 1_i64..1000) {
             let exact = i128::from(amount) * i128::from(n);
-            let rounded = i128::from(MicroCoins(amount).share_half_up(n, d).unwrap().0) * i128::from(d);
+            let rounded = i128::from(MicroCoins(amount).prorate_half_up(n, d).unwrap().0) * i128::from(d);
             prop_assert!((exact - rounded).abs() * 2 <= i128::from(d));
-            let down = i128::from(MicroCoins(amount).share_down(n, d).unwrap().0) * i128::from(d);
+            let down = i128::from(MicroCoins(amount).prorate_floor(n, d).unwrap().0) * i128::from(d);
             prop_assert!(down.abs() <= exact.abs() && (exact - down).abs() < i128::from(d));
         }
     }

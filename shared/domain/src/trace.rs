@@ -1,21 +1,22 @@
-//! The thread that runs from an HTTP request through every job it causes.
+//! Correlation of an HTTP request with all jobs that it causes.
 
 use serde::{Deserialize, Serialize};
 
-/// What ties log lines together: our correlation id and the W3C `traceparent` it came with.
+/// Identifiers that connect log lines: our correlation id and the caller's W3C `traceparent`.
 ///
-/// One correlation id finds everything that happened to a call, from the hook that brought it to
-/// the transcript; it is answered to callers as `X-Request-Id`.
+/// One correlation id covers the whole processing of a call, from the hook that announced it to the transcript. It is
+/// returned to callers as `X-Request-Id`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {
-    /// At most 64 of `[A-Za-z0-9._-]`; the caller's `X-Request-Id` if it sent a sane one.
+    /// At most 64 characters of `[A-Za-z0-9._-]`; the caller's `X-Request-Id` if it is valid.
     pub correlation_id: String,
     /// The caller's span in the W3C Trace Context form `00-<trace id>-<span id>-<flags>`.
     pub traceparent: Option<String>,
 }
 
 impl Trace {
-    /// Takes what a caller sent if it is well-formed, and makes up the rest from `fresh`.
+    /// Uses the caller's values if they are valid, and otherwise a new correlation id from `fresh`. Without a valid
+    /// `X-Request-Id`, the trace id of a valid `traceparent` becomes the correlation id.
     ///
     /// Source: W3C Trace Context, section 3.2 (lower-case hex, no all-zero ids).
     pub fn from_caller(

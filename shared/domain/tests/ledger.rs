@@ -1,4 +1,4 @@
-//! Whatever is asked of a wallet in whatever order, the ledger's promises hold.
+//! Invariants of the ledger after any sequence of commands.
 #![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
 use std::collections::BTreeMap;
@@ -7,13 +7,13 @@ use chrono::{DateTime, Duration, Utc};
 use flysk_domain::id::{HoldId, LotId, TransactionId, WalletId};
 use flysk_domain::money::{MicroCoins, WideSum};
 use flysk_domain::platform::ledger::{
-    Account, Charge, Command, Entry, Hold, HoldState, Line, Origin, Part, Posting, Refusal, TransactionKind,
-    Wallet,
+    Charge, Command, Entry, Hold, HoldState, LedgerAccount, LedgerRefusal, Line, LotPart, Origin, Posting,
+    TransactionKind, Wallet,
 };
 use flysk_domain::{Clock, ManualClock};
 use proptest::prelude::*;
 
-/// One thing that happens; numbers pick among what exists.
+/// One step; its numbers select among existing items.
 #[derive(Debug, Clone)]
 enum Step {
     Credit { amount: i64, origin: usize, lives_h: Option<i64> },
@@ -87,7 +87,7 @@ impl World {
             Step::Release { pick } => Command::Release { hold: hold(*pick)? },
             Step::Refund { pick: at, amount } => Command::Refund {
                 charge: pick(self.wallet.charges.keys().copied(), *at)?,
-                // Now and then all that is left.
+                // Sometimes the whole remaining amount.
                 amount: (*amount % 8 != 0).then_some(MicroCoins(*amount)),
             },
             Step::Withdraw { pick: at, amount } => Command::Withdraw {
@@ -131,11 +131,11 @@ impl World {
         let total: WideSum = self.entries().map(|entry| entry.amount).sum();
         assert_eq!(total, WideSum(0));
         assert!(self.postings.iter().all(Posting::is_balanced));
-        assert_eq!(self.wallet.available, self.sum(|entry| entry.account == Account::Available));
-        assert_eq!(self.wallet.held, self.sum(|entry| entry.account == Account::Held));
+        assert_eq!(self.wallet.available, self.sum(|entry| entry.account == LedgerAccount::Available));
+        assert_eq!(self.wallet.held, self.sum(|entry| entry.account == LedgerAccount::Held));
         assert!(self.wallet.available >= MicroCoins::ZERO && self.wallet.held >= MicroCoins::ZERO);
         for lot in self.wallet.lots.values() {
-            let of = |entry: &Entry| entry.lot == Some(lot.id) && entry.account == Account::Available;
+            let of = |entry: &Entry| entry.lot == Some(lot.id) && entry.account == LedgerAccount::Available;
             assert_eq!(lot.left, self.sum(of));
             assert!((MicroCoins::ZERO..=lot.granted).contains(&lot.left));
             assert!(lot.left.is_zero() || !lot.is_expired(self.clock.now()), "coins outlived their lot");
@@ -169,7 +169,7 @@ impl World {
             for line in &charge.lines {
                 assert!(line.returned <= line.paid, "{line:?}");
             }
-            // What the store reads back is what the wallet remembers.
+            // The stored entries, as the store reads them back.
             let own = &self.postings.iter().find(|posting| posting.id == charge.id).unwrap().entries;
             let back = refunds.get(&charge.id).map(Vec::as_slice).unwrap_or_default();
             assert_eq!(&Charge::from_entries(charge.id, own, back).unwrap(), charge);
@@ -181,13 +181,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
-    fn every_history_keeps_the_books(steps in proptest::collection::vec(step(), 1..60)) {
+    fn every_history_keeps_the_invariants(steps in proptest::collection::vec(step(), 1..60)) {
         let mut world = World::new();
         for step in &steps {
             world.play(step);
             world.check();
         }
-        // Every hold ends by itself.
+        // Every hold expires.
         world.clock.advance(Duration::days(400));
         world.sweep();
         world.check();
@@ -199,7 +199,7 @@ fn lines(name: &str, amount: i64) -> Vec<Line> {
     vec![Line { service: name.parse().unwrap(), amount: MicroCoins(amount) }]
 }
 
-/// Credits a lot that lives so many days; returns its id.
+/// Credits a lot that expires after `days`; returns its id.
 fn credit(world: &mut World, origin: Origin, amount: i64, days: Option<i64>) -> LotId {
     let lot = LotId::generate(&world.clock);
     let expires_at = days.map(|days| world.clock.now() + Duration::days(days));
@@ -208,7 +208,7 @@ fn credit(world: &mut World, origin: Origin, amount: i64, days: Option<i64>) -> 
     lot
 }
 
-fn run(world: &mut World, command: &Command) -> Result<Posting, Refusal> {
+fn run(world: &mut World, command: &Command) -> Result<Posting, LedgerRefusal> {
     let id = TransactionId::generate(&world.clock);
     let posting = world.wallet.apply(id, command, world.clock.now())?;
     world.postings.push(posting.clone());
@@ -217,7 +217,7 @@ fn run(world: &mut World, command: &Command) -> Result<Posting, Refusal> {
 }
 
 #[test]
-fn what_expires_soonest_goes_first_then_what_was_given_then_the_oldest() {
+fn lots_are_spent_by_expiry_then_granted_then_oldest() {
     let mut world = World::new();
     let bought = credit(&mut world, Origin::Package, 10, None);
     let bonus = credit(&mut world, Origin::Bonus, 10, None);
@@ -239,12 +239,12 @@ fn a_refund_returns_to_the_lots_it_came_from_in_reverse() {
     run(&mut world, &refund(25)).unwrap();
     assert_eq!(world.wallet.lots[&second].left, MicroCoins(100));
     assert_eq!(world.wallet.lots[&first].left, MicroCoins(5));
-    assert_eq!(run(&mut world, &refund(6)), Err(Refusal::MoreThanCharged));
+    assert_eq!(run(&mut world, &refund(6)), Err(LedgerRefusal::MoreThanCharged));
     let rest = Command::Refund { charge, amount: None };
     run(&mut world, &rest).unwrap();
     assert_eq!(world.wallet.available, MicroCoins(110));
-    assert_eq!(run(&mut world, &refund(1)), Err(Refusal::MoreThanCharged));
-    assert_eq!(run(&mut world, &rest), Err(Refusal::MoreThanCharged));
+    assert_eq!(run(&mut world, &refund(1)), Err(LedgerRefusal::MoreThanCharged));
+    assert_eq!(run(&mut world, &rest), Err(LedgerRefusal::MoreThanCharged));
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn coins_refunded_to_an_expired_lot_can_still_be_spent_for_a_week() {
 }
 
 #[test]
-fn a_capture_pays_the_true_price_whether_less_or_more_than_was_held() {
+fn a_capture_charges_the_actual_price_below_or_above_the_hold() {
     for (price, available) in [(20, 80), (50, 50), (70, 30)] {
         let mut world = World::new();
         credit(&mut world, Origin::Package, 100, None);
@@ -273,16 +273,16 @@ fn a_capture_pays_the_true_price_whether_less_or_more_than_was_held() {
         assert_eq!((world.wallet.available, world.wallet.held), (MicroCoins(50), MicroCoins(50)));
         assert_eq!(
             run(&mut world, &Command::Capture { hold, lines: lines("a", 101) }),
-            Err(Refusal::Insufficient)
+            Err(LedgerRefusal::Insufficient)
         );
         run(&mut world, &Command::Capture { hold, lines: lines("a", price) }).unwrap();
         assert_eq!((world.wallet.available, world.wallet.held), (MicroCoins(available), MicroCoins::ZERO));
-        assert_eq!(run(&mut world, &Command::Release { hold }), Err(Refusal::HoldEnded));
+        assert_eq!(run(&mut world, &Command::Release { hold }), Err(LedgerRefusal::HoldEnded));
     }
 }
 
 #[test]
-fn a_lost_hold_frees_itself_even_into_a_lot_that_has_expired() {
+fn an_expired_hold_is_released_even_into_an_expired_lot() {
     let mut world = World::new();
     credit(&mut world, Origin::Bonus, 10, Some(1));
     let hold = HoldId::generate(&world.clock);
@@ -295,35 +295,35 @@ fn a_lost_hold_frees_itself_even_into_a_lot_that_has_expired() {
     world.sweep();
     world.check();
     assert_eq!((world.wallet.available, world.wallet.held), (MicroCoins::ZERO, MicroCoins::ZERO));
-    assert_eq!(world.sum(|entry| entry.account == Account::Expired), MicroCoins(10));
+    assert_eq!(world.sum(|entry| entry.account == LedgerAccount::Expired), MicroCoins(10));
 }
 
 #[test]
-fn only_what_is_unspent_of_a_purchase_can_be_withdrawn() {
+fn only_unspent_coins_of_a_purchase_can_be_withdrawn() {
     let mut world = World::new();
     let lot = credit(&mut world, Origin::Package, 100, None);
     run(&mut world, &Command::Charge { lines: lines("a", 40) }).unwrap();
     let withdraw = |amount| Command::Withdraw { lots: vec![lot], amount: MicroCoins(amount) };
-    assert_eq!(run(&mut world, &withdraw(61)), Err(Refusal::Insufficient));
+    assert_eq!(run(&mut world, &withdraw(61)), Err(LedgerRefusal::Insufficient));
     run(&mut world, &withdraw(60)).unwrap();
-    assert_eq!(world.sum(|entry| entry.account == Account::Refunds), MicroCoins(60));
+    assert_eq!(world.sum(|entry| entry.account == LedgerAccount::Refunds), MicroCoins(60));
 }
 
 #[test]
-fn a_withdrawal_that_is_undone_leaves_the_lots_as_they_were() {
+fn a_reverted_withdrawal_restores_the_lots() {
     let mut world = World::new();
     let lot = credit(&mut world, Origin::Package, 100, None);
     let before = world.wallet.clone();
     run(&mut world, &Command::Withdraw { lots: vec![lot], amount: MicroCoins(60) }).unwrap();
     let withdrawal = world.postings.last().unwrap().id;
-    let parts = vec![Part { lot, amount: MicroCoins(60) }];
+    let parts = vec![LotPart { lot, amount: MicroCoins(60) }];
     let restore = Command::Restore { withdrawal, parts };
     run(&mut world, &restore).unwrap();
     assert_eq!(world.wallet, before);
     assert_eq!(world.postings.last().unwrap().reverses, Some(withdrawal));
     assert_eq!(
         run(&mut world, &restore),
-        Err(Refusal::Overfilled),
+        Err(LedgerRefusal::Overfilled),
         "a lot never holds more than it was given"
     );
 }

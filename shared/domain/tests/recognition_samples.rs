@@ -1,17 +1,17 @@
-//! Whole result streams of a recognition, composed by hand from the documented format with invented values,
-//! read and folded into dialogues. In stereo and labeled streams the first word starts at 459 ms while the
-//! alternative claims 0, as in the official sample.
+//! Complete result streams of recognitions, assembled into dialogues. The streams are handwritten in the
+//! documented format with invented values. In stereo and labeled streams the first word starts at 459 ms while
+//! the alternative starts at 0, as in the official sample.
 
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
 use flysk_domain::flysense::call::Direction;
+use flysk_domain::flysense::call_metrics::TalkStatistics;
 use flysk_domain::flysense::classifiers::{self, Gender};
-use flysk_domain::flysense::folding::{Cutting, Folded, fold};
 use flysk_domain::flysense::roles::{Role, RoleRule, Roles, Separation};
 use flysk_domain::flysense::sentiment::Sentiment;
 use flysk_domain::flysense::stream::{StreamError, parse};
 use flysk_domain::flysense::summary::parse_answer;
-use flysk_domain::flysense::talk::TalkStatistics;
+use flysk_domain::flysense::transcript_assembly::{AssembledTranscript, SegmentationLimits, assemble};
 
 macro_rules! sample {
     ($name:literal) => {
@@ -19,21 +19,21 @@ macro_rules! sample {
     };
 }
 
-fn folded(body: &[u8]) -> Folded {
+fn folded(body: &[u8]) -> AssembledTranscript {
     match parse(body) {
-        Ok(events) => fold(events, Cutting::default()),
+        Ok(events) => assemble(events, SegmentationLimits::default()),
         Err(error) => panic!("{error}"),
     }
 }
 
 /// One line per utterance: `<tag> <start>-<end> <text>`.
-fn dialogue(folded: &Folded) -> Vec<String> {
+fn dialogue(folded: &AssembledTranscript) -> Vec<String> {
     let told = folded.utterances.iter();
     told.map(|said| format!("{} {}-{} {}", said.channel, said.start_ms, said.end_ms, said.text)).collect()
 }
 
 #[test]
-fn labeled_mono_is_a_dialogue_of_refined_texts_with_the_times_of_words() {
+fn labeled_mono_becomes_a_dialogue_of_refined_texts_with_word_times() {
     let call = folded(sample!("mono_labeled"));
     assert_eq!(
         dialogue(&call),
@@ -52,7 +52,7 @@ fn labeled_mono_is_a_dialogue_of_refined_texts_with_the_times_of_words() {
 }
 
 #[test]
-fn stereo_channels_with_their_own_indexes_make_one_dialogue_with_its_analysis() {
+fn stereo_channels_become_one_dialogue_with_analysis() {
     let call = folded(sample!("stereo"));
     assert_eq!(
         dialogue(&call),
@@ -79,15 +79,18 @@ fn stereo_channels_with_their_own_indexes_make_one_dialogue_with_its_analysis() 
 }
 
 #[test]
-fn facts_survive_storage_in_snake_case() {
+fn facts_are_serialized_in_snake_case() {
     let facts = folded(sample!("stereo")).facts;
     let json = serde_json::to_string(&facts).unwrap();
     assert!(json.contains("\"total_speech_ms\":1150") && !json.contains("totalSpeechMs"));
-    assert_eq!(serde_json::from_str::<flysk_domain::flysense::folding::CallFacts>(&json).unwrap(), facts);
+    assert_eq!(
+        serde_json::from_str::<flysk_domain::flysense::transcript_assembly::CallFacts>(&json).unwrap(),
+        facts
+    );
 }
 
 #[test]
-fn late_and_repeated_messages_change_the_text_they_belong_to_and_nothing_else() {
+fn late_and_repeated_messages_change_only_their_own_text() {
     assert_eq!(
         dialogue(&folded(sample!("refinements_late"))),
         ["0 500-1650 Заказ номер 25.", "0 2500-3050 Адрес прежний.", "0 4000-4550 Всё верно."]
@@ -95,7 +98,7 @@ fn late_and_repeated_messages_change_the_text_they_belong_to_and_nothing_else() 
 }
 
 #[test]
-fn an_index_that_counts_over_all_channels_works_as_well() {
+fn a_final_index_over_all_channels_is_supported() {
     assert_eq!(
         dialogue(&folded(sample!("final_index_global"))),
         ["0 300-550 Алло?", "1 900-1150 Здравствуйте!", "0 1500-1750 Слушаю.", "1 2100-2650 Это доставка."]
@@ -103,8 +106,9 @@ fn an_index_that_counts_over_all_channels_works_as_well() {
 }
 
 #[test]
-fn a_call_that_came_as_one_utterance_is_cut_at_pauses_and_keeps_its_punctuation() {
-    // A pause of 900 ms is cut at, one of 899 ms is not, nor is the one inside "пять тысяч", which became "5000".
+fn a_single_utterance_is_split_at_pauses_and_keeps_its_punctuation() {
+    // A pause of 900 ms splits; one of 899 ms does not, nor does the one inside "пять тысяч", which became
+    // "5000".
     assert_eq!(
         dialogue(&folded(sample!("one_giant_utterance"))),
         [
@@ -117,7 +121,7 @@ fn a_call_that_came_as_one_utterance_is_cut_at_pauses_and_keeps_its_punctuation(
 }
 
 #[test]
-fn classifier_updates_become_numbers_by_channel_and_a_mood() {
+fn classifier_updates_become_counts_by_channel_and_a_sentiment() {
     let call = folded(sample!("classifier_updates"));
     let heard = classifiers::summarize(&call.facts.classifier_updates);
     let told: Vec<_> =

@@ -1,21 +1,21 @@
-//! Time that only goes forward.
+//! Monotonic time.
 
 use std::fmt::Debug;
 use std::time::Duration;
 
-/// Tells how much time has passed since some moment that does not change while the process lives.
+/// Time since a moment that is fixed for the lifetime of the process.
 ///
-/// It goes on while the process is stopped and while the machine sleeps, and no step of the wall clock touches it.
+/// It advances while the process is stopped and while the machine sleeps, and does not change with the wall clock.
 pub trait MonotonicClock: Send + Sync + Debug {
-    /// Time since that moment.
+    /// Time since the fixed moment.
     fn elapsed(&self) -> Duration;
 }
 
-/// The machine's monotonic clock: time since it was started, sleep included.
+/// The machine's monotonic clock: time since boot, sleep included.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemMonotonicClock;
 
-/// `CLOCK_MONOTONIC` of Linux stands still while the machine sleeps; that of other systems does not.
+/// On Linux, `CLOCK_MONOTONIC` stops while the machine sleeps; on other systems it does not.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Boottime;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -24,7 +24,7 @@ const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
 impl MonotonicClock for SystemMonotonicClock {
     fn elapsed(&self) -> Duration {
         let time = rustix::time::clock_gettime(CLOCK);
-        // Neither is negative, and nanoseconds are below a thousand million.
+        // Neither is negative, and nanoseconds are below 10^9.
         let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
         Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
     }

@@ -1,17 +1,17 @@
-//! How far the database's clock is from a monotonic one, from a few questions and the time they took.
+//! Offset between the database's clock and a monotonic clock, measured from samples with their round-trip times.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// One question to the database for its time. Both moments are read from one monotonic clock.
+/// One query of the database's time. Both local times are read from the same monotonic clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeSample {
-    /// When it was asked.
+    /// Monotonic time before the query.
     pub asked: Duration,
-    /// When the answer was there.
+    /// Monotonic time after the response.
     pub answered: Duration,
-    /// What the database said.
+    /// The database's time.
     pub told: DateTime<Utc>,
 }
 
@@ -21,18 +21,18 @@ impl TimeSample {
     }
 }
 
-/// The database's time minus the monotonic time, and how exactly that is known.
+/// The database's time minus the monotonic time, with the precision of the measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockOffset {
     /// The difference, in µs.
     pub offset_us: i64,
-    /// The true difference is at most this far away, in µs.
+    /// Maximum error of the offset, in µs.
     pub uncertainty_us: i64,
 }
 
 impl ClockOffset {
-    /// From the sample with the shortest round trip, whose middle is taken for the database's moment; `None` without
-    /// samples.
+    /// Uses the sample with the shortest round trip and takes its middle as the time of the database's reading; `None`
+    /// without samples.
     pub fn measure(samples: &[TimeSample]) -> Option<Self> {
         let best = samples.iter().min_by_key(|sample| sample.round_trip_us())?;
         let uncertainty_us = (best.round_trip_us() + 1) / 2;
@@ -40,15 +40,15 @@ impl ClockOffset {
         Some(Self { offset_us: best.told.timestamp_micros().saturating_sub(middle_us), uncertainty_us })
     }
 
-    /// The offset nearest to `present_us` that this measurement allows: what it cannot tell apart is left as it is, so that
-    /// the time a question takes does not move the clock.
+    /// The offset within the measurement's uncertainty that is nearest to `present_us`, so that network latency alone does
+    /// not change the clock.
     pub(super) fn nearest_to(self, present_us: i64) -> i64 {
         let (low, high) = (self.offset_us - self.uncertainty_us, self.offset_us + self.uncertainty_us);
         present_us.clamp(low, high)
     }
 }
 
-/// A duration in µs; what no process lives to see is cut.
+/// The duration in µs, saturating.
 pub(super) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

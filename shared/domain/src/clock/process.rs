@@ -1,4 +1,4 @@
-//! The clock of a process: monotonic time plus the offset to the database's.
+//! Clock of a process: monotonic time plus the offset to the database's clock.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,38 +6,39 @@ use chrono::{DateTime, Utc};
 
 use super::offset::{ClockOffset, micros};
 use super::{Clock, MonotonicClock};
+use crate::randomness::{Randomness, SystemRandomness};
 
-/// While it is ahead of the database the clock runs slower by one part in so many.
+/// While the clock is ahead of the database, it runs slower by the fraction `1 / SLEW_DIVISOR`.
 const SLEW_DIVISOR: i64 = 2;
 
-/// A clock that follows the database's, whatever the machine's wall clock says. Clones share it.
+/// A clock that follows the database's clock independently of the machine's wall clock. Clones share it.
 ///
-/// Leases and due times are judged by every process, so all of them need one time. The wall clock of a machine may be
-/// wrong and may be set; the database is one for all. Between two measurements the clock is carried on by a monotonic clock.
+/// All processes check leases and due times, so they need a common time. Wall clocks of machines may be wrong or changed;
+/// the database's clock is common to all. Between measurements, a monotonic clock advances the time.
 ///
-/// It never goes back. A clock that turns out to be behind is put forward at once: a process that was paused together with
-/// its machine has to learn that time has passed. One that turns out to be ahead runs at half its speed until the database has
-/// caught up.
+/// The clock never goes back. If it is behind, it jumps forward at once, because a process that was paused together
+/// with its machine must notice that time has passed. If it is ahead, it runs at half speed until the database has
+/// caught up (slewing).
 #[derive(Debug, Clone)]
 pub struct ProcessClock {
     monotonic: Arc<dyn MonotonicClock>,
     hands: Arc<Mutex<Hands>>,
 }
 
-/// What is added to monotonic time.
+/// Offset added to monotonic time, with the slew in progress.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_field_names, reason = "each names its unit")]
 struct Hands {
-    /// The offset that is kept, or slewed to, in µs.
+    /// Target offset, in µs.
     offset_us: i64,
-    /// How far the clock was ahead of that at `since_us`, in µs.
+    /// How far the clock was ahead of the target at `since_us`, in µs.
     ahead_us: i64,
     /// Monotonic time of the last correction, in µs.
     since_us: i64,
 }
 
 impl Hands {
-    /// What is added to the monotonic time `at_us`.
+    /// Offset to be added to the monotonic time `at_us`.
     fn offset_at(self, at_us: i64) -> i64 {
         let slewed_us = (at_us - self.since_us).max(0) / SLEW_DIVISOR;
         self.offset_us.saturating_add((self.ahead_us - slewed_us).max(0))
@@ -51,22 +52,28 @@ impl Hands {
 }
 
 impl ProcessClock {
-    /// A clock that shows the database's time as it was `measured` with `monotonic`.
+    /// A clock set to the database's time, as `measured` with `monotonic`.
     pub fn new(monotonic: Arc<dyn MonotonicClock>, measured: ClockOffset) -> Self {
         let hands = Hands { offset_us: measured.offset_us, ahead_us: 0, since_us: 0 };
         Self { monotonic, hands: Arc::new(Mutex::new(hands)) }
     }
 
-    /// Takes in another measurement, made with the same monotonic clock.
+    /// Applies another measurement, made with the same monotonic clock.
     pub fn correct(&self, measured: ClockOffset) {
         let at_us = micros(self.monotonic.elapsed());
         self.hands.lock().unwrap_or_else(PoisonError::into_inner).correct(measured, at_us);
     }
 }
 
+impl Randomness for ProcessClock {
+    fn random_u128(&self) -> u128 {
+        SystemRandomness.random_u128()
+    }
+}
+
 impl Clock for ProcessClock {
     fn now(&self) -> DateTime<Utc> {
-        // Read under the lock: a correction in between would show a moment before the last one.
+        // Read under the lock: a concurrent correction could otherwise yield a time before the last one returned.
         let hands = self.hands.lock().unwrap_or_else(PoisonError::into_inner);
         let at_us = micros(self.monotonic.elapsed());
         DateTime::from_timestamp_micros(at_us.saturating_add(hands.offset_at(at_us))).unwrap_or_default()
@@ -137,15 +144,15 @@ mod tests {
         let (monotonic, clock) = clock();
         monotonic.advance_ms(10_000);
         clock.correct(exactly(-4_000_000));
-        assert_eq!(shown_ms(&clock), 10_000, "it does not go back");
+        assert_eq!(shown_ms(&clock), 10_000, "the clock does not go back");
         monotonic.advance_ms(2_000);
-        assert_eq!(shown_ms(&clock), 11_000, "half as fast");
+        assert_eq!(shown_ms(&clock), 11_000, "half speed");
         // Measured again on the way: nothing changes.
         clock.correct(exactly(-4_000_000));
         monotonic.advance_ms(6_000);
-        assert_eq!(shown_ms(&clock), 14_000, "right again after twice the time it was ahead");
+        assert_eq!(shown_ms(&clock), 14_000, "correct again after twice the time it was ahead");
         monotonic.advance_ms(1_000);
-        assert_eq!(shown_ms(&clock), 15_000, "and as fast as ever");
+        assert_eq!(shown_ms(&clock), 15_000, "normal speed");
     }
 
     #[test]
@@ -158,7 +165,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is measured, time goes on, at half its speed at least, and ends up right.
+        /// For any measurements: time advances, at half speed or faster, and finally equals the database's.
         #[test]
         fn it_never_goes_back_and_comes_right(
             steps in prop::collection::vec((1_u64..120_000, -900_000_i64..900_000, 0_i64..5_000), 1..40),

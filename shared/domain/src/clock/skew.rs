@@ -1,40 +1,40 @@
-//! When to say that a machine's wall clock is wrong.
+//! When to report that a machine's wall clock is wrong.
 
 use chrono::TimeDelta;
 
-/// A wall clock that is off by less than this is not worth a word.
-const SKEW_TOLD_FROM: TimeDelta = TimeDelta::seconds(2);
+/// A smaller skew of the wall clock is not reported.
+const SKEW_REPORT_THRESHOLD: TimeDelta = TimeDelta::seconds(2);
 
-/// What there is to say of a wall clock.
+/// Change to report about the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SkewNews {
-    /// It is off by so much; positive if it is ahead.
+    /// The skew of the wall clock; positive if it is ahead.
     Off(TimeDelta),
-    /// It is right again.
+    /// The wall clock is correct again.
     Right,
 }
 
-/// Remembers what was said of the wall clock, so that it is said once per change.
+/// State of the last report, so that each change is reported once.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SkewReport {
     told: Option<TimeDelta>,
 }
 
 impl SkewReport {
-    /// Takes in the wall clock's time minus the right one; gives what is news.
+    /// Evaluates the wall clock's time minus the correct time; returns the change to report, if any.
     pub fn observe(&mut self, skew: TimeDelta) -> Option<SkewNews> {
-        let is_off = skew.abs() >= SKEW_TOLD_FROM;
+        let is_off = skew.abs() >= SKEW_REPORT_THRESHOLD;
         match self.told {
             None if is_off => {
                 self.told = Some(skew);
                 Some(SkewNews::Off(skew))
             }
-            Some(told) if is_off && (skew - told).abs() >= SKEW_TOLD_FROM => {
+            Some(told) if is_off && (skew - told).abs() >= SKEW_REPORT_THRESHOLD => {
                 self.told = Some(skew);
                 Some(SkewNews::Off(skew))
             }
-            // Only well within the bound: one that stays at it would be told again and again.
-            Some(_) if skew.abs() < SKEW_TOLD_FROM / 2 => {
+            // With hysteresis: a skew near the threshold would otherwise be reported again and again.
+            Some(_) if skew.abs() < SKEW_REPORT_THRESHOLD / 2 => {
                 self.told = None;
                 Some(SkewNews::Right)
             }
@@ -61,7 +61,7 @@ mod tests {
         assert_eq!(news(&mut report, 599_000), None);
         assert_eq!(news(&mut report, -3_000), off(-3_000));
         assert_eq!(news(&mut report, -1_999), None);
-        assert_eq!(news(&mut report, -2_001), None, "it swings around the bound");
+        assert_eq!(news(&mut report, -2_001), None, "a skew near the threshold is not reported again");
         assert_eq!(news(&mut report, 10), Some(SkewNews::Right));
         assert_eq!(news(&mut report, 10), None);
     }

@@ -1,33 +1,33 @@
-//! What was found in a call, kept beside its dialogue.
+//! Analysis of a call, stored beside its dialogue.
 
 use serde::{Deserialize, Serialize};
 
 use super::call::Direction;
+use super::call_metrics::TalkStatistics;
 use super::classifiers::{self, ClassifierSummary, GenderEstimate};
-use super::folding::CallFacts;
 use super::roles::{Role, Roles, Separation};
 use super::sentiment::{Sentiment, SentimentSource};
-use super::talk::TalkStatistics;
+use super::transcript_assembly::CallFacts;
 use super::utterance::Utterance;
 
-/// What was found in a call. Stored as JSON: names of fields are never changed.
+/// Analysis of a call. Stored as JSON: field names never change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Analysis {
-    /// Who is who, as the rules decided; a manual swap is applied when it is read.
+    /// Roles as determined by the rules; a manual swap is applied when they are read.
     pub roles: Roles,
-    /// Verdicts of the classifiers, per classifier and voice.
+    /// Classifier results, by classifier and channel.
     pub classifiers: Vec<ClassifierSummary>,
-    /// Sex of the voices, if asked for.
+    /// Gender of the voices, if requested.
     pub genders: Vec<GenderEstimate>,
-    /// Who talked how much.
+    /// Talk statistics.
     pub talk: TalkStatistics,
-    /// Why the model thinks the mood is what it is, Russian; empty if it does not say.
+    /// The model's reason for the sentiment, Russian; empty if it gave none.
     pub sentiment_reason: String,
-    /// Where the mood is known from.
+    /// Source of the sentiment.
     pub sentiment_source: Option<SentimentSource>,
-    /// How much audio the recogniser says it took in, milliseconds.
+    /// Audio received by SpeechKit, ms.
     pub received_data_ms: u64,
-    /// Warnings of the recogniser, English.
+    /// SpeechKit's warnings, English.
     pub warnings: Vec<String>,
 }
 
@@ -47,13 +47,13 @@ impl Analysis {
         }
     }
 
-    /// The mood by the classifiers alone, for when no model says it.
+    /// The sentiment from the classifiers alone, if no model provides one.
     pub fn fallback_sentiment(&self) -> Option<Sentiment> {
         Sentiment::from_negative_share(&self.classifiers, &self.roles)
     }
 }
 
-/// How the voices of a recording are told apart, from what is stored of it.
+/// How the voices of a recording are separated, from its stored data.
 pub fn separation(channels: u16, left_channel: Role, direction: Option<Direction>) -> Separation {
     if channels > 1 {
         Separation::Channels { left: left_channel }

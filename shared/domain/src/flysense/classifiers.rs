@@ -1,6 +1,6 @@
-//! What classifiers heard, gathered over the call.
+//! Classifier results, aggregated over a call.
 //!
-//! A classifier gives a probability for every utterance, not only when it fires; the threshold is ours.
+//! SpeechKit returns a probability for every utterance, not only for hits; the threshold is ours.
 //! Source: SpeechKit docs, speech analysis (Russian only; nine classifiers).
 
 use std::collections::BTreeMap;
@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::channel::ChannelTag;
-use super::coded::coded_enum;
-use super::folding::ChannelClassifierUpdate;
 use super::stream::{ClassifierResult, Highlight, TimeSpan};
+use super::transcript_assembly::ChannelClassifierUpdate;
+use crate::text_enum::labeled_enum;
 
-/// A probability from this on is a hit.
-pub const THRESHOLD: f64 = 0.5;
+/// Minimum probability of a hit.
+pub const HIT_THRESHOLD: f64 = 0.5;
 
 /// "Здравствуйте", "добрый день".
 pub const FORMAL_GREETING: &str = "formal_greeting";
@@ -21,10 +21,10 @@ pub const FORMAL_GREETING: &str = "formal_greeting";
 pub const ANSWERPHONE: &str = "answerphone";
 /// Dissatisfaction.
 pub const NEGATIVE: &str = "negative";
-/// The speaker's sex; not a yes or no, so it is told by [`genders`].
+/// The speaker's gender. It is not a yes/no classifier and is evaluated by [`genders`].
 pub const GENDER: &str = "gender";
 
-/// All classifiers that are asked for.
+/// All requested classifiers.
 pub const ALL: [&str; 9] = [
     FORMAL_GREETING,
     "informal_greeting",
@@ -37,49 +37,49 @@ pub const ALL: [&str; 9] = [
     ANSWERPHONE,
 ];
 
-/// One classifier on one channel. Stored as JSON: names of fields are never changed.
+/// Results of one classifier on one channel. Stored as JSON: field names never change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassifierSummary {
-    /// Its name.
+    /// Name of the classifier.
     pub classifier: String,
-    /// Whose utterances.
+    /// Channel of the utterances.
     pub channel: ChannelTag,
-    /// How many windows (utterances) it judged.
+    /// Number of windows (utterances) classified.
     pub windows: u32,
-    /// The highest probability.
+    /// Highest probability.
     pub max: f64,
-    /// The mean probability.
+    /// Mean probability.
     pub mean: f64,
-    /// How many windows reached [`THRESHOLD`].
+    /// Number of windows that reached [`HIT_THRESHOLD`].
     pub hits: u32,
-    /// Where, in the order they came.
+    /// Positions of the hits, in the order of arrival.
     pub hit_spans: Vec<TimeSpan>,
-    /// The phrases that fired, if the classifier names them.
+    /// Phrases that caused hits, if the classifier returns them.
     pub highlights: Vec<Highlight>,
 }
 
-coded_enum!(
-    /// The sex of a voice.
+labeled_enum!(
+    /// Gender of a voice.
     Gender {
-        /// A man's voice.
+        /// Male voice.
         Male = "male", "Мужской голос";
-        /// A woman's voice.
+        /// Female voice.
         Female = "female", "Женский голос";
     }
 );
 
-/// The sex of the voice on a channel. Stored as JSON: names of fields are never changed.
+/// Gender of the voice on a channel. Stored as JSON: field names never change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GenderEstimate {
-    /// Whose voice.
+    /// Channel of the voice.
     pub channel: ChannelTag,
-    /// The likelier sex.
+    /// The more probable gender.
     pub gender: Gender,
-    /// Its mean probability; always above one half.
+    /// Its mean probability, always above 0.5.
     pub probability: f64,
 }
 
-/// Gathers all yes-or-no verdicts, by classifier and channel in alphabetical order.
+/// Aggregates all yes/no results, by classifier and channel in alphabetical order.
 pub fn summarize(updates: &[ChannelClassifierUpdate]) -> Vec<ClassifierSummary> {
     let mut by_key: BTreeMap<(&str, &ChannelTag), Vec<(f64, &ChannelClassifierUpdate)>> = BTreeMap::new();
     for heard in updates {
@@ -100,7 +100,10 @@ fn summary(
     verdicts: &[(f64, &ChannelClassifierUpdate)],
 ) -> ClassifierSummary {
     let hits = || {
-        verdicts.iter().filter(|(probability, _)| *probability >= THRESHOLD).map(|(_, heard)| &heard.update)
+        verdicts
+            .iter()
+            .filter(|(probability, _)| *probability >= HIT_THRESHOLD)
+            .map(|(_, heard)| &heard.update)
     };
     let span = |start_time_ms, end_time_ms| TimeSpan { start_time_ms, end_time_ms };
     ClassifierSummary {
@@ -115,11 +118,10 @@ fn summary(
     }
 }
 
-/// The probability of "yes".
+/// The probability of "yes"; `None` for [`GENDER`] and for results without labels.
 ///
-/// Since April 2024 it comes alone under `confidence`, before that under the classifier's own name, with
-/// `not_<name>` beside it. A lone label of another name is taken as well, a lone `not_…` is turned round.
-/// `None` for [`GENDER`] and for verdicts without labels.
+/// Since April 2024 it is sent alone as `confidence`, before that under the classifier's own name together with
+/// `not_<name>`. A single label of another name is accepted as well; a single `not_…` is inverted.
 fn probability(result: &ClassifierResult) -> Option<f64> {
     if result.classifier == GENDER {
         return None;
@@ -135,7 +137,7 @@ fn probability(result: &ClassifierResult) -> Option<f64> {
     Some(found.clamp(0.0, 1.0))
 }
 
-/// The sex of each voice whose verdicts lean to one side, in order of channels.
+/// Gender of each voice whose results favour one, by channel.
 pub fn genders(updates: &[ChannelClassifierUpdate]) -> Vec<GenderEstimate> {
     let mut by_channel: BTreeMap<&ChannelTag, Vec<f64>> = BTreeMap::new();
     for heard in updates.iter().filter(|heard| heard.update.classifier_result.classifier == GENDER) {
@@ -155,7 +157,7 @@ pub fn genders(updates: &[ChannelClassifierUpdate]) -> Vec<GenderEstimate> {
         .collect()
 }
 
-/// The share of `male` in `male` and `female`; one of them alone is enough.
+/// The share of `male` in `male` and `female`; one of them suffices.
 fn male_probability(result: &ClassifierResult) -> Option<f64> {
     let labeled = |name: &str| {
         result.labels.iter().find(|label| label.label == name).map(|label| label.confidence.clamp(0.0, 1.0))

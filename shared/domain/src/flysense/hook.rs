@@ -1,42 +1,42 @@
-//! What a note hook of amoCRM says, read from its form fields.
+//! Parsing of amoCRM's note hooks from form fields.
 //!
-//! The payload is not documented and a key may be a value and a parent at once, so nothing is nested
-//! here: fields of the form `<group>[note][<i>][note][<field>]` are picked out one by one, and the rest is
-//! ignored. It is a hint all the same: the note itself is read from the API before anything is done.
+//! The payload is undocumented, and a key may be both a value and a parent, so nothing is nested: fields of the form
+//! `<group>[note][<i>][note][<field>]` are read one by one, and others are ignored. A hook is only a hint: the note
+//! itself is read from the API before anything is done.
 
 use std::collections::BTreeMap;
 
 use super::call::{Direction, EntityType};
 use crate::id::{AccountId, EntityId, NoteId};
 
-/// One note of a hook.
+/// A note in a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookNote {
-    /// The note.
+    /// Id of the note.
     pub note_id: NoteId,
-    /// Whose card it is in.
+    /// Type of the card that contains the note.
     pub entity_type: EntityType,
-    /// Which card.
+    /// Id of the card.
     pub entity_id: EntityId,
-    /// Who called whom; `None` if the note is not a call.
+    /// Direction of the call; `None` if the note is not a call.
     pub direction: Option<Direction>,
-    /// As the telephony says, seconds; `None` if it does not say.
+    /// Duration in seconds, as given by the telephony system; `None` if absent.
     pub duration_s: Option<u64>,
 }
 
-/// What a hook says.
+/// Content of a hook.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NoteHook {
-    /// Whose notes; old hooks name only the subdomain.
+    /// The account; old hooks contain only the subdomain.
     pub account_id: Option<AccountId>,
-    /// The notes that can be read, in the order of the hook.
+    /// The readable notes, in the order of the hook.
     pub notes: Vec<HookNote>,
-    /// How many could not.
+    /// Number of unreadable notes.
     pub unreadable: usize,
 }
 
 impl NoteHook {
-    /// Reads decoded form fields.
+    /// Parses decoded form fields.
     pub fn read<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut hook = Self::default();
         let mut notes: BTreeMap<(String, u32), BTreeMap<&str, &str>> = BTreeMap::new();
@@ -57,7 +57,7 @@ impl NoteHook {
     }
 }
 
-/// `leads[note][0][note][id]` → (`leads`, 0, `id`).
+/// Splits a key: `leads[note][0][note][id]` → (`leads`, 0, `id`).
 fn note_field(key: &str) -> Option<(&str, u32, &str)> {
     let (group, rest) = key.split_once("[note][")?;
     let (index, rest) = rest.split_once("][note][")?;
@@ -65,8 +65,8 @@ fn note_field(key: &str) -> Option<(&str, u32, &str)> {
     (!field.contains(['[', ']'])).then_some((group, index.parse().ok()?, field))
 }
 
-/// The kind of card is trusted from `element_type`, not from the group's name: which group the notes of
-/// companies come in is not documented.
+/// The type of the card is taken from `element_type`, not from the name of the group: the group of notes on companies
+/// is undocumented.
 fn read_note(group: &str, fields: &BTreeMap<&str, &str>) -> Option<HookNote> {
     let by_number = fields.get("element_type").and_then(|kind| EntityType::from_hook(kind.parse().ok()?));
     let duration = fields.get("text").and_then(|text| duration_s(text));
@@ -74,19 +74,16 @@ fn read_note(group: &str, fields: &BTreeMap<&str, &str>) -> Option<HookNote> {
         note_id: fields.get("id")?.parse().ok()?,
         entity_type: by_number.or_else(|| group.parse().ok())?,
         entity_id: fields.get("element_id")?.parse().ok()?,
-        direction: fields.get("note_type").and_then(|kind| Direction::from_hook(kind.parse().ok()?)),
+        direction: fields.get("note_type").and_then(|kind| Direction::from_note_type(kind)),
         duration_s: duration,
     })
 }
 
-/// `DURATION` of the call's JSON, a number or a string.
+/// `DURATION` of the call's JSON, in any case, as a number or a string.
 fn duration_s(text: &str) -> Option<u64> {
     let call: serde_json::Value = serde_json::from_str(text).ok()?;
-    match call.get("DURATION")? {
-        serde_json::Value::Number(number) => number.as_u64(),
-        serde_json::Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
+    let (_, duration) = call.as_object()?.iter().find(|(name, _)| name.eq_ignore_ascii_case("duration"))?;
+    crate::serde_lenient::value_to_u64(duration)
 }
 
 #[cfg(test)]
@@ -120,5 +117,17 @@ mod tests {
         assert_eq!((call.entity_id, call.duration_s), (EntityId(700_001), Some(63)));
         let text = hook.notes.iter().find(|note| note.note_id == NoteId(920_002)).unwrap();
         assert_eq!((text.entity_type, text.direction), (EntityType::Company, None));
+    }
+
+    #[test]
+    fn a_call_is_read_by_name_and_in_lower_case_too() {
+        let hook = NoteHook::read([
+            ("leads[note][0][note][id]", "920001"),
+            ("leads[note][0][note][note_type]", "call_out"),
+            ("leads[note][0][note][element_type]", "2"),
+            ("leads[note][0][note][element_id]", "700001"),
+            ("leads[note][0][note][text]", r#"{"link":"https://pbx.example.com/r/1.mp3","duration":0}"#),
+        ]);
+        assert_eq!((hook.notes[0].direction, hook.notes[0].duration_s), (Some(Direction::Outgoing), Some(0)));
     }
 }

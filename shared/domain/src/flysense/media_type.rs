@@ -1,21 +1,21 @@
-//! What a recording's first bytes say it is, for a player. What its host says is not to be believed: scripts of PBXs say
-//! `text/html` of everything, and login pages come as `audio/mpeg`.
+//! Media type of a recording from its first bytes, for the player. The host's `Content-Type` is unreliable: scripts of
+//! PBXs send everything as `text/html`, and login pages arrive as `audio/mpeg`.
 
-/// How many bytes of the beginning are looked at.
+/// Number of bytes that are examined.
 pub const HEAD_LEN: usize = 512;
 
-/// What bytes are, by their beginning.
+/// Classification of a file by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beginning {
-    /// A sound file, with its media type.
+    /// Audio, with its media type.
     Sound(&'static str),
-    /// A page, a document or a text: no recording.
+    /// A web page, a document or a text: not a recording.
     Document,
-    /// Nothing that is known.
+    /// Not recognised.
     Unknown,
 }
 
-/// Tells what begins with `head`; stray blanks and byte order marks in front are looked past.
+/// Classifies a file that starts with `head`; leading white space and byte order marks are skipped.
 pub fn tell(head: &[u8]) -> Beginning {
     let head = &head[..head.len().min(HEAD_LEN)];
     if let Some(media_type) = sound_type(head).or_else(|| sound_type(skip_stray(head))) {
@@ -46,14 +46,14 @@ fn sound_type(head: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// MPEG layer III and AAC in ADTS begin with a frame (ISO 11172-3, 2.4.2.3; ISO 13818-7, 6.2).
+/// MPEG layer III or AAC in ADTS, by the frame header (ISO 11172-3, 2.4.2.3; ISO 13818-7, 6.2).
 fn frame_type(head: &[u8]) -> Option<&'static str> {
     let &[first, second, third, ..] = head else { return None };
     if first != 0xff || second & 0xe0 != 0xe0 {
         return None;
     }
     match (second >> 1) & 0b11 {
-        // Layer III, of a known version, at a rate and a bit rate that exist.
+        // Layer III of a defined version, with a defined sample rate and bit rate.
         0b01 if (second >> 3) & 0b11 != 0b01 && third >> 4 != 0xf && (third >> 2) & 0b11 != 0b11 => {
             Some("audio/mpeg")
         }

@@ -1,27 +1,35 @@
-//! FlySense: calls, their transcripts, and what they cost.
+//! Domain rules of FlySense: calls, transcripts, payments.
 
+pub mod account;
+pub mod activation;
 pub mod analysis;
+pub mod audio;
+pub mod automatic;
 pub mod call;
+pub mod call_metrics;
 pub mod channel;
 pub mod classifiers;
-mod coded;
+pub mod export;
 pub mod failure;
 pub mod failure_cause;
-pub mod folding;
+pub mod first_sentence;
 pub mod hook;
+pub mod labels;
 pub mod media_type;
 pub mod payment;
+pub mod playability;
 pub mod polling;
 pub mod pricing;
 pub mod readiness;
 pub mod reconcile;
+pub mod record;
 pub mod roles;
 pub mod run_limit;
 pub mod sentiment;
 pub mod state;
 pub mod stream;
 pub mod summary;
-pub mod talk;
+pub mod tag;
+pub mod transcript_assembly;
 pub mod utterance;
-
-pub use coded::UnknownCode;
+pub mod waveform;

@@ -1,84 +1,84 @@
-//! What a call costs and how far its payment is: what FlySense decides about Flycoins. The coins
-//! themselves are the platform's.
+//! Price and payment state of a call: FlySense's rules about Flycoins. The coins themselves are managed by the
+//! platform.
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::coded::coded_enum;
 use super::state::TranscriptionState;
 use crate::id::TranscriptionId;
 use crate::money::MicroCoins;
+use crate::text_enum::labeled_enum;
 
-/// Recognition, by the second of audio.
+/// Service code of recognition, billed per second of audio.
 pub const RECOGNITION: &str = "flysense.recognition";
-/// A summary, by the piece.
+/// Service code of summaries, billed per piece.
 pub const SUMMARY: &str = "flysense.summary";
 
-/// How long coins are set aside: longer than recognition may take, short enough that coins nobody comes
-/// back for are not missed for long.
-pub const HOLD_FOR: Duration = Duration::hours(24);
-/// A hold that ends sooner is as good as none: nothing that costs is begun on it.
-pub const HOLD_AT_LEAST: Duration = Duration::minutes(5);
-/// How long the recording of a call without balance stays in storage; later it is downloaded again.
-pub const AUDIO_KEPT: Duration = Duration::hours(72);
+/// Duration of a hold: longer than recognition may take, short enough that coins of a forgotten hold return
+/// soon.
+pub const HOLD_DURATION: Duration = Duration::hours(24);
+/// Minimum remaining time of a hold: with less, no billable work is started.
+pub const MIN_HOLD_LEFT: Duration = Duration::minutes(5);
+/// How long the audio of a call without balance stays in the object storage; later it is downloaded again.
+pub const AUDIO_RETENTION: Duration = Duration::hours(72);
 
-coded_enum!(
-    /// How far the payment of one run of a call is.
+labeled_enum!(
+    /// Payment state of a run.
     PaymentState {
-        /// Nothing is set aside: not asked for yet, or the wallet does not cover it.
+        /// No coins are held: not requested yet, or the balance is insufficient.
         Unpaid = "unpaid", "Не оплачено";
-        /// Coins are set aside.
+        /// Coins are held.
         Held = "held", "Зарезервировано";
-        /// The result is there, the coins are not taken yet.
+        /// The result is available; the coins have not been charged yet.
         Owed = "owed", "Ждёт списания";
-        /// The coins were taken; there is a receipt.
+        /// The coins were charged; there is a receipt.
         Paid = "paid", "Оплачено";
-        /// There is no result: the coins that were set aside are on their way back.
+        /// There is no result: the hold is being released.
         Releasing = "releasing", "Возвращаем резерв";
-        /// It costs nothing.
+        /// The run is free of charge.
         Free = "free", "Бесплатно";
     }
 );
 
 impl PaymentState {
-    /// Whether work that costs may begin at `now`: coins are set aside for long enough (`held_until`), or none
-    /// are needed.
+    /// Whether billable work may start at `now`: coins are held for long enough (until `held_until`), or none are
+    /// needed.
     pub fn allows_work(self, held_until: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
         match self {
-            Self::Held => held_until.is_some_and(|until| until >= now + HOLD_AT_LEAST),
+            Self::Held => held_until.is_some_and(|until| until >= now + MIN_HOLD_LEFT),
             Self::Owed | Self::Paid | Self::Free => true,
             Self::Unpaid | Self::Releasing => false,
         }
     }
 }
 
-/// What is, or was, done for a call, in the units it is paid by.
+/// Planned or completed work on a call, in billing units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Work {
-    /// Seconds of audio, begun ones whole. The platform's price decides how many are paid for at least.
+    /// Seconds of audio, rounded up. The platform's price defines the billed minimum.
     pub seconds: u64,
-    /// Summaries: one or none.
+    /// Number of summaries: 0 or 1.
     pub summaries: u32,
 }
 
 impl Work {
-    /// The work on a recording of this length.
+    /// The work on a recording of this duration.
     pub const fn of(duration_ms: u64, summarised: bool) -> Self {
         Self { seconds: duration_ms.div_ceil(1000), summaries: summarised as u32 }
     }
 
-    /// Service and quantity of all that is not zero.
+    /// Service and quantity of each non-zero item.
     pub fn lines(self) -> Vec<(&'static str, u64)> {
         let all = [(RECOGNITION, self.seconds), (SUMMARY, u64::from(self.summaries))];
         all.into_iter().filter(|(_, quantity)| *quantity > 0).collect()
     }
 }
 
-/// Whether the recognition of a run is ordered and under way or over, so that stopping the call does not stop its cost.
+/// Whether a recognition was ordered in this run, so that cancelling the call does not cancel its cost.
 ///
-/// A submit is noted before it is made, so one in a call that is being submitted counts, unless it is known how an earlier
-/// one ended: that one broke off, and costs nothing.
+/// A submission is counted before it is sent, so one in a call that is being submitted counts as ordered, unless the
+/// result of an earlier operation is known: that one was aborted, and is free.
 pub const fn is_recognition_ordered(state: TranscriptionState, submits: u32, knows_operation: bool) -> bool {
     match state {
         TranscriptionState::Recognizing | TranscriptionState::Storing => true,
@@ -87,66 +87,66 @@ pub const fn is_recognition_ordered(state: TranscriptionState, submits: u32, kno
     }
 }
 
-/// One line of a receipt, as the platform gave it.
+/// A line of a receipt, as returned by the platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiptLine {
-    /// For what.
+    /// Code of the service.
     pub service: String,
     /// Version of the price.
     pub version: u32,
-    /// The price itself: how a quantity becomes an amount.
+    /// Tariff that converts the quantity to an amount, as JSON.
     pub tariff: Value,
-    /// What the quantity counts: `second`, `piece`.
+    /// Unit of the quantity: `second`, `piece`.
     pub unit: String,
-    /// What was done.
+    /// Requested quantity.
     pub quantity: u64,
-    /// What is paid for: the quantity, or the least of the price.
+    /// Billed quantity: the requested one, or the tariff's minimum.
     pub billed: u64,
-    /// What happened to the rest of the division: `exact`, `half_up`.
+    /// Rounding of the amount: `exact`, `half_up`.
     pub rounding: String,
-    /// The price, millionths of a Flycoin.
+    /// The price, micro-Flycoins.
     pub amount: MicroCoins,
 }
 
-/// The names under which a run's movements of coins are carried out once, however often they are asked for.
+/// Idempotency keys of a run's ledger commands.
 #[derive(Debug, Clone, Copy)]
 pub struct PaymentKeys {
-    /// Which call.
+    /// The transcription.
     pub transcription: TranscriptionId,
-    /// Which run of it: another run is another piece of work, paid for itself.
+    /// Number of the run: each run is separate work and is paid separately.
     pub run: u32,
 }
 
 impl PaymentKeys {
-    /// Of the `number`th hold of the run: an older one ran out before the work began.
+    /// Key of the `number`th hold of the run; earlier ones expired before the work started.
     pub fn hold(self, number: u32) -> String {
         format!("hold-{}-{}-{number}", self.transcription, self.run)
     }
 
-    /// Of taking what is held.
+    /// Key of the capture.
     pub fn capture(self) -> String {
         format!("capture-{}-{}", self.transcription, self.run)
     }
 
-    /// Of taking it without a hold, since that ran out.
+    /// Key of the charge without a hold, after the hold expired.
     pub fn charge(self) -> String {
         format!("charge-{}-{}", self.transcription, self.run)
     }
 
-    /// Of giving back what is held.
+    /// Key of the release of the `number`th hold.
     pub fn release(self, number: u32) -> String {
         format!("release-{}-{}-{number}", self.transcription, self.run)
     }
 }
 
-/// Which of those who wait, oldest first, the wallet covers: each in its turn, if what those before it
-/// leave over is enough. A dear one does not keep back cheaper ones behind it.
+/// Selects, oldest first, the waiting items that the balance covers: each one if the rest after earlier selections
+/// suffices. An expensive item does not block cheaper ones after it.
 pub fn affordable<T>(available: MicroCoins, waiting: impl IntoIterator<Item = (T, MicroCoins)>) -> Vec<T> {
     let mut left = available;
     let mut chosen = Vec::new();
     for (one, price) in waiting {
         if price <= left
-            && let Ok(rest) = left.minus(price)
+            && let Ok(rest) = left.checked_sub(price)
         {
             left = rest;
             chosen.push(one);
@@ -158,7 +158,7 @@ pub fn affordable<T>(available: MicroCoins, waiting: impl IntoIterator<Item = (T
 /// When to ask for the balance next, of an account whose wallet has been short since `short_since`: soon at
 /// first, then ever more rarely, but at least every five minutes, which is how long a person who has just
 /// filled it waits at most.
-pub fn next_look(short_since: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+pub fn next_balance_check(short_since: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
     now + ((now - short_since) / 10).clamp(Duration::seconds(10), Duration::minutes(5))
 }
 
@@ -224,8 +224,8 @@ mod tests {
             );
         }
         assert!(!is_recognition_ordered(S::Submitting, 0, false));
-        assert!(is_recognition_ordered(S::Submitting, 1, false), "its answer may be lost");
-        assert!(!is_recognition_ordered(S::Submitting, 1, true), "it broke off and is to be ordered again");
+        assert!(is_recognition_ordered(S::Submitting, 1, false), "the response may be lost");
+        assert!(!is_recognition_ordered(S::Submitting, 1, true), "the operation was aborted");
         assert!(
             is_recognition_ordered(S::Recognizing, 1, true) && is_recognition_ordered(S::Storing, 1, true)
         );
@@ -235,7 +235,8 @@ mod tests {
     fn looks_get_rarer_and_never_stop() {
         let short = DateTime::UNIX_EPOCH;
         let wait = |minutes| {
-            (next_look(short, short + Duration::minutes(minutes)) - short).num_seconds() - minutes * 60
+            (next_balance_check(short, short + Duration::minutes(minutes)) - short).num_seconds()
+                - minutes * 60
         };
         assert_eq!((wait(0), wait(5), wait(60), wait(60 * 24 * 365)), (10, 30, 300, 300));
     }

@@ -1,27 +1,27 @@
-//! When to look at a running recognition.
+//! Polling schedule of running recognitions.
 //!
-//! A minute of audio takes about ten seconds, so the first look comes after a sixth of the audio's length, later
-//! ones at growing intervals. Source: SpeechKit docs, asynchronous recognition (speed, deferred mode).
+//! A minute of audio takes about ten seconds, so the first poll comes after a sixth of the audio's length, later ones
+//! at growing intervals. Source: SpeechKit docs, asynchronous recognition (speed, deferred mode).
 
 use chrono::{DateTime, Duration, Utc};
 
-/// Intervals between looks. All of them are settings; these are the defaults.
+/// Intervals between polls. All of them are settings; these are the defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PollSchedule {
-    /// The first look comes no earlier than this.
+    /// Minimum delay before the first poll.
     pub first_at_least: Duration,
-    /// The first look comes after the audio's length divided by this; at least 1.
+    /// The first poll comes after the audio's length divided by this; at least 1.
     pub audio_per_wait: i32,
-    /// The interval after the first look; each later one is half as long again.
+    /// The interval after the first poll; each later one is 1.5 times as long.
     pub interval: Duration,
-    /// Where the intervals stop growing.
+    /// Maximum interval.
     pub longest_interval: Duration,
-    /// How long after the order a recognition is given up.
+    /// Time after the submission at which a recognition is given up.
     pub deadline: Duration,
 }
 
 impl Default for PollSchedule {
-    /// For the ordinary model: most calls are ready within a minute, "up to a day" is what is promised.
+    /// For the general model: most calls are ready within a minute; SpeechKit promises "up to a day".
     fn default() -> Self {
         Self {
             first_at_least: Duration::seconds(5),
@@ -33,15 +33,15 @@ impl Default for PollSchedule {
     }
 }
 
-/// Enough steps to grow from a second to a year; bounds the loop whatever the settings.
-const MOST_STEPS: u32 = 64;
+/// Steps sufficient to grow from a second to a year; bounds the loop for any settings.
+const MAX_POLL_STEPS: u32 = 64;
 
-/// What to do about a recognition that is not ready.
+/// What to do about an unfinished recognition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NextLook {
+pub enum NextPoll {
     /// Look (again) at this moment.
     At(DateTime<Utc>),
-    /// The deadline is over.
+    /// The deadline has passed.
     GiveUp,
 }
 
@@ -57,13 +57,13 @@ impl PollSchedule {
         }
     }
 
-    /// How long to wait after look number `looks` (0: after the order itself).
+    /// Delay after poll number `looks` (0: after the submission).
     pub fn wait_after(&self, looks: u32, audio: Duration) -> Duration {
         if looks == 0 {
             return self.first_at_least.max(audio / self.audio_per_wait.max(1));
         }
         let mut wait = self.interval;
-        for _ in 1..looks.min(MOST_STEPS) {
+        for _ in 1..looks.min(MAX_POLL_STEPS) {
             if wait >= self.longest_interval {
                 break;
             }
@@ -74,38 +74,38 @@ impl PollSchedule {
 
     /// When to look next at a recognition ordered at `ordered_at` that was looked at `looks` times, the last
     /// time `now`. The last look comes at the deadline itself, never after it.
-    pub fn next_look(
+    pub fn next_poll(
         &self,
         ordered_at: DateTime<Utc>,
         now: DateTime<Utc>,
         looks: u32,
         audio: Duration,
-    ) -> NextLook {
+    ) -> NextPoll {
         let deadline = ordered_at + self.deadline;
         if now >= deadline {
-            return NextLook::GiveUp;
+            return NextPoll::GiveUp;
         }
-        NextLook::At((now + self.wait_after(looks, audio)).min(deadline))
+        NextPoll::At((now + self.wait_after(looks, audio)).min(deadline))
     }
 
-    /// The first look of the schedule after `now`, for who does not count looks: the schedule is walked from
-    /// the order on. A look that comes late does not make the next one come sooner.
+    /// As [`PollSchedule::next_look`], for callers that do not count polls: the count is derived from the time since the
+    /// submission. A late poll does not make the next one earlier.
     pub fn next_look_after(
         &self,
         ordered_at: DateTime<Utc>,
         now: DateTime<Utc>,
         audio: Duration,
-    ) -> NextLook {
+    ) -> NextPoll {
         let elapsed = now - ordered_at;
         let mut wait = self.wait_after(0, audio);
         let mut planned = wait;
         let mut looks = 0;
-        while planned <= elapsed && wait < self.longest_interval && looks < MOST_STEPS {
+        while planned <= elapsed && wait < self.longest_interval && looks < MAX_POLL_STEPS {
             looks += 1;
             wait = self.wait_after(looks, audio);
             planned += wait;
         }
-        self.next_look(ordered_at, now, if elapsed <= Duration::zero() { 0 } else { looks.max(1) }, audio)
+        self.next_poll(ordered_at, now, if elapsed <= Duration::zero() { 0 } else { looks.max(1) }, audio)
     }
 }
 
@@ -129,13 +129,13 @@ mod tests {
         let schedule = PollSchedule::default();
         let ordered = DateTime::UNIX_EPOCH;
         let minute = Duration::minutes(1);
-        let look = |after| schedule.next_look(ordered, ordered + after, 20, minute);
-        assert_eq!(look(Duration::hours(1)), NextLook::At(ordered + Duration::hours(1) + minute));
+        let look = |after| schedule.next_poll(ordered, ordered + after, 20, minute);
+        assert_eq!(look(Duration::hours(1)), NextPoll::At(ordered + Duration::hours(1) + minute));
         assert_eq!(
             look(Duration::hours(24) - Duration::seconds(1)),
-            NextLook::At(ordered + Duration::hours(24))
+            NextPoll::At(ordered + Duration::hours(24))
         );
-        assert_eq!(look(Duration::hours(24)), NextLook::GiveUp);
+        assert_eq!(look(Duration::hours(24)), NextPoll::GiveUp);
     }
 
     #[test]
@@ -145,8 +145,8 @@ mod tests {
         let wait = |age: i64| {
             let now = ordered + Duration::seconds(age);
             match schedule.next_look_after(ordered, now, Duration::minutes(1)) {
-                NextLook::At(at) => (at - now).num_seconds(),
-                NextLook::GiveUp => -1,
+                NextPoll::At(at) => (at - now).num_seconds(),
+                NextPoll::GiveUp => -1,
             }
         };
         assert_eq!([wait(0), wait(10), wait(20), wait(3_600), wait(86_400)], [10, 10, 15, 60, -1]);

@@ -1,13 +1,13 @@
-//! How many seconds of a call are paid for.
+//! Billed seconds of a call.
 
-/// The shortest length that is paid for, seconds.
+/// Minimum billed duration, seconds.
 pub const MIN_BILLED_SECONDS: u64 = 15;
 
-/// The price-relevant seconds of a call.
+/// The billed seconds of a call.
 ///
-/// By the second of audio, rounded up, at least [`MIN_BILLED_SECONDS`]; a call in which nobody spoke costs
-/// nothing. Mono and stereo cost the same, because the recogniser charges by the pair of channels, and we
-/// never send more than two. Source: SpeechKit pricing, asynchronous recognition.
+/// Seconds of audio, rounded up, at least [`MIN_BILLED_SECONDS`]; a call without speech is free. Mono and stereo cost
+/// the same, because SpeechKit charges per pair of channels, and at most two are sent. Source: SpeechKit pricing,
+/// asynchronous recognition.
 pub const fn billed_seconds(duration_ms: u64, heard_speech: bool) -> u64 {
     if !heard_speech {
         return 0;

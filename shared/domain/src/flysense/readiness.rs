@@ -1,17 +1,18 @@
-//! When a recording is finished. Telephonies write a call's note first and its recording afterwards: for a while the link
-//! answers with nothing, a page, a refusal, or the beginning of the file.
+//! Readiness of recordings. Telephony systems create a call's note first and its recording later: for a while the link
+//! returns nothing, a page, a refusal, or the beginning of the file.
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::coded::coded_enum;
+use crate::text_enum::labeled_enum;
 
-/// A recording this much shorter than its note says is far shorter: less than four fifths of it, and by two seconds and
-/// more. Notes tell whole seconds, and some telephonies count the ringing, which no tolerance tells from a missing end.
-const SHORT_SHARE: (u64, u64) = (4, 5);
-const SHORT_BY_MS: u64 = 2_000;
+/// A recording is considered much shorter than its call if it has less than 4/5 of the noted duration and is at least 2 s
+/// shorter. Notes contain whole seconds, and some telephony systems include the ringing, which cannot be distinguished
+/// from a missing end.
+const TOO_SHORT_RATIO: (u64, u64) = (4, 5);
+const TOO_SHORT_BY_MS: u64 = 2_000;
 
-coded_enum!(
-    /// What a call waits for before it can be transcribed.
+labeled_enum!(
+    /// Condition that a call waits for before it can be transcribed.
     RecordingWait {
         /// The note has no link yet.
         NoLink = "no_link", "Телефония ещё не передала ссылку на запись. Расшифровка начнётся сама, когда ссылка появится.";
@@ -22,32 +23,32 @@ coded_enum!(
     }
 );
 
-/// How long a recording may take to be finished, counted from its note.
+/// How long a recording may take to become complete, counted from its note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SettleTime {
-    /// When the note was made. Hosts' clocks differ, so no later than the call was asked for here.
+    /// Creation of the note, but no later than the request for the transcription here, since clocks of hosts differ.
     pub since: DateTime<Utc>,
-    /// How long what is not a finished recording counts as not there yet.
+    /// How long an incomplete recording counts as not ready.
     pub settle: Duration,
 }
 
 impl SettleTime {
     /// When to look again, if the recording may still be on its way: soon at first, then ever more rarely, and once more when
     /// the time is over. `None` once it is over: then what is there decides.
-    pub fn next_look(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub fn next_check(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let ends_at = self.since + self.settle;
         let wait = ((now - self.since) / 4).clamp(Duration::seconds(5), Duration::minutes(10));
         (now < ends_at).then(|| (now + wait).min(ends_at.max(now + Duration::seconds(1))))
     }
 }
 
-/// Whether a recording of this length cannot be all of a call that lasted `told_s`. Without a told length nothing can be
-/// compared; a longer recording is none of our business.
+/// Whether a recording of this duration is too short to be complete for a call that lasted `told_s`. Without a noted
+/// duration it is `false`; a longer recording is accepted.
 pub fn is_far_shorter(duration_ms: u64, told_s: Option<u64>) -> bool {
     let Some(call_ms) = told_s.and_then(|seconds| seconds.checked_mul(1_000)) else { return false };
-    let (share, whole) = SHORT_SHARE;
+    let (share, whole) = TOO_SHORT_RATIO;
     let is_small = duration_ms.saturating_mul(whole) < call_ms.saturating_mul(share);
-    is_small && call_ms.saturating_sub(duration_ms) >= SHORT_BY_MS
+    is_small && call_ms.saturating_sub(duration_ms) >= TOO_SHORT_BY_MS
 }
 
 #[cfg(test)]
@@ -59,14 +60,14 @@ mod tests {
         let settle = SettleTime { since: DateTime::UNIX_EPOCH, settle: Duration::hours(1) };
         let wait = |seconds| {
             let now = settle.since + Duration::seconds(seconds);
-            settle.next_look(now).map(|at| (at - now).num_seconds())
+            settle.next_check(now).map(|at| (at - now).num_seconds())
         };
         assert_eq!((wait(0), wait(20), wait(60), wait(600)), (Some(5), Some(5), Some(15), Some(150)));
-        assert_eq!(wait(3_400), Some(200), "the last look comes at the end and not long after");
+        assert_eq!(wait(3_400), Some(200), "the last check is at the end of the period");
         assert_eq!((wait(3_600), wait(86_400)), (None, None));
         let mut now = settle.since;
         let mut looks = 0;
-        while let Some(next) = settle.next_look(now) {
+        while let Some(next) = settle.next_check(now) {
             assert!(next > now);
             (now, looks) = (next, looks + 1);
         }
@@ -77,7 +78,7 @@ mod tests {
     #[test]
     fn a_time_of_nothing_lets_the_first_look_decide() {
         let now = DateTime::UNIX_EPOCH;
-        assert_eq!(SettleTime { since: now, settle: Duration::zero() }.next_look(now), None);
+        assert_eq!(SettleTime { since: now, settle: Duration::zero() }.next_check(now), None);
     }
 
     #[test]

@@ -1,21 +1,21 @@
-//! Which part of an account's log of calls is read for those whose hook never came.
+//! Period of an account's call log that is read to find calls whose hooks were lost.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Entries may appear in the log later than they say, and clocks differ: windows overlap by this.
-pub const OVERLAP: TimeDelta = TimeDelta::minutes(15);
-/// After a longer absence of ours nobody waits for transcripts of the first days any more.
-pub const MOST_BACK: TimeDelta = TimeDelta::days(7);
+/// Overlap of the periods: entries may appear in the log after their time, and clocks differ.
+pub const WINDOW_OVERLAP: TimeDelta = TimeDelta::minutes(15);
+/// Maximum length of a period: after a longer outage, transcripts of older calls are of no use any more.
+pub const MAX_LOOKBACK: TimeDelta = TimeDelta::days(7);
 
-/// Where the window that ends at `until` begins: a little before the last one ended, and never before calls of
-/// the account are transcribed by themselves.
+/// Start of the period that ends at `until`: slightly before the end of the last one, and never before automatic
+/// transcription was switched on.
 pub fn window_start(
     auto_since: DateTime<Utc>,
     reconciled_until: Option<DateTime<Utc>>,
     until: DateTime<Utc>,
 ) -> DateTime<Utc> {
-    let overlapping = reconciled_until.map_or(auto_since, |end| end - OVERLAP);
-    overlapping.max(until - MOST_BACK).max(auto_since)
+    let overlapping = reconciled_until.map_or(auto_since, |end| end - WINDOW_OVERLAP);
+    overlapping.max(until - MAX_LOOKBACK).max(auto_since)
 }
 
 #[cfg(test)]
@@ -34,7 +34,7 @@ mod tests {
         let last = Some(at("2026-11-20T11:50:00Z"));
         assert_eq!(window_start(since, last, until), at("2026-11-20T11:35:00Z"));
         let first = Some(at("2026-11-20T10:05:00Z"));
-        assert_eq!(window_start(since, first, until), since, "calls before the activation are not ours");
+        assert_eq!(window_start(since, first, until), since, "calls before the activation are excluded");
     }
 
     #[test]

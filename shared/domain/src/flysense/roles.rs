@@ -1,20 +1,20 @@
-//! Who is the operator and who is the client.
+//! Roles of the speakers: operator and client.
 //!
-//! The recogniser tells voices apart, not people. On a stereo recording the channel says who it is, by the
-//! telephony's convention. On a mono recording with speaker labeling it is a guess, made by the first of
-//! these rules that decides:
+//! SpeechKit separates voices, not people. On a stereo recording the channel determines the role, by the telephony
+//! system's convention. On a mono recording with speaker labeling the role is an estimate, by the first of these rules
+//! that decides:
 //!
-//! 1. *Incoming call*: the one who speaks first answered the telephone, so it is the operator. A greeting proves
-//!    nothing here: callers greet as often as those who answer.
-//! 2. *Greeting* (outgoing call, or direction unknown): the only voice that greeted formally is the operator;
-//!    those who are called answer "алло", those who call introduce themselves. It beats rule 3 because whoever
-//!    is called may pick up in silence.
-//! 3. *Outgoing call*: the one who speaks first picked up the telephone, so it is the client.
+//! 1. *Incoming call*: the first speaker answered the telephone and is the operator. A greeting is no evidence here:
+//!    callers greet as often as those who answer.
+//! 2. *Greeting* (outgoing call, or unknown direction): the only voice with a formal greeting is the operator. Called
+//!    people answer "алло", callers introduce themselves. This rule precedes rule 3, because a called person may pick
+//!    up in silence.
+//! 3. *Outgoing call*: the first speaker picked up the telephone and is the client.
 //!
-//! Before all of them comes the answering machine: the only voice most of whose utterances sound like one is ours
-//! on an incoming call, the client's otherwise. A call with one voice follows the same rules. When nothing
-//! decides, roles stay unknown. A person may always name the operator or swap the roles; the raw tag is kept
-//! beside the role, so nothing is recognised again.
+//! The answering machine is checked before all of them: the only voice most of whose utterances are classified as one is
+//! the operator's on an incoming call and the client's otherwise. A call with one voice follows the same rules. If no
+//! rule decides, roles stay unknown. A user may always set the operator or swap the roles; the raw tag is stored beside
+//! the role, so no recognition is repeated.
 
 use std::collections::BTreeMap;
 
@@ -23,41 +23,41 @@ use serde::{Deserialize, Serialize};
 use super::call::Direction;
 use super::channel::ChannelTag;
 use super::classifiers::{self, ClassifierSummary};
-use super::coded::coded_enum;
 use super::utterance::Utterance;
+use crate::text_enum::labeled_enum;
 
-coded_enum!(
-    /// Who speaks.
+labeled_enum!(
+    /// Role of a speaker in a call.
     Role {
-        /// The account's side: whoever works for the business.
+        /// A person on the account's side.
         Operator = "operator", "Оператор";
-        /// The other side.
+        /// The other party.
         Client = "client", "Клиент";
-        /// Not decided.
+        /// Undecided.
         Unknown = "unknown", "Собеседник";
     }
 );
 
-coded_enum!(
-    /// Which rule decided the roles.
+labeled_enum!(
+    /// The rule that determined the roles.
     RoleRule {
-        /// Stereo: the channel says it.
+        /// Stereo: by channel.
         Channel = "channel", "По каналу записи";
-        /// Incoming: who speaks first is the operator. Outgoing: who speaks first is the client.
+        /// The first speaker is the operator of an incoming call, or the client of an outgoing one.
         FirstSpeaker = "first_speaker", "По тому, кто заговорил первым";
-        /// The only voice that greeted formally is the operator.
+        /// The only voice with a formal greeting is the operator.
         Greeting = "greeting", "По приветствию";
-        /// One voice is an answering machine's.
+        /// One voice is an answering machine.
         Answerphone = "answerphone", "Автоответчик";
-        /// A person said so.
+        /// Set by a user.
         Manual = "manual", "Указано вручную";
-        /// Nothing decided.
+        /// No rule decided.
         Undecided = "undecided", "Не определено";
     }
 );
 
 impl Role {
-    /// The other side; unknown stays unknown.
+    /// The opposite role; `Unknown` stays unknown.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
@@ -68,32 +68,33 @@ impl Role {
     }
 }
 
-/// How the voices were told apart.
+/// How the voices of a recording are separated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Separation {
-    /// Each on a channel of its own; the first (left) one is `left`'s. An install's setting, the operator's by default.
+    /// One voice per channel; the first (left) channel has the role `left`, a setting of the install with the default
+    /// `Operator`.
     Channels {
-        /// Whose the left channel is.
+        /// Role of the left channel.
         left: Role,
     },
     /// By the recogniser's speaker labeling on one channel.
     Labeling {
-        /// Who called whom, when known.
+        /// Direction of the call, if known.
         direction: Option<Direction>,
     },
 }
 
-/// The role of each voice. Stored as JSON: names of fields are never changed.
+/// Roles of the voices. Stored as JSON: field names never change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roles {
-    /// By raw tag; a tag that is not here is unknown.
+    /// By raw tag; a tag that is missing is unknown.
     pub by_channel: BTreeMap<ChannelTag, Role>,
-    /// What decided.
+    /// The rule that decided.
     pub rule: RoleRule,
 }
 
 impl Roles {
-    /// Decides the roles of everybody who speaks in the dialogue (sorted by start).
+    /// Determines the roles of all speakers of a dialogue, sorted by start.
     pub fn resolve(
         dialogue: &[Utterance],
         classifiers: &[ClassifierSummary],
@@ -105,23 +106,16 @@ impl Roles {
         }
     }
 
-    /// Who speaks on a channel.
+    /// Role of the speaker on a channel.
     pub fn of(&self, channel: &ChannelTag) -> Role {
         self.by_channel.get(channel).copied().unwrap_or(Role::Unknown)
     }
 
-    /// The roles with operator and client exchanged, as asked for by a person. Undecided ones stay so.
+    /// The roles with operator and client swapped, by a user's request. Undecided roles do not change.
     #[must_use]
     pub fn swapped(self) -> Self {
         let by_channel = self.by_channel.into_iter().map(|(channel, role)| (channel, role.other())).collect();
         Self { by_channel, rule: RoleRule::Manual }
-    }
-
-    /// The roles with the operator named by a person; everybody else is the client.
-    #[must_use]
-    pub fn with_operator(self, operator: &ChannelTag) -> Self {
-        let tags = self.by_channel.into_keys();
-        Self { by_channel: sides(tags, operator, Role::Operator), rule: RoleRule::Manual }
     }
 
     fn of_channels(dialogue: &[Utterance], left: Role) -> Self {
@@ -147,14 +141,14 @@ impl Roles {
     }
 }
 
-/// One voice's role, from which the others' follow.
+/// The role of one voice, which determines the others.
 struct Decision<'a> {
     voice: &'a ChannelTag,
     role: Role,
     rule: RoleRule,
 }
 
-/// The first rule that decides.
+/// Applies the rules in order; returns the first decision.
 fn decisive_voice<'a>(
     dialogue: &'a [Utterance],
     classifiers: &[ClassifierSummary],
@@ -188,7 +182,7 @@ fn voices(dialogue: &[Utterance]) -> impl Iterator<Item = &ChannelTag> {
     dialogue.iter().map(|utterance| &utterance.channel)
 }
 
-/// `known` has the role, all others the opposite one.
+/// Gives the role to `known` and the opposite one to all others.
 fn sides(
     tags: impl Iterator<Item = ChannelTag>,
     known: &ChannelTag,
@@ -289,15 +283,15 @@ mod tests {
     }
 
     #[test]
-    fn a_person_names_the_operator_where_no_rule_could() {
-        let roles = Roles::resolve(&dialogue(&["0", "1"]), &[], Separation::Labeling { direction: None });
-        let named = roles.with_operator(&ChannelTag::from("1"));
-        assert_eq!(named.of(&ChannelTag::from("0")), Role::Client);
-        let json = serde_json::to_value(&named).unwrap();
+    fn swapped_roles_are_a_persons_word_and_survive_storage() {
+        let left = Separation::Channels { left: Role::Operator };
+        let swapped = Roles::resolve(&dialogue(&["0", "1"]), &[], left).swapped();
+        assert_eq!(swapped.of(&ChannelTag::from("0")), Role::Client);
+        let json = serde_json::to_value(&swapped).unwrap();
         assert_eq!(
             json,
             serde_json::json!({"by_channel": {"0": "client", "1": "operator"}, "rule": "manual"})
         );
-        assert_eq!(serde_json::from_value::<Roles>(json).unwrap(), named);
+        assert_eq!(serde_json::from_value::<Roles>(json).unwrap(), swapped);
     }
 }

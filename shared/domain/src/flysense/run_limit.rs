@@ -1,26 +1,26 @@
-//! How often a call may be started anew: each run may cost a download, a decoding and a recognition.
+//! Limit of runs per call, because each run may cost a download, a decoding and a recognition.
 
 use chrono::{DateTime, Duration, Utc};
 
-/// What runs of one call are counted over, from the first of them.
+/// Length of the window in which the runs of a call are counted, from the first of them.
 pub const RUN_WINDOW: Duration = Duration::days(1);
 
-/// The runs of one call in the present window.
+/// Number of runs of a call in the current window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunCount {
-    /// When the window began; `None` if nothing was counted yet.
+    /// Start of the window; `None` if no run was counted yet.
     pub since: Option<DateTime<Utc>>,
-    /// Runs in it.
+    /// Number of runs in the window.
     pub runs: u32,
 }
 
 impl RunCount {
-    /// A first run at `now`.
+    /// The count after a first run at `now`.
     pub const fn first(now: DateTime<Utc>) -> Self {
         Self { since: Some(now), runs: 1 }
     }
 
-    /// One more run at `now`, or from when on one is allowed again, if there were `limit` of them.
+    /// The count after another run at `now`. If `limit` is reached, the error is the time from which a run is allowed again.
     pub fn add(self, now: DateTime<Utc>, limit: u32) -> Result<Self, DateTime<Utc>> {
         match self.since {
             Some(since) if now < since + RUN_WINDOW => {

@@ -1,12 +1,12 @@
-//! The mood of a call, from the client's side.
+//! Sentiment of a call, on the client's side.
 
 use super::channel::ChannelTag;
 use super::classifiers::{self, ClassifierSummary};
-use super::coded::coded_enum;
 use super::roles::{Role, Roles};
+use crate::text_enum::labeled_enum;
 
-coded_enum!(
-    /// The mood.
+labeled_enum!(
+    /// The client's sentiment.
     Sentiment {
         /// Dissatisfied.
         Negative = "negative", "Негативная";
@@ -17,8 +17,8 @@ coded_enum!(
     }
 );
 
-coded_enum!(
-    /// Where the mood is known from.
+labeled_enum!(
+    /// Source of the sentiment.
     SentimentSource {
         /// A language model that read the dialogue.
         LanguageModel = "language_model", "Языковая модель";
@@ -27,29 +27,29 @@ coded_enum!(
     }
 );
 
-coded_enum!(
-    /// Why a language model's answer says nothing of the mood.
+labeled_enum!(
+    /// Why a language model's response contains no valid sentiment.
     SentimentAbsence {
-        /// The answer has no such field, or it is not text.
+        /// The field is missing or not a text.
         Missing = "missing", "Модель не указала тональность";
-        /// The answer has a value that was not offered.
+        /// The value is not one of the allowed ones.
         NotOffered = "not_offered", "Модель указала неизвестную тональность";
     }
 );
 
-/// From this share of negative utterances on a call is negative, percent.
+/// Minimum share of negative utterances of a negative call, percent.
 const NEGATIVE_SHARE_PERCENT: u64 = 30;
 
 impl Sentiment {
-    /// The model's word for it: one of the codes that were offered, whatever its case.
+    /// Parses the model's value: one of the allowed codes, case-insensitively.
     pub fn from_model(value: &serde_json::Value) -> Result<Self, SentimentAbsence> {
         let word = value.as_str().ok_or(SentimentAbsence::Missing)?;
         word.trim().to_lowercase().parse().map_err(|_| SentimentAbsence::NotOffered)
     }
 
-    /// The mood by the `negative` classifier, for when no model says it: negative if 30 % of the client's
-    /// judged utterances or more are, neutral otherwise. Never positive, because the classifier does not know
-    /// joy from indifference. `None` if nothing the client said was judged, or nobody knows who the client is.
+    /// The sentiment by the `negative` classifier, if no model provides one: negative if at least 30 % of the client's
+    /// classified utterances are negative, neutral otherwise. It is never positive, because the classifier does not
+    /// distinguish positive from neutral. `None` if no utterance of the client was classified or the client is unknown.
     pub fn from_negative_share(summaries: &[ClassifierSummary], roles: &Roles) -> Option<Self> {
         let of_client = |channel: &ChannelTag| roles.of(channel) == Role::Client;
         let (hits, windows) = summaries

@@ -1,125 +1,121 @@
-//! The life of a transcription: its states, what moves it, and why it may fail.
+//! Lifecycle of a transcription: states, transitions, failure.
 //!
 //! ```text
-//! waiting_for_link ⇄ queued ◀─── the audio is gone ───┐     no_balance
+//! waiting_for_link ⇄ queued ◀─── audio deleted ───────┐     no_balance
 //!                      │                              │         ⇅
-//!                   fetching ─▶ converting ─────────▶ holding ◀─ the hold ran out ─┐
+//!                   fetching ─▶ converting ─────────▶ holding ◀─── hold expired ───┐
 //!                                   │                   └─▶ uploading ─▶ submitting
-//!                               no_speech ◀─ storing ◀─ recognizing ⇄─────┘ it broke off there: ordered again
+//!                               no_speech ◀─ storing ◀─ recognizing ⇄─────┘ operation aborted: ordered again
 //!                                              └─▶ settling ─▶ done
-//! fetching, converting ─ the recording is not finished ─▶ waiting_for_link
-//! any of them that is not final → failed, and but for settling → cancelled ── asked again → queued
+//! fetching, converting ─ recording incomplete ─▶ waiting_for_link
+//! every state that is not final → failed
+//! every state that is not final, except settling → cancelled
+//! failed, cancelled, no_speech ─ requested again ─▶ queued
 //! ```
 
-use super::coded::coded_enum;
 use super::failure::FailureCode;
+use crate::text_enum::labeled_enum;
 
-coded_enum!(
-    /// Where a call is on its way from recording to transcript.
+labeled_enum!(
+    /// State of a transcription.
     TranscriptionState {
-        /// Asked for, nothing done yet.
+        /// Requested, not started yet.
         Queued = "queued", "В очереди";
-        /// The call has no recording yet; the note is looked at again later.
+        /// The recording is not available yet; the note is checked again later.
         WaitingForLink = "waiting_for_link", "Ждём запись разговора";
         /// The recording is being downloaded.
         Fetching = "fetching", "Скачиваем запись";
-        /// The recording is being checked, measured and made fit for recognition.
+        /// The recording is being checked, measured and converted for recognition.
         Converting = "converting", "Готовим запись";
-        /// Coins are being set aside for the work, before anything of it costs.
+        /// Coins for the work are being reserved, before any billable step.
         Holding = "holding", "Резервируем оплату";
-        /// There is nothing to pay with; goes on when there is.
+        /// The balance is insufficient; the transcription continues after a top-up.
         NoBalance = "no_balance", "Нет баланса";
-        /// The audio is on its way to the object storage.
+        /// The audio is being uploaded to the object storage.
         Uploading = "uploading", "Загружаем запись";
-        /// The recognition is being ordered: the step whose lost answer may cost money.
+        /// The recognition is being ordered. A lost response at this step may cost money.
         Submitting = "submitting", "Отправляем на распознавание";
-        /// The recognition runs.
+        /// The recognition is running.
         Recognizing = "recognizing", "Распознаём речь";
-        /// The result is being read, folded and stored.
+        /// The result is being read, assembled and stored.
         Storing = "storing", "Сохраняем текст";
-        /// The price is being settled.
+        /// The price is being charged.
         Settling = "settling", "Завершаем";
-        /// The transcript is there.
+        /// The transcript is available.
         Done = "done", "Готово";
-        /// Nobody spoke; costs nothing.
+        /// The recording contains no speech; free of charge.
         NoSpeech = "no_speech", "Речи нет";
-        /// It ended with a [`FailureCode`].
+        /// Ended with a [`FailureCode`].
         Failed = "failed", "Не удалось расшифровать";
-        /// Somebody stopped it.
+        /// Cancelled by a user.
         Cancelled = "cancelled", "Отменено";
     }
 );
 
-/// What can happen to a transcription.
+/// Event that changes the state of a transcription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateEvent {
-    /// Its turn came.
+    /// The download started.
     FetchStarted,
     /// The note has no recording link yet.
     LinkMissing,
-    /// The link appeared.
+    /// The note has a recording link now.
     LinkFound,
-    /// The link leads to nothing yet, or to a part of the recording.
+    /// The link leads to no recording yet, or to a part of it.
     RecordingUnfinished,
-    /// The recording is here.
+    /// The recording was downloaded.
     Fetched,
-    /// The audio is ready, with speech in it.
+    /// The audio was converted and contains speech.
     Converted,
-    /// Coins are set aside, or it costs nothing.
+    /// Coins were reserved, or the work is free.
     Held,
-    /// The balance does not cover the price.
+    /// The balance is insufficient.
     BalanceMissing,
-    /// The wallet was filled.
+    /// The balance suffices again.
     BalanceFilled,
-    /// Coins are set aside, but the recording waited for them too long and was deleted.
+    /// Coins were reserved, but the audio has been deleted from the object storage while the call waited for them.
     AudioGone,
-    /// The hold ran out before the recognition was ordered.
+    /// The hold expired before the recognition was ordered.
     HoldLapsed,
-    /// No speech, by our ear or by the recogniser's.
+    /// No speech was found, by our detection or by SpeechKit's.
     NoSpeechFound,
-    /// The audio is in the object storage.
+    /// The audio was uploaded to the object storage.
     Uploaded,
-    /// The recogniser took the order.
+    /// SpeechKit accepted the order.
     Submitted,
-    /// It broke off at the recogniser through no fault of the recording: it is ordered again.
+    /// SpeechKit aborted the operation for a reason other than the recording: it is ordered again.
     RecognitionBroke,
-    /// The recogniser is done.
+    /// The recognition finished.
     Recognized,
-    /// The transcript is stored.
+    /// The transcript was stored.
     Stored,
-    /// The price is settled.
+    /// The price was charged.
     Settled,
-    /// It cannot go on.
+    /// The transcription cannot continue.
     Failed(FailureCode),
-    /// Somebody stopped it.
+    /// A user cancelled it.
     Cancelled,
-    /// Somebody asks for it again after it failed, was cancelled, or had no speech.
+    /// It was requested again after a failure, a cancellation or `no_speech`.
     AskedAgain,
 }
 
-/// The event does not belong to the state: a late or doubled one, to be ignored or looked into by the caller.
+/// The event is not allowed in this state: it is late or repeated, and the caller ignores it or reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a transcription that is `{from}` cannot take {event:?}")]
+#[error("event {event:?} is not allowed in state `{from}`")]
 pub struct InvalidTransition {
-    /// The state it was in.
+    /// State before the event.
     pub from: TranscriptionState,
-    /// What came.
+    /// The refused event.
     pub event: StateEvent,
 }
 
 impl TranscriptionState {
-    /// Whether the work is over; only being asked again leads out of it.
+    /// Whether the work is over; only a new request leads to another state.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Done | Self::NoSpeech | Self::Failed | Self::Cancelled)
     }
 
-    /// Whether it waits for something from outside and holds no job's slot. One without balance keeps its
-    /// recording for a while ([`AUDIO_KEPT`](super::payment::AUDIO_KEPT)).
-    pub const fn is_parked(self) -> bool {
-        matches!(self, Self::WaitingForLink | Self::NoBalance)
-    }
-
-    /// The state that follows.
+    /// The state after `event`.
     pub const fn advance(self, event: StateEvent) -> Result<Self, InvalidTransition> {
         use StateEvent as E;
         use TranscriptionState as S;
@@ -143,7 +139,7 @@ impl TranscriptionState {
             (S::Storing, E::Stored) => S::Settling,
             (S::Settling, E::Settled) => S::Done,
             (from, E::Failed(_)) if !from.is_final() => S::Failed,
-            // Once the transcript is there and being paid for, there is nothing left to stop.
+            // Settling cannot be cancelled: the transcript exists and is being charged.
             (from, E::Cancelled) if !from.is_final() && !matches!(from, S::Settling) => S::Cancelled,
             (from, event) => return Err(InvalidTransition { from, event }),
         })
@@ -180,7 +176,7 @@ mod tests {
         E::AskedAgain,
     ];
 
-    /// The whole table, written out a second time: state, event, next state. All other pairs are refused.
+    /// The complete transition table, written independently: state, event, next state. All other pairs are refused.
     fn allowed() -> Vec<(S, E, S)> {
         let mut table = vec![
             (S::Queued, E::FetchStarted, S::Fetching),
@@ -260,10 +256,9 @@ mod tests {
     }
 
     #[test]
-    fn codes_fit_the_column_and_no_final_state_is_parked() {
+    fn codes_fit_the_column() {
         for state in S::ALL {
             assert!(state.code().len() <= 32 && !state.label().is_empty());
-            assert!(!(state.is_final() && state.is_parked()));
         }
     }
 }

@@ -1,13 +1,13 @@
-//! Reading SpeechKit's result stream.
+//! Parser of SpeechKit's result stream.
 //!
-//! The body of `getRecognition` is a gateway-converted server stream: JSON objects `{"result": {…}}` one after
-//! another with any white space between them, pretty-printed or not. It is read with a streaming decoder,
-//! never line by line. Source: SpeechKit API v3, `AsyncRecognizer.GetRecognition`.
+//! The body of `getRecognition` is a server stream converted by a gateway: JSON objects `{"result": {…}}`, separated by
+//! any white space, pretty-printed or not. It is read with a streaming decoder, never line by line.
+//! Source: SpeechKit API v3, `AsyncRecognizer.GetRecognition`.
 
 mod analysis;
 mod event;
-mod lenient;
 mod messages;
+mod window;
 
 use serde::Deserialize;
 
@@ -18,48 +18,52 @@ pub use event::{EventPayload, StreamEvent};
 pub use messages::{
     Alternative, AlternativeUpdate, AudioCursors, ClassifierLabel, ClassifierResult, ClassifierUpdate,
     ContentUsage, EouUpdate, FinalRefinement, Highlight, StatusCode, Summarization, SummarizationResult,
-    Window, Word,
+    Word,
 };
+
+pub use window::Window;
 
 use messages::StreamingResponse;
 
-/// The stream could not be read to its end. Nothing of a call's text is ever quoted in it.
+use crate::serde_lenient;
+
+/// The stream could not be read to its end. The error never contains text of the call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StreamError {
-    /// The service broke off with an error of its own; what came before it is not the whole call.
+    /// The service ended the stream with an error; the events before it are not the whole call.
     #[error("recognition stream ended with an error, code {code}: {message}")]
     Refused {
-        /// A gRPC status code, or 0 if none was given.
+        /// gRPC status code, or 0 if none was given.
         code: i64,
-        /// As given by the service, English.
+        /// Message of the service, English.
         message: String,
     },
-    /// The body ends inside a message: the connection was cut, read it again.
+    /// The body ends inside a message: the connection was lost, the stream must be read again.
     #[error("recognition stream is cut off after {events} events")]
     Truncated {
-        /// How many events were whole.
+        /// Number of complete events.
         events: usize,
     },
-    /// The body is not such a stream.
+    /// The body is not a valid stream.
     #[error("recognition stream is not readable at line {line}, column {column}")]
     Malformed {
-        /// From 1.
+        /// Line, from 1.
         line: usize,
-        /// From 1.
+        /// Column, from 1.
         column: usize,
     },
 }
 
-/// One object of the stream. An error or a status at its top level is not known to be sent, but costs nothing to read.
+/// One object of the stream. Errors and statuses at its top level are not documented, but are read in case they occur.
 #[derive(Deserialize)]
 struct Envelope {
     result: Option<StreamingResponse>,
     error: Option<Status>,
-    #[serde(default, alias = "streamingResponses", deserialize_with = "lenient::nullable")]
+    #[serde(default, alias = "streamingResponses", deserialize_with = "serde_lenient::nullable")]
     streaming_responses: Vec<StreamingResponse>,
-    #[serde(default, alias = "grpcCode", deserialize_with = "lenient::signed")]
+    #[serde(default, alias = "grpcCode", deserialize_with = "serde_lenient::signed")]
     code: i64,
-    #[serde(default, deserialize_with = "lenient::text")]
+    #[serde(default, deserialize_with = "serde_lenient::text")]
     message: String,
 }
 
@@ -73,17 +77,17 @@ impl Envelope {
     }
 }
 
-/// `google.rpc.Status` in both spellings gateways use.
+/// `google.rpc.Status` in both spellings that gateways use.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Status {
-    #[serde(alias = "grpcCode", deserialize_with = "lenient::signed")]
+    #[serde(alias = "grpcCode", deserialize_with = "serde_lenient::signed")]
     code: i64,
-    #[serde(deserialize_with = "lenient::text")]
+    #[serde(deserialize_with = "serde_lenient::text")]
     message: String,
 }
 
-/// Reads a whole body. An empty body is a call without events.
+/// Parses a whole body. An empty body is a call without events.
 pub fn parse(body: &[u8]) -> Result<Vec<StreamEvent>, StreamError> {
     let mut events = Vec::new();
     for envelope in serde_json::Deserializer::from_slice(body).into_iter::<Envelope>() {

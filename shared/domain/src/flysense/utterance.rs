@@ -1,24 +1,24 @@
-//! One thing one voice said in one breath.
+//! Utterances: uninterrupted speech of one speaker.
 
 use serde::{Deserialize, Serialize};
 
 use super::channel::ChannelTag;
 
-/// An utterance of the dialogue. Stored as JSON: names of fields are never changed.
+/// An utterance of the dialogue. Stored as JSON: field names never change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Utterance {
-    /// Whose voice, raw; see [`Roles`](super::roles::Roles) for who that is.
+    /// Raw tag of the voice; [`Roles`](super::roles::Roles) maps it to a role.
     pub channel: ChannelTag,
-    /// Start of the first word, milliseconds from the start of the audio.
+    /// Start of the first word, ms from the start of the audio.
     pub start_ms: u64,
-    /// End of the last word, milliseconds from the start of the audio; never before `start_ms`.
+    /// End of the last word, ms from the start of the audio; never before `start_ms`.
     pub end_ms: u64,
-    /// What was said, punctuated as the recogniser did.
+    /// Text, with SpeechKit's punctuation.
     pub text: String,
 }
 
 impl Utterance {
-    /// How long it took, milliseconds.
+    /// Duration, ms.
     pub const fn duration_ms(&self) -> u64 {
         self.end_ms.saturating_sub(self.start_ms)
     }

@@ -1,83 +1,98 @@
-//! What a widget's use costs and gives, as its vendor set it at registration.
+//! Billing settings of a widget, set by its vendor at registration.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ledger::Service;
+use super::subscriptions::{InvalidSettings, SubscriptionSettings};
 use crate::money::MicroCoins;
 
-/// More than anybody gives away: a million Flycoins.
-pub const LARGEST_BONUS: MicroCoins = MicroCoins(1_000_000 * MicroCoins::PER_UNIT);
-/// Five years: times of rows are bound as MySQL's TIMESTAMP, which ends in 2038.
-pub const LONGEST_BONUS_DAYS: u32 = 1_825;
+/// Maximum welcome bonus: a million Flycoins.
+pub const MAX_BONUS: MicroCoins = MicroCoins(1_000_000 * MicroCoins::PER_UNIT);
+/// Maximum lifetime of a bonus, in days (five years): times are bound as MySQL's TIMESTAMP, which ends in 2038.
+pub const MAX_BONUS_DAYS: u32 = 1_825;
 
-/// A widget's billing settings. Whatever is left out has its usual value; what is not known is refused, so
-/// that a misspelt name does not go unnoticed.
+/// A widget's billing settings. Omitted fields have default values; unknown fields are refused, so that a
+/// misspelt name is noticed.
 ///
 /// ```json
 /// {"flycoins": {"welcome_bonus": {"amount_micro": 100000000, "lives_days": 30},
-///               "forecast_service": "flysense.recognition"}}
+///               "forecast_service": "flysense.recognition", "low_balance_micro": 50000000}}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BillingSettings {
-    /// Payment by use.
+    /// Settings of payment by use.
     pub flycoins: FlycoinSettings,
+    /// Settings of subscriptions.
+    #[serde(skip_serializing_if = "SubscriptionSettings::is_default")]
+    pub subscriptions: SubscriptionSettings,
 }
 
 /// How a widget uses Flycoins.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FlycoinSettings {
-    /// What an account is given once ever, at the widget's first activation in it.
+    /// Coins granted once per account, at the widget's first activation in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub welcome_bonus: Option<WelcomeBonus>,
-    /// The service whose price tells how long a balance lasts; one that is paid by the minute.
+    /// The per-minute service whose price is used to forecast how long a balance lasts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forecast_service: Option<Service>,
+    /// Balance below which the vendor's backend gets `flycoins.balance_low`, micro-Flycoins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub low_balance_micro: Option<MicroCoins>,
 }
 
-/// Coins for a start.
+/// The welcome bonus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WelcomeBonus {
-    /// How many, in millionths of a Flycoin.
+    /// Amount, micro-Flycoins.
     pub amount_micro: MicroCoins,
-    /// How long they can be spent; without end if not said.
+    /// Lifetime in days; `None` if the coins never expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lives_days: Option<u32>,
 }
 
-/// The settings are not acceptable.
+/// The billing settings are invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidBilling {
-    /// Not of this shape.
+    /// The JSON does not have the expected structure.
     #[error("billing settings cannot be read: {0}")]
     Shape(String),
-    /// Nothing, or more than anybody gives away.
+    /// The welcome bonus is below 1 or above [`MAX_BONUS`].
     #[error(
-        "flycoins.welcome_bonus.amount_micro is 1 to {LARGEST_BONUS} Flycoins in millionths; leave welcome_bonus out to give none"
+        "flycoins.welcome_bonus.amount_micro is 1 to {MAX_BONUS} Flycoins in millionths; leave welcome_bonus out to give none"
     )]
     BonusAmount,
-    /// Not a time anybody waits for.
+    /// The bonus lifetime is below 1 or above [`MAX_BONUS_DAYS`].
     #[error(
-        "flycoins.welcome_bonus.lives_days is 1 to {LONGEST_BONUS_DAYS}; leave it out for coins that do not expire"
+        "flycoins.welcome_bonus.lives_days is 1 to {MAX_BONUS_DAYS}; leave it out for coins that do not expire"
     )]
     BonusDays,
-    /// Somebody else's.
+    /// Settings of subscriptions.
+    #[error(transparent)]
+    Subscriptions(#[from] InvalidSettings),
+    /// The low balance is below 1 or above [`MAX_BONUS`].
+    #[error(
+        "flycoins.low_balance_micro is 1 to {MAX_BONUS} Flycoins in millionths; leave it out to hear of no low balance"
+    )]
+    LowBalance,
+    /// The forecast service belongs to another widget.
     #[error("flycoins.forecast_service is `{service}`: a widget's services begin with its code, `{code}.`")]
     ForeignService {
-        /// What was named.
+        /// The service given.
         service: Service,
-        /// The widget.
+        /// Code of the widget.
         code: String,
     },
 }
 
 impl BillingSettings {
-    /// Reads and checks the settings of the widget `code`.
+    /// Parses and validates the settings of the widget `code`.
     pub fn read(value: &Value, code: &str) -> Result<Self, InvalidBilling> {
-        // A list would pass for a struct whose fields may all be left out.
+        // Serde would accept an array for a struct whose fields are all optional.
         if !value.is_object() {
             return Err(InvalidBilling::Shape("an object is expected".to_owned()));
         }
@@ -87,13 +102,17 @@ impl BillingSettings {
     }
 
     fn check(&self, code: &str) -> Result<(), InvalidBilling> {
+        self.subscriptions.check()?;
         if let Some(WelcomeBonus { amount_micro, lives_days }) = self.flycoins.welcome_bonus {
-            if !amount_micro.is_positive() || amount_micro > LARGEST_BONUS {
+            if !amount_micro.is_positive() || amount_micro > MAX_BONUS {
                 return Err(InvalidBilling::BonusAmount);
             }
-            if lives_days.is_some_and(|days| !(1..=LONGEST_BONUS_DAYS).contains(&days)) {
+            if lives_days.is_some_and(|days| !(1..=MAX_BONUS_DAYS).contains(&days)) {
                 return Err(InvalidBilling::BonusDays);
             }
+        }
+        if self.flycoins.low_balance_micro.is_some_and(|low| !low.is_positive() || low > MAX_BONUS) {
+            return Err(InvalidBilling::LowBalance);
         }
         match &self.flycoins.forecast_service {
             Some(service) if !service.is_of(code) => {
@@ -115,6 +134,7 @@ mod tests {
         let json = json!({"flycoins": {
             "welcome_bonus": {"amount_micro": 100_000_000, "lives_days": 30},
             "forecast_service": "flysense.recognition",
+            "low_balance_micro": 50_000_000,
         }});
         let settings = BillingSettings::read(&json, "flysense").unwrap();
         let bonus = WelcomeBonus { amount_micro: MicroCoins(100_000_000), lives_days: Some(30) };
@@ -134,8 +154,12 @@ mod tests {
             (bonus(json!({"amount_micro": 0})), "amount_micro is 1 to"),
             (bonus(json!({"amount_micro": 1_000_000_000_001_i64})), "amount_micro is 1 to"),
             (bonus(json!({"amount_micro": 1, "lives_days": 0})), "lives_days is 1 to 1825"),
+            (json!({"flycoins": {"low_balance_micro": 0}}), "low_balance_micro is 1 to"),
             (json!({"flycoins": {"forecast_service": "acme.notes"}}), "begin with its code, `flysense.`"),
             (json!({"flycoins": {"forecast_service": "Acme"}}), "lower-case"),
+            (json!({"subscriptions": {"grace": 3}}), "unknown field `grace`"),
+            (json!({"subscriptions": {"grace_days": 61}}), "grace_days is 0 to 60"),
+            (json!({"subscriptions": {"charge_days": [1]}}), "charge_days are"),
         ] {
             let error = BillingSettings::read(&wrong, "flysense").unwrap_err().to_string();
             assert!(error.contains(named), "{wrong}: {error}");

@@ -1,52 +1,52 @@
-//! When an address that fails is left alone.
+//! Circuit breaker of event URLs.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Failures in a row after which the address is left alone.
-const PATIENCE: u32 = 10;
-/// How long at first; doubled with each failed try after it.
+/// Consecutive failures that open the circuit.
+const FAILURE_THRESHOLD: u32 = 10;
+/// First pause, doubled by each failed attempt after it.
 const FIRST_PAUSE: TimeDelta = TimeDelta::minutes(1);
-const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(1);
+const MAX_PAUSE: TimeDelta = TimeDelta::hours(1);
 
-/// How an address has been doing.
+/// Circuit breaker of one event URL.
 ///
-/// Ten failures in a row open it: nothing is sent for a minute, then one try decides, and each one that
-/// fails doubles the pause up to an hour. One success closes it. What waits meanwhile loses no attempt.
+/// Ten consecutive failures open it: nothing is sent for a minute, then one attempt is made; each further failure
+/// doubles the pause, up to an hour. One success closes it. Postponed deliveries do not lose an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Breaker {
-    /// Failures since the last success.
+    /// Consecutive failures since the last success.
     pub failures: u32,
-    /// Nothing is sent before this moment.
+    /// Nothing is sent before this time; `None` while the circuit is closed.
     pub open_until: Option<DateTime<Utc>>,
 }
 
 impl Breaker {
-    /// How long to wait before the next try; `None` if it may be now.
+    /// Time until the next attempt; `None` if it may be made now.
     pub fn wait(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
         self.open_until.map(|until| until - now).filter(|wait| *wait > TimeDelta::zero())
     }
 
-    /// It took what was sent.
+    /// State after a successful delivery: closed.
     #[must_use]
     pub fn succeeded(self) -> Self {
         Self::default()
     }
 
-    /// It failed at `now`. Failures of tries that were under way when it opened do not prolong the pause.
+    /// State after a failure at `now`. Failures of attempts that started before the circuit opened do not prolong the pause.
     #[must_use]
     pub fn failed(self, now: DateTime<Utc>) -> Self {
         if self.wait(now).is_some() {
             return self;
         }
         let failures = self.failures.saturating_add(1);
-        let open_until = failures.checked_sub(PATIENCE).map(|beyond| {
+        let open_until = failures.checked_sub(FAILURE_THRESHOLD).map(|beyond| {
             let doubled = FIRST_PAUSE * 2_i32.saturating_pow(beyond.min(10));
-            now + doubled.min(LONGEST_PAUSE)
+            now + doubled.min(MAX_PAUSE)
         });
         Self { failures, open_until }
     }
 
-    /// It was fine before and is left alone from now on.
+    /// Whether the circuit was closed `before` and is open now.
     pub fn opened_since(&self, before: &Self) -> bool {
         before.open_until.is_none() && self.open_until.is_some()
     }

@@ -1,37 +1,22 @@
-//! The two services a widget can live in.
+//! The two CRM services that a widget can be registered in.
 
-use std::fmt;
-use std::str::FromStr;
+use crate::UnknownText;
 
-/// amoCRM, or Kommo, its twin for the rest of the world: other hosts, other integrations, other accounts.
+/// amoCRM, or Kommo, its international counterpart with separate hosts, integrations and accounts.
 ///
 /// Source: amoCRM docs, crm_platform/separate-platforms.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Crm {
-    /// amocrm.ru.
+    /// amoCRM, at amocrm.ru.
     Amocrm,
-    /// kommo.com.
+    /// Kommo, at kommo.com.
     Kommo,
 }
 
-/// The text names no service we know.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a service; there are amocrm and kommo")]
-pub struct UnknownCrm(String);
-
 impl Crm {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Amocrm, Self::Kommo];
-
-    /// Its name in rows and on the command line.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Amocrm => "amocrm",
-            Self::Kommo => "kommo",
-        }
-    }
-
-    /// Its name as people write it.
+    /// Display name.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Amocrm => "amoCRM",
@@ -39,7 +24,7 @@ impl Crm {
         }
     }
 
-    /// The domains its accounts live under; `amocrm.com` is Kommo's former one.
+    /// Domains of account hosts; `amocrm.com` is Kommo's former domain.
     ///
     /// Source: amoCRM docs, crm_platform/separate-platforms.
     pub const fn domains(self) -> &'static [&'static str] {
@@ -49,7 +34,7 @@ impl Crm {
         }
     }
 
-    /// Where its people begin, whatever account is theirs.
+    /// URL of the service's site, independent of any account.
     pub const fn site(self) -> &'static str {
         match self {
             Self::Amocrm => "https://www.amocrm.ru",
@@ -57,35 +42,13 @@ impl Crm {
         }
     }
 
-    /// The page where an administrator grants access.
+    /// URL of the page where an administrator grants access.
     ///
-    /// amoCRM's is documented (oauth/step-by-step); Kommo's is taken to be its twin.
+    /// amoCRM's is documented (oauth/step-by-step); Kommo's is assumed to be analogous.
     pub const fn oauth_page(self) -> &'static str {
         match self {
             Self::Amocrm => "https://www.amocrm.ru/oauth",
             Self::Kommo => "https://www.kommo.com/oauth",
         }
-    }
-}
-
-impl fmt::Display for Crm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Crm {
-    type Err = UnknownCrm;
-
-    fn from_str(text: &str) -> Result<Self, UnknownCrm> {
-        Self::ALL.into_iter().find(|crm| crm.as_str() == text).ok_or_else(|| UnknownCrm(text.to_owned()))
-    }
-}
-
-impl TryFrom<String> for Crm {
-    type Error = UnknownCrm;
-
-    fn try_from(text: String) -> Result<Self, UnknownCrm> {
-        text.parse()
     }
 }

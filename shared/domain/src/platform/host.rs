@@ -1,15 +1,15 @@
-//! The address of an amoCRM account.
+//! Host of an amoCRM account.
 //!
-//! Whoever calls our redirect URI names the account's host, and we send our client secret to it. So a
-//! host is a type of its own, and the only way to make one is to pass this check.
+//! Callers of the redirect URI name the account's host, and the client secret is sent to it. A host is therefore a
+//! type of its own that can only be created by this validation.
 
 use std::fmt;
 
 use super::crm::Crm;
 
-/// `demo.amocrm.ru`: one label under a suffix the deployment trusts, in lower case.
+/// Host of an account, such as `demo.amocrm.ru`: one label under a trusted suffix, in lower case.
 ///
-/// An account may be renamed: key nothing by it, keep it as an attribute of the account's id.
+/// An account may be renamed: never use the host as a key, only as an attribute of the account's id.
 /// Source: amoCRM docs, oauth/step-by-step and oauth/account-subdomain-info.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AccountHost {
@@ -17,19 +17,19 @@ pub struct AccountHost {
     label_len: usize,
 }
 
-/// Why a text is not the host of an account.
+/// The text is not the host of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidHost {
-    /// Not `<label>.<one of our suffixes>`.
-    #[error("the host is not directly under a suffix we trust")]
+    /// Not `<label>.<trusted suffix>`.
+    #[error("the host is not directly under a trusted suffix")]
     ForeignSuffix,
-    /// The label is empty, too long, or has a character that host names do not have.
+    /// The label is empty, too long, or contains an invalid character.
     #[error("the account's part of the host is not a DNS label")]
     BadLabel,
-    /// An account of amoCRM for a widget of Kommo, or the other way round.
+    /// The host belongs to amoCRM and the widget to Kommo, or vice versa.
     #[error("the host belongs to an account of another service than the widget")]
     OtherService,
-    /// `www` is the vendor's own site.
+    /// `www` is the service's own site.
     #[error("the host belongs to the service, not to an account")]
     Reserved,
     /// An issuer must be `https://<host>` and nothing else.
@@ -41,11 +41,11 @@ pub enum InvalidHost {
 const MAX_LABEL: usize = 63;
 
 impl AccountHost {
-    /// Takes a bare host such as amoCRM sends in `referer`, if it is one label under one of `suffixes`
-    /// (written without a leading dot: `amocrm.ru`).
+    /// Parses a bare host, as amoCRM sends it in `referer`: one label under one of `suffixes` (without a leading
+    /// dot: `amocrm.ru`).
     ///
-    /// Ports, user info, paths, spaces, trailing dots, sub-subdomains and non-ASCII letters are refused,
-    /// not cleaned away: what needs cleaning did not come from amoCRM.
+    /// Ports, user info, paths, spaces, trailing dots, nested subdomains and non-ASCII letters are refused rather than
+    /// normalized: amoCRM does not send them.
     pub fn parse<S: AsRef<str>>(text: &str, suffixes: &[S]) -> Result<Self, InvalidHost> {
         let text = text.to_ascii_lowercase();
         let label = suffixes
@@ -66,14 +66,14 @@ impl AccountHost {
         Ok(Self { text, label_len })
     }
 
-    /// Takes the `iss` claim of a widget's token: `https://demo.amocrm.ru`, nothing before or after.
+    /// Parses the `iss` claim of a one-time token: exactly `https://demo.amocrm.ru`.
     pub fn parse_issuer<S: AsRef<str>>(issuer: &str, suffixes: &[S]) -> Result<Self, InvalidHost> {
         let host = issuer.strip_prefix("https://").ok_or(InvalidHost::NotHttps)?;
         Self::parse(host, suffixes)
     }
 
-    /// The host, if it is one of `crm`'s accounts: a widget of one service has no business, and its secret none, with
-    /// the other.
+    /// Returns the host if it belongs to an account of `crm`: a widget of one service must not send its secret to the
+    /// other.
     pub fn of(self, crm: Crm) -> Result<Self, InvalidHost> {
         if crm.domains().contains(&self.suffix()) { Ok(self) } else { Err(InvalidHost::OtherService) }
     }
@@ -83,12 +83,12 @@ impl AccountHost {
         &self.text
     }
 
-    /// The account's part: `demo`.
+    /// The account's label: `demo`.
     pub fn subdomain(&self) -> &str {
         &self.text[..self.label_len]
     }
 
-    /// The service's part: `amocrm.ru`.
+    /// The service's domain: `amocrm.ru`.
     pub fn suffix(&self) -> &str {
         &self.text[self.label_len + 1..]
     }

@@ -1,51 +1,34 @@
-//! The life of a widget in an account.
+//! Lifecycle of an install.
 //!
-//! What happens to an install reaches us over several roads (redirects, hooks, refused tokens, operators),
-//! twice, late and in any order. So an install keeps the latest moment of each kind of fact, and its
-//! status follows from them: taking in a fact is commutative and idempotent, and no order can be wrong.
-
-use std::fmt;
-use std::str::FromStr;
+//! Facts about an install arrive through several channels (redirects, hooks, refused tokens, operators), repeated,
+//! late and in any order. An install therefore stores the latest time of each kind of fact, and its status is
+//! computed from them: recording a fact is commutative and idempotent, so the order does not matter.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
-/// Whether the widget may work in the account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+use crate::UnknownText;
+
+/// Status of an install. A widget works only while [`InstallStatus::Active`].
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum InstallStatus {
-    /// A code arrived, access is not there yet.
+    /// An authorization code was received; there is no access yet.
     Installing,
     /// The widget works.
     Active,
-    /// Access is there, but the widget was switched off.
+    /// Access is granted, but the widget is switched off.
     Inactive,
-    /// Access was lost: an administrator has to give it again.
+    /// Access was lost: an administrator must grant it again.
     Reconnect,
     /// The account disabled the integration.
     Uninstalled,
 }
 
-/// The text names no status.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not the status of an install")]
-pub struct UnknownStatus(String);
-
 impl InstallStatus {
-    /// Every status.
-    pub const ALL: [Self; 5] =
-        [Self::Installing, Self::Active, Self::Inactive, Self::Reconnect, Self::Uninstalled];
-
-    /// Its name in rows and answers.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Installing => "installing",
-            Self::Active => "active",
-            Self::Inactive => "inactive",
-            Self::Reconnect => "reconnect",
-            Self::Uninstalled => "uninstalled",
-        }
-    }
-
-    /// Why the widget is off, for the people in the account; `None` while it is on.
+    /// Reason in Russian why the widget is off, for users of the account; `None` while it is active.
     pub const fn reason_ru(self) -> Option<&'static str> {
         match self {
             Self::Active => None,
@@ -60,70 +43,45 @@ impl InstallStatus {
         }
     }
 
-    /// Tokens of the account may be used.
+    /// Whether the account's tokens may be used.
     pub const fn has_access(self) -> bool {
         matches!(self, Self::Active | Self::Inactive)
     }
 }
 
-impl fmt::Display for InstallStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for InstallStatus {
-    type Err = UnknownStatus;
-
-    fn from_str(text: &str) -> Result<Self, UnknownStatus> {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or_else(|| UnknownStatus(text.to_owned()))
-    }
-}
-
-impl TryFrom<String> for InstallStatus {
-    type Error = UnknownStatus;
-
-    fn try_from(text: String) -> Result<Self, UnknownStatus> {
-        text.parse()
-    }
-}
-
-/// Something that happened to an install, at a moment the caller names.
+/// An event in the history of an install, recorded with its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fact {
-    /// A token pair came from amoCRM.
+    /// amoCRM issued a token pair.
     Granted,
-    /// amoCRM refused our grant for good.
+    /// amoCRM refused the grant permanently.
     Lost,
-    /// The account disabled the integration, and its API confirmed it.
+    /// The account disabled the integration, confirmed by amoCRM's API.
     Disconnected,
-    /// Somebody with the right to do so switched the widget on.
+    /// An authorized user or operator switched the widget on.
     SwitchedOn,
-    /// Somebody with the right to do so switched the widget off.
+    /// An authorized user or operator switched the widget off.
     SwitchedOff,
 }
 
-/// The latest moment of each kind of fact.
+/// Latest time of each kind of fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct InstallFacts {
-    /// The last grant.
+    /// Latest [`Fact::Granted`].
     pub granted_at: Option<DateTime<Utc>>,
-    /// The last loss.
+    /// Latest [`Fact::Lost`].
     pub lost_at: Option<DateTime<Utc>>,
-    /// The last confirmed disconnection.
+    /// Latest [`Fact::Disconnected`].
     pub disconnected_at: Option<DateTime<Utc>>,
-    /// The last switching on.
+    /// Latest [`Fact::SwitchedOn`].
     pub switched_on_at: Option<DateTime<Utc>>,
-    /// The last switching off.
+    /// Latest [`Fact::SwitchedOff`].
     pub switched_off_at: Option<DateTime<Utc>>,
 }
 
 impl InstallFacts {
-    /// Takes in a fact; an older one than is known changes nothing.
-    pub fn learn(&mut self, fact: Fact, at: DateTime<Utc>) {
+    /// Records a fact; one older than the recorded fact of its kind changes nothing.
+    pub fn record(&mut self, fact: Fact, at: DateTime<Utc>) {
         let known = match fact {
             Fact::Granted => &mut self.granted_at,
             Fact::Lost => &mut self.lost_at,
@@ -134,9 +92,9 @@ impl InstallFacts {
         *known = (*known).max(Some(at));
     }
 
-    /// What follows from the facts. Of two facts of one moment the better one for the customer counts.
+    /// Computes the status. If two facts have the same time, the one that is better for the customer wins.
     ///
-    /// The switch outlives everything else: a widget that is installed again is as it was.
+    /// The switch survives reinstallation: a reinstalled widget is switched on or off as it was before.
     pub fn status(&self) -> InstallStatus {
         if self.granted_at.is_none() {
             InstallStatus::Installing
@@ -152,86 +110,20 @@ impl InstallFacts {
     }
 }
 
-/// What a vendor's backend is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum EventKind {
-    /// The widget came into an account, or came back.
-    Install,
-    /// The widget works from now on.
-    Activate,
-    /// The widget does not work from now on.
-    Deactivate,
-}
-
-impl EventKind {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Install, Self::Activate, Self::Deactivate];
-
-    /// Its name in rows and bodies.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Install => "install",
-            Self::Activate => "activate",
-            Self::Deactivate => "deactivate",
-        }
-    }
-
-    /// What a change of status means to the vendor, in the order it is told.
-    pub fn between(before: InstallStatus, after: InstallStatus) -> Vec<Self> {
-        use InstallStatus::{Active, Installing, Uninstalled};
-        let mut events = Vec::new();
-        if matches!(before, Installing | Uninstalled) && !matches!(after, Installing | Uninstalled) {
-            events.push(Self::Install);
-        }
-        if before != Active && after == Active {
-            events.push(Self::Activate);
-        }
-        if before == Active && after != Active {
-            events.push(Self::Deactivate);
-        }
-        events
-    }
-}
-
-impl fmt::Display for EventKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The text names no event.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an event; there are install, activate and deactivate")]
-pub struct UnknownEvent(String);
-
-impl FromStr for EventKind {
-    type Err = UnknownEvent;
-
-    fn from_str(text: &str) -> Result<Self, UnknownEvent> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| UnknownEvent(text.to_owned()))
-    }
-}
-
-impl TryFrom<String> for EventKind {
-    type Error = UnknownEvent;
-
-    fn try_from(text: String) -> Result<Self, UnknownEvent> {
-        text.parse()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rand::rngs::StdRng;
     use rand::seq::SliceRandom;
     use rand::{Rng, SeedableRng};
+    use strum::VariantArray as _;
 
     use super::*;
+    use crate::TextEnum as _;
 
     const FACTS: [Fact; 5] =
         [Fact::Granted, Fact::Lost, Fact::Disconnected, Fact::SwitchedOn, Fact::SwitchedOff];
 
-    /// The same life told step by step, each fact in its turn: what the order-free rules must agree with.
+    /// Model that applies facts one by one in order: the order-independent rules must agree with it.
     #[derive(Debug)]
     struct Story {
         status: InstallStatus,
@@ -278,7 +170,7 @@ mod tests {
             told.shuffle(&mut chance);
             let mut facts = InstallFacts::default();
             for (fact, at) in &told {
-                facts.learn(*fact, *at);
+                facts.record(*fact, *at);
             }
             assert_eq!(facts.status(), story.status, "round {round}: {life:?} told as {told:?}");
         }
@@ -287,42 +179,20 @@ mod tests {
     #[test]
     fn a_widget_that_comes_back_is_as_it_was() {
         let mut facts = InstallFacts::default();
-        facts.learn(Fact::Granted, at(1));
-        facts.learn(Fact::SwitchedOff, at(2));
-        facts.learn(Fact::Disconnected, at(3));
+        facts.record(Fact::Granted, at(1));
+        facts.record(Fact::SwitchedOff, at(2));
+        facts.record(Fact::Disconnected, at(3));
         assert_eq!(facts.status(), InstallStatus::Uninstalled);
-        facts.learn(Fact::Granted, at(4));
+        facts.record(Fact::Granted, at(4));
         assert_eq!(facts.status(), InstallStatus::Inactive);
     }
 
     #[test]
-    fn the_vendor_hears_of_each_change_once_and_in_order() {
-        use EventKind::{Activate, Deactivate, Install};
-        use InstallStatus::{Active, Inactive, Installing, Reconnect, Uninstalled};
-        for (before, after, told) in [
-            (Installing, Active, vec![Install, Activate]),
-            (Uninstalled, Active, vec![Install, Activate]),
-            (Uninstalled, Inactive, vec![Install]),
-            (Inactive, Active, vec![Activate]),
-            (Reconnect, Active, vec![Activate]),
-            (Active, Reconnect, vec![Deactivate]),
-            (Active, Uninstalled, vec![Deactivate]),
-            (Active, Inactive, vec![Deactivate]),
-            (Reconnect, Uninstalled, vec![]),
-            (Active, Active, vec![]),
-        ] {
-            assert_eq!(EventKind::between(before, after), told, "{before} to {after}");
-        }
-    }
-
-    #[test]
     fn names_survive_a_row() {
-        for status in InstallStatus::ALL {
+        for &status in InstallStatus::VARIANTS {
             assert_eq!(status.as_str().parse(), Ok(status));
+            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
             assert_eq!(status.reason_ru().is_none(), status == InstallStatus::Active);
-        }
-        for kind in EventKind::ALL {
-            assert_eq!(kind.as_str().parse(), Ok(kind));
         }
     }
 }

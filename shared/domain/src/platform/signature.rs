@@ -1,22 +1,22 @@
-//! Signatures of events, by which a vendor's backend knows that they are ours.
+//! Signatures of events: they let a vendor's backend verify that an event comes from Flysk.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-/// What a signing secret begins with when people handle it.
+/// Prefix of a signing secret in text form.
 pub const SECRET_PREFIX: &str = "whsec_";
 
-/// The secret is not `whsec_` and base64.
+/// The secret is not `whsec_` followed by base64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a signing secret: want `whsec_` and base64")]
+#[error("not a signing secret: expected `whsec_` and base64")]
 pub struct InvalidSecret;
 
-/// The value of `webhook-signature` for a message.
+/// Computes the value of the `webhook-signature` header of a message.
 ///
-/// Source: Standard Webhooks specification 1.0: HMAC-SHA256 over `<id>.<timestamp>.<body>` under the bytes
-/// behind `whsec_`, in base64, marked `v1`.
+/// Source: Standard Webhooks specification 1.0: HMAC-SHA256 over `<id>.<timestamp>.<body>`, keyed with the bytes
+/// encoded after `whsec_`, in base64, prefixed with `v1,`.
 pub fn sign(secret: &str, id: &str, timestamp: i64, body: &str) -> Result<String, InvalidSecret> {
     let key = secret.strip_prefix(SECRET_PREFIX).and_then(|text| STANDARD.decode(text).ok());
     let key = key.filter(|key| !key.is_empty()).ok_or(InvalidSecret)?;
@@ -25,7 +25,7 @@ pub fn sign(secret: &str, id: &str, timestamp: i64, body: &str) -> Result<String
     Ok(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
 }
 
-/// A signing secret from 24 random bytes.
+/// Formats 24 random bytes as a signing secret.
 pub fn secret_from(random: [u8; 24]) -> String {
     format!("{SECRET_PREFIX}{}", STANDARD.encode(random))
 }

@@ -1,10 +1,10 @@
-//! T-Bank's vocabulary, as far as our decisions depend on it: what a status and an error code mean.
+//! Meaning of T-Bank's statuses and error codes.
 //!
-//! Sources: T-Bank acquiring API v2 ("EACQ"), payment statuses and table of error codes. The classes and
-//! what follows from them are ours.
+//! Sources: T-Bank acquiring API v2 ("EACQ"), payment statuses and table of error codes. The classes and their
+//! consequences are ours.
 
 mod error_class;
 mod status;
 
 pub use error_class::{ErrorClass, class_of};
-pub use status::{Charged, PaymentStatus, Progress};
+pub use status::{PaymentOutcome, PaymentStatus, StatusOrder};

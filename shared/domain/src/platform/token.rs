@@ -1,48 +1,48 @@
-//! What a failed token request of amoCRM means.
+//! Classification of amoCRM's failed token requests.
 //!
-//! A refresh token works once and a pair that is lost can only be replaced by the customer's hand, so
-//! the difference between "refused for good" and "we do not know" decides whether a customer is
-//! disturbed. Only a definite refusal of the grant itself may move an install to `reconnect`.
+//! A refresh token works once, and a lost pair can only be replaced by the customer. Therefore "permanently refused"
+//! must be distinguished from "outcome unknown": only a definite refusal of the grant itself may move an install to
+//! `reconnect`.
 //!
 //! Sources: amoCRM docs, oauth/step-by-step and oauth/account-subdomain-info; issues 123, 235, 269,
 //! 315, 414, 434 and 563 of `amocrm/amocrm-api-php` for the hints.
 
 use std::time::Duration;
 
-use super::outcome::Outcome;
+use crate::failure_action::FailureAction;
 
-/// What was traded for a token pair.
+/// The credential that was exchanged for a token pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
-    /// An authorization code: lives 20 minutes, works once.
+    /// An authorization code: valid for 20 minutes, works once.
     Code,
-    /// A refresh token: dies after three months without use, works once.
+    /// A refresh token: expires after three months without use, works once.
     Refresh,
 }
 
-/// An answer of the token endpoint that was not a token pair.
+/// A response of the token endpoint without a token pair.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenAnswer<'a> {
-    /// What we sent.
+    /// The credential sent.
     pub grant: Grant,
     /// The HTTP status.
     pub status: u16,
-    /// The body is JSON; a blocked address gets a page of nginx instead.
+    /// Whether the body is JSON; a blocked IP address gets an HTML page from nginx instead.
     pub is_json: bool,
-    /// The English `hint` of the body. `title` and `detail` are localized, so nothing is read from them.
+    /// The English `hint` of the body. `title` and `detail` are localized and therefore ignored.
     pub hint: Option<&'a str>,
 }
 
-/// Why a grant is dead for good.
+/// Why a grant was permanently refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum GrantRefusal {
     /// The code is older than 20 minutes.
     #[error("the authorization code has expired")]
     CodeExpired,
-    /// The code was used before.
+    /// The code was exchanged before.
     #[error("the authorization code was used before")]
     CodeUsed,
-    /// Not a code at all.
+    /// The code cannot be decrypted.
     #[error("the authorization code is not readable")]
     CodeUnreadable,
     /// The code was issued to another integration.
@@ -51,7 +51,7 @@ pub enum Refusal {
     /// The grant belongs to an account with another host.
     #[error("the grant belongs to another account")]
     WrongAccount,
-    /// The refresh token was used before, or access was withdrawn.
+    /// The refresh token was used before, or access was revoked.
     #[error("the refresh token was revoked")]
     Revoked,
     /// The refresh token was issued to another integration.
@@ -60,49 +60,50 @@ pub enum Refusal {
     /// The refresh token was not used for three months.
     #[error("the refresh token has expired")]
     Expired,
-    /// Not a refresh token at all.
+    /// The refresh token cannot be decrypted.
     #[error("the refresh token is not readable")]
     Unreadable,
-    /// A definite 401 whose hint we do not know.
+    /// A definite 401 with an unrecognised hint.
     #[error("the grant was refused for an unknown reason")]
     Unrecognised,
 }
 
-/// What to do after a token request failed.
+/// Classified failure of a token request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFailure {
-    /// The grant may be spent and its answer lost: try the same grant a few times more.
+    /// The grant may be spent and the response lost: retry the same grant a few times.
     #[error("the outcome is unknown")]
     Ambiguous,
-    /// The host may not be the account's any more: ask for the current one, retry once if it differs,
-    /// and otherwise go on with [`TokenFailure::if_not_renamed`].
+    /// The account may have another host now: look the host up, retry once if it changed, and otherwise continue with
+    /// [`TokenFailure::if_not_renamed`].
     #[error("the account may have been renamed")]
     MaybeRenamed {
-        /// What the answer means if the host is right.
-        refusal: Option<Refusal>,
+        /// Meaning of the response if the host is correct.
+        refusal: Option<GrantRefusal>,
     },
-    /// The grant is dead: the customer has to give access again.
+    /// The grant was permanently refused: the customer must grant access again.
     #[error("refused: {0}")]
-    Refused(Refusal),
-    /// Our client id, secret or redirect URI is not accepted: alert, and leave the customer alone.
-    #[error("our own configuration is not accepted")]
+    Refused(GrantRefusal),
+    /// Client id, secret or redirect URI is not accepted: alert operators; the customer is not affected.
+    #[error("the client id, secret or redirect URI is not accepted")]
     OurConfiguration,
-    /// A page of nginx: our address or the account is shut out, and asking on prolongs it. The grant is untouched.
-    #[error("amoCRM shuts us out")]
+    /// An HTML page of nginx: our IP address or the account is blocked, and further requests prolong the block. The grant
+    /// stays valid.
+    #[error("amoCRM blocks our requests")]
     Blocked,
-    /// There is no account at this host at present: deleted, or renamed to where nobody can tell. No refusal of the grant.
-    #[error("there is no such account at present")]
+    /// No account exists at this host at present: it was deleted, or renamed to an unknown host. The grant is not refused.
+    #[error("no account exists at this host at present")]
     NoAccount,
-    /// We are limited or not connected; the grant is untouched.
-    #[error("not now")]
+    /// Rate-limited or not connected; the grant stays valid.
+    #[error("amoCRM is unavailable or limits requests")]
     BackOff,
-    /// The account is unpaid: keep the tokens and keep refreshing.
+    /// The account is unpaid: keep the tokens and continue to renew them.
     #[error("the account is unpaid")]
     Unpaid,
 }
 
 impl TokenFailure {
-    /// What is left of it once the account turned out to have the same host as before.
+    /// The failure once the account's host turned out to be unchanged.
     #[must_use]
     pub fn if_not_renamed(self) -> Self {
         match self {
@@ -112,42 +113,42 @@ impl TokenFailure {
         }
     }
 
-    /// What it means for the job.
-    pub fn outcome(self) -> Outcome {
+    /// The action that the job takes.
+    pub fn outcome(self) -> FailureAction {
         match self {
-            Self::Ambiguous => Outcome::Unknown,
-            Self::MaybeRenamed { .. } | Self::OurConfiguration => Outcome::RETRY,
-            Self::Refused(_) => Outcome::GiveUp,
-            Self::BackOff | Self::Unpaid | Self::Blocked | Self::NoAccount => Outcome::WAIT,
+            Self::Ambiguous => FailureAction::Unknown,
+            Self::MaybeRenamed { .. } | Self::OurConfiguration => FailureAction::RETRY,
+            Self::Refused(_) => FailureAction::GiveUp,
+            Self::BackOff | Self::Unpaid | Self::Blocked | Self::NoAccount => FailureAction::WAIT,
         }
     }
 
-    /// How long nobody asks for the grant again, whoever wants its token. `asked` is what amoCRM asked for itself.
+    /// Minimum delay before anyone requests tokens with this grant again. `asked` is amoCRM's `Retry-After`.
     pub fn pause(self, asked: Option<Duration>) -> Duration {
-        /// What amoCRM asks for is believed up to this: a pair must not be forgotten for a mistake.
-        const LONGEST: Duration = Duration::from_hours(6);
+        /// Upper bound of amoCRM's `Retry-After`, so that a wrong value does not let a pair expire.
+        const MAX_PAUSE: Duration = Duration::from_hours(6);
         let own = match self {
             Self::Ambiguous | Self::BackOff | Self::MaybeRenamed { .. } => Duration::from_secs(10),
             Self::OurConfiguration => Duration::from_mins(5),
             Self::Blocked | Self::NoAccount => Duration::from_hours(1),
-            Self::Unpaid => LONGEST,
+            Self::Unpaid => MAX_PAUSE,
             Self::Refused(_) => Duration::ZERO,
         };
-        asked.map_or(own, |asked| own.max(asked).min(LONGEST))
+        asked.map_or(own, |asked| own.max(asked).min(MAX_PAUSE))
     }
 }
 
-/// Reads a failed answer of the token endpoint.
+/// Classifies a failed response of the token endpoint.
 ///
-/// A timeout or a connection that broke after the request was sent has no answer to read: it is
-/// [`TokenFailure::Ambiguous`]. One that never connected is [`TokenFailure::BackOff`].
+/// Without a response, the caller decides: a timeout or a broken connection after the request was sent is
+/// [`TokenFailure::Ambiguous`]; a failed connection attempt is [`TokenFailure::BackOff`].
 pub fn classify(answer: TokenAnswer<'_>) -> TokenFailure {
     match (answer.status, answer.is_json) {
         (400, true) => classify_bad_request(answer),
         (401, true) => classify_unauthorized(answer),
         (402, _) => TokenFailure::Unpaid,
         (403, false) => TokenFailure::Blocked,
-        // A page instead of JSON is a proxy or a firewall in between, not amoCRM's opinion of the grant.
+        // A page instead of JSON comes from a proxy or firewall and says nothing about the grant.
         (400, false) | (403 | 429, _) => TokenFailure::BackOff,
         (300..=399 | 404, _) | (401, false) => TokenFailure::MaybeRenamed { refusal: None },
         (405..=407 | 409..=424 | 426..=428 | 430..=499, _) => TokenFailure::OurConfiguration,
@@ -157,42 +158,42 @@ pub fn classify(answer: TokenAnswer<'_>) -> TokenFailure {
 
 fn classify_bad_request(answer: TokenAnswer<'_>) -> TokenFailure {
     match (answer.hint.and_then(refusal_named_by), answer.grant) {
-        (Some(Refusal::WrongAccount), Grant::Refresh) => {
-            TokenFailure::MaybeRenamed { refusal: Some(Refusal::WrongAccount) }
+        (Some(GrantRefusal::WrongAccount), Grant::Refresh) => {
+            TokenFailure::MaybeRenamed { refusal: Some(GrantRefusal::WrongAccount) }
         }
         (Some(refusal), _) => TokenFailure::Refused(refusal),
-        // "Check the `client_id` parameter", "Redirect URI is not associated with client", and whatever
-        // amoCRM may object to in our request tomorrow: no reason to disturb every customer.
+        // "Check the `client_id` parameter", "Redirect URI is not associated with client" and unknown objections to our
+        // request: no reason to make every customer reconnect.
         (None, _) => TokenFailure::OurConfiguration,
     }
 }
 
 fn classify_unauthorized(answer: TokenAnswer<'_>) -> TokenFailure {
-    // Without a hint it says that client authentication failed: id or secret, not the grant.
+    // A missing hint means that client authentication failed: id or secret, not the grant.
     let Some(hint) = answer.hint else { return TokenFailure::OurConfiguration };
     if mentions(hint, "client authentication") {
         return TokenFailure::OurConfiguration;
     }
-    let refusal = refusal_named_by(hint).unwrap_or(Refusal::Unrecognised);
+    let refusal = refusal_named_by(hint).unwrap_or(GrantRefusal::Unrecognised);
     match answer.grant {
         Grant::Code => TokenFailure::Refused(refusal),
-        // amoCRM's own library takes any 401 on refresh for a possible change of domain.
+        // amoCRM's own library treats any 401 on refresh as a possible change of domain.
         Grant::Refresh => TokenFailure::MaybeRenamed { refusal: Some(refusal) },
     }
 }
 
-fn refusal_named_by(hint: &str) -> Option<Refusal> {
-    const HINTS: [(&str, Refusal); 9] = [
-        ("authorization code has expired", Refusal::CodeExpired),
-        ("authorization code has been revoked", Refusal::CodeUsed),
-        ("cannot decrypt the authorization code", Refusal::CodeUnreadable),
-        // The wording of the PHP league's oauth2-server, which amoCRM's other hints are from.
-        ("authorization code was not issued to this client", Refusal::CodeNotOurs),
-        ("invalid account", Refusal::WrongAccount),
-        ("token has been revoked", Refusal::Revoked),
-        ("token is not linked to client", Refusal::NotLinked),
-        ("token has expired", Refusal::Expired),
-        ("cannot decrypt the refresh token", Refusal::Unreadable),
+fn refusal_named_by(hint: &str) -> Option<GrantRefusal> {
+    const HINTS: [(&str, GrantRefusal); 9] = [
+        ("authorization code has expired", GrantRefusal::CodeExpired),
+        ("authorization code has been revoked", GrantRefusal::CodeUsed),
+        ("cannot decrypt the authorization code", GrantRefusal::CodeUnreadable),
+        // The wording of the PHP League's oauth2-server, the source of amoCRM's other hints.
+        ("authorization code was not issued to this client", GrantRefusal::CodeNotOurs),
+        ("invalid account", GrantRefusal::WrongAccount),
+        ("token has been revoked", GrantRefusal::Revoked),
+        ("token is not linked to client", GrantRefusal::NotLinked),
+        ("token has expired", GrantRefusal::Expired),
+        ("cannot decrypt the refresh token", GrantRefusal::Unreadable),
     ];
     HINTS.iter().find(|(text, _)| mentions(hint, text)).map(|(_, refusal)| *refusal)
 }
@@ -214,18 +215,18 @@ mod tests {
         classify(TokenAnswer { grant, status, is_json: false, hint: None })
     }
 
-    fn maybe_renamed(refusal: Refusal) -> TokenFailure {
+    fn maybe_renamed(refusal: GrantRefusal) -> TokenFailure {
         TokenFailure::MaybeRenamed { refusal: Some(refusal) }
     }
 
     #[test]
     fn a_dead_code_is_refused() {
         for (hint, refusal) in [
-            ("Authorization code has expired", Refusal::CodeExpired),
-            ("Authorization code has been revoked", Refusal::CodeUsed),
-            ("Cannot decrypt the authorization code", Refusal::CodeUnreadable),
-            ("Authorization code was not issued to this client", Refusal::CodeNotOurs),
-            ("Invalid account", Refusal::WrongAccount),
+            ("Authorization code has expired", GrantRefusal::CodeExpired),
+            ("Authorization code has been revoked", GrantRefusal::CodeUsed),
+            ("Cannot decrypt the authorization code", GrantRefusal::CodeUnreadable),
+            ("Authorization code was not issued to this client", GrantRefusal::CodeNotOurs),
+            ("Invalid account", GrantRefusal::WrongAccount),
         ] {
             assert_eq!(json(Code, 400, Some(hint)), TokenFailure::Refused(refusal), "{hint}");
         }
@@ -234,18 +235,21 @@ mod tests {
     #[test]
     fn a_dead_refresh_token_is_refused_once_the_domain_was_asked_for() {
         for (hint, refusal) in [
-            ("Token has been revoked", Refusal::Revoked),
-            ("Token is not linked to client", Refusal::NotLinked),
-            ("Token has expired", Refusal::Expired),
-            ("Cannot decrypt the refresh token", Refusal::Unreadable),
-            ("Something amoCRM will say in 2030", Refusal::Unrecognised),
+            ("Token has been revoked", GrantRefusal::Revoked),
+            ("Token is not linked to client", GrantRefusal::NotLinked),
+            ("Token has expired", GrantRefusal::Expired),
+            ("Cannot decrypt the refresh token", GrantRefusal::Unreadable),
+            ("Something amoCRM will say in 2030", GrantRefusal::Unrecognised),
         ] {
             let failure = json(Refresh, 401, Some(hint));
             assert_eq!(failure, maybe_renamed(refusal), "{hint}");
             assert_eq!(failure.if_not_renamed(), TokenFailure::Refused(refusal), "{hint}");
         }
-        assert_eq!(json(Refresh, 400, Some("Token has expired")), TokenFailure::Refused(Refusal::Expired));
-        assert_eq!(json(Refresh, 400, Some("Invalid account")), maybe_renamed(Refusal::WrongAccount));
+        assert_eq!(
+            json(Refresh, 400, Some("Token has expired")),
+            TokenFailure::Refused(GrantRefusal::Expired)
+        );
+        assert_eq!(json(Refresh, 400, Some("Invalid account")), maybe_renamed(GrantRefusal::WrongAccount));
     }
 
     #[test]
@@ -281,12 +285,12 @@ mod tests {
     fn blocks_and_limits_only_slow_us_down() {
         for failure in [json(Refresh, 403, None), page(Code, 429), page(Refresh, 400)] {
             assert_eq!(failure, TokenFailure::BackOff);
-            assert_eq!(failure.outcome(), Outcome::WAIT);
+            assert_eq!(failure.outcome(), FailureAction::WAIT);
         }
         assert_eq!(page(Refresh, 403), TokenFailure::Blocked);
-        assert_eq!(TokenFailure::Blocked.outcome(), Outcome::WAIT);
+        assert_eq!(TokenFailure::Blocked.outcome(), FailureAction::WAIT);
         assert_eq!(json(Refresh, 402, None), TokenFailure::Unpaid);
-        assert_eq!(TokenFailure::Unpaid.outcome(), Outcome::WAIT);
+        assert_eq!(TokenFailure::Unpaid.outcome(), FailureAction::WAIT);
     }
 
     #[test]
@@ -303,7 +307,7 @@ mod tests {
     fn a_lost_answer_may_have_spent_the_token() {
         for status in [200, 204, 408, 425, 500, 502, 503, 504, 599] {
             assert_eq!(page(Refresh, status), TokenFailure::Ambiguous, "{status}");
-            assert_eq!(json(Code, status, None).outcome(), Outcome::Unknown, "{status}");
+            assert_eq!(json(Code, status, None).outcome(), FailureAction::Unknown, "{status}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The stream's messages told apart.
+//! Events of the stream, by type.
 
 use super::analysis::{ConversationAnalysis, SpeakerAnalysis};
 use super::messages::{
@@ -10,42 +10,42 @@ use crate::flysense::channel::ChannelTag;
 /// One event of the stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamEvent {
-    /// Whose: an audio channel, or a speaker when labeling is on; empty for call-level events.
+    /// Audio channel, or speaker if labeling is on; empty for events about the whole call.
     pub channel: ChannelTag,
-    /// How far the service had come.
+    /// Progress of the service.
     pub cursors: AudioCursors,
-    /// What happened.
+    /// Type and content of the event.
     pub payload: EventPayload,
 }
 
-/// What happened.
+/// Type and content of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventPayload {
-    /// Text that may still change.
+    /// Preliminary text.
     Partial(AlternativeUpdate),
-    /// Text that will not change, before normalization.
+    /// Final text, before normalization.
     Final(AlternativeUpdate),
-    /// The normalized form of an earlier final.
+    /// Normalized form of an earlier final text.
     FinalRefinement(FinalRefinement),
-    /// The end of an utterance.
+    /// End of an utterance.
     EouUpdate(EouUpdate),
-    /// The service about itself.
+    /// Status of the service.
     StatusCode(StatusCode),
-    /// A classifier's verdict.
+    /// Result of a classifier.
     ClassifierUpdate(ClassifierUpdate),
     /// Statistics of one speaker.
     SpeakerAnalysis(SpeakerAnalysis),
     /// Statistics of the call.
     ConversationAnalysis(ConversationAnalysis),
-    /// Answers of the language model.
+    /// Responses of the language model.
     Summarization(Summarization),
-    /// An event newer than this code, or one that only moves the cursors.
+    /// An unknown event, or one that only moves the cursors.
     Other,
 }
 
 impl StreamEvent {
-    /// The events of one message, in the order of the proto's fields. A message holds one; that a gateway
-    /// might print several must not lose any.
+    /// The events of a message, in the order of the proto's fields. A message contains one; if a gateway puts several into
+    /// one message, none is lost.
     pub(super) fn of_message(message: StreamingResponse) -> Vec<Self> {
         let cursors = message.audio_cursors;
         let channel_tag = message.channel_tag;

@@ -1,21 +1,22 @@
 //! The messages of the result stream, field by field.
 //!
-//! Source: SpeechKit API v3, `yandex/cloud/ai/stt/v3/stt.proto`. Every message reads both spellings of a
-//! field (`startTimeMs` of the wire, `start_time_ms` of what we store) and takes a missing or `null` field as
-//! its default, because gateways differ in whether they print defaults. What we store is written in snake case.
+//! Source: SpeechKit API v3, `yandex/cloud/ai/stt/v3/stt.proto`. Every message accepts both spellings of a field
+//! (`startTimeMs` of the API, `start_time_ms` of stored data) and reads a missing or `null` field as its default,
+//! because gateways differ in whether they write defaults. Stored data is written in snake case.
 
 use serde::{Deserialize, Serialize};
 
 use super::analysis::{ConversationAnalysis, SpeakerAnalysis};
-use super::lenient;
+use super::window::Window;
+use crate::serde_lenient;
 
-/// One message of the stream as it comes; [`parse`](super::parse) turns it into events.
+/// One message of the stream as received; [`parse`](super::parse) converts it to events.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct StreamingResponse {
-    #[serde(alias = "audioCursors", deserialize_with = "lenient::nullable")]
+    #[serde(alias = "audioCursors", deserialize_with = "serde_lenient::nullable")]
     pub(super) audio_cursors: AudioCursors,
-    #[serde(alias = "channelTag", deserialize_with = "lenient::text")]
+    #[serde(alias = "channelTag", deserialize_with = "serde_lenient::text")]
     pub(super) channel_tag: String,
     pub(super) partial: Option<AlternativeUpdate>,
     #[serde(rename = "final")]
@@ -34,25 +35,25 @@ pub(super) struct StreamingResponse {
     pub(super) conversation_analysis: Option<ConversationAnalysis>,
     pub(super) summarization: Option<Summarization>,
     /// The proto's `StreamingResponseList`; no REST method is known to return it.
-    #[serde(alias = "streamingResponses", deserialize_with = "lenient::nullable")]
+    #[serde(alias = "streamingResponses", deserialize_with = "serde_lenient::nullable")]
     pub(super) streaming_responses: Vec<StreamingResponse>,
 }
 
-/// How far the service has come, in milliseconds of audio.
+/// Progress of the service, ms of audio.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct AudioCursors {
-    /// How much audio the service has taken in.
-    #[serde(alias = "receivedDataMs", deserialize_with = "lenient::unsigned")]
+    /// Audio received by the service, ms.
+    #[serde(alias = "receivedDataMs", deserialize_with = "serde_lenient::unsigned")]
     pub received_data_ms: u64,
-    /// Up to where the text is final.
-    #[serde(alias = "finalTimeMs", deserialize_with = "lenient::unsigned")]
+    /// End of the final text, ms.
+    #[serde(alias = "finalTimeMs", deserialize_with = "serde_lenient::unsigned")]
     pub final_time_ms: u64,
-    /// The number of the latest final; whether it counts per channel or per call is not documented.
-    #[serde(alias = "finalIndex", deserialize_with = "lenient::unsigned")]
+    /// Number of the latest final text; whether it counts per channel or per call is undocumented.
+    #[serde(alias = "finalIndex", deserialize_with = "serde_lenient::unsigned")]
     pub final_index: u64,
-    /// Where the latest utterance ended.
-    #[serde(alias = "eouTimeMs", deserialize_with = "lenient::unsigned")]
+    /// End of the latest utterance, ms.
+    #[serde(alias = "eouTimeMs", deserialize_with = "serde_lenient::unsigned")]
     pub eou_time_ms: u64,
 }
 
@@ -60,11 +61,11 @@ pub struct AudioCursors {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct AlternativeUpdate {
-    /// Readings of the same speech; file recognition gives one.
-    #[serde(deserialize_with = "lenient::nullable")]
+    /// Alternative readings of the same speech; recognition of files returns one.
+    #[serde(deserialize_with = "serde_lenient::nullable")]
     pub alternatives: Vec<Alternative>,
-    /// Deprecated copy of the envelope's tag.
-    #[serde(alias = "channelTag", deserialize_with = "lenient::text")]
+    /// Deprecated copy of the message's channel tag.
+    #[serde(alias = "channelTag", deserialize_with = "serde_lenient::text")]
     pub channel_tag: String,
 }
 
@@ -72,44 +73,44 @@ pub struct AlternativeUpdate {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Alternative {
-    /// The words with their times, lower case and without punctuation.
-    #[serde(deserialize_with = "lenient::nullable")]
+    /// Words with times, in lower case and without punctuation.
+    #[serde(deserialize_with = "serde_lenient::nullable")]
     pub words: Vec<Word>,
-    /// The text, punctuated if normalization was asked for.
-    #[serde(deserialize_with = "lenient::text")]
+    /// Text, with punctuation if normalization was requested.
+    #[serde(deserialize_with = "serde_lenient::text")]
     pub text: String,
-    /// Not the time of the first word: often 0. Used only when there are no words.
-    #[serde(alias = "startTimeMs", deserialize_with = "lenient::unsigned")]
+    /// Start, ms. Often 0 instead of the start of the first word, so it is used only if there are no words.
+    #[serde(alias = "startTimeMs", deserialize_with = "serde_lenient::unsigned")]
     pub start_time_ms: u64,
-    /// As `start_time_ms`.
-    #[serde(alias = "endTimeMs", deserialize_with = "lenient::unsigned")]
+    /// End, ms. Used only if there are no words.
+    #[serde(alias = "endTimeMs", deserialize_with = "serde_lenient::unsigned")]
     pub end_time_ms: u64,
 }
 
-/// One word.
+/// A recognised word.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Word {
-    /// The word as heard.
-    #[serde(deserialize_with = "lenient::text")]
+    /// The word as spoken.
+    #[serde(deserialize_with = "serde_lenient::text")]
     pub text: String,
-    /// Milliseconds from the start of the audio.
-    #[serde(alias = "startTimeMs", deserialize_with = "lenient::unsigned")]
+    /// Start, ms from the start of the audio.
+    #[serde(alias = "startTimeMs", deserialize_with = "serde_lenient::unsigned")]
     pub start_time_ms: u64,
-    /// Milliseconds from the start of the audio.
-    #[serde(alias = "endTimeMs", deserialize_with = "lenient::unsigned")]
+    /// End, ms from the start of the audio.
+    #[serde(alias = "endTimeMs", deserialize_with = "serde_lenient::unsigned")]
     pub end_time_ms: u64,
 }
 
-/// The normalized form (digits, punctuation) of an earlier final, which it replaces.
+/// Normalized form (digits, punctuation) of an earlier final text, which it replaces.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct FinalRefinement {
-    /// Which final of the channel it refines.
-    #[serde(alias = "finalIndex", deserialize_with = "lenient::unsigned")]
+    /// Number of the final text in its channel.
+    #[serde(alias = "finalIndex", deserialize_with = "serde_lenient::unsigned")]
     pub final_index: u64,
-    /// The refined text.
-    #[serde(alias = "normalizedText", deserialize_with = "lenient::nullable")]
+    /// The normalized text.
+    #[serde(alias = "normalizedText", deserialize_with = "serde_lenient::nullable")]
     pub normalized_text: AlternativeUpdate,
 }
 
@@ -117,89 +118,68 @@ pub struct FinalRefinement {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct EouUpdate {
-    /// Milliseconds from the start of the audio.
-    #[serde(alias = "timeMs", deserialize_with = "lenient::unsigned")]
+    /// Time, ms from the start of the audio.
+    #[serde(alias = "timeMs", deserialize_with = "serde_lenient::unsigned")]
     pub time_ms: u64,
 }
 
-/// What the service says about itself.
+/// Status of the service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct StatusCode {
     /// `WORKING`, `WARNING`, `CLOSED`, or a newer name.
-    #[serde(alias = "codeType", deserialize_with = "lenient::text")]
+    #[serde(alias = "codeType", deserialize_with = "serde_lenient::text")]
     pub code_type: String,
-    /// Human-readable, English.
-    #[serde(deserialize_with = "lenient::text")]
+    /// Readable message, English.
+    #[serde(deserialize_with = "serde_lenient::text")]
     pub message: String,
 }
 
-/// What a classifier or an analysis looked at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Window {
-    /// The whole call.
-    #[serde(rename = "TOTAL")]
-    Total,
-    /// The latest utterance.
-    #[serde(rename = "LAST_UTTERANCE")]
-    LastUtterance,
-    /// The latest final.
-    #[serde(rename = "LAST_FINAL")]
-    LastFinal,
-    /// The latest partial.
-    #[serde(rename = "LAST_PARTIAL")]
-    LastPartial,
-    /// A window we do not know.
-    #[default]
-    #[serde(rename = "UNKNOWN")]
-    Unknown,
-}
-
-/// One verdict of a classifier on one window of one channel.
+/// Result of a classifier for one window of one channel.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClassifierUpdate {
-    /// What it looked at.
-    #[serde(alias = "windowType", deserialize_with = "lenient::name")]
+    /// Type of the window.
+    #[serde(alias = "windowType", deserialize_with = "serde_lenient::name")]
     pub window_type: Window,
-    /// Start of the window, milliseconds.
-    #[serde(alias = "startTimeMs", deserialize_with = "lenient::unsigned")]
+    /// Start of the window, ms.
+    #[serde(alias = "startTimeMs", deserialize_with = "serde_lenient::unsigned")]
     pub start_time_ms: u64,
-    /// End of the window, milliseconds.
-    #[serde(alias = "endTimeMs", deserialize_with = "lenient::unsigned")]
+    /// End of the window, ms.
+    #[serde(alias = "endTimeMs", deserialize_with = "serde_lenient::unsigned")]
     pub end_time_ms: u64,
-    /// The verdict.
-    #[serde(alias = "classifierResult", deserialize_with = "lenient::nullable")]
+    /// The result.
+    #[serde(alias = "classifierResult", deserialize_with = "serde_lenient::nullable")]
     pub classifier_result: ClassifierResult,
 }
 
-/// The verdict itself.
+/// Probabilities of one classifier.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClassifierResult {
-    /// Which classifier: `negative`, `formal_greeting`, `gender`, …
-    #[serde(deserialize_with = "lenient::text")]
+    /// Name of the classifier: `negative`, `formal_greeting`, `gender`, …
+    #[serde(deserialize_with = "serde_lenient::text")]
     pub classifier: String,
-    /// The phrases that made it fire; word-based classifiers only.
-    #[serde(deserialize_with = "lenient::nullable")]
+    /// Phrases that caused the result; word-based classifiers only.
+    #[serde(deserialize_with = "serde_lenient::nullable")]
     pub highlights: Vec<Highlight>,
     /// Probabilities by label.
-    #[serde(deserialize_with = "lenient::nullable")]
+    #[serde(deserialize_with = "serde_lenient::nullable")]
     pub labels: Vec<ClassifierLabel>,
 }
 
-/// A phrase that made a classifier fire.
+/// A phrase that caused a classifier's result.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Highlight {
     /// The phrase.
-    #[serde(deserialize_with = "lenient::text")]
+    #[serde(deserialize_with = "serde_lenient::text")]
     pub text: String,
-    /// Milliseconds from the start of the audio.
-    #[serde(alias = "startTimeMs", deserialize_with = "lenient::unsigned")]
+    /// Start, ms from the start of the audio.
+    #[serde(alias = "startTimeMs", deserialize_with = "serde_lenient::unsigned")]
     pub start_time_ms: u64,
-    /// Milliseconds from the start of the audio.
-    #[serde(alias = "endTimeMs", deserialize_with = "lenient::unsigned")]
+    /// End, ms from the start of the audio.
+    #[serde(alias = "endTimeMs", deserialize_with = "serde_lenient::unsigned")]
     pub end_time_ms: u64,
 }
 
@@ -208,45 +188,45 @@ pub struct Highlight {
 #[serde(default)]
 pub struct ClassifierLabel {
     /// `confidence`, the classifier's own name, `male`, `female`, …
-    #[serde(deserialize_with = "lenient::text")]
+    #[serde(deserialize_with = "serde_lenient::text")]
     pub label: String,
-    /// 0 to 1.
-    #[serde(deserialize_with = "lenient::double")]
+    /// Probability, 0 to 1.
+    #[serde(deserialize_with = "serde_lenient::double")]
     pub confidence: f64,
 }
 
-/// Answers of the language model that ran inside the recognition, one per prompt, in the prompts' order.
+/// Responses of the language model that ran as part of the recognition, one per prompt, in the order of the prompts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Summarization {
-    /// One per prompt.
-    #[serde(deserialize_with = "lenient::nullable")]
+    /// Responses, one per prompt.
+    #[serde(deserialize_with = "serde_lenient::nullable")]
     pub results: Vec<SummarizationResult>,
-    /// What it cost.
-    #[serde(alias = "contentUsage", deserialize_with = "lenient::nullable")]
+    /// Tokens used.
+    #[serde(alias = "contentUsage", deserialize_with = "serde_lenient::nullable")]
     pub content_usage: ContentUsage,
 }
 
-/// The answer to one prompt.
+/// Response to one prompt.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SummarizationResult {
-    /// Text, or JSON as text if the prompt asked for JSON.
-    #[serde(deserialize_with = "lenient::text")]
+    /// Text, or JSON as text if the prompt requested JSON.
+    #[serde(deserialize_with = "serde_lenient::text")]
     pub response: String,
 }
 
-/// Tokens of the language model; billed by the total.
+/// Tokens of the language model; the total is billed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ContentUsage {
     /// Tokens of prompt and transcript.
-    #[serde(alias = "inputTextTokens", deserialize_with = "lenient::unsigned")]
+    #[serde(alias = "inputTextTokens", deserialize_with = "serde_lenient::unsigned")]
     pub input_text_tokens: u64,
-    /// Tokens of the answer.
-    #[serde(alias = "completionTokens", deserialize_with = "lenient::unsigned")]
+    /// Tokens of the response.
+    #[serde(alias = "completionTokens", deserialize_with = "serde_lenient::unsigned")]
     pub completion_tokens: u64,
-    /// Both.
-    #[serde(alias = "totalTokens", deserialize_with = "lenient::unsigned")]
+    /// Sum of both.
+    #[serde(alias = "totalTokens", deserialize_with = "serde_lenient::unsigned")]
     pub total_tokens: u64,
 }

@@ -1,4 +1,4 @@
-//! The answer of a language model, read with suspicion.
+//! Parsing of language models' responses.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -6,32 +6,32 @@ use serde_json::{Value, json};
 use super::SummaryAbsence;
 use crate::flysense::sentiment::{Sentiment, SentimentAbsence};
 
-/// A summary kept is at most this long, characters: what fits a text note of amoCRM.
-const LONGEST_SUMMARY: usize = 20_000;
+/// Maximum length of a stored summary, in characters: the limit of a text note in amoCRM.
+const MAX_SUMMARY_LEN: usize = 20_000;
 
-/// What a model said of a call. Stored as JSON: names of fields are never changed.
+/// A parsed response. Stored as JSON: field names never change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
+pub struct SummaryAnswer {
     /// The summary, Russian.
     pub summary: String,
-    /// The client's mood, if the model gave one of those offered.
+    /// The client's sentiment, if the model returned one of the allowed values.
     pub sentiment: Option<Sentiment>,
-    /// Why there is no mood.
+    /// Why the sentiment is missing.
     pub sentiment_absence: Option<SentimentAbsence>,
-    /// Why the model thinks so, Russian; empty if it does not say.
+    /// The model's reason for the sentiment, Russian; empty if it gave none.
     pub reason: String,
 }
 
-/// The answer holds no summary.
+/// The response contains no summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
-    /// Nothing in it looks like JSON: models apologise in prose.
+    /// The response contains no JSON: models apologise in prose.
     #[error("the model answered in prose, not in JSON")]
     Prose,
-    /// JSON that ends too early.
+    /// The JSON is truncated.
     #[error("the model's JSON is cut off")]
     Cut,
-    /// JSON with a mistake, or without a summary in it.
+    /// The JSON is malformed or has no summary.
     #[error("the model's JSON is broken or has no summary")]
     Broken,
 }
@@ -46,7 +46,7 @@ impl From<AnswerError> for SummaryAbsence {
     }
 }
 
-/// The JSON Schema of an answer.
+/// JSON Schema of a response.
 pub fn answer_schema() -> Value {
     let moods: Vec<_> = Sentiment::ALL.iter().map(|mood| mood.code()).collect();
     json!({
@@ -61,9 +61,9 @@ pub fn answer_schema() -> Value {
     })
 }
 
-/// Reads an answer. Code fences and words around the JSON, which some models add, are dropped; a mood that was
-/// not offered costs the mood alone.
-pub fn parse_answer(text: &str) -> Result<Answer, AnswerError> {
+/// Parses a response. Code fences and text around the JSON, which some models add, are ignored. An invalid sentiment is
+/// dropped; the summary is kept.
+pub fn parse_answer(text: &str) -> Result<SummaryAnswer, AnswerError> {
     let start = text.find('{').ok_or(AnswerError::Prose)?;
     let mut values = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>();
     let value = match values.next() {
@@ -72,12 +72,12 @@ pub fn parse_answer(text: &str) -> Result<Answer, AnswerError> {
         _ => return Err(AnswerError::Broken),
     };
     let words = |field: &str| value[field].as_str().map(str::trim).unwrap_or_default();
-    let summary: String = words("summary").chars().take(LONGEST_SUMMARY).collect();
+    let summary: String = words("summary").chars().take(MAX_SUMMARY_LEN).collect();
     if summary.is_empty() {
         return Err(AnswerError::Broken);
     }
     let mood = Sentiment::from_model(&value["sentiment"]);
-    Ok(Answer {
+    Ok(SummaryAnswer {
         summary,
         sentiment: mood.ok(),
         sentiment_absence: mood.err(),

@@ -1,33 +1,33 @@
-//! Who holds coins: the two parts of a wallet, and the system's accounts.
+//! Accounts of the ledger: two per wallet (available and held), and the system accounts.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What coins are spent on: `flysense.recognition`. Lower-case letters, digits, `_` and `-`, in parts
-/// separated by dots, 1 to 48 characters.
+/// Code of a service that coins are spent on, such as `flysense.recognition`: 1 to 48 characters, parts of
+/// lower-case letters, digits, `_` and `-`, separated by dots. The first part is the widget's code.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Service(String);
 
-/// The text is not the code of a service.
+/// The text is not a valid service code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a service is 1 to 48 lower-case letters, digits, `_` and `-`, in parts separated by dots")]
 pub struct InvalidService;
 
 impl Service {
-    /// Recognition of a call, by the second.
+    /// Recognition of a call, priced per minute and billed by the second.
     pub const RECOGNITION: &'static str = "flysense.recognition";
-    /// Summary of a call, by the piece.
+    /// Summary of a call, priced per piece.
     pub const SUMMARY: &'static str = "flysense.summary";
 
-    /// Whether it is a service of the widget `code`: its first part is the widget's code.
+    /// Whether the service belongs to the widget `code`: its first part is the widget's code.
     pub fn is_of(&self, code: &str) -> bool {
         self.0.split_once('.').is_some_and(|(widget, _)| widget == code)
     }
 
-    /// The code.
+    /// The code as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -68,34 +68,34 @@ impl fmt::Display for Service {
     }
 }
 
-/// One side of an entry.
+/// The account that an entry is posted to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Account {
-    /// Coins a customer can spend.
+pub enum LedgerAccount {
+    /// Coins of a wallet that can be spent.
     Available,
-    /// Coins a customer has, set aside for work in progress.
+    /// Coins of a wallet that are reserved by open holds.
     Held,
-    /// Where bought coins come from: its balance is what was sold, negative.
+    /// System account: source of purchased coins. Its balance is the total sold, negated.
     Sold,
-    /// Where given coins come from: welcome bonuses, package bonuses, compensations.
+    /// System account: source of free coins (welcome bonuses, package bonuses, compensations).
     Bonus,
-    /// Where coins go that paid for something.
+    /// System account: coins paid for a service.
     Spent(Service),
-    /// Where bought coins go when their money is returned.
+    /// System account: coins withdrawn because their purchase was refunded.
     Refunds,
-    /// Where coins go that were not spent in time.
+    /// System account: coins of expired lots.
     Expired,
 }
 
-/// The text is not the code of an account.
+/// The text is not the code of a ledger account.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an account")]
 pub struct UnknownAccount(pub String);
 
 const SPENT: &str = "spent:";
 
-impl fmt::Display for Account {
-    /// The code, as columns keep it.
+impl fmt::Display for LedgerAccount {
+    /// Writes the code that is stored in columns.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Available => f.write_str("available"),
@@ -109,7 +109,7 @@ impl fmt::Display for Account {
     }
 }
 
-impl FromStr for Account {
+impl FromStr for LedgerAccount {
     type Err = UnknownAccount;
 
     fn from_str(text: &str) -> Result<Self, UnknownAccount> {
@@ -137,10 +137,10 @@ mod tests {
     fn an_account_survives_its_code() {
         for code in ["available", "held", "sold", "bonus", "refunds", "expired", "spent:flysense.recognition"]
         {
-            assert_eq!(code.parse::<Account>().unwrap().to_string(), code);
+            assert_eq!(code.parse::<LedgerAccount>().unwrap().to_string(), code);
         }
         for code in ["", "spent:", "spent:A", "spent:a..b", "wallet"] {
-            assert!(code.parse::<Account>().is_err(), "{code}");
+            assert!(code.parse::<LedgerAccount>().is_err(), "{code}");
         }
         let service: Service = "flysense.recognition".parse().unwrap();
         assert!(service.is_of("flysense") && !service.is_of("fly") && !service.is_of("flysense.recognition"));

@@ -1,77 +1,77 @@
-//! What was paid, by lot and by service, and how much of it has come back.
+//! Charges: coins taken by lot and by service, and the part refunded so far.
 
-use super::{Account, Entry, Refusal, Service};
+use super::{Entry, LedgerAccount, LedgerRefusal, Service};
 use crate::id::{LotId, TransactionId};
 use crate::money::MicroCoins;
 
-/// Coins of one lot that paid.
+/// Coins of one lot in a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChargePart {
-    /// Whose.
+    /// The lot.
     pub lot: LotId,
-    /// How many.
+    /// Coins charged to the lot.
     pub taken: MicroCoins,
-    /// How many of them came back.
+    /// Coins refunded to the lot so far.
     pub returned: MicroCoins,
 }
 
-/// What one service was paid.
+/// Coins paid for one service in a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChargeLine {
-    /// Which.
+    /// The service.
     pub service: Service,
-    /// How many.
+    /// Coins paid for the service.
     pub paid: MicroCoins,
-    /// How many of them came back.
+    /// Coins refunded so far.
     pub returned: MicroCoins,
 }
 
-/// How a refund is split.
+/// Split of a refund by lot and by service.
 #[derive(Debug, Default)]
 pub(super) struct GivenBack {
     pub(super) lots: Vec<(LotId, MicroCoins)>,
     pub(super) services: Vec<(Service, MicroCoins)>,
 }
 
-/// A charge, or the capture of a hold.
+/// A charge or a capture, with its refunds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {
-    /// The transaction that charged.
+    /// The transaction of the charge or capture.
     pub id: TransactionId,
-    /// By lot, in the order of taking.
+    /// By lot, in the order in which the lots were charged.
     pub parts: Vec<ChargePart>,
     /// By service, in the order of the receipt.
     pub lines: Vec<ChargeLine>,
 }
 
 impl Charge {
-    /// Read from the entries of the charge and of all its refunds.
-    pub fn from_entries(id: TransactionId, own: &[Entry], refunds: &[Entry]) -> Result<Self, Refusal> {
+    /// Builds the charge from its own entries and the entries of all its refunds.
+    pub fn from_entries(id: TransactionId, own: &[Entry], refunds: &[Entry]) -> Result<Self, LedgerRefusal> {
         let mut charge = Self { id, parts: Vec::new(), lines: Vec::new() };
         for entry in own {
             match (&entry.account, entry.lot) {
-                (Account::Available | Account::Held, Some(lot)) => {
+                (LedgerAccount::Available | LedgerAccount::Held, Some(lot)) => {
                     let part = charge.part(lot);
-                    part.taken = part.taken.minus(entry.amount)?;
+                    part.taken = part.taken.checked_sub(entry.amount)?;
                 }
-                (Account::Spent(service), _) => {
+                (LedgerAccount::Spent(service), _) => {
                     let line = charge.line(service);
-                    line.paid = line.paid.plus(entry.amount)?;
+                    line.paid = line.paid.checked_add(entry.amount)?;
                 }
                 _ => {}
             }
         }
-        // A capture gives back what was not needed: such a lot paid nothing.
+        // A capture returns the unused coins of the hold: such a lot paid nothing.
         charge.parts.retain(|part| part.taken.is_positive());
         for entry in refunds {
             match (&entry.account, entry.lot) {
-                (Account::Available, Some(lot)) => {
+                (LedgerAccount::Available, Some(lot)) => {
                     let part = charge.part(lot);
-                    part.returned = part.returned.plus(entry.amount)?;
+                    part.returned = part.returned.checked_add(entry.amount)?;
                 }
-                (Account::Spent(service), _) => {
+                (LedgerAccount::Spent(service), _) => {
                     let line = charge.line(service);
-                    line.returned = line.returned.minus(entry.amount)?;
+                    line.returned = line.returned.checked_sub(entry.amount)?;
                 }
                 _ => {}
             }
@@ -79,42 +79,42 @@ impl Charge {
         Ok(charge)
     }
 
-    /// How many coins were paid.
-    pub fn paid(&self) -> Result<MicroCoins, Refusal> {
+    /// Total paid.
+    pub fn paid(&self) -> Result<MicroCoins, LedgerRefusal> {
         Ok(MicroCoins::total(self.parts.iter().map(|part| part.taken))?)
     }
 
-    /// How many came back.
-    pub fn returned(&self) -> Result<MicroCoins, Refusal> {
+    /// Total refunded so far.
+    pub fn returned(&self) -> Result<MicroCoins, LedgerRefusal> {
         Ok(MicroCoins::total(self.parts.iter().map(|part| part.returned))?)
     }
 
-    /// How many can still come back.
-    pub fn left(&self) -> Result<MicroCoins, Refusal> {
-        Ok(self.paid()?.minus(self.returned()?)?)
+    /// Total that can still be refunded.
+    pub fn left(&self) -> Result<MicroCoins, LedgerRefusal> {
+        Ok(self.paid()?.checked_sub(self.returned()?)?)
     }
 
-    /// Gives `amount` back: to the lots in reverse order of taking, so that coins that live longest return
-    /// first, and off the services in reverse order of the receipt.
-    pub(super) fn give_back(&mut self, amount: MicroCoins) -> Result<GivenBack, Refusal> {
-        if self.returned()?.plus(amount)? > self.paid()? {
-            return Err(Refusal::MoreThanCharged);
+    /// Refunds `amount`: to the lots in reverse order of charging, so that coins with the latest expiry return
+    /// first, and from the services in reverse order of the receipt.
+    pub(super) fn give_back(&mut self, amount: MicroCoins) -> Result<GivenBack, LedgerRefusal> {
+        if self.returned()?.checked_add(amount)? > self.paid()? {
+            return Err(LedgerRefusal::MoreThanCharged);
         }
         let (mut back_to, mut rest) = (GivenBack::default(), amount);
         for part in self.parts.iter_mut().rev() {
-            let back = part.taken.minus(part.returned)?.min(rest);
+            let back = part.taken.checked_sub(part.returned)?.min(rest);
             if back.is_positive() {
-                part.returned = part.returned.plus(back)?;
-                rest = rest.minus(back)?;
+                part.returned = part.returned.checked_add(back)?;
+                rest = rest.checked_sub(back)?;
                 back_to.lots.push((part.lot, back));
             }
         }
         let mut rest = amount;
         for line in self.lines.iter_mut().rev() {
-            let back = line.paid.minus(line.returned)?.min(rest);
+            let back = line.paid.checked_sub(line.returned)?.min(rest);
             if back.is_positive() {
-                line.returned = line.returned.plus(back)?;
-                rest = rest.minus(back)?;
+                line.returned = line.returned.checked_add(back)?;
+                rest = rest.checked_sub(back)?;
                 back_to.services.push((line.service.clone(), back));
             }
         }

@@ -1,25 +1,25 @@
-//! What can be asked of a wallet.
+//! Commands that change a wallet.
 
 use chrono::{DateTime, Utc};
 
-use super::{Origin, Part, Refusal, Service};
+use super::{LedgerRefusal, LotPart, Origin, Service};
 use crate::id::{HoldId, LotId, TransactionId};
 use crate::money::MicroCoins;
 
-/// What one service is paid.
+/// Payment for one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Which.
+    /// The service.
     pub service: Service,
-    /// How much.
+    /// Coins to pay, above zero.
     pub amount: MicroCoins,
 }
 
 impl Line {
-    /// The sum of lines, each of which must be above zero.
-    pub(super) fn total(lines: &[Self]) -> Result<MicroCoins, Refusal> {
+    /// The sum of the lines. Refused if there are no lines or a line is not above zero.
+    pub(super) fn total(lines: &[Self]) -> Result<MicroCoins, LedgerRefusal> {
         if lines.is_empty() || lines.iter().any(|line| !line.amount.is_positive()) {
-            return Err(Refusal::NotPositive);
+            return Err(LedgerRefusal::NotPositive);
         }
         Ok(MicroCoins::total(lines.iter().map(|line| line.amount))?)
     }
@@ -28,64 +28,64 @@ impl Line {
 /// A change of a wallet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Coins come in as a new lot.
+    /// Credits coins as a new lot.
     Credit {
-        /// The lot's id.
+        /// Id of the new lot.
         lot: LotId,
-        /// Where it comes from.
+        /// Origin of the coins.
         origin: Origin,
-        /// How many.
+        /// Coins to credit, above zero.
         amount: MicroCoins,
-        /// Until when they can be spent.
+        /// End of the lot's lifetime; `None` if it never expires.
         expires_at: Option<DateTime<Utc>>,
     },
-    /// Something is paid at once.
+    /// Charges coins at once, without a hold.
     Charge {
-        /// For what.
+        /// Payments by service.
         lines: Vec<Line>,
     },
-    /// Coins are set aside.
+    /// Reserves coins for future work.
     Hold {
-        /// The hold's id.
+        /// Id of the new hold.
         hold: HoldId,
-        /// How many.
+        /// Coins to reserve, above zero.
         amount: MicroCoins,
-        /// When it frees itself.
+        /// When the hold expires and its coins are released.
         expires_at: DateTime<Utc>,
     },
-    /// A hold is paid. What the lines leave over goes back; what they need beyond it is taken from the
-    /// available coins, or the whole command is refused.
+    /// Captures a hold. Unused coins of the hold are released. If the lines exceed the hold, the difference is
+    /// taken from the available coins; if those do not suffice, the whole command is refused.
     Capture {
-        /// Which.
+        /// The open hold to capture.
         hold: HoldId,
-        /// For what.
+        /// Payments by service.
         lines: Vec<Line>,
     },
-    /// A hold is given back.
+    /// Releases a hold without payment.
     Release {
-        /// Which.
+        /// The open hold to release.
         hold: HoldId,
     },
-    /// A charge or a part of it comes back to the lots that paid it.
+    /// Refunds a charge, wholly or in part, to the lots that paid it.
     Refund {
-        /// The transaction that charged.
+        /// The transaction of the charge or capture.
         charge: TransactionId,
-        /// How many; all that has not come back yet if not said.
+        /// Coins to refund; `None` refunds everything that is not refunded yet.
         amount: Option<MicroCoins>,
     },
-    /// Unspent coins of a purchase are taken back because its money is returned.
+    /// Withdraws unspent coins of a purchase because its money is refunded.
     Withdraw {
-        /// The purchase's lots, in the order of taking.
+        /// Lots of the purchase, in the order in which coins are taken.
         lots: Vec<LotId>,
-        /// How many.
+        /// Coins to withdraw, above zero.
         amount: MicroCoins,
     },
-    /// A withdrawal is undone because the money was not returned after all: the coins come back to their lots.
-    /// Whoever asks sees to it that each withdrawal is undone once.
+    /// Reverses a withdrawal because the money was not refunded after all: the coins return to their lots.
+    /// The caller ensures that each withdrawal is reversed once.
     Restore {
-        /// The transaction that withdrew.
+        /// The transaction of the withdrawal.
         withdrawal: TransactionId,
-        /// What it took out of which lots.
-        parts: Vec<Part>,
+        /// Coins withdrawn, by lot.
+        parts: Vec<LotPart>,
     },
 }

@@ -1,9 +1,9 @@
-//! How long a balance lasts.
+//! Forecast of how long a balance lasts.
 
 use crate::money::MicroCoins;
 
-/// Whole minutes of work that `balance` pays for at `rate` a minute, rounded down: a promise is kept.
-/// `None` if the rate is not above zero.
+/// Whole minutes of work that `balance` pays for at `rate` per minute, rounded down so that the forecast is
+/// never too high. `None` if the rate is not above zero.
 pub fn minutes_left(balance: MicroCoins, rate: MicroCoins) -> Option<u64> {
     if !rate.is_positive() {
         return None;
@@ -11,7 +11,7 @@ pub fn minutes_left(balance: MicroCoins, rate: MicroCoins) -> Option<u64> {
     u64::try_from((balance.0 / rate.0).max(0)).ok()
 }
 
-/// The same for people, in Russian: `≈ 6 ч 25 мин`.
+/// The forecast as Russian text for users: `≈ 6 ч 25 мин`.
 pub fn text(minutes: u64) -> String {
     match (minutes / 60, minutes % 60) {
         (0, minutes) => format!("≈ {minutes} мин"),

@@ -1,76 +1,59 @@
-//! Holds: coins set aside for work whose price is not known yet.
+//! Holds: coins reserved for work whose final price is not known yet.
 
 use chrono::{DateTime, Utc};
 
-use super::{Account, Entry};
+use super::{Entry, LedgerAccount};
+use crate::UnknownText;
 use crate::id::{HoldId, LotId, TransactionId};
 use crate::money::MicroCoins;
 
-/// Where a hold stands. Every hold ends.
+/// State of a hold. Every hold reaches a final state: an open one expires.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HoldState {
-    /// Its coins are set aside.
+    /// The coins are reserved.
     Open,
-    /// The work was done and paid; what was not needed went back.
+    /// The work was done and paid; unused coins were released.
     Captured,
-    /// Given back by whoever placed it.
+    /// Released by its owner, without payment.
     Released,
-    /// Freed because nobody came back in time.
+    /// Released because it was neither captured nor released in time.
     Expired,
 }
 
-impl HoldState {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Open, Self::Captured, Self::Released, Self::Expired];
-
-    /// The stable code, as in SQL and JSON.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Captured => "captured",
-            Self::Released => "released",
-            Self::Expired => "expired",
-        }
-    }
-
-    /// Reads the code.
-    pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.code() == code)
-    }
-}
-
-/// Coins of one lot.
+/// Coins of one lot in a hold or a withdrawal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
-    /// Whose.
+pub struct LotPart {
+    /// The lot.
     pub lot: LotId,
-    /// How many.
+    /// Coins of the lot.
     pub amount: MicroCoins,
 }
 
-/// Coins set aside.
+/// A reservation of coins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
-    /// Which.
+    /// Id of the hold.
     pub id: HoldId,
-    /// The transaction that placed it.
+    /// The transaction that placed the hold.
     pub placed_by: TransactionId,
-    /// How many.
+    /// Coins reserved.
     pub amount: MicroCoins,
-    /// Where they came from, in the order of taking.
-    pub parts: Vec<Part>,
-    /// Where it stands.
+    /// The coins by lot, in the order in which they were taken.
+    pub parts: Vec<LotPart>,
+    /// Current state.
     pub state: HoldState,
-    /// How many were paid in the end, from the hold or besides; zero unless captured.
+    /// Coins charged by the capture, which may exceed the hold; zero unless captured.
     pub captured: MicroCoins,
-    /// When it frees itself.
+    /// When the hold expires.
     pub expires_at: DateTime<Utc>,
 }
 
 impl Hold {
-    /// The parts of a hold, read from the entries that placed it.
-    pub fn parts_of(entries: &[Entry]) -> Vec<Part> {
-        let held = entries.iter().filter(|entry| entry.account == Account::Held);
-        held.filter_map(|entry| Some(Part { lot: entry.lot?, amount: entry.amount })).collect()
+    /// Reads the parts of a hold from the entries of the transaction that placed it.
+    pub fn parts_of(entries: &[Entry]) -> Vec<LotPart> {
+        let held = entries.iter().filter(|entry| entry.account == LedgerAccount::Held);
+        held.filter_map(|entry| Some(LotPart { lot: entry.lot?, amount: entry.amount })).collect()
     }
 }

@@ -1,115 +1,90 @@
-//! Lots: coins of one origin that share an expiry.
+//! Lots: coins of one origin that expire together.
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{Account, Refusal};
+use super::{LedgerAccount, LedgerRefusal};
 use crate::id::LotId;
 use crate::money::MicroCoins;
+use crate::text_enum::labeled_enum;
 
-/// How long refunded coins may still be spent when their lot has expired meanwhile: a failure of ours must
-/// not cost the customer the coins.
+/// How long refunded coins can be spent if their lot has expired in the meantime: a failure on the platform's
+/// side must not cost the customer coins.
 pub const REFUND_GRACE: Duration = Duration::days(7);
 
-/// Where a lot came from. The order is the order of spending among lots that expire together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Origin {
-    /// Given: on the first activation, or with a package.
-    Bonus,
-    /// Given by support for something that went wrong.
-    Compensation,
-    /// Bought.
-    Package,
-}
+labeled_enum!(
+    /// Origin of a lot. Lots with the same expiry are spent in the order of the variants.
+    Origin {
+        /// Free coins: the welcome bonus or the bonus of a package.
+        Bonus = "bonus", "Бонус";
+        /// Granted by support as compensation.
+        Compensation = "compensation", "Компенсация";
+        /// Purchased.
+        Package = "package", "Покупка";
+    }
+);
 
 impl Origin {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Bonus, Self::Compensation, Self::Package];
-
-    /// The stable code, as in SQL and JSON.
-    pub const fn code(self) -> &'static str {
+    /// The system account that the coins of this origin come from.
+    pub const fn source(self) -> LedgerAccount {
         match self {
-            Self::Bonus => "bonus",
-            Self::Compensation => "compensation",
-            Self::Package => "package",
-        }
-    }
-
-    /// What people read, in Russian.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Bonus => "Бонус",
-            Self::Compensation => "Компенсация",
-            Self::Package => "Покупка",
-        }
-    }
-
-    /// Reads the code.
-    pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.code() == code)
-    }
-
-    /// The system account its coins come from.
-    pub const fn source(self) -> Account {
-        match self {
-            Self::Package => Account::Sold,
-            Self::Bonus | Self::Compensation => Account::Bonus,
+            Self::Package => LedgerAccount::Sold,
+            Self::Bonus | Self::Compensation => LedgerAccount::Bonus,
         }
     }
 }
 
-/// Coins of one origin.
+/// Coins of one origin that were credited together and expire together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lot {
-    /// Which.
+    /// Id of the lot.
     pub id: LotId,
-    /// Where it came from.
+    /// Origin of the coins.
     pub origin: Origin,
-    /// How many there were.
+    /// Coins credited.
     pub granted: MicroCoins,
-    /// How many can be spent; coins in holds are not among them.
+    /// Coins that can be spent; coins in open holds are not included.
     pub left: MicroCoins,
-    /// From when on they cannot be spent.
+    /// When the lot expires; `None` if it never does.
     pub expires_at: Option<DateTime<Utc>>,
-    /// When it was credited.
+    /// When the lot was credited.
     pub created_at: DateTime<Utc>,
 }
 
 impl Lot {
-    /// Its time is over.
+    /// Whether the lot has expired at `now`.
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
     }
 
-    /// The order of spending: what expires soonest, then what was given before what was bought, then the
-    /// oldest. Nothing is lost to expiry that could have been spent, and bought coins, which alone can be
-    /// turned back into money, stay longest.
+    /// Sort key of spending: earliest expiry first, then free before purchased, then oldest first. Coins that
+    /// would expire are spent first; purchased coins, which alone can be refunded in money, are spent last.
     pub fn spending_order(&self) -> impl Ord + use<> {
         let expires_at = self.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
         (expires_at, self.origin, self.created_at, self.id)
     }
 
-    /// Takes coins out.
-    pub(super) fn take(&mut self, amount: MicroCoins) -> Result<(), Refusal> {
-        let left = self.left.minus(amount)?;
+    /// Takes coins from the lot.
+    pub(super) fn take(&mut self, amount: MicroCoins) -> Result<(), LedgerRefusal> {
+        let left = self.left.checked_sub(amount)?;
         if left < MicroCoins::ZERO {
-            return Err(Refusal::Insufficient);
+            return Err(LedgerRefusal::Insufficient);
         }
         self.left = left;
         Ok(())
     }
 
-    /// Puts coins back; never more than there were.
-    pub(super) fn put_back(&mut self, amount: MicroCoins) -> Result<(), Refusal> {
-        let left = self.left.plus(amount)?;
+    /// Returns coins to the lot, never more than were credited.
+    pub(super) fn put_back(&mut self, amount: MicroCoins) -> Result<(), LedgerRefusal> {
+        let left = self.left.checked_add(amount)?;
         if left > self.granted {
-            return Err(Refusal::Overfilled);
+            return Err(LedgerRefusal::Overfilled);
         }
         self.left = left;
         Ok(())
     }
 
-    /// Puts refunded coins back, to be spent for a while even if the lot has expired.
-    pub(super) fn refund(&mut self, amount: MicroCoins, now: DateTime<Utc>) -> Result<(), Refusal> {
+    /// Returns refunded coins to the lot; an expired lot can be spent for [`REFUND_GRACE`] more.
+    pub(super) fn refund(&mut self, amount: MicroCoins, now: DateTime<Utc>) -> Result<(), LedgerRefusal> {
         self.put_back(amount)?;
         if self.is_expired(now) {
             self.expires_at = Some(now + REFUND_GRACE);

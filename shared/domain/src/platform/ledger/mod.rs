@@ -1,8 +1,8 @@
-//! The ledger of Flycoins: double entry, append-only, decided here and carried out by the store.
+//! The ledger of Flycoins: double entry, append-only. The rules are here; `flysk-store` executes them.
 //!
-//! A [`Wallet`] is what the store has loaded of one customer. A [`Command`] either changes it and gives a
-//! [`Posting`], whose entries sum to zero, or is refused and changes nothing. Coins sit in [`Lot`]s that
-//! remember where they came from, so that a refund finds its way back.
+//! A [`Wallet`] is the loaded state of one customer. A [`Command`] either changes it and returns a [`Posting`],
+//! whose entries sum to zero, or is refused and changes nothing. Coins are kept in [`Lot`]s that record their
+//! origin, so that a refund returns coins to the lots that paid.
 
 mod account;
 mod charge;
@@ -16,11 +16,11 @@ mod refusal;
 pub mod statistics;
 mod wallet;
 
-pub use account::{Account, InvalidService, Service, UnknownAccount};
+pub use account::{InvalidService, LedgerAccount, Service, UnknownAccount};
 pub use charge::{Charge, ChargeLine, ChargePart};
 pub use command::{Command, Line};
-pub use hold::{Hold, HoldState, Part};
+pub use hold::{Hold, HoldState, LotPart};
 pub use lot::{Lot, Origin, REFUND_GRACE};
 pub use posting::{Entry, Posting, TransactionKind};
-pub use refusal::Refusal;
+pub use refusal::LedgerRefusal;
 pub use wallet::Wallet;

@@ -1,108 +1,61 @@
-//! Transactions: entries that sum to zero. Once written they are never changed.
+//! Transactions: sets of entries that sum to zero. They are append-only.
 
 use chrono::{DateTime, Utc};
 
-use super::Account;
+use super::LedgerAccount;
 use crate::id::{HoldId, LotId, TransactionId};
 use crate::money::{MicroCoins, WideSum};
+use crate::text_enum::labeled_enum;
 
-/// What a transaction did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum TransactionKind {
-    /// Coins came in: bought or given.
-    Credit,
-    /// Paid at once.
-    Charge,
-    /// Set aside.
-    Hold,
-    /// A hold was paid.
-    Capture,
-    /// A hold was given back, by its owner or by time.
-    Release,
-    /// A charge or a part of it came back.
-    Refund,
-    /// Bought coins were taken back because their money was returned.
-    Withdraw,
-    /// Coins that were taken back returned, because their money was not returned after all.
-    Restore,
-    /// Coins were not spent in time.
-    Expire,
-}
-
-impl TransactionKind {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
-        Self::Credit,
-        Self::Charge,
-        Self::Hold,
-        Self::Capture,
-        Self::Release,
-        Self::Refund,
-        Self::Withdraw,
-        Self::Restore,
-        Self::Expire,
-    ];
-
-    /// The stable code, as in SQL and JSON.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Credit => "credit",
-            Self::Charge => "charge",
-            Self::Hold => "hold",
-            Self::Capture => "capture",
-            Self::Release => "release",
-            Self::Refund => "refund",
-            Self::Withdraw => "withdraw",
-            Self::Restore => "restore",
-            Self::Expire => "expire",
-        }
+labeled_enum!(
+    /// Kind of a transaction.
+    TransactionKind {
+        /// Coins were credited: purchased or free.
+        Credit = "credit", "Пополнение";
+        /// Coins were charged without a hold.
+        Charge = "charge", "Списание";
+        /// Coins were reserved.
+        Hold = "hold", "Резерв";
+        /// A hold was captured.
+        Capture = "capture", "Списание";
+        /// A hold was released by its owner or expired.
+        Release = "release", "Возврат резерва";
+        /// A charge was refunded, wholly or in part.
+        Refund = "refund", "Возврат списания";
+        /// Purchased coins were withdrawn because their money is refunded.
+        Withdraw = "withdraw", "Возврат покупки";
+        /// A withdrawal was reversed because the money was not refunded.
+        Restore = "restore", "Отмена возврата покупки";
+        /// Unspent coins expired.
+        Expire = "expire", "Сгорание";
     }
+);
 
-    /// What people read, in Russian.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Credit => "Пополнение",
-            Self::Charge | Self::Capture => "Списание",
-            Self::Hold => "Резерв",
-            Self::Release => "Возврат резерва",
-            Self::Refund => "Возврат списания",
-            Self::Withdraw => "Возврат покупки",
-            Self::Restore => "Отмена возврата покупки",
-            Self::Expire => "Сгорание",
-        }
-    }
-
-    /// Reads the code.
-    pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.code() == code)
-    }
-}
-
-/// One movement on one account; positive is in, negative is out.
+/// One side of a transaction: a positive amount is a credit to the account, a negative one a debit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Where.
-    pub account: Account,
-    /// Of which lot; named on the wallet's accounts, and only there.
+    /// The account.
+    pub account: LedgerAccount,
+    /// The lot; set on a wallet's accounts only.
     pub lot: Option<LotId>,
-    /// How much; never zero.
+    /// Signed amount; never zero.
     pub amount: MicroCoins,
 }
 
 /// A transaction of one wallet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posting {
-    /// Which.
+    /// Id of the transaction.
     pub id: TransactionId,
-    /// What it did.
+    /// Kind of the transaction.
     pub kind: TransactionKind,
-    /// The movements, in order.
+    /// The entries, in order.
     pub entries: Vec<Entry>,
-    /// The hold it placed or ended.
+    /// The hold that the transaction placed or ended.
     pub hold: Option<HoldId>,
-    /// The charge it gave back, or the withdrawal it undid.
+    /// The charge that the transaction refunds, or the withdrawal that it reverses.
     pub reverses: Option<TransactionId>,
-    /// When.
+    /// Time of the transaction.
     pub at: DateTime<Utc>,
 }
 
@@ -111,24 +64,19 @@ impl Posting {
         Self { id, kind, entries: Vec::new(), hold: None, reverses: None, at }
     }
 
-    pub(super) fn wallet(&mut self, account: Account, lot: LotId, amount: MicroCoins) {
+    pub(super) fn wallet(&mut self, account: LedgerAccount, lot: LotId, amount: MicroCoins) {
         self.entries.push(Entry { account, lot: Some(lot), amount });
     }
 
-    pub(super) fn system(&mut self, account: Account, amount: MicroCoins) {
+    pub(super) fn system(&mut self, account: LedgerAccount, amount: MicroCoins) {
         self.entries.push(Entry { account, lot: None, amount });
     }
 
-    /// All entries sum to zero and none of them is zero.
+    /// Whether all entries sum to zero and none of them is zero.
     pub fn is_balanced(&self) -> bool {
         let sum: WideSum = self.entries.iter().map(|entry| entry.amount).sum();
         sum == WideSum(0)
             && !self.entries.is_empty()
             && self.entries.iter().all(|entry| !entry.amount.is_zero())
-    }
-
-    /// What it did to one account.
-    pub fn change_of(&self, account: &Account) -> WideSum {
-        self.entries.iter().filter(|entry| entry.account == *account).map(|entry| entry.amount).sum()
     }
 }

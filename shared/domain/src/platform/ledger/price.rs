@@ -1,29 +1,29 @@
-//! Prices: versioned rules, used by estimates and charges alike.
+//! Prices: versioned rules for estimates and charges.
 
 use serde::{Deserialize, Serialize};
 
 use super::Service;
 use crate::money::{MicroCoins, OutOfRange};
 
-/// How a quantity becomes a price.
+/// How a quantity is converted to a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Tariff {
-    /// By the second, at a price for the minute; at least so many seconds if any.
+    /// Billed by the second, at a price per minute, with a minimum duration.
     PerMinute {
-        /// For 60 seconds.
+        /// Price of 60 seconds.
         rate: MicroCoins,
-        /// The least that is paid for, seconds.
+        /// Minimum billed duration, seconds. A quantity of 0 is not billed.
         at_least_s: u64,
     },
-    /// By the piece.
+    /// Billed by the piece.
     PerPiece {
-        /// For one.
+        /// Price of one piece.
         rate: MicroCoins,
     },
 }
 
-/// What a quantity counts.
+/// Unit of a quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
@@ -33,72 +33,72 @@ pub enum Unit {
     Piece,
 }
 
-/// What happened to the rest of a division.
+/// Rounding applied to a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rounding {
-    /// There was none: the price is a whole multiple.
+    /// None: the price is a whole number of micro-Flycoins.
     Exact,
-    /// To the nearest millionth of a Flycoin, halves up.
+    /// To the nearest micro-Flycoin, halves up.
     HalfUp,
 }
 
-/// The price of one service from some moment on. A version is never changed; a new price is a new version.
+/// Version of a service's price, in force from a start time. A version is immutable; a new price is a new version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PriceRule {
-    /// For what.
+    /// The service that is priced.
     pub service: Service,
-    /// From 1.
+    /// Version number, from 1.
     pub version: u32,
-    /// How.
+    /// The tariff.
     pub tariff: Tariff,
 }
 
-/// A price and how it came about: what an estimate answers and a receipt shows.
+/// A price and its calculation, as shown in estimates and receipts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quote {
-    /// For what.
+    /// The service that is priced.
     pub service: Service,
-    /// By which version of its rule.
+    /// Version of the price rule.
     pub version: u32,
-    /// By which tariff.
+    /// Tariff of the price rule.
     pub tariff: Tariff,
-    /// What the quantity counts.
+    /// Unit of `quantity` and `billed`.
     pub unit: Unit,
-    /// What was asked for.
+    /// Requested quantity.
     pub quantity: u64,
-    /// What is paid for: the quantity, or the tariff's least.
+    /// Billed quantity: the requested one, or the tariff's minimum.
     pub billed: u64,
-    /// What happened to the rest.
+    /// Rounding of `amount`.
     pub rounding: Rounding,
-    /// The price, millionths of a Flycoin.
+    /// The price, micro-Flycoins.
     pub amount: MicroCoins,
 }
 
 impl PriceRule {
-    /// The default price of recognition: 2.5 Flycoins a minute, by the second, at least 15 s.
+    /// The default price of recognition: 2.5 Flycoins per minute, billed by the second, at least 15 s.
     pub fn recognition() -> Result<Self, super::InvalidService> {
         let tariff = Tariff::PerMinute { rate: MicroCoins(2_500_000), at_least_s: 15 };
         Ok(Self { service: Service::RECOGNITION.parse()?, version: 1, tariff })
     }
 
-    /// The default price of a summary: 1 Flycoin.
+    /// The default price of a summary: 1 Flycoin per piece.
     pub fn summary() -> Result<Self, super::InvalidService> {
         let tariff = Tariff::PerPiece { rate: MicroCoins(1_000_000) };
         Ok(Self { service: Service::SUMMARY.parse()?, version: 1, tariff })
     }
 
-    /// The price of a quantity: seconds or pieces. Nothing costs nothing.
+    /// The price of a quantity in seconds or pieces. A quantity of zero costs nothing.
     pub fn quote(&self, quantity: u64) -> Result<Quote, OutOfRange> {
         let count = |quantity: u64| i64::try_from(quantity).map_err(|_| OutOfRange);
         let (unit, billed, rounding, amount) = match self.tariff {
             Tariff::PerMinute { rate, at_least_s } => {
                 let billed = if quantity == 0 { 0 } else { quantity.max(at_least_s) };
-                let amount = rate.share_half_up(count(billed)?, 60)?;
+                let amount = rate.prorate_half_up(count(billed)?, 60)?;
                 (Unit::Second, billed, Rounding::HalfUp, amount)
             }
             Tariff::PerPiece { rate } => {
-                (Unit::Piece, quantity, Rounding::Exact, rate.times(count(quantity)?)?)
+                (Unit::Piece, quantity, Rounding::Exact, rate.checked_mul(count(quantity)?)?)
             }
         };
         let (service, version, tariff) = (self.service.clone(), self.version, self.tariff);

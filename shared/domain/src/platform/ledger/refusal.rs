@@ -1,47 +1,47 @@
-//! Why a command changes nothing.
+//! Reasons for refusing a ledger command.
 
 use crate::money::OutOfRange;
 
 /// The command was refused and changed nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// There are not enough coins to spend.
+pub enum LedgerRefusal {
+    /// The wallet has fewer available coins than the command needs.
     #[error("not enough coins")]
     Insufficient,
-    /// Amounts are above zero.
+    /// An amount is zero or negative.
     #[error("an amount must be above zero")]
     NotPositive,
-    /// An amount is beyond what can be counted.
+    /// An amount overflows.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
-    /// No such hold in this wallet.
+    /// The wallet has no such hold.
     #[error("there is no such hold")]
     UnknownHold,
     /// The hold has ended: captured, released or expired.
     #[error("the hold has ended")]
     HoldEnded,
-    /// The id is taken.
+    /// A lot or hold with this id exists.
     #[error("the id is taken")]
     Taken,
-    /// No such charge in this wallet.
+    /// The wallet has no such charge.
     #[error("there is no such charge")]
     UnknownCharge,
-    /// More would come back than was charged.
+    /// The refund exceeds the rest of the charge.
     #[error("more than was charged cannot be refunded")]
     MoreThanCharged,
-    /// No such lot in this wallet.
+    /// The wallet has no such lot.
     #[error("there is no such lot")]
     UnknownLot,
-    /// More would come back to a lot than was in it.
+    /// The lot would contain more coins than were credited.
     #[error("a lot cannot hold more than it was given")]
     Overfilled,
-    /// The moment lies in the past.
+    /// The expiry is not in the future.
     #[error("the expiry lies in the past")]
     ExpiryInPast,
 }
 
-impl Refusal {
-    /// Stable code for answers and metrics.
+impl LedgerRefusal {
+    /// Stable code for API responses and metrics.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Insufficient => "insufficient_balance",

@@ -8,20 +8,20 @@ use serde::{Deserialize, Serialize};
 use super::Service;
 use crate::money::{MicroCoins, OutOfRange};
 
-/// How long a period is.
+/// Length of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Period {
     /// One day.
     Day,
-    /// From Monday on.
+    /// A week, from Monday.
     Week,
-    /// From the 1st on.
+    /// A calendar month.
     Month,
 }
 
 impl Period {
-    /// The first day of the period a day lies in.
+    /// The first day of the period that contains `day`.
     pub fn start_of(self, day: NaiveDate) -> NaiveDate {
         match self {
             Self::Day => day,
@@ -33,40 +33,40 @@ impl Period {
     }
 }
 
-/// What one service cost in some time.
+/// Spending on one service in a period.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Paid.
+    /// Coins paid.
     pub paid: MicroCoins,
-    /// Came back.
+    /// Coins refunded.
     pub returned: MicroCoins,
-    /// How many charges.
+    /// Number of charges.
     pub charges: u64,
 }
 
 impl Totals {
-    /// The sum.
-    pub fn plus(self, other: Self) -> Result<Self, OutOfRange> {
+    /// The sum of both totals; fails on overflow.
+    pub fn checked_add(self, other: Self) -> Result<Self, OutOfRange> {
         Ok(Self {
-            paid: self.paid.plus(other.paid)?,
-            returned: self.returned.plus(other.returned)?,
+            paid: self.paid.checked_add(other.paid)?,
+            returned: self.returned.checked_add(other.returned)?,
             charges: self.charges.checked_add(other.charges).ok_or(OutOfRange)?,
         })
     }
 }
 
-/// What one service cost on one day. Days begin at midnight where the customer is.
+/// Spending on one service on one day. Days begin at midnight in the customer's time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DaySpent {
-    /// Which day.
+    /// The day.
     pub day: NaiveDate,
-    /// Which service.
+    /// The service.
     pub service: Service,
-    /// How much. A refund counts on the day it happened.
+    /// Totals of the day. A refund counts on the day of the refund, not of the charge.
     pub totals: Totals,
 }
 
-/// Groups days into periods, in order of period and service.
+/// Groups days into periods, ordered by period and service.
 pub fn group(
     days: impl IntoIterator<Item = DaySpent>,
     period: Period,
@@ -74,7 +74,7 @@ pub fn group(
     let mut groups: BTreeMap<(NaiveDate, Service), Totals> = BTreeMap::new();
     for DaySpent { day, service, totals } in days {
         let group = groups.entry((period.start_of(day), service)).or_default();
-        *group = group.plus(totals)?;
+        *group = group.checked_add(totals)?;
     }
     Ok(groups)
 }

@@ -1,32 +1,33 @@
-//! The wallet and what commands do to it.
+//! The wallet and the commands that change it.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
 use super::{
-    Account, Charge, Command, Hold, HoldState, Line, Lot, Origin, Part, Posting, Refusal, TransactionKind,
+    Charge, Command, Hold, HoldState, LedgerAccount, LedgerRefusal, Line, Lot, LotPart, Origin, Posting,
+    TransactionKind,
 };
 use crate::id::{HoldId, LotId, TransactionId, WalletId};
 use crate::money::MicroCoins;
 
-/// What is loaded of one customer's coins.
+/// Loaded state of one wallet.
 ///
-/// `available` and `held` are the whole wallet's. Of lots, holds and charges only those need be here that a
-/// command may touch: every lot with coins left, and whatever the commands name with its lots.
+/// `available` and `held` cover the whole wallet. Lots, holds and charges are loaded only as far as a command may
+/// touch them: every lot with coins left, and the holds and charges named by the commands with their lots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wallet {
-    /// Whose.
+    /// Id of the wallet.
     pub id: WalletId,
     /// Coins that can be spent.
     pub available: MicroCoins,
-    /// Coins set aside.
+    /// Coins reserved by open holds.
     pub held: MicroCoins,
-    /// By id.
+    /// Loaded lots, by id.
     pub lots: BTreeMap<LotId, Lot>,
-    /// By id.
+    /// Loaded holds, by id.
     pub holds: BTreeMap<HoldId, Hold>,
-    /// By the transaction that charged.
+    /// Loaded charges, by the transaction of the charge.
     pub charges: BTreeMap<TransactionId, Charge>,
 }
 
@@ -43,13 +44,13 @@ impl Wallet {
         }
     }
 
-    /// Carries a command out as transaction `id`, or refuses it and changes nothing.
+    /// Executes a command as transaction `id`. A refused command changes nothing.
     pub fn apply(
         &mut self,
         id: TransactionId,
         command: &Command,
         now: DateTime<Utc>,
-    ) -> Result<Posting, Refusal> {
+    ) -> Result<Posting, LedgerRefusal> {
         let before = self.clone();
         let outcome = self.carry_out(id, command, now);
         if outcome.is_err() {
@@ -63,7 +64,7 @@ impl Wallet {
         id: TransactionId,
         command: &Command,
         now: DateTime<Utc>,
-    ) -> Result<Posting, Refusal> {
+    ) -> Result<Posting, LedgerRefusal> {
         match command {
             Command::Credit { lot, origin, amount, expires_at } => {
                 self.credit(id, *lot, *origin, *amount, *expires_at, now)
@@ -78,13 +79,13 @@ impl Wallet {
         }
     }
 
-    /// Frees holds and expires lots whose time is over. Run before commands, so that they find what they may
-    /// spend, and after them, because a hold may have given coins back to a lot that has expired.
+    /// Releases expired holds and removes the coins of expired lots. Runs before commands, so that they see only
+    /// spendable coins, and after them, because an expired hold may have returned coins to an expired lot.
     pub fn sweep(
         &mut self,
         now: DateTime<Utc>,
         mut fresh: impl FnMut() -> TransactionId,
-    ) -> Result<Vec<Posting>, Refusal> {
+    ) -> Result<Vec<Posting>, LedgerRefusal> {
         let mut postings = Vec::new();
         let lost = |hold: &&Hold| hold.state == HoldState::Open && hold.expires_at <= now;
         let lost: Vec<HoldId> = self.holds.values().filter(lost).map(|hold| hold.id).collect();
@@ -94,13 +95,13 @@ impl Wallet {
         let mut posting = Posting::new(fresh(), TransactionKind::Expire, now);
         let mut gone = MicroCoins::ZERO;
         for lot in self.lots.values_mut().filter(|lot| lot.is_expired(now) && lot.left.is_positive()) {
-            posting.wallet(Account::Available, lot.id, lot.left.negated()?);
-            gone = gone.plus(lot.left)?;
+            posting.wallet(LedgerAccount::Available, lot.id, lot.left.checked_neg()?);
+            gone = gone.checked_add(lot.left)?;
             lot.left = MicroCoins::ZERO;
         }
         if gone.is_positive() {
-            self.available = self.available.minus(gone)?;
-            posting.system(Account::Expired, gone);
+            self.available = self.available.checked_sub(gone)?;
+            posting.system(LedgerAccount::Expired, gone);
             postings.push(posting);
         }
         Ok(postings)
@@ -114,28 +115,33 @@ impl Wallet {
         amount: MicroCoins,
         expires_at: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
-    ) -> Result<Posting, Refusal> {
+    ) -> Result<Posting, LedgerRefusal> {
         positive(amount)?;
         if self.lots.contains_key(&lot) {
-            return Err(Refusal::Taken);
+            return Err(LedgerRefusal::Taken);
         }
         if expires_at.is_some_and(|at| at <= now) {
-            return Err(Refusal::ExpiryInPast);
+            return Err(LedgerRefusal::ExpiryInPast);
         }
-        self.available = self.available.plus(amount)?;
+        self.available = self.available.checked_add(amount)?;
         let mut posting = Posting::new(id, TransactionKind::Credit, now);
-        posting.system(origin.source(), amount.negated()?);
-        posting.wallet(Account::Available, lot, amount);
+        posting.system(origin.source(), amount.checked_neg()?);
+        posting.wallet(LedgerAccount::Available, lot, amount);
         self.lots
             .insert(lot, Lot { id: lot, origin, granted: amount, left: amount, expires_at, created_at: now });
         Ok(posting)
     }
 
-    fn charge(&mut self, id: TransactionId, lines: &[Line], now: DateTime<Utc>) -> Result<Posting, Refusal> {
+    fn charge(
+        &mut self,
+        id: TransactionId,
+        lines: &[Line],
+        now: DateTime<Utc>,
+    ) -> Result<Posting, LedgerRefusal> {
         let total = Line::total(lines)?;
         let mut posting = Posting::new(id, TransactionKind::Charge, now);
         for part in self.take(total, now)? {
-            posting.wallet(Account::Available, part.lot, part.amount.negated()?);
+            posting.wallet(LedgerAccount::Available, part.lot, part.amount.checked_neg()?);
         }
         self.pay(&mut posting, lines)?;
         Ok(posting)
@@ -148,21 +154,21 @@ impl Wallet {
         amount: MicroCoins,
         expires_at: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<Posting, Refusal> {
+    ) -> Result<Posting, LedgerRefusal> {
         positive(amount)?;
         if self.holds.contains_key(&hold) {
-            return Err(Refusal::Taken);
+            return Err(LedgerRefusal::Taken);
         }
         if expires_at <= now {
-            return Err(Refusal::ExpiryInPast);
+            return Err(LedgerRefusal::ExpiryInPast);
         }
         let parts = self.take(amount, now)?;
-        self.held = self.held.plus(amount)?;
+        self.held = self.held.checked_add(amount)?;
         let mut posting = Posting::new(id, TransactionKind::Hold, now);
         posting.hold = Some(hold);
         for part in &parts {
-            posting.wallet(Account::Available, part.lot, part.amount.negated()?);
-            posting.wallet(Account::Held, part.lot, part.amount);
+            posting.wallet(LedgerAccount::Available, part.lot, part.amount.checked_neg()?);
+            posting.wallet(LedgerAccount::Held, part.lot, part.amount);
         }
         let (state, captured) = (HoldState::Open, MicroCoins::ZERO);
         self.holds.insert(hold, Hold { id: hold, placed_by: id, amount, parts, state, captured, expires_at });
@@ -175,20 +181,20 @@ impl Wallet {
         hold: HoldId,
         lines: &[Line],
         now: DateTime<Utc>,
-    ) -> Result<Posting, Refusal> {
+    ) -> Result<Posting, LedgerRefusal> {
         let total = Line::total(lines)?;
         let mut posting = Posting::new(id, TransactionKind::Capture, now);
         let parts = self.end(&mut posting, hold, HoldState::Captured, total)?;
         let mut needed = total;
         for part in parts {
             let used = part.amount.min(needed);
-            needed = needed.minus(used)?;
-            posting.wallet(Account::Held, part.lot, part.amount.negated()?);
-            self.return_part(&mut posting, part.lot, part.amount.minus(used)?)?;
+            needed = needed.checked_sub(used)?;
+            posting.wallet(LedgerAccount::Held, part.lot, part.amount.checked_neg()?);
+            self.return_part(&mut posting, part.lot, part.amount.checked_sub(used)?)?;
         }
         if needed.is_positive() {
             for part in self.take(needed, now)? {
-                posting.wallet(Account::Available, part.lot, part.amount.negated()?);
+                posting.wallet(LedgerAccount::Available, part.lot, part.amount.checked_neg()?);
             }
         }
         self.pay(&mut posting, lines)?;
@@ -202,10 +208,10 @@ impl Wallet {
         hold: HoldId,
         state: HoldState,
         now: DateTime<Utc>,
-    ) -> Result<Posting, Refusal> {
+    ) -> Result<Posting, LedgerRefusal> {
         let mut posting = Posting::new(id, TransactionKind::Release, now);
         for part in self.end(&mut posting, hold, state, MicroCoins::ZERO)? {
-            posting.wallet(Account::Held, part.lot, part.amount.negated()?);
+            posting.wallet(LedgerAccount::Held, part.lot, part.amount.checked_neg()?);
             self.return_part(&mut posting, part.lot, part.amount)?;
         }
         Ok(posting)
@@ -217,25 +223,27 @@ impl Wallet {
         charge: TransactionId,
         amount: Option<MicroCoins>,
         now: DateTime<Utc>,
-    ) -> Result<Posting, Refusal> {
-        let charge = self.charges.get_mut(&charge).ok_or(Refusal::UnknownCharge)?;
+    ) -> Result<Posting, LedgerRefusal> {
+        let charge = self.charges.get_mut(&charge).ok_or(LedgerRefusal::UnknownCharge)?;
         let amount = match amount {
             Some(amount) => amount,
-            // Nothing is left of it: who asks for the rest asks for more than was charged.
-            None => Some(charge.left()?).filter(|left| left.is_positive()).ok_or(Refusal::MoreThanCharged)?,
+            // Fully refunded: a request for the rest is a request for more than was charged.
+            None => Some(charge.left()?)
+                .filter(|left| left.is_positive())
+                .ok_or(LedgerRefusal::MoreThanCharged)?,
         };
         positive(amount)?;
         let back_to = charge.give_back(amount)?;
         let mut posting = Posting::new(id, TransactionKind::Refund, now);
         posting.reverses = Some(charge.id);
         for (service, back) in back_to.services {
-            posting.system(Account::Spent(service), back.negated()?);
+            posting.system(LedgerAccount::Spent(service), back.checked_neg()?);
         }
         for (lot, back) in back_to.lots {
-            self.lots.get_mut(&lot).ok_or(Refusal::UnknownLot)?.refund(back, now)?;
-            posting.wallet(Account::Available, lot, back);
+            self.lots.get_mut(&lot).ok_or(LedgerRefusal::UnknownLot)?.refund(back, now)?;
+            posting.wallet(LedgerAccount::Available, lot, back);
         }
-        self.available = self.available.plus(amount)?;
+        self.available = self.available.checked_add(amount)?;
         Ok(posting)
     }
 
@@ -245,24 +253,24 @@ impl Wallet {
         lots: &[LotId],
         amount: MicroCoins,
         now: DateTime<Utc>,
-    ) -> Result<Posting, Refusal> {
+    ) -> Result<Posting, LedgerRefusal> {
         positive(amount)?;
         let mut posting = Posting::new(id, TransactionKind::Withdraw, now);
         let mut needed = amount;
         for lot in lots {
-            let lot = self.lots.get_mut(lot).ok_or(Refusal::UnknownLot)?;
+            let lot = self.lots.get_mut(lot).ok_or(LedgerRefusal::UnknownLot)?;
             let taken = lot.left.min(needed);
             if taken.is_positive() {
                 lot.take(taken)?;
-                needed = needed.minus(taken)?;
-                posting.wallet(Account::Available, lot.id, taken.negated()?);
+                needed = needed.checked_sub(taken)?;
+                posting.wallet(LedgerAccount::Available, lot.id, taken.checked_neg()?);
             }
         }
         if needed.is_positive() {
-            return Err(Refusal::Insufficient);
+            return Err(LedgerRefusal::Insufficient);
         }
-        self.available = self.available.minus(amount)?;
-        posting.system(Account::Refunds, amount);
+        self.available = self.available.checked_sub(amount)?;
+        posting.system(LedgerAccount::Refunds, amount);
         Ok(posting)
     }
 
@@ -270,26 +278,26 @@ impl Wallet {
         &mut self,
         id: TransactionId,
         withdrawal: TransactionId,
-        parts: &[Part],
+        parts: &[LotPart],
         now: DateTime<Utc>,
-    ) -> Result<Posting, Refusal> {
+    ) -> Result<Posting, LedgerRefusal> {
         let amount = MicroCoins::total(parts.iter().map(|part| part.amount))?;
         positive(amount)?;
         let mut posting = Posting::new(id, TransactionKind::Restore, now);
         posting.reverses = Some(withdrawal);
-        posting.system(Account::Refunds, amount.negated()?);
+        posting.system(LedgerAccount::Refunds, amount.checked_neg()?);
         for part in parts {
             positive(part.amount)?;
-            // A lot that expired meanwhile lives a little longer: the customer did not choose to wait.
-            self.lots.get_mut(&part.lot).ok_or(Refusal::UnknownLot)?.refund(part.amount, now)?;
-            posting.wallet(Account::Available, part.lot, part.amount);
+            // A lot that expired in the meantime is extended: the delay was not the customer's choice.
+            self.lots.get_mut(&part.lot).ok_or(LedgerRefusal::UnknownLot)?.refund(part.amount, now)?;
+            posting.wallet(LedgerAccount::Available, part.lot, part.amount);
         }
-        self.available = self.available.plus(amount)?;
+        self.available = self.available.checked_add(amount)?;
         Ok(posting)
     }
 
-    /// Takes coins out of lots in the order of spending.
-    fn take(&mut self, amount: MicroCoins, now: DateTime<Utc>) -> Result<Vec<Part>, Refusal> {
+    /// Takes coins from lots in the order of spending.
+    fn take(&mut self, amount: MicroCoins, now: DateTime<Utc>) -> Result<Vec<LotPart>, LedgerRefusal> {
         let mut lots: Vec<&mut Lot> =
             self.lots.values_mut().filter(|lot| lot.left.is_positive() && !lot.is_expired(now)).collect();
         lots.sort_by_cached_key(|lot| lot.spending_order());
@@ -300,47 +308,52 @@ impl Wallet {
             }
             let taken = lot.left.min(needed);
             lot.take(taken)?;
-            needed = needed.minus(taken)?;
-            parts.push(Part { lot: lot.id, amount: taken });
+            needed = needed.checked_sub(taken)?;
+            parts.push(LotPart { lot: lot.id, amount: taken });
         }
         if needed.is_positive() {
-            return Err(Refusal::Insufficient);
+            return Err(LedgerRefusal::Insufficient);
         }
-        self.available = self.available.minus(amount)?;
+        self.available = self.available.checked_sub(amount)?;
         Ok(parts)
     }
 
-    fn return_part(&mut self, posting: &mut Posting, lot: LotId, amount: MicroCoins) -> Result<(), Refusal> {
+    fn return_part(
+        &mut self,
+        posting: &mut Posting,
+        lot: LotId,
+        amount: MicroCoins,
+    ) -> Result<(), LedgerRefusal> {
         if amount.is_positive() {
-            self.lots.get_mut(&lot).ok_or(Refusal::UnknownLot)?.put_back(amount)?;
-            self.available = self.available.plus(amount)?;
-            posting.wallet(Account::Available, lot, amount);
+            self.lots.get_mut(&lot).ok_or(LedgerRefusal::UnknownLot)?.put_back(amount)?;
+            self.available = self.available.checked_add(amount)?;
+            posting.wallet(LedgerAccount::Available, lot, amount);
         }
         Ok(())
     }
 
-    /// Ends an open hold and hands out its parts.
+    /// Ends an open hold and returns its parts.
     fn end(
         &mut self,
         posting: &mut Posting,
         hold: HoldId,
         state: HoldState,
         captured: MicroCoins,
-    ) -> Result<Vec<Part>, Refusal> {
-        let hold = self.holds.get_mut(&hold).ok_or(Refusal::UnknownHold)?;
+    ) -> Result<Vec<LotPart>, LedgerRefusal> {
+        let hold = self.holds.get_mut(&hold).ok_or(LedgerRefusal::UnknownHold)?;
         if hold.state != HoldState::Open {
-            return Err(Refusal::HoldEnded);
+            return Err(LedgerRefusal::HoldEnded);
         }
         (hold.state, hold.captured) = (state, captured);
         posting.hold = Some(hold.id);
-        self.held = self.held.minus(hold.amount)?;
+        self.held = self.held.checked_sub(hold.amount)?;
         Ok(hold.parts.clone())
     }
 
-    /// Books what the services get, and remembers the charge for refunds.
-    fn pay(&mut self, posting: &mut Posting, lines: &[Line]) -> Result<(), Refusal> {
+    /// Posts the payments to the services' accounts and stores the charge for later refunds.
+    fn pay(&mut self, posting: &mut Posting, lines: &[Line]) -> Result<(), LedgerRefusal> {
         for line in lines {
-            posting.system(Account::Spent(line.service.clone()), line.amount);
+            posting.system(LedgerAccount::Spent(line.service.clone()), line.amount);
         }
         let charge = Charge::from_entries(posting.id, &posting.entries, &[])?;
         self.charges.insert(posting.id, charge);
@@ -348,6 +361,6 @@ impl Wallet {
     }
 }
 
-fn positive(amount: MicroCoins) -> Result<(), Refusal> {
-    if amount.is_positive() { Ok(()) } else { Err(Refusal::NotPositive) }
+fn positive(amount: MicroCoins) -> Result<(), LedgerRefusal> {
+    if amount.is_positive() { Ok(()) } else { Err(LedgerRefusal::NotPositive) }
 }

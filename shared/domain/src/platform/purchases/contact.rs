@@ -1,20 +1,20 @@
-//! Where the cash register's receipt goes (54-FZ).
+//! E-mail address for the fiscal receipt (54-FZ).
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The text is not an address that the bank's receipts take.
+/// The text is not an e-mail address that T-Bank accepts for receipts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an e-mail address is `name@host.zone` of at most 64 ASCII characters")]
 pub struct InvalidEmail;
 
-/// An e-mail address of at most 64 characters (the bank's limit for `Receipt.Email`). Personal data: shown by
-/// nothing but [`Email::as_str`].
+/// An e-mail address of at most 64 characters (T-Bank's limit for `Receipt.Email`). Personal data: neither `Debug` nor
+/// logs show it, only [`Email::as_str`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(String);
 
 impl Email {
-    /// The address.
+    /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -29,7 +29,7 @@ impl fmt::Debug for Email {
 impl FromStr for Email {
     type Err = InvalidEmail;
 
-    /// Only what is certainly wrong is refused; whether anybody reads it is not ours to know.
+    /// Refuses only what is certainly invalid; whether the mailbox exists is not checked.
     fn from_str(text: &str) -> Result<Self, InvalidEmail> {
         let text = text.trim();
         let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b',' | b';');

@@ -1,26 +1,26 @@
-//! What is on offer.
+//! Packages of Flycoins on offer.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::money::{Kopecks, MicroCoins};
-use crate::platform::billing::LONGEST_BONUS_DAYS;
+use crate::platform::billing::MAX_BONUS_DAYS;
 
-/// The least a card can pay: T-Bank refuses less with error 251.
-const LEAST_PRICE: Kopecks = Kopecks(100);
-/// A million roubles: what SBP carries by default, and far below the ten digits `Init` takes.
-const HIGHEST_PRICE: Kopecks = Kopecks(100_000_000);
-/// A billion coins: far above what any package holds, far below what 64 bits count.
-const MOST_COINS: MicroCoins = MicroCoins(1_000_000_000 * MicroCoins::PER_UNIT);
-/// A title is a part of a receipt's line, which holds 128 characters.
-const LONGEST_TITLE: usize = 64;
+/// Minimum price: T-Bank refuses smaller card payments with error 251.
+const MIN_PRICE: Kopecks = Kopecks(100);
+/// Maximum price, a million roubles: SBP's default limit, and far below the ten digits of `Init`.
+const MAX_PRICE: Kopecks = Kopecks(100_000_000);
+/// Maximum coins, a billion: far above any package, and far below the limit of 64 bits.
+const MAX_COINS: MicroCoins = MicroCoins(1_000_000_000 * MicroCoins::PER_UNIT);
+/// Maximum length of a title, in characters: it is part of a receipt's item name, which is limited to 128.
+const MAX_TITLE_LEN: usize = 64;
 
-/// Names a package through all its versions: 1 to 64 of `a-z`, `0-9`, `-`.
+/// Code of a package, the same for all its versions: 1 to 64 of `a-z`, `0-9`, `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PackageCode(String);
 
 impl PackageCode {
-    /// The code.
+    /// The code as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -45,61 +45,61 @@ impl FromStr for PackageCode {
     }
 }
 
-/// What a package cannot be.
+/// Why a package is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPackage {
-    /// Its code.
+    /// Invalid code.
     #[error("a package's code is 1 to 64 of a-z, 0-9 and `-`")]
     Code,
-    /// Its title.
+    /// Invalid title.
     #[error("a package's title is 1 to 64 characters on one line")]
     Title,
-    /// Its price.
+    /// Price out of range.
     #[error("a package costs 1 to 1,000,000 roubles")]
     Price,
-    /// Its coins.
-    #[error("a package holds more than nothing and at most 1,000,000,000 coins, bonus included")]
+    /// Coins out of range.
+    #[error("a package contains more than 0 and at most 1,000,000,000 coins, bonus included")]
     Coins,
-    /// How long its bonus lives.
-    #[error("a bonus lives 1 to {LONGEST_BONUS_DAYS} days, and only where there is one")]
+    /// Lifetime of the bonus out of range, or given without a bonus.
+    #[error("a bonus is valid for 1 to {MAX_BONUS_DAYS} days; days without a bonus are refused")]
     BonusDays,
 }
 
-/// What a version of a package says. A changed package is a new version.
+/// Terms of one version of a package. A change of terms creates a new version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageTerms {
-    /// For people.
+    /// Title shown to users.
     pub title: String,
-    /// What it costs.
+    /// Price.
     pub price: Kopecks,
-    /// What is bought. Does not expire.
+    /// Purchased coins, which never expire.
     pub coins: MicroCoins,
-    /// What is given on top; may be nothing.
+    /// Bonus coins; may be zero.
     pub bonus: MicroCoins,
-    /// How long the bonus can be spent; `None`: without end.
+    /// Lifetime of the bonus in days; `None` if it never expires.
     pub bonus_days: Option<u32>,
 }
 
 impl PackageTerms {
-    /// Finds what is wrong with it.
+    /// Validates the terms.
     pub fn check(&self) -> Result<(), InvalidPackage> {
         let title = self.title.chars();
-        if self.title.trim().is_empty() || self.title.chars().count() > LONGEST_TITLE {
+        if self.title.trim().is_empty() || self.title.chars().count() > MAX_TITLE_LEN {
             return Err(InvalidPackage::Title);
         }
         if title.into_iter().any(char::is_control) {
             return Err(InvalidPackage::Title);
         }
-        if !(LEAST_PRICE..=HIGHEST_PRICE).contains(&self.price) {
+        if !(MIN_PRICE..=MAX_PRICE).contains(&self.price) {
             return Err(InvalidPackage::Price);
         }
-        let all = self.coins.plus(self.bonus).map_err(|_| InvalidPackage::Coins)?;
-        if !self.coins.is_positive() || self.bonus < MicroCoins::ZERO || all > MOST_COINS {
+        let all = self.coins.checked_add(self.bonus).map_err(|_| InvalidPackage::Coins)?;
+        if !self.coins.is_positive() || self.bonus < MicroCoins::ZERO || all > MAX_COINS {
             return Err(InvalidPackage::Coins);
         }
         match self.bonus_days {
             None => Ok(()),
-            Some(days) if self.bonus.is_positive() && (1..=LONGEST_BONUS_DAYS).contains(&days) => Ok(()),
+            Some(days) if self.bonus.is_positive() && (1..=MAX_BONUS_DAYS).contains(&days) => Ok(()),
             Some(_) => Err(InvalidPackage::BonusDays),
         }
     }
@@ -133,8 +133,8 @@ mod tests {
             (PackageTerms { bonus: MicroCoins(-1), ..terms() }, InvalidPackage::Coins),
             (PackageTerms { bonus: MicroCoins::ZERO, ..terms() }, InvalidPackage::BonusDays),
             (PackageTerms { bonus_days: Some(0), ..terms() }, InvalidPackage::BonusDays),
-            // Beyond 2038 for a purchase of the thirties, where the database would make it NULL: never.
-            (PackageTerms { bonus_days: Some(LONGEST_BONUS_DAYS + 1), ..terms() }, InvalidPackage::BonusDays),
+            // In the 2030s such an expiry would be after 2038, which the database would store as NULL: no expiry.
+            (PackageTerms { bonus_days: Some(MAX_BONUS_DAYS + 1), ..terms() }, InvalidPackage::BonusDays),
         ] {
             assert_eq!(wrong.check(), Err(why), "{wrong:?}");
         }

@@ -1,68 +1,68 @@
-//! What of a purchase can be given back, and which coins go for it.
+//! Refunds of purchases: the refundable amount and the coins withdrawn for it.
 //!
-//! Only bought coins that were not spent are worth money. The bonus of the package goes in proportion, as far
-//! as it is unspent: with the last rouble the last coin of it.
+//! Only unspent purchased coins can be refunded in money. The unspent bonus of the package is withdrawn in proportion:
+//! refunding the last rouble withdraws its last coin.
 
 use crate::money::{Kopecks, MicroCoins, OutOfRange};
 use crate::platform::tbank::PaymentStatus;
 
-/// A purchase as far as refunds are concerned.
+/// State of a purchase that determines what can be refunded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refundable {
-    /// What was paid.
+    /// Price paid.
     pub price: Kopecks,
-    /// What was given back, or is on its way.
+    /// Money refunded or being refunded.
     pub refunded: Kopecks,
-    /// The coins that were bought.
+    /// Purchased coins.
     pub coins: MicroCoins,
-    /// Those of them that can be spent; coins in open holds cannot.
+    /// Unspent purchased coins; coins in open holds are not included.
     pub coins_left: MicroCoins,
-    /// The bonus that came with them.
+    /// Bonus coins of the package.
     pub bonus: MicroCoins,
-    /// What of it can be spent.
+    /// Unspent bonus coins.
     pub bonus_left: MicroCoins,
 }
 
-/// Which coins go for a refund.
+/// Money to refund and coins to withdraw for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Share {
-    /// What is given back.
+pub struct RefundAllocation {
+    /// Money to refund.
     pub kopecks: Kopecks,
-    /// Bought coins that go.
+    /// Purchased coins to withdraw.
     pub coins: MicroCoins,
-    /// Given coins that go.
+    /// Bonus coins to withdraw.
     pub bonus: MicroCoins,
-    /// It is the whole purchase at once: the bank wants no receipt lines then.
+    /// Whether the whole purchase is refunded at once: T-Bank then requires no receipt items.
     pub is_whole: bool,
 }
 
-/// Why nothing is given back.
+/// Why nothing is refunded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unrefundable {
-    /// Nothing is left to give back.
-    #[error("every coin of the purchase is spent, set aside or given back")]
+    /// Nothing is left to refund.
+    #[error("every coin of the purchase is spent, held or already refunded")]
     NothingLeft,
-    /// More was asked for than the unspent coins are worth.
-    #[error("at most {0} roubles can be given back: the rest is spent, set aside or given back already")]
+    /// The requested amount exceeds the value of the unspent coins.
+    #[error("at most {0} roubles can be refunded: the rest is spent, held or already refunded")]
     MoreThanLeft(Kopecks),
     /// Amounts are above zero.
     #[error("an amount must be above zero")]
     NotPositive,
-    /// An amount is beyond what can be counted.
+    /// An amount overflows.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
 }
 
 impl Refundable {
-    /// What can be given back at most: the unspent coins' share of the price, down to the kopeck.
-    pub fn most(&self) -> Result<Kopecks, OutOfRange> {
-        let worth = self.price.share_down(self.coins_left.0, self.coins.0)?;
-        Ok(worth.min(self.price.minus(self.refunded)?))
+    /// The maximum refund: the unspent coins' share of the price, rounded down to the kopeck.
+    pub fn max_refundable(&self) -> Result<Kopecks, OutOfRange> {
+        let worth = self.price.prorate_floor(self.coins_left.0, self.coins.0)?;
+        Ok(worth.min(self.price.checked_sub(self.refunded)?))
     }
 
-    /// Which coins go for `wanted`, or for all that can be given back.
-    pub fn share(&self, wanted: Option<Kopecks>) -> Result<Share, Unrefundable> {
-        let most = self.most()?;
+    /// The coins to withdraw for `wanted`, or for the maximum refund if `None`.
+    pub fn allocate(&self, wanted: Option<Kopecks>) -> Result<RefundAllocation, Unrefundable> {
+        let most = self.max_refundable()?;
         if wanted.is_some_and(|wanted| !wanted.is_positive()) {
             return Err(Unrefundable::NotPositive);
         }
@@ -74,77 +74,84 @@ impl Refundable {
             return Err(Unrefundable::MoreThanLeft(most));
         }
         let last = kopecks == most;
-        let coins = if last && kopecks == self.price.minus(self.refunded)? {
+        let coins = if last && kopecks == self.price.checked_sub(self.refunded)? {
             self.coins_left
         } else {
-            share_up(self.coins, kopecks, self.price)?.min(self.coins_left)
+            prorate_ceil(self.coins, kopecks, self.price)?.min(self.coins_left)
         };
-        let all_money = self.refunded.plus(kopecks)? == self.price;
-        let bonus = if all_money { self.bonus_left } else { share_up(self.bonus, kopecks, self.price)? };
-        Ok(Share { kopecks, coins, bonus: bonus.min(self.bonus_left), is_whole: kopecks == self.price })
+        let all_money = self.refunded.checked_add(kopecks)? == self.price;
+        let bonus = if all_money { self.bonus_left } else { prorate_ceil(self.bonus, kopecks, self.price)? };
+        Ok(RefundAllocation {
+            kopecks,
+            coins,
+            bonus: bonus.min(self.bonus_left),
+            is_whole: kopecks == self.price,
+        })
     }
 }
 
-/// A refund the bank was asked for, and whose answer was lost.
+/// A refund whose response from the bank was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked {
-    /// What was paid.
+pub struct RefundAttempt {
+    /// Price paid.
     pub price: Kopecks,
-    /// What should have been given back by now, this refund included.
+    /// Total that should be refunded now, this refund included.
     pub refunded: Kopecks,
-    /// What this refund gives back.
+    /// Amount of this refund.
     pub kopecks: Kopecks,
 }
 
-/// What became of a refund, as far as its payment tells.
+/// Outcome of a refund, as far as the payment's status shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// The money went back.
+pub enum RefundStatus {
+    /// The money was refunded.
     Happened,
-    /// The bank is giving it back.
+    /// The bank is processing the refund.
     OnItsWay,
-    /// The money is all there.
+    /// No money of this refund was returned.
     NotHappened,
-    /// The payment does not tell.
+    /// The status does not determine the outcome.
     Unclear,
 }
 
-impl Asked {
-    /// What became of it, by how its payment stands and what is left of it.
-    pub fn fate(&self, status: &PaymentStatus, left: Option<Kopecks>) -> Fate {
+impl RefundAttempt {
+    /// The outcome, from the payment's status and its remaining amount.
+    pub fn status(&self, status: &PaymentStatus, left: Option<Kopecks>) -> RefundStatus {
         match status {
-            _ if self.has_happened(status, left) => Fate::Happened,
+            _ if self.has_happened(status, left) => RefundStatus::Happened,
             PaymentStatus::Refunding | PaymentStatus::AsyncRefunding | PaymentStatus::CancelChecking => {
-                Fate::OnItsWay
+                RefundStatus::OnItsWay
             }
-            PaymentStatus::Confirmed if left.is_none_or(|left| self.is_there(left)) => Fate::NotHappened,
+            PaymentStatus::Confirmed if left.is_none_or(|left| self.not_yet_deducted(left)) => {
+                RefundStatus::NotHappened
+            }
             PaymentStatus::PartialRefunded
-                if left.is_some_and(|left| left != self.price && self.is_there(left)) =>
+                if left.is_some_and(|left| left != self.price && self.not_yet_deducted(left)) =>
             {
-                Fate::NotHappened
+                RefundStatus::NotHappened
             }
-            _ => Fate::Unclear,
+            _ => RefundStatus::Unclear,
         }
     }
 
-    /// As much is left as there was before it.
-    fn is_there(&self, left: Kopecks) -> bool {
-        match (left.plus(self.refunded), self.price.plus(self.kopecks)) {
+    /// Whether the remaining amount is at least what it was before this refund.
+    fn not_yet_deducted(&self, left: Kopecks) -> bool {
+        match (left.checked_add(self.refunded), self.price.checked_add(self.kopecks)) {
             (Ok(all), Ok(before)) => all >= before,
             _ => false,
         }
     }
 
-    /// Whether it has happened, by how its payment stands and what is left of it.
+    /// Whether the refund happened, from the payment's status and its remaining amount.
     ///
-    /// As long as more is left than there would be after it, it has not; whatever else was given back in the bank's
-    /// cabinet meanwhile, a buyer never gets more than was asked for. The whole price beside `PARTIAL_REFUNDED` is
-    /// the amount of `Init`, which tells nothing: then only the first refund that went through is surely this one.
+    /// It has not happened while more remains than would remain after it. Refunds made in T-Bank's portal in the
+    /// meantime count as this one, so that a buyer never gets more than was requested. The full price together with
+    /// `PARTIAL_REFUNDED` is the amount of `Init` and therefore no information: only a first refund is then certain.
     fn has_happened(&self, status: &PaymentStatus, left: Option<Kopecks>) -> bool {
         match status {
             PaymentStatus::Refunded => true,
             PaymentStatus::PartialRefunded => match left.filter(|left| *left != self.price) {
-                Some(left) => left.plus(self.refunded).is_ok_and(|all| all <= self.price),
+                Some(left) => left.checked_add(self.refunded).is_ok_and(|all| all <= self.price),
                 None => self.refunded == self.kopecks,
             },
             _ => false,
@@ -152,12 +159,12 @@ impl Asked {
     }
 }
 
-/// The share of `amount` that `part` is of `whole`, up to the next millionth: a refund never leaves coins
-/// behind that were paid back.
-fn share_up(amount: MicroCoins, part: Kopecks, whole: Kopecks) -> Result<MicroCoins, OutOfRange> {
-    let down = amount.share_down(part.0, whole.0)?;
+/// The proportion `part / whole` of `amount`, rounded up to the next micro-Flycoin, so that a refund leaves no
+/// refunded coins in the wallet.
+fn prorate_ceil(amount: MicroCoins, part: Kopecks, whole: Kopecks) -> Result<MicroCoins, OutOfRange> {
+    let down = amount.prorate_floor(part.0, whole.0)?;
     let exact = i128::from(down.0) * i128::from(whole.0) == i128::from(amount.0) * i128::from(part.0);
-    if exact { Ok(down) } else { down.plus(MicroCoins(1)) }
+    if exact { Ok(down) } else { down.checked_add(MicroCoins(1)) }
 }
 
 #[cfg(test)]
@@ -179,8 +186,8 @@ mod tests {
 
     #[test]
     fn an_untouched_purchase_goes_back_whole_and_its_bonus_with_it() {
-        let all = untouched().share(None).unwrap();
-        let wanted = Share {
+        let all = untouched().allocate(None).unwrap();
+        let wanted = RefundAllocation {
             kopecks: Kopecks(50_000),
             coins: MicroCoins(500_000_000),
             bonus: MicroCoins(50_000_000),
@@ -191,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_part_takes_its_share_of_coins_and_bonus() {
-        let part = untouched().share(Some(Kopecks(10_000))).unwrap();
+        let part = untouched().allocate(Some(Kopecks(10_000))).unwrap();
         assert_eq!((part.coins, part.bonus), (MicroCoins(100_000_000), MicroCoins(10_000_000)));
         assert!(!part.is_whole);
         let rest = Refundable {
@@ -200,27 +207,27 @@ mod tests {
             bonus_left: MicroCoins(40_000_000),
             ..untouched()
         };
-        let rest = rest.share(None).unwrap();
+        let rest = rest.allocate(None).unwrap();
         assert_eq!((rest.kopecks, rest.bonus), (Kopecks(40_000), MicroCoins(40_000_000)));
-        assert!(!rest.is_whole, "lines are told of what is left of a purchase");
+        assert!(!rest.is_whole, "a partial refund requires receipt items");
     }
 
     #[test]
     fn what_is_spent_is_not_given_back() {
         let spent =
             Refundable { coins_left: MicroCoins(123_456_789), bonus_left: MicroCoins::ZERO, ..untouched() };
-        assert_eq!(spent.most(), Ok(Kopecks(12_345)));
-        assert_eq!(spent.share(Some(Kopecks(12_346))), Err(Unrefundable::MoreThanLeft(Kopecks(12_345))));
-        assert_eq!(spent.share(Some(Kopecks(0))), Err(Unrefundable::NotPositive));
-        let share = spent.share(None).unwrap();
+        assert_eq!(spent.max_refundable(), Ok(Kopecks(12_345)));
+        assert_eq!(spent.allocate(Some(Kopecks(12_346))), Err(Unrefundable::MoreThanLeft(Kopecks(12_345))));
+        assert_eq!(spent.allocate(Some(Kopecks(0))), Err(Unrefundable::NotPositive));
+        let share = spent.allocate(None).unwrap();
         assert_eq!((share.coins, share.bonus), (MicroCoins(123_450_000), MicroCoins::ZERO));
         let none = Refundable { coins_left: MicroCoins(9_999), ..untouched() };
-        assert_eq!(none.share(None), Err(Unrefundable::NothingLeft));
+        assert_eq!(none.allocate(None), Err(Unrefundable::NothingLeft));
     }
 
-    /// Of 500 roubles.
-    fn asked(refunded: i64, kopecks: i64) -> Asked {
-        Asked { price: Kopecks(50_000), refunded: Kopecks(refunded), kopecks: Kopecks(kopecks) }
+    /// A refund of a purchase of 500 roubles.
+    fn asked(refunded: i64, kopecks: i64) -> RefundAttempt {
+        RefundAttempt { price: Kopecks(50_000), refunded: Kopecks(refunded), kopecks: Kopecks(kopecks) }
     }
 
     #[test]
@@ -231,7 +238,7 @@ mod tests {
             (first, "PARTIAL_REFUNDED", Some(40_000), true),
             (first, "PARTIAL_REFUNDED", None, true),
             (first, "PARTIAL_REFUNDED", Some(50_000), true),
-            // In the cabinet somebody gave back less than this, more, or this much besides.
+            // Refunds in T-Bank's portal: of less, of more, or of this amount in addition.
             (first, "PARTIAL_REFUNDED", Some(45_000), false),
             (first, "PARTIAL_REFUNDED", Some(35_000), true),
             (second, "PARTIAL_REFUNDED", Some(40_000), false),
@@ -247,33 +254,33 @@ mod tests {
         }
     }
 
-    /// A no of the bank counts only while the money is seen to be there.
+    /// A rejection by the bank counts only if the payment's status shows that the money was not returned.
     #[test]
     fn a_refund_has_failed_only_if_its_money_is_there() {
         let (first, second) = (asked(10_000, 10_000), asked(30_000, 20_000));
         for (refund, status, left, wanted) in [
-            (first, "CONFIRMED", Some(50_000), Fate::NotHappened),
-            (first, "CONFIRMED", None, Fate::NotHappened),
-            (first, "CONFIRMED", Some(40_000), Fate::Unclear),
-            (first, "PARTIAL_REFUNDED", Some(40_000), Fate::Happened),
-            (first, "PARTIAL_REFUNDED", Some(45_000), Fate::Unclear),
-            (second, "PARTIAL_REFUNDED", Some(40_000), Fate::NotHappened),
-            (second, "PARTIAL_REFUNDED", Some(20_000), Fate::Happened),
-            (second, "PARTIAL_REFUNDED", Some(50_000), Fate::Unclear),
-            (second, "PARTIAL_REFUNDED", None, Fate::Unclear),
-            (second, "REFUNDING", Some(40_000), Fate::OnItsWay),
-            (second, "ASYNC_REFUNDING", None, Fate::OnItsWay),
-            (second, "REFUNDED", None, Fate::Happened),
-            (second, "REJECTED", Some(40_000), Fate::Unclear),
+            (first, "CONFIRMED", Some(50_000), RefundStatus::NotHappened),
+            (first, "CONFIRMED", None, RefundStatus::NotHappened),
+            (first, "CONFIRMED", Some(40_000), RefundStatus::Unclear),
+            (first, "PARTIAL_REFUNDED", Some(40_000), RefundStatus::Happened),
+            (first, "PARTIAL_REFUNDED", Some(45_000), RefundStatus::Unclear),
+            (second, "PARTIAL_REFUNDED", Some(40_000), RefundStatus::NotHappened),
+            (second, "PARTIAL_REFUNDED", Some(20_000), RefundStatus::Happened),
+            (second, "PARTIAL_REFUNDED", Some(50_000), RefundStatus::Unclear),
+            (second, "PARTIAL_REFUNDED", None, RefundStatus::Unclear),
+            (second, "REFUNDING", Some(40_000), RefundStatus::OnItsWay),
+            (second, "ASYNC_REFUNDING", None, RefundStatus::OnItsWay),
+            (second, "REFUNDED", None, RefundStatus::Happened),
+            (second, "REJECTED", Some(40_000), RefundStatus::Unclear),
         ] {
-            let fate = refund.fate(&PaymentStatus::from(status.to_owned()), left.map(Kopecks));
+            let fate = refund.status(&PaymentStatus::from(status.to_owned()), left.map(Kopecks));
             assert_eq!(fate, wanted, "{refund:?}, {status} of {left:?}");
         }
     }
 
     proptest! {
-        /// However a purchase is spent and given back: never more money than was paid, never coins that are
-        /// not there, and never money for coins that stay.
+        /// For any spending and refunds: never more money than was paid, never more coins than are left, and no money
+        /// for coins that stay in the wallet.
         #[test]
         fn money_goes_back_only_for_coins_that_go(
             price in 100_i64..1_000_000, coins in 1_i64..10_000_000_000, left in 0_i64..10_000_000_000,
@@ -287,7 +294,7 @@ mod tests {
                 bonus: MicroCoins(coins / 10),
                 bonus_left: MicroCoins(left.min(coins / 10)),
             };
-            if let Ok(share) = purchase.share(wanted.map(Kopecks)) {
+            if let Ok(share) = purchase.allocate(wanted.map(Kopecks)) {
                 prop_assert!(share.kopecks.0 + purchase.refunded.0 <= price);
                 prop_assert!(share.coins.is_positive() && share.coins <= purchase.coins_left);
                 prop_assert!(share.bonus >= MicroCoins::ZERO && share.bonus <= purchase.bonus_left);

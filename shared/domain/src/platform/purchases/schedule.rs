@@ -1,24 +1,28 @@
-//! When to ask the bank about a purchase it has not told us about: notices get lost.
+//! Schedule of status queries at the bank, because notifications get lost.
 
 use chrono::TimeDelta;
 
 use super::PurchaseState;
-use crate::platform::tbank::{Charged, PaymentStatus};
+use crate::platform::tbank::{PaymentOutcome, PaymentStatus};
 
-/// How long the bank's form can be paid.
-pub const LINK_LIVES: TimeDelta = TimeDelta::hours(3);
+/// Lifetime of the bank's payment form.
+pub const PAYMENT_LINK_TTL: TimeDelta = TimeDelta::hours(3);
 
-/// A purchase nobody opened for so long is not opened any more: its buyer has left.
-pub const MUST_OPEN_WITHIN: TimeDelta = TimeDelta::minutes(15);
+/// A purchase that was not opened within this time stays unopened: its buyer has left.
+pub const OPEN_TIMEOUT: TimeDelta = TimeDelta::minutes(15);
 
-/// Within 60 minutes the bank knows how a payment in doubt ended; a little more, for its clock.
-const DOUBT_LASTS: TimeDelta = TimeDelta::minutes(65);
+/// The bank decides payments in doubt within 60 minutes; the rest is a margin for clock differences.
+const BANK_CHECK_TIMEOUT: TimeDelta = TimeDelta::minutes(65);
 
-/// How long until the bank is asked again about a purchase that was asked for `age` ago; `None`: not again.
+/// Delay until the next status query of a purchase created `age` ago; `None` if it is not queried any more.
 ///
 /// While somebody may be paying, often. A decline is looked at until the form closes, since the payer may
 /// try again on it; what the bank itself calls final is not.
-pub fn next_look(state: PurchaseState, status: Option<&PaymentStatus>, age: TimeDelta) -> Option<TimeDelta> {
+pub fn next_status_query(
+    state: PurchaseState,
+    status: Option<&PaymentStatus>,
+    age: TimeDelta,
+) -> Option<TimeDelta> {
     match state {
         PurchaseState::Paid => {
             let on_its_way = matches!(
@@ -33,27 +37,54 @@ pub fn next_look(state: PurchaseState, status: Option<&PaymentStatus>, age: Time
         PurchaseState::Failed => {
             let may_be_tried_again =
                 matches!(status, None | Some(PaymentStatus::Rejected | PaymentStatus::AuthFail));
-            if !may_be_tried_again || age > LINK_LIVES + DOUBT_LASTS {
+            if !may_be_tried_again || age > PAYMENT_LINK_TTL + BANK_CHECK_TIMEOUT {
                 return None;
             }
             return Some(TimeDelta::minutes(10));
         }
         PurchaseState::Created | PurchaseState::Opening | PurchaseState::Awaiting => {}
     }
-    if status.is_some_and(|status| status.charged() == Charged::InDoubt) {
+    if status.is_some_and(|status| status.outcome() == PaymentOutcome::InDoubt) {
         return Some(if age < TimeDelta::hours(6) { TimeDelta::minutes(2) } else { TimeDelta::minutes(30) });
     }
     Some(match age {
         age if age < TimeDelta::minutes(10) => TimeDelta::minutes(1),
-        age if age < LINK_LIVES + DOUBT_LASTS => TimeDelta::minutes(5),
+        age if age < PAYMENT_LINK_TTL + BANK_CHECK_TIMEOUT => TimeDelta::minutes(5),
         age if age < TimeDelta::days(2) => TimeDelta::hours(1),
         _ => TimeDelta::hours(12),
     })
 }
 
+/// Whether a purchase created `age` ago has reached its end: it is paid, or it failed and its payer cannot try again.
+pub fn is_final(state: PurchaseState, status: Option<&PaymentStatus>, age: TimeDelta) -> bool {
+    match state {
+        PurchaseState::Paid => true,
+        PurchaseState::Failed => next_status_query(state, status, age).is_none(),
+        PurchaseState::Created | PurchaseState::Opening | PurchaseState::Awaiting | PurchaseState::Review => {
+            false
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_decline_is_final_only_when_the_form_has_closed() {
+        let hours = TimeDelta::hours;
+        let declined = Some(PaymentStatus::Rejected);
+        for (state, status, age, wanted) in [
+            (PurchaseState::Failed, declined.clone(), hours(1), false),
+            (PurchaseState::Failed, declined.clone(), hours(5), true),
+            (PurchaseState::Failed, Some(PaymentStatus::DeadlineExpired), hours(0), true),
+            (PurchaseState::Paid, Some(PaymentStatus::Refunding), hours(0), true),
+            (PurchaseState::Awaiting, None, hours(9), false),
+            (PurchaseState::Review, declined, hours(900), false),
+        ] {
+            assert_eq!(is_final(state, status.as_ref(), age), wanted, "{state:?} {status:?} after {age}");
+        }
+    }
 
     #[test]
     fn what_may_still_change_is_looked_at_and_what_cannot_is_not() {
@@ -79,7 +110,11 @@ mod tests {
             (PurchaseState::Review, Some(PaymentStatus::Confirmed), minutes(5), Some(TimeDelta::hours(1))),
             (PurchaseState::Review, Some(PaymentStatus::Confirmed), TimeDelta::days(4), None),
         ] {
-            assert_eq!(next_look(state, status.as_ref(), age), wanted, "{state:?} {status:?} after {age}");
+            assert_eq!(
+                next_status_query(state, status.as_ref(), age),
+                wanted,
+                "{state:?} {status:?} after {age}"
+            );
         }
     }
 }

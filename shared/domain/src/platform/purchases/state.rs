@@ -1,51 +1,33 @@
-//! Where a purchase stands, and how people read it.
+//! State of a purchase and its labels for buyers.
 
+use crate::UnknownText;
 use crate::money::Kopecks;
-use crate::platform::tbank::{Charged, ErrorClass, PaymentStatus, class_of};
+use crate::platform::tbank::{ErrorClass, PaymentOutcome, PaymentStatus, class_of};
 
-/// Where a purchase stands.
+/// State of a purchase.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PurchaseState {
-    /// Asked for; the bank has not been called.
+    /// Created; the bank has not been called.
     Created,
-    /// The bank is being called, or was and did not answer: whoever goes on asks it first.
+    /// The bank is being called, or was called and did not answer: a retry queries the order first.
     Opening,
-    /// The bank's form waits for the payer.
+    /// The payment form waits for the payer.
     Awaiting,
     /// The money was taken and the coins are in the wallet.
     Paid,
-    /// Not paid. A late success is still believed.
+    /// Not paid. A late success is still accepted.
     Failed,
-    /// What the bank says does not agree with what we know: a person has to look.
+    /// The bank's data contradicts ours: an operator must check.
     Review,
 }
 
 impl PurchaseState {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Created, Self::Opening, Self::Awaiting, Self::Paid, Self::Failed, Self::Review];
-
-    /// The stable code, as in SQL and JSON.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Opening => "opening",
-            Self::Awaiting => "awaiting",
-            Self::Paid => "paid",
-            Self::Failed => "failed",
-            Self::Review => "review",
-        }
-    }
-
-    /// Reads the code.
-    pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.code() == code)
-    }
-
-    /// Where it stands once a person has looked at what did not fit: what has its coins is paid, what has none is
-    /// not. Anything but a review stays as it is.
+    /// State after an operator's review: paid if the coins were credited, failed otherwise. States other than review do
+    /// not change.
     #[must_use]
-    pub const fn looked_at(self, credited: bool) -> Self {
+    pub const fn after_review(self, credited: bool) -> Self {
         match self {
             Self::Review if credited => Self::Paid,
             Self::Review => Self::Failed,
@@ -53,13 +35,13 @@ impl PurchaseState {
         }
     }
 
-    /// Nobody waits for it any more.
+    /// Whether the purchase needs no further processing.
     pub const fn is_settled(self) -> bool {
         matches!(self, Self::Paid | Self::Failed | Self::Review)
     }
 }
 
-/// What the buyer reads of a purchase.
+/// Text in Russian that the buyer sees.
 pub fn label_ru(
     state: PurchaseState,
     status: Option<&PaymentStatus>,
@@ -70,7 +52,7 @@ pub fn label_ru(
         PurchaseState::Created | PurchaseState::Opening => "Готовим оплату",
         PurchaseState::Awaiting => match status {
             Some(PaymentStatus::Authorized | PaymentStatus::Confirming) => "Банк подтверждает оплату",
-            Some(status) if status.charged() == Charged::InDoubt => "Банк проверяет оплату",
+            Some(status) if status.outcome() == PaymentOutcome::InDoubt => "Банк проверяет оплату",
             _ => "Ожидает оплаты",
         },
         PurchaseState::Paid if refunded.is_positive() && refunded >= price => "Деньги возвращены",
@@ -81,7 +63,7 @@ pub fn label_ru(
     }
 }
 
-/// Why a purchase was not paid, for the buyer. `code` is the bank's, or one of ours.
+/// Reason in Russian why a purchase was not paid. `code` is the bank's error code or one of ours.
 pub fn failure_ru(code: Option<&str>) -> &'static str {
     match code {
         Some("bank_silent") => "Банк не ответил. Деньги не списаны, попробуйте ещё раз.",
@@ -110,14 +92,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_read_back() {
-        for state in PurchaseState::ALL {
-            assert_eq!(PurchaseState::from_code(state.code()), Some(state));
-        }
-        assert_eq!(PurchaseState::from_code("done"), None);
-    }
-
-    #[test]
     fn a_review_ends_where_the_coins_are() {
         for (state, credited, wanted) in [
             (PurchaseState::Review, true, PurchaseState::Paid),
@@ -125,7 +99,7 @@ mod tests {
             (PurchaseState::Paid, true, PurchaseState::Paid),
             (PurchaseState::Awaiting, false, PurchaseState::Awaiting),
         ] {
-            assert_eq!(state.looked_at(credited), wanted, "{state:?}");
+            assert_eq!(state.after_review(credited), wanted, "{state:?}");
         }
     }
 

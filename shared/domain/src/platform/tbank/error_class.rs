@@ -1,57 +1,38 @@
-//! What an `ErrorCode` means for the next step.
+//! Classes of `ErrorCode` by the next step.
 
-use std::fmt;
-
-/// Why T-Bank said no, as far as the next step depends on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Class of a T-Bank error, by the next step that it requires.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum ErrorClass {
-    /// No money or a limit of the payer: a new attempt later, by the schedule of reminders.
+    /// Insufficient funds or a limit of the payer: try again later, by the reminder schedule.
     Funds,
-    /// The issuer or the network refuses, which may pass: a few new attempts, days apart.
+    /// The issuer or the network refuses, perhaps temporarily: a few new attempts, days apart.
     Soft,
-    /// This card or account will not work: stop and ask for another one.
+    /// The card or account will not work: stop and ask for another one.
     Hard,
-    /// Suspicion of fraud or too many attempts: stop automatic attempts.
+    /// Suspected fraud or too many attempts: stop automatic attempts.
     Stop,
-    /// The outcome is not certain: ask for the payment's state, never start a new attempt before that.
+    /// The outcome is uncertain: query the payment's state before any new attempt.
     Unknown,
-    /// Our call does not fit the payment's state: ask for it.
+    /// The call does not fit the payment's state: query it.
     State,
-    /// Our mistake or the terminal's settings: raise an alarm and leave the customer alone.
+    /// An error of ours or of the terminal's settings: alert operators; the payer is not at fault.
     Config,
 }
 
 impl ErrorClass {
-    /// Stable text for columns, logs and metrics.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Funds => "funds",
-            Self::Soft => "soft",
-            Self::Hard => "hard",
-            Self::Stop => "stop",
-            Self::Unknown => "unknown",
-            Self::State => "state",
-            Self::Config => "config",
-        }
-    }
-
-    /// The payer's side said no, for certain: this attempt is over and no money moved.
+    /// Whether the payer's side definitely declined: the attempt is over and no money moved.
     pub const fn is_decline(self) -> bool {
         matches!(self, Self::Funds | Self::Soft | Self::Hard | Self::Stop)
     }
 }
 
-impl fmt::Display for ErrorClass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
-    }
-}
-
 /// The class of an error code; `None` for the codes that mean success (0, and 1085 by the bank's table).
 ///
-/// A code that the table does not know is [`ErrorClass::Unknown`]: the one class whose next step is
-/// harmless whatever the code turns out to mean. So is 120 and its like ("try later"), whose first step
-/// is to ask.
+/// Codes missing from the table are [`ErrorClass::Unknown`], the class whose next step is harmless for every code. So
+/// are 120 and similar codes ("try later"), whose first step is a status query.
 pub fn class_of(code: &str) -> Option<ErrorClass> {
     let Ok(number) = code.trim().parse::<u32>() else { return Some(ErrorClass::Unknown) };
     Some(match number {

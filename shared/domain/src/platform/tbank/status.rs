@@ -1,4 +1,4 @@
-//! Statuses of a payment, their order, and what a charge came to.
+//! Payment statuses, their order, and the outcome of a payment.
 
 use std::fmt;
 
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! statuses {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $rank:literal;)+) => {
-        /// Where a payment stands at T-Bank. New names will appear; they are kept as they are.
+        /// Status of a payment at T-Bank. Unknown names are kept unchanged, because the bank adds new ones.
         #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(from = "String", into = "String")]
         pub enum PaymentStatus {
             $($(#[$doc])* $variant,)+
-            /// A name we do not know.
+            /// A name that is not in the list.
             Other(String),
         }
 
         impl PaymentStatus {
-            /// Every status with a name of its own.
+            /// All statuses in the list.
             pub const KNOWN: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// The bank's name.
+            /// Name of the status in T-Bank's API.
             pub fn name(&self) -> &str {
                 match self {
                     $(Self::$variant => $name,)+
@@ -27,7 +27,7 @@ macro_rules! statuses {
                 }
             }
 
-            /// How far a payment has come; a notice of a lower rank never overwrites a higher one.
+            /// Progress of a payment; a notification of a lower rank never overwrites a higher one.
             const fn rank(&self) -> Option<u8> {
                 match self {
                     $(Self::$variant => Some($rank),)+
@@ -39,11 +39,11 @@ macro_rules! statuses {
 }
 
 statuses! {
-    /// `Init` made it.
+    /// Created by `Init`.
     New = "NEW", 0;
     /// The payer opened the form; in recurring SBP: accepted.
     FormShowed = "FORM_SHOWED", 1;
-    /// The card's data are looked at.
+    /// The card data is being checked.
     Preauthorizing = "PREAUTHORIZING", 2;
     /// In progress.
     Authorizing = "AUTHORIZING", 2;
@@ -51,41 +51,41 @@ statuses! {
     ThreeDsChecking = "3DS_CHECKING", 2;
     /// 3-D Secure passed.
     ThreeDsChecked = "3DS_CHECKED", 2;
-    /// Timed out inside the bank; known within 60 min.
+    /// Timed out inside the bank; decided within 60 min.
     PayChecking = "PAY_CHECKING", 2;
-    /// Failed or 3-D Secure not passed. One table calls it intermediate, so success may still follow.
+    /// Failed, or 3-D Secure not passed. One of the bank's tables calls it intermediate, so success may still follow.
     AuthFail = "AUTH_FAIL", 3;
-    /// Declined. A success may still follow if the form lets the payer try again.
+    /// Declined. Success may still follow if the form allows another attempt.
     Rejected = "REJECTED", 3;
     /// The form was opened too often.
     AttemptsExpired = "ATTEMPTS_EXPIRED", 3;
-    /// The link's time is over, or 3-D Secure was not finished.
+    /// The link expired, or 3-D Secure was not completed.
     DeadlineExpired = "DEADLINE_EXPIRED", 3;
-    /// Cancelled before it was paid.
+    /// Cancelled before payment.
     Canceled = "CANCELED", 3;
-    /// The money is held; in one-stage payments a passing step.
+    /// The money is held; a transitional status in one-stage payments.
     Authorized = "AUTHORIZED", 4;
-    /// The held money is being taken.
+    /// The held money is being captured.
     Confirming = "CONFIRMING", 5;
-    /// Taking it timed out inside the bank; known within 60 min.
+    /// Capturing timed out inside the bank; decided within 60 min.
     ConfirmChecking = "CONFIRM_CHECKING", 5;
-    /// The hold is being given back.
+    /// The hold is being released.
     Reversing = "REVERSING", 5;
-    /// A part of the hold was given back; the rest waits for `Confirm`.
+    /// Part of the hold was released; the rest waits for `Confirm`.
     PartialReversed = "PARTIAL_REVERSED", 5;
-    /// The hold was given back.
+    /// The hold was released.
     Reversed = "REVERSED", 6;
-    /// The money is taken: the only status that means paid.
+    /// The money was captured: the only status that means paid.
     Confirmed = "CONFIRMED", 6;
-    /// Being checked while it is cancelled.
+    /// Being checked during a cancellation.
     CancelChecking = "CANCEL_CHECKING", 7;
     /// A refund is in progress.
     Refunding = "REFUNDING", 7;
     /// A refund through SBP is in progress.
     AsyncRefunding = "ASYNC_REFUNDING", 7;
-    /// A part was refunded; may be repeated.
+    /// Partly refunded; further refunds are possible.
     PartialRefunded = "PARTIAL_REFUNDED", 8;
-    /// All was refunded.
+    /// Fully refunded.
     Refunded = "REFUNDED", 9;
 }
 
@@ -116,76 +116,76 @@ impl fmt::Display for PaymentStatus {
     }
 }
 
-/// What news about a payment is, measured against what is known.
+/// Relation of a new status to the known one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// It goes on from what is known.
+pub enum StatusOrder {
+    /// Follows the known status.
     Forward,
-    /// Known already.
+    /// Equal to the known status.
     Repeated,
-    /// Older than what is known: keep what is known.
+    /// Older than the known status, which is kept.
     Late,
-    /// Both cannot be true, or the name is new to us: ask the bank.
+    /// The statuses contradict each other, or one of them is not in the list: query the bank.
     Contradiction,
 }
 
-/// What a payment came to, for the work that waits for it.
+/// Outcome of a payment for the purchase that waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Charged {
-    /// The money was taken (and perhaps given back since).
+pub enum PaymentOutcome {
+    /// The money was captured, and possibly refunded since.
     Paid,
-    /// It will not be paid, though a late success must still be accepted.
+    /// Not paid; a late success must still be accepted.
     Failed,
-    /// `Init` was the last thing that happened.
+    /// Nothing happened after `Init`.
     NotStarted,
-    /// The bank itself does not know yet; at most 60 min.
+    /// The bank itself does not know the outcome yet, for at most 60 min.
     InDoubt,
-    /// Somebody is still at it: look again later.
+    /// In progress: query again later.
     Pending,
 }
 
 impl PaymentStatus {
-    /// What this status is, coming after `known`.
+    /// Compares this status with the `known` one.
     ///
-    /// Notices of one-stage payments leave at the same time and arrive in any order, duplicated, and up to a
-    /// month late. A success after a failure is believed; a failure after a success is asked about.
-    pub fn after(&self, known: &Self) -> Progress {
+    /// Notifications of one-stage payments are sent simultaneously and arrive in any order, duplicated, and up to a
+    /// month late. A success after a failure is accepted; a failure after a success is a contradiction.
+    pub fn compare_to(&self, known: &Self) -> StatusOrder {
         if self == known {
-            return Progress::Repeated;
+            return StatusOrder::Repeated;
         }
-        let (Some(new), Some(old)) = (self.rank(), known.rank()) else { return Progress::Contradiction };
-        let taken = |status: &Self| status.charged() == Charged::Paid;
+        let (Some(new), Some(old)) = (self.rank(), known.rank()) else { return StatusOrder::Contradiction };
+        let taken = |status: &Self| status.outcome() == PaymentOutcome::Paid;
         let given_back = |status: &Self| *status == Self::Reversed;
         if (given_back(self) && taken(known)) || (taken(self) && given_back(known)) {
-            return Progress::Contradiction;
+            return StatusOrder::Contradiction;
         }
         let held_or_taken = known.rank() >= Self::Authorized.rank();
-        if self.charged() == Charged::Failed && !given_back(self) && held_or_taken {
-            return Progress::Contradiction;
+        if self.outcome() == PaymentOutcome::Failed && !given_back(self) && held_or_taken {
+            return StatusOrder::Contradiction;
         }
         match new.cmp(&old) {
-            std::cmp::Ordering::Less => Progress::Late,
-            std::cmp::Ordering::Equal | std::cmp::Ordering::Greater => Progress::Forward,
+            std::cmp::Ordering::Less => StatusOrder::Late,
+            std::cmp::Ordering::Equal | std::cmp::Ordering::Greater => StatusOrder::Forward,
         }
     }
 
-    /// What it means for work that waits for the money.
-    pub fn charged(&self) -> Charged {
+    /// The outcome that this status means.
+    pub fn outcome(&self) -> PaymentOutcome {
         match self {
             Self::Confirmed
             | Self::CancelChecking
             | Self::Refunding
             | Self::AsyncRefunding
             | Self::PartialRefunded
-            | Self::Refunded => Charged::Paid,
+            | Self::Refunded => PaymentOutcome::Paid,
             Self::AuthFail
             | Self::Rejected
             | Self::AttemptsExpired
             | Self::DeadlineExpired
             | Self::Canceled
-            | Self::Reversed => Charged::Failed,
-            Self::New => Charged::NotStarted,
-            Self::PayChecking | Self::ConfirmChecking => Charged::InDoubt,
+            | Self::Reversed => PaymentOutcome::Failed,
+            Self::New => PaymentOutcome::NotStarted,
+            Self::PayChecking | Self::ConfirmChecking => PaymentOutcome::InDoubt,
             Self::FormShowed
             | Self::Preauthorizing
             | Self::Authorizing
@@ -195,7 +195,7 @@ impl PaymentStatus {
             | Self::Confirming
             | Self::Reversing
             | Self::PartialReversed
-            | Self::Other(_) => Charged::Pending,
+            | Self::Other(_) => PaymentOutcome::Pending,
         }
     }
 }
@@ -220,25 +220,25 @@ mod tests {
     }
 
     #[test]
-    fn notices_in_any_order_end_at_the_furthest_stage() {
-        for (new, known, progress) in [
-            ("CONFIRMED", "AUTHORIZED", Progress::Forward),
-            ("AUTHORIZED", "CONFIRMED", Progress::Late),
-            ("CONFIRMED", "CONFIRMED", Progress::Repeated),
-            ("CONFIRMED", "REJECTED", Progress::Forward),
-            ("CONFIRMED", "DEADLINE_EXPIRED", Progress::Forward),
-            ("CONFIRMED", "REFUNDED", Progress::Late),
-            ("PARTIAL_REFUNDED", "REFUNDED", Progress::Late),
-            ("REJECTED", "AUTHORIZED", Progress::Contradiction),
-            ("REJECTED", "CONFIRMED", Progress::Contradiction),
-            ("REVERSED", "CONFIRMED", Progress::Contradiction),
-            ("CONFIRMED", "REVERSED", Progress::Contradiction),
-            ("REVERSED", "AUTHORIZED", Progress::Forward),
-            ("CONFIRMED", "PARTIAL_REVERSED", Progress::Forward),
-            ("REJECTED", "AUTH_FAIL", Progress::Forward),
-            ("SOMETHING_NEW", "AUTHORIZED", Progress::Contradiction),
+    fn notifications_in_any_order_end_at_the_furthest_stage() {
+        for (new, known, order) in [
+            ("CONFIRMED", "AUTHORIZED", StatusOrder::Forward),
+            ("AUTHORIZED", "CONFIRMED", StatusOrder::Late),
+            ("CONFIRMED", "CONFIRMED", StatusOrder::Repeated),
+            ("CONFIRMED", "REJECTED", StatusOrder::Forward),
+            ("CONFIRMED", "DEADLINE_EXPIRED", StatusOrder::Forward),
+            ("CONFIRMED", "REFUNDED", StatusOrder::Late),
+            ("PARTIAL_REFUNDED", "REFUNDED", StatusOrder::Late),
+            ("REJECTED", "AUTHORIZED", StatusOrder::Contradiction),
+            ("REJECTED", "CONFIRMED", StatusOrder::Contradiction),
+            ("REVERSED", "CONFIRMED", StatusOrder::Contradiction),
+            ("CONFIRMED", "REVERSED", StatusOrder::Contradiction),
+            ("REVERSED", "AUTHORIZED", StatusOrder::Forward),
+            ("CONFIRMED", "PARTIAL_REVERSED", StatusOrder::Forward),
+            ("REJECTED", "AUTH_FAIL", StatusOrder::Forward),
+            ("SOMETHING_NEW", "AUTHORIZED", StatusOrder::Contradiction),
         ] {
-            assert_eq!(status(new).after(&status(known)), progress, "{new} after {known}");
+            assert_eq!(status(new).compare_to(&status(known)), order, "{new} after {known}");
         }
     }
 
@@ -246,10 +246,10 @@ mod tests {
     fn only_confirmed_and_what_follows_it_is_paid() {
         for known in PaymentStatus::KNOWN {
             let paid = known.rank() >= Some(6) && *known != PaymentStatus::Reversed;
-            assert_eq!(known.charged() == Charged::Paid, paid, "{known}");
+            assert_eq!(known.outcome() == PaymentOutcome::Paid, paid, "{known}");
         }
-        assert_eq!(status("NEW").charged(), Charged::NotStarted);
-        assert_eq!(status("PAY_CHECKING").charged(), Charged::InDoubt);
-        assert_eq!(status("SOMETHING_NEW").charged(), Charged::Pending);
+        assert_eq!(status("NEW").outcome(), PaymentOutcome::NotStarted);
+        assert_eq!(status("PAY_CHECKING").outcome(), PaymentOutcome::InDoubt);
+        assert_eq!(status("SOMETHING_NEW").outcome(), PaymentOutcome::Pending);
     }
 }

@@ -1,27 +1,27 @@
-//! Whatever the recogniser's order of messages, numbering and repetitions: what was said comes out once.
+//! Every word comes out exactly once, for any order, numbering and repetition of messages.
 
 use std::collections::BTreeMap;
 
 use flysk_domain::flysense::channel::ChannelTag;
-use flysk_domain::flysense::folding::{Cutting, fold};
 use flysk_domain::flysense::stream::{
     Alternative, AlternativeUpdate, AudioCursors, EouUpdate, EventPayload, FinalRefinement, StreamEvent, Word,
 };
+use flysk_domain::flysense::transcript_assembly::{SegmentationLimits, assemble};
 use flysk_domain::flysense::utterance::Utterance;
 use proptest::prelude::*;
 
-/// One final of a channel: words as (length, pause after it), and how the rest of the stream treats it.
+/// One final of a channel: words as (length, pause after it), and its treatment in the rest of the stream.
 #[derive(Debug, Clone)]
 struct Piece {
     words: Vec<(u64, u64)>,
     refined: bool,
-    /// How many messages of its channel later the refinement comes.
+    /// Number of messages of its channel between the final and its refinement.
     refined_later: usize,
     repeated: bool,
     ends_utterance: bool,
 }
 
-/// How finals are numbered.
+/// Numbering of finals.
 #[derive(Debug, Clone, Copy)]
 enum Numbering {
     PerChannel,
@@ -49,8 +49,8 @@ fn call() -> impl Strategy<Value = (Vec<Vec<Piece>>, Numbering)> {
     (prop::collection::vec(pieces(), 1..4), numbering)
 }
 
-/// The stream of a call, and by channel the words that were said in it, in order. A word is a token that
-/// occurs once in the call; refining adds a capital and a full stop.
+/// The stream of a call, and the words of each channel in order. A word is a token that is unique in the call;
+/// refinement adds a capital and a full stop.
 fn stream(
     channels: &[Vec<Piece>],
     numbering: Numbering,
@@ -77,7 +77,7 @@ fn stream(
             global += 1;
             let cursors = AudioCursors { final_index: index as u64, ..AudioCursors::default() };
             let mut push = |later: usize, payload| {
-                // Messages of all channels are interleaved; `later` moves one behind those that follow.
+                // Messages of all channels are interleaved; `later` moves a message behind the following ones.
                 let place = (order + later) * 10 + usize::from(later > 0);
                 events.push((place, StreamEvent { channel: channel.clone(), cursors, payload }));
             };
@@ -119,16 +119,16 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_word_comes_out_once_and_in_its_place((channels, numbering) in call()) {
+    fn every_word_appears_once_and_in_order((channels, numbering) in call()) {
         let (events, said) = stream(&channels, numbering);
-        let utterances = fold(events, Cutting::default()).utterances;
+        let utterances = assemble(events, SegmentationLimits::default()).utterances;
         prop_assert_eq!(bare_words(&utterances), said);
     }
 
     #[test]
-    fn the_dialogue_is_sorted_and_no_voice_overlaps_itself((channels, numbering) in call()) {
+    fn the_dialogue_is_sorted_and_no_speaker_overlaps_themselves((channels, numbering) in call()) {
         let (events, _) = stream(&channels, numbering);
-        let utterances = fold(events, Cutting::default()).utterances;
+        let utterances = assemble(events, SegmentationLimits::default()).utterances;
         prop_assert!(utterances.is_sorted_by_key(|utterance| utterance.start_ms));
         let mut heard_until: BTreeMap<&ChannelTag, u64> = BTreeMap::new();
         for utterance in &utterances {
@@ -139,9 +139,9 @@ proptest! {
     }
 
     #[test]
-    fn where_to_cut_changes_no_word_and_leaves_no_long_pause((channels, numbering) in call(), gap_ms in 1_u64..3_000) {
+    fn splitting_changes_no_word_and_leaves_no_long_pause((channels, numbering) in call(), gap_ms in 1_u64..3_000) {
         let (events, said) = stream(&channels, numbering);
-        let cut = fold(events, Cutting { long_ms: 0, gap_ms }).utterances;
+        let cut = assemble(events, SegmentationLimits { long_ms: 0, gap_ms }).utterances;
         prop_assert_eq!(bare_words(&cut), said);
         for piece in cut {
             let spoken: u64 = channels[piece.channel.0.parse::<usize>().unwrap()]

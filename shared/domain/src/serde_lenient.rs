@@ -1,46 +1,97 @@
-//! Readers of proto3 JSON as gateways really print it: 64-bit integers and doubles as numbers or as strings,
-//! `null` where a default is meant, enum names that are newer than we are.
+//! Deserialization of JSON from services that write numbers as strings, omit fields, or send `null`.
+//!
+//! Two groups: the functions for proto3 JSON fail on values of a wrong type ([`unsigned`], [`signed`], [`double`],
+//! [`text`], [`name`]); the others treat a value of a wrong type as missing.
+//! `serde_with` has no equivalent of either: it does not trim texts or turn a negative count into 0.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{DeserializeOwned, Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
-/// `null` is read as the type's default.
-pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    from: D,
-) -> Result<T, D::Error> {
+/// A non-negative integer, written as a number or as a string.
+pub fn value_to_u64(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// A text, or a number in decimal form.
+pub fn value_to_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A required number.
+pub fn required_u64<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let value = Value::deserialize(from)?;
+    value_to_u64(&value).ok_or_else(|| D::Error::custom("not a whole number"))
+}
+
+/// For use with `#[serde(default)]`: a number, or `None` for any other value.
+pub fn optional_u64<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    Ok(value_to_u64(&Value::deserialize(from)?))
+}
+
+/// For use with `#[serde(default)]`: a number, or 0 for any other value.
+pub fn u64_or_zero<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    Ok(optional_u64(from)?.unwrap_or_default())
+}
+
+/// For use with `#[serde(default)]`: a non-empty text or a number, or `None`.
+pub fn optional_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(value_to_text(&Value::deserialize(from)?).filter(|text| !text.is_empty()))
+}
+
+/// For use with `#[serde(default)]`: `true` for `true`, 1, `"1"` and `"true"`; `false` for any other value.
+pub fn truth<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    Ok(match Value::deserialize(from)? {
+        Value::Bool(truth) => truth,
+        Value::Number(number) => number.as_u64() == Some(1),
+        Value::String(text) => matches!(text.as_str(), "1" | "true"),
+        _ => false,
+    })
+}
+
+/// Reads `null` as the type's default.
+pub fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
-/// A count or a time in milliseconds. Negative values, which no field we read may have, are read as 0.
-pub(super) fn unsigned<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+/// A count or a time in milliseconds. Negative values, which are invalid for every field in use, are read as 0.
+pub fn unsigned<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     from.deserialize_any(Scalar::<u64>(PhantomData))
 }
 
 /// A signed number, for status codes.
-pub(super) fn signed<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+pub fn signed<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
     from.deserialize_any(Scalar::<i64>(PhantomData))
 }
 
-/// A double; `NaN` and the infinities (proto3 JSON spells them as strings) are read as 0, since JSON cannot keep them.
-pub(super) fn double<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+/// A double. `NaN` and the infinities, which proto3 JSON writes as strings, are read as 0, since JSON cannot represent them.
+pub fn double<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
     from.deserialize_any(Scalar::<f64>(PhantomData))
 }
 
-/// A string that may come as a number (channel and speaker tags).
-pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+/// A string that may be sent as a number (channel and speaker tags).
+pub fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     from.deserialize_any(Scalar::<String>(PhantomData))
 }
 
-/// An enum by its name; anything the type does not know is its default.
-pub(super) fn name<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(from: D) -> Result<T, D::Error> {
-    let value = serde_json::Value::deserialize(from)?;
+/// An enum by name; an unknown name is read as the default.
+pub fn name<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(from: D) -> Result<T, D::Error> {
+    let value = Value::deserialize(from)?;
     Ok(T::deserialize(value).unwrap_or_default())
 }
 
-/// What a JSON scalar may be turned into.
+/// Conversion from a JSON scalar.
 trait FromScalar: Default {
     const WANTED: &'static str;
     fn from_i64(number: i64) -> Option<Self>;
@@ -49,7 +100,7 @@ trait FromScalar: Default {
     fn from_text(text: &str) -> Option<Self>;
 }
 
-/// Doubles below this bound are exact integers.
+/// Doubles below this bound represent integers exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl FromScalar for i64 {

@@ -1,16 +1,16 @@
-//! Which refinement replaces which final, and which messages are the same one twice.
+//! Pairing of refinements with finals, and removal of repeated messages.
 //!
-//! The key is the channel and `finalIndex`. Whether the index counts per channel or per call is not documented,
-//! and both work, because everything here happens within one channel. Should an index be missing or wrong, times
-//! decide: speech of one voice at one time is one speech.
+//! The key is the channel and `finalIndex`. Whether the index counts per channel or per call is undocumented; both work,
+//! because pairing is done within one channel. If an index is missing or wrong, times decide: overlapping speech of one
+//! voice is the same speech.
 
 use super::timing::{self, TimedToken};
 use crate::flysense::stream::{Alternative, AlternativeUpdate, AudioCursors, FinalRefinement, Word};
 
-/// A final or a refinement as it arrived.
+/// A received final or refinement.
 pub(super) struct Arrival {
     kind: Kind,
-    /// The number of the utterance that was running when it came.
+    /// Number of the utterance in progress when it arrived.
     utterance: usize,
     index: u64,
     best: Alternative,
@@ -22,16 +22,16 @@ enum Kind {
     Refinement,
 }
 
-/// A piece of speech, once.
+/// A piece of speech without duplicates.
 pub(super) struct Speech {
-    /// The number of its utterance within the channel.
+    /// Number of its utterance within the channel.
     pub(super) utterance: usize,
     pub(super) start_ms: u64,
     pub(super) tokens: Vec<TimedToken>,
 }
 
 impl Arrival {
-    /// `None` if it has no text.
+    /// Creates the arrival of a final; `None` if it has no text.
     pub(super) fn of_final(
         update: AlternativeUpdate,
         cursors: AudioCursors,
@@ -40,7 +40,7 @@ impl Arrival {
         Self::new(Kind::Final, update, cursors.final_index, utterance)
     }
 
-    /// `None` if it has no text: then the final stands.
+    /// Creates the arrival of a refinement; `None` if it has no text, in which case the final is kept.
     pub(super) fn of_refinement(refinement: FinalRefinement, utterance: usize) -> Option<Self> {
         Self::new(Kind::Refinement, refinement.normalized_text, refinement.final_index, utterance)
     }
@@ -54,8 +54,8 @@ impl Arrival {
         (!best.text.is_empty()).then_some(Self { kind, utterance, index, best })
     }
 
-    /// From the first word to the last, milliseconds; the alternative's own times when there are no words,
-    /// `None` when those say nothing either.
+    /// From the first word to the last one, ms; without words, the alternative's own times; `None` if these are missing
+    /// too.
     fn span(&self) -> Option<(u64, u64)> {
         match (self.best.words.first(), self.best.words.last()) {
             (Some(Word { start_time_ms, .. }), Some(Word { end_time_ms, .. })) if *end_time_ms > 0 => {
@@ -65,7 +65,7 @@ impl Arrival {
         }
     }
 
-    /// Whether the two are about the same time; `None` if one of them does not say when it was.
+    /// Whether both cover the same time: they overlap by more than half of the shorter one. `None` if one has no times.
     fn overlaps(&self, other: &Self) -> Option<bool> {
         let ((a_start, a_end), (b_start, b_end)) = (self.span()?, other.span()?);
         let common = a_end.min(b_end).saturating_sub(a_start.max(b_start));
@@ -73,27 +73,27 @@ impl Arrival {
         Some(common * 2 > shorter || (a_start, a_end) == (b_start, b_end))
     }
 
-    /// Whether `self` is the earlier `other` again, perhaps corrected.
+    /// Whether `self` repeats the earlier `other`, possibly with corrections.
     fn repeats(&self, other: &Self) -> bool {
         self.kind == other.kind
             && self.index == other.index
             && self.overlaps(other).unwrap_or_else(|| self.best.text == other.best.text)
     }
 
-    /// Whether this refinement was made of that final.
+    /// Whether this refinement belongs to that final.
     fn refines(&self, original: &Self) -> bool {
         self.index == original.index && self.overlaps(original).unwrap_or(true)
     }
 }
 
-/// Turns the arrivals of one channel into pieces of speech, each once.
+/// Converts the arrivals of one channel to pieces of speech without duplicates.
 pub(super) fn pair(arrivals: Vec<Arrival>) -> Vec<Speech> {
     let (finals, refinements): (Vec<_>, Vec<_>) =
         without_repetitions(arrivals).into_iter().partition(|arrival| arrival.kind == Kind::Final);
     let mut pieces: Vec<(Arrival, Option<Arrival>)> =
         finals.into_iter().map(|original| (original, None)).collect();
     let mut orphans = Vec::new();
-    // First those whose key and time agree, so that none of the rest can take another one's place.
+    // Pairs with matching key and time come first, so that no other refinement takes their place.
     for refinement in refinements {
         match pieces.iter_mut().find(|(original, taken)| taken.is_none() && refinement.refines(original)) {
             Some((_, place)) => *place = Some(refinement),
@@ -110,7 +110,7 @@ pub(super) fn pair(arrivals: Vec<Arrival>) -> Vec<Speech> {
     pieces.into_iter().map(|(original, refined)| speech(original, refined)).collect()
 }
 
-/// A repetition takes the place of what it repeats, for it may correct it.
+/// A repetition replaces the earlier message, because it may be corrected.
 fn without_repetitions(arrivals: Vec<Arrival>) -> Vec<Arrival> {
     let mut kept: Vec<Arrival> = Vec::with_capacity(arrivals.len());
     for arrival in arrivals {

@@ -1,4 +1,4 @@
-//! What the stream says about the call as a whole.
+//! Collection of events about the whole call.
 
 use std::collections::HashSet;
 
@@ -10,38 +10,38 @@ use crate::flysense::stream::{
     Window,
 };
 
-/// What the recogniser measured and answered besides the text. Stored as JSON: names of fields are never changed.
+/// Facts about a call besides its text, from SpeechKit. Stored as JSON: field names never change.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CallFacts {
-    /// How much audio the recogniser took in, milliseconds; a check on what is billed.
+    /// Audio received by SpeechKit, ms; used to check the billed duration.
     pub received_data_ms: u64,
-    /// Verdicts of classifiers, in the order they came, each once.
+    /// Classifier results without duplicates, in the order of arrival.
     pub classifier_updates: Vec<ChannelClassifierUpdate>,
-    /// Statistics of the whole call, one per speaker.
+    /// Statistics of the whole call, by speaker.
     pub speakers: Vec<SpeakerAnalysis>,
-    /// Statistics of the conversation, when the recogniser made them.
+    /// Statistics of the conversation, if SpeechKit sent them.
     pub conversation: Option<ConversationAnalysis>,
-    /// Answers of the language model that ran inside the recognition, when it ran.
+    /// Responses of the language model, if it ran as part of the recognition.
     pub summarization: Option<Summarization>,
-    /// Warnings of the recogniser, English.
+    /// SpeechKit's warnings, English.
     pub warnings: Vec<String>,
 }
 
-/// A classifier's verdict and whose utterance it was about.
+/// A classifier result with its channel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChannelClassifierUpdate {
-    /// Whose.
+    /// Channel of the classified utterance.
     pub channel: ChannelTag,
-    /// The verdict.
+    /// The result.
     pub update: ClassifierUpdate,
 }
 
-/// Gathers call-level events: a repeated one changes nothing, a newer one of the same kind replaces the older.
+/// Collects events about the whole call: a duplicate changes nothing, a newer event replaces an older one of its kind.
 #[derive(Default)]
 pub(super) struct FactsCollector {
     facts: CallFacts,
-    /// Channel, classifier and window of each verdict so far.
+    /// Channel, classifier and window of each result so far, for deduplication.
     verdicts: HashSet<(ChannelTag, String, Window, u64, u64)>,
 }
 

@@ -1,15 +1,16 @@
-//! From the recogniser's events to the dialogue.
+//! Transcript assembly: SpeechKit's stream of events becomes a dialogue.
 //!
-//! 1. Events are grouped by channel; call-level ones (analysis, summarization, status) become [`CallFacts`].
-//! 2. Within a channel an utterance runs up to an `eouUpdate`; without them it runs to the end of the call.
-//! 3. Speech is a final, or the refinement that replaces it; a refinement belongs to the utterance of its final
-//!    even if it comes after the utterance's end, and never doubles it.
-//! 4. Times come from words, not from alternatives (whose start is often 0); punctuated text gets the times of the
-//!    words it was made from.
-//! 5. An utterance longer than [`Cutting::long_ms`] is cut where a voice pauses for [`Cutting::gap_ms`] or more.
-//! 6. The dialogue is the utterances of all channels by start.
+//! 1. Events are grouped by channel. Events about the whole call (analysis, summarization, status) become [`CallFacts`].
+//! 2. Within a channel, an utterance ends at an `eouUpdate`; without any, it ends with the call.
+//! 3. A piece of speech is a `final`, or the `finalRefinement` that replaces it. A refinement belongs to the utterance of
+//!    its final, even if it arrives after the utterance's end, and never duplicates it.
+//! 4. Times are taken from words, not from alternatives (whose start is often 0). Punctuated text gets the times of the
+//!    words that it corresponds to.
+//! 5. An utterance longer than [`SegmentationLimits::long_ms`] is split at pauses of [`SegmentationLimits::gap_ms`] or
+//!    more.
+//! 6. The dialogue consists of the utterances of all channels, sorted by start.
 //!
-//! No word is lost or doubled by any of it, and what does not overlap within a channel does not begin to.
+//! Invariants: no word is lost or duplicated, and no overlaps within a channel are introduced.
 
 mod facts;
 mod pairing;
@@ -27,71 +28,71 @@ use facts::FactsCollector;
 use pairing::{Arrival, Speech};
 use timing::TimedToken;
 
-/// When an utterance is too long to be read as one, and where it may be cut.
+/// Limits for splitting long utterances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cutting {
-    /// Utterances up to this long stay whole, milliseconds.
+pub struct SegmentationLimits {
+    /// Utterances up to this duration are not split, ms.
     pub long_ms: u64,
-    /// The shortest pause between words at which a longer one is cut, milliseconds.
+    /// Minimum pause between words at which a longer utterance is split, ms.
     pub gap_ms: u64,
 }
 
-impl Default for Cutting {
+impl Default for SegmentationLimits {
     fn default() -> Self {
         Self { long_ms: 10_000, gap_ms: 900 }
     }
 }
 
-/// What a recognition came to.
+/// An assembled transcript.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Folded {
-    /// The dialogue by start; empty if nobody spoke.
+pub struct AssembledTranscript {
+    /// The utterances sorted by start; empty if there is no speech.
     pub utterances: Vec<Utterance>,
-    /// What is known of the call as a whole.
+    /// Facts about the whole call.
     pub facts: CallFacts,
 }
 
-/// Folds the events of one recognition, in the order they came.
-pub fn fold(events: Vec<StreamEvent>, cutting: Cutting) -> Folded {
+/// Assembles the transcript from the events of one recognition, in the order of arrival.
+pub fn assemble(events: Vec<StreamEvent>, limits: SegmentationLimits) -> AssembledTranscript {
     let mut facts = FactsCollector::default();
     let mut channels = Channels::default();
     for StreamEvent { channel, cursors, payload } in events {
         facts.see_cursors(cursors);
         match payload {
             EventPayload::Final(update) => {
-                channels.of(channel).hear(|epoch| Arrival::of_final(update, cursors, epoch));
+                channels.channel_mut(channel).push(|epoch| Arrival::of_final(update, cursors, epoch));
             }
             EventPayload::FinalRefinement(refinement) => {
-                channels.of(channel).hear(|epoch| Arrival::of_refinement(refinement, epoch));
+                channels.channel_mut(channel).push(|epoch| Arrival::of_refinement(refinement, epoch));
             }
             EventPayload::EouUpdate(_) => channels.end_utterance(channel),
             EventPayload::Partial(_) => {}
             payload => facts.see(channel, payload),
         }
     }
-    let mut utterances = channels.into_utterances(cutting);
+    let mut utterances = channels.into_utterances(limits);
     utterances.sort_by(|a, b| (a.start_ms, a.end_ms, &a.channel).cmp(&(b.start_ms, b.end_ms, &b.channel)));
-    Folded { utterances, facts: facts.finish() }
+    AssembledTranscript { utterances, facts: facts.finish() }
 }
 
-/// What was heard, by channel.
+/// Received speech, by channel.
 #[derive(Default)]
 struct Channels {
     by_tag: BTreeMap<ChannelTag, Channel>,
-    /// Ends of utterances that named no channel: they count for all.
+    /// Number of utterance ends without a channel: they apply to all channels.
     shared_ends: usize,
 }
 
-/// What was heard on one channel.
+/// Received speech of one channel.
 #[derive(Default)]
 struct Channel {
     arrivals: Vec<Arrival>,
-    /// How many utterances have ended; what comes next belongs to the utterance of that number.
+    /// Number of ended utterances, which is the number of the utterance in progress.
     ends: usize,
 }
 
 impl Channels {
-    fn of(&mut self, tag: ChannelTag) -> ChannelAt<'_> {
+    fn channel_mut(&mut self, tag: ChannelTag) -> ChannelAt<'_> {
         ChannelAt { shared_ends: self.shared_ends, channel: self.by_tag.entry(tag).or_default() }
     }
 
@@ -103,33 +104,33 @@ impl Channels {
         }
     }
 
-    fn into_utterances(self, cutting: Cutting) -> Vec<Utterance> {
+    fn into_utterances(self, limits: SegmentationLimits) -> Vec<Utterance> {
         self.by_tag
             .into_iter()
             .flat_map(|(tag, channel)| {
                 join(pairing::pair(channel.arrivals))
                     .into_iter()
-                    .flat_map(move |tokens| cut(tokens, cutting))
+                    .flat_map(move |tokens| cut(tokens, limits))
                     .map(move |tokens| utterance(&tag, &tokens))
             })
             .collect()
     }
 }
 
-/// A channel at the present end-of-utterance count.
+/// A channel with the current number of ended utterances of all channels.
 struct ChannelAt<'a> {
     shared_ends: usize,
     channel: &'a mut Channel,
 }
 
 impl ChannelAt<'_> {
-    fn hear(self, arrival: impl FnOnce(usize) -> Option<Arrival>) {
+    fn push(self, arrival: impl FnOnce(usize) -> Option<Arrival>) {
         self.channel.arrivals.extend(arrival(self.shared_ends + self.channel.ends));
     }
 }
 
-/// Neighbours in time that belong to the same utterance become one run of tokens. Going by time and not by
-/// number alone keeps a late final from stretching its utterance over another one.
+/// Joins pieces that are adjacent in time and belong to the same utterance. Requiring both keeps a late final from
+/// extending its utterance over another one.
 fn join(mut pieces: Vec<Speech>) -> Vec<Vec<TimedToken>> {
     pieces.sort_by_key(|piece| piece.start_ms);
     let mut utterances: Vec<(usize, Vec<TimedToken>)> = Vec::new();
@@ -142,15 +143,15 @@ fn join(mut pieces: Vec<Speech>) -> Vec<Vec<TimedToken>> {
     utterances.into_iter().map(|(_, tokens)| tokens).collect()
 }
 
-fn cut(tokens: Vec<TimedToken>, cutting: Cutting) -> Vec<Vec<TimedToken>> {
+fn cut(tokens: Vec<TimedToken>, limits: SegmentationLimits) -> Vec<Vec<TimedToken>> {
     let (start_ms, end_ms) = bounds(&tokens);
-    if end_ms - start_ms <= cutting.long_ms {
+    if end_ms - start_ms <= limits.long_ms {
         return vec![tokens];
     }
     let mut pieces: Vec<Vec<TimedToken>> = Vec::new();
     let mut heard_until = 0;
     for token in tokens {
-        let goes_on = token.start_ms < heard_until + cutting.gap_ms;
+        let goes_on = token.start_ms < heard_until + limits.gap_ms;
         heard_until = heard_until.max(token.end_ms);
         match pieces.last_mut() {
             Some(piece) if goes_on => piece.push(token),

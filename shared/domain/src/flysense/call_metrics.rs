@@ -1,7 +1,7 @@
-//! How the talk went: who spoke how much, silence, interruptions, the longest monologue.
+//! Talk statistics: talk time, silence, interruptions, the longest monologue.
 //!
-//! Computed from our own utterances for every call in the same way, so that calls can be compared; the
-//! recogniser's conversation analysis, which may be absent and defines these words differently, is stored beside it.
+//! They are computed from our utterances for every call in the same way, so that calls can be compared. SpeechKit's
+//! conversation analysis, which may be absent and defines the terms differently, is stored beside them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,43 +11,43 @@ use super::channel::ChannelTag;
 use super::roles::{Role, Roles};
 use super::utterance::Utterance;
 
-/// Speaking into another's words for less than this is an echo or an "угу", not an interruption, milliseconds.
+/// Minimum overlap that counts as an interruption, ms; shorter ones are echo or an "угу".
 pub const MIN_INTERRUPTION_MS: u64 = 300;
 
-/// Words of another that are shorter than this do not end a monologue, milliseconds.
+/// Minimum length of another speaker's reply that ends a monologue, ms.
 pub const MIN_REPLY_MS: u64 = 1_000;
 
-/// Numbers about a dialogue. Stored as JSON: names of fields are never changed. Kept by raw channel, so that
-/// swapping roles changes none of them.
+/// Statistics of a dialogue. Stored as JSON: field names never change. Keyed by raw channel, so that swapping roles
+/// does not change them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TalkStatistics {
-    /// Length of the audio, milliseconds.
+    /// Duration of the audio, ms.
     pub duration_ms: u64,
-    /// When nobody spoke, milliseconds.
+    /// Time without speech, ms.
     pub silence_ms: u64,
-    /// When more than one spoke, milliseconds.
+    /// Time with simultaneous speech, ms.
     pub overlap_ms: u64,
-    /// By voice.
+    /// Statistics by voice.
     pub voices: BTreeMap<ChannelTag, VoiceStatistics>,
 }
 
-/// Numbers about one voice.
+/// Statistics of one voice.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VoiceStatistics {
-    /// How long it spoke, milliseconds.
+    /// Talk time, ms.
     pub talk_ms: u64,
-    /// How many utterances.
+    /// Number of utterances.
     pub utterances: u32,
-    /// How often it began while another was speaking, and both went on for [`MIN_INTERRUPTION_MS`] or more.
+    /// Number of times it started during another voice's utterance with an overlap of at least [`MIN_INTERRUPTION_MS`].
     pub interruptions: u32,
-    /// How long they then spoke together, milliseconds.
+    /// Total overlap of these interruptions, ms.
     pub interruptions_ms: u64,
-    /// The longest run of utterances, pauses included, that no one answered for [`MIN_REPLY_MS`], milliseconds.
+    /// The longest sequence of utterances, pauses included, without a reply of [`MIN_REPLY_MS`] or more, ms.
     pub longest_monologue_ms: u64,
 }
 
 impl TalkStatistics {
-    /// Measures a dialogue (sorted by start) in audio of a known length.
+    /// Computes the statistics of a dialogue, sorted by start, in audio of the given duration.
     pub fn of(dialogue: &[Utterance], duration_ms: u64) -> Self {
         let mut voices: BTreeMap<ChannelTag, VoiceStatistics> = BTreeMap::new();
         let tags: BTreeSet<&ChannelTag> = dialogue.iter().map(|utterance| &utterance.channel).collect();
@@ -64,13 +64,13 @@ impl TalkStatistics {
         Self {
             duration_ms,
             silence_ms: duration_ms.saturating_sub(spoken_ms),
-            // Exact for two voices; a moment when three speak counts twice.
+            // Exact for two voices; time with three simultaneous voices counts twice.
             overlap_ms: talk_ms.saturating_sub(spoken_ms),
             voices,
         }
     }
 
-    /// The share of all talking that is the role's, 0 to 1; 0 if nobody spoke.
+    /// The role's share of all talk time, 0 to 1; 0 if there is no speech.
     pub fn talk_ratio(&self, role: Role, roles: &Roles) -> f64 {
         let (mut own, mut all) = (0, 0);
         for (channel, voice) in &self.voices {
@@ -88,7 +88,7 @@ fn ratio(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
 }
 
-/// The length of the union of utterances (sorted by start) inside the audio.
+/// Length of the union of utterances, sorted by start, within the audio.
 fn covered_ms<'a>(utterances: impl Iterator<Item = &'a Utterance>, duration_ms: u64) -> u64 {
     let (mut covered, mut until) = (0, 0);
     for utterance in utterances {
@@ -99,7 +99,7 @@ fn covered_ms<'a>(utterances: impl Iterator<Item = &'a Utterance>, duration_ms: 
     covered
 }
 
-/// Each utterance that begins inside one of another voice, counted once, against the one that lasts longest.
+/// Counts each utterance that starts within another voice's once, against the one that lasts longest.
 fn add_interruptions(dialogue: &[Utterance], voices: &mut BTreeMap<ChannelTag, VoiceStatistics>) {
     let mut speaking: BTreeMap<&ChannelTag, (u64, u64)> = BTreeMap::new();
     for utterance in dialogue {
@@ -187,7 +187,7 @@ mod tests {
         );
         let client = voice(&measured, "1");
         assert_eq!((client.interruptions, client.interruptions_ms), (1, 1_000));
-        assert_eq!(voice(&measured, "0").interruptions, 0, "starting together interrupts nobody");
+        assert_eq!(voice(&measured, "0").interruptions, 0, "simultaneous starts are not interruptions");
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! Times for punctuated text.
+//! Times of punctuated text.
 //!
-//! The recogniser gives times to words as heard (`пять тысяч рублей`) and punctuation to the text (`5000 рублей.`).
-//! The two are laid side by side: equal words anchor each other, and what lies between two anchors is shared out
-//! in order. So a cut between words is a cut in the text, and every punctuation mark stays with its word.
+//! SpeechKit returns times for words as spoken (`пять тысяч рублей`) and punctuation in the text (`5000 рублей.`). Both
+//! sequences are aligned: equal words are anchors, and words between two anchors are distributed over the tokens in
+//! order. A split between words is therefore a split of the text, and punctuation marks stay with their words.
 
 use crate::flysense::stream::Word;
 
-/// A word of the text with its punctuation.
+/// A token of the text (a word with its punctuation) and its times, ms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TimedToken {
     pub(super) text: String,
@@ -14,15 +14,14 @@ pub(super) struct TimedToken {
     pub(super) end_ms: u64,
 }
 
-/// How many words ahead an anchor is looked for, per token that found none: more than most numbers and dates
-/// are spoken in, few enough that an inserted "и" does not anchor to one far away.
-const LOOK_AHEAD: usize = 8;
+/// Words searched for an anchor, per token without one: more than most numbers and dates have when spoken, but few
+/// enough that an inserted "и" is not matched with a distant one.
+const LOOK_AHEAD_WORDS: usize = 8;
 
-/// The farthest an anchor is looked for; keeps a text that has nothing in common with its words from costing
-/// the square of its length.
-const FARTHEST: usize = 256;
+/// Upper bound of the search for an anchor; avoids quadratic cost for a text that has nothing in common with its words.
+const MAX_LOOK_AHEAD_WORDS: usize = 256;
 
-/// Gives each token of the text the times of its words; of the whole `span` when there are no words.
+/// Assigns each token of the text the times of its words, or the whole `span` if no word has times.
 pub(super) fn time_text(text: &str, words: &[Word], span: (u64, u64)) -> Vec<TimedToken> {
     let tokens: Vec<&str> = text.split_whitespace().collect();
     let spoken_at = |text: &str, (start_ms, end_ms): (u64, u64)| TimedToken {
@@ -47,7 +46,7 @@ pub(super) fn time_text(text: &str, words: &[Word], span: (u64, u64)) -> Vec<Tim
     result
 }
 
-/// The moment between the words before `at` and those from it on: for a token that no word was spoken for.
+/// The time between the words before `at` and the following ones, for tokens without a word.
 fn edge(words: &[Word], at: usize) -> u64 {
     match at.checked_sub(1).and_then(|before| words.get(before)) {
         Some(before) => before.end_time_ms,
@@ -55,14 +54,18 @@ fn edge(words: &[Word], at: usize) -> u64 {
     }
 }
 
-/// Pairs of token and word that are the same, both ascending.
+/// Pairs of equal tokens and words, by index, both ascending.
 fn anchors(tokens: &[&str], words: &[Word]) -> Vec<(usize, usize)> {
     let spoken: Vec<String> = words.iter().map(|word| bare(&word.text)).collect();
     let mut anchors = Vec::new();
     let (mut next, mut unmatched) = (0, 0);
     for (at, token) in tokens.iter().enumerate() {
         let token = bare(token);
-        let window = spoken.iter().enumerate().skip(next).take((LOOK_AHEAD * (1 + unmatched)).min(FARTHEST));
+        let window = spoken
+            .iter()
+            .enumerate()
+            .skip(next)
+            .take((LOOK_AHEAD_WORDS * (1 + unmatched)).min(MAX_LOOK_AHEAD_WORDS));
         match window.filter(|(_, word)| !word.is_empty()).find(|(_, word)| **word == token) {
             Some((word, _)) => {
                 anchors.push((at, word));
@@ -74,14 +77,14 @@ fn anchors(tokens: &[&str], words: &[Word]) -> Vec<(usize, usize)> {
     anchors
 }
 
-/// The word without case, punctuation, and the two ways to write "ё".
+/// Normalizes a word for comparison: lower case, no punctuation, "ё" as "е".
 fn bare(word: &str) -> String {
     let letters = word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
     letters.map(|c| if c == 'ё' { 'е' } else { c }).collect()
 }
 
-/// Shares words out over `count` tokens in order, each word at least once: a token may stand for several
-/// words, or several tokens for one. Without words the tokens stand at the `edge` and take no time.
+/// Distributes words over `count` tokens in order. A token may cover several words, and several tokens may share a word.
+/// Without words, the tokens are placed at `edge` with zero duration.
 fn share_out(count: usize, words: &[Word], edge: u64) -> Vec<(u64, u64)> {
     (0..count)
         .map(|at| {
@@ -99,7 +102,7 @@ fn share_out(count: usize, words: &[Word], edge: u64) -> Vec<(u64, u64)> {
 mod tests {
     use super::*;
 
-    /// Words of 100 ms each, one after another from 1 s, as in `раз|два||три`: each bar is 100 ms of silence.
+    /// Words of 100 ms each, from 1 s on, written as `раз|два||три`: each bar is 100 ms of silence.
     fn spoken(line: &str) -> Vec<Word> {
         let mut at = 1_000;
         let mut words = Vec::new();

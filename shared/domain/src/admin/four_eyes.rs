@@ -1,0 +1,30 @@
+//! Limits above which an act with money needs a second operator.
+
+use crate::money::{Kopecks, MicroCoins};
+
+/// Largest compensation that one operator may credit alone.
+pub const ALONE_COMPENSATION: MicroCoins = MicroCoins(10_000 * MicroCoins::PER_UNIT);
+/// Largest refund that one operator may request alone.
+pub const ALONE_REFUND: Kopecks = Kopecks(10_000 * Kopecks::PER_UNIT);
+
+/// Whether a compensation of this amount needs a second operator.
+pub fn compensation_needs_second(amount: MicroCoins) -> bool {
+    amount > ALONE_COMPENSATION
+}
+
+/// Whether a refund of this amount needs a second operator.
+pub fn refund_needs_second(amount: Kopecks) -> bool {
+    amount > ALONE_REFUND
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_itself_is_allowed_alone() {
+        assert!(!compensation_needs_second(ALONE_COMPENSATION) && !refund_needs_second(ALONE_REFUND));
+        assert!(compensation_needs_second(MicroCoins(ALONE_COMPENSATION.0 + 1)));
+        assert!(refund_needs_second(Kopecks(ALONE_REFUND.0 + 1)));
+    }
+}

@@ -1,0 +1,33 @@
+//! People bound to accounts.
+
+use crate::UnknownText;
+
+/// State of a binding.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BindingState {
+    /// The person gets notices.
+    Active,
+    /// The person blocked the bot: nothing is sent until the person writes again.
+    Blocked,
+}
+
+/// State of a bot's message.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageState {
+    /// Not sent yet.
+    Waiting,
+    /// A request is on its way, or its process died.
+    Sending,
+    /// The messenger has accepted it.
+    Sent,
+    /// It may have been sent. It is not sent again, because it would be read twice.
+    Unknown,
+    /// The person blocked the bot.
+    Unreachable,
+    /// The messenger refused it.
+    Refused,
+}

@@ -1,0 +1,217 @@
+//! Texts of notices by e-mail, in Russian, as plain text and as simple HTML.
+
+use std::fmt::Write as _;
+
+use super::{MailFacts, MailKind};
+use crate::russian::{day, days_word, roubles};
+
+/// Where a letter leads.
+#[derive(Debug, Clone, Copy)]
+pub struct Links<'a> {
+    /// Page where the open invoice is paid; `None` without one.
+    pub pay: Option<&'a str>,
+    /// Page where letters of this kind are switched off.
+    pub switch_off: &'a str,
+}
+
+/// A notice as people read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// Subject.
+    pub subject: String,
+    /// Paragraphs of plain text.
+    paragraphs: Vec<String>,
+    /// Label and address of the button.
+    action: (&'static str, String),
+    switch_off: String,
+}
+
+impl Letter {
+    /// The letter of a kind.
+    pub fn compose(kind: MailKind, facts: &MailFacts, links: Links<'_>) -> Self {
+        let (title, mut paragraphs) = told(kind, facts);
+        paragraphs.push(format!("Виджет «{}», аккаунт {}.", facts.widget, facts.host));
+        let action = match links.pay {
+            Some(url) => ("Оплатить", url.to_owned()),
+            None => ("Открыть настройки виджета", format!("https://{}/settings/widgets/", facts.host)),
+        };
+        Self {
+            subject: format!("{}: {title}", facts.widget),
+            paragraphs,
+            action,
+            switch_off: links.switch_off.to_owned(),
+        }
+    }
+
+    /// The letter as plain text.
+    pub fn text(&self) -> String {
+        let (label, url) = &self.action;
+        let mut text = String::from("Здравствуйте!\n\n");
+        for paragraph in &self.paragraphs {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{paragraph}\n\n");
+        }
+        let _ = write!(
+            text,
+            "{label}:\n{url}\n\n-- \n{FOOTER}\nНе присылать такие письма:\n{}\n",
+            self.switch_off
+        );
+        text
+    }
+
+    /// The letter as HTML without images, scripts and outside resources.
+    pub fn html(&self) -> String {
+        let (label, url) = &self.action;
+        let mut html = String::from(
+            "<!DOCTYPE html>\n<html lang=\"ru\"><head><meta charset=\"utf-8\"></head>\n\
+             <body style=\"font:16px/1.5 sans-serif;color:#1d1d1f;max-width:36em;margin:0 auto;padding:1em\">\n\
+             <p>Здравствуйте!</p>\n",
+        );
+        for paragraph in &self.paragraphs {
+            let _ = writeln!(html, "<p>{}</p>", escape(paragraph));
+        }
+        let _ = write!(
+            html,
+            "<p><a href=\"{}\" style=\"display:inline-block;padding:.6em 1.2em;background:#0a58ca;color:#fff;\
+             text-decoration:none;border-radius:.4em\">{label}</a></p>\n\
+             <p style=\"color:#595959;font-size:14px\">{FOOTER}<br><a href=\"{}\">Не присылать такие письма</a></p>\n\
+             </body></html>\n",
+            escape(url),
+            escape(&self.switch_off)
+        );
+        html
+    }
+}
+
+const FOOTER: &str = "Письмо отправлено автоматически на адрес, который указали для чеков.";
+
+/// What the subject says, and the text.
+fn told(kind: MailKind, facts: &MailFacts) -> (String, Vec<String>) {
+    let on = facts.on.map(day);
+    let amount = facts.amount.map(roubles);
+    let until = on.as_deref().map(|on| format!(" {on}")).unwrap_or_default();
+    let sum = amount.as_deref().map(|amount| format!(" {amount}")).unwrap_or_default();
+    let works = on.as_deref().map(|on| format!("Виджет работает до {on}.")).unwrap_or_default();
+    let (title, first, then) = match kind {
+        MailKind::TrialEnding => {
+            let left = facts.days_before.map(|days| format!(" через {days} {}", days_word(days))).unwrap_or_default();
+            let on = on.map(|on| format!(", {on}")).unwrap_or_default();
+            (
+                format!("пробный период закончится{until}"),
+                format!("Пробный период закончится{left}{on}."),
+                "Оформите подписку, чтобы виджет не отключился.".to_owned(),
+            )
+        }
+        MailKind::TrialEnded => (
+            "пробный период закончился".to_owned(),
+            "Пробный период закончился.".to_owned(),
+            "Чтобы продолжить, оформите подписку в настройках виджета.".to_owned(),
+        ),
+        MailKind::RenewalUpcoming if facts.renews => (
+            format!("спишем оплату{until}"),
+            format!("{} спишем с привязанной карты{sum} за следующий период подписки.", on.unwrap_or_default()),
+            "Отвязать карту, изменить тариф или отменить подписку можно до этого дня в настройках виджета.".to_owned(),
+        ),
+        MailKind::RenewalUpcoming => (
+            format!("подписка закончится{until}"),
+            format!("Оплаченный период закончится{until}. Следующий период стоит{sum}."),
+            "Карта не привязана, поэтому сами мы ничего не спишем. Оплатите период, чтобы виджет не отключился.".to_owned(),
+        ),
+        MailKind::PaymentFailed => (
+            "оплата не прошла".to_owned(),
+            format!("Оплата следующего периода подписки не прошла. К оплате{sum}."),
+            format!("{works} Оплатите счёт или привяжите другую карту."),
+        ),
+        MailKind::PastDue => (
+            "подписка не оплачена".to_owned(),
+            format!("Оплаченный период подписки закончился, следующий не оплачен. К оплате{sum}."),
+            format!("{works} Оплатите счёт, чтобы он не отключился."),
+        ),
+        MailKind::Expired => (
+            "подписка закончилась".to_owned(),
+            "Подписка закончилась, потому что следующий период не оплачен.".to_owned(),
+            "Данные сохранены. Чтобы продолжить, оформите подписку в настройках виджета.".to_owned(),
+        ),
+    };
+    (title, [first, then].map(|text| text.trim().to_owned()).into())
+}
+
+/// Text in an element or in a quoted attribute.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for sign in text.chars() {
+        match sign {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::Kopecks;
+
+    const LINKS: Links<'static> = Links {
+        pay: Some("https://api.example.com/pay?a=1&b=2"),
+        switch_off: "https://api.example.com/mail/off",
+    };
+
+    fn facts() -> MailFacts {
+        MailFacts {
+            widget: "Звонки <b>&".to_owned(),
+            host: "demo.amocrm.ru".to_owned(),
+            on: Some("2027-01-01".parse().unwrap()),
+            days_before: Some(3),
+            amount: Some(Kopecks(149_900)),
+            renews: true,
+            invoice: None,
+        }
+    }
+
+    #[test]
+    fn every_letter_leads_on_and_can_be_switched_off() {
+        for &kind in MailKind::ALL {
+            for renews in [true, false] {
+                let letter = Letter::compose(kind, &MailFacts { renews, ..facts() }, LINKS);
+                let (text, html) = (letter.text(), letter.html());
+                for part in [&text, &html] {
+                    assert!(part.contains("demo.amocrm.ru") && part.contains("Здравствуйте!"), "{part}");
+                    assert!(part.contains(LINKS.switch_off), "{part}");
+                    assert!(!part.contains("  ") && !part.contains(" ."), "{part}");
+                }
+                assert!(text.contains("Оплатить:\nhttps://api.example.com/pay?a=1&b=2\n"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_letter_is_html_that_somebody_else_wrote() {
+        let html = Letter::compose(MailKind::PastDue, &facts(), LINKS).html();
+        assert!(html.contains("«Звонки &lt;b&gt;&amp;»") && html.contains("pay?a=1&amp;b=2\""), "{html}");
+    }
+
+    #[test]
+    fn a_reminder_names_day_and_sum_and_whether_a_card_is_charged() {
+        let letter =
+            |renews| Letter::compose(MailKind::RenewalUpcoming, &MailFacts { renews, ..facts() }, LINKS);
+        let charged = letter(true);
+        assert_eq!(charged.subject, "Звонки <b>&: спишем оплату 01.01.2027");
+        assert!(
+            charged.text().contains("01.01.2027 спишем с привязанной карты 1\u{a0}499\u{a0}₽ за следующий")
+        );
+        assert!(letter(false).text().contains("стоит 1\u{a0}499\u{a0}₽.\n\nКарта не привязана"));
+    }
+
+    #[test]
+    fn without_an_invoice_the_button_opens_the_settings() {
+        let links = Links { pay: None, ..LINKS };
+        let text = Letter::compose(MailKind::TrialEnding, &facts(), links).text();
+        assert!(text.contains("закончится через 3 дня, 01.01.2027."), "{text}");
+        assert!(text.contains("https://demo.amocrm.ru/settings/widgets/\n"), "{text}");
+    }
+}

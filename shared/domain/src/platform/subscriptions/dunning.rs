@@ -1,0 +1,137 @@
+//! When an unpaid renewal is charged again, by the class of the bank's refusal.
+
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+
+use super::calendar::{day_start, moscow_day};
+use super::settings::{MAX_CHARGE_DAY, SubscriptionSettings};
+use crate::platform::tbank::ErrorClass;
+
+/// Charges are made from 10:00 to 12:00 in Moscow: in the daytime, and spread so that not all meet the bank at once.
+const CHARGE_TIME: TimeDelta = TimeDelta::hours(10);
+const CHARGE_SPREAD_S: u32 = 2 * 60 * 60;
+/// Maximum number of automatic charges after temporary refusals of the issuer. Source: fact sheet of T-Bank, class
+/// `SOFT`: a few times, days apart.
+const MAX_SOFT_CHARGES: u32 = 4;
+
+/// What happens after a failed charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChargePlan {
+    /// The card is charged again at this time.
+    At(DateTime<Utc>),
+    /// The card is not charged any more: another card or payment is needed.
+    Stop,
+    /// The outcome is not known: the bank is asked, and nothing else is done.
+    AskBank,
+}
+
+/// The next automatic charge of an invoice.
+///
+/// `boundary` is the day on which the unpaid period began, `made` the number of automatic charges so far, `failure` the
+/// class of the last one's refusal (`None` before the first), `spread` any number that is stable for the subscription.
+/// There is at most one charge a day, and none after 31 days.
+pub fn next_charge(
+    settings: &SubscriptionSettings,
+    boundary: NaiveDate,
+    made: u32,
+    failure: Option<ErrorClass>,
+    spread: u32,
+    now: DateTime<Utc>,
+) -> ChargePlan {
+    match failure {
+        Some(ErrorClass::Unknown | ErrorClass::State) => return ChargePlan::AskBank,
+        Some(ErrorClass::Hard | ErrorClass::Stop) => return ChargePlan::Stop,
+        Some(ErrorClass::Soft) if made >= MAX_SOFT_CHARGES => return ChargePlan::Stop,
+        // A fault of ours is tried again on the schedule; the payer is not at fault and loses no step by it.
+        None | Some(ErrorClass::Funds | ErrorClass::Soft | ErrorClass::Config) => {}
+    }
+    let Some(&offset) = settings.charge_days.get(usize::try_from(made).unwrap_or(usize::MAX)) else {
+        return ChargePlan::Stop;
+    };
+    let today = moscow_day(now);
+    let scheduled = boundary.checked_add_days(Days::new(offset.into()));
+    let earliest = if failure.is_some() { today.succ_opt() } else { Some(today) };
+    let last = boundary.checked_add_days(Days::new(MAX_CHARGE_DAY.into()));
+    let (Some(scheduled), Some(earliest), Some(last)) = (scheduled, earliest, last) else {
+        return ChargePlan::Stop;
+    };
+    let day = scheduled.max(earliest);
+    if day > last {
+        return ChargePlan::Stop;
+    }
+    let at = day_start(day) + CHARGE_TIME + TimeDelta::seconds((spread % CHARGE_SPREAD_S).into());
+    ChargePlan::At(at.max(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(made: u32, failure: Option<ErrorClass>, now: &str) -> ChargePlan {
+        let boundary = "2027-01-01".parse().unwrap();
+        next_charge(&SubscriptionSettings::default(), boundary, made, failure, 0, now.parse().unwrap())
+    }
+
+    fn at(time: &str) -> ChargePlan {
+        ChargePlan::At(time.parse().unwrap())
+    }
+
+    #[test]
+    fn a_card_without_money_is_tried_by_the_schedule_and_then_left_alone() {
+        let funds = Some(ErrorClass::Funds);
+        assert_eq!(plan(0, None, "2026-12-31T21:00:00Z"), at("2027-01-01T07:00:00Z"));
+        assert_eq!(plan(0, None, "2027-01-01T15:00:00Z"), at("2027-01-01T15:00:00Z"), "a late scheduler");
+        for (made, now, wanted) in [
+            (1, "2027-01-01T07:00:05Z", "2027-01-02T07:00:00Z"),
+            (2, "2027-01-02T07:00:05Z", "2027-01-04T07:00:00Z"),
+            (3, "2027-01-04T07:00:05Z", "2027-01-06T07:00:00Z"),
+            (4, "2027-01-06T07:00:05Z", "2027-01-08T07:00:00Z"),
+            (5, "2027-01-08T07:00:05Z", "2027-01-11T07:00:00Z"),
+            (6, "2027-01-11T07:00:05Z", "2027-01-15T07:00:00Z"),
+        ] {
+            assert_eq!(plan(made, funds, now), at(wanted), "after {made}");
+        }
+        assert_eq!(plan(7, funds, "2027-01-15T07:00:05Z"), ChargePlan::Stop);
+    }
+
+    #[test]
+    fn there_is_one_charge_a_day_and_none_after_a_month() {
+        let funds = Some(ErrorClass::Funds);
+        assert_eq!(
+            plan(1, funds, "2027-01-05T07:00:00Z"),
+            at("2027-01-06T07:00:00Z"),
+            "two steps were missed"
+        );
+        assert_eq!(plan(6, funds, "2027-01-31T07:00:00Z"), at("2027-02-01T07:00:00Z"));
+        assert_eq!(plan(6, funds, "2027-02-01T07:00:00Z"), ChargePlan::Stop);
+    }
+
+    #[test]
+    fn every_class_has_its_own_end() {
+        let now = "2027-01-01T07:00:05Z";
+        for class in [ErrorClass::Hard, ErrorClass::Stop] {
+            assert_eq!(plan(1, Some(class), now), ChargePlan::Stop, "{class}");
+        }
+        for class in [ErrorClass::Unknown, ErrorClass::State] {
+            assert_eq!(plan(1, Some(class), now), ChargePlan::AskBank, "{class}");
+        }
+        assert_eq!(plan(3, Some(ErrorClass::Soft), "2027-01-04T07:00:00Z"), at("2027-01-06T07:00:00Z"));
+        assert_eq!(plan(4, Some(ErrorClass::Soft), "2027-01-06T07:00:00Z"), ChargePlan::Stop);
+        assert_eq!(plan(1, Some(ErrorClass::Config), now), at("2027-01-02T07:00:00Z"));
+    }
+
+    #[test]
+    fn charges_are_spread_over_two_hours() {
+        let settings = SubscriptionSettings::default();
+        let boundary = "2027-01-01".parse().unwrap();
+        for spread in [0, 1, 7_199, 7_200, u32::MAX] {
+            let now = "2026-12-31T21:00:00Z".parse().unwrap();
+            let ChargePlan::At(at) = next_charge(&settings, boundary, 0, None, spread, now) else {
+                panic!("no charge");
+            };
+            let (first, last) = ("2027-01-01T07:00:00Z", "2027-01-01T09:00:00Z");
+            assert!(
+                at >= first.parse::<DateTime<Utc>>().unwrap() && at < last.parse::<DateTime<Utc>>().unwrap()
+            );
+        }
+    }
+}

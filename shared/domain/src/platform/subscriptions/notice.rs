@@ -1,0 +1,115 @@
+//! What users of an account should know about its subscription soon.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::calendar::moscow_day;
+use super::reminder::{TRIAL_REMINDER_DAYS, charge_reminder_days};
+use super::settings::SubscriptionSettings;
+use super::subscription::{Subscription, SubscriptionState};
+use crate::UnknownText;
+use crate::russian::day as ru;
+
+/// Subject of a notice.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NoticeKind {
+    /// The trial ends in some days.
+    TrialEnding,
+    /// The card will be charged in some days.
+    ChargeUpcoming,
+    /// The period ends in some days and no card is charged.
+    PaymentNeeded,
+    /// The subscription ends with its period, because it was cancelled.
+    EndsWithPeriod,
+    /// Access is not as it was, see its reason.
+    Access,
+}
+
+/// A notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Subject.
+    pub kind: NoticeKind,
+    /// Sentence in Russian.
+    pub text: String,
+    /// The day that it is about, Moscow; `None` for access.
+    pub on: Option<NaiveDate>,
+}
+
+impl Subscription {
+    /// Notices at a time. `renews`: a card is charged for the next period.
+    ///
+    /// They appear on the days of the reminders and stay until the day that they are about.
+    pub fn notices(&self, now: DateTime<Utc>, settings: &SubscriptionSettings, renews: bool) -> Vec<Notice> {
+        let today = moscow_day(now);
+        let mut notices = Vec::new();
+        if let Some(text) = self.access(now, settings).reason.notice_ru() {
+            notices.push(Notice { kind: NoticeKind::Access, text: text.to_owned(), on: None });
+        }
+        let soon = |until: NaiveDate, days: &[u32]| {
+            let left = (until - today).num_days();
+            left > 0 && days.iter().any(|before| left <= i64::from(*before))
+        };
+        match (self.state, self.trial, self.paid_until(), self.terms) {
+            (SubscriptionState::Trialing, Some(trial), ..) if soon(trial.until, TRIAL_REMINDER_DAYS) => {
+                let text = format!(
+                    "Пробный период закончится {}. Оформите подписку, чтобы виджет не отключился.",
+                    ru(trial.until)
+                );
+                notices.push(Notice { kind: NoticeKind::TrialEnding, text, on: Some(trial.until) });
+            }
+            (SubscriptionState::Active, _, Some(until), _) if self.cancels && today < until => {
+                let text =
+                    format!("Подписка отменена и закончится {}. До этого дня её можно вернуть.", ru(until));
+                notices.push(Notice { kind: NoticeKind::EndsWithPeriod, text, on: Some(until) });
+            }
+            (SubscriptionState::Active, _, Some(until), Some(terms))
+                if self.prepaid.is_none() && soon(until, charge_reminder_days(terms.length)) =>
+            {
+                let (kind, text) = if renews {
+                    (
+                        NoticeKind::ChargeUpcoming,
+                        format!("{} продлим подписку и спишем оплату с карты.", ru(until)),
+                    )
+                } else {
+                    (
+                        NoticeKind::PaymentNeeded,
+                        format!("Подписка закончится {}. Оплатите следующий период.", ru(until)),
+                    )
+                };
+                notices.push(Notice { kind, text, on: Some(until) });
+            }
+            _ => {}
+        }
+        notices
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::subscription::tests::{active, day};
+    use super::*;
+
+    fn kinds(subscription: &Subscription, now: &str, renews: bool) -> Vec<NoticeKind> {
+        let notices = subscription.notices(now.parse().unwrap(), &SubscriptionSettings::default(), renews);
+        notices.into_iter().map(|notice| notice.kind).collect()
+    }
+
+    #[test]
+    fn users_hear_of_the_end_of_a_trial_and_of_a_charge_in_time() {
+        let trial = Subscription::new(day("2026-12-01"), 14).unwrap();
+        assert!(kinds(&trial, "2026-12-12T20:59:59Z", false).is_empty());
+        assert_eq!(kinds(&trial, "2026-12-12T21:00:00Z", false), [NoticeKind::TrialEnding]);
+        assert_eq!(kinds(&trial, "2026-12-15T21:00:00Z", false), [NoticeKind::Access], "the trial is over");
+
+        let active = active("2026-12-01");
+        assert!(kinds(&active, "2026-12-28T20:59:59Z", true).is_empty());
+        assert_eq!(kinds(&active, "2026-12-28T21:00:00Z", true), [NoticeKind::ChargeUpcoming]);
+        assert_eq!(kinds(&active, "2026-12-28T21:00:00Z", false), [NoticeKind::PaymentNeeded]);
+        let (cancelled, _) = active.cancelled().unwrap();
+        assert_eq!(kinds(&cancelled, "2026-12-05T00:00:00Z", false), [NoticeKind::EndsWithPeriod]);
+        let unpaid = active.renewal_opened(false).unwrap();
+        assert_eq!(kinds(&unpaid, "2027-01-02T00:00:00Z", false), [NoticeKind::Access]);
+    }
+}

@@ -1,0 +1,97 @@
+//! A widget's settings for its subscriptions, part of its billing settings.
+
+use serde::{Deserialize, Serialize};
+
+use crate::UnknownText;
+
+/// Maximum grace, days. A longer one would reach the boundary after next of a monthly subscription.
+const MAX_GRACE_DAYS: u32 = 60;
+/// Maximum number of automatic charges of one invoice.
+const MAX_CHARGES: usize = 16;
+/// Last day of automatic charges after the boundary. Source: ceiling of Russian acquirers, one retry a day for 31 days.
+pub(super) const MAX_CHARGE_DAY: u32 = 31;
+
+/// Access after a trial, a grace or a subscription has ended.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterEnd {
+    /// The widget shows its data, but does nothing that costs.
+    Restricted,
+    /// The widget does not work.
+    #[default]
+    Off,
+}
+
+/// How a widget's subscriptions treat late payers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SubscriptionSettings {
+    /// Days after the end of the paid period for which access continues, although the renewal is not paid.
+    pub grace_days: u32,
+    /// Days after the end of the paid period on which the card is charged, ascending, the first one 0.
+    pub charge_days: Vec<u32>,
+    /// Access after the end.
+    pub after_end: AfterEnd,
+}
+
+impl Default for SubscriptionSettings {
+    fn default() -> Self {
+        Self { grace_days: 14, charge_days: vec![0, 1, 3, 5, 7, 10, 14], after_end: AfterEnd::Off }
+    }
+}
+
+/// Why the settings are invalid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSettings {
+    /// Grace too long.
+    #[error("subscriptions.grace_days is 0 to {MAX_GRACE_DAYS}")]
+    Grace,
+    /// Invalid days of charges.
+    #[error(
+        "subscriptions.charge_days are at most {MAX_CHARGES} ascending days from 0 to {MAX_CHARGE_DAY}, the first one 0"
+    )]
+    ChargeDays,
+}
+
+impl SubscriptionSettings {
+    /// Validates the settings.
+    pub fn check(&self) -> Result<(), InvalidSettings> {
+        if self.grace_days > MAX_GRACE_DAYS {
+            return Err(InvalidSettings::Grace);
+        }
+        let days = &self.charge_days;
+        let ascending = days.windows(2).all(|pair| pair[0] < pair[1]);
+        let in_range = days.first() == Some(&0) && days.last().is_some_and(|day| *day <= MAX_CHARGE_DAY);
+        if days.len() > MAX_CHARGES || !ascending || !in_range {
+            return Err(InvalidSettings::ChargeDays);
+        }
+        Ok(())
+    }
+
+    /// Whether all settings have their default values.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_one_charge_a_day_or_a_long_chase_is_refused() {
+        let charged_on = |days: &[u32]| SubscriptionSettings {
+            charge_days: days.to_vec(),
+            ..SubscriptionSettings::default()
+        };
+        assert_eq!(SubscriptionSettings::default().check(), Ok(()));
+        assert_eq!(charged_on(&[0, 31]).check(), Ok(()));
+        for days in [&[][..], &[1], &[0, 0], &[0, 3, 2], &[0, 32]] {
+            assert_eq!(charged_on(days).check(), Err(InvalidSettings::ChargeDays), "{days:?}");
+        }
+        let long = SubscriptionSettings { grace_days: 61, ..SubscriptionSettings::default() };
+        assert_eq!(long.check(), Err(InvalidSettings::Grace));
+    }
+}
