@@ -1,37 +1,38 @@
-//! Running a transaction again that the database rolled back.
+//! Retry of transactions that the database rolled back because of contention.
 //!
-//! Two transactions may wait for each other (1213), wait for too long (1205), or have read what another changed since (1020);
-//! on a cluster the loser finds out as late as at `COMMIT`, and a node may be away for a moment (1047). The transaction is gone
-//! then, whole, and whoever began it begins it anew. This is the one place that does.
+//! Two transactions may deadlock (1213), wait for a lock too long (1205), or have read a row that changed since (1020).
+//! On a cluster the loser gets the error as late as at `COMMIT`, and a node may be unavailable for a moment (1047). The
+//! whole transaction is then rolled back and must be repeated from its beginning. Only this module does that.
 
+use flysk_domain::{Randomness as _, SystemRandomness};
 use std::future::Future;
 use std::time::{Duration, Instant};
 
 use crate::StoreError;
 
-/// How often a transaction is run in all.
-pub const TRANSACTION_TRIES: u32 = 8;
-/// After this long no further try begins, so that a caller who waits is told in time.
+/// Maximum number of tries, the first included.
+pub const MAX_TRANSACTION_TRIES: u32 = 8;
+/// No further try starts after this time, so that a waiting caller gets the error in time.
 pub const TRANSACTION_RETRY_LIMIT: Duration = Duration::from_secs(3);
 
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+const FIRST_RETRY_PAUSE: Duration = Duration::from_millis(10);
+const MAX_RETRY_PAUSE: Duration = Duration::from_millis(400);
 
-/// An error that may say that its transaction was rolled back as a whole and may be run again.
+/// An error that may mean that the whole transaction was rolled back and may be repeated.
 pub trait Contention {
-    /// Whether it says so.
+    /// Whether the transaction may be repeated.
     fn is_contended(&self) -> bool;
 }
 
 impl Contention for StoreError {
     fn is_contended(&self) -> bool {
-        matches!(self, Self::Contended(_))
+        matches!(self, Self::Conflict(_))
     }
 }
 
-/// Runs `transaction`, from its `BEGIN` to its `COMMIT`, and again while it is rolled back by a race.
+/// Runs `transaction`, from `BEGIN` to `COMMIT`, and repeats it while it is rolled back because of contention.
 ///
-/// What it did outside the database before the race was lost it does again: no call of another service belongs inside.
+/// Effects outside the database would be repeated as well: the transaction must not call other services.
 pub async fn repeat_contended<T, E, F>(transaction: impl Fn() -> F) -> Result<T, E>
 where
     E: Contention,
@@ -40,7 +41,7 @@ where
     repeat_while(E::is_contended, transaction).await
 }
 
-/// [`repeat_contended`] for errors of which `may_run_again` says it.
+/// [`repeat_contended`] for errors for which `may_run_again` returns true.
 pub async fn repeat_while<T, E, F>(
     may_run_again: impl Fn(&E) -> bool,
     transaction: impl Fn() -> F,
@@ -52,9 +53,9 @@ where
     let mut tried = 1;
     loop {
         match transaction().await {
-            Err(error) if tried < TRANSACTION_TRIES && may_run_again(&error) => {
-                let pause = contention_pause(tried, rand::random());
-                // The second try is always made: waiting for a lock alone may take longer than the limit.
+            Err(error) if tried < MAX_TRANSACTION_TRIES && may_run_again(&error) => {
+                let pause = contention_pause(tried, SystemRandomness.random_unit());
+                // The second try always runs: waiting for a lock alone may exceed the limit.
                 if tried > 1 && began.elapsed() + pause > TRANSACTION_RETRY_LIMIT {
                     return Err(error);
                 }
@@ -66,11 +67,11 @@ where
     }
 }
 
-/// How long to pause after `tried` tries: at random below a bound that doubles, so that those who met do not meet again. `luck`
-/// is at least 0 and below 1.
+/// Pause after `tried` tries: random, below a bound that doubles with each try, so that the same transactions do not
+/// collide again (backoff with jitter). `luck` is in `0..1`.
 pub fn contention_pause(tried: u32, luck: f64) -> Duration {
-    let bound = FIRST_PAUSE.saturating_mul(1 << tried.min(10)).min(LONGEST_PAUSE);
-    FIRST_PAUSE / 2 + bound.mul_f64(luck.clamp(0.0, 1.0))
+    let bound = FIRST_RETRY_PAUSE.saturating_mul(1 << tried.min(10)).min(MAX_RETRY_PAUSE);
+    FIRST_RETRY_PAUSE / 2 + bound.mul_f64(luck.clamp(0.0, 1.0))
 }
 
 #[cfg(test)]
@@ -80,7 +81,7 @@ mod tests {
     use super::*;
 
     fn lost() -> StoreError {
-        StoreError::Contended(sqlx::Error::WorkerCrashed)
+        StoreError::Conflict(sqlx::Error::WorkerCrashed)
     }
 
     #[tokio::test]
@@ -101,8 +102,8 @@ mod tests {
             Err(lost())
         })
         .await;
-        assert!(matches!(ended, Err(StoreError::Contended(_))));
-        assert!((2..=TRANSACTION_TRIES).contains(&runs.into_inner()));
+        assert!(matches!(ended, Err(StoreError::Conflict(_))));
+        assert!((2..=MAX_TRANSACTION_TRIES).contains(&runs.into_inner()));
     }
 
     #[tokio::test]
@@ -110,18 +111,18 @@ mod tests {
         let runs = AtomicU32::new(0);
         let ended: Result<(), _> = repeat_contended(|| async {
             runs.fetch_add(1, Ordering::SeqCst);
-            Err(StoreError::Stale { what: "row" })
+            Err(StoreError::WrongState { what: "row" })
         })
         .await;
-        assert!(matches!(ended, Err(StoreError::Stale { .. })));
+        assert!(matches!(ended, Err(StoreError::WrongState { .. })));
         assert_eq!(runs.into_inner(), 1);
     }
 
     #[test]
     fn pauses_grow_differ_and_stay_short() {
-        assert_eq!(contention_pause(1, 0.0), FIRST_PAUSE / 2);
+        assert_eq!(contention_pause(1, 0.0), FIRST_RETRY_PAUSE / 2);
         assert!(contention_pause(2, 0.5) > contention_pause(1, 0.5));
         assert_ne!(contention_pause(3, 0.2), contention_pause(3, 0.7));
-        assert!(contention_pause(u32::MAX, 1.0) <= LONGEST_PAUSE + FIRST_PAUSE);
+        assert!(contention_pause(u32::MAX, 1.0) <= MAX_RETRY_PAUSE + FIRST_RETRY_PAUSE);
     }
 }

@@ -1,10 +1,10 @@
-//! Table `cron_ticks`: which ticks of the schedule became jobs.
+//! Table `cron_ticks`: ticks of the schedule that became jobs.
 
 use chrono::{DateTime, Utc};
 
 use crate::{Conn, StoreError, StoreResult};
 
-/// Claims the tick of `name` at `tick_at`; `false` if any scheduler had it before.
+/// Claims the tick of `name` at `tick_at`; `false` if a scheduler claimed it before.
 pub async fn claim(
     conn: &mut Conn,
     name: &str,
@@ -20,12 +20,12 @@ pub async fn claim(
         .map_err(StoreError::from);
     match inserted {
         Ok(_) => Ok(true),
-        Err(StoreError::Taken { .. }) => Ok(false),
+        Err(StoreError::Duplicate { .. }) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// The latest tick of `name` that became a job.
+/// Finds the latest tick of `name` that became a job.
 pub async fn find_latest(conn: &mut Conn, name: &str) -> StoreResult<Option<DateTime<Utc>>> {
     Ok(sqlx::query_scalar("SELECT MAX(tick_at) FROM cron_ticks WHERE name = ?")
         .bind(name)
@@ -33,7 +33,7 @@ pub async fn find_latest(conn: &mut Conn, name: &str) -> StoreResult<Option<Date
         .await?)
 }
 
-/// Forgets at most `limit` ticks older than `before`, but never the latest of a name; returns how many.
+/// Deletes at most `limit` ticks older than `before`, except the latest of each name; returns how many.
 pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
     let latest: Vec<(String, DateTime<Utc>)> =
         sqlx::query_as("SELECT name, MAX(tick_at) FROM cron_ticks GROUP BY name")

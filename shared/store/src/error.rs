@@ -1,64 +1,73 @@
-//! What can go wrong between us and MySQL.
+//! Errors of the store.
 
 /// A statement failed, or found the database other than it must be.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A unique key refused the row: somebody wrote it first.
+    /// A row with the same unique key exists.
     #[error("`{key}` is taken")]
-    Taken {
+    Duplicate {
         /// Name of the unique key.
         key: String,
     },
-    /// Two transactions waited for each other, one waited too long or read what another changed, or a node of a cluster is away:
-    /// the transaction was rolled back and must not go on; as a whole it may be run again ([`crate::repeat_contended`]).
-    #[error("the transaction was rolled back and may be run again: {0}")]
-    Contended(#[source] sqlx::Error),
-    /// A conditional write found no row in the state it needed.
-    #[error("{what} is not in the state this write needs")]
-    Stale {
-        /// Which row.
+    /// Deadlock, lock wait timeout, a row changed since it was read, or an unavailable node of a cluster: the transaction
+    /// was rolled back and must not continue; as a whole it may be repeated ([`crate::repeat_contended`]).
+    #[error("the transaction was rolled back and may be repeated: {0}")]
+    Conflict(#[source] sqlx::Error),
+    /// A conditional write found no row in the required state.
+    #[error("{what} is not in the state that this write requires")]
+    WrongState {
+        /// Kind of the row.
         what: &'static str,
     },
-    /// A row holds what the program cannot read.
+    /// A column's value cannot be decoded.
     #[error("a stored {what} cannot be read: {reason}")]
-    Corrupt {
-        /// Which column.
+    InvalidRow {
+        /// The column.
         what: &'static str,
-        /// Why.
+        /// Why decoding failed.
         reason: String,
     },
-    /// The server refused the statement, or its answer is not what the program reads: no repetition mends it, an operator
-    /// has to hear of it.
-    #[error("a statement is wrong: {0}")]
+    /// The server refused the statement, or its result does not have the expected shape: repeating is useless, an operator
+    /// must be alerted.
+    #[error("invalid statement: {0}")]
     Defect(#[source] sqlx::Error),
-    /// The database is unreachable.
+    /// The database is unavailable.
     #[error("database: {0}")]
     Database(#[source] sqlx::Error),
 }
 
-/// What a store function gives.
+/// Result of a store function.
 pub type StoreResult<T> = Result<T, StoreError>;
+
+/// What sqlx 0.9 says of every failed `#[sqlx(try_from = …)]`, whatever the conversion's error was
+/// (`findings/sqlx-from-row-try-from.sh`). [`crate::TextColumn`] logs the error itself.
+const FAILED_CONVERSION: &str = "unprintable error: (unprintable type)";
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         if let Some(db) = error.as_database_error() {
             if db.is_unique_violation() {
-                return Self::Taken { key: duplicated_key(db.message()) };
+                return Self::Duplicate { key: duplicated_key(db.message()) };
             }
             if Self::may_run_again(&error) {
-                return Self::Contended(error);
+                return Self::Conflict(error);
             }
+        }
+        if let sqlx::Error::ColumnDecode { index, source } = &error
+            && source.to_string() == FAILED_CONVERSION
+        {
+            return Self::InvalidRow { what: "column", reason: format!("the text in {index} is unknown") };
         }
         if is_defect(&error) { Self::Defect(error) } else { Self::Database(error) }
     }
 }
 
-/// Whether the fault lies in the statement or in how its answer is read, and not in the state of the server.
+/// Whether the error is caused by the statement or the decoding of its result, and not by the state of the server.
 ///
-/// Classes of SQLSTATE (ISO/IEC 9075): 21 cardinality, 22 data, 23 constraint, 42 syntax or access rule. The server gives
-/// the general HY000 to the four numbers: 1364 a field has no default, 1366 wrong value for a column, 3140 invalid JSON
-/// (`MySQL`), 4025 a check failed (`MariaDB`). And it gives 42000 to what passes: 1203 and 1226, too many connections or
-/// statements of one user; 1044 and 1142, a grant that is being changed.
+/// Classes of SQLSTATE (ISO/IEC 9075): 21 cardinality, 22 data, 23 constraint, 42 syntax or access rule. The server
+/// reports four numbers as the general HY000: 1364 a field has no default, 1366 wrong value for a column, 3140 invalid
+/// JSON (`MySQL`), 4025 a check failed (`MariaDB`). It reports temporary errors as 42000: 1203 and 1226, too many
+/// connections or statements of one user; 1044 and 1142, a grant that is being changed.
 fn is_defect(error: &sqlx::Error) -> bool {
     use sqlx::Error;
     if let Some(db) = error.as_database_error() {
@@ -84,14 +93,14 @@ fn is_defect(error: &sqlx::Error) -> bool {
 }
 
 impl StoreError {
-    /// Whether a lock was waited for as long as a session may (1205). Another wait is as long, so this one is worth an
-    /// attempt where attempts are counted.
+    /// Whether the wait for a lock reached the session's limit (1205). A repetition may wait as long again, so it is worth a
+    /// counted attempt.
     pub fn is_lock_wait_timeout(error: &sqlx::Error) -> bool {
         let Some(db) = error.as_database_error() else { return false };
         db.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().is_some_and(|db| db.number() == 1205)
     }
 
-    /// Whether the database says that it rolled the transaction back and that it may be run again.
+    /// Whether the database rolled the transaction back and it may be repeated.
     pub fn may_run_again(error: &sqlx::Error) -> bool {
         let Some(db) = error.as_database_error() else { return false };
         let number = db
@@ -108,9 +117,9 @@ fn duplicated_key(message: &str) -> String {
     message.rsplit('\'').nth(1).and_then(|name| name.rsplit('.').next()).unwrap_or("unique key").to_owned()
 }
 
-/// Fails with [`StoreError::Stale`] unless exactly one row was written.
+/// Fails with [`StoreError::WrongState`] unless exactly one row was written.
 pub(crate) fn expect_one(result: &sqlx::mysql::MySqlQueryResult, what: &'static str) -> StoreResult<()> {
-    if result.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Stale { what }) }
+    if result.rows_affected() == 1 { Ok(()) } else { Err(StoreError::WrongState { what }) }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! JSON that is kept as it was written.
+//! JSON stored exactly as written.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use sqlx::error::BoxDynError;
 use sqlx::mysql::{MySql, MySqlTypeInfo, MySqlValueRef};
 use sqlx::{Decode, Encode, Type};
 
-/// JSON as it was written, every digit of its numbers included, without white space between its tokens.
+/// JSON as written, with all digits of its numbers, without white space between tokens.
 ///
-/// Its column is a text: MySQL's JSON type keeps numbers as doubles, and MariaDB's refuses what is nested more than 32 deep.
+/// The column is a text: MySQL's JSON type stores numbers as doubles, and MariaDB's refuses nesting deeper than 32.
 #[derive(Clone, PartialEq, Eq)]
 pub struct JsonText(Arc<str>);
 
 impl JsonText {
-    /// Takes a text that is JSON.
+    /// Parses a JSON text.
     ///
     /// # Errors
-    /// The text is no JSON.
+    /// The text is not valid JSON.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str::<IgnoredAny>(text)?;
         Ok(Self(compact(text).into()))
@@ -31,15 +31,15 @@ impl JsonText {
         Self("{}".into())
     }
 
-    /// The text.
+    /// The JSON as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// For looking into it. Numbers become doubles.
+    /// Parses the JSON for reading. Numbers become doubles.
     ///
     /// # Errors
-    /// It holds a number that no double holds, or is nested more than 127 deep.
+    /// It contains a number beyond the range of a double, or is nested deeper than 127.
     pub fn to_value(&self) -> Result<Value, serde_json::Error> {
         serde_json::from_str(&self.0)
     }
@@ -56,9 +56,8 @@ impl Type<MySql> for JsonText {
         <str as Type<MySql>>::type_info()
     }
 
-    // The column is of type JSON until the migration that makes it a text.
     fn compatible(column: &MySqlTypeInfo) -> bool {
-        <sqlx::types::Json<Value> as Type<MySql>>::compatible(column)
+        <str as Type<MySql>>::compatible(column)
     }
 }
 
@@ -74,7 +73,7 @@ impl Encode<'_, MySql> for JsonText {
     }
 }
 
-/// The same JSON without white space outside its texts.
+/// Removes white space outside of strings.
 fn compact(text: &str) -> String {
     let (mut is_inside, mut is_escaped) = (false, false);
     text.chars()

@@ -1,31 +1,40 @@
 //! All SQL of Flysk, one file per table or small group: typed rows, typed errors.
 //!
-//! Functions take a connection (`&mut Conn`), so that the caller decides what shares a transaction;
-//! plain reads may be given the pool's. Statements run on MySQL 8 and MariaDB 10.11 alike.
+//! Functions take a connection (`&mut Conn`), so that the caller decides which statements share a transaction; reads
+//! may use a connection of the pool. All statements run on MySQL 8 and on MariaDB 10.11.
 
+pub mod admin;
 mod contention;
 pub mod cron_ticks;
 pub mod error;
 pub mod flysense;
+pub mod group_commit;
 pub mod jobs;
 mod json_text;
-pub mod ledger;
 mod listed;
 pub mod platform;
 mod pool;
-pub mod purchases;
+mod schema;
 mod server_time;
+mod sql_text;
+mod text_column;
 
 pub use contention::{
-    Contention, TRANSACTION_RETRY_LIMIT, TRANSACTION_TRIES, contention_pause, repeat_contended, repeat_while,
+    Contention, MAX_TRANSACTION_TRIES, TRANSACTION_RETRY_LIMIT, contention_pause, repeat_contended,
+    repeat_while,
 };
 pub use error::{StoreError, StoreResult};
 pub use json_text::JsonText;
-pub use pool::{ACQUIRE_TIMEOUT, Pool, STATEMENTS, careful, connect, connect_within};
+pub use pool::{
+    ACQUIRE_TIMEOUT, Pool, READ_TIME_LIMIT, STATEMENT_CACHE_CAPACITY, check_database, configure_pool,
+    configure_pool_for_reading, connect, connect_for_reading, connect_within,
+};
+pub use schema::{SchemaError, check_schema};
 pub use server_time::read_server_time;
+pub use text_column::TextColumn;
 
-/// What every statement runs on: a pooled connection or an open transaction.
+/// A connection: from the pool or of an open transaction.
 pub type Conn = sqlx::MySqlConnection;
 
-/// An open transaction; dropped without commit it rolls back.
+/// An open transaction; dropping it without commit rolls it back.
 pub type Tx = sqlx::Transaction<'static, sqlx::MySql>;

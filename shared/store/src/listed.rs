@@ -1,11 +1,11 @@
-//! Lists of values in statements.
+//! Value lists in statements.
 
 use sqlx::{Encode, MySql, QueryBuilder, Type};
 
 /// Pushes ` IN (?, ?, …)`; the list must not be empty.
 ///
-/// The last value is repeated until there are as many as the next power of two. A connection keeps only so many prepared
-/// statements ([`STATEMENTS`](crate::STATEMENTS)): lists of every length would drive the others out.
+/// The last value is repeated up to the next power of two. A connection caches a limited number of prepared statements
+/// ([`STATEMENT_CACHE_CAPACITY`](crate::STATEMENT_CACHE_CAPACITY)); one per list length would evict the others.
 pub(crate) fn push_in<T>(query: &mut QueryBuilder<MySql>, values: impl IntoIterator<Item = T>)
 where
     T: Clone + for<'q> Encode<'q, MySql> + Type<MySql> + 'static,

@@ -1,85 +1,153 @@
-//! Connections.
+//! Connection pools.
 
+use std::io;
 use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::{Connection as _, Executor, MySqlConnection};
+use sqlx::{Connection as _, MySqlConnection};
+use tokio::net::TcpStream;
 
 use crate::StoreResult;
 
 /// A pool of connections; clones share it.
 pub type Pool = sqlx::MySqlPool;
 
-/// How long work waits for a free connection where nothing else is said.
+/// Default time to wait for a free connection.
 pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many prepared statements a connection keeps; they count against the server's `max_prepared_stmt_count`.
+/// Prepared statements cached per connection; they count against the server's `max_prepared_stmt_count`.
 ///
-/// To give one up costs 40 ms where the server is reached by TCP, locks held meanwhile: sqlx tells of it in a packet of its
-/// own, which gets no answer, and has Nagle's algorithm hold the next one back. So it is more than one connection comes
-/// to use in the long run.
-pub const STATEMENTS: usize = 256;
+/// Evicting a statement costs 40 ms over TCP while locks are held: sqlx sends `COM_STMT_CLOSE` in a packet of its own,
+/// which has no response, and Nagle's algorithm delays the next packet. The capacity therefore exceeds the number of
+/// statements that a connection uses in the long run.
+pub const STATEMENT_CACHE_CAPACITY: usize = 256;
 
-/// A connection that was not used for so long is asked whether it lives before it is handed out: the server may have
-/// been restarted. To ask every time would be a round trip for each piece of work.
-const STALE: Duration = Duration::from_secs(1);
-/// How long a connection may take to answer when it is given back, or handed out after a pause.
+/// A connection that was idle for this long is pinged before use, because the server may have been restarted. Pinging
+/// every time would add a round trip to each piece of work.
+const PING_IDLE_AFTER: Duration = Duration::from_secs(1);
+/// Time limit of a ping, before use and when a connection is returned.
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// [`connect_within`] the usual [`ACQUIRE_TIMEOUT`], for commands and tests.
+/// [`connect_within`] with the default [`ACQUIRE_TIMEOUT`], for commands and tests.
 pub async fn connect(url: &str, connections: u32) -> StoreResult<Pool> {
     connect_within(url, connections, ACQUIRE_TIMEOUT).await
 }
 
-/// Opens a pool on `url` (`mysql://user:password@host:port/database`) with at most `connections`; who wants
-/// one more fails after `acquire_timeout`.
+/// Opens a pool on `url` (`mysql://user:password@host:port/database`) with at most `connections`. Acquiring a
+/// connection fails after `acquire_timeout`.
+///
+/// # Errors
+///
+/// The URL is invalid, nothing listens there (reported at once), or the server does not answer.
 pub async fn connect_within(url: &str, connections: u32, acquire_timeout: Duration) -> StoreResult<Pool> {
-    let options = MySqlConnectOptions::from_str(url)?.statement_cache_capacity(STATEMENTS);
+    let options = MySqlConnectOptions::from_str(url)?.statement_cache_capacity(STATEMENT_CACHE_CAPACITY);
+    ensure_listening(&options, acquire_timeout).await?;
     let pool = MySqlPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(acquire_timeout)
         .idle_timeout(Duration::from_mins(5));
-    Ok(careful(pool).connect_with(options).await?)
+    Ok(configure_pool(pool).connect_with(options).await?)
 }
 
-/// A pool that treats its connections as all of ours do.
+/// Fails if the server refuses connections. sqlx's pool would try again until `acquire_timeout` is over, and then report
+/// only a timeout. Other errors are left to the pool.
+async fn ensure_listening(options: &MySqlConnectOptions, time_limit: Duration) -> StoreResult<()> {
+    if options.get_socket().is_some() {
+        return Ok(());
+    }
+    let (host, port) = (options.get_host(), options.get_port());
+    match tokio::time::timeout(time_limit, TcpStream::connect((host, port))).await {
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            let told = format!("{host}:{port} refuses connections");
+            Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::ConnectionRefused, told)).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Time limit of a statement on connections of [`connect_for_reading`].
+pub const READ_TIME_LIMIT: Duration = Duration::from_secs(5);
+
+/// [`connect_within`] for reads whose statements end after [`READ_TIME_LIMIT`], so that a slow list cannot occupy the server.
+pub async fn connect_for_reading(
+    url: &str,
+    connections: u32,
+    acquire_timeout: Duration,
+) -> StoreResult<Pool> {
+    let options = MySqlConnectOptions::from_str(url)?.statement_cache_capacity(STATEMENT_CACHE_CAPACITY);
+    let pool = MySqlPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(acquire_timeout)
+        .idle_timeout(Duration::from_mins(5));
+    Ok(configure_pool_for_reading(pool).connect_with(options).await?)
+}
+
+/// [`configure_pool`] with the time limit of reads. MariaDB and MySQL name it differently.
+pub fn configure_pool_for_reading(pool: MySqlPoolOptions) -> MySqlPoolOptions {
+    configure_pool(pool).after_connect(|conn, _| {
+        Box::pin(async move {
+            sqlx::raw_sql("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+                .execute(&mut *conn)
+                .await?;
+            // READ_TIME_LIMIT, in seconds on MariaDB and in milliseconds on MySQL. Each server reads one of the comments.
+            sqlx::raw_sql("SET SESSION /*M! max_statement_time = 5 */ /*!80000 max_execution_time = 5000 */")
+                .execute(conn)
+                .await?;
+            Ok(())
+        })
+    })
+}
+
+/// Session settings and connection checks of all pools.
 ///
-/// Each session runs at READ COMMITTED: the default level's gap locks make neighbouring rows of the
-/// queue and the ledger wait for each other, and no statement of ours relies on them.
+/// Each session runs at READ COMMITTED: the gap locks of the default level make neighbouring rows of queue and ledger
+/// wait for each other, and no statement relies on them.
 ///
-/// Work is dropped in the middle of a statement whenever a request or a job runs out of time. sqlx may then wait for an
-/// answer that never comes before it takes the connection back, without end: after some hundreds of those the pool
-/// would be empty for good. So a connection that does not answer in time is closed.
+/// Work is dropped in the middle of a statement whenever a request or a job times out. sqlx may then wait forever for
+/// a response before it returns the connection to the pool; after some hundreds of these the pool would be empty
+/// permanently. A connection that does not respond in time is therefore closed.
 ///
-/// It is closed politely (`Ok(false)`), never by an error: on an error sqlx 0.9 closes without `COM_QUIT`, and over TLS it then
-/// flushes an empty buffer, which in `rustls` means to read. That waits without end for a server that has nothing to
-/// say. After `COM_QUIT` the server ends the connection, and the wait with it.
-pub fn careful(pool: MySqlPoolOptions) -> MySqlPoolOptions {
+/// It is closed gracefully (`Ok(false)`), never by an error: on an error sqlx 0.9 closes without `COM_QUIT`, and over
+/// TLS it then flushes an empty buffer, for which `rustls` reads. That waits forever for a server that sends nothing.
+/// After `COM_QUIT` the server closes the connection, which ends the wait.
+pub fn configure_pool(pool: MySqlPoolOptions) -> MySqlPoolOptions {
     pool.test_before_acquire(false)
         .before_acquire(|conn, seen| {
-            Box::pin(async move { Ok(seen.idle_for < STALE || answers(conn).await) })
+            Box::pin(async move { Ok(seen.idle_for < PING_IDLE_AFTER || is_alive(conn).await) })
         })
-        .after_release(|conn, _| Box::pin(async move { Ok(answers(conn).await) }))
+        .after_release(|conn, _| Box::pin(async move { Ok(is_alive(conn).await) }))
         .after_connect(|conn, _| {
             Box::pin(async move {
-                conn.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
-                conn.execute("SET SESSION innodb_lock_wait_timeout = 10").await?;
+                sqlx::raw_sql("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+                    .execute(&mut *conn)
+                    .await?;
+                sqlx::raw_sql("SET SESSION innodb_lock_wait_timeout = 10").execute(conn).await?;
                 Ok(())
             })
         })
 }
 
-/// Whether the server answers on this connection in time; what was left unread on it is read first.
-async fn answers(conn: &mut MySqlConnection) -> bool {
+/// Checks that the database executes a statement. The caller sets the time limit.
+///
+/// # Errors
+///
+/// The database is unreachable or refuses the statement.
+pub async fn check_database(pool: &Pool) -> StoreResult<()> {
+    sqlx::query("SELECT 1").execute(pool).await?;
+    Ok(())
+}
+
+/// Whether the server responds on this connection in time; unread data of an earlier statement is read first.
+async fn is_alive(conn: &mut MySqlConnection) -> bool {
     match tokio::time::timeout(PING_TIMEOUT, conn.ping()).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
-            tracing::debug!(error = %error, "a connection to the database is broken and is closed");
+            tracing::debug!(error = %error, "closing a broken database connection");
             false
         }
         Err(_elapsed) => {
-            tracing::debug!("a connection to the database does not answer and is closed");
+            tracing::debug!("closing a database connection that does not respond");
             false
         }
     }

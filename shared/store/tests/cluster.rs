@@ -1,14 +1,19 @@
-//! What holds on a cluster whose locks are of one node. Started by hand against two nodes of one Galera cluster, each with an
-//! empty database:
+//! Guarantees on a cluster whose locks are local to a node. Run manually against two nodes of one Galera cluster, each
+//! with an empty database:
 //!
-//! `FLYSK_CLUSTER=mysql://…@node1/flysk,mysql://…@node2/flysk cargo test -p flysk-store --test cluster -- --ignored`
+//! `FLYSK_CLUSTER=mysql://…@node1/flysk,mysql://…@node2/flysk cargo test -p flysk-store --test cluster --
+//! --ignored`
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by failing")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing test panics with the reason")]
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use flysk_domain::Randomness as _;
+use flysk_domain::flysense::account::AccountStatus;
+use flysk_domain::flysense::call::EntityType;
+use flysk_domain::flysense::roles::Role;
 use flysk_domain::id::{AccountId, EntityId, InstallId, JobId, NoteId, TranscriptionId};
 use flysk_domain::trace::Trace;
 use flysk_domain::{Clock as _, ManualClock};
@@ -18,9 +23,9 @@ use flysk_store::jobs::{self, NewJob};
 use flysk_store::{Pool, StoreResult, repeat_contended};
 use tokio::sync::Barrier;
 
-/// As many as showed the fault in every second of them.
-const RACES: u64 = 100;
-const LEASE: Duration = Duration::from_secs(30);
+/// Number of races, enough to reproduce the fault reliably: it occurred in every second one.
+const RACE_COUNT: u64 = 100;
+const LEASE_TTL: Duration = Duration::from_secs(30);
 
 struct Cluster {
     nodes: [Pool; 2],
@@ -28,7 +33,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    #[expect(clippy::disallowed_methods, reason = "whoever starts the test says where the cluster is")]
+    #[expect(clippy::disallowed_methods, reason = "the variable names the cluster's nodes")]
     async fn open() -> Self {
         let urls = std::env::var("FLYSK_CLUSTER").unwrap_or_else(|_| panic!("FLYSK_CLUSTER names two nodes"));
         let (one, other) = urls.split_once(',').unwrap();
@@ -45,7 +50,7 @@ impl Cluster {
         self.clock.now()
     }
 
-    /// Waits until the second node counts what the first does.
+    /// Waits until both nodes return the same count.
     async fn wait_until_seen(&self, count: &'static str) {
         let wanted: i64 = sqlx::query_scalar(count).fetch_one(&self.nodes[0]).await.unwrap();
         loop {
@@ -63,11 +68,11 @@ impl Cluster {
             id,
             account_id: account,
             install_id: InstallId::generate(&self.clock),
-            entity_type: "leads",
+            entity_type: EntityType::Lead,
             entity_id: EntityId(note),
             note_id: NoteId(note),
             requested_by: None,
-            left_channel: "operator",
+            left_channel: Role::Operator,
             trace: &trace(),
             now: self.now(),
         };
@@ -80,7 +85,7 @@ fn trace() -> Trace {
     Trace { correlation_id: "cluster".to_owned(), traceparent: None }
 }
 
-/// Whether the card is let in; asked by a node of its own, at the same moment as the other.
+/// Asks on one node whether the card's call is the first, concurrently with the other node.
 async fn ask(
     pool: &Pool,
     start: &Barrier,
@@ -103,15 +108,18 @@ async fn ask(
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster"]
-async fn of_two_cards_of_a_call_one_is_let_in_whatever_node_they_are_asked_on() {
+async fn of_two_concurrent_requests_for_a_call_one_succeeds_on_any_node() {
     let cluster = Cluster::open().await;
-    let (account, now) = (AccountId(u64::from(rand::random::<u32>())), cluster.now());
+    let now = cluster.now();
+    let account = AccountId(u64::try_from(cluster.clock.random_u128() >> 96).unwrap());
     let mut conn = cluster.nodes[0].acquire().await.unwrap();
     let install = InstallId::generate(&cluster.clock);
-    accounts::note_event(&mut conn, account, install, "one.amocrm.ru", true, 1, now).await.unwrap();
+    accounts::note_event(&mut conn, account, install, "one.amocrm.ru", AccountStatus::Active, 1, now)
+        .await
+        .unwrap();
     drop(conn);
     let mut let_in = [0; 3];
-    for race in 0..RACES {
+    for race in 0..RACE_COUNT {
         let cards = [cluster.card(account, race * 2 + 1).await, cluster.card(account, race * 2 + 2).await];
         cluster.wait_until_seen("SELECT COUNT(*) FROM transcriptions").await;
         let (start, key) = (Barrier::new(2), format!("{race:064}"));
@@ -125,10 +133,10 @@ async fn of_two_cards_of_a_call_one_is_let_in_whatever_node_they_are_asked_on() 
     assert_eq!(let_in, [0, 100, 0], "races in which none, one, both were let in");
 }
 
-/// A worker commits an effect under its lease on one node while another takes the job away on the other.
+/// A worker commits an effect under its lease on one node while the job is rescued on the other.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster"]
-async fn nothing_is_committed_beside_a_rescuer_on_another_node() {
+async fn no_effect_is_committed_after_a_rescue_on_another_node() {
     let cluster = Cluster::open().await;
     for create in
         ["DROP TABLE IF EXISTS cluster_effects", "CREATE TABLE cluster_effects (id BIGINT PRIMARY KEY)"]
@@ -141,13 +149,13 @@ async fn nothing_is_committed_beside_a_rescuer_on_another_node() {
         )
         .await;
     let mut both = 0;
-    for race in 0..RACES {
+    for race in 0..RACE_COUNT {
         both += u32::from(race_with_rescuer(&cluster, race).await);
     }
     assert_eq!(both, 0, "races in which the effect was committed and the job taken away");
 }
 
-/// Whether both won.
+/// Returns whether both succeeded.
 async fn race_with_rescuer(cluster: &Cluster, race: u64) -> bool {
     let (now, id, payload) = (cluster.now(), JobId::generate(&cluster.clock), serde_json::json!({}));
     let job = NewJob {
@@ -167,14 +175,14 @@ async fn race_with_rescuer(cluster: &Cluster, race: u64) -> bool {
     let [one, other] = &cluster.nodes;
     let mut conn = one.acquire().await.unwrap();
     assert!(jobs::insert(&mut conn, &job).await.unwrap());
-    let lease = jobs::claim(&mut conn, id, "one", now + LEASE, now).await.unwrap().unwrap();
+    let lease = jobs::claim(&mut conn, id, "one", now + LEASE_TTL, now).await.unwrap().unwrap();
     drop(conn);
     cluster.wait_until_seen("SELECT COUNT(*) FROM jobs WHERE state = 'running'").await;
     let (start, late) = (Arc::new(Barrier::new(2)), now + TimeDelta::minutes(1));
     let effect = async {
         start.wait().await;
         let mut tx = one.begin().await?;
-        if !jobs::lock_held(&mut tx, lease.fence).await? {
+        if !jobs::lock_if_owned(&mut tx, lease.fence).await? {
             return StoreResult::Ok(false);
         }
         sqlx::query("INSERT INTO cluster_effects (id) VALUES (?)").bind(race).execute(&mut *tx).await?;
@@ -184,10 +192,12 @@ async fn race_with_rescuer(cluster: &Cluster, race: u64) -> bool {
     let rescue = async {
         start.wait().await;
         let mut conn = other.acquire().await?;
-        StoreResult::Ok(jobs::take_back(&mut conn, lease.fence, "other", late + LEASE, late).await?.is_some())
+        StoreResult::Ok(
+            jobs::steal_expired(&mut conn, lease.fence, "other", late + LEASE_TTL, late).await?.is_some(),
+        )
     };
     let (effect, rescue) = tokio::join!(effect, rescue);
-    // The effect came first and the job was taken away after it: in order, and the effect's own end would have refused it.
+    // The effect was committed before the job was rescued: a valid order, and the effect's own completion would have failed.
     let effect = effect.unwrap_or(false);
     let units: i64 = sqlx::query_scalar("SELECT CAST(units_begun AS SIGNED) FROM jobs WHERE id = ?")
         .bind(id.to_string())

@@ -1,4 +1,4 @@
-//! What becomes of connections whose work is dropped in the middle of a statement.
+//! Connections whose work is dropped in the middle of a statement.
 
 use std::time::Duration;
 
@@ -11,68 +11,81 @@ use tokio::task::JoinSet;
 const CONNECTIONS: u32 = 4;
 const DROPPED: u32 = 4_000;
 
-/// A request or a job that runs out of time is dropped wherever it stands.
+/// A request or a job that times out is dropped at any point.
 #[sqlx::test(migrations = false)]
-async fn thousands_of_dropped_statements_cost_no_connection(
+async fn thousands_of_dropped_statements_lose_no_connection(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
 ) {
     let pool = options.max_connections(CONNECTIONS).acquire_timeout(Duration::from_secs(20));
-    let pool = flysk_store::careful(pool).connect_with(connect).await.unwrap();
+    let pool = flysk_store::configure_pool(pool).connect_with(connect).await.unwrap();
     let mut dice = StdRng::seed_from_u64(1);
     for round in 0..DROPPED / CONNECTIONS {
         let mut work = JoinSet::new();
         for caller in 0..CONNECTIONS {
-            let patience = Duration::from_micros(dice.random_range(0..600));
+            let time_limit = Duration::from_micros(dice.random_range(0..600));
             let pool = pool.clone();
-            work.spawn(tokio::time::timeout(patience, async move { ask(&pool, round % 300, caller).await }));
+            work.spawn(tokio::time::timeout(
+                time_limit,
+                async move { ask(&pool, round % 300, caller).await },
+            ));
         }
         work.join_all().await;
     }
     let mut held = Vec::new();
     for _ in 0..CONNECTIONS {
-        held.push(pool.acquire().await.expect("a connection is lost"));
+        held.push(pool.acquire().await.expect("a connection was lost"));
     }
     for conn in &mut held {
         let answer: i64 = sqlx::query_scalar("SELECT ? + 1").bind(41).fetch_one(&mut **conn).await.unwrap();
-        assert_eq!(answer, 42, "an answer to somebody else's question");
+        assert_eq!(answer, 42, "the result of another statement");
     }
 }
 
-/// In a transaction, by a statement that is rarely prepared already.
+/// Runs a statement in a transaction; it is rarely prepared already.
 async fn ask(pool: &MySqlPool, statement: u32, caller: u32) {
     let Ok(mut tx) = pool.begin().await else { return };
     let sql = format!("SELECT ? + {statement}");
     let sum: Result<i64, _> = sqlx::query_scalar(AssertSqlSafe(sql)).bind(caller).fetch_one(&mut *tx).await;
     if let Ok(sum) = sum {
-        assert_eq!(sum, i64::from(caller + statement), "an answer to somebody else's question");
+        assert_eq!(sum, i64::from(caller + statement), "the result of another statement");
     }
     let _dropped_or_not = tx.commit().await;
 }
 
-/// The server ends connections of its own accord: idle for too long, killed by an operator.
+#[tokio::test]
+async fn a_refused_connection_is_told_at_once_with_its_address() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let began = std::time::Instant::now();
+    let refused = flysk_store::connect(&format!("mysql://root@127.0.0.1:{port}/flysk"), 1).await;
+    let told = refused.unwrap_err().to_string();
+    assert!(told.contains(&format!("127.0.0.1:{port} refuses connections")), "{told}");
+    assert!(began.elapsed() < Duration::from_secs(3), "not after the time to acquire a connection");
+}
+
+/// The server closes connections on its own: after idle time, or killed by an operator.
 #[sqlx::test(migrations = false)]
-async fn connections_that_the_server_ends_cost_no_place(
+async fn connections_closed_by_the_server_are_replaced(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
 ) {
     let pool = options.max_connections(CONNECTIONS).acquire_timeout(Duration::from_secs(20));
-    let pool = flysk_store::careful(pool).connect_with(connect.clone()).await.unwrap();
+    let pool = flysk_store::configure_pool(pool).connect_with(connect.clone()).await.unwrap();
     let mut operator = MySqlConnection::connect_with(&connect).await.unwrap();
     for round in 0..20 {
         let mut held = Vec::new();
         for _ in 0..CONNECTIONS {
             let mut conn = pool.acquire().await.expect("a connection is lost");
-            // One that was given back a moment ago is not asked whether it lives before it is handed out.
+            // A recently returned connection is not tested before it is handed out.
             let id = sqlx::query_scalar::<_, u64>("SELECT CONNECTION_ID()").fetch_one(&mut *conn).await;
             held.push((id.ok(), conn));
         }
         for (id, conn) in held {
-            // In use, or just given back.
+            // In use, or just returned.
             let in_use = (round % 2 == 0).then_some(conn);
             if let Some(id) = id {
                 let kill = AssertSqlSafe(format!("KILL {id}"));
-                // Whoever answered badly on the way back is closed already.
+                // A connection that failed the ping on its return is closed already.
                 let _unknown_thread = sqlx::query(kill).execute(&mut operator).await;
             }
             drop(in_use);
@@ -80,7 +93,7 @@ async fn connections_that_the_server_ends_cost_no_place(
     }
     let mut held = Vec::new();
     while held.len() < CONNECTIONS as usize {
-        let mut conn = pool.acquire().await.expect("a connection is lost");
+        let mut conn = pool.acquire().await.expect("a connection was lost");
         if sqlx::query("SELECT 1").execute(&mut *conn).await.is_ok() {
             held.push(conn);
         }

@@ -1,73 +1,78 @@
-//! Table `flysense_accounts`: the accounts FlySense works in, as lifecycle events told it.
+//! Table `flysense_accounts`: accounts that use FlySense, as reported by lifecycle events.
 
 use chrono::{DateTime, Utc};
+use flysk_domain::TextEnum as _;
+use flysk_domain::flysense::account::{AccountStatus, HooksState};
+use flysk_domain::flysense::roles::Role;
 use flysk_domain::id::{AccountId, InstallId};
 
-use crate::{Conn, StoreResult};
+use crate::sql_text::sql;
+use crate::{Conn, StoreResult, TextColumn};
 
-/// An account FlySense knows.
+/// An account that uses FlySense.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct AccountRow {
     /// The amoCRM account.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
-    /// FlySense's install there.
+    /// FlySense's install in the account.
     #[sqlx(try_from = "String")]
     pub install_id: InstallId,
-    /// `demo.amocrm.ru`.
+    /// Host of the account, such as `demo.amocrm.ru`.
     pub host: String,
-    /// `active` or `inactive`, by the last event.
-    pub status: String,
-    /// Who speaks on the left channel of its recordings: `operator` or `client`.
-    pub left_channel: String,
-    /// Whether calls are transcribed without being asked for.
+    /// Whether FlySense is active in the account.
+    #[sqlx(try_from = "TextColumn")]
+    pub status: AccountStatus,
+    /// Role of the speaker on the left channel of recordings.
+    #[sqlx(try_from = "TextColumn")]
+    pub left_channel: Role,
+    /// Whether calls are transcribed automatically.
     pub auto: bool,
-    /// `subscribed`, `unsubscribed`, `refused`: whether amoCRM tells us of new calls.
-    pub hooks_state: String,
-    /// Id of the key that signed the address amoCRM calls; `None` if that is not known.
+    /// State of the subscription to amoCRM's note hooks.
+    #[sqlx(try_from = "TextColumn")]
+    pub hooks_state: HooksState,
+    /// Id of the key that signed the hook URL; `None` if unknown.
     pub hooks_key: Option<String>,
-    /// Since when calls are transcribed without being asked for, if they are.
+    /// Calls from this time on are transcribed automatically, if `auto` is set.
     pub auto_since: DateTime<Utc>,
-    /// Up to when the account's log of calls was read.
+    /// End of the last period of the call log that was reconciled.
     pub reconciled_until: Option<DateTime<Utc>>,
+    /// Offset of the account's time from UTC, minutes; `None` if unknown.
+    pub utc_offset_minutes: Option<i16>,
 }
 
-macro_rules! select {
-    ($rest:literal) => {
-        concat!(
-            "SELECT account_id, install_id, host, status, left_channel, auto, hooks_state, hooks_key, auto_since,
-                    reconciled_until
-             FROM flysense_accounts WHERE ",
-            $rest
-        )
-    };
-}
+const SELECT: &str =
+    "SELECT account_id, install_id, host, status, left_channel, auto, hooks_state, hooks_key, auto_since,
+            reconciled_until, utc_offset_minutes
+     FROM flysense_accounts WHERE ";
 
-/// One account.
+/// Finds an account.
 pub async fn find(conn: &mut Conn, account_id: AccountId) -> StoreResult<Option<AccountRow>> {
-    Ok(sqlx::query_as(select!("account_id = ?")).bind(account_id.0).fetch_optional(conn).await?)
+    Ok(sqlx::query_as(sql!(SELECT, "account_id = ?")).bind(account_id.0).fetch_optional(conn).await?)
 }
 
-/// The account of an install.
+/// Finds the account of an install.
 pub async fn find_by_install(conn: &mut Conn, install_id: InstallId) -> StoreResult<Option<AccountRow>> {
-    Ok(sqlx::query_as(select!("install_id = ?")).bind(install_id.to_string()).fetch_optional(conn).await?)
+    Ok(sqlx::query_as(sql!(SELECT, "install_id = ?"))
+        .bind(install_id.to_string())
+        .fetch_optional(conn)
+        .await?)
 }
 
-/// At most `limit` active accounts after `after`, in the order of their ids.
+/// Lists at most `limit` active accounts after `after`, by id.
 pub async fn list_active(
     conn: &mut Conn,
     after: Option<AccountId>,
     limit: u32,
 ) -> StoreResult<Vec<AccountRow>> {
-    Ok(sqlx::query_as(select!("status = 'active' AND account_id > ? ORDER BY account_id LIMIT ?"))
+    Ok(sqlx::query_as(sql!(SELECT, "status = 'active' AND account_id > ? ORDER BY account_id LIMIT ?"))
         .bind(after.map_or(0, |id| id.0))
         .bind(limit)
         .fetch_all(conn)
         .await?)
 }
 
-/// At most `limit` active accounts after `after` whose hooks go to an address that another key than `key`
-/// signed, in the order of their ids.
+/// Lists at most `limit` active accounts after `after` whose hook URL was signed with another key than `key`, by id.
 pub async fn list_hooks_under_other_keys(
     conn: &mut Conn,
     key: &str,
@@ -87,19 +92,18 @@ pub async fn list_hooks_under_other_keys(
     Ok(ids.into_iter().map(AccountId).collect())
 }
 
-/// Notes what lifecycle event number `sequence` says; `false` if a later one was noted before.
+/// Applies lifecycle event number `sequence`; `false` if a later event was applied before.
 ///
-/// An account that becomes active gets its calls from then on: what was said before is not transcribed.
+/// If the account becomes active, only calls from now on are transcribed automatically.
 pub async fn note_event(
     conn: &mut Conn,
     account_id: AccountId,
     install_id: InstallId,
     host: &str,
-    active: bool,
+    status: AccountStatus,
     sequence: u64,
     now: DateTime<Utc>,
 ) -> StoreResult<bool> {
-    let status = if active { "active" } else { "inactive" };
     let known: Option<u64> =
         sqlx::query_scalar("SELECT last_event FROM flysense_accounts WHERE account_id = ? FOR UPDATE")
             .bind(account_id.0)
@@ -113,11 +117,11 @@ pub async fn note_event(
                         host = ?, status = ?, last_event = ?, updated_at = ?
                  WHERE account_id = ?",
             )
-            .bind(active)
+            .bind(status == AccountStatus::Active)
             .bind(now)
             .bind(install_id.to_string())
             .bind(host)
-            .bind(status)
+            .bind(status.as_str())
             .bind(sequence)
             .bind(now)
             .bind(account_id.0)
@@ -133,7 +137,7 @@ pub async fn note_event(
             .bind(account_id.0)
             .bind(install_id.to_string())
             .bind(host)
-            .bind(status)
+            .bind(status.as_str())
             .bind(sequence)
             .bind(now)
             .bind(now)
@@ -145,11 +149,11 @@ pub async fn note_event(
     Ok(true)
 }
 
-/// Notes whether amoCRM tells us of new calls, and which key signed the address it calls.
+/// Sets the state of the hook subscription and the key that signed its URL.
 pub async fn set_hooks_state(
     conn: &mut Conn,
     account_id: AccountId,
-    state: &str,
+    state: HooksState,
     key: Option<&str>,
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
@@ -157,7 +161,7 @@ pub async fn set_hooks_state(
         "UPDATE flysense_accounts SET hooks_state = ?, hooks_key = ?, hooks_checked_at = ?, updated_at = ?
          WHERE account_id = ?",
     )
-    .bind(state)
+    .bind(state.as_str())
     .bind(key)
     .bind(now)
     .bind(now)
@@ -167,7 +171,7 @@ pub async fn set_hooks_state(
     Ok(())
 }
 
-/// Notes that the account's log of calls was read up to `until`; an earlier moment changes nothing.
+/// Records that the call log was reconciled up to `until`; an earlier time changes nothing.
 pub async fn set_reconciled(conn: &mut Conn, account_id: AccountId, until: DateTime<Utc>) -> StoreResult<()> {
     sqlx::query(
         "UPDATE flysense_accounts SET reconciled_until = GREATEST(COALESCE(reconciled_until, ?), ?)
@@ -181,16 +185,16 @@ pub async fn set_reconciled(conn: &mut Conn, account_id: AccountId, until: DateT
     Ok(())
 }
 
-/// Sets what an administrator decides: automatic transcription and who is on the left channel. Switched on, it
-/// counts for calls from then on.
+/// Sets the administrator's preferences: automatic transcription and the role of the left channel. When automatic
+/// transcription is switched on, it applies to calls from now on.
 pub async fn set_preferences(
     conn: &mut Conn,
     account_id: AccountId,
     auto: bool,
-    left_channel: &str,
+    left_channel: Role,
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
-    // Assignments are made from left to right: `auto` is still what it was when `auto_since` is decided.
+    // Assignments run from left to right: `auto_since` is computed from the old `auto`.
     sqlx::query(
         "UPDATE flysense_accounts SET auto_since = IF(? AND NOT auto, ?, auto_since), auto = ?, left_channel = ?,
                 updated_at = ?
@@ -199,10 +203,36 @@ pub async fn set_preferences(
     .bind(auto)
     .bind(now)
     .bind(auto)
-    .bind(left_channel)
+    .bind(left_channel.code())
     .bind(now)
     .bind(account_id.0)
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Switches automatic transcription on, for calls from now on. Without the account's row nothing changes: a new row has it
+/// on.
+pub async fn switch_auto_on(conn: &mut Conn, account_id: AccountId, now: DateTime<Utc>) -> StoreResult<()> {
+    // Assignments run from left to right: `auto_since` is computed from the old `auto`.
+    sqlx::query(
+        "UPDATE flysense_accounts SET auto_since = IF(NOT auto, ?, auto_since), auto = TRUE, updated_at = ?
+         WHERE account_id = ?",
+    )
+    .bind(now)
+    .bind(now)
+    .bind(account_id.0)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Stores the offset of an account's time from UTC, in minutes.
+pub async fn set_utc_offset(conn: &mut Conn, account_id: AccountId, minutes: i16) -> StoreResult<()> {
+    sqlx::query("UPDATE flysense_accounts SET utc_offset_minutes = ? WHERE account_id = ?")
+        .bind(minutes)
+        .bind(account_id.0)
+        .execute(conn)
+        .await?;
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! Table `flysense_hooks`: hook deliveries of amoCRM, raw, kept before they are answered.
+//! Table `flysense_hooks`: raw hook deliveries from amoCRM, stored before they are answered.
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::{AccountId, HookId};
 
 use crate::{Conn, StoreResult};
 
-/// Keeps a delivery.
+/// Inserts a delivery.
 pub async fn insert(
     conn: &mut Conn,
     id: HookId,
@@ -23,7 +23,7 @@ pub async fn insert(
     Ok(())
 }
 
-/// The raw body of a delivery.
+/// Finds the raw body of a delivery.
 pub async fn find_body(conn: &mut Conn, id: HookId) -> StoreResult<Option<Vec<u8>>> {
     Ok(sqlx::query_scalar("SELECT body FROM flysense_hooks WHERE id = ?")
         .bind(id.to_string())
@@ -31,7 +31,7 @@ pub async fn find_body(conn: &mut Conn, id: HookId) -> StoreResult<Option<Vec<u8
         .await?)
 }
 
-/// Notes that a delivery was read.
+/// Marks a delivery as processed.
 pub async fn mark_ingested(conn: &mut Conn, id: HookId) -> StoreResult<()> {
     sqlx::query("UPDATE flysense_hooks SET state = 'ingested' WHERE id = ?")
         .bind(id.to_string())
@@ -40,8 +40,8 @@ pub async fn mark_ingested(conn: &mut Conn, id: HookId) -> StoreResult<()> {
     Ok(())
 }
 
-/// Forgets at most `limit` deliveries received before `before`; returns how many. They hold phone
-/// numbers, so they are not kept longer than support needs them.
+/// Deletes at most `limit` deliveries received before `before`; returns how many. They contain phone numbers and are
+/// therefore kept no longer than support needs them.
 pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
     let pruned = sqlx::query("DELETE FROM flysense_hooks WHERE received_at < ? ORDER BY received_at LIMIT ?")
         .bind(before)

@@ -1,22 +1,22 @@
-//! Table `transcription_stages`: how long each stage took.
+//! Table `transcription_stages`: duration of each stage.
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::TranscriptionId;
 
 use crate::{Conn, StoreResult};
 
-/// One stage of one run.
+/// A stage of a run.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct StageRow {
     /// `fetch`, `convert`, `hold`, `upload`, `submit`, `recognize`, `store`, `summarize`, `settle`.
     pub stage: String,
-    /// When its successful attempt began.
+    /// When its successful attempt started.
     pub started_at: DateTime<Utc>,
-    /// When its effect was there.
+    /// When the stage was completed.
     pub ended_at: DateTime<Utc>,
 }
 
-/// Notes a stage; running it again overwrites.
+/// Inserts a stage, or replaces it if it was executed again.
 pub async fn record(
     conn: &mut Conn,
     id: TranscriptionId,
@@ -39,7 +39,7 @@ pub async fn record(
     Ok(())
 }
 
-/// The stages of a run, in order.
+/// Lists the stages of a run, in order.
 pub async fn list(conn: &mut Conn, id: TranscriptionId, run: u32) -> StoreResult<Vec<StageRow>> {
     Ok(sqlx::query_as(
         "SELECT stage, started_at, ended_at FROM transcription_stages

@@ -1,4 +1,4 @@
-//! Table `transcripts`: what recognition gave, folded.
+//! Table `transcripts`: assembled results of recognitions.
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::TranscriptionId;
@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{Conn, StoreError, StoreResult};
 
-/// Keeps the dialogue and what was found in it; a later run of the same call overwrites.
+/// Stores the dialogue and its analysis; replaces those of an earlier run.
 pub async fn upsert<U: Serialize, A: Serialize>(
     conn: &mut Conn,
     id: TranscriptionId,
@@ -16,7 +16,7 @@ pub async fn upsert<U: Serialize, A: Serialize>(
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
     let text = |what, value: Result<String, serde_json::Error>| {
-        value.map_err(|error| StoreError::Corrupt { what, reason: error.to_string() })
+        value.map_err(|error| StoreError::InvalidRow { what, reason: error.to_string() })
     };
     sqlx::query(
         "INSERT INTO transcripts (transcription_id, utterances, analysis, created_at) VALUES (?, ?, ?, ?)
@@ -32,7 +32,7 @@ pub async fn upsert<U: Serialize, A: Serialize>(
     Ok(())
 }
 
-/// The dialogue and what was found in it.
+/// Finds the dialogue and its analysis.
 pub async fn find<U: DeserializeOwned, A: DeserializeOwned>(
     conn: &mut Conn,
     id: TranscriptionId,
@@ -44,21 +44,21 @@ pub async fn find<U: DeserializeOwned, A: DeserializeOwned>(
             .await?;
     let Some((utterances, analysis)) = row else { return Ok(None) };
     let corrupt =
-        |what| move |error: serde_json::Error| StoreError::Corrupt { what, reason: error.to_string() };
+        |what| move |error: serde_json::Error| StoreError::InvalidRow { what, reason: error.to_string() };
     Ok(Some((
         serde_json::from_str(&utterances).map_err(corrupt("dialogue"))?,
         serde_json::from_str(&analysis).map_err(corrupt("analysis"))?,
     )))
 }
 
-/// Changes what was found in a dialogue (a summary that came later).
+/// Replaces the analysis of a dialogue, after a later summary.
 pub async fn set_analysis<A: Serialize>(
     conn: &mut Conn,
     id: TranscriptionId,
     analysis: &A,
 ) -> StoreResult<()> {
     let analysis = serde_json::to_string(analysis)
-        .map_err(|error| StoreError::Corrupt { what: "analysis", reason: error.to_string() })?;
+        .map_err(|error| StoreError::InvalidRow { what: "analysis", reason: error.to_string() })?;
     sqlx::query("UPDATE transcripts SET analysis = ? WHERE transcription_id = ?")
         .bind(analysis)
         .bind(id.to_string())

@@ -1,6 +1,7 @@
-//! Leases: taking a job, keeping it, ending it.
+//! Leases of jobs: claim, extend, end.
 
 use chrono::{DateTime, Utc};
+use flysk_domain::TextEnum as _;
 use flysk_domain::id::JobId;
 use flysk_domain::trace::Trace;
 use sqlx::types::Json;
@@ -8,33 +9,34 @@ use sqlx::types::Json;
 use super::JobState;
 use crate::error::expect_one;
 use crate::listed::push_in;
+use crate::sql_text::sql;
 use crate::{Conn, StoreError, StoreResult};
 
-/// The right to write for one job: valid while the row still carries this fence.
+/// The right to write for a job: valid while the row has this fence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fence {
-    /// Which job.
+    /// Id of the job.
     pub job: JobId,
-    /// The row's fence number when it was claimed.
+    /// The row's fence number after the claim.
     pub number: u64,
 }
 
-/// A job a worker holds.
+/// A job claimed by a worker.
 #[derive(Debug, Clone)]
 pub struct Lease {
-    /// The right to write.
+    /// The right to write for the job.
     pub fence: Fence,
     /// Kind from the catalogue.
     pub kind: String,
-    /// What to do.
+    /// Payload of the kind, as JSON.
     pub payload: serde_json::Value,
-    /// Which start this is, from 1; starts that killed their worker are counted too.
+    /// Number of this attempt, from 1; attempts whose worker died are counted too.
     pub attempt: u32,
-    /// How often it may start.
+    /// Maximum number of attempts.
     pub max_attempts: u32,
-    /// Whose work it is.
+    /// Tenant of the job, if any.
     pub tenant: Option<String>,
-    /// The thread it hangs on.
+    /// Correlation with the request that caused the job.
     pub trace: Trace,
     /// When it became due.
     pub run_at: DateTime<Utc>,
@@ -70,17 +72,11 @@ impl From<LeaseRow> for Lease {
     }
 }
 
-macro_rules! select_lease {
-    ($rest:literal) => {
-        concat!(
-            "SELECT id, fence, kind, payload, attempt, max_attempts, tenant, correlation_id, traceparent, run_at
-             FROM jobs WHERE ",
-            $rest
-        )
-    };
-}
+const SELECT: &str =
+    "SELECT id, fence, kind, payload, attempt, max_attempts, tenant, correlation_id, traceparent, run_at
+     FROM jobs WHERE ";
 
-/// Takes a due, waiting job for `owner` until `until`, counting the start; `None` if it is not there to take.
+/// Claims a due, waiting job for `owner` until `until` and counts the attempt; `None` if it cannot be claimed.
 pub async fn claim(
     conn: &mut Conn,
     id: JobId,
@@ -104,7 +100,7 @@ pub async fn claim(
         return Ok(None);
     }
     let row: Option<LeaseRow> =
-        sqlx::query_as(select_lease!("id = ? AND state = 'running' AND lease_owner = ?"))
+        sqlx::query_as(sql!(SELECT, "id = ? AND state = 'running' AND lease_owner = ?"))
             .bind(id.to_string())
             .bind(owner)
             .fetch_optional(conn)
@@ -112,11 +108,11 @@ pub async fn claim(
     Ok(row.map(Lease::from))
 }
 
-/// Locks the job's row for the rest of the transaction; `false` if the fence is no longer ours.
+/// Locks the job's row until the transaction ends; `false` if the fence has changed.
 ///
-/// The row is written, not only locked: on a cluster a lock is of one node, and of two transactions that wrote one row one
-/// commits. So nothing is committed beside a rescuer that took the job away on another node.
-pub async fn lock_held(conn: &mut Conn, fence: Fence) -> StoreResult<bool> {
+/// The row is updated, not only locked: on a cluster a lock is local to a node, and of two transactions that updated the
+/// same row only one commits. So nothing is committed concurrently with a rescue of the job on another node.
+pub async fn lock_if_owned(conn: &mut Conn, fence: Fence) -> StoreResult<bool> {
     let held = sqlx::query(
         "UPDATE jobs SET units_begun = units_begun + 1 WHERE id = ? AND fence = ? AND state = 'running'",
     )
@@ -127,10 +123,10 @@ pub async fn lock_held(conn: &mut Conn, fence: Fence) -> StoreResult<bool> {
     Ok(held.rows_affected() == 1)
 }
 
-/// Moves the leases that `owner` holds on `ids` forward to `until`; returns how many it still holds.
+/// Extends the leases that `owner` holds on `ids` to `until`; returns how many it still holds.
 ///
-/// Only what is really being worked on is named: a claim whose answer was lost has an owner that does not
-/// know of it, and must run out.
+/// Only jobs in progress are named: if the response to a claim was lost, its owner does not know of the claim, and the
+/// lease must expire.
 pub async fn extend_leases(
     conn: &mut Conn,
     owner: &str,
@@ -150,7 +146,7 @@ pub async fn extend_leases(
     Ok(extend.build().execute(conn).await?.rows_affected())
 }
 
-/// Ends a job well. [`StoreError::Stale`] if the fence is no longer ours.
+/// Marks a job as done. [`StoreError::WrongState`] if the fence has changed.
 pub async fn complete(
     conn: &mut Conn,
     fence: Fence,
@@ -160,8 +156,8 @@ pub async fn complete(
     end(conn, fence, JobState::Done, note, now).await
 }
 
-/// Gives a job up. [`StoreError::Stale`] if the fence is no longer ours.
-pub async fn bury(conn: &mut Conn, fence: Fence, reason: &str, now: DateTime<Utc>) -> StoreResult<()> {
+/// Marks a job as dead. [`StoreError::WrongState`] if the fence has changed.
+pub async fn mark_dead(conn: &mut Conn, fence: Fence, reason: &str, now: DateTime<Utc>) -> StoreResult<()> {
     end(conn, fence, JobState::Dead, Some(reason), now).await
 }
 
@@ -178,7 +174,7 @@ async fn end(
     )
     .bind(state.as_str())
     .bind(now)
-    .bind(note.map(clip))
+    .bind(note.map(truncate_note))
     .bind(fence.job.to_string())
     .bind(fence.number)
     .execute(conn)
@@ -186,57 +182,56 @@ async fn end(
     expect_one(&ended, "job")
 }
 
-/// Puts a job back to run again at `run_at`; the attempt stays counted.
+/// Requeues a job for `run_at`; the attempt counts.
 pub async fn retry(conn: &mut Conn, fence: Fence, run_at: DateTime<Utc>, reason: &str) -> StoreResult<()> {
-    put_back(conn, fence, run_at, 0, Some(reason)).await
+    requeue(conn, fence, run_at, 0, Some(reason)).await
 }
 
-/// Puts a job back to run again at `run_at` as if it had not started.
+/// Requeues a job for `run_at` without counting the attempt.
 pub async fn snooze(conn: &mut Conn, fence: Fence, run_at: DateTime<Utc>, reason: &str) -> StoreResult<()> {
-    put_back(conn, fence, run_at, 1, Some(reason)).await
+    requeue(conn, fence, run_at, 1, Some(reason)).await
 }
 
-/// Gives a job back at once, unstarted: the worker is leaving.
+/// Requeues a job at once without counting the attempt, because the worker shuts down.
 pub async fn release(conn: &mut Conn, fence: Fence, now: DateTime<Utc>) -> StoreResult<()> {
-    put_back(conn, fence, now, 1, None).await
+    requeue(conn, fence, now, 1, None).await
 }
 
-/// The dedup key comes back too, unless a newer job of the same key waits already: then both run, and
-/// the state check in the handler makes the later one a no-op.
-async fn put_back(
+/// The dedup key is restored too, unless a newer job with the same key waits: then both run, and the state check in the
+/// handler makes the later one a no-op.
+async fn requeue(
     conn: &mut Conn,
     fence: Fence,
     run_at: DateTime<Utc>,
     uncounted: u32,
     reason: Option<&str>,
 ) -> StoreResult<()> {
-    const WITH_KEY: &str = "UPDATE jobs SET state = 'queued', run_at = ?, push_at = ?, attempt = attempt - ?,
-            waiting_key = dedup_key, lease_owner = NULL, lease_until = NULL, last_error = COALESCE(?, last_error)
-         WHERE id = ? AND fence = ? AND state = 'running'";
-    const WITHOUT_KEY: &str =
-        "UPDATE jobs SET state = 'queued', run_at = ?, push_at = ?, attempt = attempt - ?,
-            waiting_key = NULL, lease_owner = NULL, lease_until = NULL, last_error = COALESCE(?, last_error)
-         WHERE id = ? AND fence = ? AND state = 'running'";
-    let put = |statement: &'static str| {
-        sqlx::query(statement)
-            .bind(run_at)
-            .bind(run_at)
-            .bind(uncounted)
-            .bind(reason.map(clip))
-            .bind(fence.job.to_string())
-            .bind(fence.number)
+    let put = |with_key: bool| {
+        sqlx::query(
+            "UPDATE jobs SET state = 'queued', run_at = ?, push_at = ?, attempt = attempt - ?,
+                waiting_key = IF(?, dedup_key, NULL), lease_owner = NULL, lease_until = NULL,
+                last_error = COALESCE(?, last_error)
+             WHERE id = ? AND fence = ? AND state = 'running'",
+        )
+        .bind(run_at)
+        .bind(run_at)
+        .bind(uncounted)
+        .bind(with_key)
+        .bind(reason.map(truncate_note))
+        .bind(fence.job.to_string())
+        .bind(fence.number)
     };
-    let back = match put(WITH_KEY).execute(&mut *conn).await.map_err(StoreError::from) {
-        Err(StoreError::Taken { .. }) => put(WITHOUT_KEY).execute(conn).await?,
+    let back = match put(true).execute(&mut *conn).await.map_err(StoreError::from) {
+        Err(StoreError::Duplicate { .. }) => put(false).execute(conn).await?,
         other => other?,
     };
     expect_one(&back, "job")
 }
 
-/// At most `limit` running jobs whose lease ran out before `now`.
+/// Lists at most `limit` running jobs whose lease expired before `now`.
 pub async fn list_expired(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<Lease>> {
     let rows: Vec<LeaseRow> =
-        sqlx::query_as(select_lease!("state = 'running' AND lease_until < ? ORDER BY lease_until LIMIT ?"))
+        sqlx::query_as(sql!(SELECT, "state = 'running' AND lease_until < ? ORDER BY lease_until LIMIT ?"))
             .bind(now)
             .bind(limit)
             .fetch_all(conn)
@@ -244,9 +239,9 @@ pub async fn list_expired(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> St
     Ok(rows.into_iter().map(Lease::from).collect())
 }
 
-/// Takes a job from a worker that stopped renewing its lease, under a new fence which it returns;
-/// `None` if the worker renewed or ended it meanwhile.
-pub async fn take_back(
+/// Takes a job over from a worker whose lease expired and returns the new fence; `None` if the worker extended the lease
+/// or ended the job in the meantime.
+pub async fn steal_expired(
     conn: &mut Conn,
     fence: Fence,
     owner: &str,
@@ -267,7 +262,7 @@ pub async fn take_back(
     Ok((taken.rows_affected() == 1).then_some(Fence { number: fence.number + 1, ..fence }))
 }
 
-/// The column keeps 1,000 characters.
-fn clip(text: &str) -> String {
+/// Cuts a text to the column's 1,000 characters.
+fn truncate_note(text: &str) -> String {
     text.chars().take(1000).collect()
 }

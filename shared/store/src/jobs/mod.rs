@@ -1,89 +1,48 @@
-//! Table `jobs`: durable work and who holds it.
+//! Table `jobs`: durable jobs and their leases.
 //!
-//! A row moves `queued → running → done | dead | cancelled`. Whoever runs it holds a lease under a
-//! fence number; every claim raises the fence, so a worker whose lease was taken away fails its
-//! next write here and with it the whole transaction.
+//! A row moves `queued → running → done | dead | cancelled`. A running job is leased to a worker under a fence number,
+//! which every claim increments: a worker that lost its lease fails at its next write here, and its transaction is
+//! rolled back.
 
 mod claim;
 mod operate;
 mod relay;
 
-use std::fmt;
-use std::str::FromStr;
-
 use chrono::{DateTime, Utc};
+use flysk_domain::UnknownText;
 use flysk_domain::id::JobId;
 use flysk_domain::trace::Trace;
 
 use crate::{Conn, StoreError, StoreResult};
 
 pub use claim::{
-    Fence, Lease, bury, claim, complete, extend_leases, list_expired, lock_held, release, retry, snooze,
-    take_back,
+    Fence, Lease, claim, complete, extend_leases, list_expired, lock_if_owned, mark_dead, release, retry,
+    snooze, steal_expired,
 };
 pub use operate::{
-    Depth, JobRow, cancel, cancel_waiting, depths, expedite, find, list, list_by_correlation, prune, replace,
-    replay,
+    Depth, JobRow, cancel, cancel_unstarted, cancel_waiting, depths, expedite, find, list,
+    list_by_correlation, prune, replace, replay,
 };
 pub use relay::{DueJob, defer_push, list_due, mark_pushed, push_everything_again};
 
-/// Where a job stands.
+/// State of a job.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobState {
     /// Waits for its time or for a worker.
     Queued,
-    /// A worker holds it.
+    /// Claimed by a worker.
     Running,
-    /// Its effect is there.
+    /// Completed; its effect is committed.
     Done,
-    /// Given up; shown to operators, who may replay it.
+    /// Not retried any more; an operator may replay it.
     Dead,
-    /// Taken out by an operator or by newer work.
+    /// Cancelled by an operator or by newer work.
     Cancelled,
 }
 
-impl JobState {
-    /// Every state, in the order of a job's life.
-    pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Done, Self::Dead, Self::Cancelled];
-
-    /// The column's text.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Done => "done",
-            Self::Dead => "dead",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
-
-impl fmt::Display for JobState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for JobState {
-    type Err = StoreError;
-
-    fn from_str(text: &str) -> Result<Self, StoreError> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or_else(|| StoreError::Corrupt { what: "job state", reason: format!("`{text}` is unknown") })
-    }
-}
-
-impl TryFrom<String> for JobState {
-    type Error = StoreError;
-
-    fn try_from(text: String) -> Result<Self, StoreError> {
-        text.parse()
-    }
-}
-
-/// A row to be written.
+/// A job to be inserted.
 #[derive(Debug)]
 pub struct NewJob<'a> {
     /// Its id; also the id of its wake-up in Redis.
@@ -94,25 +53,25 @@ pub struct NewJob<'a> {
     pub queue: &'a str,
     /// 0 runs first.
     pub priority: u8,
-    /// Ids, not data.
+    /// Payload as JSON: ids, not data.
     pub payload: &'a serde_json::Value,
-    /// How often it may start.
+    /// Maximum number of attempts.
     pub max_attempts: u32,
-    /// Not before.
+    /// Earliest start.
     pub run_at: DateTime<Utc>,
-    /// When a relay should carry it to Redis.
+    /// When a relay pushes its wake-up to Redis.
     pub push_at: DateTime<Utc>,
-    /// Unique per kind among waiting rows.
+    /// Dedup key, unique per kind among waiting jobs.
     pub dedup_key: Option<&'a str>,
-    /// Whose work it is.
+    /// Tenant of the job, for fairness.
     pub tenant: Option<&'a str>,
-    /// The thread it hangs on.
+    /// Correlation with the request that causes the job.
     pub trace: &'a Trace,
-    /// Now.
+    /// Current time.
     pub created_at: DateTime<Utc>,
 }
 
-/// Writes a row; `false` if one of the same kind and dedup key already waits.
+/// Inserts a job; `false` if one of the same kind and dedup key waits already.
 pub async fn insert(conn: &mut Conn, job: &NewJob<'_>) -> StoreResult<bool> {
     let inserted = sqlx::query(
         "INSERT INTO jobs (id, kind, queue, priority, payload, state, max_attempts, run_at, push_at, dedup_key,
@@ -138,7 +97,7 @@ pub async fn insert(conn: &mut Conn, job: &NewJob<'_>) -> StoreResult<bool> {
     .map_err(StoreError::from);
     match inserted {
         Ok(_) => Ok(true),
-        Err(StoreError::Taken { key }) if key == "jobs_waiting_key" => Ok(false),
+        Err(StoreError::Duplicate { key }) if key == "jobs_waiting_key" => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -1,90 +1,86 @@
-//! What operators and upkeep do with jobs.
+//! Jobs for operators and upkeep: lists, replays, cancellation, deletion.
 
 use chrono::{DateTime, Utc};
+use flysk_domain::TextEnum as _;
 use flysk_domain::id::JobId;
 use sqlx::types::Json;
 
 use super::JobState;
 use crate::listed::push_in;
-use crate::{Conn, StoreResult};
+use crate::sql_text::sql;
+use crate::{Conn, StoreResult, TextColumn};
 
 /// A job as operators see it.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct JobRow {
-    /// Which.
+    /// Id of the job.
     #[sqlx(try_from = "String")]
     pub id: JobId,
     /// Kind from the catalogue.
     pub kind: String,
     /// Queue whose workers take it.
     pub queue: String,
-    /// Where it stands.
-    #[sqlx(try_from = "String")]
+    /// Current state.
+    #[sqlx(try_from = "TextColumn")]
     pub state: JobState,
-    /// Ids, not data.
+    /// Payload as JSON: ids, not data.
     pub payload: Json<serde_json::Value>,
-    /// Starts so far.
+    /// Attempts so far.
     pub attempt: u32,
-    /// Starts allowed.
+    /// Maximum number of attempts.
     pub max_attempts: u32,
-    /// Not before.
+    /// Earliest start.
     pub run_at: DateTime<Utc>,
-    /// Until when its worker holds it.
+    /// End of the lease, while claimed.
     pub lease_until: Option<DateTime<Utc>>,
-    /// Whose work it is.
+    /// Tenant of the job, if any.
     pub tenant: Option<String>,
-    /// The thread it hangs on.
+    /// Correlation id of the request that caused it.
     pub correlation_id: String,
-    /// Why it last failed, waited or was skipped.
+    /// Reason of the last failure, wait or skip.
     pub last_error: Option<String>,
-    /// When it was written.
+    /// When it was inserted.
     pub created_at: DateTime<Utc>,
-    /// When it last started.
+    /// Start of the last attempt.
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-macro_rules! select_jobs {
-    ($rest:literal) => {
-        concat!(
-            "SELECT id, kind, queue, state, payload, attempt, max_attempts, run_at, lease_until, tenant,
-                    correlation_id, last_error, created_at, started_at, finished_at
-             FROM jobs WHERE ",
-            $rest
-        )
-    };
-}
+const SELECT: &str =
+    "SELECT id, kind, queue, state, payload, attempt, max_attempts, run_at, lease_until, tenant,
+            correlation_id, last_error, created_at, started_at, finished_at
+     FROM jobs WHERE ";
 
-/// How many jobs of a kind stand where.
+/// Number of jobs of a kind in a state.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Depth {
     /// Kind from the catalogue.
     pub kind: String,
-    /// Which rows are counted: `queued`, `running` or `dead`.
-    #[sqlx(try_from = "String")]
+    /// State of the counted jobs: `queued`, `running` or `dead`.
+    #[sqlx(try_from = "TextColumn")]
     pub state: JobState,
-    /// Whether their time has come; a retry or a promised delay may lie in the future.
+    /// Whether the jobs are due; retries and delayed jobs may start later.
     pub due: bool,
-    /// How many.
+    /// Number of jobs.
     pub count: i64,
     /// The earliest `run_at` among them.
     pub oldest: DateTime<Utc>,
 }
 
-/// One job.
+/// Finds a job.
 pub async fn find(conn: &mut Conn, id: JobId) -> StoreResult<Option<JobRow>> {
-    Ok(sqlx::query_as(select_jobs!("id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
+    Ok(sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }
 
-/// The youngest `limit` jobs in `state` (any if `None`) and of `kind` (any if `None`).
+/// Lists the newest `limit` jobs in `state` (any if `None`) and of `kind` (any if `None`).
 pub async fn list(
     conn: &mut Conn,
     state: Option<JobState>,
     kind: Option<&str>,
     limit: u32,
 ) -> StoreResult<Vec<JobRow>> {
-    let mut query = sqlx::QueryBuilder::new(select_jobs!("1 = 1"));
+    let mut query = sqlx::QueryBuilder::new(sql!(SELECT, "1 = 1"));
     if let Some(state) = state {
         query.push(" AND state = ").push_bind(state.as_str());
     }
@@ -95,17 +91,17 @@ pub async fn list(
     Ok(query.build_query_as().fetch_all(conn).await?)
 }
 
-/// Every job of one thread, oldest first.
+/// Lists all jobs with a correlation id, oldest first.
 pub async fn list_by_correlation(conn: &mut Conn, correlation_id: &str) -> StoreResult<Vec<JobRow>> {
-    Ok(sqlx::query_as(select_jobs!("correlation_id = ? ORDER BY id"))
+    Ok(sqlx::query_as(sql!(SELECT, "correlation_id = ? ORDER BY id"))
         .bind(correlation_id)
         .fetch_all(conn)
         .await?)
 }
 
-/// Lets a dead or cancelled job start afresh, with all its attempts; `false` if it is neither.
+/// Restarts a dead or cancelled job with all its attempts; `false` if it is in another state.
 ///
-/// [`crate::StoreError::Taken`] if a job of the same dedup key waits already.
+/// [`crate::StoreError::Duplicate`] if a job with the same dedup key waits.
 pub async fn replay(conn: &mut Conn, id: JobId, now: DateTime<Utc>) -> StoreResult<bool> {
     let replayed = sqlx::query(
         "UPDATE jobs SET state = 'queued', attempt = 0, run_at = ?, push_at = ?, waiting_key = dedup_key,
@@ -135,7 +131,7 @@ pub async fn expedite(conn: &mut Conn, kind: &str, dedup_key: &str, now: DateTim
     Ok(expedited.rows_affected() == 1)
 }
 
-/// Notes of a dead job that newer work took its place; `false` if it is not dead.
+/// Cancels a dead job that newer work has replaced; `false` if it is not dead.
 pub async fn replace(conn: &mut Conn, id: JobId, why: &str, now: DateTime<Utc>) -> StoreResult<bool> {
     let replaced = sqlx::query(
         "UPDATE jobs SET state = 'cancelled', finished_at = ?, last_error = ? WHERE id = ? AND state = 'dead'",
@@ -148,7 +144,7 @@ pub async fn replace(conn: &mut Conn, id: JobId, why: &str, now: DateTime<Utc>) 
     Ok(replaced.rows_affected() == 1)
 }
 
-/// Takes a waiting job out; `false` if it does not wait (a running one cannot be stopped half-way).
+/// Cancels a waiting job; `false` if it does not wait (a running job cannot be stopped).
 pub async fn cancel(conn: &mut Conn, id: JobId, reason: &str, now: DateTime<Utc>) -> StoreResult<bool> {
     let cancelled = sqlx::query(
         "UPDATE jobs SET state = 'cancelled', waiting_key = NULL, finished_at = ?, last_error = ?
@@ -162,7 +158,26 @@ pub async fn cancel(conn: &mut Conn, id: JobId, reason: &str, now: DateTime<Utc>
     Ok(cancelled.rows_affected() == 1)
 }
 
-/// Takes out the waiting jobs of these kinds and this dedup key; how many they were.
+/// Cancels a waiting job that has not begun since it was inserted or replayed; `false` if it has, or does not wait.
+pub async fn cancel_unstarted(
+    conn: &mut Conn,
+    id: JobId,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<bool> {
+    let cancelled = sqlx::query(
+        "UPDATE jobs SET state = 'cancelled', waiting_key = NULL, finished_at = ?, last_error = ?
+         WHERE id = ? AND state = 'queued' AND started_at IS NULL",
+    )
+    .bind(now)
+    .bind(reason)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    Ok(cancelled.rows_affected() == 1)
+}
+
+/// Cancels the waiting jobs of these kinds with this dedup key; returns how many.
 pub async fn cancel_waiting(
     conn: &mut Conn,
     kinds: &[&'static str],
@@ -184,7 +199,7 @@ pub async fn cancel_waiting(
     Ok(query.build().execute(conn).await?.rows_affected())
 }
 
-/// Forgets at most `limit` jobs that ended in `state` before `before`; returns how many.
+/// Deletes at most `limit` jobs that ended in `state` before `before`; returns how many.
 pub async fn prune(conn: &mut Conn, state: JobState, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
     let pruned =
         sqlx::query("DELETE FROM jobs WHERE state = ? AND finished_at < ? ORDER BY finished_at LIMIT ?")
@@ -196,9 +211,9 @@ pub async fn prune(conn: &mut Conn, state: JobState, before: DateTime<Utc>, limi
     Ok(pruned.rows_affected())
 }
 
-/// What of `kinds` waits, runs or died.
+/// Counts the queued, running and dead jobs of `kinds`.
 ///
-/// Read from the index `jobs_kind` alone, however long ended jobs are kept.
+/// The index `jobs_kind` alone suffices, so the cost does not depend on how long ended jobs are kept.
 pub async fn depths(conn: &mut Conn, kinds: &[&str], now: DateTime<Utc>) -> StoreResult<Vec<Depth>> {
     if kinds.is_empty() {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! What has to be carried to Redis.
+//! Due jobs whose wake-ups are to be pushed to Redis.
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::JobId;
@@ -9,19 +9,19 @@ use crate::{Conn, StoreResult};
 /// A waiting job that is due.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct DueJob {
-    /// Which.
+    /// Id of the job.
     #[sqlx(try_from = "String")]
     pub id: JobId,
     /// Queue whose workers take it.
     pub queue: String,
     /// 0 runs first.
     pub priority: u8,
-    /// Its fence number: differs from one wait of the job to the next.
+    /// Its fence number, which changes each time the job is claimed.
     pub fence: u64,
 }
 
-/// At most `limit` jobs of `queue` to be carried now: urgent ones first, then a turn for each tenant
-/// before anybody's second, so that one account's thousand calls do not stand before another's first.
+/// Lists at most `limit` due jobs of `queue`, by priority and then round-robin across tenants, so that many calls of one
+/// account do not delay those of another.
 pub async fn list_due(
     conn: &mut Conn,
     queue: &str,
@@ -44,8 +44,8 @@ pub async fn list_due(
     .await?)
 }
 
-/// Notes that `id` is being carried and need not be looked at before `again_at`; `false` if another
-/// relay was faster or the job is gone.
+/// Reserves the jobs `ids` for this relay until `again_at`; returns the reserved ones. Jobs that another relay reserved, or
+/// that do not wait any more, are missing.
 pub async fn mark_pushed(
     conn: &mut Conn,
     ids: &[JobId],
@@ -64,7 +64,7 @@ pub async fn mark_pushed(
     Ok(mine)
 }
 
-/// Sets when a relay should look at these waiting jobs next.
+/// Sets when a relay considers these waiting jobs next.
 pub async fn defer_push(conn: &mut Conn, ids: &[JobId], at: DateTime<Utc>) -> StoreResult<()> {
     if ids.is_empty() {
         return Ok(());
@@ -76,7 +76,7 @@ pub async fn defer_push(conn: &mut Conn, ids: &[JobId], at: DateTime<Utc>) -> St
     Ok(())
 }
 
-/// Redis lost what it held: every due job has to be carried again. Returns how many.
+/// Makes all due jobs eligible for a push again, after Redis lost its data. Returns how many were deferred until now.
 pub async fn push_everything_again(conn: &mut Conn, now: DateTime<Utc>) -> StoreResult<u64> {
     let again =
         sqlx::query("UPDATE jobs SET push_at = ? WHERE state = 'queued' AND push_at > ? AND run_at <= ?")

@@ -1,70 +1,77 @@
-//! Table `accounts`: accounts of amoCRM, known by their number.
+//! Table `accounts`: amoCRM accounts, by id.
 
 use chrono::{DateTime, Utc};
+use flysk_domain::TextEnum as _;
 use flysk_domain::id::AccountId;
 use flysk_domain::platform::crm::Crm;
 
-use super::changes::{self, Subject};
+use super::cache_invalidations::{self, Subject};
 use crate::{Conn, StoreResult};
 
-/// An account.
+/// An amoCRM account.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Account {
-    /// Its number.
+    /// amoCRM's id of the account.
     #[sqlx(try_from = "u64")]
     pub id: AccountId,
-    /// Where it lives at present, `demo.amocrm.ru`.
+    /// Current host, such as `demo.amocrm.ru`.
     pub host: String,
-    /// The host that tells its present one, as its access tokens name it.
+    /// Host of the API that returns the account's current host, taken from its access tokens.
     pub api_domain: Option<String>,
-    /// For people.
+    /// Display name.
     pub name: String,
+    /// Offset of the account's time from UTC, minutes; `None` if unknown.
+    pub utc_offset_minutes: Option<i16>,
 }
 
-/// What was learnt about an account.
+/// Data about an account, as received from amoCRM.
 #[derive(Debug)]
-pub struct Learnt<'a> {
-    /// Which service it belongs to.
+pub struct AccountUpdate<'a> {
+    /// Service that the account belongs to.
     pub crm: Crm,
-    /// Its number.
+    /// amoCRM's id of the account.
     pub id: AccountId,
-    /// Where it lived at `at`.
+    /// Host of the account at `at`.
     pub host: &'a str,
-    /// The host that tells its present one, if its token names one.
+    /// Host of the API that returns the account's current host, if the token names one.
     pub api_domain: Option<&'a str>,
-    /// What people called it.
+    /// Display name.
     pub name: &'a str,
-    /// When amoCRM said so.
+    /// Offset of the account's time from UTC, minutes, if amoCRM told it.
+    pub utc_offset_minutes: Option<i16>,
+    /// When amoCRM returned the data.
     pub at: DateTime<Utc>,
 }
 
-/// Notes what amoCRM said about an account; what is older than what is known changes nothing.
-pub async fn upsert(conn: &mut Conn, learnt: &Learnt<'_>) -> StoreResult<()> {
-    // Assignments are made from left to right: `host_at` is compared before it moves.
+/// Inserts or updates an account; data older than the stored data is ignored.
+pub async fn upsert(conn: &mut Conn, update: &AccountUpdate<'_>) -> StoreResult<()> {
+    // Assignments run from left to right: `host_at` is compared before it changes.
     sqlx::query(
-        "INSERT INTO accounts (platform, id, host, api_domain, name, host_at, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        "INSERT INTO accounts (platform, id, host, api_domain, name, utc_offset_minutes, host_at, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON DUPLICATE KEY UPDATE
             host = IF(host_at IS NULL OR host_at <= VALUES(host_at), VALUES(host), host),
             name = IF(host_at IS NULL OR host_at <= VALUES(host_at), VALUES(name), name),
             api_domain = COALESCE(VALUES(api_domain), api_domain),
+            utc_offset_minutes = COALESCE(VALUES(utc_offset_minutes), utc_offset_minutes),
             host_at = GREATEST(COALESCE(host_at, VALUES(host_at)), VALUES(host_at)),
             updated_at = VALUES(updated_at)",
     )
-    .bind(learnt.crm.as_str())
-    .bind(learnt.id.0)
-    .bind(learnt.host)
-    .bind(learnt.api_domain)
-    .bind(learnt.name)
-    .bind(learnt.at)
-    .bind(learnt.at)
-    .bind(learnt.at)
+    .bind(update.crm.as_str())
+    .bind(update.id.0)
+    .bind(update.host)
+    .bind(update.api_domain)
+    .bind(update.name)
+    .bind(update.utc_offset_minutes)
+    .bind(update.at)
+    .bind(update.at)
+    .bind(update.at)
     .execute(&mut *conn)
     .await?;
-    changes::note(conn, Subject::Account(learnt.id)).await
+    cache_invalidations::record(conn, Subject::Account(update.id)).await
 }
 
-/// Notes that the account moved to `host`, as amoCRM said at `at`.
+/// Updates the host to `host`, as returned by amoCRM at `at`.
 pub async fn rename(
     conn: &mut Conn,
     crm: Crm,
@@ -84,10 +91,10 @@ pub async fn rename(
     .bind(at)
     .execute(&mut *conn)
     .await?;
-    changes::note(conn, Subject::Account(id)).await
+    cache_invalidations::record(conn, Subject::Account(id)).await
 }
 
-/// Notes the host that tells the account's present one, as its newest access token names it.
+/// Stores the API host named in the account's newest access token.
 pub async fn write_api_domain(conn: &mut Conn, crm: Crm, id: AccountId, api_domain: &str) -> StoreResult<()> {
     sqlx::query("UPDATE accounts SET api_domain = ? WHERE platform = ? AND id = ?")
         .bind(api_domain)
@@ -98,7 +105,7 @@ pub async fn write_api_domain(conn: &mut Conn, crm: Crm, id: AccountId, api_doma
     Ok(())
 }
 
-/// Notes that amoCRM is about to be asked where the account lives; `false` if somebody asked after `before`.
+/// Claims the lookup of the account's host; `false` if it was claimed after `before`.
 pub async fn claim_look_up(
     conn: &mut Conn,
     crm: Crm,
@@ -119,16 +126,18 @@ pub async fn claim_look_up(
     Ok(claimed.rows_affected() == 1)
 }
 
-/// One account.
+/// Finds an account.
 pub async fn find(conn: &mut Conn, crm: Crm, id: AccountId) -> StoreResult<Option<Account>> {
-    Ok(sqlx::query_as("SELECT id, host, api_domain, name FROM accounts WHERE platform = ? AND id = ?")
-        .bind(crm.as_str())
-        .bind(id.0)
-        .fetch_optional(conn)
-        .await?)
+    Ok(sqlx::query_as(
+        "SELECT id, host, api_domain, name, utc_offset_minutes FROM accounts WHERE platform = ? AND id = ?",
+    )
+    .bind(crm.as_str())
+    .bind(id.0)
+    .fetch_optional(conn)
+    .await?)
 }
 
-/// Whether an account is known to live at `host`.
+/// Whether `host` is the stored host of an account.
 pub async fn is_host_known(conn: &mut Conn, crm: Crm, host: &str) -> StoreResult<bool> {
     let known: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM accounts WHERE platform = ? AND host = ?")
         .bind(crm.as_str())

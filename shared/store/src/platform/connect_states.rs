@@ -1,22 +1,22 @@
-//! Table `connect_states`: `state` values of reconnects under way.
+//! Table `connect_states`: OAuth `state` values of reconnects in progress.
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::{AccountId, InvalidId, UserId, WidgetId};
 
 use crate::{Conn, StoreError, StoreResult};
 
-/// A reconnect somebody began.
+/// A reconnect in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectState {
-    /// For which widget.
+    /// The widget.
     pub widget_id: WidgetId,
-    /// In which account, if it was begun from inside one.
+    /// The account, if the reconnect was started inside one.
     pub account_id: Option<AccountId>,
-    /// By whom, if known.
+    /// The user who started it, if known.
     pub user_id: Option<UserId>,
 }
 
-/// Keeps a state by its hash.
+/// Inserts a state by its hash.
 pub async fn insert(
     conn: &mut Conn,
     state_hash: &str,
@@ -39,7 +39,7 @@ pub async fn insert(
     Ok(())
 }
 
-/// Who began it, whether it is used up or too old by now.
+/// Finds a state by its hash, even if it is used or expired.
 pub async fn find(conn: &mut Conn, state_hash: &str) -> StoreResult<Option<ConnectState>> {
     let row: Option<(String, Option<u64>, Option<u64>)> =
         sqlx::query_as("SELECT widget_id, account_id, user_id FROM connect_states WHERE state_hash = ?")
@@ -47,13 +47,14 @@ pub async fn find(conn: &mut Conn, state_hash: &str) -> StoreResult<Option<Conne
             .fetch_optional(conn)
             .await?;
     let Some((widget_id, account_id, user_id)) = row else { return Ok(None) };
-    let widget_id = widget_id
-        .parse()
-        .map_err(|error: InvalidId| StoreError::Corrupt { what: "widget id", reason: error.to_string() })?;
+    let widget_id = widget_id.parse().map_err(|error: InvalidId| StoreError::InvalidRow {
+        what: "widget id",
+        reason: error.to_string(),
+    })?;
     Ok(Some(ConnectState { widget_id, account_id: account_id.map(AccountId), user_id: user_id.map(UserId) }))
 }
 
-/// Uses a state up: of any number of tries with one state, one succeeds.
+/// Marks a valid state of the widget as used and returns it; only the first of several calls succeeds.
 pub async fn use_up(
     conn: &mut Conn,
     state_hash: &str,
@@ -81,7 +82,7 @@ pub async fn use_up(
     Ok(Some(ConnectState { widget_id, account_id: account_id.map(AccountId), user_id: user_id.map(UserId) }))
 }
 
-/// Forgets at most `limit` states that expired before `before`.
+/// Deletes at most `limit` states that expired before `before`.
 pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
     Ok(sqlx::query("DELETE FROM connect_states WHERE expires_at < ? LIMIT ?")
         .bind(before)

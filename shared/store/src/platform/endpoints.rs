@@ -1,4 +1,4 @@
-//! Table `event_endpoints`: how the addresses of vendors' backends have been doing.
+//! Table `event_endpoints`: circuit breakers of event URLs.
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::WidgetId;
@@ -6,45 +6,44 @@ use flysk_domain::platform::breaker::Breaker;
 
 use crate::{Conn, StoreResult};
 
-/// An address of a widget's backend.
+/// An event URL of a widget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Whose.
+    /// The widget.
     pub widget_id: WidgetId,
-    /// What the address is known by: its SHA-256 in lower-case hex.
+    /// SHA-256 of the URL, lower-case hex.
     pub address: String,
 }
 
-/// How the address has been doing; a new one has done no wrong.
+/// Reads the circuit breaker of an endpoint; closed if there is no row.
 pub async fn find(conn: &mut Conn, endpoint: &Endpoint) -> StoreResult<Breaker> {
-    read(
-        conn,
-        endpoint,
+    let row = sqlx::query_as(
         "SELECT failures, open_until FROM event_endpoints WHERE widget_id = ? AND address = ?",
     )
-    .await
+    .bind(endpoint.widget_id.to_string())
+    .bind(&endpoint.address)
+    .fetch_optional(conn)
+    .await?;
+    Ok(into_breaker(row))
 }
 
-/// [`find`], the row locked until the transaction ends.
+/// As [`find`], and locks the row until the transaction ends.
 pub async fn lock(conn: &mut Conn, endpoint: &Endpoint) -> StoreResult<Breaker> {
-    read(
-        conn,
-        endpoint,
+    let row = sqlx::query_as(
         "SELECT failures, open_until FROM event_endpoints WHERE widget_id = ? AND address = ? FOR UPDATE",
     )
-    .await
+    .bind(endpoint.widget_id.to_string())
+    .bind(&endpoint.address)
+    .fetch_optional(conn)
+    .await?;
+    Ok(into_breaker(row))
 }
 
-async fn read(conn: &mut Conn, endpoint: &Endpoint, sql: &'static str) -> StoreResult<Breaker> {
-    let row: Option<(u32, Option<DateTime<Utc>>)> = sqlx::query_as(sql)
-        .bind(endpoint.widget_id.to_string())
-        .bind(&endpoint.address)
-        .fetch_optional(conn)
-        .await?;
-    Ok(row.map(|(failures, open_until)| Breaker { failures, open_until }).unwrap_or_default())
+fn into_breaker(row: Option<(u32, Option<DateTime<Utc>>)>) -> Breaker {
+    row.map(|(failures, open_until)| Breaker { failures, open_until }).unwrap_or_default()
 }
 
-/// Writes how it is doing. One that does well needs no row.
+/// Writes the circuit breaker; the row of a closed one without failures is deleted.
 pub async fn write(
     conn: &mut Conn,
     endpoint: &Endpoint,
@@ -72,4 +71,36 @@ pub async fn write(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// An event URL whose circuit breaker is open: nothing is sent to it for now.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct DownEndpoint {
+    /// The widget.
+    #[sqlx(try_from = "String")]
+    pub widget_id: WidgetId,
+    /// Code of the widget.
+    pub widget_code: String,
+    /// SHA-256 of the URL, lower-case hex.
+    pub address: String,
+    /// Failed deliveries in a row.
+    pub failures: u32,
+    /// When the next delivery is tried.
+    pub open_until: DateTime<Utc>,
+    /// Last failure.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Lists at most `limit` endpoints whose circuit breaker is open, those with most failures first. The table has a row per
+/// failing endpoint, so it is small.
+pub async fn list_down(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<DownEndpoint>> {
+    Ok(sqlx::query_as(
+        "SELECT e.widget_id, w.code AS widget_code, e.address, e.failures, e.open_until, e.updated_at
+         FROM event_endpoints e JOIN widgets w ON w.id = e.widget_id
+         WHERE e.open_until > ? ORDER BY e.failures DESC, e.widget_id, e.address LIMIT ?",
+    )
+    .bind(now)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
 }

@@ -1,110 +1,95 @@
-//! Table `lifecycle_events`: what vendors' backends are told.
-
-use std::fmt;
-use std::str::FromStr;
+//! Table `lifecycle_events`: events for vendors' backends.
+//!
+//! Events of an install are delivered in the order of `sequence`: one is sent only after all earlier ones have left the
+//! state `waiting`. The rule rests on that state, which each delivery reads and settles, not on a lock.
 
 use chrono::{DateTime, Utc};
+use flysk_domain::TextEnum as _;
+use flysk_domain::UnknownText;
 use flysk_domain::id::{AccountId, EventId, InstallId, WidgetId};
-use flysk_domain::platform::lifecycle::EventKind;
+use flysk_domain::platform::events::EventKind;
+use sqlx::QueryBuilder;
 
-use crate::{Conn, StoreError, StoreResult};
+use crate::listed::push_in;
+use crate::sql_text::sql;
+use crate::text_column::decode_text;
+use crate::{Conn, JsonText, StoreResult, TextColumn};
 
-/// What became of an event.
+/// State of an event.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventState {
-    /// It is to be delivered.
+    /// To be delivered.
     Waiting,
-    /// The backend took it.
+    /// The backend accepted it.
     Delivered,
-    /// The backend said that it wants no events any more (410).
+    /// The backend does not want events any more (410).
     Refused,
     /// Every attempt failed.
     Failed,
-    /// The widget has no address for it.
+    /// The widget has no URL for this kind of event.
     Unaddressed,
 }
 
-impl EventState {
-    const ALL: [Self; 5] = [Self::Waiting, Self::Delivered, Self::Refused, Self::Failed, Self::Unaddressed];
-
-    /// The column's text.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Delivered => "delivered",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-            Self::Unaddressed => "unaddressed",
-        }
-    }
-}
-
-impl fmt::Display for EventState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for EventState {
-    type Err = StoreError;
-
-    fn from_str(text: &str) -> Result<Self, StoreError> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| StoreError::Corrupt {
-            what: "event state",
-            reason: format!("`{text}` is unknown"),
-        })
-    }
-}
-
-impl TryFrom<String> for EventState {
-    type Error = StoreError;
-
-    fn try_from(text: String) -> Result<Self, StoreError> {
-        text.parse()
-    }
-}
-
-/// Something a vendor's backend is told.
+/// An event for a vendor's backend.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Event {
-    /// Its id; the same in every attempt.
+    /// Id of the event, the same in every attempt.
     #[sqlx(try_from = "String")]
     pub id: EventId,
-    /// To whom.
+    /// The widget.
     #[sqlx(try_from = "String")]
     pub widget_id: WidgetId,
-    /// Counts the widget's events.
+    /// Sequence number among the widget's events.
     pub number: u64,
-    /// About which install.
+    /// The install that the event is about.
     #[sqlx(try_from = "String")]
     pub install_id: InstallId,
-    /// Counts the install's events.
+    /// Sequence number among the install's events.
     pub sequence: u64,
-    /// What.
-    #[sqlx(try_from = "String", rename = "type")]
+    /// Kind of the event.
+    #[sqlx(try_from = "TextColumn", rename = "type")]
     pub kind: EventKind,
     /// The install's account.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
-    /// The account's host at that time.
+    /// Host of the account when the event occurred.
     pub host: String,
-    /// What became of it.
-    #[sqlx(try_from = "String")]
+    /// Current state.
+    #[sqlx(try_from = "TextColumn")]
     pub state: EventState,
-    /// How often it was sent.
+    /// Number of attempts so far.
     pub attempts: u32,
-    /// When it happened.
+    /// When it occurred.
     pub happened_at: DateTime<Utc>,
+    /// Data of the kind, a JSON object; `None` for events of 0.1.0.
+    pub data: Option<JsonText>,
 }
 
-const COLUMNS: &str =
-    "id, widget_id, number, install_id, sequence, type, account_id, host, state, attempts, happened_at";
+/// An event and its place in the line of its install.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct QueuedEvent {
+    /// The event.
+    #[sqlx(flatten)]
+    pub event: Event,
+    /// Number of earlier events of the install that still wait.
+    pub waiting_before: i64,
+}
 
-/// Writes an event.
+const COLUMNS: &str = "id, widget_id, number, install_id, sequence, type, account_id, host, state, attempts, \
+     happened_at, data";
+
+const SELECT_OF_WIDGET: &str =
+    "SELECT id, widget_id, number, install_id, sequence, type, account_id, host, state, attempts,
+            happened_at, data
+     FROM lifecycle_events WHERE widget_id = ";
+
+/// Inserts an event.
 pub async fn insert(conn: &mut Conn, event: &Event) -> StoreResult<()> {
     sqlx::query(
-        "INSERT INTO lifecycle_events (id, widget_id, number, install_id, sequence, type, account_id, host, state, happened_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO lifecycle_events (id, widget_id, number, install_id, sequence, type, account_id, host, state, happened_at, data)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(event.id.to_string())
     .bind(event.widget_id.to_string())
@@ -116,36 +101,102 @@ pub async fn insert(conn: &mut Conn, event: &Event) -> StoreResult<()> {
     .bind(&event.host)
     .bind(event.state.as_str())
     .bind(event.happened_at)
+    .bind(&event.data)
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// One event.
+/// Finds an event.
 pub async fn find(conn: &mut Conn, id: EventId) -> StoreResult<Option<Event>> {
-    let sql = format!("SELECT {COLUMNS} FROM lifecycle_events WHERE id = ?");
-    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id.to_string()).fetch_optional(conn).await?)
-}
-
-/// At most `limit` events of a widget after number `after`.
-pub async fn list_after(
-    conn: &mut Conn,
-    widget_id: WidgetId,
-    after: u64,
-    limit: u32,
-) -> StoreResult<Vec<Event>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM lifecycle_events WHERE widget_id = ? AND number > ? ORDER BY number LIMIT ?"
-    );
-    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
-        .bind(widget_id.to_string())
-        .bind(after)
-        .bind(limit)
-        .fetch_all(conn)
+    Ok(sqlx::query_as(sql!("SELECT ", COLUMNS, " FROM lifecycle_events WHERE id = ?"))
+        .bind(id.to_string())
+        .fetch_optional(conn)
         .await?)
 }
 
-/// Writes what became of an event that waits; one that was dealt with stays as it is.
+/// Finds an event and counts the earlier events of its install that still wait.
+pub async fn find_queued(conn: &mut Conn, id: EventId) -> StoreResult<Option<QueuedEvent>> {
+    Ok(sqlx::query_as(sql!(
+        "SELECT ",
+        COLUMNS,
+        ", (SELECT COUNT(*) FROM lifecycle_events p
+            WHERE p.install_id = e.install_id AND p.state = 'waiting' AND p.sequence < e.sequence) AS waiting_before
+         FROM lifecycle_events e WHERE e.id = ?"
+    ))
+    .bind(id.to_string())
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// Finds the first waiting event of an install after `sequence` (0: the first of all).
+pub async fn next_waiting(
+    conn: &mut Conn,
+    install_id: InstallId,
+    sequence: u64,
+) -> StoreResult<Option<EventId>> {
+    let id: Option<String> = sqlx::query_scalar(
+        "SELECT id FROM lifecycle_events WHERE install_id = ? AND state = 'waiting' AND sequence > ?
+         ORDER BY sequence LIMIT 1",
+    )
+    .bind(install_id.to_string())
+    .bind(sequence)
+    .fetch_optional(conn)
+    .await?;
+    id.map(|id| decode_text("event id", &id)).transpose()
+}
+
+/// Selects events of a widget.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Only events of this install.
+    pub install_id: Option<InstallId>,
+    /// Only events of this kind.
+    pub kind: Option<EventKind>,
+    /// Only events in one of these states; any if empty.
+    pub states: Vec<EventState>,
+    /// Only events at or after this time.
+    pub from: Option<DateTime<Utc>>,
+    /// Only events before this time.
+    pub until: Option<DateTime<Utc>>,
+    /// Only events whose delivery ended before this time.
+    pub ended_before: Option<DateTime<Utc>>,
+}
+
+/// Lists at most `limit` events of a widget after number `after`, in order.
+pub async fn list_after(
+    conn: &mut Conn,
+    widget_id: WidgetId,
+    filter: &EventFilter,
+    after: u64,
+    limit: u32,
+) -> StoreResult<Vec<Event>> {
+    let mut query = QueryBuilder::new(SELECT_OF_WIDGET);
+    query.push_bind(widget_id.to_string()).push(" AND number > ").push_bind(after);
+    if let Some(install) = filter.install_id {
+        query.push(" AND install_id = ").push_bind(install.to_string());
+    }
+    if let Some(kind) = filter.kind {
+        query.push(" AND type = ").push_bind(kind.as_str());
+    }
+    if !filter.states.is_empty() {
+        query.push(" AND state");
+        push_in(&mut query, filter.states.iter().map(|state| state.as_str()));
+    }
+    if let Some(from) = filter.from {
+        query.push(" AND happened_at >= ").push_bind(from);
+    }
+    if let Some(until) = filter.until {
+        query.push(" AND happened_at < ").push_bind(until);
+    }
+    if let Some(before) = filter.ended_before {
+        query.push(" AND settled_at < ").push_bind(before);
+    }
+    query.push(" ORDER BY number LIMIT ").push_bind(limit);
+    Ok(query.build_query_as().fetch_all(conn).await?)
+}
+
+/// Sets the final state of a waiting event; an event in a final state does not change.
 pub async fn end_waiting(
     conn: &mut Conn,
     id: EventId,
@@ -161,7 +212,7 @@ pub async fn end_waiting(
     Ok(())
 }
 
-/// Writes how often an event was sent, and what became of it.
+/// Updates the number of attempts and the state of an event.
 pub async fn write_attempted(
     conn: &mut Conn,
     id: EventId,
@@ -180,14 +231,13 @@ pub async fn write_attempted(
     Ok(())
 }
 
-/// Lets a settled event be delivered afresh; `false` if it is being delivered.
-pub async fn start_again(conn: &mut Conn, id: EventId) -> StoreResult<bool> {
-    let result = sqlx::query(
-        "UPDATE lifecycle_events SET state = 'waiting', attempts = 0, settled_at = NULL
-         WHERE id = ? AND state <> 'waiting'",
+/// Resets an event for another delivery with all its attempts.
+pub async fn start_again(conn: &mut Conn, id: EventId) -> StoreResult<()> {
+    sqlx::query(
+        "UPDATE lifecycle_events SET state = 'waiting', attempts = 0, settled_at = NULL WHERE id = ?",
     )
     .bind(id.to_string())
     .execute(conn)
     .await?;
-    Ok(result.rows_affected() == 1)
+    Ok(())
 }

@@ -1,41 +1,43 @@
-//! Table `installs`: one widget in one account.
+//! Table `installs`: widgets in accounts.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
+use flysk_domain::TextEnum as _;
 use flysk_domain::id::{AccountId, InstallId, WidgetId};
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::lifecycle::{InstallFacts, InstallStatus};
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
 
-use super::changes::{self, Subject};
+use super::cache_invalidations::{self, Subject};
 use crate::error::expect_one;
-use crate::{Conn, JsonText, StoreError, StoreResult};
+use crate::sql_text::sql;
+use crate::{Conn, JsonText, StoreError, StoreResult, TextColumn};
 
-/// One widget in one account.
+/// A widget in an account.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Install {
-    /// Its id.
+    /// Id of the install.
     #[sqlx(try_from = "String")]
     pub id: InstallId,
-    /// Which widget.
+    /// The widget.
     #[sqlx(try_from = "String")]
     pub widget_id: WidgetId,
-    /// Of which service.
-    #[sqlx(try_from = "String", rename = "platform")]
+    /// Service that the account belongs to.
+    #[sqlx(try_from = "TextColumn", rename = "platform")]
     pub crm: Crm,
-    /// In which account.
+    /// The account.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
-    /// What follows from the facts.
-    #[sqlx(try_from = "String")]
+    /// Status, computed from the facts.
+    #[sqlx(try_from = "TextColumn")]
     pub status: InstallStatus,
-    /// What the account's administrator set.
+    /// Settings of the widget in this account.
     pub settings: JsonText,
-    /// Counts changes of the settings.
+    /// Version of the settings, incremented by each change.
     pub settings_version: u32,
-    /// Number of the last event told about it.
+    /// Sequence number of the last event about this install.
     pub event_sequence: u64,
-    /// Whether the present grant has an administrator's rights, if that is known.
+    /// Whether the user who granted access is an administrator; `None` if unknown.
     pub granted_by_admin: Option<bool>,
     granted_at: Option<DateTime<Utc>>,
     lost_at: Option<DateTime<Utc>>,
@@ -45,7 +47,7 @@ pub struct Install {
 }
 
 impl Install {
-    /// What its status follows from.
+    /// The facts that determine the status.
     pub fn facts(&self) -> InstallFacts {
         InstallFacts {
             granted_at: self.granted_at,
@@ -57,19 +59,30 @@ impl Install {
     }
 }
 
-pub(super) const COLUMNS: &str = "id, widget_id, platform, account_id, status, settings, settings_version, event_sequence, \
+const COLUMNS: &str = "id, widget_id, platform, account_id, status, settings, settings_version, event_sequence, \
      granted_by_admin, granted_at, lost_at, disconnected_at, switched_on_at, switched_off_at";
 
-/// What its columns are called in a row that has another table's too.
-pub(super) const PREFIX: &str = "install_";
+/// Prefix of the columns in rows that also contain other tables.
+const PREFIX: &str = "install_";
 
-/// Reads an install from such a row.
-pub(super) fn read_prefixed(row: &MySqlRow) -> Result<Install, sqlx::Error> {
+/// The columns with the prefix; alias `i` is the table.
+pub(super) const PREFIXED_COLUMNS: &str = "i.id AS install_id, i.widget_id AS install_widget_id, i.platform AS install_platform, \
+     i.account_id AS install_account_id, i.status AS install_status, i.settings AS install_settings, \
+     i.settings_version AS install_settings_version, i.event_sequence AS install_event_sequence, \
+     i.granted_by_admin AS install_granted_by_admin, i.granted_at AS install_granted_at, \
+     i.lost_at AS install_lost_at, i.disconnected_at AS install_disconnected_at, \
+     i.switched_on_at AS install_switched_on_at, i.switched_off_at AS install_switched_off_at";
+
+/// Reads an install from a row with prefixed columns, if there is one.
+pub(super) fn read_prefixed(row: &MySqlRow) -> Result<Option<Install>, sqlx::Error> {
     let text =
         |name: &str| -> Result<String, sqlx::Error> { row.try_get(format!("{PREFIX}{name}").as_str()) };
     let at = |name: &str| row.try_get(format!("{PREFIX}{name}").as_str());
+    if row.try_get::<Option<String>, _>(format!("{PREFIX}id").as_str())?.is_none() {
+        return Ok(None);
+    }
     let wrong = |error: Box<dyn std::error::Error + Send + Sync>| sqlx::Error::Decode(error);
-    Ok(Install {
+    Ok(Some(Install {
         id: text("id")?.parse().map_err(|error| wrong(Box::new(error) as _))?,
         widget_id: text("widget_id")?.parse().map_err(|error| wrong(Box::new(error) as _))?,
         crm: text("platform")?.parse().map_err(|error| wrong(Box::new(error) as _))?,
@@ -84,36 +97,74 @@ pub(super) fn read_prefixed(row: &MySqlRow) -> Result<Install, sqlx::Error> {
         disconnected_at: at("disconnected_at")?,
         switched_on_at: at("switched_on_at")?,
         switched_off_at: at("switched_off_at")?,
-    })
+    }))
 }
 
-/// One install.
+/// Finds an install.
 pub async fn find(conn: &mut Conn, id: InstallId) -> StoreResult<Option<Install>> {
-    let sql = format!("SELECT {COLUMNS} FROM installs WHERE id = ?");
-    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id.to_string()).fetch_optional(conn).await?)
+    Ok(sqlx::query_as(sql!("SELECT ", COLUMNS, " FROM installs WHERE id = ?"))
+        .bind(id.to_string())
+        .fetch_optional(conn)
+        .await?)
 }
 
-/// One install, locked until the transaction ends.
+/// Finds an install and locks its row until the transaction ends.
 pub async fn lock(conn: &mut Conn, id: InstallId) -> StoreResult<Option<Install>> {
-    let sql = format!("SELECT {COLUMNS} FROM installs WHERE id = ? FOR UPDATE");
-    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id.to_string()).fetch_optional(conn).await?)
+    Ok(sqlx::query_as(sql!("SELECT ", COLUMNS, " FROM installs WHERE id = ? FOR UPDATE"))
+        .bind(id.to_string())
+        .fetch_optional(conn)
+        .await?)
 }
 
-/// A widget's install in an account.
+/// Finds a widget's install in an account.
 pub async fn find_in_account(
     conn: &mut Conn,
     widget_id: WidgetId,
     account_id: AccountId,
 ) -> StoreResult<Option<Install>> {
-    let sql = format!("SELECT {COLUMNS} FROM installs WHERE widget_id = ? AND account_id = ?");
-    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
+    Ok(sqlx::query_as(sql!("SELECT ", COLUMNS, " FROM installs WHERE widget_id = ? AND account_id = ?"))
         .bind(widget_id.to_string())
         .bind(account_id.0)
         .fetch_optional(conn)
         .await?)
 }
 
-/// A widget's install in an account, made as `fresh` if there is none, locked until the transaction ends.
+/// Lists installs of a widget that have no subscription, by id.
+pub async fn list_without_subscription(
+    conn: &mut Conn,
+    widget_id: WidgetId,
+    limit: u32,
+) -> StoreResult<Vec<InstallId>> {
+    let ids: Vec<String> = sqlx::query_scalar(
+        "SELECT i.id FROM installs i LEFT JOIN subscriptions s ON s.install_id = i.id
+         WHERE i.widget_id = ? AND s.id IS NULL ORDER BY i.id LIMIT ?",
+    )
+    .bind(widget_id.to_string())
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    ids.iter().map(|id| crate::text_column::decode_text("install id", id)).collect()
+}
+
+/// Lists the accounts of a widget that is not uninstalled, each with the end of what its subscription gives, if it has one.
+pub async fn list_accounts_with_subscription(
+    conn: &mut Conn,
+    widget_id: WidgetId,
+    limit: u32,
+) -> StoreResult<Vec<(AccountId, Option<NaiveDate>)>> {
+    let rows: Vec<(u64, Option<NaiveDate>)> = sqlx::query_as(
+        "SELECT i.account_id, COALESCE(s.prepaid_until, s.period_until, s.trial_until)
+         FROM installs i LEFT JOIN subscriptions s ON s.install_id = i.id
+         WHERE i.widget_id = ? AND i.status <> 'uninstalled' ORDER BY i.account_id LIMIT ?",
+    )
+    .bind(widget_id.to_string())
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|(account, until)| (AccountId(account), until)).collect())
+}
+
+/// Finds a widget's install in an account, or creates it with the id `fresh`; locks its row until the transaction ends.
 pub async fn lock_or_insert(
     conn: &mut Conn,
     fresh: InstallId,
@@ -135,15 +186,18 @@ pub async fn lock_or_insert(
     .bind(now)
     .execute(&mut *conn)
     .await?;
-    let sql = format!("SELECT {COLUMNS} FROM installs WHERE widget_id = ? AND account_id = ? FOR UPDATE");
-    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
-        .bind(widget_id.to_string())
-        .bind(account_id.0)
-        .fetch_one(conn)
-        .await?)
+    Ok(sqlx::query_as(sql!(
+        "SELECT ",
+        COLUMNS,
+        " FROM installs WHERE widget_id = ? AND account_id = ? FOR UPDATE"
+    ))
+    .bind(widget_id.to_string())
+    .bind(account_id.0)
+    .fetch_one(conn)
+    .await?)
 }
 
-/// Writes facts and the status that follows from them; the caller holds the row's lock.
+/// Writes the facts and the resulting status; the caller holds the row's lock.
 pub async fn write_facts(
     conn: &mut Conn,
     id: InstallId,
@@ -165,10 +219,10 @@ pub async fn write_facts(
     .execute(&mut *conn)
     .await?;
     expect_one(&result, "install")?;
-    changes::note(conn, Subject::Install(id)).await
+    cache_invalidations::record(conn, Subject::Install(id)).await
 }
 
-/// Writes whose rights the grant has; the caller holds the row's lock.
+/// Writes whether an administrator granted access; the caller holds the row's lock.
 pub async fn write_granted_by_admin(
     conn: &mut Conn,
     id: InstallId,
@@ -179,20 +233,23 @@ pub async fn write_granted_by_admin(
         .bind(id.to_string())
         .execute(&mut *conn)
         .await?;
-    changes::note(conn, Subject::Install(id)).await
+    cache_invalidations::record(conn, Subject::Install(id)).await
 }
 
-/// Writes the number of the last event told about it; the caller holds the row's lock.
-pub async fn write_event_sequence(conn: &mut Conn, id: InstallId, sequence: u64) -> StoreResult<()> {
-    sqlx::query("UPDATE installs SET event_sequence = ? WHERE id = ?")
-        .bind(sequence)
-        .bind(id.to_string())
-        .execute(conn)
-        .await?;
-    Ok(())
+/// Reserves `count` sequence numbers of the install's events and returns the first. The row stays locked until the
+/// transaction ends.
+pub async fn reserve_event_sequences(conn: &mut Conn, id: InstallId, count: u64) -> StoreResult<u64> {
+    let result =
+        sqlx::query("UPDATE installs SET event_sequence = LAST_INSERT_ID(event_sequence + ?) WHERE id = ?")
+            .bind(count)
+            .bind(id.to_string())
+            .execute(conn)
+            .await?;
+    expect_one(&result, "install")?;
+    Ok(result.last_insert_id() + 1 - count)
 }
 
-/// Replaces the settings of version `from`; `false` if somebody else changed them first.
+/// Replaces the settings of version `from`; `false` if they have changed since.
 pub async fn write_settings(
     conn: &mut Conn,
     id: InstallId,
@@ -200,7 +257,7 @@ pub async fn write_settings(
     settings: &JsonText,
     now: DateTime<Utc>,
 ) -> StoreResult<bool> {
-    let to = from.checked_add(1).ok_or(StoreError::Stale { what: "settings version" })?;
+    let to = from.checked_add(1).ok_or(StoreError::WrongState { what: "settings version" })?;
     let result = sqlx::query(
         "UPDATE installs SET settings = ?, settings_version = ?, updated_at = ? WHERE id = ? AND settings_version = ?",
     )
@@ -211,6 +268,6 @@ pub async fn write_settings(
     .bind(from)
     .execute(&mut *conn)
     .await?;
-    changes::note(conn, Subject::Install(id)).await?;
+    cache_invalidations::record(conn, Subject::Install(id)).await?;
     Ok(result.rows_affected() == 1)
 }

@@ -1,21 +1,30 @@
-//! Tables of the platform: widgets of vendors, the accounts they live in, the tokens that let us act there,
-//! and what vendors' backends are told.
+//! Tables of the platform: widgets, accounts, installs, OAuth tokens, and events for vendors' backends.
 //!
-//! Secrets go in and out as sealed text; only who holds the key ring can open them.
+//! Secrets are read and written as sealed text; opening them requires the key ring.
 
 pub mod accounts;
 pub mod attempts;
-pub mod changes;
+pub mod cache_invalidations;
 pub mod connect_states;
 pub mod endpoints;
 pub mod events;
+pub mod former_credentials;
 pub mod handshake;
+pub mod initial_switch;
+pub mod install_list;
 pub mod installs;
+pub mod invoice_payments;
+pub mod ledger;
+pub mod mail;
 pub mod oauth_codes;
+pub mod project_tokens;
+pub mod purchases;
 pub mod refresh_runs;
 pub mod settings_history;
-pub mod token_reads;
+pub mod subscriptions;
+pub mod token_audit;
 pub mod tokens;
 pub mod unvouched_codes;
+pub mod vendors;
 pub mod widget_schemas;
 pub mod widgets;

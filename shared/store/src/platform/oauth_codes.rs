@@ -1,140 +1,95 @@
-//! Table `oauth_codes`: authorization codes that arrived. amoCRM never sends one twice, so each is kept
-//! before it is answered.
-
-use std::fmt;
-use std::str::FromStr;
+//! Table `oauth_codes`: received authorization codes. amoCRM sends a code only once, so it is stored before the request
+//! is answered.
 
 use chrono::{DateTime, Utc};
+use flysk_domain::TextEnum as _;
+use flysk_domain::UnknownText;
 use flysk_domain::id::{AccountId, InstallId, OauthCodeId, WidgetId};
 
 use crate::error::expect_one;
-use crate::{Conn, StoreError, StoreResult};
+use crate::sql_text::sql;
+use crate::{Conn, StoreError, StoreResult, TextColumn};
 
-/// How a code arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+/// How a code was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum GrantSource {
     /// Through the browser of an administrator who granted access.
     Browser,
     /// In amoCRM's own request when the widget was installed.
     Install,
 }
 
-impl Way {
-    /// The column's text.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Browser => "browser",
-            Self::Install => "install",
-        }
-    }
-}
-
-/// What became of a code.
+/// State of a code.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeState {
-    /// It waits to be exchanged.
+    /// To be exchanged.
     Waiting,
-    /// The pair is stored.
+    /// Exchanged; the pair is stored with its install.
     Exchanged,
-    /// No pair will come of it: the administrator has to grant access again.
+    /// Given up: the administrator must grant access again.
     Dead,
 }
 
-impl CodeState {
-    const ALL: [Self; 3] = [Self::Waiting, Self::Exchanged, Self::Dead];
-
-    /// The column's text.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Exchanged => "exchanged",
-            Self::Dead => "dead",
-        }
-    }
-}
-
-impl fmt::Display for CodeState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for CodeState {
-    type Err = StoreError;
-
-    fn from_str(text: &str) -> Result<Self, StoreError> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or_else(|| StoreError::Corrupt { what: "code state", reason: format!("`{text}` is unknown") })
-    }
-}
-
-impl TryFrom<String> for CodeState {
-    type Error = StoreError;
-
-    fn try_from(text: String) -> Result<Self, StoreError> {
-        text.parse()
-    }
-}
-
-/// A code that arrived.
+/// A received authorization code.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Code {
-    /// Its id.
+    /// Id of the code.
     #[sqlx(try_from = "String")]
     pub id: OauthCodeId,
-    /// For which widget.
+    /// The widget.
     #[sqlx(try_from = "String")]
     pub widget_id: WidgetId,
-    /// From which account's host.
+    /// Host of the account.
     pub host: String,
     /// The code, sealed for `oauth_codes.code:<id>`.
     pub code_sealed: String,
-    /// What became of it.
-    #[sqlx(try_from = "String")]
+    /// Current state.
+    #[sqlx(try_from = "TextColumn")]
     pub state: CodeState,
-    /// When amoCRM was first asked to exchange it.
+    /// When the exchange was first requested from amoCRM.
     pub intent_at: Option<DateTime<Utc>>,
-    /// The pair it was exchanged for, sealed for `oauth_codes.pair:<id>`, while its account is not known.
+    /// The token pair from the exchange, sealed for `oauth_codes.pair:<id>`, until the account is known.
     pub pair_sealed: Option<String>,
-    /// When amoCRM gave that pair.
+    /// When amoCRM issued the pair.
     pub pair_at: Option<DateTime<Utc>>,
-    /// The account it has to be of, if the browser that brought it began in one.
+    /// The account that the pair must belong to, if the grant was started inside one.
     pub expected_account_id: Option<u64>,
-    /// The address it came from, if no state vouches for it.
+    /// IP address that sent the code, if no state vouches for it.
     pub source: Option<String>,
-    /// How often a turn of it was begun (`unvouched_codes`).
+    /// Number of times that the unvouched code was claimed (`unvouched_codes`).
     pub looks: i32,
-    /// When it arrived.
+    /// When it was received.
     pub received_at: DateTime<Utc>,
 }
 
-/// A code to be kept.
+/// A code to be inserted.
 #[derive(Debug)]
 pub struct NewCode<'a> {
-    /// Its id.
+    /// Id of the code.
     pub id: OauthCodeId,
-    /// For which widget.
+    /// The widget.
     pub widget_id: WidgetId,
-    /// From which account's host.
+    /// Host of the account.
     pub host: &'a str,
     /// The code, sealed.
     pub code_sealed: &'a str,
-    /// What it is known again by.
+    /// Hash of the code, to recognise a repetition.
     pub code_hash: &'a str,
-    /// How it arrived.
-    pub way: Way,
-    /// The address it came from.
+    /// How the code was received.
+    pub grant_source: GrantSource,
+    /// IP address that sent it.
     pub source: &'a str,
-    /// How many codes from there were good before.
+    /// Number of earlier codes of this source that were exchanged.
     pub credit: i64,
 }
 
-/// Keeps a code that nothing vouches for yet ([`vouch`]); `false` if it arrived before.
+/// Inserts an unvouched code (see [`vouch`]); `false` if it was received before.
 pub async fn insert(conn: &mut Conn, code: &NewCode<'_>, now: DateTime<Utc>) -> StoreResult<bool> {
     let inserted = sqlx::query(
-        "INSERT INTO oauth_codes (id, widget_id, host, code_sealed, code_hash, way, source, credit, next_at, state, received_at,
+        "INSERT INTO oauth_codes (id, widget_id, host, code_sealed, code_hash, grant_source, source, credit, next_at, state, received_at,
                                   updated_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?)",
     )
@@ -143,7 +98,7 @@ pub async fn insert(conn: &mut Conn, code: &NewCode<'_>, now: DateTime<Utc>) -> 
     .bind(code.host)
     .bind(code.code_sealed)
     .bind(code.code_hash)
-    .bind(code.way.as_str())
+    .bind(code.grant_source.as_str())
     .bind(code.source)
     .bind(code.credit)
     .bind(now)
@@ -154,28 +109,21 @@ pub async fn insert(conn: &mut Conn, code: &NewCode<'_>, now: DateTime<Utc>) -> 
     .map_err(StoreError::from);
     match inserted {
         Ok(_) => Ok(true),
-        Err(StoreError::Taken { .. }) => Ok(false),
+        Err(StoreError::Duplicate { .. }) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-macro_rules! select {
-    ($rest:literal) => {
-        concat!(
-            "SELECT id, widget_id, host, code_sealed, state, intent_at, pair_sealed, pair_at, expected_account_id, source,
-                    looks, received_at
-             FROM oauth_codes ",
-            $rest
-        )
-    };
-}
+const SELECT: &str = "SELECT id, widget_id, host, code_sealed, state, intent_at, pair_sealed, pair_at, expected_account_id, source,
+            looks, received_at
+     FROM oauth_codes ";
 
-/// One code.
+/// Finds a code.
 pub async fn find(conn: &mut Conn, id: OauthCodeId) -> StoreResult<Option<Code>> {
-    Ok(sqlx::query_as(select!("WHERE id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
+    Ok(sqlx::query_as(sql!(SELECT, "WHERE id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }
 
-/// Notes which account a code has to be of.
+/// Sets the account that the code's pair must belong to.
 pub async fn expect_account(conn: &mut Conn, id: OauthCodeId, account: AccountId) -> StoreResult<()> {
     sqlx::query("UPDATE oauth_codes SET expected_account_id = ? WHERE id = ?")
         .bind(account.0)
@@ -185,7 +133,7 @@ pub async fn expect_account(conn: &mut Conn, id: OauthCodeId, account: AccountId
     Ok(())
 }
 
-/// A state vouches for a code: it stands in no line, and its exchange is a job of its own.
+/// Marks a code as vouched by a state: it leaves the shared queue and is exchanged by a job of its own.
 pub async fn vouch(conn: &mut Conn, id: OauthCodeId) -> StoreResult<()> {
     sqlx::query("UPDATE oauth_codes SET source = NULL, next_at = NULL WHERE id = ?")
         .bind(id.to_string())
@@ -194,7 +142,7 @@ pub async fn vouch(conn: &mut Conn, id: OauthCodeId) -> StoreResult<()> {
     Ok(())
 }
 
-/// How many codes that a state of this account vouches for wait.
+/// Counts the waiting codes that states of this account vouch for.
 pub async fn count_vouched(conn: &mut Conn, widget_id: WidgetId, account: AccountId) -> StoreResult<i64> {
     Ok(sqlx::query_scalar(
         "SELECT COUNT(*) FROM oauth_codes
@@ -206,7 +154,7 @@ pub async fn count_vouched(conn: &mut Conn, widget_id: WidgetId, account: Accoun
     .await?)
 }
 
-/// Notes that amoCRM is about to be asked; the first time is kept.
+/// Records that the exchange is about to be requested; the first time is kept.
 pub async fn note_intent(conn: &mut Conn, id: OauthCodeId, now: DateTime<Utc>) -> StoreResult<()> {
     sqlx::query("UPDATE oauth_codes SET intent_at = COALESCE(intent_at, ?) WHERE id = ?")
         .bind(now)
@@ -216,8 +164,8 @@ pub async fn note_intent(conn: &mut Conn, id: OauthCodeId, now: DateTime<Utc>) -
     Ok(())
 }
 
-/// Keeps the pair a code was exchanged for. The code itself is worth nothing from now on and is forgotten.
-/// Even a code that was given up in the meantime comes back to life: a pair in hand is a pair.
+/// Stores the token pair of a code and deletes the code, which is spent. A code that was given up in the meantime becomes
+/// waiting again, because its pair is valid.
 pub async fn keep_pair(
     conn: &mut Conn,
     id: OauthCodeId,
@@ -237,7 +185,7 @@ pub async fn keep_pair(
     expect_one(&result, "authorization code")
 }
 
-/// The pair of a waiting code is an install's now.
+/// Marks a waiting code as exchanged: its pair belongs to the install now.
 pub async fn mark_exchanged(
     conn: &mut Conn,
     id: OauthCodeId,
@@ -257,7 +205,7 @@ pub async fn mark_exchanged(
     expect_one(&result, "authorization code")
 }
 
-/// No pair will come of a waiting code.
+/// Gives a waiting code up.
 pub async fn mark_dead(
     conn: &mut Conn,
     id: OauthCodeId,
@@ -277,7 +225,7 @@ pub async fn mark_dead(
     Ok(())
 }
 
-/// Whether a code of this widget from this host still waits, so that access is about to come.
+/// Whether a code of this widget from this host still waits, so that access will probably follow.
 pub async fn is_waiting(conn: &mut Conn, widget_id: WidgetId, host: &str) -> StoreResult<bool> {
     let waiting: i64 = sqlx::query_scalar(
         "SELECT COUNT(*) FROM oauth_codes WHERE widget_id = ? AND host = ? AND state = 'waiting'",
@@ -289,7 +237,7 @@ pub async fn is_waiting(conn: &mut Conn, widget_id: WidgetId, host: &str) -> Sto
     Ok(waiting > 0)
 }
 
-/// Forgets at most `limit` codes that were dealt with before `before`.
+/// Deletes at most `limit` codes that reached a final state before `before`.
 pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
     let mut forgotten = 0;
     for state in [CodeState::Exchanged, CodeState::Dead] {
@@ -304,16 +252,16 @@ pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreR
     Ok(forgotten)
 }
 
-/// At most `limit` waiting codes after `after` in the order of ids.
+/// Lists at most `limit` waiting codes after `after`, by id.
 pub async fn list_waiting(conn: &mut Conn, after: Option<OauthCodeId>, limit: u32) -> StoreResult<Vec<Code>> {
-    Ok(sqlx::query_as(select!("WHERE state = 'waiting' AND id > ? ORDER BY id LIMIT ?"))
+    Ok(sqlx::query_as(sql!(SELECT, "WHERE state = 'waiting' AND id > ? ORDER BY id LIMIT ?"))
         .bind(after.map(|id| id.to_string()).unwrap_or_default())
         .bind(limit)
         .fetch_all(conn)
         .await?)
 }
 
-/// Replaces sealed texts by the same under another key, if the row is as it was read.
+/// Replaces sealed texts with the same secrets under another key, unless the row changed since it was read.
 pub async fn reseal(
     conn: &mut Conn,
     read: &Code,

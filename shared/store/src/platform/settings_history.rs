@@ -1,24 +1,24 @@
-//! Table `settings_history`: every version of an install's settings.
+//! Table `settings_history`: all versions of installs' settings.
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::InstallId;
 
 use crate::{Conn, JsonText, StoreResult};
 
-/// One version.
+/// A version of settings.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub struct SettingsVersion {
-    /// Its number.
+    /// Version number.
     pub version: u32,
     /// The settings.
     pub settings: JsonText,
-    /// Who set them: `user 501`, `backend`.
+    /// Author: `user 501`, `backend` or `operator`.
     pub changed_by: String,
-    /// When.
+    /// When they were set.
     pub changed_at: DateTime<Utc>,
 }
 
-/// Writes a version.
+/// Inserts a version.
 pub async fn insert(conn: &mut Conn, install_id: InstallId, version: &SettingsVersion) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO settings_history (install_id, version, settings, changed_by, changed_at) VALUES (?, ?, ?, ?, ?)",
@@ -33,7 +33,7 @@ pub async fn insert(conn: &mut Conn, install_id: InstallId, version: &SettingsVe
     Ok(())
 }
 
-/// One version.
+/// Finds a version.
 pub async fn find(
     conn: &mut Conn,
     install_id: InstallId,
@@ -48,7 +48,7 @@ pub async fn find(
     .await?)
 }
 
-/// The latest versions, the latest first.
+/// Lists the latest versions, newest first.
 pub async fn list_latest(
     conn: &mut Conn,
     install_id: InstallId,

@@ -1,131 +1,98 @@
-//! Table `install_tokens`: one pair of tokens per install, and who may renew it.
+//! Table `install_tokens`: one token pair per install, with its renewal lease.
 //!
-//! A refresh token works once. Whoever renews a pair holds the row's lease under a fence number and has
-//! written its intent (`refreshing`) before it asked amoCRM. A new pair is written over the pair that was
-//! spent for it and over no other, so that a late answer can neither be lost nor replace a newer pair.
-
-use std::fmt;
-use std::str::FromStr;
+//! A refresh token works once. The process that renews a pair holds the row's lease under a fence number and stores its
+//! intent (`refreshing`) before it calls amoCRM. A new pair replaces only the pair that was spent for it, so that a late
+//! response is neither lost nor overwrites a newer pair.
 
 use chrono::{DateTime, Utc};
+use flysk_domain::TextEnum as _;
+use flysk_domain::UnknownText;
 use flysk_domain::id::{InstallId, UserId, WidgetId};
 
-use super::changes::{self, Subject};
+use super::cache_invalidations::{self, Subject};
 use crate::error::expect_one;
-use crate::{Conn, StoreError, StoreResult};
+use crate::sql_text::sql;
+use crate::{Conn, StoreError, StoreResult, TextColumn};
 
-/// What is known about a pair.
+/// State of a pair.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PairState {
-    /// amoCRM gave it and nothing was said since.
+    /// Usable.
     Good,
-    /// Somebody asked for its successor.
+    /// A renewal is in progress.
     Refreshing,
-    /// Its successor was asked for and the answer was lost: it may be spent.
+    /// A renewal was requested and its response was lost: the pair may be spent.
     InDoubt,
-    /// amoCRM refused it for good.
+    /// amoCRM refused the pair permanently.
     Refused,
 }
 
-impl PairState {
-    const ALL: [Self; 4] = [Self::Good, Self::Refreshing, Self::InDoubt, Self::Refused];
-
-    /// The column's text.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Good => "good",
-            Self::Refreshing => "refreshing",
-            Self::InDoubt => "in_doubt",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-impl fmt::Display for PairState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for PairState {
-    type Err = StoreError;
-
-    fn from_str(text: &str) -> Result<Self, StoreError> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or_else(|| StoreError::Corrupt { what: "pair state", reason: format!("`{text}` is unknown") })
-    }
-}
-
-impl TryFrom<String> for PairState {
-    type Error = StoreError;
-
-    fn try_from(text: String) -> Result<Self, StoreError> {
-        text.parse()
-    }
-}
-
-/// A pair of tokens.
+/// A token pair.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Pair {
-    /// Whose.
+    /// The install.
     #[sqlx(try_from = "String")]
     pub install_id: InstallId,
     /// The access token, sealed for `install_tokens.access:<install>`.
     pub access_sealed: String,
     /// The refresh token, sealed for `install_tokens.refresh:<install>`.
     pub refresh_sealed: String,
-    /// When the access token dies.
+    /// When the access token expires.
     pub expires_at: DateTime<Utc>,
-    /// When amoCRM gave the pair.
+    /// When amoCRM issued the pair.
     pub refreshed_at: DateTime<Utc>,
-    /// What is known about it.
-    #[sqlx(try_from = "String")]
+    /// Current state.
+    #[sqlx(try_from = "TextColumn")]
     pub state: PairState,
-    /// Who renews it.
+    /// Process that holds the renewal lease.
     pub lease_owner: Option<String>,
-    /// Until when nobody else may.
+    /// End of the renewal lease.
     pub lease_until: Option<DateTime<Utc>>,
-    /// Until when nobody may at all, after a renewal that failed.
+    /// Earliest next renewal after a failed one.
     pub retry_at: Option<DateTime<Utc>>,
-    /// Counts leases.
+    /// Fence number, incremented with each lease.
     pub fence: u64,
-    /// Counts pairs.
-    pub pair: u64,
+    /// Number of the pair, incremented with each new pair of the install.
+    pub generation: u64,
 }
 
-/// A pair to be written.
+/// A token pair to be written.
 #[derive(Debug)]
 pub struct NewPair<'a> {
     /// The access token, sealed.
     pub access_sealed: &'a str,
     /// The refresh token, sealed.
     pub refresh_sealed: &'a str,
-    /// When the access token dies.
+    /// When the access token expires.
     pub expires_at: DateTime<Utc>,
-    /// When amoCRM gave the pair.
+    /// When amoCRM issued the pair.
     pub refreshed_at: DateTime<Utc>,
     /// The user who granted access, if the token names one.
     pub granted_by: Option<UserId>,
 }
 
 const COLUMNS: &str = "install_id, access_sealed, refresh_sealed, expires_at, refreshed_at, state, lease_owner, \
-     lease_until, retry_at, fence, pair";
+     lease_until, retry_at, fence, generation";
 
-/// The pair of an install.
+/// Finds the pair of an install.
 pub async fn find(conn: &mut Conn, install_id: InstallId) -> StoreResult<Option<Pair>> {
-    let sql = format!("SELECT {COLUMNS} FROM install_tokens WHERE install_id = ?");
-    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(install_id.to_string()).fetch_optional(conn).await?)
+    Ok(sqlx::query_as(sql!("SELECT ", COLUMNS, " FROM install_tokens WHERE install_id = ?"))
+        .bind(install_id.to_string())
+        .fetch_optional(conn)
+        .await?)
 }
 
-/// The pair of an install, locked until the transaction ends.
+/// Finds the pair of an install and locks its row until the transaction ends.
 pub async fn lock(conn: &mut Conn, install_id: InstallId) -> StoreResult<Option<Pair>> {
-    let sql = format!("SELECT {COLUMNS} FROM install_tokens WHERE install_id = ? FOR UPDATE");
-    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(install_id.to_string()).fetch_optional(conn).await?)
+    Ok(sqlx::query_as(sql!("SELECT ", COLUMNS, " FROM install_tokens WHERE install_id = ? FOR UPDATE"))
+        .bind(install_id.to_string())
+        .fetch_optional(conn)
+        .await?)
 }
 
-/// Writes the pair of a new grant over whatever was there; leases taken before are void.
+/// Writes the pair of a new grant, replacing any other; earlier leases become invalid.
 pub async fn put_granted(conn: &mut Conn, install_id: InstallId, pair: &NewPair<'_>) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO install_tokens (install_id, access_sealed, refresh_sealed, expires_at, refreshed_at, state, granted_by)
@@ -133,7 +100,7 @@ pub async fn put_granted(conn: &mut Conn, install_id: InstallId, pair: &NewPair<
          ON DUPLICATE KEY UPDATE access_sealed = VALUES(access_sealed), refresh_sealed = VALUES(refresh_sealed),
             expires_at = VALUES(expires_at), refreshed_at = VALUES(refreshed_at), state = 'good',
             granted_by = VALUES(granted_by), lease_owner = NULL, lease_until = NULL, retry_at = NULL,
-            fence = fence + 1, pair = pair + 1, last_error = NULL",
+            fence = fence + 1, generation = generation + 1, last_error = NULL",
     )
     .bind(install_id.to_string())
     .bind(pair.access_sealed)
@@ -143,11 +110,11 @@ pub async fn put_granted(conn: &mut Conn, install_id: InstallId, pair: &NewPair<
     .bind(pair.granted_by.map(|user| user.0))
     .execute(&mut *conn)
     .await?;
-    changes::note(conn, Subject::Install(install_id)).await
+    cache_invalidations::record(conn, Subject::Install(install_id)).await
 }
 
-/// Takes the lease and writes the intent; the caller holds the row's lock and has looked at it.
-/// Returns the fence to write under.
+/// Takes the renewal lease and stores the intent; the caller holds the row's lock and has checked its state. Returns the
+/// new fence number.
 pub async fn take_lease(
     conn: &mut Conn,
     pair: &Pair,
@@ -171,8 +138,8 @@ pub async fn take_lease(
     Ok(fence)
 }
 
-/// Writes the successor of pair number `spent`; `false` if that pair is not there any more. The fence does
-/// not matter: the pair was spent for this one, so nothing else can be true.
+/// Replaces pair number `spent` with its successor; `false` if another pair was stored. The fence is not checked: the pair
+/// was spent for this successor, so the successor is valid in any case.
 pub async fn put_renewed(
     conn: &mut Conn,
     install_id: InstallId,
@@ -181,9 +148,9 @@ pub async fn put_renewed(
 ) -> StoreResult<bool> {
     let result = sqlx::query(
         "UPDATE install_tokens SET access_sealed = ?, refresh_sealed = ?, expires_at = ?, refreshed_at = ?, state = 'good',
-                lease_owner = NULL, lease_until = NULL, retry_at = NULL, fence = fence + 1, pair = pair + 1,
+                lease_owner = NULL, lease_until = NULL, retry_at = NULL, fence = fence + 1, generation = generation + 1,
                 last_error = NULL
-         WHERE install_id = ? AND pair = ?",
+         WHERE install_id = ? AND generation = ?",
     )
     .bind(pair.access_sealed)
     .bind(pair.refresh_sealed)
@@ -193,12 +160,12 @@ pub async fn put_renewed(
     .bind(spent)
     .execute(&mut *conn)
     .await?;
-    changes::note(conn, Subject::Install(install_id)).await?;
+    cache_invalidations::record(conn, Subject::Install(install_id)).await?;
     Ok(result.rows_affected() == 1)
 }
 
-/// Gives the lease of fence number `fence` back without a new pair; nobody takes one before `retry_at`. `false` if it
-/// was taken away.
+/// Ends the lease with fence number `fence` without a new pair; the next lease is possible from `retry_at`. `false` if the
+/// lease was lost.
 pub async fn give_up_lease(
     conn: &mut Conn,
     install_id: InstallId,
@@ -219,12 +186,12 @@ pub async fn give_up_lease(
     .bind(fence)
     .execute(&mut *conn)
     .await?;
-    changes::note(conn, Subject::Install(install_id)).await?;
+    cache_invalidations::record(conn, Subject::Install(install_id)).await?;
     Ok(result.rows_affected() == 1)
 }
 
-/// Replaces sealed texts by the same tokens under another key, if the row is as it was read. No change is noted: see
-/// [`widgets::reseal`](super::widgets::reseal).
+/// Replaces sealed texts with the same tokens under another key, unless the row changed since it was read. Caches are not
+/// invalidated: see [`widgets::reseal`](super::widgets::reseal).
 pub async fn reseal(
     conn: &mut Conn,
     read: &Pair,
@@ -245,11 +212,11 @@ pub async fn reseal(
     Ok(result.rows_affected() == 1)
 }
 
-/// At most `limit` installs whose pair is due: the access token of an active one dies before
-/// `expires_before`, or the pair is older than `idle_since`; those first that die first.
+/// Lists at most `limit` installs whose pair is due: the access token of an active install expires before
+/// `expires_before`, or the pair is older than `idle_since`. Earliest expiry first.
 ///
-/// Refused pairs and those of uninstalled widgets are left alone: only the customer can help. So are those whose last
-/// renewal failed a short while before `now`: they must not stand before pairs that can be renewed.
+/// Refused pairs and pairs of uninstalled widgets are excluded: only the customer can help. Pairs whose last renewal failed
+/// are excluded until their `retry_at`, so that they do not delay pairs that can be renewed.
 pub async fn list_due(
     conn: &mut Conn,
     now: DateTime<Utc>,
@@ -272,7 +239,7 @@ pub async fn list_due(
     ids.iter().map(|id| parse(id)).collect()
 }
 
-/// At most `limit` pairs after `after` in the order of ids, of all widgets or of one.
+/// Lists at most `limit` pairs after `after`, by id, of all widgets or of one.
 pub async fn list_page(
     conn: &mut Conn,
     after: Option<InstallId>,
@@ -281,7 +248,7 @@ pub async fn list_page(
 ) -> StoreResult<Vec<Pair>> {
     let mut query = sqlx::QueryBuilder::new(
         "SELECT t.install_id, t.access_sealed, t.refresh_sealed, t.expires_at, t.refreshed_at, t.state, t.lease_owner,
-                t.lease_until, t.retry_at, t.fence, t.pair
+                t.lease_until, t.retry_at, t.fence, t.generation
          FROM install_tokens t JOIN installs i ON i.id = t.install_id WHERE t.install_id > ",
     );
     query.push_bind(after.map(|id| id.to_string()).unwrap_or_default());
@@ -293,7 +260,7 @@ pub async fn list_page(
 }
 
 fn parse(id: &str) -> StoreResult<InstallId> {
-    id.parse().map_err(|error: flysk_domain::id::InvalidId| StoreError::Corrupt {
+    id.parse().map_err(|error: flysk_domain::id::InvalidId| StoreError::InvalidRow {
         what: "install id",
         reason: error.to_string(),
     })

@@ -1,34 +1,34 @@
-//! Table `oauth_codes`, the rows with a `source`: codes that no state vouches for, and whose turn it is.
+//! Table `oauth_codes`, rows with a `source`: codes that no state vouches for, in the order of their exchange.
 //!
-//! Anybody can send such codes, in any number, and name any host. Each job of the lane serves the code whose turn it is,
-//! not one of its own, so a turn is a question to all codes that wait. A claim is one conditional `UPDATE`.
+//! Anyone can send such codes, in any number and for any host. A job therefore exchanges not a code of its own but the
+//! next code of the shared queue, chosen among all waiting codes. A claim is one conditional `UPDATE`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::id::{InvalidId, JobId, OauthCodeId, WidgetId};
 
 use crate::{Conn, StoreError, StoreResult};
 
-/// For how long a bad code counts against its source and its host.
-const FAILURE_COUNTS_FOR: TimeDelta = TimeDelta::minutes(20);
-/// For how long a good code counts for its source.
-const CREDIT_COUNTS_FOR: TimeDelta = TimeDelta::days(30);
-/// More good codes than this count no more.
+/// How long a failed code counts against its source and its host.
+const FAILURE_WINDOW: TimeDelta = TimeDelta::minutes(20);
+/// How long an exchanged code counts for its source.
+const CREDIT_WINDOW: TimeDelta = TimeDelta::days(30);
+/// Upper bound of a source's credit.
 const MAX_CREDIT: u32 = 1_000;
-/// Codes looked at for one claim: of several workers each gets another one.
-const CANDIDATES: u32 = 16;
-/// How often other candidates are looked for when callers of the same moment took all of the first ones.
-const DISPLACEMENT_TRIES: u32 = 8;
+/// Candidates read per claim, so that concurrent workers find different codes.
+const MAX_CANDIDATES: u32 = 16;
+/// Attempts to find other candidates after concurrent callers took all of the first ones.
+const MAX_DISPLACEMENT_TRIES: u32 = 8;
 
-/// The order of turns. What counts for a code is small for whoever sends few codes, and few bad ones:
+/// Selects the next codes. The rank of a code is a sum that is small for sources with few codes and few failures:
 ///
-/// - its place among the codes of its source, newest first;
-/// - its place among the codes of its host, each source having a turn there before anybody's second; a source that brought
-///   good codes before is not judged by what others send in the name of its host;
-/// - the codes of its source that were bad lately, less the good ones; the same of its host;
-/// - how often it was looked at itself.
+/// - its position among the codes of its source: less often claimed first, then newest first;
+/// - its position among the codes of its host, round-robin across sources; a source with credit is exempt from the terms
+///   of the host, so that it does not suffer from codes that others send for the same host;
+/// - recent failures of its source, minus its credit, and recent failures of its host;
+/// - how often the code itself was claimed.
 ///
-/// Newest first, since a flood grows and a genuine code that comes into it is new. A pair in hand goes before everything.
-const IN_TURN: &str = "SELECT c.id FROM (
+/// Newest first, because in a growing flood a genuine code is among the newest. Codes with a token pair come first of all.
+const NEXT_CODES_QUERY: &str = "SELECT c.id FROM (
         SELECT w.*, ROW_NUMBER() OVER (PARTITION BY w.host ORDER BY w.in_source, w.received_at DESC, w.id DESC) AS in_host
         FROM (
             SELECT id, host, source, credit, looks, received_at, pair_sealed IS NOT NULL AS has_pair,
@@ -50,8 +50,8 @@ const IN_TURN: &str = "SELECT c.id FROM (
              c.credit DESC, c.received_at DESC, c.id DESC
     LIMIT ?";
 
-/// Gives `job` the code whose turn it is until `until`, and counts the look: the one it holds already, if its last run was
-/// cut off; `None` if no code is due.
+/// Claims the next code for `job` until `until` and counts the claim. A code that the job holds from an interrupted
+/// attempt comes first. `None` if no code is due.
 pub async fn claim(
     conn: &mut Conn,
     job: JobId,
@@ -61,11 +61,11 @@ pub async fn claim(
     if let Some(held) = find_held(conn, job).await? {
         return Ok(claim_one(conn, &held, job, until, None).await?.then_some(read(&held)?));
     }
-    let in_turn: Vec<String> = sqlx::query_scalar(IN_TURN)
+    let in_turn: Vec<String> = sqlx::query_scalar(NEXT_CODES_QUERY)
         .bind(now)
-        .bind(now - FAILURE_COUNTS_FOR)
-        .bind(now - FAILURE_COUNTS_FOR)
-        .bind(CANDIDATES)
+        .bind(now - FAILURE_WINDOW)
+        .bind(now - FAILURE_WINDOW)
+        .bind(MAX_CANDIDATES)
         .fetch_all(&mut *conn)
         .await?;
     for id in &in_turn {
@@ -76,7 +76,7 @@ pub async fn claim(
     Ok(None)
 }
 
-/// Whether `job` holds a code: its last run was cut off.
+/// Whether `job` holds a code from an interrupted attempt.
 pub async fn is_holding(conn: &mut Conn, job: JobId) -> StoreResult<bool> {
     Ok(find_held(conn, job).await?.is_some())
 }
@@ -88,7 +88,7 @@ async fn find_held(conn: &mut Conn, job: JobId) -> StoreResult<Option<String>> {
         .await?)
 }
 
-/// `due`: when it has to be free, unless `job` holds it already.
+/// Claims a code that `job` holds already, or that is free at `due`.
 async fn claim_one(
     conn: &mut Conn,
     id: &str,
@@ -111,11 +111,13 @@ async fn claim_one(
 }
 
 fn read(id: &str) -> StoreResult<OauthCodeId> {
-    id.parse()
-        .map_err(|error: InvalidId| StoreError::Corrupt { what: "id of a code", reason: error.to_string() })
+    id.parse().map_err(|error: InvalidId| StoreError::InvalidRow {
+        what: "id of a code",
+        reason: error.to_string(),
+    })
 }
 
-/// When the next code is due, which may be past; `None` if none waits.
+/// When the next code is due, possibly in the past; `None` if none waits.
 pub async fn next_due(conn: &mut Conn) -> StoreResult<Option<DateTime<Utc>>> {
     Ok(sqlx::query_scalar(
         "SELECT MIN(next_at) FROM oauth_codes WHERE state = 'waiting' AND source IS NOT NULL",
@@ -124,7 +126,7 @@ pub async fn next_due(conn: &mut Conn) -> StoreResult<Option<DateTime<Utc>>> {
     .await?)
 }
 
-/// Lets go of a code until `until`.
+/// Releases a code and postpones it to `until`.
 pub async fn postpone(conn: &mut Conn, id: OauthCodeId, until: DateTime<Utc>) -> StoreResult<()> {
     sqlx::query("UPDATE oauth_codes SET next_at = ?, served_by = NULL WHERE id = ? AND state = 'waiting'")
         .bind(until)
@@ -134,8 +136,8 @@ pub async fn postpone(conn: &mut Conn, id: OauthCodeId, until: DateTime<Utc>) ->
     Ok(())
 }
 
-/// There is no account at `host`: no pair will come of the code that was asked with, nor of any other from there. Those that
-/// are being asked with at this moment find out themselves. Returns how many were given up.
+/// Gives up the code `asked` and all other unclaimed codes for `host`, because no account exists there. Codes claimed at
+/// this moment get the same answer on their own. Returns how many were given up.
 pub async fn give_up_host(
     conn: &mut Conn,
     asked: OauthCodeId,
@@ -159,7 +161,7 @@ pub async fn give_up_host(
     Ok(given_up.rows_affected())
 }
 
-/// Whether it turned out after `since` that there is no account at `host`.
+/// Whether a code was given up after `since` because no account exists at `host`.
 pub async fn has_no_account(conn: &mut Conn, host: &str, since: DateTime<Utc>) -> StoreResult<bool> {
     let found: Option<i32> = sqlx::query_scalar(
         "SELECT 1 FROM oauth_codes WHERE host = ? AND state = 'dead' AND updated_at > ? AND no_account LIMIT 1",
@@ -171,7 +173,7 @@ pub async fn has_no_account(conn: &mut Conn, host: &str, since: DateTime<Utc>) -
     Ok(found.is_some())
 }
 
-/// How many codes from `source` were good lately.
+/// Counts the codes from `source` that were exchanged recently.
 pub async fn credit_of(conn: &mut Conn, source: &str, now: DateTime<Utc>) -> StoreResult<i64> {
     Ok(sqlx::query_scalar(
         "SELECT COUNT(*) FROM (
@@ -179,22 +181,22 @@ pub async fn credit_of(conn: &mut Conn, source: &str, now: DateTime<Utc>) -> Sto
          ) AS good",
     )
     .bind(source)
-    .bind(now - CREDIT_COUNTS_FOR)
+    .bind(now - CREDIT_WINDOW)
     .bind(MAX_CREDIT)
     .fetch_one(conn)
     .await?)
 }
 
-/// How many codes of a widget wait in the lane.
+/// Numbers of a widget's waiting unvouched codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
 pub struct Waiting {
-    /// From anywhere.
+    /// From all sources.
     pub of_widget: i64,
-    /// From one source.
+    /// From the given source.
     pub from_source: i64,
 }
 
-/// How many codes of a widget wait in the lane, and how many of them came from `source`.
+/// Counts the waiting unvouched codes of a widget, in total and from `source`.
 pub async fn count_waiting(conn: &mut Conn, widget_id: WidgetId, source: &str) -> StoreResult<Waiting> {
     Ok(sqlx::query_as(
         "SELECT COUNT(*) AS of_widget, COUNT(CASE WHEN source = ? THEN 1 END) AS from_source
@@ -206,24 +208,24 @@ pub async fn count_waiting(conn: &mut Conn, widget_id: WidgetId, source: &str) -
     .await?)
 }
 
-/// Which waiting codes may be forgotten for a newer one.
+/// Waiting codes that may be deleted for a newer one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Displaced<'a> {
-    /// Those from this source.
+    /// Codes from this source.
     From(&'a str),
-    /// Those from sources that never brought a good one.
+    /// Codes from sources without credit.
     WithoutCredit,
 }
 
-/// Forgets one of a widget's waiting codes that may be, other than `but`: the oldest of those that nobody asked amoCRM with, or
-/// else of the others; `false` if there is none. One that is being asked with, or gave a pair, stays.
+/// Deletes one waiting code of a widget, other than `but`, that matches `which`: the oldest that was never claimed, or else
+/// the oldest of the others. `false` if there is none. A code that is claimed now or has a token pair stays.
 pub async fn displace(
     conn: &mut Conn,
     widget_id: WidgetId,
     which: Displaced<'_>,
     but: OauthCodeId,
 ) -> StoreResult<bool> {
-    for _ in 0..DISPLACEMENT_TRIES {
+    for _ in 0..MAX_DISPLACEMENT_TRIES {
         let oldest = list_displaceable(conn, widget_id, which, but).await?;
         if oldest.is_empty() {
             return Ok(false);
@@ -243,7 +245,7 @@ pub async fn displace(
     Ok(false)
 }
 
-/// The oldest waiting codes that may be forgotten; callers who arrive at one moment see the same ones.
+/// Lists the oldest codes that may be deleted; concurrent callers get the same list.
 async fn list_displaceable(
     conn: &mut Conn,
     widget_id: WidgetId,
@@ -264,13 +266,13 @@ async fn list_displaceable(
     .bind(but.to_string())
     .bind(source)
     .bind(source)
-    .bind(CANDIDATES)
+    .bind(MAX_CANDIDATES)
     .fetch_all(conn)
     .await?)
 }
 
-/// Gives up at most `limit` codes that came before `before` and that no job came for, and forgets as many that were given up
-/// before `forgotten`: anybody can make rows here. Returns how many rows it was in all.
+/// Gives up at most `limit` codes received before `before` that still wait without a token pair, and deletes at most as
+/// many that were given up before `forgotten`, because anyone can create rows here. Returns the total number of rows.
 pub async fn prune(
     conn: &mut Conn,
     before: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! Table `widget_schemas`: what settings must look like for a version of a widget.
+//! Table `widget_schemas`: JSON Schemas of settings, by version of a widget.
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::WidgetId;
@@ -7,7 +7,7 @@ use sqlx::types::Json;
 
 use crate::{Conn, StoreResult};
 
-/// Writes the schema of a version over the one it had.
+/// Inserts or replaces the schema of a version.
 pub async fn put(
     conn: &mut Conn,
     widget_id: WidgetId,
@@ -28,7 +28,7 @@ pub async fn put(
     Ok(())
 }
 
-/// Takes the schema of a version away.
+/// Deletes the schema of a version.
 pub async fn remove(conn: &mut Conn, widget_id: WidgetId, version: &str) -> StoreResult<()> {
     sqlx::query("DELETE FROM widget_schemas WHERE widget_id = ? AND widget_version = ?")
         .bind(widget_id.to_string())
@@ -38,7 +38,7 @@ pub async fn remove(conn: &mut Conn, widget_id: WidgetId, version: &str) -> Stor
     Ok(())
 }
 
-/// The schema of a version; `None` if it has none of its own.
+/// Finds the schema of a version; `None` if the version has none of its own.
 pub async fn find(conn: &mut Conn, widget_id: WidgetId, version: &str) -> StoreResult<Option<Value>> {
     let schema: Option<Json<Value>> =
         sqlx::query_scalar("SELECT settings FROM widget_schemas WHERE widget_id = ? AND widget_version = ?")
@@ -49,7 +49,7 @@ pub async fn find(conn: &mut Conn, widget_id: WidgetId, version: &str) -> StoreR
     Ok(schema.map(|schema| schema.0))
 }
 
-/// The versions that have a schema of their own.
+/// Lists the versions that have a schema of their own.
 pub async fn list_versions(conn: &mut Conn, widget_id: WidgetId) -> StoreResult<Vec<String>> {
     Ok(sqlx::query_scalar(
         "SELECT widget_version FROM widget_schemas WHERE widget_id = ? ORDER BY updated_at, widget_version",

@@ -1,108 +1,129 @@
-//! Table `widgets`: what vendors registered.
+//! Table `widgets`: registered widgets.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use flysk_domain::id::WidgetId;
+use flysk_domain::TextEnum as _;
+use flysk_domain::id::{VendorId, WidgetId};
 use flysk_domain::platform::crm::Crm;
-use flysk_domain::platform::lifecycle::EventKind;
+use flysk_domain::platform::events::EventKind;
 use serde_json::Value;
 use sqlx::types::Json;
 
-use super::changes::{self, Subject};
+use super::cache_invalidations::{self, Subject};
 use crate::error::expect_one;
-use crate::{Conn, StoreResult};
+use crate::sql_text::sql;
+use crate::{Conn, StoreResult, TextColumn};
 
-/// A widget: an integration of amoCRM, and how its backend is reached.
+/// A widget: an integration of amoCRM and the data of its backend.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Widget {
-    /// Its id.
+    /// Id of the widget.
     #[sqlx(try_from = "String")]
     pub id: WidgetId,
-    /// Unique short name, used in addresses.
+    /// Unique code, used in URLs.
     pub code: String,
-    /// For people.
+    /// Display name.
     pub name: String,
-    /// Where it lives.
-    #[sqlx(try_from = "String", rename = "platform")]
+    /// Service that the widget is registered in.
+    #[sqlx(try_from = "TextColumn", rename = "platform")]
     pub crm: Crm,
     /// The integration's client id.
     pub client_uuid: String,
     /// The integration's secret key, sealed for `widgets.client_secret:<id>`.
     pub client_secret_sealed: String,
-    /// Byte for byte as in the integration's settings.
+    /// Redirect URI, byte for byte as in the integration's settings.
     pub redirect_uri: String,
-    /// The backend's token, sealed for `widgets.project_token:<id>`.
+    /// The project token, sealed for `widgets.project_token:<id>`.
     pub project_token_sealed: String,
-    /// What it is found by.
+    /// Keyed hash of the project token, for lookup.
     pub project_token_hash: String,
-    /// The token before, while both are valid.
-    pub former_token_hash: Option<String>,
-    /// Until when the token before is valid.
-    pub former_token_until: Option<DateTime<Utc>>,
-    /// Where events without an address of their own go.
+    /// When the backend first authenticated with the project token; `None` if it has not yet.
+    pub project_token_used_at: Option<DateTime<Utc>>,
+    /// Latest end of a former project token.
+    pub former_tokens_until: Option<DateTime<Utc>>,
+    /// Latest end of a former event secret.
+    pub former_secrets_until: Option<DateTime<Utc>>,
+    /// Whether events carry the project token beside their signatures.
+    pub events_carry_token: bool,
+    /// Default event URL.
     pub event_url: Option<String>,
-    /// Addresses of single kinds of event.
+    /// Event URLs by kind of event.
     pub event_urls: Option<Json<BTreeMap<String, String>>>,
-    /// The key events are signed with, sealed for `widgets.event_secret:<id>`.
+    /// Kinds of events that the widget receives; `None` for [`EventKind::DEFAULT`].
+    pub event_kinds: Option<Json<Vec<String>>>,
+    /// Event secret, which signs events, sealed for `widgets.event_secret:<id>`.
     pub event_secret_sealed: Option<String>,
-    /// Seconds between attempts to deliver an event, if not the usual ones.
+    /// Delays between delivery attempts, in seconds; `None` for the defaults.
     pub delivery_delays: Option<Json<Vec<u32>>>,
-    /// What settings must look like, as JSON Schema.
+    /// JSON Schema of the settings.
     pub settings_schema: Option<Json<Value>>,
-    /// Access is sold by subscription.
+    /// Whether access is sold by subscription.
     pub uses_subscriptions: bool,
-    /// Use is paid in Flycoins.
+    /// Whether use is paid in Flycoins.
     pub uses_flycoins: bool,
-    /// The rest of its billing settings.
+    /// Other billing settings, as JSON.
     pub billing: Option<Json<Value>>,
-    /// Days of free trial.
+    /// Free trial, days.
     pub trial_days: u16,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// When it last changed.
     pub updated_at: DateTime<Utc>,
 }
 
 impl Widget {
-    /// Where events of this kind go.
+    /// Event URL for this kind of event.
     pub fn event_url_of(&self, kind: EventKind) -> Option<&str> {
         let own = self.event_urls.as_ref().and_then(|urls| urls.0.get(kind.as_str()));
         own.or(self.event_url.as_ref()).map(String::as_str)
+    }
+
+    /// Whether the widget receives this kind of event.
+    pub fn receives(&self, kind: EventKind) -> bool {
+        if !kind.is_optional() {
+            return true;
+        }
+        match &self.event_kinds {
+            Some(chosen) => chosen.0.iter().any(|one| one == kind.as_str()),
+            None => EventKind::DEFAULT.contains(&kind),
+        }
     }
 }
 
 /// A widget to be registered.
 #[derive(Debug)]
 pub struct NewWidget<'a> {
-    /// Its id.
+    /// Id of the widget.
     pub id: WidgetId,
-    /// Unique short name.
+    /// Unique code.
     pub code: &'a str,
-    /// For people.
+    /// Display name.
     pub name: &'a str,
-    /// Where it lives.
+    /// Service that the widget is registered in.
     pub crm: Crm,
     /// The integration's client id, lower-case.
     pub client_uuid: &'a str,
     /// The integration's secret key, sealed.
     pub client_secret_sealed: &'a str,
-    /// Byte for byte as in the integration's settings.
+    /// Redirect URI, byte for byte as in the integration's settings.
     pub redirect_uri: &'a str,
-    /// The backend's token, sealed.
+    /// The project token, sealed.
     pub project_token_sealed: &'a str,
-    /// What it is found by.
+    /// Keyed hash of the project token, for lookup.
     pub project_token_hash: &'a str,
-    /// The key events are signed with, sealed.
+    /// Event secret, sealed.
     pub event_secret_sealed: &'a str,
 }
 
-pub(super) const COLUMNS: &str = "id, code, name, platform, client_uuid, client_secret_sealed, redirect_uri, \
-     project_token_sealed, project_token_hash, former_token_hash, former_token_until, event_url, event_urls, \
-     event_secret_sealed, delivery_delays, settings_schema, uses_subscriptions, uses_flycoins, billing, \
-     trial_days, created_at, updated_at";
+/// Columns of a [`Widget`]; alias `w` is the table.
+pub(super) const COLUMNS: &str = "w.id, w.code, w.name, w.platform, w.client_uuid, w.client_secret_sealed, w.redirect_uri, w.project_token_sealed, \
+     w.project_token_hash, w.project_token_used_at, w.former_tokens_until, w.former_secrets_until, \
+     w.events_carry_token, w.event_url, w.event_urls, \
+     w.event_kinds, w.event_secret_sealed, w.delivery_delays, w.settings_schema, w.uses_subscriptions, w.uses_flycoins, w.billing, \
+     w.trial_days, w.created_at, w.updated_at";
 
-/// Writes a widget; [`StoreError::Taken`](crate::StoreError::Taken) names the key somebody else has:
+/// Inserts a widget. [`StoreError::Duplicate`](crate::StoreError::Duplicate) names the violated key:
 /// `widgets_code` or `widgets_client_uuid`.
 pub async fn insert(conn: &mut Conn, widget: &NewWidget<'_>, now: DateTime<Utc>) -> StoreResult<()> {
     sqlx::query(
@@ -127,28 +148,32 @@ pub async fn insert(conn: &mut Conn, widget: &NewWidget<'_>, now: DateTime<Utc>)
     Ok(())
 }
 
-/// What an operator may change; `None` leaves a field as it is, and the inner `None` empties it.
+/// Changes by an operator; `None` keeps a field, and the inner `None` clears it.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// For people.
+    /// Display name.
     pub name: Option<String>,
-    /// Byte for byte as in the integration's settings.
+    /// Redirect URI, byte for byte as in the integration's settings.
     pub redirect_uri: Option<String>,
-    /// Where events without an address of their own go.
+    /// Default event URL.
     pub event_url: Option<Option<String>>,
-    /// Addresses of single kinds of event.
+    /// Event URLs by kind of event.
     pub event_urls: Option<Option<BTreeMap<String, String>>>,
-    /// Seconds between attempts to deliver an event.
+    /// Kinds of events that the widget receives.
+    pub event_kinds: Option<Option<Vec<EventKind>>>,
+    /// Whether events carry the project token.
+    pub events_carry_token: Option<bool>,
+    /// Delays between delivery attempts, in seconds.
     pub delivery_delays: Option<Option<Vec<u32>>>,
-    /// What settings must look like.
+    /// JSON Schema of the settings.
     pub settings_schema: Option<Option<Value>>,
-    /// Access is sold by subscription.
+    /// Whether access is sold by subscription.
     pub uses_subscriptions: Option<bool>,
-    /// Use is paid in Flycoins.
+    /// Whether use is paid in Flycoins.
     pub uses_flycoins: Option<bool>,
-    /// The rest of its billing settings.
+    /// Other billing settings, as JSON.
     pub billing: Option<Option<Value>>,
-    /// Days of free trial.
+    /// Free trial, days.
     pub trial_days: Option<u16>,
 }
 
@@ -167,6 +192,13 @@ pub async fn update(conn: &mut Conn, id: WidgetId, changes: &Changes, now: DateT
     }
     if let Some(urls) = &changes.event_urls {
         query.push(", event_urls = ").push_bind(urls.as_ref().map(Json));
+    }
+    if let Some(kinds) = &changes.event_kinds {
+        let texts = kinds.as_ref().map(|kinds| kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
+        query.push(", event_kinds = ").push_bind(texts.map(Json));
+    }
+    if let Some(carry) = changes.events_carry_token {
+        query.push(", events_carry_token = ").push_bind(carry);
     }
     if let Some(delays) = &changes.delivery_delays {
         query.push(", delivery_delays = ").push_bind(delays.as_ref().map(Json));
@@ -188,103 +220,55 @@ pub async fn update(conn: &mut Conn, id: WidgetId, changes: &Changes, now: DateT
     }
     query.push(" WHERE id = ").push_bind(id.to_string());
     expect_one(&query.build().execute(&mut *conn).await?, "widget")?;
-    changes::note(conn, Subject::Widget(id)).await
+    cache_invalidations::record(conn, Subject::Widget(id)).await
 }
 
-/// One widget.
+/// Finds a widget.
 pub async fn find(conn: &mut Conn, id: WidgetId) -> StoreResult<Option<Widget>> {
-    find_where(conn, "id", &id.to_string()).await
+    Ok(sqlx::query_as(sql!("SELECT ", COLUMNS, " FROM widgets w WHERE w.id = ?"))
+        .bind(id.to_string())
+        .fetch_optional(conn)
+        .await?)
 }
 
-/// The widget with this short name.
+/// Finds a widget by its code.
 pub async fn find_by_code(conn: &mut Conn, code: &str) -> StoreResult<Option<Widget>> {
-    find_where(conn, "code", code).await
-}
-
-/// The widget of an integration.
-pub async fn find_by_client_uuid(conn: &mut Conn, client_uuid: &str) -> StoreResult<Option<Widget>> {
-    find_where(conn, "client_uuid", client_uuid).await
-}
-
-async fn find_where(conn: &mut Conn, column: &'static str, value: &str) -> StoreResult<Option<Widget>> {
-    // The column is ASCII: the database refuses to compare it with anything else, and nothing else is in it.
-    if !value.is_ascii() {
+    // The column is ASCII: the database refuses to compare it with other characters, and they cannot match.
+    if !code.is_ascii() {
         return Ok(None);
     }
-    let sql = format!("SELECT {COLUMNS} FROM widgets WHERE {column} = ?");
-    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(value).fetch_optional(conn).await?)
+    Ok(sqlx::query_as(sql!("SELECT ", COLUMNS, " FROM widgets w WHERE w.code = ?"))
+        .bind(code)
+        .fetch_optional(conn)
+        .await?)
 }
 
-/// The widget whose project token has one of these hashes (one per key of the ring) and is valid at `now`.
-pub async fn find_by_token(
-    conn: &mut Conn,
-    hashes: &[String],
-    now: DateTime<Utc>,
-) -> StoreResult<Option<Widget>> {
-    for hash in hashes {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM widgets WHERE project_token_hash = ?
-             UNION ALL
-             SELECT {COLUMNS} FROM widgets WHERE former_token_hash = ? AND former_token_until > ? LIMIT 1"
-        );
-        let found: Option<Widget> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(hash)
-            .bind(hash)
-            .bind(now)
-            .fetch_optional(&mut *conn)
-            .await?;
-        if found.is_some() {
-            return Ok(found);
-        }
+/// Finds a widget by the client id of its integration.
+pub async fn find_by_client_uuid(conn: &mut Conn, client_uuid: &str) -> StoreResult<Option<Widget>> {
+    // As in `find_by_code`.
+    if !client_uuid.is_ascii() {
+        return Ok(None);
     }
-    Ok(None)
+    Ok(sqlx::query_as(sql!("SELECT ", COLUMNS, " FROM widgets w WHERE w.client_uuid = ?"))
+        .bind(client_uuid)
+        .fetch_optional(conn)
+        .await?)
 }
 
-/// Every widget, by its short name.
+/// Lists all widgets, by code.
 pub async fn list(conn: &mut Conn) -> StoreResult<Vec<Widget>> {
-    let sql = format!("SELECT {COLUMNS} FROM widgets ORDER BY code");
-    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(conn).await?)
+    Ok(sqlx::query_as(sql!("SELECT ", COLUMNS, " FROM widgets w ORDER BY w.code")).fetch_all(conn).await?)
 }
 
-/// Puts another project token in place; the present one stays valid until `former_until`, if at all.
-pub async fn rotate_token(
-    conn: &mut Conn,
-    id: WidgetId,
-    sealed: &str,
-    hash: &str,
-    former_until: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> StoreResult<()> {
-    let result = sqlx::query(
-        // Assignments are made from left to right: the former hash is taken before it is replaced.
-        "UPDATE widgets SET former_token_hash = IF(? IS NULL, NULL, project_token_hash), former_token_until = ?,
-                project_token_hash = ?, project_token_sealed = ?, updated_at = ? WHERE id = ?",
-    )
-    .bind(former_until)
-    .bind(former_until)
-    .bind(hash)
-    .bind(sealed)
-    .bind(now)
-    .bind(id.to_string())
-    .execute(&mut *conn)
-    .await?;
-    expect_one(&result, "widget")?;
-    changes::note(conn, Subject::Widget(id)).await
+/// Lists the widgets that a vendor sells, by code.
+pub async fn list_of_vendor(conn: &mut Conn, vendor: VendorId) -> StoreResult<Vec<Widget>> {
+    let rows =
+        sqlx::query_as(sql!("SELECT ", COLUMNS, " FROM widgets w WHERE w.vendor_id = ? ORDER BY w.code"))
+            .bind(vendor.to_string());
+    Ok(rows.fetch_all(conn).await?)
 }
 
-/// Ends the validity of the token before.
-pub async fn revoke_former_token(conn: &mut Conn, id: WidgetId, now: DateTime<Utc>) -> StoreResult<()> {
-    sqlx::query(
-        "UPDATE widgets SET former_token_hash = NULL, former_token_until = NULL, updated_at = ? WHERE id = ?",
-    )
-    .bind(now)
-    .bind(id.to_string())
-    .execute(&mut *conn)
-    .await?;
-    changes::note(conn, Subject::Widget(id)).await
-}
-
-/// Replaces secrets by others, if nobody changed them since they were read.
+/// Replaces secrets, unless they changed since they were read.
 pub async fn replace_secrets(
     conn: &mut Conn,
     read: &Widget,
@@ -292,14 +276,14 @@ pub async fn replace_secrets(
     now: DateTime<Utc>,
 ) -> StoreResult<bool> {
     let replaced = reseal(conn, read, sealed, now).await?;
-    changes::note(conn, Subject::Widget(read.id)).await?;
+    cache_invalidations::record(conn, Subject::Widget(read.id)).await?;
     Ok(replaced)
 }
 
-/// Replaces sealed texts by the same secrets under another key, if nobody changed them since they were read.
+/// Replaces sealed texts with the same secrets under another key, unless they changed since they were read.
 ///
-/// No change is noted: whoever remembers the former text opens it with the key it still has, since keys come and go
-/// with the process, and its memory with it.
+/// Caches are not invalidated: a process that cached the former text can still open it, because its key ring and its
+/// cache both last as long as the process.
 pub async fn reseal(
     conn: &mut Conn,
     read: &Widget,
@@ -325,22 +309,22 @@ pub async fn reseal(
     Ok(result.rows_affected() == 1)
 }
 
-/// The secrets of a widget, sealed.
+/// Sealed secrets of a widget.
 #[derive(Debug)]
 pub struct Sealed<'a> {
-    /// The integration's secret key.
+    /// The integration's secret key, sealed.
     pub client_secret: &'a str,
-    /// The backend's token.
+    /// The project token, sealed.
     pub project_token: &'a str,
-    /// What it is found by.
+    /// Keyed hash of the project token, for lookup.
     pub project_token_hash: &'a str,
-    /// The key events are signed with.
+    /// Event secret, sealed.
     pub event_secret: Option<&'a str>,
 }
 
 impl<'a> Sealed<'a> {
-    /// What a widget has.
-    pub fn of(widget: &'a Widget) -> Self {
+    /// The secrets of a widget as read.
+    pub fn from_widget(widget: &'a Widget) -> Self {
         Self {
             client_secret: &widget.client_secret_sealed,
             project_token: &widget.project_token_sealed,
@@ -350,8 +334,8 @@ impl<'a> Sealed<'a> {
     }
 }
 
-/// The next number of the widget's events. The row stays locked until the transaction ends, so numbers
-/// become visible in their order and without gaps.
+/// Returns the next sequence number of the widget's events. The row stays locked until the transaction ends, so numbers
+/// become visible in order and without gaps.
 pub async fn next_event_number(conn: &mut Conn, id: WidgetId) -> StoreResult<u64> {
     let result =
         sqlx::query("UPDATE widgets SET event_number = LAST_INSERT_ID(event_number + 1) WHERE id = ?")

@@ -1,36 +1,39 @@
-//! Pages, statistics, prices.
+//! Pages of history, statistics, prices.
 
 use chrono::Duration;
 use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::ledger::price::{PriceRule, Tariff};
 use flysk_domain::platform::ledger::statistics::DaySpent;
 use flysk_domain::platform::ledger::{Command, Service, TransactionKind};
-use flysk_store::ledger::{self, Cursor, HistoryFilter, Instruction};
+use flysk_store::platform::ledger::{self, Cursor, HistoryFilter, LedgerCommand};
 use serde_json::json;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
-use crate::bank::{Bank, charge};
+use crate::ledger_fixture::{LedgerFixture, charge};
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn pages_follow_each_other_without_gaps(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
-    let bank = Bank::open(options, connect).await;
-    let wallet = bank.wallet().await;
-    bank.done(wallet, bank.credit(100, None)).await;
+    let fixture = LedgerFixture::open(options, connect).await;
+    let wallet = fixture.wallet().await;
+    fixture.done(wallet, fixture.credit(100, None)).await;
     for amount in 1..=7 {
-        // Pairs of one moment are told apart by their ids.
-        bank.clock.advance(Duration::seconds(amount % 2));
-        let instruction = Instruction {
+        // Pairs with the same time are distinguished by their ids.
+        fixture.clock.advance(Duration::seconds(amount % 2));
+        let instruction = LedgerCommand {
             reference: Some(format!("звонок {amount}")),
             details: Some(json!({"quantity": amount})),
-            ..bank.instruction(charge(amount))
+            ..fixture.instruction(charge(amount))
         };
-        bank.apply(wallet, &[instruction]).await.unwrap();
+        fixture.apply(wallet, &[instruction]).await.unwrap();
     }
-    let mut conn = bank.pool.acquire().await.unwrap();
+    let mut conn = fixture.pool.acquire().await.unwrap();
     let filter = HistoryFilter { kinds: vec![TransactionKind::Charge], ..HistoryFilter::default() };
     let (mut seen, mut cursor) = (Vec::new(), None);
     loop {
-        let page = ledger::list_transactions(&mut conn, wallet, &filter, cursor, 3).await.unwrap();
+        let page =
+            ledger::list_transactions(&mut conn, ledger::HistoryOf::Wallet(wallet), &filter, cursor, 3)
+                .await
+                .unwrap();
         let Some(last) = page.last() else { break };
         cursor = Some(Cursor { at: last.at, id: last.id });
         seen.extend(page);
@@ -42,27 +45,32 @@ async fn pages_follow_each_other_without_gaps(options: MySqlPoolOptions, connect
     let one = ledger::find_transaction(&mut conn, seen[0].id).await.unwrap().unwrap();
     assert_eq!(one, seen[0]);
     assert!(one.reference.unwrap().starts_with("звонок") && one.details.unwrap()["quantity"].is_i64());
-    let late = HistoryFilter { from: Some(bank.now() + Duration::seconds(1)), ..HistoryFilter::default() };
-    assert_eq!(ledger::list_transactions(&mut conn, wallet, &late, None, 3).await.unwrap(), []);
+    let late = HistoryFilter { from: Some(fixture.now() + Duration::seconds(1)), ..HistoryFilter::default() };
+    assert_eq!(
+        ledger::list_transactions(&mut conn, ledger::HistoryOf::Wallet(wallet), &late, None, 3)
+            .await
+            .unwrap(),
+        []
+    );
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn statistics_come_from_the_entries_by_the_customers_day(
+async fn statistics_group_entries_by_the_customers_day(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
 ) {
-    let bank = Bank::open(options, connect).await;
-    let wallet = bank.wallet().await;
-    // Half past ten in the evening of 31 October: already November in Moscow.
-    bank.clock.set("2026-10-31T22:30:00Z".parse().unwrap());
-    let began = bank.now();
-    bank.done(wallet, bank.credit(100, None)).await;
-    let paid = bank.done(wallet, charge(30)).await;
-    bank.clock.advance(Duration::hours(3));
-    bank.done(wallet, charge(7)).await;
-    bank.done(wallet, Command::Refund { charge: paid.transaction, amount: Some(MicroCoins(10)) }).await;
-    let mut conn = bank.pool.acquire().await.unwrap();
-    let until = bank.now() + Duration::seconds(1);
+    let fixture = LedgerFixture::open(options, connect).await;
+    let wallet = fixture.wallet().await;
+    // 22:30 UTC on 31 October is already November in Moscow.
+    fixture.clock.set("2026-10-31T22:30:00Z".parse().unwrap());
+    let began = fixture.now();
+    fixture.done(wallet, fixture.credit(100, None)).await;
+    let paid = fixture.done(wallet, charge(30)).await;
+    fixture.clock.advance(Duration::hours(3));
+    fixture.done(wallet, charge(7)).await;
+    fixture.done(wallet, Command::Refund { charge: paid.transaction, amount: Some(MicroCoins(10)) }).await;
+    let mut conn = fixture.pool.acquire().await.unwrap();
+    let until = fixture.now() + Duration::seconds(1);
     let mut days = async |offset| {
         let spent = ledger::list_spent_by_day(&mut conn, wallet, (began, until), offset).await.unwrap();
         let told = |one: DaySpent| {
@@ -81,8 +89,8 @@ async fn a_new_price_is_a_new_version_from_its_moment_on(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
 ) {
-    let bank = Bank::open(options, connect).await;
-    let mut conn = bank.pool.acquire().await.unwrap();
+    let fixture = LedgerFixture::open(options, connect).await;
+    let mut conn = fixture.pool.acquire().await.unwrap();
     let minute = |rate| Tariff::PerMinute { rate: MicroCoins(rate), at_least_s: 15 };
     let service: Service = "acme.listening".parse().unwrap();
     let first = PriceRule { service: service.clone(), version: 1, tariff: minute(2_500_000) };
@@ -90,7 +98,7 @@ async fn a_new_price_is_a_new_version_from_its_moment_on(
     let piece = Tariff::PerPiece { rate: MicroCoins(1) };
     let other = PriceRule { service: "acme.summary".parse().unwrap(), version: 1, tariff: piece };
     let both = [service, other.service.clone()];
-    let (now, tomorrow) = (bank.now(), bank.now() + Duration::days(1));
+    let (now, tomorrow) = (fixture.now(), fixture.now() + Duration::days(1));
     ledger::insert_price_rule(&mut conn, &first, now, now).await.unwrap();
     ledger::insert_price_rule(&mut conn, &second, tomorrow, now).await.unwrap();
     ledger::insert_price_rule(&mut conn, &other, now, now).await.unwrap();
@@ -101,15 +109,15 @@ async fn a_new_price_is_a_new_version_from_its_moment_on(
     assert_eq!(at(now - Duration::days(1)).await, []);
 }
 
-/// What the schema brings is what the domain says, so that nobody reads one and is charged the other.
+/// The migrations' default prices equal the domain's, so that no customer is charged another price than the one shown.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn flysenses_default_prices_come_with_the_schema(
+async fn the_schema_contains_flysenses_default_prices(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
 ) {
-    let bank = Bank::open(options, connect).await;
-    let mut conn = bank.pool.acquire().await.unwrap();
+    let fixture = LedgerFixture::open(options, connect).await;
+    let mut conn = fixture.pool.acquire().await.unwrap();
     let defaults = [PriceRule::recognition().unwrap(), PriceRule::summary().unwrap()];
     let services = defaults.clone().map(|rule| rule.service);
-    assert_eq!(ledger::list_prices_of(&mut conn, &services, bank.now()).await.unwrap(), defaults);
+    assert_eq!(ledger::list_prices_of(&mut conn, &services, fixture.now()).await.unwrap(), defaults);
 }

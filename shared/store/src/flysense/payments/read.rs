@@ -4,42 +4,37 @@ use chrono::{DateTime, Utc};
 use flysk_domain::id::AccountId;
 
 use super::{Payment, RunOf};
+use crate::sql_text::sql;
 use crate::{Conn, StoreResult};
 
-macro_rules! select {
-    ($rest:literal) => {
-        concat!(
-            "SELECT transcription_id, run, account_id, state, seconds, summaries, estimate_micro, estimate, hold_number,
-                    hold_id, hold_expires_at, held_micro, charged_micro, transaction_id, receipt, short_since, was_parked,
-                    paid_at
-             FROM flysense_payments WHERE ",
-            $rest
-        )
-    };
-}
+const SELECT: &str = "SELECT transcription_id, run, account_id, state, seconds, summaries, estimate_micro, estimate, hold_number,
+            hold_id, hold_expires_at, held_micro, charged_micro, transaction_id, receipt, short_since, was_parked,
+            paid_at
+     FROM flysense_payments WHERE ";
 
-/// The payment of a run.
+/// Finds the payment of a run.
 pub async fn find(conn: &mut Conn, of: RunOf) -> StoreResult<Option<Payment>> {
-    Ok(sqlx::query_as(select!("transcription_id = ? AND run = ?"))
+    Ok(sqlx::query_as(sql!(SELECT, "transcription_id = ? AND run = ?"))
         .bind(of.id.to_string())
         .bind(of.run)
         .fetch_optional(conn)
         .await?)
 }
 
-/// The payment of a run, locked for the rest of the transaction.
+/// Finds the payment of a run and locks its row until the transaction ends.
 pub async fn lock(conn: &mut Conn, of: RunOf) -> StoreResult<Option<Payment>> {
-    Ok(sqlx::query_as(select!("transcription_id = ? AND run = ? FOR UPDATE"))
+    Ok(sqlx::query_as(sql!(SELECT, "transcription_id = ? AND run = ? FOR UPDATE"))
         .bind(of.id.to_string())
         .bind(of.run)
         .fetch_optional(conn)
         .await?)
 }
 
-/// At most `limit` payments of an account that wait for coins: results that are owed for, then calls, each
-/// oldest first.
+/// Lists at most `limit` payments of an account that wait for coins: owed results first, then unpaid calls, each oldest
+/// first.
 pub async fn list_waiting(conn: &mut Conn, account: AccountId, limit: u32) -> StoreResult<Vec<Payment>> {
-    Ok(sqlx::query_as(select!(
+    Ok(sqlx::query_as(sql!(
+        SELECT,
         "account_id = ? AND retry_at IS NOT NULL ORDER BY state = 'owed' DESC, transcription_id, run LIMIT ?"
     ))
     .bind(account.0)
@@ -48,8 +43,8 @@ pub async fn list_waiting(conn: &mut Conn, account: AccountId, limit: u32) -> St
     .await?)
 }
 
-/// At most `limit` accounts after `after`, in order, whose balance is to be asked for by `now`.
-pub async fn accounts_to_ask(
+/// Lists at most `limit` accounts after `after`, by id, whose balance is due to be checked at `now`.
+pub async fn list_due_accounts(
     conn: &mut Conn,
     now: DateTime<Utc>,
     after: AccountId,

@@ -10,36 +10,36 @@ use super::RunOf;
 use crate::error::expect_one;
 use crate::{Conn, StoreResult};
 
-/// A price and how it came about.
+/// A price and its calculation.
 #[derive(Debug, Clone)]
 pub struct Price {
-    /// The sum.
+    /// The total.
     pub amount: MicroCoins,
-    /// By which prices.
+    /// Receipt lines of the total.
     pub lines: Vec<ReceiptLine>,
 }
 
 /// A hold that was placed.
 #[derive(Debug, Clone)]
 pub struct Hold {
-    /// Which.
+    /// Id of the hold.
     pub id: HoldId,
-    /// When it frees itself.
+    /// When the hold expires.
     pub expires_at: DateTime<Utc>,
-    /// How much, by which prices.
+    /// Price that the hold covers.
     pub price: Price,
 }
 
-/// Coins that were taken.
+/// A completed charge.
 #[derive(Debug, Clone)]
 pub struct Paid {
-    /// How many, by which prices.
+    /// Price charged.
     pub price: Price,
-    /// The platform's transaction, if it told it.
+    /// The platform's transaction, if its response contained it.
     pub transaction: Option<TransactionId>,
 }
 
-/// Notes the work that is planned for a run, before coins are asked for.
+/// Stores the work planned for a run, before a hold is requested. A payment past `unpaid` does not change.
 pub async fn plan(
     conn: &mut Conn,
     of: RunOf,
@@ -65,7 +65,7 @@ pub async fn plan(
     Ok(())
 }
 
-/// Coins are set aside.
+/// Records the hold of an unpaid run.
 pub async fn mark_held(conn: &mut Conn, of: RunOf, hold: &Hold, now: DateTime<Utc>) -> StoreResult<()> {
     let marked = sqlx::query(
         "UPDATE flysense_payments SET state = 'held', estimate_micro = ?, estimate = ?, hold_id = ?, hold_expires_at = ?,
@@ -85,8 +85,8 @@ pub async fn mark_held(conn: &mut Conn, of: RunOf, hold: &Hold, now: DateTime<Ut
     expect_one(&marked, "payment")
 }
 
-/// Coins were set aside for a run that was cancelled meanwhile: the hold is to be given back.
-pub async fn mark_held_in_vain(
+/// Records the hold of a run that was cancelled in the meantime: the hold must be released.
+pub async fn mark_hold_unused(
     conn: &mut Conn,
     of: RunOf,
     hold: &Hold,
@@ -107,8 +107,8 @@ pub async fn mark_held_in_vain(
     expect_one(&marked, "payment")
 }
 
-/// The hold ran out before the work began: another is to be placed.
-pub async fn drop_hold(conn: &mut Conn, of: RunOf, now: DateTime<Utc>) -> StoreResult<()> {
+/// Clears a hold that expired before the work started and increments the hold number.
+pub async fn clear_hold(conn: &mut Conn, of: RunOf, now: DateTime<Utc>) -> StoreResult<()> {
     let dropped = sqlx::query(
         "UPDATE flysense_payments SET state = 'unpaid', hold_number = hold_number + 1, hold_id = NULL,
                 hold_expires_at = NULL, held_micro = NULL, updated_at = ?
@@ -122,8 +122,8 @@ pub async fn drop_hold(conn: &mut Conn, of: RunOf, now: DateTime<Utc>) -> StoreR
     expect_one(&dropped, "payment")
 }
 
-/// The wallet is short of it: it waits, and is looked at again at `retry_at`. `price` is what was told last.
-pub async fn mark_short(
+/// Records that the balance is insufficient; it is checked again at `retry_at`. `price` is the latest estimate.
+pub async fn mark_insufficient_funds(
     conn: &mut Conn,
     of: RunOf,
     price: &Price,
@@ -147,8 +147,8 @@ pub async fn mark_short(
     expect_one(&short, "payment")
 }
 
-/// The wallet covers it again: its turn has come. How long it was short is kept until it is paid or held.
-pub async fn cover(conn: &mut Conn, of: RunOf, now: DateTime<Utc>) -> StoreResult<()> {
+/// Records that the balance suffices again. `short_since` is kept until the run is held or paid.
+pub async fn mark_covered(conn: &mut Conn, of: RunOf, now: DateTime<Utc>) -> StoreResult<()> {
     sqlx::query(
         "UPDATE flysense_payments SET retry_at = NULL, updated_at = ? WHERE transcription_id = ? AND run = ?",
     )
@@ -160,8 +160,8 @@ pub async fn cover(conn: &mut Conn, of: RunOf, now: DateTime<Utc>) -> StoreResul
     Ok(())
 }
 
-/// Looks at what still waits of an account no earlier than `retry_at`.
-pub async fn postpone(conn: &mut Conn, account: AccountId, retry_at: DateTime<Utc>) -> StoreResult<()> {
+/// Sets the next balance check of all waiting payments of an account.
+pub async fn set_retry_at(conn: &mut Conn, account: AccountId, retry_at: DateTime<Utc>) -> StoreResult<()> {
     sqlx::query("UPDATE flysense_payments SET retry_at = ? WHERE account_id = ? AND retry_at IS NOT NULL")
         .bind(retry_at)
         .bind(account.0)
@@ -170,7 +170,7 @@ pub async fn postpone(conn: &mut Conn, account: AccountId, retry_at: DateTime<Ut
     Ok(())
 }
 
-/// There is a result, and `work` is what it took; `false` if it costs nothing or was paid before.
+/// Records that there is a result and `work` was done; `false` if the run is free or paid already.
 pub async fn mark_owed(
     conn: &mut Conn,
     of: RunOf,
@@ -193,7 +193,7 @@ pub async fn mark_owed(
     Ok(owed.rows_affected() == 1)
 }
 
-/// The coins were taken.
+/// Records the charge of an owed run.
 pub async fn mark_paid(conn: &mut Conn, of: RunOf, paid: &Paid, now: DateTime<Utc>) -> StoreResult<()> {
     let marked = sqlx::query(
         "UPDATE flysense_payments SET state = 'paid', charged_micro = ?, receipt = ?, transaction_id = ?, short_since = NULL,
@@ -212,7 +212,7 @@ pub async fn mark_paid(conn: &mut Conn, of: RunOf, paid: &Paid, now: DateTime<Ut
     expect_one(&marked, "payment")
 }
 
-/// There will be no result: the hold is to be given back.
+/// Records that there will be no result: the hold must be released.
 pub async fn mark_releasing(conn: &mut Conn, of: RunOf, now: DateTime<Utc>) -> StoreResult<()> {
     let releasing = sqlx::query(
         "UPDATE flysense_payments SET state = 'releasing', retry_at = NULL, short_since = NULL, updated_at = ?
@@ -226,8 +226,8 @@ pub async fn mark_releasing(conn: &mut Conn, of: RunOf, now: DateTime<Utc>) -> S
     expect_one(&releasing, "payment")
 }
 
-/// It costs nothing, after all. What was paid stays paid.
-pub async fn mark_free(conn: &mut Conn, of: RunOf, now: DateTime<Utc>) -> StoreResult<()> {
+/// Marks a run as free. A paid run does not change.
+pub async fn mark_not_charged(conn: &mut Conn, of: RunOf, now: DateTime<Utc>) -> StoreResult<()> {
     sqlx::query(
         "UPDATE flysense_payments SET state = 'free', retry_at = NULL, short_since = NULL, updated_at = ?
          WHERE transcription_id = ? AND run = ? AND state <> 'paid'",

@@ -1,7 +1,7 @@
-//! Table `transcriptions`: a call's way from recording to transcript.
+//! Table `transcriptions`: calls from recording to transcript.
 //!
-//! Every write of a stage says which state it leaves, so that a stage that runs late, twice, or for a
-//! call that ended meanwhile changes nothing ([`crate::StoreError::Stale`]).
+//! Every write of a stage requires a certain present state, so that a stage that runs late, twice, or after the call
+//! ended changes nothing ([`crate::StoreError::WrongState`]).
 
 mod read;
 mod recording;
@@ -10,145 +10,191 @@ mod same_call;
 mod write;
 
 use chrono::{DateTime, Utc};
+use flysk_domain::flysense::audio::{AudioContainer, ChannelLayout};
+use flysk_domain::flysense::call::{Direction, EntityType};
 use flysk_domain::flysense::failure::FailureCode;
 use flysk_domain::flysense::failure_cause::FailureCause;
+use flysk_domain::flysense::labels::{Label, RecognizedLabel};
 use flysk_domain::flysense::readiness::RecordingWait;
+use flysk_domain::flysense::roles::Role;
 use flysk_domain::flysense::run_limit::RunCount;
+use flysk_domain::flysense::sentiment::Sentiment;
 use flysk_domain::flysense::state::TranscriptionState;
+use flysk_domain::flysense::summary::SummaryProvenance;
 use flysk_domain::id::{AccountId, EntityId, InstallId, NoteId, TranscriptionId, UserId};
 use flysk_domain::trace::Trace;
+use serde::Deserialize as _;
 use sqlx::types::Json;
 
-pub use read::{find, find_by_note, in_flight, known_states, list_by_entity, lock, unknown_notes};
+use crate::TextColumn;
+
+pub use read::{
+    count_automatic, find, find_by_note, find_by_notes, in_flight, known_states, list_by_entity, lock,
+    unknown_notes,
+};
 pub use recording::{NoteFacts, Prepared, set_aside_recording, set_note, set_prepared, set_waits_for};
-pub use runs::count_run;
+pub use runs::{count_run, set_requested_by};
 pub use same_call::is_first_of_call;
 pub use write::{
-    NewTranscription, ask_again, cancel, edit, fail, finish_no_speech, forget_object, insert, move_on,
-    note_submit, set_channel_roles, set_failure_cause, set_object, set_operation, set_summary, settle,
-    take_back_submit,
+    Edit, NewTranscription, cancel, clear_object_key, count_submit, edit, fail, finish_no_speech, insert,
+    mark_done, restart, set_channel_roles, set_failure_cause, set_labels, set_object_key, set_operation,
+    set_summary, transition, uncount_submit,
 };
 
 /// A transcription.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Transcription {
-    /// Which.
+    /// Id of the transcription.
     #[sqlx(try_from = "String")]
     pub id: TranscriptionId,
     /// The amoCRM account.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
-    /// FlySense's install there.
+    /// FlySense's install in the account.
     #[sqlx(try_from = "String")]
     pub install_id: InstallId,
-    /// `leads`, `contacts`, `companies`, `customers`.
-    pub entity_type: String,
-    /// Whose card the note is in.
+    /// Type of the card that contains the note.
+    #[sqlx(try_from = "TextColumn")]
+    pub entity_type: EntityType,
+    /// Id of the card that contains the note.
     #[sqlx(try_from = "u64")]
     pub entity_id: EntityId,
     /// The call note.
     #[sqlx(try_from = "u64")]
     pub note_id: NoteId,
-    /// Where it stands.
-    #[sqlx(try_from = "String")]
+    /// Current state.
+    #[sqlx(try_from = "TextColumn")]
     pub state: TranscriptionState,
     failure_code: Option<String>,
     failure_cause: Option<String>,
     waits_for: Option<String>,
-    /// Which run this is: asking again after a failure starts another.
+    /// Number of the run; a new request after the end starts another run.
     pub run: u32,
     requested_by: Option<u64>,
-    /// `incoming` or `outgoing`, once the note was read.
-    pub direction: Option<String>,
-    /// When the call was.
+    /// Direction of the call, once the note was read.
+    #[sqlx(try_from = "TextColumn")]
+    pub direction: Option<Direction>,
+    /// Time of the call.
     pub called_at: Option<DateTime<Utc>>,
-    /// How long the call was, as its note says, seconds; `None` if it does not say.
+    /// Duration of the call in seconds, from its note; `None` if the note has none.
     pub note_duration_s: Option<u32>,
-    /// Which version of the recording the run works on: an unfinished one is set aside for the next.
+    /// Version of the recording that the run works on. An unfinished recording is discarded, and the next one gets a new
+    /// version.
     pub recording_version: u32,
     runs_since: Option<DateTime<Utc>>,
     runs_counted: u32,
-    /// True length of the audio.
+    /// Actual duration of the audio, ms.
     pub duration_ms: Option<u64>,
-    /// Channels of the audio that was recognised.
+    /// Number of channels of the recognised audio.
     pub channels: Option<u16>,
-    /// `mono`, `stereo`, `doubled_mono`.
-    pub layout: Option<String>,
-    /// `WAV`, `OGG_OPUS`, `MP3`.
-    pub container: Option<String>,
-    /// Whether the recording was cut off, or is far shorter than its call, and was taken as it is.
+    /// Distribution of the speakers over the recording's channels.
+    #[sqlx(try_from = "TextColumn")]
+    pub layout: Option<ChannelLayout>,
+    /// Format of the recognised file.
+    #[sqlx(try_from = "TextColumn")]
+    pub container: Option<AudioContainer>,
+    /// Whether the recording is truncated, or much shorter than the call, and was accepted anyway.
     pub partial: bool,
-    /// What SpeechKit reads from storage.
+    /// Key of the audio in the object storage.
     pub object_key: Option<String>,
-    /// SpeechKit's operation.
+    /// Id of SpeechKit's operation.
     pub operation_id: Option<String>,
-    /// How often it was submitted in this run.
+    /// Number of submissions in this run.
     pub submits: u32,
-    /// When it was last submitted.
+    /// Time of the last submission.
     pub submitted_at: Option<DateTime<Utc>>,
-    /// Seconds that are paid for.
+    /// Billed seconds.
     pub billed_seconds: Option<u32>,
-    /// Who speaks on the left channel: `operator` or `client`.
-    pub left_channel: String,
-    /// Whether somebody swapped operator and client by hand.
+    /// Role of the speaker on the left channel.
+    #[sqlx(try_from = "TextColumn")]
+    pub left_channel: Role,
+    /// Whether a user swapped operator and client.
     pub roles_swapped: bool,
-    /// Tags managers gave.
+    /// Tags set by users.
     pub tags: Json<Vec<String>>,
-    /// The summary.
+    /// Text of the summary.
     pub summary: Option<String>,
-    /// `speechkit`, `yandexgpt`, or `absent:<reason>`.
-    pub summary_source: Option<String>,
+    /// Author of the summary, or why there is none.
+    #[sqlx(try_from = "TextColumn")]
+    pub summary_source: Option<SummaryProvenance>,
     summary_edited_by: Option<u64>,
-    /// `negative`, `neutral`, `positive`.
-    pub sentiment: Option<String>,
-    /// Counts edits, so that two managers do not overwrite each other.
+    /// The summary before users edited it; `None` if they did not.
+    pub summary_written: Option<String>,
+    labels: Option<Json<Vec<serde_json::Value>>>,
+    labels_added: Option<Json<Vec<String>>>,
+    labels_removed: Option<Json<Vec<String>>>,
+    /// Sentiment of the call.
+    #[sqlx(try_from = "TextColumn")]
+    pub sentiment: Option<Sentiment>,
+    /// Version for optimistic locking, incremented by each edit.
     pub version: u32,
-    /// Finds all log lines of the call.
+    /// Correlation id of all log lines of the call.
     pub correlation_id: String,
     traceparent: Option<String>,
-    /// When it was first asked for.
+    /// When it was first requested.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
-    /// When it ended.
+    /// When it reached a final state.
     pub finished_at: Option<DateTime<Utc>>,
 }
 
 impl Transcription {
-    /// Why it failed, if it did. A code of another release reads as an internal error.
+    /// Code of the failure, if it failed. An unknown code, from another release, is read as an internal error.
     pub fn failure_code(&self) -> Option<FailureCode> {
         self.failure_code.as_deref().map(|code| code.parse().unwrap_or(FailureCode::Internal))
     }
 
-    /// What exactly kept the recording from us, if it failed for that. One of another release is not known.
+    /// Detailed cause of a failed download. An unknown cause, from another release, is read as `None`.
     pub fn failure_cause(&self) -> Option<FailureCause> {
         self.failure_cause.as_deref().and_then(|cause| cause.parse().ok())
     }
 
-    /// What it waits for, while it waits for its recording.
+    /// The missing condition, while it waits for its recording.
     pub fn waits_for(&self) -> Option<RecordingWait> {
         let waits_for =
             self.waits_for.as_deref().filter(|_| self.state == TranscriptionState::WaitingForLink);
         waits_for.and_then(|reason| reason.parse().ok())
     }
 
-    /// Its runs within a day.
+    /// Number of runs in the current window.
     pub fn run_count(&self) -> RunCount {
         RunCount { since: self.runs_since, runs: self.runs_counted }
     }
 
-    /// The thread it hangs on, from the request or hook that asked for this run.
+    /// What the recogniser found; `None` before there is a transcript, and for old ones. A label of another release is left
+    /// out.
+    pub fn labels(&self) -> Option<Vec<RecognizedLabel>> {
+        let known = |label: &serde_json::Value| RecognizedLabel::deserialize(label).ok();
+        self.labels.as_ref().map(|labels| labels.0.iter().filter_map(known).collect())
+    }
+
+    /// Labels that users added. A label of another release is left out.
+    pub fn labels_added(&self) -> Vec<Label> {
+        known_labels(self.labels_added.as_ref())
+    }
+
+    /// Recognised labels that users removed.
+    pub fn labels_removed(&self) -> Vec<Label> {
+        known_labels(self.labels_removed.as_ref())
+    }
+
+    /// Correlation with the request or hook that started this run.
     pub fn trace(&self) -> Trace {
         Trace { correlation_id: self.correlation_id.clone(), traceparent: self.traceparent.clone() }
     }
 
-    /// Who asked for it; `None` if it came by itself.
+    /// The user who requested it; `None` if it was started automatically.
     pub fn requested_by(&self) -> Option<UserId> {
         self.requested_by.map(UserId)
     }
 
-    /// Who last edited the summary.
+    /// The user who last edited the summary.
     pub fn summary_edited_by(&self) -> Option<UserId> {
         self.summary_edited_by.map(UserId)
     }
+}
+
+fn known_labels(codes: Option<&Json<Vec<String>>>) -> Vec<Label> {
+    codes.into_iter().flat_map(|codes| codes.0.iter().filter_map(|code| code.parse().ok())).collect()
 }

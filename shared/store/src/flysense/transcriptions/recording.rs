@@ -1,31 +1,34 @@
-//! Writes of `transcriptions` about the recording: what its note says, how far it is, what decoding measured.
+//! Writes of `transcriptions` about the recording: data of the note, readiness, results of decoding.
 
 use chrono::{DateTime, Utc};
+use flysk_domain::TextEnum as _;
+use flysk_domain::flysense::audio::{AudioContainer, ChannelLayout};
+use flysk_domain::flysense::call::Direction;
 use flysk_domain::flysense::readiness::RecordingWait;
 use flysk_domain::id::TranscriptionId;
 
 use crate::error::expect_one;
 use crate::{Conn, StoreResult};
 
-/// What a call note and its download say of the recording.
+/// Data about the recording, from the call note and the download.
 #[derive(Debug, Clone, Copy)]
-pub struct NoteFacts<'a> {
-    /// `incoming` or `outgoing`.
-    pub direction: Option<&'a str>,
-    /// When the note was made.
+pub struct NoteFacts {
+    /// Direction of the call.
+    pub direction: Option<Direction>,
+    /// When the note was created.
     pub called_at: DateTime<Utc>,
-    /// How long the call was, seconds.
+    /// Duration of the call in seconds, if the note contains it.
     pub duration_s: Option<u32>,
-    /// Whether the host promised more than it gave.
+    /// Whether the host sent fewer bytes than it announced.
     pub is_short: bool,
 }
 
-/// Notes what the call note says, and whether its recording came short.
-pub async fn set_note(conn: &mut Conn, id: TranscriptionId, note: NoteFacts<'_>) -> StoreResult<()> {
+/// Stores the data of the call note and whether its recording is short.
+pub async fn set_note(conn: &mut Conn, id: TranscriptionId, note: NoteFacts) -> StoreResult<()> {
     sqlx::query(
         "UPDATE transcriptions SET direction = ?, called_at = ?, note_duration_s = ?, partial = ? WHERE id = ?",
     )
-    .bind(note.direction)
+    .bind(note.direction.map(Direction::code))
     .bind(note.called_at)
     .bind(note.duration_s)
     .bind(note.is_short)
@@ -35,7 +38,7 @@ pub async fn set_note(conn: &mut Conn, id: TranscriptionId, note: NoteFacts<'_>)
     Ok(())
 }
 
-/// Notes what a call waits for that waits for its recording.
+/// Stores what a waiting call needs before its recording can be used.
 pub async fn set_waits_for(conn: &mut Conn, id: TranscriptionId, reason: RecordingWait) -> StoreResult<()> {
     let noted =
         sqlx::query("UPDATE transcriptions SET waits_for = ? WHERE id = ? AND state = 'waiting_for_link'")
@@ -46,8 +49,8 @@ pub async fn set_waits_for(conn: &mut Conn, id: TranscriptionId, reason: Recordi
     expect_one(&noted, "transcription")
 }
 
-/// Sets a version of the recording aside: what comes next has files of its own. [`crate::StoreError::Stale`] if `version`
-/// is not the present one.
+/// Discards version `version` of the recording: the next one uses other files. [`crate::StoreError::WrongState`] if it is
+/// not the current version.
 pub async fn set_aside_recording(conn: &mut Conn, id: TranscriptionId, version: u32) -> StoreResult<()> {
     let aside = sqlx::query(
         "UPDATE transcriptions SET recording_version = recording_version + 1 WHERE id = ? AND recording_version = ?",
@@ -59,30 +62,30 @@ pub async fn set_aside_recording(conn: &mut Conn, id: TranscriptionId, version: 
     expect_one(&aside, "transcription")
 }
 
-/// What decoding measured.
+/// Results of decoding.
 #[derive(Debug, Clone, Copy)]
-pub struct Prepared<'a> {
-    /// True length.
+pub struct Prepared {
+    /// Actual duration, ms.
     pub duration_ms: u64,
-    /// Channels of the audio that will be recognised.
+    /// Number of channels to be recognised.
     pub channels: u16,
-    /// `mono`, `stereo`, `doubled_mono`.
-    pub layout: &'a str,
-    /// `WAV`, `OGG_OPUS`, `MP3`.
-    pub container: &'a str,
-    /// Whether the recording was cut off.
+    /// Distribution of the speakers over the recording's channels.
+    pub layout: ChannelLayout,
+    /// Format of the file to be recognised.
+    pub container: AudioContainer,
+    /// Whether the recording is truncated.
     pub partial: bool,
 }
 
-/// Notes what decoding measured.
-pub async fn set_prepared(conn: &mut Conn, id: TranscriptionId, prepared: Prepared<'_>) -> StoreResult<()> {
+/// Stores the results of decoding.
+pub async fn set_prepared(conn: &mut Conn, id: TranscriptionId, prepared: Prepared) -> StoreResult<()> {
     sqlx::query(
         "UPDATE transcriptions SET duration_ms = ?, channels = ?, layout = ?, container = ?, partial = ? WHERE id = ?",
     )
     .bind(prepared.duration_ms)
     .bind(prepared.channels)
-    .bind(prepared.layout)
-    .bind(prepared.container)
+    .bind(prepared.layout.as_str())
+    .bind(prepared.container.as_str())
     .bind(prepared.partial)
     .bind(id.to_string())
     .execute(conn)

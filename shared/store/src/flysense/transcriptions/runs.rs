@@ -1,13 +1,13 @@
-//! Writes of `transcriptions` about how often a call was started.
+//! Writes of `transcriptions` that count runs and store their requester.
 
 use flysk_domain::flysense::run_limit::RunCount;
-use flysk_domain::id::TranscriptionId;
+use flysk_domain::id::{TranscriptionId, UserId};
 
 use crate::error::expect_one;
 use crate::{Conn, StoreResult};
 
-/// Counts one more run: `next` follows from `counted`. [`crate::StoreError::Stale`] if somebody counted meanwhile, so that
-/// the bound holds by this write, whatever locks are worth.
+/// Counts one more run: replaces `counted` with `next`. [`crate::StoreError::WrongState`] if the count changed in the
+/// meantime. The condition enforces the limit even where locks do not, as on a cluster.
 pub async fn count_run(
     conn: &mut Conn,
     id: TranscriptionId,
@@ -25,4 +25,14 @@ pub async fn count_run(
     .execute(conn)
     .await?;
     expect_one(&written, "transcription")
+}
+
+/// Stores the user who requested a transcription that was started automatically. A known user is kept.
+pub async fn set_requested_by(conn: &mut Conn, id: TranscriptionId, user: UserId) -> StoreResult<()> {
+    sqlx::query("UPDATE transcriptions SET requested_by = ? WHERE id = ? AND requested_by IS NULL")
+        .bind(user.0)
+        .bind(id.to_string())
+        .execute(conn)
+        .await?;
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! One call noted on several cards: the first of them is transcribed.
+//! Deduplication of calls that are noted on several cards: only the first one is transcribed.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::id::{AccountId, TranscriptionId};
@@ -6,14 +6,14 @@ use flysk_domain::id::{AccountId, TranscriptionId};
 use crate::error::expect_one;
 use crate::{Conn, StoreResult};
 
-/// Telephonies count anew some day; notes of one call are written within minutes.
-const SAME_CALL_WITHIN: TimeDelta = TimeDelta::hours(1);
+/// Telephony systems reuse call ids after some time; the notes of one call are created within minutes.
+const SAME_CALL_WINDOW: TimeDelta = TimeDelta::hours(1);
 
-/// Notes which call a transcription is of; whether it is the first one that is under way or done.
+/// Stores the key of the call and returns whether the call has no other transcription, except failed or cancelled ones.
 ///
-/// It is asked once: a call that was let in stays in, whatever comes after it. The account's row is written, which locks it
-/// until the transaction ends: of two cards at once one is the first. On a cluster, where a lock is of one node, the write is
-/// what lets one of two transactions commit. [`crate::StoreError::Stale`] without an account.
+/// The check is made once: a transcription that passed it passes again. The account's row is updated, which locks it until
+/// the transaction ends: of two concurrent cards one is the first. On a cluster, where locks are local to a node, the
+/// update makes one of two transactions fail at commit. [`crate::StoreError::WrongState`] if there is no account.
 pub async fn is_first_of_call(
     conn: &mut Conn,
     account_id: AccountId,
@@ -39,7 +39,7 @@ pub async fn is_first_of_call(
     if noted.rows_affected() == 0 {
         return Ok(true);
     }
-    // A locking read sees what was committed while we waited for the account's row.
+    // A locking read sees what was committed while this transaction waited for the account's row.
     let other: Option<(String,)> = sqlx::query_as(
         "SELECT id FROM transcriptions
          WHERE account_id = ? AND call_key = ? AND id <> ? AND called_at BETWEEN ? AND ?
@@ -49,8 +49,8 @@ pub async fn is_first_of_call(
     .bind(account_id.0)
     .bind(call_key)
     .bind(id.to_string())
-    .bind(called_at - SAME_CALL_WITHIN)
-    .bind(called_at + SAME_CALL_WITHIN)
+    .bind(called_at - SAME_CALL_WINDOW)
+    .bind(called_at + SAME_CALL_WINDOW)
     .fetch_optional(conn)
     .await?;
     Ok(other.is_none())

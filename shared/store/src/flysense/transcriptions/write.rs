@@ -1,10 +1,15 @@
 //! Writes of `transcriptions`.
 
 use chrono::{DateTime, Utc};
+use flysk_domain::flysense::call::EntityType;
 use flysk_domain::flysense::failure::FailureCode;
 use flysk_domain::flysense::failure_cause::FailureCause;
+use flysk_domain::flysense::labels::{Label, RecognizedLabel};
+use flysk_domain::flysense::roles::Role;
 use flysk_domain::flysense::run_limit::RunCount;
+use flysk_domain::flysense::sentiment::Sentiment;
 use flysk_domain::flysense::state::TranscriptionState;
+use flysk_domain::flysense::summary::SummaryProvenance;
 use flysk_domain::id::{AccountId, EntityId, InstallId, NoteId, TranscriptionId, UserId};
 use flysk_domain::trace::Trace;
 use sqlx::types::Json;
@@ -12,32 +17,32 @@ use sqlx::types::Json;
 use crate::error::expect_one;
 use crate::{Conn, StoreResult};
 
-/// A call to be transcribed.
+/// A transcription to be inserted.
 #[derive(Debug)]
 pub struct NewTranscription<'a> {
     /// Its id.
     pub id: TranscriptionId,
     /// The amoCRM account.
     pub account_id: AccountId,
-    /// FlySense's install there.
+    /// FlySense's install in the account.
     pub install_id: InstallId,
-    /// `leads`, `contacts`, `companies`, `customers`.
-    pub entity_type: &'a str,
-    /// Whose card the note is in.
+    /// Type of the card that contains the note.
+    pub entity_type: EntityType,
+    /// Id of the card that contains the note.
     pub entity_id: EntityId,
     /// The call note.
     pub note_id: NoteId,
-    /// Who asked; `None` if it came by itself.
+    /// The user who requested it; `None` if it starts automatically.
     pub requested_by: Option<UserId>,
-    /// Who speaks on the left channel.
-    pub left_channel: &'a str,
-    /// The thread everything about the call hangs on.
+    /// Role of the speaker on the left channel.
+    pub left_channel: Role,
+    /// Correlation with the request or hook that starts it.
     pub trace: &'a Trace,
-    /// Now.
+    /// Current time.
     pub now: DateTime<Utc>,
 }
 
-/// Writes a transcription; [`crate::StoreError::Taken`] if the note has one.
+/// Inserts a transcription; [`crate::StoreError::Duplicate`] if the note has one.
 pub async fn insert(conn: &mut Conn, new: &NewTranscription<'_>) -> StoreResult<()> {
     let first = RunCount::first(new.now);
     sqlx::query(
@@ -49,11 +54,11 @@ pub async fn insert(conn: &mut Conn, new: &NewTranscription<'_>) -> StoreResult<
     .bind(new.id.to_string())
     .bind(new.account_id.0)
     .bind(new.install_id.to_string())
-    .bind(new.entity_type)
+    .bind(new.entity_type.code())
     .bind(new.entity_id.0)
     .bind(new.note_id.0)
     .bind(new.requested_by.map(|user| user.0))
-    .bind(new.left_channel)
+    .bind(new.left_channel.code())
     .bind(Json(Vec::<String>::new()))
     .bind(&new.trace.correlation_id)
     .bind(new.trace.traceparent.as_deref())
@@ -66,8 +71,8 @@ pub async fn insert(conn: &mut Conn, new: &NewTranscription<'_>) -> StoreResult<
     Ok(())
 }
 
-/// Starts another run of one that ended without a transcript; it hangs on the thread `trace`.
-pub async fn ask_again(
+/// Starts another run of a transcription that ended in `from`, correlated by `trace`.
+pub async fn restart(
     conn: &mut Conn,
     id: TranscriptionId,
     from: TranscriptionState,
@@ -92,8 +97,8 @@ pub async fn ask_again(
     expect_one(&again, "transcription")
 }
 
-/// Moves from one state to the next. Nothing else of the row changes.
-pub async fn move_on(
+/// Moves a transcription from one state to another; other columns except `updated_at` do not change.
+pub async fn transition(
     conn: &mut Conn,
     id: TranscriptionId,
     from: TranscriptionState,
@@ -110,8 +115,8 @@ pub async fn move_on(
     expect_one(&moved, "transcription")
 }
 
-/// Notes what SpeechKit is to read.
-pub async fn set_object(conn: &mut Conn, id: TranscriptionId, object_key: &str) -> StoreResult<()> {
+/// Stores the key of the audio in the object storage.
+pub async fn set_object_key(conn: &mut Conn, id: TranscriptionId, object_key: &str) -> StoreResult<()> {
     sqlx::query("UPDATE transcriptions SET object_key = ? WHERE id = ?")
         .bind(object_key)
         .bind(id.to_string())
@@ -120,8 +125,8 @@ pub async fn set_object(conn: &mut Conn, id: TranscriptionId, object_key: &str) 
     Ok(())
 }
 
-/// Forgets what SpeechKit was to read: the recording is to be had again.
-pub async fn forget_object(conn: &mut Conn, id: TranscriptionId) -> StoreResult<()> {
+/// Clears the key of the audio, so that the recording is downloaded again.
+pub async fn clear_object_key(conn: &mut Conn, id: TranscriptionId) -> StoreResult<()> {
     sqlx::query("UPDATE transcriptions SET object_key = NULL, container = NULL WHERE id = ?")
         .bind(id.to_string())
         .execute(conn)
@@ -129,10 +134,10 @@ pub async fn forget_object(conn: &mut Conn, id: TranscriptionId) -> StoreResult<
     Ok(())
 }
 
-/// Notes, before the call, that it is being submitted once more.
+/// Counts a submission before the request is sent.
 ///
-/// What is known of an earlier operation says nothing about this one.
-pub async fn note_submit(conn: &mut Conn, id: TranscriptionId, now: DateTime<Utc>) -> StoreResult<()> {
+/// The id of an earlier operation is cleared, because it does not belong to this submission.
+pub async fn count_submit(conn: &mut Conn, id: TranscriptionId, now: DateTime<Utc>) -> StoreResult<()> {
     let noted = sqlx::query(
         "UPDATE transcriptions SET submits = submits + 1, submitted_at = ?, operation_id = NULL
          WHERE id = ? AND state = 'submitting'",
@@ -144,8 +149,8 @@ pub async fn note_submit(conn: &mut Conn, id: TranscriptionId, now: DateTime<Utc
     expect_one(&noted, "transcription")
 }
 
-/// Takes back a noted submit that certainly started nothing; `former` is the operation that was known before it.
-pub async fn take_back_submit(conn: &mut Conn, id: TranscriptionId, former: Option<&str>) -> StoreResult<()> {
+/// Reverts the count of a submission that certainly had no effect; `former` is the operation known before it.
+pub async fn uncount_submit(conn: &mut Conn, id: TranscriptionId, former: Option<&str>) -> StoreResult<()> {
     sqlx::query(
         "UPDATE transcriptions SET submits = submits - 1, operation_id = ?
          WHERE id = ? AND state = 'submitting' AND submits > 0",
@@ -157,7 +162,7 @@ pub async fn take_back_submit(conn: &mut Conn, id: TranscriptionId, former: Opti
     Ok(())
 }
 
-/// Notes SpeechKit's operation.
+/// Stores the id of SpeechKit's operation.
 pub async fn set_operation(conn: &mut Conn, id: TranscriptionId, operation_id: &str) -> StoreResult<()> {
     sqlx::query("UPDATE transcriptions SET operation_id = ? WHERE id = ?")
         .bind(operation_id)
@@ -167,19 +172,21 @@ pub async fn set_operation(conn: &mut Conn, id: TranscriptionId, operation_id: &
     Ok(())
 }
 
-/// Keeps the summary, where it came from (or why there is none), and the sentiment.
+/// Stores the summary, its author (or why there is none), and the sentiment.
 pub async fn set_summary(
     conn: &mut Conn,
     id: TranscriptionId,
     summary: Option<&str>,
-    source: &str,
-    sentiment: Option<&str>,
+    provenance: SummaryProvenance,
+    sentiment: Option<Sentiment>,
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
-    sqlx::query("UPDATE transcriptions SET summary = ?, summary_source = ?, sentiment = ?, updated_at = ? WHERE id = ?")
+    sqlx::query("UPDATE transcriptions SET summary = ?, summary_written = NULL, summary_edited_by = NULL, summary_source = ?,
+                sentiment = ?, updated_at = ?
+         WHERE id = ?")
         .bind(summary)
-        .bind(source)
-        .bind(sentiment)
+        .bind(provenance.to_string())
+        .bind(sentiment.map(Sentiment::code))
         .bind(now)
         .bind(id.to_string())
         .execute(conn)
@@ -187,8 +194,8 @@ pub async fn set_summary(
     Ok(())
 }
 
-/// Ends it well.
-pub async fn settle(
+/// Marks a settling transcription as done.
+pub async fn mark_done(
     conn: &mut Conn,
     id: TranscriptionId,
     billed_seconds: u32,
@@ -207,7 +214,7 @@ pub async fn settle(
     expect_one(&settled, "transcription")
 }
 
-/// Ends it as "no speech", which costs nothing.
+/// Marks a transcription as `no_speech`, which is not billed.
 pub async fn finish_no_speech(
     conn: &mut Conn,
     id: TranscriptionId,
@@ -227,7 +234,7 @@ pub async fn finish_no_speech(
     expect_one(&ended, "transcription")
 }
 
-/// Ends it as failed.
+/// Marks a transcription as failed, which is not billed.
 pub async fn fail(
     conn: &mut Conn,
     id: TranscriptionId,
@@ -249,7 +256,7 @@ pub async fn fail(
     expect_one(&failed, "transcription")
 }
 
-/// Notes what exactly kept the recording of a failed call from us.
+/// Stores the detailed cause of a failed download.
 pub async fn set_failure_cause(conn: &mut Conn, id: TranscriptionId, cause: FailureCause) -> StoreResult<()> {
     let noted = sqlx::query("UPDATE transcriptions SET failure_cause = ? WHERE id = ? AND state = 'failed'")
         .bind(cause.code())
@@ -259,7 +266,7 @@ pub async fn set_failure_cause(conn: &mut Conn, id: TranscriptionId, cause: Fail
     expect_one(&noted, "transcription")
 }
 
-/// Ends it because somebody stopped it; `billed_seconds` are paid for, if its recognition was ordered.
+/// Marks a transcription as cancelled by a user. `billed_seconds` are paid if the recognition was ordered.
 pub async fn cancel(
     conn: &mut Conn,
     id: TranscriptionId,
@@ -281,25 +288,46 @@ pub async fn cancel(
     expect_one(&cancelled, "transcription")
 }
 
-/// A manager's edit of summary and tags; [`crate::StoreError::Stale`] if `version` is not the present one.
+/// A user's changes. `None` leaves a part unchanged.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Edit<'a> {
+    /// The summary.
+    pub summary: Option<&'a str>,
+    /// All tags.
+    pub tags: Option<&'a [String]>,
+    /// All labels that the recogniser did not find.
+    pub labels_added: Option<&'a [Label]>,
+    /// All labels of the recogniser that are wrong.
+    pub labels_removed: Option<&'a [Label]>,
+}
+
+/// Applies a user's changes; [`crate::StoreError::WrongState`] if `version` is outdated. The summary before the first edit
+/// is kept.
 pub async fn edit(
     conn: &mut Conn,
     id: TranscriptionId,
     version: u32,
-    summary: Option<&str>,
-    tags: Option<&[String]>,
+    edit: Edit<'_>,
     editor: UserId,
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
+    let codes =
+        |labels: &[Label]| Json(labels.iter().map(|label| label.code().to_owned()).collect::<Vec<_>>());
+    // MySQL evaluates assignments in order: the old summary is kept before it is replaced.
     let edited = sqlx::query(
-        "UPDATE transcriptions SET summary_edited_by = IF(? IS NULL, summary_edited_by, ?), summary = COALESCE(?, summary),
-                tags = COALESCE(?, tags), version = version + 1, updated_at = ?
+        "UPDATE transcriptions SET summary_written = IF(? IS NULL OR summary_edited_by IS NOT NULL, summary_written, summary),
+                summary_edited_by = IF(? IS NULL, summary_edited_by, ?), summary = COALESCE(?, summary),
+                tags = COALESCE(?, tags), labels_added = COALESCE(?, labels_added),
+                labels_removed = COALESCE(?, labels_removed), version = version + 1, updated_at = ?
          WHERE id = ? AND version = ?",
     )
-    .bind(summary)
+    .bind(edit.summary)
+    .bind(edit.summary)
     .bind(editor.0)
-    .bind(summary)
-    .bind(tags.map(Json))
+    .bind(edit.summary)
+    .bind(edit.tags.map(Json))
+    .bind(edit.labels_added.map(codes))
+    .bind(edit.labels_removed.map(codes))
     .bind(now)
     .bind(id.to_string())
     .bind(version)
@@ -308,7 +336,19 @@ pub async fn edit(
     expect_one(&edited, "transcription")
 }
 
-/// Swaps operator and client, or swaps them back; [`crate::StoreError::Stale`] if `version` is not the present one.
+/// Stores what the recogniser found. Corrections of an earlier run concern other words and are dropped.
+pub async fn set_labels(conn: &mut Conn, id: TranscriptionId, labels: &[RecognizedLabel]) -> StoreResult<()> {
+    sqlx::query(
+        "UPDATE transcriptions SET labels = ?, labels_added = NULL, labels_removed = NULL WHERE id = ?",
+    )
+    .bind(Json(labels))
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Sets whether operator and client are swapped; [`crate::StoreError::WrongState`] if `version` is outdated.
 pub async fn set_channel_roles(
     conn: &mut Conn,
     id: TranscriptionId,

@@ -1,0 +1,231 @@
+//! Table `audit_log`: acts of operators, inserted in the transaction of the change.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::{AuditId, OperatorId};
+
+use super::listing::{Keyset, arrange};
+use crate::error::expect_one;
+use crate::listed::push_in;
+use crate::sql_text::sql;
+use crate::{Conn, StoreResult};
+
+/// An act.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct AuditRow {
+    /// Id of the row.
+    #[sqlx(try_from = "String")]
+    pub id: AuditId,
+    /// Id of the operator; `None` for a command on the server.
+    pub operator_id: Option<String>,
+    /// Login of the operator, or name of the program.
+    pub operator_login: String,
+    /// The act: `wallet.credit`.
+    pub action: String,
+    /// Kind of the changed object: `wallet`.
+    pub subject_kind: String,
+    /// Its id.
+    pub subject_id: String,
+    /// Reason given by the operator.
+    pub reason: String,
+    /// Changed fields before, as JSON.
+    pub state_before: Option<String>,
+    /// Changed fields after, as JSON.
+    pub state_after: Option<String>,
+    /// Address of the operator.
+    pub address: String,
+    /// Correlation id of the request and of its jobs.
+    pub correlation_id: String,
+    /// When it happened.
+    pub happened_at: DateTime<Utc>,
+    /// Place in the hash chain; `None` until the row is sealed.
+    pub chain_number: Option<u64>,
+}
+
+const COLUMNS: &str =
+    "id, operator_id, operator_login, action, subject_kind, subject_id, reason, state_before,
+     state_after, address, correlation_id, happened_at, chain_number";
+
+/// An act to be recorded.
+#[derive(Debug)]
+pub struct NewAuditRow<'a> {
+    /// Id of the row.
+    pub id: AuditId,
+    /// The operator; `None` for a command on the server.
+    pub operator_id: Option<OperatorId>,
+    /// Login of the operator, or name of the program.
+    pub operator_login: &'a str,
+    /// The act: `wallet.credit`; at most 48 characters.
+    pub action: &'a str,
+    /// Kind and id of the changed object.
+    pub subject: (&'a str, &'a str),
+    /// Reason given by the operator, at most 500 characters.
+    pub reason: &'a str,
+    /// Changed fields before and after, as JSON.
+    pub states: (Option<String>, Option<String>),
+    /// Address of the operator.
+    pub address: &'a str,
+    /// Correlation id of the request.
+    pub correlation_id: &'a str,
+}
+
+/// Inserts an act.
+pub async fn insert(conn: &mut Conn, row: &NewAuditRow<'_>, now: DateTime<Utc>) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO audit_log (id, operator_id, operator_login, action, subject_kind, subject_id, reason, state_before,
+                                state_after, address, correlation_id, happened_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(row.id.to_string())
+    .bind(row.operator_id.map(|id| id.to_string()))
+    .bind(row.operator_login)
+    .bind(row.action)
+    .bind(row.subject.0)
+    .bind(row.subject.1)
+    .bind(row.reason)
+    .bind(row.states.0.as_deref())
+    .bind(row.states.1.as_deref())
+    .bind(row.address)
+    .bind(row.correlation_id)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Filter of the audit log; `None` selects any.
+#[derive(Debug, Clone, Default)]
+pub struct AuditFilter {
+    /// Id of the operator.
+    pub operator_id: Option<String>,
+    /// The act.
+    pub action: Option<String>,
+    /// Kind of the changed object.
+    pub subject_kind: Option<String>,
+    /// Id of the changed object.
+    pub subject_id: Option<String>,
+}
+
+/// Ids of the rows that match, one page of them.
+pub async fn ids(conn: &mut Conn, filter: &AuditFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
+    let mut query = sqlx::QueryBuilder::new("SELECT id FROM audit_log WHERE 1 = 1");
+    if let Some(id) = &filter.operator_id {
+        query.push(" AND operator_id = ").push_bind(id.clone());
+    }
+    if let Some(action) = &filter.action {
+        query.push(" AND action = ").push_bind(action.clone());
+    }
+    if let Some(kind) = &filter.subject_kind {
+        query.push(" AND subject_kind = ").push_bind(kind.clone());
+    }
+    if let Some(id) = &filter.subject_id {
+        query.push(" AND subject_id = ").push_bind(id.clone());
+    }
+    if keyset.descending {
+        query.push(" AND id < ").push_bind(keyset.from.clone()).push(" ORDER BY id DESC LIMIT ");
+    } else {
+        query.push(" AND id > ").push_bind(keyset.from.clone()).push(" ORDER BY id LIMIT ");
+    }
+    query.push_bind(keyset.limit);
+    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
+}
+
+/// The rows with these ids, in their order.
+pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<AuditRow>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(sql!("SELECT ", COLUMNS, " FROM audit_log WHERE id"));
+    push_in(&mut query, ids.iter().cloned());
+    let rows: Vec<AuditRow> = query.build_query_as().fetch_all(conn).await?;
+    Ok(arrange(rows, ids, |row| row.id.to_string()))
+}
+
+/// The latest acts on an object, newest first.
+pub async fn list_of_subject(
+    conn: &mut Conn,
+    kind: &str,
+    id: &str,
+    limit: u32,
+) -> StoreResult<Vec<AuditRow>> {
+    Ok(sqlx::query_as(sql!(
+        "SELECT ",
+        COLUMNS,
+        " FROM audit_log WHERE subject_kind = ? AND subject_id = ? ORDER BY id DESC LIMIT ?"
+    ))
+    .bind(kind)
+    .bind(id)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Place of a row in the hash chain.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Sealed {
+    /// Number in the chain, from 1.
+    #[sqlx(rename = "chain_number")]
+    pub number: u64,
+    /// Hash of the row and of the chain before it.
+    #[sqlx(rename = "chain_hash")]
+    pub hash: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct SealedRow {
+    #[sqlx(flatten)]
+    row: AuditRow,
+    chain_hash: String,
+}
+
+/// The last sealed row; locks it until the transaction ends.
+pub async fn lock_last_sealed(conn: &mut Conn) -> StoreResult<Option<Sealed>> {
+    Ok(sqlx::query_as(
+        "SELECT chain_number, chain_hash FROM audit_log WHERE chain_number IS NOT NULL
+         ORDER BY chain_number DESC LIMIT 1 FOR UPDATE",
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// Lists at most `limit` rows that are not sealed, oldest first.
+pub async fn list_unsealed(conn: &mut Conn, limit: u32) -> StoreResult<Vec<AuditRow>> {
+    Ok(sqlx::query_as(sql!(
+        "SELECT ",
+        COLUMNS,
+        " FROM audit_log WHERE chain_number IS NULL ORDER BY id LIMIT ?"
+    ))
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Seals a row; [`crate::StoreError::WrongState`] if it is sealed.
+pub async fn seal(conn: &mut Conn, id: AuditId, number: u64, hash: &str) -> StoreResult<()> {
+    let result = sqlx::query(
+        "UPDATE audit_log SET chain_number = ?, chain_hash = ? WHERE id = ? AND chain_number IS NULL",
+    )
+    .bind(number)
+    .bind(hash)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    expect_one(&result, "audit row")
+}
+
+/// Lists at most `limit` sealed rows after a number, in the order of the chain.
+pub async fn list_sealed(conn: &mut Conn, after: u64, limit: u32) -> StoreResult<Vec<(AuditRow, Sealed)>> {
+    let rows: Vec<SealedRow> = sqlx::query_as(sql!(
+        "SELECT ",
+        COLUMNS,
+        ", chain_hash FROM audit_log WHERE chain_number > ? ORDER BY chain_number LIMIT ?"
+    ))
+    .bind(after)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    let sealed = |found: SealedRow| {
+        let number = found.row.chain_number.unwrap_or_default();
+        (found.row, Sealed { number, hash: found.chain_hash })
+    };
+    Ok(rows.into_iter().map(sealed).collect())
+}

@@ -1,0 +1,267 @@
+//! Tables `bulk_acts` and `bulk_act_results`: acts of operators on all rows of a list, with a result for each row.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::admin::{BulkAction, BulkState};
+use flysk_domain::id::{BulkActId, BulkResultId, OperatorId};
+use flysk_domain::{TextEnum as _, UnknownText};
+
+use crate::admin::listing::{Keyset, arrange};
+use crate::error::expect_one;
+use crate::listed::push_in;
+use crate::sql_text::sql;
+use crate::{Conn, StoreResult, TextColumn};
+
+/// A bulk act.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct BulkAct {
+    /// Id of the act.
+    #[sqlx(try_from = "String")]
+    pub id: BulkActId,
+    /// The operator who started it.
+    #[sqlx(try_from = "String")]
+    pub operator_id: OperatorId,
+    /// Login of that operator.
+    pub operator_login: String,
+    /// The act on one row.
+    #[sqlx(try_from = "TextColumn")]
+    pub action: BulkAction,
+    /// Path of the list.
+    pub list: String,
+    /// Query string of the list, without `?`.
+    pub query: String,
+    /// The act that this one takes back.
+    pub undo_of: Option<String>,
+    /// State.
+    #[sqlx(try_from = "TextColumn")]
+    pub state: BulkState,
+    /// Rows that the operator has confirmed; no more are touched.
+    pub expected: u32,
+    /// Rows that were changed.
+    pub done_count: u32,
+    /// Rows that could not be changed.
+    pub refused_count: u32,
+    /// The row whose result was written last.
+    pub last_id: Option<String>,
+    /// Reason.
+    pub reason: String,
+    /// Address of the operator.
+    pub address: String,
+    /// Correlation id of the request.
+    pub correlation_id: String,
+    /// When it was confirmed by the dry run; later rows are not touched.
+    pub requested_at: DateTime<Utc>,
+    /// When its last row got a result, or when it was ended before.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+impl BulkAct {
+    /// Rows that have a result.
+    pub const fn processed(&self) -> u32 {
+        self.done_count.saturating_add(self.refused_count)
+    }
+}
+
+/// Outcome of a bulk act for one row.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BulkOutcome {
+    /// The row was changed.
+    Done,
+    /// The row could not be changed.
+    Refused,
+}
+
+/// The result of a bulk act for one row.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct BulkResult {
+    /// Id of the result.
+    #[sqlx(try_from = "String")]
+    pub id: BulkResultId,
+    /// The act.
+    #[sqlx(try_from = "String")]
+    pub bulk_act_id: BulkActId,
+    /// Id of the row.
+    pub subject_id: String,
+    /// Outcome.
+    #[sqlx(try_from = "TextColumn")]
+    pub outcome: BulkOutcome,
+    /// What was done, or why not, in Russian.
+    pub detail: String,
+    /// When.
+    pub happened_at: DateTime<Utc>,
+}
+
+const SELECT: &str =
+    "SELECT id, operator_id, operator_login, action, list, query, undo_of, state, expected, done_count, refused_count, last_id,
+            reason, address, correlation_id, requested_at, finished_at
+     FROM bulk_acts WHERE ";
+
+/// Inserts an act; [`crate::StoreError::Duplicate`] with `bulk_acts_undo` if the act to take back was taken back.
+pub async fn insert(conn: &mut Conn, act: &BulkAct) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO bulk_acts (id, operator_id, operator_login, action, list, query, undo_of, state, expected, reason, address,
+                                correlation_id, requested_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(act.id.to_string())
+    .bind(act.operator_id.to_string())
+    .bind(&act.operator_login)
+    .bind(act.action.code())
+    .bind(&act.list)
+    .bind(&act.query)
+    .bind(act.undo_of.as_deref())
+    .bind(act.state.as_str())
+    .bind(act.expected)
+    .bind(&act.reason)
+    .bind(&act.address)
+    .bind(&act.correlation_id)
+    .bind(act.requested_at)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Finds an act.
+pub async fn find(conn: &mut Conn, id: BulkActId) -> StoreResult<Option<BulkAct>> {
+    Ok(sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
+}
+
+/// Finds an act and locks its row until the transaction ends.
+pub async fn lock(conn: &mut Conn, id: BulkActId) -> StoreResult<Option<BulkAct>> {
+    Ok(sqlx::query_as(sql!(SELECT, "id = ? FOR UPDATE")).bind(id.to_string()).fetch_optional(conn).await?)
+}
+
+/// Finds the act that takes this one back.
+pub async fn find_undo(conn: &mut Conn, id: BulkActId) -> StoreResult<Option<BulkAct>> {
+    Ok(sqlx::query_as(sql!(SELECT, "undo_of = ?")).bind(id.to_string()).fetch_optional(conn).await?)
+}
+
+/// Lists the latest acts.
+pub async fn list(conn: &mut Conn, limit: u32) -> StoreResult<Vec<BulkAct>> {
+    Ok(sqlx::query_as(sql!(SELECT, "1 = 1 ORDER BY id DESC LIMIT ?")).bind(limit).fetch_all(conn).await?)
+}
+
+/// Moves an act whose row is locked from one state to another; `finished_at` is the time of a final state.
+pub async fn write_state(
+    conn: &mut Conn,
+    id: BulkActId,
+    (from, to): (BulkState, BulkState),
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let result = sqlx::query("UPDATE bulk_acts SET state = ?, finished_at = ? WHERE id = ? AND state = ?")
+        .bind(to.as_str())
+        .bind(to.is_final().then_some(now))
+        .bind(id.to_string())
+        .bind(from.as_str())
+        .execute(conn)
+        .await?;
+    expect_one(&result, "bulk act")
+}
+
+/// Writes the result for the next row of an act whose row is locked, and counts it.
+pub async fn write_result(conn: &mut Conn, result: &BulkResult) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO bulk_act_results (id, bulk_act_id, subject_id, outcome, detail, happened_at)
+         VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(result.id.to_string())
+    .bind(result.bulk_act_id.to_string())
+    .bind(&result.subject_id)
+    .bind(result.outcome.as_str())
+    .bind(&result.detail)
+    .bind(result.happened_at)
+    .execute(&mut *conn)
+    .await?;
+    let is_done = result.outcome == BulkOutcome::Done;
+    let counted = sqlx::query(
+        "UPDATE bulk_acts SET done_count = done_count + ?, refused_count = refused_count + ?, last_id = ?
+         WHERE id = ? AND state = 'running'",
+    )
+    .bind(u32::from(is_done))
+    .bind(u32::from(!is_done))
+    .bind(&result.subject_id)
+    .bind(result.bulk_act_id.to_string())
+    .execute(conn)
+    .await?;
+    expect_one(&counted, "bulk act")
+}
+
+/// Ids of the rows that an act has changed, the oldest first as in an act, after a row.
+pub async fn changed_ids(
+    conn: &mut Conn,
+    id: BulkActId,
+    after: Option<&str>,
+    limit: u32,
+) -> StoreResult<Vec<String>> {
+    Ok(sqlx::query_scalar(
+        "SELECT subject_id FROM bulk_act_results WHERE bulk_act_id = ? AND outcome = 'done' AND subject_id > ?
+         ORDER BY subject_id LIMIT ?",
+    )
+    .bind(id.to_string())
+    .bind(after.unwrap_or_default())
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Deletes at most `limit` results of an act that ended before `before`, and the act with its last results; `false` if there is
+/// nothing more to delete. An act stays while another one takes it back, which reads its results.
+pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<bool> {
+    let ended: Option<String> = sqlx::query_scalar(
+        "SELECT a.id FROM bulk_acts a LEFT JOIN bulk_acts u ON u.undo_of = a.id AND u.finished_at IS NULL
+         WHERE a.finished_at < ? AND u.id IS NULL ORDER BY a.id LIMIT 1",
+    )
+    .bind(before)
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(id) = ended else { return Ok(false) };
+    let results =
+        sqlx::query("DELETE FROM bulk_act_results WHERE bulk_act_id = ? ORDER BY subject_id LIMIT ?")
+            .bind(&id)
+            .bind(limit)
+            .execute(&mut *conn)
+            .await?;
+    if results.rows_affected() < u64::from(limit) {
+        sqlx::query("DELETE FROM bulk_acts WHERE id = ?").bind(&id).execute(conn).await?;
+    }
+    Ok(true)
+}
+
+/// Filter of results.
+#[derive(Debug, Clone)]
+pub struct ResultFilter {
+    /// The act.
+    pub bulk_act_id: BulkActId,
+    /// Outcome; `None` selects any.
+    pub outcome: Option<BulkOutcome>,
+}
+
+/// Ids of the results that match, one page of them.
+pub async fn result_ids(conn: &mut Conn, filter: &ResultFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
+    let mut query = sqlx::QueryBuilder::new("SELECT id FROM bulk_act_results WHERE bulk_act_id = ");
+    query.push_bind(filter.bulk_act_id.to_string());
+    if let Some(outcome) = filter.outcome {
+        query.push(" AND outcome = ").push_bind(outcome.as_str());
+    }
+    if keyset.descending {
+        query.push(" AND id < ").push_bind(keyset.from.clone()).push(" ORDER BY id DESC LIMIT ");
+    } else {
+        query.push(" AND id > ").push_bind(keyset.from.clone()).push(" ORDER BY id LIMIT ");
+    }
+    query.push_bind(keyset.limit);
+    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
+}
+
+/// The results with these ids, in their order.
+pub async fn result_rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<BulkResult>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(
+        "SELECT id, bulk_act_id, subject_id, outcome, detail, happened_at FROM bulk_act_results WHERE id",
+    );
+    push_in(&mut query, ids.iter().cloned());
+    let rows: Vec<BulkResult> = query.build_query_as().fetch_all(conn).await?;
+    Ok(arrange(rows, ids, |row| row.id.to_string()))
+}

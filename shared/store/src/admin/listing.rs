@@ -1,0 +1,69 @@
+//! Pages of lists.
+//!
+//! A list has a filter and one function `ids` that applies it. Page, count, export and bulk act all call that function, so
+//! that they cannot select different rows. A page reads its rows by their ids afterwards.
+
+use std::collections::HashMap;
+
+/// Largest number of rows that is counted exactly. A whole count of a large table takes seconds.
+pub const MAX_COUNT: u32 = 10_000;
+
+/// Sorts after every id.
+const AFTER_ALL: &str = "~";
+
+/// Part of a list: rows on one side of an id, at most `limit` of them. Ids sort by the time of their creation.
+#[derive(Debug, Clone)]
+pub struct Keyset {
+    /// The id that the rows follow in the direction of reading.
+    pub from: String,
+    /// Whether the statement reads from larger to smaller ids.
+    pub descending: bool,
+    /// Whether the rows are shown in the opposite order of reading, because the page precedes the current one.
+    pub reversed: bool,
+    /// Maximum number of rows.
+    pub limit: u32,
+}
+
+impl Keyset {
+    /// The newest rows.
+    pub fn newest(limit: u32) -> Self {
+        Self { from: AFTER_ALL.to_owned(), descending: true, reversed: false, limit }
+    }
+
+    /// The oldest rows.
+    pub fn oldest(limit: u32) -> Self {
+        Self { from: String::new(), descending: false, reversed: false, limit }
+    }
+
+    /// Rows in the order in which the page shows them.
+    pub(crate) fn in_order<T>(&self, mut rows: Vec<T>) -> Vec<T> {
+        if self.reversed {
+            rows.reverse();
+        }
+        rows
+    }
+}
+
+/// Puts rows into the order of their ids.
+pub(crate) fn arrange<T>(rows: Vec<T>, ids: &[String], id_of: impl Fn(&T) -> String) -> Vec<T> {
+    let mut by_id: HashMap<String, T> = rows.into_iter().map(|row| (id_of(&row), row)).collect();
+    ids.iter().filter_map(|id| by_id.remove(id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_get_the_order_of_their_ids() {
+        let ids = ["c", "a", "gone"].map(str::to_owned);
+        assert_eq!(arrange(vec!["a", "c"], &ids, |row| (*row).to_owned()), ["c", "a"]);
+    }
+
+    #[test]
+    fn a_preceding_page_is_read_backwards() {
+        let keyset = Keyset { reversed: true, ..Keyset::oldest(2) };
+        assert_eq!(keyset.in_order(vec![1, 2]), [2, 1]);
+        assert!(Keyset::newest(1).from.as_str() > "job_01ZZZZZZZZZZZZZZZZZZZZZZZZ");
+    }
+}

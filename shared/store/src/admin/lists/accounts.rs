@@ -1,0 +1,93 @@
+//! List of amoCRM accounts, by their number in amoCRM.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::TextEnum as _;
+use flysk_domain::platform::crm::Crm;
+
+use crate::admin::listing::{Keyset, arrange};
+use crate::listed::push_in;
+use crate::{Conn, StoreResult, TextColumn};
+
+/// Filter of accounts; `None` selects any.
+#[derive(Debug, Clone)]
+pub struct AccountFilter {
+    /// Service.
+    pub crm: Crm,
+    /// Beginning of the host.
+    pub host: Option<String>,
+}
+
+/// An account.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct AccountRow {
+    /// Service.
+    #[sqlx(try_from = "TextColumn", rename = "platform")]
+    pub crm: Crm,
+    /// Number in amoCRM.
+    pub id: u64,
+    /// Current host.
+    pub host: String,
+    /// When the host was last confirmed.
+    pub host_at: Option<DateTime<Utc>>,
+    /// Name.
+    pub name: String,
+    /// Number of installs.
+    pub installs: i64,
+    /// When it became known.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Numbers of the accounts that match, one page of them.
+pub async fn ids(conn: &mut Conn, filter: &AccountFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
+    let edge: u64 = keyset.from.parse().unwrap_or(if keyset.descending { u64::MAX } else { 0 });
+    let mut query = sqlx::QueryBuilder::new("SELECT id FROM accounts WHERE platform = ");
+    query.push_bind(filter.crm.as_str());
+    if let Some(host) = &filter.host {
+        query.push(" AND host LIKE ").push_bind(prefix(host));
+    }
+    if keyset.descending {
+        query.push(" AND id < ").push_bind(edge).push(" ORDER BY id DESC LIMIT ");
+    } else {
+        query.push(" AND id > ").push_bind(edge).push(" ORDER BY id LIMIT ");
+    }
+    query.push_bind(keyset.limit);
+    let ids: Vec<u64> = query.build_query_scalar().fetch_all(conn).await?;
+    Ok(keyset.in_order(ids).iter().map(ToString::to_string).collect())
+}
+
+/// The accounts with these numbers, in their order.
+pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<AccountRow>> {
+    let numbers: Vec<u64> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(
+        "SELECT a.platform, a.id, a.host, a.host_at, a.name, a.created_at, a.updated_at,
+                (SELECT COUNT(*) FROM installs i WHERE i.platform = a.platform AND i.account_id = a.id) AS installs
+         FROM accounts a WHERE a.platform IN ('amocrm', 'kommo') AND a.id",
+    );
+    push_in(&mut query, numbers);
+    let rows: Vec<AccountRow> = query.build_query_as().fetch_all(conn).await?;
+    Ok(arrange(rows, ids, |row| row.id.to_string()))
+}
+
+/// A pattern for `LIKE` that matches texts with this beginning.
+pub(super) fn prefix(text: &str) -> String {
+    let escaped: String = text
+        .chars()
+        .flat_map(|c| if matches!(c, '%' | '_' | '\\') { vec!['\\', c] } else { vec![c] })
+        .collect();
+    format!("{escaped}%")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::prefix;
+
+    #[test]
+    fn wildcards_in_a_text_match_themselves() {
+        assert_eq!(prefix("a_b%"), "a\\_b\\%%");
+    }
+}

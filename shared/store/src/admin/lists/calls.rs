@@ -1,0 +1,96 @@
+//! List of calls: FlySense's transcriptions.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::TextEnum as _;
+use flysk_domain::flysense::state::TranscriptionState;
+use flysk_domain::id::{AccountId, NoteId, TranscriptionId};
+use flysk_domain::money::MicroCoins;
+
+use crate::admin::listing::{Keyset, arrange};
+use crate::listed::push_in;
+use crate::{Conn, StoreResult, TextColumn};
+
+/// Filter of calls; `None` selects any.
+#[derive(Debug, Clone, Default)]
+pub struct CallFilter {
+    /// State.
+    pub state: Option<TranscriptionState>,
+    /// Account.
+    pub account_id: Option<AccountId>,
+    /// Call note in amoCRM.
+    pub note_id: Option<NoteId>,
+}
+
+/// A call in a list.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct CallRow {
+    /// Id of the transcription.
+    #[sqlx(try_from = "String")]
+    pub id: TranscriptionId,
+    /// Account.
+    #[sqlx(try_from = "u64")]
+    pub account_id: AccountId,
+    /// Host of the account, as FlySense knows it.
+    pub host: Option<String>,
+    /// Call note in amoCRM.
+    #[sqlx(try_from = "u64")]
+    pub note_id: NoteId,
+    /// State.
+    #[sqlx(try_from = "TextColumn")]
+    pub state: TranscriptionState,
+    /// Reason of the failure.
+    pub failure_code: Option<String>,
+    /// Number of the run.
+    pub run: u32,
+    /// Duration of the audio, milliseconds.
+    pub duration_ms: Option<u64>,
+    charged_micro: Option<i64>,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+impl CallRow {
+    /// Charged coins of the current run.
+    pub fn charged(&self) -> Option<MicroCoins> {
+        self.charged_micro.map(MicroCoins)
+    }
+}
+
+/// Ids of the calls that match, one page of them.
+pub async fn ids(conn: &mut Conn, filter: &CallFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
+    let mut query = sqlx::QueryBuilder::new("SELECT id FROM transcriptions WHERE 1 = 1");
+    if let Some(state) = filter.state {
+        query.push(" AND state = ").push_bind(state.as_str());
+    }
+    if let Some(id) = filter.account_id {
+        query.push(" AND account_id = ").push_bind(id.0);
+    }
+    if let Some(id) = filter.note_id {
+        query.push(" AND note_id = ").push_bind(id.0);
+    }
+    if keyset.descending {
+        query.push(" AND id < ").push_bind(keyset.from.clone()).push(" ORDER BY id DESC LIMIT ");
+    } else {
+        query.push(" AND id > ").push_bind(keyset.from.clone()).push(" ORDER BY id LIMIT ");
+    }
+    query.push_bind(keyset.limit);
+    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
+}
+
+/// The calls with these ids, in their order.
+pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<CallRow>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(
+        "SELECT t.id, t.account_id, a.host, t.note_id, t.state, t.failure_code, t.run, t.duration_ms, p.charged_micro,
+                t.created_at, t.finished_at
+         FROM transcriptions t LEFT JOIN flysense_accounts a ON a.account_id = t.account_id
+         LEFT JOIN flysense_payments p ON p.transcription_id = t.id AND p.run = t.run WHERE t.id",
+    );
+    push_in(&mut query, ids.iter().cloned());
+    let rows: Vec<CallRow> = query.build_query_as().fetch_all(conn).await?;
+    Ok(arrange(rows, ids, |row| row.id.to_string()))
+}

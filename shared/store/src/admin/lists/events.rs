@@ -1,0 +1,62 @@
+//! List of events for vendors' backends.
+
+use flysk_domain::TextEnum as _;
+use flysk_domain::id::{InstallId, WidgetId};
+use flysk_domain::platform::events::EventKind;
+
+use crate::admin::listing::{Keyset, arrange};
+use crate::listed::push_in;
+use crate::platform::events::{Event, EventState};
+use crate::{Conn, StoreResult};
+
+/// Filter of events; `None` selects any.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// State.
+    pub state: Option<EventState>,
+    /// Kind of the event.
+    pub kind: Option<EventKind>,
+    /// Widget.
+    pub widget_id: Option<WidgetId>,
+    /// Install.
+    pub install_id: Option<InstallId>,
+}
+
+/// Ids of the events that match, one page of them.
+pub async fn ids(conn: &mut Conn, filter: &EventFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
+    let mut query = sqlx::QueryBuilder::new("SELECT id FROM lifecycle_events WHERE 1 = 1");
+    if let Some(state) = filter.state {
+        query.push(" AND state = ").push_bind(state.as_str());
+    }
+    if let Some(kind) = filter.kind {
+        query.push(" AND type = ").push_bind(kind.as_str());
+    }
+    if let Some(id) = filter.widget_id {
+        query.push(" AND widget_id = ").push_bind(id.to_string());
+    }
+    if let Some(id) = filter.install_id {
+        query.push(" AND install_id = ").push_bind(id.to_string());
+    }
+    if keyset.descending {
+        query.push(" AND id < ").push_bind(keyset.from.clone()).push(" ORDER BY id DESC LIMIT ");
+    } else {
+        query.push(" AND id > ").push_bind(keyset.from.clone()).push(" ORDER BY id LIMIT ");
+    }
+    query.push_bind(keyset.limit);
+    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
+}
+
+/// The events with these ids, in their order.
+pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<Event>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(
+        "SELECT id, widget_id, number, install_id, sequence, type, account_id, host, state, attempts, happened_at,
+                data
+         FROM lifecycle_events WHERE id",
+    );
+    push_in(&mut query, ids.iter().cloned());
+    let rows: Vec<Event> = query.build_query_as().fetch_all(conn).await?;
+    Ok(arrange(rows, ids, |row| row.id.to_string()))
+}

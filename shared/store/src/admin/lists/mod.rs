@@ -1,0 +1,15 @@
+//! Lists over the tables of the product: a filter, `ids` that applies it, and `rows`.
+
+pub mod accounts;
+pub mod calls;
+pub mod discrepancies;
+pub mod events;
+pub mod installs;
+pub mod invoices;
+pub mod jobs;
+pub mod notifications;
+pub mod payments;
+pub mod purchases;
+pub mod receipts;
+pub mod subscriptions;
+pub mod wallets;

@@ -1,0 +1,90 @@
+//! List of T-Bank's notifications. Their bodies stay sealed.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::TextEnum as _;
+use flysk_domain::id::NotificationId;
+use flysk_domain::money::Kopecks;
+
+use crate::admin::listing::{Keyset, arrange};
+use crate::listed::push_in;
+use crate::platform::purchases::NotificationState;
+use crate::{Conn, StoreResult, TextColumn};
+
+/// Filter of notifications; `None` selects any.
+#[derive(Debug, Clone, Default)]
+pub struct NotificationFilter {
+    /// State.
+    pub state: Option<NotificationState>,
+    /// The order: the purchase.
+    pub order_id: Option<String>,
+    /// The bank's number of the payment.
+    pub payment_id: Option<String>,
+}
+
+/// A notification in a list.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct NotificationRow {
+    /// Id of the notification.
+    #[sqlx(try_from = "String")]
+    pub id: NotificationId,
+    /// The order: the purchase.
+    pub order_id: String,
+    /// The bank's number of the payment.
+    pub payment_id: String,
+    /// Status of the payment.
+    pub status: String,
+    amount_kopecks: i64,
+    /// The bank's error code; 0 for none.
+    pub error_code: String,
+    /// State.
+    #[sqlx(try_from = "TextColumn")]
+    pub state: NotificationState,
+    /// Why it was not applied.
+    pub note: Option<String>,
+    /// When it was received.
+    pub received_at: DateTime<Utc>,
+    /// When it was applied.
+    pub applied_at: Option<DateTime<Utc>>,
+}
+
+impl NotificationRow {
+    /// Amount.
+    pub fn amount(&self) -> Kopecks {
+        Kopecks(self.amount_kopecks)
+    }
+}
+
+/// Ids of the notifications that match, one page of them.
+pub async fn ids(conn: &mut Conn, filter: &NotificationFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
+    let mut query = sqlx::QueryBuilder::new("SELECT id FROM tbank_notifications WHERE 1 = 1");
+    if let Some(state) = filter.state {
+        query.push(" AND state = ").push_bind(state.as_str());
+    }
+    if let Some(id) = &filter.order_id {
+        query.push(" AND order_id = ").push_bind(id.clone());
+    }
+    if let Some(id) = &filter.payment_id {
+        query.push(" AND payment_id = ").push_bind(id.clone());
+    }
+    if keyset.descending {
+        query.push(" AND id < ").push_bind(keyset.from.clone()).push(" ORDER BY id DESC LIMIT ");
+    } else {
+        query.push(" AND id > ").push_bind(keyset.from.clone()).push(" ORDER BY id LIMIT ");
+    }
+    query.push_bind(keyset.limit);
+    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
+}
+
+/// The notifications with these ids, in their order.
+pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<NotificationRow>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(
+        "SELECT id, order_id, payment_id, status, amount_kopecks, error_code, state, note, received_at, applied_at
+         FROM tbank_notifications WHERE id",
+    );
+    push_in(&mut query, ids.iter().cloned());
+    let rows: Vec<NotificationRow> = query.build_query_as().fetch_all(conn).await?;
+    Ok(arrange(rows, ids, |row| row.id.to_string()))
+}

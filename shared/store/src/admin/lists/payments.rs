@@ -1,0 +1,107 @@
+//! List of attempts to pay invoices of subscriptions.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::TextEnum as _;
+use flysk_domain::id::{AccountId, InstallId, InvoiceId, InvoicePaymentId};
+use flysk_domain::money::Kopecks;
+use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState};
+
+use crate::admin::listing::{Keyset, arrange};
+use crate::listed::push_in;
+use crate::{Conn, StoreResult, TextColumn};
+
+/// Filter of payments; `None` selects any.
+#[derive(Debug, Clone, Default)]
+pub struct PaymentFilter {
+    /// State.
+    pub state: Option<AttemptState>,
+    /// Invoice.
+    pub invoice_id: Option<InvoiceId>,
+    /// Install.
+    pub install_id: Option<InstallId>,
+    /// The bank's number of the payment.
+    pub payment_id: Option<String>,
+}
+
+/// A payment in a list.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct PaymentRow {
+    /// Id of the attempt; also the bank's order number.
+    #[sqlx(try_from = "String")]
+    pub id: InvoicePaymentId,
+    /// The invoice to pay.
+    #[sqlx(try_from = "String")]
+    pub invoice_id: InvoiceId,
+    /// What the invoice sells.
+    pub title: String,
+    /// Account.
+    #[sqlx(try_from = "u64")]
+    pub account_id: AccountId,
+    /// Name of the account.
+    pub account_name: Option<String>,
+    /// How it takes the money.
+    #[sqlx(try_from = "TextColumn")]
+    pub kind: AttemptKind,
+    /// State.
+    #[sqlx(try_from = "TextColumn")]
+    pub state: AttemptState,
+    amount_kopecks: i64,
+    /// The bank's number of the payment.
+    pub payment_id: Option<String>,
+    /// Last known status of the payment.
+    pub bank_status: Option<String>,
+    /// Why it failed.
+    pub error_code: Option<String>,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When the money was taken.
+    pub paid_at: Option<DateTime<Utc>>,
+}
+
+impl PaymentRow {
+    /// Amount.
+    pub fn amount(&self) -> Kopecks {
+        Kopecks(self.amount_kopecks)
+    }
+}
+
+/// Ids of the payments that match, one page of them.
+pub async fn ids(conn: &mut Conn, filter: &PaymentFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
+    let mut query = sqlx::QueryBuilder::new("SELECT id FROM invoice_payments WHERE 1 = 1");
+    if let Some(state) = filter.state {
+        query.push(" AND state = ").push_bind(state.as_str());
+    }
+    if let Some(id) = filter.invoice_id {
+        query.push(" AND invoice_id = ").push_bind(id.to_string());
+    }
+    if let Some(id) = filter.install_id {
+        query.push(" AND install_id = ").push_bind(id.to_string());
+    }
+    if let Some(id) = &filter.payment_id {
+        query.push(" AND payment_id = ").push_bind(id.clone());
+    }
+    if keyset.descending {
+        query.push(" AND id < ").push_bind(keyset.from.clone()).push(" ORDER BY id DESC LIMIT ");
+    } else {
+        query.push(" AND id > ").push_bind(keyset.from.clone()).push(" ORDER BY id LIMIT ");
+    }
+    query.push_bind(keyset.limit);
+    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
+}
+
+/// The payments with these ids, in their order.
+pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<PaymentRow>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(
+        "SELECT p.id, p.invoice_id, i.title, n.account_id, a.name AS account_name, p.kind, p.state, p.amount_kopecks,
+                p.payment_id, p.bank_status, p.error_code, p.created_at, p.paid_at
+         FROM invoice_payments p JOIN subscription_invoices i ON i.id = p.invoice_id
+         JOIN installs n ON n.id = p.install_id
+         LEFT JOIN accounts a ON a.platform = n.platform AND a.id = n.account_id WHERE p.id",
+    );
+    push_in(&mut query, ids.iter().cloned());
+    let rows: Vec<PaymentRow> = query.build_query_as().fetch_all(conn).await?;
+    Ok(arrange(rows, ids, |row| row.id.to_string()))
+}

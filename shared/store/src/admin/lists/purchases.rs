@@ -1,0 +1,110 @@
+//! List of purchases of Flycoins.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::TextEnum as _;
+use flysk_domain::id::{AccountId, PurchaseId, WalletId};
+use flysk_domain::money::{Kopecks, MicroCoins};
+use flysk_domain::platform::purchases::{Discrepancy, PurchaseState};
+
+use crate::admin::listing::{Keyset, arrange};
+use crate::listed::push_in;
+use crate::{Conn, StoreResult, TextColumn};
+
+/// Filter of purchases; `None` selects any.
+#[derive(Debug, Clone, Default)]
+pub struct PurchaseFilter {
+    /// State.
+    pub state: Option<PurchaseState>,
+    /// Wallet.
+    pub wallet_id: Option<WalletId>,
+    /// The bank's number of the payment.
+    pub payment_id: Option<String>,
+    /// Whether there is a discrepancy to review.
+    pub is_disputed: bool,
+}
+
+/// A purchase in a list.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct PurchaseRow {
+    /// Id of the purchase.
+    #[sqlx(try_from = "String")]
+    pub id: PurchaseId,
+    /// State.
+    #[sqlx(try_from = "TextColumn")]
+    pub state: PurchaseState,
+    /// Discrepancy to review.
+    #[sqlx(try_from = "TextColumn")]
+    pub discrepancy: Option<Discrepancy>,
+    /// Title of the package.
+    pub title: String,
+    price_kopecks: i64,
+    refunded_kopecks: i64,
+    coins_micro: i64,
+    /// The bank's number of the payment.
+    pub payment_id: Option<String>,
+    /// Account.
+    #[sqlx(try_from = "u64")]
+    pub account_id: AccountId,
+    /// Name of the account.
+    pub account_name: Option<String>,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+}
+
+impl PurchaseRow {
+    /// Price.
+    pub fn price(&self) -> Kopecks {
+        Kopecks(self.price_kopecks)
+    }
+
+    /// Money refunded or being refunded.
+    pub fn refunded(&self) -> Kopecks {
+        Kopecks(self.refunded_kopecks)
+    }
+
+    /// Purchased coins, without the bonus.
+    pub fn coins(&self) -> MicroCoins {
+        MicroCoins(self.coins_micro)
+    }
+}
+
+/// Ids of the purchases that match, one page of them.
+pub async fn ids(conn: &mut Conn, filter: &PurchaseFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
+    let mut query = sqlx::QueryBuilder::new("SELECT id FROM coin_purchases WHERE 1 = 1");
+    if let Some(state) = filter.state {
+        query.push(" AND state = ").push_bind(state.as_str());
+    }
+    if let Some(id) = filter.wallet_id {
+        query.push(" AND wallet_id = ").push_bind(id.to_string());
+    }
+    if let Some(id) = &filter.payment_id {
+        query.push(" AND payment_id = ").push_bind(id.clone());
+    }
+    if filter.is_disputed {
+        query.push(" AND discrepancy IS NOT NULL");
+    }
+    if keyset.descending {
+        query.push(" AND id < ").push_bind(keyset.from.clone()).push(" ORDER BY id DESC LIMIT ");
+    } else {
+        query.push(" AND id > ").push_bind(keyset.from.clone()).push(" ORDER BY id LIMIT ");
+    }
+    query.push_bind(keyset.limit);
+    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
+}
+
+/// The purchases with these ids, in their order.
+pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<PurchaseRow>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(
+        "SELECT p.id, p.state, p.discrepancy, k.title, p.price_kopecks, p.refunded_kopecks, p.coins_micro, p.payment_id,
+                i.account_id, a.name AS account_name, p.created_at
+         FROM coin_purchases p JOIN coin_packages k ON k.id = p.package_id JOIN wallets l ON l.id = p.wallet_id
+         JOIN installs i ON i.id = l.install_id
+         LEFT JOIN accounts a ON a.platform = i.platform AND a.id = i.account_id WHERE p.id",
+    );
+    push_in(&mut query, ids.iter().cloned());
+    let rows: Vec<PurchaseRow> = query.build_query_as().fetch_all(conn).await?;
+    Ok(arrange(rows, ids, |row| row.id.to_string()))
+}

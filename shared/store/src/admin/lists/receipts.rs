@@ -1,0 +1,89 @@
+//! List of closing receipts (54-FZ) of subscriptions' invoices.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::TextEnum as _;
+use flysk_domain::id::{InvoiceId, InvoicePaymentId, ReceiptId};
+use flysk_domain::money::Kopecks;
+
+use crate::admin::listing::{Keyset, arrange};
+use crate::listed::push_in;
+use crate::platform::invoice_payments::ReceiptState;
+use crate::{Conn, StoreResult, TextColumn};
+
+/// Filter of receipts; `None` selects any.
+#[derive(Debug, Clone, Default)]
+pub struct ReceiptFilter {
+    /// State.
+    pub state: Option<ReceiptState>,
+    /// Invoice.
+    pub invoice_id: Option<InvoiceId>,
+}
+
+/// A receipt in a list.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct ReceiptRow {
+    /// Id of the receipt.
+    #[sqlx(try_from = "String")]
+    pub id: ReceiptId,
+    /// The prepaid invoice.
+    #[sqlx(try_from = "String")]
+    pub invoice_id: InvoiceId,
+    /// What the invoice sells.
+    pub title: String,
+    /// The attempt that paid it.
+    #[sqlx(try_from = "String")]
+    pub payment_row_id: InvoicePaymentId,
+    amount_kopecks: i64,
+    /// End of the period.
+    pub due_at: DateTime<Utc>,
+    /// State.
+    #[sqlx(try_from = "TextColumn")]
+    pub state: ReceiptState,
+    /// The bank's code of a refusal.
+    pub error_code: Option<String>,
+    /// When it was planned.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl ReceiptRow {
+    /// Amount of the payment.
+    pub fn amount(&self) -> Kopecks {
+        Kopecks(self.amount_kopecks)
+    }
+}
+
+/// Ids of the receipts that match, one page of them.
+pub async fn ids(conn: &mut Conn, filter: &ReceiptFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
+    let mut query = sqlx::QueryBuilder::new("SELECT id FROM invoice_receipts WHERE 1 = 1");
+    if let Some(state) = filter.state {
+        query.push(" AND state = ").push_bind(state.as_str());
+    }
+    if let Some(id) = filter.invoice_id {
+        query.push(" AND invoice_id = ").push_bind(id.to_string());
+    }
+    if keyset.descending {
+        query.push(" AND id < ").push_bind(keyset.from.clone()).push(" ORDER BY id DESC LIMIT ");
+    } else {
+        query.push(" AND id > ").push_bind(keyset.from.clone()).push(" ORDER BY id LIMIT ");
+    }
+    query.push_bind(keyset.limit);
+    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
+}
+
+/// The receipts with these ids, in their order.
+pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<ReceiptRow>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(
+        "SELECT r.id, r.invoice_id, i.title, r.payment_row_id, p.amount_kopecks, r.due_at, r.state, r.error_code,
+                r.created_at, r.updated_at
+         FROM invoice_receipts r JOIN subscription_invoices i ON i.id = r.invoice_id
+         JOIN invoice_payments p ON p.id = r.payment_row_id WHERE r.id",
+    );
+    push_in(&mut query, ids.iter().cloned());
+    let rows: Vec<ReceiptRow> = query.build_query_as().fetch_all(conn).await?;
+    Ok(arrange(rows, ids, |row| row.id.to_string()))
+}

@@ -1,0 +1,103 @@
+//! List of subscriptions.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use flysk_domain::TextEnum as _;
+use flysk_domain::id::{AccountId, SubscriptionId, WidgetId};
+use flysk_domain::platform::subscriptions::SubscriptionState;
+
+use crate::admin::listing::{Keyset, arrange};
+use crate::listed::push_in;
+use crate::{Conn, StoreResult};
+
+/// Filter of subscriptions; `None` selects any.
+#[derive(Debug, Clone, Default)]
+pub struct SubscriptionFilter {
+    /// State.
+    pub state: Option<SubscriptionState>,
+    /// Widget.
+    pub widget_id: Option<WidgetId>,
+    /// Account.
+    pub account_id: Option<AccountId>,
+    /// Whether a person must decide.
+    pub needs_person: bool,
+}
+
+/// A subscription in a list.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct SubscriptionListRow {
+    /// Id of the subscription.
+    #[sqlx(try_from = "String")]
+    pub id: SubscriptionId,
+    state: String,
+    /// Code of the widget.
+    pub widget_code: String,
+    /// Account.
+    #[sqlx(try_from = "u64")]
+    pub account_id: AccountId,
+    /// Name of the account.
+    pub account_name: Option<String>,
+    /// Title of the plan.
+    pub plan_title: Option<String>,
+    /// Number of seats.
+    pub seats: Option<u32>,
+    /// End of the current or last period.
+    pub period_until: Option<NaiveDate>,
+    /// End of the trial.
+    pub trial_until: Option<NaiveDate>,
+    /// Whether it ends with its period.
+    pub cancels: bool,
+    /// Whether a person must decide.
+    pub needs_person: bool,
+    /// When the next step is due.
+    pub next_due_at: Option<DateTime<Utc>>,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+}
+
+impl SubscriptionListRow {
+    /// State; `None` if the stored text is unknown to this release.
+    pub fn state(&self) -> Option<SubscriptionState> {
+        self.state.parse().ok()
+    }
+}
+
+/// Ids of the subscriptions that match, one page of them.
+pub async fn ids(conn: &mut Conn, filter: &SubscriptionFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
+    let mut query = sqlx::QueryBuilder::new("SELECT id FROM subscriptions WHERE 1 = 1");
+    if let Some(state) = filter.state {
+        query.push(" AND state = ").push_bind(state.as_str());
+    }
+    if let Some(id) = filter.widget_id {
+        query.push(" AND widget_id = ").push_bind(id.to_string());
+    }
+    if let Some(id) = filter.account_id {
+        query.push(" AND account_id = ").push_bind(id.0);
+    }
+    if filter.needs_person {
+        query.push(" AND needs_person = TRUE");
+    }
+    if keyset.descending {
+        query.push(" AND id < ").push_bind(keyset.from.clone()).push(" ORDER BY id DESC LIMIT ");
+    } else {
+        query.push(" AND id > ").push_bind(keyset.from.clone()).push(" ORDER BY id LIMIT ");
+    }
+    query.push_bind(keyset.limit);
+    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
+}
+
+/// The subscriptions with these ids, in their order.
+pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<SubscriptionListRow>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(
+        "SELECT s.id, s.state, w.code AS widget_code, s.account_id, a.name AS account_name, p.title AS plan_title, s.seats,
+                s.period_until, s.trial_until, s.cancels, s.needs_person, s.next_due_at, s.created_at
+         FROM subscriptions s JOIN widgets w ON w.id = s.widget_id
+         LEFT JOIN subscription_plans p ON p.id = s.plan_id
+         LEFT JOIN accounts a ON a.platform = s.platform AND a.id = s.account_id WHERE s.id",
+    );
+    push_in(&mut query, ids.iter().cloned());
+    let rows: Vec<SubscriptionListRow> = query.build_query_as().fetch_all(conn).await?;
+    Ok(arrange(rows, ids, |row| row.id.to_string()))
+}

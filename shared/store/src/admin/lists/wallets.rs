@@ -1,0 +1,91 @@
+//! List of wallets.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::{AccountId, InstallId, WalletId, WidgetId};
+use flysk_domain::money::MicroCoins;
+
+use crate::admin::listing::{Keyset, arrange};
+use crate::listed::push_in;
+use crate::{Conn, StoreResult};
+
+/// Filter of wallets; `None` selects any.
+#[derive(Debug, Clone, Default)]
+pub struct WalletFilter {
+    /// Install.
+    pub install_id: Option<InstallId>,
+    /// Widget.
+    pub widget_id: Option<WidgetId>,
+    /// Whether nothing is available.
+    pub is_empty: bool,
+}
+
+/// A wallet with the name of its account.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct WalletListRow {
+    /// Id of the wallet.
+    #[sqlx(try_from = "String")]
+    pub id: WalletId,
+    /// Install.
+    #[sqlx(try_from = "String")]
+    pub install_id: InstallId,
+    /// Code of the widget.
+    pub widget_code: String,
+    /// Account.
+    #[sqlx(try_from = "u64")]
+    pub account_id: AccountId,
+    /// Name of the account.
+    pub account_name: Option<String>,
+    available_micro: i64,
+    held_micro: i64,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl WalletListRow {
+    /// Coins that can be spent.
+    pub fn available(&self) -> MicroCoins {
+        MicroCoins(self.available_micro)
+    }
+
+    /// Coins in open holds.
+    pub fn held(&self) -> MicroCoins {
+        MicroCoins(self.held_micro)
+    }
+}
+
+/// Ids of the wallets that match, one page of them.
+pub async fn ids(conn: &mut Conn, filter: &WalletFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
+    let mut query = sqlx::QueryBuilder::new("SELECT id FROM wallets WHERE 1 = 1");
+    if let Some(id) = filter.install_id {
+        query.push(" AND install_id = ").push_bind(id.to_string());
+    }
+    if let Some(id) = filter.widget_id {
+        query.push(" AND widget_id = ").push_bind(id.to_string());
+    }
+    if filter.is_empty {
+        query.push(" AND available_micro = 0");
+    }
+    if keyset.descending {
+        query.push(" AND id < ").push_bind(keyset.from.clone()).push(" ORDER BY id DESC LIMIT ");
+    } else {
+        query.push(" AND id > ").push_bind(keyset.from.clone()).push(" ORDER BY id LIMIT ");
+    }
+    query.push_bind(keyset.limit);
+    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
+}
+
+/// The wallets with these ids, in their order.
+pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<WalletListRow>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(
+        "SELECT l.id, l.install_id, w.code AS widget_code, i.account_id, a.name AS account_name, l.available_micro,
+                l.held_micro, l.updated_at
+         FROM wallets l JOIN installs i ON i.id = l.install_id JOIN widgets w ON w.id = l.widget_id
+         LEFT JOIN accounts a ON a.platform = i.platform AND a.id = i.account_id WHERE l.id",
+    );
+    push_in(&mut query, ids.iter().cloned());
+    let rows: Vec<WalletListRow> = query.build_query_as().fetch_all(conn).await?;
+    Ok(arrange(rows, ids, |row| row.id.to_string()))
+}

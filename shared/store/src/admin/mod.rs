@@ -1,0 +1,14 @@
+//! Tables of the admin panel, and its lists over the tables of the product.
+
+pub mod audit;
+pub mod bulk_acts;
+pub mod exports;
+pub mod figures;
+pub mod listing;
+pub mod lists;
+pub mod login_attempts;
+pub mod operators;
+pub mod pending_acts;
+pub mod recovery_codes;
+pub mod sessions;
+pub mod views;

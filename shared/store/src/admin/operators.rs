@@ -1,0 +1,222 @@
+//! Table `operators`: who may use the admin panel.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use flysk_domain::TextEnum as _;
+use flysk_domain::admin::{OperatorRights, OperatorRole};
+use flysk_domain::id::OperatorId;
+
+use crate::error::expect_one;
+use crate::sql_text::sql;
+use crate::{Conn, StoreResult, TextColumn};
+
+/// An operator.
+#[derive(Clone, sqlx::FromRow)]
+pub struct Operator {
+    /// Id of the operator.
+    #[sqlx(try_from = "String")]
+    pub id: OperatorId,
+    /// Name to sign in with, unique.
+    pub login: String,
+    /// Name to show.
+    pub name: String,
+    /// Role.
+    #[sqlx(try_from = "TextColumn")]
+    pub role: OperatorRole,
+    /// Rights besides those of the role.
+    #[sqlx(try_from = "String")]
+    pub rights: OperatorRights,
+    /// Argon2id of the password, in PHC string format.
+    pub password_hash: String,
+    /// Secret of the second factor, sealed for `operators.totp:<id>`.
+    pub totp_sealed: Option<String>,
+    /// When the second factor was confirmed; until then it does not count.
+    pub totp_confirmed_at: Option<DateTime<Utc>>,
+    /// When the operator was disabled.
+    pub disabled_at: Option<DateTime<Utc>>,
+    /// When the operator was created.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Without the password's hash and the sealed secret.
+impl fmt::Debug for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operator")
+            .field("id", &self.id)
+            .field("login", &self.login)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
+const SELECT: &str =
+    "SELECT id, login, name, role, rights, password_hash, totp_sealed, totp_confirmed_at, disabled_at, created_at
+     FROM operators WHERE ";
+
+/// An operator to be created.
+#[derive(Debug)]
+pub struct NewOperator<'a> {
+    /// Id of the operator.
+    pub id: OperatorId,
+    /// Name to sign in with.
+    pub login: &'a str,
+    /// Name to show.
+    pub name: &'a str,
+    /// Role.
+    pub role: OperatorRole,
+    /// Rights besides those of the role.
+    pub rights: &'a OperatorRights,
+    /// Argon2id of the password, in PHC string format.
+    pub password_hash: &'a str,
+}
+
+/// Inserts an operator; [`crate::StoreError::Duplicate`] with `operators_login` if the login is taken.
+pub async fn insert(conn: &mut Conn, operator: &NewOperator<'_>, now: DateTime<Utc>) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO operators (id, login, name, role, rights, password_hash, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(operator.id.to_string())
+    .bind(operator.login)
+    .bind(operator.name)
+    .bind(operator.role.as_str())
+    .bind(operator.rights.to_string())
+    .bind(operator.password_hash)
+    .bind(now)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Finds an operator.
+pub async fn find(conn: &mut Conn, id: OperatorId) -> StoreResult<Option<Operator>> {
+    Ok(sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
+}
+
+/// Finds an operator and locks the row until the transaction ends.
+pub async fn lock(conn: &mut Conn, id: OperatorId) -> StoreResult<Option<Operator>> {
+    Ok(sqlx::query_as(sql!(SELECT, "id = ? FOR UPDATE")).bind(id.to_string()).fetch_optional(conn).await?)
+}
+
+/// Finds an operator by the login.
+pub async fn find_by_login(conn: &mut Conn, login: &str) -> StoreResult<Option<Operator>> {
+    Ok(sqlx::query_as(sql!(SELECT, "login = ?")).bind(login).fetch_optional(conn).await?)
+}
+
+/// Lists all operators by login. There are few.
+pub async fn list(conn: &mut Conn) -> StoreResult<Vec<Operator>> {
+    Ok(sqlx::query_as(sql!(SELECT, "1 = 1 ORDER BY login")).fetch_all(conn).await?)
+}
+
+/// Accepts a code of time step `step`, unless one of this or a later step was accepted: `false`.
+pub async fn use_totp_step(conn: &mut Conn, id: OperatorId, step: u64) -> StoreResult<bool> {
+    let used = sqlx::query("UPDATE operators SET totp_step = ? WHERE id = ? AND totp_step < ?")
+        .bind(step)
+        .bind(id.to_string())
+        .bind(step)
+        .execute(conn)
+        .await?;
+    Ok(used.rows_affected() == 1)
+}
+
+/// Stores a secret of the second factor that is not confirmed yet.
+pub async fn propose_totp(
+    conn: &mut Conn,
+    id: OperatorId,
+    sealed: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let result = sqlx::query(
+        "UPDATE operators SET totp_sealed = ?, totp_step = 0, updated_at = ?
+         WHERE id = ? AND totp_confirmed_at IS NULL",
+    )
+    .bind(sealed)
+    .bind(now)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    expect_one(&result, "second factor")
+}
+
+/// Confirms the proposed second factor.
+pub async fn confirm_totp(conn: &mut Conn, id: OperatorId, now: DateTime<Utc>) -> StoreResult<()> {
+    let result = sqlx::query(
+        "UPDATE operators SET totp_confirmed_at = ?, updated_at = ?
+         WHERE id = ? AND totp_confirmed_at IS NULL AND totp_sealed IS NOT NULL",
+    )
+    .bind(now)
+    .bind(now)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    expect_one(&result, "second factor")
+}
+
+/// Replaces the password and removes the second factor; the next sign-in sets up a new one.
+pub async fn reset(
+    conn: &mut Conn,
+    id: OperatorId,
+    password_hash: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let result = sqlx::query(
+        "UPDATE operators SET password_hash = ?, totp_sealed = NULL, totp_confirmed_at = NULL, totp_step = 0,
+                disabled_at = NULL, updated_at = ? WHERE id = ?",
+    )
+    .bind(password_hash)
+    .bind(now)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    expect_one(&result, "operator")
+}
+
+/// Replaces the password.
+pub async fn write_password(
+    conn: &mut Conn,
+    id: OperatorId,
+    password_hash: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let result = sqlx::query("UPDATE operators SET password_hash = ?, updated_at = ? WHERE id = ?")
+        .bind(password_hash)
+        .bind(now)
+        .bind(id.to_string())
+        .execute(conn)
+        .await?;
+    expect_one(&result, "operator")
+}
+
+/// Changes role, rights and state.
+pub async fn write_access(
+    conn: &mut Conn,
+    id: OperatorId,
+    (role, rights): (OperatorRole, &OperatorRights),
+    disabled_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let result = sqlx::query(
+        "UPDATE operators SET role = ?, rights = ?, disabled_at = ?, updated_at = ? WHERE id = ?",
+    )
+    .bind(role.as_str())
+    .bind(rights.to_string())
+    .bind(disabled_at)
+    .bind(now)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    expect_one(&result, "operator")
+}
+
+/// Replaces the sealed secret of the second factor; `false` if it has changed since it was read.
+pub async fn reseal_totp(conn: &mut Conn, id: OperatorId, read: &str, sealed: &str) -> StoreResult<bool> {
+    let resealed = sqlx::query("UPDATE operators SET totp_sealed = ? WHERE id = ? AND totp_sealed = ?")
+        .bind(sealed)
+        .bind(id.to_string())
+        .bind(read)
+        .execute(conn)
+        .await?;
+    Ok(resealed.rows_affected() == 1)
+}

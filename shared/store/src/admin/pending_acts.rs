@@ -1,0 +1,89 @@
+//! Table `pending_acts`: acts with money that wait for a second operator.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::{OperatorId, PendingActId};
+
+use crate::sql_text::sql;
+use crate::{Conn, StoreResult};
+
+/// An act that waits, or waited, for a second operator.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct PendingAct {
+    /// Id of the row.
+    #[sqlx(try_from = "String")]
+    pub id: PendingActId,
+    /// The act: `wallet.credit`.
+    pub action: String,
+    /// Id of the object.
+    pub subject_id: String,
+    /// The form, as a query string.
+    pub form: String,
+    /// Amount in Russian.
+    pub amount: String,
+    /// Reason.
+    pub reason: String,
+    /// Who requested it.
+    #[sqlx(try_from = "String")]
+    pub requested_by: OperatorId,
+    /// Login of that operator.
+    pub requested_login: String,
+    /// When it was requested.
+    pub requested_at: DateTime<Utc>,
+    /// `approved` or `declined`; `None` while it waits.
+    pub outcome: Option<String>,
+}
+
+const SELECT: &str = "SELECT id, action, subject_id, form, amount, reason, requested_by, requested_login, requested_at, outcome FROM pending_acts WHERE ";
+
+/// Inserts an act.
+pub async fn insert(conn: &mut Conn, act: &PendingAct) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO pending_acts (id, action, subject_id, form, amount, reason, requested_by, requested_login, requested_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(act.id.to_string())
+    .bind(&act.action)
+    .bind(&act.subject_id)
+    .bind(&act.form)
+    .bind(&act.amount)
+    .bind(&act.reason)
+    .bind(act.requested_by.to_string())
+    .bind(&act.requested_login)
+    .bind(act.requested_at)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Lists at most `limit` acts that wait, oldest first.
+pub async fn list_open(conn: &mut Conn, limit: u32) -> StoreResult<Vec<PendingAct>> {
+    Ok(sqlx::query_as(sql!(SELECT, "outcome IS NULL ORDER BY id LIMIT ?"))
+        .bind(limit)
+        .fetch_all(conn)
+        .await?)
+}
+
+/// Finds an act and locks its row until the transaction ends.
+pub async fn lock(conn: &mut Conn, id: PendingActId) -> StoreResult<Option<PendingAct>> {
+    Ok(sqlx::query_as(sql!(SELECT, "id = ? FOR UPDATE")).bind(id.to_string()).fetch_optional(conn).await?)
+}
+
+/// Writes the decision; `false` if it was decided.
+pub async fn decide(
+    conn: &mut Conn,
+    id: PendingActId,
+    outcome: &str,
+    by: OperatorId,
+    now: DateTime<Utc>,
+) -> StoreResult<bool> {
+    let decided = sqlx::query(
+        "UPDATE pending_acts SET outcome = ?, decided_by = ?, decided_at = ? WHERE id = ? AND outcome IS NULL",
+    )
+    .bind(outcome)
+    .bind(by.to_string())
+    .bind(now)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    Ok(decided.rows_affected() == 1)
+}

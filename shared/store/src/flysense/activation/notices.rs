@@ -1,0 +1,123 @@
+//! Table `activation_notices`: notices that were queued; and the numbers that they report.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use flysk_domain::TextEnum as _;
+use flysk_domain::flysense::activation::notices::{NoticeKind, WeekOfCalls};
+use flysk_domain::id::{AccountId, BindingId, BotMessageId};
+
+use crate::{Conn, StoreError, StoreResult};
+
+/// Records that a notice of `kind` is queued for a person on `day`; `false` if one was queued before.
+pub async fn claim(
+    conn: &mut Conn,
+    binding_id: BindingId,
+    kind: NoticeKind,
+    day: NaiveDate,
+    message_id: BotMessageId,
+    now: DateTime<Utc>,
+) -> StoreResult<bool> {
+    let inserted = sqlx::query(
+        "INSERT INTO activation_notices (binding_id, kind, local_day, message_id, created_at) VALUES (?, ?, ?, ?, ?)",
+    )
+    .bind(binding_id.to_string())
+    .bind(kind.as_str())
+    .bind(day)
+    .bind(message_id.to_string())
+    .bind(now)
+    .execute(conn)
+    .await
+    .map_err(StoreError::from);
+    match inserted {
+        Ok(_) => Ok(true),
+        Err(StoreError::Duplicate { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a notice of `kind` was queued for a person on `day`.
+pub async fn is_claimed(
+    conn: &mut Conn,
+    binding_id: BindingId,
+    kind: NoticeKind,
+    day: NaiveDate,
+) -> StoreResult<bool> {
+    let known: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM activation_notices WHERE binding_id = ? AND kind = ? AND local_day = ?",
+    )
+    .bind(binding_id.to_string())
+    .bind(kind.as_str())
+    .bind(day)
+    .fetch_one(conn)
+    .await?;
+    Ok(known > 0)
+}
+
+/// Deletes at most `limit` records created before `before`; returns how many.
+pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
+    let pruned =
+        sqlx::query("DELETE FROM activation_notices WHERE created_at < ? ORDER BY created_at LIMIT ?")
+            .bind(before)
+            .bind(limit)
+            .execute(conn)
+            .await?;
+    Ok(pruned.rows_affected())
+}
+
+/// Lists at most `limit` active accounts after `after` with a person to write to, by id.
+pub async fn list_accounts(
+    conn: &mut Conn,
+    after: Option<AccountId>,
+    limit: u32,
+) -> StoreResult<Vec<AccountId>> {
+    let ids: Vec<u64> = sqlx::query_scalar(
+        "SELECT DISTINCT a.account_id FROM flysense_accounts a
+         JOIN activation_bindings b ON b.account_id = a.account_id
+         WHERE a.status = 'active' AND b.state = 'active' AND a.account_id > ?
+         ORDER BY a.account_id LIMIT ?",
+    )
+    .bind(after.map_or(0, |id| id.0))
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(AccountId).collect())
+}
+
+/// Micro-Flycoins that an account has spent since `since`.
+pub async fn spent_since(conn: &mut Conn, account_id: AccountId, since: DateTime<Utc>) -> StoreResult<i64> {
+    Ok(sqlx::query_scalar(
+        "SELECT CAST(COALESCE(SUM(charged_micro), 0) AS SIGNED) FROM flysense_payments
+         WHERE account_id = ? AND paid_at >= ?",
+    )
+    .bind(account_id.0)
+    .bind(since)
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Number of an account's calls that wait for the balance.
+pub async fn count_waiting_calls(conn: &mut Conn, account_id: AccountId) -> StoreResult<i64> {
+    Ok(sqlx::query_scalar(
+        "SELECT COUNT(*) FROM transcriptions WHERE account_id = ? AND state = 'no_balance'",
+    )
+    .bind(account_id.0)
+    .fetch_one(conn)
+    .await?)
+}
+
+/// An account's calls that were transcribed since `since`.
+pub async fn week_of_calls(
+    conn: &mut Conn,
+    account_id: AccountId,
+    since: DateTime<Utc>,
+) -> StoreResult<WeekOfCalls> {
+    let (done, negative, duration_ms): (i64, i64, i64) = sqlx::query_as(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(sentiment = 'negative'), 0) AS SIGNED),
+                CAST(COALESCE(SUM(duration_ms), 0) AS SIGNED)
+         FROM transcriptions WHERE account_id = ? AND state = 'done' AND finished_at >= ?",
+    )
+    .bind(account_id.0)
+    .bind(since)
+    .fetch_one(conn)
+    .await?;
+    Ok(WeekOfCalls { done, negative, duration_ms })
+}

@@ -1,0 +1,187 @@
+//! Group commit: items waiting for the same key are written in one transaction.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::{StoreError, StoreResult};
+
+/// Writes the items of a group.
+pub trait CommitGroup: Send + Sync + 'static {
+    /// Key of a queue. Groups of one key are written one after another, groups of different keys independently.
+    type Key: fmt::Debug + Copy + Eq + Hash + Send + Sync;
+    /// An item to be written.
+    type Item: fmt::Debug + Send + Sync;
+    /// The result of one item.
+    type Outcome: Send;
+
+    /// Maximum number of items in a group.
+    const MAX_GROUP_LEN: usize;
+
+    /// Writes the items in one transaction, in their order, and returns as many outcomes once they are durable.
+    fn commit(
+        &self,
+        key: Self::Key,
+        items: &[Self::Item],
+    ) -> impl Future<Output = StoreResult<Vec<Self::Outcome>>> + Send;
+}
+
+/// Collects items of callers in this process into groups. Clones share the queues.
+///
+/// The first caller of a key opens its queue; callers that come while a group is written belong to the next one. A result is
+/// returned after the commit. A caller that is dropped does not withdraw its item.
+pub struct GroupCommit<C: CommitGroup> {
+    inner: Arc<Inner<C>>,
+}
+
+struct Inner<C: CommitGroup> {
+    committer: C,
+    /// A queue exists while a task works on it.
+    queues: Mutex<HashMap<C::Key, Vec<Pending<C>>>>,
+}
+
+struct Pending<C: CommitGroup> {
+    item: C::Item,
+    outcome_tx: oneshot::Sender<StoreResult<C::Outcome>>,
+}
+
+impl<C: CommitGroup> Clone for GroupCommit<C> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<C: CommitGroup> fmt::Debug for GroupCommit<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupCommit").field("open_queues", &self.inner.queues().len()).finish_non_exhaustive()
+    }
+}
+
+impl<C: CommitGroup> GroupCommit<C> {
+    /// Creates queues whose groups are written by `committer`.
+    pub fn new(committer: C) -> Self {
+        Self { inner: Arc::new(Inner { committer, queues: Mutex::default() }) }
+    }
+
+    /// Writes an item, together with other items that wait for the key.
+    ///
+    /// # Errors
+    ///
+    /// The item could not be written. An item that cannot be written does not fail the others of its group; an unavailable
+    /// database fails them all.
+    pub async fn submit(&self, key: C::Key, item: C::Item) -> StoreResult<C::Outcome> {
+        let (outcome_tx, outcome) = oneshot::channel();
+        if self.inner.enqueue(key, Pending { item, outcome_tx }) {
+            let inner = Arc::clone(&self.inner);
+            tokio::spawn(async move { inner.drain(key).await });
+        }
+        // The sender was dropped without a result: the task panicked.
+        outcome.await.unwrap_or(Err(StoreError::WrongState { what: "group commit" }))
+    }
+}
+
+impl<C: CommitGroup> Inner<C> {
+    /// Returns whether the queue was opened.
+    fn enqueue(&self, key: C::Key, pending: Pending<C>) -> bool {
+        let mut queues = self.queues();
+        let opened = !queues.contains_key(&key);
+        queues.entry(key).or_default().push(pending);
+        opened
+    }
+
+    /// Writes groups until the queue is empty, then closes it.
+    async fn drain(&self, key: C::Key) {
+        let guard = QueueGuard { inner: self, key };
+        while let Some(group) = self.next_group(key) {
+            let (items, senders): (Vec<_>, Vec<_>) =
+                group.into_iter().map(|pending| (pending.item, pending.outcome_tx)).unzip();
+            match self.committer.commit(key, &items).await {
+                Ok(outcomes) => {
+                    for (sender, outcome) in senders.into_iter().zip(outcomes) {
+                        drop(sender.send(Ok(outcome)));
+                    }
+                }
+                Err(error) if items.len() > 1 && is_row_error(&error) => {
+                    // One item that cannot be written must not fail the others of its group.
+                    for (sender, item) in senders.into_iter().zip(items) {
+                        let outcomes = self.committer.commit(key, std::slice::from_ref(&item)).await;
+                        drop(sender.send(outcomes.and_then(only_outcome)));
+                    }
+                }
+                Err(error) => {
+                    for sender in senders {
+                        drop(sender.send(Err(clone_error(&error))));
+                    }
+                }
+            }
+        }
+        // `next_group` closed the queue; a caller that came since has opened another.
+        std::mem::forget(guard);
+    }
+
+    fn next_group(&self, key: C::Key) -> Option<Vec<Pending<C>>> {
+        let mut queues = self.queues();
+        let queue = queues.get_mut(&key)?;
+        if queue.is_empty() {
+            queues.remove(&key);
+            return None;
+        }
+        let rest = queue.split_off(queue.len().min(C::MAX_GROUP_LEN));
+        Some(std::mem::replace(queue, rest))
+    }
+
+    fn queues(&self) -> MutexGuard<'_, HashMap<C::Key, Vec<Pending<C>>>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A queue that a task works on. A panic drops it with the queue, so that its callers get an error and the next caller opens
+/// another queue.
+struct QueueGuard<'a, C: CommitGroup> {
+    inner: &'a Inner<C>,
+    key: C::Key,
+}
+
+impl<C: CommitGroup> Drop for QueueGuard<'_, C> {
+    fn drop(&mut self) {
+        self.inner.queues().remove(&self.key);
+    }
+}
+
+/// Whether the database refused an item. If the database is unavailable or a row is locked for too long, writing the items
+/// one by one would fail as well, after one wait per item.
+fn is_row_error(error: &StoreError) -> bool {
+    match error {
+        StoreError::Duplicate { .. }
+        | StoreError::WrongState { .. }
+        | StoreError::InvalidRow { .. }
+        | StoreError::Defect(_) => true,
+        StoreError::Database(error) => error.as_database_error().is_some(),
+        StoreError::Conflict(_) => false,
+    }
+}
+
+/// The same error for another caller.
+fn clone_error(error: &StoreError) -> StoreError {
+    let copy = |error: &sqlx::Error| match error {
+        sqlx::Error::PoolTimedOut => sqlx::Error::PoolTimedOut,
+        sqlx::Error::PoolClosed => sqlx::Error::PoolClosed,
+        other => sqlx::Error::Io(std::io::Error::other(other.to_string())),
+    };
+    match error {
+        StoreError::Conflict(error) => StoreError::Conflict(copy(error)),
+        StoreError::Database(error) => StoreError::Database(copy(error)),
+        StoreError::Defect(error) => StoreError::Defect(copy(error)),
+        StoreError::Duplicate { key } => StoreError::Duplicate { key: key.clone() },
+        StoreError::WrongState { what } => StoreError::WrongState { what },
+        StoreError::InvalidRow { what, reason } => StoreError::InvalidRow { what, reason: reason.clone() },
+    }
+}
+
+fn only_outcome<T>(outcomes: Vec<T>) -> StoreResult<T> {
+    outcomes.into_iter().next().ok_or(StoreError::WrongState { what: "group" })
+}

@@ -1,0 +1,162 @@
+//! Table `payment_cards`: saved cards.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::{CardId, InstallId, InvoicePaymentId};
+
+use super::decode_text;
+use crate::error::expect_one;
+use crate::sql_text::sql;
+use crate::{Conn, StoreError, StoreResult};
+
+/// A saved card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// Id of the card.
+    pub id: CardId,
+    /// Install whose subscription it pays.
+    pub install_id: InstallId,
+    /// Terminal at which it was saved, and which alone can charge it.
+    pub terminal_key: String,
+    /// `RebillId`, sealed for `payment_cards.rebill:<id>`.
+    pub rebill_sealed: String,
+    /// Masked number.
+    pub pan: Option<String>,
+    /// When it was saved.
+    pub linked_at: DateTime<Utc>,
+    /// When the payer unlinked it. It is never charged afterwards.
+    pub unlinked_at: Option<DateTime<Utc>>,
+}
+
+/// A card to be inserted.
+#[derive(Debug, Clone, Copy)]
+pub struct NewCard<'a> {
+    /// Its id.
+    pub id: CardId,
+    /// Install whose subscription it pays.
+    pub install_id: InstallId,
+    /// Terminal of the payment.
+    pub terminal_key: &'a str,
+    /// The attempt that saved it.
+    pub payment_row_id: InvoicePaymentId,
+    /// `RebillId`, sealed for `payment_cards.rebill:<id>`.
+    pub rebill_sealed: &'a str,
+    /// Masked number.
+    pub pan: Option<&'a str>,
+    /// Current time.
+    pub now: DateTime<Utc>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    install_id: String,
+    terminal_key: String,
+    rebill_sealed: String,
+    pan: Option<String>,
+    linked_at: DateTime<Utc>,
+    unlinked_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<Row> for Card {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: decode_text("card id", &row.id)?,
+            install_id: decode_text("install id", &row.install_id)?,
+            terminal_key: row.terminal_key,
+            rebill_sealed: row.rebill_sealed,
+            pan: row.pan,
+            linked_at: row.linked_at,
+            unlinked_at: row.unlinked_at,
+        })
+    }
+}
+
+const SELECT: &str = "SELECT id, install_id, terminal_key, rebill_sealed, pan, linked_at, unlinked_at FROM payment_cards WHERE ";
+
+/// Inserts a card; `false` if the attempt has saved one before.
+pub async fn insert_card(conn: &mut Conn, new: &NewCard<'_>) -> StoreResult<bool> {
+    let inserted = sqlx::query(
+        "INSERT INTO payment_cards (id, install_id, terminal_key, payment_row_id, rebill_sealed, pan, linked_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(new.id.to_string())
+    .bind(new.install_id.to_string())
+    .bind(new.terminal_key)
+    .bind(new.payment_row_id.to_string())
+    .bind(new.rebill_sealed)
+    .bind(new.pan)
+    .bind(new.now)
+    .execute(conn)
+    .await
+    .map_err(StoreError::from);
+    match inserted {
+        Ok(_) => Ok(true),
+        Err(StoreError::Duplicate { key }) if key == "payment_cards_payment" => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Finds a card.
+pub async fn find_card(conn: &mut Conn, id: CardId) -> StoreResult<Option<Card>> {
+    let row: Option<Row> =
+        sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// Finds the card that an attempt saved.
+pub async fn find_card_of_payment(conn: &mut Conn, payment: InvoicePaymentId) -> StoreResult<Option<Card>> {
+    let row: Option<Row> = sqlx::query_as(sql!(SELECT, "payment_row_id = ?"))
+        .bind(payment.to_string())
+        .fetch_optional(conn)
+        .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// Locks a card until the transaction ends: it is not unlinked meanwhile.
+pub async fn lock_card(conn: &mut Conn, id: CardId) -> StoreResult<Option<Card>> {
+    let row: Option<Row> =
+        sqlx::query_as(sql!(SELECT, "id = ? FOR UPDATE")).bind(id.to_string()).fetch_optional(conn).await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// Lists the cards of an install that were not unlinked, oldest first.
+pub async fn list_cards(conn: &mut Conn, install: InstallId) -> StoreResult<Vec<Card>> {
+    let rows: Vec<Row> =
+        sqlx::query_as(sql!(SELECT, "install_id = ? AND unlinked_at IS NULL ORDER BY linked_at, id"))
+            .bind(install.to_string())
+            .fetch_all(conn)
+            .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Lists all cards of an install, unlinked ones too, newest first.
+pub async fn list_all_cards(conn: &mut Conn, install: InstallId) -> StoreResult<Vec<Card>> {
+    let rows: Vec<Row> = sqlx::query_as(sql!(SELECT, "install_id = ? ORDER BY linked_at DESC, id DESC"))
+        .bind(install.to_string())
+        .fetch_all(conn)
+        .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Unlinks a card for ever. Fails if it was unlinked before.
+pub async fn unlink_card(
+    conn: &mut Conn,
+    id: CardId,
+    actor: &str,
+    channel: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let updated = sqlx::query(
+        "UPDATE payment_cards SET unlinked_at = ?, unlinked_by = ?, unlinked_channel = ?
+         WHERE id = ? AND unlinked_at IS NULL",
+    )
+    .bind(now)
+    .bind(actor)
+    .bind(channel)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    expect_one(&updated, "card")
+}

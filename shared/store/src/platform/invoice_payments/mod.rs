@@ -1,0 +1,33 @@
+//! Payments of subscription invoices: saved cards, attempts to pay, refunds and closing receipts.
+
+mod attempts;
+mod cards;
+mod invariants;
+mod receipts;
+mod refunds;
+mod row;
+mod sealed;
+
+pub use attempts::{
+    NewAttempt, begin_cancelling, begin_charging, claim_queries, end_attempt, find_attempt,
+    find_open_attempt, insert_attempt, list_attempts, list_attempts_of_card, list_attempts_to_compare,
+    lock_attempt, lock_paying_attempt, mark_withdrawn, open_form, record_status, resolve_review,
+    set_error_code, set_payment_id, set_query_at, set_review,
+};
+pub use cards::{
+    Card, NewCard, find_card, find_card_of_payment, insert_card, list_all_cards, list_cards, lock_card,
+    unlink_card,
+};
+pub use invariants::{PAYMENT_RULES, verify_payments};
+pub use receipts::{
+    ClosingReceipt, ReceiptState, cancel_receipt, claim_receipts, find_receipt, find_receipt_of_payment,
+    insert_receipt, is_closed, mark_receipt, restore_receipt,
+};
+pub use refunds::{
+    BY_SYSTEM, InvoiceRefund, RefundState, find_refund, insert_refund, is_returned, list_refunds,
+    list_refunds_of_invoice, list_stuck_refunds, mark_refund,
+};
+pub use row::Attempt;
+pub use sealed::{SealedCard, list_sealed_cards, reseal_card};
+
+use crate::text_column::decode_text;

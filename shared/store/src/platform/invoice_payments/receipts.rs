@@ -1,0 +1,196 @@
+//! Table `invoice_receipts`: closing receipts (54-FZ).
+
+use chrono::{DateTime, Utc};
+use flysk_domain::TextEnum as _;
+use flysk_domain::UnknownText;
+use flysk_domain::id::{InvoiceId, InvoicePaymentId, ReceiptId};
+
+use super::decode_text;
+use crate::error::expect_one;
+use crate::listed::push_in;
+use crate::sql_text::sql;
+use crate::{Conn, StoreError, StoreResult};
+
+/// State of a closing receipt.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiptState {
+    /// Its time has not come.
+    Waiting,
+    /// It is about to be sent, or its answer was lost. The bank cannot be asked about it.
+    Sending,
+    /// Registered.
+    Sent,
+    /// Refused, or its answer was lost: a person must look at the cash register.
+    Unclear,
+    /// Not needed: the payment was refunded.
+    Cancelled,
+}
+
+/// A closing receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosingReceipt {
+    /// Its id.
+    pub id: ReceiptId,
+    /// The prepaid invoice.
+    pub invoice_id: InvoiceId,
+    /// The attempt that paid it.
+    pub payment_row_id: InvoicePaymentId,
+    /// End of the period.
+    pub due_at: DateTime<Utc>,
+    /// Its state.
+    pub state: ReceiptState,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    invoice_id: String,
+    payment_row_id: String,
+    due_at: DateTime<Utc>,
+    state: String,
+}
+
+const SELECT: &str = "SELECT invoice_id, payment_row_id, due_at, state FROM invoice_receipts WHERE ";
+
+/// Inserts a receipt that is due at the end of the period; nothing if the payment has one.
+pub async fn insert_receipt(conn: &mut Conn, new: &ClosingReceipt, now: DateTime<Utc>) -> StoreResult<()> {
+    let inserted = sqlx::query(
+        "INSERT INTO invoice_receipts (id, invoice_id, payment_row_id, due_at, state, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(new.id.to_string())
+    .bind(new.invoice_id.to_string())
+    .bind(new.payment_row_id.to_string())
+    .bind(new.due_at)
+    .bind(new.state.as_str())
+    .bind(now)
+    .bind(now)
+    .execute(conn)
+    .await
+    .map_err(StoreError::from);
+    match inserted {
+        Ok(_) => Ok(()),
+        Err(StoreError::Duplicate { key }) if key == "invoice_receipts_payment" => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Finds a receipt.
+pub async fn find_receipt(conn: &mut Conn, id: ReceiptId) -> StoreResult<Option<ClosingReceipt>> {
+    let row: Option<Row> =
+        sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(ClosingReceipt {
+        id,
+        invoice_id: decode_text("invoice id", &row.invoice_id)?,
+        payment_row_id: decode_text("invoice payment id", &row.payment_row_id)?,
+        due_at: row.due_at,
+        state: decode_text("receipt state", &row.state)?,
+    }))
+}
+
+/// Finds the closing receipt of a payment.
+pub async fn find_receipt_of_payment(
+    conn: &mut Conn,
+    payment: InvoicePaymentId,
+) -> StoreResult<Option<ClosingReceipt>> {
+    let id: Option<String> = sqlx::query_scalar("SELECT id FROM invoice_receipts WHERE payment_row_id = ?")
+        .bind(payment.to_string())
+        .fetch_optional(&mut *conn)
+        .await?;
+    match id {
+        Some(id) => find_receipt(conn, decode_text("receipt id", &id)?).await,
+        None => Ok(None),
+    }
+}
+
+/// Whether the closing receipt of a payment is registered, so that a refund undoes a settlement and no prepayment.
+pub async fn is_closed(conn: &mut Conn, payment: InvoicePaymentId) -> StoreResult<bool> {
+    let count: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM invoice_receipts WHERE payment_row_id = ? AND state = 'sent'",
+    )
+    .bind(payment.to_string())
+    .fetch_one(conn)
+    .await?;
+    Ok(count > 0)
+}
+
+/// Takes at most `limit` receipts whose time has come, and moves their due date, so that a lost job is repeated.
+pub async fn claim_receipts(
+    conn: &mut Conn,
+    now: DateTime<Utc>,
+    again_at: DateTime<Utc>,
+    limit: u32,
+) -> StoreResult<Vec<ReceiptId>> {
+    let ids: Vec<String> = sqlx::query_scalar(
+        "SELECT id FROM invoice_receipts WHERE state IN ('waiting', 'sending') AND due_at <= ?
+         ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED",
+    )
+    .bind(now)
+    .bind(limit)
+    .fetch_all(&mut *conn)
+    .await?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut update = sqlx::QueryBuilder::new("UPDATE invoice_receipts SET due_at = ");
+    update.push_bind(again_at).push(" WHERE id");
+    push_in(&mut update, ids.iter().cloned());
+    update.build().execute(conn).await?;
+    ids.iter().map(|id| decode_text("receipt id", id)).collect()
+}
+
+/// Changes the state of a receipt from `from`.
+pub async fn mark_receipt(
+    conn: &mut Conn,
+    id: ReceiptId,
+    from: ReceiptState,
+    to: ReceiptState,
+    error_code: Option<&str>,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let updated = sqlx::query(
+        "UPDATE invoice_receipts SET state = ?, error_code = ?, updated_at = ? WHERE id = ? AND state = ?",
+    )
+    .bind(to.as_str())
+    .bind(error_code.map(|code| crate::platform::purchases::truncate_ascii(code, 16)))
+    .bind(now)
+    .bind(id.to_string())
+    .bind(from.as_str())
+    .execute(conn)
+    .await?;
+    expect_one(&updated, "receipt")
+}
+
+/// Makes the cancelled receipt of a payment wait again: the bank refused the refund that it was cancelled for.
+pub async fn restore_receipt(
+    conn: &mut Conn,
+    payment: InvoicePaymentId,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    sqlx::query(
+        "UPDATE invoice_receipts SET state = 'waiting', updated_at = ? WHERE payment_row_id = ? AND state = 'cancelled'",
+    )
+    .bind(now)
+    .bind(payment.to_string())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Cancels the waiting receipt of a payment that was refunded completely.
+pub async fn cancel_receipt(
+    conn: &mut Conn,
+    payment: InvoicePaymentId,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    sqlx::query(
+        "UPDATE invoice_receipts SET state = 'cancelled', updated_at = ? WHERE payment_row_id = ? AND state = 'waiting'",
+    )
+    .bind(now)
+    .bind(payment.to_string())
+    .execute(conn)
+    .await?;
+    Ok(())
+}

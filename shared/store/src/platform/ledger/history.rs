@@ -1,0 +1,205 @@
+//! Transaction history and spending statistics of wallets.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use flysk_domain::id::{HoldId, TransactionId, WalletId, WidgetId};
+use flysk_domain::money::MicroCoins;
+use flysk_domain::platform::ledger::TransactionKind;
+use flysk_domain::platform::ledger::statistics::{DaySpent, Totals};
+use sqlx::QueryBuilder;
+use sqlx::types::Json;
+
+use crate::listed::push_in;
+use crate::{Conn, StoreError, StoreResult};
+
+/// Position in the history: the next page starts with older rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// Time of the last row of the page.
+    pub at: DateTime<Utc>,
+    /// Id of the last row of the page.
+    pub id: TransactionId,
+}
+
+/// Filter of the history.
+#[derive(Debug, Clone, Default)]
+pub struct HistoryFilter {
+    /// Kinds to include; empty includes all.
+    pub kinds: Vec<TransactionKind>,
+    /// Earliest time, inclusive.
+    pub from: Option<DateTime<Utc>>,
+    /// Latest time, exclusive.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// A transaction as users see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransactionRow {
+    /// Id of the transaction.
+    pub id: TransactionId,
+    /// The wallet.
+    pub wallet_id: WalletId,
+    /// Kind of the transaction.
+    pub kind: TransactionKind,
+    /// Change of the balance.
+    pub available: MicroCoins,
+    /// Change of the held coins.
+    pub held: MicroCoins,
+    /// The hold that the transaction placed or ended.
+    pub hold: Option<HoldId>,
+    /// The charge that the transaction refunds, or the withdrawal that it reverses.
+    pub reverses: Option<TransactionId>,
+    /// Purpose, as given by the caller.
+    pub reference: Option<String>,
+    /// The receipt, as JSON.
+    pub details: Option<serde_json::Value>,
+    /// Time of the transaction.
+    pub at: DateTime<Utc>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    wallet_id: String,
+    kind: String,
+    available: i64,
+    held: i64,
+    hold_id: Option<String>,
+    reverses_id: Option<String>,
+    reference: Option<String>,
+    details: Option<Json<serde_json::Value>>,
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for TransactionRow {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: super::decode_text("transaction id", &row.id)?,
+            wallet_id: super::decode_text("wallet id", &row.wallet_id)?,
+            kind: super::decode_text("transaction kind", &row.kind)?,
+            available: MicroCoins(row.available),
+            held: MicroCoins(row.held),
+            hold: row.hold_id.as_deref().map(|id| super::decode_text("hold id", id)).transpose()?,
+            reverses: row
+                .reverses_id
+                .as_deref()
+                .map(|id| super::decode_text("transaction id", id))
+                .transpose()?,
+            reference: row.reference,
+            details: row.details.map(|details| details.0),
+            at: row.created_at,
+        })
+    }
+}
+
+const SELECT: &str = "SELECT t.id, t.wallet_id, t.kind, t.hold_id, t.reverses_id, t.reference, t.details,
+        t.created_at,
+        CAST(COALESCE((SELECT SUM(e.amount_micro) FROM ledger_entries e
+                       WHERE e.transaction_id = t.id AND e.account = 'available'), 0) AS SIGNED) AS available,
+        CAST(COALESCE((SELECT SUM(e.amount_micro) FROM ledger_entries e
+                       WHERE e.transaction_id = t.id AND e.account = 'held'), 0) AS SIGNED) AS held
+    FROM ledger_transactions t WHERE ";
+
+/// Finds a transaction.
+pub async fn find_transaction(conn: &mut Conn, id: TransactionId) -> StoreResult<Option<TransactionRow>> {
+    let mut query = QueryBuilder::new(SELECT);
+    query.push("t.id = ").push_bind(id.to_string());
+    let row: Option<Row> = query.build_query_as().fetch_optional(conn).await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// Whose transactions are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HistoryOf {
+    /// Those of one wallet.
+    Wallet(WalletId),
+    /// Those of all wallets of a widget. The filter's times bound the work: they select a range of each wallet's index.
+    Widget(WidgetId),
+}
+
+/// Lists the newest `limit` transactions before the cursor.
+pub async fn list_transactions(
+    conn: &mut Conn,
+    owner: HistoryOf,
+    filter: &HistoryFilter,
+    after: Option<Cursor>,
+    limit: u32,
+) -> StoreResult<Vec<TransactionRow>> {
+    let mut query = QueryBuilder::new(SELECT);
+    match owner {
+        HistoryOf::Wallet(wallet) => {
+            query.push("t.wallet_id = ").push_bind(wallet.to_string());
+        }
+        HistoryOf::Widget(widget) => {
+            query.push("t.wallet_id IN (SELECT w.id FROM wallets w WHERE w.widget_id = ");
+            query.push_bind(widget.to_string()).push(")");
+        }
+    }
+    if !filter.kinds.is_empty() {
+        query.push(" AND t.kind");
+        push_in(&mut query, filter.kinds.iter().map(|kind| kind.code()));
+    }
+    if let Some(from) = filter.from {
+        query.push(" AND t.created_at >= ").push_bind(from);
+    }
+    if let Some(until) = filter.until {
+        query.push(" AND t.created_at < ").push_bind(until);
+    }
+    if let Some(Cursor { at, id }) = after {
+        query.push(" AND (t.created_at < ").push_bind(at);
+        query.push(" OR (t.created_at = ").push_bind(at);
+        query.push(" AND t.id < ").push_bind(id.to_string()).push("))");
+    }
+    query.push(" ORDER BY t.created_at DESC, t.id DESC LIMIT ").push_bind(limit);
+    let rows: Vec<Row> = query.build_query_as().fetch_all(conn).await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct SpentRow {
+    on_day: NaiveDate,
+    account: String,
+    paid: i64,
+    returned: i64,
+    charges: i64,
+}
+
+/// Paid and refunded coins of a wallet in a period, by day and service. Days begin `offset_min` minutes before
+/// midnight UTC.
+pub async fn list_spent_by_day(
+    conn: &mut Conn,
+    wallet: WalletId,
+    (from, until): (DateTime<Utc>, DateTime<Utc>),
+    offset_min: i32,
+) -> StoreResult<Vec<DaySpent>> {
+    let rows: Vec<SpentRow> = sqlx::query_as(
+        "SELECT DATE(t.created_at + INTERVAL ? MINUTE) AS on_day, e.account,
+                CAST(SUM(GREATEST(e.amount_micro, 0)) AS SIGNED) AS paid,
+                CAST(SUM(GREATEST(-e.amount_micro, 0)) AS SIGNED) AS returned,
+                CAST(SUM(e.amount_micro > 0) AS SIGNED) AS charges
+         FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
+         WHERE t.wallet_id = ? AND t.created_at >= ? AND t.created_at < ? AND e.account LIKE 'spent:%'
+         GROUP BY on_day, e.account ORDER BY on_day, e.account",
+    )
+    .bind(offset_min)
+    .bind(wallet.to_string())
+    .bind(from)
+    .bind(until)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(day_spent).collect()
+}
+
+pub(super) fn day_spent(row: &SpentRow) -> StoreResult<DaySpent> {
+    let service = row.account.strip_prefix("spent:").unwrap_or(&row.account);
+    Ok(DaySpent {
+        day: row.on_day,
+        service: super::decode_text("service", service)?,
+        totals: Totals {
+            paid: MicroCoins(row.paid),
+            returned: MicroCoins(row.returned),
+            charges: u64::try_from(row.charges).unwrap_or_default(),
+        },
+    })
+}

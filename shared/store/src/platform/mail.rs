@@ -1,0 +1,235 @@
+//! Tables `mail_notices` and `mail_preferences`: notices by e-mail, and the addresses of receipts that they are sent to.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use flysk_domain::TextEnum as _;
+use flysk_domain::id::{InstallId, InvoiceId, MailNoticeId, PurchaseId, SubscriptionId};
+use flysk_domain::platform::mail::{MailFacts, MailKind, MailState};
+use sqlx::types::Json;
+
+use crate::error::expect_one;
+use crate::text_column::decode_text;
+use crate::{Conn, StoreError, StoreResult, TextColumn};
+
+/// A notice.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct MailNotice {
+    /// Id.
+    #[sqlx(try_from = "String")]
+    pub id: MailNoticeId,
+    /// The subscription.
+    #[sqlx(try_from = "String")]
+    pub subscription_id: SubscriptionId,
+    /// The install.
+    #[sqlx(try_from = "String")]
+    pub install_id: InstallId,
+    /// Kind.
+    #[sqlx(try_from = "TextColumn")]
+    pub kind: MailKind,
+    /// Day of the account on which it is sent.
+    pub local_day: NaiveDate,
+    /// What it says.
+    #[sqlx(json)]
+    pub facts: MailFacts,
+    /// State.
+    #[sqlx(try_from = "TextColumn")]
+    pub state: MailState,
+}
+
+/// Inserts a notice that waits; `false` if there is one of its kind for the subscription and day.
+pub async fn insert_notice(conn: &mut Conn, notice: &MailNotice, now: DateTime<Utc>) -> StoreResult<bool> {
+    let inserted = sqlx::query(
+        "INSERT INTO mail_notices (id, subscription_id, install_id, kind, local_day, facts, state, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(notice.id.to_string())
+    .bind(notice.subscription_id.to_string())
+    .bind(notice.install_id.to_string())
+    .bind(notice.kind.as_str())
+    .bind(notice.local_day)
+    .bind(Json(&notice.facts))
+    .bind(notice.state.as_str())
+    .bind(now)
+    .bind(now)
+    .execute(conn)
+    .await
+    .map_err(StoreError::from);
+    match inserted {
+        Ok(_) => Ok(true),
+        Err(StoreError::Duplicate { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Finds a notice.
+pub async fn find_notice(conn: &mut Conn, id: MailNoticeId) -> StoreResult<Option<MailNotice>> {
+    Ok(sqlx::query_as(
+        "SELECT id, subscription_id, install_id, kind, local_day, facts, state FROM mail_notices WHERE id = ?",
+    )
+    .bind(id.to_string())
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// Changes the state from `from` to `to`; fails if the notice is in another state.
+pub async fn set_state(
+    conn: &mut Conn,
+    id: MailNoticeId,
+    from: MailState,
+    to: MailState,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let result = sqlx::query("UPDATE mail_notices SET state = ?, updated_at = ? WHERE id = ? AND state = ?")
+        .bind(to.as_str())
+        .bind(now)
+        .bind(id.to_string())
+        .bind(from.as_str())
+        .execute(conn)
+        .await?;
+    expect_one(&result, "mail notice")
+}
+
+/// Deletes at most `limit` notices created before `before`; returns how many.
+pub async fn prune_notices(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
+    let pruned = sqlx::query("DELETE FROM mail_notices WHERE created_at < ? ORDER BY created_at LIMIT ?")
+        .bind(before)
+        .bind(limit)
+        .execute(conn)
+        .await?;
+    Ok(pruned.rows_affected())
+}
+
+/// The row that an address of receipts belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContactSource {
+    /// An invoice of a subscription.
+    Invoice(InvoiceId),
+    /// A purchase of Flycoins.
+    Purchase(PurchaseId),
+}
+
+impl std::fmt::Display for ContactSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Invoice(id) => id.fmt(f),
+            Self::Purchase(id) => id.fmt(f),
+        }
+    }
+}
+
+/// An address of receipts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedContact {
+    /// Its row.
+    pub source: ContactSource,
+    /// The address, sealed for the row.
+    pub sealed: String,
+}
+
+/// The latest address of a subscription's receipts; without one, that of the latest purchase of Flycoins by the install.
+pub async fn find_contact(
+    conn: &mut Conn,
+    subscription: SubscriptionId,
+    install: InstallId,
+) -> StoreResult<Option<SealedContact>> {
+    let invoice: Option<(String, String)> = sqlx::query_as(
+        "SELECT id, contact_sealed FROM subscription_invoices
+         WHERE subscription_id = ? AND contact_sealed IS NOT NULL ORDER BY created_at DESC, id DESC LIMIT 1",
+    )
+    .bind(subscription.to_string())
+    .fetch_optional(&mut *conn)
+    .await?;
+    if let Some((id, sealed)) = invoice {
+        let source = ContactSource::Invoice(decode_text("invoice id", &id)?);
+        return Ok(Some(SealedContact { source, sealed }));
+    }
+    let purchase: Option<(String, String)> = sqlx::query_as(
+        "SELECT p.id, p.contact_sealed FROM coin_purchases p JOIN wallets w ON w.id = p.wallet_id
+         WHERE w.install_id = ? ORDER BY p.created_at DESC, p.id DESC LIMIT 1",
+    )
+    .bind(install.to_string())
+    .fetch_optional(conn)
+    .await?;
+    let Some((id, sealed)) = purchase else { return Ok(None) };
+    Ok(Some(SealedContact { source: ContactSource::Purchase(decode_text("purchase id", &id)?), sealed }))
+}
+
+/// What an install's account wants, and what is known about its address.
+#[derive(Debug, Clone, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct MailPreferences {
+    /// Kinds that were switched off.
+    #[sqlx(json)]
+    pub muted: Vec<MailKind>,
+    /// Id of the invoice or purchase whose address does not exist.
+    pub bad_contact: Option<String>,
+    /// The mail server's code about that address.
+    pub bad_code: Option<String>,
+}
+
+/// Reads the preferences of an install and locks them for a change. Inserts them if there are none: a row that does not exist
+/// cannot be locked, and of two changes at once one would be lost.
+pub async fn lock_preferences(conn: &mut Conn, install: InstallId) -> StoreResult<MailPreferences> {
+    sqlx::query(
+        "INSERT INTO mail_preferences (install_id, muted, updated_at) VALUES (?, '[]', UTC_TIMESTAMP(6))
+         ON DUPLICATE KEY UPDATE install_id = install_id",
+    )
+    .bind(install.to_string())
+    .execute(&mut *conn)
+    .await?;
+    Ok(sqlx::query_as(
+        "SELECT muted, bad_contact, bad_code FROM mail_preferences WHERE install_id = ? FOR UPDATE",
+    )
+    .bind(install.to_string())
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Reads the preferences of an install.
+pub async fn find_preferences(conn: &mut Conn, install: InstallId) -> StoreResult<MailPreferences> {
+    let found =
+        sqlx::query_as("SELECT muted, bad_contact, bad_code FROM mail_preferences WHERE install_id = ?")
+            .bind(install.to_string())
+            .fetch_optional(conn)
+            .await?;
+    Ok(found.unwrap_or_default())
+}
+
+/// Sets the kinds that an install's account does not want.
+pub async fn set_muted(
+    conn: &mut Conn,
+    install: InstallId,
+    muted: &[MailKind],
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO mail_preferences (install_id, muted, updated_at) VALUES (?, ?, ?)
+         ON DUPLICATE KEY UPDATE muted = VALUES(muted), updated_at = VALUES(updated_at)",
+    )
+    .bind(install.to_string())
+    .bind(Json(muted))
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Records that the address of a row does not exist. `code`: the mail server's code, at most 16 ASCII characters.
+pub async fn mark_bad_contact(
+    conn: &mut Conn,
+    install: InstallId,
+    source: ContactSource,
+    code: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO mail_preferences (install_id, muted, bad_contact, bad_code, updated_at) VALUES (?, '[]', ?, ?, ?)
+         ON DUPLICATE KEY UPDATE bad_contact = VALUES(bad_contact), bad_code = VALUES(bad_code),
+                                 updated_at = VALUES(updated_at)",
+    )
+    .bind(install.to_string())
+    .bind(source.to_string())
+    .bind(code)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}

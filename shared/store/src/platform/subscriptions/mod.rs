@@ -1,0 +1,55 @@
+//! Subscriptions: plans, subscriptions, quotes, invoices, consents, and records about them.
+//!
+//! Lock order: the subscription's row, then its invoice, then the install's row (events). Every write of a subscription
+//! compares its version.
+
+mod consents;
+mod invariants;
+mod invoice_writes;
+mod invoices;
+mod plans;
+mod quotes;
+mod records;
+mod row;
+mod write;
+
+pub use consents::{
+    Consent, bind_consent, find_consent_of_card, insert_consent, list_consents, revoke_consents,
+};
+pub use invariants::{SUBSCRIPTION_RULES, SubscriptionViolation, verify_subscriptions};
+pub use invoice_writes::{
+    NewInvoice, add_refunded, insert_invoice, list_sealed_contacts, mark_invoice_paid, mark_invoice_void,
+    record_failure, reopen_invoice_as_paid, reseal_contact, set_charge_at, set_contact,
+};
+pub use invoices::{
+    Failure, Invoice, find_invoice, find_invoice_of_period, find_last_contact, find_open_invoice,
+    list_chargeable, list_invoices, list_overdue_invoices, lock_invoice,
+};
+pub use plans::{
+    Plan, find_plan, find_plan_on_offer, list_all_plans, list_plans_on_offer, retire_plan, set_plan,
+};
+pub use quotes::{NewQuote, StoredQuote, find_quote, find_quote_asked, insert_quote, mark_quote_applied};
+pub use records::{
+    Action, BonusGrant, clear_pending, delete_pending, insert_action, insert_bonus, insert_notice,
+    list_actions, list_pending, put_pending,
+};
+pub use row::{
+    SubscriptionRow, find_subscription, find_subscription_of_install, list_due_subscriptions,
+    list_subscriptions_of_widget, lock_subscription, lock_subscription_of_install,
+};
+pub use write::{NewSubscription, insert_subscription, set_card, update_subscription};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{StoreError, StoreResult};
+
+/// Reads JSON of a column.
+fn decode_json<T: DeserializeOwned>(what: &'static str, text: &str) -> StoreResult<T> {
+    serde_json::from_str(text).map_err(|error| StoreError::InvalidRow { what, reason: error.to_string() })
+}
+
+/// Writes JSON for a column.
+fn encode_json<T: Serialize>(what: &'static str, value: &T) -> StoreResult<String> {
+    serde_json::to_string(value).map_err(|error| StoreError::InvalidRow { what, reason: error.to_string() })
+}

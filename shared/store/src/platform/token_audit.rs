@@ -1,0 +1,60 @@
+//! Table `token_audit`, the audit log of tokens: recipient, time and purpose of each disclosure. Append-only.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::InstallId;
+
+use crate::{Conn, StoreResult};
+
+/// A disclosure of an access token.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct TokenAuditEntry {
+    /// The install whose token was disclosed.
+    #[sqlx(try_from = "String")]
+    pub install_id: InstallId,
+    /// Recipient: `backend:<widget code>`, `gateway:<widget code>`.
+    pub reader: String,
+    /// Purpose: `user 501`, `background`, `GET /api/v4/leads`.
+    pub purpose: String,
+    /// Correlation id of the request.
+    pub correlation_id: String,
+    /// When it was disclosed.
+    pub read_at: DateTime<Utc>,
+}
+
+/// Inserts disclosures, all or none.
+pub async fn insert(conn: &mut Conn, reads: &[TokenAuditEntry]) -> StoreResult<()> {
+    if reads.is_empty() {
+        return Ok(());
+    }
+    let cut = |text: &str, most: usize| -> String {
+        text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(most).collect()
+    };
+    let mut query = sqlx::QueryBuilder::new(
+        "INSERT INTO token_audit (install_id, reader, purpose, correlation_id, read_at) ",
+    );
+    query.push_values(reads, |mut row, read| {
+        row.push_bind(read.install_id.to_string())
+            .push_bind(cut(&read.reader, 80))
+            .push_bind(cut(&read.purpose, 64))
+            .push_bind(cut(&read.correlation_id, 64))
+            .push_bind(read.read_at);
+    });
+    query.build().execute(conn).await?;
+    Ok(())
+}
+
+/// Lists the latest disclosures of an install's token, newest first.
+pub async fn list_latest(
+    conn: &mut Conn,
+    install_id: InstallId,
+    limit: u32,
+) -> StoreResult<Vec<TokenAuditEntry>> {
+    Ok(sqlx::query_as(
+        "SELECT install_id, reader, purpose, correlation_id, read_at FROM token_audit
+         WHERE install_id = ? ORDER BY id DESC LIMIT ?",
+    )
+    .bind(install_id.to_string())
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}

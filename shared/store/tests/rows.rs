@@ -1,0 +1,118 @@
+//! Round trips of rows, and consequences of their unique keys.
+#![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
+
+use chrono::{DateTime, TimeDelta, Utc};
+use flysk_domain::id::{AccountId, InstallId, JobId, WalletId, WidgetId};
+use flysk_domain::platform::crm::Crm;
+use flysk_domain::trace::Trace;
+use flysk_domain::{Clock as _, ManualClock};
+use flysk_store::jobs::{self, JobState, NewJob};
+use flysk_store::platform::{handshake, installs, project_tokens, widgets};
+use flysk_store::{Conn, StoreError, platform::ledger};
+use sqlx::MySqlPool;
+
+fn clock() -> ManualClock {
+    ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap())
+}
+
+async fn insert_job(conn: &mut Conn, id: JobId, now: DateTime<Utc>) -> bool {
+    let trace = Trace { correlation_id: "test".to_owned(), traceparent: None };
+    let job = NewJob {
+        id,
+        kind: "test.work",
+        queue: "test",
+        priority: 1,
+        payload: &serde_json::Value::Null,
+        max_attempts: 3,
+        run_at: now,
+        push_at: now,
+        dedup_key: Some("one"),
+        tenant: None,
+        trace: &trace,
+        created_at: now,
+    };
+    jobs::insert(conn, &job).await.unwrap()
+}
+
+/// A requeued job waits under its dedup key again, so that no second job is inserted; unless a second one waits already.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_requeued_job_takes_its_dedup_key_unless_a_newer_job_has_it(pool: MySqlPool) {
+    let (clock, mut conn) = (clock(), pool.acquire().await.unwrap());
+    let (first, second, now) = (JobId::generate(&clock), JobId::generate(&clock), clock.now());
+    let until = now + TimeDelta::seconds(30);
+    assert!(insert_job(&mut conn, first, now).await);
+    let lease = jobs::claim(&mut conn, first, "worker", until, now).await.unwrap().unwrap();
+
+    jobs::snooze(&mut conn, lease.fence, now, "not yet").await.unwrap();
+    assert!(!insert_job(&mut conn, second, now).await, "the first job waits under the key");
+
+    let lease = jobs::claim(&mut conn, first, "worker", until, now).await.unwrap().unwrap();
+    assert_eq!(lease.attempt, 1, "a snooze does not count the attempt");
+    assert!(insert_job(&mut conn, second, now).await);
+    jobs::retry(&mut conn, lease.fence, now, "failed").await.unwrap();
+    for id in [first, second] {
+        assert_eq!(jobs::find(&mut conn, id).await.unwrap().unwrap().state, JobState::Queued);
+    }
+    let gone = jobs::retry(&mut conn, lease.fence, now, "failed").await;
+    assert!(matches!(gone, Err(StoreError::WrongState { .. })), "{gone:?}");
+}
+
+/// A handshake returns the widget, and install and wallet only if they exist.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_handshake_reads_widget_and_optional_install_and_wallet(pool: MySqlPool) {
+    let (clock, mut conn) = (clock(), pool.acquire().await.unwrap());
+    let (id, account, now) = (WidgetId::generate(&clock), AccountId(77), clock.now());
+    let widget = widgets::NewWidget {
+        id,
+        code: "flysense",
+        name: "FlySense — звонки",
+        crm: Crm::Amocrm,
+        client_uuid: "00000000-0000-4000-8000-000000000001",
+        client_secret_sealed: "sealed secret",
+        redirect_uri: "https://flysk.example/callback",
+        project_token_sealed: "sealed token",
+        project_token_hash: "hash",
+        event_secret_sealed: "sealed key",
+    };
+    widgets::insert(&mut conn, &widget, now).await.unwrap();
+    assert!(handshake::find(&mut conn, "nobody", account).await.unwrap().is_none());
+    let alone = handshake::find(&mut conn, widget.client_uuid, account).await.unwrap().unwrap();
+    assert_eq!((alone.widget.id, alone.widget.name.as_str()), (id, widget.name));
+    assert!(alone.install.is_none() && alone.wallet.is_none());
+
+    let fresh = InstallId::generate(&clock);
+    let written = installs::lock_or_insert(&mut conn, fresh, id, Crm::Amocrm, account, now).await.unwrap();
+    let wallet = WalletId::generate(&clock);
+    ledger::insert_wallet(&mut conn, wallet, fresh, id, now).await.unwrap();
+
+    let whole = handshake::find(&mut conn, widget.client_uuid, account).await.unwrap().unwrap();
+    assert_eq!(format!("{:?}", whole.install.unwrap()), format!("{written:?}"));
+    assert_eq!(whole.wallet.unwrap().id, wallet);
+    for found in [
+        widgets::find(&mut conn, id).await,
+        widgets::find_by_code(&mut conn, widget.code).await,
+        widgets::find_by_client_uuid(&mut conn, widget.client_uuid).await,
+    ] {
+        assert_eq!(found.unwrap().unwrap().id, id);
+    }
+    let owner = project_tokens::find_owner(&mut conn, &["hash".to_owned()], now).await.unwrap().unwrap();
+    assert_eq!((owner.widget.id, owner.token_until), (id, None));
+    assert!(widgets::find_by_code(&mut conn, "звонки").await.unwrap().is_none());
+}
+
+/// The prices of a new deployment, by name and by widget.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn the_seeded_prices_are_in_force(pool: MySqlPool) {
+    let (now, mut conn) = (clock().now(), pool.acquire().await.unwrap());
+    let services =
+        ["flysense.summary", "flysense.recognition", "flysense.nothing"].map(|name| name.parse().unwrap());
+    let named = ledger::list_prices_of(&mut conn, &services, now).await.unwrap();
+    let of_widget = ledger::list_prices_of_widget(&mut conn, "flysense", now).await.unwrap();
+    assert_eq!(named, of_widget);
+    assert_eq!(
+        named.iter().map(|rule| rule.service.as_str()).collect::<Vec<_>>(),
+        ["flysense.recognition", "flysense.summary"]
+    );
+    let before = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+    assert!(ledger::list_prices_of(&mut conn, &services, before).await.unwrap().is_empty());
+}
