@@ -1,4 +1,4 @@
-//! The only place that builds HTTP clients, and what they all have in common.
+//! Builds all HTTP clients, and contains their common parts.
 
 mod body;
 mod retry_after;
@@ -9,37 +9,37 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, ClientBuilder, redirect};
 
 pub use body::{Malformed, ReadError};
-pub use transport::{Transport, TransportKind};
+pub use transport::{Idempotency, Transport, TransportKind};
 
 pub(crate) use body::{json_of, read_json, read_limited, request_id};
 pub(crate) use retry_after::retry_after;
-pub(crate) use transport::find;
+pub(crate) use transport::find_source;
 
-/// How we introduce ourselves to other services.
+/// Default `User-Agent` of requests.
 pub const USER_AGENT: &str = concat!("Flysk/", env!("CARGO_PKG_VERSION"));
 
-/// What every client of ours needs to know about HTTP.
+/// Common options of HTTP clients.
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
-    /// For name resolution, TCP and TLS together.
+    /// Timeout of name resolution, TCP and TLS together.
     pub connect_timeout: Duration,
-    /// From the first byte out to the last byte in.
+    /// Timeout of a request, from its first byte to the last byte of the response.
     pub timeout: Duration,
     /// Sent as `User-Agent`.
     pub user_agent: String,
-    /// PEM bundles trusted besides the system's roots. They add trust; verification is never turned off.
+    /// PEM bundles of root certificates that are trusted in addition to the system's. Verification is never disabled.
     pub extra_roots: Vec<String>,
 }
 
 impl HttpOptions {
-    /// Our usual limits with another total time.
+    /// The default options with another total timeout.
     pub fn with_timeout(timeout: Duration) -> Self {
         Self { timeout, ..Self::default() }
     }
 }
 
 impl Default for HttpOptions {
-    /// 5 s to connect, 20 s in all: what amoCRM's own library allows.
+    /// 5 s to connect, 20 s in total, as in amoCRM's own library.
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
@@ -50,17 +50,17 @@ impl Default for HttpOptions {
     }
 }
 
-/// An HTTP client could not be made.
+/// An HTTP client could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// A bundle of extra roots holds no certificate, most likely the wrong file.
+    /// A bundle of extra roots contains no certificate; probably the wrong file.
     #[error("extra root certificates: no certificate in bundle {index}")]
     EmptyBundle {
-        /// Which one, from 0.
+        /// Index of the bundle, from 0.
         index: usize,
     },
-    /// A certificate is damaged, or the system has no roots at all.
-    #[error("the HTTP client could not be built")]
+    /// A certificate is invalid, or the system has no root certificates.
+    #[error("cannot build the HTTP client")]
     Tls(#[from] reqwest::Error),
 }
 
@@ -69,7 +69,7 @@ pub fn client(options: &HttpOptions) -> Result<Client, BuildError> {
     Ok(builder(options)?.timeout(options.timeout).build()?)
 }
 
-/// The same before its total time is set, for clients with finer limits of their own.
+/// The builder of [`client`] without the total timeout, for clients with finer timeouts of their own.
 pub(crate) fn builder(options: &HttpOptions) -> Result<ClientBuilder, BuildError> {
     let mut roots = Vec::new();
     for (index, bundle) in options.extra_roots.iter().enumerate() {

@@ -1,19 +1,22 @@
-//! One folder per outside service: amoCRM, SpeechKit, YandexGPT, Object Storage, our own platform, and SSRF-safe downloads.
+//! HTTP clients, one folder per service: amoCRM, T-Bank, SpeechKit, YandexGPT, Object Storage, Telegram, MAX,
+//! Flysk's own public API and e-mail (SMTP); and an SSRF-safe client for untrusted URLs.
 //!
-//! A client turns typed requests into HTTP and answers into typed values. It knows the service's rules
-//! (what is retried, what a status means) and nothing of ours: every error says with an
-//! [`Outcome`](flysk_domain::platform::outcome::Outcome) what the caller may do. Addresses, keys and time
-//! limits come in as a `Config`; unknown fields and names in answers are harmless; no secret gets into
-//! errors, `Debug` or logs.
+//! A client converts typed requests to HTTP and responses to typed values. It implements the service's rules (meaning
+//! of statuses, which requests may be retried) and no product rules: every error has a
+//! [`FailureAction`](flysk_domain::failure_action::FailureAction) that tells the caller what to do. URLs, keys and
+//! timeouts come from a `Config`. Unknown fields and names in responses are ignored. Errors, `Debug` and logs contain no
+//! secrets.
 
 pub mod amocrm;
+pub mod flysk_api;
 pub mod http;
+pub mod mail;
+pub mod max;
+pub mod messenger;
 pub mod outbound;
-pub mod platform;
 pub mod speechkit;
 pub mod storage;
 pub mod tbank;
+pub mod telegram;
 pub mod yandex;
 pub mod yandexgpt;
-
-mod lenient;

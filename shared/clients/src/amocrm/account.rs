@@ -5,39 +5,36 @@ use flysk_domain::platform::host::AccountHost;
 use http::Method;
 use secrecy::SecretString;
 
-use super::error::{AmoError, Effect, RejectionKind};
-use super::requests::AccountDetail;
+use super::error::{AmoError, RejectionKind};
 use super::responses::{Account, User};
 use super::{AmoCrm, send};
+use crate::http::Idempotency;
 
 impl AmoCrm {
-    /// Whose token this is: the one trustworthy source of an account's id.
-    pub async fn account(
-        &self,
-        host: &AccountHost,
-        token: &SecretString,
-        with: &[AccountDetail],
-    ) -> Result<Account, AmoError> {
-        let details = with.iter().map(|detail| detail.name()).collect::<Vec<_>>().join(",");
-        let query: &[_] = if details.is_empty() { &[] } else { &[("with", details.as_str())] };
-        send::send(self.call(Method::GET, host, token, "/api/v4/account", query), Effect::Repeatable)
-            .await?
-            .json()
+    /// Whose token this is: the one trustworthy source of an account's id. Also tells the account's time zone.
+    pub async fn account(&self, host: &AccountHost, token: &SecretString) -> Result<Account, AmoError> {
+        let request =
+            self.call(Method::GET, host, token, "/api/v4/account", &[("with", "datetime_settings")]);
+        send::send(request, Idempotency::Safe).await?.json()
     }
 
-    /// Whether a token has an administrator's rights; `user` is whose it is.
+    /// A user of the account. Only administrators' tokens may read users.
+    async fn user(&self, host: &AccountHost, token: &SecretString, user: UserId) -> Result<User, AmoError> {
+        let path = format!("/api/v4/users/{}", user.0);
+        send::send(self.call(Method::GET, host, token, &path, &[]), Idempotency::Safe).await?.json()
+    }
+
+    /// Whether a token has an administrator's rights; `user` is the token's user.
     ///
-    /// Users are shown to administrators only, so a refusal is an answer.
+    /// amoCRM shows users to administrators only, so "no rights" means `false`.
     pub async fn is_admins(
         &self,
         host: &AccountHost,
         token: &SecretString,
         user: UserId,
     ) -> Result<bool, AmoError> {
-        let path = format!("/api/v4/users/{}", user.0);
-        let asked = send::send(self.call(Method::GET, host, token, &path, &[]), Effect::Repeatable).await;
-        match asked {
-            Ok(answer) => Ok(answer.json::<User>()?.is_admin),
+        match self.user(host, token, user).await {
+            Ok(user) => Ok(user.is_admin),
             Err(AmoError::Rejected(rejection)) if rejection.kind == RejectionKind::NoRights => Ok(false),
             Err(error) => Err(error),
         }

@@ -1,35 +1,34 @@
-//! What an access token says about itself.
+//! Claims of access tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flysk_domain::id::{AccountId, UserId};
+use flysk_domain::serde_lenient;
 use serde_json::Value;
-
-use crate::lenient;
 
 /// Claims of an access token, as far as they can be read.
 ///
-/// amoCRM documents no key to verify them with, so they are to be read only from a token that came
-/// straight from the token endpoint over TLS, and the account is to be confirmed by asking for it.
+/// amoCRM publishes no key to verify them. So read them only from a token that the token endpoint returned over TLS,
+/// and confirm the account with [`AmoCrm::account`](super::AmoCrm::account).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessClaims {
-    /// The account.
+    /// Id of the account.
     pub account_id: Option<AccountId>,
-    /// Who gave access.
+    /// The user who granted access.
     pub user_id: Option<UserId>,
-    /// The host that tells an account's current domain; tokens from before August 2024 have none.
+    /// The host that returns an account's current domain; tokens issued before August 2024 have none.
     pub api_domain: Option<String>,
     /// `amocrm.ru` or `kommo.com`.
     pub base_domain: Option<String>,
-    /// What the token may do: `crm`, `files`, …
+    /// Scopes: `crm`, `files`, …
     pub scopes: Vec<String>,
 }
 
 impl AccessClaims {
-    /// Reads the middle part of a JWT. A token that is not one, or has other claims, gives fewer of them.
+    /// Reads the payload of a JWT. Claims are empty if they are missing or the token is not a JWT.
     pub fn read(access_token: &str) -> Self {
         let Some(claims) = payload(access_token) else { return Self::default() };
-        let number = |name: &str| claims.get(name).and_then(lenient::unsigned);
+        let number = |name: &str| claims.get(name).and_then(serde_lenient::value_to_u64);
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         let scopes = claims.get("scopes").and_then(Value::as_array);
         Self {

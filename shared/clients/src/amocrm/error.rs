@@ -1,99 +1,90 @@
-//! What goes wrong with amoCRM, and what it means.
+//! Errors of amoCRM's API and what the caller may do.
 
 use std::fmt;
 use std::time::Duration;
 
-use flysk_domain::platform::outcome::Outcome;
+use flysk_domain::failure_action::FailureAction;
 use flysk_domain::platform::token::TokenFailure;
 
-use crate::http::{Malformed, ReadError};
+use crate::http::{Idempotency, Malformed, ReadError};
 
-/// A repeated request does no harm, or does something twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// Reads, and writes that only set a state.
-    Repeatable,
-    /// Adds something each time.
-    Once,
-}
-
-/// A call of the API failed.
+/// An API request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AmoError {
-    /// No whole answer.
-    #[error("amoCRM: no whole answer")]
+    /// No complete response.
+    #[error("amoCRM: no complete response")]
     Transport {
-        /// What happened.
+        /// The error while sending or reading.
         source: ReadError,
-        /// What a second try would do.
-        effect: Effect,
+        /// Whether the request may be repeated.
+        idempotency: Idempotency,
     },
-    /// An answer that says no.
+    /// amoCRM rejected the request.
     #[error("amoCRM: {0}")]
     Rejected(Box<Rejection>),
-    /// A success whose body is not what is documented.
-    #[error("amoCRM: unreadable answer to a request that succeeded")]
+    /// A success whose body does not match the documentation.
+    #[error("amoCRM: the request succeeded, but its response is unreadable")]
     Unreadable {
-        /// Where it stops making sense.
+        /// Position of the error.
         source: Malformed,
-        /// What a second try would do.
-        effect: Effect,
+        /// Whether the request may be repeated.
+        idempotency: Idempotency,
     },
 }
 
-/// An answer that says no.
+/// A response that rejects the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// What it comes down to.
+    /// Classification of the rejection.
     pub kind: RejectionKind,
     /// The HTTP status.
     pub status: u16,
-    /// What a validation found wrong.
+    /// Findings of amoCRM's validation, at most 10.
     pub violations: Vec<Violation>,
-    /// amoCRM's `X-Request-Id`, for its support.
+    /// amoCRM's `X-Request-Id`, for questions to its support.
     pub request_id: Option<String>,
-    /// What a second try would do.
-    pub effect: Effect,
+    /// Whether the request may be repeated.
+    pub idempotency: Idempotency,
 }
 
-/// One finding of a validation.
+/// One finding of amoCRM's validation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// `NotSupportedChoice`, `TooLong`, …
+    /// Code: `NotSupportedChoice`, `TooLong`, …
     pub code: String,
-    /// Which field.
+    /// Path of the invalid field.
     pub path: String,
 }
 
-/// Why amoCRM said no. Source: amoCRM docs, `api/recommendations` and `crm_platform/error-codes`.
+/// Reason of a rejection. Source: amoCRM docs, `api/recommendations` and `crm_platform/error-codes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RejectionKind {
-    /// The token is expired or revoked, or its user was switched off.
+    /// The token is expired or revoked, or its user was deactivated.
     Unauthorized,
-    /// A page for people instead of JSON: seen with the token of a user who is gone.
+    /// The HTML login page instead of JSON: observed with the token of a removed user.
     LoginPage,
     /// The subscription ended. Reads still work for 30 days.
     Unpaid,
-    /// A page of nginx: this address asked too often and stays shut out until amoCRM lifts it.
+    /// An HTML page of nginx: our IP address sent too many requests and is blocked until amoCRM lifts the block.
     Blocked,
-    /// The account allows the API from listed addresses only.
+    /// The account allows API requests from listed IP addresses only.
     AddressNotAllowed,
-    /// The token's user may not do this.
+    /// The token's user lacks the rights.
     NoRights,
-    /// No such note, hook, …
+    /// The entity (note, webhook, …) does not exist.
     NotFound,
-    /// No such account: perhaps renamed.
+    /// The account does not exist at this host; it may have been renamed.
     UnknownAccount,
-    /// The request is wrong.
+    /// The request is invalid.
     Invalid,
-    /// More than 7 requests a second.
+    /// Rate limit exceeded (7/s).
     RateLimited {
-        /// If amoCRM says so.
+        /// Delay from `Retry-After`, if present.
         after: Option<Duration>,
     },
-    /// Too slow for amoCRM's own limit: a smaller batch may pass.
+    /// The request exceeded amoCRM's time limit; a smaller batch may succeed.
     TooMuchAtOnce,
-    /// amoCRM is ill.
+    /// Server error of amoCRM.
     Server,
     /// A status without a documented meaning.
     Other,
@@ -101,27 +92,26 @@ pub enum RejectionKind {
 
 impl AmoError {
     /// What the caller may do.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> FailureAction {
         match self {
-            Self::Transport { source: ReadError::Transport(transport), effect } => {
-                transport.outcome(*effect == Effect::Repeatable)
+            Self::Transport { source: ReadError::Transport(transport), idempotency } => {
+                transport.outcome(*idempotency == Idempotency::Safe)
             }
-            Self::Transport { effect: Effect::Once, .. } | Self::Unreadable { effect: Effect::Once, .. } => {
-                Outcome::Unknown
-            }
+            Self::Transport { idempotency: Idempotency::NotSafe, .. }
+            | Self::Unreadable { idempotency: Idempotency::NotSafe, .. } => FailureAction::Unknown,
             Self::Transport { source: ReadError::TooLarge { .. }, .. } | Self::Unreadable { .. } => {
-                Outcome::RETRY
+                FailureAction::RETRY
             }
             Self::Rejected(rejection) => rejection.outcome(),
         }
     }
 
-    /// Another access token may help: refresh once and try again.
+    /// Whether a new access token may help: refresh once and retry.
     pub fn needs_fresh_token(&self) -> bool {
         matches!(self.kind(), Some(RejectionKind::Unauthorized | RejectionKind::LoginPage))
     }
 
-    /// Why amoCRM said no, if it is that.
+    /// Reason of the rejection; `None` for other errors.
     pub fn kind(&self) -> Option<RejectionKind> {
         match self {
             Self::Rejected(rejection) => Some(rejection.kind),
@@ -132,26 +122,28 @@ impl AmoError {
 
 impl Rejection {
     /// What the caller may do.
-    pub fn outcome(&self) -> Outcome {
-        /// How often to look whether an account was paid, or its settings changed.
-        const PROBE: Duration = Duration::from_hours(24);
-        /// Hammering prolongs a block.
-        const BLOCK: Duration = Duration::from_hours(1);
+    pub fn outcome(&self) -> FailureAction {
+        /// Interval of checking whether the account was paid or its settings changed.
+        const ACCOUNT_PROBE_INTERVAL: Duration = Duration::from_hours(24);
+        /// Long, because further requests prolong a block.
+        const BLOCK_RETRY_DELAY: Duration = Duration::from_hours(1);
 
         match self.kind {
             RejectionKind::Unauthorized | RejectionKind::LoginPage | RejectionKind::UnknownAccount => {
-                Outcome::RETRY
+                FailureAction::RETRY
             }
-            RejectionKind::Unpaid | RejectionKind::AddressNotAllowed => Outcome::Wait { after: Some(PROBE) },
-            RejectionKind::Blocked => Outcome::Wait { after: Some(BLOCK) },
-            RejectionKind::RateLimited { after } => Outcome::Wait { after },
+            RejectionKind::Unpaid | RejectionKind::AddressNotAllowed => {
+                FailureAction::Wait { after: Some(ACCOUNT_PROBE_INTERVAL) }
+            }
+            RejectionKind::Blocked => FailureAction::Wait { after: Some(BLOCK_RETRY_DELAY) },
+            RejectionKind::RateLimited { after } => FailureAction::Wait { after },
             RejectionKind::NoRights
             | RejectionKind::NotFound
             | RejectionKind::Invalid
-            | RejectionKind::Other => Outcome::GiveUp,
-            RejectionKind::TooMuchAtOnce | RejectionKind::Server => match self.effect {
-                Effect::Repeatable => Outcome::RETRY,
-                Effect::Once => Outcome::Unknown,
+            | RejectionKind::Other => FailureAction::GiveUp,
+            RejectionKind::TooMuchAtOnce | RejectionKind::Server => match self.idempotency {
+                Idempotency::Safe => FailureAction::RETRY,
+                Idempotency::NotSafe => FailureAction::Unknown,
             },
         }
     }
@@ -170,33 +162,33 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// A token request failed. Look at [`TokenError::failure`] before anything else.
+/// A token request failed. Check [`TokenError::failure`] first: the grant may be used up.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// No whole answer.
-    #[error("amoCRM: no whole answer to a token request")]
+    /// No complete response.
+    #[error("amoCRM: no complete response to a token request")]
     Transport(#[from] ReadError),
-    /// A success that holds no token pair: the grant may be spent.
-    #[error("amoCRM: a token request succeeded without a token pair")]
+    /// A success without a token pair: the grant may be used up.
+    #[error("amoCRM: token request succeeded without a token pair")]
     Unreadable(#[from] Malformed),
-    /// An answer that says no.
-    #[error("amoCRM: token request answered with {status}, {failure}{}", hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default())]
+    /// amoCRM rejected the request.
+    #[error("amoCRM: token request rejected with {status}, {failure}{}", hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default())]
     Rejected {
-        /// What it comes down to.
+        /// What the rejection means for the grant.
         failure: TokenFailure,
         /// The HTTP status.
         status: u16,
-        /// amoCRM's English hint.
+        /// amoCRM's hint in English, cut to 200 characters.
         hint: Option<String>,
-        /// How long amoCRM asks us to wait, if it does.
+        /// Delay from `Retry-After`, if present.
         after: Option<Duration>,
-        /// amoCRM's `X-Request-Id`, for its support.
+        /// amoCRM's `X-Request-Id`, for questions to its support.
         request_id: Option<String>,
     },
 }
 
 impl TokenError {
-    /// What it means for the grant.
+    /// What the error means for the grant.
     pub fn failure(&self) -> TokenFailure {
         match self {
             Self::Transport(ReadError::Transport(transport)) if !transport.may_have_arrived() => {
@@ -207,13 +199,13 @@ impl TokenError {
         }
     }
 
-    /// The request reached nobody.
+    /// The connection failed, so amoCRM did not receive the request.
     pub fn never_connected(&self) -> bool {
         matches!(self, Self::Transport(ReadError::Transport(transport)) if !transport.may_have_arrived())
     }
 
-    /// Whether it may be amoCRM's token endpoint that failed so: a success without a pair, and statuses that the endpoint
-    /// does not have, are of something else.
+    /// Whether amoCRM's token endpoint may have caused this error. A success without a token pair, and statuses that the
+    /// endpoint does not use, come from another server.
     pub fn is_of_token_endpoint(&self) -> bool {
         match self {
             Self::Unreadable(_) => false,
@@ -222,7 +214,7 @@ impl TokenError {
         }
     }
 
-    /// How long amoCRM asks us to wait, if it does.
+    /// Delay from `Retry-After`, if present.
     pub fn after(&self) -> Option<Duration> {
         match self {
             Self::Rejected { after, .. } => *after,
@@ -231,7 +223,7 @@ impl TokenError {
     }
 
     /// What the caller may do.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> FailureAction {
         self.failure().outcome()
     }
 }

@@ -1,21 +1,36 @@
-//! The account's log of calls, for those whose hook never came. Source: amoCRM docs, `crm_platform/events-and-notes`.
+//! The account's event log, for calls whose webhook was lost and for records of a card's feed. Source: amoCRM docs, `crm_platform/events-and-notes`.
 
 use chrono::{DateTime, Utc};
+use flysk_domain::flysense::record::AmocrmEventId;
 use flysk_domain::platform::host::AccountHost;
 use http::Method;
 use secrecy::SecretString;
 
-use super::error::{AmoError, Effect};
+use super::error::AmoError;
 use super::responses::{CallEvent, Page};
 use super::{AmoCrm, send};
+use crate::http::Idempotency;
 
-/// The longest page of events.
+/// Maximum page size of events.
 const EVENTS_PER_PAGE: &str = "100";
 
 impl AmoCrm {
-    /// Calls logged between two moments on any entity, 100 to a page; `page` counts from 1.
+    /// Reads one event; an event that is not about a call has no note. An empty response (204) is
+    /// [`RejectionKind::NotFound`](super::RejectionKind::NotFound).
+    pub async fn event(
+        &self,
+        host: &AccountHost,
+        token: &SecretString,
+        id: &AmocrmEventId,
+    ) -> Result<CallEvent, AmoError> {
+        let path = format!("/api/v4/events/{id}");
+        let answer = send::send(self.call(Method::GET, host, token, &path, &[]), Idempotency::Safe).await?;
+        if answer.is_empty() { Err(answer.not_found()) } else { answer.json() }
+    }
+
+    /// Lists calls that were logged between two times on any entity, 100 per page; `page` counts from 1.
     ///
-    /// The list shifts while one pages through it: let windows overlap.
+    /// The list shifts during paging, so let the time windows overlap.
     pub async fn call_events(
         &self,
         host: &AccountHost,
@@ -35,6 +50,6 @@ impl AmoCrm {
             ("page", &page),
         ];
         let request = self.call(Method::GET, host, token, "/api/v4/events", &query);
-        send::send(request, Effect::Repeatable).await?.page("events")
+        send::send(request, Idempotency::Safe).await?.page("events")
     }
 }

@@ -1,7 +1,7 @@
-//! amoCRM and Kommo: OAuth, account, call notes, web hooks.
+//! Client of amoCRM and Kommo: OAuth, account, call notes, webhooks, proxied requests.
 //!
-//! Every call names the account's host, because amoCRM has no common address. Whoever calls keeps
-//! amoCRM's limits (7 requests a second per integration and account) and the token pair.
+//! Every request names the account's host, because amoCRM has no common host. The caller enforces amoCRM's rate limit
+//! (7/s per integration and account) and stores the token pair.
 //!
 //! Sources: amoCRM docs (`oauth`, `crm_platform`, `api/recommendations`) and `amocrm/amocrm-api-php`.
 
@@ -9,8 +9,8 @@ mod account;
 mod claims;
 mod error;
 mod events;
-mod forward;
 mod notes;
+mod proxy;
 mod requests;
 mod responses;
 mod send;
@@ -25,28 +25,28 @@ use url::Url;
 use crate::http::{self, BuildError, HttpOptions};
 
 pub use claims::AccessClaims;
-pub use error::{AmoError, Effect, Rejection, RejectionKind, TokenError, Violation};
-pub use forward::{Forward, ForwardError, Forwarded, Payload};
-pub use requests::{AccountDetail, Credentials, EntityType, NoteEvent, ServiceNote};
+pub use error::{AmoError, Rejection, RejectionKind, TokenError, Violation};
+pub use proxy::{ProxyError, ProxyPayload, ProxyRequest, ProxyResponse};
+pub use requests::{Credentials, NoteEvent};
 pub use responses::{
-    Account, CallEvent, CallParams, CallStatus, CurrentDomain, Note, NoteType, Page, Responsible, TokenPair,
-    Webhook,
+    Account, CallEvent, CallParams, CallStatus, CurrentDomain, DatetimeSettings, Note, NoteType, Page,
+    Responsible, TokenPair, User, Webhook,
 };
 
-/// Where and how amoCRM is called.
+/// Target and limits of requests.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Send everything to this address instead of the account's own host, which then is named in the
-    /// `Host` header: a simulator in development, or an egress gateway. Its path is put before ours.
+    /// Sends all requests to this URL instead of the account's host, with the account's host in the `Host` header: a
+    /// simulator in development, or an egress proxy. Its path is the prefix of request paths.
     pub via: Option<Url>,
-    /// Limits for API calls.
+    /// HTTP options of API requests.
     pub http: HttpOptions,
-    /// Total time of a token request. It must stay below the time the caller holds a token's lease.
+    /// Timeout of a token request. It must be shorter than the caller's renewal lease.
     pub token_timeout: Duration,
 }
 
 impl Default for Config {
-    /// The times of amoCRM's own library: 20 s for a call, 15 s for a token request.
+    /// The timeouts of amoCRM's own library: 20 s for an API request, 15 s for a token request.
     fn default() -> Self {
         Self { via: None, http: HttpOptions::default(), token_timeout: Duration::from_secs(15) }
     }
@@ -58,19 +58,19 @@ pub struct AmoCrm {
     client: Client,
     via: Option<Url>,
     token_timeout: Duration,
-    /// How long amoCRM may be silent about what is passed through.
-    patience: Duration,
+    /// Maximum time without progress of a proxied request.
+    stall_timeout: Duration,
 }
 
 impl AmoCrm {
-    /// Builds the client; nothing is sent.
+    /// Builds the client; sends nothing.
     pub fn new(config: Config) -> Result<Self, BuildError> {
         let mut builder = http::builder(&config.http)?.timeout(config.http.timeout);
         if config.via.is_some() {
-            // HTTP/2 has no Host header of its own to tell a gateway which account is meant.
+            // HTTP/2 has no separate Host header from which the proxy could read the account.
             builder = builder.http1_only();
         }
-        let (token_timeout, patience) = (config.token_timeout, config.http.timeout);
-        Ok(Self { client: builder.build()?, via: config.via, token_timeout, patience })
+        let (token_timeout, stall_timeout) = (config.token_timeout, config.http.timeout);
+        Ok(Self { client: builder.build()?, via: config.via, token_timeout, stall_timeout })
     }
 }

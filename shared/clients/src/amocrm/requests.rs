@@ -1,17 +1,16 @@
-//! What we send.
+//! Request bodies and parameters of amoCRM's API.
 
-use flysk_domain::id::EntityId;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-/// Our integration, as amoCRM knows it.
+/// Credentials of an integration in amoCRM.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// The integration's UUID.
+    /// UUID of the integration.
     pub client_id: String,
-    /// The integration's secret key.
+    /// Secret key of the integration.
     pub client_secret: SecretString,
-    /// Byte for byte as in the integration's settings.
+    /// Redirect URI, byte for byte as in the integration's settings.
     pub redirect_uri: String,
 }
 
@@ -25,7 +24,7 @@ pub(super) struct TokenRequest<'a> {
     redirect_uri: &'a str,
 }
 
-/// Which secret is traded in.
+/// The grant to exchange.
 #[derive(Serialize)]
 #[serde(tag = "grant_type", rename_all = "snake_case")]
 pub(super) enum GrantBody<'a> {
@@ -44,72 +43,9 @@ impl<'a> TokenRequest<'a> {
     }
 }
 
-/// Optional parts of an account's description.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccountDetail {
-    /// The time zone, needed to read the local times in web hooks.
-    DatetimeSettings,
-    /// The address of the account's file service; needs the files scope.
-    DriveUrl,
-    /// Group names of users.
-    UsersGroups,
-}
-
-impl AccountDetail {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::DatetimeSettings => "datetime_settings",
-            Self::DriveUrl => "drive_url",
-            Self::UsersGroups => "users_groups",
-        }
-    }
-}
-
-/// The kinds of entity that carry notes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EntityType {
-    /// A deal.
-    Leads,
-    /// A person.
-    Contacts,
-    /// An organisation.
-    Companies,
-    /// A customer of the repeat-sales feature.
-    Customers,
-}
-
-impl EntityType {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Leads, Self::Contacts, Self::Companies, Self::Customers];
-
-    /// As in paths: `leads`.
-    pub fn plural(self) -> &'static str {
-        match self {
-            Self::Leads => "leads",
-            Self::Contacts => "contacts",
-            Self::Companies => "companies",
-            Self::Customers => "customers",
-        }
-    }
-
-    /// As in events and in answers about calls: `lead`.
-    pub fn singular(self) -> &'static str {
-        match self {
-            Self::Leads => "lead",
-            Self::Contacts => "contact",
-            Self::Companies => "company",
-            Self::Customers => "customer",
-        }
-    }
-
-    /// Reads either form.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.plural() == name || kind.singular() == name)
-    }
-}
-
 /// The events we subscribe to. Call notes land on any of the four kinds of entity.
+#[derive(strum::IntoStaticStr, strum::VariantArray)]
+#[strum(prefix = "note_", serialize_all = "snake_case")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NoteEvent {
     /// A note was added to a lead.
@@ -124,20 +60,10 @@ pub enum NoteEvent {
 
 impl NoteEvent {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Lead, Self::Contact, Self::Company, Self::Customer];
-
-    /// amoCRM's name: `note_lead`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Lead => "note_lead",
-            Self::Contact => "note_contact",
-            Self::Company => "note_company",
-            Self::Customer => "note_customer",
-        }
-    }
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 }
 
-/// The body that creates or updates a subscription.
+/// Body that creates or updates a subscription.
 #[derive(Serialize)]
 pub(super) struct Subscription<'a> {
     pub(super) destination: &'a str,
@@ -145,47 +71,8 @@ pub(super) struct Subscription<'a> {
     pub(super) sort: u32,
 }
 
-/// The body that ends a subscription.
+/// Body that deletes a subscription.
 #[derive(Serialize)]
 pub(super) struct Destination<'a> {
     pub(super) destination: &'a str,
-}
-
-/// A note that a widget leaves in an entity's feed.
-#[derive(Debug, Clone)]
-pub struct ServiceNote {
-    /// Where.
-    pub entity_type: EntityType,
-    /// On which one.
-    pub entity_id: EntityId,
-    /// Who speaks: the widget's name.
-    pub service: String,
-    /// At most 20,000 characters.
-    pub text: String,
-    /// A long text that the feed folds.
-    pub extended: bool,
-}
-
-/// A service note as amoCRM takes it; the call takes a list of them.
-#[derive(Serialize)]
-pub(super) struct NoteBody<'a> {
-    entity_id: EntityId,
-    note_type: &'static str,
-    params: NoteParams<'a>,
-}
-
-#[derive(Serialize)]
-struct NoteParams<'a> {
-    service: &'a str,
-    text: &'a str,
-}
-
-impl<'a> From<&'a ServiceNote> for NoteBody<'a> {
-    fn from(note: &'a ServiceNote) -> Self {
-        Self {
-            entity_id: note.entity_id,
-            note_type: if note.extended { "extended_service_message" } else { "service_message" },
-            params: NoteParams { service: &note.service, text: &note.text },
-        }
-    }
 }

@@ -1,6 +1,7 @@
-//! What amoCRM answers, as far as we use it.
+//! Responses of amoCRM's API; only the fields that are used.
 
 mod account;
+mod datetime_settings;
 mod event;
 mod note;
 mod token;
@@ -8,19 +9,20 @@ mod user;
 mod webhook;
 
 pub use account::Account;
+pub use datetime_settings::DatetimeSettings;
 pub use event::CallEvent;
 pub use note::{CallParams, CallStatus, Note, NoteType, Responsible};
 pub use token::{CurrentDomain, TokenPair};
+pub use user::User;
 pub use webhook::Webhook;
 
 pub(super) use token::TokenBody;
-pub(super) use user::User;
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// In the order asked for.
+    /// Items in the requested order.
     pub items: Vec<T>,
-    /// There is another page.
+    /// Whether there is another page.
     pub has_next: bool,
 }

@@ -1,8 +1,9 @@
-//! One request to an account, and what its answer comes down to.
+//! Sends one request to an account and classifies its response.
 
 use bytes::Bytes;
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::host::AccountHost;
+use flysk_domain::serde_lenient;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST};
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::RequestBuilder;
@@ -11,30 +12,31 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use super::error::{AmoError, Effect, Rejection, RejectionKind, Violation};
+use super::error::{AmoError, Rejection, RejectionKind, Violation};
 use super::{AmoCrm, Page};
-use crate::http::{ReadError, Transport, json_of, read_json, read_limited, request_id, retry_after};
-use crate::lenient;
+use crate::http::{
+    Idempotency, ReadError, Transport, json_of, read_json, read_limited, request_id, retry_after,
+};
 
-/// Lists of 250 notes with long texts stay well below.
-const LONGEST_ANSWER: usize = 16 << 20;
+/// Well above lists of 250 notes with long texts.
+const MAX_RESPONSE_BYTES: usize = 16 << 20;
 
-/// A success.
-pub(super) struct Answer {
+/// A successful response.
+pub(super) struct ApiResponse {
     status: StatusCode,
     body: Bytes,
-    effect: Effect,
+    idempotency: Idempotency,
 }
 
-/// Any answer, read whole.
-pub(super) struct Raw {
+/// A response of any status with its complete body.
+pub(super) struct RawResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
 impl AmoCrm {
-    /// A request to `path` of an account, through the gateway if there is one.
+    /// Builds a request to `path` of an account, through the egress proxy if configured.
     pub(super) fn request(
         &self,
         method: Method,
@@ -42,13 +44,13 @@ impl AmoCrm {
         path: &str,
         query: &[(&str, &str)],
     ) -> RequestBuilder {
-        let mut target = Target::of(self.via.as_ref(), host);
-        target.push(path, query);
+        let mut target = RequestTarget::new(self.via.as_ref(), host);
+        target.append(path, query);
         let request = self.client.request(method, target.url).header(ACCEPT, "application/json");
         if target.via_gateway { request.header(HOST, host.as_str()) } else { request }
     }
 
-    /// Whether the service's own site answers: while it does not, a host that cannot be reached may be an account's.
+    /// Whether the website of the CRM responds. If it does not, an unreachable host may still belong to an account.
     pub async fn site_answers(&self, crm: Crm) -> bool {
         let site = crm.site();
         let mut request = match &self.via {
@@ -62,7 +64,7 @@ impl AmoCrm {
         answer.is_ok_and(|answer| !answer.status().is_server_error())
     }
 
-    /// The same, signed in.
+    /// Builds a request with an access token.
     pub(super) fn call(
         &self,
         method: Method,
@@ -75,14 +77,14 @@ impl AmoCrm {
     }
 }
 
-/// Where a request goes.
-struct Target {
+/// URL of a request, direct or through the egress proxy.
+struct RequestTarget {
     url: String,
     via_gateway: bool,
 }
 
-impl Target {
-    fn of(via: Option<&Url>, host: &AccountHost) -> Self {
+impl RequestTarget {
+    fn new(via: Option<&Url>, host: &AccountHost) -> Self {
         match via {
             Some(gateway) => {
                 Self { url: gateway.as_str().trim_end_matches('/').to_owned(), via_gateway: true }
@@ -91,7 +93,7 @@ impl Target {
         }
     }
 
-    fn push(&mut self, path: &str, query: &[(&str, &str)]) {
+    fn append(&mut self, path: &str, query: &[(&str, &str)]) {
         self.url.push_str(path);
         if !query.is_empty() {
             let mut pairs = url::form_urlencoded::Serializer::new(String::new());
@@ -102,55 +104,55 @@ impl Target {
     }
 }
 
-/// Sends, and reads the answer whole.
-pub(super) async fn exchange(request: RequestBuilder) -> Result<Raw, ReadError> {
+/// Sends a request and reads the complete response.
+pub(super) async fn send_raw(request: RequestBuilder) -> Result<RawResponse, ReadError> {
     let response = request.send().await.map_err(Transport::from)?;
     let (status, headers) = (response.status(), response.headers().clone());
-    let body = read_limited(response, LONGEST_ANSWER).await?;
-    Ok(Raw { status, headers, body })
+    let body = read_limited(response, MAX_RESPONSE_BYTES).await?;
+    Ok(RawResponse { status, headers, body })
 }
 
-/// Sends, and takes anything but a documented success for an error.
-pub(super) async fn send(request: RequestBuilder, effect: Effect) -> Result<Answer, AmoError> {
-    let raw = exchange(request).await.map_err(|source| AmoError::Transport { source, effect })?;
-    let login_page = raw.status.is_success() && is_page(&raw.headers);
+/// Sends a request. Everything but a documented success is an error.
+pub(super) async fn send(request: RequestBuilder, idempotency: Idempotency) -> Result<ApiResponse, AmoError> {
+    let raw = send_raw(request).await.map_err(|source| AmoError::Transport { source, idempotency })?;
+    let login_page = raw.status.is_success() && is_html(&raw.headers);
     if raw.status.is_success() && !login_page {
-        return Ok(Answer { status: raw.status, body: raw.body, effect });
+        return Ok(ApiResponse { status: raw.status, body: raw.body, idempotency });
     }
     let json = json_of(&raw.body);
     Err(AmoError::Rejected(Box::new(Rejection {
-        kind: kind_of(raw.status, json.as_ref(), &raw.headers),
+        kind: classify(raw.status, json.as_ref(), &raw.headers),
         status: raw.status.as_u16(),
         violations: json.as_ref().map(violations).unwrap_or_default(),
         request_id: request_id(&raw.headers),
-        effect,
+        idempotency,
     })))
 }
 
-impl Answer {
-    /// 204, or nothing at all: an empty result, not an error.
+impl ApiResponse {
+    /// Whether the result is empty: status 204 or an empty body. This is not an error.
     pub(super) fn is_empty(&self) -> bool {
         self.status == StatusCode::NO_CONTENT || self.body.is_empty()
     }
 
-    /// What the answer would have been had amoCRM said 404 instead of nothing.
+    /// The error for an empty result that means "not found".
     pub(super) fn not_found(&self) -> AmoError {
         AmoError::Rejected(Box::new(Rejection {
             kind: RejectionKind::NotFound,
             status: self.status.as_u16(),
             violations: Vec::new(),
             request_id: None,
-            effect: self.effect,
+            idempotency: self.idempotency,
         }))
     }
 
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, AmoError> {
-        read_json(&self.body).map_err(|source| AmoError::Unreadable { source, effect: self.effect })
+        read_json(&self.body).map_err(|source| AmoError::Unreadable { source, idempotency: self.idempotency })
     }
 
-    /// The items of `_embedded.<name>` that can be read, and whether there is a next page.
+    /// Reads the items of `_embedded.<name>` and whether there is a next page.
     ///
-    /// An item of a shape we do not know is left out rather than losing the page.
+    /// Items that do not parse are left out and logged, so that they do not fail the page.
     pub(super) fn page<T: DeserializeOwned>(&self, name: &str) -> Result<Page<T>, AmoError> {
         if self.is_empty() {
             return Ok(Page { items: Vec::new(), has_next: false });
@@ -164,18 +166,22 @@ impl Answer {
         let (given, mut read) = (items.len(), Vec::with_capacity(items.len()));
         read.extend(items.into_iter().filter_map(|item| serde_json::from_value(item).ok()));
         if read.len() < given {
-            tracing::warn!(list = name, left_out = given - read.len(), "amoCRM listed items we cannot read");
+            tracing::warn!(
+                list = name,
+                left_out = given - read.len(),
+                "amoCRM list contains unreadable items"
+            );
         }
         Ok(Page { items: read, has_next })
     }
 }
 
-fn is_page(headers: &HeaderMap) -> bool {
+fn is_html(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"))
 }
 
-fn kind_of(status: StatusCode, json: Option<&Value>, headers: &HeaderMap) -> RejectionKind {
-    /// Codes of old bodies: no such account; the address is not on the account's list.
+fn classify(status: StatusCode, json: Option<&Value>, headers: &HeaderMap) -> RejectionKind {
+    /// Codes in old error bodies: account not found; IP address not on the account's list.
     const NO_SUCH_ACCOUNT: u64 = 101;
     const ADDRESS_NOT_LISTED: u64 = 113;
 
@@ -201,18 +207,24 @@ fn kind_of(status: StatusCode, json: Option<&Value>, headers: &HeaderMap) -> Rej
 fn legacy_code(body: &Value) -> Option<u64> {
     ["/error_code", "/response/error_code", "/code"]
         .iter()
-        .find_map(|place| body.pointer(place).and_then(lenient::unsigned))
+        .find_map(|place| body.pointer(place).and_then(serde_lenient::value_to_u64))
 }
 
 fn violations(body: &Value) -> Vec<Violation> {
-    const MOST: usize = 10;
+    const MAX_VIOLATIONS: usize = 10;
     let groups = body.get("validation-errors").and_then(Value::as_array);
     let findings = groups.into_iter().flatten().filter_map(|group| group.get("errors")?.as_array()).flatten();
     let text = |finding: &Value, name: &str| -> String {
-        finding.get(name).and_then(lenient::text).unwrap_or_default().chars().take(100).collect()
+        finding
+            .get(name)
+            .and_then(serde_lenient::value_to_text)
+            .unwrap_or_default()
+            .chars()
+            .take(100)
+            .collect()
     };
     findings
-        .take(MOST)
+        .take(MAX_VIOLATIONS)
         .map(|found| Violation { code: text(found, "code"), path: text(found, "path") })
         .collect()
 }

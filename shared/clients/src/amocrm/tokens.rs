@@ -1,4 +1,4 @@
-//! Codes and refresh tokens against token pairs. Source: amoCRM docs, oauth/step-by-step.
+//! Exchanges codes and refresh tokens for token pairs. Source: amoCRM docs, oauth/step-by-step.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::claims::AccessClaims;
-use super::error::{AmoError, Effect, TokenError};
+use super::error::{AmoError, TokenError};
 use super::requests::{Credentials, GrantBody, TokenRequest};
 use super::responses::{CurrentDomain, TokenBody, TokenPair};
 use super::{AmoCrm, send};
-use crate::http::{json_of, read_json, request_id, retry_after};
+use crate::http::{Idempotency, json_of, read_json, request_id, retry_after};
 
 const TOKEN_PATH: &str = "/oauth2/access_token";
 const DOMAIN_PATH: &str = "/oauth2/account/current/subdomain";
-/// Only for an answer that names no lifetime: soon enough to be renewed, long enough to be used.
-const LIFETIME_IF_UNNAMED: Duration = Duration::from_hours(1);
-const LONGEST_HINT: usize = 200;
+/// Assumed lifetime if the response has none: long enough to use the token, short enough for an early renewal.
+const DEFAULT_LIFETIME: Duration = Duration::from_hours(1);
+const MAX_HINT_CHARS: usize = 200;
 
 impl AmoCrm {
-    /// Trades an authorization code, which works once, for the first token pair.
+    /// Exchanges an authorization code for the first token pair. The code works once.
     pub async fn exchange_code(
         &self,
         host: &AccountHost,
@@ -30,13 +30,13 @@ impl AmoCrm {
         code: &SecretString,
     ) -> Result<TokenPair, TokenError> {
         let grant = GrantBody::AuthorizationCode { code: code.expose_secret() };
-        self.trade(host, Grant::Code, &TokenRequest::new(credentials, grant)).await
+        self.request_tokens(host, Grant::Code, &TokenRequest::new(credentials, grant)).await
     }
 
-    /// Trades a refresh token, which works once, for the next token pair.
+    /// Exchanges a refresh token for the next token pair. The refresh token works once.
     ///
-    /// The caller must be the only one to do this for the token, must have stored its intent, and must
-    /// store the answer before anything else.
+    /// The caller must hold the renewal lease, must have stored its intent, and must store the new pair before anything
+    /// else.
     pub async fn refresh(
         &self,
         host: &AccountHost,
@@ -44,10 +44,10 @@ impl AmoCrm {
         refresh_token: &SecretString,
     ) -> Result<TokenPair, TokenError> {
         let grant = GrantBody::RefreshToken { refresh_token: refresh_token.expose_secret() };
-        self.trade(host, Grant::Refresh, &TokenRequest::new(credentials, grant)).await
+        self.request_tokens(host, Grant::Refresh, &TokenRequest::new(credentials, grant)).await
     }
 
-    /// The account's present host, asked from `api_domain` (a claim of its access tokens).
+    /// Reads the account's current host from `api_domain` (a claim of its access tokens).
     ///
     /// Does not use up the refresh token. Source: amoCRM docs, oauth/account-subdomain-info.
     pub async fn current_subdomain(
@@ -60,10 +60,10 @@ impl AmoCrm {
             value.set_sensitive(true);
             request = request.header("x-refresh-token", value);
         }
-        send::send(request, Effect::Repeatable).await?.json()
+        send::send(request, Idempotency::Safe).await?.json()
     }
 
-    async fn trade(
+    async fn request_tokens(
         &self,
         host: &AccountHost,
         grant: Grant,
@@ -71,9 +71,9 @@ impl AmoCrm {
     ) -> Result<TokenPair, TokenError> {
         let request =
             self.request(Method::POST, host, TOKEN_PATH, &[]).timeout(self.token_timeout).json(body);
-        let raw = send::exchange(request).await?;
+        let raw = send::send_raw(request).await?;
         if raw.status.is_success() {
-            return Ok(pair_of(read_json(&raw.body)?));
+            return Ok(token_pair_from(read_json(&raw.body)?));
         }
         let json = json_of(&raw.body).filter(Value::is_object);
         let hint = json.as_ref().and_then(|body| body.get("hint")).and_then(Value::as_str);
@@ -81,19 +81,19 @@ impl AmoCrm {
         Err(TokenError::Rejected {
             failure: classify(answer),
             status: raw.status.as_u16(),
-            hint: hint.map(|hint| hint.chars().take(LONGEST_HINT).collect()),
+            hint: hint.map(|hint| hint.chars().take(MAX_HINT_CHARS).collect()),
             after: retry_after(&raw.headers),
             request_id: request_id(&raw.headers),
         })
     }
 }
 
-fn pair_of(body: TokenBody) -> TokenPair {
+fn token_pair_from(body: TokenBody) -> TokenPair {
     let expires_in = body.expires_in.filter(|seconds| *seconds > 0).map(Duration::from_secs);
     TokenPair {
         claims: AccessClaims::read(body.access_token.expose_secret()),
         access_token: body.access_token,
         refresh_token: body.refresh_token,
-        expires_in: expires_in.unwrap_or(LIFETIME_IF_UNNAMED),
+        expires_in: expires_in.unwrap_or(DEFAULT_LIFETIME),
     }
 }

@@ -1,4 +1,4 @@
-//! Reading answers with a limit, and without quoting them.
+//! Reads response bodies up to a size limit, and never quotes them in errors.
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
@@ -7,32 +7,32 @@ use serde::de::DeserializeOwned;
 
 use super::Transport;
 
-/// The body of an answer could not be taken in.
+/// A response body could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// It did not come whole.
+    /// The response is missing or incomplete.
     #[error(transparent)]
     Transport(#[from] Transport),
-    /// It is longer than anything this service should send.
-    #[error("the answer is longer than {limit} bytes")]
+    /// The body is longer than any valid response of this service.
+    #[error("response longer than {limit} bytes")]
     TooLarge {
-        /// What we allow.
+        /// Maximum length in bytes.
         limit: usize,
     },
 }
 
-/// JSON that does not parse. A parser's own message quotes values, and values may be tokens, so only the
-/// place is kept.
+/// Invalid or unexpected JSON. Only the position is kept, because the parser's message quotes values, which may be
+/// tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the answer is not the JSON we expect, at line {line}, column {column}")]
+#[error("unexpected JSON in the response at line {line}, column {column}")]
 pub struct Malformed {
-    /// From 1.
+    /// Line of the error, from 1.
     pub line: usize,
-    /// From 1.
+    /// Column of the error, from 1.
     pub column: usize,
 }
 
-/// The whole body, if it is at most `limit` bytes after decompression.
+/// Reads the whole body; an error if it is longer than `limit` bytes after decompression.
 pub(crate) async fn read_limited(mut response: Response, limit: usize) -> Result<Bytes, ReadError> {
     let announced = response.content_length().unwrap_or_default();
     if usize::try_from(announced).map_or(true, |announced| announced > limit) {
@@ -48,21 +48,22 @@ pub(crate) async fn read_limited(mut response: Response, limit: usize) -> Result
     Ok(body.freeze())
 }
 
-/// Parses JSON without keeping anything of it in the error.
+/// Parses JSON; the error contains none of its values.
 pub(crate) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Malformed> {
     serde_json::from_slice(body).map_err(|error| Malformed { line: error.line(), column: error.column() })
 }
 
-/// The body as JSON whatever its Content-Type says; `None` for pages, texts and empty bodies.
+/// Parses the body as JSON regardless of its Content-Type; `None` for HTML, text and empty bodies.
 pub(crate) fn json_of(body: &[u8]) -> Option<serde_json::Value> {
     serde_json::from_slice(body).ok()
 }
 
-/// The id under which the other side can find the request in its logs.
+/// The request's id in the service's logs; `None` if it is missing, longer than 128 bytes or not visible ASCII.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
-    const NAMES: [&str; 2] = ["x-request-id", "x-server-trace-id"];
-    const LONGEST: usize = 128;
-    let value = NAMES.iter().find_map(|name| headers.get(*name))?.to_str().ok()?;
-    let visible = !value.is_empty() && value.len() <= LONGEST && value.bytes().all(|b| b.is_ascii_graphic());
+    const HEADER_NAMES: [&str; 2] = ["x-request-id", "x-server-trace-id"];
+    const MAX_REQUEST_ID_LEN: usize = 128;
+    let value = HEADER_NAMES.iter().find_map(|name| headers.get(*name))?.to_str().ok()?;
+    let visible =
+        !value.is_empty() && value.len() <= MAX_REQUEST_ID_LEN && value.bytes().all(|b| b.is_ascii_graphic());
     visible.then(|| value.to_owned())
 }

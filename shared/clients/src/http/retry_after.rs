@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use http::header::{DATE, RETRY_AFTER};
 
-/// The longest wait another side may ask of us; more is a mistake or malice.
-const LONGEST: Duration = Duration::from_hours(24);
+/// Upper limit of `Retry-After`; longer values are errors or abuse.
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
-/// How long the other side asks us to wait, at most a day.
+/// The delay that the response requests, at most a day.
 ///
-/// A date is measured against the answer's own `Date`, so that our clock need not agree with theirs.
+/// A date is compared with the response's own `Date`, so that clock skew does not matter.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if let Ok(seconds) = value.parse::<u64>() {
@@ -20,7 +20,7 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         let sent = http_date(headers.get(DATE)?.to_str().ok()?)?;
         (http_date(value)? - sent).to_std().unwrap_or_default()
     };
-    Some(wait.min(LONGEST))
+    Some(wait.min(MAX_RETRY_AFTER))
 }
 
 fn http_date(text: &str) -> Option<DateTime<Utc>> {
@@ -43,7 +43,7 @@ mod tests {
         assert_eq!(wait("7"), Some(Duration::from_secs(7)));
         assert_eq!(wait("Sun, 01 Nov 2026 10:02:00 GMT"), Some(Duration::from_mins(2)));
         assert_eq!(wait("Sun, 01 Nov 2026 09:00:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(wait("99999999999"), Some(LONGEST));
+        assert_eq!(wait("99999999999"), Some(MAX_RETRY_AFTER));
     }
 
     #[test]

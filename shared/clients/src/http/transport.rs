@@ -1,28 +1,37 @@
-//! A request that got no whole answer.
+//! Errors of requests without a complete response.
 
 use std::error::Error as StdError;
 use std::{fmt, io};
 
-use flysk_domain::platform::outcome::Outcome;
+use flysk_domain::failure_action::FailureAction;
 
-/// How far a request came before it failed.
+/// The stage at which a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransportKind {
-    /// The request could not even be written down.
+    /// The request could not be built.
     NotSent,
-    /// The name did not resolve.
+    /// Name resolution failed.
     Dns,
-    /// No TCP connection.
+    /// The TCP connection failed.
     Connect,
-    /// The certificate or the handshake was refused.
+    /// The TLS handshake failed, or the certificate is not trusted.
     Tls,
-    /// Out of time after the connection was asked for: the request may have arrived.
+    /// Timeout after connecting began: the service may have received the request.
     TimedOut,
-    /// The connection broke: the request may have arrived.
+    /// The connection broke: the service may have received the request.
     Cut,
 }
 
-/// No whole answer came. The URL is not part of it: it may carry codes and signatures.
+/// Whether a request may be repeated if its outcome is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idempotency {
+    /// The request only reads, or sets a state.
+    Safe,
+    /// Each request adds a record or takes money.
+    NotSafe,
+}
+
+/// No complete response. The error does not contain the URL, which may contain codes and signatures.
 #[derive(Debug)]
 pub struct Transport {
     kind: TransportKind,
@@ -30,37 +39,37 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// Where it failed.
+    /// The stage at which the request failed.
     pub fn kind(&self) -> TransportKind {
         self.kind
     }
 
-    /// The request may have reached the other side.
+    /// Whether the service may have received the request.
     pub fn may_have_arrived(&self) -> bool {
         matches!(self.kind, TransportKind::TimedOut | TransportKind::Cut)
     }
 
-    /// What it means for a request that may be repeated without harm, or may not.
-    pub fn outcome(&self, repeatable: bool) -> Outcome {
-        if repeatable || !self.may_have_arrived() { Outcome::RETRY } else { Outcome::Unknown }
+    /// What the caller may do; `repeatable` says whether repeating the request is harmless.
+    pub fn outcome(&self, repeatable: bool) -> FailureAction {
+        if repeatable || !self.may_have_arrived() { FailureAction::RETRY } else { FailureAction::Unknown }
     }
 }
 
 impl From<reqwest::Error> for Transport {
     fn from(error: reqwest::Error) -> Self {
-        Self { kind: kind_of(&error), source: error.without_url() }
+        Self { kind: classify(&error), source: error.without_url() }
     }
 }
 
 impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            TransportKind::NotSent => "the request could not be made",
-            TransportKind::Dns => "the host's name did not resolve",
-            TransportKind::Connect => "no connection",
-            TransportKind::Tls => "no secure connection",
-            TransportKind::TimedOut => "no answer in time",
-            TransportKind::Cut => "the connection broke",
+            TransportKind::NotSent => "cannot build the request",
+            TransportKind::Dns => "DNS resolution failed",
+            TransportKind::Connect => "connection failed",
+            TransportKind::Tls => "TLS handshake failed",
+            TransportKind::TimedOut => "timeout",
+            TransportKind::Cut => "connection broken",
         })
     }
 }
@@ -71,13 +80,13 @@ impl StdError for Transport {
     }
 }
 
-fn kind_of(error: &reqwest::Error) -> TransportKind {
+fn classify(error: &reqwest::Error) -> TransportKind {
     if error.is_builder() {
         TransportKind::NotSent
     } else if error.is_connect() {
         if error.is_dns() {
             TransportKind::Dns
-        } else if find::<rustls::Error>(error).is_some() {
+        } else if find_source::<rustls::Error>(error).is_some() {
             TransportKind::Tls
         } else {
             TransportKind::Connect
@@ -89,8 +98,8 @@ fn kind_of(error: &reqwest::Error) -> TransportKind {
     }
 }
 
-/// The first error of a type in a chain. `io::Error` hides what it wraps from the chain, so it is opened.
-pub(crate) fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+/// The first error of a type in a chain. Also looks inside `io::Error`, whose inner error is not part of the chain.
+pub(crate) fn find_source<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<E>() {

@@ -1,13 +1,13 @@
-//! Which addresses lie on the public Internet.
+//! Decides which IP addresses are on the public Internet.
 //!
 //! Source: IANA special-purpose address registries for IPv4 and IPv6 (RFC 6890 and its updates).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The address is on the public Internet: not ours, not a neighbour's, not a cloud's metadata service.
+/// Whether an IP address is on the public Internet: not in a private network, and not a cloud's metadata service.
 ///
-/// Everything not known to be public is refused. An IPv6 address that only wraps an IPv4 one (mapped,
-/// translated, 6to4, Teredo) is refused whatever it wraps: no public service needs to be named that way.
+/// Every address that is not known to be public is refused. IPv6 addresses that embed an IPv4 address (mapped,
+/// translated, 6to4, Teredo) are always refused, because no public service needs them.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_public_v4(v4),
@@ -15,13 +15,13 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// Blocks of IPv4 that are not public, as (network, prefix length).
+/// IPv4 blocks that are not public, as (network, prefix length).
 const CLOSED_V4: [(Ipv4Addr, u32); 18] = [
-    (Ipv4Addr::UNSPECIFIED, 8), // "this network"; 0.0.0.0 reaches the machine itself
+    (Ipv4Addr::UNSPECIFIED, 8),      // "this network"; 0.0.0.0 reaches the local machine
     (Ipv4Addr::new(10, 0, 0, 0), 8), // private
-    (Ipv4Addr::new(100, 64, 0, 0), 10), // behind a carrier's NAT; also a cloud's metadata (100.100.100.200)
+    (Ipv4Addr::new(100, 64, 0, 0), 10), // carrier-grade NAT; also a cloud's metadata (100.100.100.200)
     (Ipv4Addr::new(127, 0, 0, 0), 8), // loopback
-    (Ipv4Addr::new(168, 63, 129, 16), 32), // a cloud's own agent, at an address that looks public
+    (Ipv4Addr::new(168, 63, 129, 16), 32), // agent of a cloud (Azure) at an address that looks public
     (Ipv4Addr::new(169, 254, 0, 0), 16), // link-local, metadata (169.254.169.254)
     (Ipv4Addr::new(172, 16, 0, 0), 12), // private
     (Ipv4Addr::new(192, 0, 0, 0), 24), // protocol assignments; also a cloud's metadata (192.0.0.192)
@@ -42,7 +42,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     CLOSED_V4.iter().all(|(network, prefix)| (bits ^ network.to_bits()) >> (32 - prefix) != 0)
 }
 
-/// Blocks inside `2000::/3`, the only part of IPv6 that is handed out, that are not public.
+/// Blocks that are not public inside `2000::/3`, the only allocated part of IPv6.
 const CLOSED_V6: [(Ipv6Addr, u32); 5] = [
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // protocol assignments, Teredo, ORCHID, benchmarks
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32), // documentation

@@ -1,21 +1,21 @@
-//! What a deployment opens although it is not public.
+//! Allow rules: targets that a deployment permits although they are not public.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use url::{Host, Url};
 
-/// One host and port that may be called wherever it leads: a simulator, or a telephony inside the
-/// customer's own network. Nothing else on that host is opened.
+/// One permitted host and port, such as a simulator or a telephony system in a private network. Other ports of the host
+/// stay forbidden.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowRule {
-    /// `127.0.0.1:8080`, `[::1]:8080`: only when the URL itself names the address.
+    /// `127.0.0.1:8080`, `[::1]:8080`: matches only if the URL contains this IP address.
     Address(SocketAddr),
-    /// `pbx.internal:8080`: only when the URL itself names the host.
+    /// `pbx.internal:8080`: matches only if the URL contains this host name.
     Host {
-        /// In lower case.
+        /// Host name in lower case.
         name: String,
-        /// The port.
+        /// Port of the host.
         port: u16,
     },
 }
@@ -26,8 +26,8 @@ pub enum AllowRule {
 pub struct InvalidAllowRule(String);
 
 impl AllowRule {
-    /// The URL names exactly what this rule opens.
-    pub fn opens(&self, url: &Url) -> bool {
+    /// Whether the URL has exactly the host and port of this rule.
+    pub fn matches(&self, url: &Url) -> bool {
         let Some(port) = url.port_or_known_default() else { return false };
         match (self, url.host()) {
             (Self::Address(opened), Some(Host::Ipv4(ip))) => *opened == SocketAddr::new(IpAddr::V4(ip), port),
@@ -61,15 +61,15 @@ impl FromStr for AllowRule {
 mod tests {
     use super::*;
 
-    fn opens(rule: &str, url: &str) -> bool {
-        rule.parse::<AllowRule>().unwrap().opens(&url.parse().unwrap())
+    fn matches(rule: &str, url: &str) -> bool {
+        rule.parse::<AllowRule>().unwrap().matches(&url.parse().unwrap())
     }
 
     #[test]
     fn a_rule_opens_one_host_and_port_as_the_url_writes_it() {
-        assert!(opens("127.0.0.1:8080", "http://127.0.0.1:8080/r.mp3"));
-        assert!(opens("[::1]:80", "http://[::1]/r.mp3"));
-        assert!(opens("PBX.internal:443", "https://pbx.internal/r.mp3"));
+        assert!(matches("127.0.0.1:8080", "http://127.0.0.1:8080/r.mp3"));
+        assert!(matches("[::1]:80", "http://[::1]/r.mp3"));
+        assert!(matches("PBX.internal:443", "https://pbx.internal/r.mp3"));
         for url in [
             "http://127.0.0.1:8081/",
             "http://127.0.0.2:8080/",
@@ -77,10 +77,10 @@ mod tests {
             "http://[::ffff:127.0.0.1]:8080/",
             "http://127.0.0.1/",
         ] {
-            assert!(!opens("127.0.0.1:8080", url), "{url}");
+            assert!(!matches("127.0.0.1:8080", url), "{url}");
         }
-        assert!(!opens("pbx.internal:443", "https://x.pbx.internal/"));
-        assert!(!opens("pbx.internal:443", "http://pbx.internal/"));
+        assert!(!matches("pbx.internal:443", "https://x.pbx.internal/"));
+        assert!(!matches("pbx.internal:443", "http://pbx.internal/"));
     }
 
     #[test]

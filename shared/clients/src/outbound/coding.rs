@@ -1,5 +1,5 @@
-//! Content codings that nobody asked for: undone as browsers undo them, piece by piece, so that memory stays flat and
-//! whoever reads counts the bytes after decoding.
+//! Decodes content codings that hosts apply without being asked, as browsers do. Decoding is streamed, so memory is
+//! bounded, and readers count the decoded bytes.
 
 use std::io;
 use std::pin::Pin;
@@ -18,15 +18,15 @@ use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::error::OutboundError;
 
-/// Codings of one answer that are undone. A second one could swell what the first one has to read, beyond every count of what
-/// comes out.
+/// Maximum number of codings of one response. With two, the bytes between the decoders could grow without limit, because
+/// only the final output is counted.
 const MAX_CODINGS: usize = 1;
-/// The window of zstd as a power of two, 8 MiB: what RFC 9659 allows in HTTP.
+/// Maximum zstd window as a power of two: 8 MiB, the limit of RFC 9659 for HTTP.
 const MAX_ZSTD_WINDOW_LOG: u32 = 23;
-/// The first byte of brotli's large windows, up to 1 GiB; streams of RFC 7932 never begin with it.
+/// First byte of brotli streams with large windows (up to 1 GiB). RFC 7932 streams never begin with it.
 const LARGE_WINDOW_BROTLI: u8 = 0x11;
-/// Bytes of one piece after decoding.
-const PIECE: usize = 16 * 1024;
+/// Size of a decoded piece in bytes.
+const CHUNK_BYTES: usize = 16 * 1024;
 
 /// A content coding (RFC 9110, 8.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,26 +37,26 @@ enum Coding {
     Zstd,
 }
 
-/// The body of an answer without its codings; an error ends it.
+/// The decoded body of a response; the stream ends after an error.
 pub(super) type Pieces = BoxStream<'static, io::Result<Bytes>>;
 
-/// Whether the answer's bytes are those of a coding, so that its lengths and ranges are not the file's.
+/// Whether the response has a content coding. Its lengths and ranges then do not apply to the file.
 pub(super) fn is_coded(headers: &HeaderMap) -> bool {
     codings(headers).is_some_and(|codings| !codings.is_empty())
 }
 
-/// The body as the file's bytes.
+/// Decodes the body.
 pub(super) fn decode(response: Response) -> Result<Pieces, OutboundError> {
     let codings = codings(response.headers()).ok_or(OutboundError::Coding)?;
     let mut pieces = response
         .bytes_stream()
-        // A decoder reads on while pieces are there, even if nothing comes out: time limits need a turn in between.
+        // A decoder keeps reading while input is available, even without output. Yield, so that timeouts can fire.
         .then(|piece| async {
             tokio::task::yield_now().await;
             piece.map_err(|error| io::Error::other(error.without_url()))
         })
         .boxed();
-    // The last one that was put on comes off first.
+    // Codings are removed in reverse order.
     for coding in codings.into_iter().rev() {
         pieces = futures::stream::once(undo(pieces, coding))
             .flat_map(|opened| match opened {
@@ -68,8 +68,8 @@ pub(super) fn decode(response: Response) -> Result<Pieces, OutboundError> {
     Ok(pieces)
 }
 
-/// The codings that an answer names, in the order they were put on; `None` if there are too many of them. Names that
-/// nobody knows are put up with: hosts write types and character sets there.
+/// The response's codings in the order of their application; `None` if there are too many. Unknown names are ignored,
+/// because hosts write media types and character sets there.
 fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     let named = headers.get_all(CONTENT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
     let known = named.flat_map(|value| value.split(',')).filter_map(|name| {
@@ -85,8 +85,8 @@ fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     (known.len() <= MAX_CODINGS).then_some(known)
 }
 
-/// Takes one coding off. Bytes that do not begin as the coding does are passed on as they are: such a host names a coding
-/// and puts none on.
+/// Removes one coding. Bytes that do not begin with the coding's signature are passed on unchanged, because some hosts
+/// declare a coding and apply none.
 async fn undo(pieces: Pieces, coding: Coding) -> io::Result<Pieces> {
     let mut reader = BufReader::new(StreamReader::new(pieces));
     let head = reader.fill_buf().await?;
@@ -104,9 +104,12 @@ async fn undo(pieces: Pieces, coding: Coding) -> io::Result<Pieces> {
             stream(ZstdDecoder::with_params(reader, &[window]))
         }
         Coding::Brotli if first == LARGE_WINDOW_BROTLI => {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a brotli window beyond RFC 7932"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "brotli window larger than RFC 7932 allows",
+            ));
         }
-        // RFC 9110 means zlib by it; some hosts send the bare deflate inside.
+        // "deflate" is zlib in RFC 9110; some hosts send raw deflate.
         Coding::Deflate if is_zlib(first, second) => stream(ZlibDecoder::new(reader)),
         Coding::Deflate => stream(DeflateDecoder::new(reader)),
         Coding::Brotli => stream(BrotliDecoder::new(reader)),
@@ -114,18 +117,18 @@ async fn undo(pieces: Pieces, coding: Coding) -> io::Result<Pieces> {
     })
 }
 
-/// The two bytes a zlib stream begins with (RFC 1950, 2.2).
+/// Whether these are the first two bytes of a zlib stream (RFC 1950, 2.2).
 fn is_zlib(first: u8, second: Option<u8>) -> bool {
     let checks = second.is_none_or(|second| u16::from_be_bytes([first, second]).is_multiple_of(31));
     first & 0x0f == 8 && first >> 4 <= 7 && checks
 }
 
 fn stream(reader: impl AsyncRead + Send + 'static) -> Pieces {
-    ReaderStream::with_capacity(reader, PIECE).boxed()
+    ReaderStream::with_capacity(reader, CHUNK_BYTES).boxed()
 }
 
-/// A body that did not come to its end.
-pub(super) fn broken(error: io::Error) -> OutboundError {
+/// Maps an error of reading or decoding a body.
+pub(super) fn map_body_error(error: io::Error) -> OutboundError {
     let kind = error.kind();
     let inner = error.into_inner().and_then(|inner| inner.downcast::<reqwest::Error>().ok());
     match inner {
@@ -139,19 +142,19 @@ pub(super) fn broken(error: io::Error) -> OutboundError {
 mod tests {
     use super::*;
 
-    fn of(values: &[&str]) -> Option<Vec<Coding>> {
+    fn parse(values: &[&str]) -> Option<Vec<Coding>> {
         let values = values.iter().map(|value| (CONTENT_ENCODING, value.parse().unwrap()));
         codings(&values.collect())
     }
 
     #[test]
     fn codings_are_read_in_their_order_and_nonsense_is_put_up_with() {
-        assert_eq!(of(&["gzip"]), Some(vec![Coding::Gzip]));
-        assert_eq!(of(&["BR"]), Some(vec![Coding::Brotli]));
-        assert_eq!(of(&["identity, x-gzip"]), Some(vec![Coding::Gzip]));
+        assert_eq!(parse(&["gzip"]), Some(vec![Coding::Gzip]));
+        assert_eq!(parse(&["BR"]), Some(vec![Coding::Brotli]));
+        assert_eq!(parse(&["identity, x-gzip"]), Some(vec![Coding::Gzip]));
         for nonsense in ["identity", "", "utf-8", "audio/mpeg", "none"] {
-            assert_eq!(of(&[nonsense]), Some(Vec::new()), "{nonsense}");
+            assert_eq!(parse(&[nonsense]), Some(Vec::new()), "{nonsense}");
         }
-        assert_eq!((of(&["gzip, br"]), of(&["x-gzip", "deflate"])), (None, None));
+        assert_eq!((parse(&["gzip, br"]), parse(&["x-gzip", "deflate"])), (None, None));
     }
 }

@@ -1,36 +1,37 @@
-//! Cookies within one chain of redirects (RFC 6265): what a hop sets, later hops to matching hosts get.
+//! Cookies within one chain of redirects (RFC 6265): later hops to matching hosts send the cookies of earlier hops.
 //!
-//! A jar lives as long as its chain: nothing is kept from one request of ours to the next.
+//! A cookie jar belongs to one chain; requests do not share cookies.
 
 use chrono::DateTime;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 use url::{Host, Url};
 
-/// Cookies of one chain that are kept; more are ignored.
+/// Maximum number of cookies in one chain; further ones are ignored.
 const MAX_COOKIES: usize = 50;
-/// Longest cookie that is kept, bytes of name and value.
+/// Maximum length of a cookie, name and value together, in bytes.
 const MAX_COOKIE_LEN: usize = 4096;
 
 /// The cookies of one chain of redirects.
 #[derive(Default)]
 pub(super) struct CookieJar(Vec<Cookie>);
 
-/// One cookie. Its value may be a session's, so there is no `Debug`.
+/// One cookie. It has no `Debug`, because its value may be a session id.
 struct Cookie {
     name: String,
     value: String,
-    /// In lower case, as `Url` writes it.
+    /// Domain in lower case, as in `Url`.
     domain: String,
     is_host_only: bool,
-    /// Browsers share cookies between ports; a stranger's service on another port gets none of ours. `None`: the usual one.
+    /// Port; `None` for the default port. Stricter than browsers, which share cookies between ports, because another port may
+    /// be another party's service.
     port: Option<u16>,
     path: String,
     is_secure: bool,
 }
 
 impl CookieJar {
-    /// Takes what the answer of `url` sets.
+    /// Stores the cookies of the response from `url`.
     pub(super) fn take(&mut self, url: &Url, headers: &HeaderMap) {
         for value in headers.get_all(SET_COOKIE) {
             let Some((cookie, is_kept)) =
@@ -45,7 +46,7 @@ impl CookieJar {
         }
     }
 
-    /// The `Cookie` of a request to `url`; longer paths come first.
+    /// The `Cookie` header of a request to `url`; longer paths first.
     pub(super) fn header_for(&self, url: &Url) -> Option<HeaderValue> {
         let mut matching: Vec<&Cookie> = self.0.iter().filter(|cookie| cookie.belongs_to(url)).collect();
         matching.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
@@ -58,7 +59,7 @@ impl CookieJar {
 }
 
 impl Cookie {
-    /// A cookie and whether it is kept: an expired one deletes its namesake.
+    /// Parses a cookie; the flag is false for an expired one, which deletes the stored cookie of the same name.
     fn parse(url: &Url, text: &str) -> Option<(Self, bool)> {
         let mut parts = text.split(';').map(str::trim);
         let (name, value) = parts.next()?.split_once('=')?;
@@ -93,7 +94,8 @@ impl Cookie {
         Some((cookie, !is_over))
     }
 
-    /// Heeds `Domain`; a cookie for somebody else's domain is no cookie, and one for a whole registry stays its host's.
+    /// Applies the attribute `Domain`. `None` rejects a cookie for a foreign domain. A cookie for a public suffix stays with
+    /// its host.
     fn widen_to(&mut self, url: &Url, domain: &str) -> Option<()> {
         let domain = domain.trim_start_matches('.').to_ascii_lowercase();
         if domain.is_empty() || domain == self.domain {
@@ -131,8 +133,8 @@ fn is_below(host: &str, domain: &str) -> bool {
     host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
 }
 
-/// Names that belong to everybody below them: `ru`, `co.uk`, `msk.ru`. Where this takes too much for one, the cookie
-/// only stays with the host that set it.
+/// Whether a domain looks like a public suffix: `ru`, `co.uk`, `msk.ru`. A false positive only keeps the cookie at the
+/// host that set it.
 fn is_registry(domain: &str) -> bool {
     match domain.split('.').collect::<Vec<_>>().as_slice() {
         [_] => true,
@@ -141,7 +143,7 @@ fn is_registry(domain: &str) -> bool {
     }
 }
 
-/// The folder of the URL's path (RFC 6265, 5.1.4).
+/// The directory of the URL's path (RFC 6265, 5.1.4).
 fn default_path(url: &Url) -> String {
     match url.path().rfind('/') {
         None | Some(0) => "/".to_owned(),
@@ -149,7 +151,8 @@ fn default_path(url: &Url) -> String {
     }
 }
 
-/// Cookies are deleted with a date of long ago; what expires later outlives any chain.
+/// Whether `Expires` deletes the cookie. Servers use a date far in the past for that; a later expiry is after the end of
+/// any chain.
 fn is_long_past(expires: &str) -> bool {
     let spaced = expires.replace('-', " ");
     DateTime::parse_from_rfc2822(&spaced).is_ok_and(|at| at.timestamp() < 1_000_000_000)
@@ -159,7 +162,7 @@ fn is_long_past(expires: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// What a hop to `to` is sent after `from` set `cookies`.
+    /// The `Cookie` header of a hop to `to` after `from` set `cookies`.
     fn sent(from: &str, cookies: &[&str], to: &str) -> Option<String> {
         let mut jar = CookieJar::default();
         let mut headers = HeaderMap::new();

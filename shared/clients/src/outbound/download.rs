@@ -1,10 +1,10 @@
-//! Downloads into a file, taken up again where the connection broke.
+//! Downloads into a file; resumes after broken connections.
 //!
-//! Telephonies answer conditional requests with 304 and caches with old pages, so nothing conditional
-//! is sent and `no-cache` is asked for; `If-Range` guards a resumed download against a changed file.
+//! Telephony systems answer conditional requests with 304, and caches with old pages. So requests are unconditional and
+//! have `no-cache`. `If-Range` protects a resumed download against a changed file.
 //!
-//! Some hosts promise more bytes than the file has. An end that is met again and again at one byte is the file's, and is told
-//! as one that came too early.
+//! Some hosts announce more bytes than the file has. If the response ends repeatedly at the same byte, that byte is the
+//! end of the file, and the download is marked as short.
 
 mod range;
 mod transfer;
@@ -20,26 +20,26 @@ use super::error::OutboundError;
 use crate::http::Transport;
 
 use range::Accepted;
-pub use range::{Partial, PartialMemo};
+pub use range::{Partial, ResumeToken};
 
-/// How often an answer ends at one byte, broken off or silent, until that is taken for the file's end.
-const SAME_END_TIMES: u32 = 3;
+/// How often responses must break or stall at the same byte until it counts as the end of the file.
+const SAME_END_LIMIT: u32 = 3;
 
-/// How much of our time and disk a stranger's file may take.
+/// Time and size limits of a download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DownloadLimits {
-    /// Longest file.
+    /// Maximum size of the file in bytes.
     pub max_bytes: u64,
-    /// For everything, redirects and resumed connections included.
+    /// Total time limit, including redirects and resumed connections.
     pub total: Duration,
-    /// Without a single byte, the answer's first included.
+    /// Maximum time without data, also before the first byte.
     pub idle: Duration,
-    /// How often a broken connection is taken up again.
+    /// Maximum number of resumed connections.
     pub max_resumes: u32,
 }
 
 impl Default for DownloadLimits {
-    /// 1 GB, 10 min, 30 s, 5 times.
+    /// 1 GB, 10 min in total, 30 s without data, 5 resumes.
     fn default() -> Self {
         Self {
             max_bytes: 1_000_000_000,
@@ -50,24 +50,24 @@ impl Default for DownloadLimits {
     }
 }
 
-/// A file that came, as far as its server gives it.
+/// A downloaded file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Downloaded {
-    /// Its length.
+    /// Length in bytes.
     pub bytes: u64,
-    /// What the server says it is; not to be believed.
+    /// `Content-Type` of the server; untrusted.
     pub content_type: Option<String>,
-    /// How often the connection was taken up again.
+    /// Number of resumed connections.
     pub resumes: u32,
-    /// More was promised, and the connection ended at the same byte each time: the file may lack its end.
+    /// The server announced more bytes, but the response always ended at the same byte: the end of the file may be missing.
     pub is_short: bool,
 }
 
 impl Outbound {
-    /// Downloads `url` into `file`, which is overwritten from `partial` on.
+    /// Downloads `url` into `file`, which is overwritten after the bytes of `partial`.
     ///
-    /// `partial` says what the file holds already: its default for nothing. After an error it says what
-    /// the file holds then, and the same call may be made again with it.
+    /// `partial` describes the content of the file; its default is an empty file. After an error it is up to date, so that
+    /// the caller can resume with it.
     pub async fn download(
         &self,
         url: &str,
@@ -92,13 +92,13 @@ impl Outbound {
                 Ok(content_type) => {
                     return Ok(Downloaded { bytes: partial.bytes(), content_type, resumes, is_short: false });
                 }
-                Err(Ended::Early(_) | Ended::Stalled) if partial.count_end() >= SAME_END_TIMES => {
+                Err(Ended::Early(_) | Ended::Stalled) if partial.count_end() >= SAME_END_LIMIT => {
                     file.flush().await.map_err(OutboundError::File)?;
                     let bytes = partial.bytes();
                     return Ok(Downloaded { bytes, content_type: None, resumes, is_short: true });
                 }
                 Err(Ended::Early(source) | Ended::Other(OutboundError::Cut { source, .. })) => source,
-                // Silence costs time: another attempt asks again, and remembers where this one ended.
+                // A stall has already taken the idle timeout. The next attempt of the job resumes at this byte.
                 Err(Ended::Stalled) => return Err(OutboundError::TimedOut),
                 Err(Ended::Other(error)) => return Err(error),
             };
@@ -127,14 +127,14 @@ impl Outbound {
     }
 }
 
-/// How an answer ended that did not bring the file's end.
+/// Reason why a response did not complete the file.
 #[derive(Debug)]
 enum Ended {
-    /// The body's connection ended before all that was promised had come.
+    /// The connection ended before the announced length.
     Early(Option<Transport>),
-    /// The body went silent.
+    /// No data within the idle timeout.
     Stalled,
-    /// Everything else.
+    /// Any other error.
     Other(OutboundError),
 }
 

@@ -1,58 +1,60 @@
-//! What goes wrong with strangers' addresses, and what it means.
+//! Errors of requests to untrusted URLs and what the caller may do.
 
 use std::time::Duration;
 
-use flysk_domain::platform::outcome::Outcome;
+use flysk_domain::failure_action::FailureAction;
+use flysk_domain::flysense::failure::FailureCode;
+use flysk_domain::flysense::failure_cause::FailureCause;
 
 use super::resolver::NoPublicAddress;
-use super::target::BadUrl;
-use crate::http::{Transport, TransportKind, find};
+use super::validate_url::BadUrl;
+use crate::http::{Transport, TransportKind, find_source};
 
-/// A call of a stranger's address failed. The URL is not part of it: recording links are often signed.
+/// A request to an untrusted URL failed. The error does not contain the URL, because recording links are often signed.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboundError {
-    /// Not a URL we call.
+    /// The URL is invalid or not allowed.
     #[error("bad URL: {0}")]
     BadUrl(#[from] BadUrl),
-    /// It leads into a network that is not public.
-    #[error("the address is not on the public Internet")]
+    /// The host is not on the public Internet.
+    #[error("the host is not on the public Internet")]
     ForbiddenAddress,
-    /// The chain of redirects is too long, or goes round.
+    /// The chain of redirects is too long or a loop.
     #[error("more than {limit} redirects")]
     TooManyRedirects {
-        /// How many are followed.
+        /// Maximum number of redirects.
         limit: u32,
     },
     /// The body is too long.
-    #[error("longer than {limit} bytes")]
+    #[error("body longer than {limit} bytes")]
     TooLarge {
-        /// What the caller allows.
+        /// Maximum length in bytes.
         limit: u64,
     },
-    /// No answer, no next byte, or no end in time.
-    #[error("out of time")]
+    /// Timeout of the response, of the next byte, or of the whole request.
+    #[error("timeout")]
     TimedOut,
-    /// No connection, or the name does not resolve.
-    #[error("no connection")]
+    /// The connection or the name resolution failed.
+    #[error("connection failed")]
     Connect(#[source] Transport),
-    /// The certificate or the handshake is refused.
-    #[error("no secure connection")]
+    /// The TLS handshake failed, or the certificate is not trusted.
+    #[error("TLS handshake failed")]
     Tls(#[source] Transport),
-    /// The connection broke more often than we resume.
+    /// The connection broke more often than it may be resumed.
     #[error("the connection broke {times} times")]
     Cut {
-        /// How often.
+        /// Number of broken connections.
         times: u32,
-        /// The last time.
+        /// The last error.
         source: Option<Transport>,
     },
-    /// The body names a content coding and is damaged, or has too many codings.
-    #[error("the content coding is damaged")]
+    /// The body does not match its content coding, or has too many codings.
+    #[error("invalid content coding")]
     Coding,
-    /// The thing is not there, or not yet: recordings often appear minutes after their link.
-    #[error("not there yet, status {status}")]
+    /// The file does not exist (yet): recordings often appear minutes after their link.
+    #[error("file not available yet, status {status}")]
     NotYet {
-        /// The HTTP status: 202, 204, 403, 404 or 410.
+        /// HTTP status: 202, 204, 403, 404 or 410.
         status: u16,
     },
     /// Any other status that is not a success.
@@ -63,48 +65,70 @@ pub enum OutboundError {
         /// `Retry-After`, at most a day.
         retry_after: Option<Duration>,
     },
-    /// Our own disk.
-    #[error("the local file failed")]
+    /// Reading or writing the local file failed.
+    #[error("I/O error of the local file")]
     File(#[source] std::io::Error),
 }
 
 impl OutboundError {
     /// What the caller may do.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> FailureAction {
         match self {
             Self::BadUrl(_)
             | Self::ForbiddenAddress
             | Self::TooManyRedirects { .. }
-            | Self::TooLarge { .. } => Outcome::GiveUp,
+            | Self::TooLarge { .. } => FailureAction::GiveUp,
             Self::TimedOut
             | Self::Connect(_)
             | Self::Tls(_)
             | Self::Cut { .. }
             | Self::Coding
             | Self::NotYet { .. }
-            | Self::File(_) => Outcome::RETRY,
+            | Self::File(_) => FailureAction::RETRY,
             Self::Status { status, retry_after } => match status {
-                429 => Outcome::Wait { after: *retry_after },
-                // 304 answers no question of ours: some telephonies send it all the same.
-                304 | 408 | 425 | 500..=599 => Outcome::Retry { after: *retry_after },
-                _ => Outcome::GiveUp,
+                429 => FailureAction::Wait { after: *retry_after },
+                // Some telephony systems send 304 although requests are unconditional.
+                304 | 408 | 425 | 500..=599 => FailureAction::Retry { after: *retry_after },
+                _ => FailureAction::GiveUp,
             },
         }
     }
 
-    /// The host answered, and not with the file: it may be asked again while the file may still come.
+    /// The failed download of a recording as users read it.
+    pub fn failure(&self) -> (FailureCode, Option<FailureCause>) {
+        use FailureCode::{LinkForbiddenAddress, RecordingUnavailable};
+        let cause = match self {
+            Self::ForbiddenAddress => return (LinkForbiddenAddress, Some(FailureCause::InternalNetwork)),
+            Self::BadUrl(_) => return (LinkForbiddenAddress, Some(FailureCause::NotALink)),
+            Self::TooLarge { .. } => return (FailureCode::TooLarge, None),
+            Self::File(_) => return (FailureCode::Internal, None),
+            Self::TooManyRedirects { .. } => FailureCause::RedirectLoop,
+            Self::TimedOut | Self::Connect(_) => FailureCause::HostAway,
+            Self::Tls(_) => FailureCause::CertificateRefused,
+            Self::Cut { .. } => FailureCause::ConnectionBroken,
+            Self::Coding => FailureCause::HostRefused,
+            Self::NotYet { status } | Self::Status { status, .. } => match status {
+                401 | 407 => FailureCause::LoginRequired,
+                403 | 404 | 410 => FailureCause::LinkExpired,
+                _ => FailureCause::HostRefused,
+            },
+        };
+        (RecordingUnavailable, Some(cause))
+    }
+
+    /// Whether the host responded without the file. Such a request may be retried while the file may still appear.
     pub fn is_answer(&self) -> bool {
         match self {
             Self::NotYet { .. } => true,
-            // What the host asks us to wait for is no matter of the file.
+            // Throttling by the host says nothing about the file.
             Self::Status { status, .. } => *status != 429,
             _ => false,
         }
     }
 
-    /// A request that got no answer.
+    /// Maps an error of a request without a response.
     pub(super) fn of_request(error: reqwest::Error) -> Self {
-        if find::<NoPublicAddress>(&error).is_some() {
+        if find_source::<NoPublicAddress>(&error).is_some() {
             return Self::ForbiddenAddress;
         }
         let transport = Transport::from(error);

@@ -1,4 +1,4 @@
-//! A GET that follows redirects by hand, each hop checked like the first.
+//! GET requests that follow redirects and validate each hop like the first URL.
 
 use std::time::Duration;
 
@@ -9,26 +9,26 @@ use super::Outbound;
 use super::cookies::CookieJar;
 use super::error::OutboundError;
 use super::login::Logins;
-use super::target::Target;
+use super::validate_url::ValidatedUrl;
 use crate::http::retry_after;
 
 impl Outbound {
-    /// An answer with a file in it (200, 206, or the 416 of a range beyond it); `idle` is for each hop's answer to
-    /// begin.
+    /// Returns a response with a file (200, 206, or 416 for a range after its end). `idle` limits the time until each hop's
+    /// response begins.
     pub(super) async fn get_file(
         &self,
         url: &str,
         headers: &HeaderMap,
         idle: Duration,
     ) -> Result<reqwest::Response, OutboundError> {
-        let mut target = self.target(url)?;
+        let mut target = self.validate_url(url)?;
         let (mut logins, mut cookies) = (Logins::default(), CookieJar::default());
         for _ in 0..=self.max_redirects {
             logins.add(target.login.take());
             let mut headers = headers.clone();
             headers.extend(logins.header_for(&target.url).map(|login| (AUTHORIZATION, login)));
             headers.extend(cookies.header_for(&target.url).map(|cookies| (COOKIE, cookies)));
-            let response = ask(&target, headers, idle).await?;
+            let response = send_request(&target, headers, idle).await?;
             cookies.take(&target.url, response.headers());
             let status = response.status().as_u16();
             match status {
@@ -49,8 +49,8 @@ impl Outbound {
     }
 }
 
-async fn ask(
-    target: &Target<'_>,
+async fn send_request(
+    target: &ValidatedUrl<'_>,
     headers: HeaderMap,
     idle: Duration,
 ) -> Result<reqwest::Response, OutboundError> {

@@ -1,4 +1,4 @@
-//! Logins that stand in URLs, and whom they are sent to.
+//! Credentials in URLs, and the hosts to which they are sent.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use http::HeaderValue;
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-/// A login for one host, as HTTP Basic sends it (RFC 7617). Its header is marked as sensitive, so `Debug` hides it.
+/// Credentials for one host as an HTTP Basic header (RFC 7617). The header is marked as sensitive, so `Debug` hides it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Login {
     scheme: String,
@@ -16,7 +16,7 @@ pub(super) struct Login {
 }
 
 impl Login {
-    /// Takes the login off a URL; `None` if it has none.
+    /// Removes the credentials from a URL; `None` if it has none.
     pub(super) fn take_from(url: &mut Url) -> Option<Self> {
         if url.username().is_empty() && url.password().is_none() {
             return None;
@@ -32,8 +32,8 @@ impl Login {
         Some(Self { scheme: url.scheme().to_owned(), host, port, header })
     }
 
-    /// Whether the login is this URL's: the same scheme, host and port, or the same host on https after http, both on
-    /// their usual ports. It is never sent without TLS to a host that had it with TLS.
+    /// Whether the credentials may be sent to this URL: same scheme, host and port, or an upgrade of the same host from http
+    /// to https, both on their default ports. Credentials of an https URL are never sent without TLS.
     fn belongs_to(&self, url: &Url) -> bool {
         let Some(port) = url.port_or_known_default() else { return false };
         let is_same_host = url.host().is_some_and(|host| host.to_owned() == self.host);
@@ -43,7 +43,7 @@ impl Login {
     }
 }
 
-/// The logins of one chain of redirects.
+/// The credentials of one chain of redirects.
 #[derive(Debug, Default)]
 pub(super) struct Logins(Vec<Login>);
 
@@ -52,7 +52,7 @@ impl Logins {
         self.0.extend(login);
     }
 
-    /// The `Authorization` of a request to `url`; the latest login counts.
+    /// The `Authorization` header of a request to `url`; the latest credentials count.
     pub(super) fn header_for(&self, url: &Url) -> Option<HeaderValue> {
         self.0.iter().rev().find(|login| login.belongs_to(url)).map(|login| login.header.clone())
     }
@@ -68,7 +68,7 @@ mod tests {
         logins.add(Login::take_from(&mut url));
         assert!(!url.as_str().contains('@'), "{url}");
         let header = logins.header_for(&to.parse().unwrap())?;
-        assert!(!format!("{logins:?} {header:?}").contains("Basic"), "the login is in `Debug`");
+        assert!(!format!("{logins:?} {header:?}").contains("Basic"), "`Debug` shows the credentials");
         let encoded = header.to_str().unwrap().strip_prefix("Basic ").unwrap();
         Some(String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap())
     }

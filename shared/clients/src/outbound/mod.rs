@@ -1,10 +1,9 @@
-//! HTTP to addresses we did not choose: recording links and vendors' event endpoints.
+//! SSRF-safe HTTP client for untrusted URLs: recording links and vendors' event endpoints.
 //!
-//! Whoever names such an address may name our own network. So names resolve through a resolver that
-//! drops every address that is not public, literal addresses are checked before the request, the
-//! connection goes to the very address that was checked, and redirects are followed by hand, each hop
-//! checked like the first. No tokens or proxies of ours go along. What belongs to the chain itself does: a login in a
-//! URL goes to that URL's host, a cookie to the hosts it was set for.
+//! An untrusted URL may point into the private network (SSRF). Protection: the resolver drops every IP address that is
+//! not public, literal IP addresses are checked before the request, the connection uses the checked address, and each
+//! redirect is validated like the first URL. Requests contain no tokens of Flysk and use no proxies. Credentials in a URL
+//! are sent to that URL's host only, cookies to the hosts for which they were set.
 
 mod address;
 mod allow;
@@ -17,7 +16,7 @@ mod login;
 mod post;
 mod resolver;
 mod stream;
-mod target;
+mod validate_url;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,49 +27,49 @@ use crate::http::{self, BuildError, HttpOptions};
 
 pub use address::is_public;
 pub use allow::{AllowRule, InvalidAllowRule};
-pub use download::{DownloadLimits, Downloaded, Partial, PartialMemo};
+pub use download::{DownloadLimits, Downloaded, Partial, ResumeToken};
 pub use error::OutboundError;
 pub use post::{PostLimits, Response};
 pub use stream::{ByteRange, FileStream, StreamLimits};
-pub use target::BadUrl;
+pub use validate_url::BadUrl;
 
 use resolver::PublicOnly;
 
-/// How strangers' addresses are called.
+/// Options of requests to untrusted URLs.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Time for name resolution, TCP and TLS; the total time of `http` is not used here.
+    /// HTTP options; the total timeout is not used here.
     pub http: HttpOptions,
-    /// What the deployment opens although it is not public; empty in production.
+    /// Permitted targets that are not public; empty in production.
     pub allow: Vec<AllowRule>,
-    /// Longest chain of redirects.
+    /// Maximum number of redirects.
     pub max_redirects: u32,
 }
 
 impl Default for Config {
-    /// Nothing opened; 5 redirects; 10 s to connect, since telephonies are slow.
+    /// No permitted targets; 5 redirects; 10 s to connect, because telephony systems are slow.
     fn default() -> Self {
         let http = HttpOptions { connect_timeout: Duration::from_secs(10), ..HttpOptions::default() };
         Self { http, allow: Vec::new(), max_redirects: 5 }
     }
 }
 
-/// A client for strangers' addresses; clones share connections.
+/// A client for untrusted URLs; clones share connections.
 #[derive(Debug, Clone)]
 pub struct Outbound {
-    /// Reaches public addresses only.
+    /// Connects to public IP addresses only.
     public: Client,
-    /// Reaches what the allow-list names, and is used for nothing else.
+    /// Used only for targets of the allow-list.
     opened: Client,
     allow: Arc<[AllowRule]>,
     max_redirects: u32,
 }
 
 impl Outbound {
-    /// Builds the client; nothing is sent.
+    /// Builds the client; sends nothing.
     pub fn new(config: Config) -> Result<Self, BuildError> {
-        // Bodies come as they were sent: codings are undone where bytes are counted (`coding`). Headers are put up with
-        // that browsers put up with, or a PBX's script could not be read at all.
+        // No automatic decoding: module `coding` decodes where bytes are counted. Header errors that browsers tolerate
+        // are accepted, because scripts of telephony systems send them.
         let builder = || {
             http::builder(&config.http).map(|builder| {
                 builder

@@ -1,4 +1,4 @@
-//! Deliveries to endpoints that vendors name.
+//! POST requests to vendors' event endpoints.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -11,38 +11,39 @@ use super::Outbound;
 use super::error::OutboundError;
 use crate::http::retry_after;
 
-/// How long a stranger may keep us.
+/// Timeout of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PostLimits {
-    /// From the first byte out to the last byte of the answer that we keep.
+    /// From the first byte of the request to the last kept byte of the response.
     pub total: Duration,
 }
 
 impl Default for PostLimits {
-    /// 10 s: an endpoint should store and answer.
+    /// 10 s: an endpoint should store the event and respond.
     fn default() -> Self {
         Self { total: Duration::from_secs(10) }
     }
 }
 
-/// What an endpoint answered, whatever it was.
+/// An endpoint's response of any status.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Response {
-    /// The HTTP status; redirects are not followed.
+    /// HTTP status; redirects are not followed.
     pub status: u16,
     /// `Retry-After`, at most a day.
     pub retry_after: Option<Duration>,
-    /// The first KiB of the answer.
+    /// The first 1024 bytes of the body.
     pub body_head: Vec<u8>,
-    /// From the start of the request to the end of `body_head`.
+    /// Time from the start of the request to the end of `body_head`.
     pub took: Duration,
 }
 
-/// How much of an answer is kept for people to look at.
-const HEAD_BYTES: usize = 1024;
+/// Kept length of a response body, for operators and vendors, in bytes.
+const MAX_HEAD_BYTES: usize = 1024;
 
 impl Outbound {
-    /// Posts, and gives the answer's status and beginning. The request may have arrived even after an error.
+    /// Sends a POST and returns status and beginning of the response. The endpoint may have received the request even after
+    /// an error.
     pub async fn post(
         &self,
         url: &str,
@@ -51,13 +52,13 @@ impl Outbound {
         limits: &PostLimits,
     ) -> Result<Response, OutboundError> {
         let started = Instant::now();
-        let target = self.target_without_login(url)?;
+        let target = self.validate_url_without_login(url)?;
         let request = target.client.post(target.url).headers(headers).body(body).send();
         let answered = timeout(limits.total, request).await.map_err(|_| OutboundError::TimedOut)?;
         let mut answer = answered.map_err(OutboundError::of_request)?;
         let (status, retry_after) = (answer.status().as_u16(), retry_after(answer.headers()));
         let mut body_head = Vec::new();
-        // The status decides; what cannot be read of the body is not worth an error.
+        // Only the status counts, so errors of reading the body are ignored.
         let left = limits.total.saturating_sub(started.elapsed());
         let _ = timeout(left, read_head(&mut answer, &mut body_head)).await;
         Ok(Response { status, retry_after, body_head, took: started.elapsed() })
@@ -65,20 +66,20 @@ impl Outbound {
 }
 
 async fn read_head(answer: &mut reqwest::Response, head: &mut Vec<u8>) {
-    while head.len() < HEAD_BYTES {
+    while head.len() < MAX_HEAD_BYTES {
         let Ok(Some(chunk)) = answer.chunk().await else { return };
-        let room = HEAD_BYTES - head.len();
+        let room = MAX_HEAD_BYTES - head.len();
         head.extend_from_slice(&chunk[..chunk.len().min(room)]);
     }
 }
 
 impl Response {
-    /// The endpoint took it.
+    /// Whether the endpoint accepted the request.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// The beginning of the answer as text.
+    /// The beginning of the body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body_head).into_owned()
     }

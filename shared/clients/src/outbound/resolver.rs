@@ -1,4 +1,4 @@
-//! Names to public addresses.
+//! DNS resolver that returns public IP addresses only.
 
 use std::net::SocketAddr;
 
@@ -6,16 +6,16 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::address::is_public;
 
-/// Resolves with the system's resolver and hands out public addresses only.
+/// Resolves with the system's resolver and returns public IP addresses only.
 ///
-/// The connector dials what it is handed, so there is no second look-up between check and connection
-/// that a hostile name server could answer differently.
+/// The connector uses the returned addresses, so there is no second lookup that a hostile name server could answer
+/// differently (DNS rebinding).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PublicOnly;
 
-/// Every address of a name is one we refuse to call.
+/// No IP address of the name is public.
 #[derive(Debug, thiserror::Error)]
-#[error("the name has no public address")]
+#[error("the name has no public IP address")]
 pub(super) struct NoPublicAddress;
 
 impl Resolve for PublicOnly {
@@ -44,7 +44,7 @@ mod tests {
         assert!(refused.is::<NoPublicAddress>(), "{refused:?}");
     }
 
-    /// `Outbound` refuses this name before it is resolved; a stranger's name for the same address it cannot know.
+    /// `Outbound` refuses `localhost` before resolving; other names with a loopback address reach the resolver.
     #[tokio::test]
     async fn the_refusal_of_a_name_is_told_from_a_failed_look_up() {
         let client = builder(&HttpOptions::default()).unwrap().dns_resolver(PublicOnly).build().unwrap();

@@ -1,4 +1,4 @@
-//! A stranger's file, passed on to a listener as it comes.
+//! Streams a file from an untrusted URL to a listener.
 
 use std::io;
 use std::time::Duration;
@@ -16,25 +16,25 @@ use super::Outbound;
 use super::coding::{self, Pieces};
 use super::error::OutboundError;
 
-/// How much of our time and line a listener may take.
+/// Time and size limits of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamLimits {
-    /// Until the answer begins, redirects included.
+    /// Timeout until the response begins, including redirects.
     pub head: Duration,
-    /// Without a single byte.
+    /// Maximum time without data.
     pub idle: Duration,
-    /// For everything.
+    /// Total time limit.
     pub total: Duration,
-    /// Longest answer.
+    /// Maximum length of the response in bytes.
     pub max_bytes: u64,
 }
 
-/// One range of bytes, as a player asks for it (RFC 9110, 14.1.2).
+/// One byte range, as a player requests it (RFC 9110, 14.1.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ByteRange(HeaderValue);
 
 impl ByteRange {
-    /// Reads `bytes=0-99`, `bytes=100-` or `bytes=-100`; `None` for all else, which may be ignored.
+    /// Parses `bytes=0-99`, `bytes=100-` or `bytes=-100`; `None` for anything else, which a server may ignore.
     pub fn parse(text: &str) -> Option<Self> {
         let (first, last) = text.trim().strip_prefix("bytes=")?.split_once('-')?;
         let digits = |part: &str| part.len() <= 18 && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -46,21 +46,21 @@ impl ByteRange {
     }
 }
 
-/// A file, or a part of it, on its way.
+/// A response with a file or a part of it.
 pub struct FileStream {
-    /// 200, 206, or 416 for a range beyond the end.
+    /// HTTP status: 200, 206, or 416 for a range after the end.
     pub status: u16,
-    /// What the host says it is; not to be believed.
+    /// `Content-Type` of the host; untrusted.
     pub content_type: Option<String>,
-    /// Bytes of this answer, if the host says so.
+    /// Length of this response in bytes, if the host sent it.
     pub content_length: Option<u64>,
-    /// Which part it is: `bytes 0-99/1000`.
+    /// `Content-Range` of a part: `bytes 0-99/1000`.
     pub content_range: Option<String>,
-    /// Tells this version of the file from others.
+    /// `ETag` of the file's version.
     pub etag: Option<String>,
-    /// When the file was changed.
+    /// `Last-Modified` of the file.
     pub last_modified: Option<String>,
-    /// Its bytes; an error ends them.
+    /// The body; the stream ends after an error.
     pub body: BoxStream<'static, io::Result<Bytes>>,
 }
 
@@ -71,7 +71,7 @@ impl std::fmt::Debug for FileStream {
 }
 
 impl Outbound {
-    /// Opens `url`, from `range` on if there is one; a host that knows no ranges answers with everything.
+    /// Opens `url`, or a range of it. A host without range support returns the whole file.
     pub async fn stream(
         &self,
         url: &str,
@@ -81,13 +81,13 @@ impl Outbound {
         let ends_at = Instant::now() + limits.total;
         let opened = timeout(limits.head, self.open(url, range, limits.head)).await;
         let response = opened.map_err(|_| OutboundError::TimedOut)??;
-        // What describes the bytes of a coding does not describe the file.
+        // Headers of a response with a content coding do not describe the file.
         let is_coded = coding::is_coded(response.headers());
         let text = |name: HeaderName| {
             response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
         let of_file = |name| text(name).filter(|_| !is_coded);
-        // Of the header, since a body of unknown length has a size hint of its own.
+        // Read from the header, because the size hint of a body of unknown length is not its length.
         let content_length = of_file(CONTENT_LENGTH).and_then(|length| length.parse().ok());
         if content_length.is_some_and(|length| length > limits.max_bytes) {
             return Err(OutboundError::TooLarge { limit: limits.max_bytes });
@@ -103,8 +103,8 @@ impl Outbound {
         })
     }
 
-    /// The answer with the range, or with everything if the host gives a range of coded bytes: those of the middle cannot
-    /// be decoded.
+    /// Requests the range. Requests the whole file if the host returns a range of coded bytes, because a part from the
+    /// middle cannot be decoded.
     async fn open(
         &self,
         url: &str,
@@ -133,7 +133,7 @@ fn pieces(body: Pieces, ends_at: Instant, limits: StreamLimits) -> BoxStream<'st
         let length = next.as_ref().map_or(0, |piece: &Bytes| piece.len() as u64);
         match (next, left.checked_sub(length)) {
             (Ok(piece), Some(left)) => Some((Ok(piece), Some((body, left)))),
-            (Ok(_), None) => Some((Err(io::Error::other("longer than allowed")), None)),
+            (Ok(_), None) => Some((Err(io::Error::other("response too long")), None)),
             (Err(error), _) => Some((Err(error), None)),
         }
     })

@@ -1,116 +1,116 @@
-//! What goes wrong with SpeechKit, and what it means.
+//! Errors of SpeechKit and what the caller may do.
 
 use std::time::Duration;
 
+use flysk_domain::failure_action::FailureAction;
 use flysk_domain::flysense::stream::StreamError;
-use flysk_domain::platform::outcome::Outcome;
 
-use super::Failure;
+use super::RequestFailure;
 use crate::http::{Malformed, ReadError};
 use crate::yandex::{Status, StatusKind};
 
-/// A call of SpeechKit failed.
+/// A request to SpeechKit failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SpeechKitError {
-    /// No whole answer to a question that may be asked again.
-    #[error("SpeechKit: no whole answer")]
+    /// No complete response to a read, which may be repeated.
+    #[error("SpeechKit: no complete response")]
     NoAnswer(#[source] ReadError),
-    /// A submit whose answer is lost: a recognition may run, and be paid, that we cannot name.
-    #[error("SpeechKit: a submit got no readable answer")]
+    /// The response to a submit was lost: a paid recognition with an unknown id may be running.
+    #[error("SpeechKit: no readable response to a submit")]
     SubmitLost(#[source] LostSubmit),
-    /// The result is not there yet, also for a moment after the operation is done.
+    /// The result is not ready yet; this may last a moment after the operation is done.
     #[error("SpeechKit: not ready")]
     NotReady,
-    /// No such operation, or its result is deleted or older than three days.
+    /// The operation does not exist, or its result was deleted or is older than three days.
     #[error("SpeechKit: no such operation or result ({0})")]
     NotFound(Status),
-    /// The file has more than one channel: submit again without labeling.
-    #[error("SpeechKit: labeling is for mono only ({0})")]
+    /// The file has more than one channel: submit it again without speaker labeling.
+    #[error("SpeechKit: speaker labeling requires a mono file ({0})")]
     LabelingNeedsMono(Status),
-    /// The account may not use language models: submit again without summarization.
+    /// The service account may not use language models: submit again without summarization.
     #[error("SpeechKit: no access to language models ({0})")]
     SummarizationDenied(Status),
-    /// The request, the link or the file is not acceptable.
+    /// The request, the link or the file is invalid.
     #[error("SpeechKit: refused ({0})")]
     Invalid(Status),
-    /// The credential is not accepted, or lacks a role.
+    /// The credential is invalid or lacks a role.
     #[error("SpeechKit: access denied ({0})")]
     Denied(Status),
-    /// A quota is used up.
-    #[error("SpeechKit: quota used up ({status})")]
+    /// A quota is exceeded.
+    #[error("SpeechKit: quota exceeded ({status})")]
     Quota {
-        /// In the service's words.
+        /// Error status of the service.
         status: Status,
-        /// If the service says so; no such header is documented.
+        /// Delay from `Retry-After`, if present; the header is not documented.
         after: Option<Duration>,
     },
-    /// The service is ill or away.
+    /// The service is unavailable.
     #[error("SpeechKit: not available ({0})")]
     Unavailable(Status),
-    /// A success that is no operation.
-    #[error("SpeechKit: unreadable answer")]
+    /// A success whose body is not an operation.
+    #[error("SpeechKit: unreadable response")]
     Unreadable(#[from] Malformed),
-    /// The stream of results is broken, or breaks off with an error.
+    /// The stream of results is malformed, or ends with an error.
     #[error("SpeechKit: unusable result")]
     Stream(#[source] StreamError),
 }
 
-/// How a submit's answer was lost.
+/// How the response to a submit was lost.
 #[derive(Debug, thiserror::Error)]
 pub enum LostSubmit {
-    /// It did not come whole.
+    /// The response is missing or incomplete.
     #[error(transparent)]
     NoAnswer(ReadError),
-    /// The service gave up waiting for itself.
+    /// The service reported a timeout of its own.
     #[error("{0}")]
     GaveUp(Status),
-    /// It names no operation.
+    /// The response contains no operation.
     #[error(transparent)]
     Unreadable(Malformed),
 }
 
 impl SpeechKitError {
     /// What the caller may do.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> FailureAction {
         match self {
-            Self::NotReady => Outcome::WAIT,
-            Self::Quota { after, .. } => Outcome::Wait { after: *after },
-            Self::SubmitLost(_) => Outcome::Unknown,
-            // Where only a part of the request is refused, one without that part may be sent instead.
+            Self::NotReady => FailureAction::WAIT,
+            Self::Quota { after, .. } => FailureAction::Wait { after: *after },
+            Self::SubmitLost(_) => FailureAction::Unknown,
+            // Only a part of the request is refused; the caller may submit without that part.
             Self::LabelingNeedsMono(_)
             | Self::SummarizationDenied(_)
             | Self::NotFound(_)
             | Self::Invalid(_)
-            | Self::Denied(_) => Outcome::GiveUp,
+            | Self::Denied(_) => FailureAction::GiveUp,
             Self::NoAnswer(_) | Self::Unavailable(_) | Self::Unreadable(_) | Self::Stream(_) => {
-                Outcome::RETRY
+                FailureAction::RETRY
             }
         }
     }
 
-    /// A question failed. Questions may be repeated.
-    pub(super) fn of_question(failure: Failure) -> Self {
+    /// Maps the error of a read, which may be repeated.
+    pub(super) fn of_question(failure: RequestFailure) -> Self {
         match failure {
-            Failure::NoAnswer(error) => Self::NoAnswer(error),
-            Failure::Status(status, after) => Self::of_status(status, after),
+            RequestFailure::NoAnswer(error) => Self::NoAnswer(error),
+            RequestFailure::Status(status, after) => Self::of_status(status, after),
         }
     }
 
-    /// A submit failed. There is no idempotency key, so a lost answer stays unknown.
-    pub(super) fn of_submit(failure: Failure) -> Self {
+    /// Maps the error of a submit. There is no idempotency key, so the outcome of a lost response is unknown.
+    pub(super) fn of_submit(failure: RequestFailure) -> Self {
         match failure {
-            Failure::NoAnswer(ReadError::Transport(transport)) if !transport.may_have_arrived() => {
+            RequestFailure::NoAnswer(ReadError::Transport(transport)) if !transport.may_have_arrived() => {
                 Self::NoAnswer(transport.into())
             }
-            Failure::NoAnswer(error) => Self::SubmitLost(LostSubmit::NoAnswer(error)),
-            Failure::Status(status, _) if status.kind() == StatusKind::DeadlineExceeded => {
+            RequestFailure::NoAnswer(error) => Self::SubmitLost(LostSubmit::NoAnswer(error)),
+            RequestFailure::Status(status, _) if status.kind() == StatusKind::DeadlineExceeded => {
                 Self::SubmitLost(LostSubmit::GaveUp(status))
             }
-            Failure::Status(status, after) => Self::of_status(status, after),
+            RequestFailure::Status(status, after) => Self::of_status(status, after),
         }
     }
 
-    /// A result could not be read. An error inside the stream is an error like any other.
+    /// Maps the error of reading a result. An error inside the stream counts like an error status.
     pub(super) fn of_stream(error: StreamError) -> Self {
         match error {
             StreamError::Refused { code, message } => Self::of_status(Status::of_grpc(code, &message), None),
@@ -132,18 +132,18 @@ impl SpeechKitError {
     }
 }
 
-/// Why an operation ended without a result.
+/// Error of an operation that ended without a result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("recognition failed: {0}")]
 pub struct FailedOperation(pub Status);
 
 impl FailedOperation {
-    /// Submitting the same file again may go well: the fault was not in it. Costs money again.
-    pub fn outcome(&self) -> Outcome {
+    /// What the caller may do. A retry submits the file again, which costs money again.
+    pub fn outcome(&self) -> FailureAction {
         match self.0.kind() {
-            StatusKind::DeadlineExceeded | StatusKind::Unavailable => Outcome::RETRY,
-            StatusKind::ResourceExhausted => Outcome::WAIT,
-            _ => Outcome::GiveUp,
+            StatusKind::DeadlineExceeded | StatusKind::Unavailable => FailureAction::RETRY,
+            StatusKind::ResourceExhausted => FailureAction::WAIT,
+            _ => FailureAction::GiveUp,
         }
     }
 }

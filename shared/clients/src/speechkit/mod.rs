@@ -1,8 +1,7 @@
-//! SpeechKit v3: recognition of recorded calls.
+//! Client of SpeechKit API v3: recognition of recorded calls.
 //!
-//! Submit, ask until it is done, fetch the stream of results once, delete it. Results live three days.
-//! Whoever calls keeps the quotas: 500 submits an hour, 5 questions a second, 2 submits with a language
-//! model at a time.
+//! Sequence: submit, poll until done, fetch the stream of results once, delete it. SpeechKit stores results for three
+//! days. The caller enforces the quotas: 500 submits/h, 5 reads/s, 2 concurrent recognitions with a language model.
 //!
 //! Sources: `yandex-cloud/cloudapi`, `ai/stt/v3`; Yandex Cloud docs, `speechkit/stt-v3`.
 
@@ -21,27 +20,27 @@ use url::Url;
 use crate::http::{
     self, BuildError, HttpOptions, ReadError, Transport, read_limited, request_id, retry_after,
 };
-use crate::yandex::{Account, Status};
+use crate::yandex::{Status, YandexCredentials};
 
 pub use error::{FailedOperation, LostSubmit, SpeechKitError};
 pub use requests::{
-    AudioFormat, Channels, Classifier, ClassifierTrigger, ContainerType, LlmAnswer, LlmPrompt,
-    RecognitionOptions, RecognizeFile, Summarization,
+    AudioFormat, Channels, Classifier, ClassifierTrigger, LlmAnswer, LlmPrompt, RecognitionOptions,
+    RecognizeFile, Summarization,
 };
 pub use responses::{Operation, OperationState, Recognition};
 
-/// Where and as whom SpeechKit is called.
+/// URLs, credentials and limits of SpeechKit.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `https://stt.api.cloud.yandex.net`; other installations have other hosts.
+    /// Recognizer: `https://stt.api.cloud.yandex.net`; other installations have other hosts.
     pub stt_url: Url,
-    /// `https://operation.api.cloud.yandex.net`.
+    /// Operation service: `https://operation.api.cloud.yandex.net`.
     pub operation_url: Url,
-    /// Who pays.
-    pub account: Account,
-    /// Time limits.
+    /// Credentials of the service account, which also pays.
+    pub credentials: YandexCredentials,
+    /// HTTP options.
     pub http: HttpOptions,
-    /// Longest stream of results, in bytes. A call of four hours stays below 64 MiB.
+    /// Maximum length of the stream of results, in bytes. A call of four hours stays below 64 MiB.
     pub max_result_bytes: usize,
 }
 
@@ -51,47 +50,47 @@ pub struct SpeechKit {
     client: Client,
     stt_url: Url,
     operation_url: Url,
-    account: Account,
+    credentials: YandexCredentials,
     max_result_bytes: usize,
 }
 
-/// Operations and errors are a few hundred bytes.
-const LONGEST_MESSAGE: usize = 1 << 20;
+/// Maximum length of operations and errors, which have a few hundred bytes.
+const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
 impl SpeechKit {
-    /// Builds the client; nothing is sent.
+    /// Builds the client; sends nothing.
     pub fn new(config: Config) -> Result<Self, BuildError> {
         Ok(Self {
             client: http::client(&config.http)?,
             stt_url: config.stt_url,
             operation_url: config.operation_url,
-            account: config.account,
+            credentials: config.credentials,
             max_result_bytes: config.max_result_bytes,
         })
     }
 
-    /// Sends, and takes anything but a success for an error.
-    async fn send(&self, request: RequestBuilder, limit: usize) -> Result<Bytes, Failure> {
+    /// Sends a request and reads up to `limit` bytes. Every status but success is an error.
+    async fn send(&self, request: RequestBuilder, limit: usize) -> Result<Bytes, RequestFailure> {
         let response =
-            self.account.sign(request).send().await.map_err(Transport::from).map_err(ReadError::from)?;
+            self.credentials.sign(request).send().await.map_err(Transport::from).map_err(ReadError::from)?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let limit = if status.is_success() { limit } else { LONGEST_MESSAGE };
+        let limit = if status.is_success() { limit } else { MAX_MESSAGE_BYTES };
         let body = read_limited(response, limit).await?;
         if status == StatusCode::OK {
             return Ok(body);
         }
         let after = retry_after(&headers);
-        Err(Failure::Status(Status::read(status.as_u16(), &body, request_id(&headers)), after))
+        Err(RequestFailure::Status(Status::read(status.as_u16(), &body, request_id(&headers)), after))
     }
 }
 
-/// A request without a result, before it is known what was asked.
-enum Failure {
+/// A failed request, before it is classified as read or submit.
+enum RequestFailure {
     NoAnswer(ReadError),
     Status(Status, Option<std::time::Duration>),
 }
 
-impl From<ReadError> for Failure {
+impl From<ReadError> for RequestFailure {
     fn from(error: ReadError) -> Self {
         Self::NoAnswer(error)
     }

@@ -3,10 +3,10 @@
 use flysk_domain::flysense::stream;
 use url::Url;
 
-use super::{LONGEST_MESSAGE, Recognition, SpeechKit, SpeechKitError};
+use super::{MAX_MESSAGE_BYTES, Recognition, SpeechKit, SpeechKitError};
 
 impl SpeechKit {
-    /// The whole result. An empty one is a call without speech, not an error.
+    /// Fetches the whole result. An empty result is a call without speech, not an error.
     pub async fn recognition(&self, operation_id: &str) -> Result<Recognition, SpeechKitError> {
         let url = self.result_url("/stt/v3/getRecognition", operation_id);
         let sent = self.send(self.client.get(url), self.max_result_bytes).await;
@@ -15,10 +15,11 @@ impl SpeechKit {
         Ok(Recognition { raw, events })
     }
 
-    /// Deletes the result at the service; one that is not there is fine.
+    /// Deletes the result at the service; a missing one is not an error.
     pub async fn delete_recognition(&self, operation_id: &str) -> Result<(), SpeechKitError> {
         let url = self.result_url("/stt/v3/deleteRecognition", operation_id);
-        match self.send(self.client.delete(url), LONGEST_MESSAGE).await.map_err(SpeechKitError::of_question) {
+        match self.send(self.client.delete(url), MAX_MESSAGE_BYTES).await.map_err(SpeechKitError::of_question)
+        {
             Ok(_) | Err(SpeechKitError::NotFound(_)) => Ok(()),
             Err(error) => Err(error),
         }

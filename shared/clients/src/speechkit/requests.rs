@@ -1,10 +1,11 @@
-//! What we ask SpeechKit for. Field names are those of `RecognizeFileRequest`; a misspelt option may be
-//! ignored silently by the gateway, so a test holds them to the published names.
+//! Body of a recognition request. Field names are those of `RecognizeFileRequest`. SpeechKit's HTTP gateway may ignore a
+//! misspelt option silently, so a test compares them with the published names.
 
+use flysk_domain::flysense::audio::AudioContainer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A file to recognise and how.
+/// A file to recognize, with options.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecognizeFile {
@@ -20,21 +21,21 @@ pub struct RecognizeFile {
     summarization: Option<Summarization>,
 }
 
-/// What a call's recognition should bring.
+/// Options of a call's recognition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecognitionOptions {
-    /// `general`, `deferred-general`, or a branch of them.
+    /// Model: `general`, `deferred-general`, or a branch of them.
     pub model: String,
-    /// Verdicts on every utterance.
+    /// Classifiers to apply to every utterance.
     pub classifiers: Vec<Classifier>,
-    /// Statistics of speakers and of the conversation.
+    /// Whether to return statistics of speakers and conversation.
     pub speech_analysis: bool,
-    /// Prompts to a language model that runs inside the recognition.
+    /// Prompts for a language model that runs inside the recognition.
     pub summarization: Option<Summarization>,
 }
 
 impl Default for RecognitionOptions {
-    /// The `general` model with statistics, without classifiers and language model.
+    /// Model `general` with statistics, without classifiers and language model.
     fn default() -> Self {
         Self {
             model: "general".to_owned(),
@@ -45,47 +46,33 @@ impl Default for RecognitionOptions {
     }
 }
 
-/// How the speakers are to be told apart.
+/// How speakers are distinguished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channels {
-    /// One channel for all: by their voices.
+    /// One channel: by voice, with speaker labeling.
     Mono,
-    /// A channel for each: labeling would be refused.
+    /// One channel per speaker. SpeechKit refuses speaker labeling here.
     Separate,
 }
 
-/// What the file is, by its content.
+/// Audio format of the file, detected from its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AudioFormat {
     /// A file with a header.
-    Container(ContainerType),
+    Container(AudioContainer),
     /// 16-bit little-endian samples without a header.
     RawPcm {
-        /// 8000, 16000 or 48000.
+        /// Sample rate in Hz: 8000, 16000 or 48000.
         sample_rate_hz: u32,
-        /// Interleaved.
+        /// Number of interleaved channels.
         channels: u16,
     },
-}
-
-/// The containers SpeechKit takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum ContainerType {
-    /// 16-bit PCM in WAV.
-    #[serde(rename = "WAV")]
-    Wav,
-    /// Opus in Ogg; Vorbis is refused.
-    #[serde(rename = "OGG_OPUS")]
-    OggOpus,
-    /// MPEG layer III.
-    #[serde(rename = "MP3")]
-    Mp3,
 }
 
 /// A verdict to ask for; Russian speech only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the service's own names say all there is")]
+#[expect(missing_docs, reason = "the service's names are self-explanatory")]
 pub enum Classifier {
     FormalGreeting,
     InformalGreeting,
@@ -98,7 +85,7 @@ pub enum Classifier {
     Answerphone,
 }
 
-/// When a classifier speaks.
+/// When a classifier returns its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum ClassifierTrigger {
     /// After each utterance.
@@ -106,34 +93,34 @@ pub enum ClassifierTrigger {
     OnUtterance,
 }
 
-/// Prompts to a language model that runs inside the recognition. Needs a role of its own, without which
-/// the whole request is refused.
+/// Prompts for a language model that runs inside the recognition. Requires the role `ai.languageModels.user`; without it
+/// SpeechKit refuses the whole request.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summarization {
-    /// `gpt://<folder>/<model>/<branch>`.
+    /// URI of the model: `gpt://<folder>/<model>/<branch>`.
     pub model_uri: String,
-    /// 1 to 16; answers come in the same order.
+    /// 1 to 16 prompts; results have the same order.
     pub properties: Vec<LlmPrompt>,
 }
 
-/// One prompt.
+/// One prompt to the language model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LlmPrompt {
-    /// What to do with the transcript.
+    /// Instruction for the transcript.
     pub instruction: String,
-    /// How to answer; plain text if nothing is said.
+    /// Format of the result; `None` for plain text.
     #[serde(flatten)]
     pub answer: Option<LlmAnswer>,
 }
 
-/// How a language model is to answer.
+/// Format of a language model's result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LlmAnswer {
     /// Any JSON object; the prompt must say "JSON".
     JsonObject(bool),
-    /// An object of this schema.
+    /// A JSON object that follows the schema.
     JsonSchema {
         /// A JSON Schema.
         schema: Value,
@@ -141,9 +128,9 @@ pub enum LlmAnswer {
 }
 
 impl RecognizeFile {
-    /// Asks for a Russian telephone call: punctuated text, nothing masked, speakers told apart.
+    /// A request for a Russian telephone call: punctuated text, no masked words, distinguished speakers.
     ///
-    /// `uri` is the clean link of an object that the paying account may read.
+    /// `uri` is the unsigned URL of an object that the service account may read.
     pub fn call(
         uri: impl Into<String>,
         format: AudioFormat,
@@ -163,19 +150,19 @@ impl RecognizeFile {
         }
     }
 
-    /// The same without telling voices apart, after [`LabelingNeedsMono`](super::SpeechKitError::LabelingNeedsMono).
+    /// The request without speaker labeling, after [`LabelingNeedsMono`](super::SpeechKitError::LabelingNeedsMono).
     #[must_use]
     pub fn without_labeling(self) -> Self {
         Self { speaker_labeling: None, ..self }
     }
 
-    /// The same without a language model, after [`SummarizationDenied`](super::SpeechKitError::SummarizationDenied).
+    /// The request without summarization, after [`SummarizationDenied`](super::SpeechKitError::SummarizationDenied).
     #[must_use]
     pub fn without_summarization(self) -> Self {
         Self { summarization: None, ..self }
     }
 
-    /// Counts against the quota of two at a time.
+    /// Whether the request uses a language model, whose quota is two concurrent recognitions.
     pub fn has_summarization(&self) -> bool {
         self.summarization.is_some()
     }
@@ -188,7 +175,7 @@ struct RecognitionModel {
     audio_format: AudioFormatBody,
     text_normalization: TextNormalization,
     language_restriction: LanguageRestriction,
-    /// Ignored for files, says the proto; demanded for labeling, says the documentation.
+    /// Ignored for files according to the proto; required for speaker labeling according to the documentation.
     audio_processing_type: &'static str,
 }
 
@@ -200,7 +187,7 @@ impl RecognitionModel {
             text_normalization: TextNormalization {
                 state: "TEXT_NORMALIZATION_ENABLED",
                 literature_text: true,
-                // Masked words would leave the classifiers of rudeness with nothing to show.
+                // Masked words would hide the findings of the classifiers `insult` and `profanity`.
                 profanity_filter: false,
             },
             language_restriction: LanguageRestriction {
@@ -215,7 +202,7 @@ impl RecognitionModel {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum AudioFormatBody {
-    ContainerAudio { container_audio_type: ContainerType },
+    ContainerAudio { container_audio_type: AudioContainer },
     RawAudio { audio_encoding: &'static str, sample_rate_hertz: String, audio_channel_count: String },
 }
 

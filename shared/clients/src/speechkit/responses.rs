@@ -1,42 +1,42 @@
-//! What SpeechKit answers.
+//! Responses of SpeechKit.
 
 use std::fmt;
 
 use bytes::Bytes;
 use flysk_domain::flysense::stream::StreamEvent;
+use flysk_domain::serde_lenient;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::error::FailedOperation;
-use crate::lenient;
 use crate::yandex::Status;
 
-/// Work that goes on at the service.
+/// A long-running operation at the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
-    /// At most 50 characters.
+    /// Id, at most 50 characters.
     pub id: String,
-    /// How far it is.
+    /// Current state.
     pub state: OperationState,
 }
 
-/// How far an operation is.
+/// State of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OperationState {
-    /// Ask again later.
+    /// Not finished: poll again later.
     Running,
-    /// The result can be fetched, or will be in a moment.
+    /// The result is ready, or will be in a moment.
     Done,
-    /// There will be no result.
+    /// The operation ended without a result.
     Failed(FailedOperation),
 }
 
-/// `yandex.cloud.operation.Operation`. A finished one may have no `response` at all, and an error may
-/// come before `done`.
+/// `yandex.cloud.operation.Operation`. A finished operation may have no `response`, and an error may be present before
+/// `done`.
 #[derive(Deserialize)]
 pub(super) struct OperationBody {
     id: String,
-    #[serde(default, deserialize_with = "lenient::truth")]
+    #[serde(default, deserialize_with = "serde_lenient::truth")]
     done: bool,
     #[serde(default)]
     error: Value,
@@ -55,12 +55,12 @@ impl From<OperationBody> for Operation {
     }
 }
 
-/// A whole result, raw as it came (to be stored once, since the service keeps it three days) and read.
+/// A whole result, raw and parsed. Store the raw body, because the service deletes it after three days.
 #[derive(Clone, PartialEq)]
 pub struct Recognition {
-    /// The body.
+    /// The unparsed body.
     pub raw: Bytes,
-    /// What it says, in the order it came. None if nobody spoke.
+    /// Parsed events in the order of the stream. Empty for a call without speech.
     pub events: Vec<StreamEvent>,
 }
 

@@ -1,9 +1,9 @@
-//! Objects out of the bucket.
+//! Deletes objects.
 
 use super::{Storage, StorageError};
 
 impl Storage {
-    /// Deletes an object; one that is not there is fine.
+    /// Deletes an object; a missing one is not an error.
     pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
         let deleted = self.client.delete_object().bucket(&self.bucket).key(key).send().await;
         match deleted.map_err(StorageError::from) {

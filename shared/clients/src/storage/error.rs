@@ -1,51 +1,51 @@
-//! What goes wrong with Object Storage, and what it means.
+//! Errors of Object Storage and what the caller may do.
 
 use std::error::Error as StdError;
 use std::io;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
-use flysk_domain::platform::outcome::Outcome;
+use flysk_domain::failure_action::FailureAction;
 
 type Source = Box<dyn StdError + Send + Sync>;
 
-/// A call of Object Storage failed. Everything here may be repeated: puts and deletes set a state.
+/// A request to Object Storage failed. All requests are idempotent: puts and deletes set a state.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// No such object (or bucket).
+    /// The object or the bucket does not exist.
     #[error("storage: not found ({0})")]
     NotFound(Rejection),
-    /// The key is not accepted, or may not do this.
+    /// The access key is invalid or lacks permissions.
     #[error("storage: access denied ({0})")]
     Denied(Rejection),
-    /// The range begins behind the object's end.
+    /// The range begins after the object's end.
     #[error("storage: no such range ({0})")]
     NoSuchRange(Rejection),
-    /// Too many requests, or the service is ill.
+    /// Throttling or a server error of the service.
     #[error("storage: not available ({0})")]
     Unavailable(Rejection),
     /// Any other refusal.
     #[error("storage: refused ({0})")]
     Refused(Rejection),
-    /// No whole answer in time.
-    #[error("storage: no whole answer")]
+    /// No complete response in time.
+    #[error("storage: no complete response")]
     NoAnswer(#[source] Source),
-    /// The request could not even be made: a wrong key or endpoint.
-    #[error("storage: the request cannot be made")]
+    /// The request could not be built: an invalid key or endpoint.
+    #[error("storage: cannot build the request")]
     Invalid(#[source] Source),
-    /// Our own disk.
-    #[error("storage: the local file failed")]
+    /// Reading the local file failed.
+    #[error("storage: I/O error of the local file")]
     File(#[source] io::Error),
 }
 
-/// A refusal in the service's words.
+/// An error response of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     /// The HTTP status.
     pub status: u16,
-    /// `NoSuchKey`, `SlowDown`, …; empty when the answer has no body.
+    /// Code: `NoSuchKey`, `SlowDown`, …; empty if the response has no body.
     pub code: String,
-    /// For the service's support.
+    /// Request id, for questions to the service's support.
     pub request_id: Option<String>,
 }
 
@@ -64,18 +64,18 @@ impl std::fmt::Display for Rejection {
 
 impl StorageError {
     /// What the caller may do.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> FailureAction {
         match self {
-            Self::NoAnswer(_) | Self::Unavailable(_) | Self::File(_) => Outcome::RETRY,
+            Self::NoAnswer(_) | Self::Unavailable(_) | Self::File(_) => FailureAction::RETRY,
             Self::NotFound(_)
             | Self::Denied(_)
             | Self::NoSuchRange(_)
             | Self::Refused(_)
-            | Self::Invalid(_) => Outcome::GiveUp,
+            | Self::Invalid(_) => FailureAction::GiveUp,
         }
     }
 
-    /// The object is not there.
+    /// Whether the object does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound(_))
     }

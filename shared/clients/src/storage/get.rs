@@ -1,4 +1,4 @@
-//! Objects out of the bucket, streamed.
+//! Reads objects as streams.
 
 use std::fmt;
 
@@ -9,17 +9,17 @@ use futures::stream::try_unfold;
 
 use super::{Storage, StorageError};
 
-/// Which bytes, counted from 0, both ends included (RFC 9110, 14.1.2).
+/// A byte range, counted from 0, both ends included (RFC 9110, 14.1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ByteRange {
-    /// From `start` to `end`, or to the last.
+    /// From `start` to `end`, or to the object's end.
     From {
-        /// The first byte.
+        /// Offset of the first byte.
         start: u64,
-        /// The last byte, if not the object's.
+        /// Offset of the last byte; `None` for the object's end.
         end: Option<u64>,
     },
-    /// The last so many.
+    /// The last bytes; the value is their number.
     Last(u64),
 }
 
@@ -33,39 +33,39 @@ impl fmt::Display for ByteRange {
     }
 }
 
-/// An object that is being read.
+/// An open object.
 #[derive(Debug)]
 pub struct Object {
-    /// How many bytes will come.
+    /// Length of the body in bytes.
     pub bytes: u64,
-    /// `bytes 0-99/200`, when only a part was asked for.
+    /// `bytes 0-99/200`, if a range was requested.
     pub content_range: Option<String>,
-    /// As it was put.
+    /// Content type from the upload.
     pub content_type: Option<String>,
-    /// Changes with the content.
+    /// `ETag`, which changes with the content.
     pub etag: Option<String>,
-    /// The bytes.
+    /// The body.
     pub body: ObjectBody,
 }
 
-/// An object's bytes, read as they are asked for.
+/// The body of an object, read on demand.
 #[derive(Debug)]
 pub struct ObjectBody(ByteStream);
 
 impl ObjectBody {
-    /// The next bytes; `None` after the last.
+    /// Reads the next bytes; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, StorageError> {
         self.0.try_next().await.map_err(|error| StorageError::NoAnswer(Box::new(error)))
     }
 
-    /// The same as a stream, which ends after an error.
+    /// Converts the body to a stream, which ends after an error.
     pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, StorageError>> + Send {
         try_unfold(self, |mut body| async move { Ok(body.next().await?.map(|bytes| (bytes, body))) })
     }
 }
 
 impl Storage {
-    /// Opens an object, or a part of it.
+    /// Opens an object or a range of it.
     pub async fn get_range(&self, key: &str, range: Option<ByteRange>) -> Result<Object, StorageError> {
         let got = self
             .client

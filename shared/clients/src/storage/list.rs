@@ -1,32 +1,32 @@
-//! What is in the bucket.
+//! Lists objects.
 
 use aws_sdk_s3::types::Object;
 use chrono::{DateTime, Utc};
 
 use super::{Storage, StorageError};
 
-/// One object, without its content.
+/// Metadata of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectInfo {
-    /// Its key.
+    /// Key of the object.
     pub key: String,
-    /// Its length.
+    /// Length in bytes.
     pub bytes: u64,
-    /// When it was put.
+    /// Time of the upload.
     pub modified_at: DateTime<Utc>,
 }
 
-/// A part of a listing.
+/// One page of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectPage {
-    /// At most 1000, by key.
+    /// At most 1000 objects, sorted by key.
     pub objects: Vec<ObjectInfo>,
-    /// Asks for the next page; `None` on the last.
+    /// Token of the next page; `None` on the last page.
     pub next: Option<String>,
 }
 
 impl Storage {
-    /// Objects whose key begins with `prefix`; `page` is the `next` of the page before.
+    /// Lists objects whose key begins with `prefix`; `page` is `next` of the previous page.
     pub async fn list(&self, prefix: &str, page: Option<&str>) -> Result<ObjectPage, StorageError> {
         let listed = self
             .client
@@ -41,7 +41,7 @@ impl Storage {
         Ok(ObjectPage { objects, next })
     }
 
-    /// Whether there is an object under `key`.
+    /// Whether an object with this key exists.
     pub async fn exists(&self, key: &str) -> Result<bool, StorageError> {
         let looked = self.client.head_object().bucket(&self.bucket).key(key).send().await;
         match looked.map_err(StorageError::from) {

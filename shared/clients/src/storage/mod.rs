@@ -1,7 +1,7 @@
-//! Object Storage, in the dialect of S3 that Yandex speaks.
+//! Client of Yandex Object Storage, which is S3-compatible.
 //!
-//! Path-style addresses, no checksum trailers (clones of S3 break on them), no `DeleteObjects` (it needs
-//! a checksum of a kind not all of them take), and no retries of the SDK's own: a retry is a job's business.
+//! Uses path-style URLs, no checksum trailers (S3-compatible services fail on them), no `DeleteObjects` (it requires a
+//! checksum that not all of them support), and no retries of the SDK, because jobs retry.
 //!
 //! Source: Yandex Cloud docs, `storage/tools` and `storage/s3`; behaviour of `aws-sdk-s3` observed on the wire.
 
@@ -26,26 +26,27 @@ pub use error::{Rejection, StorageError};
 pub use get::{ByteRange, Object, ObjectBody};
 pub use list::{ObjectInfo, ObjectPage};
 
-/// Where the objects are and as whom they are touched.
+/// Bucket, credentials and timeouts.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `https://storage.yandexcloud.net`.
+    /// Endpoint: `https://storage.yandexcloud.net`.
     pub endpoint: Url,
-    /// `ru-central1`; another one gives a signature error.
-    pub region: String,
     /// The bucket; its name must not be secret, since it is part of links.
     pub bucket: String,
-    /// A static key of a service account that may write and delete (`storage.editor`).
+    /// Id of the static key of a service account with role `storage.editor`.
     pub access_key_id: String,
-    /// Its secret half.
+    /// Secret of the static key.
     pub secret_access_key: SecretString,
-    /// For name resolution, TCP and TLS together.
+    /// Timeout of name resolution, TCP and TLS together.
     pub connect_timeout: Duration,
-    /// For an answer to a small request.
+    /// Timeout of a small request.
     pub operation_timeout: Duration,
-    /// For sending a whole file.
+    /// Timeout of uploading a file.
     pub upload_timeout: Duration,
 }
+
+/// The region of signatures: Yandex Object Storage has this one only.
+const REGION: &str = "ru-central1";
 
 /// One bucket; clones share connections.
 #[derive(Clone)]
@@ -57,7 +58,7 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Builds the client; nothing is sent, and nothing is read from the environment.
+    /// Builds the client; sends nothing and reads nothing from the environment.
     pub fn new(config: Config) -> Self {
         let key = Credentials::new(
             config.access_key_id,
@@ -72,7 +73,7 @@ impl Storage {
             .build();
         let sdk = Builder::new()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(config.region))
+            .region(Region::new(REGION))
             .endpoint_url(config.endpoint.as_str())
             .credentials_provider(key)
             .force_path_style(true)
@@ -89,8 +90,8 @@ impl Storage {
         }
     }
 
-    /// The clean link of an object, without a signature: SpeechKit reads it with the rights of the
-    /// account that pays for the recognition, and ignores query parameters.
+    /// The unsigned URL of an object. SpeechKit reads the object with the rights of the service account that pays for the
+    /// recognition, and ignores query parameters.
     pub fn object_url(&self, key: &str) -> Url {
         let mut url = self.endpoint.clone();
         if let Ok(mut path) = url.path_segments_mut() {

@@ -1,4 +1,4 @@
-//! Files into the bucket.
+//! Uploads files.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use super::{Storage, StorageError};
 
 impl Storage {
-    /// Puts a file under `key`, over whatever is there. It is read as it is sent.
+    /// Uploads a file as `key` and replaces an existing object. The file is streamed from disk.
     pub async fn put_file(&self, key: &str, path: &Path, content_type: &str) -> Result<(), StorageError> {
         let body = ByteStream::from_path(path)
             .await

@@ -1,97 +1,95 @@
-//! What goes wrong with the bank, and what it means.
+//! Errors of T-Bank's API and what the caller may do.
 
 use std::fmt;
 use std::time::Duration;
 
-use flysk_domain::platform::outcome::Outcome;
+use flysk_domain::failure_action::FailureAction;
 use flysk_domain::platform::tbank::{ErrorClass, class_of};
+use flysk_domain::serde_lenient;
 use serde_json::Value;
 
+use super::redact::redact_message;
 use super::requests::InvalidRequest;
 use super::responses::Payment;
-use super::send::Effect;
-use super::wording::nameless;
-use crate::http::ReadError;
-use crate::lenient;
+use crate::http::{Idempotency, ReadError};
 
-/// A call of the bank failed, or was not made.
+/// A request to T-Bank failed or was not sent.
 #[derive(Debug, thiserror::Error)]
-#[expect(private_interfaces, reason = "whether a call may be repeated is told by `outcome`")]
 pub enum TBankError {
-    /// The bank would refuse this; nothing was sent.
+    /// T-Bank would refuse the request; it was not sent.
     #[error("T-Bank: {0}")]
     Invalid(#[from] InvalidRequest),
-    /// The request could not be written down; nothing was sent.
-    #[error("T-Bank: the request cannot be written")]
+    /// The request could not be serialized; it was not sent.
+    #[error("T-Bank: cannot serialize the request")]
     Unwritable,
-    /// No whole answer.
-    #[error("T-Bank: no whole answer")]
+    /// No complete response.
+    #[error("T-Bank: no complete response")]
     NoAnswer {
-        /// What happened.
+        /// The error while sending or reading.
         source: ReadError,
-        /// What a second call would do.
-        effect: Effect,
+        /// Whether the request may be repeated.
+        idempotency: Idempotency,
     },
-    /// The bank said no.
+    /// T-Bank refused the request.
     #[error("T-Bank: {0}")]
-    Refused(Box<Refusal>),
-    /// Too many requests; whether this one was carried out is not documented.
+    Refused(Box<Rejection>),
+    /// Rate limit exceeded; it is not documented whether this request was executed.
     #[error("T-Bank: too many requests")]
     TooMany {
-        /// If the bank says so.
+        /// Delay from `Retry-After`, if present.
         after: Option<Duration>,
-        /// What a second call would do.
-        effect: Effect,
+        /// Whether the request may be repeated.
+        idempotency: Idempotency,
     },
-    /// An answer that is not what is documented: a page, or a success without its fields.
-    #[error("T-Bank: unreadable answer with status {status}")]
+    /// The response does not match the documentation: HTML, or a success without required fields.
+    #[error("T-Bank: unreadable response with status {status}")]
     Unreadable {
         /// The HTTP status.
         status: u16,
-        /// What a second call would do.
-        effect: Effect,
+        /// Whether the request may be repeated.
+        idempotency: Idempotency,
     },
 }
 
-/// `Success: false`, or an error code that is not zero.
+/// A response with `Success: false` or a non-zero error code.
 #[derive(Debug, Clone)]
-pub struct Refusal {
-    /// The bank's code.
+pub struct Rejection {
+    /// T-Bank's error code.
     pub code: String,
-    /// What it means for the next step.
+    /// Class of the error code, which decides the next step.
     pub class: ErrorClass,
-    /// The bank's words, for logs and operators, without addresses and long numbers.
+    /// T-Bank's message for logs and operators, with e-mail addresses and long numbers redacted.
     pub message: String,
-    /// Where the payment stands, if the answer told it.
+    /// State of the payment, if the response contains it.
     pub payment: Option<Payment>,
-    effect: Effect,
+    idempotency: Idempotency,
 }
 
 impl TBankError {
-    /// What the caller may do. [`Outcome::Unknown`]: ask with `check_order` or `state` before anything else.
-    pub fn outcome(&self) -> Outcome {
-        let lost = |effect: Effect| match effect {
-            Effect::Repeatable => Outcome::RETRY,
-            Effect::Once => Outcome::Unknown,
+    /// What the caller may do. After [`FailureAction::Unknown`], query `check_order` or `state` first.
+    pub fn outcome(&self) -> FailureAction {
+        let lost = |idempotency: Idempotency| match idempotency {
+            Idempotency::Safe => FailureAction::RETRY,
+            Idempotency::NotSafe => FailureAction::Unknown,
         };
         match self {
-            // A page for 4xx comes from the bank's front (an address not on its list): the call never got in.
+            // HTML with 4xx comes from T-Bank's frontend (IP address not allowed): the request was not executed.
             Self::Invalid(_)
             | Self::Unwritable
-            | Self::Unreadable { status: 400..=499, effect: Effect::Repeatable } => Outcome::GiveUp,
-            Self::NoAnswer { source: ReadError::Transport(transport), effect } => {
-                transport.outcome(*effect == Effect::Repeatable)
+            | Self::Unreadable { status: 400..=499, idempotency: Idempotency::Safe } => FailureAction::GiveUp,
+            Self::NoAnswer { source: ReadError::Transport(transport), idempotency } => {
+                transport.outcome(*idempotency == Idempotency::Safe)
             }
-            Self::TooMany { after, effect: Effect::Repeatable } => Outcome::Wait { after: *after },
-            Self::NoAnswer { effect, .. }
-            | Self::TooMany { effect, .. }
-            | Self::Unreadable { effect, .. } => lost(*effect),
+            Self::TooMany { after, idempotency: Idempotency::Safe } => FailureAction::Wait { after: *after },
+            Self::NoAnswer { idempotency, .. }
+            | Self::TooMany { idempotency, .. }
+            | Self::Unreadable { idempotency, .. } => lost(*idempotency),
             Self::Refused(refusal) => refusal.outcome(),
         }
     }
 
-    /// The bank's refusal, if it is one.
-    pub fn refusal(&self) -> Option<&Refusal> {
+    /// The refusal; `None` for other errors.
+    pub fn refusal(&self) -> Option<&Rejection> {
         match self {
             Self::Refused(refusal) => Some(refusal),
             _ => None,
@@ -99,11 +97,14 @@ impl TBankError {
     }
 }
 
-impl Refusal {
-    /// What an answer says, if it says no.
-    pub(super) fn of(answer: &Value, effect: Effect) -> Option<Self> {
+impl Rejection {
+    /// Parses a response; `None` if it is a success.
+    pub(super) fn from_response(answer: &Value, idempotency: Idempotency) -> Option<Self> {
         let text = |name: &str| {
-            answer.get(name).and_then(lenient::text).filter(|text| !text.is_empty() && text != "None")
+            answer
+                .get(name)
+                .and_then(serde_lenient::value_to_text)
+                .filter(|text| !text.is_empty() && text != "None")
         };
         let success = match answer.get("Success") {
             Some(Value::Bool(success)) => *success,
@@ -118,26 +119,26 @@ impl Refusal {
         let said = [text("Message"), text("Details")].into_iter().flatten().collect::<Vec<_>>().join(": ");
         Some(Self {
             code: code.unwrap_or_default(),
-            // No code, or that of success, beside `Success: false`: not certain.
+            // `Success: false` without an error code, or with the code of success, is contradictory.
             class: class.unwrap_or(ErrorClass::Unknown),
-            message: nameless(&said),
-            payment: Payment::of(answer),
-            effect,
+            message: redact_message(&said),
+            payment: Payment::from_response(answer),
+            idempotency,
         })
     }
 
     /// What the caller may do.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> FailureAction {
         let certain = self.class.is_decline() || self.class == ErrorClass::Config;
-        match self.effect {
-            _ if certain => Outcome::GiveUp,
-            Effect::Repeatable if self.class == ErrorClass::State => Outcome::GiveUp,
-            Effect::Repeatable => Outcome::RETRY,
-            Effect::Once => Outcome::Unknown,
+        match self.idempotency {
+            _ if certain => FailureAction::GiveUp,
+            Idempotency::Safe if self.class == ErrorClass::State => FailureAction::GiveUp,
+            Idempotency::Safe => FailureAction::RETRY,
+            Idempotency::NotSafe => FailureAction::Unknown,
         }
     }
 
-    /// The payment an answer told of although it said no.
+    /// The payment that a refusing response contains.
     pub(super) fn into_payment(self: Box<Self>) -> Result<Payment, Box<Self>> {
         match self.payment {
             Some(payment) => Ok(payment),
@@ -147,13 +148,13 @@ impl Refusal {
 }
 
 impl Payment {
-    /// Only with a number and a status of its own is it the state of a payment.
-    fn of(answer: &Value) -> Option<Self> {
+    /// Parses a payment; `None` without payment id or status.
+    fn from_response(answer: &Value) -> Option<Self> {
         serde_json::from_value(answer.clone()).ok()
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "refused with {} ({})", self.code, self.class)?;
         if self.message.is_empty() { Ok(()) } else { write!(f, ": {}", self.message) }
@@ -166,8 +167,8 @@ mod tests {
 
     use super::*;
 
-    fn outcome(answer: &Value, effect: Effect) -> Outcome {
-        Refusal::of(answer, effect).unwrap().outcome()
+    fn outcome(answer: &Value, idempotency: Idempotency) -> FailureAction {
+        Rejection::from_response(answer, idempotency).unwrap().outcome()
     }
 
     #[test]
@@ -175,16 +176,16 @@ mod tests {
         let answer =
             |code: &str| json!({"Success": false, "ErrorCode": code, "Message": "нет", "Details": "None"});
         for (code, once, repeatable) in [
-            ("1051", Outcome::GiveUp, Outcome::GiveUp),
-            ("1041", Outcome::GiveUp, Outcome::GiveUp),
-            ("204", Outcome::GiveUp, Outcome::GiveUp),
-            ("4", Outcome::Unknown, Outcome::GiveUp),
-            ("20", Outcome::Unknown, Outcome::GiveUp),
-            ("9999", Outcome::Unknown, Outcome::RETRY),
-            ("54321", Outcome::Unknown, Outcome::RETRY),
+            ("1051", FailureAction::GiveUp, FailureAction::GiveUp),
+            ("1041", FailureAction::GiveUp, FailureAction::GiveUp),
+            ("204", FailureAction::GiveUp, FailureAction::GiveUp),
+            ("4", FailureAction::Unknown, FailureAction::GiveUp),
+            ("20", FailureAction::Unknown, FailureAction::GiveUp),
+            ("9999", FailureAction::Unknown, FailureAction::RETRY),
+            ("54321", FailureAction::Unknown, FailureAction::RETRY),
         ] {
-            assert_eq!(outcome(&answer(code), Effect::Once), once, "{code}");
-            assert_eq!(outcome(&answer(code), Effect::Repeatable), repeatable, "{code}");
+            assert_eq!(outcome(&answer(code), Idempotency::NotSafe), once, "{code}");
+            assert_eq!(outcome(&answer(code), Idempotency::Safe), repeatable, "{code}");
         }
     }
 
@@ -192,7 +193,7 @@ mod tests {
     fn success_needs_both_the_flag_and_the_code() {
         for answer in [json!({"Success": true, "ErrorCode": "0"}), json!({"Success": "true", "ErrorCode": 0})]
         {
-            assert!(Refusal::of(&answer, Effect::Once).is_none(), "{answer}");
+            assert!(Rejection::from_response(&answer, Idempotency::NotSafe).is_none(), "{answer}");
         }
         for answer in [
             json!({"Success": false, "ErrorCode": "0"}),
@@ -200,15 +201,15 @@ mod tests {
             json!({}),
             json!({"Success": 1}),
         ] {
-            assert!(Refusal::of(&answer, Effect::Once).is_some(), "{answer}");
+            assert!(Rejection::from_response(&answer, Idempotency::NotSafe).is_some(), "{answer}");
         }
-        assert_eq!(outcome(&json!({}), Effect::Once), Outcome::Unknown);
+        assert_eq!(outcome(&json!({}), Idempotency::NotSafe), FailureAction::Unknown);
     }
 
     #[test]
     fn a_decline_tells_the_payments_state() {
         let answer = json!({"Success": false, "ErrorCode": "1051", "Status": "REJECTED", "PaymentId": "111"});
-        let refusal = Refusal::of(&answer, Effect::Once).unwrap();
+        let refusal = Rejection::from_response(&answer, Idempotency::NotSafe).unwrap();
         assert_eq!(refusal.payment.as_ref().unwrap().status.name(), "REJECTED");
         assert_eq!(refusal.to_string(), "refused with 1051 (funds)");
     }

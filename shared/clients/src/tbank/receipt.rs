@@ -1,24 +1,25 @@
-//! Receipt data (54-FZ) that go with a payment or a refund.
+//! Receipt data (54-FZ) of a payment or a refund.
 
 use std::fmt;
 
 use flysk_domain::money::Kopecks;
 use serde::Serialize;
 
-/// The fiscal format of the linked cash register.
+/// Fiscal data format (FFD) of the linked cash register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum FfdVersion {
-    /// The bank's default.
+    /// T-Bank's default.
     #[serde(rename = "1.05")]
     V1_05,
-    /// Wants a unit of measure on each line.
+    /// Requires a unit of measure on each line.
     #[serde(rename = "1.2")]
     V1_2,
 }
 
 /// The shop's system of taxation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::EnumString)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Taxation {
     /// General.
     Osn,
@@ -32,30 +33,10 @@ pub enum Taxation {
     Patent,
 }
 
-impl Taxation {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Osn, Self::UsnIncome, Self::UsnIncomeOutcome, Self::Esn, Self::Patent];
-
-    /// The bank's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Osn => "osn",
-            Self::UsnIncome => "usn_income",
-            Self::UsnIncomeOutcome => "usn_income_outcome",
-            Self::Esn => "esn",
-            Self::Patent => "patent",
-        }
-    }
-
-    /// Reads the bank's name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.name() == name)
-    }
-}
-
 /// The rate of VAT on a line; 22 % and 22/122 since 1 January 2026.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::EnumString)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 #[expect(missing_docs, reason = "the names are the rates")]
 pub enum Vat {
     None,
@@ -70,86 +51,65 @@ pub enum Vat {
     Vat122,
 }
 
-impl Vat {
-    /// All of them.
-    pub const ALL: [(Self, &'static str); 10] = [
-        (Self::None, "none"),
-        (Self::Vat0, "vat0"),
-        (Self::Vat5, "vat5"),
-        (Self::Vat7, "vat7"),
-        (Self::Vat10, "vat10"),
-        (Self::Vat22, "vat22"),
-        (Self::Vat105, "vat105"),
-        (Self::Vat107, "vat107"),
-        (Self::Vat110, "vat110"),
-        (Self::Vat122, "vat122"),
-    ];
-
-    /// Reads the bank's name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|(_, known)| *known == name).map(|(vat, _)| vat)
-    }
-}
-
 /// How a line is paid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentMethod {
-    /// In full, before what is bought is delivered.
+    /// Full payment before delivery.
     FullPrepayment,
-    /// In full, at the moment of delivery.
+    /// Full payment at delivery.
     FullPayment,
-    /// For something not chosen yet.
+    /// Advance for goods or services that are not determined yet.
     Advance,
 }
 
-/// What a line is.
+/// Type of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentObject {
-    /// Work that is consumed as it is done.
+    /// A service.
     Service,
-    /// A payment in itself: an advance, a bonus.
+    /// A payment, such as an advance or a bonus.
     Payment,
     /// Goods.
     Commodity,
 }
 
-/// One line.
+/// One line of a receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ReceiptItem {
-    /// At most 128 characters.
+    /// Name, at most 128 characters.
     pub name: String,
-    /// Of one piece, discounts inside.
+    /// Price of one piece in kopecks, after discounts.
     pub price: Kopecks,
-    /// Whole pieces.
+    /// Number of pieces.
     pub quantity: u32,
-    /// Price times quantity.
+    /// Price times quantity, in kopecks.
     pub amount: Kopecks,
-    /// The rate of VAT.
+    /// VAT rate.
     pub tax: Vat,
-    /// How it is paid for.
+    /// Payment method.
     pub payment_method: PaymentMethod,
-    /// What it is.
+    /// Type of the line.
     pub payment_object: PaymentObject,
-    /// Needed by format 1.2 only.
+    /// Unit of measure; required by format 1.2 only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub measurement_unit: Option<String>,
 }
 
-/// What the cash register prints. `Debug` keeps the contact, which is personal data, to itself.
+/// A receipt. `Debug` does not show the contact, which is personal data.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Receipt {
-    /// The fiscal format.
+    /// Fiscal data format.
     pub ffd_version: FfdVersion,
-    /// The system of taxation.
+    /// Taxation system.
     pub taxation: Taxation,
-    /// Where the receipt goes; this or the phone.
+    /// E-mail address for the receipt; this or the phone is required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// `+` and digits; this or the address.
+    /// Phone number as `+` and digits; this or the e-mail address is required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
     /// 1 to 100 lines.
@@ -169,25 +129,25 @@ impl fmt::Debug for Receipt {
     }
 }
 
-/// The bank would refuse the receipt.
+/// T-Bank would refuse the receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidReceipt {
-    /// Error 329.
-    #[error("a receipt needs an address or a phone of at most 64 characters")]
+    /// No contact, or one that is too long (error 329).
+    #[error("a receipt requires an e-mail address or a phone number of at most 64 characters")]
     NoContact,
-    /// Not 1 to 100 lines.
-    #[error("a receipt has 1 to 100 lines")]
+    /// No lines, or more than 100.
+    #[error("a receipt must have 1 to 100 lines")]
     LineCount,
-    /// A name that is empty or longer than 128 characters, no quantity, or a unit missing for format 1.2.
-    #[error("a line of the receipt is incomplete")]
+    /// A line with an empty or too long name, without quantity, or without the unit that format 1.2 requires.
+    #[error("a line of the receipt is incomplete or its name is too long")]
     Line,
-    /// Error 308: a line is not price times quantity, or the lines are not the payment's amount.
-    #[error("the receipt's sums do not agree")]
+    /// A line's amount is not price times quantity, or the sum of lines is not the payment's amount (error 308).
+    #[error("the amounts of the receipt do not add up")]
     Sums,
 }
 
 impl Receipt {
-    /// Finds what the bank would refuse in a receipt for `amount`.
+    /// Checks T-Bank's rules for a receipt of `amount` kopecks.
     pub(super) fn check(&self, amount: Kopecks) -> Result<(), InvalidReceipt> {
         let contact = |text: &Option<String>| {
             text.as_ref().is_some_and(|text| !text.is_empty() && text.chars().count() <= 64)
@@ -204,7 +164,7 @@ impl Receipt {
             if !named || !measured || item.quantity == 0 {
                 return Err(InvalidReceipt::Line);
             }
-            if item.price.times(item.quantity.into()) != Ok(item.amount) {
+            if item.price.checked_mul(item.quantity.into()) != Ok(item.amount) {
                 return Err(InvalidReceipt::Sums);
             }
         }

@@ -1,7 +1,8 @@
-//! What we send. Each request is checked against the bank's limits before it leaves: a mistake of ours must
-//! not look like a payment that failed.
+//! Request bodies. Each request is checked against T-Bank's limits before sending, so that an invalid request is not
+//! mistaken for a failed payment.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 use flysk_domain::money::Kopecks;
@@ -11,10 +12,10 @@ use url::Url;
 
 use super::receipt::{InvalidReceipt, Receipt};
 
-/// One stage or two.
+/// Whether a payment has one stage or two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum PayType {
-    /// The money is taken at once.
+    /// The money is charged at once.
     #[serde(rename = "O")]
     OneStage,
     /// The money is held until `Confirm`, at most 7 days.
@@ -22,7 +23,7 @@ pub enum PayType {
     TwoStage,
 }
 
-/// The form's language.
+/// Language of the payment form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
@@ -32,20 +33,43 @@ pub enum Language {
     En,
 }
 
-/// Who started the operation (`DATA.OperationInitiatorType`).
+/// Initiator of an operation (`DATA.OperationInitiatorType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InitiatorType {
-    /// The customer pays and nothing is saved.
+    /// The customer pays; the card is not saved.
     Customer,
-    /// The customer pays and saves the card: the parent of later charges.
+    /// The customer pays and saves the card; this payment is the parent of later charges.
     CustomerSavesCard,
     /// The customer pays with a saved card.
     CustomerSavedCard,
-    /// We charge a saved card, on no fixed schedule; what an ordinary terminal allows for subscriptions.
+    /// The merchant charges a saved card without a fixed schedule; an ordinary terminal allows it for subscriptions.
     MerchantRecurring,
-    /// We charge a saved card by a schedule; not on ordinary (ECOM) terminals.
+    /// The merchant charges a saved card on a schedule; not allowed on ordinary (ECOM) terminals.
     MerchantInstallment,
 }
+
+impl FromStr for InitiatorType {
+    type Err = UnknownInitiator;
+
+    /// Parses T-Bank's code: `0`, `1`, `2`, `R` or `I`.
+    fn from_str(code: &str) -> Result<Self, UnknownInitiator> {
+        [
+            Self::Customer,
+            Self::CustomerSavesCard,
+            Self::CustomerSavedCard,
+            Self::MerchantRecurring,
+            Self::MerchantInstallment,
+        ]
+        .into_iter()
+        .find(|known| known.code() == code)
+        .ok_or(UnknownInitiator)
+    }
+}
+
+/// Not a code of `OperationInitiatorType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected one of 0, 1, 2, R, I")]
+pub struct UnknownInitiator;
 
 impl InitiatorType {
     const fn code(self) -> &'static str {
@@ -59,55 +83,55 @@ impl InitiatorType {
     }
 }
 
-/// Opens a payment session.
+/// Body of `Init`, which opens a payment session.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct InitRequest {
-    /// Unique per attempt, at most 36 characters.
+    /// Our id of the order, unique per attempt, at most 36 characters.
     pub order_id: String,
-    /// At most 10 digits; equals the receipt's sum.
+    /// Amount in kopecks, at most 10 digits; equals the receipt's sum.
     pub amount: Kopecks,
-    /// Shown on the form, at most 140 characters.
+    /// Description on the payment form, at most 140 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Our number of the payer, at most 36 characters; needed to save a card.
+    /// Our id of the payer, at most 36 characters; required to save a card.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer_key: Option<String>,
-    /// Save the card: this payment becomes a parent.
+    /// Whether to save the card. This payment then becomes a parent.
     #[serde(rename = "Recurrent", serialize_with = "yes", skip_serializing_if = "is_false")]
     pub save_card: bool,
-    /// Overrides the terminal's setting.
+    /// Stages; overrides the terminal's setting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pay_type: Option<PayType>,
-    /// The form's language.
+    /// Language of the payment form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
-    /// Where payment notices go; other kinds go to the terminal's address.
+    /// URL for payment notifications; other kinds are sent to the terminal's URL.
     #[serde(rename = "NotificationURL", skip_serializing_if = "Option::is_none")]
     pub notification_url: Option<Url>,
-    /// Where the payer is led after success. Being led there proves nothing.
+    /// Redirect URL after success. A redirect does not prove a payment.
     #[serde(rename = "SuccessURL", skip_serializing_if = "Option::is_none")]
     pub success_url: Option<Url>,
-    /// Where the payer is led after failure.
+    /// Redirect URL after failure.
     #[serde(rename = "FailURL", skip_serializing_if = "Option::is_none")]
     pub fail_url: Option<Url>,
-    /// Until when the link works: 1 minute to 90 days.
+    /// Expiry of the payment link: in 1 minute to 90 days.
     #[serde(
         rename = "RedirectDueDate",
         serialize_with = "due_date",
         skip_serializing_if = "Option::is_none"
     )]
     pub due: Option<DateTime<Utc>>,
-    /// Who started it.
+    /// Initiator of the operation.
     #[serde(rename = "DATA", serialize_with = "data", skip_serializing_if = "Option::is_none")]
     pub initiator: Option<InitiatorType>,
-    /// Needed when a cash register is linked.
+    /// Receipt; required if a cash register is linked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
 }
 
 impl InitRequest {
-    /// A one-stage payment with nothing optional.
+    /// A one-stage payment without optional fields.
     pub fn new(order_id: impl Into<String>, amount: Kopecks) -> Self {
         Self {
             order_id: order_id.into(),
@@ -127,15 +151,15 @@ impl InitRequest {
     }
 
     pub(super) fn check(&self) -> Result<(), InvalidRequest> {
-        length("OrderId", &self.order_id, 36)?;
+        check_length("OrderId", &self.order_id, 36)?;
         if !(1..=9_999_999_999).contains(&self.amount.0) {
             return Err(InvalidRequest::Amount);
         }
         if let Some(description) = &self.description {
-            length("Description", description, 140)?;
+            check_length("Description", description, 140)?;
         }
         match &self.customer_key {
-            Some(key) => length("CustomerKey", key, 36)?,
+            Some(key) => check_length("CustomerKey", key, 36)?,
             None if self.save_card => return Err(InvalidRequest::Field("CustomerKey")),
             None => {}
         }
@@ -147,45 +171,21 @@ impl InitRequest {
     }
 }
 
-/// Charges a saved card.
+/// Body of `Charge`, which charges a saved card.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ChargeRequest {
-    /// The payment that `Init` opened.
+    /// T-Bank's id of the payment that `Init` opened.
     pub payment_id: String,
-    /// The saved card.
+    /// Id of the saved card.
     #[serde(serialize_with = "exposed")]
     pub rebill_id: SecretString,
 }
 
 impl ChargeRequest {
     pub(super) fn check(&self) -> Result<(), InvalidRequest> {
-        length("PaymentId", &self.payment_id, 20)?;
-        length("RebillId", self.rebill_id.expose_secret(), 64)
-    }
-}
-
-/// Takes the money a two-stage payment holds.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct ConfirmRequest {
-    /// Which payment.
-    pub payment_id: String,
-    /// At most what is held.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub amount: Option<Kopecks>,
-    /// Replaces the one of `Init`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub receipt: Option<Receipt>,
-}
-
-impl ConfirmRequest {
-    pub(super) fn check(&self) -> Result<(), InvalidRequest> {
-        length("PaymentId", &self.payment_id, 20)?;
-        match (&self.receipt, self.amount) {
-            (Some(receipt), Some(amount)) => Ok(receipt.check(amount)?),
-            _ => Ok(()),
-        }
+        check_length("PaymentId", &self.payment_id, 20)?;
+        check_length("RebillId", self.rebill_id.expose_secret(), 64)
     }
 }
 
@@ -193,14 +193,14 @@ impl ConfirmRequest {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CancelRequest {
-    /// Which payment.
+    /// T-Bank's id of the payment.
     pub payment_id: String,
-    /// Always named: the bank's default is the whole payment, also after a partial refund.
+    /// Amount in kopecks. Never omitted, because T-Bank's default is the whole payment, even after a partial refund.
     pub amount: Kopecks,
-    /// Makes the refund repeatable (not for SBP); ours, at most 256 characters.
+    /// Our id of the request, at most 256 characters: the idempotency key of the refund (not for SBP).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_request_id: Option<String>,
-    /// The refunded lines of a partial refund; none for a full one.
+    /// Refunded lines of a partial refund; `None` for a full refund.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
 }
@@ -211,51 +211,70 @@ impl CancelRequest {
     }
 
     pub(super) fn check(&self) -> Result<(), InvalidRequest> {
-        length("PaymentId", &self.payment_id, 20)?;
+        check_length("PaymentId", &self.payment_id, 20)?;
         if !self.amount.is_positive() {
             return Err(InvalidRequest::Amount);
         }
         if let Some(id) = &self.external_request_id {
-            length("ExternalRequestId", id, 256)?;
+            check_length("ExternalRequestId", id, 256)?;
         }
         self.receipt.as_ref().map_or(Ok(()), |receipt| Ok(receipt.check(self.amount)?))
     }
 }
 
-/// Names a payment.
+/// Body of `SendClosingReceipt`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ClosingReceiptRequest {
+    /// T-Bank's id of the prepaid payment, which must be confirmed and have a receipt with a prepaid line.
+    pub payment_id: String,
+    /// Lines with the payment method [`full_payment`](super::PaymentMethod::FullPayment).
+    pub receipt: Receipt,
+}
+
+impl ClosingReceiptRequest {
+    pub(super) fn check(&self) -> Result<(), InvalidRequest> {
+        check_length("PaymentId", &self.payment_id, 20)?;
+        let total = Kopecks::total(self.receipt.items.iter().map(|item| item.amount));
+        let total = total.map_err(|_| InvalidRequest::Amount)?;
+        Ok(self.receipt.check(total)?)
+    }
+}
+
+/// Body of requests about one payment.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct OfPayment<'a> {
+pub(super) struct PaymentQuery<'a> {
     pub(super) payment_id: &'a str,
 }
 
-/// Names an order.
+/// Body of requests about one order.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct OfOrder<'a> {
+pub(super) struct OrderQuery<'a> {
     pub(super) order_id: &'a str,
 }
 
-/// A request that the bank would refuse; it was not sent.
+/// T-Bank would refuse the request; it was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRequest {
     /// A text is missing or too long.
     #[error("`{0}` is empty or too long")]
     Field(&'static str),
-    /// Not a positive number of at most 10 digits.
+    /// The amount is not a positive number of at most 10 digits.
     #[error("the amount is not a positive number of at most 10 digits")]
     Amount,
-    /// A card is saved exactly when the customer saves it (error 1126).
-    #[error("the initiator does not fit whether the card is saved")]
+    /// `CustomerSavesCard` and `save_card` require each other (error 1126).
+    #[error("the initiator does not match whether the card is saved")]
     Initiator,
-    /// The receipt.
+    /// The receipt is invalid.
     #[error(transparent)]
     Receipt(#[from] InvalidReceipt),
 }
 
-fn length(name: &'static str, text: &str, most: usize) -> Result<(), InvalidRequest> {
+fn check_length(name: &'static str, text: &str, max_chars: usize) -> Result<(), InvalidRequest> {
     let count = text.chars().count();
-    if (1..=most).contains(&count) { Ok(()) } else { Err(InvalidRequest::Field(name)) }
+    if (1..=max_chars).contains(&count) { Ok(()) } else { Err(InvalidRequest::Field(name)) }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
@@ -279,12 +298,12 @@ fn data<S: Serializer>(initiator: &Option<InitiatorType>, to: S) -> Result<S::Ok
     pairs.serialize(to)
 }
 
-/// Whole seconds and a numeric offset: with fractions or `Z` the bank fails `Init` with 9999.
+/// Serializes with whole seconds and a numeric offset: T-Bank fails `Init` with 9999 on fractions or `Z`.
 #[expect(clippy::ref_option, reason = "serde passes references")]
 fn due_date<S: Serializer>(due: &Option<DateTime<Utc>>, to: S) -> Result<S::Ok, S::Error> {
-    const MOSCOW_S: i32 = 3 * 3600;
+    const MOSCOW_OFFSET_S: i32 = 3 * 3600;
     let moscow =
-        FixedOffset::east_opt(MOSCOW_S).ok_or_else(|| serde::ser::Error::custom("no such offset"))?;
+        FixedOffset::east_opt(MOSCOW_OFFSET_S).ok_or_else(|| serde::ser::Error::custom("no such offset"))?;
     match due {
         Some(due) => {
             to.serialize_str(&due.with_timezone(&moscow).to_rfc3339_opts(SecondsFormat::Secs, false))
@@ -318,8 +337,8 @@ mod tests {
         assert_eq!(parent.check(), Ok(()));
         let body = serde_json::to_value(&parent).unwrap();
         assert_eq!((&body["Recurrent"], &body["DATA"]["OperationInitiatorType"]), (&"Y".into(), &"1".into()));
-        let nameless = InitRequest { customer_key: None, ..parent.clone() };
-        assert_eq!(nameless.check(), Err(InvalidRequest::Field("CustomerKey")));
+        let redact_message = InitRequest { customer_key: None, ..parent.clone() };
+        assert_eq!(redact_message.check(), Err(InvalidRequest::Field("CustomerKey")));
         let child = InitRequest { initiator: Some(InitiatorType::MerchantRecurring), ..parent };
         assert_eq!(child.check(), Err(InvalidRequest::Initiator));
     }

@@ -1,53 +1,58 @@
-//! What comes back. The bank's types wobble: numbers come as texts and texts as numbers.
+//! Responses. T-Bank sends numbers as strings and strings as numbers, so parsing is lenient.
 
 use flysk_domain::money::Kopecks;
-use flysk_domain::platform::tbank::{ErrorClass, PaymentStatus, class_of};
+use flysk_domain::platform::purchases::{PaymentUpdate, UpdateSource};
+use flysk_domain::platform::tbank::PaymentStatus;
+use flysk_domain::serde_lenient;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use url::Url;
 
-use crate::lenient;
-
 /// A payment, as `Init`, `GetState`, `Charge` and `Confirm` tell of it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Payment {
-    /// The bank's number of it, at most 20 characters.
+    /// T-Bank's id of the payment, at most 20 characters.
     #[serde(deserialize_with = "number")]
     pub payment_id: String,
-    /// Our number of the attempt.
-    #[serde(default, deserialize_with = "lenient::optional_text")]
+    /// Our id of the order.
+    #[serde(default, deserialize_with = "serde_lenient::optional_text")]
     pub order_id: Option<String>,
-    /// Where it stands.
+    /// Status of the payment.
     #[serde(deserialize_with = "status")]
     pub status: PaymentStatus,
-    /// Its amount, if told.
+    /// Amount in kopecks, if present.
     #[serde(default, deserialize_with = "kopecks")]
     pub amount: Option<Kopecks>,
-    /// The form, from `Init`.
+    /// URL of the payment form, from `Init`.
     #[serde(rename = "PaymentURL", default, deserialize_with = "address")]
     pub payment_url: Option<Url>,
-    /// Why it was declined; `None` or `0` if it was not.
-    #[serde(default, deserialize_with = "lenient::optional_text")]
+    /// Decline code; `None` or `0` if not declined.
+    #[serde(default, deserialize_with = "serde_lenient::optional_text")]
     pub error_code: Option<String>,
-    /// Charges the same card later; newer `GetState` tells it of parents.
+    /// Id for later charges of the same card; newer versions of `GetState` return it for parent payments.
     #[serde(default, deserialize_with = "secret")]
     pub rebill_id: Option<SecretString>,
 }
 
 impl Payment {
-    /// What the error code means; `None` for success.
-    pub fn error_class(&self) -> Option<ErrorClass> {
-        self.error_code.as_deref().and_then(class_of)
+    /// What this answer says of the payment.
+    pub fn update(&self) -> PaymentUpdate {
+        PaymentUpdate {
+            amount: self.amount,
+            error_code: self.error_code.clone(),
+            rebill_id: self.rebill_id.clone(),
+            ..PaymentUpdate::new(UpdateSource::StatusQuery, self.payment_id.clone(), self.status.clone())
+        }
     }
 }
 
-/// What `CheckOrder` knows of an order.
+/// Response of `CheckOrder`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct PaymentsOfOrder {
-    /// All its payments; one if the order's number is used as it should be.
+    /// All payments of the order; one if its id is used correctly.
     #[serde(default, deserialize_with = "readable_items")]
     pub payments: Vec<OrderPayment>,
 }
@@ -56,51 +61,62 @@ pub struct PaymentsOfOrder {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct OrderPayment {
-    /// The bank's number of it.
+    /// T-Bank's id of the payment.
     #[serde(deserialize_with = "number")]
     pub payment_id: String,
-    /// Where it stands.
+    /// Status of the payment.
     #[serde(deserialize_with = "status")]
     pub status: PaymentStatus,
-    /// Its amount, if told.
+    /// Amount in kopecks, if present.
     #[serde(default, deserialize_with = "kopecks")]
     pub amount: Option<Kopecks>,
-    /// Why it was declined; `None` or `0` if it was not.
-    #[serde(default, deserialize_with = "lenient::optional_text")]
+    /// Decline code; `None` or `0` if not declined.
+    #[serde(default, deserialize_with = "serde_lenient::optional_text")]
     pub error_code: Option<String>,
+}
+
+impl OrderPayment {
+    /// What this answer says of the payment.
+    pub fn update(&self) -> PaymentUpdate {
+        PaymentUpdate {
+            amount: self.amount,
+            error_code: self.error_code.clone(),
+            ..PaymentUpdate::new(UpdateSource::StatusQuery, self.payment_id.clone(), self.status.clone())
+        }
+    }
 }
 
 /// A cancellation, reversal or refund, also when it is the state of an earlier call with the same id.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Cancelled {
-    /// The bank's number of the payment.
+    /// T-Bank's id of the payment.
     #[serde(deserialize_with = "number")]
     pub payment_id: String,
-    /// Where the payment stands now; `REFUNDING` if the money is still on its way.
+    /// Current status of the payment; `REFUNDING` while the money is being transferred.
     #[serde(deserialize_with = "status")]
     pub status: PaymentStatus,
-    /// Before the call.
+    /// Amount before the request, in kopecks.
     #[serde(default, deserialize_with = "kopecks")]
     pub original_amount: Option<Kopecks>,
-    /// After the call.
+    /// Amount after the request, in kopecks.
     #[serde(default, deserialize_with = "kopecks")]
     pub new_amount: Option<Kopecks>,
-    /// Ours, if it was given.
-    #[serde(default, deserialize_with = "lenient::optional_text")]
+    /// Our id of the request, if it was sent.
+    #[serde(default, deserialize_with = "serde_lenient::optional_text")]
     pub external_request_id: Option<String>,
 }
 
 fn required_text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    lenient::optional_text(from)?.ok_or_else(|| serde::de::Error::custom("no text"))
+    serde_lenient::optional_text(from)?.ok_or_else(|| serde::de::Error::custom("no text"))
 }
 
-/// The bank's number of a payment: at most 20 characters, which is what there is room for.
-fn number<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    const LONGEST: usize = 20;
+/// Reads T-Bank's id of a payment: at most 20 visible ASCII characters, the size of the database column.
+pub(super) fn number<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    const MAX_PAYMENT_ID_LEN: usize = 20;
     let number = required_text(from)?;
-    let fits = number.len() <= LONGEST && number.bytes().all(|byte| byte.is_ascii_graphic());
-    if fits { Ok(number) } else { Err(serde::de::Error::custom("not a number of a payment")) }
+    let fits = number.len() <= MAX_PAYMENT_ID_LEN && number.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(number) } else { Err(serde::de::Error::custom("not a payment id")) }
 }
 
 fn status<'de, D: Deserializer<'de>>(from: D) -> Result<PaymentStatus, D::Error> {
@@ -108,26 +124,26 @@ fn status<'de, D: Deserializer<'de>>(from: D) -> Result<PaymentStatus, D::Error>
 }
 
 fn kopecks<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Kopecks>, D::Error> {
-    let amount = lenient::optional_u64(from)?;
+    let amount = serde_lenient::optional_u64(from)?;
     Ok(amount.and_then(|amount| i64::try_from(amount).ok()).map(Kopecks))
 }
 
-fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
-    Ok(lenient::optional_text(from)?.map(SecretString::from))
+pub(super) fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
+    Ok(serde_lenient::optional_text(from)?.map(SecretString::from))
 }
 
-/// An address that does not parse is none.
+/// Reads a URL; an invalid one becomes `None`.
 fn address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Url>, D::Error> {
-    Ok(lenient::optional_text(from)?.and_then(|text| text.parse().ok()))
+    Ok(serde_lenient::optional_text(from)?.and_then(|text| text.parse().ok()))
 }
 
-/// Items of a shape we do not know are left out rather than losing the others.
+/// Reads the items that parse; an unreadable item does not fail the others.
 fn readable_items<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<OrderPayment>, D::Error> {
     let items = Option::<Vec<Value>>::deserialize(from)?.unwrap_or_default();
     let given = items.len();
     let read: Vec<OrderPayment> =
         items.into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect();
-    // "No payment" would allow a second one, so an order must not seem empty when it is not.
+    // An order that looks empty would allow a second payment, so unreadable payments are an error.
     if read.is_empty() && given > 0 {
         return Err(serde::de::Error::custom("no payment can be read"));
     }

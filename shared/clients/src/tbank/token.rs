@@ -1,8 +1,8 @@
-//! `Token`: the signature of requests and notices.
+//! `Token`: the signature of requests and notifications.
 //!
-//! Made of the root-level scalars of a body exactly as they stand on the wire, so it is computed from bytes,
-//! never from a typed model: `19200` and `"19200"` count the same, `1.10` is not `1.1`, and a field nobody
-//! here has heard of is signed like any other. Source: T-Bank docs, eacq/token and eacq/notification.
+//! The token covers the root-level scalars of a body exactly as sent. So it is computed from the bytes, not from a typed
+//! model: `19200` and `"19200"` are equal, `1.10` and `1.1` are not, and unknown fields are signed too.
+//! Source: T-Bank docs, eacq/token and eacq/notification.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,15 +13,15 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-const TOKEN: &str = "Token";
-const PASSWORD: &str = "Password";
+const TOKEN_FIELD: &str = "Token";
+const PASSWORD_FIELD: &str = "Password";
 
-/// The body is not a JSON object whose fields have one meaning each.
+/// The body is not a JSON object with unique fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the body is not a JSON object with unique fields")]
 pub struct Unsignable;
 
-/// The token of a JSON body, as lower-case hex; a `Token` in it takes no part.
+/// The token of a JSON body in lower-case hex; a field `Token` is ignored.
 pub fn sign(body: &[u8], password: &SecretString) -> Result<String, Unsignable> {
     Ok(RootScalars::read(body)?.token(password))
 }
@@ -33,7 +33,7 @@ pub(super) struct RootScalars {
 }
 
 impl RootScalars {
-    /// Two fields of one name are refused: which of them was signed would be a guess.
+    /// Refuses duplicate fields, because it is ambiguous which of them was signed.
     pub(super) fn read(body: &[u8]) -> Result<Self, Unsignable> {
         let mut from = serde_json::Deserializer::from_slice(body);
         let fields = from.deserialize_map(UniqueFields).map_err(|_| Unsignable)?;
@@ -42,25 +42,25 @@ impl RootScalars {
         for (name, value) in fields {
             let Some(text) = scalar(value.get())? else { continue };
             match name.as_str() {
-                TOKEN => scalars.token = Some(text),
+                TOKEN_FIELD => scalars.token = Some(text),
                 _ => drop(scalars.signed.insert(name, text)),
             }
         }
         Ok(scalars)
     }
 
-    /// SHA-256 over the values in order of their names, the password among them.
+    /// SHA-256 of the concatenated values, sorted by name, including the password as field `Password`.
     pub(super) fn token(&self, password: &SecretString) -> String {
         let mut hash = Sha256::new();
         let mut password = Some(password.expose_secret());
         for (name, text) in &self.signed {
-            if name.as_str() >= PASSWORD
+            if name.as_str() >= PASSWORD_FIELD
                 && let Some(password) = password.take()
             {
                 hash.update(password);
             }
-            // A body's own field of that name would stand in for the secret.
-            if name != PASSWORD {
+            // A field `Password` of the body must not replace the secret.
+            if name != PASSWORD_FIELD {
                 hash.update(text);
             }
         }
@@ -70,15 +70,15 @@ impl RootScalars {
         hex::encode(hash.finalize())
     }
 
-    /// Whether the body carries the token it must, compared in constant time.
+    /// Whether the body has the correct token; compares in constant time.
     pub(super) fn is_signed_with(&self, password: &SecretString) -> bool {
         let Some(token) = &self.token else { return false };
         self.token(password).as_bytes().ct_eq(token.to_ascii_lowercase().as_bytes()).into()
     }
 }
 
-/// What a value adds: the characters of a string, a number or a boolean as written; `None` for `null`,
-/// objects and arrays.
+/// The signed text of a value: the content of a string, or a number or boolean as written; `None` for `null`, objects and
+/// arrays.
 fn scalar(raw: &str) -> Result<Option<String>, Unsignable> {
     match raw.as_bytes().first() {
         Some(b'{' | b'[' | b'n') => Ok(None),
@@ -100,7 +100,7 @@ impl<'de> Visitor<'de> for UniqueFields {
         let mut fields = BTreeMap::new();
         while let Some((name, value)) = from.next_entry::<String, Box<RawValue>>()? {
             if fields.insert(name, value).is_some() {
-                return Err(A::Error::custom("a field stands twice"));
+                return Err(A::Error::custom("duplicate field"));
             }
         }
         Ok(fields)

@@ -1,7 +1,7 @@
-//! What SpeechKit and YandexGPT have in common: credentials and the shape of errors.
+//! Common parts of SpeechKit and YandexGPT: credentials and error statuses.
 
-mod auth;
+mod credentials;
 mod status;
 
-pub use auth::{Account, Auth};
+pub use credentials::{Auth, YandexCredentials};
 pub use status::{Status, StatusKind};

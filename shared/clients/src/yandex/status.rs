@@ -1,70 +1,69 @@
-//! Errors in Yandex Cloud's words: a gRPC code and a message, wrapped or not.
+//! Error statuses of Yandex Cloud: a gRPC code and a message.
 
 use std::fmt;
 
+use flysk_domain::serde_lenient;
 use serde_json::Value;
 
-use crate::lenient;
-
 /// The longest part of a message that is kept.
-const LONGEST_MESSAGE: usize = 300;
+const MAX_MESSAGE_CHARS: usize = 300;
 
-/// An error as the service tells it.
+/// An error status of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    /// The HTTP status of the answer, or that which stands for the gRPC code.
+    /// HTTP status of the response, or the equivalent of the gRPC code.
     pub http: u16,
-    /// The gRPC code, if the body tells it.
+    /// gRPC code, if the body contains it.
     pub grpc: Option<u64>,
-    /// The service's message, cut to 300 characters; English.
+    /// The service's message in English, cut to 300 characters.
     pub message: String,
-    /// For Yandex's support.
+    /// Request id, for questions to Yandex's support.
     pub request_id: Option<String>,
 }
 
-/// What an error comes down to. Source: Yandex Cloud docs, SpeechKit response format; gRPC status codes.
+/// Class of an error. Source: Yandex Cloud docs, SpeechKit response format; gRPC status codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusKind {
-    /// The request is wrong.
+    /// The request is invalid.
     InvalidArgument,
-    /// No such thing, or not ready.
+    /// The resource does not exist or is not ready.
     NotFound,
-    /// The account may not do this.
+    /// The account lacks the permission.
     PermissionDenied,
-    /// The credential is not accepted.
+    /// The credential is invalid.
     Unauthenticated,
-    /// A quota is used up.
+    /// A quota is exceeded.
     ResourceExhausted,
-    /// The service itself gave up in time.
+    /// Timeout inside the service.
     DeadlineExceeded,
-    /// The service is ill or away.
+    /// The service is unavailable.
     Unavailable,
-    /// Anything else.
+    /// Any other error.
     Other,
 }
 
 impl Status {
-    /// Reads `{"code":…,"message":…}` and `{"error":{…}}`, with `grpcCode` or `grpc_code` for `code`.
+    /// Parses `{"code":…,"message":…}` and `{"error":{…}}`, with `grpcCode` or `grpc_code` for `code`.
     ///
-    /// A page, as a proxy in between may send, has no message.
+    /// Other bodies, such as HTML of a proxy, give an empty message.
     pub(crate) fn read(http: u16, body: &[u8], request_id: Option<String>) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         Self::of_value(http, body.get("error").filter(|error| error.is_object()).unwrap_or(&body), request_id)
     }
 
-    /// An error that came without an HTTP status of its own, inside an answer that succeeded.
+    /// Parses an error inside a successful response, which has no HTTP status of its own.
     pub(crate) fn of_rpc(error: &Value) -> Self {
         let status = Self::of_value(0, error, None);
         Self { http: http_of(status.grpc), ..status }
     }
 
-    /// The same, already taken apart.
+    /// Builds a status from a gRPC code and a message.
     pub(crate) fn of_grpc(code: i64, message: &str) -> Self {
         let grpc = u64::try_from(code).ok();
         Self {
             http: http_of(grpc),
             grpc,
-            message: message.chars().take(LONGEST_MESSAGE).collect(),
+            message: message.chars().take(MAX_MESSAGE_CHARS).collect(),
             request_id: None,
         }
     }
@@ -74,14 +73,14 @@ impl Status {
         let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
         Self {
             http,
-            grpc: code.and_then(lenient::unsigned),
-            message: message.chars().take(LONGEST_MESSAGE).collect(),
+            grpc: code.and_then(serde_lenient::value_to_u64),
+            message: message.chars().take(MAX_MESSAGE_CHARS).collect(),
             request_id,
         }
     }
 
-    /// What it comes down to: by the gRPC code if there is one, by the HTTP status otherwise. Some bodies
-    /// repeat the HTTP status as their code, and some have none.
+    /// Class of the error, by the gRPC code if present, otherwise by the HTTP status. Some bodies repeat the HTTP status as
+    /// code, and some have no code.
     pub fn kind(&self) -> StatusKind {
         let http = match self.grpc {
             Some(1..=16) => http_of(self.grpc),
@@ -99,7 +98,7 @@ impl Status {
         }
     }
 
-    /// The message has these words, in any case.
+    /// Whether the message contains the words, which must be in lower case; ignores the message's case.
     pub(crate) fn says(&self, words: &str) -> bool {
         self.message.to_lowercase().contains(words)
     }
@@ -121,8 +120,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// The HTTP status that stands for a gRPC code. Source: `google.rpc.Code`,
-/// but an aborted request is one to repeat.
+/// HTTP status equivalent to a gRPC code. Source: `google.rpc.Code`, except that ABORTED is 503, so that it is retried.
 fn http_of(grpc: Option<u64>) -> u16 {
     match grpc {
         Some(3 | 9 | 11) => 400,
@@ -180,6 +178,6 @@ mod tests {
     #[test]
     fn a_message_is_cut() {
         let body = format!(r#"{{"code":3,"message":"{}"}}"#, "я".repeat(1000));
-        assert_eq!(Status::read(400, body.as_bytes(), None).message.chars().count(), LONGEST_MESSAGE);
+        assert_eq!(Status::read(400, body.as_bytes(), None).message.chars().count(), MAX_MESSAGE_CHARS);
     }
 }

@@ -1,43 +1,45 @@
-//! What goes wrong with YandexGPT, and what it means.
+//! Errors of YandexGPT and what the caller may do.
 
 use std::time::Duration;
 
-use flysk_domain::platform::outcome::Outcome;
+use flysk_domain::failure_action::FailureAction;
 
 use crate::http::{Malformed, ReadError};
 use crate::yandex::{Status, StatusKind};
 
-/// A question got no answer.
+/// A completion failed.
 #[derive(Debug, thiserror::Error)]
 pub enum YandexGptError {
-    /// No whole answer.
-    #[error("YandexGPT: no whole answer")]
+    /// No complete response.
+    #[error("YandexGPT: no complete response")]
     NoAnswer(#[from] ReadError),
-    /// An answer that says no.
+    /// YandexGPT refused the request.
     #[error("YandexGPT: refused ({status})")]
     Refused {
-        /// In the service's words.
+        /// Error status of the service.
         status: Status,
-        /// If the service says so.
+        /// Delay from `Retry-After`, if present.
         after: Option<Duration>,
     },
-    /// A success that is no answer.
-    #[error("YandexGPT: unreadable answer")]
+    /// A success whose body does not match the documentation.
+    #[error("YandexGPT: unreadable response")]
     Unreadable(#[from] Malformed),
-    /// A success without a word.
-    #[error("YandexGPT: empty answer")]
+    /// A success without a completion.
+    #[error("YandexGPT: empty response")]
     Empty,
 }
 
 impl YandexGptError {
-    /// What the caller may do. Nothing here is unknown: asking twice only costs tokens.
-    pub fn outcome(&self) -> Outcome {
+    /// What the caller may do. Never [`FailureAction::Unknown`]: repeating a completion only costs tokens.
+    pub fn outcome(&self) -> FailureAction {
         match self {
-            Self::NoAnswer(_) | Self::Unreadable(_) | Self::Empty => Outcome::RETRY,
+            Self::NoAnswer(_) | Self::Unreadable(_) | Self::Empty => FailureAction::RETRY,
             Self::Refused { status, after } => match status.kind() {
-                StatusKind::ResourceExhausted => Outcome::Wait { after: *after },
-                StatusKind::DeadlineExceeded | StatusKind::Unavailable => Outcome::Retry { after: *after },
-                _ => Outcome::GiveUp,
+                StatusKind::ResourceExhausted => FailureAction::Wait { after: *after },
+                StatusKind::DeadlineExceeded | StatusKind::Unavailable => {
+                    FailureAction::Retry { after: *after }
+                }
+                _ => FailureAction::GiveUp,
             },
         }
     }

@@ -1,4 +1,4 @@
-//! YandexGPT: one question, one answer, in JSON if a schema is given.
+//! Client of YandexGPT: synchronous completions, as JSON if a schema is given.
 //!
 //! Sources: `yandex-cloud/cloudapi`, `ai/foundation_models/v1`; Yandex Cloud docs, text generation API.
 
@@ -12,50 +12,54 @@ use url::Url;
 use crate::http::{
     self, BuildError, HttpOptions, ReadError, Transport, read_limited, request_id, retry_after,
 };
-use crate::yandex::{Account, Status};
+use crate::yandex::{Status, YandexCredentials};
 
 pub use error::YandexGptError;
 pub use requests::{Completion, Message, Role};
-pub use responses::{Answer, Ending, Usage};
+pub use responses::{CompletionResponse, Ending, Usage};
 
 use requests::CompletionBody;
 
-/// Where and as whom YandexGPT is called.
+/// URL, credentials and HTTP options.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `https://llm.api.cloud.yandex.net`.
+    /// Base URL: `https://llm.api.cloud.yandex.net`.
     pub base_url: Url,
-    /// Who pays.
-    pub account: Account,
-    /// Time limits; a long dialogue takes tens of seconds.
+    /// Credentials of the service account, which also pays.
+    pub credentials: YandexCredentials,
+    /// HTTP options; a long dialogue takes tens of seconds.
     pub http: HttpOptions,
 }
 
-/// A client; clones share connections. The default quota lets 10 questions run at a time.
+/// A client; clones share connections. The default quota is 10 concurrent completions.
 #[derive(Debug, Clone)]
 pub struct YandexGpt {
     client: Client,
     base_url: Url,
-    account: Account,
+    credentials: YandexCredentials,
 }
 
-/// Answers are bounded by `max_tokens`.
-const LONGEST_ANSWER: usize = 4 << 20;
+/// Well above the longest response, which `max_tokens` limits.
+const MAX_RESPONSE_BYTES: usize = 4 << 20;
 
 impl YandexGpt {
-    /// Builds the client; nothing is sent.
+    /// Builds the client; sends nothing.
     pub fn new(config: Config) -> Result<Self, BuildError> {
-        Ok(Self { client: http::client(&config.http)?, base_url: config.base_url, account: config.account })
+        Ok(Self {
+            client: http::client(&config.http)?,
+            base_url: config.base_url,
+            credentials: config.credentials,
+        })
     }
 
-    /// Asks. Asking again costs tokens again and is otherwise harmless.
-    pub async fn complete(&self, completion: &Completion) -> Result<Answer, YandexGptError> {
+    /// Requests a completion. Repeating it costs tokens again and is otherwise harmless.
+    pub async fn complete(&self, completion: &Completion) -> Result<CompletionResponse, YandexGptError> {
         let mut url = self.base_url.clone();
         url.set_path("/foundationModels/v1/completion");
-        let request = self.account.sign(self.client.post(url).json(&CompletionBody::from(completion)));
+        let request = self.credentials.sign(self.client.post(url).json(&CompletionBody::from(completion)));
         let response = request.send().await.map_err(Transport::from).map_err(ReadError::from)?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = read_limited(response, LONGEST_ANSWER).await?;
+        let body = read_limited(response, MAX_RESPONSE_BYTES).await?;
         if status != StatusCode::OK {
             let status = Status::read(status.as_u16(), &body, request_id(&headers));
             return Err(YandexGptError::Refused { status, after: retry_after(&headers) });

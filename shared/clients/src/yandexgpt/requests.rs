@@ -1,29 +1,29 @@
-//! What we ask.
+//! Request bodies of YandexGPT.
 
 use serde::Serialize;
 use serde_json::Value;
 
-/// A question.
+/// A completion request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Completion {
-    /// `gpt://<folder>/<model>/<branch>`.
+    /// URI of the model: `gpt://<folder>/<model>/<branch>`.
     pub model_uri: String,
-    /// What was said so far; the last one is to be answered.
+    /// Messages of the conversation; the model answers the last one.
     pub messages: Vec<Message>,
-    /// 0 for the most likely answer, up to 1.
+    /// Sampling temperature from 0 (most likely text) to 1.
     pub temperature: f64,
-    /// The longest answer. JSON that needs more is cut.
+    /// Maximum length of the completion in tokens. Longer JSON is cut.
     pub max_tokens: u32,
-    /// A JSON Schema the answer is to follow; plain text without one.
+    /// JSON Schema of the completion; `None` for plain text.
     pub json_schema: Option<Value>,
 }
 
 /// One message of the conversation.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Message {
-    /// Who says it.
+    /// Role of the author.
     pub role: Role,
-    /// What. `Debug` does not show it: it holds people's calls.
+    /// Text. `Debug` does not show it, because it contains people's calls.
     pub text: String,
 }
 
@@ -33,15 +33,15 @@ impl std::fmt::Debug for Message {
     }
 }
 
-/// Who says a message.
+/// Role of a message's author.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// The instruction.
+    /// Instructions for the model.
     System,
-    /// What it is about.
+    /// Input, such as a dialogue.
     User,
-    /// An earlier answer.
+    /// An earlier completion.
     Assistant,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct CompletionBody<'a> {
 struct CompletionOptions {
     stream: bool,
     temperature: f64,
-    /// An `int64`, which proto3 JSON writes as a string.
+    /// A string, because proto3 JSON writes `int64` as a string.
     max_tokens: String,
     reasoning_options: ReasoningOptions,
 }

@@ -1,61 +1,60 @@
-//! What comes back.
+//! Responses of YandexGPT.
 
 use std::fmt;
 
+use flysk_domain::serde_lenient;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::error::YandexGptError;
 use crate::http::Malformed;
-use crate::lenient;
 use crate::yandex::Status;
 
-/// An answer.
+/// A completion.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// What was said: JSON as text if a schema was given and `ending` is [`Ending::Complete`]. `Debug`
-    /// does not show it.
+pub struct CompletionResponse {
+    /// Text of the completion: JSON if a schema was given and `ending` is [`Ending::Complete`]. `Debug` does not show it.
     pub text: String,
-    /// Whether it is all there.
+    /// How the completion ended.
     pub ending: Ending,
-    /// What it cost.
+    /// Used tokens.
     pub usage: Usage,
-    /// Which model really answered; branches move.
+    /// Version of the model that was used; branches such as `latest` change.
     pub model_version: String,
 }
 
-/// How an answer ended.
+/// How a completion ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// It is all there.
+    /// The completion is complete.
     Complete,
-    /// The limit of tokens was reached: JSON is cut.
+    /// The limit of tokens was reached; JSON is cut.
     Truncated,
-    /// The ethics filter answered instead, politely and not in JSON.
+    /// The content filter replaced the completion with a polite text, which is not JSON.
     ContentFilter,
-    /// A name we do not know.
+    /// An unknown status.
     Other(String),
 }
 
-/// Tokens, billed by the total.
+/// Used tokens; the total is billed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Usage {
-    /// Of the question.
-    #[serde(deserialize_with = "lenient::u64_or_zero")]
+    /// Tokens of the request.
+    #[serde(deserialize_with = "serde_lenient::u64_or_zero")]
     pub input_text_tokens: u64,
-    /// Of the answer.
-    #[serde(deserialize_with = "lenient::u64_or_zero")]
+    /// Tokens of the completion.
+    #[serde(deserialize_with = "serde_lenient::u64_or_zero")]
     pub completion_tokens: u64,
-    /// Of both.
-    #[serde(deserialize_with = "lenient::u64_or_zero")]
+    /// Tokens of both.
+    #[serde(deserialize_with = "serde_lenient::u64_or_zero")]
     pub total_tokens: u64,
 }
 
-impl Answer {
-    /// Reads the text as JSON, without the code fence some models put around it; `None` if it is no
-    /// such JSON, or is cut or filtered.
+impl CompletionResponse {
+    /// Parses the text as JSON, without the code fence that some models add; `None` if it does not parse, is cut or was
+    /// filtered.
     pub fn json<T: DeserializeOwned>(&self) -> Option<T> {
         if self.ending != Ending::Complete {
             return None;
@@ -70,9 +69,9 @@ fn without_fence(text: &str) -> &str {
     inner.map_or(text, |inner| inner.strip_prefix("json").unwrap_or(inner).trim())
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for CompletionResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer")
+        f.debug_struct("CompletionResponse")
             .field("bytes", &self.text.len())
             .field("ending", &self.ending)
             .field("usage", &self.usage)
@@ -81,9 +80,9 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// The body is a stream of `{"result":…}` behind the same kind of gateway as recognition results; the
-/// last object is the whole answer.
-pub(super) fn read(body: &[u8]) -> Result<Answer, YandexGptError> {
+/// Parses a response. Its body is a stream of `{"result":…}` like recognition results; the last object is the whole
+/// completion.
+pub(super) fn read(body: &[u8]) -> Result<CompletionResponse, YandexGptError> {
     let mut last = None;
     for object in serde_json::Deserializer::from_slice(body).into_iter::<Value>() {
         let mut object = object.map_err(|error| Malformed { line: error.line(), column: error.column() })?;
@@ -95,7 +94,7 @@ pub(super) fn read(body: &[u8]) -> Result<Answer, YandexGptError> {
     }
     let result: ResultBody = last.and_then(|result| serde_json::from_value(result).ok()).unwrap_or_default();
     let first = result.alternatives.into_iter().next().ok_or(YandexGptError::Empty)?;
-    Ok(Answer {
+    Ok(CompletionResponse {
         text: first.message.text,
         ending: Ending::from_name(first.status),
         usage: result.usage,
@@ -117,27 +116,27 @@ impl Ending {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct ResultBody {
-    #[serde(deserialize_with = "lenient::nullable")]
+    #[serde(deserialize_with = "serde_lenient::nullable")]
     alternatives: Vec<Alternative>,
-    #[serde(deserialize_with = "lenient::nullable")]
+    #[serde(deserialize_with = "serde_lenient::nullable")]
     usage: Usage,
-    #[serde(deserialize_with = "lenient::optional_text")]
+    #[serde(deserialize_with = "serde_lenient::optional_text")]
     model_version: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Alternative {
-    #[serde(deserialize_with = "lenient::nullable")]
+    #[serde(deserialize_with = "serde_lenient::nullable")]
     message: MessageBody,
-    #[serde(deserialize_with = "lenient::nullable")]
+    #[serde(deserialize_with = "serde_lenient::nullable")]
     status: String,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct MessageBody {
-    #[serde(deserialize_with = "lenient::nullable")]
+    #[serde(deserialize_with = "serde_lenient::nullable")]
     text: String,
 }
 

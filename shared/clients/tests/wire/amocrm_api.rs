@@ -1,14 +1,12 @@
-//! Calls of the amoCRM API: paths, empty answers, refusals, odd values.
+//! amoCRM API: paths, empty responses, refusals, unusual values.
 
 use std::time::Duration;
 
 use chrono::DateTime;
-use flysk_clients::amocrm::{
-    AccountDetail, AmoError, CallStatus, EntityType, Note, NoteEvent, NoteType, RejectionKind, Responsible,
-    ServiceNote,
-};
+use flysk_clients::amocrm::{AmoError, CallStatus, Note, NoteEvent, NoteType, RejectionKind, Responsible};
+use flysk_domain::failure_action::FailureAction;
+use flysk_domain::flysense::call::EntityType;
 use flysk_domain::id::{AccountId, EntityId, NoteId, UserId};
-use flysk_domain::platform::outcome::Outcome;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -30,21 +28,20 @@ fn call_note() -> Value {
 
 async fn note(reply: Reply) -> Result<Note, AmoError> {
     let server = Server::always(reply).await;
-    client(&server).note(&host(), &token(), EntityType::Leads, NoteId(920_001)).await
+    client(&server).note(&host(), &token(), EntityType::Lead, NoteId(920_001)).await
 }
 
 #[tokio::test]
-async fn the_account_is_asked_for_with_its_time_zone() {
+async fn the_account_says_whose_token_it_is() {
     let body = json!({"id": 12_345_678, "name": "Demo", "subdomain": "demo", "current_user_id": "501", "country": "RU",
         "is_technical_account": false, "_embedded": {"datetime_settings": {"timezone": "Europe/Moscow",
         "timezone_offset": "+03:00"}}});
     let server = Server::always(Reply::json(200, body.to_string())).await;
-    let details = [AccountDetail::DatetimeSettings, AccountDetail::DriveUrl];
-    let account = client(&server).account(&host(), &token(), &details).await.unwrap();
+    let account = client(&server).account(&host(), &token()).await.unwrap();
     assert_eq!((account.id, account.current_user_id), (AccountId(12_345_678), Some(UserId(501))));
-    assert_eq!(account.timezone.as_deref(), Some("Europe/Moscow"));
+    assert_eq!(account.utc_offset_minutes, Some(180));
     let request = server.only_request();
-    assert_eq!(request.target, "/api/v4/account?with=datetime_settings%2Cdrive_url");
+    assert_eq!(request.target, "/api/v4/account?with=datetime_settings");
     assert_eq!(request.header("authorization"), Some("Bearer access-s3cr3t"));
 }
 
@@ -65,7 +62,7 @@ async fn a_call_note_is_read_as_documented_and_hides_its_link_and_number() {
 }
 
 #[tokio::test]
-async fn telephonies_write_what_they_like() {
+async fn unusual_values_of_telephony_providers_are_parsed() {
     let mut odd = call_note();
     odd["params"] = json!({"uniq": 7, "duration": "63", "link": null, "phone": 70_000_000_000_u64,
         "call_responsible": "Anna", "call_status": 42, "new": []});
@@ -91,17 +88,17 @@ async fn telephonies_write_what_they_like() {
 }
 
 #[tokio::test]
-async fn nothing_is_an_empty_list_and_a_missing_note() {
+async fn empty_responses_are_an_empty_list_and_a_missing_note() {
     let server = Server::always(Reply::new(204, &[], "")).await;
     let amo = client(&server);
-    let page = amo.notes(&host(), &token(), EntityType::Contacts, &[NoteId(1), NoteId(2)]).await.unwrap();
+    let page = amo.notes(&host(), &token(), EntityType::Contact, &[NoteId(1), NoteId(2)]).await.unwrap();
     assert!(page.items.is_empty() && !page.has_next);
     assert_eq!(
         server.only_request().target,
         "/api/v4/contacts/notes?limit=250&order%5Bid%5D=asc&filter%5Bid%5D%5B%5D=1&filter%5Bid%5D%5B%5D=2"
     );
     let error = note(Reply::new(204, &[], "")).await.unwrap_err();
-    assert_eq!((error.kind(), error.outcome()), (Some(RejectionKind::NotFound), Outcome::GiveUp));
+    assert_eq!((error.kind(), error.outcome()), (Some(RejectionKind::NotFound), FailureAction::GiveUp));
 }
 
 #[tokio::test]
@@ -110,12 +107,12 @@ async fn one_unreadable_item_does_not_lose_the_page() {
         "_embedded": {"notes": [call_note(), {"id": "what"}, call_note()]}});
     let server =
         Server::always(Reply::new(200, &[("Content-Type", "application/hal+json")], body.to_string())).await;
-    let page = client(&server).notes(&host(), &token(), EntityType::Leads, &[NoteId(1)]).await.unwrap();
+    let page = client(&server).notes(&host(), &token(), EntityType::Lead, &[NoteId(1)]).await.unwrap();
     assert_eq!((page.items.len(), page.has_next), (2, true));
 }
 
 #[tokio::test]
-async fn calls_are_found_in_the_log_whose_hook_was_lost() {
+async fn calls_with_lost_webhooks_are_found_in_the_event_list() {
     let body = json!({"_embedded": {"events": [
         {"id": "01", "type": "incoming_call", "entity_id": 700_001, "entity_type": "lead", "created_by": 501,
             "created_at": 1_750_001_200, "value_after": [{"note": {"id": 920_001}}]},
@@ -128,7 +125,7 @@ async fn calls_are_found_in_the_log_whose_hook_was_lost() {
     let found: Vec<_> = page.items.iter().map(|event| (event.entity_type, event.note_id)).collect();
     assert_eq!(
         found,
-        [(Some(EntityType::Leads), Some(NoteId(920_001))), (None, Some(NoteId(920_002))), (None, None)]
+        [(Some(EntityType::Lead), Some(NoteId(920_001))), (None, Some(NoteId(920_002))), (None, None)]
     );
     let target = server.only_request().target;
     for part in ["=incoming_call", "=outgoing_call", "%5Bfrom%5D=100", "%5Bto%5D=200", "limit=100", "page=1"]
@@ -154,7 +151,7 @@ async fn hooks_are_listed_set_and_removed_by_their_destination() {
     let (amo, destination) = (client(&server), "https://hooks.example.com/amo?sig=s3cr3t".parse().unwrap());
     let hooks = amo.webhooks(&host(), &token(), Some(&destination)).await.unwrap();
     assert!(hooks.items[0].disabled && !format!("{hooks:?}").contains("s3cr3t"));
-    amo.subscribe(&host(), &token(), &destination, &NoteEvent::ALL).await.unwrap();
+    amo.subscribe(&host(), &token(), &destination, NoteEvent::ALL).await.unwrap();
     amo.unsubscribe(&host(), &token(), &destination).await.unwrap();
     let requests = server.requests();
     assert!(requests[0].target.starts_with("/api/v4/webhooks?filter%5Bdestination%5D=https"));
@@ -170,31 +167,31 @@ async fn hooks_are_listed_set_and_removed_by_their_destination() {
 }
 
 #[tokio::test]
-async fn each_refusal_has_its_meaning() {
+async fn error_responses_are_classified() {
     use RejectionKind as Kind;
     let problem =
         |status, body: &str| Reply::new(status, &[("Content-Type", "application/problem+json")], body);
-    let wait = |hours| Outcome::Wait { after: Some(Duration::from_hours(hours)) };
+    let wait = |hours| FailureAction::Wait { after: Some(Duration::from_hours(hours)) };
     let limited = Reply::new(429, &[("Retry-After", "3")], "slow down");
     let after = Some(Duration::from_secs(3));
     for (reply, kind, outcome) in [
-        (problem(401, r#"{"title":"Unauthorized"}"#), Kind::Unauthorized, Outcome::RETRY),
-        (Reply::page(401), Kind::LoginPage, Outcome::RETRY),
-        (Reply::page(200), Kind::LoginPage, Outcome::RETRY),
-        (Reply::new(302, &[("Location", "/")], ""), Kind::LoginPage, Outcome::RETRY),
+        (problem(401, r#"{"title":"Unauthorized"}"#), Kind::Unauthorized, FailureAction::RETRY),
+        (Reply::page(401), Kind::LoginPage, FailureAction::RETRY),
+        (Reply::page(200), Kind::LoginPage, FailureAction::RETRY),
+        (Reply::new(302, &[("Location", "/")], ""), Kind::LoginPage, FailureAction::RETRY),
         (problem(402, "{}"), Kind::Unpaid, wait(24)),
         (Reply::page(403), Kind::Blocked, wait(1)),
-        (problem(403, r#"{"title":"Forbidden"}"#), Kind::NoRights, Outcome::GiveUp),
+        (problem(403, r#"{"title":"Forbidden"}"#), Kind::NoRights, FailureAction::GiveUp),
         (problem(403, r#"{"response":{"error_code":"113"}}"#), Kind::AddressNotAllowed, wait(24)),
-        (problem(404, r#"{"title":"Not Found"}"#), Kind::NotFound, Outcome::GiveUp),
-        (problem(401, r#"{"response":{"error_code":101}}"#), Kind::UnknownAccount, Outcome::RETRY),
-        (Reply::page(404), Kind::UnknownAccount, Outcome::RETRY),
-        (problem(400, "{}"), Kind::Invalid, Outcome::GiveUp),
-        (problem(422, "{}"), Kind::Invalid, Outcome::GiveUp),
-        (limited, Kind::RateLimited { after }, Outcome::Wait { after }),
-        (Reply::page(504), Kind::TooMuchAtOnce, Outcome::RETRY),
-        (Reply::page(500), Kind::Server, Outcome::RETRY),
-        (Reply::page(418), Kind::Other, Outcome::GiveUp),
+        (problem(404, r#"{"title":"Not Found"}"#), Kind::NotFound, FailureAction::GiveUp),
+        (problem(401, r#"{"response":{"error_code":101}}"#), Kind::UnknownAccount, FailureAction::RETRY),
+        (Reply::page(404), Kind::UnknownAccount, FailureAction::RETRY),
+        (problem(400, "{}"), Kind::Invalid, FailureAction::GiveUp),
+        (problem(422, "{}"), Kind::Invalid, FailureAction::GiveUp),
+        (limited, Kind::RateLimited { after }, FailureAction::Wait { after }),
+        (Reply::page(504), Kind::TooMuchAtOnce, FailureAction::RETRY),
+        (Reply::page(500), Kind::Server, FailureAction::RETRY),
+        (Reply::page(418), Kind::Other, FailureAction::GiveUp),
     ] {
         let label = format!("{reply:?}");
         let error = note(reply).await.unwrap_err();
@@ -209,40 +206,11 @@ async fn each_refusal_has_its_meaning() {
 }
 
 #[tokio::test]
-async fn a_validation_names_its_findings_and_the_request() {
+async fn a_validation_error_contains_its_fields_and_the_request_id() {
     let body = r#"{"validation-errors":[{"request_id":"n1","errors":[{"code":"TooLong","path":"params.text"}]}],
         "title":"Bad Request","status":400}"#;
     let server = Server::always(Reply::new(400, &[("X-Request-Id", "req-1")], body)).await;
-    let error = client(&server).add_service_note(&host(), &token(), &service_note()).await.unwrap_err();
+    let error = client(&server).note(&host(), &token(), EntityType::Lead, NoteId(1)).await.unwrap_err();
     let words = error.to_string();
     assert!(words.contains("TooLong at params.text") && words.contains("req-1"), "{words}");
-}
-
-fn service_note() -> ServiceNote {
-    ServiceNote {
-        entity_type: EntityType::Leads,
-        entity_id: EntityId(700_001),
-        service: "FlySense".into(),
-        text: "Call summary".into(),
-        extended: true,
-    }
-}
-
-#[tokio::test]
-async fn a_note_that_may_have_been_added_is_not_added_again_blindly() {
-    let added = Reply::json(200, r#"{"_embedded":{"notes":[{"id":77}]}}"#);
-    let server = Server::always(added).await;
-    let id = client(&server).add_service_note(&host(), &token(), &service_note()).await.unwrap();
-    assert_eq!(id, Some(NoteId(77)));
-    assert_eq!(
-        server.only_request().json(),
-        json!([{"entity_id": 700_001, "note_type": "extended_service_message",
-            "params": {"service": "FlySense", "text": "Call summary"}}])
-    );
-    for reply in [Reply::nothing(), Reply::page(504), Reply::page(500), Reply::new(200, &[], "{")] {
-        let server = Server::always(reply.clone()).await;
-        let error = client(&server).add_service_note(&host(), &token(), &service_note()).await.unwrap_err();
-        assert_eq!(error.outcome(), Outcome::Unknown, "{reply:?}");
-        assert_eq!(note(reply).await.unwrap_err().outcome(), Outcome::RETRY);
-    }
 }

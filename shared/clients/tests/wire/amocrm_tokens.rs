@@ -1,13 +1,13 @@
-//! Token requests: what is sent, and what each answer means for the grant.
+//! Token requests: contents, and the meaning of each response for the grant.
 
 use std::time::Duration;
 
 use flysk_clients::amocrm::{AccessClaims, AmoCrm, Config, Credentials, TokenError, TokenPair};
 use flysk_clients::http::HttpOptions;
+use flysk_domain::failure_action::FailureAction;
 use flysk_domain::id::AccountId;
 use flysk_domain::platform::host::AccountHost;
-use flysk_domain::platform::outcome::Outcome;
-use flysk_domain::platform::token::{Refusal, TokenFailure};
+use flysk_domain::platform::token::{GrantRefusal, TokenFailure};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
@@ -17,7 +17,7 @@ pub(crate) fn host() -> AccountHost {
     AccountHost::parse("demo.amocrm.ru", &["amocrm.ru"]).unwrap()
 }
 
-/// A client that sends everything to this server.
+/// A client that sends all requests to this server.
 pub(crate) fn client(server: &Server) -> AmoCrm {
     AmoCrm::new(Config { via: Some(server.base()), ..Config::default() }).unwrap()
 }
@@ -34,7 +34,7 @@ async fn refresh(amo: &AmoCrm) -> Result<TokenPair, TokenError> {
     amo.refresh(&host(), &credentials(), &"old-refresh".into()).await
 }
 
-/// `{"account_id":12345678,"api_domain":"api-b.amocrm.ru"}` between two parts that mean nothing.
+/// A JWT with the payload `{"account_id":12345678,"api_domain":"api-b.amocrm.ru"}` and meaningless other parts.
 const ACCESS: &str = "e30.eyJhY2NvdW50X2lkIjoxMjM0NTY3OCwiYXBpX2RvbWFpbiI6ImFwaS1iLmFtb2NybS5ydSJ9.c2ln";
 
 fn pair() -> serde_json::Value {
@@ -42,7 +42,7 @@ fn pair() -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_code_is_traded_at_the_accounts_own_host() {
+async fn a_code_is_exchanged_at_the_accounts_own_host() {
     let server = Server::always(Reply::json(200, pair().to_string())).await;
     let traded = client(&server).exchange_code(&host(), &credentials(), &"the-code".into()).await.unwrap();
     assert_eq!(traded.access_token.expose_secret(), ACCESS);
@@ -63,7 +63,7 @@ async fn a_code_is_traded_at_the_accounts_own_host() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_is_traded_for_the_next_pair() {
+async fn a_refresh_token_is_exchanged_for_the_next_pair() {
     let server = Server::always(Reply::json(200, pair().to_string())).await;
     assert_eq!(refresh(&client(&server)).await.unwrap().refresh_token.expose_secret(), "new-refresh");
     let body = server.only_request().json();
@@ -75,7 +75,7 @@ async fn a_refresh_token_is_traded_for_the_next_pair() {
 }
 
 #[tokio::test]
-async fn a_pair_is_not_lost_over_what_surrounds_it() {
+async fn a_pair_is_read_despite_unexpected_fields() {
     for (extra, lifetime) in [
         (json!({"expires_in": "86400", "server_time": 1_750_000_000}), Duration::from_hours(24)),
         (json!({"expires_in": null, "new": {"x": 1}}), Duration::from_hours(1)),
@@ -90,7 +90,7 @@ async fn a_pair_is_not_lost_over_what_surrounds_it() {
 }
 
 #[tokio::test]
-async fn each_refusal_means_what_the_table_says() {
+async fn error_responses_are_classified_by_the_table() {
     let problem = |status: u16, hint: Option<&str>| {
         let mut body = json!({"title": "Ошибка", "status": status, "detail": "…"});
         if let Some(hint) = hint {
@@ -100,9 +100,12 @@ async fn each_refusal_means_what_the_table_says() {
     };
     let maybe_renamed = |refusal| TokenFailure::MaybeRenamed { refusal };
     for (reply, failure) in [
-        (problem(401, Some("Token has been revoked")), maybe_renamed(Some(Refusal::Revoked))),
-        (problem(401, Some("Token is not linked to client")), maybe_renamed(Some(Refusal::NotLinked))),
-        (problem(400, Some("Cannot decrypt the refresh token")), TokenFailure::Refused(Refusal::Unreadable)),
+        (problem(401, Some("Token has been revoked")), maybe_renamed(Some(GrantRefusal::Revoked))),
+        (problem(401, Some("Token is not linked to client")), maybe_renamed(Some(GrantRefusal::NotLinked))),
+        (
+            problem(400, Some("Cannot decrypt the refresh token")),
+            TokenFailure::Refused(GrantRefusal::Unreadable),
+        ),
         (problem(401, None), TokenFailure::OurConfiguration),
         (problem(400, Some("Check the `client_id` parameter")), TokenFailure::OurConfiguration),
         (problem(400, Some("Redirect URI is not associated with client")), TokenFailure::OurConfiguration),
@@ -138,7 +141,7 @@ async fn each_refusal_means_what_the_table_says() {
 }
 
 #[tokio::test]
-async fn a_request_that_never_left_spends_nothing_and_one_without_an_answer_may_have() {
+async fn an_unsent_request_spends_nothing_and_an_unanswered_one_may_have() {
     let via = format!("http://{}", closed_port().await).parse().unwrap();
     let amo = AmoCrm::new(Config { via: Some(via), ..Config::default() }).unwrap();
     assert_eq!(refresh(&amo).await.unwrap_err().failure(), TokenFailure::BackOff);
@@ -150,11 +153,11 @@ async fn a_request_that_never_left_spends_nothing_and_one_without_an_answer_may_
         http: HttpOptions::default(),
     };
     let error = refresh(&AmoCrm::new(config).unwrap()).await.unwrap_err();
-    assert_eq!((error.failure(), error.outcome()), (TokenFailure::Ambiguous, Outcome::Unknown));
+    assert_eq!((error.failure(), error.outcome()), (TokenFailure::Ambiguous, FailureAction::Unknown));
 }
 
 #[tokio::test]
-async fn the_present_domain_is_asked_with_the_refresh_token() {
+async fn the_current_domain_is_requested_with_the_refresh_token() {
     let body = json!({"id": 12_345_678, "subdomain": "newname", "domain": "newname.amocrm.ru", "top_level_domain": "ru"});
     let server = Server::always(Reply::json(200, body.to_string())).await;
     let api = AccountHost::parse("api-b.amocrm.ru", &["amocrm.ru"]).unwrap();

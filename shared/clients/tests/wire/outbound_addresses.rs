@@ -1,7 +1,7 @@
-//! Whatever a link says, our own network is not called.
+//! No link leads to a request into the private network.
 
 use flysk_clients::outbound::{BadUrl, Config, DownloadLimits, Outbound, OutboundError, Partial, PostLimits};
-use flysk_domain::platform::outcome::Outcome;
+use flysk_domain::failure_action::FailureAction;
 use http::HeaderMap;
 
 use crate::server::{Reply, Server};
@@ -10,13 +10,13 @@ pub(crate) fn closed() -> Outbound {
     Outbound::new(Config::default()).unwrap()
 }
 
-/// A client that may call this one server.
+/// A client that may reach only this server.
 pub(crate) fn opened_for(server: &Server) -> Outbound {
     Outbound::new(Config { allow: vec![server.address.to_string().parse().unwrap()], ..Config::default() })
         .unwrap()
 }
 
-/// Downloads into nowhere in particular.
+/// Downloads into a temporary file.
 pub(crate) async fn try_download(outbound: &Outbound, url: &str) -> Result<Vec<u8>, OutboundError> {
     let mut file = tokio::fs::File::from_std(tempfile::tempfile().unwrap());
     outbound.download(url, &mut file, &DownloadLimits::default(), &mut Partial::default()).await?;
@@ -26,7 +26,7 @@ pub(crate) async fn try_download(outbound: &Outbound, url: &str) -> Result<Vec<u
     Ok(content)
 }
 
-/// Every way to write an address of ours; `{port}` stands for a port where somebody listens.
+/// All notations of loopback addresses; `{port}` stands for a port with a listener.
 const OURS: [&str; 31] = [
     "http://127.0.0.1:{port}/",
     "https://127.0.0.1:{port}/",
@@ -61,7 +61,7 @@ const OURS: [&str; 31] = [
     " http://127.0.0.1:{port}/ ",
 ];
 
-/// Private and special networks, where nobody needs to listen for a call to be wrong.
+/// Private and special networks, which must be refused even without a listener.
 const PRIVATE: [&str; 17] = [
     "http://10.0.0.1/",
     "http://100.64.0.1/",
@@ -83,7 +83,7 @@ const PRIVATE: [&str; 17] = [
 ];
 
 #[tokio::test]
-async fn no_way_of_writing_our_own_address_reaches_us() {
+async fn no_notation_of_a_local_address_is_connected_to() {
     let server = Server::always(Reply::new(200, &[], "secret")).await;
     let port = server.address.port().to_string();
     let links = OURS.iter().map(|link| link.replace("{port}", &port)).chain(PRIVATE.map(str::to_owned));
@@ -91,7 +91,7 @@ async fn no_way_of_writing_our_own_address_reaches_us() {
     for link in links {
         let error = try_download(&outbound, &link).await.unwrap_err();
         assert!(matches!(error, OutboundError::ForbiddenAddress), "{link}: {error:?}");
-        assert_eq!(error.outcome(), Outcome::GiveUp);
+        assert_eq!(error.outcome(), FailureAction::GiveUp);
         let error =
             outbound.post(&link, HeaderMap::new(), "x".into(), &PostLimits::default()).await.unwrap_err();
         assert!(matches!(error, OutboundError::ForbiddenAddress), "{link}: {error:?}");
@@ -100,13 +100,13 @@ async fn no_way_of_writing_our_own_address_reaches_us() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_checked_like_the_first_address() {
+async fn a_redirect_is_checked_like_the_first_url() {
     let inside = Server::always(Reply::new(200, &[], "secret")).await;
     let port = inside.address.port().to_string();
     for link in OURS.iter().map(|link| link.trim().replace("{port}", &port)).filter(|link| link.is_ascii()) {
         let outside = Server::start(move |_, _| Reply::new(302, &[("Location", &link)], "")).await;
         let error = try_download(&opened_for(&outside), &outside.url("/r.mp3")).await.unwrap_err();
-        // A redirect to its own host without a scheme of its own ("http:127.0.0.1") is a relative link.
+        // A redirect without `//` ("http:127.0.0.1") is a relative link.
         assert!(
             matches!(error, OutboundError::ForbiddenAddress | OutboundError::TooManyRedirects { .. }),
             "{error:?}"
@@ -120,7 +120,7 @@ async fn a_redirect_is_checked_like_the_first_address() {
 }
 
 #[tokio::test]
-async fn what_the_deployment_opens_is_one_host_and_port() {
+async fn an_allowed_address_is_one_host_and_port() {
     let opened = Server::always(Reply::new(200, &[], "recording")).await;
     let other = Server::always(Reply::new(200, &[], "secret")).await;
     let outbound = opened_for(&opened);
@@ -137,7 +137,7 @@ async fn what_the_deployment_opens_is_one_host_and_port() {
 }
 
 #[tokio::test]
-async fn what_is_no_web_address_is_refused_before_any_call() {
+async fn non_http_urls_are_rejected_before_any_request() {
     let outbound = closed();
     for (link, reason) in [
         ("", BadUrl::Syntax),
@@ -162,9 +162,9 @@ async fn what_is_no_web_address_is_refused_before_any_call() {
     }
 }
 
-/// Endpoints that vendors name get events, which a login in their address would hand to whoever reads the address.
+/// Event endpoints must not contain credentials, because their URLs are stored and shown.
 #[tokio::test]
-async fn a_login_is_taken_in_a_recordings_link_and_in_no_endpoint() {
+async fn credentials_are_accepted_in_recording_links_and_rejected_in_endpoints() {
     for link in ["http://user@1.1.1.1/", "http://user:secret@1.1.1.1/", "http://:secret@1.1.1.1/"] {
         let error =
             closed().post(link, HeaderMap::new(), "x".into(), &PostLimits::default()).await.unwrap_err();
@@ -177,7 +177,7 @@ async fn a_login_is_taken_in_a_recordings_link_and_in_no_endpoint() {
 }
 
 #[tokio::test]
-async fn redirects_to_what_is_no_web_address_are_refused_too() {
+async fn redirects_to_non_http_urls_are_rejected() {
     for (location, reason) in
         [("file:///etc/passwd", BadUrl::Scheme), ("http://pbx.example.com:99999/", BadUrl::Syntax)]
     {
@@ -191,7 +191,7 @@ async fn redirects_to_what_is_no_web_address_are_refused_too() {
 }
 
 #[tokio::test]
-async fn five_redirects_are_followed_and_no_sixth() {
+async fn at_most_five_redirects_are_followed() {
     let chain = |length: usize| {
         move |request: &crate::server::Request, _: usize| {
             let hop: usize = request.target.trim_start_matches("/hop/").parse().unwrap();

@@ -1,4 +1,4 @@
-//! Content codings that nobody asked for.
+//! Content codings that were not requested.
 
 use async_compression::tokio::write::{BrotliEncoder, DeflateEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
 use flysk_clients::outbound::{ByteRange, DownloadLimits, OutboundError, Partial, StreamLimits};
@@ -27,7 +27,7 @@ async fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_coding_that_nobody_asked_for_is_undone() {
+async fn an_unrequested_coding_is_decoded() {
     let plain = recording();
     let zlib = encode(ZlibEncoder::new(Vec::new()), &plain, ZlibEncoder::into_inner).await;
     let deflate = encode(DeflateEncoder::new(Vec::new()), &plain, DeflateEncoder::into_inner).await;
@@ -42,7 +42,7 @@ async fn a_coding_that_nobody_asked_for_is_undone() {
         ("deflate", deflate),
         ("br", brotli),
         ("zstd", zstd),
-        // Named and not put on, and names that mean nothing.
+        // Codings that are declared but not applied, and unknown names.
         ("gzip", plain.clone()),
         ("utf-8", plain.clone()),
         ("identity", plain.clone()),
@@ -54,7 +54,7 @@ async fn a_coding_that_nobody_asked_for_is_undone() {
     }
 }
 
-/// A few bytes that become many are counted as what they become.
+/// The size limit applies to decoded bytes.
 #[tokio::test]
 async fn the_limit_of_bytes_counts_after_decoding() {
     let bomb = gzip(&vec![0; 3_000_000]).await;
@@ -67,16 +67,16 @@ async fn the_limit_of_bytes_counts_after_decoding() {
     let error = outbound.download(&url, &mut file, &limits, &mut Partial::default()).await.unwrap_err();
     assert!(matches!(error, OutboundError::TooLarge { limit: 1_000_000 }), "{error:?}");
     assert!(file.metadata().await.unwrap().len() <= 1_000_000);
-    // What comes out between two codings would be counted by nobody.
+    // Bytes between two codings would not be counted.
     let twice = gzip(&bomb).await;
     let server = Server::always(Reply::new(200, &[("Content-Encoding", "gzip, gzip")], &twice)).await;
     let error = try_download(&opened_for(&server), &server.url("/r.wav")).await.unwrap_err();
     assert!(matches!(error, OutboundError::Coding), "{error:?}");
 }
 
-/// The length and the tag of coded bytes are not the file's: what was cut is asked for from the start.
+/// Length and `ETag` of coded bytes do not apply to the file, so a cut download restarts.
 #[tokio::test]
-async fn a_coded_file_that_was_cut_is_not_taken_up_in_the_middle() {
+async fn an_interrupted_coded_download_restarts_from_the_beginning() {
     let plain = recording();
     let coded = gzip(&plain).await;
     let headers = [("Content-Encoding", "gzip"), ("ETag", "\"v1\"")];
@@ -89,7 +89,7 @@ async fn a_coded_file_that_was_cut_is_not_taken_up_in_the_middle() {
 }
 
 #[tokio::test]
-async fn a_damaged_coding_is_told_as_one() {
+async fn a_damaged_coding_is_reported() {
     let mut coded = gzip(&recording()).await;
     let middle = coded.len() / 2;
     coded[middle..middle + 200].fill(0xff);
@@ -98,10 +98,10 @@ async fn a_damaged_coding_is_told_as_one() {
     assert!(matches!(error, OutboundError::Coding), "{error:?}");
 }
 
-/// A listener gets the file's bytes, too, and none of the lengths and tags of the coding; a range of coded bytes is
-/// answered with everything.
+/// A stream returns decoded bytes without length and `ETag` of the coded ones. A range of coded bytes is replaced by the
+/// whole file.
 #[tokio::test]
-async fn a_listener_gets_the_file_and_not_its_coding() {
+async fn the_player_gets_the_decoded_file() {
     let minute = std::time::Duration::from_mins(1);
     let limits = StreamLimits { head: minute, idle: minute, total: minute, max_bytes: 1_000_000 };
     let plain = recording();
@@ -121,9 +121,9 @@ async fn a_listener_gets_the_file_and_not_its_coding() {
     assert!(got == plain);
 }
 
-/// Windows beyond RFC 7932 and RFC 9659 would take a gigabyte for a few bytes; they are refused by the first of them.
+/// Windows larger than RFC 7932 and RFC 9659 allow would use a gigabyte for a few bytes, so they are refused at once.
 #[tokio::test]
-async fn windows_that_no_browser_takes_are_refused() {
+async fn oversized_compression_windows_are_rejected() {
     let server = Server::always(Reply::new(200, &[("Content-Encoding", "br")], [0x11, 0x1e, 0, 0])).await;
     let error = try_download(&opened_for(&server), &server.url("/r.wav")).await.unwrap_err();
     assert!(matches!(error, OutboundError::Coding), "{error:?}");

@@ -1,9 +1,9 @@
-//! Downloads from servers that are slow, broken or lying.
+//! Downloads from slow, broken or incorrect servers.
 
 use std::time::Duration;
 
 use flysk_clients::outbound::{Config, DownloadLimits, Downloaded, Outbound, OutboundError, Partial};
-use flysk_domain::platform::outcome::Outcome;
+use flysk_domain::failure_action::FailureAction;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
@@ -40,19 +40,19 @@ async fn download(server: &Server, limits: &DownloadLimits) -> Result<(Downloade
     Ok((done, content_of(&mut file).await))
 }
 
-/// Where the range begins that a request asks for.
+/// Start of the requested range.
 fn asked_from(request: &Request) -> Option<usize> {
     request.header("range")?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
 }
 
-/// A rest of the recording, cut after `sent` bytes.
+/// The rest of the recording, cut after `sent` bytes.
 fn rest(from: usize, sent: usize) -> Reply {
     let range = format!("bytes {from}-199/200");
     Reply::cut(206, &[("Content-Range", &range), ("ETag", "\"v1\"")], &recording()[from..], sent)
 }
 
 #[tokio::test]
-async fn a_recording_is_asked_for_as_plainly_as_possible() {
+async fn a_recording_is_requested_without_conditional_headers() {
     let server = Server::always(Reply::new(200, &[("Content-Type", "audio/mpeg")], recording())).await;
     let (done, content) = download(&server, &LIMITS).await.unwrap();
     assert_eq!(content, recording());
@@ -71,7 +71,7 @@ async fn a_recording_is_asked_for_as_plainly_as_possible() {
 }
 
 #[tokio::test]
-async fn a_broken_connection_is_taken_up_where_it_broke() {
+async fn a_broken_download_is_resumed_at_the_same_byte() {
     let server = Server::start(|request, _| match asked_from(request) {
         None => Reply::cut(200, &[("ETag", "\"v1\"")], recording(), 50),
         Some(from) if from < 150 => rest(from, 50),
@@ -107,7 +107,7 @@ async fn a_file_that_changed_meanwhile_is_read_from_the_start() {
 }
 
 #[tokio::test]
-async fn a_rest_that_does_not_fit_is_thrown_away_with_what_it_does_not_fit_to() {
+async fn an_inconsistent_partial_response_restarts_the_download() {
     let wrong_rests = [
         Reply::new(206, &[("Content-Range", "bytes 20-199/200")], &recording()[20..]),
         Reply::new(206, &[("Content-Range", "bytes 50-99/100")], "x".repeat(50)),
@@ -129,7 +129,7 @@ async fn a_rest_that_does_not_fit_is_thrown_away_with_what_it_does_not_fit_to() 
 }
 
 #[tokio::test]
-async fn a_weak_tag_guards_nothing_but_the_length_still_does() {
+async fn a_weak_tag_is_not_used_but_the_length_is_checked() {
     let server = Server::start(|request, _| match asked_from(request) {
         None => Reply::cut(200, &[("ETag", "W/\"v1\"")], recording(), 50),
         Some(from) => rest(from, 200 - from),
@@ -140,7 +140,7 @@ async fn a_weak_tag_guards_nothing_but_the_length_still_does() {
 }
 
 #[tokio::test]
-async fn a_connection_that_always_breaks_is_given_back_with_what_came() {
+async fn a_download_that_keeps_breaking_fails_with_the_received_bytes() {
     let server = Server::start(|request, _| match asked_from(request) {
         None => Reply::cut(200, &[("Last-Modified", "Sun, 01 Nov 2026 10:00:00 GMT")], recording(), 10),
         Some(from) => rest(from, 10),
@@ -150,7 +150,7 @@ async fn a_connection_that_always_breaks_is_given_back_with_what_came() {
     let url = server.url("/r.mp3");
     let error = outbound.download(&url, &mut file, &LIMITS, &mut partial).await.unwrap_err();
     assert!(matches!(error, OutboundError::Cut { times: 4, .. }), "{error:?}");
-    assert_eq!((error.outcome(), partial.bytes(), partial.total()), (Outcome::RETRY, 40, Some(200)));
+    assert_eq!((error.outcome(), partial.bytes(), partial.total()), (FailureAction::RETRY, 40, Some(200)));
 
     let patient = DownloadLimits { max_resumes: 100, ..LIMITS };
     let done = outbound.download(&url, &mut file, &patient, &mut partial).await.unwrap();
@@ -159,10 +159,10 @@ async fn a_connection_that_always_breaks_is_given_back_with_what_came() {
     assert_eq!(server.requests()[4].header("if-range"), Some("Sun, 01 Nov 2026 10:00:00 GMT"));
 }
 
-/// What an earlier process got of another version of the file, even one of the same length, is not continued: the host
-/// heeds `If-Range`, or does not and names another tag.
+/// A part of another version of the file, even of the same length, is not continued: the host supports `If-Range`, or
+/// sends another `ETag`.
 #[tokio::test]
-async fn a_part_that_was_remembered_is_not_stitched_to_a_changed_file() {
+async fn a_stored_partial_download_is_discarded_if_the_file_changed() {
     for heeds_if_range in [true, false] {
         let server = Server::start(move |request, _| match asked_from(request) {
             Some(_) if heeds_if_range && request.header("if-range") != Some("\"v1\"") => {
@@ -173,7 +173,7 @@ async fn a_part_that_was_remembered_is_not_stitched_to_a_changed_file() {
         })
         .await;
         let memo = serde_json::from_str(r#"{"bytes":50,"total":200,"validator":"\"v0\""}"#).unwrap();
-        let (mut file, mut partial) = (new_file(), Partial::remembered(&memo, 50));
+        let (mut file, mut partial) = (new_file(), Partial::from_saved(&memo, 50));
         file.write_all(&[255; 50]).await.unwrap();
         let outbound = opened_for(&server);
         let done = outbound.download(&server.url("/r.mp3"), &mut file, &LIMITS, &mut partial).await.unwrap();
@@ -181,16 +181,16 @@ async fn a_part_that_was_remembered_is_not_stitched_to_a_changed_file() {
     }
 }
 
-/// The same file: only the rest is asked for.
+/// For the same file only the rest is requested.
 #[tokio::test]
-async fn a_part_that_was_remembered_is_gone_on_with() {
+async fn a_stored_partial_download_is_resumed() {
     let server = Server::start(|request, _| match asked_from(request) {
         Some(from) => rest(from, 200 - from),
         None => Reply::new(500, &[], ""),
     })
     .await;
     let memo = serde_json::from_str(r#"{"bytes":50,"total":200,"validator":"\"v1\""}"#).unwrap();
-    let (mut file, mut partial) = (new_file(), Partial::remembered(&memo, 50));
+    let (mut file, mut partial) = (new_file(), Partial::from_saved(&memo, 50));
     file.write_all(&recording()[..50]).await.unwrap();
     let outbound = opened_for(&server);
     outbound.download(&server.url("/r.mp3"), &mut file, &LIMITS, &mut partial).await.unwrap();
@@ -199,7 +199,7 @@ async fn a_part_that_was_remembered_is_gone_on_with() {
 }
 
 #[tokio::test]
-async fn a_file_of_the_greatest_length_passes_and_one_byte_more_does_not() {
+async fn a_file_of_the_maximum_size_passes_and_one_byte_more_fails() {
     let exact = Server::always(Reply::new(200, &[], vec![7; 1000])).await;
     assert_eq!(download(&exact, &LIMITS).await.unwrap().0.bytes, 1000);
     let announced = Server::always(Reply::cut(200, &[], vec![7; 1001], 0)).await;
@@ -209,12 +209,12 @@ async fn a_file_of_the_greatest_length_passes_and_one_byte_more_does_not() {
     for server in [announced, unannounced] {
         let error = download(&server, &LIMITS).await.unwrap_err();
         assert!(matches!(error, OutboundError::TooLarge { limit: 1000 }), "{error:?}");
-        assert_eq!(error.outcome(), Outcome::GiveUp);
+        assert_eq!(error.outcome(), FailureAction::GiveUp);
     }
 }
 
 #[tokio::test]
-async fn silence_before_or_inside_an_answer_ends_in_time() {
+async fn a_hang_before_or_inside_a_response_times_out() {
     let impatient = DownloadLimits { idle: Duration::from_millis(50), ..LIMITS };
     let hurried = DownloadLimits { total: Duration::from_millis(50), ..LIMITS };
     let silent = Reply::nothing().then_silence();
@@ -225,24 +225,24 @@ async fn silence_before_or_inside_an_answer_ends_in_time() {
         let server = Server::always(reply.clone()).await;
         let error = download(&server, &limits).await.unwrap_err();
         assert!(matches!(error, OutboundError::TimedOut), "{error:?}");
-        assert_eq!(error.outcome(), Outcome::RETRY);
+        assert_eq!(error.outcome(), FailureAction::RETRY);
     }
 }
 
 #[tokio::test]
-async fn each_status_has_its_meaning() {
+async fn statuses_are_classified() {
     let after = Some(Duration::from_secs(7));
     for (code, not_yet, outcome) in [
-        (202, true, Outcome::RETRY),
-        (204, true, Outcome::RETRY),
-        (403, true, Outcome::RETRY),
-        (404, true, Outcome::RETRY),
-        (410, true, Outcome::RETRY),
-        (304, false, Outcome::Retry { after }),
-        (429, false, Outcome::Wait { after }),
-        (503, false, Outcome::Retry { after }),
-        (400, false, Outcome::GiveUp),
-        (401, false, Outcome::GiveUp),
+        (202, true, FailureAction::RETRY),
+        (204, true, FailureAction::RETRY),
+        (403, true, FailureAction::RETRY),
+        (404, true, FailureAction::RETRY),
+        (410, true, FailureAction::RETRY),
+        (304, false, FailureAction::Retry { after }),
+        (429, false, FailureAction::Wait { after }),
+        (503, false, FailureAction::Retry { after }),
+        (400, false, FailureAction::GiveUp),
+        (401, false, FailureAction::GiveUp),
     ] {
         let server = Server::always(Reply::new(code, &[("Retry-After", "7")], "")).await;
         let error = try_download(&opened_for(&server), &server.url("/r.mp3")).await.unwrap_err();
@@ -252,12 +252,12 @@ async fn each_status_has_its_meaning() {
 }
 
 #[tokio::test]
-async fn no_listener_is_no_connection_and_the_link_stays_out_of_the_error() {
+async fn a_refused_connection_is_reported_without_the_link() {
     let address = closed_port().await;
     let config = Config { allow: vec![address.to_string().parse().unwrap()], ..Config::default() };
     let outbound = Outbound::new(config).unwrap();
     let error = try_download(&outbound, &format!("http://{address}/r?sign=s3cr3t")).await.unwrap_err();
     assert!(matches!(error, OutboundError::Connect(_)), "{error:?}");
-    assert_eq!(error.outcome(), Outcome::RETRY);
+    assert_eq!(error.outcome(), FailureAction::RETRY);
     assert!(!crate::all_words(&error).contains("s3cr3t"));
 }

@@ -1,4 +1,4 @@
-//! Lengths that are not kept: more was promised than there is, or less.
+//! Responses that are shorter or longer than declared.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn download(server: &Server) -> Result<(Downloaded, Vec<u8>), OutboundErro
     Ok((done, std::fs::read(file.path()).unwrap()))
 }
 
-/// An answer that promises `promised` bytes and brings these.
+/// A response that declares `promised` bytes and contains these.
 fn promising(promised: usize, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Reply {
     let mut padded = body.to_vec();
     padded.resize(promised, 0);
@@ -31,16 +31,16 @@ fn asked_from(request: &Request) -> Option<usize> {
 }
 
 #[tokio::test]
-async fn an_end_that_is_met_again_at_the_same_byte_is_the_files_end() {
+async fn a_download_that_ends_twice_at_the_same_byte_is_complete() {
     let server = Server::always(promising(1200, 200, &[], &recording())).await;
     let (done, content) = download(&server).await.unwrap();
     assert_eq!((done.bytes, done.is_short, content), (200, true, recording()));
     assert_eq!(server.requests().len(), 3);
 }
 
-/// Hosts that know ranges say in other words that there is nothing more: with an empty rest, or with where the file ends.
+/// Hosts with range support confirm the end of the file with an empty rest, or with the length of the file.
 #[tokio::test]
-async fn an_end_is_met_again_also_by_asking_for_the_rest() {
+async fn a_range_response_can_confirm_the_end_of_the_file() {
     let empty_rest = Server::start(|request, _| match asked_from(request) {
         None => promising(1200, 200, &[("ETag", "\"v1\"")], &recording()),
         Some(_) => promising(1000, 206, &[("Content-Range", "bytes 200-1199/1200")], b""),
@@ -60,7 +60,7 @@ async fn an_end_is_met_again_also_by_asking_for_the_rest() {
 }
 
 #[tokio::test]
-async fn a_chunked_answer_that_always_ends_early_is_taken_up_to_there() {
+async fn a_chunked_response_that_always_ends_early_is_accepted() {
     let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nC8\r\n".to_vec();
     bytes.extend(recording());
     bytes.extend(b"\r\nC8\r\n");
@@ -69,30 +69,30 @@ async fn a_chunked_answer_that_always_ends_early_is_taken_up_to_there() {
     assert_eq!((done.bytes, done.is_short, content), (200, true, recording()));
 }
 
-/// A host that promises more and keeps the line open: each attempt ends in silence, and the third takes what came. What was
-/// met before is remembered between the attempts.
+/// A host that declares more bytes and keeps the connection open: each attempt stalls, and the third accepts the file.
+/// Ends are counted across attempts.
 #[tokio::test]
-async fn silence_that_is_met_again_at_the_same_byte_is_the_files_end() {
+async fn a_download_that_hangs_repeatedly_at_the_same_byte_is_complete() {
     let server = Server::always(promising(1200, 200, &[], &recording()).then_silence()).await;
     let limits = DownloadLimits { idle: Duration::from_millis(50), ..DownloadLimits::default() };
     let mut file = tokio::fs::File::from_std(tempfile::tempfile().unwrap());
     let outbound = opened_for(&server);
     let mut memo = None;
     for attempt in 1..=3 {
-        let mut partial = memo.map_or_else(Partial::default, |memo| Partial::remembered(&memo, 200));
+        let mut partial = memo.map_or_else(Partial::default, |memo| Partial::from_saved(&memo, 200));
         let done = outbound.download(&server.url("/r.wav"), &mut file, &limits, &mut partial).await;
         if attempt < 3 {
             assert!(matches!(done, Err(OutboundError::TimedOut)), "{done:?}");
         } else {
             assert!(matches!(done, Ok(Downloaded { bytes: 200, is_short: true, .. })), "{done:?}");
         }
-        memo = partial.memo();
+        memo = partial.resume_token();
     }
 }
 
-/// A host that goes away after a part of the file has not come to the file's end.
+/// A host that becomes unreachable after a part of the file has not reached the end of the file.
 #[tokio::test]
-async fn connections_that_break_before_an_answer_are_no_ends() {
+async fn connections_that_break_before_a_response_do_not_confirm_an_end() {
     let server = Server::start(|_, nth| match nth {
         0 => promising(1200, 200, &[("ETag", "\"v1\"")], &recording()),
         _ => Reply::nothing(),
@@ -103,7 +103,7 @@ async fn connections_that_break_before_an_answer_are_no_ends() {
 }
 
 #[tokio::test]
-async fn ends_at_different_bytes_and_at_none_are_broken_connections() {
+async fn ends_at_different_bytes_or_without_bytes_are_broken_connections() {
     let growing = Server::start(|_, nth| promising(1200, 200, &[], &recording()[..100 + nth])).await;
     let error = download(&growing).await.unwrap_err();
     assert!(matches!(error, OutboundError::Cut { times: 6, .. }), "{error:?}");
@@ -112,9 +112,9 @@ async fn ends_at_different_bytes_and_at_none_are_broken_connections() {
     assert!(matches!(error, OutboundError::Cut { times: 6, .. }), "{error:?}");
 }
 
-/// What comes behind the promised length belongs to no answer; how long the call was is what tells that something lacks.
+/// Bytes after the declared length are ignored; only the length of the call shows that the file is incomplete.
 #[tokio::test]
-async fn what_comes_behind_the_promised_length_is_not_read() {
+async fn bytes_beyond_the_promised_length_are_not_read() {
     let mut bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n".to_vec();
     bytes.extend(recording());
     let server = Server::always(Reply::Bytes(bytes)).await;

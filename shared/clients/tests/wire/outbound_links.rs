@@ -1,5 +1,4 @@
-//! Links as telephonies write them: with a login, over redirects in raw UTF-8 and with cookies, from scripts whose
-//! headers are written by hand.
+//! Links of telephony systems: with credentials, with redirects in raw UTF-8 and cookies, and with malformed headers.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +9,7 @@ use flysk_clients::outbound::{Config, Outbound, OutboundError};
 use crate::outbound_addresses::{opened_for, try_download};
 use crate::server::{Reply, Request, Server};
 
-/// A client that may call these servers, by address and as `localhost`.
+/// A client that may reach these servers by IP address and as `localhost`.
 fn opened_for_both(servers: [&Server; 2]) -> Outbound {
     let rules = servers
         .iter()
@@ -28,7 +27,7 @@ fn redirect(location: &str) -> Reply {
     Reply::new(302, &[("Location", location)], "")
 }
 
-/// A host that serves its file to `crm` / `p@ss:1` alone.
+/// A host that requires the credentials `crm` / `p@ss:1`.
 async fn guarded() -> Server {
     Server::start(|request, _| match login(request).as_deref() {
         Some("crm:p@ss:1") => Reply::new(200, &[], "recording"),
@@ -38,7 +37,7 @@ async fn guarded() -> Server {
 }
 
 #[tokio::test]
-async fn the_login_of_a_link_is_sent_as_basic_and_not_in_the_address() {
+async fn credentials_of_a_link_are_sent_as_basic_authentication() {
     let server = guarded().await;
     let link = format!("http://crm:p%40ss%3A1@{}/records/17.wav?a=1", server.address);
     assert_eq!(try_download(&opened_for(&server), &link).await.unwrap(), b"recording");
@@ -54,7 +53,7 @@ async fn the_login_of_a_link_is_sent_as_basic_and_not_in_the_address() {
 }
 
 #[tokio::test]
-async fn a_login_follows_a_redirect_on_its_host_and_leaves_with_none_to_another() {
+async fn credentials_follow_redirects_on_the_same_host_only() {
     let other = Server::always(Reply::new(200, &[], "recording")).await;
     let elsewhere = [other.url("/17.wav"), format!("http://localhost:{}/17.wav", other.address.port())];
     for target in elsewhere {
@@ -72,7 +71,7 @@ async fn a_login_follows_a_redirect_on_its_host_and_leaves_with_none_to_another(
 }
 
 #[tokio::test]
-async fn a_login_in_a_redirect_is_for_the_host_it_names() {
+async fn credentials_in_a_redirect_are_sent_to_its_host() {
     let guarded = guarded().await;
     let location = format!("http://crm:p%40ss%3A1@{}/17.wav", guarded.address);
     let server = Server::start(move |_, _| redirect(&location)).await;
@@ -103,7 +102,7 @@ async fn a_location_in_raw_bytes_is_percent_encoded_and_followed() {
     }
 }
 
-/// A host that lets in by a cookie: the first hop sets it, the second asks for it.
+/// A host with a cookie session: the first hop sets the cookie, the second requires it.
 #[tokio::test]
 async fn a_cookie_of_one_hop_is_sent_to_the_next_of_the_same_host() {
     let server = Server::start(|request, _| match (request.target.as_str(), request.header("cookie")) {
@@ -121,7 +120,7 @@ async fn a_cookie_of_one_hop_is_sent_to_the_next_of_the_same_host() {
     .await;
     let outbound = opened_for(&server);
     assert_eq!(try_download(&outbound, &server.url("/r/17")).await.unwrap(), b"recording");
-    // The next download of ours is a stranger there again.
+    // The next download starts without cookies.
     assert!(try_download(&outbound, &server.url("/file/17")).await.is_err());
 }
 
@@ -145,9 +144,9 @@ async fn a_cookie_is_not_sent_to_another_host() {
     assert_eq!(*seen.lock().unwrap(), [None, None]);
 }
 
-/// Header names with a space before the colon, lines that are no headers, folded lines, no version to speak of.
+/// Header names with a space before the colon, lines that are not headers, folded lines, HTTP/1.0.
 #[tokio::test]
-async fn headers_that_browsers_put_up_with_are_put_up_with() {
+async fn malformed_headers_are_accepted_as_in_browsers() {
     for head in [
         "HTTP/1.1 200 OK\r\nContent-Type : audio/mpeg\r\nContent-Length : 9\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nСервер АТС: 1\r\n\r\n",

@@ -1,4 +1,4 @@
-//! Deliveries to endpoints.
+//! POST requests to event endpoints.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ async fn post(server: &Server, limits: PostLimits) -> Result<Response, OutboundE
 }
 
 #[tokio::test]
-async fn an_event_arrives_with_its_headers_and_the_answer_is_kept_in_part() {
+async fn an_event_is_sent_with_its_headers_and_the_response_is_truncated() {
     let long = "я".repeat(2000);
     let server = Server::always(Reply::new(503, &[("Retry-After", "30")], &long)).await;
     let answer = post(&server, PostLimits::default()).await.unwrap();
@@ -30,14 +30,14 @@ async fn an_event_arrives_with_its_headers_and_the_answer_is_kept_in_part() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_answer_and_is_not_followed() {
+async fn a_redirect_is_a_response_and_is_not_followed() {
     let server = Server::always(Reply::new(307, &[("Location", "/elsewhere")], "")).await;
     assert_eq!(post(&server, PostLimits::default()).await.unwrap().status, 307);
     assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn a_status_counts_even_if_the_rest_of_the_answer_never_comes() {
+async fn a_status_counts_even_if_the_body_never_ends() {
     let server = Server::always(Reply::cut(200, &[], "x".repeat(100), 10).then_silence()).await;
     let answer = post(&server, PostLimits { total: Duration::from_millis(300) }).await.unwrap();
     assert!(answer.is_success());
@@ -45,14 +45,14 @@ async fn a_status_counts_even_if_the_rest_of_the_answer_never_comes() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_keeps_silent_is_left_in_time() {
+async fn a_hanging_endpoint_times_out() {
     let server = Server::always(Reply::nothing().then_silence()).await;
     let error = post(&server, PostLimits { total: Duration::from_millis(50) }).await.unwrap_err();
     assert!(matches!(error, OutboundError::TimedOut), "{error:?}");
 }
 
 #[tokio::test]
-async fn what_an_endpoint_says_is_not_in_debug() {
+async fn response_bodies_are_not_in_debug() {
     let server = Server::always(Reply::new(200, &[], "token=s3cr3t")).await;
     let answer = post(&server, PostLimits::default()).await.unwrap();
     assert!(!format!("{answer:?}").contains("s3cr3t"));

@@ -1,4 +1,4 @@
-//! Recordings passed on as they come, from servers that are slow, endless or not to be called.
+//! Streams of recordings from servers that are slow, endless or forbidden.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -21,7 +21,7 @@ async fn open(server: &Server, limits: &StreamLimits) -> Result<FileStream, Outb
     opened_for(server).stream(&server.url("/r.mp3?sign=s3cr3t"), range.as_ref(), limits).await
 }
 
-/// What came, and how it ended.
+/// The received bytes and the error, if any.
 async fn read(stream: FileStream) -> (Vec<u8>, Option<ErrorKind>) {
     let (mut body, mut got) = (stream.body, Vec::new());
     while let Some(piece) = body.next().await {
@@ -37,7 +37,7 @@ async fn read(stream: FileStream) -> (Vec<u8>, Option<ErrorKind>) {
 }
 
 #[tokio::test]
-async fn a_part_is_asked_for_and_told_as_the_host_tells_it() {
+async fn a_range_request_and_its_response_are_passed_through() {
     let headers = [("Content-Range", "bytes 10-14/200"), ("ETag", "\"v1\""), ("Content-Type", "audio/mpeg")];
     let server = Server::always(Reply::new(206, &headers, "bytes")).await;
     let stream = open(&server, &LIMITS).await.unwrap();
@@ -52,7 +52,7 @@ async fn a_part_is_asked_for_and_told_as_the_host_tells_it() {
 }
 
 #[tokio::test]
-async fn redirects_are_followed_but_not_home() {
+async fn redirects_are_followed_but_not_to_local_addresses() {
     let home = Reply::new(302, &[("Location", "http://169.254.169.254/latest/meta-data/")], "");
     let server = Server::always(home).await;
     let error = open(&server, &LIMITS).await.unwrap_err();
@@ -62,7 +62,7 @@ async fn redirects_are_followed_but_not_home() {
 }
 
 #[tokio::test]
-async fn nothing_longer_than_allowed_is_passed_on() {
+async fn a_stream_over_the_size_limit_is_cut_off() {
     let announced = Server::always(Reply::new(200, &[], vec![7; 1001])).await;
     let error = open(&announced, &LIMITS).await.unwrap_err();
     assert!(matches!(error, OutboundError::TooLarge { limit: 1000 }), "{error:?}");
@@ -74,7 +74,7 @@ async fn nothing_longer_than_allowed_is_passed_on() {
 }
 
 #[tokio::test]
-async fn silence_and_slowness_end_in_time() {
+async fn hanging_and_slow_streams_time_out() {
     let soon = Duration::from_millis(50);
     let silent = Server::always(Reply::nothing().then_silence()).await;
     let error = open(&silent, &StreamLimits { head: soon, ..LIMITS }).await.unwrap_err();

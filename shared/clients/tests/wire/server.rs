@@ -1,4 +1,4 @@
-//! An HTTP/1.1 server that answers as scripted, cuts connections and keeps silent.
+//! Scripted HTTP/1.1 server, which can also cut and stall connections.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use url::Url;
 
-/// A request as it arrived.
+/// A received request.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) method: String,
@@ -29,12 +29,12 @@ impl Request {
     }
 }
 
-/// What happens after a request was read.
+/// Reaction to a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
-    /// These bytes, then the connection ends.
+    /// Sends these bytes, then closes the connection.
     Bytes(Vec<u8>),
-    /// These bytes, and then nothing more, ever.
+    /// Sends these bytes, then stalls forever.
     Hang(Vec<u8>),
 }
 
@@ -43,7 +43,7 @@ impl Reply {
         Self::cut(status, headers, &body, body.as_ref().len())
     }
 
-    /// An answer whose body ends after `sent` bytes although all of it was promised.
+    /// A response whose body ends after `sent` bytes, before the declared length.
     pub(crate) fn cut(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>, sent: usize) -> Self {
         let body = body.as_ref();
         let length =
@@ -65,12 +65,12 @@ impl Reply {
         Self::new(status, &[("Content-Type", "text/html; charset=utf-8")], "<html>sign in</html>")
     }
 
-    /// The connection ends without a word.
+    /// Closes the connection without a response.
     pub(crate) fn nothing() -> Self {
         Self::Bytes(Vec::new())
     }
 
-    /// The beginning of `self`, then silence.
+    /// Sends the beginning of `self`, then stalls.
     pub(crate) fn then_silence(self) -> Self {
         match self {
             Self::Bytes(bytes) | Self::Hang(bytes) => Self::Hang(bytes),
@@ -80,7 +80,7 @@ impl Reply {
 
 type Script = dyn Fn(&Request, usize) -> Reply + Send + Sync;
 
-/// A listening server; it stops when dropped.
+/// A running server. It stops on drop.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -88,7 +88,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Answers by `script`, which is given each request and how many came before it.
+    /// Responds according to `script`, which gets each request and the number of previous requests.
     pub(crate) async fn start(script: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -102,7 +102,7 @@ impl Server {
         Self { address, requests, task }
     }
 
-    /// Answers every request alike.
+    /// Sends the same response to every request.
     pub(crate) async fn always(reply: Reply) -> Self {
         Self::start(move |_, _| reply.clone()).await
     }
@@ -115,12 +115,12 @@ impl Server {
         self.url("/").parse().unwrap()
     }
 
-    /// What has arrived so far.
+    /// All requests received so far.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 
-    /// The only request that arrived.
+    /// The only request received.
     pub(crate) fn only_request(&self) -> Request {
         let requests = self.requests();
         assert_eq!(requests.len(), 1, "{requests:?}");
@@ -134,7 +134,7 @@ impl Drop for Server {
     }
 }
 
-/// An address where nobody listens.
+/// An address without a listener.
 pub(crate) async fn closed_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }

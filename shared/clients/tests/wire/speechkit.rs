@@ -1,11 +1,12 @@
-//! What we ask of SpeechKit, and its good answers.
+//! Requests to SpeechKit and its successful responses.
 
 use flysk_clients::http::HttpOptions;
 use flysk_clients::speechkit::{
-    AudioFormat, Channels, Classifier, Config, ContainerType, LlmAnswer, LlmPrompt, OperationState,
-    RecognitionOptions, RecognizeFile, SpeechKit, Summarization,
+    AudioFormat, Channels, Classifier, Config, LlmAnswer, LlmPrompt, OperationState, RecognitionOptions,
+    RecognizeFile, SpeechKit, Summarization,
 };
-use flysk_clients::yandex::{Account, Auth};
+use flysk_clients::yandex::{Auth, YandexCredentials};
+use flysk_domain::flysense::audio::AudioContainer;
 use flysk_domain::flysense::stream::EventPayload;
 use serde_json::json;
 
@@ -15,7 +16,7 @@ pub(crate) fn client(server: &Server) -> SpeechKit {
     SpeechKit::new(Config {
         stt_url: server.base(),
         operation_url: server.base(),
-        account: Account::with_api_key("key-s3cr3t".into()),
+        credentials: YandexCredentials::with_api_key("key-s3cr3t".into()),
         http: HttpOptions::default(),
         max_result_bytes: 10_000,
     })
@@ -38,12 +39,12 @@ pub(crate) fn mono_call() -> RecognizeFile {
         }),
         ..RecognitionOptions::default()
     };
-    RecognizeFile::call(LINK, AudioFormat::Container(ContainerType::Mp3), Channels::Mono, options)
+    RecognizeFile::call(LINK, AudioFormat::Container(AudioContainer::Mp3), Channels::Mono, options)
 }
 
-/// Parses with the published protocol buffers without an unknown field.
+/// Parses the body with the published protocol buffers; unknown fields are an error.
 #[tokio::test]
-async fn a_mono_call_is_submitted_with_everything_it_can_have() {
+async fn a_mono_call_is_submitted_with_all_options() {
     let server =
         Server::always(Reply::json(200, r#"{"id":"f8dexample","done":false,"metadata":null}"#)).await;
     let operation = client(&server).submit(&mono_call()).await.unwrap();
@@ -77,7 +78,7 @@ async fn a_mono_call_is_submitted_with_everything_it_can_have() {
 }
 
 #[test]
-fn what_is_not_wanted_is_not_sent() {
+fn unused_options_are_not_sent() {
     let format = AudioFormat::RawPcm { sample_rate_hz: 8000, channels: 2 };
     let options = RecognitionOptions { speech_analysis: false, ..RecognitionOptions::default() };
     let body = serde_json::to_value(RecognizeFile::call(LINK, format, Channels::Separate, options)).unwrap();
@@ -110,7 +111,7 @@ async fn an_operation_runs_ends_or_fails() {
 }
 
 #[tokio::test]
-async fn a_result_is_kept_raw_and_read_as_a_stream() {
+async fn a_result_is_stored_raw_and_parsed_as_a_stream() {
     let body = "{\"result\":{\"channelTag\":\"0\",\"final\":{\"alternatives\":[{\"text\":\"алло\"}]}}}\n{\n \"result\": {\n\
         \"channelTag\": \"0\", \"eouUpdate\": {\"timeMs\": \"900\"}}}{\"result\":{\"moodUpdate\":{}}}";
     let server = Server::always(Reply::json(200, body)).await;
@@ -129,7 +130,7 @@ async fn silence_is_an_empty_result() {
 }
 
 #[tokio::test]
-async fn deleting_twice_is_fine() {
+async fn deleting_twice_succeeds() {
     for reply in [Reply::json(200, "{}"), Reply::json(404, r#"{"code":5,"message":"not found"}"#)] {
         let server = Server::always(reply).await;
         client(&server).delete_recognition("f8d").await.unwrap();
@@ -140,9 +141,9 @@ async fn deleting_twice_is_fine() {
 }
 
 #[tokio::test]
-async fn credentials_are_sent_and_never_shown() {
+async fn credentials_are_sent_and_absent_from_debug() {
     let server = Server::always(Reply::json(200, r#"{"id":"a"}"#)).await;
-    let account = Account {
+    let credentials = YandexCredentials {
         auth: Auth::IamToken("iam-s3cr3t".into()),
         folder_id: Some("b1gfolder".into()),
         data_logging: true,
@@ -150,7 +151,7 @@ async fn credentials_are_sent_and_never_shown() {
     let config = Config {
         stt_url: server.base(),
         operation_url: server.base(),
-        account,
+        credentials,
         http: HttpOptions::default(),
         max_result_bytes: 1000,
     };

@@ -1,15 +1,15 @@
-//! SpeechKit's refusals and broken answers.
+//! SpeechKit's refusals and malformed responses.
 
 use flysk_clients::http::HttpOptions;
 use flysk_clients::speechkit::{Config, SpeechKit, SpeechKitError};
-use flysk_clients::yandex::Account;
-use flysk_domain::platform::outcome::Outcome;
+use flysk_clients::yandex::YandexCredentials;
+use flysk_domain::failure_action::FailureAction;
 use serde_json::json;
 
 use crate::server::{Reply, Server, closed_port};
 use crate::speechkit::{client, mono_call};
 
-/// The three shapes in which the same error is seen.
+/// The three observed formats of the same error.
 fn shapes(http: u16, grpc: u16, message: &str) -> [Reply; 3] {
     [
         json!({"code": grpc, "message": message, "details": []}),
@@ -30,21 +30,21 @@ async fn result(reply: Reply) -> SpeechKitError {
 }
 
 #[tokio::test]
-async fn not_ready_is_told_from_gone() {
+async fn not_ready_is_distinguished_from_deleted() {
     for reply in shapes(404, 5, "operation data is not ready f8d") {
         let error = result(reply).await;
         assert!(matches!(error, SpeechKitError::NotReady), "{error:?}");
-        assert_eq!(error.outcome(), Outcome::WAIT);
+        assert_eq!(error.outcome(), FailureAction::WAIT);
     }
     for reply in shapes(404, 5, "operation f8d not found") {
         let error = result(reply).await;
         assert!(matches!(error, SpeechKitError::NotFound(_)), "{error:?}");
-        assert_eq!(error.outcome(), Outcome::GiveUp);
+        assert_eq!(error.outcome(), FailureAction::GiveUp);
     }
 }
 
 #[tokio::test]
-async fn a_request_that_would_pass_without_a_part_says_which() {
+async fn an_error_about_an_optional_part_names_the_part() {
     for reply in shapes(400, 3, "Speaker labeling is only for mono-channel audio files") {
         let error = submit(reply).await;
         assert!(matches!(error, SpeechKitError::LabelingNeedsMono(_)), "{error:?}");
@@ -58,27 +58,27 @@ async fn a_request_that_would_pass_without_a_part_says_which() {
 }
 
 #[tokio::test]
-async fn each_code_has_its_meaning() {
+async fn codes_are_classified() {
     for (http, grpc, outcome) in [
-        (400, 3, Outcome::GiveUp),
-        (401, 16, Outcome::GiveUp),
-        (403, 7, Outcome::GiveUp),
-        (404, 5, Outcome::GiveUp),
-        (429, 8, Outcome::WAIT),
-        (500, 13, Outcome::RETRY),
-        (501, 12, Outcome::GiveUp),
-        (503, 14, Outcome::RETRY),
+        (400, 3, FailureAction::GiveUp),
+        (401, 16, FailureAction::GiveUp),
+        (403, 7, FailureAction::GiveUp),
+        (404, 5, FailureAction::GiveUp),
+        (429, 8, FailureAction::WAIT),
+        (500, 13, FailureAction::RETRY),
+        (501, 12, FailureAction::GiveUp),
+        (503, 14, FailureAction::RETRY),
     ] {
         for reply in shapes(http, grpc, "in other words") {
             assert_eq!(submit(reply.clone()).await.outcome(), outcome, "{http} {grpc}");
             assert_eq!(result(reply).await.outcome(), outcome, "{http} {grpc}");
         }
     }
-    assert_eq!(result(Reply::page(502)).await.outcome(), Outcome::RETRY);
+    assert_eq!(result(Reply::page(502)).await.outcome(), FailureAction::RETRY);
 }
 
 #[tokio::test]
-async fn a_submit_whose_answer_is_lost_may_run_and_a_question_may_be_repeated() {
+async fn a_submission_without_a_response_may_have_started() {
     let accepted = r#"{"id":"f8dexample","done":false}"#;
     for reply in [
         Reply::nothing(),
@@ -90,39 +90,39 @@ async fn a_submit_whose_answer_is_lost_may_run_and_a_question_may_be_repeated() 
         let label = format!("{reply:?}");
         let error = submit(reply.clone()).await;
         assert!(matches!(error, SpeechKitError::SubmitLost(_)), "{label}: {error:?}");
-        assert_eq!(error.outcome(), Outcome::Unknown, "{label}");
+        assert_eq!(error.outcome(), FailureAction::Unknown, "{label}");
         let server = Server::always(reply).await;
         let error = client(&server).operation("f8d").await.unwrap_err();
-        assert_eq!(error.outcome(), Outcome::RETRY, "{label}: {error:?}");
+        assert_eq!(error.outcome(), FailureAction::RETRY, "{label}: {error:?}");
     }
 }
 
 #[tokio::test]
-async fn a_submit_that_never_left_may_be_repeated() {
+async fn an_unsent_submission_may_be_repeated() {
     let port = closed_port().await;
     let base: url::Url = format!("http://{port}/").parse().unwrap();
     let speechkit = SpeechKit::new(Config {
         stt_url: base.clone(),
         operation_url: base,
-        account: Account::with_api_key("key-s3cr3t".into()),
+        credentials: YandexCredentials::with_api_key("key-s3cr3t".into()),
         http: HttpOptions::default(),
         max_result_bytes: 1000,
     })
     .unwrap();
     let error = speechkit.submit(&mono_call()).await.unwrap_err();
     assert!(matches!(error, SpeechKitError::NoAnswer(_)), "{error:?}");
-    assert_eq!(error.outcome(), Outcome::RETRY);
+    assert_eq!(error.outcome(), FailureAction::RETRY);
     assert!(!crate::all_words(&error).contains("s3cr3t"));
 }
 
 #[tokio::test]
-async fn a_result_that_is_cut_too_long_or_breaks_off_is_asked_for_again() {
+async fn a_truncated_oversized_or_broken_result_is_retried() {
     let event = r#"{"result":{"eouUpdate":{"timeMs":"5"}}}"#;
     let cut_inside = Reply::json(200, format!("{event}{}", &event[..20]));
     let cut_connection = Reply::cut(200, &[], event.repeat(3), event.len());
     let too_long = Reply::json(200, event.repeat(1000));
     for reply in [cut_inside, cut_connection, too_long] {
-        assert_eq!(result(reply).await.outcome(), Outcome::RETRY);
+        assert_eq!(result(reply).await.outcome(), FailureAction::RETRY);
     }
     let broken_off =
         |code: u16| Reply::json(200, format!(r#"{event}{{"error":{{"code":{code},"message":"sorry"}}}}"#));

@@ -1,10 +1,10 @@
-//! Object Storage: against a real S3 server, and what goes over the wire.
+//! Object Storage: against an S3 server, and with scripted responses.
 
 use std::path::Path;
 use std::time::Duration;
 
 use flysk_clients::storage::{ByteRange, Config, Storage, StorageError};
-use flysk_domain::platform::outcome::Outcome;
+use flysk_domain::failure_action::FailureAction;
 use futures::TryStreamExt as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
@@ -19,7 +19,6 @@ use crate::server::{Reply, Server};
 fn storage_at(endpoint: &str) -> Storage {
     Storage::new(Config {
         endpoint: endpoint.parse().unwrap(),
-        region: "ru-central1".into(),
         bucket: "calls".into(),
         access_key_id: "key-id".into(),
         secret_access_key: "s3cr3t".into(),
@@ -29,7 +28,7 @@ fn storage_at(endpoint: &str) -> Storage {
     })
 }
 
-/// An S3 server that checks signatures, over an empty bucket in a directory of its own.
+/// An S3 server that checks signatures, with an empty bucket in a temporary directory.
 async fn s3() -> (Storage, TempDir) {
     let root = TempDir::new().unwrap();
     std::fs::create_dir(root.path().join("calls")).unwrap();
@@ -94,11 +93,11 @@ async fn an_object_is_put_read_in_parts_listed_and_deleted() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_told_and_deleting_it_is_fine() {
+async fn a_missing_object_is_reported_and_deleting_it_succeeds() {
     let (storage, _root) = s3().await;
     let error = storage.get_range("gone.mp3", None).await.unwrap_err();
     assert!(error.is_not_found(), "{error:?}");
-    assert_eq!(error.outcome(), Outcome::GiveUp);
+    assert_eq!(error.outcome(), FailureAction::GiveUp);
     let missing = Server::always(Reply::new(404, &[], "<Error><Code>NoSuchKey</Code></Error>")).await;
     storage_at(&missing.url("")).delete("gone.mp3").await.unwrap();
     let error = storage.put_file("k", Path::new("/nonexistent/file"), "audio/mpeg").await.unwrap_err();
@@ -106,7 +105,7 @@ async fn what_is_not_there_is_told_and_deleting_it_is_fine() {
 }
 
 #[tokio::test]
-async fn a_file_goes_out_plain_without_checksums_or_trailers() {
+async fn a_file_is_uploaded_without_checksums_or_trailers() {
     let server = Server::always(Reply::new(200, &[], "")).await;
     let root = TempDir::new().unwrap();
     let path = file_of(root.path(), b"recording");
@@ -127,23 +126,23 @@ async fn a_file_goes_out_plain_without_checksums_or_trailers() {
 }
 
 #[tokio::test]
-async fn each_refusal_has_its_meaning_and_is_not_repeated_by_the_client() {
+async fn error_responses_are_classified_and_not_retried_by_the_client() {
     let refusal = |status, code: &str| {
         let body =
             format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>s3cr3t</Message></Error>");
         Reply::new(status, &[("Content-Type", "application/xml"), ("x-amz-request-id", "req-1")], body)
     };
     for (reply, outcome) in [
-        (refusal(403, "AccessDenied"), Outcome::GiveUp),
-        (refusal(403, "SignatureDoesNotMatch"), Outcome::GiveUp),
-        (refusal(404, "NoSuchBucket"), Outcome::GiveUp),
-        (refusal(416, "InvalidRange"), Outcome::GiveUp),
-        (refusal(400, "InvalidArgument"), Outcome::GiveUp),
-        (refusal(400, "RequestTimeout"), Outcome::RETRY),
-        (refusal(503, "SlowDown"), Outcome::RETRY),
-        (refusal(500, "InternalError"), Outcome::RETRY),
-        (Reply::page(502), Outcome::RETRY),
-        (Reply::nothing(), Outcome::RETRY),
+        (refusal(403, "AccessDenied"), FailureAction::GiveUp),
+        (refusal(403, "SignatureDoesNotMatch"), FailureAction::GiveUp),
+        (refusal(404, "NoSuchBucket"), FailureAction::GiveUp),
+        (refusal(416, "InvalidRange"), FailureAction::GiveUp),
+        (refusal(400, "InvalidArgument"), FailureAction::GiveUp),
+        (refusal(400, "RequestTimeout"), FailureAction::RETRY),
+        (refusal(503, "SlowDown"), FailureAction::RETRY),
+        (refusal(500, "InternalError"), FailureAction::RETRY),
+        (Reply::page(502), FailureAction::RETRY),
+        (Reply::nothing(), FailureAction::RETRY),
     ] {
         let label = format!("{reply:?}");
         let server = Server::always(reply).await;

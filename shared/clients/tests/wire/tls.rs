@@ -1,11 +1,11 @@
-//! Extra roots add trust; nothing takes verification away.
+//! Extra root certificates add trust; verification is never disabled.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use flysk_clients::http::{BuildError, HttpOptions, client};
 use flysk_clients::outbound::{Config, Outbound, OutboundError};
-use flysk_domain::platform::outcome::Outcome;
+use flysk_domain::failure_action::FailureAction;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
@@ -15,7 +15,7 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::outbound_addresses::try_download;
 
-/// An authority nobody knows, in PEM, and a server on `localhost` that it vouches for.
+/// An unknown certificate authority in PEM, and a server on `localhost` with a certificate of it.
 async fn server_of_unknown_authority() -> (String, SocketAddr) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -46,7 +46,7 @@ fn outbound(extra_roots: Vec<String>, opened: &str) -> Outbound {
 }
 
 #[tokio::test]
-async fn a_certificate_counts_only_from_a_root_we_trust_and_for_its_own_name() {
+async fn a_certificate_is_accepted_only_from_a_trusted_root_and_for_its_name() {
     let (root, address) = server_of_unknown_authority().await;
     let (by_name, by_address) = (format!("localhost:{}", address.port()), address.to_string());
     let trusted =
@@ -56,12 +56,12 @@ async fn a_certificate_counts_only_from_a_root_we_trust_and_for_its_own_name() {
         let error =
             try_download(&outbound(roots, &host), &format!("https://{host}/r.mp3")).await.unwrap_err();
         assert!(matches!(error, OutboundError::Tls(_)), "{host}: {error:?}");
-        assert_eq!(error.outcome(), Outcome::RETRY);
+        assert_eq!(error.outcome(), FailureAction::RETRY);
     }
 }
 
 #[test]
-fn a_bundle_without_a_certificate_is_a_mistake_and_not_an_empty_wish() {
+fn a_bundle_without_certificates_is_an_error() {
     let options =
         |bundle: &str| HttpOptions { extra_roots: vec![bundle.to_owned()], ..HttpOptions::default() };
     for bundle in ["", "not a certificate", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]

@@ -1,22 +1,24 @@
-//! YandexGPT on the wire.
+//! YandexGPT: request bodies, responses and errors.
 
 use std::time::Duration;
 
 use flysk_clients::http::HttpOptions;
-use flysk_clients::yandex::Account;
+use flysk_clients::yandex::YandexCredentials;
 use flysk_clients::yandexgpt::{
-    Answer, Completion, Config, Ending, Message, Role, YandexGpt, YandexGptError,
+    Completion, CompletionResponse, Config, Ending, Message, Role, YandexGpt, YandexGptError,
 };
-use flysk_domain::platform::outcome::Outcome;
+use flysk_domain::failure_action::FailureAction;
 use serde_json::json;
 
 use crate::server::{Reply, Server};
 
-async fn ask(server: &Server) -> Result<Answer, YandexGptError> {
-    let account =
-        Account { folder_id: Some("b1gfolder".into()), ..Account::with_api_key("key-s3cr3t".into()) };
-    let gpt =
-        YandexGpt::new(Config { base_url: server.base(), account, http: HttpOptions::default() }).unwrap();
+async fn ask(server: &Server) -> Result<CompletionResponse, YandexGptError> {
+    let credentials = YandexCredentials {
+        folder_id: Some("b1gfolder".into()),
+        ..YandexCredentials::with_api_key("key-s3cr3t".into())
+    };
+    let gpt = YandexGpt::new(Config { base_url: server.base(), credentials, http: HttpOptions::default() })
+        .unwrap();
     let message = |role, text: &str| Message { role, text: text.into() };
     gpt.complete(&Completion {
         model_uri: "gpt://b1gfolder/yandexgpt-lite/latest".into(),
@@ -29,7 +31,7 @@ async fn ask(server: &Server) -> Result<Answer, YandexGptError> {
 }
 
 #[tokio::test]
-async fn a_question_is_asked_and_answered_as_documented() {
+async fn a_completion_is_requested_and_parsed_as_documented() {
     let body = json!({"result": {"alternatives": [{"message": {"role": "assistant", "text": "{\"sentiment\":\"neutral\"}"},
         "status": "ALTERNATIVE_STATUS_FINAL"}], "usage": {"totalTokens": "960"}, "modelVersion": "v5"}});
     let server = Server::always(Reply::json(200, body.to_string())).await;
@@ -56,16 +58,16 @@ async fn a_question_is_asked_and_answered_as_documented() {
 }
 
 #[tokio::test]
-async fn each_refusal_has_its_meaning() {
+async fn error_responses_are_classified() {
     let after = Some(Duration::from_secs(9));
     for (reply, outcome) in [
-        (Reply::json(400, r#"{"error":{"grpcCode":3,"message":"bad schema"}}"#), Outcome::GiveUp),
-        (Reply::json(401, r#"{"error":{"grpcCode":16,"message":"who"}}"#), Outcome::GiveUp),
-        (Reply::new(429, &[("Retry-After", "9")], "{}"), Outcome::Wait { after }),
-        (Reply::json(504, "{}"), Outcome::RETRY),
-        (Reply::page(503), Outcome::RETRY),
-        (Reply::page(200), Outcome::RETRY),
-        (Reply::nothing(), Outcome::RETRY),
+        (Reply::json(400, r#"{"error":{"grpcCode":3,"message":"bad schema"}}"#), FailureAction::GiveUp),
+        (Reply::json(401, r#"{"error":{"grpcCode":16,"message":"who"}}"#), FailureAction::GiveUp),
+        (Reply::new(429, &[("Retry-After", "9")], "{}"), FailureAction::Wait { after }),
+        (Reply::json(504, "{}"), FailureAction::RETRY),
+        (Reply::page(503), FailureAction::RETRY),
+        (Reply::page(200), FailureAction::RETRY),
+        (Reply::nothing(), FailureAction::RETRY),
     ] {
         let label = format!("{reply:?}");
         let server = Server::always(reply).await;

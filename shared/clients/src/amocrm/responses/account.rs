@@ -1,66 +1,55 @@
-//! The account.
+//! Response about an account.
 
 use flysk_domain::id::{AccountId, UserId};
+use flysk_domain::serde_lenient;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::lenient;
+use super::DatetimeSettings;
 
-/// An account of amoCRM.
+/// An account in amoCRM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// The stable key.
+    /// Id of the account, which never changes.
     pub id: AccountId,
-    /// As people call it.
+    /// Display name of the account.
     pub name: String,
-    /// Of its host, at present.
+    /// First label of the account's current host.
     pub subdomain: String,
-    /// Whose token was used.
+    /// User of the token.
     pub current_user_id: Option<UserId>,
-    /// A developer's own account.
+    /// Whether this is a developer's technical account.
     pub is_technical: bool,
-    /// `Europe/Moscow`, if asked for.
-    pub timezone: Option<String>,
-    /// `+03:00`, if asked for.
-    pub timezone_offset: Option<String>,
-    /// The file service, if asked for.
-    pub drive_url: Option<String>,
+    /// Offset of the account's time from UTC, minutes; `None` if amoCRM does not tell it.
+    pub utc_offset_minutes: Option<i16>,
 }
 
 impl<'de> Deserialize<'de> for Account {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let body = Body::deserialize(from)?;
-        let zone = |name: &str| -> Option<String> {
-            body.embedded.pointer(&format!("/datetime_settings/{name}"))?.as_str().map(str::to_owned)
-        };
-        let (timezone, timezone_offset) = (zone("timezone"), zone("timezone_offset"));
+        let body = AccountBody::deserialize(from)?;
         Ok(Self {
             id: AccountId(body.id),
             name: body.name.unwrap_or_default(),
             subdomain: body.subdomain.unwrap_or_default(),
             current_user_id: body.current_user_id.map(UserId),
             is_technical: body.is_technical_account,
-            timezone,
-            timezone_offset,
-            drive_url: body.drive_url,
+            utc_offset_minutes: DatetimeSettings::offset_of_embedded(&body.embedded),
         })
     }
 }
 
 #[derive(Deserialize)]
-struct Body {
-    #[serde(deserialize_with = "lenient::required_u64")]
+struct AccountBody {
+    #[serde(deserialize_with = "serde_lenient::required_u64")]
     id: u64,
-    #[serde(default, deserialize_with = "lenient::optional_text")]
+    #[serde(default, deserialize_with = "serde_lenient::optional_text")]
     name: Option<String>,
-    #[serde(default, deserialize_with = "lenient::optional_text")]
+    #[serde(default, deserialize_with = "serde_lenient::optional_text")]
     subdomain: Option<String>,
-    #[serde(default, deserialize_with = "lenient::optional_u64")]
+    #[serde(default, deserialize_with = "serde_lenient::optional_u64")]
     current_user_id: Option<u64>,
-    #[serde(default, deserialize_with = "lenient::truth")]
+    #[serde(default, deserialize_with = "serde_lenient::truth")]
     is_technical_account: bool,
-    #[serde(default, deserialize_with = "lenient::optional_text")]
-    drive_url: Option<String>,
-    #[serde(default, rename = "_embedded")]
+    #[serde(rename = "_embedded", default)]
     embedded: Value,
 }

@@ -1,31 +1,30 @@
-//! An entry of the account's log.
+//! Entries of the account's event log.
 
 use chrono::{DateTime, Utc};
+use flysk_domain::flysense::call::EntityType;
 use flysk_domain::id::{EntityId, NoteId, UserId};
+use flysk_domain::serde_lenient;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-
-use super::super::requests::EntityType;
-use crate::lenient;
 
 /// A call in the account's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallEvent {
-    /// What kind of entity it is on; `None` for a kind we do not know.
+    /// Type of the entity; `None` if unknown.
     pub entity_type: Option<EntityType>,
-    /// Which one.
+    /// Id of the entity.
     pub entity_id: EntityId,
-    /// The call's note, if the entry names one.
+    /// Id of the call note, if the entry has one.
     pub note_id: Option<NoteId>,
-    /// Who, or 0 for nobody.
+    /// Author of the entry; 0 for none.
     pub created_by: UserId,
-    /// When it was logged.
+    /// Time of the entry.
     pub created_at: DateTime<Utc>,
 }
 
 impl<'de> Deserialize<'de> for CallEvent {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let body = Body::deserialize(from)?;
+        let body = CallEventBody::deserialize(from)?;
         Ok(Self {
             entity_type: body.entity_type.as_deref().and_then(EntityType::from_name),
             entity_id: EntityId(body.entity_id),
@@ -37,22 +36,22 @@ impl<'de> Deserialize<'de> for CallEvent {
 }
 
 #[derive(Deserialize)]
-struct Body {
-    #[serde(default, deserialize_with = "lenient::optional_text")]
+struct CallEventBody {
+    #[serde(default, deserialize_with = "serde_lenient::optional_text")]
     entity_type: Option<String>,
-    #[serde(deserialize_with = "lenient::required_u64")]
+    #[serde(deserialize_with = "serde_lenient::required_u64")]
     entity_id: u64,
-    #[serde(default, deserialize_with = "lenient::u64_or_zero")]
+    #[serde(default, deserialize_with = "serde_lenient::u64_or_zero")]
     created_by: u64,
-    #[serde(deserialize_with = "lenient::required_u64")]
+    #[serde(deserialize_with = "serde_lenient::required_u64")]
     created_at: u64,
     #[serde(default)]
     value_after: Value,
 }
 
-/// `value_after` is a list of one object, but PHP writes a list with gaps as an object.
+/// Id of the note in `value_after`: a list of one object, which PHP may also serialize as an object.
 fn note_id(value_after: &Value) -> Option<u64> {
-    let note = |entry: &Value| entry.pointer("/note/id").and_then(lenient::unsigned);
+    let note = |entry: &Value| entry.pointer("/note/id").and_then(serde_lenient::value_to_u64);
     match value_after {
         Value::Array(entries) => entries.iter().find_map(note),
         Value::Object(entries) => note(value_after).or_else(|| entries.values().find_map(note)),

@@ -1,108 +1,109 @@
-//! Notes, and the calls among them.
+//! Notes and call notes.
 
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::{AccountId, EntityId, NoteId, UserId};
+use flysk_domain::serde_lenient;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::event::moment;
-use crate::lenient;
 
 /// A note in an entity's feed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Note {
-    /// Unique in the account.
+    /// Id, unique in the account.
     pub id: NoteId,
-    /// What it hangs on.
+    /// Id of the entity with the note.
     pub entity_id: EntityId,
-    /// What it is.
+    /// Type of the note.
     pub note_type: NoteType,
-    /// Who wrote it, or 0 for nobody.
+    /// Author; 0 for none.
     pub created_by: UserId,
-    /// Who answers for it.
+    /// Responsible user.
     pub responsible_user_id: Option<UserId>,
-    /// When it was added.
+    /// Creation time.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed, for example by a telephony that added the recording.
+    /// Time of the last change, for example when a telephony system added the recording.
     pub updated_at: DateTime<Utc>,
-    /// Whose note it is.
+    /// Account of the note.
     pub account_id: Option<AccountId>,
-    /// The call, if it is one.
+    /// Parameters of the call; `None` for other notes.
     pub call: Option<CallParams>,
 }
 
-/// What a note is.
+/// Type of a note.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoteType {
-    /// Somebody called the company.
+    /// Incoming call.
     CallIn,
-    /// The company called somebody.
+    /// Outgoing call.
     CallOut,
-    /// Anything else, by amoCRM's name.
+    /// Another type, by amoCRM's name.
     Other(String),
 }
 
 impl NoteType {
+    /// The type by its name, in any case, or by the number that hooks and older interfaces use.
     fn from_name(name: String) -> Self {
-        match name.as_str() {
-            "call_in" => Self::CallIn,
-            "call_out" => Self::CallOut,
+        match name.to_ascii_lowercase().as_str() {
+            "call_in" | "10" => Self::CallIn,
+            "call_out" | "11" => Self::CallOut,
             _ => Self::Other(name),
         }
     }
 }
 
-/// What a telephony told about a call. All of it is a stranger's word. `Debug` shows neither the number
-/// nor the link, which may be signed.
+/// Parameters of a call from a telephony system. All values are untrusted. `Debug` shows neither the phone number nor
+/// the link, which may be signed.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct CallParams {
-    /// The telephony's own id, trusted only if it is a text.
+    /// Id of the call in the telephony system; `None` unless it is a non-empty string.
     pub uniq: Option<String>,
-    /// In seconds; 0 is a missed call.
+    /// Duration in seconds; 0 for a missed call.
     pub duration_s: u64,
-    /// The telephony's name.
+    /// Name of the telephony system.
     pub source: Option<String>,
-    /// The recording; often added later.
+    /// URL of the recording; often added later.
     pub link: Option<String>,
-    /// The other party.
+    /// Phone number of the other party.
     pub phone: Option<String>,
-    /// Who took or made the call.
+    /// Employee who took or made the call.
     pub responsible: Option<Responsible>,
-    /// How it ended.
+    /// Result code of the call.
     pub status: Option<CallStatus>,
-    /// How it ended, in somebody's words.
+    /// Result of the call as free text.
     pub result: Option<String>,
 }
 
-/// Who took or made a call.
+/// Employee who took or made a call.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Responsible {
     /// A user of the account.
     User(UserId),
-    /// A name or a number that the telephony wrote.
+    /// A name or number from the telephony system.
     Name(String),
 }
 
-/// How a call ended.
+/// Result code of a call (`call_status`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallStatus {
-    /// A message was left.
+    /// Left a message.
     LeftMessage,
-    /// To be called again.
+    /// Call back later.
     CallBackLater,
-    /// Not there.
+    /// The contact was not there.
     NotThere,
-    /// They talked.
+    /// The call took place.
     Talked,
     /// Wrong number.
     WrongNumber,
-    /// Nobody answered.
+    /// No answer.
     NoAnswer,
     /// Busy.
     Busy,
-    /// Undefined, or a number newer than this code.
+    /// Undefined or unknown code.
     Other(u64),
 }
 
@@ -144,7 +145,7 @@ impl fmt::Debug for Responsible {
 
 impl<'de> Deserialize<'de> for Note {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let body = Body::deserialize(from)?;
+        let body = ReadNoteBody::deserialize(from)?;
         let note_type = NoteType::from_name(body.note_type.unwrap_or_default());
         let call =
             matches!(note_type, NoteType::CallIn | NoteType::CallOut).then(|| CallParams::read(&body.params));
@@ -163,25 +164,26 @@ impl<'de> Deserialize<'de> for Note {
 }
 
 impl CallParams {
+    /// Reads the parameters of a call. Integrations copy them from hooks and older interfaces: names in upper case, `SRC`
+    /// for `source`, or all of them as JSON in a string.
     fn read(params: &Value) -> Self {
-        let text = |name: &str| params.get(name).and_then(lenient::text).filter(|text| !text.is_empty());
-        let number = |name: &str| params.get(name).and_then(lenient::unsigned);
+        let parsed = params.as_str().and_then(|text| serde_json::from_str(text).ok());
+        let params = parsed.as_ref().unwrap_or(params);
+        let text = |names: &[&str]| {
+            find(params, names).and_then(serde_lenient::value_to_text).filter(|text| !text.is_empty())
+        };
+        let string = |name: &str| {
+            let value = find(params, &[name]).and_then(Value::as_str).map(str::trim);
+            value.filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        let number = |name: &str| find(params, &[name]).and_then(serde_lenient::value_to_u64);
         Self {
-            uniq: params
-                .get("uniq")
-                .and_then(Value::as_str)
-                .filter(|uniq| !uniq.is_empty())
-                .map(str::to_owned),
+            uniq: string("uniq"),
             duration_s: number("duration").unwrap_or_default(),
-            source: text("source"),
-            link: params
-                .get("link")
-                .and_then(Value::as_str)
-                .map(str::trim)
-                .filter(|l| !l.is_empty())
-                .map(str::to_owned),
-            phone: text("phone"),
-            responsible: match params.get("call_responsible") {
+            source: text(&["source", "src"]),
+            link: string("link"),
+            phone: text(&["phone"]),
+            responsible: match find(params, &["call_responsible"]) {
                 Some(Value::Number(id)) => {
                     id.as_u64().filter(|id| *id > 0).map(|id| Responsible::User(UserId(id)))
                 }
@@ -189,29 +191,82 @@ impl CallParams {
                 _ => None,
             },
             status: number("call_status").map(CallStatus::from_number),
-            result: text("call_result"),
+            result: text(&["call_result"]),
         }
     }
 }
 
+/// The value of the first of `names` that is there and not null, in lower case first, then in any case.
+fn find<'a>(params: &'a Value, names: &[&str]) -> Option<&'a Value> {
+    let fields = params.as_object()?;
+    let there = |value: &&Value| !value.is_null() && value.as_str() != Some("");
+    names.iter().find_map(|name| fields.get(*name).filter(there)).or_else(|| {
+        let any_case = |name: &str| {
+            fields.iter().find(|(key, value)| key.trim().eq_ignore_ascii_case(name) && there(value))
+        };
+        names.iter().find_map(|name| any_case(name)).map(|(_, value)| value)
+    })
+}
+
 #[derive(Deserialize)]
-struct Body {
-    #[serde(deserialize_with = "lenient::required_u64")]
+struct ReadNoteBody {
+    #[serde(deserialize_with = "serde_lenient::required_u64")]
     id: u64,
-    #[serde(default, deserialize_with = "lenient::u64_or_zero")]
+    #[serde(default, deserialize_with = "serde_lenient::u64_or_zero")]
     entity_id: u64,
-    #[serde(default, deserialize_with = "lenient::optional_text")]
+    #[serde(default, deserialize_with = "serde_lenient::optional_text")]
     note_type: Option<String>,
-    #[serde(default, deserialize_with = "lenient::u64_or_zero")]
+    #[serde(default, deserialize_with = "serde_lenient::u64_or_zero")]
     created_by: u64,
-    #[serde(default, deserialize_with = "lenient::optional_u64")]
+    #[serde(default, deserialize_with = "serde_lenient::optional_u64")]
     responsible_user_id: Option<u64>,
-    #[serde(default, deserialize_with = "lenient::u64_or_zero")]
+    #[serde(default, deserialize_with = "serde_lenient::u64_or_zero")]
     created_at: u64,
-    #[serde(default, deserialize_with = "lenient::u64_or_zero")]
+    #[serde(default, deserialize_with = "serde_lenient::u64_or_zero")]
     updated_at: u64,
-    #[serde(default, deserialize_with = "lenient::optional_u64")]
+    #[serde(default, deserialize_with = "serde_lenient::optional_u64")]
     account_id: Option<u64>,
     #[serde(default)]
     params: Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(params: &Value) -> Note {
+        let note = serde_json::json!({"id": 1, "entity_id": 2, "note_type": "call_in", "params": params});
+        serde_json::from_value(note).unwrap()
+    }
+
+    #[test]
+    fn parameters_of_a_call_are_read_in_upper_case_and_in_older_forms() {
+        let usual = read(&serde_json::json!({
+            "uniq": "call-1", "duration": 63, "source": "pbx", "link": "https://pbx.example.com/1.mp3", "phone": "+7000"
+        }));
+        let upper = serde_json::json!({
+            "UNIQ": "call-1", "DURATION": "63", "SRC": "pbx", "LINK": " https://pbx.example.com/1.mp3", "Phone": "+7000"
+        });
+        assert_eq!(read(&upper.clone()).call, usual.call);
+        assert_eq!(read(&Value::String(upper.to_string())).call, usual.call);
+        // A name in lower case has precedence, unless it is empty.
+        let both = serde_json::json!({"link": "https://a.example.com", "LINK": "https://b.example.com"});
+        assert_eq!(read(&both).call.unwrap().link.as_deref(), Some("https://a.example.com"));
+        let both = serde_json::json!({"link": null, "LINK": "https://b.example.com"});
+        assert_eq!(read(&both).call.unwrap().link.as_deref(), Some("https://b.example.com"));
+        // A number is no name of a call.
+        assert_eq!(read(&serde_json::json!({"UNIQ": 7})).call.unwrap().uniq, None);
+    }
+
+    #[test]
+    fn a_call_is_known_by_the_number_of_its_type() {
+        for (name, note_type) in
+            [("10", NoteType::CallIn), ("11", NoteType::CallOut), ("CALL_OUT", NoteType::CallOut)]
+        {
+            let note = serde_json::json!({"id": 1, "note_type": name, "params": {"link": "https://pbx.example.com"}});
+            let note: Note = serde_json::from_value(note).unwrap();
+            assert_eq!(note.note_type, note_type);
+            assert!(note.call.unwrap().link.is_some());
+        }
+    }
 }

@@ -1,48 +1,48 @@
-//! Token pairs and the account's present domain.
+//! Token pairs and the account's current domain.
 
 use std::time::Duration;
 
 use flysk_domain::id::AccountId;
+use flysk_domain::serde_lenient;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
 use super::super::claims::AccessClaims;
-use crate::lenient;
 
-/// A token pair. Until it is stored, it exists nowhere else.
+/// A token pair. amoCRM does not return it again, so a pair that is not stored is lost.
 #[derive(Debug, Clone)]
 pub struct TokenPair {
-    /// For API calls.
+    /// Token for API requests.
     pub access_token: SecretString,
-    /// For the next pair; works once.
+    /// Token for the next pair; works once.
     pub refresh_token: SecretString,
-    /// How long the access token lives from now.
+    /// Remaining lifetime of the access token.
     pub expires_in: Duration,
-    /// What the access token says about itself.
+    /// Claims of the access token, unverified.
     pub claims: AccessClaims,
 }
 
-/// The documented answer. Only the tokens are required: a pair must not be lost over a missing number.
+/// The documented response. Only the tokens are required, so that a missing lifetime does not lose the pair.
 #[derive(Deserialize)]
 pub(in crate::amocrm) struct TokenBody {
     pub(in crate::amocrm) access_token: SecretString,
     pub(in crate::amocrm) refresh_token: SecretString,
-    #[serde(default, deserialize_with = "lenient::optional_u64")]
+    #[serde(default, deserialize_with = "serde_lenient::optional_u64")]
     pub(in crate::amocrm) expires_in: Option<u64>,
 }
 
-/// Where an account lives now.
+/// Current domain of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CurrentDomain {
-    /// The account.
+    /// Id of the account.
     #[serde(deserialize_with = "account_id")]
     pub id: AccountId,
-    /// The account's part of the host.
+    /// First label of the host.
     pub subdomain: String,
-    /// The whole host, not yet checked against the suffixes we trust.
+    /// The whole host, not yet checked against the trusted suffixes.
     pub domain: String,
 }
 
 fn account_id<'de, D: Deserializer<'de>>(from: D) -> Result<AccountId, D::Error> {
-    lenient::required_u64(from).map(AccountId)
+    serde_lenient::required_u64(from).map(AccountId)
 }

@@ -1,21 +1,20 @@
-//! A subscription.
+//! Webhook subscriptions.
 
 use std::fmt;
 
+use flysk_domain::serde_lenient;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-
-use crate::lenient;
 
 /// A hook of an account, ours or somebody else's.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct Webhook {
-    /// Where it goes. Ours carries its own signature, so `Debug` does not show it.
+    /// Target URL. `Debug` does not show it, because ours contains a signature.
     pub destination: String,
-    /// amoCRM switched it off after too many bad answers.
-    #[serde(default, deserialize_with = "lenient::truth")]
+    /// Whether amoCRM disabled it after too many failed deliveries.
+    #[serde(default, deserialize_with = "serde_lenient::truth")]
     pub disabled: bool,
-    /// Names of events, those we do not know included.
+    /// Names of events, including unknown ones.
     #[serde(default, deserialize_with = "names")]
     pub settings: Vec<String>,
 }
@@ -31,7 +30,7 @@ impl fmt::Debug for Webhook {
 
 fn names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     Ok(match Value::deserialize(from)? {
-        Value::Array(names) => names.iter().filter_map(lenient::text).collect(),
+        Value::Array(names) => names.iter().filter_map(serde_lenient::value_to_text).collect(),
         _ => Vec::new(),
     })
 }

@@ -1,4 +1,4 @@
-//! What is already there, and whether an answer continues it (RFC 9110, 13.1.5 and 14).
+//! State of a partial download, and whether a response continues it (RFC 9110, 13.1.5 and 14).
 
 use http::header::{CONTENT_RANGE, ETAG, IF_RANGE, LAST_MODIFIED, RANGE};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::super::coding::is_coded;
 use super::super::error::OutboundError;
 
-/// The part of a file that has come so far.
+/// The downloaded part of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Partial {
     bytes: u64,
@@ -18,25 +18,25 @@ pub struct Partial {
     ends: Ends,
 }
 
-/// Where answers ended before all that was promised had come, and how often in a row at this byte.
+/// The byte at which responses ended too early, and how often in a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Ends {
     at: u64,
     times: u32,
 }
 
-/// What an answer means for what is there.
+/// Effect of a response on the downloaded part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Accepted {
-    /// It brings the rest, or everything anew.
+    /// The body is the rest of the file, or the whole file again.
     Bytes,
-    /// Nothing is missing: the server says that the file ends where the part does.
+    /// The file is complete: the server confirmed that it ends here.
     Whole,
 }
 
-/// What is remembered of a part outside the process that got it, so that a later attempt goes on from there.
+/// Saved state of a partial download, from which a later attempt resumes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PartialMemo {
+pub struct ResumeToken {
     bytes: u64,
     total: Option<u64>,
     validator: Option<String>,
@@ -45,10 +45,10 @@ pub struct PartialMemo {
 }
 
 impl Partial {
-    /// What to remember; `None` if the rest of this file could not be told from the rest of another.
-    pub fn memo(&self) -> Option<PartialMemo> {
+    /// The state to save; `None` if there is no way to detect a changed file when resuming.
+    pub fn resume_token(&self) -> Option<ResumeToken> {
         let validator = self.validator.as_ref().and_then(|value| value.to_str().ok()).map(str::to_owned);
-        (self.bytes > 0 && (validator.is_some() || self.total.is_some())).then_some(PartialMemo {
+        (self.bytes > 0 && (validator.is_some() || self.total.is_some())).then_some(ResumeToken {
             bytes: self.bytes,
             total: self.total,
             validator,
@@ -56,19 +56,19 @@ impl Partial {
         })
     }
 
-    /// The part again, of which `file_bytes` are really there: the last write of the former process may
-    /// not have come through.
-    pub fn remembered(memo: &PartialMemo, file_bytes: u64) -> Self {
-        let validator = memo.validator.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
-        Self { bytes: memo.bytes.min(file_bytes), total: memo.total, validator, ends: memo.ends }
+    /// Restores a saved state. `file_bytes` is the actual length of the file, because the last write of the previous process
+    /// may be missing.
+    pub fn from_saved(token: &ResumeToken, file_bytes: u64) -> Self {
+        let validator = token.validator.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
+        Self { bytes: token.bytes.min(file_bytes), total: token.total, validator, ends: token.ends }
     }
 
-    /// How much has come.
+    /// Downloaded bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// How much there is, if the server said so.
+    /// Total length in bytes, if the server announced it.
     pub fn total(&self) -> Option<u64> {
         self.total
     }
@@ -77,7 +77,8 @@ impl Partial {
         self.bytes += bytes;
     }
 
-    /// Counts an answer that ended here too early; how often in a row one has. Nothing is no end of a file.
+    /// Counts a response that ended too early at the current byte; returns how often in a row. Byte 0 does not count as the
+    /// end of a file.
     pub(super) fn count_end(&mut self) -> u32 {
         if self.bytes == 0 {
             return 0;
@@ -91,7 +92,7 @@ impl Partial {
         self.total.is_some_and(|total| self.bytes < total)
     }
 
-    /// Asks for the rest, if it could be told from the rest of another file.
+    /// Headers that request the rest; empty if a changed file could not be detected.
     pub(super) fn range_headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if self.bytes == 0 || (self.validator.is_none() && self.total.is_none()) {
@@ -104,12 +105,12 @@ impl Partial {
         headers
     }
 
-    /// Takes an answer for a continuation or for a new beginning; a rest that does not fit is thrown
-    /// away together with what it does not fit to, and told as a broken connection.
+    /// Decides whether a response continues the part or starts over. If neither, discards the part and returns a broken
+    /// connection, so that the download restarts.
     pub(super) fn accept(&mut self, response: &Response) -> Result<Accepted, OutboundError> {
         let is_coded = is_coded(response.headers());
         if response.status() == StatusCode::OK {
-            // Length and tag of a coded answer are not those of the file, so nothing can be taken up with them.
+            // Length and ETag of a response with a content coding do not apply to the file, so it cannot be resumed.
             *self = Self {
                 bytes: 0,
                 total: response.content_length().filter(|_| !is_coded),
@@ -147,7 +148,8 @@ impl Partial {
         }
     }
 
-    /// Some servers heed `Range` and not `If-Range`; the tag or the date of what they send tells all the same.
+    /// Whether the response is of the same version of the file. Required because some servers support `Range` without
+    /// `If-Range`.
     fn is_same_version(&self, headers: &HeaderMap) -> bool {
         let Some(known) = &self.validator else { return true };
         let told = if is_strong_tag(known) {
@@ -168,12 +170,12 @@ impl Partial {
     }
 }
 
-/// `Content-Range`.
+/// A parsed `Content-Range`.
 #[derive(Debug, PartialEq, Eq)]
 enum ContentRange {
     /// `bytes 100-199/200`, `bytes 100-199/*`.
     Part { start: u64, total: Option<u64> },
-    /// `bytes */200`: the range lies beyond the end.
+    /// `bytes */200`: the range begins after the end.
     Beyond { total: u64 },
 }
 
@@ -221,12 +223,12 @@ mod tests {
         let ends = Ends { at: 90, times: 2 };
         let part =
             Partial { bytes: 90, total: Some(200), validator: HeaderValue::from_str("\"v1\"").ok(), ends };
-        let memo = part.memo().unwrap();
-        assert_eq!(Partial::remembered(&memo, 90), part);
-        assert_eq!(Partial::remembered(&memo, 1_000), part);
-        assert_eq!(Partial::remembered(&memo, 40), Partial { bytes: 40, ..part });
-        assert_eq!(Partial::default().memo(), None);
-        assert_eq!(Partial { bytes: 5, ..Partial::default() }.memo(), None);
+        let memo = part.resume_token().unwrap();
+        assert_eq!(Partial::from_saved(&memo, 90), part);
+        assert_eq!(Partial::from_saved(&memo, 1_000), part);
+        assert_eq!(Partial::from_saved(&memo, 40), Partial { bytes: 40, ..part });
+        assert_eq!(Partial::default().resume_token(), None);
+        assert_eq!(Partial { bytes: 5, ..Partial::default() }.resume_token(), None);
     }
 
     #[test]

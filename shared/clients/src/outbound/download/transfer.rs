@@ -1,4 +1,4 @@
-//! Bytes from the network to the disk, counted.
+//! Writes a response body to a file and counts its bytes.
 
 use std::io::SeekFrom;
 
@@ -13,7 +13,7 @@ use super::super::coding;
 use super::super::error::OutboundError;
 use super::{DownloadLimits, Ended, Partial};
 
-/// Writes the body, its codings undone, behind what `partial` says is there; gives the Content-Type.
+/// Appends the decoded body to the part that `partial` describes; returns the `Content-Type`.
 pub(super) async fn into_file(
     response: Response,
     file: &mut File,
@@ -24,7 +24,7 @@ pub(super) async fn into_file(
     if partial.total().is_some_and(|total| total > limits.max_bytes) {
         return Err(too_large.into());
     }
-    // The position comes first: it waits for writes that an interrupted call left behind.
+    // Seek first: it waits for pending writes of an interrupted call.
     file.seek(SeekFrom::Start(partial.bytes())).await.map_err(OutboundError::File)?;
     file.set_len(partial.bytes()).await.map_err(OutboundError::File)?;
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -48,7 +48,7 @@ pub(super) async fn into_file(
 }
 
 fn ended(error: std::io::Error) -> Ended {
-    match coding::broken(error) {
+    match coding::map_body_error(error) {
         OutboundError::Cut { source, .. } => Ended::Early(source),
         error => Ended::Other(error),
     }

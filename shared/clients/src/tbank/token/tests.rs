@@ -4,7 +4,7 @@ fn token(body: &str, password: &str) -> String {
     sign(body.as_bytes(), &SecretString::from(password)).unwrap()
 }
 
-/// Published by the bank; nested objects stand beside the signed fields in its examples.
+/// Examples from T-Bank's documentation; they also contain nested objects, which are not signed.
 #[test]
 fn the_banks_own_examples_are_signed_alike() {
     let init = |order: &str, terminal: &str| {
@@ -34,7 +34,7 @@ fn the_banks_own_examples_are_signed_alike() {
 }
 
 #[test]
-fn the_banks_own_notices_are_signed_alike() {
+fn the_banks_own_notifications_are_signed_alike() {
     assert_eq!(
         token(
             r#"{"TerminalKey":"1234567890DEMO","OrderId":"000000","Success":true,"Status":"AUTHORIZED",
@@ -55,7 +55,7 @@ fn the_banks_own_notices_are_signed_alike() {
     );
 }
 
-/// From the tests of other integrators: a notice of a real DEMO terminal, and an amount written as text.
+/// Examples from tests of other integrations: a notification of a real DEMO terminal, and an amount as a string.
 #[test]
 fn other_integrators_examples_are_signed_alike() {
     assert_eq!(

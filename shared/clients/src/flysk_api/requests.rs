@@ -1,16 +1,16 @@
-//! What a backend asks.
+//! Request bodies of the platform's API.
 
 use flysk_domain::id::{AccountId, TransactionId};
 use secrecy::{ExposeSecret, SecretString};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-/// On whose behalf.
+/// On whose behalf a request is sent.
 #[derive(Debug, Clone)]
 pub enum Caller {
-    /// The user whose page sent this one-time token (`X-Auth-Token`).
+    /// A user of the widget, identified by the one-time token of the widget's page (`X-Auth-Token`).
     Widget(SecretString),
-    /// Nobody: work in the background for an account.
+    /// An account without a user, for background work.
     Account(AccountId),
 }
 
@@ -30,105 +30,105 @@ impl<'a> From<&'a Caller> for PauthBody<'a> {
     }
 }
 
-/// So much of a service.
+/// A quantity of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
-    /// `<widget code>.<service>`.
+    /// Code of the service: `<widget code>.<service>`.
     pub service: String,
-    /// Seconds or pieces, as the service's price counts.
+    /// Seconds or pieces, according to the service's price.
     pub quantity: u64,
 }
 
-/// The caller's name for a write, unique per widget: repeated under it, a write that was carried out gives its
-/// first answer and moves nothing.
+/// Idempotency key of a write, unique per widget. A repeated write with the same key returns the first response and
+/// moves no coins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
-/// The text is no key.
+/// The text is not a valid idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an idempotency key is 1 to 120 visible ASCII characters")]
 pub struct InvalidKey;
 
 impl IdempotencyKey {
-    /// A key of 1 to 120 visible ASCII characters.
+    /// Validates a key of 1 to 120 visible ASCII characters.
     pub fn new(text: impl Into<String>) -> Result<Self, InvalidKey> {
         let text = text.into();
         let fits = (1..=120).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         if fits { Ok(Self(text)) } else { Err(InvalidKey) }
     }
 
-    /// Its text.
+    /// The key as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What would work cost?
+/// Body of an estimate.
 #[derive(Debug, Clone, Serialize)]
 pub struct EstimateRequest {
-    /// Who would pay.
+    /// Account that would pay.
     pub account_id: AccountId,
-    /// For what.
+    /// Services and quantities.
     pub lines: Vec<Line>,
 }
 
-/// Take coins at once.
+/// Body of a charge.
 #[derive(Debug, Clone, Serialize)]
 pub struct ChargeRequest {
-    /// Who pays.
+    /// Account that pays.
     pub account_id: AccountId,
-    /// For what.
+    /// Services and quantities.
     pub lines: Vec<Line>,
-    /// What the account's people read beside it, up to 200 characters.
+    /// Comment that users see in the history, up to 200 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }
 
-/// How many coins to set aside.
+/// Amount of a hold.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldSize {
-    /// The price of this.
+    /// The price of these services and quantities.
     Lines(Vec<Line>),
-    /// Exactly so many, millionths of a Flycoin.
+    /// An exact amount in micro-Flycoins.
     AmountMicro(i64),
 }
 
-/// Set coins aside.
+/// Body of a hold.
 #[derive(Debug, Clone, Serialize)]
 pub struct HoldRequest {
-    /// Whose.
+    /// Account whose coins are held.
     pub account_id: AccountId,
-    /// How many.
+    /// Amount of the hold.
     #[serde(flatten)]
     pub size: HoldSize,
-    /// For how long: 60 s to 7 days. Then the hold frees itself.
+    /// Lifetime in seconds, 60 s to 7 days. Then the hold expires.
     pub expires_in_s: u32,
-    /// What the account's people read beside it, up to 200 characters.
+    /// Comment that users see in the history, up to 200 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }
 
-/// Take what was set aside.
+/// Body of a capture.
 #[derive(Debug, Clone, Serialize)]
 pub struct CaptureRequest {
-    /// For what, as it came to be.
+    /// Services and actual quantities.
     pub lines: Vec<Line>,
-    /// What the account's people read beside it, up to 200 characters.
+    /// Comment that users see in the history, up to 200 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }
 
-/// How much of a charge is given back.
+/// Amount of a refund.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefundSize {
-    /// So many, millionths of a Flycoin.
+    /// A part, in micro-Flycoins.
     Part(i64),
-    /// All that is left of it.
+    /// Everything that is not refunded yet.
     All,
 }
 
-/// As the platform takes it: `{"amount_micro": …}` or `{"all": true}`.
+/// JSON of the platform's API: `{"amount_micro": …}` or `{"all": true}`.
 impl Serialize for RefundSize {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(Some(1))?;
@@ -140,17 +140,17 @@ impl Serialize for RefundSize {
     }
 }
 
-/// Give coins back.
+/// Body of a refund.
 #[derive(Debug, Clone, Serialize)]
 pub struct RefundRequest {
-    /// To whom.
+    /// Account that gets the coins.
     pub account_id: AccountId,
-    /// Of which charge or capture.
+    /// Transaction of the charge or capture.
     pub transaction_id: TransactionId,
-    /// How many.
+    /// Amount of the refund.
     #[serde(flatten)]
     pub size: RefundSize,
-    /// What the account's people read beside it, up to 200 characters.
+    /// Comment that users see in the history, up to 200 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }

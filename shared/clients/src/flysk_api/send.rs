@@ -1,4 +1,4 @@
-//! One authorized request and its answer.
+//! Sends one authorized request and reads its response.
 
 use flysk_domain::trace::Trace;
 use reqwest::header::HeaderValue;
@@ -6,17 +6,17 @@ use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 
-use super::{Platform, PlatformError, Problem};
+use super::{FlyskApi, FlyskApiError, Problem};
 use crate::http::{ReadError, Transport, read_json, read_limited, retry_after};
 
-/// Settings are the longest part, and limited to far less.
-const LONGEST_ANSWER: usize = 4 << 20;
+/// Well above the limit of settings, which are the longest part of responses.
+const MAX_RESPONSE_BYTES: usize = 4 << 20;
 
-impl Platform {
-    /// A request to `path` with the project token; `trace` ties the platform's log lines to ours.
+impl FlyskApi {
+    /// Builds a request to `path` with the project token; `trace` links the platform's log lines to the caller's.
     pub(super) fn request(&self, method: Method, path: &str, trace: Option<&Trace>) -> RequestBuilder {
         let mut request = self.client.request(method, format!("{}{path}", self.base_url));
-        // A token with a line break cannot be a header; without one the platform answers 401.
+        // A token with a line break is not a valid header value. The platform answers 401 without the header.
         if let Ok(mut token) = HeaderValue::from_str(self.project_token.expose_secret()) {
             token.set_sensitive(true);
             request = request.header("x-project-token", token);
@@ -30,17 +30,17 @@ impl Platform {
         request
     }
 
-    /// Sends it and reads the answer, or the problem.
+    /// Sends the request and reads the result or the problem.
     pub(super) async fn send<T: DeserializeOwned>(
         &self,
         request: RequestBuilder,
-    ) -> Result<T, PlatformError> {
+    ) -> Result<T, FlyskApiError> {
         let response = request.send().await.map_err(Transport::from).map_err(ReadError::from)?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = read_limited(response, LONGEST_ANSWER).await?;
+        let body = read_limited(response, MAX_RESPONSE_BYTES).await?;
         if status.is_success() {
             return Ok(read_json(&body)?);
         }
-        Err(PlatformError::Refused(Problem::read(status.as_u16(), &body, &headers), retry_after(&headers)))
+        Err(FlyskApiError::Refused(Problem::read(status.as_u16(), &body, &headers), retry_after(&headers)))
     }
 }

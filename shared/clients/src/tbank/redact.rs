@@ -1,20 +1,20 @@
-//! The bank's words about a refusal, as far as they may be kept.
+//! Redacts personal data in T-Bank's error messages.
 
-/// So many digits in a row (spaces, dashes and brackets between them) may be a phone or a card.
-const LONG: usize = 7;
-/// More than a sentence helps nobody.
-const LONGEST: usize = 300;
+/// Minimum digits in a row (with spaces, dashes and brackets between them) that may be a phone or card number.
+const MIN_REDACTED_DIGITS: usize = 7;
+/// Maximum length of a redacted message.
+const MAX_MESSAGE_CHARS: usize = 300;
 
-/// The bank's words without what may name a person: `Details` echo fields of the request, a payer's address and
-/// phone among them, and go into logs and into `jobs.last_error`.
-pub(super) fn nameless(words: &str) -> String {
-    let plain: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let spared: Vec<&str> =
+/// Removes personal data from T-Bank's message. `Details` repeats fields of the request, such as the payer's e-mail
+/// address and phone, and is stored in logs and in `jobs.last_error`.
+pub(super) fn redact_message(message: &str) -> String {
+    let plain: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let redacted: Vec<&str> =
         plain.split(' ').map(|word| if word.contains('@') { "[address]" } else { word }).collect();
-    without_numbers(spared.join(" ").trim()).chars().take(LONGEST).collect()
+    redact_numbers(redacted.join(" ").trim()).chars().take(MAX_MESSAGE_CHARS).collect()
 }
 
-fn without_numbers(text: &str) -> String {
+fn redact_numbers(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
@@ -24,7 +24,7 @@ fn without_numbers(text: &str) -> String {
         let run = &number[..number.find(|c| !within(c)).unwrap_or(number.len())];
         let run = run.trim_end_matches(|c: char| !c.is_ascii_digit());
         let digits = run.chars().filter(char::is_ascii_digit).count();
-        kept.push_str(if digits >= LONG { "[number]" } else { run });
+        kept.push_str(if digits >= MIN_REDACTED_DIGITS { "[number]" } else { run });
         rest = &number[run.len()..];
     }
     kept.push_str(rest);
@@ -33,7 +33,7 @@ fn without_numbers(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::nameless;
+    use super::redact_message;
 
     #[test]
     fn what_may_name_a_person_is_left_out_and_the_rest_is_kept() {
@@ -46,8 +46,8 @@ mod tests {
             ("Недостаточно\nсредств", "Недостаточно средств"),
             ("", ""),
         ] {
-            assert_eq!(nameless(said), kept);
+            assert_eq!(redact_message(said), kept);
         }
-        assert_eq!(nameless(&"ы".repeat(1_000)).chars().count(), 300);
+        assert_eq!(redact_message(&"ы".repeat(1_000)).chars().count(), 300);
     }
 }

@@ -1,16 +1,16 @@
-//! Paying with Flycoins from a vendor's side.
+//! Payment with Flycoins from a vendor's view.
 
 use std::time::Duration;
 
 use chrono::DateTime;
-use flysk_clients::http::HttpOptions;
-use flysk_clients::platform::{
-    CaptureRequest, ChargeRequest, Config, EstimateRequest, FlycoinRefusal, HoldRequest, HoldSize, HoldState,
-    IdempotencyKey, Line, Platform, PlatformError, RefundRequest, RefundSize,
+use flysk_clients::flysk_api::{
+    CaptureRequest, ChargeRequest, Config, EstimateRequest, FlycoinRefusal, FlyskApi, FlyskApiError,
+    HoldRequest, HoldSize, HoldState, IdempotencyKey, Line, RefundRequest, RefundSize,
 };
+use flysk_clients::http::HttpOptions;
 use flysk_domain::SystemClock;
+use flysk_domain::failure_action::FailureAction;
 use flysk_domain::id::{AccountId, HoldId, TransactionId};
-use flysk_domain::platform::outcome::Outcome;
 use flysk_domain::trace::Trace;
 use serde_json::{Value, json};
 
@@ -18,9 +18,9 @@ use crate::server::{Reply, Request, Server};
 
 const ACCOUNT: AccountId = AccountId(12_345_678);
 
-fn platform(server: &Server) -> Platform {
+fn platform(server: &Server) -> FlyskApi {
     let base_url = server.url("/flysk/").parse().unwrap();
-    Platform::new(Config { base_url, project_token: "project-s3cr3t".into(), http: HttpOptions::default() })
+    FlyskApi::new(Config { base_url, project_token: "project-s3cr3t".into(), http: HttpOptions::default() })
         .unwrap()
 }
 
@@ -38,7 +38,7 @@ fn quote() -> Value {
         "amount_micro": 3_958_333, "new": 1})
 }
 
-/// Every request tells who asks and on which thread; a write its key besides.
+/// Every request has the project token and the trace; a write also has an idempotency key.
 fn assert_headers(request: &Request, key: Option<&str>) {
     assert_eq!(request.header("x-project-token"), Some("project-s3cr3t"));
     assert_eq!(request.header("x-request-id"), Some("order-12345"));
@@ -50,7 +50,7 @@ fn trace() -> Trace {
 }
 
 #[tokio::test]
-async fn a_price_is_asked_for_before_the_work() {
+async fn a_price_is_estimated() {
     let answer =
         json!({"lines": [quote()], "total_micro": 3_958_333, "available_micro": 1, "covered": false});
     let server = Server::always(Reply::json(200, answer.to_string())).await;
@@ -67,7 +67,7 @@ async fn a_price_is_asked_for_before_the_work() {
 }
 
 #[tokio::test]
-async fn a_hold_is_placed_asked_about_captured_and_released() {
+async fn a_hold_is_placed_read_captured_and_released() {
     let (hold, transaction) = (HoldId::generate(&SystemClock), TransactionId::generate(&SystemClock));
     let server = Server::start(move |request, _| {
         let balances = json!({"hold_id": hold, "transaction_id": transaction, "available_micro": 5, "held_micro": 2,
@@ -158,7 +158,7 @@ async fn an_amount_is_held_charged_and_refunded_without_lines() {
 }
 
 #[tokio::test]
-async fn a_balance_is_asked_for_by_account() {
+async fn a_balance_is_requested_by_account() {
     let answer = json!({"account_id": 12_345_678, "available_micro": 963_000_000, "held_micro": 3});
     let server = Server::always(Reply::json(200, answer.to_string())).await;
     let balance = platform(&server).balance(ACCOUNT, Some(&trace())).await.unwrap();
@@ -169,27 +169,31 @@ async fn a_balance_is_asked_for_by_account() {
 }
 
 #[tokio::test]
-async fn refusals_are_told_apart_and_lost_answers_are_repeated() {
+async fn errors_are_classified_and_lost_responses_are_retried() {
     let problem = |status: u16, code: &str| {
         Reply::json(status, json!({"status": status, "code": code, "detail": "for people"}).to_string())
     };
     for (reply, refusal, outcome) in [
-        (problem(402, "insufficient_balance"), Some(FlycoinRefusal::InsufficientBalance), Outcome::WAIT),
-        (problem(409, "flycoins_not_used"), Some(FlycoinRefusal::NotUsed), Outcome::GiveUp),
-        (problem(409, "hold_ended"), Some(FlycoinRefusal::HoldEnded), Outcome::GiveUp),
-        (problem(409, "install_not_active"), Some(FlycoinRefusal::InstallNotActive), Outcome::GiveUp),
-        (problem(409, "more_than_charged"), Some(FlycoinRefusal::MoreThanCharged), Outcome::GiveUp),
-        (problem(404, "install_not_found"), Some(FlycoinRefusal::InstallNotFound), Outcome::GiveUp),
-        (problem(404, "unknown_hold"), Some(FlycoinRefusal::UnknownHold), Outcome::GiveUp),
-        (problem(404, "unknown_charge"), Some(FlycoinRefusal::UnknownCharge), Outcome::GiveUp),
-        (problem(400, "unknown_service"), Some(FlycoinRefusal::UnknownService), Outcome::GiveUp),
-        (problem(422, "idempotency_key_reused"), Some(FlycoinRefusal::KeyReused), Outcome::GiveUp),
-        (problem(401, "unauthorized"), None, Outcome::GiveUp),
-        (problem(429, "too_many_requests"), None, Outcome::WAIT),
-        (problem(503, "unavailable"), None, Outcome::RETRY),
-        (Reply::page(502), None, Outcome::RETRY),
-        (Reply::nothing(), None, Outcome::RETRY),
-        (Reply::json(201, "{}"), None, Outcome::RETRY),
+        (
+            problem(402, "insufficient_balance"),
+            Some(FlycoinRefusal::InsufficientBalance),
+            FailureAction::WAIT,
+        ),
+        (problem(409, "flycoins_not_used"), Some(FlycoinRefusal::NotUsed), FailureAction::GiveUp),
+        (problem(409, "hold_ended"), Some(FlycoinRefusal::HoldEnded), FailureAction::GiveUp),
+        (problem(409, "install_not_active"), Some(FlycoinRefusal::InstallNotActive), FailureAction::GiveUp),
+        (problem(409, "more_than_charged"), Some(FlycoinRefusal::MoreThanCharged), FailureAction::GiveUp),
+        (problem(404, "install_not_found"), Some(FlycoinRefusal::InstallNotFound), FailureAction::GiveUp),
+        (problem(404, "unknown_hold"), Some(FlycoinRefusal::UnknownHold), FailureAction::GiveUp),
+        (problem(404, "unknown_charge"), Some(FlycoinRefusal::UnknownCharge), FailureAction::GiveUp),
+        (problem(400, "unknown_service"), Some(FlycoinRefusal::UnknownService), FailureAction::GiveUp),
+        (problem(422, "idempotency_key_reused"), Some(FlycoinRefusal::KeyReused), FailureAction::GiveUp),
+        (problem(401, "unauthorized"), None, FailureAction::GiveUp),
+        (problem(429, "too_many_requests"), None, FailureAction::WAIT),
+        (problem(503, "unavailable"), None, FailureAction::RETRY),
+        (Reply::page(502), None, FailureAction::RETRY),
+        (Reply::nothing(), None, FailureAction::RETRY),
+        (Reply::json(201, "{}"), None, FailureAction::RETRY),
     ] {
         let label = format!("{reply:?}");
         let server = Server::always(reply).await;
@@ -201,7 +205,7 @@ async fn refusals_are_told_apart_and_lost_answers_are_repeated() {
 }
 
 #[tokio::test]
-async fn a_platform_that_hangs_is_not_waited_for_forever() {
+async fn a_request_to_a_hanging_platform_times_out() {
     let server = Server::always(Reply::cut(201, &[], "{}", 1).then_silence()).await;
     let config = Config {
         base_url: server.base(),
@@ -209,13 +213,13 @@ async fn a_platform_that_hangs_is_not_waited_for_forever() {
         http: HttpOptions::with_timeout(Duration::from_millis(200)),
     };
     let charge = ChargeRequest { account_id: ACCOUNT, lines: lines(), reference: None };
-    let error = Platform::new(config).unwrap().charge(&charge, &key(), None).await.unwrap_err();
-    assert!(matches!(error, PlatformError::NoAnswer(_)));
-    assert_eq!(error.outcome(), Outcome::RETRY);
+    let error = FlyskApi::new(config).unwrap().charge(&charge, &key(), None).await.unwrap_err();
+    assert!(matches!(error, FlyskApiError::NoAnswer(_)));
+    assert_eq!(error.outcome(), FailureAction::RETRY);
 }
 
 #[test]
-fn keys_are_visible_ascii_of_a_length_the_platform_takes() {
+fn keys_are_visible_ascii_within_the_length_limit() {
     assert!(IdempotencyKey::new("k".repeat(120)).is_ok());
     for text in [String::new(), "k".repeat(121), "a b".into(), "ключ".into(), "a\n".into()] {
         assert!(IdempotencyKey::new(text.clone()).is_err(), "{text:?}");

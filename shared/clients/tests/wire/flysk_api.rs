@@ -1,23 +1,23 @@
-//! The platform's public API from a vendor's side.
+//! The platform's public API from a vendor's view.
 
 use std::time::Duration;
 
+use flysk_clients::flysk_api::{Caller, Config, FlyskApi, FlyskApiError, InstallStatus, PauthAccess};
 use flysk_clients::http::HttpOptions;
-use flysk_clients::platform::{Access, Caller, Config, InstallStatus, Platform, PlatformError};
 use flysk_domain::SystemClock;
+use flysk_domain::failure_action::FailureAction;
 use flysk_domain::id::{AccountId, InstallId, UserId};
-use flysk_domain::platform::outcome::Outcome;
 use flysk_domain::trace::Trace;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use crate::server::{Reply, Server};
 
-async fn pauth(server: &Server, caller: Caller) -> Result<Access, PlatformError> {
+async fn pauth(server: &Server, caller: Caller) -> Result<PauthAccess, FlyskApiError> {
     let base_url = server.url("/flysk/").parse().unwrap();
     let config = Config { base_url, project_token: "project-s3cr3t".into(), http: HttpOptions::default() };
     let trace = Trace { correlation_id: "order-12345".into(), traceparent: None };
-    Platform::new(config).unwrap().pauth(&caller, Some(&trace)).await
+    FlyskApi::new(config).unwrap().pauth(&caller, Some(&trace)).await
 }
 
 fn access(install_id: InstallId) -> Value {
@@ -27,7 +27,7 @@ fn access(install_id: InstallId) -> Value {
 }
 
 #[tokio::test]
-async fn a_users_token_is_traded_for_access() {
+async fn a_users_token_is_exchanged_for_an_access_token() {
     let id = InstallId::generate(&SystemClock);
     let server = Server::always(Reply::json(200, access(id).to_string())).await;
     let granted = pauth(&server, Caller::Widget("user-jwt".into())).await.unwrap();
@@ -44,7 +44,7 @@ async fn a_users_token_is_traded_for_access() {
 }
 
 #[tokio::test]
-async fn work_in_the_background_names_the_account_alone() {
+async fn background_access_is_requested_by_account_only() {
     let mut body = access(InstallId::generate(&SystemClock));
     let fields = body.as_object_mut().unwrap();
     fields.remove("user_id");
@@ -58,7 +58,7 @@ async fn work_in_the_background_names_the_account_alone() {
 }
 
 #[tokio::test]
-async fn problems_have_a_code_and_a_meaning() {
+async fn problems_are_classified_by_their_code() {
     let problem = |status: u16, code: &str| {
         let body = json!({"type": "about:blank", "status": status, "code": code, "detail": "for people"});
         let headers = [("Content-Type", "application/problem+json"), ("Retry-After", "5")];
@@ -66,13 +66,13 @@ async fn problems_have_a_code_and_a_meaning() {
     };
     let after = Some(Duration::from_secs(5));
     for (reply, code, outcome) in [
-        (problem(401, "unknown_project_token"), Some("unknown_project_token"), Outcome::GiveUp),
-        (problem(409, "reconnect_needed"), Some("reconnect_needed"), Outcome::GiveUp),
-        (problem(429, "too_many_requests"), Some("too_many_requests"), Outcome::Wait { after }),
-        (problem(503, "not_available"), Some("not_available"), Outcome::Retry { after }),
-        (Reply::page(502), None, Outcome::RETRY),
-        (Reply::nothing(), None, Outcome::RETRY),
-        (Reply::json(200, r#"{"access_token":"amo-s3cr3t"}"#), None, Outcome::RETRY),
+        (problem(401, "unknown_project_token"), Some("unknown_project_token"), FailureAction::GiveUp),
+        (problem(409, "reconnect_needed"), Some("reconnect_needed"), FailureAction::GiveUp),
+        (problem(429, "too_many_requests"), Some("too_many_requests"), FailureAction::Wait { after }),
+        (problem(503, "not_available"), Some("not_available"), FailureAction::Retry { after }),
+        (Reply::page(502), None, FailureAction::RETRY),
+        (Reply::nothing(), None, FailureAction::RETRY),
+        (Reply::json(200, r#"{"access_token":"amo-s3cr3t"}"#), None, FailureAction::RETRY),
     ] {
         let label = format!("{reply:?}");
         let server = Server::always(reply).await;
