@@ -1,0 +1,45 @@
+//! The job engine: apalis delivers wake-ups, MySQL holds the state. It is independent of kinds of jobs and of the product.
+//!
+//! A job is inserted in the transaction that requires it ([`Outbox::begin`], [`UnitOfWork::enqueue`]). MySQL holds all
+//! state, Redis only carries wake-ups: losing Redis loses no job.
+//!
+//! ```text
+//! enqueue ─▶ MySQL ─▶ relay ─▶ Redis ─▶ consumer (apalis) ─▶ executor: claim · run · finish, fenced
+//!                       ▲                                       │ retry, snooze: a later `run_at`
+//!                       └──── rescuer: expired leases ◀─────────┘ crash: the lease is not renewed
+//! ```
+
+mod consumer;
+mod context;
+pub mod cron;
+mod database_clock;
+mod ephemeral;
+pub mod executor;
+mod job;
+pub mod limits;
+mod metrics;
+mod outbox;
+mod outcome;
+mod policy;
+mod queue_depth;
+mod queue_name;
+mod registry;
+mod relay;
+mod rescue;
+mod retry_pauses;
+mod transport;
+pub mod worker;
+
+pub use context::JobContext;
+pub use database_clock::DatabaseClock;
+pub use ephemeral::{EphemeralHandler, EphemeralQueue, EphemeralRegistry, NextRun};
+pub use job::{EphemeralJob, Job};
+pub use outbox::{Outbox, UnitOfWork};
+pub use outcome::{JobError, JobOutcome, JobResult};
+pub use policy::{Backoff, Policy, Priority};
+pub use queue_name::QueueName;
+pub use registry::{JobHandler, Registry};
+pub use transport::{
+    MAX_QUEUED_WAKEUPS, QueueNotifier, RedisKeys, connect_redis, connect_redis_lazily,
+    connect_redis_with_timeout,
+};

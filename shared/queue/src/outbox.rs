@@ -1,0 +1,157 @@
+//! Transactional outbox: enqueues jobs in the transaction that requires them.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use flysk_domain::Clock;
+use flysk_domain::id::JobId;
+use flysk_domain::trace::Trace;
+use flysk_store::jobs::{self, DueJob, NewJob};
+use flysk_store::{Conn, Pool, StoreError, StoreResult, Tx};
+
+use crate::job::Job;
+use crate::transport::{QueueNotifier, WakeupMessage};
+
+/// Delay before a relay pushes a new row, because the enqueueing process pushes its wake-up itself.
+const RELAY_GRACE: Duration = Duration::from_secs(1);
+
+/// Maximum number of wake-ups pushed per commit. The relay pushes the others, fairly between tenants.
+const MAX_WAKEUPS_PER_COMMIT: usize = 64;
+
+/// Opens units of work. Clones share the pool and the connection to Redis.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    pool: Pool,
+    notifier: Option<QueueNotifier>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Outbox {
+    /// Without a `notifier` (Redis), relays push all wake-ups, up to a second later.
+    pub fn new(pool: Pool, notifier: Option<QueueNotifier>, clock: Arc<dyn Clock>) -> Self {
+        Self { pool, notifier, clock }
+    }
+
+    /// The pool, for reads outside a unit.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// The clock for timestamps of rows.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Opens a unit of work for `trace`. Callers outside a job's handler must repeat it with
+    /// [`flysk_store::repeat_contended`]; the executor repeats handlers.
+    pub async fn begin(&self, trace: Trace) -> StoreResult<UnitOfWork> {
+        let tx = self.pool.begin().await?;
+        Ok(UnitOfWork { tx, trace, outbox: self.clone(), due: Vec::new() })
+    }
+}
+
+/// A transaction of state and the jobs that the state requires.
+///
+/// Derefs to the connection, for functions of `flysk-store`. Dropping it without [`UnitOfWork::commit`] rolls back.
+#[derive(Debug)]
+pub struct UnitOfWork {
+    tx: Tx,
+    trace: Trace,
+    outbox: Outbox,
+    due: Vec<DueJob>,
+}
+
+impl UnitOfWork {
+    /// Trace of its jobs.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// Current time by the clock for timestamps.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.outbox.clock.now()
+    }
+
+    /// Enqueues `job` to run now; `None` if a job with its dedup key is already waiting.
+    pub async fn enqueue<J: Job>(&mut self, job: &J) -> StoreResult<Option<JobId>> {
+        let now = self.outbox.clock.now();
+        self.enqueue_at(job, now).await
+    }
+
+    /// Enqueues `job` to run at `run_at` or later; `None` if a job with its dedup key is already waiting.
+    pub async fn enqueue_at<J: Job>(&mut self, job: &J, run_at: DateTime<Utc>) -> StoreResult<Option<JobId>> {
+        let now = self.outbox.clock.now();
+        let id = JobId::generate(self.outbox.clock.as_ref());
+        let payload = serde_json::to_value(job)
+            .map_err(|error| StoreError::InvalidRow { what: "job payload", reason: error.to_string() })?;
+        let wake_now =
+            run_at <= now && self.outbox.notifier.is_some() && self.due.len() < MAX_WAKEUPS_PER_COMMIT;
+        let (dedup_key, tenant) = (job.dedup_key(), job.tenant());
+        let row = NewJob {
+            id,
+            kind: J::KIND,
+            queue: J::POLICY.queue.as_str(),
+            priority: J::POLICY.priority as u8,
+            payload: &payload,
+            max_attempts: J::POLICY.attempts,
+            run_at,
+            push_at: if wake_now { run_at + RELAY_GRACE } else { run_at },
+            dedup_key: dedup_key.as_deref(),
+            tenant: tenant.as_deref(),
+            trace: &self.trace,
+            created_at: now,
+        };
+        if !jobs::insert(&mut self.tx, &row).await? {
+            return Ok(None);
+        }
+        if wake_now {
+            self.due.push(DueJob { id, queue: row.queue.to_owned(), priority: row.priority, fence: 0 });
+        }
+        Ok(Some(id))
+    }
+
+    /// Enqueues `job` to run now. If a job with its dedup key is already waiting, makes that job due now with all its
+    /// attempts, because the work was requested again.
+    pub async fn enqueue_or_expedite<J: Job>(&mut self, job: &J) -> StoreResult<()> {
+        if self.enqueue(job).await?.is_none()
+            && let Some(dedup_key) = job.dedup_key()
+        {
+            let now = self.now();
+            jobs::expedite(&mut self.tx, J::KIND, &dedup_key, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Commits, then pushes wake-ups in the background. A relay pushes lost wake-ups within a second, so the caller
+    /// neither waits for Redis nor fails with it.
+    pub async fn commit(self) -> StoreResult<()> {
+        self.tx.commit().await?;
+        if let Some(notifier) = self.outbox.notifier.clone()
+            && !self.due.is_empty()
+        {
+            let wakeups: Vec<WakeupMessage> = self.due.iter().map(WakeupMessage::from).collect();
+            tokio::spawn(async move {
+                if let Err(error) = notifier.push(&wakeups).await {
+                    tracing::debug!(error = %error, "failed to push wake-ups; a relay will");
+                }
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Deref for UnitOfWork {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        &self.tx
+    }
+}
+
+impl DerefMut for UnitOfWork {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.tx
+    }
+}

@@ -1,0 +1,202 @@
+//! A worker process: consumers, relay, rescuer, ephemeral jobs, shutdown.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use flysk_domain::{Randomness as _, SystemRandomness};
+use futures::StreamExt;
+use redis::aio::ConnectionManager;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::consumer::{AckHandle, ConsumerContext, Deliver, WakeSignal};
+use crate::ephemeral::{self, EphemeralDelivery, EphemeralQueue, EphemeralRegistry};
+use crate::executor::Executor;
+use crate::queue_name::QueueName;
+use crate::relay::Relay;
+use crate::retry_pauses::retry_pauses;
+use crate::transport::{QueueNotifier, RedisKeys, WakeupMessage};
+use crate::{queue_depth, rescue};
+
+/// Work of a worker process.
+#[derive(Debug, Clone)]
+pub struct WorkerOptions {
+    /// All queues of the product; the relay of each process pushes for all of them.
+    pub all_queues: Vec<QueueName>,
+    /// Queues of this process, with the number of concurrent jobs.
+    pub queues: BTreeMap<QueueName, usize>,
+    /// Number of concurrent ephemeral jobs; 0: none.
+    pub ephemeral: usize,
+    /// How long running work may continue after shutdown began.
+    pub grace: Duration,
+}
+
+/// Connections to Redis.
+#[derive(Clone)]
+pub struct RedisHandle {
+    /// Connection for commands.
+    pub connection: ConnectionManager,
+    /// Client for subscriptions, which need connections of their own.
+    pub client: redis::Client,
+    /// Names of keys.
+    pub keys: RedisKeys,
+}
+
+impl std::fmt::Debug for RedisHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisHandle").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+/// Delivers durable jobs to the executor.
+struct JobDelivery<App> {
+    executor: Arc<Executor<App>>,
+    stop: CancellationToken,
+}
+
+impl<App: Send + Sync + 'static> Deliver for JobDelivery<App> {
+    type Task = WakeupMessage;
+
+    /// Acknowledges as soon as the claim is committed: from then on the lease in MySQL represents the job. While MySQL
+    /// is unavailable, the permit stays occupied.
+    async fn deliver(&self, wakeup: WakeupMessage, ack: AckHandle) {
+        let mut pauses = retry_pauses();
+        let lease = loop {
+            if self.stop.is_cancelled() {
+                return; // stays in Redis, and its row in MySQL
+            }
+            match self.executor.claim(wakeup.job).await {
+                Ok(lease) => break lease,
+                Err(error) => {
+                    tracing::warn!(error = %error, "failed to claim a job; retrying");
+                    tokio::time::sleep(pauses.next().unwrap_or_default()).await;
+                }
+            }
+        };
+        ack.complete();
+        if let Some(lease) = lease {
+            self.executor.run(lease).await;
+        }
+    }
+}
+
+/// Part of the grace period reserved for releasing jobs and unregistering from Redis.
+const SHUTDOWN_RESERVE: Duration = Duration::from_secs(1);
+
+/// Runs a worker process until `stop`, then ends within the grace period: it takes no new work, lets running work
+/// finish and releases the rest. Works without Redis too.
+pub async fn run<App: Send + Sync + 'static>(
+    executor: Arc<Executor<App>>,
+    ephemeral_registry: EphemeralRegistry<App>,
+    redis: RedisHandle,
+    options: WorkerOptions,
+    stop: CancellationToken,
+) {
+    let mut consumers = JoinSet::new();
+    let mut loops = JoinSet::new();
+    // Leases are renewed during shutdown too.
+    let end = CancellationToken::new();
+    loops.spawn(rescue::renew_leases(Arc::clone(&executor), end.clone()));
+    loops.spawn(rescue::rescue_abandoned(Arc::clone(&executor), stop.clone()));
+    let relay = Relay {
+        outbox: executor.outbox().clone(),
+        notifier: QueueNotifier::new(redis.connection.clone(), redis.keys.clone()),
+        redis: redis.connection.clone(),
+        keys: redis.keys.clone(),
+        queues: options.all_queues.iter().map(|queue| queue.as_str().to_owned()).collect(),
+    };
+    loops.spawn(relay.run(stop.clone()));
+    loops.spawn(queue_depth::record_periodically(Arc::clone(&executor), stop.clone()));
+
+    let context = ConsumerContext {
+        redis: redis.connection.clone(),
+        keys: redis.keys.clone(),
+        owner: executor.owner().to_owned(),
+        in_progress: TaskTracker::new(),
+        stop: stop.clone(),
+    };
+    let mut wake_signals = BTreeMap::new();
+    let work = Arc::new(JobDelivery { executor: Arc::clone(&executor), stop: stop.clone() });
+    for (queue, concurrency) in &options.queues {
+        let wake_signal = Arc::new(WakeSignal::default());
+        wake_signals.insert(redis.keys.channel(queue.as_str()), Arc::clone(&wake_signal));
+        consumers.spawn(context.consumer(queue.as_str(), *concurrency, wake_signal, Arc::clone(&work)).run());
+    }
+    if options.ephemeral > 0 {
+        let wake_signal = Arc::new(WakeSignal::default());
+        wake_signals.insert(redis.keys.channel(ephemeral::QUEUE_NAME), Arc::clone(&wake_signal));
+        let ephemeral = EphemeralQueue::new(redis.connection.clone(), redis.keys.clone());
+        let clock = Arc::clone(executor.outbox().clock());
+        loops.spawn(ephemeral.move_due(Arc::clone(&clock), stop.clone()));
+        let work = EphemeralDelivery { registry: ephemeral_registry, app: Arc::clone(executor.app()), clock };
+        consumers.spawn(
+            context.consumer(ephemeral::QUEUE_NAME, options.ephemeral, wake_signal, Arc::new(work)).run(),
+        );
+    }
+    loops.spawn(listen(redis.client.clone(), wake_signals, stop.clone()));
+
+    stop.cancelled().await;
+    drain(&executor, &context.in_progress, &mut consumers, options.grace).await;
+    end.cancel();
+    loops.shutdown().await;
+    consumers.shutdown().await;
+}
+
+/// Lets running work of all consumers finish, and releases work that does not.
+async fn drain<App: Send + Sync + 'static>(
+    executor: &Executor<App>,
+    in_progress: &TaskTracker,
+    consumers: &mut JoinSet<()>,
+    grace: Duration,
+) {
+    let asked = Instant::now();
+    tracing::info!(grace_ms = grace.as_millis(), "stopping: no new work, running work may finish");
+    in_progress.close();
+    // Time is reserved for releasing jobs.
+    if tokio::time::timeout(grace.saturating_sub(SHUTDOWN_RESERVE), in_progress.wait()).await.is_err() {
+        tracing::warn!("running work did not finish in time and is released");
+        executor.abort_running();
+        let left = grace.saturating_sub(asked.elapsed());
+        let _ = tokio::time::timeout(left, in_progress.wait()).await;
+    }
+    let left = grace.saturating_sub(asked.elapsed()).min(SHUTDOWN_RESERVE);
+    let _ = tokio::time::timeout(left, async { while consumers.join_next().await.is_some() {} }).await;
+}
+
+/// Wakes the consumers of queues after a push. A missed signal costs up to 250 ms.
+async fn listen(
+    client: redis::Client,
+    wake_signals: BTreeMap<String, Arc<WakeSignal>>,
+    stop: CancellationToken,
+) {
+    let channels: Vec<&String> = wake_signals.keys().collect();
+    while !stop.is_cancelled() {
+        let listened = async {
+            let mut pubsub = client.get_async_pubsub().await?;
+            pubsub.subscribe(&channels).await?;
+            let mut messages = pubsub.on_message();
+            while let Some(message) = messages.next().await {
+                if let Some(wake_signal) = wake_signals.get(message.get_channel_name()) {
+                    wake_signal.notify();
+                }
+            }
+            Ok::<(), redis::RedisError>(())
+        };
+        match stop.run_until_cancelled(listened).await {
+            None => return,
+            Some(Err(error)) => tracing::debug!(error = %error, "failed to listen for wake-ups"),
+            Some(Ok(())) => {}
+        }
+        let _ = stop.run_until_cancelled(tokio::time::sleep(Duration::from_millis(500))).await;
+    }
+}
+
+/// Unique name for this start of the process, which holds leases.
+pub fn owner_name(host: &str) -> String {
+    let host: String = host.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
+    format!("{host}-{}-{:08x}", std::process::id(), SystemRandomness.random_u128() >> 96)
+}
+
+pub use crate::executor::LeaseConfig;

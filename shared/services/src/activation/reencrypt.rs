@@ -1,0 +1,53 @@
+//! Re-encryption of bindings with the current key.
+
+use flysk_crypto::{Keyring, aad};
+use flysk_domain::id::BindingId;
+use flysk_store::Conn;
+use flysk_store::flysense::activation::bindings::{self, SealedBinding};
+
+use super::ActivationError;
+
+/// Rows read per query.
+const PAGE_SIZE: u32 = 200;
+
+/// Result of a re-encryption.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReencryptedBindings {
+    /// Bindings scanned.
+    pub scanned: u64,
+    /// Bindings re-encrypted with the current key.
+    pub reencrypted: u64,
+    /// Bindings changed by others meanwhile; run it again.
+    pub skipped: u64,
+}
+
+/// Re-encrypts phone numbers that are sealed with a previous key. Links and updates need no
+/// re-encryption: they are deleted within two days.
+pub async fn reencrypt_bindings(
+    conn: &mut Conn,
+    keyring: &Keyring,
+) -> Result<ReencryptedBindings, ActivationError> {
+    let (mut after, mut report): (Option<BindingId>, _) = (None, ReencryptedBindings::default());
+    loop {
+        let page = bindings::list_sealed(conn, after, PAGE_SIZE).await?;
+        let Some(last) = page.last() else { return Ok(report) };
+        after = Some(last.id);
+        for binding in &page {
+            report.scanned += 1;
+            if keyring.is_current(&binding.phone_sealed) {
+                continue;
+            }
+            if bindings::replace_sealed(conn, binding, &reseal(keyring, binding)?).await? {
+                report.reencrypted += 1;
+            } else {
+                report.skipped += 1;
+            }
+        }
+    }
+}
+
+fn reseal(keyring: &Keyring, binding: &SealedBinding) -> Result<SealedBinding, ActivationError> {
+    let place = aad::binding_phone(binding.id);
+    let phone = keyring.open(&binding.phone_sealed, &place)?;
+    Ok(SealedBinding { id: binding.id, phone_sealed: keyring.seal(&phone, &place)? })
+}

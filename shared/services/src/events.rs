@@ -1,0 +1,148 @@
+//! Events for vendors' backends: recording, order of delivery, replays.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use flysk_domain::Clock;
+use flysk_domain::id::{EventId, InstallId};
+use flysk_domain::platform::events::EventKind;
+use flysk_jobs::platform::lifecycle::{DeliverEvent, ORDER_RECHECK_DELAY};
+use flysk_queue::UnitOfWork;
+use flysk_store::platform::events::{self, Event, EventState};
+use flysk_store::platform::installs::Install;
+use flysk_store::platform::widgets::Widget;
+use flysk_store::platform::{accounts, installs, widgets};
+use flysk_store::{JsonText, StoreError, StoreResult};
+use serde::Serialize;
+
+/// An event to be recorded.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    kind: EventKind,
+    data: JsonText,
+}
+
+impl NewEvent {
+    /// An event of this kind. `data` is the kind's struct in [`flysk_domain::platform::events`], a JSON object without
+    /// secrets and personal data.
+    ///
+    /// # Errors
+    ///
+    /// The data cannot be serialised.
+    pub fn new(kind: EventKind, data: &impl Serialize) -> StoreResult<Self> {
+        let text = serde_json::to_string(data).and_then(|text| JsonText::parse(&text));
+        let invalid = |error: serde_json::Error| StoreError::InvalidRow {
+            what: "event data",
+            reason: error.to_string(),
+        };
+        Ok(Self { kind, data: text.map_err(invalid)? })
+    }
+}
+
+/// Records events of an install and enqueues their delivery, in the transaction that caused them. Events of kinds that
+/// the widget does not receive are left out. Returns the ids of the recorded events.
+///
+/// Locks the install's row, then the widget's. A transaction that also locks a purchase or a wallet locks the purchase
+/// before and the wallet after the install.
+///
+/// # Errors
+///
+/// There is no such install, or the database fails.
+pub async fn emit(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    install: InstallId,
+    new: &[NewEvent],
+    happened_at: DateTime<Utc>,
+) -> StoreResult<Vec<EventId>> {
+    let install = installs::lock(unit, install).await?.ok_or(StoreError::WrongState { what: "install" })?;
+    let widget = widgets::find(unit, install.widget_id).await?;
+    let widget = widget.ok_or(StoreError::WrongState { what: "widget" })?;
+    emit_locked(unit, clock, (&widget, &install), new, happened_at).await
+}
+
+/// [`emit`] for an install whose row the caller has locked.
+pub(crate) async fn emit_locked(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    (widget, install): (&Widget, &Install),
+    new: &[NewEvent],
+    happened_at: DateTime<Utc>,
+) -> StoreResult<Vec<EventId>> {
+    let new: Vec<&NewEvent> = new.iter().filter(|event| widget.receives(event.kind)).collect();
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let account = accounts::find(unit, install.crm, install.account_id).await?;
+    let host = account.map(|account| account.host).unwrap_or_default();
+    let first = installs::reserve_event_sequences(unit, install.id, new.len() as u64).await?;
+    let mut is_first_in_line = events::next_waiting(unit, install.id, 0).await?.is_none();
+    let mut ids = Vec::with_capacity(new.len());
+    for (sequence, event) in (first..).zip(new) {
+        let addressed = widget.event_url_of(event.kind).is_some();
+        let row = Event {
+            id: EventId::generate(clock),
+            widget_id: widget.id,
+            number: widgets::next_event_number(unit, widget.id).await?,
+            install_id: install.id,
+            sequence,
+            kind: event.kind,
+            account_id: install.account_id,
+            host: host.clone(),
+            state: if addressed { EventState::Waiting } else { EventState::Unaddressed },
+            attempts: 0,
+            happened_at,
+            data: Some(event.data.clone()),
+        };
+        events::insert(unit, &row).await?;
+        if addressed {
+            let delay = if is_first_in_line { TimeDelta::zero() } else { recheck_delay() };
+            unit.enqueue_at(&DeliverEvent { event_id: row.id }, unit.now() + delay).await?;
+            is_first_in_line = false;
+        }
+        ids.push(row.id);
+    }
+    Ok(ids)
+}
+
+/// Ends a waiting event without a delivery, and lets the next event of its install go.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn end_undelivered(unit: &mut UnitOfWork, event: &Event, state: EventState) -> StoreResult<()> {
+    let now = unit.now();
+    events::end_waiting(unit, event.id, state, now).await?;
+    deliver_next(unit, event).await
+}
+
+/// Makes the delivery of the next waiting event of the install due. Called in the transaction that ends `event`.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn deliver_next(unit: &mut UnitOfWork, event: &Event) -> StoreResult<()> {
+    match events::next_waiting(unit, event.install_id, event.sequence).await? {
+        Some(event_id) => unit.enqueue_or_expedite(&DeliverEvent { event_id }).await,
+        None => Ok(()),
+    }
+}
+
+/// Delivers an event again, with all its attempts, whatever its state: a waiting one is tried now. If earlier events of
+/// the install wait, the first of them is tried now, because this one has to wait for them.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn deliver_again(unit: &mut UnitOfWork, event: &Event) -> StoreResult<()> {
+    events::start_again(unit, event.id).await?;
+    let first = events::next_waiting(unit, event.install_id, 0).await?.unwrap_or(event.id);
+    unit.enqueue_or_expedite(&DeliverEvent { event_id: first }).await?;
+    if first != event.id {
+        let at = unit.now() + recheck_delay();
+        unit.enqueue_at(&DeliverEvent { event_id: event.id }, at).await?;
+    }
+    Ok(())
+}
+
+fn recheck_delay() -> TimeDelta {
+    TimeDelta::from_std(ORDER_RECHECK_DELAY).unwrap_or_default()
+}

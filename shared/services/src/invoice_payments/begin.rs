@@ -1,0 +1,194 @@
+//! Beginning an attempt. Its row is the intent: it is written before the bank is called.
+
+use chrono::TimeDelta;
+use flysk_domain::Clock;
+use flysk_domain::id::{InvoiceId, InvoicePaymentId};
+use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState, next_query};
+use flysk_domain::platform::purchases::PAYMENT_LINK_TTL;
+use flysk_domain::platform::subscriptions::InvoiceState;
+use flysk_jobs::platform::subscriptions::OpenInvoiceForm;
+use flysk_queue::UnitOfWork;
+use flysk_store::StoreResult;
+use flysk_store::platform::invoice_payments::{self as store, Attempt, Card, NewAttempt};
+use flysk_store::platform::subscriptions::{self, Invoice};
+use flysk_store::platform::{vendors, widgets};
+
+use super::withdraw::withdraw_attempt;
+use crate::subscriptions::may_charge;
+
+/// While another attempt is open, a due charge looks again after this time.
+const BUSY_DELAY: TimeDelta = TimeDelta::minutes(10);
+/// A due charge of a widget that sells no subscriptions at present looks again after this time.
+const NOT_SOLD_DELAY: TimeDelta = TimeDelta::days(1);
+/// A form is offered again while it can still be paid for this time.
+const MIN_FORM_LIFETIME: TimeDelta = TimeDelta::minutes(15);
+
+/// How a payer wants to pay on the bank's form.
+#[derive(Debug, Clone, Copy)]
+pub struct FormRequest<'a> {
+    /// The payer agreed to save the card for renewals.
+    pub save_card: bool,
+    /// Terminal to pay at.
+    pub terminal_key: &'a str,
+}
+
+/// Outcome of a request for a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FormOutcome {
+    /// A new attempt, whose form a job opens.
+    Opening(InvoicePaymentId),
+    /// The form of an earlier request that can still be paid.
+    Open(InvoicePaymentId),
+    /// Another attempt may still take money: a charge, or a form that is being cancelled. Ask again in a moment.
+    Busy(InvoicePaymentId),
+    /// The invoice is not open.
+    NotOpen,
+}
+
+/// Begins an attempt to pay an invoice on the bank's form, and enqueues the job that opens it.
+///
+/// An open form is a live charge, so there is one per invoice. A former form with another consent, or one about to
+/// expire, is cancelled first; only after the bank's `CANCELED` another one opens.
+pub async fn open_form(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    invoice_id: InvoiceId,
+    request: FormRequest<'_>,
+) -> StoreResult<FormOutcome> {
+    let invoice = lock(unit, invoice_id).await?;
+    let now = clock.now();
+    let overdue = invoice.due_at.is_some_and(|due| due <= now);
+    if invoice.state != InvoiceState::Open || overdue || !invoice.total.is_positive() {
+        return Ok(FormOutcome::NotOpen);
+    }
+    if let Some(open) = store::find_open_attempt(unit, invoice_id).await? {
+        let lives = open.created_at + PAYMENT_LINK_TTL - now >= MIN_FORM_LIFETIME;
+        let is_form = open.kind == AttemptKind::Form
+            && matches!(open.state, AttemptState::Opening | AttemptState::Open);
+        if is_form && !open.is_withdrawn && open.save_card == request.save_card && lives {
+            return Ok(FormOutcome::Open(open.id));
+        }
+        if is_form && !open.is_withdrawn {
+            withdraw_attempt(unit, &open).await?;
+        }
+        return Ok(FormOutcome::Busy(open.id));
+    }
+    let new = NewAttempt {
+        id: InvoicePaymentId::generate(clock),
+        kind: AttemptKind::Form,
+        is_automatic: false,
+        save_card: request.save_card,
+        card_id: None,
+        terminal_key: request.terminal_key,
+        ..attempt_of(&invoice, clock)
+    };
+    if !store::insert_attempt(unit, &new).await? {
+        return Ok(FormOutcome::NotOpen);
+    }
+    unit.enqueue(&OpenInvoiceForm { attempt_id: new.id }).await?;
+    Ok(FormOutcome::Opening(new.id))
+}
+
+/// Begins the due charge of the subscription's card for an invoice; `None` if it is not due, not permitted, or another
+/// attempt may still take money.
+pub async fn begin_charge(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    invoice_id: InvoiceId,
+) -> StoreResult<Option<Attempt>> {
+    let now = clock.now();
+    let invoice = lock(unit, invoice_id).await?;
+    if invoice.state != InvoiceState::Open || invoice.charge_at.is_none_or(|due| due > now) {
+        return Ok(None);
+    }
+    if !widgets::find(unit, invoice.widget_id).await?.is_some_and(|widget| widget.uses_subscriptions) {
+        // Access is free meanwhile, and its users see no page on which to unlink the card.
+        subscriptions::set_charge_at(unit, invoice_id, Some(now + NOT_SOLD_DELAY), now).await?;
+        return Ok(None);
+    }
+    let Some(card) = card_to_charge(unit, &invoice).await? else {
+        // Nothing to charge: the customer has to pay by another means.
+        subscriptions::set_charge_at(unit, invoice_id, None, now).await?;
+        return Ok(None);
+    };
+    let new = NewAttempt {
+        id: InvoicePaymentId::generate(clock),
+        kind: AttemptKind::Charge,
+        is_automatic: true,
+        save_card: false,
+        card_id: Some(card.id),
+        terminal_key: &card.terminal_key,
+        ..attempt_of(&invoice, clock)
+    };
+    if !store::insert_attempt(unit, &new).await? {
+        subscriptions::set_charge_at(unit, invoice_id, Some(now + BUSY_DELAY), now).await?;
+        return Ok(None);
+    }
+    subscriptions::set_charge_at(unit, invoice_id, None, now).await?;
+    store::find_attempt(unit, new.id).await
+}
+
+/// Locks the card that may be charged for an invoice. `None`: there is none, a person has to decide about the subscription
+/// first, or the card was saved at another terminal than the seller's, because the widget was moved since, or the seller has
+/// got a terminal of its own.
+async fn card_to_charge(unit: &mut UnitOfWork, invoice: &Invoice) -> StoreResult<Option<Card>> {
+    let row = subscriptions::find_subscription(unit, invoice.subscription_id).await?;
+    let card = row.filter(|row| !row.subscription.needs_person).and_then(|row| row.card_id);
+    let Some(card) = card else { return Ok(None) };
+    if !may_charge(unit, invoice.subscription_id, card).await? {
+        return Ok(None);
+    }
+    let locked = store::lock_card(unit, card).await?.filter(|card| card.unlinked_at.is_none());
+    let Some(card) = locked else { return Ok(None) };
+    let own = vendors::find_vendor(unit, invoice.vendor_id).await?.and_then(|seller| seller.terminal_key);
+    let is_sellers = match own {
+        Some(own) => own == card.terminal_key,
+        // The seller is paid through the terminal of the environment, which no vendor has.
+        None => vendors::find_vendor_of_terminal(unit, &card.terminal_key).await?.is_none(),
+    };
+    Ok(is_sellers.then_some(card))
+}
+
+/// Postpones the due charge of an open invoice, because another attempt may still take money, or has taken it: the scheduler
+/// does not find it again at every tick.
+pub async fn postpone_charge(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    invoice_id: InvoiceId,
+) -> StoreResult<()> {
+    let now = clock.now();
+    let invoice = lock(unit, invoice_id).await?;
+    let is_due = invoice.state == InvoiceState::Open && invoice.charge_at.is_some_and(|due| due <= now);
+    if is_due {
+        subscriptions::set_charge_at(unit, invoice_id, Some(now + BUSY_DELAY), now).await?;
+    }
+    Ok(())
+}
+
+/// Locks the subscription and the invoice.
+async fn lock(unit: &mut UnitOfWork, invoice_id: InvoiceId) -> StoreResult<Invoice> {
+    let found = subscriptions::find_invoice(unit, invoice_id).await?;
+    if let Some(found) = found {
+        subscriptions::lock_subscription(unit, found.subscription_id).await?;
+    }
+    subscriptions::lock_invoice(unit, invoice_id).await
+}
+
+fn attempt_of<'a>(invoice: &Invoice, clock: &dyn Clock) -> NewAttempt<'a> {
+    let now = clock.now();
+    let wait = next_query(AttemptState::Opening, TimeDelta::zero()).unwrap_or(TimeDelta::minutes(1));
+    NewAttempt {
+        id: InvoicePaymentId::generate(clock),
+        invoice_id: invoice.id,
+        subscription_id: invoice.subscription_id,
+        install_id: invoice.install_id,
+        kind: AttemptKind::Form,
+        is_automatic: false,
+        save_card: false,
+        card_id: None,
+        terminal_key: "",
+        amount: invoice.total,
+        query_at: now + wait,
+        now,
+    }
+}

@@ -1,0 +1,15 @@
+//! Payments of subscription invoices: attempts at the bank, saved cards, refunds.
+//!
+//! Lock order: the subscription, its invoice, the attempt, the card.
+
+mod begin;
+mod refund;
+mod resolve_review;
+mod update;
+mod withdraw;
+
+pub use begin::{FormOutcome, FormRequest, begin_charge, open_form, postpone_charge};
+pub use refund::{RefundOrder, RequestRefundError, refund_refused, request_refund};
+pub use resolve_review::{ResolveReviewError, ResolvedReview, resolve_review};
+pub use update::{ApplyUpdateError, apply_update, step_label};
+pub use withdraw::{unlink_card, withdraw};

@@ -1,0 +1,90 @@
+//! Links in letters. They carry their own permission, because whoever reads a letter has no session.
+
+use flysk_crypto::{Keyring, KeyringError, same_secret};
+use flysk_domain::id::{InstallId, InvoiceId};
+use flysk_domain::platform::mail::MailKind;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+const AAD: &str = "mail_switch";
+
+/// What a link switches: notices of a kind about an install.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailSwitch {
+    /// The install.
+    pub install: InstallId,
+    /// The kind.
+    pub kind: MailKind,
+}
+
+/// The page where notices of a kind are switched off. It never expires, because letters are read late.
+///
+/// # Errors
+///
+/// The link cannot be encrypted.
+pub fn switch_link(public_url: &Url, keyring: &Keyring, switch: MailSwitch) -> Result<Url, KeyringError> {
+    // Ids and kinds are always JSON.
+    let text = serde_json::to_string(&switch).unwrap_or_default();
+    let ticket = keyring.seal_token(&SecretString::from(text), AAD)?;
+    let mut url = public_url.clone();
+    url.set_path(&format!("{}mail", public_url.path()));
+    url.query_pairs_mut().clear().append_pair("ticket", &ticket);
+    Ok(url)
+}
+
+/// What the ticket of a link switches; `None` if it is invalid.
+pub fn open_switch_link(keyring: &Keyring, ticket: &str) -> Option<MailSwitch> {
+    let text = keyring.open_token(ticket, AAD).ok()?;
+    serde_json::from_str(text.expose_secret()).ok()
+}
+
+/// Text to sign; its prefix prevents use of the signature for other purposes.
+fn pay_subject(invoice: InvoiceId) -> String {
+    format!("invoice-pay-link.v1:{invoice}")
+}
+
+/// The page where an invoice is paid, signed by the current key. Whoever has it can pay the invoice and sees what it costs.
+pub fn invoice_pay_link(public_url: &Url, keyring: &Keyring, invoice: InvoiceId) -> Url {
+    let mut url = public_url.clone();
+    let signature = keyring.blind_index(&pay_subject(invoice));
+    url.set_path(&format!("{}pay/{invoice}/{signature}", public_url.path()));
+    url
+}
+
+/// Whether the signature of a pay link is valid under any key of the ring.
+pub fn is_pay_link(keyring: &Keyring, invoice: InvoiceId, signature: &str) -> bool {
+    let ours = keyring.blind_indexes(&pay_subject(invoice));
+    ours.iter().any(|hash| same_secret(hash.to_string().as_bytes(), signature.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use flysk_domain::SystemClock;
+
+    use super::*;
+
+    fn keyring() -> Keyring {
+        Keyring::parse("k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=").unwrap()
+    }
+
+    #[test]
+    fn a_switch_is_that_of_its_letter_and_cannot_be_made_up() {
+        let switch = MailSwitch { install: InstallId::generate(&SystemClock), kind: MailKind::PastDue };
+        let base = "https://api.example.com/".parse().unwrap();
+        let url = switch_link(&base, &keyring(), switch).unwrap();
+        assert_eq!(url.path(), "/mail");
+        let ticket = url.query_pairs().next().unwrap().1.into_owned();
+        assert_eq!(open_switch_link(&keyring(), &ticket), Some(switch));
+        assert_eq!(open_switch_link(&keyring(), &ticket[1..]), None);
+    }
+
+    #[test]
+    fn a_pay_link_pays_its_own_invoice() {
+        let (invoice, other) = (InvoiceId::generate(&SystemClock), InvoiceId::generate(&SystemClock));
+        let url = invoice_pay_link(&"https://api.example.com/".parse().unwrap(), &keyring(), invoice);
+        let signature = url.path_segments().unwrap().next_back().unwrap().to_owned();
+        assert!(is_pay_link(&keyring(), invoice, &signature));
+        assert!(!is_pay_link(&keyring(), other, &signature) && !is_pay_link(&keyring(), invoice, ""));
+    }
+}

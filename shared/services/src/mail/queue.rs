@@ -1,0 +1,70 @@
+//! Queueing notices about subscriptions, in the transaction of their cause.
+
+use chrono::NaiveDate;
+use flysk_domain::Clock;
+use flysk_domain::id::{InvoiceId, MailNoticeId};
+use flysk_domain::money::Kopecks;
+use flysk_domain::platform::mail::{MailFacts, MailKind, MailState};
+use flysk_domain::sending_hours::{local_day, next_send_time};
+use flysk_jobs::platform::mail::SendMailNotice;
+use flysk_queue::UnitOfWork;
+use flysk_store::platform::subscriptions::SubscriptionRow;
+use flysk_store::platform::{accounts, mail, widgets};
+use flysk_store::{StoreError, StoreResult};
+
+/// What happened to a subscription, for its notice.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SubscriptionMail {
+    /// Kind of the notice.
+    pub(crate) kind: MailKind,
+    /// The day that it is about, Moscow.
+    pub(crate) on: Option<NaiveDate>,
+    /// Days until then, in reminders.
+    pub(crate) days_before: Option<u32>,
+    /// What the next period or the open invoice costs.
+    pub(crate) amount: Option<Kopecks>,
+    /// The open invoice.
+    pub(crate) invoice: Option<InvoiceId>,
+}
+
+/// Queues a notice to the address of the account's receipts: now, or in the morning if it is night in the account. Nothing is
+/// queued if no address is known or the account does not want the kind; at most one of a kind is queued a day.
+pub(crate) async fn queue_subscription_mail(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    row: &SubscriptionRow,
+    told: SubscriptionMail,
+) -> StoreResult<()> {
+    let Some(contact) = mail::find_contact(unit, row.id, row.install_id).await? else { return Ok(()) };
+    let preferences = mail::find_preferences(unit, row.install_id).await?;
+    let is_bad = preferences.bad_contact.is_some_and(|bad| bad == contact.source.to_string());
+    if is_bad || preferences.muted.contains(&told.kind) {
+        return Ok(());
+    }
+    let widget =
+        widgets::find(unit, row.widget_id).await?.ok_or(StoreError::WrongState { what: "widget" })?;
+    let account = accounts::find(unit, row.crm, row.account_id).await?;
+    let offset = account.as_ref().and_then(|account| account.utc_offset_minutes);
+    let send_at = next_send_time(clock.now(), offset);
+    let notice = mail::MailNotice {
+        id: MailNoticeId::generate(clock),
+        subscription_id: row.id,
+        install_id: row.install_id,
+        kind: told.kind,
+        local_day: local_day(send_at, offset),
+        facts: MailFacts {
+            widget: widget.name,
+            host: account.map(|account| account.host).unwrap_or_default(),
+            on: told.on,
+            days_before: told.days_before,
+            amount: told.amount,
+            renews: row.card_id.is_some(),
+            invoice: told.invoice,
+        },
+        state: MailState::Waiting,
+    };
+    if mail::insert_notice(unit, &notice, clock.now()).await? {
+        unit.enqueue_at(&SendMailNotice { notice_id: notice.id }, send_at).await?;
+    }
+    Ok(())
+}

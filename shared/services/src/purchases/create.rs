@@ -1,0 +1,201 @@
+//! Creating a purchase.
+
+use chrono::TimeDelta;
+use flysk_crypto::{Keyring, KeyringError, aad};
+use flysk_domain::id::{PackageId, PurchaseId, UserId};
+use flysk_domain::money::Kopecks;
+use flysk_domain::platform::purchases::{
+    Email, PAYMENT_LINK_TTL, PurchaseState, next_status_query, package_of_sum,
+};
+use flysk_domain::trace::Trace;
+use flysk_jobs::platform::billing::OpenPayment;
+use flysk_queue::{Outbox, UnitOfWork};
+use flysk_store::platform::ledger::{self, WalletRow};
+use flysk_store::platform::purchases::{self, NewPurchase, Package, Purchase};
+use flysk_store::{StoreError, StoreResult, repeat_contended};
+use secrecy::SecretString;
+
+/// Maximum number of unpaid purchases per wallet; more indicate a script or a stuck button.
+pub const MAX_OPEN_PURCHASES: i64 = 20;
+
+/// An order of a package.
+#[derive(Debug, Clone, Copy)]
+pub struct PurchaseOrder<'a> {
+    /// The wallet to credit.
+    pub wallet: &'a WalletRow,
+    /// What to buy.
+    pub item: PurchaseItem,
+    /// The terminal to pay at.
+    pub terminal_key: &'a str,
+    /// Address of the receipt.
+    pub email: &'a Email,
+    /// Whether the buyer agreed to save the card.
+    pub save_card: bool,
+    /// The buyer.
+    pub bought_by: UserId,
+    /// Idempotency key, unique per wallet: 1 to 120 visible ASCII characters.
+    pub key: &'a str,
+}
+
+/// What is bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PurchaseItem {
+    /// A version of a package.
+    Package(PackageId),
+    /// Coins for a sum, see [`package_of_sum`].
+    Sum(Kopecks),
+}
+
+impl std::fmt::Display for PurchaseItem {
+    /// Part of the text that is hashed to compare two orders with one key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Package(id) => id.fmt(f),
+            Self::Sum(sum) => write!(f, "sum:{}", sum.0),
+        }
+    }
+}
+
+/// What the row of a new purchase gets.
+struct PurchaseRequest<'a> {
+    order: PurchaseOrder<'a>,
+    id: PurchaseId,
+    /// Id of the package of a sum, if this is the first purchase of it.
+    sum_package_id: PackageId,
+    /// Encrypted e-mail address, with `coin_purchases.contact:<id>` as associated data.
+    contact_sealed: String,
+    /// Hashes of the order under all keys of the ring, the current one first.
+    body_hashes: Vec<String>,
+}
+
+/// A purchase cannot be created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreatePurchaseError {
+    /// The contact cannot be encrypted.
+    #[error("key ring: {0}")]
+    Keyring(#[from] KeyringError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Outcome of a request.
+#[derive(Debug)]
+pub enum CreatePurchaseOutcome {
+    /// A new purchase.
+    Created(Box<Purchase>),
+    /// The same request has already created this purchase.
+    Replayed(Box<Purchase>),
+    /// The idempotency key was used with another request.
+    KeyReused,
+    /// The widget does not sell this version of the package, or not any more.
+    PackageNotAvailable,
+    /// The wallet has too many unpaid purchases.
+    TooManyOpen,
+}
+
+/// Inserts a purchase and enqueues the job that opens its payment, or returns the purchase of an earlier identical order. Runs in
+/// a transaction of its own.
+///
+/// # Errors
+///
+/// The contact cannot be encrypted, or the database fails.
+pub async fn create_purchase(
+    outbox: &Outbox,
+    keyring: &Keyring,
+    trace: &Trace,
+    order: PurchaseOrder<'_>,
+) -> Result<CreatePurchaseOutcome, CreatePurchaseError> {
+    let id = PurchaseId::generate(outbox.clock().as_ref());
+    let email = order.email.as_str();
+    let contact_sealed = keyring.seal(&SecretString::from(email), &aad::purchase_contact(id))?;
+    // A keyed hash, because an email address could be guessed from a plain one.
+    let body = format!("purchase\n{}\n{}\n{email}", order.item, order.save_card);
+    let body_hashes = keyring.blind_indexes(&body).iter().map(ToString::to_string).collect();
+    let sum_package_id = PackageId::generate(outbox.clock().as_ref());
+    let request = PurchaseRequest { order, id, sum_package_id, contact_sealed, body_hashes };
+    let insert = || async {
+        let mut unit = outbox.begin(trace.clone()).await?;
+        let outcome = insert_purchase(&mut unit, &request).await?;
+        unit.commit().await?;
+        StoreResult::Ok(outcome)
+    };
+    Ok(repeat_contended(insert).await?)
+}
+
+async fn insert_purchase(
+    unit: &mut UnitOfWork,
+    request: &PurchaseRequest<'_>,
+) -> StoreResult<CreatePurchaseOutcome> {
+    let now = unit.now();
+    // Before the first read: concurrent orders of a wallet would each count the purchases without the other's.
+    ledger::take_turn(unit, request.order.wallet.id, now).await?;
+    if let Some(existing) =
+        purchases::find_purchase_asked(unit, request.order.wallet.id, request.order.key).await?
+    {
+        return Ok(replayed_or_key_reused(existing, request));
+    }
+    let Some(package) = find_item(unit, request).await? else {
+        return Ok(CreatePurchaseOutcome::PackageNotAvailable);
+    };
+    let since = now - PAYMENT_LINK_TTL;
+    if purchases::count_open_purchases(unit, request.order.wallet.id, since).await? >= MAX_OPEN_PURCHASES {
+        return Ok(CreatePurchaseOutcome::TooManyOpen);
+    }
+    let poll_after =
+        next_status_query(PurchaseState::Created, None, TimeDelta::zero()).unwrap_or(PAYMENT_LINK_TTL);
+    let new = NewPurchase {
+        id: request.id,
+        wallet_id: request.order.wallet.id,
+        package: &package,
+        terminal_key: request.order.terminal_key,
+        contact_sealed: &request.contact_sealed,
+        save_card: request.order.save_card,
+        bought_by: request.order.bought_by,
+        key: request.order.key,
+        body_hash: request.body_hashes.first().map_or("", String::as_str),
+        poll_at: now + poll_after,
+        now,
+    };
+    match purchases::insert_purchase(unit, &new).await {
+        Ok(()) => {}
+        // A concurrent request created it.
+        Err(StoreError::Duplicate { .. }) => {
+            let existing =
+                purchases::find_purchase_just_asked(unit, request.order.wallet.id, request.order.key).await?;
+            return Ok(replayed_or_key_reused(
+                existing.ok_or(StoreError::WrongState { what: "purchase" })?,
+                request,
+            ));
+        }
+        Err(error) => return Err(error),
+    }
+    unit.enqueue(&OpenPayment { purchase_id: request.id }).await?;
+    let written = purchases::find_purchase(unit, request.id).await?;
+    Ok(CreatePurchaseOutcome::Created(Box::new(written.ok_or(StoreError::WrongState { what: "purchase" })?)))
+}
+
+/// The package to buy: one on offer, or that of the sum. `None` if the widget does not sell it.
+async fn find_item(unit: &mut UnitOfWork, request: &PurchaseRequest<'_>) -> StoreResult<Option<Package>> {
+    let (now, widget) = (unit.now(), request.order.wallet.widget_id);
+    match request.order.item {
+        PurchaseItem::Package(id) => {
+            let package = purchases::find_package(unit, id).await?;
+            Ok(package.filter(|package| package.active && package.widget_id == widget))
+        }
+        PurchaseItem::Sum(sum) => {
+            let Ok((code, terms)) = package_of_sum(sum) else { return Ok(None) };
+            Ok(Some(
+                purchases::package_for_sum(unit, request.sum_package_id, widget, &code, &terms, now).await?,
+            ))
+        }
+    }
+}
+
+fn replayed_or_key_reused(existing: Purchase, request: &PurchaseRequest<'_>) -> CreatePurchaseOutcome {
+    if existing.body_hash.as_ref().is_some_and(|hash| request.body_hashes.contains(hash)) {
+        CreatePurchaseOutcome::Replayed(Box::new(existing))
+    } else {
+        CreatePurchaseOutcome::KeyReused
+    }
+}

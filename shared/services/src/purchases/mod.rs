@@ -1,0 +1,14 @@
+//! Purchases of Flycoins and their refunds.
+
+mod apply_payment_update;
+mod create;
+mod refund;
+mod resolve_review;
+
+pub use apply_payment_update::{ApplyPaymentUpdateError, PaymentContext, action_label, apply_payment_update};
+pub use create::{
+    CreatePurchaseError, CreatePurchaseOutcome, MAX_OPEN_PURCHASES, PurchaseItem, PurchaseOrder,
+    create_purchase,
+};
+pub use refund::{RefundError, RefundRequest, request_refund};
+pub use resolve_review::{ResolveReviewError, ResolvedReview, resolve_review};

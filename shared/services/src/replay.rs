@@ -1,0 +1,187 @@
+//! Replaying a dead or cancelled job.
+
+use flysk_domain::flysense::state::TranscriptionState;
+use flysk_domain::id::{AccountId, EventId, JobId, TranscriptionId};
+use flysk_store::StoreError;
+use flysk_store::flysense::transcriptions;
+use flysk_store::jobs::{self, JobRow, JobState};
+use flysk_store::platform::events::{self, EventState};
+use serde::Deserialize;
+
+use flysk_jobs::flysense::calls::{
+    ConvertAudio, FetchRecording, HoldPayment, StartRecognition, StoreTranscript, Summarize, UploadAudio,
+};
+use flysk_jobs::platform::lifecycle::DeliverEvent;
+use flysk_queue::Job;
+use flysk_queue::UnitOfWork;
+
+/// Stages whose failure fails the call and deletes its audio. Replayed alone, they would have nothing to work on.
+pub(crate) const CALL_STAGE_KINDS: [&str; 6] = [
+    FetchRecording::KIND,
+    ConvertAudio::KIND,
+    HoldPayment::KIND,
+    UploadAudio::KIND,
+    StartRecognition::KIND,
+    StoreTranscript::KIND,
+];
+
+/// Outcome of a replay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReplayOutcome {
+    /// The job is queued again with all its attempts.
+    Queued,
+    /// The job was a stage of a failed call; the call was restarted.
+    CallRestarted {
+        /// The restarted call.
+        transcription_id: TranscriptionId,
+        /// Its new run.
+        run: u32,
+    },
+}
+
+/// Reason for rejecting a replay, with advice for operators.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The job does not exist or was pruned.
+    #[error("job not found; ended jobs are pruned after some days")]
+    Unknown,
+    /// The job is queued, running or done.
+    #[error("the job is `{0}`: only dead and cancelled jobs can be replayed")]
+    NotDead(JobState),
+    /// Another job with its dedup key is waiting.
+    #[error("a job of the same kind and dedup key is already waiting")]
+    AnotherWaits,
+    /// The call has moved on to another state.
+    #[error(
+        "the call {call} is `{state}` now, so this job has nothing to do; see its jobs with jobs:list --correlation {correlation}"
+    )]
+    CallWentOn {
+        /// The call.
+        call: TranscriptionId,
+        /// Its state.
+        state: TranscriptionState,
+        /// Correlation id of its jobs.
+        correlation: String,
+    },
+    /// The call was deleted.
+    #[error("the call of the job was deleted")]
+    CallGone,
+    /// A summary cannot be added to an ended call.
+    #[error(
+        "the call {0} has ended without a summary, which cannot be added any more; its transcript is complete"
+    )]
+    SummaryTooLate(TranscriptionId),
+    /// The event was delivered.
+    #[error("the event {0} was delivered meanwhile; its vendor can request it again")]
+    EventDelivered(EventId),
+    /// The event was deleted.
+    #[error("the event of the job was deleted")]
+    EventGone,
+    /// Database error.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ReplayError {
+    /// The reason in Russian, for operators; `None` for an error of the database.
+    pub fn text_ru(&self) -> Option<String> {
+        Some(match self {
+            Self::Unknown => "Задания нет: завершённые хранятся несколько дней.".to_owned(),
+            Self::NotDead(_) => {
+                "Повторить можно только остановленное или отменённое задание. Это уже в другом состоянии."
+                    .to_owned()
+            }
+            Self::AnotherWaits => "Такое же задание уже ждёт в очереди.".to_owned(),
+            Self::CallWentOn { call, state, .. } => {
+                format!("Звонок {call} уже в состоянии «{}»: заданию нечего делать.", state.label())
+            }
+            Self::CallGone => "Звонок этого задания удалён.".to_owned(),
+            Self::SummaryTooLate(call) => {
+                format!("Звонок {call} завершён без итога, добавить его уже нельзя.")
+            }
+            Self::EventDelivered(event) => format!("Событие {event} уже доставлено."),
+            Self::EventGone => "Событие этого задания удалено.".to_owned(),
+            Self::Store(_) => return None,
+        })
+    }
+}
+
+/// Common fields of the stages' payloads.
+#[derive(Deserialize)]
+struct StagePayload {
+    transcription_id: TranscriptionId,
+    account_id: AccountId,
+}
+
+/// Replays a job in `unit`; the caller commits.
+///
+/// A dead stage has failed its call, and the call's audio was deleted. So the whole call is requested again under the
+/// trace of `unit`, and the job is marked as replaced. An event is delivered again from its first attempt.
+pub async fn replay(unit: &mut UnitOfWork, id: JobId) -> Result<ReplayOutcome, ReplayError> {
+    let job = jobs::find(unit, id).await?.ok_or(ReplayError::Unknown)?;
+    if !matches!(job.state, JobState::Dead | JobState::Cancelled) {
+        return Err(ReplayError::NotDead(job.state));
+    }
+    if CALL_STAGE_KINDS.contains(&job.kind.as_str())
+        && let Some(started) = replay_call(unit, &job).await?
+    {
+        return Ok(started);
+    }
+    if job.kind == Summarize::KIND
+        && let Some(stage) = stage_payload(&job)
+    {
+        let call = transcriptions::lock(unit, stage.account_id, stage.transcription_id).await?;
+        if call.is_some_and(|call| call.state != TranscriptionState::Settling) {
+            return Err(ReplayError::SummaryTooLate(stage.transcription_id));
+        }
+    }
+    if job.kind == DeliverEvent::KIND {
+        restart_event(unit, &job).await?;
+    }
+    let now = unit.now();
+    match jobs::replay(unit, id, now).await {
+        Ok(true) => Ok(ReplayOutcome::Queued),
+        Ok(false) => Err(ReplayError::NotDead(job.state)),
+        Err(StoreError::Duplicate { .. }) => Err(ReplayError::AnotherWaits),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Restarts a failed call; `None` if the call is unfinished, so that the job itself can continue.
+async fn replay_call(unit: &mut UnitOfWork, job: &JobRow) -> Result<Option<ReplayOutcome>, ReplayError> {
+    let stage = stage_payload(job).ok_or(ReplayError::CallGone)?;
+    let (account_id, transcription_id) = (stage.account_id, stage.transcription_id);
+    let call = transcriptions::lock(unit, account_id, transcription_id).await?;
+    let call = call.ok_or(ReplayError::CallGone)?;
+    if !call.state.is_final() {
+        return Ok(None);
+    }
+    if call.state != TranscriptionState::Failed {
+        return Err(ReplayError::CallWentOn {
+            call: call.id,
+            state: call.state,
+            correlation: call.correlation_id,
+        });
+    }
+    let (now, trace, run) = (unit.now(), unit.trace().clone(), call.run + 1);
+    transcriptions::restart(unit, call.id, call.state, &trace, now).await?;
+    unit.enqueue_or_expedite(&FetchRecording { transcription_id, account_id }).await?;
+    jobs::replace(unit, job.id, &format!("replayed: run {run} of the call replaces it"), now).await?;
+    Ok(Some(ReplayOutcome::CallRestarted { transcription_id, run }))
+}
+
+/// Resets the event, which ended together with its job; otherwise the job would have nothing to do.
+async fn restart_event(unit: &mut UnitOfWork, job: &JobRow) -> Result<(), ReplayError> {
+    let delivery = DeliverEvent::deserialize(&job.payload.0).map_err(|_| ReplayError::EventGone)?;
+    let event = events::find(unit, delivery.event_id).await?.ok_or(ReplayError::EventGone)?;
+    if event.state == EventState::Delivered {
+        return Err(ReplayError::EventDelivered(event.id));
+    }
+    // An event still waiting, whose job was cancelled, keeps its state.
+    events::start_again(unit, event.id).await?;
+    Ok(())
+}
+
+fn stage_payload(job: &JobRow) -> Option<StagePayload> {
+    StagePayload::deserialize(&job.payload.0).ok()
+}

@@ -1,0 +1,129 @@
+//! Consents, and the card that is charged for renewals.
+
+use flysk_domain::Clock;
+use flysk_domain::id::{CardId, ConsentId, InvoiceId, SubscriptionId, UserId};
+use flysk_domain::platform::subscriptions::{InvoiceKind, Subscription};
+use flysk_queue::UnitOfWork;
+use flysk_store::StoreResult;
+use flysk_store::platform::subscriptions::{self, Consent, Invoice, SubscriptionRow};
+
+use crate::invoice_payments;
+
+use super::save::{Actor, Entry, SubscriptionAction, note, save};
+
+/// Records the consent to charge the card that will pay an invoice, in the transaction that opens the payment.
+///
+/// `offer` is version and text of what was agreed to.
+pub async fn record_consent(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    invoice: &Invoice,
+    user: UserId,
+    offer: (&str, &str),
+    ip_address: &str,
+) -> StoreResult<ConsentId> {
+    let consent = Consent {
+        id: ConsentId::generate(clock),
+        subscription_id: invoice.subscription_id,
+        invoice_id: invoice.id,
+        card_id: None,
+        user_id: Some(user),
+        offer_version: offer.0.to_owned(),
+        offer_text: offer.1.to_owned(),
+        ip_address: ip_address.chars().take(45).collect(),
+        agreed_at: clock.now(),
+        revoked_at: None,
+    };
+    subscriptions::insert_consent(unit, &consent).await?;
+    Ok(consent.id)
+}
+
+/// Whether a card may be charged for a subscription now: it is the card for renewals, and a consent to it lives.
+///
+/// Locks subscription and consent, so that in the transaction that stores "charge sent" no card is unlinked meanwhile.
+pub async fn may_charge(
+    unit: &mut UnitOfWork,
+    subscription: SubscriptionId,
+    card: CardId,
+) -> StoreResult<bool> {
+    let row = subscriptions::lock_subscription(unit, subscription).await?;
+    if row.card_id != Some(card) {
+        return Ok(false);
+    }
+    Ok(subscriptions::find_consent_of_card(unit, subscription, card).await?.is_some())
+}
+
+/// Makes a saved card the one for renewals of a subscription that the caller has locked, if its owner agreed to that when
+/// paying `invoice`. An open renewal is charged with it at once.
+///
+/// Returns the open renewal. Harmless when repeated.
+pub async fn bind_card(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    row: &SubscriptionRow,
+    invoice: InvoiceId,
+    card: CardId,
+) -> StoreResult<Option<InvoiceId>> {
+    if row.card_id == Some(card) || !subscriptions::bind_consent(unit, invoice, card).await? {
+        return Ok(None);
+    }
+    subscriptions::set_card(unit, row.id, Some(card), clock.now()).await?;
+    note(unit, clock, row, Entry::new(Actor::Bank, SubscriptionAction::CardSaved).about(invoice)).await?;
+    let open = subscriptions::find_open_invoice(unit, row.id).await?;
+    let open = open.filter(|open| open.kind == InvoiceKind::Renewal && open.id != invoice);
+    if let Some(open) = &open {
+        subscriptions::set_charge_at(unit, open.id, Some(clock.now()), clock.now()).await?;
+    }
+    Ok(open.map(|open| open.id))
+}
+
+/// Unlinks the card of a subscription that the caller has locked: the consent is revoked and every planned charge stops in
+/// this transaction (law 376-FZ). Unlinking is not cancelling. Returns the card, or `None` if there is none.
+pub async fn unlink_card(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    settings: &flysk_domain::platform::subscriptions::SubscriptionSettings,
+    row: &SubscriptionRow,
+    actor: Actor<'_>,
+) -> StoreResult<Option<CardId>> {
+    let Some(card) = row.card_id else { return Ok(None) };
+    let now = clock.now();
+    subscriptions::revoke_consents(unit, card, &actor.to_string(), now).await?;
+    invoice_payments::unlink_card(unit, clock, card, &actor.to_string(), channel(actor)).await?;
+    subscriptions::set_card(unit, row.id, None, now).await?;
+    if let Some(open) = subscriptions::find_open_invoice(unit, row.id).await? {
+        subscriptions::set_charge_at(unit, open.id, None, now).await?;
+    }
+    let row = subscriptions::lock_subscription(unit, row.id).await?;
+    // Nothing is charged any more, so the customer has to pay an open renewal.
+    let new = Subscription { last_charge_on: None, ..row.subscription.charge_failed() };
+    save(unit, clock, settings, &row, &new, Entry::new(actor, SubscriptionAction::CardUnlinked)).await?;
+    Ok(Some(card))
+}
+
+/// Unlinks any saved card of a subscription's install, whether or not renewals are charged with it. The caller has locked the
+/// subscription. `false` if it was unlinked before.
+pub async fn unlink_saved_card(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    settings: &flysk_domain::platform::subscriptions::SubscriptionSettings,
+    row: &SubscriptionRow,
+    card: CardId,
+    actor: Actor<'_>,
+) -> StoreResult<bool> {
+    if row.card_id == Some(card) {
+        return Ok(unlink_card(unit, clock, settings, row, actor).await?.is_some());
+    }
+    subscriptions::revoke_consents(unit, card, &actor.to_string(), clock.now()).await?;
+    invoice_payments::unlink_card(unit, clock, card, &actor.to_string(), channel(actor)).await
+}
+
+/// The kind of the actor is the channel: the widget's pages, an operator's command, or the bank.
+const fn channel(actor: Actor<'_>) -> &'static str {
+    match actor {
+        Actor::User(_) => "widget",
+        Actor::Operator(_) => "operator",
+        Actor::Bank => "bank",
+        Actor::System => "system",
+    }
+}

@@ -1,0 +1,60 @@
+//! Everything that pages and backends show of a subscription, in one read.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::platform::billing::BillingSettings;
+use flysk_domain::platform::subscriptions::{Access, Notice, PendingChange, SubscriptionSettings};
+use flysk_store::platform::subscriptions::{self, Invoice, Plan, SubscriptionRow};
+use flysk_store::platform::widgets::Widget;
+use flysk_store::{Conn, StoreResult};
+
+/// A subscription with what belongs to it.
+#[derive(Debug, Clone)]
+pub struct SubscriptionDetails {
+    /// The subscription.
+    pub row: SubscriptionRow,
+    /// Version of the plan that it has.
+    pub plan: Option<Plan>,
+    /// Changes that wait for the next period.
+    pub pending: Vec<PendingChange>,
+    /// The open invoice.
+    pub open_invoice: Option<Invoice>,
+    /// Access now.
+    pub access: Access,
+    /// What users should read now.
+    pub notices: Vec<Notice>,
+}
+
+/// The widget's settings for subscriptions. Invalid billing settings are the vendor's mistake and must not change who has
+/// access: the default settings apply, with an alert.
+pub fn settings_of(widget: &Widget) -> SubscriptionSettings {
+    let Some(billing) = &widget.billing else { return SubscriptionSettings::default() };
+    match BillingSettings::read(billing, &widget.code) {
+        Ok(settings) => settings.subscriptions,
+        Err(error) => {
+            tracing::error!(
+                alert = "billing_settings", widget.code = %widget.code, error = %error,
+                "invalid billing settings: default settings of subscriptions apply"
+            );
+            SubscriptionSettings::default()
+        }
+    }
+}
+
+/// Reads what belongs to a subscription.
+pub async fn load_details(
+    conn: &mut Conn,
+    widget: &Widget,
+    row: SubscriptionRow,
+    now: DateTime<Utc>,
+) -> StoreResult<SubscriptionDetails> {
+    let plan = match row.subscription.terms {
+        Some(terms) => subscriptions::find_plan(conn, terms.plan).await?,
+        None => None,
+    };
+    let pending = subscriptions::list_pending(conn, row.id).await?;
+    let open_invoice = subscriptions::find_open_invoice(conn, row.id).await?;
+    let settings = settings_of(widget);
+    let access = row.subscription.access(now, &settings);
+    let notices = row.subscription.notices(now, &settings, row.card_id.is_some());
+    Ok(SubscriptionDetails { row, plan, pending, open_invoice, access, notices })
+}

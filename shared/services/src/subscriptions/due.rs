@@ -1,0 +1,232 @@
+//! What the scheduler does for a subscription when something becomes due.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use flysk_domain::Clock;
+use flysk_domain::id::SubscriptionId;
+use flysk_domain::platform::subscriptions::{
+    ChargePlan, DueStep, EndReason, InvoiceKind, NextTerms, Period, Subscription, SubscriptionSettings,
+    moscow_day, next_charge,
+};
+use flysk_queue::UnitOfWork;
+use flysk_store::platform::subscriptions::{self, Invoice, SubscriptionRow};
+use flysk_store::platform::widgets;
+use flysk_store::{Conn, StoreError, StoreResult};
+use serde_json::json;
+
+use super::details::settings_of;
+use super::invoices::{Promise, renewal_line, void_open_invoice, write_invoice};
+use super::quotes::pending_plan;
+use super::save::{Actor, Entry, SubscriptionAction, note, save};
+use super::settle::spread_of;
+
+/// Finds subscriptions for which a step is due, longest due first. One index read, whatever the number of subscriptions.
+pub async fn find_due(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<SubscriptionId>> {
+    subscriptions::list_due_subscriptions(conn, now, limit).await
+}
+
+/// Performs the step that is due, and stores when the next one is. Harmless when repeated: the step is decided again under
+/// the row's lock, from the state that the first run has written.
+pub async fn perform_due_step(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    id: SubscriptionId,
+) -> StoreResult<DueStep> {
+    let row = subscriptions::lock_subscription(unit, id).await?;
+    let widget =
+        widgets::find(unit, row.widget_id).await?.ok_or(StoreError::WrongState { what: "widget" })?;
+    let settings = settings_of(&widget);
+    let step = row.subscription.due_step(clock.now(), &settings);
+    let context = Context { clock, settings: &settings, row: &row };
+    match step {
+        DueStep::Wait(_) | DueStep::Idle => context.reschedule(unit).await?,
+        DueStep::RemindTrial(days) => {
+            let until = row.subscription.trial.map(|trial| trial.until);
+            context.remind(unit, SubscriptionAction::TrialEnding, until, days).await?;
+        }
+        DueStep::RemindCharge(days) => {
+            let until = row.subscription.period.map(|period| period.until);
+            context.remind(unit, SubscriptionAction::RenewalUpcoming, until, days).await?;
+        }
+        DueStep::EndTrial => context.end_trial(unit).await?,
+        DueStep::Advance(period) => context.advance(unit, period).await?,
+        DueStep::Renew => context.open_renewal(unit).await?,
+        DueStep::EndCancelled => context.end(unit, EndReason::Cancelled).await?,
+        DueStep::Expire => context.end(unit, EndReason::Unpaid).await?,
+        DueStep::AskPerson => context.ask_person(unit).await?,
+    }
+    Ok(step)
+}
+
+/// A locked subscription.
+pub(super) struct Context<'a> {
+    pub(super) clock: &'a dyn Clock,
+    pub(super) settings: &'a SubscriptionSettings,
+    pub(super) row: &'a SubscriptionRow,
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "a `map_err` argument")]
+fn impossible(error: impl ToString) -> StoreError {
+    StoreError::InvalidRow { what: "subscription", reason: error.to_string() }
+}
+
+impl Context<'_> {
+    async fn write(&self, unit: &mut UnitOfWork, new: &Subscription, entry: Entry<'_>) -> StoreResult<()> {
+        save(unit, self.clock, self.settings, self.row, new, entry).await.map(drop)
+    }
+
+    /// Stores the next due time: the settings may have changed since it was stored.
+    async fn reschedule(&self, unit: &mut UnitOfWork) -> StoreResult<()> {
+        let next = self.row.subscription.next_due_at(self.clock.now(), self.settings);
+        if next == self.row.next_due_at {
+            return Ok(());
+        }
+        subscriptions::update_subscription(unit, self.row, &self.row.subscription, next, self.clock.now())
+            .await
+    }
+
+    async fn remind(
+        &self,
+        unit: &mut UnitOfWork,
+        action: SubscriptionAction,
+        until: Option<NaiveDate>,
+        days: u32,
+    ) -> StoreResult<()> {
+        let about = until.unwrap_or_else(|| moscow_day(self.clock.now()));
+        let kind: &'static str = action.into();
+        let is_new =
+            subscriptions::insert_notice(unit, self.row.id, kind, about, days, self.clock.now()).await?;
+        let new = Subscription { reminded_days: Some(days), ..self.row.subscription.clone() };
+        let entry = Entry::new(Actor::System, action)
+            .with(json!({ "on": about, "days_before": days, "is_new": is_new }));
+        self.write(unit, &new, entry).await
+    }
+
+    async fn end_trial(&self, unit: &mut UnitOfWork) -> StoreResult<()> {
+        let new = self.row.subscription.trial_ended().map_err(impossible)?;
+        self.write(unit, &new, Entry::new(Actor::System, SubscriptionAction::TrialEnded)).await
+    }
+
+    /// The next period was paid ahead: its terms are those of its invoice.
+    async fn advance(&self, unit: &mut UnitOfWork, period: Period) -> StoreResult<()> {
+        let next_no = self.row.subscription.period_no.saturating_add(1);
+        let invoice = subscriptions::find_invoice_of_period(unit, self.row.id, next_no).await?;
+        let paid =
+            invoice.filter(|invoice| invoice.paid_at.is_some() && invoice.kind == InvoiceKind::Renewal);
+        let paid = paid.ok_or_else(|| impossible("the paid invoice of the next period is missing"))?;
+        let new = self.row.subscription.advanced(paid.terms, period).map_err(impossible)?;
+        self.write(unit, &new, Entry::new(Actor::System, SubscriptionAction::PeriodBegan).about(paid.id))
+            .await
+    }
+
+    async fn end(&self, unit: &mut UnitOfWork, reason: EndReason) -> StoreResult<()> {
+        let (action, void) = match reason {
+            EndReason::Unpaid => (SubscriptionAction::Expired, "expired"),
+            EndReason::Cancelled => (SubscriptionAction::Cancelled, "cancelled"),
+        };
+        void_open_invoice(unit, self.clock, self.row, Actor::System, void).await?;
+        subscriptions::clear_pending(unit, self.row.id).await?;
+        self.write(unit, &self.row.subscription.ended(reason), Entry::new(Actor::System, action)).await
+    }
+
+    async fn ask_person(&self, unit: &mut UnitOfWork) -> StoreResult<()> {
+        metrics::counter!("flysk_subscriptions_lapsed_total").increment(1);
+        tracing::error!(
+            subscription.id = %self.row.id, account.id = %self.row.account_id,
+            "subscription was not renewed for more than a period: a person must decide"
+        );
+        let new = Subscription { needs_person: true, ..self.row.subscription.clone() };
+        self.write(unit, &new, Entry::new(Actor::System, SubscriptionAction::Lapsed)).await
+    }
+
+    /// Writes invoice, number of the period and state in one transaction; the charge is another one.
+    ///
+    /// An invoice that was written ahead of time may have been charged before: the schedule goes on from those charges, and
+    /// a card that must not be charged any more is left alone.
+    async fn open_renewal(&self, unit: &mut UnitOfWork) -> StoreResult<()> {
+        let row = self.row;
+        let next_no = row.subscription.period_no.saturating_add(1);
+        let now = self.clock.now();
+        let open = subscriptions::find_open_invoice(unit, row.id).await?;
+        let ahead = open.filter(|open| open.kind == InvoiceKind::Renewal && open.period_no == next_no);
+        let invoice = if let Some(ahead) = ahead {
+            ahead
+        } else {
+            void_open_invoice(unit, self.clock, row, Actor::System, "period_over").await?;
+            self.write_renewal(unit, None).await?
+        };
+        let charge_at = self.first_charge(&invoice);
+        subscriptions::set_charge_at(unit, invoice.id, charge_at, now).await?;
+        let is_charged = charge_at.is_some() && invoice.failure.is_none();
+        let new = row.subscription.renewal_opened(is_charged).map_err(impossible)?;
+        let new = Subscription { last_charge_on: charge_at.map(moscow_day), ..new };
+        let entry = Entry::new(Actor::System, SubscriptionAction::RenewalOpened)
+            .about(invoice.id)
+            .with(json!({ "total_kopecks": invoice.total, "charge_at": charge_at }));
+        self.write(unit, &new, entry).await
+    }
+
+    /// When the card is charged for a renewal at its boundary. A charge that is already planned, such as that of a new card,
+    /// stays.
+    fn first_charge(&self, invoice: &Invoice) -> Option<DateTime<Utc>> {
+        self.row.card_id?;
+        if invoice.charge_at.is_some() {
+            return invoice.charge_at;
+        }
+        let (made, now) = (invoice.charges_made, self.clock.now());
+        let failure = invoice.failure.as_ref().map(|failure| failure.class);
+        match next_charge(self.settings, invoice.period.from, made, failure, spread_of(self.row), now) {
+            ChargePlan::At(at) => Some(at),
+            ChargePlan::Stop | ChargePlan::AskBank => None,
+        }
+    }
+
+    /// Writes the invoice of the next period. The subscription has no open invoice.
+    pub(super) async fn write_renewal(
+        &self,
+        unit: &mut UnitOfWork,
+        charge_at: Option<DateTime<Utc>>,
+    ) -> StoreResult<Invoice> {
+        let (terms, title, period) = self.next_period(unit).await?;
+        let line = renewal_line(&title, terms, period)?;
+        let promise = Promise {
+            kind: InvoiceKind::Renewal,
+            quote: None,
+            terms,
+            period_no: self.row.subscription.period_no.saturating_add(1),
+            period,
+            total: line.amount,
+            lines: std::slice::from_ref(&line),
+            charge_at,
+        };
+        write_invoice(unit, self.clock, self.row, &promise).await
+    }
+
+    /// Terms, title of the plan and days of the next period. Changes that are not possible any more are reported.
+    async fn next_period(
+        &self,
+        unit: &mut UnitOfWork,
+    ) -> StoreResult<(flysk_domain::platform::subscriptions::Terms, String, Period)> {
+        let subscription = &self.row.subscription;
+        let (Some(current), Some(period), Some(anchor)) =
+            (subscription.terms, subscription.period, subscription.anchor)
+        else {
+            return Err(impossible("terms, period or anchor are missing"));
+        };
+        let own = subscriptions::find_plan(unit, current.plan).await?;
+        let own = own.ok_or_else(|| impossible("the version of the plan is missing"))?;
+        let pending = subscriptions::list_pending(unit, self.row.id).await?;
+        let wanted = pending_plan(unit, self.row, &pending).await?;
+        let next = NextTerms::resolve(current, &pending, &own.terms, wanted.as_ref().map(|plan| &plan.terms));
+        for unavailable in &next.unavailable {
+            let kind: &'static str = unavailable.0.into();
+            metrics::counter!("flysk_subscription_changes_unavailable_total", "kind" => kind).increment(1);
+            tracing::warn!(subscription.id = %self.row.id, kind, "a pending change is not possible any more");
+            let entry = Entry::new(Actor::System, SubscriptionAction::ChangeUnavailable);
+            note(unit, self.clock, self.row, entry.with(json!({ "kind": kind }))).await?;
+        }
+        let title =
+            wanted.filter(|plan| plan.id == next.terms.plan).map_or(own.terms.title, |plan| plan.terms.title);
+        let period = anchor.period_from(period.until, next.terms.length).map_err(impossible)?;
+        Ok((next.terms, title, period))
+    }
+}

@@ -1,0 +1,151 @@
+//! Invoices: writing and voiding them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use flysk_domain::Clock;
+use flysk_domain::id::{InvoiceId, QuoteId};
+use flysk_domain::money::Kopecks;
+use flysk_domain::platform::subscriptions::{
+    InvoiceKind, InvoiceState, Period, QuoteLine, Terms, moscow_day, period_line,
+};
+use flysk_domain::trace::Trace;
+use flysk_queue::{Outbox, UnitOfWork};
+use flysk_store::platform::subscriptions::{self, Invoice, NewInvoice, SubscriptionRow};
+use flysk_store::platform::vendors;
+use flysk_store::{Conn, StoreError, StoreResult, repeat_contended};
+
+use super::save::{Actor, Entry, SubscriptionAction, note};
+use crate::invoice_payments::withdraw;
+
+/// Time in which the invoice of a quote can be paid.
+const INVOICE_TTL: TimeDelta = TimeDelta::hours(24);
+
+/// What an invoice promises.
+#[derive(Debug)]
+pub(super) struct Promise<'a> {
+    pub(super) kind: InvoiceKind,
+    pub(super) quote: Option<QuoteId>,
+    pub(super) terms: Terms,
+    pub(super) period_no: u32,
+    pub(super) period: Period,
+    pub(super) lines: &'a [QuoteLine],
+    pub(super) total: Kopecks,
+    pub(super) charge_at: Option<DateTime<Utc>>,
+}
+
+/// Writes an invoice with the tax data of its day. The subscription is locked and has no open invoice.
+pub(super) async fn write_invoice(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    row: &SubscriptionRow,
+    promise: &Promise<'_>,
+) -> StoreResult<Invoice> {
+    let now = clock.now();
+    let vendor = vendors::find_vendor_of_widget(unit, row.widget_id).await?;
+    let vendor = vendor.ok_or(StoreError::WrongState { what: "vendor" })?;
+    let taxes = vendors::find_taxes(unit, vendor.id, moscow_day(now)).await?;
+    let due_at = match promise.kind {
+        InvoiceKind::Start => Some(now + INVOICE_TTL),
+        InvoiceKind::Change => Some((now + INVOICE_TTL).min(promise.period.ends_at())),
+        InvoiceKind::Renewal => None,
+    };
+    let id = InvoiceId::generate(clock);
+    let new = NewInvoice {
+        id,
+        subscription_id: row.id,
+        install_id: row.install_id,
+        widget_id: row.widget_id,
+        vendor_id: vendor.id,
+        kind: promise.kind,
+        quote_id: promise.quote,
+        terms: promise.terms,
+        period_no: promise.period_no,
+        period: promise.period,
+        title: promise.lines.first().map_or("", |line| line.title.as_str()),
+        lines: promise.lines,
+        total: promise.total,
+        taxation: taxes.as_ref().map(|taxes| taxes.taxation.as_str()),
+        vat: taxes.as_ref().map(|taxes| taxes.vat),
+        due_at,
+        charge_at: promise.charge_at,
+        now,
+    };
+    subscriptions::insert_invoice(unit, &new).await?;
+    subscriptions::find_invoice(unit, id).await?.ok_or(StoreError::WrongState { what: "invoice" })
+}
+
+/// The line of a renewal.
+pub(super) fn renewal_line(title: &str, terms: Terms, period: Period) -> StoreResult<QuoteLine> {
+    period_line(title, terms, period)
+        .map_err(|error| StoreError::InvalidRow { what: "subscription's terms", reason: error.to_string() })
+}
+
+/// Voids the open invoice of a subscription that the caller has locked, if there is one.
+pub(super) async fn void_open_invoice(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    row: &SubscriptionRow,
+    actor: Actor<'_>,
+    reason: &str,
+) -> StoreResult<Option<Invoice>> {
+    let Some(open) = subscriptions::find_open_invoice(unit, row.id).await? else { return Ok(None) };
+    void(unit, clock, open.id, reason).await?;
+    let entry = Entry::new(actor, SubscriptionAction::InvoiceVoided).about(open.id).because(reason);
+    note(unit, clock, row, entry).await?;
+    Ok(Some(open))
+}
+
+/// Voids an open invoice, for a caller that logs it with the reason of a person.
+pub(super) async fn void(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    id: InvoiceId,
+    reason: &str,
+) -> StoreResult<()> {
+    subscriptions::mark_invoice_void(unit, id, reason, clock.now()).await?;
+    withdraw(unit, id).await
+}
+
+/// Finds open invoices whose automatic charge is due.
+pub async fn find_chargeable(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<InvoiceId>> {
+    subscriptions::list_chargeable(conn, now, limit).await
+}
+
+/// Stores the sealed address of an open invoice's receipts.
+pub async fn set_contact(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    id: InvoiceId,
+    sealed: &str,
+) -> StoreResult<()> {
+    subscriptions::set_contact(unit, id, sealed, clock.now()).await
+}
+
+/// Voids invoices of quotes that were not paid in time, each in a transaction of its own. One that fails is logged, and the
+/// others are voided nevertheless. Harmless when repeated: only an open invoice is voided, under the subscription's lock.
+pub async fn expire_overdue_invoices(outbox: &Outbox, trace: &Trace, limit: u32) -> StoreResult<u64> {
+    let clock = outbox.clock().as_ref();
+    let mut conn = outbox.pool().acquire().await?;
+    let overdue = subscriptions::list_overdue_invoices(&mut conn, clock.now(), limit).await?;
+    drop(conn);
+    let mut voided = 0;
+    for id in overdue {
+        let expire = || async {
+            let mut unit = outbox.begin(trace.clone()).await?;
+            let Some(invoice) = subscriptions::find_invoice(&mut unit, id).await? else { return Ok(false) };
+            let row = subscriptions::lock_subscription(&mut unit, invoice.subscription_id).await?;
+            let is_overdue = subscriptions::lock_invoice(&mut unit, id).await.map(|invoice| {
+                invoice.state == InvoiceState::Open && invoice.due_at.is_some_and(|due| due <= clock.now())
+            })?;
+            if is_overdue {
+                void_open_invoice(&mut unit, clock, &row, Actor::System, "not_paid").await?;
+            }
+            unit.commit().await?;
+            StoreResult::Ok(is_overdue)
+        };
+        match repeat_contended(expire).await {
+            Ok(is_overdue) => voided += u64::from(is_overdue),
+            Err(error) => tracing::error!(invoice.id = %id, %error, "an overdue invoice was not voided"),
+        }
+    }
+    Ok(voided)
+}

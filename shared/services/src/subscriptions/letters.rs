@@ -1,0 +1,81 @@
+//! Which changes of a subscription its payer is told by e-mail, and what the letters say.
+
+use flysk_domain::Clock;
+use flysk_domain::id::InvoiceId;
+use flysk_domain::money::Kopecks;
+use flysk_domain::platform::mail::MailKind;
+use flysk_domain::platform::subscriptions::{NextTerms, SubscriptionSettings, moscow_day};
+use flysk_queue::UnitOfWork;
+use flysk_store::StoreResult;
+use flysk_store::platform::subscriptions::{self, SubscriptionRow};
+
+use super::quotes::pending_plan;
+use super::save::SubscriptionAction;
+use crate::mail::{SubscriptionMail, queue_subscription_mail};
+
+/// The letter about an action; `None` if there is none. `fell_due`: the period is over and the next one became unpaid.
+const fn letter_of(action: SubscriptionAction, fell_due: bool) -> Option<MailKind> {
+    match action {
+        SubscriptionAction::TrialEnding => Some(MailKind::TrialEnding),
+        SubscriptionAction::TrialEnded => Some(MailKind::TrialEnded),
+        SubscriptionAction::RenewalUpcoming => Some(MailKind::RenewalUpcoming),
+        // The first failed charge also makes the subscription due: one letter says both.
+        SubscriptionAction::PaymentFailed => Some(MailKind::PaymentFailed),
+        SubscriptionAction::Expired | SubscriptionAction::ReviewEnded => Some(MailKind::Expired),
+        _ if fell_due => Some(MailKind::PastDue),
+        _ => None,
+    }
+}
+
+/// Tells the payer what happened, in the transaction of its effect. `row` is the subscription after it.
+pub(super) async fn tell_payer(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    settings: &SubscriptionSettings,
+    row: &SubscriptionRow,
+    (action, fell_due, invoice): (SubscriptionAction, bool, Option<InvoiceId>),
+) -> StoreResult<()> {
+    let Some(kind) = letter_of(action, fell_due) else { return Ok(()) };
+    let subscription = &row.subscription;
+    let is_unpaid = matches!(kind, MailKind::PaymentFailed | MailKind::PastDue);
+    let access = subscription.access(clock.now(), settings);
+    let on = match kind {
+        MailKind::TrialEnding => subscription.trial.map(|trial| trial.until),
+        MailKind::RenewalUpcoming => subscription.period.map(|period| period.until),
+        _ if is_unpaid => access.until.map(moscow_day),
+        _ => None,
+    };
+    let amount = match kind {
+        MailKind::RenewalUpcoming => next_amount(unit, row).await?,
+        _ if is_unpaid => open_amount(unit, row, invoice).await?,
+        _ => None,
+    };
+    let told = SubscriptionMail {
+        kind,
+        on,
+        days_before: subscription.reminded_days.filter(|_| kind == MailKind::TrialEnding),
+        amount,
+        invoice: invoice.filter(|_| is_unpaid),
+    };
+    queue_subscription_mail(unit, clock, row, told).await
+}
+
+/// What the invoice costs.
+async fn open_amount(
+    unit: &mut UnitOfWork,
+    row: &SubscriptionRow,
+    invoice: Option<InvoiceId>,
+) -> StoreResult<Option<Kopecks>> {
+    let open = subscriptions::find_open_invoice(unit, row.id).await?;
+    Ok(open.filter(|open| invoice.is_none_or(|told| told == open.id)).map(|open| open.total))
+}
+
+/// What the next period will cost, with the changes that wait for it.
+async fn next_amount(unit: &mut UnitOfWork, row: &SubscriptionRow) -> StoreResult<Option<Kopecks>> {
+    let Some(current) = row.subscription.terms else { return Ok(None) };
+    let Some(own) = subscriptions::find_plan(unit, current.plan).await? else { return Ok(None) };
+    let pending = subscriptions::list_pending(unit, row.id).await?;
+    let wanted = pending_plan(unit, row, &pending).await?;
+    let next = NextTerms::resolve(current, &pending, &own.terms, wanted.as_ref().map(|plan| &plan.terms));
+    Ok(next.terms.total().ok())
+}

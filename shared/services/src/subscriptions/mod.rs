@@ -1,0 +1,43 @@
+//! Subscriptions: trials, quotes, invoices and their payment, renewals, and the acts of users and operators.
+//!
+//! Every use case locks the subscription's row first, decides by `flysk_domain::platform::subscriptions`, and writes the
+//! new state with its next due time and an entry of the log.
+
+mod announce;
+mod apply;
+mod cancel;
+mod cards;
+mod details;
+mod due;
+mod invoices;
+mod letters;
+mod operators;
+mod pay;
+mod payment_lock;
+mod quotes;
+mod refunds;
+mod reinstate;
+mod save;
+mod settle;
+mod trial;
+
+pub use apply::{ApplyError, ApplyOutcome, ApplyRequest, apply_quote};
+pub use cancel::{CancelError, cancel, discard_invoice, restore, withdraw_pending};
+pub use cards::{bind_card, may_charge, record_consent, unlink_card, unlink_saved_card};
+pub use details::{SubscriptionDetails, load_details, settings_of};
+pub use due::{find_due, perform_due_step};
+pub use invoices::{expire_overdue_invoices, find_chargeable, set_contact};
+pub use operators::{
+    OperatorAct, OperatorError, clear_review, force_renewal, grant_bonus_days, mark_paid, void_invoice,
+};
+pub use pay::{PayRequest, RenewalOffer, pay_invoice, renewal_offer};
+pub use payment_lock::clear_payment_lock;
+pub(crate) use payment_lock::record_ended_attempt;
+pub use quotes::{QuoteRefusal, create_quote, pending_plan};
+pub(crate) use refunds::refundable;
+pub use refunds::suggested_refund;
+pub use reinstate::reinstate;
+pub use save::{Actor, SubscriptionAction};
+pub use settle::{FailedCharge, SettleOutcome, Settlement, record_failed_charge, settle_invoice};
+pub(crate) use settle::{Locked, lock, lock_both, record_failed_locked, settle_locked};
+pub use trial::{LosesAccess, list_losing_access, open_late_subscription, start_missing_trials, start_trial};

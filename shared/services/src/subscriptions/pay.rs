@@ -1,0 +1,80 @@
+//! Paying an invoice on the bank's form, with or without the consent to later charges.
+
+use flysk_domain::Clock;
+use flysk_domain::id::UserId;
+use flysk_domain::platform::subscriptions::PeriodLength;
+use flysk_domain::russian::roubles;
+use flysk_queue::UnitOfWork;
+use flysk_store::StoreResult;
+use flysk_store::platform::subscriptions::{self, Invoice};
+use flysk_store::platform::vendors::Vendor;
+
+use super::cards::record_consent;
+use crate::invoice_payments::{FormOutcome, FormRequest, open_form};
+
+/// Version of the offer's wording. A consent keeps version and text.
+const OFFER_VERSION: &str = "2026-11-30";
+
+/// What a payer agrees to by having the card saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenewalOffer {
+    /// Version of the wording.
+    pub version: &'static str,
+    /// Text in Russian: who charges, how much, when, and how to stop it.
+    pub text: String,
+}
+
+/// The offer for an invoice. The box beside it must not be ticked beforehand.
+pub fn renewal_offer(vendor: &Vendor, widget_name: &str, invoice: &Invoice) -> RenewalOffer {
+    let seller = match (vendor.legal_name.trim(), &vendor.inn) {
+        ("", _) => "продавцу".to_owned(),
+        (name, Some(inn)) => format!("{name} (ИНН {inn})"),
+        (name, None) => name.to_owned(),
+    };
+    let price = roubles(invoice.terms.total().unwrap_or(invoice.total));
+    let rhythm = match invoice.terms.length {
+        PeriodLength::Month => "раз в месяц",
+        PeriodLength::Quarter => "раз в 3 месяца",
+        PeriodLength::HalfYear => "раз в 6 месяцев",
+        PeriodLength::Year => "раз в год",
+    };
+    let text = format!(
+        "Я разрешаю {seller} сохранить карту и списывать с неё {rhythm} оплату следующего периода подписки на виджет \
+         «{widget_name}». Сейчас это {price}. Сумма изменится, если изменить тариф, число мест или длину периода; о списании \
+         сообщат заранее. Отвязать карту можно в любой момент на странице подписки, после этого списаний не будет."
+    );
+    RenewalOffer { version: OFFER_VERSION, text }
+}
+
+/// A payment to begin.
+#[derive(Debug, Clone, Copy)]
+pub struct PayRequest<'a> {
+    /// Who pays.
+    pub user: UserId,
+    /// Address of the receipt, sealed for `subscription_invoices.contact:<id>`.
+    pub contact_sealed: &'a str,
+    /// Key of the vendor's terminal.
+    pub terminal_key: &'a str,
+    /// The offer that the payer agreed to, and the payer's IP address; `None` without consent: nothing is saved.
+    pub consent: Option<(&'a RenewalOffer, &'a str)>,
+}
+
+/// Begins to pay an open invoice on the bank's form. Repeated, it returns the form that is already open. Locks the
+/// subscription.
+pub async fn pay_invoice(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    invoice: &Invoice,
+    request: PayRequest<'_>,
+) -> StoreResult<FormOutcome> {
+    let form = FormRequest { save_card: request.consent.is_some(), terminal_key: request.terminal_key };
+    let outcome = open_form(unit, clock, invoice.id, form).await?;
+    if let FormOutcome::Opening(_) = outcome {
+        subscriptions::set_contact(unit, invoice.id, request.contact_sealed, clock.now()).await?;
+        if let Some((offer, address)) = request.consent {
+            let told = (offer.version, offer.text.as_str());
+            record_consent(unit, clock, invoice, request.user, told, address).await?;
+        }
+    }
+    Ok(outcome)
+}

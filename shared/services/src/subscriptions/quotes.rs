@@ -1,0 +1,102 @@
+//! Quotes: prices of changes, stored and valid until the end of the day in Moscow.
+
+use chrono::{NaiveDate, TimeDelta};
+use flysk_domain::Clock;
+use flysk_domain::id::{PlanId, QuoteId};
+use flysk_domain::platform::subscriptions::{
+    Change, PendingChange, PlanVersion, Quote, QuoteError, day_start, moscow_day, quote,
+};
+use flysk_queue::UnitOfWork;
+use flysk_store::platform::subscriptions::{self, NewQuote, Plan, StoredQuote, SubscriptionRow};
+use flysk_store::{Conn, StoreError};
+
+use super::save::Actor;
+
+/// Why a change has no price.
+#[derive(Debug, thiserror::Error)]
+pub enum QuoteRefusal {
+    /// The rules do not allow it.
+    #[error(transparent)]
+    Rule(#[from] QuoteError),
+    /// The plan does not exist, belongs to another widget, or is not on offer.
+    #[error("the plan is not on offer: read the list of plans again")]
+    PlanNotAvailable,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Prices a change for a subscription that the caller has locked, and stores the quote.
+pub async fn create_quote(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    row: &SubscriptionRow,
+    change: Change,
+    actor: Actor<'_>,
+) -> Result<(StoredQuote, Quote), QuoteRefusal> {
+    let now = clock.now();
+    let today = moscow_day(now);
+    let priced = price(unit, row, change, today).await?;
+    let id = QuoteId::generate(clock);
+    let new = NewQuote {
+        id,
+        subscription_id: row.id,
+        base_version: row.version,
+        change,
+        lines: &priced.lines,
+        total: priced.total,
+        expires_at: day_start(today) + TimeDelta::days(1),
+        requested_by: &actor.to_string(),
+        now,
+    };
+    subscriptions::insert_quote(unit, &new).await?;
+    let stored = subscriptions::find_quote(unit, row.id, id).await?;
+    Ok((stored.ok_or(StoreError::WrongState { what: "quote" })?, priced))
+}
+
+/// Prices a change on a day.
+pub(super) async fn price(
+    conn: &mut Conn,
+    row: &SubscriptionRow,
+    change: Change,
+    today: NaiveDate,
+) -> Result<Quote, QuoteRefusal> {
+    let own = match row.subscription.terms {
+        Some(terms) => subscriptions::find_plan(conn, terms.plan).await?,
+        None => None,
+    };
+    let pending = subscriptions::list_pending(conn, row.id).await?;
+    let wanted = match change {
+        Change::Start { plan, .. } => {
+            Some(on_offer(conn, row, plan).await?.ok_or(QuoteRefusal::PlanNotAvailable)?)
+        }
+        // Asking for the present plan withdraws a change of it, even if the plan is not on offer any more.
+        Change::Plan(plan) if row.subscription.terms.is_some_and(|terms| terms.plan == plan) => own.clone(),
+        Change::Plan(plan) => Some(on_offer(conn, row, plan).await?.ok_or(QuoteRefusal::PlanNotAvailable)?),
+        Change::Renew => pending_plan(conn, row, &pending).await?,
+        Change::Seats(_) | Change::Length(_) => None,
+    };
+    let own: Option<PlanVersion<'_>> = own.as_ref().map(|plan| (plan.id, &plan.terms));
+    let wanted: Option<PlanVersion<'_>> = wanted.as_ref().map(|plan| (plan.id, &plan.terms));
+    Ok(quote(&row.subscription, change, own, wanted, &pending, today)?)
+}
+
+/// A version of a plan that the subscription's widget offers.
+async fn on_offer(conn: &mut Conn, row: &SubscriptionRow, plan: PlanId) -> Result<Option<Plan>, StoreError> {
+    let found = subscriptions::find_plan(conn, plan).await?;
+    Ok(found.filter(|plan| plan.active && plan.widget_id == row.widget_id))
+}
+
+/// The version of the pending change of the plan, if it is still on offer.
+pub async fn pending_plan(
+    conn: &mut Conn,
+    row: &SubscriptionRow,
+    pending: &[PendingChange],
+) -> Result<Option<Plan>, StoreError> {
+    for change in pending {
+        if let PendingChange::Plan(plan) = change {
+            return on_offer(conn, row, *plan).await;
+        }
+    }
+    Ok(None)
+}

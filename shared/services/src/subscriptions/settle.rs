@@ -1,0 +1,275 @@
+//! What a payment's outcome does to an invoice and its subscription.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::Clock;
+use flysk_domain::id::{InvoiceId, SubscriptionId};
+use flysk_domain::platform::subscriptions::{
+    ChangeRefusal, ChargePlan, InvoiceKind, InvoiceState, LatePayment, PaidInvoice, PendingKind, Period,
+    RefundReason, Subscription, SubscriptionSettings, late_payment, moscow_day, next_charge,
+};
+use flysk_domain::platform::tbank::ErrorClass;
+use flysk_queue::UnitOfWork;
+use flysk_store::platform::subscriptions::{self, Failure, Invoice, SubscriptionRow};
+use flysk_store::platform::widgets;
+use flysk_store::{StoreError, StoreResult};
+use serde_json::json;
+
+use super::details::settings_of;
+use super::invoices::void_open_invoice;
+use super::save::{Actor, Entry, SubscriptionAction, note, save};
+use crate::invoice_payments::withdraw;
+
+/// A payment that took the invoice's total.
+#[derive(Debug, Clone, Copy)]
+pub struct Settlement<'a> {
+    /// When the money was taken.
+    pub paid_at: DateTime<Utc>,
+    /// Means of payment, at most 12 ASCII characters, such as `form`, `card`, `sbp`, `manual`.
+    pub means: &'a str,
+    /// Who told.
+    pub actor: Actor<'a>,
+}
+
+/// Outcome of a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettleOutcome {
+    /// The invoice is paid, and what it promised took effect.
+    Settled,
+    /// The subscription had expired and is open again.
+    Reopened,
+    /// The money must be returned; nothing changed.
+    Refund(RefundReason),
+}
+
+/// An invoice with its subscription, both locked.
+#[derive(Debug)]
+pub(crate) struct Locked {
+    pub(crate) row: SubscriptionRow,
+    pub(crate) invoice: Invoice,
+    pub(crate) settings: SubscriptionSettings,
+}
+
+/// Locks the subscription, then the invoice.
+pub(crate) async fn lock(unit: &mut UnitOfWork, id: InvoiceId) -> StoreResult<Locked> {
+    let found = subscriptions::find_invoice(unit, id).await?;
+    let found = found.ok_or(StoreError::WrongState { what: "invoice" })?;
+    lock_both(unit, found.subscription_id, id).await
+}
+
+/// [`lock`] for a caller that knows the subscription.
+pub(crate) async fn lock_both(
+    unit: &mut UnitOfWork,
+    subscription: SubscriptionId,
+    id: InvoiceId,
+) -> StoreResult<Locked> {
+    let row = subscriptions::lock_subscription(unit, subscription).await?;
+    let invoice = subscriptions::lock_invoice(unit, id).await?;
+    let widget =
+        widgets::find(unit, row.widget_id).await?.ok_or(StoreError::WrongState { what: "widget" })?;
+    Ok(Locked { row, invoice, settings: settings_of(&widget) })
+}
+
+/// Takes the money of an invoice: the one function for forms, charges, notifications, reconciliation and operators.
+///
+/// Money for an invoice that is not open never revives a cancelled subscription. A second payment of a paid invoice is to
+/// be refunded; the caller decides by its own records whether it is a second one. An attempt that may still take money for
+/// the same invoice is withdrawn.
+pub async fn settle_invoice(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    id: InvoiceId,
+    settlement: Settlement<'_>,
+) -> StoreResult<SettleOutcome> {
+    let locked = lock(unit, id).await?;
+    settle_locked(unit, clock, &locked, settlement).await
+}
+
+/// [`settle_invoice`] for a caller that holds the locks.
+pub(crate) async fn settle_locked(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    locked: &Locked,
+    settlement: Settlement<'_>,
+) -> StoreResult<SettleOutcome> {
+    let Locked { row, invoice, settings } = locked;
+    let paid_on = moscow_day(settlement.paid_at);
+    let decision = late_payment(PaidInvoice {
+        invoice: invoice.state,
+        subscription: row.subscription.state,
+        renews: (invoice.kind == InvoiceKind::Renewal).then_some(invoice.period),
+        follows: row.subscription.period.is_some_and(|period| period.until == invoice.period.from),
+        paid_on,
+    });
+    match decision {
+        LatePayment::Refund(reason) => return_money(unit, clock, locked, settlement, reason).await,
+        LatePayment::Reopen => reopen(unit, clock, locked, settlement).await,
+        LatePayment::Settle => {
+            let Ok((new, period, action)) = effect(row, invoice, settlement.paid_at, clock.now()) else {
+                return return_money(unit, clock, locked, settlement, RefundReason::Superseded).await;
+            };
+            let (paid_at, now) = (settlement.paid_at, clock.now());
+            subscriptions::mark_invoice_paid(unit, invoice.id, period, settlement.means, paid_at, now)
+                .await?;
+            withdraw(unit, invoice.id).await?;
+            clear_effected(unit, row, invoice).await?;
+            let entry = Entry::new(settlement.actor, action)
+                .about(invoice.id)
+                .with(json!({ "total_kopecks": invoice.total, "means": settlement.means }));
+            save(unit, clock, settings, row, &new, entry).await?;
+            Ok(SettleOutcome::Settled)
+        }
+    }
+}
+
+/// The subscription after the payment of an open invoice, and the days that it pays.
+fn effect(
+    row: &SubscriptionRow,
+    invoice: &Invoice,
+    paid_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(Subscription, Period, SubscriptionAction), ChangeRefusal> {
+    let subscription = &row.subscription;
+    match invoice.kind {
+        InvoiceKind::Start => {
+            // The customer gets whole days: a period that was to begin earlier begins on the day of the payment.
+            let from = invoice.period.from.max(moscow_day(paid_at));
+            let started = subscription.started(invoice.terms, from)?;
+            let period = started.period.unwrap_or(invoice.period);
+            Ok((started, period, SubscriptionAction::Activated))
+        }
+        InvoiceKind::Change => {
+            let changed = subscription.changed(invoice.terms)?;
+            Ok((changed, invoice.period, SubscriptionAction::Changed))
+        }
+        InvoiceKind::Renewal => {
+            let renewed = subscription.renewed(invoice.terms, invoice.period, moscow_day(now))?;
+            Ok((renewed, invoice.period, SubscriptionAction::Renewed))
+        }
+    }
+}
+
+/// Removes the pending changes that the payment has put into effect, and no others.
+async fn clear_effected(unit: &mut UnitOfWork, row: &SubscriptionRow, invoice: &Invoice) -> StoreResult<()> {
+    if invoice.kind != InvoiceKind::Change {
+        return subscriptions::clear_pending(unit, row.id).await;
+    }
+    let Some(before) = row.subscription.terms else { return Ok(()) };
+    if before.seats != invoice.terms.seats {
+        subscriptions::delete_pending(unit, row.id, PendingKind::Seats).await?;
+    }
+    if before.plan != invoice.terms.plan {
+        subscriptions::delete_pending(unit, row.id, PendingKind::Plan).await?;
+    }
+    Ok(())
+}
+
+async fn reopen(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    locked: &Locked,
+    settlement: Settlement<'_>,
+) -> StoreResult<SettleOutcome> {
+    let Locked { row, invoice, settings } = locked;
+    let Ok(reopened) = row.subscription.reopened(invoice.terms, invoice.period) else {
+        return return_money(unit, clock, locked, settlement, RefundReason::TooLate).await;
+    };
+    // A new start that is being paid would be a second subscription.
+    void_open_invoice(unit, clock, row, Actor::System, "reopened").await?;
+    subscriptions::reopen_invoice_as_paid(unit, invoice, settlement.means, settlement.paid_at, clock.now())
+        .await?;
+    withdraw(unit, invoice.id).await?;
+    subscriptions::clear_pending(unit, row.id).await?;
+    let entry = Entry::new(settlement.actor, SubscriptionAction::Reopened).about(invoice.id);
+    save(unit, clock, settings, row, &reopened, entry).await?;
+    metrics::counter!("flysk_subscription_late_payments_total", "decision" => "reopened").increment(1);
+    tracing::error!(
+        subscription.id = %row.id, invoice.id = %invoice.id,
+        "money for an expired subscription arrived: it is open again"
+    );
+    Ok(SettleOutcome::Reopened)
+}
+
+async fn return_money(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    locked: &Locked,
+    settlement: Settlement<'_>,
+    reason: RefundReason,
+) -> StoreResult<SettleOutcome> {
+    let Locked { row, invoice, .. } = locked;
+    let text = reason.to_string();
+    let entry =
+        Entry::new(settlement.actor, SubscriptionAction::PaymentReturned).about(invoice.id).because(&text);
+    note(unit, clock, row, entry).await?;
+    metrics::counter!("flysk_subscription_late_payments_total", "decision" => "refunded").increment(1);
+    tracing::error!(
+        subscription.id = %row.id, invoice.id = %invoice.id, reason = text,
+        "money arrived that the subscription cannot take: it is refunded"
+    );
+    Ok(SettleOutcome::Refund(reason))
+}
+
+/// A charge that failed for certain.
+#[derive(Debug, Clone, Copy)]
+pub struct FailedCharge<'a> {
+    /// Class of the bank's error.
+    pub class: ErrorClass,
+    /// The bank's error code, or one of ours.
+    pub code: &'a str,
+    /// Whether Flysk charged the card; a payer's own attempt spends no step of the schedule.
+    pub automatic: bool,
+}
+
+/// Records a failed payment of an invoice. Returns when the card is charged next, which is stored with the invoice.
+pub async fn record_failed_charge(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    id: InvoiceId,
+    failed: FailedCharge<'_>,
+) -> StoreResult<Option<DateTime<Utc>>> {
+    let locked = lock(unit, id).await?;
+    record_failed_locked(unit, clock, &locked, failed).await
+}
+
+/// [`record_failed_charge`] for a caller that holds the locks.
+pub(crate) async fn record_failed_locked(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    locked: &Locked,
+    failed: FailedCharge<'_>,
+) -> StoreResult<Option<DateTime<Utc>>> {
+    let Locked { row, invoice, settings } = locked;
+    if invoice.state != InvoiceState::Open {
+        return Ok(None);
+    }
+    let now = clock.now();
+    let counts = failed.automatic && failed.class != ErrorClass::Config;
+    let made = invoice.charges_made.saturating_add(u32::from(counts));
+    let charge_at = if failed.automatic && invoice.kind == InvoiceKind::Renewal && row.card_id.is_some() {
+        match next_charge(settings, invoice.period.from, made, Some(failed.class), spread_of(row), now) {
+            ChargePlan::At(at) => Some(at),
+            ChargePlan::Stop | ChargePlan::AskBank => None,
+        }
+    } else {
+        invoice.charge_at.filter(|_| !failed.automatic)
+    };
+    let failure = Failure { class: failed.class, code: failed.code.to_owned() };
+    subscriptions::record_failure(unit, invoice.id, &failure, made, charge_at, now).await?;
+    if invoice.kind == InvoiceKind::Renewal {
+        let last_charge_on = charge_at.map(moscow_day).max(row.subscription.last_charge_on);
+        let new = Subscription { last_charge_on, ..row.subscription.charge_failed() };
+        let entry = Entry::new(Actor::Bank, SubscriptionAction::PaymentFailed).about(invoice.id).with(json!({
+            "error_class": failure.class.to_string(), "error_code": failure.code, "next_charge_at": charge_at,
+        }));
+        save(unit, clock, settings, row, &new, entry).await?;
+    }
+    Ok(charge_at)
+}
+
+/// A number that is stable for the subscription, to spread charges over time.
+pub(super) fn spread_of(row: &SubscriptionRow) -> u32 {
+    row.id
+        .to_string()
+        .bytes()
+        .fold(2_166_136_261_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(16_777_619))
+}

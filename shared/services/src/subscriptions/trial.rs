@@ -1,0 +1,135 @@
+//! Trials: the start of every subscription.
+
+use chrono::NaiveDate;
+use flysk_domain::Clock;
+use flysk_domain::id::{AccountId, InstallId, SubscriptionId};
+use flysk_domain::platform::subscriptions::{Subscription, moscow_day};
+use flysk_domain::trace::Trace;
+use flysk_queue::{Outbox, UnitOfWork};
+use flysk_store::platform::installs::{self, Install};
+use flysk_store::platform::subscriptions::{self, NewSubscription, SubscriptionRow};
+use flysk_store::platform::widgets::Widget;
+use flysk_store::{Conn, StoreError, StoreResult, repeat_contended};
+
+use super::details::settings_of;
+use super::save::{Actor, Entry, SubscriptionAction, note};
+
+/// Installs that get their subscription in one transaction.
+const TRIALS_PER_TRANSACTION: u32 = 100;
+
+/// Finds or creates the subscription of an install whose row the caller has locked. `None` if the widget sells no
+/// subscriptions.
+///
+/// The trial belongs to account and widget: a unique key allows one subscription for both, and a reinstall finds it.
+pub async fn start_trial(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    widget: &Widget,
+    install: &Install,
+) -> StoreResult<Option<SubscriptionRow>> {
+    if !widget.uses_subscriptions {
+        return Ok(None);
+    }
+    if let Some(existing) = subscriptions::find_subscription_of_install(unit, install.id).await? {
+        return Ok(Some(existing));
+    }
+    let now = clock.now();
+    let subscription = Subscription::new(moscow_day(now), widget.trial_days.into())
+        .map_err(|error| StoreError::InvalidRow { what: "trial days", reason: error.to_string() })?;
+    let new = NewSubscription {
+        id: SubscriptionId::generate(clock),
+        install_id: install.id,
+        widget_id: widget.id,
+        crm: install.crm,
+        account_id: install.account_id,
+        subscription: &subscription,
+        next_due_at: subscription.next_due_at(now, &settings_of(widget)),
+        now,
+    };
+    let is_new = subscriptions::insert_subscription(unit, &new).await?;
+    let row = subscriptions::find_subscription_of_install(unit, install.id).await?;
+    let row = row.ok_or(StoreError::WrongState { what: "subscription" })?;
+    if is_new {
+        note(unit, clock, &row, Entry::new(Actor::System, SubscriptionAction::TrialStarted)).await?;
+    }
+    Ok(Some(row))
+}
+
+/// Opens the subscription of an install older than its widget's subscriptions, with its trial. The install's lock
+/// serialises concurrent callers.
+///
+/// # Errors
+///
+/// The install does not exist, the widget sells no subscriptions, or the database fails.
+pub async fn open_late_subscription(
+    outbox: &Outbox,
+    trace: &Trace,
+    widget: &Widget,
+    install: InstallId,
+) -> StoreResult<SubscriptionRow> {
+    let clock = outbox.clock().as_ref();
+    let open = || async {
+        let mut unit = outbox.begin(trace.clone()).await?;
+        let install =
+            installs::lock(&mut unit, install).await?.ok_or(StoreError::WrongState { what: "install" })?;
+        let opened = start_trial(&mut unit, clock, widget, &install).await?;
+        unit.commit().await?;
+        opened.ok_or(StoreError::WrongState { what: "subscription" })
+    };
+    repeat_contended(open).await
+}
+
+/// Starts the trials of all installs of a widget that have no subscription, in transactions of their own. Harmless when
+/// repeated. Returns their number.
+pub async fn start_missing_trials(outbox: &Outbox, trace: &Trace, widget: &Widget) -> StoreResult<u64> {
+    let mut started = 0;
+    loop {
+        let mut conn = outbox.pool().acquire().await?;
+        let missing =
+            installs::list_without_subscription(&mut conn, widget.id, TRIALS_PER_TRANSACTION).await?;
+        drop(conn);
+        if missing.is_empty() {
+            return Ok(started);
+        }
+        let start = || async {
+            let mut unit = outbox.begin(trace.clone()).await?;
+            for id in &missing {
+                if let Some(install) = installs::lock(&mut unit, *id).await? {
+                    start_trial(&mut unit, outbox.clock().as_ref(), widget, &install).await?;
+                }
+            }
+            unit.commit().await?;
+            StoreResult::Ok(())
+        };
+        repeat_contended(start).await?;
+        started += missing.len() as u64;
+    }
+}
+
+/// An account that loses access when a widget begins to sell subscriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LosesAccess {
+    /// The account.
+    pub account_id: AccountId,
+    /// The first day without access, unless the account buys.
+    pub on: NaiveDate,
+}
+
+/// Lists the accounts that would lose access, and when, if the widget began to sell subscriptions today.
+pub async fn list_losing_access(
+    conn: &mut Conn,
+    widget: &Widget,
+    trial_days: u16,
+    today: NaiveDate,
+    limit: u32,
+) -> StoreResult<Vec<LosesAccess>> {
+    let fresh = Subscription::new(today, trial_days.into()).ok().and_then(|fresh| fresh.trial);
+    let fresh_end = fresh.map_or(today, |trial| trial.until);
+    let listed = installs::list_accounts_with_subscription(conn, widget.id, limit).await?;
+    let mut losing: Vec<LosesAccess> = listed
+        .into_iter()
+        .map(|(account_id, paid_until)| LosesAccess { account_id, on: paid_until.unwrap_or(fresh_end) })
+        .collect();
+    losing.sort_by_key(|account| account.on);
+    Ok(losing)
+}

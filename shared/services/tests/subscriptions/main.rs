@@ -1,0 +1,10 @@
+//! Subscriptions from trial to end, over a real database, with the clock moved by hand.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing test panics with the reason")]
+
+mod bank;
+mod buying;
+mod late_money;
+mod operators;
+mod races;
+mod renewing;
+mod world;
