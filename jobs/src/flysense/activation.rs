@@ -1,0 +1,173 @@
+//! Activation of FlySense through its bots, and the bots' messages.
+
+use std::time::Duration;
+
+use flysk_domain::id::{AccountId, BotMessageId, BotUpdateId, LinkId};
+use flysk_queue::{Backoff, Job, Policy, Priority};
+use serde::{Deserialize, Serialize};
+
+use crate::declare::recurring_job;
+use crate::queues;
+
+/// Delays while a person waits in a dialogue.
+const DIALOGUE_BACKOFF: Backoff =
+    Backoff::Exponential { first: Duration::from_secs(1), max: Duration::from_mins(5) };
+
+/// Handles one update of a messenger.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HandleUpdate {
+    /// The update.
+    pub update_id: BotUpdateId,
+}
+
+impl Job for HandleUpdate {
+    const KIND: &'static str = "activation.handle_update";
+    const POLICY: Policy =
+        Policy::for_queue(queues::ACTIVATION).priority(Priority::High).backoff(DIALOGUE_BACKOFF);
+    const TRIGGER: &'static str = "a webhook of Telegram or MAX";
+    const DESCRIPTION: &'static str = "answers a person in the bot: links, codes, phone numbers, commands";
+
+    fn dedup_key(&self) -> Option<String> {
+        Some(self.update_id.to_string())
+    }
+}
+
+/// Reads the name of the user who created a link, which the bot shows, and the account's time zone.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReadUser {
+    /// The link.
+    pub link_id: LinkId,
+    /// The account.
+    pub account_id: AccountId,
+}
+
+impl Job for ReadUser {
+    const KIND: &'static str = "activation.read_user";
+    const POLICY: Policy =
+        Policy::for_queue(queues::ACTIVATION).priority(Priority::High).attempts(4).backoff(DIALOGUE_BACKOFF);
+    const TRIGGER: &'static str = "a new activation link";
+    const DESCRIPTION: &'static str = "reads the name of the user who created the link from amoCRM";
+
+    fn dedup_key(&self) -> Option<String> {
+        Some(self.link_id.to_string())
+    }
+
+    fn tenant(&self) -> Option<String> {
+        Some(self.account_id.to_string())
+    }
+}
+
+/// Switches FlySense on in an account, as any vendor's backend does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Enable {
+    /// The link whose phone number was confirmed.
+    pub link_id: LinkId,
+    /// The account.
+    pub account_id: AccountId,
+}
+
+impl Job for Enable {
+    const KIND: &'static str = "activation.enable";
+    const POLICY: Policy =
+        Policy::for_queue(queues::ACTIVATION).priority(Priority::High).attempts(30).backoff(DIALOGUE_BACKOFF);
+    const TRIGGER: &'static str = "a confirmed phone number";
+    const DESCRIPTION: &'static str = "switches FlySense on through the platform's API and tells the person";
+
+    fn dedup_key(&self) -> Option<String> {
+        Some(self.link_id.to_string())
+    }
+
+    fn tenant(&self) -> Option<String> {
+        Some(self.account_id.to_string())
+    }
+}
+
+/// Follows a deactivation: forgets the people bound to an account that uninstalled FlySense, or tells them that access was
+/// lost.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FollowDeactivation {
+    /// The account.
+    pub account_id: AccountId,
+}
+
+impl Job for FollowDeactivation {
+    const KIND: &'static str = "activation.follow_deactivation";
+    const POLICY: Policy = Policy::for_queue(queues::ACTIVATION).attempts(20);
+    const TRIGGER: &'static str = "deactivation of FlySense";
+    const DESCRIPTION: &'static str =
+        "deletes the bindings of an account that uninstalled FlySense; tells people that access was lost";
+
+    fn dedup_key(&self) -> Option<String> {
+        Some(self.account_id.to_string())
+    }
+
+    fn tenant(&self) -> Option<String> {
+        Some(self.account_id.to_string())
+    }
+}
+
+/// Queues the notices of an account that are due.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SendNotices {
+    /// The account.
+    pub account_id: AccountId,
+}
+
+impl Job for SendNotices {
+    const KIND: &'static str = "activation.send_notices";
+    const POLICY: Policy = Policy::for_queue(queues::ACTIVATION).priority(Priority::Low);
+    const TRIGGER: &'static str = "`activation.send_notices_due`";
+    const DESCRIPTION: &'static str = "queues notices: low balance, waiting calls, weekly digest";
+
+    fn dedup_key(&self) -> Option<String> {
+        Some(self.account_id.to_string())
+    }
+
+    fn tenant(&self) -> Option<String> {
+        Some(self.account_id.to_string())
+    }
+}
+
+recurring_job! {
+    /// Enqueues the notices of every active account with a person to write to.
+    SendNoticesDue, "activation.send_notices_due";
+    policy: Policy::for_queue(queues::UPKEEP).attempts(2).timeout_secs(300);
+    trigger: "every hour";
+    description: "enqueues `activation.send_notices` for every active account with a bound person";
+}
+
+/// Declares the jobs of one messenger. Each messenger has a queue of its own, so that one that does not answer does not
+/// delay the other.
+macro_rules! messenger_jobs {
+    ($label:literal, $queue:expr; $send:ident, $send_kind:literal; $check:ident, $check_kind:literal) => {
+        #[doc = concat!("Sends one message through ", $label, ".")]
+        #[derive(Debug, Clone, Serialize, Deserialize)]
+        pub struct $send {
+            /// The message.
+            pub message_id: BotMessageId,
+        }
+
+        impl Job for $send {
+            const KIND: &'static str = $send_kind;
+            const POLICY: Policy = Policy::for_queue($queue).priority(Priority::High).attempts(12).timeout_secs(45);
+            const TRIGGER: &'static str = "an answer of the bot, a notice";
+            const DESCRIPTION: &'static str =
+                concat!("sends a message through ", $label, ", once; within its rate limits");
+
+            fn dedup_key(&self) -> Option<String> {
+                Some(self.message_id.to_string())
+            }
+        }
+
+        recurring_job! {
+            /// Checks the webhook of the bot and sets it if it is missing, and records the bot's name and state.
+            $check, $check_kind;
+            policy: Policy::for_queue($queue).attempts(2).timeout_secs(60);
+            trigger: "every minute";
+            description: "sets the bot's webhook if it is missing; records its name, waiting updates and last error";
+        }
+    };
+}
+
+messenger_jobs!("Telegram", queues::TELEGRAM; SendTelegramMessage, "telegram.send_message"; CheckTelegramWebhook, "telegram.check_webhook");
+messenger_jobs!("MAX", queues::MAX; SendMaxMessage, "max.send_message"; CheckMaxWebhook, "max.check_webhook");

@@ -1,0 +1,5 @@
+//! Jobs of FlySense.
+
+pub mod activation;
+pub mod calls;
+pub mod hooks;

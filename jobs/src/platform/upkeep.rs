@@ -1,0 +1,39 @@
+//! Deletion of old rows, figures of the dashboard, hash chain of the audit log.
+
+use flysk_queue::Policy;
+
+use crate::declare::recurring_job;
+use crate::queues;
+
+recurring_job! {
+    /// Deletes jobs that ended long ago: done and cancelled ones after 7 days, dead ones after 90. Also deletes other
+    /// expired rows.
+    PruneJobs, "upkeep.prune_jobs";
+    policy: Policy::for_queue(queues::UPKEEP).attempts(2).timeout_secs(300);
+    trigger: "every hour";
+    description: "deletes old jobs, ticks, codes, hook requests and idempotency keys";
+}
+
+recurring_job! {
+    /// Computes the figures of the admin panel's dashboard for today and yesterday.
+    RollUpFigures, "upkeep.roll_up_figures";
+    policy: Policy::for_queue(queues::UPKEEP).attempts(2).timeout_secs(120);
+    trigger: "every minute";
+    description: "computes the figures of the admin panel's dashboard";
+}
+
+recurring_job! {
+    /// Seals new rows of the audit log into its hash chain.
+    SealAuditLog, "upkeep.seal_audit_log";
+    policy: Policy::for_queue(queues::UPKEEP).attempts(2).timeout_secs(120);
+    trigger: "every minute";
+    description: "seals new rows of the audit log into its hash chain";
+}
+
+recurring_job! {
+    /// Verifies the hash chain of the audit log; a break is an alert.
+    VerifyAuditLog, "upkeep.verify_audit_log";
+    policy: Policy::for_queue(queues::UPKEEP).attempts(2).timeout_secs(600);
+    trigger: "every night";
+    description: "verifies the hash chain of the audit log";
+}

@@ -1,5 +1,0 @@
-//! Housekeeping.
-
-mod prune_jobs;
-
-pub use prune_jobs::PruneJobs;
