@@ -1,48 +1,64 @@
-//! What handlers work in.
+//! Shared state of job handlers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use flysk_clients::amocrm::AmoCrm;
 use flysk_clients::http::HttpOptions;
+use flysk_clients::mail::Mailer;
 use flysk_clients::outbound::{self, Outbound};
+use flysk_clients::storage::Storage;
+use flysk_crypto::Keyring;
 use flysk_domain::Clock;
-use flysk_jobs::runtime::limits::Limits;
-use flysk_jobs::{JobError, Outbox, Ticks};
-use flysk_runtime::Keyring;
-use flysk_vault::Vault;
+use flysk_queue::limits::RateLimiter;
+use flysk_queue::{EphemeralQueue, JobError, Outbox};
+use flysk_tokens::Vault;
 
 use crate::acquiring::Acquiring;
 use crate::config::Config;
 use crate::flysense::FlySense;
+use crate::platform::mail::mailer;
+use crate::terminals::VendorTerminals;
 
-/// The application: stores, clients and limits that handlers share.
+/// Stores, clients and limits that handlers share.
 #[derive(Debug)]
 pub struct App {
-    /// MySQL, and jobs written with state.
+    /// MySQL, and enqueueing in transactions.
     pub outbox: Outbox,
-    /// Limits kept together with all other workers.
-    pub limits: Limits,
-    /// The cheap lane.
-    pub ticks: Ticks,
+    /// Rate and concurrency limits, shared by all worker processes.
+    pub limits: RateLimiter,
+    /// Schedules ephemeral jobs.
+    pub ephemeral: EphemeralQueue,
     /// Encryption at rest.
     pub keyring: Arc<Keyring>,
-    /// amoCRM.
+    /// Client of amoCRM.
     pub amocrm: AmoCrm,
-    /// Tokens.
+    /// OAuth tokens.
     pub vault: Vault,
-    /// Addresses we did not choose.
+    /// Outbound HTTP to untrusted URLs.
     pub outbound: Outbound,
-    /// T-Bank, unless nothing can be bought here.
-    acquiring: Option<Acquiring>,
-    /// FlySense, unless this deployment is the bare platform.
+    /// Object storage; `None` if it is not configured.
+    storage: Option<Storage>,
+    /// The mail server; `None` if no e-mail is sent.
+    pub mailer: Option<Mailer>,
+    /// T-Bank; `None` if purchases are not configured.
+    acquiring: Option<Arc<Acquiring>>,
+    /// Clients of vendors' own terminals.
+    pub(crate) vendor_terminals: VendorTerminals,
+    /// FlySense; `None` if it is not enabled in this deployment.
     flysense: Option<FlySense>,
     config: Config,
 }
 
 impl App {
-    /// Builds the clients; nothing is sent.
-    pub fn new(config: Config, outbox: Outbox, limits: Limits, ticks: Ticks) -> anyhow::Result<Self> {
+    /// Builds the clients. Sends nothing.
+    pub fn new(
+        config: Config,
+        outbox: Outbox,
+        limits: RateLimiter,
+        ephemeral: EphemeralQueue,
+    ) -> anyhow::Result<Self> {
         let amocrm = AmoCrm::new(flysk_clients::amocrm::Config {
             via: config.amocrm.egress_url.clone(),
             http: HttpOptions::with_timeout(config.amocrm.timeout),
@@ -61,11 +77,27 @@ impl App {
             .transpose()?;
         let public_url = &config.http.public_url;
         let acquiring = config.tbank.as_ref().map(|tbank| Acquiring::new(tbank, public_url)).transpose()?;
+        let acquiring = acquiring.map(Arc::new);
+        let mailer = mailer(config.smtp.as_ref())?;
         let keyring = Arc::new(config.keys.keyring.clone());
         let suffixes = config.amocrm.host_suffixes.clone();
         let vault = Vault::new(outbox.clone(), Arc::clone(&keyring), amocrm.clone(), suffixes)
-            .paced(limits.clone(), config.amocrm.token_requests_per_second);
-        Ok(Self { outbox, limits, ticks, keyring, amocrm, vault, outbound, acquiring, flysense, config })
+            .with_rate_limit(limits.clone(), config.amocrm.token_requests_per_second);
+        Ok(Self {
+            outbox,
+            limits,
+            ephemeral,
+            keyring,
+            amocrm,
+            vault,
+            outbound,
+            storage: config.storage.as_ref().map(open_storage),
+            mailer,
+            acquiring,
+            vendor_terminals: VendorTerminals::default(),
+            flysense,
+            config,
+        })
     }
 
     /// The clock.
@@ -73,24 +105,54 @@ impl App {
         self.outbox.clock().as_ref()
     }
 
-    /// What the process was configured with.
+    /// The configuration of the process.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// T-Bank; a job that needs it waits for a worker that has it.
-    pub fn acquiring(&self) -> Result<&Acquiring, JobError> {
-        self.acquiring.as_ref().ok_or_else(|| JobError::Wait {
-            after: std::time::Duration::from_mins(1),
-            reason: "T-Bank is not configured in this worker".to_owned(),
+    /// Object storage. Without it, the job waits for a worker that has it configured.
+    pub fn storage(&self) -> Result<&Storage, JobError> {
+        self.storage.as_ref().ok_or_else(|| JobError::Wait {
+            after: Duration::from_mins(1),
+            reason: "object storage is not configured in this worker".to_owned(),
         })
     }
 
-    /// FlySense; a job of it that reaches a bare platform waits for a worker that has it.
+    /// T-Bank. Without it, the job waits for a worker that has it configured.
+    pub fn acquiring(&self) -> Result<&Acquiring, JobError> {
+        self.acquiring.as_deref().ok_or_else(tbank_missing)
+    }
+
+    /// [`App::acquiring`] as a shared handle.
+    pub(crate) fn acquiring_handle(&self) -> Result<Arc<Acquiring>, JobError> {
+        self.acquiring.clone().ok_or_else(tbank_missing)
+    }
+
+    /// FlySense. Without it, the job waits for a worker that has it configured.
     pub fn flysense(&self) -> Result<&FlySense, JobError> {
         self.flysense.as_ref().ok_or_else(|| JobError::Wait {
-            after: std::time::Duration::from_mins(1),
+            after: Duration::from_mins(1),
             reason: "FlySense is not configured in this worker".to_owned(),
         })
+    }
+}
+
+/// Builds the client of object storage. Sends nothing.
+pub(crate) fn open_storage(config: &flysk_config::Storage) -> Storage {
+    Storage::new(flysk_clients::storage::Config {
+        endpoint: config.endpoint.clone(),
+        bucket: config.bucket.clone(),
+        access_key_id: config.access_key_id.clone(),
+        secret_access_key: config.secret_access_key.clone(),
+        connect_timeout: Duration::from_secs(5),
+        operation_timeout: Duration::from_secs(30),
+        upload_timeout: Duration::from_mins(10),
+    })
+}
+
+fn tbank_missing() -> JobError {
+    JobError::Wait {
+        after: Duration::from_mins(1),
+        reason: "T-Bank is not configured in this worker".to_owned(),
     }
 }

@@ -1,72 +1,90 @@
-//! What a worker process is configured with.
+//! Configuration of a worker process.
 
-use flysk_runtime::config::{
-    Amocrm, Audio, ConfigError, Database, Env, Flysense, Http, Keys, Outbound, Redis, SpeechKit, Storage,
-    TBank, Telemetry, Worker, YandexGpt,
+use flysk_config::{
+    Amocrm, Audio, Bot, ConfigError, Database, Env, Flysense, Http, Keys, Outbound, Redis, Smtp, SpeechKit,
+    Storage, TBank, Telemetry, Worker, YandexGpt,
 };
 
-/// Everything a worker process reads from its environment.
+/// All environment variables of a worker process.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// MySQL.
     pub database: Database,
     /// Redis.
     pub redis: Redis,
-    /// Where the API is reached from outside: hooks point there.
+    /// Public address of the API, used in hook URLs.
     pub http: Http,
     /// Encryption at rest.
     pub keys: Keys,
-    /// Queues, grace, scratch folder.
+    /// Queues, grace period, scratch directory.
     pub worker: Worker,
-    /// Logs.
+    /// Logs and metrics.
     pub telemetry: Telemetry,
     /// amoCRM.
     pub amocrm: Amocrm,
-    /// Addresses we did not choose.
+    /// Outbound HTTP to untrusted URLs.
     pub outbound: Outbound,
-    /// Buying Flycoins; `None` where nothing can be bought.
+    /// Object storage; `None` if it is not configured: nothing is exported.
+    pub storage: Option<Storage>,
+    /// Purchases of Flycoins; `None` if not configured.
     pub tbank: Option<TBank>,
-    /// FlySense and what only it needs; `None` in a deployment of the bare platform.
+    /// The mail server; `None` if no e-mail is sent.
+    pub smtp: Option<Smtp>,
+    /// FlySense; `None` if not enabled.
     pub flysense: Option<FlysenseConfig>,
 }
 
-/// What only FlySense needs.
+/// Sections that only FlySense needs.
 #[derive(Debug, Clone)]
 pub struct FlysenseConfig {
-    /// How it reaches the platform.
+    /// Access to the platform's API.
     pub platform: Flysense,
     /// Decoding.
     pub audio: Audio,
-    /// Where audio lies while it is recognised.
+    /// Object storage for audio during recognition.
     pub storage: Storage,
     /// Recognition.
     pub speechkit: SpeechKit,
     /// Summaries.
     pub yandexgpt: Option<YandexGpt>,
+    /// The bot in Telegram.
+    pub telegram: Option<Bot>,
+    /// The bot in MAX.
+    pub max: Option<Bot>,
 }
 
 impl Config {
-    /// Reads everything and tells all problems at once.
+    /// Reads all sections and reports all problems together.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         env.read(|vars| {
-            let database = vars.part(Database::from_env);
-            let redis = vars.part(Redis::from_env);
-            let http = vars.part(Http::from_env);
-            let keys = vars.part(Keys::from_env);
-            let worker = vars.part(Worker::from_env);
-            let telemetry = vars.part(Telemetry::from_env);
-            let amocrm = vars.part(Amocrm::from_env);
-            let outbound = vars.part(Outbound::from_env);
-            let tbank = vars.part(TBank::from_env);
-            let flysense = match vars.part(Flysense::from_env) {
+            let database = vars.section(Database::from_env);
+            let redis = vars.section(Redis::from_env);
+            let http = vars.section(Http::from_env);
+            let keys = vars.section(Keys::from_env);
+            let worker = vars.section(Worker::from_env);
+            let telemetry = vars.section(Telemetry::from_env);
+            let amocrm = vars.section(Amocrm::from_env);
+            let outbound = vars.section(Outbound::from_env);
+            let storage = vars.section(Storage::optional_from_env);
+            let tbank = vars.section(TBank::from_env);
+            let smtp = vars.section(Smtp::from_env);
+            let flysense = match vars.section(Flysense::from_env) {
                 Ok(Some(platform)) => {
-                    let audio = vars.part(Audio::from_env);
-                    let storage = vars.part(Storage::from_env);
-                    let speechkit = vars.part(SpeechKit::from_env);
-                    let yandexgpt = vars.part(YandexGpt::from_env);
-                    let parts = (audio?, storage?, speechkit?, yandexgpt?);
-                    let (audio, storage, speechkit, yandexgpt) = parts;
-                    Ok(Some(FlysenseConfig { platform, audio, storage, speechkit, yandexgpt }))
+                    let audio = vars.section(Audio::from_env);
+                    let storage = vars.section(Storage::from_env);
+                    let speechkit = vars.section(SpeechKit::from_env);
+                    let yandexgpt = vars.section(YandexGpt::from_env);
+                    let telegram = vars.section(Bot::telegram_from_env);
+                    let max = vars.section(Bot::max_from_env);
+                    Ok(Some(FlysenseConfig {
+                        platform,
+                        audio: audio?,
+                        storage: storage?,
+                        speechkit: speechkit?,
+                        yandexgpt: yandexgpt?,
+                        telegram: telegram?,
+                        max: max?,
+                    }))
                 }
                 Ok(None) => Ok(None),
                 Err(noted) => Err(noted),
@@ -80,7 +98,9 @@ impl Config {
                 telemetry: telemetry?,
                 amocrm: amocrm?,
                 outbound: outbound?,
+                storage: storage?,
                 tbank: tbank?,
+                smtp: smtp?,
                 flysense: flysense?,
             })
         })

@@ -1,22 +1,16 @@
-//! Handlers of every job kind, one file each, mirroring the catalogue of `flysk-jobs`; the schedule;
-//! and what they work in ([`App`]).
+//! Handlers of all job kinds, one file each, in the order of the `flysk-jobs` catalogue; their shared state ([`App`]);
+//! the schedule.
 
 pub mod acquiring;
-pub mod amocrm;
 pub mod app;
-mod billing;
-pub mod calls;
 pub mod config;
-mod flycoins;
 pub mod flysense;
-mod flysense_accounts;
 mod handlers;
-mod lifecycle;
-mod oauth;
-pub mod outcome;
+pub mod job_error;
+pub mod platform;
 pub mod process;
 pub mod schedule;
-pub mod upkeep;
+pub mod terminals;
 
 pub use app::App;
-pub use handlers::{registry, tick_registry};
+pub use handlers::{ephemeral_registry, registry};

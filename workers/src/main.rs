@@ -1,4 +1,4 @@
-//! `flysk-worker`: performs jobs, keeps the schedule, and is the operators' command line.
+//! `flysk-worker`: performs jobs, runs the schedule, and provides the operators' commands.
 
 mod commands;
 

@@ -1,33 +1,53 @@
 //! The schedule. Any number of schedulers may run: each tick becomes one job.
 
-use flysk_jobs::amocrm::CheckHooksDue;
-use flysk_jobs::billing;
-use flysk_jobs::calls::{ReconcileDue, ResumePolls, RetryUnpaid, SweepStorage};
-use flysk_jobs::flycoins::{ExpireHolds, VerifyLedger};
-use flysk_jobs::oauth::RefreshDue;
-use flysk_jobs::runtime::cron::Entry;
-use flysk_jobs::upkeep::PruneJobs;
+use flysk_jobs::flysense::activation::{CheckMaxWebhook, CheckTelegramWebhook, SendNoticesDue};
+use flysk_jobs::flysense::calls::{ReconcileDue, ResumePolls, RetryUnpaid, SweepPlayback, SweepStorage};
+use flysk_jobs::flysense::hooks::CheckHooksDue;
+use flysk_jobs::platform::billing;
+use flysk_jobs::platform::flycoins::{ExpireHolds, PublishWalletEvents, VerifyLedger};
+use flysk_jobs::platform::oauth::RefreshDue;
+use flysk_jobs::platform::panel::SweepExports;
+use flysk_jobs::platform::subscriptions::{ReconcileInvoices, SubscriptionsDue};
+use flysk_jobs::platform::upkeep::{PruneJobs, RollUpFigures, SealAuditLog, VerifyAuditLog};
+use flysk_queue::cron::ScheduleEntry;
 
-/// What happens when, in UTC; what only FlySense needs, where it is configured.
-pub fn entries(flysense: bool) -> anyhow::Result<Vec<Entry>> {
+/// Cron entries in UTC; those of FlySense only where it is enabled.
+pub fn entries(flysense: bool) -> anyhow::Result<Vec<ScheduleEntry>> {
     let mut entries = vec![
-        Entry::new("oauth.refresh_due", "0 */10 * * * *", || RefreshDue {})?,
-        Entry::new("billing.reconcile_due", "*/30 * * * * *", || billing::ReconcileDue {})?,
-        Entry::new("billing.reconcile_day", "0 20 4 * * *", || billing::ReconcileDay {
+        ScheduleEntry::new("oauth.refresh_due", "0 */10 * * * *", || RefreshDue {})?,
+        ScheduleEntry::new("billing.reconcile_due", "*/30 * * * * *", || billing::ReconcileDue {})?,
+        ScheduleEntry::new("billing.reconcile_day", "0 20 4 * * *", || billing::ReconcileDay {
             day: None,
             after: None,
         })?,
-        Entry::new("flycoins.expire_holds", "15 * * * * *", || ExpireHolds {})?,
-        Entry::new("flycoins.verify_ledger", "0 23 1 * * *", || VerifyLedger {})?,
-        Entry::new("upkeep.prune_jobs", "0 17 * * * *", || PruneJobs {})?,
+        ScheduleEntry::new("billing.verify_subscriptions", "0 41 * * * *", || {
+            billing::VerifySubscriptions {}
+        })?,
+        ScheduleEntry::new("billing.reconcile_invoices", "0 40 4 * * *", || ReconcileInvoices {
+            day: None,
+            after: None,
+        })?,
+        ScheduleEntry::new("billing.subscriptions_due", "*/30 * * * * *", || SubscriptionsDue {})?,
+        ScheduleEntry::new("flycoins.expire_holds", "15 * * * * *", || ExpireHolds {})?,
+        ScheduleEntry::new("flycoins.publish_wallet_events", "*/15 * * * * *", || PublishWalletEvents {})?,
+        ScheduleEntry::new("flycoins.verify_ledger", "0 23 1 * * *", || VerifyLedger {})?,
+        ScheduleEntry::new("panel.sweep_exports", "0 11-59/15 * * * *", || SweepExports {})?,
+        ScheduleEntry::new("upkeep.prune_jobs", "0 17 * * * *", || PruneJobs {})?,
+        ScheduleEntry::new("upkeep.roll_up_figures", "40 * * * * *", || RollUpFigures {})?,
+        ScheduleEntry::new("upkeep.seal_audit_log", "20 * * * * *", || SealAuditLog {})?,
+        ScheduleEntry::new("upkeep.verify_audit_log", "0 41 2 * * *", || VerifyAuditLog {})?,
     ];
     if flysense {
         entries.extend([
-            Entry::new("calls.resume_polls", "*/30 * * * * *", || ResumePolls {})?,
-            Entry::new("calls.retry_unpaid", "*/10 * * * * *", || RetryUnpaid {})?,
-            Entry::new("calls.sweep_storage", "0 */15 * * * *", || SweepStorage {})?,
-            Entry::new("calls.reconcile_due", "30 */10 * * * *", || ReconcileDue {})?,
-            Entry::new("amocrm.check_hooks_due", "15 5 * * * *", || CheckHooksDue {})?,
+            ScheduleEntry::new("calls.resume_polls", "*/30 * * * * *", || ResumePolls {})?,
+            ScheduleEntry::new("calls.retry_unpaid", "*/10 * * * * *", || RetryUnpaid {})?,
+            ScheduleEntry::new("calls.sweep_storage", "0 */15 * * * *", || SweepStorage {})?,
+            ScheduleEntry::new("calls.sweep_playback", "0 7-59/15 * * * *", || SweepPlayback {})?,
+            ScheduleEntry::new("calls.reconcile_due", "30 */10 * * * *", || ReconcileDue {})?,
+            ScheduleEntry::new("activation.send_notices_due", "20 11 * * * *", || SendNoticesDue {})?,
+            ScheduleEntry::new("telegram.check_webhook", "5 * * * * *", || CheckTelegramWebhook {})?,
+            ScheduleEntry::new("max.check_webhook", "10 * * * * *", || CheckMaxWebhook {})?,
+            ScheduleEntry::new("amocrm.check_hooks_due", "15 5 * * * *", || CheckHooksDue {})?,
         ]);
     }
     Ok(entries)
@@ -44,6 +64,6 @@ mod tests {
         assert!(bare.contains(&"oauth.refresh_due") && both.contains(&"oauth.refresh_due"));
         let of_flysense = |name: &&str| name.starts_with("calls.") || name.starts_with("amocrm.");
         assert_eq!(bare.iter().filter(|name| of_flysense(name)).count(), 0, "{bare:?}");
-        assert_eq!(both.iter().filter(|name| of_flysense(name)).count(), 5, "{both:?}");
+        assert_eq!(both.iter().filter(|name| of_flysense(name)).count(), 6, "{both:?}");
     }
 }

@@ -1,11 +1,11 @@
-//! `flysk-worker audio:decode`: the child process in which a recording is decoded.
+//! `flysk-worker audio:decode`: the sandboxed child process that decodes a recording.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Args;
 
-/// What its parent tells it; see `flysk_audio::serve_confined`.
+/// Arguments from the parent worker; see `flysk_audio::serve_isolated`.
 #[derive(Debug, Args)]
 pub(super) struct Decode {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
@@ -13,8 +13,8 @@ pub(super) struct Decode {
 }
 
 impl Decode {
-    /// Carries out the order. No runtime runs yet: bounds of the process are set first.
+    /// Decodes the recording. No async runtime is started yet, because the process sets its resource limits first.
     pub(super) fn run(self) -> ExitCode {
-        flysk_audio::serve_confined(self.order)
+        flysk_audio::serve_isolated(self.order)
     }
 }

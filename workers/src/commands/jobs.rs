@@ -7,7 +7,8 @@ use clap::Args;
 use flysk_domain::id::JobId;
 use flysk_domain::trace::Trace;
 use flysk_jobs::catalogue;
-use flysk_jobs::replay::{Replayed, replay};
+use flysk_services::cancel::cancel;
+use flysk_services::replay::{ReplayOutcome, replay};
 use flysk_store::jobs::{self, JobState};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
@@ -16,28 +17,28 @@ use super::transaction::transact;
 
 /// Prints `docs/jobs.md`.
 pub(super) fn print_catalogue() -> anyhow::Result<()> {
-    Ok(std::io::stdout().write_all(catalogue::page().as_bytes())?)
+    Ok(std::io::stdout().write_all(catalogue::render_page().as_bytes())?)
 }
 
-/// Which jobs to list.
+/// Selects the jobs to list.
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// Only jobs of this state: queued, running, done, dead or cancelled.
+    /// Only jobs in this state: queued, running, done, dead or cancelled.
     #[arg(long)]
     state: Option<String>,
-    /// Only jobs of this kind, such as `calls.fetch_recording`; docs/jobs.md has them all.
+    /// Only jobs of this kind, such as `calls.fetch_recording`; docs/jobs.md lists all kinds.
     #[arg(long)]
     kind: Option<String>,
-    /// Only jobs that one request caused, by the X-Request-Id of its answer.
+    /// Only jobs caused by one API request, by the X-Request-Id of its response.
     #[arg(long, conflicts_with_all = ["state", "kind"])]
     correlation: Option<String>,
-    /// The largest number of jobs to list.
+    /// Maximum number of jobs to list.
     #[arg(long, default_value_t = 50)]
     limit: u32,
 }
 
 impl List {
-    /// One line a job: id, kind, state, starts, when, why.
+    /// Prints one line per job: id, kind, state, attempts, time and last error.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let state: Option<JobState> = self.state.as_deref().map(str::parse).transpose()?;
         let outbox = open_outbox(config).await?;
@@ -48,7 +49,7 @@ impl List {
         };
         let mut out = std::io::stdout().lock();
         if rows.is_empty() {
-            writeln!(out, "No such jobs.")?;
+            writeln!(out, "No matching jobs.")?;
         }
         for job in rows {
             let when = job.finished_at.or(job.started_at).unwrap_or(job.run_at);
@@ -68,15 +69,15 @@ impl List {
     }
 }
 
-/// One job.
+/// Selects one job.
 #[derive(Debug, Args)]
-pub(super) struct One {
-    /// The job's id, as jobs:list shows it.
+pub(super) struct JobRef {
+    /// Id of the job, as printed by jobs:list.
     id: JobId,
 }
 
-impl One {
-    /// Lets it start afresh.
+impl JobRef {
+    /// Queues the job again with all its attempts.
     pub(super) async fn replay(self, config: &Config) -> anyhow::Result<()> {
         let outbox = open_outbox(config).await?;
         let trace = Trace { correlation_id: format!("replay.{}", self.id), traceparent: None };
@@ -89,24 +90,30 @@ impl One {
         let replayed = transact(replay).await?;
         let mut out = std::io::stdout().lock();
         match replayed {
-            Replayed::Queued => writeln!(out, "{} will run again.", self.id)?,
-            Replayed::CallStartedAgain { transcription_id, run } => writeln!(
+            ReplayOutcome::Queued => writeln!(out, "{} will run again.", self.id)?,
+            ReplayOutcome::CallRestarted { transcription_id, run } => writeln!(
                 out,
-                "{transcription_id} starts anew, run {run}; follow it with jobs:list --correlation replay.{}",
+                "{transcription_id} restarts as run {run}; follow it with jobs:list --correlation replay.{}",
                 self.id
             )?,
         }
         Ok(())
     }
 
-    /// Takes it out.
+    /// Cancels a queued job.
     pub(super) async fn cancel(self, config: &Config) -> anyhow::Result<()> {
         let outbox = open_outbox(config).await?;
-        let mut conn = outbox.pool().acquire().await?;
-        if !jobs::cancel(&mut conn, self.id, "cancelled by an operator", outbox.clock().now()).await? {
-            bail!("{} does not wait: a running job cannot be stopped half-way", self.id);
+        let trace = Trace { correlation_id: format!("cancel.{}", self.id), traceparent: None };
+        let cancel = || async {
+            let mut unit = outbox.begin(trace.clone()).await?;
+            let cancelled = cancel(&mut unit, self.id, "cancelled by an operator").await?;
+            unit.commit().await?;
+            Ok(cancelled)
+        };
+        if !transact(cancel).await? {
+            bail!("{} is not queued; a running job cannot be cancelled", self.id);
         }
-        tracing::info!(job.id = %self.id, "cancelled");
+        tracing::info!(job.id = %self.id, "job cancelled");
         Ok(())
     }
 }

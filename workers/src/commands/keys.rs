@@ -5,48 +5,53 @@ use std::io::Write as _;
 use anyhow::ensure;
 use flysk_domain::id::HookId;
 use flysk_domain::trace::Trace;
-use flysk_jobs::Outbox;
-use flysk_jobs::amocrm::CheckHooks;
+use flysk_jobs::flysense::hooks::CheckHooks;
+use flysk_queue::Outbox;
+use flysk_services::activation::reencrypt_bindings;
 use flysk_store::flysense::accounts;
 use flysk_workers::config::Config;
 
 use super::transaction::transact;
 use super::widget::open;
 
-/// Accounts of one transaction.
-const PER_UNIT: u32 = 200;
+/// Accounts per transaction.
+const ACCOUNTS_PER_TRANSACTION: u32 = 200;
 
-/// Seals everything again under the first key of the ring, and has workers move the addresses of amoCRM's hooks,
-/// which a key signs. Everybody else goes on working; the former key has to stay in the ring until this says that
-/// nothing is left under it.
+/// Re-encrypts all secrets with the first key of the ring, and enqueues jobs that move amoCRM's hooks to URLs signed by that key.
+///
+/// Other processes go on working. The previous key must stay in the ring until nothing is left under it.
 pub(super) async fn rotate(config: &Config) -> anyhow::Result<()> {
     let (outbox, vault) = open(config).await?;
-    let done = vault.reseal_all(&mut *outbox.pool().acquire().await?).await?;
+    let mut done = vault.reencrypt_all(&mut *outbox.pool().acquire().await?).await?;
+    let bindings = reencrypt_bindings(&mut *outbox.pool().acquire().await?, vault.keyring()).await?;
+    done.scanned += bindings.scanned;
+    done.reencrypted += bindings.reencrypted;
+    done.skipped += bindings.skipped;
     let hooks = move_hooks(&outbox, vault.keyring().current_id()).await?;
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
         "{} rows, {} moved to the current key, {} changed meanwhile.",
-        done.seen, done.moved, done.missed
+        done.scanned, done.reencrypted, done.skipped
     )?;
-    writeln!(out, "{hooks} accounts have their call hooks under a former key.")?;
+    writeln!(out, "{hooks} accounts have call hooks under a previous key.")?;
     if hooks > 0 {
         writeln!(
             out,
-            "Workers subscribe them anew. Run this again until there are none, then drop former keys."
+            "Workers move them. Run this command again until there are none, then remove the previous keys."
         )?;
     }
     if let Some(until) = done.former_tokens_until {
         writeln!(
             out,
-            "Project tokens that were replaced are good until {until}: former keys find them, and have to stay until then."
+            "Project tokens that 0.1.0 replaced are valid until {until} and need the previous keys: keep these until then."
         )?;
     }
-    ensure!(done.missed == 0, "run it again: rows were changed while they were moved");
+    ensure!(done.skipped == 0, "some rows changed meanwhile: run the command again");
     Ok(())
 }
 
-/// Enqueues a check for each account whose hooks go to an address under a former key; how many there are.
+/// Enqueues a check for each account whose hook URL is signed by a previous key; returns the number of accounts.
 async fn move_hooks(outbox: &Outbox, key: &str) -> anyhow::Result<usize> {
     let trace = Trace {
         correlation_id: format!("rotate.{}", HookId::generate(outbox.clock().as_ref())),
@@ -56,7 +61,9 @@ async fn move_hooks(outbox: &Outbox, key: &str) -> anyhow::Result<usize> {
     loop {
         let move_page = || async {
             let mut unit = outbox.begin(trace.clone()).await?;
-            let accounts = accounts::list_hooks_under_other_keys(&mut unit, key, after, PER_UNIT).await?;
+            let accounts =
+                accounts::list_hooks_under_other_keys(&mut unit, key, after, ACCOUNTS_PER_TRANSACTION)
+                    .await?;
             for account_id in &accounts {
                 unit.enqueue(&CheckHooks { account_id: *account_id }).await?;
             }

@@ -4,38 +4,38 @@ use std::io::Write as _;
 
 use anyhow::ensure;
 use clap::Args;
-use flysk_store::ledger;
+use flysk_store::platform::ledger;
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 
-/// How much to tell.
+/// Options of the report.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
-    /// The largest number of discrepancies to show for each rule.
+    /// Maximum number of discrepancies to show for each rule.
     #[arg(long, default_value_t = 100)]
     limit: u32,
 }
 
 impl Verify {
-    /// Proves every balance from the entries; fails if one does not agree.
+    /// Checks every balance against its entries; fails on a mismatch.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let outbox = open_outbox(config).await?;
-        let proof = ledger::prove(outbox.pool(), self.limit.max(1)).await?;
+        let proof = ledger::verify_snapshot(outbox.pool(), self.limit.max(1)).await?;
         let mut out = std::io::stdout().lock();
-        writeln!(out, "{} entries in {} wallets, at one moment:", proof.entries, proof.wallets)?;
+        writeln!(out, "{} entries in {} wallets, one snapshot:", proof.entries, proof.wallets)?;
         for rule in ledger::rules() {
             let found = proof.discrepancies.iter().filter(|one| one.rule == rule).count();
-            let verdict = if found == 0 { "proven".to_owned() } else { format!("{found} DO NOT AGREE") };
+            let verdict = if found == 0 { "correct".to_owned() } else { format!("{found} MISMATCHES") };
             writeln!(out, "  {rule:<28} {verdict}")?;
         }
         for one in &proof.discrepancies {
             writeln!(
                 out,
-                "{}: {} has {} millionths, its entries say {}",
+                "{}: {} has {} micro-Flycoins, its entries sum to {}",
                 one.rule, one.place, one.stored, one.proven
             )?;
         }
-        ensure!(proof.discrepancies.is_empty(), "the books do not agree");
+        ensure!(proof.discrepancies.is_empty(), "balances do not match the ledger entries");
         Ok(())
     }
 }

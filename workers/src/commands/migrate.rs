@@ -1,12 +1,12 @@
 //! `flysk-worker migrate`.
 
 use flysk_workers::config::Config;
-use flysk_workers::process::open_outbox;
+use flysk_workers::process::connect;
 
-/// Applies what is missing; running it twice changes nothing.
+/// Applies pending migrations. A second run changes nothing.
 pub(super) async fn migrate(config: &Config) -> anyhow::Result<()> {
-    let outbox = open_outbox(config).await?;
-    flysk_migrations::migrate(outbox.pool()).await?;
-    tracing::info!("the database has this release's schema");
+    let pool = connect(config, config.database.max_connections).await?;
+    flysk_migrations::migrate(&pool).await?;
+    tracing::info!("database schema is up to date");
     Ok(())
 }

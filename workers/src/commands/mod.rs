@@ -2,17 +2,21 @@
 
 mod decode;
 mod healthcheck;
+mod invoice;
 mod jobs;
 mod keys;
 mod ledger;
 mod migrate;
 mod package;
+mod plan;
 mod price;
 mod purchase;
 mod run;
 mod scheduler;
+mod subscription;
 mod token;
 mod transaction;
+mod vendor;
 mod wallet;
 mod widget;
 
@@ -20,16 +24,16 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use flysk_runtime::config::Env;
-use flysk_runtime::{cli, telemetry};
+use flysk_config::process::{cli, telemetry};
+use flysk_config::{Env, env_example};
 use flysk_workers::config::Config;
 use flysk_workers::flysense::DECODE_COMMAND;
 
-/// Performs Flysk's jobs, keeps their schedule, and is the command line of operators.
+/// Performs Flysk's jobs, runs their schedule, and provides the commands of operators.
 ///
-/// Configured by environment variables alone (see `.env.example`); each command checks all of them, so run commands
-/// where workers run. A command that fails says why on standard error and ends with a status other than 0. Identifiers
-/// and money are printed in full, secrets only by the command that creates them.
+/// Configured by environment variables only (see `.env.example`). Each command validates all of them, so run commands
+/// where workers run. A command that fails prints the reason to standard error and exits with a non-zero status.
+/// Identifiers and amounts are printed in full; a secret is printed only by the command that creates it.
 #[derive(Debug, Parser)]
 #[command(name = "flysk-worker", version)]
 pub(crate) struct Cli {
@@ -41,44 +45,47 @@ pub(crate) struct Cli {
 enum Command {
     /// Apply the schema migrations of this release to the database.
     ///
-    /// Run it once per release, before the other processes start. Running it again changes nothing; migrations of a
-    /// newer release are left alone, so that a release can be rolled back.
+    /// Run it once per release, before the other processes start. Running it again changes nothing. Migrations of a
+    /// newer release are ignored, so a release can be rolled back.
     Migrate,
     /// Perform jobs until SIGTERM.
     ///
-    /// On SIGTERM the process takes no new jobs, lets running ones end, gives back those that do not, and ends within
-    /// `FLYSK_GRACE_SECONDS`.
+    /// On SIGTERM the process takes no new jobs, lets running jobs finish, returns unfinished ones to the queue, and
+    /// exits within `FLYSK_GRACE_SECONDS`.
     Run(run::Run),
     /// Enqueue the jobs of the schedule when they are due, until SIGTERM.
     ///
-    /// Any number of schedulers may run: each moment of the schedule becomes one job.
+    /// Any number of schedulers may run: each cron tick becomes one job.
     Scheduler,
-    /// Check that the process beside this command is alive; for health checks of containers.
+    /// Check that the process with the same environment is alive; for container health checks.
     ///
-    /// Calls `/health` at `FLYSK_METRICS_LISTEN`, which an API, a worker and a scheduler all serve. Ends with status 0 if
-    /// it answers 200.
+    /// Calls `/health` at `FLYSK_METRICS_LISTEN`, which API, worker and scheduler all serve. Exits with status 0 on a
+    /// 200 response.
     Healthcheck,
     /// Print every kind of job with its queue, attempts and time limit, as Markdown (docs/jobs.md).
     #[command(name = "jobs:catalogue")]
     JobsCatalogue,
-    /// List jobs, the newest first, one line each.
+    /// Print every environment variable with its default and meaning (.env.example).
+    #[command(name = "env:example")]
+    EnvExample,
+    /// List jobs, newest first, one line each.
     ///
-    /// The columns are: id, kind, state, attempts of how many, time (UTC) and the last error.
+    /// Columns: id, kind, state, attempts made and allowed, time (UTC), last error.
     #[command(name = "jobs:list")]
     JobsList(jobs::List),
     /// Run a dead or cancelled job again, with all its attempts.
     ///
-    /// A stage of a call starts the call again, as another run. Refused while a job of the same kind and key waits.
-    /// docs/runbook.md says for each kind what a replay does.
+    /// Replaying a stage of a call restarts the call, as another run. Refused while a job of the same kind and dedup
+    /// key is waiting. docs/runbook.md describes the effect of a replay for each kind.
     #[command(name = "jobs:replay")]
-    JobsReplay(jobs::One),
-    /// Cancel a job that waits; one that runs cannot be stopped.
+    JobsReplay(jobs::JobRef),
+    /// Cancel a queued job; a running job cannot be cancelled.
     #[command(name = "jobs:cancel")]
-    JobsCancel(jobs::One),
+    JobsCancel(jobs::JobRef),
     /// Register a widget and print its secrets.
     ///
-    /// The project token (the backend's credential) and the event secret (which signs events) are shown this once.
-    /// docs/integrate.md leads through it.
+    /// The project token (the backend's credential) and the event secret (which signs events) are printed only once.
+    /// See docs/integrate.md.
     #[command(name = "widget:register")]
     WidgetRegister(Box<widget::Register>),
     /// List all widgets, one line each: id, code, platform, client id, name.
@@ -89,12 +96,12 @@ enum Command {
     WidgetShow(widget::Show),
     /// Change settings of a widget.
     ///
-    /// What is not named stays as it is.
+    /// Settings without an option keep their values.
     #[command(name = "widget:update")]
     WidgetUpdate(Box<widget::Update>),
-    /// Replace secrets of a widget, and print the new ones this once.
+    /// Replace secrets of a widget and print the new ones, only once.
     ///
-    /// At least one of the options is needed. A project token can go on working for some hours beside the new one.
+    /// At least one option is required. The previous project token can stay valid for some hours.
     #[command(name = "widget:rotate")]
     WidgetRotate(widget::Rotate),
     /// List the packages of Flycoins that a widget sells.
@@ -102,51 +109,132 @@ enum Command {
     PackageList(package::List),
     /// Put a package of Flycoins on sale, or change one.
     ///
-    /// Changed terms become a new version; purchases keep the version they were begun with.
+    /// Changed terms become a new version; existing purchases keep their version.
     #[command(name = "package:set")]
     PackageSet(package::Set),
-    /// Take a package off sale; purchases that were begun go on.
+    /// Take a package off sale; existing purchases are not affected.
     #[command(name = "package:retire")]
     PackageRetire(package::Retire),
-    /// Show a purchase: its state, price, coins, the bank's last status, and its refunds.
+    /// List vendors, the sellers of widgets.
+    #[command(name = "vendor:list")]
+    VendorList(vendor::List),
+    /// Show a vendor: legal name, terminal, receipts and taxes, without its password.
+    #[command(name = "vendor:show")]
+    VendorShow(vendor::Show),
+    /// Create a vendor, or change one.
+    #[command(name = "vendor:set")]
+    VendorSet(Box<vendor::Set>),
+    /// Set taxation and VAT rate of a vendor from a day on.
+    ///
+    /// Receipts of invoices that were written before keep their rate.
+    #[command(name = "vendor:taxes")]
+    VendorTaxes(vendor::Taxes),
+    /// Give a vendor its own terminal at T-Bank, or take it away.
+    #[command(name = "vendor:terminal")]
+    VendorTerminal(vendor::Terminal),
+    /// Move a widget to a vendor.
+    #[command(name = "vendor:assign")]
+    VendorAssign(vendor::Assign),
+    /// List the subscription plans that a widget sells.
+    #[command(name = "plan:list")]
+    PlanList(plan::List),
+    /// Put a subscription plan on sale, or change one.
+    ///
+    /// Changed terms become a new version; subscriptions keep their version and price.
+    #[command(name = "plan:set")]
+    PlanSet(Box<plan::Set>),
+    /// Take a subscription plan off sale; subscriptions keep it.
+    #[command(name = "plan:retire")]
+    PlanRetire(plan::Retire),
+    /// Show the subscription of an account: state, access, terms, invoices and log.
+    #[command(name = "subscription:show")]
+    SubscriptionShow(subscription::Show),
+    /// Check the invariants of all subscriptions.
+    ///
+    /// Exits with a non-zero status on a violation. Also runs automatically every hour.
+    #[command(name = "subscription:verify")]
+    SubscriptionVerify(subscription::Verify),
+    /// Charge the next period of a subscription now.
+    ///
+    /// The period follows the paid one, so no day is paid twice. Without a card the invoice waits for the customer.
+    #[command(name = "subscription:renew")]
+    SubscriptionRenew(subscription::Renew),
+    /// Grant days to a subscription or a trial.
+    ///
+    /// The next boundary moves once, and later periods follow it. After an end, the days reinstate the subscription.
+    #[command(name = "subscription:bonus")]
+    SubscriptionBonus(subscription::Bonus),
+    /// Cancel a subscription for its customer: at the end of the period, or at once while the next one is unpaid.
+    #[command(name = "subscription:cancel")]
+    SubscriptionCancel(subscription::Cancel),
+    /// End the review of a subscription that was not renewed for more than a period.
+    ///
+    /// It ends as unpaid, and the customer may start anew. `subscription:bonus` afterwards gives time to do so.
+    #[command(name = "subscription:end-review")]
+    SubscriptionEndReview(subscription::EndReview),
+    /// Reinstate a subscription that has ended, while the period after its last one runs.
+    ///
+    /// The invoice of that period is open again and waits for its payment. Nothing is charged: `subscription:renew` charges a
+    /// card that is still linked.
+    #[command(name = "subscription:reinstate")]
+    SubscriptionReinstate(subscription::Reinstate),
+    /// Void an open invoice. Voiding that of a renewal ends the subscription.
+    #[command(name = "invoice:void")]
+    InvoiceVoid(invoice::OnInvoice),
+    /// Refund a paid invoice, whole or in part.
+    ///
+    /// Without `--yes` it prints the fair share: the part of the days that are not used.
+    #[command(name = "invoice:refund")]
+    InvoiceRefund(invoice::Refund),
+    /// Mark an open invoice as paid outside of Flysk, such as by a bank transfer.
+    #[command(name = "invoice:mark-paid")]
+    InvoiceMarkPaid(invoice::OnInvoice),
+    /// End the payment that keeps an invoice from being paid by another one, after checking in the T-Bank merchant portal that it
+    /// holds no money.
+    ///
+    /// Only a payment that contradicts the bank, or that the bank has not decided in its time. Money that arrives nevertheless
+    /// is taken or returned.
+    #[command(name = "invoice:clear-lock")]
+    InvoiceClearLock(invoice::OnInvoice),
+    /// Show a purchase: state, price, coins, the last status from the bank, and refunds.
     #[command(name = "purchase:show")]
-    PurchaseShow(purchase::One),
-    /// Ask the bank for the present state of a purchase and of all payments of its order.
+    PurchaseShow(purchase::PurchaseRef),
+    /// Query the bank for the current status of a purchase and of all payments of its order.
     ///
-    /// Enqueues a job and returns; `purchase:show` then has the result.
-    #[command(name = "purchase:ask")]
-    PurchaseAsk(purchase::One),
-    /// End the review of a purchase that a person has compared with the bank's cabinet.
+    /// Enqueues a job and returns; `purchase:show` then shows the result.
+    #[command(name = "purchase:refresh")]
+    PurchaseRefresh(purchase::PurchaseRef),
+    /// End the review of a purchase after checking it in the T-Bank merchant portal.
     ///
-    /// A purchase whose coins were credited becomes `paid`, one without coins `failed`. Nothing is sent to the bank. Fails
-    /// if the purchase is not in doubt.
-    #[command(name = "purchase:close")]
-    PurchaseClose(purchase::One),
+    /// A purchase with credited coins becomes `paid`, one without becomes `failed`. Nothing is sent to the bank. Fails
+    /// if the purchase has no discrepancy.
+    #[command(name = "purchase:resolve-review")]
+    PurchaseResolveReview(purchase::PurchaseRef),
     /// Refund the unspent coins of a purchase.
     ///
-    /// The coins are withdrawn at once; a job then has the bank return the money.
+    /// The coins are withdrawn at once; a job then refunds the money through the bank.
     #[command(name = "purchase:refund")]
     PurchaseRefund(purchase::Refund),
     /// Compare the purchases of a day with the bank's list of payments.
     ///
-    /// Enqueues a job and returns; `purchases:differences` then lists what it found. Runs by itself every night.
+    /// Enqueues a job and returns; `purchases:discrepancies` then lists the result. Also runs automatically every night.
     #[command(name = "purchases:reconcile")]
     PurchasesReconcile(purchase::Day),
-    /// List the differences that a comparison with the bank has found for a day.
-    #[command(name = "purchases:differences")]
-    PurchasesDifferences(purchase::Day),
+    /// List the discrepancies found by the reconciliation of a day.
+    #[command(name = "purchases:discrepancies")]
+    PurchasesDiscrepancies(purchase::Day),
     /// Renew the OAuth tokens of all accounts now.
     ///
-    /// Renewals are enqueued slowly enough not to hold up others, followed to their end, and counted by outcome. A run
-    /// that was interrupted goes on with `--resume`.
+    /// Enqueues renewals at a limited rate so that other token requests are not delayed, waits for all of them, and
+    /// prints the number of each outcome. `--resume` continues an interrupted run.
     #[command(name = "token:refresh-all")]
     TokenRefreshAll(token::RefreshAll),
     /// List the prices of services in Flycoins: past, present and future versions.
     #[command(name = "price:list")]
     PriceList(price::List),
-    /// Set the price of a service, as a new version.
+    /// Set the price of a service as a new version.
     ///
-    /// Former versions stay for what was charged by them.
+    /// Earlier versions are kept for the charges made with them.
     #[command(name = "price:set")]
     PriceSet(price::Set),
     /// Show the wallet of an account: balance, held coins, lots with their expiry, and the latest transactions.
@@ -154,19 +242,19 @@ enum Command {
     WalletShow(wallet::Show),
     /// Credit Flycoins to an account as compensation.
     ///
-    /// The key makes it happen once: the same command again changes nothing for 30 days, and the same key with another
+    /// The key makes the command idempotent: for 30 days, a repetition changes nothing, and the same key with another
     /// amount is refused.
     #[command(name = "wallet:credit")]
     WalletCredit(wallet::Credit),
     /// Check every balance against the sum of its ledger entries.
     ///
-    /// Ends with a status other than 0 if one does not agree. Runs by itself every night.
+    /// Exits with a non-zero status on a mismatch. Also runs automatically every night.
     #[command(name = "ledger:verify")]
     LedgerVerify(ledger::Verify),
     /// Encrypt all stored secrets again with the first key of `FLYSK_KEYRING`.
     ///
     /// Works beside running processes. Also has workers move the addresses of amoCRM's call hooks, which a key signs. Run it
-    /// until it says that nothing is left under a former key; docs/runbook.md has the whole procedure.
+    /// until it says that nothing is left under a previous key; docs/runbook.md has the whole procedure.
     #[command(name = "keys:rotate")]
     KeysRotate,
     /// Print this reference of commands as Markdown (a part of docs/cli.md).
@@ -183,6 +271,9 @@ impl Cli {
         match self.command {
             Command::AudioDecode(decode) => return Ok(decode.run()),
             Command::JobsCatalogue => jobs::print_catalogue()?,
+            Command::EnvExample => {
+                std::io::stdout().write_all(env_example(flysk_config::SECTIONS).as_bytes())?;
+            }
             Command::CliReference => std::io::stdout().write_all(cli::reference::<Cli>().as_bytes())?,
             command => perform(command)?,
         }
@@ -215,12 +306,32 @@ fn perform(command: Command) -> anyhow::Result<()> {
             Command::PackageList(list) => list.run(&config).await,
             Command::PackageSet(set) => set.run(&config).await,
             Command::PackageRetire(retire) => retire.run(&config).await,
+            Command::VendorList(list) => list.run(&config).await,
+            Command::VendorShow(show) => show.run(&config).await,
+            Command::VendorSet(set) => set.run(&config).await,
+            Command::VendorTaxes(taxes) => taxes.run(&config).await,
+            Command::VendorTerminal(terminal) => terminal.run(&config, &env).await,
+            Command::VendorAssign(assign) => assign.run(&config).await,
+            Command::PlanList(list) => list.run(&config).await,
+            Command::PlanSet(set) => set.run(&config).await,
+            Command::PlanRetire(retire) => retire.run(&config).await,
+            Command::SubscriptionShow(show) => show.run(&config).await,
+            Command::SubscriptionVerify(verify) => verify.run(&config).await,
+            Command::SubscriptionRenew(renew) => renew.run(&config).await,
+            Command::SubscriptionBonus(bonus) => bonus.run(&config).await,
+            Command::SubscriptionCancel(cancel) => cancel.run(&config).await,
+            Command::SubscriptionEndReview(end) => end.run(&config).await,
+            Command::SubscriptionReinstate(reinstate) => reinstate.run(&config).await,
+            Command::InvoiceVoid(invoice) => invoice.void(&config).await,
+            Command::InvoiceRefund(refund) => refund.run(&config).await,
+            Command::InvoiceMarkPaid(invoice) => invoice.mark_paid(&config).await,
+            Command::InvoiceClearLock(invoice) => invoice.clear_lock(&config).await,
             Command::PurchaseShow(one) => one.show(&config).await,
-            Command::PurchaseAsk(one) => one.ask(&config).await,
-            Command::PurchaseClose(one) => one.close(&config).await,
+            Command::PurchaseRefresh(one) => one.refresh(&config).await,
+            Command::PurchaseResolveReview(one) => one.resolve_review(&config).await,
             Command::PurchaseRefund(refund) => refund.run(&config).await,
-            Command::PurchasesReconcile(day) => day.compare(&config).await,
-            Command::PurchasesDifferences(day) => day.differences(&config).await,
+            Command::PurchasesReconcile(day) => day.reconcile(&config).await,
+            Command::PurchasesDiscrepancies(day) => day.discrepancies(&config).await,
             Command::TokenRefreshAll(all) => all.run(&config).await,
             Command::PriceList(list) => list.run(&config).await,
             Command::PriceSet(set) => set.run(&config).await,
@@ -229,6 +340,7 @@ fn perform(command: Command) -> anyhow::Result<()> {
             Command::LedgerVerify(verify) => verify.run(&config).await,
             Command::KeysRotate => keys::rotate(&config).await,
             Command::JobsCatalogue
+            | Command::EnvExample
             | Command::CliReference
             | Command::Healthcheck
             | Command::AudioDecode(_) => Ok(()),

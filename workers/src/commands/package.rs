@@ -1,4 +1,4 @@
-//! `flysk-worker package:*`: what a widget offers, until the admin panel comes.
+//! `flysk-worker package:*`: packages of a widget, until there is an admin panel.
 
 use std::io::Write as _;
 
@@ -6,59 +6,59 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use flysk_domain::id::PackageId;
 use flysk_domain::money::{Kopecks, MicroCoins};
-use flysk_domain::platform::purchases::{PackageCode, PackageTerms};
-use flysk_store::purchases;
+use flysk_domain::platform::purchases::{PackageCode, PackageTerms, is_sum};
+use flysk_store::platform::purchases;
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 
 use super::transaction::transact;
 use super::widget::find;
 
-/// Whose packages to list.
+/// Selects the packages to list.
 #[derive(Debug, Args)]
 pub(super) struct List {
     /// The widget's code.
     widget: String,
-    /// List former versions and retired packages too.
+    /// Include earlier versions and retired packages.
     #[arg(long)]
     all: bool,
 }
 
-/// A package to be offered.
+/// Terms of a package.
 #[derive(Debug, Args)]
 pub(super) struct Set {
     /// The widget's code.
     widget: String,
-    /// The package's code, the same in all its versions: a-z, 0-9, `-`.
+    /// Code of the package, the same in all its versions: a-z, 0-9, `-`.
     code: String,
-    /// The title that buyers read, in Russian.
+    /// Title for buyers, in Russian.
     #[arg(long)]
     title: String,
-    /// The price in kopecks: 50000 are 500 roubles.
+    /// Price in kopecks; 50000 is 500 roubles.
     #[arg(long, value_name = "KOPECKS")]
     price: i64,
-    /// Whole Flycoins that are bought; one for each rouble of the price if left out.
+    /// Purchased coins, in whole Flycoins; by default one per rouble of the price.
     #[arg(long, value_name = "FLYCOINS")]
     coins: Option<i64>,
-    /// Whole Flycoins that are given on top, without being paid for.
+    /// Bonus coins on top, in whole Flycoins.
     #[arg(long, value_name = "FLYCOINS", default_value_t = 0)]
     bonus: i64,
-    /// Days until the bonus expires; it does not if left out.
+    /// Days until the bonus expires; never by default.
     #[arg(long, value_name = "DAYS")]
     bonus_days: Option<u32>,
 }
 
-/// A package to be taken off the offer.
+/// The package to take off sale.
 #[derive(Debug, Args)]
 pub(super) struct Retire {
     /// The widget's code.
     widget: String,
-    /// The code of the package.
+    /// Code of the package.
     code: String,
 }
 
 impl List {
-    /// One line a version.
+    /// Prints one line per version.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let outbox = open_outbox(config).await?;
         let mut conn = outbox.pool().acquire().await?;
@@ -70,12 +70,12 @@ impl List {
         };
         let mut out = std::io::stdout().lock();
         if packages.is_empty() {
-            writeln!(out, "`{}` offers no packages.", widget.code)?;
+            writeln!(out, "`{}` has no packages on sale.", widget.code)?;
         }
         for package in packages {
             let terms = &package.terms;
             let days = terms.bonus_days.map(|days| format!(" for {days} days")).unwrap_or_default();
-            let offer = if package.active { "on offer" } else { "retired" };
+            let offer = if package.active { "on sale" } else { "retired" };
             writeln!(
                 out,
                 "{}  {:<20} v{:<3} {:<9} {:>12} roubles  {} coins + {}{days}  {}",
@@ -94,15 +94,16 @@ impl List {
 }
 
 impl Set {
-    /// Offers it: a new version, unless nothing changed.
+    /// Stores a new version, unless the terms are unchanged.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let code: PackageCode = self.code.parse()?;
+        ensure!(!is_sum(&code), "codes that start with `sum-` belong to purchases of any sum");
         let price = Kopecks(self.price);
-        let whole = |coins| MicroCoins::of_units(coins).context("too many coins");
+        let whole = |coins| MicroCoins::from_units(coins).context("too many coins");
         let terms = PackageTerms {
             title: self.title,
             price,
-            coins: self.coins.map_or_else(|| price.buys().context("too high a price"), whole)?,
+            coins: self.coins.map_or_else(|| price.to_coins().context("too high a price"), whole)?,
             bonus: whole(self.bonus)?,
             bonus_days: self.bonus_days,
         };
@@ -118,14 +119,14 @@ impl Set {
             Ok(set)
         };
         let set = transact(set).await?;
-        let news = if set.id == id { "is on offer" } else { "was on offer already" };
+        let news = if set.id == id { "is on sale" } else { "was already on sale" };
         writeln!(std::io::stdout(), "`{code}` version {} {news} as {}.", set.version, set.id)?;
         Ok(())
     }
 }
 
 impl Retire {
-    /// Takes it off. Purchases that were begun go on.
+    /// Takes the package off sale. Existing purchases are not affected.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let code: PackageCode = self.code.parse()?;
         let outbox = open_outbox(config).await?;
@@ -133,7 +134,7 @@ impl Retire {
         let widget = find(&mut conn, &self.widget).await?;
         let retired = purchases::retire_package(&mut conn, widget.id, &code).await?;
         ensure!(retired, "`{}` does not offer `{code}`", widget.code);
-        writeln!(std::io::stdout(), "`{code}` is off the offer.")?;
+        writeln!(std::io::stdout(), "`{code}` is no longer on sale.")?;
         Ok(())
     }
 }

@@ -2,26 +2,19 @@
 
 use std::io::Write as _;
 
-use anyhow::{Context as _, ensure};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use clap::{ArgGroup, Args};
 use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::ledger::Service;
-use flysk_domain::platform::ledger::price::{PriceRule, Tariff};
-use flysk_store::ledger::{self, PriceVersion};
+use flysk_domain::platform::ledger::price::Tariff;
+use flysk_services::prices::set_price;
+use flysk_store::platform::ledger::{self, PriceVersion};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 
 use super::transaction::transact;
-use super::widget::find;
 
-/// Longer minimums are a mistake.
-const LONGEST_LEAST_S: u64 = 3_600;
-
-/// Nobody knows prices of a later time, and MySQL's TIMESTAMP, which times are bound as, ends in 2038.
-const FURTHEST: TimeDelta = TimeDelta::days(5 * 365);
-
-/// Which prices to list.
+/// Selects the prices to list.
 #[derive(Debug, Args)]
 pub(super) struct List {
     /// Only the prices of this service: `<widget code>.<service>`.
@@ -30,7 +23,7 @@ pub(super) struct List {
 }
 
 impl List {
-    /// One line a version, with the one in force marked.
+    /// Prints one line per version and marks the one in force.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let outbox = open_outbox(config).await?;
         let now = outbox.clock().now();
@@ -44,7 +37,7 @@ impl List {
         }
         for (at, version) in versions.iter().enumerate() {
             let PriceVersion { rule, valid_from } = version;
-            // Versions come by service and beginning: one is over when its successor has begun.
+            // Sorted by service and start time: a version has ended once the next one of its service has started.
             let next = versions.get(at + 1).filter(|next| next.rule.service == rule.service);
             let state = if *valid_from > now {
                 "to come"
@@ -60,18 +53,18 @@ impl List {
                 rule.version,
                 state,
                 valid_from.format("%Y-%m-%d %H:%M:%S UTC"),
-                words(rule.tariff)
+                format_tariff(rule.tariff)
             )?;
         }
         Ok(())
     }
 }
 
-fn moment(text: &str) -> Result<DateTime<Utc>, &'static str> {
-    text.parse().map_err(|_| "write it with its time and zone, like 2027-01-01T00:00:00Z")
+fn parse_time(text: &str) -> Result<DateTime<Utc>, &'static str> {
+    text.parse().map_err(|_| "expected a date, a time and a zone, such as 2027-01-01T00:00:00Z")
 }
 
-fn words(tariff: Tariff) -> String {
+fn format_tariff(tariff: Tariff) -> String {
     match tariff {
         Tariff::PerMinute { rate, at_least_s } => {
             format!("{rate} Flycoins a minute by the second, at least {at_least_s} s")
@@ -80,43 +73,36 @@ fn words(tariff: Tariff) -> String {
     }
 }
 
-/// A new version of a price; the old ones stay for what was charged by them.
+/// A new version of a price; earlier versions are kept for the charges made with them.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("rate").required(true).args(["per_minute", "per_piece"])))]
 pub(super) struct Set {
-    /// The service that is priced: `<widget code>.<service>`.
+    /// Service to price: `<widget code>.<service>`.
     service: Service,
-    /// Price of a minute in Flycoins, such as `2.5`; charged by the second.
+    /// Price per minute in Flycoins, such as `2.5`; charged by the second.
     #[arg(long, value_name = "FLYCOINS")]
     per_minute: Option<MicroCoins>,
-    /// The shortest time that is charged, in seconds: a shorter use costs as much.
+    /// Minimum duration to charge, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 0, conflicts_with = "per_piece")]
     at_least: u64,
-    /// Price of one use in Flycoins, such as `1.2`.
+    /// Price per use in Flycoins, such as `1.2`.
     #[arg(long, value_name = "FLYCOINS")]
     per_piece: Option<MicroCoins>,
-    /// Time the price holds from, such as `2027-01-01T00:00:00Z`; now if left out, never in the past.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    /// Start time of the price, such as `2027-01-01T00:00:00Z`; by default now, never in the past.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     valid_from: Option<DateTime<Utc>>,
 }
 
 impl Set {
-    /// Writes the version.
+    /// Stores the version.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let tariff = self.tariff()?;
         let outbox = open_outbox(config).await?;
         let now = outbox.clock().now();
         let valid_from = self.valid_from.unwrap_or(now);
-        ensure!(valid_from >= now, "a price cannot begin in the past: charges by the old one were made");
-        ensure!(valid_from <= now + FURTHEST, "a price begins within five years");
-        let code = self.service.as_str().split_once('.').map(|(code, _)| code);
-        let code = code.context("a service is `<widget code>.<service>`")?;
         let set = || async {
             let mut tx = outbox.pool().begin().await?;
-            find(&mut tx, code).await?;
-            let version = ledger::next_price_version(&mut tx, &self.service).await?;
-            let rule = PriceRule { service: self.service.clone(), version, tariff };
-            ledger::insert_price_rule(&mut tx, &rule, valid_from, now).await?;
+            let rule = set_price(&mut tx, &self.service, tariff, valid_from, now).await?;
             tx.commit().await?;
             Ok(rule)
         };
@@ -126,7 +112,7 @@ impl Set {
             "{} v{}: {}, from {}",
             rule.service,
             rule.version,
-            words(tariff),
+            format_tariff(tariff),
             valid_from.format("%Y-%m-%d %H:%M:%S UTC")
         )?;
         Ok(())
@@ -136,11 +122,8 @@ impl Set {
         let tariff = match (self.per_minute, self.per_piece) {
             (Some(rate), None) => Tariff::PerMinute { rate, at_least_s: self.at_least },
             (None, Some(rate)) => Tariff::PerPiece { rate },
-            _ => anyhow::bail!("say either --per-minute or --per-piece"),
+            _ => anyhow::bail!("give either --per-minute or --per-piece"),
         };
-        let (Tariff::PerMinute { rate, .. } | Tariff::PerPiece { rate }) = tariff;
-        ensure!(rate.is_positive(), "a price is above zero");
-        ensure!(self.at_least <= LONGEST_LEAST_S, "--at-least is at most {LONGEST_LEAST_S} s");
         Ok(tariff)
     }
 }

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use flysk_domain::id::{InstallId, JobId, WidgetId};
 use flysk_domain::trace::Trace;
-use flysk_jobs::Outbox;
-use flysk_jobs::oauth::RefreshToken;
+use flysk_jobs::platform::oauth::RefreshToken;
+use flysk_queue::Outbox;
 use flysk_store::platform::refresh_runs::{self, Progress};
 use flysk_store::platform::tokens::{self, PairState};
 use flysk_workers::config::Config;
@@ -16,32 +16,32 @@ use flysk_workers::config::Config;
 use super::transaction::transact;
 use super::widget::{find, open};
 
-/// Pairs enqueued in one transaction.
-const PAGE: u32 = 200;
-/// Token requests are made 5 a second at most, unless configured otherwise; enqueued at that pace renewals do not stand
-/// before codes and scheduled ones.
-const APART: Duration = Duration::from_millis(220);
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Token pairs enqueued per transaction.
+const PAGE_SIZE: u32 = 200;
+/// Interval between renewals. The default rate limit of token requests is 5/s; below it, renewals do not delay code
+/// exchanges and scheduled renewals.
+const ENQUEUE_INTERVAL: Duration = Duration::from_millis(220);
+const PROGRESS_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Which pairs to renew.
+/// Selects the token pairs to renew.
 #[derive(Debug, Args)]
 pub(super) struct RefreshAll {
     /// Renew only tokens of this widget, by its code.
     #[arg(long)]
     widget: Option<String>,
-    /// Say how many tokens would be renewed, and renew none.
+    /// Print the number of tokens that would be renewed, and renew none.
     #[arg(long)]
     dry_run: bool,
-    /// Go on with an interrupted run, by the name that it printed.
+    /// Continue an interrupted run by its printed name.
     #[arg(long, value_name = "RUN")]
     resume: Option<String>,
-    /// Return once everything is enqueued, without waiting for the outcome.
+    /// Return after enqueueing, without waiting for the outcomes.
     #[arg(long)]
     no_wait: bool,
 }
 
 impl RefreshAll {
-    /// Enqueues a renewal for each pair, follows them and sums up.
+    /// Enqueues a renewal for each pair, waits for all of them and prints a summary.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let (outbox, _) = open(config).await?;
         let widget = match &self.widget {
@@ -49,44 +49,46 @@ impl RefreshAll {
             None => None,
         };
         if self.dry_run {
-            return count(&outbox, widget).await;
+            return print_count(&outbox, widget).await;
         }
         let run =
             self.resume.unwrap_or_else(|| format!("refresh-{}", JobId::generate(outbox.clock().as_ref())));
-        say(&format!("Run {run}"))?;
+        print_line(&format!("Run {run}"))?;
         enqueue_all(&outbox, widget, &run).await?;
         if self.no_wait {
             return Ok(());
         }
-        follow(&outbox, &run).await
+        follow_run(&outbox, &run).await
     }
 }
 
-async fn count(outbox: &Outbox, widget: Option<WidgetId>) -> anyhow::Result<()> {
+async fn print_count(outbox: &Outbox, widget: Option<WidgetId>) -> anyhow::Result<()> {
     let (mut good, mut refused, mut after) = (0_u64, 0_u64, None);
     let mut conn = outbox.pool().acquire().await?;
     loop {
-        let page = tokens::list_page(&mut conn, after, widget, PAGE).await?;
+        let page = tokens::list_page(&mut conn, after, widget, PAGE_SIZE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.install_id);
         let dead = page.iter().filter(|pair| pair.state == PairState::Refused).count() as u64;
         refused += dead;
         good += page.len() as u64 - dead;
     }
-    say(&format!("{good} pairs would be renewed; {refused} wait for a reconnect and would be left alone."))
+    print_line(&format!(
+        "{good} pairs would be renewed; {refused} wait for a reconnect and would be skipped."
+    ))
 }
 
-/// A run that is resumed goes on after the last install it enqueued; installs enqueued by others meanwhile
-/// are not enqueued twice.
+/// Enqueues a renewal for each pair. A resumed run continues after the last install it enqueued; an install with a
+/// waiting renewal is not enqueued twice.
 async fn enqueue_all(outbox: &Outbox, widget: Option<WidgetId>, run: &str) -> anyhow::Result<()> {
     let trace = Trace { correlation_id: run.to_owned(), traceparent: None };
     let mut after: Option<InstallId> =
         refresh_runs::find_last_install(&mut *outbox.pool().acquire().await?, run).await?;
-    let wished_at = outbox.clock().now();
-    let mut run_at: DateTime<Utc> = wished_at;
+    let requested_at = outbox.clock().now();
+    let mut run_at: DateTime<Utc> = requested_at;
     let (mut enqueued, mut under_way, mut left_alone) = (0_u64, 0_u64, 0_u64);
     loop {
-        let page = tokens::list_page(&mut *outbox.pool().acquire().await?, after, widget, PAGE).await?;
+        let page = tokens::list_page(&mut *outbox.pool().acquire().await?, after, widget, PAGE_SIZE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.install_id);
         let (refused, renewed): (Vec<_>, Vec<_>) =
@@ -95,9 +97,9 @@ async fn enqueue_all(outbox: &Outbox, widget: Option<WidgetId>, run: &str) -> an
             let mut unit = outbox.begin(trace.clone()).await?;
             let (mut new, mut at) = (0, run_at);
             for pair in &renewed {
-                let job = RefreshToken { install_id: pair.install_id, wished_at };
+                let job = RefreshToken { install_id: pair.install_id, requested_at };
                 new += u64::from(unit.enqueue_at(&job, at).await?.is_some());
-                at += APART;
+                at += ENQUEUE_INTERVAL;
             }
             unit.commit().await?;
             Ok((new, at))
@@ -108,31 +110,33 @@ async fn enqueue_all(outbox: &Outbox, widget: Option<WidgetId>, run: &str) -> an
         under_way += renewed.len() as u64 - new;
         left_alone += refused.len() as u64;
     }
-    say(&format!("{enqueued} enqueued, {under_way} wait already, {left_alone} wait for a reconnect."))
+    print_line(&format!(
+        "{enqueued} enqueued, {under_way} already waiting, {left_alone} wait for a reconnect."
+    ))
 }
 
-async fn follow(outbox: &Outbox, run: &str) -> anyhow::Result<()> {
+async fn follow_run(outbox: &Outbox, run: &str) -> anyhow::Result<()> {
     let mut before = None;
     loop {
         let progress = refresh_runs::progress(&mut *outbox.pool().acquire().await?, run).await?;
         if before != Some(progress) {
-            say(&line(progress))?;
+            print_line(&progress_line(progress))?;
             before = Some(progress);
         }
         if progress.open == 0 {
-            return say(&format!("Done: {}", line(progress)));
+            return print_line(&format!("Done: {}", progress_line(progress)));
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(PROGRESS_POLL_INTERVAL).await;
     }
 }
 
-fn line(progress: Progress) -> String {
+fn progress_line(progress: Progress) -> String {
     let Progress { open, renewed, skipped, refused, failed } = progress;
     format!(
-        "{renewed} renewed, {refused} refused (reconnect), {skipped} needed nothing, {failed} failed, {open} to go"
+        "{renewed} renewed, {refused} refused (reconnect), {skipped} needed no renewal, {failed} failed, {open} left"
     )
 }
 
-fn say(line: &str) -> anyhow::Result<()> {
+fn print_line(line: &str) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stdout().lock(), "{line}")?)
 }

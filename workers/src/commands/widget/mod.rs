@@ -1,4 +1,4 @@
-//! `flysk-worker widget:*`: the registry of widgets, until the admin panel comes.
+//! `flysk-worker widget:*`: the registry of widgets.
 
 mod register;
 mod rotate;
@@ -11,11 +11,11 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use flysk_clients::amocrm::AmoCrm;
-use flysk_jobs::Outbox;
-use flysk_runtime::config::Env;
+use flysk_config::Env;
+use flysk_queue::Outbox;
 use flysk_store::Conn;
 use flysk_store::platform::widgets::{self, Widget};
-use flysk_vault::Vault;
+use flysk_tokens::Vault;
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 use secrecy::SecretString;
@@ -25,7 +25,7 @@ pub(super) use rotate::Rotate;
 pub(super) use show::{List, Show};
 pub(super) use update::Update;
 
-/// Opens the database and the vault; nothing is sent anywhere.
+/// Opens the database and the vault. Makes no request.
 pub(super) async fn open(config: &Config) -> anyhow::Result<(Outbox, Vault)> {
     let outbox = open_outbox(config).await?;
     let amocrm = AmoCrm::new(flysk_clients::amocrm::Config {
@@ -37,12 +37,12 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<(Outbox, Vault)> {
     Ok((outbox, vault))
 }
 
-/// The widget an operator means.
+/// Finds the widget by its code.
 pub(super) async fn find(conn: &mut Conn, code: &str) -> anyhow::Result<Widget> {
     widgets::find_by_code(conn, code).await?.with_context(|| format!("no widget has the code `{code}`"))
 }
 
-/// Where the integration's secret key comes from: never from the command line, which others can see.
+/// Source of the integration's secret key. Never the command line, which other users of the machine can read.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 struct ClientSecret {
@@ -66,7 +66,7 @@ impl ClientSecret {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text)?;
         match text.trim() {
-            "" => bail!("standard input holds no secret key"),
+            "" => bail!("standard input contains no secret key"),
             secret => Ok(Some(SecretString::from(secret))),
         }
     }

@@ -4,10 +4,10 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use clap::Args;
+use flysk_config::Env;
 use flysk_domain::platform::crm::Crm;
-use flysk_runtime::config::Env;
+use flysk_services::widgets::Registration;
 use flysk_store::platform::widgets::Changes;
-use flysk_vault::registry::Registration;
 use flysk_workers::config::Config;
 use secrecy::ExposeSecret;
 
@@ -15,24 +15,24 @@ use super::update::Settings;
 use super::{ClientSecret, open};
 use crate::commands::transaction::transact;
 
-/// A widget to be registered.
+/// The widget to register.
 #[derive(Debug, Args)]
 pub(in super::super) struct Register {
-    /// Unique code of the widget, a part of addresses: a-z, 0-9, `-`.
+    /// Unique code of the widget, part of URLs: a-z, 0-9, `-`.
     #[arg(long)]
     code: String,
-    /// The widget's name, as people read it.
+    /// Name of the widget for users.
     #[arg(long)]
     name: String,
-    /// The CRM the widget is for: amocrm or kommo.
+    /// CRM of the widget: amocrm or kommo.
     #[arg(long, default_value = "amocrm")]
     platform: Crm,
-    /// The integration's client id in amoCRM (a UUID).
+    /// Client id of the integration in amoCRM (a UUID).
     #[arg(long)]
     client_uuid: String,
     #[command(flatten)]
     client_secret: ClientSecret,
-    /// The redirect URI, byte for byte as in the integration's settings in amoCRM.
+    /// Redirect URI, exactly as in the integration's settings in amoCRM.
     #[arg(long)]
     redirect_uri: String,
     #[command(flatten)]
@@ -40,7 +40,7 @@ pub(in super::super) struct Register {
 }
 
 impl Register {
-    /// Registers it and prints its secrets, this once.
+    /// Registers the widget and prints its secrets, only once.
     pub(in super::super) async fn run(self, config: &Config, env: &Env) -> anyhow::Result<()> {
         let client_secret = self.client_secret.read(env)?;
         let wanted = Registration {
@@ -54,7 +54,7 @@ impl Register {
         let (outbox, vault) = open(config).await?;
         let register = || async {
             let mut tx = outbox.pool().begin().await?;
-            let issued = vault.register(&mut tx, &wanted).await?;
+            let issued = vault.widgets().register(&mut tx, &wanted).await?;
             let now = outbox.clock().now();
             self.settings.write(&mut tx, (issued.id, &wanted.code), Changes::default(), config, now).await?;
             tx.commit().await?;
@@ -63,7 +63,7 @@ impl Register {
         let issued = transact(register).await?;
         let mut out = std::io::stdout().lock();
         writeln!(out, "Registered `{}` as {}.", wanted.code, issued.id)?;
-        writeln!(out, "Shown this once, keep them:")?;
+        writeln!(out, "Shown only once, store them now:")?;
         writeln!(out, "  project token  {}", issued.project_token.expose_secret())?;
         writeln!(out, "  event secret   {}", issued.event_secret.expose_secret())?;
         Ok(())

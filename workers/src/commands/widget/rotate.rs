@@ -3,83 +3,104 @@
 use std::io::Write as _;
 
 use anyhow::ensure;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
-use flysk_jobs::Outbox;
-use flysk_runtime::config::Env;
-use flysk_store::platform::widgets;
-use flysk_vault::Vault;
+use flysk_config::Env;
+use flysk_queue::Outbox;
+use flysk_store::platform::former_credentials;
+use flysk_tokens::Vault;
 use flysk_workers::config::Config;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{ClientSecret, find, open};
 use crate::commands::transaction::transact;
 
-/// Which secrets to replace.
+/// Selects the secrets to replace.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(in super::super) struct Rotate {
     /// The widget's code.
     code: String,
-    /// Issue another project token, the backend's credential.
+    /// Issue a new project token, the backend's credential.
     #[arg(long)]
     project_token: bool,
-    /// Hours that the present project token stays valid beside the new one; 0 revokes it at once.
-    #[arg(long, value_name = "HOURS", default_value_t = 24, requires = "project_token")]
-    keep_former_hours: u16,
-    /// Revoke the former project token now, before its hours are over.
-    #[arg(long, conflicts_with = "project_token")]
-    revoke_former: bool,
-    /// Issue another event secret, the key that signs events.
+    /// Issue a new event secret, the key that signs events.
     #[arg(long)]
     event_secret: bool,
+    /// Hours for which the replaced token or secret stays valid; 0 revokes it at once. Those replaced earlier stay valid
+    /// until the end that was stated for them.
+    #[arg(long, value_name = "HOURS", default_value_t = 24)]
+    keep_former_hours: u16,
+    /// Revoke all replaced project tokens now, before their ends.
+    #[arg(long, conflicts_with = "project_token")]
+    revoke_former: bool,
+    /// Revoke all replaced event secrets now, before their ends.
+    #[arg(long, conflicts_with = "event_secret")]
+    revoke_former_secrets: bool,
     #[command(flatten)]
     client_secret: ClientSecret,
 }
 
 impl Rotate {
-    /// Replaces them and prints the new ones, this once.
+    /// Replaces the secrets and prints the new ones, only once.
     pub(in super::super) async fn run(self, config: &Config, env: &Env) -> anyhow::Result<()> {
         let client_secret = self.client_secret.read(env)?;
         ensure!(
-            self.project_token || self.revoke_former || self.event_secret || client_secret.is_some(),
-            "say what to rotate: --project-token, --revoke-former, --event-secret, --client-secret-env or -stdin"
+            self.project_token
+                || self.revoke_former
+                || self.event_secret
+                || self.revoke_former_secrets
+                || client_secret.is_some(),
+            "give at least one of --project-token, --revoke-former, --event-secret, --revoke-former-secrets, \
+             --client-secret-env or -stdin"
         );
         let (outbox, vault) = open(config).await?;
-        let (code, issued) = transact(|| self.write(&outbox, &vault, client_secret.as_ref())).await?;
+        let hours = i64::from(self.keep_former_hours);
+        let kept_until = (hours > 0).then(|| outbox.clock().now() + TimeDelta::hours(hours));
+        let write = || self.write(&outbox, &vault, client_secret.as_ref(), kept_until);
+        let (code, issued) = transact(write).await?;
+        let kept_until = kept_until.filter(|_| !issued.is_empty());
         let mut out = std::io::stdout().lock();
         writeln!(out, "Rotated `{code}`.")?;
         for (name, secret) in issued {
             writeln!(out, "  {name}  {}", secret.expose_secret())?;
         }
+        if let Some(until) = kept_until {
+            writeln!(out, "What it replaces is valid until {}.", until.format("%Y-%m-%d %H:%M:%S UTC"))?;
+        }
         Ok(())
     }
 
-    /// The widget's code and what was issued, in one transaction.
+    /// Replaces the secrets in one transaction. Returns the widget's code and the new secrets.
     async fn write(
         &self,
         outbox: &Outbox,
         vault: &Vault,
         client_secret: Option<&SecretString>,
+        kept_until: Option<DateTime<Utc>>,
     ) -> anyhow::Result<(String, Vec<(&'static str, SecretString)>)> {
         let now = outbox.clock().now();
         let mut tx = outbox.pool().begin().await?;
         let mut issued = Vec::new();
         if let Some(secret) = client_secret {
             let widget = find(&mut tx, &self.code).await?;
-            vault.change_client_secret(&mut tx, &widget, secret).await?;
+            vault.widgets().change_client_secret(&mut tx, &widget, secret).await?;
         }
         if self.event_secret {
             let widget = find(&mut tx, &self.code).await?;
-            issued.push(("event secret ", vault.rotate_event_secret(&mut tx, &widget).await?));
+            let secret = vault.widgets().rotate_event_secret(&mut tx, &widget, kept_until).await?;
+            issued.push(("event secret ", secret));
         }
         let widget = find(&mut tx, &self.code).await?;
         if self.revoke_former {
-            widgets::revoke_former_token(&mut tx, widget.id, now).await?;
+            former_credentials::revoke_tokens(&mut tx, widget.id, now).await?;
+        }
+        if self.revoke_former_secrets {
+            former_credentials::revoke_secrets(&mut tx, widget.id, now).await?;
         }
         if self.project_token {
-            let hours = i64::from(self.keep_former_hours);
-            let former_until = (hours > 0).then(|| now + TimeDelta::hours(hours));
-            issued.push(("project token", vault.rotate_project_token(&mut tx, &widget, former_until).await?));
+            let token = vault.widgets().rotate_project_token(&mut tx, &widget, kept_until).await?;
+            issued.push(("project token", token));
         }
         tx.commit().await?;
         Ok((widget.code, issued))

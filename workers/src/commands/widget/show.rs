@@ -1,21 +1,23 @@
-//! `flysk-worker widget:list` and `widget:show`. No secret is ever shown again.
+//! `flysk-worker widget:list` and `widget:show`. They never print secrets.
 
 use std::io::Write as _;
 
+use chrono::{DateTime, Utc};
 use clap::Args;
-use flysk_domain::platform::lifecycle::EventKind;
+use flysk_domain::platform::events::EventKind;
+use flysk_store::platform::former_credentials;
 use flysk_store::platform::widget_schemas;
 use flysk_store::platform::widgets::{self, Widget};
 use flysk_workers::config::Config;
 
 use super::{find, open};
 
-/// All widgets.
+/// Lists all widgets.
 #[derive(Debug, Args)]
 pub(in super::super) struct List {}
 
 impl List {
-    /// One line a widget.
+    /// Prints one line per widget.
     pub(in super::super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let (outbox, _) = open(config).await?;
         let all = widgets::list(&mut *outbox.pool().acquire().await?).await?;
@@ -34,7 +36,7 @@ impl List {
     }
 }
 
-/// One widget.
+/// Shows one widget.
 #[derive(Debug, Args)]
 pub(in super::super) struct Show {
     /// The widget's code.
@@ -42,19 +44,38 @@ pub(in super::super) struct Show {
 }
 
 impl Show {
-    /// Everything but its secrets.
+    /// Prints everything but the secrets.
     pub(in super::super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let (outbox, _) = open(config).await?;
         let mut conn = outbox.pool().acquire().await?;
         let widget = find(&mut conn, &self.code).await?;
         let versions = widget_schemas::list_versions(&mut conn, widget.id).await?;
-        let own = ("schemas of their own".to_owned(), versions.join(", "));
+        let now = outbox.clock().now();
+        let tokens = former_credentials::list_tokens(&mut conn, widget.id, now).await?;
+        let secrets = former_credentials::list_secrets(&mut conn, widget.id, now).await?;
+        let former = tokens.iter().map(|token| ("former token".to_owned(), valid_until(token.valid_until)));
+        let former: Vec<_> = former
+            .chain(secrets.iter().map(|secret| ("former secret".to_owned(), valid_until(secret.valid_until))))
+            .collect();
+        let own = ("versions with schema".to_owned(), versions.join(", "));
         let mut out = std::io::stdout().lock();
-        for (name, value) in fields(&widget).into_iter().chain(Some(own).filter(|_| !versions.is_empty())) {
+        for (name, value) in
+            fields(&widget).into_iter().chain(former).chain(Some(own).filter(|_| !versions.is_empty()))
+        {
             writeln!(out, "{name:<20} {value}")?;
         }
         Ok(())
     }
+}
+
+fn valid_until(end: DateTime<Utc>) -> String {
+    format!("valid until {end}")
+}
+
+/// The kinds of events that the widget receives.
+fn received(widget: &Widget) -> String {
+    let kinds = EventKind::ALL.iter().filter(|kind| widget.receives(**kind));
+    kinds.map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn fields(widget: &Widget) -> Vec<(String, String)> {
@@ -63,8 +84,6 @@ fn fields(widget: &Widget) -> Vec<(String, String)> {
         || "10, 60, 300 s".to_owned(),
         |delays| delays.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ") + " s",
     );
-    let former =
-        widget.former_token_until.map_or_else(|| "–".to_owned(), |until| format!("valid until {until}"));
     let mut fields = vec![
         ("id", widget.id.to_string()),
         ("code", widget.code.clone()),
@@ -72,7 +91,8 @@ fn fields(widget: &Widget) -> Vec<(String, String)> {
         ("platform", widget.crm.to_string()),
         ("client id", widget.client_uuid.clone()),
         ("redirect URI", widget.redirect_uri.clone()),
-        ("former token", former),
+        ("events carry token", widget.events_carry_token.to_string()),
+        ("events", received(widget)),
         ("delivery delays", delays),
         ("settings schema", json(widget.settings_schema.as_deref())),
         ("uses subscriptions", widget.uses_subscriptions.to_string()),
@@ -87,7 +107,8 @@ fn fields(widget: &Widget) -> Vec<(String, String)> {
     .collect::<Vec<_>>();
     fields.extend(
         EventKind::ALL
-            .map(|kind| (format!("{kind} goes to"), widget.event_url_of(kind).unwrap_or("–").to_owned())),
+            .iter()
+            .map(|&kind| (format!("{kind} event URL"), widget.event_url_of(kind).unwrap_or("–").to_owned())),
     );
     fields
 }

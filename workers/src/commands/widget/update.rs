@@ -1,61 +1,110 @@
 //! `flysk-worker widget:update`.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use chrono::{DateTime, Utc};
 use clap::Args;
 use flysk_clients::outbound::AllowRule;
-use flysk_domain::id::WidgetId;
+use flysk_domain::TextEnum as _;
+use flysk_domain::id::{EventId, WidgetId};
 use flysk_domain::platform::billing::BillingSettings;
-use flysk_domain::platform::delivery::{LONGEST_DELAY_S, MOST_RETRIES};
-use flysk_domain::platform::lifecycle::EventKind;
+use flysk_domain::platform::events::EventKind;
+use flysk_domain::platform::subscriptions::moscow_day;
+use flysk_domain::trace::Trace;
+use flysk_queue::Outbox;
+use flysk_services::subscriptions::{list_losing_access, start_missing_trials};
+use flysk_services::widgets::{
+    SettingsSchema, check_event_url, check_redirect_uri, check_widget_version, parse_delivery_delays,
+    parse_event_kinds,
+};
 use flysk_store::Conn;
-use flysk_store::platform::widget_schemas;
 use flysk_store::platform::widgets::{self, Changes};
-use flysk_vault::registry::check_redirect_uri;
+use flysk_store::platform::{initial_switch, widget_schemas};
 use flysk_workers::config::Config;
 use serde_json::Value;
-use url::Url;
 
 use super::{find, open};
 use crate::commands::transaction::transact;
 
-/// What can be set at registration and changed later.
+/// Maximum number of accounts printed before a widget begins to sell subscriptions.
+const MAX_ACCOUNTS_SHOWN: u32 = 1_000;
+
+/// Settings for registration and update.
 #[derive(Debug, Args)]
 pub(super) struct Settings {
-    /// URL of the backend that events are sent to; `none` sends them nowhere.
+    /// URL of the backend for events; `none` removes it.
     #[arg(long)]
     event_url: Option<String>,
-    /// URL for one kind of event instead, such as `install=https://…`; may be repeated. Replaces all former ones.
+    /// URL for one kind of event, such as `install=https://…`; may be repeated. Replaces all previous ones.
     #[arg(long, value_name = "KIND=URL")]
     event_url_of: Vec<String>,
-    /// Seconds between attempts to deliver an event, such as `10,60,300,3600`; `usual` stands for 10,60,300.
+    /// Kinds of events to send, such as `install,activate,deactivate,flycoins.purchased`; `all`, or `usual` for install,
+    /// activate and deactivate.
+    #[arg(long, value_name = "KIND,…")]
+    events: Option<String>,
+    /// Whether events carry the project token beside their signatures.
+    #[arg(long, value_name = "true|false")]
+    events_carry_token: Option<bool>,
+    /// Seconds between attempts to deliver an event, such as `10,60,300,3600`; `usual` restores the default, 10,60,300.
     #[arg(long, value_name = "SECONDS,…")]
     delivery_delays: Option<String>,
-    /// File with the JSON Schema that settings of installs must satisfy; `none` removes it.
+    /// File with the JSON Schema for the settings of installs; `none` removes it.
     #[arg(long = "settings-schema", value_name = "FILE")]
     schema: Option<PathBuf>,
-    /// Version of the widget that the schema is for; without it, the schema is for all versions that have none of their own.
+    /// Version of the widget that the schema is for; by default, all versions without a schema of their own.
     #[arg(long = "settings-schema-of", value_name = "VERSION", requires = "schema")]
     schema_of: Option<String>,
-    /// Whether access to the widget is sold by subscription.
+    /// Whether accounts buy access to the widget by subscription.
     #[arg(long, value_name = "true|false")]
     uses_subscriptions: Option<bool>,
-    /// Whether use of the widget is paid in Flycoins.
+    /// Whether accounts pay for the widget in Flycoins.
     #[arg(long, value_name = "true|false")]
     uses_flycoins: Option<bool>,
-    /// File with the billing settings as JSON (docs/flycoins.md describes them); `none` removes them.
+    /// File with the billing settings as JSON (see docs/flycoins.md); `none` removes them.
     #[arg(long, value_name = "FILE")]
     billing: Option<PathBuf>,
-    /// Days that an account may use the widget before it pays.
+    /// Days for which an account may use the widget before paying.
     #[arg(long)]
     trial_days: Option<u16>,
+    /// Whether new installs stay inactive until the backend switches them on (`PUT /v1/backend/switch`).
+    #[arg(long, value_name = "true|false")]
+    starts_switched_off: Option<bool>,
 }
 
 impl Settings {
-    /// Writes what was named, and `more`.
+    /// Before a widget begins to sell subscriptions: prints which accounts lose access, and when. Asks for a confirmation
+    /// if there are any.
+    async fn print_access_loss(&self, outbox: &Outbox, code: &str, confirmed: bool) -> anyhow::Result<()> {
+        if self.uses_subscriptions != Some(true) {
+            return Ok(());
+        }
+        let mut conn = outbox.pool().acquire().await?;
+        let widget = find(&mut conn, code).await?;
+        if widget.uses_subscriptions {
+            return Ok(());
+        }
+        let trial_days = self.trial_days.unwrap_or(widget.trial_days);
+        let today = moscow_day(outbox.clock().now());
+        let losing = list_losing_access(&mut conn, &widget, trial_days, today, MAX_ACCOUNTS_SHOWN).await?;
+        let mut out = std::io::stdout().lock();
+        for account in &losing {
+            writeln!(out, "account {} loses access on {} unless it buys", account.account_id, account.on)?;
+        }
+        if losing.len() == MAX_ACCOUNTS_SHOWN as usize {
+            writeln!(out, "There may be more accounts.")?;
+        }
+        ensure!(
+            losing.is_empty() || confirmed,
+            "{} accounts lose access at the end of their trials: repeat the command with --confirm-access-loss",
+            losing.len()
+        );
+        Ok(())
+    }
+
+    /// Stores the given settings and `more`.
     pub(super) async fn write(
         &self,
         conn: &mut Conn,
@@ -68,23 +117,26 @@ impl Settings {
         let mut changes = self.changes(code, config, more)?;
         let schema = self.schema.as_deref().map(read_json).transpose()?;
         if let Some(Some(schema)) = &schema {
-            jsonschema::validator_for(schema).context("the settings schema is none")?;
+            SettingsSchema::check(schema)?;
         }
         match (&self.schema_of, schema) {
             (None, schema) => changes.settings_schema = schema,
             (Some(version), Some(Some(schema))) => {
-                widget_schemas::put(conn, id, checked_version(version)?, &schema, now).await?;
+                widget_schemas::put(conn, id, check_widget_version(version)?, &schema, now).await?;
             }
-            (Some(version), _) => widget_schemas::remove(conn, id, checked_version(version)?).await?,
+            (Some(version), _) => widget_schemas::remove(conn, id, check_widget_version(version)?).await?,
+        }
+        if let Some(starts_switched_off) = self.starts_switched_off {
+            initial_switch::set_starts_switched_off(conn, id, starts_switched_off, now).await?;
         }
         Ok(widgets::update(conn, id, &changes, now).await?)
     }
 
     fn changes(&self, code: &str, config: &Config, more: Changes) -> anyhow::Result<Changes> {
-        let opened = &opened(config)?;
+        let allow_rules = &allow_rules(config)?;
         let event_url = match self.event_url.as_deref() {
             Some("none") => Some(None),
-            Some(url) => Some(Some(checked_url(url, opened)?)),
+            Some(url) => Some(Some(checked_url(url, allow_rules)?)),
             None => None,
         };
         let billing = self.billing.as_deref().map(read_json).transpose()?;
@@ -93,8 +145,10 @@ impl Settings {
         }
         Ok(Changes {
             event_url,
-            event_urls: self.event_urls(opened)?.map(Some),
-            delivery_delays: self.delivery_delays.as_deref().map(delays).transpose()?,
+            event_urls: self.event_urls(allow_rules)?.map(Some),
+            events_carry_token: self.events_carry_token,
+            event_kinds: self.events.as_deref().map(parse_event_kinds).transpose()?,
+            delivery_delays: self.delivery_delays.as_deref().map(parse_delivery_delays).transpose()?,
             uses_subscriptions: self.uses_subscriptions,
             uses_flycoins: self.uses_flycoins,
             billing,
@@ -103,7 +157,7 @@ impl Settings {
         })
     }
 
-    fn event_urls(&self, opened: &[AllowRule]) -> anyhow::Result<Option<BTreeMap<String, String>>> {
+    fn event_urls(&self, allow_rules: &[AllowRule]) -> anyhow::Result<Option<BTreeMap<String, String>>> {
         if self.event_url_of.is_empty() {
             return Ok(None);
         }
@@ -111,34 +165,38 @@ impl Settings {
         for pair in &self.event_url_of {
             let (kind, url) = pair.split_once('=').context("--event-url-of takes KIND=URL")?;
             let kind: EventKind = kind.parse()?;
-            urls.insert(kind.as_str().to_owned(), checked_url(url, opened)?);
+            urls.insert(kind.as_str().to_owned(), checked_url(url, allow_rules)?);
         }
         Ok(Some(urls))
     }
 }
 
-/// What to change.
+/// The settings to change.
 #[derive(Debug, Args)]
 pub(in super::super) struct Update {
     /// The widget's code.
     code: String,
-    /// Another name of the widget, as people read it.
+    /// New name of the widget for users.
     #[arg(long)]
     name: Option<String>,
-    /// Another redirect URI, byte for byte as in the integration's settings in amoCRM.
+    /// New redirect URI, exactly as in the integration's settings in amoCRM.
     #[arg(long)]
     redirect_uri: Option<String>,
     #[command(flatten)]
     settings: Settings,
+    /// Begin to sell subscriptions although accounts will lose access at the end of their trials.
+    #[arg(long)]
+    confirm_access_loss: bool,
 }
 
 impl Update {
-    /// Changes what was named.
+    /// Stores the given settings.
     pub(in super::super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         if let Some(uri) = &self.redirect_uri {
-            check_redirect_uri(uri)?;
+            check_redirect_uri(uri, &self.code)?;
         }
         let (outbox, _) = open(config).await?;
+        self.settings.print_access_loss(&outbox, &self.code, self.confirm_access_loss).await?;
         let update = || async {
             let (name, redirect_uri) = (self.name.clone(), self.redirect_uri.clone());
             let named = Changes { name, redirect_uri, ..Changes::default() };
@@ -150,55 +208,30 @@ impl Update {
             Ok(widget)
         };
         let widget = transact(update).await?;
-        tracing::info!(widget = %widget.code, "updated");
+        tracing::info!(widget = %widget.code, "widget updated");
+        if self.settings.uses_subscriptions == Some(true) {
+            let widget = find(&mut *outbox.pool().acquire().await?, &self.code).await?;
+            let trace = Trace {
+                correlation_id: format!("trials.{}", EventId::generate(outbox.clock().as_ref())),
+                traceparent: None,
+            };
+            let started = start_missing_trials(&outbox, &trace, &widget).await?;
+            writeln!(std::io::stdout(), "{started} trials started.")?;
+        }
         Ok(())
     }
 }
 
-/// What may be called although it is not public.
-fn opened(config: &Config) -> anyhow::Result<Vec<AllowRule>> {
+/// Addresses that may be called although they are not public.
+fn allow_rules(config: &Config) -> anyhow::Result<Vec<AllowRule>> {
     let rules = config.outbound.allow.iter().map(|rule| rule.parse());
     rules.collect::<Result<_, _>>().context("FLYSK_OUTBOUND_ALLOW")
 }
 
-/// Events carry the project token, so they go by https; only what the deployment opened itself
-/// (`FLYSK_OUTBOUND_ALLOW`) may be called in the clear. Whether an address leads into our own network is found out at
-/// each delivery.
-fn checked_url(text: &str, opened: &[AllowRule]) -> anyhow::Result<String> {
-    let url = Url::parse(text).with_context(|| format!("`{text}` is not an address"))?;
-    ensure!(matches!(url.scheme(), "http" | "https"), "`{text}` is not an http or https address");
-    ensure!(
-        url.scheme() == "https" || opened.iter().any(|rule| rule.opens(&url)),
-        "`{text}` would carry the project token in the clear: use https"
-    );
+/// The URL, if events may be sent to it.
+fn checked_url(text: &str, allow_rules: &[AllowRule]) -> anyhow::Result<String> {
+    check_event_url(text, |url| allow_rules.iter().any(|rule| rule.matches(url)))?;
     Ok(text.to_owned())
-}
-
-/// As amoCRM has them in a widget's manifest.
-fn checked_version(text: &str) -> anyhow::Result<&str> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    ensure!(
-        (1..=32).contains(&text.len()) && text.bytes().all(plain),
-        "`{text}` is not a version like 1.4.0"
-    );
-    Ok(text)
-}
-
-fn delays(text: &str) -> anyhow::Result<Option<Vec<u32>>> {
-    if text == "usual" {
-        return Ok(None);
-    }
-    let delays: Vec<u32> = text
-        .split(',')
-        .map(|item| item.trim().parse())
-        .collect::<Result<_, _>>()
-        .context("--delivery-delays takes whole seconds separated by commas")?;
-    ensure!(delays.len() <= MOST_RETRIES, "at most {MOST_RETRIES} retries");
-    ensure!(
-        delays.iter().all(|delay| (1..=LONGEST_DELAY_S).contains(delay)),
-        "delays are 1 s to {LONGEST_DELAY_S} s"
-    );
-    Ok(Some(delays))
 }
 
 fn read_json(path: &Path) -> anyhow::Result<Option<Value>> {
@@ -215,14 +248,14 @@ mod tests {
 
     #[test]
     fn events_go_by_https_or_to_what_the_deployment_opened() {
-        let opened = ["127.0.0.1:8080".parse().unwrap()];
+        let allow_rules = ["127.0.0.1:8080".parse().unwrap()];
         for good in ["https://vendor.example/events", "http://127.0.0.1:8080/events"] {
-            assert_eq!(checked_url(good, &opened).unwrap(), good);
+            assert_eq!(checked_url(good, &allow_rules).unwrap(), good);
         }
         for bad in
             ["http://vendor.example/events", "http://127.0.0.1:8081/events", "ftp://vendor.example/", "x"]
         {
-            assert!(checked_url(bad, &opened).is_err(), "{bad}");
+            assert!(checked_url(bad, &allow_rules).is_err(), "{bad}");
         }
     }
 }

@@ -1,4 +1,0 @@
-//! The ledger of Flycoins.
-
-mod expire_holds;
-mod verify_ledger;

@@ -1,0 +1,54 @@
+//! Performs `activation.read_user`. Harmless when run twice: reading changes nothing, and the same name is stored again.
+//!
+//! FlySense may be switched off, and the platform gives no access tokens to a widget that is switched off; its gateway serves
+//! it nevertheless.
+
+use flysk_clients::amocrm::{DatetimeSettings, User};
+use flysk_clients::flysk_api::FlyskApiError;
+use flysk_domain::flysense::activation::link::LinkState;
+use flysk_jobs::flysense::activation::ReadUser;
+use flysk_queue::{JobContext, JobHandler, JobOutcome, JobResult};
+use flysk_store::flysense::accounts;
+use flysk_store::flysense::activation::links;
+
+use crate::App;
+use crate::flysense::calls::payment_job_error;
+
+/// Longest name that is stored, characters.
+const MAX_NAME_CHARS: usize = 100;
+
+impl JobHandler<App> for ReadUser {
+    async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
+        let platform = &app.flysense()?.platform;
+        let link = links::find(&mut *run.pool().acquire().await?, self.link_id).await?;
+        let Some(link) = link.filter(|link| matches!(link.state, LinkState::Waiting | LinkState::Opened))
+        else {
+            return Ok(JobOutcome::skip("the link is no longer in use"));
+        };
+        let trace = Some(run.trace());
+        let path = format!("api/v4/users/{}", link.user_id);
+        let user = match platform.read_amocrm::<User>(self.account_id, &path, trace).await {
+            Ok(user) => user,
+            Err(error) if is_final(&error) => {
+                return Ok(JobOutcome::skip(format!("the user cannot be read: {error}")));
+            }
+            Err(error) => return Err(payment_job_error(&error)),
+        };
+        // For notices. Without it, Moscow's time applies.
+        let path = "api/v4/account?with=datetime_settings";
+        let settings = platform.read_amocrm::<DatetimeSettings>(self.account_id, path, trace).await;
+        let offset = settings.ok().and_then(|settings| settings.offset_minutes());
+        let name = user.name.map(|name| name.chars().take(MAX_NAME_CHARS).collect::<String>());
+        let mut unit = run.begin().await?;
+        links::set_user(&mut unit, link.id, name.as_deref(), run.now()).await?;
+        if let Some(minutes) = offset {
+            accounts::set_utc_offset(&mut unit, self.account_id, minutes).await?;
+        }
+        run.done(unit).await
+    }
+}
+
+/// Refusals of the platform or amoCRM that another attempt cannot change. The link works without the name.
+fn is_final(error: &FlyskApiError) -> bool {
+    matches!(error, FlyskApiError::Refused(problem, _) if matches!(problem.status, 403 | 404))
+}

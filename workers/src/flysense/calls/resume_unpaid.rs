@@ -1,0 +1,78 @@
+//! Performs `calls.resume_unpaid`: reads an account's balance once and resumes the payments it covers, oldest first:
+//! finished calls before parked ones. The rest keeps waiting.
+//!
+//! Harmless when run twice: reading changes nothing, and a resumed payment is not waiting any more.
+
+use chrono::{DateTime, Duration, Utc};
+use flysk_clients::flysk_api::FlycoinRefusal;
+use flysk_domain::flysense::payment::{PaymentState, affordable, next_balance_check};
+use flysk_domain::flysense::state::StateEvent;
+use flysk_domain::money::MicroCoins;
+use flysk_jobs::flysense::calls::{CapturePayment, HoldPayment, ResumeUnpaid};
+use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
+use flysk_store::flysense::payments::{self, Payment};
+use flysk_store::flysense::transcriptions;
+
+use super::payment::payment_job_error;
+use crate::App;
+
+/// Maximum number of payments per run; the next run continues.
+const RESUME_BATCH_SIZE: u32 = 200;
+/// Retry delay of an account that has uninstalled FlySense.
+const UNINSTALLED_RETRY_DELAY: Duration = Duration::hours(6);
+
+impl JobHandler<App> for ResumeUnpaid {
+    async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
+        let mut conn = run.pool().acquire().await?;
+        let waiting = payments::list_waiting(&mut conn, self.account_id, RESUME_BATCH_SIZE).await?;
+        drop(conn);
+        let Some(youngest) = waiting.iter().filter_map(|payment| payment.short_since).max() else {
+            return Ok(JobOutcome::skip("nothing waits for coins"));
+        };
+        let flysense = app.flysense()?;
+        let (available, next) = match flysense.platform.balance(self.account_id, Some(run.trace())).await {
+            Ok(balance) => (MicroCoins(balance.available_micro), next_balance_check(youngest, run.now())),
+            Err(error) => match error.flycoins() {
+                // Flycoins are not used any more, so nothing has to be paid.
+                Some(FlycoinRefusal::NotUsed) => (MicroCoins(i64::MAX), run.now()),
+                Some(FlycoinRefusal::InstallNotFound) => {
+                    (MicroCoins::ZERO, run.now() + UNINSTALLED_RETRY_DELAY)
+                }
+                _ => return Err(payment_job_error(&error)),
+            },
+        };
+        let priced = waiting.into_iter().map(|payment| {
+            // An unknown price counts as the smallest amount.
+            let price = payment.estimated().unwrap_or(MicroCoins(1));
+            (payment, price)
+        });
+        let mut unit = run.begin().await?;
+        for payment in affordable(available, priced) {
+            resume_payment(&mut unit, &payment, run.now()).await?;
+        }
+        payments::set_retry_at(&mut unit, self.account_id, next).await?;
+        run.done(unit).await
+    }
+}
+
+async fn resume_payment(
+    unit: &mut UnitOfWork,
+    payment: &Payment,
+    now: DateTime<Utc>,
+) -> Result<(), JobError> {
+    let (transcription_id, account_id) = (payment.transcription_id, payment.account_id);
+    if payment.state == PaymentState::Owed {
+        payments::mark_covered(unit, payment.run_of(), now).await?;
+        unit.enqueue(&CapturePayment { transcription_id, account_id, run: payment.run }).await?;
+        return Ok(());
+    }
+    let Some(call) = transcriptions::lock(unit, account_id, transcription_id).await? else { return Ok(()) };
+    payments::mark_covered(unit, payment.run_of(), now).await?;
+    if call.run == payment.run
+        && let Ok(to) = call.state.advance(StateEvent::BalanceFilled)
+    {
+        transcriptions::transition(unit, call.id, call.state, to, now).await?;
+        unit.enqueue(&HoldPayment { transcription_id, account_id }).await?;
+    }
+    Ok(())
+}

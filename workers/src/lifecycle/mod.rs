@@ -1,5 +1,0 @@
-//! Events to vendors' backends.
-
-mod deliver_event;
-mod endpoint;
-mod request;

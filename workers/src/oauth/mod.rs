@@ -1,9 +1,0 @@
-//! Tokens of amoCRM.
-
-mod confirm_disconnect;
-mod exchange_code;
-mod exchange_vouched_code;
-mod grant;
-mod refresh_due;
-mod refresh_token;
-mod unsettled;

@@ -1,0 +1,248 @@
+//! Performs `lifecycle.deliver_event`.
+//!
+//! Harmless when run twice: the event keeps its id and body, so a backend can detect a duplicate.
+//!
+//! An attempt is counted and logged with its result in one transaction. If the worker dies, the job has counted the
+//! attempt, so an event that kills its worker is not retried forever, and the rescuer of the job logs the attempt.
+//!
+//! Events of an install are sent one after another: an event is sent only if every earlier one has left the state
+//! `waiting`, which is committed with the outcome of its last attempt. Until then its job waits without a slot.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use flysk_clients::outbound::{OutboundError, PostLimits, Response};
+use flysk_domain::platform::breaker::Breaker;
+use flysk_domain::platform::delivery::{DeliveryResponse, RetryDecision, decide_retry};
+use flysk_jobs::platform::lifecycle::{DeliverEvent, ORDER_RECHECK_DELAY};
+use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
+use flysk_services::events::{deliver_next, end_undelivered};
+use flysk_store::platform::attempts::{self, Attempt};
+use flysk_store::platform::endpoints;
+use flysk_store::platform::events::{self, Event, EventState, QueuedEvent};
+use flysk_store::platform::widgets::{self, Widget};
+use flysk_store::{StoreError, repeat_contended};
+
+use super::credentials::EventCredentials;
+use super::endpoint::Endpoint;
+use super::request::{EventBody, headers};
+use crate::App;
+
+/// Error of an attempt whose worker stopped.
+const INTERRUPTED: &str =
+    "the worker stopped before the response arrived: the backend may have received the event";
+/// Places in the line after which the delay until the next look does not grow any more.
+const MAX_RECHECK_PLACES: u32 = 60;
+
+impl JobHandler<App> for DeliverEvent {
+    async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
+        let mut conn = run.pool().acquire().await?;
+        let Some(QueuedEvent { event, waiting_before }) =
+            events::find_queued(&mut conn, self.event_id).await?
+        else {
+            return Ok(JobOutcome::skip("the event is gone"));
+        };
+        if event.state != EventState::Waiting {
+            return Ok(JobOutcome::skip("the event was already processed"));
+        }
+        let widget = widgets::find(&mut conn, event.widget_id).await?;
+        let widget = widget.ok_or(StoreError::WrongState { what: "widget" })?;
+        let Some(url) = widget.event_url_of(event.kind) else {
+            drop(conn);
+            let mut unit = run.begin().await?;
+            end_undelivered(&mut unit, &event, EventState::Unaddressed).await?;
+            return run.done(unit).await;
+        };
+        let row = Endpoint::row(widget.id, url);
+        let endpoint = Endpoint { breaker: endpoints::find(&mut conn, &row).await?, row };
+        if let Some(snooze) = endpoint.circuit_open(run.now()) {
+            return Ok(snooze);
+        }
+        if let Some(after) = order_delay(waiting_before) {
+            let reason = format!("{waiting_before} earlier events of the install are waiting");
+            return Err(JobError::Wait { after, reason });
+        }
+        let credentials = EventCredentials::load(&mut conn, &app.vault, &widget, run.now()).await?;
+        drop(conn);
+        let holder = run.job_id().to_string();
+        endpoint.acquire(&app.limits, &holder).await?;
+        let sent = send(run, app, &credentials, &event, url).await;
+        endpoint.release(&app.limits, &holder).await;
+        let sent = sent?;
+        // Repeated here, because a retried handler would send the event again.
+        repeat_contended(|| record_attempt(run, &widget, &endpoint, &event, &sent)).await
+    }
+
+    /// A waiting event fails with its job; another state is final. The later events of the install go on.
+    async fn on_dead(&self, unit: &mut UnitOfWork, _reason: &str, _app: &App) -> Result<(), JobError> {
+        let Some(event) = events::find(unit, self.event_id).await? else { return Ok(()) };
+        Ok(end_undelivered(unit, &event, EventState::Failed).await?)
+    }
+
+    /// Logs the attempt under the start of the job's run, so that a second call finds it.
+    async fn on_interrupted(
+        &self,
+        unit: &mut UnitOfWork,
+        started_at: DateTime<Utc>,
+        _app: &App,
+    ) -> Result<(), JobError> {
+        let event = events::find(unit, self.event_id).await?;
+        let Some(event) = event.filter(|event| event.state == EventState::Waiting) else { return Ok(()) };
+        let logged = attempts::list(unit, event.id).await?;
+        if logged.iter().any(|attempt| attempt.interrupted && attempt.started_at == started_at) {
+            return Ok(());
+        }
+        let log = Attempt {
+            attempt: event.attempts + 1,
+            started_at,
+            took_ms: 0,
+            status: None,
+            error: Some(INTERRUPTED.to_owned()),
+            answer_head: None,
+            interrupted: true,
+        };
+        attempts::insert(unit, event.widget_id, event.id, &log).await?;
+        let now = unit.now();
+        Ok(events::write_attempted(unit, event.id, log.attempt, EventState::Waiting, now).await?)
+    }
+}
+
+/// Delay of an event while this many earlier events of its install wait; `None` if there are none.
+fn order_delay(waiting_before: i64) -> Option<Duration> {
+    let places = u32::try_from(waiting_before).unwrap_or_default().min(MAX_RECHECK_PLACES);
+    (places > 0).then(|| ORDER_RECHECK_DELAY * places)
+}
+
+/// An attempt and its result.
+struct Sent {
+    log: Attempt,
+    answer: DeliveryResponse,
+}
+
+async fn send(
+    run: &JobContext,
+    app: &App,
+    credentials: &EventCredentials,
+    event: &Event,
+    url: &str,
+) -> Result<Sent, JobError> {
+    let body = EventBody::new(event).and_then(|body| serde_json::to_string(&body));
+    let body = body.map_err(|error| JobError::give_up(format!("the event cannot be serialised: {error}")))?;
+    let headers = headers(credentials, event, &body, run.now())?;
+    let attempt = event.attempts + 1;
+    let (started_at, started) = (run.now(), Instant::now());
+    let result = app.outbound.post(url, headers, Bytes::from(body), &PostLimits::default()).await;
+    let took_ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
+    let answer = classify(&result);
+    let (status, error, head) = match result {
+        Ok(response) => (Some(response.status), None, Some(response.text())),
+        Err(error) => (None, Some(error.to_string()), None),
+    };
+    metrics::histogram!("flysk_event_delivery_seconds").record(started.elapsed().as_secs_f64());
+    let log = Attempt { attempt, started_at, took_ms, status, error, answer_head: head, interrupted: false };
+    Ok(Sent { log, answer })
+}
+
+fn classify(result: &Result<Response, OutboundError>) -> DeliveryResponse {
+    match result {
+        Ok(response) => {
+            DeliveryResponse::Status { status: response.status, retry_after: response.retry_after }
+        }
+        Err(OutboundError::BadUrl(_) | OutboundError::ForbiddenAddress) => DeliveryResponse::Forbidden,
+        Err(_) => DeliveryResponse::None,
+    }
+}
+
+/// Logs the attempt and updates the circuit breaker and the event's state, in one transaction. An event that failed
+/// finally stays `waiting` until `on_dead`, which marks job and event together.
+async fn record_attempt(
+    run: &JobContext,
+    widget: &Widget,
+    endpoint: &Endpoint,
+    event: &Event,
+    sent: &Sent,
+) -> JobResult {
+    let delays = widget.delivery_delays.as_ref().map(|delays| delays.0.as_slice());
+    let next = decide_retry(sent.answer, sent.log.attempt, delays);
+    let now = run.now();
+    let mut unit = run.begin().await?;
+    attempts::insert(&mut unit, event.widget_id, event.id, &sent.log).await?;
+    if let Some(worked) = endpoint_worked(sent.answer, next)
+        && !(worked && endpoint.breaker == Breaker::default())
+    {
+        update_breaker(&mut unit, widget, endpoint, worked).await?;
+    }
+    let state = match next {
+        RetryDecision::Delivered => EventState::Delivered,
+        RetryDecision::Refused => EventState::Refused,
+        RetryDecision::Failed | RetryDecision::Retry(_) => EventState::Waiting,
+    };
+    events::write_attempted(&mut unit, event.id, sent.log.attempt, state, now).await?;
+    match next {
+        RetryDecision::Retry(after) => {
+            unit.commit().await?;
+            retry_result(run, &sent.log, after, delays.is_some())
+        }
+        RetryDecision::Delivered | RetryDecision::Refused => {
+            deliver_next(&mut unit, event).await?;
+            run.done(unit).await
+        }
+        RetryDecision::Failed => {
+            unit.commit().await?;
+            Err(JobError::give_up(format!(
+                "attempt {} was the last: {}",
+                sent.log.attempt,
+                attempt_summary(&sent.log)
+            )))
+        }
+    }
+}
+
+/// Whether the endpoint works; `None` if the attempt does not show it. A 410 counts as success, because the endpoint
+/// refuses events deliberately. A forbidden address was not called.
+fn endpoint_worked(answer: DeliveryResponse, next: RetryDecision) -> Option<bool> {
+    match (answer, next) {
+        (DeliveryResponse::Forbidden, _) => None,
+        (_, RetryDecision::Delivered | RetryDecision::Refused) => Some(true),
+        (_, RetryDecision::Retry(_) | RetryDecision::Failed) => Some(false),
+    }
+}
+
+/// Counts a failure, or resets the count. The caller skips this for a success while the breaker was closed without
+/// failures: it would wait for the row's lock, and says nothing about failures that came meanwhile.
+async fn update_breaker(
+    unit: &mut UnitOfWork,
+    widget: &Widget,
+    endpoint: &Endpoint,
+    worked: bool,
+) -> Result<(), JobError> {
+    let now = unit.now();
+    let before = endpoints::lock(unit, &endpoint.row).await?;
+    let after = if worked { before.succeeded() } else { before.failed(now) };
+    if after != before {
+        endpoints::write(unit, &endpoint.row, &after, now).await?;
+    }
+    if after.opened_since(&before) {
+        tracing::error!(alert = "backend_down", widget = %widget.code, "circuit breaker of a vendor's backend opened");
+    }
+    Ok(())
+}
+
+/// Events count their attempts themselves; the job's attempts only bound events that kill their worker. A widget's own
+/// list of delays may be longer than the job's attempts, so such retries cost none.
+fn retry_result(run: &JobContext, log: &Attempt, after: Duration, own_schedule: bool) -> JobResult {
+    let reason = attempt_summary(log);
+    if own_schedule || run.is_last_attempt() {
+        return Err(JobError::Wait { after, reason });
+    }
+    Err(JobError::Retry { reason, after: Some(after) })
+}
+
+fn attempt_summary(log: &Attempt) -> String {
+    match (log.status, &log.error) {
+        (Some(status), _) => format!("status {status}"),
+        (None, Some(error)) => error.clone(),
+        (None, None) => "no answer".to_owned(),
+    }
+}

@@ -1,0 +1,7 @@
+//! Events to vendors' backends.
+
+mod credentials;
+mod deliver_event;
+mod endpoint;
+mod replay_events;
+mod request;

@@ -1,0 +1,209 @@
+//! Performs `mail.send_notice`.
+//!
+//! SMTP has no idempotency keys, so the intent is stored before the letter is handed over. A letter that was certainly not
+//! accepted is sent again; one whose outcome is unknown is not, because it would be read twice.
+
+use chrono::{DateTime, Utc};
+use flysk_clients::mail::{MailError, Message, ReplyCode};
+use flysk_crypto::aad;
+use flysk_domain::TextEnum as _;
+use flysk_domain::failure_action::FailureAction;
+use flysk_domain::platform::mail::{Letter, Links, MailState};
+use flysk_domain::platform::purchases::Email;
+use flysk_domain::sending_hours::next_send_time;
+use flysk_jobs::platform::mail::SendMailNotice;
+use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
+use flysk_services::mail::{MailSwitch, invoice_pay_link, switch_link};
+use flysk_store::platform::accounts;
+use flysk_store::platform::mail::{self, ContactSource, MailNotice, SealedContact};
+use flysk_store::platform::subscriptions::{self, SubscriptionRow};
+use flysk_store::repeat_contended;
+use secrecy::ExposeSecret as _;
+use url::Url;
+
+use crate::App;
+use crate::job_error::job_error;
+
+impl JobHandler<App> for SendMailNotice {
+    async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
+        let mut conn = run.pool().acquire().await?;
+        let Some(notice) = mail::find_notice(&mut conn, self.notice_id).await? else {
+            return Ok(JobOutcome::skip("the notice is gone"));
+        };
+        match notice.state {
+            MailState::Waiting => {}
+            // The process of the earlier attempt died between the letter and the answer.
+            MailState::Sending => return end(run, &notice, MailState::Sending, MailState::Unknown).await,
+            _ => return Ok(JobOutcome::skip("the notice was already dealt with")),
+        }
+        drop(conn);
+        let Some(mailer) = &app.mailer else {
+            return end(run, &notice, MailState::Waiting, MailState::Unconfigured).await;
+        };
+        let contact = match check(run, &notice).await? {
+            Check::Send(contact) => contact,
+            Check::Later(morning) => return Ok(JobOutcome::snooze(morning, "it is night in the account")),
+            Check::End(state) => return end(run, &notice, MailState::Waiting, state).await,
+        };
+        let address = open(app, &contact)?;
+        let letter = Written::new(app, &notice)?;
+        let mut unit = run.begin().await?;
+        mail::set_state(&mut unit, notice.id, MailState::Waiting, MailState::Sending, run.now()).await?;
+        unit.commit().await?;
+        match mailer.send(&address, &letter.message(run.now())).await {
+            Ok(()) => end(run, &notice, MailState::Sending, MailState::Sent).await,
+            Err(error) => on_error(run, &notice, contact.source, &error).await,
+        }
+    }
+
+    async fn on_dead(&self, unit: &mut UnitOfWork, _reason: &str, app: &App) -> Result<(), JobError> {
+        let now = app.clock().now();
+        match mail::find_notice(unit, self.notice_id).await?.map(|notice| notice.state) {
+            Some(from @ MailState::Waiting) => {
+                mail::set_state(unit, self.notice_id, from, MailState::Refused, now).await?;
+            }
+            Some(from @ MailState::Sending) => {
+                mail::set_state(unit, self.notice_id, from, MailState::Unknown, now).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Whether a notice can be sent now.
+enum Check {
+    /// To this address.
+    Send(SealedContact),
+    /// Not before the morning.
+    Later(DateTime<Utc>),
+    /// Not at all.
+    End(MailState),
+}
+
+async fn check(run: &JobContext, notice: &MailNotice) -> Result<Check, JobError> {
+    let mut conn = run.pool().acquire().await?;
+    let row = subscriptions::find_subscription(&mut conn, notice.subscription_id).await?;
+    let is_true =
+        |row: &SubscriptionRow| notice.kind.applies_to(&row.subscription, notice.facts.on, run.now());
+    let Some(row) = row.filter(is_true) else {
+        return Ok(Check::End(MailState::Outdated));
+    };
+    let contact = mail::find_contact(&mut conn, notice.subscription_id, notice.install_id).await?;
+    let preferences = mail::find_preferences(&mut conn, notice.install_id).await?;
+    let Some(contact) = contact.filter(|contact| preferences.bad_contact != Some(contact.source.to_string()))
+    else {
+        return Ok(Check::End(MailState::BadAddress));
+    };
+    if preferences.muted.contains(&notice.kind) {
+        return Ok(Check::End(MailState::Unwanted));
+    }
+    // A retry may fall into the night.
+    let account = accounts::find(&mut conn, row.crm, row.account_id).await?;
+    let morning = next_send_time(run.now(), account.and_then(|account| account.utc_offset_minutes));
+    Ok(if morning > run.now() { Check::Later(morning) } else { Check::Send(contact) })
+}
+
+fn open(app: &App, contact: &SealedContact) -> Result<Email, JobError> {
+    let place = match contact.source {
+        ContactSource::Invoice(id) => aad::invoice_contact(id),
+        ContactSource::Purchase(id) => aad::purchase_contact(id),
+    };
+    let text = app.keyring.open(&contact.sealed, &place);
+    let text = text.map_err(|error| JobError::retry(format!("the address cannot be opened: {error}")))?;
+    text.expose_secret().parse().map_err(|error| JobError::give_up(format!("the stored address: {error}")))
+}
+
+/// A letter in its final form.
+struct Written {
+    id: String,
+    subject: String,
+    text: String,
+    html: String,
+    unsubscribe: Url,
+}
+
+impl Written {
+    fn new(app: &App, notice: &MailNotice) -> Result<Self, JobError> {
+        let public_url = &app.config().http.public_url;
+        let switch = MailSwitch { install: notice.install_id, kind: notice.kind };
+        let unsubscribe = switch_link(public_url, &app.keyring, switch)
+            .map_err(|error| JobError::retry(format!("the link cannot be sealed: {error}")))?;
+        let pay = notice.facts.invoice.map(|id| invoice_pay_link(public_url, &app.keyring, id));
+        let links = Links { pay: pay.as_ref().map(Url::as_str), switch_off: unsubscribe.as_str() };
+        let letter = Letter::compose(notice.kind, &notice.facts, links);
+        let (text, html) = (letter.text(), letter.html());
+        Ok(Self { id: notice.id.to_string(), subject: letter.subject, text, html, unsubscribe })
+    }
+
+    fn message(&self, date: DateTime<Utc>) -> Message<'_> {
+        Message {
+            id: &self.id,
+            subject: &self.subject,
+            text: &self.text,
+            html: &self.html,
+            unsubscribe: &self.unsubscribe,
+            date,
+        }
+    }
+}
+
+async fn on_error(
+    run: &JobContext,
+    notice: &MailNotice,
+    source: ContactSource,
+    error: &MailError,
+) -> JobResult {
+    match error.outcome() {
+        FailureAction::Unknown => {
+            tracing::warn!(notice.id = %notice.id, %error, "it is unknown whether a letter was accepted");
+            end(run, notice, MailState::Sending, MailState::Unknown).await
+        }
+        FailureAction::GiveUp => {
+            let Some(code) = error.bad_address() else {
+                tracing::error!(notice.id = %notice.id, %error, "a letter was refused");
+                return end(run, notice, MailState::Sending, MailState::Refused).await;
+            };
+            tracing::warn!(notice.id = %notice.id, install.id = %notice.install_id, %error, "an address does not exist");
+            let ended = repeat_contended(|| end_bad(run, notice, source, code)).await?;
+            count(MailState::BadAddress);
+            Ok(ended)
+        }
+        action @ (FailureAction::Retry { .. } | FailureAction::Wait { .. }) => {
+            repeat_contended(|| wait_again(run, notice)).await?;
+            Err(job_error(action, error))
+        }
+    }
+}
+
+/// The address does not exist: records it with the outcome.
+async fn end_bad(run: &JobContext, notice: &MailNotice, source: ContactSource, code: ReplyCode) -> JobResult {
+    let now = run.now();
+    let mut unit = run.begin().await?;
+    mail::set_state(&mut unit, notice.id, MailState::Sending, MailState::BadAddress, now).await?;
+    mail::mark_bad_contact(&mut unit, notice.install_id, source, &code.to_string(), now).await?;
+    run.done(unit).await
+}
+
+/// The letter was certainly not accepted: the next attempt sends it again.
+async fn wait_again(run: &JobContext, notice: &MailNotice) -> Result<(), JobError> {
+    let mut unit = run.begin().await?;
+    mail::set_state(&mut unit, notice.id, MailState::Sending, MailState::Waiting, run.now()).await?;
+    Ok(unit.commit().await?)
+}
+
+/// Ends the notice with its job. Repeated here, because a retried handler would not know the server's answer.
+async fn end(run: &JobContext, notice: &MailNotice, from: MailState, to: MailState) -> JobResult {
+    let ended = repeat_contended(|| async {
+        let mut unit = run.begin().await?;
+        mail::set_state(&mut unit, notice.id, from, to, run.now()).await?;
+        run.done(unit).await
+    });
+    let ended = ended.await?;
+    count(to);
+    Ok(ended)
+}
+
+fn count(outcome: MailState) {
+    metrics::counter!("flysk_mail_notices_total", "outcome" => outcome.as_str()).increment(1);
+}

@@ -1,0 +1,10 @@
+//! Handlers of the platform's jobs.
+
+pub(crate) mod billing;
+mod flycoins;
+mod lifecycle;
+pub(crate) mod mail;
+mod oauth;
+mod panel;
+mod subscriptions;
+pub mod upkeep;

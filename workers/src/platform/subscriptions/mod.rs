@@ -1,0 +1,15 @@
+//! Handlers for subscriptions: due steps, charges, forms, questions to the bank, refunds, closing receipts.
+
+mod advance;
+mod bank_answer;
+mod charge;
+mod due;
+mod earlier;
+mod form;
+mod query;
+mod receipt;
+mod receipts;
+mod reconcile;
+mod refund;
+
+pub(crate) use bank_answer::apply;

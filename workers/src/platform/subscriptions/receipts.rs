@@ -1,0 +1,197 @@
+//! Requests to the bank about invoices, with their receipts (54-FZ).
+
+use flysk_clients::tbank::{
+    CancelRequest, ClosingReceiptRequest, InitRequest, InitiatorType, Language, PaymentMethod, PaymentObject,
+    Receipt, ReceiptItem, Vat,
+};
+use flysk_crypto::aad;
+use flysk_domain::money::Kopecks;
+use flysk_domain::platform::purchases::{Email, PAYMENT_LINK_TTL};
+use flysk_domain::platform::subscriptions::{ReceiptKind, VatRate, receipt_line};
+use flysk_queue::{JobContext, JobError};
+use flysk_store::platform::invoice_payments::{Attempt, InvoiceRefund};
+use flysk_store::platform::subscriptions::{self, Invoice};
+use flysk_store::platform::vendors::{self, Vendor};
+use secrecy::ExposeSecret as _;
+
+use super::bank_answer::keyring_unavailable;
+use crate::App;
+use crate::acquiring::Acquiring;
+
+/// Longest description on the form, in characters.
+const MAX_DESCRIPTION_LEN: usize = 140;
+
+/// What a request about an invoice is made of.
+struct Parts {
+    invoice: Invoice,
+    vendor: Vendor,
+    contact: Email,
+}
+
+async fn parts(run: &JobContext, app: &App, attempt: &Attempt) -> Result<Parts, JobError> {
+    let mut conn = run.pool().acquire().await?;
+    let invoice = subscriptions::find_invoice(&mut conn, attempt.invoice_id).await?;
+    let invoice = invoice.ok_or_else(|| JobError::give_up("the invoice is gone"))?;
+    let vendor = vendors::find_vendor(&mut conn, invoice.vendor_id).await?;
+    let vendor = vendor.ok_or_else(|| JobError::give_up("the vendor is gone"))?;
+    // A renewal has the address of the last payment with a form.
+    let known = match &invoice.contact_sealed {
+        Some(own) => Some((invoice.id, own.clone())),
+        None => subscriptions::find_last_contact(&mut conn, attempt.subscription_id).await?,
+    };
+    let (of, sealed) = known.ok_or_else(|| JobError::give_up("no address for the receipt is known"))?;
+    let text =
+        app.keyring.open(&sealed, &aad::invoice_contact(of)).map_err(|error| keyring_unavailable(&error))?;
+    let contact = text.expose_secret().parse();
+    let contact = contact.map_err(|error| JobError::give_up(format!("the stored contact: {error}")))?;
+    Ok(Parts { invoice, vendor, contact })
+}
+
+/// The request that opens the payment of a charge. It has no payer and saves no card (eacq/autopay).
+pub(super) async fn charge_request(
+    run: &JobContext,
+    app: &App,
+    acquiring: &Acquiring,
+    attempt: &Attempt,
+) -> Result<InitRequest, JobError> {
+    let parts = parts(run, app, attempt).await?;
+    let initiator: InitiatorType = parts
+        .vendor
+        .charge_initiator
+        .parse()
+        .map_err(|error| JobError::give_up(format!("the vendor's initiator of charges: {error}")))?;
+    let kind = parts.vendor.receipts.at_payment();
+    Ok(InitRequest {
+        description: Some(description(&parts.invoice)),
+        notification_url: Some(acquiring.notification_url().map_err(give_up)?),
+        initiator: Some(initiator),
+        receipt: Some(receipt(acquiring, &parts, attempt.amount, kind)?),
+        ..InitRequest::new(attempt.id.to_string(), attempt.amount)
+    })
+}
+
+/// The request that opens the payment of a form.
+pub(super) async fn form_request(
+    run: &JobContext,
+    app: &App,
+    acquiring: &Acquiring,
+    attempt: &Attempt,
+) -> Result<InitRequest, JobError> {
+    let parts = parts(run, app, attempt).await?;
+    let kind = parts.vendor.receipts.at_payment();
+    let back = |how| acquiring.payment_page(attempt.install_id, attempt.id, how).map_err(give_up);
+    let initiator =
+        if attempt.save_card { InitiatorType::CustomerSavesCard } else { InitiatorType::Customer };
+    Ok(InitRequest {
+        description: Some(description(&parts.invoice)),
+        customer_key: attempt.save_card.then(|| attempt.install_id.to_string()),
+        save_card: attempt.save_card,
+        language: Some(Language::Ru),
+        notification_url: Some(acquiring.notification_url().map_err(give_up)?),
+        success_url: Some(back("from=bank")?),
+        fail_url: Some(back("from=bank&paid=no")?),
+        due: Some(attempt.created_at + PAYMENT_LINK_TTL),
+        initiator: Some(initiator),
+        receipt: Some(receipt(acquiring, &parts, attempt.amount, kind)?),
+        ..InitRequest::new(attempt.id.to_string(), attempt.amount)
+    })
+}
+
+/// The closing receipt of a prepaid payment, over what is left of it.
+pub(super) async fn closing_request(
+    run: &JobContext,
+    app: &App,
+    acquiring: &Acquiring,
+    attempt: &Attempt,
+    left: Kopecks,
+) -> Result<ClosingReceiptRequest, JobError> {
+    let parts = parts(run, app, attempt).await?;
+    let payment_id = attempt.payment_id.clone();
+    let payment_id = payment_id.ok_or_else(|| JobError::give_up("a paid attempt without a payment"))?;
+    let receipt = receipt(acquiring, &parts, left, ReceiptKind::Settlement)?;
+    Ok(ClosingReceiptRequest { payment_id, receipt })
+}
+
+/// A refund. The refund of all that was paid has no receipt lines, a partial one mirrors the receipt that it undoes.
+pub(super) async fn refund_request(
+    run: &JobContext,
+    app: &App,
+    acquiring: &Acquiring,
+    attempt: &Attempt,
+    refund: &InvoiceRefund,
+    is_closed: bool,
+) -> Result<CancelRequest, JobError> {
+    let payment_id = attempt.payment_id.clone();
+    let payment_id = payment_id.ok_or_else(|| JobError::give_up("a paid attempt without a payment"))?;
+    let receipt = if refund.amount == attempt.amount {
+        None
+    } else {
+        let parts = parts(run, app, attempt).await?;
+        let kind = if is_closed { ReceiptKind::Settlement } else { parts.vendor.receipts.at_payment() };
+        Some(receipt(acquiring, &parts, refund.amount, kind)?)
+    };
+    Ok(CancelRequest {
+        payment_id,
+        amount: refund.amount,
+        external_request_id: Some(refund.id.clone()),
+        receipt,
+    })
+}
+
+fn receipt(
+    acquiring: &Acquiring,
+    parts: &Parts,
+    amount: Kopecks,
+    kind: ReceiptKind,
+) -> Result<Receipt, JobError> {
+    let vat = parts.invoice.vat;
+    let line = receipt_line(&parts.invoice.lines, amount, vat.unwrap_or(VatRate::None), kind);
+    let line = line.ok_or_else(|| JobError::give_up("the invoice has no line for a receipt"))?;
+    let tax = match vat {
+        Some(rate) => rate.bank_code(kind).parse().map_err(give_up)?,
+        None => default_vat(acquiring, kind),
+    };
+    let taxation = match &parts.invoice.taxation {
+        Some(code) => code.parse().map_err(give_up)?,
+        None => acquiring.default_taxation(),
+    };
+    let item = ReceiptItem {
+        name: line.name,
+        price: line.amount,
+        quantity: 1,
+        amount: line.amount,
+        tax,
+        payment_method: match kind {
+            ReceiptKind::Prepayment => PaymentMethod::FullPrepayment,
+            ReceiptKind::Settlement => PaymentMethod::FullPayment,
+        },
+        payment_object: PaymentObject::Service,
+        measurement_unit: acquiring.measurement_unit(),
+    };
+    Ok(Receipt {
+        ffd_version: acquiring.ffd_version(),
+        taxation,
+        email: Some(parts.contact.as_str().to_owned()),
+        phone: None,
+        items: vec![item],
+    })
+}
+
+/// The environment's rate: a prepayment carries the computed one.
+const fn default_vat(acquiring: &Acquiring, kind: ReceiptKind) -> Vat {
+    match (acquiring.default_vat(), kind) {
+        (Vat::Vat5, ReceiptKind::Prepayment) => Vat::Vat105,
+        (Vat::Vat7, ReceiptKind::Prepayment) => Vat::Vat107,
+        (Vat::Vat10, ReceiptKind::Prepayment) => Vat::Vat110,
+        (Vat::Vat22, ReceiptKind::Prepayment) => Vat::Vat122,
+        (vat, _) => vat,
+    }
+}
+
+fn description(invoice: &Invoice) -> String {
+    invoice.title.chars().take(MAX_DESCRIPTION_LEN).collect()
+}
+
+fn give_up(error: impl std::fmt::Display) -> JobError {
+    JobError::give_up(format!("the request: {error}"))
+}

@@ -1,0 +1,5 @@
+//! Deletion of old rows, figures of the dashboard, hash chain of the audit log.
+
+mod audit_log;
+mod prune_jobs;
+mod roll_up_figures;

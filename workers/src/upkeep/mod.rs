@@ -1,3 +1,0 @@
-//! Housekeeping.
-
-mod prune_jobs;
