@@ -1,17 +1,18 @@
-//! What the API is configured with.
+//! Configuration of the API.
 
-use flysk_runtime::config::{
-    Amocrm, ConfigError, Database, Env, Flysense, Http, Keys, Outbound, Redis, TBank, Telemetry, Worker,
+use flysk_config::{
+    Amocrm, Bot, ConfigError, Database, Env, Flysense, Http, Keys, Outbound, Redis, Storage, TBank,
+    Telemetry, Worker,
 };
 
-/// Everything the API reads from its environment.
+/// The API's configuration from environment variables.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// MySQL.
     pub database: Database,
     /// Redis.
     pub redis: Redis,
-    /// Addresses and limits of the server.
+    /// Addresses and limits of the HTTP server.
     pub http: Http,
     /// Encryption at rest.
     pub keys: Keys,
@@ -21,28 +22,38 @@ pub struct Config {
     pub worker: Worker,
     /// amoCRM.
     pub amocrm: Amocrm,
-    /// Addresses we did not choose: hosts of recordings.
+    /// Outbound HTTP to untrusted URLs: hosts of recordings.
     pub outbound: Outbound,
-    /// Buying Flycoins; `None` where nothing can be bought.
+    /// Purchases of Flycoins through T-Bank; `None` if they are not configured.
     pub tbank: Option<TBank>,
-    /// FlySense; `None` in a deployment of the bare platform.
+    /// FlySense; `None` in a deployment without it.
     pub flysense: Option<Flysense>,
+    /// FlySense's bot in Telegram.
+    pub telegram: Option<Bot>,
+    /// FlySense's bot in MAX.
+    pub max: Option<Bot>,
+    /// Object Storage with copies of recordings for the player; `None` if it is not configured: recordings that browsers
+    /// cannot play stay silent then.
+    pub storage: Option<Storage>,
 }
 
 impl Config {
-    /// Reads everything and tells all problems at once.
+    /// Reads all variables. The error lists all invalid variables.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         env.read(|vars| {
-            let database = vars.part(Database::from_env);
-            let redis = vars.part(Redis::from_env);
-            let http = vars.part(Http::from_env);
-            let keys = vars.part(Keys::from_env);
-            let telemetry = vars.part(Telemetry::from_env);
-            let worker = vars.part(Worker::from_env);
-            let amocrm = vars.part(Amocrm::from_env);
-            let outbound = vars.part(Outbound::from_env);
-            let tbank = vars.part(TBank::from_env);
-            let flysense = vars.part(Flysense::from_env);
+            let database = vars.section(Database::from_env);
+            let redis = vars.section(Redis::from_env);
+            let http = vars.section(Http::from_env);
+            let keys = vars.section(Keys::from_env);
+            let telemetry = vars.section(Telemetry::from_env);
+            let worker = vars.section(Worker::from_env);
+            let amocrm = vars.section(Amocrm::from_env);
+            let outbound = vars.section(Outbound::from_env);
+            let tbank = vars.section(TBank::from_env);
+            let flysense = vars.section(Flysense::from_env);
+            let telegram = vars.section(Bot::telegram_from_env);
+            let max = vars.section(Bot::max_from_env);
+            let storage = vars.section(Storage::optional_from_env);
             Ok(Self {
                 database: database?,
                 redis: redis?,
@@ -54,6 +65,9 @@ impl Config {
                 outbound: outbound?,
                 tbank: tbank?,
                 flysense: flysense?,
+                telegram: telegram?,
+                max: max?,
+                storage: storage?,
             })
         })
     }

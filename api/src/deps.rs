@@ -1,48 +1,50 @@
-//! What handlers work with.
+//! Shared dependencies of handlers.
 
 use std::sync::Arc;
 
 use flysk_clients::amocrm::AmoCrm;
 use flysk_clients::http::HttpOptions;
+use flysk_crypto::Keyring;
 use flysk_domain::Clock;
 use flysk_domain::trace::Trace;
-use flysk_jobs::runtime::limits::Limits;
-use flysk_jobs::{DatabaseClock, Keys, Outbox, Unit, Waker, connect_redis_when_there};
-use flysk_runtime::Keyring;
-use flysk_store::Conn;
-use flysk_store::ledger::Teller;
-use flysk_vault::Vault;
+use flysk_queue::limits::RateLimiter;
+use flysk_queue::{DatabaseClock, Outbox, QueueNotifier, RedisKeys, UnitOfWork, connect_redis_lazily};
+use flysk_store::platform::ledger::WalletBatcher;
+use flysk_tokens::Vault;
 use redis::aio::ConnectionManager;
 use secrecy::ExposeSecret;
 use sqlx::pool::PoolConnection;
 
+use crate::cache::InstallCache;
 use crate::config::Config;
 use crate::flysense::Recordings;
-use crate::known::Known;
 use crate::problem::Problem;
+use crate::rate_limit::Quotas;
 
 /// Stores, keys and clients that handlers share. Clones share everything.
 #[derive(Clone)]
 pub struct Deps {
-    /// MySQL, and jobs written with state.
+    /// MySQL pool, transactions and enqueueing of jobs.
     pub outbox: Outbox,
     /// Encryption at rest.
     pub keyring: Arc<Keyring>,
-    /// Tokens.
+    /// OAuth tokens of installs.
     pub vault: Vault,
-    /// Whoever moves Flycoins.
-    pub teller: Teller,
+    /// Executes commands of the ledger, batched per wallet.
+    pub wallet_batcher: WalletBatcher,
     /// amoCRM, for the gateway.
     pub amocrm: AmoCrm,
-    /// Limits kept together with all workers.
-    pub limits: Limits,
-    /// Recordings on their way to listeners; `None` in a deployment of the bare platform.
+    /// Rate and concurrency limits, shared with all workers.
+    pub limits: RateLimiter,
+    /// Streams recordings to listeners; `None` in a deployment without FlySense.
     pub(crate) recordings: Option<Arc<Recordings>>,
-    /// What the process was configured with.
+    /// Configuration of the process.
     pub config: Arc<Config>,
-    /// What is answered from memory.
-    pub(crate) known: Known,
-    /// Redis, whenever it is there: everything that is durable works without.
+    /// In-process cache of widgets and installs.
+    pub(crate) cache: InstallCache,
+    /// Requests of backends per widget; `None` if they are not limited.
+    pub(crate) quotas: Option<Quotas>,
+    /// Redis. It may be unavailable; nothing durable depends on it.
     pub redis: ConnectionManager,
 }
 
@@ -53,24 +55,27 @@ impl std::fmt::Debug for Deps {
 }
 
 impl Deps {
-    /// Connects and composes.
+    /// Connects to MySQL and Redis and creates all dependencies.
     pub async fn connect(config: Config) -> anyhow::Result<Self> {
         let url = config.database.url.expose_secret();
         let database = &config.database;
         let pool =
             flysk_store::connect_within(url, database.max_connections, database.acquire_timeout).await?;
-        let redis =
-            connect_redis_when_there(config.redis.url.expose_secret(), config.redis.response_timeout)?;
-        let waker = Waker::new(redis.clone(), Keys::new(config.redis.prefix.clone()));
+        flysk_store::check_schema(&pool).await?;
+        let redis = connect_redis_lazily(config.redis.url.expose_secret(), config.redis.response_timeout)?;
+        let notifier = QueueNotifier::new(redis.clone(), RedisKeys::new(config.redis.prefix.clone()));
         let clock = DatabaseClock::start(pool.clone()).await?;
-        let outbox = Outbox::new(pool, Some(waker), Arc::new(clock));
-        Ok(Self::new(config, outbox, redis)?.remembering())
+        let outbox = Outbox::new(pool, Some(notifier), Arc::new(clock));
+        Ok(Self::new(config, outbox, redis)?.with_cache())
     }
 
-    /// Composes on connections that are there; nothing is answered from memory.
+    /// Creates the dependencies with existing connections, without a cache.
     pub fn new(config: Config, outbox: Outbox, redis: ConnectionManager) -> anyhow::Result<Self> {
-        let limits = Limits::new(redis.clone(), Keys::new(config.redis.prefix.clone()));
-        let teller = Teller::new(outbox.pool().clone(), Arc::clone(outbox.clock()));
+        let limits = RateLimiter::new(redis.clone(), RedisKeys::new(config.redis.prefix.clone()));
+        let keys = RedisKeys::new(config.redis.prefix.clone());
+        let permits = config.http.backend_requests_per_minute;
+        let quotas = (permits > 0).then(|| Quotas::new(redis.clone(), keys, permits));
+        let wallet_batcher = WalletBatcher::new(outbox.pool().clone(), Arc::clone(outbox.clock()));
         let amocrm = AmoCrm::new(flysk_clients::amocrm::Config {
             via: config.amocrm.egress_url.clone(),
             http: HttpOptions::with_timeout(config.amocrm.timeout),
@@ -79,27 +84,34 @@ impl Deps {
         let keyring = Arc::new(config.keys.keyring.clone());
         let suffixes = config.amocrm.host_suffixes.clone();
         let vault = Vault::new(outbox.clone(), Arc::clone(&keyring), amocrm.clone(), suffixes)
-            .paced(limits.clone(), config.amocrm.token_requests_per_second);
+            .with_rate_limit(limits.clone(), config.amocrm.token_requests_per_second);
         let recordings = config.flysense.as_ref().map(|flysense| Recordings::new(flysense, &config));
         let recordings = recordings.transpose()?.map(Arc::new);
         Ok(Self {
             outbox,
             keyring,
             vault,
-            teller,
+            wallet_batcher,
             amocrm,
             limits,
             recordings,
             config: Arc::new(config),
-            known: Known::default(),
+            cache: InstallCache::default(),
+            quotas,
             redis,
         })
     }
 
-    /// The same, answering from memory what it can (`known.rs`).
+    /// Enables the in-process cache (`cache.rs`).
     #[must_use]
-    pub fn remembering(self) -> Self {
-        Self { known: Known::watching(self.outbox.pool().clone()), ..self }
+    pub fn with_cache(self) -> Self {
+        Self { cache: InstallCache::with_invalidation(self.outbox.pool().clone()), ..self }
+    }
+
+    /// The dependencies of the request's handler.
+    pub(crate) fn from_request(request: &poem::Request) -> Result<&Self, Problem> {
+        let absent = || Problem::new(crate::problem::ProblemCode::Internal, "quote X-Request-Id to support");
+        request.data::<Self>().ok_or_else(absent)
     }
 
     /// The clock.
@@ -112,20 +124,8 @@ impl Deps {
         self.outbox.pool().acquire().await.map_err(Problem::from)
     }
 
-    /// A transaction on the request's thread; who opens one runs it with [`flysk_store::repeat_contended`].
-    pub(crate) async fn begin(&self, trace: &Trace) -> Result<Unit, Problem> {
+    /// Begins a transaction with the request's trace. Callers must run it with [`flysk_store::repeat_contended`].
+    pub(crate) async fn begin(&self, trace: &Trace) -> Result<UnitOfWork, Problem> {
         self.outbox.begin(trace.clone()).await.map_err(Problem::from)
     }
-}
-
-/// A connection as the store's functions take it.
-pub(crate) fn on(conn: &mut PoolConnection<sqlx::MySql>) -> &mut Conn {
-    conn
-}
-
-/// What the request's handler works with.
-pub(crate) fn of(request: &poem::Request) -> Result<&Deps, Problem> {
-    request
-        .data::<Deps>()
-        .ok_or_else(|| Problem::new(crate::problem::ProblemCode::Internal, "told to our operators"))
 }

@@ -1,4 +1,4 @@
-//! `/healthz`: the process answers. `/readyz`: it can do its work.
+//! `/healthz`: liveness of the process. `/readyz`: readiness to accept requests.
 
 use std::time::Duration;
 
@@ -9,22 +9,23 @@ use serde_json::json;
 
 use crate::deps::Deps;
 
-/// A dependency that does not answer in this time is away.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// A dependency that does not respond within this time is down.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The process answers.
+/// Always responds `ok`.
 #[handler]
 pub(crate) fn healthz() -> &'static str {
     "ok"
 }
 
-/// Without MySQL nothing can be accepted; without Redis everything is, a moment later.
+/// Responds 503 if MySQL is down. Without Redis, requests are accepted and jobs start later.
 #[handler]
 pub(crate) async fn readyz(deps: Data<&Deps>) -> Response {
-    let mysql = tokio::time::timeout(PATIENCE, sqlx::query("SELECT 1").execute(deps.outbox.pool())).await;
-    let mysql = matches!(mysql, Ok(Ok(_)));
+    let mysql = tokio::time::timeout(CHECK_TIMEOUT, flysk_store::check_database(deps.outbox.pool())).await;
+    let mysql = matches!(mysql, Ok(Ok(())));
     let mut redis = deps.redis.clone();
-    let ping = tokio::time::timeout(PATIENCE, redis::cmd("PING").query_async::<String>(&mut redis)).await;
+    let ping =
+        tokio::time::timeout(CHECK_TIMEOUT, redis::cmd("PING").query_async::<String>(&mut redis)).await;
     let redis = matches!(ping, Ok(Ok(_)));
     let status = if mysql { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = |up| if up { "up" } else { "down" };

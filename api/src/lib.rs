@@ -1,26 +1,33 @@
-//! The HTTP API of Flysk: validates, reads, writes one transaction, enqueues.
+//! The HTTP API of Flysk. A handler validates, reads, writes one transaction, enqueues jobs and responds.
 //!
-//! Everything that takes time or talks to the outside is a job; the exceptions are named in
-//! `docs/architecture.md`. One error body everywhere: [`problem`].
+//! Slow work and calls to outside services are jobs; `docs/architecture.md` lists the exceptions. All errors have the same body:
+//! [`problem`].
 
 pub mod auth;
 mod billing_page;
-mod caching;
+mod cache;
+mod cache_control;
+mod choice;
 pub mod config;
+pub mod connections;
 mod cors;
 pub mod deps;
-mod document;
+mod docs;
 mod flysense;
 mod health;
 mod hooks;
-mod known;
+mod idempotency;
+mod letter_pages;
 mod limits;
+mod openapi;
 mod platform;
 pub mod problem;
 mod query;
+mod rate_limit;
 pub mod routes;
 mod source;
 mod strict_json;
+mod time;
 mod tracing_layer;
 
 pub use config::Config;

@@ -1,48 +1,48 @@
-//! What one request may cost: so long, and so large a body.
+//! Limits of a request's duration and body size.
 //!
-//! poem's own size limit answers 411 to whoever sends no `Content-Length`, plain GETs included; here a body of
-//! unknown length is counted as it is read.
+//! poem's size limit answers 411 to requests without `Content-Length`, including GET. This middleware counts a body of unknown
+//! length while it is read.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use flysk_runtime::config::Http;
+use flysk_config::Http;
 use futures::StreamExt as _;
 use poem::http::header::CONTENT_LENGTH;
 use poem::{Body, Endpoint, IntoResponse, Middleware, Request, Response, Result};
 
 use crate::problem::{self, Problem, ProblemCode};
 
-/// Passing on to amoCRM has limits of its own: how long each side may be silent, and how much it may send.
-const HAS_ITS_OWN: &str = "/v1/amocrm/";
+/// The gateway to amoCRM has its own limits: idle timeouts of both sides, and body size.
+const GATEWAY_PREFIX: &str = "/v1/amocrm/";
 
-/// May have to renew a token first.
-const RENEWS: &str = "/v1/pauth";
-/// How long that may take: as long as the vault waits for a renewal that is under way, its place in the line included,
-/// and as long as amoCRM may take for one of our own.
-const RENEWAL: Duration = Duration::from_mins(1);
+/// PAuth may have to renew a token first, so it has a longer timeout.
+const PAUTH_PATH: &str = "/v1/pauth";
+/// Minimum timeout of PAuth. It covers the wait for a renewal by another process, the rate limit, and amoCRM's response to a
+/// renewal by this process.
+const MIN_PAUTH_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Ends requests that take too long and refuses bodies that are too long.
+/// Middleware that ends requests after a timeout and rejects bodies over a size limit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestLimits {
-    time: Duration,
+    timeout: Duration,
     body_bytes: usize,
 }
 
 impl RequestLimits {
-    /// As configured.
+    /// The configured limits.
     pub(crate) fn new(config: &Http) -> Self {
-        Self::of(config.request_timeout, config.max_body_bytes)
+        Self::with(config.request_timeout, config.max_body_bytes)
     }
 
-    pub(crate) fn of(time: Duration, body_bytes: usize) -> Self {
-        Self { time, body_bytes }
+    pub(crate) fn with(timeout: Duration, body_bytes: usize) -> Self {
+        Self { timeout, body_bytes }
     }
 
-    fn time_of(&self, path: &str) -> Duration {
-        if path == RENEWS { self.time.max(RENEWAL) } else { self.time }
+    fn timeout_for(&self, path: &str) -> Duration {
+        if path == PAUTH_PATH { self.timeout.max(MIN_PAUTH_TIMEOUT) } else { self.timeout }
     }
 }
 
@@ -54,7 +54,7 @@ impl<E: Endpoint> Middleware<E> for RequestLimits {
     }
 }
 
-/// See [`RequestLimits`].
+/// Endpoint with [`RequestLimits`].
 pub(crate) struct Limited<E> {
     inner: E,
     limits: RequestLimits,
@@ -64,48 +64,48 @@ impl<E: Endpoint> Endpoint for Limited<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> Result<Response> {
-        if request.uri().path().starts_with(HAS_ITS_OWN) {
+        if request.uri().path().starts_with(GATEWAY_PREFIX) {
             return self.inner.call(request).await.map(IntoResponse::into_response);
         }
         let limit = self.limits.body_bytes;
-        let told: Option<u64> =
+        let declared: Option<u64> =
             request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        if told.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
+        if declared.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
             return Ok(too_large(limit));
         }
         let exceeded = Arc::new(AtomicBool::new(false));
-        if told.is_none() {
+        if declared.is_none() {
             let body = request.take_body();
-            request.set_body(counted(body, limit, Arc::clone(&exceeded)));
+            request.set_body(limit_body(body, limit, Arc::clone(&exceeded)));
         }
-        let time = self.limits.time_of(request.uri().path());
+        let time = self.limits.timeout_for(request.uri().path());
         let Ok(answered) = tokio::time::timeout(time, self.inner.call(request)).await else {
-            return Ok(out_of_time(time));
+            return Ok(timeout_response(time));
         };
-        // Whoever read the body was only told that it broke off.
+        // The handler only got an error while reading the body.
         if exceeded.load(Ordering::Relaxed) {
             return Ok(too_large(limit));
         }
         Ok(match answered {
             Ok(response) => response.into_response(),
-            Err(error) => problem::of_poem(error),
+            Err(error) => problem::from_poem_error(error),
         })
     }
 }
 
 fn too_large(limit: usize) -> Response {
-    Problem::new(ProblemCode::TooLarge, format!("a body may have {limit} bytes")).response()
+    Problem::new(ProblemCode::TooLarge, format!("the body exceeds the limit of {limit} bytes")).response()
 }
 
-/// What the handler was doing is dropped at its next `await`: a transaction rolls back, a renewal of tokens goes
-/// on by itself.
-fn out_of_time(limit: Duration) -> Response {
-    tracing::error!(limit_ms = limit.as_millis(), "a request took too long");
-    Problem::new(ProblemCode::Unavailable, "this took too long, try again").response()
+/// The response after a timeout. The handler is dropped at its current `await`: a transaction rolls back; a token renewal
+/// continues in its own task.
+fn timeout_response(limit: Duration) -> Response {
+    tracing::error!(limit_ms = limit.as_millis(), "request timed out");
+    Problem::new(ProblemCode::Unavailable, "the request timed out: retry").response()
 }
 
-/// The same body, which breaks off after `limit` bytes and says so in `exceeded`.
-fn counted(body: Body, limit: usize, exceeded: Arc<AtomicBool>) -> Body {
+/// The same body. After `limit` bytes the stream fails and `exceeded` is set.
+fn limit_body(body: Body, limit: usize, exceeded: Arc<AtomicBool>) -> Body {
     let mut left = limit;
     Body::from_bytes_stream(body.into_bytes_stream().map(move |piece| {
         let piece = piece?;
@@ -114,7 +114,7 @@ fn counted(body: Body, limit: usize, exceeded: Arc<AtomicBool>) -> Body {
             return Ok(piece);
         }
         exceeded.store(true, Ordering::Relaxed);
-        Err(io::Error::other("the body is longer than allowed"))
+        Err(io::Error::other("the body exceeds the size limit"))
     }))
 }
 
@@ -136,7 +136,7 @@ mod tests {
     }
 
     fn limits() -> RequestLimits {
-        RequestLimits::of(Duration::from_millis(20), 10)
+        RequestLimits::with(Duration::from_millis(20), 10)
     }
 
     fn chunked(pieces: &'static [&'static str]) -> Request {
@@ -160,16 +160,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_length_that_is_told_is_believed_before_anything_is_read() {
-        let told = Request::builder().header("content-length", "11").body("short");
-        assert_eq!(answered(told).await.0, StatusCode::PAYLOAD_TOO_LARGE);
-        let told = Request::builder().header("content-length", "10").body("1234567890");
-        assert_eq!(answered(told).await.0, StatusCode::OK);
+        let declared = Request::builder().header("content-length", "11").body("short");
+        assert_eq!(answered(declared).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+        let declared = Request::builder().header("content-length", "10").body("1234567890");
+        assert_eq!(answered(declared).await.0, StatusCode::OK);
     }
 
     #[tokio::test]
     async fn what_is_passed_on_to_amocrm_has_limits_of_its_own() {
-        let told = Request::builder().uri_str("/v1/amocrm/api/v4/leads").body("longer than ten");
-        let passed_on = length.with(limits()).call(told).await.unwrap();
+        let declared = Request::builder().uri_str("/v1/amocrm/api/v4/leads").body("longer than ten");
+        let passed_on = length.with(limits()).call(declared).await.unwrap();
         assert_eq!(passed_on.status(), StatusCode::OK);
     }
 

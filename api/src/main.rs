@@ -4,16 +4,17 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use flysk_api::connections::{ConnectionLimits, Connections, MAX_HTTP2_STREAMS};
 use flysk_api::{Config, Deps, routes};
-use flysk_runtime::config::Env;
-use flysk_runtime::{Shutdown, cli, health, metrics, telemetry};
-use poem::Server;
-use poem::listener::TcpListener;
+use flysk_config::Env;
+use flysk_config::process::{Shutdown, cli, health, metrics, telemetry};
+use poem::{EndpointExt as _, Server};
+use tokio::net::TcpListener;
 
 /// Serves Flysk's HTTP API.
 ///
-/// Configured by environment variables alone (see `.env.example`). A command that fails says why on standard error and
-/// ends with a status other than 0.
+/// Configured only by environment variables (see `.env.example`). A command that fails prints the reason on standard error
+/// and exits with a non-zero status.
 #[derive(Debug, Parser)]
 #[command(name = "flysk-api", version)]
 struct Cli {
@@ -25,14 +26,14 @@ struct Cli {
 enum Command {
     /// Serve HTTP until SIGTERM.
     ///
-    /// Listens at `FLYSK_LISTEN`; Swagger UI is at `/docs`, the OpenAPI document at `/openapi.json`. On SIGTERM it takes no new
-    /// connections, lets running requests end, and ends within `FLYSK_GRACE_SECONDS`.
+    /// Listens on `FLYSK_LISTEN`; Swagger UI is at `/docs`, the OpenAPI document at `/openapi.json`. On SIGTERM it accepts no new
+    /// connections, waits for running requests, and exits within `FLYSK_GRACE_SECONDS`.
     Serve,
     /// Print the OpenAPI document (api/openapi.json); needs no configuration.
     Openapi,
-    /// Check that the server beside this command is ready; for health checks of containers.
+    /// Check that the server on this host is ready; for container health checks.
     ///
-    /// Calls `/readyz` at `FLYSK_LISTEN`. Ends with status 0 if it answers 200, which it does while MySQL answers.
+    /// Calls `/readyz` on `FLYSK_LISTEN`. Exits with status 0 if the response is 200, which requires MySQL.
     Healthcheck,
     /// Print this reference of commands as Markdown (a part of docs/cli.md).
     #[command(name = "cli:reference", hide = true)]
@@ -50,8 +51,8 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match args.command {
-            Command::Serve => serve(config).await,
-            Command::Healthcheck => Ok(health::ask(config.http.listen, "/readyz").await?),
+            Command::Serve => Box::pin(serve(config)).await,
+            Command::Healthcheck => Ok(health::check(config.http.listen, "/readyz").await?),
             Command::Openapi | Command::CliReference => Ok(()),
         }
     })
@@ -69,9 +70,17 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let vault = deps.vault.clone();
     tracing::info!(listen = %listen, "ready");
     let stop = shutdown.token();
-    let patience = grace.saturating_sub(Duration::from_secs(1));
-    Server::new(TcpListener::bind(listen))
-        .run_with_graceful_shutdown(routes::app(deps), async move { stop.cancelled().await }, Some(patience))
+    let drain_timeout = grace.saturating_sub(Duration::from_secs(1));
+    let connections = Connections::default();
+    let acceptor =
+        connections.accept_within(TcpListener::bind(listen).await?, ConnectionLimits::default())?;
+    Server::new_with_acceptor(acceptor)
+        .http2_max_concurrent_streams(MAX_HTTP2_STREAMS)
+        .run_with_graceful_shutdown(
+            routes::app(deps).with(connections),
+            async move { stop.cancelled().await },
+            Some(drain_timeout),
+        )
         .await?;
     vault.drain().await;
     Ok(())

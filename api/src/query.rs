@@ -1,16 +1,16 @@
-//! Parameters of the query: what poem-openapi reads otherwise than people mean it.
+//! Query parameters that poem-openapi would parse in an unexpected way: empty ones, and times.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use poem::http::Uri;
 use poem::http::uri::PathAndQuery;
 use poem::{Request, Result};
 use poem_openapi::registry::MetaSchemaRef;
 use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult, Type};
 
-/// An empty parameter (`?cursor=`, `?cursor`) counts as absent, of whatever type it is: that is how forms and clients
-/// spell "not given".
+/// Removes empty parameters (`?cursor=`, `?cursor`) of any type: forms and clients send them for absent values.
 pub(crate) async fn drop_empty_parameters(mut request: Request) -> Result<Request> {
     if let Some(uri) = without_empty_parameters(request.uri()) {
         *request.uri_mut() = uri;
@@ -18,7 +18,7 @@ pub(crate) async fn drop_empty_parameters(mut request: Request) -> Result<Reques
     std::future::ready(Ok(request)).await
 }
 
-/// The address without empty parameters; `None` if it has none.
+/// The URI without empty parameters; `None` if it has no empty ones.
 fn without_empty_parameters(uri: &Uri) -> Option<Uri> {
     let query = uri.query()?;
     let has_value = |pair: &&str| pair.split_once('=').is_some_and(|(_, value)| !value.is_empty());
@@ -32,7 +32,8 @@ fn without_empty_parameters(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// A moment, RFC 3339. In a query `+` means a space, so an offset has to be written with `%2B`; whoever forgets it is told.
+/// A time in RFC 3339. In a query, `+` means a space, so the `+` of an offset must be encoded as `%2B`. The error for an
+/// unencoded `+` explains this.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct QueryTime(pub(crate) DateTime<Utc>);
 
@@ -58,16 +59,60 @@ impl Type for QueryTime {
     }
 }
 
+/// The years that the database stores without loss in any time zone. MySQL's DATETIME ends with the year 9999.
+const YEARS: RangeInclusive<i32> = 1970..=9998;
+
+fn out_of_range<T: Type>() -> ParseResult<T> {
+    Err(ParseError::custom(format!("the year must be {} to {}", YEARS.start(), YEARS.end())))
+}
+
 impl ParseFromParameter for QueryTime {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
         match DateTime::parse_from_rfc3339(value) {
+            Ok(moment) if !YEARS.contains(&moment.to_utc().year()) => out_of_range(),
             Ok(moment) => Ok(Self(moment.to_utc())),
             Err(_) if DateTime::parse_from_rfc3339(&value.replacen(' ', "+", 1)).is_ok() => {
-                Err(ParseError::custom("a `+` in a query means a space: write the `+` of the offset as %2B"))
+                Err(ParseError::custom("a `+` in a query means a space: encode the `+` of the offset as %2B"))
             }
             Err(_) => Err(ParseError::custom(
-                "a moment is written as 2026-11-29T10:00:00Z, or with an offset as +03:00 (its `+` as %2B)",
+                "a time must be like 2026-11-29T10:00:00Z, or with an offset like +03:00 (encode its `+` as %2B)",
             )),
+        }
+    }
+}
+
+/// A day, as `2026-11-30`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueryDate(pub(crate) NaiveDate);
+
+impl Type for QueryDate {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        <NaiveDate as Type>::name()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        <NaiveDate as Type>::schema_ref()
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+impl ParseFromParameter for QueryDate {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        match value.parse::<NaiveDate>() {
+            Ok(day) if !YEARS.contains(&day.year()) => out_of_range(),
+            Ok(day) => Ok(Self(day)),
+            Err(_) => Err(ParseError::custom("a day must be like 2026-11-30")),
         }
     }
 }
@@ -102,5 +147,25 @@ mod tests {
         for other in ["", "2026-11-29", "yesterday", "2026-11-29T10:00:00"] {
             assert!(told(other).contains("2026-11-29T10:00:00Z"), "{other}");
         }
+    }
+
+    #[test]
+    fn a_year_that_the_database_does_not_store_is_refused() {
+        for time in [
+            "0000-01-01T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "1970-01-01T00:00:00+01:00",
+            "9999-01-01T00:00:00Z",
+        ] {
+            let refused = QueryTime::parse_from_parameter(time).unwrap_err();
+            assert!(refused.into_message().contains("1970 to 9998"), "{time}");
+        }
+        assert!(QueryTime::parse_from_parameter("9998-12-31T23:59:59Z").is_ok());
+        let day = |text: &str| QueryDate::parse_from_parameter(text).map(|day| day.0.to_string());
+        assert_eq!(day("2026-11-30").unwrap(), "2026-11-30");
+        for text in ["0000-01-01", "1969-12-31", "9999-01-01", "+262142-12-31"] {
+            assert!(day(text).unwrap_err().into_message().contains("1970 to 9998"), "{text}");
+        }
+        assert!(day("2026-13-01").unwrap_err().into_message().contains("2026-11-30"));
     }
 }

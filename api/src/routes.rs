@@ -1,4 +1,4 @@
-//! The one list of what the API answers.
+//! All routes of the API and its middleware.
 
 use poem::endpoint::{BoxEndpoint, make_sync};
 use poem::middleware::CatchPanic;
@@ -6,91 +6,145 @@ use poem::web::Html;
 use poem::{Endpoint, EndpointExt, IntoEndpoint as _, IntoResponse, Response, Route, get, post};
 use poem_openapi::{OpenApiService, ServerObject};
 
-use crate::caching::no_store;
+use crate::cache_control::no_store;
 use crate::cors::Cors;
 use crate::deps::Deps;
-use crate::document::completed;
-use crate::flysense::{AudioApi, CancelApi, PreferencesApi, TranscriptionsApi};
+use crate::flysense::{
+    ActivationApi, AudioApi, AudioLinkApi, AudioStreamApi, CallStatisticsApi, CancelApi, ExportApi,
+    PreferencesApi, RecordsApi, TagsApi, TranscriptionsApi, WaveformApi,
+};
 use crate::limits::RequestLimits;
+use crate::openapi::patch_document;
 use crate::platform::backend_settings::BackendSettingsApi;
+use crate::platform::deliveries::DeliveriesApi;
+use crate::platform::event_replays::EventReplaysApi;
 use crate::platform::events::EventsApi;
 use crate::platform::flycoins::{
-    BalanceApi, ChargesApi, EstimateApi, HoldEndsApi, HoldsApi, RefundsApi, StatisticsApi, TransactionsApi,
-    WalletApi,
+    BalanceApi, CaptureReleaseApi, ChargesApi, EstimateApi, HoldsApi, RefundsApi, RevenueApi, StatisticsApi,
+    TransactionsApi, WalletApi, WidgetTransactionsApi,
 };
 use crate::platform::gateway;
 use crate::platform::handshake::HandshakeApi;
+use crate::platform::installs::InstallsApi;
 use crate::platform::oauth::{CallbackApi, ConnectApi, DisconnectApi};
 use crate::platform::pauth::PauthApi;
-use crate::platform::purchases::{PackagesApi, PurchasesApi};
+use crate::platform::purchases::{PackagesApi, PurchasesApi, TopUpApi};
 use crate::platform::settings::SettingsApi;
+use crate::platform::subscriptions::{
+    BackendSubscriptionApi, InvoicesApi, QuotesApi, RenewalCardApi, SubscriptionApi, SubscriptionChangesApi,
+    SubscriptionPaymentsApi,
+};
 use crate::platform::switch::SwitchApi;
-use crate::problem::{Problem, ProblemCode};
+use crate::problem::{Problem, ProblemCode, ProblemOrigin};
 use crate::query::drop_empty_parameters;
+use crate::rate_limit::BackendRateLimit;
 use crate::tracing_layer::Tracing;
-use crate::{billing_page, health, hooks};
+use crate::{billing_page, docs, health, hooks, letter_pages};
+
+/// Version of the API, as in docs/api-changelog.md.
+const API_VERSION: &str = "1.0.0";
 
 /// Every documented operation.
-type Apis = (OauthApis, WidgetApis, BackendApis, FlycoinApis, TillApis, FlysenseApis);
+type Apis = (
+    OauthApis,
+    WidgetApis,
+    BackendApis,
+    FlycoinApis,
+    BackendBillingApis,
+    FlysenseApis,
+    SubscriptionApis,
+    FlysenseCardApis,
+);
 type OauthApis = (CallbackApi, ConnectApi, DisconnectApi);
-type WidgetApis = (HandshakeApi, SettingsApi, PackagesApi, PurchasesApi);
-type BackendApis = (PauthApi, BackendSettingsApi, SwitchApi, EventsApi);
+type WidgetApis = (HandshakeApi, SettingsApi, PackagesApi, PurchasesApi, TopUpApi);
+type BackendApis = (PauthApi, BackendSettingsApi, SwitchApi, InstallsApi, BackendEventApis);
+type BackendEventApis = (EventsApi, EventReplaysApi, DeliveriesApi);
+type SubscriptionApis = (
+    SubscriptionApi,
+    QuotesApi,
+    InvoicesApi,
+    SubscriptionPaymentsApi,
+    RenewalCardApi,
+    SubscriptionChangesApi,
+    BackendSubscriptionApi,
+);
 type FlycoinApis = (WalletApi, TransactionsApi, StatisticsApi);
-type TillApis = (EstimateApi, ChargesApi, HoldsApi, HoldEndsApi, RefundsApi, BalanceApi);
-type FlysenseApis = (TranscriptionsApi, AudioApi, CancelApi, PreferencesApi);
+type BackendBillingApis = (FlycoinWriteApis, BalanceApi, WidgetTransactionsApi, RevenueApi);
+type FlycoinWriteApis = (EstimateApi, ChargesApi, HoldsApi, CaptureReleaseApi, RefundsApi);
+type FlysenseApis = (TranscriptionsApi, AudioApi, CancelApi, PreferencesApi, ActivationApi);
+type FlysenseCardApis =
+    (RecordsApi, WaveformApi, ExportApi, TagsApi, AudioLinkApi, AudioStreamApi, CallStatisticsApi);
 
-/// One of each.
+/// Instances of all documented APIs.
 const fn apis() -> Apis {
     (
         (CallbackApi, ConnectApi, DisconnectApi),
-        (HandshakeApi, SettingsApi, PackagesApi, PurchasesApi),
-        (PauthApi, BackendSettingsApi, SwitchApi, EventsApi),
+        (HandshakeApi, SettingsApi, PackagesApi, PurchasesApi, TopUpApi),
+        (PauthApi, BackendSettingsApi, SwitchApi, InstallsApi, (EventsApi, EventReplaysApi, DeliveriesApi)),
         (WalletApi, TransactionsApi, StatisticsApi),
-        (EstimateApi, ChargesApi, HoldsApi, HoldEndsApi, RefundsApi, BalanceApi),
-        (TranscriptionsApi, AudioApi, CancelApi, PreferencesApi),
+        (
+            (EstimateApi, ChargesApi, HoldsApi, CaptureReleaseApi, RefundsApi),
+            BalanceApi,
+            WidgetTransactionsApi,
+            RevenueApi,
+        ),
+        (TranscriptionsApi, AudioApi, CancelApi, PreferencesApi, ActivationApi),
+        (
+            SubscriptionApi,
+            QuotesApi,
+            InvoicesApi,
+            SubscriptionPaymentsApi,
+            RenewalCardApi,
+            SubscriptionChangesApi,
+            BackendSubscriptionApi,
+        ),
+        (RecordsApi, WaveformApi, ExportApi, TagsApi, AudioLinkApi, AudioStreamApi, CallStatisticsApi),
     )
 }
 
 /// The OpenAPI service.
 fn service() -> OpenApiService<Apis, ()> {
-    OpenApiService::new(apis(), "Flysk", env!("CARGO_PKG_VERSION"))
+    OpenApiService::new(apis(), "Flysk", API_VERSION)
         .description(
-            "Platform for vendors of amoCRM widgets, and FlySense, the first widget on it. \
-             Errors are application/problem+json with a stable `code`; see docs/errors.md.",
+            "Flysk is a platform for vendors of amoCRM widgets. FlySense is the first widget on it. \
+             Start with the [integration guide](/docs/guide). Errors are application/problem+json with a stable `code`; \
+             see [/docs/errors](/docs/errors). Lists are pages: pass `next` of a page as `cursor` until it is null. \
+             Times are RFC 3339 in UTC.",
         )
         .server(ServerObject::new("/").description("This server"))
 }
 
-/// `api/openapi.json`.
+/// The OpenAPI document, as in `api/openapi.json`.
 pub fn specification() -> String {
     let mut text = document(&service().spec());
     text.push('\n');
     text
 }
 
-/// poem-openapi's own words, should they ever be no JSON.
+/// The post-processed document; the original one if it is not valid JSON.
 fn document(spec: &str) -> String {
-    completed(spec, &gateway::operations()).unwrap_or_else(|_| spec.to_owned())
+    patch_document(spec, &gateway::operations(), &gateway::SCHEMAS).unwrap_or_else(|_| spec.to_owned())
 }
 
-/// Swagger UI with the document inside.
+/// HTML of Swagger UI with the embedded document.
 pub(crate) fn swagger_page() -> String {
     let service = service();
     let spec = service.spec();
     service.swagger_ui_html().replace(&spec, &document(&spec))
 }
 
-/// Everything, ready to be served.
+/// The application with all routes and middleware.
 pub fn app(deps: Deps) -> impl Endpoint<Output = Response> {
     let service = service();
     let cors = Cors::new(deps.config.amocrm.host_suffixes.clone());
     let limits = RequestLimits::new(&deps.config.http);
+    let origin = ProblemOrigin::new(&deps.config.http);
     let (page, spec) = (swagger_page(), specification());
     let page = make_sync(move |_| Html(page.clone()));
     let spec = make_sync(move |_| spec.clone().with_content_type("application/json"));
     let route = Route::new()
         .nest("/", service.into_endpoint().before(drop_empty_parameters))
-        .at("/docs", get(page))
+        .nest("/docs", docs::routes(page))
         .at("/openapi.json", get(spec))
         .at("/healthz", get(health::healthz))
         .at("/readyz", get(health::readyz))
@@ -98,29 +152,36 @@ pub fn app(deps: Deps) -> impl Endpoint<Output = Response> {
         .at("/hooks/amocrm/:install/:signature", post(hooks::amocrm::receive))
         .at("/hooks/flysense/events", post(hooks::events::receive))
         .at("/hooks/tbank", post(hooks::tbank::receive))
-        .nest("/billing/flycoins", billing_page::routes())
+        .at("/hooks/telegram", post(hooks::bots::receive_telegram))
+        .at("/hooks/max", post(hooks::bots::receive_max))
+        .nest("/billing/flycoins", billing_page::flycoins_routes())
+        .nest("/billing/subscription", billing_page::subscription_routes())
+        .nest("/mail", letter_pages::switch_routes())
+        .nest("/pay", letter_pages::pay_routes())
+        .with(BackendRateLimit)
         .data(deps);
-    layered(route, limits, cors)
+    with_middleware(route, limits, origin, cors)
 }
 
-/// What every request passes on its way in, the last first, and every answer on its way out.
-fn layered(
+/// Adds the middleware. The last one is the outermost: it handles a request first and its response last.
+fn with_middleware(
     inner: impl Endpoint + 'static,
     limits: RequestLimits,
+    origin: ProblemOrigin,
     cors: Cors,
 ) -> impl Endpoint<Output = Response> {
     inner
-        .with(
-            CatchPanic::new()
-                .with_handler(|_| Problem::new(ProblemCode::Internal, "told to our operators").response()),
-        )
+        .with(CatchPanic::new().with_handler(|_| {
+            Problem::new(ProblemCode::Internal, "quote X-Request-Id to support").response()
+        }))
         .with(limits)
+        .with(origin)
         .after(no_store)
         .with(cors)
         .with(Tracing)
 }
 
-/// The same behind a pointer, for tests that call it without a socket.
+/// The boxed application, for tests that call it without a socket.
 pub fn boxed(deps: Deps) -> BoxEndpoint<'static, Response> {
     app(deps).boxed()
 }
@@ -144,12 +205,25 @@ mod tests {
         panic!("on purpose")
     }
 
-    /// A page may read what went wrong, however deep it was.
+    /// Vendors read what changed.
+    #[test]
+    fn the_changelog_of_the_api_begins_with_the_current_version() {
+        let page = include_str!("../../docs/api-changelog.md");
+        let newest = page.lines().find_map(|line| line.strip_prefix("## 1")).expect("a version");
+        assert!(format!("1{newest}").starts_with(&format!("{API_VERSION} ")), "1{newest}");
+    }
+
+    /// Errors of all layers have CORS headers.
     #[tokio::test]
     async fn answers_of_panics_and_of_time_outs_are_for_amocrms_pages_too() {
         let route = Route::new().at("/hangs", get(hangs)).at("/panics", get(panics));
-        let limits = RequestLimits::of(Duration::from_millis(20), 10);
-        let app = layered(route, limits, Cors::new(vec!["amocrm.ru".to_owned()]));
+        let limits = RequestLimits::with(Duration::from_millis(20), 10);
+        let app = with_middleware(
+            route,
+            limits,
+            ProblemOrigin::of("https://flysk.example"),
+            Cors::new(vec!["amocrm.ru".to_owned()]),
+        );
         for (path, status) in
             [("/hangs", StatusCode::SERVICE_UNAVAILABLE), ("/panics", StatusCode::INTERNAL_SERVER_ERROR)]
         {
@@ -163,6 +237,9 @@ mod tests {
                 "{path}"
             );
             assert_eq!(answer.content_type(), Some("application/problem+json"), "{path}");
+            assert_eq!(answer.header("retry-after").is_some(), status == StatusCode::SERVICE_UNAVAILABLE);
+            let body = answer.into_body().into_string().await.expect("a body");
+            assert!(body.contains("\"type\":\"https://flysk.example/docs/errors#"), "{body}");
         }
     }
 }

@@ -1,20 +1,19 @@
-//! Where a request comes from.
+//! The client address of a request.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use flysk_runtime::config::Proxies;
+use flysk_config::Proxies;
 
-/// The address of who spoke to us, or to a proxy of ours; `None` if there is none to name (a socket file, a proxy that says
-/// nothing sensible).
+/// The address of the client behind trusted proxies; `None` if it is unknown (a Unix socket, or an invalid header of a proxy).
 pub(crate) fn source_of(proxies: &Proxies, request: &poem::Request) -> Option<IpAddr> {
     let peer = request.remote_addr().as_socket_addr().map(SocketAddr::ip);
     let forwarded = request.headers().get_all("X-Forwarded-For");
-    // A value that is no text names nobody, and must not let the one before it speak.
+    // A value that is not text becomes an invalid address. Dropping it would make the previous value count.
     let forwarded: Vec<&str> = forwarded.iter().map(|value| value.to_str().unwrap_or("?")).collect();
-    proxies.source_of(peer, &forwarded)
+    proxies.client_ip(peer, &forwarded)
 }
 
-/// What a source is counted by: an address of IPv4, or the /64 that one subscriber of IPv6 has.
+/// Key to count requests by source: an IPv4 address, or the /64 network of an IPv6 subscriber.
 pub(crate) fn source_key(source: Option<IpAddr>) -> String {
     match source.map(|ip| ip.to_canonical()) {
         Some(IpAddr::V6(ip)) => {

@@ -1,4 +1,4 @@
-//! The request's thread: a correlation id that is answered, logged, and hung on every job.
+//! Correlation id of a request: returned in the response, logged, and passed to all jobs of the request.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use tracing::Instrument as _;
 
 use crate::problem;
 
-/// Gives each request a [`Trace`] and turns every error into a problem.
+/// Middleware that gives each request a [`Trace`] and converts every error to a problem.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tracing;
 
@@ -21,7 +21,7 @@ impl<E: Endpoint> Middleware<E> for Tracing {
     }
 }
 
-/// See [`Tracing`].
+/// Endpoint with [`Tracing`].
 pub(crate) struct Traced<E> {
     inner: E,
 }
@@ -33,13 +33,13 @@ impl<E: Endpoint> Endpoint for Traced<E> {
         let started = Instant::now();
         let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
         let trace = Trace::from_caller(header("x-request-id"), header("traceparent"), || {
-            format!("{:032x}", rand_id())
+            format!("{:032x}", random_id())
         });
         let span = tracing::info_span!(
             "request",
             http.method = %request.method(),
-            // The path alone: queries carry authorization codes.
-            http.path = %loggable(request.uri().path()),
+            // Only the path: queries may contain authorization codes.
+            http.path = %redact_path(request.uri().path()),
             correlation.id = %trace.correlation_id,
             traceparent = trace.traceparent.as_deref(),
         );
@@ -48,7 +48,7 @@ impl<E: Endpoint> Endpoint for Traced<E> {
         async {
             let mut response = match self.inner.call(request).await {
                 Ok(response) => response.into_response(),
-                Err(error) => problem::of_poem(error),
+                Err(error) => problem::from_poem_error(error),
             };
             if let Ok(id) = id {
                 response.headers_mut().insert("x-request-id", id);
@@ -64,16 +64,19 @@ impl<E: Endpoint> Endpoint for Traced<E> {
     }
 }
 
-/// Hook addresses carry their proof in the path.
-fn loggable(path: &str) -> &str {
-    match path.strip_prefix("/hooks/amocrm/") {
-        Some(_) => "/hooks/amocrm/…",
-        None => path,
+/// Removes the signature from paths of webhooks and of links that pay an invoice.
+fn redact_path(path: &str) -> &str {
+    if path.starts_with("/hooks/amocrm/") {
+        "/hooks/amocrm/…"
+    } else if path.starts_with("/pay/") {
+        "/pay/…"
+    } else {
+        path
     }
 }
 
-fn rand_id() -> u128 {
-    // Not a secret: it only has to differ.
+fn random_id() -> u128 {
+    // Not a secret; it must only be unique.
     let ulid = flysk_domain::id::HookId::generate(&flysk_domain::SystemClock).to_string();
     ulid.bytes().fold(0_u128, |sum, byte| sum.wrapping_mul(131).wrapping_add(u128::from(byte)))
 }

@@ -1,9 +1,8 @@
-//! The short session of a widget: what the handshake trades the one-time token for, since amoCRM forbids
-//! loops over `$authorizedAjax`.
+//! Short-lived sessions of widgets. The handshake issues one for the one-time token, because amoCRM forbids calling
+//! `$authorizedAjax` in a loop.
 //!
-//! A session is a sealed statement, not a row: it says who it was issued to and until when, opens under our
-//! key ring only, and costs no look-up. What may change meanwhile (the install, its status) is read anew by
-//! every request.
+//! A session is an encrypted token, not a row: it contains the user, the install and the expiry, and only the key ring can
+//! decrypt it. Data that may change (the install, its status) is read from the database by every request.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::id::{InstallId, UserId};
@@ -14,68 +13,76 @@ use poem_openapi::auth::Bearer;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::widget::WidgetUser;
-use crate::deps::{Deps, of, on};
+use super::user::WidgetUser;
+use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 
-/// How long a session lives.
-const LIVES: TimeDelta = TimeDelta::minutes(15);
-/// What sessions begin with, so that they are told from other tokens.
-const PREFIX: &str = "fss_";
-const PLACE: &str = "session";
+/// Lifetime of a session.
+const SESSION_TTL: TimeDelta = TimeDelta::minutes(15);
+/// Prefix that distinguishes sessions from other tokens.
+const SESSION_PREFIX: &str = "fss_";
+const AAD: &str = "session";
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Statement {
+struct SessionClaims {
     install: InstallId,
     user: UserId,
     admin: bool,
     until: i64,
 }
 
-/// A session that was issued.
-pub(crate) struct Issued {
-    /// To be sent as `Authorization: Bearer …`.
+/// A new session.
+pub(crate) struct IssuedSession {
+    /// Sent as `Authorization: Bearer …`.
     pub(crate) token: String,
-    /// Until when.
+    /// Expiry.
     pub(crate) expires_at: DateTime<Utc>,
 }
 
 /// Issues a session to a user of an install.
-pub(crate) fn issue(deps: &Deps, install: InstallId, user: UserId, admin: bool) -> Result<Issued, Problem> {
-    let expires_at = deps.clock().now() + LIVES;
-    let statement = Statement { install, user, admin, until: expires_at.timestamp() };
-    let text = serde_json::to_string(&statement).map_err(|error| internal(&error))?;
-    let sealed =
-        deps.keyring.seal_statement(&SecretString::from(text), PLACE).map_err(|error| internal(&error))?;
-    Ok(Issued { token: format!("{PREFIX}{sealed}"), expires_at })
+pub(crate) fn issue_session(
+    deps: &Deps,
+    install: InstallId,
+    user: UserId,
+    admin: bool,
+) -> Result<IssuedSession, Problem> {
+    let expires_at = deps.clock().now() + SESSION_TTL;
+    let claims = SessionClaims { install, user, admin, until: expires_at.timestamp() };
+    let text = serde_json::to_string(&claims).map_err(|error| internal(&error))?;
+    let sealed = deps.keyring.seal_token(&SecretString::from(text), AAD).map_err(|error| internal(&error))?;
+    Ok(IssuedSession { token: format!("{SESSION_PREFIX}{sealed}"), expires_at })
 }
 
-/// The session a handshake gave.
+/// Session token from `POST /v1/handshake`.
 #[derive(SecurityScheme)]
 #[oai(rename = "Session", ty = "bearer", bearer_format = "fss_…", checker = "check")]
 pub(crate) struct Session(pub(crate) WidgetUser);
 
 async fn check(request: &Request, bearer: Bearer) -> poem::Result<WidgetUser> {
-    Ok(verify(of(request)?, &bearer.token).await?)
+    Ok(verify(Deps::from_request(request)?, &bearer.token).await?)
 }
 
-/// Verifies a session and reads its install as it is now.
+/// Verifies a session and reads its install and widget.
 async fn verify(deps: &Deps, token: &str) -> Result<WidgetUser, Problem> {
-    let refused = || Problem::new(ProblemCode::Unauthorized, "not a session of ours");
-    let sealed = token.strip_prefix(PREFIX).ok_or_else(refused)?;
-    let text = deps.keyring.open_statement(sealed, PLACE).map_err(|_| refused())?;
-    let statement: Statement = serde_json::from_str(text.expose_secret()).map_err(|_| refused())?;
-    if statement.until < deps.clock().now().timestamp() {
-        return Err(Problem::new(ProblemCode::TokenExpired, "the session is over: shake hands again"));
+    let refused = || Problem::new(ProblemCode::Unauthorized, "invalid session token");
+    let sealed = token.strip_prefix(SESSION_PREFIX).ok_or_else(refused)?;
+    let text = deps.keyring.open_token(sealed, AAD).map_err(|_| refused())?;
+    let claims: SessionClaims = serde_json::from_str(text.expose_secret()).map_err(|_| refused())?;
+    if claims.until < deps.clock().now().timestamp() {
+        return Err(Problem::new(
+            ProblemCode::TokenExpired,
+            "session expired: call POST /v1/handshake again",
+        ));
     }
     let mut conn = deps.conn().await?;
-    let install = installs::find(on(&mut conn), statement.install).await?;
-    let install = install.ok_or_else(|| Problem::new(ProblemCode::NotInstalled, "the install is gone"))?;
-    let widget = widgets::find(on(&mut conn), install.widget_id).await?.ok_or_else(refused)?;
-    Ok(WidgetUser { widget, install, user_id: statement.user, is_admin: statement.admin })
+    let install = installs::find(&mut conn, claims.install).await?;
+    let install =
+        install.ok_or_else(|| Problem::new(ProblemCode::NotInstalled, "the install no longer exists"))?;
+    let widget = widgets::find(&mut conn, install.widget_id).await?.ok_or_else(refused)?;
+    Ok(WidgetUser { widget, install, user_id: claims.user, is_admin: claims.admin })
 }
 
 fn internal(error: &dyn std::fmt::Display) -> Problem {
-    tracing::error!(error = %error, "a session cannot be issued");
-    Problem::new(ProblemCode::Internal, "told to our operators")
+    tracing::error!(error = %error, "cannot issue a session");
+    Problem::new(ProblemCode::Internal, "quote X-Request-Id to support")
 }

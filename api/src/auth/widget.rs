@@ -1,49 +1,19 @@
-//! A widget in somebody's browser: with amoCRM's one-time token, or with the session it was traded for.
+//! Authentication of widgets in users' browsers: by amoCRM's one-time token, or by a session from the handshake.
 
-use flysk_domain::id::{AccountId, UserId};
-use flysk_store::platform::installs::Install;
-use flysk_store::platform::widgets::Widget;
 use poem::{Request, RequestBody};
 use poem_openapi::registry::Registry;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::session::Session;
+use super::user::WidgetUser;
 use super::widget_token::{WidgetToken, verify_installed};
-use crate::deps::of;
+use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 
-/// The widget's caller: which widget, in which account, which user.
-#[derive(Debug)]
-pub(crate) struct WidgetUser {
-    /// The widget.
-    pub(crate) widget: Widget,
-    /// The widget in the user's account.
-    pub(crate) install: Install,
-    /// The user.
-    pub(crate) user_id: UserId,
-    /// Whether the user administers the account.
-    pub(crate) is_admin: bool,
-}
-
-impl WidgetUser {
-    /// The user's account.
-    pub(crate) fn account_id(&self) -> AccountId {
-        self.install.account_id
-    }
-
-    /// Refuses who does not administer the account.
-    pub(crate) fn must_be_admin(&self) -> Result<(), Problem> {
-        if self.is_admin {
-            return Ok(());
-        }
-        Err(Problem::new(ProblemCode::AdminOnly, "ask an administrator of the account"))
-    }
-}
-
-/// Either credential of a widget; with both, the one-time token counts.
+/// A caller with a one-time token or a session. If a request has both, the token is used.
 pub(crate) struct WidgetCaller(pub(crate) WidgetUser);
 
-/// Written by hand: the derived alternative forgets why the first credential was refused.
+/// Written by hand, because the derived implementation drops the error of the first credential.
 impl<'a> ApiExtractor<'a> for WidgetCaller {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
 
@@ -65,11 +35,12 @@ impl<'a> ApiExtractor<'a> for WidgetCaller {
         options: ExtractParamOptions<Self::ParamType>,
     ) -> poem::Result<Self> {
         if let Some(token) = request.header("X-Auth-Token") {
-            return Ok(Self(verify_installed(of(request)?, token).await?));
+            return Ok(Self(verify_installed(Deps::from_request(request)?, token).await?));
         }
         if request.headers().contains_key("Authorization") {
             return Ok(Self(Session::from_request(request, body, options).await?.0));
         }
-        Err(Problem::new(ProblemCode::Unauthorized, "send X-Auth-Token or the session as Bearer").into())
+        Err(Problem::new(ProblemCode::Unauthorized, "send X-Auth-Token, or a session as a bearer token")
+            .into())
     }
 }

@@ -1,52 +1,52 @@
-//! The one-time token of amoCRM's widgets.
+//! Verification of amoCRM's one-time tokens for widgets.
 //!
-//! HS256 under the integration's secret, which is chosen from our own table by the unverified
-//! `client_uuid`; then everything is checked: algorithm, audience, issuer, times, and the uuid again.
-//! A token may be used again while it lives: amoCRM does not say whether its pages fetch one per call.
+//! A token is a JWT signed with HS256 and the integration's secret. The unverified `client_uuid` selects the widget and its
+//! secret; then signature, algorithm, audience, issuer, times and `client_uuid` are verified. A token may be used more than
+//! once until it expires: amoCRM does not document whether its pages request a token per call.
 //! Source: amoCRM docs, oauth/disposable-tokens, and amoCRM's PHP library.
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::{AccountId, UserId};
 use flysk_domain::platform::host::AccountHost;
-use flysk_store::ledger::{WalletRow, find_wallet_of_install};
-use flysk_store::platform::handshake::{self, Found};
+use flysk_store::platform::handshake::{self, HandshakeRow};
 use flysk_store::platform::installs::Install;
+use flysk_store::platform::ledger::{WalletRow, find_wallet_of_install};
 use flysk_store::platform::widgets::Widget;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use poem::Request;
 use poem_openapi::SecurityScheme;
 use poem_openapi::auth::ApiKey;
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use super::widget::WidgetUser;
-use crate::deps::{Deps, of, on};
+use super::claims::Claims;
+use super::user::WidgetUser;
+use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 
-/// Clocks differ, and amoCRM's own library grants this much.
-const LEEWAY_S: i64 = 60;
+/// Allowed clock difference, in milliseconds; the same as in amoCRM's own library.
+const LEEWAY_MS: i64 = 60_000;
 
-/// A token that was verified, and whose it is.
+/// A verified token with its widget, install and user.
 #[derive(Debug)]
-pub(crate) struct Verified {
+pub(crate) struct VerifiedToken {
     /// The widget that sent it.
     pub(crate) widget: Widget,
-    /// The widget in the user's account, if it is installed there.
+    /// The widget's install in the user's account, if there is one.
     pub(crate) install: Option<Install>,
-    /// Its wallet there, as the last movement left it.
+    /// The install's wallet. Expired holds and lots may not be released yet.
     pub(crate) wallet: Option<WalletRow>,
     /// The account.
     pub(crate) account_id: AccountId,
-    /// Where the account lives, as the token says.
+    /// The account's host, from the issuer of the token.
     pub(crate) host: AccountHost,
     /// The user.
     pub(crate) user_id: UserId,
-    /// Whether the user administers the account; amoCRM does not always say, and then not.
+    /// Whether the user is an administrator of the account; `false` if the token does not contain it.
     pub(crate) is_admin: bool,
 }
 
-/// The one-time token amoCRM's page gives a widget (`$authorizedAjax`).
+/// One-time token that amoCRM's page issues to a widget (`$authorizedAjax`).
 #[derive(SecurityScheme)]
 #[oai(
     rename = "WidgetToken",
@@ -55,55 +55,25 @@ pub(crate) struct Verified {
     key_in = "header",
     checker = "check_scheme"
 )]
-pub(crate) struct WidgetToken(pub(crate) Verified);
+pub(crate) struct WidgetToken(pub(crate) VerifiedToken);
 
-async fn check_scheme(request: &Request, key: ApiKey) -> poem::Result<Verified> {
-    Ok(verify(of(request)?, &key.key).await?)
+async fn check_scheme(request: &Request, key: ApiKey) -> poem::Result<VerifiedToken> {
+    Ok(verify(Deps::from_request(request)?, &key.key).await?)
 }
 
-#[derive(Debug, Deserialize)]
-struct Claims {
-    iss: String,
-    aud: String,
-    exp: i64,
-    #[serde(default)]
-    nbf: Option<i64>,
-    #[serde(deserialize_with = "number")]
-    account_id: u64,
-    #[serde(deserialize_with = "number")]
-    user_id: u64,
-    client_uuid: String,
-    #[serde(default)]
-    is_admin: Option<bool>,
-}
-
-/// Ids come as numbers or as text.
-fn number<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Number(u64),
-        Text(String),
-    }
-    match Either::deserialize(from)? {
-        Either::Number(number) => Ok(number),
-        Either::Text(text) => text.parse().map_err(serde::de::Error::custom),
-    }
-}
-
-/// Verifies a token. Costs at most one read: widget and install come together, from memory if they are known.
-pub(crate) async fn verify(deps: &Deps, token: &str) -> Result<Verified, Problem> {
+/// Verifies a token. Needs at most one query: widget and install are read together, from the cache if possible.
+pub(crate) async fn verify(deps: &Deps, token: &str) -> Result<VerifiedToken, Problem> {
     let claimed = jsonwebtoken::dangerous::insecure_decode::<Claims>(token);
-    let claimed = claimed.map_err(|_| refused("not a token of amoCRM"))?.claims;
+    let claimed = claimed.map_err(|_| unauthorized("the token is not a JWT of amoCRM"))?.claims;
     let uuid = claimed.client_uuid.to_ascii_lowercase();
     let found = find(deps, &uuid, AccountId(claimed.account_id)).await?;
-    let Found { widget, install, wallet } =
-        found.ok_or_else(|| refused("the token is of an integration we do not know"))?;
+    let HandshakeRow { widget, install, wallet } =
+        found.ok_or_else(|| unauthorized("the token's integration is not registered"))?;
     let claims = decode_as(deps, token, &widget)?;
     let host = check(&claims, &widget, &deps.config.amocrm.host_suffixes, deps.clock().now())?;
-    // The same claims that were read before they were verified: the signature covers them.
+    // The rows were read by the unverified claims; the signature covers the same claims.
     let install = install.filter(|install| install.account_id.0 == claims.account_id);
-    Ok(Verified {
+    Ok(VerifiedToken {
         widget,
         wallet: wallet.filter(|_| install.is_some()),
         install,
@@ -114,36 +84,37 @@ pub(crate) async fn verify(deps: &Deps, token: &str) -> Result<Verified, Problem
     })
 }
 
-/// What a token leads to. A wallet is never remembered, since it changes with every charge, at any process: of an
-/// install that is known it alone is read.
-async fn find(deps: &Deps, client_uuid: &str, account: AccountId) -> Result<Option<Found>, Problem> {
-    if let Some((widget, install)) = deps.known.integration(client_uuid, account) {
+/// Widget, install and wallet of a token. Wallets are never cached, because every process changes them: for a cached
+/// install only the wallet is read.
+async fn find(deps: &Deps, client_uuid: &str, account: AccountId) -> Result<Option<HandshakeRow>, Problem> {
+    if let Some((widget, install)) = deps.cache.integration(client_uuid, account) {
         let wallet = if widget.uses_flycoins {
-            find_wallet_of_install(on(&mut deps.conn().await?), install.id).await?
+            find_wallet_of_install(&mut *deps.conn().await?, install.id).await?
         } else {
             None
         };
-        return Ok(Some(Found { widget, install: Some(install), wallet }));
+        return Ok(Some(HandshakeRow { widget, install: Some(install), wallet }));
     }
-    let reading = deps.known.reading();
-    let found = handshake::find(on(&mut deps.conn().await?), client_uuid, account).await?;
-    if let Some(Found { widget, install: Some(install), .. }) = &found {
-        deps.known.keep_integration(reading, widget, install);
+    let epoch = deps.cache.read_epoch();
+    let found = handshake::find(&mut *deps.conn().await?, client_uuid, account).await?;
+    if let Some(HandshakeRow { widget, install: Some(install), .. }) = &found {
+        deps.cache.insert_integration(epoch, widget, install);
     }
     Ok(found)
 }
 
-/// Verifies a token of a user in whose account the widget is installed, in whatever status.
+/// Verifies a token. Fails with `install_not_found` if the widget has no install in the account; any status is accepted.
 pub(crate) async fn verify_installed(deps: &Deps, token: &str) -> Result<WidgetUser, Problem> {
-    let Verified { widget, install, user_id, is_admin, .. } = verify(deps, token).await?;
-    let install = install
-        .ok_or_else(|| Problem::new(ProblemCode::NotInstalled, "install the widget in this account first"))?;
+    let VerifiedToken { widget, install, user_id, is_admin, .. } = verify(deps, token).await?;
+    let install = install.ok_or_else(|| {
+        Problem::new(ProblemCode::NotInstalled, "the widget is not installed in this account")
+    })?;
     Ok(WidgetUser { widget, install, user_id, is_admin })
 }
 
-/// Whose a token is that was sent to the backend of `widget`, in the account it names, and where that lives. Costs no
-/// read.
-pub(crate) fn verify_of(
+/// Verifies a token that a backend of `widget` received; returns the account, the user and the account's host. Needs no
+/// query.
+pub(crate) fn verify_for_widget(
     deps: &Deps,
     token: &str,
     widget: &Widget,
@@ -155,21 +126,21 @@ pub(crate) fn verify_of(
 
 fn decode_as(deps: &Deps, token: &str, widget: &Widget) -> Result<Claims, Problem> {
     let secret = deps.vault.client_secret(widget).map_err(|error| {
-        tracing::error!(error = %error, widget.code = %widget.code, "the widget's secret cannot be opened");
-        Problem::new(ProblemCode::Internal, "told to our operators")
+        tracing::error!(error = %error, widget.code = %widget.code, "cannot decrypt the widget's secret");
+        Problem::new(ProblemCode::Internal, "quote X-Request-Id to support")
     })?;
     decode(token, secret.expose_secret().as_bytes())
 }
 
 fn decode(token: &str, secret: &[u8]) -> Result<Claims, Problem> {
     let mut validation = Validation::new(Algorithm::HS256);
-    // Times, audience and issuer are checked below, against our own clock and table.
+    // `check` verifies times, audience and issuer, with the database's clock and the widget's row.
     validation.validate_exp = false;
     validation.validate_nbf = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
     let data = jsonwebtoken::decode::<Claims>(token, &DecodingKey::from_secret(secret), &validation);
-    Ok(data.map_err(|_| refused("the token's signature is not the integration's"))?.claims)
+    Ok(data.map_err(|_| unauthorized("invalid token signature"))?.claims)
 }
 
 fn check(
@@ -178,30 +149,30 @@ fn check(
     suffixes: &[String],
     now: DateTime<Utc>,
 ) -> Result<AccountHost, Problem> {
-    let now = now.timestamp();
-    if claims.exp.saturating_add(LEEWAY_S) < now {
-        return Err(Problem::new(ProblemCode::TokenExpired, "the token lives half an hour"));
+    let now_ms = now.timestamp_millis();
+    if claims.exp.unix_ms().saturating_add(LEEWAY_MS) < now_ms {
+        return Err(Problem::new(ProblemCode::TokenExpired, "token expired (30 minutes)"));
     }
-    if claims.nbf.is_some_and(|nbf| nbf.saturating_sub(LEEWAY_S) > now) {
-        return Err(refused("the token is not valid yet: check the clock"));
+    if claims.nbf.is_some_and(|nbf| nbf.unix_ms().saturating_sub(LEEWAY_MS) > now_ms) {
+        return Err(unauthorized("the token is not valid yet"));
     }
     if !claims.client_uuid.eq_ignore_ascii_case(&widget.client_uuid) {
-        return Err(refused("the token is of another integration"));
+        return Err(unauthorized("the token belongs to another integration"));
     }
-    if Some(claims.aud.trim_end_matches('/')) != audience(&widget.redirect_uri).as_deref() {
-        return Err(refused("the token is meant for another address"));
+    if !audience(&widget.redirect_uri).is_some_and(|ours| claims.aud.contains(&ours)) {
+        return Err(unauthorized("the token's audience is not the widget's redirect URI"));
     }
     AccountHost::parse_issuer(&claims.iss, suffixes)
         .and_then(|host| host.of(widget.crm))
-        .map_err(|_| refused("the token was issued by nobody we trust"))
+        .map_err(|_| unauthorized("the token's issuer is not trusted"))
 }
 
-/// `scheme://host` of the redirect address, without the port, as amoCRM builds it.
+/// `scheme://host` of the redirect URI, without the port: the audience of amoCRM's tokens.
 fn audience(redirect_uri: &str) -> Option<String> {
     let url = Url::parse(redirect_uri).ok()?;
     Some(format!("{}://{}", url.scheme(), url.host_str()?))
 }
 
-fn refused(why: &str) -> Problem {
+fn unauthorized(why: &str) -> Problem {
     Problem::new(ProblemCode::Unauthorized, why)
 }

@@ -1,33 +1,35 @@
-//! The hosted page where an administrator buys Flycoins: server-rendered, in Russian, with nothing from
-//! elsewhere on it.
+//! The hosted pages where an account buys Flycoins and a subscription. They are server-rendered, in Russian, and load no
+//! external resources.
 //!
-//! A handshake gives a link that is good for an hour. Opening it trades the link for a cookie of this one
-//! install and leads on to an address without secrets, so that none stands in the history, in a `Referer`, or
-//! in what the bank is told to lead back to. Forms carry a token bound to the cookie.
+//! A handshake returns signed links that are valid for an hour. Opening a link sets a cookie for this page and install and
+//! redirects to a URL without secrets. So no secret appears in the browser history, in a `Referer`, or in T-Bank's return URL.
+//! Forms contain a CSRF token that is bound to the cookie.
 
-mod money;
+mod link_use;
 mod pages;
 mod session;
+mod subscription;
 mod view;
 
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{IntoResponse as _, Response, Route, get, post};
 
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemCode};
 
-pub(crate) use session::link;
+pub(crate) use session::{HostedPage, signed_link};
+pub(crate) use subscription::routes as subscription_routes;
 
-/// The page's addresses, under `/billing/flycoins`.
-pub(crate) fn routes() -> Route {
+/// Routes of the page of Flycoins, below `/billing/flycoins`.
+pub(crate) fn flycoins_routes() -> Route {
     Route::new()
-        .at("/", get(session::enter))
+        .at("/", get(session::open_flycoins).head(session::check_link))
         .at("/:install", get(pages::show_shop))
         .at("/:install/purchases", post(pages::place_order))
         .at("/:install/purchases/:purchase", get(pages::show_purchase))
-        .at("/:install/purchases/:purchase/state", get(pages::tell_state))
+        .at("/:install/purchases/:purchase/state", get(pages::show_state))
 }
 
-/// A page with the headers all of them have.
+/// An HTML response with the security headers of all pages.
 fn html(status: StatusCode, body: String) -> Response {
     let mut response = Response::builder().status(status).content_type("text/html; charset=utf-8").body(body);
     let headers = response.headers_mut();
@@ -39,14 +41,20 @@ fn html(status: StatusCode, body: String) -> Response {
     response
 }
 
-/// What people see instead of a problem's JSON.
-fn trouble(problem: &Problem) -> Response {
+fn render_page(status: StatusCode, page: &impl askama::Template) -> Result<Response, Problem> {
+    let body = page.render().map_err(|error| {
+        tracing::error!(%error, "cannot render a page");
+        Problem::new(ProblemCode::Internal, "quote X-Request-Id to support")
+    })?;
+    Ok(html(status, body))
+}
+
+/// The HTML page for a problem.
+fn error_page(page: HostedPage, problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    match view::message(view::Message::of(status)) {
-        Ok(body) => html(status, body),
-        Err(error) => {
-            tracing::error!(%error, "a page cannot be written");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
+    let message = match page {
+        HostedPage::Flycoins => view::Message::of(status),
+        HostedPage::Subscription => subscription::message_of(problem),
+    };
+    render_page(status, &message).unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }

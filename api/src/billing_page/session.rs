@@ -1,8 +1,8 @@
-//! Who is on the page: a sealed link, traded for a sealed cookie.
+//! Authentication on the hosted pages: an encrypted link is exchanged for an encrypted cookie.
 
 use chrono::TimeDelta;
+use flysk_crypto::same_secret;
 use flysk_domain::id::{InstallId, UserId};
-use flysk_runtime::keyring::same_secret;
 use flysk_store::platform::installs::{self, Install};
 use poem::http::{StatusCode, header};
 use poem::web::{Data, Query};
@@ -11,140 +11,225 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::trouble;
-use crate::deps::{Deps, on};
+use super::{error_page, link_use, render_page, view};
+use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 
-/// How long a link is good for: a widget gets a new one with each handshake.
-const LINK_LIVES: TimeDelta = TimeDelta::hours(1);
-/// How long somebody may stay on the page, the bank's form included.
-const SESSION_LIVES: TimeDelta = TimeDelta::hours(4);
-const LINK: &str = "billing_link";
-const COOKIE: &str = "flysk_billing";
+/// Lifetime of a link, in seconds. Each handshake issues a new one.
+const LINK_TTL_S: u64 = 60 * 60;
+const LINK_TTL: TimeDelta = TimeDelta::seconds(LINK_TTL_S.cast_signed());
+/// Lifetime of the cookie, including the time on T-Bank's payment form.
+const SESSION_TTL: TimeDelta = TimeDelta::hours(4);
+const COOKIE_NAME: &str = "flysk_billing";
+
+/// A hosted page. A link and a cookie of one page are not valid for the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HostedPage {
+    /// Buying Flycoins, for administrators.
+    Flycoins,
+    /// The subscription of the account: everybody sees its state, administrators buy and change it.
+    Subscription,
+}
+
+impl HostedPage {
+    /// Path of the page, without a slash at the beginning.
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Flycoins => "billing/flycoins",
+            Self::Subscription => "billing/subscription",
+        }
+    }
+
+    const fn link_aad(self) -> &'static str {
+        match self {
+            Self::Flycoins => "billing_link",
+            Self::Subscription => "billing_link:subscription",
+        }
+    }
+
+    fn session_aad(self, install: InstallId) -> String {
+        match self {
+            Self::Flycoins => format!("billing_session:{install}"),
+            Self::Subscription => format!("billing_session:subscription:{install}"),
+        }
+    }
+}
 
 #[derive(Serialize, Deserialize)]
-struct Link {
+struct SignedLink {
     install: InstallId,
     user: UserId,
+    #[serde(default)]
+    admin: bool,
     until: i64,
 }
 
-/// A user on the page of one install.
+/// An authenticated user of the page of one install.
 pub(super) struct Visitor {
-    /// The install, as it is now.
+    /// The current row of the install.
     pub(super) install: Install,
     /// The user.
     pub(super) user_id: UserId,
+    /// Whether the user was an administrator of the account at the handshake that issued the link.
+    pub(super) is_admin: bool,
     secret: String,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Session {
     user: UserId,
+    #[serde(default)]
+    admin: bool,
     until: i64,
     secret: String,
 }
 
-/// The address where an administrator of an install's account buys Flycoins.
-pub(crate) fn link(deps: &Deps, install: InstallId, user: UserId) -> Result<String, Problem> {
-    let until = (deps.clock().now() + LINK_LIVES).timestamp();
-    let sealed = seal(deps, &Link { install, user, until }, LINK)?;
-    let mut url = deps.config.http.public_url.join("billing/flycoins").map_err(|error| internal(&error))?;
+/// The signed URL of a page for a user of an install.
+pub(crate) fn signed_link(
+    deps: &Deps,
+    page: HostedPage,
+    install: InstallId,
+    (user, admin): (UserId, bool),
+) -> Result<String, Problem> {
+    let until = (deps.clock().now() + LINK_TTL).timestamp();
+    let sealed = seal(deps, &SignedLink { install, user, admin, until }, page.link_aad())?;
+    let mut url = deps.config.http.public_url.join(page.path()).map_err(|error| internal(&error))?;
     url.query_pairs_mut().append_pair("ticket", &sealed);
     Ok(url.into())
 }
 
-/// What the link's address carries.
+/// Query of a signed link.
 #[derive(Deserialize)]
-pub(super) struct Ticket {
+pub(super) struct LinkQuery {
     ticket: Option<String>,
 }
 
-/// `GET /billing/flycoins?ticket=…`: trades the link for a cookie and leads on.
+/// `GET /billing/flycoins?ticket=…`: exchanges the link for a cookie and redirects to the page.
 #[handler]
-pub(super) fn enter(Data(deps): Data<&Deps>, Query(query): Query<Ticket>) -> Response {
-    let Some((install, cookie)) = query.ticket.and_then(|ticket| trade(deps, &ticket)) else {
-        return trouble(&stale());
+pub(super) async fn open_flycoins(
+    Data(deps): Data<&Deps>,
+    request: &Request,
+    Query(query): Query<LinkQuery>,
+) -> Response {
+    open_link(deps, HostedPage::Flycoins, request, query).await
+}
+
+/// `GET /billing/subscription?ticket=…`: exchanges the link for a cookie and redirects to the page.
+#[handler]
+pub(super) async fn open_subscription(
+    Data(deps): Data<&Deps>,
+    request: &Request,
+    Query(query): Query<LinkQuery>,
+) -> Response {
+    open_link(deps, HostedPage::Subscription, request, query).await
+}
+
+/// `HEAD` of a link: programs that check links do not use them up.
+#[handler]
+pub(super) fn check_link() -> StatusCode {
+    StatusCode::OK
+}
+
+/// What another browser than the first one reads.
+const OPENED_ELSEWHERE: view::Message = view::Message {
+    title: "Ссылка уже использована",
+    text: "Ссылку уже открыли в другом браузере или окне. Обновите страницу amoCRM и откройте её снова.",
+};
+
+async fn open_link(deps: &Deps, page: HostedPage, request: &Request, query: LinkQuery) -> Response {
+    let ticket = query.ticket.unwrap_or_default();
+    let Some((install, cookie)) = exchange_link(deps, page, &ticket) else {
+        return error_page(page, &session_expired());
+    };
+    let Some(browser) = link_use::claim(deps, &ticket, LINK_TTL_S, request).await else {
+        let shown = render_page(StatusCode::UNAUTHORIZED, &OPENED_ELSEWHERE);
+        return shown.unwrap_or_else(|problem| error_page(page, &problem));
     };
     Response::builder()
         .status(StatusCode::SEE_OTHER)
-        .header(header::LOCATION, format!("/billing/flycoins/{install}"))
+        .header(header::LOCATION, format!("/{}/{install}", page.path()))
         .header(header::SET_COOKIE, cookie)
+        .header(header::SET_COOKIE, browser)
         .header(header::REFERRER_POLICY, "no-referrer")
         .finish()
 }
 
-fn trade(deps: &Deps, ticket: &str) -> Option<(InstallId, String)> {
-    let link: Link = open(deps, ticket, LINK)?;
+fn exchange_link(deps: &Deps, page: HostedPage, ticket: &str) -> Option<(InstallId, String)> {
+    let link: SignedLink = open(deps, ticket, page.link_aad())?;
     let now = deps.clock().now();
     if link.until <= now.timestamp() {
         return None;
     }
-    let secret = format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
-    let session = Session { user: link.user, until: (now + SESSION_LIVES).timestamp(), secret };
-    let sealed = seal(deps, &session, &place(link.install)).ok()?;
+    let secret = format!("{:032x}{:032x}", deps.clock().random_u128(), deps.clock().random_u128());
+    let until = (now + SESSION_TTL).timestamp();
+    let session = Session { user: link.user, admin: link.admin, until, secret };
+    let sealed = seal(deps, &session, &page.session_aad(link.install)).ok()?;
     let secure = if deps.config.http.public_url.scheme() == "https" { "; Secure" } else { "" };
-    // Of this install alone, so that two accounts in two tabs are not one. Lax, since the bank leads back by
-    // a link.
+    // The path contains the install, so that two accounts in two tabs have separate cookies. `SameSite=Lax`, because T-Bank
+    // returns the buyer by a cross-site navigation.
     let cookie = format!(
-        "{COOKIE}={sealed}; Path=/billing/flycoins/{}; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
+        "{COOKIE_NAME}={sealed}; Path=/{}/{}; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
+        page.path(),
         link.install,
-        SESSION_LIVES.num_seconds()
+        SESSION_TTL.num_seconds()
     );
     Some((link.install, cookie))
 }
 
-/// Who is there, and the install as it is now.
-pub(super) async fn visitor(deps: &Deps, request: &Request, install: &str) -> Result<Visitor, Problem> {
-    let install: InstallId = install.parse().map_err(|_| stale())?;
+/// Authenticates the user by the cookie and reads the install.
+pub(super) async fn visitor(
+    deps: &Deps,
+    page: HostedPage,
+    request: &Request,
+    install: &str,
+) -> Result<Visitor, Problem> {
+    let install: InstallId = install.parse().map_err(|_| session_expired())?;
     let cookies = request.header(header::COOKIE).unwrap_or_default();
-    let prefix = format!("{COOKIE}=");
+    let prefix = format!("{COOKIE_NAME}=");
     let sealed = cookies.split(';').find_map(|cookie| cookie.trim().strip_prefix(&prefix));
-    let session: Session = sealed.and_then(|sealed| open(deps, sealed, &place(install))).ok_or_else(stale)?;
+    let session: Session = sealed
+        .and_then(|sealed| open(deps, sealed, &page.session_aad(install)))
+        .ok_or_else(session_expired)?;
     if session.until <= deps.clock().now().timestamp() {
-        return Err(stale());
+        return Err(session_expired());
     }
     let mut conn = deps.conn().await?;
-    let install = installs::find(on(&mut conn), install).await?.ok_or_else(stale)?;
-    Ok(Visitor { install, user_id: session.user, secret: session.secret })
+    let install = installs::find(&mut conn, install).await?.ok_or_else(session_expired)?;
+    Ok(Visitor { install, user_id: session.user, is_admin: session.admin, secret: session.secret })
 }
 
 impl Visitor {
-    /// What a form of this visitor carries: nobody else's page can know it.
+    /// CSRF token for this visitor's forms.
     pub(super) fn form_token(&self, deps: &Deps) -> String {
-        deps.keyring.lookup_hash(&self.about_form()).to_string()
+        deps.keyring.blind_index(&self.form_subject()).to_string()
     }
 
-    /// Whether a form is one of ours, given to this visitor.
-    pub(super) fn sent(&self, deps: &Deps, token: &str) -> bool {
-        let hashes = deps.keyring.lookup_hashes(&self.about_form());
+    /// Whether the CSRF token of a form belongs to this visitor.
+    pub(super) fn owns_form(&self, deps: &Deps, token: &str) -> bool {
+        let hashes = deps.keyring.blind_indexes(&self.form_subject());
         hashes.iter().any(|hash| same_secret(hash.to_string().as_bytes(), token.as_bytes()))
     }
 
-    fn about_form(&self) -> String {
+    fn form_subject(&self) -> String {
         format!("billing_form\n{}\n{}", self.install.id, self.secret)
     }
 }
 
-fn place(install: InstallId) -> String {
-    format!("billing_session:{install}")
-}
-
-fn seal(deps: &Deps, what: &impl Serialize, place: &str) -> Result<String, Problem> {
+fn seal(deps: &Deps, what: &impl Serialize, aad: &str) -> Result<String, Problem> {
     let text = serde_json::to_string(what).map_err(|error| internal(&error))?;
-    deps.keyring.seal_statement(&SecretString::from(text), place).map_err(|error| internal(&error))
+    deps.keyring.seal_token(&SecretString::from(text), aad).map_err(|error| internal(&error))
 }
 
-fn open<T: DeserializeOwned>(deps: &Deps, sealed: &str, place: &str) -> Option<T> {
-    let text = deps.keyring.open_statement(sealed, place).ok()?;
+fn open<T: DeserializeOwned>(deps: &Deps, sealed: &str, aad: &str) -> Option<T> {
+    let text = deps.keyring.open_token(sealed, aad).ok()?;
     serde_json::from_str(text.expose_secret()).ok()
 }
 
-fn stale() -> Problem {
+fn session_expired() -> Problem {
     Problem::new(ProblemCode::Unauthorized, "open the page from the widget")
 }
 
 fn internal(error: &dyn std::fmt::Display) -> Problem {
-    tracing::error!(error = %error, "a link of the billing page cannot be made");
-    Problem::new(ProblemCode::Internal, "told to our operators")
+    tracing::error!(error = %error, "cannot create a link or session of the billing page");
+    Problem::new(ProblemCode::Internal, "quote X-Request-Id to support")
 }

@@ -1,22 +1,24 @@
-//! What the pages show: a typed context per template, and the policy that lets nothing else run.
+//! Typed contexts of the page templates, and the content security policy.
 
 use std::sync::LazyLock;
 
 use askama::Template;
 use base64::Engine as _;
-use flysk_domain::money::MicroCoins;
-use flysk_domain::platform::purchases::{PurchaseState, failure_ru, label_ru};
+use flysk_domain::TextEnum as _;
+use flysk_domain::money::{Kopecks, MicroCoins};
+use flysk_domain::platform::purchases::{COIN_PRICE, MAX_SUM, MIN_SUM, PurchaseState, failure_ru, label_ru};
 use flysk_domain::platform::tbank::PaymentStatus;
-use flysk_store::purchases::{Package, Purchase};
+use flysk_domain::russian::{coins, days_word, roubles};
+use flysk_store::platform::purchases::{Package, Purchase};
 use poem::http::StatusCode;
 use sha2::Digest as _;
 
-use super::money::{coins, days_word, roubles};
+/// Style of all pages.
+pub(super) const STYLE: &str = include_str!("../../templates/billing/style.css");
+/// Script of pages that wait for a payment.
+pub(super) const SCRIPT: &str = include_str!("../../templates/billing/wait.js");
 
-const STYLE: &str = include_str!("../../templates/billing/style.css");
-const SCRIPT: &str = include_str!("../../templates/billing/wait.js");
-
-/// Only what is on the page may run or be seen; forms and questions go to us; nobody may frame it.
+/// Content security policy: only the inline script and style, forms and requests only to this server, no framing.
 pub(super) fn content_security_policy() -> &'static str {
     static POLICY: LazyLock<String> = LazyLock::new(|| {
         let hash = |text: &str| {
@@ -32,35 +34,70 @@ pub(super) fn content_security_policy() -> &'static str {
     &POLICY
 }
 
-/// The page of packages.
+/// Context of the page of packages.
 #[derive(Template)]
 #[template(path = "billing/shop.html")]
 pub(super) struct Shop {
-    /// The install, in addresses.
+    /// Install id, for URLs.
     pub(super) install: String,
-    /// What can be spent; none: there is no wallet yet.
+    /// Available balance; `None` without a wallet.
     pub(super) balance: Option<String>,
-    /// What is set aside.
+    /// Held coins, if there are any.
     pub(super) held: Option<String>,
-    /// What is on offer.
+    /// Packages on offer.
     pub(super) packages: Vec<Offer>,
-    /// Why nothing can be bought, if so.
+    /// Whether a sum is chosen instead of a package.
+    pub(super) is_sum: bool,
+    /// The sum from the submitted form.
+    pub(super) sum: String,
+    /// Why purchases are not possible at present.
     pub(super) closed: Option<&'static str>,
     /// Latest purchases.
-    pub(super) purchases: Vec<Bought>,
-    /// Proves that a form is ours.
+    pub(super) purchases: Vec<PurchaseRow>,
+    /// CSRF token.
     pub(super) token: String,
-    /// Two presses of one button are one purchase.
+    /// Idempotency key: a form that is submitted twice creates one purchase.
     pub(super) key: String,
-    /// What was typed.
+    /// Email address from the submitted form.
     pub(super) email: String,
-    /// What was chosen.
+    /// Whether the submitted form allowed to save the card.
     pub(super) save_card: bool,
-    /// What is wrong with what was sent.
+    /// Error message for the submitted form.
     pub(super) error: Option<&'static str>,
-    /// It is about the address.
+    /// The error concerns the email address.
     pub(super) error_is_email: bool,
 }
+
+#[expect(clippy::unused_self, reason = "the template calls methods of its context")]
+impl Shop {
+    /// Price of a coin.
+    fn coin_price(&self) -> String {
+        roubles(COIN_PRICE)
+    }
+
+    /// Smallest sum.
+    fn min_sum(&self) -> String {
+        roubles(MIN_SUM)
+    }
+
+    /// Largest sum.
+    fn max_sum(&self) -> String {
+        roubles(MAX_SUM)
+    }
+
+    /// Smallest sum, in roubles.
+    const fn min_roubles(&self) -> i64 {
+        MIN_SUM.0 / Kopecks::PER_UNIT
+    }
+
+    /// Largest sum, in roubles.
+    const fn max_roubles(&self) -> i64 {
+        MAX_SUM.0 / Kopecks::PER_UNIT
+    }
+}
+
+/// Value of the form's choice of any sum, instead of a package's id.
+pub(super) const SUM_OFFER: &str = "sum";
 
 /// A package on offer.
 #[derive(Debug)]
@@ -74,7 +111,7 @@ pub(super) struct Offer {
 }
 
 impl Offer {
-    /// As it is shown.
+    /// Formats a package.
     pub(super) fn of(package: &Package, chosen: Option<&str>) -> Self {
         let terms = &package.terms;
         let id = package.id.to_string();
@@ -98,7 +135,7 @@ impl Offer {
 
 /// A purchase in the list.
 #[derive(Debug)]
-pub(super) struct Bought {
+pub(super) struct PurchaseRow {
     id: String,
     when: String,
     title: String,
@@ -107,7 +144,7 @@ pub(super) struct Bought {
     code: &'static str,
 }
 
-impl From<&Purchase> for Bought {
+impl From<&Purchase> for PurchaseRow {
     fn from(purchase: &Purchase) -> Self {
         Self {
             id: purchase.id.to_string(),
@@ -115,7 +152,7 @@ impl From<&Purchase> for Bought {
             title: purchase.title.clone(),
             price: roubles(purchase.price),
             label: label_of(purchase),
-            code: purchase.state.code(),
+            code: purchase.state.as_str(),
         }
     }
 }
@@ -124,12 +161,12 @@ fn label_of(purchase: &Purchase) -> &'static str {
     label_ru(purchase.state, purchase.status.as_ref(), purchase.price, purchase.refunded)
 }
 
-/// Day and time in Moscow, which has no summer time.
+/// Date and time of a purchase in Moscow, which has no daylight saving time.
 fn moscow(purchase: &Purchase) -> String {
     (purchase.created_at + chrono::TimeDelta::hours(3)).format("%d.%m.%Y, %H:%M").to_string()
 }
 
-/// The page of one purchase.
+/// Context of the page of a purchase.
 #[derive(Debug, Template)]
 #[template(path = "billing/purchase.html")]
 pub(super) struct OnePurchase {
@@ -144,24 +181,24 @@ pub(super) struct OnePurchase {
     failure: &'static str,
     balance: String,
     form: Option<String>,
-    /// Lead on to the bank's form as soon as it is there.
+    /// Redirect to T-Bank's payment form as soon as its URL is known.
     follow: bool,
-    /// The bank led the buyer back.
+    /// The buyer has returned from T-Bank.
     from_bank: bool,
-    /// The script looks until this changes.
+    /// The script polls until this value changes.
     progress: String,
     waits: bool,
 }
 
 impl OnePurchase {
-    /// As it is shown; `form` is the bank's if the buyer may be led there.
+    /// Formats a purchase. `form` is the URL of T-Bank's payment form if the buyer may be redirected there.
     pub(super) fn of(
         purchase: &Purchase,
         form: Option<String>,
         balance: MicroCoins,
         from_bank: bool,
     ) -> Self {
-        // Whoever sees the form already does not need another one beside it.
+        // The buyer has already submitted the payment form and must not open it again.
         let in_the_banks_hands = matches!(
             purchase.status,
             Some(PaymentStatus::Authorized | PaymentStatus::Confirming | PaymentStatus::PayChecking)
@@ -174,7 +211,7 @@ impl OnePurchase {
             coins: coins(purchase.coins),
             bonus: purchase.bonus.is_positive().then(|| coins(purchase.bonus)),
             label: label_of(purchase),
-            code: purchase.state.code(),
+            code: purchase.state.as_str(),
             failure: failure_ru(purchase.error_code.as_deref()),
             balance: coins(balance),
             form: form.filter(|_| purchase.state == PurchaseState::Awaiting && !in_the_banks_hands),
@@ -186,22 +223,22 @@ impl OnePurchase {
     }
 }
 
-/// Changes whenever the page would look otherwise.
+/// A value that changes whenever the content of the page changes.
 pub(super) fn progress_of(purchase: &Purchase) -> String {
     let form = if purchase.payment_url.is_some() { "form" } else { "none" };
-    format!("{}/{form}/{}", purchase.state.code(), label_of(purchase).chars().count())
+    format!("{}/{form}/{}", purchase.state.as_str(), label_of(purchase).chars().count())
 }
 
-/// A page that only says something.
+/// Context of a page with a message.
 #[derive(Debug, Template)]
 #[template(path = "billing/message.html")]
 pub(super) struct Message {
-    title: &'static str,
-    text: &'static str,
+    pub(super) title: &'static str,
+    pub(super) text: &'static str,
 }
 
 impl Message {
-    /// What a status means to people.
+    /// The message for an HTTP status.
     pub(super) fn of(status: StatusCode) -> Self {
         let (title, text) = match status {
             StatusCode::UNAUTHORIZED => (
@@ -225,10 +262,4 @@ impl Message {
         };
         Self { title, text }
     }
-}
-
-/// The page's text.
-#[expect(clippy::needless_pass_by_value, reason = "made for this one call")]
-pub(super) fn message(message: Message) -> Result<String, askama::Error> {
-    message.render()
 }

@@ -1,92 +1,120 @@
-//! `GET /v1/flysense/transcriptions/{id}/audio`.
+//! `GET /v1/flysense/transcriptions/{id}/audio`: streams a recording to the player.
 
-use flysk_clients::outbound::{ByteRange, FileStream};
+use flysk_clients::outbound::FileStream;
 use flysk_domain::trace::Trace;
-use futures::StreamExt as _;
 use poem::web::Data;
 use poem::{Body, IntoResponse, Response};
-use poem_openapi::OpenApi;
 use poem_openapi::param::{Header, Path};
-use poem_openapi::payload::Payload;
-use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
+use poem_openapi::registry::{MetaMediaType, MetaSchema, MetaSchemaRef};
+use poem_openapi::{OpenApi, ResponseContent};
 
-use super::caller::admit;
-use super::recordings::Place;
+use super::attended_stream::{MAX_UNREAD, attended};
+use super::caller::authorize_caller;
+use super::listeners::ListenerPermit;
+use super::playback::open_audio;
+use super::recordings::Recordings;
 use super::transcriptions::{Tag, find};
 use crate::auth::WidgetCaller;
 use crate::deps::Deps;
-use crate::problem::{Problem, ProblemCode, answers};
+use crate::problem::{Problem, answers};
 
-/// Bytes of a recording. Of which type they are the telephony decides, so the document promises none.
-pub(crate) struct Sound(Body);
+/// Media types of recordings. The telephony provider determines the type; a type without a safe name is
+/// `application/octet-stream` (`sound_type::media_type`).
+const MEDIA_TYPES: [&str; 7] = [
+    "audio/mpeg",
+    "audio/wav",
+    "audio/ogg",
+    "audio/*",
+    "video/mp4",
+    "video/webm",
+    "application/octet-stream",
+];
 
-impl Payload for Sound {
-    const CONTENT_TYPE: &'static str = "*/*";
+/// Bytes of a recording.
+pub(crate) struct AudioBody(Body);
 
-    fn schema_ref() -> MetaSchemaRef {
-        let schema = MetaSchema { format: Some("binary"), ..MetaSchema::new("string") };
-        MetaSchemaRef::Inline(Box::new(schema))
+impl AudioBody {
+    /// A body of audio.
+    pub(super) fn new(body: Body) -> Self {
+        Self(body)
     }
 }
 
-impl IntoResponse for Sound {
+/// Bytes of this media type, for the OpenAPI document.
+pub(super) fn binary(content_type: &'static str) -> MetaMediaType {
+    let schema = MetaSchema { format: Some("binary"), ..MetaSchema::new("string") };
+    MetaMediaType { content_type, schema: MetaSchemaRef::Inline(Box::new(schema)) }
+}
+
+/// Recordings are personal data: no cache may store them.
+pub(super) const NO_STORE: &str = "private, no-store";
+
+impl ResponseContent for AudioBody {
+    fn media_types() -> Vec<MetaMediaType> {
+        MEDIA_TYPES.map(binary).into()
+    }
+}
+
+impl IntoResponse for AudioBody {
     fn into_response(self) -> Response {
         Response::builder().body(self.0)
     }
 }
 
 answers! {
-    /// Answers of `getRecording`.
+    /// Responses of `getTranscriptionAudio` and `playAudio`.
     Played {
-        /// The whole recording, as the telephony has it.
-        200 => Whole(Sound, header "Content-Type" String, header "Content-Length" Option<u64>,
+        /// The whole recording.
+        200 => Whole(AudioBody, header "Content-Type" String, header "Content-Length" Option<u64>,
             header "Accept-Ranges" String, header "ETag" Option<String>, header "Last-Modified" Option<String>,
             header "Cache-Control" String, header "X-Content-Type-Options" String),
-        /// The part that was asked for.
-        206 => Part(Sound, header "Content-Type" String, header "Content-Length" Option<u64>,
+        /// The requested range.
+        206 => Part(AudioBody, header "Content-Type" String, header "Content-Length" Option<u64>,
             header "Content-Range" Option<String>, header "ETag" Option<String>,
             header "Last-Modified" Option<String>, header "Cache-Control" String,
             header "X-Content-Type-Options" String),
-        /// The recording is shorter than the part that was asked for.
-        416 => Beyond(Sound, header "Content-Range" Option<String>),
+        /// The requested range is beyond the end of the recording.
+        416 => Beyond { header "Content-Range" Option<String> },
     }
     problems {
-        /// The request cannot be read.
+        /// Malformed request.
         400 => BadRequest,
-        /// The token is missing or not accepted.
-        401 => Unauthorized,
-        /// FlySense is not active in the account, or has to be connected again.
-        403 => Forbidden,
-        /// There is none of this id in the account, or it has no recording.
+        /// Missing or invalid credentials.
+        401 => Unauthorized [Unauthorized, TokenExpired],
+        /// FlySense is not active in the account, or must be connected again.
+        403 => Forbidden [NotInstalled, InstallInactive, ReconnectRequired],
+        /// The account has no such transcription, or the call has no recording.
         404 => NotFound,
-        /// Too many listeners, or amoCRM was asked too much: try again in a moment.
+        /// Too many listeners, or the rate limit of amoCRM is reached: retry in a few seconds.
         429 => TooMany,
-        /// A defect of ours.
+        /// Internal error.
         500 => Internal,
-        /// amoCRM or the telephony does not give it.
-        502 => BadGateway,
-        /// A part of the service is away.
+        /// amoCRM or the telephony provider does not return the recording.
+        502 => BadGateway [UpstreamUnavailable, RecordingUnavailable],
+        /// Service temporarily unavailable.
         503 => Unavailable,
     }
 }
 
-/// Recordings, to be listened to.
+/// Operation to play recordings.
 pub(crate) struct AudioApi;
 
 #[OpenApi(prefix_path = "/v1/flysense/transcriptions", tag = "Tag::FlySense")]
 impl AudioApi {
-    /// Listen to the call.
+    /// Play the recording of a call.
     ///
-    /// The recording is passed on from the telephony as it comes and kept nowhere; `Range` is passed on too, so that
-    /// a player can jump. A telephony that knows no ranges answers 200 with everything.
-    #[oai(path = "/:id/audio", method = "get", operation_id = "getRecording")]
+    /// The recording is streamed from the telephony provider and not stored. `Range` is forwarded, so that a player can seek. If
+    /// the provider does not support ranges, the response is 200 with the whole recording. `createAudioLink` gives an address
+    /// that always answers ranges; a copy that it made is served here too.
+    #[oai(path = "/:id/audio", method = "get", operation_id = "getTranscriptionAudio")]
     async fn play(
         &self,
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: WidgetCaller,
+        /// Transcription id, `tr_…`.
         id: Path<String>,
-        /// One range of bytes, `bytes=0-99`; anything else is ignored.
+        /// One range of bytes, `bytes=0-99`; other values are ignored.
         #[oai(name = "Range")]
         range: Header<Option<String>>,
     ) -> Played {
@@ -104,28 +132,22 @@ async fn play(
     id: &str,
     range: Option<&str>,
 ) -> Result<Played, Problem> {
-    let user = admit(deps, caller).await?;
+    let user = authorize_caller(deps, caller).await?;
     let call = find(deps, &user, id).await?;
-    let unconfigured = || Problem::new(ProblemCode::Internal, "told to our operators");
-    let recordings = deps.recordings.as_ref().ok_or_else(unconfigured)?;
-    let place = recordings.place(user.account_id())?;
-    let range = range.and_then(ByteRange::parse);
-    let (stream, media_type) = recordings.open_typed(deps, trace, &call, range.as_ref()).await?;
-    Ok(passed_on(stream, media_type, place))
+    let permit = Recordings::of(deps)?.acquire_listener_permit(user.account_id())?;
+    open_audio(deps, trace, &call, range, permit).await
 }
 
-/// The telephony's answer, stripped of what could make it more than a recording in a browser.
-fn passed_on(stream: FileStream, content_type: String, place: Place) -> Played {
+/// Converts the provider's response. Only safe headers are forwarded, so that a browser treats the body as a recording only.
+pub(super) fn audio_response(stream: FileStream, content_type: String, permit: ListenerPermit) -> Played {
     let (length, range) = (stream.content_length, stream.content_range);
     let (etag, modified) = (stream.etag, stream.last_modified);
-    // The place is kept for as long as the body is read.
-    let body = stream.body.inspect(move |_| _ = &place);
-    let body = Sound(Body::from_bytes_stream(body));
-    // Personal: nobody on the way may keep it.
-    let (cache, nosniff) = ("private, no-store".to_owned(), "nosniff".to_owned());
+    let body = attended(stream.body, permit, MAX_UNREAD);
+    let body = AudioBody::new(Body::from_bytes_stream(body));
+    let (cache, nosniff) = (NO_STORE.to_owned(), "nosniff".to_owned());
     match stream.status {
         206 => Played::Part(body, content_type, length, range, etag, modified, cache, nosniff),
-        416 => Played::Beyond(Sound(Body::empty()), range),
+        416 => Played::Beyond(range),
         _ => {
             let ranges = "bytes".to_owned();
             Played::Whole(body, content_type, length, ranges, etag, modified, cache, nosniff)

@@ -1,8 +1,8 @@
-//! `POST /v1/flysense/transcriptions/{id}/cancel`.
+//! `POST /v1/flysense/transcriptions/{id}/cancel`: cancels a transcription.
 
 use flysk_domain::id::AccountId;
 use flysk_domain::trace::Trace;
-use flysk_jobs::calls::cancel::{Cancelled, cancel};
+use flysk_services::calls::{CancelOutcome, cancel};
 use flysk_store::flysense::transcriptions::{self, Transcription};
 use flysk_store::repeat_contended;
 use poem::web::Data;
@@ -10,7 +10,7 @@ use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 
-use super::caller::admit;
+use super::caller::authorize_caller;
 use super::transcriptions::{Tag, find};
 use super::view::TranscriptionView;
 use crate::auth::WidgetCaller;
@@ -19,44 +19,45 @@ use crate::problem::{Problem, ProblemCode, answers};
 use crate::strict_json::NoBody;
 
 answers! {
-    /// Answers of `cancelTranscription`.
+    /// Responses of `cancelTranscription`.
     Stopped {
-        /// It is cancelled. `seconds_billed` says what is paid for: nothing, unless its recognition was ordered before.
+        /// The transcription is cancelled. `seconds_billed` is 0, unless the recording was already submitted for recognition.
         200 => Ok(Json<TranscriptionView>),
     }
     problems {
-        /// The request cannot be read.
+        /// Malformed request.
         400 => BadRequest,
-        /// The token is missing or not accepted.
-        401 => Unauthorized,
+        /// Missing or invalid credentials.
+        401 => Unauthorized [Unauthorized, TokenExpired],
         /// FlySense is not active in the account.
-        403 => Forbidden,
-        /// There is none of this id in the account.
+        403 => Forbidden [NotInstalled, InstallInactive],
+        /// The account has no such transcription.
         404 => NotFound,
-        /// It has ended, or its transcript is there and being settled.
-        409 => WrongState,
-        /// A defect of ours.
+        /// The transcription has ended, its transcript is ready and being settled, or another request changes it.
+        409 => WrongState [WrongState, VersionConflict],
+        /// Internal error.
         500 => Internal,
-        /// A part of the service is away.
+        /// Service temporarily unavailable.
         503 => Unavailable,
     }
 }
 
-/// Stopping calls that are under way.
+/// Operation to cancel transcriptions.
 pub(crate) struct CancelApi;
 
 #[OpenApi(prefix_path = "/v1/flysense/transcriptions", tag = "Tag::FlySense")]
 impl CancelApi {
-    /// Stop a call that is under way.
+    /// Cancel a transcription in progress.
     ///
-    /// It costs nothing, and can be asked for again. Once its recognition is ordered, which cannot be taken back, the
-    /// recognition is paid for all the same: see `payment` of the transcription.
+    /// A cancelled transcription is free and can be requested again. If the recording was already submitted for recognition, the
+    /// recognition is charged, because it cannot be stopped: see `payment` of the transcription.
     #[oai(path = "/:id/cancel", method = "post", operation_id = "cancelTranscription")]
     async fn stop(
         &self,
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: WidgetCaller,
+        /// Transcription id, `tr_…`.
         id: Path<String>,
         _body: NoBody,
     ) -> Stopped {
@@ -73,27 +74,27 @@ async fn stop(
     caller: &WidgetCaller,
     id: &str,
 ) -> Result<TranscriptionView, Problem> {
-    let user = admit(deps, caller).await?;
+    let user = authorize_caller(deps, caller).await?;
     let call = find(deps, &user, id).await?;
     let row = repeat_contended(|| write(deps, user.account_id(), &call)).await?;
     tracing::info!(
         transcription.id = %call.id, call.correlation.id = %call.correlation_id, asked.by = %trace.correlation_id,
-        "a call was cancelled"
+        "transcription cancelled"
     );
-    Ok(TranscriptionView::from(&row))
+    Ok(TranscriptionView::new(&row, &user.account.host))
 }
 
-/// What happens to the call from here on belongs to the call's own thread.
+/// Writes the cancellation under the call's own correlation id instead of the request's.
 async fn write(deps: &Deps, account: AccountId, call: &Transcription) -> Result<Transcription, Problem> {
     let mut unit = deps.begin(&call.trace()).await?;
     let unknown = || Problem::new(ProblemCode::NotFound, "no such transcription in this account");
     match cancel(&mut unit, account, call.id, deps.clock()).await? {
-        Cancelled::Now => {}
-        Cancelled::TooLate(state) => {
-            let why = format!("it is `{state}` by now and cannot be stopped");
+        CancelOutcome::Cancelled => {}
+        CancelOutcome::TooLate(state) => {
+            let why = format!("the transcription is `{state}` and cannot be cancelled");
             return Err(Problem::new(ProblemCode::WrongState, why));
         }
-        Cancelled::Unknown => return Err(unknown()),
+        CancelOutcome::NotFound => return Err(unknown()),
     }
     let row = transcriptions::find(&mut unit, account, call.id).await?.ok_or_else(unknown)?;
     unit.commit().await?;

@@ -1,17 +1,36 @@
 //! FlySense's API, called by its widget inside the amoCRM card.
 
+mod activation;
+mod activation_views;
+mod attended_stream;
 mod audio;
+mod call_statistics;
 mod caller;
 mod cancel;
+mod edit;
+mod export;
+mod label_view;
+mod listeners;
 mod payment_view;
+mod playback;
 mod preferences;
 mod recordings;
+mod records;
 mod sound_type;
+mod tags;
 mod transcriptions;
 mod view;
+mod waveform;
 
+pub(crate) use activation::ActivationApi;
 pub(crate) use audio::AudioApi;
+pub(crate) use call_statistics::CallStatisticsApi;
 pub(crate) use cancel::CancelApi;
+pub(crate) use export::ExportApi;
+pub(crate) use playback::{AudioLinkApi, AudioStreamApi};
 pub(crate) use preferences::PreferencesApi;
 pub(crate) use recordings::Recordings;
+pub(crate) use records::RecordsApi;
+pub(crate) use tags::TagsApi;
 pub(crate) use transcriptions::TranscriptionsApi;
+pub(crate) use waveform::WaveformApi;

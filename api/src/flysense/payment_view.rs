@@ -1,30 +1,33 @@
-//! What a call costs, as the API tells it.
+//! Payment of a transcription in responses.
 
-use chrono::{DateTime, Utc};
 use flysk_domain::flysense::payment::{PaymentState, ReceiptLine};
 use flysk_domain::flysense::state::TranscriptionState;
 use flysk_store::flysense::payments::Payment;
 use poem_openapi::Object;
 use serde_json::Value;
 
-/// One line of an estimate or a receipt: a price and how it came about.
+use crate::choice::Choice;
+use crate::time::Time;
+
+/// One line of an estimate or a receipt: a price and its calculation.
 #[derive(Debug, Clone, Object)]
+#[oai(rename = "ReceiptLine")]
 pub(crate) struct ReceiptLineView {
-    /// For what: `flysense.recognition`, `flysense.summary`.
+    /// Service name, for example `flysense.recognition`.
     service: String,
     /// Version of the price rule.
     version: u32,
-    /// The rule: `kind`, `rate_micro` and what else it has.
+    /// Tariff: `kind`, `rate_micro` and further fields of the kind.
     tariff: Value,
-    /// What the quantity counts: `second`, `piece`.
+    /// Unit of the quantity, as in `PriceUnit`.
     unit: String,
-    /// What was done.
+    /// Used quantity.
     quantity: u64,
-    /// What is paid for: the quantity, or the least the rule bills.
+    /// Billed quantity: the used quantity, or the tariff's minimum.
     billed: u64,
-    /// What happened to the rest of the division: `exact`, `half_up`.
+    /// Rounding of the price, as in `PriceRounding`.
     rounding: String,
-    /// The price, millionths of a Flycoin.
+    /// Price of the line, in micro-Flycoins.
     amount_micro: i64,
 }
 
@@ -43,48 +46,48 @@ impl From<&ReceiptLine> for ReceiptLineView {
     }
 }
 
-/// What a call costs and how far its payment is. Amounts are millionths of a Flycoin.
+/// Price and payment of a transcription. Amounts are in micro-Flycoins.
 #[derive(Debug, Clone, Object)]
-pub(crate) struct PaymentView {
-    /// `unpaid` (nothing set aside yet), `held`, `owed` (the result is there, the coins are not taken yet),
-    /// `paid`, `releasing` (no result, the coins are on their way back), `free`.
-    state: String,
-    /// The state in Russian.
+pub(crate) struct TranscriptionPayment {
+    /// State of the payment.
+    state: Choice<PaymentState>,
+    /// Name of the state in Russian.
     state_label: String,
-    /// What it was estimated to cost, before the work; null until it is known.
+    /// Estimated price before the work; null until it is known.
     estimated_micro: Option<i64>,
-    /// How the estimate came about.
+    /// Lines of the estimate.
     estimate: Vec<ReceiptLineView>,
-    /// What is, or was, set aside.
+    /// Amount that is or was held.
     held_micro: Option<i64>,
-    /// When coins that are set aside free themselves.
-    hold_expires_at: Option<DateTime<Utc>>,
-    /// Since when the wallet has been short of it; null unless it waits for coins.
-    short_since: Option<DateTime<Utc>>,
-    /// What it cost; null until it is paid.
+    /// Time when the hold expires; null unless the state is `held`.
+    hold_expires_at: Option<Time>,
+    /// Time since when the transcription has been waiting for coins; null unless it waits.
+    short_since: Option<Time>,
+    /// Charged amount; null until it is paid.
     charged_micro: Option<i64>,
-    /// How the price came about; empty until it is paid.
+    /// Lines of the receipt; empty until it is paid.
     receipt: Vec<ReceiptLineView>,
-    /// The transaction in the account's wallet that took the coins.
+    /// Id of the wallet's transaction that charged the coins.
     transaction_id: Option<String>,
-    /// When it was paid.
-    paid_at: Option<DateTime<Utc>>,
-    /// Why it costs something although there is no transcript, in Russian: it was stopped after its recognition was ordered.
+    /// Time of the payment.
+    paid_at: Option<Time>,
+    /// Why a cancelled transcription is charged, in Russian; null otherwise. It was cancelled after the recording was submitted
+    /// for recognition.
     charge_reason: Option<String>,
 }
 
-/// What people read of a call that was stopped too late to cost nothing.
-const STOPPED_AFTER_ORDER: &str =
+/// `charge_reason` of a transcription that was cancelled after its recording was submitted for recognition.
+const CANCELLED_AFTER_SUBMIT_RU: &str =
     "Распознавание уже было заказано, когда расшифровку остановили: оно оплачивается, текст не сохраняется.";
 
-impl PaymentView {
-    /// The payment of a call. One that ended before anything was to be paid is free.
+impl TranscriptionPayment {
+    /// The payment of a transcription. A transcription that ended without a payment row is free.
     pub(crate) fn new(payment: Option<&Payment>, call: TranscriptionState) -> Option<Self> {
         match payment {
             Some(payment) => {
                 let is_charged = matches!(payment.state, PaymentState::Owed | PaymentState::Paid);
                 let is_stopped = call == TranscriptionState::Cancelled && is_charged;
-                let charge_reason = is_stopped.then(|| STOPPED_AFTER_ORDER.to_owned());
+                let charge_reason = is_stopped.then(|| CANCELLED_AFTER_SUBMIT_RU.to_owned());
                 Some(Self { charge_reason, ..payment.into() })
             }
             None if call.is_final() => Some(Self::free()),
@@ -94,7 +97,7 @@ impl PaymentView {
 
     fn free() -> Self {
         Self {
-            state: PaymentState::Free.code().to_owned(),
+            state: PaymentState::Free.into(),
             state_label: PaymentState::Free.label().to_owned(),
             estimated_micro: None,
             estimate: Vec::new(),
@@ -110,21 +113,21 @@ impl PaymentView {
     }
 }
 
-impl From<&Payment> for PaymentView {
+impl From<&Payment> for TranscriptionPayment {
     fn from(payment: &Payment) -> Self {
         let is_held = payment.state == PaymentState::Held;
         Self {
-            state: payment.state.code().to_owned(),
+            state: payment.state.into(),
             state_label: payment.state.label().to_owned(),
             estimated_micro: payment.estimated().map(|amount| amount.0),
             estimate: payment.estimate().iter().map(Into::into).collect(),
             held_micro: payment.held().map(|amount| amount.0),
-            hold_expires_at: payment.hold_expires_at.filter(|_| is_held),
-            short_since: payment.short_since,
+            hold_expires_at: payment.hold_expires_at.filter(|_| is_held).map(Time),
+            short_since: payment.short_since.map(Time),
             charged_micro: payment.charged().map(|amount| amount.0),
             receipt: payment.receipt().iter().map(Into::into).collect(),
             transaction_id: payment.transaction().map(|id| id.to_string()),
-            paid_at: payment.paid_at,
+            paid_at: payment.paid_at.map(Time),
             charge_reason: None,
         }
     }

@@ -1,124 +1,161 @@
-//! `/v1/flysense/preferences`: what an administrator decides for the account.
+//! `/v1/flysense/preferences`: preferences of an account.
 
+use flysk_domain::flysense::account::HooksState;
 use flysk_domain::flysense::roles::Role;
 use flysk_domain::trace::Trace;
 use flysk_store::flysense::accounts;
 use flysk_store::repeat_contended;
 use poem::web::Data;
 use poem_openapi::payload::Json;
-use poem_openapi::{Object, OpenApi, Tags};
+use poem_openapi::types::Example;
+use poem_openapi::{Enum, Object, OpenApi, Tags};
 
-use super::caller::admit;
+use super::caller::authorize_caller;
 use crate::auth::WidgetCaller;
+use crate::choice::Choice;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode, answers};
 use crate::strict_json::StrictJson;
 
 #[derive(Tags)]
 enum Tag {
-    /// Call recordings to dialogues, inside the amoCRM card.
+    /// FlySense: transcribes call recordings; called by its widget in amoCRM's cards.
     FlySense,
 }
 
-/// What an administrator decides.
+/// A speaker who can have a channel of their own.
+#[derive(Debug, Clone, Copy, Enum)]
+#[oai(rename_all = "snake_case")]
+enum ChannelSpeaker {
+    /// The employee.
+    Operator,
+    /// The other side.
+    Client,
+}
+
+impl From<ChannelSpeaker> for Role {
+    fn from(speaker: ChannelSpeaker) -> Self {
+        match speaker {
+            ChannelSpeaker::Operator => Self::Operator,
+            ChannelSpeaker::Client => Self::Client,
+        }
+    }
+}
+
+impl From<Role> for ChannelSpeaker {
+    fn from(role: Role) -> Self {
+        if role == Role::Client { Self::Client } else { Self::Operator }
+    }
+}
+
+/// New preferences.
 #[derive(Debug, Object)]
 #[oai(example)]
-struct Preferences {
-    /// Whether calls are transcribed as they arrive, without being asked for.
+struct PreferencesInput {
+    /// Whether new calls are transcribed automatically.
     auto: bool,
-    /// Who speaks on the left channel of stereo recordings: `operator` or `client`.
-    left_channel: String,
+    /// Speaker on the left channel of stereo recordings.
+    left_channel: ChannelSpeaker,
 }
 
-impl poem_openapi::types::Example for Preferences {
+impl Example for PreferencesInput {
     fn example() -> Self {
-        Self { auto: true, left_channel: "operator".to_owned() }
+        Self { auto: true, left_channel: ChannelSpeaker::Operator }
     }
 }
 
-/// The account's preferences and what follows from them.
+/// The account's preferences and the state of its webhooks.
 #[derive(Debug, Object)]
-pub(crate) struct PreferencesView {
-    /// Whether calls are transcribed as they arrive.
+#[oai(example)]
+pub(crate) struct Preferences {
+    /// Whether new calls are transcribed automatically.
     auto: bool,
-    /// Who speaks on the left channel.
-    left_channel: String,
-    /// Whether amoCRM tells of new calls: `subscribed`, `unsubscribed`, or `refused` by the account's plan.
-    hooks_state: String,
+    /// Speaker on the left channel of stereo recordings.
+    left_channel: ChannelSpeaker,
+    /// State of amoCRM's webhooks for new calls.
+    hooks_state: Choice<HooksState>,
+}
+
+impl Example for Preferences {
+    fn example() -> Self {
+        Self {
+            auto: true,
+            left_channel: ChannelSpeaker::Operator,
+            hooks_state: HooksState::Subscribed.into(),
+        }
+    }
 }
 
 answers! {
-    /// Answers of `getPreferences`.
+    /// Responses of `getPreferences`.
     Got {
-        /// As they are.
-        200 => Ok(Json<PreferencesView>),
+        /// The current preferences.
+        200 => Ok(Json<Preferences>),
     }
     problems {
-        /// The request cannot be read.
+        /// Malformed request.
         400 => BadRequest,
-        /// The token is missing or not accepted.
-        401 => Unauthorized,
+        /// Missing or invalid credentials.
+        401 => Unauthorized [Unauthorized, TokenExpired],
         /// FlySense is not active in the account.
-        403 => Forbidden,
-        /// A defect of ours.
+        403 => Forbidden [NotInstalled, InstallInactive],
+        /// Internal error.
         500 => Internal,
-        /// A part of the service is away.
+        /// Service temporarily unavailable.
         503 => Unavailable,
     }
 }
 
 answers! {
-    /// Answers of `setPreferences`.
+    /// Responses of `putPreferences`.
     Set {
-        /// As they are now.
-        200 => Ok(Json<PreferencesView>),
+        /// The new preferences.
+        200 => Ok(Json<Preferences>),
     }
     problems {
-        /// The request cannot be read.
+        /// Malformed request.
         400 => BadRequest,
-        /// The token is missing or not accepted.
-        401 => Unauthorized,
+        /// Missing or invalid credentials.
+        401 => Unauthorized [Unauthorized, TokenExpired],
         /// Not an administrator, or FlySense is not active in the account.
-        403 => Forbidden,
-        /// The body is too long.
+        403 => Forbidden [AdminOnly, NotInstalled, InstallInactive],
+        /// The body is too large.
         413 => TooLarge,
-        /// The body is not JSON.
+        /// The content type of the body is not JSON.
         415 => UnsupportedMediaType,
-        /// A value is not acceptable.
-        422 => Invalid,
-        /// A defect of ours.
+        /// Internal error.
         500 => Internal,
-        /// A part of the service is away.
+        /// Service temporarily unavailable.
         503 => Unavailable,
     }
 }
 
-/// FlySense's preferences.
+/// Operations on preferences.
 pub(crate) struct PreferencesApi;
 
 #[OpenApi(prefix_path = "/v1/flysense/preferences", tag = "Tag::FlySense")]
 impl PreferencesApi {
-    /// What is decided for the account.
+    /// Get the account's preferences.
     #[oai(path = "/", method = "get", operation_id = "getPreferences")]
     async fn get(&self, deps: Data<&Deps>, caller: WidgetCaller) -> Got {
-        match admit(&deps, &caller).await {
-            Ok(user) => Got::Ok(Json(PreferencesView {
+        match authorize_caller(&deps, &caller).await {
+            Ok(user) => Got::Ok(Json(Preferences {
                 auto: user.account.auto,
-                left_channel: user.account.left_channel,
-                hooks_state: user.account.hooks_state,
+                left_channel: user.account.left_channel.into(),
+                hooks_state: user.account.hooks_state.into(),
             })),
             Err(problem) => problem.into(),
         }
     }
 
-    /// Decide for the account; administrators only. Counts for calls that are asked for from now on.
-    #[oai(path = "/", method = "put", operation_id = "setPreferences")]
+    /// Replace the account's preferences. Only for administrators. Applies to transcriptions that are requested afterwards.
+    #[oai(path = "/", method = "put", operation_id = "putPreferences")]
     async fn set(
         &self,
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: WidgetCaller,
-        body: StrictJson<Preferences>,
+        body: StrictJson<PreferencesInput>,
     ) -> Set {
         match set(&deps, &trace, &caller, body.0).await {
             Ok(view) => Set::Ok(Json(view)),
@@ -131,26 +168,23 @@ async fn set(
     deps: &Deps,
     trace: &Trace,
     caller: &WidgetCaller,
-    wanted: Preferences,
-) -> Result<PreferencesView, Problem> {
-    let user = admit(deps, caller).await?;
+    input: PreferencesInput,
+) -> Result<Preferences, Problem> {
+    let user = authorize_caller(deps, caller).await?;
     if !user.is_admin {
-        return Err(Problem::new(ProblemCode::AdminOnly, "ask an administrator of the account"));
+        return Err(Problem::new(ProblemCode::AdminOnly, "only administrators of the account may do this"));
     }
-    match wanted.left_channel.parse() {
-        Ok(Role::Operator | Role::Client) => {}
-        _ => return Err(Problem::new(ProblemCode::Invalid, "`left_channel` is `operator` or `client`")),
-    }
+    let left_channel = input.left_channel.into();
     let (account, now) = (user.account_id(), deps.clock().now());
     let write = || async {
         let mut unit = deps.begin(trace).await?;
-        accounts::set_preferences(&mut unit, account, wanted.auto, &wanted.left_channel, now).await?;
+        accounts::set_preferences(&mut unit, account, input.auto, left_channel, now).await?;
         Ok::<_, Problem>(unit.commit().await?)
     };
     repeat_contended(write).await?;
-    Ok(PreferencesView {
-        auto: wanted.auto,
-        left_channel: wanted.left_channel,
-        hooks_state: user.account.hooks_state,
+    Ok(Preferences {
+        auto: input.auto,
+        left_channel: input.left_channel,
+        hooks_state: user.account.hooks_state.into(),
     })
 }

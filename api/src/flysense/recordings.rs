@@ -1,57 +1,62 @@
-//! Recordings on their way from a telephony to a listener.
+//! Streams recordings from the telephony provider to listeners.
 //!
-//! One of the three places where a request waits for somebody else, because its caller needs the answer; so it has a
-//! time limit of its own, and so many listeners at once. FlySense gets access to the account as any vendor's
-//! backend does, by PAuth over HTTP.
+//! A request here waits for an outside service, because its caller needs the result (`docs/architecture.md` lists all such
+//! requests). So it has its own timeouts, and the number of listeners is limited. FlySense gets access to the account like
+//! any vendor's backend: by PAuth over HTTP.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use flysk_clients::amocrm::{AmoError, EntityType, Note, RejectionKind};
+use flysk_clients::amocrm::{AmoError, Note, RejectionKind};
+use flysk_clients::flysk_api::{self, Caller, FlyskApi, FlyskApiError};
 use flysk_clients::http::HttpOptions;
 use flysk_clients::outbound::{self, ByteRange, FileStream, Outbound, OutboundError, StreamLimits};
-use flysk_clients::platform::{self, Caller, Platform, PlatformError};
-use flysk_domain::flysense::media_type::Beginning;
+use flysk_clients::storage::{self, Storage};
+use flysk_config::Flysense;
+use flysk_domain::flysense::failure::FailureCode;
+use flysk_domain::flysense::failure_cause::FailureCause;
+use flysk_domain::flysense::media_type::{Beginning, tell};
+use flysk_domain::flysense::playability::plays_in_browsers;
 use flysk_domain::id::{AccountId, TranscriptionId};
 use flysk_domain::platform::host::AccountHost;
 use flysk_domain::trace::Trace;
-use flysk_jobs::runtime::limits::{Rate, SHUT, Stood};
-use flysk_runtime::config::Flysense;
+use flysk_queue::limits::{RateLimit, WaitOutcome};
+use flysk_services::installs::{AMOCRM_BLOCK_DURATION, AmocrmCaller, block_account, blocked_for};
 use flysk_store::flysense::transcriptions::Transcription;
 
+use super::listeners::{ListenerPermit, Listeners};
 use super::sound_type;
 use crate::config::Config;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 
-/// Until the first byte: whoever presses play does not wait longer.
-const HEAD: Duration = Duration::from_secs(10);
-/// A listener who pauses keeps a connection for so long at most.
-const TOTAL: Duration = Duration::from_mins(30);
-/// As long as recordings may be that we transcribe.
+/// Timeout until the first byte of the recording.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum duration of a stream, including pauses of the listener.
+const MAX_STREAM_DURATION: Duration = Duration::from_mins(30);
+/// Maximum size of a recording, in bytes; the same as for transcriptions.
 const MAX_BYTES: u64 = 1_000_000_000;
-/// Listeners of one process, and of one account among them.
-const LISTENERS: usize = 256;
-const LISTENERS_OF_ACCOUNT: usize = 16;
-/// A player asks for one range after another: the link is not read anew from amoCRM for each of them.
-const LINK_LIVES: Duration = Duration::from_mins(1);
-const LINKS_KEPT: usize = 1_000;
-/// The bytes that tell what a recording is.
-const HEAD_RANGE: &str = "bytes=0-511";
-/// How long a request waits for its turn at amoCRM.
-const TURN: Duration = Duration::from_secs(2);
-/// After a request too many, if amoCRM does not say: it counts by the second.
-const AGAIN: Duration = Duration::from_millis(1_100);
+/// Lifetime of a cached link. A player requests many ranges; the link is not read from amoCRM for each of them.
+const LINK_TTL: Duration = Duration::from_mins(1);
+const MAX_CACHED_LINKS: usize = 1_000;
+/// Range of bytes from which the media type is detected.
+const SNIFF_RANGE: &str = "bytes=0-511";
+/// Maximum time that a request waits for amoCRM's rate limit.
+const RATE_LIMIT_WAIT: Duration = Duration::from_secs(2);
+/// Delay after a 429 without `Retry-After`. amoCRM counts requests per second.
+const RETRY_AFTER_429: Duration = Duration::from_millis(1_100);
 
-/// What streaming needs.
+/// Clients, cached links and listener counts.
 pub(crate) struct Recordings {
-    platform: Platform,
+    platform: FlyskApi,
     outbound: Outbound,
+    /// Copies that browsers can play.
+    storage: Option<Storage>,
     limits: StreamLimits,
-    links: Mutex<HashMap<TranscriptionId, Kept>>,
-    listeners: Arc<Mutex<HashMap<AccountId, usize>>>,
+    links: Mutex<HashMap<TranscriptionId, CachedLink>>,
+    listeners: Listeners,
 }
 
 impl std::fmt::Debug for Recordings {
@@ -60,82 +65,130 @@ impl std::fmt::Debug for Recordings {
     }
 }
 
-/// What is remembered of a recording for a while. No `Debug`: a link may hold a login.
-struct Kept {
+/// A cached link of a recording. No `Debug`: a link may contain a login.
+struct CachedLink {
     read_at: Instant,
     link: String,
-    /// What its first bytes said it is, once they were read.
+    /// Content type detected from the first bytes; `None` until they were read.
     beginning: Option<Beginning>,
 }
 
-impl Kept {
+impl CachedLink {
     fn is_fresh(&self) -> bool {
-        self.read_at.elapsed() < LINK_LIVES
+        self.read_at.elapsed() < LINK_TTL
     }
 }
 
-/// A place among the listeners; free again when it is dropped.
-#[derive(Debug)]
-pub(super) struct Place {
-    listeners: Arc<Mutex<HashMap<AccountId, usize>>>,
-    account: AccountId,
+/// Why a recording cannot be had, as users read it.
+pub(super) type RecordingFailure = (FailureCode, Option<FailureCause>);
+
+/// What a browser can do with a recording at its host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Probe {
+    /// Browsers play its format.
+    pub(super) plays: bool,
+    /// The host answers ranges, so a browser can seek.
+    pub(super) has_ranges: bool,
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = listeners.get_mut(&self.account) {
-            *count -= 1;
-            if *count == 0 {
-                listeners.remove(&self.account);
-            }
-        }
+/// A recording cannot be opened.
+enum OpenError {
+    /// The host's answer.
+    Host(OutboundError),
+    /// There is no note, or no link in it.
+    NoLink,
+    /// Anything else.
+    Problem(Problem),
+}
+
+impl From<Problem> for OpenError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
     }
 }
 
 impl Recordings {
-    /// Builds the clients; nothing is sent.
+    /// Creates the clients. Sends no request.
     pub(crate) fn new(flysense: &Flysense, config: &Config) -> anyhow::Result<Self> {
-        let strangers = &config.outbound;
-        let allow = strangers.allow.iter().map(|rule| rule.parse());
+        let outbound = &config.outbound;
+        let allow = outbound.allow.iter().map(|rule| rule.parse());
         Ok(Self {
-            platform: Platform::new(platform::Config {
+            platform: FlyskApi::new(flysk_api::Config {
                 base_url: flysense.platform_url.clone(),
                 project_token: flysense.project_token.clone(),
-                http: HttpOptions::with_timeout(HEAD),
+                http: HttpOptions::with_timeout(FIRST_BYTE_TIMEOUT),
             })?,
             outbound: Outbound::new(outbound::Config {
                 http: HttpOptions {
-                    connect_timeout: strangers.connect_timeout.min(HEAD),
+                    connect_timeout: outbound.connect_timeout.min(FIRST_BYTE_TIMEOUT),
                     ..HttpOptions::default()
                 },
                 allow: allow.collect::<Result<_, _>>().context("FLYSK_OUTBOUND_ALLOW")?,
-                max_redirects: strangers.max_redirects,
+                max_redirects: outbound.max_redirects,
             })?,
+            storage: config.storage.as_ref().map(|parts| {
+                Storage::new(storage::Config {
+                    endpoint: parts.endpoint.clone(),
+                    bucket: parts.bucket.clone(),
+                    access_key_id: parts.access_key_id.clone(),
+                    secret_access_key: parts.secret_access_key.clone(),
+                    connect_timeout: FIRST_BYTE_TIMEOUT,
+                    operation_timeout: FIRST_BYTE_TIMEOUT,
+                    upload_timeout: FIRST_BYTE_TIMEOUT,
+                })
+            }),
             limits: StreamLimits {
-                head: HEAD,
-                idle: strangers.stall_timeout,
-                total: TOTAL,
+                head: FIRST_BYTE_TIMEOUT,
+                idle: outbound.stall_timeout,
+                total: MAX_STREAM_DURATION,
                 max_bytes: MAX_BYTES,
             },
             links: Mutex::default(),
-            listeners: Arc::default(),
+            listeners: Listeners::default(),
         })
     }
 
-    /// A place for one more listener of the account.
-    pub(super) fn place(&self, account: AccountId) -> Result<Place, Problem> {
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        let (all, own): (usize, _) = (listeners.values().sum(), listeners.get(&account).copied());
-        if all >= LISTENERS || own.is_some_and(|own| own >= LISTENERS_OF_ACCOUNT) {
-            let why = "too many recordings are being listened to, try again in a moment";
-            return Err(Problem::new(ProblemCode::TooManyRequests, why));
-        }
-        *listeners.entry(account).or_default() += 1;
-        Ok(Place { listeners: Arc::clone(&self.listeners), account })
+    /// The process's clients; an authorized caller implies that FlySense is configured.
+    pub(super) fn of(deps: &Deps) -> Result<&Self, Problem> {
+        let unconfigured = || Problem::new(ProblemCode::Internal, "quote X-Request-Id to support");
+        deps.recordings.as_deref().ok_or_else(unconfigured)
     }
 
-    /// Opens the recording of a call, from `range` on, and tells its media type.
+    /// The storage of copies.
+    pub(super) fn storage(&self) -> Result<&Storage, Problem> {
+        let unconfigured = || Problem::new(ProblemCode::Internal, "quote X-Request-Id to support");
+        self.storage.as_ref().ok_or_else(unconfigured)
+    }
+
+    /// Reads the beginning of a recording to tell whether a browser can play it from its host. The inner error is why there is
+    /// no recording.
+    pub(super) async fn probe(
+        &self,
+        deps: &Deps,
+        trace: &Trace,
+        call: &Transcription,
+    ) -> Result<Result<Probe, RecordingFailure>, Problem> {
+        let opened = self.request(deps, trace, call, ByteRange::parse(SNIFF_RANGE).as_ref()).await;
+        let mut stream = match opened {
+            Ok(stream) => stream,
+            Err(OpenError::Host(error)) => return Ok(Err(error.failure())),
+            Err(OpenError::NoLink) => return Ok(Err((FailureCode::LinkMissing, None))),
+            Err(OpenError::Problem(problem)) => return Err(problem),
+        };
+        let has_ranges = stream.status == 206;
+        let head = sound_type::read_head(&mut stream).await;
+        if tell(&head) == Beginning::Document {
+            return Ok(Err((FailureCode::NotAudio, Some(FailureCause::LoginPage))));
+        }
+        Ok(Ok(Probe { plays: plays_in_browsers(&head), has_ranges }))
+    }
+
+    /// Acquires a permit for one more listener of the account; fails with `too_many_requests` at a limit.
+    pub(super) fn acquire_listener_permit(&self, account: AccountId) -> Result<ListenerPermit, Problem> {
+        self.listeners.acquire(account)
+    }
+
+    /// Opens the recording of a call and determines its media type. `range` is forwarded to the host.
     pub(super) async fn open_typed(
         &self,
         deps: &Deps,
@@ -144,23 +197,23 @@ impl Recordings {
         range: Option<&ByteRange>,
     ) -> Result<(FileStream, String), Problem> {
         let mut stream = self.open(deps, trace, call, range).await?;
-        let told = stream.content_type.clone();
+        let declared = stream.content_type.clone();
         let beginning = if sound_type::has_beginning(&stream) {
-            self.remember(call.id, sound_type::read_beginning(&mut stream).await)
-        } else if stream.status == 416 || sound_type::safe_type(told.as_deref()).is_some() {
-            // Of the middle nothing can be told; what its host says of it is harmless.
+            self.cache_beginning(call.id, sound_type::read_beginning(&mut stream).await)
+        } else if stream.status == 416 || sound_type::safe_type(declared.as_deref()).is_some() {
+            // The type cannot be detected from a middle part. The declared type is safe.
             Beginning::Unknown
-        } else if let Some(known) = self.kept(call.id, |kept| kept.beginning) {
+        } else if let Some(known) = self.cached(call.id, |cached| cached.beginning) {
             known
         } else {
-            let mut head = self.open(deps, trace, call, ByteRange::parse(HEAD_RANGE).as_ref()).await?;
-            self.remember(call.id, sound_type::read_beginning(&mut head).await)
+            let mut head = self.open(deps, trace, call, ByteRange::parse(SNIFF_RANGE).as_ref()).await?;
+            self.cache_beginning(call.id, sound_type::read_beginning(&mut head).await)
         };
-        let media_type = sound_type::media_type(told.as_deref(), beginning)?;
+        let media_type = sound_type::media_type(declared.as_deref(), beginning)?;
         Ok((stream, media_type))
     }
 
-    /// Opens the recording of a call, from `range` on.
+    /// Opens the recording of a call. `range` is forwarded to the host.
     async fn open(
         &self,
         deps: &Deps,
@@ -168,100 +221,133 @@ impl Recordings {
         call: &Transcription,
         range: Option<&ByteRange>,
     ) -> Result<FileStream, Problem> {
-        let link = match self.kept(call.id, |kept| Some(kept.link.clone())) {
+        self.request(deps, trace, call, range).await.map_err(|error| match error {
+            OpenError::Host(error) => recording_problem(call, &error),
+            OpenError::NoLink => no_recording(),
+            OpenError::Problem(problem) => problem,
+        })
+    }
+
+    /// Requests the recording from its host.
+    async fn request(
+        &self,
+        deps: &Deps,
+        trace: &Trace,
+        call: &Transcription,
+        range: Option<&ByteRange>,
+    ) -> Result<FileStream, OpenError> {
+        let link = match self.cached(call.id, |cached| Some(cached.link.clone())) {
             Some(link) => link,
-            None => self.read_link(deps, trace, call).await?,
+            None => self.read_link(deps, trace, call).await?.ok_or(OpenError::NoLink)?,
         };
         let opened = self.outbound.stream(&link, range, &self.limits).await;
         if opened.is_err() {
-            // It may have been a signed one that ran out: the next request reads it anew.
+            // A signed link may have expired: the next request reads the link from amoCRM again.
             self.links().remove(&call.id);
         }
-        opened.map_err(|error| unavailable(call, &error))
+        opened.map_err(OpenError::Host)
     }
 
-    fn links(&self) -> MutexGuard<'_, HashMap<TranscriptionId, Kept>> {
+    fn links(&self) -> MutexGuard<'_, HashMap<TranscriptionId, CachedLink>> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remember(&self, id: TranscriptionId, beginning: Beginning) -> Beginning {
-        if let Some(kept) = self.links().get_mut(&id) {
-            kept.beginning = Some(beginning);
+    fn cache_beginning(&self, id: TranscriptionId, beginning: Beginning) -> Beginning {
+        if let Some(cached) = self.links().get_mut(&id) {
+            cached.beginning = Some(beginning);
         }
         beginning
     }
 
-    fn kept<T>(&self, id: TranscriptionId, read: impl Fn(&Kept) -> Option<T>) -> Option<T> {
-        self.links().get(&id).filter(|kept| kept.is_fresh()).and_then(read)
+    fn cached<T>(&self, id: TranscriptionId, read: impl Fn(&CachedLink) -> Option<T>) -> Option<T> {
+        self.links().get(&id).filter(|cached| cached.is_fresh()).and_then(read)
     }
 
-    /// The link as the note has it now.
-    async fn read_link(&self, deps: &Deps, trace: &Trace, call: &Transcription) -> Result<String, Problem> {
+    /// Reads the link from the call's note in amoCRM and caches it; `None` if there is no note, or no link in it.
+    async fn read_link(
+        &self,
+        deps: &Deps,
+        trace: &Trace,
+        call: &Transcription,
+    ) -> Result<Option<String>, Problem> {
         let caller = Caller::Account(call.account_id);
-        let access = self.platform.pauth(&caller, Some(trace)).await.map_err(|error| no_access(&error))?;
+        let access =
+            self.platform.pauth(&caller, Some(trace)).await.map_err(|error| access_problem(&error))?;
         let host = AccountHost::parse(&access.base_domain, &deps.config.amocrm.host_suffixes);
         let host = host.map_err(|error| {
-            tracing::error!(error = %error, "the platform named a host we do not call");
-            Problem::new(ProblemCode::Internal, "told to our operators")
+            tracing::error!(error = %error, "PAuth returned an untrusted host");
+            Problem::new(ProblemCode::Internal, "quote X-Request-Id to support")
         })?;
-        let entity = EntityType::from_name(&call.entity_type).ok_or_else(no_recording)?;
-        let note = || deps.amocrm.note(&host, &access.access_token, entity, call.note_id);
-        let note = ask_in_turn(deps, call.account_id, trace, note).await?;
+        let note = || deps.amocrm.note(&host, &access.access_token, call.entity_type, call.note_id);
+        let Some(note) = call_rate_limited(deps, call.account_id, trace, note).await? else {
+            return Ok(None);
+        };
         let link = note.call.and_then(|call| call.link).map(|link| link.trim().to_owned());
-        let link = link.filter(|link| !link.is_empty()).ok_or_else(no_recording)?;
+        let Some(link) = link.filter(|link| !link.is_empty()) else { return Ok(None) };
         let mut links = self.links();
-        if links.len() >= LINKS_KEPT {
-            links.retain(|_, kept| kept.is_fresh());
+        if links.len() >= MAX_CACHED_LINKS {
+            links.retain(|_, cached| cached.is_fresh());
         }
-        if links.len() < LINKS_KEPT {
-            let kept = Kept { read_at: Instant::now(), link: link.clone(), beginning: None };
-            links.insert(call.id, kept);
+        if links.len() < MAX_CACHED_LINKS {
+            let cached = CachedLink { read_at: Instant::now(), link: link.clone(), beginning: None };
+            links.insert(call.id, cached);
         }
-        Ok(link)
+        Ok(Some(link))
     }
 }
 
-/// Asks amoCRM; once more if it was asked too much in this moment, since the platform's own requests to the account stand
-/// in another line.
-async fn ask_in_turn<Asking>(
+/// Calls amoCRM within the rate limit, `None` if it has no such note, and once more after a 429: the platform's requests to the account have a separate
+/// limit, so both together may exceed amoCRM's.
+async fn call_rate_limited<Asking>(
     deps: &Deps,
     account: AccountId,
     trace: &Trace,
     ask: impl Fn() -> Asking,
-) -> Result<Note, Problem>
+) -> Result<Option<Note>, Problem>
 where
     Asking: Future<Output = Result<Note, AmoError>>,
 {
-    wait_for_turn(deps, account, trace).await?;
+    acquire_rate_limit(deps, account, trace).await?;
     let mut answer = ask().await;
     if let Some(RejectionKind::RateLimited { after }) = answer.as_ref().err().and_then(AmoError::kind) {
-        tokio::time::sleep(after.unwrap_or(AGAIN).min(TURN)).await;
-        wait_for_turn(deps, account, trace).await?;
+        tokio::time::sleep(after.unwrap_or(RETRY_AFTER_429).min(RATE_LIMIT_WAIT)).await;
+        acquire_rate_limit(deps, account, trace).await?;
         answer = ask().await;
     }
     if answer.as_ref().is_err_and(|error| error.kind() == Some(RejectionKind::Blocked)) {
-        tracing::error!(alert = "amocrm_block", account.id = %account, "amoCRM shuts our address out");
-        deps.limits.shut(account, SHUT).await;
+        tracing::error!(alert = "amocrm_block", account.id = %account, "amoCRM blocks this address");
+        block_account(&deps.limits, account, AmocrmCaller::FlySense, AMOCRM_BLOCK_DURATION).await;
     }
-    answer.map_err(|error| unreadable(&error))
+    match answer {
+        Ok(note) => Ok(Some(note)),
+        Err(error) if error.kind() == Some(RejectionKind::NotFound) => Ok(None),
+        Err(error) => Err(note_problem(&error)),
+    }
 }
 
-/// The account's limit of amoCRM is shared with workers; a listener waits a moment for a turn, but not for a block to end.
-async fn wait_for_turn(deps: &Deps, account: AccountId, trace: &Trace) -> Result<(), Problem> {
-    if deps.limits.shut_for(account).await.is_ok_and(|time| time.is_some()) {
-        let why = "amoCRM shuts requests to this account out for now";
+/// Acquires the account's rate limit, which is shared with the workers. Fails at once while amoCRM blocks the account.
+async fn acquire_rate_limit(deps: &Deps, account: AccountId, trace: &Trace) -> Result<(), Problem> {
+    if blocked_for(&deps.limits, account, AmocrmCaller::FlySense).await.is_ok_and(|time| time.is_some()) {
+        let why = "amoCRM temporarily blocks requests to this account";
         return Err(Problem::new(ProblemCode::UpstreamUnavailable, why));
     }
-    let rate = Rate::per_second(format!("amocrm.{account}"), deps.config.amocrm.requests_per_second);
-    match deps.limits.stand(&rate, &account.to_string(), &trace.correlation_id, TURN).await {
-        Ok(Stood::Served(_)) => Ok(()),
-        Ok(Stood::TooLong(_)) => {
-            let why = "amoCRM is being asked too much for this account, try again in a moment";
+    let rate = RateLimit::per_second(format!("amocrm.{account}"), deps.config.amocrm.requests_per_second);
+    match deps
+        .limits
+        .acquire_timeout(&rate, &account.to_string(), &trace.correlation_id, RATE_LIMIT_WAIT)
+        .await
+    {
+        Ok(WaitOutcome::Acquired(_)) => Ok(()),
+        Ok(WaitOutcome::TimedOut(_)) => {
+            let why = "the rate limit of the account's amoCRM API is reached: retry in a few seconds";
             Err(Problem::new(ProblemCode::TooManyRequests, why))
         }
         Err(error) => {
-            tracing::warn!(error = %error, "limits are unreachable");
-            Err(Problem::new(ProblemCode::Unavailable, "try again in a moment"))
+            tracing::warn!(error = %error, "rate limiter unavailable");
+            Err(Problem::new(
+                ProblemCode::Unavailable,
+                "the rate limiter is unavailable: retry in a few seconds",
+            ))
         }
     }
 }
@@ -270,39 +356,35 @@ fn no_recording() -> Problem {
     Problem::new(ProblemCode::NotFound, "the call has no recording")
 }
 
-fn unreadable(error: &AmoError) -> Problem {
-    if error.kind() == Some(RejectionKind::NotFound) {
-        return no_recording();
-    }
-    tracing::warn!(error = %error, "the note of a call cannot be read");
-    Problem::new(ProblemCode::UpstreamUnavailable, "amoCRM does not give the call's note right now")
+fn note_problem(error: &AmoError) -> Problem {
+    tracing::warn!(error = %error, "cannot read the note of a call");
+    Problem::new(ProblemCode::UpstreamUnavailable, "amoCRM does not return the call's note")
 }
 
-fn no_access(error: &PlatformError) -> Problem {
+fn access_problem(error: &FlyskApiError) -> Problem {
     if error.code() == Some("reconnect_required") {
-        return Problem::new(
-            ProblemCode::ReconnectRequired,
-            "an administrator has to connect FlySense again",
-        );
+        return Problem::new(ProblemCode::ReconnectRequired, "an administrator must connect FlySense again");
     }
-    tracing::warn!(error = %error, "no access to the account of a recording");
-    Problem::new(ProblemCode::UpstreamUnavailable, "there is no access to the account right now")
+    tracing::warn!(error = %error, "PAuth for a recording failed");
+    Problem::new(ProblemCode::UpstreamUnavailable, "no access to the account at present")
 }
 
-fn unavailable(call: &Transcription, error: &OutboundError) -> Problem {
-    tracing::info!(transcription.id = %call.id, error = %error, "a recording cannot be played");
+fn recording_problem(call: &Transcription, error: &OutboundError) -> Problem {
+    tracing::info!(transcription.id = %call.id, error = %error, "cannot stream a recording");
     let why = match error {
         OutboundError::NotYet { .. } => return no_recording(),
-        OutboundError::BadUrl(_) => "its link is no http or https address",
-        OutboundError::ForbiddenAddress => "its link leads into a network that is not public",
-        OutboundError::TooLarge { .. } => "it is larger than 1 GB",
-        OutboundError::Tls(_) => "its host's certificate is not accepted",
-        OutboundError::TimedOut | OutboundError::Connect(_) => "its host is away",
-        OutboundError::TooManyRedirects { .. } => "its link redirects too often, perhaps to log in",
-        OutboundError::Status { status: 401 | 407, .. } => {
-            "its host asks for a login, or does not take the one in the link"
+        OutboundError::BadUrl(_) => "the recording's link is not an http or https URL",
+        OutboundError::ForbiddenAddress => "the recording's link points to a non-public network",
+        OutboundError::TooLarge { .. } => "the recording is larger than 1 GB",
+        OutboundError::Tls(_) => "the certificate of the recording's host is not valid",
+        OutboundError::TimedOut | OutboundError::Connect(_) => "the recording's host does not respond",
+        OutboundError::TooManyRedirects { .. } => {
+            "the recording's link redirects too often, possibly to a login page"
         }
-        _ => "its host does not answer as it should",
+        OutboundError::Status { status: 401 | 407, .. } => {
+            "the recording's host requires a login or rejects the one in the link"
+        }
+        _ => "the recording's host returned an error",
     };
     Problem::new(ProblemCode::RecordingUnavailable, why)
 }

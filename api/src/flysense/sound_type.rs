@@ -1,4 +1,5 @@
-//! Of which type a recording is passed on: told by its first bytes where they are at hand, never one that a browser runs.
+//! Media type of a streamed recording: the declared type if it is safe, otherwise detected from the first bytes. It is never a
+//! type that a browser would execute.
 
 use bytes::Bytes;
 use flysk_clients::outbound::FileStream;
@@ -8,10 +9,10 @@ use futures::stream;
 
 use crate::problem::{Problem, ProblemCode};
 
-/// What nobody knows better.
-const BYTES: &str = "application/octet-stream";
+/// Media type if nothing is declared or detected.
+const DEFAULT_MEDIA_TYPE: &str = "application/octet-stream";
 
-/// Whether the stream begins where the file does.
+/// Whether the stream starts at the beginning of the file.
 pub(super) fn has_beginning(stream: &FileStream) -> bool {
     match stream.status {
         200 => true,
@@ -20,8 +21,13 @@ pub(super) fn has_beginning(stream: &FileStream) -> bool {
     }
 }
 
-/// Reads the beginning of the file off the stream, which goes on to give it.
+/// Detects the content type from the beginning of the stream. The stream still returns these bytes.
 pub(super) async fn read_beginning(stream: &mut FileStream) -> Beginning {
+    tell(&read_head(stream).await)
+}
+
+/// Reads at most [`HEAD_LEN`] bytes, or a little more. The stream still returns these bytes.
+pub(super) async fn read_head(stream: &mut FileStream) -> Vec<u8> {
     let mut head: Vec<u8> = Vec::new();
     let mut read: Vec<std::io::Result<Bytes>> = Vec::new();
     while head.len() < HEAD_LEN {
@@ -35,55 +41,63 @@ pub(super) async fn read_beginning(stream: &mut FileStream) -> Beginning {
     }
     let rest = std::mem::replace(&mut stream.body, stream::empty().boxed());
     stream.body = stream::iter(read).chain(rest).boxed();
-    tell(&head)
+    head
 }
 
-/// The type to pass on. A real page or document is no recording, whatever its host says.
-pub(super) fn media_type(told: Option<&str>, beginning: Beginning) -> Result<String, Problem> {
-    match (beginning, safe_type(told)) {
+/// The media type for the response. Fails if the content is a page or document, whatever the declared type is.
+pub(super) fn media_type(declared: Option<&str>, beginning: Beginning) -> Result<String, Problem> {
+    match (beginning, safe_type(declared)) {
         (Beginning::Document, _) => {
-            let why = "its host answers with a page, perhaps to log in";
+            let why = "the recording's host returned an HTML page, possibly a login page";
             Err(Problem::new(ProblemCode::RecordingUnavailable, why))
         }
-        (_, Some(told)) => Ok(told),
+        (_, Some(declared)) => Ok(declared),
         (Beginning::Sound(media_type), None) => Ok(media_type.to_owned()),
-        (Beginning::Unknown, None) => Ok(BYTES.to_owned()),
+        (Beginning::Unknown, None) => Ok(DEFAULT_MEDIA_TYPE.to_owned()),
     }
 }
 
-/// What the host says, if it is a type of sound that no browser runs.
-pub(super) fn safe_type(told: Option<&str>) -> Option<String> {
-    let told = told?.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let is_plain = told.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.+-".contains(&byte));
-    let is_sound =
-        told.starts_with("audio/") || matches!(told.as_str(), "video/webm" | "video/mp4" | "application/ogg");
-    (is_sound && is_plain).then_some(told)
+/// The declared type, if it is an audio type that a browser does not execute.
+pub(super) fn safe_type(declared: Option<&str>) -> Option<String> {
+    let declared = declared?.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_plain = declared.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.+-".contains(&byte));
+    let is_sound = declared.starts_with("audio/")
+        || matches!(declared.as_str(), "video/webm" | "video/mp4" | "application/ogg");
+    (is_sound && is_plain).then_some(declared)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(told: Option<&str>, beginning: Beginning) -> Result<String, Problem> {
-        media_type(told, beginning)
+    fn media_type_of(declared: Option<&str>, beginning: Beginning) -> Result<String, Problem> {
+        media_type(declared, beginning)
     }
 
     #[test]
     fn only_types_that_no_browser_runs_are_passed_on() {
-        assert_eq!(of(Some("Audio/MPEG; charset=x"), Beginning::Unknown).unwrap(), "audio/mpeg");
-        assert_eq!(of(Some("video/webm"), Beginning::Unknown).unwrap(), "video/webm");
-        for told in
+        assert_eq!(media_type_of(Some("Audio/MPEG; charset=x"), Beginning::Unknown).unwrap(), "audio/mpeg");
+        assert_eq!(media_type_of(Some("video/webm"), Beginning::Unknown).unwrap(), "video/webm");
+        for declared in
             [None, Some("image/svg+xml"), Some("text/plain"), Some("text/html"), Some("audio/<script>")]
         {
-            assert_eq!(of(told, Beginning::Unknown).unwrap(), BYTES, "{told:?}");
-            assert_eq!(of(told, Beginning::Sound("audio/wav")).unwrap(), "audio/wav", "{told:?}");
+            assert_eq!(
+                media_type_of(declared, Beginning::Unknown).unwrap(),
+                DEFAULT_MEDIA_TYPE,
+                "{declared:?}"
+            );
+            assert_eq!(
+                media_type_of(declared, Beginning::Sound("audio/wav")).unwrap(),
+                "audio/wav",
+                "{declared:?}"
+            );
         }
     }
 
     #[test]
     fn a_page_is_refused_whatever_it_is_called() {
-        for told in [None, Some("text/html; charset=utf-8"), Some("audio/mpeg")] {
-            assert!(of(told, Beginning::Document).is_err(), "{told:?}");
+        for declared in [None, Some("text/html; charset=utf-8"), Some("audio/mpeg")] {
+            assert!(media_type_of(declared, Beginning::Document).is_err(), "{declared:?}");
         }
     }
 }

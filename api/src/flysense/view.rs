@@ -1,230 +1,239 @@
-//! A transcription as the API tells it.
+//! Transcriptions in responses.
 
-use chrono::{DateTime, Utc};
+mod examples;
+
 use flysk_domain::flysense::analysis::Analysis;
+use flysk_domain::flysense::call::{Direction, EntityType};
 use flysk_domain::flysense::classifiers::ClassifierSummary;
 use flysk_domain::flysense::failure::FailureCode;
 use flysk_domain::flysense::failure_cause::FailureCause;
-use flysk_domain::flysense::roles::{Role, Roles};
+use flysk_domain::flysense::first_sentence::first_sentence;
+use flysk_domain::flysense::readiness::RecordingWait;
+use flysk_domain::flysense::roles::{Role, RoleRule, Roles};
 use flysk_domain::flysense::sentiment::Sentiment;
-use flysk_domain::flysense::summary::{SummaryAbsence, SummarySource};
+use flysk_domain::flysense::state::TranscriptionState;
+use flysk_domain::flysense::summary::{SummaryAbsence, SummaryProvenance, SummarySource};
 use flysk_domain::flysense::utterance::Utterance;
 use flysk_store::flysense::payments::Payment;
 use flysk_store::flysense::stages::StageRow;
 use flysk_store::flysense::transcriptions::Transcription;
 use poem_openapi::Object;
 
-use super::payment_view::PaymentView;
+use super::label_view::{TranscriptionLabel, labels_of};
+use super::payment_view::TranscriptionPayment;
+use crate::choice::{Choice, Labeled};
+use crate::time::Time;
 
-/// A code for machines and what people read, in Russian.
+/// A transcription of a call.
 #[derive(Debug, Clone, Object)]
-pub(crate) struct Coded {
-    /// Stable, for machines.
-    pub(crate) code: String,
-    /// Russian, for people.
-    pub(crate) label: String,
-}
-
-/// A call on its way from recording to transcript.
-#[derive(Debug, Clone, Object)]
+#[oai(rename = "Transcription", example)]
 pub(crate) struct TranscriptionView {
-    /// `tr_…`.
+    /// Transcription id, `tr_…`.
     id: String,
-    /// The call note in amoCRM.
+    /// Id of the call note in amoCRM.
     note_id: u64,
-    /// `leads`, `contacts`, `companies` or `customers`.
-    entity_type: String,
-    /// Whose card the note is in.
+    /// Type of the card.
+    entity_type: Choice<EntityType>,
+    /// Id of the card that contains the note.
     entity_id: u64,
-    /// Code of the state, see `state_label` for people.
-    state: String,
-    /// The state in Russian.
+    /// State.
+    state: Choice<TranscriptionState>,
+    /// Name of the state in Russian.
     state_label: String,
-    /// Why it failed; null unless the state is `failed`.
-    failure_code: Option<String>,
-    /// Why it failed and what to do, in Russian.
+    /// Failure code; null unless the state is `failed`.
+    failure_code: Option<Choice<FailureCode>>,
+    /// Reason of the failure and advice for the user, in Russian.
     failure_label: Option<String>,
-    /// What exactly kept the recording from us, where the code leaves that open: `login_required`, `login_page`, `document`,
-    /// `link_expired`, `host_refused`, `host_away`, `connection_broken`, `certificate_refused`, `internal_network`,
-    /// `not_a_link`, `redirect_loop`.
-    failure_cause: Option<String>,
-    /// What it waits for; null unless the state is `waiting_for_link`. `no_link`: the note has no link yet; `not_ready`: the
-    /// link does not lead to a recording yet; `still_growing`: it leads to a part of one.
-    waits_for: Option<Coded>,
-    /// `incoming` or `outgoing`, once the note was read.
-    direction: Option<String>,
-    /// When the call was.
-    called_at: Option<DateTime<Utc>>,
-    /// True length of the recording, milliseconds.
+    /// Exact reason why the recording is unavailable, if `failure_code` does not name it.
+    failure_cause: Option<Choice<FailureCause>>,
+    /// Reason for waiting; null unless the state is `waiting_for_link`.
+    waits_for: Option<Labeled<RecordingWait>>,
+    /// Direction of the call; null until the note is read.
+    direction: Option<Choice<Direction>>,
+    /// Time of the call.
+    called_at: Option<Time>,
+    /// Measured duration of the recording, in milliseconds.
     duration_ms: Option<u64>,
-    /// Channels that were recognised: 2 if each speaker has one.
+    /// Number of recognized channels: 2 if each speaker has a channel.
     channels: Option<u16>,
-    /// Whether only the beginning of the recording could be had: it was cut off, or is far shorter than its call.
+    /// Whether only the beginning of the recording was available: it was truncated, or is far shorter than the call.
     partial: bool,
-    /// Seconds that are paid for.
+    /// Billed duration, in seconds.
     seconds_billed: Option<u32>,
-    /// What the call was about.
+    /// Summary of the call.
     summary: Option<String>,
-    /// `speechkit` or `yandexgpt`; null without a summary.
-    summary_source: Option<String>,
-    /// Why there is no summary.
-    summary_absence: Option<Coded>,
-    /// The client's mood: `negative`, `neutral`, `positive`.
-    sentiment: Option<Coded>,
-    /// Tags managers gave.
+    /// First sentence of the summary, at most 160 characters; null without a summary.
+    short: Option<String>,
+    /// The summary before users edited it; null if they did not.
+    summary_written: Option<String>,
+    /// Id of the user who last edited the summary; null if nobody did.
+    summary_edited_by: Option<u64>,
+    /// Origin of the summary; null without a summary.
+    summary_source: Option<Choice<SummarySource>>,
+    /// Reason why there is no summary.
+    summary_absence: Option<Labeled<SummaryAbsence>>,
+    /// Sentiment of the call.
+    sentiment: Option<Labeled<Sentiment>>,
+    /// Labels: what the recogniser found, and what users corrected. In lists, calls of earlier releases have only the labels that
+    /// users added.
+    labels: Vec<TranscriptionLabel>,
+    /// Tags set by users.
     tags: Vec<String>,
-    /// Whether operator and client were swapped by hand.
+    /// Whether a user swapped operator and client.
     roles_swapped: bool,
-    /// Counts edits; send it back with an edit.
+    /// Address of the call in its card. Append `:` and milliseconds for a moment.
+    link: String,
+    /// Version; send it with an edit.
     version: u32,
-    /// When it was asked for.
-    created_at: DateTime<Utc>,
-    /// When it last changed.
-    updated_at: DateTime<Utc>,
-    /// When it ended.
-    finished_at: Option<DateTime<Utc>>,
+    /// Time of the request.
+    created_at: Time,
+    /// Time of the last change.
+    updated_at: Time,
+    /// Time when the transcription ended.
+    finished_at: Option<Time>,
 }
 
-impl From<&Transcription> for TranscriptionView {
-    fn from(call: &Transcription) -> Self {
+/// Address of a call in its card on this host.
+pub(super) fn link_of(call: &Transcription, host: &str) -> String {
+    format!("https://{host}/{}/detail/{}#flysense={}", call.entity_type.code(), call.entity_id, call.id)
+}
+
+impl TranscriptionView {
+    /// The transcription in the account with this host.
+    pub(super) fn new(call: &Transcription, host: &str) -> Self {
         let (failure, cause) = (call.failure_code(), call.failure_cause());
         let failure_label = cause.map(FailureCause::label).or(failure.map(FailureCode::label));
-        let (source, absence) = summary_source(call.summary_source.as_deref());
+        let (source, absence) = match call.summary_source {
+            Some(SummaryProvenance::Written(source)) => (Some(source), None),
+            Some(SummaryProvenance::Absent(reason)) => (None, Some(reason)),
+            None => (None, None),
+        };
         Self {
             id: call.id.to_string(),
             note_id: call.note_id.0,
-            entity_type: call.entity_type.clone(),
+            entity_type: call.entity_type.into(),
             entity_id: call.entity_id.0,
-            state: call.state.code().to_owned(),
+            state: call.state.into(),
             state_label: call.state.label().to_owned(),
-            failure_code: failure.map(|code| code.code().to_owned()),
+            failure_code: failure.map(Choice),
             failure_label: failure_label.map(str::to_owned),
-            failure_cause: cause.map(|cause| cause.code().to_owned()),
-            waits_for: call
-                .waits_for()
-                .map(|reason| Coded { code: reason.code().to_owned(), label: reason.label().to_owned() }),
-            direction: call.direction.clone(),
-            called_at: call.called_at,
+            failure_cause: cause.map(Choice),
+            waits_for: call.waits_for().map(Labeled),
+            direction: call.direction.map(Choice),
+            called_at: call.called_at.map(Time),
             duration_ms: call.duration_ms,
             channels: call.channels,
             partial: call.partial,
             seconds_billed: call.billed_seconds,
             summary: call.summary.clone(),
-            summary_source: source.map(|source| source.code().to_owned()),
-            summary_absence: absence
-                .map(|why| Coded { code: why.code().to_owned(), label: why.label().to_owned() }),
-            sentiment: call.sentiment.as_deref().and_then(sentiment),
+            short: call.summary.as_deref().map(first_sentence).filter(|short| !short.is_empty()),
+            summary_written: call.summary_written.clone(),
+            summary_edited_by: call.summary_edited_by().map(|user| user.0),
+            summary_source: source.map(Choice),
+            summary_absence: absence.map(Labeled),
+            sentiment: call.sentiment.map(Labeled),
+            labels: labels_of(call, None),
             tags: call.tags.0.clone(),
             roles_swapped: call.roles_swapped,
+            link: link_of(call, host),
             version: call.version,
-            created_at: call.created_at,
-            updated_at: call.updated_at,
-            finished_at: call.finished_at,
+            created_at: call.created_at.into(),
+            updated_at: call.updated_at.into(),
+            finished_at: call.finished_at.map(Time),
         }
     }
 }
 
-fn sentiment(code: &str) -> Option<Coded> {
-    let mood: Sentiment = code.parse().ok()?;
-    Some(Coded { code: mood.code().to_owned(), label: mood.label().to_owned() })
-}
-
-/// `yandexgpt`, or `absent:<reason>`.
-fn summary_source(stored: Option<&str>) -> (Option<SummarySource>, Option<SummaryAbsence>) {
-    match stored.map(|text| text.split_once(':')) {
-        Some(Some(("absent", why))) => (None, why.parse().ok()),
-        Some(_) => (stored.and_then(|text| text.parse().ok()), None),
-        None => (None, None),
-    }
-}
-
-/// One thing one voice said.
+/// Uninterrupted speech of one speaker.
 #[derive(Debug, Clone, Object)]
+#[oai(rename = "Utterance")]
 pub(crate) struct UtteranceView {
-    /// `operator`, `client` or `unknown`.
-    speaker: String,
-    /// The recogniser's tag of the channel or voice.
+    /// Role of the speaker.
+    speaker: Choice<Role>,
+    /// Channel or speaker tag from the recognizer.
     channel: String,
-    /// From the start of the recording, milliseconds.
+    /// Start, in milliseconds from the start of the recording.
     start_ms: u64,
-    /// From the start of the recording, milliseconds.
+    /// End, in milliseconds from the start of the recording.
     end_ms: u64,
-    /// What was said.
+    /// Text of the utterance.
     text: String,
 }
 
-/// What a classifier found in one voice.
+/// Result of a classifier for one speaker.
 #[derive(Debug, Clone, Object)]
-pub(crate) struct ClassifierView {
-    /// Its name: `negative`, `formal_greeting`, …
+pub(crate) struct ClassifierResult {
+    /// Name of the classifier at SpeechKit, for example `formal_greeting`.
     classifier: String,
-    /// `operator`, `client` or `unknown`.
-    speaker: String,
-    /// The highest probability, 0 to 1.
+    /// Role of the speaker.
+    speaker: Choice<Role>,
+    /// Highest probability, 0 to 1.
     max: f64,
-    /// The mean probability, 0 to 1.
+    /// Mean probability, 0 to 1.
     mean: f64,
-    /// How many utterances it was sure of.
+    /// Number of utterances with a probability of 0.5 or more.
     hits: u32,
-    /// How many utterances it judged.
+    /// Number of classified utterances.
     utterances: u32,
 }
 
-/// How much one side talked.
+/// Talk statistics of one speaker.
 #[derive(Debug, Clone, Object)]
-pub(crate) struct TalkView {
-    /// `operator`, `client` or `unknown`.
-    speaker: String,
-    /// Milliseconds.
+pub(crate) struct SpeakerStatistics {
+    /// Role of the speaker.
+    speaker: Choice<Role>,
+    /// Talk time, in milliseconds.
     talk_ms: u64,
-    /// Share of all talking, 0 to 1.
+    /// Share of the total talk time, 0 to 1.
     ratio: f64,
-    /// How many utterances.
+    /// Number of utterances.
     utterances: u32,
-    /// How often it cut in.
+    /// Number of interruptions by this speaker.
     interruptions: u32,
-    /// The longest run without an answer, milliseconds.
+    /// Longest speech without a reply of another speaker, pauses included, in milliseconds.
     longest_monologue_ms: u64,
 }
 
-/// How long a stage took.
+/// Duration of a stage.
 #[derive(Debug, Clone, Object)]
-pub(crate) struct StageView {
-    /// `fetch`, `convert`, `hold`, `upload`, `submit`, `recognize`, `store`, `summarize`, `settle`.
+pub(crate) struct StageTiming {
+    /// Name of the stage, for example `recognize`.
     stage: String,
-    /// When its successful attempt began.
-    started_at: DateTime<Utc>,
-    /// Milliseconds.
+    /// Start of the successful attempt.
+    started_at: Time,
+    /// Duration, in milliseconds.
     took_ms: i64,
 }
 
-/// A transcription with everything that was found in it.
+/// A transcription with its dialogue and analysis.
 #[derive(Debug, Clone, Object)]
-pub(crate) struct TranscriptView {
+#[oai(example)]
+pub(crate) struct TranscriptionDetails {
     #[oai(flatten)]
     call: TranscriptionView,
-    /// The dialogue by time; empty until there is one.
+    /// The dialogue in order of time; empty until the transcript is stored.
     utterances: Vec<UtteranceView>,
-    /// What the classifiers found.
-    classifiers: Vec<ClassifierView>,
-    /// Who talked how much.
-    talk: Vec<TalkView>,
-    /// When nobody spoke, milliseconds.
+    /// Results of the classifiers.
+    classifiers: Vec<ClassifierResult>,
+    /// Talk statistics by speaker.
+    talk: Vec<SpeakerStatistics>,
+    /// Total silence, in milliseconds.
     silence_ms: Option<u64>,
-    /// How it was decided who is who: `channel`, `first_speaker`, `greeting`, `manual`, …
-    roles_rule: Option<Coded>,
-    /// Why the model thinks the mood is what it is.
+    /// Rule that assigned the roles.
+    roles_rule: Option<Labeled<RoleRule>>,
+    /// The language model's reason for the sentiment.
     sentiment_reason: Option<String>,
-    /// What it costs and how far its payment is; null until the recording is measured.
-    payment: Option<PaymentView>,
-    /// How long each stage took.
-    stages: Vec<StageView>,
+    /// Price and payment; null until the recording is measured.
+    payment: Option<TranscriptionPayment>,
+    /// Durations of the finished stages.
+    stages: Vec<StageTiming>,
 }
 
-impl TranscriptView {
-    /// Puts the parts together; a manual swap of the roles is applied here.
+impl TranscriptionDetails {
+    /// Builds the view. Applies a manual swap of the roles.
     pub(crate) fn new(
         call: &Transcription,
+        host: &str,
         found: Option<(Vec<Utterance>, Analysis)>,
         payment: Option<&Payment>,
         stages: &[StageRow],
@@ -237,10 +246,12 @@ impl TranscriptView {
             let roles = analysis.roles.clone();
             if call.roles_swapped { roles.swapped() } else { roles }
         });
-        let speaker =
-            |channel| roles.as_ref().map_or(Role::Unknown, |roles| roles.of(channel)).code().to_owned();
+        let speaker = |channel| Choice(roles.as_ref().map_or(Role::Unknown, |roles| roles.of(channel)));
         Self {
-            call: call.into(),
+            call: TranscriptionView {
+                labels: labels_of(call, analysis.as_ref()),
+                ..TranscriptionView::new(call, host)
+            },
             utterances: dialogue
                 .iter()
                 .map(|utterance| UtteranceView {
@@ -261,21 +272,18 @@ impl TranscriptView {
                 .zip(roles.as_ref())
                 .map_or_else(Vec::new, |(analysis, roles)| talk(analysis, roles)),
             silence_ms: analysis.as_ref().map(|analysis| analysis.talk.silence_ms),
-            roles_rule: roles.as_ref().map(|roles| Coded {
-                code: roles.rule.code().to_owned(),
-                label: roles.rule.label().to_owned(),
-            }),
+            roles_rule: roles.as_ref().map(|roles| Labeled(roles.rule)),
             sentiment_reason: analysis
                 .map(|analysis| analysis.sentiment_reason)
                 .filter(|reason| !reason.is_empty()),
-            payment: PaymentView::new(payment, call.state),
+            payment: TranscriptionPayment::new(payment, call.state),
             stages: stages.iter().map(stage).collect(),
         }
     }
 }
 
-fn classifier(verdict: &ClassifierSummary, speaker: String) -> ClassifierView {
-    ClassifierView {
+fn classifier(verdict: &ClassifierSummary, speaker: Choice<Role>) -> ClassifierResult {
+    ClassifierResult {
         classifier: verdict.classifier.clone(),
         speaker,
         max: verdict.max,
@@ -285,15 +293,15 @@ fn classifier(verdict: &ClassifierSummary, speaker: String) -> ClassifierView {
     }
 }
 
-fn talk(analysis: &Analysis, roles: &Roles) -> Vec<TalkView> {
+fn talk(analysis: &Analysis, roles: &Roles) -> Vec<SpeakerStatistics> {
     analysis
         .talk
         .voices
         .iter()
         .map(|(channel, voice)| {
             let role = roles.of(channel);
-            TalkView {
-                speaker: role.code().to_owned(),
+            SpeakerStatistics {
+                speaker: role.into(),
                 talk_ms: voice.talk_ms,
                 ratio: analysis.talk.talk_ratio(role, roles),
                 utterances: voice.utterances,
@@ -304,10 +312,10 @@ fn talk(analysis: &Analysis, roles: &Roles) -> Vec<TalkView> {
         .collect()
 }
 
-fn stage(row: &StageRow) -> StageView {
-    StageView {
+fn stage(row: &StageRow) -> StageTiming {
+    StageTiming {
         stage: row.stage.clone(),
-        started_at: row.started_at,
+        started_at: row.started_at.into(),
         took_ms: (row.ended_at - row.started_at).num_milliseconds(),
     }
 }
@@ -315,9 +323,8 @@ fn stage(row: &StageRow) -> StageView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flysk_domain::flysense::readiness::RecordingWait;
 
-    /// `docs/errors.md` is what integrators read.
+    /// Vendors read `docs/errors.md`.
     #[test]
     fn every_cause_and_every_wait_is_listed_in_the_documentation() {
         let page = include_str!("../../../docs/errors.md");

@@ -1,12 +1,12 @@
-//! `POST /hooks/amocrm/{install}/{signature}`: amoCRM tells of new notes.
+//! `POST /hooks/amocrm/{install}/{signature}`: amoCRM's webhooks about new notes.
 //!
-//! amoCRM signs nothing, so the address carries the proof; it waits two seconds and retries on anything
-//! but a success. Source: amoCRM docs, crm_platform/webhooks-format.
+//! amoCRM does not sign webhooks, so the URL contains a signature. amoCRM waits 2 s and retries unless the response is a
+//! success. Source: amoCRM docs, crm_platform/webhooks-format.
 
 use flysk_domain::id::{HookId, InstallId};
 use flysk_domain::trace::Trace;
-use flysk_jobs::calls::IngestNote;
-use flysk_runtime::hook_address;
+use flysk_jobs::flysense::calls::IngestNote;
+use flysk_services::calls::signed_hook_url;
 use flysk_store::flysense::{accounts, hooks};
 use flysk_store::repeat_contended;
 use poem::http::StatusCode;
@@ -16,10 +16,10 @@ use poem::{Body, handler};
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 
-/// Hooks are a few kilobytes; the column holds 16 MB.
-const LONGEST: usize = 1 << 20;
+/// Maximum length of a body, in bytes. Webhooks have a few kilobytes; the column holds 16 MB.
+const MAX_BODY_LEN: usize = 1 << 20;
 
-/// Keeps the delivery and enqueues its reading.
+/// Stores the webhook and enqueues its processing.
 #[handler]
 pub(crate) async fn receive(
     deps: Data<&Deps>,
@@ -27,21 +27,21 @@ pub(crate) async fn receive(
     Path((install, signature)): Path<(String, String)>,
     body: Body,
 ) -> poem::Result<StatusCode> {
-    let unknown = || Problem::new(ProblemCode::NotFound, "no such hook");
+    let unknown = || Problem::new(ProblemCode::NotFound, "no such webhook");
     let install: InstallId = install.parse().map_err(|_| unknown())?;
-    if !hook_address::is_ours(&deps.keyring, install, &signature) {
+    if !signed_hook_url::is_valid_signature(&deps.keyring, install, &signature) {
         return Err(unknown().into());
     }
     let body = body
-        .into_bytes_limit(LONGEST)
+        .into_bytes_limit(MAX_BODY_LEN)
         .await
-        .map_err(|_| Problem::new(ProblemCode::TooLarge, "longer than 1 MB"))?;
-    repeat_contended(|| keep(&deps, &trace, install, &body)).await?;
+        .map_err(|_| Problem::new(ProblemCode::TooLarge, "the body is larger than 1 MB"))?;
+    repeat_contended(|| store_webhook(&deps, &trace, install, &body)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// One whose install is gone is not kept: a refusal would only bring amoCRM's retries.
-async fn keep(deps: &Deps, trace: &Trace, install: InstallId, body: &[u8]) -> Result<(), Problem> {
+/// Stores a webhook. A webhook of a removed install is ignored: an error would only cause retries by amoCRM.
+async fn store_webhook(deps: &Deps, trace: &Trace, install: InstallId, body: &[u8]) -> Result<(), Problem> {
     let mut unit = deps.begin(trace).await?;
     let Some(account) = accounts::find_by_install(&mut unit, install).await? else { return Ok(()) };
     let id = HookId::generate(deps.clock());

@@ -1,5 +1,6 @@
-//! What machines send us. Answered only after it is durable, never worked on inline.
+//! Webhooks of other systems. A handler stores the request, enqueues a job and responds.
 
 pub(crate) mod amocrm;
+pub(crate) mod bots;
 pub(crate) mod events;
 pub(crate) mod tbank;

@@ -1,18 +1,17 @@
-//! `POST /hooks/tbank`: the bank tells how a payment stands.
+//! `POST /hooks/tbank`: T-Bank's notifications about payments.
 //!
-//! It waits ten seconds for the two letters `OK` and repeats hourly for a day without them, so a notice is
-//! verified over its raw bytes, kept sealed, and answered; a job applies it. Source: T-Bank docs,
-//! eacq/notification.
+//! T-Bank waits 10 s for the response `OK`; otherwise it repeats the notification hourly for a day. So the handler verifies the
+//! raw body, stores it encrypted and responds; a job applies it. Source: T-Bank docs, eacq/notification.
 
-use flysk_clients::tbank::{Fiscalized, Notice, NoticeError, NoticeVerifier, Terminal};
-use flysk_domain::id::NoticeId;
-use flysk_domain::money::Kopecks;
+use flysk_clients::tbank::{Notification, NotificationError, NotificationVerifier, Terminal};
+use flysk_config::TBank;
+use flysk_crypto::aad;
+use flysk_domain::id::NotificationId;
 use flysk_domain::trace::Trace;
-use flysk_jobs::billing::ApplyTbankNotice;
-use flysk_runtime::config::TBank;
-use flysk_store::purchases::{self, NewNotice};
+use flysk_jobs::platform::billing::ApplyTbankNotification;
+use flysk_store::platform::purchases::{self, NotificationRow, NotificationState};
+use flysk_store::platform::vendors;
 use flysk_store::repeat_contended;
-use flysk_vault::places;
 use poem::http::StatusCode;
 use poem::web::Data;
 use poem::{Body, Request, Response, handler};
@@ -22,12 +21,10 @@ use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 use crate::source::source_of;
 
-/// Notices are a kilobyte.
-const LONGEST: usize = 64 << 10;
-/// No status is longer.
-const STATUS: usize = 32;
+/// Maximum length of a body, in bytes. Notifications have about a kilobyte.
+const MAX_BODY_LEN: usize = 64 << 10;
 
-/// Keeps the notice and enqueues its reading.
+/// Stores the notification and enqueues its processing.
 #[handler]
 pub(crate) async fn receive(
     deps: Data<&Deps>,
@@ -36,140 +33,109 @@ pub(crate) async fn receive(
     body: Body,
 ) -> poem::Result<Response> {
     let Some(tbank) = &deps.config.tbank else {
-        return Err(Problem::new(ProblemCode::NotFound, "nothing is bought here").into());
+        return Err(Problem::new(ProblemCode::NotFound, "purchases are not configured").into());
     };
-    if !tbank.takes_notices_from(source_of(&tbank.proxies, request)) {
-        count("other_network");
-        return Err(Problem::new(ProblemCode::NotFound, "no such hook").into());
+    if !tbank.accepts_notifications_from(source_of(&tbank.proxies, request)) {
+        count_notification("other_network");
+        return Err(Problem::new(ProblemCode::NotFound, "no such webhook").into());
     }
     let body = body
-        .into_bytes_limit(LONGEST)
+        .into_bytes_limit(MAX_BODY_LEN)
         .await
-        .map_err(|_| Problem::new(ProblemCode::TooLarge, "longer than 64 KB"))?;
-    let terminal = Terminal { key: tbank.terminal_key.clone(), password: tbank.password.clone() };
-    let notice = NoticeVerifier::new(terminal).verify(&body).map_err(refused)?;
-    keep(&deps, &trace, tbank, &notice, &body).await?;
+        .map_err(|_| Problem::new(ProblemCode::TooLarge, "the body is larger than 64 KB"))?;
+    let terminal = terminal_of(&deps, tbank, &body).await?;
+    let key = terminal.key.clone();
+    let notification = NotificationVerifier::new(terminal).verify(&body).map_err(notification_problem)?;
+    store_notification(&deps, &trace, key, &notification, &body).await?;
     Ok(Response::builder().status(StatusCode::OK).content_type("text/plain").body("OK"))
 }
 
-/// A known notice, or one that nothing here waits for, is answered just as well: a refusal would only bring it
-/// again every hour.
-async fn keep(
+/// The terminal that a notification claims to come from: a vendor's own, or the environment's. The claim proves nothing;
+/// the signature is checked with the terminal's password afterwards.
+async fn terminal_of(deps: &Deps, tbank: &TBank, body: &[u8]) -> Result<Terminal, Problem> {
+    const MAX_KEY_LEN: usize = 20;
+    let own = Terminal { key: tbank.terminal_key.clone(), password: tbank.password.clone() };
+    let claimed = serde_json::from_slice::<serde_json::Value>(body).ok();
+    let claimed = claimed.as_ref().and_then(|body| body.get("TerminalKey")?.as_str());
+    let Some(key) = claimed.filter(|key| *key != own.key && key.len() <= MAX_KEY_LEN && key.is_ascii())
+    else {
+        return Ok(own);
+    };
+    let vendor = vendors::find_vendor_of_terminal(&mut *deps.conn().await?, key).await?;
+    let Some(vendor) = vendor else { return Ok(own) };
+    let Some(sealed) = vendor.terminal_password_sealed else { return Ok(own) };
+    let password = deps.keyring.open(&sealed, &aad::terminal_password(vendor.id)).map_err(|error| {
+        tracing::error!(error = %error, "cannot decrypt the password of a vendor's terminal");
+        Problem::new(ProblemCode::Internal, "quote X-Request-Id to support")
+    })?;
+    Ok(Terminal { key: key.to_owned(), password })
+}
+
+/// Stores a notification. Repeated and irrelevant notifications also get `OK`: an error would only cause hourly repetitions.
+async fn store_notification(
     deps: &Deps,
     trace: &Trace,
-    tbank: &TBank,
-    notice: &Notice,
+    terminal_key: String,
+    notification: &Notification,
     body: &[u8],
 ) -> Result<(), Problem> {
-    let Some(told) = Told::of(notice) else {
-        count("unexpected");
-        tracing::warn!("the bank tells of a bound card or account, which nothing here asked for");
+    let Some(key) = notification.key() else {
+        count_notification("unexpected");
+        tracing::warn!("unexpected notification: a bound card or account");
         return Ok(());
     };
-    if !told.could_be_ours() {
-        count("not_ours");
-        tracing::warn!("the bank tells of an order whose number is none of ours");
+    if !key.looks_like_ours() {
+        count_notification("not_ours");
+        tracing::warn!("notification about an unknown order");
         return Ok(());
     }
-    let id = NoticeId::generate(deps.clock());
-    let text = std::str::from_utf8(body).map_err(|_| refused(NoticeError::Malformed))?;
-    let sealed = deps.keyring.seal(&SecretString::from(text), &places::notice_body(id));
+    let id = NotificationId::generate(deps.clock());
+    let text = std::str::from_utf8(body).map_err(|_| notification_problem(NotificationError::Malformed))?;
+    let sealed = deps.keyring.seal(&SecretString::from(text), &aad::notification_body(id));
     let sealed = sealed.map_err(|error| {
-        tracing::error!(error = %error, "a notice cannot be sealed");
-        Problem::new(ProblemCode::Internal, "told to our operators")
+        tracing::error!(error = %error, "cannot encrypt a notification");
+        Problem::new(ProblemCode::Internal, "quote X-Request-Id to support")
     })?;
-    let new = NewNotice {
+    let new = NotificationRow {
         id,
-        terminal_key: &tbank.terminal_key,
-        payment_id: told.payment_id,
-        order_id: told.order_id,
-        status: &told.status,
-        amount: told.amount,
-        error_code: &told.error_code,
-        body_sealed: &sealed,
-        now: deps.clock().now(),
+        terminal_key,
+        key,
+        body_sealed: sealed,
+        state: NotificationState::New,
+        note: None,
+        received_at: deps.clock().now(),
     };
-    count(if repeat_contended(|| write(deps, trace, &new)).await? { "kept" } else { "repeated" });
+    count_notification(if repeat_contended(|| insert_notification(deps, trace, &new)).await? {
+        "kept"
+    } else {
+        "repeated"
+    });
     Ok(())
 }
 
-/// Writes the notice and the job that applies it; `false` if it was written before.
-async fn write(deps: &Deps, trace: &Trace, new: &NewNotice<'_>) -> Result<bool, Problem> {
+/// Inserts the notification and enqueues the job that applies it. Returns `false` if it was stored before.
+async fn insert_notification(deps: &Deps, trace: &Trace, new: &NotificationRow) -> Result<bool, Problem> {
     let mut unit = deps.begin(trace).await?;
-    if !purchases::insert_notice(&mut unit, new).await? {
+    if !purchases::insert_notification(&mut unit, new).await? {
         return Ok(false);
     }
-    unit.enqueue(&ApplyTbankNotice { notice_id: new.id }).await?;
+    unit.enqueue(&ApplyTbankNotification { notification_id: new.id }).await?;
     unit.commit().await?;
     Ok(true)
 }
 
-/// What tells a new notice from one that comes again.
-struct Told<'a> {
-    payment_id: &'a str,
-    order_id: &'a str,
-    status: String,
-    amount: Kopecks,
-    error_code: String,
-}
-
-impl<'a> Told<'a> {
-    /// `None`: of no payment.
-    fn of(notice: &'a Notice) -> Option<Self> {
-        Some(match notice {
-            Notice::Payment(payment) => Self {
-                payment_id: &payment.payment_id,
-                order_id: &payment.order_id,
-                status: payment.status.name().to_owned(),
-                amount: payment.amount,
-                error_code: payment.error_code.clone(),
-            },
-            Notice::Fiscalized(receipt) => Self::of_receipt(receipt),
-            Notice::CardBound(_) | Notice::AccountBound(_) => return None,
-        })
-    }
-
-    /// A payment has a receipt when it is paid and one for each refund, and any of them may fail: each is news.
-    fn of_receipt(receipt: &'a Fiscalized) -> Self {
-        let words = [Some("RECEIPT"), receipt.kind.as_deref(), receipt.document.as_deref()];
-        let status = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
-        let error_code = match (receipt.success, receipt.error_code.as_str()) {
-            (true, _) => "0",
-            (false, "0") => "failed",
-            (false, code) => code,
-        };
-        Self {
-            payment_id: &receipt.payment_id,
-            order_id: &receipt.order_id,
-            status: status.chars().take(STATUS).collect(),
-            amount: receipt.amount.unwrap_or_default(),
-            error_code: error_code.to_owned(),
-        }
-    }
-
-    /// Our numbers and the bank's words are ASCII within the bank's own limits. What is not belongs to another
-    /// system on the same terminal.
-    fn could_be_ours(&self) -> bool {
-        let fits = |text: &str, most: usize| text.is_ascii() && text.len() <= most;
-        fits(self.payment_id, 20)
-            && fits(self.order_id, 50)
-            && fits(&self.status, STATUS)
-            && fits(&self.error_code, 16)
-    }
-}
-
-fn refused(error: NoticeError) -> Problem {
+fn notification_problem(error: NotificationError) -> Problem {
     let (code, why) = match error {
-        NoticeError::Malformed => (ProblemCode::BadRequest, "malformed"),
-        NoticeError::WrongToken => (ProblemCode::Unauthorized, "wrong_token"),
-        NoticeError::ForeignTerminal => (ProblemCode::Unauthorized, "foreign_terminal"),
-        NoticeError::Incomplete(_) => (ProblemCode::Invalid, "incomplete"),
+        NotificationError::Malformed => (ProblemCode::BadRequest, "malformed"),
+        NotificationError::WrongToken => (ProblemCode::Unauthorized, "wrong_token"),
+        NotificationError::ForeignTerminal => (ProblemCode::Unauthorized, "foreign_terminal"),
+        NotificationError::Incomplete(_) => (ProblemCode::Invalid, "incomplete"),
     };
-    count(why);
-    tracing::warn!(%error, "a notice is not taken");
+    count_notification(why);
+    tracing::warn!(%error, "notification rejected");
     Problem::new(code, error.to_string())
 }
 
-fn count(outcome: &'static str) {
-    metrics::counter!("flysk_tbank_notices_total", "outcome" => outcome).increment(1);
+fn count_notification(outcome: &'static str) {
+    metrics::counter!("flysk_tbank_notifications_total", "outcome" => outcome).increment(1);
 }

@@ -1,4 +1,4 @@
-//! `/v1/backend/settings`: an install's settings, as the vendor's backend sees them.
+//! `/v1/backend/settings`: an install's settings, for the vendor's backend.
 
 use flysk_domain::id::AccountId;
 use flysk_domain::trace::Trace;
@@ -8,77 +8,77 @@ use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Query;
 
-use super::settings_rules::{self, SettingsChange, SettingsView};
+use super::settings_rules::{self, Settings, SettingsInput};
 use super::tag::Tag;
 use crate::auth::BackendCaller;
-use crate::deps::{Deps, on};
+use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode, answers};
 use crate::strict_json::{ExactJson, StrictJson};
 
 answers! {
-    /// Answers of `getBackendSettings`.
+    /// Responses of `getBackendSettings`.
     Got {
-        /// As they are.
-        200 => Ok(ExactJson<SettingsView>),
+        /// The current settings.
+        200 => Ok(ExactJson<Settings>),
     }
     problems {
-        /// The request cannot be read.
+        /// Malformed request.
         400 => BadRequest,
-        /// The project token is missing or not accepted.
+        /// Missing or invalid project token.
         401 => Unauthorized,
         /// The widget is not installed in the account.
-        403 => Forbidden,
-        /// A defect of ours.
+        403 => Forbidden [NotInstalled],
+        /// Internal error.
         500 => Internal,
-        /// A part of the service is away.
+        /// Service temporarily unavailable.
         503 => Unavailable,
     }
 }
 
 answers! {
-    /// Answers of `putBackendSettings`.
+    /// Responses of `putBackendSettings`.
     Changed {
-        /// As they are now.
-        200 => Ok(ExactJson<SettingsView>),
+        /// The new settings.
+        200 => Ok(ExactJson<Settings>),
     }
     problems {
-        /// The request cannot be read.
+        /// Malformed request.
         400 => BadRequest,
-        /// The project token is missing or not accepted.
+        /// Missing or invalid project token.
         401 => Unauthorized,
         /// The widget is not installed in the account.
-        403 => Forbidden,
-        /// Somebody else changed them meanwhile.
-        409 => Conflict,
-        /// The body is too long.
+        403 => Forbidden [NotInstalled],
+        /// Version conflict: the settings have changed since `version`.
+        409 => Conflict [VersionConflict],
+        /// The body is too large.
         413 => TooLarge,
-        /// The body is not JSON.
+        /// The content type of the body is not JSON.
         415 => UnsupportedMediaType,
         /// The settings do not satisfy the widget's schema.
         422 => Invalid,
-        /// A defect of ours.
+        /// Internal error.
         500 => Internal,
-        /// A part of the service is away.
+        /// Service temporarily unavailable.
         503 => Unavailable,
     }
 }
 
-/// Settings, server to server.
+/// Operations on settings, for backends.
 pub(crate) struct BackendSettingsApi;
 
 #[OpenApi(tag = "Tag::Backend")]
 impl BackendSettingsApi {
-    /// The settings of an account.
+    /// Get the settings of an account.
     #[oai(path = "/v1/backend/settings", method = "get", operation_id = "getBackendSettings")]
     async fn get(
         &self,
         deps: Data<&Deps>,
         caller: BackendCaller,
-        /// The account.
+        /// Account id in amoCRM.
         account_id: Query<u64>,
     ) -> Got {
         match install_of(&deps, &caller.0, account_id.0).await {
-            Ok(install) => Got::Ok(ExactJson(SettingsView::from(&install))),
+            Ok(install) => Got::Ok(ExactJson(Settings::from(&install))),
             Err(problem) => problem.into(),
         }
     }
@@ -90,9 +90,9 @@ impl BackendSettingsApi {
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: BackendCaller,
-        /// The account.
+        /// Account id in amoCRM.
         account_id: Query<u64>,
-        body: StrictJson<SettingsChange>,
+        body: StrictJson<SettingsInput>,
     ) -> Changed {
         match change(&deps, &trace, &caller.0, account_id.0, body.0).await {
             Ok(view) => Changed::Ok(ExactJson(view)),
@@ -106,16 +106,16 @@ async fn change(
     trace: &Trace,
     widget: &Widget,
     account_id: u64,
-    change: SettingsChange,
-) -> Result<SettingsView, Problem> {
+    change: SettingsInput,
+) -> Result<Settings, Problem> {
     let install = install_of(deps, widget, account_id).await?;
     settings_rules::change(deps, trace, widget, &install, "backend".to_owned(), change).await
 }
 
-/// The widget's own install: another widget's in the same account is not there for it.
+/// The widget's install in the account. Installs of other widgets are not found.
 pub(super) async fn install_of(deps: &Deps, widget: &Widget, account_id: u64) -> Result<Install, Problem> {
     let mut conn = deps.conn().await?;
-    let install = installs::find_in_account(on(&mut conn), widget.id, AccountId(account_id)).await?;
+    let install = installs::find_in_account(&mut conn, widget.id, AccountId(account_id)).await?;
     install
         .ok_or_else(|| Problem::new(ProblemCode::NotInstalled, "the widget is not installed in this account"))
 }

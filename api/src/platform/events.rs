@@ -1,252 +1,370 @@
-//! `/v1/backend/events`: what a backend was told, or should have been.
+//! `/v1/backend/events`: events of the widget's installs and their delivery attempts.
 
-use chrono::{DateTime, Utc};
-use flysk_domain::id::EventId;
-use flysk_domain::trace::Trace;
-use flysk_jobs::lifecycle::DeliverEvent;
-use flysk_store::platform::attempts;
-use flysk_store::platform::events::{self, Event};
+use flysk_domain::id::{AccountId, EventId, InstallId};
+use flysk_domain::platform::events::{AttemptOutcome, EventKind, StatusChanged, StatusReason};
+use flysk_domain::platform::lifecycle::InstallStatus;
+use flysk_store::JsonText;
+use flysk_store::platform::attempts::{self, Attempt};
+use flysk_store::platform::events::{self, Event, EventFilter, EventState};
+use flysk_store::platform::installs;
 use flysk_store::platform::widgets::Widget;
-use flysk_store::repeat_contended;
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
+use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 
 use super::tag::Tag;
 use crate::auth::BackendCaller;
-use crate::deps::{Deps, on};
+use crate::choice::Choice;
+use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode, answers};
-use crate::strict_json::NoBody;
+use crate::query::QueryTime;
+use crate::strict_json::{ExactJson, FreeJson};
+use crate::time::Time;
 
-const MOST: u32 = 500;
-const USUAL: u32 = 100;
+/// Default number of events on a page.
+fn default_limit() -> u32 {
+    50
+}
 
-/// Something that happened to an install, as it is delivered.
+/// An event of an install and the state of its delivery.
 #[derive(Debug, Object)]
-pub(crate) struct EventView {
-    /// Its id; the same in every delivery.
+#[oai(example)]
+pub(crate) struct RecordedEvent {
+    /// Event id; the same in every delivery.
     id: String,
-    /// `install`, `activate` or `deactivate`.
+    /// Event type.
     #[oai(rename = "type")]
-    kind: String,
-    /// The account.
+    kind: Choice<EventKind>,
+    /// Account id in amoCRM.
     account_id: u64,
-    /// The account's part of its host at that time.
+    /// First label of the account's host when the event happened.
     subdomain: String,
-    /// The account's host at that time.
+    /// The account's host when the event happened.
     base_domain: String,
-    /// The install.
+    /// Install id.
     install_id: String,
-    /// Counts the install's events.
+    /// Number of the event among the install's events, which are delivered in this order.
     sequence: u64,
-    /// Counts the widget's events, without gaps: what to ask `after`.
+    /// Number of the event among the widget's events, without gaps.
     number: u64,
-    /// When it happened.
-    time: DateTime<Utc>,
-    /// `waiting`, `delivered`, `refused` (410), `failed` or `unaddressed`.
-    state: String,
+    /// Time of the event.
+    time: Time,
+    /// Data of the type, as delivered.
+    data: FreeJson,
+    /// State of the delivery.
+    state: Choice<EventState>,
+    /// Number of attempts since the event happened or was last replayed.
+    attempts: u32,
 }
 
-/// A page of events.
-#[derive(Debug, Object)]
-pub(crate) struct EventPage {
-    /// In order of `number`.
-    events: Vec<EventView>,
-    /// What to ask `after` next; the same as was asked if there was nothing.
-    next: u64,
-}
-
-/// An attempt to deliver.
-#[derive(Debug, Object)]
-pub(crate) struct AttemptView {
-    /// Which one, from 1.
-    attempt: u32,
-    /// When it began.
-    started_at: DateTime<Utc>,
-    /// How long it took, in milliseconds.
-    took_ms: u32,
-    /// The HTTP status, if there was an answer.
-    status: Option<u16>,
-    /// Why there was none.
-    error: Option<String>,
-    /// The beginning of the answer.
-    answer_head: Option<String>,
-}
-
-answers! {
-    /// Answers of `listEvents`.
-    Listed {
-        /// A page of them.
-        200 => Ok(Json<EventPage>),
-    }
-    problems {
-        /// The request cannot be read.
-        400 => BadRequest,
-        /// The project token is missing or not accepted.
-        401 => Unauthorized,
-        /// A defect of ours.
-        500 => Internal,
-        /// A part of the service is away.
-        503 => Unavailable,
-    }
-}
-
-answers! {
-    /// Answers of `listEventAttempts`.
-    Attempted {
-        /// The first first.
-        200 => Ok(Json<Vec<AttemptView>>),
-    }
-    problems {
-        /// The request cannot be read.
-        400 => BadRequest,
-        /// The project token is missing or not accepted.
-        401 => Unauthorized,
-        /// There is no such event.
-        404 => NotFound,
-        /// A defect of ours.
-        500 => Internal,
-        /// A part of the service is away.
-        503 => Unavailable,
-    }
-}
-
-answers! {
-    /// Answers of `replayEvent`.
-    Replayed {
-        /// It will be delivered again, from the first attempt.
-        202 => Accepted,
-    }
-    problems {
-        /// The request cannot be read.
-        400 => BadRequest,
-        /// The project token is missing or not accepted.
-        401 => Unauthorized,
-        /// There is no such event.
-        404 => NotFound,
-        /// It is being delivered.
-        409 => Conflict,
-        /// A defect of ours.
-        500 => Internal,
-        /// A part of the service is away.
-        503 => Unavailable,
-    }
-}
-
-/// Events, server to server.
-pub(crate) struct EventsApi;
-
-#[OpenApi(tag = "Tag::Backend")]
-impl EventsApi {
-    /// What happened to the widget's installs after event number `after`.
-    #[oai(path = "/v1/backend/events", method = "get", operation_id = "listEvents")]
-    async fn list(
-        &self,
-        deps: Data<&Deps>,
-        caller: BackendCaller,
-        /// The number of the last event known; 0 for the beginning.
-        #[oai(default)]
-        after: Query<u64>,
-        /// At most so many, up to 500.
-        #[oai(validator(minimum(value = "1"), maximum(value = "500")))]
-        limit: Query<Option<u32>>,
-    ) -> Listed {
-        match list(&deps, &caller.0, after.0, limit.0.unwrap_or(USUAL).min(MOST)).await {
-            Ok(page) => Listed::Ok(Json(page)),
-            Err(problem) => problem.into(),
-        }
-    }
-
-    /// Every attempt to deliver an event.
-    #[oai(path = "/v1/backend/events/:id/attempts", method = "get", operation_id = "listEventAttempts")]
-    async fn attempts(
-        &self,
-        deps: Data<&Deps>,
-        caller: BackendCaller,
-        /// The event's id.
-        id: Path<String>,
-    ) -> Attempted {
-        match list_attempts(&deps, &caller.0, &id.0).await {
-            Ok(attempts) => Attempted::Ok(Json(attempts)),
-            Err(problem) => problem.into(),
-        }
-    }
-
-    /// Deliver an event once more.
-    #[oai(path = "/v1/backend/events/:id/replay", method = "post", operation_id = "replayEvent")]
-    async fn replay(
-        &self,
-        deps: Data<&Deps>,
-        trace: Data<&Trace>,
-        caller: BackendCaller,
-        /// The event's id.
-        id: Path<String>,
-        _body: NoBody,
-    ) -> Replayed {
-        match replay(&deps, &trace, &caller.0, &id.0).await {
-            Ok(()) => Replayed::Accepted,
-            Err(problem) => problem.into(),
+impl Example for RecordedEvent {
+    fn example() -> Self {
+        let data = StatusChanged { status: InstallStatus::Inactive, reason: StatusReason::SwitchedOff };
+        let text = serde_json::to_string(&data).unwrap_or_default();
+        Self {
+            id: "evt_01KCQJ2D4F6H8K0M2P4R6T8V0X".to_owned(),
+            kind: EventKind::Deactivate.into(),
+            account_id: 31_234_567,
+            subdomain: "demo".to_owned(),
+            base_domain: "demo.amocrm.ru".to_owned(),
+            install_id: "ins_01KCQJ1A3C5E7G9J1L3N5Q7S9V".to_owned(),
+            sequence: 3,
+            number: 17,
+            time: Time::example(),
+            data: FreeJson(JsonText::parse(&text).unwrap_or_else(|_| JsonText::empty_object())),
+            state: EventState::Delivered.into(),
+            attempts: 1,
         }
     }
 }
 
-async fn list(deps: &Deps, widget: &Widget, after: u64, limit: u32) -> Result<EventPage, Problem> {
-    let rows = events::list_after(on(&mut deps.conn().await?), widget.id, after, limit).await?;
-    let next = rows.last().map_or(after, |event| event.number);
-    Ok(EventPage { events: rows.iter().map(EventView::from).collect(), next })
-}
-
-async fn list_attempts(deps: &Deps, widget: &Widget, id: &str) -> Result<Vec<AttemptView>, Problem> {
-    let event = find(deps, widget, id).await?;
-    let rows = attempts::list(on(&mut deps.conn().await?), event.id).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| AttemptView {
-            attempt: row.attempt,
-            started_at: row.started_at,
-            took_ms: row.took_ms,
-            status: row.status,
-            error: row.error,
-            answer_head: row.answer_head,
-        })
-        .collect())
-}
-
-async fn replay(deps: &Deps, trace: &Trace, widget: &Widget, id: &str) -> Result<(), Problem> {
-    let event = find(deps, widget, id).await?;
-    let start_again = || async {
-        let mut unit = deps.begin(trace).await?;
-        if !events::start_again(&mut unit, event.id).await? {
-            return Err(Problem::new(ProblemCode::WrongState, "the event is being delivered"));
-        }
-        unit.enqueue(&DeliverEvent { event_id: event.id }).await?;
-        Ok(unit.commit().await?)
-    };
-    repeat_contended(start_again).await
-}
-
-/// The widget's own event: another's is not there for it.
-async fn find(deps: &Deps, widget: &Widget, id: &str) -> Result<Event, Problem> {
-    let unknown = || Problem::new(ProblemCode::NotFound, "there is no such event");
-    let id: EventId = id.parse().map_err(|_| unknown())?;
-    let event = events::find(on(&mut deps.conn().await?), id).await?;
-    event.filter(|event| event.widget_id == widget.id).ok_or_else(unknown)
-}
-
-impl From<&Event> for EventView {
+impl From<&Event> for RecordedEvent {
     fn from(event: &Event) -> Self {
         Self {
             id: event.id.to_string(),
-            kind: event.kind.to_string(),
+            kind: event.kind.into(),
             account_id: event.account_id.0,
             subdomain: event.host.split('.').next().unwrap_or_default().to_owned(),
             base_domain: event.host.clone(),
             install_id: event.install_id.to_string(),
             sequence: event.sequence,
             number: event.number,
-            time: event.happened_at,
-            state: event.state.to_string(),
+            time: event.happened_at.into(),
+            data: FreeJson(event.data.clone().unwrap_or_else(JsonText::empty_object)),
+            state: event.state.into(),
+            attempts: event.attempts,
         }
     }
+}
+
+/// A page of events, oldest first.
+#[derive(Debug, Object)]
+#[oai(example)]
+pub(crate) struct EventPage {
+    /// Events in order of `number`.
+    items: Vec<RecordedEvent>,
+    /// Value of `cursor` for the next page; null if there are no more events now.
+    next: Option<String>,
+}
+
+impl Example for EventPage {
+    fn example() -> Self {
+        Self { items: vec![RecordedEvent::example()], next: None }
+    }
+}
+
+/// An attempt to deliver an event.
+#[derive(Debug, Object)]
+#[oai(example)]
+pub(crate) struct DeliveryAttempt {
+    /// Number of the attempt, from 1; begins at 1 again with each replay.
+    attempt: u32,
+    /// Start of the attempt.
+    started_at: Time,
+    /// Duration of the attempt; 0 if it was interrupted.
+    took_ms: u32,
+    /// Outcome.
+    outcome: Choice<AttemptOutcome>,
+    /// HTTP status of the response; null without a response.
+    status: Option<u16>,
+    /// Reason why there was no response.
+    error: Option<String>,
+    /// Beginning of the response body.
+    answer_head: Option<String>,
+}
+
+impl Example for DeliveryAttempt {
+    fn example() -> Self {
+        Self {
+            attempt: 1,
+            started_at: Time::example(),
+            took_ms: 84,
+            outcome: AttemptOutcome::Failed.into(),
+            status: Some(500),
+            error: None,
+            answer_head: Some("Internal Server Error".to_owned()),
+        }
+    }
+}
+
+impl From<Attempt> for DeliveryAttempt {
+    fn from(row: Attempt) -> Self {
+        Self {
+            attempt: row.attempt,
+            started_at: row.started_at.into(),
+            took_ms: row.took_ms,
+            outcome: AttemptOutcome::of(row.status, row.interrupted).into(),
+            status: row.status,
+            error: row.error,
+            answer_head: row.answer_head,
+        }
+    }
+}
+
+/// All attempts to deliver an event, oldest first.
+#[derive(Debug, Object)]
+#[oai(example)]
+pub(crate) struct DeliveryAttemptPage {
+    /// The attempts.
+    items: Vec<DeliveryAttempt>,
+    /// Always null: there is one page.
+    next: Option<String>,
+}
+
+impl Example for DeliveryAttemptPage {
+    fn example() -> Self {
+        Self { items: vec![DeliveryAttempt::example()], next: None }
+    }
+}
+
+answers! {
+    /// Responses of `listEvents`.
+    Listed {
+        /// A page of events.
+        200 => Ok(ExactJson<EventPage>),
+    }
+    problems {
+        /// Malformed request.
+        400 => BadRequest,
+        /// Missing or invalid project token.
+        401 => Unauthorized,
+        /// The account has never installed the widget.
+        404 => NotFound [InstallNotFound],
+        /// Internal error.
+        500 => Internal,
+        /// Service temporarily unavailable.
+        503 => Unavailable,
+    }
+}
+
+answers! {
+    /// Responses of `getEvent`.
+    Got {
+        /// The event.
+        200 => Ok(ExactJson<RecordedEvent>),
+    }
+    problems {
+        /// Malformed request.
+        400 => BadRequest,
+        /// Missing or invalid project token.
+        401 => Unauthorized,
+        /// No such event.
+        404 => NotFound,
+        /// Internal error.
+        500 => Internal,
+        /// Service temporarily unavailable.
+        503 => Unavailable,
+    }
+}
+
+answers! {
+    /// Responses of `listEventAttempts`.
+    Attempted {
+        /// The attempts.
+        200 => Ok(Json<DeliveryAttemptPage>),
+    }
+    problems {
+        /// Malformed request.
+        400 => BadRequest,
+        /// Missing or invalid project token.
+        401 => Unauthorized,
+        /// No such event.
+        404 => NotFound,
+        /// Internal error.
+        500 => Internal,
+        /// Service temporarily unavailable.
+        503 => Unavailable,
+    }
+}
+
+/// Operations to read events, for backends.
+pub(crate) struct EventsApi;
+
+#[OpenApi(tag = "Tag::Backend")]
+impl EventsApi {
+    /// List events of the widget's installs, oldest first.
+    #[oai(path = "/v1/backend/events", method = "get", operation_id = "listEvents")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
+    async fn list(
+        &self,
+        deps: Data<&Deps>,
+        caller: BackendCaller,
+        /// Only events with a higher `number`, such as that of the last event that your backend has processed.
+        after_number: Query<Option<u64>>,
+        /// Only events of this type.
+        #[oai(name = "type")]
+        kind: Query<Option<Choice<EventKind>>>,
+        /// Only events in this state.
+        state: Query<Option<Choice<EventState>>>,
+        /// Only events of this account.
+        account_id: Query<Option<u64>>,
+        /// Only events at or after this time.
+        from: Query<Option<QueryTime>>,
+        /// Only events before this time.
+        until: Query<Option<QueryTime>>,
+        /// `next` of the previous page.
+        cursor: Query<Option<String>>,
+        /// Maximum number of events.
+        #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "100")))]
+        limit: Query<u32>,
+    ) -> Listed {
+        let filter = EventFilter {
+            install_id: None,
+            kind: kind.0.map(|kind| kind.0),
+            states: state.0.map(|state| state.0).into_iter().collect(),
+            from: from.0.map(|time| time.0),
+            until: until.0.map(|time| time.0),
+            ended_before: None,
+        };
+        let listed = async {
+            let after = cursor_number(cursor.0.as_deref())?.or(after_number.0).unwrap_or_default();
+            let install_id = install_in(&deps, &caller.0, account_id.0).await?;
+            list(&deps, &caller.0, &EventFilter { install_id, ..filter }, after, limit.0).await
+        };
+        match listed.await {
+            Ok(page) => Listed::Ok(ExactJson(page)),
+            Err(problem) => problem.into(),
+        }
+    }
+
+    /// Get an event.
+    #[oai(path = "/v1/backend/events/:event_id", method = "get", operation_id = "getEvent")]
+    async fn get(
+        &self,
+        deps: Data<&Deps>,
+        caller: BackendCaller,
+        /// Event id.
+        event_id: Path<String>,
+    ) -> Got {
+        match find(&deps, &caller.0, &event_id.0).await {
+            Ok(event) => Got::Ok(ExactJson(RecordedEvent::from(&event))),
+            Err(problem) => problem.into(),
+        }
+    }
+
+    /// List all attempts to deliver an event, oldest first.
+    #[oai(path = "/v1/backend/events/:event_id/attempts", method = "get", operation_id = "listEventAttempts")]
+    async fn attempts(
+        &self,
+        deps: Data<&Deps>,
+        caller: BackendCaller,
+        /// Event id.
+        event_id: Path<String>,
+    ) -> Attempted {
+        match list_attempts(&deps, &caller.0, &event_id.0).await {
+            Ok(page) => Attempted::Ok(Json(page)),
+            Err(problem) => problem.into(),
+        }
+    }
+}
+
+async fn list(
+    deps: &Deps,
+    widget: &Widget,
+    filter: &EventFilter,
+    after: u64,
+    limit: u32,
+) -> Result<EventPage, Problem> {
+    // One row more than requested shows whether there is a next page.
+    let mut conn = deps.conn().await?;
+    let mut rows = events::list_after(&mut conn, widget.id, filter, after, limit.saturating_add(1)).await?;
+    let has_more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next = rows.last().filter(|_| has_more).map(|last| last.number.to_string());
+    Ok(EventPage { items: rows.iter().map(RecordedEvent::from).collect(), next })
+}
+
+async fn list_attempts(deps: &Deps, widget: &Widget, id: &str) -> Result<DeliveryAttemptPage, Problem> {
+    let event = find(deps, widget, id).await?;
+    let rows = attempts::list(&mut *deps.conn().await?, event.id).await?;
+    Ok(DeliveryAttemptPage { items: rows.into_iter().map(DeliveryAttempt::from).collect(), next: None })
+}
+
+/// The widget's event. Events of other widgets are not found.
+pub(super) async fn find(deps: &Deps, widget: &Widget, id: &str) -> Result<Event, Problem> {
+    let unknown = || Problem::new(ProblemCode::NotFound, "no such event");
+    let id: EventId = id.parse().map_err(|_| unknown())?;
+    let event = events::find(&mut *deps.conn().await?, id).await?;
+    event.filter(|event| event.widget_id == widget.id).ok_or_else(unknown)
+}
+
+/// The number in a cursor.
+pub(super) fn cursor_number(cursor: Option<&str>) -> Result<Option<u64>, Problem> {
+    let invalid = |_| Problem::new(ProblemCode::BadRequest, "`cursor` must be the `next` of a page");
+    cursor.map(str::parse).transpose().map_err(invalid)
+}
+
+/// The widget's install in the account, in any status; `None` without an account.
+pub(super) async fn install_in(
+    deps: &Deps,
+    widget: &Widget,
+    account: Option<u64>,
+) -> Result<Option<InstallId>, Problem> {
+    let Some(account) = account else { return Ok(None) };
+    let mut conn = deps.conn().await?;
+    let found = installs::find_in_account(&mut conn, widget.id, AccountId(account)).await?;
+    let why = "the account has never installed the widget";
+    found.map(|install| Some(install.id)).ok_or_else(|| Problem::new(ProblemCode::InstallNotFound, why))
 }

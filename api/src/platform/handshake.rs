@@ -1,99 +1,128 @@
-//! `POST /v1/handshake`: the first thing a widget asks on a page.
+//! `POST /v1/handshake`: the first request of a widget on a page.
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::trace::Trace;
+use flysk_services::installs::connect_link;
+use flysk_services::wallets;
 use flysk_store::JsonText;
-use flysk_store::ledger::WalletRow;
 use flysk_store::platform::installs::Install;
+use flysk_store::platform::ledger::WalletRow;
 use flysk_store::platform::oauth_codes;
 use poem::web::Data;
+use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
-use serde_json::Value;
 
-use super::flycoins::{self, WalletBalance};
-use super::oauth::connect_url;
+use super::flycoins::WalletBalance;
+use super::subscriptions::{PlanView, SubscriptionView, find_subscription, plans_on_offer};
 use super::tag::Tag;
-use crate::auth::{Verified, WidgetToken, issue};
-use crate::billing_page;
-use crate::deps::{Deps, on};
+use crate::auth::{VerifiedToken, WidgetToken, issue_session};
+use crate::billing_page::{self, HostedPage};
+use crate::choice::Choice;
+use crate::deps::Deps;
 use crate::problem::{Problem, answers};
 use crate::strict_json::{ExactJson, FreeJson, NoBody};
+use crate::time::Time;
 
-// No `Debug`: it is a credential.
-/// A short session, for everything a page asks often: amoCRM forbids loops over its one-time tokens.
+// No `Debug`: it contains a credential.
+/// A short-lived session for frequent requests of a page: amoCRM forbids requesting its one-time tokens in a loop.
 #[derive(Object)]
-pub(crate) struct SessionView {
-    /// To be sent as `Authorization: Bearer …`.
+pub(crate) struct WidgetSession {
+    /// Send it as `Authorization: Bearer …`.
     token: String,
-    /// Until when; shake hands again shortly before.
-    expires_at: DateTime<Utc>,
+    /// Expiry. Repeat the handshake shortly before it.
+    expires_at: Time,
 }
 
-// No `Debug`: it carries a session, and addresses that open something.
-/// What a widget needs to know to start, or why it has to stay off.
+// No `Debug`: it contains a session and signed URLs.
+/// Status, settings and session of a widget for a user.
 #[derive(Object)]
-pub(crate) struct HandshakeView {
-    /// `active`; anything else means: switch yourself off and show `reason`.
-    status: String,
-    /// Why the widget is off, for the people in the account; null while it is on.
+#[oai(example)]
+pub(crate) struct Handshake {
+    /// Status of the install. If it is not `active`, the widget must not work and should show `reason`.
+    status: Choice<InstallStatus>,
+    /// Why the widget is not active, in Russian, for users; null while it is active.
     reason: Option<String>,
-    /// What may not work although the widget is on, and what to do, for the people in the account.
+    /// What may not work although the widget is active, and what to do, in Russian, for users.
     warning: Option<String>,
-    /// The account.
+    /// Account id in amoCRM.
     account_id: u64,
-    /// The user.
+    /// User id in amoCRM.
     user_id: u64,
-    /// Whether the user administers the account.
+    /// Whether the user is an administrator of the account.
     is_admin: bool,
-    /// The widget in the account, once it is installed.
+    /// Install id; null while the widget is not installed.
     install_id: Option<String>,
-    /// What the account's administrator set.
+    /// Settings of the install.
     settings: FreeJson,
-    /// Counts changes of the settings.
+    /// Version of the settings.
     settings_version: u32,
-    /// What can be subscribed to. Empty while the widget sells nothing.
-    plans: Vec<Value>,
-    /// The account's subscription, if there is one.
-    subscription: Option<Value>,
-    /// The account's Flycoins, if the widget uses them; more is told by `GET /v1/flycoins/wallet`.
+    /// Plans on offer, by code; empty if the widget sells no subscriptions.
+    plans: Vec<PlanView>,
+    /// Subscription of the account; null if the widget sells none. A widget must not work while `access.level` is `off`.
+    subscription: Option<SubscriptionView>,
+    /// Balance of the account, if the widget uses Flycoins. `GET /v1/flycoins/wallet` returns details.
     wallet: Option<WalletBalance>,
-    /// Where billing takes place, by what is done there.
+    /// URLs of billing pages by purpose: `flycoins` for buying Flycoins, for administrators of the account; `subscription` for the
+    /// subscription, where everybody sees its state and administrators buy and change it. Valid for an hour. Open them in a
+    /// new tab.
     billing_urls: BTreeMap<String, String>,
-    /// Where an administrator connects the widget (again); null for everybody else, and while it works without a `warning`.
+    /// URL where an administrator grants access, also again. Null for other users, and while the widget has access and no
+    /// `warning`.
     connect_url: Option<String>,
-    /// For everything after this; null while the widget is not installed.
-    session: Option<SessionView>,
+    /// Session for further requests; null while the widget is not installed.
+    session: Option<WidgetSession>,
+}
+
+impl Example for Handshake {
+    fn example() -> Self {
+        Self {
+            status: InstallStatus::Active.into(),
+            reason: None,
+            warning: None,
+            account_id: 31_234_567,
+            user_id: 501,
+            is_admin: true,
+            install_id: Some("ins_01KCQJ1A3C5E7G9J1L3N5Q7S9V".to_owned()),
+            settings: FreeJson(JsonText::empty_object()),
+            settings_version: 0,
+            plans: vec![PlanView::example()],
+            subscription: Some(SubscriptionView::example()),
+            wallet: Some(WalletBalance::example()),
+            billing_urls: BTreeMap::new(),
+            connect_url: None,
+            session: Some(WidgetSession { token: "fws_…".to_owned(), expires_at: Time::example() }),
+        }
+    }
 }
 
 answers! {
-    /// Answers of `handshake`.
+    /// Responses of `handshake`.
     HandshakeAnswer {
-        /// How things are.
-        200 => Ok(ExactJson<HandshakeView>),
+        /// Status, settings and session.
+        200 => Ok(ExactJson<Handshake>),
     }
     problems {
-        /// The request cannot be read.
+        /// Malformed request.
         400 => BadRequest,
-        /// The token is missing or not accepted.
-        401 => Unauthorized,
-        /// A defect of ours.
+        /// Missing or invalid credentials.
+        401 => Unauthorized [Unauthorized, TokenExpired],
+        /// Internal error.
         500 => Internal,
-        /// A part of the service is away.
+        /// Service temporarily unavailable.
         503 => Unavailable,
     }
 }
 
-/// The first thing a widget asks.
+/// The handshake operation.
 pub(crate) struct HandshakeApi;
 
 #[OpenApi(tag = "Tag::Widget")]
 impl HandshakeApi {
-    /// Shake hands: status, settings, and a session in exchange for the one-time token.
+    /// Exchange the one-time token for the widget's status, settings and a session.
     ///
-    /// Anything but `active` tells the widget to switch itself off, and why.
+    /// If `status` is not `active`, the widget must not work and should show `reason`.
     #[oai(path = "/v1/handshake", method = "post", operation_id = "handshake")]
     async fn handshake(
         &self,
@@ -109,34 +138,36 @@ impl HandshakeApi {
     }
 }
 
-async fn shake(deps: &Deps, trace: &Trace, caller: Verified) -> Result<HandshakeView, Problem> {
+async fn shake(deps: &Deps, trace: &Trace, caller: VerifiedToken) -> Result<Handshake, Problem> {
     let status = match &caller.install {
         Some(install) => install.status,
         None => status_before_install(deps, &caller).await?,
     };
     let warning = caller.install.as_ref().and_then(warning);
-    // Granting access anew helps where it or a part of it is missing, not where the widget was switched off.
+    // Granting access again helps if access is missing or incomplete, not if the vendor switched the widget off.
     let connect_url = (caller.is_admin && (!status.has_access() || warning.is_some()))
         .then(|| {
-            let begun = (caller.widget.id, caller.account_id, caller.user_id);
-            connect_url(&deps.config.http.public_url, &deps.keyring, begun, deps.clock().now())
+            let (public_url, now) = (&deps.config.http.public_url, deps.clock().now());
+            let (widget, account, user) = (caller.widget.id, caller.account_id, Some(caller.user_id));
+            connect_link(public_url, &deps.keyring, widget, account, user, now)
         })
         .flatten();
     let session = match &caller.install {
         Some(install) => {
-            let issued = issue(deps, install.id, caller.user_id, caller.is_admin)?;
-            Some(SessionView { token: issued.token, expires_at: issued.expires_at })
+            let issued = issue_session(deps, install.id, caller.user_id, caller.is_admin)?;
+            Some(WidgetSession { token: issued.token, expires_at: issued.expires_at.into() })
         }
         None => None,
     };
     let wallet = wallet_of(deps, trace, &caller).await?;
+    let (plans, subscription) = subscription_of(deps, trace, &caller).await?;
     let billing_urls = billing_urls(deps, &caller)?;
     let (install_id, settings, settings_version) = match caller.install {
         Some(install) => (Some(install.id.to_string()), install.settings, install.settings_version),
         None => (None, JsonText::empty_object(), 0),
     };
-    Ok(HandshakeView {
-        status: status.to_string(),
+    Ok(Handshake {
+        status: status.into(),
         reason: status.reason_ru().map(str::to_owned),
         warning: warning.map(str::to_owned),
         account_id: caller.account_id.0,
@@ -145,8 +176,8 @@ async fn shake(deps: &Deps, trace: &Trace, caller: Verified) -> Result<Handshake
         install_id,
         settings: FreeJson(settings),
         settings_version,
-        plans: Vec::new(),
-        subscription: None,
+        plans,
+        subscription,
         wallet: wallet.as_ref().map(WalletBalance::from),
         billing_urls,
         connect_url,
@@ -154,8 +185,8 @@ async fn shake(deps: &Deps, trace: &Trace, caller: Verified) -> Result<Handshake
     })
 }
 
-/// A grant has the rights of its user, and some of amoCRM's API is for administrators: web hooks, users.
-/// Source: amoCRM docs, oauth/scopes.
+/// Warns if the user who granted access is not an administrator: parts of amoCRM's API, such as webhooks and users, need an
+/// administrator's rights. Source: amoCRM docs, oauth/scopes.
 fn warning(install: &Install) -> Option<&'static str> {
     (install.status == InstallStatus::Active && install.granted_by_admin == Some(false)).then_some(
         "Доступ выдал сотрудник без прав администратора, поэтому часть функций виджета может не работать. \
@@ -163,29 +194,55 @@ fn warning(install: &Install) -> Option<&'static str> {
     )
 }
 
-/// Came with the install, but for one that is older than its widget's use of Flycoins.
-async fn wallet_of(deps: &Deps, trace: &Trace, caller: &Verified) -> Result<Option<WalletRow>, Problem> {
+/// The wallet of the install. It exists unless the install is older than the widget's use of Flycoins; then it is created.
+async fn wallet_of(deps: &Deps, trace: &Trace, caller: &VerifiedToken) -> Result<Option<WalletRow>, Problem> {
     match (&caller.install, caller.wallet) {
         _ if !caller.widget.uses_flycoins => Ok(None),
         (None, _) => Ok(None),
         (Some(_), Some(wallet)) => Ok(Some(wallet)),
-        (Some(install), None) => flycoins::open(deps, trace, &caller.widget, install.id).await.map(Some),
+        (Some(install), None) => {
+            Ok(Some(wallets::open_late_wallet(&deps.outbox, trace, &caller.widget, install.id).await?))
+        }
     }
 }
 
-/// Where an administrator buys: links that are good for an hour, made anew with each handshake.
-fn billing_urls(deps: &Deps, caller: &Verified) -> Result<BTreeMap<String, String>, Problem> {
+/// Plans and subscription, of a widget that sells subscriptions.
+async fn subscription_of(
+    deps: &Deps,
+    trace: &Trace,
+    caller: &VerifiedToken,
+) -> Result<(Vec<PlanView>, Option<SubscriptionView>), Problem> {
+    if !caller.widget.uses_subscriptions {
+        return Ok((Vec::new(), None));
+    }
+    let plans = plans_on_offer(deps, caller.widget.id).await?;
+    let Some(install) = &caller.install else { return Ok((plans, None)) };
+    let details = find_subscription(deps, trace, &caller.widget, install.id).await?;
+    Ok((plans, Some(details.into())))
+}
+
+/// Signed links to billing pages. They are valid for an hour; each handshake creates new ones.
+fn billing_urls(deps: &Deps, caller: &VerifiedToken) -> Result<BTreeMap<String, String>, Problem> {
     let mut urls = BTreeMap::new();
-    if let Some(install) = caller.install.as_ref().filter(|_| caller.widget.uses_flycoins && caller.is_admin)
-    {
-        urls.insert("flycoins".to_owned(), billing_page::link(deps, install.id, caller.user_id)?);
+    let Some(install) = &caller.install else { return Ok(urls) };
+    let user = (caller.user_id, caller.is_admin);
+    let mut add = |page, purpose: &str| -> Result<(), Problem> {
+        urls.insert(purpose.to_owned(), billing_page::signed_link(deps, page, install.id, user)?);
+        Ok(())
+    };
+    if caller.widget.uses_flycoins && caller.is_admin {
+        add(HostedPage::Flycoins, "flycoins")?;
+    }
+    if caller.widget.uses_subscriptions {
+        add(HostedPage::Subscription, "subscription")?;
     }
     Ok(urls)
 }
 
-/// No install yet: either its code is on its way, or it was lost and has to be asked for again.
-async fn status_before_install(deps: &Deps, caller: &Verified) -> Result<InstallStatus, Problem> {
+/// Status of a widget without an install: `installing` while an authorization code waits for its exchange, otherwise
+/// `reconnect`.
+async fn status_before_install(deps: &Deps, caller: &VerifiedToken) -> Result<InstallStatus, Problem> {
     let mut conn = deps.conn().await?;
-    let waiting = oauth_codes::is_waiting(on(&mut conn), caller.widget.id, caller.host.as_str()).await?;
+    let waiting = oauth_codes::is_waiting(&mut conn, caller.widget.id, caller.host.as_str()).await?;
     Ok(if waiting { InstallStatus::Installing } else { InstallStatus::Reconnect })
 }

@@ -1,10 +1,10 @@
-//! `/v1/settings`: an install's settings, as its widget sees them.
+//! `/v1/settings`: an install's settings, for its widget.
 
 use flysk_domain::trace::Trace;
 use poem::web::Data;
 use poem_openapi::OpenApi;
 
-use super::settings_rules::{self, SettingsChange, SettingsReturn, SettingsVersionView, SettingsView};
+use super::settings_rules::{self, Settings, SettingsInput, SettingsRestoreRequest, SettingsVersionPage};
 use super::tag::Tag;
 use crate::auth::{WidgetCaller, WidgetUser};
 use crate::deps::Deps;
@@ -12,95 +12,95 @@ use crate::problem::{Problem, answers};
 use crate::strict_json::{ExactJson, StrictJson};
 
 answers! {
-    /// Answers of `getSettings`.
+    /// Responses of `getSettings`.
     Got {
-        /// As they are.
-        200 => Ok(ExactJson<SettingsView>),
+        /// The current settings.
+        200 => Ok(ExactJson<Settings>),
     }
     problems {
-        /// The request cannot be read.
+        /// Malformed request.
         400 => BadRequest,
-        /// The credential is missing or not accepted.
-        401 => Unauthorized,
+        /// Missing or invalid credentials.
+        401 => Unauthorized [Unauthorized, TokenExpired],
         /// The widget is not installed in the account.
-        403 => Forbidden,
-        /// A defect of ours.
+        403 => Forbidden [NotInstalled],
+        /// Internal error.
         500 => Internal,
-        /// A part of the service is away.
+        /// Service temporarily unavailable.
         503 => Unavailable,
     }
 }
 
 answers! {
-    /// Answers of operations that change settings.
+    /// Responses of operations that change settings.
     Changed {
-        /// As they are now.
-        200 => Ok(ExactJson<SettingsView>),
+        /// The new settings.
+        200 => Ok(ExactJson<Settings>),
     }
     problems {
-        /// The request cannot be read.
+        /// Malformed request.
         400 => BadRequest,
-        /// The credential is missing or not accepted.
-        401 => Unauthorized,
+        /// Missing or invalid credentials.
+        401 => Unauthorized [Unauthorized, TokenExpired],
         /// Not an administrator, or the widget is not installed in the account.
-        403 => Forbidden,
-        /// There is no such version.
+        403 => Forbidden [AdminOnly, NotInstalled],
+        /// No such version.
         404 => NotFound,
-        /// Somebody else changed them meanwhile.
-        409 => Conflict,
-        /// The body is too long.
+        /// Version conflict: the settings have changed since `version`.
+        409 => Conflict [VersionConflict],
+        /// The body is too large.
         413 => TooLarge,
-        /// The body is not JSON.
+        /// The content type of the body is not JSON.
         415 => UnsupportedMediaType,
         /// The settings do not satisfy the widget's schema.
         422 => Invalid,
-        /// A defect of ours.
+        /// Internal error.
         500 => Internal,
-        /// A part of the service is away.
+        /// Service temporarily unavailable.
         503 => Unavailable,
     }
 }
 
 answers! {
-    /// Answers of `listSettingsHistory`.
+    /// Responses of `listSettingsHistory`.
     Listed {
-        /// The latest versions, the latest first.
-        200 => Ok(ExactJson<Vec<SettingsVersionView>>),
+        /// The last 50 versions, newest first.
+        200 => Ok(ExactJson<SettingsVersionPage>),
     }
     problems {
-        /// The request cannot be read.
+        /// Malformed request.
         400 => BadRequest,
-        /// The credential is missing or not accepted.
-        401 => Unauthorized,
+        /// Missing or invalid credentials.
+        401 => Unauthorized [Unauthorized, TokenExpired],
         /// Not an administrator, or the widget is not installed in the account.
-        403 => Forbidden,
-        /// A defect of ours.
+        403 => Forbidden [AdminOnly, NotInstalled],
+        /// Internal error.
         500 => Internal,
-        /// A part of the service is away.
+        /// Service temporarily unavailable.
         503 => Unavailable,
     }
 }
 
-/// Settings.
+/// Operations on settings, for widgets.
 pub(crate) struct SettingsApi;
 
 #[OpenApi(tag = "Tag::Widget")]
 impl SettingsApi {
-    /// The account's settings of the widget.
+    /// Get the account's settings of the widget.
     #[oai(path = "/v1/settings", method = "get", operation_id = "getSettings")]
     async fn get(&self, caller: WidgetCaller) -> Got {
-        // The guard has read the install just now.
-        std::future::ready(Got::Ok(ExactJson(SettingsView::from(&caller.0.install)))).await
+        // Authentication has just read the install.
+        std::future::ready(Got::Ok(ExactJson(Settings::from(&caller.0.install)))).await
     }
 
-    /// Replace the settings. For administrators of the account.
+    /// Replace the settings. Only for administrators of the account.
     #[oai(path = "/v1/settings", method = "put", operation_id = "putSettings")]
     async fn put(
         &self,
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: WidgetCaller,
-        body: StrictJson<SettingsChange>,
+        body: StrictJson<SettingsInput>,
     ) -> Changed {
         match change(&deps, &trace, &caller.0, body.0).await {
             Ok(view) => Changed::Ok(ExactJson(view)),
@@ -108,7 +108,7 @@ impl SettingsApi {
         }
     }
 
-    /// Earlier versions: who set what and when. For administrators of the account.
+    /// List the last 50 versions with their authors, newest first. The list has one page. Only for administrators of the account.
     #[oai(path = "/v1/settings/history", method = "get", operation_id = "listSettingsHistory")]
     async fn history(&self, deps: Data<&Deps>, caller: WidgetCaller) -> Listed {
         let listed = match caller.0.must_be_admin() {
@@ -121,16 +121,16 @@ impl SettingsApi {
         }
     }
 
-    /// Go back to an earlier version, which becomes the newest. For administrators of the account.
-    #[oai(path = "/v1/settings/return", method = "post", operation_id = "returnSettings")]
-    async fn go_back(
+    /// Restore an earlier version as the newest version. Only for administrators of the account.
+    #[oai(path = "/v1/settings/restore", method = "post", operation_id = "restoreSettings")]
+    async fn restore(
         &self,
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: WidgetCaller,
-        body: StrictJson<SettingsReturn>,
+        body: StrictJson<SettingsRestoreRequest>,
     ) -> Changed {
-        match go_back(&deps, &trace, &caller.0, &body.0).await {
+        match restore(&deps, &trace, &caller.0, &body.0).await {
             Ok(view) => Changed::Ok(ExactJson(view)),
             Err(problem) => problem.into(),
         }
@@ -141,20 +141,20 @@ async fn change(
     deps: &Deps,
     trace: &Trace,
     user: &WidgetUser,
-    change: SettingsChange,
-) -> Result<SettingsView, Problem> {
+    change: SettingsInput,
+) -> Result<Settings, Problem> {
     user.must_be_admin()?;
     settings_rules::change(deps, trace, &user.widget, &user.install, by(user), change).await
 }
 
-async fn go_back(
+async fn restore(
     deps: &Deps,
     trace: &Trace,
     user: &WidgetUser,
-    wanted: &SettingsReturn,
-) -> Result<SettingsView, Problem> {
+    request: &SettingsRestoreRequest,
+) -> Result<Settings, Problem> {
     user.must_be_admin()?;
-    settings_rules::go_back(deps, trace, &user.widget, &user.install, by(user), wanted).await
+    settings_rules::restore(deps, trace, &user.widget, &user.install, by(user), request).await
 }
 
 fn by(user: &WidgetUser) -> String {

@@ -1,207 +1,193 @@
-//! What settings may look like, and how they are changed: the same for widgets and backends.
+//! Changes of settings, shared by the operations for widgets and for backends.
 
-use chrono::{DateTime, Utc};
-use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::trace::Trace;
-use flysk_store::JsonText;
-use flysk_store::platform::installs::{self, Install};
-use flysk_store::platform::settings_history::{self, SettingsVersion};
-use flysk_store::platform::widget_schemas;
+use flysk_services::installs::{ChangeSettingsError, SettingsChange, change_settings};
+use flysk_store::platform::installs::Install;
+use flysk_store::platform::settings_history;
 use flysk_store::platform::widgets::Widget;
-use flysk_store::repeat_contended;
+use flysk_store::{JsonText, repeat_contended};
 use poem_openapi::Object;
-use serde_json::Value;
+use poem_openapi::types::Example;
 
-use crate::deps::{Deps, on};
+use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 use crate::strict_json::FreeJson;
+use crate::time::Time;
 
-/// The longest settings, in bytes of their JSON.
-const LONGEST: usize = 65_536;
-/// Findings told at once.
-const MOST_FINDINGS: usize = 5;
-/// Versions listed.
-const MOST_VERSIONS: u32 = 50;
+/// Number of versions in the history.
+const MAX_VERSIONS: u32 = 50;
 
 /// An install's settings.
 #[derive(Debug, Object)]
-pub(crate) struct SettingsView {
-    /// Counts changes.
+#[oai(example)]
+pub(crate) struct Settings {
+    /// Version, incremented by every change.
     pub(crate) version: u32,
-    /// The settings: a JSON object of the widget's own.
+    /// The settings: a JSON object defined by the widget.
     pub(crate) settings: FreeJson,
+}
+
+impl Example for Settings {
+    fn example() -> Self {
+        Self { version: 2, settings: example_settings() }
+    }
 }
 
 /// New settings.
 #[derive(Debug, Object)]
 #[oai(example)]
-pub(crate) struct SettingsChange {
-    /// The version that was read: somebody else's change in between is not overwritten.
+pub(crate) struct SettingsInput {
+    /// The version that was read. If it is not the newest, the request fails with `version_conflict`.
     pub(crate) version: u32,
     /// All settings: a JSON object of at most 64 KiB that satisfies the widget's schema.
     pub(crate) settings: FreeJson,
-    /// The version of the widget that writes. It is held to the schema of that version, if it has one of its own, and
-    /// otherwise, like whoever names none, to the one that holds for all.
+    /// Version of the widget that writes. If this version has its own schema, the settings are validated by it, otherwise by
+    /// the widget's default schema.
     #[oai(validator(max_length = 32, pattern = "^[0-9A-Za-z._-]+$"))]
     pub(crate) widget_version: Option<String>,
 }
 
-impl poem_openapi::types::Example for SettingsChange {
+impl Example for SettingsInput {
     fn example() -> Self {
-        Self {
-            version: 0,
-            settings: FreeJson(
-                JsonText::parse(r#"{"notify":true}"#).unwrap_or_else(|_| JsonText::empty_object()),
-            ),
-            widget_version: Some("1.4.0".to_owned()),
-        }
+        Self { version: 0, settings: example_settings(), widget_version: Some("1.4.0".to_owned()) }
     }
 }
 
-/// Going back to an earlier version.
+/// Request to restore an earlier version.
 #[derive(Debug, Object)]
 #[oai(example)]
-pub(crate) struct SettingsReturn {
-    /// The version that was read.
+pub(crate) struct SettingsRestoreRequest {
+    /// The newest version, as it was read.
     pub(crate) version: u32,
-    /// The version to go back to; its settings become the newest version.
+    /// The version to restore. 0 means empty settings.
     pub(crate) to: u32,
-    /// The version of the widget that asks, as in a change.
+    /// Version of the widget that writes, as in a change.
     #[oai(validator(max_length = 32, pattern = "^[0-9A-Za-z._-]+$"))]
     pub(crate) widget_version: Option<String>,
 }
 
-impl poem_openapi::types::Example for SettingsReturn {
+impl Example for SettingsRestoreRequest {
     fn example() -> Self {
         Self { version: 2, to: 1, widget_version: None }
     }
 }
 
-/// One version.
+/// A version of the settings.
 #[derive(Debug, Object)]
+#[oai(rename = "SettingsVersion", example)]
 pub(crate) struct SettingsVersionView {
-    /// Its number.
+    /// Version number.
     version: u32,
     /// The settings.
     settings: FreeJson,
-    /// Who set them: `user 501` or `backend`.
+    /// Author of the version: a user, as `user 501`, the backend (`backend`) or an operator of Flysk (`operator`).
     changed_by: String,
-    /// When.
-    changed_at: DateTime<Utc>,
+    /// Time of the change.
+    changed_at: Time,
 }
 
-impl From<&Install> for SettingsView {
+impl Example for SettingsVersionView {
+    fn example() -> Self {
+        Self {
+            version: 2,
+            settings: example_settings(),
+            changed_by: "user 501".to_owned(),
+            changed_at: Time::example(),
+        }
+    }
+}
+
+/// The last versions of the settings, newest first.
+#[derive(Debug, Object)]
+pub(crate) struct SettingsVersionPage {
+    /// The versions.
+    items: Vec<SettingsVersionView>,
+    /// Always null: the list has one page.
+    next: Option<String>,
+}
+
+fn example_settings() -> FreeJson {
+    FreeJson(JsonText::parse(r#"{"notify":true}"#).unwrap_or_else(|_| JsonText::empty_object()))
+}
+
+impl From<&Install> for Settings {
     fn from(install: &Install) -> Self {
         Self { version: install.settings_version, settings: FreeJson(install.settings.clone()) }
     }
 }
 
-/// Writes new settings over version `from`, and the history with them.
+/// Replaces version `change.version` by new settings and adds them to the history, in one transaction.
 pub(super) async fn change(
     deps: &Deps,
     trace: &Trace,
     widget: &Widget,
     install: &Install,
     by: String,
-    change: SettingsChange,
-) -> Result<SettingsView, Problem> {
-    // They are kept for an account that comes back, and change no more until it does.
-    if install.status == InstallStatus::Uninstalled {
-        return Err(Problem::new(ProblemCode::NotInstalled, "the account disabled the integration"));
-    }
-    let schema = schema_of(deps, widget, change.widget_version.as_deref()).await?;
-    check(widget, schema.as_ref(), &change.settings.0)?;
-    let now = deps.clock().now();
-    let (former, version) = (change.version, change.version.saturating_add(1));
-    let row = SettingsVersion { version, settings: change.settings.0, changed_by: by, changed_at: now };
+    change: SettingsInput,
+) -> Result<Settings, Problem> {
+    let change = SettingsChange {
+        from: change.version,
+        settings: change.settings.0,
+        widget_version: change.widget_version.as_deref(),
+        by: &by,
+    };
     let write = || async {
         let mut unit = deps.begin(trace).await?;
-        if !installs::write_settings(&mut unit, install.id, former, &row.settings, now).await? {
-            let why = format!("version {former} is not the newest");
-            return Err(Problem::new(ProblemCode::VersionConflict, why));
-        }
-        settings_history::insert(&mut unit, install.id, &row).await?;
-        Ok(unit.commit().await?)
+        let version = change_settings(&mut unit, deps.clock(), widget, install, &change)
+            .await
+            .map_err(|error| problem_of(widget, error))?;
+        unit.commit().await?;
+        Ok::<_, Problem>(version)
     };
-    repeat_contended(write).await?;
-    deps.known.forget_install(install.id);
-    Ok(SettingsView { version, settings: FreeJson(row.settings) })
+    let version = repeat_contended(write).await?;
+    deps.cache.invalidate_install(install.id);
+    Ok(Settings { version, settings: FreeJson(change.settings) })
+}
+
+fn problem_of(widget: &Widget, error: ChangeSettingsError) -> Problem {
+    match error {
+        ChangeSettingsError::Uninstalled => Problem::new(ProblemCode::NotInstalled, error.to_string()),
+        ChangeSettingsError::Invalid(why) => Problem::new(ProblemCode::Invalid, why),
+        ChangeSettingsError::BrokenSchema(_) => {
+            tracing::error!(widget = %widget.code, error = %error, "the widget's settings schema cannot be used");
+            Problem::new(ProblemCode::Internal, "quote X-Request-Id to support")
+        }
+        ChangeSettingsError::VersionConflict(_) => {
+            Problem::new(ProblemCode::VersionConflict, error.to_string())
+        }
+        ChangeSettingsError::Store(error) => error.into(),
+    }
 }
 
 /// Makes an earlier version the newest.
-pub(super) async fn go_back(
+pub(super) async fn restore(
     deps: &Deps,
     trace: &Trace,
     widget: &Widget,
     install: &Install,
     by: String,
-    wanted: &SettingsReturn,
-) -> Result<SettingsView, Problem> {
-    let former = match wanted.to {
-        // Before the first change there was nothing.
+    request: &SettingsRestoreRequest,
+) -> Result<Settings, Problem> {
+    let former = match request.to {
+        // Version 0 is the state before the first change.
         0 => Some(JsonText::empty_object()),
-        to => {
-            settings_history::find(on(&mut deps.conn().await?), install.id, to).await?.map(|row| row.settings)
-        }
+        to => settings_history::find(&mut *deps.conn().await?, install.id, to).await?.map(|row| row.settings),
     };
-    let settings = former
-        .ok_or_else(|| Problem::new(ProblemCode::NotFound, format!("there is no version {}", wanted.to)))?;
-    let widget_version = wanted.widget_version.clone();
-    let back = SettingsChange { version: wanted.version, settings: FreeJson(settings), widget_version };
-    change(deps, trace, widget, install, by, back).await
+    let settings =
+        former.ok_or_else(|| Problem::new(ProblemCode::NotFound, format!("no version {}", request.to)))?;
+    let widget_version = request.widget_version.clone();
+    let restored = SettingsInput { version: request.version, settings: FreeJson(settings), widget_version };
+    change(deps, trace, widget, install, by, restored).await
 }
 
-/// The latest versions, the latest first.
-pub(super) async fn history(deps: &Deps, install: &Install) -> Result<Vec<SettingsVersionView>, Problem> {
-    let rows = settings_history::list_latest(on(&mut deps.conn().await?), install.id, MOST_VERSIONS).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| SettingsVersionView {
-            version: row.version,
-            settings: FreeJson(row.settings),
-            changed_by: row.changed_by,
-            changed_at: row.changed_at,
-        })
-        .collect())
-}
-
-/// The schema a version of the widget is held to.
-async fn schema_of(deps: &Deps, widget: &Widget, version: Option<&str>) -> Result<Option<Value>, Problem> {
-    if let Some(version) = version {
-        let own = widget_schemas::find(on(&mut deps.conn().await?), widget.id, version).await?;
-        if own.is_some() {
-            return Ok(own);
-        }
-    }
-    Ok(widget.settings_schema.as_ref().map(|schema| schema.0.clone()))
-}
-
-/// The schema judges numbers as doubles; what is kept is what was written.
-fn check(widget: &Widget, schema: Option<&Value>, settings: &JsonText) -> Result<(), Problem> {
-    let invalid = |why: String| Problem::new(ProblemCode::Invalid, why);
-    if !settings.as_str().starts_with('{') {
-        return Err(invalid("settings are a JSON object".to_owned()));
-    }
-    let text = settings;
-    let settings = text.to_value().map_err(|error| invalid(format!("settings cannot be read: {error}")))?;
-    // Many clients write every letter outside ASCII as six bytes: such an escape counts as its letter.
-    let length = text.as_str().len().min(settings.to_string().len());
-    if length > LONGEST {
-        return Err(invalid(format!("settings take {length} bytes, {LONGEST} are allowed")));
-    }
-    let Some(schema) = schema else { return Ok(()) };
-    let schema = jsonschema::validator_for(schema).map_err(|error| {
-        tracing::error!(widget = %widget.code, error = %error, "the widget's settings schema is none");
-        Problem::new(ProblemCode::Internal, "told to our operators")
-    })?;
-    let findings: Vec<String> = schema
-        .iter_errors(&settings)
-        .take(MOST_FINDINGS)
-        .map(|error| format!("{}: {error}", place(&error.instance_path().to_string())))
-        .collect();
-    if findings.is_empty() { Ok(()) } else { Err(invalid(findings.join("; "))) }
-}
-
-fn place(pointer: &str) -> &str {
-    if pointer.is_empty() { "settings" } else { pointer }
+/// The last [`MAX_VERSIONS`] versions, newest first.
+pub(super) async fn history(deps: &Deps, install: &Install) -> Result<SettingsVersionPage, Problem> {
+    let rows = settings_history::list_latest(&mut *deps.conn().await?, install.id, MAX_VERSIONS).await?;
+    let items = rows.into_iter().map(|row| SettingsVersionView {
+        version: row.version,
+        settings: FreeJson(row.settings),
+        changed_by: row.changed_by,
+        changed_at: row.changed_at.into(),
+    });
+    Ok(SettingsVersionPage { items: items.collect(), next: None })
 }

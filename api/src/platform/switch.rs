@@ -2,87 +2,98 @@
 
 use flysk_domain::platform::lifecycle::{Fact, InstallStatus};
 use flysk_domain::trace::Trace;
+use flysk_services::installs as installs_service;
 use flysk_store::platform::widgets::Widget;
 use flysk_store::repeat_contended;
-use flysk_vault::lifecycle;
 use poem::web::Data;
 use poem_openapi::payload::Json;
+use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 
 use super::backend_settings::install_of;
 use super::tag::Tag;
 use crate::auth::BackendCaller;
+use crate::choice::Choice;
 use crate::deps::Deps;
 use crate::problem::{Problem, answers};
 use crate::strict_json::StrictJson;
 
-/// On or off.
+/// Request to switch the widget on or off.
 #[derive(Debug, Object)]
 #[oai(example)]
-struct Switch {
-    /// The account.
+struct WidgetSwitchRequest {
+    /// Account id in amoCRM.
     account_id: u64,
-    /// Whether the widget may work there.
+    /// Whether the widget may work in the account.
     on: bool,
 }
 
-impl poem_openapi::types::Example for Switch {
+impl Example for WidgetSwitchRequest {
     fn example() -> Self {
         Self { account_id: 31_234_567, on: true }
     }
 }
 
-/// What follows.
+/// Status of the widget in the account.
 #[derive(Debug, Object)]
-pub(crate) struct SwitchView {
-    /// The status of the install: a widget that is on works only while the account gives access.
-    status: String,
+#[oai(example)]
+pub(crate) struct WidgetStatus {
+    /// Status of the install. A widget that is switched on is `active` only while the account grants access.
+    status: Choice<InstallStatus>,
+}
+
+impl Example for WidgetStatus {
+    fn example() -> Self {
+        Self { status: InstallStatus::Active.into() }
+    }
 }
 
 answers! {
-    /// Answers of `switchWidget`.
+    /// Responses of `switchWidget`.
     Switched {
-        /// What follows.
-        200 => Ok(Json<SwitchView>),
+        /// The resulting status.
+        200 => Ok(Json<WidgetStatus>),
     }
     problems {
-        /// The request cannot be read.
+        /// Malformed request.
         400 => BadRequest,
-        /// The project token is missing or not accepted.
+        /// Missing or invalid project token.
         401 => Unauthorized,
         /// The widget is not installed in the account.
-        403 => Forbidden,
-        /// The install is being changed.
-        409 => Conflict,
-        /// The body is too long.
+        403 => Forbidden [NotInstalled],
+        /// Another request is changing the install.
+        409 => Conflict [VersionConflict],
+        /// The body is too large.
         413 => TooLarge,
-        /// The body is not JSON.
+        /// The content type of the body is not JSON.
         415 => UnsupportedMediaType,
-        /// A defect of ours.
+        /// Internal error.
         500 => Internal,
-        /// A part of the service is away.
+        /// Service temporarily unavailable.
         503 => Unavailable,
     }
 }
 
-/// Switching, server to server.
+/// Operation to switch a widget on or off, for backends.
 pub(crate) struct SwitchApi;
 
 #[OpenApi(tag = "Tag::Backend")]
 impl SwitchApi {
     /// Switch the widget on or off in an account.
     ///
-    /// A change is told by an `activate` or `deactivate` event, and outlives uninstalling and coming back.
+    /// While it is off, PAuth answers 403, and new charges and holds are refused. Settings, captures, releases, refunds and the
+    /// gateway go on working, so that the backend can tidy up. A change of the status sends an `activate` or `deactivate` event.
+    /// The switch survives uninstalling and reinstalling.
     #[oai(path = "/v1/backend/switch", method = "put", operation_id = "switchWidget")]
     async fn switch(
         &self,
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: BackendCaller,
-        body: StrictJson<Switch>,
+        body: StrictJson<WidgetSwitchRequest>,
     ) -> Switched {
         match switch(&deps, &trace, &caller.0, &body.0).await {
-            Ok(status) => Switched::Ok(Json(SwitchView { status: status.to_string() })),
+            Ok(status) => Switched::Ok(Json(WidgetStatus { status: status.into() })),
             Err(problem) => problem.into(),
         }
     }
@@ -92,17 +103,19 @@ async fn switch(
     deps: &Deps,
     trace: &Trace,
     widget: &Widget,
-    wanted: &Switch,
+    request: &WidgetSwitchRequest,
 ) -> Result<InstallStatus, Problem> {
-    let install = install_of(deps, widget, wanted.account_id).await?;
-    let fact = if wanted.on { Fact::SwitchedOn } else { Fact::SwitchedOff };
-    let learn = || async {
+    let install = install_of(deps, widget, request.account_id).await?;
+    let fact = if request.on { Fact::SwitchedOn } else { Fact::SwitchedOff };
+    let record = || async {
         let mut unit = deps.begin(trace).await?;
-        let status = lifecycle::learn(&mut unit, deps.clock(), install.id, fact, deps.clock().now()).await?;
+        let status =
+            installs_service::record_fact(&mut unit, deps.clock(), install.id, fact, deps.clock().now())
+                .await?;
         unit.commit().await?;
         Ok::<_, Problem>(status)
     };
-    let status = repeat_contended(learn).await?;
-    deps.known.forget_install(install.id);
+    let status = repeat_contended(record).await?;
+    deps.cache.invalidate_install(install.id);
     Ok(status)
 }

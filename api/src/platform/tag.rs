@@ -1,16 +1,18 @@
-//! How operations are grouped in the document.
+//! Tags that group operations in the OpenAPI document.
 
 use poem_openapi::Tags;
 
-/// Whom an operation is for.
+/// The callers of an operation.
 #[derive(Tags)]
 pub(super) enum Tag {
-    /// For amoCRM and browsers on their way through it.
+    /// Called by amoCRM, and opened in browsers to grant access.
     OAuth,
-    /// For widgets inside amoCRM's pages.
+    /// Called by widgets in amoCRM's pages.
     Widget,
-    /// For backends of vendors.
+    /// Called by vendors' backends.
     Backend,
-    /// Payment by use. Amounts are integers of millionths of a Flycoin (`_micro`); one Flycoin costs one rouble.
+    /// Access by subscription. Amounts are integers of kopecks (fields that end in `_kopecks`), dates are days in Moscow.
+    Subscriptions,
+    /// Payment by usage. Amounts are integers of micro-Flycoins (fields that end in `_micro`); one Flycoin costs one rouble.
     Flycoins,
 }

@@ -1,8 +1,8 @@
-//! JSON of the caller's own, on its way in and out with every digit of its numbers.
+//! Free JSON in requests and responses, without loss of digits in numbers.
 //!
-//! poem-openapi passes everything through [`Value`], which holds a number as a double: 12345678901234567890.123 would
-//! come out as 12345678901234567000. So the text itself is carried through: on the way in as a text where the schema is
-//! free (see [`super::schema`]), on the way out under a mark that [`ExactJson`] takes away.
+//! poem-openapi converts everything to [`Value`], which stores numbers as doubles: 12345678901234567890.123 would become
+//! 12345678901234567000. So the JSON text is kept: in requests as a string where the schema is free (see [`super::schema`]), in
+//! responses as an object with a marker key that [`ExactJson`] replaces by the text.
 
 use std::borrow::Cow;
 
@@ -18,11 +18,11 @@ use serde_json::value::RawValue;
 
 use crate::problem::{Problem, ProblemCode};
 
-/// The only key of the object that stands for exact JSON inside a [`Value`]. No answer has objects with keys of the
-/// caller's beside exact JSON.
+/// Marker key: an object with only this key represents exact JSON inside a [`Value`]. Outside of exact JSON, no response has
+/// objects with keys from callers, so the marker is unambiguous.
 pub(crate) const EXACT_JSON: &str = "$flysk::exact_json";
 
-/// Any JSON, in requests that are read by [`super::StrictJson`] and in answers that are written by [`ExactJson`].
+/// Any JSON, in requests that [`super::StrictJson`] parses and in responses that [`ExactJson`] serializes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FreeJson(pub(crate) JsonText);
 
@@ -63,7 +63,7 @@ impl ToJSON for FreeJson {
     }
 }
 
-/// An answer that may hold [`FreeJson`].
+/// A response body that may contain [`FreeJson`].
 #[derive(Debug)]
 pub(crate) struct ExactJson<T>(pub(crate) T);
 
@@ -86,14 +86,14 @@ impl<T: ToJSON> IntoResponse for ExactJson<T> {
                 Response::builder().status(StatusCode::OK).content_type(Self::CONTENT_TYPE).body(body)
             }
             Err(error) => {
-                tracing::error!(error = %error, "an answer cannot be written as JSON");
-                Problem::new(ProblemCode::Internal, "told to our operators").response()
+                tracing::error!(error = %error, "cannot serialize a response");
+                Problem::new(ProblemCode::Internal, "quote X-Request-Id to support").response()
             }
         }
     }
 }
 
-/// A value, exact JSON in the place of its mark.
+/// Serializes a value with exact JSON in place of its markers.
 struct Unmarked<'a>(&'a Value);
 
 impl Serialize for Unmarked<'_> {

@@ -1,28 +1,28 @@
-//! What is wrong with a body, and where.
+//! Errors in request bodies with their location.
 
 use std::fmt;
 
-/// Longest name or pointer of the caller's that is repeated in an answer, in characters.
+/// Maximum length of a caller's name or pointer in an error message, in characters.
 const MAX_SHOWN_CHARS: usize = 120;
 
-/// The way to a place in a body: names of fields and numbers of items.
+/// Location in a body: names of fields and indexes of items.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Place(Vec<String>);
+pub(super) struct JsonPointer(Vec<String>);
 
-impl Place {
-    /// Goes on to a field or an item.
+impl JsonPointer {
+    /// Appends a field or an item.
     pub(super) fn enter(&mut self, part: impl Into<String>) {
         self.0.push(part.into());
     }
 
-    /// Goes back.
+    /// Removes the last part.
     pub(super) fn leave(&mut self) {
         self.0.pop();
     }
 }
 
-/// As a JSON pointer (RFC 6901, section 3), shortened; `the body` for all of it.
-impl fmt::Display for Place {
+/// The JSON pointer (RFC 6901, section 3), shortened; `the body` for the root.
+impl fmt::Display for JsonPointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
             return f.write_str("the body");
@@ -36,23 +36,23 @@ impl fmt::Display for Place {
     }
 }
 
-/// What is wrong, and where.
+/// An error with its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
-    place: Place,
+    pointer: JsonPointer,
     what: String,
 }
 
 impl Fault {
-    /// `what` continues a sentence that begins with the place.
-    pub(super) fn new(place: &Place, what: impl Into<String>) -> Self {
-        Self { place: place.clone(), what: what.into() }
+    /// `what` continues a sentence that begins with the location.
+    pub(super) fn new(pointer: &JsonPointer, what: impl Into<String>) -> Self {
+        Self { pointer: pointer.clone(), what: what.into() }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.place, self.what)
+        write!(f, "{} {}", self.pointer, self.what)
     }
 }
 

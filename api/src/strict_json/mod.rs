@@ -1,15 +1,14 @@
-//! Request bodies, read strictly: nothing in them is ignored, guessed or rewritten.
+//! Strict parsing of request bodies: nothing is ignored, guessed or converted.
 //!
-//! poem-openapi's own `Json` ignores fields it does not know, takes the last of two equal keys, and takes numbers and
-//! booleans for texts (rewriting them on the way). A misspelt field would then mean "left out". Here a body is held
-//! against its schema first, and the fault names its place as a JSON pointer (RFC 6901). The rules:
+//! poem-openapi's own `Json` ignores unknown fields, uses the last of duplicate keys, and converts numbers and booleans to
+//! strings. A misspelt field would then count as absent. Here a body is validated by its schema first. Errors contain the
+//! location as a JSON pointer (RFC 6901). The rules:
 //!
-//! - a field that the schema does not name is refused, and so is a key that stands twice in one object, at any depth;
-//! - a text is taken from a JSON string only, a boolean from `true` and `false` only;
-//! - a whole number is a JSON number without fraction and exponent, inside the range of its format: `1.0`, `1e2` and `"1"`
-//!   are refused;
-//! - null stands for a field that is left out, if it may be left out and has no default;
-//! - JSON of the caller's own ([`FreeJson`]) is kept with every digit of its numbers.
+//! - unknown fields and duplicate keys are rejected, at any depth;
+//! - a string must be a JSON string, a boolean must be `true` or `false`;
+//! - an integer is a JSON number without fraction and exponent, in the range of its format: `1.0`, `1e2` and `"1"` are rejected;
+//! - null means that an optional field without a default is absent;
+//! - free JSON ([`FreeJson`]) keeps every digit of its numbers.
 
 mod exact;
 mod fault;
@@ -29,9 +28,9 @@ use poem_openapi::types::ParseFromJSON;
 
 pub(crate) use exact::{EXACT_JSON, ExactJson, FreeJson};
 pub(crate) use no_body::NoBody;
-use schema::Described;
+use schema::BodySchema;
 
-/// A JSON body that is read by the rules of this module. Every operation of ours with a body takes this.
+/// A JSON body that is parsed by the rules of this module. All operations with a body use this type.
 #[derive(Debug)]
 pub(crate) struct StrictJson<T>(pub(crate) T);
 
@@ -63,19 +62,19 @@ impl<T: ParseFromJSON> ParsePayload for StrictJson<T> {
 
 impl_apirequest_for_payload!(StrictJson<T>, T: ParseFromJSON);
 
-/// Reads a body, or says what is wrong with it and where.
+/// Parses a body. The error describes what is wrong and where.
 fn read<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, String> {
     let text = syntax::check(bytes).map_err(|fault| fault.to_string())?;
-    let value = described::<T>().read(text).map_err(|fault| fault.to_string())?;
+    let value = schema_of::<T>().read(text).map_err(|fault| fault.to_string())?;
     T::parse_from_json(Some(value)).map_err(poem_openapi::types::ParseError::into_message)
 }
 
-/// The schema of a type, written down once per process.
-fn described<T: ParseFromJSON>() -> Arc<Described> {
-    static KNOWN: LazyLock<Mutex<HashMap<String, Arc<Described>>>> = LazyLock::new(Mutex::default);
+/// The schema of a type, cached per process.
+fn schema_of<T: ParseFromJSON>() -> Arc<BodySchema> {
+    static SCHEMAS: LazyLock<Mutex<HashMap<String, Arc<BodySchema>>>> = LazyLock::new(Mutex::default);
     let name = T::name().into_owned();
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(known.entry(name).or_insert_with(|| Arc::new(Described::of::<T>())))
+    let mut schemas = SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(schemas.entry(name).or_insert_with(|| Arc::new(BodySchema::of::<T>())))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Operations that take no body.
+//! Operations without a request body.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use poem::{FromRequest, Request, RequestBody, Result};
 use poem_openapi::error::ParseRequestPayloadError;
 use serde::de::IgnoredAny;
 
-/// The body of an operation that takes none: absent, or `null`, `{}` or `[]` for clients that always send one. A field in it
-/// would be ignored, so it is refused: whoever sends an amount with a release has to learn that all is released.
+/// The body of an operation that accepts none: absent, or `null`, `{}` or `[]` for clients that always send a body. Fields are
+/// rejected instead of ignored: a caller that sends an amount with a release must not assume a partial release.
 pub(crate) struct NoBody;
 
 impl<'a> FromRequest<'a> for NoBody {
@@ -17,12 +17,12 @@ impl<'a> FromRequest<'a> for NoBody {
         let is_empty = bytes.is_empty()
             || serde_json::from_slice::<Option<BTreeMap<String, IgnoredAny>>>(bytes)
                 .is_ok_and(|fields| fields.is_none_or(|fields| fields.is_empty()))
-            // An empty array of PHP is both.
+            // PHP serializes an empty array as `[]`, also if an object is meant.
             || serde_json::from_slice::<Vec<IgnoredAny>>(bytes).is_ok_and(|items| items.is_empty());
         if is_empty {
             return Ok(Self);
         }
-        let reason = "the operation takes no body: send none, null or an empty object".to_owned();
+        let reason = "the operation accepts no body: send none, null or an empty object".to_owned();
         Err(ParseRequestPayloadError { reason }.into())
     }
 }

@@ -1,4 +1,4 @@
-//! The second look at a body: whether it is what its schema says.
+//! Second step of parsing: validation of a body by its schema.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -8,15 +8,15 @@ use poem_openapi::types::ParseFromJSON;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::fault::{Fault, Place};
+use super::fault::{Fault, JsonPointer};
 
-/// A schema with all it refers to.
-pub(super) struct Described {
+/// A schema with all referenced schemas.
+pub(super) struct BodySchema {
     root: MetaSchemaRef,
     schemas: BTreeMap<String, MetaSchema>,
 }
 
-impl Described {
+impl BodySchema {
     /// The schema of a type.
     pub(super) fn of<T: ParseFromJSON>() -> Self {
         let mut registry = Registry::new();
@@ -24,16 +24,16 @@ impl Described {
         Self { root: T::schema_ref(), schemas: registry.schemas }
     }
 
-    /// The body as poem-openapi parses it further. A part that the schema leaves free becomes the text of its JSON,
-    /// because [`Value`] does not hold every digit of a number; see [`super::FreeJson`].
+    /// Validates a body and converts it to the value that poem-openapi parses. Free parts become strings with their JSON text,
+    /// because [`Value`] does not keep every digit of a number; see [`super::FreeJson`].
     pub(super) fn read(&self, text: &str) -> Result<Value, Fault> {
-        Check { schemas: &self.schemas, place: Place::default() }.value(text.trim_ascii(), &self.root)
+        Check { schemas: &self.schemas, pointer: JsonPointer::default() }.value(text.trim_ascii(), &self.root)
     }
 }
 
 struct Check<'a> {
     schemas: &'a BTreeMap<String, MetaSchema>,
-    place: Place,
+    pointer: JsonPointer,
 }
 
 impl Check<'_> {
@@ -45,13 +45,13 @@ impl Check<'_> {
                 None => return Err(self.fault("has no schema")),
             },
         };
-        // A union is written down as an object with choices.
+        // poem-openapi declares a union as an object with `oneOf` or `anyOf`.
         let is_choice = !schema.one_of.is_empty() || !schema.any_of.is_empty();
         match schema.ty {
             _ if is_choice => self.untyped(text, schema),
             "object" => self.object(text, schema),
             "array" => self.array(text, schema),
-            "string" => self.text(text),
+            "string" => self.text(text, schema),
             "integer" => self.integer(text, schema.format.unwrap_or_default()),
             "number" => self.number(text),
             "boolean" => self.boolean(text),
@@ -59,7 +59,7 @@ impl Check<'_> {
         }
     }
 
-    /// A reference with a description beside it, a choice, or anything.
+    /// Reads by a schema without a type: a reference with a description, a union, or free JSON.
     fn untyped(&mut self, text: &str, schema: &MetaSchema) -> Result<Value, Fault> {
         let referred = schema.all_of.iter().find(|part| matches!(part, MetaSchemaRef::Reference(_)));
         if let Some(referred) = referred {
@@ -67,12 +67,12 @@ impl Check<'_> {
         }
         let mut refused = None;
         for choice in schema.one_of.iter().chain(&schema.any_of) {
-            let place = self.place.clone();
+            let pointer = self.pointer.clone();
             match self.value(text, choice) {
                 Ok(value) => return Ok(value),
                 Err(fault) => refused = Some(fault),
             }
-            self.place = place;
+            self.pointer = pointer;
         }
         refused.map_or_else(|| Ok(Value::String(text.to_owned())), Err)
     }
@@ -83,7 +83,7 @@ impl Check<'_> {
         };
         let mut read = Map::new();
         for (name, of_field) in &schema.properties {
-            self.place.enter(*name);
+            self.pointer.enter(*name);
             let is_required = schema.required.contains(name);
             match sent.remove(*name).map(RawValue::get) {
                 None if is_required => return Err(self.fault("is missing")),
@@ -95,15 +95,15 @@ impl Check<'_> {
                     read.insert((*name).to_owned(), self.value(text, of_field)?);
                 }
             }
-            self.place.leave();
+            self.pointer.leave();
         }
         for (name, text) in sent {
-            self.place.enter(name.as_str());
+            self.pointer.enter(name.as_str());
             let Some(values) = &schema.additional_properties else {
                 return Err(self.fault(unknown(schema)));
             };
             read.insert(name, self.value(text.get(), values)?);
-            self.place.leave();
+            self.pointer.leave();
         }
         Ok(Value::Object(read))
     }
@@ -114,18 +114,25 @@ impl Check<'_> {
         };
         let mut read = Vec::with_capacity(sent.len());
         for (number, item) in sent.into_iter().enumerate() {
-            self.place.enter(number.to_string());
+            self.pointer.enter(number.to_string());
             read.push(match &schema.items {
                 Some(items) => self.value(item.get(), items)?,
                 None => Value::String(item.get().to_owned()),
             });
-            self.place.leave();
+            self.pointer.leave();
         }
         Ok(Value::Array(read))
     }
 
-    fn text(&self, text: &str) -> Result<Value, Fault> {
-        serde_json::from_str(text).map(Value::String).map_err(|_| self.wrong_type("a text", text))
+    fn text(&self, text: &str, schema: &MetaSchema) -> Result<Value, Fault> {
+        let value =
+            serde_json::from_str(text).map(Value::String).map_err(|_| self.wrong_type("a string", text))?;
+        if !schema.enum_items.is_empty() && !schema.enum_items.contains(&value) {
+            let words: Vec<String> =
+                schema.enum_items.iter().filter_map(Value::as_str).map(|word| format!("`{word}`")).collect();
+            return Err(self.fault(format!("must be one of {}", words.join(", "))));
+        }
+        Ok(value)
     }
 
     fn boolean(&self, text: &str) -> Result<Value, Fault> {
@@ -144,8 +151,7 @@ impl Check<'_> {
         });
         value.ok_or_else(|| {
             let (least, most) = (range.start(), range.end());
-            let wanted =
-                format!("a whole number from {least} to {most}, written without fraction and exponent");
+            let wanted = format!("a whole number from {least} to {most}, without fraction and exponent");
             self.wrong_type(&wanted, text)
         })
     }
@@ -154,26 +160,26 @@ impl Check<'_> {
         let sent = match text.as_bytes().first() {
             Some(b'{') => "an object",
             Some(b'[') => "an array",
-            Some(b'"') => "a text",
+            Some(b'"') => "a string",
             Some(b't' | b'f') => "a boolean",
             Some(b'n') => "null",
             _ if wanted.contains("number") => "another number",
             _ => "a number",
         };
-        self.fault(format!("has to be {wanted}, not {sent}"))
+        self.fault(format!("must be {wanted}, not {sent}"))
     }
 
     fn fault(&self, what: impl Into<String>) -> Fault {
-        Fault::new(&self.place, what)
+        Fault::new(&self.pointer, what)
     }
 }
 
 fn unknown(schema: &MetaSchema) -> String {
     let names: Vec<String> = schema.properties.iter().map(|(name, _)| format!("`{name}`")).collect();
-    format!("is no field here; the fields are {}", names.join(", "))
+    format!("is not a known field; the fields are {}", names.join(", "))
 }
 
-/// A default stands for a field that is left out, and null does not.
+/// Whether the schema has a default. An absent field then gets the default, and null is not accepted.
 fn has_default(schema: &MetaSchemaRef) -> bool {
     match schema {
         MetaSchemaRef::Inline(schema) => schema.default.is_some() || schema.all_of.iter().any(has_default),
@@ -181,7 +187,7 @@ fn has_default(schema: &MetaSchemaRef) -> bool {
     }
 }
 
-/// What a format of the document holds; an unnamed one what any of ours holds.
+/// The range of an integer format; the range of `int64` without a known format.
 fn range_of(format: &str) -> RangeInclusive<i128> {
     match format {
         "int8" => i8::MIN.into()..=i8::MAX.into(),

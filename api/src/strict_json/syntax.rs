@@ -1,29 +1,29 @@
-//! The first look at a body: whether it is JSON, and whether a key stands twice in one object of it.
+//! First step of parsing: checks that a body is valid JSON without duplicate keys.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use super::fault::{Fault, Place};
+use super::fault::{Fault, JsonPointer};
 
-/// The body as text. Bodies nest 127 deep at most (`serde_json`'s limit), and their numbers fit a double.
+/// Checks a body and returns it as text. The maximum depth is 127 (`serde_json`'s limit); numbers must fit a double.
 pub(super) fn check(body: &[u8]) -> Result<&str, Fault> {
-    let mut place = Place::default();
-    let text = std::str::from_utf8(body).map_err(|_| Fault::new(&place, "is not UTF-8"))?;
+    let mut pointer = JsonPointer::default();
+    let text = std::str::from_utf8(body).map_err(|_| Fault::new(&pointer, "is not UTF-8"))?;
     if text.trim_ascii().is_empty() {
-        return Err(Fault::new(&place, "is empty, and JSON is wanted"));
+        return Err(Fault::new(&pointer, "is empty, JSON is required"));
     }
     let mut source = serde_json::Deserializer::from_str(text);
-    Walk(&mut place)
+    Walk(&mut pointer)
         .deserialize(&mut source)
         .and_then(|()| source.end())
-        .map_err(|error| Fault::new(&place, format!("cannot be read as JSON: {error}")))?;
+        .map_err(|error| Fault::new(&pointer, format!("is not valid JSON: {error}")))?;
     Ok(text)
 }
 
-/// Walks through a value. After a fault the place stays where the fault is.
-struct Walk<'a>(&'a mut Place);
+/// Visits a value recursively. After an error the pointer stays at the location of the error.
+struct Walk<'a>(&'a mut JsonPointer);
 
 impl<'de> DeserializeSeed<'de> for Walk<'_> {
     type Value = ();
@@ -45,7 +45,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
         while let Some(name) = map.next_key::<String>()? {
             self.0.enter(name.as_str());
             if !names.insert(name) {
-                return Err(A::Error::custom("the key stands twice in its object"));
+                return Err(A::Error::custom("duplicate key"));
             }
             map.next_value_seed(Walk(self.0))?;
             self.0.leave();

@@ -55,7 +55,7 @@ fn taken(body: &str) -> Everything {
     read(body.as_bytes()).unwrap_or_else(|error| panic!("{body}: {error}"))
 }
 
-/// The body is refused, and the message says all of this.
+/// Asserts that the body is rejected and the message contains all of `told`.
 fn refused(body: &str, told: &[&str]) {
     let error = read::<Everything>(body.as_bytes()).expect_err(body);
     for part in told {
@@ -93,8 +93,8 @@ fn a_body_that_is_what_the_schema_says_is_taken_as_it_is() {
 
 #[test]
 fn a_field_that_the_schema_does_not_name_is_refused_at_any_depth() {
-    refused(&with(r#""smal": 1"#), &["`/smal` is no field here", "`small`"]);
-    refused(&with(r#""part": {"name": "x", "a/b~": 1}"#), &["`/part/a~1b~0` is no field here"]);
+    refused(&with(r#""smal": 1"#), &["`/smal` is not a known field", "`small`"]);
+    refused(&with(r#""part": {"name": "x", "a/b~": 1}"#), &["`/part/a~1b~0` is not a known field"]);
     refused(&with(r#""parts": [{"name": "x"}, {"name": "x", "more": null}]"#), &["`/parts/1/more`"]);
     refused(&with(r#""Small": 1"#), &["`/Small`"]);
     refused(r"{}", &["`/text` is missing"]);
@@ -103,25 +103,25 @@ fn a_field_that_the_schema_does_not_name_is_refused_at_any_depth() {
 
 #[test]
 fn a_key_that_stands_twice_is_refused_at_any_depth_and_however_it_is_written() {
-    refused(r#"{"text": "x", "text": "x"}"#, &["`/text`", "twice"]);
-    refused(r#"{"text": "x", "te\u0078t": "y"}"#, &["`/text`", "twice"]);
-    refused(&with(r#""parts": [{"name": "x", "name": "y"}]"#), &["`/parts/0/name`", "twice"]);
-    refused(&with(r#""named": {"a": "1", "a": "2"}"#), &["`/named/a`", "twice"]);
-    refused(&with(r#""free": [{"a": {"b": 1, "b": 1}}]"#), &["`/free/0/a/b`", "twice"]);
-    refused(&with(r#""unknown": {"a": 1, "a": 1}"#), &["`/unknown/a`", "twice"]);
+    refused(r#"{"text": "x", "text": "x"}"#, &["`/text`", "duplicate key"]);
+    refused(r#"{"text": "x", "te\u0078t": "y"}"#, &["`/text`", "duplicate key"]);
+    refused(&with(r#""parts": [{"name": "x", "name": "y"}]"#), &["`/parts/0/name`", "duplicate key"]);
+    refused(&with(r#""named": {"a": "1", "a": "2"}"#), &["`/named/a`", "duplicate key"]);
+    refused(&with(r#""free": [{"a": {"b": 1, "b": 1}}]"#), &["`/free/0/a/b`", "duplicate key"]);
+    refused(&with(r#""unknown": {"a": 1, "a": 1}"#), &["`/unknown/a`", "duplicate key"]);
     taken(&with(r#""free": [{"a": 1}, {"a": 1}]"#));
 }
 
 #[test]
 fn a_text_is_taken_from_texts_only() {
     for other in ["18446744073709551616", "1.10", "true", "null", "[]", "{}"] {
-        refused(&format!(r#"{{"text": {other}}}"#), &["`/text` has to be a text"]);
-        refused(&with(&format!(r#""texts": ["x", {other}]"#)), &["`/texts/1` has to be a text"]);
-        refused(&with(&format!(r#""named": {{"a": {other}}}"#)), &["`/named/a` has to be a text"]);
-        refused(&with(&format!(r#""parts": [{{"name": {other}}}]"#)), &["`/parts/0/name` has to be a text"]);
+        refused(&format!(r#"{{"text": {other}}}"#), &["`/text` must be a string"]);
+        refused(&with(&format!(r#""texts": ["x", {other}]"#)), &["`/texts/1` must be a string"]);
+        refused(&with(&format!(r#""named": {{"a": {other}}}"#)), &["`/named/a` must be a string"]);
+        refused(&with(&format!(r#""parts": [{{"name": {other}}}]"#)), &["`/parts/0/name` must be a string"]);
     }
     for other in ["1", "true"] {
-        refused(&with(&format!(r#""colour": {other}"#)), &["`/colour` has to be a text"]);
+        refused(&with(&format!(r#""colour": {other}"#)), &["`/colour` must be a string"]);
     }
 }
 
@@ -140,20 +140,20 @@ fn a_whole_number_has_neither_fraction_nor_exponent_and_fits_its_format() {
     ] {
         refused(
             &with(&format!(r#""small": {other}"#)),
-            &["`/small` has to be a whole number from 0 to 4294967295"],
+            &["`/small` must be a whole number from 0 to 4294967295"],
         );
     }
     refused(&with(r#""big": 18446744073709551616"#), &["18446744073709551615"]);
     refused(&with(r#""signed": 9223372036854775808"#), &["9223372036854775807"]);
     refused(&with(r#""either": {"number": 128}"#), &["`/either/number`"]);
     for other in [r#""0.5""#, "false"] {
-        refused(&with(&format!(r#""ratio": {other}"#)), &["`/ratio` has to be a number"]);
+        refused(&with(&format!(r#""ratio": {other}"#)), &["`/ratio` must be a number"]);
     }
     for other in [r#""true""#, "1", "0"] {
-        refused(&with(&format!(r#""flag": {other}"#)), &["`/flag` has to be true or false"]);
+        refused(&with(&format!(r#""flag": {other}"#)), &["`/flag` must be true or false"]);
     }
-    refused(&with(r#""part": []"#), &["`/part` has to be an object, not an array"]);
-    refused(&with(r#""parts": {}"#), &["`/parts` has to be an array, not an object"]);
+    refused(&with(r#""part": []"#), &["`/part` must be an object, not an array"]);
+    refused(&with(r#""parts": {}"#), &["`/parts` must be an array, not an object"]);
     refused(&with(r#""switch": null"#), &["`/switch`"]);
 }
 
@@ -163,9 +163,9 @@ fn what_is_no_json_or_nests_without_end_is_refused() {
     taken(&nested(100));
     refused(&nested(200), &["recursion limit"]);
     refused("", &["the body is empty"]);
-    refused("[]", &["the body has to be an object"]);
+    refused("[]", &["the body must be an object"]);
     for body in ["{", "nonsense", r#"{"text": "x"} {}"#, r#"{"text": "\ud800"}"#, r#"{"text": "x",}"#] {
-        refused(body, &["cannot be read as JSON"]);
+        refused(body, &["is not valid JSON"]);
     }
     refused(&with(r#""free": {"a": 1e400}"#), &["`/free/a`", "out of range"]);
     assert!(read::<Everything>(b"\"\xff\"").unwrap_err().contains("UTF-8"));

@@ -1,4 +1,4 @@
-// Looks how the purchase stands until something changes; then leads on to the bank, or shows the page anew.
+// Polls the state of the purchase. When it changes, redirects to T-Bank's payment form or reloads the page.
 const wait = document.getElementById('wait');
 let pause = 600;
 const look = async () => {
@@ -12,7 +12,7 @@ const look = async () => {
       return location.reload();
     }
   } catch {
-    // The network is away for a moment: look again.
+    // Network error: retry.
   }
   pause = Math.min(pause * 1.3, 5000);
   setTimeout(look, pause);

@@ -1,4 +1,4 @@
-//! `GET /v1/backend/flycoins/balance`.
+//! `GET /v1/backend/flycoins/balance`: an account's balance, for the vendor's backend.
 
 use flysk_domain::trace::Trace;
 use flysk_store::platform::widgets::Widget;
@@ -9,64 +9,64 @@ use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 
 use super::super::tag::Tag;
-use super::customer::{customer_of, refresh};
+use super::customer::{customer_of, refresh_expired};
 use crate::auth::BackendCaller;
 use crate::deps::Deps;
 use crate::problem::{Problem, answers};
 
-/// An account's coins.
+/// Balance of an account.
 #[derive(Debug, Object)]
 #[oai(example)]
-pub(crate) struct BalanceView {
-    /// The account.
+pub(crate) struct FlycoinBalance {
+    /// Account id in amoCRM.
     account_id: u64,
-    /// What can be spent.
+    /// Coins that can be spent, in micro-Flycoins.
     available_micro: i64,
-    /// What is set aside by holds.
+    /// Coins in open holds, in micro-Flycoins.
     held_micro: i64,
 }
 
-impl Example for BalanceView {
+impl Example for FlycoinBalance {
     fn example() -> Self {
         Self { account_id: 31_234_567, available_micro: 963_000_000, held_micro: 0 }
     }
 }
 
 answers! {
-    /// Answers of `getFlycoinBalance`.
+    /// Responses of `getFlycoinBalance`.
     Balance {
-        /// The account's coins.
-        200 => Ok(Json<BalanceView>),
+        /// The balance.
+        200 => Ok(Json<FlycoinBalance>),
     }
     problems (InvalidRequest) {
-        /// The request cannot be read.
+        /// Malformed request.
         400 => BadRequest,
-        /// The project token is missing or not accepted.
+        /// Missing or invalid project token.
         401 => Unauthorized,
         /// The account has not installed the widget.
-        404 => NotFound,
+        404 => NotFound [InstallNotFound],
         /// The widget does not use Flycoins.
-        409 => Conflict,
-        /// A defect of ours.
+        409 => Conflict [FlycoinsNotUsed],
+        /// Internal error.
         500 => Internal,
-        /// A part of the service is away.
+        /// Service temporarily unavailable.
         503 => Unavailable,
     }
 }
 
-/// Balances.
+/// Operations on balances.
 pub(crate) struct BalanceApi;
 
 #[OpenApi(tag = "Tag::Flycoins")]
 impl BalanceApi {
-    /// What an account can spend, and what is set aside.
+    /// Get the balance of an account.
     #[oai(path = "/v1/backend/flycoins/balance", method = "get", operation_id = "getFlycoinBalance")]
     async fn balance(
         &self,
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: BackendCaller,
-        /// The account.
+        /// Account id in amoCRM.
         account_id: Query<u64>,
     ) -> Balance {
         match balance(&deps, &trace, &caller.0, account_id.0).await {
@@ -81,8 +81,8 @@ async fn balance(
     trace: &Trace,
     widget: &Widget,
     account_id: u64,
-) -> Result<BalanceView, Problem> {
+) -> Result<FlycoinBalance, Problem> {
     let customer = customer_of(deps, trace, widget, account_id).await?;
-    let wallet = refresh(deps, customer.wallet).await?;
-    Ok(BalanceView { account_id, available_micro: wallet.available.0, held_micro: wallet.held.0 })
+    let wallet = refresh_expired(deps, customer.wallet).await?;
+    Ok(FlycoinBalance { account_id, available_micro: wallet.available.0, held_micro: wallet.held.0 })
 }

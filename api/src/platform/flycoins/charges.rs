@@ -1,36 +1,38 @@
-//! `POST /v1/backend/flycoins/charges`.
+//! `POST /v1/backend/flycoins/charges`: an immediate charge.
 
 use flysk_domain::id::TransactionId;
 use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::ledger::Command;
 use flysk_domain::trace::Trace;
-use flysk_store::ledger::{IdempotencyKey, Instruction};
+use flysk_store::platform::ledger::{IdempotencyKey, LedgerCommand};
 use flysk_store::platform::widgets::Widget;
 use poem::web::Data;
-use poem_openapi::param::Header;
 use poem_openapi::payload::Json;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 
 use super::super::tag::Tag;
 use super::customer::{Customer, customer_of};
-use super::pricing::{Priced, QuoteView, WantedLine, price, receipt_of};
-use super::write::{Done, Needed, key_of, recall, replay_or, submit};
+use super::idempotent_write::{
+    RequiredFunds, WriteResult, first_answer_or, idempotency_key, load_transaction, submit,
+};
+use super::pricing::{PriceLine, PriceLineInput, PricedLines, price_lines, receipt_of};
 use crate::auth::BackendCaller;
 use crate::deps::Deps;
+use crate::idempotency::KeyHeader;
 use crate::problem::{Problem, answers};
 use crate::strict_json::StrictJson;
 
-/// What to charge.
+/// Request to charge an account.
 #[derive(Debug, Object)]
 #[oai(example)]
 struct ChargeRequest {
-    /// The account that pays.
+    /// Id of the paying account in amoCRM.
     account_id: u64,
-    /// For what.
+    /// Services and quantities to charge, 1 to 20 lines.
     #[oai(validator(min_items = 1, max_items = 20))]
-    lines: Vec<WantedLine>,
-    /// What the account's people read beside the charge.
+    lines: Vec<PriceLineInput>,
+    /// Text that the account's users see with the charge, up to 200 characters.
     #[oai(validator(max_length = 200))]
     reference: Option<String>,
 }
@@ -39,92 +41,92 @@ impl Example for ChargeRequest {
     fn example() -> Self {
         Self {
             account_id: 31_234_567,
-            lines: vec![WantedLine::example()],
+            lines: vec![PriceLineInput::example()],
             reference: Some("Звонок 12:41, Иванов".to_owned()),
         }
     }
 }
 
-/// What was charged.
+/// A charge.
 #[derive(Debug, Object)]
 #[oai(example)]
-pub(crate) struct ChargeView {
-    /// Its id, for a refund.
+pub(crate) struct Charge {
+    /// Id of the charge, to refund it.
     transaction_id: String,
-    /// How much.
+    /// Charged amount, in micro-Flycoins.
     charged_micro: i64,
-    /// What the account can spend after it.
+    /// Available balance after the operation, in micro-Flycoins.
     available_micro: i64,
-    /// What is set aside after it.
+    /// Coins in holds after the operation, in micro-Flycoins.
     held_micro: i64,
-    /// A quote a line.
-    receipt: Vec<QuoteView>,
+    /// Prices, one per requested line.
+    receipt: Vec<PriceLine>,
 }
 
-impl Example for ChargeView {
+impl Example for Charge {
     fn example() -> Self {
         Self {
             transaction_id: "ltx_01KCQJ5V7M3S8W9GZ0B2E4R6TY".to_owned(),
             charged_micro: 3_958_333,
             available_micro: 959_041_667,
             held_micro: 0,
-            receipt: vec![QuoteView::example()],
+            receipt: vec![PriceLine::example()],
         }
     }
 }
 
 answers! {
-    /// Answers of `chargeFlycoins`.
+    /// Responses of `chargeFlycoins`.
     Charged {
-        /// Charged now, or before under the same key.
-        201 => Created(Json<ChargeView>, header "Idempotency-Replayed" Option<String>),
+        /// Charged, by this request or by an earlier one with the same idempotency key.
+        201 => Created(Json<Charge>, header "Idempotency-Replayed" Option<String>),
     }
     problems (InvalidRequest) {
-        /// The request or its key cannot be read, or it names no service of the widget.
-        400 => BadRequest,
-        /// The project token is missing or not accepted.
+        /// Malformed request, invalid idempotency key, or unknown service.
+        400 => BadRequest [IdempotencyKeyMissing, UnknownService],
+        /// Missing or invalid project token.
         401 => Unauthorized,
-        /// There are not enough coins.
+        /// Not enough Flycoins.
         402 => Insufficient,
         /// The account has not installed the widget.
-        404 => NotFound,
+        404 => NotFound [InstallNotFound],
         /// The widget is not active in the account, or does not use Flycoins.
-        409 => Conflict,
-        /// The body is too long.
+        409 => Conflict [InstallNotActive, FlycoinsNotUsed],
+        /// The body is too large.
         413 => TooLarge,
-        /// The body is not JSON.
+        /// The content type of the body is not JSON.
         415 => UnsupportedMediaType,
-        /// The key was used with another request.
-        422 => KeyReused,
-        /// A defect of ours.
+        /// The idempotency key was already used with a different request.
+        422 => KeyReused [IdempotencyKeyReused],
+        /// Internal error.
         500 => Internal,
-        /// A part of the service is away: repeat the request under its key.
+        /// Service temporarily unavailable: repeat the request with the same key.
         503 => Unavailable,
     }
 }
 
-/// Charges.
+/// Operation to charge an account.
 pub(crate) struct ChargesApi;
 
 #[OpenApi(tag = "Tag::Flycoins")]
 impl ChargesApi {
-    /// Charge an account at once.
+    /// Charge an account immediately.
     ///
-    /// For work whose price is known. Repeat a request that was not answered under its key: it is carried out
-    /// once, and each repetition gets the first answer.
+    /// Use it for work whose price is known. If a request gets no response, repeat it with the same idempotency key: it is
+    /// executed once, and every repetition returns the first response.
     #[oai(path = "/v1/backend/flycoins/charges", method = "post", operation_id = "chargeFlycoins")]
     async fn charge(
         &self,
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: BackendCaller,
-        /// The caller's name for this charge: 1 to 120 visible ASCII characters, unique per widget.
+        /// Idempotency key of this charge: 1 to 120 visible ASCII characters, unique per widget.
         #[oai(name = "Idempotency-Key")]
-        key: Header<String>,
+        key: KeyHeader,
         body: StrictJson<ChargeRequest>,
     ) -> Charged {
         match charge(&deps, &trace, &caller.0, &key.0, body.0).await {
-            Ok((view, done)) => Charged::Created(Json(view), done.header()),
+            Ok((view, result)) => Charged::Created(Json(view), result.header()),
             Err(problem) => problem.into(),
         }
     }
@@ -135,48 +137,48 @@ async fn charge(
     trace: &Trace,
     widget: &Widget,
     key: &str,
-    wanted: ChargeRequest,
-) -> Result<(ChargeView, Done), Problem> {
-    let key = key_of(key, "charge", &wanted)?;
-    let customer = customer_of(deps, trace, widget, wanted.account_id).await?;
-    let (done, priced) = match prepare(deps, widget, &customer, wanted, &key).await {
+    request: ChargeRequest,
+) -> Result<(Charge, WriteResult), Problem> {
+    let key = idempotency_key(key, "charge", &request);
+    let customer = customer_of(deps, trace, widget, request.account_id).await?;
+    let (result, priced) = match prepare(deps, widget, &customer, request, &key).await {
         Ok((priced, instruction)) => {
-            let needed = Needed { amount: priced.total, ..Needed::default() };
-            (submit(deps, customer.wallet, instruction, needed).await?, priced)
+            let required = RequiredFunds { amount: priced.total, ..RequiredFunds::default() };
+            (submit(deps, customer.wallet, instruction, required).await?, priced)
         }
-        Err(problem) => (replay_or(deps, widget, &key, problem).await?, Priced::default()),
+        Err(problem) => (first_answer_or(deps, widget, &key, problem).await?, PricedLines::default()),
     };
-    let (charged, receipt) = if done.replayed {
-        let row = recall(deps, done).await?;
+    let (charged, receipt) = if result.replayed {
+        let row = load_transaction(deps, result).await?;
         (MicroCoins(-row.available.0), receipt_of(row.details.as_ref()))
     } else {
         (priced.total, priced.receipt())
     };
-    let view = ChargeView {
-        transaction_id: done.answer.transaction.to_string(),
+    let view = Charge {
+        transaction_id: result.answer.transaction.to_string(),
         charged_micro: charged.0,
-        available_micro: done.answer.available.0,
-        held_micro: done.answer.held.0,
+        available_micro: result.answer.available.0,
+        held_micro: result.answer.held.0,
         receipt,
     };
-    Ok((view, done))
+    Ok((view, result))
 }
 
 async fn prepare(
     deps: &Deps,
     widget: &Widget,
     customer: &Customer,
-    wanted: ChargeRequest,
+    request: ChargeRequest,
     key: &IdempotencyKey,
-) -> Result<(Priced, Instruction), Problem> {
+) -> Result<(PricedLines, LedgerCommand), Problem> {
     customer.must_be_active()?;
-    let priced = price(deps, widget, &wanted.lines, deps.clock().now()).await?;
+    let priced = price_lines(deps, widget, &request.lines, deps.clock().now()).await?;
     let command = Command::Charge { lines: priced.lines()? };
-    let instruction = Instruction {
+    let instruction = LedgerCommand {
         transaction: TransactionId::generate(deps.clock()),
         command,
         key: Some(key.clone()),
-        reference: wanted.reference,
+        reference: request.reference,
         details: Some(priced.details()),
     };
     Ok((priced, instruction))

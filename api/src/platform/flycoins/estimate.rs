@@ -1,4 +1,4 @@
-//! `POST /v1/backend/flycoins/estimate`.
+//! `POST /v1/backend/flycoins/estimate`: the price of a charge.
 
 use flysk_domain::trace::Trace;
 use flysk_store::platform::widgets::Widget;
@@ -8,48 +8,48 @@ use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 
 use super::super::tag::Tag;
-use super::customer::{customer_of, refresh};
-use super::pricing::{QuoteView, WantedLine, price};
+use super::customer::{customer_of, refresh_expired};
+use super::pricing::{PriceLine, PriceLineInput, price_lines};
 use crate::auth::BackendCaller;
 use crate::deps::Deps;
 use crate::problem::{Problem, answers};
 use crate::strict_json::StrictJson;
 
-/// What would be charged.
+/// Request to estimate a charge.
 #[derive(Debug, Object)]
 #[oai(example)]
 struct EstimateRequest {
-    /// The account that would pay.
+    /// Id of the paying account in amoCRM.
     account_id: u64,
-    /// For what.
+    /// Services and quantities, 1 to 20 lines.
     #[oai(validator(min_items = 1, max_items = 20))]
-    lines: Vec<WantedLine>,
+    lines: Vec<PriceLineInput>,
 }
 
 impl Example for EstimateRequest {
     fn example() -> Self {
-        Self { account_id: 31_234_567, lines: vec![WantedLine::example()] }
+        Self { account_id: 31_234_567, lines: vec![PriceLineInput::example()] }
     }
 }
 
-/// What it would cost.
+/// An estimate.
 #[derive(Debug, Object)]
 #[oai(example)]
-pub(crate) struct EstimateView {
-    /// A quote a line.
-    lines: Vec<QuoteView>,
-    /// Their sum.
+pub(crate) struct Estimate {
+    /// Prices, one per requested line.
+    lines: Vec<PriceLine>,
+    /// Sum of the lines, in micro-Flycoins.
     total_micro: i64,
-    /// What the account can spend.
+    /// Available balance, in micro-Flycoins.
     available_micro: i64,
-    /// Whether that is enough.
+    /// Whether the available balance covers the sum.
     covered: bool,
 }
 
-impl Example for EstimateView {
+impl Example for Estimate {
     fn example() -> Self {
         Self {
-            lines: vec![QuoteView::example()],
+            lines: vec![PriceLine::example()],
             total_micro: 3_958_333,
             available_micro: 963_000_000,
             covered: true,
@@ -58,37 +58,37 @@ impl Example for EstimateView {
 }
 
 answers! {
-    /// Answers of `estimateFlycoins`.
+    /// Responses of `estimateFlycoins`.
     Estimated {
-        /// What it would cost.
-        200 => Ok(Json<EstimateView>),
+        /// The estimate.
+        200 => Ok(Json<Estimate>),
     }
     problems (InvalidRequest) {
-        /// The request cannot be read, or names no service of the widget.
-        400 => BadRequest,
-        /// The project token is missing or not accepted.
+        /// Malformed request or unknown service.
+        400 => BadRequest [UnknownService],
+        /// Missing or invalid project token.
         401 => Unauthorized,
         /// The account has not installed the widget.
-        404 => NotFound,
+        404 => NotFound [InstallNotFound],
         /// The widget does not use Flycoins.
-        409 => Conflict,
-        /// The body is too long.
+        409 => Conflict [FlycoinsNotUsed],
+        /// The body is too large.
         413 => TooLarge,
-        /// The body is not JSON.
+        /// The content type of the body is not JSON.
         415 => UnsupportedMediaType,
-        /// A defect of ours.
+        /// Internal error.
         500 => Internal,
-        /// A part of the service is away.
+        /// Service temporarily unavailable.
         503 => Unavailable,
     }
 }
 
-/// Estimates.
+/// Operation to estimate a charge.
 pub(crate) struct EstimateApi;
 
 #[OpenApi(tag = "Tag::Flycoins")]
 impl EstimateApi {
-    /// What a charge would cost, and whether the account's coins cover it. Nothing moves.
+    /// Estimate the price of a charge, and whether the balance covers it. No coins are moved.
     #[oai(path = "/v1/backend/flycoins/estimate", method = "post", operation_id = "estimateFlycoins")]
     async fn estimate(
         &self,
@@ -108,12 +108,12 @@ async fn estimate(
     deps: &Deps,
     trace: &Trace,
     widget: &Widget,
-    wanted: &EstimateRequest,
-) -> Result<EstimateView, Problem> {
-    let customer = customer_of(deps, trace, widget, wanted.account_id).await?;
-    let priced = price(deps, widget, &wanted.lines, deps.clock().now()).await?;
-    let wallet = refresh(deps, customer.wallet).await?;
-    Ok(EstimateView {
+    request: &EstimateRequest,
+) -> Result<Estimate, Problem> {
+    let customer = customer_of(deps, trace, widget, request.account_id).await?;
+    let priced = price_lines(deps, widget, &request.lines, deps.clock().now()).await?;
+    let wallet = refresh_expired(deps, customer.wallet).await?;
+    Ok(Estimate {
         lines: priced.receipt(),
         total_micro: priced.total.0,
         available_micro: wallet.available.0,

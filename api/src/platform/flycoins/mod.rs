@@ -1,28 +1,31 @@
-//! Flycoins: payment by use.
+//! Flycoins: payment by usage.
 //!
-//! Prices come from versioned rules, coins move by the store's ledger alone, and each write is named by its
-//! caller: a repeated one is given its first answer.
+//! Prices come from versioned rules. Only the store's ledger moves coins. Every write has an idempotency key: a repeated
+//! request returns the first answer.
 
 mod balance;
+mod capture_release;
 mod charges;
 mod customer;
 mod estimate;
-mod hold_ends;
 mod holds;
+mod idempotent_write;
 mod pricing;
 mod refunds;
+mod revenue;
 mod statistics;
 mod transactions;
 mod wallet;
-mod write;
+mod widget_transactions;
 
 pub(crate) use balance::BalanceApi;
+pub(crate) use capture_release::CaptureReleaseApi;
 pub(crate) use charges::ChargesApi;
-pub(crate) use customer::open;
 pub(crate) use estimate::EstimateApi;
-pub(crate) use hold_ends::HoldEndsApi;
 pub(crate) use holds::HoldsApi;
 pub(crate) use refunds::RefundsApi;
+pub(crate) use revenue::RevenueApi;
 pub(crate) use statistics::StatisticsApi;
 pub(crate) use transactions::TransactionsApi;
 pub(crate) use wallet::{WalletApi, WalletBalance};
+pub(crate) use widget_transactions::WidgetTransactionsApi;

@@ -1,99 +1,100 @@
-//! From what is asked for to what it costs, by the prices in force.
+//! Prices of requested services, by the price rules in force.
 
 use chrono::{DateTime, Utc};
 use flysk_domain::money::{MicroCoins, OutOfRange};
 use flysk_domain::platform::ledger::price::{Quote, Rounding, Tariff, Unit};
 use flysk_domain::platform::ledger::{Line, Service};
-use flysk_store::ledger;
+use flysk_store::platform::ledger;
 use flysk_store::platform::widgets::Widget;
 use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object};
 use serde_json::{Value, json};
 
-use crate::deps::{Deps, on};
+use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 
-/// So much of a service.
+/// A service and a quantity.
 #[derive(Debug, Clone, Object)]
 #[oai(example)]
-pub(crate) struct WantedLine {
-    /// `<widget code>.<service>`.
+pub(crate) struct PriceLineInput {
+    /// Service name, `<widget code>.<service>`, up to 48 characters.
     #[oai(validator(max_length = 48))]
     pub(super) service: String,
-    /// Seconds or pieces, as the service's price counts.
+    /// Quantity in seconds or pieces, depending on the service's tariff.
     pub(super) quantity: u64,
 }
 
-impl Example for WantedLine {
+impl Example for PriceLineInput {
     fn example() -> Self {
         Self { service: Service::RECOGNITION.to_owned(), quantity: 95 }
     }
 }
 
-/// How a quantity becomes a price.
+/// Kind of a tariff.
 #[derive(Debug, Clone, Copy, Enum)]
 #[oai(rename_all = "snake_case")]
 pub(crate) enum TariffKind {
-    /// By the second, at a price for the minute.
+    /// Charged by the second, at a rate per minute.
     PerMinute,
-    /// By the piece.
+    /// Charged by the piece.
     PerPiece,
 }
 
-/// A price.
+/// The tariff of a service.
 #[derive(Debug, Clone, Object)]
+#[oai(rename = "Tariff")]
 pub(crate) struct TariffView {
-    /// How a quantity becomes a price.
+    /// Kind of the tariff.
     kind: TariffKind,
-    /// For one minute or one piece.
+    /// Rate per minute or piece, in micro-Flycoins.
     rate_micro: i64,
-    /// The least that is paid for, seconds; null by the piece.
+    /// Minimum billed quantity, in seconds; null for `per_piece`.
     at_least_s: Option<u64>,
 }
 
-/// What a quantity counts.
+/// Unit of a quantity.
 #[derive(Debug, Clone, Copy, Enum)]
 #[oai(rename_all = "snake_case")]
-pub(crate) enum UnitView {
+pub(crate) enum PriceUnit {
     /// Seconds.
     Second,
     /// Pieces.
     Piece,
 }
 
-/// What happened to the rest of a division.
+/// Rounding of a price.
 #[derive(Debug, Clone, Copy, Enum)]
 #[oai(rename_all = "snake_case")]
-pub(crate) enum RoundingView {
-    /// There was none.
+pub(crate) enum PriceRounding {
+    /// The division had no remainder.
     Exact,
-    /// To the nearest millionth, halves up.
+    /// Rounded to the nearest micro-Flycoin, halves up.
     HalfUp,
 }
 
-/// A price and how it came about.
+/// The price of one line and its calculation.
 #[derive(Debug, Clone, Object)]
 #[oai(example)]
-pub(crate) struct QuoteView {
-    /// For what.
+pub(crate) struct PriceLine {
+    /// Service name.
     service: String,
-    /// By which version of its price.
+    /// Version of the price rule.
     version: u32,
-    /// The price.
+    /// The tariff.
     tariff: TariffView,
-    /// What the quantity counts.
-    unit: UnitView,
-    /// What was asked for.
+    /// Unit of the quantity.
+    unit: PriceUnit,
+    /// Requested quantity.
     quantity: u64,
-    /// What is paid for: the quantity, or the price's least.
+    /// Billed quantity: the requested quantity, or the tariff's minimum.
     billed: u64,
-    /// What happened to the rest.
-    rounding: RoundingView,
-    /// What it costs.
+    /// Rounding of the price.
+    rounding: PriceRounding,
+    /// Price of the line, in micro-Flycoins.
     amount_micro: i64,
 }
 
-impl From<&Quote> for QuoteView {
+impl From<&Quote> for PriceLine {
     fn from(quote: &Quote) -> Self {
         let (kind, rate, at_least_s) = match quote.tariff {
             Tariff::PerMinute { rate, at_least_s } => (TariffKind::PerMinute, rate, Some(at_least_s)),
@@ -104,110 +105,111 @@ impl From<&Quote> for QuoteView {
             version: quote.version,
             tariff: TariffView { kind, rate_micro: rate.0, at_least_s },
             unit: match quote.unit {
-                Unit::Second => UnitView::Second,
-                Unit::Piece => UnitView::Piece,
+                Unit::Second => PriceUnit::Second,
+                Unit::Piece => PriceUnit::Piece,
             },
             quantity: quote.quantity,
             billed: quote.billed,
             rounding: match quote.rounding {
-                Rounding::Exact => RoundingView::Exact,
-                Rounding::HalfUp => RoundingView::HalfUp,
+                Rounding::Exact => PriceRounding::Exact,
+                Rounding::HalfUp => PriceRounding::HalfUp,
             },
             amount_micro: quote.amount.0,
         }
     }
 }
 
-impl Example for QuoteView {
+impl Example for PriceLine {
     fn example() -> Self {
         Self {
             service: Service::RECOGNITION.to_owned(),
             version: 1,
             tariff: TariffView { kind: TariffKind::PerMinute, rate_micro: 2_500_000, at_least_s: Some(15) },
-            unit: UnitView::Second,
+            unit: PriceUnit::Second,
             quantity: 95,
             billed: 95,
-            rounding: RoundingView::HalfUp,
+            rounding: PriceRounding::HalfUp,
             amount_micro: 3_958_333,
         }
     }
 }
 
-/// What was asked for and what it costs.
+/// Requested lines with their prices.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Priced {
-    /// A quote a line, in order.
+pub(super) struct PricedLines {
+    /// One quote per line, in the same order.
     pub(super) quotes: Vec<Quote>,
-    /// Their sum.
+    /// Sum of the quotes.
     pub(super) total: MicroCoins,
 }
 
-impl Priced {
-    /// What the ledger books. A line that costs nothing is on the receipt only.
+impl PricedLines {
+    /// The lines that the ledger posts. A free line appears only in the receipt.
     pub(super) fn lines(&self) -> Result<Vec<Line>, Problem> {
         let costs = self.quotes.iter().filter(|quote| quote.amount.is_positive());
         let lines: Vec<Line> =
             costs.map(|quote| Line { service: quote.service.clone(), amount: quote.amount }).collect();
         if lines.is_empty() {
-            let detail =
-                "the lines cost nothing: there is nothing to take; a hold is given back by releasing it";
+            let detail = "the lines cost nothing, so there is nothing to charge; release the hold instead of capturing it";
             return Err(Problem::new(ProblemCode::InvalidRequest, detail));
         }
         Ok(lines)
     }
 
-    /// The same for the answer.
-    pub(super) fn receipt(&self) -> Vec<QuoteView> {
-        self.quotes.iter().map(QuoteView::from).collect()
+    /// The receipt for the response.
+    pub(super) fn receipt(&self) -> Vec<PriceLine> {
+        self.quotes.iter().map(PriceLine::from).collect()
     }
 
-    /// The same as it is kept with the transaction.
+    /// The receipt as it is stored with the transaction.
     pub(super) fn details(&self) -> Value {
         json!({ "receipt": self.quotes })
     }
 }
 
-/// The receipt a transaction was kept with; empty if it has none.
-pub(crate) fn receipt_of(details: Option<&Value>) -> Vec<QuoteView> {
+/// The stored receipt of a transaction; empty if it has none.
+pub(crate) fn receipt_of(details: Option<&Value>) -> Vec<PriceLine> {
     let receipt = details.and_then(|details| details.get("receipt")).cloned();
     let quotes: Vec<Quote> = receipt.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
-    quotes.iter().map(QuoteView::from).collect()
+    quotes.iter().map(PriceLine::from).collect()
 }
 
-/// What lines cost at this moment: estimates and charges alike.
-pub(super) async fn price(
+/// Prices lines by the rules in force at `now`; used by estimates, charges and holds.
+pub(super) async fn price_lines(
     deps: &Deps,
     widget: &Widget,
-    wanted: &[WantedLine],
+    lines: &[PriceLineInput],
     now: DateTime<Utc>,
-) -> Result<Priced, Problem> {
+) -> Result<PricedLines, Problem> {
     let services: Vec<Service> =
-        wanted.iter().map(|line| service_of(widget, &line.service)).collect::<Result<_, _>>()?;
-    let rules = ledger::list_prices_of(on(&mut deps.conn().await?), &services, now).await?;
-    let mut quotes = Vec::with_capacity(wanted.len());
-    for (service, line) in services.iter().zip(wanted) {
-        let rule =
-            rules.iter().find(|rule| rule.service == *service).ok_or_else(|| unknown(service.as_str()))?;
-        quotes.push(rule.quote(line.quantity).map_err(|_| too_much(line))?);
+        lines.iter().map(|line| service_of(widget, &line.service)).collect::<Result<_, _>>()?;
+    let rules = ledger::list_prices_of(&mut *deps.conn().await?, &services, now).await?;
+    let mut quotes = Vec::with_capacity(lines.len());
+    for (service, line) in services.iter().zip(lines) {
+        let rule = rules
+            .iter()
+            .find(|rule| rule.service == *service)
+            .ok_or_else(|| unknown_service(service.as_str()))?;
+        quotes.push(rule.quote(line.quantity).map_err(|_| price_overflow(line))?);
     }
     let total = MicroCoins::total(quotes.iter().map(|quote| quote.amount));
-    Ok(Priced { total: total.map_err(|OutOfRange| too_much(&wanted[0]))?, quotes })
+    Ok(PricedLines { total: total.map_err(|OutOfRange| price_overflow(&lines[0]))?, quotes })
 }
 
-/// A widget sells its own services only.
+/// Parses a service name. Services of other widgets are unknown.
 fn service_of(widget: &Widget, text: &str) -> Result<Service, Problem> {
     let service: Option<Service> = text.parse().ok();
-    service.filter(|service| service.is_of(&widget.code)).ok_or_else(|| unknown(text))
+    service.filter(|service| service.is_of(&widget.code)).ok_or_else(|| unknown_service(text))
 }
 
-fn unknown(service: &str) -> Problem {
+fn unknown_service(service: &str) -> Problem {
     Problem::new(
         ProblemCode::UnknownService,
-        format!("`{service:.48}` is no service of this widget with a price"),
+        format!("`{service:.48}` is not a priced service of this widget"),
     )
 }
 
-fn too_much(line: &WantedLine) -> Problem {
-    let detail = format!("{} of `{:.48}` cost more than can be counted", line.quantity, line.service);
+fn price_overflow(line: &PriceLineInput) -> Problem {
+    let detail = format!("the price of {} of `{:.48}` is out of range", line.quantity, line.service);
     Problem::new(ProblemCode::InvalidRequest, detail)
 }

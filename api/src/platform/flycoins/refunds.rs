@@ -1,42 +1,44 @@
-//! `POST /v1/backend/flycoins/refunds`.
+//! `POST /v1/backend/flycoins/refunds`: refunds of charges.
 
 use flysk_domain::id::TransactionId;
 use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::ledger::Command;
 use flysk_domain::trace::Trace;
-use flysk_store::ledger::Instruction;
+use flysk_store::platform::ledger::LedgerCommand;
 use flysk_store::platform::widgets::Widget;
 use poem::web::Data;
-use poem_openapi::param::Header;
 use poem_openapi::payload::Json;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 
 use super::super::tag::Tag;
 use super::customer::customer_of;
-use super::write::{Done, Needed, key_of, recall, replay_or, submit};
+use super::idempotent_write::{
+    RequiredFunds, WriteResult, first_answer_or, idempotency_key, load_transaction, submit,
+};
 use crate::auth::BackendCaller;
 use crate::deps::Deps;
+use crate::idempotency::KeyHeader;
 use crate::problem::{Problem, ProblemCode, answers};
 use crate::strict_json::StrictJson;
 
-/// What to give back.
+/// Request to refund a charge.
 #[derive(Debug, Object)]
 #[oai(example)]
 struct RefundRequest {
-    /// The account that paid.
+    /// Id of the paying account in amoCRM.
     account_id: u64,
-    /// The charge, or the capture of a hold.
+    /// Id of the charge or of the capture.
     #[oai(validator(max_length = 64))]
     transaction_id: String,
-    /// How much. Either this or `all`.
+    /// Amount to refund, in micro-Flycoins. Send either this or `all`.
     #[oai(validator(minimum(value = "1")))]
     amount_micro: Option<i64>,
-    /// True for all that is left of the charge. Either this or `amount_micro`.
-    // Left out of the fingerprint of requests that do not name it, so that a repetition from before it was known is one.
+    /// `true` to refund everything that is left of the charge. Send either this or `amount_micro`.
+    // Absent from the request hash if it is not set, so that the hashes of requests from before this field existed still match.
     #[oai(skip_serializing_if_is_none)]
     all: Option<bool>,
-    /// What the account's people read beside the refund.
+    /// Text that the account's users see with the refund, up to 200 characters.
     #[oai(validator(max_length = 200))]
     reference: Option<String>,
 }
@@ -53,21 +55,21 @@ impl Example for RefundRequest {
     }
 }
 
-/// What came back.
+/// A refund.
 #[derive(Debug, Object)]
 #[oai(example)]
-pub(crate) struct RefundView {
-    /// The refund's own id.
+pub(crate) struct Refund {
+    /// Id of the refund.
     transaction_id: String,
-    /// How much came back.
+    /// Refunded amount, in micro-Flycoins.
     refunded_micro: i64,
-    /// What the account can spend after it.
+    /// Available balance after the operation, in micro-Flycoins.
     available_micro: i64,
-    /// What is set aside after it.
+    /// Coins in holds after the operation, in micro-Flycoins.
     held_micro: i64,
 }
 
-impl Example for RefundView {
+impl Example for Refund {
     fn example() -> Self {
         Self {
             transaction_id: "ltx_01KCQJ6A1N5T0X2HB3D4F6G8JK".to_owned(),
@@ -79,68 +81,69 @@ impl Example for RefundView {
 }
 
 answers! {
-    /// Answers of `refundFlycoins`.
+    /// Responses of `refundFlycoins`.
     Refunded {
-        /// Given back now, or before under the same key.
-        201 => Created(Json<RefundView>, header "Idempotency-Replayed" Option<String>),
+        /// Refunded, by this request or by an earlier one with the same idempotency key.
+        201 => Created(Json<Refund>, header "Idempotency-Replayed" Option<String>),
     }
     problems (InvalidRequest) {
-        /// The request or its key cannot be read.
-        400 => BadRequest,
-        /// The project token is missing or not accepted.
+        /// Malformed request or invalid idempotency key.
+        400 => BadRequest [IdempotencyKeyMissing],
+        /// Missing or invalid project token.
         401 => Unauthorized,
-        /// The account has not installed the widget, or has no such charge.
-        404 => NotFound,
-        /// Less is left of the charge, or the widget does not use Flycoins.
-        409 => Conflict,
-        /// The body is too long.
+        /// The account has not installed the widget, or the charge was not found.
+        404 => NotFound [InstallNotFound, UnknownCharge],
+        /// The amount exceeds the rest of the charge, or the widget does not use Flycoins.
+        409 => Conflict [MoreThanCharged, FlycoinsNotUsed],
+        /// The body is too large.
         413 => TooLarge,
-        /// The body is not JSON.
+        /// The content type of the body is not JSON.
         415 => UnsupportedMediaType,
-        /// The key was used with another request.
-        422 => KeyReused,
-        /// A defect of ours.
+        /// The idempotency key was already used with a different request.
+        422 => KeyReused [IdempotencyKeyReused],
+        /// Internal error.
         500 => Internal,
-        /// A part of the service is away: repeat the request under its key.
+        /// Service temporarily unavailable: repeat the request with the same key.
         503 => Unavailable,
     }
 }
 
-/// Refunds.
+/// Operation to refund a charge.
 pub(crate) struct RefundsApi;
 
 #[OpenApi(tag = "Tag::Flycoins")]
 impl RefundsApi {
-    /// Give a charge or a part of it back: `amount_micro`, or `all`.
+    /// Refund a charge, in whole or in part.
     ///
-    /// Coins return to where they came from, never more than was charged. Coins that expired meanwhile can be
-    /// spent for another week. Works for an install that is no longer active, too.
+    /// Coins return to the lots that they came from. The sum of all refunds never exceeds the charge. Coins that have expired in
+    /// the meantime can be spent for one more week. Also works for an inactive install.
     #[oai(path = "/v1/backend/flycoins/refunds", method = "post", operation_id = "refundFlycoins")]
     async fn refund(
         &self,
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: BackendCaller,
-        /// The caller's name for this refund: 1 to 120 visible ASCII characters, unique per widget.
+        /// Idempotency key of this refund: 1 to 120 visible ASCII characters, unique per widget.
         #[oai(name = "Idempotency-Key")]
-        key: Header<String>,
+        key: KeyHeader,
         body: StrictJson<RefundRequest>,
     ) -> Refunded {
         match refund(&deps, &trace, &caller.0, &key.0, body.0).await {
-            Ok((view, done)) => Refunded::Created(Json(view), done.header()),
+            Ok((view, result)) => Refunded::Created(Json(view), result.header()),
             Err(problem) => problem.into(),
         }
     }
 }
 
-/// How much is given back; `None` for all that is left. Never by leaving something out: a misspelt amount would give
-/// everything back.
-fn amount_of(wanted: &RefundRequest) -> Result<Option<MicroCoins>, Problem> {
-    match (wanted.amount_micro, wanted.all) {
+/// The amount to refund; `None` for all that is left. The caller must set one of the fields: if an absent amount meant
+/// everything, a misspelt field would refund everything.
+fn amount_of(request: &RefundRequest) -> Result<Option<MicroCoins>, Problem> {
+    match (request.amount_micro, request.all) {
         (Some(amount), None | Some(false)) => Ok(Some(MicroCoins(amount))),
         (None, Some(true)) => Ok(None),
         _ => {
-            let detail = "send either `amount_micro`, or `all` as true for all that is left of the charge";
+            let detail =
+                "send either `amount_micro`, or `all: true` for everything that is left of the charge";
             Err(Problem::new(ProblemCode::InvalidRequest, detail))
         }
     }
@@ -151,35 +154,35 @@ async fn refund(
     trace: &Trace,
     widget: &Widget,
     key: &str,
-    wanted: RefundRequest,
-) -> Result<(RefundView, Done), Problem> {
-    let key = key_of(key, "refund", &wanted)?;
-    let customer = customer_of(deps, trace, widget, wanted.account_id).await?;
-    let charge: TransactionId = wanted
+    request: RefundRequest,
+) -> Result<(Refund, WriteResult), Problem> {
+    let key = idempotency_key(key, "refund", &request);
+    let customer = customer_of(deps, trace, widget, request.account_id).await?;
+    let charge: TransactionId = request
         .transaction_id
         .parse()
-        .map_err(|_| Problem::new(ProblemCode::UnknownCharge, "that is not the id of a charge"))?;
-    let done = match amount_of(&wanted) {
+        .map_err(|_| Problem::new(ProblemCode::UnknownCharge, "invalid charge id"))?;
+    let result = match amount_of(&request) {
         Ok(amount) => {
-            let instruction = Instruction {
+            let instruction = LedgerCommand {
                 transaction: TransactionId::generate(deps.clock()),
                 command: Command::Refund { charge, amount },
                 key: Some(key),
-                reference: wanted.reference,
+                reference: request.reference,
                 details: None,
             };
-            submit(deps, customer.wallet, instruction, Needed::default()).await?
+            submit(deps, customer.wallet, instruction, RequiredFunds::default()).await?
         }
-        // It may repeat a request from before `all` had to be said.
-        Err(problem) => replay_or(deps, widget, &key, problem).await?,
+        // This may repeat a request from before `all` was required.
+        Err(problem) => first_answer_or(deps, widget, &key, problem).await?,
     };
-    // How much came back is what the ledger wrote: the caller may have asked for whatever was left.
-    let refunded = recall(deps, done).await?.available;
-    let view = RefundView {
-        transaction_id: done.answer.transaction.to_string(),
+    // Read the amount from the ledger: the caller may have requested everything that was left.
+    let refunded = load_transaction(deps, result).await?.available;
+    let view = Refund {
+        transaction_id: result.answer.transaction.to_string(),
         refunded_micro: refunded.0,
-        available_micro: done.answer.available.0,
-        held_micro: done.answer.held.0,
+        available_micro: result.answer.available.0,
+        held_micro: result.answer.held.0,
     };
-    Ok((view, done))
+    Ok((view, result))
 }

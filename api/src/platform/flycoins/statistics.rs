@@ -1,11 +1,12 @@
-//! `GET /v1/flycoins/statistics`: what an account spends on what.
+//! `GET /v1/flycoins/statistics`: an account's spending by period and service.
 
 use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveTime, TimeZone as _, Utc};
 use flysk_domain::money::OutOfRange;
+use flysk_domain::platform::ledger::Service;
 use flysk_domain::platform::ledger::statistics::{self, Period, Totals};
 use flysk_domain::trace::Trace;
 use flysk_store::StoreError;
-use flysk_store::ledger;
+use flysk_store::platform::ledger;
 use poem::web::Data;
 use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
@@ -15,55 +16,68 @@ use poem_openapi::{Enum, Object, OpenApi};
 use super::super::tag::Tag;
 use super::wallet::wallet_of;
 use crate::auth::{WidgetCaller, WidgetUser};
-use crate::deps::{Deps, on};
+use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode, answers};
+use crate::query::QueryDate;
 
-/// Days of one request at most.
-const MOST_DAYS: i64 = 366;
-/// Days if no first one is named.
-const USUAL_DAYS: u64 = 30;
-/// Moscow.
-const USUAL_OFFSET_MIN: i32 = 180;
+/// Maximum number of days of one request.
+const MAX_DAYS: i64 = 366;
+/// Number of days by default.
+const DEFAULT_DAYS: u64 = 31;
+/// Default offset from UTC, in minutes: Moscow.
+pub(super) const DEFAULT_UTC_OFFSET_MIN: i32 = 180;
 
-/// How long a period is.
+/// Length of a period.
 #[derive(Debug, Clone, Copy, Enum)]
 #[oai(rename_all = "snake_case")]
-pub(crate) enum PeriodView {
+pub(crate) enum StatisticsPeriod {
     /// One day.
     Day,
-    /// From Monday on.
+    /// A week from Monday.
     Week,
-    /// From the 1st on.
+    /// A calendar month.
     Month,
 }
 
-impl From<PeriodView> for Period {
-    fn from(view: PeriodView) -> Self {
+impl From<StatisticsPeriod> for Period {
+    fn from(view: StatisticsPeriod) -> Self {
         match view {
-            PeriodView::Day => Self::Day,
-            PeriodView::Week => Self::Week,
-            PeriodView::Month => Self::Month,
+            StatisticsPeriod::Day => Self::Day,
+            StatisticsPeriod::Week => Self::Week,
+            StatisticsPeriod::Month => Self::Month,
         }
     }
 }
 
-/// What one service cost in one period.
+/// Spending on one service in one period.
 #[derive(Debug, Object)]
 #[oai(example)]
-pub(crate) struct SpentView {
-    /// The first day of the period.
+pub(crate) struct ServiceSpending {
+    /// First day of the period.
     begins: NaiveDate,
-    /// Which service.
+    /// Service name.
     service: String,
-    /// Paid.
+    /// Charged amount, in micro-Flycoins.
     paid_micro: i64,
-    /// Came back.
+    /// Refunded amount, in micro-Flycoins.
     returned_micro: i64,
-    /// How many charges.
+    /// Number of charges.
     charges: u64,
 }
 
-impl Example for SpentView {
+impl ServiceSpending {
+    pub(super) fn new(begins: NaiveDate, service: &Service, totals: Totals) -> Self {
+        Self {
+            begins,
+            service: service.to_string(),
+            paid_micro: totals.paid.0,
+            returned_micro: totals.returned.0,
+            charges: totals.charges,
+        }
+    }
+}
+
+impl Example for ServiceSpending {
     fn example() -> Self {
         Self {
             begins: NaiveDate::from_ymd_opt(2026, 11, 23).unwrap_or_default(),
@@ -75,51 +89,66 @@ impl Example for SpentView {
     }
 }
 
-/// What an account spent.
+/// Spending of an account.
 #[derive(Debug, Object)]
-pub(crate) struct StatisticsView {
-    /// The first day.
+#[oai(example)]
+pub(crate) struct FlycoinStatistics {
+    /// First day.
     from: NaiveDate,
-    /// The last day.
+    /// The day after the last day.
     until: NaiveDate,
-    /// By period and service, in order of both; what cost nothing is missing.
-    items: Vec<SpentView>,
-    /// Paid in all that time.
+    /// Spending by period and service, ordered by both. Services without spending in a period are absent.
+    items: Vec<ServiceSpending>,
+    /// Total of all charges, in micro-Flycoins.
     paid_micro: i64,
-    /// Came back in all that time.
+    /// Total of all refunds, in micro-Flycoins.
     returned_micro: i64,
-    /// How many charges in all that time.
+    /// Total number of charges.
     charges: u64,
 }
 
+impl Example for FlycoinStatistics {
+    fn example() -> Self {
+        let day = |day| NaiveDate::from_ymd_opt(2026, 11, day).unwrap_or_default();
+        Self {
+            from: day(23),
+            until: day(24),
+            items: vec![ServiceSpending::example()],
+            paid_micro: 118_750_000,
+            returned_micro: 2_500_000,
+            charges: 31,
+        }
+    }
+}
+
 answers! {
-    /// Answers of `getFlycoinStatistics`.
+    /// Responses of `getFlycoinStatistics`.
     Got {
-        /// What the account spent.
-        200 => Ok(Json<StatisticsView>),
+        /// The statistics.
+        200 => Ok(Json<FlycoinStatistics>),
     }
     problems (InvalidRequest) {
-        /// The request cannot be read.
+        /// Malformed request.
         400 => BadRequest,
-        /// The credential is missing or not accepted.
-        401 => Unauthorized,
+        /// Missing or invalid credentials.
+        401 => Unauthorized [Unauthorized, TokenExpired],
         /// The widget is not installed in the account.
-        403 => Forbidden,
+        403 => Forbidden [NotInstalled],
         /// The widget does not use Flycoins.
-        409 => Conflict,
-        /// A defect of ours.
+        409 => Conflict [FlycoinsNotUsed],
+        /// Internal error.
         500 => Internal,
-        /// A part of the service is away.
+        /// Service temporarily unavailable.
         503 => Unavailable,
     }
 }
 
-/// Statistics.
+/// Operation for statistics.
 pub(crate) struct StatisticsApi;
 
 #[OpenApi(tag = "Tag::Flycoins")]
 impl StatisticsApi {
-    /// What the account spent, by period and service. A refund counts on the day it happened.
+    /// Get the account's spending by period and service. Refunds count on the day of the refund.
     #[oai(path = "/v1/flycoins/statistics", method = "get", operation_id = "getFlycoinStatistics")]
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn get(
@@ -127,97 +156,92 @@ impl StatisticsApi {
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: WidgetCaller,
-        /// The first day; 30 days before the last if left out.
-        from: Query<Option<NaiveDate>>,
-        /// The last day; today if left out. At most 366 days are told at once.
-        until: Query<Option<NaiveDate>>,
-        /// `day` if left out. The first and the last period may lie partly outside.
-        period: Query<Option<PeriodView>>,
-        /// How far the people's clocks are ahead of UTC, in minutes; 180 (Moscow) if left out.
+        /// First day; by default the last 31 days.
+        from: Query<Option<QueryDate>>,
+        /// The day after the last day; by default tomorrow, so that today is the last day. At most 366 days per request.
+        until: Query<Option<QueryDate>>,
+        /// Length of periods; `day` by default. The first and the last period may be incomplete.
+        period: Query<Option<StatisticsPeriod>>,
+        /// Offset of the users' time zone from UTC, in minutes; 180 (Moscow) by default.
         #[oai(validator(minimum(value = "-840"), maximum(value = "840")))]
         utc_offset_min: Query<Option<i32>>,
     ) -> Got {
-        let offset = utc_offset_min.0.unwrap_or(USUAL_OFFSET_MIN);
+        let offset = utc_offset_min.0.unwrap_or(DEFAULT_UTC_OFFSET_MIN);
         let period = period.0.map_or(Period::Day, Period::from);
-        let told = match Span::read(from.0, until.0, offset, deps.clock().now()) {
-            Ok(days) => tell(&deps, &trace, &caller.0, &days, period).await,
-            Err(problem) => Err(problem),
-        };
-        match told {
+        let loaded =
+            match Span::read(from.0.map(|day| day.0), until.0.map(|day| day.0), offset, deps.clock().now()) {
+                Ok(days) => load_statistics(&deps, &trace, &caller.0, &days, period).await,
+                Err(problem) => Err(problem),
+            };
+        match loaded {
             Ok(view) => Got::Ok(Json(view)),
             Err(problem) => problem.into(),
         }
     }
 }
 
-/// Whole days where the account's people are.
-struct Span {
-    first: NaiveDate,
-    last: NaiveDate,
+/// Whole days in the users' time zone.
+pub(super) struct Span {
+    pub(super) from: NaiveDate,
+    pub(super) until: NaiveDate,
     zone: FixedOffset,
-    offset_min: i32,
+    pub(super) offset_min: i32,
 }
 
 impl Span {
-    fn read(
+    pub(super) fn read(
         from: Option<NaiveDate>,
         until: Option<NaiveDate>,
         offset_min: i32,
         now: DateTime<Utc>,
     ) -> Result<Self, Problem> {
         let zone = FixedOffset::east_opt(offset_min.saturating_mul(60));
-        let zone = zone.ok_or_else(|| invalid("`utc_offset_min` is -840 to 840"))?;
-        let last = until.unwrap_or_else(|| now.with_timezone(&zone).date_naive());
-        let usual = || last.checked_sub_days(Days::new(USUAL_DAYS)).unwrap_or(last);
-        let first = from.unwrap_or_else(usual);
-        let days = last.signed_duration_since(first).num_days();
-        if !(0..MOST_DAYS).contains(&days) {
-            return Err(invalid("`from` is not after `until`, and at most 366 days are told at once"));
+        let zone = zone.ok_or_else(|| invalid("`utc_offset_min` must be -840 to 840"))?;
+        let today = now.with_timezone(&zone).date_naive();
+        let until = until.unwrap_or_else(|| today.succ_opt().unwrap_or(today));
+        let default_from = || until.checked_sub_days(Days::new(DEFAULT_DAYS)).unwrap_or(until);
+        let from = from.unwrap_or_else(default_from);
+        let days = until.signed_duration_since(from).num_days();
+        if !(1..=MAX_DAYS).contains(&days) {
+            return Err(invalid("`from` must be before `until`, and a request may cover at most 366 days"));
         }
-        Ok(Self { first, last, zone, offset_min })
+        Ok(Self { from, until, zone, offset_min })
     }
 
-    /// From the midnight the first day begins with to the one the last day ends with.
-    fn moments(&self) -> Result<(DateTime<Utc>, DateTime<Utc>), Problem> {
+    /// Start of the first day and start of the day after the last one.
+    pub(super) fn moments(&self) -> Result<(DateTime<Utc>, DateTime<Utc>), Problem> {
         let midnight = |day: NaiveDate| {
-            // An offset has neither gaps nor doubled hours.
+            // A fixed offset has no gaps and no repeated hours.
             let local = self.zone.from_local_datetime(&day.and_time(NaiveTime::MIN)).single();
-            local.map(|local| local.with_timezone(&Utc)).ok_or_else(|| invalid("there is no such day"))
+            local.map(|local| local.with_timezone(&Utc)).ok_or_else(|| invalid("the day is out of range"))
         };
-        let after = self.last.succ_opt().ok_or_else(|| invalid("there is no such day"))?;
-        Ok((midnight(self.first)?, midnight(after)?))
+        Ok((midnight(self.from)?, midnight(self.until)?))
     }
 }
 
-async fn tell(
+async fn load_statistics(
     deps: &Deps,
     trace: &Trace,
     user: &WidgetUser,
     span: &Span,
     period: Period,
-) -> Result<StatisticsView, Problem> {
+) -> Result<FlycoinStatistics, Problem> {
     let wallet = wallet_of(deps, trace, user).await?;
     let moments = span.moments()?;
     let mut conn = deps.conn().await?;
-    let days = ledger::list_spent_by_day(on(&mut conn), wallet.id, moments, span.offset_min).await?;
+    let days = ledger::list_spent_by_day(&mut conn, wallet.id, moments, span.offset_min).await?;
     let too_much =
-        |_: OutOfRange| StoreError::Corrupt { what: "spending", reason: "out of range".to_owned() };
+        |_: OutOfRange| StoreError::InvalidRow { what: "spending", reason: "out of range".to_owned() };
     let groups = statistics::group(days, period).map_err(too_much)?;
     let mut all = Totals::default();
     let mut items = Vec::with_capacity(groups.len());
     for ((begins, service), totals) in groups {
-        all = all.plus(totals).map_err(too_much)?;
-        items.push(SpentView {
-            begins,
-            service: service.to_string(),
-            paid_micro: totals.paid.0,
-            returned_micro: totals.returned.0,
-            charges: totals.charges,
-        });
+        all = all.checked_add(totals).map_err(too_much)?;
+        items.push(ServiceSpending::new(begins, &service, totals));
     }
-    Ok(StatisticsView {
-        from: span.first,
-        until: span.last,
+    Ok(FlycoinStatistics {
+        from: span.from,
+        until: span.until,
         items,
         paid_micro: all.paid.0,
         returned_micro: all.returned.0,

@@ -1,9 +1,10 @@
-//! `GET /v1/flycoins/transactions`: what happened to an account's coins.
+//! `GET /v1/flycoins/transactions`: the history of an account's wallet.
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
+use flysk_domain::UnknownText;
 use flysk_domain::platform::ledger::TransactionKind;
 use flysk_domain::trace::Trace;
-use flysk_store::ledger::{self, Cursor, HistoryFilter, TransactionRow};
+use flysk_store::platform::ledger::{self, Cursor, HistoryFilter, TransactionRow};
 use poem::web::Data;
 use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
@@ -11,74 +12,78 @@ use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 
 use super::super::tag::Tag;
-use super::pricing::{QuoteView, receipt_of};
+use super::pricing::{PriceLine, receipt_of};
 use super::wallet::wallet_of;
 use crate::auth::{WidgetCaller, WidgetUser};
-use crate::deps::{Deps, on};
+use crate::choice::Choice;
+use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode, answers};
 use crate::query::QueryTime;
+use crate::time::Time;
 
-const MOST: u32 = 100;
-const USUAL: u32 = 50;
+/// Default number of transactions on a page.
+fn default_limit() -> u32 {
+    50
+}
 
-/// Something that happened to the coins.
+/// A transaction of the wallet.
 #[derive(Debug, Object)]
 #[oai(example)]
-pub(crate) struct TransactionView {
-    /// Its id.
+pub(crate) struct Transaction {
+    /// Transaction id.
     id: String,
-    /// When.
-    time: DateTime<Utc>,
-    /// `credit`, `charge`, `hold`, `capture`, `release`, `refund`, `withdraw` or `expire`.
-    kind: String,
-    /// The same for people, in Russian.
+    /// Time of the transaction.
+    time: Time,
+    /// Kind.
+    kind: Choice<TransactionKind>,
+    /// Name of the kind in Russian.
     label: String,
-    /// What people see: what came (positive) or went (negative); for `hold` and `release` what was set aside or
-    /// given back, though it stays the account's.
+    /// Amount to show to users, in micro-Flycoins: positive if coins were added, negative if they were taken. For `hold` and
+    /// `release` the held or released amount, which stays in the wallet.
     amount_micro: i64,
-    /// What it did to what can be spent.
+    /// Change of the available balance, in micro-Flycoins.
     available_micro: i64,
-    /// What it did to what is set aside.
+    /// Change of the held balance, in micro-Flycoins.
     held_micro: i64,
-    /// What for, in words.
+    /// Text from the vendor's backend.
     reference: Option<String>,
-    /// What for, as it was charged.
-    receipt: Vec<QuoteView>,
-    /// The hold it placed or ended.
+    /// Prices of the charged lines.
+    receipt: Vec<PriceLine>,
+    /// Hold that the transaction created or ended.
     hold_id: Option<String>,
-    /// The charge it gave back.
+    /// Charge that the transaction refunded.
     refund_of: Option<String>,
 }
 
-impl Example for TransactionView {
+impl Example for Transaction {
     fn example() -> Self {
         Self {
             id: "ltx_01KCQJ5V7M3S8W9GZ0B2E4R6TY".to_owned(),
-            time: DateTime::from_timestamp(1_795_900_000, 0).unwrap_or_default(),
-            kind: "capture".to_owned(),
+            time: Time::example(),
+            kind: TransactionKind::Capture.into(),
             label: "Списание".to_owned(),
             amount_micro: -3_958_333,
             available_micro: 0,
             held_micro: -3_958_333,
             reference: Some("Звонок 12:41, Иванов".to_owned()),
-            receipt: vec![QuoteView::example()],
+            receipt: vec![PriceLine::example()],
             hold_id: Some("hld_01KCQJ4M2P7R9T1V3X5Z7B9D1F".to_owned()),
             refund_of: None,
         }
     }
 }
 
-impl From<&TransactionRow> for TransactionView {
+impl From<&TransactionRow> for Transaction {
     fn from(row: &TransactionRow) -> Self {
         let amount = match row.kind {
             TransactionKind::Hold | TransactionKind::Release => row.available.0,
-            // Each is within the wallet's bounds, so the sum fits.
+            // Both are within the wallet's bounds, so the sum does not overflow.
             _ => row.available.0.saturating_add(row.held.0),
         };
         Self {
             id: row.id.to_string(),
-            time: row.at,
-            kind: row.kind.code().to_owned(),
+            time: row.at.into(),
+            kind: row.kind.into(),
             label: row.kind.label().to_owned(),
             amount_micro: amount,
             available_micro: row.available.0,
@@ -91,42 +96,42 @@ impl From<&TransactionRow> for TransactionView {
     }
 }
 
-/// A page, the youngest first.
+/// A page of transactions, newest first.
 #[derive(Debug, Object)]
 pub(crate) struct TransactionPage {
     /// The transactions.
-    items: Vec<TransactionView>,
-    /// Pass it as `after` for the next page; null at the end.
+    items: Vec<Transaction>,
+    /// Value of `cursor` for the next page; null on the last page.
     next: Option<String>,
 }
 
 answers! {
-    /// Answers of `listTransactions`.
+    /// Responses of `listFlycoinTransactions`.
     Listed {
-        /// A page of them.
+        /// A page of transactions.
         200 => Ok(Json<TransactionPage>),
     }
     problems (InvalidRequest) {
-        /// The request cannot be read.
+        /// Malformed request.
         400 => BadRequest,
-        /// The credential is missing or not accepted.
-        401 => Unauthorized,
+        /// Missing or invalid credentials.
+        401 => Unauthorized [Unauthorized, TokenExpired],
         /// The widget is not installed in the account.
-        403 => Forbidden,
+        403 => Forbidden [NotInstalled],
         /// The widget does not use Flycoins.
-        409 => Conflict,
-        /// A defect of ours.
+        409 => Conflict [FlycoinsNotUsed],
+        /// Internal error.
         500 => Internal,
-        /// A part of the service is away.
+        /// Service temporarily unavailable.
         503 => Unavailable,
     }
 }
 
-/// Transactions.
+/// Operation to list transactions.
 pub(crate) struct TransactionsApi;
 
-/// What is asked for.
-struct Wanted {
+/// The parsed query.
+struct TransactionQuery {
     filter: HistoryFilter,
     after: Option<Cursor>,
     limit: u32,
@@ -134,31 +139,31 @@ struct Wanted {
 
 #[OpenApi(tag = "Tag::Flycoins")]
 impl TransactionsApi {
-    /// What happened to the account's coins, the youngest first.
-    #[oai(path = "/v1/flycoins/transactions", method = "get", operation_id = "listTransactions")]
+    /// List the transactions of the account's wallet, newest first.
+    #[oai(path = "/v1/flycoins/transactions", method = "get", operation_id = "listFlycoinTransactions")]
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn list(
         &self,
         deps: Data<&Deps>,
         trace: Data<&Trace>,
         caller: WidgetCaller,
-        /// Only these kinds, separated by commas: `charge,capture,refund`.
+        /// Only transactions of these kinds, separated by commas: `charge,capture,refund`.
         kinds: Query<Option<String>>,
-        /// Not before.
+        /// Only transactions at or after this time.
         from: Query<Option<QueryTime>>,
-        /// Before.
+        /// Only transactions before this time.
         until: Query<Option<QueryTime>>,
-        /// `next` of the page before.
-        after: Query<Option<String>>,
-        /// At most so many, up to 100.
-        #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
-        limit: Query<Option<u32>>,
+        /// `next` of the previous page.
+        cursor: Query<Option<String>>,
+        /// Maximum number of transactions.
+        #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "100")))]
+        limit: Query<u32>,
     ) -> Listed {
-        let wanted = || {
+        let query = || {
             let kinds = kinds.0.as_deref().map(read_kinds).transpose()?.unwrap_or_default();
-            let after = after.0.as_deref().map(read_cursor).transpose()?;
-            let limit = limit.0.unwrap_or(USUAL).min(MOST);
-            Ok(Wanted {
+            let after = cursor.0.as_deref().map(read_cursor).transpose()?;
+            let limit = limit.0;
+            Ok(TransactionQuery {
                 filter: HistoryFilter {
                     kinds,
                     from: from.0.map(|time| time.0),
@@ -168,8 +173,8 @@ impl TransactionsApi {
                 limit,
             })
         };
-        let listed = match wanted() {
-            Ok(wanted) => list(&deps, &trace, &caller.0, &wanted).await,
+        let listed = match query() {
+            Ok(query) => list(&deps, &trace, &caller.0, &query).await,
             Err(problem) => Err(problem),
         };
         match listed {
@@ -183,38 +188,48 @@ async fn list(
     deps: &Deps,
     trace: &Trace,
     user: &WidgetUser,
-    wanted: &Wanted,
+    query: &TransactionQuery,
 ) -> Result<TransactionPage, Problem> {
     let wallet = wallet_of(deps, trace, user).await?;
     let mut conn = deps.conn().await?;
-    let Wanted { filter, after, limit } = wanted;
-    // One more than is shown tells whether there is a next page.
-    let mut rows =
-        ledger::list_transactions(on(&mut conn), wallet.id, filter, *after, limit.saturating_add(1)).await?;
+    let TransactionQuery { filter, after, limit } = query;
+    // One row more than requested shows whether there is a next page.
+    let mut rows = ledger::list_transactions(
+        &mut conn,
+        ledger::HistoryOf::Wallet(wallet.id),
+        filter,
+        *after,
+        limit.saturating_add(1),
+    )
+    .await?;
     let more = rows.len() > *limit as usize;
     rows.truncate(*limit as usize);
-    let next = rows.last().filter(|_| more).map(|last| format!("{}.{}", last.at.timestamp_micros(), last.id));
-    Ok(TransactionPage { items: rows.iter().map(TransactionView::from).collect(), next })
+    let next = rows.last().filter(|_| more).map(next_cursor);
+    Ok(TransactionPage { items: rows.iter().map(Transaction::from).collect(), next })
 }
 
-fn read_kinds(text: &str) -> Result<Vec<TransactionKind>, Problem> {
+pub(super) fn read_kinds(text: &str) -> Result<Vec<TransactionKind>, Problem> {
     let kind = |code: &str| {
-        TransactionKind::from_code(code.trim()).ok_or_else(|| {
-            let known = TransactionKind::ALL.map(TransactionKind::code).join(", ");
-            invalid(format!("`{code:.20}` is no kind of transaction; there are {known}"))
+        code.trim().parse().map_err(|UnknownText { known, .. }| {
+            invalid(format!("`{code:.20}` is not a kind of transaction; the kinds are {known}"))
         })
     };
     text.split(',').map(kind).collect()
 }
 
-/// Time and id of the last transaction seen.
-fn read_cursor(text: &str) -> Result<Cursor, Problem> {
+/// The cursor after a transaction: its time and id.
+pub(super) fn next_cursor(last: &TransactionRow) -> String {
+    format!("{}.{}", last.at.timestamp_micros(), last.id)
+}
+
+/// Parses a cursor: time and id of the last transaction of the previous page.
+pub(super) fn read_cursor(text: &str) -> Result<Cursor, Problem> {
     let read = || {
         let (micros, id) = text.split_once('.')?;
         let at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
         Some(Cursor { at, id: id.parse().ok()? })
     };
-    read().ok_or_else(|| invalid("`after` is the `next` of a page".to_owned()))
+    read().ok_or_else(|| invalid("`cursor` must be the `next` of a page".to_owned()))
 }
 
 fn invalid(detail: String) -> Problem {

@@ -1,20 +1,20 @@
-//! Which paths are passed on.
+//! Validation of the paths that the gateway forwards.
 
 use percent_encoding::percent_decode_str;
 
-/// Where the gateway is mounted.
-const MOUNT: &str = "/v1/amocrm";
-/// All that is passed on: OAuth and everything else of the account's host is out of reach.
-const API: &str = "/api/v4/";
+/// Path prefix of the gateway.
+const GATEWAY_PREFIX: &str = "/v1/amocrm";
+/// The only paths that are forwarded. OAuth and everything else of the account's host is not accessible.
+const API_PREFIX: &str = "/api/v4/";
 
-/// The path and query for amoCRM, if the path is below `/api/v4/` and cannot climb out of it.
+/// The path and query for amoCRM; `None` if the path is not below `/api/v4/` or contains `.` or `..` segments.
 ///
-/// Clients made from the OpenAPI document, Swagger UI among them, send the slashes of a parameter encoded. What is
-/// checked is the decoded path, and it is also what amoCRM gets.
-pub(super) fn checked(path: &str, query: Option<&str>) -> Option<String> {
-    let path = percent_decode_str(path.strip_prefix(MOUNT)?).decode_utf8().ok()?;
-    let rest = path.strip_prefix(API)?;
-    // What is still encoded now could hide a slash or a dot from us and not from amoCRM; its paths need none.
+/// Clients generated from the OpenAPI document, and Swagger UI, send the slashes of a parameter percent-encoded. So the path
+/// is decoded, then checked; amoCRM gets the decoded path.
+pub(super) fn validate_path(path: &str, query: Option<&str>) -> Option<String> {
+    let path = percent_decode_str(path.strip_prefix(GATEWAY_PREFIX)?).decode_utf8().ok()?;
+    let rest = path.strip_prefix(API_PREFIX)?;
+    // A double encoding could hide a slash or a dot from this check but not from amoCRM. amoCRM's paths need no encoding.
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b',');
     let climbs = |segment: &str| segment == "." || segment == "..";
     if rest.is_empty() || !rest.bytes().all(plain) || path.contains("//") || rest.split('/').any(climbs) {
@@ -25,17 +25,17 @@ pub(super) fn checked(path: &str, query: Option<&str>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::checked;
+    use super::validate_path;
 
     #[test]
     fn only_the_api_is_reached_and_the_query_goes_along_as_it_is() {
-        assert_eq!(checked("/v1/amocrm/api/v4/leads", None).as_deref(), Some("/api/v4/leads"));
+        assert_eq!(validate_path("/v1/amocrm/api/v4/leads", None).as_deref(), Some("/api/v4/leads"));
         assert_eq!(
-            checked("/v1/amocrm/api/v4/leads/7/notes", Some("filter[id][]=1&page=2")).as_deref(),
+            validate_path("/v1/amocrm/api/v4/leads/7/notes", Some("filter[id][]=1&page=2")).as_deref(),
             Some("/api/v4/leads/7/notes?filter[id][]=1&page=2")
         );
         assert_eq!(
-            checked("/v1/amocrm/api/v4/leads%2F7%2fnotes", Some("a=%2F")).as_deref(),
+            validate_path("/v1/amocrm/api/v4/leads%2F7%2fnotes", Some("a=%2F")).as_deref(),
             Some("/api/v4/leads/7/notes?a=%2F")
         );
         for path in [
@@ -57,7 +57,7 @@ mod tests {
             "/v1/amocrm/api/v2/leads",
             "/v1/amocrm/api/v4",
         ] {
-            assert_eq!(checked(path, None), None, "{path}");
+            assert_eq!(validate_path(path, None), None, "{path}");
         }
     }
 }

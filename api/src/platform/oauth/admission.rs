@@ -1,72 +1,72 @@
-//! Which line a code stands in, and how many may wait there.
+//! Selects the queue of a new authorization code and limits the number of waiting codes.
 //!
-//! A state that an account's administrator got in a handshake vouches for a code; anything else anybody can make: a request
-//! without a state, and a state of a first connection. amoCRM never sends a code twice, so a code is not turned away because
-//! others fill the line: the oldest of those that have less claim to it is forgotten.
+//! A code is vouched if it comes with a state that an administrator of the account received in a handshake. Everything else
+//! can be forged: a request without a state, and a state of a first connection. amoCRM never sends a code twice, so a full
+//! queue does not reject a code: the oldest waiting code with lower priority is deleted instead.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::id::OauthCodeId;
 use flysk_domain::platform::host::AccountHost;
-use flysk_jobs::Unit;
-use flysk_jobs::oauth::{ExchangeCode, ExchangeVouchedCode};
+use flysk_jobs::platform::oauth::{ExchangeCode, ExchangeVouchedCode};
+use flysk_queue::UnitOfWork;
 use flysk_store::StoreResult;
 use flysk_store::platform::connect_states::ConnectState;
 use flysk_store::platform::oauth_codes;
 use flysk_store::platform::unvouched_codes::{self, Displaced};
 use flysk_store::platform::widgets::Widget;
 
-use super::callback::bad;
+use super::callback::bad_request;
 use crate::problem::{Problem, ProblemCode};
 
-/// Codes of one widget that wait although no state vouches for them.
+/// Maximum number of waiting unvouched codes of a widget.
 const MAX_WAITING_OF_WIDGET: i64 = 1_000;
-/// Those of them from one source. Each good code that came from there before allows one more, up to a bound: anybody can
-/// connect an account of his own often.
+/// The same per source. Each code from the source that was exchanged before raises this limit by one, up to
+/// [`MAX_CREDIT_BONUS`]: anybody can connect their own account many times.
 const MAX_WAITING_FROM_SOURCE: i64 = 200;
-/// How many more good codes allow at most.
-const MAX_CREDIT_ROOM: i64 = 100;
-/// Codes of one widget and account that states vouch for: who holds such a state may bring any code with it, and any number
-/// of states is to be had.
+/// Maximum increase of the limit per source.
+const MAX_CREDIT_BONUS: i64 = 100;
+/// Maximum number of vouched codes of a widget and account. An administrator can get any number of states and send any code
+/// with them.
 const MAX_VOUCHED_OF_ACCOUNT: i64 = 5;
-/// How long it is remembered that there is no account at a host.
-const NO_ACCOUNT_LASTS: TimeDelta = TimeDelta::minutes(5);
+/// How long codes for a host are rejected after amoCRM reported that it has no account.
+const NO_ACCOUNT_TTL: TimeDelta = TimeDelta::minutes(5);
 
-/// A code that has just been kept.
+/// A code that was just stored.
 pub(super) struct Arrival<'a> {
     pub(super) id: OauthCodeId,
     pub(super) widget: &'a Widget,
     pub(super) host: &'a AccountHost,
     pub(super) source: &'a str,
-    /// How many codes from there were good before.
+    /// Number of recently exchanged codes from the same source.
     pub(super) credit: i64,
-    /// What its state was made for.
+    /// What the state of the code was issued for.
     pub(super) begun: Option<ConnectState>,
     pub(super) at: DateTime<Utc>,
 }
 
-/// Puts a kept code into its line, with the job that comes with it.
-pub(super) async fn admit(unit: &mut Unit, arrival: &Arrival<'_>) -> Result<(), Problem> {
+/// Adds a stored code to its queue and enqueues the job that exchanges it.
+pub(super) async fn admit_code(unit: &mut UnitOfWork, arrival: &Arrival<'_>) -> Result<(), Problem> {
     if vouch(unit, arrival).await? {
         unit.enqueue(&ExchangeVouchedCode { code_id: arrival.id }).await?;
         count("vouched");
         return Ok(());
     }
-    let since = arrival.at - NO_ACCOUNT_LASTS;
+    let since = arrival.at - NO_ACCOUNT_TTL;
     if unvouched_codes::has_no_account(unit, arrival.host.as_str(), since).await? {
         count("no_account");
-        return Err(bad("there is no account at this host"));
+        return Err(bad_request("no account at this host"));
     }
-    match make_room(unit, arrival).await? {
-        Room::Free => {
+    match find_queue_slot(unit, arrival).await? {
+        QueueSlot::Free => {
             unit.enqueue(&ExchangeCode { code_id: arrival.id }).await?;
         }
-        // The job of the forgotten one is a turn like any other, and becomes this one's.
-        Room::Made => count("displaced"),
-        Room::None => {
+        // The job of the deleted code exchanges this one.
+        QueueSlot::Displaced => count("displaced"),
+        QueueSlot::Full => {
             count("full");
             return Err(Problem::new(
                 ProblemCode::TooManyRequests,
-                "too many codes of the widget wait already",
+                "too many codes of the widget are waiting",
             ));
         }
     }
@@ -74,8 +74,8 @@ pub(super) async fn admit(unit: &mut Unit, arrival: &Arrival<'_>) -> Result<(), 
     Ok(())
 }
 
-/// Whether the state the code came with vouches for it.
-async fn vouch(unit: &mut Unit, arrival: &Arrival<'_>) -> StoreResult<bool> {
+/// Marks the code as vouched, if its state belongs to an account and the account's limit is not reached.
+async fn vouch(unit: &mut UnitOfWork, arrival: &Arrival<'_>) -> StoreResult<bool> {
     let Some(account) = arrival.begun.as_ref().and_then(|begun| begun.account_id) else { return Ok(false) };
     oauth_codes::expect_account(unit, arrival.id, account).await?;
     if oauth_codes::count_vouched(unit, arrival.widget.id, account).await? >= MAX_VOUCHED_OF_ACCOUNT {
@@ -85,32 +85,33 @@ async fn vouch(unit: &mut Unit, arrival: &Arrival<'_>) -> StoreResult<bool> {
     Ok(true)
 }
 
-enum Room {
-    /// There was some.
+enum QueueSlot {
+    /// The queue has space.
     Free,
-    /// Another code was forgotten.
-    Made,
-    /// Nothing that waits may be forgotten for this one.
-    None,
+    /// Another code was deleted.
+    Displaced,
+    /// No waiting code may be deleted for this one.
+    Full,
 }
 
-/// The bounds are not exact: codes that arrive at one moment do not see each other.
-async fn make_room(unit: &mut Unit, arrival: &Arrival<'_>) -> StoreResult<Room> {
+/// Makes space for the code. The limits are approximate: concurrent transactions do not count each other's codes.
+async fn find_queue_slot(unit: &mut UnitOfWork, arrival: &Arrival<'_>) -> StoreResult<QueueSlot> {
     let widget = arrival.widget.id;
     let waiting = unvouched_codes::count_waiting(unit, widget, arrival.source).await?;
     let is_widget_full = waiting.of_widget > MAX_WAITING_OF_WIDGET;
-    if !is_widget_full && waiting.from_source <= MAX_WAITING_FROM_SOURCE + arrival.credit.min(MAX_CREDIT_ROOM)
+    if !is_widget_full
+        && waiting.from_source <= MAX_WAITING_FROM_SOURCE + arrival.credit.min(MAX_CREDIT_BONUS)
     {
-        return Ok(Room::Free);
+        return Ok(QueueSlot::Free);
     }
     let own = Displaced::From(arrival.source);
     let in_order = if is_widget_full { [Displaced::WithoutCredit, own] } else { [own, own] };
     for which in in_order {
         if unvouched_codes::displace(unit, widget, which, arrival.id).await? {
-            return Ok(Room::Made);
+            return Ok(QueueSlot::Displaced);
         }
     }
-    Ok(if is_widget_full { Room::None } else { Room::Free })
+    Ok(if is_widget_full { QueueSlot::Full } else { QueueSlot::Free })
 }
 
 fn count(outcome: &'static str) {

@@ -1,10 +1,12 @@
-//! `GET /oauth/amocrm/connect`: a person begins to grant access (again).
+//! `GET /oauth/amocrm/connect`: redirects an administrator to amoCRM to grant access, also again.
 //!
-//! The `state` that comes back is kept by its hash, belongs to who began, and is good once; a cookie binds
-//! it to this very browser. Source: amoCRM docs, oauth/step-by-step; RFC 6749, section 10.12.
+//! The `state` is stored as a blind index, is bound to the account and user of the ticket, and can be used once. A cookie binds
+//! it to the browser. Source: amoCRM docs, oauth/step-by-step; RFC 6749, section 10.12.
 
 use chrono::TimeDelta;
+use flysk_domain::Clock;
 use flysk_domain::platform::crm::Crm;
+use flysk_services::installs::open_connect_link;
 use flysk_store::platform::connect_states::{self, ConnectState};
 use flysk_store::platform::widgets::{self, Widget};
 use flysk_store::repeat_contended;
@@ -12,70 +14,69 @@ use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Query;
 use poem_openapi::payload::Html;
-use rand::Rng as _;
 use url::Url;
 
-use super::page::{Back, Ending, content_security_policy, page};
-use super::ticket;
-use crate::deps::{Deps, on};
+use super::page::{Ending, ReturnLink, content_security_policy, page};
+use crate::deps::Deps;
 use crate::platform::tag::Tag;
 use crate::problem::{Problem, ProblemCode};
 
-/// How long a person may take on amoCRM's page.
-const PATIENCE: TimeDelta = TimeDelta::minutes(20);
-/// Names the cookie that binds a state to its browser: a person may begin in several windows.
-pub(super) fn cookie_of(state: &str) -> String {
+/// Lifetime of a state: the time a user has on amoCRM's page.
+const STATE_TTL: TimeDelta = TimeDelta::minutes(20);
+/// Name of the cookie that binds a state to its browser. It contains a part of the state, because a user may connect in
+/// several windows at once.
+pub(super) fn cookie_name(state: &str) -> String {
     let name: String = state.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
     format!("flysk_connect_{name}")
 }
 
-/// Where the browser goes.
+/// Responses of `connectWidget`.
 #[derive(poem_openapi::ApiResponse)]
 pub(crate) enum ConnectAnswer {
-    /// To amoCRM's page.
+    /// Redirect to amoCRM's page.
     #[oai(status = 302)]
     Redirect(#[oai(header = "Location")] String, #[oai(header = "Set-Cookie")] String),
-    /// The address is not one of ours, or too old: a page says so.
+    /// Invalid parameters or expired ticket, as an HTML page.
     #[oai(status = 400)]
     BadRequest(Html<String>, #[oai(header = "Content-Security-Policy")] String),
-    /// There is no such widget: a page says so.
+    /// Unknown widget, as an HTML page.
     #[oai(status = 404)]
     NotFound(Html<String>, #[oai(header = "Content-Security-Policy")] String),
-    /// A defect of ours: a page says so.
+    /// Internal error, as an HTML page.
     #[oai(status = 500)]
     Internal(Html<String>, #[oai(header = "Content-Security-Policy")] String),
-    /// A part of the service is away: a page says so.
+    /// Service temporarily unavailable, as an HTML page.
     #[oai(status = 503)]
     Unavailable(Html<String>, #[oai(header = "Content-Security-Policy")] String),
 }
 
-/// Beginning to grant access.
+/// Operation that starts to grant access.
 pub(crate) struct ConnectApi;
 
 #[OpenApi(tag = "Tag::OAuth")]
 impl ConnectApi {
-    /// Begin to connect a widget, or to connect it again.
+    /// Connect a widget, or connect it again.
     ///
-    /// Open it in a window of about 750 × 580. With the `ticket` of a handshake's `connect_url`, or with the
-    /// `widget`'s code for a first connection. `mode=popup` closes the window and leads the page that opened it
-    /// through; by default the window itself goes on and tells its opener with `postMessage`.
-    #[oai(path = "/oauth/amocrm/connect", method = "get", operation_id = "connect")]
+    /// Open this URL in a window of about 750 × 580 pixels, with the `ticket` of a handshake's `connect_url`, or with the code of
+    /// the `widget` for a first connection. With `mode=popup` amoCRM closes the window and redirects the opener to the callback.
+    /// By default the window itself is redirected, and the final page notifies its opener with `postMessage`.
+    #[oai(path = "/oauth/amocrm/connect", method = "get", operation_id = "connectWidget")]
     async fn connect(
         &self,
         deps: Data<&Deps>,
-        /// The ticket of a handshake's `connect_url`.
+        /// Ticket of a handshake's `connect_url`.
         ticket: Query<Option<String>>,
-        /// The widget's code, without a ticket.
+        /// Code of the widget; only without `ticket`.
         widget: Query<Option<String>>,
-        /// `post_message` or `popup`.
+        /// `post_message` (default) or `popup`.
         mode: Query<Option<String>>,
     ) -> ConnectAnswer {
         match begin(&deps, ticket.0.as_deref(), widget.0.as_deref(), mode.0.as_deref()).await {
             Ok((location, cookie)) => ConnectAnswer::Redirect(location, cookie),
             Err(problem) => {
-                tracing::info!(problem = %problem, "a connection was not begun");
+                tracing::info!(problem = %problem, "connect request rejected");
                 let crm = crm_of(&deps, ticket.0.as_deref(), widget.0.as_deref()).await.ok().flatten();
-                let page = Html(page(Ending::Failed, &Back::Service(crm.unwrap_or(Crm::Amocrm))));
+                let page = Html(page(Ending::Failed, &ReturnLink::Service(crm.unwrap_or(Crm::Amocrm))));
                 let policy = content_security_policy();
                 match problem.status {
                     400 => ConnectAnswer::BadRequest(page, policy),
@@ -98,38 +99,39 @@ async fn begin(
     let mode = match mode {
         None | Some("post_message") => "post_message",
         Some("popup") => "popup",
-        Some(_) => return Err(bad("`mode` is `post_message` or `popup`")),
+        Some(_) => return Err(bad("`mode` must be `post_message` or `popup`")),
     };
     let now = deps.clock().now();
     let mut conn = deps.conn().await?;
     let begun = match (ticket, code) {
-        (Some(ticket), None) => ticket::read(&deps.keyring, ticket, now)
-            .ok_or_else(|| bad("the ticket is not ours, or too old"))?,
+        (Some(ticket), None) => {
+            open_connect_link(&deps.keyring, ticket, now).ok_or_else(|| bad("invalid or expired `ticket`"))?
+        }
         (None, Some(code)) => {
-            let widget = widgets::find_by_code(on(&mut conn), code).await?.ok_or_else(unknown_widget)?;
+            let widget = widgets::find_by_code(&mut conn, code).await?.ok_or_else(unknown_widget)?;
             ConnectState { widget_id: widget.id, account_id: None, user_id: None }
         }
-        _ => return Err(bad("give either `ticket` or `widget`")),
+        _ => return Err(bad("send either `ticket` or `widget`")),
     };
-    let widget = widgets::find(on(&mut conn), begun.widget_id).await?.ok_or_else(unknown_widget)?;
-    let state = fresh_state();
-    let hash = deps.keyring.lookup_hash(&state).to_string();
+    let widget = widgets::find(&mut conn, begun.widget_id).await?.ok_or_else(unknown_widget)?;
+    let state = generate_state(deps.clock());
+    let hash = deps.keyring.blind_index(&state).to_string();
     drop(conn);
     let insert = || async {
         let mut conn = deps.conn().await?;
-        Ok::<_, Problem>(connect_states::insert(on(&mut conn), &hash, &begun, now, now + PATIENCE).await?)
+        Ok::<_, Problem>(connect_states::insert(&mut conn, &hash, &begun, now, now + STATE_TTL).await?)
     };
     repeat_contended(insert).await?;
     Ok((location(deps, &widget, &state, mode)?, cookie(deps, &state)))
 }
 
-/// The service of the widget that was meant, for the way back.
+/// The CRM of the requested widget, for the link of the error page.
 async fn crm_of(deps: &Deps, ticket: Option<&str>, code: Option<&str>) -> Result<Option<Crm>, Problem> {
     let mut conn = deps.conn().await?;
-    let begun = ticket.and_then(|ticket| ticket::read(&deps.keyring, ticket, deps.clock().now()));
+    let begun = ticket.and_then(|ticket| open_connect_link(&deps.keyring, ticket, deps.clock().now()));
     let widget = match (begun, code) {
-        (Some(begun), _) => widgets::find(on(&mut conn), begun.widget_id).await?,
-        (None, Some(code)) => widgets::find_by_code(on(&mut conn), code).await?,
+        (Some(begun), _) => widgets::find(&mut conn, begun.widget_id).await?,
+        (None, Some(code)) => widgets::find_by_code(&mut conn, code).await?,
         (None, None) => None,
     };
     Ok(widget.map(|widget| widget.crm))
@@ -142,8 +144,8 @@ fn unknown_widget() -> Problem {
 fn location(deps: &Deps, widget: &Widget, state: &str, mode: &str) -> Result<String, Problem> {
     let page = deps.config.amocrm.oauth_page.clone().map_or_else(|| Url::parse(widget.crm.oauth_page()), Ok);
     let mut url = page.map_err(|error| {
-        tracing::error!(error = %error, "the address of the OAuth page is none");
-        Problem::new(ProblemCode::Internal, "told to our operators")
+        tracing::error!(error = %error, "invalid URL of the OAuth page");
+        Problem::new(ProblemCode::Internal, "quote X-Request-Id to support")
     })?;
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
@@ -154,18 +156,16 @@ fn location(deps: &Deps, widget: &Widget, state: &str, mode: &str) -> Result<Str
     Ok(url.into())
 }
 
-/// Lax, since the browser comes back from amoCRM by following a link.
+/// The cookie is `SameSite=Lax`, because the browser returns from amoCRM by a cross-site redirect.
 fn cookie(deps: &Deps, state: &str) -> String {
     let secure = if deps.config.http.public_url.scheme() == "https" { "; Secure" } else { "" };
     format!(
         "{}={state}; Path=/oauth/amocrm; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
-        cookie_of(state),
-        PATIENCE.num_seconds()
+        cookie_name(state),
+        STATE_TTL.num_seconds()
     )
 }
 
-fn fresh_state() -> String {
-    let random: u128 = rand::rng().random();
-    let more: u128 = rand::rng().random();
-    format!("{random:032x}{more:032x}")
+fn generate_state(clock: &dyn Clock) -> String {
+    format!("{:032x}{:032x}", clock.random_u128(), clock.random_u128())
 }

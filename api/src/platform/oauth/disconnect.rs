@@ -1,13 +1,13 @@
-//! `GET /oauth/amocrm/disconnect`: amoCRM tells that an account disabled the integration.
+//! `GET /oauth/amocrm/disconnect`: webhook of amoCRM when an account disables the integration.
 //!
-//! The signature covers ids only, so the hook can be replayed for ever: it is believed after amoCRM itself
-//! confirmed it, which is a job. Source: amoCRM docs, oauth/step-by-step.
+//! The signature covers only ids, so the webhook can be replayed at any time. So a job first asks amoCRM whether the
+//! integration is really disabled. Source: amoCRM docs, oauth/step-by-step.
 
+use flysk_crypto::same_secret;
 use flysk_domain::id::AccountId;
 use flysk_domain::trace::Trace;
-use flysk_jobs::oauth::ConfirmDisconnect;
-use flysk_runtime::keyring::same_secret;
-use flysk_store::platform::handshake::{self, Found};
+use flysk_jobs::platform::oauth::ConfirmDisconnect;
+use flysk_store::platform::handshake::{self, HandshakeRow};
 use flysk_store::platform::tokens;
 use flysk_store::repeat_contended;
 use hmac::{Hmac, Mac};
@@ -17,57 +17,57 @@ use poem_openapi::param::Query;
 use secrecy::ExposeSecret;
 use sha2::Sha256;
 
-use crate::deps::{Deps, on};
+use crate::deps::Deps;
 use crate::platform::tag::Tag;
 use crate::problem::{Problem, ProblemCode, answers};
 
 answers! {
-    /// Answers of `disconnect`.
+    /// Responses of `receiveDisconnect`.
     DisconnectAnswer {
-        /// Heard, or nothing to hear.
+        /// Accepted, or the widget is not installed in the account.
         204 => NoContent,
     }
     problems {
-        /// A part of the request is missing.
+        /// A parameter is missing or malformed.
         400 => BadRequest,
-        /// The signature is not the integration's.
+        /// Unknown integration or invalid signature.
         401 => Unauthorized,
-        /// A defect of ours.
+        /// Internal error.
         500 => Internal,
-        /// A part of the service is away.
+        /// Service temporarily unavailable.
         503 => Unavailable,
     }
 }
 
-/// Disconnections.
+/// Operation that receives disconnections.
 pub(crate) struct DisconnectApi;
 
 #[OpenApi(tag = "Tag::OAuth")]
 impl DisconnectApi {
-    /// An account disabled the integration. Called by amoCRM.
-    #[oai(path = "/oauth/amocrm/disconnect", method = "get", operation_id = "disconnect")]
+    /// Receive a notification that an account disabled the integration. Called by amoCRM.
+    #[oai(path = "/oauth/amocrm/disconnect", method = "get", operation_id = "receiveDisconnect")]
     async fn disconnect(
         &self,
         deps: Data<&Deps>,
         trace: Data<&Trace>,
-        /// The account.
+        /// Account id in amoCRM.
         account_id: Query<u64>,
-        /// The integration.
+        /// Client id of the integration.
         client_uuid: Query<Option<String>>,
-        /// The integration, by its older name.
+        /// Older name of `client_uuid`.
         client_id: Query<Option<String>>,
-        /// Lower-case hex of HMAC-SHA256 under the secret key over `<client id>|<account id>`.
+        /// HMAC-SHA256 over `<client id>|<account id>` with the integration's secret key, as lower-case hex.
         signature: Query<String>,
     ) -> DisconnectAnswer {
         let client = client_uuid.0.or(client_id.0);
-        match hear(&deps, &trace, account_id.0, client.as_deref(), &signature.0).await {
+        match receive_disconnect(&deps, &trace, account_id.0, client.as_deref(), &signature.0).await {
             Ok(()) => DisconnectAnswer::NoContent,
             Err(problem) => problem.into(),
         }
     }
 }
 
-async fn hear(
+async fn receive_disconnect(
     deps: &Deps,
     trace: &Trace,
     account_id: u64,
@@ -75,21 +75,21 @@ async fn hear(
     signature: &str,
 ) -> Result<(), Problem> {
     let client = client.ok_or_else(|| Problem::new(ProblemCode::BadRequest, "no `client_uuid`"))?;
-    let refused = || Problem::new(ProblemCode::Unauthorized, "the signature is not the integration's");
+    let refused = || Problem::new(ProblemCode::Unauthorized, "invalid signature");
     let mut conn = deps.conn().await?;
-    let found = handshake::find(on(&mut conn), &client.to_ascii_lowercase(), AccountId(account_id)).await?;
+    let found = handshake::find(&mut conn, &client.to_ascii_lowercase(), AccountId(account_id)).await?;
     drop(conn);
-    let Found { widget, install, .. } = found.ok_or_else(refused)?;
+    let HandshakeRow { widget, install, .. } = found.ok_or_else(refused)?;
     let secret = deps.vault.client_secret(&widget).map_err(super::super::pauth::vault_problem)?;
     if !is_signed(secret.expose_secret(), client, account_id, signature) {
         return Err(refused());
     }
     let Some(install) = install else { return Ok(()) };
-    let heard_at = deps.clock().now();
+    let received_at = deps.clock().now();
     let enqueue = || async {
         let mut unit = deps.begin(trace).await?;
-        let pair = tokens::find(&mut unit, install.id).await?.map_or(0, |pair| pair.pair);
-        unit.enqueue(&ConfirmDisconnect { install_id: install.id, heard_at, pair }).await?;
+        let generation = tokens::find(&mut unit, install.id).await?.map_or(0, |pair| pair.generation);
+        unit.enqueue(&ConfirmDisconnect { install_id: install.id, received_at, generation }).await?;
         Ok(unit.commit().await?)
     };
     repeat_contended(enqueue).await

@@ -1,13 +1,11 @@
-//! Codes, reconnects and disconnections.
+//! OAuth with amoCRM: authorization codes, connecting and disconnecting.
 
 mod admission;
 mod callback;
 mod connect;
 mod disconnect;
 mod page;
-mod ticket;
 
 pub(crate) use callback::CallbackApi;
 pub(crate) use connect::ConnectApi;
 pub(crate) use disconnect::DisconnectApi;
-pub(super) use ticket::connect_url;

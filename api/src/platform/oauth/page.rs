@@ -1,23 +1,23 @@
-//! The page a person sees at the end of the way through amoCRM. It needs nothing from elsewhere.
+//! The final page of the OAuth flow. It loads no external resources.
 
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::host::AccountHost;
 
-/// How it ended.
+/// Result of the OAuth flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// Access is on its way.
+    /// The code is accepted; a job exchanges it.
     Connected,
-    /// The user said no.
+    /// The user refused access.
     Refused,
-    /// Something is wrong with the request, or with us.
+    /// The request was rejected, or an error occurred.
     Failed,
-    /// Too many connect the widget at this moment.
+    /// Too many authorization codes of the widget are waiting.
     Busy,
 }
 
 impl Ending {
-    /// What the opener is told; ours to define.
+    /// `ending` of the message that the opener receives. Flysk defines these values.
     const fn code(self) -> &'static str {
         match self {
             Self::Connected => "connected",
@@ -44,7 +44,7 @@ impl Ending {
     }
 }
 
-/// Tells the window that opened this one how it ended, and closes. Without an opener there is the link.
+/// Posts the result to the opener and closes the window. Without an opener, the user has the link.
 const SCRIPT: &str = "const end=document.documentElement.dataset;\
     if(window.opener){if(end.origin){window.opener.postMessage({flysk:'oauth',ending:end.ending},end.origin)}\
     setTimeout(()=>window.close(),1500)}";
@@ -52,23 +52,23 @@ const SCRIPT: &str = "const end=document.documentElement.dataset;\
 const STYLE: &str =
     "body{font:16px/1.5 system-ui,sans-serif;max-width:32rem;margin:15vh auto;padding:0 1rem;color:#222}";
 
-/// Where the page leads back to.
+/// Target of the page's link.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Back {
-    /// The account, which is known to be one: its pages, and no others, are told how it ended.
+pub(super) enum ReturnLink {
+    /// The account. Its host is validated; only pages of this origin receive the message.
     Account(AccountHost),
-    /// The service, while nobody knows which account it was.
+    /// The website of the CRM, if the account is unknown.
     Service(Crm),
 }
 
-/// The page.
-pub(super) fn page(ending: Ending, back: &Back) -> String {
+/// Renders the page.
+pub(super) fn page(ending: Ending, back: &ReturnLink) -> String {
     let (origin, back) = match back {
-        Back::Account(host) => (format!("https://{host}"), format!("https://{host}")),
-        Back::Service(crm) => (String::new(), crm.site().to_owned()),
+        ReturnLink::Account(host) => (format!("https://{host}"), format!("https://{host}")),
+        ReturnLink::Service(crm) => (String::new(), crm.site().to_owned()),
     };
     let (title, text, code) = (ending.title(), ending.text(), ending.code());
-    // Nothing here comes from the request but the host, which is a checked DNS name.
+    // The host is the only part that comes from the request, and it is a validated DNS name.
     format!(
         "<!doctype html><html lang=\"ru\" data-ending=\"{code}\" data-origin=\"{origin}\"><meta charset=\"utf-8\">\
          <title>{title}</title><meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style>\
@@ -76,7 +76,7 @@ pub(super) fn page(ending: Ending, back: &Back) -> String {
     )
 }
 
-/// Only what is on the page may run or be seen, and nobody may frame it.
+/// Content security policy: only the page's inline script and style are allowed, no other resources and no framing.
 pub(super) fn content_security_policy() -> String {
     let hash = |text: &str| {
         use base64::Engine as _;
@@ -96,14 +96,14 @@ mod tests {
 
     #[test]
     fn each_ending_says_so_and_leads_back_to_the_account() {
-        let host = Back::Account(AccountHost::parse("demo.amocrm.ru", &["amocrm.ru"]).unwrap());
+        let host = ReturnLink::Account(AccountHost::parse("demo.amocrm.ru", &["amocrm.ru"]).unwrap());
         for ending in [Ending::Connected, Ending::Refused, Ending::Failed, Ending::Busy] {
             let page = page(ending, &host);
             assert!(page.contains(ending.title()) && page.contains("href=\"https://demo.amocrm.ru/\""));
             assert!(page.contains("data-origin=\"https://demo.amocrm.ru\""));
         }
         for (crm, link) in [(Crm::Amocrm, "https://www.amocrm.ru/"), (Crm::Kommo, "https://www.kommo.com/")] {
-            let page = page(Ending::Failed, &Back::Service(crm));
+            let page = page(Ending::Failed, &ReturnLink::Service(crm));
             assert!(
                 page.contains("data-origin=\"\"") && page.contains(&format!("href=\"{link}\"")),
                 "{page}"

@@ -1,10 +1,12 @@
-//! Buying Flycoins, as widgets do it, and what the hosted page does by the same rules.
+//! Purchases of Flycoins, for widgets. The billing page shares the rules.
 
 mod buy;
 mod packages;
 mod purchase;
+mod top_up;
 mod views;
 
 pub(crate) use buy::{Buyer, Order, buy};
 pub(crate) use packages::PackagesApi;
 pub(crate) use purchase::PurchasesApi;
+pub(crate) use top_up::TopUpApi;

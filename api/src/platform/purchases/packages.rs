@@ -1,43 +1,43 @@
-//! `GET /v1/flycoins/packages`.
+//! `GET /v1/flycoins/packages`: packages on offer.
 
 use flysk_domain::id::WidgetId;
-use flysk_store::purchases;
+use flysk_store::platform::purchases;
 use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::payload::Json;
 
-use super::views::PackageView;
+use super::views::{PackagePage, PackageView};
 use crate::auth::WidgetCaller;
-use crate::deps::{Deps, on};
+use crate::deps::Deps;
 use crate::platform::tag::Tag;
 use crate::problem::{Problem, answers};
 
 answers! {
-    /// Answers of `listFlycoinPackages`.
+    /// Responses of `listFlycoinPackages`.
     Listed {
-        /// What is on offer, the cheapest first.
-        200 => Ok(Json<Vec<PackageView>>),
+        /// The packages on offer, cheapest first.
+        200 => Ok(Json<PackagePage>),
     }
     problems {
-        /// The request cannot be read.
+        /// Malformed request.
         400 => BadRequest,
-        /// The credential is missing or not accepted.
-        401 => Unauthorized,
+        /// Missing or invalid credentials.
+        401 => Unauthorized [Unauthorized, TokenExpired],
         /// The widget is not installed in the account.
-        403 => Forbidden,
-        /// A defect of ours.
+        403 => Forbidden [NotInstalled],
+        /// Internal error.
         500 => Internal,
-        /// A part of the service is away.
+        /// Service temporarily unavailable.
         503 => Unavailable,
     }
 }
 
-/// Packages of Flycoins.
+/// Operation to list packages.
 pub(crate) struct PackagesApi;
 
 #[OpenApi(tag = "Tag::Flycoins")]
 impl PackagesApi {
-    /// The packages of Flycoins the widget offers.
+    /// List the packages of Flycoins on offer for the widget, cheapest first. The list has one page.
     #[oai(path = "/v1/flycoins/packages", method = "get", operation_id = "listFlycoinPackages")]
     async fn list(&self, deps: Data<&Deps>, caller: WidgetCaller) -> Listed {
         match offered(&deps, caller.0.widget.id).await {
@@ -47,8 +47,8 @@ impl PackagesApi {
     }
 }
 
-async fn offered(deps: &Deps, widget: WidgetId) -> Result<Vec<PackageView>, Problem> {
+async fn offered(deps: &Deps, widget: WidgetId) -> Result<PackagePage, Problem> {
     let mut conn = deps.conn().await?;
-    let packages = purchases::list_packages_on_offer(on(&mut conn), widget).await?;
-    Ok(packages.into_iter().map(PackageView::from).collect())
+    let packages = purchases::list_packages_on_offer(&mut conn, widget).await?;
+    Ok(PackagePage { items: packages.into_iter().map(PackageView::from).collect(), next: None })
 }

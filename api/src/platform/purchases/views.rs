@@ -1,29 +1,59 @@
-//! What widgets are told.
+//! Packages and purchases in responses.
 
 use chrono::{DateTime, Utc};
-use flysk_domain::platform::purchases::{PurchaseState, failure_ru, label_ru};
-use flysk_store::purchases::{Package, Purchase};
+use flysk_domain::platform::purchases::{PurchaseState, failure_ru, is_final, label_ru};
+use flysk_store::platform::purchases::{Package, Purchase};
 use poem_openapi::Object;
+use poem_openapi::types::Example;
+
+use crate::choice::Choice;
+use crate::time::Time;
 
 /// A package on offer.
 #[derive(Debug, Object)]
+#[oai(rename = "FlycoinPackage", example)]
 pub(crate) struct PackageView {
-    /// This version of it: what a purchase names.
+    /// Id of this version of the package, to buy it.
     id: String,
-    /// The package through all its versions.
+    /// Code of the package, the same in all versions.
     code: String,
-    /// Counts versions.
+    /// Version of the package.
     version: u32,
-    /// For people, in Russian.
+    /// Title in Russian.
     title: String,
-    /// What it costs, kopecks.
+    /// Price, in kopecks.
     price_kopecks: i64,
-    /// What is bought, millionths of a Flycoin.
+    /// Bought coins, in micro-Flycoins.
     coins_micro: i64,
-    /// What is given on top, millionths of a Flycoin.
+    /// Bonus coins, in micro-Flycoins.
     bonus_micro: i64,
-    /// How many days the bonus can be spent; null: without end.
+    /// Days until the bonus expires; null if it does not expire.
     bonus_days: Option<u32>,
+}
+
+impl Example for PackageView {
+    fn example() -> Self {
+        Self {
+            id: "pkg_01KCQJ3F8A1C5E7G9J2M4P6R8T".to_owned(),
+            code: "start".to_owned(),
+            version: 1,
+            title: "1 000 Flycoins".to_owned(),
+            price_kopecks: 100_000,
+            coins_micro: 1_000_000_000,
+            bonus_micro: 50_000_000,
+            bonus_days: Some(90),
+        }
+    }
+}
+
+/// All packages on offer, cheapest first.
+#[derive(Debug, Object)]
+#[oai(rename = "FlycoinPackagePage")]
+pub(crate) struct PackagePage {
+    /// The packages.
+    pub(super) items: Vec<PackageView>,
+    /// Always null: the list has one page.
+    pub(super) next: Option<String>,
 }
 
 impl From<Package> for PackageView {
@@ -41,24 +71,38 @@ impl From<Package> for PackageView {
     }
 }
 
-/// A purchase that was begun. Nothing in it changes, so that a repeated request gets the same answer.
+/// A new purchase. These fields never change, so a repeated request returns the same response.
 #[derive(Debug, Object)]
-pub(crate) struct BegunView {
-    /// `pur_…`: ask for it until it has a `payment_url`.
+#[oai(example)]
+pub(crate) struct CreatedPurchase {
+    /// Purchase id, `pur_…`. Poll the purchase until it has a `payment_url`.
     id: String,
-    /// The version of the package.
+    /// Id of the package's version.
     package_id: String,
-    /// What is to be paid, kopecks.
+    /// Price, in kopecks.
     price_kopecks: i64,
-    /// What is bought, millionths of a Flycoin.
+    /// Bought coins, in micro-Flycoins.
     coins_micro: i64,
-    /// What is given on top, millionths of a Flycoin.
+    /// Bonus coins, in micro-Flycoins.
     bonus_micro: i64,
-    /// When.
-    created_at: DateTime<Utc>,
+    /// Time of the purchase.
+    created_at: Time,
 }
 
-impl From<&Purchase> for BegunView {
+impl Example for CreatedPurchase {
+    fn example() -> Self {
+        Self {
+            id: "pur_01KCQJ7B2N4Q6S8V0X2Z4B6D8F".to_owned(),
+            package_id: "pkg_01KCQJ3F8A1C5E7G9J2M4P6R8T".to_owned(),
+            price_kopecks: 100_000,
+            coins_micro: 1_000_000_000,
+            bonus_micro: 50_000_000,
+            created_at: Time::example(),
+        }
+    }
+}
+
+impl From<&Purchase> for CreatedPurchase {
     fn from(purchase: &Purchase) -> Self {
         Self {
             id: purchase.id.to_string(),
@@ -66,56 +110,81 @@ impl From<&Purchase> for BegunView {
             price_kopecks: purchase.price.0,
             coins_micro: purchase.coins.0,
             bonus_micro: purchase.bonus.0,
-            created_at: purchase.created_at,
+            created_at: purchase.created_at.into(),
         }
     }
 }
 
 /// A purchase.
 #[derive(Debug, Object)]
+#[oai(rename = "Purchase", example)]
 pub(crate) struct PurchaseView {
-    /// `pur_…`.
+    /// Purchase id, `pur_…`.
     id: String,
-    /// `created`, `opening`, `awaiting`, `paid`, `failed` or `review`.
-    state: String,
-    /// The same for people, in Russian.
+    /// State.
+    state: Choice<PurchaseState>,
+    /// Name of the state in Russian.
     label: String,
-    /// Whether anything is still waited for.
+    /// Whether the purchase has reached its end: it is paid, or it failed and its payment form has closed. `false` after a
+    /// decline, while the buyer can still pay with another card on the same form.
     settled: bool,
-    /// The version of the package.
+    /// Id of the package's version.
     package_id: String,
-    /// Its title.
+    /// Title of the package.
     title: String,
-    /// What is to be paid, kopecks.
+    /// Price, in kopecks.
     price_kopecks: i64,
-    /// What is bought, millionths of a Flycoin.
+    /// Bought coins, in micro-Flycoins.
     coins_micro: i64,
-    /// What is given on top, millionths of a Flycoin.
+    /// Bonus coins, in micro-Flycoins.
     bonus_micro: i64,
-    /// The bank's form, while it waits for its payer.
+    /// URL of T-Bank's payment form; null unless the state is `awaiting`.
     payment_url: Option<String>,
-    /// Why it was not paid, for people, in Russian.
+    /// Why the purchase was not paid, in Russian; null unless the state is `failed`.
     failure: Option<String>,
-    /// What was given back or is on its way, kopecks.
+    /// Refunded amount, including refunds in progress, in kopecks.
     refunded_kopecks: i64,
-    /// The card it was paid with, masked.
+    /// Masked number of the card.
     card: Option<String>,
-    /// When it was begun.
-    created_at: DateTime<Utc>,
-    /// When the coins came.
-    credited_at: Option<DateTime<Utc>>,
+    /// Time of the purchase.
+    created_at: Time,
+    /// Time when the coins were credited.
+    credited_at: Option<Time>,
 }
 
-impl From<Purchase> for PurchaseView {
-    fn from(purchase: Purchase) -> Self {
+impl Example for PurchaseView {
+    fn example() -> Self {
+        Self {
+            id: "pur_01KCQJ7B2N4Q6S8V0X2Z4B6D8F".to_owned(),
+            state: PurchaseState::Paid.into(),
+            label: "Оплачено".to_owned(),
+            settled: true,
+            package_id: "pkg_01KCQJ3F8A1C5E7G9J2M4P6R8T".to_owned(),
+            title: "1 000 Flycoins".to_owned(),
+            price_kopecks: 100_000,
+            coins_micro: 1_000_000_000,
+            bonus_micro: 50_000_000,
+            payment_url: None,
+            failure: None,
+            refunded_kopecks: 0,
+            card: Some("430000******0777".to_owned()),
+            created_at: Time::example(),
+            credited_at: Some(Time::example()),
+        }
+    }
+}
+
+impl PurchaseView {
+    /// The purchase as it is `now`.
+    pub(super) fn new(purchase: Purchase, now: DateTime<Utc>) -> Self {
         let label = label_ru(purchase.state, purchase.status.as_ref(), purchase.price, purchase.refunded);
         let failed = purchase.state == PurchaseState::Failed;
         let awaits = purchase.state == PurchaseState::Awaiting;
         Self {
             id: purchase.id.to_string(),
-            state: purchase.state.code().to_owned(),
+            state: purchase.state.into(),
             label: label.to_owned(),
-            settled: purchase.state.is_settled(),
+            settled: is_final(purchase.state, purchase.status.as_ref(), now - purchase.created_at),
             package_id: purchase.package_id.to_string(),
             title: purchase.title,
             price_kopecks: purchase.price.0,
@@ -125,17 +194,17 @@ impl From<Purchase> for PurchaseView {
             failure: failed.then(|| failure_ru(purchase.error_code.as_deref()).to_owned()),
             refunded_kopecks: purchase.refunded.0,
             card: purchase.card_pan,
-            created_at: purchase.created_at,
-            credited_at: purchase.credited_at,
+            created_at: purchase.created_at.into(),
+            credited_at: purchase.credited_at.map(Time),
         }
     }
 }
 
-/// A page of purchases, the youngest first.
+/// A page of purchases, newest first.
 #[derive(Debug, Object)]
 pub(crate) struct PurchasePage {
     /// The purchases.
     pub(super) items: Vec<PurchaseView>,
-    /// Give it as `before` for the next page; null on the last.
+    /// Value of `cursor` for the next page; null on the last page.
     pub(super) next: Option<String>,
 }

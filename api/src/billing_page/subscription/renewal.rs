@@ -1,0 +1,60 @@
+//! The card for renewals, and why there is none.
+
+use flysk_domain::platform::invoice_payments::AttemptState;
+use flysk_store::platform::invoice_payments::{self as attempts, Card};
+use flysk_store::platform::subscriptions::Invoice;
+use flysk_store::{Conn, StoreResult};
+
+use super::texts;
+
+/// The section about renewal.
+#[derive(Debug)]
+pub(super) struct Renewal {
+    /// The card, as people know it; `None` if renewal is off.
+    pub(super) card: Option<String>,
+    /// When the card was saved.
+    pub(super) saved_on: String,
+    /// Why renewal is off, if that is known.
+    pub(super) why_off: Option<&'static str>,
+}
+
+impl Renewal {
+    /// Describes the card, or why the latest payment on a form has left none. `invoices` are the latest ones, newest first.
+    pub(super) async fn load(
+        conn: &mut Conn,
+        card: Option<&Card>,
+        invoices: &[Invoice],
+    ) -> StoreResult<Self> {
+        if let Some(card) = card {
+            return Ok(Self {
+                card: Some(texts::card(card.pan.as_deref())),
+                saved_on: texts::moment(card.linked_at),
+                why_off: None,
+            });
+        }
+        let paid = invoices.iter().find(|invoice| invoice.paid_by.as_deref() == Some("form"));
+        let why_off = match paid {
+            Some(invoice) => why_off(conn, invoice).await?,
+            None => None,
+        };
+        Ok(Self { card: None, saved_on: String::new(), why_off })
+    }
+}
+
+async fn why_off(conn: &mut Conn, invoice: &Invoice) -> StoreResult<Option<&'static str>> {
+    let all = attempts::list_attempts(conn, invoice.id).await?;
+    let Some(paid) = all.iter().rev().find(|attempt| attempt.state == AttemptState::Paid) else {
+        return Ok(None);
+    };
+    if !paid.save_card {
+        return Ok(Some("При последней оплате вы не давали согласия на списания, и карта не сохранена."));
+    }
+    Ok(Some(match attempts::find_card_of_payment(conn, paid.id).await? {
+        Some(_) => "Карта отвязана.",
+        None => NO_CARD_FROM_BANK,
+    }))
+}
+
+/// What a payer reads who agreed to renewals, but whose payment gave no `RebillId`. Source: T-Bank, eacq/autopay.
+pub(super) const NO_CARD_FROM_BANK: &str =
+    "Последняя оплата прошла через СБП или SberPay: они не дают списывать в следующий раз.";

@@ -1,0 +1,75 @@
+//! `GET /v1/flycoins/top-up`: limits of purchases of any sum.
+
+use flysk_domain::platform::purchases::{COIN_PRICE, MAX_SUM, MIN_SUM, SUM_STEP};
+use poem_openapi::payload::Json;
+use poem_openapi::types::Example;
+use poem_openapi::{Object, OpenApi};
+
+use crate::auth::WidgetCaller;
+use crate::platform::tag::Tag;
+use crate::problem::answers;
+
+/// Limits of a purchase by sum: `amount_kopecks` of `createFlycoinPurchase`.
+#[derive(Debug, Object)]
+#[oai(example)]
+#[expect(clippy::struct_field_names, reason = "fields of the API name their unit")]
+pub(crate) struct TopUpLimits {
+    /// Smallest sum, in kopecks.
+    min_kopecks: i64,
+    /// Largest sum, in kopecks.
+    max_kopecks: i64,
+    /// Sums are multiples of this, in kopecks.
+    step_kopecks: i64,
+    /// Price of one Flycoin, in kopecks.
+    coin_price_kopecks: i64,
+}
+
+impl TopUpLimits {
+    const fn new() -> Self {
+        Self {
+            min_kopecks: MIN_SUM.0,
+            max_kopecks: MAX_SUM.0,
+            step_kopecks: SUM_STEP.0,
+            coin_price_kopecks: COIN_PRICE.0,
+        }
+    }
+}
+
+impl Example for TopUpLimits {
+    fn example() -> Self {
+        Self::new()
+    }
+}
+
+answers! {
+    /// Responses of `getTopUpLimits`.
+    Got {
+        /// The limits.
+        200 => Ok(Json<TopUpLimits>),
+    }
+    problems {
+        /// Malformed request.
+        400 => BadRequest,
+        /// Missing or invalid credentials.
+        401 => Unauthorized [Unauthorized, TokenExpired],
+        /// The widget is not installed in the account.
+        403 => Forbidden [NotInstalled],
+        /// Internal error.
+        500 => Internal,
+        /// Service temporarily unavailable.
+        503 => Unavailable,
+    }
+}
+
+/// Operation for the limits of sums.
+pub(crate) struct TopUpApi;
+
+#[OpenApi(tag = "Tag::Flycoins")]
+#[expect(clippy::unused_async, reason = "poem-openapi takes asynchronous operations only")]
+impl TopUpApi {
+    /// Get the limits of a purchase of any sum.
+    #[oai(path = "/v1/flycoins/top-up", method = "get", operation_id = "getTopUpLimits")]
+    async fn get(&self, _caller: WidgetCaller) -> Got {
+        Got::Ok(Json(TopUpLimits::new()))
+    }
+}

@@ -1,0 +1,22 @@
+//! Subscriptions, for widgets and backends. Administrators of the account buy, change and cancel; everybody sees the state.
+
+mod backend;
+mod cards;
+mod changes;
+mod invoice_views;
+mod invoices;
+mod payments;
+mod quotes;
+mod read;
+mod views;
+mod work;
+
+pub(crate) use backend::BackendSubscriptionApi;
+pub(crate) use cards::{RenewalCardApi, find_card, unlink_found_card};
+pub(crate) use changes::{SubscriptionChangesApi, Wish, fulfil};
+pub(crate) use invoices::{InvoicesApi, discard_open_invoice, list_page};
+pub(crate) use payments::{PaymentInput, SubscriptionPaymentsApi, begin_payment, find_offer, find_payment};
+pub(crate) use quotes::{QuotesApi, apply_found_quote, find_quote, price_change};
+pub(crate) use read::{SubscriptionApi, find_subscription, plans_on_offer};
+pub(crate) use views::{PlanView, SubscriptionAccess, SubscriptionView};
+pub(crate) use work::{Refusal, must_be_installed, must_sell};

@@ -1,0 +1,223 @@
+//! Requests per widget and minute, counted by all processes together.
+//!
+//! A process counts its requests in memory, and every 100 ms adds them to counters in Redis and reads the sums, in one
+//! pipeline; so a request costs no round trip. Between two of these exchanges a process does not know the requests of the
+//! others, so a widget may exceed its quota by what it sends to them in that time. Without Redis, each process applies the
+//! quota alone.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::WidgetId;
+use flysk_queue::RedisKeys;
+use redis::aio::ConnectionManager;
+
+/// Length of a window, seconds. Windows begin at multiples of it, the same in all processes.
+const WINDOW_S: u32 = 60;
+/// Minimum time between two exchanges with Redis.
+const SYNC_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A widget's quota after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Quota {
+    /// Requests per window.
+    pub(super) permits: u32,
+    /// Length of the window, seconds.
+    pub(super) window_s: u32,
+    /// Requests left in the window.
+    pub(super) remaining: u32,
+    /// Seconds until the next window, at least 1.
+    pub(super) reset_s: u32,
+    is_exceeded: bool,
+}
+
+impl Quota {
+    /// Whether the request must be refused.
+    pub(super) const fn is_exceeded(&self) -> bool {
+        self.is_exceeded
+    }
+}
+
+/// The quotas of all widgets. Clones share the counters.
+#[derive(Clone)]
+pub(crate) struct Quotas(Arc<Inner>);
+
+struct Inner {
+    redis: ConnectionManager,
+    keys: RedisKeys,
+    permits: u32,
+    counters: Mutex<Counters>,
+}
+
+/// Counters of the current window.
+#[derive(Debug, Default)]
+struct Counters {
+    window: i64,
+    by_widget: HashMap<WidgetId, Counter>,
+    synced_at: Option<Instant>,
+    is_syncing: bool,
+}
+
+/// Requests of one widget.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counter {
+    /// Sum over all processes, as of the last exchange.
+    known: u64,
+    /// Own requests of the exchange in progress.
+    sent: u64,
+    /// Own requests since then.
+    fresh: u64,
+}
+
+impl Counter {
+    fn used(&self) -> u64 {
+        self.known + self.sent + self.fresh
+    }
+}
+
+impl std::fmt::Debug for Quotas {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Quotas").field("permits", &self.0.permits).finish_non_exhaustive()
+    }
+}
+
+impl Quotas {
+    /// `permits` requests per widget and minute.
+    pub(crate) fn new(redis: ConnectionManager, keys: RedisKeys, permits: u32) -> Self {
+        Self(Arc::new(Inner { redis, keys, permits, counters: Mutex::default() }))
+    }
+
+    /// Counts a request of the widget's backend. A refused request does not count.
+    pub(super) fn take(&self, widget: WidgetId, now: DateTime<Utc>) -> Quota {
+        let mut counters = self.lock();
+        let quota = counters.take(widget, self.0.permits, now.timestamp());
+        let is_due = counters.synced_at.is_none_or(|at| at.elapsed() >= SYNC_INTERVAL);
+        if is_due && !counters.is_syncing {
+            counters.is_syncing = true;
+            let quotas = self.clone();
+            tokio::spawn(async move { quotas.sync().await });
+        }
+        quota
+    }
+
+    /// Adds the fresh requests to the counters in Redis and reads the sums.
+    async fn sync(&self) {
+        let (window, batch) = self.lock().begin_sync();
+        let mut pipeline = redis::pipe();
+        for (widget, requests) in &batch {
+            let key = self.0.keys.key(&format!("quota:{widget}:{window}"));
+            pipeline.incr(&key, *requests);
+            pipeline.expire(&key, i64::from(2 * WINDOW_S)).ignore();
+        }
+        let sums: Result<Vec<u64>, _> = pipeline.query_async(&mut self.0.redis.clone()).await;
+        if let Err(error) = &sums {
+            tracing::debug!(error = %error, "quotas were not exchanged with other processes");
+        }
+        self.lock().end_sync(window, &batch, &sums.unwrap_or_default());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counters> {
+        self.0.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counters {
+    /// Counts a request at `now`, seconds since 1970.
+    fn take(&mut self, widget: WidgetId, permits: u32, now: i64) -> Quota {
+        let window_s = i64::from(WINDOW_S);
+        let window = now.div_euclid(window_s);
+        if window != self.window {
+            self.window = window;
+            self.by_widget.clear();
+        }
+        let counter = self.by_widget.entry(widget).or_default();
+        let is_exceeded = counter.used() >= u64::from(permits);
+        if !is_exceeded {
+            counter.fresh += 1;
+        }
+        let remaining = u64::from(permits).saturating_sub(counter.used());
+        Quota {
+            permits,
+            window_s: WINDOW_S,
+            remaining: u32::try_from(remaining).unwrap_or(permits),
+            reset_s: u32::try_from(window_s - now.rem_euclid(window_s)).unwrap_or(WINDOW_S),
+            is_exceeded,
+        }
+    }
+
+    /// Takes the fresh requests; returns them with their window.
+    fn begin_sync(&mut self) -> (i64, Vec<(WidgetId, u64)>) {
+        let mut batch = Vec::new();
+        for (widget, counter) in &mut self.by_widget {
+            if counter.fresh > 0 {
+                counter.sent = std::mem::take(&mut counter.fresh);
+                batch.push((*widget, counter.sent));
+            }
+        }
+        (self.window, batch)
+    }
+
+    /// Stores the sums, one for each entry of the batch; without them the requests stay fresh.
+    fn end_sync(&mut self, window: i64, batch: &[(WidgetId, u64)], sums: &[u64]) {
+        self.is_syncing = false;
+        self.synced_at = Some(Instant::now());
+        if window != self.window {
+            return;
+        }
+        for (number, (widget, requests)) in batch.iter().enumerate() {
+            let Some(counter) = self.by_widget.get_mut(widget) else { continue };
+            counter.sent = 0;
+            match sums.get(number) {
+                Some(sum) => counter.known = *sum,
+                None => counter.fresh += requests,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flysk_domain::SystemClock;
+
+    use super::*;
+
+    /// The middle of a window.
+    const NOW: i64 = 1_796_040_030;
+
+    #[test]
+    fn a_quota_counts_down_refuses_and_begins_anew_each_minute() {
+        let (mut counters, widget) = (Counters::default(), WidgetId::generate(&SystemClock));
+        let left: Vec<(u32, bool)> = (0..4)
+            .map(|_| counters.take(widget, 3, NOW))
+            .map(|quota| (quota.remaining, quota.is_exceeded()))
+            .collect();
+        assert_eq!(left, [(2, false), (1, false), (0, false), (0, true)]);
+        assert_eq!(counters.take(widget, 3, NOW).reset_s, 30);
+        assert!(!counters.take(WidgetId::generate(&SystemClock), 3, NOW).is_exceeded(), "of another widget");
+        assert_eq!(counters.take(widget, 3, NOW + 30).remaining, 2);
+    }
+
+    #[test]
+    fn requests_of_other_processes_count_after_an_exchange() {
+        let (mut counters, widget) = (Counters::default(), WidgetId::generate(&SystemClock));
+        counters.take(widget, 10, NOW);
+        let (window, batch) = counters.begin_sync();
+        assert_eq!(batch, [(widget, 1)]);
+        // A request during the exchange stays fresh.
+        assert_eq!(counters.take(widget, 10, NOW).remaining, 8);
+        counters.end_sync(window, &batch, &[7]);
+        assert_eq!(counters.take(widget, 10, NOW).remaining, 1);
+    }
+
+    #[test]
+    fn requests_stay_counted_when_redis_does_not_answer() {
+        let (mut counters, widget) = (Counters::default(), WidgetId::generate(&SystemClock));
+        counters.take(widget, 10, NOW);
+        let (window, batch) = counters.begin_sync();
+        counters.end_sync(window, &batch, &[]);
+        assert_eq!(counters.take(widget, 10, NOW).remaining, 8);
+        assert_eq!(counters.begin_sync().1, [(widget, 2)]);
+    }
+}
