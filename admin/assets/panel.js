@@ -1,0 +1,67 @@
+// Keyboard, copy buttons. The panel works without this file.
+"use strict";
+(() => {
+  const isWriting = (target) => target.closest("input, textarea, select, [contenteditable]") !== null;
+  const rows = () => [...document.querySelectorAll("#main tbody tr[data-href]")];
+
+  const move = (by) => {
+    const all = rows();
+    if (all.length === 0) return;
+    const at = all.findIndex((row) => row.classList.contains("cursor"));
+    const next = all[Math.min(Math.max(at + by, 0), all.length - 1)];
+    all.forEach((row) => row.classList.toggle("cursor", row === next));
+    next.scrollIntoView({ block: "nearest" });
+  };
+
+  const follow = (selector) => document.querySelector(selector)?.click();
+
+  const keys = {
+    "/": () => document.getElementById("search")?.focus(),
+    "?": () => document.getElementById("help")?.showModal(),
+    j: () => move(1),
+    k: () => move(-1),
+    n: () => follow("a[rel=next]"),
+    p: () => follow("a[rel=prev]"),
+    Enter: () => {
+      const row = document.querySelector("tr.cursor[data-href]");
+      if (row !== null) location.assign(row.dataset.href);
+    },
+  };
+
+  document.addEventListener("keydown", (event) => {
+    const isSearch = (event.ctrlKey || event.metaKey) && event.key === "k";
+    if (isSearch) {
+      event.preventDefault();
+      keys["/"]();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target)) return;
+    if (event.key === "Enter" && event.target.closest("a, button, summary") !== null) return;
+    const act = keys[event.key];
+    if (act === undefined) return;
+    if (event.key !== "Enter") event.preventDefault();
+    act();
+  });
+
+  // `navigator.clipboard` is missing on plain HTTP.
+  const copy = async (text) => {
+    if (navigator.clipboard !== undefined) return navigator.clipboard.writeText(text);
+    const field = document.createElement("textarea");
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  };
+
+  const prepare = () => document.querySelectorAll(".copy[hidden]").forEach((button) => { button.hidden = false; });
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest(".copy");
+    if (button === null) return;
+    await copy(button.dataset.copy);
+    button.classList.add("copied");
+    setTimeout(() => button.classList.remove("copied"), 1500);
+  });
+  document.addEventListener("htmx:load", prepare);
+  prepare();
+})();

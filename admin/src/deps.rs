@@ -1,0 +1,98 @@
+//! Shared dependencies of all pages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flysk_clients::storage::{self, Storage};
+use flysk_crypto::Keyring;
+use flysk_domain::Clock;
+use flysk_queue::{DatabaseClock, Outbox, QueueNotifier, RedisKeys, connect_redis_lazily};
+use flysk_store::Pool;
+use secrecy::ExposeSecret as _;
+use sqlx::pool::PoolConnection;
+
+use crate::config::Config;
+use crate::http::Fault;
+
+/// Connections for reads. Their statements have a time limit.
+const READ_CONNECTIONS: u32 = 6;
+/// Connections for acts and sessions.
+const WRITE_CONNECTIONS: u32 = 4;
+/// Time to wait for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Timeout of connecting to object storage.
+const STORAGE_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Timeout of its first byte. The panel uploads nothing.
+const STORAGE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Stores and keys that pages share. Clones share everything.
+#[derive(Clone)]
+pub struct Deps {
+    /// Transactions of acts, and enqueueing of jobs.
+    pub outbox: Outbox,
+    /// Reads of lists and pages.
+    pub reads: Pool,
+    /// Encryption at rest.
+    pub keyring: Arc<Keyring>,
+    /// Object storage with exported files; `None` if it is not configured: nothing is exported.
+    pub storage: Option<Storage>,
+    /// Configuration of the process.
+    pub config: Arc<Config>,
+}
+
+impl std::fmt::Debug for Deps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deps").field("outbox", &self.outbox).finish_non_exhaustive()
+    }
+}
+
+impl Deps {
+    /// Connects to MySQL and Redis.
+    ///
+    /// # Errors
+    ///
+    /// The database is unreachable or its clock cannot be read.
+    pub async fn connect(config: Config) -> anyhow::Result<Self> {
+        let url = config.database.url.expose_secret();
+        let writes = flysk_store::connect_within(url, WRITE_CONNECTIONS, ACQUIRE_TIMEOUT).await?;
+        let reads = flysk_store::connect_for_reading(url, READ_CONNECTIONS, ACQUIRE_TIMEOUT).await?;
+        let redis = connect_redis_lazily(config.redis.url.expose_secret(), config.redis.response_timeout)?;
+        let notifier = QueueNotifier::new(redis, RedisKeys::new(config.redis.prefix.clone()));
+        let clock = DatabaseClock::start(writes.clone()).await?;
+        Ok(Self::new(config, Outbox::new(writes, Some(notifier), Arc::new(clock)), reads))
+    }
+
+    /// Creates the dependencies with existing connections.
+    pub fn new(config: Config, outbox: Outbox, reads: Pool) -> Self {
+        let keyring = Arc::new(config.keys.keyring.clone());
+        let storage = config.storage.as_ref().map(open_storage);
+        Self { outbox, reads, keyring, storage, config: Arc::new(config) }
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &dyn Clock {
+        self.outbox.clock().as_ref()
+    }
+
+    /// A connection for reads of pages.
+    pub(crate) async fn read(&self) -> Result<PoolConnection<sqlx::MySql>, Fault> {
+        self.reads.acquire().await.map_err(Fault::from)
+    }
+
+    /// A connection for sessions and acts.
+    pub(crate) async fn write(&self) -> Result<PoolConnection<sqlx::MySql>, Fault> {
+        self.outbox.pool().acquire().await.map_err(Fault::from)
+    }
+}
+
+fn open_storage(config: &flysk_config::Storage) -> Storage {
+    Storage::new(storage::Config {
+        endpoint: config.endpoint.clone(),
+        bucket: config.bucket.clone(),
+        access_key_id: config.access_key_id.clone(),
+        secret_access_key: config.secret_access_key.clone(),
+        connect_timeout: STORAGE_CONNECT_TIMEOUT,
+        operation_timeout: STORAGE_TIMEOUT,
+        upload_timeout: STORAGE_TIMEOUT,
+    })
+}

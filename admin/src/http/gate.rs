@@ -1,0 +1,187 @@
+//! The one place that decides whether a request reaches its page.
+
+use std::sync::Arc;
+
+use flysk_domain::admin::SessionStage;
+use flysk_domain::trace::Trace;
+use flysk_store::admin::sessions::Session;
+use poem::http::{HeaderValue, Method, StatusCode};
+use poem::{Endpoint, Request, Response};
+use tracing::Instrument as _;
+
+use super::form::{CSRF_FIELD, PROOF_FIELD};
+use super::respond::{self, NOTICE_COOKIE, Refusal};
+use super::route::{Handler, Member, MemberPage, Route};
+use super::{Fault, Guest, Incoming, Newcomer};
+use crate::deps::Deps;
+use crate::sign_in::session::{self, Found};
+use crate::sign_in::step_up;
+
+/// Path of the form for the second factor.
+const SECOND_FACTOR_PATH: &str = "/sign-in/code";
+/// Path of the form for the password.
+const SIGN_IN_PATH: &str = "/sign-in";
+/// Forms that stay open in read-only mode.
+const SIGN_OUT_PATH: &str = "/sign-out";
+const WRONG_CODE: &str = "Код не подходит или уже использован. Дождитесь следующего кода.";
+
+/// A route behind the checks.
+pub(crate) struct Gated {
+    deps: Deps,
+    route: Arc<Route>,
+}
+
+impl Gated {
+    /// Puts a route behind the checks.
+    pub(crate) fn new(deps: Deps, route: Route) -> Self {
+        Self { deps, route: Arc::new(route) }
+    }
+}
+
+impl Endpoint for Gated {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let incoming = match Incoming::read(request, &self.deps.config.http.proxies).await {
+            Ok(incoming) => incoming,
+            Err(fault) => return Ok(respond::bare_error(&fault)),
+        };
+        let trace = incoming.trace.clone();
+        let span = tracing::info_span!(
+            "request",
+            http.method = %incoming.method,
+            http.path = %incoming.path,
+            correlation.id = %trace.correlation_id,
+        );
+        let (began, had_notice) = (incoming.began, incoming.cookie(NOTICE_COOKIE).is_some());
+        let mut response = answer(&self.deps, &self.route, incoming).instrument(span.clone()).await;
+        finish(&mut response, &trace);
+        if had_notice && response.status().is_success() {
+            session::set_cookie(&self.deps, &mut response, NOTICE_COOKIE, "", 0);
+        }
+        let status = response.status().as_u16();
+        metrics::counter!("flysk_admin_requests_total", "status" => status.to_string()).increment(1);
+        metrics::histogram!("flysk_admin_request_seconds").record(began.elapsed());
+        span.in_scope(|| {
+            tracing::info!(http.status = status, took_ms = began.elapsed().as_millis(), "answered");
+        });
+        Ok(response)
+    }
+}
+
+fn finish(response: &mut Response, trace: &Trace) {
+    if let Ok(id) = HeaderValue::from_str(&trace.correlation_id) {
+        response.headers_mut().insert("x-request-id", id);
+    }
+}
+
+/// Checks a request in this order: origin, session, stage, mode, CSRF token, role or right, age of the second factor; then
+/// serves the page.
+async fn answer(deps: &Deps, route: &Route, request: Incoming) -> Response {
+    let is_write = request.method != Method::GET;
+    if is_write && !request.is_same_origin() {
+        return respond::bare_error(&Fault::CrossSite);
+    }
+    let kept = Refusal::keep(&request);
+    let served = match &route.handler {
+        Handler::Open(page) => page(Guest { deps: deps.clone(), request }).await,
+        Handler::SecondFactor(page) => match session::find(deps, &request).await {
+            Ok(Some(Found { operator, session })) if session.stage == SessionStage::Password => {
+                if is_write && !session::owns_form(deps, &session, request.form.raw(CSRF_FIELD)) {
+                    return respond::bare_error(&Fault::StaleForm);
+                }
+                page(Newcomer { deps: deps.clone(), request, operator, session }).await
+            }
+            Ok(Some(_)) => return respond::redirect("/"),
+            Ok(None) => return respond::redirect(SIGN_IN_PATH),
+            Err(fault) => Err(fault),
+        },
+        Handler::Member(page) => match session::find(deps, &request).await {
+            Ok(Some(found)) if found.session.stage == SessionStage::Full => {
+                return serve_member(deps, route, page.as_ref(), found, request, &kept).await;
+            }
+            Ok(Some(_)) if !is_write => return respond::redirect(SECOND_FACTOR_PATH),
+            Ok(_) if !is_write => return respond::redirect(&session::sign_in_path(&request.target())),
+            Ok(_) => return respond::session_ended(&kept),
+            Err(fault) => Err(fault),
+        },
+    };
+    served.unwrap_or_else(|fault| respond::bare_error(&fault))
+}
+
+/// Serves a signed-in operator. A session whose second factor was renewed gets its new cookie, whatever the page answers.
+async fn serve_member(
+    deps: &Deps,
+    route: &Route,
+    page: &MemberPage,
+    mut found: Found,
+    request: Incoming,
+    kept: &Refusal,
+) -> Response {
+    let fresh_cookie = match admit(deps, route, &found, &request).await {
+        Ok(Admission::Open) => None,
+        Ok(Admission::Proved(session, token)) => {
+            found.session = session;
+            Some(token)
+        }
+        Ok(Admission::ProofMissing(error)) => return respond::step_up(deps, &found, kept, &request, error),
+        Err(fault) => return respond::error(deps, &found, kept, &fault),
+    };
+    let member = Member {
+        deps: deps.clone(),
+        request,
+        operator: found.operator.clone(),
+        session: found.session.clone(),
+    };
+    let served = match page(member) {
+        Ok(answer) => answer.await,
+        Err(missing) => Err(Fault::Forbidden(missing)),
+    };
+    let mut response = served.unwrap_or_else(|fault| respond::error(deps, &found, kept, &fault));
+    if let Some(token) = fresh_cookie {
+        session::remember(deps, &mut response, &token);
+    }
+    response
+}
+
+/// Whether a request of a signed-in operator reaches its page.
+enum Admission {
+    /// It does.
+    Open,
+    /// It does, and its code has renewed the session: the session and its new cookie.
+    Proved(Session, String),
+    /// Its page needs a fresh second factor; the error of a code that was given.
+    ProofMissing(Option<&'static str>),
+}
+
+/// Checks mode, CSRF token, role or right, and the age of the second factor.
+async fn admit(deps: &Deps, route: &Route, found: &Found, request: &Incoming) -> Result<Admission, Fault> {
+    let is_write = request.method != Method::GET;
+    if is_write {
+        if deps.config.admin.read_only && request.path != SIGN_OUT_PATH {
+            return Err(Fault::ReadOnly);
+        }
+        if !session::owns_form(deps, &found.session, request.form.raw(CSRF_FIELD)) {
+            return Err(Fault::StaleForm);
+        }
+    }
+    session::touch(deps, &found.session).await?;
+    if let Some(missing) = route.access.missing(&found.operator) {
+        return Err(Fault::Forbidden(missing));
+    }
+    if !route.needs_fresh_proof || step_up::is_fresh(deps, &found.session) {
+        return Ok(Admission::Open);
+    }
+    let Some(code) = request.form.get(PROOF_FIELD) else { return Ok(Admission::ProofMissing(None)) };
+    let proved = step_up::prove(deps, request, found, code).await?;
+    Ok(proved.map_or(Admission::ProofMissing(Some(WRONG_CODE)), |(session, token)| {
+        Admission::Proved(session, token)
+    }))
+}
+
+/// The answer to a path that does not exist.
+pub(crate) fn not_found() -> Response {
+    let mut response = respond::bare_error(&Fault::NotFound);
+    response.set_status(StatusCode::NOT_FOUND);
+    response
+}

@@ -1,0 +1,22 @@
+//! Requests and responses: what every page has in common.
+//!
+//! [`gate`] is the one place that decides whether a request reaches its page. A page states the role it needs by the type of
+//! its argument ([`Visit<R>`](visit::Visit)), so that no page can forget the check.
+
+pub(crate) mod fault;
+pub(crate) mod form;
+pub(crate) mod gate;
+pub(crate) mod incoming;
+pub(crate) mod rank;
+pub(crate) mod respond;
+pub(crate) mod route;
+pub(crate) mod visit;
+
+pub(crate) use fault::Fault;
+pub(crate) use form::Pairs;
+pub(crate) use incoming::Incoming;
+pub(crate) use rank::{
+    Acting, Billing, Bulk, Exporting, Listening, Missing, Operator, Owner, Proving, Rank, Support,
+};
+pub(crate) use route::Route;
+pub(crate) use visit::{Act, Guest, Newcomer, Record, Visit};

@@ -1,0 +1,332 @@
+//! Responses: pages with the headers of every page, redirects, error pages.
+
+use askama::Template;
+use flysk_domain::admin::OperatorRole;
+use poem::http::{HeaderValue, StatusCode, header};
+use poem::{IntoResponse as _, Response};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Fault, Incoming, Rank, Visit};
+use crate::assets;
+use crate::deps::Deps;
+use crate::navigation::{self, NavGroup};
+use crate::routes;
+use crate::sign_in::session::{Found, form_token, set_cookie};
+use crate::view::KeptField;
+
+/// Only our own styles, scripts and requests; no inline script or style; no framing.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; connect-src 'self'; \
+     form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// Name of the cookie with the result of the last act, shown once on the next page.
+pub(super) const NOTICE_COOKIE: &str = "flysk_admin_notice";
+const NOTICE_AAD: &str = "admin_notice";
+/// Path that renews the second factor and does nothing else.
+const PROOF_PATH: &str = "/me/proof";
+/// Lifetime of that cookie, seconds.
+const NOTICE_TTL_S: i64 = 60;
+
+/// What every page of a signed-in operator shows around its contents.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    /// Title of the page.
+    pub(crate) title: String,
+    /// Sections of the panel.
+    pub(crate) nav: Vec<NavGroup>,
+    /// Name of the operator.
+    pub(crate) name: String,
+    /// Role of the operator.
+    pub(crate) role: OperatorRole,
+    /// CSRF token of the session.
+    pub(crate) csrf: String,
+    /// Result of the last act.
+    pub(crate) notice: Option<String>,
+    /// Text in the search box.
+    pub(crate) search: String,
+    /// Whether the panel changes nothing at present.
+    pub(crate) read_only: bool,
+    /// Number of the request, for support.
+    pub(crate) request_id: String,
+}
+
+impl Layout {
+    /// The layout for a visit.
+    pub(crate) fn of<R: Rank>(visit: &Visit<R>, title: String) -> Self {
+        Self {
+            title,
+            nav: navigation::groups(&visit.request.path, visit.who.role, &visit.who.rights),
+            name: visit.who.name.clone(),
+            role: visit.who.role,
+            csrf: visit.csrf(),
+            notice: visit.request.cookie(NOTICE_COOKIE).and_then(|sealed| open_notice(&visit.deps, sealed)),
+            search: visit.request.query.get("q").unwrap_or_default().to_owned(),
+            read_only: visit.deps.config.admin.read_only,
+            request_id: visit.request.trace.correlation_id.clone(),
+        }
+    }
+
+    /// The layout for an answer that no page gives.
+    fn of_found(deps: &Deps, found: &Found, kept: &Refusal, title: &str) -> Self {
+        let operator = &found.operator;
+        Self {
+            title: title.to_owned(),
+            nav: navigation::groups(&kept.path, operator.role, &operator.rights),
+            name: operator.name.clone(),
+            role: operator.role,
+            csrf: form_token(&deps.keyring, &found.session),
+            notice: None,
+            search: String::new(),
+            read_only: deps.config.admin.read_only,
+            request_id: kept.request_id.clone(),
+        }
+    }
+
+    /// Versions of styles and scripts in URLs.
+    #[expect(clippy::unused_self, reason = "templates call methods of the layout")]
+    pub(crate) fn assets(&self) -> &'static str {
+        assets::version()
+    }
+}
+
+/// What a refused form contained, to be shown again.
+#[derive(Debug, Default)]
+pub(crate) struct Refusal {
+    path: String,
+    fields: Vec<KeptField>,
+    /// Whether the form had secrets, which are not kept.
+    had_secret: bool,
+    /// The list that the form names as its page.
+    list: Option<String>,
+    request_id: String,
+    is_write: bool,
+}
+
+impl Refusal {
+    /// Keeps the form of a request, without secrets.
+    pub(super) fn keep(request: &Incoming) -> Self {
+        let list = request.form.get("list").filter(|list| navigation::is_section(list));
+        Self {
+            path: request.path.clone(),
+            fields: request.form.written().into_iter().map(KeptField::new).collect(),
+            had_secret: request.form.has_secret(),
+            list: list.map(str::to_owned),
+            request_id: request.trace.correlation_id.clone(),
+            is_write: request.method != poem::http::Method::GET,
+        }
+    }
+
+    /// Whether the form may succeed as it is kept.
+    fn may_be_sent_again(&self, fault: &Fault) -> bool {
+        let may_pass = matches!(fault, Fault::StaleForm | Fault::Refused(_) | Fault::Unavailable(_));
+        self.is_write && !self.had_secret && may_pass
+    }
+
+    /// Whether the operator wrote something that can be shown.
+    fn has_written(&self) -> bool {
+        self.fields.iter().any(|field| !field.hidden)
+    }
+
+    /// The page of the form.
+    fn back(&self) -> Option<String> {
+        let page = || self.list.clone().unwrap_or_else(|| routes::page_of(&self.path));
+        self.is_write.then(page)
+    }
+}
+
+/// Context of an error page.
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    layout: Layout,
+    title: &'a str,
+    text: String,
+    /// Whether the operator may send the form again from this page.
+    again: bool,
+    /// Whether the text of the form is shown although it cannot be sent again.
+    shows_written: bool,
+    /// Page of the form.
+    back: Option<String>,
+    path: &'a str,
+    fields: &'a [KeptField],
+}
+
+/// Context of an error page for somebody who is not signed in.
+#[derive(Template)]
+#[template(path = "bare_error.html")]
+struct BareErrorPage<'a> {
+    assets: &'static str,
+    title: &'a str,
+    text: String,
+    /// The form is kept, and the operator signs in in another tab.
+    sign_in: bool,
+    /// Whether the form may be sent again from this page.
+    again: bool,
+    /// Whether the text of the form is shown although it cannot be sent again.
+    shows_written: bool,
+    path: &'a str,
+    fields: &'a [KeptField],
+}
+
+/// A page with the headers of every page.
+pub(crate) fn page(status: StatusCode, template: &impl Template) -> Result<Response, Fault> {
+    Ok(html(status, template.render()?))
+}
+
+fn html(status: StatusCode, body: String) -> Response {
+    let response = Response::builder().status(status).content_type("text/html; charset=utf-8").body(body);
+    with_headers(response)
+}
+
+/// Adds the security headers. No page is cached, so that nothing is readable after signing out.
+pub(crate) fn with_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        // `no-referrer` would make forms send `Origin: null`.
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    response
+}
+
+/// A redirect that is followed with GET.
+pub(crate) fn redirect(path: &str) -> Response {
+    with_headers(Response::builder().status(StatusCode::SEE_OTHER).header(header::LOCATION, path).finish())
+}
+
+/// A redirect to a page that shows `notice` once.
+pub(crate) fn redirect_with_notice(deps: &Deps, path: &str, notice: &str) -> Response {
+    let mut response = redirect(path);
+    let sealed = deps.keyring.seal_token(&SecretString::from(notice), NOTICE_AAD);
+    if let Ok(sealed) = sealed {
+        set_cookie(deps, &mut response, NOTICE_COOKIE, &sealed, NOTICE_TTL_S);
+    }
+    response
+}
+
+fn open_notice(deps: &Deps, sealed: &str) -> Option<String> {
+    let opened = deps.keyring.open_token(sealed, NOTICE_AAD).ok()?;
+    Some(opened.expose_secret().to_owned())
+}
+
+/// The error page of a signed-in operator. A form that can be sent again is shown with a current token.
+pub(super) fn error(deps: &Deps, found: &Found, kept: &Refusal, fault: &Fault) -> Response {
+    log(fault);
+    let (title, text) = fault.text();
+    let text = if kept.had_secret && matches!(fault, Fault::StaleForm) {
+        "Ничего не изменено. Вернитесь и заполните форму заново.".to_owned()
+    } else {
+        text
+    };
+    let page = ErrorPage {
+        layout: Layout::of_found(deps, found, kept, title),
+        title,
+        text,
+        again: kept.may_be_sent_again(fault),
+        shows_written: kept.has_written(),
+        back: kept.back(),
+        path: &kept.path,
+        fields: &kept.fields,
+    };
+    rendered(fault.status(), &page)
+}
+
+/// Context of the page that asks for the second factor once more.
+#[derive(Template)]
+#[template(path = "step_up.html")]
+struct StepUpPage<'a> {
+    layout: Layout,
+    /// Path that the code is sent to.
+    action: &'a str,
+    /// Fields of the form that waits for the code.
+    fields: Vec<(String, String)>,
+    /// Whether the form is sent together with the code; one with secrets is filled in again instead.
+    is_kept: bool,
+    error: Option<&'static str>,
+    /// Page of the form.
+    back: Option<String>,
+}
+
+/// Asks for the second factor, and keeps the form that needs it.
+pub(super) fn step_up(
+    deps: &Deps,
+    found: &Found,
+    kept: &Refusal,
+    request: &Incoming,
+    error: Option<&'static str>,
+) -> Response {
+    let back = kept.back();
+    let (action, fields) = if kept.had_secret {
+        (PROOF_PATH, vec![("next".to_owned(), back.clone().unwrap_or_default())])
+    } else {
+        (request.path.as_str(), request.form.written())
+    };
+    let title = "Подтвердите, что это вы";
+    let layout = Layout::of_found(deps, found, kept, title);
+    let page = StepUpPage { layout, action, fields, is_kept: !kept.had_secret, error, back };
+    let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::FORBIDDEN };
+    rendered(status, &page)
+}
+
+/// The error page of somebody who is not signed in.
+pub(crate) fn bare_error(fault: &Fault) -> Response {
+    log(fault);
+    let (title, text) = fault.text();
+    let page = BareErrorPage {
+        assets: assets::version(),
+        title,
+        text,
+        sign_in: false,
+        again: false,
+        shows_written: false,
+        path: "",
+        fields: &[],
+    };
+    rendered(fault.status(), &page)
+}
+
+/// The answer to a form of a session that has ended: what was written is kept in the page.
+pub(super) fn session_ended(kept: &Refusal) -> Response {
+    let fault = Fault::SessionEnded;
+    let (title, text) = fault.text();
+    let text = if kept.had_secret {
+        "Пароли и ключи не сохраняются. Войдите в новой вкладке и заполните форму там заново.".to_owned()
+    } else {
+        text
+    };
+    let page = BareErrorPage {
+        assets: assets::version(),
+        title,
+        text,
+        sign_in: true,
+        again: !kept.had_secret,
+        shows_written: kept.has_written(),
+        path: &kept.path,
+        fields: &kept.fields,
+    };
+    rendered(fault.status(), &page)
+}
+
+fn log(fault: &Fault) {
+    match fault {
+        Fault::Internal(error) => tracing::error!(error = %error, "a page failed"),
+        Fault::Unavailable(error) => tracing::error!(error = %error, "the database failed a page"),
+        Fault::Storage(error) => tracing::error!(error = %error, "object storage failed a page"),
+        other => tracing::info!(refused = %other, "a request was refused"),
+    }
+}
+
+fn rendered(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(body) => html(status, body),
+        Err(error) => {
+            tracing::error!(%error, "cannot render a page");
+            with_headers(StatusCode::INTERNAL_SERVER_ERROR.into_response())
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The admin panel of Flysk: server-rendered pages for operators, in Russian. They work without script; htmx only enhances them.
+//!
+//! Every page calls the same use cases as API and workers. Every act leaves a row in the audit log, in the transaction of the
+//! change.
+
+mod assets;
+pub mod commands;
+pub mod config;
+pub mod deps;
+mod health;
+mod http;
+mod lists;
+mod navigation;
+mod operators_rules;
+pub mod routes;
+mod screens;
+mod sign_in;
+mod view;
+
+pub use config::Config;
+pub use deps::Deps;
+pub use http::route::{Access, Route};
+pub use lists::frozen::{FreezeError, FrozenList, Reading, freeze};

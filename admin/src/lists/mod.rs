@@ -1,0 +1,151 @@
+//! Lists: filters in the address, keyset pages, a capped count.
+
+pub(crate) mod columns;
+pub(crate) mod cursor;
+pub(crate) mod export;
+pub(crate) mod frozen;
+pub(crate) mod views;
+
+use std::future::Future;
+
+use askama::Template;
+use chrono::{DateTime, Utc};
+use flysk_domain::admin::BulkAction;
+use flysk_store::admin::listing::MAX_COUNT;
+use flysk_store::{Conn, StoreResult};
+use poem::Response;
+
+use crate::http::respond::Layout;
+use crate::http::{Fault, Pairs, Rank, Visit};
+use crate::screens::bulk;
+use crate::view::{Cell, Field, Form, Row, Table, format};
+use columns::{ColumnChoice, Columns};
+use cursor::Cursor;
+use views::ViewLink;
+
+pub(crate) use flysk_store::admin::listing::Keyset;
+
+/// A list. Its filter selects the same rows for page, count and export, because all of them call
+/// [`List::ids`].
+pub(crate) trait List: Send + Sync + 'static {
+    /// The parsed filter.
+    type Filter: Send + Sync;
+    /// A row.
+    type Record: Send + Sync;
+
+    /// Title.
+    const TITLE: &'static str;
+    /// Path.
+    const PATH: &'static str;
+    /// Titles of the columns.
+    const HEAD: &'static [&'static str];
+    /// Text instead of an empty list.
+    const EMPTY: &'static str;
+    /// Whether ids sort by time, so that the list can jump to a date.
+    const DATED: bool = true;
+
+    /// Acts on all rows of the list.
+    const BULK: &'static [BulkAction] = &[];
+
+    /// Parses the filter.
+    ///
+    /// # Errors
+    ///
+    /// A refusal that names the field.
+    fn filter(query: &Pairs) -> Result<Self::Filter, Fault>;
+    /// Fields of the filter with their values.
+    fn fields(query: &Pairs) -> Vec<Field>;
+    /// The smallest id of rows created at this time.
+    fn first_id_at(time: DateTime<Utc>) -> String;
+    /// Ids of the rows that match, one page of them.
+    fn ids(
+        conn: &mut Conn,
+        filter: &Self::Filter,
+        keyset: &Keyset,
+    ) -> impl Future<Output = StoreResult<Vec<String>>> + Send;
+    /// The rows with these ids, in their order.
+    fn records(
+        conn: &mut Conn,
+        ids: &[String],
+    ) -> impl Future<Output = StoreResult<Vec<Self::Record>>> + Send;
+    /// A row of the table.
+    fn row(record: &Self::Record) -> Row;
+    /// Links beside the heading.
+    fn links(_query: &Pairs) -> Vec<Cell> {
+        Vec::new()
+    }
+}
+
+/// Context of a list.
+#[derive(Template)]
+#[template(path = "list.html")]
+struct ListPage {
+    layout: Layout,
+    path: &'static str,
+    links: Vec<Cell>,
+    fields: Vec<Field>,
+    day: Option<String>,
+    oldest_first: bool,
+    count: String,
+    table: Table,
+    empty: &'static str,
+    previous: Option<String>,
+    next: Option<String>,
+    views: Vec<ViewLink>,
+    query: String,
+    columns: Vec<ColumnChoice>,
+    /// The form that exports the list, if the operator may.
+    export: Option<Form>,
+}
+
+/// Shows a page of a list.
+pub(crate) async fn show<L: List, R: Rank>(visit: Visit<R>) -> Result<Response, Fault> {
+    let query = &visit.request.query;
+    let (filter, cursor) = (L::filter(query)?, Cursor::of(query, L::first_id_at)?);
+    let mut conn = visit.deps.read().await?;
+    let mut ids = L::ids(&mut conn, &filter, &cursor.keyset()).await?;
+    let (previous, next) = cursor.neighbours(&mut ids);
+    let counted = L::ids(&mut conn, &filter, &Keyset::newest(MAX_COUNT + 1)).await?.len();
+    let records = L::records(&mut conn, &ids).await?;
+    let columns = Columns::of(query, L::HEAD.len());
+    let bulk = bulk::links(&visit, L::PATH, L::BULK);
+    let shown = records.iter().map(|record| columns.row(L::row(record))).collect();
+    let link = |(side, id): (&str, String)| Cursor::link(L::PATH, query, side, &id);
+    let page = ListPage {
+        layout: visit.layout(L::TITLE),
+        path: L::PATH,
+        links: L::links(query).into_iter().chain(bulk).collect(),
+        fields: L::fields(query),
+        day: L::DATED.then(|| query.get("day").unwrap_or_default().to_owned()),
+        oldest_first: cursor.oldest_first,
+        count: count_text(counted),
+        table: Table::new(&columns.head(L::HEAD), shown),
+        empty: L::EMPTY,
+        previous: previous.map(link),
+        next: next.map(link),
+        views: views::of_list(&mut conn, &visit, L::PATH).await?,
+        query: views::saved_query(query),
+        columns: columns.choices(L::HEAD),
+        export: export::form(&visit, L::PATH),
+    };
+    visit.page(&page)
+}
+
+/// The number of rows, or that there are more than are counted.
+fn count_text(counted: usize) -> String {
+    let max = usize::try_from(MAX_COUNT).unwrap_or(usize::MAX);
+    let shown = i64::try_from(counted.min(max)).unwrap_or(i64::MAX);
+    let more = if counted > max { "+" } else { "" };
+    format!("{}{more}", format::number(shown))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_list_is_not_counted_to_its_end() {
+        assert_eq!(count_text(7), "7");
+        assert_eq!(count_text(10_001).replace('\u{a0}', " "), "10 000+");
+    }
+}

@@ -1,0 +1,93 @@
+//! `flysk-admin`: serves the admin panel, and creates its operators.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use flysk_admin::commands::{operator_create, operator_list, operator_reset};
+use flysk_admin::{Config, Deps, routes};
+use flysk_config::Env;
+use flysk_config::process::{Shutdown, cli, health, metrics, telemetry};
+use poem::Server;
+use poem::listener::TcpListener;
+
+/// Serves the admin panel.
+///
+/// Configured only by environment variables (see `.env.example`). A command that fails prints the reason on standard error
+/// and exits with a non-zero status.
+#[derive(Debug, Parser)]
+#[command(name = "flysk-admin", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the panel until SIGTERM.
+    ///
+    /// Listens on `FLYSK_ADMIN_LISTEN`. On SIGTERM it accepts no new connections, waits for running requests, and exits within
+    /// `FLYSK_GRACE_SECONDS`.
+    Serve,
+    /// Create an operator and print the password, only once.
+    ///
+    /// The operator sets up the second factor at the first sign-in.
+    #[command(name = "operator:create")]
+    OperatorCreate(operator_create::Create),
+    /// Give an operator a new password, remove the second factor, and end all sessions.
+    ///
+    /// The way in when the second factor is lost. The audit log records it.
+    #[command(name = "operator:reset")]
+    OperatorReset(operator_reset::Reset),
+    /// List all operators, one line each: id, login, role, state, name.
+    #[command(name = "operator:list")]
+    OperatorList,
+    /// Check that the panel on this host is ready; for container health checks.
+    ///
+    /// Calls `/readyz` on `FLYSK_ADMIN_LISTEN`. Exits with status 0 if the response is 200, which requires MySQL.
+    Healthcheck,
+    /// Print this reference of commands as Markdown (a part of docs/cli.md).
+    #[command(name = "cli:reference", hide = true)]
+    CliReference,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Cli::parse();
+    if let Command::CliReference = args.command {
+        return Ok(std::io::stdout().write_all(cli::reference::<Cli>().as_bytes())?);
+    }
+    let config = Config::from_env(&Env::from_process())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match args.command {
+            Command::Serve => serve(config).await,
+            Command::Healthcheck => Ok(health::check(config.admin.listen, "/readyz").await?),
+            Command::OperatorCreate(create) => create.run(config).await,
+            Command::OperatorReset(reset) => reset.run(config).await,
+            Command::OperatorList => operator_list::run(config).await,
+            Command::CliReference => Ok(()),
+        }
+    })
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    telemetry::install(&config.telemetry)?;
+    if let Some(listen) = config.telemetry.metrics_listen {
+        metrics::install(listen, "admin")?;
+    }
+    let grace = config.worker.grace;
+    let shutdown = Shutdown::install(grace)?;
+    let listen = config.admin.listen;
+    let deps = Deps::connect(config).await?;
+    tracing::info!(listen = %listen, "ready");
+    let stop = shutdown.token();
+    let drain_timeout = grace.saturating_sub(Duration::from_secs(1));
+    Server::new(TcpListener::bind(listen))
+        .run_with_graceful_shutdown(
+            routes::app(deps),
+            async move { stop.cancelled().await },
+            Some(drain_timeout),
+        )
+        .await?;
+    Ok(())
+}

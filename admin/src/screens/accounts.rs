@@ -1,0 +1,144 @@
+//! amoCRM accounts: list and the page of one account.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::TextEnum as _;
+use flysk_domain::id::AccountId;
+use flysk_domain::platform::crm::Crm;
+use flysk_store::admin::lists::accounts::{self, AccountFilter, AccountRow};
+use flysk_store::admin::lists::calls::{self, CallFilter};
+use flysk_store::admin::lists::installs::{self, InstallFilter};
+use flysk_store::admin::lists::subscriptions::{self, SubscriptionFilter};
+use flysk_store::{Conn, StoreResult};
+use poem::Response;
+
+use super::calls::Calls;
+use super::cards::{self, SavedCards};
+use super::installs::Installs;
+use super::subscriptions::Subscriptions;
+use crate::http::{Billing, Fault, Pairs, Support, Visit};
+use crate::lists::{Keyset, List};
+use crate::view::{Cell, DetailPage, Field, Row, Section, Table};
+
+/// Rows of each table on an account's page.
+const ROWS_SHOWN: u32 = 20;
+
+/// The list of accounts.
+pub(crate) struct Accounts;
+
+impl List for Accounts {
+    type Filter = AccountFilter;
+    type Record = AccountRow;
+
+    const TITLE: &'static str = "Аккаунты";
+    const PATH: &'static str = "/accounts";
+    const HEAD: &'static [&'static str] = &["Номер", "Название", "Домен", "Установок", "Появился", "Изменён"];
+    const EMPTY: &'static str = "Таких аккаунтов нет.";
+    const DATED: bool = false;
+
+    fn filter(query: &Pairs) -> Result<AccountFilter, Fault> {
+        Ok(AccountFilter {
+            crm: query.parsed("platform", "Сервис")?.unwrap_or(Crm::Amocrm),
+            host: query.ascii("host").map(|host| host.to_lowercase()),
+        })
+    }
+
+    fn fields(query: &Pairs) -> Vec<Field> {
+        let value = |name: &str| query.get(name).unwrap_or_default().to_owned();
+        vec![
+            Field::choice(
+                "platform",
+                "Сервис",
+                [Crm::Amocrm, Crm::Kommo].map(|crm| (crm.as_str(), crm.as_str())),
+            )
+            .value(value("platform")),
+            Field::text("host", "Домен начинается с").value(value("host")),
+        ]
+    }
+
+    fn first_id_at(_time: DateTime<Utc>) -> String {
+        String::new()
+    }
+
+    async fn ids(conn: &mut Conn, filter: &AccountFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
+        accounts::ids(conn, filter, keyset).await
+    }
+
+    async fn records(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<AccountRow>> {
+        accounts::rows(conn, ids).await
+    }
+
+    fn row(account: &AccountRow) -> Row {
+        let href = format!("/accounts/{}", account.id);
+        Row::linked(
+            href.clone(),
+            vec![
+                Cell::link(href, account.id),
+                Cell::text(account.name.clone()),
+                Cell::text(account.host.clone()),
+                Cell::number(account.installs),
+                Cell::time(account.created_at),
+                Cell::time(account.updated_at),
+            ],
+        )
+    }
+}
+
+/// `GET /accounts/:id`.
+pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
+    let id: AccountId = visit.request.id()?;
+    let mut conn = visit.deps.read().await?;
+    let account =
+        accounts::rows(&mut conn, &[id.to_string()]).await?.into_iter().next().ok_or(Fault::NotFound)?;
+    let newest = Keyset::newest(ROWS_SHOWN);
+    let of_account = InstallFilter { account_id: Some(id), ..InstallFilter::default() };
+    let ids = installs::ids(&mut conn, &of_account, &newest).await?;
+    let installed = installs::rows(&mut conn, &ids).await?;
+    let of_account = CallFilter { account_id: Some(id), ..CallFilter::default() };
+    let ids = calls::ids(&mut conn, &of_account, &newest).await?;
+    let called = calls::rows(&mut conn, &ids).await?;
+    let (mut saved_cards, mut unlinking) = (Vec::new(), Vec::new());
+    for install in &installed {
+        let saved = SavedCards::of_install(&mut conn, install.id).await?;
+        saved_cards.extend(saved.rows());
+        unlinking.extend(saved.form());
+    }
+    let of_account = SubscriptionFilter { account_id: Some(id), ..SubscriptionFilter::default() };
+    let ids = subscriptions::ids(&mut conn, &of_account, &newest).await?;
+    let subscribed = subscriptions::rows(&mut conn, &ids).await?;
+    let title = if account.name.is_empty() { account.host.clone() } else { account.name.clone() };
+    let mut page = DetailPage::new(visit.layout(title));
+    page.links = vec![Cell::link(format!("/jobs?account={id}"), "Задания аккаунта")];
+    page.facts = vec![
+        ("Номер", Cell::code(account.id)),
+        ("Сервис", Cell::text(account.crm.as_str())),
+        ("Домен", Cell::text(account.host.clone())),
+        ("Домен подтверждён", Cell::time(account.host_at)),
+        ("Появился", Cell::time(account.created_at)),
+        ("Изменён", Cell::time(account.updated_at)),
+    ];
+    if visit.who.may::<Billing>() {
+        page.acts = unlinking;
+    }
+    page.sections = vec![
+        Section::new(
+            "Установки",
+            Table::new(Installs::HEAD, installed.iter().map(Installs::row).collect()),
+            "Виджеты не установлены.",
+        )
+        .more(format!("/installs?account={id}")),
+        Section::new(
+            "Подписки",
+            Table::new(Subscriptions::HEAD, subscribed.iter().map(Subscriptions::row).collect()),
+            "Подписок нет.",
+        )
+        .more(format!("/subscriptions?account={id}")),
+        cards::section(saved_cards),
+        Section::new(
+            "Последние звонки",
+            Table::new(Calls::HEAD, called.iter().map(Calls::row).collect()),
+            "Звонков не было.",
+        )
+        .more(format!("/calls?account={id}")),
+    ];
+    visit.page(&page)
+}

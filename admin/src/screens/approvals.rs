@@ -1,0 +1,219 @@
+//! Acts with money above a limit: one operator requests, another one approves or declines.
+
+use flysk_domain::id::{InvoiceId, PendingActId, PurchaseId, WalletId};
+use flysk_services::subscriptions::OperatorAct;
+use flysk_store::admin::pending_acts::{self, PendingAct};
+use flysk_store::repeat_contended;
+use poem::Response;
+use serde_json::{Value, json};
+
+use super::{invoices, purchases, wallets};
+use crate::http::form::query_string;
+use crate::http::{Act, Billing, Fault, Pairs, Record, Visit};
+use crate::view::{Cell, DetailPage, Form, Row, Section, Table, labels};
+
+/// Rows on the page.
+const ROWS_SHOWN: u32 = 100;
+/// Act of a compensation.
+pub(super) const CREDIT: &str = "wallet.credit";
+/// Act of a refund.
+pub(super) const REFUND: &str = "purchase.refund";
+/// Act of a refund of an invoice.
+pub(super) const INVOICE_REFUND: &str = "invoice.refund";
+const APPROVED: &str = "approved";
+const DECLINED: &str = "declined";
+
+/// `GET /approvals`.
+pub(crate) async fn list(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let waiting = pending_acts::list_open(&mut *visit.deps.read().await?, ROWS_SHOWN).await?;
+    let mut page = DetailPage::new(visit.layout("Ждут второго оператора"));
+    let head = ["Запрошено", "Кем", "Действие", "Объект", "Сумма", "Причина"];
+    page.sections =
+        vec![Section::new("Заявки", Table::new(&head, waiting.iter().map(row).collect()), "Заявок нет.")];
+    page.acts = waiting.iter().flat_map(|act| forms(act, visit.who.id == act.requested_by)).collect();
+    visit.page(&page)
+}
+
+fn row(act: &PendingAct) -> Row {
+    Row::plain(vec![
+        Cell::time(act.requested_at),
+        Cell::text(act.requested_login.clone()),
+        Cell::text(labels::action(&act.action)),
+        Cell::link(path_of(act), &act.subject_id),
+        Cell::Amount(act.amount.clone()),
+        Cell::text(act.reason.clone()),
+    ])
+}
+
+fn path_of(act: &PendingAct) -> String {
+    format!("/{}s/{}", kind_of(act), act.subject_id)
+}
+
+/// Kind of the act's object in the audit log.
+fn kind_of(act: &PendingAct) -> &'static str {
+    match act.action.as_str() {
+        CREDIT => "wallet",
+        INVOICE_REFUND => "invoice",
+        _ => "purchase",
+    }
+}
+
+/// Forms for an act. Who requested it may only withdraw it.
+fn forms(act: &PendingAct, is_own: bool) -> Vec<Form> {
+    let (action, login) = (labels::action(&act.action), &act.requested_login);
+    let text = format!("Действие: {action}, {}. Запросил: {login}, причина: {}", act.amount, act.reason);
+    let approve =
+        Form::act(format!("/approvals/{}/approve", act.id), "Подтвердить", "Подтвердить").text(text.clone());
+    let title = if is_own { "Отозвать" } else { "Отклонить" };
+    let decline = Form::act(format!("/approvals/{}/decline", act.id), title, title).text(text).danger();
+    if is_own { vec![decline] } else { vec![approve, decline] }
+}
+
+/// Stores an act that needs a second operator, with the form to perform it by and a row in the audit log.
+pub(super) async fn request(
+    visit: &Visit<Billing>,
+    action: &'static str,
+    form: &Pairs,
+    subject: (&str, String),
+    amount: String,
+    reason: &str,
+) -> Result<Response, Fault> {
+    let path = visit.request.path.trim_end_matches(|c| c != '/').trim_end_matches('/').to_owned();
+    let pending = PendingAct {
+        id: PendingActId::generate(visit.deps.clock()),
+        action: action.to_owned(),
+        subject_id: subject.1.clone(),
+        form: query_string(&form.written()).trim_start_matches('?').to_owned(),
+        amount: amount.clone(),
+        reason: reason.to_owned(),
+        requested_by: visit.who.id,
+        requested_login: visit.who.login.clone(),
+        requested_at: visit.deps.clock().now(),
+        outcome: None,
+    };
+    let write = || async {
+        let mut act = visit.begin().await?;
+        pending_acts::insert(&mut act, &pending).await?;
+        act.commit(Record {
+            action: "approval.request",
+            subject: (subject.0, subject.1.clone()),
+            reason,
+            before: Value::Null,
+            after: json!({ "approval": pending.id, "action": action, "amount": amount }),
+        })
+        .await
+    };
+    repeat_contended(write).await?;
+    let notice = format!(
+        "Сумма {amount}, считая уже выполненное, требует второго оператора. Заявка ждёт в разделе «Заявки»."
+    );
+    Ok(visit.done(&path, &notice))
+}
+
+/// Locks a waiting act.
+async fn lock(visit: &Visit<Billing>, act: &mut Act<'_, Billing>) -> Result<PendingAct, Fault> {
+    let id: PendingActId = visit.request.id()?;
+    let pending = pending_acts::lock(act, id).await?.ok_or(Fault::NotFound)?;
+    if pending.outcome.is_some() {
+        return Err(Fault::conflict("По этой заявке уже решили."));
+    }
+    Ok(pending)
+}
+
+/// `POST /approvals/:id/approve`: performs the act, in one transaction with the decision.
+pub(crate) async fn approve(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let comment = visit.reason()?;
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let pending = lock(&visit, &mut act).await?;
+        if pending.requested_by == visit.who.id {
+            return Err(Fault::refused("Свою заявку подтверждает другой оператор."));
+        }
+        let form = Pairs::parse(pending.form.as_bytes());
+        let (before, after) = match pending.action.as_str() {
+            CREDIT => credit(&visit, &mut act, &pending, &form).await?,
+            INVOICE_REFUND => refund_invoice(&visit, &mut act, &pending, &form).await?,
+            _ => refund(&visit, &mut act, &pending, &form).await?,
+        };
+        let now = act.now();
+        pending_acts::decide(&mut act, pending.id, APPROVED, visit.who.id, now).await?;
+        let reason: String = format!("{} (запросил {}; {comment})", pending.reason, pending.requested_login)
+            .chars()
+            .take(500)
+            .collect();
+        act.commit(Record {
+            action: &pending.action,
+            subject: (kind_of(&pending), pending.subject_id.clone()),
+            reason: &reason,
+            before,
+            after,
+        })
+        .await?;
+        Ok::<_, Fault>(path_of(&pending))
+    };
+    let path = repeat_contended(run).await?;
+    Ok(visit.done(&path, "Заявка подтверждена и выполнена."))
+}
+
+/// Credits a requested compensation.
+async fn credit(
+    visit: &Visit<Billing>,
+    act: &mut Act<'_, Billing>,
+    pending: &PendingAct,
+    form: &Pairs,
+) -> Result<(Value, Value), Fault> {
+    let id: WalletId = pending.subject_id.parse().map_err(Fault::internal)?;
+    let (before, after) = wallets::credit_in(act, visit.deps.clock(), id, form).await?;
+    // The form of the compensation was sent twice, and both requests waited.
+    if before.is_null() {
+        return Err(Fault::refused("Эта компенсация уже начислена по другой заявке. Отклоните эту."));
+    }
+    Ok((before, after))
+}
+
+/// Requests a requested refund from the bank.
+async fn refund(
+    visit: &Visit<Billing>,
+    act: &mut Act<'_, Billing>,
+    pending: &PendingAct,
+    form: &Pairs,
+) -> Result<(Value, Value), Fault> {
+    let id: PurchaseId = pending.subject_id.parse().map_err(Fault::internal)?;
+    if form.get("roubles").is_none() {
+        return Err(Fault::refused("В заявке нет суммы. Отклоните её и запросите возврат заново."));
+    }
+    purchases::refund_in(act, visit.deps.clock(), id, form, &pending.requested_login).await
+}
+
+/// Refunds an invoice from the bank, in the name of the operator who requested it.
+async fn refund_invoice(
+    visit: &Visit<Billing>,
+    act: &mut Act<'_, Billing>,
+    pending: &PendingAct,
+    form: &Pairs,
+) -> Result<(Value, Value), Fault> {
+    let id: InvoiceId = pending.subject_id.parse().map_err(Fault::internal)?;
+    let by = OperatorAct { operator: &pending.requested_login, reason: &pending.reason };
+    invoices::refund_in(act.unit(), visit.deps.clock(), id, form, by).await
+}
+
+/// `POST /approvals/:id/decline`.
+pub(crate) async fn decline(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let reason = visit.reason()?;
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let pending = lock(&visit, &mut act).await?;
+        let now = act.now();
+        pending_acts::decide(&mut act, pending.id, DECLINED, visit.who.id, now).await?;
+        act.commit(Record {
+            action: "approval.decline",
+            subject: ("approval", pending.id.to_string()),
+            reason,
+            before: json!({ "action": pending.action, "amount": pending.amount, "requested_by": pending.requested_login }),
+            after: Value::Null,
+        })
+        .await
+    };
+    repeat_contended(run).await?;
+    Ok(visit.done("/approvals", "Заявка отклонена."))
+}

@@ -1,0 +1,11 @@
+//! Bulk acts: dry run and confirmation, progress, pause, taking back, a result for each row.
+
+mod acts;
+mod preview;
+mod results;
+mod show;
+
+pub(crate) use acts::{pause, resume, start, stop, undo};
+pub(crate) use preview::{links, preview};
+pub(crate) use results::Results;
+pub(crate) use show::{list, show};

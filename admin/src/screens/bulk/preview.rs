@@ -1,0 +1,148 @@
+//! The dry run of a bulk act: how many rows, a sample of them, and the form that confirms their number.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use flysk_domain::admin::{BulkAction, MAX_BULK_ROWS};
+use flysk_services::exports::Value;
+use flysk_store::Conn;
+use poem::Response;
+
+use crate::http::form::query_string;
+use crate::http::{Bulk, Fault, Pairs, Rank, Visit};
+use crate::lists::frozen::{FrozenList, freeze_pairs};
+use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, format};
+
+/// Rows of the sample.
+const SAMPLE_ROWS: u32 = 10;
+
+/// What a bulk act selects.
+#[derive(Debug)]
+pub(super) struct Selection {
+    pub(super) action: BulkAction,
+    pub(super) list: String,
+    /// Query string of the list, without `?`.
+    pub(super) query: String,
+    /// Rows that were created later are left out.
+    pub(super) at: DateTime<Utc>,
+    pub(super) frozen: Box<dyn FrozenList>,
+}
+
+impl Selection {
+    /// Reads `action`, `list` and `query`.
+    pub(super) fn of(pairs: &Pairs, at: DateTime<Utc>) -> Result<Self, Fault> {
+        let action: BulkAction =
+            pairs.parsed("action", "Действие")?.ok_or_else(|| Fault::refused("Выберите действие."))?;
+        let list = pairs.required("list", "Список")?.to_owned();
+        let query = pairs.get("query").unwrap_or_default().to_owned();
+        let frozen = freeze_pairs(&list, &Pairs::parse(query.as_bytes()), at)?;
+        if !frozen.bulk_actions().contains(&action) {
+            return Err(Fault::NotFound);
+        }
+        Ok(Self { action, list, query, at, frozen })
+    }
+
+    /// Number of the rows.
+    ///
+    /// # Errors
+    ///
+    /// A refusal if there are more than a bulk act may have.
+    pub(super) async fn count(&self, conn: &mut Conn) -> Result<u32, Fault> {
+        let ids = self.frozen.ids(conn, None, MAX_BULK_ROWS + 1).await?;
+        let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        if count > MAX_BULK_ROWS {
+            let most = format::number(MAX_BULK_ROWS.into());
+            return Err(Fault::refused(format!("Под фильтр попадает больше {most} строк. Сузьте фильтр.")));
+        }
+        Ok(count)
+    }
+}
+
+/// Links to the dry runs of a list's bulk acts, with the filter of the page.
+pub(crate) fn links<R: Rank>(visit: &Visit<R>, list: &str, actions: &[BulkAction]) -> Vec<Cell> {
+    if !visit.who.may::<Bulk>() {
+        return Vec::new();
+    }
+    let query = visit.request.query.without(&["after", "before", "day", "order", "size", "hide"]);
+    let link = |action: &BulkAction| {
+        let mut query = query.clone();
+        // Rows in other states would be refused one by one.
+        if !query.iter().any(|(name, _)| name == "state") {
+            query.push(("state".to_owned(), wanted_state(*action).to_owned()));
+        }
+        let query = query_string(&query).trim_start_matches('?').to_owned();
+        let pairs = [("action", action.code().to_owned()), ("list", list.to_owned()), ("query", query)];
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value));
+        Cell::link(
+            format!("/bulk/preview{}", query_string(&pairs)),
+            format!("{}: все найденные", action.label()),
+        )
+    };
+    actions.iter().map(link).collect()
+}
+
+/// The state of the rows that an act is meant for.
+const fn wanted_state(action: BulkAction) -> &'static str {
+    match action {
+        BulkAction::JobReplay => "dead",
+        BulkAction::JobCancel => "queued",
+        BulkAction::EventReplay => "failed",
+    }
+}
+
+/// `GET /bulk/preview`: changes nothing.
+pub(crate) async fn preview(visit: Visit<Bulk>) -> Result<Response, Fault> {
+    let selection = Selection::of(&visit.request.query, visit.deps.clock().now())?;
+    let mut conn = visit.deps.read().await?;
+    let count = selection.count(&mut conn).await?;
+    let ids = selection.frozen.ids(&mut conn, None, SAMPLE_ROWS).await?;
+    let sample = selection.frozen.rows(&mut conn, &ids).await?;
+    let title = selection.action.label();
+    let mut page = DetailPage::new(visit.layout(format!("{title}: проверка")));
+    let back = format!("{}?{}", selection.list, selection.query);
+    page.links = vec![Cell::link(back.clone(), "К списку")];
+    page.facts = vec![
+        ("Действие", Cell::text(title)),
+        ("Список", Cell::link(back, selection.frozen.title())),
+        ("Строк", Cell::number(count)),
+        ("Созданные не позже", Cell::time(selection.at)),
+    ];
+    if count > 0 {
+        page.acts = vec![form(&selection, count)];
+    }
+    let rows = sample.into_iter().map(|row| Row::plain(row.into_iter().map(cell).collect())).collect();
+    let sample = Section::new(
+        format!("Первые строки, не больше {SAMPLE_ROWS}"),
+        Table::new(&selection.frozen.head(), rows),
+        "Под фильтр ничего не попадает.",
+    );
+    page.sections = vec![sample.text("Пока ничего не изменено.")];
+    visit.page(&page)
+}
+
+fn cell(value: Value) -> Cell {
+    match value {
+        Value::Empty => Cell::Empty,
+        Value::Text(text) => Cell::text(text),
+        Value::Number(number) => Cell::Amount(number),
+        Value::Time(time) => Cell::time(time),
+    }
+}
+
+/// The form that confirms the act: the number of rows has to be typed.
+fn form(selection: &Selection, count: u32) -> Form {
+    let inverse = match selection.action.inverse() {
+        Some(_) => "Действие можно будет отменить для строк, с которыми ещё ничего не произошло.",
+        None => "Отменить его нельзя.",
+    };
+    Form::act("/bulk/start", selection.action.label(), "Начать")
+        .text(format!(
+            "Задание обработает строки одну за другой, его можно остановить. {inverse} Чтобы подтвердить, введите число \
+             строк: {count}."
+        ))
+        .field(Field::hidden("action", selection.action.code()))
+        .field(Field::hidden("list", &selection.list))
+        .field(Field::hidden("query", &selection.query))
+        .field(Field::hidden("at", selection.at.to_rfc3339_opts(SecondsFormat::Micros, true)))
+        .field(Field::hidden("expected", count))
+        .field(Field::number("typed", "Число строк").required())
+        .danger()
+}

@@ -1,0 +1,114 @@
+//! The list of bulk acts, and the page of one act with its progress.
+
+use flysk_domain::admin::BulkState;
+use flysk_domain::id::BulkActId;
+use flysk_store::admin::bulk_acts::{self, BulkAct, BulkOutcome, ResultFilter};
+use flysk_store::admin::listing::Keyset;
+use poem::Response;
+
+use super::results::results_table;
+use crate::http::{Bulk, Fault, Visit};
+use crate::view::{Cell, DetailPage, Form, Labeled as _, Row, Section, Table};
+
+/// Acts on the page of all.
+const ACTS_SHOWN: u32 = 100;
+/// Refused rows on the page of an act.
+const RESULTS_SHOWN: u32 = 20;
+
+/// `GET /bulk`.
+pub(crate) async fn list(visit: Visit<Bulk>) -> Result<Response, Fault> {
+    let latest = bulk_acts::list(&mut *visit.deps.read().await?, ACTS_SHOWN).await?;
+    let mut page = DetailPage::new(visit.layout("Массовые действия"));
+    let head = ["Начато", "Действие", "Состояние", "Строк", "Изменено", "Отказано", "Кто", "Причина"];
+    let table = Table::new(&head, latest.iter().map(row).collect());
+    page.sections =
+        vec![Section::new("Последние", table, "Массовых действий не было.").text(
+            "Действие начинается над списком заданий или событий: сначала проверка, потом подтверждение.",
+        )];
+    visit.page(&page)
+}
+
+fn row(act: &BulkAct) -> Row {
+    let href = format!("/bulk/{}", act.id);
+    Row::linked(
+        href.clone(),
+        vec![
+            Cell::time(act.requested_at),
+            Cell::link(href, act.action.label()),
+            act.state.cell(),
+            Cell::number(act.expected),
+            Cell::number(act.done_count),
+            Cell::number(act.refused_count),
+            Cell::text(act.operator_login.clone()),
+            Cell::text(act.reason.clone()),
+        ],
+    )
+}
+
+/// `GET /bulk/:id`.
+pub(crate) async fn show(visit: Visit<Bulk>) -> Result<Response, Fault> {
+    let id: BulkActId = visit.request.id()?;
+    let mut conn = visit.deps.read().await?;
+    let act = bulk_acts::find(&mut conn, id).await?.ok_or(Fault::NotFound)?;
+    let undo = bulk_acts::find_undo(&mut conn, id).await?;
+    let refused = ResultFilter { bulk_act_id: id, outcome: Some(BulkOutcome::Refused) };
+    let ids = bulk_acts::result_ids(&mut conn, &refused, &Keyset::newest(RESULTS_SHOWN)).await?;
+    let refused = bulk_acts::result_rows(&mut conn, &ids).await?;
+    let mut page = DetailPage::new(visit.layout(act.action.label()));
+    page.state = Some(act.state.cell());
+    page.is_live = act.state == BulkState::Running;
+    page.links = vec![Cell::link("/bulk", "Все массовые действия")];
+    page.links
+        .extend(undo.as_ref().map(|undo| Cell::link(format!("/bulk/{}", undo.id), "Отмена этого действия")));
+    page.facts = facts(&act);
+    page.acts = acts(&act, undo.is_some());
+    page.sections = vec![
+        Section::new("Отказы", results_table(&refused), "Отказов нет.")
+            .more(format!("/bulk-results?act={id}")),
+    ];
+    visit.page(&page)
+}
+
+fn facts(act: &BulkAct) -> Vec<(&'static str, Cell)> {
+    let undone = act.undo_of.as_ref();
+    vec![
+        ("Id", Cell::code(act.id)),
+        ("Список", Cell::link(format!("{}?{}", act.list, act.query), &act.list)),
+        ("Отменяет", undone.map_or(Cell::Empty, |id| Cell::link(format!("/bulk/{id}"), id))),
+        ("Подтверждено строк", Cell::number(act.expected)),
+        ("Обработано", Cell::number(act.processed())),
+        ("Изменено", Cell::number(act.done_count)),
+        ("Отказано", Cell::number(act.refused_count)),
+        ("Кто", Cell::text(act.operator_login.clone())),
+        ("Причина", Cell::text(act.reason.clone())),
+        ("Задания", Cell::link(format!("/jobs?correlation={}", act.correlation_id), &act.correlation_id)),
+        ("Строки не новее", Cell::time(act.requested_at)),
+        ("Закончено", Cell::time(act.finished_at)),
+    ]
+}
+
+fn acts(act: &BulkAct, is_undone: bool) -> Vec<Form> {
+    let path = |name: &str| format!("/bulk/{}/{name}", act.id);
+    match act.state {
+        // Buttons: the page is read again every few seconds, which would empty a field.
+        BulkState::Running => vec![
+            Form::act(path("pause"), "Приостановить", "Приостановить").without_reason(),
+            Form::act(path("stop"), "Закончить", "Закончить").without_reason().danger(),
+        ],
+        BulkState::Paused => vec![
+            Form::act(path("resume"), "Продолжить", "Продолжить"),
+            Form::act(path("stop"), "Закончить", "Закончить").text("Остальные строки не изменятся.").danger(),
+        ],
+        BulkState::Stopped | BulkState::Done => match act.action.inverse() {
+            Some(inverse) if act.done_count > 0 && !is_undone => vec![
+                Form::act(path("undo"), "Отменить действие", "Отменить")
+                    .text(format!(
+                        "Обратное действие для изменённых строк: {}. С чем уже что-то произошло, останется как есть.",
+                        inverse.label()
+                    ))
+                    .danger(),
+            ],
+            _ => Vec::new(),
+        },
+    }
+}

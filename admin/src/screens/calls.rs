@@ -1,0 +1,190 @@
+//! Calls of FlySense: list and the page of one call with its stages and its price.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::TextEnum as _;
+use flysk_domain::flysense::state::TranscriptionState;
+use flysk_domain::id::TranscriptionId;
+use flysk_store::admin::lists::calls::{self as listed, CallFilter, CallRow};
+use flysk_store::flysense::payments::{self, Payment, RunOf};
+use flysk_store::flysense::stages::{self, StageRow};
+use flysk_store::flysense::transcriptions::{self, Transcription};
+use flysk_store::jobs::{self, JobRow};
+use flysk_store::{Conn, StoreResult};
+use poem::Response;
+
+use crate::http::{Fault, Listening, Pairs, Support, Visit};
+use crate::lists::{Keyset, List};
+use crate::view::{Cell, DetailPage, Field, Form, Labeled, Row, Section, Table};
+
+/// The list of calls.
+pub(crate) struct Calls;
+
+impl List for Calls {
+    type Filter = CallFilter;
+    type Record = CallRow;
+
+    const TITLE: &'static str = "Звонки";
+    const PATH: &'static str = "/calls";
+    const HEAD: &'static [&'static str] = &[
+        "Создан",
+        "Аккаунт",
+        "Заметка",
+        "Состояние",
+        "Причина",
+        "Длительность",
+        "Списано",
+        "Прогон",
+        "Завершён",
+    ];
+    const EMPTY: &'static str = "Таких звонков нет.";
+
+    fn filter(query: &Pairs) -> Result<CallFilter, Fault> {
+        Ok(CallFilter {
+            state: query.parsed("state", "Состояние")?,
+            account_id: query.parsed("account", "Аккаунт")?,
+            note_id: query.parsed("note", "Заметка")?,
+        })
+    }
+
+    fn fields(query: &Pairs) -> Vec<Field> {
+        let value = |name: &str| query.get(name).unwrap_or_default().to_owned();
+        let states =
+            TranscriptionState::ALL.iter().map(|state| (state.as_str(), TranscriptionState::label(*state)));
+        vec![
+            Field::filter("state", "Состояние", states).value(value("state")),
+            Field::text("account", "Аккаунт").value(value("account")),
+            Field::text("note", "Заметка").value(value("note")),
+        ]
+    }
+
+    fn first_id_at(time: DateTime<Utc>) -> String {
+        TranscriptionId::first_at(time).to_string()
+    }
+
+    async fn ids(conn: &mut Conn, filter: &CallFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
+        listed::ids(conn, filter, keyset).await
+    }
+
+    async fn records(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<CallRow>> {
+        listed::rows(conn, ids).await
+    }
+
+    fn row(call: &CallRow) -> Row {
+        let href = format!("/calls/{}", call.id);
+        let account = call.host.clone().unwrap_or_else(|| call.account_id.to_string());
+        Row::linked(
+            href.clone(),
+            vec![
+                Cell::time(call.created_at),
+                Cell::link(format!("/accounts/{}", call.account_id), account),
+                Cell::link(href, call.note_id),
+                call.state.cell(),
+                Cell::maybe(call.failure_code.clone()),
+                Cell::duration_ms(call.duration_ms.and_then(|ms| i64::try_from(ms).ok())),
+                call.charged().map_or(Cell::Empty, Cell::coins),
+                Cell::number(call.run),
+                Cell::time(call.finished_at),
+            ],
+        )
+    }
+}
+
+/// `GET /calls/:id`. The transcript is not shown: an operator has no need to read conversations.
+pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
+    let id: TranscriptionId = visit.request.id()?;
+    let mut conn = visit.deps.read().await?;
+    let row = listed::rows(&mut conn, &[id.to_string()]).await?.into_iter().next().ok_or(Fault::NotFound)?;
+    let call = transcriptions::find(&mut conn, row.account_id, id).await?.ok_or(Fault::NotFound)?;
+    let passed = stages::list(&mut conn, id, call.run).await?;
+    let payment = payments::find(&mut conn, RunOf { id, run: call.run }).await?;
+    let related = jobs::list_by_correlation(&mut conn, &call.correlation_id).await?;
+    let mut page = DetailPage::new(visit.layout(format!("Звонок {}", call.note_id)));
+    page.state = Some(call.state.cell());
+    page.links = vec![Cell::link(format!("/installs/{}", call.install_id), "Установка")];
+    if visit.who.may::<Listening>() && visit.deps.storage.is_some() {
+        page.acts = vec![
+            Form::act(format!("/calls/{id}/listen"), "Прослушать запись", "Прослушать")
+                .text("Прослушивание попадёт в журнал. Запись берётся у телефонии, её может уже не быть."),
+        ];
+    }
+    page.facts = facts(&call, &row);
+    page.facts.extend(payment.iter().flat_map(payment_facts));
+    page.sections = vec![
+        Section::new("Этапы", stages_table(&passed), "Ни один этап ещё не завершён."),
+        Section::new("Цена", receipt_table(payment.as_ref()), "Цена ещё не рассчитана."),
+        Section::new("Задания", jobs_table(&related), "Заданий не осталось: завершённые хранятся 7 дней.")
+            .text("Остановленное задание можно повторить на его странице: это перезапустит звонок."),
+    ];
+    visit.page(&page)
+}
+
+fn facts(call: &Transcription, row: &CallRow) -> Vec<(&'static str, Cell)> {
+    let duration = call.duration_ms.and_then(|ms| i64::try_from(ms).ok());
+    vec![
+        ("Id", Cell::code(call.id)),
+        ("Аккаунт", Cell::link(format!("/accounts/{}", call.account_id), call.account_id)),
+        ("Карточка", Cell::text(format!("{} {}", call.entity_type, call.entity_id))),
+        ("Разговор", Cell::time(call.called_at)),
+        ("Прогон", Cell::number(call.run)),
+        ("Причина неудачи", Cell::maybe(row.failure_code.clone())),
+        ("Длительность записи", Cell::duration_ms(duration)),
+        ("Каналов", call.channels.map_or(Cell::Empty, Cell::number)),
+        ("Распознавание", Cell::maybe_code(call.operation_id.clone())),
+        ("Запрос", Cell::link(format!("/jobs?correlation={}", call.correlation_id), &call.correlation_id)),
+        ("Создан", Cell::time(call.created_at)),
+        ("Завершён", Cell::time(call.finished_at)),
+    ]
+}
+
+fn payment_facts(payment: &Payment) -> Vec<(&'static str, Cell)> {
+    let transaction = payment.transaction();
+    vec![
+        ("Оплата", Cell::text(payment.state.label())),
+        ("Оценка", payment.estimated().map_or(Cell::Empty, Cell::coins)),
+        ("Зарезервировано", payment.held().map_or(Cell::Empty, Cell::coins)),
+        ("Списано", payment.charged().map_or(Cell::Empty, Cell::coins)),
+        ("Операция", Cell::maybe_code(transaction)),
+        ("Ждёт баланса с", Cell::time(payment.short_since)),
+    ]
+}
+
+fn stages_table(passed: &[StageRow]) -> Table {
+    let row = |stage: &StageRow| {
+        Row::plain(vec![
+            Cell::text(stage.stage.clone()),
+            Cell::time(stage.started_at),
+            Cell::time(stage.ended_at),
+            Cell::duration_ms(Some((stage.ended_at - stage.started_at).num_milliseconds())),
+        ])
+    };
+    Table::new(&["Этап", "Начат", "Завершён", "Шёл"], passed.iter().map(row).collect())
+}
+
+fn receipt_table(payment: Option<&Payment>) -> Table {
+    let lines = payment.map(|payment| match payment.receipt() {
+        [] => payment.estimate(),
+        receipt => receipt,
+    });
+    let row = |line: &flysk_domain::flysense::payment::ReceiptLine| {
+        Row::plain(vec![Cell::json(&serde_json::to_string(line).unwrap_or_default())])
+    };
+    Table::new(&["Строка чека"], lines.unwrap_or_default().iter().map(row).collect())
+}
+
+fn jobs_table(related: &[JobRow]) -> Table {
+    let row = |job: &JobRow| {
+        let href = format!("/jobs/{}", job.id);
+        Row::linked(
+            href.clone(),
+            vec![
+                Cell::time(job.created_at),
+                Cell::link(href, &job.kind),
+                job.state.cell(),
+                Cell::text(format!("{} из {}", job.attempt, job.max_attempts)),
+                Cell::maybe(job.last_error.clone()),
+            ],
+        )
+    };
+    let head = ["Создано", "Вид", "Состояние", "Попытки", "Последняя ошибка"];
+    Table::new(&head, related.iter().map(row).collect())
+}

@@ -1,0 +1,182 @@
+//! Sources of the timeline. Each reads the latest entries before a time by an index.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::{AuditId, EventId, PurchaseId, TranscriptionId};
+use flysk_store::admin::audit::{self, AuditFilter};
+use flysk_store::admin::lists::calls::{self, CallFilter};
+use flysk_store::admin::lists::events::{self, EventFilter};
+use flysk_store::admin::lists::purchases::{self, PurchaseFilter};
+use flysk_store::platform::installs::Install;
+use flysk_store::platform::ledger::{self, HistoryFilter};
+use flysk_store::platform::{settings_history, token_audit, tokens};
+use flysk_store::{Conn, StoreResult};
+
+use super::timeline::{Entry, Kind};
+use crate::lists::Keyset;
+use crate::view::{Cell, Labeled as _, format, labels};
+
+/// The part of the timeline to read.
+#[derive(Debug)]
+pub(super) struct Window {
+    /// Entries before this time.
+    pub(super) before: DateTime<Utc>,
+    /// Maximum number of entries per source.
+    pub(super) limit: u32,
+}
+
+impl Window {
+    fn keyset(&self, first_id_at: fn(DateTime<Utc>) -> String) -> Keyset {
+        let newest = Keyset::newest(self.limit);
+        // Ids have 48 bits of time; later times have no id.
+        if self.before == DateTime::<Utc>::MAX_UTC {
+            return newest;
+        }
+        Keyset { from: first_id_at(self.before), ..newest }
+    }
+
+    fn holds(&self, at: DateTime<Utc>) -> bool {
+        at < self.before
+    }
+}
+
+/// The latest entries of a source.
+pub(super) async fn read(
+    conn: &mut Conn,
+    kind: Kind,
+    install: &Install,
+    window: &Window,
+) -> StoreResult<Vec<Entry>> {
+    match kind {
+        Kind::Access => access(conn, install, window).await,
+        Kind::Token => token(conn, install, window).await,
+        Kind::Settings => settings(conn, install, window).await,
+        Kind::Event => event(conn, install, window).await,
+        Kind::Call => call(conn, install, window).await,
+        Kind::Coins => coins(conn, install, window).await,
+        Kind::Purchase => purchase(conn, install, window).await,
+        Kind::Act => act(conn, install, window).await,
+    }
+}
+
+fn plain(at: DateTime<Utc>, kind: Kind, what: &str, why: impl Into<String>) -> Entry {
+    Entry { at, kind, what: Cell::text(what), state: None, why: why.into() }
+}
+
+async fn access(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
+    let facts = install.facts();
+    let pair = tokens::find(conn, install.id).await?;
+    let told = [
+        (facts.granted_at, "Доступ выдан"),
+        (facts.lost_at, "Доступ потерян: amoCRM отклонила токен"),
+        (facts.disconnected_at, "Интеграция отключена в аккаунте"),
+        (facts.switched_on_at, "Виджет включён"),
+        (facts.switched_off_at, "Виджет выключен"),
+        (pair.map(|pair| pair.refreshed_at), "Токены обновлены"),
+    ];
+    let known = told.into_iter().filter_map(|(at, what)| Some((at?, what)));
+    Ok(known
+        .filter(|(at, _)| window.holds(*at))
+        .map(|(at, what)| plain(at, Kind::Access, what, ""))
+        .collect())
+}
+
+async fn token(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
+    let read = token_audit::list_latest(conn, install.id, window.limit).await?;
+    let entries = read.into_iter().filter(|row| window.holds(row.read_at)).map(|row| Entry {
+        at: row.read_at,
+        kind: Kind::Token,
+        what: Cell::text(format!("Токен прочитан: {}", row.reader)),
+        state: None,
+        why: format!("{}, запрос {}", row.purpose, row.correlation_id),
+    });
+    Ok(entries.collect())
+}
+
+async fn settings(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
+    let versions = settings_history::list_latest(conn, install.id, window.limit).await?;
+    let entries = versions.into_iter().filter(|version| window.holds(version.changed_at)).map(|version| {
+        let what = format!("Настройки, версия {}", version.version);
+        plain(version.changed_at, Kind::Settings, &what, version.changed_by)
+    });
+    Ok(entries.collect())
+}
+
+async fn event(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
+    let filter = EventFilter { install_id: Some(install.id), ..EventFilter::default() };
+    let ids = events::ids(conn, &filter, &window.keyset(|at| EventId::first_at(at).to_string())).await?;
+    let entries = events::rows(conn, &ids).await?.into_iter().map(|event| Entry {
+        at: event.happened_at,
+        kind: Kind::Event,
+        what: Cell::link(format!("/events/{}", event.id), labels::event(event.kind)),
+        state: Some(event.state.cell()),
+        why: format!("номер {}, попыток {}", event.sequence, event.attempts),
+    });
+    Ok(entries.collect())
+}
+
+async fn call(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
+    let filter = CallFilter { account_id: Some(install.account_id), ..CallFilter::default() };
+    let ids =
+        calls::ids(conn, &filter, &window.keyset(|at| TranscriptionId::first_at(at).to_string())).await?;
+    let entries = calls::rows(conn, &ids).await?.into_iter().map(|call| {
+        let charged = call.charged().map(|coins| format!("списано {}", format::coins(coins)));
+        let why = [call.failure_code.clone(), charged].into_iter().flatten().collect::<Vec<_>>().join(", ");
+        Entry {
+            at: call.created_at,
+            kind: Kind::Call,
+            what: Cell::link(format!("/calls/{}", call.id), format!("Заметка {}", call.note_id)),
+            state: Some(call.state.cell()),
+            why,
+        }
+    });
+    Ok(entries.collect())
+}
+
+async fn coins(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
+    let Some(wallet) = ledger::find_wallet_of_install(conn, install.id).await? else { return Ok(Vec::new()) };
+    let until = Some(window.before).filter(|before| *before != DateTime::<Utc>::MAX_UTC);
+    let filter = HistoryFilter { until, ..HistoryFilter::default() };
+    let latest =
+        ledger::list_transactions(conn, ledger::HistoryOf::Wallet(wallet.id), &filter, None, window.limit)
+            .await?;
+    let entries = latest.into_iter().map(|row| Entry {
+        at: row.at,
+        kind: Kind::Coins,
+        what: Cell::link(format!("/wallets/{}", row.wallet_id), row.kind.label()),
+        state: Some(Cell::Text(format::coins(row.available))),
+        why: row.reference.unwrap_or_default(),
+    });
+    Ok(entries.collect())
+}
+
+async fn purchase(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
+    let Some(wallet) = ledger::find_wallet_of_install(conn, install.id).await? else { return Ok(Vec::new()) };
+    let filter = PurchaseFilter { wallet_id: Some(wallet.id), ..PurchaseFilter::default() };
+    let ids =
+        purchases::ids(conn, &filter, &window.keyset(|at| PurchaseId::first_at(at).to_string())).await?;
+    let entries = purchases::rows(conn, &ids).await?.into_iter().map(|purchase| Entry {
+        at: purchase.created_at,
+        kind: Kind::Purchase,
+        what: Cell::link(format!("/purchases/{}", purchase.id), &purchase.title),
+        state: Some(purchase.state.cell()),
+        why: format::roubles(purchase.price()),
+    });
+    Ok(entries.collect())
+}
+
+async fn act(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
+    let filter = AuditFilter {
+        subject_kind: Some("install".to_owned()),
+        subject_id: Some(install.id.to_string()),
+        ..AuditFilter::default()
+    };
+    let ids = audit::ids(conn, &filter, &window.keyset(|at| AuditId::first_at(at).to_string())).await?;
+    let entries = audit::rows(conn, &ids).await?.into_iter().map(|row| Entry {
+        at: row.happened_at,
+        kind: Kind::Act,
+        what: Cell::link(format!("/audit/{}", row.id), labels::action(&row.action)),
+        state: Some(Cell::text(row.operator_login)),
+        why: row.reason,
+    });
+    Ok(entries.collect())
+}

@@ -1,0 +1,77 @@
+//! Marking an invoice as paid, and voiding it.
+
+use flysk_domain::TextEnum as _;
+use flysk_domain::id::InvoiceId;
+use flysk_domain::platform::subscriptions::InvoiceState;
+use flysk_services::subscriptions::{self as services, OperatorAct, settings_of};
+use flysk_store::platform::subscriptions::{self, Invoice};
+use flysk_store::platform::widgets;
+use flysk_store::repeat_contended;
+use poem::Response;
+use serde_json::json;
+
+use crate::http::{Billing, Fault, Record, Visit};
+use crate::screens::subscriptions::refused;
+use crate::view::Form;
+
+/// Forms for an open invoice.
+pub(super) fn forms(id: InvoiceId) -> Vec<Form> {
+    vec![
+        Form::act(format!("/invoices/{id}/mark-paid"), "Отметить оплаченным", "Отметить").text(
+            "Деньги пришли мимо Flysk, например переводом на счёт. Период начнётся как при обычной оплате.",
+        ),
+        Form::act(format!("/invoices/{id}/void"), "Аннулировать", "Аннулировать")
+            .text("Счёт больше нельзя оплатить. Аннулированное продление заканчивает подписку.")
+            .danger(),
+    ]
+}
+
+fn state_of(invoice: &Invoice) -> serde_json::Value {
+    json!({ "state": invoice.state.as_str(), "total_kopecks": invoice.total })
+}
+
+/// `POST /invoices/:id/mark-paid`.
+pub(crate) async fn mark_paid(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let (id, reason): (InvoiceId, _) = (visit.request.id()?, visit.reason()?);
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let before = subscriptions::find_invoice(&mut act, id).await?.ok_or(Fault::NotFound)?;
+        let by = OperatorAct { operator: &visit.who.login, reason };
+        services::mark_paid(act.unit(), visit.deps.clock(), id, by).await.map_err(refused)?;
+        act.commit(Record {
+            action: "invoice.mark_paid",
+            subject: ("invoice", id.to_string()),
+            reason,
+            before: state_of(&before),
+            after: json!({ "state": InvoiceState::Paid.as_str() }),
+        })
+        .await
+    };
+    repeat_contended(run).await?;
+    Ok(visit.done(&format!("/invoices/{id}"), "Счёт отмечен оплаченным."))
+}
+
+/// `POST /invoices/:id/void`.
+pub(crate) async fn void(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let (id, reason): (InvoiceId, _) = (visit.request.id()?, visit.reason()?);
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let found = subscriptions::find_invoice(&mut act, id).await?.ok_or(Fault::NotFound)?;
+        let row = subscriptions::lock_subscription(&mut act, found.subscription_id).await?;
+        let invoice = subscriptions::lock_invoice(&mut act, id).await?;
+        let widget = widgets::find(&mut act, row.widget_id).await?.ok_or(Fault::NotFound)?;
+        let by = OperatorAct { operator: &visit.who.login, reason };
+        let (clock, settings) = (visit.deps.clock(), settings_of(&widget));
+        services::void_invoice(act.unit(), clock, &settings, &row, &invoice, by).await.map_err(refused)?;
+        act.commit(Record {
+            action: "invoice.void",
+            subject: ("invoice", id.to_string()),
+            reason,
+            before: state_of(&invoice),
+            after: json!({ "state": InvoiceState::Void.as_str() }),
+        })
+        .await
+    };
+    repeat_contended(run).await?;
+    Ok(visit.done(&format!("/invoices/{id}"), "Счёт аннулирован."))
+}

@@ -1,0 +1,167 @@
+//! Refunding a paid invoice, wholly or in part. Large refunds wait for a second operator.
+
+use flysk_domain::Clock;
+use flysk_domain::admin::refund_needs_second;
+use flysk_domain::id::InvoiceId;
+use flysk_domain::money::Kopecks;
+use flysk_domain::platform::subscriptions::{InvalidRefund, InvoiceState};
+use flysk_queue::UnitOfWork;
+use flysk_services::invoice_payments::{RefundOrder, RequestRefundError, request_refund};
+use flysk_services::subscriptions::{Actor, OperatorAct, suggested_refund};
+use flysk_store::platform::subscriptions::{self, Invoice};
+use flysk_store::repeat_contended;
+use poem::Response;
+use serde_json::{Value, json};
+
+use crate::http::{Billing, Fault, Pairs, Record, Visit};
+use crate::screens::approvals;
+use crate::view::{Field, Form, format};
+
+/// What paid an invoice outside of Flysk: the bank has no payment that could be refunded.
+const MANUAL: &str = "manual";
+
+fn left_of(invoice: &Invoice) -> Kopecks {
+    Kopecks(invoice.total.0.saturating_sub(invoice.refunded.0))
+}
+
+/// The form that refunds an invoice, with the share of its unused days; `None` if nothing can be refunded.
+pub(in crate::screens) fn form_of(invoice: &Invoice, clock: &dyn Clock) -> Option<Form> {
+    let left = left_of(invoice);
+    let is_paid = invoice.state == InvoiceState::Paid && invoice.paid_by.as_deref() != Some(MANUAL);
+    if !is_paid || !left.is_positive() {
+        return None;
+    }
+    let share = suggested_refund(invoice, clock);
+    let form = Form::act(format!("/invoices/{}/refund", invoice.id), "Вернуть деньги", "Вернуть")
+        .text(format!(
+            "За неиспользованные дни с сегодняшнего: {}. Можно вернуть до {}. Деньги вернутся тем же способом, доступ \
+             останется: если он больше не нужен, отмените подписку.",
+            format::roubles(share),
+            format::roubles(left)
+        ))
+        .field(
+            Field::text("roubles", "Сумма, рублей")
+                .value(if share.is_positive() { share.to_string() } else { String::new() })
+                .hint("Пусто: всё, что осталось"),
+        )
+        .field(Field::hidden("seen", invoice.refunded.0))
+        .danger();
+    Some(form)
+}
+
+/// A form that was sent twice refunds once: it knows what was refunded when it was opened.
+fn check_seen(form: &Pairs, invoice: &Invoice) -> Result<(), Fault> {
+    let seen: Option<i64> = form.parsed("seen", "seen")?;
+    if seen == Some(invoice.refunded.0) {
+        return Ok(());
+    }
+    Err(Fault::conflict("По этому счёту тем временем оформили другой возврат. Откройте счёт заново."))
+}
+
+fn kopecks_of(form: &Pairs) -> Result<Option<Kopecks>, Fault> {
+    let text = form.get("roubles").map(|text| text.replace(',', "."));
+    let wrong = || Fault::refused("Сумма: рубли с копейками через точку, например 499.05.");
+    text.map(|text| text.parse()).transpose().map_err(|_| wrong())
+}
+
+/// `POST /invoices/:id/refund`. Waits for a second operator if the invoice's refunds are large together.
+pub(crate) async fn refund(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let (id, reason): (InvoiceId, _) = (visit.request.id()?, visit.reason()?);
+    let form = &visit.request.form;
+    let found = subscriptions::find_invoice(&mut *visit.deps.read().await?, id).await?;
+    let found = found.ok_or(Fault::NotFound)?;
+    check_seen(form, &found)?;
+    let wanted = kopecks_of(form)?.unwrap_or_else(|| left_of(&found));
+    let total = found.refunded.checked_add(wanted).map_err(|_| Fault::refused("Сумма слишком велика."))?;
+    if refund_needs_second(total) {
+        // Refused now rather than when the second operator approves it.
+        if found.paid_at.is_none() {
+            return Err(not_paid());
+        }
+        if found.paid_by.as_deref() == Some(MANUAL) {
+            return Err(refused(RequestRefundError::NotPaid));
+        }
+        if !wanted.is_positive() {
+            return Err(refused(InvalidRefund::NotPositive.into()));
+        }
+        if wanted > left_of(&found) {
+            return Err(more_than(left_of(&found)));
+        }
+        // What an empty field stands for may change before the second operator approves it.
+        let form = form.with("roubles", &wanted.to_string());
+        let (subject, amount) = (("invoice", id.to_string()), format::roubles(wanted));
+        return approvals::request(&visit, approvals::INVOICE_REFUND, &form, subject, amount, reason).await;
+    }
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let by = OperatorAct { operator: &visit.who.login, reason };
+        let (before, after) = refund_in(act.unit(), visit.deps.clock(), id, form, by).await?;
+        let total = subscriptions::find_invoice(&mut act, id).await?.ok_or(Fault::NotFound)?.refunded;
+        if refund_needs_second(total) {
+            return Err(Fault::conflict("Сумма возвратов этого счёта уже другая. Откройте счёт заново."));
+        }
+        act.commit(Record {
+            action: approvals::INVOICE_REFUND,
+            subject: ("invoice", id.to_string()),
+            reason,
+            before,
+            after,
+        })
+        .await
+    };
+    repeat_contended(run).await?;
+    Ok(visit.done(&format!("/invoices/{id}"), "Возврат принят, деньги вернёт задание."))
+}
+
+/// Requests the refund that the form asks for, in the transaction of an act. Returns the fields before and after for the audit
+/// log.
+pub(in crate::screens) async fn refund_in(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    id: InvoiceId,
+    form: &Pairs,
+    by: OperatorAct<'_>,
+) -> Result<(Value, Value), Fault> {
+    let found = subscriptions::find_invoice(unit, id).await?.ok_or(Fault::NotFound)?;
+    subscriptions::lock_subscription(unit, found.subscription_id).await?;
+    let before = subscriptions::lock_invoice(unit, id).await?;
+    check_seen(form, &before)?;
+    if before.paid_at.is_none() {
+        return Err(not_paid());
+    }
+    let actor = Actor::Operator(by.operator).to_string();
+    let order = RefundOrder { invoice_id: id, kopecks: kopecks_of(form)?, actor: &actor, reason: by.reason };
+    let refund = request_refund(unit, clock, order).await.map_err(refused)?;
+    let after =
+        json!({ "refund": refund.id, "refund_kopecks": refund.amount, "payment": refund.payment_row_id });
+    Ok((json!({ "refunded_kopecks": before.refunded }), after))
+}
+
+fn not_paid() -> Fault {
+    Fault::conflict("Счёт не оплачен: возвращать нечего.")
+}
+
+/// Why a refund is refused, in Russian.
+fn refused(error: RequestRefundError) -> Fault {
+    match error {
+        RequestRefundError::NotPaid => {
+            Fault::conflict("Счёт оплачен мимо Flysk: у банка нет платежа, который можно вернуть.")
+        }
+        RequestRefundError::AlreadyInProgress => {
+            Fault::conflict("Предыдущий возврат этого счёта ещё не закончен: дождитесь ответа банка.")
+        }
+        RequestRefundError::Amount(InvalidRefund::NothingLeft) => {
+            Fault::conflict("Возвращать нечего: за этот счёт уже всё вернули.")
+        }
+        RequestRefundError::Amount(InvalidRefund::MoreThanLeft(left)) => more_than(left),
+        RequestRefundError::Amount(InvalidRefund::NotPositive) => {
+            Fault::refused("Сумма должна быть больше нуля.")
+        }
+        RequestRefundError::Amount(InvalidRefund::OutOfRange(_)) => Fault::refused("Сумма слишком велика."),
+        RequestRefundError::Store(error) => error.into(),
+    }
+}
+
+fn more_than(left: Kopecks) -> Fault {
+    Fault::refused(format!("Столько вернуть нельзя: осталось {}.", format::roubles(left)))
+}

@@ -1,0 +1,84 @@
+//! Replaying and cancelling a job.
+
+use flysk_domain::TextEnum as _;
+use flysk_domain::id::JobId;
+use flysk_jobs::platform::panel::RunBulkAct;
+use flysk_queue::Job as _;
+use flysk_services::cancel::cancel as cancel_job;
+use flysk_services::replay::{ReplayError, ReplayOutcome, replay as replay_job};
+use flysk_store::jobs::{self, JobState};
+use flysk_store::repeat_contended;
+use poem::Response;
+use serde_json::json;
+
+use crate::http::{Fault, Record, Support, Visit};
+
+/// Reason in the row of a cancelled job.
+const CANCELLED: &str = "cancelled by an operator";
+
+/// `POST /jobs/:id/replay`.
+pub(crate) async fn replay(visit: Visit<Support>) -> Result<Response, Fault> {
+    let (id, reason): (JobId, _) = (visit.request.id()?, visit.reason()?);
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let before = jobs::find(&mut act, id).await?.ok_or(Fault::NotFound)?;
+        let outcome = replay_job(act.unit(), id).await.map_err(refused)?;
+        let after = match &outcome {
+            ReplayOutcome::Queued => json!({ "state": JobState::Queued.as_str() }),
+            ReplayOutcome::CallRestarted { transcription_id, run } => {
+                json!({ "call": transcription_id, "run": run })
+            }
+        };
+        act.commit(Record {
+            action: "job.replay",
+            subject: ("job", id.to_string()),
+            reason,
+            before: json!({ "state": before.state.as_str(), "kind": before.kind }),
+            after,
+        })
+        .await?;
+        Ok::<_, Fault>(outcome)
+    };
+    let notice = match repeat_contended(run).await? {
+        ReplayOutcome::Queued => "Задание поставлено в очередь заново.".to_owned(),
+        ReplayOutcome::CallRestarted { transcription_id, run } => {
+            format!("Звонок {transcription_id} начат заново, прогон {run}.")
+        }
+    };
+    Ok(visit.done(&format!("/jobs/{id}"), &notice))
+}
+
+/// Why a job is not replayed, in Russian.
+pub(crate) fn refused(error: ReplayError) -> Fault {
+    match error {
+        ReplayError::Unknown => Fault::NotFound,
+        ReplayError::Store(error) => error.into(),
+        error @ ReplayError::NotDead(_) => Fault::conflict(error.text_ru().unwrap_or_default()),
+        error => Fault::refused(error.text_ru().unwrap_or_default()),
+    }
+}
+
+/// `POST /jobs/:id/cancel`.
+pub(crate) async fn cancel(visit: Visit<Support>) -> Result<Response, Fault> {
+    let (id, reason): (JobId, _) = (visit.request.id()?, visit.reason()?);
+    let cancel = || async {
+        let mut act = visit.begin().await?;
+        let job = jobs::find(&mut act, id).await?;
+        if job.is_some_and(|job| job.kind == RunBulkAct::KIND) {
+            return Err(Fault::refused("Массовое действие останавливают на его странице."));
+        }
+        if !cancel_job(act.unit(), id, CANCELLED).await? {
+            return Err(Fault::conflict("Задание уже не ждёт в очереди. Начатое отменить нельзя."));
+        }
+        act.commit(Record {
+            action: "job.cancel",
+            subject: ("job", id.to_string()),
+            reason,
+            before: json!({ "state": JobState::Queued.as_str() }),
+            after: json!({ "state": JobState::Cancelled.as_str() }),
+        })
+        .await
+    };
+    repeat_contended(cancel).await?;
+    Ok(visit.done(&format!("/jobs/{id}"), "Задание отменено."))
+}

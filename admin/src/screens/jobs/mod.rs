@@ -1,0 +1,9 @@
+//! Jobs: list, the page of one job, replay and cancellation.
+
+mod acts;
+mod list;
+mod show;
+
+pub(super) use acts::{cancel, replay};
+pub(crate) use list::Jobs;
+pub(super) use show::show;

@@ -1,0 +1,226 @@
+//! Operators of the panel.
+
+use flysk_domain::TextEnum as _;
+use flysk_domain::admin::{OperatorRight, OperatorRights, OperatorRole};
+use flysk_domain::id::OperatorId;
+use flysk_store::admin::operators::{self, NewOperator, Operator as OperatorRow};
+use flysk_store::admin::{audit, recovery_codes, sessions};
+use flysk_store::{StoreError, repeat_contended};
+use poem::Response;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use super::audit::acts_section;
+use super::me::sessions_section;
+use crate::http::{Fault, Owner, Pairs, Record, Visit};
+use crate::operators_rules::{check_login, check_name};
+use crate::sign_in::password;
+use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, Tone, labels};
+
+/// Acts shown on an operator's page.
+const ACTS_SHOWN: u32 = 20;
+
+fn state(operator: &OperatorRow) -> Cell {
+    match (operator.disabled_at, operator.totp_confirmed_at) {
+        (Some(_), _) => Cell::state("отключён", Tone::Quiet),
+        (None, None) => Cell::state("ждёт второго фактора", Tone::Busy),
+        (None, Some(_)) => Cell::state("работает", Tone::Good),
+    }
+}
+
+fn role_field() -> Field {
+    Field::choice("role", "Роль", OperatorRole::ALL.iter().map(|role| (role.code(), role.label())))
+}
+
+/// Check boxes of the rights; a box is named by the right's code.
+fn right_fields(granted: &OperatorRights) -> impl Iterator<Item = Field> {
+    OperatorRight::ALL.iter().map(|right| {
+        let value = if granted.has(*right) { "yes" } else { "" };
+        Field::check(right.code(), right.label()).value(value)
+    })
+}
+
+/// The rights whose boxes are set.
+fn granted(form: &Pairs) -> OperatorRights {
+    OperatorRight::ALL.iter().copied().filter(|right| form.is_set(right.code())).collect()
+}
+
+/// `GET /operators`.
+pub(crate) async fn list(visit: Visit<Owner>) -> Result<Response, Fault> {
+    let all = operators::list(&mut *visit.deps.read().await?).await?;
+    let row = |operator: &OperatorRow| {
+        let href = format!("/operators/{}", operator.id);
+        Row::linked(
+            href.clone(),
+            vec![
+                Cell::link(href, &operator.login),
+                Cell::text(operator.name.clone()),
+                Cell::text(operator.role.label()),
+                Cell::text(labels::rights(&operator.rights)),
+                state(operator),
+                Cell::time(operator.created_at),
+            ],
+        )
+    };
+    let mut page = DetailPage::new(visit.layout("Операторы"));
+    page.acts = vec![
+        Form::act("/operators/create", "Добавить оператора", "Добавить")
+            .text("Пароль будет показан один раз. Второй фактор оператор подключит при первом входе.")
+            .field(Field::text("login", "Логин").required())
+            .field(Field::text("name", "Имя").required())
+            .field(role_field().required())
+            .fields(right_fields(&OperatorRights::default())),
+    ];
+    let head = ["Логин", "Имя", "Роль", "Права", "Состояние", "Создан"];
+    page.sections =
+        vec![Section::new("Все", Table::new(&head, all.iter().map(row).collect()), "Операторов нет.")];
+    visit.page(&page)
+}
+
+/// `GET /operators/:id`.
+pub(crate) async fn show(visit: Visit<Owner>) -> Result<Response, Fault> {
+    let id: OperatorId = visit.request.id()?;
+    let mut conn = visit.deps.read().await?;
+    let operator = operators::find(&mut conn, id).await?.ok_or(Fault::NotFound)?;
+    let open = sessions::list_open(&mut conn, id, visit.deps.clock().now()).await?;
+    let acts = audit::list_of_subject(&mut conn, "operator", &id.to_string(), ACTS_SHOWN).await?;
+    let mut page = DetailPage::new(visit.layout(operator.name.clone()));
+    page.state = Some(state(&operator));
+    page.links = vec![Cell::link(format!("/audit?operator={id}"), "Действия оператора")];
+    page.facts = vec![
+        ("Id", Cell::code(id)),
+        ("Логин", Cell::text(operator.login.clone())),
+        ("Роль", Cell::text(operator.role.label())),
+        ("Права", Cell::text(labels::rights(&operator.rights))),
+        ("Второй фактор", Cell::time(operator.totp_confirmed_at)),
+        ("Отключён", Cell::time(operator.disabled_at)),
+        ("Создан", Cell::time(operator.created_at)),
+    ];
+    if id != visit.who.id {
+        page.acts = vec![
+            Form::act(format!("/operators/{id}/access"), "Роль и доступ", "Сохранить")
+                .text("Отключённый оператор не может войти, его сеансы завершаются.")
+                .field(role_field().value(operator.role.code()))
+                .fields(right_fields(&operator.rights))
+                .field(
+                    Field::check("disabled", "Отключён").value(operator.disabled_at.map_or("", |_| "yes")),
+                ),
+            Form::act(format!("/operators/{id}/reset"), "Новый пароль и второй фактор", "Сбросить")
+                .text("Для оператора, который потерял второй фактор. Сеансы завершаются.")
+                .danger(),
+        ];
+    }
+    page.sections = vec![sessions_section(&open, None), acts_section(&acts)];
+    visit.page(&page)
+}
+
+/// `POST /operators/create`: shows the password once.
+pub(crate) async fn create(visit: Visit<Owner>) -> Result<Response, Fault> {
+    let form = &visit.request.form;
+    let login = form.required("login", "Логин")?;
+    let name = form.required("name", "Имя")?;
+    check_login(login).and_then(|()| check_name(name)).map_err(|rule| Fault::refused(rule.text()))?;
+    let role: OperatorRole = form.parsed("role", "Роль")?.ok_or_else(|| Fault::refused("Выберите роль."))?;
+    let (reason, rights) = (visit.reason()?, granted(form));
+    let password = password::generate(visit.deps.clock());
+    let password_hash = hash_off_thread(password.clone()).await?;
+    let id = OperatorId::generate(visit.deps.clock());
+    let insert = || async {
+        let mut act = visit.begin().await?;
+        let now = act.now();
+        let new = NewOperator { id, login, name, role, rights: &rights, password_hash: &password_hash };
+        match operators::insert(&mut act, &new, now).await {
+            Err(StoreError::Duplicate { .. }) => return Err(Fault::refused("Этот логин уже занят.")),
+            done => done?,
+        }
+        act.commit(Record {
+            action: "operator.create",
+            subject: ("operator", id.to_string()),
+            reason,
+            before: Value::Null,
+            after: json!({ "login": login, "name": name, "role": role, "rights": rights.to_string() }),
+        })
+        .await
+    };
+    repeat_contended(insert).await?;
+    password_page(&visit, &format!("Оператор {login} добавлен"), password.expose_secret())
+}
+
+async fn hash_off_thread(password: secrecy::SecretString) -> Result<String, Fault> {
+    let hashed = tokio::task::spawn_blocking(move || password::hash(&password)).await;
+    hashed.map_err(Fault::internal)?.map_err(Fault::internal)
+}
+
+fn password_page(visit: &Visit<Owner>, title: &str, password: &str) -> Result<Response, Fault> {
+    let mut page = DetailPage::new(visit.layout(title));
+    page.links = vec![Cell::link("/operators", "К операторам")];
+    page.blocks = vec![("Пароль, больше он не будет показан", Cell::Block(password.to_owned()))];
+    visit.page(&page)
+}
+
+/// The operator to change; nobody changes the own access, so that an owner always remains.
+async fn lock_other(visit: &Visit<Owner>, conn: &mut flysk_store::Conn) -> Result<OperatorRow, Fault> {
+    let id: OperatorId = visit.request.id()?;
+    if id == visit.who.id {
+        return Err(Fault::refused("Свой доступ менять нельзя: попросите другого владельца."));
+    }
+    operators::lock(conn, id).await?.ok_or(Fault::NotFound)
+}
+
+/// `POST /operators/:id/access`.
+pub(crate) async fn change_access(visit: Visit<Owner>) -> Result<Response, Fault> {
+    let form = &visit.request.form;
+    let role: OperatorRole = form.parsed("role", "Роль")?.ok_or_else(|| Fault::refused("Выберите роль."))?;
+    let (is_disabled, reason, rights) = (form.is_set("disabled"), visit.reason()?, granted(form));
+    let change = || async {
+        let mut act = visit.begin().await?;
+        let before = lock_other(&visit, &mut act).await?;
+        let now = act.now();
+        let disabled_at = is_disabled.then(|| before.disabled_at.unwrap_or(now));
+        operators::write_access(&mut act, before.id, (role, &rights), disabled_at, now).await?;
+        if is_disabled {
+            sessions::end_all(&mut act, before.id, now).await?;
+        }
+        act.commit(Record {
+            action: "operator.change_access",
+            subject: ("operator", before.id.to_string()),
+            reason,
+            before: json!({
+                "role": before.role.as_str(),
+                "rights": before.rights.to_string(),
+                "disabled": before.disabled_at.is_some(),
+            }),
+            after: json!({ "role": role.as_str(), "rights": rights.to_string(), "disabled": is_disabled }),
+        })
+        .await?;
+        Ok::<_, Fault>(before.id)
+    };
+    let id = repeat_contended(change).await?;
+    Ok(visit.done(&format!("/operators/{id}"), "Доступ изменён."))
+}
+
+/// `POST /operators/:id/reset`: shows the new password once.
+pub(crate) async fn reset(visit: Visit<Owner>) -> Result<Response, Fault> {
+    let reason = visit.reason()?;
+    let password = password::generate(visit.deps.clock());
+    let password_hash = hash_off_thread(password.clone()).await?;
+    let write = || async {
+        let mut act = visit.begin().await?;
+        let operator = lock_other(&visit, &mut act).await?;
+        let now = act.now();
+        operators::reset(&mut act, operator.id, &password_hash, now).await?;
+        recovery_codes::remove_all(&mut act, operator.id).await?;
+        sessions::end_all(&mut act, operator.id, now).await?;
+        act.commit(Record {
+            action: "operator.reset",
+            subject: ("operator", operator.id.to_string()),
+            reason,
+            before: Value::Null,
+            after: Value::Null,
+        })
+        .await?;
+        Ok::<_, Fault>(operator.login)
+    };
+    let login = repeat_contended(write).await?;
+    password_page(&visit, &format!("Доступ оператора {login} сброшен"), password.expose_secret())
+}

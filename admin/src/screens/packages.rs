@@ -1,0 +1,200 @@
+//! Packages of Flycoins on offer.
+
+use flysk_domain::id::PackageId;
+use flysk_domain::money::{Kopecks, MicroCoins};
+use flysk_domain::platform::purchases::{InvalidPackage, PackageCode, PackageTerms};
+use flysk_store::platform::purchases::{self, Package};
+use flysk_store::platform::widgets::{self, Widget};
+use flysk_store::repeat_contended;
+use poem::Response;
+use serde_json::{Value, json};
+
+use crate::http::{Billing, Fault, Record, Support, Visit};
+use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, Tone};
+
+/// `GET /packages`: one table per widget.
+pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
+    let mut conn = visit.deps.read().await?;
+    let all = widgets::list(&mut conn).await?;
+    let mut page = DetailPage::new(visit.layout("Пакеты Flycoins"));
+    for widget in &all {
+        let packages = purchases::list_all_packages(&mut conn, widget.id).await?;
+        page.sections.push(Section::new(
+            format!("{} ({})", widget.name, widget.code),
+            Table::new(
+                &[
+                    "Код",
+                    "Версия",
+                    "Название",
+                    "Цена",
+                    "Flycoins",
+                    "Бонус",
+                    "Срок бонуса, дней",
+                    "Состояние",
+                    "Создана",
+                ],
+                packages.iter().map(row).collect(),
+            ),
+            "Пакетов нет.",
+        ));
+    }
+    if visit.who.may::<Billing>() {
+        page.acts = vec![offer_form(&all), retire_form(&all)];
+    }
+    visit.page(&page)
+}
+
+fn row(package: &Package) -> Row {
+    let terms = &package.terms;
+    let state = if package.active {
+        Cell::state("продаётся", Tone::Good)
+    } else {
+        Cell::state("снята", Tone::Quiet)
+    };
+    Row::plain(vec![
+        Cell::code(&package.code),
+        Cell::number(package.version),
+        Cell::text(terms.title.clone()),
+        Cell::roubles(terms.price),
+        Cell::coins(terms.coins),
+        if terms.bonus.is_zero() { Cell::Empty } else { Cell::coins(terms.bonus) },
+        terms.bonus_days.map_or(Cell::Empty, Cell::number),
+        state,
+        Cell::time(package.created_at),
+    ])
+}
+
+/// A choice of widgets.
+pub(super) fn widget_field(all: &[Widget]) -> Field {
+    Field::choice("widget", "Виджет", all.iter().map(|widget| (&widget.code, &widget.name))).required()
+}
+
+fn offer_form(all: &[Widget]) -> Form {
+    Form::act("/packages/offer", "Выставить или изменить пакет", "Сохранить")
+        .text("Изменённые условия станут новой версией, прежние покупки сохранят свою.")
+        .field(widget_field(all))
+        .field(Field::text("code", "Код").required().hint("a–z, 0–9, «-»: один для всех версий"))
+        .field(Field::text("title", "Название").required())
+        .field(Field::text("roubles", "Цена, рублей").required())
+        .field(Field::text("coins", "Flycoins").hint("Пусто: по одному за рубль"))
+        .field(Field::text("bonus", "Бонус, Flycoins"))
+        .field(Field::number("bonus_days", "Срок бонуса, дней").hint("Пусто: не сгорает"))
+}
+
+fn retire_form(all: &[Widget]) -> Form {
+    Form::act("/packages/retire", "Снять пакет с продажи", "Снять")
+        .text("Прежние покупки не изменятся.")
+        .field(widget_field(all))
+        .field(Field::text("code", "Код").required())
+        .danger()
+}
+
+/// The widget that the form names by its code.
+pub(super) async fn widget_of(visit: &Visit<Billing>, conn: &mut flysk_store::Conn) -> Result<Widget, Fault> {
+    let code = visit.request.form.required("widget", "Виджет")?;
+    widgets::find_by_code(conn, code).await?.ok_or_else(|| Fault::refused("Такого виджета нет."))
+}
+
+fn code_of(visit: &Visit<Billing>) -> Result<PackageCode, Fault> {
+    visit.request.form.required("code", "Код")?.parse().map_err(refused)
+}
+
+/// `POST /packages/offer`.
+pub(crate) async fn offer(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let (code, terms, reason) = (code_of(&visit)?, terms_of(&visit)?, visit.reason()?);
+    let id = PackageId::generate(visit.deps.clock());
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let widget = widget_of(&visit, &mut act).await?;
+        let now = act.now();
+        let offered = purchases::list_packages_on_offer(&mut act, widget.id).await?;
+        let before = offered.into_iter().find(|package| package.code == code);
+        let set = purchases::set_package(&mut act, id, widget.id, &code, &terms, now).await?;
+        if set.id != id {
+            return Err(Fault::refused("Пакет с такими условиями уже продаётся."));
+        }
+        act.commit(Record {
+            action: "package.offer",
+            subject: ("package", set.id.to_string()),
+            reason,
+            before: before.as_ref().map_or(Value::Null, state_of),
+            after: state_of(&set),
+        })
+        .await?;
+        Ok::<_, Fault>(set.version)
+    };
+    let version = repeat_contended(run).await?;
+    Ok(visit.done("/packages", &format!("Пакет {code}, версия {version}, продаётся.")))
+}
+
+fn state_of(package: &Package) -> Value {
+    let terms = &package.terms;
+    json!({
+        "code": package.code.as_str(),
+        "version": package.version,
+        "title": terms.title,
+        "price_kopecks": terms.price,
+        "coins_micro": terms.coins,
+        "bonus_micro": terms.bonus,
+        "bonus_days": terms.bonus_days,
+    })
+}
+
+fn terms_of(visit: &Visit<Billing>) -> Result<PackageTerms, Fault> {
+    let form = &visit.request.form;
+    let amount = |name: &str| form.get(name).map(|text| text.replace(',', "."));
+    let wrong = |label: &str| Fault::refused(format!("Поле «{label}»: число, например 500 или 499.50."));
+    let price: Option<Kopecks> =
+        amount("roubles").map(|text| text.parse()).transpose().map_err(|_| wrong("Цена, рублей"))?;
+    let price = price.ok_or_else(|| wrong("Цена, рублей"))?;
+    let coins: Option<MicroCoins> =
+        amount("coins").map(|text| text.parse()).transpose().map_err(|_| wrong("Flycoins"))?;
+    let bonus: Option<MicroCoins> =
+        amount("bonus").map(|text| text.parse()).transpose().map_err(|_| wrong("Бонус, Flycoins"))?;
+    let by_price = price.to_coins().map_err(|_| wrong("Цена, рублей"))?;
+    let terms = PackageTerms {
+        title: form.required("title", "Название")?.to_owned(),
+        price,
+        coins: coins.unwrap_or(by_price),
+        bonus: bonus.unwrap_or_default(),
+        bonus_days: form.parsed("bonus_days", "Срок бонуса, дней")?,
+    };
+    terms.check().map_err(refused)?;
+    Ok(terms)
+}
+
+/// Why a package is invalid, in Russian.
+fn refused(invalid: InvalidPackage) -> Fault {
+    Fault::refused(match invalid {
+        InvalidPackage::Code => "Код: от 1 до 64 знаков a–z, 0–9, «-».",
+        InvalidPackage::Title => "Название: от 1 до 64 знаков в одну строку.",
+        InvalidPackage::Price => "Цена: от 1 до 1 000 000 рублей.",
+        InvalidPackage::Coins => "Flycoins: больше нуля и вместе с бонусом не больше 1 000 000 000.",
+        InvalidPackage::BonusDays => "Срок бонуса: от 1 до 1825 дней, и только если есть бонус.",
+    })
+}
+
+/// `POST /packages/retire`.
+pub(crate) async fn retire(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let (code, reason) = (code_of(&visit)?, visit.reason()?);
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let widget = widget_of(&visit, &mut act).await?;
+        let offered = purchases::list_packages_on_offer(&mut act, widget.id).await?;
+        let before = offered.into_iter().find(|package| package.code == code);
+        let before = before.ok_or_else(|| Fault::conflict("Этот пакет сейчас не продаётся."))?;
+        if !purchases::retire_package(&mut act, widget.id, &code).await? {
+            return Err(Fault::conflict("Этот пакет сейчас не продаётся."));
+        }
+        act.commit(Record {
+            action: "package.retire",
+            subject: ("package", before.id.to_string()),
+            reason,
+            before: state_of(&before),
+            after: Value::Null,
+        })
+        .await
+    };
+    repeat_contended(run).await?;
+    Ok(visit.done("/packages", &format!("Пакет {code} снят с продажи.")))
+}

@@ -1,0 +1,202 @@
+//! Offering plans and taking them off sale. A version never changes: changed terms are a new version.
+
+use std::collections::BTreeMap;
+
+use flysk_domain::id::PlanId;
+use flysk_domain::money::Kopecks;
+use flysk_domain::platform::subscriptions::{Currency, InvalidPlan, PeriodLength, PlanCode, PlanTerms};
+use flysk_store::platform::subscriptions::{self, Plan};
+use flysk_store::platform::widgets::Widget;
+use flysk_store::{StoreError, repeat_contended};
+use poem::Response;
+use serde_json::{Value, json};
+
+use crate::http::{Billing, Fault, Record, Visit};
+use crate::screens::packages::{widget_field, widget_of};
+use crate::view::{Field, Form};
+
+/// Lengths of a period with the field of their price and its label.
+const LENGTHS: [(PeriodLength, &str, &str); 4] = [
+    (PeriodLength::Month, "month", "Место за 1 месяц, рублей"),
+    (PeriodLength::Quarter, "quarter", "Место за 3 месяца, рублей"),
+    (PeriodLength::HalfYear, "half", "Место за 6 месяцев, рублей"),
+    (PeriodLength::Year, "year", "Место за 12 месяцев, рублей"),
+];
+
+/// Why the second of two operators is refused.
+const CHANGED_MEANWHILE: &str = "Этот тариф тем временем изменил другой оператор. Откройте его заново.";
+
+/// The form for a new plan.
+pub(super) fn offer_form(all: &[Widget]) -> Form {
+    let form = Form::act("/plans/offer", "Новый тариф", "Выставить")
+        .text("Если тариф с таким кодом уже есть, изменённые условия станут его новой версией.")
+        .field(widget_field(all))
+        .field(Field::text("code", "Код").required().hint("a–z, 0–9, «-»: один для всех версий"));
+    with_terms(form, None)
+}
+
+/// Forms for one version: a new one with changed terms, and the end of its sale.
+///
+/// `on_offer` is the number of the version that is sold now, 0 for none: of two operators who change a plan at once the second
+/// one is told so.
+pub(super) fn forms(plan: &Plan, widget: &Widget, on_offer: u32) -> Vec<Form> {
+    let (title, text) = if plan.active {
+        ("Изменить условия", "Изменённые условия станут новой версией, действующие подписки сохранят свою.")
+    } else {
+        ("Выставить снова", "Эти условия станут новой версией и вернутся в продажу.")
+    };
+    let named = |form: Form| {
+        form.field(Field::hidden("widget", &widget.code)).field(Field::hidden("code", &plan.code))
+    };
+    let offer =
+        Form::act("/plans/offer", title, "Выставить").text(text).field(Field::hidden("seen", on_offer));
+    let offer = with_terms(named(offer), Some(&plan.terms));
+    let retire = Form::act("/plans/retire", "Снять с продажи", "Снять")
+        .text("Новые подписки на тариф не оформить, действующие сохранят его.")
+        .danger();
+    if plan.active { vec![offer, named(retire)] } else { vec![offer] }
+}
+
+/// Fields of the terms, filled in with those of a version.
+fn with_terms(form: Form, terms: Option<&PlanTerms>) -> Form {
+    let title = terms.map_or("", |terms| terms.title.as_str());
+    let form = form.field(Field::text("title", "Название").value(title).required());
+    let form = LENGTHS.into_iter().fold(form, |form, (length, name, label)| {
+        let price = terms.and_then(|terms| terms.prices.get(&length)).map(ToString::to_string);
+        form.field(Field::text(name, label).value(price.unwrap_or_default()))
+    });
+    let most = terms.and_then(|terms| terms.max_seats).map(|most| most.to_string()).unwrap_or_default();
+    let features = terms.and_then(|terms| serde_json::to_string_pretty(&terms.features).ok());
+    form.field(
+        Field::number("min_seats", "Мест не меньше")
+            .value(terms.map_or(1, |terms| terms.min_seats))
+            .required(),
+    )
+    .field(Field::number("max_seats", "Мест не больше").value(most).hint("Пусто: без предела"))
+    .field(
+        Field::lines("features", "Что входит, JSON")
+            .value(features.unwrap_or_default())
+            .hint("Для виджета; пусто: {}"),
+    )
+}
+
+fn code_of(visit: &Visit<Billing>) -> Result<PlanCode, Fault> {
+    visit.request.form.required("code", "Код")?.parse().map_err(refused)
+}
+
+fn terms_of(visit: &Visit<Billing>) -> Result<PlanTerms, Fault> {
+    let form = &visit.request.form;
+    let mut prices = BTreeMap::new();
+    for (length, name, label) in LENGTHS {
+        let price: Option<Kopecks> = form
+            .get(name)
+            .map(|text| text.replace(',', ".").parse())
+            .transpose()
+            .map_err(|_| Fault::refused(format!("Поле «{label}»: число, например 499.50.")))?;
+        prices.extend(price.map(|price| (length, price)));
+    }
+    let features = form.json("features", "Что входит")?;
+    let terms = PlanTerms {
+        title: form.required("title", "Название")?.to_owned(),
+        prices,
+        min_seats: form.parsed("min_seats", "Мест не меньше")?.unwrap_or(1),
+        max_seats: form.parsed("max_seats", "Мест не больше")?,
+        currency: Currency::Rub,
+        features: features.unwrap_or_else(|| json!({})),
+    };
+    terms.check().map_err(refused)?;
+    Ok(terms)
+}
+
+fn state_of(plan: &Plan) -> Value {
+    let terms = &plan.terms;
+    let prices: BTreeMap<String, Kopecks> =
+        terms.prices.iter().map(|(length, price)| (length.to_string(), *price)).collect();
+    json!({
+        "code": plan.code.as_str(),
+        "version": plan.version,
+        "title": terms.title,
+        "prices_kopecks": prices,
+        "min_seats": terms.min_seats,
+        "max_seats": terms.max_seats,
+        "features": terms.features,
+    })
+}
+
+/// `POST /plans/offer`.
+pub(crate) async fn offer(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let (code, terms, reason) = (code_of(&visit)?, terms_of(&visit)?, visit.reason()?);
+    let seen: Option<u32> = visit.request.form.parsed("seen", "seen")?;
+    let id = PlanId::generate(visit.deps.clock());
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let widget = widget_of(&visit, &mut act).await?;
+        let now = act.now();
+        let before = subscriptions::find_plan_on_offer(&mut act, widget.id, &code).await?;
+        let on_offer = before.as_ref().map_or(0, |before| before.version);
+        if seen.is_some_and(|seen| seen != on_offer) {
+            return Err(Fault::conflict(CHANGED_MEANWHILE));
+        }
+        let set =
+            subscriptions::set_plan(&mut act, id, widget.id, &code, &terms, now).await.map_err(not_set)?;
+        if set.id != id {
+            return Err(Fault::refused("Тариф с такими условиями уже продаётся."));
+        }
+        act.commit(Record {
+            action: "plan.offer",
+            subject: ("plan", set.id.to_string()),
+            reason,
+            before: before.as_ref().map_or(Value::Null, state_of),
+            after: state_of(&set),
+        })
+        .await?;
+        Ok::<_, Fault>(set.version)
+    };
+    let version = repeat_contended(run).await?;
+    Ok(visit.done(&format!("/plans/{id}"), &format!("Тариф {code}, версия {version}, продаётся.")))
+}
+
+/// `POST /plans/retire`.
+pub(crate) async fn retire(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let (code, reason) = (code_of(&visit)?, visit.reason()?);
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let widget = widget_of(&visit, &mut act).await?;
+        let before = subscriptions::find_plan_on_offer(&mut act, widget.id, &code).await?;
+        let before = before.ok_or_else(|| Fault::conflict("Этот тариф сейчас не продаётся."))?;
+        if !subscriptions::retire_plan(&mut act, widget.id, &code).await? {
+            return Err(Fault::conflict("Этот тариф сейчас не продаётся."));
+        }
+        act.commit(Record {
+            action: "plan.retire",
+            subject: ("plan", before.id.to_string()),
+            reason,
+            before: state_of(&before),
+            after: Value::Null,
+        })
+        .await?;
+        Ok::<_, Fault>(before.id)
+    };
+    let id = repeat_contended(run).await?;
+    Ok(visit.done(&format!("/plans/{id}"), &format!("Тариф {code} снят с продажи.")))
+}
+
+/// Two operators changed the plan at once: the second one is told so.
+fn not_set(error: StoreError) -> Fault {
+    match error {
+        StoreError::Duplicate { .. } => Fault::conflict(CHANGED_MEANWHILE),
+        error => error.into(),
+    }
+}
+
+/// Why a plan is invalid, in Russian.
+fn refused(invalid: InvalidPlan) -> Fault {
+    Fault::refused(match invalid {
+        InvalidPlan::Code => "Код: от 1 до 64 знаков a–z, 0–9, «-».",
+        InvalidPlan::Title => "Название: слишком длинное, пустое или в несколько строк.",
+        InvalidPlan::Price => "Нужна цена места хотя бы за один срок: от 0,01 до 1 000 000 рублей.",
+        InvalidPlan::Seats => "Мест: не меньше одного, наибольшее не меньше наименьшего.",
+        InvalidPlan::Total => "Наименьшее число мест должно стоить от 1 до 99 999 999,99 рубля за период.",
+        InvalidPlan::Features => "Что входит: объект JSON не длиннее предела.",
+    })
+}

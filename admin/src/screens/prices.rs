@@ -1,0 +1,145 @@
+//! Prices of services in Flycoins.
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use flysk_domain::money::MicroCoins;
+use flysk_domain::platform::ledger::Service;
+use flysk_domain::platform::ledger::price::Tariff;
+use flysk_services::prices::{SetPriceError, set_price};
+use flysk_store::platform::ledger::{self, PriceVersion};
+use flysk_store::repeat_contended;
+use poem::Response;
+use serde_json::{Value, json};
+
+use crate::http::{Billing, Fault, Record, Support, Visit};
+use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, Tone, format};
+
+/// Moscow's midnight is this much before UTC's.
+const MOSCOW_OFFSET: TimeDelta = TimeDelta::hours(3);
+
+/// `GET /prices`: all versions, the one in force marked.
+pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
+    let now = visit.deps.clock().now();
+    let versions = ledger::list_price_versions(&mut *visit.deps.read().await?).await?;
+    let rows = versions.iter().enumerate().map(|(at, version)| {
+        // Sorted by service and start: a version has ended once the next one of its service has started.
+        let next = versions.get(at + 1).filter(|next| next.rule.service == version.rule.service);
+        row(version, next, now)
+    });
+    let mut page = DetailPage::new(visit.layout("Цены услуг"));
+    page.sections = vec![Section::new(
+        "Версии",
+        Table::new(&["Услуга", "Версия", "Цена", "Действует с", "Состояние"], rows.collect()),
+        "Цен нет.",
+    )];
+    if visit.who.may::<Billing>() {
+        page.acts = vec![
+            Form::act("/prices/set", "Новая цена", "Сохранить")
+                .text("Прежние версии сохраняются: по ним уже списаны деньги.")
+                .field(
+                    Field::text("service", "Услуга")
+                        .required()
+                        .hint("Код виджета и услуга: flysense.recognition"),
+                )
+                .field(
+                    Field::choice(
+                        "unit",
+                        "Единица",
+                        [("minute", "за минуту, по секундам"), ("piece", "за штуку")],
+                    )
+                    .required(),
+                )
+                .field(Field::text("rate", "Цена, Flycoins").required())
+                .field(Field::number("at_least", "Не меньше секунд").hint("Только для цены за минуту"))
+                .field(Field::date("from", "Действует с").hint("Пусто: сразу. Иначе с полуночи по Москве")),
+        ];
+    }
+    visit.page(&page)
+}
+
+fn row(version: &PriceVersion, next: Option<&PriceVersion>, now: DateTime<Utc>) -> Row {
+    let state = if version.valid_from > now {
+        Cell::state("будет", Tone::Busy)
+    } else if next.is_some_and(|next| next.valid_from <= now) {
+        Cell::state("прошла", Tone::Quiet)
+    } else {
+        Cell::state("действует", Tone::Good)
+    };
+    Row::plain(vec![
+        Cell::text(version.rule.service.as_str()),
+        Cell::number(version.rule.version),
+        Cell::text(tariff_text(version.rule.tariff)),
+        Cell::time(version.valid_from),
+        state,
+    ])
+}
+
+fn tariff_text(tariff: Tariff) -> String {
+    match tariff {
+        Tariff::PerMinute { rate, at_least_s: 0 } => format!("{} за минуту", format::coins(rate)),
+        Tariff::PerMinute { rate, at_least_s } => {
+            format!("{} за минуту, не меньше {at_least_s} с", format::coins(rate))
+        }
+        Tariff::PerPiece { rate } => format!("{} за штуку", format::coins(rate)),
+    }
+}
+
+/// `POST /prices/set`.
+pub(crate) async fn set(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let form = &visit.request.form;
+    let service: Service = form.required("service", "Услуга")?.parse().map_err(|_| {
+        Fault::refused("Услуга: код виджета, точка и название, например flysense.recognition.")
+    })?;
+    let rate: MicroCoins = form
+        .required("rate", "Цена, Flycoins")?
+        .replace(',', ".")
+        .parse()
+        .map_err(|_| Fault::refused("Цена: число, например 2.5."))?;
+    let at_least_s: Option<u64> = form.parsed("at_least", "Не меньше секунд")?;
+    let tariff = match form.required("unit", "Единица")? {
+        "minute" => Tariff::PerMinute { rate, at_least_s: at_least_s.unwrap_or_default() },
+        "piece" if at_least_s.is_none() => Tariff::PerPiece { rate },
+        _ => return Err(Fault::refused("Минимум секунд бывает только у цены за минуту.")),
+    };
+    let day: Option<NaiveDate> = form.parsed("from", "Действует с")?;
+    let from =
+        day.and_then(|day| day.and_hms_opt(0, 0, 0)).map(|midnight| midnight.and_utc() - MOSCOW_OFFSET);
+    let reason = visit.reason()?;
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let now = act.now();
+        let versions = ledger::list_price_versions(&mut act).await?;
+        let before =
+            versions.iter().rfind(|version| version.rule.service == service && version.valid_from <= now);
+        let before = before.map_or(Value::Null, |version| json!(version.rule));
+        let valid_from = from.unwrap_or(now);
+        let rule = set_price(&mut act, &service, tariff, valid_from, now).await.map_err(refused)?;
+        act.commit(Record {
+            action: "price.set",
+            subject: ("price", format!("{} v{}", rule.service.as_str(), rule.version)),
+            reason,
+            before,
+            after: json!({ "rule": rule, "valid_from": valid_from }),
+        })
+        .await?;
+        Ok::<_, Fault>(rule.version)
+    };
+    let version = repeat_contended(run).await?;
+    Ok(visit.done("/prices", &format!("Цена {} сохранена, версия {version}.", service.as_str())))
+}
+
+/// Why a price is not set, in Russian.
+fn refused(error: SetPriceError) -> Fault {
+    match error {
+        SetPriceError::Rate => Fault::refused("Цена должна быть больше нуля."),
+        SetPriceError::Minimum => Fault::refused("Минимум: не больше 3600 секунд."),
+        SetPriceError::Past => {
+            Fault::refused("Цена не может начаться в прошлом: по прежней уже списаны деньги.")
+        }
+        SetPriceError::TooLate => Fault::refused("Цена должна начаться в ближайшие пять лет."),
+        SetPriceError::Service => {
+            Fault::refused("Услуга: код виджета, точка и название, например flysense.recognition.")
+        }
+        SetPriceError::UnknownWidget(code) => Fault::refused(format!("Виджета «{code}» нет.")),
+        SetPriceError::Store(error) => error.into(),
+    }
+}

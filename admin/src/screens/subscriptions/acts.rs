@@ -1,0 +1,226 @@
+//! The acts of operators on a subscription. The subscription's own log has the operator and the reason too.
+
+use flysk_domain::TextEnum as _;
+use flysk_domain::id::{InstallId, SubscriptionId};
+use flysk_domain::platform::subscriptions::{
+    CancelOutcome, RefundReason, ReinstateRefusal, SubscriptionSettings,
+};
+use flysk_services::subscriptions::{
+    self as services, Actor, CancelError, OperatorAct, OperatorError, settings_of,
+};
+use flysk_store::platform::subscriptions::{self, SubscriptionRow};
+use flysk_store::platform::{installs, widgets};
+use flysk_store::repeat_contended;
+use poem::Response;
+use serde_json::{Value, json};
+
+use crate::http::{Act, Billing, Fault, Record, Visit};
+use crate::view::format;
+
+/// Locks the subscription of the address and reads its widget's settings.
+pub(super) async fn lock(
+    act: &mut Act<'_, Billing>,
+    id: SubscriptionId,
+) -> Result<(SubscriptionRow, SubscriptionSettings), Fault> {
+    let row = subscriptions::lock_subscription(act, id).await?;
+    let widget = widgets::find(act, row.widget_id).await?.ok_or(Fault::NotFound)?;
+    Ok((row, settings_of(&widget)))
+}
+
+pub(super) fn record<'a>(
+    action: &'a str,
+    id: SubscriptionId,
+    reason: &'a str,
+    before: &SubscriptionRow,
+    after: Value,
+) -> Record<'a> {
+    Record { action, subject: ("subscription", id.to_string()), reason, before: state_of(before), after }
+}
+
+pub(super) fn state_of(row: &SubscriptionRow) -> Value {
+    let subscription = &row.subscription;
+    json!({
+        "state": subscription.state.as_str(),
+        "until": subscription.period.map(|period| period.until),
+        "cancels": subscription.cancels,
+    })
+}
+
+/// `POST /subscriptions/:id/renew`.
+pub(crate) async fn renew(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let (id, reason): (SubscriptionId, _) = (visit.request.id()?, visit.reason()?);
+    let seen: Option<u32> = visit.request.form.parsed("seen", "seen")?;
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let (row, settings) = lock(&mut act, id).await?;
+        // A form that was sent twice charges once.
+        if seen != Some(row.version) {
+            return Err(Fault::conflict("Подписка изменилась, пока форма была открыта. Откройте её заново."));
+        }
+        let by = OperatorAct { operator: &visit.who.login, reason };
+        let invoice = services::force_renewal(act.unit(), visit.deps.clock(), &settings, &row, by)
+            .await
+            .map_err(refused)?;
+        let after = json!({ "invoice": invoice.id, "total_kopecks": invoice.total });
+        act.commit(record("subscription.renew", id, reason, &row, after)).await?;
+        Ok::<_, Fault>((invoice.total, row.card_id.is_some()))
+    };
+    let (total, has_card) = repeat_contended(run).await?;
+    let how = if has_card {
+        "карта списывается"
+    } else {
+        "ждёт клиента: карты нет"
+    };
+    Ok(visit.done(&format!("/subscriptions/{id}"), &format!("Счёт на {}: {how}.", format::roubles(total))))
+}
+
+/// `POST /subscriptions/:id/bonus`.
+pub(crate) async fn grant_bonus(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let (id, reason): (SubscriptionId, _) = (visit.request.id()?, visit.reason()?);
+    let days: Option<u32> = visit.request.form.parsed("days", "Дней")?;
+    let days = days.ok_or_else(|| Fault::refused("Заполните поле «Дней»."))?;
+    let seen: Option<u32> = visit.request.form.parsed("seen", "seen")?;
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let (row, settings) = lock(&mut act, id).await?;
+        // A form that was sent twice grants the days once.
+        if seen.is_some_and(|seen| seen != row.version) {
+            return Err(Fault::conflict("Подписка изменилась, пока форма была открыта. Откройте её заново."));
+        }
+        let by = OperatorAct { operator: &visit.who.login, reason };
+        let clock = visit.deps.clock();
+        let new = services::grant_bonus_days(act.unit(), clock, &settings, &row, days, by)
+            .await
+            .map_err(refused)?;
+        let mut after = state_of(&new);
+        if let Some(fields) = after.as_object_mut() {
+            fields.insert("days".to_owned(), days.into());
+        }
+        act.commit(record("subscription.bonus", id, reason, &row, after)).await
+    };
+    repeat_contended(run).await?;
+    Ok(visit.done(&format!("/subscriptions/{id}"), &format!("Начислено бонусных дней: {days}.")))
+}
+
+/// `POST /subscriptions/:id/cancel`.
+pub(crate) async fn cancel(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let (id, reason): (SubscriptionId, _) = (visit.request.id()?, visit.reason()?);
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let (row, settings) = lock(&mut act, id).await?;
+        let actor = Actor::Operator(&visit.who.login);
+        let clock = visit.deps.clock();
+        let (new, outcome) = services::cancel(act.unit(), clock, &settings, &row, actor, Some(reason))
+            .await
+            .map_err(not_cancelled)?;
+        act.commit(record("subscription.cancel", id, reason, &row, state_of(&new))).await?;
+        Ok::<_, Fault>(outcome)
+    };
+    let notice = match repeat_contended(run).await? {
+        CancelOutcome::AtPeriodEnd(day) => format!("Подписка закончится {}.", day.format("%d.%m.%Y")),
+        CancelOutcome::Now => "Подписка закончилась.".to_owned(),
+    };
+    Ok(visit.done(&format!("/subscriptions/{id}"), &notice))
+}
+
+/// `POST /subscriptions/:id/restore`.
+pub(crate) async fn restore(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let (id, reason): (SubscriptionId, _) = (visit.request.id()?, visit.reason()?);
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let (row, settings) = lock(&mut act, id).await?;
+        let actor = Actor::Operator(&visit.who.login);
+        let new = services::restore(act.unit(), visit.deps.clock(), &settings, &row, actor)
+            .await
+            .map_err(not_cancelled)?;
+        act.commit(record("subscription.restore", id, reason, &row, state_of(&new))).await
+    };
+    repeat_contended(run).await?;
+    Ok(visit.done(&format!("/subscriptions/{id}"), "Отмена отозвана."))
+}
+
+/// `POST /subscriptions/:id/end-review`.
+pub(crate) async fn end_review(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let (id, reason): (SubscriptionId, _) = (visit.request.id()?, visit.reason()?);
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let (row, settings) = lock(&mut act, id).await?;
+        let by = OperatorAct { operator: &visit.who.login, reason };
+        let new = services::clear_review(act.unit(), visit.deps.clock(), &settings, &row, by)
+            .await
+            .map_err(refused)?;
+        act.commit(record("subscription.end_review", id, reason, &row, state_of(&new))).await
+    };
+    repeat_contended(run).await?;
+    Ok(visit.done(&format!("/subscriptions/{id}"), "Разбор закончен, подписка завершена."))
+}
+
+/// `POST /installs/:id/subscription`: a subscription for an install older than its widget's subscriptions.
+pub(crate) async fn start(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let (install, reason): (InstallId, _) = (visit.request.id()?, visit.reason()?);
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let install = installs::lock(&mut act, install).await?.ok_or(Fault::NotFound)?;
+        if subscriptions::find_subscription_of_install(&mut act, install.id).await?.is_some() {
+            return Err(Fault::conflict("У этой установки уже есть подписка."));
+        }
+        let widget = widgets::find(&mut act, install.widget_id).await?.ok_or(Fault::NotFound)?;
+        let row = services::start_trial(act.unit(), visit.deps.clock(), &widget, &install).await?;
+        let row = row.ok_or_else(|| Fault::refused("Этот виджет не продаётся по подписке."))?;
+        act.commit(Record {
+            action: "subscription.start",
+            subject: ("subscription", row.id.to_string()),
+            reason,
+            before: Value::Null,
+            after: state_of(&row),
+        })
+        .await?;
+        Ok::<_, Fault>(row.id)
+    };
+    let id = repeat_contended(run).await?;
+    Ok(visit.done(&format!("/subscriptions/{id}"), "Подписка создана."))
+}
+
+/// Why an act is not possible, in Russian.
+pub(crate) fn refused(error: OperatorError) -> Fault {
+    match error {
+        OperatorError::Reinstate(ReinstateRefusal::TooLate(day)) => Fault::conflict(format!(
+            "Следующий период закончился {}: восстановить подписку нельзя.",
+            day.format("%d.%m.%Y")
+        )),
+        OperatorError::Refused(_) | OperatorError::Reinstate(_) => {
+            Fault::conflict("Состояние подписки этого не позволяет. Обновите страницу.")
+        }
+        OperatorError::Bonus(_) => Fault::refused("Столько дней начислить нельзя: от 1 до 366."),
+        OperatorError::Cancels => Fault::conflict("Подписка закончится с периодом: сначала отзовите отмену."),
+        OperatorError::NextPeriodPaid => Fault::conflict("Следующий период уже оплачен."),
+        OperatorError::InvoiceNotOpen(_) => Fault::conflict("Счёт уже не ждёт оплаты."),
+        OperatorError::UnderReview => Fault::conflict("Подписка ждёт решения: сначала завершите проверку."),
+        OperatorError::NotUnderReview => Fault::conflict("Подписка не ждёт решения."),
+        OperatorError::NotLocked => Fault::conflict("У счёта нет незавершённого платежа."),
+        OperatorError::StillDeciding => Fault::conflict("Банк ещё может решить судьбу платежа. Подождите."),
+        OperatorError::CannotSettle(reason) => {
+            Fault::conflict(format!("Эту оплату принять нельзя: {}.", why_returned(reason)))
+        }
+        OperatorError::Store(error) => error.into(),
+    }
+}
+
+/// Why money for an invoice would be returned, in Russian.
+const fn why_returned(reason: RefundReason) -> &'static str {
+    match reason {
+        RefundReason::PaidTwice => "счёт уже оплачен другим платежом",
+        RefundReason::Cancelled => "клиент тем временем отменил подписку",
+        RefundReason::TooLate => "оплаченный период уже прошёл или его занял другой",
+        RefundReason::Superseded => "то, за что выставлен счёт, тем временем изменили",
+    }
+}
+
+pub(super) fn not_cancelled(error: CancelError) -> Fault {
+    match error {
+        CancelError::Refused(_) | CancelError::NothingToWithdraw => {
+            Fault::conflict("Состояние подписки этого не позволяет. Обновите страницу.")
+        }
+        CancelError::Store(error) => error.into(),
+    }
+}

@@ -1,0 +1,12 @@
+//! Subscriptions: list, the page of one, and the acts of operators.
+
+mod acts;
+mod list;
+mod quote;
+mod show;
+
+pub(super) use acts::refused;
+pub(super) use acts::{cancel, end_review, grant_bonus, renew, restore, start};
+pub(crate) use list::Subscriptions;
+pub(super) use quote::{apply, price, show as show_quote, withdraw};
+pub(super) use show::show;

@@ -1,0 +1,15 @@
+//! Widgets: list, the page of one widget, registration, parameters, secrets.
+
+mod edit;
+mod events;
+mod register;
+mod rotate;
+mod schema;
+mod show;
+
+pub(super) use edit::update;
+pub(super) use events::{send_test, update as update_events};
+pub(super) use register::register;
+pub(super) use rotate::{change_client_secret, rotate_event_secret, rotate_token};
+pub(super) use schema::update as update_schema;
+pub(super) use show::{list, show};

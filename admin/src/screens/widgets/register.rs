@@ -1,0 +1,99 @@
+//! Registering a widget.
+
+use flysk_domain::TextEnum as _;
+use flysk_domain::platform::crm::Crm;
+use flysk_services::widgets::{Registration, RegistrationError, WidgetRegistry};
+use flysk_store::repeat_contended;
+use poem::Response;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+
+use crate::http::{Fault, Operator, Record, Visit};
+use crate::view::{Cell, DetailPage, Field, Form};
+
+/// The rule for redirect URIs, for a refusal.
+pub(super) const REDIRECT_URI_RULE: &str = "Redirect URI: адрес Flysk с путём /oauth/amocrm/callback или \
+     /oauth/amocrm/callback/код-виджета, без «?» и «#».";
+
+/// The form.
+pub(super) fn form() -> Form {
+    Form::act("/widgets/register", "Зарегистрировать виджет", "Зарегистрировать")
+        .text("Проектный токен и секрет событий будут показаны один раз.")
+        .field(Field::text("code", "Код").required().hint("a–z, 0–9, «-»; потом не меняется"))
+        .field(Field::text("name", "Название").required())
+        .field(Field::choice(
+            "platform",
+            "Сервис",
+            [Crm::Amocrm, Crm::Kommo].map(|crm| (crm.as_str(), crm.as_str())),
+        ))
+        .field(Field::text("client_uuid", "Client id интеграции").required())
+        .field(Field::password("client_secret", "Секретный ключ интеграции").required())
+        .field(
+            Field::text("redirect_uri", "Redirect URI")
+                .required()
+                .hint("Буква в букву как в настройках интеграции"),
+        )
+}
+
+/// `POST /widgets/register`: shows the secrets once.
+pub(crate) async fn register(visit: Visit<Operator>) -> Result<Response, Fault> {
+    let form = &visit.request.form;
+    let reason = visit.reason()?;
+    let registration = Registration {
+        code: form.required("code", "Код")?.to_owned(),
+        name: form.required("name", "Название")?.to_owned(),
+        crm: form.parsed("platform", "Сервис")?.unwrap_or(Crm::Amocrm),
+        client_uuid: form.required("client_uuid", "Client id интеграции")?.to_owned(),
+        client_secret: SecretString::from(form.raw("client_secret").unwrap_or_default().trim()),
+        redirect_uri: form.required("redirect_uri", "Redirect URI")?.to_owned(),
+    };
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let registry = WidgetRegistry::new(&visit.deps.keyring, visit.deps.clock());
+        let issued = registry.register(&mut act, &registration).await.map_err(refused)?;
+        act.commit(Record {
+            action: "widget.register",
+            subject: ("widget", issued.id.to_string()),
+            reason,
+            before: Value::Null,
+            after: json!({
+                "code": registration.code,
+                "name": registration.name,
+                "client_uuid": registration.client_uuid,
+                "redirect_uri": registration.redirect_uri,
+            }),
+        })
+        .await?;
+        Ok::<_, Fault>(issued)
+    };
+    let issued = repeat_contended(run).await?;
+    let mut page = DetailPage::new(visit.layout(format!("Виджет {} зарегистрирован", registration.code)));
+    page.links = vec![Cell::link(format!("/widgets/{}", issued.id), "К виджету")];
+    page.blocks = vec![
+        (
+            "Проектный токен, больше он не будет показан",
+            Cell::Code(issued.project_token.expose_secret().to_owned()),
+        ),
+        (
+            "Секрет событий, больше он не будет показан",
+            Cell::Code(issued.event_secret.expose_secret().to_owned()),
+        ),
+    ];
+    visit.page(&page)
+}
+
+/// Why a widget is not registered, in Russian.
+fn refused(error: RegistrationError) -> Fault {
+    match error {
+        RegistrationError::Code => {
+            Fault::refused("Код: от 2 до 64 знаков a–z, 0–9, «-», начинается с буквы.")
+        }
+        RegistrationError::ClientUuid => Fault::refused("Client id: UUID из настроек интеграции в amoCRM."),
+        RegistrationError::ClientSecret => Fault::refused("Введите секретный ключ интеграции."),
+        RegistrationError::RedirectUri => Fault::refused(REDIRECT_URI_RULE),
+        RegistrationError::CodeTaken => Fault::refused("Виджет с таким кодом уже есть."),
+        RegistrationError::ClientTaken => Fault::refused("Виджет с таким client id уже есть."),
+        RegistrationError::Store(error) => error.into(),
+        other => Fault::internal(other),
+    }
+}

@@ -1,0 +1,155 @@
+//! Replacing a widget's secrets.
+
+use chrono::TimeDelta;
+use flysk_domain::id::WidgetId;
+use flysk_services::widgets::{RegistrationError, WidgetRegistry};
+use flysk_store::platform::widgets::{self, Widget};
+use flysk_store::repeat_contended;
+use poem::Response;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+
+use crate::http::{Fault, Operator, Owner, Record, Visit};
+use crate::view::{Cell, DetailPage, Field, Form, format};
+
+/// Hours for which a replaced secret stays valid if the operator says nothing else.
+const KEPT_HOURS: u16 = 24;
+
+/// A secret that Flysk issues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Secret {
+    ProjectToken,
+    EventSecret,
+}
+
+impl Secret {
+    const fn action(self) -> &'static str {
+        match self {
+            Self::ProjectToken => "widget.rotate_project_token",
+            Self::EventSecret => "widget.rotate_event_secret",
+        }
+    }
+
+    const fn block(self) -> &'static str {
+        match self {
+            Self::ProjectToken => "Проектный токен, больше он не будет показан",
+            Self::EventSecret => "Секрет событий, больше он не будет показан",
+        }
+    }
+}
+
+/// The form that replaces the integration's secret key.
+pub(super) fn client_secret_form(id: WidgetId) -> Form {
+    Form::act(format!("/widgets/{id}/client-secret"), "Заменить секретный ключ интеграции", "Заменить")
+        .text("После того как ключ выпустили заново в amoCRM.")
+        .field(Field::password("client_secret", "Секретный ключ интеграции").required())
+        .danger()
+}
+
+/// The forms that issue secrets anew.
+pub(super) fn forms(id: WidgetId) -> Vec<Form> {
+    let hours = || {
+        Field::number("keep_hours", "Прежний действует ещё, часов")
+            .value(KEPT_HOURS)
+            .required()
+            .hint("0: отозвать сразу")
+    };
+    vec![
+        Form::act(format!("/widgets/{id}/rotate-token"), "Выпустить новый проектный токен", "Выпустить")
+            .text("Токен будет показан один раз. Им входит бэкенд виджета.")
+            .field(hours())
+            .danger(),
+        Form::act(
+            format!("/widgets/{id}/rotate-event-secret"),
+            "Выпустить новый секрет событий",
+            "Выпустить",
+        )
+        .text("Секрет будет показан один раз. Пока действует прежний, события подписаны обоими.")
+        .field(hours())
+        .danger(),
+    ]
+}
+
+/// `POST /widgets/:id/rotate-token`: shows the token once.
+pub(crate) async fn rotate_token(visit: Visit<Owner>) -> Result<Response, Fault> {
+    rotate(&visit, Secret::ProjectToken).await
+}
+
+/// `POST /widgets/:id/rotate-event-secret`: shows the secret once.
+pub(crate) async fn rotate_event_secret(visit: Visit<Owner>) -> Result<Response, Fault> {
+    rotate(&visit, Secret::EventSecret).await
+}
+
+async fn rotate(visit: &Visit<Owner>, secret: Secret) -> Result<Response, Fault> {
+    let (id, reason): (WidgetId, _) = (visit.request.id()?, visit.reason()?);
+    let hours: u16 = visit.request.form.parsed("keep_hours", "Часы")?.unwrap_or(KEPT_HOURS);
+    let clock = visit.deps.clock();
+    let kept_until = (hours > 0).then(|| clock.now() + TimeDelta::hours(hours.into()));
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let widget = widgets::find(&mut act, id).await?.ok_or(Fault::NotFound)?;
+        let registry = WidgetRegistry::new(&visit.deps.keyring, clock);
+        let issued = match secret {
+            Secret::ProjectToken => registry.rotate_project_token(&mut act, &widget, kept_until).await,
+            Secret::EventSecret => registry.rotate_event_secret(&mut act, &widget, kept_until).await,
+        };
+        let issued = issued.map_err(refused)?;
+        act.commit(Record {
+            action: secret.action(),
+            subject: ("widget", id.to_string()),
+            reason,
+            before: Value::Null,
+            after: json!({ "former_valid_until": kept_until }),
+        })
+        .await?;
+        Ok::<_, Fault>((widget, issued))
+    };
+    let (widget, issued) = repeat_contended(run).await?;
+    shown_once(visit, &widget, secret.block(), &issued)
+}
+
+fn shown_once(
+    visit: &Visit<Owner>,
+    widget: &Widget,
+    title: &'static str,
+    issued: &SecretString,
+) -> Result<Response, Fault> {
+    let mut page = DetailPage::new(visit.layout(format!("Новый секрет виджета {}", widget.code)));
+    page.links = vec![Cell::link(format!("/widgets/{}", widget.id), "К виджету")];
+    page.blocks = vec![(title, Cell::Code(issued.expose_secret().to_owned()))];
+    visit.page(&page)
+}
+
+/// `POST /widgets/:id/client-secret`.
+pub(crate) async fn change_client_secret(visit: Visit<Operator>) -> Result<Response, Fault> {
+    let (id, reason): (WidgetId, _) = (visit.request.id()?, visit.reason()?);
+    let secret = SecretString::from(visit.request.form.raw("client_secret").unwrap_or_default().trim());
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let widget = widgets::find(&mut act, id).await?.ok_or(Fault::NotFound)?;
+        let registry = WidgetRegistry::new(&visit.deps.keyring, visit.deps.clock());
+        registry.change_client_secret(&mut act, &widget, &secret).await.map_err(refused)?;
+        act.commit(Record {
+            action: "widget.change_client_secret",
+            subject: ("widget", id.to_string()),
+            reason,
+            before: Value::Null,
+            after: Value::Null,
+        })
+        .await
+    };
+    repeat_contended(run).await?;
+    Ok(visit.done(&format!("/widgets/{id}"), "Секретный ключ интеграции заменён."))
+}
+
+fn refused(error: RegistrationError) -> Fault {
+    match error {
+        RegistrationError::ClientSecret => Fault::refused("Введите секретный ключ интеграции."),
+        RegistrationError::TooManySecrets { until } => Fault::conflict(format!(
+            "Ещё действуют несколько прежних секретов событий: подождите до {} или выпустите с нулём часов.",
+            format::moscow(until)
+        )),
+        RegistrationError::Store(error) => error.into(),
+        other => Fault::internal(other),
+    }
+}

@@ -1,0 +1,101 @@
+//! Counting of attempts, per account and per address.
+
+use flysk_domain::admin::{ACCOUNT_ATTEMPTS, ADDRESS_ATTEMPTS};
+use flysk_store::admin::login_attempts;
+use flysk_store::repeat_contended;
+
+use crate::deps::Deps;
+use crate::http::Fault;
+
+/// Maximum length of a login in a counter's name, in characters. Logins are at most 64.
+const MAX_LOGIN_LEN: usize = 64;
+
+/// The counters of an attempt.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    account: String,
+    address: String,
+}
+
+impl Counters {
+    /// Counters for this login and this address.
+    pub(super) fn of(login: &str, address: &str) -> Self {
+        // A login that is no login is counted under one name, so that the table does not grow by guesses.
+        let plain =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_' | '@');
+        let is_login = login.chars().count() <= MAX_LOGIN_LEN && login.chars().all(plain);
+        let login = if is_login { login } else { "?" };
+        Self { account: format!("account:{login}"), address: format!("address:{address}") }
+    }
+
+    /// Counters for a code that an operator gives in a session. They are apart from those of signing in, so that a right code
+    /// does not excuse wrong passwords.
+    pub(crate) fn of_proof(login: &str, address: &str) -> Self {
+        Self { account: format!("proof:{login}"), address: format!("address:{address}") }
+    }
+
+    /// Counts an attempt before it is checked.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Locked`] if the account or the address is locked.
+    pub(crate) async fn admit(&self, deps: &Deps) -> Result<(), Fault> {
+        let subjects = [(&self.account, ACCOUNT_ATTEMPTS), (&self.address, ADDRESS_ATTEMPTS)];
+        let count = || async {
+            let now = deps.clock().now();
+            let mut tx = deps.outbox.pool().begin().await?;
+            let mut is_locked = false;
+            for (subject, limit) in subjects {
+                let before = login_attempts::lock(&mut tx, subject, now).await?;
+                match before.admit(now, limit) {
+                    Ok(after) => login_attempts::write(&mut tx, subject, &after).await?,
+                    Err(until) => {
+                        tracing::warn!(alert = "admin_lockout", subject, %until, "attempt to sign in while locked out");
+                        is_locked = true;
+                    }
+                }
+            }
+            tx.commit().await?;
+            if is_locked { Err(Fault::Locked) } else { Ok(()) }
+        };
+        repeat_contended(count).await
+    }
+
+    /// Takes back the address's count of an attempt that was right; the account's stays until [`Counters::complete`].
+    pub(crate) async fn was_right(&self, deps: &Deps) -> Result<(), Fault> {
+        let refund = || async {
+            let mut tx = deps.outbox.pool().begin().await?;
+            let before = login_attempts::lock(&mut tx, &self.address, deps.clock().now()).await?;
+            login_attempts::write(&mut tx, &self.address, &before.refund()).await?;
+            Ok::<_, Fault>(tx.commit().await?)
+        };
+        repeat_contended(refund).await
+    }
+
+    /// Removes the account's count after a complete sign-in, or after a right code in a session.
+    pub(crate) async fn complete(&self, deps: &Deps) -> Result<(), Fault> {
+        Ok(login_attempts::clear(&mut *deps.write().await?, &self.account).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_have_names_of_limited_length() {
+        let counters = Counters::of(&"ю".repeat(5_000), "203.0.113.9");
+        assert_eq!(
+            (counters.account.as_str(), counters.address.as_str()),
+            ("account:?", "address:203.0.113.9")
+        );
+        assert_eq!(Counters::of("anna", "x").account, "account:anna");
+    }
+
+    #[test]
+    fn a_code_in_a_session_is_counted_apart_from_signing_in() {
+        let (sign_in, proof) = (Counters::of("anna", "x"), Counters::of_proof("anna", "x"));
+        assert_ne!(proof.account, sign_in.account);
+        assert_eq!(proof.address, sign_in.address);
+    }
+}

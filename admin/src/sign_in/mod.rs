@@ -1,0 +1,8 @@
+//! Signing in: password, second factor, sessions, lock-out.
+
+pub(crate) mod lockout;
+pub(crate) mod pages;
+pub(crate) mod password;
+pub(crate) mod second_factor;
+pub(crate) mod session;
+pub(crate) mod step_up;

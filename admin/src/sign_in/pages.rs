@@ -1,0 +1,232 @@
+//! Pages of signing in: password, second factor, its set-up, signing out.
+
+use askama::Template;
+use flysk_domain::id::AuditId;
+use flysk_store::Conn;
+use flysk_store::admin::audit::{self, NewAuditRow};
+use flysk_store::admin::operators::{self, Operator};
+use flysk_store::admin::{recovery_codes, sessions};
+use flysk_store::repeat_contended;
+use poem::Response;
+use poem::http::StatusCode;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::lockout::Counters;
+use super::password::{self, MAX_PASSWORD_BYTES};
+use super::second_factor;
+use super::session::{self, form_token, safe_target};
+use crate::assets;
+use crate::http::respond::{page, redirect};
+use crate::http::{Fault, Guest, Incoming, Newcomer, Support, Visit};
+
+/// Path of the form for the second factor.
+const CODE_PATH: &str = "/sign-in/code";
+const WRONG_PASSWORD: &str = "Логин или пароль не подходит.";
+const WRONG_CODE: &str = "Код не подходит или уже использован. Дождитесь следующего кода.";
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage<'a> {
+    assets: &'static str,
+    login: &'a str,
+    next: &'a str,
+    error: Option<&'static str>,
+}
+
+#[derive(Template)]
+#[template(path = "second_factor.html")]
+struct SecondFactorPage<'a> {
+    assets: &'static str,
+    csrf: String,
+    name: &'a str,
+    next: &'a str,
+    error: Option<&'static str>,
+    setup: Option<Setup>,
+}
+
+/// A second factor that is being set up.
+struct Setup {
+    secret: String,
+    qr_path: String,
+    qr_size: i32,
+}
+
+#[derive(Template)]
+#[template(path = "recovery_codes.html")]
+struct RecoveryCodesPage<'a> {
+    assets: &'static str,
+    codes: &'a [String],
+    next: &'a str,
+}
+
+/// `GET /sign-in`.
+pub(crate) async fn show_form(guest: Guest) -> Result<Response, Fault> {
+    let next = safe_target(guest.request.query.get("next"));
+    let form = SignInPage { assets: assets::version(), login: "", next, error: None };
+    std::future::ready(page(StatusCode::OK, &form)).await
+}
+
+/// `POST /sign-in`: checks the password and begins a session that waits for the second factor.
+pub(crate) async fn check_password(guest: Guest) -> Result<Response, Fault> {
+    let Guest { deps, request } = guest;
+    let login = request.form.get("login").unwrap_or_default().to_lowercase();
+    let password = SecretString::from(request.form.raw("password").unwrap_or_default());
+    let next = safe_target(request.form.get("next"));
+    let counters = Counters::of(&login, &request.address);
+    counters.admit(&deps).await?;
+    // The column is ASCII: the database refuses to compare it with other characters, and they cannot match.
+    let operator = if login.is_ascii() {
+        operators::find_by_login(&mut *deps.write().await?, &login).await?
+    } else {
+        None
+    };
+    let operator = operator.filter(|operator| operator.disabled_at.is_none());
+    let hash = operator.as_ref().map(|operator| operator.password_hash.clone());
+    let fits = password.expose_secret().len() <= MAX_PASSWORD_BYTES;
+    let is_right = password::verify(hash.filter(|_| fits), password).await;
+    let Some(operator) = operator.filter(|_| is_right) else {
+        tracing::info!(login, address = %request.address, "wrong password of an operator");
+        let form = SignInPage { assets: assets::version(), login: &login, next, error: Some(WRONG_PASSWORD) };
+        return page(StatusCode::UNPROCESSABLE_ENTITY, &form);
+    };
+    counters.was_right(&deps).await?;
+    let (token, token_hash) = session::fresh_token(&deps);
+    let row = session::begin(&deps, operator.id, &request);
+    let proposed = proposed_secret(&deps, &operator)?;
+    let begin = || async {
+        let mut tx = deps.outbox.pool().begin().await?;
+        if let Some(sealed) = &proposed {
+            operators::propose_totp(&mut tx, operator.id, sealed, deps.clock().now()).await?;
+        }
+        sessions::insert(&mut tx, &row, &token_hash).await?;
+        Ok::<_, Fault>(tx.commit().await?)
+    };
+    repeat_contended(begin).await?;
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+    let mut response = redirect(&format!("{CODE_PATH}?{query}"));
+    session::remember(&deps, &mut response, &token);
+    Ok(response)
+}
+
+/// A fresh sealed secret for an operator who has none.
+fn proposed_secret(deps: &crate::deps::Deps, operator: &Operator) -> Result<Option<String>, Fault> {
+    if operator.totp_sealed.is_some() {
+        return Ok(None);
+    }
+    let secret = second_factor::fresh_secret(deps.clock());
+    second_factor::seal(&deps.keyring, operator.id, &secret).map(Some)
+}
+
+/// `GET /sign-in/code`: asks for the code, or shows how to set up the second factor.
+pub(crate) async fn show_code_form(newcomer: Newcomer) -> Result<Response, Fault> {
+    let next = safe_target(newcomer.request.query.get("next"));
+    std::future::ready(code_page(&newcomer, next, None)).await
+}
+
+fn code_page(newcomer: &Newcomer, next: &str, error: Option<&'static str>) -> Result<Response, Fault> {
+    let Newcomer { deps, operator, session, .. } = newcomer;
+    let setup = match (operator.totp_confirmed_at, second_factor::open(&deps.keyring, operator)?) {
+        (None, Some(secret)) => {
+            let (qr_path, qr_size) =
+                second_factor::qr_path(&second_factor::key_uri(&operator.login, &secret))?;
+            Some(Setup { secret: secret.expose_secret().to_owned(), qr_path, qr_size })
+        }
+        _ => None,
+    };
+    let form = SecondFactorPage {
+        assets: assets::version(),
+        csrf: form_token(&deps.keyring, session),
+        name: &operator.name,
+        next,
+        error,
+        setup,
+    };
+    let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    page(status, &form)
+}
+
+/// `POST /sign-in/code`: uses up a code and completes the sign-in under a new cookie.
+pub(crate) async fn check_code(newcomer: Newcomer) -> Result<Response, Fault> {
+    let Newcomer { deps, request, operator, session } = &newcomer;
+    let code: String =
+        request.form.raw("code").unwrap_or_default().chars().filter(|c| !c.is_whitespace()).collect();
+    let next = safe_target(request.form.get("next"));
+    let counters = Counters::of(&operator.login, &request.address);
+    counters.admit(deps).await?;
+    let (token, token_hash) = session::fresh_token(deps);
+    let fresh_codes =
+        operator.totp_confirmed_at.is_none().then(|| second_factor::fresh_recovery_codes(deps.clock()));
+    let sign_in = || async {
+        let now = deps.clock().now();
+        let mut tx = deps.outbox.pool().begin().await?;
+        if !use_any_code(&mut tx, &newcomer, &code).await? {
+            return Ok(false);
+        }
+        if let Some(codes) = &fresh_codes {
+            operators::confirm_totp(&mut tx, operator.id, now).await?;
+            let hashes: Vec<String> =
+                codes.iter().map(|code| second_factor::hash_recovery_code(operator.id, code)).collect();
+            recovery_codes::replace_all(&mut tx, operator.id, &hashes).await?;
+        }
+        sessions::step_up(&mut tx, session.id, &token_hash, session::expiry(now), now).await?;
+        let action = if fresh_codes.is_some() { "operator.enrol" } else { "operator.sign_in" };
+        record(&mut tx, deps, request, operator, action).await?;
+        tx.commit().await?;
+        Ok::<_, Fault>(true)
+    };
+    if !repeat_contended(sign_in).await? {
+        tracing::info!(login = operator.login, address = %request.address, "wrong code of an operator");
+        return code_page(&newcomer, next, Some(WRONG_CODE));
+    }
+    counters.was_right(deps).await?;
+    counters.complete(deps).await?;
+    let mut response = match &fresh_codes {
+        Some(codes) => page(StatusCode::OK, &RecoveryCodesPage { assets: assets::version(), codes, next })?,
+        None => redirect(next),
+    };
+    session::remember(deps, &mut response, &token);
+    Ok(response)
+}
+
+/// Uses up a code of the authenticator, or a recovery code once the second factor is set up.
+async fn use_any_code(conn: &mut Conn, newcomer: &Newcomer, code: &str) -> Result<bool, Fault> {
+    let Newcomer { deps, operator, .. } = newcomer;
+    if second_factor::use_code(conn, &deps.keyring, operator, code, deps.clock()).await? {
+        return Ok(true);
+    }
+    if operator.totp_confirmed_at.is_none() {
+        return Ok(false);
+    }
+    second_factor::use_recovery_code(conn, operator.id, code, deps.clock()).await
+}
+
+/// Inserts a row of the audit log about the operator's own access.
+pub(super) async fn record(
+    conn: &mut Conn,
+    deps: &crate::deps::Deps,
+    request: &Incoming,
+    operator: &Operator,
+    action: &str,
+) -> Result<(), Fault> {
+    let row = NewAuditRow {
+        id: AuditId::generate(deps.clock()),
+        operator_id: Some(operator.id),
+        operator_login: &operator.login,
+        action,
+        subject: ("operator", &operator.id.to_string()),
+        reason: "",
+        states: (None, None),
+        address: &request.address,
+        correlation_id: &request.trace.correlation_id,
+    };
+    Ok(audit::insert(conn, &row, deps.clock().now()).await?)
+}
+
+/// `POST /sign-out`.
+pub(crate) async fn sign_out(visit: Visit<Support>) -> Result<Response, Fault> {
+    let now = visit.deps.clock().now();
+    sessions::end(&mut *visit.deps.write().await?, visit.who.id, visit.who.session.id, now).await?;
+    let mut response = redirect("/sign-in");
+    session::forget(&visit.deps, &mut response);
+    Ok(response)
+}

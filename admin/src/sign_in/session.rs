@@ -1,0 +1,172 @@
+//! Sessions: a random cookie, whose hash is in MySQL, and the CSRF token bound to it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use flysk_crypto::{Keyring, same_secret};
+use flysk_domain::admin::SessionStage;
+use flysk_domain::id::{OperatorId, OperatorSessionId};
+use flysk_domain::random_bytes;
+use flysk_store::admin::operators::{self, Operator};
+use flysk_store::admin::sessions::{self, Session};
+use poem::Response;
+use poem::http::{HeaderValue, header};
+use sha2::{Digest as _, Sha256};
+
+use crate::deps::Deps;
+use crate::http::{Fault, Incoming};
+
+/// Lifetime of a session.
+const SESSION_TTL: TimeDelta = TimeDelta::hours(12);
+/// A session without requests for this long ends.
+const IDLE_TTL: TimeDelta = TimeDelta::hours(1);
+/// Time for the second factor.
+const SECOND_FACTOR_TTL: TimeDelta = TimeDelta::minutes(10);
+/// Precision of the time of the last request, so that not every page writes.
+const TOUCH_INTERVAL: TimeDelta = TimeDelta::minutes(1);
+
+/// An open session and its operator.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    /// The operator, who is not disabled.
+    pub(crate) operator: Operator,
+    /// The session.
+    pub(crate) session: Session,
+}
+
+/// Name of the cookie. The prefix makes browsers refuse it without TLS or from another host.
+fn cookie_name(deps: &Deps) -> &'static str {
+    if is_secure(deps) { "__Host-flysk_admin" } else { "flysk_admin" }
+}
+
+fn is_secure(deps: &Deps) -> bool {
+    deps.config.admin.url.scheme() == "https"
+}
+
+/// Sets a cookie that only this panel's own pages send; `max_age_s` 0 removes it.
+pub(crate) fn set_cookie(deps: &Deps, response: &mut Response, name: &str, value: &str, max_age_s: i64) {
+    let secure = if is_secure(deps) { "; Secure" } else { "" };
+    let cookie = format!("{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Strict{secure}");
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+}
+
+/// Sets the session's cookie.
+pub(crate) fn remember(deps: &Deps, response: &mut Response, token: &str) {
+    set_cookie(deps, response, cookie_name(deps), token, SESSION_TTL.num_seconds());
+}
+
+/// Removes the session's cookie.
+pub(super) fn forget(deps: &Deps, response: &mut Response) {
+    set_cookie(deps, response, cookie_name(deps), "", 0);
+}
+
+/// A fresh cookie and its hash.
+pub(super) fn fresh_token(deps: &Deps) -> (String, String) {
+    let token = hex::encode(random_bytes::<32>(deps.clock()));
+    let hash = hash_of(&token);
+    (token, hash)
+}
+
+fn hash_of(token: &str) -> String {
+    hex::encode(Sha256::digest(token.as_bytes()))
+}
+
+/// A session after the right password.
+pub(super) fn begin(deps: &Deps, operator: OperatorId, request: &Incoming) -> Session {
+    let now = deps.clock().now();
+    Session {
+        id: OperatorSessionId::generate(deps.clock()),
+        operator_id: operator,
+        stage: SessionStage::Password,
+        address: request.address.clone(),
+        user_agent: request.user_agent.clone(),
+        proved_at: None,
+        seen_at: now,
+        expires_at: now + SECOND_FACTOR_TTL,
+        created_at: now,
+    }
+}
+
+/// End of a session that starts now.
+pub(super) fn expiry(now: DateTime<Utc>) -> DateTime<Utc> {
+    now + SESSION_TTL
+}
+
+/// The open session of a request; `None` without one, or if its operator was disabled.
+pub(crate) async fn find(deps: &Deps, request: &Incoming) -> Result<Option<Found>, Fault> {
+    let Some(token) = request.cookie(cookie_name(deps)).filter(|token| !token.is_empty()) else {
+        return Ok(None);
+    };
+    let now = deps.clock().now();
+    let mut conn = deps.write().await?;
+    let session = sessions::find_open(&mut conn, &hash_of(token), now - IDLE_TTL, now).await?;
+    let Some(session) = session else { return Ok(None) };
+    let operator = operators::find(&mut conn, session.operator_id).await?;
+    Ok(operator.filter(|operator| operator.disabled_at.is_none()).map(|operator| Found { operator, session }))
+}
+
+/// Writes the time of the request, to the minute.
+pub(crate) async fn touch(deps: &Deps, session: &Session) -> Result<(), Fault> {
+    let now = deps.clock().now();
+    if now - session.seen_at >= TOUCH_INTERVAL && !deps.config.admin.read_only {
+        sessions::touch(&mut *deps.write().await?, session.id, now).await?;
+    }
+    Ok(())
+}
+
+/// CSRF token for forms of a session. It changes at the step up.
+pub(crate) fn form_token(keyring: &Keyring, session: &Session) -> String {
+    keyring.blind_index(&form_subject(session)).to_string()
+}
+
+/// Whether a form's CSRF token belongs to the session.
+pub(crate) fn owns_form(deps: &Deps, session: &Session, token: Option<&str>) -> bool {
+    let Some(token) = token else { return false };
+    let expected = deps.keyring.blind_indexes(&form_subject(session));
+    expected.iter().any(|hash| same_secret(hash.to_string().as_bytes(), token.as_bytes()))
+}
+
+fn form_subject(session: &Session) -> String {
+    let proved = session.proved_at.map_or(0, |at| at.timestamp_micros());
+    format!("admin_form\n{}\n{}\n{proved}", session.id, session.stage)
+}
+
+/// Path of the sign-in form that returns to `target` afterwards.
+pub(crate) fn sign_in_path(target: &str) -> String {
+    if target == "/" {
+        return "/sign-in".to_owned();
+    }
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", target).finish();
+    format!("/sign-in?{query}")
+}
+
+/// A path of this panel to go to after signing in; anything else becomes the start page.
+pub(crate) fn safe_target(target: Option<&str>) -> &str {
+    let is_own = |path: &&str| {
+        path.starts_with('/')
+            && !path.starts_with("//")
+            && !path.contains('\\')
+            && !path.contains(char::is_control)
+    };
+    target.filter(is_own).unwrap_or("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signing_in_leads_to_pages_of_this_panel_only() {
+        for (target, path) in [
+            (Some("/jobs?state=dead"), "/jobs?state=dead"),
+            (Some("//elsewhere.example"), "/"),
+            (Some("/\\elsewhere.example"), "/"),
+            (Some("https://elsewhere.example"), "/"),
+            (Some("/a\r\nb"), "/"),
+            (None, "/"),
+        ] {
+            assert_eq!(safe_target(target), path);
+        }
+        assert_eq!(sign_in_path("/jobs?state=dead"), "/sign-in?next=%2Fjobs%3Fstate%3Ddead");
+    }
+}

@@ -1,0 +1,135 @@
+//! Russian labels of stored codes about subscriptions, their payments and taxes.
+
+use flysk_domain::platform::subscriptions::VatRate;
+
+/// Contradictions between a payment and the bank's answers, by code.
+pub(crate) const CONTRADICTIONS: [(&str, &str); 5] = [
+    ("contradiction", "статус противоречит прежнему"),
+    ("not_paid", "деньги не списаны"),
+    ("other_amount", "оплачена другая сумма"),
+    ("other_payment", "другой платёж того же заказа"),
+    ("refunded_before", "возвращено до зачисления"),
+];
+
+/// T-Bank's codes of taxation.
+pub(crate) const TAXATIONS: [(&str, &str); 5] = [
+    ("osn", "общая (ОСН)"),
+    ("usn_income", "упрощённая, доходы"),
+    ("usn_income_outcome", "упрощённая, доходы минус расходы"),
+    ("esn", "сельхозналог (ЕСХН)"),
+    ("patent", "патент"),
+];
+
+/// VAT rates.
+pub(crate) const VAT_RATES: [(VatRate, &str); 7] = [
+    (VatRate::None, "без НДС"),
+    (VatRate::Vat0, "0 %"),
+    (VatRate::Vat5, "5 %"),
+    (VatRate::Vat7, "7 %"),
+    (VatRate::Vat10, "10 %"),
+    (VatRate::Vat20, "20 %"),
+    (VatRate::Vat22, "22 %"),
+];
+
+/// The label of a VAT rate.
+pub(crate) fn vat(rate: VatRate) -> &'static str {
+    VAT_RATES.iter().find(|(known, _)| *known == rate).map_or("", |(_, label)| *label)
+}
+
+/// How an invoice was paid, by code.
+pub(crate) const MEANS: [(&str, &str); 3] =
+    [("card", "списание с карты"), ("form", "форма банка"), ("manual", "отметил оператор")];
+
+/// Why an invoice is void, by code.
+pub(crate) const VOID_REASONS: [(&str, &str); 8] = [
+    ("bonus", "начислены бонусные дни"),
+    ("cancelled", "подписка отменена"),
+    ("discarded", "клиент отказался"),
+    ("not_paid", "не оплачен в срок"),
+    ("operator", "аннулировал оператор"),
+    ("period_over", "период прошёл"),
+    ("reopened", "подписка возобновлена другим платежом"),
+    ("superseded", "заменён другим счётом"),
+];
+
+/// What happened to a subscription, by code.
+pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 29] = [
+    ("activated", "первый период оплачен"),
+    ("bonus_granted", "начислены бонусные дни"),
+    ("cancel_requested", "отмена в конце периода"),
+    ("cancelled", "отменена"),
+    ("card_saved", "карта сохранена"),
+    ("card_unlinked", "карта отвязана"),
+    ("change_planned", "изменение ждёт следующего периода"),
+    ("change_unavailable", "изменение больше невозможно"),
+    ("change_withdrawn", "изменение отозвано"),
+    ("changed", "условия изменены"),
+    ("expired", "закончилась без оплаты"),
+    ("invoice_created", "выставлен счёт"),
+    ("invoice_voided", "счёт аннулирован"),
+    ("lapsed", "ждёт решения"),
+    ("payment_failed", "оплата не прошла"),
+    ("payment_lock_cleared", "снята блокировка платежа"),
+    ("payment_returned", "деньги возвращаются"),
+    ("period_began", "начался оплаченный период"),
+    ("reinstated", "восстановлена оператором"),
+    ("renewal_forced", "продление оператором"),
+    ("renewal_opened", "счёт за следующий период"),
+    ("renewal_upcoming", "скоро списание"),
+    ("renewed", "продлена"),
+    ("reopened", "возобновлена поздней оплатой"),
+    ("restored", "отмена отозвана"),
+    ("review_ended", "разбор закончен"),
+    ("trial_ended", "пробный период закончился"),
+    ("trial_ending", "пробный период заканчивается"),
+    ("trial_started", "начался пробный период"),
+];
+
+/// Reasons of a subscription's access, by code.
+pub(crate) const ACCESS_REASONS: [(&str, &str); 10] = [
+    ("cancelled", "подписка отменена"),
+    ("expired", "подписка закончилась без оплаты"),
+    ("granted", "период подарен"),
+    ("not_subscribed", "ничего не куплено"),
+    ("paid", "период оплачен"),
+    ("payment_overdue", "следующий период не оплачен"),
+    ("renewing", "продлевается"),
+    ("trial", "пробный период"),
+    ("trial_ended", "пробный период закончился"),
+    ("under_review", "ждёт решения"),
+];
+
+/// Levels of a subscription's access, by code.
+pub(crate) const ACCESS_LEVELS: [(&str, &str); 4] = [
+    ("allowed", "есть"),
+    ("grace", "есть, просит оплаты"),
+    ("off", "нет"),
+    ("restricted", "только просмотр"),
+];
+
+#[cfg(test)]
+mod tests {
+    use flysk_domain::TextEnum;
+    use flysk_domain::platform::purchases::Discrepancy;
+    use flysk_domain::platform::subscriptions::{AccessLevel, AccessReason, TAXATIONS as TAXATION_CODES};
+    use flysk_services::subscriptions::SubscriptionAction;
+
+    use super::*;
+
+    fn all<T: TextEnum>() -> &'static [T] {
+        T::VARIANTS
+    }
+
+    fn covers<T: TextEnum>(labels: &[(&str, &str)]) -> bool {
+        all::<T>().iter().all(|code| labels.iter().any(|(known, _)| *known == code.as_str()))
+    }
+
+    #[test]
+    fn every_code_has_a_label() {
+        assert!(covers::<Discrepancy>(&CONTRADICTIONS));
+        assert!(covers::<AccessLevel>(&ACCESS_LEVELS) && covers::<AccessReason>(&ACCESS_REASONS));
+        assert!(covers::<SubscriptionAction>(&SUBSCRIPTION_ACTIONS));
+        assert!(TAXATION_CODES.iter().all(|code| TAXATIONS.iter().any(|(known, _)| known == code)));
+        assert!(all::<VatRate>().iter().all(|rate| !vat(*rate).is_empty()));
+    }
+}

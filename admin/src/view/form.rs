@@ -1,0 +1,217 @@
+//! Forms: acts and filters.
+
+/// Kind of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FieldKind {
+    /// One line.
+    Text,
+    /// A password, never filled in.
+    Password,
+    /// A whole number.
+    Number,
+    /// A date.
+    Date,
+    /// Several lines.
+    Lines,
+    /// A choice of value and label.
+    Choice(Vec<(String, String)>),
+    /// A check box.
+    Check,
+    /// Not shown.
+    Hidden,
+}
+
+/// A field of a form.
+#[derive(Debug, Clone)]
+pub(crate) struct Field {
+    /// Name.
+    pub(crate) name: &'static str,
+    /// Label in Russian.
+    pub(crate) label: &'static str,
+    /// Kind.
+    pub(crate) kind: FieldKind,
+    /// Value.
+    pub(crate) value: String,
+    /// Whether it must be filled in.
+    pub(crate) required: bool,
+    /// Explanation below the field.
+    pub(crate) hint: &'static str,
+}
+
+impl Field {
+    fn new(name: &'static str, label: &'static str, kind: FieldKind) -> Self {
+        Self { name, label, kind, value: String::new(), required: false, hint: "" }
+    }
+
+    /// One line of text.
+    pub(crate) fn text(name: &'static str, label: &'static str) -> Self {
+        Self::new(name, label, FieldKind::Text)
+    }
+
+    /// A password.
+    pub(crate) fn password(name: &'static str, label: &'static str) -> Self {
+        Self::new(name, label, FieldKind::Password)
+    }
+
+    /// A whole number.
+    pub(crate) fn number(name: &'static str, label: &'static str) -> Self {
+        Self::new(name, label, FieldKind::Number)
+    }
+
+    /// A date.
+    pub(crate) fn date(name: &'static str, label: &'static str) -> Self {
+        Self::new(name, label, FieldKind::Date)
+    }
+
+    /// Several lines of text.
+    pub(crate) fn lines(name: &'static str, label: &'static str) -> Self {
+        Self::new(name, label, FieldKind::Lines)
+    }
+
+    /// A check box.
+    pub(crate) fn check(name: &'static str, label: &'static str) -> Self {
+        Self::new(name, label, FieldKind::Check)
+    }
+
+    /// A value that is sent but not shown.
+    pub(crate) fn hidden(name: &'static str, value: impl ToString) -> Self {
+        Self::new(name, "", FieldKind::Hidden).value(value)
+    }
+
+    /// A choice.
+    pub(crate) fn choice<V: ToString, L: ToString>(
+        name: &'static str,
+        label: &'static str,
+        choices: impl IntoIterator<Item = (V, L)>,
+    ) -> Self {
+        let choices = choices.into_iter().map(|(value, label)| (value.to_string(), label.to_string()));
+        Self::new(name, label, FieldKind::Choice(choices.collect()))
+    }
+
+    /// A choice for a filter, with "any" first.
+    pub(crate) fn filter<V: ToString, L: ToString>(
+        name: &'static str,
+        label: &'static str,
+        choices: impl IntoIterator<Item = (V, L)>,
+    ) -> Self {
+        let any = std::iter::once((String::new(), "любое".to_owned()));
+        let choices = choices.into_iter().map(|(value, label)| (value.to_string(), label.to_string()));
+        Self::choice(name, label, any.chain(choices))
+    }
+
+    /// Sets the value.
+    #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass ids and numbers, which are Copy")]
+    pub(crate) fn value(mut self, value: impl ToString) -> Self {
+        self.value = value.to_string();
+        self
+    }
+
+    /// Must be filled in.
+    #[must_use]
+    pub(crate) fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// Sets the explanation.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: &'static str) -> Self {
+        self.hint = hint;
+        self
+    }
+
+    /// Whether the check box is set.
+    pub(crate) fn is_checked(&self) -> bool {
+        !self.value.is_empty()
+    }
+
+    /// Whether a value of a choice is selected.
+    pub(crate) fn is_chosen(&self, value: &str) -> bool {
+        self.value == value
+    }
+}
+
+/// A form of an act.
+#[derive(Debug)]
+pub(crate) struct Form {
+    /// Path that it is sent to.
+    pub(crate) action: String,
+    /// Title of the act.
+    pub(crate) title: &'static str,
+    /// What the act does.
+    pub(crate) text: String,
+    /// Fields besides the reason.
+    pub(crate) fields: Vec<Field>,
+    /// Text of the button.
+    pub(crate) submit: &'static str,
+    /// Whether it takes something away from the customer.
+    pub(crate) danger: bool,
+    /// Whether it asks for a reason.
+    pub(crate) reason: bool,
+}
+
+impl Form {
+    /// A form of an act, with a reason.
+    pub(crate) fn act(action: impl Into<String>, title: &'static str, submit: &'static str) -> Self {
+        Self {
+            action: action.into(),
+            title,
+            text: String::new(),
+            fields: Vec::new(),
+            submit,
+            danger: false,
+            reason: true,
+        }
+    }
+
+    /// Sets what the act does.
+    #[must_use]
+    pub(crate) fn text(mut self, text: impl Into<String>) -> Self {
+        self.text = text.into();
+        self
+    }
+
+    /// Adds a field.
+    #[must_use]
+    pub(crate) fn field(mut self, field: Field) -> Self {
+        self.fields.push(field);
+        self
+    }
+
+    /// Adds fields.
+    #[must_use]
+    pub(crate) fn fields(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
+        self.fields.extend(fields);
+        self
+    }
+
+    /// Marks an act that takes something away.
+    #[must_use]
+    pub(crate) fn danger(mut self) -> Self {
+        self.danger = true;
+        self
+    }
+
+    /// A form that needs no reason.
+    #[must_use]
+    pub(crate) fn without_reason(mut self) -> Self {
+        self.reason = false;
+        self
+    }
+
+    /// Whether a field is a password: password managers need a field for the name, too.
+    pub(crate) fn asks_password(&self) -> bool {
+        self.fields.iter().any(|field| field.kind == FieldKind::Password)
+    }
+
+    /// Whether there is nothing to read or to fill in, so that a button is enough.
+    pub(crate) fn is_button(&self) -> bool {
+        !self.reason && self.fields.is_empty() && self.text.is_empty()
+    }
+
+    /// Name of the act: the end of its path.
+    pub(crate) fn name(&self) -> &str {
+        self.action.rsplit('/').next().unwrap_or_default()
+    }
+}

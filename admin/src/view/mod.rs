@@ -1,0 +1,18 @@
+//! Building blocks of pages: cells, tables, forms, charts, and Russian formatting.
+
+pub(crate) mod cell;
+pub(crate) mod codes;
+pub(crate) mod detail;
+pub(crate) mod form;
+pub(crate) mod format;
+pub(crate) mod kept;
+pub(crate) mod labels;
+pub(crate) mod sparkline;
+pub(crate) mod table;
+
+pub(crate) use cell::{Cell, Tone};
+pub(crate) use detail::{DetailPage, Section};
+pub(crate) use form::{Field, Form};
+pub(crate) use kept::KeptField;
+pub(crate) use labels::Labeled;
+pub(crate) use table::{Row, Table};
