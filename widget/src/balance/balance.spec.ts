@@ -1,0 +1,180 @@
+import { createApp, nextTick, type App, type Component } from 'vue'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import ru from '../../i18n/ru.json'
+import type { AccountApi } from '../api/account'
+import { ApiProblem } from '../api/problem'
+import type { Purchase, TopUpLimits } from '../api/types'
+import { CONTEXT_KEY, type Context } from '../context'
+import type { Host } from '../host/host'
+import { Preferred } from '../host/preferred'
+import { Texts } from '../host/texts'
+import { createAppStore, STORE_KEY } from '../store'
+import TopUpPanel from './TopUpPanel.vue'
+import { usePurchase } from './usePurchase'
+
+const sections = ru as Record<string, Record<string, unknown>>
+const ORDER = { amount_kopecks: 25_000 }
+const EMAIL = 'buh@flysk.ru'
+const FORM = 'https://bank/form'
+const NEW = { id: 'pur_1', state: 'creating', label: 'Создаётся', settled: false, payment_url: null, failure: null } as unknown as Purchase
+const AWAITING = { ...NEW, state: 'awaiting', label: 'Ждёт оплаты', payment_url: FORM } as Purchase
+const PAID = { ...NEW, state: 'paid', label: 'Оплачено', settled: true } as Purchase
+
+interface Tab {
+  location: { href: string }
+  opener: unknown
+  close: ReturnType<typeof vi.fn>
+}
+
+let app: App | undefined
+let tabs: Tab[] = []
+const buy = vi.fn<AccountApi['buy']>()
+const ask = vi.fn<AccountApi['purchase']>()
+const limits = vi.fn<AccountApi['topUpLimits']>()
+const onProblem = vi.fn()
+
+function hide(hidden: boolean): void {
+  Object.defineProperty(document, 'hidden', { configurable: true, value: hidden })
+  document.dispatchEvent(new Event('visibilitychange'))
+}
+
+/** amoCRM's window, in which a new tab takes the focus. */
+function open(): Tab {
+  const tab = { location: { href: '' }, opener: window, close: vi.fn() }
+  tabs.push(tab)
+  hide(true)
+  return tab
+}
+
+function mount(component: Component): HTMLElement {
+  const host = { document, window: { open, crypto: window.crypto }, language: 'ru', texts: (section: string) => sections[section] ?? {} } as unknown as Host
+  const accountApi = { buy, purchase: ask, topUpLimits: limits, packages: async () => [] } as unknown as AccountApi
+  const context = { host, accountApi, texts: new Texts(host), onProblem, preferred: new Preferred(undefined, '1') } as unknown as Context
+  const element = document.createElement('div')
+  app = createApp(component)
+  app.provide(CONTEXT_KEY, context).provide(STORE_KEY, createAppStore()).mount(element)
+  return element
+}
+
+function purchaseOf(onPaid = vi.fn()): ReturnType<typeof usePurchase> {
+  let made: ReturnType<typeof usePurchase>
+  mount({
+    setup() {
+      made = usePurchase(onPaid)
+      return () => null
+    },
+  })
+  return made!
+}
+
+const keys = (): string[] => buy.mock.calls.map((call) => call[2])
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  vi.resetAllMocks()
+  tabs = []
+  buy.mockResolvedValue({ id: 'pur_1' })
+})
+afterEach(() => {
+  app?.unmount()
+  hide(false)
+  vi.useRealTimers()
+})
+
+describe('a purchase', () => {
+  it('leads the new tab to the bank although the tab hides the page', async () => {
+    ask.mockResolvedValueOnce(NEW).mockResolvedValue(AWAITING)
+    const { begin, stop } = purchaseOf()
+    await begin(ORDER, EMAIL)
+    expect(document.hidden).toBe(true)
+    expect(tabs[0]?.location.href).toBe('')
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(tabs[0]).toMatchObject({ location: { href: FORM }, opener: null })
+    stop()
+  })
+
+  it.each([new ApiProblem(503, 'unavailable'), new ApiProblem(0, 'offline'), new TypeError('Failed to fetch')])('is kept when the first question fails with %s', async (failure) => {
+    const onPaid = vi.fn()
+    ask.mockRejectedValueOnce(failure).mockRejectedValueOnce(failure).mockResolvedValueOnce(AWAITING).mockResolvedValue(PAID)
+    const { begin, failure: told, paymentUrl } = purchaseOf(onPaid)
+    await begin(ORDER, EMAIL)
+    expect(told.value).toBe(ru.call.offline)
+    expect(tabs[0]?.close).not.toHaveBeenCalled()
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(tabs[0]?.location.href).toBe(FORM)
+    expect([told.value, paymentUrl.value]).toEqual([null, FORM])
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(onPaid).toHaveBeenCalledTimes(1)
+    expect(buy).toHaveBeenCalledTimes(1)
+  })
+
+  it('is the same one after a repeated click while nothing is known of it', async () => {
+    ask.mockRejectedValue(new ApiProblem(503, 'unavailable'))
+    const { begin, isBusy, stop } = purchaseOf()
+    await begin(ORDER, EMAIL)
+    expect(isBusy.value).toBe(false)
+    await begin(ORDER, EMAIL)
+    expect(keys()).toHaveLength(2)
+    expect(new Set(keys()).size).toBe(1)
+    expect(tabs[0]?.close).toHaveBeenCalled()
+    expect(tabs[1]?.close).not.toHaveBeenCalled()
+    stop()
+  })
+
+  it('is the same one after an order without an answer, and another one for another sum or after an answer', async () => {
+    ask.mockResolvedValue(AWAITING)
+    buy.mockRejectedValueOnce(new ApiProblem(0, 'timeout'))
+    const { begin, failure, stop } = purchaseOf()
+    await begin(ORDER, EMAIL)
+    expect(failure.value).toBe(ru.problems.timeout)
+    expect(tabs[0]?.close).toHaveBeenCalled()
+    await begin(ORDER, EMAIL)
+    await begin(ORDER, EMAIL)
+    await begin({ amount_kopecks: 30_000 }, EMAIL)
+    const [first, second, third, fourth] = keys()
+    expect(second).toBe(first)
+    expect(new Set([first, third, fourth]).size).toBe(3)
+    stop()
+  })
+
+  it('ends at a refusal, of which the user is told', async () => {
+    ask.mockResolvedValueOnce(NEW).mockRejectedValue(new ApiProblem(403, 'install_not_active'))
+    const { begin, failure, isBusy } = purchaseOf()
+    await begin(ORDER, EMAIL)
+    expect(isBusy.value).toBe(true)
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(ask).toHaveBeenCalledTimes(2)
+    expect(failure.value).toBe(ru.problems.install_not_active)
+    expect(isBusy.value).toBe(false)
+    expect(tabs[0]?.close).toHaveBeenCalled()
+  })
+
+  it('does not lead the tab of a later order to the form of an earlier one', async () => {
+    let answer: (found: Purchase) => void = () => undefined
+    ask.mockRejectedValueOnce(new ApiProblem(503, 'unavailable')).mockReturnValueOnce(new Promise((done) => (answer = done)))
+    const { begin, stop } = purchaseOf()
+    await begin(ORDER, EMAIL)
+    await vi.advanceTimersByTimeAsync(2_000)
+    buy.mockResolvedValueOnce({ id: 'pur_2' })
+    ask.mockResolvedValue({ ...NEW, id: 'pur_2' })
+    await begin({ amount_kopecks: 30_000 }, EMAIL)
+    answer(AWAITING)
+    await vi.advanceTimersByTimeAsync(0)
+    expect(tabs[1]?.location.href).toBe('')
+    stop()
+  })
+})
+
+describe('the top-up', () => {
+  const LIMITS = { min_kopecks: 10_000, max_kopecks: 100_000_000, step_kopecks: 100 }
+
+  it.each([[100, '1 FC = 1 ₽'], [250, '1 FC = 2,5 ₽']])('tells the price of the API: %i kopecks', async (price, told) => {
+    limits.mockResolvedValue({ ...LIMITS, coin_price_kopecks: price } as TopUpLimits)
+    const element = mount(TopUpPanel)
+    expect(element.querySelector('h3')?.textContent).toBe('Пополнить баланс')
+    await vi.advanceTimersByTimeAsync(0)
+    await nextTick()
+    expect(element.querySelector('h3')?.textContent).toBe(`Пополнить баланс, ${told}`)
+    expect(element.querySelector('section')?.getAttribute('aria-label')).toBe(`Пополнить баланс, ${told}`)
+  })
+})

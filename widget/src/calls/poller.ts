@@ -1,0 +1,111 @@
+import { asProblem, type ApiProblem } from '../api/problem'
+
+/** Delays between two polls, in milliseconds. */
+export interface PollDelays {
+  /** The first delay, and that after news. */
+  first: number
+  /** The longest delay. */
+  longest: number
+  /** The delay starts to grow after this time without news. */
+  steadyFor: number
+}
+
+export const POLL_DELAYS: PollDelays = { first: 3_000, longest: 15_000, steadyFor: 60_000 }
+
+const GROWTH = 1.3
+
+/** What a poll found. */
+export interface PollResult {
+  /** Whether something is still pending. */
+  isPending: boolean
+  hasNews: boolean
+}
+
+/**
+ * One timer for the whole page. It runs only while something is pending and, unless told otherwise, while the page is visible;
+ * two polls never overlap.
+ * A problem that blocks the widget ends it until `start` is called again.
+ */
+export class Poller {
+  private timer: ReturnType<typeof setTimeout> | undefined
+  private isActive = false
+  private isRunning = false
+  private delay: number
+  private newsAt = 0
+
+  constructor(
+    private readonly document: Document,
+    private readonly poll: () => Promise<PollResult>,
+    private readonly onProblem: (problem: ApiProblem) => void,
+    private readonly delays: PollDelays = POLL_DELAYS,
+    /** Whether it goes on while the page is hidden: for what another tab waits for. */
+    private readonly runsHidden = false,
+  ) {
+    this.delay = delays.first
+  }
+
+  /** Starts polling, or returns to the first delay if it runs. */
+  start(): void {
+    this.delay = this.delays.first
+    this.newsAt = Date.now()
+    if (!this.isActive) {
+      this.isActive = true
+      this.document.addEventListener('visibilitychange', this.onVisibility)
+    }
+    this.schedule()
+  }
+
+  stop(): void {
+    this.isActive = false
+    this.document.removeEventListener('visibilitychange', this.onVisibility)
+    clearTimeout(this.timer)
+    this.timer = undefined
+  }
+
+  private readonly onVisibility = (): void => {
+    if (this.isPaused) {
+      clearTimeout(this.timer)
+      this.timer = undefined
+    } else if (this.isActive && this.timer === undefined && !this.isRunning) {
+      void this.run()
+    }
+  }
+
+  private get isPaused(): boolean {
+    return this.document.hidden && !this.runsHidden
+  }
+
+  private schedule(): void {
+    if (!this.isActive || this.timer !== undefined || this.isRunning || this.isPaused) return
+    this.timer = setTimeout(() => {
+      this.timer = undefined
+      void this.run()
+    }, this.delay)
+  }
+
+  private async run(): Promise<void> {
+    this.isRunning = true
+    try {
+      const result = await this.poll()
+      if (!result.isPending) this.stop()
+      this.adjust(result.hasNews)
+    } catch (error) {
+      const problem = asProblem(error)
+      this.delay = Math.max(problem.retryAfterMs ?? 0, Math.min(this.delay * 2, this.delays.longest))
+      if (!problem.isTransient) this.stop()
+      this.onProblem(problem)
+    } finally {
+      this.isRunning = false
+    }
+    this.schedule()
+  }
+
+  private adjust(hasNews: boolean): void {
+    if (hasNews) {
+      this.newsAt = Date.now()
+      this.delay = this.delays.first
+    } else if (Date.now() - this.newsAt > this.delays.steadyFor) {
+      this.delay = Math.min(this.delay * GROWTH, this.delays.longest)
+    }
+  }
+}
