@@ -1,4 +1,4 @@
-//! Bodies of any size: taken or given as they come, kept nowhere, and counted.
+//! Bodies of any size that are streamed, counted and not stored.
 
 use std::io;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use futures::stream::{self, StreamExt as _};
 use http::StatusCode;
 use poem::{Body, Response};
 
-/// How much a flood gives at a time, bytes.
-const PIECE: usize = 16 * 1024;
+/// Chunk size of a flood, bytes.
+const CHUNK_BYTES: usize = 16 * 1024;
 
-/// Counts what passed in bodies that are kept nowhere. Clones share everything.
+/// Counters of streamed bodies. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Bulk(Arc<Counts>);
 
@@ -23,7 +23,7 @@ struct Counts {
     broken: AtomicUsize,
 }
 
-/// One body under way; it is over when this is dropped.
+/// A body in transfer; counted as finished on drop.
 struct Passage(Bulk);
 
 impl Drop for Passage {
@@ -33,17 +33,17 @@ impl Drop for Passage {
 }
 
 impl Bulk {
-    /// Bytes taken and given so far.
+    /// Bytes received and sent so far.
     pub fn bytes(&self) -> u64 {
         self.0.bytes.load(Ordering::SeqCst)
     }
 
-    /// Bodies under way.
+    /// Bodies in transfer.
     pub fn open(&self) -> usize {
         self.0.open.load(Ordering::SeqCst)
     }
 
-    /// Bodies that did not come whole.
+    /// Bodies that ended early.
     pub fn broken(&self) -> usize {
         self.0.broken.load(Ordering::SeqCst)
     }
@@ -57,7 +57,7 @@ impl Bulk {
         self.0.bytes.fetch_add(piece.len() as u64, Ordering::SeqCst);
     }
 
-    /// Takes a body to its end and answers how many bytes it had.
+    /// Reads a body to its end and responds with its size in bytes.
     pub(crate) async fn drain(&self, body: Body) -> Response {
         let _passage = self.begin();
         let mut pieces = Box::pin(body.into_bytes_stream());
@@ -73,19 +73,19 @@ impl Bulk {
         Response::builder().content_type("application/json").body(format!("{{\"bytes\":{length}}}"))
     }
 
-    /// Leaves a body where it is, for ever.
+    /// Never reads the body and never responds.
     pub(crate) async fn ignore(&self, body: Body) -> Response {
         let _passage = self.begin();
         let _body = body;
         std::future::pending().await
     }
 
-    /// Gives so many bytes, as fast as they are taken.
+    /// Sends `bytes` bytes as fast as the client reads them.
     pub(crate) fn flood(&self, bytes: u64) -> Response {
         let begin = (self.begin(), bytes);
         let pieces = stream::unfold(begin, |(passage, left)| async move {
-            let length = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
-            let piece = (length > 0).then(|| Bytes::from_static(&[b'.'; PIECE]).slice(..length))?;
+            let length = usize::try_from(left).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+            let piece = (length > 0).then(|| Bytes::from_static(&[b'.'; CHUNK_BYTES]).slice(..length))?;
             passage.0.count(&piece);
             Some((Ok::<_, io::Error>(piece), (passage, left - length as u64)))
         });

@@ -1,4 +1,4 @@
-//! What every simulator offers its test: a call log, scripted failures and a clock.
+//! Test control of every simulator: call log, scripted failures and clock.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,18 +13,18 @@ use serde::{Deserialize, Serialize};
 use crate::bulk::Bulk;
 use crate::clock::SimClock;
 
-/// How many calls the log keeps; older ones are dropped.
+/// Maximum size of the log, in calls; older ones are dropped.
 pub const LOG_LIMIT: usize = 20_000;
 
-/// How much of a request's body the log keeps, bytes.
+/// Maximum size of a logged request body, bytes.
 pub const LOGGED_BODY_LIMIT: usize = 64 * 1024;
 
-/// One request that reached a simulator, as `/_sim/log` shows it.
+/// A request to a simulator, as in `/_sim/log`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Call {
-    /// Grows by one per call of this simulator.
+    /// Sequence number of the call within this simulator.
     pub seq: u64,
-    /// When it arrived, by the simulator's clock.
+    /// Arrival time, by the simulator's clock.
     pub at: DateTime<Utc>,
     /// HTTP method, upper case.
     pub method: String,
@@ -36,7 +36,7 @@ pub struct Call {
     pub headers: Vec<(String, String)>,
     /// Body as text, cut at [`LOGGED_BODY_LIMIT`]; bytes that are not UTF-8 are replaced.
     pub body: String,
-    /// Status of the answer; `None` while there is none (in progress, hung, or cut).
+    /// Response status; `None` if there was no response (in progress, hung, or cut).
     pub status: Option<u16>,
 }
 
@@ -47,13 +47,13 @@ impl Call {
     }
 }
 
-/// What happens to a request that a [`Script`] catches.
+/// Action on a request that matches a [`Script`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Act {
-    /// Served as usual (useful together with a delay).
+    /// Serves the request normally (useful with a delay).
     Serve,
-    /// Answered as told, without reaching the simulator.
+    /// Returns this response without reaching the simulator.
     Answer {
         /// HTTP status.
         status: u16,
@@ -64,51 +64,51 @@ pub enum Act {
         #[serde(default)]
         body: String,
     },
-    /// Never answered; the simulator does not see it.
+    /// Never responds; the simulator does not process the request.
     Hang,
-    /// The connection ends before an answer; the simulator does not see the request.
+    /// Closes the connection without a response; the simulator does not process the request.
     Cut,
-    /// The simulator does what was asked, and the connection ends before the answer.
+    /// Processes the request, then closes the connection before the response.
     ServeThenCut,
-    /// The simulator does what was asked, and the answer never comes.
+    /// Processes the request, but never responds.
     ServeThenHang,
-    /// The body is taken as it comes and not kept, however long it is; the answer counts its bytes.
+    /// Reads the body without storing it, whatever its length; the response contains its size in bytes.
     Drain,
-    /// The body is never taken, and there is no answer.
+    /// Never reads the body and never responds.
     Ignore,
-    /// Answered with so many bytes, as fast as they are taken.
+    /// Responds with a body of this size, as fast as the client reads it.
     Flood {
-        /// How many.
+        /// Size, bytes.
         bytes: u64,
     },
 }
 
 impl Act {
-    /// It deals with bodies of any length, which therefore are not read beforehand.
+    /// Whether the action streams bodies of any length, which therefore are not buffered.
     pub(crate) fn is_bulk(&self) -> bool {
         matches!(self, Self::Drain | Self::Ignore | Self::Flood { .. })
     }
 }
 
-/// A failure to play: which requests, how many of them, and what to do.
+/// A scripted failure: which requests, how many of them, and the action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
-    /// Only this method; any if `None`.
+    /// Method; any if `None`.
     #[serde(default)]
     pub method: Option<String>,
-    /// Only this path; a trailing `*` stands for any ending.
+    /// Path; a trailing `*` matches any suffix.
     pub path: String,
-    /// How many matching requests pass untouched first.
+    /// Number of matching requests to let pass first.
     #[serde(default)]
     pub skip: u32,
-    /// How many requests are caught after that.
+    /// Number of requests to act on after that.
     #[serde(default = "once")]
     pub times: u32,
-    /// How long to wait before acting, ms of real time.
+    /// Delay before the action, ms of real time.
     #[serde(default)]
     pub delay_ms: u64,
-    /// What to do.
+    /// Action.
     pub act: Act,
 }
 
@@ -117,18 +117,18 @@ fn once() -> u32 {
 }
 
 impl Script {
-    /// The next request to `path` is dealt with as `act` says.
+    /// A script for the next request to `path`.
     pub fn next(path: impl Into<String>, act: Act) -> Self {
         Self { method: None, path: path.into(), skip: 0, times: 1, delay_ms: 0, act }
     }
 
-    /// The same for `times` requests.
+    /// The same script for `times` requests.
     #[must_use]
     pub fn times(self, times: u32) -> Self {
         Self { times, ..self }
     }
 
-    /// The same after a delay of real time.
+    /// The same script with a delay, in ms of real time.
     #[must_use]
     pub fn delayed(self, delay_ms: u64) -> Self {
         Self { delay_ms, ..self }
@@ -143,7 +143,7 @@ impl Script {
     }
 }
 
-/// The test's hold on a simulator. Clones share everything.
+/// Test control of a simulator. Clones share its state.
 #[derive(Debug, Clone, Default)]
 pub struct Control(Arc<Inner>);
 
@@ -157,7 +157,7 @@ struct Inner {
 }
 
 impl Control {
-    /// A control whose simulator follows `clock` (so that several simulators can share one).
+    /// A control with this clock, which several simulators can share.
     pub fn with_clock(clock: SimClock) -> Self {
         Self(Arc::new(Inner { clock, ..Inner::default() }))
     }
@@ -167,22 +167,22 @@ impl Control {
         &self.0.clock
     }
 
-    /// Adds a failure to play. The oldest matching script acts first.
+    /// Adds a script. The oldest matching script is used first.
     pub fn script(&self, script: Script) {
         locked(&self.0.scripts).push(script);
     }
 
-    /// Forgets all scripts that have not been played.
+    /// Removes all scripts.
     pub fn clear_scripts(&self) {
         locked(&self.0.scripts).clear();
     }
 
-    /// Scripts that still wait for requests.
+    /// Scripts that have not been used up.
     pub fn scripts(&self) -> Vec<Script> {
         locked(&self.0.scripts).clone()
     }
 
-    /// What passed in bodies of any length: [`Act::Drain`], [`Act::Ignore`], [`Act::Flood`].
+    /// Counters of [`Act::Drain`], [`Act::Ignore`] and [`Act::Flood`].
     pub fn bulk(&self) -> &Bulk {
         &self.0.bulk
     }
@@ -192,7 +192,14 @@ impl Control {
         locked(&self.0.calls).iter().cloned().collect()
     }
 
-    /// Calls of `method` whose path is `path` (a trailing `*` stands for any ending), oldest first.
+    /// Calls from the sequence number `seq` on, oldest first.
+    pub fn calls_since(&self, seq: u64) -> Vec<Call> {
+        let calls = locked(&self.0.calls);
+        let newer = calls.iter().rev().take_while(|call| call.seq >= seq).count();
+        calls.iter().skip(calls.len() - newer).cloned().collect()
+    }
+
+    /// Calls of `method` to `path` (a trailing `*` matches any suffix), oldest first.
     pub fn calls_to(&self, method: &str, path: &str) -> Vec<Call> {
         let like = Script { method: Some(method.to_owned()), ..Script::next(path, Act::Serve) };
         locked(&self.0.calls).iter().filter(|call| like.matches(&call.method, &call.path)).cloned().collect()
@@ -203,7 +210,7 @@ impl Control {
         locked(&self.0.calls).clear();
     }
 
-    /// Takes down one request and returns its number in the log.
+    /// Logs a request; returns its sequence number.
     pub fn record(&self, method: &http::Method, uri: &http::Uri, headers: &HeaderMap, body: &Bytes) -> u64 {
         let seq = self.0.seq.fetch_add(1, Ordering::SeqCst);
         let shown = &body[..body.len().min(LOGGED_BODY_LIMIT)];
@@ -230,15 +237,14 @@ impl Control {
         seq
     }
 
-    /// Adds the answer's status to a logged request.
+    /// Adds the response status to a logged request.
     pub fn record_status(&self, seq: u64, status: u16) {
         if let Some(call) = locked(&self.0.calls).iter_mut().rev().find(|call| call.seq == seq) {
             call.status = Some(status);
         }
     }
 
-    /// What the scripts want done with a request: the act and the delay before it, ms.
-    /// Each answer uses up one of the script's times.
+    /// The scripted action for a request and the delay before it, ms. Uses up one of the script's `times`.
     pub fn next_act(&self, method: &str, path: &str) -> Option<(Act, u64)> {
         let mut scripts = locked(&self.0.scripts);
         let mut caught = None;
@@ -256,7 +262,7 @@ impl Control {
     }
 }
 
-/// Locks a mutex; a panic elsewhere does not make the data unusable for a simulator.
+/// Locks a mutex and ignores poisoning: the data of a simulator stays usable after a panic.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -266,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_skips_catches_and_ends() {
+    fn a_script_skips_acts_and_ends() {
         let control = Control::default();
         control.script(Script { skip: 1, ..Script::next("/a/*", Act::Hang).times(2) });
         let caught: Vec<bool> = (0..4).map(|_| control.next_act("GET", "/a/b").is_some()).collect();
@@ -275,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_of_one_method_and_exact_path_leaves_others_alone() {
+    fn a_script_ignores_other_methods_and_paths() {
         let control = Control::default();
         control.script(Script { method: Some("post".into()), ..Script::next("/a", Act::Cut) });
         assert_eq!(control.next_act("GET", "/a"), None);

@@ -1,4 +1,4 @@
-//! Connections that a handler can cut, as a crashed peer or a broken network would.
+//! Connections that a handler can cut, as a crashed peer or a broken network would do.
 
 use std::collections::HashMap;
 use std::io;
@@ -14,12 +14,12 @@ use poem::web::{LocalAddr, RemoteAddr};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The open connections of a server by their peer's address.
+/// Open connections of a server, by peer address.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Connections(Arc<Mutex<HashMap<SocketAddr, Weak<AtomicBool>>>>);
 
 impl Connections {
-    /// From now on the connection of `peer` fails: not one more byte is read or written.
+    /// Breaks the connection of `peer`: further reads and writes fail.
     pub(crate) fn cut(&self, peer: &RemoteAddr) {
         let flag = peer.as_socket_addr().and_then(|peer| {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).get(peer).and_then(Weak::upgrade)
@@ -40,7 +40,7 @@ impl Connections {
     }
 }
 
-/// Accepts TCP connections and keeps them in [`Connections`].
+/// Accepts TCP connections and registers them in [`Connections`].
 pub(crate) struct CuttableAcceptor {
     listener: TcpListener,
     local: LocalAddr,
@@ -69,7 +69,7 @@ impl Acceptor for CuttableAcceptor {
     }
 }
 
-/// A TCP stream that errs once its flag is up.
+/// A TCP stream that fails once its flag is set.
 pub(crate) struct CuttableStream {
     stream: TcpStream,
     cut: Arc<AtomicBool>,

@@ -1,18 +1,24 @@
-//! amoCRM, T-Bank, SpeechKit, YandexGPT, S3, a host of recordings and a vendor backend as strict, stateful HTTP servers.
+//! amoCRM, T-Bank, SpeechKit, YandexGPT, S3, Telegram, MAX, a recording host and a vendor's backend as strict, stateful
+//! HTTP servers, and a mail server (SMTP).
 //!
-//! Each has `start(...)`, which listens and returns a [`Running`] with its address, its state and a
-//! [`Control`]; the same control is reachable over HTTP under `/_sim/...`.
+//! Each has a function `start(…)` that returns a [`Running`] with its address, its state and a [`Control`]. The
+//! same control is available over HTTP under `/_sim/…`.
 
 pub mod amocrm;
+pub mod bot;
 mod bulk;
 pub mod clock;
 pub mod control;
 mod cut;
+mod index;
+pub mod max;
 pub mod recordings;
 pub mod s3;
 pub mod server;
+pub mod smtp;
 pub mod speechkit;
 pub mod tbank;
+pub mod telegram;
 pub mod vendor;
 mod yandex;
 pub mod yandexgpt;

@@ -1,4 +1,4 @@
-//! The frame all simulators stand in: listening, logging, scripted failures, the control API.
+//! HTTP server of all simulators: listening, call log, scripted failures, control API.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,17 +22,17 @@ use tokio_util::sync::CancellationToken;
 use crate::control::{Act, Control, Script};
 use crate::cut::{Connections, CuttableAcceptor};
 
-/// How long requests in progress may still run when a simulator is stopped.
+/// Grace time for requests in progress when a simulator stops.
 const STOP_GRACE: Duration = Duration::from_millis(500);
 
-/// A simulator that listens. Dropping it stops it.
+/// A running simulator. It stops on drop.
 #[derive(Debug)]
 pub struct Running<S> {
-    /// `http://<address>`, without a slash at the end.
+    /// `http://<address>`, without a trailing slash.
     pub url: String,
-    /// Where it listens.
+    /// Listen address.
     pub addr: SocketAddr,
-    /// The simulator's own state, for tests in the same process.
+    /// State of the simulator, for tests in the same process.
     pub state: S,
     /// Call log, scripts, clock.
     pub control: Control,
@@ -41,7 +41,7 @@ pub struct Running<S> {
 }
 
 impl<S> Running<S> {
-    /// Takes charge of a server that ends when `stop` is cancelled.
+    /// Takes ownership of a server that ends when `stop` is cancelled.
     pub fn new(
         addr: SocketAddr,
         state: S,
@@ -52,12 +52,12 @@ impl<S> Running<S> {
         Self { url: format!("http://{addr}"), addr, state, control, stop, server: Some(server) }
     }
 
-    /// Cancelled when the simulator stops, for what it does in the background.
+    /// Token that is cancelled when the simulator stops, for its background tasks.
     pub fn stopping(&self) -> CancellationToken {
         self.stop.clone()
     }
 
-    /// Stops listening and waits until requests in progress ended (or their grace time did).
+    /// Stops listening and waits until requests in progress have ended or their grace time has passed.
     pub async fn stop(mut self) {
         self.stop.cancel();
         if let Some(server) = self.server.take() {
@@ -77,10 +77,10 @@ pub async fn bind(addr: Option<SocketAddr>) -> io::Result<TcpListener> {
     TcpListener::bind(addr.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))).await
 }
 
-/// Serves `routes` on `listener`, logged and subject to scripts, with the control API under `/_sim`:
-/// `log` (GET, DELETE), `scripts` (GET, POST, DELETE), `clock` (GET, PUT), and `sim_routes`.
+/// Serves `routes` on `listener`, logged and subject to scripts, with the control API under `/_sim`: `log` (GET,
+/// DELETE), `scripts` (GET, POST, DELETE), `clock` (GET, PUT), and `sim_routes`.
 ///
-/// Calls under `/_sim` are neither logged nor scripted.
+/// Requests under `/_sim` are neither logged nor scripted.
 pub fn serve<S, E>(
     listener: TcpListener,
     control: Control,
@@ -110,7 +110,17 @@ where
     Ok(Running::new(addr, state, control, stop, task))
 }
 
-/// Logs a request, lets the scripts have it, and passes it on.
+/// What happens to the answer of a processed request, as an extension of the response. For faults of one operation,
+/// where a [`Script`] would meet any request to the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AnswerFault {
+    /// The connection is closed before the answer.
+    Cut,
+    /// There is never an answer.
+    Hang,
+}
+
+/// Logs a request, applies scripts and passes it on.
 struct Stage {
     control: Control,
     connections: Connections,
@@ -122,7 +132,7 @@ impl Endpoint for Stage {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> Result<Response> {
-        if request.uri().path().starts_with("/_sim/") {
+        if request.uri().path() == "/_sim" || request.uri().path().starts_with("/_sim/") {
             return Ok(self.sim.get_response(request).await);
         }
         let next = self.control.next_act(request.method().as_str(), request.uri().path());
@@ -142,11 +152,11 @@ impl Endpoint for Stage {
 
 impl Stage {
     async fn play(&self, next: Option<(Act, u64)>, mut request: Request) -> Response {
-        let Some((act, delay_ms)) = next else { return self.stranger.get_response(request).await };
-        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         let peer = request.remote_addr().clone();
+        let Some((act, delay_ms)) = next else { return self.answer(request, &peer).await };
+        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         match act {
-            Act::Serve => self.stranger.get_response(request).await,
+            Act::Serve => self.answer(request, &peer).await,
             Act::Answer { status, headers, body } => scripted(status, &headers, body),
             Act::Hang => std::future::pending().await,
             Act::Cut => self.cut(&peer),
@@ -164,7 +174,17 @@ impl Stage {
         }
     }
 
-    /// The answer is only there to wake the connection, which then fails to write it.
+    /// Processes the request and answers, unless the answer carries a fault.
+    async fn answer(&self, request: Request, peer: &poem::web::RemoteAddr) -> Response {
+        let response = self.stranger.get_response(request).await;
+        match response.extensions().get::<AnswerFault>() {
+            None => response,
+            Some(AnswerFault::Cut) => self.cut(peer),
+            Some(AnswerFault::Hang) => std::future::pending().await,
+        }
+    }
+
+    /// The response only wakes the connection, which then fails to write it.
     fn cut(&self, peer: &poem::web::RemoteAddr) -> Response {
         self.connections.cut(peer);
         StatusCode::SERVICE_UNAVAILABLE.into_response()
@@ -180,7 +200,7 @@ fn scripted(status: u16, headers: &[(String, String)], body: String) -> Response
     response.body(Body::from_string(body))
 }
 
-/// The control API of a simulator, for one that is not served by [`serve`].
+/// The control API, for simulators that are not served by [`serve`].
 pub(crate) fn control_endpoint(control: &Control, sim_routes: Route) -> BoxEndpoint<'static, Response> {
     Route::new().nest("/_sim", control_routes(sim_routes)).data(control.clone()).map_to_response().boxed()
 }
@@ -220,20 +240,20 @@ fn clear_scripts(Data(control): Data<&Control>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// The simulator's time, as `/_sim/clock` tells it.
+/// Body of `GET /_sim/clock`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Time {
-    /// The present moment.
+    /// Current time.
     pub now: DateTime<Utc>,
 }
 
-/// How `/_sim/clock` is set: `{"now": "<RFC 3339>"}` or `{"advance_ms": n}`.
+/// Body of `PUT /_sim/clock`: `{"now": "<RFC 3339>"}` or `{"advance_ms": n}`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SetTime {
-    /// To this moment.
+    /// Sets this time.
     Now(DateTime<Utc>),
-    /// By so many ms, back if negative.
+    /// Advances the clock by this many ms, or sets it back if negative.
     AdvanceMs(i64),
 }
 

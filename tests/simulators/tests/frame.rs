@@ -1,9 +1,10 @@
-//! What all simulators share: log, scripts and clock over HTTP, stopping; shown with the vendor backend.
+//! Common features of all simulators: log, scripts and clock over HTTP, stopping. Tested with the vendor's
+//! backend.
 #![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
 use std::time::{Duration, Instant};
 
-use flysk_simulators::{Control, Running, vendor};
+use flysk_simulators::{Control, Running, amocrm, recordings, tbank, vendor, yandexgpt};
 use serde_json::{Value, json};
 
 async fn backend() -> (Running<vendor::Vendor>, reqwest::Client) {
@@ -12,7 +13,7 @@ async fn backend() -> (Running<vendor::Vendor>, reqwest::Client) {
 }
 
 #[tokio::test]
-async fn events_are_taken_with_the_project_token_only() {
+async fn events_are_accepted_with_the_project_token_only() {
     let (sim, http) = backend().await;
     let event = json!({"type": "install", "account_id": 1});
     let post = |token: &str| {
@@ -66,6 +67,41 @@ async fn the_clock_is_set_over_http() {
     let time: Value =
         http.put(&url).json(&json!({"advance_ms": 3_600_000})).send().await.unwrap().json().await.unwrap();
     assert!(time["now"].as_str().unwrap().starts_with("2030-01-01T01:00:"));
+}
+
+/// What the page of each simulator says can be done.
+#[tokio::test]
+async fn every_simulator_has_a_page_of_what_it_can_do() {
+    let control = Control::default;
+    let (backend, http) = backend().await;
+    let amocrm = amocrm::start(None, control()).await.unwrap();
+    let bank = tbank::start(tbank::Options::default(), control()).await.unwrap();
+    let model = yandexgpt::start(yandexgpt::Options { bind: None, credentials: Vec::new() }, control())
+        .await
+        .unwrap();
+    let host = recordings::start(None, std::env::temp_dir(), control()).await.unwrap();
+    for url in [&backend.url, &amocrm.url, &bank.url, &model.url, &host.url] {
+        let page = http.get(format!("{url}/_sim/")).send().await.unwrap();
+        assert_eq!(page.status(), 200, "{url}");
+        let page = page.text().await.unwrap();
+        let mut known = 0;
+        for line in page.lines().filter(|line| line.contains("/_sim/")) {
+            let mut words = line.split([' ', ',']).filter(|word| !word.is_empty());
+            let Some(method) = words.next().and_then(|word| word.parse::<reqwest::Method>().ok()) else {
+                continue;
+            };
+            for path in words.take_while(|word| word.starts_with("/_sim/")) {
+                let answer = http.request(method.clone(), format!("{url}{path}")).send().await.unwrap();
+                assert!(
+                    ![404, 405].contains(&answer.status().as_u16()),
+                    "{method} {path}: {}",
+                    answer.status()
+                );
+                known += 1;
+            }
+        }
+        assert!(known > 4, "{url}: {page}");
+    }
 }
 
 #[tokio::test]

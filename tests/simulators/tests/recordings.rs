@@ -1,4 +1,4 @@
-//! The host of recordings serves ranges well and misbehaves as told.
+//! The recording host serves ranges correctly and simulates faults.
 #![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ impl Host {
 }
 
 #[tokio::test]
-async fn a_good_host_serves_files_and_ranges() {
+async fn a_correct_host_serves_files_and_ranges() {
     let host = Host::start().await;
     let whole = host.get("/call.mp3").send().await.unwrap();
     assert_eq!(
@@ -83,7 +83,7 @@ async fn a_cut_download_is_resumed_by_range() {
 }
 
 #[tokio::test]
-async fn a_file_may_be_late() {
+async fn a_file_may_be_absent_at_first() {
     let host = Host::start().await;
     let path = "/call.mp3?absent_times=2";
     assert_eq!([host.status(path).await, host.status(path).await, host.status(path).await], [404, 404, 200]);
@@ -113,7 +113,7 @@ async fn redirects_form_a_chain_or_lead_to_private_addresses() {
 }
 
 #[tokio::test]
-async fn wrong_content_no_range_slow_and_endless() {
+async fn wrong_content_missing_ranges_slow_and_endless_bodies_are_simulated() {
     let host = Host::start().await;
     let page = host.get("/call.mp3?html=true").send().await.unwrap();
     assert_eq!(page.status(), 200);
@@ -134,7 +134,7 @@ async fn wrong_content_no_range_slow_and_endless() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_yet_looks_as_real_hosts_show_it() {
+async fn absent_files_are_answered_as_real_hosts_do() {
     let host = Host::start().await;
     for (shape, status, body) in [
         ("empty", 200, Some(Vec::new())),
@@ -155,7 +155,7 @@ async fn what_is_not_there_yet_looks_as_real_hosts_show_it() {
 }
 
 #[tokio::test]
-async fn a_host_may_ask_who_comes() {
+async fn a_host_may_require_a_login_or_a_cookie() {
     let host = Host::start().await;
     let path = "/call.mp3?login=crm%3As3cret";
     let unknown = host.get(path).send().await.unwrap();
@@ -176,7 +176,7 @@ async fn a_host_may_ask_who_comes() {
 }
 
 #[tokio::test]
-async fn codings_and_lengths_may_be_what_nobody_asked_for() {
+async fn codings_and_lengths_may_be_wrong() {
     let host = Host::start().await;
     let coded = host.get("/call.mp3?gzip=true").send().await.unwrap();
     assert_eq!(coded.headers()["content-encoding"], "gzip");
@@ -191,7 +191,7 @@ async fn codings_and_lengths_may_be_what_nobody_asked_for() {
 }
 
 #[tokio::test]
-async fn answers_by_hand_are_what_no_library_writes() {
+async fn raw_responses_are_malformed_as_specified() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let host = Host::start().await;
     let address = host.sim.state.raw_url().replace("http://", "");

@@ -1,4 +1,4 @@
-//! The storage, through the SDK that real clients use.
+//! The storage, tested through the SDK that real clients use.
 #![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
@@ -57,7 +57,7 @@ async fn an_object_is_put_listed_read_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_presigned_link_reads_one_object_and_nothing_is_read_without() {
+async fn a_presigned_link_reads_one_object_and_unsigned_reads_fail() {
     let storage = storage().await;
     let viewer = client(&storage, "viewer", s3::REGION);
     put(&client(&storage, "uploader", s3::REGION), "a b.mp3").await.unwrap();
@@ -85,7 +85,7 @@ async fn roles_region_and_secret_are_checked() {
 }
 
 #[tokio::test]
-async fn failures_are_played_as_scripted_and_then_end() {
+async fn scripted_failures_happen_and_then_end() {
     let storage = storage().await;
     let editor = client(&storage, "editor", s3::REGION);
     let slow_down =

@@ -1,4 +1,4 @@
-//! Text generation: what it refuses, and that it answers in the form it was asked for.
+//! Text generation: rejected requests, and answers in the requested format.
 #![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
 use flysk_simulators::yandexgpt::{self, Behaviour, Options, Outcome, YandexGpt};
@@ -51,7 +51,7 @@ async fn alternative(model: &Running<YandexGpt>, body: &Value) -> (String, Strin
 }
 
 #[tokio::test]
-async fn the_answer_obeys_the_schema_and_reads_the_dialogue() {
+async fn the_answer_follows_the_schema_and_the_dialogue() {
     let model = model().await;
     let (status, text) = alternative(&model, &request()).await;
     assert_eq!(status, "ALTERNATIVE_STATUS_FINAL");
@@ -62,7 +62,7 @@ async fn the_answer_obeys_the_schema_and_reads_the_dialogue() {
 }
 
 #[tokio::test]
-async fn whatever_a_strict_parser_refuses_is_refused() {
+async fn requests_are_parsed_strictly() {
     let model = model().await;
     let wrong = [
         ("/modelURI", json!("gpt://b1gfolder/yandexgpt/latest")),
@@ -90,14 +90,14 @@ async fn whatever_a_strict_parser_refuses_is_refused() {
 }
 
 #[tokio::test]
-async fn strangers_and_keys_without_the_scope_are_refused() {
+async fn unknown_keys_and_keys_without_the_scope_are_rejected() {
     let model = model().await;
     assert_eq!(post_as(&model, "Api-Key nobody", &request()).await.0, 401);
     assert_eq!(post_as(&model, "Api-Key speech-only", &request()).await.0, 403);
 }
 
 #[tokio::test]
-async fn every_bad_ending_can_be_had() {
+async fn every_failure_can_be_simulated() {
     let model = model().await;
     let end_with = |outcome| model.state.behave(Behaviour { outcome, ..Behaviour::default() });
     end_with(Outcome::ContentFilter);
@@ -119,7 +119,7 @@ async fn every_bad_ending_can_be_had() {
     assert_eq!(alternative(&model, &short).await.0, "ALTERNATIVE_STATUS_TRUNCATED_FINAL");
     let mut blank = json!({ "modelUri": "gpt://f/yandexgpt", "jsonObject": true });
     blank["messages"] = json!([{ "role": "user", "text": "Клиент: Алло." }]);
-    assert_eq!(alternative(&model, &blank).await.1.trim(), "", "nobody told it to write JSON");
+    assert_eq!(alternative(&model, &blank).await.1.trim(), "", "the prompt does not mention JSON");
 }
 
 #[tokio::test]
@@ -137,12 +137,12 @@ async fn a_stream_is_several_objects_that_grow() {
 }
 
 #[tokio::test]
-async fn ten_generations_at_once_are_the_limit() {
+async fn at_most_ten_generations_run_concurrently() {
     let model = model().await;
     model.state.behave(Behaviour { answer_ms: 500, ..Behaviour::default() });
     let body = request();
     let answers = futures::future::join_all((0..12).map(|_| post(&model, &body))).await;
     let refused = answers.iter().filter(|(status, _)| *status == 429).count();
-    assert_eq!((answers.len() - refused, refused), (yandexgpt::SIMULTANEOUS, 2));
+    assert_eq!((answers.len() - refused, refused), (yandexgpt::MAX_CONCURRENT_REQUESTS, 2));
     assert_eq!(post(&model, &body).await.0, 200, "slots are given back");
 }

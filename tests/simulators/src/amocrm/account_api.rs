@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Amocrm;
 use super::guard::Caller;
 use super::model::{Platform, User};
-use super::problem::{Answer, Problem, hal};
+use super::problem::{HandlerResult, Problem, hal};
 use super::query::{Query, hal_list};
 use crate::control::locked;
 
@@ -25,20 +25,20 @@ const ACCOUNT_WITH: [&str; 10] = [
     "invoices_settings",
 ];
 
-/// The account of the token.
+/// `GET /account`: the account of the token.
 #[handler]
 pub(crate) fn read_account(
     request: &Request,
     Data(amo): Data<&Amocrm>,
     Data(caller): Data<&Caller>,
-) -> Answer {
+) -> HandlerResult {
     let query = Query::of(request.uri());
     let with: Vec<&str> = query.one("with").into_iter().flat_map(|list| list.split(',')).collect();
     if with.iter().any(|name| !ACCOUNT_WITH.contains(name)) {
         return Err(Problem::invalid("NotSupportedChoice", "with", "This relation is not supported."));
     }
-    let world = locked(&amo.inner.world);
-    let account = world.account(caller.account_id).ok_or_else(gone)?;
+    let state = locked(&amo.inner.state);
+    let account = state.account(caller.account_id).ok_or_else(gone)?;
     let mut body = json!({
         "id": account.id,
         "name": account.name,
@@ -70,27 +70,31 @@ pub(crate) fn read_account(
     Ok(hal(&body))
 }
 
-/// All users; for administrators.
+/// Lists all users; administrators only.
 #[handler]
-pub(crate) fn list_users(request: &Request, Data(amo): Data<&Amocrm>, Data(caller): Data<&Caller>) -> Answer {
+pub(crate) fn list_users(
+    request: &Request,
+    Data(amo): Data<&Amocrm>,
+    Data(caller): Data<&Caller>,
+) -> HandlerResult {
     caller.require_admin()?;
     let page = Query::of(request.uri()).page(250)?;
-    let world = locked(&amo.inner.world);
-    let account = world.account(caller.account_id).ok_or_else(gone)?;
+    let state = locked(&amo.inner.state);
+    let account = state.account(caller.account_id).ok_or_else(gone)?;
     let users: Vec<Value> = account.users.iter().map(user_json).collect();
     Ok(hal_list("users", &users, page, &caller.host, request.original_uri()))
 }
 
-/// One user; for administrators.
+/// One user; administrators only.
 #[handler]
 pub(crate) fn read_user(
     Path(id): Path<u64>,
     Data(amo): Data<&Amocrm>,
     Data(caller): Data<&Caller>,
-) -> Answer {
+) -> HandlerResult {
     caller.require_admin()?;
-    let world = locked(&amo.inner.world);
-    let account = world.account(caller.account_id).ok_or_else(gone)?;
+    let state = locked(&amo.inner.state);
+    let account = state.account(caller.account_id).ok_or_else(gone)?;
     let user = account.user(id).ok_or_else(|| Problem::api(StatusCode::NOT_FOUND, "User not found"))?;
     Ok(hal(&user_json(user)))
 }
@@ -111,15 +115,15 @@ fn user_json(user: &User) -> Value {
     })
 }
 
-/// A widget by its code; its settings only for the integration it belongs to.
+/// A widget by its code. Its settings are visible only to the integration that it belongs to.
 #[handler]
 pub(crate) fn read_widget(
     Path(code): Path<String>,
     Data(amo): Data<&Amocrm>,
     Data(caller): Data<&Caller>,
-) -> Answer {
-    let mut world = locked(&amo.inner.world);
-    let integration = world
+) -> HandlerResult {
+    let mut state = locked(&amo.inner.state);
+    let integration = state
         .integrations
         .iter()
         .find(|known| known.code == code)
@@ -129,7 +133,7 @@ pub(crate) fn read_widget(
         "code": code,
         "version": "1.0.0",
         "client_uuid": integration.client_id,
-        "is_active_in_account": world.content(caller.account_id).installed.contains(&integration.client_id),
+        "is_active_in_account": state.content(caller.account_id).installed.contains(&integration.client_id),
     });
     if integration.client_id == caller.client_id {
         body["settings"] = json!({});

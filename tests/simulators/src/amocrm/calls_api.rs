@@ -1,4 +1,5 @@
-//! `POST /calls`: telephony tells of a call, amoCRM finds whose it is (amoCRM docs, crm_platform/calls-api).
+//! `POST /calls`: a telephony provider reports a call, and amoCRM finds the entity by phone number (amoCRM docs,
+//! crm_platform/calls-api).
 
 use flysk_domain::Clock;
 use poem::http::StatusCode;
@@ -7,43 +8,43 @@ use poem::{Body, Request, handler};
 use serde_json::{Map, Value, json};
 
 use super::Amocrm;
-use super::fields::{Field, Kind, check, json_list, may, must, request_id};
+use super::fields::{Field, Kind, check, json_list, optional, request_id, required};
 use super::guard::Caller;
 use super::model::{Entity, EntityType, Note};
-use super::problem::{Answer, Complaint, Problem, hal};
-use super::world::Content;
+use super::problem::{FieldError, HandlerResult, Problem, hal};
+use super::state::Content;
 use crate::control::locked;
 
 const FIELDS: [Field; 16] = [
-    must("direction", Kind::Text),
-    must("duration", Kind::Numeric),
-    must("source", Kind::Text),
-    must("phone", Kind::Text),
-    may("uniq", Kind::Text),
-    may("link", Kind::OptText),
-    may("call_responsible", Kind::IntOrText),
-    may("call_result", Kind::Text),
-    may("call_status", Kind::Int),
-    may("responsible_user_id", Kind::Int),
-    may("created_by", Kind::Int),
-    may("updated_by", Kind::Int),
-    may("created_at", Kind::Int),
-    may("updated_at", Kind::Int),
-    may("request_id", Kind::Text),
-    may("is_need_to_trigger_digital_pipeline", Kind::Bool),
+    required("direction", Kind::Text),
+    required("duration", Kind::Numeric),
+    required("source", Kind::Text),
+    required("phone", Kind::Text),
+    optional("uniq", Kind::Text),
+    optional("link", Kind::OptText),
+    optional("call_responsible", Kind::IntOrText),
+    optional("call_result", Kind::Text),
+    optional("call_status", Kind::Int),
+    optional("responsible_user_id", Kind::Int),
+    optional("created_by", Kind::Int),
+    optional("updated_by", Kind::Int),
+    optional("created_at", Kind::Int),
+    optional("updated_at", Kind::Int),
+    optional("request_id", Kind::Text),
+    optional("is_need_to_trigger_digital_pipeline", Kind::Bool),
 ];
 
-/// Digits of a phone number that are compared.
+/// Number of trailing digits of phone numbers that are compared.
 const COMPARED_DIGITS: usize = 10;
 
-/// Adds calls to whoever has their phone number; calls of strangers are not added.
+/// Adds calls to the entities with their phone numbers. Calls of unknown numbers are not added.
 #[handler]
 pub(crate) async fn add(
     request: &Request,
     body: Body,
     Data(amo): Data<&Amocrm>,
     Data(caller): Data<&Caller>,
-) -> Answer {
+) -> HandlerResult {
     let body = body.into_vec().await.map_err(|_| Problem::api(StatusCode::BAD_REQUEST, "Unreadable body"))?;
     let items = json_list(request.content_type(), &body)?;
     let refused: Vec<_> = items
@@ -57,15 +58,16 @@ pub(crate) async fn add(
     }
     let (added, told, errors) = attach(amo, caller, &items);
     for note in &added {
+        amo.announce(note, true);
         amo.fire_notes(caller.account_id, std::slice::from_ref(note));
     }
     Ok(hal(&json!({"_total_items": told.len(), "errors": errors, "_embedded": {"calls": told}})))
 }
 
-fn complaints(item: &Map<String, Value>) -> Vec<Complaint> {
+fn complaints(item: &Map<String, Value>) -> Vec<FieldError> {
     let mut complaints = check(item, &FIELDS, "");
     if !matches!(item.get("direction").and_then(Value::as_str), Some("inbound" | "outbound")) {
-        complaints.push(Complaint::new("NotSupportedChoice", "direction", "`inbound` or `outbound`."));
+        complaints.push(FieldError::new("NotSupportedChoice", "direction", "`inbound` or `outbound`."));
     }
     complaints
 }
@@ -76,16 +78,16 @@ fn attach(
     items: &[Map<String, Value>],
 ) -> (Vec<Note>, Vec<Value>, Vec<Value>) {
     let now = amo.control().clock().now().timestamp();
-    let mut world = locked(&amo.inner.world);
+    let mut state = locked(&amo.inner.state);
     let (mut added, mut told, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for (index, item) in items.iter().enumerate() {
         let request_id = request_id(item, index);
         let phone = item.get("phone").and_then(Value::as_str).unwrap_or_default();
-        let Some((entity_type, entity_id)) = whose(world.content(caller.account_id), phone) else {
+        let Some((entity_type, entity_id)) = whose(state.content(caller.account_id), phone) else {
             errors.push(json!({"title": "Entity not found", "status": 263, "request_id": request_id}));
             continue;
         };
-        let note = note(item, caller, (entity_type, entity_id), world.fresh_id(), now);
+        let note = note(item, caller, (entity_type, entity_id), state.fresh_id(), now);
         told.push(json!({
             "id": note.id,
             "entity_id": entity_id,
@@ -93,7 +95,7 @@ fn attach(
             "account_id": caller.account_id,
             "request_id": request_id,
         }));
-        world.keep(note.clone());
+        state.keep(note.clone());
         added.push(note);
     }
     (added, told, errors)
@@ -131,7 +133,7 @@ fn note(
     }
 }
 
-/// Who gets a call of `phone`: the only active lead of its contact or company if there is no customer,
+/// Entity that gets a call of `phone`: the only active lead of its contact or company if there is no customer,
 /// the only customer if there is no active lead, otherwise the contact or company itself.
 fn whose(content: &Content, phone: &str) -> Option<(EntityType, u64)> {
     let wanted = last_digits(phone)?;

@@ -1,19 +1,25 @@
-//! `/events`: the account's history, of which the simulator keeps calls (amoCRM docs, crm_platform/events-and-notes).
+//! `/events`: the account's history. The simulator records calls only (amoCRM docs,
+//! crm_platform/events-and-notes).
 
-use poem::web::Data;
+use poem::http::StatusCode;
+use poem::web::{Data, Path};
 use poem::{Request, handler};
 use serde_json::{Value, json};
 
 use super::Amocrm;
 use super::guard::Caller;
 use super::model::Event;
-use super::problem::{Answer, Problem};
+use super::problem::{HandlerResult, Problem, hal};
 use super::query::{Query, hal_list};
 use crate::control::locked;
 
-/// Events by type, time, author and entity; newest first.
+/// Events filtered by type, time, author and entity; newest first.
 #[handler]
-pub(crate) fn list(request: &Request, Data(amo): Data<&Amocrm>, Data(caller): Data<&Caller>) -> Answer {
+pub(crate) fn list(
+    request: &Request,
+    Data(amo): Data<&Amocrm>,
+    Data(caller): Data<&Caller>,
+) -> HandlerResult {
     let query = Query::of(request.uri());
     query.allow_filters(&["id", "type", "created_at", "created_by", "entity", "entity_id"])?;
     let page = query.page(100)?;
@@ -26,8 +32,8 @@ pub(crate) fn list(request: &Request, Data(amo): Data<&Amocrm>, Data(caller): Da
     let authors = query.numbers("filter[created_by]")?;
     let ids = query.many("filter[id]");
     let (from, to) = query.range("filter[created_at]")?;
-    let mut world = locked(&amo.inner.world);
-    let mut events: Vec<&Event> = world
+    let mut state = locked(&amo.inner.state);
+    let mut events: Vec<&Event> = state
         .content(caller.account_id)
         .events
         .iter()
@@ -41,6 +47,19 @@ pub(crate) fn list(request: &Request, Data(amo): Data<&Amocrm>, Data(caller): Da
     events.sort_by_key(|event| std::cmp::Reverse((event.created_at, event.note_id)));
     let events: Vec<Value> = events.into_iter().map(|event| event_json(event, caller)).collect();
     Ok(hal_list("events", &events, page, &caller.host, request.original_uri()))
+}
+
+/// One event. An unknown one is 404, as are other unknown objects of the API.
+#[handler]
+pub(crate) fn one(
+    Path(id): Path<String>,
+    Data(amo): Data<&Amocrm>,
+    Data(caller): Data<&Caller>,
+) -> HandlerResult {
+    let mut state = locked(&amo.inner.state);
+    let event = state.content(caller.account_id).events.iter().find(|event| event.id == id).cloned();
+    let event = event.ok_or_else(|| Problem::api(StatusCode::NOT_FOUND, "Event not found"))?;
+    Ok(hal(&event_json(&event, caller)))
 }
 
 fn event_json(event: &Event, caller: &Caller) -> Value {

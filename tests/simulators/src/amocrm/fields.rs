@@ -1,11 +1,11 @@
-//! Reads request bodies as strictly as amoCRM validates them: known fields of the right type only.
+//! Request validation as strict as amoCRM's: known fields of the right type only.
 
 use poem::http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::problem::{Complaint, Problem};
+use super::problem::{FieldError, Problem};
 
-/// What a field may hold.
+/// Type of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Whole number.
@@ -14,11 +14,11 @@ pub(crate) enum Kind {
     Text,
     /// `true` or `false`.
     Bool,
-    /// An object, checked elsewhere.
+    /// An object, validated elsewhere.
     Object,
     /// Text or `null`.
     OptText,
-    /// Whole number, or text that is one (`params.duration`).
+    /// Whole number, or a string that contains one (`params.duration`).
     Numeric,
     /// Whole number or text (`call_responsible`: a user's id or a name).
     IntOrText,
@@ -42,7 +42,7 @@ impl Kind {
     }
 }
 
-/// One field of a request object.
+/// Declaration of a field in a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field {
     pub(crate) name: &'static str,
@@ -50,26 +50,26 @@ pub(crate) struct Field {
     pub(crate) required: bool,
 }
 
-/// A field that must be there.
-pub(crate) const fn must(name: &'static str, kind: Kind) -> Field {
+/// A required field.
+pub(crate) const fn required(name: &'static str, kind: Kind) -> Field {
     Field { name, kind, required: true }
 }
 
-/// A field that may be there.
-pub(crate) const fn may(name: &'static str, kind: Kind) -> Field {
+/// An optional field.
+pub(crate) const fn optional(name: &'static str, kind: Kind) -> Field {
     Field { name, kind, required: false }
 }
 
-/// Everything wrong with an object: fields unknown, missing, or of another type.
-pub(crate) fn check(object: &Map<String, Value>, known: &[Field], prefix: &str) -> Vec<Complaint> {
+/// All validation errors of an object: unknown and missing fields, and wrong types.
+pub(crate) fn check(object: &Map<String, Value>, known: &[Field], prefix: &str) -> Vec<FieldError> {
     let mut complaints = Vec::new();
     for (name, value) in object {
         let path = format!("{prefix}{name}");
         match known.iter().find(|field| field.name == name) {
             None => {
-                complaints.push(Complaint::new("NotSupportedChoice", path, "This field is not supported."));
+                complaints.push(FieldError::new("NotSupportedChoice", path, "This field is not supported."));
             }
-            Some(field) if !field.kind.holds(value) => complaints.push(Complaint::new(
+            Some(field) if !field.kind.holds(value) => complaints.push(FieldError::new(
                 "InvalidType",
                 path,
                 format!("This value should be of type {:?}.", field.kind).to_lowercase(),
@@ -78,7 +78,7 @@ pub(crate) fn check(object: &Map<String, Value>, known: &[Field], prefix: &str) 
         }
     }
     for field in known.iter().filter(|field| field.required && !object.contains_key(field.name)) {
-        complaints.push(Complaint::new(
+        complaints.push(FieldError::new(
             "FieldMissing",
             format!("{prefix}{}", field.name),
             "This field is missing.",
@@ -87,7 +87,7 @@ pub(crate) fn check(object: &Map<String, Value>, known: &[Field], prefix: &str) 
     complaints
 }
 
-/// The body as JSON; another Content-Type is 415, what is not JSON is 400.
+/// Parses a JSON body: 415 for another Content-Type, 400 for invalid JSON.
 pub(crate) fn json_body(content_type: Option<&str>, body: &[u8]) -> Result<Value, Problem> {
     if !is_json(content_type) {
         return Err(Problem::api(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Invalid content-type specified"));
@@ -96,7 +96,7 @@ pub(crate) fn json_body(content_type: Option<&str>, body: &[u8]) -> Result<Value
         .map_err(|error| Problem::api(StatusCode::BAD_REQUEST, &format!("JSON decoding error: {error}")))
 }
 
-/// The body as a list of objects, as batch methods take it.
+/// Parses a JSON list of objects, as batch methods take it.
 pub(crate) fn json_list(content_type: Option<&str>, body: &[u8]) -> Result<Vec<Map<String, Value>>, Problem> {
     let Value::Array(items) = json_body(content_type, body)? else {
         return Err(Problem::invalid("InvalidType", "", "This value should be of type array."));
@@ -113,14 +113,14 @@ pub(crate) fn json_list(content_type: Option<&str>, body: &[u8]) -> Result<Vec<M
         .collect()
 }
 
-/// Whether a Content-Type says JSON, parameters aside.
+/// Whether a Content-Type is JSON, ignoring parameters.
 pub(crate) fn is_json(content_type: Option<&str>) -> bool {
     content_type
         .and_then(|value| value.split(';').next())
         .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// What an item of a batch is called in validation errors: its `request_id`, or its index.
+/// Name of a batch item in validation errors: its `request_id`, or its index.
 pub(crate) fn request_id(item: &Map<String, Value>, index: usize) -> String {
     match item.get("request_id") {
         Some(Value::String(id)) => id.clone(),

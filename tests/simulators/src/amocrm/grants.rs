@@ -1,16 +1,16 @@
-//! What was granted: authorization codes and token pairs.
+//! Authorization codes and token pairs.
 
 use chrono::{DateTime, Utc};
 
-use super::world::World;
+use super::state::AmocrmState;
 
-/// What an authorization code or token pair stands for.
+/// Access that an authorization code or token pair grants.
 #[derive(Debug, Clone)]
 pub(crate) struct Grant {
     pub(crate) client_id: String,
     pub(crate) account_id: u64,
     pub(crate) user_id: u64,
-    /// An administrator's grant outlives the administrator.
+    /// Whether an administrator granted it; such a grant outlives the administrator.
     pub(crate) by_admin: bool,
 }
 
@@ -33,13 +33,13 @@ pub(crate) struct RefreshToken {
     pub(crate) grant: Grant,
     pub(crate) access: String,
     pub(crate) issued_at: DateTime<Utc>,
-    /// When it was spent.
+    /// Time of its use.
     pub(crate) spent_at: Option<DateTime<Utc>>,
     pub(crate) revoked: bool,
 }
 
-impl World {
-    /// Withdraws all access of an integration to an account.
+impl AmocrmState {
+    /// Revokes all pairs of an integration for an account.
     pub(crate) fn revoke_pairs(&mut self, client_id: &str, account_id: u64) {
         let of = |grant: &Grant| grant.client_id == client_id && grant.account_id == account_id;
         self.access.values_mut().filter(|token| of(&token.grant)).for_each(|token| token.revoked = true);

@@ -1,4 +1,4 @@
-//! Who may call an API method, and how often.
+//! Authorization and rate limits of API methods.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -12,14 +12,14 @@ use super::grants::Grant;
 use super::model::Account;
 use super::problem::Problem;
 use super::site::AtAccount;
-use super::world::World;
-use super::{Amocrm, Quirks};
+use super::state::AmocrmState;
+use super::{Amocrm, Behaviour};
 use crate::control::locked;
 
-/// Reads of an unpaid account end after this (amoCRM docs, crm_platform/error-codes).
-const UNPAID_READS: Duration = Duration::days(30);
+/// Time after which an unpaid account can no longer be read (amoCRM docs, crm_platform/error-codes).
+const UNPAID_READ_PERIOD: Duration = Duration::days(30);
 
-/// Who calls a method: an integration in the name of a user.
+/// Caller of a method: an integration acting as a user.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) account_id: u64,
@@ -30,7 +30,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Methods for administrators only.
+    /// Rejects users who are not administrators.
     pub(crate) fn require_admin(&self) -> Result<(), Problem> {
         if self.is_admin {
             Ok(())
@@ -40,45 +40,49 @@ impl Caller {
     }
 }
 
-/// When recent requests came, to keep to the limits.
+/// Times of recent requests, for rate limiting.
 #[derive(Debug, Default)]
-pub(crate) struct Meter {
+pub(crate) struct RateMeter {
     by_integration: HashMap<(String, u64), VecDeque<DateTime<Utc>>>,
     by_account: HashMap<u64, VecDeque<DateTime<Utc>>>,
     violations: HashMap<u64, VecDeque<DateTime<Utc>>>,
 }
 
-/// What the meter says to a request.
+/// Decision of the rate limiter.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Pace {
+pub(crate) enum RateVerdict {
     Fine,
     TooFast,
-    /// Too fast too often.
+    /// Too many 429 responses: block the account.
     Block,
 }
 
-impl Meter {
+impl RateMeter {
     pub(crate) fn admit(
         &mut self,
         client_id: &str,
         account_id: u64,
-        quirks: &Quirks,
+        behaviour: &Behaviour,
         now: DateTime<Utc>,
-    ) -> Pace {
+    ) -> RateVerdict {
         let second = Duration::seconds(1);
         let own = self.by_integration.entry((client_id.to_owned(), account_id)).or_default();
         let all = self.by_account.entry(account_id).or_default();
         forget(own, now - second);
         forget(all, now - second);
-        if own.len() < quirks.requests_per_s && all.len() < quirks.account_requests_per_s {
+        if own.len() < behaviour.requests_per_s && all.len() < behaviour.account_requests_per_s {
             own.push_back(now);
             all.push_back(now);
-            return Pace::Fine;
+            return RateVerdict::Fine;
         }
         let violations = self.violations.entry(account_id).or_default();
         forget(violations, now - Duration::minutes(1));
         violations.push_back(now);
-        if violations.len() >= quirks.violations_until_block { Pace::Block } else { Pace::TooFast }
+        if violations.len() >= behaviour.violations_until_block {
+            RateVerdict::Block
+        } else {
+            RateVerdict::TooFast
+        }
     }
 }
 
@@ -88,34 +92,41 @@ fn forget(moments: &mut VecDeque<DateTime<Utc>>, until: DateTime<Utc>) {
     }
 }
 
-/// Lets authorised and paid requests through, with a [`Caller`] attached.
+/// Middleware that passes authorized requests of paid accounts on, with a [`Caller`] attached.
 pub(crate) struct Guard {
     pub(crate) amo: Amocrm,
     pub(crate) api: BoxEndpoint<'static, Response>,
 }
 
 impl Guard {
+    /// Errors of routing and parsing get amoCRM's error body, too.
     pub(crate) fn new(amo: Amocrm, api: impl Endpoint + 'static) -> Self {
+        let api = api.catch_all_error(|error: poem::Error| async move {
+            if error.is_from_response() {
+                return error.into_response();
+            }
+            Problem::api(error.status(), &error.to_string()).into_response()
+        });
         Self { amo, api: api.map_to_response().boxed() }
     }
 
     fn caller(&self, request: &Request) -> Result<Caller, Problem> {
         let at = request.data::<AtAccount>().ok_or_else(|| unauthorized("No account"))?;
         let now = self.amo.control().clock().now();
-        let quirks = self.amo.quirks();
-        let mut world = locked(&self.amo.inner.world);
-        let grant = live_grant(&world, request, at, now)?;
-        match locked(&self.amo.inner.meter).admit(&grant.client_id, at.account_id, &quirks, now) {
-            Pace::Fine => {}
-            Pace::TooFast => return Err(Problem::too_many_requests()),
-            Pace::Block => {
-                if let Some(account) = world.account_mut(at.account_id) {
+        let behaviour = self.amo.behaviour();
+        let mut state = locked(&self.amo.inner.state);
+        let grant = live_grant(&state, request, at, now)?;
+        match locked(&self.amo.inner.meter).admit(&grant.client_id, at.account_id, &behaviour, now) {
+            RateVerdict::Fine => {}
+            RateVerdict::TooFast => return Err(Problem::too_many_requests()),
+            RateVerdict::Block => {
+                if let Some(account) = state.account_mut(at.account_id) {
                     account.blocked = true;
                 }
                 return Err(Problem::nginx_forbidden());
             }
         }
-        let account = world.account(at.account_id).ok_or_else(|| unauthorized("No account"))?;
+        let account = state.account(at.account_id).ok_or_else(|| unauthorized("No account"))?;
         paid(account, request.method(), now)?;
         let (user_id, is_admin) = acting_user(account, &grant, request)?;
         Ok(Caller {
@@ -141,7 +152,7 @@ impl Endpoint for Guard {
             Err(problem) => problem.into_response(),
         };
         if response.status() == StatusCode::TOO_MANY_REQUESTS
-            && let Some(seconds) = self.amo.quirks().retry_after_s
+            && let Some(seconds) = self.amo.behaviour().retry_after_s
         {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
@@ -153,9 +164,9 @@ fn unauthorized(detail: &str) -> Problem {
     Problem::api(StatusCode::UNAUTHORIZED, detail)
 }
 
-/// The grant behind the Bearer token, if it is alive and of this account.
+/// Grant of the Bearer token, if the token is valid and belongs to this account.
 fn live_grant(
-    world: &World,
+    state: &AmocrmState,
     request: &Request,
     at: &AtAccount,
     now: DateTime<Utc>,
@@ -164,7 +175,7 @@ fn live_grant(
         .header(header::AUTHORIZATION)
         .and_then(|value| value.strip_prefix("Bearer "))
         .ok_or_else(|| unauthorized("Authorization is missing"))?;
-    let token = world.access.get(bearer).ok_or_else(|| unauthorized("The token is unknown"))?;
+    let token = state.access.get(bearer).ok_or_else(|| unauthorized("The token is unknown"))?;
     if token.revoked || now >= token.expires_at {
         return Err(unauthorized("The token is revoked or expired"));
     }
@@ -176,13 +187,14 @@ fn live_grant(
 
 fn paid(account: &Account, method: &Method, now: DateTime<Utc>) -> Result<(), Problem> {
     let Some(since) = account.unpaid_since else { return Ok(()) };
-    if *method == Method::GET && now - since < UNPAID_READS {
+    if *method == Method::GET && now - since < UNPAID_READ_PERIOD {
         return Ok(());
     }
     Err(Problem::api(StatusCode::PAYMENT_REQUIRED, "The subscription of the account has ended"))
 }
 
-/// In whose name the request runs: the granting user's, or that of `X-Context-User-ID` for an administrator's grant.
+/// User that the request acts as: the granting user, or that of `X-Context-User-ID` if an administrator granted
+/// access.
 fn acting_user(account: &Account, grant: &Grant, request: &Request) -> Result<(u64, bool), Problem> {
     if let Some(context) = request.header("x-context-user-id") {
         let user = context.parse().ok().and_then(|id| account.user(id));
@@ -191,7 +203,7 @@ fn acting_user(account: &Account, grant: &Grant, request: &Request) -> Result<(u
             _ => Err(unauthorized("The context user is unknown or free")),
         };
     }
-    // An administrator's grant is a full one and outlives the administrator.
+    // An administrator's grant has all rights and outlives the administrator.
     if grant.by_admin {
         return Ok((grant.user_id, true));
     }

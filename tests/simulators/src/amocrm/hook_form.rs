@@ -1,4 +1,4 @@
-//! The form that a note hook carries, PHP-style nested keys (captures of live hooks; it is not documented).
+//! Form body of a note hook, with PHP-style nested keys (from captures of live hooks; undocumented).
 
 use chrono::{DateTime, FixedOffset};
 use serde_json::json;
@@ -7,7 +7,7 @@ use url::form_urlencoded::Serializer;
 use super::model::{Account, EntityType, Note};
 use super::note_rules::type_number;
 
-/// The clock of Moscow, which dates without a zone follow.
+/// Offset of Moscow time, which dates without a time zone use.
 const MOSCOW_OFFSET_S: i32 = 3 * 3600;
 
 /// The body: `account[...]` and one group of notes. Brackets are percent-encoded.
@@ -57,7 +57,7 @@ fn is_call(note: &Note) -> bool {
     matches!(note.note_type.as_str(), "call_in" | "call_out")
 }
 
-/// A call's parameters as JSON with upper-case keys; the text of other notes.
+/// Parameters of a call as JSON with upper-case keys, or the text of another note.
 fn text(note: &Note) -> String {
     let param = |name: &str| note.params.get(name).cloned().unwrap_or_default();
     if !is_call(note) {

@@ -1,4 +1,4 @@
-//! `/webhooks`: subscriptions, keyed by their destination (amoCRM docs, crm_platform/webhooks-api).
+//! `/webhooks`: hooks, identified by their destination (amoCRM docs, crm_platform/webhooks-api).
 
 use std::collections::VecDeque;
 
@@ -9,25 +9,29 @@ use poem::{Body, Request, Response, handler};
 use serde_json::{Map, Value, json};
 
 use super::Amocrm;
-use super::fields::{Kind, check, json_body, may, must, request_id};
+use super::fields::{Kind, check, json_body, optional, request_id, required};
 use super::guard::Caller;
 use super::model::{Hook, Plan, Platform};
-use super::problem::{Answer, Complaint, Problem, hal, json_with};
+use super::problem::{FieldError, HandlerResult, Problem, hal, json_with};
 use super::query::Query;
 use crate::control::locked;
 
-/// Hooks an account may have (amoCRM docs, crm_platform/webhooks-api).
-const HOOKS_MAX: usize = 100;
+/// Maximum number of hooks per account (amoCRM docs, crm_platform/webhooks-api).
+const MAX_HOOKS: usize = 100;
 
-/// All hooks, or the one with `filter[destination]`.
+/// Lists all hooks, or the one with `filter[destination]`.
 #[handler]
-pub(crate) fn list(request: &Request, Data(amo): Data<&Amocrm>, Data(caller): Data<&Caller>) -> Answer {
+pub(crate) fn list(
+    request: &Request,
+    Data(amo): Data<&Amocrm>,
+    Data(caller): Data<&Caller>,
+) -> HandlerResult {
     caller.require_admin()?;
     let query = Query::of(request.uri());
     query.allow_filters(&["destination"])?;
     let wanted = query.one("filter[destination]");
-    let mut world = locked(&amo.inner.world);
-    let hooks: Vec<&Hook> = world
+    let mut state = locked(&amo.inner.state);
+    let hooks: Vec<&Hook> = state
         .content(caller.account_id)
         .hooks
         .iter()
@@ -36,21 +40,22 @@ pub(crate) fn list(request: &Request, Data(amo): Data<&Amocrm>, Data(caller): Da
     Ok(hal(&json!({"_total_items": hooks.len(), "_embedded": {"webhooks": hooks}})))
 }
 
-/// Adds a hook, or gives a known destination new settings.
+/// Adds a hook, or updates the one with the same destination.
 #[handler]
 pub(crate) async fn subscribe(
     request: &Request,
     body: Body,
     Data(amo): Data<&Amocrm>,
     Data(caller): Data<&Caller>,
-) -> Answer {
+) -> HandlerResult {
     caller.require_admin()?;
     let object = read_object(request, body).await?;
-    let known = [must("destination", Kind::Text), must("settings", Kind::Texts), may("sort", Kind::Int)];
+    let known =
+        [required("destination", Kind::Text), required("settings", Kind::Texts), optional("sort", Kind::Int)];
     let now = amo.control().clock().now().timestamp();
-    let enables = amo.quirks().post_enables_hook;
-    let mut world = locked(&amo.inner.world);
-    let account = world.account(caller.account_id).ok_or_else(unknown_account)?;
+    let enables = amo.behaviour().post_enables_hook;
+    let mut state = locked(&amo.inner.state);
+    let account = state.account(caller.account_id).ok_or_else(unknown_account)?;
     let (platform, plan) = (account.platform, account.plan);
     if plan == Plan::Basic {
         return Err(Problem::api(StatusCode::FORBIDDEN, "The tariff has no webhooks"));
@@ -63,11 +68,11 @@ pub(crate) async fn subscribe(
     let settings = texts(&object, "settings");
     let destination = object.get("destination").and_then(Value::as_str).unwrap_or_default().to_owned();
     let sort = object.get("sort").and_then(Value::as_i64).unwrap_or(0);
-    let id = world.fresh_id();
-    let hooks = &mut world.content(caller.account_id).hooks;
+    let id = state.fresh_id();
+    let hooks = &mut state.content(caller.account_id).hooks;
     let index = match hooks.iter().position(|hook| hook.destination == destination) {
         Some(index) => index,
-        None if hooks.len() >= HOOKS_MAX => {
+        None if hooks.len() >= MAX_HOOKS => {
             return Err(Problem::invalid("TooHigh", "destination", "The account has 100 webhooks already."));
         }
         None => {
@@ -97,23 +102,23 @@ pub(crate) async fn subscribe(
     Ok(json_with(status, &json!(hook)))
 }
 
-/// Removes the hook with the destination in the body.
+/// Deletes the hook with the destination in the body.
 #[handler]
 pub(crate) async fn unsubscribe(
     request: &Request,
     body: Body,
     Data(amo): Data<&Amocrm>,
     Data(caller): Data<&Caller>,
-) -> Answer {
+) -> HandlerResult {
     caller.require_admin()?;
     let object = read_object(request, body).await?;
-    let complaints = check(&object, &[must("destination", Kind::Text)], "");
+    let complaints = check(&object, &[required("destination", Kind::Text)], "");
     if !complaints.is_empty() {
         return Err(Problem::validation(&[(request_id(&object, 0), complaints)]));
     }
     let destination = object.get("destination").and_then(Value::as_str).unwrap_or_default();
-    let mut world = locked(&amo.inner.world);
-    let hooks = &mut world.content(caller.account_id).hooks;
+    let mut state = locked(&amo.inner.state);
+    let hooks = &mut state.content(caller.account_id).hooks;
     let before = hooks.len();
     hooks.retain(|hook| hook.destination != destination);
     if hooks.len() == before {
@@ -135,26 +140,26 @@ fn texts(object: &Map<String, Value>, name: &str) -> Vec<String> {
     all.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-fn check_values(object: &Map<String, Value>, platform: Platform) -> Vec<Complaint> {
+fn check_values(object: &Map<String, Value>, platform: Platform) -> Vec<FieldError> {
     let mut complaints = Vec::new();
     let settings = texts(object, "settings");
     if settings.is_empty() {
-        complaints.push(Complaint::new("IsBlank", "settings", "This value should not be blank."));
+        complaints.push(FieldError::new("IsBlank", "settings", "This value should not be blank."));
     }
     for (index, name) in settings.iter().enumerate().filter(|(_, name)| !is_event(name, platform)) {
         let detail = format!("`{name}` is not an event.");
-        complaints.push(Complaint::new("NotSupportedChoice", format!("settings.{index}"), detail));
+        complaints.push(FieldError::new("NotSupportedChoice", format!("settings.{index}"), detail));
     }
     let destination = object.get("destination").and_then(Value::as_str).unwrap_or_default();
     let usable = url::Url::parse(destination).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     let plain = destination.split('/').nth(2).is_some_and(|host| host.is_ascii() && !host.contains("xn--"));
     if !usable || !plain {
-        complaints.push(Complaint::new("InvalidUrl", "destination", "This value is not a valid URL."));
+        complaints.push(FieldError::new("InvalidUrl", "destination", "This value is not a valid URL."));
     }
     complaints
 }
 
-/// Names of events an account can subscribe to.
+/// Whether an account can subscribe to an event of this name.
 fn is_event(name: &str, platform: Platform) -> bool {
     const ENTITIES: [&str; 4] = ["lead", "contact", "company", "customer"];
     if platform == Platform::Kommo {

@@ -1,4 +1,4 @@
-//! Codes for installing, and the hook of switching off.
+//! Authorization codes of installations, and the disconnect hook.
 
 use flysk_domain::Clock;
 use serde::{Deserialize, Serialize};
@@ -8,69 +8,70 @@ use super::Amocrm;
 use super::grants::{Code, Grant};
 use super::jwt::{WidgetTokenShape, disconnect_signature, widget_token};
 use super::model::User;
-use super::scenes::SceneError;
+use super::scenario::ScenarioError;
+use super::state::AmocrmState;
 use super::token_endpoint::opaque;
-use super::world::World;
 use crate::control::locked;
 
-/// A call that amoCRM made to us: where to, and what came back.
+/// A request that amoCRM made to us, and its response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallOutcome {
-    /// The address with its query; `None` if there was none to call.
+    /// The URL with its query; `None` if there was none to call.
     pub url: Option<String>,
-    /// Status of the answer; `None` if there was no answer within 3 s.
+    /// Status of the response; `None` if there was none within 3 s.
     pub status: Option<u16>,
 }
 
 impl Amocrm {
-    /// An authorization code of `user_id` (by default the first administrator), as if access was just granted.
+    /// Issues an authorization code for `user_id` (by default the first administrator), as if access had just
+    /// been granted.
     pub fn issue_code(
         &self,
         client_id: &str,
         account_id: u64,
         user_id: Option<u64>,
-    ) -> Result<String, SceneError> {
+    ) -> Result<String, ScenarioError> {
         let now = self.control().clock().now();
-        let mut world = locked(&self.inner.world);
-        let user = grantor(&world, client_id, account_id, user_id)?;
+        let mut state = locked(&self.inner.state);
+        let user = grantor(&state, client_id, account_id, user_id)?;
         let grant =
             Grant { client_id: client_id.to_owned(), account_id, user_id: user.id, by_admin: user.is_admin };
         let code = opaque();
-        world.codes.insert(code.clone(), Code { grant, issued_at: now, used: false });
-        world.content(account_id).installed.insert(client_id.to_owned());
+        state.codes.insert(code.clone(), Code { grant, issued_at: now, used: false });
+        state.content(account_id).installed.insert(client_id.to_owned());
         Ok(code)
     }
 
-    /// An administrator presses *Install*: amoCRM itself calls the redirect URI with a code, waits 3 s,
-    /// ignores the status and never calls again (amoCRM docs, oauth/step-by-step).
+    /// An administrator installs the integration: amoCRM calls the redirect URI with a code, waits 3 s, ignores
+    /// the status and never repeats the call (amoCRM docs, oauth/step-by-step).
     pub async fn install(
         &self,
         client_id: &str,
         account_id: u64,
         user_id: Option<u64>,
-    ) -> Result<CallOutcome, SceneError> {
+    ) -> Result<CallOutcome, ScenarioError> {
         {
-            let world = locked(&self.inner.world);
-            if !grantor(&world, client_id, account_id, user_id)?.is_admin {
-                return Err(SceneError::NotAnAdministrator);
+            let state = locked(&self.inner.state);
+            if !grantor(&state, client_id, account_id, user_id)?.is_admin {
+                return Err(ScenarioError::NotAnAdministrator);
             }
         }
         let code = self.issue_code(client_id, account_id, user_id)?;
         let url = self.redirect_url(client_id, account_id, &[("code", &code), ("from_widget", "1")])?;
-        let status = self.inner.outside.get(&url).await;
+        let status = self.inner.outbound.get(&url).await;
         Ok(CallOutcome { url: Some(url), status })
     }
 
-    /// The redirect URI with `first`, then what every redirect carries.
+    /// The redirect URI with `first` and the parameters of every redirect.
     pub(crate) fn redirect_url(
         &self,
         client_id: &str,
         account_id: u64,
         first: &[(&str, &str)],
-    ) -> Result<String, SceneError> {
-        let world = locked(&self.inner.world);
-        let integration = world.integration(client_id).ok_or(SceneError::UnknownIntegration)?;
-        let account = world.account(account_id).ok_or(SceneError::UnknownAccount)?;
+    ) -> Result<String, ScenarioError> {
+        let state = locked(&self.inner.state);
+        let integration = state.integration(client_id).ok_or(ScenarioError::UnknownIntegration)?;
+        let account = state.account(account_id).ok_or(ScenarioError::UnknownAccount)?;
         let mut query = Serializer::new(String::new());
         query
             .extend_pairs(first)
@@ -80,31 +81,42 @@ impl Amocrm {
         Ok(with_query(&integration.redirect_uri, &query.finish()))
     }
 
-    /// A user switches the integration off: its tokens and codes die, and its disconnect hook is called
-    /// (unless `silently`, as when the hook is lost).
+    /// A user disables the integration: its tokens and codes are revoked, and its disconnect hook is called
+    /// (unless `silently`, which simulates a lost hook).
     pub async fn disable(
         &self,
         client_id: &str,
         account_id: u64,
         silently: bool,
-    ) -> Result<CallOutcome, SceneError> {
+    ) -> Result<CallOutcome, ScenarioError> {
         let url = self.switch_off(client_id, account_id)?.filter(|_| !silently);
         let status = match &url {
-            Some(url) => self.inner.outside.get(url).await,
+            Some(url) => self.inner.outbound.get(url).await,
             None => None,
         };
         Ok(CallOutcome { url, status })
     }
 
-    fn switch_off(&self, client_id: &str, account_id: u64) -> Result<Option<String>, SceneError> {
-        let removes_hooks = self.quirks().disable_removes_hooks;
-        let mut world = locked(&self.inner.world);
-        world.account(account_id).ok_or(SceneError::UnknownAccount)?;
-        let integration = world.integration(client_id).ok_or(SceneError::UnknownIntegration)?.clone();
-        world.revoke_pairs(client_id, account_id);
+    /// The access of an integration ends although the integration stays in the account: its tokens are revoked.
+    ///
+    /// Happens when the user who granted access leaves the account, or withdraws it.
+    pub fn revoke(&self, client_id: &str, account_id: u64) -> Result<(), ScenarioError> {
+        let mut state = locked(&self.inner.state);
+        state.account(account_id).ok_or(ScenarioError::UnknownAccount)?;
+        state.integration(client_id).ok_or(ScenarioError::UnknownIntegration)?;
+        state.revoke_pairs(client_id, account_id);
+        Ok(())
+    }
+
+    fn switch_off(&self, client_id: &str, account_id: u64) -> Result<Option<String>, ScenarioError> {
+        let removes_hooks = self.behaviour().disable_removes_hooks;
+        let mut state = locked(&self.inner.state);
+        state.account(account_id).ok_or(ScenarioError::UnknownAccount)?;
+        let integration = state.integration(client_id).ok_or(ScenarioError::UnknownIntegration)?.clone();
+        state.revoke_pairs(client_id, account_id);
         let own = |grant: &Grant| grant.client_id == client_id && grant.account_id == account_id;
-        world.codes.values_mut().filter(|code| own(&code.grant)).for_each(|code| code.used = true);
-        let content = world.content(account_id);
+        state.codes.values_mut().filter(|code| own(&code.grant)).for_each(|code| code.used = true);
+        let content = state.content(account_id);
         content.installed.remove(client_id);
         if removes_hooks {
             content.hooks.clear();
@@ -114,19 +126,19 @@ impl Amocrm {
         Ok(integration.disconnect_url.map(|url| with_query(&url, &query)))
     }
 
-    /// A one-time token as the widget of `user_id` would send it in `X-Auth-Token`.
+    /// A one-time token, as the widget of `user_id` would send it in `X-Auth-Token`.
     pub fn widget_token(
         &self,
         client_id: &str,
         account_id: u64,
         user_id: u64,
         shape: &WidgetTokenShape,
-    ) -> Result<String, SceneError> {
+    ) -> Result<String, ScenarioError> {
         let now = self.control().clock().now();
-        let world = locked(&self.inner.world);
-        let integration = world.integration(client_id).ok_or(SceneError::UnknownIntegration)?;
-        let account = world.account(account_id).ok_or(SceneError::UnknownAccount)?;
-        let user = account.user(user_id).ok_or(SceneError::UnknownUser)?;
+        let state = locked(&self.inner.state);
+        let integration = state.integration(client_id).ok_or(ScenarioError::UnknownIntegration)?;
+        let account = state.account(account_id).ok_or(ScenarioError::UnknownAccount)?;
+        let user = account.user(user_id).ok_or(ScenarioError::UnknownUser)?;
         Ok(widget_token(integration, account, user, shape, now))
     }
 }
@@ -136,21 +148,21 @@ fn with_query(url: &str, query: &str) -> String {
     format!("{url}{joint}{query}")
 }
 
-/// Who grants: the named user, or the account's first administrator.
+/// The granting user: the named one, or the account's first administrator.
 fn grantor(
-    world: &World,
+    state: &AmocrmState,
     client_id: &str,
     account_id: u64,
     user_id: Option<u64>,
-) -> Result<User, SceneError> {
-    let integration = world.integration(client_id).ok_or(SceneError::UnknownIntegration)?;
-    let account = world.account(account_id).ok_or(SceneError::UnknownAccount)?;
+) -> Result<User, ScenarioError> {
+    let integration = state.integration(client_id).ok_or(ScenarioError::UnknownIntegration)?;
+    let account = state.account(account_id).ok_or(ScenarioError::UnknownAccount)?;
     if integration.platform != account.platform {
-        return Err(SceneError::OtherPlatform);
+        return Err(ScenarioError::OtherPlatform);
     }
     let user = match user_id {
         Some(id) => account.user(id),
         None => account.users.iter().find(|user| user.is_admin && user.is_active),
     };
-    user.cloned().ok_or(SceneError::UnknownUser)
+    user.cloned().ok_or(ScenarioError::UnknownUser)
 }

@@ -1,4 +1,4 @@
-//! The two JWTs of amoCRM: access tokens (RS256) and one-time tokens of widgets (HS256).
+//! JWTs of amoCRM: access tokens (RS256) and one-time tokens of widgets (HS256).
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -15,17 +15,17 @@ use url::Url;
 use super::grants::Grant;
 use super::model::{Account, Integration, User};
 
-/// How long an access token lives, seconds (amoCRM docs, oauth/step-by-step).
+/// Lifetime of an access token, seconds (amoCRM docs, oauth/step-by-step).
 pub const ACCESS_TOKEN_TTL_S: i64 = 86_400;
 
-/// How long a widget's one-time token lives, seconds (amoCRM docs, oauth/disposable-tokens).
+/// Lifetime of a widget's one-time token, seconds (amoCRM docs, oauth/disposable-tokens).
 pub const WIDGET_TOKEN_TTL_S: i64 = 1_800;
 
-/// The key access tokens are signed with; nobody outside knows its public half.
+/// Signing key of access tokens. Its public key is not published.
 #[derive(Debug)]
 pub(crate) struct SigningKey(KeyPair);
 
-/// RSA failed; with a fresh key and no input of ours that means a broken machine.
+/// RSA failed. With a generated key and no outside input, this means a broken machine.
 #[derive(Debug, thiserror::Error)]
 #[error("the simulator cannot make or use an RSA key")]
 pub struct SigningFailed;
@@ -35,7 +35,7 @@ impl SigningKey {
         KeyPair::generate(KeySize::Rsa2048).map(Self).map_err(|_| SigningFailed)
     }
 
-    /// A signed access token with the claims seen in real ones.
+    /// A signed access token with the claims of real ones.
     pub(crate) fn access_token(
         &self,
         grant: &Grant,
@@ -64,15 +64,15 @@ impl SigningKey {
     }
 }
 
-/// How a widget token should deviate from the usual one.
+/// Deviations of a widget token from the usual shape.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WidgetTokenShape {
-    /// Without the claims that the documentation's table lacks: `subdomain`, `is_admin`.
+    /// Without the claims that the documentation does not list: `subdomain`, `is_admin`.
     pub bare: bool,
     /// `account_id` and `user_id` as numeric strings.
     pub ids_as_text: bool,
-    /// So many seconds are added to `iat`, `nbf` and `exp`.
+    /// Seconds added to `iat`, `nbf` and `exp`.
     pub shift_s: i64,
 }
 
@@ -122,7 +122,7 @@ pub fn disconnect_signature(client_id: &str, client_secret: &str, account_id: u6
 }
 
 fn hmac_sha256(key: &str, message: &str) -> Vec<u8> {
-    // HMAC takes keys of any length, so there is no error to pass on.
+    // HMAC accepts keys of any length, so there is no error.
     Hmac::<Sha256>::new_from_slice(key.as_bytes())
         .map(|mac| mac.chain_update(message).finalize().into_bytes().to_vec())
         .unwrap_or_default()
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_disconnect_signature_agrees_with_the_known_vector() {
+    fn the_disconnect_signature_matches_the_known_vector() {
         let signature =
             disconnect_signature("11111111-2222-4333-8444-555555555555", "not-a-real-secret", 12_345_678);
         assert_eq!(signature, "9e6053f2bd3709730b206b2bf1d8ac4892cd16a9813d12cff19dab5f1c397452");

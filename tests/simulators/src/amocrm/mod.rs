@@ -1,11 +1,12 @@
-//! amoCRM (and Kommo): OAuth, account, users, notes, calls, events, webhooks.
+//! amoCRM (and Kommo): OAuth, account, users, notes, calls, events, webhooks, and its pages in a browser.
 //!
-//! One server plays every host of amoCRM and tells them apart by the `Host` header: `demo.amocrm.ru`
-//! is an account, `www.amocrm.ru` has the OAuth page, `api-b.amocrm.ru` tells the current subdomain.
-//! Rules come from amoCRM's developer documentation (its sections on OAuth and the CRM platform); what it leaves open
-//! is a switch of [`Quirks`].
+//! One server serves all hosts of amoCRM and distinguishes them by the `Host` header: `demo.amocrm.ru` is an
+//! account, `www.amocrm.ru` has the OAuth page, `api-b.amocrm.ru` returns the current subdomain. The rules come
+//! from amoCRM's developer documentation (sections on OAuth and the CRM platform). Behaviour that it leaves open
+//! is a switch of [`Behaviour`].
 
 mod account_api;
+mod behaviour;
 mod calls_api;
 mod events_api;
 mod fields;
@@ -16,21 +17,22 @@ mod hook_form;
 mod hooks_api;
 mod install;
 mod jwt;
+mod localhost;
 mod model;
 mod note_rules;
 mod notes_api;
 mod notes_write;
 mod oauth_page;
-mod outside;
+pub(crate) mod outbound;
+mod pages;
 mod problem;
 mod query;
-mod quirks;
-mod scenes;
+mod scenario;
 mod sim_routes;
 mod site;
+mod state;
 mod subdomain;
 mod token_endpoint;
-mod world;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -38,34 +40,35 @@ use std::sync::{Arc, Mutex};
 use poem::{EndpointExt, Route, get, post};
 use tokio_util::sync::CancellationToken;
 
+pub use behaviour::Behaviour;
 pub use hook_delivery::Delivery;
 pub use install::CallOutcome;
 pub use jwt::{
     ACCESS_TOKEN_TTL_S, SigningFailed, WIDGET_TOKEN_TTL_S, WidgetTokenShape, disconnect_signature,
 };
 pub use model::{Account, Entity, EntityType, Hook, Integration, Note, Plan, Platform, User};
-pub use quirks::Quirks;
-pub use scenes::{Direction, NewCall, SceneError};
+pub use pages::{History, PageMessage, PageOptions, Scheme};
+pub use scenario::{Direction, NewCall, ScenarioError};
 
 use crate::Running;
 use crate::control::{Control, locked};
 use crate::server;
 
-/// The simulator would not start.
+/// The simulator cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address cannot be listened on.
+    /// The address cannot be bound.
     #[error("the amoCRM simulator cannot listen")]
     Listen(#[from] std::io::Error),
-    /// No key to sign access tokens with.
+    /// The signing key of access tokens cannot be created.
     #[error(transparent)]
     Key(#[from] SigningFailed),
-    /// No HTTP client to call redirect URIs and hooks with.
-    #[error("the amoCRM simulator cannot call out")]
+    /// The HTTP client for redirect URIs and hooks cannot be created.
+    #[error("the amoCRM simulator cannot create an HTTP client")]
     CallOut(#[from] reqwest::Error),
 }
 
-/// A test's hold on the simulated amoCRM. Clones share everything.
+/// Test handle of the simulated amoCRM. Clones share its state.
 #[derive(Debug, Clone)]
 pub struct Amocrm {
     inner: Arc<Inner>,
@@ -73,14 +76,15 @@ pub struct Amocrm {
 
 #[derive(Debug)]
 struct Inner {
-    world: Mutex<world::World>,
-    quirks: Mutex<Quirks>,
-    meter: Mutex<guard::Meter>,
+    state: Mutex<state::AmocrmState>,
+    behaviour: Mutex<Behaviour>,
+    meter: Mutex<guard::RateMeter>,
     deliveries: Mutex<Vec<Delivery>>,
-    outside: outside::Outside,
+    pages: Mutex<pages::Pages>,
+    outbound: outbound::OutboundClient,
     key: jwt::SigningKey,
     control: Control,
-    /// Ends retries and late links when the simulator stops.
+    /// Cancelled when the simulator stops; ends retries and delayed links.
     background: CancellationToken,
 }
 
@@ -90,22 +94,22 @@ impl Amocrm {
         &self.inner.control
     }
 
-    /// How open questions are settled at the moment.
-    pub fn quirks(&self) -> Quirks {
-        locked(&self.inner.quirks).clone()
+    /// Current behaviour.
+    pub fn behaviour(&self) -> Behaviour {
+        locked(&self.inner.behaviour).clone()
     }
 
-    /// Settles open questions another way.
-    pub fn set_quirks(&self, quirks: Quirks) {
-        *locked(&self.inner.quirks) = quirks;
+    /// Sets the behaviour.
+    pub fn set_behaviour(&self, behaviour: Behaviour) {
+        *locked(&self.inner.behaviour) = behaviour;
     }
 
-    /// Calls to `origin` (`https://app.example.com`) go to `to` (`http://127.0.0.1:8080`) instead.
+    /// Redirects outgoing requests for `origin` (`https://app.example.com`) to `to` (`http://127.0.0.1:8080`).
     pub fn route(&self, origin: &str, to: &str) {
-        self.inner.outside.route(origin, to);
+        self.inner.outbound.route(origin, to);
     }
 
-    /// Runs until done or until the simulator stops.
+    /// Spawns a task that is cancelled when the simulator stops.
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let stop = self.inner.background.clone();
         tokio::spawn(async move {
@@ -122,11 +126,12 @@ pub async fn start(addr: Option<SocketAddr>, control: Control) -> Result<Running
     let background = CancellationToken::new();
     let amo = Amocrm {
         inner: Arc::new(Inner {
-            world: Mutex::default(),
-            quirks: Mutex::default(),
+            state: Mutex::default(),
+            behaviour: Mutex::default(),
             meter: Mutex::default(),
             deliveries: Mutex::default(),
-            outside: outside::Outside::new()?,
+            pages: Mutex::default(),
+            outbound: outbound::OutboundClient::new()?,
             key: jwt::SigningKey::generate()?,
             control: control.clone(),
             background: background.clone(),
@@ -134,8 +139,8 @@ pub async fn start(addr: Option<SocketAddr>, control: Control) -> Result<Running
     };
     let account = Route::new()
         .at("/oauth2/access_token", post(token_endpoint::access_token))
-        .nest("/api/v4", guard::Guard::new(amo.clone(), api_routes()))
-        .data(amo.clone());
+        .nest("/api/v4", guard::Guard::new(amo.clone(), api_routes()));
+    let account = pages::with_pages(account).data(amo.clone());
     let www = Route::new()
         .at("/oauth", get(oauth_page::choose))
         .at("/oauth/answer", get(oauth_page::answer))
@@ -146,6 +151,7 @@ pub async fn start(addr: Option<SocketAddr>, control: Control) -> Result<Running
         .at("/oauth2/account/current/subdomain", get(subdomain::by_refresh_token))
         .data(amo.clone());
     let hosts = site::ByHost::new(amo.clone(), account, www, shared);
+    let hosts = localhost::Localhost::new(amo.clone(), hosts);
     let listener = server::bind(addr).await?;
     let running = server::serve(listener, control, amo.clone(), hosts, sim_routes::routes(&amo))?;
     let stopping = running.stopping();
@@ -164,6 +170,7 @@ fn api_routes() -> Route {
         .at("/widgets/:code", get(account_api::read_widget))
         .at("/webhooks", get(hooks_api::list).post(hooks_api::subscribe).delete(hooks_api::unsubscribe))
         .at("/events", get(events_api::list))
+        .at("/events/:id", get(events_api::one))
         .at("/calls", post(calls_api::add))
         .at("/:entity/notes", get(notes_api::list).post(notes_write::add).patch(notes_write::edit))
         .at("/:entity/notes/:id", get(notes_api::one))

@@ -1,4 +1,4 @@
-//! The things of amoCRM: integrations, accounts, users, entities, notes, hooks.
+//! Data model of amoCRM: integrations, accounts, users, entities, notes, hooks.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Which of the two separate companies an account or integration belongs to.
+/// Platform of an account or integration; the two are separate companies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Platform {
@@ -18,7 +18,7 @@ pub enum Platform {
 }
 
 impl Platform {
-    /// The domain its accounts live under.
+    /// Domain of the accounts.
     pub fn domain(self) -> &'static str {
         match self {
             Self::Amocrm => "amocrm.ru",
@@ -26,7 +26,7 @@ impl Platform {
         }
     }
 
-    /// The shared host of the `api_domain` claim.
+    /// Shared host in the `api_domain` claim.
     pub fn api_domain(self) -> &'static str {
         match self {
             Self::Amocrm => "api-b.amocrm.ru",
@@ -49,23 +49,23 @@ impl Platform {
 pub struct Integration {
     /// UUID, `client_id` in OAuth.
     pub client_id: String,
-    /// Key of token requests, widget tokens and the disconnect hook.
+    /// Secret of token requests, and key of widget tokens and the disconnect hook.
     pub client_secret: String,
-    /// Where codes go; compared byte for byte.
+    /// Redirect URI of authorization codes; compared byte for byte.
     pub redirect_uri: String,
-    /// Called when an account disables the integration.
+    /// URL called when an account disables the integration.
     #[serde(default)]
     pub disconnect_url: Option<String>,
-    /// Code of its widget.
+    /// Code of the integration's widget.
     #[serde(default = "widget_code")]
     pub code: String,
-    /// What its tokens may do.
+    /// Scopes of its tokens.
     #[serde(default = "scopes")]
     pub scopes: Vec<String>,
     /// amoCRM or Kommo.
     #[serde(default)]
     pub platform: Platform,
-    /// The one account the OAuth page offers (a private or unmoderated integration).
+    /// The only account that the OAuth page offers (for a private or unmoderated integration).
     #[serde(default)]
     pub only_account: Option<u64>,
 }
@@ -78,7 +78,7 @@ fn scopes() -> Vec<String> {
     ["crm", "files", "notifications"].map(str::to_owned).to_vec()
 }
 
-/// A tariff; webhooks need `extended` or `professional`.
+/// A tariff. Webhooks need `extended` or `professional`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Plan {
@@ -91,15 +91,15 @@ pub enum Plan {
     Professional,
 }
 
-/// A customer of amoCRM.
+/// An account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
-    /// Never changes.
+    /// Account id; never changes.
     pub id: u64,
-    /// First label of its host; may change.
+    /// First label of the host; may change.
     pub subdomain: String,
-    /// Name shown to people.
+    /// Display name.
     #[serde(default)]
     pub name: String,
     /// amoCRM or Kommo.
@@ -108,26 +108,26 @@ pub struct Account {
     /// Tariff.
     #[serde(default)]
     pub plan: Plan,
-    /// Who works there.
+    /// Users of the account.
     pub users: Vec<User>,
-    /// Every request is answered with nginx's 403 page.
+    /// Every request gets nginx's 403 page.
     #[serde(default)]
     pub blocked: bool,
-    /// Since when it has not been paid: writes fail at once, reads 30 days later.
+    /// Time since when the account is unpaid: writes fail at once, reads after 30 days.
     #[serde(default)]
     pub unpaid_since: Option<DateTime<Utc>>,
-    /// Subdomains it once had; they are answered with 404.
+    /// Former subdomains; they return 404.
     #[serde(default)]
     pub former_subdomains: Vec<String>,
 }
 
 impl Account {
-    /// `demo.amocrm.ru`.
+    /// Host of the account, such as `demo.amocrm.ru`.
     pub fn host(&self) -> String {
         format!("{}.{}", self.subdomain, self.platform.domain())
     }
 
-    /// One of its users.
+    /// User of the account with this id.
     pub fn user(&self, id: u64) -> Option<&User> {
         self.users.iter().find(|user| user.id == id)
     }
@@ -137,18 +137,18 @@ impl Account {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct User {
-    /// Its id.
+    /// User id.
     pub id: u64,
-    /// Its name.
+    /// User name.
     #[serde(default)]
     pub name: String,
-    /// Its mail address.
+    /// E-mail address.
     #[serde(default)]
     pub email: String,
     /// Administrators may install, read users and manage hooks.
     #[serde(default)]
     pub is_admin: bool,
-    /// Whether it may log in.
+    /// Whether the user may log in.
     #[serde(default = "yes")]
     pub is_active: bool,
     /// A user without a paid seat.
@@ -160,25 +160,25 @@ fn yes() -> bool {
     true
 }
 
-/// What a note can hang on.
+/// Type of an entity that notes are attached to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntityType {
-    /// A deal.
+    /// A lead.
     Leads,
-    /// A person.
+    /// A contact.
     Contacts,
-    /// A firm.
+    /// A company.
     Companies,
-    /// A regular buyer.
+    /// A customer.
     Customers,
 }
 
 impl EntityType {
-    /// All of them.
+    /// All entity types.
     pub const ALL: [Self; 4] = [Self::Leads, Self::Contacts, Self::Companies, Self::Customers];
 
-    /// As paths and hook groups spell it.
+    /// Name in paths and hook groups.
     pub fn plural(self) -> &'static str {
         match self {
             Self::Leads => "leads",
@@ -188,7 +188,7 @@ impl EntityType {
         }
     }
 
-    /// As events, hook names and the answer of `POST /calls` spell it.
+    /// Name in events, hook names and the response of `POST /calls`.
     pub fn singular(self) -> &'static str {
         match self {
             Self::Leads => "lead",
@@ -198,7 +198,7 @@ impl EntityType {
         }
     }
 
-    /// `element_type` of hooks.
+    /// `element_type` in hooks.
     pub fn number(self) -> u8 {
         match self {
             Self::Contacts => 1,
@@ -213,54 +213,54 @@ impl EntityType {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entity {
-    /// What it is.
+    /// Type of the entity.
     pub entity_type: EntityType,
-    /// Its id, unique among its type.
+    /// Entity id, unique within its type.
     pub id: u64,
     /// Telephone numbers (contacts and companies).
     #[serde(default)]
     pub phones: Vec<String>,
-    /// Contacts and companies that a lead or customer belongs to.
+    /// Contacts and companies of a lead or customer.
     #[serde(default)]
     pub of: Vec<u64>,
-    /// A closed lead attracts no calls.
+    /// Closed leads get no calls.
     #[serde(default)]
     pub closed: bool,
-    /// Who is responsible.
+    /// Id of the responsible user.
     #[serde(default)]
     pub responsible_user_id: u64,
 }
 
-/// A note on an entity; calls are notes.
+/// A note on an entity. Calls are notes.
 #[derive(Debug, Clone, Serialize)]
 pub struct Note {
-    /// Its id, unique in the account.
+    /// Note id, unique within the account.
     pub id: u64,
-    /// What it hangs on.
+    /// Id of the entity.
     pub entity_id: u64,
     #[serde(skip)]
     pub(crate) entity_type: EntityType,
-    /// Who made it.
+    /// Id of the author.
     pub created_by: u64,
-    /// Who changed it last.
+    /// Id of the user who made the last change.
     pub updated_by: u64,
-    /// Unix seconds.
+    /// Creation time, Unix seconds.
     pub created_at: i64,
-    /// Unix seconds.
+    /// Time of the last change, Unix seconds.
     pub updated_at: i64,
-    /// Who is responsible.
+    /// Id of the responsible user.
     pub responsible_user_id: u64,
     /// Always 0 here.
     pub group_id: u64,
     /// `call_in`, `common`, …
     pub note_type: String,
-    /// Depends on the type.
+    /// Parameters; their shape depends on the type.
     pub params: Value,
-    /// Whose it is.
+    /// Id of the account.
     pub account_id: u64,
 }
 
-/// A call in the account's event list.
+/// An event of a call, as in `/events`.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
     pub(crate) id: String,
@@ -272,28 +272,28 @@ pub(crate) struct Event {
     pub(crate) note_id: u64,
 }
 
-/// A subscription to hooks.
+/// A webhook subscription.
 #[derive(Debug, Clone, Serialize)]
 pub struct Hook {
-    /// Its id.
+    /// Hook id.
     pub id: u64,
-    /// Where deliveries go; the key of a subscription.
+    /// Destination URL; the key of a subscription.
     pub destination: String,
-    /// Unix seconds.
+    /// Creation time, Unix seconds.
     pub created_at: i64,
-    /// Unix seconds.
+    /// Time of the last change, Unix seconds.
     pub updated_at: i64,
-    /// Whose it is.
+    /// Id of the account.
     pub account_id: u64,
-    /// Who made it.
+    /// Id of the user who created it.
     pub created_by: u64,
-    /// Order in the list.
+    /// Position in lists.
     pub sort: i64,
-    /// Switched off after too many invalid answers.
+    /// Disabled after too many invalid responses.
     pub disabled: bool,
-    /// Names of events.
+    /// Names of the subscribed events.
     pub settings: Vec<String>,
-    /// Moments of invalid answers of the last two hours.
+    /// Times of invalid responses within the last 2 h.
     #[serde(skip)]
     pub(crate) invalid: VecDeque<DateTime<Utc>>,
 }

@@ -1,30 +1,33 @@
-//! What notes may hold (amoCRM docs, crm_platform/events-and-notes).
+//! Validation of notes (amoCRM docs, crm_platform/events-and-notes).
 
 use serde_json::{Map, Value};
 
-use super::fields::{Field, Kind, check, may, must};
-use super::problem::Complaint;
+use super::fields::{Field, Kind, check, optional, required};
+use super::problem::FieldError;
 
-/// Characters a note's text may have.
-const TEXT_MAX: usize = 20_000;
+/// Maximum length of a note's text, characters.
+const MAX_TEXT_LEN: usize = 20_000;
 
 const CALL: [Field; 8] = [
-    may("uniq", Kind::Text),
-    must("duration", Kind::Numeric),
-    must("source", Kind::Text),
-    may("link", Kind::OptText),
-    must("phone", Kind::Text),
-    may("call_responsible", Kind::IntOrText),
-    may("call_status", Kind::Int),
-    may("call_result", Kind::Text),
+    optional("uniq", Kind::Text),
+    required("duration", Kind::Numeric),
+    required("source", Kind::Text),
+    optional("link", Kind::OptText),
+    required("phone", Kind::Text),
+    optional("call_responsible", Kind::IntOrText),
+    optional("call_status", Kind::Int),
+    optional("call_result", Kind::Text),
 ];
-const COMMON: [Field; 1] = [must("text", Kind::Text)];
-const SERVICE: [Field; 2] = [must("service", Kind::Text), must("text", Kind::Text)];
-const SMS: [Field; 2] = [must("text", Kind::Text), must("phone", Kind::Text)];
-const ATTACHMENT: [Field; 3] =
-    [must("file_uuid", Kind::Text), may("version_uuid", Kind::Text), may("file_name", Kind::Text)];
+const COMMON: [Field; 1] = [required("text", Kind::Text)];
+const SERVICE: [Field; 2] = [required("service", Kind::Text), required("text", Kind::Text)];
+const SMS: [Field; 2] = [required("text", Kind::Text), required("phone", Kind::Text)];
+const ATTACHMENT: [Field; 3] = [
+    required("file_uuid", Kind::Text),
+    optional("version_uuid", Kind::Text),
+    optional("file_name", Kind::Text),
+];
 
-/// The fields of `params` of a note type; `None` for a type that does not exist.
+/// Fields of `params` for a note type; `None` for an unknown type.
 fn params_of(note_type: &str) -> Option<&'static [Field]> {
     match note_type {
         "common" => Some(&COMMON),
@@ -36,7 +39,7 @@ fn params_of(note_type: &str) -> Option<&'static [Field]> {
     }
 }
 
-/// The number of a note type in hooks (amoCRM docs, digital pipeline, Salesbot).
+/// Number of a note type in hooks (amoCRM docs, digital pipeline, Salesbot).
 pub(crate) fn type_number(note_type: &str) -> u8 {
     match note_type {
         "attachment" => 5,
@@ -49,11 +52,11 @@ pub(crate) fn type_number(note_type: &str) -> u8 {
     }
 }
 
-/// Everything wrong with the type and the parameters of a note to be written.
-pub(crate) fn check_note(item: &Map<String, Value>) -> Vec<Complaint> {
+/// Validation errors in the type and parameters of a note.
+pub(crate) fn check_note(item: &Map<String, Value>) -> Vec<FieldError> {
     let note_type = item.get("note_type").and_then(Value::as_str).unwrap_or_default();
     let Some(known) = params_of(note_type) else {
-        return vec![Complaint::new(
+        return vec![FieldError::new(
             "NotSupportedChoice",
             "note_type",
             "The value you selected is not a valid choice.",
@@ -61,12 +64,12 @@ pub(crate) fn check_note(item: &Map<String, Value>) -> Vec<Complaint> {
     };
     let Some(params) = item.get("params").and_then(Value::as_object) else { return Vec::new() };
     let mut complaints = check(params, known, "params.");
-    if params.get("text").and_then(Value::as_str).is_some_and(|text| text.chars().count() > TEXT_MAX) {
-        let detail = format!("This value is too long. It should have {TEXT_MAX} characters or less.");
-        complaints.push(Complaint::new("TooLong", "params.text", detail));
+    if params.get("text").and_then(Value::as_str).is_some_and(|text| text.chars().count() > MAX_TEXT_LEN) {
+        let detail = format!("This value is too long. It should have {MAX_TEXT_LEN} characters or less.");
+        complaints.push(FieldError::new("TooLong", "params.text", detail));
     }
     if params.get("call_status").and_then(Value::as_i64).is_some_and(|status| !(1..=8).contains(&status)) {
-        complaints.push(Complaint::new("NotSupportedChoice", "params.call_status", "From 1 to 8."));
+        complaints.push(FieldError::new("NotSupportedChoice", "params.call_status", "From 1 to 8."));
     }
     complaints
 }

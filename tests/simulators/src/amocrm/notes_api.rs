@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::Amocrm;
 use super::guard::Caller;
 use super::model::{EntityType, Note};
-use super::problem::{Answer, Problem, hal};
+use super::problem::{HandlerResult, Problem, hal};
 use super::query::{Query, hal_list};
 use crate::control::locked;
 
-/// The entity type of a path; others do not exist.
+/// Entity type in a path; 404 for others.
 pub(crate) fn entity_type(plural: &str) -> Result<EntityType, Problem> {
     EntityType::ALL
         .into_iter()
@@ -20,7 +20,7 @@ pub(crate) fn entity_type(plural: &str) -> Result<EntityType, Problem> {
         .ok_or_else(|| Problem::api(StatusCode::NOT_FOUND, "Not found"))
 }
 
-/// A note with its link, as lists and single reads give it.
+/// JSON of a note with its link, as in lists and single reads.
 fn note_json(note: &Note, host: &str) -> Value {
     let href =
         format!("https://{host}/api/v4/{}/{}/notes/{}", note.entity_type.plural(), note.entity_id, note.id);
@@ -29,14 +29,14 @@ fn note_json(note: &Note, host: &str) -> Value {
     body
 }
 
-/// Notes of all entities of a type.
+/// Lists notes of all entities of a type.
 #[handler]
 pub(crate) fn list(
     request: &Request,
     Path(entity): Path<String>,
     Data(amo): Data<&Amocrm>,
     Data(caller): Data<&Caller>,
-) -> Answer {
+) -> HandlerResult {
     let query = Query::of(request.uri());
     query.allow_filters(&["id", "entity_id", "note_type", "updated_at"])?;
     let entities = query.numbers("filter[entity_id]")?;
@@ -45,14 +45,14 @@ pub(crate) fn list(
     })
 }
 
-/// Notes of one entity.
+/// Lists notes of one entity.
 #[handler]
 pub(crate) fn list_of_entity(
     request: &Request,
     Path((entity, entity_id)): Path<(String, u64)>,
     Data(amo): Data<&Amocrm>,
     Data(caller): Data<&Caller>,
-) -> Answer {
+) -> HandlerResult {
     let query = Query::of(request.uri());
     query.allow_filters(&["id", "note_type", "updated_at"])?;
     filtered(amo, caller, &query, request.original_uri(), entity_type(&entity)?, |note| {
@@ -60,31 +60,31 @@ pub(crate) fn list_of_entity(
     })
 }
 
-/// One note.
+/// Reads one note.
 #[handler]
 pub(crate) fn one(
     Path((entity, id)): Path<(String, u64)>,
     Data(amo): Data<&Amocrm>,
     Data(caller): Data<&Caller>,
-) -> Answer {
+) -> HandlerResult {
     let of = entity_type(&entity)?;
     find(amo, caller, |note| note.entity_type == of && note.id == id)
 }
 
-/// One note of one entity.
+/// Reads one note of one entity.
 #[handler]
 pub(crate) fn one_of_entity(
     Path((entity, entity_id, id)): Path<(String, u64, u64)>,
     Data(amo): Data<&Amocrm>,
     Data(caller): Data<&Caller>,
-) -> Answer {
+) -> HandlerResult {
     let of = entity_type(&entity)?;
     find(amo, caller, |note| note.entity_type == of && note.entity_id == entity_id && note.id == id)
 }
 
-fn find(amo: &Amocrm, caller: &Caller, wanted: impl Fn(&Note) -> bool) -> Answer {
-    let mut world = locked(&amo.inner.world);
-    let note = world.content(caller.account_id).notes.iter().find(|note| wanted(note));
+fn find(amo: &Amocrm, caller: &Caller, wanted: impl Fn(&Note) -> bool) -> HandlerResult {
+    let mut state = locked(&amo.inner.state);
+    let note = state.content(caller.account_id).notes.iter().find(|note| wanted(note));
     let note = note.ok_or_else(|| Problem::api(StatusCode::NOT_FOUND, "Note not found"))?;
     Ok(hal(&note_json(note, &caller.host)))
 }
@@ -96,14 +96,14 @@ fn filtered(
     uri: &Uri,
     of: EntityType,
     place: impl Fn(&Note) -> bool,
-) -> Answer {
+) -> HandlerResult {
     let page = query.page(250)?;
     let ids = query.numbers("filter[id]")?;
     let types = query.many("filter[note_type]");
     let (from, to) = query.range("filter[updated_at]")?;
     let order = query.order(&["updated_at", "id"])?;
-    let mut world = locked(&amo.inner.world);
-    let mut notes: Vec<&Note> = world
+    let mut state = locked(&amo.inner.state);
+    let mut notes: Vec<&Note> = state
         .content(caller.account_id)
         .notes
         .iter()

@@ -7,34 +7,34 @@ use poem::{Body, Request, handler};
 use serde_json::{Map, Value, json};
 
 use super::Amocrm;
-use super::fields::{Field, Kind, check, json_body, json_list, may, must, request_id};
+use super::fields::{Field, Kind, check, json_body, json_list, optional, request_id, required};
 use super::guard::Caller;
 use super::model::{EntityType, Event, Note};
 use super::note_rules::check_note;
 use super::notes_api::entity_type;
-use super::problem::{Answer, Complaint, Problem, hal};
-use super::world::World;
+use super::problem::{FieldError, HandlerResult, Problem, hal};
+use super::state::AmocrmState;
 use crate::control::locked;
 
 const ADD: [Field; 7] = [
-    may("entity_id", Kind::Int),
-    must("note_type", Kind::Text),
-    must("params", Kind::Object),
-    may("created_by", Kind::Int),
-    may("responsible_user_id", Kind::Int),
-    may("request_id", Kind::Text),
-    may("is_need_to_trigger_digital_pipeline", Kind::Bool),
+    optional("entity_id", Kind::Int),
+    required("note_type", Kind::Text),
+    required("params", Kind::Object),
+    optional("created_by", Kind::Int),
+    optional("responsible_user_id", Kind::Int),
+    optional("request_id", Kind::Text),
+    optional("is_need_to_trigger_digital_pipeline", Kind::Bool),
 ];
 const EDIT: [Field; 4] = [
-    must("id", Kind::Int),
-    must("note_type", Kind::Text),
-    must("params", Kind::Object),
-    may("request_id", Kind::Text),
+    required("id", Kind::Int),
+    required("note_type", Kind::Text),
+    required("params", Kind::Object),
+    optional("request_id", Kind::Text),
 ];
 const EDIT_ONE: [Field; 3] =
-    [must("note_type", Kind::Text), must("params", Kind::Object), may("request_id", Kind::Text)];
+    [required("note_type", Kind::Text), required("params", Kind::Object), optional("request_id", Kind::Text)];
 
-/// Adds notes to entities of a type, named item by item.
+/// Adds notes to entities of a type; each item names its entity.
 #[handler]
 pub(crate) async fn add(
     request: &Request,
@@ -42,7 +42,7 @@ pub(crate) async fn add(
     Path(entity): Path<String>,
     Data(amo): Data<&Amocrm>,
     Data(caller): Data<&Caller>,
-) -> Answer {
+) -> HandlerResult {
     let items = json_list(request.content_type(), &read(body).await?)?;
     add_all(amo, caller, entity_type(&entity)?, None, &items)
 }
@@ -55,12 +55,12 @@ pub(crate) async fn add_to_entity(
     Path((entity, entity_id)): Path<(String, u64)>,
     Data(amo): Data<&Amocrm>,
     Data(caller): Data<&Caller>,
-) -> Answer {
+) -> HandlerResult {
     let items = json_list(request.content_type(), &read(body).await?)?;
     add_all(amo, caller, entity_type(&entity)?, Some(entity_id), &items)
 }
 
-/// Changes notes of a type of entity.
+/// Changes notes of entities of a type.
 #[handler]
 pub(crate) async fn edit(
     request: &Request,
@@ -68,7 +68,7 @@ pub(crate) async fn edit(
     Path(entity): Path<String>,
     Data(amo): Data<&Amocrm>,
     Data(caller): Data<&Caller>,
-) -> Answer {
+) -> HandlerResult {
     let items = json_list(request.content_type(), &read(body).await?)?;
     edit_all(amo, caller, entity_type(&entity)?, None, &items, &EDIT)
 }
@@ -81,7 +81,7 @@ pub(crate) async fn edit_of_entity(
     Path((entity, entity_id)): Path<(String, u64)>,
     Data(amo): Data<&Amocrm>,
     Data(caller): Data<&Caller>,
-) -> Answer {
+) -> HandlerResult {
     let items = json_list(request.content_type(), &read(body).await?)?;
     edit_all(amo, caller, entity_type(&entity)?, Some(entity_id), &items, &EDIT)
 }
@@ -94,7 +94,7 @@ pub(crate) async fn edit_one(
     Path((entity, entity_id, id)): Path<(String, u64, u64)>,
     Data(amo): Data<&Amocrm>,
     Data(caller): Data<&Caller>,
-) -> Answer {
+) -> HandlerResult {
     let Value::Object(mut item) = json_body(request.content_type(), &read(body).await?)? else {
         return Err(Problem::invalid("InvalidType", "", "This value should be of type object."));
     };
@@ -107,12 +107,12 @@ async fn read(body: Body) -> Result<Vec<u8>, Problem> {
     body.into_vec().await.map_err(|_| Problem::api(StatusCode::BAD_REQUEST, "Unreadable body"))
 }
 
-/// A batch is refused as a whole when anything is wrong with any item.
+/// Rejects the whole batch if any item is invalid.
 fn refuse_any(
     items: &[Map<String, Value>],
-    check: impl Fn(&Map<String, Value>) -> Vec<Complaint>,
+    check: impl Fn(&Map<String, Value>) -> Vec<FieldError>,
 ) -> Result<(), Problem> {
-    let refused: Vec<(String, Vec<Complaint>)> = items
+    let refused: Vec<(String, Vec<FieldError>)> = items
         .iter()
         .enumerate()
         .map(|(index, item)| (request_id(item, index), check(item)))
@@ -131,17 +131,17 @@ fn add_all(
     of: EntityType,
     entity_id: Option<u64>,
     items: &[Map<String, Value>],
-) -> Answer {
+) -> HandlerResult {
     let now = amo.control().clock().now().timestamp();
-    let mut world = locked(&amo.inner.world);
-    let content = world.content(caller.account_id);
+    let mut state = locked(&amo.inner.state);
+    let content = state.content(caller.account_id);
     refuse_any(items, |item| {
         let mut complaints = check(item, &ADD, "");
         complaints.extend(check_note(item));
         match entity_id.or_else(|| number(item, "entity_id")) {
-            None => complaints.push(Complaint::new("FieldMissing", "entity_id", "This field is missing.")),
+            None => complaints.push(FieldError::new("FieldMissing", "entity_id", "This field is missing.")),
             Some(id) if !content.entities.contains_key(&(of, id)) => {
-                complaints.push(Complaint::new("NotSupportedChoice", "entity_id", "Entity not found."));
+                complaints.push(FieldError::new("NotSupportedChoice", "entity_id", "Entity not found."));
             }
             Some(_) => {}
         }
@@ -152,7 +152,7 @@ fn add_all(
     for (index, item) in items.iter().enumerate() {
         let entity_id = entity_id.or_else(|| number(item, "entity_id")).unwrap_or_default();
         let note = Note {
-            id: world.fresh_id(),
+            id: state.fresh_id(),
             entity_id,
             entity_type: of,
             created_by: number(item, "created_by").unwrap_or(caller.user_id),
@@ -166,10 +166,13 @@ fn add_all(
             account_id: caller.account_id,
         };
         told.push(json!({"id": note.id, "entity_id": entity_id, "request_id": request_id(item, index)}));
-        world.keep(note.clone());
+        state.keep(note.clone());
         added.push(note);
     }
-    drop(world);
+    drop(state);
+    for note in &added {
+        amo.announce(note, true);
+    }
     amo.fire_notes(caller.account_id, &added);
     Ok(hal(&json!({"_embedded": {"notes": told}})))
 }
@@ -181,11 +184,11 @@ fn edit_all(
     entity_id: Option<u64>,
     items: &[Map<String, Value>],
     known: &[Field],
-) -> Answer {
+) -> HandlerResult {
     let now = amo.control().clock().now().timestamp();
-    let merges = amo.quirks().patch_merges_params;
-    let mut world = locked(&amo.inner.world);
-    let notes = &mut world.content(caller.account_id).notes;
+    let merges = amo.behaviour().patch_merges_params;
+    let mut state = locked(&amo.inner.state);
+    let notes = &mut state.content(caller.account_id).notes;
     let is_it = |note: &Note, item: &Map<String, Value>| {
         note.entity_type == of
             && entity_id.is_none_or(|wanted| note.entity_id == wanted)
@@ -216,8 +219,8 @@ fn edit_all(
     Ok(hal(&json!({"_embedded": {"notes": told}})))
 }
 
-impl World {
-    /// Stores a new note, and the event of a call.
+impl AmocrmState {
+    /// Stores a new note, and the event if it is a call.
     pub(crate) fn keep(&mut self, note: Note) {
         let kind = match note.note_type.as_str() {
             "call_in" => Some("incoming_call"),

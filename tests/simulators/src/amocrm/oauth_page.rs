@@ -1,4 +1,4 @@
-//! `www.amocrm.ru/oauth`: a user picks an account and grants or refuses access (amoCRM docs, oauth/button).
+//! `www.amocrm.ru/oauth`: a user chooses an account and grants or refuses access (amoCRM docs, oauth/button).
 
 use poem::http::{StatusCode, header};
 use poem::web::{Data, Html, Query};
@@ -10,9 +10,9 @@ use super::Amocrm;
 use super::model::{Account, Integration, User};
 use crate::control::locked;
 
-/// What the connecting page is opened with.
+/// Query of the consent page.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Asked {
+pub(crate) struct ConsentQuery {
     client_id: String,
     #[serde(default)]
     state: Option<String>,
@@ -20,9 +20,9 @@ pub(crate) struct Asked {
     mode: Option<String>,
 }
 
-/// What the page's form sends.
+/// Form data of the consent page.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Answered {
+pub(crate) struct ConsentForm {
     client_id: String,
     #[serde(default)]
     state: Option<String>,
@@ -32,14 +32,14 @@ pub(crate) struct Answered {
     action: String,
 }
 
-/// The page with the choice of accounts.
+/// The consent page with the choice of accounts.
 #[handler]
-pub(crate) fn choose(Query(asked): Query<Asked>, Data(amo): Data<&Amocrm>) -> Response {
+pub(crate) fn choose(Query(asked): Query<ConsentQuery>, Data(amo): Data<&Amocrm>) -> Response {
     if !matches!(asked.mode.as_deref(), None | Some("popup" | "post_message")) {
         return refusal("Неизвестный режим окна");
     }
-    let world = locked(&amo.inner.world);
-    let Some(integration) = world.integration(&asked.client_id) else {
+    let state = locked(&amo.inner.state);
+    let Some(integration) = state.integration(&asked.client_id) else {
         return refusal("Интеграция не найдена");
     };
     let offered = |account: &&Account| {
@@ -53,13 +53,13 @@ pub(crate) fn choose(Query(asked): Query<Asked>, Data(amo): Data<&Amocrm>) -> Re
         };
         account.users.iter().filter(|user| user.is_admin && user.is_active).map(option).collect()
     };
-    let options: String = world.accounts.iter().filter(offered).map(administrators).collect();
+    let options: String = state.accounts.iter().filter(offered).map(administrators).collect();
     Html(page(integration, asked.state.as_deref(), &options)).into_response()
 }
 
-/// Where the form leads: back to the redirect URI, with a code or without.
+/// Redirects to the redirect URI, with a code if access was granted.
 #[handler]
-pub(crate) fn answer(Query(answered): Query<Answered>, Data(amo): Data<&Amocrm>) -> Response {
+pub(crate) fn answer(Query(answered): Query<ConsentForm>, Data(amo): Data<&Amocrm>) -> Response {
     let state = answered.state.as_deref().map(|state| ("state", state));
     let target = match answered.action.as_str() {
         "grant" => granted(amo, &answered, state),
@@ -72,7 +72,7 @@ pub(crate) fn answer(Query(answered): Query<Answered>, Data(amo): Data<&Amocrm>)
     }
 }
 
-fn granted(amo: &Amocrm, answered: &Answered, state: Option<(&str, &str)>) -> Option<String> {
+fn granted(amo: &Amocrm, answered: &ConsentForm, state: Option<(&str, &str)>) -> Option<String> {
     let (account, user) = answered.who.split_once(':')?;
     let account_id = account.parse().ok()?;
     let code = amo.issue_code(&answered.client_id, account_id, Some(user.parse().ok()?)).ok()?;
@@ -82,7 +82,7 @@ fn granted(amo: &Amocrm, answered: &Answered, state: Option<(&str, &str)>) -> Op
 }
 
 fn refused(amo: &Amocrm, client_id: &str, state: Option<(&str, &str)>) -> Option<String> {
-    let redirect_uri = locked(&amo.inner.world).integration(client_id)?.redirect_uri.clone();
+    let redirect_uri = locked(&amo.inner.state).integration(client_id)?.redirect_uri.clone();
     let mut query = Serializer::new(String::new());
     query.append_pair("error", "access_denied").extend_pairs(state);
     let joint = if redirect_uri.contains('?') { '&' } else { '?' };

@@ -1,13 +1,13 @@
-//! Refusals in the shapes amoCRM gives them.
+//! Error responses in the shapes that amoCRM uses.
 
 use poem::http::StatusCode;
 use poem::{Body, IntoResponse, Response};
 use serde_json::{Value, json};
 
-/// The outcome of a simulated method.
-pub(crate) type Answer = Result<Response, Problem>;
+/// Result of a simulated method.
+pub(crate) type HandlerResult = Result<Response, Problem>;
 
-/// An answer that says no.
+/// An error response.
 #[derive(Debug)]
 pub(crate) struct Problem {
     status: StatusCode,
@@ -15,18 +15,18 @@ pub(crate) struct Problem {
     body: String,
 }
 
-/// One complaint about a field of a request.
+/// A validation error of a request field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Complaint {
+pub(crate) struct FieldError {
     /// `NotSupportedChoice`, `TooLong`, `InvalidType`, `FieldMissing`, …
     pub(crate) code: &'static str,
-    /// Where in the item.
+    /// Path within the item.
     pub(crate) path: String,
-    /// For people.
+    /// Human-readable description.
     pub(crate) detail: String,
 }
 
-impl Complaint {
+impl FieldError {
     pub(crate) fn new(code: &'static str, path: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { code, path: path.into(), detail: detail.into() }
     }
@@ -47,8 +47,8 @@ impl Problem {
         )
     }
 
-    /// 400 with `validation-errors`: for each refused item its `request_id` and complaints.
-    pub(crate) fn validation(items: &[(String, Vec<Complaint>)]) -> Self {
+    /// 400 with `validation-errors`: `request_id` and errors of each rejected item.
+    pub(crate) fn validation(items: &[(String, Vec<FieldError>)]) -> Self {
         let errors: Vec<Value> = items
             .iter()
             .map(|(request_id, complaints)| {
@@ -72,12 +72,12 @@ impl Problem {
         )
     }
 
-    /// A validation error about one field of a request that is not a list.
+    /// A validation error of one field of a request that is not a list.
     pub(crate) fn invalid(code: &'static str, path: &str, detail: &str) -> Self {
-        Self::validation(&[("0".to_owned(), vec![Complaint::new(code, path, detail)])])
+        Self::validation(&[("0".to_owned(), vec![FieldError::new(code, path, detail)])])
     }
 
-    /// A refusal of the token endpoint: `hint` is what clients may match on, the rest is localized.
+    /// An error of the token endpoint. Clients may match on `hint`; the other texts are localized.
     pub(crate) fn oauth(status: StatusCode, hint: Option<&str>) -> Self {
         let mut body = json!({
             "title": "Ошибка авторизации",
@@ -91,7 +91,7 @@ impl Problem {
         Self::json(status, "application/json", &body)
     }
 
-    /// 401 without a hint: the pair of client id and secret is not accepted.
+    /// 401 without a hint: the client id and secret do not match.
     pub(crate) fn client_authentication_failed() -> Self {
         Self::json(
             StatusCode::UNAUTHORIZED,
@@ -105,14 +105,14 @@ impl Problem {
         )
     }
 
-    /// nginx's own page: what a blocked account or address gets for every request.
+    /// nginx's 403 page, returned for every request to a blocked account or from a blocked address.
     pub(crate) fn nginx_forbidden() -> Self {
         let page = "<html>\r\n<head><title>403 Forbidden</title></head>\r\n<body>\r\n\
                     <center><h1>403 Forbidden</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
         Self { status: StatusCode::FORBIDDEN, content_type: "text/html", body: page.to_owned() }
     }
 
-    /// The login page, seen instead of JSON with the token of a user who is switched off.
+    /// The login page, returned instead of JSON for the token of a disabled user.
     pub(crate) fn login_page() -> Self {
         let page = "<!DOCTYPE html><html><head><title>amoCRM: Авторизация</title></head><body>\
                     <form method=\"post\"><input name=\"username\"><input name=\"password\" type=\"password\"></form>\
@@ -124,7 +124,7 @@ impl Problem {
         }
     }
 
-    /// 429; not JSON, which clients have to bear.
+    /// 429 with a body that is not JSON.
     pub(crate) fn too_many_requests() -> Self {
         Self {
             status: StatusCode::TOO_MANY_REQUESTS,
@@ -159,7 +159,7 @@ pub(crate) fn hal(body: &Value) -> Response {
     json_with(StatusCode::OK, body)
 }
 
-/// JSON with another status.
+/// JSON with this status.
 pub(crate) fn json_with(status: StatusCode, body: &Value) -> Response {
     Response::builder()
         .status(status)

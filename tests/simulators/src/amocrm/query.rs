@@ -1,4 +1,4 @@
-//! Query strings in PHP style, pages and HAL lists.
+//! PHP-style query strings, pagination and HAL lists.
 
 use poem::Response;
 use poem::http::{StatusCode, Uri};
@@ -10,7 +10,7 @@ use super::problem::{Problem, hal};
 #[derive(Debug)]
 pub(crate) struct Query(Vec<(String, String)>);
 
-/// A page of a list: which one and how long.
+/// A page of a list: number and size.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Page {
     number: usize,
@@ -23,7 +23,7 @@ impl Query {
         Self(url::form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
-    /// The last value of `name`, as PHP takes it.
+    /// The last value of `name`, as PHP reads it.
     pub(crate) fn one(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -44,12 +44,12 @@ impl Query {
             .collect()
     }
 
-    /// The numbers under `name`; anything else there is a validation error.
+    /// Numbers in `name`; other values are a validation error.
     pub(crate) fn numbers(&self, name: &str) -> Result<Vec<u64>, Problem> {
         self.many(name).into_iter().map(|text| number(name, text)).collect()
     }
 
-    /// A range of unix times: `name=from`, or `name[from]` and `name[to]`, both inclusive.
+    /// A range of Unix times: `name=from`, or `name[from]` and `name[to]`, both inclusive.
     pub(crate) fn range(&self, name: &str) -> Result<(u64, u64), Problem> {
         let bound = |key: String| self.one(&key).map(|text| number(&key, text)).transpose();
         let from = match bound(name.to_owned())? {
@@ -59,7 +59,7 @@ impl Query {
         Ok((from.unwrap_or(0), bound(format!("{name}[to]"))?.unwrap_or(u64::MAX)))
     }
 
-    /// Refuses filters that the method does not have: `filter[typo]` must not pass for "all".
+    /// Rejects filters that the method does not support, so that `filter[typo]` is not read as "all".
     pub(crate) fn allow_filters(&self, known: &[&str]) -> Result<(), Problem> {
         for (key, _) in &self.0 {
             let Some(rest) = key.strip_prefix("filter[") else { continue };
@@ -71,7 +71,7 @@ impl Query {
         Ok(())
     }
 
-    /// `order[field]=asc|desc` for one of `known`; `None` if nothing is asked.
+    /// `order[field]=asc|desc` for one of `known`; `None` if absent.
     pub(crate) fn order(&self, known: &[&'static str]) -> Result<Option<(&'static str, bool)>, Problem> {
         for (key, value) in &self.0 {
             let Some(name) = key.strip_prefix("order[").and_then(|rest| rest.strip_suffix(']')) else {
@@ -87,7 +87,7 @@ impl Query {
         Ok(None)
     }
 
-    /// `page` and `limit`; the default is 50, more than `max` is refused.
+    /// `page` and `limit`. The default limit is 50; a limit above `max` is rejected.
     pub(crate) fn page(&self, max: usize) -> Result<Page, Problem> {
         let read = |name: &'static str, default: usize| match self.one(name) {
             None => Ok(default),
@@ -113,7 +113,7 @@ fn number(name: &str, text: &str) -> Result<u64, Problem> {
     text.parse().map_err(|_| Problem::invalid("InvalidType", name, "This value should be a whole number."))
 }
 
-/// One page of `items` as HAL, or 204 without a body when it is empty. `uri` is the one the client called.
+/// One page of `items` as HAL, or 204 without a body if it is empty. `uri` is the URI of the request.
 pub(crate) fn hal_list(name: &str, items: &[Value], page: Page, host: &str, uri: &Uri) -> Response {
     let start = page.limit.saturating_mul(page.number - 1).min(items.len());
     let end = (start + page.limit).min(items.len());
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn php_lists_are_read_in_every_spelling() {
+    fn php_lists_are_parsed_in_every_notation() {
         assert_eq!(
             query("filter%5Bid%5D%5B%5D=1&filter[id][0]=2&filter[id]=3").numbers("filter[id]").unwrap(),
             [1, 2, 3]
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_filter_and_a_long_page_are_refused() {
+    fn unknown_filters_and_oversized_pages_are_rejected() {
         assert!(query("filter[idd][]=1").allow_filters(&["id"]).is_err());
         assert!(query("limit=251").page(250).is_err());
         assert!(query("limit=250").page(250).is_ok());

@@ -1,4 +1,4 @@
-//! The amoCRM simulator's own control API, under `/_sim`.
+//! Control API of the amoCRM simulator, under `/_sim`.
 
 use poem::http::StatusCode;
 use poem::web::{Data, Json};
@@ -6,17 +6,19 @@ use poem::{EndpointExt, Route, get, handler, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::index::index;
+
 use super::jwt::WidgetTokenShape;
 use super::model::{Account, Entity, Integration};
-use super::scenes::{NewCall, SceneError};
-use super::{Amocrm, CallOutcome, Quirks};
+use super::scenario::{NewCall, ScenarioError};
+use super::{Amocrm, Behaviour, CallOutcome};
 
-impl From<SceneError> for poem::Error {
-    fn from(error: SceneError) -> Self {
+impl From<ScenarioError> for poem::Error {
+    fn from(error: ScenarioError) -> Self {
         let status = match error {
-            SceneError::NotAnAdministrator | SceneError::OtherPlatform | SceneError::SubdomainTaken => {
-                StatusCode::CONFLICT
-            }
+            ScenarioError::NotAnAdministrator
+            | ScenarioError::OtherPlatform
+            | ScenarioError::SubdomainTaken => StatusCode::CONFLICT,
             _ => StatusCode::NOT_FOUND,
         };
         Self::from_string(error.to_string(), status)
@@ -25,7 +27,8 @@ impl From<SceneError> for poem::Error {
 
 pub(crate) fn routes(amo: &Amocrm) -> Route {
     let on = |endpoint: poem::RouteMethod| endpoint.data(amo.clone());
-    Route::new()
+    super::pages::sim_routes(amo, Route::new())
+        .at("/", index(include_str!("index.md")))
         .at("/integrations", on(post(add_integration)))
         .at("/accounts", on(post(add_account)))
         .at("/rename", on(post(rename)))
@@ -35,6 +38,7 @@ pub(crate) fn routes(amo: &Amocrm) -> Route {
         .at("/install", on(post(install)))
         .at("/code", on(post(issue_code)))
         .at("/disable", on(post(disable)))
+        .at("/revoke", on(post(revoke)))
         .at("/widget-token", on(post(widget_token)))
         .at("/call", on(post(add_call)))
         .at("/link", on(post(set_link)))
@@ -45,11 +49,11 @@ pub(crate) fn routes(amo: &Amocrm) -> Route {
         .at("/remove-hook", on(post(remove_hook)))
         .at("/notes", on(post(read_notes)))
         .at("/deliveries", on(get(read_deliveries)))
-        .at("/quirks", on(get(read_quirks).put(set_quirks)))
+        .at("/behaviour", on(get(read_behaviour).put(set_behaviour)))
         .at("/egress", on(post(egress)))
 }
 
-type Outcome<T> = Result<T, SceneError>;
+type Outcome<T> = Result<T, ScenarioError>;
 
 #[handler]
 fn add_integration(Data(amo): Data<&Amocrm>, Json(integration): Json<Integration>) -> StatusCode {
@@ -144,6 +148,19 @@ struct Disable {
 }
 
 #[handler]
+fn revoke(Data(amo): Data<&Amocrm>, Json(told): Json<Revoke>) -> Outcome<StatusCode> {
+    amo.revoke(&told.integration, told.account)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Revoke {
+    account: u64,
+    integration: String,
+}
+
+#[handler]
 async fn disable(Data(amo): Data<&Amocrm>, Json(told): Json<Disable>) -> Outcome<Json<CallOutcome>> {
     Ok(Json(amo.disable(&told.integration, told.account, told.silently).await?))
 }
@@ -166,7 +183,9 @@ fn widget_token(Data(amo): Data<&Amocrm>, Json(told): Json<WidgetToken>) -> Outc
 
 #[handler]
 fn add_call(Data(amo): Data<&Amocrm>, Json(told): Json<NewCall>) -> Outcome<Json<Value>> {
-    Ok(Json(json!({"note_id": amo.call(told)?})))
+    let account = told.account;
+    let note_id = amo.call(told)?;
+    Ok(Json(json!({"note_id": note_id, "event_id": amo.event_of_note(account, note_id)})))
 }
 
 #[derive(Deserialize)]
@@ -243,13 +262,13 @@ fn read_deliveries(Data(amo): Data<&Amocrm>) -> Json<Value> {
 }
 
 #[handler]
-fn read_quirks(Data(amo): Data<&Amocrm>) -> Json<Quirks> {
-    Json(amo.quirks())
+fn read_behaviour(Data(amo): Data<&Amocrm>) -> Json<Behaviour> {
+    Json(amo.behaviour())
 }
 
 #[handler]
-fn set_quirks(Data(amo): Data<&Amocrm>, Json(quirks): Json<Quirks>) -> StatusCode {
-    amo.set_quirks(quirks);
+fn set_behaviour(Data(amo): Data<&Amocrm>, Json(behaviour): Json<Behaviour>) -> StatusCode {
+    amo.set_behaviour(behaviour);
     StatusCode::NO_CONTENT
 }
 

@@ -1,4 +1,4 @@
-//! Which of amoCRM's many hosts a request is for, by its `Host` header.
+//! Routing by the `Host` header to amoCRM's hosts.
 
 use poem::endpoint::BoxEndpoint;
 use poem::http::StatusCode;
@@ -9,7 +9,7 @@ use super::model::Platform;
 use super::problem::Problem;
 use crate::control::locked;
 
-/// The account whose host was called.
+/// The account of the requested host.
 #[derive(Debug, Clone)]
 pub(crate) struct AtAccount {
     pub(crate) account_id: u64,
@@ -19,17 +19,17 @@ pub(crate) struct AtAccount {
 enum Site {
     /// `demo.amocrm.ru`.
     Account(AtAccount),
-    /// An account host that answers nothing but nginx's 403 page.
+    /// Host of a blocked account, which returns nginx's 403 page only.
     Blocked,
-    /// `www.amocrm.ru`, or an address without a name (a browser on the developer's machine).
+    /// `www.amocrm.ru`, or a host without a name (a browser on the developer's machine).
     Www,
     /// `api-b.amocrm.ru`.
     Shared,
-    /// Nobody's subdomain, perhaps no longer.
+    /// A subdomain without an account, or a former one.
     Unknown,
 }
 
-/// Sends requests to the routes of the site that their host names.
+/// Routes requests by their host.
 pub(crate) struct ByHost {
     pub(crate) amo: Amocrm,
     pub(crate) account: BoxEndpoint<'static, Response>,
@@ -70,8 +70,8 @@ impl ByHost {
         if label.starts_with("api-") {
             return Site::Shared;
         }
-        let world = locked(&self.amo.inner.world);
-        match world.accounts.iter().find(|known| known.subdomain == label && known.platform == platform) {
+        let state = locked(&self.amo.inner.state);
+        match state.accounts.iter().find(|known| known.subdomain == label && known.platform == platform) {
             Some(account) if account.blocked => Site::Blocked,
             Some(account) => Site::Account(AtAccount { account_id: account.id, host: host.to_owned() }),
             None => Site::Unknown,

@@ -1,4 +1,5 @@
-//! `POST /oauth2/access_token`: codes and refresh tokens become pairs (amoCRM docs, oauth/step-by-step).
+//! `POST /oauth2/access_token`: exchanges codes and refresh tokens for token pairs (amoCRM docs,
+//! oauth/step-by-step).
 
 use std::collections::HashMap;
 
@@ -13,14 +14,14 @@ use super::fields::is_json;
 use super::grants::{AccessToken, Grant, RefreshToken};
 use super::jwt::ACCESS_TOKEN_TTL_S;
 use super::model::Platform;
-use super::problem::{Answer, Problem};
+use super::problem::{HandlerResult, Problem};
 use super::site::AtAccount;
-use super::world::World;
-use super::{Amocrm, Quirks};
+use super::state::AmocrmState;
+use super::{Amocrm, Behaviour};
 use crate::control::locked;
 
-const CODE_LIFE: Duration = Duration::minutes(20);
-const REFRESH_IDLE_LIFE: Duration = Duration::days(90);
+const CODE_TTL: Duration = Duration::minutes(20);
+const REFRESH_TOKEN_IDLE_TTL: Duration = Duration::days(90);
 const FIELDS: [&str; 6] =
     ["client_id", "client_secret", "grant_type", "code", "refresh_token", "redirect_uri"];
 
@@ -31,22 +32,22 @@ pub(crate) async fn access_token(
     body: Body,
     Data(amo): Data<&Amocrm>,
     Data(at): Data<&AtAccount>,
-) -> Answer {
+) -> HandlerResult {
     let body = body.into_vec().await.map_err(|_| bad("Check the request body"))?;
     let form = read_form(request.content_type(), &body)?;
     let now = amo.control().clock().now();
-    let quirks = amo.quirks();
-    let mut world = locked(&amo.inner.world);
+    let behaviour = amo.behaviour();
+    let mut state = locked(&amo.inner.state);
     let grant = match field(&form, "grant_type")? {
         "authorization_code" => {
-            let client_id = authenticate(&world, &form)?;
-            take_code(&mut world, &quirks, field(&form, "code")?, &client_id, at.account_id, now)?
+            let client_id = authenticate(&state, &form)?;
+            take_code(&mut state, &behaviour, field(&form, "code")?, &client_id, at.account_id, now)?
         }
         "refresh_token" => {
-            let client_id = authenticate(&world, &form)?;
+            let client_id = authenticate(&state, &form)?;
             spend_refresh(
-                &mut world,
-                &quirks,
+                &mut state,
+                &behaviour,
                 field(&form, "refresh_token")?,
                 &client_id,
                 at.account_id,
@@ -55,10 +56,10 @@ pub(crate) async fn access_token(
         }
         _ => return Err(bad("Check the `grant_type` parameter")),
     };
-    issue_pair(amo, &mut world, grant, now)
+    issue_pair(amo, &mut state, grant, now)
 }
 
-/// JSON, or a form; only strings, only the six fields.
+/// Parses JSON or a form: strings only, the six known fields only.
 fn read_form(content_type: Option<&str>, body: &[u8]) -> Result<HashMap<String, String>, Problem> {
     let form: HashMap<String, String> = if is_json(content_type) {
         let object: serde_json::Map<String, Value> = serde_json::from_slice(body)
@@ -90,14 +91,15 @@ fn field<'a>(form: &'a HashMap<String, String>, name: &str) -> Result<&'a str, P
     }
 }
 
-/// Who asks. A malformed id or secret is named in a hint; a well-formed pair that is wrong is a 401 without one.
-fn authenticate(world: &World, form: &HashMap<String, String>) -> Result<String, Problem> {
+/// Authenticates the client. A malformed id or secret gets a hint; well-formed but wrong ones get 401 without a
+/// hint.
+fn authenticate(state: &AmocrmState, form: &HashMap<String, String>) -> Result<String, Problem> {
     let client_id = field(form, "client_id")?;
     if uuid::Uuid::parse_str(client_id).is_err() {
         return Err(bad("Check the `client_id` parameter"));
     }
     let secret = field(form, "client_secret")?;
-    let integration = world
+    let integration = state
         .integration(client_id)
         .filter(|known| known.client_secret == secret)
         .ok_or_else(Problem::client_authentication_failed)?;
@@ -108,14 +110,14 @@ fn authenticate(world: &World, form: &HashMap<String, String>) -> Result<String,
 }
 
 fn take_code(
-    world: &mut World,
-    quirks: &Quirks,
+    state: &mut AmocrmState,
+    behaviour: &Behaviour,
     text: &str,
     client_id: &str,
     account_id: u64,
     now: DateTime<Utc>,
 ) -> Result<Grant, Problem> {
-    let code = world.codes.get_mut(text).ok_or_else(|| bad("Cannot decrypt the authorization code"))?;
+    let code = state.codes.get_mut(text).ok_or_else(|| bad("Cannot decrypt the authorization code"))?;
     if code.grant.client_id != client_id {
         return Err(bad("Authorization code was not issued to this client"));
     }
@@ -125,28 +127,28 @@ fn take_code(
     if code.used {
         return Err(bad("Authorization code has been revoked"));
     }
-    if now - code.issued_at > CODE_LIFE {
+    if now - code.issued_at > CODE_TTL {
         return Err(bad("Authorization code has expired"));
     }
     code.used = true;
     let grant = code.grant.clone();
-    if quirks.reconnect_revokes_pairs {
-        world.revoke_pairs(client_id, account_id);
+    if behaviour.reconnect_revokes_pairs {
+        state.revoke_pairs(client_id, account_id);
     }
     Ok(grant)
 }
 
 fn spend_refresh(
-    world: &mut World,
-    quirks: &Quirks,
+    state: &mut AmocrmState,
+    behaviour: &Behaviour,
     text: &str,
     client_id: &str,
     account_id: u64,
     now: DateTime<Utc>,
 ) -> Result<Grant, Problem> {
-    let status = StatusCode::from_u16(quirks.bad_refresh_status).unwrap_or(StatusCode::UNAUTHORIZED);
+    let status = StatusCode::from_u16(behaviour.bad_refresh_status).unwrap_or(StatusCode::UNAUTHORIZED);
     let refuse = |hint| Problem::oauth(StatusCode::UNAUTHORIZED, Some(hint));
-    let token = world
+    let token = state
         .refresh
         .get_mut(text)
         .ok_or_else(|| Problem::oauth(status, Some("Cannot decrypt the refresh token")))?;
@@ -156,26 +158,26 @@ fn spend_refresh(
     if token.grant.account_id != account_id {
         return Err(bad("Invalid account"));
     }
-    let grace = Duration::milliseconds(i64::try_from(quirks.refresh_grace_ms).unwrap_or(i64::MAX));
+    let grace = Duration::milliseconds(i64::try_from(behaviour.refresh_grace_ms).unwrap_or(i64::MAX));
     let spent = token.spent_at.is_some_and(|at| now - at >= grace);
     if token.revoked || spent {
         return Err(refuse("Token has been revoked"));
     }
-    if now - token.issued_at > REFRESH_IDLE_LIFE {
+    if now - token.issued_at > REFRESH_TOKEN_IDLE_TTL {
         return Err(Problem::oauth(status, Some("Token has expired")));
     }
     token.spent_at.get_or_insert(now);
     let (grant, access) = (token.grant.clone(), token.access.clone());
-    if quirks.refresh_revokes_access
-        && let Some(old) = world.access.get_mut(&access)
+    if behaviour.refresh_revokes_access
+        && let Some(old) = state.access.get_mut(&access)
     {
         old.revoked = true;
     }
     Ok(grant)
 }
 
-fn issue_pair(amo: &Amocrm, world: &mut World, grant: Grant, now: DateTime<Utc>) -> Answer {
-    let Some(integration) = world.integration(&grant.client_id) else {
+fn issue_pair(amo: &Amocrm, state: &mut AmocrmState, grant: Grant, now: DateTime<Utc>) -> HandlerResult {
+    let Some(integration) = state.integration(&grant.client_id) else {
         return Err(Problem::client_authentication_failed());
     };
     let platform = integration.platform;
@@ -186,10 +188,10 @@ fn issue_pair(amo: &Amocrm, world: &mut World, grant: Grant, now: DateTime<Utc>)
         .map_err(|_| Problem::oauth(StatusCode::INTERNAL_SERVER_ERROR, None))?;
     let refresh = opaque();
     let expires_at = now + Duration::seconds(ACCESS_TOKEN_TTL_S);
-    world.access.insert(access.clone(), AccessToken { grant: grant.clone(), expires_at, revoked: false });
+    state.access.insert(access.clone(), AccessToken { grant: grant.clone(), expires_at, revoked: false });
     let token =
         RefreshToken { grant, access: access.clone(), issued_at: now, spent_at: None, revoked: false };
-    world.refresh.insert(refresh.clone(), token);
+    state.refresh.insert(refresh.clone(), token);
     let mut pair = json!({
         "token_type": "Bearer",
         "expires_in": ACCESS_TOKEN_TTL_S,
@@ -202,7 +204,7 @@ fn issue_pair(amo: &Amocrm, world: &mut World, grant: Grant, now: DateTime<Utc>)
     Ok(Response::builder().content_type("application/json").body(pair.to_string()))
 }
 
-/// A code or refresh token as amoCRM's look: a long hex text that means nothing to its holder.
+/// A code or refresh token in amoCRM's format: a long opaque hex string.
 pub(crate) fn opaque() -> String {
     use rand::RngCore;
     let mut bytes = [0_u8; 320];

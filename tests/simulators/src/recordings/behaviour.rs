@@ -1,57 +1,57 @@
-//! The ways a telephony's file host can misbehave.
+//! Faults of a telephony provider's recording host.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// How a link answers. The default is a well-behaved host.
+/// Behaviour of a link. The default is a correct host.
 ///
 /// Over HTTP the same fields are query parameters of the link (`?redirects=3`, `?html=true`).
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, not states of one thing")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Behaviour {
-    /// The body drips at so many bytes per second.
+    /// Maximum rate of the body, bytes per second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_per_s: Option<u64>,
-    /// 404 for the first so many requests.
+    /// Number of first requests that are answered as absent.
     #[serde(skip_serializing_if = "is_default")]
     pub absent_times: u32,
-    /// 404 until so many ms after the first request, by the simulator's clock.
+    /// Time after the first request during which the file is absent, ms of the simulator's clock.
     #[serde(skip_serializing_if = "is_default")]
     pub absent_ms: u64,
-    /// What is there instead of the file while it is absent: `empty`, `json`, `page` and `third` (the first third of the file)
-    /// with status 200, or a status; 404 if it is not said.
+    /// Response while the file is absent: `empty`, `json`, `page` or `third` (the first third of the file), each
+    /// with status 200; or a status. The default is 404.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub absent_as: Option<String>,
-    /// `user:password` that the host asks for by HTTP Basic; 401 without.
+    /// `user:password` required by HTTP Basic; 401 without them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
-    /// Whoever does not bring the host's cookie is given it, with a redirect to the same address.
+    /// Sets a cookie with a redirect to the same URL if the request has none.
     #[serde(skip_serializing_if = "is_default")]
     pub cookie: bool,
     /// A redirect whose `Location` is raw UTF-8, as PHP's `header()` writes it.
     #[serde(skip_serializing_if = "is_default")]
     pub raw_location: bool,
-    /// The body is gzipped and says so, whatever was asked for.
+    /// A gzipped body with `Content-Encoding: gzip`, whatever the request accepts.
     #[serde(skip_serializing_if = "is_default")]
     pub gzip: bool,
-    /// `Content-Length` promises so many bytes more than there are; the connection ends without them.
+    /// `Content-Length` is this many bytes too large; the connection ends early.
     #[serde(skip_serializing_if = "is_default")]
     pub excess: u64,
     /// A login page with status 200 instead of the file.
     #[serde(skip_serializing_if = "is_default")]
     pub html: bool,
-    /// The connection is cut before this byte of the file; ranges that begin there or later are served well.
+    /// The connection is cut before this byte of the file. Ranges that begin there or later are served correctly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_at: Option<u64>,
-    /// Every connection is cut after so many bytes of its answer, wherever it began.
+    /// Every connection is cut after this many bytes of its response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_after: Option<u64>,
-    /// So many redirects before the file.
+    /// Number of redirects before the file.
     #[serde(skip_serializing_if = "is_default")]
     pub redirects: u32,
-    /// A redirect to this address (for one that no client should follow).
+    /// A redirect to this URL (for one that no client should follow).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redirect_to: Option<String>,
     /// `Range` is ignored and not advertised.
@@ -63,7 +63,7 @@ pub struct Behaviour {
     /// An endless body instead of the file.
     #[serde(skip_serializing_if = "is_default")]
     pub huge: bool,
-    /// This `Content-Type` whatever the file is.
+    /// `Content-Type`, regardless of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
 }
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_names_what_differs_from_a_good_host() {
+    fn a_query_contains_only_non_default_fields() {
         assert_eq!(Behaviour::default().to_query(), "");
         let odd = Behaviour { redirects: 2, content_type: Some("text/plain".into()), ..Behaviour::default() };
         assert_eq!(odd.to_query(), "content_type=text%2Fplain&redirects=2");

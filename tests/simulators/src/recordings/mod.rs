@@ -1,8 +1,8 @@
-//! A telephony's host of recordings: serves the files of a folder, well or badly.
+//! A telephony provider's recording host: serves the files of a directory, correctly or with faults.
 //!
-//! `GET /<file>` is a good host with ranges; fields of [`Behaviour`] in the query make it a bad one. A
-//! link of any shape (`/system/media/talk/1/abc/`) is put up with [`Recordings::link`]. What no HTTP library would write
-//! comes from [`Recordings::raw_url`].
+//! `GET /<file>` is a correct host with ranges; fields of [`Behaviour`] in the query add faults.
+//! [`Recordings::link`] adds a link with any path (`/system/media/talk/1/abc/`). [`Recordings::raw_url`] serves
+//! responses that no HTTP library would write.
 
 mod behaviour;
 mod odd;
@@ -29,29 +29,30 @@ use range::Part;
 
 use crate::Running;
 use crate::control::{Control, locked};
+use crate::index::index;
 use crate::server;
 
-/// Bytes of one piece of a streamed body.
-const PIECE: usize = 16 * 1024;
+/// Chunk size of a streamed body, bytes.
+const CHUNK_BYTES: usize = 16 * 1024;
 
-/// What cloud drives and telephonies answer instead of a file when their session has ended.
+/// Page that cloud drives and telephony providers return instead of a file when the session has expired.
 const LOGIN_PAGE: &str = "<!DOCTYPE html><html><head><title>Вход</title></head><body><form method=\"post\">\
     <input name=\"login\"><input name=\"password\" type=\"password\"></form></body></html>";
 
-/// An address that leads to a file.
+/// A URL path that serves a file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Link {
-    /// Path of the address, from the slash on.
+    /// Path of the URL, beginning with a slash.
     pub path: String,
-    /// File of the folder.
+    /// File name in the directory.
     pub file: String,
-    /// How it answers.
+    /// Behaviour of the link.
     #[serde(default)]
     pub behaviour: Behaviour,
 }
 
-/// A test's hold on the host. Clones share everything.
+/// Test handle of the host. Clones share its state.
 #[derive(Debug, Clone)]
 pub struct Recordings(Arc<Inner>);
 
@@ -59,29 +60,29 @@ pub struct Recordings(Arc<Inner>);
 struct Inner {
     folder: PathBuf,
     links: Mutex<HashMap<String, Link>>,
-    /// Requests of each address that can be late: how many, and when the first came.
+    /// Requests per URL of files that can be absent: their number, and the time of the first.
     seen: Mutex<HashMap<String, (u32, DateTime<Utc>)>>,
     control: Control,
     raw: SocketAddr,
 }
 
 impl Recordings {
-    /// Where the same files are served by hand: `<raw_url>/<file>?<shape>`, see [`raw`].
+    /// Base URL of handwritten responses: `<raw_url>/<file>?<shape>`, see [`raw`].
     pub fn raw_url(&self) -> String {
         format!("http://{}", self.0.raw)
     }
 
-    /// Puts up a link, or replaces the one with its path.
+    /// Adds a link, or replaces the one with the same path.
     pub fn link(&self, link: Link) {
         locked(&self.0.links).insert(link.path.clone(), link);
     }
 
-    /// The file and behaviour behind a request.
+    /// File and behaviour for a request.
     fn find(&self, request: &Request) -> Result<(PathBuf, Behaviour), StatusCode> {
         let link = locked(&self.0.links).get(request.uri().path()).cloned();
         let queried = || request.params::<Behaviour>().map_err(|_| StatusCode::BAD_REQUEST);
         let (file, behaviour) = match link {
-            // A hop of its own redirects comes back with the rest in the query.
+            // In the redirects of a link, the query carries the rest of the behaviour.
             Some(link) if request.uri().query().is_some_and(|query| query.contains("redirects=")) => {
                 (link.file, queried()?)
             }
@@ -98,7 +99,7 @@ impl Recordings {
         Ok((self.0.folder.join(file), behaviour))
     }
 
-    /// Whether the file is not there yet; counts the request.
+    /// Whether the file is absent for this request. Counts the request.
     fn is_late(&self, address: &str, behaviour: &Behaviour) -> bool {
         let now = self.0.control.clock().now();
         let mut seen = locked(&self.0.seen);
@@ -109,7 +110,7 @@ impl Recordings {
     }
 }
 
-/// Starts a host of the files in `folder` on `addr` (`None`: a free port of 127.0.0.1).
+/// Starts a host for the files in `folder` on `addr` (`None`: a free port of 127.0.0.1).
 pub async fn start(
     addr: Option<SocketAddr>,
     folder: impl Into<PathBuf>,
@@ -125,7 +126,9 @@ pub async fn start(
         control: control.clone(),
     }));
     let routes = Route::new().at("/*path", get(serve_file).head(serve_file)).data(state.clone());
-    let sim_routes = Route::new().at("/links", post(put_link).data(state.clone()));
+    let sim_routes = Route::new()
+        .at("/", index(include_str!("index.md")))
+        .at("/links", post(put_link).data(state.clone()));
     let running = server::serve(server::bind(addr).await?, control, state, routes, sim_routes)?;
     tokio::spawn(running.stopping().run_until_cancelled_owned(raw.serve()));
     Ok(running)
@@ -145,7 +148,7 @@ async fn serve_file(request: &Request, Data(recordings): Data<&Recordings>) -> R
     };
     if behaviour.redirects > 0 {
         behaviour.redirects -= 1;
-        // `redirects=0` stays in the query, so that a link's own behaviour does not begin anew.
+        // `redirects=0` stays in the query, so that the link's own behaviour does not restart.
         let rest = Behaviour { redirects: 0, ..behaviour.clone() }.to_query();
         let target = format!("{}?redirects={}&{rest}", request.uri().path(), behaviour.redirects);
         return redirect(target.trim_end_matches('&'));
@@ -165,12 +168,12 @@ async fn serve_file(request: &Request, Data(recordings): Data<&Recordings>) -> R
         return Response::builder().content_type("text/html; charset=utf-8").body(LOGIN_PAGE);
     }
     if behaviour.huge {
-        let piece = Bytes::from(vec![0_u8; PIECE]);
+        let piece = Bytes::from(vec![0_u8; CHUNK_BYTES]);
         let endless = stream::repeat_with(move || Ok::<_, std::io::Error>(piece.clone()));
         let pieces = paced(endless.boxed(), behaviour.bytes_per_s);
         return Response::builder().content_type("audio/mpeg").body(Body::from_bytes_stream(pieces));
     }
-    // Some telephonies answer 304 to whoever sends conditions, though the client has nothing.
+    // Some telephony providers answer every conditional request with 304, although the client has no copy.
     if request.header(header::IF_NONE_MATCH).is_some() || request.header(header::IF_MODIFIED_SINCE).is_some()
     {
         return StatusCode::NOT_MODIFIED.into_response();
@@ -218,7 +221,7 @@ fn answer(request: &Request, file: &Path, content: &Bytes, behaviour: &Behaviour
     let cut_after = behaviour.cut_after.map(|bytes| start.saturating_add(bytes));
     let cut_at = cut_at.into_iter().chain(cut_after).min().filter(|at| *at < end);
     let sent = slice(content, start, cut_at.unwrap_or(end));
-    let pieces: Vec<_> = sent.chunks(PIECE).map(|piece| Ok(sent.slice_ref(piece))).collect();
+    let pieces: Vec<_> = sent.chunks(CHUNK_BYTES).map(|piece| Ok(sent.slice_ref(piece))).collect();
     let pieces = paced(stream::iter(pieces).boxed(), behaviour.bytes_per_s);
     let is_cut = cut_at.is_some() || behaviour.excess > 0;
     let body = if is_cut { pieces.chain(stream::once(cut())).boxed() } else { pieces };
@@ -230,7 +233,7 @@ fn slice(content: &Bytes, start: u64, end: u64) -> Bytes {
     content.slice(index(start)..index(end))
 }
 
-/// Fails a body, which ends its connection; late enough for what came before to be on its way.
+/// Fails the body, which closes the connection. The delay lets earlier bytes be sent.
 async fn cut() -> std::io::Result<Bytes> {
     tokio::time::sleep(Duration::from_millis(50)).await;
     Err(std::io::ErrorKind::ConnectionReset.into())
@@ -238,10 +241,10 @@ async fn cut() -> std::io::Result<Bytes> {
 
 type Pieces = BoxStream<'static, std::io::Result<Bytes>>;
 
-/// Lets no more than `bytes_per_s` through.
+/// Limits the rate to `bytes_per_s`.
 fn paced(pieces: Pieces, bytes_per_s: Option<u64>) -> Pieces {
     let Some(rate) = bytes_per_s else { return pieces };
-    // Ten small pieces a second look like a slow line rather than like rare bursts.
+    // Ten small chunks per second look like a slow connection, unlike rare bursts.
     let step = usize::try_from(rate / 10).unwrap_or(usize::MAX).max(1);
     let smaller = pieces.flat_map(move |piece| {
         let parts: Vec<_> = match piece {

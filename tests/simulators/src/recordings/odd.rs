@@ -1,4 +1,4 @@
-//! Answers of hosts that are not ready, ask who comes, or send what nobody asked for.
+//! Responses of hosts that are not ready, require authentication, or send unrequested encodings.
 
 use std::io;
 
@@ -14,7 +14,7 @@ use super::{Behaviour, LOGIN_PAGE};
 
 const COOKIE: &str = "pbx_session=42";
 
-/// Redirects and refusals before the file; `None` lets the request in.
+/// Redirects and rejections before the file; `None` if the request may proceed.
 pub(super) fn at_the_door(request: &Request, behaviour: &Behaviour) -> Option<Response> {
     if let Some(login) = &behaviour.login {
         let wanted = format!("Basic {}", STANDARD.encode(login));
@@ -35,7 +35,7 @@ pub(super) fn at_the_door(request: &Request, behaviour: &Behaviour) -> Option<Re
     None
 }
 
-/// What a host answers that has no whole file yet.
+/// Response while the file is absent or incomplete.
 pub(super) fn absent(shape: Option<&str>, content: &[u8]) -> Response {
     let ok = |media_type: &str, body: &'static str| Response::builder().content_type(media_type).body(body);
     match shape {
@@ -54,7 +54,7 @@ pub(super) fn absent(shape: Option<&str>, content: &[u8]) -> Response {
     }
 }
 
-/// The file as an object that was put into storage gzipped.
+/// The file as an object stored with gzip encoding.
 pub(super) fn gzipped(response: ResponseBuilder, content: &Bytes) -> Response {
     let coded = ReaderStream::new(GzipEncoder::new(io::Cursor::new(content.clone())));
     response.header(header::CONTENT_ENCODING, "gzip").body(Body::from_bytes_stream(coded))

@@ -1,17 +1,17 @@
-//! The `Range` header, as far as file hosts serve it: one range of bytes (RFC 9110, section 14).
+//! The `Range` header as file hosts support it: one byte range (RFC 9110, section 14).
 
-/// What part of a file is asked for.
+/// The requested part of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// All of it: no range, or one that is to be ignored.
+    /// The whole file: no range, or an ignored one.
     Whole,
-    /// From the first to before the second byte.
+    /// From the first byte (inclusive) to the second (exclusive).
     Range(u64, u64),
-    /// Beyond the end: 416.
+    /// Beyond the end of the file: 416.
     Unsatisfiable,
 }
 
-/// Reads the header for a file of `length` bytes. Malformed and multiple ranges are ignored, as the RFC allows.
+/// Parses the header for a file of `length` bytes. Malformed and multiple ranges are ignored, as the RFC allows.
 pub(crate) fn part(header: Option<&str>, length: u64) -> Part {
     let Some((first, last)) = header
         .and_then(|value| value.strip_prefix("bytes="))

@@ -1,7 +1,7 @@
-//! Answers that no HTTP library would write, byte by byte on a socket of their own.
+//! Responses that no HTTP library would write, sent byte by byte on a separate socket.
 //!
-//! The query names the shape: `spaced` (a space between a header's name and its colon), `untyped` (HTTP/1.0 of a PHP script,
-//! which says `text/html` of everything and promises no length), `short_length` (`Content-Length` is half of what is sent),
+//! The query selects the shape: `spaced` (a space between a header's name and its colon), `untyped` (HTTP/1.0 of
+//! a PHP script with `text/html` and no length), `short_length` (`Content-Length` is half of the body),
 //! `chunked_cut` (a chunked body that ends in the middle of the file without its last chunk).
 
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Serves the files of a folder.
+/// Serves the files of a directory.
 pub(super) struct Listener {
     pub(super) address: SocketAddr,
     socket: TcpListener,
@@ -18,7 +18,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// On a free port of 127.0.0.1.
+    /// Binds a free port of 127.0.0.1.
     pub(super) async fn bind(folder: PathBuf) -> std::io::Result<Self> {
         let socket = TcpListener::bind("127.0.0.1:0").await?;
         Ok(Self { address: socket.local_addr()?, socket, folder })
@@ -30,7 +30,7 @@ impl Listener {
             let folder = self.folder.clone();
             tokio::spawn(async move {
                 if let Err(error) = answer(stream, folder).await {
-                    tracing::debug!(%error, "a raw answer was not taken");
+                    tracing::debug!(%error, "a raw response was not delivered");
                 }
             });
         }
@@ -47,7 +47,7 @@ async fn answer(stream: TcpStream, folder: PathBuf) -> std::io::Result<()> {
     }
     let target = request.split_whitespace().nth(1).unwrap_or_default();
     let (path, shape) = target.split_once('?').unwrap_or((target, ""));
-    // The last part alone: no way leads out of the folder.
+    // Only the last path segment, which prevents path traversal.
     let name = path.rsplit('/').next().unwrap_or_default();
     let head_and_body = match tokio::fs::read(folder.join(name)).await {
         Ok(content) if !name.starts_with('.') => written(shape, &content),

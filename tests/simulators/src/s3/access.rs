@@ -1,4 +1,4 @@
-//! Who may do what in the bucket.
+//! Access control of the bucket.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ pub struct Key {
     pub id: String,
     /// Secret key.
     pub secret: String,
-    /// What its service account may do.
+    /// Role of the key's service account.
     pub role: Role,
 }
 
@@ -52,7 +52,7 @@ impl S3Access for Roles {
         let Some(credentials) = context.credentials() else {
             return Err(s3_error!(AccessDenied, "Anonymous access is forbidden"));
         };
-        // The signature itself was made, and verified, for whatever region the client named.
+        // The signature was verified for the region that the client named, so the region is checked here.
         if signed_region(context.headers(), context.uri()).is_none_or(|region| region != REGION) {
             return Err(s3_error!(SignatureDoesNotMatch, "The request is signed for another region"));
         }
@@ -67,7 +67,7 @@ impl S3Access for Roles {
     }
 }
 
-/// The region in the credential scope `<key>/<date>/<region>/s3/aws4_request`, of the header or the query.
+/// The region in the credential scope `<key>/<date>/<region>/s3/aws4_request`, from the header or the query.
 fn signed_region(headers: &HeaderMap, uri: &Uri) -> Option<String> {
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let in_header =

@@ -1,4 +1,4 @@
-//! What lies in the bucket, seen from behind the protocol.
+//! Contents of the bucket, bypassing the protocol.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use poem::{Result, handler};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-/// The simulator's bucket. Clones share it; the last one removes its directory.
+/// The simulator's bucket. Clones share it; the last one deletes its directory on drop.
 #[derive(Debug, Clone)]
 pub struct Bucket {
     name: String,
     root: Arc<TempDir>,
 }
 
-/// An object as the directory holds it.
+/// A stored object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
     /// Key inside the bucket.
@@ -37,7 +37,7 @@ impl Bucket {
         &self.name
     }
 
-    /// All objects, by key.
+    /// All objects, sorted by key.
     pub fn objects(&self) -> io::Result<Vec<Object>> {
         let home = self.home();
         let mut found = Vec::new();
@@ -57,7 +57,7 @@ impl Bucket {
         Ok(found)
     }
 
-    /// Removes all objects.
+    /// Deletes all objects.
     pub fn empty(&self) -> io::Result<()> {
         std::fs::remove_dir_all(self.home())?;
         std::fs::create_dir(self.home())

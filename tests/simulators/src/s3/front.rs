@@ -1,6 +1,6 @@
-//! What stands before the S3 service: the call log, scripted failures and the control API.
+//! Middleware of the S3 service: call log, scripted failures and control API.
 //!
-//! Unlike the other simulators' frame it never holds a body, so large uploads stay streams.
+//! Unlike the middleware of other simulators, it never buffers bodies, so that large uploads stay streams.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::control::{Act, Control};
 
-/// How long requests in progress may still run when the storage is stopped.
+/// Grace time for requests in progress when the storage stops.
 const STOP_GRACE: Duration = Duration::from_millis(500);
 
-/// The connection is to end without an answer.
+/// Error that closes the connection without a response.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection was cut")]
 pub(super) struct CutOff;
@@ -36,7 +36,7 @@ pub(super) struct Front {
     pub(super) control: Control,
 }
 
-/// Serves connections until `stop`.
+/// Serves connections until `stop` is cancelled.
 pub(super) async fn accept(listener: TcpListener, front: Arc<Front>, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
     loop {
@@ -91,7 +91,7 @@ impl Front {
         };
         tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         match act {
-            // A storage takes and gives bodies of any length as a matter of course.
+            // The storage streams bodies of any length anyway.
             Act::Serve | Act::Drain | Act::Flood { .. } => self.store(request).await,
             Act::Answer { status, headers, body } => Ok(scripted(status, &headers, body)),
             Act::Hang | Act::Ignore => std::future::pending().await,
@@ -136,7 +136,7 @@ fn scripted(status: u16, headers: &[(String, String)], body: String) -> HttpResp
         response = response.header(name.as_str(), value.as_str());
     }
     response.body(Body::from(body)).unwrap_or_else(|error| {
-        let mut response = HttpResponse::new(Body::from(format!("unusable script: {error}")));
+        let mut response = HttpResponse::new(Body::from(format!("invalid script: {error}")));
         *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
         response
     })

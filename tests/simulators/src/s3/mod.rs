@@ -1,8 +1,8 @@
-//! Object Storage: the S3 protocol over a temporary directory, with signatures, roles and region checked
-//! (Yandex Object Storage, "AWS CLI": region `ru-central1`, path style).
+//! Object Storage: the S3 protocol over a temporary directory, with checks of signature, role and region (Yandex
+//! Object Storage, "AWS CLI": region `ru-central1`, path style).
 //!
-//! Control, beside what every simulator has: `GET /_sim/objects` lists what lies in the bucket,
-//! `DELETE /_sim/objects` empties it.
+//! Control in addition to the common one: `GET /_sim/objects` lists the objects of the bucket, `DELETE
+//! /_sim/objects` deletes them.
 
 mod access;
 mod bucket;
@@ -19,29 +19,30 @@ use s3s::service::S3ServiceBuilder;
 use tokio_util::sync::CancellationToken;
 
 use crate::control::Control;
+use crate::index::index;
 use crate::server::{self, Running};
 pub use access::{Key, Role};
 pub use bucket::{Bucket, Object};
 pub(crate) use presign::presigned_get;
 
-/// The only region: a signature for another one is refused.
+/// The only region. Signatures for other regions are rejected.
 pub const REGION: &str = "ru-central1";
 
-/// How the storage is set up.
+/// Options of the simulator.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where to listen; `None`: a free port of 127.0.0.1.
+    /// Listen address; `None`: a free port of 127.0.0.1.
     pub bind: Option<SocketAddr>,
-    /// The bucket, created at the start.
+    /// Name of the bucket, created at the start.
     pub bucket: String,
-    /// Static keys and what each may do.
+    /// Static keys with their roles.
     pub keys: Vec<Key>,
 }
 
 /// Starts the storage with one empty bucket.
 ///
 /// # Errors
-/// When the directory cannot be made or the address cannot be bound.
+/// When the directory cannot be created or the address cannot be bound.
 pub async fn start(options: Options, control: Control) -> anyhow::Result<Running<Bucket>> {
     let root = tempfile::tempdir().context("no temporary directory for the bucket")?;
     std::fs::create_dir(root.path().join(&options.bucket)).context("the bucket cannot be created")?;
@@ -60,7 +61,10 @@ pub async fn start(options: Options, control: Control) -> anyhow::Result<Running
     let objects = get(bucket::list_objects).delete(bucket::remove_objects).data(bucket.clone());
     let front = Arc::new(front::Front {
         storage: builder.build(),
-        sim: server::control_endpoint(&control, Route::new().at("/objects", objects)),
+        sim: server::control_endpoint(
+            &control,
+            Route::new().at("/", index(include_str!("index.md"))).at("/objects", objects),
+        ),
         control: control.clone(),
     });
 

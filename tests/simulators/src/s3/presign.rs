@@ -1,5 +1,5 @@
-//! A presigned GET, made here rather than with the SDK that the product uses, so that the two check each
-//! other (AWS, "Authenticating requests: using query parameters").
+//! Presigned GET requests, implemented independently of the SDK that the product uses, so that the two verify
+//! each other (AWS, "Authenticating requests: using query parameters").
 
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, Mac as _};
@@ -8,13 +8,12 @@ use url::Url;
 
 use super::{Key, REGION};
 
-/// The address with which `object` (path style, percent-encoded, no query) can be read for `lifetime_s`
-/// seconds from `now`.
+/// A URL that reads `object` (path style, percent-encoded, no query) for `lifetime_s` seconds from `now`.
 pub(crate) fn presigned_get(object: &Url, key: &Key, now: DateTime<Utc>, lifetime_s: u32) -> Url {
     let moment = now.format("%Y%m%dT%H%M%SZ").to_string();
     let date = &moment[..8];
     let scope = format!("{date}/{REGION}/s3/aws4_request");
-    // Sorted by name, as the canonical form wants.
+    // Sorted by name, as the canonical request requires.
     let query = format!(
         "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={}&X-Amz-Date={moment}&X-Amz-Expires={lifetime_s}\
          &X-Amz-SignedHeaders=host",
@@ -37,7 +36,7 @@ pub(crate) fn presigned_get(object: &Url, key: &Key, now: DateTime<Utc>, lifetim
 }
 
 fn keyed(key: &[u8], message: &[u8]) -> Vec<u8> {
-    // HMAC takes keys of any length, so there is no error to report.
+    // HMAC accepts keys of any length, so there is no error.
     Hmac::<Sha256>::new_from_slice(key)
         .map(|mac| mac.chain_update(message).finalize().into_bytes().to_vec())
         .unwrap_or_default()

@@ -10,7 +10,7 @@ use super::speech::{Span, joined, total_ms};
 use super::transcript::{Transcript, Utterance};
 use super::words::Word;
 
-/// `speakerAnalysis` over some utterances of one speaker; `window` is `TOTAL` or `LAST_UTTERANCE`.
+/// `speakerAnalysis` of some utterances of one speaker; `window` is `TOTAL` or `LAST_UTTERANCE`.
 pub(super) fn speaker(tag: usize, window: &str, utterances: &[&Utterance], wanted: &WantedAnalysis) -> Value {
     let speech = speech_of(utterances.iter().copied(), wanted.silence_threshold_ms);
     let bounds = bounds(&speech);
@@ -39,7 +39,7 @@ pub(super) fn speaker(tag: usize, window: &str, utterances: &[&Utterance], wante
     })
 }
 
-/// `conversationAnalysis` over the whole call.
+/// `conversationAnalysis` of the whole call.
 pub(super) fn conversation(transcript: &Transcript, wanted: &WantedAnalysis) -> Value {
     let mut by_speaker: BTreeMap<usize, Vec<Span>> = BTreeMap::new();
     for utterance in &transcript.utterances {
@@ -82,7 +82,7 @@ pub(super) fn conversation(transcript: &Transcript, wanted: &WantedAnalysis) -> 
     })
 }
 
-/// Where each speaker began while the other was still speaking.
+/// Interruptions by speaker: times at which a speaker began while the other was still speaking.
 fn interrupts(by_speaker: &BTreeMap<usize, Vec<Span>>, threshold_ms: i64) -> BTreeMap<usize, Vec<Span>> {
     by_speaker
         .iter()
@@ -98,7 +98,7 @@ fn interrupts(by_speaker: &BTreeMap<usize, Vec<Span>>, threshold_ms: i64) -> BTr
         .collect()
 }
 
-/// All speech in order of time, pauses shorter than the threshold closed.
+/// All speech in order of time, with pauses below the threshold closed.
 fn speech_of<'a>(utterances: impl IntoIterator<Item = &'a Utterance>, threshold_ms: i64) -> Vec<Span> {
     let mut spans: Vec<Span> = utterances.into_iter().flat_map(|it| it.speech.iter().copied()).collect();
     spans.sort_by_key(|span| span.start_ms);
@@ -145,7 +145,7 @@ fn number(count: usize) -> f64 {
     count as f64
 }
 
-/// `DescriptiveStatistics`; all zero of nothing.
+/// `DescriptiveStatistics`; all zero without values.
 fn statistics(mut values: Vec<f64>, levels: &[f64]) -> Value {
     values.sort_by(f64::total_cmp);
     let count = number(values.len().max(1));
@@ -162,7 +162,7 @@ fn statistics(mut values: Vec<f64>, levels: &[f64]) -> Value {
     })
 }
 
-/// The smallest value that at least this share of all does not exceed.
+/// Quantile by nearest rank: the smallest value that at least this share of all does not exceed.
 fn quantile(sorted: &[f64], level: f64) -> f64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 < level < 1")]
     let rank = (level * number(sorted.len())).ceil() as usize;
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_overlap_and_who_interrupted_are_measured() {
+    fn silence_overlap_and_interruptions_are_measured() {
         let utterances = vec![said(0, 0, 4_000), said(1, 3_000, 6_000), said(0, 8_000, 10_000)];
         let transcript = Transcript { duration_ms: 10_000, utterances, answerphone: false };
         let found = conversation(&transcript, &WantedAnalysis::default());

@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::SpeechKit;
 use super::behaviour::Behaviour;
 use super::operation::OperationView;
+use crate::index::index;
 use crate::yandex::{Status, json_response};
 
-/// Recognition, and operations for clients that know one address only.
+/// Routes of recognition, and of operations for clients that use a single address.
 pub(super) fn recognition(state: &SpeechKit) -> impl Endpoint + 'static {
     Route::new()
         .at("/stt/v3/recognizeFileAsync", post(submit))
@@ -21,14 +22,15 @@ pub(super) fn recognition(state: &SpeechKit) -> impl Endpoint + 'static {
         .data(state.clone())
 }
 
-/// Operations alone.
+/// Routes of operations only.
 pub(super) fn operations(state: &SpeechKit) -> impl Endpoint + 'static {
     Route::new().at("/operations/:id", get(read_operation)).data(state.clone())
 }
 
-/// The control API.
+/// Routes of the control API.
 pub(super) fn sim_routes(state: &SpeechKit) -> Route {
     Route::new()
+        .at("/", index(include_str!("index.md")))
         .at("/behaviour", get(read_behaviour).put(set_behaviour).data(state.clone()))
         .at("/operations", get(list_operations).data(state.clone()))
 }

@@ -1,4 +1,4 @@
-//! What a recognition request asks for, once everything the service would refuse has been refused.
+//! A validated recognition request: everything the service would reject is rejected here.
 
 use bytes::Bytes;
 
@@ -43,14 +43,14 @@ const CONTENT_LIMIT: usize = 60 * 1024 * 1024;
 /// Limit of instructions in one request (SpeechKit, "Quotas and limits").
 const INSTRUCTIONS_LIMIT: usize = 16;
 
-/// Where the audio is.
+/// Source of the audio.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
     Content(Bytes),
     Uri(String),
 }
 
-/// What the audio is said to be.
+/// Declared format of the audio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Format {
     Wav,
@@ -63,52 +63,52 @@ pub(crate) enum Format {
     },
 }
 
-/// Normalisation that was asked for and applies.
+/// Requested normalization that applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Normalization {
     pub(crate) literature_text: bool,
     pub(crate) profanity_filter: bool,
 }
 
-/// A classifier and when it runs.
+/// A requested classifier and its trigger.
 #[derive(Debug, Clone)]
 pub(crate) struct WantedClassifier {
     pub(crate) name: String,
     pub(crate) triggers: Vec<Trigger>,
 }
 
-/// Statistics that were asked for.
+/// Requested statistics.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WantedAnalysis {
     pub(crate) speakers: bool,
     pub(crate) conversation: bool,
     pub(crate) quantiles: Vec<f64>,
-    /// Pauses shorter than this count as speech, ms.
+    /// Pauses below this count as speech, ms.
     pub(crate) silence_threshold_ms: i64,
-    /// Common silences and overlaps shorter than these are left out, ms.
+    /// Common silences and overlaps below this are ignored, ms.
     pub(crate) common_silence_threshold_ms: i64,
     pub(crate) common_speech_threshold_ms: i64,
 }
 
-/// The LLM part.
+/// Requested summarization by a language model.
 #[derive(Debug, Clone)]
 pub(crate) struct WantedSummary {
     pub(crate) instructions: Vec<(String, AnswerFormat)>,
 }
 
-/// An accepted request: the audio, and what to do with it.
+/// A valid request: the audio and its processing.
 #[derive(Debug)]
 pub(crate) struct Submission {
     pub(crate) source: Source,
     pub(crate) assignment: Assignment,
 }
 
-/// What to do with the audio.
+/// Requested processing.
 #[derive(Debug)]
 pub(crate) struct Assignment {
     pub(crate) format: Format,
     pub(crate) normalization: Option<Normalization>,
-    /// The language is to be detected and shown.
+    /// The language is detected and returned.
     pub(crate) detect_language: bool,
     pub(crate) classifiers: Vec<WantedClassifier>,
     pub(crate) analysis: WantedAnalysis,

@@ -1,41 +1,41 @@
-//! What a test may make the recogniser do differently, and what nobody outside is sure of.
+//! Switches for faults, and for behaviour that is undocumented.
 
 use serde::{Deserialize, Serialize};
 
 use crate::yandex::{BodyShape, Code};
 
-/// Behaviour set by a test; what concerns an operation counts from its submission, what concerns the
-/// stream of results from its reading.
+/// Behaviour set by a test. Fields about operations apply from the submission, fields about result streams from
+/// the read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Behaviour {
-    /// How error bodies look.
+    /// Shape of error bodies.
     pub error_shape: BodyShape,
-    /// How the objects of the result stream are printed.
+    /// Format of the objects in the result stream.
     pub framing: Framing,
-    /// Recognition time as a share of the usual 10 s per minute of audio: 0 is at once, 1 as in life.
+    /// Recognition time relative to the usual 10 s per minute of audio; 0 is immediate.
     pub pace: f64,
-    /// Added to every recognition, ms.
+    /// Time added to every recognition, ms.
     pub extra_ms: u64,
-    /// How long the result is still "not ready" after the operation is done, ms.
+    /// Time during which the result is still "not ready" after the operation is done, ms.
     pub result_lag_ms: u64,
-    /// Operations fail with this.
+    /// Error of all operations.
     pub failure: Option<Failure>,
-    /// Whether cancelling an operation ends it; nobody says whether recognition honours it.
+    /// Whether cancelling an operation ends it; undocumented for recognition.
     pub honours_cancel: bool,
-    /// How speech is cut.
+    /// Segmentation of speech into utterances.
     pub utterances: Utterances,
-    /// When refinements come.
+    /// Position of refinements in the stream.
     pub refinements: Refinements,
-    /// What `finalIndex` counts.
+    /// Meaning of `finalIndex`.
     pub final_index: FinalIndex,
-    /// What is answered when nobody spoke.
+    /// Response for audio without speech.
     pub silence: Silence,
-    /// The stream breaks after so many events.
+    /// The stream breaks after a number of events.
     pub stream_break: Option<StreamBreak>,
-    /// JSON of the language model stands in a Markdown fence.
+    /// JSON of the language model is in a Markdown code fence.
     pub fenced_json: bool,
-    /// Whether labeled mono gets a conversation analysis, as two channels do; nobody says.
+    /// Whether mono with speaker labeling gets a conversation analysis, as two channels do; undocumented.
     pub conversation_in_labeled_mono: bool,
 }
 
@@ -60,31 +60,31 @@ impl Default for Behaviour {
     }
 }
 
-/// How the objects of a stream are printed. Neither form is one object per line.
+/// Format of the objects in a stream. Neither format is one object per line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Framing {
-    /// One stream pretty, the next compact.
+    /// One stream pretty-printed, the next compact.
     #[default]
     Alternate,
-    /// Each over many lines.
+    /// Pretty-printed over several lines.
     Pretty,
-    /// All in one line, a blank between two.
+    /// All in one line, separated by blanks.
     Compact,
 }
 
-/// How speech is cut.
+/// Segmentation of speech.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Utterances {
     /// At pauses.
     #[default]
     AtPauses,
-    /// Not at all: all a channel said is one utterance.
+    /// None: one utterance per channel.
     Single,
 }
 
-/// When refinements come.
+/// Position of refinements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refinements {
@@ -95,25 +95,25 @@ pub enum Refinements {
     Late,
 }
 
-/// What `finalIndex` counts.
+/// Meaning of `finalIndex`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinalIndex {
-    /// The finals of a channel.
+    /// Counts the finals of a channel.
     #[default]
     PerChannel,
-    /// All finals.
+    /// Counts all finals.
     Global,
 }
 
-/// What is answered when nobody spoke.
+/// Response for audio without speech.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Silence {
-    /// 200 and no body.
+    /// 200 without a body.
     #[default]
     EmptyBody,
-    /// 200 and a stream without finals.
+    /// 200 with a stream without finals.
     NoFinals,
 }
 
@@ -121,11 +121,11 @@ pub enum Silence {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
-    /// Its code.
+    /// gRPC code.
     pub code: Code,
-    /// Its message.
+    /// Error message.
     pub message: String,
-    /// The error shows already while `done` is still false.
+    /// The error is present while `done` is still false.
     #[serde(default)]
     pub before_done: bool,
 }
@@ -134,8 +134,8 @@ pub struct Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamBreak {
-    /// After so many events.
+    /// Number of events before the break.
     pub after_events: usize,
-    /// With an error of this code in the stream; `None`: the connection ends in the middle of an object.
+    /// An error with this code in the stream; `None`: the connection ends in the middle of an object.
     pub code: Option<Code>,
 }

@@ -1,4 +1,4 @@
-//! Classifiers over a stretch of speech (SpeechKit, "Speech analysis").
+//! Classifiers of utterances (SpeechKit, "Speech analysis").
 
 use serde_json::{Value, json};
 
@@ -6,11 +6,11 @@ use super::request::Trigger;
 use super::transcript::{Transcript, Utterance};
 use super::words::{Word, bare};
 
-/// Probability given to a hit, and to its absence.
+/// Reported probability of a hit, and of its absence (`MISS`).
 const HIT: f64 = 0.93;
 const MISS: f64 = 0.03;
 
-/// Phrases of each word-based classifier; `*` stands for any ending of a word.
+/// Phrases of each word-based classifier; `*` matches any word ending.
 fn phrases(classifier: &str) -> &'static [&'static str] {
     match classifier {
         "formal_greeting" => {
@@ -36,7 +36,7 @@ fn phrases(classifier: &str) -> &'static [&'static str] {
     }
 }
 
-/// Whether a recognised word is one that the profanity filter masks.
+/// Whether the profanity filter masks this word.
 pub(super) fn is_profane(word: &str) -> bool {
     ["profanity", "insult"]
         .iter()
@@ -44,7 +44,7 @@ pub(super) fn is_profane(word: &str) -> bool {
         .any(|phrase| matches_word(phrase, &bare(word)))
 }
 
-/// The `classifierUpdate` of one classifier over one utterance.
+/// The `classifierUpdate` of one classifier for one utterance.
 pub(super) fn update(
     classifier: &str,
     trigger: Trigger,
@@ -59,7 +59,7 @@ pub(super) fn update(
     } else {
         json!([{ "label": "confidence", "confidence": if sure { HIT } else { MISS } }])
     };
-    // Only the classifiers that look for single words say which.
+    // Only classifiers of single words return highlights.
     let highlights = match hit {
         Some(words) if ["insult", "profanity"].contains(&classifier) => vec![highlight(words)],
         _ => Vec::new(),
@@ -82,7 +82,7 @@ fn highlight(words: &[Word]) -> Value {
     })
 }
 
-/// The first words that make one of the classifier's phrases.
+/// The first words that match a phrase of the classifier.
 fn find<'a>(classifier: &str, words: &'a [Word]) -> Option<&'a [Word]> {
     phrases(classifier).iter().find_map(|phrase| {
         let wanted: Vec<&str> = phrase.split(' ').collect();
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn phrases_are_found_as_whole_words_whatever_their_punctuation() {
+    fn phrases_match_whole_words_regardless_of_punctuation() {
         assert!(confidence("negative", "У меня не работает виджет, это очень плохо!") > 0.5);
         assert!(confidence("negative", "Я уже третий раз звоню.") > 0.5);
         assert!(confidence("negative", "Хорошо, выставьте счёт.") < 0.5);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_based_classifier_shows_the_word() {
+    fn a_word_based_classifier_returns_the_word() {
         let speech = vec![Span::new(0, 2_000)];
         let utterance = Utterance { tag: 0, words: spread(&split("Ну и дурак!"), &speech), speech };
         let update = update("insult", Trigger::OnFinal, &utterance, &Transcript::default());

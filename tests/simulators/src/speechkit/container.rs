@@ -1,18 +1,18 @@
-//! What a file really is, told by its bytes: the declared type must be the true one.
+//! Detects the real format of a file from its bytes; the declared type must match.
 //!
-//! Read here from the formats' own descriptions (RIFF WAVE; RFC 3533 and RFC 7845; ISO 11172-3, 2.4.1.3),
-//! not with the product's code, which is under test.
+//! Implemented from the formats' specifications (RIFF WAVE; RFC 3533 and RFC 7845; ISO 11172-3, 2.4.1.3) and not
+//! with the product's code, which is under test.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::assignment::Format;
 
-/// How far garbage may stand before the first MP3 frame, bytes.
+/// Maximum garbage before the first MP3 frame, bytes.
 const MP3_SEARCH: usize = 64 * 1024;
 
-/// Number of channels of a file that is what it was declared to be.
+/// Number of channels of a file that matches its declared type.
 ///
-/// The inner error says, for the answer, how it is not.
+/// The inner error describes the mismatch for the response.
 pub(crate) fn channels_of(
     file: &mut (impl Read + Seek),
     declared: Format,
@@ -85,7 +85,7 @@ fn mp3(file: &mut (impl Read + Seek)) -> io::Result<Result<u16, &'static str>> {
     };
     file.seek(SeekFrom::Start(tag))?;
     let audio = start_of(file, MP3_SEARCH)?;
-    // Two frames in a row: one alone may be chance.
+    // Two consecutive frames, because one alone may be a coincidence.
     let first = (0..audio.len()).find_map(|at| {
         let frame = Mp3Frame::read(audio.get(at..at + 4)?)?;
         let next = Mp3Frame::read(audio.get(at + frame.length..)?.get(..4)?)?;
@@ -109,7 +109,7 @@ impl Mp3Frame {
         if version & 0xe0 != 0xe0 || version >> 1 & 3 != 1 {
             return None; // no sync word, or another layer
         }
-        // Samples per frame of one granule pair, and what divides the sample rate.
+        // Samples per frame of one granule pair, and the divisor of the sample rate.
         let (kbits, per_frame, divisor) = match version >> 3 & 3 {
             0 => (KBITS_MPEG2, 72, 4),
             2 => (KBITS_MPEG2, 72, 2),
@@ -124,7 +124,7 @@ impl Mp3Frame {
     }
 }
 
-/// Up to `limit` bytes from where the file stands.
+/// Up to `limit` bytes from the current position of the file.
 fn start_of(file: &mut impl Read, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(limit);
     file.take(limit as u64).read_to_end(&mut bytes)?;
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_told_by_its_bytes_and_its_channels_are_counted() {
+    fn format_and_channels_are_detected_from_the_bytes() {
         assert_eq!(judged("support-stereo-pcm.wav", Format::Wav), Ok(2));
         assert_eq!(judged("sales-mono-8k.mp3", Format::Mp3), Ok(1));
         assert_eq!(judged("sales-stereo-44k.mp3", Format::Mp3), Ok(2));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_type_that_is_not_the_true_one_is_refused() {
+    fn a_wrong_declared_type_is_rejected() {
         assert!(judged("support-stereo-mulaw.wav", Format::Wav).is_err());
         assert!(judged("support-stereo-vorbis.ogg", Format::OggOpus).is_err());
         assert!(judged("support-stereo-pcm.wav", Format::Mp3).is_err());

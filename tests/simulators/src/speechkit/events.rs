@@ -1,8 +1,7 @@
 //! The events of a result stream (SpeechKit API v3, `StreamingResponse`).
 //!
-//! Per utterance: `final`, `finalRefinement` when normalisation is on, `eouUpdate`, then what classifiers
-//! and analysis have to say; at the end totals, the conversation, the language model. There are no partial
-//! results for files.
+//! Per utterance: `final`, `finalRefinement` with normalization, `eouUpdate`, then results of classifiers and
+//! analysis. At the end: totals, conversation analysis, language model. Files have no partial results.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +17,7 @@ use super::transcript::{Transcript, Utterance};
 use super::words::{Word, literary};
 use crate::yandex::language_model::{AnswerFormat, Dialogue, answer, fenced, tokens, usage};
 
-/// All events, in the order in which the service sends them.
+/// All events in the order of the service.
 pub(super) fn of(
     id: &str,
     transcript: &Transcript,
@@ -29,7 +28,7 @@ pub(super) fn of(
         Utterances::AtPauses => transcript.clone(),
         Utterances::Single => in_one_piece(transcript),
     };
-    let mut teller = Teller {
+    let mut writer = EventWriter {
         id,
         transcript: &transcript,
         assignment,
@@ -39,14 +38,14 @@ pub(super) fn of(
     };
     let mut late = Vec::new();
     for utterance in &transcript.utterances {
-        late.extend(teller.utterance(utterance));
+        late.extend(writer.utterance(utterance));
     }
-    teller.events.extend(late);
-    teller.totals();
-    teller.events
+    writer.events.extend(late);
+    writer.totals();
+    writer.events
 }
 
-/// All that each channel said as one utterance.
+/// One utterance per channel.
 fn in_one_piece(transcript: &Transcript) -> Transcript {
     let mut by_tag: BTreeMap<usize, Utterance> = BTreeMap::new();
     for utterance in &transcript.utterances {
@@ -61,7 +60,7 @@ fn in_one_piece(transcript: &Transcript) -> Transcript {
     Transcript { utterances: by_tag.into_values().collect(), ..transcript.clone() }
 }
 
-/// How far the recognition of a channel has come.
+/// Recognition progress of a channel.
 #[derive(Debug, Clone, Copy, Default)]
 struct Cursor {
     finals: i64,
@@ -69,7 +68,7 @@ struct Cursor {
     eou_ms: i64,
 }
 
-struct Teller<'a> {
+struct EventWriter<'a> {
     id: &'a str,
     transcript: &'a Transcript,
     assignment: &'a Assignment,
@@ -78,8 +77,8 @@ struct Teller<'a> {
     events: Vec<Value>,
 }
 
-impl Teller<'_> {
-    /// Tells one utterance; its refinement is returned instead if it shall come late.
+impl EventWriter<'_> {
+    /// Adds the events of one utterance. Its refinement is returned instead if it is to be sent late.
     fn utterance(&mut self, utterance: &Utterance) -> Option<Value> {
         let tag = utterance.tag;
         let span = utterance.span();
@@ -88,7 +87,7 @@ impl Teller<'_> {
             FinalIndex::Global => self.cursors.values().map(|cursor| cursor.finals).sum(),
         };
         let frame = self.cursors.entry(tag).or_default();
-        // The time frame of a final begins where the one before ended, not with its first word.
+        // The time frame of a final begins at the end of the previous one, not at its first word.
         let frame_start_ms = frame.final_ms;
         *frame = Cursor { finals: frame.finals + 1, final_ms: span.end_ms, ..*frame };
         let frame = Span::new(frame_start_ms, span.end_ms);
@@ -129,7 +128,7 @@ impl Teller<'_> {
         }
     }
 
-    /// What concerns the whole call.
+    /// Adds the events about the whole call.
     fn totals(&mut self) {
         let wanted = &self.assignment.analysis;
         let tags: Vec<usize> = self.cursors.keys().copied().collect();
@@ -168,7 +167,7 @@ impl Teller<'_> {
         json!({ "results": results, "contentUsage": usage(input, output) })
     }
 
-    /// A text with its words. The words stay bare even where the text is refined.
+    /// A text with its words. The words are not normalized even if the text is refined.
     fn alternative(&self, words: &[Word], style: Option<Normalization>, frame: Span) -> Value {
         let masked = |word: &str| match style {
             Some(style) if style.profanity_filter && classify::is_profane(word) => "***".to_owned(),
@@ -240,7 +239,7 @@ impl Teller<'_> {
     }
 }
 
-/// A session id in the form of a UUID, the same for an operation every time.
+/// A session id in UUID format, always the same for an operation.
 fn session(id: &str) -> String {
     uuid::Builder::from_random_bytes(digest(id)).into_uuid().to_string()
 }

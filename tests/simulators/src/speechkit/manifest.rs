@@ -1,49 +1,48 @@
-//! Recordings whose words are known, and how one is recognised from what was heard.
+//! Recordings with known words, and how they are recognized from the detected speech.
 //!
-//! **The rule.** A recording is taken for the one of the manifest whose number of channels is the same,
-//! whose duration differs by at most 150 ms, and where the speech lies where the turns say: every turn of a
-//! second and more is spoken over at least half of its time, and at most a fifth of all speech lies more
-//! than 300 ms outside the turns. In stereo the operator may be on either side. Of several, the one whose
-//! turns are covered best; recordings of one call in several formats have the same words, so it does not
-//! matter which.
+//! **The rule.** A recording matches an entry of the manifest if the number of channels is equal, the duration
+//! differs by at most 150 ms, and the speech matches the turns: at least half of every turn of 1 s or more is
+//! speech, and at most a fifth of all speech lies more than 300 ms outside the turns. In stereo the operator may
+//! be on either channel. Of several matches, the one whose turns are covered best is used. Recordings of one call
+//! in several formats have the same words, so any of them is correct.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
 
-use super::speech::{Heard, Span, joined, total_ms};
+use super::speech::{Span, SpeechAnalysis, joined, total_ms};
 
 const DURATION_TOLERANCE_MS: i64 = 150;
 const EDGE_TOLERANCE_MS: i64 = 300;
 const TURN_THAT_COUNTS_MS: i64 = 1_000;
 
-/// Why a manifest cannot be used.
+/// Error of loading a manifest.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// The file cannot be read.
     #[error("the manifest cannot be read: {0}")]
     Io(#[from] std::io::Error),
-    /// It is not the JSON it should be.
-    #[error("the manifest is damaged: {0}")]
+    /// The file is not valid JSON of the expected shape.
+    #[error("the manifest is invalid: {0}")]
     Damaged(#[from] serde_json::Error),
-    /// A turn names a prompt whose words nobody wrote down.
-    #[error("{recording}: no words are known for prompt {prompt:?}")]
+    /// A turn names a prompt without known words.
+    #[error("{recording}: unknown words of prompt {prompt:?}")]
     UnknownPrompt {
-        /// The recording.
+        /// Name of the recording.
         recording: String,
-        /// The prompt.
+        /// Name of the prompt.
         prompt: String,
     },
     /// A turn has neither text nor prompt.
     #[error("{recording}: a turn has neither text nor prompt")]
     WordlessTurn {
-        /// The recording.
+        /// Name of the recording.
         recording: String,
     },
 }
 
-/// The known recordings.
+/// Recordings with known words.
 #[derive(Debug, Clone, Default)]
 pub struct Manifest {
     recordings: Vec<Recording>,
@@ -71,7 +70,7 @@ pub(crate) enum Speaker {
     Client,
 }
 
-/// A recording that was recognised, and on which channel its operator was heard.
+/// A recognized recording, and the channel of its operator.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Recognised<'a> {
     pub(crate) recording: &'a Recording,
@@ -79,7 +78,7 @@ pub(crate) struct Recognised<'a> {
 }
 
 impl<'a> Recognised<'a> {
-    /// The turns heard on a channel, in order of time.
+    /// Turns on a channel, in order of time.
     pub(crate) fn turns_of(self, channel: usize) -> impl Iterator<Item = &'a Turn> {
         let mono = self.recording.channels == 1;
         self.recording.turns.iter().filter(move |turn| mono || self.channel_of(turn.speaker) == channel)
@@ -118,7 +117,7 @@ impl Manifest {
         Self::parse(&std::fs::read_to_string(path)?)
     }
 
-    /// Reads a manifest; files without turns (bad input, silence) are left out.
+    /// Parses a manifest. Files without turns (invalid input, silence) are skipped.
     pub fn parse(json: &str) -> Result<Self, ManifestError> {
         let prompts: BTreeMap<String, String> = serde_json::from_str(include_str!("prompts.json"))?;
         let entries: BTreeMap<String, Entry> = serde_json::from_str(json)?;
@@ -140,30 +139,30 @@ impl Manifest {
         Ok(Self { recordings })
     }
 
-    /// Finds the recording that was heard, by the rule above.
-    pub(crate) fn recognise(&self, heard: &Heard) -> Option<Recognised<'_>> {
+    /// Finds the matching recording by the rule above.
+    pub(crate) fn recognise(&self, analysis: &SpeechAnalysis) -> Option<Recognised<'_>> {
         let readings = self.recordings.iter().flat_map(|recording| {
             let sides = if recording.channels == 2 { 0..2 } else { 0..1 };
             sides.map(move |operator_channel| Recognised { recording, operator_channel })
         });
         readings
-            .filter_map(|reading| Some((reading.fit(heard)?, reading)))
+            .filter_map(|reading| Some((reading.fit(analysis)?, reading)))
             .max_by_key(|(covered_ms, _)| *covered_ms)
             .map(|(_, reading)| reading)
     }
 }
 
 impl Recognised<'_> {
-    /// How much of the turns was heard, ms; `None` if this is another recording.
-    fn fit(self, heard: &Heard) -> Option<i64> {
+    /// Duration of the turns covered by speech, ms; `None` if the recording does not match.
+    fn fit(self, analysis: &SpeechAnalysis) -> Option<i64> {
         let recording = self.recording;
-        let same_length = (recording.duration_ms - heard.duration_ms).abs() <= DURATION_TOLERANCE_MS;
-        if !same_length || recording.channels != heard.speech.len() {
+        let same_length = (recording.duration_ms - analysis.duration_ms).abs() <= DURATION_TOLERANCE_MS;
+        if !same_length || recording.channels != analysis.speech.len() {
             return None;
         }
         let mut covered_ms = 0;
         let mut outside_ms = 0;
-        for (channel, speech) in heard.speech.iter().enumerate() {
+        for (channel, speech) in analysis.speech.iter().enumerate() {
             for turn in self.turns_of(channel) {
                 let spoken: i64 = speech.iter().map(|span| span.overlap_ms(turn.span)).sum();
                 if turn.span.duration_ms() >= TURN_THAT_COUNTS_MS && spoken * 2 < turn.span.duration_ms() {
@@ -176,7 +175,7 @@ impl Recognised<'_> {
                 speech.iter().flat_map(|span| near.iter().map(|turn| span.overlap_ms(*turn))).sum();
             outside_ms += total_ms(speech) - inside;
         }
-        let all: i64 = heard.speech.iter().map(|speech| total_ms(speech)).sum();
+        let all: i64 = analysis.speech.iter().map(|speech| total_ms(speech)).sum();
         (outside_ms * 5 <= all).then_some(covered_ms)
     }
 }
@@ -209,33 +208,33 @@ mod tests {
         { "speaker": "operator", "start_ms": 500, "end_ms": 4000, "prompt": "vm-goodbye" },
         { "speaker": "client", "start_ms": 4500, "end_ms": 9000, "text": "Спасибо." } ] } }"#;
 
-    fn heard(left: Span, right: Span, duration_ms: i64) -> Heard {
-        Heard { duration_ms, speech: vec![vec![left], vec![right]], fingerprint: 0 }
+    fn analysis(left: Span, right: Span, duration_ms: i64) -> SpeechAnalysis {
+        SpeechAnalysis { duration_ms, speech: vec![vec![left], vec![right]], fingerprint: 0 }
     }
 
     #[test]
-    fn speech_in_the_right_places_is_recognised_on_either_side() {
+    fn matching_speech_is_recognised_on_either_channel() {
         let manifest = Manifest::parse(STEREO).unwrap();
         let (first, second) = (Span::new(520, 3900), Span::new(4600, 8900));
-        let straight = heard(first, second, 10_100);
+        let straight = analysis(first, second, 10_100);
         let known = manifest.recognise(&straight).unwrap();
         assert_eq!(known.turns_of(1).map(|turn| turn.text.as_str()).collect::<Vec<_>>(), ["Спасибо."]);
-        let swapped = heard(second, first, 9_900);
+        let swapped = analysis(second, first, 9_900);
         let known = manifest.recognise(&swapped).unwrap();
         assert_eq!(known.turns_of(0).map(|turn| turn.text.as_str()).collect::<Vec<_>>(), ["Спасибо."]);
     }
 
     #[test]
-    fn another_length_or_other_places_are_another_recording() {
+    fn another_duration_or_other_speech_times_do_not_match() {
         let manifest = Manifest::parse(STEREO).unwrap();
         let (first, second) = (Span::new(520, 3900), Span::new(4600, 8900));
-        assert!(manifest.recognise(&heard(first, second, 10_200)).is_none());
-        assert!(manifest.recognise(&heard(first, Span::new(0, 9_900), 10_000)).is_none());
-        assert!(manifest.recognise(&heard(first, Span::new(4_600, 6_000), 10_000)).is_none());
+        assert!(manifest.recognise(&analysis(first, second, 10_200)).is_none());
+        assert!(manifest.recognise(&analysis(first, Span::new(0, 9_900), 10_000)).is_none());
+        assert!(manifest.recognise(&analysis(first, Span::new(4_600, 6_000), 10_000)).is_none());
     }
 
     #[test]
-    fn a_prompt_without_words_is_reported() {
+    fn a_prompt_without_words_is_an_error() {
         let error = Manifest::parse(&STEREO.replace("vm-goodbye", "nobody-knows")).unwrap_err();
         assert!(matches!(error, ManifestError::UnknownPrompt { prompt, .. } if prompt == "nobody-knows"));
     }

@@ -1,11 +1,11 @@
-//! SpeechKit API v3, asynchronous recognition of files, with the operations service beside it.
+//! SpeechKit API v3: asynchronous recognition of files, and the operations service.
 //!
-//! The audio is read from the S3 simulator and decoded, so that times and channels in the answer are true;
-//! words come from the manifest when the recording is in it (see [`Manifest`]).
+//! The audio is read from the S3 simulator and decoded, so that times and channels in the results are measured.
+//! The words come from the manifest if it contains the recording (see [`Manifest`]).
 //!
-//! Control, beside what every simulator has: `GET/PUT /_sim/behaviour` (see [`Behaviour`]; `PUT` sets all
-//! fields, those left out to their defaults), `GET /_sim/operations`. A lost answer to a submission is the
-//! script `serve_then_cut` on `/stt/v3/recognizeFileAsync`.
+//! Control in addition to the common one: `GET/PUT /_sim/behaviour` (see [`Behaviour`]; `PUT` sets all fields,
+//! and omitted fields to their defaults), `GET /_sim/operations`. The script `serve_then_cut` on
+//! `/stt/v3/recognizeFileAsync` simulates a lost response to a submission.
 
 mod analysis;
 mod api;
@@ -14,7 +14,6 @@ mod behaviour;
 mod classify;
 mod container;
 mod events;
-mod hearing;
 mod manifest;
 mod object;
 mod operation;
@@ -22,6 +21,7 @@ mod quota;
 mod recogniser;
 mod request;
 mod speech;
+mod speech_detection;
 mod stream;
 mod transcript;
 mod words;
@@ -41,20 +41,20 @@ use crate::control::Control;
 use crate::server::{self, Running};
 use crate::yandex::Credential;
 
-/// How the simulator is set up.
+/// Options of the simulator.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where to listen; `None`: a free port of 127.0.0.1.
+    /// Listen address; `None`: a free port of 127.0.0.1.
     pub bind: Option<SocketAddr>,
-    /// Who may call.
+    /// Accepted credentials.
     pub credentials: Vec<Credential>,
-    /// Where objects are read from.
+    /// Storage that objects are read from.
     pub storage: Storage,
-    /// Recordings whose words are known.
+    /// Recordings with known words.
     pub manifest: Manifest,
-    /// Limits.
+    /// Quotas.
     pub quotas: Quotas,
-    /// How it behaves at first.
+    /// Initial behaviour.
     pub behaviour: Behaviour,
 }
 
@@ -70,8 +70,8 @@ pub async fn start(options: Options, control: Control) -> anyhow::Result<Running
     server::serve(listener, control, state, routes, sim_routes).context("SpeechKit cannot serve")
 }
 
-/// Starts the operations service of `speechkit` once more on an address of its own, as in life; with its own
-/// call log and scripts if `control` is its own.
+/// Starts the operations service of `speechkit` on a separate address, as in production. A separate `control`
+/// gives it its own call log and scripts.
 ///
 /// # Errors
 /// When the address cannot be bound.

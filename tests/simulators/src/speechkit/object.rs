@@ -1,4 +1,4 @@
-//! Bringing the audio: from the request itself or from Object Storage, with the service's own keys.
+//! Fetching of the audio: from the request itself, or from Object Storage with the service's own keys.
 
 use std::io::Write as _;
 
@@ -12,22 +12,22 @@ use super::assignment::Source;
 use crate::s3::{Key, presigned_get};
 use crate::yandex::{Code, Status};
 
-/// Largest file, bytes (SpeechKit, "Quotas and limits": 1 GB).
+/// Maximum file size, bytes (SpeechKit, "Quotas and limits": 1 GB).
 const SIZE_LIMIT: u64 = 1 << 30;
 
-/// How long a presigned link has to live for one download, seconds.
+/// Lifetime of a presigned link for one download, seconds.
 const LINK_LIFETIME_S: u32 = 600;
 
-/// The storage whose objects can be recognised.
+/// The storage that objects are read from.
 #[derive(Debug, Clone)]
 pub struct Storage {
-    /// Its address: `http://127.0.0.1:9000`.
+    /// Base URL: `http://127.0.0.1:9000`.
     pub endpoint: Url,
-    /// The key with which the recogniser reads.
+    /// Key that the recognizer reads with.
     pub key: Key,
 }
 
-/// An audio file on this machine.
+/// An audio file on the local disk.
 #[derive(Debug)]
 pub(crate) struct Audio {
     pub(crate) file: NamedTempFile,
@@ -35,7 +35,7 @@ pub(crate) struct Audio {
     pub(crate) digest: [u8; 32],
 }
 
-/// Brings the audio to this machine.
+/// Fetches the audio to the local disk.
 pub(crate) async fn bring(
     http: &reqwest::Client,
     storage: &Storage,
@@ -69,7 +69,7 @@ pub(crate) async fn bring(
 }
 
 impl Storage {
-    /// The object a `uri` names: path style, in this storage, whatever its query.
+    /// The object that a `uri` names: path style, in this storage, ignoring the query.
     fn object(&self, uri: &str) -> Result<Url, Status> {
         let refused = |why: &str| Status::invalid(format!("uri {uri:?}: {why}"));
         let named = Url::parse(uri).map_err(|_| refused("not a link"))?;
@@ -131,7 +131,7 @@ mod tests {
     use crate::s3::Role;
 
     #[test]
-    fn only_a_path_style_link_into_the_storage_is_taken() {
+    fn only_path_style_links_to_the_storage_are_accepted() {
         let key = Key { id: "reader".into(), secret: "secret".into(), role: Role::Viewer };
         let storage = Storage { endpoint: Url::parse("http://127.0.0.1:9000").unwrap(), key };
         let object = storage.object("https://127.0.0.1:9000/calls/a/b.mp3?X-Amz-Signature=ignored").unwrap();

@@ -1,4 +1,4 @@
-//! Operations: from a submission to a result that can be read for three days.
+//! Operations: from the submission to a result that is available for three days.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,25 +9,26 @@ use serde_json::{Value, json};
 
 use super::assignment::Assignment;
 use super::behaviour::{Behaviour, Failure};
-use super::speech::Heard;
+use super::speech::SpeechAnalysis;
 use crate::yandex::{Code, Status};
 
-/// How long a result can be read (SpeechKit, "Quotas and limits": 3 days).
-const RETENTION: Duration = Duration::days(3);
+/// Retention of results (SpeechKit, "Quotas and limits": 3 days).
+const RESULT_RETENTION: Duration = Duration::days(3);
 
-/// Longest id of an operation (`RecognizeFile`, field limits).
+/// Maximum length of an operation's id (`RecognizeFile`, field limits).
 const ID_LIMIT: usize = 50;
 
-/// Recognition takes about 10 s per minute of audio (SpeechKit, "Asynchronous recognition").
+/// Ratio of audio length to recognition time: about 10 s per minute of audio (SpeechKit, "Asynchronous
+/// recognition").
 const AUDIO_PER_PROCESSING: i64 = 6;
 
-/// How far the work on an operation is.
+/// Progress of an operation.
 #[derive(Debug, Clone)]
 enum Progress {
     Listening,
-    /// Listening is over; the outcome shows at `done_at`.
+    /// Processing has ended; the outcome is visible from `done_at`.
     Finished {
-        outcome: Result<Arc<Heard>, Status>,
+        outcome: Result<Arc<SpeechAnalysis>, Status>,
         done_at: DateTime<Utc>,
     },
 }
@@ -44,14 +45,14 @@ pub(super) struct Operation {
     deleted: bool,
 }
 
-/// What `/_sim/operations` shows of an operation.
+/// An operation in `/_sim/operations`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct OperationView {
-    /// Its id.
+    /// Operation id.
     pub id: String,
-    /// Whether it is done by now.
+    /// Whether it is done.
     pub done: bool,
-    /// Whether its result was deleted by the client.
+    /// Whether the client deleted its result.
     pub deleted: bool,
 }
 
@@ -69,12 +70,12 @@ impl Operation {
         }
     }
 
-    /// Takes down what was heard, or why nothing could be.
-    pub(super) fn heard(&mut self, outcome: Result<Arc<Heard>, Status>, now: DateTime<Utc>) {
+    /// Stores the result of the processing, or its error.
+    pub(super) fn finish(&mut self, outcome: Result<Arc<SpeechAnalysis>, Status>, now: DateTime<Utc>) {
         if matches!(self.progress, Progress::Finished { .. }) {
             return; // cancelled meanwhile
         }
-        let audio_ms = outcome.as_ref().map_or(0, |heard| heard.duration_ms);
+        let audio_ms = outcome.as_ref().map_or(0, |analysis| analysis.duration_ms);
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
@@ -86,7 +87,7 @@ impl Operation {
             Some(failure) => Err(Status::new(failure.code, failure.message.clone())),
             None => outcome,
         };
-        // Without any time to wait, it is done when listening is.
+        // Without a recognition time, the operation is done when processing ends.
         self.progress =
             Progress::Finished { outcome, done_at: due.max(if self.pace == 0.0 { now } else { due }) };
     }
@@ -113,7 +114,7 @@ impl Operation {
         }
     }
 
-    /// The Operation object. A good end has neither `error` nor `response`.
+    /// The Operation object. A successful one has neither `error` nor `response`.
     pub(super) fn shown(&self, id: &str, now: DateTime<Utc>) -> Value {
         let modified_at = match &self.progress {
             Progress::Finished { done_at, .. } if *done_at <= now => *done_at,
@@ -134,16 +135,16 @@ impl Operation {
         operation
     }
 
-    /// What was heard, if it can be read now.
-    fn result(&self, id: &str, now: DateTime<Utc>) -> Result<Arc<Heard>, Status> {
+    /// The result, if it is available now.
+    fn result(&self, id: &str, now: DateTime<Utc>) -> Result<Arc<SpeechAnalysis>, Status> {
         let not_ready = || Status::not_found(format!("operation data is not ready {id}"));
         match &self.progress {
             Progress::Listening => Err(not_ready()),
             Progress::Finished { done_at, .. } if *done_at + self.result_lag > now => Err(not_ready()),
-            Progress::Finished { done_at, .. } if self.deleted || *done_at + RETENTION <= now => {
+            Progress::Finished { done_at, .. } if self.deleted || *done_at + RESULT_RETENTION <= now => {
                 Err(Status::not_found(format!("operation data is not found {id}")))
             }
-            Progress::Finished { outcome: Ok(heard), .. } => Ok(Arc::clone(heard)),
+            Progress::Finished { outcome: Ok(analysis), .. } => Ok(Arc::clone(analysis)),
             Progress::Finished { outcome: Err(_), .. } => {
                 Err(Status::not_found(format!("operation data is not found {id}")))
             }
@@ -155,7 +156,7 @@ fn milliseconds(ms: u64) -> Duration {
     Duration::milliseconds(i64::try_from(ms).unwrap_or(i64::MAX / 2).min(i64::MAX / 2))
 }
 
-/// All operations by id.
+/// Operations by id.
 #[derive(Debug, Default)]
 pub(super) struct Operations(HashMap<String, Operation>);
 
@@ -176,17 +177,17 @@ impl Operations {
         self.0.get_mut(id).ok_or_else(|| unknown(id))
     }
 
-    /// The assignment and what was heard.
+    /// The assignment and the detected speech of an operation.
     pub(super) fn result(
         &self,
         id: &str,
         now: DateTime<Utc>,
-    ) -> Result<(Arc<Assignment>, Arc<Heard>), Status> {
+    ) -> Result<(Arc<Assignment>, Arc<SpeechAnalysis>), Status> {
         let operation = self.find(id)?;
         Ok((Arc::clone(&operation.assignment), operation.result(id, now)?))
     }
 
-    /// Removes the result.
+    /// Deletes the result.
     pub(super) fn delete(&mut self, id: &str, now: DateTime<Utc>) -> Result<(), Status> {
         let operation = self.find_mut(id)?;
         operation.result(id, now)?;
@@ -194,7 +195,7 @@ impl Operations {
         Ok(())
     }
 
-    /// How many with an LLM part are not done.
+    /// Number of operations with summarization that are not done.
     pub(super) fn summarizing(&self, now: DateTime<Utc>) -> usize {
         self.0.values().filter(|it| it.assignment.summary.is_some() && !it.is_done(now)).count()
     }
@@ -220,7 +221,7 @@ fn unknown(id: &str) -> Status {
     Status::not_found(format!("operation {id} is not found"))
 }
 
-/// `f8d` and 17 letters or digits, as the service's ids look.
+/// An id in the service's format: `f8d` and 17 letters or digits.
 fn new_id() -> String {
     const LETTERS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
     let random: [u8; 17] = rand::random();

@@ -1,4 +1,4 @@
-//! Quotas over time.
+//! Rate quotas.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -8,14 +8,14 @@ use chrono::{DateTime, Duration, Utc};
 use crate::control::locked;
 use crate::yandex::{Code, Status};
 
-/// Limits of one service account (SpeechKit, "Quotas and limits").
+/// Quotas of one service account (SpeechKit, "Quotas and limits").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quotas {
     /// Recognition requests per hour.
     pub submits_per_hour: usize,
     /// Status checks per second.
     pub checks_per_second: usize,
-    /// Simultaneous recognitions with an LLM part.
+    /// Concurrent recognitions with summarization.
     pub simultaneous_summarizations: usize,
 }
 
@@ -39,7 +39,7 @@ impl Window {
         Self { name, limit, length, calls: Mutex::default() }
     }
 
-    /// Counts a call, or refuses it; a refused call does not count.
+    /// Counts a call, or rejects it. Rejected calls are not counted.
     pub(super) fn count(&self, now: DateTime<Utc>) -> Result<(), Status> {
         let mut calls = locked(&self.calls);
         while calls.front().is_some_and(|call| *call + self.length <= now) {
@@ -53,7 +53,7 @@ impl Window {
     }
 }
 
-/// Over a quota. No `Retry-After` comes with it.
+/// Error of an exceeded quota. It has no `Retry-After`.
 pub(super) fn exceeded(quota: &str) -> Status {
     Status::new(Code::ResourceExhausted, format!("Rate quota limit exceeded: {quota}"))
 }
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_window_slides_and_refused_calls_do_not_count() {
+    fn the_window_slides_and_rejected_calls_do_not_count() {
         let window = Window::new("test", 2, Duration::seconds(1));
         let start = DateTime::from_timestamp(1_000, 0).unwrap();
         let passes = |ms: i64| window.count(start + Duration::milliseconds(ms)).is_ok();

@@ -1,4 +1,4 @@
-//! The recogniser's state and what its calls do to it.
+//! State of the recognizer and its methods.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,16 +18,16 @@ use super::object::{self, Audio};
 use super::operation::{Operation, OperationView, Operations};
 use super::quota::{Window, exceeded};
 use super::request::RecognizeFileRequest;
-use super::speech::Heard;
+use super::speech::SpeechAnalysis;
 use super::transcript::transcribe;
-use super::{Options, container, events, hearing, stream};
+use super::{Options, container, events, speech_detection, stream};
 use crate::control::{Control, locked};
 use crate::yandex::{Code, Scope, Shaper, Status, authorize};
 
-/// Files that are listened to at once.
-const EARS: usize = 2;
+/// Files decoded concurrently.
+const MAX_CONCURRENT_DECODES: usize = 2;
 
-/// What tells one audio from another: SHA-256 of its bytes, and how they are to be read.
+/// Cache key of audio: SHA-256 of the bytes, and the declared format.
 type Sample = ([u8; 32], Format);
 
 /// The simulator. Clones share its state.
@@ -43,8 +43,8 @@ struct Inner {
     operations: Mutex<Operations>,
     submits: Window,
     checks: Window,
-    /// What was heard in files that came before: the same call is often sent many times.
-    heard: Mutex<HashMap<Sample, Arc<Heard>>>,
+    /// Cache of detected speech: tests often send the same call.
+    analyses: Mutex<HashMap<Sample, Arc<SpeechAnalysis>>>,
     ears: Semaphore,
     shaper: Shaper,
     print_compact: AtomicBool,
@@ -71,8 +71,8 @@ impl SpeechKit {
                 options.quotas.checks_per_second,
                 chrono::Duration::seconds(1),
             ),
-            heard: Mutex::default(),
-            ears: Semaphore::new(EARS),
+            analyses: Mutex::default(),
+            ears: Semaphore::new(MAX_CONCURRENT_DECODES),
             shaper: Shaper::default(),
             print_compact: AtomicBool::new(false),
             control,
@@ -80,12 +80,12 @@ impl SpeechKit {
         })))
     }
 
-    /// Sets how it behaves from now on.
+    /// Sets the behaviour.
     pub fn behave(&self, behaviour: Behaviour) {
         *locked(&self.0.behaviour) = behaviour;
     }
 
-    /// How it behaves.
+    /// Current behaviour.
     pub fn behaviour(&self) -> Behaviour {
         locked(&self.0.behaviour).clone()
     }
@@ -103,12 +103,12 @@ impl SpeechKit {
         self.0.shaper.response(status, locked(&self.0.behaviour).error_shape)
     }
 
-    /// Refuses strangers.
+    /// Rejects unknown credentials.
     pub(super) fn authorize(&self, headers: &HeaderMap) -> Result<(), Status> {
         authorize(&self.0.options.credentials, headers, Scope::Recognition).map(|_| ())
     }
 
-    /// `RecognizeFile`: everything that can be told without decoding is checked before an operation exists.
+    /// `RecognizeFile`: performs every check that needs no decoding before it creates an operation.
     pub(super) async fn submit(&self, headers: &HeaderMap, body: &[u8]) -> Result<Value, Status> {
         let inner = &self.0;
         let caller = authorize(&inner.options.credentials, headers, Scope::Recognition)?;
@@ -143,34 +143,34 @@ impl SpeechKit {
         Ok(shown)
     }
 
-    /// Hears the file and takes down the outcome.
+    /// Processes the file and stores the outcome.
     async fn listen(self, id: String, audio: Audio, format: Format) {
         let key = (audio.digest, format);
-        let known = locked(&self.0.heard).get(&key).cloned();
+        let known = locked(&self.0.analyses).get(&key).cloned();
         let outcome = match known {
-            Some(heard) => Ok(heard),
-            None => self.hear(audio, format).await.map(Arc::new),
+            Some(analysis) => Ok(analysis),
+            None => self.analyse(audio, format).await.map(Arc::new),
         };
-        if let Ok(heard) = &outcome {
-            locked(&self.0.heard).insert(key, Arc::clone(heard));
+        if let Ok(analysis) = &outcome {
+            locked(&self.0.analyses).insert(key, Arc::clone(analysis));
         }
         if let Ok(operation) = locked(&self.0.operations).find_mut(&id) {
-            operation.heard(outcome, self.now());
+            operation.finish(outcome, self.now());
         }
     }
 
-    async fn hear(&self, audio: Audio, format: Format) -> Result<Heard, Status> {
+    async fn analyse(&self, audio: Audio, format: Format) -> Result<SpeechAnalysis, Status> {
         let broken = |error: &dyn std::fmt::Display| {
             Status::new(Code::Internal, format!("recognition failed: {error}"))
         };
         let _ear = self.0.ears.acquire().await.map_err(|error| broken(&error))?;
         let fingerprint = audio.digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-        tokio::task::spawn_blocking(move || hearing::listen(&audio.file, format, fingerprint))
+        tokio::task::spawn_blocking(move || speech_detection::analyse(&audio.file, format, fingerprint))
             .await
             .map_err(|error| broken(&error))?
     }
 
-    /// `Operation.Get`, counted as a status check.
+    /// `Operation.Get`; counts as a status check.
     pub(super) fn check(&self, id: &str) -> Result<Value, Status> {
         let now = self.now();
         self.0.checks.count(now)?;
@@ -190,14 +190,14 @@ impl SpeechKit {
 
     /// `GetRecognition`.
     pub(super) fn result(&self, id: &str) -> Result<Response, Status> {
-        let (assignment, heard) = locked(&self.0.operations).result(id, self.now())?;
+        let (assignment, analysis) = locked(&self.0.operations).result(id, self.now())?;
         let behaviour = self.behaviour();
-        let events = match (heard.is_silent(), behaviour.silence) {
+        let events = match (analysis.is_silent(), behaviour.silence) {
             (true, Silence::EmptyBody) => Vec::new(),
             (true, Silence::NoFinals) => vec![json!({ "result": {
                 "statusCode": { "codeType": "CLOSED", "message": "" }, "channelTag": "" } })],
             (false, _) => {
-                let transcript = transcribe(&heard, &self.0.options.manifest, assignment.labeling);
+                let transcript = transcribe(&analysis, &self.0.options.manifest, assignment.labeling);
                 events::of(id, &transcript, &assignment, &behaviour)
             }
         };

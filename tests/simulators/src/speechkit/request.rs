@@ -1,7 +1,6 @@
-//! `RecognizeFileRequest` as it may stand on the wire, and nothing else
-//! (SpeechKit API v3, `speechkit.stt.v3.AsyncRecognizer`).
+//! Strict parsing of `RecognizeFileRequest` (SpeechKit API v3, `speechkit.stt.v3.AsyncRecognizer`).
 //!
-//! These types say what parses; `assignment` says what is accepted.
+//! These types define what parses; `assignment` defines what is accepted.
 
 use serde::Deserialize;
 
@@ -76,7 +75,7 @@ pub(crate) struct TextNormalization {
     pub(crate) profanity_filter: Option<bool>,
     #[serde(alias = "literature_text")]
     pub(crate) literature_text: Option<bool>,
-    /// Parsed for strictness only: the texts hold no telephone numbers to format.
+    /// Parsed for strictness only: the texts contain no telephone numbers.
     #[serde(alias = "phone_formatting_mode", rename = "phoneFormattingMode")]
     pub(crate) _phone_formatting_mode: Option<PhoneFormattingMode>,
 }
@@ -114,7 +113,7 @@ pub(crate) struct SpeechAnalysis {
     pub(crate) descriptive_statistics_quantiles: Option<Vec<Double>>,
     #[serde(alias = "speaker_options")]
     pub(crate) speaker_options: Option<SpeakerOptions>,
-    /// The proto's own spelling; the correct one is an unknown field there.
+    /// Misspelled in the proto; the correct spelling is an unknown field there.
     #[serde(alias = "converstation_options")]
     pub(crate) converstation_options: Option<ConversationOptions>,
 }

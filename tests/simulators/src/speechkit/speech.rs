@@ -1,6 +1,6 @@
-//! Where there is speech.
+//! Time spans of speech.
 
-/// A stretch of time, ms from the start of the audio.
+/// A time span, ms from the start of the audio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) start_ms: i64,
@@ -16,34 +16,34 @@ impl Span {
         self.end_ms - self.start_ms
     }
 
-    /// How long both last at once, ms.
+    /// Duration of the overlap, ms.
     pub(crate) fn overlap_ms(self, other: Self) -> i64 {
         (self.end_ms.min(other.end_ms) - self.start_ms.max(other.start_ms)).max(0)
     }
 }
 
-/// What was heard in an audio file.
+/// Speech detected in an audio file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Heard {
+pub(crate) struct SpeechAnalysis {
     pub(crate) duration_ms: i64,
     /// Speech of each channel, in order of time.
     pub(crate) speech: Vec<Vec<Span>>,
-    /// The same for the same bytes; filler words are drawn with it.
+    /// Derived from the bytes of the file; seed of the filler words.
     pub(crate) fingerprint: u64,
 }
 
-impl Heard {
+impl SpeechAnalysis {
     pub(crate) fn is_silent(&self) -> bool {
         self.speech.iter().all(Vec::is_empty)
     }
 }
 
-/// All durations together, ms.
+/// Total duration, ms.
 pub(crate) fn total_ms(spans: &[Span]) -> i64 {
     spans.iter().map(|span| span.duration_ms()).sum()
 }
 
-/// Joins spans between which less than `pause_ms` passes. Spans come in order of their start.
+/// Joins spans that are less than `pause_ms` apart. Spans are in order of their start.
 pub(crate) fn joined(spans: impl IntoIterator<Item = Span>, pause_ms: i64) -> Vec<Span> {
     let mut out: Vec<Span> = Vec::new();
     for span in spans {
@@ -57,7 +57,7 @@ pub(crate) fn joined(spans: impl IntoIterator<Item = Span>, pause_ms: i64) -> Ve
     out
 }
 
-/// Cuts spans at the given moments, which come in order.
+/// Cuts spans at these times, which are in order.
 pub(crate) fn cut_at(spans: &[Span], moments: &[i64]) -> Vec<Span> {
     let mut out = Vec::with_capacity(spans.len());
     for span in spans {
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_divides_only_what_it_falls_into() {
+    fn a_cut_divides_only_the_span_that_contains_it() {
         let spans = [Span::new(0, 100), Span::new(200, 300)];
         assert_eq!(
             cut_at(&spans, &[50, 150, 200]),

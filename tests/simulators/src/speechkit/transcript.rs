@@ -1,23 +1,23 @@
-//! Utterances: what was said when on which channel or by which speaker.
+//! Utterances by channel or speaker.
 
 use super::manifest::{Manifest, Recognised};
-use super::speech::{Heard, Span, cut_at, total_ms};
+use super::speech::{Span, SpeechAnalysis, cut_at, total_ms};
 use super::words::{Word, divide, split, spread};
 
-/// A pause this long ends an utterance, ms.
+/// Minimum pause that ends an utterance, ms.
 const END_OF_UTTERANCE_MS: i64 = 700;
 
-/// How long a word of unknown speech takes, ms.
+/// Duration of a filler word, ms.
 const WORD_MS: i64 = 400;
 
-/// What one speaker said in one go.
+/// Uninterrupted speech of one speaker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Utterance {
     /// `channelTag`: the audio channel, or the speaker when labeling is on.
     pub(crate) tag: usize,
     /// Never empty, in order of time.
     pub(crate) words: Vec<Word>,
-    /// Never empty: the speech inside, without its pauses.
+    /// Never empty: speech within the utterance, without pauses.
     pub(crate) speech: Vec<Span>,
 }
 
@@ -28,37 +28,37 @@ impl Utterance {
     }
 }
 
-/// All that was said, in order of time.
+/// All utterances, in order of time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Transcript {
     pub(crate) duration_ms: i64,
     pub(crate) utterances: Vec<Utterance>,
-    /// The recording is known to be of an answering machine.
+    /// The manifest marks the recording as an answering machine.
     pub(crate) answerphone: bool,
 }
 
-/// Puts words to what was heard: those of the manifest if the recording is in it, fillers otherwise.
-pub(crate) fn transcribe(heard: &Heard, manifest: &Manifest, labeling: bool) -> Transcript {
-    let known = manifest.recognise(heard);
+/// Assigns words to detected speech: those of the manifest if it contains the recording, otherwise filler words.
+pub(crate) fn transcribe(analysis: &SpeechAnalysis, manifest: &Manifest, labeling: bool) -> Transcript {
+    let known = manifest.recognise(analysis);
     let mut utterances = Vec::new();
-    for (channel, speech) in heard.speech.iter().enumerate() {
+    for (channel, speech) in analysis.speech.iter().enumerate() {
         let mut said = match known {
             Some(known) => recall(known, channel, speech, labeling),
-            None => invent(heard.fingerprint, channel, speech),
+            None => invent(analysis.fingerprint, channel, speech),
         };
         if labeling && known.is_none() {
-            // Nobody knows the voices: two people who take turns.
+            // The speakers are unknown: two of them alternate.
             said.iter_mut().enumerate().for_each(|(index, utterance)| utterance.tag = index % 2);
         }
         utterances.extend(said);
     }
     utterances.sort_by_key(|utterance| (utterance.span().start_ms, utterance.tag));
     let answerphone = known.is_some_and(|known| known.recording.answerphone);
-    Transcript { duration_ms: heard.duration_ms, utterances, answerphone }
+    Transcript { duration_ms: analysis.duration_ms, utterances, answerphone }
 }
 
-/// The manifest's words over the speech of one channel. Speech is cut in the middle between two turns, so
-/// that a mono file keeps its speakers apart however short the pause.
+/// Words of the manifest for the speech of one channel. Speech is cut in the middle between two turns, so that a
+/// mono file keeps its speakers apart however short the pause is.
 fn recall(known: Recognised<'_>, channel: usize, speech: &[Span], labeling: bool) -> Vec<Utterance> {
     let turns: Vec<_> = known.turns_of(channel).collect();
     let borders: Vec<i64> =
@@ -79,7 +79,7 @@ fn recall(known: Recognised<'_>, channel: usize, speech: &[Span], labeling: bool
     said
 }
 
-/// Filler words over the speech of one channel.
+/// Filler words for the speech of one channel.
 fn invent(fingerprint: u64, channel: usize, speech: &[Span]) -> Vec<Utterance> {
     let sentences: Vec<&str> = include_str!("filler.txt").lines().collect();
     let mut said = Vec::new();
@@ -94,7 +94,8 @@ fn invent(fingerprint: u64, channel: usize, speech: &[Span]) -> Vec<Utterance> {
     said
 }
 
-/// Utterances of `words` over `speech`, cut at long pauses. A part too short for a word joins the one before.
+/// Utterances of `words` over `speech`, cut at long pauses. A part too short for a word is joined with the
+/// previous one.
 fn speak(tag: usize, words: &[String], speech: &[Span]) -> Vec<Utterance> {
     let groups = grouped(speech);
     let lengths: Vec<i64> = groups.iter().map(|group| total_ms(group)).collect();
@@ -115,7 +116,7 @@ fn speak(tag: usize, words: &[String], speech: &[Span]) -> Vec<Utterance> {
         .collect()
 }
 
-/// Speech between pauses that end an utterance.
+/// Groups speech by pauses that end an utterance.
 fn grouped(speech: &[Span]) -> Vec<Vec<Span>> {
     speech
         .chunk_by(|before, after| after.start_ms - before.end_ms < END_OF_UTTERANCE_MS)
@@ -131,12 +132,12 @@ mod tests {
         { "speaker": "operator", "start_ms": 500, "end_ms": 4000, "text": "Слушаю вас внимательно." },
         { "speaker": "client", "start_ms": 4300, "end_ms": 9000, "text": "У меня не работает виджет." } ] } }"#;
 
-    fn mono(speech: &[Span]) -> Heard {
-        Heard { duration_ms: 10_000, speech: vec![speech.to_vec()], fingerprint: 42 }
+    fn mono(speech: &[Span]) -> SpeechAnalysis {
+        SpeechAnalysis { duration_ms: 10_000, speech: vec![speech.to_vec()], fingerprint: 42 }
     }
 
     #[test]
-    fn mono_turns_stay_apart_even_if_the_pause_was_not_heard() {
+    fn mono_turns_stay_separate_without_a_detected_pause() {
         let manifest = Manifest::parse(MONO).unwrap();
         let said = transcribe(&mono(&[Span::new(500, 9_000)]), &manifest, true).utterances;
         let tags: Vec<_> = said.iter().map(|utterance| (utterance.tag, utterance.span())).collect();
@@ -145,10 +146,10 @@ mod tests {
     }
 
     #[test]
-    fn unknown_speech_gets_the_same_fillers_each_time_at_its_own_times() {
-        let heard = mono(&[Span::new(0, 2_000), Span::new(2_300, 3_000), Span::new(5_000, 5_200)]);
-        let said = transcribe(&heard, &Manifest::default(), false);
-        assert_eq!(said, transcribe(&heard, &Manifest::default(), false));
+    fn unknown_speech_gets_reproducible_filler_words_at_measured_times() {
+        let analysis = mono(&[Span::new(0, 2_000), Span::new(2_300, 3_000), Span::new(5_000, 5_200)]);
+        let said = transcribe(&analysis, &Manifest::default(), false);
+        assert_eq!(said, transcribe(&analysis, &Manifest::default(), false));
         let spans: Vec<_> = said.utterances.iter().map(Utterance::span).collect();
         assert_eq!(spans, [Span::new(0, 3_000), Span::new(5_000, 5_200)]);
         assert!(said.utterances.iter().all(|utterance| utterance.tag == 0 && !utterance.words.is_empty()));

@@ -1,28 +1,28 @@
-//! Words: how they are written, and when within stretches of speech they are said.
+//! Words: spelling, and distribution over speech.
 
 use super::speech::{Span, total_ms};
 
 /// A recognised word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Word {
-    /// As written in a text of literary style: `Здравствуйте!`.
+    /// As written in normalized text: `Здравствуйте!`.
     pub(crate) written: String,
     pub(crate) span: Span,
 }
 
 impl Word {
-    /// As recognition gives it: lower case, no punctuation.
+    /// As in raw recognition: lower case, no punctuation.
     pub(crate) fn bare(&self) -> String {
         bare(&self.written)
     }
 }
 
-/// A word in lower case without the punctuation around it.
+/// A word in lower case without surrounding punctuation.
 pub(crate) fn bare(written: &str) -> String {
     written.trim_matches(|letter: char| !letter.is_alphanumeric()).to_lowercase()
 }
 
-/// Splits a text into words; marks that stand alone (a dash) go with the word before.
+/// Splits a text into words. Separate punctuation (a dash) belongs to the previous word.
 pub(crate) fn split(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for part in text.split_whitespace() {
@@ -38,7 +38,7 @@ pub(crate) fn split(text: &str) -> Vec<String> {
     words
 }
 
-/// Divides words among stretches of speech in proportion to their `lengths_ms`, by the words' letters.
+/// Distributes words over parts in proportion to `lengths_ms`, weighted by letters.
 pub(crate) fn divide(words: &[String], lengths_ms: &[i64]) -> Vec<Vec<String>> {
     let all_letters = weight(words);
     let all_ms: i64 = lengths_ms.iter().sum();
@@ -46,7 +46,7 @@ pub(crate) fn divide(words: &[String], lengths_ms: &[i64]) -> Vec<Vec<String>> {
     let (mut letters, mut share, mut passed_ms) = (0, 0, 0);
     for word in words {
         let own = weight(std::slice::from_ref(word));
-        // Where the middle of the word falls.
+        // Position of the middle of the word.
         let middle_ms = (2 * letters + own) * all_ms / (2 * all_letters).max(1);
         while share + 1 < lengths_ms.len() && middle_ms >= passed_ms + lengths_ms[share] {
             passed_ms += lengths_ms[share];
@@ -60,7 +60,8 @@ pub(crate) fn divide(words: &[String], lengths_ms: &[i64]) -> Vec<Vec<String>> {
     shares
 }
 
-/// Spreads words evenly, by their letters, over speech; the first begins and the last ends with it.
+/// Distributes words over speech, weighted by letters. The first word begins and the last one ends with the
+/// speech.
 pub(crate) fn spread(words: &[String], speech: &[Span]) -> Vec<Word> {
     let all_letters = weight(words).max(1);
     let all_ms = total_ms(speech);
@@ -76,7 +77,7 @@ pub(crate) fn spread(words: &[String], speech: &[Span]) -> Vec<Word> {
         .collect()
 }
 
-/// A text of these words: the first with a capital, the last with a full stop if it has no mark of its own.
+/// Normalized text of these words: a capital first letter, and a full stop if the last word has no punctuation.
 pub(crate) fn literary(words: &[Word]) -> String {
     let mut text = words.iter().map(|word| word.written.as_str()).collect::<Vec<_>>().join(" ");
     if let Some(first) = text.chars().next() {
@@ -91,13 +92,13 @@ pub(crate) fn literary(words: &[Word]) -> String {
     text
 }
 
-/// Letters, and one for the gap to the next word.
+/// Number of letters, plus one per word for the gap.
 fn weight(words: &[String]) -> i64 {
     let letters: usize = words.iter().map(|word| word.chars().count() + 1).sum();
     i64::try_from(letters).unwrap_or(i64::MAX)
 }
 
-/// The moment when `spoken_ms` of speech have passed; at a pause its end, or its beginning if `ending`.
+/// Time when `spoken_ms` of speech have passed. At a pause this is its end, or its beginning if `ending`.
 fn moment(speech: &[Span], spoken_ms: i64, ending: bool) -> i64 {
     let mut left = spoken_ms;
     for span in speech {
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_divided_by_how_long_each_part_is() {
+    fn words_are_distributed_by_the_length_of_each_part() {
         let words = split("один два шесть семь");
         assert_eq!(divide(&words, &[1_000, 1_000]), [["один", "два"], ["шесть", "семь"]]);
         assert_eq!(divide(&words, &[0, 1_000])[0].len(), 0);

@@ -1,69 +1,79 @@
-//! Questions the bank's documents leave open, and mishaps of its notices.
+//! Switches for behaviour that the bank's documents leave open, and faults of its notifications.
 
 use serde::{Deserialize, Serialize};
 
-/// In which order `AUTHORIZED` and `CONFIRMED` of a one-stage payment arrive.
+/// Order in which `AUTHORIZED` and `CONFIRMED` of a one-stage payment arrive.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// At the same time, as documented.
     #[default]
     Together,
-    /// The first a moment before the second.
+    /// `AUTHORIZED` shortly before `CONFIRMED`.
     InOrder,
-    /// The second a moment before the first.
+    /// `CONFIRMED` shortly before `AUTHORIZED`.
     Reversed,
 }
 
-/// How money goes back for a payment that took it.
+/// Course of refunds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refunds {
-    /// With the answer.
+    /// Completed with the response.
     #[default]
     AtOnce,
-    /// The payment is `REFUNDING` until somebody settles it.
+    /// The payment stays `REFUNDING` until the test settles it.
     Slow,
-    /// As SBP has it: `ASYNC_REFUNDING` until somebody settles it, ids of refunds are not heeded, one try per hour and
-    /// five per day (3029, 3030).
+    /// As with SBP: `ASYNC_REFUNDING` until the test settles it, refund ids are ignored, at most one attempt per
+    /// hour and five per day (3029, 3030).
     Sbp,
 }
 
-/// How the bank behaves. `PUT /_sim/behaviour` sets all fields, those left out to their defaults.
+/// Behaviour of the bank. `PUT /_sim/behaviour` sets all fields, and omitted fields to their defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an open question of its own")]
 pub struct Behaviour {
-    /// A second `Init` with one order id is refused (20, or 623 when it is paid). The documents say so and
-    /// do not promise that every terminal does.
+    /// A second `Init` with the same order id is rejected (20, or 623 if it is paid). The documents describe this
+    /// but do not guarantee it for every terminal.
     pub unique_orders: bool,
-    /// How many times each notice is sent; 0: never.
-    pub notice_copies: u32,
-    /// In which order notices of one change arrive.
-    pub notice_order: Order,
-    /// `Charge` answers only after its notices were answered, or 10 s passed.
-    pub charge_waits_for_notices: bool,
-    /// `Payments[].Success` and numbers are texts, as the older document has them.
+    /// Number of copies of each notification; 0: none are sent.
+    pub notification_copies: u32,
+    /// Order of notifications about one change.
+    pub notification_order: Order,
+    /// Delay of notifications by the simulator's clock, seconds. Delayed ones are not waited for.
+    pub notification_delay_s: u32,
+    /// `Charge` responds only after its notifications were answered, or after 10 s.
+    pub charge_waits_for_notifications: bool,
+    /// `Payments[].Success` and numbers are strings, as in the older document.
     pub texts_for_numbers: bool,
-    /// `Cancel` under a known `ExternalRequestId` answers with the first call's state; SBP knows no such ids.
+    /// A repeated `Cancel` with the same `ExternalRequestId` returns the state of the first one. SBP ignores
+    /// these ids.
     pub refund_ids_count: bool,
-    /// How money goes back.
+    /// Course of refunds.
     pub refunds: Refunds,
-    /// `GetState` tells `RebillId`, as the newer document has it.
+    /// `GetState` returns `RebillId`, as in the newer document.
     pub state_tells_rebill: bool,
+    /// A removed card can still be charged. The documents do not say whether `RemoveCard` ends its `RebillId`.
+    pub removed_cards_chargeable: bool,
+    /// Requests per second that are accepted, in real time; the others get 429. The bank publishes no number.
+    pub requests_per_second: Option<u32>,
 }
 
 impl Default for Behaviour {
     fn default() -> Self {
         Self {
             unique_orders: true,
-            notice_copies: 1,
-            notice_order: Order::Together,
-            charge_waits_for_notices: true,
+            notification_copies: 1,
+            notification_order: Order::Together,
+            notification_delay_s: 0,
+            charge_waits_for_notifications: true,
             texts_for_numbers: false,
             refund_ids_count: true,
             refunds: Refunds::AtOnce,
             state_tells_rebill: true,
+            removed_cards_chargeable: false,
+            requests_per_second: None,
         }
     }
 }

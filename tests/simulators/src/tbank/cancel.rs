@@ -1,4 +1,4 @@
-//! `Cancel`: cancels, reverses or refunds, by where the payment stands.
+//! `Cancel`: cancels, reverses or refunds, depending on the payment's status.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::Clock;
@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use super::api::with_payment;
 use super::behaviour::{Behaviour, Refunds};
 use super::fields::{Field, Kind, amount, text};
-use super::model::{Payment, Refund, Terminal};
-use super::notices::Notice;
-use super::refusal::{Answer, Refusal};
+use super::model::{Payment, Refund, Source, Terminal};
+use super::notifications::Notification;
+use super::refusal::{ApiError, ApiResult};
 use super::{TBank, receipt};
 
 pub(super) const FIELDS: &[Field] = &[
@@ -24,12 +24,13 @@ pub(super) const FIELDS: &[Field] = &[
     ("Source", Kind::Text(20), false),
 ];
 
-pub(super) fn cancel(bank: &TBank, terminal: &Terminal, body: &Map<String, Value>) -> Answer {
+pub(super) fn cancel(bank: &TBank, terminal: &Terminal, body: &Map<String, Value>) -> ApiResult {
     let Behaviour { refund_ids_count, refunds, .. } = bank.behaviour();
-    let ids_count = refund_ids_count && refunds != Refunds::Sbp;
     let now = bank.control().clock().now();
     let external_id = text(body, "ExternalRequestId").filter(|id| !id.trim().is_empty());
-    let (answer, notices) = with_payment(bank, body, |payment| {
+    let (answer, notifications) = with_payment(bank, body, |payment| {
+        let refunds = if payment.source() == Source::Sbp { Refunds::Sbp } else { refunds };
+        let ids_count = refund_ids_count && refunds != Refunds::Sbp;
         let known = |refund: &&Refund| {
             ids_count && external_id.is_some() && refund.external_request_id.as_deref() == external_id
         };
@@ -47,7 +48,7 @@ pub(super) fn cancel(bank: &TBank, terminal: &Terminal, body: &Map<String, Value
             ("AUTHORIZED" | "PARTIAL_REVERSED", false) => "REVERSED",
             ("CONFIRMED" | "PARTIAL_REFUNDED", true) => "PARTIAL_REFUNDED",
             ("CONFIRMED" | "PARTIAL_REFUNDED", false) => "REFUNDED",
-            _ => return Err(Refusal::state(payment)),
+            _ => return Err(ApiError::state(payment)),
         };
         let on_its_way = if payment.is_paid() { underway(payment, refunds, now)? } else { None };
         let refund = Refund {
@@ -65,36 +66,36 @@ pub(super) fn cancel(bank: &TBank, terminal: &Terminal, body: &Map<String, Value
             return Ok((told(payment, &refund), Vec::new()));
         }
         payment.left = refund.new_amount;
-        Ok((told(payment, &refund), vec![Notice::of(payment)]))
+        Ok((told(payment, &refund), vec![Notification::of(payment)]))
     })?;
-    // Nobody waits for these notices.
-    drop(bank.announce(notices));
+    // The response does not wait for these notifications.
+    drop(bank.announce(notifications));
     Ok(answer)
 }
 
-/// The status while the money is on its way, if it takes its time.
+/// Intermediate status of a refund that is not immediate.
 fn underway(
     payment: &Payment,
     refunds: Refunds,
     now: DateTime<Utc>,
-) -> Result<Option<&'static str>, Refusal> {
+) -> Result<Option<&'static str>, ApiError> {
     let since = |time: TimeDelta| payment.refunds.iter().filter(|refund| refund.at > now - time).count();
     match refunds {
         Refunds::AtOnce => Ok(None),
         Refunds::Slow => Ok(Some("REFUNDING")),
         Refunds::Sbp if since(TimeDelta::hours(1)) >= 1 => {
-            Err(Refusal::new(3029, "Превышено число попыток возврата за час").about(payment))
+            Err(ApiError::new(3029, "Превышено число попыток возврата за час").about(payment))
         }
         Refunds::Sbp if since(TimeDelta::days(1)) >= 5 => {
-            Err(Refusal::new(3030, "Превышено число попыток возврата за сутки").about(payment))
+            Err(ApiError::new(3030, "Превышено число попыток возврата за сутки").about(payment))
         }
         Refunds::Sbp => Ok(Some("ASYNC_REFUNDING")),
     }
 }
 
-/// What is cancelled: before payment all of it whatever was said; otherwise what was said, or the amount of
-/// `Init`, which after a partial refund is too much.
-fn sum(payment: &Payment, body: &Map<String, Value>) -> Result<i64, Refusal> {
+/// Amount to cancel: before payment always all of it; otherwise the given amount, or the amount of `Init`, which
+/// exceeds the rest after a partial refund.
+fn sum(payment: &Payment, body: &Map<String, Value>) -> Result<i64, ApiError> {
     if matches!(payment.status.as_str(), "NEW" | "FORM_SHOWED") {
         return Ok(payment.left);
     }
@@ -102,7 +103,7 @@ fn sum(payment: &Payment, body: &Map<String, Value>) -> Result<i64, Refusal> {
     let refundable =
         payment.is_paid() || matches!(payment.status.as_str(), "AUTHORIZED" | "PARTIAL_REVERSED");
     if refundable && sum > payment.left {
-        return Err(Refusal::new(330, "Сумма возврата больше остатка").about(payment));
+        return Err(ApiError::new(330, "Сумма возврата больше остатка").about(payment));
     }
     Ok(sum)
 }

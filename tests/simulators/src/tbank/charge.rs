@@ -3,14 +3,15 @@
 use flysk_domain::Clock;
 use serde_json::{Map, Value};
 
-use super::api::{told, with_payment};
+use super::api::{Answer, told, with_payment};
 use super::fields::{Field, Kind, amount, text};
-use super::model::{Ending, Rebill, TEST_CARDS, Terminal, World};
-use super::notices::Notice;
+use super::model::{BankState, ChargeAnswer, ChargeScript, Ending, TEST_CARDS, Terminal};
+use super::notifications::Notification;
 use super::payer::settle;
-use super::refusal::{Answer, Refusal};
+use super::refusal::{ApiError, ApiResult};
 use super::{Payment, TBank};
 use crate::control::locked;
+use crate::server::AnswerFault;
 
 pub(super) const CHARGE_FIELDS: &[Field] = &[
     ("PaymentId", Kind::Digits(20), true),
@@ -30,78 +31,98 @@ pub(super) const CONFIRM_FIELDS: &[Field] = &[
     ("Source", Kind::Text(20), false),
 ];
 
-/// Notices of a charge leave before its answer does.
-pub(super) async fn charge(bank: &TBank, terminal: &Terminal, body: &Map<String, Value>) -> Answer {
+/// Sends the notifications of a charge before its response.
+pub(super) async fn charge(
+    bank: &TBank,
+    terminal: &Terminal,
+    body: &Map<String, Value>,
+) -> Result<Answer, ApiError> {
+    if terminal.blocked {
+        return Err(ApiError::new(202, "Терминал заблокирован"));
+    }
     if !terminal.charge_enabled {
-        return Err(Refusal::new(10, "Обратитесь в поддержку, чтобы разрешить Charge"));
+        return Err(ApiError::new(10, "Обратитесь в поддержку, чтобы разрешить Charge"));
     }
     if body.get("SendEmail") == Some(&Value::Bool(true)) && text(body, "InfoEmail").is_none() {
-        return Err(Refusal::field("InfoEmail", "обязательно при SendEmail=true"));
+        return Err(ApiError::field("InfoEmail", "обязательно при SendEmail=true"));
     }
-    let (payment, ending, notices) = begin(bank, terminal, body)?;
-    let answered = bank.announce(notices);
-    if ending == Ending::LateSuccess {
+    let (payment, script, notifications) = begin(bank, terminal, body)?;
+    let answered = bank.announce(notifications);
+    if script.ending == Ending::LateSuccess {
         bank.succeed_later(&payment.id);
     }
-    if bank.behaviour().charge_waits_for_notices {
+    if bank.behaviour().charge_waits_for_notifications {
         answered.await;
     }
-    match payment.error_code {
-        0 => Ok(told(&payment)),
-        code => Err(Refusal::new(code, "Операция отклонена").about(&payment)),
-    }
+    let fault = match script.answer {
+        ChargeAnswer::Arrives => None,
+        ChargeAnswer::Lost => Some(AnswerFault::Cut),
+        ChargeAnswer::Hangs => Some(AnswerFault::Hang),
+    };
+    let body = match payment.error_code {
+        0 => told(&payment),
+        code => ApiError::new(code, "Операция отклонена").about(&payment).body(&terminal.key),
+    };
+    Ok(Answer { body, fault })
 }
 
 fn begin(
     bank: &TBank,
     terminal: &Terminal,
     body: &Map<String, Value>,
-) -> Result<(Payment, Ending, Vec<Notice>), Refusal> {
+) -> Result<(Payment, ChargeScript, Vec<Notification>), ApiError> {
     let now = bank.control().clock().now();
-    let mut world = locked(&bank.inner.world);
+    let mut bank_state = locked(&bank.inner.bank_state);
     let id = text(body, "PaymentId").unwrap_or_default();
-    let payment = world.payment(id, now).ok_or_else(|| Refusal::new(255, "Платёж не найден"))?;
-    // Nobody promises more than one charge per payment, whether it was paid, declined or is in doubt.
+    let payment = bank_state.payment(id, now).ok_or_else(|| ApiError::new(255, "Платёж не найден"))?;
+    // The documents do not promise a second charge of a payment, whether the first was paid, declined or is
+    // unknown.
     if payment.status != "NEW" {
-        return Err(Refusal::state(payment));
+        return Err(ApiError::state(payment));
     }
     if matches!(payment.initiator.as_deref(), Some("0" | "1")) || payment.recurrent {
-        return Err(Refusal::new(1126, "Тип инициатора не допускает RebillId").about(payment));
+        return Err(ApiError::new(1126, "Тип инициатора не допускает RebillId").about(payment));
     }
     let rebill = text(body, "RebillId").unwrap_or_default();
-    let (card, ending) =
-        saved_card(&mut world, terminal, rebill).ok_or_else(|| Refusal::new(104, "RebillId не найден"))?;
-    let payment = world.payment(id, now).ok_or_else(|| Refusal::new(255, "Платёж не найден"))?;
-    payment.card = Some(card);
-    let notices = settle(payment, ending);
-    Ok((payment.clone(), ending, notices))
+    let removed_chargeable = bank.behaviour().removed_cards_chargeable;
+    let (card, card_id, script) = saved_card(&mut bank_state, terminal, rebill, removed_chargeable)
+        .ok_or_else(|| ApiError::new(104, "RebillId не найден"))?;
+    let payment = bank_state.payment(id, now).ok_or_else(|| ApiError::new(255, "Платёж не найден"))?;
+    (payment.card, payment.card_id) = (Some(card), Some(card_id));
+    let notifications = settle(payment, script.ending);
+    Ok((payment.clone(), script, notifications))
 }
 
-/// The card behind a `RebillId`, and how this charge of it ends.
-fn saved_card(world: &mut World, terminal: &Terminal, rebill: &str) -> Option<(String, Ending)> {
-    let saved: &mut Rebill = world
-        .rebills
-        .iter_mut()
-        .find(|known| known.terminal == terminal.key && known.id.to_string() == rebill)?;
+/// Card of a `RebillId` and the script of this charge.
+fn saved_card(
+    bank_state: &mut BankState,
+    terminal: &Terminal,
+    rebill: &str,
+    removed_chargeable: bool,
+) -> Option<(String, u64, ChargeScript)> {
+    let saved = bank_state.rebill(rebill.parse().ok()?)?;
+    if saved.terminal != terminal.key || (saved.removed && !removed_chargeable) {
+        return None;
+    }
     let own =
         TEST_CARDS.iter().find(|card| card.number == saved.card).map_or(Ending::Paid, |card| card.charge);
-    let ending = if saved.next.is_empty() { own } else { saved.next.remove(0) };
-    Some((saved.card.clone(), ending))
+    let script = if saved.next.is_empty() { own.into() } else { saved.next.remove(0) };
+    Some((saved.card.clone(), saved.card_id, script))
 }
 
-pub(super) async fn confirm(bank: &TBank, body: &Map<String, Value>) -> Answer {
-    let (payment, notices) = with_payment(bank, body, |payment| {
+pub(super) async fn confirm(bank: &TBank, body: &Map<String, Value>) -> ApiResult {
+    let (payment, notifications) = with_payment(bank, body, |payment| {
         if !matches!(payment.status.as_str(), "AUTHORIZED" | "PARTIAL_REVERSED") {
-            return Err(Refusal::state(payment));
+            return Err(ApiError::state(payment));
         }
         let sum = amount(body, "Amount").unwrap_or(payment.left);
         if sum > payment.left {
-            return Err(Refusal::new(8, "Сумма больше захолдированной").about(payment));
+            return Err(ApiError::new(8, "Сумма больше захолдированной").about(payment));
         }
         payment.left = sum;
         payment.become_status("CONFIRMED");
-        Ok((payment.clone(), vec![Notice::of(payment)]))
+        Ok((payment.clone(), vec![Notification::of(payment)]))
     })?;
-    bank.announce(notices).await;
+    bank.announce(notifications).await;
     Ok(told(&payment))
 }

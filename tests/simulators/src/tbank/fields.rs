@@ -1,15 +1,15 @@
-//! Reading a request strictly: known names, right types, documented lengths.
+//! Strict request validation: known names, types and documented lengths.
 
 use serde_json::{Map, Value};
 
-use super::refusal::Refusal;
+use super::refusal::ApiError;
 
-/// What a field holds.
+/// Type of a field.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
-    /// A string of 1 to so many characters.
+    /// A string of 1 to this many characters.
     Text(usize),
-    /// A string of digits, at most so many.
+    /// A string of at most this many digits.
     Digits(usize),
     /// A positive whole number of at most 10 digits, kopecks.
     Amount,
@@ -23,23 +23,23 @@ pub(super) enum Kind {
     List,
 }
 
-/// A field of a method: its name, what it holds, whether it must be there.
+/// A field of a method: name, type, and whether it is required.
 pub(super) type Field = (&'static str, Kind, bool);
 
-/// Fields every method has.
+/// Fields of every method.
 const COMMON: [Field; 2] = [("TerminalKey", Kind::Text(20), true), ("Token", Kind::Text(64), true)];
 
-/// Refuses a body that does not fit a method's fields.
-pub(super) fn check(body: &Map<String, Value>, fields: &[Field]) -> Result<(), Refusal> {
+/// Rejects a body that does not match a method's fields.
+pub(super) fn check(body: &Map<String, Value>, fields: &[Field]) -> Result<(), ApiError> {
     let known = || COMMON.iter().chain(fields);
     if let Some(name) = body.keys().find(|name| known().all(|(field, ..)| field != name)) {
-        return Err(Refusal::field(name, "неизвестно"));
+        return Err(ApiError::field(name, "неизвестно"));
     }
     for (name, kind, required) in known() {
         match body.get(*name) {
-            None | Some(Value::Null) if *required => return Err(Refusal::field(name, "обязательно")),
+            None | Some(Value::Null) if *required => return Err(ApiError::field(name, "обязательно")),
             None | Some(Value::Null) => {}
-            Some(value) => fits(value, *kind).map_err(|wanted| Refusal::field(name, wanted))?,
+            Some(value) => fits(value, *kind).map_err(|wanted| ApiError::field(name, wanted))?,
         }
     }
     Ok(())
@@ -65,12 +65,12 @@ fn fits(value: &Value, kind: Kind) -> Result<(), &'static str> {
     if fine { Ok(()) } else { Err("неверный тип или длина") }
 }
 
-/// A text that was sent.
+/// Value of a string field, if sent.
 pub(super) fn text<'a>(body: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     body.get(name).and_then(Value::as_str)
 }
 
-/// An amount that was sent, kopecks.
+/// Value of an amount field, if sent, in kopecks.
 pub(super) fn amount(body: &Map<String, Value>, name: &str) -> Option<i64> {
     body.get(name).and_then(Value::as_i64)
 }

@@ -7,22 +7,23 @@ use poem::{IntoResponse, Response, handler};
 use serde::Deserialize;
 
 use super::TBank;
-use super::model::{Card, OPENINGS, Payment, TEST_CARDS};
-use super::payer::SceneError;
+use super::model::{Card, MAX_FORM_OPENINGS, Payment, TEST_CARDS};
+use super::payer::ScenarioError;
 use crate::control::locked;
 
-/// Opens the form.
+/// Shows the form.
 #[handler]
 pub(super) fn show(Path(slug): Path<String>, Data(bank): Data<&TBank>) -> Response {
     let now = bank.control().clock().now();
-    let mut world = locked(&bank.inner.world);
-    let id = world.payments.iter().find(|payment| payment.slug == slug).map(|payment| payment.id.clone());
-    let Some(payment) = id.and_then(|id| world.payment(&id, now)) else {
+    let mut bank_state = locked(&bank.inner.bank_state);
+    let id =
+        bank_state.payments.iter().find(|payment| payment.slug == slug).map(|payment| payment.id.clone());
+    let Some(payment) = id.and_then(|id| bank_state.payment(&id, now)) else {
         return page("Платёж не найден", "").with_status(StatusCode::NOT_FOUND).into_response();
     };
     if matches!(payment.status.as_str(), "NEW" | "FORM_SHOWED") {
         payment.openings += 1;
-        if payment.openings > OPENINGS {
+        if payment.openings > MAX_FORM_OPENINGS {
             payment.become_status("ATTEMPTS_EXPIRED");
         } else if payment.status == "NEW" {
             payment.become_status("FORM_SHOWED");
@@ -34,30 +35,30 @@ pub(super) fn show(Path(slug): Path<String>, Data(bank): Data<&TBank>) -> Respon
     }
 }
 
-/// What the form sends.
+/// Form data.
 #[derive(Debug, Deserialize)]
 pub(super) struct Paid {
     card: String,
 }
 
-/// The payer pressed the button.
+/// Pays with the chosen card.
 #[handler]
 pub(super) fn pay(Path(slug): Path<String>, Form(paid): Form<Paid>, Data(bank): Data<&TBank>) -> Response {
-    let known = bank.payments().into_iter().find(|payment| payment.slug == slug);
+    let known = locked(&bank.inner.bank_state).payments.iter().find(|payment| payment.slug == slug).cloned();
     let Some(payment) = known else {
         return page("Платёж не найден", "").with_status(StatusCode::NOT_FOUND).into_response();
     };
-    let number: String = paid.card.chars().filter(char::is_ascii_digit).collect();
+    let number: String = paid.card.chars().filter(|symbol| !symbol.is_whitespace()).collect();
     match bank.pay(&payment.id, &number) {
         Ok(payment) => leave(&payment),
-        Err(SceneError::UnknownCard) => page("Проверьте номер карты", &form(&payment))
+        Err(ScenarioError::UnknownCard) => page("Проверьте номер карты", &form(&payment))
             .with_status(StatusCode::BAD_REQUEST)
             .into_response(),
         Err(_) => result(&bank.payment(&payment.id).unwrap_or(payment)),
     }
 }
 
-/// Back to the shop, if it said where to.
+/// Redirects to the shop, if the payment has a return URL.
 fn leave(payment: &Payment) -> Response {
     let target = match payment.status.as_str() {
         "CONFIRMED" | "AUTHORIZED" => payment.success_url.as_deref(),
@@ -73,7 +74,7 @@ fn leave(payment: &Payment) -> Response {
     }
 }
 
-/// Puts the payment's fields in for `${Field}`.
+/// Replaces `${Field}` by fields of the payment.
 fn filled(url: &str, payment: &Payment) -> String {
     let success = (payment.error_code == 0).to_string();
     [

@@ -5,8 +5,8 @@ use flysk_domain::Clock;
 use serde_json::{Map, Value, json};
 
 use super::fields::{Field, Kind, amount, text};
-use super::model::{Payment, Terminal, World};
-use super::refusal::{Answer, Refusal};
+use super::model::{BankState, Payment, Terminal};
+use super::refusal::{ApiError, ApiResult};
 use super::{TBank, api, receipt};
 use crate::control::locked;
 
@@ -29,27 +29,30 @@ pub(super) const FIELDS: &[Field] = &[
     ("Descriptor", Kind::Text(50), false),
 ];
 
-/// The least a card payment may be, kopecks.
-const LEAST: i64 = 100;
+/// Minimum amount of a card payment, kopecks.
+const MIN_AMOUNT_KOPECKS: i64 = 100;
 
-pub(super) fn init(bank: &TBank, terminal: &Terminal, body: &Map<String, Value>) -> Answer {
+pub(super) fn init(bank: &TBank, terminal: &Terminal, body: &Map<String, Value>) -> ApiResult {
     let now = bank.control().clock().now();
     let sum = amount(body, "Amount").unwrap_or_default();
-    if sum < LEAST {
-        return Err(Refusal::new(251, format!("Минимальная сумма {LEAST} коп.")));
+    if sum < MIN_AMOUNT_KOPECKS {
+        return Err(ApiError::new(251, format!("Минимальная сумма {MIN_AMOUNT_KOPECKS} коп.")));
     }
     choices(body)?;
     let initiator = initiator(body)?;
+    if terminal.blocked {
+        return Err(ApiError::new(202, "Терминал заблокирован"));
+    }
     receipt::check_income(terminal, body, sum)?;
     let due = due(body, now)?;
     let order_id = text(body, "OrderId").unwrap_or_default();
-    let mut world = locked(&bank.inner.world);
+    let mut bank_state = locked(&bank.inner.bank_state);
     if bank.behaviour().unique_orders {
-        unused(&world, terminal, order_id)?;
+        unused(&bank_state, terminal, order_id)?;
     }
     let own = |name: &str| text(body, name).map(str::to_owned);
     let payment = Payment {
-        id: world.next_number().to_string(),
+        id: bank_state.next_number().to_string(),
         slug: ulid::Ulid::from_parts(0, rand::random()).to_string().split_off(14),
         terminal: terminal.key.clone(),
         order_id: order_id.to_owned(),
@@ -60,6 +63,9 @@ pub(super) fn init(bank: &TBank, terminal: &Terminal, body: &Map<String, Value>)
         description: own("Description").unwrap_or_default(),
         two_stage: text(body, "PayType") == Some("T"),
         recurrent: text(body, "Recurrent") == Some("Y"),
+        customer_key: own("CustomerKey"),
+        receipt: body.get("Receipt").cloned(),
+        closing_receipts: Vec::new(),
         initiator,
         notification_url: own("NotificationURL").or_else(|| terminal.notification_url.clone()),
         success_url: own("SuccessURL"),
@@ -67,79 +73,80 @@ pub(super) fn init(bank: &TBank, terminal: &Terminal, body: &Map<String, Value>)
         due,
         openings: 0,
         card: None,
+        card_id: None,
         rebill_id: None,
         refunds: Vec::new(),
         history: vec!["NEW".to_owned()],
     };
     let mut told = api::told(&payment);
-    told["PaymentURL"] = json!(format!("{}/pay/{}", bank.inner.url, payment.slug));
-    world.payments.push(payment);
+    told["PaymentURL"] = json!(format!("{}/pay/{}", bank.form_url(), payment.slug));
+    // The bank registers the payer of a parent payment itself.
+    if let Some(key) = payment.customer_key.clone() {
+        bank_state.customers.entry((terminal.key.clone(), key)).or_default();
+    }
+    bank_state.add(payment);
     Ok(told)
 }
 
-fn unused(world: &World, terminal: &Terminal, order_id: &str) -> Result<(), Refusal> {
-    let mut earlier = world
-        .payments
-        .iter()
-        .filter(|payment| payment.terminal == terminal.key && payment.order_id == order_id)
-        .peekable();
-    if earlier.peek().is_none() {
+fn unused(bank_state: &BankState, terminal: &Terminal, order_id: &str) -> Result<(), ApiError> {
+    let earlier = bank_state.payments_of_order(&terminal.key, order_id);
+    if earlier.is_empty() {
         return Ok(());
     }
-    let code = if earlier.any(Payment::is_paid) { 623 } else { 20 };
-    Err(Refusal::new(code, "Заказ с таким номером уже существует"))
+    let code = if earlier.into_iter().any(Payment::is_paid) { 623 } else { 20 };
+    Err(ApiError::new(code, "Заказ с таким номером уже существует"))
 }
 
-fn choices(body: &Map<String, Value>) -> Result<(), Refusal> {
+fn choices(body: &Map<String, Value>) -> Result<(), ApiError> {
     for (name, known) in [("Recurrent", &["Y"][..]), ("PayType", &["O", "T"]), ("Language", &["ru", "en"])] {
         if text(body, name).is_some_and(|value| !known.contains(&value)) {
-            return Err(Refusal::field(name, "неизвестное значение"));
+            return Err(ApiError::field(name, "неизвестное значение"));
         }
     }
     if text(body, "Recurrent").is_some() && text(body, "CustomerKey").is_none() {
-        return Err(Refusal::field("CustomerKey", "обязательно при Recurrent=Y"));
+        return Err(ApiError::field("CustomerKey", "обязательно при Recurrent=Y"));
     }
     Ok(())
 }
 
-/// `DATA`: at most 20 pairs of short texts; who started the operation must fit `Recurrent`.
-fn initiator(body: &Map<String, Value>) -> Result<Option<String>, Refusal> {
+/// `DATA`: at most 20 pairs of short strings. The operation's initiator must be consistent with `Recurrent`.
+fn initiator(body: &Map<String, Value>) -> Result<Option<String>, ApiError> {
     let none = Map::new();
     let data = body.get("DATA").and_then(Value::as_object).unwrap_or(&none);
     let short = |(key, value): (&String, &Value)| {
-        // The bank's own key is longer than it allows others to be.
+        // The bank's own key exceeds the length limit.
         let fits = key.chars().count() <= 20 || key == "OperationInitiatorType";
         fits && value.as_str().is_some_and(|value| value.chars().count() <= 100)
     };
     if data.len() > 20 || !data.iter().all(short) {
-        return Err(Refusal::field("DATA", "не больше 20 пар, ключ до 20, значение до 100 символов"));
+        return Err(ApiError::field("DATA", "не больше 20 пар, ключ до 20, значение до 100 символов"));
     }
     let recurrent = text(body, "Recurrent").is_some();
     let kind = text(data, "OperationInitiatorType");
     match kind {
         Some("1") if recurrent => {}
         // Mandatory on a parent card payment (eacq/autopay).
-        Some("1") => return Err(Refusal::new(1126, "Тип инициатора 1 требует Recurrent=Y")),
-        _ if recurrent => return Err(Refusal::new(1126, "Recurrent=Y требует типа инициатора 1")),
+        Some("1") => return Err(ApiError::new(1126, "Тип инициатора 1 требует Recurrent=Y")),
+        _ if recurrent => return Err(ApiError::new(1126, "Recurrent=Y требует типа инициатора 1")),
         None | Some("0" | "2" | "R") => {}
-        Some("I") => return Err(Refusal::new(1126, "Тип инициатора I запрещён на терминале ECOM")),
-        Some(_) => return Err(Refusal::new(1125, "Неизвестный тип инициатора")),
+        Some("I") => return Err(ApiError::new(1126, "Тип инициатора I запрещён на терминале ECOM")),
+        Some(_) => return Err(ApiError::new(1125, "Неизвестный тип инициатора")),
     }
     Ok(kind.map(str::to_owned))
 }
 
-/// Whole seconds and a numeric offset; 1 minute to 90 days ahead; a day by default.
-fn due(body: &Map<String, Value>, now: DateTime<Utc>) -> Result<DateTime<Utc>, Refusal> {
+/// `RedirectDueDate`: whole seconds with a numeric offset, 1 min to 90 days ahead; by default one day.
+fn due(body: &Map<String, Value>, now: DateTime<Utc>) -> Result<DateTime<Utc>, ApiError> {
     let Some(text) = text(body, "RedirectDueDate") else { return Ok(now + Duration::hours(24)) };
     let due = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%:z")
-        .map_err(|_| Refusal::field("RedirectDueDate", "ожидается YYYY-MM-DDTHH:MM:SS+HH:MM"))?
+        .map_err(|_| ApiError::field("RedirectDueDate", "ожидается YYYY-MM-DDTHH:MM:SS+HH:MM"))?
         .to_utc();
     if text.ends_with('Z') {
-        return Err(Refusal::field("RedirectDueDate", "ожидается числовое смещение"));
+        return Err(ApiError::field("RedirectDueDate", "ожидается числовое смещение"));
     }
     let ahead = due - now;
     if ahead < Duration::minutes(1) || ahead > Duration::days(90) {
-        return Err(Refusal::new(12, "От одной минуты до 90 дней"));
+        return Err(ApiError::new(12, "От одной минуты до 90 дней"));
     }
     Ok(due)
 }

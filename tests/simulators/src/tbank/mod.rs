@@ -1,21 +1,25 @@
-//! T-Bank's internet acquiring, API v2: `POST /v2/<Method>`, the payment form, notices.
+//! T-Bank's internet acquiring, API v2: `POST /v2/<Method>`, the payment form, notifications.
 //!
-//! Rules come from the bank's OpenAPI document "Приём платежей" (1.80) and developer.tbank.ru/eacq; what they
-//! leave open is a switch of [`Behaviour`]. A business failure is HTTP 200 with `Success: false`.
+//! The rules come from the bank's OpenAPI document "Приём платежей" (1.80) and developer.tbank.ru/eacq. Behaviour
+//! that they leave open is a switch of [`Behaviour`]. A business failure is HTTP 200 with `Success: false`.
 //!
-//! Control, beside what every simulator has, under `/_sim`: `payments` (GET), `notices` (GET), `behaviour`
-//! (GET, PUT), `terminals` (POST), `pay`, `settle`, `refund`, `notice`, `rebill` (POST).
+//! Control in addition to the common one, under `/_sim`: `payments` (GET), `notifications` (GET), `behaviour`
+//! (GET, PUT), `terminals` (POST), `pay`, `settle`, `refund`, `notification`, `rebill`, `bind` (POST).
 
+mod addresses;
 mod api;
 mod behaviour;
 mod cancel;
+mod cards;
 mod charge;
+mod closing_receipt;
 mod fields;
 mod form;
 mod init;
 mod model;
-mod notices;
+mod notifications;
 mod payer;
+mod rate_limit;
 mod receipt;
 mod refusal;
 mod signature;
@@ -30,24 +34,24 @@ use poem::{EndpointExt, Route, get, post};
 use tokio_util::sync::CancellationToken;
 
 pub use behaviour::{Behaviour, Order, Refunds};
-pub use model::{Card, Ending, Payment, Refund, TEST_CARDS, Terminal};
-pub use notices::{Delivery, Forged};
-pub use payer::SceneError;
+pub use model::{Card, ChargeAnswer, ChargeScript, Ending, Payment, Refund, Source, TEST_CARDS, Terminal};
+pub use notifications::{Delivery, Forged};
+pub use payer::ScenarioError;
 pub use signature::sign;
 
 use crate::control::{Control, locked};
 use crate::server::{self, Running};
 
-/// How the simulator is set up.
+/// Options of the simulator.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Where to listen; `None`: a free port of 127.0.0.1.
+    /// Listen address; `None`: a free port of 127.0.0.1.
     pub bind: Option<SocketAddr>,
-    /// The shops it knows.
+    /// Registered terminals.
     pub terminals: Vec<Terminal>,
 }
 
-/// A test's hold on the simulated bank. Clones share everything.
+/// Test handle of the simulated bank. Clones share its state.
 #[derive(Debug, Clone)]
 pub struct TBank {
     inner: Arc<Inner>,
@@ -55,14 +59,16 @@ pub struct TBank {
 
 #[derive(Debug)]
 struct Inner {
-    world: Mutex<model::World>,
+    bank_state: Mutex<model::BankState>,
     behaviour: Mutex<Behaviour>,
     deliveries: Mutex<Vec<Delivery>>,
+    requests: Mutex<rate_limit::Requests>,
     http: reqwest::Client,
     control: Control,
-    /// Where the payment form is reached.
+    /// Address on the network.
     url: String,
-    /// Ends retries and late successes when the simulator stops.
+    addresses: Mutex<addresses::Addresses>,
+    /// Cancelled when the simulator stops; ends retries and late successes.
     background: CancellationToken,
 }
 
@@ -72,34 +78,42 @@ impl TBank {
         &self.inner.control
     }
 
-    /// How it behaves.
+    /// Current behaviour.
     pub fn behaviour(&self) -> Behaviour {
         locked(&self.inner.behaviour).clone()
     }
 
-    /// Sets how it behaves from now on.
+    /// Sets the behaviour.
     pub fn behave(&self, behaviour: Behaviour) {
         *locked(&self.inner.behaviour) = behaviour;
     }
 
-    /// Adds a shop, or replaces the one with its key.
+    /// Adds a terminal, or replaces the one with the same key.
     pub fn add_terminal(&self, terminal: Terminal) {
-        let mut world = locked(&self.inner.world);
-        world.terminals.retain(|known| known.key != terminal.key);
-        world.terminals.push(terminal);
+        let mut bank_state = locked(&self.inner.bank_state);
+        bank_state.terminals.retain(|known| known.key != terminal.key);
+        bank_state.terminals.push(terminal);
     }
 
     /// All payments, oldest first.
     pub fn payments(&self) -> Vec<Payment> {
-        locked(&self.inner.world).payments.clone()
+        locked(&self.inner.bank_state).payments.clone()
     }
 
-    /// A payment by the bank's number.
+    /// A payment by its `PaymentId`.
     pub fn payment(&self, payment_id: &str) -> Option<Payment> {
-        locked(&self.inner.world).payments.iter().find(|payment| payment.id == payment_id).cloned()
+        locked(&self.inner.bank_state).peek(payment_id).cloned()
     }
 
-    /// Runs until done or until the simulator stops.
+    /// Switches a terminal off or on again.
+    pub fn block_terminal(&self, key: &str, blocked: bool) {
+        let mut bank_state = locked(&self.inner.bank_state);
+        for terminal in bank_state.terminals.iter_mut().filter(|terminal| terminal.key == key) {
+            terminal.blocked = blocked;
+        }
+    }
+
+    /// Spawns a task that is cancelled when the simulator stops.
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let stop = self.inner.background.clone();
         tokio::spawn(async move {
@@ -121,17 +135,23 @@ pub async fn start(options: Options, control: Control) -> anyhow::Result<Running
     let redirects = reqwest::redirect::Policy::none();
     let bank = TBank {
         inner: Arc::new(Inner {
-            world: Mutex::new(model::World { terminals: options.terminals, ..model::World::default() }),
+            bank_state: Mutex::new(model::BankState {
+                terminals: options.terminals,
+                ..model::BankState::default()
+            }),
             behaviour: Mutex::default(),
             deliveries: Mutex::default(),
+            requests: Mutex::default(),
             http: reqwest::Client::builder().no_proxy().redirect(redirects).build()?,
             control: control.clone(),
             url: format!("http://{}", listener.local_addr()?),
+            addresses: Mutex::default(),
             background: background.clone(),
         }),
     };
     let routes = Route::new()
         .at("/v2/:method", post(api::call))
+        .at("/cashbox/SendClosingReceipt", post(closing_receipt::call))
         .at("/pay/:slug", get(form::show).post(form::pay))
         .data(bank.clone());
     let running = server::serve(listener, control, bank.clone(), routes, sim_routes::routes(&bank))?;

@@ -1,4 +1,4 @@
-//! What happens to a payment when somebody pays, or when the bank finds out.
+//! Scenario steps of a payment: the payer pays, the bank determines an outcome.
 
 use chrono::Duration;
 use flysk_domain::Clock;
@@ -6,60 +6,65 @@ use poem::error::ResponseError;
 use poem::http::StatusCode;
 
 use super::TBank;
-use super::model::{Card, Ending, Payment, Rebill, TEST_CARDS};
-use super::notices::Notice;
+use super::model::{Card, ChargeScript, Ending, Payment, Source, TEST_CARDS};
+use super::notifications::Notification;
 use crate::control::locked;
 
-/// A scene cannot be played.
+/// A scenario step failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SceneError {
-    /// No payment with this number.
-    #[error("there is no such payment")]
+pub enum ScenarioError {
+    /// No payment with this id.
+    #[error("unknown payment")]
     UnknownPayment,
     /// No card with this number.
-    #[error("there is no such test card")]
+    #[error("unknown test card")]
     UnknownCard,
-    /// No saved card with this number.
-    #[error("there is no such RebillId")]
+    /// No saved card with this `RebillId`.
+    #[error("unknown RebillId")]
     UnknownRebill,
-    /// No shop with this key.
-    #[error("there is no such terminal")]
+    /// No terminal with this key.
+    #[error("unknown terminal")]
     UnknownTerminal,
-    /// The form is closed: paid, declined, cancelled or out of time.
-    #[error("the payment cannot be paid any more")]
+    /// The form is closed: paid, declined, cancelled or expired.
+    #[error("the payment can no longer be paid")]
     Closed,
-    /// No money is on its way back.
-    #[error("no refund of the payment is on its way")]
+    /// The payment has no pending refund.
+    #[error("the payment has no pending refund")]
     NoRefund,
-    /// The payment names no address, nor does its terminal.
+    /// Less than 10 roubles by SBP.
+    #[error("SBP takes at least 10 roubles")]
+    BelowMinimum,
+    /// Neither the payment nor its terminal has a notification URL.
     #[error("the payment has no notification address")]
     NoAddress,
 }
 
-impl ResponseError for SceneError {
+impl ResponseError for ScenarioError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Closed | Self::NoRefund | Self::NoAddress => StatusCode::CONFLICT,
+            Self::Closed | Self::NoRefund | Self::NoAddress | Self::BelowMinimum => StatusCode::CONFLICT,
             _ => StatusCode::NOT_FOUND,
         }
     }
 }
 
-/// How long after its refusal a late success comes.
-const LATE: Duration = Duration::minutes(1);
+/// Minimum of a payment by SBP, kopecks.
+const MIN_SBP_AMOUNT_KOPECKS: i64 = 1_000;
+/// Delay of a late success after the decline.
+const LATE_SUCCESS_DELAY: Duration = Duration::minutes(1);
 
-/// Moves a payment to its end; returns the notices that tell of it.
-pub(super) fn settle(payment: &mut Payment, ending: Ending) -> Vec<Notice> {
+/// Sets the final status of a payment; returns the notifications about it.
+pub(super) fn settle(payment: &mut Payment, ending: Ending) -> Vec<Notification> {
     match ending {
         Ending::Paid => {
             payment.error_code = 0;
             payment.become_status("AUTHORIZED");
-            let mut notices = vec![Notice::of(payment)];
+            let mut notifications = vec![Notification::of(payment)];
             if !payment.two_stage {
                 payment.become_status("CONFIRMED");
-                notices.push(Notice::of(payment));
+                notifications.push(Notification::of(payment));
             }
-            notices
+            notifications
         }
         Ending::Declined(code) => decline(payment, code),
         Ending::LateSuccess => decline(payment, 1005),
@@ -70,95 +75,105 @@ pub(super) fn settle(payment: &mut Payment, ending: Ending) -> Vec<Notice> {
     }
 }
 
-fn decline(payment: &mut Payment, code: u32) -> Vec<Notice> {
+fn decline(payment: &mut Payment, code: u32) -> Vec<Notification> {
     payment.error_code = code;
     payment.become_status("REJECTED");
-    vec![Notice::of(payment)]
+    vec![Notification::of(payment)]
 }
 
 impl TBank {
-    /// Somebody pays on the form with a test card; returns the payment afterwards.
-    pub fn pay(&self, payment_id: &str, card_number: &str) -> Result<Payment, SceneError> {
+    /// Pays on the form with a test card; returns the updated payment.
+    pub fn pay(&self, payment_id: &str, card_number: &str) -> Result<Payment, ScenarioError> {
         let card =
-            TEST_CARDS.iter().find(|card| card.number == card_number).ok_or(SceneError::UnknownCard)?;
-        let (payment, notices) = self.settle_on_form(payment_id, card)?;
-        drop(self.announce(notices));
+            TEST_CARDS.iter().find(|card| card.number == card_number).ok_or(ScenarioError::UnknownCard)?;
+        let (payment, notifications) = self.settle_on_form(payment_id, card)?;
+        drop(self.announce(notifications));
         if card.form == Ending::LateSuccess {
             self.succeed_later(payment_id);
         }
         Ok(payment)
     }
 
-    fn settle_on_form(&self, payment_id: &str, card: &Card) -> Result<(Payment, Vec<Notice>), SceneError> {
+    fn settle_on_form(
+        &self,
+        payment_id: &str,
+        card: &Card,
+    ) -> Result<(Payment, Vec<Notification>), ScenarioError> {
         let now = self.control().clock().now();
-        let mut world = locked(&self.inner.world);
-        let rebill_id = 1_700_000_000 + world.rebills.len() as u64;
-        let payment = world.payment(payment_id, now).ok_or(SceneError::UnknownPayment)?;
+        let mut bank_state = locked(&self.inner.bank_state);
+        let payment = bank_state.payment(payment_id, now).ok_or(ScenarioError::UnknownPayment)?;
         if !matches!(payment.status.as_str(), "NEW" | "FORM_SHOWED") {
-            return Err(SceneError::Closed);
+            return Err(ScenarioError::Closed);
         }
+        if card.source == Source::Sbp && payment.amount < MIN_SBP_AMOUNT_KOPECKS {
+            return Err(ScenarioError::BelowMinimum);
+        }
+        let saved = payment.recurrent
+            && card.source == Source::Card
+            && matches!(card.form, Ending::Paid | Ending::LateSuccess | Ending::Hangs);
+        let parent = saved.then(|| (payment.terminal.clone(), payment.customer_key.clone()));
+        let saved_card = parent.map(|(terminal, customer)| {
+            let saved = bank_state.save_card(&terminal, &customer.unwrap_or_default(), card.number);
+            (saved.id, saved.card_id)
+        });
+        let payment = bank_state.payment(payment_id, now).ok_or(ScenarioError::UnknownPayment)?;
         payment.card = Some(card.number.to_owned());
-        let saved =
-            payment.recurrent && matches!(card.form, Ending::Paid | Ending::LateSuccess | Ending::Hangs);
-        if saved {
-            payment.rebill_id = Some(rebill_id);
-        }
-        let notices = settle(payment, card.form);
-        let (payment, terminal) = (payment.clone(), payment.terminal.clone());
-        if saved {
-            let card = card.number.to_owned();
-            world.rebills.push(Rebill { id: rebill_id, terminal, card, next: Vec::new() });
-        }
-        Ok((payment, notices))
+        (payment.rebill_id, payment.card_id) = saved_card.unzip();
+        let notifications = settle(payment, card.form);
+        Ok((payment.clone(), notifications))
     }
 
-    /// The bank finds out how a payment ended, whatever it said before.
-    pub fn settle(&self, payment_id: &str, ending: Ending) -> Result<Payment, SceneError> {
+    /// The bank determines the outcome of a payment, regardless of earlier statuses.
+    pub fn settle(&self, payment_id: &str, ending: Ending) -> Result<Payment, ScenarioError> {
         let now = self.control().clock().now();
-        let (payment, notices) = {
-            let mut world = locked(&self.inner.world);
-            let payment = world.payment(payment_id, now).ok_or(SceneError::UnknownPayment)?;
-            let notices = settle(payment, ending);
-            (payment.clone(), notices)
+        let (payment, notifications) = {
+            let mut bank_state = locked(&self.inner.bank_state);
+            let payment = bank_state.payment(payment_id, now).ok_or(ScenarioError::UnknownPayment)?;
+            let notifications = settle(payment, ending);
+            (payment.clone(), notifications)
         };
-        drop(self.announce(notices));
+        drop(self.announce(notifications));
         Ok(payment)
     }
 
-    /// A refund that is on its way arrives, or fails and leaves the money where it was.
-    pub fn end_refund(&self, payment_id: &str, arrives: bool) -> Result<Payment, SceneError> {
+    /// Completes a pending refund, or fails it and restores the previous status.
+    pub fn end_refund(&self, payment_id: &str, arrives: bool) -> Result<Payment, ScenarioError> {
         let now = self.control().clock().now();
-        let (payment, notices) = {
-            let mut world = locked(&self.inner.world);
-            let payment = world.payment(payment_id, now).ok_or(SceneError::UnknownPayment)?;
+        let (payment, notifications) = {
+            let mut bank_state = locked(&self.inner.bank_state);
+            let payment = bank_state.payment(payment_id, now).ok_or(ScenarioError::UnknownPayment)?;
             if !payment.end_refund(arrives) {
-                return Err(SceneError::NoRefund);
+                return Err(ScenarioError::NoRefund);
             }
-            let notices = if arrives { vec![Notice::of(payment)] } else { Vec::new() };
-            (payment.clone(), notices)
+            let notifications = if arrives { vec![Notification::of(payment)] } else { Vec::new() };
+            (payment.clone(), notifications)
         };
-        drop(self.announce(notices));
+        drop(self.announce(notifications));
         Ok(payment)
     }
 
-    /// A success after a refusal, one minute later by the simulator's clock.
+    /// Confirms a declined payment one minute later, by the simulator's clock.
     pub(super) fn succeed_later(&self, payment_id: &str) {
         let (bank, id) = (self.clone(), payment_id.to_owned());
-        let due = self.control().clock().now() + LATE;
+        let clock = self.control().clock();
+        let success = clock.sleep_until(clock.now() + LATE_SUCCESS_DELAY);
         self.spawn(async move {
-            bank.control().clock().sleep_until(due).await;
+            let _work = success.await;
             if let Err(error) = bank.settle(&id, Ending::Paid) {
-                tracing::warn!(id, %error, "a late success has no payment");
+                tracing::warn!(id, %error, "the payment of a late success does not exist");
             }
         });
     }
 
-    /// How the next charges of a saved card end, in this order.
-    pub fn script_rebill(&self, rebill_id: u64, next: Vec<Ending>) -> Result<(), SceneError> {
-        let mut world = locked(&self.inner.world);
-        let saved =
-            world.rebills.iter_mut().find(|known| known.id == rebill_id).ok_or(SceneError::UnknownRebill)?;
-        saved.next = next;
+    /// Sets the results of the next charges of a saved card, in this order, and the fate of their answers.
+    pub fn script_rebill<S: Into<ChargeScript>>(
+        &self,
+        rebill_id: u64,
+        next: Vec<S>,
+    ) -> Result<(), ScenarioError> {
+        let mut bank_state = locked(&self.inner.bank_state);
+        let saved = bank_state.rebill(rebill_id).ok_or(ScenarioError::UnknownRebill)?;
+        saved.next = next.into_iter().map(Into::into).collect();
         Ok(())
     }
 }

@@ -1,36 +1,36 @@
-//! Business failures, in the shape the bank gives them.
+//! Business failures in the bank's format.
 
 use serde_json::{Value, json};
 
 use super::model::Payment;
 
-/// `Success: false`.
+/// A response with `Success: false`.
 #[derive(Debug, Clone)]
-pub(super) struct Refusal {
+pub(super) struct ApiError {
     pub(super) code: u32,
     details: String,
     payment: Option<Box<Payment>>,
 }
 
-/// What a method answers.
-pub(super) type Answer = Result<Value, Refusal>;
+/// Result of a method.
+pub(super) type ApiResult = Result<Value, ApiError>;
 
-impl Refusal {
+impl ApiError {
     pub(super) fn new(code: u32, details: impl Into<String>) -> Self {
         Self { code, details: details.into(), payment: None }
     }
 
-    /// A field is missing, misspelled, or of a wrong type.
+    /// A field is missing, unknown or has a wrong type.
     pub(super) fn field(name: &str, wanted: &str) -> Self {
         Self::new(9999, format!("Поле {name}: {wanted}"))
     }
 
-    /// The payment's state does not allow it.
+    /// The payment's status does not allow the operation.
     pub(super) fn state(payment: &Payment) -> Self {
         Self::new(4, format!("Изменение статуса {} невозможно", payment.status)).about(payment)
     }
 
-    /// The same, telling where the payment stands.
+    /// Adds the payment's status, ids and amount to the error.
     pub(super) fn about(self, payment: &Payment) -> Self {
         Self { payment: Some(Box::new(payment.clone())), ..self }
     }

@@ -1,10 +1,10 @@
-//! `Token`: SHA-256 over the sorted root scalars and the password (T-Bank docs, eacq/token).
+//! `Token`: SHA-256 of the sorted root scalars and the password (T-Bank docs, eacq/token).
 
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// The token of a JSON body, which may carry one already; `None` if it is no object.
+/// Token of a JSON body, ignoring one that it contains; `None` if the body is not an object.
 pub fn sign(body: &str, password: &str) -> Option<String> {
     let fields: BTreeMap<String, Box<RawValue>> = serde_json::from_str(body).ok()?;
     let mut parts: BTreeMap<String, String> = BTreeMap::new();
@@ -25,20 +25,20 @@ pub fn sign(body: &str, password: &str) -> Option<String> {
 mod tests {
     use super::sign;
 
-    /// Published by the bank, nested objects and all.
+    /// Examples published by the bank, including nested objects.
     #[test]
-    fn the_banks_examples_are_signed_alike() {
+    fn tokens_match_the_banks_published_examples() {
         let init = r#"{"TerminalKey":"MerchantTerminalKey","Amount":19200,"OrderId":"00000",
             "Description":"Подарочная карта на 1000 рублей","DATA":{"Phone":"none"},"Receipt":{"Items":[]}}"#;
         assert_eq!(
             sign(init, "11111111111111").unwrap(),
             "72dd466f8ace0a37a1f740ce5fb78101712bc0665d91a8108c7c8a0ccd426db2"
         );
-        let notice = r#"{"TerminalKey":"1321054611234DEMO","OrderId":"201709","Success":true,
+        let notification = r#"{"TerminalKey":"1321054611234DEMO","OrderId":"201709","Success":true,
             "Status":"AUTHORIZED","PaymentId":8742591,"ErrorCode":"0","Amount":9855,"CardId":322264,
             "Pan":"430000******0777","ExpDate":"1122","RebillId":101709,"Token":"…"}"#;
         assert_eq!(
-            sign(notice, "Dfsfh56dgKl").unwrap(),
+            sign(notification, "Dfsfh56dgKl").unwrap(),
             "b906d28e76c6428e37b25fcf86c0adc52c63d503013fdd632e300593d165766b"
         );
     }

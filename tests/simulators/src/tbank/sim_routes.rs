@@ -1,4 +1,4 @@
-//! The T-Bank simulator's own control API, under `/_sim`.
+//! Control API of the T-Bank simulator, under `/_sim`.
 
 use poem::http::StatusCode;
 use poem::web::{Data, Json};
@@ -6,51 +6,55 @@ use poem::{EndpointExt, Route, get, handler, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::model::{Ending, Terminal};
-use super::notices::Forged;
-use super::payer::SceneError;
+use crate::index::index;
+
+use super::model::{ChargeAnswer, ChargeScript, Ending, Terminal};
+use super::notifications::Forged;
+use super::payer::ScenarioError;
 use super::{Behaviour, TBank};
 
 pub(super) fn routes(bank: &TBank) -> Route {
     let on = |endpoint: poem::RouteMethod| endpoint.data(bank.clone());
     Route::new()
+        .at("/", index(include_str!("index.md")))
         .at("/payments", on(get(read_payments)))
-        .at("/notices", on(get(read_notices)))
+        .at("/notifications", on(get(read_notifications)))
         .at("/behaviour", on(get(read_behaviour).put(set_behaviour)))
         .at("/terminals", on(post(add_terminal)))
         .at("/pay", on(post(pay)))
         .at("/settle", on(post(settle)))
         .at("/refund", on(post(end_refund)))
-        .at("/notice", on(post(forge)))
+        .at("/notification", on(post(forge)))
         .at("/rebill", on(post(script_rebill)))
+        .at("/bind", on(post(bind_card)))
 }
 
-type Held<'a> = Data<&'a TBank>;
-type Outcome<T> = Result<T, SceneError>;
+type BankData<'a> = Data<&'a TBank>;
+type Outcome<T> = Result<T, ScenarioError>;
 
 #[handler]
-fn read_payments(Data(bank): Held<'_>) -> Json<Value> {
+fn read_payments(Data(bank): BankData<'_>) -> Json<Value> {
     Json(json!(bank.payments()))
 }
 
 #[handler]
-fn read_notices(Data(bank): Held<'_>) -> Json<Value> {
+fn read_notifications(Data(bank): BankData<'_>) -> Json<Value> {
     Json(json!(bank.deliveries()))
 }
 
 #[handler]
-fn read_behaviour(Data(bank): Held<'_>) -> Json<Behaviour> {
+fn read_behaviour(Data(bank): BankData<'_>) -> Json<Behaviour> {
     Json(bank.behaviour())
 }
 
 #[handler]
-fn set_behaviour(Data(bank): Held<'_>, Json(behaviour): Json<Behaviour>) -> Json<Behaviour> {
+fn set_behaviour(Data(bank): BankData<'_>, Json(behaviour): Json<Behaviour>) -> Json<Behaviour> {
     bank.behave(behaviour.clone());
     Json(behaviour)
 }
 
 #[handler]
-fn add_terminal(Data(bank): Held<'_>, Json(terminal): Json<Terminal>) -> StatusCode {
+fn add_terminal(Data(bank): BankData<'_>, Json(terminal): Json<Terminal>) -> StatusCode {
     bank.add_terminal(terminal);
     StatusCode::NO_CONTENT
 }
@@ -63,7 +67,7 @@ struct Pay {
 }
 
 #[handler]
-fn pay(Data(bank): Held<'_>, Json(told): Json<Pay>) -> Outcome<Json<Value>> {
+fn pay(Data(bank): BankData<'_>, Json(told): Json<Pay>) -> Outcome<Json<Value>> {
     Ok(Json(json!(bank.pay(&told.payment_id, &told.card)?)))
 }
 
@@ -75,7 +79,7 @@ struct Settle {
 }
 
 #[handler]
-fn settle(Data(bank): Held<'_>, Json(told): Json<Settle>) -> Outcome<Json<Value>> {
+fn settle(Data(bank): BankData<'_>, Json(told): Json<Settle>) -> Outcome<Json<Value>> {
     Ok(Json(json!(bank.settle(&told.payment_id, told.ending)?)))
 }
 
@@ -87,12 +91,12 @@ struct Returned {
 }
 
 #[handler]
-fn end_refund(Data(bank): Held<'_>, Json(told): Json<Returned>) -> Outcome<Json<Value>> {
+fn end_refund(Data(bank): BankData<'_>, Json(told): Json<Returned>) -> Outcome<Json<Value>> {
     Ok(Json(json!(bank.end_refund(&told.payment_id, told.arrives)?)))
 }
 
 #[handler]
-fn forge(Data(bank): Held<'_>, Json(forged): Json<Forged>) -> Outcome<StatusCode> {
+fn forge(Data(bank): BankData<'_>, Json(forged): Json<Forged>) -> Outcome<StatusCode> {
     bank.forge(&forged)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -101,11 +105,42 @@ fn forge(Data(bank): Held<'_>, Json(forged): Json<Forged>) -> Outcome<StatusCode
 #[serde(deny_unknown_fields)]
 struct Rebills {
     rebill_id: u64,
-    next: Vec<Ending>,
+    next: Vec<NextCharge>,
+}
+
+/// A result, or a result with the fate of its answer.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NextCharge {
+    Script { ending: Ending, answer: ChargeAnswer },
+    Ending(Ending),
+}
+
+impl From<NextCharge> for ChargeScript {
+    fn from(next: NextCharge) -> Self {
+        match next {
+            NextCharge::Script { ending, answer } => Self { ending, answer },
+            NextCharge::Ending(ending) => ending.into(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Binding {
+    terminal: String,
+    customer_key: String,
+    card: String,
 }
 
 #[handler]
-fn script_rebill(Data(bank): Held<'_>, Json(told): Json<Rebills>) -> Outcome<StatusCode> {
+fn bind_card(Data(bank): BankData<'_>, Json(told): Json<Binding>) -> Outcome<Json<Value>> {
+    let rebill_id = bank.bind_card(&told.terminal, &told.customer_key, &told.card)?;
+    Ok(Json(json!({ "rebill_id": rebill_id })))
+}
+
+#[handler]
+fn script_rebill(Data(bank): BankData<'_>, Json(told): Json<Rebills>) -> Outcome<StatusCode> {
     bank.script_rebill(told.rebill_id, told.next)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,4 +1,4 @@
-//! `GetState` and `CheckOrder`: questions that are safe to repeat.
+//! `GetState` and `CheckOrder`: read-only methods.
 
 use flysk_domain::Clock;
 use serde_json::{Map, Value, json};
@@ -7,7 +7,7 @@ use super::TBank;
 use super::api::{told, with_payment};
 use super::fields::{Field, Kind, text};
 use super::model::Terminal;
-use super::refusal::{Answer, Refusal};
+use super::refusal::{ApiError, ApiResult};
 use crate::control::locked;
 
 pub(super) const STATE_FIELDS: &[Field] =
@@ -15,14 +15,15 @@ pub(super) const STATE_FIELDS: &[Field] =
 
 pub(super) const ORDER_FIELDS: &[Field] = &[("OrderId", Kind::Text(36), true)];
 
-pub(super) fn get_state(bank: &TBank, body: &Map<String, Value>) -> Answer {
+pub(super) fn get_state(bank: &TBank, body: &Map<String, Value>) -> ApiResult {
     let tells_rebill = bank.behaviour().state_tells_rebill;
     with_payment(bank, body, |payment| {
         let mut state = told(payment);
         state["Message"] = json!("OK");
-        // What it is worth now: reversals and refunds make it less.
+        // The current amount, less reversals and refunds.
         state["Amount"] = json!(payment.left);
-        state["Params"] = json!([{"Key": "Route", "Value": "ACQ"}, {"Key": "Source", "Value": "Card"}]);
+        state["Params"] =
+            json!([{"Key": "Route", "Value": "ACQ"}, {"Key": "Source", "Value": payment.source()}]);
         if let Some(rebill_id) = payment.rebill_id.filter(|_| tells_rebill) {
             state["RebillId"] = json!(rebill_id.to_string());
         }
@@ -30,20 +31,19 @@ pub(super) fn get_state(bank: &TBank, body: &Map<String, Value>) -> Answer {
     })
 }
 
-pub(super) fn check_order(bank: &TBank, terminal: &Terminal, body: &Map<String, Value>) -> Answer {
+pub(super) fn check_order(bank: &TBank, terminal: &Terminal, body: &Map<String, Value>) -> ApiResult {
     let order_id = text(body, "OrderId").unwrap_or_default();
     let as_texts = bank.behaviour().texts_for_numbers;
     let now = bank.control().clock().now();
-    let mut world = locked(&bank.inner.world);
-    let ids: Vec<String> = world
-        .payments
-        .iter()
-        .filter(|payment| payment.terminal == terminal.key && payment.order_id == order_id)
+    let mut bank_state = locked(&bank.inner.bank_state);
+    let ids: Vec<String> = bank_state
+        .payments_of_order(&terminal.key, order_id)
+        .into_iter()
         .map(|payment| payment.id.clone())
         .collect();
     let mut payments = Vec::new();
     for id in &ids {
-        let Some(payment) = world.payment(id, now) else { continue };
+        let Some(payment) = bank_state.payment(id, now) else { continue };
         let success = payment.error_code == 0;
         payments.push(if as_texts {
             json!({
@@ -59,7 +59,7 @@ pub(super) fn check_order(bank: &TBank, terminal: &Terminal, body: &Map<String, 
         });
     }
     if payments.is_empty() {
-        return Err(Refusal::new(335, "Заказ не найден"));
+        return Err(ApiError::new(335, "Заказ не найден"));
     }
     Ok(json!({
         "Success": true, "ErrorCode": "0", "TerminalKey": terminal.key, "OrderId": order_id,

@@ -1,4 +1,4 @@
-//! What a backend makes of events that come twice and overtake one another.
+//! State of installs, derived from events that may be duplicated or out of order.
 
 use std::collections::BTreeMap;
 
@@ -8,22 +8,22 @@ use serde_json::Value;
 /// The widget in one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Install {
-    /// Its id.
+    /// Id of the install.
     pub install_id: String,
-    /// The account.
+    /// Id of the account.
     pub account_id: u64,
-    /// Whether the widget works there.
+    /// Whether the widget is active.
     pub active: bool,
-    /// The number of the last event that counted.
+    /// Sequence number of the last applied event.
     pub sequence: u64,
 }
 
-/// By id.
+/// Installs by id.
 #[derive(Debug, Default)]
 pub(super) struct Installs(BTreeMap<String, Install>);
 
 impl Installs {
-    /// Takes an event in; one that was overtaken or came before changes nothing. What is no event is ignored.
+    /// Applies an event. Older and repeated events change nothing; other bodies are ignored.
     pub(super) fn take(&mut self, event: &Value) {
         let (Some(id), Some(account_id), Some(sequence)) =
             (event["install_id"].as_str(), event["account_id"].as_u64(), event["sequence"].as_u64())
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_latest_event_counts_whenever_it_comes() {
+    fn the_event_with_the_highest_sequence_counts_in_any_order() {
         let event = |kind: &str, sequence| json!({ "install_id": "ins_1", "account_id": 7, "type": kind, "sequence": sequence });
         let mut installs = Installs::default();
         for (kind, sequence) in

@@ -1,7 +1,7 @@
-//! A vendor's backend, the smallest there can be: takes lifecycle events that carry its project token and a good
-//! signature, each once, and knows from their sequence where its widget works.
+//! A minimal vendor's backend: accepts lifecycle events with its project token and a valid signature, once each,
+//! and tracks installs by their sequence numbers.
 //!
-//! It is told to fail with [`Script`](crate::Script)s: an answer 500 or 410, `Retry-After`, a hang.
+//! [`Script`](crate::Script)s make it fail: status 500 or 410, `Retry-After`, a hang.
 
 mod installs;
 mod signature;
@@ -19,22 +19,23 @@ use serde_json::Value;
 
 use crate::Running;
 use crate::control::{Control, locked};
+use crate::index::index;
 use crate::server;
 pub use installs::Install;
 use installs::Installs;
 
-/// An event that the backend accepted.
+/// An accepted event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Received {
-    /// When, by the simulator's clock.
+    /// Arrival time, by the simulator's clock.
     pub at: DateTime<Utc>,
-    /// Path it was posted to.
+    /// Request path.
     pub path: String,
-    /// Its body.
+    /// Request body.
     pub body: Value,
 }
 
-/// A test's hold on the backend. Clones share everything.
+/// Test handle of the backend. Clones share its state.
 #[derive(Debug, Clone)]
 pub struct Vendor(Arc<Inner>);
 
@@ -48,22 +49,22 @@ struct Inner {
 }
 
 impl Vendor {
-    /// From now on only events with this `X-Project-Token` are taken (`None`: all).
+    /// Requires this `X-Project-Token` from now on (`None`: accepts any).
     pub fn expect_token(&self, token: Option<String>) {
         *locked(&self.0.project_token) = token;
     }
 
-    /// From now on only events signed under this secret (`whsec_…`) are taken (`None`: all).
+    /// Requires signatures with this secret (`whsec_…`) from now on (`None`: does not verify).
     pub fn expect_signature(&self, event_secret: Option<String>) {
         *locked(&self.0.event_secret) = event_secret;
     }
 
-    /// Where the widget is and whether it works there, as the events told, in whatever order they came.
+    /// State of installs, derived from the received events in any order.
     pub fn installs(&self) -> Vec<Install> {
         locked(&self.0.installs).list()
     }
 
-    /// Accepted events, oldest first; one that came twice is there twice.
+    /// Accepted events, oldest first, duplicates included.
     pub fn received(&self) -> Vec<Received> {
         locked(&self.0.received).clone()
     }
@@ -84,6 +85,7 @@ pub async fn start(
     }));
     let routes = Route::new().at("/*path", post(take)).data(state.clone());
     let sim_routes = Route::new()
+        .at("/", index(include_str!("index.md")))
         .at("/received", get(read_received).data(state.clone()))
         .at("/installs", get(read_installs).data(state.clone()))
         .at("/token", post(set_token).data(state.clone()));

@@ -1,14 +1,15 @@
-//! Verifying that an event is Flysk's. Source: Standard Webhooks specification 1.0, "Verifying webhook authenticity".
+//! Signature verification of events. Source: Standard Webhooks specification 1.0, "Verifying webhook
+//! authenticity".
 
 use chrono::{DateTime, Utc};
 use flysk_domain::platform::signature::sign;
 use poem::Request;
 use subtle::ConstantTimeEq as _;
 
-/// A message older or younger than this may be one that somebody recorded.
+/// Maximum clock difference in seconds; outside of it, a message may be a replay.
 const TOLERANCE_S: i64 = 300;
 
-/// Whether the request's headers sign this body under the secret, now.
+/// Whether the headers contain a valid signature of this body at time `now`.
 pub(super) fn is_good(secret: &str, request: &Request, body: &str, now: DateTime<Utc>) -> bool {
     let (Some(id), Some(timestamp), Some(signatures)) = (
         request.header("webhook-id"),
@@ -21,6 +22,6 @@ pub(super) fn is_good(secret: &str, request: &Request, body: &str, now: DateTime
         return false;
     }
     let Ok(ours) = sign(secret, id, timestamp, body) else { return false };
-    // While a key is replaced there may be several.
+    // During a key rotation there may be several signatures.
     signatures.split(' ').any(|theirs| bool::from(theirs.as_bytes().ct_eq(ours.as_bytes())))
 }

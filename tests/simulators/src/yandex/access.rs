@@ -1,11 +1,11 @@
-//! Who may call: API keys and IAM tokens of service accounts, and their scopes.
+//! Authorization: API keys and IAM tokens of service accounts, and their scopes.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
 use super::status::{Code, Status};
 
-/// How a credential is presented in `Authorization`.
+/// Authentication scheme in `Authorization`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
     /// `Api-Key <key>` (any case).
@@ -14,10 +14,10 @@ pub enum Scheme {
     Iam,
 }
 
-/// A service account's key or token, and what its roles and scopes let it do.
+/// A service account's key or token, with its roles and scopes.
 #[derive(Clone)]
 pub struct Credential {
-    /// How it is presented.
+    /// Authentication scheme.
     pub scheme: Scheme,
     /// The key or token.
     pub secret: String,
@@ -28,7 +28,7 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// An API key that may do everything.
+    /// An API key with all scopes.
     pub fn api_key(secret: impl Into<String>) -> Self {
         Self { scheme: Scheme::ApiKey, secret: secret.into(), recognition: true, language_models: true }
     }
@@ -45,14 +45,14 @@ impl std::fmt::Debug for Credential {
     }
 }
 
-/// What a call needs.
+/// Scope required by a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     Recognition,
     LanguageModels,
 }
 
-/// Finds who calls: 401 for nobody we know, 403 for one without the scope.
+/// Authenticates a call: 401 for unknown credentials, 403 without the required scope.
 pub(crate) fn authorize<'a>(
     known: &'a [Credential],
     headers: &HeaderMap,

@@ -1,4 +1,4 @@
-//! What the APIs of Yandex Cloud share: who may call, how errors look, how JSON is read, a language model.
+//! Common parts of Yandex Cloud's APIs: authorization, errors, JSON parsing and a language model.
 
 mod access;
 pub(crate) mod language_model;

@@ -1,9 +1,8 @@
-//! How protobuf reads JSON, as strictly as its own parser does.
+//! JSON parsing as strict as protobuf's own.
 //!
-//! Field names come in lowerCamelCase or as the proto spells them, an enum as its name or its number,
-//! an `int64` or a `double` as a number or a string, `bytes` as base64 in either alphabet, and `null`
-//! means "not set". Anything else, an unknown field first of all, is an error ("`ProtoJSON` format",
-//! protobuf.dev).
+//! Field names are lowerCamelCase or as in the proto; an enum is its name or number; an `int64` or `double` is a
+//! number or a string; `bytes` are base64 in either alphabet; `null` means "not set". Anything else is an error,
+//! unknown fields in particular ("`ProtoJSON` format", protobuf.dev).
 
 use std::fmt;
 
@@ -13,15 +12,15 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-/// An `int64` of a request.
+/// An `int64` in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Int64(pub(crate) i64);
 
-/// A `double` of a request; never NaN or infinite.
+/// A `double` in a request; never NaN or infinite.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Double(pub(crate) f64);
 
-/// A `bytes` field of a request, decoded.
+/// A `bytes` field in a request, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Base64(pub(crate) Bytes);
 
@@ -100,11 +99,11 @@ impl<'de> Deserialize<'de> for Base64 {
 
 /// An enum whose values have a name and a number in the proto.
 pub(crate) trait ProtoEnum: Copy + 'static {
-    /// Every value: its name on the wire, its number, itself.
+    /// All values: name on the wire, number, variant.
     const VALUES: &'static [(&'static str, i64, Self)];
 }
 
-/// Reads `E` by name or number.
+/// Parses `E` by name or number.
 pub(crate) fn read_enum<'de, E: ProtoEnum, D: Deserializer<'de>>(deserializer: D) -> Result<E, D::Error> {
     struct EnumVisitor<E>(std::marker::PhantomData<E>);
 
@@ -134,7 +133,7 @@ pub(crate) fn read_enum<'de, E: ProtoEnum, D: Deserializer<'de>>(deserializer: D
     deserializer.deserialize_any(EnumVisitor(std::marker::PhantomData))
 }
 
-/// Declares an enum of the wire: `Variant = number "NAME"`.
+/// Declares a protobuf enum: `Variant = number "NAME"`.
 macro_rules! proto_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $number:literal $wire:literal,)+ }) => {
         $(#[$meta])*
@@ -160,12 +159,12 @@ mod tests {
     use super::*;
 
     proto_enum! {
-        /// A sample.
+        /// Enum for the tests.
         Mode { Off = 0 "MODE_OFF", On = 1 "MODE_ON", }
     }
 
     #[test]
-    fn numbers_come_bare_or_quoted() {
+    fn numbers_may_be_quoted() {
         assert_eq!(serde_json::from_str::<Int64>("7").unwrap(), Int64(7));
         assert_eq!(serde_json::from_str::<Int64>("\"-7\"").unwrap(), Int64(-7));
         assert!(serde_json::from_str::<Int64>("7.5").is_err());
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn enums_come_by_name_or_number_and_nothing_else() {
+    fn enums_are_accepted_by_name_or_number_only() {
         assert_eq!(serde_json::from_str::<Mode>("\"MODE_ON\"").unwrap(), Mode::On);
         assert_eq!(serde_json::from_str::<Mode>("0").unwrap(), Mode::Off);
         assert!(serde_json::from_str::<Mode>("\"ON\"").is_err());
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_come_in_both_alphabets_with_and_without_padding() {
+    fn bytes_are_accepted_in_both_alphabets_with_and_without_padding() {
         for text in ["\"+/8=\"", "\"+/8\"", "\"-_8=\"", "\"-_8\""] {
             assert_eq!(serde_json::from_str::<Base64>(text).unwrap().0.as_ref(), [0xfb, 0xff]);
         }

@@ -7,34 +7,34 @@ use poem::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// A gRPC status code that these APIs are known to answer with.
+/// gRPC status codes that these APIs are known to return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Code {
     /// 1: the caller cancelled the operation.
     Cancelled,
-    /// 3: the request is wrong and stays wrong.
+    /// 3: the request is invalid; a retry does not help.
     InvalidArgument,
-    /// 4: took too long.
+    /// 4: the deadline passed.
     DeadlineExceeded,
-    /// 5: no such thing, not yet, or no longer.
+    /// 5: not found, not yet or no longer.
     NotFound,
-    /// 7: known, but not allowed.
+    /// 7: authenticated, but not allowed.
     PermissionDenied,
-    /// 8: over a quota.
+    /// 8: a quota is exceeded.
     ResourceExhausted,
-    /// 12: not offered.
+    /// 12: not implemented.
     Unimplemented,
-    /// 13: the service failed.
+    /// 13: internal error.
     Internal,
-    /// 14: the service cannot be reached just now.
+    /// 14: temporarily unavailable.
     Unavailable,
-    /// 16: not known.
+    /// 16: not authenticated.
     Unauthenticated,
 }
 
 impl Code {
-    /// Its number in gRPC.
+    /// gRPC number of the code.
     pub fn number(self) -> u8 {
         match self {
             Self::Cancelled => 1,
@@ -50,10 +50,10 @@ impl Code {
         }
     }
 
-    /// The HTTP status that the gateway makes of it.
+    /// HTTP status that the gateway maps the code to.
     pub fn http(self) -> StatusCode {
         match self {
-            // The gateway's own number for it is 499, "client closed request".
+            // The gateway uses the non-standard 499, "client closed request".
             Self::Cancelled => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
             Self::InvalidArgument => StatusCode::BAD_REQUEST,
             Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
@@ -68,11 +68,11 @@ impl Code {
     }
 }
 
-/// How an error body looks: both forms have been seen, so a client must read both.
+/// Shape of an error body. Both have been observed, so a client must parse both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BodyShape {
-    /// One after the other.
+    /// Alternates between the two.
     #[default]
     Alternate,
     /// `{"code": 5, "message": "…", "details": []}`.
@@ -81,7 +81,7 @@ pub enum BodyShape {
     Wrapped,
 }
 
-/// A refusal.
+/// An error response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code:?}: {message}")]
 pub(crate) struct Status {
@@ -107,7 +107,7 @@ impl Status {
         json!({ "code": self.code.number(), "message": self.message, "details": [] })
     }
 
-    /// The gateway's envelope, as in the wrapped body and in the middle of a stream.
+    /// The gateway's envelope, as in the wrapped body and inside a stream.
     pub(crate) fn wrapped(&self) -> Value {
         let http = self.code.http();
         json!({ "error": {
@@ -120,7 +120,7 @@ impl Status {
     }
 }
 
-/// Gives error bodies their shape.
+/// Selects the shape of error bodies.
 #[derive(Debug, Default)]
 pub(crate) struct Shaper {
     wrap_next: AtomicBool,
@@ -138,7 +138,7 @@ impl Shaper {
     }
 }
 
-/// A compact JSON answer.
+/// A compact JSON response.
 pub(crate) fn json_response(status: StatusCode, body: &Value) -> Response {
     Response::builder().status(status).content_type("application/json").body(body.to_string())
 }

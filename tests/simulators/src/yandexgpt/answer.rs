@@ -1,4 +1,4 @@
-//! `CompletionResponse`, one or several after another, each under `result`.
+//! `CompletionResponse`: one, or several in a stream, each under `result`.
 
 use poem::Response;
 use serde_json::{Value, json};
@@ -7,13 +7,13 @@ use super::Outcome;
 use super::request::Task;
 use crate::yandex::language_model::{AnswerFormat, Dialogue, answer, fenced, tokens, usage};
 
-/// How many parts a streamed answer comes in.
+/// Number of parts in a streamed response.
 const STREAM_PARTS: usize = 3;
 
 const REFUSAL: &str =
     "В интернете есть много сайтов с информацией на эту тему. Посмотрите, что нашлось в поиске";
 
-/// The answer to a task. A stream is several JSON objects in one body, each holding all the text so far.
+/// Response to a task. A stream is several JSON objects in one body, each with all the text so far.
 pub(super) fn write(task: &Task, outcome: Outcome) -> Response {
     let (text, status) = compose(task, outcome);
     let mut body = String::new();
@@ -29,13 +29,13 @@ pub(super) fn write(task: &Task, outcome: Outcome) -> Response {
     Response::builder().content_type("application/json").body(body)
 }
 
-/// Text and status of the finished answer.
+/// Text and status of the final answer.
 fn compose(task: &Task, outcome: Outcome) -> (String, &'static str) {
     if outcome == Outcome::ContentFilter {
         return (REFUSAL.to_owned(), "ALTERNATIVE_STATUS_CONTENT_FILTER");
     }
     let written = answer(&task.prompt, &task.format, &Dialogue::read(&task.question));
-    // A model that was not told to write JSON fills up its limit with blanks.
+    // A model whose prompt does not mention JSON fills its token limit with whitespace.
     let text = written.unwrap_or_else(|| " \n".repeat(task.max_tokens * 3 / 2));
     let text = match (outcome, &task.format) {
         (Outcome::Fenced, AnswerFormat::JsonObject | AnswerFormat::JsonSchema(_)) => fenced(&text),

@@ -1,7 +1,7 @@
 //! Foundation Models, text generation in synchronous mode: `POST /foundationModels/v1/completion`.
 //!
-//! Control, beside what every simulator has: `GET/PUT /_sim/behaviour` (see [`Behaviour`]; `PUT` sets all
-//! fields, those left out to their defaults).
+//! Control in addition to the common one: `GET/PUT /_sim/behaviour` (see [`Behaviour`]; `PUT` sets all fields,
+//! and omitted fields to their defaults).
 
 mod answer;
 mod request;
@@ -19,33 +19,34 @@ use poem::{EndpointExt as _, Response, Route, get, handler, post};
 use serde::{Deserialize, Serialize};
 
 use crate::control::{Control, locked};
+use crate::index::index;
 use crate::server::{self, Running};
 use crate::yandex::{BodyShape, Code, Credential, Scope, Shaper, Status, authorize};
 
-/// Simultaneous generations in synchronous mode (AI Studio, "Quotas and limits").
-pub const SIMULTANEOUS: usize = 10;
+/// Limit of concurrent generations in synchronous mode (AI Studio, "Quotas and limits").
+pub const MAX_CONCURRENT_REQUESTS: usize = 10;
 
-/// How the simulator is set up.
+/// Options of the simulator.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where to listen; `None`: a free port of 127.0.0.1.
+    /// Listen address; `None`: a free port of 127.0.0.1.
     pub bind: Option<SocketAddr>,
-    /// Who may call.
+    /// Accepted credentials.
     pub credentials: Vec<Credential>,
 }
 
-/// What may go differently from a good answer.
+/// Outcome of a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// An answer of the form asked for.
+    /// An answer in the requested format.
     #[default]
     Answer,
-    /// The ethics filter stops it: status `…_CONTENT_FILTER` and a polite sentence.
+    /// Blocked by the ethics filter: status `…_CONTENT_FILTER` and a polite sentence.
     ContentFilter,
-    /// The answer is cut in half: status `…_TRUNCATED_FINAL`.
+    /// Truncated to half: status `…_TRUNCATED_FINAL`.
     Truncated,
-    /// JSON stands in a Markdown fence.
+    /// JSON in a Markdown code fence.
     Fenced,
     /// HTTP 500.
     Failure,
@@ -55,11 +56,11 @@ pub enum Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Behaviour {
-    /// How generations end.
+    /// Outcome of generations.
     pub outcome: Outcome,
-    /// How long one takes, ms of real time.
+    /// Duration of a generation, ms of real time.
     pub answer_ms: u64,
-    /// How error bodies look.
+    /// Shape of error bodies.
     pub error_shape: BodyShape,
 }
 
@@ -82,12 +83,12 @@ struct Inner {
 }
 
 impl YandexGpt {
-    /// Sets how it behaves from now on.
+    /// Sets the behaviour.
     pub fn behave(&self, behaviour: Behaviour) {
         *locked(&self.0.behaviour) = behaviour;
     }
 
-    /// How it behaves.
+    /// Current behaviour.
     pub fn behaviour(&self) -> Behaviour {
         *locked(&self.0.behaviour)
     }
@@ -105,12 +106,12 @@ impl YandexGpt {
     }
 }
 
-/// One of the simultaneous generations.
+/// Slot of one concurrent generation.
 struct Slot<'a>(&'a AtomicUsize);
 
 impl<'a> Slot<'a> {
     fn take(running: &'a AtomicUsize) -> Result<Self, Status> {
-        if running.fetch_add(1, Ordering::SeqCst) >= SIMULTANEOUS {
+        if running.fetch_add(1, Ordering::SeqCst) >= MAX_CONCURRENT_REQUESTS {
             running.fetch_sub(1, Ordering::SeqCst);
             let message = "ai.textGenerationCompletionSessionsCount.count quota limit exceed";
             return Err(Status::new(Code::ResourceExhausted, message));
@@ -139,7 +140,7 @@ pub async fn start(options: Options, control: Control) -> anyhow::Result<Running
     let routes = Route::new().at("/foundationModels/v1/completion", post(complete)).data(state.clone());
     let behaviour = get(read_behaviour).put(set_behaviour).data(state.clone());
     let listener = server::bind(options.bind).await.context("YandexGPT cannot listen")?;
-    let sim_routes = Route::new().at("/behaviour", behaviour);
+    let sim_routes = Route::new().at("/", index(include_str!("index.md"))).at("/behaviour", behaviour);
     server::serve(listener, control, state, routes, sim_routes).context("YandexGPT cannot serve")
 }
 

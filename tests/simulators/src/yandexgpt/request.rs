@@ -1,5 +1,4 @@
-//! `CompletionRequest` as it may stand on the wire, and what of it is accepted
-//! (Foundation Models API, `TextGenerationService.Completion`).
+//! Parsing and validation of `CompletionRequest` (Foundation Models API, `TextGenerationService.Completion`).
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -51,23 +50,23 @@ struct Message {
     text: Option<String>,
 }
 
-/// An accepted request.
+/// A valid request.
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) model: ModelUri,
     pub(super) format: AnswerFormat,
     pub(super) stream: bool,
-    /// Most tokens of the answer.
+    /// Maximum tokens of the answer.
     pub(super) max_tokens: usize,
-    /// The hidden thinking is on, and used up tokens are shown.
+    /// Reasoning is enabled, and its tokens are reported.
     pub(super) reasoning: bool,
-    /// All the messages, for counting and for what they ask.
+    /// Text of all messages, for counting tokens and reading the instruction.
     pub(super) prompt: String,
-    /// What the user said last.
+    /// Text of the last user message.
     pub(super) question: String,
 }
 
-/// Reads a request body as strictly as the API does.
+/// Parses a request body as strictly as the API does.
 pub(super) fn read(body: &[u8]) -> Result<Task, Status> {
     let request: CompletionRequest =
         serde_json::from_slice(body).map_err(|error| Status::invalid(format!("request body: {error}")))?;
@@ -104,7 +103,7 @@ pub(super) fn read(body: &[u8]) -> Result<Task, Status> {
     })
 }
 
-/// All texts, one after the other, and the last one of the user.
+/// Text of all messages, concatenated, and of the last user message.
 fn read_messages(messages: Vec<Message>) -> Result<(String, String), Status> {
     let mut texts = Vec::new();
     let mut question = None;

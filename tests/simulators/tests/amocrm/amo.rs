@@ -1,4 +1,5 @@
-//! A simulated amoCRM with one integration and one account, and a client that knows nothing of ours.
+//! A simulated amoCRM with one integration and one account, and a plain HTTP client independent of the product's
+//! code.
 
 use flysk_simulators::amocrm::{
     self, Account, Amocrm, Entity, EntityType, Integration, Plan, Platform, User,
@@ -81,7 +82,7 @@ impl Amo {
         answer(self.request("POST", "demo.amocrm.ru", "/oauth2/access_token").json(body)).await
     }
 
-    /// Code in, pair out.
+    /// Exchanges a new code; returns the token pair.
     pub(crate) async fn connect(&self, user: u64) -> (String, String) {
         let code = self.sim.state.issue_code(CLIENT_ID, ACCOUNT, Some(user)).unwrap();
         let (status, pair) = self.token(&exchange(&code)).await;
@@ -106,7 +107,7 @@ impl Amo {
         answer(request).await
     }
 
-    /// Lets the limit of requests per second forget the past.
+    /// Advances the clock past the window of the rate limit.
     pub(crate) fn next_second(&self) {
         self.sim.control.clock().advance(chrono::Duration::seconds(2));
     }
@@ -122,7 +123,7 @@ pub(crate) fn refresh(token: &str) -> Value {
            "refresh_token": token, "redirect_uri": REDIRECT})
 }
 
-/// Status and JSON; text that is not JSON comes as a string.
+/// Status and JSON body. A body that is not JSON is returned as a string.
 pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();

@@ -3,7 +3,7 @@
 use crate::amo::{ACCOUNT, ADMIN, Amo, MANAGER, answer};
 use chrono::Duration;
 use flysk_domain::Clock;
-use flysk_simulators::amocrm::{Direction, Entity, EntityType, NewCall, Quirks};
+use flysk_simulators::amocrm::{Behaviour, Direction, Entity, EntityType, NewCall};
 use serde_json::{Value, json};
 
 fn call(link: Option<&str>) -> NewCall {
@@ -25,7 +25,7 @@ fn call(link: Option<&str>) -> NewCall {
 }
 
 #[tokio::test]
-async fn the_eighth_request_in_a_second_is_too_many() {
+async fn the_eighth_request_in_a_second_gets_429() {
     let amo = Amo::start().await;
     let (token, _) = amo.connect(ADMIN).await;
     let mut statuses = Vec::new();
@@ -38,9 +38,24 @@ async fn the_eighth_request_in_a_second_is_too_many() {
 }
 
 #[tokio::test]
-async fn who_does_not_slow_down_is_blocked_with_an_html_page_everywhere() {
+async fn an_unknown_path_or_method_is_a_problem() {
     let amo = Amo::start().await;
-    amo.sim.state.set_quirks(Quirks { requests_per_s: 1, violations_until_block: 3, ..Quirks::default() });
+    let (token, _) = amo.connect(ADMIN).await;
+    for (method, path, wanted) in [("GET", "/nothing", 404), ("DELETE", "/account", 405)] {
+        let (status, problem) = amo.api(&token, method, path, None).await;
+        assert_eq!((status, &problem["status"]), (wanted, &json!(wanted)), "{method} {path}");
+        assert_eq!(problem["type"], format!("https://httpstatus.es/{wanted}"));
+    }
+}
+
+#[tokio::test]
+async fn repeated_429_responses_block_the_account_with_an_html_page() {
+    let amo = Amo::start().await;
+    amo.sim.state.set_behaviour(Behaviour {
+        requests_per_s: 1,
+        violations_until_block: 3,
+        ..Behaviour::default()
+    });
     let (token, pair) = amo.connect(ADMIN).await;
     let mut statuses = Vec::new();
     for _ in 0..5 {
@@ -70,7 +85,7 @@ async fn an_unpaid_account_can_be_read_for_30_days() {
 }
 
 #[tokio::test]
-async fn a_dismissed_user_gets_a_login_page_unless_an_administrator_granted() {
+async fn a_disabled_user_gets_a_login_page_unless_an_administrator_granted() {
     let amo = Amo::start().await;
     let (managers, _) = amo.connect(MANAGER).await;
     let (admins, _) = amo.connect(ADMIN).await;
@@ -107,7 +122,7 @@ async fn an_expired_access_token_is_refused() {
 }
 
 #[tokio::test]
-async fn bodies_are_read_strictly() {
+async fn bodies_are_validated_strictly() {
     let amo = Amo::start().await;
     let (token, _) = amo.connect(ADMIN).await;
     let complaint = async |item: Value| {
@@ -182,7 +197,7 @@ async fn notes_are_listed_filtered_and_paged() {
 }
 
 #[tokio::test]
-async fn a_note_is_changed_whole_or_merged() {
+async fn note_params_are_replaced_or_merged() {
     let amo = Amo::start().await;
     let (token, _) = amo.connect(ADMIN).await;
     let id = amo.sim.state.call(call(None)).unwrap();
@@ -190,10 +205,10 @@ async fn a_note_is_changed_whole_or_merged() {
     let change = |params: Value| json!({"note_type": "call_in", "params": params});
     let whole = |link: &str| change(json!({"link": link, "duration": 1, "source": "pbx", "phone": "+7000"}));
     let params = || amo.sim.state.notes(ACCOUNT)[0].params.clone();
-    amo.sim.state.set_quirks(Quirks { patch_merges_params: true, ..Quirks::default() });
+    amo.sim.state.set_behaviour(Behaviour { patch_merges_params: true, ..Behaviour::default() });
     assert_eq!(amo.api(&token, "PATCH", &path, Some(whole("https://a.example/1"))).await.0, 200);
     assert_eq!((&params()["link"], params().get("uniq").is_some()), (&json!("https://a.example/1"), true));
-    amo.sim.state.set_quirks(Quirks::default());
+    amo.sim.state.set_behaviour(Behaviour::default());
     assert_eq!(amo.api(&token, "PATCH", &path, Some(whole("https://a.example/2"))).await.0, 200);
     assert_eq!((&params()["link"], params().get("uniq")), (&json!("https://a.example/2"), None));
     let part = change(json!({"link": "https://a.example/3"}));
@@ -220,7 +235,7 @@ async fn a_link_may_appear_later() {
 }
 
 #[tokio::test]
-async fn a_call_lands_on_the_only_active_lead_or_else_on_the_contact() {
+async fn a_call_is_added_to_the_only_active_lead_or_else_to_the_contact() {
     let amo = Amo::start().await;
     let (token, _) = amo.connect(ADMIN).await;
     let entity = |entity_type, id, phones: &[&str], of: &[u64]| Entity {

@@ -1,15 +1,15 @@
-//! The simulated amoCRM's webhooks: subscriptions, what arrives, retries, switching off.
+//! The simulated amoCRM's webhooks: subscriptions, deliveries, retries, disabling.
 
 use std::time::Duration;
 
 use crate::amo::{ACCOUNT, ADMIN, Amo, MANAGER};
-use flysk_simulators::amocrm::{Direction, EntityType, NewCall, Plan, Quirks};
+use flysk_simulators::amocrm::{Behaviour, Direction, EntityType, NewCall, Plan};
 use flysk_simulators::{Act, Control, Running, Script, vendor};
 use serde_json::{Value, json};
 
 const HOOK: &str = "https://hooks.example.com/amo/v1/i7f3?sig=ab12";
 
-/// amoCRM with a subscription to call notes of leads, and its receiver.
+/// amoCRM with a subscription to call notes of leads, and a receiver.
 async fn subscribed() -> (Amo, Running<vendor::Vendor>, String) {
     let amo = Amo::start().await;
     let receiver = vendor::start(None, None, Control::default()).await.unwrap();
@@ -44,7 +44,7 @@ fn ring(amo: &Amo) -> u64 {
     amo.sim.state.call(call).unwrap()
 }
 
-/// Waits until so many deliveries have an outcome.
+/// Waits until `count` deliveries have completed; returns their statuses.
 async fn delivered(amo: &Amo, count: usize) -> Vec<u16> {
     for _ in 0..500 {
         let deliveries = amo.sim.state.deliveries();
@@ -56,7 +56,7 @@ async fn delivered(amo: &Amo, count: usize) -> Vec<u16> {
     panic!("{count} deliveries were expected, there are {:?}", amo.sim.state.deliveries());
 }
 
-/// No further delivery happens soon.
+/// Checks that no further delivery happens within a short time.
 async fn quiet_at(amo: &Amo, count: usize) {
     tokio::time::sleep(Duration::from_millis(150)).await;
     assert_eq!(amo.sim.state.deliveries().len(), count);
@@ -102,10 +102,10 @@ async fn a_server_error_is_retried_after_5_15_15_and_60_minutes() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_retried_twice_and_a_redirect_is_one() {
+async fn client_errors_and_redirects_are_retried_twice() {
     for status in [404, 302] {
         let (amo, receiver, _) = subscribed().await;
-        amo.sim.state.set_quirks(Quirks { retry_time_factor: 0.0001, ..Quirks::default() });
+        amo.sim.state.set_behaviour(Behaviour { retry_time_factor: 0.0001, ..Behaviour::default() });
         answers(&receiver, status);
         ring(&amo);
         assert_eq!(delivered(&amo, 3).await, [status; 3]);
@@ -114,9 +114,9 @@ async fn a_refusal_is_retried_twice_and_a_redirect_is_one() {
 }
 
 #[tokio::test]
-async fn two_seconds_without_an_answer_are_a_failure() {
+async fn a_delivery_fails_after_two_seconds_without_a_response() {
     let (amo, receiver, _) = subscribed().await;
-    amo.sim.state.set_quirks(Quirks { hook_timeout_status: 499, ..Quirks::default() });
+    amo.sim.state.set_behaviour(Behaviour { hook_timeout_status: 499, ..Behaviour::default() });
     receiver.control.script(Script::next("/*", Act::Hang));
     let began = std::time::Instant::now();
     ring(&amo);
@@ -125,7 +125,7 @@ async fn two_seconds_without_an_answer_are_a_failure() {
 }
 
 #[tokio::test]
-async fn more_than_100_invalid_answers_in_two_hours_switch_a_hook_off() {
+async fn more_than_100_invalid_responses_in_two_hours_disable_a_hook() {
     let (amo, receiver, token) = subscribed().await;
     answers(&receiver, 500);
     for _ in 0..100 {
@@ -153,10 +153,10 @@ async fn more_than_100_invalid_answers_in_two_hours_switch_a_hook_off() {
 }
 
 #[tokio::test]
-async fn old_invalid_answers_do_not_count() {
+async fn old_invalid_responses_do_not_count() {
     let (amo, receiver, _) = subscribed().await;
     answers(&receiver, 404);
-    amo.sim.state.set_quirks(Quirks { retry_time_factor: 1000.0, ..Quirks::default() });
+    amo.sim.state.set_behaviour(Behaviour { retry_time_factor: 1000.0, ..Behaviour::default() });
     for _ in 0..60 {
         ring(&amo);
     }
@@ -193,7 +193,7 @@ async fn subscriptions_are_keyed_by_destination_and_for_administrators() {
 }
 
 #[tokio::test]
-async fn the_101st_hook_is_refused() {
+async fn the_101st_hook_is_rejected() {
     let amo = Amo::start().await;
     let (token, _) = amo.connect(ADMIN).await;
     let mut last = (0, Value::Null);
@@ -209,7 +209,7 @@ async fn the_101st_hook_is_refused() {
 }
 
 #[tokio::test]
-async fn several_notes_may_come_at_once() {
+async fn several_notes_may_be_sent_in_one_request() {
     let (amo, receiver, _) = subscribed().await;
     answers(&receiver, 204);
     let notes = [ring(&amo), ring(&amo)];

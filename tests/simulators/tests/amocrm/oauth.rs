@@ -1,14 +1,14 @@
-//! The simulated amoCRM refuses at the token endpoint what the real one refuses.
+//! Tests that the simulated amoCRM's token endpoint rejects what the real one rejects.
 
 use crate::amo::{ACCOUNT, ADMIN, Amo, CLIENT_ID, MANAGER, REDIRECT, answer, exchange, integration, refresh};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Duration;
-use flysk_simulators::amocrm::{Quirks, WidgetTokenShape};
+use flysk_simulators::amocrm::{Behaviour, WidgetTokenShape};
 use flysk_simulators::{Act, Control, Script, vendor};
 use serde_json::{Value, json};
 
-/// Status and hint of the answer to a request with one field changed.
+/// Status and hint of the response to a request body.
 async fn refused(amo: &Amo, body: Value) -> (u16, String) {
     let (status, problem) = amo.token(&body).await;
     assert_eq!(problem["status"], status);
@@ -47,13 +47,13 @@ async fn a_refresh_token_works_once() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_dies_of_three_months_of_silence() {
+async fn a_refresh_token_expires_after_three_months() {
     let amo = Amo::start().await;
     let (_, token) = amo.connect(ADMIN).await;
     amo.sim.control.clock().advance(Duration::days(91));
     assert_eq!(refused(&amo, refresh(&token)).await, (401, "Token has expired".into()));
     assert_eq!(refused(&amo, refresh("junk")).await, (401, "Cannot decrypt the refresh token".into()));
-    amo.sim.state.set_quirks(Quirks { bad_refresh_status: 400, ..Quirks::default() });
+    amo.sim.state.set_behaviour(Behaviour { bad_refresh_status: 400, ..Behaviour::default() });
     assert_eq!(refused(&amo, refresh("junk")).await.0, 400);
 }
 
@@ -100,7 +100,7 @@ async fn tokens_are_bound_to_client_and_account_host() {
 }
 
 #[tokio::test]
-async fn forms_are_read_and_other_content_is_not() {
+async fn only_json_and_forms_are_accepted() {
     let amo = Amo::start().await;
     let code = amo.sim.state.issue_code(CLIENT_ID, ACCOUNT, None).unwrap();
     let body = exchange(&code);
@@ -153,7 +153,7 @@ async fn a_renamed_account_is_found_by_its_refresh_token() {
 }
 
 #[tokio::test]
-async fn installing_calls_the_redirect_uri_once_and_ignores_the_answer() {
+async fn installing_calls_the_redirect_uri_once_and_ignores_the_response() {
     let amo = Amo::start().await;
     let app = vendor::start(None, None, Control::default()).await.unwrap();
     amo.sim.state.route("https://app.example.com", &app.url);
@@ -222,7 +222,7 @@ async fn disabling_revokes_tokens_and_calls_the_signed_hook() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_spends_the_refresh_token_all_the_same() {
+async fn a_lost_response_spends_the_refresh_token() {
     let amo = Amo::start().await;
     let (_, token) = amo.connect(ADMIN).await;
     amo.sim.control.script(Script::next("/oauth2/access_token", Act::ServeThenCut));

@@ -1,8 +1,8 @@
-//! What recognition answers: true times, the right words, and a stream that is hard to read wrongly.
+//! Recognition results: measured times, correct words, and a stream format that naive parsers fail on.
 
 use std::collections::BTreeMap;
 
-use crate::rig::{Rig, fixtures, ms, objects, payloads};
+use crate::fixture::{Fixture, fixtures, ms, objects, payloads};
 use flysk_simulators::speechkit::{
     Behaviour, FinalIndex, Framing, Refinements, Silence, StreamBreak, Utterances,
 };
@@ -23,7 +23,7 @@ fn turns(name: &str) -> Vec<(String, i64, i64)> {
         .collect()
 }
 
-/// Time that the finals of a tag, first word to last, share with a turn.
+/// Duration of the overlap between a turn and the finals of a tag, ms.
 fn covered(finals: &[(&str, &Value)], tag: &str, start_ms: i64, end_ms: i64) -> i64 {
     finals
         .iter()
@@ -46,9 +46,9 @@ fn texts(events: &[Value], name: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn each_turn_is_covered_by_its_own_channel() {
-    let rig = Rig::fast().await;
+    let fixture = Fixture::fast().await;
     for name in ["support-stereo-pcm.wav", "sales-stereo-44k.mp3"] {
-        let events = rig.events(&rig.request(name).await).await;
+        let events = fixture.events(&fixture.request(name).await).await;
         let finals = payloads(&events, "final");
         for (speaker, start_ms, end_ms) in
             turns(name).into_iter().filter(|(_, start, end)| end - start >= 1_000)
@@ -74,12 +74,12 @@ async fn each_turn_is_covered_by_its_own_channel() {
 }
 
 #[tokio::test]
-async fn labeled_mono_tells_the_speakers_apart() {
-    let rig = Rig::fast().await;
+async fn labeled_mono_distinguishes_the_speakers() {
+    let fixture = Fixture::fast().await;
     for name in ["sales-mono-8k.mp3", "support-mono-opus.ogg"] {
-        let mut body = rig.request(name).await;
+        let mut body = fixture.request(name).await;
         body["speakerLabeling"] = json!({ "speakerLabeling": "SPEAKER_LABELING_ENABLED" });
-        let events = rig.events(&body).await;
+        let events = fixture.events(&body).await;
         let finals = payloads(&events, "final");
         for (speaker, start_ms, end_ms) in
             turns(name).into_iter().filter(|(_, start, end)| end - start >= 1_000)
@@ -89,20 +89,20 @@ async fn labeled_mono_tells_the_speakers_apart() {
             assert!(hit * 100 >= (end_ms - start_ms) * 80, "{name} {speaker} {start_ms}: {hit} ms");
         }
         body["speakerLabeling"] = json!({});
-        let unlabeled = rig.events(&body).await;
+        let unlabeled = fixture.events(&body).await;
         assert!(payloads(&unlabeled, "final").iter().all(|(tag, _)| *tag == "0"));
     }
 }
 
 #[tokio::test]
-async fn an_utterance_is_final_refined_ended_and_classified() {
-    let rig = Rig::fast().await;
-    let mut body = rig.request("support-stereo-pcm.wav").await;
+async fn an_utterance_has_final_refinement_end_and_classifiers() {
+    let fixture = Fixture::fast().await;
+    let mut body = fixture.request("support-stereo-pcm.wav").await;
     let names = ["negative", "formal_greeting", "gender"];
     let wanted: Vec<_> = names.map(|name| json!({ "classifier": name, "triggers": ["ON_UTTERANCE"] })).into();
     body["recognitionClassifier"] = json!({ "classifiers": wanted });
     body["speechAnalysis"] = json!({ "enableSpeakerAnalysis": true, "enableConversationAnalysis": true });
-    let events = rig.events(&body).await;
+    let events = fixture.events(&body).await;
     let kinds: Vec<&str> = events
         .iter()
         .map(|event| {
@@ -146,10 +146,10 @@ async fn an_utterance_is_final_refined_ended_and_classified() {
 }
 
 #[tokio::test]
-async fn raw_text_is_bare_and_refined_text_is_written_as_asked() {
-    let rig = Rig::fast().await;
-    let mut body = rig.request("support-stereo-pcm.wav").await;
-    let events = rig.events(&body).await;
+async fn raw_text_is_plain_and_refined_text_is_normalized_as_requested() {
+    let fixture = Fixture::fast().await;
+    let mut body = fixture.request("support-stereo-pcm.wav").await;
+    let events = fixture.events(&body).await;
     assert!(
         texts(&events, "final")
             .iter()
@@ -157,7 +157,7 @@ async fn raw_text_is_bare_and_refined_text_is_written_as_asked() {
     );
     assert!(texts(&events, "finalRefinement").iter().all(|text| text.chars().next().unwrap().is_uppercase()));
     body["recognitionModel"]["languageRestriction"]["languageCode"] = json!(["auto"]);
-    let automatic = rig.events(&body).await;
+    let automatic = fixture.events(&body).await;
     assert!(payloads(&automatic, "finalRefinement").is_empty(), "auto switches normalisation off");
     assert_eq!(
         payloads(&automatic, "final")[0].1["alternatives"][0]["languages"][0]["languageCode"],
@@ -166,14 +166,14 @@ async fn raw_text_is_bare_and_refined_text_is_written_as_asked() {
 }
 
 #[tokio::test]
-async fn a_summary_answers_each_instruction_in_its_form() {
-    let rig = Rig::fast().await;
-    let mut body = rig.request("support-stereo-pcm.wav").await;
+async fn a_summary_answers_each_instruction_in_its_format() {
+    let fixture = Fixture::fast().await;
+    let mut body = fixture.request("support-stereo-pcm.wav").await;
     let schema = json!({ "type": "object", "properties": { "sentiment": { "enum": ["negative", "neutral", "positive"] } } });
     body["summarization"] = json!({ "modelUri": "gpt://b1gfolder/yandexgpt/latest", "properties": [
         { "instruction": "Опиши разговор" },
         { "instruction": "Тон разговора", "jsonSchema": { "schema": schema } } ] });
-    let events = rig.events(&body).await;
+    let events = fixture.events(&body).await;
     let summary = payloads(&events, "summarization");
     assert_eq!((summary.len(), summary[0].0), (1, ""));
     let results = summary[0].1["results"].as_array().unwrap();
@@ -184,38 +184,38 @@ async fn a_summary_answers_each_instruction_in_its_form() {
 }
 
 #[tokio::test]
-async fn the_stream_comes_pretty_or_compact_and_never_one_object_a_line() {
-    let rig = Rig::fast().await;
-    let id = rig.accepted(&rig.request("sales-stereo-44k.mp3").await).await;
-    rig.finished(&id).await;
-    let (pretty, compact) = (rig.result(&id).await.1, rig.result(&id).await.1);
+async fn the_stream_is_pretty_or_compact_and_never_one_object_per_line() {
+    let fixture = Fixture::fast().await;
+    let id = fixture.accepted(&fixture.request("sales-stereo-44k.mp3").await).await;
+    fixture.finished(&id).await;
+    let (pretty, compact) = (fixture.result(&id).await.1, fixture.result(&id).await.1);
     assert!(pretty.lines().count() > 100 && compact.lines().count() == 1);
     assert_eq!(objects(&pretty), objects(&compact));
-    rig.speechkit.state.behave(Behaviour { framing: Framing::Compact, ..Behaviour::default() });
-    assert_eq!(rig.result(&id).await.1, compact);
+    fixture.speechkit.state.behave(Behaviour { framing: Framing::Compact, ..Behaviour::default() });
+    assert_eq!(fixture.result(&id).await.1, compact);
 }
 
 #[tokio::test]
-async fn the_stream_can_be_bent_and_broken() {
-    let rig = Rig::fast().await;
-    let id = rig.accepted(&rig.request("sales-stereo-44k.mp3").await).await;
-    rig.finished(&id).await;
+async fn stream_variants_and_breaks_are_simulated() {
+    let fixture = Fixture::fast().await;
+    let id = fixture.accepted(&fixture.request("sales-stereo-44k.mp3").await).await;
+    fixture.finished(&id).await;
     let base = Behaviour { pace: 0.0, ..Behaviour::default() };
-    let usual = objects(&rig.result(&id).await.1);
+    let usual = objects(&fixture.result(&id).await.1);
 
-    rig.speechkit.state.behave(Behaviour { utterances: Utterances::Single, ..base.clone() });
-    let single = objects(&rig.result(&id).await.1);
+    fixture.speechkit.state.behave(Behaviour { utterances: Utterances::Single, ..base.clone() });
+    let single = objects(&fixture.result(&id).await.1);
     assert_eq!(payloads(&single, "final").len(), 2);
     assert_eq!(count_words(&single), count_words(&usual));
 
-    rig.speechkit.state.behave(Behaviour { refinements: Refinements::Late, ..base.clone() });
-    let late = objects(&rig.result(&id).await.1);
+    fixture.speechkit.state.behave(Behaviour { refinements: Refinements::Late, ..base.clone() });
+    let late = objects(&fixture.result(&id).await.1);
     let first_refinement = late.iter().position(|it| it["result"].get("finalRefinement").is_some()).unwrap();
     assert!(late[first_refinement..].iter().all(|it| it["result"].get("final").is_none()));
     assert_eq!(late.len(), usual.len());
 
-    rig.speechkit.state.behave(Behaviour { final_index: FinalIndex::Global, ..base.clone() });
-    let global = objects(&rig.result(&id).await.1);
+    fixture.speechkit.state.behave(Behaviour { final_index: FinalIndex::Global, ..base.clone() });
+    let global = objects(&fixture.result(&id).await.1);
     assert_eq!(
         final_indexes(&global).values().map(Vec::len).max(),
         Some(1),
@@ -225,12 +225,12 @@ async fn the_stream_can_be_bent_and_broken() {
 
     let broken =
         |code| Behaviour { stream_break: Some(StreamBreak { after_events: 4, code }), ..base.clone() };
-    rig.speechkit.state.behave(broken(Some(Code::Internal)));
-    let events = objects(&rig.result(&id).await.1);
+    fixture.speechkit.state.behave(broken(Some(Code::Internal)));
+    let events = objects(&fixture.result(&id).await.1);
     assert_eq!((events.len(), &events[4]["error"]["grpcCode"]), (5, &json!(13)));
-    rig.speechkit.state.behave(broken(None));
+    fixture.speechkit.state.behave(broken(None));
     let path = format!("/stt/v3/getRecognition?operation_id={id}");
-    let torn = rig.call_as("key", "GET", &path, String::new()).await;
+    let torn = fixture.call_as("key", "GET", &path, String::new()).await;
     assert!(torn.is_err(), "the connection ends in the middle: {torn:?}");
 }
 
@@ -252,23 +252,23 @@ fn final_indexes(events: &[Value]) -> BTreeMap<i64, Vec<&str>> {
 
 #[tokio::test]
 async fn silence_is_an_empty_body_or_a_stream_without_finals() {
-    let rig = Rig::fast().await;
-    let body = rig.request("silence-5s.wav").await;
-    let id = rig.accepted(&body).await;
-    rig.finished(&id).await;
-    assert_eq!(rig.result(&id).await, (200, String::new()));
-    rig.speechkit.state.behave(Behaviour { silence: Silence::NoFinals, ..Behaviour::default() });
-    let events = objects(&rig.result(&id).await.1);
+    let fixture = Fixture::fast().await;
+    let body = fixture.request("silence-5s.wav").await;
+    let id = fixture.accepted(&body).await;
+    fixture.finished(&id).await;
+    assert_eq!(fixture.result(&id).await, (200, String::new()));
+    fixture.speechkit.state.behave(Behaviour { silence: Silence::NoFinals, ..Behaviour::default() });
+    let events = objects(&fixture.result(&id).await.1);
     assert!(!events.is_empty() && payloads(&events, "final").is_empty());
 }
 
 #[tokio::test]
-async fn an_answering_machine_and_unknown_speech_are_told() {
-    let rig = Rig::fast().await;
-    let mut body = rig.request("answerphone-mono-8k.mp3").await;
+async fn answering_machines_and_unknown_speech_are_distinguished() {
+    let fixture = Fixture::fast().await;
+    let mut body = fixture.request("answerphone-mono-8k.mp3").await;
     body["recognitionClassifier"] =
         json!({ "classifiers": [{ "classifier": "answerphone", "triggers": ["ON_UTTERANCE"] }] });
-    let events = rig.events(&body).await;
+    let events = fixture.events(&body).await;
     let updates = payloads(&events, "classifierUpdate");
     assert!(!updates.is_empty());
     assert!(
@@ -277,37 +277,37 @@ async fn an_answering_machine_and_unknown_speech_are_told() {
             .all(|(_, it)| it["classifierResult"]["labels"][0]["confidence"].as_f64().unwrap() > 0.5)
     );
 
-    let cut = rig.request("bad-truncated.mp3").await;
-    let events = rig.events(&cut).await;
-    assert!(count_words(&events) > 5, "a recording nobody knows is filled with plausible words");
-    assert_eq!(texts(&events, "final"), texts(&rig.events(&cut).await, "final"));
+    let cut = fixture.request("bad-truncated.mp3").await;
+    let events = fixture.events(&cut).await;
+    assert!(count_words(&events) > 5, "an unknown recording gets filler words");
+    assert_eq!(texts(&events, "final"), texts(&fixture.events(&cut).await, "final"));
 }
 
 #[tokio::test]
-async fn audio_comes_inside_the_request_and_headerless_too() {
+async fn audio_is_accepted_inside_the_request_and_headerless() {
     use base64::Engine as _;
-    let rig = Rig::fast().await;
+    let fixture = Fixture::fast().await;
     let wav = std::fs::read(fixtures().join("support-stereo-pcm.wav")).unwrap();
-    let mut body = rig.request("support-stereo-pcm.wav").await;
-    let from_storage = rig.events(&body).await;
+    let mut body = fixture.request("support-stereo-pcm.wav").await;
+    let from_storage = fixture.events(&body).await;
     body.as_object_mut().unwrap().remove("uri");
     body["content"] = json!(base64::engine::general_purpose::STANDARD.encode(&wav));
-    let inside = rig.events(&body).await;
+    let inside = fixture.events(&body).await;
     assert_eq!(texts(&inside, "final"), texts(&from_storage, "final"));
     let rate = u32::from_le_bytes(wav[24..28].try_into().unwrap());
     let data = wav.windows(4).position(|name| name == b"data").unwrap() + 8;
     body["content"] = json!(base64::engine::general_purpose::STANDARD.encode(&wav[data..]));
     body["recognitionModel"]["audioFormat"] = json!({ "rawAudio": {
         "audioEncoding": "LINEAR16_PCM", "sampleRateHertz": rate.to_string(), "audioChannelCount": 2 } });
-    assert_eq!(texts(&rig.events(&body).await, "final"), texts(&inside, "final"));
+    assert_eq!(texts(&fixture.events(&body).await, "final"), texts(&inside, "final"));
 }
 
 #[tokio::test]
-async fn an_answer_lost_after_acceptance_leaves_an_operation_behind() {
-    let rig = Rig::fast().await;
-    let body = rig.request("sales-mono-8k.mp3").await;
-    rig.speechkit.control.script(Script::next("/stt/v3/recognizeFileAsync", Act::ServeThenCut));
-    let lost = rig.call_as("key", "POST", "/stt/v3/recognizeFileAsync", body.to_string()).await;
+async fn a_response_lost_after_acceptance_leaves_an_operation() {
+    let fixture = Fixture::fast().await;
+    let body = fixture.request("sales-mono-8k.mp3").await;
+    fixture.speechkit.control.script(Script::next("/stt/v3/recognizeFileAsync", Act::ServeThenCut));
+    let lost = fixture.call_as("key", "POST", "/stt/v3/recognizeFileAsync", body.to_string()).await;
     assert!(lost.is_err());
-    assert_eq!(rig.speechkit.state.operations().len(), 1);
+    assert_eq!(fixture.speechkit.state.operations().len(), 1);
 }

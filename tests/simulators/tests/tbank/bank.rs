@@ -1,4 +1,4 @@
-//! A shop with a simulated bank and a receiver of notices.
+//! A shop with a simulated bank and a receiver of notifications.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub(crate) const KEY: &str = "TinkoffBankTest";
 pub(crate) const PASSWORD: &str = "a-password";
 pub(crate) const GOOD: &str = "2200000000000004";
 
-/// The bank, and what its notices said.
+/// The bank, and the notifications received from it.
 pub(crate) struct Shop {
     pub(crate) bank: Running<TBank>,
     pub(crate) http: reqwest::Client,
@@ -24,13 +24,14 @@ pub(crate) struct Shop {
 impl Shop {
     pub(crate) async fn open() -> Self {
         let (inbox, reply) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new("OK")));
-        let notices_url = receiver(inbox.clone(), reply.clone()).await;
+        let notifications_url = receiver(inbox.clone(), reply.clone()).await;
         let terminal = |key: &str, cash_register, charge_enabled| Terminal {
             key: key.to_owned(),
             password: PASSWORD.to_owned(),
-            notification_url: Some(notices_url.clone()),
+            notification_url: Some(notifications_url.clone()),
             cash_register,
             charge_enabled,
+            blocked: false,
         };
         let terminals = vec![
             terminal(KEY, false, true),
@@ -43,7 +44,7 @@ impl Shop {
         Self { bank, http, inbox, reply }
     }
 
-    /// Calls a method with a right token.
+    /// Calls a method with a valid token.
     pub(crate) async fn call(&self, method: &str, fields: Value) -> Value {
         self.call_as(KEY, method, fields).await
     }
@@ -55,7 +56,7 @@ impl Shop {
         self.send(method, &fields).await
     }
 
-    /// Calls a method as it is; the answer must be JSON.
+    /// Calls a method with this exact body; the response must be JSON.
     pub(crate) async fn send(&self, method: &str, body: &Value) -> Value {
         let response =
             self.http.post(format!("{}/v2/{method}", self.bank.url)).json(body).send().await.unwrap();
@@ -63,7 +64,7 @@ impl Shop {
         response.json().await.unwrap()
     }
 
-    /// Opens a payment of 499 roubles; returns its number.
+    /// Opens a payment of 499 roubles; returns its id.
     pub(crate) async fn init(&self, order_id: &str) -> String {
         let opened = self.call("Init", json!({"Amount": 49_900, "OrderId": order_id})).await;
         assert_eq!(opened["Success"], true, "{opened}");
@@ -79,17 +80,17 @@ impl Shop {
         paid.rebill_id.unwrap().to_string()
     }
 
-    /// What the notices of a payment said: status, code, amount; in order of arrival.
+    /// Notifications of a payment as (status, code, amount), in order of arrival.
     pub(crate) fn told(&self, payment_id: &str) -> Vec<(String, String, i64)> {
         let number = payment_id.parse::<u64>().unwrap();
         let inbox = self.inbox.lock().unwrap();
-        let of = |notice: &&Value| notice["PaymentId"] == number;
+        let of = |notification: &&Value| notification["PaymentId"] == number;
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let tell = |n: &Value| (text(&n["Status"]), text(&n["ErrorCode"]), n["Amount"].as_i64().unwrap());
         inbox.iter().filter(of).map(tell).collect()
     }
 
-    /// Waits until so many notices of a payment came.
+    /// Waits until `count` notifications of a payment have arrived.
     pub(crate) async fn heard(&self, payment_id: &str, count: usize) -> Vec<(String, String, i64)> {
         for _ in 0..200 {
             if self.told(payment_id).len() >= count {
@@ -107,16 +108,16 @@ pub(crate) fn code(answer: &Value) -> &str {
     answer["ErrorCode"].as_str().unwrap()
 }
 
-/// A receipt of one line.
+/// A receipt with one item.
 pub(crate) fn receipt(amount: i64) -> Value {
     json!({"Taxation": "usn_income", "Email": "payer@example.test", "Items": [
         {"Name": "963 Flycoin", "Price": amount, "Quantity": 1, "Amount": amount, "Tax": "none"}]})
 }
 
-/// The smallest server that takes a POST and answers with one line.
+/// A minimal server that accepts POST requests and responds with one line.
 async fn receiver(inbox: Arc<Mutex<Vec<Value>>>, reply: Arc<Mutex<&'static str>>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/notices", listener.local_addr().unwrap());
+    let url = format!("http://{}/notifications", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((mut peer, _)) = listener.accept().await {
             let (inbox, reply) = (inbox.clone(), reply.clone());

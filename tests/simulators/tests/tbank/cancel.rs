@@ -1,4 +1,4 @@
-//! Cancelling, reversing, refunding.
+//! Cancellations, reversals and refunds.
 
 use chrono::TimeDelta;
 use flysk_simulators::tbank::{Behaviour, Refunds};
@@ -27,7 +27,7 @@ async fn parts_are_refunded_until_nothing_is_left() {
         (told["Status"].as_str().unwrap().to_owned(), told["Amount"].as_i64().unwrap())
     };
     assert_eq!(state().await, ("PARTIAL_REFUNDED".to_owned(), 39_900), "the amount it has now");
-    // Without an amount the whole payment is meant, which is more than is left.
+    // Without an amount the whole payment is requested, which exceeds the rest.
     assert_eq!(code(&shop.call("Cancel", json!({"PaymentId": id})).await), "330");
     let rest = shop.call("Cancel", json!({"PaymentId": id, "Amount": 39_900})).await;
     assert_eq!((&rest["Status"], &rest["NewAmount"]), (&json!("REFUNDED"), &json!(0)));
@@ -54,7 +54,7 @@ async fn a_refund_with_an_id_happens_once() {
 }
 
 #[tokio::test]
-async fn where_a_payment_stands_decides_what_cancelling_is() {
+async fn the_payment_status_determines_the_kind_of_cancellation() {
     let shop = Shop::open().await;
     let new = shop.init("new").await;
     assert_eq!(shop.call("Cancel", json!({"PaymentId": new, "Amount": 1})).await["Status"], "CANCELED");
@@ -72,7 +72,7 @@ async fn where_a_payment_stands_decides_what_cancelling_is() {
 }
 
 #[tokio::test]
-async fn a_partial_refund_lists_what_is_refunded() {
+async fn a_partial_refund_needs_a_receipt_of_the_refunded_items() {
     let shop = Shop::open().await;
     let body = json!({"Amount": 49_900, "OrderId": "r", "Receipt": receipt(49_900)});
     let opened = shop.call_as("WithRegister", "Init", body).await;
@@ -89,7 +89,7 @@ async fn a_partial_refund_lists_what_is_refunded() {
 }
 
 #[tokio::test]
-async fn money_may_take_its_time_to_go_back_and_may_not_arrive() {
+async fn a_refund_may_be_slow_and_may_fail() {
     let shop = Shop::open().await;
     let id = shop.init("slow").await;
     shop.bank.state.pay(&id, GOOD).unwrap();
@@ -110,7 +110,7 @@ async fn money_may_take_its_time_to_go_back_and_may_not_arrive() {
 }
 
 #[tokio::test]
-async fn sbp_allows_one_try_an_hour_and_five_a_day() {
+async fn sbp_allows_one_refund_attempt_per_hour_and_five_per_day() {
     let shop = Shop::open().await;
     let id = shop.init("sbp").await;
     shop.bank.state.pay(&id, GOOD).unwrap();

@@ -1,4 +1,4 @@
-//! Saved cards.
+//! Charges of saved cards.
 
 use flysk_simulators::tbank::Ending;
 use serde_json::json;
@@ -18,7 +18,7 @@ async fn a_saved_card_is_charged_once_per_payment() {
     let charge = json!({"PaymentId": id, "RebillId": rebill});
     let charged = shop.call("Charge", charge.clone()).await;
     assert_eq!((&charged["Success"], &charged["Status"]), (&json!(true), &json!("CONFIRMED")));
-    // Both notices were there before the answer.
+    // Both notifications arrived before the response.
     let mut statuses: Vec<String> = shop.told(&id).into_iter().map(|(status, ..)| status).collect();
     statuses.sort();
     assert_eq!(statuses, ["AUTHORIZED", "CONFIRMED"]);
@@ -27,7 +27,7 @@ async fn a_saved_card_is_charged_once_per_payment() {
 }
 
 #[tokio::test]
-async fn a_decline_names_its_class_by_code_and_ends_the_payment() {
+async fn a_decline_has_a_code_and_ends_the_payment() {
     let shop = Shop::open().await;
     let rebill = shop.save_card("parent", "2200000000000087").await;
     let id = child(&shop, "sub-1").await;
@@ -51,7 +51,7 @@ async fn a_decline_names_its_class_by_code_and_ends_the_payment() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_charged_is_refused() {
+async fn invalid_charges_are_rejected() {
     let shop = Shop::open().await;
     let rebill = shop.save_card("parent", GOOD).await;
     let id = child(&shop, "sub-1").await;
@@ -63,7 +63,7 @@ async fn what_cannot_be_charged_is_refused() {
     let cit = shop.call("Init", body).await;
     let charge = json!({"PaymentId": cit["PaymentId"], "RebillId": rebill});
     assert_eq!(code(&shop.call("Charge", charge).await), "1126");
-    // A saved card belongs to the shop it was saved at, and Charge must be enabled.
+    // A saved card belongs to the terminal that saved it, and `Charge` must be enabled.
     let foreign = shop.call_as("Neighbour", "Init", json!({"Amount": 100, "OrderId": "n"})).await;
     let charge = json!({"PaymentId": foreign["PaymentId"], "RebillId": rebill});
     assert_eq!(code(&shop.call_as("Neighbour", "Charge", charge).await), "104");
@@ -80,7 +80,7 @@ async fn what_cannot_be_charged_is_refused() {
 }
 
 #[tokio::test]
-async fn two_stages_hold_before_they_take() {
+async fn a_two_stage_payment_is_authorized_before_it_is_confirmed() {
     let shop = Shop::open().await;
     let opened = shop.call("Init", json!({"Amount": 500, "OrderId": "two", "PayType": "T"})).await;
     let id = opened["PaymentId"].as_str().unwrap();

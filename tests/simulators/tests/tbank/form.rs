@@ -1,4 +1,4 @@
-//! The payment form as a browser uses it.
+//! The payment form, as used by a browser.
 
 use chrono::Duration;
 use serde_json::json;
@@ -17,7 +17,7 @@ async fn opened(shop: &Shop, order_id: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn the_payer_sees_the_sum_pays_and_is_led_back() {
+async fn the_payer_sees_the_amount_pays_and_is_redirected() {
     let shop = Shop::open().await;
     let (id, url) = opened(&shop, "o-1").await;
     let page = shop.http.get(&url).send().await.unwrap().text().await.unwrap();
@@ -27,14 +27,14 @@ async fn the_payer_sees_the_sum_pays_and_is_led_back() {
     assert_eq!(answer.status(), 303);
     assert_eq!(answer.headers()["location"], "https://shop.example/ok?order=o-1&paid=true");
     shop.heard(&id, 2).await;
-    // Pressing the button again pays nothing.
+    // Submitting the form again does not pay again.
     let again = shop.http.post(&url).form(&[("card", GOOD)]).send().await.unwrap();
     assert!(again.text().await.unwrap().contains("data-status=\"CONFIRMED\""));
     assert_eq!(shop.told(&id).len(), 2);
 }
 
 #[tokio::test]
-async fn every_class_of_refusal_has_a_card() {
+async fn every_class_of_decline_has_a_test_card() {
     let shop = Shop::open().await;
     for (card, code) in [
         ("2200000000000012", "1051"),
@@ -57,7 +57,7 @@ async fn every_class_of_refusal_has_a_card() {
 }
 
 #[tokio::test]
-async fn a_link_lives_a_day_and_its_end_is_not_announced() {
+async fn a_link_expires_after_a_day_without_a_notification() {
     let shop = Shop::open().await;
     let (id, url) = opened(&shop, "o-1").await;
     shop.bank.control.clock().advance(Duration::hours(25));

@@ -1,11 +1,11 @@
-//! Tokens, types and sums of `Init`, and the questions about it.
+//! Tokens, field types and amounts of `Init`, and status queries.
 
 use serde_json::{Value, json};
 
 use crate::bank::{GOOD, KEY, PASSWORD, Shop, code, receipt};
 
 #[tokio::test]
-async fn a_payment_is_opened_and_found_again() {
+async fn a_payment_is_opened_and_can_be_queried() {
     let shop = Shop::open().await;
     let opened =
         shop.call("Init", json!({"Amount": 49_900, "OrderId": "o-1", "Description": "Монеты"})).await;
@@ -20,7 +20,7 @@ async fn a_payment_is_opened_and_found_again() {
 }
 
 #[tokio::test]
-async fn a_wrong_token_is_told_apart_from_a_foreign_payment() {
+async fn a_wrong_token_is_distinguished_from_another_shops_payment() {
     let shop = Shop::open().await;
     let id = shop.init("o-1").await;
     let wrong = |key: &str, fields: Value| {
@@ -35,7 +35,7 @@ async fn a_wrong_token_is_told_apart_from_a_foreign_payment() {
         "205"
     );
     assert_eq!(code(&shop.send("GetState", &wrong(KEY, json!({"PaymentId": id}))).await), "204");
-    // The payment is looked up first.
+    // The payment is checked before the token.
     assert_eq!(code(&shop.send("GetState", &wrong("Neighbour", json!({"PaymentId": id}))).await), "255");
     assert_eq!(code(&shop.call("GetState", json!({"PaymentId": "1"})).await), "255");
 }
@@ -55,7 +55,7 @@ async fn a_field_added_after_signing_breaks_the_token() {
 }
 
 #[tokio::test]
-async fn fields_are_known_typed_and_short() {
+async fn names_types_and_lengths_of_fields_are_validated() {
     let shop = Shop::open().await;
     let good = json!({"Amount": 100, "OrderId": "o"});
     for (name, value) in [
@@ -95,10 +95,10 @@ async fn an_order_is_opened_once_and_paid_once() {
     assert_eq!(code(&shop.call("Init", again.clone()).await), "20");
     shop.bank.state.pay(&id, GOOD).unwrap();
     assert_eq!(code(&shop.call("Init", again.clone()).await), "623");
-    // The same number at another shop is another order.
+    // The same order id at another shop is another order.
     assert_eq!(shop.call_as("Neighbour", "Init", again.clone()).await["Success"], true);
 
-    // Not every terminal enforces it.
+    // Not every terminal enforces unique order ids.
     let mut behaviour = shop.bank.state.behaviour();
     behaviour.unique_orders = false;
     shop.bank.state.behave(behaviour);
@@ -108,7 +108,7 @@ async fn an_order_is_opened_once_and_paid_once() {
 }
 
 #[tokio::test]
-async fn who_started_it_must_fit_whether_the_card_is_saved() {
+async fn the_initiator_must_be_consistent_with_saving_the_card() {
     let shop = Shop::open().await;
     let init = async |recurrent: bool, kind: Option<&str>| {
         let mut body =
@@ -140,7 +140,7 @@ async fn who_started_it_must_fit_whether_the_card_is_saved() {
 }
 
 #[tokio::test]
-async fn a_receipt_adds_up_and_names_its_receiver() {
+async fn a_receipt_must_add_up_and_have_a_recipient() {
     let shop = Shop::open().await;
     let init = async |order: &str, receipt: Option<Value>| {
         let mut body = json!({"Amount": 49_900, "OrderId": order});
@@ -165,7 +165,7 @@ async fn a_receipt_adds_up_and_names_its_receiver() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_gets_a_page() {
+async fn a_body_that_is_not_json_gets_an_html_page() {
     let shop = Shop::open().await;
     let url = format!("{}/v2/Init", shop.bank.url);
     let form = shop.http.post(&url).form(&[("TerminalKey", KEY)]).send().await.unwrap();

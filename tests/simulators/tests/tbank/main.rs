@@ -1,9 +1,11 @@
-//! The T-Bank simulator is as strict as the bank's documents, and as unreliable as its notices.
+//! Tests that the T-Bank simulator is as strict as the bank's documents and simulates faults of its
+//! notifications.
 #![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
 mod bank;
 mod cancel;
+mod cards;
 mod charge;
 mod form;
 mod init;
-mod notices;
+mod notifications;

@@ -1,6 +1,6 @@
-//! Reading a dialogue out of a prompt, and what can be said of it.
+//! Parses the dialogue in a prompt and derives a summary and mood from it.
 
-/// Beginnings of words by which a speaker shows to be displeased.
+/// Prefixes of words that express displeasure.
 const DISPLEASED: [&str; 12] = [
     "плох",
     "ужас",
@@ -16,10 +16,10 @@ const DISPLEASED: [&str; 12] = [
     "сколько можно",
 ];
 
-/// Beginnings of words by which a speaker shows to be pleased.
+/// Prefixes of words that express satisfaction.
 const PLEASED: [&str; 6] = ["отличн", "прекрасн", "замечательн", "супер", "рад", "большое спасибо"];
 
-/// How a speaker feels.
+/// Mood of a speaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mood {
     Negative,
@@ -44,7 +44,7 @@ impl Mood {
         }
     }
 
-    /// From -1 to 1.
+    /// Score from -1 to 1.
     pub(crate) fn score(self) -> f64 {
         match self {
             Self::Negative => -0.7,
@@ -60,14 +60,15 @@ struct Line {
     text: String,
 }
 
-/// Who said what.
+/// Utterances with their speakers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Dialogue {
     lines: Vec<Line>,
 }
 
 impl Dialogue {
-    /// Finds the lines `[time] Speaker: text` of a prompt; a prompt without any is one speaker's text.
+    /// Parses the lines `[time] Speaker: text` of a prompt. A prompt without such lines is the text of one
+    /// speaker.
     pub(crate) fn read(prompt: &str) -> Self {
         let mut lines: Vec<Line> = prompt.lines().filter_map(read_line).collect();
         if lines.is_empty() && !prompt.trim().is_empty() {
@@ -76,12 +77,12 @@ impl Dialogue {
         Self { lines }
     }
 
-    /// Adds what `speaker` said.
+    /// Adds an utterance.
     pub(crate) fn push(&mut self, speaker: &str, text: &str) {
         self.lines.push(Line { speaker: speaker.to_owned(), text: text.to_owned() });
     }
 
-    /// The first sentence of each speaker, in order of first speech.
+    /// The first sentence of each speaker, in order of appearance.
     pub(crate) fn summary(&self) -> String {
         let mut seen: Vec<&str> = Vec::new();
         let mut sentences = Vec::new();
@@ -103,7 +104,7 @@ impl Dialogue {
         }
     }
 
-    /// The mood of the speaker who is not the operator; of all speakers if nobody says who is who.
+    /// Mood of the speaker who is not the operator, or of all speakers if no roles are given.
     pub(crate) fn mood(&self) -> Mood {
         match self.telling_line() {
             Some((mood, _)) => mood,
@@ -111,7 +112,7 @@ impl Dialogue {
         }
     }
 
-    /// The sentence that decided the mood, or that there was none.
+    /// The sentence that determined the mood, or a statement that there is none.
     pub(crate) fn reason(&self) -> String {
         match self.telling_line() {
             Some((_, text)) => text.to_owned(),
@@ -139,7 +140,7 @@ fn is_operator(speaker: &str) -> bool {
     ["оператор", "менеджер", "сотрудник", "operator", "agent"].iter().any(|role| speaker.contains(role))
 }
 
-/// Reads `[00:01] Клиент: Добрый день.`; `None` if no short name stands before the first colon.
+/// Parses `[00:01] Клиент: Добрый день.`; `None` if there is no short name before the first colon.
 fn read_line(line: &str) -> Option<Line> {
     let mut rest = line.trim();
     if let Some((_, after)) = rest.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
@@ -165,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_with_times_and_roles_are_read_and_prose_is_not_mistaken_for_them() {
+    fn only_lines_with_time_and_speaker_are_parsed_as_utterances() {
         let dialogue = Dialogue::read(
             "Разговор по телефону.\n[00:01] Оператор: Слушаю вас.\nКлиент: Виджет не работает!",
         );

@@ -1,5 +1,5 @@
-//! A language model that is no model: it reads the dialogue it is shown and writes an answer of the
-//! form that was asked for, the same answer for the same dialogue every time.
+//! A deterministic substitute for a language model: parses the dialogue in the prompt and writes an answer in the
+//! requested format, always the same for the same dialogue.
 
 mod dialogue;
 mod schema;
@@ -13,7 +13,7 @@ pub(crate) use dialogue::Dialogue;
 /// Context of the models, tokens (AI Studio, "Text generation models").
 pub(crate) const CONTEXT_TOKENS: usize = 32_768;
 
-/// Models that the completion API offers; further ones are only behind the OpenAI-style API.
+/// Models of the completion API. Other models are available through the OpenAI-style API only.
 const MODELS: [&str; 3] = ["yandexgpt-lite", "yandexgpt", "aliceai-llm"];
 const BRANCHES: [&str; 3] = ["latest", "rc", "deprecated"];
 
@@ -41,14 +41,14 @@ impl ModelUri {
     }
 }
 
-/// A JSON Schema on the wire, where it is a `google.protobuf.Struct`: an object, never a string.
+/// A JSON Schema in a request. It is a `google.protobuf.Struct`: an object, never a string.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct JsonSchema {
     schema: Option<Map<String, Value>>,
 }
 
-/// The form of an answer.
+/// Requested format of the answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum AnswerFormat {
     Text,
@@ -57,7 +57,7 @@ pub(crate) enum AnswerFormat {
 }
 
 impl AnswerFormat {
-    /// Reads the oneof of `json_object` and `json_schema`.
+    /// Parses the oneof of `json_object` and `json_schema`.
     pub(crate) fn of(json_object: Option<bool>, json_schema: Option<JsonSchema>) -> Result<Self, Status> {
         match (json_object, json_schema) {
             (Some(_), Some(_)) => {
@@ -73,10 +73,10 @@ impl AnswerFormat {
     }
 }
 
-/// Answers one instruction over a dialogue.
+/// Answers one instruction about a dialogue.
 ///
-/// Asked for a JSON object by an instruction that does not say "JSON", it pours whitespace, as the
-/// API's own description warns: `None` then, and the caller cuts it at its token limit.
+/// If a JSON object is requested and the instruction does not contain "JSON", the model emits whitespace without
+/// end, as the API's description warns. Then the result is `None`, and the caller truncates at its token limit.
 pub(crate) fn answer(instruction: &str, format: &AnswerFormat, dialogue: &Dialogue) -> Option<String> {
     match format {
         AnswerFormat::Text => Some(dialogue.summary()),
@@ -95,17 +95,17 @@ pub(crate) fn answer(instruction: &str, format: &AnswerFormat, dialogue: &Dialog
     }
 }
 
-/// JSON in a Markdown fence, as some models give it although nobody asked.
+/// JSON in a Markdown code fence, as some models return it unasked.
 pub(crate) fn fenced(text: &str) -> String {
     format!("```json\n{text}\n```")
 }
 
-/// Roughly how many tokens a Russian text takes: one for every three characters.
+/// Estimated number of tokens in a Russian text: one per three characters.
 pub(crate) fn tokens(text: &str) -> usize {
     text.chars().count().div_ceil(3)
 }
 
-/// What a call used; the API prints `int64` as strings.
+/// Token usage of a call; the API prints `int64` as strings.
 pub(crate) fn usage(input_tokens: usize, completion_tokens: usize) -> Map<String, Value> {
     let total = input_tokens + completion_tokens;
     [("inputTextTokens", input_tokens), ("completionTokens", completion_tokens), ("totalTokens", total)]
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_uri_names_folder_model_and_perhaps_branch() {
+    fn a_model_uri_has_folder_model_and_optional_branch() {
         let uri = ModelUri::parse("gpt://b1gexample/yandexgpt-lite").unwrap();
         assert_eq!((uri.model.as_str(), uri.branch.as_str()), ("yandexgpt-lite", "latest"));
         for wrong in [

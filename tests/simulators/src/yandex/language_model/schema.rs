@@ -1,13 +1,13 @@
-//! Filling a JSON Schema with what a dialogue has to say.
+//! Fills a JSON Schema with values from a dialogue.
 
 use serde_json::{Map, Value, json};
 
 use super::dialogue::Dialogue;
 
-/// Deeper schemas than this are answered with null, so that a schema that contains itself ends.
+/// Maximum depth. Deeper values are null, so that recursive schemas terminate.
 const DEPTH_LIMIT: usize = 16;
 
-/// A value that the schema allows.
+/// A value that is valid under the schema.
 pub(crate) fn fill(schema: &Map<String, Value>, dialogue: &Dialogue) -> Value {
     Filler { root: schema, dialogue }.value("", schema, 0)
 }
@@ -70,7 +70,7 @@ impl<'a> Filler<'a> {
         (0..count).map(|_| self.value(name, items, depth + 1)).collect()
     }
 
-    /// The mood if it is among the choices, in English or Russian; otherwise the first.
+    /// The mood if it is among the choices, in English or Russian; otherwise the first choice.
     fn choice(&self, choices: &[Value]) -> Value {
         let mood = self.dialogue.mood();
         let of_mood = choices.iter().find(|choice| {
@@ -102,7 +102,7 @@ impl<'a> Filler<'a> {
         text.chars().take(limit.unwrap_or(usize::MAX)).collect()
     }
 
-    /// Follows `#/a/b` from the schema's root.
+    /// Resolves a reference `#/a/b`.
     fn referred(&self, path: &str) -> Option<&'a Map<String, Value>> {
         let mut steps = path.strip_prefix("#/")?.split('/');
         let first = self.root.get(steps.next()?)?;
@@ -110,7 +110,7 @@ impl<'a> Filler<'a> {
     }
 }
 
-/// The schema's type; of several, the first that is not null. Without one, what its keywords tell.
+/// The schema's type; of several, the first that is not null. Without a type, it is inferred from the keywords.
 fn type_of(schema: &Map<String, Value>) -> &str {
     match schema.get("type") {
         Some(Value::String(name)) => name,
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_keyword_a_client_may_use_is_obeyed() {
+    fn every_supported_keyword_is_respected() {
         let schema = json!({
             "type": "object",
             "properties": {
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_contains_itself_ends() {
+    fn a_recursive_schema_terminates() {
         let schema = json!({ "type": "object", "properties": { "inner": { "$ref": "#/properties/inner" } } });
         assert!(fill(schema.as_object().unwrap(), &Dialogue::default()).is_object());
     }

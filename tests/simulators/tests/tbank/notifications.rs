@@ -1,4 +1,4 @@
-//! Notices, their signature and their mishaps.
+//! Notifications, their signature and their faults.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use serde_json::{Value, json};
 use crate::bank::{GOOD, PASSWORD, Shop};
 
 #[tokio::test]
-async fn a_notice_is_signed_over_its_root_scalars() {
+async fn a_notification_is_signed_over_its_root_scalars() {
     let shop = Shop::open().await;
     let id = shop.init("o-1").await;
     shop.bank.state.pay(&id, GOOD).unwrap();
     shop.heard(&id, 2).await;
-    for notice in shop.inbox.lock().unwrap().iter() {
-        assert_eq!(notice["Token"], sign(&notice.to_string(), PASSWORD).unwrap());
-        assert!(notice["PaymentId"].is_u64() && notice["ErrorCode"].is_string());
-        assert_eq!(notice["Pan"], "220000******0004");
+    for notification in shop.inbox.lock().unwrap().iter() {
+        assert_eq!(notification["Token"], sign(&notification.to_string(), PASSWORD).unwrap());
+        assert!(notification["PaymentId"].is_u64() && notification["ErrorCode"].is_string());
+        assert_eq!(notification["Pan"], "220000******0004");
     }
 }
 
 #[tokio::test]
-async fn what_is_not_answered_with_ok_comes_again_hourly_for_a_day() {
+async fn an_unaccepted_notification_is_repeated_hourly_for_a_day() {
     let shop = Shop::open().await;
     *shop.reply.lock().unwrap() = "ok";
     let id = shop.init("o-1").await;
@@ -39,7 +39,7 @@ async fn what_is_not_answered_with_ok_comes_again_hourly_for_a_day() {
 }
 
 #[tokio::test]
-async fn notices_come_doubled_reversed_or_not_at_all() {
+async fn notifications_may_be_duplicated_reordered_or_lost() {
     let shop = Shop::open().await;
     let pay = async |order: &str, behaviour: Behaviour| {
         shop.bank.state.behave(behaviour);
@@ -47,19 +47,19 @@ async fn notices_come_doubled_reversed_or_not_at_all() {
         shop.bank.state.pay(&id, GOOD).unwrap();
         id
     };
-    let id = pay("reversed", Behaviour { notice_order: Order::Reversed, ..Behaviour::default() }).await;
+    let id = pay("reversed", Behaviour { notification_order: Order::Reversed, ..Behaviour::default() }).await;
     let told: Vec<String> = shop.heard(&id, 2).await.into_iter().map(|(status, ..)| status).collect();
     assert_eq!(told, ["CONFIRMED", "AUTHORIZED"]);
-    let id = pay("doubled", Behaviour { notice_copies: 2, ..Behaviour::default() }).await;
+    let id = pay("doubled", Behaviour { notification_copies: 2, ..Behaviour::default() }).await;
     shop.heard(&id, 4).await;
-    let id = pay("silent", Behaviour { notice_copies: 0, ..Behaviour::default() }).await;
+    let id = pay("silent", Behaviour { notification_copies: 0, ..Behaviour::default() }).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     shop.heard(&id, 0).await;
     assert_eq!(shop.bank.state.payment(&id).unwrap().status, "CONFIRMED");
 }
 
 #[tokio::test]
-async fn a_success_follows_a_refusal_a_minute_later() {
+async fn a_late_success_follows_a_decline_after_a_minute() {
     let shop = Shop::open().await;
     let id = shop.init("late").await;
     shop.bank.state.pay(&id, "2200000000000079").unwrap();
@@ -71,11 +71,11 @@ async fn a_success_follows_a_refusal_a_minute_later() {
 }
 
 #[tokio::test]
-async fn a_test_can_have_the_bank_lie_over_http() {
+async fn a_forged_notification_can_be_sent_over_http() {
     let shop = Shop::open().await;
     let id = shop.init("o-1").await;
     let forge = async |body: Value| {
-        let url = format!("{}/_sim/notice", shop.bank.url);
+        let url = format!("{}/_sim/notification", shop.bank.url);
         shop.http.post(url).json(&body).send().await.unwrap().status().as_u16()
     };
     let lie = json!({"payment_id": id, "status": "CONFIRMED", "amount": 1});

@@ -1,24 +1,24 @@
-//! The whole state of the simulated amoCRM.
+//! State of the simulated amoCRM.
 
 use std::collections::{HashMap, HashSet};
 
 use super::grants::{AccessToken, Code, RefreshToken};
 use super::model::{Account, Entity, EntityType, Event, Hook, Integration, Note};
 
-/// Everything of one account beside its own fields.
+/// Contents of an account.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
     pub(crate) entities: HashMap<(EntityType, u64), Entity>,
     pub(crate) notes: Vec<Note>,
     pub(crate) events: Vec<Event>,
     pub(crate) hooks: Vec<Hook>,
-    /// Client ids of integrations that are switched on.
+    /// Client ids of enabled integrations.
     pub(crate) installed: HashSet<String>,
 }
 
-/// The whole state.
+/// State of the simulator.
 #[derive(Debug, Default)]
-pub(crate) struct World {
+pub(crate) struct AmocrmState {
     pub(crate) integrations: Vec<Integration>,
     pub(crate) accounts: Vec<Account>,
     pub(crate) content: HashMap<u64, Content>,
@@ -28,7 +28,7 @@ pub(crate) struct World {
     next_id: u64,
 }
 
-impl World {
+impl AmocrmState {
     pub(crate) fn integration(&self, client_id: &str) -> Option<&Integration> {
         self.integrations.iter().find(|known| known.client_id == client_id)
     }
@@ -45,7 +45,7 @@ impl World {
         self.content.entry(account_id).or_default()
     }
 
-    /// A number no note, hook or entity has yet.
+    /// An id that no note, hook or entity uses yet.
     pub(crate) fn fresh_id(&mut self) -> u64 {
         self.next_id += 1;
         920_000 + self.next_id

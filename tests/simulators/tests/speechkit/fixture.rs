@@ -1,4 +1,4 @@
-//! A storage and a recogniser that reads from it, and a client that hides nothing.
+//! A storage, a recognizer that reads from it, and a plain HTTP client.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use flysk_simulators::speechkit::{self, Behaviour, Manifest, Options, Quotas, Sp
 use flysk_simulators::{Control, Credential, Running};
 use serde_json::{Value, json};
 
-pub(crate) struct Rig {
+pub(crate) struct Fixture {
     pub(crate) storage: Running<Bucket>,
     pub(crate) speechkit: Running<SpeechKit>,
     http: reqwest::Client,
@@ -20,8 +20,8 @@ pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/calls")
 }
 
-impl Rig {
-    /// Recognition takes no time, and nobody counts status checks.
+impl Fixture {
+    /// Recognition takes no time, and status checks are not limited.
     pub(crate) async fn fast() -> Self {
         Self::with(Behaviour { pace: 0.0, ..Behaviour::default() }, 1_000_000).await
     }
@@ -60,7 +60,7 @@ impl Rig {
         format!("{}/calls/{name}", self.storage.url)
     }
 
-    /// A request for an uploaded fixture, all of whose optional parts are still missing.
+    /// A request for an uploaded fixture with required fields only.
     pub(crate) async fn request(&self, name: &str) -> Value {
         let container = match Path::new(name).extension().and_then(|it| it.to_str()) {
             Some("wav") => "WAV",
@@ -102,7 +102,7 @@ impl Rig {
         self.call_as("key", "POST", "/stt/v3/recognizeFileAsync", body.to_string()).await.unwrap()
     }
 
-    /// Submits what must be accepted and returns the operation's id.
+    /// Submits a request that must be accepted; returns the operation's id.
     pub(crate) async fn accepted(&self, body: &Value) -> String {
         let (status, text) = self.submit(body).await;
         assert_eq!(status, 200, "{text}");
@@ -129,12 +129,12 @@ impl Rig {
         panic!("operation {id} is never done");
     }
 
-    /// The result stream as it comes.
+    /// The raw result stream.
     pub(crate) async fn result(&self, id: &str) -> (u16, String) {
         self.get(&format!("/stt/v3/getRecognition?operation_id={id}")).await
     }
 
-    /// Recognises and returns the events.
+    /// Recognizes and returns the events.
     pub(crate) async fn events(&self, body: &Value) -> Vec<Value> {
         let id = self.accepted(body).await;
         let operation = self.finished(&id).await;
@@ -145,7 +145,7 @@ impl Rig {
     }
 }
 
-/// JSON objects one after another.
+/// Parses concatenated JSON objects.
 pub(crate) fn objects(text: &str) -> Vec<Value> {
     serde_json::Deserializer::from_str(text).into_iter().collect::<Result<_, _>>().unwrap()
 }
@@ -158,7 +158,7 @@ pub(crate) fn payloads<'a>(events: &'a [Value], name: &str) -> Vec<(&'a str, &'a
     of_name.collect()
 }
 
-/// An `int64` as it is printed.
+/// An `int64` as printed by the API.
 pub(crate) fn ms(value: &Value) -> i64 {
     value.as_str().unwrap().parse().unwrap()
 }

@@ -1,47 +1,47 @@
-//! Behaviour that amoCRM's documentation leaves open, as switches.
+//! Switches for behaviour that amoCRM's documentation leaves open.
 
 use serde::{Deserialize, Serialize};
 
-/// Which way the simulator goes where the documentation is silent. Clients must survive every way.
+/// Behaviour where the documentation is silent. Clients must work with every variant.
 ///
-/// The defaults are the harsher reading wherever that can hurt a client.
+/// The defaults are the stricter interpretation wherever it can affect a client.
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, not states of one thing")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Quirks {
+pub struct Behaviour {
     /// Status of an expired or undecryptable refresh token: 401 or 400.
     pub bad_refresh_status: u16,
-    /// How long a spent refresh token may be replayed, ms.
+    /// Time during which a used refresh token may be replayed, ms.
     pub refresh_grace_ms: u64,
-    /// A refresh revokes the older access token at once.
+    /// A refresh revokes the previous access token at once.
     pub refresh_revokes_access: bool,
-    /// A reconnect revokes the pairs granted before.
+    /// A reconnect revokes earlier pairs.
     pub reconnect_revokes_pairs: bool,
-    /// A POST of a known destination switches a disabled hook on again.
+    /// A POST with an existing destination enables a disabled hook.
     pub post_enables_hook: bool,
-    /// Disabling the integration removes the hooks its users made.
+    /// Disabling the integration deletes the hooks of its users.
     pub disable_removes_hooks: bool,
-    /// A note's `params` are merged by PATCH instead of replaced.
+    /// PATCH merges a note's `params` instead of replacing them.
     pub patch_merges_params: bool,
-    /// Status that a delivery without an answer counts as in the retry table: 0 or 499.
+    /// Status of a delivery without a response in the retry table: 0 or 499.
     pub hook_timeout_status: u16,
-    /// `X-Amocrm-Requestid` stays the same on retries.
+    /// Retries keep the same `X-Amocrm-Requestid`.
     pub hook_request_id_stable: bool,
-    /// Notes of companies arrive under `contacts` instead of `companies`.
+    /// Notes of companies are sent under `contacts` instead of `companies`.
     pub company_notes_under_contacts: bool,
     /// `Retry-After` of a 429, seconds.
     pub retry_after_s: Option<u32>,
-    /// Requests per second of one integration in one account.
+    /// Rate limit of one integration in one account, requests per second.
     pub requests_per_s: usize,
-    /// Requests per second of all integrations in one account.
+    /// Rate limit of all integrations in one account, requests per second.
     pub account_requests_per_s: usize,
-    /// So many 429s within a minute and the account is answered with 403 pages.
+    /// Number of 429 responses within a minute after which the account is blocked with 403 pages.
     pub violations_until_block: usize,
-    /// What one second of the hooks' retry delays lasts, as a factor: 0.001 makes 5 min into 0.3 s.
+    /// Scale of the hooks' retry delays: 0.001 turns 5 min into 0.3 s.
     pub retry_time_factor: f64,
 }
 
-impl Default for Quirks {
+impl Default for Behaviour {
     fn default() -> Self {
         Self {
             bad_refresh_status: 401,

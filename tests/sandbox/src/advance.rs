@@ -1,0 +1,181 @@
+//! Moving the clock from due date to due date.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+use chrono::{DateTime, TimeDelta, Utc};
+use flysk_domain::id::JobId;
+use flysk_queue::executor::ExecutionResult;
+use flysk_simulators::Control;
+
+use crate::crash::poll_at_most;
+use crate::due_dates;
+use crate::sandbox::Sandbox;
+use crate::timeline::{CRASHED, Event, Happened, outcome};
+
+/// Real time that a simulator's request may take before the sandbox gives up waiting for it.
+const SIMULATOR_TIMEOUT: Duration = Duration::from_secs(15);
+/// Interval of the schedule's most frequent ticks.
+const TICK: TimeDelta = TimeDelta::seconds(30);
+/// Stops in a row for something overdue that no tick picks up.
+const MAX_EXTRA_STOPS: u32 = 4;
+/// Jobs at one moment after which they are considered to enqueue each other without end.
+const MAX_JOBS_PER_STOP: usize = 100_000;
+/// Due jobs that are read at once.
+const JOBS_PER_READ: u32 = 200;
+
+#[derive(sqlx::FromRow)]
+struct DueJob {
+    id: String,
+    kind: String,
+    payload: String,
+}
+
+impl Sandbox {
+    /// Advances the clock by `by`; see [`Sandbox::advance_to`].
+    pub async fn advance(&self, by: TimeDelta) -> anyhow::Result<Vec<Event>> {
+        self.advance_to(self.now() + by).await
+    }
+
+    /// Advances the clock to `to`. Stops at every due date of the product and of the simulators on the way, enqueues
+    /// the ticks of the schedule there once, and runs jobs until none is due. Returns what happened since the last
+    /// call, in order.
+    ///
+    /// # Errors
+    ///
+    /// `to` is in the past, the database failed, or jobs do not come to an end.
+    pub async fn advance_to(&self, to: DateTime<Utc>) -> anyhow::Result<Vec<Event>> {
+        ensure!(to >= self.now(), "a sandbox's clock does not go back");
+        self.run_to_rest().await?;
+        let mut extra_stops = 0;
+        loop {
+            let stored = due_dates::next(&self.pool, self.now()).await?;
+            // A due date within half a minute after a tick waits for the next tick.
+            let waits =
+                extra_stops < MAX_EXTRA_STOPS && due_dates::is_overdue(&self.pool, self.now()).await?;
+            extra_stops = if waits { extra_stops + 1 } else { 0 };
+            let tick = waits.then(|| self.now() + TICK);
+            let next = stored.into_iter().chain(self.clock.next_work()).chain(tick).min();
+            let next = next.filter(|next| *next < to);
+            self.clock.set(next.unwrap_or(to));
+            self.scheduler.tick_once().await?;
+            self.run_to_rest().await?;
+            if next.is_none() {
+                break;
+            }
+        }
+        Ok(std::mem::take(&mut *self.events.lock().await))
+    }
+
+    /// Runs jobs at the current time until none is due and the simulators have nothing to send. Returns what happened
+    /// since the last call, in order.
+    ///
+    /// # Errors
+    ///
+    /// The database failed, or jobs do not come to an end.
+    pub async fn settle(&self) -> anyhow::Result<Vec<Event>> {
+        self.run_to_rest().await?;
+        Ok(std::mem::take(&mut *self.events.lock().await))
+    }
+
+    async fn run_to_rest(&self) -> anyhow::Result<()> {
+        let mut ran = 0;
+        loop {
+            self.wait_for_simulators().await?;
+            self.rescue_after_crash().await?;
+            let due = self.due_jobs().await?;
+            if due.is_empty() {
+                self.note_calls().await;
+                return Ok(());
+            }
+            for job in due {
+                ran += 1;
+                ensure!(
+                    ran <= MAX_JOBS_PER_STOP,
+                    "jobs at {} do not come to an end: {}",
+                    self.now(),
+                    job.kind
+                );
+                self.run_job(job).await?;
+            }
+        }
+    }
+
+    async fn due_jobs(&self) -> Result<Vec<DueJob>, sqlx::Error> {
+        sqlx::query_as(
+            "SELECT id, kind, CAST(payload AS CHAR) AS payload FROM jobs WHERE state = 'queued' AND run_at <= ?
+             ORDER BY run_at, priority, id LIMIT ?",
+        )
+        .bind(self.now())
+        .bind(JOBS_PER_READ)
+        .fetch_all(&self.pool)
+        .await
+    }
+
+    async fn run_job(&self, job: DueJob) -> anyhow::Result<()> {
+        let id: JobId = job.id.parse()?;
+        let Some(result) = self.execute(id, &job.kind).await? else {
+            self.note_calls().await;
+            let what = Happened::Job { kind: job.kind, payload: job.payload, outcome: CRASHED.to_owned() };
+            self.events.lock().await.push(Event { at: self.now(), what });
+            return Ok(());
+        };
+        if result == ExecutionResult::Released {
+            bail!("{} {id} was released", job.kind);
+        }
+        self.note_calls().await;
+        let what = Happened::Job { kind: job.kind, payload: job.payload, outcome: outcome(&result) };
+        self.events.lock().await.push(Event { at: self.now(), what });
+        Ok(())
+    }
+
+    /// Executes a job; `None` if its process ended meanwhile.
+    async fn execute(&self, id: JobId, kind: &str) -> anyhow::Result<Option<ExecutionResult>> {
+        let Some(crash) = self.take_crash(kind) else { return Ok(Some(self.executor.execute(id).await?)) };
+        let result = poll_at_most(crash.after_polls, self.executor.execute(id)).await.transpose()?;
+        if result.is_none() {
+            self.has_crashed.store(true, Ordering::SeqCst);
+        }
+        Ok(result)
+    }
+
+    /// Another worker takes the jobs of one that crashed, once their leases are over.
+    async fn rescue_after_crash(&self) -> anyhow::Result<()> {
+        if self.has_crashed.load(Ordering::SeqCst) {
+            self.executor.rescue_once().await?;
+            let left: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE state = 'running'")
+                .fetch_one(&self.pool)
+                .await?;
+            self.has_crashed.store(left > 0, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+
+    /// Notes the calls of outside services since the last time.
+    async fn note_calls(&self) {
+        let mut events = self.events.lock().await;
+        let services: [(&'static str, &Control); 2] =
+            [("amocrm", &self.amocrm.control), ("bank", &self.bank.control)];
+        for ((service, control), seen) in services.into_iter().zip(&self.seen) {
+            let calls = control.calls_since(seen.load(Ordering::SeqCst));
+            if let Some(last) = calls.last() {
+                seen.store(last.seq + 1, Ordering::SeqCst);
+            }
+            events.extend(calls.into_iter().map(|call| Event {
+                at: call.at,
+                what: Happened::Call { service, path: call.path, status: call.status },
+            }));
+        }
+    }
+
+    /// Waits until the simulators' requests to the product are answered.
+    async fn wait_for_simulators(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + SIMULATOR_TIMEOUT;
+        while self.clock.has_due_work() {
+            ensure!(Instant::now() < deadline, "a simulator's request is not answered");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+//! Starting a sandbox.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use flysk_api::{Config as ApiConfig, Deps, routes};
+use flysk_config::{Env, Redis};
+use flysk_domain::Clock;
+use flysk_queue::cron::Scheduler;
+use flysk_queue::executor::{Executor, LeaseConfig};
+use flysk_queue::limits::RateLimiter;
+use flysk_queue::{EphemeralQueue, Outbox, RedisKeys, connect_redis};
+use flysk_simulators::amocrm::{self, Amocrm};
+use flysk_simulators::tbank::{self, TBank};
+use flysk_simulators::{Control, Running, SimClock};
+use flysk_store::Pool;
+use flysk_workers::{App, config::Config as WorkerConfig, registry, schedule};
+use secrecy::ExposeSecret as _;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::crash::Crash;
+use crate::timeline::Event;
+use crate::variables::{Addresses, PUBLIC_ORIGIN, TERMINAL_KEY, TERMINAL_PASSWORD, environment, variables};
+
+/// Options of a sandbox.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// A migrated database of its own. Live rows must never be in it: its clock is not theirs.
+    pub pool: Pool,
+    /// Address of Redis. The sandbox uses its own key prefix.
+    pub redis_url: String,
+    /// Time at the start.
+    pub starts_at: DateTime<Utc>,
+    /// Additional environment variables of the product.
+    pub variables: BTreeMap<String, String>,
+}
+
+impl Options {
+    /// Options for a database and the Redis of `REDIS_URL`.
+    pub fn new(pool: Pool, starts_at: DateTime<Utc>) -> anyhow::Result<Self> {
+        let redis = Redis::from_env(&Env::from_process())?;
+        let redis_url = redis.url.expose_secret().to_owned();
+        Ok(Self { pool, redis_url, starts_at, variables: BTreeMap::new() })
+    }
+}
+
+/// The product and the outside services on one clock. It stops on drop; the database stays.
+#[derive(Debug)]
+pub struct Sandbox {
+    /// The clock. Set it with [`Sandbox::advance`], which does not jump over due dates.
+    pub clock: SimClock,
+    /// Simulated amoCRM.
+    pub amocrm: Running<Amocrm>,
+    /// Simulated T-Bank.
+    pub bank: Running<TBank>,
+    /// Address of the API, `http://127.0.0.1:<port>`.
+    pub api_url: String,
+    /// The worker: runs the jobs, gives handlers their clients.
+    pub executor: Executor<App>,
+    /// Database connections.
+    pub pool: Pool,
+    /// Environment variables of the product, for processes beside the sandbox. `DATABASE_URL` is a placeholder.
+    pub variables: BTreeMap<String, String>,
+    pub(crate) scheduler: Scheduler,
+    /// What happened since the last answer of [`Sandbox::advance`].
+    pub(crate) events: tokio::sync::Mutex<Vec<Event>>,
+    /// Numbers of the next calls of amoCRM and of the bank that were not noted.
+    pub(crate) seen: [AtomicU64; 2],
+    /// The crash that is planned.
+    pub(crate) crash: Mutex<Option<Crash>>,
+    /// Whether a job may be waiting for the end of its dead worker's lease.
+    pub(crate) has_crashed: AtomicBool,
+    _api: AbortOnDropHandle<std::io::Result<()>>,
+}
+
+impl Sandbox {
+    /// Starts simulators and product. Nothing is registered yet.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let clock = SimClock::frozen(options.starts_at);
+        let control = || Control::with_clock(clock.clone());
+        let amocrm = amocrm::start(None, control()).await?;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let api_url = format!("http://{}", listener.local_addr()?);
+        amocrm.state.route(PUBLIC_ORIGIN, &api_url);
+        let terminal = tbank::Terminal {
+            key: TERMINAL_KEY.to_owned(),
+            password: TERMINAL_PASSWORD.to_owned(),
+            notification_url: Some(format!("{api_url}/hooks/tbank")),
+            cash_register: true,
+            charge_enabled: true,
+            blocked: false,
+        };
+        let bank = tbank::start(tbank::Options { bind: None, terminals: vec![terminal] }, control()).await?;
+        let addresses =
+            Addresses { amocrm: &amocrm.url, bank: &bank.url, api: &api_url, redis: &options.redis_url };
+        let variables = variables(&addresses, &options.variables);
+        let env = environment(&variables);
+        let outbox = Outbox::new(options.pool.clone(), None, Arc::new(clock.clone()));
+        let executor = executor(&env, &outbox).await?;
+        let redis = connect_redis(&options.redis_url).await?;
+        let deps = Deps::new(ApiConfig::from_env(&env)?, outbox.clone(), redis)?;
+        let acceptor = poem::listener::TcpAcceptor::from_tokio(listener)?;
+        let server = tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(routes::app(deps)));
+        Ok(Self {
+            scheduler: Scheduler::new(outbox, schedule::entries(false)?),
+            clock,
+            amocrm,
+            bank,
+            api_url,
+            executor,
+            pool: options.pool,
+            variables,
+            events: tokio::sync::Mutex::default(),
+            seen: [AtomicU64::new(0), AtomicU64::new(0)],
+            crash: Mutex::default(),
+            has_crashed: AtomicBool::new(false),
+            _api: AbortOnDropHandle::new(server),
+        })
+    }
+
+    /// Current time of the sandbox.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Deletes everything that the sandbox keeps in Redis, as a crash of Redis would.
+    pub async fn wipe_redis(&self) -> anyhow::Result<()> {
+        let redis = &self.executor.app().config().redis;
+        let mut conn = connect_redis(redis.url.expose_secret()).await?;
+        let pattern = format!("{}*", redis.prefix);
+        let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query_async(&mut conn).await?;
+        if !keys.is_empty() {
+            redis::cmd("UNLINK").arg(&keys).query_async::<()>(&mut conn).await?;
+        }
+        Ok(())
+    }
+
+    /// Plans a crash: the worker's process ends while it runs the next job of this kind, after the job has gone on
+    /// `after_polls` times. A job that ends earlier is not affected. Another worker takes the job when the lease is over.
+    /// Replaces the crash that was planned before.
+    pub fn plan_crash(&self, kind: &str, after_polls: u32) {
+        let crash = Crash { kind: kind.to_owned(), after_polls };
+        *self.crash.lock().unwrap_or_else(PoisonError::into_inner) = Some(crash);
+    }
+
+    /// Takes the crash that is planned for this kind of job.
+    pub(crate) fn take_crash(&self, kind: &str) -> Option<Crash> {
+        let mut planned = self.crash.lock().unwrap_or_else(PoisonError::into_inner);
+        planned.take_if(|crash| crash.kind == kind)
+    }
+
+    /// The outbox, for use cases and for enqueueing.
+    pub fn outbox(&self) -> &Outbox {
+        self.executor.outbox()
+    }
+}
+
+async fn executor(env: &Env, outbox: &Outbox) -> anyhow::Result<Executor<App>> {
+    let config = Redis::from_env(env)?;
+    let redis = connect_redis(config.url.expose_secret()).await?;
+    let keys = RedisKeys::new(config.prefix);
+    let limits = RateLimiter::new(redis.clone(), keys.clone());
+    let app = App::new(
+        WorkerConfig::from_env(env).context("the configuration of a sandbox")?,
+        outbox.clone(),
+        limits,
+        EphemeralQueue::new(redis, keys),
+    )?;
+    let owner = format!("sandbox-{:08x}", rand::random::<u32>());
+    Ok(Executor::new(outbox.clone(), registry(), Arc::new(app), owner, LeaseConfig::default()))
+}
