@@ -1,6 +1,8 @@
--- Requests of the benches of the HTTP API, for wrk: POSTs with the next of many one-time tokens.
--- FLYSK_BENCH_TOKENS is a file with a token a line, FLYSK_BENCH_HEADER the header that carries it (or nothing),
--- FLYSK_BENCH_BODY the body, in which %TOKEN% stands for it, FLYSK_BENCH_PROJECT the project token (or nothing).
+-- wrk script of the HTTP API benchmarks: POST requests that use many one-time tokens in rotation. Variables:
+-- FLYSK_BENCH_TOKENS   file with one token per line
+-- FLYSK_BENCH_HEADER   header that carries the token; empty if none
+-- FLYSK_BENCH_BODY     body; %TOKEN% is replaced by the token
+-- FLYSK_BENCH_PROJECT  project token; empty if none
 
 local requests, n = {}, 0
 

@@ -1,8 +1,8 @@
-// BullMQ's side of the benches, speaking the protocol of src/bench/jobs/workers.rs.
+// BullMQ in the benchmarks; implements the protocol of src/bench/jobs/workers.rs.
 //
-//   node bullmq.mjs fill URL QUEUE JOBS               jobs that wait
-//   node bullmq.mjs rate URL QUEUE JOBS PER_SECOND    jobs that come evenly
-//   node bullmq.mjs work URL QUEUE CONCURRENCY        notes starts until SIGTERM
+//   node bullmq.mjs fill URL QUEUE JOBS               adds a backlog
+//   node bullmq.mjs rate URL QUEUE JOBS PER_SECOND    adds jobs at a steady rate
+//   node bullmq.mjs work URL QUEUE CONCURRENCY        records starts until SIGTERM
 
 import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";

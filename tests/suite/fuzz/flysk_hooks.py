@@ -1,7 +1,7 @@
-"""What schemathesis needs to get past the doors of the API; loaded by `cargo xtask fuzz-api`.
+"""Hooks that give schemathesis credentials for the API; loaded by `cargo xtask fuzz-api`.
 
-One-time tokens are made anew for each request, as amoCRM's page makes them; sessions come from a handshake. Ids and
-accounts that exist stand in for half of the made-up ones, or everything behind a look-up would stay unseen.
+Each request gets a new one-time token, as on amoCRM's page; sessions come from a handshake. Half of the generated ids and
+accounts are replaced by existing ones, because otherwise no request would get past a look-up.
 """
 
 import base64
@@ -17,7 +17,7 @@ import uuid
 
 import schemathesis
 
-STAND = json.loads(os.environ["FLYSK_FUZZ_STAND"])
+ENVIRONMENT = json.loads(os.environ["FLYSK_FUZZ_ENVIRONMENT"])
 CREDENTIAL = os.environ["FLYSK_FUZZ_CREDENTIAL"]
 SEEN = os.environ["FLYSK_FUZZ_SEEN"]
 SESSION_LIVES_S = 300
@@ -35,20 +35,20 @@ def widget_token():
     """HS256 under the integration's secret. Source: amoCRM docs, oauth/disposable-tokens."""
     now = int(time.time())
     claims = {
-        "iss": "https://" + STAND["host"],
-        "aud": STAND["audience"],
+        "iss": "https://" + ENVIRONMENT["host"],
+        "aud": ENVIRONMENT["audience"],
         "jti": str(uuid.uuid4()),
         "iat": now,
         "nbf": now,
         "exp": now + 1800,
-        "account_id": STAND["account_id"],
-        "user_id": STAND["user_id"],
-        "client_uuid": STAND["client_id"],
+        "account_id": ENVIRONMENT["account_id"],
+        "user_id": ENVIRONMENT["user_id"],
+        "client_uuid": ENVIRONMENT["client_id"],
         "is_admin": True,
     }
     parts = [{"typ": "JWT", "alg": "HS256"}, claims]
     signed = ".".join(text(json.dumps(part).encode()) for part in parts)
-    tag = hmac.new(STAND["client_secret"].encode(), signed.encode(), hashlib.sha256).digest()
+    tag = hmac.new(ENVIRONMENT["client_secret"].encode(), signed.encode(), hashlib.sha256).digest()
     return signed + "." + text(tag)
 
 
@@ -56,7 +56,7 @@ def post(path, headers, body=None):
     data = json.dumps(body).encode() if body is not None else b""
     method = "PUT" if body is not None else "POST"
     headers = {**headers, "Content-Type": "application/json"}
-    request = urllib.request.Request(STAND["api_url"] + path, data=data, method=method, headers=headers)
+    request = urllib.request.Request(ENVIRONMENT["api_url"] + path, data=data, method=method, headers=headers)
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
@@ -69,12 +69,12 @@ def session_token():
 
 
 def credentials(operation):
-    """The headers that open the operation; none in the run without credentials."""
+    """The headers that authorize the operation; none in the run without credentials."""
     schemes = {name for option in operation.definition.raw.get("security", []) for name in option}
     if CREDENTIAL == "none":
         return {}
     if "ProjectToken" in schemes:
-        return {"X-Project-Token": STAND["project_token"]}
+        return {"X-Project-Token": ENVIRONMENT["project_token"]}
     if "Session" in schemes and CREDENTIAL == "session":
         return {"Authorization": "Bearer " + session_token()}
     if "WidgetToken" in schemes:
@@ -84,13 +84,13 @@ def credentials(operation):
 
 def id_that_exists(path):
     kind = "events" if "/events/" in path else "transcriptions"
-    return chance.choice(STAND["ids"].get(kind) or [None]) if "{id}" in path else None
+    return chance.choice(ENVIRONMENT["ids"].get(kind) or [None]) if "{id}" in path else None
 
 
 def install_arrives(case):
-    """As amoCRM's own server calls when somebody presses Install; the code is made up. Source: oauth/step-by-step."""
+    """A request as amoCRM's server sends it on installation, with an invalid code. Source: oauth/step-by-step."""
     code = "%032x" % chance.getrandbits(128)
-    case.query = {"code": code, "referer": STAND["host"], "client_id": STAND["client_id"], "from_widget": "1"}
+    case.query = {"code": code, "referer": ENVIRONMENT["host"], "client_id": ENVIRONMENT["client_id"], "from_widget": "1"}
     if "{widget}" in case.operation.path:
         case.path_parameters = {"widget": "flysense"}
 
@@ -108,14 +108,14 @@ def before_call(context, case, kwargs):
     if known and chance.random() < 0.5:
         case.path_parameters = {**(case.path_parameters or {}), "id": known}
     if "{path}" in case.operation.path and chance.random() < 0.5:
-        case.path_parameters = {"path": chance.choice(STAND["amocrm_paths"])}
-        case.headers["X-Account-Id"] = str(STAND["account_id"])
+        case.path_parameters = {"path": chance.choice(ENVIRONMENT["amocrm_paths"])}
+        case.headers["X-Account-Id"] = str(ENVIRONMENT["account_id"])
     if "/oauth/amocrm/callback" in case.operation.path and chance.random() < 0.5:
         install_arrives(case)
     if chance.random() < 0.5:
         for part in [case.query, case.body]:
             if isinstance(part, dict) and "account_id" in part:
-                part["account_id"] = STAND["account_id"]
+                part["account_id"] = ENVIRONMENT["account_id"]
 
 
 @schemathesis.hook
@@ -125,6 +125,6 @@ def after_call(context, case, response):
     with open(SEEN, "w", encoding="utf-8") as file:
         json.dump(seen, file)
     if operation == "switchWidget" and response.status_code == 200:
-        # Off in the account means off for everything that follows.
-        headers = {"X-Project-Token": STAND["project_token"]}
-        post("/v1/backend/switch", headers, {"account_id": STAND["account_id"], "on": True})
+        # Turn the widget on again, because turning it off would affect all later requests.
+        headers = {"X-Project-Token": ENVIRONMENT["project_token"]}
+        post("/v1/backend/switch", headers, {"account_id": ENVIRONMENT["account_id"], "on": True})

@@ -1,8 +1,13 @@
-//! What the end-to-end tests, the chaos tests, the benches and the demonstration stand on.
+//! Shared code of the end-to-end tests, chaos tests, benchmarks and the demo.
 
+#[cfg(feature = "bench")]
 pub mod bench;
+#[cfg(feature = "chaos")]
 pub mod chaos;
 pub mod demo;
+pub mod due_jobs;
+pub mod environment;
+#[cfg(feature = "fuzz")]
 pub mod fuzz;
-mod ports;
-pub mod stand;
+pub mod ports;
+pub mod subscriber;

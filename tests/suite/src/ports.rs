@@ -1,18 +1,18 @@
-//! Ports for processes that are told where to listen.
+//! Ports for processes that listen on a given port.
 
 use std::net::TcpListener;
 
 use anyhow::bail;
 
-/// Ports below those that Linux hands out to clients (32,768 and more): a port of that range could be given to a client of
-/// another test before the process listens, or while its server is down.
+/// Range of ports to choose from. It lies below Linux's ephemeral range (32,768 and up): an ephemeral port could
+/// be given to a client of another test before the process listens, or while its server is down.
 const QUIET_PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// How many ports are tried.
+/// Number of random ports to try.
 const PORT_TRIES: u32 = 200;
 
-/// A free port of 127.0.0.1 that stays free until somebody asks for it by its number.
-pub(crate) fn quiet_port() -> anyhow::Result<u16> {
+/// A free port of 127.0.0.1 that the kernel does not hand out as an ephemeral port.
+pub fn quiet_port() -> anyhow::Result<u16> {
     for _ in 0..PORT_TRIES {
         let port = rand::random_range(QUIET_PORTS);
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
@@ -20,4 +20,9 @@ pub(crate) fn quiet_port() -> anyhow::Result<u16> {
         }
     }
     bail!("no free port from {} to {}", QUIET_PORTS.start, QUIET_PORTS.end)
+}
+
+/// This port of 127.0.0.1 if it is free, otherwise a [`quiet_port`].
+pub(crate) fn free_or_quiet_port(port: u16) -> anyhow::Result<u16> {
+    if TcpListener::bind(("127.0.0.1", port)).is_ok() { Ok(port) } else { quiet_port() }
 }

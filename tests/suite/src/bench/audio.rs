@@ -1,4 +1,4 @@
-//! Preparing recordings: processor time and memory per hour of audio, beside ffmpeg and sox.
+//! Benchmark of audio preparation: CPU time and memory per hour of audio, compared with ffmpeg and sox.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,29 +7,31 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde::Deserialize;
 use tempfile::TempDir;
-use xtask::programs::{FFMPEG, SOX};
+use xtask::tools::{FFMPEG, SOX};
 
 use super::child::{Cost, measure};
 use super::machine::version;
 use super::servers::binaries;
 use super::table::{Table, at_most, budgets};
-use crate::stand::RECORDINGS;
+use crate::environment::RECORDINGS;
 
-/// Each command runs so often, in turns; the run that cost least was disturbed least.
-const ROUNDS: usize = 3;
-/// A little less than the four hours that recognition takes.
+/// Runs of each command, alternating with the others. The run with the least CPU time counts: it was disturbed
+/// least.
+const MEASURED_ROUNDS: usize = 3;
+/// Length of the long recording, in minutes: just under the 4 h that SpeechKit accepts.
 const LONG_MINUTES: u32 = 239;
-/// The budget of a four-hour call.
+/// Memory budget for a 4 h call.
 const LONG_BUDGET_MIB: f64 = 64.0;
 
-/// What a process of its own may cost, as a share of the processor time without it.
+/// Budget for the CPU time in an isolated process, as a multiple of the CPU time in process.
 const OVERHEAD_BUDGET: f64 = 1.15;
-/// How long it may take to start, in milliseconds; so often it is started, with the shortest recording.
+/// Budget for the start of an isolated process, in milliseconds. Measured over `START_COUNT` runs with the
+/// shortest recording.
 const START_BUDGET_MS: f64 = 20.0;
-const STARTS: usize = 20;
-const SHORTEST: &str = "short-400ms.wav";
+const START_COUNT: usize = 20;
+const SHORTEST_RECORDING: &str = "short-400ms.wav";
 
-/// What is measured: a name, and the fixture it is looped from.
+/// Measured inputs: name and the fixture that is looped.
 const INPUTS: [(&str, &str); 4] = [
     ("8 kHz mono MP3", "sales-mono-8k.mp3"),
     ("44.1 kHz stereo MP3", "sales-stereo-44k.mp3"),
@@ -37,7 +39,7 @@ const INPUTS: [(&str, &str); 4] = [
     ("mono Ogg Opus", "support-mono-opus.ogg"),
 ];
 
-/// What `prepare` says of its work, as far as the peers have to do the same.
+/// JSON output of `flysk-prepare`: the fields that the peers' commands are derived from.
 #[derive(Debug, Deserialize)]
 struct Prepared {
     passthrough: bool,
@@ -47,7 +49,7 @@ struct Prepared {
     duration_ms: u64,
 }
 
-/// The programs and the folder they work in.
+/// Executables and the working directory.
 struct Tools {
     prepare: PathBuf,
     ffmpeg: PathBuf,
@@ -55,7 +57,7 @@ struct Tools {
     folder: TempDir,
 }
 
-/// Runs the part; recordings are `minutes` long.
+/// Runs the benchmark on recordings of `minutes` minutes.
 pub(super) async fn run(minutes: u32) -> anyhow::Result<String> {
     tokio::task::spawn_blocking(move || Tools::find()?.run(minutes)).await?
 }
@@ -71,9 +73,9 @@ impl Tools {
     fn run(&self, minutes: u32) -> anyhow::Result<String> {
         let mut costs = Table::new(&[
             "one hour of",
-            "what comes out",
+            "output",
             "ours",
-            "ours, in a confined process",
+            "ours, in an isolated process",
             "ours, decoding only",
             "`ffmpeg -threads 1`",
             "sox",
@@ -91,32 +93,32 @@ impl Tools {
         verdicts.row(vec![
             "peak memory of a 4 h call < 64 MiB".to_owned(),
             format!("{peak:.1} MiB, {:.2} s ({long_name}, {LONG_MINUTES} min)", cost.cpu.as_secs_f64()),
-            at_most(peak, LONG_BUDGET_MIB, "something grows with the length"),
+            at_most(peak, LONG_BUDGET_MIB, "memory grows with the length of the recording"),
         ]);
         let start_ms = self.start_ms()?;
         verdicts.row(vec![
-            "a confined process starts in ≤ 20 ms".to_owned(),
+            "an isolated process starts in ≤ 20 ms".to_owned(),
             format!("{start_ms:.1} ms"),
             at_most(start_ms, START_BUDGET_MS, "the machine was busy"),
         ]);
         Ok(format!("{costs}\n{verdicts}\n{}", self.remarks(minutes)))
     }
 
-    /// What a process of its own costs the shortest recording, by the wall clock.
+    /// Extra wall-clock time of an isolated process for the shortest recording, in milliseconds.
     fn start_ms(&self) -> anyhow::Result<f64> {
-        let input = xtask::workspace::root().join(RECORDINGS).join(SHORTEST);
+        let input = xtask::workspace::root().join(RECORDINGS).join(SHORTEST_RECORDING);
         let output = self.folder.path().join("short.out");
         let mut quickest = [Duration::MAX; 2];
-        for _ in 0..STARTS {
-            for (quickest, options) in quickest.iter_mut().zip([&[][..], &["--confined"]]) {
+        for _ in 0..START_COUNT {
+            for (quickest, options) in quickest.iter_mut().zip([&[][..], &["--isolated"]]) {
                 let started = Instant::now();
                 let run = Command::new(&self.prepare).args(options).arg(&input).arg(&output).output()?;
                 anyhow::ensure!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
                 *quickest = (*quickest).min(started.elapsed());
             }
         }
-        let [in_process, confined] = quickest;
-        Ok(confined.saturating_sub(in_process).as_secs_f64() * 1_000.0)
+        let [in_process, isolated] = quickest;
+        Ok(isolated.saturating_sub(in_process).as_secs_f64() * 1_000.0)
     }
 
     fn compare(
@@ -132,24 +134,24 @@ impl Tools {
         let mut ours = Command::new(&self.prepare);
         ours.arg(&input).arg(&output);
         let prepared: Prepared = serde_json::from_str(&measure(&mut ours)?.stdout)?;
-        let mut confined = Command::new(&self.prepare);
-        confined.arg("--confined").arg(&input).arg(&output);
+        let mut isolated = Command::new(&self.prepare);
+        isolated.arg("--isolated").arg(&input).arg(&output);
         let mut decode = Command::new(&self.prepare);
         decode.arg("--decode").arg(&input);
         let mut ffmpeg = self.ffmpeg(&input, &output, &prepared);
         let mut sox = self.sox.as_ref().map(|sox| sox_command(sox, &input, &output, &prepared));
         let mut best: [Option<anyhow::Result<Cost>>; 5] = [None, None, None, None, None];
-        for _ in 0..ROUNDS {
+        for _ in 0..MEASURED_ROUNDS {
             let commands =
-                [Some(&mut ours), Some(&mut confined), Some(&mut decode), Some(&mut ffmpeg), sox.as_mut()];
+                [Some(&mut ours), Some(&mut isolated), Some(&mut decode), Some(&mut ffmpeg), sox.as_mut()];
             for (best, command) in best.iter_mut().zip(commands) {
                 if let Some(command) = command {
                     *best = Some(cheaper(best.take(), measure(command)));
                 }
             }
         }
-        let [ours, confined, decode, ffmpeg, sox] = best;
-        let (ours, confined) = (ours.context("not run")??, confined.context("not run")??);
+        let [ours, isolated, decode, ffmpeg, sox] = best;
+        let (ours, isolated) = (ours.context("not run")??, isolated.context("not run")??);
         let ffmpeg = ffmpeg.context("not run")??;
         let hours = Duration::from_millis(prepared.duration_ms).as_secs_f64() / 3_600.0;
         let cell =
@@ -157,37 +159,37 @@ impl Tools {
         let told = |cost: Option<anyhow::Result<Cost>>| match cost {
             None => "not installed".to_owned(),
             Some(Ok(cost)) => cell(&cost),
-            Some(Err(_)) => "cannot read it".to_owned(),
+            Some(Err(_)) => "cannot read the format".to_owned(),
         };
         let ratio = ours.cpu.as_secs_f64() / ffmpeg.cpu.as_secs_f64();
-        let overhead = confined.cpu.as_secs_f64() / ours.cpu.as_secs_f64();
+        let overhead = isolated.cpu.as_secs_f64() / ours.cpu.as_secs_f64();
         let (ours, ffmpeg) = (cell(&ours), cell(&ffmpeg));
         costs.row(vec![
             name.to_owned(),
             prepared.target(),
             ours,
-            // The memory that is measured is the parent's, which does nothing.
-            format!("{:.2} s", confined.cpu.as_secs_f64() / hours),
+            // No memory figure: the measured process is the idle parent.
+            format!("{:.2} s", isolated.cpu.as_secs_f64() / hours),
             told(decode),
             ffmpeg,
             told(sox),
             format!("{ratio:.2}"),
         ]);
-        let why = "ours also looks for speech, tones and equal channels while it decodes";
+        let why = "ours also detects speech, tones and equal channels while decoding";
         verdicts.row(vec![
             format!("CPU time ≤ ffmpeg's, {name}"),
             format!("{ratio:.2} of ffmpeg's"),
             at_most(ratio, 1.0, why),
         ]);
         verdicts.row(vec![
-            format!("CPU time in a confined process ≤ 1.15 of that in process, {name}"),
+            format!("CPU time in an isolated process ≤ 1.15 of that in process, {name}"),
             format!("{overhead:.2}"),
-            at_most(overhead, OVERHEAD_BUDGET, "short recordings pay for the start of the process"),
+            at_most(overhead, OVERHEAD_BUDGET, "the start of the process weighs more on short recordings"),
         ]);
         Ok(())
     }
 
-    /// A recording of `minutes`, repeated from a fixture without encoding it anew.
+    /// A recording of `minutes` minutes: a fixture repeated without re-encoding.
     fn looped(&self, fixture: &str, minutes: u32) -> anyhow::Result<PathBuf> {
         let fixture = xtask::workspace::root().join(RECORDINGS).join(fixture);
         let extension =
@@ -200,7 +202,8 @@ impl Tools {
         Ok(looped)
     }
 
-    /// The same work: where the recording passes through, ours decodes and writes nothing, and so does the peer.
+    /// ffmpeg command that does the same work. If the recording is uploaded unchanged, ours decodes and writes
+    /// nothing, and so does ffmpeg.
     fn ffmpeg(&self, input: &Path, output: &Path, prepared: &Prepared) -> Command {
         let mut command = Command::new(&self.ffmpeg);
         command.args(["-nostdin", "-v", "error", "-threads", "1", "-y", "-i"]).arg(input);
@@ -216,10 +219,11 @@ impl Tools {
     fn remarks(&self, minutes: u32) -> String {
         let sox = self.sox.as_deref().and_then(|sox| version(sox, &["--version"]));
         format!(
-            "Recordings of {minutes} min, looped from `{RECORDINGS}` by `ffmpeg -stream_loop -1 -t … -c copy`; the cheapest of {ROUNDS} runs\n\
-             in turns; CPU is user + system time, memory the peak of the process. Commands: `flysk-prepare IN OUT`, with `--confined`\n\
-             as workers do it, and `flysk-prepare --decode IN`, `ffmpeg -threads 1 -i IN -map 0:a -f null -` and `sox IN -n` where the recording is uploaded as it\n\
-             is, `ffmpeg -threads 1 -i IN -ar R -ac C -c:a pcm_s16le OUT` and `sox IN -r R -c C -b 16 OUT` where it is converted.\n\
+            "Recordings of {minutes} min, looped from `{RECORDINGS}` by `ffmpeg -stream_loop -1 -t … -c copy`; of {MEASURED_ROUNDS} alternating\n\
+             runs the one with the least CPU time counts. CPU is user + system time, memory the peak of the process. Commands: `flysk-prepare IN OUT`, with\n\
+             `--isolated` as workers do it, and `flysk-prepare --decode IN`;\n\
+             `ffmpeg -threads 1 -i IN -map 0:a -f null -` and `sox IN -n` if the recording is uploaded unchanged;\n\
+             `ffmpeg -threads 1 -i IN -ar R -ac C -c:a pcm_s16le OUT` and `sox IN -r R -c C -b 16 OUT` if it is converted.\n\
              Peers: {}; {}.\n",
             version(&self.ffmpeg, &["-version"]).unwrap_or_else(|| "ffmpeg".to_owned()),
             sox.unwrap_or_else(|| "sox is not installed".to_owned()),
@@ -228,14 +232,15 @@ impl Tools {
 }
 
 impl Prepared {
-    /// Nothing is encoded: the recording goes up as it is, or its frames without what stands around them.
+    /// Whether nothing is re-encoded: the recording is uploaded unchanged, or its frames without the surrounding
+    /// metadata.
     fn keeps_its_frames(&self) -> bool {
         self.passthrough || self.container == "Mp3"
     }
 
     fn target(&self) -> String {
         if self.keeps_its_frames() {
-            "the recording itself, measured".to_owned()
+            "unchanged, measured".to_owned()
         } else {
             format!("16-bit WAV, {} Hz, {} channel(s)", self.sample_rate, self.channels)
         }
@@ -261,7 +266,7 @@ fn sox_command(sox: &Path, input: &Path, output: &Path, prepared: &Prepared) -> 
     command
 }
 
-/// The cheaper of two runs; a failure stays one.
+/// The run with less CPU time. An error is kept.
 fn cheaper(before: Option<anyhow::Result<Cost>>, now: anyhow::Result<Cost>) -> anyhow::Result<Cost> {
     match (before, now) {
         (Some(Ok(before)), Ok(now)) if before.cpu <= now.cpu => Ok(before),

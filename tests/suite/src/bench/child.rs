@@ -1,31 +1,42 @@
-//! What a command costs: processor time and memory, as Linux tells them under `/proc`.
+//! Runs a command and measures its CPU time and memory through `/proc` (Linux only).
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
 use super::machine::memory_kib;
 
-/// How often a running command is looked at; its memory counts at its largest, so a look late in the run is enough.
-const LOOK: Duration = Duration::from_millis(5);
-/// The unit of times in `/proc/<pid>/stat`: `USER_HZ`, 100 on every architecture Rust's Linux targets run on (proc(5)).
-const TICK: Duration = Duration::from_millis(10);
-/// What takes longer hangs.
-const PATIENCE: Duration = Duration::from_mins(10);
+/// Polling interval. The memory figure is a peak value, so one late poll is enough.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// Unit of times in `/proc/<pid>/stat`: `USER_HZ`, 100 on every architecture that Rust's Linux targets run on
+/// (proc(5)).
+const CLOCK_TICK: Duration = Duration::from_millis(10);
+/// A command that runs longer is considered hung.
+const WAIT_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// What a command cost.
+/// Measured cost of a command.
 #[derive(Debug, Clone)]
 pub(super) struct Cost {
-    /// User and system time of it and of its children.
+    /// User and system time of the process and its children.
     pub(super) cpu: Duration,
-    /// The most memory it held at once.
+    /// Peak memory, in KiB.
     pub(super) peak_kib: u64,
-    /// What it printed.
+    /// Standard output.
     pub(super) stdout: String,
 }
 
-/// Runs a command to its end.
+/// A process that is killed on drop.
+pub(super) struct ChildGuard(pub(super) Child);
+
+impl Drop for ChildGuard {
+    fn drop(&mut self) {
+        let _gone_already = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs a command to its end and measures it.
 pub(super) fn measure(command: &mut Command) -> anyhow::Result<Cost> {
     let errors = tempfile::NamedTempFile::new()?;
     let output = tempfile::NamedTempFile::new()?;
@@ -47,32 +58,40 @@ pub(super) fn measure(command: &mut Command) -> anyhow::Result<Cost> {
     Ok(Cost { cpu, peak_kib, stdout })
 }
 
-/// Looks until the process has ended; it stays readable until somebody waits for it.
+/// Polls `/proc` until the process has exited. A zombie stays readable until it is waited for.
 fn watch(pid: u32) -> anyhow::Result<(Duration, u64)> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + WAIT_TIMEOUT;
     let mut peak_kib = 0;
     loop {
-        let stat =
-            std::fs::read_to_string(format!("/proc/{pid}/stat")).context("costs are known on Linux only")?;
-        let (ended, cpu) = read_stat(&stat).context("an unknown form of /proc/<pid>/stat")?;
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))
+            .context("CPU time and memory can be measured on Linux only")?;
+        let (ended, cpu) = read_stat(&stat).context("unknown format of /proc/<pid>/stat")?;
         if ended {
             return Ok((cpu, peak_kib));
         }
         peak_kib = peak_kib.max(memory_kib(pid, "VmHWM").unwrap_or_default());
         if Instant::now() > deadline {
-            bail!("it did not end in {} s", PATIENCE.as_secs());
+            bail!("the command did not end within {} s", WAIT_TIMEOUT.as_secs());
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 
-/// Whether the process has ended, and the time it and its waited-for children took (proc(5), fields 3 and 14 to 17).
+/// CPU time of a running process and its reaped children so far.
+pub(super) fn cpu_of(pid: u32) -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .context("CPU time and memory can be measured on Linux only")?;
+    Ok(read_stat(&stat).context("unknown format of /proc/<pid>/stat")?.1)
+}
+
+/// Whether the process has exited, and the CPU time of it and its reaped children (proc(5), fields 3 and 14 to
+/// 17).
 fn read_stat(stat: &str) -> Option<(bool, Duration)> {
-    // The command's name may contain anything, so fields are counted from the last bracket.
+    // The command name may contain anything, so fields are counted from the last parenthesis.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let ended = fields.next()? == "Z";
     let ticks: u32 = fields.skip(10).take(4).map(str::parse::<u32>).sum::<Result<_, _>>().ok()?;
-    Some((ended, TICK * ticks))
+    Some((ended, CLOCK_TICK * ticks))
 }
 
 #[cfg(test)]
@@ -80,14 +99,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_found_behind_any_name() {
+    fn any_command_name_is_parsed() {
         let stat = "42 (a ) b) Z 1 42 42 0 -1 4194304 100 0 0 0 150 25 3 2 20 0 1 0 100 0 0";
         assert_eq!(read_stat(stat), Some((true, Duration::from_millis(1_800))));
         assert_eq!(read_stat("42 (sleep"), None);
     }
 
     #[test]
-    fn failures_say_what_was_said() {
+    fn errors_contain_the_command_output() {
         let error = measure(Command::new("sh").args(["-c", "echo no such format >&2; exit 3"])).unwrap_err();
         assert!(error.to_string().contains("no such format"), "{error}");
         let cost = measure(Command::new("sh").args(["-c", "echo fine"])).unwrap();

@@ -1,9 +1,9 @@
-//! On what it was measured.
+//! Description of the machine and its load.
 
 use std::path::Path;
 use std::process::Command;
 
-/// Processor, memory and system, on one line.
+/// CPU, memory and operating system, on one line.
 pub(super) fn describe() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let model = field("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
@@ -28,7 +28,7 @@ pub(super) fn version(program: &Path, args: &[&str]) -> Option<String> {
     (!line.is_empty()).then(|| line.to_owned())
 }
 
-/// A field of a file of `name: value` lines.
+/// Value of a field in a file of `name: value` lines.
 pub(super) fn field(file: &str, name: &str) -> Option<String> {
     let text = std::fs::read_to_string(file).ok()?;
     text.lines().find_map(|line| {
@@ -37,7 +37,7 @@ pub(super) fn field(file: &str, name: &str) -> Option<String> {
     })
 }
 
-/// A size in a process's `/proc/<pid>/status`, in KiB: `VmRSS` is what it holds, `VmHWM` what it held at most.
+/// A size in `/proc/<pid>/status`, in KiB: `VmRSS` is the current memory, `VmHWM` the peak.
 pub(super) fn memory_kib(pid: u32, name: &str) -> Option<u64> {
     field(&format!("/proc/{pid}/status"), name)?.trim_end_matches(" kB").parse().ok()
 }

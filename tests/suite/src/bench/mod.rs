@@ -7,6 +7,8 @@
 //! ```
 
 mod audio;
+mod bots;
+mod broadcast;
 mod call;
 mod child;
 mod flycoins;
@@ -16,8 +18,10 @@ mod page;
 mod platform;
 mod recognitions;
 mod servers;
+mod subscriptions;
 mod table;
 mod times;
+mod widget;
 
 use std::time::Duration;
 
@@ -28,53 +32,63 @@ use flysk_domain::{Clock as _, SystemClock};
 use page::{Page, Section};
 use servers::Servers;
 
-/// Measures, prints tables, and writes `docs/benchmarks.md`.
+/// Runs benchmarks, prints tables and writes `docs/benchmarks.md`.
 ///
 /// Uses the servers of `DATABASE_URL` and `REDIS_URL`; `cargo xtask bench` starts private ones.
 #[derive(Debug, Parser)]
 #[command(name = "flysk-bench")]
 pub struct Bench {
-    /// What to measure; everything if nothing is named.
+    /// Parts to measure; all if none is named
     parts: Vec<Part>,
-    /// Let a job fail on the schedule promised to vendors, with its worker killed in between (371 s).
+    /// Also test the documented retry delays, with the worker killed in between (371 s)
     #[arg(long)]
     with_schedule: bool,
     /// Minutes of audio in each recording.
     #[arg(long, default_value_t = 60)]
     minutes: u32,
-    /// Seconds of each turn of the platform's part.
+    /// Seconds per round of the `platform` part
     #[arg(long, default_value_t = 10)]
     seconds: u64,
-    /// Handshakes after which the memory of `web` is looked at.
+    /// Handshakes after which the memory of `web` is read
     #[arg(long, default_value_t = 1_000_000)]
     handshakes: u64,
-    /// Written beside the numbers, such as what else the machine did.
+    /// People that the broadcast of the `bots` part reaches in Telegram
+    #[arg(long, default_value_t = 10_000)]
+    people: u32,
+    /// Remark printed with the results, for example other load on the machine
     #[arg(long)]
     note: Option<String>,
-    /// Be one of the processes that are measured; the role as JSON.
+    /// Run as one of the measured processes; the role as JSON
     #[arg(long, hide = true)]
     role: Option<String>,
 }
 
-/// What can be measured on its own.
+/// Parts that can be measured separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// Preparing recordings, beside ffmpeg and sox.
+    /// Audio preparation, compared with ffmpeg and sox
     Audio,
-    /// Both lanes of jobs, beside BullMQ.
+    /// Durable and ephemeral jobs, compared with BullMQ
     Jobs,
-    /// Ten thousand recognitions in flight.
+    /// 10,000 recognitions in flight
     Recognitions,
-    /// From the hook to the transcript.
+    /// From the webhook to the transcript
     Call,
-    /// The HTTP API and events, beside a bare handler.
+    /// The HTTP API and events, compared with a bare handler
     Platform,
-    /// Charges of Flycoins, beside a plain row lock.
+    /// Charges of Flycoins, compared with a plain row lock
     Flycoins,
+    /// The widget in Chromium, compared with a naive variant and a published component
+    Widget,
+    /// Finding what is due among many subscriptions, and a year of renewals
+    Subscriptions,
+    /// Updates of Telegram's bot, and broadcasts in both messengers (8 min)
+    #[value(alias = "messengers")]
+    Bots,
 }
 
 impl Bench {
-    /// Measures the chosen parts. A part that cannot be run is listed as not run, with the reason.
+    /// Measures the chosen parts. A part that cannot run is reported as not run, with the reason.
     pub async fn run(self) -> anyhow::Result<()> {
         if let Some(role) = &self.role {
             return jobs::role::Role::parse(role)?.run().await;
@@ -91,26 +105,31 @@ impl Bench {
                 Part::Jobs => measured(jobs::run(&servers)).await,
                 Part::Recognitions => measured(recognitions::run(&servers)).await,
                 Part::Call => measured(Box::pin(call::run(&servers))).await,
-                Part::Platform => measured(Box::pin(platform::run(&servers, self.extent()))).await,
+                Part::Platform => measured(Box::pin(platform::run(&servers, self.scale()))).await,
                 Part::Flycoins => measured(flycoins::run(&servers)).await,
+                Part::Widget => measured(widget::run()).await,
+                Part::Subscriptions => {
+                    measured(Box::pin(subscriptions::run(&servers, self.scale().turn))).await
+                }
+                Part::Bots => measured(Box::pin(bots::run(&servers, self.people))).await,
             };
             page.put(part.name(), &self.noted(section))?;
         }
         if let Some(schedule) = schedule {
-            let section = schedule.await.context("the schedule's run ended badly")?;
+            let section = schedule.await.context("the schedule test panicked")?;
             page.put("schedule", &self.noted(section))?;
         }
         Ok(())
     }
 
-    /// In the order of the page.
+    /// The chosen parts, in the order of the page.
     fn chosen(&self) -> Vec<Part> {
         let all = Part::value_variants().iter().copied();
         all.filter(|part| self.parts.is_empty() || self.parts.contains(part)).collect()
     }
 
-    fn extent(&self) -> platform::Extent {
-        platform::Extent { turn: Duration::from_secs(self.seconds), handshakes: self.handshakes }
+    fn scale(&self) -> platform::Scale {
+        platform::Scale { turn: Duration::from_secs(self.seconds), handshakes: self.handshakes }
     }
 
     fn noted(&self, mut section: Section) -> Section {
@@ -120,7 +139,7 @@ impl Bench {
 }
 
 impl Part {
-    /// As on the command line and on the page.
+    /// Name on the command line and on the page.
     fn name(self) -> &'static str {
         match self {
             Self::Audio => "audio",
@@ -129,11 +148,14 @@ impl Part {
             Self::Call => "call",
             Self::Platform => "platform",
             Self::Flycoins => "flycoins",
+            Self::Widget => "widget",
+            Self::Subscriptions => "subscriptions",
+            Self::Bots => "bots",
         }
     }
 }
 
-/// When it was measured and how busy the machine was, around what came out.
+/// Runs a part and records its time and the load average before and after.
 async fn measured(part: impl Future<Output = anyhow::Result<String>>) -> Section {
     let (at, load_before) = (SystemClock.now(), machine::load());
     let body = match part.await {

@@ -1,4 +1,4 @@
-//! `docs/benchmarks.md`: a section per part, each with the date of its own last run.
+//! `docs/benchmarks.md`: one section per part, each with the date of its last run.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -8,42 +8,45 @@ use chrono::{DateTime, Utc};
 
 use super::machine;
 
-/// Above all sections.
+/// Text above all sections.
 const HEAD: &str = "\
 # Benchmarks
 
-Written by `cargo xtask bench`; do not edit. Peers are measured beside us in the same run, because ratios travel between machines
-and seconds do not. Servers are private, with MySQL flushing each commit to disk and Redis keeping its append-only file every second,
-as in production; executables are built with `--release`.
+Written by `cargo xtask bench`; do not edit. Peers are measured in the same run, because ratios are comparable between machines and
+absolute times are not. Servers are private: MySQL flushes each commit to disk, Redis syncs its append-only file every second, as in
+production. Executables are built with `--release`.
 ";
 
-/// Sections and their headings, in the order of the page.
-const SECTIONS: [(&str, &str); 7] = [
+/// Names and headings of sections, in the order of the page.
+const SECTIONS: [(&str, &str); 10] = [
     ("audio", "Preparing recordings"),
     ("jobs", "Jobs"),
-    ("schedule", "Promised retries in real time"),
+    ("schedule", "Retry delays in real time"),
     ("recognitions", "Recognitions in flight"),
-    ("call", "From the hook to the transcript"),
+    ("call", "From the webhook to the transcript"),
     ("platform", "The HTTP API and events"),
     ("flycoins", "Charges of Flycoins"),
+    ("widget", "The widget in a browser"),
+    ("subscriptions", "Subscriptions"),
+    ("bots", "Bots in messengers"),
 ];
 
-/// What a part found.
+/// Results of a part.
 #[derive(Debug)]
 pub(super) struct Section {
-    /// When it began.
+    /// Start of the run.
     pub(super) at: DateTime<Utc>,
-    /// Load average of the last minute when it began.
+    /// Load average of the last minute at the start.
     pub(super) load_before: String,
-    /// And when it ended.
+    /// Load average of the last minute at the end.
     pub(super) load_after: String,
-    /// What the caller wants said.
+    /// Remark of the caller.
     pub(super) note: Option<String>,
-    /// Tables and remarks.
+    /// Tables and remarks, in Markdown.
     pub(super) body: String,
 }
 
-/// The file.
+/// The file `docs/benchmarks.md`.
 #[derive(Debug)]
 pub(super) struct Page {
     path: PathBuf,
@@ -56,8 +59,8 @@ impl Default for Page {
 }
 
 impl Page {
-    /// Prints a section and puts it in the place of its last run; the others stay as they are.
-    #[expect(clippy::print_stdout, reason = "a bench talks to whoever called it")]
+    /// Prints a section and replaces the one of the last run. Other sections are kept.
+    #[expect(clippy::print_stdout, reason = "a benchmark prints to the terminal")]
     pub(super) fn put(&self, name: &str, section: &Section) -> anyhow::Result<()> {
         let text = section.text(name);
         println!("\n## {name}\n\n{text}");
@@ -98,12 +101,12 @@ fn render<'a>(section: impl Fn(&str) -> Option<&'a str>) -> String {
     page
 }
 
-/// Invisible when rendered.
+/// Comments that mark the beginning and end of a section, invisible when rendered.
 fn marks(name: &str) -> (String, String) {
     (format!("<!-- {name} -->"), format!("<!-- /{name} -->"))
 }
 
-/// The text of a section of an earlier page.
+/// Text of a section of an earlier page.
 fn between<'a>(page: &'a str, name: &str) -> Option<&'a str> {
     let (begin, end) = marks(name);
     let (_, rest) = page.split_once(&begin)?;

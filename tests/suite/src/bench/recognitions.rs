@@ -1,11 +1,11 @@
-//! Ten thousand recognitions in flight on one worker: what each costs in memory, and how late it is looked at.
+//! 10,000 recognitions in flight on one worker: memory per recognition, and lateness of polls.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use flysk_domain::{Clock as _, SystemClock};
-use flysk_jobs::{Keys, Ticks, connect_redis};
+use flysk_queue::{EphemeralQueue, RedisKeys, connect_redis};
 
 use super::jobs::role::Role;
 use super::jobs::workers::Workers;
@@ -16,20 +16,20 @@ use super::table::{Table, at_most, budgets};
 use super::times::{Sample, Times};
 
 const IN_FLIGHT: usize = 10_000;
-/// How long the first looks are away when they are set.
-const LEAD: chrono::Duration = chrono::Duration::seconds(6);
-/// Between two first looks: 10,000 of them take the 10 s after which each comes again.
-const APART: chrono::Duration = chrono::Duration::milliseconds(1);
-/// How long is measured: three looks at each.
-const WATCH: Duration = Duration::from_secs(30);
+/// Delay of the first polls after scheduling.
+const FIRST_POLL_DELAY: chrono::Duration = chrono::Duration::seconds(6);
+/// Interval between two first polls: 10,000 of them are spread over the 10 s polling interval.
+const FIRST_POLL_SPACING: chrono::Duration = chrono::Duration::milliseconds(1);
+/// Duration of the measurement: three polls of each recognition.
+const MEASURE_TIME: Duration = Duration::from_secs(30);
 const PREFIX: &str = "bench-recognitions";
-const BUDGET_KIB: f64 = 50.0;
+const MAX_MEMORY_KIB: f64 = 50.0;
 
-/// Runs the part.
+/// Runs the benchmark.
 pub(super) async fn run(servers: &Servers) -> anyhow::Result<String> {
     let (database_url, _pool) = servers.fresh_database().await?;
     let idle_redis = redis_memory(servers).await?;
-    let start = SystemClock.now() + LEAD;
+    let start = SystemClock.now() + FIRST_POLL_DELAY;
     let role = Role::Count {
         database_url,
         redis_url: servers.redis_url.clone(),
@@ -39,14 +39,14 @@ pub(super) async fn run(servers: &Servers) -> anyhow::Result<String> {
     let workers = Workers::start(servers, &role, 1)?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let pid = workers.pid()?;
-    let idle = memory_kib(pid, "VmRSS").context("memory is known on Linux only")?;
+    let idle = memory_kib(pid, "VmRSS").context("memory can be measured on Linux only")?;
     set(servers, &first_looks(start)).await?;
     let redis = redis_memory(servers).await?.saturating_sub(idle_redis);
     let until = (start - SystemClock.now()).to_std().unwrap_or_default();
-    tokio::time::sleep(until + WATCH).await;
-    let peak = memory_kib(pid, "VmHWM").context("memory is known on Linux only")?;
+    tokio::time::sleep(until + MEASURE_TIME).await;
+    let peak = memory_kib(pid, "VmHWM").context("memory can be measured on Linux only")?;
     let samples = workers.stop()?;
-    let late = Times::new(samples.into_iter().map(Sample::late)).context("nothing was looked at")?;
+    let late = Times::new(samples.into_iter().map(Sample::late)).context("no poll was recorded")?;
     Ok(report(idle, peak, redis, &late))
 }
 
@@ -58,42 +58,42 @@ fn report(idle_kib: u64, peak_kib: u64, redis_bytes: u64, late: &Times) -> Strin
     let mut put = |name: &str, value: String| table.row(vec![name.to_owned(), value]);
     put("the worker's memory, idle", format!("{idle_kib} KiB"));
     put("the worker's memory, at its peak", format!("{peak_kib} KiB"));
-    put("worker, each", format!("{worker:.0} bytes"));
-    put("Redis, each", format!("{redis:.0} bytes"));
-    put("looks", late.count().to_string());
+    put("worker, per recognition", format!("{worker:.0} bytes"));
+    put("Redis, per recognition", format!("{redis:.0} bytes"));
+    put("polls", late.count().to_string());
     for percent in [50, 99, 100] {
-        put(&format!("lateness of looks, p{percent}"), format!("{:.1} ms", late.ms(percent)));
+        put(&format!("lateness of polls, p{percent}"), format!("{:.1} ms", late.ms(percent)));
     }
     let together = (worker + redis) / 1024.0;
     let mut verdicts = budgets();
     verdicts.row(vec![
         "10,000 recognitions in flight on one worker, < 50 KiB each".to_owned(),
         format!("{together:.2} KiB, worker and Redis together"),
-        at_most(together, BUDGET_KIB, "the growth of the worker's memory is more than the ticks themselves"),
+        at_most(together, MAX_MEMORY_KIB, "the worker's memory grew by more than the jobs themselves"),
     ]);
     format!(
-        "{table}\n{verdicts}\nThe real lane of ticks, {CONCURRENCY} at once, around a look that asks nobody and comes again after 10 s: 1,000 looks a second. A\n\
-         recognition in flight is a row of MySQL and a tick in Redis, nothing in the worker, whose growth is that of buffers. Lateness is\n\
-         from the time a tick was set to until its handler's first line; due ticks are moved every 50 ms.\n"
+        "{table}\n{verdicts}\nThe real queue of ephemeral jobs, {CONCURRENCY} at once, with a poll that makes no request and repeats after 10 s: 1,000 polls per second. A\n\
+         recognition in flight is a row in MySQL and a timer in Redis; the worker holds nothing, its growth is buffers. Lateness is the time from\n\
+         a job's scheduled time to the first line of its handler. Due jobs are moved every 50 ms.\n"
     )
 }
 
-/// Evenly over the time after which each comes again.
+/// Times of the first polls, spread evenly over the polling interval.
 pub(super) fn first_looks(start: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let start = DateTime::from_timestamp_millis(start.timestamp_millis()).unwrap_or(start);
-    std::iter::successors(Some(start), |at| Some(*at + APART)).take(IN_FLIGHT).collect()
+    std::iter::successors(Some(start), |at| Some(*at + FIRST_POLL_SPACING)).take(IN_FLIGHT).collect()
 }
 
 async fn set(servers: &Servers, polls: &[DateTime<Utc>]) -> anyhow::Result<()> {
-    let ticks = Ticks::new(connect_redis(&servers.redis_url).await?, Keys::new(PREFIX));
+    let ephemeral = EphemeralQueue::new(connect_redis(&servers.redis_url).await?, RedisKeys::new(PREFIX));
     let all: Vec<_> = polls.iter().enumerate().map(|(number, at)| (Poll::key(number), *at)).collect();
     for batch in all.chunks(1_000) {
-        ticks.set_missing::<Poll>(batch).await?;
+        ephemeral.schedule_missing::<Poll>(batch).await?;
     }
     Ok(())
 }
 
-/// What Redis holds, in bytes.
+/// Memory used by Redis, in bytes.
 async fn redis_memory(servers: &Servers) -> anyhow::Result<u64> {
     let info: String = redis::cmd("INFO").arg("memory").query_async(&mut servers.redis().await?).await?;
     let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).context("no used_memory")?;

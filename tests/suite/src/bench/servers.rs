@@ -1,26 +1,29 @@
-//! The servers everything is measured on.
+//! Servers that the benchmarks run on.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use flysk_runtime::Env;
-use flysk_runtime::config::{Database, Redis};
+use flysk_config::Env;
+use flysk_config::{Database, Redis};
 use flysk_store::Pool;
 use secrecy::ExposeSecret as _;
 
-/// MySQL, Redis, and the folder with our executables.
+use crate::environment::{Options, RECORDINGS};
+
+/// MySQL, Redis, and the directory of our executables.
 #[derive(Debug, Clone)]
 pub(super) struct Servers {
-    /// MySQL.
+    /// Address of MySQL.
     pub(super) database_url: String,
-    /// Redis.
+    /// Address of Redis.
     pub(super) redis_url: String,
-    /// Where this executable and the others of its build lie.
+    /// Directory of this executable and the others of its build.
     pub(super) binaries: PathBuf,
 }
 
 impl Servers {
-    /// Those of `DATABASE_URL` and `REDIS_URL`.
+    /// Servers of `DATABASE_URL` and `REDIS_URL`.
     pub(super) fn from_process() -> anyhow::Result<Self> {
         let env = Env::from_process();
         let hint = "run `cargo xtask bench`, which starts private servers";
@@ -31,7 +34,7 @@ impl Servers {
         })
     }
 
-    /// A fresh database on the same server, migrated; its address, and connections to it.
+    /// Creates and migrates a database on the same server; returns its address and a pool.
     pub(super) async fn fresh_database(&self) -> anyhow::Result<(String, Pool)> {
         let mut url: url::Url = self.database_url.parse()?;
         let name = format!("bench_{:016x}", rand::random::<u64>());
@@ -45,13 +48,30 @@ impl Servers {
         Ok((url.to_string(), pool))
     }
 
-    /// A connection to Redis for looking.
+    /// Options of an environment on these servers, with recognitions that end at once.
+    pub(super) fn environment(&self) -> Options {
+        let recordings = xtask::workspace::root().join(RECORDINGS);
+        Options {
+            database_url: self.database_url.clone(),
+            redis_url: self.redis_url.clone(),
+            binaries: self.binaries.clone(),
+            pace: 0.0,
+            manifest: recordings.join("manifest.json"),
+            recordings,
+            welcome_bonus: None,
+            kept: None,
+            starts_switched_off: false,
+            more: BTreeMap::new(),
+        }
+    }
+
+    /// Connection to Redis for assertions.
     pub(super) async fn redis(&self) -> anyhow::Result<redis::aio::MultiplexedConnection> {
         Ok(redis::Client::open(self.redis_url.as_str())?.get_multiplexed_async_connection().await?)
     }
 }
 
-/// The folder this executable lies in.
+/// Directory of this executable.
 pub(super) fn binaries() -> anyhow::Result<PathBuf> {
     Ok(std::env::current_exe()?.parent().context("an executable lies in a folder")?.to_owned())
 }

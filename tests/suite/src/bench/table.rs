@@ -1,8 +1,8 @@
-//! Tables, and what is said of a budget.
+//! Markdown tables and budget verdicts.
 
 use std::fmt::{self, Write as _};
 
-/// A table in Markdown.
+/// A Markdown table.
 #[derive(Debug)]
 pub(super) struct Table {
     head: Vec<String>,
@@ -10,18 +10,18 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// With these columns.
+    /// Empty table with these columns.
     pub(super) fn new(head: &[&str]) -> Self {
         Self { head: head.iter().map(|&name| name.to_owned()).collect(), rows: Vec::new() }
     }
 
-    /// One more row; missing cells stay empty.
+    /// Adds a row; missing cells stay empty.
     pub(super) fn row(&mut self, mut cells: Vec<String>) {
         cells.resize(self.head.len(), String::new());
         self.rows.push(cells);
     }
 
-    /// The same with the first and the last rows alone, so many of each.
+    /// Keeps only the first and last `rows` rows.
     pub(super) fn ends(mut self, rows: usize) -> Self {
         let cut = self.rows.len().saturating_sub(rows);
         self.rows.drain(rows.min(cut)..cut);
@@ -44,17 +44,17 @@ impl fmt::Display for Table {
     }
 }
 
-/// The table every part ends with.
+/// Table of budgets, the last one of every part.
 pub(super) fn budgets() -> Table {
     Table::new(&["budget", "measured", "verdict"])
 }
 
-/// `value` should be no more than `budget`; `why` is said of a miss.
+/// Verdict for `value` ≤ `budget`; `why` explains a miss.
 pub(super) fn at_most(value: f64, budget: f64, why: &str) -> String {
     if value <= budget { "kept".to_owned() } else { missed(value / budget - 1.0, why) }
 }
 
-/// `value` should be no less than `budget`; `why` is said of a miss.
+/// Verdict for `value` ≥ `budget`; `why` explains a miss.
 pub(super) fn at_least(value: f64, budget: f64, why: &str) -> String {
     if value >= budget { "kept".to_owned() } else { missed(1.0 - value / budget, why) }
 }
@@ -68,14 +68,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn verdicts_tell_by_how_much() {
+    fn a_missed_budget_is_reported_in_percent() {
         assert_eq!(at_most(20.0, 20.0, "x"), "kept");
         assert_eq!(at_most(30.0, 20.0, "fsync"), "missed by 50 %: fsync");
         assert_eq!(at_least(9.0, 12.0, "turns"), "missed by 25 %: turns");
     }
 
     #[test]
-    fn a_long_table_is_told_by_its_ends() {
+    fn a_long_table_keeps_its_first_and_last_rows() {
         let rows = |number: usize| {
             let mut table = Table::new(&["n"]);
             (0..number).for_each(|n| table.row(vec![n.to_string()]));

@@ -1,40 +1,40 @@
-//! Measured times and their quantiles.
+//! Measured times and quantiles.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// When something was to begin and when it did, in µs since 1970.
+/// Scheduled and actual start, in µs since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sample(pub(super) i64, pub(super) i64);
 
 impl Sample {
-    /// How late it began; never negative.
+    /// Lateness; never negative.
     pub(super) fn late(self) -> Duration {
         Duration::from_micros(u64::try_from(self.1 - self.0).unwrap_or_default())
     }
 }
 
-/// Durations, in order.
+/// Durations, sorted.
 #[derive(Debug, Clone)]
 pub(super) struct Times {
     sorted: Vec<Duration>,
 }
 
 impl Times {
-    /// `None` without any.
+    /// `None` if empty.
     pub(super) fn new(times: impl IntoIterator<Item = Duration>) -> Option<Self> {
         let mut sorted: Vec<Duration> = times.into_iter().collect();
         sorted.sort_unstable();
         (!sorted.is_empty()).then_some(Self { sorted })
     }
 
-    /// How many there are.
+    /// Number of durations.
     pub(super) fn count(&self) -> usize {
         self.sorted.len()
     }
 
-    /// The smallest that at least `percent` of 100 do not exceed (nearest rank), in ms.
+    /// Percentile by nearest rank, in ms: the smallest duration that at least `percent` % do not exceed.
     pub(super) fn ms(&self, percent: usize) -> f64 {
         let rank = (self.sorted.len() * percent).div_ceil(100).max(1);
         let time = self.sorted.get(rank.min(self.sorted.len()) - 1).copied().unwrap_or_default();
@@ -42,7 +42,7 @@ impl Times {
     }
 }
 
-/// Starts per second between the first and the last; `None` if there are fewer than two.
+/// Starts per second between the first and the last start. `None` for fewer than two.
 pub(super) fn rate(samples: &[Sample]) -> Option<f64> {
     let first = samples.iter().map(|sample| sample.1).min()?;
     let last = samples.iter().map(|sample| sample.1).max()?;
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_counts_what_came_after_the_first() {
+    fn the_rate_excludes_the_first_start() {
         let samples: Vec<Sample> = (0..=100).map(|n| Sample(0, n * 10_000)).collect();
         assert_eq!(rate(&samples), Some(100.0));
         assert_eq!(rate(&samples[..1]), None);

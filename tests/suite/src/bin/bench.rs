@@ -1,4 +1,4 @@
-//! `flysk-bench`: the measured tables of `docs/benchmarks.md`; run by `cargo xtask bench`.
+//! `flysk-bench`: measures the tables of `docs/benchmarks.md`; run by `cargo xtask bench`.
 
 use clap::Parser;
 use flysk_suite::bench::Bench;

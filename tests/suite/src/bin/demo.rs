@@ -1,4 +1,4 @@
-//! `flysk-demo`: the main job from end to end; run by `cargo xtask demo` and `cargo xtask dev`.
+//! `flysk-demo`: end-to-end demo; run by `cargo xtask demo` and `cargo xtask dev`.
 
 use clap::Parser;
 use flysk_suite::demo::Demo;

@@ -1,4 +1,4 @@
-//! `flysk-fuzz-api`: schemathesis over the OpenAPI document; run by `cargo xtask fuzz-api`.
+//! `flysk-fuzz-api`: runs schemathesis on the OpenAPI document; run by `cargo xtask fuzz-api`.
 
 use clap::Parser;
 use flysk_suite::fuzz::FuzzApi;

@@ -1,4 +1,4 @@
-//! Servers and worker processes that can be killed, frozen, wiped and restarted.
+//! MySQL, Redis and worker processes that tests can kill, freeze, wipe and restart.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::trace::Trace;
 use flysk_domain::{Clock as _, SystemClock};
-use flysk_jobs::{Job, Keys, Outbox, Waker, connect_redis};
+use flysk_queue::{Job, Outbox, QueueNotifier, RedisKeys, connect_redis};
 use flysk_store::Pool;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
@@ -20,40 +20,40 @@ use super::clock::FileClock;
 use super::work::create_tables;
 use crate::ports::quiet_port;
 
-/// One fleet at a time: two cores cannot show what a dozen servers at once would do.
-static TURN: Mutex<()> = Mutex::const_new(());
+/// Serializes the tests: two cores do not suffice for several fleets at once.
+static FLEET_LOCK: Mutex<()> = Mutex::const_new(());
 
-/// A directory for servers of a test's own.
+/// A temporary directory for a test's own servers.
 pub fn own_directory() -> anyhow::Result<TempDir> {
     let parent = fastest_directory();
     std::fs::create_dir_all(&parent)?;
     Ok(tempfile::tempdir_in(parent)?)
 }
 
-/// How long anything may take that is waited for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(90);
+/// Timeout for every wait.
+pub(super) const WAIT_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Servers of its own and the workers on them.
+/// A private MySQL and Redis, and worker processes that use them.
 pub struct Fleet {
     dir: TempDir,
     mysql: Mysql,
     redis: Redis,
     mysql_server: Server,
     redis_server: Server,
-    /// The tests' own connections.
+    /// Connections of the test.
     pub pool: Pool,
-    /// What the tests enqueue with.
+    /// Outbox that the tests enqueue jobs with.
     pub outbox: Outbox,
     pub(super) workers: Vec<Option<Child>>,
-    /// How long leases of the workers are valid.
+    /// Lease duration of the workers.
     pub lease: Duration,
-    _turn: MutexGuard<'static, ()>,
+    _lock: MutexGuard<'static, ()>,
 }
 
 impl Fleet {
-    /// Starts the servers; no workers yet.
+    /// Starts the servers, without workers.
     pub async fn start(lease: Duration) -> anyhow::Result<Self> {
-        let turn = TURN.lock().await;
+        let lock = FLEET_LOCK.lock().await;
         let dir = own_directory()?;
         let mysql = Mysql::find().context("no database server: run `cargo xtask test`, which installs it")?;
         let redis = Redis::find().context("no Redis server: run `cargo xtask test`, which installs it")?;
@@ -66,7 +66,7 @@ impl Fleet {
         let connection = connect_redis(&Redis::url(&redis_server)).await?;
         let outbox = Outbox::new(
             pool.clone(),
-            Some(Waker::new(connection, Keys::new("chaos"))),
+            Some(QueueNotifier::new(connection, RedisKeys::new("chaos"))),
             Arc::new(SystemClock),
         );
         Ok(Self {
@@ -79,11 +79,11 @@ impl Fleet {
             outbox,
             workers: Vec::new(),
             lease,
-            _turn: turn,
+            _lock: lock,
         })
     }
 
-    /// Stops the clock of workers that are started from now on, and moves it.
+    /// Fixes the clock of workers started from now on, or moves it.
     pub fn set_clock(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
         FileClock::set(&self.clock_file(), now)
     }
@@ -92,12 +92,12 @@ impl Fleet {
         self.dir.path().join("clock")
     }
 
-    /// Starts a worker process and waits until it takes jobs; returns its number.
+    /// Starts a worker process and waits until it takes jobs; returns its index.
     pub fn start_worker(&mut self, concurrency: usize, grace: Duration) -> anyhow::Result<usize> {
         self.start_skewed_worker(concurrency, grace, TimeDelta::zero())
     }
 
-    /// [`Fleet::start_worker`] on a machine whose wall clock is ahead by `wall_ahead`.
+    /// Like [`Fleet::start_worker`], on a machine whose wall clock is ahead by `wall_ahead`.
     pub fn start_skewed_worker(
         &mut self,
         concurrency: usize,
@@ -132,7 +132,7 @@ impl Fleet {
         if sent.success() { Ok(()) } else { bail!("kill -{signal} failed") }
     }
 
-    /// `kill -9`, and waits until the process is gone.
+    /// Sends SIGKILL and waits until the process has exited.
     pub fn kill(&mut self, worker: usize) -> anyhow::Result<()> {
         let mut child = self.workers.get_mut(worker).and_then(Option::take).context("no such worker")?;
         child.kill()?;
@@ -140,7 +140,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// SIGTERM; how long the process took to end, and whether it ended well.
+    /// Sends SIGTERM and waits. Returns the time the process took to exit, and whether it exited with success.
     pub fn terminate(&mut self, worker: usize) -> anyhow::Result<(Duration, bool)> {
         self.signal(worker, "TERM")?;
         let asked = Instant::now();
@@ -149,20 +149,20 @@ impl Fleet {
         Ok((asked.elapsed(), status.success()))
     }
 
-    /// Whether the process runs.
+    /// Whether the process is running.
     pub fn is_running(&mut self, worker: usize) -> bool {
         let child = self.workers.get_mut(worker).and_then(Option::as_mut);
         child.is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
-    /// What a worker logged.
+    /// Log of a worker.
     pub fn log(&self, worker: usize) -> String {
         std::fs::read_to_string(self.dir.path().join(format!("worker-{worker}.log"))).unwrap_or_default()
     }
 
-    /// Waits until a worker logged a text so often.
+    /// Waits until a worker has logged a text `wanted` times.
     pub async fn wait_for_log(&self, worker: usize, text: &str, wanted: usize) -> anyhow::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_TIMEOUT;
         while Instant::now() < deadline {
             if self.log(worker).matches(text).count() >= wanted {
                 return Ok(());
@@ -175,12 +175,12 @@ impl Fleet {
         )
     }
 
-    /// Wipes Redis.
+    /// Deletes all data in Redis.
     pub async fn flush_redis(&self) -> anyhow::Result<()> {
         Ok(redis::cmd("FLUSHALL").query_async(&mut self.redis_connection().await?).await?)
     }
 
-    /// Lets Redis hang for a while.
+    /// Makes Redis hang for a while.
     pub async fn pause_redis(&self, pause: Duration) -> anyhow::Result<()> {
         let millis = u64::try_from(pause.as_millis())?;
         let mut connection = self.redis_connection().await?;
@@ -189,7 +189,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Kills Redis and starts it again at the same address.
+    /// Kills Redis and restarts it on the same port.
     pub fn restart_redis(&mut self) -> anyhow::Result<()> {
         self.stop_redis();
         self.start_redis()
@@ -200,14 +200,14 @@ impl Fleet {
         self.redis_server.kill();
     }
 
-    /// Starts Redis again at the same address.
+    /// Starts Redis again on the same port.
     pub fn start_redis(&mut self) -> anyhow::Result<()> {
         let port = self.redis_server.port;
         self.redis_server = self.redis.start(&self.dir.path().join("redis"), Some(port))?;
-        if self.redis_server.port == port { Ok(()) } else { bail!("port {port} was taken meanwhile") }
+        if self.redis_server.port == port { Ok(()) } else { bail!("port {port} is in use") }
     }
 
-    /// Kills MySQL and starts it again at the same address.
+    /// Kills MySQL and restarts it on the same port.
     pub fn restart_mysql(&mut self) -> anyhow::Result<()> {
         self.stop_mysql();
         self.start_mysql()
@@ -218,26 +218,26 @@ impl Fleet {
         self.mysql_server.kill();
     }
 
-    /// Starts MySQL again at the same address.
+    /// Starts MySQL again on the same port.
     pub fn start_mysql(&mut self) -> anyhow::Result<()> {
         let port = self.mysql_server.port;
         self.mysql_server =
             self.mysql.start(&self.dir.path().join("mysql"), Some(port), Durability::Process)?;
-        if self.mysql_server.port == port { Ok(()) } else { bail!("port {port} was taken meanwhile") }
+        if self.mysql_server.port == port { Ok(()) } else { bail!("port {port} is in use") }
     }
 
-    /// A connection to Redis for looking.
+    /// Connection to Redis for assertions.
     pub async fn redis_connection(&self) -> anyhow::Result<redis::aio::MultiplexedConnection> {
         Ok(redis::Client::open(Redis::url(&self.redis_server))?.get_multiplexed_async_connection().await?)
     }
 
-    /// Writes jobs, a hundred to a transaction, trying again while MySQL is away: a commit whose answer
-    /// was lost may have happened, which is why each batch first looks whether it is there.
+    /// Enqueues jobs, 100 per transaction, and retries while MySQL is down. A commit may have succeeded although
+    /// its response was lost, so each retry first checks whether the batch exists.
     pub async fn enqueue<J: Job>(&self, jobs: &[J]) -> anyhow::Result<()> {
         for batch in jobs.chunks(100) {
             let trace =
                 Trace { correlation_id: format!("chaos-{:016x}", rand::random::<u64>()), traceparent: None };
-            let deadline = Instant::now() + PATIENCE;
+            let deadline = Instant::now() + WAIT_TIMEOUT;
             while let Err(error) = self.enqueue_batch(batch, &trace).await {
                 if Instant::now() > deadline {
                     return Err(error);
@@ -263,12 +263,12 @@ impl Fleet {
         Ok(unit.commit().await?)
     }
 
-    /// Waits until a count that `query` gives is at least `wanted`.
+    /// Waits until the count returned by `query` is at least `wanted`.
     pub async fn wait_for(&self, query: &'static str, wanted: i64) -> anyhow::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_TIMEOUT;
         let mut last = None;
         while Instant::now() < deadline {
-            // MySQL may be away: that is what some tests are about.
+            // Some tests stop MySQL.
             if let Ok(count) = sqlx::query_scalar::<_, i64>(query).fetch_one(&self.pool).await {
                 if count >= wanted {
                     return Ok(());
@@ -277,10 +277,10 @@ impl Fleet {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        bail!("`{query}` came to {last:?}, not to {wanted}")
+        bail!("`{query}` returned {last:?}, expected at least {wanted}")
     }
 
-    /// Now, by the clock the workers use.
+    /// Current time by the clock of the workers.
     pub fn now(&self) -> DateTime<Utc> {
         SystemClock.now()
     }
@@ -306,10 +306,10 @@ impl Drop for Fleet {
     }
 }
 
-/// Built by `cargo build --bins`, beside the tests.
+/// Path of the worker executable, built by `cargo build --bins` next to the tests.
 fn worker_binary() -> anyhow::Result<PathBuf> {
     let tests = std::env::current_exe()?;
-    let folder = tests.parent().and_then(std::path::Path::parent).context("no target folder")?;
+    let folder = tests.parent().and_then(std::path::Path::parent).context("no target directory")?;
     let binary = folder.join("flysk-chaos-worker");
     if binary.exists() { Ok(binary) } else { bail!("{} is not built: cargo build --bins", binary.display()) }
 }

@@ -1,7 +1,7 @@
-//! What the chaos tests break: a fleet of worker processes on servers of its own.
+//! Fixture of the chaos tests: worker processes with private servers.
 
-mod books;
 mod clock;
 pub mod fleet;
+mod invariants;
 pub mod work;
 pub mod worker;

@@ -1,35 +1,36 @@
-//! Jobs whose effects can be counted.
+//! Jobs with countable effects.
 
 use std::time::Duration;
 
-use flysk_jobs::{Delays, Handle, Job, JobError, JobResult, Policy, Queue, Registry, Run, Verdict};
+use flysk_jobs::queues;
+use flysk_queue::{Backoff, Job, JobContext, JobError, JobHandler, JobOutcome, JobResult, Policy, Registry};
 use flysk_store::Pool;
 use serde::{Deserialize, Serialize};
 
-/// What the handlers work in: nothing but the database.
+/// Context of the handlers: the database only.
 #[derive(Debug)]
-pub struct Bench;
+pub struct ChaosContext;
 
-/// Takes its time, then leaves one row. Two rows of one key are a double effect.
+/// Works for a while, then inserts one row. Two rows with the same key are a duplicate effect.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct LeaveMark {
-    /// Unique in a test.
+    /// Unique within a test.
     pub key: u64,
-    /// How long it works before the effect.
+    /// Duration before the effect, ms.
     pub work_ms: u64,
 }
 
 impl Job for LeaveMark {
     const KIND: &'static str = "chaos.leave_mark";
-    const POLICY: Policy = Policy::on(Queue::Upkeep)
+    const POLICY: Policy = Policy::for_queue(queues::UPKEEP)
         .attempts(50)
-        .delays(Delays::Doubling { first: Duration::from_millis(100), most: Duration::from_secs(1) });
+        .backoff(Backoff::Exponential { first: Duration::from_millis(100), max: Duration::from_secs(1) });
     const TRIGGER: &'static str = "a chaos test";
-    const ABOUT: &'static str = "leaves a row";
+    const DESCRIPTION: &'static str = "inserts a row";
 }
 
-impl Handle<Bench> for LeaveMark {
-    async fn handle(&self, run: &Run, _: &Bench) -> JobResult {
+impl JobHandler<ChaosContext> for LeaveMark {
+    async fn handle(&self, run: &JobContext, _: &ChaosContext) -> JobResult {
         note_start(run, self.key).await?;
         tokio::time::sleep(Duration::from_millis(self.work_ms)).await;
         let mut unit = run.begin().await?;
@@ -43,87 +44,87 @@ impl Handle<Bench> for LeaveMark {
     }
 }
 
-/// Fails each time, on the schedule promised to vendors.
+/// Fails on every attempt, with the documented retry schedule of webhooks to vendors.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct FailOnSchedule {
-    /// Unique in a test.
+    /// Unique within a test.
     pub key: u64,
 }
 
 impl Job for FailOnSchedule {
     const KIND: &'static str = "chaos.fail_on_schedule";
-    const POLICY: Policy = Policy::on(Queue::Upkeep).attempts(4).delays(Delays::Steps(&[
+    const POLICY: Policy = Policy::for_queue(queues::UPKEEP).attempts(4).backoff(Backoff::Fixed(&[
         Duration::from_secs(10),
         Duration::from_mins(1),
         Duration::from_mins(5),
     ]));
     const TRIGGER: &'static str = "a chaos test";
-    const ABOUT: &'static str = "fails";
+    const DESCRIPTION: &'static str = "fails";
 }
 
-impl Handle<Bench> for FailOnSchedule {
-    async fn handle(&self, run: &Run, _: &Bench) -> JobResult {
+impl JobHandler<ChaosContext> for FailOnSchedule {
+    async fn handle(&self, run: &JobContext, _: &ChaosContext) -> JobResult {
         note_start(run, self.key).await?;
-        Err(JobError::retry("as it should"))
+        Err(JobError::retry("expected failure"))
     }
 }
 
-/// Takes its worker with it, each time: only the count of starts can stop it.
+/// Aborts its worker process on every attempt. Only the limit on starts can stop it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct KillWorker {
-    /// Unique in a test.
+    /// Unique within a test.
     pub key: u64,
 }
 
 impl Job for KillWorker {
     const KIND: &'static str = "chaos.kill_worker";
     const POLICY: Policy =
-        Policy::on(Queue::Upkeep).attempts(3).delays(Delays::Steps(&[Duration::from_millis(50)]));
+        Policy::for_queue(queues::UPKEEP).attempts(3).backoff(Backoff::Fixed(&[Duration::from_millis(50)]));
     const TRIGGER: &'static str = "a chaos test";
-    const ABOUT: &'static str = "kills its worker";
+    const DESCRIPTION: &'static str = "kills its worker";
 }
 
-impl Handle<Bench> for KillWorker {
-    async fn handle(&self, run: &Run, _: &Bench) -> JobResult {
+impl JobHandler<ChaosContext> for KillWorker {
+    async fn handle(&self, run: &JobContext, _: &ChaosContext) -> JobResult {
         note_start(run, self.key).await?;
         std::process::abort();
     }
 }
 
-/// Panics once, takes too long once, then succeeds.
+/// Panics on the first attempt, times out on the second, then succeeds.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StumbleTwice {
-    /// Unique in a test.
+    /// Unique within a test.
     pub key: u64,
 }
 
 impl Job for StumbleTwice {
     const KIND: &'static str = "chaos.stumble_twice";
-    const POLICY: Policy = Policy::on(Queue::Upkeep)
+    const POLICY: Policy = Policy::for_queue(queues::UPKEEP)
         .attempts(5)
         .timeout_secs(1)
-        .delays(Delays::Steps(&[Duration::from_millis(50)]));
+        .backoff(Backoff::Fixed(&[Duration::from_millis(50)]));
     const TRIGGER: &'static str = "a chaos test";
-    const ABOUT: &'static str = "panics, hangs, succeeds";
+    const DESCRIPTION: &'static str = "panics, hangs, succeeds";
 }
 
-impl Handle<Bench> for StumbleTwice {
-    #[expect(clippy::panic, reason = "how a panic in a handler is survived is what the test asks")]
-    async fn handle(&self, run: &Run, _: &Bench) -> JobResult {
+impl JobHandler<ChaosContext> for StumbleTwice {
+    #[expect(clippy::panic, reason = "the test checks how a panic in a handler is survived")]
+    async fn handle(&self, run: &JobContext, _: &ChaosContext) -> JobResult {
         note_start(run, self.key).await?;
         match run.attempt() {
-            1 => panic!("as it should"),
+            1 => panic!("expected failure"),
             2 => {
                 std::future::pending::<()>().await;
-                Ok(Verdict::Done)
+                Ok(JobOutcome::Done)
             }
-            _ => Ok(Verdict::Done),
+            _ => Ok(JobOutcome::Done),
         }
     }
 }
 
-/// Every start is written at once, outside the job's own transaction.
-async fn note_start(run: &Run, key: u64) -> Result<(), JobError> {
+/// Records a start at once, outside the job's transaction.
+async fn note_start(run: &JobContext, key: u64) -> Result<(), JobError> {
     sqlx::query("INSERT INTO chaos_starts (mark_key, attempt, at) VALUES (?, ?, ?)")
         .bind(key)
         .bind(run.attempt())
@@ -133,8 +134,8 @@ async fn note_start(run: &Run, key: u64) -> Result<(), JobError> {
     Ok(())
 }
 
-/// The kinds above.
-pub fn registry() -> Registry<Bench> {
+/// Registry of the job kinds above.
+pub fn registry() -> Registry<ChaosContext> {
     Registry::default()
         .with::<LeaveMark>()
         .with::<FailOnSchedule>()
@@ -142,7 +143,7 @@ pub fn registry() -> Registry<Bench> {
         .with::<StumbleTwice>()
 }
 
-/// The tables effects are counted in.
+/// Creates the tables that record starts and effects.
 pub async fn create_tables(pool: &Pool) -> sqlx::Result<()> {
     for table in ["chaos_marks", "chaos_starts"] {
         let create = format!(

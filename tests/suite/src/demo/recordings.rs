@@ -1,35 +1,35 @@
-//! Which recordings the demonstration plays.
+//! Recordings of the demo.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde_json::Value;
 
-use crate::stand::RECORDINGS;
+use crate::environment::RECORDINGS;
 
-/// How a call should end.
+/// Expected end of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// With its transcript.
+    /// Done, with a transcript.
     Done,
-    /// Nobody speaks in it.
+    /// No speech.
     NoSpeech,
-    /// With this code.
+    /// Failed with this error code.
     Failed(String),
-    /// In any way but a failure: it is not ours, and nobody knows whether there is speech in it.
+    /// Anything but a failure: an unknown recording, which may have no speech.
     NotFailed,
-    /// With any failure: it is not ours, and named as bad on purpose.
+    /// Any failure: an unknown recording whose name marks it as bad.
     FailedSomehow,
 }
 
-/// A recording and what the telephony says of it.
+/// A recording and the metadata of its call note.
 #[derive(Debug, Clone)]
 pub(super) struct Recording {
-    /// Its file name.
+    /// File name.
     pub(super) name: String,
-    /// What the host of recordings calls it: two folders may have files of one name, and names may be anything.
+    /// File name on the simulated recording host. Names of given files may collide or contain any character.
     pub(super) served_as: String,
-    /// How its call should end.
+    /// Expected end of its call.
     pub(super) ending: Ending,
     path: PathBuf,
     duration_ms: Option<u64>,
@@ -37,8 +37,11 @@ pub(super) struct Recording {
 
 impl Recording {
     fn new(number: usize, path: PathBuf, fixtures: &Fixtures) -> anyhow::Result<Self> {
-        let name =
-            path.file_name().and_then(|name| name.to_str()).context("a recording has a name")?.to_owned();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .context("the recording has no file name")?
+            .to_owned();
         let entry = fixtures.entry(&name, &path);
         let duration_ms = entry.and_then(|entry| entry.get("duration_ms")).and_then(Value::as_u64);
         let ending = match entry {
@@ -52,13 +55,13 @@ impl Recording {
         Ok(Self { name, served_as, ending, path, duration_ms })
     }
 
-    /// What the telephony writes into the note; for an unknown file some length that is not "missed".
+    /// Duration in the call note, in seconds. For an unknown file, a value that does not mark the call as missed.
     pub(super) fn told_seconds(&self) -> u32 {
         let seconds = self.duration_ms.map_or(60, |ms| ms.div_ceil(1_000)).max(1);
         u32::try_from(seconds).unwrap_or(u32::MAX)
     }
 
-    /// Puts a copy where the simulated host of recordings serves from.
+    /// Copies the file into the directory that the simulated recording host serves.
     pub(super) fn put_into(&self, folder: &Path) -> anyhow::Result<()> {
         std::fs::copy(&self.path, folder.join(&self.served_as))
             .with_context(|| format!("cannot read {}", self.path.display()))?;
@@ -66,7 +69,7 @@ impl Recording {
     }
 }
 
-/// The recordings we know, and what is known of them.
+/// The fixtures and their manifest.
 struct Fixtures {
     folder: PathBuf,
     manifest: Value,
@@ -79,7 +82,7 @@ impl Fixtures {
         Ok(Self { folder, manifest })
     }
 
-    /// What is known of a file: it is one of ours if it has the bytes, too.
+    /// Manifest entry of a file. The file must have the fixture's content, not only its name.
     fn entry(&self, name: &str, path: &Path) -> Option<&Value> {
         let entry = self.manifest.get(name)?;
         let (given, ours) = (std::fs::read(path).ok()?, std::fs::read(self.folder.join(name)).ok()?);
@@ -87,7 +90,7 @@ impl Fixtures {
     }
 }
 
-/// How the manifest says that a call ends. One whose speech was made without turns has no `turns` at all.
+/// Expected end by the manifest. An entry without `turns` has speech that was not generated from turns.
 fn ending(entry: &Value) -> Ending {
     let turns = entry.get("turns").and_then(Value::as_array);
     match entry.get("error").and_then(Value::as_str) {
@@ -97,11 +100,11 @@ fn ending(entry: &Value) -> Ending {
     }
 }
 
-/// The given files, or all of the fixtures.
+/// The given files, or all fixtures.
 pub(super) fn choose(given: &[PathBuf]) -> anyhow::Result<Vec<Recording>> {
     let fixtures = Fixtures::read()?;
     let paths = if given.is_empty() {
-        let known = fixtures.manifest.as_object().context("the manifest is an object")?;
+        let known = fixtures.manifest.as_object().context("the manifest is not an object")?;
         let mut names: Vec<&String> = known.keys().collect();
         names.sort();
         names.into_iter().map(|name| fixtures.folder.join(name)).collect()
@@ -117,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_files_of_one_name_are_two_recordings() {
+    fn files_with_the_same_name_are_separate_recordings() {
         let [here, there] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         let paths = [&here, &there].map(|folder| folder.path().join("call 1.mp3"));
         paths.iter().zip(["one", "two"]).for_each(|(path, bytes)| std::fs::write(path, bytes).unwrap());
@@ -132,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn fixtures_end_as_their_manifest_says_and_a_namesake_is_not_one() {
+    fn only_fixtures_take_their_expected_end_from_the_manifest() {
         let known = choose(&[]).unwrap();
         let of = |name: &str| known.iter().find(|it| it.name == name).unwrap().ending.clone();
         assert_eq!(of("bad-html-login.mp3"), Ending::Failed("not_audio".to_owned()));

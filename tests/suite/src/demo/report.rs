@@ -1,59 +1,59 @@
-//! What came of a recording, for `--json`.
+//! Result of a recording, for `--json`.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::recordings::{Ending, Recording};
-use crate::stand::Transcription;
+use crate::environment::Transcription;
 
-/// What stands for the code of a call that did not come to its end while it was waited for.
+/// Error code of a call that did not end before the timeout.
 const NOT_ENDED: &str = "not_ended";
 
-/// One recording's outcome.
+/// Result of one recording.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
     /// File name.
     pub recording: String,
     /// `done`, `no_speech` or `failed`.
     pub state: String,
-    /// Why it failed.
+    /// Error code of a failed call.
     pub error_code: Option<String>,
-    /// True length of the audio.
+    /// Measured length of the audio, in milliseconds.
     pub duration_ms: Option<u64>,
-    /// Channels that were recognised.
+    /// Number of recognized channels.
     pub channels: Option<u64>,
     /// The dialogue: speaker, channel, times, text.
     pub utterances: Vec<Value>,
-    /// What it was about.
+    /// Summary of the call.
     pub summary: Option<String>,
     /// `negative`, `neutral`, `positive`.
     pub sentiment: Option<String>,
-    /// What the classifiers found.
+    /// Results of the classifiers.
     pub classifiers: Vec<Value>,
-    /// Seconds that are paid for.
+    /// Billed seconds.
     pub seconds_billed: u64,
-    /// Objects of the call left in the bucket.
+    /// Objects of the call that are left in the bucket.
     pub objects_left_in_bucket: usize,
-    /// `paid`, `free`, or how far its payment is.
+    /// Payment state: `paid`, `free` or an intermediate state.
     pub payment_state: Option<String>,
-    /// Whether it waited for the wallet to be filled.
+    /// Whether the call waited for coins.
     pub waited_for_coins: bool,
-    /// What it was estimated to cost, millionths of a Flycoin.
+    /// Estimated price, in micro-Flycoins.
     pub estimated_micro: Option<i64>,
-    /// What was set aside for it, millionths of a Flycoin.
+    /// Held amount, in micro-Flycoins.
     pub held_micro: Option<i64>,
-    /// What it cost, millionths of a Flycoin.
+    /// Charged amount, in micro-Flycoins.
     pub charged_micro: Option<i64>,
-    /// The transaction in the ledger that took the coins.
+    /// Ledger transaction of the charge.
     pub transaction_id: Option<String>,
-    /// How the price came about: rule, quantity, rounding.
+    /// Price lines: rule, quantity, rounding.
     pub receipt: Vec<Value>,
     #[serde(skip)]
     as_expected: bool,
 }
 
 impl Report {
-    /// From what the API tells.
+    /// Report from an API response.
     pub(super) fn new(
         recording: &Recording,
         call: &Transcription,
@@ -87,7 +87,7 @@ impl Report {
         }
     }
 
-    /// Of a call that was waited for in vain.
+    /// Report of a call that did not end before the timeout.
     pub(super) fn not_ended(recording: &Recording) -> Self {
         Self {
             recording: recording.name.clone(),
@@ -97,8 +97,8 @@ impl Report {
         }
     }
 
-    /// Whether it ended otherwise than it should have: a good recording without its transcript, a bad one with one, or
-    /// with another code than its own.
+    /// Whether the call ended unexpectedly: in another state or with another error code than its recording
+    /// requires.
     pub(super) fn failed(&self) -> bool {
         !self.as_expected
     }
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_that_ends_otherwise_than_its_recording_deserves_is_a_failure() {
+    fn a_call_that_ends_unexpectedly_is_a_failure() {
         let not_audio = Ending::Failed("not_audio".to_owned());
         assert!(is_expected(&not_audio, "failed", Some("not_audio")));
         assert!(!is_expected(&not_audio, "failed", Some("internal")));
@@ -128,6 +128,6 @@ mod tests {
         assert!(!is_expected(&Ending::Done, "no_speech", None));
         assert!(is_expected(&Ending::NotFailed, "no_speech", None));
         assert!(!is_expected(&Ending::NoSpeech, "done", None));
-        assert!(!Report::default().as_expected, "one that was waited for in vain");
+        assert!(!Report::default().as_expected, "a call that timed out");
     }
 }

@@ -1,32 +1,48 @@
-//! The demonstration's words on the terminal.
+//! Terminal output of the demo.
 
-#![expect(clippy::print_stdout, reason = "a demonstration talks to whoever called it")]
+#![expect(clippy::print_stdout, reason = "the demo prints to the terminal")]
 
 use std::time::Duration;
 
 use flysk_domain::money::MicroCoins;
+use flysk_simulators::bot::Line;
 use serde_json::Value;
 
 use super::report::Report;
-use crate::stand::{Coins, Stand, Transcription};
+use crate::environment::{Coins, Environment, LEAD, Panel, Transcription};
 
-/// A new chapter.
+/// Prints a headline.
 pub(super) fn headline(text: &str) {
     println!("\n== {text}");
 }
 
-/// A remark.
+/// Prints an indented remark.
 pub(super) fn note(text: &str) {
     println!("   {text}");
 }
 
-/// A state a call has reached.
+/// Prints a dialogue with the bot.
+pub(super) fn chat(lines: &[Line]) {
+    for line in lines {
+        let who = if line.from_bot { "FlySense" } else { "Анна" };
+        // The payload of a link is a secret.
+        let text = match line.text.split_once(' ') {
+            Some((command @ "/start", _)) => command,
+            _ => &line.text,
+        };
+        for (at, row) in text.lines().filter(|row| !row.is_empty()).enumerate() {
+            println!("   {:<9} {row}", if at == 0 { who } else { "" });
+        }
+    }
+}
+
+/// Prints the state of a call.
 pub(super) fn state(call: &Transcription) {
     let label = call.raw.get("state_label").and_then(Value::as_str).unwrap_or_default();
     println!("   … {:<14} {label}", call.state);
 }
 
-/// What came of a call.
+/// Prints the result of a call.
 pub(super) fn call(report: &Report, call: &Transcription, waited: Duration) {
     let text = |pointer: &str| call.raw.pointer(pointer).and_then(Value::as_str);
     if let Some(code) = &report.error_code {
@@ -34,7 +50,7 @@ pub(super) fn call(report: &Report, call: &Transcription, waited: Duration) {
         return;
     }
     println!(
-        "   {:.1} s, {} channel(s), {} s to pay for, shown {:.1} s after the one before",
+        "   {:.1} s, {} channel(s), {} s billed, {:.1} s after the previous result",
         Duration::from_millis(report.duration_ms.unwrap_or_default()).as_secs_f64(),
         report.channels.unwrap_or_default(),
         report.seconds_billed,
@@ -53,32 +69,26 @@ pub(super) fn call(report: &Report, call: &Transcription, waited: Duration) {
     stages(&call.raw);
 }
 
-/// The account's coins.
+/// Prints the balance of the account.
 pub(super) fn wallet(when: &str, coins: Coins) {
     println!(
-        "   Wallet {when}: {} Flycoins available, {} set aside",
+        "   Wallet {when}: {} Flycoins available, {} held",
         flycoins(coins.available),
         flycoins(coins.held)
     );
 }
 
-/// A call waited for coins, and there are some now.
+/// Prints the top-up for a call that waits for coins.
 pub(super) fn short(price: MicroCoins, before: Coins, after: Coins) {
-    println!(
-        "     it needs {price} Flycoins, {} are there; the wallet is filled",
-        flycoins(before.available)
-    );
-    println!(
-        "     {} Flycoins are there now: it goes on by itself, the oldest first",
-        flycoins(after.available)
-    );
+    println!("     needs {price} Flycoins, {} available: topping up the wallet", flycoins(before.available));
+    println!("     {} Flycoins available; waiting calls resume, oldest first", flycoins(after.available));
 }
 
-/// What a call cost.
+/// Prints the price of a call.
 pub(super) fn payment(report: &Report, coins: Coins) {
     let told = |amount: Option<i64>| amount.map_or_else(|| "nothing".to_owned(), flycoins);
     println!(
-        "   Flycoins: estimated {}, set aside {}, taken {} ({}){}",
+        "   Flycoins: estimated {}, held {}, charged {} ({}){}",
         told(report.estimated_micro),
         told(report.held_micro),
         told(report.charged_micro),
@@ -102,9 +112,9 @@ pub(super) fn payment(report: &Report, coins: Coins) {
     wallet("now", coins);
 }
 
-/// What all calls cost.
+/// Prints the total of all charges.
 pub(super) fn taken((charges, sum): (i64, i64)) {
-    println!("   {charges} charges in the ledger took {} Flycoins", flycoins(sum));
+    println!("   {charges} charges in the ledger, {} Flycoins in total", flycoins(sum));
 }
 
 fn flycoins(micro: i64) -> String {
@@ -124,7 +134,7 @@ fn dialogue(utterances: &[Value]) {
     }
 }
 
-/// `01:05.3`.
+/// Formats a time as `01:05.3`.
 fn clock(ms: u64) -> String {
     format!("{:02}:{:02}.{}", ms / 60_000, ms / 1_000 % 60, ms % 1_000 / 100)
 }
@@ -156,7 +166,7 @@ fn stages(call: &Value) {
     println!("   Stages: {}", told.join(", "));
 }
 
-/// The end of it.
+/// Prints the totals of all calls.
 pub(super) fn totals(reports: &[Report]) {
     if reports.is_empty() {
         return;
@@ -172,23 +182,56 @@ pub(super) fn totals(reports: &[Report]) {
     ));
 }
 
-/// Where to look.
-pub(super) fn addresses(stand: &Stand) -> anyhow::Result<()> {
-    headline("Everything goes on until Ctrl-C");
-    println!("   Swagger UI       {}/docs", stand.api_url);
-    println!("   OpenAPI          {}/openapi.json", stand.api_url);
-    println!("   readiness        {}/readyz", stand.api_url);
-    println!("   amoCRM           {}  (simulated; control under /_sim/)", stand.outside.amocrm.url);
-    println!("   SpeechKit        {}  (simulated)", stand.outside.speechkit.url);
-    println!("   Object Storage   {}  (simulated)", stand.outside.s3.url);
+/// Prints the addresses of the running services.
+pub(super) fn addresses(env: &Environment, panel: &Panel, has_widget: bool) -> anyhow::Result<()> {
+    headline("Running until Ctrl-C");
     println!(
-        "   A token for Swagger UI's Authorize button, good for half an hour:\n   {}",
-        stand.client()?.token()?
+        "   Lead's card      {}  (open it in a browser)",
+        env.page_url(&format!("/leads/detail/{LEAD}"))
+    );
+    if !has_widget {
+        println!(
+            "                    without the widget, which is not built: it needs Node and `cargo xtask widget build`"
+        );
+    }
+    println!("   Swagger UI       {}/docs", env.api_url);
+    println!("   OpenAPI          {}/openapi.json", env.api_url);
+    println!("   Readiness        {}/readyz", env.api_url);
+    println!("   Admin panel      {}  (login {}, password {})", panel.url, panel.login, panel.password);
+    println!(
+        "                    the first sign-in sets up the second factor: an authenticator app reads the QR code"
+    );
+    println!("   Simulators, with a page of what each can do:");
+    println!("   amoCRM           {}/_sim/", env.simulators.amocrm.url);
+    println!("   T-Bank           {}/_sim/", env.simulators.tbank.url);
+    println!(
+        "   Telegram         {}/_sim/  (the app of a person: open a link to the bot there)",
+        env.simulators.telegram.url
+    );
+    println!("   MAX              {}/_sim/", env.simulators.max.url);
+    println!("   E-mail           {}/_sim/  (letters that were sent)", env.simulators.inbox.url);
+    println!("   SpeechKit        {}/_sim/", env.simulators.speechkit.url);
+    println!("   Object Storage   {}/_sim/", env.simulators.s3.url);
+    println!(
+        "   Project token of FlySense (not of your own widget), for X-Project-Token:\n   {}",
+        env.project_token
+    );
+    let variables = env.scratch().join("demo.env");
+    let lines: Vec<String> =
+        env.variables().iter().map(|(name, value)| format!("{name}='{value}'")).collect();
+    std::fs::write(&variables, lines.join("\n") + "\n")?;
+    println!(
+        "   Environment of the processes, for flysk-worker's commands:\n   set -a; . {}; set +a",
+        variables.display()
+    );
+    println!(
+        "   Token of FlySense's page for Swagger UI's Authorize button, valid for 30 minutes:\n   {}",
+        env.client()?.token()?
     );
     Ok(())
 }
 
-/// What the processes logged.
+/// Prints the logs of the processes.
 pub(super) fn logs(text: &str) {
     println!("{text}");
 }

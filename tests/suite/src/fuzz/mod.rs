@@ -1,8 +1,8 @@
-//! schemathesis over the OpenAPI document, against real processes and with real credentials of each kind.
+//! Runs schemathesis on the OpenAPI document, against real processes, with real credentials of each kind.
 //!
-//! What fails it: a status of 500 or more, a status, content type or header that the document does not name for the
-//! operation, a body that is not what the document says; and a run whose credentials opened nothing, because that
-//! would prove nothing.
+//! Fails on a status ≥ 500; on a status, content type or header that the document does not list for the
+//! operation; on a body that does not match its schema; and if a run's credentials were never accepted, because
+//! such a run proves nothing.
 
 mod seen;
 
@@ -14,62 +14,66 @@ use anyhow::Context as _;
 use clap::Parser;
 use serde_json::{Value, json};
 
-use crate::stand::{ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, HOST, Options, PUBLIC_ORIGIN, Stand};
-use seen::Seen;
+use crate::environment::{
+    ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, Environment, HOST, Options, PUBLIC_ORIGIN,
+};
+use seen::StatusCounts;
 
-/// What schemathesis holds answers against.
+/// Checks of schemathesis.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
     response_headers_conformance,response_schema_conformance";
-/// Examples, then the edges of every parameter, then chance.
+/// Phases: examples, then boundary values of every parameter, then random values.
 const PHASES: &str = "examples,coverage,fuzzing";
-/// How callers let themselves in, each in a run of its own.
+/// Kinds of credentials, each tested in its own run.
 const CREDENTIALS: [&str; 3] = ["token", "session", "none"];
-/// How long a call's transcription may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Timeout for the transcription of a call.
+const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Sends what the document allows, and what it does not, and holds the answers against the document.
+/// Sends requests that the OpenAPI document allows and ones it forbids, and checks the responses against it
 ///
 /// Uses the servers of `DATABASE_URL` and `REDIS_URL`; `cargo xtask fuzz-api` starts private ones.
 #[derive(Debug, Parser)]
 #[command(name = "flysk-fuzz-api")]
 pub struct FuzzApi {
-    /// The schemathesis executable.
+    /// The schemathesis executable
     #[arg(long, value_name = "FILE")]
     schemathesis: PathBuf,
-    /// Random examples of each operation, in each run.
+    /// Random examples per operation and run
     #[arg(long, default_value_t = 50)]
     examples: u32,
-    /// The same seed sends the same requests.
+    /// Seed; the same seed sends the same requests
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Only this operation, by its id.
+    /// Only this operation, by its id
     #[arg(long, value_name = "OPERATION")]
     only: Option<String>,
 }
 
 impl FuzzApi {
-    /// Runs it; whether everything was as the document says.
+    /// Runs all credentials; returns whether every check passed.
     pub async fn run(self) -> anyhow::Result<bool> {
-        let stand = Stand::start(Options::with_fixtures(0.0)?).await.context("the stand does not start")?;
-        let known = furnish(&stand).await.with_context(|| stand.logs())?;
+        let env = Environment::start(Options::with_fixtures(0.0)?)
+            .await
+            .context("the environment does not start")?;
+        let known = furnish(&env).await.with_context(|| env.logs())?;
         let mut good = true;
         for credential in CREDENTIALS {
-            let seen = stand.scratch().join(format!("seen-{credential}.json"));
-            let conforms = self.schemathesis(&stand, credential, &known, &seen)?;
-            good &= conforms & tell(credential, &Seen::read(&seen)?);
+            let seen = env.scratch().join(format!("seen-{credential}.json"));
+            let conforms = self.schemathesis(&env, credential, &known, &seen)?;
+            good &= conforms & tell(credential, &StatusCounts::read(&seen)?);
         }
         if !good {
-            let errors = stand.logs();
+            let errors = env.logs();
             errors.lines().filter(|line| line.contains("\"ERROR\"")).for_each(say);
         }
-        stand.stop()?;
+        env.stop()?;
         Ok(good)
     }
 
-    /// One run; whether nothing was found.
+    /// Runs schemathesis once; returns whether it found nothing.
     fn schemathesis(
         &self,
-        stand: &Stand,
+        env: &Environment,
         credential: &str,
         known: &Value,
         seen: &Path,
@@ -77,8 +81,8 @@ impl FuzzApi {
         let hooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
         let mut command = Command::new(&self.schemathesis);
         command
-            .current_dir(stand.scratch())
-            .args(["run", &format!("{}/openapi.json", stand.api_url), "--no-color", "--warnings", "off"])
+            .current_dir(env.scratch())
+            .args(["run", &format!("{}/openapi.json", env.api_url), "--no-color", "--warnings", "off"])
             .args(["--checks", CHECKS, "--phases", PHASES, "--continue-on-failure"])
             .args(["--max-examples", &self.examples.to_string(), "--seed", &self.seed.to_string()])
             .args(["--generation-database", "none", "--request-timeout", "30"])
@@ -86,22 +90,22 @@ impl FuzzApi {
             .env("PYTHONPATH", &hooks)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("SCHEMATHESIS_HOOKS", "flysk_hooks")
-            .env("FLYSK_FUZZ_STAND", known.to_string())
+            .env("FLYSK_FUZZ_ENVIRONMENT", known.to_string())
             .env("FLYSK_FUZZ_CREDENTIAL", credential)
             .env("FLYSK_FUZZ_SEEN", seen)
             .env("FLYSK_FUZZ_SEED", self.seed.to_string())
             .stdin(Stdio::null());
         say(&format!("==> schemathesis with {}", described(credential)));
-        Ok(command.status().context("schemathesis cannot be started")?.success())
+        Ok(command.status().context("cannot start schemathesis")?.success())
     }
 }
 
-/// Says which statuses came, and whether the credentials opened what they open.
-fn tell(credential: &str, seen: &Seen) -> bool {
+/// Prints the observed statuses; returns whether the credentials were accepted where they should be.
+fn tell(credential: &str, seen: &StatusCounts) -> bool {
     say(&seen.to_string());
     let (what, wrong) = match credential {
-        "none" => ("opened without a credential", seen.opened()),
-        _ => ("never opened, so nothing was shown of them", seen.never_opened()),
+        "none" => ("accepted without credentials", seen.opened()),
+        _ => ("never accepted, so the run proves nothing about them", seen.never_opened()),
     };
     if !wrong.is_empty() {
         say(&format!("{what}: {}", wrong.join(", ")));
@@ -112,34 +116,34 @@ fn tell(credential: &str, seen: &Seen) -> bool {
 fn described(credential: &str) -> &'static str {
     match credential {
         "token" => "one-time tokens of amoCRM and the project token",
-        "session" => "a session of a handshake and the project token",
-        _ => "no credential but made-up ones",
+        "session" => "a session from a handshake and the project token",
+        _ => "invalid credentials only",
     }
 }
 
-/// An installed widget with a transcribed call, and what the hooks must know of it.
-async fn furnish(stand: &Stand) -> anyhow::Result<Value> {
-    stand.install().await?;
-    let link = stand.outside.recording_url("support-mono-opus.ogg");
-    let note = stand.outside.call_arrives(Some(link), 42)?;
-    let call = stand.client()?.wait_for_end(note, PATIENCE).await?;
+/// Installs the widget, transcribes a call and returns the data that the hooks need.
+async fn furnish(env: &Environment) -> anyhow::Result<Value> {
+    env.install().await?;
+    let link = env.simulators.recording_url("support-mono-opus.ogg");
+    let note = env.simulators.call_arrives(Some(link), 42)?;
+    let call = env.client()?.wait_for_end(note, WAIT_TIMEOUT).await?;
     let events: Vec<String> =
-        sqlx::query_scalar("SELECT id FROM lifecycle_events").fetch_all(&stand.pool).await?;
+        sqlx::query_scalar("SELECT id FROM lifecycle_events").fetch_all(&env.pool).await?;
     Ok(json!({
-        "api_url": stand.api_url,
+        "api_url": env.api_url,
         "host": HOST,
         "audience": PUBLIC_ORIGIN,
         "account_id": ACCOUNT,
         "user_id": ADMIN,
         "client_id": CLIENT_ID,
         "client_secret": CLIENT_SECRET,
-        "project_token": stand.project_token,
+        "project_token": env.project_token,
         "ids": { "events": events, "transcriptions": [call.id] },
         "amocrm_paths": ["account", "users", "leads/notes", "contacts/notes", "events"],
     }))
 }
 
-#[expect(clippy::print_stdout, reason = "a tool talks to whoever called it")]
+#[expect(clippy::print_stdout, reason = "a command line tool prints to the terminal")]
 fn say(line: &str) {
     println!("{line}");
 }

@@ -1,19 +1,19 @@
-//! Recordings are decoded in a child of the worker: whatever happens to it, the worker lives and the call ends as it
-//! should. What stands in for a decoder that hangs is an ffmpeg that waits at a gate.
+//! Recordings are decoded in a child process of the worker: whatever happens to it, the worker survives and the
+//! call ends as specified. An ffmpeg that waits at a gate simulates a hanging decoder.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use flysk_suite::stand::{Options, Stand};
+use flysk_suite::environment::{Environment, Options};
 use tempfile::TempDir;
-use xtask::programs::FFMPEG;
+use xtask::tools::FFMPEG;
 
-/// How long something that happens at once may take on a busy machine.
-const AT_ONCE: Duration = Duration::from_mins(1);
+/// Timeout for immediate effects on a busy machine.
+const PROMPT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// An `ffmpeg` that writes down its process id and waits until the gate is opened.
+/// An `ffmpeg` script that writes its process id to a file and waits until the gate is opened.
 struct Gated {
     folder: TempDir,
 }
@@ -49,7 +49,7 @@ impl Gated {
         self.folder.path().join("pid")
     }
 
-    /// The process that waits at the gate, once there is another one than `before`.
+    /// Process id of the waiting ffmpeg, once it differs from `before`.
     async fn waiting(&self, before: Option<u32>) -> anyhow::Result<u32> {
         let started = || {
             let pid = std::fs::read_to_string(self.pid_file()).ok()?.trim().parse().ok()?;
@@ -58,23 +58,23 @@ impl Gated {
         eventually("a decoder that waits at the gate", started).await
     }
 
-    /// Lets through whoever waits, as soon as somebody does.
+    /// Lets the waiting process through, as soon as there is one.
     async fn open(&self) -> anyhow::Result<()> {
         let gate = self.gate();
         Ok(tokio::task::spawn_blocking(move || std::fs::write(gate, "\n")).await??)
     }
 
-    async fn stand(&self) -> anyhow::Result<Stand> {
+    async fn start_env(&self) -> anyhow::Result<Environment> {
         let mut options = Options::with_fixtures(0.02)?;
         options.more.insert("FLYSK_FFMPEG".to_owned(), self.program().display().to_string());
-        let stand = Stand::start(options).await?;
-        stand.install().await?;
-        Ok(stand)
+        let env = Environment::start(options).await?;
+        env.install().await?;
+        Ok(env)
     }
 }
 
 async fn eventually<T>(what: &str, look: impl Fn() -> Option<T>) -> anyhow::Result<T> {
-    let deadline = Instant::now() + AT_ONCE;
+    let deadline = Instant::now() + PROMPT_TIMEOUT;
     loop {
         if let Some(found) = look() {
             return Ok(found);
@@ -91,12 +91,12 @@ fn stat(pid: u32) -> Option<(char, u32)> {
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
 
-/// A process that has ended may stay a zombie until whoever adopted it looks.
+/// Whether a process has exited. It may remain a zombie until its new parent reaps it.
 fn has_ended(pid: u32) -> bool {
     stat(pid).is_none_or(|(state, _)| state == 'Z')
 }
 
-/// The decoding child of `worker`, which is the parent of `ffmpeg`.
+/// Process id of the decoding child of `worker`, which is the parent of `ffmpeg`.
 fn decoder_of(worker: u32, ffmpeg: u32) -> anyhow::Result<u32> {
     let (_, decoder) = stat(ffmpeg).context("ffmpeg has ended")?;
     let (_, parent) = stat(decoder).context("the decoder has ended")?;
@@ -111,57 +111,61 @@ fn environment_of(pid: u32) -> anyhow::Result<String> {
         .into())
 }
 
-/// `kill -9` of the child in the middle of a recording: the worker lives, and the call is decoded by another child.
+/// The child is killed in the middle of a recording: the worker survives, and another child decodes the call.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_decoder_that_is_killed_is_started_again_and_the_worker_lives() -> anyhow::Result<()> {
+async fn a_killed_decoder_is_restarted_and_the_worker_survives() -> anyhow::Result<()> {
     let gated = Gated::new()?;
-    let stand = gated.stand().await?;
-    let worker = stand.pid(1)?;
-    let note = stand.outside.call_arrives(Some(stand.outside.recording_url("support-mono-gsm.wav")), 42)?;
+    let env = gated.start_env().await?;
+    let worker = env.pid(1)?;
+    let note = env.simulators.call_arrives(Some(env.simulators.recording_url("support-mono-gsm.wav")), 42)?;
     let ffmpeg = gated.waiting(None).await?;
     let decoder = decoder_of(worker, ffmpeg)?;
     for pid in [decoder, ffmpeg] {
         let environment = environment_of(pid)?;
-        assert!(!environment.contains("FLYSK_") && !environment.contains("DATABASE_URL"), "it knows secrets");
+        assert!(
+            !environment.contains("FLYSK_") && !environment.contains("DATABASE_URL"),
+            "the environment contains secrets"
+        );
     }
     Command::new("kill").args(["-KILL", &decoder.to_string()]).status()?;
     eventually("the end of its ffmpeg", || has_ended(ffmpeg).then_some(())).await?;
 
     gated.waiting(Some(ffmpeg)).await?;
     gated.open().await?;
-    let call = stand.client()?.wait_for_end(note, Duration::from_mins(2)).await?;
-    assert_eq!(call.state, "done", "{}\n{}", call.raw, stand.logs());
+    let call = env.client()?.wait_for_end(note, Duration::from_mins(2)).await?;
+    assert_eq!(call.state, "done", "{}\n{}", call.raw, env.logs());
     assert!(!has_ended(worker), "the worker died");
-    stand.wait_for("SELECT COUNT(*) FROM jobs WHERE kind = 'calls.convert_audio' AND attempt = 2", 1).await
+    env.wait_for("SELECT COUNT(*) FROM jobs WHERE kind = 'calls.convert_audio' AND attempt = 2", 1).await
 }
 
-/// A worker that dies takes its decoder along, and what that one started.
+/// When a worker is killed, its decoder and the decoder's children end too.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_is_killed_takes_its_decoder_along() -> anyhow::Result<()> {
+async fn the_decoder_of_a_killed_worker_ends_too() -> anyhow::Result<()> {
     let gated = Gated::new()?;
-    let mut stand = gated.stand().await?;
-    stand.outside.call_arrives(Some(stand.outside.recording_url("support-mono-gsm.wav")), 42)?;
+    let mut env = gated.start_env().await?;
+    env.simulators.call_arrives(Some(env.simulators.recording_url("support-mono-gsm.wav")), 42)?;
     let ffmpeg = gated.waiting(None).await?;
-    let decoder = decoder_of(stand.pid(1)?, ffmpeg)?;
-    stand.kill(1)?;
+    let decoder = decoder_of(env.pid(1)?, ffmpeg)?;
+    env.kill(1)?;
     for pid in [decoder, ffmpeg] {
         eventually("the end of what the worker started", || has_ended(pid).then_some(())).await?;
     }
     Ok(())
 }
 
-/// A decoder that does not end is killed at the deadline; the call fails and says so, and the worker goes on.
+/// A decoder that does not end is killed at the deadline; the call fails with the cause, and the worker
+/// continues.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_decoder_that_hangs_ends_its_call_and_not_the_worker() -> anyhow::Result<()> {
+async fn a_hanging_decoder_fails_its_call_and_not_the_worker() -> anyhow::Result<()> {
     let gated = Gated::new()?;
     let mut options = Options::with_fixtures(0.02)?;
     options.more.insert("FLYSK_FFMPEG".to_owned(), gated.program().display().to_string());
     options.more.insert("FLYSK_AUDIO_DECODE_TIMEOUT_SECONDS".to_owned(), "2".to_owned());
-    let stand = Stand::start(options).await?;
-    stand.install().await?;
-    let client = stand.client()?;
+    let env = Environment::start(options).await?;
+    env.install().await?;
+    let client = env.client()?;
     let hanging =
-        stand.outside.call_arrives(Some(stand.outside.recording_url("support-mono-gsm.wav")), 42)?;
+        env.simulators.call_arrives(Some(env.simulators.recording_url("support-mono-gsm.wav")), 42)?;
     let call = client.wait_for_end(hanging, Duration::from_mins(1)).await?;
     assert_eq!(
         (call.state.as_str(), call.failure_code.as_deref()),
@@ -170,26 +174,27 @@ async fn a_decoder_that_hangs_ends_its_call_and_not_the_worker() -> anyhow::Resu
         call.raw
     );
     assert!(has_ended(gated.waiting(None).await?), "ffmpeg still runs");
-    let note = stand.outside.call_arrives(Some(stand.outside.recording_url("sales-mono-8k.mp3")), 42)?;
+    let note = env.simulators.call_arrives(Some(env.simulators.recording_url("sales-mono-8k.mp3")), 42)?;
     let call = client.wait_for_end(note, Duration::from_mins(1)).await?;
-    assert_eq!(call.state, "done", "{}\n{}", call.raw, stand.logs());
+    assert_eq!(call.state, "done", "{}\n{}", call.raw, env.logs());
     Ok(())
 }
 
-/// A decoder that may have less memory than it needs: the call fails with a code of its own, the worker lives.
+/// A decoder whose memory limit is too low: the call fails with a specific code, and the worker survives.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_decoder_without_memory_ends_its_call_and_not_the_worker() -> anyhow::Result<()> {
+async fn a_decoder_out_of_memory_fails_its_call_and_not_the_worker() -> anyhow::Result<()> {
     let mut options = Options::with_fixtures(0.02)?;
     options.more.insert("FLYSK_AUDIO_DECODE_MEMORY_MB".to_owned(), "1".to_owned());
-    let stand = Stand::start(options).await?;
-    stand.install().await?;
-    let client = stand.client()?;
+    let env = Environment::start(options).await?;
+    env.install().await?;
+    let client = env.client()?;
     for _ in 0..2 {
-        let note = stand.outside.call_arrives(Some(stand.outside.recording_url("sales-mono-8k.mp3")), 42)?;
+        let note =
+            env.simulators.call_arrives(Some(env.simulators.recording_url("sales-mono-8k.mp3")), 42)?;
         let call = client.wait_for_end(note, Duration::from_mins(1)).await?;
         let failure = call.failure_code.as_deref();
         assert_eq!((call.state.as_str(), failure), ("failed", Some("decode_memory")), "{}", call.raw);
     }
-    assert!(!has_ended(stand.pid(1)?), "the worker died");
+    assert!(!has_ended(env.pid(1)?), "the worker died");
     Ok(())
 }

@@ -1,164 +1,162 @@
-//! Subscriptions that went away, were switched off, or are signed with a key that is being given up.
+//! Webhooks that were deleted, disabled, or use a key that is being rotated out.
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use flysk_domain::flysense::account::HooksState;
 use flysk_domain::id::AccountId;
-use flysk_jobs::amocrm::{CheckHooks, CheckHooksDue};
-use flysk_jobs::calls::ReconcileAccount;
-use flysk_simulators::amocrm::{EntityType, Plan, Quirks};
+use flysk_jobs::flysense::calls::ReconcileAccount;
+use flysk_jobs::flysense::hooks::{CheckHooks, CheckHooksDue};
+use flysk_simulators::amocrm::{Behaviour, EntityType, Plan};
 use flysk_simulators::{Act, Script};
 use flysk_store::flysense::accounts;
 use flysk_store::jobs::JobState;
-use flysk_suite::stand::ACCOUNT;
+use flysk_suite::environment::ACCOUNT;
 use sqlx::MySqlPool;
 
-use crate::house::{House, NEW_RING};
+use crate::harness::{NEW_RING, TestApp};
 
 const HOOKS: &str = "/api/v4/webhooks";
 const CHECK: CheckHooks = CheckHooks { account_id: AccountId(ACCOUNT) };
 
-/// Missing or switched off, and whether or not a POST switches on again: afterwards there is one good hook, and
-/// the calls of the meantime are found.
+/// A missing or disabled webhook, and a POST that does or does not enable it: afterwards there is one valid
+/// webhook, and the calls of the meantime are found.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_hook_that_is_missing_or_disabled_is_repaired_and_its_calls_are_found(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    let destination = house.hooks()[0].destination.clone();
+    let app = TestApp::installed(pool).await;
+    let destination = app.hooks()[0].destination.clone();
     for (round, posts_enable) in [(0, false), (1, false), (2, true)] {
-        let quirks = house.amocrm.state.quirks();
-        house.amocrm.state.set_quirks(Quirks { post_enables_hook: posts_enable, ..quirks });
+        let behaviour = app.amocrm.state.behaviour();
+        app.amocrm.state.set_behaviour(Behaviour { post_enables_hook: posts_enable, ..behaviour });
         if round == 0 {
-            house.amocrm.state.remove_hook(ACCOUNT, &destination).unwrap();
+            app.amocrm.state.remove_hook(ACCOUNT, &destination).unwrap();
         } else {
-            house.amocrm.state.disable_hook(ACCOUNT, &destination).unwrap();
+            app.amocrm.state.disable_hook(ACCOUNT, &destination).unwrap();
         }
-        let missed = house.call(EntityType::Leads, 42, false);
-        house.advance(TimeDelta::minutes(1));
-        house.run(&CHECK).await;
-        let hooks = house.hooks();
+        let missed = app.call(EntityType::Leads, 42, false);
+        app.advance(TimeDelta::minutes(1));
+        app.run(&CHECK).await;
+        let hooks = app.hooks();
         assert_eq!(hooks.len(), 1, "round {round}");
         assert!(hooks[0].destination == destination && !hooks[0].disabled, "round {round}");
         assert_eq!(hooks[0].settings.len(), 4);
-        assert!(house.requested().await.0.contains(&missed), "round {round}: the log was not read");
+        assert!(app.requested().await.0.contains(&missed), "round {round}: the log was not read");
     }
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_good_hook_is_looked_at_once_and_left_alone(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    house.amocrm.control.clear_calls();
-    house.run(&CHECK).await;
-    house.run(&CHECK).await;
-    assert_eq!(
-        (house.asked("GET", HOOKS), house.asked("POST", HOOKS), house.asked("DELETE", HOOKS)),
-        (2, 0, 0)
-    );
-    house.run(&CheckHooksDue {}).await;
-    house.advance(TimeDelta::minutes(51));
-    house.run_due_jobs().await;
-    assert_eq!(house.asked("GET", HOOKS), 3, "the tick looks at every active account");
+async fn a_valid_hook_is_read_once_and_not_changed(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    app.amocrm.control.clear_calls();
+    app.run(&CHECK).await;
+    app.run(&CHECK).await;
+    assert_eq!((app.asked("GET", HOOKS), app.asked("POST", HOOKS), app.asked("DELETE", HOOKS)), (2, 0, 0));
+    app.run(&CheckHooksDue {}).await;
+    app.advance(TimeDelta::minutes(51));
+    app.run_due_jobs().await;
+    assert_eq!(app.asked("GET", HOOKS), 3, "the tick looks at every active account");
 }
 
-/// nginx shuts our address out of the account: one job finds out, and no other asks.
+/// nginx blocks our address for the account: one job detects it, and no other calls amoCRM.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_block_is_told_to_every_job_of_the_account(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    house.amocrm.control.clear_calls();
-    house.amocrm.state.change_account(ACCOUNT, |account| account.blocked = true).unwrap();
-    house.run(&CHECK).await;
-    house.run(&ReconcileAccount::up_to_now(AccountId(ACCOUNT))).await;
-    assert_eq!((house.asked("GET", HOOKS), house.asked("GET", "/api/v4/events")), (1, 0));
-    house.amocrm.state.change_account(ACCOUNT, |account| account.blocked = false).unwrap();
-    house.advance(TimeDelta::minutes(16));
-    house.run_due_jobs().await;
-    assert_eq!(house.asked("GET", "/api/v4/events"), 0, "it is left alone for an hour");
-    assert!(house.jobs(JobState::Dead).await.is_empty());
+async fn a_block_applies_to_every_job_of_the_account(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    app.amocrm.control.clear_calls();
+    app.amocrm.state.change_account(ACCOUNT, |account| account.blocked = true).unwrap();
+    app.run(&CHECK).await;
+    app.run(&ReconcileAccount::up_to_now(AccountId(ACCOUNT))).await;
+    assert_eq!((app.asked("GET", HOOKS), app.asked("GET", "/api/v4/events")), (1, 0));
+    app.amocrm.state.change_account(ACCOUNT, |account| account.blocked = false).unwrap();
+    app.advance(TimeDelta::minutes(16));
+    app.run_due_jobs().await;
+    assert_eq!(app.asked("GET", "/api/v4/events"), 0, "it is left alone for an hour");
+    assert!(app.jobs(JobState::Dead).await.is_empty());
 }
 
-/// A worker that dies after it took the hook away and before it set it up again.
+/// A worker crashes after it deleted the webhook and before it subscribed again.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_repair_that_dies_half_way_is_done_again(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    let destination = house.hooks()[0].destination.clone();
-    house.amocrm.state.disable_hook(ACCOUNT, &destination).unwrap();
-    house.amocrm.control.clear_calls();
-    // The first POST leaves it disabled, the one after the DELETE never gets an answer.
-    house.amocrm.control.script(Script {
+async fn a_repair_that_crashes_half_way_is_repeated(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let destination = app.hooks()[0].destination.clone();
+    app.amocrm.state.disable_hook(ACCOUNT, &destination).unwrap();
+    app.amocrm.control.clear_calls();
+    // The first POST leaves the webhook disabled, the one after the DELETE gets no response.
+    app.amocrm.control.script(Script {
         skip: 1,
         method: Some("POST".to_owned()),
         ..Script::next(HOOKS, Act::Hang)
     });
-    house.enqueue(&CHECK).await;
-    let [dying] = house.due().await.try_into().unwrap();
+    app.enqueue(&CHECK).await;
+    let [dying] = app.due().await.try_into().unwrap();
     tokio::select! {
-        performed = house.engine.perform(dying.id) => panic!("it should hang: {performed:?}"),
+        performed = app.executor.execute(dying.id) => panic!("it should hang: {performed:?}"),
         () = async {
-            while house.asked("POST", HOOKS) < 2 {
+            while app.asked("POST", HOOKS) < 2 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         } => {}
     }
-    assert!(house.hooks().is_empty());
-    house.advance(TimeDelta::minutes(2));
-    assert_eq!(house.engine.rescue_once().await.unwrap(), 1);
-    house.advance(TimeDelta::minutes(1));
-    house.run_due_jobs().await;
-    assert!(house.hooks().len() == 1 && !house.hooks()[0].disabled);
+    assert!(app.hooks().is_empty());
+    app.advance(TimeDelta::minutes(2));
+    assert_eq!(app.executor.rescue_once().await.unwrap(), 1);
+    app.advance(TimeDelta::minutes(1));
+    app.run_due_jobs().await;
+    assert!(app.hooks().len() == 1 && !app.hooks()[0].disabled);
 }
 
-/// A plan without hooks: noted, not died of; the account's calls are found in the log.
+/// A plan without webhooks is recorded and causes no failure; the account's calls are found in the event list.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_plan_without_hooks_is_noted_and_calls_are_found_all_the_same(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    let destination = house.hooks()[0].destination.clone();
-    house.amocrm.state.change_account(ACCOUNT, |account| account.plan = Plan::Basic).unwrap();
-    house.amocrm.state.remove_hook(ACCOUNT, &destination).unwrap();
-    house.run(&CHECK).await;
-    assert_eq!(house.account().await.hooks_state, "refused");
-    assert!(house.jobs(JobState::Dead).await.is_empty());
-    house.amocrm.state.change_account(ACCOUNT, |account| account.plan = Plan::Extended).unwrap();
-    house.run(&CHECK).await;
-    assert_eq!(house.account().await.hooks_state, "subscribed");
+async fn a_plan_without_hooks_is_recorded_and_calls_are_found_anyway(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let destination = app.hooks()[0].destination.clone();
+    app.amocrm.state.change_account(ACCOUNT, |account| account.plan = Plan::Basic).unwrap();
+    app.amocrm.state.remove_hook(ACCOUNT, &destination).unwrap();
+    app.run(&CHECK).await;
+    assert_eq!(app.account().await.hooks_state, HooksState::Refused);
+    assert!(app.jobs(JobState::Dead).await.is_empty());
+    app.amocrm.state.change_account(ACCOUNT, |account| account.plan = Plan::Extended).unwrap();
+    app.run(&CHECK).await;
+    assert_eq!(app.account().await.hooks_state, HooksState::Subscribed);
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn an_amocrm_that_fails_or_shows_a_page_is_asked_again(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    let destination = house.hooks()[0].destination.clone();
-    house.amocrm.state.remove_hook(ACCOUNT, &destination).unwrap();
+async fn an_amocrm_that_fails_or_returns_a_page_is_called_again(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let destination = app.hooks()[0].destination.clone();
+    app.amocrm.state.remove_hook(ACCOUNT, &destination).unwrap();
     let page = Act::Answer {
         status: 200,
         headers: vec![("content-type".to_owned(), "text/html".to_owned())],
         body: "<html>".to_owned(),
     };
-    house.amocrm.control.script(Script::next(HOOKS, page));
-    house.amocrm.control.script(Script::next(HOOKS, Act::ServeThenCut));
-    house.run(&CHECK).await;
+    app.amocrm.control.script(Script::next(HOOKS, page));
+    app.amocrm.control.script(Script::next(HOOKS, Act::ServeThenCut));
+    app.run(&CHECK).await;
     for _ in 0..3 {
-        house.advance(TimeDelta::minutes(11));
-        house.run_due_jobs().await;
+        app.advance(TimeDelta::minutes(11));
+        app.run_due_jobs().await;
     }
-    assert_eq!(house.hooks().len(), 1);
-    assert!(house.jobs(JobState::Dead).await.is_empty());
+    assert_eq!(app.hooks().len(), 1);
+    assert!(app.jobs(JobState::Dead).await.is_empty());
 }
 
-/// A new key in front of the ring: the address moves, deliveries to either are taken meanwhile, and in the end
-/// nothing is left under the old key.
+/// A new current key: the webhook's address changes, deliveries to both addresses are accepted meanwhile, and in
+/// the end nothing depends on the old key.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn hooks_move_to_the_new_key_and_none_is_lost_on_the_way(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    let old = house.hooks()[0].destination.clone();
-    assert_eq!(house.account().await.hooks_key.as_deref(), Some("k1"));
-    let rotated = house.engine_with_ring(NEW_RING).await;
-    let mut conn = house.pool.acquire().await.unwrap();
+async fn hooks_move_to_the_new_key_and_none_is_lost(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let old = app.hooks()[0].destination.clone();
+    assert_eq!(app.account().await.hooks_key.as_deref(), Some("k1"));
+    let rotated = app.executor_with_ring(NEW_RING).await;
+    let mut conn = app.pool.acquire().await.unwrap();
     let behind = accounts::list_hooks_under_other_keys(&mut conn, "k2", None, 10).await.unwrap();
     assert_eq!(behind, [AccountId(ACCOUNT)]);
-    house.amocrm.control.clear_calls();
-    house.enqueue(&CHECK).await;
-    house.run_due_jobs_on(&rotated).await;
-    let hooks = house.hooks();
+    app.amocrm.control.clear_calls();
+    app.enqueue(&CHECK).await;
+    app.run_due_jobs_on(&rotated).await;
+    let hooks = app.hooks();
     assert!(hooks.len() == 1 && hooks[0].destination != old, "the old address is taken out");
-    let order: Vec<String> = house
+    let order: Vec<String> = app
         .amocrm
         .control
         .calls()
@@ -166,11 +164,11 @@ async fn hooks_move_to_the_new_key_and_none_is_lost_on_the_way(pool: MySqlPool) 
         .filter(|call| call.path == HOOKS && call.method != "GET")
         .map(|call| call.method)
         .collect();
-    assert_eq!(order, ["POST", "DELETE"], "the new address comes before the old one goes");
+    assert_eq!(order, ["POST", "DELETE"], "the new address is subscribed before the old one is deleted");
     assert!(accounts::list_hooks_under_other_keys(&mut conn, "k2", None, 10).await.unwrap().is_empty());
-    // Moved once: the next look only looks.
-    house.amocrm.control.clear_calls();
-    house.enqueue(&CHECK).await;
-    house.run_due_jobs_on(&rotated).await;
-    assert_eq!((house.asked("POST", HOOKS), house.asked("DELETE", HOOKS)), (0, 0));
+    // Moved once: the next check only reads.
+    app.amocrm.control.clear_calls();
+    app.enqueue(&CHECK).await;
+    app.run_due_jobs_on(&rotated).await;
+    assert_eq!((app.asked("POST", HOOKS), app.asked("DELETE", HOOKS)), (0, 0));
 }

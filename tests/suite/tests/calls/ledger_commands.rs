@@ -1,32 +1,32 @@
-//! What operators do with Flycoins on the command line.
+//! Commands of operators about Flycoins.
 
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use flysk_domain::trace::Trace;
 use flysk_domain::{Clock as _, SystemClock};
-use flysk_jobs::Outbox;
-use flysk_jobs::flycoins::VerifyLedger;
-use flysk_suite::stand::{ACCOUNT, Options, Stand};
+use flysk_jobs::platform::flycoins::VerifyLedger;
+use flysk_queue::Outbox;
+use flysk_suite::environment::{ACCOUNT, Environment, Options};
 use serde_json::{Value, json};
 
-/// What FlySense's backend is told of the account's Flycoins.
-async fn backend(stand: &Stand, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
-    let url = format!("{}/v1/backend/flycoins{path}", stand.api_url);
+/// A request of FlySense's backend about the account's Flycoins.
+async fn backend(env: &Environment, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+    let url = format!("{}/v1/backend/flycoins{path}", env.api_url);
     let http = reqwest::Client::builder().build()?;
     let request = match &body {
         Some(body) => http.post(url).json(body),
         None => http.get(url),
     };
-    let answer = request.header("X-Project-Token", &stand.project_token).send().await?;
+    let answer = request.header("X-Project-Token", &env.project_token).send().await?;
     Ok(answer.error_for_status()?.json().await?)
 }
 
-/// A bonus, a compensation, and the proof: each says what it did, and what is wrong with what it is given.
+/// Bonus, compensation and verification: each prints its effect, or the error in its arguments.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_makes_good_and_proves_the_books() -> anyhow::Result<()> {
-    let stand = Stand::start(Options::with_fixtures(0.02)?).await?;
-    let worker = |args: &[&str]| stand.command("flysk-worker", args);
+async fn an_operator_compensates_and_verifies_the_ledger() -> anyhow::Result<()> {
+    let env = Environment::start(Options::with_fixtures(0.02)?).await?;
+    let worker = |args: &[&str]| env.command("flysk-worker", args);
     let refused = |args: &[&str]| worker(args).unwrap_err().to_string();
     let file = tempfile::NamedTempFile::new()?;
     let path = file.path().to_str().unwrap();
@@ -38,45 +38,49 @@ async fn an_operator_makes_good_and_proves_the_books() -> anyhow::Result<()> {
         r#"{"flycoins": {"welcome_bonus": {"amount_micro": 100000000, "lives_days": 30}}}"#,
     )?;
     worker(&update)?;
-    stand.install().await?;
+    env.install().await?;
 
     let account = ACCOUNT.to_string();
     let wallet = |name: &'static str, more: &[&'static str]| {
         let args = [&[name, "--widget", "flysense", "--account"][..], &[account.as_str()], more].concat();
-        stand.command("flysk-worker", &args)
+        env.command("flysk-worker", &args)
     };
     let shown = wallet("wallet:show", &[])?;
     assert!(shown.contains("available  100.000000") && shown.contains("Приветственный бонус"), "{shown}");
     let made_good = ["--amount", "2.5", "--reason", "Сбой 24 ноября", "--key", "ticket-812"];
     assert!(wallet("wallet:credit", &made_good)?.contains("Credited ltx_"));
-    assert!(wallet("wallet:credit", &made_good)?.contains("Was credited before, as ltx_"));
+    assert!(wallet("wallet:credit", &made_good)?.contains("Already credited as ltx_"));
     let other = ["--amount", "3", "--reason", "Сбой 24 ноября", "--key", "ticket-812"];
     let error = wallet("wallet:credit", &other).unwrap_err().to_string();
     assert!(error.contains("was used for another compensation"), "{error}");
     let negative = ["--amount=-1", "--reason", "x", "--key", "k"];
-    assert!(wallet("wallet:credit", &negative).unwrap_err().to_string().contains("--amount is above 0"));
+    assert!(wallet("wallet:credit", &negative).unwrap_err().to_string().contains("amount must be above 0"));
     assert!(wallet("wallet:show", &[])?.contains("available  102.500000"));
-    let balance = backend(&stand, &format!("/balance?account_id={account}"), None).await?;
+    let balance = backend(&env, &format!("/balance?account_id={account}"), None).await?;
     assert_eq!(balance["available_micro"], 102_500_000);
     let stranger = refused(&["wallet:show", "--widget", "flysense", "--account", "404"]);
     assert!(stranger.contains("has not installed"), "{stranger}");
 
     let proof = worker(&["ledger:verify"])?;
-    assert!(proof.contains("4 entries in 1 wallets") && !proof.contains("DO NOT AGREE"), "{proof}");
-    let damaged = damage(&stand, 1).await?;
+    assert!(proof.contains("4 entries in 1 wallets") && !proof.contains("MISMATCHES"), "{proof}");
+    let damaged = damage(&env, 1).await?;
     let told = refused(&["ledger:verify"]);
-    assert!(told.contains("exit status: 1") && told.contains("the books do not agree"), "{told}");
-    let sentence = format!("wallet available: {damaged} has 102500001 millionths, its entries say 102500000");
-    assert!(told.contains(&sentence) && told.contains("1 DO NOT AGREE"), "{told}");
-    stand.stop()
+    assert!(
+        told.contains("exit status: 1") && told.contains("balances do not match the ledger entries"),
+        "{told}"
+    );
+    let sentence =
+        format!("wallet available: {damaged} has 102500001 micro-Flycoins, its entries sum to 102500000");
+    assert!(told.contains(&sentence) && told.contains("1 MISMATCHES"), "{told}");
+    env.stop()
 }
 
-/// A price holds from its moment on, for estimates too; one that cannot be is refused in a sentence.
+/// A price applies from its start time, to estimates as well; an invalid one is rejected with a reason.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_sets_prices_that_hold_from_their_moment_on() -> anyhow::Result<()> {
-    let stand = Stand::start(Options::with_fixtures(0.0)?).await?;
-    stand.install().await?;
-    let worker = |args: &[&str]| stand.command("flysk-worker", args);
+async fn an_operator_sets_prices_with_a_start_time() -> anyhow::Result<()> {
+    let env = Environment::start(Options::with_fixtures(0.0)?).await?;
+    env.install().await?;
+    let worker = |args: &[&str]| env.command("flysk-worker", args);
     let refused = |args: &[&str]| worker(args).unwrap_err().to_string();
     let set = ["price:set", "flysense.recognition", "--per-minute", "3", "--at-least", "15"];
     let far = refused(&[&set[..], &["--valid-from", "2099-01-01T00:00:00Z"]].concat());
@@ -89,79 +93,79 @@ async fn an_operator_sets_prices_that_hold_from_their_moment_on() -> anyhow::Res
         ["v1    in force", "v2    to come"].map(|state| listed.contains(state)).into_iter().collect();
     assert_eq!(states, [true, true], "{listed}");
     let late = ["price:set", "flysense.summary", "--per-piece", "1", "--valid-from", "2020-01-01T00:00:00Z"];
-    assert!(refused(&late).contains("cannot begin in the past"));
-    assert!(
-        refused(&["price:set", "nobody.work", "--per-piece", "1"])
-            .contains("no widget has the code `nobody`")
-    );
-    assert!(refused(&["price:set", "flysense.summary", "--per-piece", "0"]).contains("above zero"));
+    assert!(refused(&late).contains("cannot start in the past"));
+    assert!(refused(&["price:set", "nobody.work", "--per-piece", "1"]).contains("widget `nobody` not found"));
+    assert!(refused(&["price:set", "flysense.summary", "--per-piece", "0"]).contains("must be positive"));
     for (args, sentence) in [
         (&[][..], "--per-minute <FLYCOINS>|--per-piece <FLYCOINS>"),
         (&["--per-minute", "2", "--per-piece", "1"], "cannot be used with"),
         (&["--per-piece", "1", "--at-least", "15"], "cannot be used with"),
         (&["--per-minute", "2,5"], "`2,5` is not an amount: write it like 12 or 2.5"),
-        (&["--per-piece", "1", "--valid-from", "2099-01-01"], "like 2027-01-01T00:00:00Z"),
+        (&["--per-piece", "1", "--valid-from", "2099-01-01"], "such as 2027-01-01T00:00:00Z"),
     ] {
         let told = refused(&[&["price:set", "flysense.summary"], args].concat());
         assert!(told.contains("exit status: 2") && told.contains(sentence), "{told}");
     }
 
-    // A price that is in force at once is what the next estimate says.
+    // A price that applies at once is used by the next estimate.
     worker(&["price:set", "flysense.summary", "--per-piece", "1.25"])?;
     let lines = json!([{ "service": "flysense.summary", "quantity": 2 }]);
     let estimate = json!({ "account_id": ACCOUNT, "lines": lines });
-    let estimate = backend(&stand, "/estimate", Some(estimate)).await?;
+    let estimate = backend(&env, "/estimate", Some(estimate)).await?;
     assert_eq!((&estimate["total_micro"], &estimate["lines"][0]["version"]), (&json!(2_500_000), &json!(2)));
     assert_eq!(worker(&["price:list", "--service", "flysense.unknown"])?, "No prices.\n");
-    stand.stop()
+    env.stop()
 }
 
-/// Somebody edits the balance of the only wallet, whose id this is.
-async fn damage(stand: &Stand, by: i64) -> anyhow::Result<String> {
+/// Changes the balance of the only wallet directly; returns its id.
+async fn damage(env: &Environment, by: i64) -> anyhow::Result<String> {
     sqlx::query("UPDATE wallets SET available_micro = available_micro + ?")
         .bind(by)
-        .execute(&stand.pool)
+        .execute(&env.pool)
         .await?;
-    Ok(sqlx::query_scalar("SELECT id FROM wallets").fetch_one(&stand.pool).await?)
+    Ok(sqlx::query_scalar("SELECT id FROM wallets").fetch_one(&env.pool).await?)
 }
 
-/// The nightly proof raises its alarm while the books do not agree: a line of the log that names the wallet, and a
-/// gauge. Both end with the damage.
+/// Nightly verification raises an alert while the ledger is inconsistent: a log line that names the wallet, and a
+/// gauge. Both end with the repair.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_nightly_proof_raises_an_alarm_that_names_the_wallet() -> anyhow::Result<()> {
-    let mut stand = Stand::start(Options::with_fixtures(0.0)?).await?;
-    stand.install().await?;
-    stand.kill(1)?;
+async fn nightly_verification_raises_an_alert_that_names_the_wallet() -> anyhow::Result<()> {
+    let mut env = Environment::start(Options::with_fixtures(0.0)?).await?;
+    env.install().await?;
+    env.kill(1)?;
     let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    stand.set("FLYSK_METRICS_LISTEN", &format!("127.0.0.1:{port}"));
-    stand.spawn("flysk-worker", &["run", "billing"], "nightly")?;
+    env.set("FLYSK_METRICS_LISTEN", &format!("127.0.0.1:{port}"));
+    env.spawn("flysk-worker", &["run", "billing"], "nightly")?;
     let http = reqwest::Client::builder().build()?;
-    let outbox = Outbox::new(stand.pool.clone(), None, Arc::new(SystemClock));
+    let outbox = Outbox::new(env.pool.clone(), None, Arc::new(SystemClock));
     let verify = async |nights: i64| {
         let trace = Trace { correlation_id: format!("night-{nights}"), traceparent: None };
         let mut unit = outbox.begin(trace).await?;
         unit.enqueue(&VerifyLedger {}).await?;
         unit.commit().await?;
         let done = "SELECT COUNT(*) FROM jobs WHERE kind = 'flycoins.verify_ledger' AND state = 'done'";
-        stand.wait_for(done, nights).await?;
+        env.wait_for(done, nights).await?;
         let metrics = http.get(format!("http://127.0.0.1:{port}/metrics")).send().await?.text().await?;
         let gauge = metrics.lines().find(|line| line.starts_with("flysk_ledger_discrepancies"));
-        let lines = stand.log_lines()?;
+        let lines = env.log_lines()?;
         let lines: Vec<Value> = lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let alarms: Vec<Value> = lines.into_iter().filter(|line| line["alert"] == "ledger").collect();
         anyhow::Ok((gauge.unwrap_or_default().to_owned(), alarms))
     };
     assert_eq!(verify(1).await?, ("flysk_ledger_discrepancies 0".to_owned(), vec![]));
-    let wallet = damage(&stand, 5).await?;
+    let wallet = damage(&env, 5).await?;
     let (gauge, alarms) = verify(2).await?;
     assert_eq!((gauge.as_str(), alarms.len()), ("flysk_ledger_discrepancies 1", 1), "{alarms:?}");
     let alarm = &alarms[0];
-    assert_eq!((&alarm["level"], &alarm["message"]), (&json!("ERROR"), &json!("the books do not agree")));
+    assert_eq!(
+        (&alarm["level"], &alarm["message"]),
+        (&json!("ERROR"), &json!("balances do not match the ledger entries"))
+    );
     assert_eq!((&alarm["rule"], &alarm["place"]), (&json!("wallet available"), &json!(wallet)));
     let off = alarm["stored_micro"].as_i64().unwrap() - alarm["proven_micro"].as_i64().unwrap();
     assert_eq!(off, 5, "{alarm}");
-    damage(&stand, -5).await?;
+    damage(&env, -5).await?;
     let (gauge, alarms) = verify(3).await?;
     assert_eq!((gauge.as_str(), alarms.len()), ("flysk_ledger_discrepancies 0", 1), "no new one");
-    stand.stop()
+    env.stop()
 }

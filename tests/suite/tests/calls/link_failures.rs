@@ -1,9 +1,9 @@
-//! What a manager is told of a recording that cannot be had: the true cause.
+//! Failures of recordings as shown to a manager: the true cause.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use flysk_suite::stand::{Options, Stand};
+use flysk_suite::environment::{Environment, Options};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -11,9 +11,9 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// A host whose certificate nobody vouches for; its address.
+/// A host with an untrusted certificate; returns its address.
 async fn self_signed_host() -> anyhow::Result<String> {
     let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
     let key = PrivateKeyDer::Pkcs8(signed.signing_key.serialize_der().into());
@@ -34,14 +34,14 @@ async fn self_signed_host() -> anyhow::Result<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_final_failure_tells_the_manager_its_true_cause() -> anyhow::Result<()> {
+async fn each_final_failure_shows_the_manager_its_true_cause() -> anyhow::Result<()> {
     let untrusted = self_signed_host().await?;
     let mut options = Options::with_fixtures(0.02)?;
     options.more.insert("FLYSK_OUTBOUND_ALLOW".to_owned(), untrusted.clone());
-    let stand = Stand::start(options).await?;
-    stand.install().await?;
-    let client = stand.client()?;
-    let url = stand.outside.recording_url("sales-mono-8k.mp3");
+    let env = Environment::start(options).await?;
+    env.install().await?;
+    let client = env.client()?;
+    let url = env.simulators.recording_url("sales-mono-8k.mp3");
     let cases = [
         (format!("https://{untrusted}/r.mp3"), "recording_unavailable", "certificate_refused", "ертификат"),
         (format!("{url}?login=crm%3As3cret"), "recording_unavailable", "login_required", "логин и пароль"),
@@ -66,17 +66,17 @@ async fn each_final_failure_tells_the_manager_its_true_cause() -> anyhow::Result
     ];
     let mut notes = Vec::new();
     for (link, code, cause, words) in cases {
-        notes.push((stand.outside.call_arrives(Some(link.clone()), 42)?, link, code, cause, words));
+        notes.push((env.simulators.call_arrives(Some(link.clone()), 42)?, link, code, cause, words));
     }
     for (note, link, code, cause, words) in notes {
-        let call = client.wait_for_end(note, PATIENCE).await?;
+        let call = client.wait_for_end(note, WAIT_TIMEOUT).await?;
         anyhow::ensure!(call.failure_code.as_deref() == Some(code), "{link}: {}", call.raw);
         anyhow::ensure!(call.raw["failure_cause"] == cause, "{link}: {}", call.raw);
         let label = call.raw["failure_label"].as_str().unwrap_or_default();
         anyhow::ensure!(label.contains(words), "{link}: {label}");
         anyhow::ensure!(!call.raw.to_string().contains("wr0ng"), "a login is shown: {}", call.raw);
     }
-    let secret = stand.log_lines()?.into_iter().find(|line| line.contains("wr0ng"));
+    let secret = env.log_lines()?.into_iter().find(|line| line.contains("wr0ng"));
     anyhow::ensure!(secret.is_none(), "a login is in the log: {secret:?}");
     Ok(())
 }

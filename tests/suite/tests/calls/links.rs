@@ -1,22 +1,22 @@
-//! Recording links as telephonies really give them.
+//! Recording links as telephony providers create them.
 
 use std::time::Duration;
 
-use crate::stand;
+use crate::start_env;
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Slow, late, cut off, redirected: the recording comes all the same.
+/// Slow, late, interrupted and redirected: the recording is fetched nevertheless.
 #[tokio::test(flavor = "multi_thread")]
 async fn difficult_links_are_followed() -> anyhow::Result<()> {
-    let stand = stand().await?;
-    let client = stand.client()?;
-    let url = stand.outside.recording_url("sales-mono-8k.mp3");
+    let env = start_env().await?;
+    let client = env.client()?;
+    let url = env.simulators.recording_url("sales-mono-8k.mp3");
     let mut notes = Vec::new();
     for query in [
         "absent_times=1",
         "cut_at=20000",
-        // More connections than one attempt makes: the next one goes on where it ended.
+        // Needs more connections than one attempt makes: the next attempt resumes the download.
         "cut_after=12000",
         "redirects=2",
         "bytes_per_s=60000",
@@ -26,52 +26,52 @@ async fn difficult_links_are_followed() -> anyhow::Result<()> {
         "raw_location=true",
         "gzip=true",
         "gzip=true&no_range=true&content_type=text%2Fhtml",
-        // A host that knows ranges says where the file ends; one that does not leaves that open.
+        // A host with range support confirms the end of the file; one without leaves it open.
         "excess=1000",
         "excess=1000&no_range=true",
         "login=crm%3Ap%40ss%3A1",
     ] {
-        // Only the host that asks for the login uses it.
+        // Credentials are used only by the host that requires them.
         let link = format!("{url}?{query}").replace("http://", "http://crm:p%40ss%3A1@");
-        notes.push((query, stand.outside.call_arrives(Some(link), 42)?));
+        notes.push((query, env.simulators.call_arrives(Some(link), 42)?));
     }
     for (query, note) in notes {
-        let call = client.wait_for_end(note, PATIENCE).await?;
-        anyhow::ensure!(call.state == "done", "{query}: {}\n{}", call.raw, stand.logs());
+        let call = client.wait_for_end(note, WAIT_TIMEOUT).await?;
+        anyhow::ensure!(call.state == "done", "{query}: {}\n{}", call.raw, env.logs());
         let may_lack_its_end = query == "excess=1000&no_range=true";
         anyhow::ensure!(call.raw["partial"] == may_lack_its_end, "{query}: {}", call.raw);
     }
-    let secret = stand.log_lines()?.into_iter().find(|line| line.contains("p@ss") || line.contains("p%40ss"));
+    let secret = env.log_lines()?.into_iter().find(|line| line.contains("p@ss") || line.contains("p%40ss"));
     anyhow::ensure!(secret.is_none(), "the login is in the log: {secret:?}");
     Ok(())
 }
 
-/// Answers that no HTTP library would write, as scripts of PBXs write them.
+/// Responses that no HTTP library would write, as sent by PBX scripts.
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_written_by_hand_are_read() -> anyhow::Result<()> {
-    let stand = stand().await?;
-    let client = stand.client()?;
-    let url = format!("{}/sales-mono-8k.mp3", stand.outside.recordings.state.raw_url());
+async fn handwritten_responses_are_read() -> anyhow::Result<()> {
+    let env = start_env().await?;
+    let client = env.client()?;
+    let url = format!("{}/sales-mono-8k.mp3", env.simulators.recordings.state.raw_url());
     let mut notes = Vec::new();
     for (shape, partial) in
         [("spaced", false), ("untyped", false), ("short_length", true), ("chunked_cut", true)]
     {
-        notes.push((shape, partial, stand.outside.call_arrives(Some(format!("{url}?{shape}")), 42)?));
+        notes.push((shape, partial, env.simulators.call_arrives(Some(format!("{url}?{shape}")), 42)?));
     }
     for (shape, partial, note) in notes {
-        let call = client.wait_for_end(note, PATIENCE).await?;
-        anyhow::ensure!(call.state == "done", "{shape}: {}\n{}", call.raw, stand.logs());
+        let call = client.wait_for_end(note, WAIT_TIMEOUT).await?;
+        anyhow::ensure!(call.state == "done", "{shape}: {}\n{}", call.raw, env.logs());
         anyhow::ensure!(call.raw["partial"] == partial, "{shape}: {}", call.raw);
     }
     Ok(())
 }
 
-/// A link that leads home, or to a login page, ends the call with a reason a person can act on.
+/// A link to a local address or a login page fails the call with an actionable reason.
 #[tokio::test(flavor = "multi_thread")]
-async fn dangerous_links_are_refused() -> anyhow::Result<()> {
-    let stand = stand().await?;
-    let client = stand.client()?;
-    let url = stand.outside.recording_url("sales-mono-8k.mp3");
+async fn dangerous_links_are_rejected() -> anyhow::Result<()> {
+    let env = start_env().await?;
+    let client = env.client()?;
+    let url = env.simulators.recording_url("sales-mono-8k.mp3");
     let cases = [
         (
             format!("{url}?redirect_to=http%3A%2F%2F169.254.169.254%2Flatest%2Fmeta-data%2F"),
@@ -84,32 +84,30 @@ async fn dangerous_links_are_refused() -> anyhow::Result<()> {
     ];
     let mut notes = Vec::new();
     for (link, code) in &cases {
-        notes.push((link, *code, stand.outside.call_arrives(Some(link.clone()), 42)?));
+        notes.push((link, *code, env.simulators.call_arrives(Some(link.clone()), 42)?));
     }
     for (link, code, note) in notes {
-        let call = client.wait_for_end(note, PATIENCE).await?;
+        let call = client.wait_for_end(note, WAIT_TIMEOUT).await?;
         anyhow::ensure!(call.failure_code.as_deref() == Some(code), "{link}: {}", call.raw);
     }
     Ok(())
 }
 
-/// A note whose link comes later waits for it; asking by hand for what a hook brought starts nothing twice.
+/// A note waits for its late link; a manual request for a note that the webhook has already started does nothing.
 #[tokio::test(flavor = "multi_thread")]
-async fn late_link_is_waited_for_and_a_note_is_transcribed_once() -> anyhow::Result<()> {
-    let stand = stand().await?;
-    let client = stand.client()?;
-    let note = stand.outside.call_arrives(None, 42)?;
-    stand.wait_for("SELECT COUNT(*) FROM transcriptions WHERE state = 'waiting_for_link'", 1).await?;
+async fn a_late_link_is_awaited_and_a_note_is_transcribed_once() -> anyhow::Result<()> {
+    let env = start_env().await?;
+    let client = env.client()?;
+    let note = env.simulators.call_arrives(None, 42)?;
+    env.wait_for("SELECT COUNT(*) FROM transcriptions WHERE state = 'waiting_for_link'", 1).await?;
     let asked = client.transcribe(note).await?;
-    let link = stand.outside.recording_url("sales-mono-8k.mp3");
-    stand.outside.amocrm.state.set_link(flysk_suite::stand::ACCOUNT, note, Some(&link))?;
-    let call = client.wait_for_end(note, PATIENCE).await?;
+    let link = env.simulators.recording_url("sales-mono-8k.mp3");
+    env.simulators.amocrm.state.set_link(flysk_suite::environment::ACCOUNT, note, Some(&link))?;
+    let call = client.wait_for_end(note, WAIT_TIMEOUT).await?;
     assert_eq!((call.state.as_str(), &call.id), ("done", &asked));
     // amoCRM may deliver a hook twice.
-    stand.outside.amocrm.state.fire_again(flysk_suite::stand::ACCOUNT, &[note])?;
-    stand
-        .wait_for("SELECT COUNT(*) FROM jobs WHERE kind = 'calls.ingest_note' AND state = 'done'", 2)
-        .await?;
+    env.simulators.amocrm.state.fire_again(flysk_suite::environment::ACCOUNT, &[note])?;
+    env.wait_for("SELECT COUNT(*) FROM jobs WHERE kind = 'calls.ingest_note' AND state = 'done'", 2).await?;
     assert_eq!(client.transcriptions().await?.len(), 1);
     Ok(())
 }

@@ -1,43 +1,41 @@
-//! Calls from end to end: our real processes, the outside simulated over real HTTP.
+//! End-to-end tests of calls: real Flysk processes, outside services simulated over HTTP.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what went wrong by failing"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failing test panics with the reason")]
 
+mod authentication;
 mod cancelling;
+mod card_data;
+mod charging;
+mod cleanup;
 mod crashes;
 mod decoding;
-mod doors;
+mod harness;
 mod hook_repairs;
-mod house;
-mod leaving;
 mod ledger_commands;
 mod link_failures;
 mod links;
 mod listening;
 mod lost_calls;
 mod notes;
+mod observability;
 mod operating;
 mod payments;
+mod playback;
 mod providers;
 mod quotas;
 mod recognitions;
 mod recordings;
+mod records;
 mod runs;
 mod scratch;
 mod summaries;
-mod till;
 mod unfinished;
-mod watching;
 
-use flysk_suite::stand::{Options, Stand};
+use flysk_suite::environment::{Environment, Options};
 
-/// The product with FlySense installed; recognition is quick.
-async fn stand() -> anyhow::Result<Stand> {
-    let stand = Stand::start(Options::with_fixtures(0.02)?).await?;
-    stand.install().await?;
-    Ok(stand)
+/// The product with FlySense installed, and fast recognition.
+async fn start_env() -> anyhow::Result<Environment> {
+    let env = Environment::start(Options::with_fixtures(0.02)?).await?;
+    env.install().await?;
+    Ok(env)
 }

@@ -1,39 +1,39 @@
-//! Every recording of the fixtures becomes what its manifest says.
+//! Every recording of the fixtures ends as its manifest says.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
-use flysk_suite::stand::{RECORDINGS, Stand, Transcription};
+use flysk_suite::environment::{Environment, RECORDINGS, Transcription};
 use serde_json::Value;
 
-use crate::stand;
-use crate::till::everything_is_paid;
+use crate::charging::everything_is_paid;
+use crate::start_env;
 
-const PATIENCE: Duration = Duration::from_mins(2);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Good files are transcribed and paid for, bad ones end with the code that says why, silence costs nothing; on stereo
-/// files each turn is covered to 80 % by utterances of the right speaker; nothing stays in the bucket.
+/// Valid files are transcribed and charged, invalid ones fail with their error codes, silence is free. In stereo
+/// files, at least 80 % of each turn is covered by utterances of the right speaker. Nothing stays in the bucket.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_recording_ends_as_its_manifest_says() -> anyhow::Result<()> {
-    let stand = stand().await?;
-    let client = stand.client()?;
+    let env = start_env().await?;
+    let client = env.client()?;
     let manifest = manifest()?;
     let mut notes = Vec::new();
     for name in manifest.as_object().context("an object")?.keys() {
-        notes.push((name, stand.outside.call_arrives(Some(stand.outside.recording_url(name)), 60)?));
+        notes.push((name, env.simulators.call_arrives(Some(env.simulators.recording_url(name)), 60)?));
     }
     let mut paid = Vec::new();
     for (name, note) in notes {
-        let call = client.wait_for_end(note, PATIENCE).await?;
+        let call = client.wait_for_end(note, WAIT_TIMEOUT).await?;
         check(name, manifest.get(name).context("its entry")?, &call).with_context(|| name.clone())?;
         if call.state == "done" {
             paid.push(call.id);
         } else {
-            client.wait_for_payment(&call.id, "free", PATIENCE).await?;
+            client.wait_for_payment(&call.id, "free", WAIT_TIMEOUT).await?;
         }
     }
-    everything_is_paid(&stand, &client, &paid).await?;
-    bucket_gets_empty(&stand).await
+    everything_is_paid(&env, &client, &paid).await?;
+    bucket_gets_empty(&env).await
 }
 
 fn manifest() -> anyhow::Result<Value> {
@@ -74,7 +74,7 @@ fn check(name: &str, entry: &Value, call: &Transcription) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// A turn of a second and more is covered to 80 % by utterances of its speaker.
+/// Checks that at least 80 % of a turn of 1 s or more is covered by utterances of its speaker.
 fn covered(turn: &Value, call: &Transcription) -> anyhow::Result<()> {
     let ms = |value: &Value, name: &str| value.get(name).and_then(Value::as_u64).unwrap_or_default();
     let (start, end) = (ms(turn, "start_ms"), ms(turn, "end_ms"));
@@ -93,12 +93,12 @@ fn covered(turn: &Value, call: &Transcription) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until storage holds nothing. Looking for lost hooks is spread over minutes and keeps nothing there.
-pub(crate) async fn bucket_gets_empty(stand: &Stand) -> anyhow::Result<()> {
-    const IDLE: &str = "SELECT IF(COUNT(*) = 0, 1, 0) FROM jobs
+/// Waits until the bucket is empty. The search for lost webhooks runs for minutes but stores nothing there.
+pub(crate) async fn bucket_gets_empty(env: &Environment) -> anyhow::Result<()> {
+    const IDLE_QUERY: &str = "SELECT IF(COUNT(*) = 0, 1, 0) FROM jobs
          WHERE state IN ('queued', 'running') AND kind LIKE 'calls.%' AND kind NOT LIKE 'calls.reconcile%'";
-    stand.wait_for(IDLE, 1).await?;
-    let left = stand.outside.s3.state.objects()?;
+    env.wait_for(IDLE_QUERY, 1).await?;
+    let left = env.simulators.s3.state.objects()?;
     anyhow::ensure!(left.is_empty(), "left in the bucket: {left:?}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Workers on machines whose wall clocks are wrong.
+//! Workers on machines with wrong wall clocks.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use flysk_suite::chaos::fleet::Fleet;
 
 use crate::marks;
 
-const GRACE: Duration = Duration::from_secs(10);
+const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// Enqueues a job that is due in an hour and one that is due in a few seconds.
 async fn enqueue_for_later(fleet: &Fleet) -> anyhow::Result<()> {
@@ -19,17 +19,17 @@ async fn enqueue_for_later(fleet: &Fleet) -> anyhow::Result<()> {
     Ok(unit.commit().await?)
 }
 
-/// A worker whose wall clock is off joins a healthy one that is busy: it ends nothing of the healthy one's, starts nothing
-/// early, and says what is wrong.
+/// A worker with a wrong wall clock joins a busy one with a correct clock: it ends none of the other's jobs,
+/// starts none early, and logs the clock offset.
 async fn join_with_wrong_clock(wall_ahead: TimeDelta) -> anyhow::Result<()> {
     let mut fleet = Fleet::start(Duration::from_secs(4)).await?;
-    fleet.start_worker(20, GRACE)?;
+    fleet.start_worker(20, STOP_GRACE)?;
     fleet.enqueue(&marks(0..20, 9_000)).await?;
     fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'running'", 20).await?;
-    let wrong = fleet.start_skewed_worker(20, GRACE, wall_ahead)?;
+    let wrong = fleet.start_skewed_worker(20, STOP_GRACE, wall_ahead)?;
     enqueue_for_later(&fleet).await?;
     fleet.wait_for_log(wrong, "wall clock is wrong", 1).await?;
-    // Several of its looks for abandoned jobs lie before the end of these.
+    // Long enough for several checks for abandoned jobs.
     fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done'", 21).await?;
     let starts: Vec<(u64, u32)> =
         sqlx::query_as("SELECT mark_key, attempt FROM chaos_starts ORDER BY mark_key, attempt")
@@ -48,23 +48,24 @@ async fn join_with_wrong_clock(wall_ahead: TimeDelta) -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn worker_with_a_clock_ten_minutes_ahead_ends_nothing_of_the_others() -> anyhow::Result<()> {
+async fn worker_with_a_clock_ten_minutes_ahead_ends_no_job_of_the_others() -> anyhow::Result<()> {
     join_with_wrong_clock(TimeDelta::minutes(10)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn worker_with_a_clock_ten_minutes_behind_ends_nothing_of_the_others() -> anyhow::Result<()> {
+async fn worker_with_a_clock_ten_minutes_behind_ends_no_job_of_the_others() -> anyhow::Result<()> {
     join_with_wrong_clock(TimeDelta::minutes(-10)).await
 }
 
-/// Alone with a wrong clock, a worker keeps its leases valid for those that come: its jobs are its own until they end.
+/// A single worker with a wrong clock keeps its leases valid for workers that join later: they take none of its
+/// jobs.
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_of_a_worker_with_a_clock_behind_are_not_taken_from_it() -> anyhow::Result<()> {
     let mut fleet = Fleet::start(Duration::from_secs(4)).await?;
-    fleet.start_skewed_worker(20, GRACE, TimeDelta::minutes(-10))?;
+    fleet.start_skewed_worker(20, STOP_GRACE, TimeDelta::minutes(-10))?;
     fleet.enqueue(&marks(0..20, 6_000)).await?;
     fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'running'", 20).await?;
-    fleet.start_worker(20, GRACE)?;
+    fleet.start_worker(20, STOP_GRACE)?;
     fleet.check_exactly_once(20).await?;
     let again: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM chaos_starts WHERE attempt > 1")
         .fetch_one(&fleet.pool)

@@ -1,4 +1,4 @@
-//! Workers that are asked to stop.
+//! Graceful shutdown of workers.
 
 use std::time::Duration;
 
@@ -6,23 +6,23 @@ use flysk_suite::chaos::fleet::Fleet;
 
 use crate::marks;
 
-/// SIGTERM with work in flight that ends within the grace time: it ends, and nothing new is taken.
+/// SIGTERM with jobs in flight that end within the grace time: they complete, and no new job is started.
 #[tokio::test(flavor = "multi_thread")]
-async fn stopped_worker_ends_what_it_holds() -> anyhow::Result<()> {
+async fn stopped_worker_completes_its_running_jobs() -> anyhow::Result<()> {
     let mut fleet = Fleet::start(Duration::from_secs(20)).await?;
     let worker = fleet.start_worker(30, Duration::from_secs(10))?;
     fleet.enqueue(&marks(0..60, 1_000)).await?;
     fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'running'", 30).await?;
     let (took, well) = fleet.terminate(worker)?;
     assert!(well && took < Duration::from_secs(10), "took {took:?}, ended well: {well}");
-    assert_eq!(running(&fleet).await?, 0, "work was left in the air");
+    assert_eq!(running(&fleet).await?, 0, "jobs are still running");
     fleet.start_worker(30, Duration::from_secs(10))?;
     fleet.check_exactly_once(60).await
 }
 
-/// SIGTERM with work that would take longer: it is given back at once, without costing an attempt.
+/// SIGTERM with jobs that would take longer: they are released at once, without using an attempt.
 #[tokio::test(flavor = "multi_thread")]
-async fn stopped_worker_gives_back_what_does_not_end() -> anyhow::Result<()> {
+async fn stopped_worker_releases_jobs_that_do_not_end() -> anyhow::Result<()> {
     let mut fleet = Fleet::start(Duration::from_mins(1)).await?;
     let worker = fleet.start_worker(30, Duration::from_secs(3))?;
     fleet.enqueue(&marks(0..30, 5_000)).await?;
@@ -33,12 +33,12 @@ async fn stopped_worker_gives_back_what_does_not_end() -> anyhow::Result<()> {
         .fetch_one(&fleet.pool)
         .await?;
     assert_eq!(waiting, 30, "not all was given back");
-    assert_eq!(running(&fleet).await?, 0, "work was left in the air");
+    assert_eq!(running(&fleet).await?, 0, "jobs are still running");
     fleet.start_worker(30, Duration::from_secs(10))?;
     fleet.check_exactly_once(30).await
 }
 
-/// The same with Redis gone: a worker can say goodbye to nobody and still stops in time.
+/// The same without Redis: the worker cannot deregister and still stops in time.
 #[tokio::test(flavor = "multi_thread")]
 async fn stopped_worker_stops_in_time_without_redis() -> anyhow::Result<()> {
     let mut fleet = Fleet::start(Duration::from_mins(1)).await?;
@@ -48,26 +48,26 @@ async fn stopped_worker_stops_in_time_without_redis() -> anyhow::Result<()> {
     fleet.stop_redis();
     let (took, _) = fleet.terminate(worker)?;
     assert!(took < Duration::from_secs(6), "took {took:?}");
-    assert_eq!(running(&fleet).await?, 0, "work was left in the air");
+    assert_eq!(running(&fleet).await?, 0, "jobs are still running");
     fleet.start_redis()?;
     fleet.start_worker(30, Duration::from_secs(10))?;
     fleet.check_exactly_once(30).await
 }
 
-/// A worker that lost Redis works on in places it has already taken: with Redis back it begins no more than
-/// it may, and when it is asked to stop it gives back what it began before.
+/// A worker that lost Redis keeps running jobs with permits that it already has. When Redis is back, it starts no
+/// more than its limit, and on shutdown it releases the jobs that it started before.
 #[tokio::test(flavor = "multi_thread")]
-async fn stopped_worker_gives_back_what_it_began_before_redis_was_lost() -> anyhow::Result<()> {
+async fn stopped_worker_releases_jobs_started_before_redis_was_lost() -> anyhow::Result<()> {
     let mut fleet = Fleet::start(Duration::from_mins(1)).await?;
     let worker = fleet.start_worker(30, Duration::from_secs(3))?;
     fleet.enqueue(&marks(0..30, 120_000)).await?;
     fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'running'", 30).await?;
     fleet.stop_redis();
-    fleet.wait_for_log(worker, "starts anew", 1).await?;
+    fleet.wait_for_log(worker, "lost Redis and restarts", 1).await?;
     fleet.start_redis()?;
     fleet.enqueue(&marks(30..60, 120_000)).await?;
-    // The lane that looks again takes the wake-ups of these, if it believes that it has places.
-    fleet.wait_for_log(worker, "everything due is carried again", 2).await?;
+    // The reconnected consumer fetches the wake-ups of these jobs if it believes that it has permits.
+    fleet.wait_for_log(worker, "everything due is pushed again", 2).await?;
     let (took, _) = fleet.terminate(worker)?;
     assert!(took < Duration::from_secs(5), "took {took:?}");
     let starts: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM chaos_starts").fetch_one(&fleet.pool).await?;

@@ -1,51 +1,53 @@
-//! Requests are read strictly: what the document does not name is refused, and nothing in a body is ignored, guessed or
-//! rewritten. The document is walked with real credentials, so that a new operation is held to it by itself.
+//! Strict request parsing: undocumented fields are rejected, and nothing in a body is ignored, guessed or
+//! rewritten. The test covers the whole document with real credentials, so that new operations are tested
+//! automatically.
 
-use flysk_suite::stand::ACCOUNT;
+use flysk_suite::environment::ACCOUNT;
 use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use sqlx::MySqlPool;
 
-use super::house::read;
+use super::cross_tenant::TargetAccount;
+use super::harness::read;
 use super::operations::{Operation, operations};
-use super::strangers::Victim;
 
-/// Stands for the key before it, in a body that is made to have a key twice.
-const TWICE: &str = "twice";
-/// Stands for a number that no JSON library of ours writes.
-const BIG: &str = "a big number";
+/// Placeholder for a repetition of the previous key, to build a body with a duplicate key.
+const DUPLICATE_KEY_MARKER: &str = "twice";
+/// Placeholder for a number that JSON libraries cannot represent.
+const BIG_NUMBER_MARKER: &str = "a big number";
 
-/// A body that has to be refused.
-struct Wrong {
-    /// Where the fault is, as a JSON pointer.
+/// A body that must be rejected.
+struct InvalidBody {
+    /// JSON pointer to the error.
     place: String,
     text: String,
 }
 
-/// What the document says.
+/// The OpenAPI document.
 fn document() -> Value {
     serde_json::from_str(&flysk_api::routes::specification()).unwrap()
 }
 
-/// The schema under references.
+/// The schema with references resolved.
 fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
-    let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
+    let reference = schema["$ref"].as_str().or_else(|| schema["anyOf"][0]["$ref"].as_str());
     match reference.and_then(|reference| reference.rsplit('/').next()) {
         Some(name) => resolved(document, &document["components"]["schemas"][name]),
         None => schema,
     }
 }
 
-/// Every way to spoil a body, one fault each: a surplus field, a key twice, a wrong type; at every depth.
-struct Spoiler<'a> {
+/// All mutations of a body with one error each: an additional field, a duplicate key, a wrong type, at every
+/// depth.
+struct BodyMutator<'a> {
     document: &'a Value,
     whole: Value,
-    wrong: Vec<Wrong>,
+    wrong: Vec<InvalidBody>,
 }
 
-impl Spoiler<'_> {
-    fn spoil(document: &Value, schema: &Value, body: &Value) -> Vec<Wrong> {
-        let mut spoiler = Spoiler { document, whole: body.clone(), wrong: Vec::new() };
+impl BodyMutator<'_> {
+    fn spoil(document: &Value, schema: &Value, body: &Value) -> Vec<InvalidBody> {
+        let mut spoiler = BodyMutator { document, whole: body.clone(), wrong: Vec::new() };
         spoiler.value("", schema, body);
         spoiler.wrong
     }
@@ -70,7 +72,7 @@ impl Spoiler<'_> {
         for (name, value) in fields {
             let mut doubled = Map::new();
             doubled.insert(name.clone(), value.clone());
-            doubled.insert(TWICE.to_owned(), value.clone());
+            doubled.insert(DUPLICATE_KEY_MARKER.to_owned(), value.clone());
             doubled.extend(fields.clone().into_iter().filter(|(other, _)| other != name));
             self.put_twice(&format!("{place}/{name}"), place, Value::Object(doubled), name);
         }
@@ -89,7 +91,7 @@ impl Spoiler<'_> {
         }
     }
 
-    /// The body with another value at a place.
+    /// The body with another value at this pointer.
     fn with(&self, place: &str, value: Value) -> Value {
         let mut body = self.whole.clone();
         match place.rsplit_once('/') {
@@ -104,27 +106,35 @@ impl Spoiler<'_> {
     }
 
     fn put(&mut self, fault: &str, place: &str, value: Value) {
-        let text =
-            self.with(place, value).to_string().replace(&json!(BIG).to_string(), "18446744073709551616");
-        self.wrong.push(Wrong { place: fault.to_owned(), text });
+        let text = self
+            .with(place, value)
+            .to_string()
+            .replace(&json!(BIG_NUMBER_MARKER).to_string(), "18446744073709551616");
+        self.wrong.push(InvalidBody { place: fault.to_owned(), text });
     }
 
     fn put_twice(&mut self, fault: &str, place: &str, value: Value, name: &str) {
-        let text =
-            self.with(place, value).to_string().replace(&json!(TWICE).to_string(), &json!(name).to_string());
-        self.wrong.push(Wrong { place: fault.to_owned(), text });
+        let text = self
+            .with(place, value)
+            .to_string()
+            .replace(&json!(DUPLICATE_KEY_MARKER).to_string(), &json!(name).to_string());
+        self.wrong.push(InvalidBody { place: fault.to_owned(), text });
     }
 }
 
-/// Values of other types than a schema's.
+/// Values of other types than the schema's.
 fn others(schema: &Value) -> Vec<Value> {
-    let numbers = || vec![json!(1), json!(1.5), json!(BIG)];
+    let numbers = || vec![json!(1), json!(1.5), json!(BIG_NUMBER_MARKER)];
     let of_text = vec![json!("1"), json!("true")];
     let parts = vec![json!([1]), json!({ "a": 1 })];
     let bools = vec![json!(true)];
-    match schema["type"].as_str() {
+    // An optional field has the types `[…, "null"]`.
+    match schema["type"].as_str().or_else(|| schema["type"][0].as_str()) {
+        Some("string") if schema.get("enum").is_some() => [of_text, numbers(), bools, parts].concat(),
         Some("string") => [numbers(), bools, parts].concat(),
-        Some("integer") => [vec![json!(1.0), json!(1e2), json!(BIG)], of_text, bools, parts].concat(),
+        Some("integer") => {
+            [vec![json!(1.0), json!(1e2), json!(BIG_NUMBER_MARKER)], of_text, bools, parts].concat()
+        }
         Some("number") => [of_text, bools, parts].concat(),
         Some("boolean") => [numbers(), of_text, parts].concat(),
         Some("array") => [numbers(), of_text, bools, vec![json!({ "a": 1 })]].concat(),
@@ -133,14 +143,14 @@ fn others(schema: &Value) -> Vec<Value> {
     }
 }
 
-/// Operations with a body that is ours: what passes through the gateway is amoCRM's.
+/// Operations with a body of our own; bodies through the gateway belong to amoCRM.
 fn with_bodies() -> Vec<Operation> {
     operations().into_iter().filter(|operation| operation.body.is_some()).collect()
 }
 
-async fn send(victim: &Victim, operation: &Operation, text: &str) -> (StatusCode, String, Value) {
-    let (header, value) = victim.key_to(operation);
-    let request = victim.request(operation, (header, &value), &Victim::query_of(operation));
+async fn send(target: &TargetAccount, operation: &Operation, text: &str) -> (StatusCode, String, Value) {
+    let (header, value) = target.key_to(operation);
+    let request = target.request(operation, (header, &value), &TargetAccount::query_of(operation));
     let request = request.header("Content-Type", "application/json").body(text.to_owned());
     let answer = request.send().await.unwrap();
     let media = answer.headers().get("content-type").map(|media| media.to_str().unwrap().to_owned());
@@ -149,17 +159,17 @@ async fn send(victim: &Victim, operation: &Operation, text: &str) -> (StatusCode
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn every_body_refuses_a_surplus_field_a_wrong_type_and_a_key_twice_at_every_depth(pool: MySqlPool) {
-    let victim = Victim::settle(pool).await;
-    let (before, document) = (victim.sees().await, document());
+async fn unknown_fields_wrong_types_and_duplicate_keys_are_rejected_at_every_depth(pool: MySqlPool) {
+    let target = TargetAccount::settle(pool).await;
+    let (before, document) = (target.sees().await, document());
     let bodies = with_bodies();
     assert!(bodies.len() >= 13, "{}", bodies.len());
     let mut sent = 0;
     for operation in &bodies {
         let schema = &document["components"]["schemas"][operation.body.as_ref().unwrap()];
-        let good = victim.body_of(operation).unwrap();
-        for wrong in Spoiler::spoil(&document, schema, &good) {
-            let (status, media, problem) = send(&victim, operation, &wrong.text).await;
+        let good = target.body_of(operation).unwrap();
+        for wrong in BodyMutator::spoil(&document, schema, &good) {
+            let (status, media, problem) = send(&target, operation, &wrong.text).await;
             let what = format!("{} {}: {status} {problem}", operation.name(), wrong.text);
             assert_eq!(
                 (status, media.as_str()),
@@ -174,10 +184,10 @@ async fn every_body_refuses_a_surplus_field_a_wrong_type_and_a_key_twice_at_ever
         }
     }
     assert!(sent > 400, "{sent}");
-    assert_eq!(victim.sees().await, before, "what is refused changes nothing");
+    assert_eq!(target.sees().await, before, "what is refused changes nothing");
     for operation in &bodies {
-        let good = victim.body_of(operation).unwrap().to_string();
-        let (status, _, answer) = send(&victim, operation, &good).await;
+        let good = target.body_of(operation).unwrap().to_string();
+        let (status, _, answer) = send(&target, operation, &good).await;
         assert!(
             status != StatusCode::BAD_REQUEST && !status.is_server_error(),
             "{}: {answer}",
@@ -187,7 +197,7 @@ async fn every_body_refuses_a_surplus_field_a_wrong_type_and_a_key_twice_at_ever
 }
 
 #[test]
-fn the_document_says_that_bodies_are_closed() {
+fn the_document_forbids_additional_properties() {
     let document = document();
     let mut objects = 0;
     let mut waiting: Vec<&Value> = with_bodies()
@@ -205,11 +215,11 @@ fn the_document_says_that_bodies_are_closed() {
     assert!(objects > 13, "{objects}");
 }
 
-/// A release with an amount would release everything, so the amount is refused.
+/// A release with an amount would release everything, so the amount is rejected.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn an_operation_that_takes_no_body_refuses_one(pool: MySqlPool) {
-    let victim = Victim::settle(pool).await;
-    let before = victim.sees().await;
+async fn an_operation_without_a_body_rejects_one(pool: MySqlPool) {
+    let target = TargetAccount::settle(pool).await;
+    let before = target.sees().await;
     let bare = |operation: &Operation| {
         operation.method != Method::GET && operation.body.is_none() && !operation.is_gateway()
     };
@@ -217,34 +227,34 @@ async fn an_operation_that_takes_no_body_refuses_one(pool: MySqlPool) {
     assert!(all.len() >= 4, "{}", all.len());
     for operation in &all {
         for text in [r#"{"amount_micro": 1}"#, "[1]", "1", "all"] {
-            let (status, _, problem) = send(&victim, operation, text).await;
+            let (status, _, problem) = send(&target, operation, text).await;
             assert_eq!(status, StatusCode::BAD_REQUEST, "{} {text}: {problem}", operation.name());
         }
     }
-    assert_eq!(victim.sees().await, before);
+    assert_eq!(target.sees().await, before);
     for operation in &all {
         for text in ["", "{}", "null", "[]"] {
-            let (status, _, answer) = send(&victim, operation, text).await;
+            let (status, _, answer) = send(&target, operation, text).await;
             assert_ne!(status, StatusCode::BAD_REQUEST, "{} {text}: {answer}", operation.name());
         }
     }
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn an_empty_parameter_of_a_query_is_absent_whatever_its_type(pool: MySqlPool) {
-    let victim = Victim::settle(pool).await;
+async fn an_empty_query_parameter_counts_as_absent(pool: MySqlPool) {
+    let target = TargetAccount::settle(pool).await;
     let mut asked = 0;
     for operation in
         operations().iter().filter(|operation| operation.method == Method::GET && !operation.is_gateway())
     {
-        let (header, key) = victim.key_to(operation);
+        let (header, key) = target.key_to(operation);
         for name in &operation.query {
-            let others: Vec<String> = Victim::query_of(operation)
+            let others: Vec<String> = TargetAccount::query_of(operation)
                 .into_iter()
                 .filter(|pair| !pair.starts_with(&format!("{name}=")))
                 .collect();
             let ask = async |query: &[String]| {
-                read(victim.request(operation, (header, &key), query).send().await.unwrap()).await
+                read(target.request(operation, (header, &key), query).send().await.unwrap()).await
             };
             let absent = ask(&others).await;
             for empty in [format!("{name}="), name.clone()] {
@@ -257,10 +267,10 @@ async fn an_empty_parameter_of_a_query_is_absent_whatever_its_type(pool: MySqlPo
     assert!(asked > 15, "{asked}");
 }
 
-/// A `+` in a query is a space: whoever writes an offset so is told, and does not wonder about an invalid time.
+/// A `+` in a query is a space. The error for an unescaped offset says so, instead of calling the time invalid.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_plus_that_was_not_escaped_in_a_time_is_told(pool: MySqlPool) {
-    let victim = Victim::settle(pool).await;
+async fn an_unescaped_plus_in_a_time_is_explained(pool: MySqlPool) {
+    let target = TargetAccount::settle(pool).await;
     let document = document();
     let mut asked = 0;
     for operation in operations() {
@@ -269,11 +279,11 @@ async fn a_plus_that_was_not_escaped_in_a_time_is_told(pool: MySqlPool) {
             if parameter["in"] != "query" || parameter["schema"]["format"] != "date-time" {
                 continue;
             }
-            let (header, key) = victim.key_to(&operation);
+            let (header, key) = target.key_to(&operation);
             let name = parameter["name"].as_str().unwrap();
             let ask = async |time: &str| {
-                let query = [Victim::query_of(&operation), vec![format!("{name}={time}")]].concat();
-                read(victim.request(&operation, (header, &key), &query).send().await.unwrap()).await
+                let query = [TargetAccount::query_of(&operation), vec![format!("{name}={time}")]].concat();
+                read(target.request(&operation, (header, &key), &query).send().await.unwrap()).await
             };
             let (status, problem) = ask("2026-11-29T10:00:00+03:00").await;
             let detail = problem["detail"].as_str().unwrap();
@@ -288,17 +298,17 @@ async fn a_plus_that_was_not_escaped_in_a_time_is_told(pool: MySqlPool) {
     assert!(asked >= 2, "{asked}");
 }
 
-/// Digits that no double holds, written in ways that no double remembers.
+/// Numbers that no double can represent, in notations that no double preserves.
 const NUMBERS: &str = r#"{"a":12345678901234567890.123,"b":[0.1,1.10,1e2,-0],"c":{"d":18446744073709551616},"e":3E-7,"f":"1.10"}"#;
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn settings_come_back_with_every_digit_wherever_they_are_told(pool: MySqlPool) {
-    let victim = Victim::settle(pool).await;
-    let house = &victim.house;
-    let key = ("X-Project-Token", house.project_token.clone());
-    let user = ("X-Auth-Token", house.token(flysk_suite::stand::ADMIN));
+async fn settings_preserve_every_digit_in_all_responses(pool: MySqlPool) {
+    let target = TargetAccount::settle(pool).await;
+    let app = &target.app;
+    let key = ("X-Project-Token", app.project_token.clone());
+    let user = ("X-Auth-Token", app.token(flysk_suite::environment::ADMIN));
     let text = async |method: Method, path: &str, key: &(&str, String), body: Option<String>| {
-        let request = house.http.request(method, format!("{}{path}", house.api_url)).header(key.0, &key.1);
+        let request = app.http.request(method, format!("{}{path}", app.api_url)).header(key.0, &key.1);
         let request = match body {
             Some(body) => request.header("Content-Type", "application/json").body(body),
             None => request,
@@ -315,7 +325,7 @@ async fn settings_come_back_with_every_digit_wherever_they_are_told(pool: MySqlP
     let mut told = vec![text(Method::PUT, "/v1/settings", &user, change(1)).await];
     told.push(text(Method::PUT, &of_account, &key, change(2)).await);
     let back = Some(json!({ "version": 3, "to": 2 }).to_string());
-    told.push(text(Method::POST, "/v1/settings/return", &user, back).await);
+    told.push(text(Method::POST, "/v1/settings/restore", &user, back).await);
     told.push(text(Method::GET, "/v1/settings", &user, None).await);
     told.push(text(Method::GET, "/v1/settings/history", &user, None).await);
     told.push(text(Method::GET, &of_account, &key, None).await);

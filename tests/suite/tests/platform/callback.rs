@@ -1,26 +1,26 @@
-//! Codes arriving: from amoCRM's server and from browsers, twice, late, forged.
+//! Authorization codes from amoCRM's server and from browsers: duplicated, late, forged.
 
 use chrono::TimeDelta;
 use flysk_simulators::{Act, Script};
 use flysk_store::jobs::JobState;
-use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID};
+use flysk_suite::environment::{ACCOUNT, ADMIN, CLIENT_ID};
 use reqwest::{Method, StatusCode};
 use sqlx::MySqlPool;
 use url::Url;
 
-use super::doors::NEIGHBOUR;
-use super::house::{House, SOON};
+use super::authentication::OTHER_CLIENT_ID;
+use super::harness::{TestApp, WAIT_TIMEOUT};
 
 const HOST: &str = "demo.amocrm.ru";
 
 pub(crate) async fn arrives(
-    house: &House,
+    app: &TestApp,
     query: &[(&str, &str)],
     cookie: Option<&str>,
 ) -> (StatusCode, String) {
-    let mut url: Url = format!("{}/oauth/amocrm/callback", house.api_url).parse().unwrap();
+    let mut url: Url = format!("{}/oauth/amocrm/callback", app.api_url).parse().unwrap();
     url.query_pairs_mut().extend_pairs(query);
-    let mut request = house.http.get(url);
+    let mut request = app.http.get(url);
     if let Some(cookie) = cookie {
         request = request.header("Cookie", cookie);
     }
@@ -30,194 +30,189 @@ pub(crate) async fn arrives(
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_forged_request_gets_neither_our_secret_nor_a_job(pool: MySqlPool) {
-    let house = House::build(pool).await;
+    let app = TestApp::build(pool).await;
     for host in
         ["evil.example", "demo.amocrm.ru.evil.example", "user@demo.amocrm.ru", "demo.amocrm.ru:443", ""]
     {
         let query = [("code", "c"), ("referer", host), ("client_id", CLIENT_ID), ("from_widget", "1")];
-        assert_eq!(arrives(&house, &query, None).await.0, StatusCode::BAD_REQUEST, "{host}");
+        assert_eq!(arrives(&app, &query, None).await.0, StatusCode::BAD_REQUEST, "{host}");
     }
-    // A widget of amoCRM has no account of Kommo, and its secret no business there.
+    // A widget of amoCRM has no Kommo account, and its secret must not be sent there.
     let query =
         [("code", "c"), ("referer", "demo.kommo.com"), ("client_id", CLIENT_ID), ("from_widget", "1")];
-    assert_eq!(arrives(&house, &query, None).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(arrives(&app, &query, None).await.0, StatusCode::BAD_REQUEST);
     let stranger = "99999999-2222-4333-8444-555555555555";
     let query = [("code", "c"), ("referer", HOST), ("client_id", stranger), ("from_widget", "1")];
-    assert_eq!(arrives(&house, &query, None).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(arrives(&app, &query, None).await.0, StatusCode::NOT_FOUND);
     let query = [("referer", HOST), ("client_id", CLIENT_ID), ("from_widget", "1")];
-    assert_eq!(arrives(&house, &query, None).await.0, StatusCode::BAD_REQUEST);
-    assert!(house.jobs(JobState::Queued).await.is_empty());
-    assert_eq!(house.token_requests(), 0);
+    assert_eq!(arrives(&app, &query, None).await.0, StatusCode::BAD_REQUEST);
+    assert!(app.jobs(JobState::Queued).await.is_empty());
+    assert_eq!(app.token_requests(), 0);
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_code_that_comes_twice_is_one_grant(pool: MySqlPool) {
-    let house = House::build(pool).await;
-    let code = house.amocrm.state.issue_code(CLIENT_ID, ACCOUNT, None).unwrap();
+async fn a_duplicated_code_is_one_grant(pool: MySqlPool) {
+    let app = TestApp::build(pool).await;
+    let code = app.amocrm.state.issue_code(CLIENT_ID, ACCOUNT, None).unwrap();
     let query = [("code", code.as_str()), ("referer", HOST), ("client_id", CLIENT_ID), ("from_widget", "1")];
     for _ in 0..3 {
-        assert_eq!(arrives(&house, &query, None).await.0, StatusCode::OK);
+        assert_eq!(arrives(&app, &query, None).await.0, StatusCode::OK);
     }
-    house.run_due_jobs().await;
-    assert_eq!(arrives(&house, &query, None).await.0, StatusCode::OK);
-    house.run_due_jobs().await;
-    assert_eq!((house.status().await, house.token_requests()), ("active", 1));
+    app.run_due_jobs().await;
+    assert_eq!(arrives(&app, &query, None).await.0, StatusCode::OK);
+    app.run_due_jobs().await;
+    assert_eq!((app.status().await, app.token_requests()), ("active", 1));
 }
 
-/// Whoever reconnects one account and grants access to another is not taken at their word.
+/// An administrator starts a reconnect for one account and grants access to another: the grant is rejected.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_grant_of_another_account_than_was_asked_for_is_refused(pool: MySqlPool) {
-    let house = House::build(pool).await;
-    let mut other = house.amocrm.state.account(ACCOUNT).unwrap();
+async fn a_grant_of_another_account_than_requested_is_rejected(pool: MySqlPool) {
+    let app = TestApp::build(pool).await;
+    let mut other = app.amocrm.state.account(ACCOUNT).unwrap();
     (other.id, other.subdomain) = (39_999_999, "other".to_owned());
-    house.amocrm.state.add_account(other).unwrap();
-    let (state, cookie) = begin(&house).await;
-    let code = house.amocrm.state.issue_code(CLIENT_ID, 39_999_999, None).unwrap();
+    app.amocrm.state.add_account(other).unwrap();
+    let (state, cookie) = begin(&app).await;
+    let code = app.amocrm.state.issue_code(CLIENT_ID, 39_999_999, None).unwrap();
     let query = [
         ("code", code.as_str()),
         ("referer", "other.amocrm.ru"),
         ("client_id", CLIENT_ID),
         ("state", state.as_str()),
     ];
-    assert_eq!(arrives(&house, &query, Some(&cookie)).await.0, StatusCode::OK);
-    house.run_due_jobs().await;
-    let dead = house.jobs(JobState::Dead).await;
+    assert_eq!(arrives(&app, &query, Some(&cookie)).await.0, StatusCode::OK);
+    app.run_due_jobs().await;
+    let dead = app.jobs(JobState::Dead).await;
     assert!(dead[0].last_error.as_deref().unwrap_or_default().contains("39999999"), "{dead:?}");
     let installs: i64 =
-        sqlx::query_scalar("SELECT COUNT(*) FROM installs").fetch_one(&house.pool).await.unwrap();
+        sqlx::query_scalar("SELECT COUNT(*) FROM installs").fetch_one(&app.pool).await.unwrap();
     assert_eq!(installs, 0);
 }
 
-/// A person who began in two windows may end in either.
+/// A user who started in two windows may finish in either.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_second_window_does_not_spoil_the_first(pool: MySqlPool) {
-    let house = House::build(pool).await;
-    let (first, second) = (begin(&house).await, begin(&house).await);
-    let code = house.amocrm.state.issue_code(CLIENT_ID, ACCOUNT, Some(ADMIN)).unwrap();
+async fn a_second_window_does_not_invalidate_the_first(pool: MySqlPool) {
+    let app = TestApp::build(pool).await;
+    let (first, second) = (begin(&app).await, begin(&app).await);
+    let code = app.amocrm.state.issue_code(CLIENT_ID, ACCOUNT, Some(ADMIN)).unwrap();
     let query =
         [("code", code.as_str()), ("referer", HOST), ("client_id", CLIENT_ID), ("state", first.0.as_str())];
     let cookies = format!("{}; {}", first.1, second.1);
-    assert_eq!(arrives(&house, &query, Some(&cookies)).await.0, StatusCode::OK);
+    assert_eq!(arrives(&app, &query, Some(&cookies)).await.0, StatusCode::OK);
 }
 
-/// amoCRM waits three seconds; the answer must not wait for amoCRM.
+/// amoCRM waits 3 s for the response, so the response must not wait for the exchange.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn the_answer_does_not_wait_for_the_exchange(pool: MySqlPool) {
-    let house = House::build(pool).await;
-    house.amocrm.control.script(Script::next("/oauth2/access_token", Act::Hang).times(10));
+async fn the_response_does_not_wait_for_the_exchange(pool: MySqlPool) {
+    let app = TestApp::build(pool).await;
+    app.amocrm.control.script(Script::next("/oauth2/access_token", Act::Hang).times(10));
     let started = std::time::Instant::now();
-    let outcome = house.amocrm.state.install(CLIENT_ID, ACCOUNT, None).await.unwrap();
+    let outcome = app.amocrm.state.install(CLIENT_ID, ACCOUNT, None).await.unwrap();
     assert_eq!(outcome.status, Some(200));
     assert!(started.elapsed() < std::time::Duration::from_secs(1));
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_code_is_tried_for_twenty_minutes_and_then_it_is_dead(pool: MySqlPool) {
-    let house = House::build(pool).await;
+async fn a_code_is_retried_for_twenty_minutes_and_then_fails(pool: MySqlPool) {
+    let app = TestApp::build(pool).await;
     let busy = Act::Answer { status: 429, headers: Vec::new(), body: String::new() };
-    house.amocrm.control.script(Script::next("/oauth2/access_token", busy).times(10_000));
-    house.install().await;
+    app.amocrm.control.script(Script::next("/oauth2/access_token", busy).times(10_000));
+    app.install().await;
     for _ in 0..130 {
-        house.advance(TimeDelta::seconds(10));
-        house.run_due_jobs().await;
+        app.advance(TimeDelta::seconds(10));
+        app.run_due_jobs().await;
     }
-    let dead = house.jobs(JobState::Dead).await;
+    let dead = app.jobs(JobState::Dead).await;
     assert_eq!(dead.len(), 1);
     assert!(dead[0].last_error.as_deref().unwrap_or_default().contains("20 minutes"), "{dead:?}");
-    assert!(house.jobs(JobState::Queued).await.is_empty());
-    // The page still gets an answer, and a way out.
-    let (_, handshake) = house.admin(Method::POST, "/v1/handshake", None).await;
+    assert!(app.jobs(JobState::Queued).await.is_empty());
+    // The page still gets a response with a reconnect link.
+    let (_, handshake) = app.admin(Method::POST, "/v1/handshake", None).await;
     assert_eq!(handshake["status"], "reconnect");
     assert!(handshake["connect_url"].as_str().unwrap().contains("/oauth/amocrm/connect?ticket="));
 }
 
-/// The pair came, but whose it is could not be asked: the pair is kept, the code is not spent twice.
+/// The pair was received, but its account could not be read: the pair is stored, and the code is not used twice.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_pair_is_kept_while_its_account_cannot_be_read(pool: MySqlPool) {
-    let house = House::build(pool).await;
+async fn a_pair_is_stored_while_its_account_cannot_be_read(pool: MySqlPool) {
+    let app = TestApp::build(pool).await;
     let ill = Act::Answer { status: 503, headers: Vec::new(), body: String::new() };
-    house.amocrm.control.script(Script::next("/api/v4/account", ill).times(3));
-    house.install().await;
+    app.amocrm.control.script(Script::next("/api/v4/account", ill).times(3));
+    app.install().await;
     for _ in 0..6 {
-        house.advance(TimeDelta::seconds(30));
-        house.run_due_jobs().await;
+        app.advance(TimeDelta::seconds(30));
+        app.run_due_jobs().await;
     }
-    assert_eq!((house.status().await, house.token_requests()), ("active", 1));
+    assert_eq!((app.status().await, app.token_requests()), ("active", 1));
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_code_whose_answer_was_lost_ends_in_a_reconnect(pool: MySqlPool) {
-    let house = House::build(pool).await;
-    house.amocrm.control.script(Script::next("/oauth2/access_token", Act::ServeThenCut));
-    house.install().await;
-    house.advance(TimeDelta::seconds(60));
-    house.run_due_jobs().await;
-    let dead = house.jobs(JobState::Dead).await;
+async fn a_code_with_a_lost_response_ends_in_a_reconnect(pool: MySqlPool) {
+    let app = TestApp::build(pool).await;
+    app.amocrm.control.script(Script::next("/oauth2/access_token", Act::ServeThenCut));
+    app.install().await;
+    app.advance(TimeDelta::seconds(60));
+    app.run_due_jobs().await;
+    let dead = app.jobs(JobState::Dead).await;
     assert!(dead[0].last_error.as_deref().unwrap_or_default().contains("used before"), "{dead:?}");
 }
 
-/// An administrator reconnects: ticket, state, amoCRM's page, back with the code, in one browser.
+/// An administrator reconnects in one browser: signed link, state, amoCRM's page, and back with the code.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_browser_brings_back_its_own_state_once(pool: MySqlPool) {
-    let house = House::build(pool).await;
-    let (state, cookie) = begin(&house).await;
-    let code = house.amocrm.state.issue_code(CLIENT_ID, ACCOUNT, Some(ADMIN)).unwrap();
+async fn a_state_is_accepted_once_from_its_own_browser(pool: MySqlPool) {
+    let app = TestApp::build(pool).await;
+    let (state, cookie) = begin(&app).await;
+    let code = app.amocrm.state.issue_code(CLIENT_ID, ACCOUNT, Some(ADMIN)).unwrap();
     let query = |state: &'static str| {
         [("code", "other"), ("referer", HOST), ("client_id", CLIENT_ID), ("state", state)]
     };
     let good =
         [("code", code.as_str()), ("referer", HOST), ("client_id", CLIENT_ID), ("state", state.as_str())];
-    assert_eq!(
-        arrives(&house, &good[..3], Some(&cookie)).await.0,
-        StatusCode::BAD_REQUEST,
-        "without a state"
-    );
-    assert_eq!(arrives(&house, &good, None).await.0, StatusCode::BAD_REQUEST, "another browser");
+    assert_eq!(arrives(&app, &good[..3], Some(&cookie)).await.0, StatusCode::BAD_REQUEST, "without a state");
+    assert_eq!(arrives(&app, &good, None).await.0, StatusCode::BAD_REQUEST, "another browser");
     let made_up = "flysk_connect=made-up";
-    assert_eq!(arrives(&house, &query("made-up"), Some(made_up)).await.0, StatusCode::BAD_REQUEST, "made up");
-    let (status, page) = arrives(&house, &good, Some(&cookie)).await;
+    assert_eq!(arrives(&app, &query("made-up"), Some(made_up)).await.0, StatusCode::BAD_REQUEST, "made up");
+    let (status, page) = arrives(&app, &good, Some(&cookie)).await;
     assert_eq!(status, StatusCode::OK);
     assert!(page.contains("data-origin=\"https://demo.amocrm.ru\"") && page.contains("Готово"));
     let again = [("code", "second"), ("referer", HOST), ("client_id", CLIENT_ID), ("state", state.as_str())];
-    assert_eq!(arrives(&house, &again, Some(&cookie)).await.0, StatusCode::BAD_REQUEST, "used before");
-    assert_eq!(arrives(&house, &good, Some(&cookie)).await.0, StatusCode::OK, "the same code again");
-    house.run_due_jobs().await;
-    assert_eq!(house.status().await, "active");
+    assert_eq!(arrives(&app, &again, Some(&cookie)).await.0, StatusCode::BAD_REQUEST, "used before");
+    assert_eq!(arrives(&app, &good, Some(&cookie)).await.0, StatusCode::OK, "the same code again");
+    app.run_due_jobs().await;
+    assert_eq!(app.status().await, "active");
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_state_does_not_live_long_and_a_refusal_is_told(pool: MySqlPool) {
-    let house = House::build(pool).await;
-    let (state, cookie) = begin(&house).await;
-    house.advance(TimeDelta::minutes(21));
+async fn a_state_expires_and_a_refused_grant_is_reported(pool: MySqlPool) {
+    let app = TestApp::build(pool).await;
+    let (state, cookie) = begin(&app).await;
+    app.advance(TimeDelta::minutes(21));
     let late = [("code", "late"), ("referer", HOST), ("client_id", CLIENT_ID), ("state", state.as_str())];
-    assert_eq!(arrives(&house, &late, Some(&cookie)).await.0, StatusCode::BAD_REQUEST);
-    let (status, page) =
-        arrives(&house, &[("error", "access_denied"), ("state", &state)], Some(&cookie)).await;
+    assert_eq!(arrives(&app, &late, Some(&cookie)).await.0, StatusCode::BAD_REQUEST);
+    let (status, page) = arrives(&app, &[("error", "access_denied"), ("state", &state)], Some(&cookie)).await;
     assert!(status == StatusCode::OK && page.contains("Доступ не выдан"), "{page}");
 }
 
-/// A page that says no is as strict as one that says yes, and leads back to where the widget lives.
+/// Error pages have the same security headers as others, and link back to the widget's host.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn pages_that_fail_are_strict_and_lead_to_the_widgets_service(pool: MySqlPool) {
-    let house = House::build(pool).await;
+async fn error_pages_are_strict_and_link_to_the_widgets_platform(pool: MySqlPool) {
+    let app = TestApp::build(pool).await;
     let (amocrm, kommo) = ("href=\"https://www.amocrm.ru/\"", "href=\"https://www.kommo.com/\"");
-    let (_, cookie) = begin(&house).await;
+    let (_, cookie) = begin(&app).await;
     let of_amocrm = cookie.split_once('=').unwrap().1;
-    let abroad = house.register("abroad", NEIGHBOUR).await;
+    let abroad = app.register("abroad", OTHER_CLIENT_ID).await;
     assert!(!abroad.is_empty());
     sqlx::query("UPDATE widgets SET platform = 'kommo' WHERE code = 'abroad'")
-        .execute(&house.pool)
+        .execute(&app.pool)
         .await
         .unwrap();
     let begun =
-        house.http.get(format!("{}/oauth/amocrm/connect?widget=abroad", house.api_url)).send().await.unwrap();
+        app.http.get(format!("{}/oauth/amocrm/connect?widget=abroad", app.api_url)).send().await.unwrap();
     let there: Url = begun.headers()["location"].to_str().unwrap().parse().unwrap();
     let of_kommo = there.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
     for (path, status, back) in [
         ("callback?code=c".to_owned(), 400, amocrm),
         ("callback?code=c&platform=2".to_owned(), 400, kommo),
-        (format!("callback?code=c&client_id={NEIGHBOUR}"), 400, kommo),
+        (format!("callback?code=c&client_id={OTHER_CLIENT_ID}"), 400, kommo),
         (format!("callback?code=c&client_id={CLIENT_ID}&platform=2"), 400, amocrm),
         ("callback/abroad?code=c&referer=evil.example".to_owned(), 400, kommo),
         ("callback/nobody?code=c&referer=new.kommo.com".to_owned(), 404, "href=\"https://new.kommo.com/\""),
@@ -227,7 +222,7 @@ async fn pages_that_fail_are_strict_and_lead_to_the_widgets_service(pool: MySqlP
         ("connect?widget=nobody".to_owned(), 404, amocrm),
         ("connect".to_owned(), 400, amocrm),
     ] {
-        let answer = house.http.get(format!("{}/oauth/amocrm/{path}", house.api_url)).send().await.unwrap();
+        let answer = app.http.get(format!("{}/oauth/amocrm/{path}", app.api_url)).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), status, "{path}");
         let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
         assert!(policy.starts_with("default-src 'none'; script-src 'sha256-"), "{path}: {policy}");
@@ -238,12 +233,12 @@ async fn pages_that_fail_are_strict_and_lead_to_the_widgets_service(pool: MySqlP
     }
 }
 
-/// Begins as the widget of an administrator would; the state, and the cookie the browser keeps.
-pub(crate) async fn begin(house: &House) -> (String, String) {
-    let (_, handshake) = house.admin(Method::POST, "/v1/handshake", None).await;
+/// Starts a connection as the widget of an administrator; returns the state and the browser's cookie.
+pub(crate) async fn begin(app: &TestApp) -> (String, String) {
+    let (_, handshake) = app.admin(Method::POST, "/v1/handshake", None).await;
     let ours: Url = handshake["connect_url"].as_str().unwrap().parse().unwrap();
-    let local = format!("{}{}?{}", house.api_url, ours.path(), ours.query().unwrap());
-    let answer = house.http.get(local).timeout(SOON).send().await.unwrap();
+    let local = format!("{}{}?{}", app.api_url, ours.path(), ours.query().unwrap());
+    let answer = app.http.get(local).timeout(WAIT_TIMEOUT).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::FOUND);
     let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
     let there: Url = answer.headers()["location"].to_str().unwrap().parse().unwrap();

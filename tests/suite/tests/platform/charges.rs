@@ -1,26 +1,26 @@
-//! Estimates, charges and refunds, over HTTP.
+//! Estimates, charges and refunds over HTTP.
 
 use chrono::TimeDelta;
 use flysk_simulators::amocrm::Amocrm;
-use flysk_suite::stand::{ACCOUNT, CLIENT_ID};
+use flysk_suite::environment::{ACCOUNT, CLIENT_ID};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
 use tokio::task::JoinSet;
 
-use super::house::House;
-use super::till::{BONUS, FLYCOINS, Till, seconds_of, use_flycoins};
+use super::charging::{BONUS, FLYCOINS, WalletClient, seconds_of, use_flycoins};
+use super::harness::TestApp;
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn an_estimate_and_a_charge_name_the_same_price(pool: MySqlPool) {
-    let till = Till::open(pool).await;
+async fn an_estimate_and_a_charge_have_the_same_price(pool: MySqlPool) {
+    let client = WalletClient::open(pool).await;
     let lines = json!([
         { "service": "flysense.recognition", "quantity": 16 },
         { "service": "flysense.summary", "quantity": 1 },
     ]);
     let wanted = json!({ "account_id": ACCOUNT, "lines": lines });
     let (status, estimate) =
-        till.house.backend(Method::POST, &format!("{FLYCOINS}/estimate"), Some(wanted.clone())).await;
+        client.app.backend(Method::POST, &format!("{FLYCOINS}/estimate"), Some(wanted.clone())).await;
     assert_eq!(status, StatusCode::OK, "{estimate}");
     assert_eq!(
         estimate,
@@ -40,48 +40,48 @@ async fn an_estimate_and_a_charge_name_the_same_price(pool: MySqlPool) {
             "total_micro": 1_666_667, "available_micro": BONUS, "covered": true,
         })
     );
-    let charged = till.write("/charges", wanted).await;
+    let charged = client.write("/charges", wanted).await;
     assert_eq!((charged.status, charged.replayed), (StatusCode::CREATED, false), "{charged:?}");
     assert_eq!(charged.body["receipt"], estimate["lines"]);
     assert_eq!(charged.micro("charged_micro"), 1_666_667);
-    assert_eq!(till.balance().await, (BONUS - 1_666_667, 0));
-    till.close().await;
+    assert_eq!(client.balance().await, (BONUS - 1_666_667, 0));
+    client.close().await;
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_repeated_charge_is_given_its_first_answer(pool: MySqlPool) {
-    let till = Till::open(pool).await;
-    let first = till.write_as("call-17", "/charges", seconds_of(60)).await;
+async fn a_repeated_charge_gets_its_first_response(pool: MySqlPool) {
+    let client = WalletClient::open(pool).await;
+    let first = client.write_as("call-17", "/charges", seconds_of(60)).await;
     assert_eq!(first.status, StatusCode::CREATED, "{first:?}");
-    let _ = till.charge(60).await;
+    let _ = client.charge(60).await;
     let reordered = json!({ "lines": seconds_of(60)["lines"], "account_id": ACCOUNT });
-    let again = till.write_as("call-17", "/charges", reordered).await;
+    let again = client.write_as("call-17", "/charges", reordered).await;
     assert_eq!((again.status, again.replayed, &again.body), (first.status, true, &first.body));
-    let other = till.write_as("call-17", "/charges", seconds_of(61)).await;
+    let other = client.write_as("call-17", "/charges", seconds_of(61)).await;
     assert_eq!(other.problem(), (422, "idempotency_key_reused"));
     let refund =
         json!({ "account_id": ACCOUNT, "transaction_id": first.text("transaction_id"), "all": true });
-    let other = till.write_as("call-17", "/refunds", refund).await;
+    let other = client.write_as("call-17", "/refunds", refund).await;
     assert_eq!(other.problem(), (422, "idempotency_key_reused"));
-    // Nor does it matter that the widget may not charge any more.
-    switch(&till, false).await;
-    let again = till.write_as("call-17", "/charges", seconds_of(60)).await;
+    // The same if the widget may no longer charge.
+    switch(&client, false).await;
+    let again = client.write_as("call-17", "/charges", seconds_of(60)).await;
     assert_eq!((again.replayed, &again.body), (true, &first.body));
-    assert_eq!(till.write_as("call-17", "/charges", seconds_of(61)).await.problem().0, 422);
-    assert_eq!(till.balance().await.0, BONUS - 5_000_000);
-    till.close().await;
+    assert_eq!(client.write_as("call-17", "/charges", seconds_of(61)).await.problem().0, 422);
+    assert_eq!(client.balance().await.0, BONUS - 5_000_000);
+    client.close().await;
 }
 
-async fn switch(till: &Till, on: bool) {
-    till.house.advance(TimeDelta::seconds(1));
+async fn switch(client: &WalletClient, on: bool) {
+    client.app.advance(TimeDelta::seconds(1));
     let body = json!({ "account_id": ACCOUNT, "on": on });
-    let (status, _) = till.house.backend(Method::PUT, "/v1/backend/switch", Some(body)).await;
+    let (status, _) = client.app.backend(Method::PUT, "/v1/backend/switch", Some(body)).await;
     assert_eq!(status, StatusCode::OK);
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_charge_that_cannot_be_says_why_and_moves_nothing(pool: MySqlPool) {
-    let till = Till::open(pool).await;
+async fn an_invalid_charge_has_a_reason_and_moves_nothing(pool: MySqlPool) {
+    let client = WalletClient::open(pool).await;
     let line = |service: &str, quantity: Value| json!({ "account_id": ACCOUNT, "lines": [{ "service": service, "quantity": quantity }] });
     for (body, problem) in [
         (line("flysense.recognition", json!(1_000_000)), (402, "insufficient_balance")),
@@ -96,7 +96,7 @@ async fn a_charge_that_cannot_be_says_why_and_moves_nothing(pool: MySqlPool) {
         (json!({ "account_id": ACCOUNT }), (400, "invalid_request")),
         (json!({ "account_id": 404, "lines": seconds_of(1)["lines"] }), (404, "install_not_found")),
     ] {
-        let refused = till.write("/charges", body.clone()).await;
+        let refused = client.write("/charges", body.clone()).await;
         assert_eq!(refused.problem(), problem, "{body}: {}", refused.body);
     }
     let long = "x".repeat(121);
@@ -105,20 +105,21 @@ async fn a_charge_that_cannot_be_says_why_and_moves_nothing(pool: MySqlPool) {
         (Some(""), "invalid_request"),
         (Some("two words"), "invalid_request"),
         (Some(long.as_str()), "invalid_request"),
+        (Some("заказ-1"), "invalid_request"),
     ] {
-        let refused = till.send(&till.house.project_token, key, "/charges", seconds_of(1)).await;
+        let refused = client.send(&client.app.project_token, key, "/charges", seconds_of(1)).await;
         assert_eq!(refused.problem(), (400, problem), "{key:?}");
     }
-    let detail = till.charge(1_000_000).await.text("detail");
-    assert_eq!(detail, "41666.666667 Flycoins are needed, 100.000000 are available");
-    assert_eq!(till.balance().await, (BONUS, 0));
-    till.close().await;
+    let detail = client.charge(1_000_000).await.text("detail");
+    assert_eq!(detail, "41666.666667 Flycoins are required, 100.000000 are available");
+    assert_eq!(client.balance().await, (BONUS, 0));
+    client.close().await;
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_refund_gives_back_a_part_then_the_rest_and_no_more(pool: MySqlPool) {
-    let till = Till::open(pool).await;
-    let charge = till.charge(60).await.text("transaction_id");
+async fn a_charge_is_refunded_in_parts_up_to_its_amount(pool: MySqlPool) {
+    let client = WalletClient::open(pool).await;
+    let charge = client.charge(60).await.text("transaction_id");
     let refund = |amount: Option<i64>| {
         let mut body = json!({ "account_id": ACCOUNT, "transaction_id": charge, "reference": "сбой" });
         match amount {
@@ -127,31 +128,31 @@ async fn a_refund_gives_back_a_part_then_the_rest_and_no_more(pool: MySqlPool) {
         }
         body
     };
-    let part = till.write_as("back-1", "/refunds", refund(Some(1_000_000))).await;
+    let part = client.write_as("back-1", "/refunds", refund(Some(1_000_000))).await;
     assert_eq!((part.status, part.micro("refunded_micro")), (StatusCode::CREATED, 1_000_000), "{part:?}");
-    let more = till.write("/refunds", refund(Some(1_500_001))).await;
+    let more = client.write("/refunds", refund(Some(1_500_001))).await;
     assert_eq!(more.problem(), (409, "more_than_charged"));
-    let rest = till.write_as("back-2", "/refunds", refund(None)).await;
+    let rest = client.write_as("back-2", "/refunds", refund(None)).await;
     assert_eq!((rest.micro("refunded_micro"), rest.micro("available_micro")), (1_500_000, BONUS));
-    assert_eq!(till.write("/refunds", refund(None)).await.problem(), (409, "more_than_charged"));
-    let again = till.write_as("back-2", "/refunds", refund(None)).await;
+    assert_eq!(client.write("/refunds", refund(None)).await.problem(), (409, "more_than_charged"));
+    let again = client.write_as("back-2", "/refunds", refund(None)).await;
     assert_eq!((again.replayed, &again.body), (true, &rest.body));
     for id in ["ltx_01ARZ3NDEKTSV4RRFFQ69G5FAV", "nonsense"] {
         let body = json!({ "account_id": ACCOUNT, "transaction_id": id, "all": true });
-        assert_eq!(till.write("/refunds", body).await.problem(), (404, "unknown_charge"));
+        assert_eq!(client.write("/refunds", body).await.problem(), (404, "unknown_charge"));
     }
     for amount in [0, -1] {
-        assert_eq!(till.write("/refunds", refund(Some(amount))).await.problem(), (400, "invalid_request"));
+        assert_eq!(client.write("/refunds", refund(Some(amount))).await.problem(), (400, "invalid_request"));
     }
-    till.close().await;
+    client.close().await;
 }
 
-/// What is left out never means everything: a misspelt amount would give the whole charge back.
+/// A missing amount does not mean everything; otherwise a misspelt field would refund the whole charge.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_refund_says_how_much_or_that_it_is_all(pool: MySqlPool) {
-    let till = Till::open(pool).await;
-    let charge = till.charge(60).await.text("transaction_id");
-    let before = till.balance().await;
+async fn a_refund_needs_an_amount_or_all(pool: MySqlPool) {
+    let client = WalletClient::open(pool).await;
+    let charge = client.charge(60).await.text("transaction_id");
+    let before = client.balance().await;
     for (size, place) in [
         (json!({}), "amount_micro"),
         (json!({ "amount": 1 }), "/amount"),
@@ -166,58 +167,59 @@ async fn a_refund_says_how_much_or_that_it_is_all(pool: MySqlPool) {
     ] {
         let mut body = json!({ "account_id": ACCOUNT, "transaction_id": charge });
         body.as_object_mut().unwrap().extend(size.as_object().unwrap().clone());
-        let refused = till.write("/refunds", body).await;
+        let refused = client.write("/refunds", body).await;
         assert_eq!(refused.problem(), (400, "invalid_request"), "{size}: {refused:?}");
         assert!(refused.text("detail").contains(place), "{size}: {refused:?}");
     }
-    assert_eq!(till.balance().await, before);
+    assert_eq!(client.balance().await, before);
     let part = json!({ "account_id": ACCOUNT, "transaction_id": charge, "amount_micro": 1, "all": false });
-    assert_eq!(till.write("/refunds", part).await.micro("refunded_micro"), 1);
-    till.close().await;
+    assert_eq!(client.write("/refunds", part).await.micro("refunded_micro"), 1);
+    client.close().await;
 }
 
-/// An answer that was lost before `all` had to be said is still had by repeating the request as it was.
+/// A lost response of a refund made before `all` became required is still returned when the same request is
+/// repeated.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_refund_from_before_all_was_said_is_repeated_and_not_carried_out_anew(pool: MySqlPool) {
-    let till = Till::open(pool).await;
-    let charge = till.charge(60).await.text("transaction_id");
+async fn a_refund_from_before_all_was_required_is_replayed(pool: MySqlPool) {
+    let client = WalletClient::open(pool).await;
+    let charge = client.charge(60).await.text("transaction_id");
     let all = json!({ "account_id": ACCOUNT, "transaction_id": charge, "all": true });
-    let first = till.write_as("back", "/refunds", all).await;
-    // As the release before wrote it down: those that are left out as null.
+    let first = client.write_as("back", "/refunds", all).await;
+    // As stored by the previous release: omitted fields as null.
     let former = format!(
         "refund\n{{\"account_id\":{ACCOUNT},\"amount_micro\":null,\"reference\":null,\"transaction_id\":\"{charge}\"}}"
     );
     let changed = sqlx::query("UPDATE idempotency_keys SET body_hash = SHA2(?, 256) WHERE idem_key = 'back'")
         .bind(former)
-        .execute(&till.house.pool)
+        .execute(&client.app.pool)
         .await
         .unwrap();
     assert_eq!(changed.rows_affected(), 1);
     let body = json!({ "account_id": ACCOUNT, "transaction_id": charge });
-    let again = till.write_as("back", "/refunds", body.clone()).await;
+    let again = client.write_as("back", "/refunds", body.clone()).await;
     assert_eq!((again.status, again.replayed, &again.body), (first.status, true, &first.body));
-    assert_eq!(till.write_as("other", "/refunds", body).await.problem(), (400, "invalid_request"));
-    till.close().await;
+    assert_eq!(client.write_as("other", "/refunds", body).await.problem(), (400, "invalid_request"));
+    client.close().await;
 }
 
-/// An account that took the widget out owes nothing new, and gets back what is its own.
+/// An account that uninstalled the widget cannot be charged, but can get refunds.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn an_uninstalled_account_is_not_charged_but_can_be_settled_with(pool: MySqlPool) {
-    let till = Till::open(pool).await;
-    let charge = till.charge(60).await.text("transaction_id");
-    let held = till.write("/holds", hold_of(60)).await.text("hold_id");
-    let kept = till.write("/holds", hold_of(60)).await.text("hold_id");
-    uninstall(&till.house).await;
-    assert_eq!(till.house.status().await, "uninstalled");
-    assert_eq!(till.charge(1).await.problem(), (409, "install_not_active"));
-    assert_eq!(till.write("/holds", hold_of(1)).await.problem(), (409, "install_not_active"));
+async fn an_uninstalled_account_cannot_be_charged_but_can_be_refunded(pool: MySqlPool) {
+    let client = WalletClient::open(pool).await;
+    let charge = client.charge(60).await.text("transaction_id");
+    let held = client.write("/holds", hold_of(60)).await.text("hold_id");
+    let kept = client.write("/holds", hold_of(60)).await.text("hold_id");
+    uninstall(&client.app).await;
+    assert_eq!(client.app.status().await, "uninstalled");
+    assert_eq!(client.charge(1).await.problem(), (409, "install_not_active"));
+    assert_eq!(client.write("/holds", hold_of(1)).await.problem(), (409, "install_not_active"));
     let lines = json!({ "lines": seconds_of(30)["lines"] });
-    assert_eq!(till.write(&format!("/holds/{held}/capture"), lines).await.status, StatusCode::OK);
-    assert_eq!(till.write(&format!("/holds/{kept}/release"), json!({})).await.status, StatusCode::OK);
+    assert_eq!(client.write(&format!("/holds/{held}/capture"), lines).await.status, StatusCode::OK);
+    assert_eq!(client.write(&format!("/holds/{kept}/release"), json!({})).await.status, StatusCode::OK);
     let refund = json!({ "account_id": ACCOUNT, "transaction_id": charge, "all": true });
-    assert_eq!(till.write("/refunds", refund).await.status, StatusCode::CREATED);
-    assert_eq!(till.balance().await, (BONUS - 1_250_000, 0));
-    till.close().await;
+    assert_eq!(client.write("/refunds", refund).await.status, StatusCode::CREATED);
+    assert_eq!(client.balance().await, (BONUS - 1_250_000, 0));
+    client.close().await;
 }
 
 fn hold_of(seconds: u64) -> Value {
@@ -226,35 +228,35 @@ fn hold_of(seconds: u64) -> Value {
     body
 }
 
-async fn uninstall(house: &House) {
-    house.advance(TimeDelta::minutes(1));
-    let amocrm: &Amocrm = &house.amocrm.state;
+async fn uninstall(app: &TestApp) {
+    app.advance(TimeDelta::minutes(1));
+    let amocrm: &Amocrm = &app.amocrm.state;
     amocrm.disable(CLIENT_ID, ACCOUNT, false).await.unwrap();
     for _ in 0..6 {
-        house.run_due_jobs().await;
-        house.advance(TimeDelta::minutes(1));
+        app.run_due_jobs().await;
+        app.advance(TimeDelta::minutes(1));
     }
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_widget_without_flycoins_charges_nothing(pool: MySqlPool) {
-    let till = Till::at(House::installed(pool).await);
-    assert_eq!(till.charge(1).await.problem(), (409, "flycoins_not_used"));
-    // An operator switches them on: the install that was there before gets its wallet and bonus when first needed.
-    use_flycoins(&till.house).await;
-    assert_eq!(till.charge(60).await.micro("available_micro"), BONUS - 2_500_000);
-    till.close().await;
+    let client = WalletClient::at(TestApp::installed(pool).await);
+    assert_eq!(client.charge(1).await.problem(), (409, "flycoins_not_used"));
+    // An operator enables Flycoins: an existing install gets its wallet and bonus when first needed.
+    use_flycoins(&client.app).await;
+    assert_eq!(client.charge(60).await.micro("available_micro"), BONUS - 2_500_000);
+    client.close().await;
 }
 
-/// Forty charges of ten Flycoins race for a hundred, each sent twice under its key.
+/// Forty charges of 10 Flycoins each, sent twice with the same key, compete for 100 Flycoins.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn charges_that_race_never_take_more_than_there_is(pool: MySqlPool) {
-    let till = Till::open(pool).await;
+async fn concurrent_charges_never_exceed_the_balance(pool: MySqlPool) {
+    let client = WalletClient::open(pool).await;
     let mut racers = JoinSet::new();
     for number in 0..80 {
-        let till = till.clone();
+        let client = client.clone();
         racers.spawn(async move {
-            till.write_as(&format!("race-{}", number / 2), "/charges", seconds_of(240)).await
+            client.write_as(&format!("race-{}", number / 2), "/charges", seconds_of(240)).await
         });
     }
     let mut charged = std::collections::BTreeSet::new();
@@ -268,6 +270,6 @@ async fn charges_that_race_never_take_more_than_there_is(pool: MySqlPool) {
             status => assert_eq!((status, answer.problem().1), (402, "insufficient_balance")),
         }
     }
-    assert_eq!((charged.len(), till.balance().await), (10, (0, 0)));
-    till.close().await;
+    assert_eq!((charged.len(), client.balance().await), (10, (0, 0)));
+    client.close().await;
 }

@@ -1,23 +1,29 @@
-//! Documents that are run: their commands in their order, by a shell, with the real executables, and the answers they show
-//! compared with the real ones.
+//! Executable documents: runs their commands in order in a shell, with the real executables, and compares the
+//! shown responses with the real ones.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use flysk_suite::stand::Stand;
+use flysk_suite::environment::Environment;
 use serde_json::Value;
 
-/// Commands of a document, and what it says they answer.
+/// Directories of the system's programs.
+const SYSTEM_PROGRAMS: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// A block of commands and its shown response.
 #[derive(Debug)]
 pub(crate) struct Step {
-    /// What the test does around it.
+    /// Name of the step, for actions of the test around it.
     pub(crate) name: String,
     pub(crate) commands: String,
     answer: Option<(String, String)>,
 }
 
-/// Steps are marked `<!-- run -->`, so that everything else may be told without being run.
+/// Steps of a document. They are marked `<!-- run -->`; unmarked blocks are not run.
 pub(crate) fn steps(document: &str) -> Vec<Step> {
     let fence = |text: &str| -> Option<(String, String)> {
         let (kind, rest) = text.trim_start().strip_prefix("```")?.split_once('\n')?;
@@ -37,25 +43,65 @@ pub(crate) fn steps(document: &str) -> Vec<Step> {
         .collect()
 }
 
-/// What a reader of the documents has at hand.
+/// Files that a document contains, by name. They are marked `<!-- file: backend.py -->`.
+pub(crate) fn files(document: &str) -> BTreeMap<&str, &str> {
+    document
+        .split("<!-- file: ")
+        .skip(1)
+        .map(|part| {
+            let (name, rest) = part.split_once(" -->\n```").unwrap();
+            let (_, rest) = rest.split_once('\n').unwrap();
+            (name, rest.split_inclusive("\n```\n").next().unwrap().strip_suffix("```\n").unwrap())
+        })
+        .collect()
+}
+
+/// A reader of the documents. Their shell has what the documents speak of and nothing else: the programs of the system, the
+/// operator's `flysk-worker`, and the variables that the documents name.
 pub(crate) struct Reader {
-    pub(crate) stand: Stand,
+    pub(crate) env: Environment,
     pub(crate) variables: BTreeMap<&'static str, String>,
     pub(crate) binaries: PathBuf,
 }
 
 impl Reader {
-    /// Runs commands in the reader's folder; what they printed. They must go well.
+    pub(crate) fn new(
+        env: Environment,
+        variables: BTreeMap<&'static str, String>,
+        binaries: PathBuf,
+    ) -> anyhow::Result<Self> {
+        let reader = Self { env, variables, binaries };
+        reader.install_operator_command()?;
+        Ok(reader)
+    }
+
+    /// The command of an operator brings the environment of the deployment, which vendors do not have.
+    fn install_operator_command(&self) -> anyhow::Result<()> {
+        let mut script = "#!/bin/sh\n".to_owned();
+        for (name, value) in self.env.variables() {
+            let value = value.replace('\'', "'\\''");
+            writeln!(script, "export {name}='{value}'")?;
+        }
+        writeln!(script, "exec '{}' \"$@\"", self.binaries.join("flysk-worker").display())?;
+        let programs = self.env.scratch().join("bin");
+        std::fs::create_dir_all(&programs)?;
+        let path = programs.join("flysk-worker");
+        std::fs::write(&path, script)?;
+        Ok(std::fs::set_permissions(path, Permissions::from_mode(0o700))?)
+    }
+
+    /// A program in the reader's directory and environment.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        let path = format!("{}:{SYSTEM_PROGRAMS}", self.env.scratch().join("bin").display());
+        command.env_clear().env("PATH", path).env("HOME", self.env.scratch());
+        command.envs(&self.variables).current_dir(self.env.scratch());
+        command
+    }
+
+    /// Runs commands in the reader's shell; returns their output. They must succeed.
     pub(crate) fn run(&self, commands: &str) -> String {
-        let commands = format!("PATH=\"$BINARIES:$PATH\"\n{commands}");
-        let output = Command::new("bash")
-            .args(["-eu", "-o", "pipefail", "-c", &commands])
-            .current_dir(self.stand.scratch())
-            .envs(self.stand.environment())
-            .envs(&self.variables)
-            .env("BINARIES", &self.binaries)
-            .output()
-            .unwrap();
+        let output = self.command("bash").args(["-eu", "-o", "pipefail", "-c", commands]).output().unwrap();
         assert!(
             output.status.success(),
             "{commands}\n{}\n{}",
@@ -65,7 +111,7 @@ impl Reader {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Takes a step; what it answered, which is what the document says.
+    /// Runs a step and checks its response against the document; returns the response.
     pub(crate) fn follow(&self, step: &Step) -> String {
         let answer = self.run(&step.commands);
         if let Some((kind, told)) = &step.answer {
@@ -81,7 +127,7 @@ fn same_json(told: &str, real: &str) -> bool {
     agree(&told, &real)
 }
 
-/// Everything the document shows is there and as it shows it; the answer may say more.
+/// Whether the real response contains everything that is shown; it may contain more.
 fn agree(told: &Value, real: &Value) -> bool {
     match (told, real) {
         (Value::Object(told), Value::Object(real)) => told.iter().all(|(name, told)| {
@@ -95,7 +141,7 @@ fn agree(told: &Value, real: &Value) -> bool {
     }
 }
 
-/// `…` stands for anything.
+/// Compares texts; `…` matches anything.
 fn same_text(told: &str, real: &str) -> bool {
     let (told, mut real) = (told.trim(), real.trim());
     let mut parts = told.split('…');
@@ -111,7 +157,14 @@ fn same_text(told: &str, real: &str) -> bool {
 }
 
 #[test]
-fn answers_are_really_compared() {
+fn files_are_taken_out_of_a_document() {
+    let document =
+        "a\n<!-- file: x.py -->\n```py\nprint(1)\n\nprint(2)\n```\n\n<!-- file: y.js -->\n```js\n;\n```\nb";
+    assert_eq!(files(document), BTreeMap::from([("x.py", "print(1)\n\nprint(2)\n"), ("y.js", ";\n")]));
+}
+
+#[test]
+fn responses_are_compared() {
     assert!(same_text("Rotated `x`.\n  token  fpt_…", "Rotated `x`.\n  token  fpt_abc\n"));
     assert!(!same_text("202", "409") && !same_text("202", "2020") && !same_text("a…c", "abd"));
     assert!(same_json(r#"{"a": [{"b": "…"}]}"#, r#"{"a": [{"b": "x", "c": 1}], "d": 2}"#));

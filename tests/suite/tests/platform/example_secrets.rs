@@ -1,20 +1,20 @@
-//! Our executables with the secrets that `.env.example` shows to everybody.
+//! Our executables reject the published secrets of `.env.example`.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-use flysk_suite::stand::Options;
+use flysk_suite::environment::Options;
 
 const EXAMPLE: &str = include_str!("../../../../.env.example");
 
-/// Runs one of our executables with everything that the example sets, under a public address.
+/// Runs an executable with all variables of the example, and a public address.
 fn run(binaries: &Path, args: &[&str], public_url: &str) -> Output {
     let lines = EXAMPLE.lines().filter(|line| !line.starts_with('#'));
     Command::new(binaries.join(args[0]))
         .args(&args[1..])
         .env_clear()
         .envs(lines.filter_map(|line| line.split_once('=')))
-        // Whatever gets past its configuration finds no database there and ends, too.
+        // An executable that accepts the configuration fails on this database address.
         .env("DATABASE_URL", "mysql://root@127.0.0.1:1/flysk")
         .env("FLYSK_DATABASE_ACQUIRE_TIMEOUT_MS", "100")
         .env("FLYSK_PUBLIC_URL", public_url)
@@ -23,7 +23,7 @@ fn run(binaries: &Path, args: &[&str], public_url: &str) -> Output {
 }
 
 #[test]
-fn no_process_starts_with_the_key_ring_of_the_example_under_a_public_address() {
+fn no_process_with_a_public_address_starts_with_the_examples_key_ring() {
     let binaries = Options::with_fixtures(0.0).unwrap().binaries;
     for args in [
         &["flysk-api", "serve"][..],

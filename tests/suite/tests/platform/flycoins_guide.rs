@@ -1,11 +1,11 @@
-//! `docs/flycoins.md`, run, and the commands of `docs/payments.md` that need no bank.
+//! Runs `docs/flycoins.md`, and the commands of `docs/payments.md` that need no bank.
 
 use serde_json::Value;
 
 use super::document::{Reader, steps};
 use super::integrate;
 
-/// The reader copies ids from one answer into the next command.
+/// Copies ids from a response into the next command.
 fn go_on(reader: &mut Reader, step: &str, answer: &str) {
     let id = |field: &str| {
         let answer: Value = serde_json::from_str(answer).unwrap();
@@ -19,7 +19,7 @@ fn go_on(reader: &mut Reader, step: &str, answer: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_documents_about_flycoins_tell_the_truth() -> anyhow::Result<()> {
+async fn the_documents_about_flycoins_are_correct() -> anyhow::Result<()> {
     let backend = integrate::backend().await?;
     let mut reader = integrate::reader(&backend).await?;
     let integrating = steps(&std::fs::read_to_string(integrate::DOCUMENT)?);
@@ -32,7 +32,7 @@ async fn the_documents_about_flycoins_tell_the_truth() -> anyhow::Result<()> {
         assert!(steps.len() >= least, "steps of {document} are not found: {}", steps.len());
         for step in &steps {
             if step.name == "release" {
-                // Of other work: the document's own has just been paid for.
+                // A hold for other work: that of the document has just been captured.
                 let hold = steps.iter().find(|step| step.name == "hold").expect("holds are told of");
                 let other = reader.run(&hold.commands.replace("hold-920002", "hold-920003"));
                 go_on(&mut reader, "hold", &other);
@@ -41,6 +41,6 @@ async fn the_documents_about_flycoins_tell_the_truth() -> anyhow::Result<()> {
             go_on(&mut reader, &step.name, &answer);
         }
     }
-    reader.stand.prove_ledger().await?;
-    reader.stand.stop()
+    reader.env.prove_ledger().await?;
+    reader.env.stop()
 }

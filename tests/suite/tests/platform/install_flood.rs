@@ -1,27 +1,28 @@
-//! Ten thousand made-up codes against the running product, with its own pace, and what they cost those who mean it.
+//! Ten thousand forged codes against the running product with its real rate limit, and their effect on genuine
+//! installs.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use flysk_domain::Clock as _;
-use flysk_jobs::runtime::limits::Limits;
-use flysk_suite::stand::{CLIENT_ID, HOST, Options, PUBLIC_ORIGIN, Stand, account_next_door};
-use flysk_vault::{Need, VaultError};
+use flysk_queue::limits::RateLimiter;
+use flysk_suite::environment::{CLIENT_ID, Environment, HOST, Options, PUBLIC_ORIGIN, another_account};
+use flysk_tokens::{Freshness, VaultError};
 use futures::{StreamExt as _, stream};
 use reqwest::{Client, Method, StatusCode};
 use sqlx::MySqlPool;
 
-use super::house::{House, trace};
+use super::harness::{TestApp, trace};
 
-const FLOOD: usize = 10_000;
-/// What an install from the marketplace may take while they wait, and a reconnect with a state.
-const MAX_INSTALL: Duration = Duration::from_secs(2);
-const MAX_RECONNECT: Duration = Duration::from_secs(1);
+const BAD_CODES: usize = 10_000;
+/// Maximum time of an install from the marketplace, and of a reconnect with a state, during the flood.
+const MAX_INSTALL_TIME: Duration = Duration::from_secs(2);
+const MAX_RECONNECT_TIME: Duration = Duration::from_secs(1);
 
-/// How an attacker spreads its codes: source and host of the `n`th.
+/// Distribution of forged codes: source address and host of the `n`th.
 type Spread = fn(usize) -> (String, String);
 
-/// The source that genuine codes come from is abused last: its bad codes count against it for twenty minutes.
+/// The last distribution uses the source of genuine codes, whose forged codes count against it for 20 minutes.
 const SPREADS: [(&str, Spread); 4] = [
     ("many hosts, many sources", |n| {
         (format!("192.{}.{}.1", n / 250, n % 250), format!("all-{n}.amocrm.ru"))
@@ -33,44 +34,44 @@ const SPREADS: [(&str, Spread); 4] = [
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "forty thousand requests: some minutes"]
-async fn ten_thousand_made_up_codes_delay_nobody_who_means_it() -> anyhow::Result<()> {
+async fn ten_thousand_forged_codes_delay_no_genuine_install() -> anyhow::Result<()> {
     let mut options = Options::with_fixtures(0.0)?;
     options.more.insert("FLYSK_TRUSTED_PROXIES".to_owned(), "127.0.0.1".to_owned());
-    let stand = Stand::start(options).await?;
-    stand.install().await?;
-    let calm = (install(&stand, 0).await?, reconnect(&stand, 0).await?, renew(&stand).await?);
+    let env = Environment::start(options).await?;
+    env.install().await?;
+    let calm = (install(&env, 0).await?, reconnect(&env, 0).await?, renew(&env).await?);
     println!("calm: install, reconnect, renewal {calm:?}");
     for (n, (name, spread)) in SPREADS.into_iter().enumerate() {
         let began = Instant::now();
-        flood(&stand, n, spread).await?;
+        flood(&env, n, spread).await?;
         let waiting: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM oauth_codes WHERE state = 'waiting'")
-            .fetch_one(&stand.pool)
+            .fetch_one(&env.pool)
             .await?;
-        println!("{name}: {FLOOD} sent in {:?}, {waiting} wait", began.elapsed());
+        println!("{name}: {BAD_CODES} sent in {:?}, {waiting} wait", began.elapsed());
         ensure!(waiting >= 100, "{name}: only {waiting} wait");
         for again in 1..=3_u64 {
-            let took = install(&stand, 10 * (n as u64 + 1) + again).await?;
+            let took = install(&env, 10 * (n as u64 + 1) + again).await?;
             println!("{name}: an install took {took:?}");
-            ensure!(took < MAX_INSTALL, "{name}: an install took {took:?}\n{}", stand.logs());
+            ensure!(took < MAX_INSTALL_TIME, "{name}: an install took {took:?}\n{}", env.logs());
         }
-        let took = reconnect(&stand, n as u64 + 1).await?;
+        let took = reconnect(&env, n as u64 + 1).await?;
         println!("{name}: a reconnect took {took:?}");
-        ensure!(took < MAX_RECONNECT, "{name}: a reconnect took {took:?}");
-        let took = renew(&stand).await?;
+        ensure!(took < MAX_RECONNECT_TIME, "{name}: a reconnect took {took:?}");
+        let took = renew(&env).await?;
         println!("{name}: renewing all pairs took {took:?}");
         ensure!(took < calm.2 + Duration::from_secs(5), "{name}: renewing all pairs took {took:?}");
     }
-    stand.stop()
+    env.stop()
 }
 
-async fn flood(stand: &Stand, which: usize, spread: Spread) -> anyhow::Result<()> {
+async fn flood(env: &Environment, which: usize, spread: Spread) -> anyhow::Result<()> {
     let http = Client::builder().build()?;
-    let answers = stream::iter(0..FLOOD).map(|n| {
+    let answers = stream::iter(0..BAD_CODES).map(|n| {
         let (source, host) = spread(n);
         let code = format!("made-up-{which}-{n}");
         let query =
             [("code", code.as_str()), ("referer", &host), ("client_id", CLIENT_ID), ("from_widget", "1")];
-        let url = format!("{}/oauth/amocrm/callback", stand.api_url);
+        let url = format!("{}/oauth/amocrm/callback", env.api_url);
         http.get(url).query(&query).header("X-Forwarded-For", source).send()
     });
     let mut answers = answers.buffer_unordered(32);
@@ -82,28 +83,29 @@ async fn flood(stand: &Stand, which: usize, spread: Spread) -> anyhow::Result<()
     Ok(())
 }
 
-/// An account never seen before installs from the marketplace; how long until it is active.
-async fn install(stand: &Stand, n: u64) -> anyhow::Result<Duration> {
+/// A new account installs from the marketplace; returns the time until it is active.
+async fn install(env: &Environment, n: u64) -> anyhow::Result<Duration> {
     let account = 41_000_000 + n;
-    let amocrm = &stand.outside.amocrm.state;
-    amocrm.add_account(account_next_door(account, &format!("newcomer-{n}"), 700 + n))?;
+    let amocrm = &env.simulators.amocrm.state;
+    amocrm.add_account(another_account(account, &format!("newcomer-{n}"), 700 + n))?;
     let began = Instant::now();
     let answered = amocrm.install(CLIENT_ID, account, None).await?;
     ensure!(answered.status == Some(200), "the redirect was answered with {:?}", answered.status);
-    until_active(stand, account).await?;
+    until_active(env, account).await?;
     Ok(began.elapsed())
 }
 
-/// An account's administrator, whose widget has no access, connects it; how long from the code's arrival until it is active.
-async fn reconnect(stand: &Stand, n: u64) -> anyhow::Result<Duration> {
+/// An administrator reconnects an account without access; returns the time from the code's arrival until it is
+/// active.
+async fn reconnect(env: &Environment, n: u64) -> anyhow::Result<Duration> {
     let (account, admin) = (42_000_000 + n, 900 + n);
-    let there = account_next_door(account, &format!("returning-{n}"), admin);
-    let (host, amocrm) = (format!("returning-{n}.amocrm.ru"), &stand.outside.amocrm.state);
+    let there = another_account(account, &format!("returning-{n}"), admin);
+    let (host, amocrm) = (format!("returning-{n}.amocrm.ru"), &env.simulators.amocrm.state);
     amocrm.add_account(there)?;
-    let widget = stand.client()?.acting_as(account, admin);
+    let widget = env.client()?.acting_as(account, admin);
     let (status, shaken) = widget.request(Method::POST, "/v1/handshake", None).await?;
     ensure!(status.is_success(), "{status}: {shaken}");
-    let ours = shaken["connect_url"].as_str().context("connect_url")?.replace(PUBLIC_ORIGIN, &stand.api_url);
+    let ours = shaken["connect_url"].as_str().context("connect_url")?.replace(PUBLIC_ORIGIN, &env.api_url);
     let http = Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
     let begun = http.get(ours).send().await?;
     let cookie = begun.headers().get("set-cookie").context("a cookie")?.to_str()?.to_owned();
@@ -112,55 +114,55 @@ async fn reconnect(stand: &Stand, n: u64) -> anyhow::Result<Duration> {
     let code = amocrm.issue_code(CLIENT_ID, account, None)?;
     let from = Instant::now();
     let query = [("code", code.as_str()), ("referer", &host), ("client_id", CLIENT_ID), ("state", &state)];
-    let url = format!("{}/oauth/amocrm/callback", stand.api_url);
+    let url = format!("{}/oauth/amocrm/callback", env.api_url);
     let answer = http.get(url).query(&query).header("Cookie", cookie).send().await?;
     ensure!(answer.status() == StatusCode::OK, "{}", answer.status());
-    until_active(stand, account).await?;
+    until_active(env, account).await?;
     Ok(from.elapsed())
 }
 
-async fn until_active(stand: &Stand, account: u64) -> anyhow::Result<()> {
+async fn until_active(env: &Environment, account: u64) -> anyhow::Result<()> {
     let deadline = Instant::now() + Duration::from_mins(2);
     loop {
         let active: i64 =
             sqlx::query_scalar("SELECT COUNT(*) FROM installs WHERE account_id = ? AND status = 'active'")
                 .bind(account)
-                .fetch_one(&stand.pool)
+                .fetch_one(&env.pool)
                 .await?;
         if active == 1 {
             return Ok(());
         }
-        ensure!(Instant::now() < deadline, "not active:\n{}", stand.logs());
+        ensure!(Instant::now() < deadline, "not active:\n{}", env.logs());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-/// All pairs are renewed by an operator's command; how long it takes.
-async fn renew(stand: &Stand) -> anyhow::Result<Duration> {
+/// An operator renews all pairs by command; returns the duration.
+async fn renew(env: &Environment) -> anyhow::Result<Duration> {
     let began = Instant::now();
-    let pairs = "SELECT CAST(SUM(pair) AS SIGNED) FROM install_tokens";
-    let before: i64 = sqlx::query_scalar(pairs).fetch_one(&stand.pool).await?;
-    tokio::task::block_in_place(|| stand.command("flysk-worker", &["token:refresh-all"]))?;
-    let after: i64 = sqlx::query_scalar(pairs).fetch_one(&stand.pool).await?;
+    let pairs = "SELECT CAST(SUM(generation) AS SIGNED) FROM install_tokens";
+    let before: i64 = sqlx::query_scalar(pairs).fetch_one(&env.pool).await?;
+    tokio::task::block_in_place(|| env.command("flysk-worker", &["token:refresh-all"]))?;
+    let after: i64 = sqlx::query_scalar(pairs).fetch_one(&env.pool).await?;
     ensure!(after > before, "no pair was renewed");
     Ok(began.elapsed())
 }
 
-/// Renewals, and codes that states vouch for, keep a pace of their own: what makes up codes takes no place of theirs.
+/// Renewals and vouched codes have a separate rate limit: unvouched codes do not use it up.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn codes_nobody_vouches_for_take_no_place_of_a_renewal(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    let limits: Limits = house.engine.app().limits.clone();
-    let slow = house.vault.clone().paced(limits, 1);
-    // However many places there were: from here on there is none.
+async fn unvouched_codes_do_not_use_the_rate_limit_of_renewals(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let limits: RateLimiter = app.executor.app().limits.clone();
+    let slow = app.vault.clone().with_rate_limit(limits, 1);
+    // Uses up the remaining permits, however many there are.
     let full = loop {
         let who = format!("made-up-{:08x}", rand::random::<u32>());
-        if let Err(error) = slow.unvouched_place(&who, Duration::ZERO).await {
+        if let Err(error) = slow.acquire_unvouched_exchange(&who, Duration::ZERO).await {
             break error;
         }
     };
     assert!(matches!(full, VaultError::NotNow { after: Some(_), .. }), "{full:?}");
-    let id = house.install_id().await;
-    let renewed = slow.renew(id, Need::NewerThan(house.clock.now()), &trace()).await;
+    let id = app.install_id().await;
+    let renewed = slow.renew(id, Freshness::IssuedAfter(app.clock.now()), &trace()).await;
     assert!(renewed.is_ok(), "{renewed:?}");
 }

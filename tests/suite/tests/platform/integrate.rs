@@ -1,24 +1,26 @@
-//! `docs/integrate.md`, run.
+//! Runs `docs/integrate.md`.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use flysk_simulators::amocrm::{Amocrm, Integration, Platform, WidgetTokenShape};
 use flysk_simulators::{Control, Running, SimClock, vendor};
-use flysk_suite::stand::{ACCOUNT, ADMIN, Options, PUBLIC_ORIGIN, Stand};
+use flysk_suite::environment::{ACCOUNT, ADMIN, Environment, Options, PUBLIC_ORIGIN};
 use serde_json::Value;
 
 use super::document::{Reader, steps};
 
 /// The document for vendors.
 pub(crate) const DOCUMENT: &str = "../../docs/integrate.md";
-const CLIENT: &str = "00000000-0000-4000-8000-000000000000";
+/// Client id of the integration.
+pub(crate) const CLIENT: &str = "00000000-0000-4000-8000-000000000000";
 const SECRET: &str = "acme-simulated-secret";
 
 impl Reader {
-    /// A reader installs the widget, and copies ids and tokens from one answer into the next command.
+    /// Actions of a reader between the steps: installs the widget, copies ids and tokens from a response into the
+    /// next command.
     pub(crate) async fn live_on(&mut self, step: &str, answer: &str) {
-        let amocrm = self.stand.outside.amocrm.state.clone();
+        let amocrm = self.env.simulators.amocrm.state.clone();
         match step {
             "register" | "rotate" => {
                 let token = answer.split_whitespace().find(|word| word.starts_with("fpt_")).unwrap();
@@ -38,9 +40,9 @@ impl Reader {
 
     async fn wait_for_events(&mut self, amocrm: &Amocrm) {
         let settled = "SELECT COUNT(*) FROM lifecycle_events WHERE state = 'delivered'";
-        self.stand.wait_for(settled, 2).await.unwrap();
+        self.env.wait_for(settled, 2).await.unwrap();
         let id: String = sqlx::query_scalar("SELECT id FROM lifecycle_events WHERE number = 1")
-            .fetch_one(&self.stand.pool)
+            .fetch_one(&self.env.pool)
             .await
             .unwrap();
         self.variables.insert("EVENT", id);
@@ -49,29 +51,34 @@ impl Reader {
     }
 }
 
-/// A reader with an account at hand and a backend that listens; nothing is registered yet.
+/// A reader with an account and a listening backend; nothing is registered yet.
 pub(crate) async fn reader(backend: &Running<vendor::Vendor>) -> anyhow::Result<Reader> {
+    reader_of(&backend.url, &backend.addr.to_string()).await
+}
+
+/// The same with the address of a backend, and the addresses that events may be sent to.
+pub(crate) async fn reader_of(backend: &str, allowed: &str) -> anyhow::Result<Reader> {
     let mut options = Options::with_fixtures(0.0)?;
-    options.more.insert("FLYSK_OUTBOUND_ALLOW".to_owned(), backend.addr.to_string());
+    options.more.insert("FLYSK_OUTBOUND_ALLOW".to_owned(), allowed.to_owned());
     let binaries = options.binaries.clone();
-    let stand = Stand::start(options).await?;
-    add_integration(&stand.outside.amocrm.state);
+    let env = Environment::start(options).await?;
+    add_integration(&env.simulators.amocrm.state);
     let variables = BTreeMap::from([
-        ("FLYSK", stand.api_url.clone()),
-        ("BACKEND", backend.url.clone()),
+        ("FLYSK", env.api_url.clone()),
+        ("BACKEND", backend.to_owned()),
         ("ACCOUNT", ACCOUNT.to_string()),
         ("ACME_CLIENT_SECRET", SECRET.to_owned()),
     ]);
-    Ok(Reader { stand, variables, binaries })
+    Reader::new(env, variables, binaries)
 }
 
-/// A vendor's backend that listens to events.
+/// A vendor's backend that receives events.
 pub(crate) async fn backend() -> anyhow::Result<Running<vendor::Vendor>> {
     Ok(vendor::start(None, None, Control::with_clock(SimClock::default())).await?)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_document_for_vendors_tells_the_truth() -> anyhow::Result<()> {
+async fn the_document_for_vendors_is_correct() -> anyhow::Result<()> {
     let backend = backend().await?;
     let mut reader = reader(&backend).await?;
     let steps = steps(&std::fs::read_to_string(DOCUMENT)?);
@@ -81,13 +88,13 @@ async fn the_document_for_vendors_tells_the_truth() -> anyhow::Result<()> {
         reader.live_on(&step.name, &answer).await;
     }
     tells_the_backend(&reader, &backend.state).await;
-    reader.stand.stop()
+    reader.env.stop()
 }
 
-/// The switch went off and on: the backend was told all of it, the event that was replayed included.
+/// Checks that the backend received all events of switching off and on, including the replayed one.
 async fn tells_the_backend(reader: &Reader, backend: &vendor::Vendor) {
     let deadline = Instant::now() + Duration::from_secs(30);
-    while backend.received().len() < 5 && Instant::now() < deadline {
+    while backend.received().len() < 6 && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let mut told: Vec<(u64, String)> = backend
@@ -101,12 +108,12 @@ async fn tells_the_backend(reader: &Reader, backend: &vendor::Vendor) {
     let kinds: Vec<&str> = told.iter().map(|(_, kind)| kind.as_str()).collect();
     assert_eq!(
         kinds,
-        ["install", "install", "activate", "deactivate", "activate"],
+        ["install", "install", "activate", "test", "deactivate", "activate"],
         "{}",
-        reader.stand.logs()
+        reader.env.logs()
     );
     let installs = backend.installs();
-    assert_eq!((installs.len(), installs[0].active, installs[0].sequence), (1, true, 4));
+    assert_eq!((installs.len(), installs[0].active, installs[0].sequence), (1, true, 5));
 }
 
 fn add_integration(amocrm: &Amocrm) {

@@ -1,28 +1,36 @@
-//! The platform as vendors, widgets and amoCRM meet it: the real API and the real handlers on a real
-//! database, only the outside is simulated.
+//! End-to-end tests of the platform from the view of vendors, widgets and amoCRM: real API and handlers, a real
+//! database, simulated outside services.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test says what went wrong by failing"
+    reason = "a failing test panics with the reason"
 )]
 
+mod authentication;
+mod backend_api;
 mod bodies;
 mod callback;
 mod charges;
+mod charging;
 mod crashes;
+mod cross_tenant;
 mod defects;
+mod dev;
 mod document;
-mod doors;
+mod event_order;
 mod events;
 mod example_secrets;
+mod examples;
 mod flycoins_guide;
 mod foreign_hosts;
 mod gateway;
 mod gateway_bodies;
+mod generated_clients;
+mod harness;
 mod holds;
-mod house;
+mod hostile_requests;
 mod install_flood;
 mod integrate;
 mod ledger_jobs;
@@ -31,14 +39,16 @@ mod made_up_codes;
 mod memory;
 mod operations;
 mod races;
+mod rate_limit;
 mod refresh_all;
 mod refusals;
 mod rotation;
 mod secrecy;
 mod settings;
-mod storm;
-mod strangers;
-mod till;
-mod traps;
+mod stress;
+mod subscriptions;
+mod subscriptions_guide;
+mod token_errors;
 mod vault;
+mod wallet_events;
 mod wallets;

@@ -1,4 +1,4 @@
-//! What the OpenAPI document says of operations, for tests that walk it.
+//! Operations of the OpenAPI document, for tests that cover all of them.
 
 use reqwest::Method;
 use serde_json::Value;
@@ -9,9 +9,9 @@ pub(crate) struct Operation {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) schemes: Vec<String>,
-    /// Names of parameters in the query.
+    /// Names of query parameters.
     pub(crate) query: Vec<String>,
-    /// The name of the schema of its body.
+    /// Name of the body's schema.
     pub(crate) body: Option<String>,
     pub(crate) example: Option<Value>,
 }
@@ -25,20 +25,20 @@ impl Operation {
         self.path.starts_with("/v1/amocrm/")
     }
 
-    /// It is about one thing, which its path or its body names.
+    /// Whether its path or body contains the id of an item.
     pub(crate) fn names_a_thing(&self) -> bool {
         let body = self.example.as_ref().is_some_and(|body| body.get("transaction_id").is_some());
         body || (self.path.contains('{') && !self.is_gateway())
     }
 
-    /// It is about one account, which it names.
+    /// Whether its path or body contains an account id.
     pub(crate) fn names_an_account(&self) -> bool {
         let body = self.example.as_ref().is_some_and(|body| body.get("account_id").is_some());
         body || self.is_gateway() || self.query.iter().any(|name| name == "account_id")
     }
 }
 
-/// All of them that take a credential.
+/// All operations with credentials.
 pub(crate) fn operations() -> Vec<Operation> {
     let document: Value = serde_json::from_str(&flysk_api::routes::specification()).unwrap();
     let texts = |list: &Value, of: &dyn Fn(&Value) -> Option<String>| -> Vec<String> {
@@ -54,7 +54,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             let media =
                 operation["requestBody"]["content"].as_object().and_then(|content| content.values().next());
             let schema = media.and_then(|media| media["schema"]["$ref"].as_str()?.rsplit('/').next());
-            let example = schema.map(|name| document["components"]["schemas"][name]["example"].clone());
+            let example = schema.map(|name| document["components"]["schemas"][name]["examples"][0].clone());
             all.push(Operation {
                 method: method.to_uppercase().parse().unwrap(),
                 path: path.clone(),

@@ -1,4 +1,4 @@
-//! Writes of the API that lose a race in the database: whoever asked is not told of it.
+//! Writes of the API that lose a race in the database are repeated, invisibly to the client.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 use sqlx::{Connection as _, MySqlConnection, MySqlPool};
 
-use super::house::House;
+use super::harness::TestApp;
 
-/// Rows that make a transaction too heavy to be the one that the database ends.
-const WEIGHT: u32 = 200;
+/// Rows changed by a transaction, so that the deadlock detection rolls back the other one.
+const HEAVY_ROWS: u32 = 200;
 
-/// Waits until somebody else has locked the install's row.
+/// Waits until another connection has locked the install's row.
 async fn install_is_locked(pool: &MySqlPool, install: &str) {
     let deadline = std::time::Instant::now() + Duration::from_mins(1);
     loop {
@@ -29,10 +29,10 @@ async fn install_is_locked(pool: &MySqlPool, install: &str) {
     }
 }
 
-/// A transaction that holds what the API wants second, and is heavy.
+/// A heavy transaction that locks the row that the API writes second.
 async fn hold_next_version(conn: &mut MySqlConnection, install: &str) {
     sqlx::raw_sql("BEGIN").execute(&mut *conn).await.unwrap();
-    for version in (1..=WEIGHT).rev() {
+    for version in (1..=HEAVY_ROWS).rev() {
         sqlx::query(
             "INSERT INTO settings_history (install_id, version, settings, changed_by, changed_at)
              VALUES (?, ?, '{}', 'test', '2026-11-29')",
@@ -45,17 +45,17 @@ async fn hold_next_version(conn: &mut MySqlConnection, install: &str) {
     }
 }
 
-/// The API locks the install and waits for the history's row, a heavier transaction has the row and comes for the install: the
-/// database ends the API's.
+/// A deadlock: the API locks the install and waits for the history's row, which a heavier transaction has locked
+/// before it requests the install. The database rolls back the API's transaction.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_write_that_loses_a_deadlock_is_answered_as_if_there_had_been_none(pool: MySqlPool) {
-    let house = House::installed(pool.clone()).await;
-    let install = house.install_id().await.to_string();
+async fn a_write_that_loses_a_deadlock_succeeds(pool: MySqlPool) {
+    let app = TestApp::installed(pool.clone()).await;
+    let install = app.install_id().await.to_string();
     let mut other = MySqlConnection::connect_with(&pool.connect_options()).await.unwrap();
     hold_next_version(&mut other, &install).await;
     let asked = async {
         let body = json!({ "version": 0, "settings": { "tone": "formal" } });
-        house.admin(Method::PUT, "/v1/settings", Some(body)).await
+        app.admin(Method::PUT, "/v1/settings", Some(body)).await
     };
     let deadlock = async {
         install_is_locked(&pool, &install).await;

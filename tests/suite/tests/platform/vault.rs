@@ -1,68 +1,68 @@
-//! Tokens: given, renewed by one, never silently lost.
+//! Access tokens: issued, renewed by one process at a time, never lost unnoticed.
 
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use flysk_domain::Clock;
 use flysk_domain::id::InstallId;
-use flysk_jobs::oauth::{RefreshDue, RefreshToken};
-use flysk_simulators::amocrm::Quirks;
+use flysk_jobs::platform::oauth::{RefreshDue, RefreshToken};
+use flysk_simulators::amocrm::Behaviour;
 use flysk_simulators::{Act, Script};
 use flysk_store::platform::tokens::{self, PairState};
-use flysk_store::platform::{accounts, token_reads};
-use flysk_vault::{Held, Need, Reader, Renewal, VaultError};
+use flysk_store::platform::{accounts, token_audit};
+use flysk_tokens::{AccessToken, Freshness, Renewal, TokenRequester, VaultError};
 use futures::future::join_all;
 use reqwest::StatusCode;
 use secrecy::ExposeSecret;
 use sqlx::MySqlPool;
 
-use super::house::{House, on, trace};
+use super::harness::{TestApp, as_conn, trace};
 
 const TOKENS: &str = "/oauth2/access_token";
 const HOUR: std::time::Duration = std::time::Duration::from_hours(1);
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn an_install_ends_with_a_live_token_and_two_events(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    assert_eq!(house.status().await, "active");
-    assert_eq!(house.told(), ["install", "activate"]);
-    let (status, access) = house.pauth().await;
+async fn an_install_ends_with_a_valid_token_and_two_events(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    assert_eq!(app.status().await, "active");
+    assert_eq!(app.delivered_events(), ["install", "activate"]);
+    let (status, access) = app.pauth().await;
     assert_eq!(status, StatusCode::OK, "{access}");
     assert_eq!(access["base_domain"], "demo.amocrm.ru");
     let bearer = access["access_token"].as_str().unwrap().to_owned();
-    let account = house.http.get(format!("{}/api/v4/account", house.amocrm.url));
+    let account = app.http.get(format!("{}/api/v4/account", app.amocrm.url));
     let account = account.header("Host", "demo.amocrm.ru").bearer_auth(bearer).send().await.unwrap();
     assert_eq!(account.status(), StatusCode::OK);
     let reads =
-        token_reads::list_latest(on(&mut house.conn().await), house.install_id().await, 10).await.unwrap();
+        token_audit::list_latest(as_conn(&mut app.conn().await), app.install_id().await, 10).await.unwrap();
     let who: Vec<(&str, &str)> =
         reads.iter().map(|read| (read.reader.as_str(), read.purpose.as_str())).collect();
     assert_eq!(who, [("backend:flysense", "background"), ("flysk", "oauth.exchange_code")]);
 }
 
-/// A refresh on demand and ten jobs at once cause exactly one call.
+/// A renewal on demand and ten concurrent jobs cause exactly one call.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn of_many_who_want_a_token_one_asks_amocrm(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    house.amocrm.control.clear_calls();
-    house.advance(TimeDelta::hours(24));
-    let id = house.install_id().await;
+async fn of_concurrent_renewals_one_calls_amocrm(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    app.amocrm.control.clear_calls();
+    app.advance(TimeDelta::hours(24));
+    let id = app.install_id().await;
     let trace = trace();
-    let reader = Reader::flysk("test");
-    let callers = (0..20).map(|_| house.vault.access(id, Need::AliveFor(HOUR), &reader, &trace));
+    let requester = TokenRequester::flysk("test");
+    let callers = (0..20).map(|_| app.vault.access_token(id, Freshness::ValidFor(HOUR), &requester, &trace));
     let tokens: BTreeSet<String> = join_all(callers)
         .await
         .into_iter()
-        .map(|held| held.unwrap().access_token.expose_secret().to_owned())
+        .map(|token| token.unwrap().secret.expose_secret().to_owned())
         .collect();
-    assert_eq!((tokens.len(), house.token_requests()), (1, 1));
+    assert_eq!((tokens.len(), app.token_requests()), (1, 1));
 }
 
-/// Whatever amoCRM says that is no refusal, it is asked once; the others are told when to come back.
+/// For any response of amoCRM that is not a rejection, one caller calls it; the others are told when to retry.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn of_many_whom_amocrm_puts_off_one_asks(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    let id = house.install_id().await;
+async fn of_concurrent_renewals_that_fail_temporarily_one_calls_amocrm(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let id = app.install_id().await;
     for (status, headers, pause) in [
         (403, vec![("content-type".to_owned(), "text/html".to_owned())], TimeDelta::hours(1)),
         (429, vec![("retry-after".to_owned(), "90".to_owned())], TimeDelta::seconds(90)),
@@ -70,241 +70,243 @@ async fn of_many_whom_amocrm_puts_off_one_asks(pool: MySqlPool) {
         (404, Vec::new(), TimeDelta::hours(1)),
         (401, Vec::new(), TimeDelta::minutes(5)),
     ] {
-        house.advance(TimeDelta::hours(24));
-        house.amocrm.control.clear_calls();
+        app.advance(TimeDelta::hours(24));
+        app.amocrm.control.clear_calls();
         let body = if status == 401 { "{}".to_owned() } else { String::new() };
         let act = Act::Answer { status, headers, body };
-        house.amocrm.control.script(Script::next(TOKENS, act).times(99));
-        let (trace, reader) = (trace(), Reader::flysk("test"));
-        let wants = || house.vault.access(id, Need::AliveFor(HOUR), &reader, &trace);
+        app.amocrm.control.script(Script::next(TOKENS, act).times(99));
+        let (trace, requester) = (trace(), TokenRequester::flysk("test"));
+        let wants = || app.vault.access_token(id, Freshness::ValidFor(HOUR), &requester, &trace);
         let outcomes = join_all((0..20).map(|_| wants())).await;
         assert!(outcomes.iter().all(Result::is_err), "{status}: {outcomes:?}");
-        assert_eq!(house.token_requests(), 1, "{status}");
-        house.advance(pause - TimeDelta::seconds(5));
+        assert_eq!(app.token_requests(), 1, "{status}");
+        app.advance(pause - TimeDelta::seconds(5));
         let early = wants().await;
         assert!(matches!(early, Err(VaultError::NotNow { after: Some(_), .. })), "{status}: {early:?}");
-        assert_eq!(due(&house).await, [], "{status}: it stands before nobody");
-        assert_eq!(house.token_requests(), 1, "{status}");
-        house.amocrm.control.clear_scripts();
-        house.advance(TimeDelta::seconds(6));
-        assert_eq!(due(&house).await, [id], "{status}");
+        assert_eq!(due(&app).await, [], "{status}: the pair is not due for renewal");
+        assert_eq!(app.token_requests(), 1, "{status}");
+        app.amocrm.control.clear_scripts();
+        app.advance(TimeDelta::seconds(6));
+        assert_eq!(due(&app).await, [id], "{status}");
         assert!(wants().await.is_ok(), "{status}");
     }
-    assert_eq!((house.status().await, state(&house).await), ("active", PairState::Good));
+    assert_eq!((app.status().await, state(&app).await), ("active", PairState::Good));
 }
 
-async fn due(house: &House) -> Vec<InstallId> {
-    let (now, all) = (house.clock.now(), house.clock.now() + TimeDelta::hours(2));
-    tokens::list_due(on(&mut house.conn().await), now, all, now, 9).await.unwrap()
+async fn due(app: &TestApp) -> Vec<InstallId> {
+    let (now, all) = (app.clock.now(), app.clock.now() + TimeDelta::hours(2));
+    tokens::list_due(as_conn(&mut app.conn().await), now, all, now, 9).await.unwrap()
 }
 
-/// Token requests of all accounts share one pace; whoever cannot wait is told when to come back, and nothing is spent.
+/// Token requests of all accounts share one rate limit. A caller that cannot wait is told when to retry, and no
+/// token is spent.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn renewals_keep_the_pace_of_all_token_requests(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    house.amocrm.control.clear_calls();
-    let slow = house.vault.clone().paced(house.engine.app().limits.clone(), 1);
-    let id = house.install_id().await;
+async fn renewals_share_the_rate_limit_of_token_requests(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    app.amocrm.control.clear_calls();
+    let slow = app.vault.clone().with_rate_limit(app.executor.app().limits.clone(), 1);
+    let id = app.install_id().await;
     let calm = trace();
-    let renew = || slow.renew(id, Need::NewerThan(house.clock.now()), &calm);
-    let (need, reader) = (Need::NewerThan(house.clock.now()), Reader::flysk("test"));
-    let waited = slow.access(id, need, &reader, &calm).await;
+    let renew = || slow.renew(id, Freshness::IssuedAfter(app.clock.now()), &calm);
+    let (need, requester) = (Freshness::IssuedAfter(app.clock.now()), TokenRequester::flysk("test"));
+    let waited = slow.access_token(id, need, &requester, &calm).await;
     assert!(waited.is_ok(), "{waited:?}");
     let crowded = renew().await;
     assert!(matches!(crowded, Err(VaultError::NotNow { after: Some(_), .. })), "{crowded:?}");
-    assert_eq!((house.token_requests(), state(&house).await), (1, PairState::Good));
-    let need = Need::NewerThan(house.clock.now());
-    let waited = slow.access(id, need, &Reader::flysk("test"), &calm).await;
+    assert_eq!((app.token_requests(), state(&app).await), (1, PairState::Good));
+    let need = Freshness::IssuedAfter(app.clock.now());
+    let waited = slow.access_token(id, need, &TokenRequester::flysk("test"), &calm).await;
     assert!(waited.is_ok(), "{waited:?}");
-    assert_eq!(house.token_requests(), 2);
+    assert_eq!(app.token_requests(), 2);
 }
 
-/// Whoever was refused after its lease had run out must not report a loss that somebody else prevented.
+/// A renewal that is rejected after its lease expired must not mark a newer pair as lost.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_late_refusal_does_not_outweigh_a_newer_pair(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    let (id, wish) = (house.install_id().await, Need::NewerThan(house.clock.now()));
-    house.amocrm.control.clear_calls();
+async fn a_late_rejection_does_not_affect_a_newer_pair(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let (id, wish) = (app.install_id().await, Freshness::IssuedAfter(app.clock.now()));
+    app.amocrm.control.clear_calls();
     let body = r#"{"hint":"Token has been revoked","status":401}"#.to_owned();
     let headers = vec![("content-type".to_owned(), "application/problem+json".to_owned())];
-    house
-        .amocrm
+    app.amocrm
         .control
         .script(Script::next(TOKENS, Act::Answer { status: 401, headers, body }).delayed(1_500));
-    let vault = house.vault.clone();
+    let vault = app.vault.clone();
     let late = tokio::spawn(async move { vault.renew(id, wish, &trace()).await });
-    while house.token_requests() == 0 {
+    while app.token_requests() == 0 {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    house.advance(TimeDelta::minutes(2));
-    let newer = house.vault.renew(id, wish, &trace()).await.unwrap().into_held();
-    let told = late.await.unwrap().unwrap().into_held();
+    app.advance(TimeDelta::minutes(2));
+    let newer = app.vault.renew(id, wish, &trace()).await.unwrap().into_access_token();
+    let told = late.await.unwrap().unwrap().into_access_token();
     assert_eq!(secret(&told), secret(&newer));
-    assert_eq!((house.status().await, state(&house).await), ("active", PairState::Good));
+    assert_eq!((app.status().await, state(&app).await), ("active", PairState::Good));
 }
 
-fn secret(held: &Held) -> String {
-    held.access_token.expose_secret().to_owned()
+fn secret(token: &AccessToken) -> String {
+    token.secret.expose_secret().to_owned()
 }
 
-/// Grants of before 21 August 2024 do not name the host that tells where an account lives; the next token does.
+/// Grants from before 21 August 2024 lack the API host that knows the account's current subdomain; the next token
+/// contains it.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_renewal_brings_the_host_that_knows_the_accounts_present_one(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    sqlx::query("UPDATE accounts SET api_domain = NULL").execute(&house.pool).await.unwrap();
-    let id = house.install_id().await;
-    house.vault.renew(id, Need::NewerThan(house.clock.now()), &trace()).await.unwrap();
-    let install = house.the_install().await;
-    let account = accounts::find(on(&mut house.conn().await), install.crm, install.account_id).await;
+async fn a_renewal_stores_the_api_host_of_an_old_grant(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    sqlx::query("UPDATE accounts SET api_domain = NULL").execute(&app.pool).await.unwrap();
+    let id = app.install_id().await;
+    app.vault.renew(id, Freshness::IssuedAfter(app.clock.now()), &trace()).await.unwrap();
+    let install = app.the_install().await;
+    let account = accounts::find(as_conn(&mut app.conn().await), install.crm, install.account_id).await;
     assert!(account.unwrap().unwrap().api_domain.is_some());
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn the_schedule_renews_what_dies_soon_and_only_that(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    house.amocrm.control.clear_calls();
+async fn the_schedule_renews_only_pairs_that_expire_soon(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    app.amocrm.control.clear_calls();
     let tick = async || {
-        let mut unit = house.engine.outbox().begin(trace()).await.unwrap();
+        let mut unit = app.executor.outbox().begin(trace()).await.unwrap();
         unit.enqueue(&RefreshDue {}).await.unwrap();
         unit.commit().await.unwrap();
-        house.run_due_jobs().await;
-        house.advance(TimeDelta::minutes(9));
-        house.run_due_jobs().await;
+        app.run_due_jobs().await;
+        app.advance(TimeDelta::minutes(9));
+        app.run_due_jobs().await;
     };
     tick().await;
-    assert_eq!(house.token_requests(), 0);
-    house.advance(TimeDelta::hours(22));
+    assert_eq!(app.token_requests(), 0);
+    app.advance(TimeDelta::hours(22));
     tick().await;
     tick().await;
-    assert_eq!(house.token_requests(), 1);
+    assert_eq!(app.token_requests(), 1);
 }
 
-/// A lost answer leaves the pair in doubt; amoCRM's word about the spent token then decides.
+/// A lost response leaves the pair in doubt; amoCRM's response to the spent token then decides.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_lost_answer_is_doubt_and_a_definite_refusal_is_a_reconnect(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    let id = house.install_id().await;
-    house.amocrm.control.script(Script::next(TOKENS, Act::ServeThenCut));
-    let wish = Need::NewerThan(house.clock.now());
-    let lost = house.vault.renew(id, wish, &trace()).await;
+async fn a_lost_response_is_in_doubt_and_a_definite_rejection_needs_a_reconnect(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let id = app.install_id().await;
+    app.amocrm.control.script(Script::next(TOKENS, Act::ServeThenCut));
+    let wish = Freshness::IssuedAfter(app.clock.now());
+    let lost = app.vault.renew(id, wish, &trace()).await;
     assert!(matches!(lost, Err(VaultError::InDoubt(_))), "{lost:?}");
-    assert_eq!((house.status().await, state(&house).await), ("active", PairState::InDoubt));
-    house.advance(TimeDelta::seconds(11));
-    let refused = house.vault.renew(id, wish, &trace()).await;
+    assert_eq!((app.status().await, state(&app).await), ("active", PairState::InDoubt));
+    app.advance(TimeDelta::seconds(11));
+    let refused = app.vault.renew(id, wish, &trace()).await;
     assert!(matches!(refused, Err(VaultError::Refused(_))), "{refused:?}");
-    assert_eq!((house.status().await, state(&house).await), ("reconnect", PairState::Refused));
-    house.run_due_jobs().await;
-    assert_eq!(house.told(), ["install", "activate", "deactivate"]);
-    house.install().await;
-    assert_eq!(house.status().await, "active");
-    assert_eq!(house.told().last().map(String::as_str), Some("activate"));
+    assert_eq!((app.status().await, state(&app).await), ("reconnect", PairState::Refused));
+    app.run_due_jobs().await;
+    assert_eq!(app.delivered_events(), ["install", "activate", "deactivate"]);
+    app.install().await;
+    assert_eq!(app.status().await, "active");
+    assert_eq!(app.delivered_events().last().map(String::as_str), Some("activate"));
 }
 
-/// If amoCRM lets a spent token be replayed, nobody is disturbed at all.
+/// If amoCRM accepts a replay of the spent token, the customer is not affected.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_lost_answer_may_be_got_again(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    house.amocrm.state.set_quirks(Quirks { refresh_grace_ms: 60_000, ..Quirks::default() });
-    house.amocrm.control.script(Script::next(TOKENS, Act::ServeThenCut));
-    let mut unit = house.engine.outbox().begin(trace()).await.unwrap();
-    let job = RefreshToken { install_id: house.install_id().await, wished_at: house.clock.now() };
+async fn a_lost_response_can_be_replayed(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    app.amocrm.state.set_behaviour(Behaviour { refresh_grace_ms: 60_000, ..Behaviour::default() });
+    app.amocrm.control.script(Script::next(TOKENS, Act::ServeThenCut));
+    let mut unit = app.executor.outbox().begin(trace()).await.unwrap();
+    let job = RefreshToken { install_id: app.install_id().await, requested_at: app.clock.now() };
     unit.enqueue(&job).await.unwrap();
     unit.commit().await.unwrap();
-    house.run_due_jobs().await;
-    house.advance(TimeDelta::seconds(11));
-    house.run_due_jobs().await;
-    assert_eq!((house.status().await, state(&house).await), ("active", PairState::Good));
+    app.run_due_jobs().await;
+    app.advance(TimeDelta::seconds(11));
+    app.run_due_jobs().await;
+    assert_eq!((app.status().await, state(&app).await), ("active", PairState::Good));
 }
 
-/// A process that died between its intent and amoCRM's answer blocks nobody for longer than its lease.
+/// A process that crashed between its intent and amoCRM's response blocks others no longer than its lease.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_dead_refreshers_lease_runs_out(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    let id = house.install_id().await;
-    let mut conn = house.conn().await;
-    let pair = tokens::find(on(&mut conn), id).await.unwrap().unwrap();
-    let until = house.clock.now() + TimeDelta::minutes(1);
-    tokens::take_lease(on(&mut conn), &pair, PairState::Refreshing, "dead", until).await.unwrap();
-    let wish = Need::NewerThan(house.clock.now());
-    assert!(matches!(house.vault.renew(id, wish, &trace()).await, Err(VaultError::Busy { .. })));
-    house.advance(TimeDelta::minutes(2));
-    let renewed = house.vault.renew(id, wish, &trace()).await;
+async fn the_lease_of_a_crashed_renewal_expires(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let id = app.install_id().await;
+    let mut conn = app.conn().await;
+    let pair = tokens::find(as_conn(&mut conn), id).await.unwrap().unwrap();
+    let until = app.clock.now() + TimeDelta::minutes(1);
+    tokens::take_lease(as_conn(&mut conn), &pair, PairState::Refreshing, "dead", until).await.unwrap();
+    let wish = Freshness::IssuedAfter(app.clock.now());
+    assert!(matches!(app.vault.renew(id, wish, &trace()).await, Err(VaultError::Busy { .. })));
+    app.advance(TimeDelta::minutes(2));
+    let renewed = app.vault.renew(id, wish, &trace()).await;
     assert!(matches!(renewed, Ok(Renewal::Renewed(_))), "{renewed:?}");
-    // The dead one comes back and must write nothing but a pair of its own.
-    let late = tokens::give_up_lease(on(&mut conn), id, pair.fence + 1, PairState::Refused, "late", None)
-        .await
-        .unwrap();
+    // The first process resumes and must write nothing but its own pair.
+    let late =
+        tokens::give_up_lease(as_conn(&mut conn), id, pair.fence + 1, PairState::Refused, "late", None)
+            .await
+            .unwrap();
     assert!(!late);
-    assert_eq!(state(&house).await, PairState::Good);
+    assert_eq!(state(&app).await, PairState::Good);
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_renamed_account_is_found_again(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    house.amocrm.state.rename(flysk_suite::stand::ACCOUNT, "newname").unwrap();
-    house.advance(TimeDelta::hours(24));
-    let (status, access) = house.pauth().await;
+    let app = TestApp::installed(pool).await;
+    app.amocrm.state.rename(flysk_suite::environment::ACCOUNT, "newname").unwrap();
+    app.advance(TimeDelta::hours(24));
+    let (status, access) = app.pauth().await;
     assert_eq!((status, &access["base_domain"]), (StatusCode::OK, &"newname.amocrm.ru".into()), "{access}");
-    assert_eq!(house.status().await, "active");
+    assert_eq!(app.status().await, "active");
 }
 
-/// A page says where its account lives: a new name is known as soon as somebody opens one, and costs no token.
+/// A page reports its account's host: a new subdomain is known as soon as a page is opened, which costs no token.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_page_of_a_renamed_account_tells_its_new_name(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    house.amocrm.control.clear_calls();
-    house.amocrm.state.rename(flysk_suite::stand::ACCOUNT, "newname").unwrap();
-    let body = || serde_json::json!({ "token": house.token(flysk_suite::stand::ADMIN) });
+async fn a_page_of_a_renamed_account_reports_its_new_subdomain(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    app.amocrm.control.clear_calls();
+    app.amocrm.state.rename(flysk_suite::environment::ACCOUNT, "newname").unwrap();
+    let body = || serde_json::json!({ "token": app.token(flysk_suite::environment::ADMIN) });
     for _ in 0..3 {
-        let (_, access) = house.backend(reqwest::Method::POST, "/v1/pauth", Some(body())).await;
+        let (_, access) = app.backend(reqwest::Method::POST, "/v1/pauth", Some(body())).await;
         assert_eq!(access["base_domain"], "newname.amocrm.ru", "{access}");
     }
-    let look_ups = house.amocrm.control.calls_to("GET", "/oauth2/account/current/subdomain").len();
-    assert_eq!((look_ups, house.token_requests()), (1, 0));
+    let look_ups = app.amocrm.control.calls_to("GET", "/oauth2/account/current/subdomain").len();
+    assert_eq!((look_ups, app.token_requests()), (1, 0));
 }
 
-/// Hundreds of renewals with faults thrown in at random: in the end every pair is good, or its install says
-/// that it is not; and no answer was ever spent twice.
+/// Hundreds of renewals with random faults: in the end every pair is valid or its install is flagged, and no
+/// response was used twice.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn no_pair_dies_silently(pool: MySqlPool) {
+async fn no_pair_is_lost_unnoticed(pool: MySqlPool) {
     use rand::{Rng, SeedableRng};
     let mut chance = rand::rngs::StdRng::seed_from_u64(1_122);
-    let house = House::installed(pool).await;
+    let app = TestApp::installed(pool).await;
     let page = || Act::Answer { status: 502, headers: Vec::new(), body: "bad gateway".to_owned() };
     let (mut rounds, mut reconnects) = (0, 0);
     while rounds < 300 {
         rounds += 1;
         match chance.random_range(0..10) {
-            0 => house.amocrm.control.script(Script::next(TOKENS, Act::ServeThenCut)),
-            1 => house.amocrm.control.script(Script::next(TOKENS, Act::Cut)),
-            2 => house.amocrm.control.script(Script::next(TOKENS, page())),
+            0 => app.amocrm.control.script(Script::next(TOKENS, Act::ServeThenCut)),
+            1 => app.amocrm.control.script(Script::next(TOKENS, Act::Cut)),
+            2 => app.amocrm.control.script(Script::next(TOKENS, page())),
             _ => {}
         }
-        house.advance(TimeDelta::seconds(11));
-        let wish = Need::NewerThan(house.clock.now());
-        let id = house.install_id().await;
+        app.advance(TimeDelta::seconds(11));
+        let wish = Freshness::IssuedAfter(app.clock.now());
+        let id = app.install_id().await;
         let trace = trace();
-        let all = join_all((0..3).map(|_| house.vault.renew(id, wish, &trace))).await;
+        let all = join_all((0..3).map(|_| app.vault.renew(id, wish, &trace))).await;
         let renewed = all.iter().filter(|outcome| matches!(outcome, Ok(Renewal::Renewed(_)))).count();
         assert!(renewed <= 1, "round {rounds}: {all:?}");
-        house.amocrm.control.clear_scripts();
-        match (house.status().await, state(&house).await) {
+        app.amocrm.control.clear_scripts();
+        match (app.status().await, state(&app).await) {
             ("active", PairState::Good | PairState::InDoubt) => {}
             ("reconnect", PairState::Refused) => {
                 reconnects += 1;
-                house.install().await;
+                app.install().await;
             }
             strange => panic!("round {rounds}: {strange:?} after {all:?}"),
         }
     }
     assert!(reconnects > 0, "no round lost a pair: the faults were not played");
-    house.advance(TimeDelta::seconds(11));
+    app.advance(TimeDelta::seconds(11));
     let last =
-        house.vault.renew(house.install_id().await, Need::NewerThan(house.clock.now()), &trace()).await;
-    let flagged = house.status().await == "reconnect";
+        app.vault.renew(app.install_id().await, Freshness::IssuedAfter(app.clock.now()), &trace()).await;
+    let flagged = app.status().await == "reconnect";
     assert!(last.is_ok() || flagged, "{last:?}");
 }
 
-async fn state(house: &House) -> PairState {
-    tokens::find(on(&mut house.conn().await), house.install_id().await).await.unwrap().unwrap().state
+async fn state(app: &TestApp) -> PairState {
+    tokens::find(as_conn(&mut app.conn().await), app.install_id().await).await.unwrap().unwrap().state
 }

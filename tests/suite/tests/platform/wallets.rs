@@ -1,68 +1,69 @@
-//! Wallets: opened with the install, begun with a bonus, looked at by the account's people.
+//! Wallets: opened with the install, credited with the welcome bonus, shown to users of the account.
 
 use chrono::TimeDelta;
 use flysk_domain::Clock;
 use flysk_store::platform::widgets::{self, Changes};
-use flysk_suite::stand::{ACCOUNT, ADMIN, CLIENT_ID};
+use flysk_suite::environment::{ACCOUNT, ADMIN, CLIENT_ID};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
 use tokio::task::JoinSet;
 
-use super::doors::{NEIGHBOUR, add_neighbour};
-use super::house::{House, on};
-use super::till::{BONUS, FLYCOINS, Till, seconds_of, use_flycoins};
+use super::authentication::{OTHER_CLIENT_ID, add_other_widget};
+use super::charging::{BONUS, FLYCOINS, WalletClient, seconds_of, use_flycoins};
+use super::harness::{TestApp, as_conn};
 
-async fn ask(till: &Till, path: &str) -> Value {
-    let (status, body) = till.house.admin(Method::GET, path, None).await;
+async fn ask(client: &WalletClient, path: &str) -> Value {
+    let (status, body) = client.app.admin(Method::GET, path, None).await;
     assert_eq!(status, StatusCode::OK, "{path}: {body}");
     body
 }
 
-async fn credits(till: &Till) -> i64 {
+async fn credits(client: &WalletClient) -> i64 {
     let count = sqlx::query_scalar("SELECT COUNT(*) FROM ledger_transactions WHERE kind = 'credit'");
-    count.fetch_one(&till.house.pool).await.unwrap()
+    count.fetch_one(&client.app.pool).await.unwrap()
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn the_bonus_is_given_once_however_often_the_widget_is_installed_anew(pool: MySqlPool) {
-    let till = Till::open(pool).await;
-    let wallet = till.wallet().await;
+async fn the_welcome_bonus_is_credited_once_despite_reinstalls(pool: MySqlPool) {
+    let client = WalletClient::open(pool).await;
+    let wallet = client.wallet().await;
     assert_eq!(wallet.available.0, BONUS);
-    till.charge(60).await;
+    client.charge(60).await;
     for _ in 0..3 {
-        till.house.advance(TimeDelta::minutes(1));
-        till.house.amocrm.state.disable(CLIENT_ID, ACCOUNT, false).await.unwrap();
+        client.app.advance(TimeDelta::minutes(1));
+        client.app.amocrm.state.disable(CLIENT_ID, ACCOUNT, false).await.unwrap();
         for _ in 0..6 {
-            till.house.run_due_jobs().await;
-            till.house.advance(TimeDelta::minutes(1));
+            client.app.run_due_jobs().await;
+            client.app.advance(TimeDelta::minutes(1));
         }
-        assert_eq!(till.house.status().await, "uninstalled");
-        till.house.install().await;
-        assert_eq!(till.house.status().await, "active");
+        assert_eq!(client.app.status().await, "uninstalled");
+        client.app.install().await;
+        assert_eq!(client.app.status().await, "active");
     }
-    assert_eq!((till.wallet().await.id, till.balance().await), (wallet.id, (BONUS - 2_500_000, 0)));
-    assert_eq!(credits(&till).await, 1);
-    // It is spent within its time or not at all.
-    till.house.advance(TimeDelta::days(31));
-    assert_eq!(till.balance().await, (0, 0));
-    till.close().await;
+    assert_eq!((client.wallet().await.id, client.balance().await), (wallet.id, (BONUS - 2_500_000, 0)));
+    assert_eq!(credits(&client).await, 1);
+    // The bonus expires if it is not spent in time.
+    client.app.advance(TimeDelta::days(31));
+    assert_eq!(client.balance().await, (0, 0));
+    client.close().await;
 }
 
-/// An install that is older than its widget's use of Flycoins: everybody who comes first opens its wallet.
+/// An install that is older than its widget's use of Flycoins: the first of several concurrent requests opens its
+/// wallet.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_wallet_that_is_opened_late_is_opened_once(pool: MySqlPool) {
-    let till = Till::at(House::installed(pool).await);
-    use_flycoins(&till.house).await;
+async fn a_wallet_opened_late_is_opened_once(pool: MySqlPool) {
+    let client = WalletClient::at(TestApp::installed(pool).await);
+    use_flycoins(&client.app).await;
     let mut racers = JoinSet::new();
     for number in 0..12 {
-        let till = till.clone();
+        let client = client.clone();
         racers.spawn(async move {
             match number % 3 {
-                0 => assert_eq!(till.balance().await.0, BONUS),
-                1 => assert_eq!(ask(&till, "/v1/flycoins/wallet").await["available_micro"], BONUS),
+                0 => assert_eq!(client.balance().await.0, BONUS),
+                1 => assert_eq!(ask(&client, "/v1/flycoins/wallet").await["available_micro"], BONUS),
                 _ => {
-                    let (_, shaken) = till.house.admin(Method::POST, "/v1/handshake", None).await;
+                    let (_, shaken) = client.app.admin(Method::POST, "/v1/handshake", None).await;
                     assert_eq!(shaken["wallet"]["available_micro"], BONUS, "{shaken}");
                 }
             }
@@ -71,36 +72,37 @@ async fn a_wallet_that_is_opened_late_is_opened_once(pool: MySqlPool) {
     while let Some(racer) = racers.join_next().await {
         racer.unwrap();
     }
-    assert_eq!(credits(&till).await, 1);
-    till.close().await;
+    assert_eq!(credits(&client).await, 1);
+    client.close().await;
 }
 
-/// A vendor's mistake keeps nobody from installing, and is made good by the next activation.
+/// Invalid billing settings do not prevent an install; the bonus is credited by the next activation after the
+/// repair.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn billing_settings_that_cannot_be_read_give_no_bonus_yet(pool: MySqlPool) {
-    let house = House::build(pool).await;
-    let widget = house.widget().await;
+async fn invalid_billing_settings_delay_the_bonus(pool: MySqlPool) {
+    let app = TestApp::build(pool).await;
+    let widget = app.widget().await;
     let billing = Some(Some(json!({ "welcome": 100 })));
     let changes = Changes { uses_flycoins: Some(true), billing, ..Changes::default() };
-    widgets::update(on(&mut house.conn().await), widget.id, &changes, house.clock.now()).await.unwrap();
-    house.install().await;
-    let till = Till::at(house);
-    assert_eq!((till.house.status().await, till.balance().await), ("active", (0, 0)));
-    use_flycoins(&till.house).await;
+    widgets::update(as_conn(&mut app.conn().await), widget.id, &changes, app.clock.now()).await.unwrap();
+    app.install().await;
+    let client = WalletClient::at(app);
+    assert_eq!((client.app.status().await, client.balance().await), ("active", (0, 0)));
+    use_flycoins(&client.app).await;
     for on in [false, true, false, true] {
-        till.house.advance(TimeDelta::seconds(1));
+        client.app.advance(TimeDelta::seconds(1));
         let body = json!({ "account_id": ACCOUNT, "on": on });
-        till.house.backend(Method::PUT, "/v1/backend/switch", Some(body)).await;
+        client.app.backend(Method::PUT, "/v1/backend/switch", Some(body)).await;
     }
-    assert_eq!(till.balance().await, (BONUS, 0));
-    till.close().await;
+    assert_eq!(client.balance().await, (BONUS, 0));
+    client.close().await;
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_wallet_tells_what_there_is_and_how_long_it_lasts(pool: MySqlPool) {
-    let till = Till::open(pool).await;
-    till.credit(863_000_000, None).await;
-    let wallet = ask(&till, "/v1/flycoins/wallet").await;
+async fn a_wallet_shows_amounts_and_expiry(pool: MySqlPool) {
+    let client = WalletClient::open(pool).await;
+    client.credit(863_000_000, None).await;
+    let wallet = ask(&client, "/v1/flycoins/wallet").await;
     assert_eq!(wallet["available_micro"], 963_000_000);
     assert_eq!(
         (&wallet["forecast"], &wallet["forecast_minutes"]),
@@ -109,43 +111,43 @@ async fn a_wallet_tells_what_there_is_and_how_long_it_lasts(pool: MySqlPool) {
     let expiring = wallet["expiring"].as_array().unwrap();
     assert_eq!((expiring.len(), &expiring[0]["label"]), (1, &json!("Бонус")));
     assert_eq!(expiring[0]["amount_micro"], BONUS);
-    let (_, shaken) = till.house.admin(Method::POST, "/v1/handshake", None).await;
+    let (_, shaken) = client.app.admin(Method::POST, "/v1/handshake", None).await;
     assert_eq!(shaken["wallet"], json!({ "available_micro": 963_000_000, "held_micro": 0 }));
-    till.close().await;
+    client.close().await;
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_widget_without_flycoins_has_no_wallet_to_show(pool: MySqlPool) {
-    let house = House::installed(pool).await;
-    let (_, shaken) = house.admin(Method::POST, "/v1/handshake", None).await;
+    let app = TestApp::installed(pool).await;
+    let (_, shaken) = app.admin(Method::POST, "/v1/handshake", None).await;
     assert_eq!(shaken["wallet"], Value::Null);
     for path in ["wallet", "transactions", "statistics"] {
-        let (status, problem) = house.admin(Method::GET, &format!("/v1/flycoins/{path}"), None).await;
+        let (status, problem) = app.admin(Method::GET, &format!("/v1/flycoins/{path}"), None).await;
         assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("flycoins_not_used")), "{path}");
     }
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn transactions_come_in_pages_and_say_what_for(pool: MySqlPool) {
-    let till = Till::open(pool).await;
+async fn transactions_are_paged_and_described(pool: MySqlPool) {
+    let client = WalletClient::open(pool).await;
     for number in 1..=5 {
-        till.house.advance(TimeDelta::seconds(number % 2));
+        client.app.advance(TimeDelta::seconds(number % 2));
         let mut body = seconds_of(60);
         body["reference"] = json!(format!("Звонок {number}"));
-        till.write("/charges", body).await;
+        client.write("/charges", body).await;
     }
     let mut hold = seconds_of(60);
     hold["expires_in_s"] = json!(60);
-    till.house.advance(TimeDelta::seconds(1));
-    let held = till.write("/holds", hold).await.text("hold_id");
+    client.app.advance(TimeDelta::seconds(1));
+    let held = client.write("/holds", hold).await.text("hold_id");
     let lines = json!({ "lines": seconds_of(30)["lines"] });
-    till.write(&format!("/holds/{held}/capture"), lines).await;
+    client.write(&format!("/holds/{held}/capture"), lines).await;
     let (mut seen, mut path) = (Vec::new(), "/v1/flycoins/transactions?limit=3".to_owned());
     loop {
-        let page = ask(&till, &path).await;
+        let page = ask(&client, &path).await;
         seen.extend(page["items"].as_array().unwrap().clone());
         let Some(next) = page["next"].as_str() else { break };
-        path = format!("/v1/flycoins/transactions?limit=3&after={next}");
+        path = format!("/v1/flycoins/transactions?limit=3&cursor={next}");
     }
     let told: Vec<(&str, i64)> = seen
         .iter()
@@ -157,34 +159,34 @@ async fn transactions_come_in_pages_and_say_what_for(pool: MySqlPool) {
     assert_eq!(seen[7]["reference"], "Приветственный бонус");
     assert_eq!((&seen[0]["hold_id"], &seen[1]["hold_id"]), (&json!(held), &json!(held)));
     assert_eq!(seen[0]["receipt"][0]["billed"], 30);
-    let charges = ask(&till, "/v1/flycoins/transactions?kinds=charge").await;
+    let charges = ask(&client, "/v1/flycoins/transactions?kinds=charge").await;
     assert_eq!(charges["items"].as_array().unwrap().len(), 5);
-    let later = (till.house.clock.now() + TimeDelta::seconds(1)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let none = ask(&till, &format!("/v1/flycoins/transactions?from={later}")).await;
+    let later = (client.app.clock.now() + TimeDelta::seconds(1)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let none = ask(&client, &format!("/v1/flycoins/transactions?from={later}")).await;
     assert_eq!((none["items"].as_array().unwrap().len(), &none["next"]), (0, &Value::Null));
-    for wrong in ["kinds=coins", "after=1.2", "limit=0", "limit=101", "from=yesterday"] {
+    for wrong in ["kinds=coins", "cursor=1.2", "limit=0", "limit=101", "from=yesterday"] {
         let path = format!("/v1/flycoins/transactions?{wrong}");
-        let (status, problem) = till.house.admin(Method::GET, &path, None).await;
+        let (status, problem) = client.app.admin(Method::GET, &path, None).await;
         assert_eq!(
             (status, &problem["code"]),
             (StatusCode::BAD_REQUEST, &json!("invalid_request")),
             "{wrong}"
         );
     }
-    till.close().await;
+    client.close().await;
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn statistics_tell_what_was_spent_on_what(pool: MySqlPool) {
-    let till = Till::open(pool).await;
-    let today = (till.house.clock.now() + TimeDelta::hours(3)).date_naive();
+async fn statistics_sum_charges_by_service(pool: MySqlPool) {
+    let client = WalletClient::open(pool).await;
+    let today = (client.app.clock.now() + TimeDelta::hours(3)).date_naive();
     let mut body = seconds_of(60);
     body["lines"].as_array_mut().unwrap().push(json!({ "service": "flysense.summary", "quantity": 2 }));
-    let charge = till.write("/charges", body).await.text("transaction_id");
-    till.charge(60).await;
+    let charge = client.write("/charges", body).await.text("transaction_id");
+    client.charge(60).await;
     let refund = json!({ "account_id": ACCOUNT, "transaction_id": charge, "amount_micro": 500_000 });
-    till.write("/refunds", refund).await;
-    let told = ask(&till, "/v1/flycoins/statistics").await;
+    client.write("/refunds", refund).await;
+    let told = ask(&client, "/v1/flycoins/statistics").await;
     assert_eq!(
         told["items"],
         json!([
@@ -194,43 +196,46 @@ async fn statistics_tell_what_was_spent_on_what(pool: MySqlPool) {
     );
     assert_eq!(
         (&told["paid_micro"], &told["returned_micro"], &told["charges"], &told["until"]),
-        (&json!(7_000_000), &json!(500_000), &json!(3), &json!(today))
+        (&json!(7_000_000), &json!(500_000), &json!(3), &json!(today.succ_opt()))
     );
-    let month = ask(&till, &format!("/v1/flycoins/statistics?period=month&from={today}&until={today}")).await;
+    let tomorrow = today.succ_opt().unwrap();
+    let month =
+        ask(&client, &format!("/v1/flycoins/statistics?period=month&from={today}&until={tomorrow}")).await;
     assert_eq!(month["items"][0]["begins"], json!(today.format("%Y-%m-01").to_string()));
     for wrong in [
         "period=year",
         "from=2026-13-01",
-        "from=2026-02-02&until=2026-02-01",
+        "from=2026-02-01&until=2026-02-01",
         "from=2024-01-01&until=2026-01-01",
         "utc_offset_min=900",
     ] {
         let (status, problem) =
-            till.house.admin(Method::GET, &format!("/v1/flycoins/statistics?{wrong}"), None).await;
+            client.app.admin(Method::GET, &format!("/v1/flycoins/statistics?{wrong}"), None).await;
         assert_eq!(
             (status, &problem["code"]),
             (StatusCode::BAD_REQUEST, &json!("invalid_request")),
             "{wrong}"
         );
     }
-    till.close().await;
+    client.close().await;
 }
 
-/// Another widget, in the same account: nothing of ours is there for it, and its own services are its own.
+/// Another widget in the same account cannot see our wallet, and has its own services.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_neighbour_sees_and_moves_none_of_our_coins(pool: MySqlPool) {
-    let till = Till::open(pool).await;
-    let theirs = till.house.register("neighbour", NEIGHBOUR).await;
-    add_neighbour(&till.house);
-    let widget = widgets::find_by_code(on(&mut till.house.conn().await), "neighbour").await.unwrap().unwrap();
+async fn another_widget_cannot_see_or_move_our_coins(pool: MySqlPool) {
+    let client = WalletClient::open(pool).await;
+    let theirs = client.app.register("neighbour", OTHER_CLIENT_ID).await;
+    add_other_widget(&client.app);
+    let widget =
+        widgets::find_by_code(as_conn(&mut client.app.conn().await), "neighbour").await.unwrap().unwrap();
     let changes = Changes { uses_flycoins: Some(true), ..Changes::default() };
-    widgets::update(on(&mut till.house.conn().await), widget.id, &changes, till.house.clock.now())
+    widgets::update(as_conn(&mut client.app.conn().await), widget.id, &changes, client.app.clock.now())
         .await
         .unwrap();
-    let charge = till.charge(60).await.text("transaction_id");
+    let charge = client.charge(60).await.text("transaction_id");
     let mut hold = seconds_of(60);
     hold["expires_in_s"] = json!(600);
-    let held = till.write("/holds", hold.clone()).await.text("hold_id");
+    let held = client.write("/holds", hold.clone()).await.text("hold_id");
     let lines = json!({ "lines": seconds_of(1)["lines"] });
     let refund = json!({ "account_id": ACCOUNT, "transaction_id": charge, "all": true });
     for (path, body, problem) in [
@@ -241,32 +246,32 @@ async fn a_neighbour_sees_and_moves_none_of_our_coins(pool: MySqlPool) {
         (format!("/holds/{held}/capture"), lines, "unknown_hold"),
         (format!("/holds/{held}/release"), json!({}), "unknown_hold"),
     ] {
-        let refused = till.send(&theirs, Some("theirs"), &path, body).await;
+        let refused = client.send(&theirs, Some("theirs"), &path, body).await;
         assert_eq!(refused.problem(), (404, problem), "{path}");
     }
     let key = ("X-Project-Token", theirs.as_str());
     for path in [format!("{FLYCOINS}/holds/{held}"), format!("{FLYCOINS}/balance?account_id={ACCOUNT}")] {
-        assert_eq!(till.house.ask(Method::GET, &path, key, None).await.0, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(client.app.ask(Method::GET, &path, key, None).await.0, StatusCode::NOT_FOUND, "{path}");
     }
-    // Installed as well, it has a wallet of its own, and our charge is not in it.
-    till.house.amocrm.state.install(NEIGHBOUR, ACCOUNT, None).await.unwrap();
-    till.house.run_due_jobs().await;
+    // After its own install it has a separate wallet, which does not contain our charge.
+    client.app.amocrm.state.install(OTHER_CLIENT_ID, ACCOUNT, None).await.unwrap();
+    client.app.run_due_jobs().await;
     assert_eq!(
-        till.send(&theirs, Some("theirs"), "/refunds", refund).await.problem(),
+        client.send(&theirs, Some("theirs"), "/refunds", refund).await.problem(),
         (404, "unknown_charge")
     );
     assert_eq!(
-        till.send(&theirs, Some("theirs"), "/charges", seconds_of(1)).await.problem(),
+        client.send(&theirs, Some("theirs"), "/charges", seconds_of(1)).await.problem(),
         (400, "unknown_service")
     );
     let shape = flysk_simulators::amocrm::WidgetTokenShape::default();
-    let token = till.house.amocrm.state.widget_token(NEIGHBOUR, ACCOUNT, ADMIN, &shape).unwrap();
+    let token = client.app.amocrm.state.widget_token(OTHER_CLIENT_ID, ACCOUNT, ADMIN, &shape).unwrap();
     let (_, wallet) =
-        till.house.ask(Method::GET, "/v1/flycoins/wallet", ("X-Auth-Token", &token), None).await;
+        client.app.ask(Method::GET, "/v1/flycoins/wallet", ("X-Auth-Token", &token), None).await;
     assert_eq!(wallet["available_micro"], 0, "{wallet}");
     let path = "/v1/flycoins/transactions";
-    let (_, page) = till.house.ask(Method::GET, path, ("X-Auth-Token", &token), None).await;
+    let (_, page) = client.app.ask(Method::GET, path, ("X-Auth-Token", &token), None).await;
     assert_eq!(page["items"], json!([]), "{page}");
-    assert_eq!(till.balance().await, (BONUS - 5_000_000, 2_500_000));
-    till.close().await;
+    assert_eq!(client.balance().await, (BONUS - 5_000_000, 2_500_000));
+    client.close().await;
 }

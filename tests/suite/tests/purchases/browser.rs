@@ -1,24 +1,24 @@
-//! A purchase in a real browser: from the package to the balance, with the bank going silent on the way.
+//! A purchase in a real browser, from the package to the balance, including a bank that stops responding.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use fantoccini::{Client, ClientBuilder, Locator};
-use flysk_runtime::config::Env;
+use flysk_config::Env;
 use flysk_simulators::{Act, Script};
-use flysk_suite::stand::ADMIN;
+use flysk_suite::environment::ADMIN;
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
 
-use super::house::{BONUS, COINS, Shop};
+use super::harness::{BONUS, COINS, TestApp};
 use super::page::link;
 
-const SOON: Duration = Duration::from_secs(30);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Chromium behind its driver; both end with the test.
-struct Browser {
-    client: Client,
+/// Chromium and its driver; both are stopped on drop.
+pub(crate) struct Browser {
+    pub(crate) client: Client,
     driver: Child,
     url: String,
     _profile: tempfile::TempDir,
@@ -31,7 +31,7 @@ impl Drop for Browser {
     }
 }
 
-/// Where a program is: named by a variable, or in the usual place.
+/// Path of a program: from a variable, or the default path.
 fn program(variable: &str, usual: &str) -> PathBuf {
     let named = Env::from_process().secret_named(variable);
     let named = named.map(|path| PathBuf::from(secrecy::ExposeSecret::expose_secret(&path)));
@@ -41,7 +41,7 @@ fn program(variable: &str, usual: &str) -> PathBuf {
 }
 
 impl Browser {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let profile = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let driver = Command::new(program("FLYSK_CHROMEDRIVER", "/usr/bin/chromedriver"))
@@ -59,13 +59,13 @@ impl Browser {
                 format!("--user-data-dir={}", profile.path().display()),
             ],
         });
-        // Everything pages make the browser complain about, refused by their own policy included.
+        // All browser messages, including violations of the pages' content security policy.
         let logging = json!({ "browser": "ALL" });
         let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
         let wanted = [("goog:chromeOptions".to_owned(), options), ("goog:loggingPrefs".to_owned(), logging)];
         builder.capabilities(wanted.into_iter().collect());
         let url = format!("http://127.0.0.1:{port}");
-        let deadline = tokio::time::Instant::now() + SOON;
+        let deadline = tokio::time::Instant::now() + WAIT_TIMEOUT;
         let client = loop {
             match builder.connect(&url).await {
                 Ok(client) => break client,
@@ -76,8 +76,8 @@ impl Browser {
         Self { client, driver, url, _profile: profile }
     }
 
-    async fn wait(&self, selector: &str) -> fantoccini::elements::Element {
-        let found = self.client.wait().at_most(SOON).for_element(Locator::Css(selector)).await;
+    pub(crate) async fn wait(&self, selector: &str) -> fantoccini::elements::Element {
+        let found = self.client.wait().at_most(WAIT_TIMEOUT).for_element(Locator::Css(selector)).await;
         match found {
             Ok(element) => element,
             Err(error) => {
@@ -86,16 +86,25 @@ impl Browser {
         }
     }
 
-    async fn text(&self, selector: &str) -> String {
+    pub(crate) async fn text(&self, selector: &str) -> String {
         self.wait(selector).await.text().await.unwrap().replace('\u{a0}', " ")
     }
 
-    async fn click(&self, selector: &str) {
+    pub(crate) async fn click(&self, selector: &str) {
         self.wait(selector).await.click().await.unwrap();
     }
 
-    /// What the browser complained about since it was last asked: one line each, with the page or source it is about.
-    async fn complaints(&self) -> Vec<String> {
+    /// Sends a command of the Chrome `DevTools` protocol.
+    pub(crate) async fn devtools(&self, command: &str, parameters: Value) {
+        let session = self.client.session_id().await.unwrap().expect("a session is open");
+        let asked = reqwest::Client::builder().no_proxy().build().unwrap();
+        let asked = asked.post(format!("{}/session/{session}/goog/cdp/execute", self.url));
+        let sent = asked.json(&json!({ "cmd": command, "params": parameters })).send().await.unwrap();
+        assert!(sent.status().is_success(), "{command}: {}", sent.text().await.unwrap());
+    }
+
+    /// Browser messages since the last call, one line each, with the page or source.
+    pub(crate) async fn complaints(&self) -> Vec<String> {
         let session = self.client.session_id().await.unwrap().expect("a session is open");
         let asked = reqwest::Client::builder().no_proxy().build().unwrap();
         let asked = asked.post(format!("{}/session/{session}/se/log", self.url));
@@ -106,15 +115,15 @@ impl Browser {
         entries.iter().map(told).collect()
     }
 
-    /// The page, whichever it is, has nothing the browser refuses or complains about.
-    async fn is_content(&self) {
+    /// Checks that the current page causes no browser messages.
+    pub(crate) async fn is_content(&self) {
         let page = self.client.current_url().await.unwrap();
         let complaints = self.complaints().await;
         assert!(complaints.is_empty(), "on {page}: {complaints:#?}");
     }
 
-    /// Sees that the page is content, and keeps a picture of it where `FLYSK_SCREENSHOTS` says, if it does.
-    async fn picture(&self, name: &str) {
+    /// Checks the page and saves a screenshot in the directory `FLYSK_SCREENSHOTS`, if set.
+    pub(crate) async fn picture(&self, name: &str) {
         self.is_content().await;
         let png = self.client.screenshot().await.unwrap();
         assert!(png.starts_with(b"\x89PNG"));
@@ -126,47 +135,49 @@ impl Browser {
     }
 }
 
-/// Performs jobs while somebody else acts, as a worker does.
-async fn work(shop: &Shop) {
+/// Runs jobs in the background, as a worker does.
+async fn work(app: &TestApp) {
     loop {
-        shop.run_due_jobs().await;
+        app.run_due_jobs().await;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_purchase_in_a_browser_goes_from_the_package_to_the_balance(pool: MySqlPool) {
-    let shop = Shop::open(pool).await;
+    let app = TestApp::open(pool).await;
     let browser = Browser::start().await;
     tokio::select! {
-        () = work(&shop) => unreachable!("workers work for ever"),
-        () = buy(&shop, &browser) => {}
+        () = work(&app) => unreachable!("workers work for ever"),
+        () = buy(&app, &browser) => {}
     }
     browser.client.clone().close().await.unwrap();
-    assert_eq!(shop.balance().await, COINS + BONUS);
-    assert_eq!(shop.calls("Init"), 1);
+    assert_eq!(app.balance().await, COINS + BONUS);
+    assert_eq!(app.calls("Init"), 1);
 }
 
-async fn buy(shop: &Shop, browser: &Browser) {
-    browser.client.goto(&link(shop, ADMIN).await.unwrap()).await.unwrap();
+async fn buy(app: &TestApp, browser: &Browser) {
+    browser.client.goto(&link(app, ADMIN).await.unwrap()).await.unwrap();
     assert_eq!(browser.text("#balance").await, "На балансе 0 Flycoins");
     let here = browser.client.current_url().await.unwrap();
     assert!(here.query().is_none(), "no secret stays in the address: {here}");
     browser.wait("#email").await.send_keys("buh@example.test").await.unwrap();
     browser.picture("flycoins-packages").await;
     browser.click("#pay").await;
-    // The page waits for the form and leads on by itself; `Referer` tells the bank nothing.
+    // The page waits for the form and redirects by itself, without sending a `Referer` to the bank.
     assert_eq!(browser.text("#amount").await, "500,00 ₽");
-    let call = shop.bank.control.calls_to("GET", "/pay/*").pop().unwrap();
+    let call = app.bank.control.calls_to("GET", "/pay/*").pop().unwrap();
     assert_eq!(call.header("referer"), None);
     browser.is_content().await;
-    // The notices are slow: the buyer is back before they are.
-    shop.bank.state.behave(flysk_simulators::tbank::Behaviour { notice_copies: 0, ..Default::default() });
+    // The notifications are slow: the buyer returns before they arrive.
+    app.bank
+        .state
+        .behave(flysk_simulators::tbank::Behaviour { notification_copies: 0, ..Default::default() });
     browser.click("button#pay").await;
     assert_eq!(browser.text("#label").await, "Ждём подтверждение банка");
     browser.picture("flycoins-waiting").await;
-    shop.clock.advance(chrono::Duration::minutes(2));
-    shop.enqueue(&flysk_jobs::billing::ReconcileDue {}).await;
+    app.clock.advance(chrono::Duration::minutes(2));
+    app.enqueue(&flysk_jobs::platform::billing::ReconcileDue {}).await;
     assert_eq!(browser.text("#label[data-code=paid]").await, "Готово!");
     assert_eq!(browser.text("#balance").await, "На балансе 550 Flycoins");
     browser.picture("flycoins-paid").await;
@@ -176,7 +187,7 @@ async fn buy(shop: &Shop, browser: &Browser) {
     refuses_what_is_from_elsewhere(browser).await;
 }
 
-/// What the page's policy forbids ends up in the log that was empty so far.
+/// Violations of the content security policy appear in the browser log, which was empty before.
 async fn refuses_what_is_from_elsewhere(browser: &Browser) {
     let inject = "const image = new Image(); image.onerror = () => document.body.append(image); \
                   image.id = 'refused'; image.src = 'https://elsewhere.example.test/pixel.png';";
@@ -186,18 +197,18 @@ async fn refuses_what_is_from_elsewhere(browser: &Browser) {
     assert!(complaints.contains("Content Security Policy"), "{complaints}");
 }
 
-/// The bank does not open the form: the page says so, nothing is charged, and the next try works.
+/// The bank does not open the form: the page reports it, nothing is charged, and the next attempt works.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_silent_bank_is_told_to_the_buyer_who_tries_again(pool: MySqlPool) {
-    let shop = Shop::open(pool).await;
+async fn an_unresponsive_bank_is_reported_and_the_buyer_can_retry(pool: MySqlPool) {
+    let app = TestApp::open(pool).await;
     let browser = Browser::start().await;
-    shop.bank.control.script(Script::next("/v2/Init", Act::ServeThenCut));
+    app.bank.control.script(Script::next("/v2/Init", Act::ServeThenCut));
     let tries = async {
-        browser.client.goto(&link(&shop, ADMIN).await.unwrap()).await.unwrap();
+        browser.client.goto(&link(&app, ADMIN).await.unwrap()).await.unwrap();
         browser.wait("#email").await.send_keys("buh@example.test").await.unwrap();
         browser.click("#pay").await;
         browser.wait("#label[data-code=opening], #label[data-code=created]").await;
-        shop.clock.advance(chrono::Duration::seconds(10));
+        app.clock.advance(chrono::Duration::seconds(10));
         browser.wait("#label[data-code=failed]").await;
         assert!(browser.text(".result").await.contains("Деньги не списаны"));
         browser.picture("flycoins-failed").await;
@@ -212,9 +223,9 @@ async fn a_silent_bank_is_told_to_the_buyer_who_tries_again(pool: MySqlPool) {
         browser.is_content().await;
     };
     tokio::select! {
-        () = work(&shop) => unreachable!("workers work for ever"),
+        () = work(&app) => unreachable!("workers work for ever"),
         () = tries => {}
     }
     browser.client.clone().close().await.unwrap();
-    assert_eq!((shop.balance().await, shop.bank.state.payments().len()), (0, 2));
+    assert_eq!((app.balance().await, app.bank.state.payments().len()), (0, 2));
 }

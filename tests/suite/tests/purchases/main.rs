@@ -1,30 +1,34 @@
-//! Buying Flycoins: the real API, page and handlers on a real database against a simulated bank, while
-//! everything that can go wrong between us and the bank does.
+//! Tests of buying Flycoins: the real API, hosted page and handlers, with a real database, against a simulated
+//! bank with all kinds of faults.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test says what went wrong by failing"
+    reason = "a failing test panics with the reason"
 )]
 
 mod api;
 mod browser;
 mod charging;
 mod commands;
-mod comparing;
 mod crashes;
-mod house;
-mod lost_forms;
-mod neighbours;
-mod notices;
+mod discrepancies;
+mod events;
+mod harness;
+mod notifications;
 mod opening;
 mod operator;
+mod orphaned_payments;
 mod page;
+mod panel;
 mod receipts;
-mod reconciling;
+mod reconciliation;
 mod refunds;
 mod reviews;
 mod rotation;
+mod sandbox;
 mod slow_refunds;
-mod surroundings;
+mod subscription_page;
+mod tenant_isolation;
+mod test_env;

@@ -1,4 +1,4 @@
-//! The peer: BullMQ on the same Redis, with jobs as empty as ours.
+//! The peer: BullMQ on the same Redis, with empty jobs like ours.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,41 +7,41 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 use super::workers::Workers;
-use super::{BUSY, CONCURRENCY, IDLE, Pace, REDIS_BACKLOG};
+use super::{BUSY_PACE, CONCURRENCY, IDLE_PACE, Pace, REDIS_BACKLOG};
 use crate::bench::servers::Servers;
 use crate::bench::times::{Sample, Times, rate};
 
-/// Which release.
+/// Version of BullMQ.
 const RELEASE: &str = "6.7.0";
-/// The Redis client it is used with most.
+/// Redis client, the one most used with BullMQ.
 const CLIENT: &str = "ioredis@5";
-/// The peer's side; it lies beside the installed package, because Node.js looks there.
+/// Node.js script of the peer. It is copied next to the installed package, where Node.js resolves imports.
 const SCRIPT: &str = include_str!("../../../bench/bullmq.mjs");
 
-/// What the peer came to.
+/// Results of the peer.
 pub(super) struct Peer {
-    /// Its name and release.
+    /// Name and version.
     pub(super) version: String,
-    /// Enqueue → start, idle.
+    /// Latency from enqueue to start, idle.
     pub(super) idle: Times,
-    /// Enqueue → start, busy.
+    /// Latency from enqueue to start, under load.
     pub(super) busy: Times,
     /// Starts per second with 1 and 4 processes.
     pub(super) throughput: [f64; 2],
 }
 
-/// Installs it if need be, and measures it.
+/// Installs BullMQ if necessary and measures it.
 pub(super) async fn run(servers: &Servers) -> anyhow::Result<Peer> {
     let script = Script { path: install()?, redis_url: servers.redis_url.clone() };
     Ok(Peer {
         version: format!("BullMQ {RELEASE}"),
-        idle: script.latency("bench-idle", IDLE).await?,
-        busy: script.latency("bench-busy", BUSY).await?,
+        idle: script.latency("bench-idle", IDLE_PACE).await?,
+        busy: script.latency("bench-busy", BUSY_PACE).await?,
         throughput: [script.throughput("bench-1", 1).await?, script.throughput("bench-4", 4).await?],
     })
 }
 
-/// The script, with BullMQ beside it under `target/bench/bullmq`.
+/// Path of the script, with BullMQ installed next to it under `target/bench/bullmq`.
 fn install() -> anyhow::Result<PathBuf> {
     let folder = xtask::workspace::target().join("bench").join("bullmq");
     std::fs::create_dir_all(&folder)?;
@@ -90,7 +90,7 @@ impl Script {
         self.produce("fill", queue, &[REDIS_BACKLOG]).await?;
         let workers = self.workers(queue, processes)?;
         workers.wait_for(REDIS_BACKLOG).await?;
-        rate(&workers.stop()?).context("too few starts")
+        rate(&workers.stop()?).context("too few jobs started")
     }
 
     fn workers(&self, queue: &str, processes: usize) -> anyhow::Result<Workers> {

@@ -1,4 +1,4 @@
-//! The durable lane: jobs written to MySQL, carried by Redis.
+//! Durable jobs: stored in MySQL, woken through Redis.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,27 +6,30 @@ use std::time::Duration;
 use anyhow::Context as _;
 use flysk_domain::trace::Trace;
 use flysk_domain::{Clock as _, SystemClock};
-use flysk_jobs::{Keys, Outbox, Waker, connect_redis};
+use flysk_queue::{Outbox, QueueNotifier, RedisKeys, connect_redis};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use super::recorder::NoOp;
 use super::role::Role;
-use super::tally::NoOp;
 use super::workers::Workers;
 use super::{DURABLE_BACKLOG, Pace};
 use crate::bench::servers::Servers;
 use crate::bench::times::{Times, rate};
 
-/// How many jobs of the backlog are written in one transaction.
-const BATCH: u32 = 500;
+/// Jobs per transaction when the backlog is written.
+const ENQUEUE_BATCH_SIZE: u32 = 500;
 
-/// Enqueue → start with one worker process.
+/// Latency from enqueue to start, with one worker process.
 pub(super) async fn latency(servers: &Servers, pace: Pace) -> anyhow::Result<Times> {
     let (database_url, pool) = servers.fresh_database().await?;
     let prefix = format!("bench-durable-{}", pace.per_second);
     let redis = connect_redis(&servers.redis_url).await?;
-    let outbox =
-        Outbox::new(pool, Some(Waker::new(redis, Keys::new(prefix.as_str()))), Arc::new(SystemClock));
+    let outbox = Outbox::new(
+        pool,
+        Some(QueueNotifier::new(redis, RedisKeys::new(prefix.as_str()))),
+        Arc::new(SystemClock),
+    );
     let role = role(servers, database_url, prefix);
     let workers = Workers::start(servers, &role, 1)?;
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -49,16 +52,16 @@ pub(super) async fn latency(servers: &Servers, pace: Pace) -> anyhow::Result<Tim
 pub(super) async fn throughput(servers: &Servers, processes: usize) -> anyhow::Result<f64> {
     let (database_url, pool) = servers.fresh_database().await?;
     let outbox = Outbox::new(pool, None, Arc::new(SystemClock));
-    for _ in 0..DURABLE_BACKLOG / BATCH {
-        enqueue(&outbox, BATCH).await?;
+    for _ in 0..DURABLE_BACKLOG / ENQUEUE_BATCH_SIZE {
+        enqueue(&outbox, ENQUEUE_BATCH_SIZE).await?;
     }
     let role = role(servers, database_url, format!("bench-backlog-{processes}"));
     let workers = Workers::start(servers, &role, processes)?;
     workers.wait_for(DURABLE_BACKLOG).await?;
-    rate(&workers.stop()?).context("too few starts")
+    rate(&workers.stop()?).context("too few jobs started")
 }
 
-/// Writes jobs in a transaction of their own; their time begins before it.
+/// Enqueues jobs in one transaction. Their time starts before it begins.
 async fn enqueue(outbox: &Outbox, jobs: u32) -> anyhow::Result<()> {
     let enqueued_us = SystemClock.now().timestamp_micros();
     let trace = Trace { correlation_id: format!("bench-{:016x}", rand::random::<u64>()), traceparent: None };

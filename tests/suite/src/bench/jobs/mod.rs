@@ -1,11 +1,11 @@
-//! Both lanes of jobs: how soon a job starts, how many go through, beside BullMQ on the same Redis.
+//! Benchmark of durable and ephemeral jobs: start latency and throughput, compared with BullMQ on the same Redis.
 
 mod bullmq;
 mod cheap;
 mod durable;
+mod recorder;
 pub(super) mod role;
 pub(super) mod schedule;
-mod tally;
 pub(super) mod workers;
 
 use std::path::Path;
@@ -15,30 +15,30 @@ use super::servers::Servers;
 use super::table::{Table, at_least, at_most, budgets};
 use super::times::Times;
 
-pub(super) use tally::Poll;
+pub(super) use recorder::Poll;
 
-/// Jobs one process runs at once: the default of `FLYSK_WORKER_CONCURRENCY`; the peer's is the same.
+/// Concurrent jobs per process: the default of `FLYSK_WORKER_CONCURRENCY`. The peer uses the same value.
 pub(super) const CONCURRENCY: usize = 16;
-/// How many jobs wait when a throughput run begins.
+/// Backlogs of the throughput runs, in jobs.
 const DURABLE_BACKLOG: u32 = 5_000;
 const REDIS_BACKLOG: u32 = 20_000;
-/// Latency: a job each 50 ms counts as idle.
-const IDLE: Pace = Pace { per_second: 20, jobs: 200 };
-const BUSY: Pace = Pace { per_second: 500, jobs: 5_000 };
+/// Paces of the latency runs. One job per 50 ms counts as idle.
+const IDLE_PACE: Pace = Pace { per_second: 20, jobs: 200 };
+const BUSY_PACE: Pace = Pace { per_second: 500, jobs: 5_000 };
 
-/// How fast jobs are enqueued while their starts are timed.
+/// Pace of enqueuing in a latency run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
-    /// Evenly, whether or not earlier ones have started.
+    /// Jobs per second, at even intervals, whether or not earlier ones have started.
     pub(super) per_second: u32,
-    /// Altogether.
+    /// Number of jobs.
     pub(super) jobs: u32,
 }
 
-/// Runs the part.
+/// Runs the benchmark.
 pub(super) async fn run(servers: &Servers) -> anyhow::Result<String> {
-    let durable_idle = durable::latency(servers, IDLE).await?;
-    let durable_busy = durable::latency(servers, BUSY).await?;
+    let durable_idle = durable::latency(servers, IDLE_PACE).await?;
+    let durable_busy = durable::latency(servers, BUSY_PACE).await?;
     let durable = [durable::throughput(servers, 1).await?, durable::throughput(servers, 4).await?];
     let cheap = [cheap::throughput(servers, 1).await?, cheap::throughput(servers, 4).await?];
     let peer = bullmq::run(servers).await;
@@ -48,12 +48,12 @@ pub(super) async fn run(servers: &Servers) -> anyhow::Result<String> {
         let cells = [50, 99].map(|percent| format!("{:.1} ms", times.ms(percent)));
         latency.row([vec![name.to_owned(), times.count().to_string()], cells.to_vec()].concat());
     };
-    put("durable lane, 20/s", &durable_idle);
-    put("durable lane, 500/s", &durable_busy);
+    put("durable jobs, 20/s", &durable_idle);
+    put("durable jobs, 500/s", &durable_busy);
     let mut throughput =
         Table::new(&["starts per second", "backlog", "1 worker process", "4 worker processes"]);
-    throughput.row(rates("durable lane (MySQL, commits flushed)", DURABLE_BACKLOG, durable));
-    throughput.row(rates("cheap lane (Redis)", REDIS_BACKLOG, cheap));
+    throughput.row(rates("durable jobs (MySQL, commits flushed)", DURABLE_BACKLOG, durable));
+    throughput.row(rates("ephemeral jobs (Redis)", REDIS_BACKLOG, cheap));
     match &peer {
         Ok(peer) => {
             put(&format!("{}, 20/s", peer.version), &peer.idle);
@@ -76,11 +76,15 @@ fn verdicts(idle: &Times, cheap: [f64; 2], peer: Option<&bullmq::Peer>) -> Table
     verdicts.row(vec![
         "durable job, enqueue → start: p50 < 20 ms idle".to_owned(),
         format!("{:.1} ms", idle.ms(50)),
-        at_most(idle.ms(50), 20.0, "two commits are flushed before a job starts: its own and its claim's"),
+        at_most(
+            idle.ms(50),
+            20.0,
+            "two commits are flushed before a job starts: the enqueuing one and the claim",
+        ),
     ]);
-    let why = "a tick passes three scripts (moved when due, fetched, acknowledged), several at a time; BullMQ's job passes one";
+    let why = "an ephemeral job takes three scripts (move when due, fetch, acknowledge), batched; a BullMQ job takes one";
     for (at, processes) in [(0, "1 process"), (1, "4 processes")] {
-        let name = format!("cheap lane throughput ≥ BullMQ's, {processes}");
+        let name = format!("ephemeral job throughput ≥ BullMQ's, {processes}");
         let (measured, verdict) = match peer {
             Some(peer) => {
                 let (ours, theirs) = (cheap[at], peer.throughput[at]);
@@ -98,11 +102,11 @@ fn remarks() -> String {
         program.and_then(|program| version(&program, args)).unwrap_or_else(|| "unknown version".to_owned())
     };
     format!(
-        "Jobs do nothing; {CONCURRENCY} run at once in each process, ours and the peer's. Latency runs from before the enqueuing transaction is\n\
-         opened (its own commit included) to the handler's first line, with one worker process; throughput from the first start to the last\n\
+        "Jobs do nothing. Each process runs {CONCURRENCY} at once, ours and the peer's. Latency is measured from before the enqueuing transaction begins\n\
+         (its commit included) to the first line of the handler, with one worker process. Throughput is measured from the first start to the last,\n\
          with the whole backlog waiting. Servers: {}; {}; Node.js {}.\n",
-        told(xtask::programs::MYSQL.find(), &["--version"]),
-        told(xtask::programs::REDIS.find(), &["--version"]),
+        told(xtask::tools::MYSQL.find(), &["--version"]),
+        told(xtask::tools::REDIS.find(), &["--version"]),
         version(Path::new("node"), &["--version"]).unwrap_or_else(|| "is not installed".to_owned()),
     )
 }

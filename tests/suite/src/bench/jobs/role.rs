@@ -1,4 +1,4 @@
-//! The processes that are measured: this executable again, in another role.
+//! Measured processes: this executable, started again in another role.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -7,72 +7,76 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
+use flysk_config::process::Shutdown;
+use flysk_config::{LogFormat, Telemetry};
 use flysk_domain::SystemClock;
-use flysk_jobs::runtime::engine::{Engine, LeaseTerms};
-use flysk_jobs::runtime::ticks::TickRegistry;
-use flysk_jobs::runtime::worker::{self, RedisHandle, WorkerOptions, owner_name};
-use flysk_jobs::{Keys, Outbox, Queue, Registry, Waker, connect_redis};
-use flysk_runtime::Shutdown;
-use flysk_runtime::config::{LogFormat, Telemetry};
+use flysk_jobs::queues;
+use flysk_queue::EphemeralRegistry;
+use flysk_queue::executor::{Executor, LeaseConfig};
+use flysk_queue::worker::{self, RedisHandle, WorkerOptions, owner_name};
+use flysk_queue::{Outbox, QueueNotifier, RedisKeys, Registry, connect_redis};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::CONCURRENCY;
-use super::tally::{NoOp, NoOpTick, Poll, Tally};
+use super::recorder::{NoOp, NoOpEphemeral, Poll, StartRecorder};
 use crate::bench::platform::bare;
 use crate::bench::recognitions::first_looks;
+use crate::bench::subscriptions::NaiveRenewals;
 use crate::chaos::worker::ChaosWorker;
 
-/// How long a measured process may take to stop.
-const GRACE: Duration = Duration::from_secs(10);
-/// How often it tells how far it is.
-const TELL_EVERY: Duration = Duration::from_millis(50);
+/// Timeout for stopping a measured process.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+/// Interval between progress reports.
+const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What a process is to do.
+/// Role of a measured process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "role", rename_all = "snake_case")]
 pub(in crate::bench) enum Role {
-    /// Note starts of jobs and ticks; told on SIGTERM.
+    /// Record starts of durable and ephemeral jobs; print them on SIGTERM.
     Count {
-        /// MySQL.
+        /// Address of MySQL.
         database_url: String,
-        /// Redis.
+        /// Address of Redis.
         redis_url: String,
-        /// Of keys in Redis.
+        /// Prefix of Redis keys.
         prefix: String,
-        /// When the first of the recognitions in flight is to be looked at; none are without.
+        /// Time of the first poll of recognitions in flight. `None` runs without recognitions.
         polls_from: Option<DateTime<Utc>>,
     },
-    /// Be the peer of the HTTP API.
+    /// Serve the bare handler, the peer of the HTTP API.
     Bare {
-        /// MySQL.
+        /// Address of MySQL.
         database_url: String,
-        /// Where to listen, on 127.0.0.1.
+        /// Port on 127.0.0.1.
         port: u16,
-        /// To the database.
+        /// Size of the connection pool.
         connections: u32,
     },
-    /// Fail on schedule.
+    /// Renew subscriptions one after the other.
+    NaiveRenewals(NaiveRenewals),
+    /// Run jobs that fail, to test the retry schedule.
     Fail {
-        /// MySQL.
+        /// Address of MySQL.
         database_url: String,
-        /// Redis.
+        /// Address of Redis.
         redis_url: String,
     },
 }
 
 impl Role {
-    /// From the command line.
+    /// Parses a role from the command line.
     pub(in crate::bench) fn parse(json: &str) -> anyhow::Result<Self> {
-        serde_json::from_str(json).context("not a role")
+        serde_json::from_str(json).context("invalid role")
     }
 
-    /// Works until SIGTERM.
+    /// Runs until SIGTERM.
     pub(in crate::bench) async fn run(self) -> anyhow::Result<()> {
-        // The peer writes no line per job either.
+        // The peer does not log per job either.
         let telemetry =
             Telemetry { format: LogFormat::Json, filter: "warn".to_owned(), metrics_listen: None };
-        flysk_runtime::telemetry::install(&telemetry)?;
+        flysk_config::process::telemetry::install(&telemetry)?;
         match self {
             Self::Count { database_url, redis_url, prefix, polls_from } => {
                 let polls = polls_from.map(first_looks).unwrap_or_default();
@@ -81,9 +85,10 @@ impl Role {
             Self::Bare { database_url, port, connections } => {
                 bare::serve(&database_url, port, connections).await
             }
+            Self::NaiveRenewals(renewals) => renewals.run().await,
             Self::Fail { database_url, redis_url } => {
-                let lease = LeaseTerms::default().term;
-                let (concurrency, grace, clock) = (1, GRACE, None);
+                let lease = LeaseConfig::default().ttl;
+                let (concurrency, grace, clock) = (1, STOP_GRACE, None);
                 let wall_ahead = chrono::TimeDelta::zero();
                 let worker =
                     ChaosWorker { database_url, redis_url, concurrency, lease, grace, wall_ahead, clock };
@@ -93,39 +98,42 @@ impl Role {
     }
 }
 
-/// The real runtime around handlers that note their start.
+/// Runs the real job runtime with handlers that record their start.
 async fn count(
     database_url: &str,
     redis_url: &str,
     prefix: &str,
     polls: &[DateTime<Utc>],
 ) -> anyhow::Result<()> {
-    let shutdown = Shutdown::install(GRACE)?;
+    let shutdown = Shutdown::install(STOP_GRACE)?;
     let pool = flysk_store::connect(database_url, 24).await?;
     let connection = connect_redis(redis_url).await?;
-    let keys = Keys::new(prefix);
-    let outbox = Outbox::new(pool, Some(Waker::new(connection.clone(), keys.clone())), Arc::new(SystemClock));
-    let tally = Arc::new(Tally::new(polls));
+    let keys = RedisKeys::new(prefix);
+    let outbox =
+        Outbox::new(pool, Some(QueueNotifier::new(connection.clone(), keys.clone())), Arc::new(SystemClock));
+    let recorder = Arc::new(StartRecorder::new(polls));
     let jobs = Registry::default().with::<NoOp>();
-    let engine = Engine::new(outbox, jobs, Arc::clone(&tally), owner_name("bench"), LeaseTerms::default());
+    let executor =
+        Executor::new(outbox, jobs, Arc::clone(&recorder), owner_name("bench"), LeaseConfig::default());
     let redis = RedisHandle { connection, client: redis::Client::open(redis_url)?, keys };
     let options = WorkerOptions {
-        queues: BTreeMap::from([(Queue::Upkeep, CONCURRENCY)]),
-        ticks: CONCURRENCY,
-        grace: GRACE,
+        all_queues: vec![queues::UPKEEP],
+        queues: BTreeMap::from([(queues::UPKEEP, CONCURRENCY)]),
+        ephemeral: CONCURRENCY,
+        grace: STOP_GRACE,
     };
     tell("ready")?;
-    let telling = tokio::spawn(tell_count(Arc::clone(&tally), shutdown.token()));
-    let ticks = TickRegistry::default().with::<NoOpTick>().with::<Poll>();
-    worker::run(Arc::new(engine), ticks, redis, options, shutdown.token()).await;
+    let telling = tokio::spawn(tell_count(Arc::clone(&recorder), shutdown.token()));
+    let ephemeral = EphemeralRegistry::default().with::<NoOpEphemeral>().with::<Poll>();
+    worker::run(Arc::new(executor), ephemeral, redis, options, shutdown.token()).await;
     telling.await??;
-    tell(&format!("samples {}", serde_json::to_string(&tally.samples())?))
+    tell(&format!("samples {}", serde_json::to_string(&recorder.samples())?))
 }
 
-async fn tell_count(tally: Arc<Tally>, stop: CancellationToken) -> anyhow::Result<()> {
+async fn tell_count(recorder: Arc<StartRecorder>, stop: CancellationToken) -> anyhow::Result<()> {
     let mut told = 0;
-    while stop.run_until_cancelled(tokio::time::sleep(TELL_EVERY)).await.is_some() {
-        let count = tally.count();
+    while stop.run_until_cancelled(tokio::time::sleep(REPORT_INTERVAL)).await.is_some() {
+        let count = recorder.count();
         if count != told {
             told = count;
             tell(&format!("count {count}"))?;
@@ -134,7 +142,7 @@ async fn tell_count(tally: Arc<Tally>, stop: CancellationToken) -> anyhow::Resul
     Ok(())
 }
 
-/// A line to whoever measures.
+/// Prints a line for the measuring process.
 fn tell(line: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")?;

@@ -1,4 +1,4 @@
-//! The retries promised to vendors, in real time, with the worker killed between two of them.
+//! Retry delays of webhooks to vendors, in real time, with the worker killed between two attempts.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
 use flysk_domain::SystemClock;
 use flysk_domain::trace::Trace;
-use flysk_jobs::Outbox;
+use flysk_queue::Outbox;
 use flysk_store::Pool;
 
 use super::role::Role;
@@ -18,13 +18,13 @@ use crate::bench::table::{Table, at_most, budgets};
 use crate::bench::times::Sample;
 use crate::chaos::work::{FailOnSchedule, create_tables};
 
-/// What is promised: so long after the failure before.
-const PROMISED_SECS: [i64; 3] = [10, 60, 300];
-/// How late a promised retry may be.
-const LATE_MS: f64 = 1_000.0;
-const PATIENCE: Duration = Duration::from_mins(7);
+/// Documented delays after the previous failure, in seconds.
+const PROMISED_DELAYS_SECS: [i64; 3] = [10, 60, 300];
+/// Budget for the lateness of a retry, in milliseconds.
+const MAX_LATENESS_MS: f64 = 1_000.0;
+const WAIT_TIMEOUT: Duration = Duration::from_mins(7);
 
-/// Runs it: 371 s.
+/// Runs the test, which takes 371 s.
 pub(in crate::bench) async fn run(servers: &Servers) -> anyhow::Result<String> {
     let (database_url, pool) = servers.fresh_database().await?;
     create_tables(&pool).await?;
@@ -32,18 +32,18 @@ pub(in crate::bench) async fn run(servers: &Servers) -> anyhow::Result<String> {
     let outbox = Outbox::new(pool.clone(), None, Arc::new(SystemClock));
     let trace = Trace { correlation_id: "bench-schedule".to_owned(), traceparent: None };
     let mut unit = outbox.begin(trace).await?;
-    unit.enqueue(&FailOnSchedule { key: 1 }).await?.context("nothing waits yet")?;
+    unit.enqueue(&FailOnSchedule { key: 1 }).await?.context("no retry is scheduled yet")?;
     unit.commit().await?;
 
-    let mut first = Killed::start(servers, &role)?;
+    let mut first = ChildGuard::start(servers, &role)?;
     wait_for_starts(&pool, 2).await?;
     first.kill()?;
-    let _second = Killed::start(servers, &role)?;
+    let _second = ChildGuard::start(servers, &role)?;
     let starts = wait_for_starts(&pool, 4).await?;
 
-    let mut table = Table::new(&["attempt", "promised after the one before", "came after", "late"]);
+    let mut table = Table::new(&["attempt", "configured delay", "actual delay", "late"]);
     let mut latest = 0.0_f64;
-    for (number, (pair, promised)) in starts.windows(2).zip(PROMISED_SECS).enumerate() {
+    for (number, (pair, promised)) in starts.windows(2).zip(PROMISED_DELAYS_SECS).enumerate() {
         let [before, after] = pair else { continue };
         let due = *before + chrono::Duration::seconds(promised);
         let late = Sample(due.timestamp_micros(), after.timestamp_micros()).late().as_secs_f64() * 1_000.0;
@@ -61,17 +61,17 @@ pub(in crate::bench) async fn run(servers: &Servers) -> anyhow::Result<String> {
     verdicts.row(vec![
         "retries after 10, 60, 300 s, never early, less than 1 s late".to_owned(),
         format!("at most {latest:.0} ms late"),
-        at_most(latest, LATE_MS, "due rows are looked for every 250 ms; the machine was busier than that"),
+        at_most(latest, MAX_LATENESS_MS, "due rows are polled every 250 ms; the machine was overloaded"),
     ]);
     Ok(format!(
-        "{table}\n{verdicts}\nThe worker was killed (`kill -9`) after attempt 2 and another one started; the schedule lies in MySQL. Ran beside the\n\
+        "{table}\n{verdicts}\nThe worker was killed (`kill -9`) after attempt 2 and another one was started; the schedule is stored in MySQL. Ran in parallel with the\n\
          other parts.\n"
     ))
 }
 
-/// Waits until the job was started so often; when.
+/// Waits until the job was started `wanted` times; returns the times of the starts.
 async fn wait_for_starts(pool: &Pool, wanted: usize) -> anyhow::Result<Vec<DateTime<Utc>>> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + WAIT_TIMEOUT;
     loop {
         let starts: Vec<DateTime<Utc>> =
             sqlx::query_scalar("SELECT at FROM chaos_starts ORDER BY attempt").fetch_all(pool).await?;
@@ -79,16 +79,16 @@ async fn wait_for_starts(pool: &Pool, wanted: usize) -> anyhow::Result<Vec<DateT
             return Ok(starts);
         }
         if Instant::now() > deadline {
-            bail!("{} of {wanted} attempts in {} s", starts.len(), PATIENCE.as_secs());
+            bail!("{} of {wanted} attempts in {} s", starts.len(), WAIT_TIMEOUT.as_secs());
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
-/// A worker that is ended by `kill -9`, at the latest when dropped.
-struct Killed(Child);
+/// A worker process that is killed with SIGKILL, on drop at the latest.
+struct ChildGuard(Child);
 
-impl Killed {
+impl ChildGuard {
     fn start(servers: &Servers, role: &Role) -> anyhow::Result<Self> {
         let mut child = Command::new(servers.binaries.join("flysk-bench"))
             .args(["--role", &serde_json::to_string(role)?])
@@ -109,7 +109,7 @@ impl Killed {
     }
 }
 
-impl Drop for Killed {
+impl Drop for ChildGuard {
     fn drop(&mut self) {
         let _gone_already = self.kill();
     }

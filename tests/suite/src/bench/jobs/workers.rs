@@ -1,6 +1,7 @@
-//! Measured processes as seen from outside, ours and the peer's alike.
+//! Control of measured processes, both ours and the peer's.
 //!
-//! Each prints `ready`, then `count N` as it goes, and on SIGTERM `samples [[scheduled, started], …]` in µs since 1970.
+//! Each prints `ready`, then `count N` as it progresses, and on SIGTERM `samples [[scheduled, started], …]` in µs
+//! since 1970.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -15,10 +16,10 @@ use super::role::Role;
 use crate::bench::servers::Servers;
 use crate::bench::times::Sample;
 
-/// How long anything may take that is waited for.
-const PATIENCE: Duration = Duration::from_mins(3);
+/// Timeout for every wait.
+const WAIT_TIMEOUT: Duration = Duration::from_mins(3);
 
-/// Processes that note starts.
+/// Processes that record job starts.
 #[derive(Debug, Default)]
 pub(in crate::bench) struct Workers {
     processes: Vec<Process>,
@@ -32,7 +33,7 @@ struct Process {
 }
 
 impl Workers {
-    /// Starts `number` of ours in the same role and waits until they work.
+    /// Starts `number` processes of ours in one role and waits until they are ready.
     pub(in crate::bench) fn start(servers: &Servers, role: &Role, number: usize) -> anyhow::Result<Self> {
         let role = serde_json::to_string(role)?;
         Self::spawn(number, || {
@@ -42,7 +43,7 @@ impl Workers {
         })
     }
 
-    /// Starts `number` of these commands and waits until they work.
+    /// Starts `number` processes with this command and waits until they are ready.
     pub(in crate::bench) fn spawn(number: usize, command: impl Fn() -> Command) -> anyhow::Result<Self> {
         let mut workers = Self::default();
         for _ in 0..number {
@@ -63,29 +64,29 @@ impl Workers {
         Ok(workers)
     }
 
-    /// The system's number of the first.
+    /// Process id of the first process.
     pub(in crate::bench) fn pid(&self) -> anyhow::Result<u32> {
         Ok(self.processes.first().context("no process")?.child.id())
     }
 
-    /// How many starts they noted.
+    /// Total number of recorded starts.
     pub(in crate::bench) fn count(&self) -> u64 {
         self.processes.iter().map(|process| process.count.load(Ordering::Relaxed)).sum()
     }
 
-    /// Waits until they noted `wanted` starts.
+    /// Waits until `wanted` starts are recorded.
     pub(in crate::bench) async fn wait_for(&self, wanted: u32) -> anyhow::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_TIMEOUT;
         while self.count() < u64::from(wanted) {
             if Instant::now() > deadline {
-                bail!("{} of {wanted} jobs started in {} s", self.count(), PATIENCE.as_secs());
+                bail!("{} of {wanted} jobs started in {} s", self.count(), WAIT_TIMEOUT.as_secs());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
     }
 
-    /// Stops them; every start they noted.
+    /// Stops the processes and returns all recorded starts.
     pub(in crate::bench) fn stop(mut self) -> anyhow::Result<Vec<Sample>> {
         for process in &self.processes {
             let _ = Command::new("kill").arg("-TERM").arg(process.child.id().to_string()).status()?;
@@ -112,7 +113,7 @@ impl Drop for Workers {
     }
 }
 
-/// Reads what a process tells, to its end.
+/// Reads the output of a process to its end.
 fn listen(lines: BufReader<ChildStdout>, count: &AtomicU64) -> anyhow::Result<Vec<Sample>> {
     for line in lines.lines() {
         let line = line?;
@@ -122,5 +123,5 @@ fn listen(lines: BufReader<ChildStdout>, count: &AtomicU64) -> anyhow::Result<Ve
             _ => {} // libraries may print, too
         }
     }
-    bail!("a measured process ended without telling what it saw")
+    bail!("a measured process ended without printing its samples")
 }

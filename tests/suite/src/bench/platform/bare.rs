@@ -1,8 +1,9 @@
-//! The peer of handshake and `PAuth`: a poem handler that makes the same one-row read and nothing else.
+//! The peers of handshake, `PAuth` and previews: poem handlers that read and write the same rows and nothing else.
 
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
+use flysk_domain::TextEnum as _;
 use flysk_domain::id::AccountId;
 use flysk_store::Pool;
 use flysk_store::platform::handshake;
@@ -14,19 +15,20 @@ use serde_json::{Value, json};
 
 use crate::bench::jobs::role::Role;
 use crate::bench::servers::Servers;
-use crate::stand::{ACCOUNT, CLIENT_ID};
+use crate::bench::subscriptions::{BARE_PATH, bare_quote};
+use crate::environment::{ACCOUNT, CLIENT_ID};
 
-/// The peer, in a process of its own as the API is.
+/// The peer, running in its own process like the API.
 #[derive(Debug)]
-pub(super) struct Bare {
+pub(in crate::bench) struct Bare {
     child: Child,
-    /// Where it answers.
-    pub(super) url: String,
+    /// Its URL.
+    pub(in crate::bench) url: String,
 }
 
 impl Bare {
-    /// Starts it on the stand's database, with as many connections as the API has.
-    pub(super) async fn start(
+    /// Starts the peer on the environment's database, with as many connections as the API.
+    pub(in crate::bench) async fn start(
         servers: &Servers,
         database_url: &str,
         connections: u32,
@@ -55,10 +57,10 @@ impl Drop for Bare {
     }
 }
 
-/// Serves until it is killed.
+/// Serves until the process is killed.
 pub(in crate::bench) async fn serve(database_url: &str, port: u16, connections: u32) -> anyhow::Result<()> {
     let pool = flysk_store::connect(database_url, connections).await?;
-    let app = Route::new().at("/", post(answer)).data(pool);
+    let app = Route::new().at("/", post(answer)).at(BARE_PATH, post(bare_quote)).data(pool);
     Server::new(TcpListener::bind(("127.0.0.1", port))).run(app).await.context("the bare handler ended")
 }
 

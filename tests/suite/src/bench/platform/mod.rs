@@ -1,14 +1,15 @@
-//! The platform's HTTP API and its events: handshake and `PAuth` beside a bare handler, amoCRM's hook, deliveries to
-//! vendors' backends, and processes that idle.
+//! The platform's HTTP API and events: handshake and `PAuth` compared with a bare handler, the cost of rate limiting and of
+//! the delivery log, amoCRM's webhook, deliveries to vendors' backends, and idle processes.
 
+pub(super) mod authentication;
 pub(super) mod bare;
-mod doors;
 mod events;
 mod hooks;
 mod idle;
-mod pace;
+mod overhead;
+pub(super) mod pace;
 mod sink;
-mod wrk;
+pub(super) mod wrk;
 
 use std::time::Duration;
 
@@ -16,46 +17,46 @@ use anyhow::Context as _;
 
 use super::servers::Servers;
 use super::table::budgets;
-use crate::stand::{Options, RECORDINGS, Stand, USUAL_BONUS};
+use crate::environment::{DEFAULT_WELCOME_BONUS, Environment, Options};
 use sink::Sink;
 
-/// How much is measured.
+/// Extent of the measurement.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Extent {
-    /// Of each turn.
+pub(super) struct Scale {
+    /// Duration of each round.
     pub(super) turn: Duration,
-    /// After which the memory of `web` is looked at.
+    /// Handshakes after which the memory of `web` is read.
     pub(super) handshakes: u64,
 }
 
-/// Runs the part.
-pub(super) async fn run(servers: &Servers, extent: Extent) -> anyhow::Result<String> {
+/// Runs the benchmark.
+pub(super) async fn run(servers: &Servers, scale: Scale) -> anyhow::Result<String> {
     let sink = Sink::start().await?;
-    let mut stand = Stand::start(options(servers, &sink)).await.context("the stand does not start")?;
-    stand.install().await.context("FlySense cannot be installed")?;
+    let mut env =
+        Environment::start(options(servers, &sink)).await.context("the environment does not start")?;
+    env.install().await.context("FlySense cannot be installed")?;
     let mut verdicts = budgets();
-    let idle = idle::run(servers, &stand, &mut verdicts).await?;
-    let events = events::run(&stand, &sink, extent.turn, &mut verdicts).await?;
-    // What follows is about `web` alone.
-    stand.kill(1)?;
-    let doors = doors::run(servers, &stand, extent.turn, &mut verdicts).await?;
-    let hooks = hooks::run(&stand, extent.turn, &mut verdicts).await?;
-    let memory = doors::memory(&stand, extent.handshakes, &mut verdicts)?;
-    stand.stop()?;
-    Ok(format!("{doors}\n{hooks}\n{events}\n{memory}\n{idle}\n{verdicts}"))
+    let idle = idle::run(servers, &env, &mut verdicts).await?;
+    let events = events::run(&env, &sink, scale.turn, &mut verdicts).await?;
+    // The following parts measure `web` alone.
+    env.kill(1)?;
+    let authentication = authentication::run(servers, &env, scale.turn, &mut verdicts).await?;
+    let overhead = overhead::run(&mut env, scale.turn, &mut verdicts).await?;
+    let hooks = hooks::run(&env, scale.turn, &mut verdicts).await?;
+    let memory = authentication::memory(&env, scale.handshakes, &mut verdicts)?;
+    env.stop()?;
+    Ok(format!("{authentication}\n{overhead}\n{hooks}\n{events}\n{memory}\n{idle}\n{verdicts}"))
 }
 
 fn options(servers: &Servers, sink: &Sink) -> Options {
-    let recordings = xtask::workspace::root().join(RECORDINGS);
     Options {
-        database_url: servers.database_url.clone(),
-        redis_url: servers.redis_url.clone(),
-        binaries: servers.binaries.clone(),
-        pace: 0.0,
-        manifest: recordings.join("manifest.json"),
-        recordings,
-        welcome_bonus: Some(USUAL_BONUS),
-        kept: None,
-        more: [("FLYSK_OUTBOUND_ALLOW".to_owned(), sink.addr.clone())].into(),
+        welcome_bonus: Some(DEFAULT_WELCOME_BONUS),
+        more: [
+            ("FLYSK_OUTBOUND_ALLOW".to_owned(), sink.addr.clone()),
+            // The largest: the load is far above the usual limit, and a refused request would measure nothing.
+            ("FLYSK_BACKEND_REQUESTS_PER_MINUTE".to_owned(), "100000000".to_owned()),
+        ]
+        .into(),
+        ..servers.environment()
     }
 }

@@ -1,4 +1,4 @@
-//! Asking at a steady pace, whether or not earlier answers have come.
+//! Load at a steady rate, independent of the responses (open loop).
 
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,9 @@ use tokio::time::MissedTickBehavior;
 
 use crate::bench::times::Times;
 
-/// Calls `ask` so often a second for so long. A time runs from when a request was to be sent, so that one which could
-/// not be sent for waiting counts too.
-pub(super) async fn steadily<F>(
+/// Calls `ask` `per_second` times a second during `time`. Latency is measured from the scheduled send time, so
+/// that delayed requests count with their delay.
+pub(in crate::bench) async fn steadily<F>(
     per_second: u32,
     time: Duration,
     ask: impl Fn(u32) -> F,
@@ -33,5 +33,5 @@ where
     while let Some(asked) = asking.join_next().await {
         times.push(asked??);
     }
-    Times::new(times).context("nothing was asked")
+    Times::new(times).context("no request was sent")
 }

@@ -1,4 +1,4 @@
-//! Backends of vendors: some take events at once, some never answer.
+//! Backends of vendors: some accept events at once, some never respond.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,48 +10,49 @@ use poem::listener::TcpAcceptor;
 use poem::web::Data;
 use poem::{EndpointExt as _, Request, Route, Server, handler, post};
 
-type Came = Arc<Mutex<HashMap<String, Instant>>>;
+type Arrivals = Arc<Mutex<HashMap<String, Instant>>>;
 
-/// Where events come, and when each came.
+/// Receiver of events, with the arrival time of each.
 #[derive(Debug)]
 pub(super) struct Sink {
     /// `http://127.0.0.1:…`.
     pub(super) url: String,
-    /// The same without the scheme.
+    /// `127.0.0.1:…`, without the scheme.
     pub(super) addr: String,
-    came: Came,
+    arrivals: Arrivals,
 }
 
 impl Sink {
-    /// Takes events until the process ends.
+    /// Starts a server that runs until the process ends.
     pub(super) async fn start() -> anyhow::Result<Self> {
-        let came = Came::default();
+        let arrivals = Arrivals::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let addr = listener.local_addr()?.to_string();
-        let app = Route::new().at("/take/:n", post(take)).at("/hang/:n", post(hang)).data(Arc::clone(&came));
+        let app =
+            Route::new().at("/take/:n", post(take)).at("/hang/:n", post(hang)).data(Arc::clone(&arrivals));
         tokio::spawn(Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?).run(app));
-        Ok(Self { url: format!("http://{addr}"), addr, came })
+        Ok(Self { url: format!("http://{addr}"), addr, arrivals })
     }
 
-    /// Forgets what came.
+    /// Clears the recorded arrivals.
     pub(super) fn forget(&self) {
-        locked(&self.came).clear();
+        locked(&self.arrivals).clear();
     }
 
-    /// Waits until so many different events came; when each did.
+    /// Waits until `wanted` different events have arrived; returns their arrival times.
     pub(super) async fn wait_for(
         &self,
         wanted: usize,
-        patience: Duration,
+        timeout: Duration,
     ) -> anyhow::Result<HashMap<String, Instant>> {
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + timeout;
         loop {
-            let count = locked(&self.came).len();
+            let count = locked(&self.arrivals).len();
             if count >= wanted {
-                return Ok(locked(&self.came).clone());
+                return Ok(locked(&self.arrivals).clone());
             }
             if Instant::now() > deadline {
-                bail!("{count} of {wanted} events came in {} s", patience.as_secs());
+                bail!("{count} of {wanted} events arrived within {} s", timeout.as_secs());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -59,9 +60,9 @@ impl Sink {
 }
 
 #[handler]
-fn take(request: &Request, Data(came): Data<&Came>) -> StatusCode {
+fn take(request: &Request, Data(arrivals): Data<&Arrivals>) -> StatusCode {
     let id = request.header("webhook-id").unwrap_or_default().to_owned();
-    locked(came).entry(id).or_insert_with(Instant::now);
+    locked(arrivals).entry(id).or_insert_with(Instant::now);
     StatusCode::NO_CONTENT
 }
 
@@ -71,6 +72,6 @@ async fn hang() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-fn locked(came: &Came) -> std::sync::MutexGuard<'_, HashMap<String, Instant>> {
-    came.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(arrivals: &Arrivals) -> std::sync::MutexGuard<'_, HashMap<String, Instant>> {
+    arrivals.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! wrk, which asks as fast as it is answered.
+//! Load by wrk, which sends the next request as soon as the last one is answered (closed loop).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,48 +7,49 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
-/// Connections that ask at once; more only wait for the same two cores.
+/// Concurrent connections. More would only wait for the same two cores.
 const CONNECTIONS: u32 = 32;
 
-/// What is asked.
+/// Request sent by wrk.
 #[derive(Debug, Clone)]
-pub(super) struct Question {
-    /// Where.
-    pub(super) url: String,
-    /// The header that carries a one-time token, if one does.
-    pub(super) header: &'static str,
-    /// The body; `%TOKEN%` stands for a one-time token.
-    pub(super) body: &'static str,
-    /// `X-Project-Token`, if it goes along.
-    pub(super) project_token: String,
-    /// A file with one-time tokens.
-    pub(super) tokens: PathBuf,
+pub(in crate::bench) struct LoadRequest {
+    /// URL.
+    pub(in crate::bench) url: String,
+    /// Header that carries the one-time token; empty if none does.
+    pub(in crate::bench) header: &'static str,
+    /// Body; `%TOKEN%` is replaced by a one-time token.
+    pub(in crate::bench) body: String,
+    /// `X-Project-Token`; empty if not sent.
+    pub(in crate::bench) project_token: String,
+    /// File with one-time tokens, one per line.
+    pub(in crate::bench) tokens: PathBuf,
 }
 
-/// What wrk found.
+/// Result of a run.
 #[derive(Debug, Clone, Copy, Deserialize)]
-pub(super) struct Found {
-    /// Answers.
-    pub(super) requests: u64,
+pub(in crate::bench) struct LoadResult {
+    /// Number of responses.
+    pub(in crate::bench) requests: u64,
     us: u64,
     failed: u64,
-    /// Half took no longer, µs.
-    pub(super) p50_us: u64,
-    /// 99 of 100 took no longer, µs.
-    pub(super) p99_us: u64,
+    /// Median latency, µs.
+    pub(in crate::bench) p50_us: u64,
+    /// 99th percentile of latency, µs.
+    pub(in crate::bench) p99_us: u64,
 }
 
-impl Found {
-    /// Answers a second.
+impl LoadResult {
+    /// Responses per second.
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-    pub(super) fn rate(&self) -> f64 {
+    pub(in crate::bench) fn rate(&self) -> f64 {
         self.requests as f64 / (self.us.max(1) as f64 / 1e6)
     }
 }
 
-/// Asks for so long. A single failed answer is an error: failing is cheaper than working.
-pub(super) fn ask(question: &Question, time: Duration) -> anyhow::Result<Found> {
-    let wrk = xtask::programs::WRK.find().context("wrk is not installed")?;
+/// Sends requests during `time`. A single failed response is an error, because failures are cheaper than
+/// successes.
+pub(in crate::bench) fn run_wrk(question: &LoadRequest, time: Duration) -> anyhow::Result<LoadResult> {
+    let wrk = xtask::tools::WRK.find().context("wrk is not installed")?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench").join("api.lua");
     let output = Command::new(wrk)
         .args([
@@ -64,15 +65,15 @@ pub(super) fn ask(question: &Question, time: Duration) -> anyhow::Result<Found> 
         .arg(&question.url)
         .env("FLYSK_BENCH_TOKENS", &question.tokens)
         .env("FLYSK_BENCH_HEADER", question.header)
-        .env("FLYSK_BENCH_BODY", question.body)
+        .env("FLYSK_BENCH_BODY", &question.body)
         .env("FLYSK_BENCH_PROJECT", &question.project_token)
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let result = text.lines().find_map(|line| line.strip_prefix("RESULT "));
     let result = result.with_context(|| format!("wrk: {text}{}", String::from_utf8_lossy(&output.stderr)))?;
-    let found: Found = serde_json::from_str(result)?;
+    let found: LoadResult = serde_json::from_str(result)?;
     if found.failed > 0 || found.requests == 0 {
-        bail!("{} of {} answers of {} failed", found.failed, found.requests, question.url);
+        bail!("{} of {} responses of {} failed", found.failed, found.requests, question.url);
     }
     Ok(found)
 }

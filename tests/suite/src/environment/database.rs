@@ -1,0 +1,11 @@
+//! Database connections of tests, configured as in production.
+
+use flysk_store::Pool;
+use sqlx::mysql::MySqlPoolOptions;
+
+/// A pool on the same database, configured as in production, with at most `connections` connections. The pool of
+/// `sqlx::test` uses the server's default isolation level, which no Flysk process uses.
+pub async fn connect_as_in_production(pool: &Pool, connections: u32) -> Result<Pool, sqlx::Error> {
+    let options = MySqlPoolOptions::new().max_connections(connections);
+    flysk_store::configure_pool(options).connect_with((*pool.connect_options()).clone()).await
+}

@@ -1,0 +1,212 @@
+//! Acts on widgets, installs and events.
+
+use flysk_domain::platform::lifecycle::InstallStatus;
+use flysk_store::platform::events::EventState;
+use flysk_store::platform::widgets;
+use reqwest::StatusCode;
+use serde_json::Value;
+use sqlx::MySqlPool;
+
+use super::harness::{Panel, value_of};
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_widget_is_switched_off_and_on_in_an_account_and_its_timeline_tells_so(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "operator").await;
+    let id = panel.app.install().await.id;
+    let path = format!("/installs/{id}");
+    signed.act(&format!("{path}/switch-off"), &[("reason", "Просьба клиента")]).await;
+    assert_eq!(panel.app.install().await.status, InstallStatus::Inactive);
+    signed.act(&format!("{path}/switch-on"), &[("reason", "Разобрались")]).await;
+    assert_eq!(panel.app.install().await.status, InstallStatus::Active);
+    let off = panel.record_of("install.switch_off").await;
+    assert_eq!(off.state_before.as_deref(), Some(r#"{"status":"active"}"#));
+    assert_eq!(off.state_after.as_deref(), Some(r#"{"status":"inactive"}"#));
+    let timeline = signed.page(&format!("{path}/timeline")).await;
+    for told in ["виджет выключен", "виджет включён", "Доступ выдан", "выключение виджета", "Просьба клиента"]
+    {
+        assert!(timeline.contains(told), "{told} is missing in {timeline}");
+    }
+    let acts = signed.page(&format!("{path}/timeline?kind=act")).await;
+    assert!(acts.contains("включение виджета") && !acts.contains("Доступ выдан"), "{acts}");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_reconnect_link_leads_to_amocrm_for_this_account(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "support").await;
+    let path = format!("/installs/{}/reconnect", panel.app.install().await.id);
+    let page = signed.post(&path, &[("reason", "Токен отозван")]).await.text().await.unwrap();
+    let link = page.split("<code>http").nth(1).unwrap().split('<').next().unwrap();
+    let link: url::Url = format!("http{link}").parse().unwrap();
+    let local = format!("{}{}?{}", panel.app.url, link.path(), link.query().unwrap());
+    let answer = panel.app.http.get(local).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::FOUND, "{link}");
+    let row = panel.record_of("install.reconnect_link").await;
+    assert_eq!((row.state_before, row.state_after), (None, None), "the link is a secret");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn two_operators_do_not_overwrite_each_others_changes_of_a_widget(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "operator").await;
+    let widget = panel.app.widget().await;
+    let path = format!("/widgets/{}", widget.id);
+    let seen = value_of(&signed.page(&path).await, "seen");
+    let fields = [
+        ("name", "FlySense 2"),
+        ("redirect_uri", widget.redirect_uri.as_str()),
+        ("event_url", "https://vendor.example/events"),
+        ("trial_days", "14"),
+        ("uses_flycoins", "yes"),
+        ("billing", ""),
+        ("seen", seen.as_str()),
+        ("reason", "Переименование"),
+    ];
+    panel.app.clock.advance(chrono::Duration::seconds(1));
+    signed.act(&format!("{path}/update"), &fields).await;
+    signed.refused(&format!("{path}/update"), &fields, 409).await;
+    let after = panel.app.widget().await;
+    assert_eq!((after.name.as_str(), after.trial_days, after.uses_flycoins), ("FlySense 2", 14, true));
+    let row = panel.record_of("widget.update").await;
+    let before: Value = serde_json::from_str(row.state_before.as_deref().unwrap()).unwrap();
+    assert_eq!(before["name"], "FlySense");
+    let seen = value_of(&signed.page(&path).await, "seen");
+    for (name, value) in [
+        ("event_url", "http://vendor.example/events"),
+        ("event_url", "ftp://x"),
+        ("billing", "{"),
+        ("billing", "{\"flycoins\": 7}"),
+        ("redirect_uri", "x"),
+        ("trial_days", "-1"),
+    ] {
+        let wrong = fields.map(|(field, kept)| match field {
+            field if field == name => (field, value),
+            "seen" => ("seen", seen.as_str()),
+            field => (field, kept),
+        });
+        signed.refused(&format!("{path}/update"), &wrong, 422).await;
+    }
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_registered_widget_shows_its_secrets_once_and_the_log_has_none(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "operator").await;
+    let fields = [
+        ("code", "other"),
+        ("name", "Другой"),
+        ("platform", "amocrm"),
+        ("client_uuid", "22222222-2222-4333-8444-555555555555"),
+        ("client_secret", "very-secret-key"),
+        ("redirect_uri", "https://api.example/oauth/amocrm/callback/other"),
+        ("reason", "Новый разработчик"),
+    ];
+    let answer = signed.post("/widgets/register", &fields).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let page = answer.text().await.unwrap();
+    let token = page.split("<code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    let other = widgets::find_by_code(&mut *panel.app.conn().await, "other").await.unwrap().unwrap();
+    assert!(!signed.page(&format!("/widgets/{}", other.id)).await.contains(&token));
+    let row = panel.record_of("widget.register").await;
+    let told = format!("{row:?}");
+    assert!(!told.contains(&token) && !told.contains("very-secret-key"), "{told}");
+    assert!(signed.refused("/widgets/register", &fields, 422).await.contains("уже есть"));
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn secrets_are_replaced_by_owners_and_shown_once(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let before = panel.app.widget().await;
+    let path = format!("/widgets/{}", before.id);
+    let fields = [("keep_hours", "0"), ("reason", "Сотрудник ушёл")];
+    let operator = panel.sign_in("anna", "operator").await;
+    operator.refused(&format!("{path}/rotate-token"), &fields, 403).await;
+    let owner = panel.sign_in("olga", "owner").await;
+    for (act, action) in [
+        ("rotate-token", "widget.rotate_project_token"),
+        ("rotate-event-secret", "widget.rotate_event_secret"),
+    ] {
+        let answer = owner.post(&format!("{path}/{act}"), &fields).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{act}");
+        let page = answer.text().await.unwrap();
+        let secret = page.split("<code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+        assert!(!owner.page(&path).await.contains(&secret), "{act}");
+        assert!(!format!("{:?}", panel.record_of(action).await).contains(&secret), "{act}");
+    }
+    let after = panel.app.widget().await;
+    assert_ne!(before.event_secret_sealed, after.event_secret_sealed);
+    let fields = [("client_secret", "fresh-secret-key"), ("reason", "Выпустили заново")];
+    operator.act(&format!("{path}/client-secret"), &fields).await;
+    let row = panel.record_of("widget.change_client_secret").await;
+    assert!(!format!("{row:?}").contains("fresh-secret-key"));
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn settings_are_changed_and_restored(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "operator").await;
+    let path = format!("/installs/{}", panel.app.install().await.id);
+    let version = value_of(&signed.page(&path).await, "version");
+    let fields =
+        |settings| [("version", version.as_str()), ("settings", settings), ("reason", "Просьба клиента")];
+    signed.refused(&format!("{path}/settings"), &fields("[1]"), 422).await;
+    signed.refused(&format!("{path}/settings"), &fields("{"), 422).await;
+    signed.act(&format!("{path}/settings"), &fields(r#"{"notify": false}"#)).await;
+    signed.refused(&format!("{path}/settings"), &fields(r#"{"notify": true}"#), 409).await;
+    let row = panel.record_of("install.change_settings").await;
+    assert!(row.state_after.unwrap().contains("notify"));
+    let newest = value_of(&signed.page(&path).await, "version");
+    let restore = [("version", newest.as_str()), ("to", "0"), ("reason", "Ошиблись")];
+    signed.act(&format!("{path}/restore-settings"), &restore).await;
+    let install = panel.app.install().await;
+    assert_eq!(install.settings.as_str(), "{}");
+    panel.record_of("install.restore_settings").await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_event_is_delivered_again(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "support").await;
+    let id: String =
+        sqlx::query_scalar("SELECT MIN(id) FROM lifecycle_events").fetch_one(&panel.app.pool).await.unwrap();
+    let path = format!("/events/{id}");
+    assert!(signed.page(&path).await.contains("нет адреса"));
+    signed.act(&format!("{path}/replay"), &[("reason", "Бэкенд починили")]).await;
+    let found = flysk_store::platform::events::find(&mut *panel.app.conn().await, id.parse().unwrap()).await;
+    assert_eq!(found.unwrap().unwrap().state, EventState::Waiting);
+    panel.record_of("event.replay").await;
+    signed.act(&format!("{path}/replay"), &[("reason", "Сразу")]).await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn subscriptions_are_switched_on_only_by_naming_the_accounts_that_lose_access(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "operator").await;
+    let widget = panel.app.widget().await;
+    let path = format!("/widgets/{}", widget.id);
+    let seen = value_of(&signed.page(&path).await, "seen");
+    let fields = |losing: &'static str| {
+        [
+            ("name", "FlySense"),
+            ("redirect_uri", widget.redirect_uri.as_str()),
+            ("trial_days", "0"),
+            ("uses_flycoins", "yes"),
+            ("uses_subscriptions", "yes"),
+            ("losing", losing),
+            ("seen", seen.as_str()),
+            ("reason", "Начинаем продавать"),
+        ]
+    };
+    for losing in ["", "2"] {
+        let page = signed.refused(&format!("{path}/update"), &fields(losing), 422).await;
+        assert!(page.contains("1 аккаунтов потеряют доступ"), "{page}");
+    }
+    assert!(!panel.app.widget().await.uses_subscriptions);
+    signed.act(&format!("{path}/update"), &fields("1")).await;
+    let install = panel.app.install().await.id;
+    let mut conn = panel.app.conn().await;
+    let started =
+        flysk_store::platform::subscriptions::find_subscription_of_install(&mut conn, install).await;
+    assert!(panel.app.widget().await.uses_subscriptions && started.unwrap().is_some());
+}

@@ -1,0 +1,166 @@
+//! Invoices: the page of one, refunds, marking as paid, voiding; closing receipts and cards.
+
+use flysk_crypto::aad;
+use flysk_domain::id::CardId;
+use flysk_domain::money::Kopecks;
+use flysk_domain::platform::subscriptions::InvoiceState;
+use flysk_store::platform::invoice_payments::{self, InvoiceRefund, NewCard, RefundState};
+use flysk_store::platform::subscriptions;
+use sqlx::MySqlPool;
+
+use super::bought::{attempt, invoice, opened, ordered, paid, path};
+use super::harness::Panel;
+use super::subscriptions::subscription;
+use crate::harness::TestApp;
+use crate::test_env::TERMINAL;
+
+/// Price of three seats for a month, and for a year.
+const MONTH: Kopecks = Kopecks(149_700);
+const YEAR: Kopecks = Kopecks(1_497_150);
+
+async fn refunds(app: &TestApp, id: flysk_domain::id::InvoiceId) -> Vec<InvoiceRefund> {
+    invoice_payments::list_refunds_of_invoice(&mut *app.conn().await, id).await.unwrap()
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_paid_invoice_tells_everything_and_is_refunded_once_per_form(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "billing").await;
+    let (id, attempt_id) = paid(&panel, &signed, "1").await;
+    let page = signed.page(&format!("/invoices/{id}")).await.replace('\u{a0}', " ");
+    let order = attempt_id.to_string();
+    for part in [order.as_str(), "CONFIRMED", "Можно вернуть до 1 497 ₽", "ждёт конца периода", "default"]
+    {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let refund = format!("/invoices/{id}/refund");
+    let form = |roubles: &'static str| [("roubles", roubles), ("seen", "0"), ("reason", "Не подошло")];
+    for (roubles, told) in [("5000", "осталось"), ("0", "больше нуля"), ("много", "рубли с копейками")]
+    {
+        assert!(signed.refused(&refund, &form(roubles), 422).await.contains(told), "{roubles}");
+    }
+    let support = panel.sign_in("sonya", "support").await;
+    support.refused(&refund, &form("500"), 403).await;
+    assert!(refunds(&panel.app, id).await.is_empty());
+    signed.act(&refund, &form("500")).await;
+    signed.refused(&refund, &form("500"), 409).await;
+    let stored = refunds(&panel.app, id).await;
+    assert_eq!((stored.len(), stored[0].amount, stored[0].payment_row_id), (1, Kopecks(50_000), attempt_id));
+    assert_eq!(stored[0].requested_by, "operator:anna");
+    let row = panel.record_of("invoice.refund").await;
+    assert_eq!((row.subject_id.as_str(), row.reason.as_str()), (id.to_string().as_str(), "Не подошло"));
+    panel.app.run_due_jobs().await;
+    assert_eq!(refunds(&panel.app, id).await[0].state, RefundState::Done);
+    assert_eq!(invoice(&panel, id).await.refunded, Kopecks(50_000));
+    assert!(signed.page(&format!("/invoices/{id}")).await.contains("Не подошло"));
+    // The rest in one go.
+    signed.act(&refund, &[("roubles", ""), ("seen", "50000"), ("reason", "Остаток")]).await;
+    assert_eq!(invoice(&panel, id).await.refunded, MONTH);
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_large_refund_of_an_invoice_waits_for_a_second_operator(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let (anna, boris) = (panel.sign_in("anna", "billing").await, panel.sign_in("boris", "billing").await);
+    let (id, _) = paid(&panel, &anna, "12").await;
+    let refund = format!("/invoices/{id}/refund");
+    let form = [("roubles", ""), ("seen", "0"), ("reason", "Ошибка в договоре")];
+    assert_eq!(anna.act(&refund, &form).await, format!("/invoices/{id}"));
+    assert!(refunds(&panel.app, id).await.is_empty());
+    let page = boris.page("/approvals").await;
+    assert!(page.contains("возврат по счёту") && page.contains(&format!("/invoices/{id}")), "{page}");
+    let approve = page.split("action=\"/approvals/").nth(1).unwrap().split('"').next().unwrap();
+    let approve = format!("/approvals/{approve}");
+    anna.refused(&approve, &[("reason", "Сама себе")], 422).await;
+    boris.act(&approve, &[("reason", "Согласовано")]).await;
+    let stored = refunds(&panel.app, id).await;
+    assert_eq!((stored.len(), stored[0].amount), (1, YEAR));
+    assert_eq!(stored[0].requested_by, "operator:anna");
+    assert_eq!(panel.record_of("invoice.refund").await.operator_login, "boris");
+    boris.refused(&approve, &[("reason", "Ещё раз")], 409).await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_invoice_paid_by_a_transfer_is_marked_and_not_refunded_through_the_bank(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "billing").await;
+    let id = ordered(&panel, &signed, "1").await;
+    let refund = [("roubles", "500"), ("seen", "0"), ("reason", "Рано")];
+    assert!(signed.refused(&format!("/invoices/{id}/refund"), &refund, 409).await.contains("не оплачен"));
+    signed.act(&format!("/invoices/{id}/mark-paid"), &[("reason", "Платёжка 17")]).await;
+    assert_eq!(invoice(&panel, id).await.state, InvoiceState::Paid);
+    let page = signed.refused(&format!("/invoices/{id}/refund"), &refund, 409).await;
+    assert!(page.contains("мимо Flysk"), "{page}");
+    assert!(refunds(&panel.app, id).await.is_empty());
+    assert_eq!(invoice(&panel, id).await.refunded, Kopecks::ZERO);
+    signed.refused(&format!("/invoices/{id}/void"), &[("reason", "Поздно")], 409).await;
+    assert_eq!(panel.record_of("invoice.mark_paid").await.reason, "Платёжка 17");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_void_invoice_is_found_by_its_state_and_its_install(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "billing").await;
+    let id = ordered(&panel, &signed, "1").await;
+    signed.act(&format!("/invoices/{id}/void"), &[("reason", "Выставлен по ошибке")]).await;
+    assert_eq!(invoice(&panel, id).await.state, InvoiceState::Void);
+    panel.record_of("invoice.void").await;
+    let install = panel.app.install().await.id;
+    let listed = signed.page(&format!("/invoices?state=void&install={install}")).await;
+    assert!(listed.contains(&format!("/invoices/{id}")), "{listed}");
+    assert!(!signed.page("/invoices?state=paid").await.contains(&format!("/invoices/{id}")));
+    assert!(signed.page(&format!("/invoices/{id}")).await.contains("аннулировал оператор"));
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn closing_receipts_are_listed_by_state(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "billing").await;
+    let (id, attempt_id) = paid(&panel, &signed, "1").await;
+    let of_invoice = format!("/payments/{attempt_id}");
+    assert!(signed.page("/receipts?state=waiting").await.contains(&of_invoice));
+    assert!(!signed.page("/receipts?state=unclear").await.contains(&of_invoice));
+    sqlx::query("UPDATE invoice_receipts SET state = 'unclear'").execute(&panel.app.pool).await.unwrap();
+    assert!(signed.page("/receipts?state=unclear").await.contains(&of_invoice));
+    assert!(signed.page(&format!("/receipts?invoice={id}")).await.contains(&of_invoice));
+    assert!(signed.page("/").await.contains(&of_invoice), "the start page shows it to operators");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_saved_card_is_unlinked_for_its_owner(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "billing").await;
+    let id = ordered(&panel, &signed, "1").await;
+    let attempt_id = opened(&panel, id).await;
+    let (card, install) = (CardId::generate(&panel.app.clock), panel.app.install().await);
+    let sealed = panel.app.executor.app().keyring.seal(&"rebill-7".into(), &aad::card_rebill(card)).unwrap();
+    let new = NewCard {
+        id: card,
+        install_id: install.id,
+        terminal_key: TERMINAL,
+        payment_row_id: attempt_id,
+        rebill_sealed: &sealed,
+        pan: Some("220000******0004"),
+        now: attempt(&panel, attempt_id).await.created_at,
+    };
+    let mut conn = panel.app.conn().await;
+    invoice_payments::insert_card(&mut conn, &new).await.unwrap();
+    let row = subscription(&panel).await;
+    subscriptions::set_card(&mut conn, row.id, Some(card), row.created_at).await.unwrap();
+    let account = signed.page(&format!("/accounts/{}", install.account_id)).await;
+    assert!(account.contains("220000******0004") && account.contains("для продлений"), "{account}");
+    assert!(!account.contains("rebill-7"));
+    let (unlink, text) = (format!("/installs/{}/unlink-card", install.id), card.to_string());
+    let fields = [("card", text.as_str()), ("reason", "Просьба владельца")];
+    panel.sign_in("sonya", "support").await.refused(&unlink, &fields, 403).await;
+    signed.refused(&unlink, &[("card", ""), ("reason", "x")], 422).await;
+    let foreign = CardId::generate(&panel.app.clock).to_string();
+    signed.refused(&unlink, &[("card", foreign.as_str()), ("reason", "x")], 422).await;
+    assert_eq!(signed.act(&unlink, &fields).await, path(&panel).await);
+    let found = invoice_payments::find_card(&mut conn, card).await.unwrap().unwrap();
+    assert!(found.unlinked_at.is_some() && subscription(&panel).await.card_id.is_none());
+    signed.refused(&unlink, &fields, 409).await;
+    let record = panel.record_of("card.unlink").await;
+    assert!(record.state_before.unwrap().contains("220000******0004"));
+    assert!(signed.page(&path(&panel).await).await.contains("отвязана"));
+}

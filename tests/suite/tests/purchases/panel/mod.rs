@@ -1,0 +1,23 @@
+//! The admin panel: access, signing in, lists, acts, and its pages in a real browser.
+
+mod access;
+mod acts;
+mod approvals;
+mod audit_chain;
+mod bought;
+mod bulk;
+mod call_audio;
+mod customers;
+mod exports;
+mod harness;
+mod invoices;
+mod pages;
+mod payments;
+mod plans;
+mod quotes;
+mod screens;
+mod sign_in;
+mod step_up;
+mod subscriptions;
+mod vendors;
+mod widgets;

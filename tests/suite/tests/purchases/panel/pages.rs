@@ -1,0 +1,244 @@
+//! The panel in a real browser: signing in, the main screens, an act, keyboard, phone width, dark theme.
+
+use fantoccini::Locator;
+use flysk_admin::{Access, Route, routes};
+use flysk_jobs::platform::upkeep::RollUpFigures;
+use poem::http::Method;
+use serde_json::json;
+use sqlx::MySqlPool;
+
+use super::bought;
+use super::harness::{Credentials, Panel};
+use crate::browser::Browser;
+
+/// The checker of web pages' accessibility (npm package axe-core 4.14.1, MPL-2.0).
+const AXE: &str = include_str!("../../../../fixtures/axe-core/axe.min.js");
+
+async fn fill(browser: &Browser, selector: &str, text: &str) {
+    let field = browser.wait(selector).await;
+    field.clear().await.unwrap();
+    field.send_keys(text).await.unwrap();
+}
+
+async fn open(browser: &Browser, panel: &Panel, path: &str) {
+    browser.client.goto(&format!("{}{path}", panel.url)).await.unwrap();
+    browser.wait("h1").await;
+}
+
+/// Signs in through the forms for the first time.
+async fn sign_in(browser: &Browser, panel: &Panel) -> Credentials {
+    let password = panel.create_with("anna", "owner", &["export", "bulk", "listen"]).await;
+    open(browser, panel, "/jobs?state=dead").await;
+    browser.picture("admin-sign-in").await;
+    fill(browser, "input[name=login]", "anna").await;
+    fill(browser, "input[name=password]", &password).await;
+    browser.click("#sign-in").await;
+    let secret = browser.text("#secret").await;
+    browser.picture("admin-second-factor").await;
+    fill(browser, "input[name=code]", &panel.code(&secret)).await;
+    browser.click("#confirm").await;
+    assert_eq!(browser.client.find_all(Locator::Css("#codes li")).await.unwrap().len(), 10);
+    browser.is_content().await;
+    browser.click("#continue").await;
+    assert_eq!(browser.text("h1").await, "Задания", "the page that was asked for at first");
+    panel.next_step();
+    Credentials { login: "anna".to_owned(), password, secret, recovery_codes: Vec::new() }
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_operator_works_in_a_browser(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    for _ in 0..3 {
+        panel.app.paid().await;
+        panel.app.clock.advance(chrono::Duration::minutes(7));
+    }
+    let disputed = panel.app.opened().await;
+    let dispute = "UPDATE coin_purchases SET state = 'review', discrepancy = 'other_amount' WHERE id = ?";
+    sqlx::query(dispute).bind(disputed.to_string()).execute(&panel.app.pool).await.unwrap();
+    panel.app.enqueue(&RollUpFigures {}).await;
+    panel.app.run_due_jobs().await;
+    let browser = Browser::start().await;
+    browser.client.set_window_size(1_360, 900).await.unwrap();
+    let credentials = sign_in(&browser, &panel).await;
+    assert!(!credentials.secret.is_empty());
+    looks(&browser, &panel).await;
+    sells(&browser, &panel).await;
+    acts(&browser, &panel).await;
+    uses_keyboard(&browser, &panel).await;
+    fits_a_phone(&browser, &panel).await;
+    browser.client.clone().close().await.unwrap();
+}
+
+/// Paths of the pages without parameters, and of some objects.
+async fn all_pages(panel: &Panel) -> Vec<String> {
+    let routes = routes::table();
+    let signed_in = |route: &&Route| matches!(route.access, Access::Role(_) | Access::Right(_));
+    let pages = routes.iter().filter(|route| route.method == Method::GET).filter(signed_in);
+    let paths = pages.map(|route| route.path).filter(|path| !path.contains(':') && !path.contains("preview"));
+    let install = panel.app.install().await;
+    let job: String =
+        sqlx::query_scalar("SELECT MIN(id) FROM jobs").fetch_one(&panel.app.pool).await.unwrap();
+    let objects = [
+        format!("/installs/{}", install.id),
+        format!("/installs/{}/timeline", install.id),
+        format!("/wallets/{}", panel.app.wallet),
+        format!("/widgets/{}", install.widget_id),
+        format!("/jobs/{job}"),
+        "/bulk/preview?action=job.replay&list=/jobs&query=".to_owned(),
+    ];
+    paths.map(str::to_owned).chain(objects).collect()
+}
+
+/// What axe-core finds on the current page, one line for each rule.
+async fn violations(browser: &Browser) -> Vec<String> {
+    browser.client.execute(AXE, Vec::new()).await.unwrap();
+    let run = "const done = arguments[arguments.length - 1];
+        const line = (rule) => `${rule.id}: ${rule.nodes.map((node) => node.html).join(' | ')}`;
+        axe.run(document, { resultTypes: ['violations'] })
+            .then((found) => done(found.violations.map(line)), (error) => done([String(error)]));";
+    let found = browser.client.execute_async(run, Vec::new()).await.unwrap();
+    serde_json::from_value(found).unwrap()
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn axe_finds_nothing_on_any_page(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    panel.app.paid().await;
+    let browser = Browser::start().await;
+    browser.client.set_window_size(1_360, 900).await.unwrap();
+    open(&browser, &panel, "/sign-in").await;
+    let mut found = vec![("/sign-in".to_owned(), violations(&browser).await)];
+    sign_in(&browser, &panel).await;
+    let paths = all_pages(&panel).await;
+    assert!(paths.len() > 20, "{paths:?}");
+    for path in paths {
+        open(&browser, &panel, &path).await;
+        // Closed forms are checked too.
+        let unfold = "document.querySelectorAll('details').forEach((details) => { details.open = true; })";
+        browser.client.execute(unfold, Vec::new()).await.unwrap();
+        found.push((path, violations(&browser).await));
+    }
+    browser.client.clone().close().await.unwrap();
+    found.retain(|(_, violations)| !violations.is_empty());
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// The main screens, without complaints of the browser.
+async fn looks(browser: &Browser, panel: &Panel) {
+    let (install, wallet) = (panel.app.install().await, panel.app.wallet);
+    let job: String =
+        sqlx::query_scalar("SELECT MIN(id) FROM jobs").fetch_one(&panel.app.pool).await.unwrap();
+    for (name, path) in [
+        ("admin-home", "/".to_owned()),
+        ("admin-purchases", "/purchases".to_owned()),
+        ("admin-install", format!("/installs/{}", install.id)),
+        ("admin-timeline", format!("/installs/{}/timeline", install.id)),
+        ("admin-wallet", format!("/wallets/{wallet}")),
+        ("admin-job", format!("/jobs/{job}")),
+        ("admin-audit", "/audit".to_owned()),
+        ("admin-widget", format!("/widgets/{}", install.widget_id)),
+    ] {
+        open(browser, panel, &path).await;
+        browser.picture(name).await;
+    }
+}
+
+/// The screens of what is sold and paid: vendors, plans, subscriptions, invoices, payments, receipts.
+async fn sells(browser: &Browser, panel: &Panel) {
+    let signed = panel.sign_in("olga", "owner").await;
+    let vendor = [
+        ("code", "romashka"),
+        ("legal_name", "ООО «Ромашка»"),
+        ("inn", "7707083893"),
+        ("email", "help@romashka.example"),
+        ("phone", "+74951234567"),
+        ("charge_initiator", "R"),
+        ("prepayment_receipts", "yes"),
+        ("closing_receipts", "yes"),
+        ("reason", "Новый партнёр"),
+    ];
+    let vendor = signed.act("/vendors/create", &vendor).await;
+    let taxes = [("from", "2027-01-01"), ("taxation", "osn"), ("vat", "vat22"), ("reason", "С нового года")];
+    signed.act(&format!("{vendor}/taxes"), &taxes).await;
+    let (invoice, payment) = bought::paid(panel, &signed, "1").await;
+    let (subscription, plan) = (bought::path(panel).await, bought::plan(panel).await.id);
+    let seats = [("kind", "seats"), ("seats", "5")];
+    let quote = signed.act(&format!("{subscription}/quote"), &seats).await;
+    let widget = panel.app.widget().await.id;
+    for (name, path, act) in [
+        ("admin-vendors", "/vendors".to_owned(), None),
+        ("admin-vendor", vendor, None),
+        ("admin-plans", "/plans".to_owned(), None),
+        ("admin-plan", format!("/plans/{plan}"), None),
+        ("admin-invoices", "/invoices".to_owned(), None),
+        ("admin-invoice", format!("/invoices/{invoice}"), Some("refund")),
+        ("admin-payments", "/payments".to_owned(), None),
+        ("admin-payment", format!("/payments/{payment}"), None),
+        ("admin-receipts", "/receipts".to_owned(), None),
+        ("admin-subscription", subscription, None),
+        ("admin-quote", quote, Some("apply")),
+        ("admin-widget-events", format!("/widgets/{widget}"), Some("events")),
+    ] {
+        open(browser, panel, &path).await;
+        if let Some(act) = act {
+            browser.click(&format!("[data-act={act}] summary")).await;
+        }
+        browser.picture(name).await;
+    }
+}
+
+/// A compensation through its form, and a filter without reloading the page.
+async fn acts(browser: &Browser, panel: &Panel) {
+    open(browser, panel, &format!("/wallets/{}", panel.app.wallet)).await;
+    browser.click("[data-act=credit] summary").await;
+    fill(browser, "[data-act=credit] input[name=amount]", "25").await;
+    fill(browser, "[data-act=credit] input[name=shown]", "Извините за сбой").await;
+    fill(browser, "[data-act=credit] input[name=reason]", "Обращение 17").await;
+    browser.picture("admin-act").await;
+    let before = panel.app.balance().await;
+    browser.click("[data-act=credit] button").await;
+    assert!(browser.text("#notice").await.contains("Начислено 25 FC"));
+    assert_eq!(panel.app.balance().await, before + 25_000_000);
+    open(browser, panel, "/purchases").await;
+    browser.client.execute("window.kept = true", Vec::new()).await.unwrap();
+    browser.click("select[name=state] option[value=review]").await;
+    let found = "return document.querySelector('#count')?.textContent.includes(': 1') === true";
+    let deadline = tokio::time::Instant::now() + crate::harness::WAIT_TIMEOUT;
+    while browser.client.execute(found, Vec::new()).await.unwrap() != json!(true) {
+        assert!(tokio::time::Instant::now() < deadline, "{}", browser.client.source().await.unwrap());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let kept = browser.client.execute("return window.kept === true", Vec::new()).await.unwrap();
+    assert_eq!(kept, json!(true), "the filter reloaded the whole page");
+    let address = browser.client.current_url().await.unwrap();
+    assert!(address.query().unwrap().contains("state=review"), "{address}");
+    browser.is_content().await;
+}
+
+/// `j` marks a row, Enter opens it, `/` goes to the search box.
+async fn uses_keyboard(browser: &Browser, panel: &Panel) {
+    open(browser, panel, "/purchases").await;
+    browser.wait("body").await.send_keys("j").await.unwrap();
+    browser.wait("tr.cursor").await;
+    browser.wait("body").await.send_keys("\u{e007}").await.unwrap();
+    browser.wait(".facts").await;
+    browser.wait("body").await.send_keys("/").await.unwrap();
+    let active = browser.client.execute("return document.activeElement.id", Vec::new()).await.unwrap();
+    assert_eq!(active, json!("search"));
+}
+
+/// No page is wider than a phone.
+async fn fits_a_phone(browser: &Browser, panel: &Panel) {
+    browser.client.set_window_size(500, 900).await.unwrap();
+    for path in
+        ["/", "/purchases", "/jobs", "/me", "/widgets", "/vendors", "/plans", "/invoices", "/payments"]
+    {
+        open(browser, panel, path).await;
+        let wider = "return document.documentElement.scrollWidth > document.documentElement.clientWidth + 1";
+        let is_wider = browser.client.execute(wider, Vec::new()).await.unwrap();
+        assert_eq!(is_wider, json!(false), "{path} is wider than the window");
+    }
+    open(browser, panel, "/").await;
+    browser.picture("admin-phone").await;
+    browser.client.set_window_size(1_360, 900).await.unwrap();
+}

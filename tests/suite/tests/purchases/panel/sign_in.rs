@@ -1,0 +1,173 @@
+//! Signing in: second factor, its codes, recovery codes, lock-out, reset, sessions.
+
+use flysk_domain::admin::{ACCOUNT_ATTEMPTS, ATTEMPT_WINDOW};
+use reqwest::StatusCode;
+use sqlx::MySqlPool;
+
+use super::harness::{Panel, Signed, cookie_of, value_of};
+
+/// Gives a code in a session that waits for it.
+async fn give_code(panel: &Panel, cookie: &str, code: &str) -> reqwest::Response {
+    let form = panel.get_as(cookie, "/sign-in/code").await.text().await.unwrap();
+    let csrf = value_of(&form, "csrf");
+    panel.post_as(Some(cookie), "/sign-in/code", &[("csrf", &csrf), ("code", code), ("next", "/jobs")]).await
+}
+
+async fn password_given(signed: &Signed<'_>) -> String {
+    signed.panel.give_password(&signed.credentials.login, &signed.credentials.password).await
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_code_is_accepted_once_and_the_step_up_replaces_the_cookie(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "support").await;
+    let (first, second) = (password_given(&signed).await, password_given(&signed).await);
+    let code = panel.code(&signed.credentials.secret);
+    let answer = give_code(&panel, &first, &code).await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    let full = cookie_of(&answer);
+    assert_ne!(full, first);
+    assert_eq!(panel.get_as(&full, "/jobs").await.status(), StatusCode::OK);
+    assert_eq!(panel.get_as(&first, "/jobs").await.status(), StatusCode::SEE_OTHER, "the former cookie");
+    let replayed = give_code(&panel, &second, &code).await;
+    assert_eq!(replayed.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(replayed.text().await.unwrap().contains("уже использован"));
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_recovery_code_works_once(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "support").await;
+    let code = &signed.credentials.recovery_codes[3];
+    let cookie = password_given(&signed).await;
+    assert_eq!(give_code(&panel, &cookie, &code.to_uppercase()).await.status(), StatusCode::SEE_OTHER);
+    let cookie = password_given(&signed).await;
+    assert_eq!(give_code(&panel, &cookie, code).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(signed.page("/me").await.contains(">9<"), "nine codes are left");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn wrong_passwords_lock_the_account_and_a_right_one_does_not_reset_the_count(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let password = panel.create("anna", "support").await;
+    let guess = |password: &str| {
+        let fields =
+            [("login", "anna"), ("password", password)].map(|(name, value)| (name, value.to_owned()));
+        let panel = &panel;
+        async move {
+            let fields: Vec<(&str, &str)> =
+                fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            panel.post_as(None, "/sign-in", &fields).await.status()
+        }
+    };
+    for attempt in 1..ACCOUNT_ATTEMPTS {
+        let status = if attempt == 3 { guess(&password).await } else { guess("wrong").await };
+        let wanted = if attempt == 3 { StatusCode::SEE_OTHER } else { StatusCode::UNPROCESSABLE_ENTITY };
+        assert_eq!(status, wanted, "attempt {attempt}");
+    }
+    assert_eq!(guess("wrong").await, StatusCode::UNPROCESSABLE_ENTITY, "the last attempt");
+    assert_eq!(guess(&password).await, StatusCode::TOO_MANY_REQUESTS);
+    panel.app.clock.advance(ATTEMPT_WINDOW);
+    assert_eq!(guess(&password).await, StatusCode::SEE_OTHER);
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn nonsense_in_the_forms_is_no_way_in(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let long = "я".repeat(3_000);
+    for (login, password) in [("", ""), ("анна", "x"), (long.as_str(), long.as_str()), ("' OR 1=1 --", "x")]
+    {
+        let answer = panel.post_as(None, "/sign-in", &[("login", login), ("password", password)]).await;
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{login}");
+    }
+    let huge = "x".repeat(600 * 1024);
+    let answer = panel.post_as(None, "/sign-in", &[("login", "anna"), ("password", &huge)]).await;
+    assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_reset_ends_the_sessions_and_demands_a_new_second_factor(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "owner").await;
+    let printed = panel.command(&["operator:reset", "anna"]).await.told();
+    let password = printed.lines().last().unwrap().trim();
+    assert_eq!(panel.get_as(&signed.cookie, "/").await.status(), StatusCode::SEE_OTHER);
+    let cookie = panel.give_password("anna", password).await;
+    let form = panel.get_as(&cookie, "/sign-in/code").await.text().await.unwrap();
+    assert!(form.contains("id=\"secret\""), "a new secret is shown");
+    let code = panel.code(&signed.credentials.secret);
+    assert_eq!(give_code(&panel, &cookie, &code).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let row = panel.record_of("operator.reset").await;
+    assert_eq!((row.operator_login.as_str(), row.operator_id), ("flysk-admin", None));
+    let missing = panel.command(&["operator:reset", "nobody"]).await.refused(1);
+    assert!(missing.contains("no operator `nobody`"), "{missing}");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_operator_changes_the_password_and_ends_other_sessions(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "support").await;
+    let other =
+        give_code(&panel, &password_given(&signed).await, &signed.credentials.recovery_codes[0]).await;
+    let other = cookie_of(&other);
+    assert_eq!(panel.get_as(&other, "/").await.status(), StatusCode::OK);
+    let code = panel.code(&signed.credentials.secret);
+    let new = "совсем новый пароль";
+    let short = [("password", "short"), ("password_again", "short"), ("one_time_code", code.as_str())];
+    signed.refused("/me/password", &short, 422).await;
+    let fields = [("password", new), ("password_again", new), ("one_time_code", "000000")];
+    signed.refused("/me/password", &fields, 422).await;
+    signed.act("/me/password", &[("password", new), ("password_again", new), ("one_time_code", &code)]).await;
+    assert_eq!(panel.get_as(&other, "/").await.status(), StatusCode::SEE_OTHER, "the other session ended");
+    signed.page("/").await;
+    panel.give_password("anna", new).await;
+    panel.record_of("operator.change_password").await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn guesses_of_a_code_in_a_session_lock_it_out_but_not_signing_in(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "support").await;
+    for _ in 0..ACCOUNT_ATTEMPTS {
+        signed.refused("/me/recovery-codes", &[("one_time_code", "000000")], 422).await;
+    }
+    signed.refused("/me/recovery-codes", &[("one_time_code", "000000")], 429).await;
+    let code = panel.code(&signed.credentials.secret);
+    signed.refused("/me/recovery-codes", &[("one_time_code", code.as_str())], 429).await;
+    password_given(&signed).await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_owner_adds_changes_and_resets_operators_but_not_the_own_access(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let owner = panel.sign_in("anna", "owner").await;
+    let fields = [
+        ("login", "boris"),
+        ("name", "Борис"),
+        ("role", "support"),
+        ("export", "yes"),
+        ("reason", "Новый сотрудник"),
+    ];
+    let page = owner.post("/operators/create", &fields).await.text().await.unwrap();
+    let password = page.split("<pre>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    panel.give_password("boris", &password).await;
+    assert!(owner.refused("/operators/create", &fields, 422).await.contains("уже занят"));
+    let boris = id_of(&panel, "boris").await;
+    let path = format!("/operators/{boris}/access");
+    assert!(owner.page(&format!("/operators/{boris}")).await.contains("Выгрузка списков"));
+    let change = [("role", "billing"), ("bulk", "yes"), ("disabled", "yes"), ("reason", "Уволен")];
+    owner.act(&path, &change).await;
+    let row = panel.record_of("operator.change_access").await;
+    assert_eq!(row.state_before.as_deref(), Some(r#"{"disabled":false,"rights":"export","role":"support"}"#));
+    assert_eq!(row.state_after.as_deref(), Some(r#"{"disabled":true,"rights":"bulk","role":"billing"}"#));
+    let refused = panel.post_as(None, "/sign-in", &[("login", "boris"), ("password", &password)]).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY, "a disabled operator");
+    let own = id_of(&panel, "anna").await;
+    let fields = [("role", "support"), ("reason", "x")];
+    owner.refused(&format!("/operators/{own}/access"), &fields, 422).await;
+}
+
+async fn id_of(panel: &Panel, login: &str) -> String {
+    let found = sqlx::query_scalar("SELECT id FROM operators WHERE login = ?").bind(login);
+    found.fetch_one(&panel.app.pool).await.unwrap()
+}

@@ -1,0 +1,127 @@
+//! The sandbox: the product on a clock that stops at every due date.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use flysk_domain::id::{AccountId, HoldId, LotId, TransactionId, WalletId};
+use flysk_domain::money::MicroCoins;
+use flysk_domain::platform::crm::Crm;
+use flysk_domain::platform::ledger::{Command, Origin};
+use flysk_jobs::platform::upkeep::{PruneJobs, SealAuditLog, VerifyAuditLog};
+use flysk_queue::Job;
+use flysk_sandbox::{CLIENT_ID, CLIENT_SECRET, Event, Options, PUBLIC_ORIGIN, Sandbox};
+use flysk_services::widgets::Registration;
+use flysk_store::platform::ledger::{self, CommandOutcome, LedgerCommand};
+use flysk_store::platform::{installs, widgets};
+use flysk_suite::environment::{ACCOUNT, connect_as_in_production, seed_amocrm};
+use sqlx::MySqlPool;
+
+use super::harness::trace;
+
+fn start() -> DateTime<Utc> {
+    "2027-01-31T09:00:00Z".parse().unwrap()
+}
+
+async fn sandbox(pool: MySqlPool) -> Sandbox {
+    let pool = connect_as_in_production(&pool, 20).await.unwrap();
+    let sandbox = Sandbox::start(Options::new(pool, start()).unwrap()).await.unwrap();
+    seed_amocrm(&sandbox.amocrm.state).unwrap();
+    sandbox
+}
+
+/// Registers FlySense and installs it; returns its wallet.
+async fn install(sandbox: &Sandbox) -> WalletId {
+    let wanted = Registration {
+        code: "flysense".to_owned(),
+        name: "FlySense".to_owned(),
+        crm: Crm::Amocrm,
+        client_uuid: CLIENT_ID.to_owned(),
+        client_secret: CLIENT_SECRET.to_owned().into(),
+        redirect_uri: format!("{PUBLIC_ORIGIN}/oauth/amocrm/callback"),
+    };
+    let mut conn = sandbox.pool.acquire().await.unwrap();
+    let issued = sandbox.executor.app().vault.widgets().register(&mut conn, &wanted).await.unwrap();
+    let changes = widgets::Changes { uses_flycoins: Some(true), ..widgets::Changes::default() };
+    widgets::update(&mut conn, issued.id, &changes, sandbox.now()).await.unwrap();
+    assert_eq!(sandbox.amocrm.state.install(CLIENT_ID, ACCOUNT, None).await.unwrap().status, Some(200));
+    sandbox.settle().await.unwrap();
+    let found = installs::find_in_account(&mut conn, issued.id, AccountId(ACCOUNT)).await.unwrap();
+    let wallet = ledger::find_wallet_of_install(&mut conn, found.unwrap().id).await.unwrap();
+    wallet.unwrap().id
+}
+
+async fn command(sandbox: &Sandbox, wallet: WalletId, command: Command) {
+    let mut unit = sandbox.outbox().begin(trace()).await.unwrap();
+    let command = LedgerCommand::new(TransactionId::generate(&sandbox.clock), command);
+    let done = ledger::apply(&mut unit, wallet, &[command], &sandbox.clock).await.unwrap();
+    assert!(matches!(done[0], CommandOutcome::Done(_)), "{done:?}");
+    unit.commit().await.unwrap();
+}
+
+/// Enqueues a job for a moment of a later day; returns its kind and the moment.
+async fn enqueue_on_day<J: Job>(sandbox: &Sandbox, days: i64, job: &J) -> (&'static str, DateTime<Utc>) {
+    let due = start() + TimeDelta::days(days) + TimeDelta::seconds(7);
+    let mut unit = sandbox.outbox().begin(trace()).await.unwrap();
+    unit.enqueue_at(job, due).await.unwrap().expect("no job of the kind waits");
+    unit.commit().await.unwrap();
+    (J::KIND, due)
+}
+
+fn times(events: &[Event], kind: &str) -> Vec<DateTime<Utc>> {
+    events.iter().filter(|event| event.what.is_job(kind)).map(|event| event.at).collect()
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn the_clock_stops_at_every_due_date_and_never_jumps_over_one(pool: MySqlPool) {
+    let sandbox = sandbox(pool).await;
+    // Of different kinds, because at most one job of each waits: until it has run, the schedule adds none.
+    let wanted = [
+        enqueue_on_day(&sandbox, 3, &PruneJobs {}).await,
+        enqueue_on_day(&sandbox, 1, &SealAuditLog {}).await,
+        enqueue_on_day(&sandbox, 2, &VerifyAuditLog {}).await,
+    ];
+    let events = sandbox.advance(TimeDelta::days(3) + TimeDelta::hours(1)).await.unwrap();
+    for (kind, due) in wanted {
+        assert_eq!(times(&events, kind).first(), Some(&due), "the first run of {kind}: {events:?}");
+    }
+    assert!(events.is_sorted_by_key(|event| event.at), "{events:?}");
+    assert!(sandbox.advance_to(start()).await.is_err(), "a clock does not go back");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_hold_expires_when_its_time_has_come(pool: MySqlPool) {
+    let sandbox = sandbox(pool).await;
+    let wallet = install(&sandbox).await;
+    let lot = LotId::generate(&sandbox.clock);
+    let credit =
+        Command::Credit { lot, origin: Origin::Package, amount: MicroCoins(5_000_000), expires_at: None };
+    command(&sandbox, wallet, credit).await;
+    let expires_at = sandbox.now() + TimeDelta::minutes(90);
+    let hold =
+        Command::Hold { hold: HoldId::generate(&sandbox.clock), amount: MicroCoins(2_000_000), expires_at };
+    command(&sandbox, wallet, hold).await;
+    let available = async || {
+        let mut conn = sandbox.pool.acquire().await.unwrap();
+        ledger::find_wallet(&mut conn, wallet).await.unwrap().unwrap().available.0
+    };
+    sandbox.advance(TimeDelta::minutes(89)).await.unwrap();
+    assert_eq!(available().await, 3_000_000);
+    let events = sandbox.advance(TimeDelta::minutes(2)).await.unwrap();
+    assert_eq!(available().await, 5_000_000);
+    let stopped: Vec<_> = events.iter().map(|event| event.at).collect();
+    assert!(stopped.contains(&expires_at), "{stopped:?}");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn tokens_stay_alive_for_a_month(pool: MySqlPool) {
+    let sandbox = sandbox(pool).await;
+    install(&sandbox).await;
+    let events = sandbox.advance(TimeDelta::days(30)).await.unwrap();
+    let refreshes = times(&events, "oauth.refresh_token");
+    // One a day, each in one run: no rate limit of real time defers a job of the sandbox.
+    assert!((30..=40).contains(&refreshes.len()), "{} renewals", refreshes.len());
+    let longest = refreshes.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+    assert!(longest < TimeDelta::hours(24), "an access token lives a day: {longest}");
+    let mut conn = sandbox.pool.acquire().await.unwrap();
+    let states: Vec<String> =
+        sqlx::query_scalar("SELECT state FROM install_tokens").fetch_all(&mut *conn).await.unwrap();
+    assert_eq!(states, ["good"]);
+}

@@ -1,0 +1,8 @@
+//! The hosted page of a subscription: by HTTP, as a browser without scripts sees it, and in Chromium.
+
+mod access;
+mod browser;
+mod buying;
+mod changing;
+mod harness;
+mod states;

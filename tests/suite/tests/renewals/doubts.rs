@@ -1,0 +1,96 @@
+//! Answers that are lost, late, doubled and reordered: nothing is charged twice, and nothing that was paid is forgotten.
+
+use flysk_domain::platform::invoice_payments::AttemptState;
+use flysk_domain::platform::subscriptions::{InvoiceState, SubscriptionState};
+use flysk_simulators::tbank::{Behaviour, ChargeAnswer, ChargeScript, Ending, Order};
+use flysk_simulators::{Act, Script};
+use sqlx::MySqlPool;
+
+use super::harness::{GOOD_CARD, TestSubscriber};
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_lost_answer_to_a_charge_is_asked_for_and_not_repeated(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    // No notification either: only the question can tell.
+    subscriber.sandbox.bank.state.behave(Behaviour { notification_copies: 0, ..Behaviour::default() });
+    for (answer, month) in [(ChargeAnswer::Lost, "2027-03-01"), (ChargeAnswer::Hangs, "2027-04-01")] {
+        subscriber.script(vec![ChargeScript { ending: Ending::Paid, answer }]);
+        let before = subscriber.calls("Charge");
+        subscriber.advance_to(month, "00:00:00").await;
+        assert_eq!(subscriber.calls("Charge"), before + 1, "{answer:?}");
+        assert_eq!(subscriber.current().await.state, SubscriptionState::Active, "{answer:?}");
+    }
+    subscriber.assert_sound().await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_lost_answer_to_init_is_adopted_by_the_next_run(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    subscriber.sandbox.bank.control.script(Script::next("/v2/Init", Act::ServeThenCut));
+    subscriber.advance_to("2027-03-01", "00:00:00").await;
+    let renewed = subscriber.last_invoice().await;
+    assert_eq!(renewed.state, InvoiceState::Paid);
+    assert_eq!(subscriber.attempts(renewed.id).await.len(), 1);
+    assert_eq!(
+        (subscriber.calls("Init"), subscriber.calls("CheckOrder")),
+        (2, 1),
+        "the form's and the renewal's"
+    );
+    subscriber.assert_sound().await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_charge_that_never_started_is_cancelled_after_an_hour_and_made_anew(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    subscriber.sandbox.bank.control.script(Script::next("/v2/Charge", Act::Cut));
+    let events = subscriber.advance_to("2027-03-03", "00:00:00").await;
+    let renewed = subscriber.last_invoice().await;
+    let attempts = subscriber.attempts(renewed.id).await;
+    assert_eq!(attempts.len(), 2);
+    assert_ne!(attempts[0].id, attempts[1].id, "a new order");
+    assert_eq!(attempts[0].status.as_ref().unwrap().name(), "CANCELED");
+    assert_eq!((attempts[0].state, attempts[1].state), (AttemptState::Failed, AttemptState::Paid));
+    let at = |path| events.iter().find(|event| event.what.is_call(path)).map(|event| event.at);
+    let (charged, cancelled) = (at("/v2/Charge").unwrap(), at("/v2/Cancel").unwrap());
+    assert!(cancelled - charged >= chrono::TimeDelta::hours(1), "{charged} {cancelled}");
+    assert!(attempts[1].created_at >= cancelled);
+    subscriber.assert_sound().await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_charge_in_doubt_at_the_bank_is_waited_for(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    subscriber.script(vec![Ending::Hangs]);
+    subscriber.advance_to("2027-02-28", "20:00:00").await;
+    let open = subscriber.last_invoice().await;
+    assert_eq!(open.state, InvoiceState::Open);
+    assert_eq!(
+        (subscriber.attempts(open.id).await.len(), subscriber.calls("Charge")),
+        (1, 1),
+        "no other attempt meanwhile"
+    );
+    let payment = subscriber.attempts(open.id).await[0].payment_id.clone().unwrap();
+    subscriber.sandbox.bank.state.settle(&payment, Ending::Paid).unwrap();
+    subscriber.settle().await;
+    assert_eq!(subscriber.current().await.state, SubscriptionState::Active);
+    subscriber.assert_sound().await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn notifications_doubled_reordered_and_late_change_nothing(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    for (behaviour, month) in [
+        (
+            Behaviour { notification_copies: 3, notification_order: Order::Reversed, ..Behaviour::default() },
+            "2027-03-01",
+        ),
+        (Behaviour { notification_delay_s: 2 * 86_400, ..Behaviour::default() }, "2027-04-02"),
+    ] {
+        subscriber.sandbox.bank.state.behave(behaviour);
+        subscriber.advance_to(month, "12:00:00").await;
+        assert_eq!(subscriber.current().await.state, SubscriptionState::Active);
+    }
+    subscriber.advance_days(5).await;
+    assert_eq!(subscriber.calls("Charge"), 2);
+    subscriber.assert_sound().await;
+}

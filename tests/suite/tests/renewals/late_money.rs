@@ -1,0 +1,104 @@
+//! Money that arrives when nobody waits for it any more.
+
+use chrono::TimeDelta;
+use flysk_domain::id::{InvoiceId, UserId};
+use flysk_domain::money::Kopecks;
+use flysk_domain::platform::subscriptions::{InvoiceState, SubscriptionState};
+use flysk_services::invoice_payments::{RefundOrder, request_refund};
+use flysk_services::subscriptions::{self as use_cases, Actor};
+use flysk_simulators::tbank::{Behaviour, Ending};
+use flysk_store::platform::subscriptions;
+use flysk_suite::environment::ADMIN;
+use sqlx::MySqlPool;
+
+use super::harness::{GOOD_CARD, TestSubscriber};
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_late_success_pays_the_period_although_it_was_declined_before(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    subscriber.script(vec![Ending::LateSuccess]);
+    subscriber.advance_to("2027-02-28", "18:00:00").await;
+    let renewed = subscriber.last_invoice().await;
+    assert_eq!(renewed.state, InvoiceState::Paid);
+    assert_eq!(subscriber.current().await.state, SubscriptionState::Active);
+    subscriber.advance_days(10).await;
+    assert_eq!(subscriber.calls("Charge"), 1, "the planned retry is not made");
+    subscriber.assert_sound().await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn money_for_a_cancelled_subscription_is_returned_whole(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    subscriber.script(vec![Ending::Hangs]);
+    subscriber.advance_to("2027-02-28", "13:00:00").await;
+    let open = subscriber.last_invoice().await;
+    let payment = subscriber.attempts(open.id).await[0].payment_id.clone().unwrap();
+    let mut unit = subscriber.begin().await;
+    let row = subscriptions::lock_subscription(&mut unit, subscriber.subscription).await.unwrap();
+    let settings = flysk_domain::platform::subscriptions::SubscriptionSettings::default();
+    use_cases::cancel(
+        &mut unit,
+        &subscriber.sandbox.clock,
+        &settings,
+        &row,
+        Actor::User(UserId(ADMIN)),
+        None,
+    )
+    .await
+    .unwrap();
+    unit.commit().await.unwrap();
+    assert_eq!(subscriber.current().await.state, SubscriptionState::Cancelled);
+    subscriber.sandbox.bank.state.settle(&payment, Ending::Paid).unwrap();
+    subscriber.settle().await;
+    subscriber.sandbox.advance(TimeDelta::hours(1)).await.unwrap();
+    assert_eq!(subscriber.sandbox.bank.state.payment(&payment).unwrap().status, "REFUNDED");
+    assert_eq!(subscriber.current().await.state, SubscriptionState::Cancelled, "nothing is revived");
+    subscriber.assert_sound().await;
+}
+
+/// An operator refunds a part of an invoice; returns the request to the bank.
+async fn refund(subscriber: &TestSubscriber, invoice_id: InvoiceId, kopecks: Kopecks) -> String {
+    let clock = &subscriber.sandbox.clock;
+    let mut unit = subscriber.begin().await;
+    let order = RefundOrder {
+        invoice_id,
+        kopecks: Some(kopecks),
+        actor: "operator:test",
+        reason: "a part was not used",
+    };
+    request_refund(&mut unit, clock, order).await.unwrap();
+    unit.commit().await.unwrap();
+    subscriber.settle().await;
+    subscriber.sandbox.bank.control.calls_to("POST", "/v2/Cancel").pop().expect("the bank was asked").body
+}
+
+/// The receipt of a refund has the method of the receipt that it undoes (54-FZ, tag 1214).
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_refund_undoes_the_prepayment_and_after_the_closing_receipt_the_settlement(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    let first = subscriber.last_invoice().await;
+    for (day, method) in [("2027-02-10", "full_prepayment"), ("2027-03-05", "full_payment")] {
+        subscriber.advance_to(day, "12:00:00").await;
+        let request = refund(&subscriber, first.id, Kopecks(10_000)).await;
+        assert!(request.contains(&format!("\"PaymentMethod\":\"{method}\"")), "{day}: {request}");
+    }
+    let payment = subscriber.sandbox.bank.state.payments().remove(0);
+    assert_eq!((payment.status.as_str(), payment.left), ("PARTIAL_REFUNDED", 277_000));
+    assert_eq!(
+        payment.closing_receipts[0]["Items"][0]["Amount"], 287_000,
+        "what was left at the period's end"
+    );
+    subscriber.assert_sound().await;
+}
+
+/// The notification about the late success is lost, so only the question before the next attempt can tell.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_late_success_without_a_notification_is_found_before_the_next_charge(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    subscriber.sandbox.bank.state.behave(Behaviour { notification_copies: 0, ..Behaviour::default() });
+    subscriber.script(vec![Ending::LateSuccess, Ending::Paid]);
+    subscriber.advance_to("2027-03-10", "00:00:00").await;
+    assert_eq!(subscriber.calls("Charge"), 1);
+    assert_eq!(subscriber.current().await.state, SubscriptionState::Active);
+    subscriber.assert_sound().await;
+}

@@ -1,0 +1,17 @@
+//! Tests of renewals: API, jobs, schedule and a simulated bank with all kinds of faults, on the sandbox's clock.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failing test panics with the reason"
+)]
+
+mod cards;
+mod crashes;
+mod doubts;
+mod dunning;
+mod harness;
+mod late_money;
+mod letters;
+mod year;
