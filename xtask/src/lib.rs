@@ -1,17 +1,12 @@
-//! What stands behind `cargo xtask`: private database and Redis servers, programs found or installed,
-//! and the commands themselves.
+//! Implementation of `cargo xtask`: its commands, private database and Redis servers, and external tools.
 //!
-//! [`services`] is a library too: tests start servers of their own with it, to kill and restart them.
+//! Tests use [`services`] as a library, to start, kill and restart their own servers.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line tool talks to whoever called it"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints to its terminal")]
 
 pub mod commands;
 pub mod process;
-pub mod programs;
 pub mod services;
-pub mod tally;
+pub mod test_summary;
+pub mod tools;
 pub mod workspace;

@@ -1,4 +1,4 @@
-//! Child processes in groups of their own, told to stop when we are.
+//! Child processes in separate process groups, stopped together with xtask.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -12,81 +12,81 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// How often a child is looked at.
-const TICK: Duration = Duration::from_millis(30);
+/// Interval of checking a child process.
+const POLL_INTERVAL: Duration = Duration::from_millis(30);
 
-/// How often somebody asked us to stop.
-static ASKED: AtomicUsize = AtomicUsize::new(0);
+/// Number of stop signals that this process has received.
+static STOP_REQUESTS: AtomicUsize = AtomicUsize::new(0);
 
-/// From now on SIGINT, SIGTERM and SIGHUP do not end this process but are noted, so that what it started
-/// is stopped in order. Call once, first.
-pub fn note_signals() -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
+/// Installs handlers that count SIGINT, SIGTERM and SIGHUP instead of ending the process, so that child processes are
+/// stopped in order. Call once, first.
+pub fn catch_stop_signals() -> Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot install signal handlers")?;
     thread::spawn(move || {
         for _ in signals.forever() {
-            ASKED.fetch_add(1, Ordering::SeqCst);
+            STOP_REQUESTS.fetch_add(1, Ordering::SeqCst);
         }
     });
     Ok(())
 }
 
-/// Whether we have been asked to stop.
-pub fn asked_to_stop() -> bool {
-    ASKED.load(Ordering::SeqCst) > 0
+/// Whether a stop signal has been received.
+pub fn stop_requested() -> bool {
+    STOP_REQUESTS.load(Ordering::SeqCst) > 0
 }
 
-/// Fails when we have been asked to stop: for the places between two steps.
-pub fn go_on() -> Result<()> {
-    if asked_to_stop() {
+/// Fails if a stop signal was received. Call between two steps.
+pub fn ensure_not_stopped() -> Result<()> {
+    if stop_requested() {
         bail!("stopped on request");
     }
     Ok(())
 }
 
-/// A child and everything it starts.
+/// A child process and all processes that it starts.
 #[derive(Debug)]
-pub struct Group {
+pub struct ProcessGroup {
     child: Child,
 }
 
-impl Group {
-    /// Starts a command in a group of its own, with nothing to read.
+impl ProcessGroup {
+    /// Starts a command in a separate process group with empty standard input.
     pub fn spawn(command: &mut Command) -> Result<Self> {
-        go_on()?;
+        ensure_not_stopped()?;
         let name = command.get_program().display().to_string();
         let child = command.process_group(0).stdin(Stdio::null()).spawn();
         Ok(Self { child: child.with_context(|| format!("cannot start {name}"))? })
     }
 
-    /// The child, for its pipes.
+    /// The child process, for access to its pipes.
     pub fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
-    /// Its end, if it has ended.
+    /// The exit status, if the child has exited.
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
         self.child.try_wait().context("cannot wait for a child")
     }
 
-    /// Waits for the end. Asked to stop, it is told so; asked twice, it is killed.
+    /// Waits for the exit. The first stop signal is passed on; the second kills the group.
     pub fn wait(&mut self) -> Result<ExitStatus> {
-        let mut told = 0;
+        let mut forwarded = 0;
         loop {
             if let Some(status) = self.try_wait()? {
-                // Whatever the child left behind in its group goes with it.
+                // Kill processes that the child left in its group.
                 self.signal(Signal::KILL);
                 return Ok(status);
             }
-            let asked = ASKED.load(Ordering::SeqCst);
-            if asked > told {
+            let asked = STOP_REQUESTS.load(Ordering::SeqCst);
+            if asked > forwarded {
                 self.signal(if asked > 1 { Signal::KILL } else { Signal::INT });
-                told = asked;
+                forwarded = asked;
             }
-            thread::sleep(TICK);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 
-    /// Tells it to stop, and kills it when it is still there after the grace time.
+    /// Requests a stop, and kills the group if it still runs after the grace time.
     pub fn stop(&mut self, grace: Duration) -> Result<()> {
         self.signal(Signal::TERM);
         let deadline = Instant::now() + grace;
@@ -94,13 +94,13 @@ impl Group {
             if Instant::now() > deadline {
                 self.signal(Signal::KILL);
             }
-            thread::sleep(TICK);
+            thread::sleep(POLL_INTERVAL);
         }
         self.signal(Signal::KILL);
         Ok(())
     }
 
-    /// Nobody is left to hear it when this fails, which is fine.
+    /// Ignores errors: they mean that the group has no process left.
     fn signal(&self, signal: Signal) {
         if let Some(group) = pid(self.child.id()) {
             let _gone = kill_process_group(group, signal);
@@ -108,10 +108,10 @@ impl Group {
     }
 }
 
-/// Runs a command to its end; `Err` when it could not be started or we were asked to stop.
+/// Runs a command to its exit; `Err` if it could not be started or a stop was requested.
 pub fn run(command: &mut Command) -> Result<ExitStatus> {
-    let status = Group::spawn(command)?.wait()?;
-    go_on()?;
+    let status = ProcessGroup::spawn(command)?.wait()?;
+    ensure_not_stopped()?;
     Ok(status)
 }
 
@@ -121,13 +121,13 @@ pub fn check(what: &str, command: &mut Command) -> Result<()> {
     if status.success() { Ok(()) } else { bail!("{what} failed ({status})") }
 }
 
-/// Runs a short command for its output; `Ok(None)` when it ends badly.
+/// Runs a short command and returns its output; `Ok(None)` if it fails.
 pub fn output(command: &mut Command) -> io::Result<Option<Vec<u8>>> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
     Ok(output.status.success().then_some(output.stdout))
 }
 
-/// A process id as the system's calls take it.
+/// Converts a process id for system calls.
 pub(crate) fn pid(id: u32) -> Option<Pid> {
     i32::try_from(id).ok().and_then(Pid::from_raw)
 }

@@ -1,9 +1,9 @@
-//! Where things are, and how cargo is called.
+//! Paths of the workspace, and calls of cargo.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The repository.
+/// Root directory of the repository.
 pub fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_owned()
@@ -14,21 +14,21 @@ pub fn target() -> PathBuf {
     variable("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
-/// Where `cargo build` without `--release` leaves executables.
+/// Directory of executables of `cargo build` without `--release`.
 pub fn debug_binaries() -> PathBuf {
     target().join("debug")
 }
 
-/// A variable of the environment, unless it is blank.
+/// A variable of the environment; `None` if it is unset or blank.
 #[expect(clippy::disallowed_methods, reason = "the one place xtask reads its environment")]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
-/// `cargo` with these arguments, in the repository.
+/// Command `cargo` with these arguments in the repository.
 ///
-/// What cargo told xtask about xtask's own package is not passed on: build scripts that watch those
-/// variables would run again each time.
+/// Does not pass on the variables that cargo sets for xtask's own package, because build scripts that watch them would
+/// run again each time.
 pub fn cargo<const N: usize>(args: [&str; N]) -> Command {
     let mut command = Command::new(variable("CARGO").unwrap_or_else(|| "cargo".to_owned()));
     command.current_dir(root()).args(args);

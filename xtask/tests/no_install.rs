@@ -1,9 +1,9 @@
-//! What `cargo xtask` does on a machine that lacks programs when it may not install them.
+//! `cargo xtask` on a machine that lacks tools and without permission to install them.
 #![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
 use std::process::{Command, Output};
 
-/// `cargo xtask` where no program at all is found.
+/// Runs `cargo xtask` with an empty search path.
 fn xtask(args: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.args(args).env_clear().env("PATH", "/nonexistent").envs(variables.iter().copied());

@@ -1,4 +1,4 @@
-//! Real servers, started, killed and found again.
+//! Starts, kills and recognizes real servers.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use xtask::services::{Durability, Mysql, Redis, Server};
 
-/// A directory that is gone when the test is over.
+/// A directory that is removed after the test.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -26,7 +26,7 @@ impl Drop for Scratch {
     }
 }
 
-/// A server that does not outlive its test, even a failing one.
+/// A server that is stopped after the test, even if the test fails.
 struct Guarded(Server);
 
 impl Drop for Guarded {
@@ -35,7 +35,7 @@ impl Drop for Guarded {
     }
 }
 
-/// Sends one line and reads an answer of known length.
+/// Sends one line and compares the answer.
 fn ask(server: &Server, line: &str, answer: &str) {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
     stream.write_all(line.as_bytes()).unwrap();
@@ -93,7 +93,7 @@ fn a_killed_database_comes_back_on_its_port() {
 #[test]
 fn a_server_that_does_not_start_says_why() {
     let dir = Scratch::new("why");
-    // A data directory that claims to be laid out and is not.
+    // A data directory that is marked as complete but is empty.
     fs::create_dir_all(dir.0.join("data")).unwrap();
     fs::write(dir.0.join("laid-out"), "").unwrap();
     let mysql = Mysql::find().expect("mariadbd or mysqld is needed for this test");

@@ -1,19 +1,19 @@
-//! `cargo xtask ci`: all that must hold before a change lands.
+//! `cargo xtask ci`: all checks of a change.
 
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use super::{demo, generated, prepare, test};
-use crate::programs::{self, MOLD};
+use super::{clients, demo, generated, prepare, test};
 use crate::services::{Database, Mysql};
-use crate::tally::Tally;
+use crate::test_summary::TestSummary;
+use crate::tools::{self, MOLD};
 use crate::{process, workspace};
 
-/// What runs on both database servers: whatever speaks SQL, but for the tests that start servers of their own. Named in the
-/// whole workspace, which is built with these features already.
-const TESTS_ON_BOTH: [&str; 17] = [
+/// Tests that run on both database servers: all tests with SQL except those that start their own servers. Selected with
+/// `--workspace`, so that they reuse the build of the whole workspace.
+const TESTS_ON_BOTH: [&str; 27] = [
     "--workspace",
     "--test",
     "rollback",
@@ -31,19 +31,29 @@ const TESTS_ON_BOTH: [&str; 17] = [
     "platform",
     "--test",
     "purchases",
+    "--test",
+    "subscriptions",
+    "--test",
+    "activation",
+    "--test",
+    "renewals",
+    "--test",
+    "rows",
+    "--test",
+    "schema",
 ];
 
-/// Runs every check, also after one failed, so that one run tells everything; the tests come last, because
-/// their count is the last line.
+/// Runs every check even after a failure, so that one run reports all of them. Tests run last, because their summary is
+/// the last line.
 pub fn run() -> ExitCode {
-    let mut tally = Tally::default();
-    let outcome = all(&mut tally);
-    test::conclude(&outcome, tally)
+    let mut summary = TestSummary::default();
+    let outcome = all(&mut summary);
+    test::conclude(&outcome, summary)
 }
 
-fn all(tally: &mut Tally) -> Result<()> {
+fn all(summary: &mut TestSummary) -> Result<()> {
     prepare()?;
-    programs::install(&[&MOLD]);
+    tools::install(&[&MOLD]);
     let mut failed = Vec::new();
     step("formatting", &mut failed, || {
         process::check("cargo fmt", &mut workspace::cargo(["fmt", "--all", "--", "--check"]))
@@ -52,19 +62,21 @@ fn all(tally: &mut Tally) -> Result<()> {
         let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         process::check("cargo clippy", &mut workspace::cargo(clippy))
     })?;
+    step("the build", &mut failed, || test::build(true))?;
     step("generated files", &mut failed, generated::check)?;
     let first = Database::from_process()?;
-    step("tests", &mut failed, || test::count(first, &[], tally))?;
+    step("tests", &mut failed, || test::count(first, &[], summary))?;
+    step("clients of the API", &mut failed, || clients::count(first, summary))?;
     let second = if first == Database::System { Database::Mysql } else { Database::System };
     match second_database(second) {
         Ok(version) => {
             eprintln!("==> the second database is {version}");
             step("tests on the second database", &mut failed, || {
-                test::count_built(second, &TESTS_ON_BOTH, tally)
+                test::count_built(second, &TESTS_ON_BOTH, summary)
             })?;
             step("the demonstration on the second database", &mut failed, || {
                 let status = demo::run_on(second, &["--exit".to_owned()])?;
-                if status.success() { Ok(()) } else { bail!("it ended badly ({status})") }
+                if status.success() { Ok(()) } else { bail!("the demo failed ({status})") }
             })?;
         }
         Err(why) => eprintln!("==> {} was not tested: {why:#}", second.name()),
@@ -72,7 +84,7 @@ fn all(tally: &mut Tally) -> Result<()> {
     if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
 }
 
-/// One check, timed; asked to stop, the rest is not run.
+/// Runs one check and prints its duration. Fails if a stop was requested, so that no further check runs.
 fn step(
     name: &'static str,
     failed: &mut Vec<&'static str>,
@@ -81,9 +93,9 @@ fn step(
     eprintln!("==> {name}");
     let start = Instant::now();
     let outcome = check();
-    process::go_on().with_context(|| format!("in the middle of: {name}"))?;
+    process::ensure_not_stopped().with_context(|| format!("during: {name}"))?;
     match outcome {
-        Ok(()) => eprintln!("==> {name}: fine after {} s", start.elapsed().as_secs()),
+        Ok(()) => eprintln!("==> {name}: passed after {} s", start.elapsed().as_secs()),
         Err(error) => {
             eprintln!("==> {name}: {error:#}");
             failed.push(name);
@@ -92,10 +104,10 @@ fn step(
     Ok(())
 }
 
-/// The version of this server, got ready; the reason where it cannot be had.
+/// Makes the server available and returns its version; the error is the reason why it is not available.
 fn second_database(database: Database) -> Result<String> {
     if workspace::variable("DATABASE_URL").is_some() {
-        bail!("DATABASE_URL names the one server to test");
+        bail!("DATABASE_URL is set, so only that server is tested");
     }
     Ok(Mysql::require(database)?.version().to_owned())
 }

@@ -1,22 +1,26 @@
-//! `cargo xtask demo`: the main job from end to end, on servers of its own.
+//! `cargo xtask demo`: runs the product end to end on private servers.
 
 use std::process::ExitStatus;
 
 use anyhow::Result;
 
-use super::{build_product, demo_binary, prepare};
+use super::{build_product, demo_binary, prepare, widget};
 use crate::process;
 use crate::services::{Database, Durability, Private};
 
-/// Builds the product and runs the demonstration with these arguments. The servers live as long as it does.
+/// Builds the product and runs the demo with these arguments. The private servers are removed at its end.
 pub fn run(args: &[String]) -> Result<ExitStatus> {
     prepare()?;
     build_product()?;
+    // Everything but the widget in the card's page works without Node.js.
+    if let Err(error) = widget::build(None) {
+        eprintln!("the demo goes on without the widget in amoCRM's card: {error:#}");
+    }
     run_on(Database::from_process()?, args)
 }
 
-/// Runs the demonstration, which is built, on servers of its own.
+/// Runs the demo, which must be built, on private servers.
 pub(super) fn run_on(database: Database, args: &[String]) -> Result<ExitStatus> {
     let private = Private::up("demo", database, Durability::Process)?;
-    process::Group::spawn(&mut demo_binary(args, database, private.state()))?.wait()
+    process::ProcessGroup::spawn(&mut demo_binary(args, database, private.state()))?.wait()
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask dev`: everything up, built and started anew when a source changes.
+//! `cargo xtask dev`: runs everything; rebuilds and restarts when a source changes.
 
 use std::fs;
 use std::path::Path;
@@ -9,69 +9,80 @@ use anyhow::Result;
 
 use super::services::development;
 use super::{build_product, demo_binary, prepare};
-use crate::process::{self, Group};
+use crate::process::{self, ProcessGroup};
 use crate::services::{Database, Durability, State};
 use crate::workspace;
 
-/// How often the sources are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(700);
-/// A little more than the processes' own grace time.
-const GRACE: Duration = Duration::from_secs(30);
-/// Folders that hold what the product is built from.
-const SOURCES: [&str; 7] =
-    ["api", "jobs", "migrations", "shared", "tests/simulators", "tests/suite", "workers"];
+/// Interval of checking the sources for changes.
+const POLL_INTERVAL: Duration = Duration::from_millis(700);
+/// Slightly longer than the processes' own grace time.
+const STOP_GRACE: Duration = Duration::from_secs(30);
+/// File with the environment of the processes, for a shell.
+const ENVIRONMENT_FILE: &str = "target/dev.env";
+/// Directories with the product's sources.
+const WATCHED_PATHS: [&str; 8] =
+    ["admin", "api", "jobs", "migrations", "shared", "tests/simulators", "tests/suite", "workers"];
 
-/// Runs until asked to stop. Servers that ran before are left running, with their data.
-pub fn run(args: &[String]) -> Result<()> {
+/// Runs until a stop is requested. Servers that were already running keep running.
+pub fn run(backend: Option<String>, args: &[String]) -> Result<()> {
+    let args = starter_options(backend, args);
     prepare()?;
     let before = development().running();
     let database = Database::from_process()?;
     let state = development().up(database, Durability::Process)?;
-    let outcome = rebuild_and_run(args, database, &state);
+    let outcome = rebuild_and_run(&args, database, &state);
     if before == State::default() {
         development().down()?;
     }
     outcome
 }
 
+/// Options of the process starter.
+fn starter_options(backend: Option<String>, args: &[String]) -> Vec<String> {
+    let file = workspace::root().join(ENVIRONMENT_FILE).display().to_string();
+    let mut options = vec!["--serve".to_owned(), "--env-file".to_owned(), file];
+    options.extend(backend.into_iter().flat_map(|url| ["--backend".to_owned(), url]));
+    options.extend(args.iter().cloned());
+    options
+}
+
 fn rebuild_and_run(args: &[String], database: Database, state: &State) -> Result<()> {
-    let args: Vec<String> = std::iter::once("--serve".to_owned()).chain(args.iter().cloned()).collect();
-    let mut running: Option<Group> = None;
-    while !process::asked_to_stop() {
+    let mut running: Option<ProcessGroup> = None;
+    while !process::stop_requested() {
         let built_from = newest_source();
         match build_product() {
             Ok(()) => {
                 if let Some(mut old) = running.take() {
-                    old.stop(GRACE)?;
+                    old.stop(STOP_GRACE)?;
                 }
-                running = Some(Group::spawn(&mut demo_binary(&args, database, state))?);
+                running = Some(ProcessGroup::spawn(&mut demo_binary(args, database, state))?);
             }
-            // What ran before goes on running.
+            // The previous processes keep running.
             Err(error) => eprintln!("xtask: {error:#}; waiting for the next change"),
         }
         wait_for_change(built_from, running.as_mut())?;
     }
-    running.map_or(Ok(()), |mut running| running.stop(GRACE))
+    running.map_or(Ok(()), |mut running| running.stop(STOP_GRACE))
 }
 
-fn wait_for_change(built_from: SystemTime, running: Option<&mut Group>) -> Result<()> {
+fn wait_for_change(built_from: SystemTime, running: Option<&mut ProcessGroup>) -> Result<()> {
     let mut running = running;
-    while !process::asked_to_stop() && newest_source() <= built_from {
+    while !process::stop_requested() && newest_source() <= built_from {
         if let Some(group) = running.take() {
             match group.try_wait()? {
-                Some(status) => eprintln!("xtask: it ended ({status}); waiting for the next change"),
+                Some(status) => eprintln!("xtask: exited ({status}); waiting for the next change"),
                 None => running = Some(group),
             }
         }
-        thread::sleep(LOOK_EVERY);
+        thread::sleep(POLL_INTERVAL);
     }
     Ok(())
 }
 
-/// When a source changed last.
+/// Time of the last change of a source.
 fn newest_source() -> SystemTime {
     let root = workspace::root();
-    SOURCES.iter().map(|folder| newest(&root.join(folder))).max().unwrap_or(SystemTime::UNIX_EPOCH)
+    WATCHED_PATHS.iter().map(|folder| newest(&root.join(folder))).max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 fn newest(path: &Path) -> SystemTime {

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz-api`: schemathesis over the OpenAPI document.
+//! `cargo xtask fuzz-api`: runs schemathesis over the OpenAPI document.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
@@ -6,18 +6,22 @@ use std::process::{Command, ExitStatus};
 use anyhow::{Context, Result};
 
 use super::{build_product, prepare, with_services};
-use crate::programs::{self, PYTHON};
 use crate::services::{Database, Durability, Private};
+use crate::tools::{self, PYTHON};
 use crate::{process, workspace};
 
-/// The release our hooks are written for.
+/// The release that the hooks of this repository support.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
-/// Builds the product and lets schemathesis at it, on servers of its own.
+/// Builds the product and tests it with schemathesis on private servers.
 pub fn run(args: &[String]) -> Result<ExitStatus> {
     prepare()?;
     let schemathesis = schemathesis()?;
     build_product()?;
+    process::check(
+        "the build",
+        &mut workspace::cargo(["build", "-p", "flysk-suite", "--bin", "flysk-fuzz-api"]),
+    )?;
     send(schemathesis, args)
 }
 
@@ -27,23 +31,23 @@ fn send(schemathesis: PathBuf, args: &[String]) -> Result<ExitStatus> {
     let mut command = Command::new(workspace::debug_binaries().join("flysk-fuzz-api"));
     command.arg("--schemathesis").arg(schemathesis).args(args);
     with_services(&mut command, database, private.state());
-    process::Group::spawn(&mut command)?.wait()
+    process::ProcessGroup::spawn(&mut command)?.wait()
 }
 
-/// The executable, in an environment of its own under `target`; installed if it is not there.
+/// The executable in a virtual environment under `target`; installs it if missing.
 fn schemathesis() -> Result<PathBuf> {
-    programs::require(&[&PYTHON])?;
-    let python = PYTHON.find().context("Python was there a moment ago")?;
+    tools::require(&[&PYTHON])?;
+    let python = PYTHON.find().context("Python 3 is not found any more")?;
     let venv = workspace::target().join("fuzz-api").join("venv");
     let (pip, executable) = (venv.join("bin").join("pip"), venv.join("bin").join("schemathesis"));
     if !pip.is_file() {
         let mut make = Command::new(python);
         process::check("python3 -m venv", make.args(["-m", "venv"]).arg(&venv)).context(
-            "Python cannot make a virtual environment (Debian, Ubuntu: sudo apt-get install python3-venv)",
+            "cannot create a Python virtual environment (Debian, Ubuntu: sudo apt-get install python3-venv)",
         )?;
     }
     let mut install = Command::new(&pip);
     install.args(["install", "--quiet", "--disable-pip-version-check", SCHEMATHESIS]);
-    process::check("pip install", &mut install).context("schemathesis cannot be installed")?;
+    process::check("pip install", &mut install).context("cannot install schemathesis")?;
     Ok(executable)
 }

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod ci;
+pub mod clients;
 pub mod demo;
 pub mod dev;
 pub mod fuzz;
@@ -9,29 +10,49 @@ pub mod generated;
 pub mod services;
 pub mod test;
 mod test_runner;
+pub mod widget;
 
 use std::process::Command;
 
 use anyhow::Result;
 
-use crate::programs::{self, CC, CHROMEDRIVER, CHROMIUM, CMAKE, FFMPEG, MAKE};
 use crate::services::{DATABASE_VARIABLE, Database, Mysql, Redis, State};
+use crate::tools::{self, CC, CHROMEDRIVER, CHROMIUM, CMAKE, FFMPEG, MAKE};
 use crate::{process, workspace};
 
-/// Packages whose executables make up the product and its demonstration.
-const PRODUCT: [&str; 6] = ["-p", "flysk-api", "-p", "flysk-workers", "-p", "flysk-suite"];
+/// The executables of the product and its demonstration. Benches and chaos workers are features of the suite that the
+/// demonstration does without.
+const PRODUCT_BUILD: [&str; 17] = [
+    "-p",
+    "flysk-admin",
+    "--bin",
+    "flysk-admin",
+    "-p",
+    "flysk-api",
+    "--bin",
+    "flysk-api",
+    "-p",
+    "flysk-workers",
+    "--bin",
+    "flysk-worker",
+    "-p",
+    "flysk-suite",
+    "--bin",
+    "flysk-demo",
+    "--no-default-features",
+];
 
-/// What it takes to build the workspace and to run it, installed if need be.
+/// Installs missing tools that building and running the workspace require.
 fn prepare() -> Result<()> {
-    programs::require(&[&CC, &MAKE, &CMAKE, &FFMPEG])
+    tools::require(&[&CC, &MAKE, &CMAKE, &FFMPEG])
 }
 
-/// Builds the executables of the product and of its demonstration.
+/// Builds the executables of the product and the demo.
 fn build_product() -> Result<()> {
-    process::check("the build", workspace::cargo(["build", "--bins"]).args(PRODUCT))
+    process::check("the build", workspace::cargo(["build"]).args(PRODUCT_BUILD))
 }
 
-/// Tells a command where the servers are, and with which programs it can start its own.
+/// Passes the servers' URLs to a command, and the programs with which it can start its own servers.
 fn with_services(command: &mut Command, database: Database, state: &State) {
     let paths = [
         ("FLYSK_MYSQLD", Mysql::find_for(database).map(|mysql| mysql.executable().to_owned())),
@@ -40,6 +61,7 @@ fn with_services(command: &mut Command, database: Database, state: &State) {
         ("FLYSK_CHROMIUM", CHROMIUM.find()),
         ("FLYSK_CHROMEDRIVER", CHROMEDRIVER.find()),
         ("FLYSK_BIN_DIR", Some(workspace::debug_binaries())),
+        (clients::CLIENTS_VARIABLE, Some(clients::directory())),
     ];
     let urls = [("DATABASE_URL", state.database_url()), ("REDIS_URL", state.redis_url())];
     command.env(DATABASE_VARIABLE, database.name());
@@ -47,7 +69,7 @@ fn with_services(command: &mut Command, database: Database, state: &State) {
     command.envs(urls.into_iter().filter_map(|(name, url)| Some((name, url?))));
 }
 
-/// The demonstration's executable with these arguments.
+/// Command that runs the demo with these arguments.
 fn demo_binary(args: &[String], database: Database, state: &State) -> Command {
     let mut command = Command::new(workspace::debug_binaries().join("flysk-demo"));
     command.args(args);

@@ -1,4 +1,4 @@
-//! `cargo xtask services up|down|status`: the servers development uses.
+//! `cargo xtask services up|down|status`: manages the servers for development.
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -6,23 +6,23 @@ use clap::Subcommand;
 use crate::services::{Database, Durability, Instance, Server};
 use crate::workspace;
 
-/// What to do with the servers.
+/// Action on the servers.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum Action {
-    /// Start what is not running, and print `export` lines: `eval "$(cargo xtask services up)"`
+    /// Start stopped servers and print `export` lines: `eval "$(cargo xtask services up)"`
     Up,
-    /// Stop both; their data is kept
+    /// Stop both servers; their data is kept
     Down,
-    /// Say what runs, and where
+    /// Print state, port and directory of the servers
     Status,
 }
 
-/// The instance of `services` and `dev`.
+/// The instance that `services` and `dev` use.
 pub(super) fn development() -> Instance {
     Instance::named("dev")
 }
 
-/// Does it.
+/// Runs the action.
 pub fn run(action: Action) -> Result<()> {
     match action {
         Action::Up => up(),
@@ -61,10 +61,10 @@ fn status() {
     println!("Redis: {}", describe("REDIS_URL", running.redis.as_ref()));
 }
 
-/// Not the address itself: one that the environment names may hold a password.
+/// Describes a server without its URL, because a URL from the environment may contain a password.
 fn describe(variable: &str, server: Option<&Server>) -> String {
     match server {
-        _ if workspace::variable(variable).is_some() => format!("the one {variable} names"),
+        _ if workspace::variable(variable).is_some() => format!("set by {variable}"),
         Some(Server { pid, port, dir }) => {
             format!("running on 127.0.0.1:{port}, process {pid}, data in {}", dir.display())
         }

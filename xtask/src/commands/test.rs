@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test there is, on servers of its own.
+//! `cargo xtask test`: runs all tests on private servers.
 
 use std::process::ExitCode;
 
@@ -6,57 +6,57 @@ use anyhow::Result;
 
 use super::{prepare, test_runner};
 use crate::process;
-use crate::programs::{self, CHROMEDRIVER, CHROMIUM, REDIS};
 use crate::services::{Database, Durability, Mysql, Private};
-use crate::tally::Tally;
+use crate::test_summary::TestSummary;
+use crate::tools::{self, CHROMEDRIVER, CHROMIUM, REDIS};
 use crate::workspace;
 
-/// Runs the tests; `args` go to `cargo test`, such as `-p flysk-jobs lease`. Ends with the line that counts
-/// them, whatever happened before.
+/// Runs the tests; `args` are passed to `cargo test`, such as `-p flysk-jobs lease`. Always prints the summary as the last
+/// line.
 pub fn run(args: &[String]) -> ExitCode {
-    let mut tally = Tally::default();
-    let outcome = Database::from_process().and_then(|database| count(database, args, &mut tally));
-    conclude(&outcome, tally)
+    let mut summary = TestSummary::default();
+    let outcome = Database::from_process().and_then(|database| count(database, args, &mut summary));
+    conclude(&outcome, summary)
 }
 
-/// Says what went wrong, then counts, as the very last line of both outputs.
-pub(super) fn conclude(outcome: &Result<()>, tally: Tally) -> ExitCode {
+/// Prints the error, then the summary as the last line of standard output and standard error.
+pub(super) fn conclude(outcome: &Result<()>, summary: TestSummary) -> ExitCode {
     if let Err(error) = outcome {
         eprintln!("xtask: {error:#}");
-    } else if tally == Tally::default() {
-        eprintln!("xtask: not one test ran");
+    } else if summary == TestSummary::default() {
+        eprintln!("xtask: no tests ran");
     }
-    println!("{tally}");
-    if outcome.is_ok() && tally.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("{summary}");
+    if outcome.is_ok() && summary.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs the tests and adds them up; the servers are gone when it returns.
-pub(super) fn count(database: Database, args: &[String], tally: &mut Tally) -> Result<()> {
+/// Runs the tests and counts them. The private servers are removed when it returns.
+pub(super) fn count(database: Database, args: &[String], summary: &mut TestSummary) -> Result<()> {
     prepare()?;
-    // Chaos tests start servers of their own, even where the environment names one for the others.
+    // Required even with `DATABASE_URL`, because chaos tests start their own servers.
     Mysql::require(database)?;
-    programs::require(&[&REDIS, &CHROMIUM, &CHROMEDRIVER])?;
+    tools::require(&[&REDIS, &CHROMIUM, &CHROMEDRIVER])?;
     let scope: Vec<&str> = scope(args).into_iter().chain(args.iter().map(String::as_str)).collect();
-    // Executables first: tests of one package run those of another, which `cargo test` alone does not build.
+    // Build executables first: tests run executables of other packages, which `cargo test` alone does not build.
     build(scope.first() == Some(&"--workspace"))?;
-    count_built(database, &scope, tally)
+    count_built(database, &scope, summary)
 }
 
-/// Runs tests that are built already, on servers of their own, and adds them up.
-pub(super) fn count_built(database: Database, scope: &[&str], tally: &mut Tally) -> Result<()> {
+/// Runs tests that are already built on private servers and counts them.
+pub(super) fn count_built(database: Database, scope: &[&str], summary: &mut TestSummary) -> Result<()> {
     let private = Private::up("test", database, Durability::Process)?;
-    test_runner::run(scope, database, private.state(), tally)
+    test_runner::run(scope, database, private.state(), summary)
 }
 
 /// Builds every executable; together with all tests if all are to run: both get the same features then, and are built
 /// once.
-fn build(with_tests: bool) -> Result<()> {
+pub(super) fn build(with_tests: bool) -> Result<()> {
     let mut build = workspace::cargo(["build", "--workspace", "--bins"]);
     build.args(with_tests.then_some("--tests"));
     process::check("the build", &mut build)
 }
 
-/// All packages, unless the caller chose.
+/// `--workspace`, unless the arguments select packages.
 fn scope(args: &[String]) -> Option<&'static str> {
     let chosen = ["-p", "--package", "--workspace", "--all"];
     let names_some = args.iter().take_while(|arg| *arg != "--").any(|arg| {

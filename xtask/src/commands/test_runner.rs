@@ -1,5 +1,5 @@
-//! The test run itself: by `cargo nextest` where it is installed, which runs tests of several executables at once, by
-//! `cargo test` otherwise.
+//! Runs tests with `cargo nextest` if it is installed, which runs several executables in parallel, otherwise with
+//! `cargo test`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
@@ -10,16 +10,16 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::with_services;
-use crate::process::{self, Group};
+use crate::process::{self, ProcessGroup};
 use crate::services::{Database, State};
-use crate::tally::Tally;
+use crate::test_summary::TestSummary;
 use crate::workspace;
 
-/// How long output may come after cargo has ended.
+/// Maximum time to read output after cargo has exited.
 const OUTPUT_GRACE: Duration = Duration::from_secs(10);
 
-/// Runs the tests that `args` choose on these servers and adds them up.
-pub(super) fn run(args: &[&str], database: Database, state: &State, tally: &mut Tally) -> Result<()> {
+/// Runs the tests that `args` select on these servers and counts them.
+pub(super) fn run(args: &[&str], database: Database, state: &State, summary: &mut TestSummary) -> Result<()> {
     let nextest = has_nextest();
     let mut command = if nextest {
         let mut command = workspace::cargo(["nextest", "run", "--color", "never"]);
@@ -31,14 +31,14 @@ pub(super) fn run(args: &[&str], database: Database, state: &State, tally: &mut 
         command
     };
     with_services(&mut command, database, state);
-    let mut group = Group::spawn(&mut command)?;
+    let mut group = ProcessGroup::spawn(&mut command)?;
     let child = group.child();
     let output: Box<dyn Read + Send> = if nextest {
         Box::new(child.stderr.take().context("cargo nextest has no output")?)
     } else {
         Box::new(child.stdout.take().context("cargo test has no output")?)
     };
-    let status = count(&mut group, output, tally)?;
+    let status = count(&mut group, output, summary)?;
     if status { Ok(()) } else { bail!("tests failed") }
 }
 
@@ -49,9 +49,9 @@ fn has_nextest() -> bool {
     probe.status().is_ok_and(|status| status.success())
 }
 
-/// Waits for the run and counts what it reports; whether it ended well.
-fn count(group: &mut Group, output: Box<dyn Read + Send>, tally: &mut Tally) -> Result<bool> {
-    let counted = Arc::new(Mutex::new(Tally::default()));
+/// Waits for the run and counts the reported tests; returns whether it succeeded.
+fn count(group: &mut ProcessGroup, output: Box<dyn Read + Send>, summary: &mut TestSummary) -> Result<bool> {
+    let counted = Arc::new(Mutex::new(TestSummary::default()));
     let (done, finished) = mpsc::channel();
     thread::spawn({
         let counted = Arc::clone(&counted);
@@ -61,22 +61,22 @@ fn count(group: &mut Group, output: Box<dyn Read + Send>, tally: &mut Tally) -> 
         }
     });
     let status = group.wait();
-    // A process that a test left behind may hold the pipe open for ever.
+    // A process that a test left running may keep the pipe open.
     let leaked = finished.recv_timeout(OUTPUT_GRACE).is_err();
-    *tally += *counted.lock().unwrap_or_else(PoisonError::into_inner);
+    *summary += *counted.lock().unwrap_or_else(PoisonError::into_inner);
     let status = status?;
     if leaked {
-        bail!("a test left a process behind that holds its output");
+        bail!("a test left a process running that keeps its output open");
     }
-    process::go_on()?;
+    process::ensure_not_stopped()?;
     Ok(status.success())
 }
 
-/// Copies the output to ours, counting.
-fn pass_on(mut output: impl BufRead, tally: &Mutex<Tally>) {
+/// Copies the output to xtask's output and counts tests.
+fn pass_on(mut output: impl BufRead, summary: &Mutex<TestSummary>) {
     let mut line = Vec::new();
     while output.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-        tally.lock().unwrap_or_else(PoisonError::into_inner).add_line(&String::from_utf8_lossy(&line));
+        summary.lock().unwrap_or_else(PoisonError::into_inner).add_line(&String::from_utf8_lossy(&line));
         let _reader_gone = std::io::stdout().write_all(&line);
         line.clear();
     }

@@ -1,23 +1,23 @@
-//! Which database server runs: `FLYSK_DATABASE`.
+//! Selection of the database server with `FLYSK_DATABASE`.
 
 use anyhow::{Result, bail};
 
-use crate::programs::ReleaseRoot;
+use crate::tools::ReleaseRoot;
 use crate::workspace;
 
-/// A database server that the product supports and that can be had here.
+/// A supported database server that xtask can provide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Database {
-    /// Whatever `FLYSK_MYSQLD` names or the system has; `MariaDB`'s packages are installed if there is none.
+    /// The executable of `FLYSK_MYSQLD` or the system's server; installs `MariaDB` packages if there is none.
     System,
-    /// `MySQL`: the system's, or the one of Debian unstable in a directory of ours.
+    /// `MySQL`: the system's, or one from Debian unstable, unpacked below `target/roots`.
     Mysql,
-    /// `MariaDB` 11.8 of Debian 13, in a directory of ours.
+    /// `MariaDB` 11.8 from Debian 13, unpacked below `target/roots`.
     MariaDb118,
 }
 
 impl Database {
-    /// The one that `FLYSK_DATABASE` names.
+    /// Reads `FLYSK_DATABASE`.
     pub fn from_process() -> Result<Self> {
         Self::named(workspace::variable(VARIABLE).as_deref())
     }
@@ -28,12 +28,12 @@ impl Database {
             Some("mysql") => Ok(Self::Mysql),
             Some("mariadb-11.8") => Ok(Self::MariaDb118),
             Some(other) => {
-                bail!("{VARIABLE}={other}: no such server; there are mariadb, mysql and mariadb-11.8")
+                bail!("{VARIABLE}={other}: unknown server; use mariadb, mysql or mariadb-11.8")
             }
         }
     }
 
-    /// The value of `FLYSK_DATABASE` that names it.
+    /// The value of `FLYSK_DATABASE` for this server.
     pub fn name(self) -> &'static str {
         match self {
             Self::System => "mariadb",
@@ -42,7 +42,7 @@ impl Database {
         }
     }
 
-    /// The release of Debian that has it, where the system's packages do not.
+    /// The Debian release to unpack if the system's packages lack the server.
     pub(super) fn root(self) -> Option<&'static ReleaseRoot> {
         match self {
             Self::System => None,
@@ -52,10 +52,10 @@ impl Database {
     }
 }
 
-/// Names the server.
+/// Variable that selects the server.
 pub const VARIABLE: &str = "FLYSK_DATABASE";
 
-/// `MySQL` left Debian's stable releases; unstable still has it.
+/// `MySQL` is not in Debian's stable releases any more, only in unstable.
 const MYSQL_ROOT: ReleaseRoot = ReleaseRoot {
     name: "mysql",
     suite: "sid",
@@ -64,7 +64,7 @@ const MYSQL_ROOT: ReleaseRoot = ReleaseRoot {
     messages: "usr/share/mysql",
 };
 
-/// `MariaDB` 11.8 is Debian 13's.
+/// Debian 13 contains `MariaDB` 11.8.
 const MARIADB_11_8_ROOT: ReleaseRoot = ReleaseRoot {
     name: "mariadb-11.8",
     suite: "trixie",

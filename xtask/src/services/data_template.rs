@@ -1,4 +1,4 @@
-//! Fresh data directories, copied from one that is laid out once per version of the server.
+//! New data directories, copied from a template that is initialized once per server version.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::scratch;
 
-/// Puts a fresh data directory at `data`; `lay_out` makes one, which is kept and copied from then on.
+/// Creates a new data directory at `data`. `lay_out` initializes the template, which is then copied.
 pub(super) fn instantiate(version: &str, data: &Path, lay_out: impl Fn(&Path) -> Result<()>) -> Result<()> {
     let mut key = DefaultHasher::new();
     version.hash(&mut key);
@@ -16,14 +16,14 @@ pub(super) fn instantiate(version: &str, data: &Path, lay_out: impl Fn(&Path) ->
     fs::create_dir_all(&templates).with_context(|| format!("cannot create {}", templates.display()))?;
     let template = templates.canonicalize()?.join(format!("{:016x}", key.finish()));
     let lock = File::create(template.with_extension("lock")).context("cannot create the template's lock")?;
-    lock.lock().context("cannot take the template's lock")?;
+    lock.lock().context("cannot acquire the template's lock")?;
     if !template.exists() {
         let unfinished = template.with_extension("unfinished");
         if unfinished.exists() {
-            fs::remove_dir_all(&unfinished).context("cannot remove a half-made data directory")?;
+            fs::remove_dir_all(&unfinished).context("cannot remove an incomplete data directory")?;
         }
         lay_out(&unfinished)?;
-        fs::rename(&unfinished, &template).context("cannot keep the template of data directories")?;
+        fs::rename(&unfinished, &template).context("cannot store the template of data directories")?;
     }
     copy(&template, data)
 }

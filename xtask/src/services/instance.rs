@@ -1,4 +1,4 @@
-//! A database and a Redis that belong together, and what is known about them between two runs.
+//! A database server and a Redis server that belong together, and their state between two runs.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -7,38 +7,38 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Database, Durability, Mysql, Redis, Server, scratch};
-use crate::programs::{self, REDIS};
+use crate::tools::{self, REDIS};
 use crate::{process, workspace};
 
-/// The pair, as far as it runs; a server that the environment names is none of ours.
+/// The running private servers. Servers from the environment's URLs are not included.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// The database.
+    /// The database server, if it runs.
     pub mysql: Option<Server>,
-    /// Redis.
+    /// The Redis server, if it runs.
     pub redis: Option<Server>,
 }
 
 impl State {
-    /// `DATABASE_URL`: that of the environment, or of our server.
+    /// `DATABASE_URL` of the environment, otherwise the URL of the private server.
     pub fn database_url(&self) -> Option<String> {
         workspace::variable("DATABASE_URL").or_else(|| self.mysql.as_ref().map(Mysql::url))
     }
 
-    /// `REDIS_URL`: that of the environment, or of our server.
+    /// `REDIS_URL` of the environment, otherwise the URL of the private server.
     pub fn redis_url(&self) -> Option<String> {
         workspace::variable("REDIS_URL").or_else(|| self.redis.as_ref().map(Redis::url))
     }
 }
 
-/// Servers under one directory.
+/// A pair of servers with data in one directory.
 #[derive(Debug, Clone)]
 pub struct Instance {
     dir: PathBuf,
 }
 
 impl Instance {
-    /// The instance of this name, `target/services/<name>`: its data outlives the machine's next start.
+    /// The instance in `target/services/<name>`; its data survives a reboot.
     pub fn named(name: &str) -> Self {
         Self::at(&scratch::on_disk().join(name))
     }
@@ -48,8 +48,8 @@ impl Instance {
         Self { dir: dir.to_owned() }
     }
 
-    /// Starts what is not running, except what the environment names. Ports stay what they were if they can. A database
-    /// server of another kind that runs here is stopped; each kind keeps its own data.
+    /// Starts stopped servers, except those whose URL the environment sets. Reuses the previous ports if they are free. Stops
+    /// a running database server of another kind; each kind has separate data.
     pub fn up(&self, database: Database, durability: Durability) -> Result<State> {
         let _lock = self.lock()?;
         let mut state = self.read();
@@ -60,7 +60,7 @@ impl Instance {
         let missing = |variable, server: &Option<Server>| {
             workspace::variable(variable).is_none() && !server.as_ref().is_some_and(Server::is_alive)
         };
-        // Both programs before either server: nothing is left half up for want of a package.
+        // Find both programs before starting a server, so that a missing package does not leave one server running.
         let mysql = missing("DATABASE_URL", &state.mysql).then(|| Mysql::require(database)).transpose()?;
         let redis = missing("REDIS_URL", &state.redis).then(require_redis).transpose()?;
         if let Some(mysql) = mysql {
@@ -76,7 +76,7 @@ impl Instance {
         Ok(state)
     }
 
-    /// Stops both. Their data and ports are kept for the next start. Says what was running.
+    /// Stops both servers and keeps their data and ports. Returns what was running.
     pub fn down(&self) -> Result<State> {
         let _lock = self.lock()?;
         let running = self.running();
@@ -86,7 +86,7 @@ impl Instance {
         Ok(running)
     }
 
-    /// What runs now; a server that died, or whose number another process has by now, does not.
+    /// The servers that run now; excludes dead servers, also if another process has the same process id.
     pub fn running(&self) -> State {
         let state = self.read();
         State { mysql: state.mysql.filter(Server::is_alive), redis: state.redis.filter(Server::is_alive) }
@@ -96,13 +96,13 @@ impl Instance {
         self.dir.join("state.json")
     }
 
-    /// An unreadable state is none: the servers are started anew.
+    /// Reads the state; an unreadable state is empty, so the servers are started again.
     fn read(&self) -> State {
         let text = fs::read(self.state_file()).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
-    /// Written aside and moved: a state is whole or absent.
+    /// Writes a temporary file and renames it, so that the state is never incomplete.
     fn write(&self, state: &State) -> Result<()> {
         let aside = self.dir.join("state.json.new");
         fs::write(&aside, serde_json::to_vec_pretty(state)?)
@@ -110,22 +110,22 @@ impl Instance {
         fs::rename(aside, self.state_file()).context("cannot write the state of the services")
     }
 
-    /// Two commands at once take turns.
+    /// File lock that serializes concurrent commands.
     fn lock(&self) -> Result<File> {
         fs::create_dir_all(&self.dir).with_context(|| format!("cannot create {}", self.dir.display()))?;
         let file = File::create(self.dir.join("lock")).context("cannot create the lock of the services")?;
-        file.lock().context("cannot take the lock of the services")?;
+        file.lock().context("cannot acquire the lock of the services")?;
         Ok(file)
     }
 }
 
-/// Redis's program, installed if need be.
+/// Finds or installs the Redis server.
 fn require_redis() -> Result<Redis> {
-    programs::require(&[&REDIS])?;
-    Redis::find().context("redis-server vanished")
+    tools::require(&[&REDIS])?;
+    Redis::find().context("redis-server is not found after its installation")
 }
 
-/// An instance for one run of one command: stopped and removed at its end, whatever that is.
+/// An instance for one run of a command. Stopped and removed on drop.
 #[derive(Debug)]
 pub struct Private {
     instance: Instance,
@@ -133,7 +133,7 @@ pub struct Private {
 }
 
 impl Private {
-    /// Starts servers for this process, and clears away what killed ones left.
+    /// Starts servers for this process and removes leftovers of killed runs.
     pub fn up(command: &str, database: Database, durability: Durability) -> Result<Self> {
         sweep(command);
         let parent = match durability {
@@ -141,13 +141,13 @@ impl Private {
             Durability::Machine => scratch::on_disk(),
         };
         let instance = Instance::at(&parent.join(format!("{command}-{}", std::process::id())));
-        // From here on dropping stops what has been started, even if only one of the two was.
+        // From here on, drop stops the started servers, even if only one was started.
         let mut private = Self { instance, state: State::default() };
         private.state = private.instance.up(database, durability)?;
         Ok(private)
     }
 
-    /// What runs.
+    /// The running servers.
     pub fn state(&self) -> &State {
         &self.state
     }
@@ -160,7 +160,7 @@ impl Drop for Private {
     }
 }
 
-/// Stops and removes private instances of this command whose process is gone.
+/// Stops and removes private instances of this command whose process has ended.
 fn sweep(command: &str) {
     let parents = [scratch::on_disk(), scratch::fastest()];
     for entry in parents.iter().filter_map(|parent| fs::read_dir(parent).ok()).flatten().flatten() {

@@ -1,4 +1,4 @@
-//! Private servers in a directory of their own, on free ports.
+//! Private database and Redis servers on free ports, with data in separate directories.
 
 mod choice;
 mod data_template;

@@ -1,4 +1,4 @@
-//! A private MariaDB or MySQL.
+//! Private MariaDB or MySQL server.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -13,23 +13,23 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::choice::Database;
 use super::data_template;
 use super::port::loopback;
-use super::server::{Recipe, Server, tail};
+use super::server::{Server, ServerSpec, tail};
 use crate::process;
-use crate::programs::{self, MARIADB_INSTALL_DB, MYSQL, ReleaseRoot, SYSTEM_MYSQLD};
+use crate::tools::{self, MARIADB_INSTALL_DB, MYSQL, ReleaseRoot, SYSTEM_MYSQLD};
 
-/// Executed at each start, before connections are taken; one statement per line.
+/// Statements executed at each start before connections are accepted, one per line.
 ///
-/// The user has a password, as in production: how a password is checked depends on the server and on TLS.
-const AT_START: &str = "\
+/// The user has a password, as in production, because authentication depends on the server and on TLS.
+const INIT_SQL: &str = "\
 CREATE DATABASE IF NOT EXISTS flysk CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
 CREATE USER IF NOT EXISTS 'flysk'@'127.0.0.1' IDENTIFIED BY 'flysk';
 GRANT ALL PRIVILEGES ON *.* TO 'flysk'@'127.0.0.1' WITH GRANT OPTION;
 ";
 
-/// Where profiles of `AppArmor` lie.
-const PROFILES: &str = "/etc/apparmor.d";
+/// Directory of `AppArmor` profiles.
+const APPARMOR_PROFILE_DIR: &str = "/etc/apparmor.d";
 
-/// Which of the two it is.
+/// Kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flavour {
     /// `MariaDB`.
@@ -38,7 +38,7 @@ pub enum Flavour {
     MySql,
 }
 
-/// What a commit is worth.
+/// Durability of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
     /// Survives a crash of the server, not of the machine: for tests.
@@ -53,19 +53,19 @@ pub struct Mysql {
     server: PathBuf,
     flavour: Flavour,
     install_db: Option<PathBuf>,
-    /// The root file system that the server was unpacked in, if it is not the system's.
+    /// Root file system of an unpacked server; `None` for the system's server.
     root: Option<PathBuf>,
     version: String,
     tls: bool,
 }
 
 impl Mysql {
-    /// Finds the programs of the server that the environment chooses; `None` when they are not all there.
+    /// Finds the programs of the server that the environment selects; `None` if one is missing.
     pub fn find() -> Option<Self> {
         Self::find_for(Database::from_process().ok()?)
     }
 
-    /// Finds the programs of this server; `None` when they are not all there.
+    /// Finds the programs of this server; `None` if one is missing.
     pub fn find_for(database: Database) -> Option<Self> {
         let system = || Self::with(MYSQL.find()?, MARIADB_INSTALL_DB.find(), None);
         let unpacked = |root: &ReleaseRoot| {
@@ -79,7 +79,7 @@ impl Mysql {
         }
     }
 
-    /// Finds the programs of this server, installing or unpacking what is missing.
+    /// Finds the programs of this server; installs or unpacks missing ones.
     pub fn require(database: Database) -> Result<Self> {
         if let Some(found) = Self::find_for(database) {
             return Ok(found);
@@ -87,12 +87,12 @@ impl Mysql {
         if let Some(root) = database.root() {
             root.require()?;
         } else {
-            programs::require(&[&MYSQL])?;
+            tools::require(&[&MYSQL])?;
             if Self::find_for(database).is_none() {
-                programs::require(&[&MARIADB_INSTALL_DB])?;
+                tools::require(&[&MARIADB_INSTALL_DB])?;
             }
         }
-        Self::find_for(database).context("the database server does not tell its version")
+        Self::find_for(database).context("cannot read the version of the database server")
     }
 
     fn with(server: PathBuf, install_db: Option<PathBuf>, root: Option<PathBuf>) -> Option<Self> {
@@ -104,7 +104,7 @@ impl Mysql {
         Some(Self { server, flavour, install_db, root, version, tls: true })
     }
 
-    /// Which server it is.
+    /// Kind of the server.
     pub fn flavour(&self) -> Flavour {
         self.flavour
     }
@@ -114,57 +114,58 @@ impl Mysql {
         &self.server
     }
 
-    /// The same server without TLS; with it, it offers TLS if that is its own default.
+    /// The same server without TLS. Otherwise it offers TLS if that is its default.
     #[must_use]
     pub fn without_tls(self) -> Self {
         Self { tls: false, ..self }
     }
 
-    /// What the server says of its version.
+    /// Version that the server reports.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// The address of a server started here: a user with a password, the empty database `flysk`.
+    /// URL of a server that was started here, with user, password and the empty database `flysk`.
     pub fn url(server: &Server) -> String {
         format!("mysql://flysk:flysk@127.0.0.1:{}/flysk", server.port)
     }
 
-    /// Starts a server whose data lives under `dir`; what was there before is there again.
+    /// Starts a server with data in `dir`; existing data is kept.
     pub fn start(&self, dir: &Path, last_port: Option<u16>, durability: Durability) -> Result<Server> {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let dir = dir.canonicalize().with_context(|| format!("cannot resolve {}", dir.display()))?;
         let log = dir.join("mysqld.log");
         self.lay_out(&dir, &log)?;
-        fs::write(dir.join("at-start.sql"), AT_START).context("cannot write the start-up statements")?;
+        fs::write(dir.join("at-start.sql"), INIT_SQL).context("cannot write the start-up statements")?;
         let command = |port| self.command(&dir, port, durability);
         Server::start(
-            &Recipe { name: "the database", log: &log, command: &command, ready: &greets },
+            &ServerSpec { name: "the database", log: &log, command: &command, ready: &greets },
             &dir,
             last_port,
         )
-        .map_err(|error| match self.confined() {
+        .map_err(|error| match self.apparmor_hint() {
             Some(hint) => anyhow!("{error:#}\n{hint}"),
             None => error,
         })
     }
 
-    /// What may have kept a server of Ubuntu's packages from our directory, if that could be.
-    fn confined(&self) -> Option<String> {
+    /// A hint about `AppArmor`, whose profile in Ubuntu may deny the server access to our directory.
+    fn apparmor_hint(&self) -> Option<String> {
         if self.flavour == Flavour::MariaDb {
-            return None; // its profile confines nothing
+            return None; // its profile has no restrictions
         }
-        let profile = Path::new(PROFILES).join(format!("usr.sbin.{}", self.server.file_name()?.to_str()?));
+        let profile =
+            Path::new(APPARMOR_PROFILE_DIR).join(format!("usr.sbin.{}", self.server.file_name()?.to_str()?));
         profile.exists().then(|| {
             let profile = profile.display();
             format!(
                 "If files of a directory of yours cannot be made or read: AppArmor confines this server to the \
-                 system's own directories; `sudo apparmor_parser --remove {profile}` lets it go until the next boot"
+                 system's own directories; `sudo apparmor_parser --remove {profile}` disables it until the next boot"
             )
         })
     }
 
-    /// Creates the data directory, once; half-made ones are made again.
+    /// Creates the data directory once; an incomplete one is created again.
     fn lay_out(&self, dir: &Path, log: &Path) -> Result<()> {
         let data = dir.join("data");
         let laid_out = dir.join("laid-out");
@@ -172,7 +173,7 @@ impl Mysql {
             return Ok(());
         }
         if data.exists() {
-            fs::remove_dir_all(&data).context("cannot remove a half-made data directory")?;
+            fs::remove_dir_all(&data).context("cannot remove an incomplete data directory")?;
         }
         data_template::instantiate(&self.version, &data, |data| self.initialize(data, log))?;
         fs::write(laid_out, "").context("cannot mark the data directory as complete")
@@ -184,7 +185,7 @@ impl Mysql {
             command
                 .env("MYSQLD_BOOTSTRAP", &self.server)
                 .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
-                .arg("--force"); // also where the machine cannot resolve its own name, as in many containers
+                .arg("--force"); // required if the machine cannot resolve its own name, as in many containers
             if let Some(root) = &self.root {
                 command.arg(option("--basedir=", &root.join("usr")));
             }
@@ -202,8 +203,8 @@ impl Mysql {
             .stdout(Stdio::from(output.try_clone().context("cannot share a log file")?))
             .stderr(Stdio::from(output));
         if !process::run(&mut command)?.success() {
-            let hint = self.confined().map_or_else(String::new, |hint| format!("\n{hint}"));
-            bail!("the database's data directory cannot be created:\n{}{hint}", tail(log));
+            let hint = self.apparmor_hint().map_or_else(String::new, |hint| format!("\n{hint}"));
+            bail!("cannot create the database's data directory:\n{}{hint}", tail(log));
         }
         Ok(())
     }
@@ -215,19 +216,19 @@ impl Mysql {
             Durability::Machine => "--innodb-flush-log-at-trx-commit=1",
         };
         command
-            .arg("--no-defaults") // first, or the machine's own configuration is read
+            .arg("--no-defaults") // must be first, otherwise the system configuration is read
             .arg(option("--datadir=", &dir.join("data")))
             .arg(option("--init-file=", &dir.join("at-start.sql")))
             .arg(format!("--port={port}"))
             .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
-            // Relative to the data directory: socket paths end at 107 bytes.
+            // Relative to the data directory, because socket paths are limited to 107 bytes.
             .args(["--socket=mysqld.sock", "--pid-file=mysqld.pid"])
             .args(["--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci"])
             .args(["--max-connections=500", "--skip-log-bin", flush])
             .args(["--innodb-buffer-pool-size=256M", "--performance-schema=OFF"])
             .args(as_root());
         if self.flavour == Flavour::MySql {
-            // Its own default names a directory of the system's package, which must exist.
+            // The default is a directory of the system's package, which may not exist.
             command.args(["--mysqlx=OFF", "--secure-file-priv=NULL"]);
         }
         match self.flavour {
@@ -243,7 +244,7 @@ impl Mysql {
     }
 }
 
-/// Both servers refuse to run as root unless told to, and containers often have no other user.
+/// The option to run as root, which both servers refuse by default; containers often have no other user.
 fn as_root() -> Option<&'static str> {
     rustix::process::geteuid().is_root().then_some("--user=root")
 }
@@ -259,13 +260,13 @@ fn version(server: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&version).trim().to_owned())
 }
 
-/// The system's server, if it is `MySQL`.
+/// The system's server if it is `MySQL`.
 fn system_mysql() -> Option<Mysql> {
     let server = MYSQL.find().into_iter().chain(SYSTEM_MYSQLD.find());
     server.filter_map(|server| Mysql::with(server, None, None)).find(|found| found.flavour == Flavour::MySql)
 }
 
-/// A server that takes connections greets first; byte 5 of the greeting is the protocol's version, 10
+/// Whether the server accepts connections. It then sends a greeting whose byte 5 is the protocol version 10
 /// (client/server protocol, `HandshakeV10`). An error packet has 255 there.
 fn greets(port: u16) -> bool {
     let timeout = Duration::from_millis(500);

@@ -6,28 +6,28 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-/// How long a port may stay taken after its server was killed.
-const FREED_WITHIN: Duration = Duration::from_secs(1);
-const TICK: Duration = Duration::from_millis(20);
+/// Maximum time until the port of a killed server is free.
+const PORT_RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Whether nobody listens there.
+/// Whether nothing listens on the port.
 pub(super) fn is_free(port: u16) -> bool {
     TcpListener::bind(loopback(port)).is_ok()
 }
 
-/// The port of last time if it is free, so that addresses survive a restart; any free one otherwise.
+/// Picks the previous port if it is free, so that URLs survive a restart; otherwise any free port.
 ///
-/// A killed server holds its port until its last thread is gone, so it is waited for a little.
+/// Waits shortly for the previous port, because a killed server keeps it until its last thread has ended.
 pub(super) fn pick(last: Option<u16>) -> Result<u16> {
-    let deadline = Instant::now() + FREED_WITHIN;
+    let deadline = Instant::now() + PORT_RELEASE_TIMEOUT;
     while let Some(port) = last.filter(|_| Instant::now() < deadline) {
         if is_free(port) {
             return Ok(port);
         }
-        thread::sleep(TICK);
+        thread::sleep(POLL_INTERVAL);
     }
     let listener = TcpListener::bind(loopback(0)).context("no free port on 127.0.0.1")?;
-    Ok(listener.local_addr().context("a listener without an address")?.port())
+    Ok(listener.local_addr().context("cannot read the listener's address")?.port())
 }
 
 /// `127.0.0.1` with this port.

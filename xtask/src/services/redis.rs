@@ -1,4 +1,4 @@
-//! A private Redis.
+//! Private Redis server.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -10,39 +10,39 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::port::loopback;
-use super::server::{Recipe, Server};
-use crate::programs::REDIS;
+use super::server::{Server, ServerSpec};
+use crate::tools::REDIS;
 
-/// The program of a Redis server.
+/// Executable of the Redis server.
 #[derive(Debug, Clone)]
 pub struct Redis {
     server: PathBuf,
 }
 
 impl Redis {
-    /// Finds the program.
+    /// Finds the executable.
     pub fn find() -> Option<Self> {
         REDIS.find().map(|server| Self { server })
     }
 
-    /// The server's executable.
+    /// Path of the executable.
     pub fn executable(&self) -> &Path {
         &self.server
     }
 
-    /// The address of a server started here.
+    /// URL of a server that was started here.
     pub fn url(server: &Server) -> String {
         format!("redis://127.0.0.1:{}/0", server.port)
     }
 
-    /// Starts a server whose data lives under `dir`; what was there before is there again.
+    /// Starts a server with data in `dir`; existing data is kept.
     pub fn start(&self, dir: &Path, last_port: Option<u16>) -> Result<Server> {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let dir = dir.canonicalize().with_context(|| format!("cannot resolve {}", dir.display()))?;
         let log = dir.join("redis.log");
         let command = |port| self.command(&dir, port);
         Server::start(
-            &Recipe { name: "Redis", log: &log, command: &command, ready: &answers },
+            &ServerSpec { name: "Redis", log: &log, command: &command, ready: &answers },
             &dir,
             last_port,
         )
@@ -55,13 +55,13 @@ impl Redis {
             .arg("--dir")
             .arg(dir)
             .args(["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""])
-            // 64 databases: tests that share a server can have one each.
+            // 64 databases, so that tests on a shared server can have one each.
             .args(["--databases", "64", "--maxmemory-policy", "noeviction"]);
         command
     }
 }
 
-/// While it loads its file Redis answers `-LOADING`.
+/// Whether Redis is ready. It answers `-LOADING` while it loads its data.
 fn answers(port: u16) -> bool {
     let timeout = Duration::from_millis(500);
     let Ok(mut stream) = TcpStream::connect_timeout(&loopback(port), timeout) else { return false };

@@ -1,4 +1,4 @@
-//! One server process of ours: started, recognised later, stopped.
+//! A private server process: starts it, recognizes it in later runs, stops it.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -14,78 +14,78 @@ use serde::{Deserialize, Serialize};
 use super::port;
 use crate::process;
 
-/// A server that has not answered by then will not (a cold disk makes MySQL slow to create its files).
-const READY_WITHIN: Duration = Duration::from_secs(90);
-/// How long a server may take to write down what it holds; then it is killed.
-const STOP_WITHIN: Duration = Duration::from_secs(30);
-const TICK: Duration = Duration::from_millis(20);
-/// Ports can be snatched between picking and binding.
-const TRIES: usize = 3;
+/// Timeout of a start. Long, because MySQL creates its files slowly on a cold disk.
+const READY_TIMEOUT: Duration = Duration::from_secs(90);
+/// Timeout of a stop, in which the server flushes its data; then it is killed.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Maximum attempts, because another process may bind the port between picking and binding.
+const MAX_START_ATTEMPTS: usize = 3;
 
-/// A running server of ours.
+/// A running private server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Server {
-    /// Its process.
+    /// Process id.
     pub pid: u32,
-    /// Its port on 127.0.0.1.
+    /// Port on 127.0.0.1.
     pub port: u16,
-    /// Its directory: data, log, and the process's working directory.
+    /// Directory of data and log, and the process's working directory.
     pub dir: PathBuf,
 }
 
-/// How one kind of server is started and asked whether it is ready.
-pub(super) struct Recipe<'a> {
-    /// For messages.
+/// How to start one kind of server and to check its readiness.
+pub(super) struct ServerSpec<'a> {
+    /// Name for messages.
     pub(super) name: &'a str,
-    /// Its log file, shown when it does not start.
+    /// Log file, shown if the start fails.
     pub(super) log: &'a Path,
-    /// The command for a port.
+    /// Builds the command for a port.
     pub(super) command: &'a dyn Fn(u16) -> Command,
-    /// Whether it takes connections.
+    /// Whether the server accepts connections on a port.
     pub(super) ready: &'a dyn Fn(u16) -> bool,
 }
 
 impl Server {
-    pub(super) fn start(recipe: &Recipe<'_>, dir: &Path, last_port: Option<u16>) -> Result<Self> {
+    pub(super) fn start(spec: &ServerSpec<'_>, dir: &Path, last_port: Option<u16>) -> Result<Self> {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let dir = dir.canonicalize().with_context(|| format!("cannot resolve {}", dir.display()))?;
         let mut last_port = last_port;
-        for _ in 1..TRIES {
+        for _ in 1..MAX_START_ATTEMPTS {
             let port = port::pick(last_port.take())?;
-            match Self::try_start(recipe, &dir, port) {
+            match Self::try_start(spec, &dir, port) {
                 Err(error) if port::is_free(port) => return Err(error),
-                Err(_) => {} // somebody else took the port
+                Err(_) => {} // another process took the port
                 Ok(server) => return Ok(server),
             }
         }
-        Self::try_start(recipe, &dir, port::pick(None)?)
+        Self::try_start(spec, &dir, port::pick(None)?)
     }
 
-    fn try_start(recipe: &Recipe<'_>, dir: &Path, port: u16) -> Result<Self> {
-        process::go_on()?;
-        let log = File::options().create(true).append(true).open(recipe.log);
-        let log = log.with_context(|| format!("cannot write {}", recipe.log.display()))?;
-        let mut command = (recipe.command)(port);
+    fn try_start(spec: &ServerSpec<'_>, dir: &Path, port: u16) -> Result<Self> {
+        process::ensure_not_stopped()?;
+        let log = File::options().create(true).append(true).open(spec.log);
+        let log = log.with_context(|| format!("cannot write {}", spec.log.display()))?;
+        let mut command = (spec.command)(port);
         command
             .current_dir(dir)
             .process_group(0) // Ctrl-C in the terminal is for us; we stop servers in order
             .stdin(Stdio::null())
             .stdout(log.try_clone().context("cannot share a log file")?)
             .stderr(log);
-        let mut child = command.spawn().with_context(|| format!("cannot start {}", recipe.name))?;
+        let mut child = command.spawn().with_context(|| format!("cannot start {}", spec.name))?;
         let server = Self { pid: child.id(), port, dir: dir.to_owned() };
-        if let Err(error) = wait_until_ready(recipe, &mut child, port) {
+        if let Err(error) = wait_until_ready(spec, &mut child, port) {
             server.kill();
             return Err(error);
         }
         Ok(server)
     }
 
-    /// Whether this very process still runs; another one that got its number does not count.
+    /// Whether this process still runs; another process with the same id does not count.
     pub fn is_alive(&self) -> bool {
         let Some(pid) = process::pid(self.pid) else { return false };
-        // Of a child the system tells for sure; one with many threads holds its port and locks for a while
-        // after its first thread is gone.
+        // For a child process `waitpid` is reliable. A process with many threads keeps its port and locks for a while
+        // after its main thread has ended.
         match waitpid(Some(pid), WaitOptions::NOHANG) {
             Ok(Some(_)) => return false,
             Ok(None) => return true,
@@ -98,21 +98,21 @@ impl Server {
         }
     }
 
-    /// Asks it to stop and waits; kills it when it does not.
+    /// Requests a stop and waits; kills the server after the timeout.
     pub fn stop(&self) {
         self.signal(Signal::TERM);
-        let deadline = Instant::now() + STOP_WITHIN;
+        let deadline = Instant::now() + STOP_TIMEOUT;
         while self.is_alive() && Instant::now() < deadline {
-            thread::sleep(TICK);
+            thread::sleep(POLL_INTERVAL);
         }
         self.kill();
     }
 
-    /// Kills it, as a crash would, and waits until it is gone.
+    /// Kills the server, like a crash, and waits for its end.
     pub fn kill(&self) {
         self.signal(Signal::KILL);
         while self.is_alive() {
-            thread::sleep(TICK);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 
@@ -123,21 +123,21 @@ impl Server {
     }
 }
 
-fn wait_until_ready(recipe: &Recipe<'_>, child: &mut Child, port: u16) -> Result<()> {
-    let name = recipe.name;
-    let deadline = Instant::now() + READY_WITHIN;
+fn wait_until_ready(spec: &ServerSpec<'_>, child: &mut Child, port: u16) -> Result<()> {
+    let name = spec.name;
+    let deadline = Instant::now() + READY_TIMEOUT;
     loop {
         if let Some(status) = child.try_wait().with_context(|| format!("cannot wait for {name}"))? {
-            bail!("{name} ended at its start ({status}):\n{}", tail(recipe.log));
+            bail!("{name} ended at its start ({status}):\n{}", tail(spec.log));
         }
-        if (recipe.ready)(port) {
+        if (spec.ready)(port) {
             return Ok(());
         }
         if Instant::now() > deadline {
-            bail!("{name} did not get ready in {} s:\n{}", READY_WITHIN.as_secs(), tail(recipe.log));
+            bail!("{name} was not ready after {} s:\n{}", READY_TIMEOUT.as_secs(), tail(spec.log));
         }
-        process::go_on()?;
-        thread::sleep(TICK);
+        process::ensure_not_stopped()?;
+        thread::sleep(POLL_INTERVAL);
     }
 }
 

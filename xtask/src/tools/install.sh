@@ -1,5 +1,5 @@
-# Installs Debian packages without starting the services they bring.
-# invoke-rc.d asks policy-rc.d whether a service may be started; 101 is no.
+# Installs Debian packages without starting their services.
+# invoke-rc.d runs policy-rc.d to decide whether a service may start; 101 forbids it.
 set -eu
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
@@ -9,5 +9,5 @@ if [ ! -e "$policy" ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt="apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0"
-# The lists may be absent (containers) or too old to fetch from: refresh them only then.
+# The package lists may be missing (containers) or outdated: refresh them only then.
 $apt install --no-install-recommends "$@" || { $apt update && $apt install --no-install-recommends "$@"; }

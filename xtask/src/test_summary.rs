@@ -1,23 +1,23 @@
-//! Adds up what the test harnesses report.
+//! Adds up the summaries of test harnesses.
 
 use std::fmt;
 
-/// Tests counted over many harnesses.
+/// Counts of tests across all harnesses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Tests that held.
+pub struct TestSummary {
+    /// Tests that passed.
     pub passed: u64,
-    /// Tests that did not.
+    /// Tests that failed.
     pub failed: u64,
     /// Tests marked `#[ignore]`.
     pub skipped: u64,
 }
 
-impl Tally {
-    /// Takes one line of output; anything but a run's last line counts for nothing.
+impl TestSummary {
+    /// Reads one line of output. Ignores every line that is not a summary.
     ///
-    /// The line is `test result: ok. 19 passed; 0 failed; 1 ignored; 0 measured; …` (libtest), one an executable, or
-    /// `Summary [ 1.234s] 20 tests run: 19 passed (1 slow), 1 failed, 1 skipped` (cargo-nextest), one a run.
+    /// A summary is `test result: ok. 19 passed; 0 failed; 1 ignored; 0 measured; …` (libtest, one per executable), or
+    /// `Summary [ 1.234s] 20 tests run: 19 passed (1 slow), 1 failed, 1 skipped` (cargo-nextest, one per run).
     pub fn add_line(&mut self, line: &str) {
         let libtest = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "));
         if let Some((_, counts)) = libtest {
@@ -36,7 +36,7 @@ impl Tally {
             let Ok(number) = number.parse::<u64>() else { continue };
             match what {
                 "passed" => self.passed += number,
-                // "timed out" and "exec failed" are nextest's.
+                // "timed out" and "exec failed" are of nextest.
                 "failed" | "timed" | "exec" => self.failed += number,
                 "ignored" | "skipped" => self.skipped += number,
                 _ => {}
@@ -44,13 +44,13 @@ impl Tally {
         }
     }
 
-    /// Whether tests ran and all of them held.
-    pub fn is_good(&self) -> bool {
+    /// Whether tests ran and all of them passed.
+    pub fn is_success(&self) -> bool {
         self.passed > 0 && self.failed == 0
     }
 }
 
-impl std::ops::AddAssign for Tally {
+impl std::ops::AddAssign for TestSummary {
     fn add_assign(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
@@ -58,7 +58,7 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for TestSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
     }
@@ -66,40 +66,40 @@ impl fmt::Display for Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::Tally;
+    use super::TestSummary;
 
-    fn tally(text: &str) -> Tally {
-        let mut tally = Tally::default();
-        text.lines().for_each(|line| tally.add_line(line));
-        tally
+    fn summary(text: &str) -> TestSummary {
+        let mut summary = TestSummary::default();
+        text.lines().for_each(|line| summary.add_line(line));
+        summary
     }
 
     #[test]
     fn harnesses_add_up() {
-        let tally = tally(
+        let summary = summary(
             "running 2 tests\n\
              test a ... ok\n\
              test result: ok. 19 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.10s\n\
              noise, test result: ok. 7 passed; 0 failed\n\
              test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s\n",
         );
-        assert_eq!(tally.to_string(), "23 passed, 2 failed, 1 skipped");
-        assert!(!tally.is_good());
+        assert_eq!(summary.to_string(), "23 passed, 2 failed, 1 skipped");
+        assert!(!summary.is_success());
     }
 
     #[test]
     fn a_summary_of_nextest_counts() {
-        let tally = tally(
-            "        PASS [   0.010s] xtask tally::tests::a_run: 3 passed\n\
+        let summary = summary(
+            "        PASS [   0.010s] xtask test_summary::tests::a_run: 3 passed\n\
              ------------\n\
              \x20    Summary [  12.345s] 24 tests run: 20 passed (2 slow, 1 leaky), 2 failed, 1 timed out, 1 exec failed, 5 skipped\n",
         );
-        assert_eq!(tally.to_string(), "20 passed, 4 failed, 5 skipped");
+        assert_eq!(summary.to_string(), "20 passed, 4 failed, 5 skipped");
     }
 
     #[test]
     fn no_tests_are_not_good() {
-        assert!(!tally("error: could not compile").is_good());
-        assert!(tally("test result: ok. 1 passed; 0 failed; 0 ignored;").is_good());
+        assert!(!summary("error: could not compile").is_success());
+        assert!(summary("test result: ok. 1 passed; 0 failed; 0 ignored;").is_success());
     }
 }

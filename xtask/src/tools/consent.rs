@@ -1,25 +1,25 @@
-//! Whether system packages may be installed, and who is asked.
+//! Decides whether system packages may be installed, and asks the user.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use super::Program;
+use super::Tool;
 use crate::{process, workspace};
 
-/// The variable that refuses installations, as `--no-install` does.
+/// Variable that forbids installations, like `--no-install`.
 pub const NO_INSTALL: &str = "FLYSK_NO_INSTALL";
 
-/// How often it is looked whether somebody wants to stop instead of answering.
+/// Interval of checking for stop signals while waiting for an answer.
 const ANSWER_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What happens when a program is missing.
+/// Behaviour if a tool is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consent {
-    /// Its packages are installed without a question: on build machines, and where nobody could answer.
+    /// Packages are installed without asking: on build machines and without a terminal.
     Given,
-    /// Somebody at the terminal decides.
+    /// The user at the terminal decides.
     Asked,
     /// Nothing is installed.
     Refused,
@@ -27,16 +27,16 @@ pub enum Consent {
 
 static CONSENT: OnceLock<Consent> = OnceLock::new();
 
-/// Decides for this process whether packages may be installed. `refused` is `--no-install`; call once, first.
-pub fn settle_consent(refused: bool) {
+/// Decides for this process whether packages may be installed. `refused` is `--no-install`. Call once, first.
+pub fn decide_consent(refused: bool) {
     let is_set = |name| workspace::variable(name).is_some_and(|value| !is_no(&value));
     let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let consent = decide(refused || is_set(NO_INSTALL), terminal, is_set("CI"));
-    // Only the first call counts, and there is only one.
+    // Only the first call has an effect.
     let _already_settled = CONSENT.set(consent);
 }
 
-/// What was decided. A test that starts servers of its own decides nothing: it asks nobody, and heeds the variable.
+/// The decision. Without one, as in tests that start servers, only the variable counts and nobody is asked.
 fn consent() -> Consent {
     let refused = || workspace::variable(NO_INSTALL).is_some_and(|value| !is_no(&value));
     CONSENT.get().copied().unwrap_or_else(|| decide(refused(), false, false))
@@ -50,13 +50,18 @@ fn decide(refused: bool, terminal: bool, ci: bool) -> Consent {
     }
 }
 
-/// A variable that says no by its value.
+/// Whether nothing may be installed, not even below `target`.
+pub(super) fn refused() -> bool {
+    consent() == Consent::Refused
+}
+
+/// Whether the value of a variable means "no".
 fn is_no(value: &str) -> bool {
     matches!(value.trim().to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off")
 }
 
-/// Whether these may be installed now: says which packages, and how to refuse, before anything happens.
-pub(super) fn may_install(missing: &[&Program]) -> bool {
+/// Prints the packages and how to refuse, then returns whether they may be installed.
+pub(super) fn may_install(missing: &[&Tool]) -> bool {
     match consent() {
         Consent::Refused => false,
         Consent::Given => {
@@ -72,10 +77,10 @@ pub(super) fn may_install(missing: &[&Program]) -> bool {
     }
 }
 
-/// The packages that bring these programs, each once.
-pub(super) fn packages(programs: &[&Program]) -> Vec<&'static str> {
+/// The packages of these tools without duplicates.
+pub(super) fn packages(tools: &[&Tool]) -> Vec<&'static str> {
     let mut packages = Vec::new();
-    for package in programs.iter().filter_map(|program| program.packages.first()).copied().flatten() {
+    for package in tools.iter().filter_map(|tool| tool.packages.first()).copied().flatten() {
         if !packages.contains(package) {
             packages.push(*package);
         }
@@ -83,26 +88,26 @@ pub(super) fn packages(programs: &[&Program]) -> Vec<&'static str> {
     packages
 }
 
-fn announcement(missing: &[&Program]) -> String {
-    let names: Vec<&str> = missing.iter().map(|program| program.name).collect();
+fn announcement(missing: &[&Tool]) -> String {
+    let names: Vec<&str> = missing.iter().map(|tool| tool.name).collect();
     format!(
         "Missing: {}.\n\
-         These system packages are installed with apt-get, and no service of theirs is started: {}.\n\
+         System packages to install with apt-get, without starting their services: {}.\n\
          To refuse: cargo xtask --no-install …, or {NO_INSTALL}=1.",
         names.join(", "),
         packages(missing).join(" ")
     )
 }
 
-/// Nothing but a clear yes is one: whoever only presses Enter has installed nothing.
+/// Accepts only `y` and `yes`, so that Enter alone installs nothing.
 fn is_yes(answer: &str) -> bool {
     matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
-/// The line that is typed; `None` when the input ends, or when we are asked to stop instead.
+/// Reads a line from the terminal; `None` at the end of the input or if a stop is requested.
 fn read_answer() -> Option<String> {
     let (answered, answer) = mpsc::channel();
-    // Signals do not interrupt a read, so it waits in a thread of its own.
+    // Signals do not interrupt a read, so it runs in a separate thread.
     thread::spawn(move || {
         let mut line = String::new();
         let read = std::io::stdin().lock().read_line(&mut line);
@@ -111,7 +116,7 @@ fn read_answer() -> Option<String> {
     loop {
         match answer.recv_timeout(ANSWER_POLL_INTERVAL) {
             Ok(line) => return line,
-            Err(mpsc::RecvTimeoutError::Timeout) if !process::asked_to_stop() => {}
+            Err(mpsc::RecvTimeoutError::Timeout) if !process::stop_requested() => {}
             Err(_) => return None,
         }
     }

@@ -1,4 +1,4 @@
-//! Programs of another Debian release, unpacked in a directory of ours: nothing is installed on the machine.
+//! Programs of another Debian release, unpacked below `target/roots`; nothing is installed on the machine.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,43 +10,44 @@ use anyhow::{Context, Result, bail};
 use super::{DEBOOTSTRAP, root_shell};
 use crate::{process, workspace};
 
-/// A root file system with a server in it, made by `debootstrap`.
+/// A root file system with a database server, created by `debootstrap`.
 #[derive(Debug)]
 pub struct ReleaseRoot {
-    /// Its directory below `target/roots`.
+    /// Directory name below `target/roots`.
     pub name: &'static str,
-    /// The release of Debian.
+    /// Debian release.
     pub suite: &'static str,
-    /// What it holds beside the minimum, separated by commas.
+    /// Additional packages, separated by commas.
     pub packages: &'static str,
-    /// The server's executable in it.
+    /// Path of the server's executable in the root.
     pub server: &'static str,
-    /// Its error messages in it; character sets lie below them.
+    /// Path of the server's error messages in the root; character sets are below it.
     pub messages: &'static str,
 }
 
 impl ReleaseRoot {
-    /// Where it is, whether it is there or not.
+    /// Path of the root, even if it does not exist.
     pub fn dir(&self) -> PathBuf {
         workspace::target().join("roots").join(self.name)
     }
 
-    /// What starts the server, if the root is there and whole.
+    /// The launcher of the server, if the root is complete.
     pub fn find(&self) -> Option<PathBuf> {
         Some(self.launcher()).filter(|launcher| launcher.is_file() && self.dir().join(self.server).is_file())
     }
 
-    /// The script that starts the server with the libraries of its root; beside the root, which belongs to root.
+    /// Path of the script that starts the server with the libraries of its root. Outside the root directory, whose owner is
+    /// root.
     fn launcher(&self) -> PathBuf {
         self.dir().with_extension("server")
     }
 
-    /// A file or directory of the root.
+    /// Path of a file or directory in the root.
     pub fn path(&self, inside: &str) -> PathBuf {
         self.dir().join(inside)
     }
 
-    /// Makes the root unless it is there.
+    /// Creates the root if it does not exist.
     pub fn require(&self) -> Result<()> {
         if self.find().is_some() {
             return Ok(());
@@ -64,9 +65,9 @@ impl ReleaseRoot {
     }
 
     fn unpack(&self, into: &Path) -> Result<()> {
-        let debootstrap = DEBOOTSTRAP.find().context("debootstrap vanished")?;
+        let debootstrap = DEBOOTSTRAP.find().context("debootstrap is not found after its installation")?;
         let Some(mut command) = root_shell("exec \"$@\"") else {
-            bail!("debootstrap needs root, or a sudo that asks for no password");
+            bail!("debootstrap requires root, or sudo without a password");
         };
         command
             .arg(debootstrap)
@@ -81,11 +82,11 @@ impl ReleaseRoot {
         process::check("debootstrap", &mut command)
     }
 
-    /// The loader of the root is named, since the machine's own C library may be older than the server needs. The first
-    /// argument stays first: `--no-defaults` is read nowhere else.
+    /// Writes a launcher that uses the root's own dynamic loader, because the machine's C library may be too old for the
+    /// server. The first argument stays first, because `--no-defaults` must be first.
     fn write_launcher(&self, dir: &Path) -> Result<()> {
         let root = dir.canonicalize().with_context(|| format!("cannot resolve {}", dir.display()))?;
-        let (loader, libraries) = loader(&root).context("the root has no loader for this machine")?;
+        let (loader, libraries) = loader(&root).context("the root has no dynamic loader for this machine")?;
         let (root, server, messages) = (root.display(), self.server, self.messages);
         let text = format!(
             "#!/bin/sh\nroot='{root}'\nfirst=$1\nshift\nexec \"$root/{loader}\" --library-path \"{libraries}\" \
@@ -100,16 +101,16 @@ impl ReleaseRoot {
     }
 }
 
-/// Removes a root, which may belong to root.
+/// Removes a root file system, whose owner may be root.
 fn remove(dir: &Path) -> Result<()> {
     if !dir.exists() {
         return Ok(());
     }
-    let mut command = root_shell("rm -rf -- \"$1\"").context("a root can be removed by root only")?;
+    let mut command = root_shell("rm -rf -- \"$1\"").context("only root can remove a root file system")?;
     process::check("removing an old root", command.arg(dir))
 }
 
-/// The dynamic loader in a root, and where its libraries lie, by what the root holds.
+/// The dynamic loader of a root and the directory of its libraries.
 fn loader(root: &Path) -> Option<(&'static str, String)> {
     const LOADERS: [(&str, &str); 2] = [
         ("usr/lib64/ld-linux-x86-64.so.2", "x86_64-linux-gnu"),
@@ -119,8 +120,7 @@ fn loader(root: &Path) -> Option<(&'static str, String)> {
     Some((loader, format!("$root/usr/lib/{triple}:$root/usr/lib/mysql/private")))
 }
 
-/// The mirror that this machine's own packages come from; `debootstrap` has one of its own for a machine that is not
-/// Debian.
+/// The mirror of this machine's own packages; `None` if the machine is not Debian, and `debootstrap` uses its default.
 fn debian_mirror() -> Option<String> {
     let lists =
         Command::new("apt-get").args(["indextargets", "--format", "$(SITE) $(REPO_URI)"]).output().ok()?;

@@ -1,0 +1,130 @@
+//! All external tools that commands require.
+
+use super::Tool;
+
+/// The database server. The `-core` packages contain the programs without a system service.
+pub const MYSQL: Tool = Tool {
+    name: "MariaDB or MySQL",
+    variable: Some("FLYSK_MYSQLD"),
+    executables: &["mariadbd", "mysqld"],
+    packages: &[&["mariadb-server-core", "mariadb-client-core"], &["mariadb-server"]],
+    otherwise: ", or set DATABASE_URL to a running server",
+};
+
+/// The system's MySQL besides a MariaDB. Never installed, because the packages conflict.
+pub const SYSTEM_MYSQLD: Tool =
+    Tool { name: "MySQL", variable: None, executables: &["mysqld"], packages: &[], otherwise: "" };
+
+/// Initializes MariaDB's data directory (MySQL's server does that itself).
+pub const MARIADB_INSTALL_DB: Tool = Tool {
+    name: "MariaDB's mariadb-install-db",
+    variable: Some("FLYSK_MARIADB_INSTALL_DB"),
+    executables: &["mariadb-install-db", "mysql_install_db"],
+    packages: MYSQL.packages,
+    otherwise: MYSQL.otherwise,
+};
+
+/// Unpacks another Debian release.
+pub const DEBOOTSTRAP: Tool = Tool {
+    name: "debootstrap",
+    variable: None,
+    executables: &["debootstrap"],
+    packages: &[&["debootstrap"]],
+    otherwise: ", or set FLYSK_MYSQLD to a server's executable",
+};
+
+/// Redis.
+pub const REDIS: Tool = Tool {
+    name: "Redis",
+    variable: Some("FLYSK_REDIS_SERVER"),
+    executables: &["redis-server"],
+    packages: &[&["redis-server"]],
+    otherwise: ", or set REDIS_URL to a running server",
+};
+
+/// Decodes formats without a built-in decoder.
+pub const FFMPEG: Tool = Tool {
+    name: "ffmpeg",
+    variable: Some("FLYSK_FFMPEG"),
+    executables: &["ffmpeg"],
+    packages: &[&["ffmpeg"]],
+    otherwise: "",
+};
+
+/// Browser for the tests of hosted pages.
+pub const CHROMIUM: Tool = Tool {
+    name: "Chromium",
+    variable: Some("FLYSK_CHROMIUM"),
+    executables: &["chromium", "chromium-browser", "google-chrome"],
+    packages: &[&["chromium", "chromium-driver"], &["chromium-browser", "chromium-chromedriver"]],
+    otherwise: "",
+};
+
+/// `WebDriver` of the browser.
+pub const CHROMEDRIVER: Tool = Tool {
+    name: "Chromium's driver",
+    variable: Some("FLYSK_CHROMEDRIVER"),
+    executables: &["chromedriver"],
+    packages: CHROMIUM.packages,
+    otherwise: "",
+};
+
+/// Compiles libopus and the cryptographic libraries; links everything.
+pub const CC: Tool = Tool {
+    name: "a C compiler",
+    variable: None,
+    executables: &["cc"],
+    packages: &[&["build-essential"]],
+    otherwise: "",
+};
+
+/// Configures libopus.
+pub const CMAKE: Tool =
+    Tool { name: "CMake", variable: None, executables: &["cmake"], packages: &[&["cmake"]], otherwise: "" };
+
+/// Builds libopus.
+pub const MAKE: Tool =
+    Tool { name: "make", variable: None, executables: &["make"], packages: &[&["make"]], otherwise: "" };
+
+/// Faster linker; optional.
+pub const MOLD: Tool =
+    Tool { name: "mold", variable: None, executables: &["mold"], packages: &[&["mold"]], otherwise: "" };
+
+/// Comparison in the audio benchmarks; optional.
+pub const SOX: Tool = Tool {
+    name: "sox",
+    variable: None,
+    executables: &["sox"],
+    packages: &[&["sox", "libsox-fmt-mp3"]],
+    otherwise: "",
+};
+
+/// Runs the comparison in the queue benchmarks; optional.
+pub const NODE: Tool =
+    Tool { name: "Node.js", variable: None, executables: &["npm"], packages: &[&["npm"]], otherwise: "" };
+
+/// Runs schemathesis.
+pub const PYTHON: Tool = Tool {
+    name: "Python 3 with its venv module",
+    variable: Some("FLYSK_PYTHON"),
+    executables: &["python3"],
+    packages: &[&["python3", "python3-venv"]],
+    otherwise: "",
+};
+
+/// Runs OpenAPI Generator and its client.
+pub const JAVA: Tool =
+    Tool { name: "Java", variable: None, executables: &["java"], packages: JAVAC.packages, otherwise: "" };
+
+/// Compiles the client of OpenAPI Generator.
+pub const JAVAC: Tool = Tool {
+    name: "a Java compiler",
+    variable: None,
+    executables: &["javac"],
+    packages: &[&["default-jdk-headless"], &["openjdk-17-jdk-headless"]],
+    otherwise: "",
+};
+
+/// Load generator of the HTTP benchmarks.
+pub const WRK: Tool =
+    Tool { name: "wrk", variable: None, executables: &["wrk"], packages: &[&["wrk"]], otherwise: "" };
