@@ -5,6 +5,7 @@ use flysk_crypto::aad;
 use flysk_domain::id::{InvoiceId, UserId};
 use flysk_domain::platform::invoice_payments::AttemptState;
 use flysk_domain::platform::lifecycle::InstallStatus;
+use flysk_domain::platform::purchases::Email;
 use flysk_domain::platform::subscriptions::InvoiceState;
 use flysk_domain::russian::roubles;
 use flysk_domain::trace::Trace;
@@ -18,7 +19,7 @@ use flysk_store::repeat_contended;
 use poem::http::{StatusCode, header};
 use poem::web::{Data, Path, Query};
 use poem::{Response, handler};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::answer;
@@ -171,8 +172,16 @@ async fn pay(deps: &Deps, trace: &Trace, invoice: &Invoice) -> Result<bool, Prob
         deps.keyring.open(&contact.sealed, &place).map_err(|error| sealing(&error))?;
     let sealed =
         deps.keyring.seal(&address, &aad::invoice_contact(invoice.id)).map_err(|error| sealing(&error))?;
+    let email = address.expose_secret().parse::<Email>().map_err(|error| sealing(&error))?;
     // Without consent nobody is recorded.
-    let request = PayRequest { user: UserId(0), contact_sealed: &sealed, terminal_key, consent: None };
+    let request = PayRequest {
+        user: UserId(0),
+        email: &email,
+        contact_sealed: &sealed,
+        keyring: &deps.keyring,
+        terminal_key,
+        consent: None,
+    };
     let outcome = repeat_contended(|| async {
         let mut unit = deps.begin(trace).await?;
         let outcome = pay_invoice(&mut unit, deps.clock(), invoice, request).await?;

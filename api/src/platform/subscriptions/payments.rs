@@ -299,7 +299,9 @@ pub(crate) async fn begin_payment(
     })?;
     let request = PayRequest {
         user: user.user_id,
+        email: &email,
         contact_sealed: &sealed,
+        keyring: &deps.keyring,
         terminal_key,
         consent: input.consent_version.as_ref().map(|_| (&offer, address)),
     };

@@ -13,7 +13,7 @@ use flysk_store::platform::invoice_payments::{self as store, Attempt, Card, NewA
 use flysk_store::platform::subscriptions::{self, Invoice};
 use flysk_store::platform::{vendors, widgets};
 
-use super::withdraw::withdraw_attempt;
+use super::withdraw::{is_payable_form, withdraw_attempt};
 use crate::subscriptions::may_charge;
 
 /// While another attempt is open, a due charge looks again after this time.
@@ -63,12 +63,10 @@ pub async fn open_form(
     }
     if let Some(open) = store::find_open_attempt(unit, invoice_id).await? {
         let lives = open.created_at + PAYMENT_LINK_TTL - now >= MIN_FORM_LIFETIME;
-        let is_form = open.kind == AttemptKind::Form
-            && matches!(open.state, AttemptState::Opening | AttemptState::Open);
-        if is_form && !open.is_withdrawn && open.save_card == request.save_card && lives {
-            return Ok(FormOutcome::Open(open.id));
-        }
-        if is_form && !open.is_withdrawn {
+        if is_payable_form(&open) {
+            if open.save_card == request.save_card && lives {
+                return Ok(FormOutcome::Open(open.id));
+            }
             withdraw_attempt(unit, &open).await?;
         }
         return Ok(FormOutcome::Busy(open.id));

@@ -12,4 +12,5 @@ pub use begin::{FormOutcome, FormRequest, begin_charge, open_form, postpone_char
 pub use refund::{RefundOrder, RequestRefundError, refund_refused, request_refund};
 pub use resolve_review::{ResolveReviewError, ResolvedReview, resolve_review};
 pub use update::{ApplyUpdateError, apply_update, step_label};
+pub(crate) use withdraw::withdraw_form;
 pub use withdraw::{unlink_card, withdraw};

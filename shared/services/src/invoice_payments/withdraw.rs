@@ -1,7 +1,8 @@
-//! Withdrawing attempts: an invoice is void, or a card was unlinked.
+//! Withdrawing attempts: an invoice is void, a card was unlinked, or a payer corrected the address of the receipt.
 
 use flysk_domain::Clock;
-use flysk_domain::id::{CardId, InvoiceId};
+use flysk_domain::id::{CardId, InvoiceId, InvoicePaymentId};
+use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState};
 use flysk_jobs::platform::subscriptions::QueryInvoicePayment;
 use flysk_queue::UnitOfWork;
 use flysk_store::StoreResult;
@@ -14,6 +15,25 @@ pub async fn withdraw(unit: &mut UnitOfWork, invoice_id: InvoiceId) -> StoreResu
         withdraw_attempt(unit, &open).await?;
     }
     Ok(())
+}
+
+/// Withdraws the form of an invoice that a payer may still use, and returns its attempt; `None` if there is none. The caller
+/// holds the subscription's lock.
+pub(crate) async fn withdraw_form(
+    unit: &mut UnitOfWork,
+    invoice_id: InvoiceId,
+) -> StoreResult<Option<InvoicePaymentId>> {
+    let open = store::find_open_attempt(unit, invoice_id).await?;
+    let Some(form) = open.filter(is_payable_form) else { return Ok(None) };
+    withdraw_attempt(unit, &form).await?;
+    Ok(Some(form.id))
+}
+
+/// Whether a payer may still use the attempt's form. A form that is withdrawn is being cancelled.
+pub(super) fn is_payable_form(attempt: &Attempt) -> bool {
+    attempt.kind == AttemptKind::Form
+        && matches!(attempt.state, AttemptState::Opening | AttemptState::Open)
+        && !attempt.is_withdrawn
 }
 
 pub(super) async fn withdraw_attempt(unit: &mut UnitOfWork, attempt: &Attempt) -> StoreResult<()> {

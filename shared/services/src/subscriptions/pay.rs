@@ -1,16 +1,19 @@
 //! Paying an invoice on the bank's form, with or without the consent to later charges.
 
+use flysk_crypto::{Keyring, aad};
 use flysk_domain::Clock;
 use flysk_domain::id::UserId;
+use flysk_domain::platform::purchases::Email;
 use flysk_domain::platform::subscriptions::PeriodLength;
 use flysk_domain::russian::roubles;
 use flysk_queue::UnitOfWork;
 use flysk_store::StoreResult;
 use flysk_store::platform::subscriptions::{self, Invoice};
 use flysk_store::platform::vendors::Vendor;
+use secrecy::ExposeSecret as _;
 
 use super::cards::record_consent;
-use crate::invoice_payments::{FormOutcome, FormRequest, open_form};
+use crate::invoice_payments::{FormOutcome, FormRequest, open_form, withdraw_form};
 
 /// Version of the offer's wording. A consent keeps version and text.
 const OFFER_VERSION: &str = "2026-11-30";
@@ -51,8 +54,12 @@ pub fn renewal_offer(vendor: &Vendor, widget_name: &str, invoice: &Invoice) -> R
 pub struct PayRequest<'a> {
     /// Who pays.
     pub user: UserId,
-    /// Address of the receipt, sealed for `subscription_invoices.contact:<id>`.
+    /// Address of the receipt.
+    pub email: &'a Email,
+    /// The address, sealed for `subscription_invoices.contact:<id>`.
     pub contact_sealed: &'a str,
+    /// Opens the address that the invoice has.
+    pub keyring: &'a Keyring,
     /// Key of the vendor's terminal.
     pub terminal_key: &'a str,
     /// The offer that the payer agreed to, and the payer's IP address; `None` without consent: nothing is saved.
@@ -61,12 +68,22 @@ pub struct PayRequest<'a> {
 
 /// Begins to pay an open invoice on the bank's form. Repeated, it returns the form that is already open. Locks the
 /// subscription.
+///
+/// The bank sends the receipt to the address that the form was opened with. A form with another address than the payer gives
+/// now is cancelled first, as one with another consent is.
 pub async fn pay_invoice(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
     invoice: &Invoice,
     request: PayRequest<'_>,
 ) -> StoreResult<FormOutcome> {
+    subscriptions::lock_subscription(unit, invoice.subscription_id).await?;
+    let locked = subscriptions::lock_invoice(unit, invoice.id).await?;
+    if has_other_address(&locked, request)
+        && let Some(former) = withdraw_form(unit, invoice.id).await?
+    {
+        return Ok(FormOutcome::Busy(former));
+    }
     let form = FormRequest { save_card: request.consent.is_some(), terminal_key: request.terminal_key };
     let outcome = open_form(unit, clock, invoice.id, form).await?;
     if let FormOutcome::Opening(_) = outcome {
@@ -77,4 +94,11 @@ pub async fn pay_invoice(
         }
     }
     Ok(outcome)
+}
+
+/// Whether the invoice's receipts go to another address than the payer gives now. One that cannot be opened is another one.
+fn has_other_address(invoice: &Invoice, request: PayRequest<'_>) -> bool {
+    let Some(sealed) = &invoice.contact_sealed else { return false };
+    let known = request.keyring.open(sealed, &aad::invoice_contact(invoice.id));
+    !known.is_ok_and(|known| known.expose_secret() == request.email.as_str())
 }

@@ -43,7 +43,12 @@ impl World {
     }
 
     /// Applies a status of the attempt's payment.
-    async fn told(&self, attempt: InvoicePaymentId, status: &str, rebill: Option<&str>) -> PaymentStep {
+    pub(super) async fn told(
+        &self,
+        attempt: InvoicePaymentId,
+        status: &str,
+        rebill: Option<&str>,
+    ) -> PaymentStep {
         let payment_id: String = attempt.to_string().chars().rev().take(16).collect();
         let status = PaymentStatus::from(status.to_owned());
         let update = PaymentUpdate {
@@ -119,7 +124,7 @@ impl World {
         unit.commit().await.unwrap();
     }
 
-    async fn payment_violations(&self) -> Vec<&'static str> {
+    pub(super) async fn payment_violations(&self) -> Vec<&'static str> {
         let mut conn = self.outbox.pool().acquire().await.unwrap();
         let now = self.clock.now();
         let found = invoice_payments::verify_payments(&mut conn, now, 10).await.unwrap();
