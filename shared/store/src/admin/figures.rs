@@ -63,12 +63,65 @@ pub async fn compute(
     until: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> StoreResult<i64> {
-    let calls = (TranscriptionId::first_at(from).to_string(), TranscriptionId::first_at(until).to_string());
-    let purchases = (PurchaseId::first_at(from).to_string(), PurchaseId::first_at(until).to_string());
+    let amount = match figure {
+        Figure::InstallsNew | Figure::InstallsActive | Figure::InstallsReconnect | Figure::EventsFailed => {
+            of_installs(conn, figure, from, until).await?
+        }
+        Figure::Calls | Figure::CallsFailed | Figure::SecondsBilled | Figure::CallsNoBalance => {
+            of_calls(conn, figure, from, until).await?
+        }
+        Figure::Revenue
+        | Figure::CoinsSold
+        | Figure::Refunds
+        | Figure::CoinsSpent
+        | Figure::PurchasesInReview => of_coins(conn, figure, from, until).await?,
+        Figure::JobsQueued | Figure::JobsDead | Figure::JobsOldest => of_jobs(conn, figure, now).await?,
+        Figure::TrialsStarted
+        | Figure::Trials
+        | Figure::Conversions
+        | Figure::SubscriptionsActive
+        | Figure::SubscriptionsInReview
+        | Figure::SubscriptionRevenue
+        | Figure::SubscriptionRefunds
+        | Figure::PaymentsInReview => of_subscriptions(conn, figure, from, until).await?,
+    };
+    Ok(amount.unwrap_or_default())
+}
+
+/// A figure of installs and their events; `None` for all others.
+async fn of_installs(
+    conn: &mut Conn,
+    figure: Figure,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> StoreResult<Option<i64>> {
     let query = match figure {
         Figure::InstallsNew => sqlx::query_scalar("SELECT COUNT(*) FROM installs WHERE id >= ? AND id < ?")
             .bind(InstallId::first_at(from).to_string())
             .bind(InstallId::first_at(until).to_string()),
+        Figure::InstallsActive => sqlx::query_scalar("SELECT COUNT(*) FROM installs WHERE status = 'active'"),
+        Figure::InstallsReconnect => {
+            sqlx::query_scalar("SELECT COUNT(*) FROM installs WHERE status = 'reconnect'")
+        }
+        Figure::EventsFailed => sqlx::query_scalar(
+            "SELECT COUNT(*) FROM lifecycle_events WHERE state = 'failed' AND id >= ? AND id < ?",
+        )
+        .bind(EventId::first_at(from).to_string())
+        .bind(EventId::first_at(until).to_string()),
+        _ => return Ok(None),
+    };
+    Ok(Some(query.fetch_one(conn).await?))
+}
+
+/// A figure of calls; `None` for all others.
+async fn of_calls(
+    conn: &mut Conn,
+    figure: Figure,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> StoreResult<Option<i64>> {
+    let calls = (TranscriptionId::first_at(from).to_string(), TranscriptionId::first_at(until).to_string());
+    let query = match figure {
         Figure::Calls => sqlx::query_scalar("SELECT COUNT(*) FROM transcriptions WHERE id >= ? AND id < ?")
             .bind(calls.0)
             .bind(calls.1),
@@ -82,6 +135,23 @@ pub async fn compute(
         )
         .bind(calls.0)
         .bind(calls.1),
+        Figure::CallsNoBalance => {
+            sqlx::query_scalar("SELECT COUNT(*) FROM transcriptions WHERE state = 'no_balance'")
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(query.fetch_one(conn).await?))
+}
+
+/// A figure of Flycoins and their purchases; `None` for all others.
+async fn of_coins(
+    conn: &mut Conn,
+    figure: Figure,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> StoreResult<Option<i64>> {
+    let purchases = (PurchaseId::first_at(from).to_string(), PurchaseId::first_at(until).to_string());
+    let query = match figure {
         Figure::Revenue => sqlx::query_scalar(
             "SELECT CAST(COALESCE(SUM(price_kopecks), 0) AS SIGNED) FROM coin_purchases
              WHERE id >= ? AND id < ? AND credited_at IS NOT NULL",
@@ -106,21 +176,17 @@ pub async fn compute(
         )
         .bind(TransactionId::first_at(from).to_string())
         .bind(TransactionId::first_at(until).to_string()),
-        Figure::EventsFailed => sqlx::query_scalar(
-            "SELECT COUNT(*) FROM lifecycle_events WHERE state = 'failed' AND id >= ? AND id < ?",
-        )
-        .bind(EventId::first_at(from).to_string())
-        .bind(EventId::first_at(until).to_string()),
-        Figure::InstallsActive => sqlx::query_scalar("SELECT COUNT(*) FROM installs WHERE status = 'active'"),
-        Figure::InstallsReconnect => {
-            sqlx::query_scalar("SELECT COUNT(*) FROM installs WHERE status = 'reconnect'")
-        }
-        Figure::CallsNoBalance => {
-            sqlx::query_scalar("SELECT COUNT(*) FROM transcriptions WHERE state = 'no_balance'")
-        }
         Figure::PurchasesInReview => {
             sqlx::query_scalar("SELECT COUNT(*) FROM coin_purchases WHERE state = 'review'")
         }
+        _ => return Ok(None),
+    };
+    Ok(Some(query.fetch_one(conn).await?))
+}
+
+/// A figure of jobs as of `now`; `None` for all others.
+async fn of_jobs(conn: &mut Conn, figure: Figure, now: DateTime<Utc>) -> StoreResult<Option<i64>> {
+    let query = match figure {
         Figure::JobsQueued => sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE state = 'queued'"),
         Figure::JobsDead => sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE state = 'dead'"),
         Figure::JobsOldest => sqlx::query_scalar(
@@ -129,18 +195,9 @@ pub async fn compute(
         )
         .bind(now)
         .bind(now),
-        Figure::TrialsStarted
-        | Figure::Trials
-        | Figure::Conversions
-        | Figure::SubscriptionsActive
-        | Figure::SubscriptionsInReview
-        | Figure::SubscriptionRevenue
-        | Figure::SubscriptionRefunds
-        | Figure::PaymentsInReview => {
-            return Ok(of_subscriptions(conn, figure, from, until).await?.unwrap_or_default());
-        }
+        _ => return Ok(None),
     };
-    Ok(query.fetch_one(conn).await?)
+    Ok(Some(query.fetch_one(conn).await?))
 }
 
 /// A figure of subscriptions and their payments; `None` for all others.
