@@ -60,7 +60,7 @@ impl Cursor {
         let limit = self.size + 1;
         let start = if descending { Keyset::newest(limit) } else { Keyset::oldest(limit) };
         let edge = self.after.as_ref().or(self.before.as_ref()).or(self.day.as_ref());
-        Keyset { from: edge.cloned().unwrap_or(start.from), descending, reversed, limit }
+        Keyset { from: edge.cloned().unwrap_or(start.from), reversed, ..start }
     }
 
     /// Cuts the extra row off and tells which neighbouring pages there are.

@@ -11,7 +11,7 @@ use std::future::Future;
 use askama::Template;
 use chrono::{DateTime, Utc};
 use flysk_domain::admin::BulkAction;
-use flysk_store::admin::listing::MAX_COUNT;
+use flysk_store::admin::listing::{MAX_COUNT, number_of_rows};
 use flysk_store::{Conn, StoreResult};
 use poem::Response;
 
@@ -105,7 +105,11 @@ pub(crate) async fn show<L: List, R: Rank>(visit: Visit<R>) -> Result<Response, 
     let mut conn = visit.deps.read().await?;
     let mut ids = L::ids(&mut conn, &filter, &cursor.keyset()).await?;
     let (previous, next) = cursor.neighbours(&mut ids);
-    let counted = L::ids(&mut conn, &filter, &Keyset::newest(MAX_COUNT + 1)).await?.len();
+    let counted = if previous.is_none() && next.is_none() {
+        u32::try_from(ids.len()).unwrap_or(u32::MAX)
+    } else {
+        number_of_rows(&L::ids(&mut conn, &filter, &Keyset::counting()).await?)
+    };
     let records = L::records(&mut conn, &ids).await?;
     let columns = Columns::of(query, L::HEAD.len());
     let bulk = bulk::links(&visit, L::PATH, L::BULK);
@@ -132,11 +136,9 @@ pub(crate) async fn show<L: List, R: Rank>(visit: Visit<R>) -> Result<Response, 
 }
 
 /// The number of rows, or that there are more than are counted.
-fn count_text(counted: usize) -> String {
-    let max = usize::try_from(MAX_COUNT).unwrap_or(usize::MAX);
-    let shown = i64::try_from(counted.min(max)).unwrap_or(i64::MAX);
-    let more = if counted > max { "+" } else { "" };
-    format!("{}{more}", format::number(shown))
+fn count_text(counted: u32) -> String {
+    let more = if counted > MAX_COUNT { "+" } else { "" };
+    format!("{}{more}", format::number(i64::from(counted.min(MAX_COUNT))))
 }
 
 #[cfg(test)]

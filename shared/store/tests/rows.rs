@@ -6,6 +6,8 @@ use flysk_domain::id::{AccountId, InstallId, JobId, WalletId, WidgetId};
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::trace::Trace;
 use flysk_domain::{Clock as _, ManualClock};
+use flysk_store::admin::listing::{Keyset, number_of_rows};
+use flysk_store::admin::lists::wallets::{self, WalletFilter};
 use flysk_store::jobs::{self, JobState, NewJob};
 use flysk_store::platform::{handshake, installs, project_tokens, widgets};
 use flysk_store::{Conn, StoreError, platform::ledger};
@@ -115,4 +117,30 @@ async fn the_seeded_prices_are_in_force(pool: MySqlPool) {
     );
     let before = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
     assert!(ledger::list_prices_of(&mut conn, &services, before).await.unwrap().is_empty());
+}
+
+/// The count and the page of a list apply one filter; a balance that reaches or leaves zero changes what is empty.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_list_counts_the_rows_of_its_filter(pool: MySqlPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    for (number, available) in [(1, 0), (2, 5), (3, 0)] {
+        sqlx::query(
+            "INSERT INTO wallets (id, install_id, widget_id, available_micro, created_at, updated_at)
+             VALUES (?, ?, 'wgt_00000000000000000000000000', ?, NOW(6), NOW(6))",
+        )
+        .bind(format!("wal_{number:026}"))
+        .bind(format!("ins_{number:026}"))
+        .bind(available)
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    }
+    let empty = WalletFilter { is_empty: true, ..WalletFilter::default() };
+    for (filter, pages) in [(WalletFilter::default(), 3), (empty.clone(), 2)] {
+        let ids = wallets::ids(&mut conn, &filter, &Keyset::newest(10)).await.unwrap();
+        let counted = wallets::ids(&mut conn, &filter, &Keyset::counting()).await.unwrap();
+        assert_eq!((ids.len(), number_of_rows(&counted)), (pages, u32::try_from(pages).unwrap()));
+    }
+    sqlx::query("UPDATE wallets SET available_micro = 7").execute(&mut *conn).await.unwrap();
+    assert!(wallets::ids(&mut conn, &empty, &Keyset::newest(10)).await.unwrap().is_empty());
 }

@@ -107,7 +107,13 @@ pub struct AuditFilter {
 
 /// Ids of the rows that match, one page of them.
 pub async fn ids(conn: &mut Conn, filter: &AuditFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
-    let mut query = sqlx::QueryBuilder::new("SELECT id FROM audit_log WHERE 1 = 1");
+    let mut query = sqlx::QueryBuilder::new("SELECT ");
+    if keyset.counts {
+        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
+    } else {
+        query.push("id");
+    }
+    query.push(" FROM audit_log WHERE 1 = 1");
     if let Some(id) = &filter.operator_id {
         query.push(" AND operator_id = ").push_bind(id.clone());
     }
@@ -120,12 +126,19 @@ pub async fn ids(conn: &mut Conn, filter: &AuditFilter, keyset: &Keyset) -> Stor
     if let Some(id) = &filter.subject_id {
         query.push(" AND subject_id = ").push_bind(id.clone());
     }
-    if keyset.descending {
-        query.push(" AND id < ").push_bind(keyset.from.clone()).push(" ORDER BY id DESC LIMIT ");
-    } else {
-        query.push(" AND id > ").push_bind(keyset.from.clone()).push(" ORDER BY id LIMIT ");
-    }
-    query.push_bind(keyset.limit);
+    match (keyset.counts, keyset.descending) {
+        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
+        (false, true) => query
+            .push(" AND id < ")
+            .push_bind(keyset.from.clone())
+            .push(" ORDER BY id DESC LIMIT ")
+            .push_bind(keyset.limit),
+        (false, false) => query
+            .push(" AND id > ")
+            .push_bind(keyset.from.clone())
+            .push(" ORDER BY id LIMIT ")
+            .push_bind(keyset.limit),
+    };
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 

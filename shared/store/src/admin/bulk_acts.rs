@@ -239,17 +239,30 @@ pub struct ResultFilter {
 
 /// Ids of the results that match, one page of them.
 pub async fn result_ids(conn: &mut Conn, filter: &ResultFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
-    let mut query = sqlx::QueryBuilder::new("SELECT id FROM bulk_act_results WHERE bulk_act_id = ");
+    let mut query = sqlx::QueryBuilder::new("SELECT ");
+    if keyset.counts {
+        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
+    } else {
+        query.push("id");
+    }
+    query.push(" FROM bulk_act_results WHERE bulk_act_id = ");
     query.push_bind(filter.bulk_act_id.to_string());
     if let Some(outcome) = filter.outcome {
         query.push(" AND outcome = ").push_bind(outcome.as_str());
     }
-    if keyset.descending {
-        query.push(" AND id < ").push_bind(keyset.from.clone()).push(" ORDER BY id DESC LIMIT ");
-    } else {
-        query.push(" AND id > ").push_bind(keyset.from.clone()).push(" ORDER BY id LIMIT ");
-    }
-    query.push_bind(keyset.limit);
+    match (keyset.counts, keyset.descending) {
+        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
+        (false, true) => query
+            .push(" AND id < ")
+            .push_bind(keyset.from.clone())
+            .push(" ORDER BY id DESC LIMIT ")
+            .push_bind(keyset.limit),
+        (false, false) => query
+            .push(" AND id > ")
+            .push_bind(keyset.from.clone())
+            .push(" ORDER BY id LIMIT ")
+            .push_bind(keyset.limit),
+    };
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 

@@ -1,7 +1,7 @@
 //! Pages of lists.
 //!
 //! A list has a filter and one function `ids` that applies it. Page, count, export and bulk act all call that function, so
-//! that they cannot select different rows. A page reads its rows by their ids afterwards.
+//! that they cannot select different rows. A page reads its rows by their ids afterwards. The server counts.
 
 use std::collections::HashMap;
 
@@ -22,17 +22,26 @@ pub struct Keyset {
     pub reversed: bool,
     /// Maximum number of rows.
     pub limit: u32,
+    /// Whether the statement returns the number of rows instead of their ids: at most `limit`, on every page.
+    pub counts: bool,
 }
 
 impl Keyset {
     /// The newest rows.
     pub fn newest(limit: u32) -> Self {
-        Self { from: AFTER_ALL.to_owned(), descending: true, reversed: false, limit }
+        Self { from: AFTER_ALL.to_owned(), descending: true, reversed: false, limit, counts: false }
     }
 
     /// The oldest rows.
     pub fn oldest(limit: u32) -> Self {
-        Self { from: String::new(), descending: false, reversed: false, limit }
+        Self { from: String::new(), descending: false, reversed: false, limit, counts: false }
+    }
+
+    /// The number of rows of all pages, up to one more than [`MAX_COUNT`]; [`number_of_rows`] reads it.
+    ///
+    /// The server counts, in any order of the rows: sending thousands of ids takes longer than the rest of a page.
+    pub fn counting() -> Self {
+        Self { counts: true, ..Self::newest(MAX_COUNT + 1) }
     }
 
     /// Rows in the order in which the page shows them.
@@ -42,6 +51,11 @@ impl Keyset {
         }
         rows
     }
+}
+
+/// The number that a list's `ids` returned for [`Keyset::counting`].
+pub fn number_of_rows(counted: &[String]) -> u32 {
+    counted.first().and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
 /// Puts rows into the order of their ids.
@@ -58,6 +72,13 @@ mod tests {
     fn rows_get_the_order_of_their_ids() {
         let ids = ["c", "a", "gone"].map(str::to_owned);
         assert_eq!(arrange(vec!["a", "c"], &ids, |row| (*row).to_owned()), ["c", "a"]);
+    }
+
+    #[test]
+    fn a_count_is_the_only_element() {
+        assert!(Keyset::counting().counts && Keyset::counting().limit == MAX_COUNT + 1);
+        assert_eq!(number_of_rows(&["10001".to_owned()]), MAX_COUNT + 1);
+        assert_eq!(number_of_rows(&[]), 0);
     }
 
     #[test]

@@ -42,17 +42,26 @@ pub struct AccountRow {
 /// Numbers of the accounts that match, one page of them.
 pub async fn ids(conn: &mut Conn, filter: &AccountFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
     let edge: u64 = keyset.from.parse().unwrap_or(if keyset.descending { u64::MAX } else { 0 });
-    let mut query = sqlx::QueryBuilder::new("SELECT id FROM accounts WHERE platform = ");
+    let mut query = sqlx::QueryBuilder::new("SELECT ");
+    if keyset.counts {
+        query.push("CAST(COUNT(*) AS UNSIGNED) FROM (SELECT 1");
+    } else {
+        query.push("id");
+    }
+    query.push(" FROM accounts WHERE platform = ");
     query.push_bind(filter.crm.as_str());
     if let Some(host) = &filter.host {
         query.push(" AND host LIKE ").push_bind(prefix(host));
     }
-    if keyset.descending {
-        query.push(" AND id < ").push_bind(edge).push(" ORDER BY id DESC LIMIT ");
-    } else {
-        query.push(" AND id > ").push_bind(edge).push(" ORDER BY id LIMIT ");
-    }
-    query.push_bind(keyset.limit);
+    match (keyset.counts, keyset.descending) {
+        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
+        (false, true) => {
+            query.push(" AND id < ").push_bind(edge).push(" ORDER BY id DESC LIMIT ").push_bind(keyset.limit)
+        }
+        (false, false) => {
+            query.push(" AND id > ").push_bind(edge).push(" ORDER BY id LIMIT ").push_bind(keyset.limit)
+        }
+    };
     let ids: Vec<u64> = query.build_query_scalar().fetch_all(conn).await?;
     Ok(keyset.in_order(ids).iter().map(ToString::to_string).collect())
 }

@@ -60,7 +60,13 @@ impl CallRow {
 
 /// Ids of the calls that match, one page of them.
 pub async fn ids(conn: &mut Conn, filter: &CallFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
-    let mut query = sqlx::QueryBuilder::new("SELECT id FROM transcriptions WHERE 1 = 1");
+    let mut query = sqlx::QueryBuilder::new("SELECT ");
+    if keyset.counts {
+        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
+    } else {
+        query.push("id");
+    }
+    query.push(" FROM transcriptions WHERE 1 = 1");
     if let Some(state) = filter.state {
         query.push(" AND state = ").push_bind(state.as_str());
     }
@@ -70,12 +76,19 @@ pub async fn ids(conn: &mut Conn, filter: &CallFilter, keyset: &Keyset) -> Store
     if let Some(id) = filter.note_id {
         query.push(" AND note_id = ").push_bind(id.0);
     }
-    if keyset.descending {
-        query.push(" AND id < ").push_bind(keyset.from.clone()).push(" ORDER BY id DESC LIMIT ");
-    } else {
-        query.push(" AND id > ").push_bind(keyset.from.clone()).push(" ORDER BY id LIMIT ");
-    }
-    query.push_bind(keyset.limit);
+    match (keyset.counts, keyset.descending) {
+        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
+        (false, true) => query
+            .push(" AND id < ")
+            .push_bind(keyset.from.clone())
+            .push(" ORDER BY id DESC LIMIT ")
+            .push_bind(keyset.limit),
+        (false, false) => query
+            .push(" AND id > ")
+            .push_bind(keyset.from.clone())
+            .push(" ORDER BY id LIMIT ")
+            .push_bind(keyset.limit),
+    };
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 

@@ -49,7 +49,13 @@ pub struct InstallRow {
 
 /// Ids of the installs that match, one page of them.
 pub async fn ids(conn: &mut Conn, filter: &InstallFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
-    let mut query = sqlx::QueryBuilder::new("SELECT id FROM installs WHERE 1 = 1");
+    let mut query = sqlx::QueryBuilder::new("SELECT ");
+    if keyset.counts {
+        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
+    } else {
+        query.push("id");
+    }
+    query.push(" FROM installs WHERE 1 = 1");
     if let Some(status) = filter.status {
         query.push(" AND status = ").push_bind(status.as_str());
     }
@@ -57,14 +63,22 @@ pub async fn ids(conn: &mut Conn, filter: &InstallFilter, keyset: &Keyset) -> St
         query.push(" AND widget_id = ").push_bind(id.to_string());
     }
     if let Some(id) = filter.account_id {
-        query.push(" AND account_id = ").push_bind(id.0);
+        // The index on accounts begins with the platform.
+        query.push(" AND platform IN ('amocrm', 'kommo') AND account_id = ").push_bind(id.0);
     }
-    if keyset.descending {
-        query.push(" AND id < ").push_bind(keyset.from.clone()).push(" ORDER BY id DESC LIMIT ");
-    } else {
-        query.push(" AND id > ").push_bind(keyset.from.clone()).push(" ORDER BY id LIMIT ");
-    }
-    query.push_bind(keyset.limit);
+    match (keyset.counts, keyset.descending) {
+        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
+        (false, true) => query
+            .push(" AND id < ")
+            .push_bind(keyset.from.clone())
+            .push(" ORDER BY id DESC LIMIT ")
+            .push_bind(keyset.limit),
+        (false, false) => query
+            .push(" AND id > ")
+            .push_bind(keyset.from.clone())
+            .push(" ORDER BY id LIMIT ")
+            .push_bind(keyset.limit),
+    };
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 

@@ -55,7 +55,13 @@ impl WalletListRow {
 
 /// Ids of the wallets that match, one page of them.
 pub async fn ids(conn: &mut Conn, filter: &WalletFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
-    let mut query = sqlx::QueryBuilder::new("SELECT id FROM wallets WHERE 1 = 1");
+    let mut query = sqlx::QueryBuilder::new("SELECT ");
+    if keyset.counts {
+        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
+    } else {
+        query.push("id");
+    }
+    query.push(" FROM wallets WHERE 1 = 1");
     if let Some(id) = filter.install_id {
         query.push(" AND install_id = ").push_bind(id.to_string());
     }
@@ -63,14 +69,21 @@ pub async fn ids(conn: &mut Conn, filter: &WalletFilter, keyset: &Keyset) -> Sto
         query.push(" AND widget_id = ").push_bind(id.to_string());
     }
     if filter.is_empty {
-        query.push(" AND available_micro = 0");
+        query.push(" AND is_empty = TRUE");
     }
-    if keyset.descending {
-        query.push(" AND id < ").push_bind(keyset.from.clone()).push(" ORDER BY id DESC LIMIT ");
-    } else {
-        query.push(" AND id > ").push_bind(keyset.from.clone()).push(" ORDER BY id LIMIT ");
-    }
-    query.push_bind(keyset.limit);
+    match (keyset.counts, keyset.descending) {
+        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
+        (false, true) => query
+            .push(" AND id < ")
+            .push_bind(keyset.from.clone())
+            .push(" ORDER BY id DESC LIMIT ")
+            .push_bind(keyset.limit),
+        (false, false) => query
+            .push(" AND id > ")
+            .push_bind(keyset.from.clone())
+            .push(" ORDER BY id LIMIT ")
+            .push_bind(keyset.limit),
+    };
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 
