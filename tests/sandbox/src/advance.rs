@@ -8,6 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::id::JobId;
 use flysk_queue::executor::ExecutionResult;
 use flysk_simulators::Control;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 
 use crate::crash::poll_at_most;
 use crate::due_dates;
@@ -24,6 +26,29 @@ const MAX_EXTRA_STOPS: u32 = 4;
 const MAX_JOBS_PER_STOP: usize = 100_000;
 /// Due jobs that are read at once.
 const JOBS_PER_READ: u32 = 200;
+
+/// How a sandbox walks from due date to due date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// The clock stops at multiples of this after the last stop, at the first that is not before the due date. Zero: at the
+    /// due dates themselves.
+    pub step: TimeDelta,
+    /// Jobs that run at the same time, as in a fleet of workers.
+    pub jobs_at_once: usize,
+}
+
+impl Pace {
+    /// Every due date, one job after the other.
+    pub const EXACT: Self = Self { step: TimeDelta::zero(), jobs_at_once: 1 };
+
+    /// Where the clock stops for a due date.
+    fn stop(self, now: DateTime<Utc>, due: DateTime<Utc>) -> DateTime<Utc> {
+        let (step, ahead) = (self.step.num_microseconds(), (due - now).num_microseconds());
+        let (Some(step), Some(ahead)) = (step.filter(|step| *step > 0), ahead) else { return due };
+        let rest = ahead.rem_euclid(step);
+        if rest == 0 { due } else { due + TimeDelta::microseconds(step - rest) }
+    }
+}
 
 #[derive(sqlx::FromRow)]
 struct DueJob {
@@ -46,8 +71,17 @@ impl Sandbox {
     ///
     /// `to` is in the past, the database failed, or jobs do not come to an end.
     pub async fn advance_to(&self, to: DateTime<Utc>) -> anyhow::Result<Vec<Event>> {
+        self.advance_at(to, Pace::EXACT).await
+    }
+
+    /// The same at a coarser pace, for crowds: with fewer stops, at which more is due at once, and with several workers.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Sandbox::advance_to`].
+    pub async fn advance_at(&self, to: DateTime<Utc>, pace: Pace) -> anyhow::Result<Vec<Event>> {
         ensure!(to >= self.now(), "a sandbox's clock does not go back");
-        self.run_to_rest().await?;
+        self.run_to_rest(pace.jobs_at_once).await?;
         let mut extra_stops = 0;
         loop {
             let stored = due_dates::next(&self.pool, self.now()).await?;
@@ -57,10 +91,10 @@ impl Sandbox {
             extra_stops = if waits { extra_stops + 1 } else { 0 };
             let tick = waits.then(|| self.now() + TICK);
             let next = stored.into_iter().chain(self.clock.next_work()).chain(tick).min();
-            let next = next.filter(|next| *next < to);
+            let next = next.map(|next| pace.stop(self.now(), next)).filter(|next| *next < to);
             self.clock.set(next.unwrap_or(to));
             self.scheduler.tick_once().await?;
-            self.run_to_rest().await?;
+            self.run_to_rest(pace.jobs_at_once).await?;
             if next.is_none() {
                 break;
             }
@@ -75,11 +109,11 @@ impl Sandbox {
     ///
     /// The database failed, or jobs do not come to an end.
     pub async fn settle(&self) -> anyhow::Result<Vec<Event>> {
-        self.run_to_rest().await?;
+        self.run_to_rest(1).await?;
         Ok(std::mem::take(&mut *self.events.lock().await))
     }
 
-    async fn run_to_rest(&self) -> anyhow::Result<()> {
+    async fn run_to_rest(&self, jobs_at_once: usize) -> anyhow::Result<()> {
         let mut ran = 0;
         loop {
             self.wait_for_simulators().await?;
@@ -89,15 +123,15 @@ impl Sandbox {
                 self.note_calls().await;
                 return Ok(());
             }
-            for job in due {
-                ran += 1;
-                ensure!(
-                    ran <= MAX_JOBS_PER_STOP,
-                    "jobs at {} do not come to an end: {}",
-                    self.now(),
-                    job.kind
-                );
-                self.run_job(job).await?;
+            ran += due.len();
+            ensure!(ran <= MAX_JOBS_PER_STOP, "jobs at {} do not come to an end", self.now());
+            let mut waiting = due.into_iter();
+            let mut running = FuturesUnordered::new();
+            loop {
+                let free = jobs_at_once.max(1).saturating_sub(running.len());
+                running.extend(waiting.by_ref().take(free).map(|job| self.run_job(job)));
+                let Some(ended) = running.next().await else { break };
+                ended?;
             }
         }
     }
@@ -177,5 +211,25 @@ impl Sandbox {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coarse_pace_stops_at_the_first_step_that_is_not_before_the_due_date() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let now = at("2027-02-28T07:00:30Z");
+        let minute = Pace { step: TimeDelta::minutes(1), jobs_at_once: 4 };
+        for (due, exact, coarse) in [
+            ("2027-02-28T07:00:30.000001Z", "2027-02-28T07:00:30.000001Z", "2027-02-28T07:01:30Z"),
+            ("2027-02-28T07:01:30Z", "2027-02-28T07:01:30Z", "2027-02-28T07:01:30Z"),
+            ("2027-02-28T07:02:00Z", "2027-02-28T07:02:00Z", "2027-02-28T07:02:30Z"),
+        ] {
+            assert_eq!(Pace::EXACT.stop(now, at(due)), at(exact));
+            assert_eq!(minute.stop(now, at(due)), at(coarse));
+        }
     }
 }

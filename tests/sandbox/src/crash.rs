@@ -4,14 +4,30 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// The next run of a kind of job is not finished.
+/// A run of a kind of job that is not finished, because its worker's process ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Crash {
+pub struct Crash {
     /// Kind of the job.
-    pub(crate) kind: String,
+    pub kind: String,
+    /// Number of runs of this kind that are finished first.
+    pub skip: u32,
     /// Number of times that the job goes on before its process ends. Every wait for the database or for a service is one
-    /// or more of them.
-    pub(crate) after_polls: u32,
+    /// or more of them. A job that ends earlier is not affected.
+    pub after_polls: u32,
+}
+
+/// Takes the crash of the next run of `kind`. The crashes before it have let one run more pass.
+pub(crate) fn take_planned(planned: &mut Vec<Crash>, kind: &str) -> Option<Crash> {
+    for (place, crash) in planned.iter_mut().enumerate() {
+        if crash.kind != kind {
+            continue;
+        }
+        if crash.skip == 0 {
+            return Some(planned.swap_remove(place));
+        }
+        crash.skip -= 1;
+    }
+    None
 }
 
 /// Polls a future at most `polls` times; `None` if it has not ended by then. It is dropped where it waits, as a process that
@@ -32,5 +48,22 @@ impl<F: Future> Future for Limited<F> {
         let Some(left) = self.polls.checked_sub(1) else { return Poll::Ready(None) };
         self.polls = left;
         self.future.as_mut().poll(context).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crash_lets_runs_of_its_kind_pass_first() {
+        let crash = |kind: &str, skip| Crash { kind: kind.to_owned(), skip, after_polls: 1 };
+        let mut planned = vec![crash("a", 1), crash("b", 0), crash("a", 2)];
+        let taken: Vec<bool> = ["a", "b", "a", "a", "a"]
+            .into_iter()
+            .map(|kind| take_planned(&mut planned, kind).is_some())
+            .collect();
+        assert_eq!(taken, [false, true, true, false, true]);
+        assert_eq!(planned, []);
     }
 }

@@ -12,6 +12,8 @@ mod sandbox;
 mod timeline;
 mod variables;
 
+pub use advance::Pace;
+pub use crash::Crash;
 pub use sandbox::{Options, Sandbox};
 pub use timeline::{Event, Happened};
 pub use variables::{CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN, TERMINAL_KEY, TERMINAL_PASSWORD};

@@ -21,7 +21,7 @@ use flysk_workers::{App, config::Config as WorkerConfig, registry, schedule};
 use secrecy::ExposeSecret as _;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::crash::Crash;
+use crate::crash::{Crash, take_planned};
 use crate::timeline::Event;
 use crate::variables::{Addresses, PUBLIC_ORIGIN, TERMINAL_KEY, TERMINAL_PASSWORD, environment, variables};
 
@@ -69,8 +69,8 @@ pub struct Sandbox {
     pub(crate) events: tokio::sync::Mutex<Vec<Event>>,
     /// Numbers of the next calls of amoCRM and of the bank that were not noted.
     pub(crate) seen: [AtomicU64; 2],
-    /// The crash that is planned.
-    pub(crate) crash: Mutex<Option<Crash>>,
+    /// The crashes that are planned.
+    pub(crate) crashes: Mutex<Vec<Crash>>,
     /// Whether a job may be waiting for the end of its dead worker's lease.
     pub(crate) has_crashed: AtomicBool,
     _api: AbortOnDropHandle<std::io::Result<()>>,
@@ -115,7 +115,7 @@ impl Sandbox {
             variables,
             events: tokio::sync::Mutex::default(),
             seen: [AtomicU64::new(0), AtomicU64::new(0)],
-            crash: Mutex::default(),
+            crashes: Mutex::default(),
             has_crashed: AtomicBool::new(false),
             _api: AbortOnDropHandle::new(server),
         })
@@ -140,16 +140,19 @@ impl Sandbox {
 
     /// Plans a crash: the worker's process ends while it runs the next job of this kind, after the job has gone on
     /// `after_polls` times. A job that ends earlier is not affected. Another worker takes the job when the lease is over.
-    /// Replaces the crash that was planned before.
+    /// Replaces the crashes that were planned before.
     pub fn plan_crash(&self, kind: &str, after_polls: u32) {
-        let crash = Crash { kind: kind.to_owned(), after_polls };
-        *self.crash.lock().unwrap_or_else(PoisonError::into_inner) = Some(crash);
+        self.plan_crashes(vec![Crash { kind: kind.to_owned(), skip: 0, after_polls }]);
     }
 
-    /// Takes the crash that is planned for this kind of job.
+    /// Plans crashes, each of one run. Replaces those that were planned before.
+    pub fn plan_crashes(&self, crashes: Vec<Crash>) {
+        *self.crashes.lock().unwrap_or_else(PoisonError::into_inner) = crashes;
+    }
+
+    /// Takes the crash that is planned for this run of a kind of job.
     pub(crate) fn take_crash(&self, kind: &str) -> Option<Crash> {
-        let mut planned = self.crash.lock().unwrap_or_else(PoisonError::into_inner);
-        planned.take_if(|crash| crash.kind == kind)
+        take_planned(&mut self.crashes.lock().unwrap_or_else(PoisonError::into_inner), kind)
     }
 
     /// The outbox, for use cases and for enqueueing.

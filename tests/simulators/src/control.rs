@@ -199,6 +199,11 @@ impl Control {
         calls.iter().skip(calls.len() - newer).cloned().collect()
     }
 
+    /// Sequence number of the next call: the number of calls so far, whether or not the log still has them.
+    pub fn next_seq(&self) -> u64 {
+        self.0.seq.load(Ordering::SeqCst)
+    }
+
     /// Calls of `method` to `path` (a trailing `*` matches any suffix), oldest first.
     pub fn calls_to(&self, method: &str, path: &str) -> Vec<Call> {
         let like = Script { method: Some(method.to_owned()), ..Script::next(path, Act::Serve) };

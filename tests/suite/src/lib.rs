@@ -10,4 +10,5 @@ pub mod environment;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 pub mod ports;
+pub mod row_copy;
 pub mod subscriber;

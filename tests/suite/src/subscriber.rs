@@ -90,10 +90,19 @@ impl Subscriber {
 
     /// Quotes a change and applies the quote; returns the invoice to pay, if there is something to pay.
     pub async fn order(&self, change: Change) -> anyhow::Result<Option<Invoice>> {
+        self.order_for(self.subscription, change).await
+    }
+
+    /// The same for another subscription of the sandbox.
+    pub async fn order_for(
+        &self,
+        subscription: SubscriptionId,
+        change: Change,
+    ) -> anyhow::Result<Option<Invoice>> {
         let clock = &self.sandbox.clock;
         let actor = Actor::User(UserId(ADMIN));
         let mut unit = self.begin().await?;
-        let row = subscriptions::lock_subscription(&mut unit, self.subscription).await?;
+        let row = subscriptions::lock_subscription(&mut unit, subscription).await?;
         let (quote, _) = create_quote(&mut unit, clock, &row, change, actor).await?;
         let key = format!("key-{:016x}", rand::random::<u64>());
         let request = ApplyRequest { quote: quote.id, key: &key, actor };

@@ -1,7 +1,7 @@
 //! A subscriber in a sandbox, and a bank that counts what it takes.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
-use flysk_domain::id::{InvoiceId, UserId};
+use flysk_domain::id::{InvoiceId, SubscriptionId, UserId};
 use flysk_domain::platform::subscriptions::{InvoiceState, Subscription, SubscriptionSettings};
 use flysk_queue::UnitOfWork;
 use flysk_sandbox::{Event, Options};
@@ -85,8 +85,13 @@ impl TestSubscriber {
 
     /// The customer unlinks the card.
     pub(crate) async fn unlink(&self) {
+        self.unlink_card_of(self.subscription).await;
+    }
+
+    /// The customer of a subscription unlinks its card.
+    pub(crate) async fn unlink_card_of(&self, subscription: SubscriptionId) {
         let mut unit = self.begin().await;
-        let row = subscriptions::lock_subscription(&mut unit, self.subscription).await.unwrap();
+        let row = subscriptions::lock_subscription(&mut unit, subscription).await.unwrap();
         let (clock, actor) = (&self.sandbox.clock, Actor::User(UserId(ADMIN)));
         let unlinked = unlink_card(&mut unit, clock, &SubscriptionSettings::default(), &row, actor).await;
         unlinked.unwrap().expect("a card");

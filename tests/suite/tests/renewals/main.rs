@@ -9,6 +9,7 @@
 
 mod cards;
 mod crashes;
+mod crowd;
 mod doubts;
 mod dunning;
 mod harness;

@@ -10,8 +10,8 @@ use flysk_store::platform::subscriptions;
 use flysk_store::platform::widgets;
 use flysk_store::{Conn, Pool};
 use secrecy::SecretString;
-use sqlx::AssertSqlSafe;
 
+use crate::row_copy::RowCopier;
 use crate::subscriber::Subscriber;
 
 /// Copies per transaction.
@@ -31,6 +31,7 @@ pub(super) struct Crowd<'a> {
     /// Token of the card at the simulated bank, which all copies share.
     pub(super) rebill: SecretString,
     next_account: u64,
+    rows: RowCopier,
 }
 
 impl<'a> Crowd<'a> {
@@ -54,6 +55,7 @@ impl<'a> Crowd<'a> {
             consent,
             rebill: known.context("the bank saved no card")?.to_string().into(),
             next_account: FIRST_ACCOUNT,
+            rows: RowCopier::default(),
         })
     }
 
@@ -96,27 +98,27 @@ impl<'a> Crowd<'a> {
         let account = self.next_account;
         self.next_account += 1;
         let own = [("id", install.to_string()), ("account_id", account.to_string())];
-        copy_row(conn, "installs", &self.install.to_string(), &own).await?;
+        self.rows.copy(conn, "installs", &self.install.to_string(), &own).await?;
         let own = [
             ("id", subscription.to_string()),
             ("install_id", install.to_string()),
             ("account_id", account.to_string()),
             ("card_id", card.to_string()),
         ];
-        copy_row(conn, "subscriptions", &self.subscription.to_string(), &own).await?;
+        self.rows.copy(conn, "subscriptions", &self.subscription.to_string(), &own).await?;
         let own = [
             ("id", card.to_string()),
             ("install_id", install.to_string()),
             ("payment_row_id", InvoicePaymentId::generate(clock).to_string()),
             ("rebill_sealed", self.keyring.seal(&self.rebill, &aad::card_rebill(card))?),
         ];
-        copy_row(conn, "payment_cards", &self.card.to_string(), &own).await?;
+        self.rows.copy(conn, "payment_cards", &self.card.to_string(), &own).await?;
         let own = [
             ("id", ConsentId::generate(clock).to_string()),
             ("subscription_id", subscription.to_string()),
             ("card_id", card.to_string()),
         ];
-        copy_row(conn, "subscription_consents", &self.consent, &own).await?;
+        self.rows.copy(conn, "subscription_consents", &self.consent, &own).await?;
         let Some(renewal) = renewal else { return Ok(None) };
         let invoice = InvoiceId::generate(clock);
         let contact = self.keyring.seal(&"buh@example.test".into(), &aad::invoice_contact(invoice))?;
@@ -127,7 +129,7 @@ impl<'a> Crowd<'a> {
             ("contact_sealed", contact),
             ("charge_at", clock.now().format("%F %T").to_string()),
         ];
-        copy_row(conn, "subscription_invoices", &renewal.to_string(), &own).await?;
+        self.rows.copy(conn, "subscription_invoices", &renewal.to_string(), &own).await?;
         Ok(Some(invoice))
     }
 }
@@ -146,37 +148,4 @@ pub(super) async fn open_renewal(subscriber: &Subscriber) -> anyhow::Result<Invo
         .await?;
     unit.commit().await?;
     Ok(invoice.id)
-}
-
-/// Inserts a copy of a row with other values in some columns.
-async fn copy_row(
-    conn: &mut Conn,
-    table: &'static str,
-    id: &str,
-    own: &[(&str, String)],
-) -> anyhow::Result<()> {
-    let columns: Vec<String> = sqlx::query_scalar(
-        "SELECT CAST(column_name AS CHAR) AS name FROM information_schema.columns
-         WHERE table_schema = DATABASE() AND table_name = ? ORDER BY ordinal_position",
-    )
-    .bind(table)
-    .fetch_all(&mut *conn)
-    .await?;
-    let mut values = Vec::new();
-    let selected: Vec<&str> = columns
-        .iter()
-        .map(|column| match own.iter().find(|(name, _)| name == column) {
-            Some((_, value)) => {
-                values.push(value);
-                "?"
-            }
-            None => column.as_str(),
-        })
-        .collect();
-    let (into, from) = (columns.join(", "), selected.join(", "));
-    let statement = format!("INSERT INTO {table} ({into}) SELECT {from} FROM {table} WHERE id = ?");
-    let query = values.into_iter().fold(sqlx::query(AssertSqlSafe(statement)), sqlx::query::Query::bind);
-    let copied = query.bind(id).execute(conn).await?.rows_affected();
-    anyhow::ensure!(copied == 1, "{copied} rows of {table} were copied");
-    Ok(())
 }
