@@ -5,20 +5,21 @@ use chrono::{DateTime, NaiveDate, Utc};
 use flysk_crypto::same_secret;
 use flysk_domain::flysense::account::AccountStatus;
 use flysk_domain::flysense::activation::subscription_notices::{
-    SubscriptionFacts, kind_of_event, subscription_notice,
+    SubscriptionFacts, kind_of_event, subscription_notice, with_pay_button,
 };
 use flysk_domain::id::{AccountId, InstallId};
 use flysk_domain::trace::Trace;
 use flysk_jobs::flysense::activation::FollowDeactivation;
 use flysk_jobs::flysense::hooks::{SubscribeHooks, UnsubscribeHooks};
-use flysk_services::activation::notify_account;
+use flysk_services::activation::{notify_account, seal_link};
 use flysk_store::flysense::accounts;
 use flysk_store::repeat_contended;
 use poem::http::StatusCode;
 use poem::web::{Data, Json};
 use poem::{Request, handler};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use url::Url;
 
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
@@ -46,6 +47,8 @@ struct EventData {
     access_until: Option<DateTime<Utc>>,
     period_until: Option<NaiveDate>,
     days_before: Option<u32>,
+    /// The page where the invoice is paid.
+    pay_url: Option<SecretString>,
 }
 
 /// Records the event. A repeated event, or one older than the last recorded event, has no effect.
@@ -107,12 +110,27 @@ async fn record_event(
 /// gets one notice of a kind a day.
 async fn tell_people(deps: &Deps, trace: &Trace, event: &Event) -> Result<(), Problem> {
     let Some(kind) = kind_of_event(&event.kind) else { return Ok(()) };
-    let EventData { access_until, period_until, days_before } = event.data;
+    let EventData { access_until, period_until, days_before, .. } = event.data;
     let mut unit = deps.begin(trace).await?;
     let Some(account) = accounts::find(&mut unit, event.account_id).await? else { return Ok(()) };
     let facts = SubscriptionFacts { access_until, period_until, days_before };
-    if let Some(message) = subscription_notice(kind, &account.host, facts) {
+    if let Some(notice) = subscription_notice(kind, &account.host, facts) {
+        let message = match sealed_pay_url(deps, event) {
+            Some(sealed) => with_pay_button(notice, sealed),
+            None => notice,
+        };
         notify_account(&mut unit, deps.clock(), &account, kind, &message).await?;
     }
     Ok(unit.commit().await?)
+}
+
+/// The address of the page where the event's invoice is paid, sealed for the message's button. Without it the notice leads to
+/// the settings only, which is better than no notice.
+fn sealed_pay_url(deps: &Deps, event: &Event) -> Option<String> {
+    let url: Url = event.data.pay_url.as_ref()?.expose_secret().parse().ok()?;
+    if !matches!(url.scheme(), "https" | "http") {
+        return None;
+    }
+    let sealed = seal_link(&deps.keyring, &url);
+    sealed.inspect_err(|error| tracing::error!(%error, "cannot encrypt a button's address")).ok()
 }

@@ -77,12 +77,16 @@ fn data_of(kind: EventKind) -> Value {
         | EventKind::SubscriptionTrialEnded
         | EventKind::SubscriptionActivated
         | EventKind::SubscriptionRenewalUpcoming
+        | EventKind::SubscriptionPriceChanging
         | EventKind::SubscriptionRenewed
-        | EventKind::SubscriptionPaymentFailed
-        | EventKind::SubscriptionPastDue
         | EventKind::SubscriptionChanged
         | EventKind::SubscriptionCancelled
         | EventKind::SubscriptionExpired => example_of_subscription(),
+        EventKind::SubscriptionPaymentFailed | EventKind::SubscriptionPastDue => {
+            let mut data = example_of_subscription();
+            data["pay_url"] = json!("https://flysk.example.com/pay/inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F/3f9a…");
+            data
+        }
         EventKind::Test => {
             json!({"message": "This event was requested to test the backend. Nothing happened in the account."})
         }
@@ -118,6 +122,9 @@ const fn summary(kind: EventKind) -> &'static str {
         EventKind::SubscriptionActivated => "A first period was paid, or a new one after an end.",
         EventKind::SubscriptionRenewalUpcoming => {
             "The card will be charged for the next period in some days."
+        }
+        EventKind::SubscriptionPriceChanging => {
+            "The account was told that the price of its plan changes in a month or later."
         }
         EventKind::SubscriptionRenewed => "The next period was paid.",
         EventKind::SubscriptionPaymentFailed => "A charge for the next period failed.",

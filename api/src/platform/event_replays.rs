@@ -223,7 +223,7 @@ async fn send_test(
         unit.commit().await?;
         event.ok_or_else(|| Problem::new(ProblemCode::Internal, "quote X-Request-Id to support"))
     };
-    Ok(RecordedEvent::from(&repeat_contended(send).await?))
+    Ok(RecordedEvent::new(deps, &repeat_contended(send).await?))
 }
 
 async fn newest_active(deps: &Deps, widget: &Widget) -> Result<InstallId, Problem> {

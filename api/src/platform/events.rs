@@ -3,6 +3,7 @@
 use flysk_domain::id::{AccountId, EventId, InstallId};
 use flysk_domain::platform::events::{AttemptOutcome, EventKind, StatusChanged, StatusReason};
 use flysk_domain::platform::lifecycle::InstallStatus;
+use flysk_services::events::{data_for_backend, pay_link};
 use flysk_store::JsonText;
 use flysk_store::platform::attempts::{self, Attempt};
 use flysk_store::platform::events::{self, Event, EventFilter, EventState};
@@ -80,8 +81,16 @@ impl Example for RecordedEvent {
     }
 }
 
-impl From<&Event> for RecordedEvent {
-    fn from(event: &Event) -> Self {
+impl RecordedEvent {
+    /// The event as its widget's backend gets it.
+    pub(super) fn new(deps: &Deps, event: &Event) -> Self {
+        let stored = || event.data.clone().unwrap_or_else(JsonText::empty_object);
+        let data = match pay_link(event, &deps.config.http.public_url, &deps.keyring) {
+            Some(link) => data_for_backend(event, Some(&link))
+                .and_then(|data| JsonText::parse(&data.to_string()))
+                .unwrap_or_else(|_| stored()),
+            None => stored(),
+        };
         Self {
             id: event.id.to_string(),
             kind: event.kind.into(),
@@ -92,7 +101,7 @@ impl From<&Event> for RecordedEvent {
             sequence: event.sequence,
             number: event.number,
             time: event.happened_at.into(),
-            data: FreeJson(event.data.clone().unwrap_or_else(JsonText::empty_object)),
+            data: FreeJson(data),
             state: event.state.into(),
             attempts: event.attempts,
         }
@@ -299,7 +308,7 @@ impl EventsApi {
         event_id: Path<String>,
     ) -> Got {
         match find(&deps, &caller.0, &event_id.0).await {
-            Ok(event) => Got::Ok(ExactJson(RecordedEvent::from(&event))),
+            Ok(event) => Got::Ok(ExactJson(RecordedEvent::new(&deps, &event))),
             Err(problem) => problem.into(),
         }
     }
@@ -333,7 +342,7 @@ async fn list(
     let has_more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next = rows.last().filter(|_| has_more).map(|last| last.number.to_string());
-    Ok(EventPage { items: rows.iter().map(RecordedEvent::from).collect(), next })
+    Ok(EventPage { items: rows.iter().map(|event| RecordedEvent::new(deps, event)).collect(), next })
 }
 
 async fn list_attempts(deps: &Deps, widget: &Widget, id: &str) -> Result<DeliveryAttemptPage, Problem> {

@@ -1,8 +1,9 @@
 //! Events for vendors' backends: recording, order of delivery, replays.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use flysk_crypto::Keyring;
 use flysk_domain::Clock;
-use flysk_domain::id::{EventId, InstallId};
+use flysk_domain::id::{EventId, InstallId, InvoiceId};
 use flysk_domain::platform::events::EventKind;
 use flysk_jobs::platform::lifecycle::{DeliverEvent, ORDER_RECHECK_DELAY};
 use flysk_queue::UnitOfWork;
@@ -12,6 +13,10 @@ use flysk_store::platform::widgets::Widget;
 use flysk_store::platform::{accounts, installs, widgets};
 use flysk_store::{JsonText, StoreError, StoreResult};
 use serde::Serialize;
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::mail::invoice_pay_link;
 
 /// An event to be recorded.
 #[derive(Debug, Clone)]
@@ -35,6 +40,33 @@ impl NewEvent {
         };
         Ok(Self { kind, data: text.map_err(invalid)? })
     }
+}
+
+/// The page where the invoice of an event is paid; `None` for an event that asks for no payment.
+///
+/// The link is a permission. So it is no part of the stored data, which logs and the panel show, but composed whenever the
+/// widget's backend gets the event. It works while the invoice is open and not overdue.
+pub fn pay_link(event: &Event, public_url: &Url, keyring: &Keyring) -> Option<Url> {
+    if !event.kind.asks_for_payment() {
+        return None;
+    }
+    let data = event.data.as_ref()?.to_value().ok()?;
+    let invoice = data.get("invoice_id")?.as_str()?.parse::<InvoiceId>().ok()?;
+    Some(invoice_pay_link(public_url, keyring, invoice))
+}
+
+/// The data of an event as the widget's backend gets it: what is stored, and the link of [`pay_link`] as `pay_url`.
+///
+/// # Errors
+///
+/// The stored data is not JSON.
+pub fn data_for_backend(event: &Event, pay_link: Option<&Url>) -> Result<Value, serde_json::Error> {
+    let stored = event.data.as_ref().map_or_else(|| Ok(Value::Object(Map::new())), JsonText::to_value);
+    let mut data = stored?;
+    if let (Some(url), Value::Object(fields)) = (pay_link, &mut data) {
+        fields.insert("pay_url".to_owned(), Value::from(url.as_str()));
+    }
+    Ok(data)
 }
 
 /// Records events of an install and enqueues their delivery, in the transaction that caused them. Events of kinds that

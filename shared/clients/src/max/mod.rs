@@ -135,10 +135,12 @@ impl Bot for Max {
 /// Rows of an inline keyboard. MAX has no other keyboards, so there is nothing to remove.
 fn buttons(keyboard: &Keyboard) -> Option<Vec<Value>> {
     match keyboard {
-        Keyboard::Unchanged | Keyboard::Removed => None,
+        // A sealed address opens no page.
+        Keyboard::Unchanged | Keyboard::Removed | Keyboard::SealedLink { .. } => None,
         Keyboard::RequestContact(label) => Some(vec![json!([{ "type": "request_contact", "text": label }])]),
         Keyboard::Texts(labels) => {
             Some(labels.iter().map(|label| json!([{ "type": "message", "text": label }])).collect())
         }
+        Keyboard::Link { label, url } => Some(vec![json!([{ "type": "link", "text": label, "url": url }])]),
     }
 }

@@ -108,16 +108,20 @@ impl Bot for Telegram {
     }
 }
 
-/// Only a reply keyboard can request a contact; inline buttons cannot.
+/// Only a reply keyboard can request a contact, and only an inline one can open a page.
 fn reply_markup(keyboard: &Keyboard) -> Option<Value> {
     let with = |rows: Value| json!({ "keyboard": rows, "resize_keyboard": true, "one_time_keyboard": true });
     match keyboard {
-        Keyboard::Unchanged => None,
+        // A sealed address opens no page.
+        Keyboard::Unchanged | Keyboard::SealedLink { .. } => None,
         Keyboard::Removed => Some(json!({ "remove_keyboard": true })),
         Keyboard::RequestContact(label) => Some(with(json!([[{ "text": label, "request_contact": true }]]))),
         Keyboard::Texts(labels) => {
             let rows: Vec<Value> = labels.iter().map(|label| json!([{ "text": label }])).collect();
             Some(with(Value::Array(rows)))
+        }
+        Keyboard::Link { label, url } => {
+            Some(json!({ "inline_keyboard": [[{ "text": label, "url": url }]] }))
         }
     }
 }

@@ -76,6 +76,11 @@ impl EventKind {
     /// Kinds of a widget that has chosen none.
     pub const DEFAULT: [Self; 3] = [Self::Install, Self::Activate, Self::Deactivate];
 
+    /// Whether the event asks somebody to pay its invoice. Its data then gets `pay_url` whenever the backend gets it.
+    pub const fn asks_for_payment(self) -> bool {
+        matches!(self, Self::SubscriptionPaymentFailed | Self::SubscriptionPastDue)
+    }
+
     /// Whether a widget can choose the kind. The others are sent to every widget.
     pub const fn is_optional(self) -> bool {
         !matches!(self, Self::Test)

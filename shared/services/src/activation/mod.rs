@@ -14,7 +14,7 @@ use flysk_store::{Contention, StoreError};
 pub use dialogue::handle_message;
 pub use end::{forget_account, unbind};
 pub use links::{CreatedLink, create_link};
-pub use messages::queue_message;
+pub use messages::{open_message, queue_message, seal_link};
 pub use notices::notify_account;
 pub use reencrypt::{ReencryptedBindings, reencrypt_bindings};
 

@@ -31,6 +31,15 @@ pub enum Buttons {
     Texts(Vec<String>),
 }
 
+/// A button below a message that opens a page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LinkButton {
+    /// Label.
+    pub label: String,
+    /// Address of the page.
+    pub url: String,
+}
+
 /// A line of a dialogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
@@ -38,6 +47,9 @@ pub struct Line {
     pub from_bot: bool,
     /// The text, or a description in brackets of what is not a text.
     pub text: String,
+    /// The button below it, if the bot attached one that opens a page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkButton>,
 }
 
 /// A dialogue of a person with the bot.
@@ -59,7 +71,12 @@ impl Dialogue {
     }
 
     pub(crate) fn write(&mut self, from_bot: bool, text: impl Into<String>) {
-        self.lines.push(Line { from_bot, text: text.into() });
+        self.lines.push(Line { from_bot, text: text.into(), link: None });
+    }
+
+    /// A message of the bot, with a button that opens a page.
+    pub(crate) fn write_with_link(&mut self, text: impl Into<String>, link: Option<LinkButton>) {
+        self.lines.push(Line { from_bot: true, text: text.into(), link });
     }
 }
 

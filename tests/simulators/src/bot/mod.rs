@@ -6,7 +6,7 @@ mod delivery;
 mod pace;
 mod page;
 
-pub use chat::{Buttons, Line, Person};
+pub use chat::{Buttons, Line, LinkButton, Person};
 pub(crate) use chat::{Chats, Dialogue};
 pub use delivery::{Delivered, Webhook};
 pub(crate) use delivery::{Deliveries, Rules};

@@ -118,6 +118,10 @@ fn chat_page(messenger: &str, dialogue: &Dialogue) -> String {
     for line in &dialogue.lines {
         let class = if line.from_bot { "bot" } else { "own" };
         let _ = write!(content, "<p class=\"{class}\">{}</p>", escape(&line.text));
+        if let Some(link) = &line.link {
+            let (url, label) = (escape(&link.url), escape(&link.label));
+            let _ = write!(content, "<p class=\"bot\"><a href=\"{url}\">{label}</a></p>");
+        }
     }
     content.push_str("</div>");
     match &dialogue.buttons {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Max;
 use super::refusal::{Refusal, respond, unsuccessful};
-use crate::bot::{Buttons, Webhook};
+use crate::bot::{Buttons, LinkButton, Webhook};
 use crate::control::locked;
 
 /// Longest text of a message, characters.
@@ -178,6 +178,7 @@ struct KeyboardPayload {
 enum Button {
     RequestContact { text: String },
     Message { text: String },
+    Link { text: String, url: String },
 }
 
 #[handler]
@@ -198,8 +199,8 @@ pub(super) async fn send(
 impl Max {
     fn send(&self, to: &Recipient, message: NewMessage) -> Result<Value, Refusal> {
         let text = message.text.unwrap_or_default();
-        let buttons = message.attachments.map(|attachments| buttons_of(&attachments)).transpose()?;
-        if text.is_empty() && buttons.is_none() {
+        let keyboard = message.attachments.map(|attachments| keyboard_of(&attachments)).transpose()?;
+        if text.is_empty() && keyboard.is_none() {
             return Err(Refusal::bad("empty message"));
         }
         if text.chars().count() > MAX_TEXT_CHARS {
@@ -223,8 +224,9 @@ impl Max {
         state.last_message += 1;
         let mid = format!("mid.{:016x}", state.last_message);
         let dialogue = state.chats.by_chat(chat_id).ok_or_else(not_found)?;
-        dialogue.write(true, text.clone());
-        dialogue.buttons = buttons.unwrap_or_default();
+        let (buttons, link) = keyboard.unwrap_or_default();
+        dialogue.write_with_link(text.clone(), link);
+        dialogue.buttons = buttons;
         Ok(json!({ "message": { "timestamp": now.timestamp_millis(),
             "sender": { "user_id": 1, "first_name": "FlySense", "is_bot": true },
             "recipient": { "chat_id": chat_id, "chat_type": "dialog", "user_id": user_id },
@@ -236,19 +238,34 @@ fn not_found() -> Refusal {
     Refusal(404, "chat.not.found", "Chat not found".to_owned())
 }
 
-fn buttons_of(attachments: &[Attachment]) -> Result<Buttons, Refusal> {
-    let Some(Attachment::InlineKeyboard { payload }) = attachments.first() else { return Ok(Buttons::None) };
+/// The buttons of a message that answer it, and the one that opens a page.
+fn keyboard_of(attachments: &[Attachment]) -> Result<(Buttons, Option<LinkButton>), Refusal> {
+    let Some(Attachment::InlineKeyboard { payload }) = attachments.first() else {
+        return Ok((Buttons::None, None));
+    };
     let rows = &payload.buttons;
     if rows.is_empty() || rows.len() > 30 || rows.iter().any(|row| row.is_empty() || row.len() > 7) {
         return Err(Refusal::bad("keyboard: at most 30 rows of 7 buttons"));
     }
-    let label = |button: &Button| match button {
-        Button::RequestContact { text } | Button::Message { text } => text.clone(),
-    };
-    let labels: Vec<String> = rows.iter().flatten().map(label).collect();
-    if labels.iter().any(|label| !(1..=128).contains(&label.chars().count())) {
-        return Err(Refusal::bad("button: text must have 1 to 128 characters"));
+    let (mut labels, mut contact, mut link) = (Vec::new(), None, None);
+    for button in rows.iter().flatten() {
+        let (Button::RequestContact { text } | Button::Message { text } | Button::Link { text, .. }) = button;
+        if !(1..=128).contains(&text.chars().count()) {
+            return Err(Refusal::bad("button: text must have 1 to 128 characters"));
+        }
+        match button {
+            Button::RequestContact { text } => contact = Some(text.clone()),
+            Button::Message { text } => labels.push(text.clone()),
+            Button::Link { url, .. } if url.len() > 2_048 || !url.starts_with("http") => {
+                return Err(Refusal::bad("button: invalid url"));
+            }
+            Button::Link { text, url } => link = Some(LinkButton { label: text.clone(), url: url.clone() }),
+        }
     }
-    let contact = rows.iter().flatten().find(|button| matches!(button, Button::RequestContact { .. }));
-    Ok(contact.map_or(Buttons::Texts(labels), |button| Buttons::RequestContact(label(button))))
+    let buttons = match contact {
+        Some(label) => Buttons::RequestContact(label),
+        None if labels.is_empty() => Buttons::None,
+        None => Buttons::Texts(labels),
+    };
+    Ok((buttons, link))
 }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Telegram;
-use crate::bot::{Buttons, Webhook};
+use crate::bot::{Buttons, LinkButton, Webhook};
 use crate::control::locked;
 
 /// Longest text of a message, characters.
@@ -109,6 +109,8 @@ struct ReplyMarkup {
     #[serde(default)]
     keyboard: Option<Vec<Vec<Button>>>,
     #[serde(default)]
+    inline_keyboard: Option<Vec<Vec<InlineButton>>>,
+    #[serde(default)]
     remove_keyboard: bool,
     #[serde(default, rename = "resize_keyboard")]
     _resize_keyboard: bool,
@@ -122,6 +124,14 @@ struct Button {
     text: String,
     #[serde(default)]
     request_contact: bool,
+}
+
+/// A button below a message; only those that open a page are known here.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InlineButton {
+    text: String,
+    url: String,
 }
 
 fn read<T: DeserializeOwned>(parameters: Value) -> Result<T, Refusal> {
@@ -217,7 +227,10 @@ impl Telegram {
         if length > MAX_TEXT_CHARS {
             return Err(Refusal::bad("message is too long"));
         }
-        let buttons = wanted.reply_markup.as_ref().map(buttons_of).transpose()?;
+        let markup = wanted.reply_markup.as_ref();
+        // Buttons below a message leave those below the input field.
+        let buttons = markup.filter(|markup| markup.inline_keyboard.is_none()).map(buttons_of).transpose()?;
+        let link = markup.map(link_of).transpose()?.flatten();
         let mut state = locked(&self.0.state);
         let Some(dialogue) = state.chats.by_chat(wanted.chat_id) else {
             return Err(Refusal::bad("chat not found"));
@@ -236,13 +249,29 @@ impl Telegram {
         state.last_message_id += 1;
         let message_id = state.last_message_id;
         let Some(dialogue) = state.chats.by_chat(chat_id) else { return Err(Refusal::bad("chat not found")) };
-        dialogue.write(true, wanted.text.clone());
+        dialogue.write_with_link(wanted.text.clone(), link);
         if let Some(buttons) = buttons {
             dialogue.buttons = buttons;
         }
         Ok(json!({ "message_id": message_id, "date": now.timestamp(), "text": wanted.text,
             "chat": { "id": chat_id, "type": "private", "first_name": dialogue.person.name } }))
     }
+}
+
+/// The button below the message that opens a page.
+fn link_of(markup: &ReplyMarkup) -> Result<Option<LinkButton>, Refusal> {
+    let Some(rows) = &markup.inline_keyboard else { return Ok(None) };
+    let buttons: Vec<&InlineButton> = rows.iter().flatten().collect();
+    if buttons.iter().any(|button| button.text.is_empty()) {
+        return Err(Refusal::bad("can't parse inline keyboard button: Text buttons are unallowed"));
+    }
+    let opens = |button: &InlineButton| {
+        url::Url::parse(&button.url).is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "tg"))
+    };
+    if !buttons.iter().all(|button| opens(button)) {
+        return Err(Refusal::bad("BUTTON_URL_INVALID"));
+    }
+    Ok(buttons.first().map(|button| LinkButton { label: button.text.clone(), url: button.url.clone() }))
 }
 
 fn buttons_of(markup: &ReplyMarkup) -> Result<Buttons, Refusal> {

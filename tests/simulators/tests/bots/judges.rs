@@ -42,6 +42,9 @@ fn messages() -> Vec<Outgoing> {
         with(Keyboard::Removed),
         with(Keyboard::RequestContact("Отправить номер".to_owned())),
         with(Keyboard::Texts(vec!["Выключить: итоги недели".to_owned(), "Включить: всё".to_owned()])),
+        with(Keyboard::Link {
+            label: "Оплатить счёт".to_owned(), url: format!("{ORIGIN}/pay/1/2")
+        }),
     ]
 }
 
@@ -125,9 +128,10 @@ async fn subscribed_max() -> (Running<max::Max>, max_client::Max, Receiver) {
 fn judges_body(message: Outgoing) -> Value {
     let body = NewMessageBody::text(message.text);
     let rows: Vec<Vec<Button>> = match message.keyboard {
-        Keyboard::Unchanged | Keyboard::Removed => Vec::new(),
+        Keyboard::Unchanged | Keyboard::Removed | Keyboard::SealedLink { .. } => Vec::new(),
         Keyboard::RequestContact(label) => vec![vec![Button::request_contact(label)]],
         Keyboard::Texts(labels) => labels.into_iter().map(|label| vec![Button::message(label)]).collect(),
+        Keyboard::Link { label, url } => vec![vec![Button::link(label, url)]],
     };
     let body = if rows.is_empty() { body } else { body.with_keyboard(KeyboardPayload { buttons: rows }) };
     serde_json::to_value(body).unwrap()

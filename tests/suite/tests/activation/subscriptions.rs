@@ -2,10 +2,11 @@
 
 use chrono::TimeDelta;
 use flysk_domain::Clock as _;
-use flysk_domain::id::{InstallId, SubscriptionId};
+use flysk_domain::id::{InstallId, InvoiceId, SubscriptionId};
 use flysk_domain::platform::events::{EventKind, SubscriptionChanged};
 use flysk_domain::trace::Trace;
 use flysk_services::events::{NewEvent, emit};
+use flysk_services::mail::invoice_pay_link;
 use flysk_store::jobs::JobState;
 use flysk_store::platform::widgets::{self, Changes};
 use sqlx::MySqlPool;
@@ -34,6 +35,10 @@ fn at_hour(app: &TestApp, hour: u32) {
 
 /// The platform tells FlySense's backend about the subscription.
 async fn happen(app: &TestApp, kinds: &[EventKind]) {
+    happen_about(app, kinds, None).await;
+}
+
+async fn happen_about(app: &TestApp, kinds: &[EventKind], invoice_id: Option<InvoiceId>) {
     let install: String = sqlx::query_scalar("SELECT id FROM installs").fetch_one(&app.pool).await.unwrap();
     let install: InstallId = install.parse().unwrap();
     let data = SubscriptionChanged {
@@ -48,7 +53,7 @@ async fn happen(app: &TestApp, kinds: &[EventKind]) {
         period_from: Some("2026-12-01".parse().unwrap()),
         period_until: Some("2027-01-01".parse().unwrap()),
         cancels: false,
-        invoice_id: None,
+        invoice_id,
         days_before: Some(3),
     };
     let events: Vec<NewEvent> = kinds.iter().map(|kind| NewEvent::new(*kind, &data).unwrap()).collect();
@@ -97,6 +102,29 @@ async fn every_event_that_somebody_has_to_act_upon_is_told(pool: MySqlPool) {
     }
     happen(&app, &[EventKind::SubscriptionRenewed, EventKind::SubscriptionChanged]).await;
     assert_eq!(told(&app).len(), 5, "nobody has to do anything");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_failed_payment_is_told_in_both_messengers_with_a_button_that_pays_the_invoice(pool: MySqlPool) {
+    let app = activated(pool).await;
+    let link = app.link().await;
+    app.max.state.open_link(ANNA, &link.max).unwrap();
+    app.settle().await;
+    app.max.state.share_contact(ANNA).unwrap();
+    app.settle().await;
+    at_hour(&app, 12);
+    let invoice = InvoiceId::generate(&app.clock);
+    happen_about(&app, &[EventKind::SubscriptionPaymentFailed], Some(invoice)).await;
+    let worker = app.executor.app();
+    let url = invoice_pay_link(&worker.config().http.public_url, &worker.keyring, invoice);
+    for lines in [app.telegram.state.chat(ANNA).unwrap(), app.max.state.chat(ANNA).unwrap()] {
+        let last = lines.last().unwrap();
+        assert!(last.text.starts_with("Оплата подписки FlySense AI"), "{last:?}");
+        let button = last.link.as_ref().expect("a button");
+        assert_eq!((button.label.as_str(), button.url.as_str()), ("Оплатить счёт", url.as_str()));
+    }
+    let readable = app.count("SELECT COUNT(*) FROM bot_messages WHERE body LIKE '%/pay/inv%'").await;
+    assert_eq!(readable, 0, "the link is a permission, so it is sealed at rest");
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]

@@ -38,6 +38,7 @@ mod lifecycle;
 mod made_up_codes;
 mod memory;
 mod operations;
+mod pay_links;
 mod races;
 mod rate_limit;
 mod refresh_all;

@@ -12,6 +12,7 @@ use flysk_domain::flysense::activation::messenger::Messenger;
 use flysk_domain::id::BotMessageId;
 use flysk_jobs::flysense::activation::{SendMaxMessage, SendTelegramMessage};
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
+use flysk_services::activation::open_message;
 use flysk_store::flysense::activation::bindings;
 use flysk_store::flysense::activation::messages::{self, MessageRow};
 
@@ -55,11 +56,14 @@ async fn send<B: Bot>(run: &JobContext, app: &App, bot: &BotAccess<B>, id: BotMe
         MessageState::Sending => return end(run, id, MessageState::Unknown).await,
         _ => return Ok(JobOutcome::skip("the message was already dealt with")),
     }
+    let opened = open_message(&app.keyring, &message.body.0);
+    let opened =
+        opened.map_err(|error| JobError::retry(format!("the button's address cannot be opened: {error}")))?;
     acquire_limits(run, app, bot.client.messenger(), message.chat_id).await?;
     let mut unit = run.begin().await?;
     messages::set_state(&mut unit, id, MessageState::Waiting, MessageState::Sending, run.now()).await?;
     unit.commit().await?;
-    match bot.client.send(message.chat_id, &message.body.0).await {
+    match bot.client.send(message.chat_id, &opened).await {
         Ok(()) => end(run, id, MessageState::Sent).await,
         Err(error) => on_error(run, app, id, &message, &error).await,
     }

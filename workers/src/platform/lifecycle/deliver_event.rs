@@ -17,12 +17,13 @@ use flysk_domain::platform::breaker::Breaker;
 use flysk_domain::platform::delivery::{DeliveryResponse, RetryDecision, decide_retry};
 use flysk_jobs::platform::lifecycle::{DeliverEvent, ORDER_RECHECK_DELAY};
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
-use flysk_services::events::{deliver_next, end_undelivered};
+use flysk_services::events::{deliver_next, end_undelivered, pay_link};
 use flysk_store::platform::attempts::{self, Attempt};
 use flysk_store::platform::endpoints;
 use flysk_store::platform::events::{self, Event, EventState, QueuedEvent};
 use flysk_store::platform::widgets::{self, Widget};
 use flysk_store::{StoreError, repeat_contended};
+use url::Url;
 
 use super::credentials::EventCredentials;
 use super::endpoint::Endpoint;
@@ -127,7 +128,8 @@ async fn send(
     event: &Event,
     url: &str,
 ) -> Result<Sent, JobError> {
-    let body = EventBody::new(event).and_then(|body| serde_json::to_string(&body));
+    let pay_link = pay_link(event, &app.config().http.public_url, &app.keyring);
+    let body = EventBody::new(event, pay_link.as_ref()).and_then(|body| serde_json::to_string(&body));
     let body = body.map_err(|error| JobError::give_up(format!("the event cannot be serialised: {error}")))?;
     let headers = headers(credentials, event, &body, run.now())?;
     let attempt = event.attempts + 1;
@@ -136,12 +138,21 @@ async fn send(
     let took_ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
     let answer = classify(&result);
     let (status, error, head) = match result {
-        Ok(response) => (Some(response.status), None, Some(response.text())),
+        Ok(response) => (Some(response.status), None, Some(masked(response.text(), pay_link.as_ref()))),
         Err(error) => (None, Some(error.to_string()), None),
     };
     metrics::histogram!("flysk_event_delivery_seconds").record(started.elapsed().as_secs_f64());
     let log = Attempt { attempt, started_at, took_ms, status, error, answer_head: head, interrupted: false };
     Ok(Sent { log, answer })
+}
+
+/// The beginning of an answer for the log. A backend that repeats what it got must not put the permission to pay there.
+fn masked(head: String, pay_link: Option<&Url>) -> String {
+    let signature = pay_link.and_then(Url::path_segments).and_then(|mut parts| parts.next_back());
+    match signature {
+        Some(signature) if head.contains(signature) => head.replace(signature, "…"),
+        _ => head,
+    }
 }
 
 fn classify(result: &Result<Response, OutboundError>) -> DeliveryResponse {

@@ -4,12 +4,13 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use flysk_domain::TextEnum as _;
 use flysk_domain::platform::signature;
 use flysk_queue::JobError;
-use flysk_store::JsonText;
+use flysk_services::events::data_for_backend;
 use flysk_store::platform::events::Event;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use url::Url;
 
 use super::credentials::{EventCredentials, secret_unusable};
 
@@ -33,13 +34,13 @@ pub(super) struct EventBody<'a> {
 }
 
 impl<'a> EventBody<'a> {
-    /// The body of `event`.
+    /// The body of `event`, with the page where its invoice is paid.
     ///
     /// # Errors
     ///
     /// The stored data is not JSON.
-    pub(super) fn new(event: &'a Event) -> Result<Self, serde_json::Error> {
-        let data = event.data.as_ref().map_or_else(|| Ok(Value::Object(Map::new())), JsonText::to_value)?;
+    pub(super) fn new(event: &'a Event, pay_link: Option<&Url>) -> Result<Self, serde_json::Error> {
+        let data = data_for_backend(event, pay_link)?;
         Ok(Self {
             id: event.id.to_string(),
             kind: event.kind.as_str(),

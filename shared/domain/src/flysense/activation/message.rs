@@ -124,6 +124,20 @@ pub enum Keyboard {
     RequestContact(String),
     /// Buttons that send their label as a text, one in a row.
     Texts(Vec<String>),
+    /// One button that opens a page.
+    Link {
+        /// Label.
+        label: String,
+        /// Address of the page.
+        url: String,
+    },
+    /// A [`Self::Link`] whose address is a permission: it is stored sealed, and opened when the message is sent.
+    SealedLink {
+        /// Label.
+        label: String,
+        /// The sealed address.
+        sealed: String,
+    },
 }
 
 #[cfg(test)]

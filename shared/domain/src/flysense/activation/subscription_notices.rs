@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::message::Outgoing;
+use super::message::{Keyboard, Outgoing};
 use super::notices::NoticeKind;
 use crate::russian;
 use crate::sending_hours::local_day;
@@ -75,6 +75,12 @@ pub fn subscription_notice(kind: NoticeKind, host: &str, facts: SubscriptionFact
         }
     };
     Some(Outgoing::text(format!("{text}\n\n/settings — настроить уведомления")))
+}
+
+/// The notice with a button that opens the page where the invoice is paid; `sealed` is the sealed address of that page.
+pub fn with_pay_button(notice: Outgoing, sealed: String) -> Outgoing {
+    let label = "Оплатить счёт".to_owned();
+    Outgoing { keyboard: Keyboard::SealedLink { label, sealed }, ..notice }
 }
 
 fn works_until(day: Option<&str>) -> String {
