@@ -48,13 +48,17 @@ impl Broadcast {
         self.people * self.each
     }
 
-    /// Messages per second that the messenger allows: 30 of a bot, and one (Telegram) or two (MAX) in a dialogue.
-    pub(super) fn max_per_second(self) -> f64 {
-        let in_a_dialogue = match self.messenger {
+    /// Messages per second that the messenger allows in a dialogue.
+    pub(super) const fn max_per_second_in_dialogue(self) -> u32 {
+        match self.messenger {
             Messenger::Telegram => 1,
             Messenger::Max => 2,
-        };
-        f64::from((self.people * in_a_dialogue).min(30))
+        }
+    }
+
+    /// Messages per second that the messenger allows: 30 of a bot, and so many in each dialogue.
+    pub(super) fn max_per_second(self) -> f64 {
+        f64::from((self.people * self.max_per_second_in_dialogue()).min(30))
     }
 
     /// Runs the broadcast with a worker of its own.
