@@ -7,8 +7,8 @@ use flysk_jobs::platform::billing;
 use flysk_jobs::platform::flycoins::{ExpireHolds, PublishWalletEvents, VerifyLedger};
 use flysk_jobs::platform::oauth::RefreshDue;
 use flysk_jobs::platform::panel::SweepExports;
-use flysk_jobs::platform::subscriptions::{ReconcileInvoices, SubscriptionsDue};
-use flysk_jobs::platform::upkeep::{PruneJobs, RollUpFigures, SealAuditLog, VerifyAuditLog};
+use flysk_jobs::platform::subscriptions::{AnnouncePrices, ReconcileInvoices, SubscriptionsDue};
+use flysk_jobs::platform::upkeep::{PruneHistory, PruneJobs, RollUpFigures, SealAuditLog, VerifyAuditLog};
 use flysk_queue::cron::ScheduleEntry;
 
 /// Cron entries in UTC; those of FlySense only where it is enabled.
@@ -27,11 +27,13 @@ pub fn entries(flysense: bool) -> anyhow::Result<Vec<ScheduleEntry>> {
             day: None,
             after: None,
         })?,
+        ScheduleEntry::new("billing.announce_prices", "50 */5 * * * *", || AnnouncePrices {})?,
         ScheduleEntry::new("billing.subscriptions_due", "*/30 * * * * *", || SubscriptionsDue {})?,
         ScheduleEntry::new("flycoins.expire_holds", "15 * * * * *", || ExpireHolds {})?,
         ScheduleEntry::new("flycoins.publish_wallet_events", "*/15 * * * * *", || PublishWalletEvents {})?,
         ScheduleEntry::new("flycoins.verify_ledger", "0 23 1 * * *", || VerifyLedger {})?,
         ScheduleEntry::new("panel.sweep_exports", "0 11-59/15 * * * *", || SweepExports {})?,
+        ScheduleEntry::new("upkeep.prune_history", "0 47 * * * *", || PruneHistory {})?,
         ScheduleEntry::new("upkeep.prune_jobs", "0 17 * * * *", || PruneJobs {})?,
         ScheduleEntry::new("upkeep.roll_up_figures", "40 * * * * *", || RollUpFigures {})?,
         ScheduleEntry::new("upkeep.seal_audit_log", "20 * * * * *", || SealAuditLog {})?,

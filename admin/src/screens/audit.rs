@@ -87,6 +87,7 @@ pub(crate) fn subject(record: &AuditRow) -> Cell {
         "invoice" => "invoices",
         "payment" => "payments",
         "plan" => "plans",
+        "campaign" => "campaigns",
         "vendor" => "vendors",
         kind => return Cell::text(format!("{} {id}", labels::label_of(&labels::SUBJECTS, kind))),
     };

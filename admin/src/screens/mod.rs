@@ -7,6 +7,7 @@ pub(crate) mod bank;
 pub(crate) mod bulk;
 mod call_audio;
 pub(crate) mod calls;
+mod campaigns;
 mod cards;
 pub(crate) mod events;
 mod exports;
@@ -152,6 +153,11 @@ fn billing() -> Vec<Route> {
         Route::get("/plans/:id", plans::show),
         Route::post("/plans/offer", plans::offer),
         Route::post("/plans/retire", plans::retire),
+        Route::post("/plans/:id/price-change", campaigns::check),
+        Route::get("/plans/:id/price-change", campaigns::preview),
+        Route::post("/plans/:id/campaign", campaigns::start),
+        Route::get("/campaigns/:id", campaigns::show),
+        Route::post("/campaigns/:id/stop", campaigns::stop),
         Route::get("/approvals", approvals::list),
         Route::post("/approvals/:id/approve", approvals::approve),
         Route::post("/approvals/:id/decline", approvals::decline),

@@ -53,7 +53,7 @@ pub(crate) const VOID_REASONS: [(&str, &str); 8] = [
 ];
 
 /// What happened to a subscription, by code.
-pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 29] = [
+pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 30] = [
     ("activated", "первый период оплачен"),
     ("bonus_granted", "начислены бонусные дни"),
     ("cancel_requested", "отмена в конце периода"),
@@ -72,6 +72,7 @@ pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 29] = [
     ("payment_lock_cleared", "снята блокировка платежа"),
     ("payment_returned", "деньги возвращаются"),
     ("period_began", "начался оплаченный период"),
+    ("price_announced", "объявлена новая цена"),
     ("reinstated", "восстановлена оператором"),
     ("renewal_forced", "продление оператором"),
     ("renewal_opened", "счёт за следующий период"),

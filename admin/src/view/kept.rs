@@ -9,7 +9,7 @@ const HIDDEN_FIELDS: [&str; 10] =
     ["key", "seen", "version", "list", "query", "next", "quote", "action", "at", "expected"];
 
 /// Labels of fields by name. Where forms differ, the label fits all of them.
-const LABELS: [(&str, &str); 68] = [
+const LABELS: [(&str, &str); 69] = [
     ("account", "Аккаунт"),
     ("amount", "Сумма, Flycoins"),
     ("at_least", "Не меньше секунд"),
@@ -48,6 +48,7 @@ const LABELS: [(&str, &str); 68] = [
     ("min_seats", "Мест не меньше"),
     ("month", "Место за 1 месяц, рублей"),
     ("name", "Название или имя"),
+    ("on", "Первый день новой цены"),
     ("phone", "Телефон для клиентов"),
     ("plan", "Тариф"),
     ("platform", "Сервис"),

@@ -168,7 +168,7 @@ impl Labeled for SubscriptionState {
 }
 
 /// Acts of operators in the audit log, by code.
-pub(crate) const ACTIONS: [(&str, &str); 65] = [
+pub(crate) const ACTIONS: [(&str, &str); 67] = [
     ("approval.decline", "отклонение заявки"),
     ("approval.request", "заявка второму оператору"),
     ("bulk.pause", "пауза массового действия"),
@@ -188,6 +188,8 @@ pub(crate) const ACTIONS: [(&str, &str); 65] = [
     ("invoice.mark_paid", "отметка счёта оплаченным"),
     ("invoice.refund", "возврат по счёту"),
     ("invoice.void", "аннулирование счёта"),
+    ("campaign.start", "новая цена объявлена"),
+    ("campaign.stop", "новая цена остановлена"),
     ("job.cancel", "отмена задания"),
     ("job.replay", "повтор задания"),
     ("list.export", "выгрузка списка"),
@@ -237,10 +239,11 @@ pub(crate) const ACTIONS: [(&str, &str); 65] = [
 ];
 
 /// Kinds of objects in the audit log, by code.
-pub(crate) const SUBJECTS: [(&str, &str); 19] = [
+pub(crate) const SUBJECTS: [(&str, &str); 20] = [
     ("approval", "заявка"),
     ("bulk", "массовое действие"),
     ("call", "звонок"),
+    ("campaign", "новая цена"),
     ("event", "событие"),
     ("export", "выгрузка"),
     ("install", "установка"),
@@ -303,6 +306,7 @@ pub(crate) const fn event(kind: EventKind) -> &'static str {
         EventKind::SubscriptionTrialEnded => "пробный период закончился",
         EventKind::SubscriptionActivated => "подписка началась",
         EventKind::SubscriptionRenewalUpcoming => "скоро продление подписки",
+        EventKind::SubscriptionPriceChanging => "объявлена новая цена подписки",
         EventKind::SubscriptionRenewed => "подписка продлена",
         EventKind::SubscriptionPaymentFailed => "списание за подписку не прошло",
         EventKind::SubscriptionPastDue => "подписка просрочена",

@@ -26,6 +26,14 @@ recurring_job! {
     description: "enqueues a job for each subscription, charge, question to T-Bank and closing receipt that is due";
 }
 
+recurring_job! {
+    /// Tells customers of running price campaigns about their new prices.
+    AnnouncePrices, "billing.announce_prices";
+    policy: Policy::for_queue(queues::BILLING).attempts(2).timeout_secs(300);
+    trigger: "every 5 minutes";
+    description: "tells customers of running price campaigns about their new prices, and records each notice";
+}
+
 /// Performs the due step of a subscription: renews, reminds, ends a trial, expires.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AdvanceSubscription {

@@ -238,6 +238,14 @@ ulid_id!(
     /// Id of the result of a bulk act for one row.
     BulkResultId, "blr_"
 );
+ulid_id!(
+    /// Id of a price campaign.
+    PriceCampaignId, "pcm_"
+);
+ulid_id!(
+    /// Id of an erasure of an account's personal data.
+    ErasureId, "ers_"
+);
 
 macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident) => {

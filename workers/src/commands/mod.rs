@@ -1,5 +1,6 @@
 //! The command line.
 
+mod campaign;
 mod decode;
 mod healthcheck;
 mod invoice;
@@ -146,6 +147,18 @@ enum Command {
     /// Take a subscription plan off sale; subscriptions keep it.
     #[command(name = "plan:retire")]
     PlanRetire(plan::Retire),
+    /// List the price campaigns of a widget, newest first.
+    #[command(name = "campaign:list")]
+    CampaignList(campaign::List),
+    /// Move the customers of a plan's version to a later version.
+    ///
+    /// Each customer is told at least 30 days before, and moves with the first period after that. Whom the new version does
+    /// not fit keeps the present one. Use `--dry-run` first.
+    #[command(name = "campaign:start")]
+    CampaignStart(Box<campaign::Start>),
+    /// Stop a price campaign: whoever has not moved yet keeps version and price.
+    #[command(name = "campaign:stop")]
+    CampaignStop(campaign::Stop),
     /// Show the subscription of an account: state, access, terms, invoices and log.
     #[command(name = "subscription:show")]
     SubscriptionShow(subscription::Show),
@@ -315,6 +328,9 @@ fn perform(command: Command) -> anyhow::Result<()> {
             Command::PlanList(list) => list.run(&config).await,
             Command::PlanSet(set) => set.run(&config).await,
             Command::PlanRetire(retire) => retire.run(&config).await,
+            Command::CampaignList(list) => list.run(&config).await,
+            Command::CampaignStart(start) => start.run(&config).await,
+            Command::CampaignStop(stop) => stop.run(&config).await,
             Command::SubscriptionShow(show) => show.run(&config).await,
             Command::SubscriptionVerify(verify) => verify.run(&config).await,
             Command::SubscriptionRenew(renew) => renew.run(&config).await,

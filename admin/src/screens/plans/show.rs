@@ -11,6 +11,7 @@ use poem::Response;
 use super::acts;
 use crate::http::{Billing, Fault, Support, Visit};
 use crate::screens::audit::acts_section;
+use crate::screens::campaigns;
 use crate::view::{Cell, DetailPage, Row, Section, Table, Tone, format};
 
 /// Acts shown on a plan's page.
@@ -56,7 +57,10 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     if visit.who.may::<Billing>() {
         let on_offer = all.iter().find(|other| other.code == plan.code && other.active);
         page.acts = acts::forms(&plan, &widget, on_offer.map_or(0, |other| other.version));
+        let later: Vec<&Plan> = others.iter().copied().filter(|other| other.version > plan.version).collect();
+        page.acts.extend(campaigns::check_form(&plan, &later));
     }
+    let campaigns = campaigns::section(&mut conn, plan.widget_id, plan.id).await?;
     page.sections = vec![
         Section::new("Цены места", prices(&plan), "Цен нет."),
         Section::new(
@@ -64,7 +68,8 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
             Table::new(&HEAD, others.into_iter().map(row).collect()),
             "Других версий нет.",
         )
-        .text("Подписка держит версию, на которой куплена, пока клиент не сменит тариф."),
+        .text("Подписка держит версию, на которой куплена, пока клиент не сменит тариф или не перейдёт на новую цену."),
+        campaigns,
         acts_section(&acts),
     ];
     page.blocks = vec![("Что входит", Cell::json(&plan.terms.features.to_string()))];

@@ -215,7 +215,7 @@ async fn load(deps: &Deps, trace: &Trace, caller: &Caller, shown: Shown<'_>) -> 
         card: known.or_else(|| details.row.card_id.map(|_| card(None))),
         is_charging: is_charging(&mut conn, &details).await?,
         is_admin: user.is_admin,
-        next_total: pending::next_total(&mut conn, &details.row, &details, &details.pending).await?,
+        next_total: pending::next_total(&mut conn, &details.row, &details.pending).await?,
         today: moscow_day(deps.clock().now()),
     };
     let state = facts.describe();

@@ -2,9 +2,9 @@
 
 use flysk_domain::TextEnum as _;
 use flysk_domain::money::Kopecks;
-use flysk_domain::platform::subscriptions::{NextTerms, PendingChange};
+use flysk_domain::platform::subscriptions::PendingChange;
 use flysk_domain::russian::seats;
-use flysk_services::subscriptions::{SubscriptionDetails, pending_plan};
+use flysk_services::subscriptions::{SubscriptionDetails, next_terms};
 use flysk_store::platform::subscriptions::{self, SubscriptionRow};
 use flysk_store::{Conn, StoreResult};
 
@@ -43,13 +43,10 @@ pub(super) async fn rows(conn: &mut Conn, details: &SubscriptionDetails) -> Stor
 pub(super) async fn next_total(
     conn: &mut Conn,
     row: &SubscriptionRow,
-    details: &SubscriptionDetails,
     pending: &[PendingChange],
 ) -> StoreResult<Option<Kopecks>> {
-    let (Some(current), Some(own)) = (row.subscription.terms, &details.plan) else { return Ok(None) };
-    let next = pending_plan(conn, row, pending).await?;
-    let next = NextTerms::resolve(current, pending, &own.terms, next.as_ref().map(|plan| &plan.terms));
-    Ok(next.terms.total().ok())
+    let resolved = next_terms(conn, row, pending).await?;
+    Ok(resolved.and_then(|resolved| resolved.next.terms.total().ok()))
 }
 
 /// The changes that wait once `change` does: it replaces the one of its kind.

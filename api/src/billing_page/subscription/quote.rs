@@ -151,7 +151,7 @@ async fn page(
     let next_total = match quote_view::waits(&quote, subscription.terms) {
         Some(change) => {
             let then = pending::with(&details.pending, change);
-            pending::next_total(&mut conn, &details.row, &details, &then).await?
+            pending::next_total(&mut conn, &details.row, &then).await?
         }
         None => None,
     };

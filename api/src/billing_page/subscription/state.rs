@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::purchases::failure_ru;
 use flysk_domain::platform::subscriptions::{
-    AccessLevel, AccessReason, AfterEnd, SubscriptionSettings, moscow_day,
+    AccessLevel, AccessReason, AfterEnd, Notice, SubscriptionSettings, moscow_day,
 };
 use flysk_domain::russian::{days_word, roubles};
 use flysk_services::subscriptions::SubscriptionDetails;
@@ -112,6 +112,7 @@ impl Facts<'_> {
         if self.details.row.subscription.prepaid.is_some() {
             words.push("Следующий период уже оплачен.".to_owned());
         }
+        words.extend(self.new_price());
         let until = day(self.paid_until());
         let sum = self.next_total.map(|total| format!(" {}", roubles(total))).unwrap_or_default();
         if let Some(card) = &self.card {
@@ -127,6 +128,12 @@ impl Facts<'_> {
             ));
         }
         words
+    }
+
+    /// A new price of a seat, of which the account was told.
+    fn new_price(&self) -> Option<String> {
+        let (told, on) = self.details.new_price?;
+        Some(Notice::of_new_price(told.old_price, told.new_price, on).text)
     }
 
     /// What follows if the next period is not paid.

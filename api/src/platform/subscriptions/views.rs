@@ -167,6 +167,24 @@ impl From<Notice> for NoticeView {
     }
 }
 
+/// A new price of a seat, of which the account was told.
+#[derive(Debug, Object)]
+#[oai(rename = "SubscriptionPriceChange", example)]
+pub(crate) struct PriceChangeView {
+    /// First day of the first period that has the new price, Moscow time.
+    on: NaiveDate,
+    /// Price of a seat for a period until then, in kopecks.
+    seat_price_kopecks: i64,
+    /// Price of a seat for a period from then on, in kopecks.
+    next_seat_price_kopecks: i64,
+}
+
+impl Example for PriceChangeView {
+    fn example() -> Self {
+        Self { on: example_day(31), seat_price_kopecks: 49_900, next_seat_price_kopecks: 59_900 }
+    }
+}
+
 /// Subscription of an account.
 #[derive(Debug, Object)]
 #[oai(rename = "Subscription", example)]
@@ -201,6 +219,8 @@ pub(crate) struct SubscriptionView {
     cancels: bool,
     /// Changes that wait for the next period.
     pending_changes: Vec<PendingView>,
+    /// A new price of which the account was told at least 30 days before; null if the price stays.
+    price_change: Option<PriceChangeView>,
     /// The invoice to be paid.
     open_invoice: Option<InvoiceView>,
     /// What users should read now, such as the coming end of a trial.
@@ -225,6 +245,7 @@ impl Example for SubscriptionView {
             renews: true,
             cancels: false,
             pending_changes: Vec::new(),
+            price_change: None,
             open_invoice: None,
             notices: Vec::new(),
         }
@@ -251,6 +272,11 @@ impl From<SubscriptionDetails> for SubscriptionView {
             renews: details.row.card_id.is_some() && !subscription.cancels,
             cancels: subscription.cancels,
             pending_changes: details.pending.iter().map(PendingView::from).collect(),
+            price_change: details.new_price.map(|(told, on)| PriceChangeView {
+                on,
+                seat_price_kopecks: told.old_price.0,
+                next_seat_price_kopecks: told.new_price.0,
+            }),
             open_invoice: details.open_invoice.as_ref().map(InvoiceView::from),
             notices: details.notices.into_iter().map(NoticeView::from).collect(),
         }

@@ -46,6 +46,10 @@ pub enum EventKind {
     /// The card will be charged for the next period in some days. Data: [`SubscriptionChanged`].
     #[strum(serialize = "subscription.renewal_upcoming")]
     SubscriptionRenewalUpcoming,
+    /// The account was told that the price of its plan changes in a month or later. Data: [`SubscriptionChanged`]; the new
+    /// price is in `GET /v1/backend/subscription`.
+    #[strum(serialize = "subscription.price_changing")]
+    SubscriptionPriceChanging,
     /// The next period was paid. Data: [`SubscriptionChanged`].
     #[strum(serialize = "subscription.renewed")]
     SubscriptionRenewed,

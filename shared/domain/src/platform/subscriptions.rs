@@ -6,6 +6,7 @@
 mod access;
 mod bonus;
 mod calendar;
+mod campaign;
 mod change;
 mod due;
 mod dunning;
@@ -24,6 +25,9 @@ mod vendor;
 pub use access::{Access, AccessLevel, AccessReason};
 pub use bonus::{BonusRefusal, MAX_BONUS_DAYS_PER_GRANT};
 pub use calendar::{AnchorDay, Period, PeriodLength, ZONE, day_start, moscow_day};
+pub use campaign::{
+    CampaignRefusal, MAX_CAMPAIGN_LEAD_DAYS, PRICE_NOTICE_DAYS, PriceChange, check_campaign_day,
+};
 pub use change::{Change, ChangeKind, NextTerms, PendingChange, PendingKind, Unavailable};
 pub use due::{DueStep, RenewalPlan};
 pub use dunning::{ChargePlan, next_charge};

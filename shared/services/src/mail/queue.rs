@@ -23,6 +23,8 @@ pub(crate) struct SubscriptionMail {
     pub(crate) days_before: Option<u32>,
     /// What the next period or the open invoice costs.
     pub(crate) amount: Option<Kopecks>,
+    /// What a period costs so far, when its price changes.
+    pub(crate) previous_amount: Option<Kopecks>,
     /// The open invoice.
     pub(crate) invoice: Option<InvoiceId>,
 }
@@ -58,6 +60,7 @@ pub(crate) async fn queue_subscription_mail(
             on: told.on,
             days_before: told.days_before,
             amount: told.amount,
+            previous_amount: told.previous_amount,
             renews: row.card_id.is_some(),
             invoice: told.invoice,
         },

@@ -20,6 +20,7 @@ const fn event_of(action: SubscriptionAction) -> Option<EventKind> {
         SubscriptionAction::TrialEnded => EventKind::SubscriptionTrialEnded,
         SubscriptionAction::Activated | SubscriptionAction::Reopened => EventKind::SubscriptionActivated,
         SubscriptionAction::RenewalUpcoming => EventKind::SubscriptionRenewalUpcoming,
+        SubscriptionAction::PriceAnnounced => EventKind::SubscriptionPriceChanging,
         SubscriptionAction::Renewed => EventKind::SubscriptionRenewed,
         SubscriptionAction::PaymentFailed => EventKind::SubscriptionPaymentFailed,
         SubscriptionAction::Changed

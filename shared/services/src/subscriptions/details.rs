@@ -1,11 +1,13 @@
 //! Everything that pages and backends show of a subscription, in one read.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::platform::billing::BillingSettings;
 use flysk_domain::platform::subscriptions::{Access, Notice, PendingChange, SubscriptionSettings};
-use flysk_store::platform::subscriptions::{self, Invoice, Plan, SubscriptionRow};
+use flysk_store::platform::subscriptions::{self, Invoice, Plan, PriceNotice, SubscriptionRow};
 use flysk_store::platform::widgets::Widget;
 use flysk_store::{Conn, StoreResult};
+
+use super::price_campaigns::price_announcement;
 
 /// A subscription with what belongs to it.
 #[derive(Debug, Clone)]
@@ -18,6 +20,8 @@ pub struct SubscriptionDetails {
     pub pending: Vec<PendingChange>,
     /// The open invoice.
     pub open_invoice: Option<Invoice>,
+    /// The new price of which the customer was told, and the first day of the first period that has it.
+    pub new_price: Option<(PriceNotice, NaiveDate)>,
     /// Access now.
     pub access: Access,
     /// What users should read now.
@@ -55,6 +59,10 @@ pub async fn load_details(
     let open_invoice = subscriptions::find_open_invoice(conn, row.id).await?;
     let settings = settings_of(widget);
     let access = row.subscription.access(now, &settings);
-    let notices = row.subscription.notices(now, &settings, row.card_id.is_some());
-    Ok(SubscriptionDetails { row, plan, pending, open_invoice, access, notices })
+    let mut notices = row.subscription.notices(now, &settings, row.card_id.is_some());
+    let new_price = price_announcement(conn, &row).await?;
+    if let Some((told, on)) = new_price {
+        notices.push(Notice::of_new_price(told.old_price, told.new_price, on));
+    }
+    Ok(SubscriptionDetails { row, plan, pending, open_invoice, new_price, access, notices })
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::Clock;
 use flysk_domain::id::SubscriptionId;
 use flysk_domain::platform::subscriptions::{
-    ChargePlan, DueStep, EndReason, InvoiceKind, NextTerms, Period, Subscription, SubscriptionSettings,
+    ChargePlan, DueStep, EndReason, InvoiceKind, Period, Subscription, SubscriptionSettings, Terms,
     moscow_day, next_charge,
 };
 use flysk_queue::UnitOfWork;
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::details::settings_of;
 use super::invoices::{Promise, renewal_line, void_open_invoice, write_invoice};
-use super::quotes::pending_plan;
+use super::next_terms::next_terms;
 use super::save::{Actor, Entry, SubscriptionAction, note, save};
 use super::settle::spread_of;
 
@@ -202,31 +202,30 @@ impl Context<'_> {
     }
 
     /// Terms, title of the plan and days of the next period. Changes that are not possible any more are reported.
-    async fn next_period(
-        &self,
-        unit: &mut UnitOfWork,
-    ) -> StoreResult<(flysk_domain::platform::subscriptions::Terms, String, Period)> {
+    async fn next_period(&self, unit: &mut UnitOfWork) -> StoreResult<(Terms, String, Period)> {
         let subscription = &self.row.subscription;
-        let (Some(current), Some(period), Some(anchor)) =
-            (subscription.terms, subscription.period, subscription.anchor)
-        else {
-            return Err(impossible("terms, period or anchor are missing"));
+        let (Some(period), Some(anchor)) = (subscription.period, subscription.anchor) else {
+            return Err(impossible("period or anchor are missing"));
         };
-        let own = subscriptions::find_plan(unit, current.plan).await?;
-        let own = own.ok_or_else(|| impossible("the version of the plan is missing"))?;
         let pending = subscriptions::list_pending(unit, self.row.id).await?;
-        let wanted = pending_plan(unit, self.row, &pending).await?;
-        let next = NextTerms::resolve(current, &pending, &own.terms, wanted.as_ref().map(|plan| &plan.terms));
-        for unavailable in &next.unavailable {
-            let kind: &'static str = unavailable.0.into();
-            metrics::counter!("flysk_subscription_changes_unavailable_total", "kind" => kind).increment(1);
-            tracing::warn!(subscription.id = %self.row.id, kind, "a pending change is not possible any more");
-            let entry = Entry::new(Actor::System, SubscriptionAction::ChangeUnavailable);
-            note(unit, self.clock, self.row, entry.with(json!({ "kind": kind }))).await?;
+        let resolved = next_terms(unit, self.row, &pending).await?;
+        let resolved = resolved.ok_or_else(|| impossible("terms are missing"))?;
+        for unavailable in &resolved.next.unavailable {
+            self.report_unavailable(unit, unavailable.0.into()).await?;
         }
-        let title =
-            wanted.filter(|plan| plan.id == next.terms.plan).map_or(own.terms.title, |plan| plan.terms.title);
-        let period = anchor.period_from(period.until, next.terms.length).map_err(impossible)?;
-        Ok((next.terms, title, period))
+        if resolved.unavailable.is_some() {
+            self.report_unavailable(unit, "price").await?;
+        }
+        let terms = resolved.next.terms;
+        let period = anchor.period_from(period.until, terms.length).map_err(impossible)?;
+        Ok((terms, resolved.title, period))
+    }
+
+    /// Tells operators of a change that is not possible any more: the subscription goes on without it.
+    async fn report_unavailable(&self, unit: &mut UnitOfWork, kind: &'static str) -> StoreResult<()> {
+        metrics::counter!("flysk_subscription_changes_unavailable_total", "kind" => kind).increment(1);
+        tracing::warn!(subscription.id = %self.row.id, kind, "a pending change is not possible any more");
+        let entry = Entry::new(Actor::System, SubscriptionAction::ChangeUnavailable);
+        note(unit, self.clock, self.row, entry.with(json!({ "kind": kind }))).await
     }
 }

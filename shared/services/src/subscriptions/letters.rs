@@ -4,12 +4,13 @@ use flysk_domain::Clock;
 use flysk_domain::id::InvoiceId;
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::mail::MailKind;
-use flysk_domain::platform::subscriptions::{NextTerms, SubscriptionSettings, moscow_day};
+use flysk_domain::platform::subscriptions::{SubscriptionSettings, moscow_day};
 use flysk_queue::UnitOfWork;
 use flysk_store::StoreResult;
 use flysk_store::platform::subscriptions::{self, SubscriptionRow};
 
-use super::quotes::pending_plan;
+use super::next_terms::next_terms;
+use super::price_campaigns::price_announcement;
 use super::save::SubscriptionAction;
 use crate::mail::{SubscriptionMail, queue_subscription_mail};
 
@@ -19,6 +20,7 @@ const fn letter_of(action: SubscriptionAction, fell_due: bool) -> Option<MailKin
         SubscriptionAction::TrialEnding => Some(MailKind::TrialEnding),
         SubscriptionAction::TrialEnded => Some(MailKind::TrialEnded),
         SubscriptionAction::RenewalUpcoming => Some(MailKind::RenewalUpcoming),
+        SubscriptionAction::PriceAnnounced => Some(MailKind::PriceChanging),
         // The first failed charge also makes the subscription due: one letter says both.
         SubscriptionAction::PaymentFailed => Some(MailKind::PaymentFailed),
         SubscriptionAction::Expired | SubscriptionAction::ReviewEnded => Some(MailKind::Expired),
@@ -36,6 +38,9 @@ pub(super) async fn tell_payer(
     (action, fell_due, invoice): (SubscriptionAction, bool, Option<InvoiceId>),
 ) -> StoreResult<()> {
     let Some(kind) = letter_of(action, fell_due) else { return Ok(()) };
+    if kind == MailKind::PriceChanging {
+        return tell_new_price(unit, clock, row).await;
+    }
     let subscription = &row.subscription;
     let is_unpaid = matches!(kind, MailKind::PaymentFailed | MailKind::PastDue);
     let access = subscription.access(clock.now(), settings);
@@ -55,7 +60,23 @@ pub(super) async fn tell_payer(
         on,
         days_before: subscription.reminded_days.filter(|_| kind == MailKind::TrialEnding),
         amount,
+        previous_amount: None,
         invoice: invoice.filter(|_| is_unpaid),
+    };
+    queue_subscription_mail(unit, clock, row, told).await
+}
+
+/// Tells what a period costs now, and from when on it costs more or less.
+async fn tell_new_price(unit: &mut UnitOfWork, clock: &dyn Clock, row: &SubscriptionRow) -> StoreResult<()> {
+    let Some((notice, on)) = price_announcement(unit, row).await? else { return Ok(()) };
+    let total = |price: Kopecks| price.checked_mul(notice.seats.into()).ok();
+    let told = SubscriptionMail {
+        kind: MailKind::PriceChanging,
+        on: Some(on),
+        days_before: None,
+        amount: total(notice.new_price),
+        previous_amount: row.subscription.terms.and_then(|terms| terms.total().ok()),
+        invoice: None,
     };
     queue_subscription_mail(unit, clock, row, told).await
 }
@@ -72,10 +93,7 @@ async fn open_amount(
 
 /// What the next period will cost, with the changes that wait for it.
 async fn next_amount(unit: &mut UnitOfWork, row: &SubscriptionRow) -> StoreResult<Option<Kopecks>> {
-    let Some(current) = row.subscription.terms else { return Ok(None) };
-    let Some(own) = subscriptions::find_plan(unit, current.plan).await? else { return Ok(None) };
     let pending = subscriptions::list_pending(unit, row.id).await?;
-    let wanted = pending_plan(unit, row, &pending).await?;
-    let next = NextTerms::resolve(current, &pending, &own.terms, wanted.as_ref().map(|plan| &plan.terms));
-    Ok(next.terms.total().ok())
+    let resolved = next_terms(unit, row, &pending).await?;
+    Ok(resolved.and_then(|resolved| resolved.next.terms.total().ok()))
 }

@@ -11,9 +11,11 @@ mod details;
 mod due;
 mod invoices;
 mod letters;
+mod next_terms;
 mod operators;
 mod pay;
 mod payment_lock;
+mod price_campaigns;
 mod quotes;
 mod refunds;
 mod reinstate;
@@ -27,13 +29,18 @@ pub use cards::{bind_card, may_charge, record_consent, unlink_card, unlink_saved
 pub use details::{SubscriptionDetails, load_details, settings_of};
 pub use due::{find_due, perform_due_step};
 pub use invoices::{expire_overdue_invoices, find_chargeable, set_contact};
+pub use next_terms::{ResolvedTerms, next_terms};
 pub use operators::{
     OperatorAct, OperatorError, clear_review, force_renewal, grant_bonus_days, mark_paid, void_invoice,
 };
 pub use pay::{PayRequest, RenewalOffer, pay_invoice, renewal_offer};
 pub use payment_lock::clear_payment_lock;
 pub(crate) use payment_lock::record_ended_attempt;
-pub use quotes::{QuoteRefusal, create_quote, pending_plan};
+pub use price_campaigns::{
+    CampaignError, CampaignPreview, NewCampaign, announce_price, preview_campaign, price_announcement,
+    start_campaign, stop_campaign,
+};
+pub use quotes::{QuoteRefusal, create_quote};
 pub(crate) use refunds::refundable;
 pub use refunds::suggested_refund;
 pub use reinstate::reinstate;

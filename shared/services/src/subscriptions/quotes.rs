@@ -1,5 +1,7 @@
 //! Quotes: prices of changes, stored and valid until the end of the day in Moscow.
 
+use std::borrow::Cow;
+
 use chrono::{NaiveDate, TimeDelta};
 use flysk_domain::Clock;
 use flysk_domain::id::{PlanId, QuoteId};
@@ -10,6 +12,7 @@ use flysk_queue::UnitOfWork;
 use flysk_store::platform::subscriptions::{self, NewQuote, Plan, StoredQuote, SubscriptionRow};
 use flysk_store::{Conn, StoreError};
 
+use super::next_terms::renewal_base;
 use super::save::Actor;
 
 /// Why a change has no price.
@@ -61,11 +64,21 @@ pub(super) async fn price(
     change: Change,
     today: NaiveDate,
 ) -> Result<Quote, QuoteRefusal> {
-    let own = match row.subscription.terms {
-        Some(terms) => subscriptions::find_plan(conn, terms.plan).await?,
-        None => None,
-    };
     let pending = subscriptions::list_pending(conn, row.id).await?;
+    // What begins with the next period starts from its terms, which a price campaign may have changed.
+    let base = match change {
+        Change::Renew | Change::Length(_) => renewal_base(conn, row).await?,
+        Change::Start { .. } | Change::Plan(_) | Change::Seats(_) => None,
+    };
+    let mut subscription = Cow::Borrowed(&row.subscription);
+    let own = match (base, row.subscription.terms) {
+        (Some(base), _) => {
+            subscription.to_mut().terms = Some(base.terms);
+            Some(base.plan)
+        }
+        (None, Some(terms)) => subscriptions::find_plan(conn, terms.plan).await?,
+        (None, None) => None,
+    };
     let wanted = match change {
         Change::Start { plan, .. } => {
             Some(on_offer(conn, row, plan).await?.ok_or(QuoteRefusal::PlanNotAvailable)?)
@@ -78,7 +91,7 @@ pub(super) async fn price(
     };
     let own: Option<PlanVersion<'_>> = own.as_ref().map(|plan| (plan.id, &plan.terms));
     let wanted: Option<PlanVersion<'_>> = wanted.as_ref().map(|plan| (plan.id, &plan.terms));
-    Ok(quote(&row.subscription, change, own, wanted, &pending, today)?)
+    Ok(quote(&subscription, change, own, wanted, &pending, today)?)
 }
 
 /// A version of a plan that the subscription's widget offers.

@@ -96,6 +96,8 @@ pub enum SubscriptionAction {
     Reinstated,
     /// An operator ended an attempt that kept an invoice from being paid.
     PaymentLockCleared,
+    /// The customer was told of a new price.
+    PriceAnnounced,
     /// A card was saved for renewals.
     CardSaved,
     /// A card was unlinked.

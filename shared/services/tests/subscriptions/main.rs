@@ -3,6 +3,7 @@
 
 mod bank;
 mod buying;
+mod campaigns;
 mod contacts;
 mod late_money;
 mod operators;

@@ -83,8 +83,16 @@ impl World {
 
     /// Puts a plan on sale: prices of a seat for 1 and 12 months.
     pub(crate) async fn plan(&self, code: &str, month: i64, year: i64) -> Plan {
-        let prices =
-            BTreeMap::from([(PeriodLength::Month, Kopecks(month)), (PeriodLength::Year, Kopecks(year))]);
+        self.offer(code, [(PeriodLength::Month, Kopecks(month)), (PeriodLength::Year, Kopecks(year))].into())
+            .await
+    }
+
+    /// Puts a plan on sale that is paid by the year only.
+    pub(crate) async fn yearly_plan(&self, code: &str, year: i64) -> Plan {
+        self.offer(code, [(PeriodLength::Year, Kopecks(year))].into()).await
+    }
+
+    async fn offer(&self, code: &str, prices: BTreeMap<PeriodLength, Kopecks>) -> Plan {
         let terms = PlanTerms {
             title: format!("Тариф {code}"),
             prices,

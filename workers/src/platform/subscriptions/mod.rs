@@ -1,6 +1,7 @@
 //! Handlers for subscriptions: due steps, charges, forms, questions to the bank, refunds, closing receipts.
 
 mod advance;
+mod announce_prices;
 mod bank_answer;
 mod charge;
 mod due;

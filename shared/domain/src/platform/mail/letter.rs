@@ -117,6 +117,7 @@ fn told(kind: MailKind, facts: &MailFacts) -> (String, Vec<String>) {
             format!("Оплаченный период закончится{until}. Следующий период стоит{sum}."),
             "Карта не привязана, поэтому сами мы ничего не спишем. Оплатите период, чтобы виджет не отключился.".to_owned(),
         ),
+        MailKind::PriceChanging => price_changing(facts, &until, &sum),
         MailKind::PaymentFailed => (
             "оплата не прошла".to_owned(),
             format!("Оплата следующего периода подписки не прошла. К оплате{sum}."),
@@ -134,6 +135,19 @@ fn told(kind: MailKind, facts: &MailFacts) -> (String, Vec<String>) {
         ),
     };
     (title, [first, then].map(|text| text.trim().to_owned()).into())
+}
+
+/// The letter about a new price. `until` and `sum` begin with a space if they are known.
+fn price_changing(facts: &MailFacts, until: &str, sum: &str) -> (String, String, String) {
+    let before =
+        facts.previous_amount.map(|amount| format!(" вместо {}", roubles(amount))).unwrap_or_default();
+    (
+        format!("новая цена подписки с{until}"),
+        format!("Период подписки, который начнётся{until}, и следующие будут стоить{sum}{before}."),
+        "До этого дня цена не изменится. Если новая цена не подходит, отмените подписку в настройках виджета: она \
+         закончится вместе с оплаченным периодом."
+            .to_owned(),
+    )
 }
 
 /// Text in an element or in a quoted attribute.
@@ -168,6 +182,7 @@ mod tests {
             on: Some("2027-01-01".parse().unwrap()),
             days_before: Some(3),
             amount: Some(Kopecks(149_900)),
+            previous_amount: Some(Kopecks(129_900)),
             renews: true,
             invoice: None,
         }

@@ -22,6 +22,8 @@ labeled_enum!(
         TrialEnded = "trial_ended", "пробный период закончился";
         /// The next period begins in some days: a card is charged, or somebody has to pay.
         RenewalUpcoming = "renewal_upcoming", "скоро оплата следующего периода";
+        /// The price of a period changes in a month or later.
+        PriceChanging = "price_changing", "новая цена подписки";
         /// A payment of the next period failed.
         PaymentFailed = "payment_failed", "оплата не прошла";
         /// The period is over and the next one is not paid.
@@ -47,6 +49,12 @@ impl MailKind {
                     && !subscription.cancels
                     && subscription.prepaid.is_none()
                     && is_coming(subscription.period)
+            }
+            Self::PriceChanging => {
+                !subscription.cancels
+                    && subscription.terms.is_some()
+                    && !matches!(state, SubscriptionState::Expired | SubscriptionState::Cancelled)
+                    && on.is_some_and(|on| moscow_day(now) < on)
             }
             Self::PaymentFailed | Self::PastDue => {
                 matches!(state, SubscriptionState::Renewing | SubscriptionState::PastDue)
@@ -94,6 +102,9 @@ pub struct MailFacts {
     pub days_before: Option<u32>,
     /// What the next period costs, or the open invoice.
     pub amount: Option<Kopecks>,
+    /// What a period costs so far, when its price changes.
+    #[serde(default)]
+    pub previous_amount: Option<Kopecks>,
     /// Whether a card is charged for the next period.
     pub renews: bool,
     /// The open invoice.

@@ -7,7 +7,8 @@ use super::reminder::{TRIAL_REMINDER_DAYS, charge_reminder_days};
 use super::settings::SubscriptionSettings;
 use super::subscription::{Subscription, SubscriptionState};
 use crate::UnknownText;
-use crate::russian::day as ru;
+use crate::money::Kopecks;
+use crate::russian::{day as ru, roubles};
 
 /// Subject of a notice.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
@@ -22,6 +23,8 @@ pub enum NoticeKind {
     PaymentNeeded,
     /// The subscription ends with its period, because it was cancelled.
     EndsWithPeriod,
+    /// The price of a seat changes with a later period.
+    PriceChanging,
     /// Access is not as it was, see its reason.
     Access,
 }
@@ -35,6 +38,15 @@ pub struct Notice {
     pub text: String,
     /// The day that it is about, Moscow; `None` for access.
     pub on: Option<NaiveDate>,
+}
+
+impl Notice {
+    /// A new price of a seat, from the period that begins on a day.
+    pub fn of_new_price(old_price: Kopecks, new_price: Kopecks, on: NaiveDate) -> Self {
+        let (old, new) = (roubles(old_price), roubles(new_price));
+        let text = format!("С периода, который начнётся {}, место будет стоить {new} вместо {old}.", ru(on));
+        Self { kind: NoticeKind::PriceChanging, text, on: Some(on) }
+    }
 }
 
 impl Subscription {

@@ -3,6 +3,7 @@
 //! Lock order: the subscription's row, then its invoice, then the install's row (events). Every write of a subscription
 //! compares its version.
 
+mod campaigns;
 mod consents;
 mod invariants;
 mod invoice_writes;
@@ -13,6 +14,11 @@ mod records;
 mod row;
 mod write;
 
+pub use campaigns::{
+    AnnouncedPrice, PlanCustomers, PriceCampaign, PriceNotice, count_plan_customers, count_price_notices,
+    find_announced_price, find_campaign, insert_campaign, insert_price_notice, list_campaigns,
+    list_customers_to_notify, list_running_campaigns, stop_campaign,
+};
 pub use consents::{
     Consent, bind_consent, find_consent_of_card, insert_consent, list_consents, revoke_consents,
 };
@@ -28,7 +34,9 @@ pub use invoices::{
 pub use plans::{
     Plan, find_plan, find_plan_on_offer, list_all_plans, list_plans_on_offer, retire_plan, set_plan,
 };
-pub use quotes::{NewQuote, StoredQuote, find_quote, find_quote_asked, insert_quote, mark_quote_applied};
+pub use quotes::{
+    NewQuote, StoredQuote, find_quote, find_quote_asked, insert_quote, mark_quote_applied, prune_quotes,
+};
 pub use records::{
     Action, BonusGrant, clear_pending, delete_pending, insert_action, insert_bonus, insert_notice,
     list_actions, list_pending, put_pending,

@@ -7,6 +7,7 @@ mod audit_chain;
 mod bought;
 mod bulk;
 mod call_audio;
+mod campaigns;
 mod customers;
 mod exports;
 mod harness;

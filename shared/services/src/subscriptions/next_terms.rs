@@ -1,0 +1,79 @@
+//! Terms of the next period: the present ones, or those of a price campaign, with the changes that wait.
+
+use flysk_domain::id::PlanId;
+use flysk_domain::platform::subscriptions::{
+    NextTerms, PendingChange, PriceChange, Subscription, Terms, moscow_day,
+};
+use flysk_store::platform::subscriptions::{self, AnnouncedPrice, Plan, SubscriptionRow};
+use flysk_store::{Conn, StoreError, StoreResult};
+
+use super::quotes::pending_plan;
+
+/// What the next period starts from, before the changes that wait.
+#[derive(Debug, Clone)]
+pub(super) struct RenewalBase {
+    /// The terms.
+    pub(super) terms: Terms,
+    /// Their version of the plan.
+    pub(super) plan: Plan,
+    /// A campaign's version that has no price for these terms, so that the present ones go on.
+    pub(super) unavailable: Option<PlanId>,
+}
+
+/// Terms of the next period.
+#[derive(Debug, Clone)]
+pub struct ResolvedTerms {
+    /// The terms, and the changes that are not possible any more.
+    pub next: NextTerms,
+    /// Title of the plan that they belong to.
+    pub title: String,
+    /// A campaign's version that could not be applied: the present one goes on, and an operator is told.
+    pub unavailable: Option<PlanId>,
+}
+
+/// What the period after the paid one starts from: the present terms, or those of a campaign whose notice is old enough.
+/// `None` before the first purchase.
+pub(super) async fn renewal_base(conn: &mut Conn, row: &SubscriptionRow) -> StoreResult<Option<RenewalBase>> {
+    let Some(terms) = row.subscription.terms else { return Ok(None) };
+    let plan = subscriptions::find_plan(conn, terms.plan).await?;
+    let plan = plan.ok_or(StoreError::WrongState { what: "version of the plan" })?;
+    let present = RenewalBase { terms, plan, unavailable: None };
+    let Some(announced) = subscriptions::find_announced_price(conn, row.id, terms.plan).await? else {
+        return Ok(Some(present));
+    };
+    if !applies_to_next(&row.subscription, &announced) {
+        return Ok(Some(present));
+    }
+    let version = subscriptions::find_plan(conn, announced.to_plan).await?;
+    let moved = version.and_then(|plan| {
+        let terms = terms.under(plan.id, &plan.terms)?;
+        Some(RenewalBase { terms, plan, unavailable: None })
+    });
+    Ok(Some(moved.unwrap_or(RenewalBase { unavailable: Some(announced.to_plan), ..present })))
+}
+
+/// Whether the period that follows the paid one has the announced price.
+fn applies_to_next(subscription: &Subscription, announced: &AnnouncedPrice) -> bool {
+    subscription.paid_until().is_some_and(|boundary| price_change(announced).applies_from(boundary))
+}
+
+/// When an announced price concerns its customer.
+pub(super) fn price_change(announced: &AnnouncedPrice) -> PriceChange {
+    PriceChange { effective_on: announced.effective_on, noticed_on: moscow_day(announced.notice.noticed_at) }
+}
+
+/// Terms of the next period with these changes; `None` before the first purchase.
+pub async fn next_terms(
+    conn: &mut Conn,
+    row: &SubscriptionRow,
+    pending: &[PendingChange],
+) -> StoreResult<Option<ResolvedTerms>> {
+    let Some(base) = renewal_base(conn, row).await? else { return Ok(None) };
+    let wanted = pending_plan(conn, row, pending).await?;
+    let version = wanted.as_ref().map(|plan| &plan.terms);
+    let next = NextTerms::resolve(base.terms, pending, &base.plan.terms, version);
+    let title = wanted
+        .filter(|plan| plan.id == next.terms.plan)
+        .map_or(base.plan.terms.title, |plan| plan.terms.title);
+    Ok(Some(ResolvedTerms { next, title, unavailable: base.unavailable }))
+}
