@@ -13,6 +13,7 @@ mod consumer;
 mod context;
 pub mod cron;
 mod database_clock;
+mod due_selector;
 mod ephemeral;
 pub mod executor;
 mod job;
@@ -32,6 +33,7 @@ pub mod worker;
 
 pub use context::JobContext;
 pub use database_clock::DatabaseClock;
+pub use due_selector::DueSelector;
 pub use ephemeral::{EphemeralHandler, EphemeralQueue, EphemeralRegistry, NextRun};
 pub use job::{EphemeralJob, Job};
 pub use outbox::{Outbox, UnitOfWork};

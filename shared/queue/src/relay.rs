@@ -1,12 +1,17 @@
 //! Relay: pushes wake-ups of due rows from MySQL to Redis, and detects that Redis lost its data.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use flysk_store::{StoreResult, jobs, repeat_contended};
+use chrono::{DateTime, Utc};
+use flysk_domain::id::JobId;
+use flysk_store::jobs::{self, DueJob, WaitingJob};
+use flysk_store::{StoreResult, repeat_contended};
 use redis::AsyncCommands;
 use redis::aio::ConnectionManager;
 use tokio_util::sync::CancellationToken;
 
+use crate::due_selector::DueSelector;
 use crate::outbox::Outbox;
 use crate::transport::{MAX_QUEUED_WAKEUPS, QueueNotifier, RedisKeys, WakeupMessage};
 
@@ -15,6 +20,10 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A wake-up whose job was not claimed within this time is pushed again; that has no effect if it still waits in Redis.
 const REPUSH_AFTER: Duration = Duration::from_secs(30);
+
+/// A new epoch concerns jobs whose push was deferred, which is never for longer than this; later ones were not pushed yet.
+/// Twice [`REPUSH_AFTER`], because the clocks of processes differ a little.
+const MAX_DEFERRAL: Duration = Duration::from_mins(1);
 
 /// Rows per statement.
 const PUSH_BATCH_SIZE: usize = 500;
@@ -30,11 +39,12 @@ pub(super) struct Relay {
     pub(super) redis: ConnectionManager,
     pub(super) keys: RedisKeys,
     pub(super) queues: Vec<String>,
+    pub(super) selector: DueSelector,
 }
 
 impl Relay {
     /// Runs until `stop`.
-    pub(super) async fn run(self, stop: CancellationToken) {
+    pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut epoch = None;
         let mut tick = tokio::time::interval(POLL_INTERVAL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -69,50 +79,60 @@ impl Relay {
 
     async fn begin_epoch(&self) -> Result<(), RelayError> {
         let mut conn = self.outbox.pool().acquire().await?;
-        let again = jobs::push_everything_again(&mut conn, self.outbox.clock().now()).await?;
+        let now = self.outbox.clock().now();
+        let again = jobs::push_everything_again(&mut conn, now, now + MAX_DEFERRAL).await?;
         tracing::info!(jobs = again, "Redis is new or lost its data: everything due is pushed again");
         Ok(())
     }
 
-    /// Refills queues with enough free capacity. Selecting due rows in fair order reads all of a queue's due rows, so
-    /// it is done only for many rows at a time.
-    async fn push_due(&self) -> Result<(), RelayError> {
+    /// Refills queues with enough free capacity.
+    async fn push_due(&mut self) -> Result<(), RelayError> {
         let capacities = self.notifier.free_capacity(&self.queues).await?;
-        for (queue, mut capacity) in self.queues.iter().zip(capacities) {
-            while capacity >= MIN_FREE_CAPACITY {
+        let queues = self.queues.iter().map(String::as_str);
+        let mut open: Vec<(&str, usize)> =
+            queues.zip(capacities).filter(|(_, capacity)| *capacity >= MIN_FREE_CAPACITY).collect();
+        while !open.is_empty() {
+            let now = self.outbox.clock().now();
+            let wanted: Vec<(&str, usize)> =
+                open.iter().map(|(queue, capacity)| (*queue, (*capacity).min(PUSH_BATCH_SIZE))).collect();
+            let mut conn = self.outbox.pool().acquire().await?;
+            let selected = self.selector.select(&mut conn, &wanted, now).await?;
+            drop(conn);
+            let mut still_open = Vec::new();
+            for ((queue, capacity), due) in open.into_iter().zip(selected) {
                 let max = capacity.min(PUSH_BATCH_SIZE);
-                if self.push_batch(queue, max).await? < max {
-                    break;
+                let left = capacity - max;
+                if self.push_batch(&due, now).await? >= max && left >= MIN_FREE_CAPACITY {
+                    still_open.push((queue, left));
                 }
-                capacity -= max;
             }
+            open = still_open;
         }
         Ok(())
     }
 
-    /// Pushes at most `max` rows; returns their number.
-    async fn push_batch(&self, queue: &str, max: usize) -> Result<usize, RelayError> {
-        let now = self.outbox.clock().now();
-        let limit = u32::try_from(max).unwrap_or(u32::MAX);
-        let due = jobs::list_due(&mut *self.outbox.pool().acquire().await?, queue, now, limit).await?;
+    /// Pushes the jobs that no other relay takes, in their order; returns their number.
+    async fn push_batch(&self, due: &[WaitingJob], now: DateTime<Utc>) -> Result<usize, RelayError> {
         if due.is_empty() {
             return Ok(0);
         }
-        let ids: Vec<_> = due.iter().map(|job| job.id).collect();
+        let ids: Vec<JobId> = due.iter().map(|job| job.id).collect();
         let mark = || async {
             let mut tx = self.outbox.pool().begin().await?;
             let mine = jobs::mark_pushed(&mut tx, &ids, now, now + REPUSH_AFTER).await?;
             tx.commit().await?;
             StoreResult::Ok(mine)
         };
-        let mine = repeat_contended(mark).await?;
+        let mine: BTreeMap<JobId, DueJob> =
+            repeat_contended(mark).await?.into_iter().map(|job| (job.id, job)).collect();
         let wakeups: Vec<WakeupMessage> =
-            due.iter().filter(|job| mine.contains(&job.id)).map(WakeupMessage::from).collect();
+            ids.iter().filter_map(|id| mine.get(id)).map(WakeupMessage::from).collect();
         let refused = match self.notifier.push(&wakeups).await {
             Ok(refused) => refused,
             Err(error) => {
                 // The result is unknown, and pushing again is harmless.
-                jobs::defer_push(&mut *self.outbox.pool().acquire().await?, &mine, now).await?;
+                let unsure: Vec<JobId> = mine.into_keys().collect();
+                jobs::defer_push(&mut *self.outbox.pool().acquire().await?, &unsure, now).await?;
                 return Err(error.into());
             }
         };

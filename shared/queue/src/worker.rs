@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::consumer::{AckHandle, ConsumerContext, Deliver, WakeSignal};
+use crate::due_selector::DueSelector;
 use crate::ephemeral::{self, EphemeralDelivery, EphemeralQueue, EphemeralRegistry};
 use crate::executor::Executor;
 use crate::queue_name::QueueName;
@@ -106,6 +107,7 @@ pub async fn run<App: Send + Sync + 'static>(
         redis: redis.connection.clone(),
         keys: redis.keys.clone(),
         queues: options.all_queues.iter().map(|queue| queue.as_str().to_owned()).collect(),
+        selector: DueSelector::default(),
     };
     loops.spawn(relay.run(stop.clone()));
     loops.spawn(queue_depth::record_periodically(Arc::clone(&executor), stop.clone()));

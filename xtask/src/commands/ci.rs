@@ -13,7 +13,7 @@ use crate::{process, workspace};
 
 /// Tests that run on both database servers: all tests with SQL except those that start their own servers. Selected with
 /// `--workspace`, so that they reuse the build of the whole workspace.
-const TESTS_ON_BOTH: [&str; 27] = [
+const TESTS_ON_BOTH: [&str; 29] = [
     "--workspace",
     "--test",
     "rollback",
@@ -25,6 +25,8 @@ const TESTS_ON_BOTH: [&str; 27] = [
     "statements",
     "--test",
     "contention",
+    "--test",
+    "backlog",
     "--test",
     "calls",
     "--test",

@@ -23,7 +23,10 @@ pub use operate::{
     Depth, JobRow, cancel, cancel_unstarted, cancel_waiting, depths, expedite, find, list,
     list_by_correlation, prune, replace, replay,
 };
-pub use relay::{DueJob, defer_push, list_due, mark_pushed, push_everything_again};
+pub use relay::{
+    DueJob, WaitingJob, defer_push, list_due, list_turns, list_turns_after, list_turns_from, mark_pushed,
+    push_everything_again,
+};
 
 /// State of a job.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]

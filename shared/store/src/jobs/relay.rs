@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use flysk_domain::id::JobId;
 
 use crate::listed::push_in;
+use crate::sql_text::sql;
 use crate::{Conn, StoreResult};
 
 /// A waiting job that is due.
@@ -20,47 +21,125 @@ pub struct DueJob {
     pub fence: u64,
 }
 
-/// Lists at most `limit` due jobs of `queue`, by priority and then round-robin across tenants, so that many calls of one
-/// account do not delay those of another.
-pub async fn list_due(
-    conn: &mut Conn,
-    queue: &str,
-    now: DateTime<Utc>,
-    limit: u32,
-) -> StoreResult<Vec<DueJob>> {
-    Ok(sqlx::query_as(
-        "SELECT id, queue, priority, fence FROM (
-             SELECT id, queue, priority, fence, push_at,
-                    ROW_NUMBER() OVER (PARTITION BY priority, COALESCE(tenant, id) ORDER BY push_at, id) AS turn
-             FROM jobs WHERE state = 'queued' AND push_at <= ? AND run_at <= ? AND queue = ?
-         ) AS due
-         ORDER BY priority, turn, push_at, id LIMIT ?",
-    )
+/// A waiting job as a relay compares it with others. It may not be due yet.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct WaitingJob {
+    /// Id of the job.
+    #[sqlx(try_from = "String")]
+    pub id: JobId,
+    /// Queue whose workers take it.
+    pub queue: String,
+    /// 0 runs first.
+    pub priority: u8,
+    /// Tenant of the job, if any.
+    pub tenant: Option<String>,
+    /// When a relay pushes it. Never before its earliest start.
+    pub push_at: DateTime<Utc>,
+}
+
+const SELECT_WAITING: &str = "SELECT id, queue, priority, tenant, push_at FROM jobs ";
+
+/// Order of reading by turns: one tenant after another, jobs without a tenant first.
+const BY_TURNS: &str = " ORDER BY priority, tenant, push_at, id LIMIT ?";
+
+/// Lists at most `limit` due jobs of all queues, those that are due longest first. Reads no other rows.
+///
+/// Here and below the index is named, because a server whose statistics are older than a backlog may prefer to read and
+/// sort all of it.
+pub async fn list_due(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<WaitingJob>> {
+    Ok(sqlx::query_as(sql!(
+        SELECT_WAITING,
+        "FORCE INDEX (jobs_due) WHERE state = 'queued' AND push_at <= ? ORDER BY push_at LIMIT ?"
+    ))
     .bind(now)
-    .bind(now)
-    .bind(queue)
     .bind(limit)
     .fetch_all(conn)
     .await?)
 }
 
-/// Reserves the jobs `ids` for this relay until `again_at`; returns the reserved ones. Jobs that another relay reserved, or
-/// that do not wait any more, are missing.
+/// Lists the first `limit` waiting jobs of `queue`, due or not, by priority, tenant and time, beginning with
+/// `priority`. Reads no other rows.
+pub async fn list_turns(
+    conn: &mut Conn,
+    queue: &str,
+    priority: u8,
+    limit: u32,
+) -> StoreResult<Vec<WaitingJob>> {
+    Ok(sqlx::query_as(sql!(
+        SELECT_WAITING,
+        "FORCE INDEX (jobs_turns) WHERE state = 'queued' AND queue = ? AND priority >= ?",
+        BY_TURNS
+    ))
+    .bind(queue)
+    .bind(priority)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Like [`list_turns`], for one priority, beginning with the jobs of `tenant`. The empty text begins after the jobs without
+/// a tenant.
+pub async fn list_turns_from(
+    conn: &mut Conn,
+    queue: &str,
+    priority: u8,
+    tenant: &str,
+    limit: u32,
+) -> StoreResult<Vec<WaitingJob>> {
+    Ok(sqlx::query_as(sql!(
+        SELECT_WAITING,
+        "FORCE INDEX (jobs_turns) WHERE state = 'queued' AND queue = ? AND priority = ? AND tenant >= ?",
+        BY_TURNS
+    ))
+    .bind(queue)
+    .bind(priority)
+    .bind(tenant)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Like [`list_turns`], for one priority, beginning after the jobs of `tenant`.
+pub async fn list_turns_after(
+    conn: &mut Conn,
+    queue: &str,
+    priority: u8,
+    tenant: &str,
+    limit: u32,
+) -> StoreResult<Vec<WaitingJob>> {
+    Ok(sqlx::query_as(sql!(
+        SELECT_WAITING,
+        "FORCE INDEX (jobs_turns) WHERE state = 'queued' AND queue = ? AND priority = ? AND tenant > ?",
+        BY_TURNS
+    ))
+    .bind(queue)
+    .bind(priority)
+    .bind(tenant)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Reserves the jobs `ids` for this relay until `again_at`; returns the reserved ones, in no order. Jobs that another relay
+/// reserved, or that are not due any more, are missing.
 pub async fn mark_pushed(
     conn: &mut Conn,
     ids: &[JobId],
     now: DateTime<Utc>,
     again_at: DateTime<Utc>,
-) -> StoreResult<Vec<JobId>> {
+) -> StoreResult<Vec<DueJob>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut locked = sqlx::QueryBuilder::new("SELECT id FROM jobs WHERE id");
+    let mut locked = sqlx::QueryBuilder::new(
+        "SELECT id, queue, priority, fence FROM jobs FORCE INDEX (PRIMARY) WHERE state = 'queued' AND push_at <= ",
+    );
+    locked.push_bind(now).push(" AND run_at <= ").push_bind(now).push(" AND id");
     push_in(&mut locked, ids.iter().map(ToString::to_string));
-    locked.push(" AND state = 'queued' AND push_at <= ").push_bind(now).push(" FOR UPDATE SKIP LOCKED");
-    let mine: Vec<String> = locked.build_query_scalar().fetch_all(&mut *conn).await?;
-    let mine: Vec<JobId> = mine.iter().filter_map(|id| id.parse().ok()).collect();
-    defer_push(conn, &mine, again_at).await?;
+    locked.push(" FOR UPDATE SKIP LOCKED");
+    let mine: Vec<DueJob> = locked.build_query_as().fetch_all(&mut *conn).await?;
+    let reserved: Vec<JobId> = mine.iter().map(|job| job.id).collect();
+    defer_push(conn, &reserved, again_at).await?;
     Ok(mine)
 }
 
@@ -76,14 +155,21 @@ pub async fn defer_push(conn: &mut Conn, ids: &[JobId], at: DateTime<Utc>) -> St
     Ok(())
 }
 
-/// Makes all due jobs eligible for a push again, after Redis lost its data. Returns how many were deferred until now.
-pub async fn push_everything_again(conn: &mut Conn, now: DateTime<Utc>) -> StoreResult<u64> {
-    let again =
-        sqlx::query("UPDATE jobs SET push_at = ? WHERE state = 'queued' AND push_at > ? AND run_at <= ?")
-            .bind(now)
-            .bind(now)
-            .bind(now)
-            .execute(conn)
-            .await?;
+/// Makes the due jobs whose push was deferred until `deferred_until` or earlier eligible for a push again, after Redis
+/// lost its data. Returns how many.
+pub async fn push_everything_again(
+    conn: &mut Conn,
+    now: DateTime<Utc>,
+    deferred_until: DateTime<Utc>,
+) -> StoreResult<u64> {
+    let again = sqlx::query(
+        "UPDATE jobs SET push_at = ? WHERE state = 'queued' AND push_at > ? AND push_at <= ? AND run_at <= ?",
+    )
+    .bind(now)
+    .bind(now)
+    .bind(deferred_until)
+    .bind(now)
+    .execute(conn)
+    .await?;
     Ok(again.rows_affected())
 }
