@@ -13,6 +13,7 @@ mod contacts;
 mod crashes;
 mod harness;
 mod hooks;
+mod identities;
 mod installs;
 mod links;
 mod notices;
