@@ -15,7 +15,9 @@ use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 
 use super::flycoins::WalletBalance;
-use super::subscriptions::{PlanView, SubscriptionView, find_subscription, plans_on_offer};
+use super::subscriptions::{
+    PlanView, SubscriptionView, find_subscription, keeps_subscription, plans_on_offer,
+};
 use super::tag::Tag;
 use crate::auth::{VerifiedToken, WidgetToken, issue_session};
 use crate::billing_page::{self, HostedPage};
@@ -161,7 +163,7 @@ async fn shake(deps: &Deps, trace: &Trace, caller: VerifiedToken) -> Result<Hand
     };
     let wallet = wallet_of(deps, trace, &caller).await?;
     let (plans, subscription) = subscription_of(deps, trace, &caller).await?;
-    let billing_urls = billing_urls(deps, &caller)?;
+    let billing_urls = billing_urls(deps, &caller).await?;
     let (install_id, settings, settings_version) = match caller.install {
         Some(install) => (Some(install.id.to_string()), install.settings, install.settings_version),
         None => (None, JsonText::empty_object(), 0),
@@ -222,7 +224,10 @@ async fn subscription_of(
 }
 
 /// Signed links to billing pages. They are valid for an hour; each handshake creates new ones.
-fn billing_urls(deps: &Deps, caller: &VerifiedToken) -> Result<BTreeMap<String, String>, Problem> {
+///
+/// Administrators who bought a subscription keep its page after the widget has stopped to sell any: to cancel it, and to unlink
+/// the card.
+async fn billing_urls(deps: &Deps, caller: &VerifiedToken) -> Result<BTreeMap<String, String>, Problem> {
     let mut urls = BTreeMap::new();
     let Some(install) = &caller.install else { return Ok(urls) };
     let user = (caller.user_id, caller.is_admin);
@@ -233,7 +238,8 @@ fn billing_urls(deps: &Deps, caller: &VerifiedToken) -> Result<BTreeMap<String, 
     if caller.widget.uses_flycoins && caller.is_admin {
         add(HostedPage::Flycoins, "flycoins")?;
     }
-    if caller.widget.uses_subscriptions {
+    let sells = caller.widget.uses_subscriptions;
+    if sells || (caller.is_admin && keeps_subscription(deps, &caller.widget, install.id).await?) {
         add(HostedPage::Subscription, "subscription")?;
     }
     Ok(urls)

@@ -6,7 +6,7 @@ use poem::Request;
 use super::super::session::{HostedPage, Visitor, visitor};
 use crate::auth::WidgetUser;
 use crate::deps::Deps;
-use crate::platform::subscriptions::must_sell;
+use crate::platform::subscriptions::must_have_subscription;
 use crate::problem::{Problem, ProblemCode};
 
 /// A user of the account, authenticated by the page's cookie.
@@ -17,7 +17,7 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Authenticates the user. Fails unless the widget sells subscriptions.
+    /// Authenticates the user. Fails unless the widget sells subscriptions, or the account has bought one while it did.
     pub(super) async fn of(deps: &Deps, request: &Request, install: &str) -> Result<Self, Problem> {
         let visitor = visitor(deps, HostedPage::Subscription, request, install).await?;
         let widget = widgets::find(&mut *deps.conn().await?, visitor.install.widget_id).await?;
@@ -28,7 +28,7 @@ impl Caller {
             user_id: visitor.user_id,
             is_admin: visitor.is_admin,
         };
-        must_sell(&user)?;
+        must_have_subscription(deps, &user).await?;
         Ok(Self { user, visitor })
     }
 

@@ -53,7 +53,8 @@ pub(super) struct Frame {
     pub(super) token: String,
     /// Whether the user may buy and change.
     pub(super) is_admin: bool,
-    /// Whether payments can be made: without T-Bank in the environment a vendor's own terminal is of no use.
+    /// Whether payments can be made: the widget sells subscriptions, and T-Bank is in the environment, without which a vendor's own
+    /// terminal is of no use.
     pub(super) can_pay: bool,
 }
 
@@ -76,7 +77,7 @@ impl Frame {
             seller: vendor.as_ref().map(Seller::from).unwrap_or_default(),
             token: caller.form_token(deps),
             is_admin: user.is_admin,
-            can_pay: deps.config.tbank.is_some(),
+            can_pay: user.widget.uses_subscriptions && deps.config.tbank.is_some(),
         })
     }
 }

@@ -140,7 +140,7 @@ async fn page(
     let mut page = InvoicePage::of(frame, &invoice, &all, awaits_renewal);
     page.receipts = receipts;
     let is_late = invoice.due_at.is_some_and(|due| due <= deps.clock().now());
-    if invoice.state == InvoiceState::Open && !is_late {
+    if invoice.state == InvoiceState::Open && !is_late && user.widget.uses_subscriptions {
         let typed = submitted.as_ref().map(|(form, _)| *form);
         page.payable = Some(Payable {
             offer_version: offer.version,

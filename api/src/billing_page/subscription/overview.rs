@@ -207,6 +207,7 @@ async fn load(deps: &Deps, trace: &Trace, caller: &Caller, shown: Shown<'_>) -> 
     let plans = subscriptions::list_plans_on_offer(&mut conn, user.widget.id).await?;
     let subscription = &details.row.subscription;
     let settings = settings_of(&user.widget);
+    let is_sold = user.widget.uses_subscriptions;
     // Others than administrators see that a card is charged, and not which one.
     let known = saved.as_ref().map(|saved| card(saved.pan.as_deref()));
     let facts = Facts {
@@ -215,6 +216,7 @@ async fn load(deps: &Deps, trace: &Trace, caller: &Caller, shown: Shown<'_>) -> 
         card: known.or_else(|| details.row.card_id.map(|_| card(None))),
         is_charging: is_charging(&mut conn, &details).await?,
         is_admin: user.is_admin,
+        is_sold,
         next_total: pending::next_total(&mut conn, &details.row, &details.pending).await?,
         today: moscow_day(deps.clock().now()),
     };
@@ -230,7 +232,7 @@ async fn load(deps: &Deps, trace: &Trace, caller: &Caller, shown: Shown<'_>) -> 
         error: shown.error,
         state,
         terms: terms_view(&details),
-        open: if user.is_admin { open_invoice(&details) } else { None },
+        open: if user.is_admin && is_sold { open_invoice(&details) } else { None },
         pending: pending::rows(&mut conn, &details).await?,
         pending_from: subscription.paid_until().map(day).unwrap_or_default(),
         closed: closed(&frame, user),
@@ -244,8 +246,11 @@ async fn load(deps: &Deps, trace: &Trace, caller: &Caller, shown: Shown<'_>) -> 
         renewal,
         invoices: recent.iter().map(InvoiceRow::from).collect(),
         has_more: next.is_some(),
-        cancelling: cancelling(&details).filter(|_| user.is_admin),
-        can_restore: user.is_admin && subscription.state == SubscriptionState::Active && subscription.cancels,
+        cancelling: cancelling(&details, is_sold).filter(|_| user.is_admin),
+        can_restore: is_sold
+            && user.is_admin
+            && subscription.state == SubscriptionState::Active
+            && subscription.cancels,
         frame,
     })
 }
@@ -263,6 +268,11 @@ fn closed(frame: &Frame, user: &WidgetUser) -> Option<&'static str> {
         return Some(
             "Покупать и менять подписку могут администраторы аккаунта. Если она нужна, попросите одного из них открыть эту \
              страницу из виджета.",
+        );
+    }
+    if !user.widget.uses_subscriptions {
+        return Some(
+            "Покупать здесь больше нечего. Карту можно отвязать, подписку отменить, чеки остаются в истории.",
         );
     }
     if must_be_installed(user).is_err() {
@@ -297,8 +307,13 @@ fn open_invoice(details: &SubscriptionDetails) -> Option<OpenInvoice> {
 }
 
 /// What cancelling does, as the domain decides it.
-fn cancelling(details: &SubscriptionDetails) -> Option<String> {
+fn cancelling(details: &SubscriptionDetails, is_sold: bool) -> Option<String> {
     let (_, outcome) = details.row.subscription.cancelled().ok()?;
+    if !is_sold {
+        return Some(
+            "Подписка закончится и не возобновится, даже если её снова начнут продавать.".to_owned(),
+        );
+    }
     Some(match outcome {
         CancelOutcome::AtPeriodEnd(until) => format!(
             "Виджет проработает до {} включительно: этот период оплачен. Запланированные изменения и списания отменятся. До \

@@ -23,6 +23,8 @@ pub(super) struct Facts<'a> {
     pub(super) is_charging: bool,
     /// Whether the words are for an administrator, who can pay.
     pub(super) is_admin: bool,
+    /// Whether the widget still sells subscriptions: otherwise it works without one.
+    pub(super) is_sold: bool,
     /// Price of the next period.
     pub(super) next_total: Option<Kopecks>,
     /// Today in Moscow.
@@ -47,6 +49,9 @@ pub(super) struct StateCard {
 impl Facts<'_> {
     /// Describes the state.
     pub(super) fn describe(&self) -> StateCard {
+        if !self.is_sold {
+            return self.not_sold();
+        }
         let access = self.details.access;
         let (tone, title, sentences) = match access.reason {
             AccessReason::Trial => ("busy", "Пробный период", self.trial()),
@@ -70,6 +75,22 @@ impl Facts<'_> {
             AccessReason::Cancelled => ("bad", "Подписка отменена", self.ended()),
         };
         StateCard { tone, title, access: meaning(access.level), level: access.level.into(), sentences }
+    }
+
+    fn not_sold(&self) -> StateCard {
+        let mut sentences = vec![
+            "Этот виджет больше не продаётся по подписке: платить не нужно, с карты ничего не спишется."
+                .to_owned(),
+        ];
+        if self.card.is_some() {
+            sentences.push(
+                "Если продажа возобновится, возобновятся и списания. Чтобы их не было, отвяжите карту или отмените подписку."
+                    .to_owned(),
+            );
+        }
+        let level = AccessLevel::Allowed;
+        let title = "Подписка сейчас не нужна";
+        StateCard { tone: "good", title, access: meaning(level), level: level.into(), sentences }
     }
 
     fn trial(&self) -> Vec<String> {

@@ -10,7 +10,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 
-use super::work::{actor, lock, must_sell};
+use super::work::{actor, lock_to_end, must_have_subscription};
 use crate::auth::{WidgetCaller, WidgetUser};
 use crate::deps::Deps;
 use crate::platform::tag::Tag;
@@ -111,7 +111,7 @@ impl RenewalCardApi {
 /// The card that is charged for renewals of the administrator's account, if there is one.
 pub(crate) async fn find_card(deps: &Deps, user: &WidgetUser) -> Result<Option<attempts::Card>, Problem> {
     user.must_be_admin()?;
-    must_sell(user)?;
+    must_have_subscription(deps, user).await?;
     let mut conn = deps.conn().await?;
     let row = subscriptions::find_subscription_of_install(&mut conn, user.install.id).await?;
     match row.and_then(|row| row.card_id) {
@@ -124,7 +124,7 @@ pub(crate) async fn find_card(deps: &Deps, user: &WidgetUser) -> Result<Option<a
 pub(crate) async fn unlink_found_card(deps: &Deps, trace: &Trace, user: &WidgetUser) -> Result<(), Problem> {
     user.must_be_admin()?;
     let unlink = || async {
-        let (mut unit, row) = lock(deps, trace, user).await?;
+        let (mut unit, row) = lock_to_end(deps, trace, user).await?;
         let (clock, settings) = (deps.clock(), settings_of(&user.widget));
         let unlinked = unlink_card(&mut unit, clock, &settings, &row, actor(user)).await?;
         unlinked.ok_or_else(|| Problem::new(ProblemCode::NotFound, "no card is saved"))?;

@@ -12,7 +12,7 @@ use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 
 use super::views::SubscriptionView;
-use super::work::{Refusal, actor, lock};
+use super::work::{Refusal, actor, lock, lock_to_end};
 use crate::auth::{WidgetCaller, WidgetUser};
 use crate::deps::Deps;
 use crate::platform::tag::Tag;
@@ -127,7 +127,10 @@ pub(crate) async fn fulfil(
 ) -> Result<SubscriptionDetails, Refusal> {
     user.must_be_admin()?;
     let change = || async {
-        let (mut unit, row) = lock(deps, trace, user).await?;
+        let (mut unit, row) = match wish {
+            Wish::Cancel | Wish::Withdraw(_) => lock_to_end(deps, trace, user).await?,
+            Wish::Restore => lock(deps, trace, user).await?,
+        };
         let (clock, settings) = (deps.clock(), settings_of(&user.widget));
         let changed = match wish {
             Wish::Cancel => {

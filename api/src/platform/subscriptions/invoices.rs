@@ -12,7 +12,7 @@ use poem_openapi::payload::Json;
 
 use super::invoice_views::{InvoicePage, InvoiceView};
 use super::views::SubscriptionView;
-use super::work::{Refusal, actor, lock, must_sell};
+use super::work::{Refusal, actor, lock_to_end, must_have_subscription};
 use crate::auth::{WidgetCaller, WidgetUser};
 use crate::deps::Deps;
 use crate::platform::tag::Tag;
@@ -172,7 +172,7 @@ pub(crate) async fn list_page(
     limit: u32,
 ) -> Result<(Vec<Invoice>, Option<String>), Problem> {
     user.must_be_admin()?;
-    must_sell(user)?;
+    must_have_subscription(deps, user).await?;
     let before = cursor.map(str::parse::<InvoiceId>).transpose();
     let before =
         before.map_err(|_| Problem::new(ProblemCode::BadRequest, "`cursor` must be the `next` of a page"))?;
@@ -189,7 +189,7 @@ pub(crate) async fn list_page(
 /// Finds an invoice of the administrator's account. Invoices of others are not found.
 async fn find_invoice(deps: &Deps, user: &WidgetUser, id: &str) -> Result<Invoice, Problem> {
     user.must_be_admin()?;
-    must_sell(user)?;
+    must_have_subscription(deps, user).await?;
     let id: InvoiceId = id.parse().map_err(|_| no_such_invoice())?;
     let found = subscriptions::find_invoice(&mut *deps.conn().await?, id).await?;
     found.filter(|invoice| invoice.install_id == user.install.id).ok_or_else(no_such_invoice)
@@ -205,7 +205,7 @@ pub(crate) async fn discard_open_invoice(
     user.must_be_admin()?;
     let id: InvoiceId = id.parse().map_err(|_| no_such_invoice())?;
     let discard = || async {
-        let (mut unit, row) = lock(deps, trace, user).await?;
+        let (mut unit, row) = lock_to_end(deps, trace, user).await?;
         let settings = settings_of(&user.widget);
         let row = discard_invoice(&mut unit, deps.clock(), &settings, &row, id, actor(user)).await?;
         let details = load_details(&mut unit, &user.widget, row, deps.clock().now()).await?;

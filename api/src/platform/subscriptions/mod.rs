@@ -19,4 +19,4 @@ pub(crate) use payments::{PaymentInput, SubscriptionPaymentsApi, begin_payment, 
 pub(crate) use quotes::{QuotesApi, apply_found_quote, find_quote, price_change};
 pub(crate) use read::{SubscriptionApi, find_subscription, plans_on_offer};
 pub(crate) use views::{PlanView, SubscriptionAccess, SubscriptionView};
-pub(crate) use work::{Refusal, must_be_installed, must_sell};
+pub(crate) use work::{Refusal, keeps_subscription, must_be_installed, must_have_subscription};

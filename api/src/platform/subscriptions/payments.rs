@@ -18,7 +18,7 @@ use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 use secrecy::SecretString;
 
-use super::work::{Refusal, must_be_installed, must_sell};
+use super::work::{Refusal, must_be_installed, must_have_subscription, must_sell};
 use crate::auth::{WidgetCaller, WidgetUser};
 use crate::choice::Choice;
 use crate::deps::Deps;
@@ -258,7 +258,7 @@ pub(crate) async fn find_offer(
     id: &str,
 ) -> Result<(Invoice, Vendor, RenewalOffer), Problem> {
     user.must_be_admin()?;
-    must_sell(user)?;
+    must_have_subscription(deps, user).await?;
     let id: InvoiceId = id.parse().map_err(|_| not_found("invoice"))?;
     let mut conn = deps.conn().await?;
     let found = subscriptions::find_invoice(&mut conn, id).await?;
@@ -280,6 +280,7 @@ pub(crate) async fn begin_payment(
     input: &PaymentInput,
     address: &str,
 ) -> Result<attempts::Attempt, Refusal> {
+    must_sell(user)?;
     let (invoice, vendor, offer) = find_offer(deps, user, id).await?;
     must_be_installed(user)?;
     let invalid = |detail: String| Problem::new(ProblemCode::Invalid, detail);

@@ -1,11 +1,13 @@
 //! What the operations share: the locked subscription of a user, and refusals.
 
+use flysk_domain::id::InstallId;
 use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::platform::subscriptions::{ChangeRefusal, QuoteError};
 use flysk_domain::trace::Trace;
 use flysk_queue::UnitOfWork;
 use flysk_services::subscriptions::{Actor, ApplyError, CancelError, QuoteRefusal, open_late_subscription};
 use flysk_store::platform::subscriptions::{self, StoredQuote, SubscriptionRow};
+use flysk_store::platform::widgets::Widget;
 use flysk_store::{Contention, StoreError};
 
 use crate::auth::WidgetUser;
@@ -32,12 +34,53 @@ pub(super) async fn lock(
     Ok((unit, row))
 }
 
+/// The same for what ends obligations: who bought a subscription can cancel it and unlink the card after the widget has stopped
+/// to sell any.
+pub(super) async fn lock_to_end(
+    deps: &Deps,
+    trace: &Trace,
+    user: &WidgetUser,
+) -> Result<(UnitOfWork, SubscriptionRow), Problem> {
+    if user.widget.uses_subscriptions {
+        return lock(deps, trace, user).await;
+    }
+    let mut unit = deps.begin(trace).await?;
+    let row = subscriptions::lock_subscription_of_install(&mut unit, user.install.id).await?;
+    let row = row.filter(was_bought).ok_or_else(not_sold)?;
+    Ok((unit, row))
+}
+
+/// Fails unless the widget sells subscriptions, or the account has bought one while it did.
+pub(crate) async fn must_have_subscription(deps: &Deps, user: &WidgetUser) -> Result<(), Problem> {
+    if keeps_subscription(deps, &user.widget, user.install.id).await? { Ok(()) } else { Err(not_sold()) }
+}
+
+/// Whether an account has something to read, to cancel or to unlink: the widget sells subscriptions, or the account has bought
+/// one while it did.
+pub(crate) async fn keeps_subscription(
+    deps: &Deps,
+    widget: &Widget,
+    install: InstallId,
+) -> Result<bool, Problem> {
+    if widget.uses_subscriptions || !widget.sold_subscriptions {
+        return Ok(widget.uses_subscriptions);
+    }
+    let row = subscriptions::find_subscription_of_install(&mut *deps.conn().await?, install).await?;
+    Ok(row.as_ref().is_some_and(was_bought))
+}
+
+/// Whether anything was bought, so that a card may be saved.
+const fn was_bought(row: &SubscriptionRow) -> bool {
+    row.subscription.terms.is_some() || row.card_id.is_some()
+}
+
+fn not_sold() -> Problem {
+    Problem::new(ProblemCode::SubscriptionsNotUsed, "the widget is registered without subscriptions")
+}
+
 /// Fails unless the widget sells subscriptions.
 pub(crate) fn must_sell(user: &WidgetUser) -> Result<(), Problem> {
-    if user.widget.uses_subscriptions {
-        return Ok(());
-    }
-    Err(Problem::new(ProblemCode::SubscriptionsNotUsed, "the widget is registered without subscriptions"))
+    if user.widget.uses_subscriptions { Ok(()) } else { Err(not_sold()) }
 }
 
 /// Fails unless the widget is installed: after the account disabled the integration, nothing can be bought for it.

@@ -60,6 +60,8 @@ pub struct Widget {
     pub settings_schema: Option<Json<Value>>,
     /// Whether access is sold by subscription.
     pub uses_subscriptions: bool,
+    /// Whether access was ever sold by subscription: who bought one can still cancel it and unlink the card.
+    pub sold_subscriptions: bool,
     /// Whether use is paid in Flycoins.
     pub uses_flycoins: bool,
     /// Other billing settings, as JSON.
@@ -120,7 +122,7 @@ pub struct NewWidget<'a> {
 pub(super) const COLUMNS: &str = "w.id, w.code, w.name, w.platform, w.client_uuid, w.client_secret_sealed, w.redirect_uri, w.project_token_sealed, \
      w.project_token_hash, w.project_token_used_at, w.former_tokens_until, w.former_secrets_until, \
      w.events_carry_token, w.event_url, w.event_urls, \
-     w.event_kinds, w.event_secret_sealed, w.delivery_delays, w.settings_schema, w.uses_subscriptions, w.uses_flycoins, w.billing, \
+     w.event_kinds, w.event_secret_sealed, w.delivery_delays, w.settings_schema, w.uses_subscriptions, w.sold_subscriptions, w.uses_flycoins, w.billing, \
      w.trial_days, w.created_at, w.updated_at";
 
 /// Inserts a widget. [`StoreError::Duplicate`](crate::StoreError::Duplicate) names the violated key:
@@ -207,7 +209,9 @@ pub async fn update(conn: &mut Conn, id: WidgetId, changes: &Changes, now: DateT
         query.push(", settings_schema = ").push_bind(schema.as_ref().map(Json));
     }
     if let Some(uses) = changes.uses_subscriptions {
-        query.push(", uses_subscriptions = ").push_bind(uses);
+        // Assignments are made from left to right: the former value is meant.
+        query.push(", sold_subscriptions = (sold_subscriptions OR uses_subscriptions OR ").push_bind(uses);
+        query.push("), uses_subscriptions = ").push_bind(uses);
     }
     if let Some(uses) = changes.uses_flycoins {
         query.push(", uses_flycoins = ").push_bind(uses);

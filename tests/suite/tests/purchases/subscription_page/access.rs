@@ -59,7 +59,7 @@ async fn a_visit_to_the_subscription_does_not_open_the_wallet(pool: MySqlPool) {
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_widget_that_sells_no_subscriptions_has_no_page(pool: MySqlPool) {
-    let page = TestPage::subscribed(pool, GOOD_CARD).await;
+    let page = TestPage::open(pool).await;
     let visit = page.visit(ADMIN).await;
     let token = visit.token().await;
     page.update_widget(&Changes { uses_subscriptions: Some(false), ..Changes::default() }).await;
@@ -71,6 +71,41 @@ async fn a_widget_that_sells_no_subscriptions_has_no_page(pool: MySqlPool) {
     let answer = visit.post_as_is("/cancel", &[("token", token.as_str())]).await;
     assert_eq!(answer.status(), StatusCode::CONFLICT);
     assert!(!page.row().await.unwrap().subscription.cancels);
+}
+
+/// Charges are postponed meanwhile, and resume with the sale: who has agreed to them must be able to end them (376-FZ).
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn who_bought_can_unlink_and_cancel_after_the_sale_has_ended_but_buys_nothing(pool: MySqlPool) {
+    let page = TestPage::subscribed(pool, GOOD_CARD).await;
+    page.update_widget(&Changes { uses_subscriptions: Some(false), ..Changes::default() }).await;
+    let shaken = page.handshake(ACCOUNT, USER).await;
+    assert!(
+        shaken["billing_urls"]["subscription"].is_null(),
+        "only administrators have something to end: {shaken}"
+    );
+    let visit = page.visit(ADMIN).await;
+    let shown = visit.shown("").await;
+    assert_says(
+        &shown,
+        &["больше не продаётся по подписке", "id=\"unlink\"", "Отменить подписку", "id=\"history\""],
+    );
+    for sold in ["id=\"plans\"", "id=\"changes\"", "id=\"open-invoice\"", "спишем"] {
+        assert!(!shown.contains(sold), "{sold} in {shown}");
+    }
+    let invoice = page.invoices().await.unwrap().remove(0).id;
+    assert_says(&visit.shown(&format!("/invoices/{invoice}")).await, &["Оплачен"]);
+    let told = visit.fails("/quotes", &[("change", "renew")], StatusCode::CONFLICT).await;
+    assert_says(&told, &["не продаётся по подписке"]);
+    page.advance_to("2027-03-05", "12:00:00").await;
+    assert_eq!(page.calls("Charge"), 0, "charges are postponed");
+    let visit = page.visit(ADMIN).await;
+    visit.done("/card/unlink", &[]).await;
+    assert_eq!(page.row().await.unwrap().card_id, None);
+    visit.done("/cancel", &[]).await;
+    assert_eq!(page.row().await.unwrap().subscription.state.to_string(), "cancelled");
+    page.update_widget(&Changes { uses_subscriptions: Some(true), ..Changes::default() }).await;
+    page.advance_days(10).await;
+    assert_eq!(page.calls("Charge"), 0, "nothing resumes");
 }
 
 /// Forms of another site, of another visit, and forms that are not ours.
