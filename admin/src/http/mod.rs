@@ -16,7 +16,7 @@ pub(crate) use fault::Fault;
 pub(crate) use form::Pairs;
 pub(crate) use incoming::Incoming;
 pub(crate) use rank::{
-    Acting, Billing, Bulk, Exporting, Listening, Missing, Operator, Owner, Proving, Rank, Support,
+    Acting, Billing, Bulk, Erasing, Exporting, Listening, Missing, Operator, Owner, Proving, Rank, Support,
 };
 pub(crate) use route::Route;
 pub(crate) use visit::{Act, Guest, Newcomer, Record, Visit};

@@ -57,6 +57,11 @@ ranks! {
         const ROLE: OperatorRole = OperatorRole::Support;
         const RIGHT: Option<OperatorRight> = Some(OperatorRight::Listen);
     }
+    /// Any role, with [`OperatorRight::Erase`].
+    Erasing {
+        const ROLE: OperatorRole = OperatorRole::Support;
+        const RIGHT: Option<OperatorRight> = Some(OperatorRight::Erase);
+    }
     /// Any role, with a fresh second factor.
     Proving {
         const ROLE: OperatorRole = OperatorRole::Support;

@@ -15,7 +15,7 @@ use super::calls::Calls;
 use super::cards::{self, SavedCards};
 use super::installs::Installs;
 use super::subscriptions::Subscriptions;
-use crate::http::{Billing, Fault, Pairs, Support, Visit};
+use crate::http::{Billing, Erasing, Fault, Pairs, Support, Visit};
 use crate::lists::{Keyset, List};
 use crate::view::{Cell, DetailPage, Field, Row, Section, Table};
 
@@ -108,6 +108,9 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let title = if account.name.is_empty() { account.host.clone() } else { account.name.clone() };
     let mut page = DetailPage::new(visit.layout(title));
     page.links = vec![Cell::link(format!("/jobs?account={id}"), "Задания аккаунта")];
+    if visit.who.may::<Erasing>() {
+        page.links.push(Cell::link(format!("/accounts/{id}/erasure"), "Стирание данных"));
+    }
     page.facts = vec![
         ("Номер", Cell::code(account.id)),
         ("Сервис", Cell::text(account.crm.as_str())),

@@ -1,13 +1,14 @@
-//! Acts with money above a limit: one operator requests, another one approves or declines.
+//! Acts with money above a limit, and erasures of accounts: one operator requests, another one approves or declines.
 
 use flysk_domain::id::{InvoiceId, PendingActId, PurchaseId, WalletId};
+use flysk_services::erasure::ERASE;
 use flysk_services::subscriptions::OperatorAct;
 use flysk_store::admin::pending_acts::{self, PendingAct};
 use flysk_store::repeat_contended;
 use poem::Response;
 use serde_json::{Value, json};
 
-use super::{invoices, purchases, wallets};
+use super::{erasure, invoices, purchases, wallets};
 use crate::http::form::query_string;
 use crate::http::{Act, Billing, Fault, Pairs, Record, Visit};
 use crate::view::{Cell, DetailPage, Form, Row, Section, Table, labels};
@@ -54,6 +55,7 @@ fn kind_of(act: &PendingAct) -> &'static str {
     match act.action.as_str() {
         CREDIT => "wallet",
         INVOICE_REFUND => "invoice",
+        ERASE => "account",
         _ => "purchase",
     }
 }
@@ -133,6 +135,7 @@ pub(crate) async fn approve(visit: Visit<Billing>) -> Result<Response, Fault> {
         let (before, after) = match pending.action.as_str() {
             CREDIT => credit(&visit, &mut act, &pending, &form).await?,
             INVOICE_REFUND => refund_invoice(&visit, &mut act, &pending, &form).await?,
+            ERASE => erasure::erase_in(&visit, &mut act, &pending, &form).await?,
             _ => refund(&visit, &mut act, &pending, &form).await?,
         };
         let now = act.now();

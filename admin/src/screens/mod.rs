@@ -9,6 +9,7 @@ mod call_audio;
 pub(crate) mod calls;
 mod campaigns;
 mod cards;
+mod erasure;
 pub(crate) mod events;
 mod exports;
 mod home;
@@ -83,6 +84,8 @@ fn customers() -> Vec<Route> {
     vec![
         Route::get("/accounts", lists::show::<accounts::Accounts, Support>),
         Route::get("/accounts/:id", accounts::show),
+        Route::get("/accounts/:id/erasure", erasure::preview),
+        Route::post("/accounts/:id/erase", erasure::request),
         Route::get("/installs", lists::show::<installs::Installs, Support>),
         Route::get("/installs/:id", installs::show),
         Route::get("/installs/:id/timeline", installs::timeline),

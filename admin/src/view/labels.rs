@@ -168,7 +168,9 @@ impl Labeled for SubscriptionState {
 }
 
 /// Acts of operators in the audit log, by code.
-pub(crate) const ACTIONS: [(&str, &str); 67] = [
+pub(crate) const ACTIONS: [(&str, &str); 69] = [
+    ("account.erase", "стирание данных аккаунта"),
+    ("account.erased", "данные аккаунта стёрты"),
     ("approval.decline", "отклонение заявки"),
     ("approval.request", "заявка второму оператору"),
     ("bulk.pause", "пауза массового действия"),
@@ -239,7 +241,8 @@ pub(crate) const ACTIONS: [(&str, &str); 67] = [
 ];
 
 /// Kinds of objects in the audit log, by code.
-pub(crate) const SUBJECTS: [(&str, &str); 20] = [
+pub(crate) const SUBJECTS: [(&str, &str); 21] = [
+    ("account", "аккаунт"),
     ("approval", "заявка"),
     ("bulk", "массовое действие"),
     ("call", "звонок"),

@@ -2,4 +2,5 @@
 
 pub mod activation;
 pub mod calls;
+pub mod erasure;
 pub mod hooks;

@@ -1,7 +1,9 @@
 //! Long work of the admin panel.
 
-use flysk_domain::id::{BulkActId, ExportId};
-use flysk_queue::{Job, Policy, Priority};
+use std::time::Duration;
+
+use flysk_domain::id::{AccountId, BulkActId, ErasureId, ExportId};
+use flysk_queue::{Backoff, Job, Policy, Priority};
 use serde::{Deserialize, Serialize};
 
 use crate::declare::recurring_job;
@@ -41,6 +43,34 @@ impl Job for RunBulkAct {
 
     fn dedup_key(&self) -> Option<String> {
         Some(self.bulk_act_id.to_string())
+    }
+}
+
+/// Erases what the platform keeps about an account: name, settings, tokens, letters, comments, addresses and cards.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EraseCustomer {
+    /// The erasure.
+    pub erasure_id: ErasureId,
+    /// The account: the tenant, for fair scheduling.
+    pub account_id: AccountId,
+}
+
+impl Job for EraseCustomer {
+    const KIND: &'static str = "panel.erase_account";
+    const POLICY: Policy = Policy::for_queue(queues::PANEL)
+        .attempts(100)
+        .timeout_secs(600)
+        .backoff(Backoff::Exponential { first: Duration::from_secs(5), max: Duration::from_mins(30) });
+    const TRIGGER: &'static str = "an erasure requested in the admin panel, `account:erase`";
+    const DESCRIPTION: &'static str =
+        "erases an account's name, settings, letters, addresses and cards, counting each kind";
+
+    fn dedup_key(&self) -> Option<String> {
+        Some(self.erasure_id.to_string())
+    }
+
+    fn tenant(&self) -> Option<String> {
+        Some(self.account_id.to_string())
     }
 }
 

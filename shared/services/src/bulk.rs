@@ -3,23 +3,18 @@
 use flysk_domain::TextEnum as _;
 use flysk_domain::admin::BulkAction;
 use flysk_domain::id::{EventId, JobId};
-use flysk_jobs::platform::panel::RunBulkAct;
-use flysk_queue::{Job as _, UnitOfWork};
+use flysk_queue::UnitOfWork;
 use flysk_store::jobs::{self, JobState};
 use flysk_store::platform::events::{self, EventState};
 use flysk_store::{Contention, StoreError};
 use serde_json::{Value, json};
 
-use crate::cancel::{cancel, cancel_unstarted};
+use crate::cancel::{CancelError, cancel, cancel_unstarted};
 use crate::events::deliver_again;
 use crate::replay::{ReplayOutcome, replay};
 
 /// Reason in the row of a cancelled job.
 const CANCELLED: &str = "cancelled by an operator";
-/// Why a job is not cancelled.
-const NOT_WAITING: &str = "Задание уже не ждёт в очереди. Начатое отменить нельзя.";
-/// Why the replay of a job is not taken back.
-const HAS_BEGUN: &str = "Задание уже начиналось: оно останется как есть.";
 
 /// What a bulk act did with a row.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,17 +94,12 @@ async fn replay_job(unit: &mut UnitOfWork, id: JobId) -> Result<Applied, RowErro
 
 async fn cancel_job(unit: &mut UnitOfWork, id: JobId, is_undo: bool) -> Result<Applied, RowError> {
     let job = jobs::find(unit, id).await?.ok_or_else(|| refused("Задания больше нет."))?;
-    if job.kind == RunBulkAct::KIND {
-        return Err(refused("Массовое действие останавливают на его странице."));
-    }
-    if is_undo {
-        // A replay forgets the last start: one that is known came after the replay.
-        if !cancel_unstarted(unit, id, CANCELLED).await? {
-            return Err(refused(if job.started_at.is_some() { HAS_BEGUN } else { NOT_WAITING }));
-        }
-    } else if !cancel(unit, id, CANCELLED).await? {
-        return Err(refused(NOT_WAITING));
-    }
+    let cancelled =
+        if is_undo { cancel_unstarted(unit, id, CANCELLED).await } else { cancel(unit, id, CANCELLED).await };
+    cancelled.map_err(|error| match (error.text_ru(), error) {
+        (_, CancelError::Store(error)) => RowError::Store(error),
+        (text, _) => refused(text.unwrap_or_default()),
+    })?;
     Ok(Applied {
         before: json!({ "state": JobState::Queued.as_str(), "kind": job.kind }),
         after: json!({ "state": JobState::Cancelled.as_str() }),

@@ -2,47 +2,98 @@
 
 use flysk_domain::id::JobId;
 use flysk_domain::platform::mail::MailState;
+use flysk_jobs::flysense::erasure::EraseCalls;
 use flysk_jobs::platform::lifecycle::DeliverEvent;
 use flysk_jobs::platform::mail::SendMailNotice;
-use flysk_jobs::platform::panel::WriteExport;
+use flysk_jobs::platform::panel::{EraseCustomer, RunBulkAct, WriteExport};
 use flysk_queue::{Job as _, UnitOfWork};
 use flysk_store::admin::exports;
 use flysk_store::platform::events::{self, EventState};
 use flysk_store::platform::mail;
-use flysk_store::{StoreResult, jobs};
+use flysk_store::{Contention, StoreError, StoreResult, jobs};
 use serde::Deserialize as _;
 
 use crate::events::end_undelivered;
 
-/// Cancels a waiting job in `unit`; the caller commits. `false` if it does not wait: a running job cannot be stopped.
+/// Why a job is not cancelled.
+#[derive(Debug, thiserror::Error)]
+pub enum CancelError {
+    /// It does not wait: a running job cannot be stopped.
+    #[error("the job is not queued; a running job cannot be cancelled")]
+    NotQueued,
+    /// It has begun since it was queued or replayed.
+    #[error("the job has begun since it was queued")]
+    HasBegun,
+    /// It performs a bulk act, which would stay as if it ran.
+    #[error("the job performs a bulk act: stop the act on its page in the admin panel")]
+    BulkAct,
+    /// It erases the data of an account, which must not stay half erased.
+    #[error("the job erases the data of an account: an erasure that has begun is brought to its end")]
+    Erasure,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl CancelError {
+    /// The reason in Russian, for operators; `None` for an error of the database.
+    pub const fn text_ru(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NotQueued => "Задание уже не ждёт в очереди. Начатое отменить нельзя.",
+            Self::HasBegun => "Задание уже начиналось: оно останется как есть.",
+            Self::BulkAct => "Массовое действие останавливают на его странице.",
+            Self::Erasure => "Начатое стирание данных доводят до конца: отменить его нельзя.",
+            Self::Store(_) => return None,
+        })
+    }
+}
+
+impl Contention for CancelError {
+    fn is_contended(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_contended())
+    }
+}
+
+/// Cancels a waiting job in `unit`; the caller commits.
 ///
 /// What the job was to do ends with it: the event of a cancelled delivery fails, so that the later events of its install do
 /// not wait for it, an export fails, and a notice by e-mail is not sent.
 ///
 /// # Errors
 ///
-/// The database fails.
-pub async fn cancel(unit: &mut UnitOfWork, id: JobId, reason: &str) -> StoreResult<bool> {
+/// The job does not wait, its kind is never cancelled, or the database fails.
+pub async fn cancel(unit: &mut UnitOfWork, id: JobId, reason: &str) -> Result<(), CancelError> {
+    must_be_cancellable(unit, id).await?;
     let now = unit.now();
     if !jobs::cancel(unit, id, reason, now).await? {
-        return Ok(false);
+        return Err(CancelError::NotQueued);
     }
-    end_subject(unit, id).await?;
-    Ok(true)
+    Ok(end_subject(unit, id).await?)
 }
 
-/// [`cancel`] for a job that has not begun since it was queued or replayed; `false` if it has, or does not wait.
+/// [`cancel`] for a job that has not begun since it was queued or replayed.
 ///
 /// # Errors
 ///
-/// The database fails.
-pub async fn cancel_unstarted(unit: &mut UnitOfWork, id: JobId, reason: &str) -> StoreResult<bool> {
+/// Those of [`cancel`], or the job has begun.
+pub async fn cancel_unstarted(unit: &mut UnitOfWork, id: JobId, reason: &str) -> Result<(), CancelError> {
+    // A replay forgets the last start: one that is known came after the replay.
+    let has_begun = must_be_cancellable(unit, id).await?;
     let now = unit.now();
     if !jobs::cancel_unstarted(unit, id, reason, now).await? {
-        return Ok(false);
+        return Err(if has_begun { CancelError::HasBegun } else { CancelError::NotQueued });
     }
-    end_subject(unit, id).await?;
-    Ok(true)
+    Ok(end_subject(unit, id).await?)
+}
+
+/// Refuses jobs that end only with what they belong to; tells whether the job has begun.
+async fn must_be_cancellable(unit: &mut UnitOfWork, id: JobId) -> Result<bool, CancelError> {
+    let Some(job) = jobs::find(unit, id).await? else { return Ok(false) };
+    match job.kind.as_str() {
+        RunBulkAct::KIND => Err(CancelError::BulkAct),
+        EraseCustomer::KIND | EraseCalls::KIND => Err(CancelError::Erasure),
+        _ => Ok(job.started_at.is_some()),
+    }
 }
 
 /// Ends what a cancelled job was to do.

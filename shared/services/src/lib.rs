@@ -8,6 +8,7 @@ pub mod audit_chain;
 pub mod bulk;
 pub mod calls;
 pub mod cancel;
+pub mod erasure;
 pub mod events;
 pub mod exports;
 pub mod installs;

@@ -72,6 +72,8 @@ macro_rules! text_columns {
 text_columns!(
     flysk_domain::admin::BulkAction,
     flysk_domain::admin::BulkState,
+    flysk_domain::admin::ErasedKind,
+    flysk_domain::admin::ErasureState,
     flysk_domain::admin::Figure,
     flysk_domain::admin::OperatorRole,
     flysk_domain::admin::SessionStage,

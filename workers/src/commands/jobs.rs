@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
 use flysk_domain::id::JobId;
 use flysk_domain::trace::Trace;
@@ -106,13 +106,12 @@ impl JobRef {
         let trace = Trace { correlation_id: format!("cancel.{}", self.id), traceparent: None };
         let cancel = || async {
             let mut unit = outbox.begin(trace.clone()).await?;
-            let cancelled = cancel(&mut unit, self.id, "cancelled by an operator").await?;
-            unit.commit().await?;
-            Ok(cancelled)
+            cancel(&mut unit, self.id, "cancelled by an operator")
+                .await
+                .with_context(|| self.id.to_string())?;
+            Ok(unit.commit().await?)
         };
-        if !transact(cancel).await? {
-            bail!("{} is not queued; a running job cannot be cancelled", self.id);
-        }
+        transact(cancel).await?;
         tracing::info!(job.id = %self.id, "job cancelled");
         Ok(())
     }

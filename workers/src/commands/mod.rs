@@ -1,5 +1,6 @@
 //! The command line.
 
+mod account;
 mod campaign;
 mod decode;
 mod healthcheck;
@@ -264,6 +265,12 @@ enum Command {
     /// Exits with a non-zero status on a mismatch. Also runs automatically every night.
     #[command(name = "ledger:verify")]
     LedgerVerify(ledger::Verify),
+    /// Erase the personal data of an account that has removed all widgets.
+    ///
+    /// Without `--yes` it prints what would be erased and what stays. Records who, when and why, and how much of what; jobs do
+    /// the work.
+    #[command(name = "account:erase")]
+    AccountErase(account::Erase),
     /// Encrypt all stored secrets again with the first key of `FLYSK_KEYRING`.
     ///
     /// Works beside running processes. Also has workers move the addresses of amoCRM's call hooks, which a key signs. Run it
@@ -354,6 +361,7 @@ fn perform(command: Command) -> anyhow::Result<()> {
             Command::WalletShow(show) => show.run(&config).await,
             Command::WalletCredit(credit) => credit.run(&config).await,
             Command::LedgerVerify(verify) => verify.run(&config).await,
+            Command::AccountErase(erase) => erase.run(&config).await,
             Command::KeysRotate => keys::rotate(&config).await,
             Command::JobsCatalogue
             | Command::EnvExample

@@ -2,9 +2,7 @@
 
 use flysk_domain::TextEnum as _;
 use flysk_domain::id::JobId;
-use flysk_jobs::platform::panel::RunBulkAct;
-use flysk_queue::Job as _;
-use flysk_services::cancel::cancel as cancel_job;
+use flysk_services::cancel::{CancelError, cancel as cancel_job};
 use flysk_services::replay::{ReplayError, ReplayOutcome, replay as replay_job};
 use flysk_store::jobs::{self, JobState};
 use flysk_store::repeat_contended;
@@ -58,18 +56,21 @@ pub(crate) fn refused(error: ReplayError) -> Fault {
     }
 }
 
+/// Why a job is not cancelled, in Russian.
+fn not_cancelled(error: CancelError) -> Fault {
+    match (error.text_ru().unwrap_or_default(), error) {
+        (_, CancelError::Store(error)) => error.into(),
+        (text, CancelError::NotQueued | CancelError::HasBegun) => Fault::conflict(text),
+        (text, CancelError::BulkAct | CancelError::Erasure) => Fault::refused(text),
+    }
+}
+
 /// `POST /jobs/:id/cancel`.
 pub(crate) async fn cancel(visit: Visit<Support>) -> Result<Response, Fault> {
     let (id, reason): (JobId, _) = (visit.request.id()?, visit.reason()?);
     let cancel = || async {
         let mut act = visit.begin().await?;
-        let job = jobs::find(&mut act, id).await?;
-        if job.is_some_and(|job| job.kind == RunBulkAct::KIND) {
-            return Err(Fault::refused("Массовое действие останавливают на его странице."));
-        }
-        if !cancel_job(act.unit(), id, CANCELLED).await? {
-            return Err(Fault::conflict("Задание уже не ждёт в очереди. Начатое отменить нельзя."));
-        }
+        cancel_job(act.unit(), id, CANCELLED).await.map_err(not_cancelled)?;
         act.commit(Record {
             action: "job.cancel",
             subject: ("job", id.to_string()),

@@ -155,6 +155,9 @@ fn refused(error: RefundError) -> Fault {
     match error {
         RefundError::NotPaid => Fault::conflict("Покупка не оплачена: возвращать нечего."),
         RefundError::AlreadyInProgress => Fault::conflict("Предыдущий возврат этой покупки ещё не завершён."),
+        RefundError::AddressErased => Fault::conflict(
+            "Адрес для чека стёрт вместе с данными аккаунта. Верните деньги в личном кабинете банка.",
+        ),
         RefundError::Unrefundable(reason) => unrefundable(reason),
         RefundError::Ledger(LedgerRefusal::Insufficient) => {
             Fault::conflict("Монет в кошельке уже не хватает. Откройте покупку заново.")

@@ -1,8 +1,9 @@
 //! The admin panel: roles and rights of operators, lock-out after failed attempts to sign in, freshness of the second factor,
-//! bulk acts, figures of the dashboard, hash chain of the audit log.
+//! bulk acts, erasure of accounts, figures of the dashboard, hash chain of the audit log.
 
 mod bulk;
 mod chain;
+mod erasure;
 mod figure;
 mod four_eyes;
 mod lockout;
@@ -12,6 +13,7 @@ mod step_up;
 
 pub use bulk::{BulkAction, BulkState, MAX_BULK_ROWS};
 pub use chain::{CHAIN_START, chain_hash};
+pub use erasure::{ErasedKind, ErasureSide, ErasureState, KEPT, confirms_domain};
 pub use figure::{Figure, FigureUnit};
 pub use four_eyes::{ALONE_COMPENSATION, ALONE_REFUND, compensation_needs_second, refund_needs_second};
 pub use lockout::{ACCOUNT_ATTEMPTS, ADDRESS_ATTEMPTS, ATTEMPT_WINDOW, LOCK_DURATION, LoginAttempts};

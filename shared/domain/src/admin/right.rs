@@ -16,6 +16,8 @@ labeled_enum!(
         Bulk = "bulk", "Массовые действия";
         /// Listens to recordings of calls.
         Listen = "listen", "Прослушивание звонков";
+        /// Erases the personal data of accounts.
+        Erase = "erase", "Стирание данных аккаунтов";
     }
 );
 

@@ -33,6 +33,9 @@ pub enum RefundError {
     /// Another refund has not ended. T-Bank's answer to it decides how much is left.
     #[error("another refund of the purchase is under way")]
     AlreadyInProgress,
+    /// The address for receipts was erased with the account's data, so the bank would not send the receipt.
+    #[error("the address for receipts was erased with the data of the account: refund in the bank's portal")]
+    AddressErased,
     /// The coins do not allow it.
     #[error(transparent)]
     Unrefundable(#[from] Unrefundable),
@@ -56,6 +59,9 @@ pub async fn request_refund(
     let (PurchaseState::Paid, Some(coins_lot)) = (purchase.state, purchase.coins_lot) else {
         return Err(RefundError::NotPaid);
     };
+    if purchase.contact_sealed.is_empty() {
+        return Err(RefundError::AddressErased);
+    }
     let earlier = purchases::list_refunds(unit, purchase.id).await?;
     if earlier.iter().any(|refund| !refund.state.has_ended()) {
         return Err(RefundError::AlreadyInProgress);

@@ -214,6 +214,22 @@ pub async fn list_stuck(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> S
         .await?)
 }
 
+/// Lists at most `limit` exports that were requested until `until` and whose files exist or are being written.
+pub async fn list_made_until(
+    conn: &mut Conn,
+    until: DateTime<Utc>,
+    limit: u32,
+) -> StoreResult<Vec<ListExport>> {
+    Ok(sqlx::query_as(sql!(
+        SELECT,
+        "state IN ('ready', 'writing') AND requested_at <= ? ORDER BY id LIMIT ?"
+    ))
+    .bind(until)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
 /// Records that the file of an export was deleted. A failed export stays failed.
 pub async fn mark_deleted(conn: &mut Conn, id: ExportId, now: DateTime<Utc>) -> StoreResult<()> {
     sqlx::query(

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod bulk_acts;
+pub mod erasures;
 pub mod exports;
 pub mod figures;
 pub mod listing;

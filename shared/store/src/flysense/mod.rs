@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod activation;
 pub mod call_statistics;
+pub mod erasure;
 pub mod events;
 pub mod hooks;
 pub mod payments;

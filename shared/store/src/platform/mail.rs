@@ -144,7 +144,7 @@ pub async fn find_contact(
     }
     let purchase: Option<(String, String)> = sqlx::query_as(
         "SELECT p.id, p.contact_sealed FROM coin_purchases p JOIN wallets w ON w.id = p.wallet_id
-         WHERE w.install_id = ? ORDER BY p.created_at DESC, p.id DESC LIMIT 1",
+         WHERE w.install_id = ? AND p.contact_sealed <> '' ORDER BY p.created_at DESC, p.id DESC LIMIT 1",
     )
     .bind(install.to_string())
     .fetch_optional(conn)

@@ -7,6 +7,7 @@ pub mod attempts;
 pub mod cache_invalidations;
 pub mod connect_states;
 pub mod endpoints;
+pub mod erasure;
 pub mod events;
 pub mod former_credentials;
 pub mod handshake;

@@ -9,6 +9,7 @@ mod audio_storage;
 mod capture_payment;
 mod convert_audio;
 mod delete_audio;
+mod erase_account;
 mod fetch_recording;
 mod hold_payment;
 mod ingest_note;

@@ -28,8 +28,11 @@ use crate::App;
 /// Retry delay while an operator repairs the key ring or the configuration.
 const CONFIG_RETRY_DELAY: Duration = Duration::from_mins(5);
 
-/// E-mail address for the purchase's receipt.
+/// E-mail address for the purchase's receipt. Gives up if it was erased with the account's data.
 fn receipt_email(app: &App, purchase: &Purchase) -> Result<Email, JobError> {
+    if purchase.contact_sealed.is_empty() {
+        return Err(JobError::give_up("the address for receipts was erased with the data of the account"));
+    }
     let aad = aad::purchase_contact(purchase.id);
     let text = app.keyring.open(&purchase.contact_sealed, &aad).map_err(keyring_unavailable)?;
     text.expose_secret().parse().map_err(|error| JobError::give_up(format!("the stored contact: {error}")))

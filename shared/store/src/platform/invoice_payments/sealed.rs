@@ -13,18 +13,19 @@ pub struct SealedCard {
     pub rebill: String,
 }
 
-/// Lists cards after `after`, by id.
+/// Lists cards after `after`, by id, without erased ones.
 pub async fn list_sealed_cards(
     conn: &mut Conn,
     after: Option<CardId>,
     limit: u32,
 ) -> StoreResult<Vec<SealedCard>> {
-    let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT id, rebill_sealed FROM payment_cards WHERE id > ? ORDER BY id LIMIT ?")
-            .bind(after.map(|id| id.to_string()).unwrap_or_default())
-            .bind(limit)
-            .fetch_all(conn)
-            .await?;
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT id, rebill_sealed FROM payment_cards WHERE id > ? AND rebill_sealed <> '' ORDER BY id LIMIT ?",
+    )
+    .bind(after.map(|id| id.to_string()).unwrap_or_default())
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
     rows.into_iter()
         .map(|(id, rebill)| Ok(SealedCard { id: super::decode_text("card id", &id)?, rebill }))
         .collect()

@@ -24,14 +24,15 @@ pub struct SealedNotification {
     pub body: String,
 }
 
-/// Lists purchases after `after`, by id.
+/// Lists purchases after `after`, by id, without those whose account was erased.
 pub async fn list_sealed_purchases(
     conn: &mut Conn,
     after: Option<PurchaseId>,
     limit: u32,
 ) -> StoreResult<Vec<SealedPurchase>> {
     let rows: Vec<(String, String, Option<String>)> = sqlx::query_as(
-        "SELECT id, contact_sealed, rebill_sealed FROM coin_purchases WHERE id > ? ORDER BY id LIMIT ?",
+        "SELECT id, contact_sealed, rebill_sealed FROM coin_purchases
+         WHERE id > ? AND contact_sealed <> '' ORDER BY id LIMIT ?",
     )
     .bind(after.map(|id| id.to_string()).unwrap_or_default())
     .bind(limit)
@@ -65,18 +66,19 @@ pub async fn reseal_purchase(
     Ok(updated.rows_affected() == 1)
 }
 
-/// Lists notifications after `after`, by id.
+/// Lists notifications after `after`, by id, without erased ones.
 pub async fn list_sealed_notifications(
     conn: &mut Conn,
     after: Option<NotificationId>,
     limit: u32,
 ) -> StoreResult<Vec<SealedNotification>> {
-    let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT id, body_sealed FROM tbank_notifications WHERE id > ? ORDER BY id LIMIT ?")
-            .bind(after.map(|id| id.to_string()).unwrap_or_default())
-            .bind(limit)
-            .fetch_all(conn)
-            .await?;
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT id, body_sealed FROM tbank_notifications WHERE id > ? AND body_sealed <> '' ORDER BY id LIMIT ?",
+    )
+    .bind(after.map(|id| id.to_string()).unwrap_or_default())
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
     rows.into_iter()
         .map(|(id, body)| Ok(SealedNotification { id: super::decode_text("notification id", &id)?, body }))
         .collect()

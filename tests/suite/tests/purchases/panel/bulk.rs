@@ -168,6 +168,8 @@ async fn a_paused_act_goes_on_where_it_was_and_a_stopped_one_does_not(pool: MySq
     panel.app.enqueue(&RunBulkAct { bulk_act_id: slice.id }).await;
     let job = panel.app.jobs_of::<RunBulkAct>(JobState::Queued).await.remove(0);
     signed.refused(&format!("/jobs/{}/cancel", job.id), &[REASON], 422).await;
+    let told = panel.app.worker(&["jobs:cancel", &job.id.to_string()]).await.refused(1);
+    assert!(told.contains("performs a bulk act"), "the command follows the same rule: {told}");
     signed.act(&format!("{path}/resume"), &[REASON]).await;
     run_bulk_jobs(&panel).await;
     let act = find(&panel, &path).await;

@@ -1,0 +1,121 @@
+//! Erasure of addresses for receipts, saved cards and bodies of the bank's notifications. What a payment, a refund or a
+//! closing receipt still needs stays until it has ended.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::{CardId, InstallId, SubscriptionId, WalletId};
+
+use crate::text_column::decode_text;
+use crate::{Conn, StoreResult};
+
+/// Removes address, card and idempotency key of the purchases of a wallet that have ended and whose refunds have ended;
+/// returns how many. The blind index of a request was made with the address.
+pub async fn erase_purchase_contacts(conn: &mut Conn, wallet: WalletId, limit: u32) -> StoreResult<u64> {
+    let erased = sqlx::query(
+        "UPDATE coin_purchases
+         SET contact_sealed = '', rebill_sealed = NULL, card_pan = NULL, idem_key = NULL, body_hash = NULL
+         WHERE wallet_id = ? AND contact_sealed <> '' AND state IN ('paid', 'failed') AND poll_at IS NULL
+               AND NOT EXISTS (SELECT 1 FROM coin_purchase_refunds r
+                   WHERE r.purchase_id = coin_purchases.id AND r.state IN ('pending', 'sent'))
+         LIMIT ?",
+    )
+    .bind(wallet.to_string())
+    .bind(limit)
+    .execute(conn)
+    .await?;
+    Ok(erased.rows_affected())
+}
+
+/// Removes the addresses of the invoices of a subscription that nothing needs any more; returns how many.
+pub async fn erase_invoice_contacts(
+    conn: &mut Conn,
+    subscription: SubscriptionId,
+    limit: u32,
+) -> StoreResult<u64> {
+    let erased = sqlx::query(
+        "UPDATE subscription_invoices SET contact_sealed = NULL
+         WHERE subscription_id = ? AND contact_sealed IS NOT NULL AND state <> 'open'
+               AND NOT EXISTS (SELECT 1 FROM invoice_payments p
+                   WHERE p.invoice_id = subscription_invoices.id AND p.open_slot IS NOT NULL)
+               AND NOT EXISTS (SELECT 1 FROM invoice_refunds r
+                   WHERE r.invoice_id = subscription_invoices.id AND r.state IN ('pending', 'sent'))
+               AND NOT EXISTS (SELECT 1 FROM invoice_receipts c
+                   WHERE c.invoice_id = subscription_invoices.id AND c.state IN ('waiting', 'sending'))
+         LIMIT ?",
+    )
+    .bind(subscription.to_string())
+    .bind(limit)
+    .execute(conn)
+    .await?;
+    Ok(erased.rows_affected())
+}
+
+/// Number of addresses that purchases of a wallet and invoices of a subscription still need.
+pub async fn count_kept_contacts(
+    conn: &mut Conn,
+    wallet: Option<WalletId>,
+    subscription: Option<SubscriptionId>,
+) -> StoreResult<i64> {
+    Ok(sqlx::query_scalar(
+        "SELECT (SELECT COUNT(*) FROM coin_purchases p WHERE p.wallet_id = ? AND p.contact_sealed <> '')
+              + (SELECT COUNT(*) FROM subscription_invoices i
+                 WHERE i.subscription_id = ? AND i.contact_sealed IS NOT NULL)",
+    )
+    .bind(wallet.map(|id| id.to_string()).unwrap_or_default())
+    .bind(subscription.map(|id| id.to_string()).unwrap_or_default())
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Lists the cards of an install that are still linked.
+pub async fn list_linked_cards(conn: &mut Conn, install: InstallId) -> StoreResult<Vec<CardId>> {
+    let ids: Vec<String> =
+        sqlx::query_scalar("SELECT id FROM payment_cards WHERE install_id = ? AND unlinked_at IS NULL")
+            .bind(install.to_string())
+            .fetch_all(conn)
+            .await?;
+    ids.iter().map(|id| decode_text("card id", id)).collect()
+}
+
+/// Removes number and `RebillId` of an install's unlinked cards; returns how many.
+pub async fn erase_rebill_ids(conn: &mut Conn, install: InstallId) -> StoreResult<u64> {
+    let erased = sqlx::query(
+        "UPDATE payment_cards SET rebill_sealed = '', pan = NULL
+         WHERE install_id = ? AND rebill_sealed <> '' AND unlinked_at IS NOT NULL",
+    )
+    .bind(install.to_string())
+    .execute(conn)
+    .await?;
+    Ok(erased.rows_affected())
+}
+
+/// Removes the bodies of handled notifications about purchases of a wallet and payments of a subscription, received until
+/// `until`; returns how many.
+pub async fn erase_notifications(
+    conn: &mut Conn,
+    wallet: Option<WalletId>,
+    subscription: Option<SubscriptionId>,
+    until: DateTime<Utc>,
+) -> StoreResult<u64> {
+    let of_purchases = sqlx::query(
+        "UPDATE tbank_notifications n
+         JOIN coin_purchases p ON p.terminal_key = n.terminal_key AND p.order_id = n.order_id
+         SET n.body_sealed = ''
+         WHERE p.wallet_id = ? AND n.body_sealed <> '' AND n.state <> 'new' AND n.received_at <= ?",
+    )
+    .bind(wallet.map(|id| id.to_string()).unwrap_or_default())
+    .bind(until)
+    .execute(&mut *conn)
+    .await?;
+    let of_invoices = sqlx::query(
+        "UPDATE tbank_notifications n
+         JOIN invoice_payments p ON p.terminal_key = n.terminal_key AND p.id = n.order_id
+         JOIN subscription_invoices i ON i.id = p.invoice_id
+         SET n.body_sealed = ''
+         WHERE i.subscription_id = ? AND n.body_sealed <> '' AND n.state <> 'new' AND n.received_at <= ?",
+    )
+    .bind(subscription.map(|id| id.to_string()).unwrap_or_default())
+    .bind(until)
+    .execute(conn)
+    .await?;
+    Ok(of_purchases.rows_affected() + of_invoices.rows_affected())
+}
