@@ -15,6 +15,15 @@ recurring_job! {
 }
 
 recurring_job! {
+    /// Deletes old history: disclosures of tokens, versions of settings, events and their attempts, records of feeds, quotes,
+    /// idle dialogues with bots, calls whose note was never seen.
+    PruneHistory, "upkeep.prune_history";
+    policy: Policy::for_queue(queues::UPKEEP).attempts(2).timeout_secs(1_800);
+    trigger: "every hour";
+    description: "deletes old events, disclosures of tokens, versions of settings, records of feeds and quotes";
+}
+
+recurring_job! {
     /// Computes the figures of the admin panel's dashboard for today and yesterday.
     RollUpFigures, "upkeep.roll_up_figures";
     policy: Policy::for_queue(queues::UPKEEP).attempts(2).timeout_secs(120);

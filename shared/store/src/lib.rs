@@ -14,6 +14,7 @@ mod json_text;
 mod listed;
 pub mod platform;
 mod pool;
+pub mod retention;
 mod schema;
 mod server_time;
 mod sql_text;

@@ -230,3 +230,22 @@ pub async fn miss(
             .await?;
     Ok(if state == EventState::Absent.as_str() { EventState::Absent } else { EventState::Pending })
 }
+
+/// Deletes at most `limit` events that have been in `state` since before `before`; returns how many. An event that is looked
+/// up again is asked for again.
+pub async fn prune(
+    conn: &mut Conn,
+    state: EventState,
+    before: DateTime<Utc>,
+    limit: u32,
+) -> StoreResult<u64> {
+    let pruned = sqlx::query(
+        "DELETE FROM flysense_events WHERE state = ? AND updated_at < ? ORDER BY updated_at LIMIT ?",
+    )
+    .bind(state.as_str())
+    .bind(before)
+    .bind(limit)
+    .execute(conn)
+    .await?;
+    Ok(pruned.rows_affected())
+}

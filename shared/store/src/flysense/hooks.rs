@@ -40,13 +40,21 @@ pub async fn mark_ingested(conn: &mut Conn, id: HookId) -> StoreResult<()> {
     Ok(())
 }
 
-/// Deletes at most `limit` deliveries received before `before`; returns how many. They contain phone numbers and are
-/// therefore kept no longer than support needs them.
+/// Deletes at most `limit` deliveries of each state received before `before`; returns how many. They contain phone numbers and
+/// are therefore kept no longer than support needs them.
 pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
-    let pruned = sqlx::query("DELETE FROM flysense_hooks WHERE received_at < ? ORDER BY received_at LIMIT ?")
+    let mut pruned = 0;
+    // By state, because the index begins with it.
+    for state in ["ingested", "received"] {
+        pruned += sqlx::query(
+            "DELETE FROM flysense_hooks WHERE state = ? AND received_at < ? ORDER BY received_at LIMIT ?",
+        )
+        .bind(state)
         .bind(before)
         .bind(limit)
-        .execute(conn)
-        .await?;
-    Ok(pruned.rows_affected())
+        .execute(&mut *conn)
+        .await?
+        .rows_affected();
+    }
+    Ok(pruned)
 }

@@ -155,3 +155,25 @@ pub async fn list_log(
     query.push(" ORDER BY a.id DESC LIMIT ").push_bind(limit);
     Ok(query.build_query_as().fetch_all(conn).await?)
 }
+
+/// Deletes those of the `limit` oldest attempts that started before `before`; returns how many.
+pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
+    // By id, which grows with time: an index of times would cost every attempt.
+    let last: Option<u64> = sqlx::query_scalar(
+        "SELECT MAX(id) FROM (SELECT id, started_at FROM lifecycle_attempts ORDER BY id LIMIT ?) AS oldest
+         WHERE started_at < ?",
+    )
+    .bind(limit)
+    .bind(before)
+    .fetch_one(&mut *conn)
+    .await?;
+    let Some(last) = last else { return Ok(0) };
+    let pruned =
+        sqlx::query("DELETE FROM lifecycle_attempts WHERE id <= ? AND started_at < ? ORDER BY id LIMIT ?")
+            .bind(last)
+            .bind(before)
+            .bind(limit)
+            .execute(conn)
+            .await?;
+    Ok(pruned.rows_affected())
+}

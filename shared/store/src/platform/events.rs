@@ -241,3 +241,23 @@ pub async fn start_again(conn: &mut Conn, id: EventId) -> StoreResult<()> {
     .await?;
     Ok(())
 }
+
+/// Deletes at most `limit` events of each final state whose delivery ended before `before`; returns how many. A waiting event
+/// stays, and so does one that was replayed lately.
+pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
+    let mut pruned = 0;
+    for state in [EventState::Delivered, EventState::Refused, EventState::Failed, EventState::Unaddressed] {
+        pruned += sqlx::query(
+            "DELETE FROM lifecycle_events WHERE state = ? AND happened_at < ? AND COALESCE(settled_at, happened_at) < ?
+             ORDER BY happened_at LIMIT ?",
+        )
+        .bind(state.as_str())
+        .bind(before)
+        .bind(before)
+        .bind(limit)
+        .execute(&mut *conn)
+        .await?
+        .rows_affected();
+    }
+    Ok(pruned)
+}

@@ -1,4 +1,4 @@
-//! Table `settings_history`: all versions of installs' settings.
+//! Table `settings_history`: versions of installs' settings.
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::InstallId;
@@ -62,4 +62,65 @@ pub async fn list_latest(
     .bind(limit)
     .fetch_all(conn)
     .await?)
+}
+
+/// When a version was set; `None` if it is not there.
+pub async fn find_time(
+    conn: &mut Conn,
+    install_id: InstallId,
+    version: u32,
+) -> StoreResult<Option<DateTime<Utc>>> {
+    Ok(sqlx::query_scalar("SELECT changed_at FROM settings_history WHERE install_id = ? AND version = ?")
+        .bind(install_id.to_string())
+        .bind(version)
+        .fetch_optional(conn)
+        .await?)
+}
+
+/// An install with a long history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct LongHistory {
+    /// The install.
+    #[sqlx(try_from = "String")]
+    pub id: InstallId,
+    /// The version of its current settings.
+    pub settings_version: u32,
+}
+
+/// Lists at most `limit` installs after `after` that have had more than `versions` versions, by id.
+pub async fn list_long(
+    conn: &mut Conn,
+    versions: u32,
+    after: Option<InstallId>,
+    limit: u32,
+) -> StoreResult<Vec<LongHistory>> {
+    Ok(sqlx::query_as(
+        "SELECT id, settings_version FROM installs WHERE settings_version > ? AND id > ? ORDER BY id LIMIT ?",
+    )
+    .bind(versions)
+    .bind(after.map(|id| id.to_string()).unwrap_or_default())
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Deletes at most `limit` versions up to `until` that were set before `before`; returns how many.
+pub async fn prune(
+    conn: &mut Conn,
+    install_id: InstallId,
+    until: u32,
+    before: DateTime<Utc>,
+    limit: u32,
+) -> StoreResult<u64> {
+    let pruned = sqlx::query(
+        "DELETE FROM settings_history WHERE install_id = ? AND version <= ? AND changed_at < ?
+         ORDER BY version LIMIT ?",
+    )
+    .bind(install_id.to_string())
+    .bind(until)
+    .bind(before)
+    .bind(limit)
+    .execute(conn)
+    .await?;
+    Ok(pruned.rows_affected())
 }

@@ -1,4 +1,5 @@
-//! Table `token_audit`, the audit log of tokens: recipient, time and purpose of each disclosure. Append-only.
+//! Table `token_audit`, the audit log of tokens: recipient, time and purpose of each disclosure. No entry is
+//! changed; entries are deleted by their age alone.
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::InstallId;
@@ -57,4 +58,24 @@ pub async fn list_latest(
     .bind(limit)
     .fetch_all(conn)
     .await?)
+}
+
+/// Deletes those of the `limit` oldest entries that are older than `before`; returns how many.
+pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
+    // By id, which grows with time: an index of times would cost every disclosure.
+    let last: Option<u64> = sqlx::query_scalar(
+        "SELECT MAX(id) FROM (SELECT id, read_at FROM token_audit ORDER BY id LIMIT ?) AS oldest WHERE read_at < ?",
+    )
+    .bind(limit)
+    .bind(before)
+    .fetch_one(&mut *conn)
+    .await?;
+    let Some(last) = last else { return Ok(0) };
+    let pruned = sqlx::query("DELETE FROM token_audit WHERE id <= ? AND read_at < ? ORDER BY id LIMIT ?")
+        .bind(last)
+        .bind(before)
+        .bind(limit)
+        .execute(conn)
+        .await?;
+    Ok(pruned.rows_affected())
 }

@@ -1,5 +1,6 @@
 //! Deletion of old rows, figures of the dashboard, hash chain of the audit log.
 
 mod audit_log;
+mod prune_history;
 mod prune_jobs;
 mod roll_up_figures;

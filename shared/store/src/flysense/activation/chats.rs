@@ -56,3 +56,13 @@ pub async fn set_wrong_codes(
         .await?;
     Ok(())
 }
+
+/// Deletes at most `limit` dialogues without an update since `before`; returns how many. The next update begins a new one.
+pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
+    let pruned = sqlx::query("DELETE FROM bot_chats WHERE updated_at < ? ORDER BY updated_at LIMIT ?")
+        .bind(before)
+        .bind(limit)
+        .execute(conn)
+        .await?;
+    Ok(pruned.rows_affected())
+}

@@ -7,6 +7,7 @@ mod read;
 mod recording;
 mod runs;
 mod same_call;
+mod unseen;
 mod write;
 
 use chrono::{DateTime, Utc};
@@ -35,6 +36,7 @@ pub use read::{
 pub use recording::{NoteFacts, Prepared, set_aside_recording, set_note, set_prepared, set_waits_for};
 pub use runs::{count_run, set_requested_by};
 pub use same_call::is_first_of_call;
+pub use unseen::{count_unseen, prune_unseen};
 pub use write::{
     Edit, NewTranscription, cancel, clear_object_key, count_submit, edit, fail, finish_no_speech, insert,
     mark_done, restart, set_channel_roles, set_failure_cause, set_labels, set_object_key, set_operation,

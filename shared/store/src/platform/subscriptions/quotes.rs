@@ -169,3 +169,15 @@ pub async fn mark_quote_applied(
     .await?;
     expect_one(&updated, "quote")
 }
+
+/// Deletes at most `limit` quotes that were created before `before` and not applied; returns how many.
+pub async fn prune_quotes(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
+    let pruned = sqlx::query(
+        "DELETE FROM subscription_quotes WHERE applied_at IS NULL AND created_at < ? ORDER BY created_at LIMIT ?",
+    )
+    .bind(before)
+    .bind(limit)
+    .execute(conn)
+    .await?;
+    Ok(pruned.rows_affected())
+}
