@@ -18,8 +18,12 @@ use sqlx::pool::PoolConnection;
 use crate::cache::InstallCache;
 use crate::config::Config;
 use crate::flysense::Recordings;
+use crate::hooks::HookLimits;
 use crate::problem::Problem;
-use crate::rate_limit::Quotas;
+use crate::rate_limit::{Limit, Quotas};
+
+/// Length of the window in which requests of backends are counted, seconds.
+const BACKEND_WINDOW_S: u32 = 60;
 
 /// Stores, keys and clients that handlers share. Clones share everything.
 #[derive(Clone)]
@@ -44,6 +48,8 @@ pub struct Deps {
     pub(crate) cache: InstallCache,
     /// Requests of backends per widget; `None` if they are not limited.
     pub(crate) quotas: Option<Quotas>,
+    /// Webhooks of amoCRM per install and address; `None` if they are not limited.
+    pub(crate) hook_limits: Option<HookLimits>,
     /// Redis. It may be unavailable; nothing durable depends on it.
     pub redis: ConnectionManager,
 }
@@ -74,7 +80,10 @@ impl Deps {
         let limits = RateLimiter::new(redis.clone(), RedisKeys::new(config.redis.prefix.clone()));
         let keys = RedisKeys::new(config.redis.prefix.clone());
         let permits = config.http.backend_requests_per_minute;
-        let quotas = (permits > 0).then(|| Quotas::new(redis.clone(), keys, permits));
+        let quotas = (permits > 0)
+            .then(|| Quotas::new(redis.clone(), keys.clone(), Limit { permits, window_s: BACKEND_WINDOW_S }));
+        let hooks = config.http.hooks_per_hour;
+        let hook_limits = (hooks > 0).then(|| HookLimits::new(&redis, &keys, hooks));
         let wallet_batcher = WalletBatcher::new(outbox.pool().clone(), Arc::clone(outbox.clock()));
         let amocrm = AmoCrm::new(flysk_clients::amocrm::Config {
             via: config.amocrm.egress_url.clone(),
@@ -98,6 +107,7 @@ impl Deps {
             config: Arc::new(config),
             cache: InstallCache::default(),
             quotas,
+            hook_limits,
             redis,
         })
     }

@@ -86,7 +86,7 @@ enum CallRecordState {
 enum RecordProblem {
     /// The call ended without a transcript, and its daily limit of runs is reached.
     TooManyRuns,
-    /// Too many events of the account wait to be resolved: repeat the request later.
+    /// Too many events of the account wait to be resolved, or too many requested notes were not found: repeat the request later.
     TooManyPending,
 }
 

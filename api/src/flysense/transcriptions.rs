@@ -5,7 +5,7 @@ use flysk_domain::flysense::call::EntityType;
 use flysk_domain::flysense::utterance::Utterance;
 use flysk_domain::id::{EntityId, NoteId, TranscriptionId};
 use flysk_domain::trace::Trace;
-use flysk_services::calls::{CallRequest, RequestOutcome, request_transcription};
+use flysk_services::calls::{CallRequest, RequestOutcome, request_by_user};
 use flysk_store::flysense::payments::{self, RunOf};
 use flysk_store::flysense::transcriptions::{self, Transcription};
 use flysk_store::flysense::{stages, transcripts};
@@ -23,6 +23,9 @@ use crate::choice::Choice;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode, answers};
 use crate::strict_json::StrictJson;
+
+/// `Retry-After` while too many requested notes were not found, in seconds.
+const UNSEEN_NOTES_RETRY_AFTER_S: u32 = 3_600;
 
 /// Tag of FlySense's operations in the OpenAPI document.
 #[derive(Tags)]
@@ -75,8 +78,9 @@ answers! {
         413 => TooLarge,
         /// The content type of the body is not JSON.
         415 => UnsupportedMediaType,
-        /// The transcription ended without a transcript, and the daily limit of runs is reached.
-        429 => TooMany [TooManyRuns],
+        /// The transcription ended without a transcript, and the daily limit of runs is reached; or too many requested notes of
+        /// the account were not found in amoCRM today.
+        429 => TooMany [TooManyRuns, TooManyRequests],
         /// Internal error.
         500 => Internal,
         /// Service temporarily unavailable.
@@ -258,7 +262,11 @@ async fn create(
     let max_runs = deps.config.flysense.as_ref().map_or(1, |flysense| flysense.runs_per_day);
     let ask = || async {
         let mut unit = deps.begin(trace).await?;
-        let requested = request_transcription(&mut unit, &call, max_runs, deps.clock()).await?;
+        let Some(requested) = request_by_user(&mut unit, &call, max_runs, deps.clock()).await? else {
+            let why = "too many requested notes of the account are not found in amoCRM";
+            let problem = Problem::new(ProblemCode::TooManyRequests, why);
+            return Err(problem.retry_after(UNSEEN_NOTES_RETRY_AFTER_S));
+        };
         if let RequestOutcome::TooOften(_, again_at) = requested {
             let seconds = (again_at - deps.clock().now()).num_seconds().max(1);
             let why = format!("the call was started {max_runs} times within a day: retry after {again_at}");

@@ -1,7 +1,8 @@
 //! `POST /hooks/amocrm/{install}/{signature}`: amoCRM's webhooks about new notes.
 //!
 //! amoCRM does not sign webhooks, so the URL contains a signature. amoCRM waits 2 s and retries unless the response is a
-//! success. Source: amoCRM docs, crm_platform/webhooks-format.
+//! success; after a hundred other answers within two hours it disables the webhook, which `amocrm.check_hooks` repairs. Size and
+//! rate are limited, because other widgets of the account can read the URL. Source: amoCRM docs, crm_platform/webhooks-format.
 
 use flysk_domain::id::{HookId, InstallId};
 use flysk_domain::trace::Trace;
@@ -11,19 +12,22 @@ use flysk_store::flysense::{accounts, hooks};
 use flysk_store::repeat_contended;
 use poem::http::StatusCode;
 use poem::web::{Data, Path};
-use poem::{Body, handler};
+use poem::{Body, Request, handler};
 
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
+use crate::source::{source_key, source_of};
 
-/// Maximum length of a body, in bytes. Webhooks have a few kilobytes; the column holds 16 MB.
-const MAX_BODY_LEN: usize = 1 << 20;
+/// Maximum length of a body, in bytes. The webhook of a call note has a few kilobytes. That of a note with a long text, whose
+/// Cyrillic letters take 6 bytes each, is accepted up to some 20,000 letters; the call log names calls that are refused.
+const MAX_BODY_LEN: usize = 128 << 10;
 
 /// Stores the webhook and enqueues its processing.
 #[handler]
 pub(crate) async fn receive(
     deps: Data<&Deps>,
     trace: Data<&Trace>,
+    request: &Request,
     Path((install, signature)): Path<(String, String)>,
     body: Body,
 ) -> poem::Result<StatusCode> {
@@ -32,10 +36,14 @@ pub(crate) async fn receive(
     if !signed_hook_url::is_valid_signature(&deps.keyring, install, &signature) {
         return Err(unknown().into());
     }
-    let body = body
-        .into_bytes_limit(MAX_BODY_LEN)
-        .await
-        .map_err(|_| Problem::new(ProblemCode::TooLarge, "the body is larger than 1 MB"))?;
+    if let Some(limits) = &deps.hook_limits {
+        let source = source_key(source_of(&deps.config.http.proxies, request));
+        limits.take(install, &source, deps.clock().now())?;
+    }
+    let body = body.into_bytes_limit(MAX_BODY_LEN).await.map_err(|_| {
+        super::count_refused_hook("too_large");
+        Problem::new(ProblemCode::TooLarge, "the body is larger than 128 KB")
+    })?;
     repeat_contended(|| store_webhook(&deps, &trace, install, &body)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

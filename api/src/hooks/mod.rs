@@ -3,4 +3,12 @@
 pub(crate) mod amocrm;
 pub(crate) mod bots;
 pub(crate) mod events;
+mod limits;
 pub(crate) mod tbank;
+
+pub(crate) use limits::HookLimits;
+
+/// Counts a webhook of amoCRM that was refused; `reason` is `too_large`, `install` or `source`.
+fn count_refused_hook(reason: &'static str) {
+    metrics::counter!("flysk_hooks_refused_total", "reason" => reason).increment(1);
+}

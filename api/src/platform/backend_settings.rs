@@ -56,6 +56,8 @@ answers! {
         415 => UnsupportedMediaType,
         /// The settings do not satisfy the widget's schema.
         422 => Invalid,
+        /// The settings were changed too often within a day, or the widget's backends have used their requests of this minute.
+        429 => TooMany,
         /// Internal error.
         500 => Internal,
         /// Service temporarily unavailable.

@@ -54,6 +54,8 @@ answers! {
         415 => UnsupportedMediaType,
         /// The settings do not satisfy the widget's schema.
         422 => Invalid,
+        /// The settings were changed too often within a day.
+        429 => TooMany,
         /// Internal error.
         500 => Internal,
         /// Service temporarily unavailable.

@@ -1,5 +1,6 @@
 //! Changes of settings, shared by the operations for widgets and for backends.
 
+use chrono::{DateTime, Utc};
 use flysk_domain::trace::Trace;
 use flysk_services::installs::{ChangeSettingsError, SettingsChange, change_settings};
 use flysk_store::platform::installs::Install;
@@ -135,7 +136,7 @@ pub(super) async fn change(
         let mut unit = deps.begin(trace).await?;
         let version = change_settings(&mut unit, deps.clock(), widget, install, &change)
             .await
-            .map_err(|error| problem_of(widget, error))?;
+            .map_err(|error| problem_of(widget, error, deps.clock().now()))?;
         unit.commit().await?;
         Ok::<_, Problem>(version)
     };
@@ -144,7 +145,7 @@ pub(super) async fn change(
     Ok(Settings { version, settings: FreeJson(change.settings) })
 }
 
-fn problem_of(widget: &Widget, error: ChangeSettingsError) -> Problem {
+fn problem_of(widget: &Widget, error: ChangeSettingsError, now: DateTime<Utc>) -> Problem {
     match error {
         ChangeSettingsError::Uninstalled => Problem::new(ProblemCode::NotInstalled, error.to_string()),
         ChangeSettingsError::Invalid(why) => Problem::new(ProblemCode::Invalid, why),
@@ -154,6 +155,11 @@ fn problem_of(widget: &Widget, error: ChangeSettingsError) -> Problem {
         }
         ChangeSettingsError::VersionConflict(_) => {
             Problem::new(ProblemCode::VersionConflict, error.to_string())
+        }
+        ChangeSettingsError::TooOften(again_at) => {
+            let seconds = (again_at - now).num_seconds().max(1);
+            Problem::new(ProblemCode::TooManyRequests, error.to_string())
+                .retry_after(u32::try_from(seconds).unwrap_or(u32::MAX))
         }
         ChangeSettingsError::Store(error) => error.into(),
     }

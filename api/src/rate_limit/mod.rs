@@ -13,7 +13,7 @@ use crate::deps::Deps;
 use crate::problem::{self, Problem, ProblemCode};
 
 use quotas::Quota;
-pub(crate) use quotas::Quotas;
+pub(crate) use quotas::{Limit, Quotas};
 
 /// Header with the state of the quota.
 const RATE_LIMIT: &str = "RateLimit";
@@ -52,7 +52,7 @@ impl<E: Endpoint> Endpoint for RateLimited<E> {
         let deps = Deps::from_request(&request)?;
         let authentication = backend_of(&request).await;
         let limited = authentication.as_ref().ok().zip(deps.quotas.as_ref());
-        let quota = limited.map(|(widget, quotas)| quotas.take(widget.id, deps.clock().now()));
+        let quota = limited.map(|(widget, quotas)| quotas.take(widget.id.to_string(), deps.clock().now()));
         // The operation must not authenticate again.
         request.set_data(BackendAuthentication(authentication));
         let refused = quota.filter(quotas::Quota::is_exceeded).map(|quota| refusal(&quota));

@@ -40,8 +40,22 @@ const BACKEND_REQUESTS_PER_MINUTE: Variable = Variable::with_default(
      processes; further ones are answered with 429. 0 sets no limit. The amoCRM gateway has amoCRM's limits instead.",
 );
 
-pub(super) const VARIABLES: &[Variable] =
-    &[PUBLIC_URL, LISTEN, TRUSTED_PROXIES, REQUEST_TIMEOUT_MS, MAX_BODY_BYTES, BACKEND_REQUESTS_PER_MINUTE];
+const HOOKS_PER_HOUR: Variable = Variable::with_default(
+    "FLYSK_HOOKS_PER_HOUR",
+    "6000",
+    "Webhooks of amoCRM per hour that are accepted for an install of FlySense; an address may send 60 times as many, for all\n\
+     installs. Further ones are answered with 429, and their calls are found by polling. 0 sets no limit.",
+);
+
+pub(super) const VARIABLES: &[Variable] = &[
+    PUBLIC_URL,
+    LISTEN,
+    TRUSTED_PROXIES,
+    REQUEST_TIMEOUT_MS,
+    MAX_BODY_BYTES,
+    BACKEND_REQUESTS_PER_MINUTE,
+    HOOKS_PER_HOUR,
+];
 
 /// Public URL, listener and request limits of the API.
 #[derive(Debug, Clone)]
@@ -58,6 +72,8 @@ pub struct Http {
     pub max_body_bytes: usize,
     /// `FLYSK_BACKEND_REQUESTS_PER_MINUTE`: requests of a widget's backends per minute; 0: no limit.
     pub backend_requests_per_minute: u32,
+    /// `FLYSK_HOOKS_PER_HOUR`: webhooks of amoCRM per install and hour; 0: no limit.
+    pub hooks_per_hour: u32,
 }
 
 impl Http {
@@ -70,6 +86,7 @@ impl Http {
             let request_timeout = vars.millis(&REQUEST_TIMEOUT_MS, 100..=120_000);
             let max_body_bytes = vars.number(&MAX_BODY_BYTES, 1_024..=64 * 1024 * 1024);
             let backend_requests = vars.number(&BACKEND_REQUESTS_PER_MINUTE, 0..=100_000_000);
+            let hooks = vars.number(&HOOKS_PER_HOUR, 0..=10_000_000);
             Ok(Self {
                 public_url: public_url?,
                 listen: listen?,
@@ -77,6 +94,7 @@ impl Http {
                 request_timeout: request_timeout?,
                 max_body_bytes: max_body_bytes?,
                 backend_requests_per_minute: backend_requests?,
+                hooks_per_hour: hooks?,
             })
         })
     }

@@ -12,7 +12,7 @@ use poem::Response;
 use serde_json::{Value, json};
 
 use crate::http::{Fault, Operator, Record, Support, Visit};
-use crate::view::{Cell, DetailPage, Labeled as _};
+use crate::view::{Cell, DetailPage, Labeled as _, format};
 
 /// `POST /installs/:id/switch-on`.
 pub(crate) async fn switch_on(visit: Visit<Operator>) -> Result<Response, Fault> {
@@ -145,6 +145,10 @@ fn settings_refused(error: ChangeSettingsError) -> Fault {
         ChangeSettingsError::VersionConflict(_) => {
             Fault::conflict("Настройки изменили, пока форма была открыта. Откройте установку заново.")
         }
+        ChangeSettingsError::TooOften(again_at) => Fault::refused(format!(
+            "Настройки меняли слишком часто: следующая версия возможна после {}.",
+            format::moscow(again_at)
+        )),
         ChangeSettingsError::Store(error) => error.into(),
     }
 }

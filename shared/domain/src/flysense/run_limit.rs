@@ -5,6 +5,10 @@ use chrono::{DateTime, Duration, Utc};
 /// Length of the window in which the runs of a call are counted, from the first of them.
 pub const RUN_WINDOW: Duration = Duration::days(1);
 
+/// Maximum number of an account's notes that users requested within [`RUN_WINDOW`] and that amoCRM has not returned. Any
+/// number can be sent as a note's id, and each costs a row, a job and a request to amoCRM.
+pub const MAX_UNSEEN_NOTES: u32 = 2_000;
+
 /// Number of runs of a call in the current window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunCount {

@@ -8,9 +8,11 @@ pub mod records;
 mod release_hold;
 mod request;
 pub mod signed_hook_url;
+mod user_request;
 
 pub use automatic::request_automatically;
 pub use cancel::{CancelOutcome, cancel};
 pub use playback::{MIN_PLAYABLE_TIME, request_playback_copy};
 pub use release_hold::release_hold;
 pub use request::{CallRequest, RequestOutcome, request_transcription};
+pub use user_request::request_by_user;

@@ -13,7 +13,8 @@ use flysk_store::flysense::events::{self, EventRow, EventState};
 use flysk_store::flysense::transcriptions::{self, Transcription};
 use flysk_store::{Conn, StoreError, StoreResult};
 
-use super::request::{CallRequest, RequestOutcome, request_transcription};
+use super::request::{CallRequest, RequestOutcome};
+use super::user_request::request_by_user;
 
 /// Maximum number of an account's events that amoCRM has not been asked about. More would keep its API busy for minutes.
 pub const MAX_PENDING_EVENTS: u32 = 2_000;
@@ -138,7 +139,7 @@ pub enum RecordOutcome {
     Waiting,
     /// amoCRM has no such call.
     Absent,
-    /// The account has too many pending events.
+    /// The account has too many pending events, or too many requested notes that amoCRM has not returned.
     TooManyPending,
 }
 
@@ -173,7 +174,8 @@ pub async fn request_record(
         requested_by: Some(request.requested_by),
         left_channel: request.left_channel,
     };
-    Ok(RecordOutcome::Requested(request_transcription(unit, &call, request.max_runs, clock).await?))
+    let requested = request_by_user(unit, &call, request.max_runs, clock).await?;
+    Ok(requested.map_or(RecordOutcome::TooManyPending, RecordOutcome::Requested))
 }
 
 async fn wait_for_unknown(

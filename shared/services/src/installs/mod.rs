@@ -8,4 +8,4 @@ mod settings;
 pub use amocrm_block::{AMOCRM_BLOCK_DURATION, AmocrmCaller, block_account, blocked_for};
 pub use connect_link::{CONNECT_LINK_TTL, connect_link, open_connect_link};
 pub use facts::{record_fact, record_fact_locked};
-pub use settings::{ChangeSettingsError, SettingsChange, change_settings};
+pub use settings::{ChangeSettingsError, MAX_SETTINGS_CHANGES, SettingsChange, change_settings};

@@ -1,6 +1,8 @@
 //! Changing an install's settings: validation by the widget's schema, history, event.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::Clock;
+use flysk_domain::id::InstallId;
 use flysk_domain::platform::events::{EventKind, SettingsChanged};
 use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_queue::UnitOfWork;
@@ -16,6 +18,10 @@ use crate::widgets::SettingsSchema;
 
 /// Maximum length of settings, in bytes of JSON.
 const MAX_SETTINGS_LEN: usize = 65_536;
+/// Maximum number of changes of an install's settings within [`CHANGE_WINDOW`]: every version is kept for days.
+pub const MAX_SETTINGS_CHANGES: u32 = 1_000;
+/// The period in which changes are counted.
+const CHANGE_WINDOW: TimeDelta = TimeDelta::days(1);
 /// Maximum number of schema violations in one answer.
 const MAX_VIOLATIONS: usize = 5;
 
@@ -47,6 +53,9 @@ pub enum ChangeSettingsError {
     /// The settings have changed since they were read.
     #[error("version {0} is not the newest")]
     VersionConflict(u32),
+    /// The settings were changed [`MAX_SETTINGS_CHANGES`] times within a day; possible again at this time.
+    #[error("the settings were changed {limit} times within a day: retry after {0}", limit = MAX_SETTINGS_CHANGES)]
+    TooOften(DateTime<Utc>),
     /// Database error.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -63,7 +72,7 @@ impl Contention for ChangeSettingsError {
 ///
 /// # Errors
 ///
-/// The settings are invalid or have changed meanwhile, or the widget is uninstalled.
+/// The settings are invalid, have changed meanwhile or were changed too often, or the widget is uninstalled.
 pub async fn change_settings(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -80,6 +89,8 @@ pub async fn change_settings(
     if !installs::write_settings(unit, install.id, change.from, &change.settings, now).await? {
         return Err(ChangeSettingsError::VersionConflict(change.from));
     }
+    // After the write of the install, so that no other change comes between.
+    limit_changes(unit, install.id, version, now).await?;
     let row = SettingsVersion {
         version,
         settings: change.settings.clone(),
@@ -91,6 +102,20 @@ pub async fn change_settings(
     let changed = NewEvent::new(EventKind::SettingsChanged, &data)?;
     events::emit(unit, clock, install.id, &[changed], now).await?;
     Ok(version)
+}
+
+/// Refuses version `version` if the one [`MAX_SETTINGS_CHANGES`] before it was set within the window.
+async fn limit_changes(
+    conn: &mut Conn,
+    install: InstallId,
+    version: u32,
+    now: DateTime<Utc>,
+) -> Result<(), ChangeSettingsError> {
+    let Some(earlier) = version.checked_sub(MAX_SETTINGS_CHANGES) else { return Ok(()) };
+    match settings_history::find_time(conn, install, earlier).await? {
+        Some(at) if at + CHANGE_WINDOW > now => Err(ChangeSettingsError::TooOften(at + CHANGE_WINDOW)),
+        _ => Ok(()),
+    }
 }
 
 /// The schema of this version of the widget, or the widget's default schema.

@@ -16,27 +16,77 @@ pub struct ConnectState {
     pub user_id: Option<UserId>,
 }
 
-/// Inserts a state by its hash.
-pub async fn insert(
-    conn: &mut Conn,
-    state_hash: &str,
-    begun: &ConnectState,
-    now: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
-) -> StoreResult<()> {
+/// A state to be inserted.
+#[derive(Debug)]
+pub struct NewConnectState<'a> {
+    /// Hash of the state.
+    pub state_hash: &'a str,
+    /// What it stands for.
+    pub begun: &'a ConnectState,
+    /// IP address (or /64 network) that asked for it.
+    pub source: &'a str,
+    /// Current time.
+    pub now: DateTime<Utc>,
+    /// Until when it can be used.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Inserts a state.
+pub async fn insert(conn: &mut Conn, new: &NewConnectState<'_>) -> StoreResult<()> {
     sqlx::query(
-        "INSERT INTO connect_states (state_hash, widget_id, account_id, user_id, created_at, expires_at)
-         VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO connect_states (state_hash, widget_id, account_id, user_id, source, created_at, expires_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
-    .bind(state_hash)
-    .bind(begun.widget_id.to_string())
-    .bind(begun.account_id.map(|id| id.0))
-    .bind(begun.user_id.map(|id| id.0))
-    .bind(now)
-    .bind(expires_at)
+    .bind(new.state_hash)
+    .bind(new.begun.widget_id.to_string())
+    .bind(new.begun.account_id.map(|id| id.0))
+    .bind(new.begun.user_id.map(|id| id.0))
+    .bind(new.source)
+    .bind(new.now)
+    .bind(new.expires_at)
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Number of unexpired states from a source, used or not, at most `limit`.
+pub async fn count_from_source(
+    conn: &mut Conn,
+    source: &str,
+    now: DateTime<Utc>,
+    limit: u32,
+) -> StoreResult<u32> {
+    let counted: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM (SELECT state_hash FROM connect_states WHERE source = ? AND expires_at > ? LIMIT ?)
+             AS begun",
+    )
+    .bind(source)
+    .bind(now)
+    .bind(limit)
+    .fetch_one(conn)
+    .await?;
+    Ok(u32::try_from(counted).unwrap_or(u32::MAX))
+}
+
+/// Number of unexpired states of a widget and account, used or not, at most `limit`.
+pub async fn count_of_account(
+    conn: &mut Conn,
+    widget_id: WidgetId,
+    account_id: AccountId,
+    now: DateTime<Utc>,
+    limit: u32,
+) -> StoreResult<u32> {
+    let counted: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM (SELECT state_hash FROM connect_states
+             WHERE account_id = ? AND widget_id = ? AND expires_at > ? LIMIT ?) AS begun",
+    )
+    .bind(account_id.0)
+    .bind(widget_id.to_string())
+    .bind(now)
+    .bind(limit)
+    .fetch_one(conn)
+    .await?;
+    Ok(u32::try_from(counted).unwrap_or(u32::MAX))
 }
 
 /// Finds a state by its hash, even if it is used or expired.

@@ -82,6 +82,19 @@ impl TestApp {
         Self { pool, clock, amocrm, executor, api_url, env }
     }
 
+    /// Starts another API process with changed variables; returns its address.
+    pub(crate) async fn api_in(&self, change: impl FnOnce(Env) -> Env) -> String {
+        let env = change(self.env.clone());
+        let redis = connect_redis(Redis::from_env(&env).unwrap().url.expose_secret()).await.unwrap();
+        let deps =
+            Deps::new(ApiConfig::from_env(&env).unwrap(), self.executor.outbox().clone(), redis).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let acceptor = poem::listener::TcpAcceptor::from_tokio(listener).unwrap();
+        tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(routes::app(deps)));
+        url
+    }
+
     /// Executor of another worker of the same deployment with another key ring.
     pub(crate) async fn executor_with_ring(&self, ring: &str) -> Executor<App> {
         executor(&self.env.clone().with("FLYSK_KEYRING", ring), self.executor.outbox()).await

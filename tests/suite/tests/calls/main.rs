@@ -9,6 +9,7 @@ mod charging;
 mod cleanup;
 mod crashes;
 mod decoding;
+mod growth;
 mod harness;
 mod hook_repairs;
 mod ledger_commands;

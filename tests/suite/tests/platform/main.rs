@@ -28,6 +28,7 @@ mod foreign_hosts;
 mod gateway;
 mod gateway_bodies;
 mod generated_clients;
+mod growth;
 mod harness;
 mod holds;
 mod hostile_requests;
