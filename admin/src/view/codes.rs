@@ -3,12 +3,13 @@
 use flysk_domain::platform::subscriptions::VatRate;
 
 /// Contradictions between a payment and the bank's answers, by code.
-pub(crate) const CONTRADICTIONS: [(&str, &str); 5] = [
+pub(crate) const CONTRADICTIONS: [(&str, &str); 6] = [
     ("contradiction", "статус противоречит прежнему"),
     ("not_paid", "деньги не списаны"),
     ("other_amount", "оплачена другая сумма"),
     ("other_payment", "другой платёж того же заказа"),
     ("refunded_before", "возвращено до зачисления"),
+    ("removed_terminal", "возможно, оплачен на удалённом терминале"),
 ];
 
 /// T-Bank's codes of taxation.

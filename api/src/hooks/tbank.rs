@@ -3,6 +3,8 @@
 //! T-Bank waits 10 s for the response `OK`; otherwise it repeats the notification hourly for a day. So the handler verifies the
 //! raw body, stores it encrypted and responds; a job applies it. Source: T-Bank docs, eacq/notification.
 
+mod removed_terminal;
+
 use flysk_clients::tbank::{Notification, NotificationError, NotificationVerifier, Terminal};
 use flysk_config::TBank;
 use flysk_crypto::aad;
@@ -45,7 +47,11 @@ pub(crate) async fn receive(
         .map_err(|_| Problem::new(ProblemCode::TooLarge, "the body is larger than 64 KB"))?;
     let terminal = terminal_of(&deps, tbank, &body).await?;
     let key = terminal.key.clone();
-    let notification = NotificationVerifier::new(terminal).verify(&body).map_err(notification_problem)?;
+    let verified = NotificationVerifier::new(terminal).verify(&body);
+    if matches!(verified, Err(NotificationError::WrongToken)) {
+        removed_terminal::report(&deps, &trace, &tbank.terminal_key, &body).await?;
+    }
+    let notification = verified.map_err(notification_problem)?;
     store_notification(&deps, &trace, key, &notification, &body).await?;
     Ok(Response::builder().status(StatusCode::OK).content_type("text/plain").body("OK"))
 }

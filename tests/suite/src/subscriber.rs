@@ -115,6 +115,16 @@ impl Subscriber {
 
     /// Opens the bank's form for an invoice, with the consent to renewals if the card is to be saved.
     pub async fn open_form(&self, id: InvoiceId, save_card: bool) -> anyhow::Result<Attempt> {
+        self.open_form_at(TERMINAL_KEY, id, save_card).await
+    }
+
+    /// The same at another terminal.
+    pub async fn open_form_at(
+        &self,
+        terminal_key: &str,
+        id: InvoiceId,
+        save_card: bool,
+    ) -> anyhow::Result<Attempt> {
         let clock = &self.sandbox.clock;
         let mut unit = self.begin().await?;
         let invoice = subscriptions::find_invoice(&mut unit, id).await?.context("the invoice is gone")?;
@@ -126,7 +136,7 @@ impl Subscriber {
             let offer = ("2027-01", "Согласен на автоматическое продление");
             record_consent(&mut unit, clock, &invoice, UserId(ADMIN), offer, "203.0.113.9").await?;
         }
-        let request = FormRequest { save_card, terminal_key: TERMINAL_KEY };
+        let request = FormRequest { save_card, terminal_key };
         let opened = open_form(&mut unit, clock, id, request).await?;
         unit.commit().await?;
         let FormOutcome::Opening(attempt) = opened else { bail!("no form: {opened:?}") };

@@ -4,12 +4,14 @@
 
 mod begin;
 mod refund;
+mod removed_terminal;
 mod resolve_review;
 mod update;
 mod withdraw;
 
 pub use begin::{FormOutcome, FormRequest, begin_charge, open_form, postpone_charge};
 pub use refund::{RefundOrder, RequestRefundError, refund_refused, request_refund};
+pub use removed_terminal::report_removed_terminal;
 pub use resolve_review::{ResolveReviewError, ResolvedReview, resolve_review};
 pub use update::{ApplyUpdateError, apply_update, step_label};
 pub(crate) use withdraw::withdraw_form;

@@ -11,7 +11,7 @@ use flysk_store::platform::invoice_payments::{self as store, Attempt};
 use crate::subscriptions::{lock_both, record_ended_attempt};
 
 /// Error code of an attempt that failed because its review ended.
-const REVIEW_CLOSED: &str = "closed";
+pub(super) const REVIEW_CLOSED: &str = "closed";
 
 /// Why a review is not ended.
 #[derive(Debug, thiserror::Error)]

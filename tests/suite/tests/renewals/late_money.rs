@@ -1,14 +1,19 @@
 //! Money that arrives when nobody waits for it any more.
 
 use chrono::TimeDelta;
+use flysk_crypto::aad;
 use flysk_domain::id::{InvoiceId, UserId};
 use flysk_domain::money::Kopecks;
-use flysk_domain::platform::subscriptions::{InvoiceState, SubscriptionState};
-use flysk_services::invoice_payments::{RefundOrder, request_refund};
+use flysk_domain::platform::invoice_payments::AttemptState;
+use flysk_domain::platform::purchases::Discrepancy;
+use flysk_domain::platform::subscriptions::{Change, InvoiceState, PeriodLength, SubscriptionState};
+use flysk_services::invoice_payments::{RefundOrder, request_refund, resolve_review};
 use flysk_services::subscriptions::{self as use_cases, Actor};
-use flysk_simulators::tbank::{Behaviour, Ending};
+use flysk_simulators::tbank::{Behaviour, Ending, Terminal};
 use flysk_store::platform::subscriptions;
+use flysk_store::platform::vendors;
 use flysk_suite::environment::ADMIN;
+use flysk_suite::subscriber::SEATS;
 use sqlx::MySqlPool;
 
 use super::harness::{GOOD_CARD, TestSubscriber};
@@ -101,4 +106,62 @@ async fn a_late_success_without_a_notification_is_found_before_the_next_charge(p
     assert_eq!(subscriber.calls("Charge"), 1);
     assert_eq!(subscriber.current().await.state, SubscriptionState::Active);
     subscriber.assert_sound().await;
+}
+
+/// Terminal of the seller's own.
+const OWN_TERMINAL: &str = "1700000000000OWN";
+/// Its password; valid in the simulator only.
+const OWN_PASSWORD: &str = "own-password-of-a-test";
+/// Test card that is declined on the form.
+const EMPTY_CARD: &str = "2200000000000012";
+
+/// Gives the seller a terminal of its own, or removes it.
+async fn set_terminal(subscriber: &TestSubscriber, key: Option<&str>) {
+    let sandbox = &subscriber.sandbox;
+    let widget = subscriber.row().await.widget_id;
+    let mut conn = sandbox.pool.acquire().await.unwrap();
+    let mut vendor = vendors::find_vendor_of_widget(&mut conn, widget).await.unwrap().expect("a seller");
+    let keyring = &sandbox.executor.app().keyring;
+    let sealed = keyring.seal(&OWN_PASSWORD.into(), &aad::terminal_password(vendor.id)).unwrap();
+    vendor.terminal_key = key.map(str::to_owned);
+    vendor.terminal_password_sealed = key.map(|_| sealed);
+    vendors::update_vendor(&mut conn, &vendor, sandbox.now()).await.unwrap();
+}
+
+/// The seller has removed its terminal: the notification cannot be verified, and the bank cannot be asked.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_late_success_at_a_removed_terminal_waits_for_a_person(pool: MySqlPool) {
+    let subscriber = TestSubscriber::open(pool).await;
+    let bank = &subscriber.sandbox.bank.state;
+    bank.add_terminal(Terminal {
+        key: OWN_TERMINAL.to_owned(),
+        password: OWN_PASSWORD.to_owned(),
+        notification_url: Some(format!("{}/hooks/tbank", subscriber.sandbox.api_url)),
+        cash_register: true,
+        charge_enabled: true,
+        blocked: false,
+    });
+    set_terminal(&subscriber, Some(OWN_TERMINAL)).await;
+    let change = Change::Start { plan: subscriber.plan, seats: SEATS, length: PeriodLength::Month };
+    let invoice = subscriber.order(change).await.unwrap().expect("a start costs money");
+    let attempt = subscriber.open_form_at(OWN_TERMINAL, invoice.id, false).await.unwrap();
+    subscriber.pay(&attempt, EMPTY_CARD);
+    subscriber.settle().await;
+    let known = async || {
+        let attempt = subscriber.attempts(invoice.id).await.remove(0);
+        (attempt.state, attempt.discrepancy)
+    };
+    assert_eq!(known().await, (AttemptState::Failed, None));
+    set_terminal(&subscriber, None).await;
+    let payment = attempt.payment_id.as_deref().expect("a payment");
+    bank.settle(payment, Ending::Paid).unwrap();
+    subscriber.settle().await;
+    assert_eq!(known().await, (AttemptState::Review, Some(Discrepancy::RemovedTerminal)));
+    assert_eq!(subscriber.last_invoice().await.state, InvoiceState::Open, "nothing unverified is believed");
+    let mut unit = subscriber.begin().await;
+    resolve_review(&mut unit, &subscriber.sandbox.clock, attempt.id).await.unwrap();
+    unit.commit().await.unwrap();
+    // The bank repeats the notification every hour.
+    subscriber.sandbox.advance(TimeDelta::hours(3)).await.unwrap();
+    assert_eq!(known().await, (AttemptState::Failed, None), "what a person has decided stays");
 }

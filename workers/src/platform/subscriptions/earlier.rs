@@ -32,6 +32,7 @@ pub(super) async fn settle_earlier(
             continue;
         }
         if belongs_to_nobody(app, &attempt.terminal_key).await? {
+            metrics::counter!("flysk_invoice_payments_unasked_total").increment(1);
             tracing::error!(
                 attempt.id = %attempt.id, terminal = %attempt.terminal_key,
                 "the terminal of an earlier attempt is gone: the bank is not asked about it"

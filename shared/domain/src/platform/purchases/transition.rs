@@ -40,6 +40,8 @@ pub enum Discrepancy {
     NotPaid,
     /// Money was refunded before the coins were credited.
     RefundedBefore,
+    /// Said to be paid at a terminal that its vendor has removed: nobody can verify that.
+    RemovedTerminal,
 }
 
 /// Effect of an update on the purchase.

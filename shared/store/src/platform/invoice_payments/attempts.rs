@@ -5,7 +5,6 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::{CardId, InstallId, InvoiceId, InvoicePaymentId, SubscriptionId};
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState};
-use flysk_domain::platform::purchases::Discrepancy;
 use flysk_domain::platform::tbank::PaymentStatus;
 
 use super::refunds::BY_SYSTEM;
@@ -333,53 +332,6 @@ pub async fn end_attempt(
     .bind(error_code.map(|code| crate::platform::purchases::truncate_ascii(code, MAX_ERROR_CODE_LEN)))
     .bind(state.as_str())
     .bind(now)
-    .bind(now)
-    .bind(id.to_string())
-    .execute(conn)
-    .await?;
-    expect_one(&updated, "invoice payment")
-}
-
-/// Stores a contradiction for a person. The attempt stays open, so that no other begins.
-pub async fn set_review(
-    conn: &mut Conn,
-    id: InvoicePaymentId,
-    discrepancy: Discrepancy,
-    query_at: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> StoreResult<()> {
-    sqlx::query(
-        "UPDATE invoice_payments SET state = IF(open_slot = 1, 'review', state), discrepancy = ?, query_at = ?,
-                updated_at = ?
-         WHERE id = ?",
-    )
-    .bind(discrepancy.as_str())
-    .bind(query_at)
-    .bind(now)
-    .bind(id.to_string())
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Ends the review of an attempt that the caller has locked: stores its state and removes the discrepancy. An attempt that
-/// ends frees the place of the invoice's open attempt.
-pub async fn resolve_review(
-    conn: &mut Conn,
-    id: InvoicePaymentId,
-    state: AttemptState,
-    error_code: Option<&str>,
-    now: DateTime<Utc>,
-) -> StoreResult<()> {
-    let updated = sqlx::query(
-        "UPDATE invoice_payments SET state = ?, open_slot = IF(?, 1, NULL), error_code = ?, discrepancy = NULL,
-                query_at = IF(?, query_at, NULL), updated_at = ?
-         WHERE id = ? AND discrepancy IS NOT NULL",
-    )
-    .bind(state.as_str())
-    .bind(state.is_open())
-    .bind(error_code)
-    .bind(state.is_open())
     .bind(now)
     .bind(id.to_string())
     .execute(conn)

@@ -5,14 +5,15 @@ mod cards;
 mod invariants;
 mod receipts;
 mod refunds;
+mod reviews;
 mod row;
 mod sealed;
 
 pub use attempts::{
     NewAttempt, begin_cancelling, begin_charging, claim_queries, end_attempt, find_attempt,
     find_open_attempt, insert_attempt, list_attempts, list_attempts_of_card, list_attempts_to_compare,
-    lock_attempt, lock_paying_attempt, mark_withdrawn, open_form, record_status, resolve_review,
-    set_error_code, set_payment_id, set_query_at, set_review,
+    lock_attempt, lock_paying_attempt, mark_withdrawn, open_form, record_status, set_error_code,
+    set_payment_id, set_query_at,
 };
 pub use cards::{
     Card, NewCard, find_card, find_card_of_payment, insert_card, list_all_cards, list_cards, lock_card,
@@ -27,6 +28,7 @@ pub use refunds::{
     BY_SYSTEM, InvoiceRefund, RefundState, find_refund, insert_refund, is_returned, list_refunds,
     list_refunds_of_invoice, list_stuck_refunds, mark_refund,
 };
+pub use reviews::{reopen_for_review, resolve_review, set_review};
 pub use row::Attempt;
 pub use sealed::{SealedCard, list_sealed_cards, reseal_card};
 
