@@ -16,6 +16,7 @@ mod docs;
 mod flysense;
 mod health;
 mod hooks;
+mod html_page;
 mod idempotency;
 mod letter_pages;
 mod limits;

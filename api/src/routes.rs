@@ -2,7 +2,6 @@
 
 use poem::endpoint::{BoxEndpoint, make_sync};
 use poem::middleware::CatchPanic;
-use poem::web::Html;
 use poem::{Endpoint, EndpointExt, IntoEndpoint as _, IntoResponse, Response, Route, get, post};
 use poem_openapi::{OpenApiService, ServerObject};
 
@@ -13,6 +12,7 @@ use crate::flysense::{
     ActivationApi, AudioApi, AudioLinkApi, AudioStreamApi, CallStatisticsApi, CancelApi, ExportApi,
     PreferencesApi, RecordsApi, TagsApi, TranscriptionsApi, WaveformApi,
 };
+use crate::html_page::add_security_headers;
 use crate::limits::RequestLimits;
 use crate::openapi::patch_document;
 use crate::platform::backend_settings::BackendSettingsApi;
@@ -139,12 +139,11 @@ pub fn app(deps: Deps) -> impl Endpoint<Output = Response> {
     let cors = Cors::new(deps.config.amocrm.host_suffixes.clone());
     let limits = RequestLimits::new(&deps.config.http);
     let origin = ProblemOrigin::new(&deps.config.http);
-    let (page, spec) = (swagger_page(), specification());
-    let page = make_sync(move |_| Html(page.clone()));
+    let spec = specification();
     let spec = make_sync(move |_| spec.clone().with_content_type("application/json"));
     let route = Route::new()
         .nest("/", service.into_endpoint().before(drop_empty_parameters))
-        .nest("/docs", docs::routes(page))
+        .nest("/docs", docs::routes(swagger_page()))
         .at("/openapi.json", get(spec))
         .at("/healthz", get(health::healthz))
         .at("/readyz", get(health::readyz))
@@ -177,6 +176,7 @@ fn with_middleware(
         .with(limits)
         .with(origin)
         .after(no_store)
+        .after(add_security_headers)
         .with(cors)
         .with(Tracing)
 }

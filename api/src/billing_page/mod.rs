@@ -11,9 +11,10 @@ mod session;
 mod subscription;
 mod view;
 
-use poem::http::{HeaderValue, StatusCode, header};
+use poem::http::StatusCode;
 use poem::{IntoResponse as _, Response, Route, get, post};
 
+use crate::html_page;
 use crate::problem::{Problem, ProblemCode};
 
 pub(crate) use session::{HostedPage, signed_link};
@@ -29,16 +30,9 @@ pub(crate) fn flycoins_routes() -> Route {
         .at("/:install/purchases/:purchase/state", get(pages::show_state))
 }
 
-/// An HTML response with the security headers of all pages.
+/// A page with the policy of these pages.
 fn html(status: StatusCode, body: String) -> Response {
-    let mut response = Response::builder().status(status).content_type("text/html; charset=utf-8").body(body);
-    let headers = response.headers_mut();
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Ok(policy) = HeaderValue::from_str(view::content_security_policy()) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    response
+    html_page::response(status, body, view::content_security_policy())
 }
 
 fn render_page(status: StatusCode, page: &impl askama::Template) -> Result<Response, Problem> {

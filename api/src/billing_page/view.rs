@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use askama::Template;
-use base64::Engine as _;
 use flysk_domain::TextEnum as _;
 use flysk_domain::money::{Kopecks, MicroCoins};
 use flysk_domain::platform::purchases::{COIN_PRICE, MAX_SUM, MIN_SUM, PurchaseState, failure_ru, label_ru};
@@ -11,7 +10,8 @@ use flysk_domain::platform::tbank::PaymentStatus;
 use flysk_domain::russian::{coins, days_word, roubles};
 use flysk_store::platform::purchases::{Package, Purchase};
 use poem::http::StatusCode;
-use sha2::Digest as _;
+
+use crate::html_page;
 
 /// Style of all pages.
 pub(super) const STYLE: &str = include_str!("../../templates/billing/style.css");
@@ -20,17 +20,8 @@ pub(super) const SCRIPT: &str = include_str!("../../templates/billing/wait.js");
 
 /// Content security policy: only the inline script and style, forms and requests only to this server, no framing.
 pub(super) fn content_security_policy() -> &'static str {
-    static POLICY: LazyLock<String> = LazyLock::new(|| {
-        let hash = |text: &str| {
-            base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(text.as_bytes()))
-        };
-        format!(
-            "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; connect-src 'self'; \
-             form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-            hash(SCRIPT),
-            hash(STYLE)
-        )
-    });
+    static POLICY: LazyLock<String> =
+        LazyLock::new(|| html_page::content_security_policy(&[SCRIPT], &[STYLE], &["connect-src 'self'"]));
     &POLICY
 }
 

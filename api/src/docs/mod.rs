@@ -7,11 +7,13 @@ mod view;
 
 use std::sync::LazyLock;
 
-use poem::http::{HeaderValue, header};
-use poem::web::{Html, Path, Query};
-use poem::{Endpoint, Response, Route, get, handler};
+use poem::endpoint::make_sync;
+use poem::http::StatusCode;
+use poem::web::{Path, Query};
+use poem::{Response, Route, get, handler};
 use serde::Deserialize;
 
+use crate::html_page;
 use crate::problem::{Problem, ProblemCode};
 use article::Article;
 
@@ -71,8 +73,10 @@ const PAGES: [Page; 6] = [
 /// The rendered pages.
 static ARTICLES: LazyLock<Vec<Article>> = LazyLock::new(|| PAGES.iter().map(Article::render).collect());
 
-/// Routes below `/docs`. `reference` is Swagger UI.
-pub(crate) fn routes(reference: impl Endpoint<Output = Html<String>> + 'static) -> Route {
+/// Routes below `/docs`. `reference` is the page of Swagger UI.
+pub(crate) fn routes(reference: String) -> Route {
+    let policy = view::reference_policy(&reference);
+    let reference = make_sync(move |_| html_page::response(StatusCode::OK, reference.clone(), &policy));
     Route::new().at("/", get(reference)).at("/search", get(find)).at("/:page", get(show))
 }
 
@@ -105,11 +109,7 @@ fn html(body: Result<String, askama::Error>) -> Response {
             return Problem::new(ProblemCode::Internal, "quote X-Request-Id to support").response();
         }
     };
-    let mut response = Response::builder().content_type("text/html; charset=utf-8").body(body);
-    if let Ok(policy) = HeaderValue::from_str(view::content_security_policy()) {
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    response
+    html_page::response(StatusCode::OK, body, view::content_security_policy())
 }
 
 #[cfg(test)]
@@ -117,13 +117,11 @@ mod tests {
     use flysk_domain::TextEnum as _;
     use flysk_domain::platform::events::EventKind;
     use poem::Request;
-    use poem::endpoint::make_sync;
-    use poem::http::StatusCode;
 
     use super::*;
 
     async fn page(path: &str) -> (StatusCode, String) {
-        let routes = Route::new().nest("/docs", routes(make_sync(|_| Html("swagger".to_owned()))));
+        let routes = Route::new().nest("/docs", routes("swagger".to_owned()));
         let answer = routes.get_response(Request::builder().uri_str(path).finish()).await;
         (answer.status(), answer.into_body().into_string().await.unwrap())
     }
@@ -143,6 +141,18 @@ mod tests {
             assert!(!body.contains("<!-- run") && !body.contains(".md\""), "{} shows its source", known.path);
         }
         assert_eq!(page("/docs/nothing").await.0, StatusCode::NOT_FOUND);
+    }
+
+    #[test]
+    fn the_reference_may_execute_its_own_scripts_and_no_others() {
+        let page = crate::routes::swagger_page();
+        let (scripts, styles) = html_page::inline_contents(&page);
+        assert_eq!((scripts.len(), styles.len()), (2, 1), "Swagger UI, its start and its styles");
+        assert!(scripts[0].len() > 1_000_000 && scripts[1].contains("SwaggerUIBundle({"));
+        let policy = view::reference_policy(&page);
+        let of_scripts = policy.split("; ").find(|directive| directive.starts_with("script-src ")).unwrap();
+        assert_eq!(of_scripts.matches("'sha256-").count(), 2, "{policy}");
+        assert!(!of_scripts.contains("unsafe"), "{policy}");
     }
 
     /// Vendors learn of a new kind of event from the changelog, and of its data from a guide.

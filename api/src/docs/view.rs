@@ -3,24 +3,27 @@
 use std::sync::LazyLock;
 
 use askama::Template;
-use base64::Engine as _;
-use sha2::Digest as _;
 
 use super::article::Article;
 use super::search::Hit;
 use super::{PAGES, Page};
+use crate::html_page;
 
 const STYLE: &str = include_str!("../../templates/docs/style.css");
 
-/// Content security policy: only the inline style, and the form of the search.
+/// Content security policy of the pages: only the inline style, and the form of the search.
 pub(super) fn content_security_policy() -> &'static str {
-    static POLICY: LazyLock<String> = LazyLock::new(|| {
-        let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(STYLE.as_bytes()));
-        format!(
-            "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-        )
-    });
+    static POLICY: LazyLock<String> =
+        LazyLock::new(|| html_page::content_security_policy(&[], &[STYLE], &[]));
     &POLICY
+}
+
+/// Content security policy of Swagger UI: its inline parts, its icons, and requests to this API. It writes `style` attributes,
+/// but its styles come from the page.
+pub(super) fn reference_policy(page: &str) -> String {
+    let (scripts, styles) = html_page::inline_contents(page);
+    let further = ["style-src-attr 'unsafe-inline'", "img-src 'self' data:", "connect-src 'self'"];
+    html_page::content_security_policy(&scripts, &styles, &further)
 }
 
 #[derive(Template)]

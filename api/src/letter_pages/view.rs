@@ -3,11 +3,10 @@
 use std::sync::LazyLock;
 
 use askama::Template;
-use base64::Engine as _;
 use poem::Response;
-use poem::http::{HeaderValue, StatusCode, header};
-use sha2::Digest as _;
+use poem::http::StatusCode;
 
+use crate::html_page;
 use crate::problem::{Problem, ProblemCode};
 
 const STYLE: &str = include_str!("../../templates/billing/style.css");
@@ -48,31 +47,19 @@ impl Page {
         Self { refresh: Some(address), ..self }
     }
 
-    /// The HTML response with the security headers of all pages.
+    /// The HTML response.
     pub(super) fn response(&self, status: StatusCode) -> Result<Response, Problem> {
         let body = self.render().map_err(|error| {
             tracing::error!(%error, "cannot render a page");
             Problem::new(ProblemCode::Internal, "quote X-Request-Id to support")
         })?;
-        let mut response =
-            Response::builder().status(status).content_type("text/html; charset=utf-8").body(body);
-        let headers = response.headers_mut();
-        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if let Ok(policy) = HeaderValue::from_str(content_security_policy()) {
-            headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-        }
-        Ok(response)
+        Ok(html_page::response(status, body, content_security_policy()))
     }
 }
 
 /// Only the inline style, forms only to this server, no framing.
 fn content_security_policy() -> &'static str {
-    static POLICY: LazyLock<String> = LazyLock::new(|| {
-        let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(STYLE.as_bytes()));
-        format!(
-            "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-        )
-    });
+    static POLICY: LazyLock<String> =
+        LazyLock::new(|| html_page::content_security_policy(&[], &[STYLE], &[]));
     &POLICY
 }

@@ -3,6 +3,8 @@
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::host::AccountHost;
 
+use crate::html_page;
+
 /// Result of the OAuth flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -76,18 +78,9 @@ pub(super) fn page(ending: Ending, back: &ReturnLink) -> String {
     )
 }
 
-/// Content security policy: only the page's inline script and style are allowed, no other resources and no framing.
+/// Content security policy: only the page's inline script and style.
 pub(super) fn content_security_policy() -> String {
-    let hash = |text: &str| {
-        use base64::Engine as _;
-        use sha2::Digest as _;
-        base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(text.as_bytes()))
-    };
-    format!(
-        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; frame-ancestors 'none'; base-uri 'none'",
-        hash(SCRIPT),
-        hash(STYLE)
-    )
+    html_page::content_security_policy(&[SCRIPT], &[STYLE], &[])
 }
 
 #[cfg(test)]

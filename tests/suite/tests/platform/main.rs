@@ -32,6 +32,7 @@ mod growth;
 mod harness;
 mod holds;
 mod hostile_requests;
+mod html_pages;
 mod install_flood;
 mod integrate;
 mod ledger_jobs;
