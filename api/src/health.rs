@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flysk_queue::{RedisKeys, check_redis};
 use poem::http::StatusCode;
 use poem::web::{Data, Json};
 use poem::{IntoResponse, Response, handler};
@@ -18,15 +19,15 @@ pub(crate) fn healthz() -> &'static str {
     "ok"
 }
 
-/// Responds 503 if MySQL is down. Without Redis, requests are accepted and jobs start later.
+/// Responds 503 if MySQL reads no table. Without a Redis that takes writes, requests are accepted and jobs start later.
 #[handler]
 pub(crate) async fn readyz(deps: Data<&Deps>) -> Response {
     let mysql = tokio::time::timeout(CHECK_TIMEOUT, flysk_store::check_database(deps.outbox.pool())).await;
     let mysql = matches!(mysql, Ok(Ok(())));
     let mut redis = deps.redis.clone();
-    let ping =
-        tokio::time::timeout(CHECK_TIMEOUT, redis::cmd("PING").query_async::<String>(&mut redis)).await;
-    let redis = matches!(ping, Ok(Ok(_)));
+    let keys = RedisKeys::new(deps.config.redis.prefix.clone());
+    let written = tokio::time::timeout(CHECK_TIMEOUT, check_redis(&mut redis, &keys)).await;
+    let redis = matches!(written, Ok(Ok(())));
     let status = if mysql { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = |up| if up { "up" } else { "down" };
     Json(json!({ "mysql": word(mysql), "redis": word(redis) })).with_status(status).into_response()

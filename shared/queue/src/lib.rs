@@ -42,6 +42,6 @@ pub use policy::{Backoff, Policy, Priority};
 pub use queue_name::QueueName;
 pub use registry::{JobHandler, Registry};
 pub use transport::{
-    MAX_QUEUED_WAKEUPS, QueueNotifier, RedisKeys, connect_redis, connect_redis_lazily,
+    MAX_QUEUED_WAKEUPS, QueueNotifier, RedisKeys, check_redis, connect_redis, connect_redis_lazily,
     connect_redis_with_timeout,
 };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use apalis_redis::Config;
 use flysk_domain::id::JobId;
 use flysk_store::jobs::DueJob;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::{RedisError, Script};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,9 @@ use crate::policy::Priority;
 /// Maximum number of wake-ups of a queue in Redis. Further jobs wait in MySQL, where the relay selects them fairly
 /// between tenants. Far below 8,000, at which apalis-redis fails.
 pub const MAX_QUEUED_WAKEUPS: usize = 1_000;
+
+/// Lifetime of the key that [`check_redis`] writes, ms.
+const READINESS_KEY_TTL_MS: u32 = 60_000;
 
 static PUSH_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/push.lua")));
 
@@ -146,6 +149,16 @@ pub async fn connect_redis_with_timeout(
 /// later ones reconnect.
 pub fn connect_redis_lazily(url: &str, response_timeout: Duration) -> Result<ConnectionManager, RedisError> {
     ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, connection_config(response_timeout))
+}
+
+/// Checks that Redis takes writes. The caller sets the time limit. A replica answers `PING`, but refuses to write.
+///
+/// # Errors
+///
+/// Redis is unreachable or read-only.
+pub async fn check_redis(redis: &mut impl ConnectionLike, keys: &RedisKeys) -> Result<(), RedisError> {
+    let key = keys.key("readiness");
+    redis::cmd("SET").arg(key).arg(1).arg("PX").arg(READINESS_KEY_TTL_MS).query_async(redis).await
 }
 
 fn connection_config(response_timeout: Duration) -> ConnectionManagerConfig {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ::redis::AsyncCommands as _;
 use ::redis::aio::MultiplexedConnection;
-use flysk_queue::MAX_QUEUED_WAKEUPS;
+use flysk_queue::{MAX_QUEUED_WAKEUPS, RedisKeys, check_redis};
 use flysk_suite::chaos::fleet::Fleet;
 use tokio_util::sync::CancellationToken;
 
@@ -118,6 +118,20 @@ async fn late_acknowledgement_leaves_no_poison() -> anyhow::Result<()> {
     fleet.check_exactly_once(20).await?;
     let log = fleet.log(worker);
     assert!(!log.contains("lost Redis and restarts"), "the consumer died of it: {log}");
+    Ok(())
+}
+
+/// A Redis that has become a replica answers, but takes no writes: it is down, as the readiness check says.
+#[tokio::test(flavor = "multi_thread")]
+async fn read_only_redis_is_down() -> anyhow::Result<()> {
+    let fleet = Fleet::start(Duration::from_secs(20)).await?;
+    let (mut redis, keys) = (fleet.redis_connection().await?, RedisKeys::new("chaos"));
+    check_redis(&mut redis, &keys).await?;
+    let () = ::redis::cmd("REPLICAOF").arg("127.0.0.1").arg(1).query_async(&mut redis).await?;
+    let () = ::redis::cmd("PING").query_async(&mut redis).await?;
+    assert!(check_redis(&mut redis, &keys).await.is_err());
+    let () = ::redis::cmd("REPLICAOF").arg("NO").arg("ONE").query_async(&mut redis).await?;
+    check_redis(&mut redis, &keys).await?;
     Ok(())
 }
 
