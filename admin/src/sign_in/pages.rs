@@ -48,7 +48,7 @@ struct SecondFactorPage<'a> {
 struct Setup {
     secret: String,
     qr_path: String,
-    qr_size: i32,
+    qr_size: usize,
 }
 
 #[derive(Template)]

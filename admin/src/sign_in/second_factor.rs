@@ -6,7 +6,7 @@ use flysk_domain::{Clock, Randomness, random_bytes};
 use flysk_store::Conn;
 use flysk_store::admin::operators::{self, Operator};
 use flysk_store::admin::recovery_codes;
-use qrcodegen::{QrCode, QrCodeEcc};
+use qrcode::{Color, QrCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use totp_rs::{Builder, Secret, Totp};
@@ -99,12 +99,13 @@ pub(super) fn key_uri(login: &str, secret: &SecretString) -> String {
 }
 
 /// The dark modules of a QR code as the path of an SVG image, and the image's size in modules.
-pub(super) fn qr_path(text: &str) -> Result<(String, i32), Fault> {
-    let code = QrCode::encode_text(text, QrCodeEcc::Medium).map_err(Fault::internal)?;
-    let size = code.size();
-    let dark =
-        (0..size).flat_map(|y| (0..size).map(move |x| (x, y))).filter(|(x, y)| code.get_module(*x, *y));
-    let squares: Vec<String> = dark.map(|(x, y)| format!("M{x} {y}h1v1h-1z")).collect();
+pub(super) fn qr_path(text: &str) -> Result<(String, usize), Fault> {
+    let code = QrCode::new(text).map_err(Fault::internal)?;
+    let size = code.width();
+    let modules = code.to_colors();
+    let dark = modules.iter().enumerate().filter(|(_, module)| **module == Color::Dark);
+    let squares: Vec<String> =
+        dark.map(|(at, _)| format!("M{} {}h1v1h-1z", at % size, at / size)).collect();
     Ok((squares.concat(), size))
 }
 
