@@ -4,6 +4,9 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
+use flysk_domain::id::AccountId;
+use flysk_domain::{Clock as _, SystemClock};
+use flysk_store::flysense::tags;
 use flysk_store::retention::{Growth, TABLES};
 use sqlx::MySqlPool;
 
@@ -66,4 +69,30 @@ fn the_runbook_tells_the_rule_of_every_table_once() {
         }
     }
     assert_eq!(listed, TABLES.len(), "the runbook lists tables that are gone");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_full_dictionary_takes_no_new_tag_and_counts_the_known_ones(pool: MySqlPool) {
+    let (account, now) = (AccountId(1), SystemClock.now());
+    let numbers: Vec<u32> = (1..tags::MAX_TAGS).collect();
+    for page in numbers.chunks(500) {
+        let mut query =
+            sqlx::QueryBuilder::new("INSERT INTO flysense_tags (account_id, tag_key, text, uses, used_at) ");
+        query.push_values(page, |mut row, number| {
+            let tag = format!("tag {number}");
+            row.push_bind(account.0).push_bind(tag.clone()).push_bind(tag).push_bind(1_u32).push_bind(now);
+        });
+        query.build().execute(&pool).await.unwrap();
+    }
+    let mut conn = pool.acquire().await.unwrap();
+    for tag in ["the last", "one more", "tag 1", "the last"] {
+        tags::count_use(&mut conn, account, tag, now).await.unwrap();
+    }
+    let used = tags::list(&mut conn, account, None, 3).await.unwrap();
+    let used: Vec<(&str, u32)> = used.iter().map(|row| (row.text.as_str(), row.uses)).collect();
+    assert_eq!(used[..2], [("tag 1", 2), ("the last", 2)]);
+    assert!(tags::list(&mut conn, account, Some("one more"), 1).await.unwrap().is_empty());
+    let other = AccountId(2);
+    tags::count_use(&mut conn, other, "one more", now).await.unwrap();
+    assert_eq!(tags::list(&mut conn, other, None, 1).await.unwrap().len(), 1);
 }

@@ -18,7 +18,7 @@ use crate::widgets::SettingsSchema;
 
 /// Maximum length of settings, in bytes of JSON.
 const MAX_SETTINGS_LEN: usize = 65_536;
-/// Maximum number of changes of an install's settings within [`CHANGE_WINDOW`]: every version is kept for days.
+/// Maximum number of changes of an install's settings within a day, because every version is kept for days.
 pub const MAX_SETTINGS_CHANGES: u32 = 1_000;
 /// The period in which changes are counted.
 const CHANGE_WINDOW: TimeDelta = TimeDelta::days(1);

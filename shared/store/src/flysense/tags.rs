@@ -16,15 +16,21 @@ pub struct TagRow {
     pub uses: u32,
 }
 
+/// Maximum number of tags in an account's dictionary. Calls may have others, which are not suggested.
+pub const MAX_TAGS: u32 = 5_000;
+
 const ORDER: &str = " ORDER BY uses DESC, tag_key LIMIT ?";
 
-/// Counts one more use of a tag and adds it if it is new.
+/// Counts one more use of a tag and adds it if it is new. A new tag is not added to a full dictionary; the limit is approximate.
 pub async fn count_use(
     conn: &mut Conn,
     account_id: AccountId,
     text: &str,
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
+    if !has_room(conn, account_id, text).await? {
+        return Ok(());
+    }
     sqlx::query(
         "INSERT INTO flysense_tags (account_id, tag_key, text, uses, used_at) VALUES (?, ?, ?, 1, ?)
          ON DUPLICATE KEY UPDATE text = VALUES(text), uses = uses + 1, used_at = VALUES(used_at)",
@@ -36,6 +42,27 @@ pub async fn count_use(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Whether the dictionary has the tag or may take another one.
+async fn has_room(conn: &mut Conn, account_id: AccountId, text: &str) -> StoreResult<bool> {
+    let uses: Option<u32> =
+        sqlx::query_scalar("SELECT uses FROM flysense_tags WHERE account_id = ? AND tag_key = ?")
+            .bind(account_id.0)
+            .bind(tag_key(text))
+            .fetch_optional(&mut *conn)
+            .await?;
+    if uses.is_some() {
+        return Ok(true);
+    }
+    let counted: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM (SELECT tag_key FROM flysense_tags WHERE account_id = ? LIMIT ?) AS listed",
+    )
+    .bind(account_id.0)
+    .bind(MAX_TAGS)
+    .fetch_one(conn)
+    .await?;
+    Ok(counted < i64::from(MAX_TAGS))
 }
 
 /// Lists at most `limit` tags of an account, most used first; only those that contain `query`, if given, whatever its case.
