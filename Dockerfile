@@ -1,7 +1,10 @@
 # syntax=docker/dockerfile:1
 # One image for every process of the Procfile; the command selects the process.
 
-FROM rust:1.95.0-slim-bookworm AS build
+# Debian's security updates move this tag. A release passes it with its digest (docs/deploy.md, Pinning images).
+ARG RUNTIME_IMAGE=debian:bookworm-slim
+
+FROM rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082 AS build
 # CMake builds libopus; the C compiler builds the cryptography.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends build-essential cmake \
@@ -15,7 +18,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo build --release --locked -p flysk-admin -p flysk-api -p flysk-workers --bins \
     && install -D -s -t /out target/release/flysk-admin target/release/flysk-api target/release/flysk-worker
 
-FROM debian:bookworm-slim
+FROM ${RUNTIME_IMAGE}
 # ffmpeg decodes the formats that flysk-audio does not (GSM, AMR, WMA, G.722). With the video libraries of Debian's package it is
 # hundreds of megabytes, most of the image. Without it such recordings fail as unsupported.
 RUN apt-get update \
@@ -25,12 +28,13 @@ RUN apt-get update \
     && install -d -o flysk -g flysk /var/lib/flysk
 COPY --from=build /out/ /usr/local/bin/
 USER 10001
+# Metrics are readable inside the container only, for HEALTHCHECK. A deployment that scrapes them sets 0.0.0.0:9090 (docs/deploy.md).
 ENV FLYSK_LISTEN=0.0.0.0:8080 \
     FLYSK_ADMIN_LISTEN=0.0.0.0:8081 \
-    FLYSK_METRICS_LISTEN=0.0.0.0:9090 \
+    FLYSK_METRICS_LISTEN=127.0.0.1:9090 \
     FLYSK_SCRATCH_DIR=/var/lib/flysk
 VOLUME /var/lib/flysk
-# The API only. Dokku publishes every port named here; metrics (9090) and the admin panel (8081) must not be public by mistake.
+# The API only. Dokku publishes every port named here; the admin panel (8081) must not be public by mistake.
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 # Liveness through the metrics listener, which every long-running process has. `flysk-api healthcheck` checks the API's

@@ -11,6 +11,9 @@ use super::*;
 const ENV_EXAMPLE: &str = include_str!("../../../.env.example");
 /// The deployment guide.
 const DEPLOY: &str = include_str!("../../../docs/deploy.md");
+/// The image and the deployment on one machine.
+const DOCKERFILE: &str = include_str!("../../../Dockerfile");
+const COMPOSE: &str = include_str!("../../../compose.yaml");
 
 fn variables() -> impl Iterator<Item = &'static Variable> {
     SECTIONS.iter().flat_map(|section| section.variables)
@@ -152,6 +155,25 @@ fn a_blank_value_is_unset() {
     let env = example(false).with("FLYSK_METRICS_LISTEN", "  ").with("FLYSK_LOG_FORMAT", "");
     let telemetry = Telemetry::from_env(&env).unwrap();
     assert_eq!((telemetry.metrics_listen, telemetry.format), (None, LogFormat::Json));
+}
+
+/// Metrics have no authentication: whoever wants them on a network says so.
+#[test]
+fn metrics_are_served_on_loopback_or_nowhere_unless_a_deployment_says_otherwise() {
+    let listen = |env: &Env| Telemetry::from_env(env).unwrap().metrics_listen;
+    assert_eq!(listen(&example(false)), None, "without the variable");
+    let value = |text: &'static str, before: &str, after: &str| {
+        let (_, rest) = text.split_once(before).unwrap();
+        rest.split_once(after).unwrap().0
+    };
+    let image = value(DOCKERFILE, "FLYSK_METRICS_LISTEN=", " ");
+    let compose = value(COMPOSE, "FLYSK_METRICS_LISTEN: ${FLYSK_METRICS_LISTEN:-", "}");
+    for default in [image, compose] {
+        let listen = listen(&example(true).with("FLYSK_METRICS_LISTEN", default)).unwrap();
+        assert!(listen.ip().is_loopback(), "{default}");
+    }
+    assert!(listen(&example(true)).unwrap().ip().is_loopback(), ".env.example");
+    assert!(DEPLOY.contains("FLYSK_METRICS_LISTEN=0.0.0.0:9090"), "the way to scrape a container");
 }
 
 #[test]

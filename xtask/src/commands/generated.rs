@@ -142,6 +142,43 @@ mod tests {
         }
     }
 
+    /// A tag can be moved to other code, which would run with the secrets of a deployment.
+    #[test]
+    fn workflows_name_actions_by_commit_and_may_only_read_the_repository() {
+        let folder = workspace::root().join(".github/workflows");
+        let mut actions = 0;
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let (name, text) = (path.display(), fs::read_to_string(&path).unwrap());
+            assert!(text.contains("\npermissions:\n  contents: read\n\n"), "{name} has other permissions");
+            assert_eq!(text.matches("permissions:").count(), 1, "{name}: a job has permissions of its own");
+            for line in text.lines() {
+                let Some((_, action)) = line.split_once("uses: ") else { continue };
+                actions += 1;
+                let pinned = action.split_once('@').and_then(|(_, pinned)| pinned.split_once(" # v"));
+                let commit = pinned.map(|(commit, _)| commit).unwrap_or_default();
+                let is_commit = commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+                assert!(is_commit, "{name}: `{action}` is not `owner/name@commit # tag`");
+            }
+        }
+        assert!(actions >= 8, "only {actions} actions were found");
+    }
+
+    /// The image that compiles is the toolchain's, by digest; what runs is a tag that a release replaces by a digest.
+    #[test]
+    fn the_image_is_compiled_by_a_pinned_toolchain() {
+        let read = |file: &str| fs::read_to_string(workspace::root().join(file)).unwrap();
+        let (dockerfile, toolchain) = (read("Dockerfile"), read("rust-toolchain.toml"));
+        let version = toolchain.split_once("channel = \"").unwrap().1.split_once('"').unwrap().0;
+        let images: Vec<&str> = dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")).collect();
+        let [build, runtime] = images[..] else { panic!("{images:?}") };
+        let digest = build.strip_prefix(&format!("rust:{version}-slim-bookworm@sha256:"));
+        let digest = digest.and_then(|rest| rest.strip_suffix(" AS build")).unwrap_or_default();
+        assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{build}");
+        assert_eq!(runtime, "${RUNTIME_IMAGE}");
+        assert!(dockerfile.contains("ARG RUNTIME_IMAGE=debian:bookworm-slim\n"));
+    }
+
     #[test]
     fn every_place_the_glossary_names_is_there() {
         let glossary = fs::read_to_string(workspace::root().join("docs/glossary.md")).unwrap();
