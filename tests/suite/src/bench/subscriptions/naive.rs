@@ -2,7 +2,10 @@
 
 use anyhow::Context as _;
 use flysk_clients::http::HttpOptions;
-use flysk_clients::tbank::{ChargeRequest, Config, InitRequest, TBank, Terminal};
+use flysk_clients::tbank::{
+    ChargeRequest, Config, FfdVersion, InitRequest, PaymentMethod, PaymentObject, Receipt, ReceiptItem,
+    TBank, Taxation, Terminal, Vat,
+};
 use flysk_domain::money::Kopecks;
 use flysk_store::Pool;
 use serde::{Deserialize, Serialize};
@@ -45,7 +48,9 @@ impl NaiveRenewals {
         .fetch_one(&mut *tx)
         .await?;
         let order = format!("naive-{}", &invoice[4..]);
-        let opened = bank.init(&InitRequest::new(order, Kopecks(total))).await?;
+        let total = Kopecks(total);
+        let request = InitRequest { receipt: Some(receipt(total)), ..InitRequest::new(order, total) };
+        let opened = bank.init(&request).await?;
         let request = ChargeRequest { payment_id: opened.payment_id, rebill_id: self.rebill.clone().into() };
         let payment = bank.charge(&request).await?;
         sqlx::query(
@@ -65,5 +70,26 @@ impl NaiveRenewals {
         .await?;
         tx.commit().await?;
         Ok(())
+    }
+}
+
+/// A receipt of one line: the terminal has a cash register and demands one.
+fn receipt(total: Kopecks) -> Receipt {
+    let line = ReceiptItem {
+        name: "Подписка".to_owned(),
+        price: total,
+        quantity: 1,
+        amount: total,
+        tax: Vat::None,
+        payment_method: PaymentMethod::FullPrepayment,
+        payment_object: PaymentObject::Service,
+        measurement_unit: None,
+    };
+    Receipt {
+        ffd_version: FfdVersion::V1_05,
+        taxation: Taxation::UsnIncome,
+        email: Some("buh@example.test".to_owned()),
+        phone: None,
+        items: vec![line],
     }
 }

@@ -9,6 +9,7 @@ use flysk_domain::id::InvoiceId;
 use flysk_domain::{Clock as _, SystemClock};
 use flysk_sandbox::{Options, TERMINAL_KEY, TERMINAL_PASSWORD};
 use flysk_simulators::control::{Act, Script};
+use flysk_simulators::tbank::Behaviour;
 use flysk_store::Pool;
 use secrecy::ExposeSecret as _;
 
@@ -25,19 +26,17 @@ const RENEWALS: u32 = 20_000;
 /// Renewals of the naive loop; its rate does not depend on their number.
 const NAIVE_RENEWALS: u32 = 200;
 /// Renewals under the terminal's rate limit.
-const LIMITED_RENEWALS: u32 = 600;
+const LIMITED_RENEWALS: u32 = 1_000;
 /// Time that the bank takes to answer, ms.
 const BANK_LATENCY_MS: u64 = 150;
 /// Rate limit of the terminal.
 const REQUESTS_PER_SECOND: u32 = 20;
-/// Requests of a renewal: `Init` and `Charge`.
-const REQUESTS_PER_RENEWAL: u32 = 2;
 /// Budgets.
 const MIN_SPEEDUP: f64 = 5.0;
 const MAX_CPU: f64 = 2.0;
 const MIN_USED: f64 = 0.95;
 /// Interval of the looks at the progress.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// All renewals of a row must be paid within this time.
 const TIMEOUT: Duration = Duration::from_mins(30);
 
@@ -71,7 +70,7 @@ pub(super) async fn run(servers: &Servers, verdicts: &mut Table) -> anyhow::Resu
     let ours = measure_worker(servers, &subscriber, &database_url, RENEWALS, None).await?.0;
     crowd.add_chargeable(LIMITED_RENEWALS, renewal).await?;
     let limit = Some(REQUESTS_PER_SECOND);
-    let (limited, busiest) =
+    let (limited, requests) =
         measure_worker(servers, &subscriber, &database_url, LIMITED_RENEWALS, limit).await?;
 
     let mut table = Table::new(&["renewals", "number", "per second", "CPU each"]);
@@ -87,11 +86,11 @@ pub(super) async fn run(servers: &Servers, verdicts: &mut Table) -> anyhow::Resu
             format!("{:.2} ms", measured.cpu_ms),
         ]);
     }
-    add_verdicts(verdicts, &naive, &ours, &limited, busiest);
+    add_verdicts(verdicts, &naive, &ours, &requests);
     Ok(format!("{table}\nThe bank answers after {BANK_LATENCY_MS} ms; a renewal is two requests to it.\n"))
 }
 
-fn add_verdicts(verdicts: &mut Table, naive: &Measured, ours: &Measured, limited: &Measured, busiest: u32) {
+fn add_verdicts(verdicts: &mut Table, naive: &Measured, ours: &Measured, requests: &Requests) {
     let speedup = ours.per_second / naive.per_second;
     verdicts.row(vec![
         "20,000 renewals due at once: ≥ 5 × a naive loop".to_owned(),
@@ -109,15 +108,19 @@ fn add_verdicts(verdicts: &mut Table, naive: &Measured, ours: &Measured, limited
         ),
     ]);
     verdicts.row(vec![
-        format!("never above {REQUESTS_PER_SECOND} requests a second"),
-        format!("{busiest} in the busiest second"),
-        at_most(f64::from(busiest), f64::from(REQUESTS_PER_SECOND), "requests bunched up on their way"),
+        format!("never above {REQUESTS_PER_SECOND} requests in any second"),
+        format!("{} refused by the bank", requests.refused),
+        at_most(f64::from(requests.refused), 0.0, "requests bunched up on their way"),
     ]);
-    let used = limited.per_second * f64::from(REQUESTS_PER_RENEWAL) / f64::from(REQUESTS_PER_SECOND);
+    let used = requests.per_second / f64::from(REQUESTS_PER_SECOND);
     verdicts.row(vec![
         "≥ 95 % of that limit used".to_owned(),
-        format!("{:.0} %", used * 100.0),
-        at_least(used, MIN_USED, "the limiter's window has a margin for requests that bunch up"),
+        format!("{:.1} %", used * 100.0),
+        at_least(
+            used,
+            MIN_USED,
+            "the limiter's window of 1,040 ms leaves 96 %, and a waiting job returns late",
+        ),
     ]);
 }
 
@@ -147,16 +150,17 @@ async fn measure_naive(
     })
 }
 
-/// A worker charges all open invoices. Returns also the number of requests in the busiest second.
+/// A worker charges all open invoices. Returns also its requests to the bank.
 async fn measure_worker(
     servers: &Servers,
     subscriber: &Subscriber,
     database_url: &str,
     number: u32,
     requests_per_second: Option<u32>,
-) -> anyhow::Result<(Measured, u32)> {
+) -> anyhow::Result<(Measured, Requests)> {
     let sandbox = &subscriber.sandbox;
-    let pool = &sandbox.pool;
+    // The bank itself counts, in real time, and refuses what is too much.
+    sandbox.bank.state.behave(Behaviour { requests_per_second, ..Behaviour::default() });
     let log = tempfile::NamedTempFile::new()?;
     let child = Command::new(servers.binaries.join("flysk-worker"))
         .args(["run", "--with-scheduler"])
@@ -170,48 +174,49 @@ async fn measure_worker(
         .spawn()?;
     let child = ChildGuard(child);
     let deadline = Instant::now() + TIMEOUT;
-    let seen = sandbox.bank.control.calls().len();
-    let mut looks: Vec<(Instant, usize)> = Vec::new();
-    loop {
-        let left = open_invoices(pool).await?;
-        let calls = sandbox.bank.control.calls_since(seen as u64).len();
-        looks.push((Instant::now(), calls));
-        // The invoice that was copied stays open.
-        if left <= 1 {
-            break;
-        }
+    let control = &sandbox.bank.control;
+    let first = control.next_seq();
+    let mut looks = vec![(Instant::now(), 0)];
+    // The invoice that was copied stays open.
+    while has_open_invoices(&sandbox.pool).await? {
         anyhow::ensure!(
             Instant::now() < deadline,
-            "{left} invoices are open: {}",
+            "invoices are still open: {}",
             std::fs::read_to_string(log.path()).unwrap_or_default()
         );
         tokio::time::sleep(POLL_INTERVAL).await;
+        looks.push((Instant::now(), control.next_seq() - first));
     }
     let cpu = child::cpu_of(child.0.id())?;
-    let began = looks.iter().rev().find(|(_, calls)| *calls == 0).or(looks.first());
-    let (began, ended) = began.zip(looks.last()).context("nothing was measured")?;
-    let elapsed = ended.0.duration_since(began.0).as_secs_f64();
+    let ended = Instant::now();
+    let began =
+        looks.iter().rev().find(|(_, calls)| *calls == 0).context("a look before the first request")?;
     let measured = Measured {
-        per_second: f64::from(number) / elapsed,
+        per_second: f64::from(number) / ended.duration_since(began.0).as_secs_f64(),
         cpu_ms: cpu.as_secs_f64() * 1_000.0 / f64::from(number),
     };
-    Ok((measured, busiest_second(&looks)?))
+    let refused = control.calls_since(first).iter().filter(|call| call.status == Some(429)).count();
+    Ok((measured, Requests { refused: u32::try_from(refused)?, per_second: rate_of(&looks, began.0)? }))
 }
 
-async fn open_invoices(pool: &Pool) -> anyhow::Result<i64> {
-    let open = "SELECT COUNT(*) FROM subscription_invoices WHERE state = 'open'";
-    Ok(sqlx::query_scalar(open).fetch_one(pool).await?)
+/// Requests to the bank.
+struct Requests {
+    /// Those that the bank refused, because there were too many.
+    refused: u32,
+    /// Rate from the first to the last.
+    per_second: f64,
 }
 
-/// The most requests between two looks that are at most a second apart.
-fn busiest_second(looks: &[(Instant, usize)]) -> anyhow::Result<u32> {
-    let mut most = 0;
-    let mut first = 0;
-    for (at, calls) in looks {
-        while at.duration_since(looks[first].0) > Duration::from_secs(1) {
-            first += 1;
-        }
-        most = most.max(calls - looks[first].1);
-    }
-    Ok(u32::try_from(most)?)
+/// Requests per second between the last look before the first request, and the first look after the last.
+fn rate_of(looks: &[(Instant, u64)], began: Instant) -> anyhow::Result<f64> {
+    let calls = looks.last().context("nothing was looked at")?.1;
+    let ended = looks.iter().find(|(_, made)| *made == calls).context("nothing was looked at")?.0;
+    Ok(f64::from(u32::try_from(calls)?) / ended.duration_since(began).as_secs_f64())
+}
+
+/// Whether other invoices are open than the one that was copied.
+async fn has_open_invoices(pool: &Pool) -> anyhow::Result<bool> {
+    let few = "SELECT COUNT(*) FROM (SELECT id FROM subscription_invoices WHERE state = 'open' LIMIT 2) few";
+    let few: i64 = sqlx::query_scalar(few).fetch_one(pool).await?;
+    Ok(few > 1)
 }
