@@ -47,7 +47,7 @@ pub const EVENT_RETENTION: TimeDelta = TimeDelta::days(180);
 /// Records of amoCRM's feed whose note is known, from its discovery. A later look asks amoCRM again.
 pub const RESOLVED_RECORD_RETENTION: TimeDelta = TimeDelta::days(180);
 /// Records of amoCRM's feed that are unknown to amoCRM, or that it was never asked about.
-pub const UNRESOLVED_RECORD_RETENTION: TimeDelta = TimeDelta::days(30);
+pub const UNRESOLVED_RECORD_RETENTION: TimeDelta = TimeDelta::days(7);
 /// Quotes that were not applied, from their creation. They can be applied for a day.
 pub const UNAPPLIED_QUOTE_RETENTION: TimeDelta = TimeDelta::days(30);
 /// Transcriptions that ended before amoCRM returned their note, from their end.

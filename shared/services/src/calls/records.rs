@@ -19,6 +19,9 @@ use super::user_request::request_by_user;
 /// Maximum number of an account's events that amoCRM has not been asked about. More would keep its API busy for minutes.
 pub const MAX_PENDING_EVENTS: u32 = 2_000;
 
+/// Maximum number of an account's events that amoCRM does not know. A page that makes ids up fills no table.
+pub const MAX_ABSENT_EVENTS: u32 = 10_000;
+
 /// What is known about a record.
 #[derive(Debug, Clone)]
 pub enum RecordState {
@@ -89,8 +92,8 @@ pub async fn has_unknown_events(
     Ok(ids.iter().any(|id| !known.contains_key(id)))
 }
 
-/// Records the unknown events and enqueues the job that reads their notes. Of an account with too many pending events only
-/// as many as there is room for; the rest stays unknown and may be sent again.
+/// Records the unknown events and enqueues the job that reads their notes. Of an account with too many pending or absent events
+/// only as many as there is room for; the rest stays unknown and may be sent again.
 pub async fn enqueue_resolution(
     unit: &mut UnitOfWork,
     account_id: AccountId,
@@ -102,8 +105,11 @@ pub async fn enqueue_resolution(
     if unknown.is_empty() {
         return Ok(());
     }
-    let pending = events::count_pending(unit, account_id, MAX_PENDING_EVENTS).await?;
-    let room = u64::from(MAX_PENDING_EVENTS).saturating_sub(pending);
+    let pending = events::count_in_state(unit, account_id, EventState::Pending, MAX_PENDING_EVENTS).await?;
+    let absent = events::count_in_state(unit, account_id, EventState::Absent, MAX_ABSENT_EVENTS).await?;
+    let room = u64::from(MAX_PENDING_EVENTS)
+        .saturating_sub(pending)
+        .min(u64::from(MAX_ABSENT_EVENTS).saturating_sub(absent));
     unknown.truncate(usize::try_from(room).unwrap_or(usize::MAX));
     unknown.sort_unstable();
     unknown.dedup();

@@ -94,14 +94,19 @@ pub async fn find(
     Ok(rows.into_iter().map(|row| (row.event_id.clone(), row)).collect())
 }
 
-/// Number of events of the account that amoCRM has not been asked about yet; counts at most `limit`.
-pub async fn count_pending(conn: &mut Conn, account_id: AccountId, limit: u32) -> StoreResult<u64> {
+/// Number of events of the account in `state`; counts at most `limit`.
+pub async fn count_in_state(
+    conn: &mut Conn,
+    account_id: AccountId,
+    state: EventState,
+    limit: u32,
+) -> StoreResult<u64> {
     let count: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM (
-             SELECT event_id FROM flysense_events WHERE account_id = ? AND state = 'pending' LIMIT ?
-         ) AS waiting",
+        "SELECT COUNT(*) FROM (SELECT event_id FROM flysense_events WHERE account_id = ? AND state = ? LIMIT ?)
+             AS counted",
     )
     .bind(account_id.0)
+    .bind(state.as_str())
     .bind(limit)
     .fetch_one(conn)
     .await?;

@@ -2,11 +2,16 @@
 
 use chrono::TimeDelta;
 use flysk_domain::Clock as _;
+use flysk_domain::flysense::record::{AmocrmEventId, RecordId};
 use flysk_domain::flysense::run_limit::MAX_UNSEEN_NOTES;
 use flysk_domain::flysense::state::TranscriptionState;
+use flysk_domain::id::AccountId;
+use flysk_domain::trace::Trace;
 use flysk_jobs::platform::upkeep::PruneHistory;
+use flysk_services::calls::records::{MAX_ABSENT_EVENTS, enqueue_resolution};
 use flysk_simulators::amocrm::WidgetTokenShape;
 use flysk_store::Pool;
+use flysk_store::flysense::events;
 use flysk_suite::environment::{ACCOUNT, ADMIN, CLIENT_ID, LEAD};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -114,6 +119,29 @@ async fn notes_that_amocrm_never_showed_are_requested_a_limited_number_of_times_
     assert_eq!(request(&app, 800_003).await.status(), StatusCode::TOO_MANY_REQUESTS);
     app.advance(TimeDelta::days(1));
     assert_eq!(request(&app, 800_003).await.status(), StatusCode::ACCEPTED);
+}
+
+/// A page that makes ids up neither fills the table nor keeps amoCRM's API busy.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_account_has_a_limited_number_of_events_that_amocrm_does_not_know(pool: Pool) {
+    let app = TestApp::installed(pool).await;
+    let ids: Vec<AmocrmEventId> =
+        (1..MAX_ABSENT_EVENTS).map(|number| format!("zz{number:024}").parse().unwrap()).collect();
+    let mut conn = app.pool.acquire().await.unwrap();
+    events::insert_pending(&mut conn, AccountId(ACCOUNT), &ids, app.clock.now()).await.unwrap();
+    drop(conn);
+    sqlx::query("UPDATE flysense_events SET state = 'absent'").execute(&app.pool).await.unwrap();
+    let records: Vec<RecordId> = (1..=3).map(|number| format!("yy{number:024}").parse().unwrap()).collect();
+    let trace = Trace { correlation_id: "calls-test".to_owned(), traceparent: None };
+    for _ in 0..2 {
+        let mut unit = app.executor.outbox().begin(trace.clone()).await.unwrap();
+        enqueue_resolution(&mut unit, AccountId(ACCOUNT), &records).await.unwrap();
+        unit.commit().await.unwrap();
+        let stored: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM flysense_events").fetch_one(&app.pool).await.unwrap();
+        assert_eq!(stored, i64::from(MAX_ABSENT_EVENTS), "there was room for one");
+        sqlx::query("UPDATE flysense_events SET state = 'absent'").execute(&app.pool).await.unwrap();
+    }
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
