@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use flysk_domain::id::AccountId;
+use flysk_domain::id::{AccountId, SubscriptionId};
 use flysk_domain::{Clock as _, SystemClock};
 use flysk_store::flysense::tags;
+use flysk_store::platform::subscriptions;
 use flysk_store::retention::{Growth, TABLES};
 use sqlx::MySqlPool;
 
@@ -95,4 +96,31 @@ async fn a_full_dictionary_takes_no_new_tag_and_counts_the_known_ones(pool: MySq
     let other = AccountId(2);
     tags::count_use(&mut conn, other, "one more", now).await.unwrap();
     assert_eq!(tags::list(&mut conn, other, None, 1).await.unwrap().len(), 1);
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_new_quote_replaces_the_oldest_one_that_was_not_applied(pool: MySqlPool) {
+    let (subscription, now) = (SubscriptionId::generate(&SystemClock), SystemClock.now());
+    for (number, key) in [(1, Some("key")), (2, None), (3, None), (4, None), (5, None)] {
+        sqlx::query(
+            "INSERT INTO subscription_quotes (id, subscription_id, base_version, request, lines_json, total_kopecks,
+                                              expires_at, requested_by, idem_key, created_at)
+             VALUES (?, ?, 1, '{}', '[]', 1, ?, 'user:1', ?, ?)",
+        )
+        .bind(format!("quote {number}"))
+        .bind(subscription.to_string())
+        .bind(now)
+        .bind(key)
+        .bind(now + TimeDelta::seconds(number))
+        .execute(&pool)
+        .await
+        .unwrap();
+    }
+    let mut conn = pool.acquire().await.unwrap();
+    for kept in [4, 2, 2] {
+        subscriptions::trim_quotes(&mut conn, subscription, kept).await.unwrap();
+    }
+    let left: Vec<String> =
+        sqlx::query_scalar("SELECT id FROM subscription_quotes ORDER BY id").fetch_all(&pool).await.unwrap();
+    assert_eq!(left, ["quote 1", "quote 4", "quote 5"]);
 }

@@ -15,6 +15,9 @@ use flysk_store::{Conn, StoreError};
 use super::next_terms::renewal_base;
 use super::save::Actor;
 
+/// Number of quotes of a subscription that can be applied at the same time; further ones replace the oldest.
+const MAX_UNAPPLIED_QUOTES: u32 = 200;
+
 /// Why a change has no price.
 #[derive(Debug, thiserror::Error)]
 pub enum QuoteRefusal {
@@ -53,6 +56,7 @@ pub async fn create_quote(
         now,
     };
     subscriptions::insert_quote(unit, &new).await?;
+    subscriptions::trim_quotes(unit, row.id, MAX_UNAPPLIED_QUOTES).await?;
     let stored = subscriptions::find_quote(unit, row.id, id).await?;
     Ok((stored.ok_or(StoreError::WrongState { what: "quote" })?, priced))
 }

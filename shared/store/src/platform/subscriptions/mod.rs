@@ -36,6 +36,7 @@ pub use plans::{
 };
 pub use quotes::{
     NewQuote, StoredQuote, find_quote, find_quote_asked, insert_quote, mark_quote_applied, prune_quotes,
+    trim_quotes,
 };
 pub use records::{
     Action, BonusGrant, clear_pending, delete_pending, insert_action, insert_bonus, insert_notice,

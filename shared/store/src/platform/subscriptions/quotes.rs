@@ -170,6 +170,34 @@ pub async fn mark_quote_applied(
     expect_one(&updated, "quote")
 }
 
+/// Maximum number of quotes deleted by one [`trim_quotes`].
+const MAX_TRIMMED_QUOTES: u32 = 10;
+
+/// Deletes the oldest quotes of a subscription that were not applied, if it has more than `kept` of them; a few at a time. The
+/// caller has locked the subscription.
+pub async fn trim_quotes(conn: &mut Conn, subscription: SubscriptionId, kept: u32) -> StoreResult<()> {
+    let counted: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM (SELECT id FROM subscription_quotes
+             WHERE subscription_id = ? AND idem_key IS NULL LIMIT ?) AS unapplied",
+    )
+    .bind(subscription.to_string())
+    .bind(kept.saturating_add(MAX_TRIMMED_QUOTES))
+    .fetch_one(&mut *conn)
+    .await?;
+    let excess = counted - i64::from(kept);
+    if excess <= 0 {
+        return Ok(());
+    }
+    sqlx::query(
+        "DELETE FROM subscription_quotes WHERE subscription_id = ? AND idem_key IS NULL ORDER BY created_at, id LIMIT ?",
+    )
+    .bind(subscription.to_string())
+    .bind(excess)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Deletes at most `limit` quotes that were created before `before` and not applied; returns how many.
 pub async fn prune_quotes(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
     let pruned = sqlx::query(
