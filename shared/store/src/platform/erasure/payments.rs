@@ -13,7 +13,7 @@ pub async fn erase_purchase_contacts(conn: &mut Conn, wallet: WalletId, limit: u
     let erased = sqlx::query(
         "UPDATE coin_purchases
          SET contact_sealed = '', rebill_sealed = NULL, card_pan = NULL, idem_key = NULL, body_hash = NULL
-         WHERE wallet_id = ? AND contact_sealed <> '' AND state IN ('paid', 'failed') AND poll_at IS NULL
+         WHERE wallet_id = ? AND contact_sealed <> '' AND state IN ('paid', 'failed')
                AND NOT EXISTS (SELECT 1 FROM coin_purchase_refunds r
                    WHERE r.purchase_id = coin_purchases.id AND r.state IN ('pending', 'sent'))
          LIMIT ?",

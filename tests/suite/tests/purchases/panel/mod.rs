@@ -9,6 +9,7 @@ mod bulk;
 mod call_audio;
 mod campaigns;
 mod customers;
+mod erasure;
 mod exports;
 mod harness;
 mod invoices;
