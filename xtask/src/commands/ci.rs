@@ -13,7 +13,7 @@ use crate::{process, workspace};
 
 /// Tests that run on both database servers: all tests with SQL except those that start their own servers. Selected with
 /// `--workspace`, so that they reuse the build of the whole workspace.
-const TESTS_ON_BOTH: [&str; 29] = [
+const TESTS_ON_BOTH: [&str; 31] = [
     "--workspace",
     "--test",
     "rollback",
@@ -43,6 +43,8 @@ const TESTS_ON_BOTH: [&str; 29] = [
     "rows",
     "--test",
     "schema",
+    "--test",
+    "retention",
 ];
 
 /// Runs every check even after a failure, so that one run reports all of them. Tests run last, because their summary is

@@ -192,7 +192,7 @@ pub async fn trim_quotes(conn: &mut Conn, subscription: SubscriptionId, kept: u3
         "DELETE FROM subscription_quotes WHERE subscription_id = ? AND idem_key IS NULL ORDER BY created_at, id LIMIT ?",
     )
     .bind(subscription.to_string())
-    .bind(excess)
+    .bind(excess.unsigned_abs())
     .execute(conn)
     .await?;
     Ok(())
