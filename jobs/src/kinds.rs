@@ -34,6 +34,7 @@ macro_rules! durable_kinds {
             $crate::flysense::activation::FollowDeactivation,
             $crate::flysense::activation::HandleUpdate,
             $crate::flysense::activation::ReadUser,
+            $crate::flysense::activation::SendLetter,
             $crate::flysense::activation::SendMaxMessage,
             $crate::flysense::activation::SendNotices,
             $crate::flysense::activation::SendNoticesDue,

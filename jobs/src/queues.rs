@@ -1,6 +1,8 @@
 //! Queues of the product. Each has workers of its own, so slow jobs never delay quick ones.
 
-use flysk_queue::QueueName;
+use std::time::Duration;
+
+use flysk_queue::{Backoff, Policy, Priority, QueueName};
 
 /// OAuth tokens of amoCRM.
 pub const OAUTH: QueueName = QueueName::new("oauth");
@@ -26,6 +28,14 @@ pub const PANEL: QueueName = QueueName::new("panel");
 pub const MAIL: QueueName = QueueName::new("mail");
 /// Schedules and deletion of old rows.
 pub const UPKEEP: QueueName = QueueName::new("upkeep");
+
+/// Policy of jobs that hand one letter over to the mail server. Mail servers ask to come back in minutes or hours (greylisting):
+/// these attempts last for two days.
+pub(crate) const LETTER_POLICY: Policy = Policy::for_queue(MAIL)
+    .priority(Priority::Low)
+    .attempts(20)
+    .timeout_secs(150)
+    .backoff(Backoff::Exponential { first: Duration::from_mins(1), max: Duration::from_hours(4) });
 
 /// Every queue.
 pub const ALL: [QueueName; 12] = [

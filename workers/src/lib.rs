@@ -7,6 +7,7 @@ pub mod config;
 pub mod flysense;
 mod handlers;
 pub mod job_error;
+mod letters;
 pub mod platform;
 pub mod process;
 pub mod schedule;

@@ -1,8 +1,12 @@
-//! `/mail?ticket=…`: switches letters of a kind off, and on again. A `POST` without the field of the form switches off, as mail
+//! `/mail?ticket=…`: switches letters of a kind off, and on again: those to the payer of an install, or FlySense's notices to a
+//! bound person, which are switched in the bot as well. A `POST` without the field of the form switches off, as mail
 //! programs do with one click (RFC 8058).
 
 use flysk_domain::trace::Trace;
-use flysk_services::mail::{MailSwitch, open_switch_link, set_mail_wanted};
+use flysk_services::activation::switch_notices;
+use flysk_services::mail::{MailSwitch, PersonSwitch, Switch, open_switch_link, set_mail_wanted};
+use flysk_store::flysense::accounts as flysense_accounts;
+use flysk_store::flysense::activation::bindings;
 use flysk_store::platform::{accounts, installs, mail};
 use flysk_store::repeat_contended;
 use poem::http::StatusCode;
@@ -31,9 +35,13 @@ pub(super) struct Link {
 #[handler]
 pub(super) async fn show(deps: Data<&Deps>, Query(link): Query<Link>) -> Response {
     let shown = async {
-        let switch = opened(&deps, &link)?;
-        let muted = mail::find_preferences(&mut *deps.conn().await?, switch.install).await?.muted;
-        page(&deps, switch, muted.contains(&switch.kind)).await
+        match opened(&deps, &link)? {
+            Switch::Install(switch) => {
+                let muted = mail::find_preferences(&mut *deps.conn().await?, switch.install).await?.muted;
+                page(&deps, switch, muted.contains(&switch.kind)).await
+            }
+            Switch::Person(switch) => persons_page(&deps, switch).await,
+        }
     };
     answer(shown.await)
 }
@@ -53,16 +61,27 @@ pub(super) async fn act(
         let wanted = body[..] == *format!("{ON_FIELD}=true").as_bytes();
         repeat_contended(|| async {
             let mut unit = deps.begin(&trace).await?;
-            set_mail_wanted(&mut unit, deps.clock(), switch.install, switch.kind, wanted).await?;
+            match switch {
+                Switch::Install(MailSwitch { install, kind }) => {
+                    set_mail_wanted(&mut unit, deps.clock(), install, kind, wanted).await?;
+                }
+                Switch::Person(PersonSwitch { account, binding, kind }) => {
+                    // Whoever is not bound any more gets nothing anyway.
+                    switch_notices(&mut unit, deps.clock(), account, binding, kind, wanted).await?;
+                }
+            }
             Ok::<_, Problem>(unit.commit().await?)
         })
         .await?;
-        page(&deps, switch, !wanted).await
+        match switch {
+            Switch::Install(switch) => page(&deps, switch, !wanted).await,
+            Switch::Person(switch) => persons_page(&deps, switch).await,
+        }
     };
     answer(acted.await)
 }
 
-fn opened(deps: &Deps, link: &Link) -> Result<MailSwitch, Problem> {
+fn opened(deps: &Deps, link: &Link) -> Result<Switch, Problem> {
     let switch = open_switch_link(&deps.keyring, &link.ticket);
     switch.ok_or_else(|| Problem::new(ProblemCode::NotFound, "the link is not valid"))
 }
@@ -73,7 +92,25 @@ async fn page(deps: &Deps, switch: MailSwitch, is_off: bool) -> Result<Response,
     let install = install.ok_or_else(|| Problem::new(ProblemCode::NotFound, "the install is gone"))?;
     let account = accounts::find(&mut conn, install.crm, install.account_id).await?;
     let host = account.map(|account| account.host).unwrap_or_default();
-    let about = format!("Письма «{}» об аккаунте {host}.", switch.kind.label());
+    switched_page(format!("Письма «{}» об аккаунте {host}.", switch.kind.label()), is_off)
+}
+
+/// The page of a person who is bound in a messenger.
+async fn persons_page(deps: &Deps, switch: PersonSwitch) -> Result<Response, Problem> {
+    let mut conn = deps.conn().await?;
+    let binding = bindings::find(&mut conn, switch.account, switch.binding).await?;
+    let Some(binding) = binding else {
+        return Page::new("Письма отключены")
+            .say("Уведомления FlySense AI уже отключены командой /stop или удалены вместе с виджетом.")
+            .response(StatusCode::OK);
+    };
+    let account = flysense_accounts::find(&mut conn, switch.account).await?;
+    let host = account.map(|account| account.host).unwrap_or_default();
+    let about = format!("Уведомления «{}» об аккаунте {host}, в мессенджере и письмом.", switch.kind.label());
+    switched_page(about, binding.muted.contains(&switch.kind))
+}
+
+fn switched_page(about: String, is_off: bool) -> Result<Response, Problem> {
     let page = if is_off {
         Page::new("Письма отключены")
             .say(about)

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use flysk_domain::id::{AccountId, BotMessageId, BotUpdateId, LinkId};
+use flysk_domain::flysense::activation::notices::NoticeKind;
+use flysk_domain::id::{AccountId, BindingId, BotMessageId, BotUpdateId, LinkId};
 use flysk_queue::{Backoff, Job, Policy, Priority};
 use serde::{Deserialize, Serialize};
 
 use crate::declare::recurring_job;
-use crate::queues;
+use crate::queues::{self, LETTER_POLICY};
 
 /// Delays while a person waits in a dialogue.
 const DIALOGUE_BACKOFF: Backoff =
@@ -32,7 +33,8 @@ impl Job for HandleUpdate {
     }
 }
 
-/// Reads the name of the user who created a link, which the bot shows, and the account's time zone.
+/// Reads the name of the user who created a link, which the bot shows, and the account's time zone. After the phone number was
+/// confirmed, it reads the user's e-mail address instead, for notices that the messenger does not deliver.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReadUser {
     /// The link.
@@ -45,8 +47,9 @@ impl Job for ReadUser {
     const KIND: &'static str = "activation.read_user";
     const POLICY: Policy =
         Policy::for_queue(queues::ACTIVATION).priority(Priority::High).attempts(4).backoff(DIALOGUE_BACKOFF);
-    const TRIGGER: &'static str = "a new activation link";
-    const DESCRIPTION: &'static str = "reads the name of the user who created the link from amoCRM";
+    const TRIGGER: &'static str = "a new activation link, a confirmed phone number";
+    const DESCRIPTION: &'static str =
+        "reads name and e-mail address of the user who created the link from amoCRM";
 
     fn dedup_key(&self) -> Option<String> {
         Some(self.link_id.to_string())
@@ -121,6 +124,36 @@ impl Job for SendNotices {
 
     fn dedup_key(&self) -> Option<String> {
         Some(self.account_id.to_string())
+    }
+
+    fn tenant(&self) -> Option<String> {
+        Some(self.account_id.to_string())
+    }
+}
+
+/// Sends a notice by e-mail, because the messenger does not reach the person.
+///
+/// The intent is stored before the letter is handed over. A run that finds an intent does not send it again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SendLetter {
+    /// The message of the bot with the notice's text, whose outcome is the letter's.
+    pub message_id: BotMessageId,
+    /// The account.
+    pub account_id: AccountId,
+    /// The person's binding.
+    pub binding_id: BindingId,
+    /// Kind of the notice.
+    pub kind: NoticeKind,
+}
+
+impl Job for SendLetter {
+    const KIND: &'static str = "activation.send_letter";
+    const POLICY: Policy = LETTER_POLICY;
+    const TRIGGER: &'static str = "a notice to a person who blocked the bot";
+    const DESCRIPTION: &'static str = "sends a notice of FlySense by e-mail, once";
+
+    fn dedup_key(&self) -> Option<String> {
+        Some(self.message_id.to_string())
     }
 
     fn tenant(&self) -> Option<String> {

@@ -1,12 +1,10 @@
 //! Notices by e-mail.
 
-use std::time::Duration;
-
 use flysk_domain::id::MailNoticeId;
-use flysk_queue::{Backoff, Job, Policy, Priority};
+use flysk_queue::{Job, Policy};
 use serde::{Deserialize, Serialize};
 
-use crate::queues;
+use crate::queues::LETTER_POLICY;
 
 /// Sends a notice by e-mail.
 ///
@@ -19,12 +17,7 @@ pub struct SendMailNotice {
 
 impl Job for SendMailNotice {
     const KIND: &'static str = "mail.send_notice";
-    // Mail servers ask to come back in minutes or hours (greylisting): these attempts last for two days.
-    const POLICY: Policy = Policy::for_queue(queues::MAIL)
-        .priority(Priority::Low)
-        .attempts(20)
-        .timeout_secs(150)
-        .backoff(Backoff::Exponential { first: Duration::from_mins(1), max: Duration::from_hours(4) });
+    const POLICY: Policy = LETTER_POLICY;
     const TRIGGER: &'static str = "a change of a subscription that its payer should know";
     const DESCRIPTION: &'static str = "sends a notice about a subscription to the address of its receipts";
 

@@ -80,6 +80,11 @@ pub fn binding_phone(binding: BindingId) -> String {
     format!("activation_bindings.phone:{binding}")
 }
 
+/// AAD of the e-mail address of a bound person.
+pub fn binding_email(binding: BindingId) -> String {
+    format!("activation_bindings.email:{binding}")
+}
+
 /// AAD of the secret of an operator's second factor.
 pub fn operator_totp(operator: OperatorId) -> String {
     format!("operators.totp:{operator}")

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod failure_action;
 pub mod flysense;
 pub mod id;
+pub mod letter;
 pub mod money;
 pub mod platform;
 mod randomness;

@@ -8,7 +8,7 @@ use flysk_domain::flysense::activation::message::Person;
 use flysk_domain::flysense::activation::messenger::Messenger;
 use flysk_domain::flysense::activation::phone::Phone;
 use flysk_domain::id::BindingId;
-use flysk_jobs::flysense::activation::Enable;
+use flysk_jobs::flysense::activation::{Enable, ReadUser};
 use flysk_queue::UnitOfWork;
 use flysk_store::flysense::accounts;
 use flysk_store::flysense::activation::bindings::{self, BindingRow};
@@ -56,6 +56,8 @@ pub(super) async fn bind(
     if account.is_some_and(|account| account.status != AccountStatus::Active) {
         accounts::switch_auto_on(unit, link.account_id, now).await?;
     }
+    // Now that the person has agreed to notices: the address that they go to if the messenger does not reach the person.
+    unit.enqueue(&ReadUser { link_id: link.id, account_id: link.account_id }).await?;
     unit.enqueue(&Enable { link_id: link.id, account_id: link.account_id }).await?;
     tracing::info!(
         account.id = %link.account_id, link.id = %link.id, binding.id = %id, messenger = %messenger,

@@ -15,7 +15,7 @@ pub use dialogue::handle_message;
 pub use end::{forget_account, unbind};
 pub use links::{CreatedLink, create_link};
 pub use messages::{open_message, queue_message, seal_link};
-pub use notices::notify_account;
+pub use notices::{notify_account, switch_notices, write_letter_instead};
 pub use reencrypt::{ReencryptedBindings, reencrypt_bindings};
 
 /// A use case of activation failed.

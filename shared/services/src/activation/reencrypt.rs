@@ -21,7 +21,7 @@ pub struct ReencryptedBindings {
     pub skipped: u64,
 }
 
-/// Re-encrypts phone numbers that are sealed with a previous key. Links and updates need no
+/// Re-encrypts phone numbers and e-mail addresses that are sealed with a previous key. Links and updates need no
 /// re-encryption: they are deleted within two days.
 pub async fn reencrypt_bindings(
     conn: &mut Conn,
@@ -34,7 +34,8 @@ pub async fn reencrypt_bindings(
         after = Some(last.id);
         for binding in &page {
             report.scanned += 1;
-            if keyring.is_current(&binding.phone_sealed) {
+            let sealed = [Some(&binding.phone_sealed), binding.email_sealed.as_ref()];
+            if sealed.into_iter().flatten().all(|sealed| keyring.is_current(sealed)) {
                 continue;
             }
             if bindings::replace_sealed(conn, binding, &reseal(keyring, binding)?).await? {
@@ -48,6 +49,11 @@ pub async fn reencrypt_bindings(
 
 fn reseal(keyring: &Keyring, binding: &SealedBinding) -> Result<SealedBinding, ActivationError> {
     let place = aad::binding_phone(binding.id);
-    let phone = keyring.open(&binding.phone_sealed, &place)?;
-    Ok(SealedBinding { id: binding.id, phone_sealed: keyring.seal(&phone, &place)? })
+    let phone_sealed = keyring.seal(&keyring.open(&binding.phone_sealed, &place)?, &place)?;
+    let place = aad::binding_email(binding.id);
+    let email_sealed = match &binding.email_sealed {
+        Some(sealed) => Some(keyring.seal(&keyring.open(sealed, &place)?, &place)?),
+        None => None,
+    };
+    Ok(SealedBinding { id: binding.id, phone_sealed, email_sealed })
 }

@@ -1,7 +1,8 @@
 //! Links in letters. They carry their own permission, because whoever reads a letter has no session.
 
 use flysk_crypto::{Keyring, KeyringError, same_secret};
-use flysk_domain::id::{InstallId, InvoiceId};
+use flysk_domain::flysense::activation::notices::NoticeKind;
+use flysk_domain::id::{AccountId, BindingId, InstallId, InvoiceId};
 use flysk_domain::platform::mail::MailKind;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -18,12 +19,50 @@ pub struct MailSwitch {
     pub kind: MailKind,
 }
 
+/// What a link in a letter to a bound person switches: FlySense's notices of a kind, in the bot and by e-mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonSwitch {
+    /// The account.
+    pub account: AccountId,
+    /// The person's binding.
+    pub binding: BindingId,
+    /// The kind.
+    pub kind: NoticeKind,
+}
+
+/// What the ticket of a link switches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Switch {
+    /// Letters to the payer of an install.
+    Install(MailSwitch),
+    /// Notices to a bound person.
+    Person(PersonSwitch),
+}
+
+impl From<MailSwitch> for Switch {
+    fn from(switch: MailSwitch) -> Self {
+        Self::Install(switch)
+    }
+}
+
+impl From<PersonSwitch> for Switch {
+    fn from(switch: PersonSwitch) -> Self {
+        Self::Person(switch)
+    }
+}
+
 /// The page where notices of a kind are switched off. It never expires, because letters are read late.
 ///
 /// # Errors
 ///
 /// The link cannot be encrypted.
-pub fn switch_link(public_url: &Url, keyring: &Keyring, switch: MailSwitch) -> Result<Url, KeyringError> {
+pub fn switch_link(
+    public_url: &Url,
+    keyring: &Keyring,
+    switch: impl Into<Switch>,
+) -> Result<Url, KeyringError> {
+    let switch: Switch = switch.into();
     // Ids and kinds are always JSON.
     let text = serde_json::to_string(&switch).unwrap_or_default();
     let ticket = keyring.seal_token(&SecretString::from(text), AAD)?;
@@ -34,7 +73,7 @@ pub fn switch_link(public_url: &Url, keyring: &Keyring, switch: MailSwitch) -> R
 }
 
 /// What the ticket of a link switches; `None` if it is invalid.
-pub fn open_switch_link(keyring: &Keyring, ticket: &str) -> Option<MailSwitch> {
+pub fn open_switch_link(keyring: &Keyring, ticket: &str) -> Option<Switch> {
     let text = keyring.open_token(ticket, AAD).ok()?;
     serde_json::from_str(text.expose_secret()).ok()
 }
@@ -75,8 +114,17 @@ mod tests {
         let url = switch_link(&base, &keyring(), switch).unwrap();
         assert_eq!(url.path(), "/mail");
         let ticket = url.query_pairs().next().unwrap().1.into_owned();
-        assert_eq!(open_switch_link(&keyring(), &ticket), Some(switch));
+        assert_eq!(open_switch_link(&keyring(), &ticket), Some(switch.into()));
         assert_eq!(open_switch_link(&keyring(), &ticket[1..]), None);
+    }
+
+    #[test]
+    fn a_persons_switch_is_told_from_a_payers() {
+        let (account, binding) = (AccountId(31_234_567), BindingId::generate(&SystemClock));
+        let switch = PersonSwitch { account, binding, kind: NoticeKind::Digest };
+        let url = switch_link(&"https://api.example.com/".parse().unwrap(), &keyring(), switch).unwrap();
+        let ticket = url.query_pairs().next().unwrap().1.into_owned();
+        assert_eq!(open_switch_link(&keyring(), &ticket), Some(Switch::Person(switch)));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 mod links;
 mod queue;
 
-pub use links::{MailSwitch, invoice_pay_link, is_pay_link, open_switch_link, switch_link};
+pub use links::{
+    MailSwitch, PersonSwitch, Switch, invoice_pay_link, is_pay_link, open_switch_link, switch_link,
+};
 pub(crate) use queue::{SubscriptionMail, queue_subscription_mail};
 
 use flysk_domain::Clock;

@@ -74,8 +74,17 @@ impl TestApp {
 
     /// Starts everything; `starts_switched_off`: whether new installs wait for their activation.
     pub(crate) async fn build(pool: Pool, starts_switched_off: bool) -> Self {
+        Self::build_with(pool, starts_switched_off, SimClock::default(), &[]).await
+    }
+
+    /// The same on this clock and with further variables.
+    pub(crate) async fn build_with(
+        pool: Pool,
+        starts_switched_off: bool,
+        clock: SimClock,
+        variables: &[(&str, String)],
+    ) -> Self {
         let pool = connect_as_in_production(&pool, 20).await.unwrap();
-        let clock = SimClock::default();
         let control = || Control::with_clock(clock.clone());
         let amocrm = amocrm::start(None, control()).await.unwrap();
         seed_amocrm(&amocrm.state).unwrap();
@@ -100,6 +109,7 @@ impl TestApp {
         telegram.state.route(PUBLIC_ORIGIN, &api_url);
         max.state.route(PUBLIC_ORIGIN, &api_url);
         let env = environment(&amocrm.url, &telegram.url, &max.url, &api_addr.to_string());
+        let env = variables.iter().fold(env, |env, (name, value)| env.with(name, value));
         let outbox = Outbox::new(pool.clone(), None, Arc::new(clock.clone()));
         let token = register(&env, &outbox, &api_url, starts_switched_off).await;
         let env = env.with("FLYSENSE_PROJECT_TOKEN", &token);

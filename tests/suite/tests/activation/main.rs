@@ -15,6 +15,7 @@ mod harness;
 mod hooks;
 mod identities;
 mod installs;
+mod letters;
 mod links;
 mod notices;
 mod people;

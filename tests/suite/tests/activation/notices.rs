@@ -9,10 +9,10 @@ use sqlx::MySqlPool;
 
 use crate::harness::{ANNA, TestApp};
 
-const BALANCE_LOW: &str = "Баланс FlySense AI";
+pub(crate) const BALANCE_LOW: &str = "Баланс FlySense AI";
 
 /// Sets the clock forward to this hour of a later day in Moscow.
-fn forward_to(app: &TestApp, hour: u32) -> DateTime<Utc> {
+pub(crate) fn forward_to(app: &TestApp, hour: u32) -> DateTime<Utc> {
     let moscow = app.clock.now() + TimeDelta::hours(3);
     let day = moscow.date_naive() + TimeDelta::days(1);
     let then = day.and_hms_opt(hour, 0, 0).unwrap().and_utc() - TimeDelta::hours(3);
@@ -21,7 +21,7 @@ fn forward_to(app: &TestApp, hour: u32) -> DateTime<Utc> {
 }
 
 /// FlySense has charged this much for a call, in micro-Flycoins.
-async fn spend(app: &TestApp, charged_micro: i64) {
+pub(crate) async fn spend(app: &TestApp, charged_micro: i64) {
     sqlx::query(
         "INSERT INTO flysense_payments (transcription_id, run, account_id, state, seconds, summaries, charged_micro,
                                         created_at, updated_at, paid_at)
@@ -37,11 +37,11 @@ async fn spend(app: &TestApp, charged_micro: i64) {
     .unwrap();
 }
 
-fn notices(app: &TestApp, begin: &str) -> usize {
+pub(crate) fn notices(app: &TestApp, begin: &str) -> usize {
     app.told(ANNA).iter().filter(|text| text.starts_with(begin)).count()
 }
 
-async fn look(app: &TestApp) {
+pub(crate) async fn look(app: &TestApp) {
     app.enqueue(&SendNoticesDue {}).await;
     app.settle().await;
 }
@@ -112,15 +112,18 @@ async fn lost_access_is_told_with_the_way_back(pool: MySqlPool) {
     assert_eq!(app.count("SELECT COUNT(*) FROM activation_bindings").await, 1);
 }
 
-/// A person who blocked the bot gets nothing.
+/// A person who blocked the bot gets nothing in it, and no letter without a mail server.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn whoever_blocked_the_bot_gets_no_notices(pool: MySqlPool) {
+async fn whoever_blocked_the_bot_gets_no_messages(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.activate_in_telegram().await;
     spend(&app, 350_000_000).await;
     app.telegram.state.block(ANNA).unwrap();
     app.settle().await;
+    let told = app.told(ANNA).len();
     forward_to(&app, 12);
     look(&app).await;
-    assert_eq!(app.count("SELECT COUNT(*) FROM activation_notices").await, 0);
+    assert_eq!(app.told(ANNA).len(), told);
+    assert_eq!(app.count("SELECT COUNT(*) FROM bot_messages WHERE state = 'unreachable'").await, 1);
+    assert!(app.jobs(JobState::Dead).await.is_empty());
 }

@@ -6,6 +6,7 @@ mod enable;
 mod follow_deactivation;
 mod handle_update;
 mod read_user;
+mod send_letter;
 mod send_message;
 mod send_notices;
 

@@ -1,15 +1,19 @@
-//! Performs `activation.read_user`. Harmless when run twice: reading changes nothing, and the same name is stored again.
+//! Performs `activation.read_user`. Harmless when run twice: reading changes nothing, and the same data is stored again.
 //!
 //! FlySense may be switched off, and the platform gives no access tokens to a widget that is switched off; its gateway serves
 //! it nevertheless.
 
 use flysk_clients::amocrm::{DatetimeSettings, User};
 use flysk_clients::flysk_api::FlyskApiError;
+use flysk_crypto::aad;
 use flysk_domain::flysense::activation::link::LinkState;
+use flysk_domain::id::BindingId;
+use flysk_domain::platform::purchases::Email;
 use flysk_jobs::flysense::activation::ReadUser;
-use flysk_queue::{JobContext, JobHandler, JobOutcome, JobResult};
+use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult};
 use flysk_store::flysense::accounts;
-use flysk_store::flysense::activation::links;
+use flysk_store::flysense::activation::{bindings, links};
+use secrecy::SecretString;
 
 use crate::App;
 use crate::flysense::calls::payment_job_error;
@@ -21,7 +25,8 @@ impl JobHandler<App> for ReadUser {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
         let platform = &app.flysense()?.platform;
         let link = links::find(&mut *run.pool().acquire().await?, self.link_id).await?;
-        let Some(link) = link.filter(|link| matches!(link.state, LinkState::Waiting | LinkState::Opened))
+        let Some(link) = link
+            .filter(|link| matches!(link.state, LinkState::Waiting | LinkState::Opened | LinkState::Bound))
         else {
             return Ok(JobOutcome::skip("the link is no longer in use"));
         };
@@ -34,6 +39,9 @@ impl JobHandler<App> for ReadUser {
             }
             Err(error) => return Err(payment_job_error(&error)),
         };
+        if let Some(binding) = link.binding_id {
+            return store_email(run, app, binding, user.email.as_deref()).await;
+        }
         // For notices. Without it, Moscow's time applies.
         let path = "api/v4/account?with=datetime_settings";
         let settings = platform.read_amocrm::<DatetimeSettings>(self.account_id, path, trace).await;
@@ -46,6 +54,19 @@ impl JobHandler<App> for ReadUser {
         }
         run.done(unit).await
     }
+}
+
+/// The person has confirmed the phone number after the text about notices: stores the address that they go to if the messenger
+/// does not reach the person.
+async fn store_email(run: &JobContext, app: &App, binding: BindingId, email: Option<&str>) -> JobResult {
+    let Some(email) = email.and_then(|email| email.parse::<Email>().ok()) else {
+        return Ok(JobOutcome::skip("the user has no e-mail address"));
+    };
+    let sealed = app.keyring.seal(&SecretString::from(email.as_str()), &aad::binding_email(binding));
+    let sealed = sealed.map_err(|error| JobError::retry(format!("the address cannot be sealed: {error}")))?;
+    let mut unit = run.begin().await?;
+    bindings::set_email(&mut unit, binding, Some(&sealed), run.now()).await?;
+    run.done(unit).await
 }
 
 /// Refusals of the platform or amoCRM that another attempt cannot change. The link works without the name.

@@ -12,7 +12,7 @@ use flysk_domain::flysense::activation::messenger::Messenger;
 use flysk_domain::id::BotMessageId;
 use flysk_jobs::flysense::activation::{SendMaxMessage, SendTelegramMessage};
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
-use flysk_services::activation::open_message;
+use flysk_services::activation::{open_message, write_letter_instead};
 use flysk_store::flysense::activation::bindings;
 use flysk_store::flysense::activation::messages::{self, MessageRow};
 
@@ -99,9 +99,10 @@ async fn on_error(
         }
         (FailureAction::GiveUp, Some(RefusalKind::Unreachable)) => {
             let mut unit = run.begin().await?;
-            messages::set_state(&mut unit, id, MessageState::Sending, MessageState::Unreachable, run.now())
-                .await?;
             let (chat_id, now) = (message.chat_id, run.now());
+            let is_written = write_letter_instead(&mut unit, id).await?;
+            let state = if is_written { MessageState::Waiting } else { MessageState::Unreachable };
+            messages::set_state(&mut unit, id, MessageState::Sending, state, now).await?;
             bindings::set_state_of_chat(&mut unit, messenger, chat_id, BindingState::Blocked, now).await?;
             run.done(unit).await
         }

@@ -4,10 +4,9 @@
 //! accepted is sent again; one whose outcome is unknown is not, because it would be read twice.
 
 use chrono::{DateTime, Utc};
-use flysk_clients::mail::{MailError, Message, ReplyCode};
+use flysk_clients::mail::{Message, ReplyCode};
 use flysk_crypto::aad;
 use flysk_domain::TextEnum as _;
-use flysk_domain::failure_action::FailureAction;
 use flysk_domain::platform::mail::{Letter, Links, MailState};
 use flysk_domain::platform::purchases::Email;
 use flysk_domain::sending_hours::next_send_time;
@@ -22,7 +21,7 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 use crate::App;
-use crate::job_error::job_error;
+use crate::letters::{Handover, hand_over};
 
 impl JobHandler<App> for SendMailNotice {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
@@ -50,9 +49,19 @@ impl JobHandler<App> for SendMailNotice {
         let mut unit = run.begin().await?;
         mail::set_state(&mut unit, notice.id, MailState::Waiting, MailState::Sending, run.now()).await?;
         unit.commit().await?;
-        match mailer.send(&address, &letter.message(run.now())).await {
-            Ok(()) => end(run, &notice, MailState::Sending, MailState::Sent).await,
-            Err(error) => on_error(run, &notice, contact.source, &error).await,
+        match hand_over(mailer, &address, &letter.message(run.now())).await {
+            Handover::Accepted => end(run, &notice, MailState::Sending, MailState::Sent).await,
+            Handover::Unknown => end(run, &notice, MailState::Sending, MailState::Unknown).await,
+            Handover::Refused => end(run, &notice, MailState::Sending, MailState::Refused).await,
+            Handover::BadAddress(code) => {
+                let ended = repeat_contended(|| end_bad(run, &notice, contact.source, code)).await?;
+                count(MailState::BadAddress);
+                Ok(ended)
+            }
+            Handover::Again(error) => {
+                repeat_contended(|| wait_again(run, &notice)).await?;
+                Err(error)
+            }
         }
     }
 
@@ -144,34 +153,6 @@ impl Written {
             html: &self.html,
             unsubscribe: &self.unsubscribe,
             date,
-        }
-    }
-}
-
-async fn on_error(
-    run: &JobContext,
-    notice: &MailNotice,
-    source: ContactSource,
-    error: &MailError,
-) -> JobResult {
-    match error.outcome() {
-        FailureAction::Unknown => {
-            tracing::warn!(notice.id = %notice.id, %error, "it is unknown whether a letter was accepted");
-            end(run, notice, MailState::Sending, MailState::Unknown).await
-        }
-        FailureAction::GiveUp => {
-            let Some(code) = error.bad_address() else {
-                tracing::error!(notice.id = %notice.id, %error, "a letter was refused");
-                return end(run, notice, MailState::Sending, MailState::Refused).await;
-            };
-            tracing::warn!(notice.id = %notice.id, install.id = %notice.install_id, %error, "an address does not exist");
-            let ended = repeat_contended(|| end_bad(run, notice, source, code)).await?;
-            count(MailState::BadAddress);
-            Ok(ended)
-        }
-        action @ (FailureAction::Retry { .. } | FailureAction::Wait { .. }) => {
-            repeat_contended(|| wait_again(run, notice)).await?;
-            Err(job_error(action, error))
         }
     }
 }

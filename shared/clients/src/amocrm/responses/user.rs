@@ -12,6 +12,8 @@ pub struct User {
     pub is_admin: bool,
     /// Name. Personal data: not shown by `Debug`.
     pub name: Option<String>,
+    /// E-mail address of the profile. Personal data: not shown by `Debug`.
+    pub email: Option<String>,
 }
 
 impl fmt::Debug for User {
@@ -23,7 +25,7 @@ impl fmt::Debug for User {
 impl<'de> Deserialize<'de> for User {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let body = UserBody::deserialize(from)?;
-        Ok(Self { is_admin: body.rights.is_admin, name: body.name })
+        Ok(Self { is_admin: body.rights.is_admin, name: body.name, email: body.email })
     }
 }
 
@@ -31,6 +33,8 @@ impl<'de> Deserialize<'de> for User {
 struct UserBody {
     #[serde(default, deserialize_with = "serde_lenient::optional_text")]
     name: Option<String>,
+    #[serde(default, deserialize_with = "serde_lenient::optional_text")]
+    email: Option<String>,
     rights: Rights,
 }
 

@@ -33,6 +33,12 @@ labeled_enum!(
 );
 
 impl NoticeKind {
+    /// Whether the notice is sent by e-mail to a person whom the messenger does not reach. News about the subscription are not,
+    /// because the platform writes to its payer.
+    pub const fn goes_by_mail(self) -> bool {
+        matches!(self, Self::BalanceLow | Self::CallsWait | Self::AccessLost | Self::Digest)
+    }
+
     /// The kind whose notice of the same day already says what this one would: a payment that fails at the end of a period
     /// also makes the subscription due.
     pub const fn told_by(self) -> Option<Self> {

@@ -1,8 +1,7 @@
-//! Texts of notices by e-mail, in Russian, as plain text and as simple HTML.
-
-use std::fmt::Write as _;
+//! Texts of notices by e-mail, in Russian.
 
 use super::{MailFacts, MailKind};
+pub use crate::letter::Letter;
 use crate::russian::{day, days_word, roubles};
 
 /// Where a letter leads.
@@ -12,18 +11,6 @@ pub struct Links<'a> {
     pub pay: Option<&'a str>,
     /// Page where letters of this kind are switched off.
     pub switch_off: &'a str,
-}
-
-/// A notice as people read it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
-    /// Subject.
-    pub subject: String,
-    /// Paragraphs of plain text.
-    paragraphs: Vec<String>,
-    /// Label and address of the button.
-    action: (&'static str, String),
-    switch_off: String,
 }
 
 impl Letter {
@@ -39,47 +26,9 @@ impl Letter {
             subject: format!("{}: {title}", facts.widget),
             paragraphs,
             action,
+            footer: FOOTER,
             switch_off: links.switch_off.to_owned(),
         }
-    }
-
-    /// The letter as plain text.
-    pub fn text(&self) -> String {
-        let (label, url) = &self.action;
-        let mut text = String::from("Здравствуйте!\n\n");
-        for paragraph in &self.paragraphs {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{paragraph}\n\n");
-        }
-        let _ = write!(
-            text,
-            "{label}:\n{url}\n\n-- \n{FOOTER}\nНе присылать такие письма:\n{}\n",
-            self.switch_off
-        );
-        text
-    }
-
-    /// The letter as HTML without images, scripts and outside resources.
-    pub fn html(&self) -> String {
-        let (label, url) = &self.action;
-        let mut html = String::from(
-            "<!DOCTYPE html>\n<html lang=\"ru\"><head><meta charset=\"utf-8\"></head>\n\
-             <body style=\"font:16px/1.5 sans-serif;color:#1d1d1f;max-width:36em;margin:0 auto;padding:1em\">\n\
-             <p>Здравствуйте!</p>\n",
-        );
-        for paragraph in &self.paragraphs {
-            let _ = writeln!(html, "<p>{}</p>", escape(paragraph));
-        }
-        let _ = write!(
-            html,
-            "<p><a href=\"{}\" style=\"display:inline-block;padding:.6em 1.2em;background:#0a58ca;color:#fff;\
-             text-decoration:none;border-radius:.4em\">{label}</a></p>\n\
-             <p style=\"color:#595959;font-size:14px\">{FOOTER}<br><a href=\"{}\">Не присылать такие письма</a></p>\n\
-             </body></html>\n",
-            escape(url),
-            escape(&self.switch_off)
-        );
-        html
     }
 }
 
@@ -148,21 +97,6 @@ fn price_changing(facts: &MailFacts, until: &str, sum: &str) -> (String, String,
          закончится вместе с оплаченным периодом."
             .to_owned(),
     )
-}
-
-/// Text in an element or in a quoted attribute.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for sign in text.chars() {
-        match sign {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -170,6 +170,32 @@ pub async fn set_muted_of_chat(
     Ok(())
 }
 
+/// Stores the e-mail address of a binding, sealed for `activation_bindings.email:<id>`; `None` forgets it.
+pub async fn set_email(
+    conn: &mut Conn,
+    id: BindingId,
+    email_sealed: Option<&str>,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    sqlx::query("UPDATE activation_bindings SET email_sealed = ?, updated_at = ? WHERE id = ?")
+        .bind(email_sealed)
+        .bind(now)
+        .bind(id.to_string())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Finds the sealed e-mail address of a binding.
+pub async fn find_email(conn: &mut Conn, id: BindingId) -> StoreResult<Option<String>> {
+    let found: Option<Option<String>> =
+        sqlx::query_scalar("SELECT email_sealed FROM activation_bindings WHERE id = ?")
+            .bind(id.to_string())
+            .fetch_optional(conn)
+            .await?;
+    Ok(found.flatten())
+}
+
 /// Deletes a binding of an account with its phone number; `false` if there is none.
 pub async fn delete(conn: &mut Conn, account_id: AccountId, id: BindingId) -> StoreResult<bool> {
     let result = sqlx::query("DELETE FROM activation_bindings WHERE account_id = ? AND id = ?")
@@ -199,7 +225,7 @@ pub async fn delete_of_account(conn: &mut Conn, account_id: AccountId) -> StoreR
     Ok(result.rows_affected())
 }
 
-/// The sealed column of a binding.
+/// The sealed columns of a binding.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct SealedBinding {
     /// Id of the binding.
@@ -207,29 +233,37 @@ pub struct SealedBinding {
     pub id: BindingId,
     /// The phone number, sealed for `activation_bindings.phone:<id>`.
     pub phone_sealed: String,
+    /// The e-mail address, sealed for `activation_bindings.email:<id>`.
+    pub email_sealed: Option<String>,
 }
 
-/// Lists the sealed column of at most `limit` bindings after `after`, by id.
+/// Lists the sealed columns of at most `limit` bindings after `after`, by id.
 pub async fn list_sealed(
     conn: &mut Conn,
     after: Option<BindingId>,
     limit: u32,
 ) -> StoreResult<Vec<SealedBinding>> {
-    Ok(sqlx::query_as("SELECT id, phone_sealed FROM activation_bindings WHERE id > ? ORDER BY id LIMIT ?")
-        .bind(after.map_or_else(String::new, |id| id.to_string()))
-        .bind(limit)
-        .fetch_all(conn)
-        .await?)
+    Ok(sqlx::query_as(
+        "SELECT id, phone_sealed, email_sealed FROM activation_bindings WHERE id > ? ORDER BY id LIMIT ?",
+    )
+    .bind(after.map_or_else(String::new, |id| id.to_string()))
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
 }
 
-/// Replaces the sealed column of a binding; `false` if it has changed since `old` was read.
+/// Replaces the sealed columns of a binding; `false` if one has changed since `old` was read.
 pub async fn replace_sealed(conn: &mut Conn, old: &SealedBinding, new: &SealedBinding) -> StoreResult<bool> {
-    let result =
-        sqlx::query("UPDATE activation_bindings SET phone_sealed = ? WHERE id = ? AND phone_sealed = ?")
-            .bind(&new.phone_sealed)
-            .bind(old.id.to_string())
-            .bind(&old.phone_sealed)
-            .execute(conn)
-            .await?;
+    let result = sqlx::query(
+        "UPDATE activation_bindings SET phone_sealed = ?, email_sealed = ?
+         WHERE id = ? AND phone_sealed = ? AND email_sealed <=> ?",
+    )
+    .bind(&new.phone_sealed)
+    .bind(&new.email_sealed)
+    .bind(old.id.to_string())
+    .bind(&old.phone_sealed)
+    .bind(&old.email_sealed)
+    .execute(conn)
+    .await?;
     Ok(result.rows_affected() == 1)
 }

@@ -5,6 +5,7 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::flysense::activation::notices::{NoticeKind, WeekOfCalls};
 use flysk_domain::id::{AccountId, BindingId, BotMessageId};
 
+use crate::text_column::decode_text;
 use crate::{Conn, StoreError, StoreResult};
 
 /// Records that a notice of `kind` is queued for a person on `day`; `false` if one was queued before.
@@ -52,6 +53,41 @@ pub async fn is_claimed(
     Ok(known > 0)
 }
 
+/// A notice that the messenger did not deliver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UndeliveredNotice {
+    /// The person's binding.
+    pub binding_id: BindingId,
+    /// The account.
+    pub account_id: AccountId,
+    /// Kind.
+    pub kind: NoticeKind,
+}
+
+/// Finds the notice of a message, if the person's e-mail address is known and no other binding of the same user reaches the
+/// person.
+pub async fn find_undelivered(
+    conn: &mut Conn,
+    message_id: BotMessageId,
+) -> StoreResult<Option<UndeliveredNotice>> {
+    let found: Option<(String, u64, String)> = sqlx::query_as(
+        "SELECT n.binding_id, b.account_id, n.kind FROM activation_notices n
+         JOIN activation_bindings b ON b.id = n.binding_id
+         WHERE n.message_id = ? AND b.email_sealed IS NOT NULL AND NOT EXISTS (
+             SELECT 1 FROM activation_bindings o
+             WHERE o.account_id = b.account_id AND o.user_id = b.user_id AND o.id <> b.id AND o.state = 'active')",
+    )
+    .bind(message_id.to_string())
+    .fetch_optional(conn)
+    .await?;
+    let Some((binding, account, kind)) = found else { return Ok(None) };
+    Ok(Some(UndeliveredNotice {
+        binding_id: decode_text("binding id", &binding)?,
+        account_id: AccountId(account),
+        kind: decode_text("kind of notices", &kind)?,
+    }))
+}
+
 /// Deletes at most `limit` records created before `before`; returns how many.
 pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
     let pruned =
@@ -72,7 +108,7 @@ pub async fn list_accounts(
     let ids: Vec<u64> = sqlx::query_scalar(
         "SELECT DISTINCT a.account_id FROM flysense_accounts a
          JOIN activation_bindings b ON b.account_id = a.account_id
-         WHERE a.status = 'active' AND b.state = 'active' AND a.account_id > ?
+         WHERE a.status = 'active' AND (b.state = 'active' OR b.email_sealed IS NOT NULL) AND a.account_id > ?
          ORDER BY a.account_id LIMIT ?",
     )
     .bind(after.map_or(0, |id| id.0))
