@@ -101,9 +101,11 @@ impl Verify {
         let now = outbox.clock().now();
         let limit = self.limit.max(1);
         let mut found = subscriptions::verify_subscriptions(&mut conn, now, limit).await?;
+        found.extend(subscriptions::verify_schedule(&mut conn, now, limit).await?);
         found.extend(invoice_payments::verify_payments(&mut conn, now, limit).await?);
         let mut out = std::io::stdout().lock();
-        for rule in subscriptions::SUBSCRIPTION_RULES.into_iter().chain(invoice_payments::PAYMENT_RULES) {
+        let rules = subscriptions::SUBSCRIPTION_RULES.into_iter().chain(subscriptions::SCHEDULE_RULES);
+        for rule in rules.chain(invoice_payments::PAYMENT_RULES) {
             let count = found.iter().filter(|violation| violation.rule == rule).count();
             let verdict = if count == 0 { "correct".to_owned() } else { format!("{count} VIOLATIONS") };
             writeln!(out, "{rule:<24} {verdict}")?;

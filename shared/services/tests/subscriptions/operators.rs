@@ -1,5 +1,7 @@
 //! Acts of operators.
 
+use chrono::TimeDelta;
+use flysk_domain::Clock as _;
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::{
     AccessReason, Change, DueStep, InvoiceState, PeriodLength, SubscriptionState,
@@ -293,4 +295,35 @@ async fn rows_that_contradict_each_other_are_found(pool: MySqlPool) {
     let rules =
         break_rows("UPDATE subscriptions SET state = 'active', period_no = 7, next_due_at = NULL").await;
     assert_eq!(rules, ["never_due", "active_without_payment"]);
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn late_charges_future_periods_and_missing_installs_are_found(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let plan = world.plan("pro", 31_000, 310_000).await;
+    let first = world.buy(&plan, 1).await;
+    world.save_card(&first).await;
+    world.set("2026-12-31T21:00:00Z");
+    world.run_due().await;
+    let violations = async || {
+        let mut conn = world.outbox.pool().acquire().await.unwrap();
+        let now = world.clock.now();
+        let found = subscriptions::verify_schedule(&mut conn, now, 10).await.unwrap();
+        found.into_iter().map(|violation| violation.rule).collect::<Vec<_>>()
+    };
+    let charge_at = world.open_invoice().await.unwrap().charge_at.unwrap();
+    world.set(&(charge_at + TimeDelta::minutes(59)).to_rfc3339());
+    assert_eq!(violations().await, [""; 0]);
+    world.set(&(charge_at + TimeDelta::minutes(61)).to_rfc3339());
+    assert_eq!(violations().await, ["charge_overdue"], "no worker runs");
+    let settled = world.open_invoice().await.unwrap();
+    assert_eq!(world.settle(settled.id).await, SettleOutcome::Settled);
+    assert_eq!(violations().await, [""; 0]);
+    let break_rows = async |statement: &'static str| {
+        sqlx::query(statement).execute(world.outbox.pool()).await.unwrap();
+        violations().await
+    };
+    let future = "UPDATE subscriptions SET period_from = '2027-01-02', period_until = '2027-02-01'";
+    assert_eq!(break_rows(future).await, ["period_in_future"]);
+    assert_eq!(break_rows("DELETE FROM installs").await, ["period_in_future", "install_missing"]);
 }

@@ -159,6 +159,7 @@ impl Crowd {
         let mut conn = self.first.sandbox.pool.acquire().await.unwrap();
         let mut violations = invoice_payments::verify_payments(&mut conn, now, MAX_VIOLATIONS).await.unwrap();
         violations.extend(subscriptions::verify_subscriptions(&mut conn, now, MAX_VIOLATIONS).await.unwrap());
+        violations.extend(subscriptions::verify_schedule(&mut conn, now, MAX_VIOLATIONS).await.unwrap());
         assert_eq!(violations, []);
     }
 

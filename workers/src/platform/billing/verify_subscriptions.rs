@@ -3,7 +3,7 @@
 use flysk_jobs::platform::billing::VerifySubscriptions;
 use flysk_queue::{JobContext, JobHandler, JobOutcome, JobResult};
 use flysk_store::platform::invoice_payments::{self, PAYMENT_RULES};
-use flysk_store::platform::subscriptions::{self, SUBSCRIPTION_RULES};
+use flysk_store::platform::subscriptions::{self, SCHEDULE_RULES, SUBSCRIPTION_RULES};
 
 use crate::App;
 
@@ -15,8 +15,9 @@ impl JobHandler<App> for VerifySubscriptions {
         let mut conn = run.pool().acquire().await?;
         let (now, most) = (run.now(), MAX_REPORTED_VIOLATIONS);
         let mut found = subscriptions::verify_subscriptions(&mut conn, now, most).await?;
+        found.extend(subscriptions::verify_schedule(&mut conn, now, most).await?);
         found.extend(invoice_payments::verify_payments(&mut conn, now, most).await?);
-        for rule in SUBSCRIPTION_RULES.into_iter().chain(PAYMENT_RULES) {
+        for rule in SUBSCRIPTION_RULES.into_iter().chain(SCHEDULE_RULES).chain(PAYMENT_RULES) {
             let count = found.iter().filter(|violation| violation.rule == rule).count();
             let count = u32::try_from(count).unwrap_or(u32::MAX);
             metrics::gauge!("flysk_subscription_violations", "rule" => rule).set(f64::from(count));

@@ -12,6 +12,7 @@ mod plans;
 mod quotes;
 mod records;
 mod row;
+mod schedule_invariants;
 mod write;
 
 pub use campaigns::{
@@ -46,6 +47,7 @@ pub use row::{
     SubscriptionRow, find_subscription, find_subscription_of_install, list_due_subscriptions,
     list_subscriptions_of_widget, lock_subscription, lock_subscription_of_install,
 };
+pub use schedule_invariants::{SCHEDULE_RULES, verify_schedule};
 pub use write::{NewSubscription, insert_subscription, set_card, update_subscription};
 
 use serde::Serialize;
