@@ -1,5 +1,7 @@
 //! Benchmark of audio preparation: CPU time and memory per hour of audio, compared with ffmpeg and sox.
 
+mod corpus;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -23,6 +25,16 @@ const LONG_MINUTES: u32 = 239;
 /// Memory budget for a 4 h call.
 const LONG_BUDGET_MIB: f64 = 64.0;
 
+/// Budget for the CPU time of a format that is decoded in process, as a multiple of ffmpeg's.
+const CPU_BUDGET: f64 = 1.0;
+/// The same for stereo MP3 at 44.1 kHz.
+const STEREO_MP3_BUDGET: f64 = 0.6;
+const STEREO_MP3: &str = "44.1 kHz stereo MP3";
+/// Memory budget of a format that is decoded in process.
+const MEMORY_BUDGET_MIB: f64 = 16.0;
+/// Value of [`Prepared::decoder`] for formats that are decoded in process.
+const NATIVE_DECODER: &str = "Native";
+
 /// Budget for the CPU time in an isolated process, as a multiple of the CPU time in process.
 const OVERHEAD_BUDGET: f64 = 1.15;
 /// Budget for the start of an isolated process, in milliseconds. Measured over `START_COUNT` runs with the
@@ -34,7 +46,7 @@ const SHORTEST_RECORDING: &str = "short-400ms.wav";
 /// Measured inputs: name and the fixture that is looped.
 const INPUTS: [(&str, &str); 4] = [
     ("8 kHz mono MP3", "sales-mono-8k.mp3"),
-    ("44.1 kHz stereo MP3", "sales-stereo-44k.mp3"),
+    (STEREO_MP3, "sales-stereo-44k.mp3"),
     ("8 kHz stereo µ-law WAV", "support-stereo-mulaw.wav"),
     ("mono Ogg Opus", "support-mono-opus.ogg"),
 ];
@@ -42,6 +54,7 @@ const INPUTS: [(&str, &str); 4] = [
 /// JSON output of `flysk-prepare`: the fields that the peers' commands are derived from.
 #[derive(Debug, Deserialize)]
 struct Prepared {
+    decoder: String,
     passthrough: bool,
     container: String,
     channels: u16,
@@ -83,9 +96,21 @@ impl Tools {
         ]);
         let mut verdicts = budgets();
         for (name, fixture) in INPUTS {
-            self.compare(name, fixture, minutes, &mut costs, &mut verdicts)
-                .with_context(|| format!("{name}, {fixture}"))?;
+            let input = self.looped(fixture, minutes)?;
+            let measured = self.compare(&input).with_context(|| format!("{name}, {fixture}"))?;
+            costs.row(measured.cells(name));
+            measured.judge(name, &mut verdicts);
+            verdicts.row(vec![
+                format!("CPU time in an isolated process ≤ 1.15 of that in process, {name}"),
+                format!("{:.2}", measured.overhead()),
+                at_most(
+                    measured.overhead(),
+                    OVERHEAD_BUDGET,
+                    "the start of the process weighs more on short recordings",
+                ),
+            ]);
         }
+        self.compare_formats(minutes, &mut costs, &mut verdicts)?;
         let (long_name, long_fixture) = INPUTS[0];
         let long = self.looped(long_fixture, LONG_MINUTES)?;
         let cost = measure(Command::new(&self.prepare).arg(&long).arg(self.folder.path().join("long.out")))?;
@@ -121,25 +146,34 @@ impl Tools {
         Ok(isolated.saturating_sub(in_process).as_secs_f64() * 1_000.0)
     }
 
-    fn compare(
-        &self,
-        name: &str,
-        fixture: &str,
-        minutes: u32,
-        costs: &mut Table,
-        verdicts: &mut Table,
-    ) -> anyhow::Result<()> {
-        let input = self.looped(fixture, minutes)?;
+    /// Measures each format of the corpus.
+    fn compare_formats(&self, minutes: u32, costs: &mut Table, verdicts: &mut Table) -> anyhow::Result<()> {
+        let conversation = xtask::workspace::root().join(RECORDINGS).join(corpus::CONVERSATION);
+        for format in corpus::FORMATS {
+            let (name, arguments, _) = format;
+            let context = || format!("{name}, `{arguments}`");
+            let input = corpus::make(&self.ffmpeg, &conversation, format, minutes, self.folder.path())
+                .with_context(context)?;
+            let measured = self.compare(&input).with_context(context)?;
+            costs.row(measured.cells(name));
+            measured.judge(name, verdicts);
+            std::fs::remove_file(&input)?;
+        }
+        Ok(())
+    }
+
+    /// Measures ours and the peers with one recording, in alternation.
+    fn compare(&self, input: &Path) -> anyhow::Result<Measured> {
         let output = self.folder.path().join("out.wav");
         let mut ours = Command::new(&self.prepare);
-        ours.arg(&input).arg(&output);
+        ours.arg(input).arg(&output);
         let prepared: Prepared = serde_json::from_str(&measure(&mut ours)?.stdout)?;
         let mut isolated = Command::new(&self.prepare);
-        isolated.arg("--isolated").arg(&input).arg(&output);
+        isolated.arg("--isolated").arg(input).arg(&output);
         let mut decode = Command::new(&self.prepare);
-        decode.arg("--decode").arg(&input);
-        let mut ffmpeg = self.ffmpeg(&input, &output, &prepared);
-        let mut sox = self.sox.as_ref().map(|sox| sox_command(sox, &input, &output, &prepared));
+        decode.arg("--decode").arg(input);
+        let mut ffmpeg = self.ffmpeg(input, &output, &prepared);
+        let mut sox = self.sox.as_ref().map(|sox| sox_command(sox, input, &output, &prepared));
         let mut best: [Option<anyhow::Result<Cost>>; 5] = [None, None, None, None, None];
         for _ in 0..MEASURED_ROUNDS {
             let commands =
@@ -153,40 +187,7 @@ impl Tools {
         let [ours, isolated, decode, ffmpeg, sox] = best;
         let (ours, isolated) = (ours.context("not run")??, isolated.context("not run")??);
         let ffmpeg = ffmpeg.context("not run")??;
-        let hours = Duration::from_millis(prepared.duration_ms).as_secs_f64() / 3_600.0;
-        let cell =
-            |cost: &Cost| format!("{:.2} s, {:.0} MiB", cost.cpu.as_secs_f64() / hours, mib(cost.peak_kib));
-        let told = |cost: Option<anyhow::Result<Cost>>| match cost {
-            None => "not installed".to_owned(),
-            Some(Ok(cost)) => cell(&cost),
-            Some(Err(_)) => "cannot read the format".to_owned(),
-        };
-        let ratio = ours.cpu.as_secs_f64() / ffmpeg.cpu.as_secs_f64();
-        let overhead = isolated.cpu.as_secs_f64() / ours.cpu.as_secs_f64();
-        let (ours, ffmpeg) = (cell(&ours), cell(&ffmpeg));
-        costs.row(vec![
-            name.to_owned(),
-            prepared.target(),
-            ours,
-            // No memory figure: the measured process is the idle parent.
-            format!("{:.2} s", isolated.cpu.as_secs_f64() / hours),
-            told(decode),
-            ffmpeg,
-            told(sox),
-            format!("{ratio:.2}"),
-        ]);
-        let why = "ours also detects speech, tones and equal channels while decoding";
-        verdicts.row(vec![
-            format!("CPU time ≤ ffmpeg's, {name}"),
-            format!("{ratio:.2} of ffmpeg's"),
-            at_most(ratio, 1.0, why),
-        ]);
-        verdicts.row(vec![
-            format!("CPU time in an isolated process ≤ 1.15 of that in process, {name}"),
-            format!("{overhead:.2}"),
-            at_most(overhead, OVERHEAD_BUDGET, "the start of the process weighs more on short recordings"),
-        ]);
-        Ok(())
+        Ok(Measured { prepared, ours, isolated, decode, ffmpeg, sox })
     }
 
     /// A recording of `minutes` minutes: a fixture repeated without re-encoding.
@@ -220,14 +221,87 @@ impl Tools {
         let sox = self.sox.as_deref().and_then(|sox| version(sox, &["--version"]));
         format!(
             "Recordings of {minutes} min, looped from `{RECORDINGS}` by `ffmpeg -stream_loop -1 -t … -c copy`; of {MEASURED_ROUNDS} alternating\n\
-             runs the one with the least CPU time counts. CPU is user + system time, memory the peak of the process. Commands: `flysk-prepare IN OUT`, with\n\
+             runs the one with the least CPU time counts. The formats without a fixture are made by ffmpeg from `{}`, looped to the same\n\
+             length; those that ours leaves to ffmpeg have no budget. CPU is user + system time, memory the peak of the process. Commands: `flysk-prepare IN OUT`, with\n\
              `--isolated` as workers do it, and `flysk-prepare --decode IN`;\n\
              `ffmpeg -threads 1 -i IN -map 0:a -f null -` and `sox IN -n` if the recording is uploaded unchanged;\n\
              `ffmpeg -threads 1 -i IN -ar R -ac C -c:a pcm_s16le OUT` and `sox IN -r R -c C -b 16 OUT` if it is converted.\n\
              Peers: {}; {}.\n",
+            corpus::CONVERSATION,
             version(&self.ffmpeg, &["-version"]).unwrap_or_else(|| "ffmpeg".to_owned()),
             sox.unwrap_or_else(|| "sox is not installed".to_owned()),
         )
+    }
+}
+
+/// Costs of one recording.
+struct Measured {
+    prepared: Prepared,
+    ours: Cost,
+    isolated: Cost,
+    decode: Option<anyhow::Result<Cost>>,
+    ffmpeg: Cost,
+    /// `None` if it is not installed.
+    sox: Option<anyhow::Result<Cost>>,
+}
+
+impl Measured {
+    /// CPU time as a multiple of ffmpeg's.
+    fn ratio(&self) -> f64 {
+        self.ours.cpu.as_secs_f64() / self.ffmpeg.cpu.as_secs_f64()
+    }
+
+    /// CPU time in an isolated process as a multiple of that in process.
+    fn overhead(&self) -> f64 {
+        self.isolated.cpu.as_secs_f64() / self.ours.cpu.as_secs_f64()
+    }
+
+    /// Row of the table of costs.
+    fn cells(&self, name: &str) -> Vec<String> {
+        let hours = Duration::from_millis(self.prepared.duration_ms).as_secs_f64() / 3_600.0;
+        let cell =
+            |cost: &Cost| format!("{:.2} s, {:.0} MiB", cost.cpu.as_secs_f64() / hours, mib(cost.peak_kib));
+        let told = |cost: Option<&anyhow::Result<Cost>>| match cost {
+            None => "not installed".to_owned(),
+            Some(Ok(cost)) => cell(cost),
+            Some(Err(_)) => "cannot read the format".to_owned(),
+        };
+        let target = self.prepared.target();
+        vec![
+            name.to_owned(),
+            if self.is_native() { target } else { format!("{target}; decoded by ffmpeg") },
+            cell(&self.ours),
+            // No memory figure: the measured process is the idle parent.
+            format!("{:.2} s", self.isolated.cpu.as_secs_f64() / hours),
+            told(self.decode.as_ref()),
+            cell(&self.ffmpeg),
+            told(self.sox.as_ref()),
+            format!("{:.2}", self.ratio()),
+        ]
+    }
+
+    /// Adds the verdicts of a format that is decoded in process. Formats that ffmpeg decodes have no budget.
+    fn judge(&self, name: &str, verdicts: &mut Table) {
+        if !self.is_native() {
+            return;
+        }
+        let budget = if name == STEREO_MP3 { STEREO_MP3_BUDGET } else { CPU_BUDGET };
+        let why = "ours also detects speech, tones and equal channels while decoding";
+        verdicts.row(vec![
+            format!("CPU time ≤ {budget:.1} of ffmpeg's, {name}"),
+            format!("{:.2} of ffmpeg's", self.ratio()),
+            at_most(self.ratio(), budget, why),
+        ]);
+        let peak = mib(self.ours.peak_kib);
+        verdicts.row(vec![
+            format!("peak memory < 16 MiB, {name}"),
+            format!("{peak:.1} MiB"),
+            at_most(peak, MEMORY_BUDGET_MIB, "the decoder keeps more than its window"),
+        ]);
+    }
+
+    fn is_native(&self) -> bool {
+        self.prepared.decoder == NATIVE_DECODER
     }
 }
 
