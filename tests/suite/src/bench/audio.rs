@@ -110,7 +110,7 @@ impl Tools {
                 ),
             ]);
         }
-        self.compare_formats(minutes, &mut costs, &mut verdicts)?;
+        self.compare_formats(minutes, &mut costs, &mut verdicts);
         let (long_name, long_fixture) = INPUTS[0];
         let long = self.looped(long_fixture, LONG_MINUTES)?;
         let cost = measure(Command::new(&self.prepare).arg(&long).arg(self.folder.path().join("long.out")))?;
@@ -146,20 +146,21 @@ impl Tools {
         Ok(isolated.saturating_sub(in_process).as_secs_f64() * 1_000.0)
     }
 
-    /// Measures each format of the corpus.
-    fn compare_formats(&self, minutes: u32, costs: &mut Table, verdicts: &mut Table) -> anyhow::Result<()> {
+    /// Measures each format of the corpus. One that this ffmpeg cannot make, or that is refused, is named with the reason.
+    fn compare_formats(&self, minutes: u32, costs: &mut Table, verdicts: &mut Table) {
         let conversation = xtask::workspace::root().join(RECORDINGS).join(corpus::CONVERSATION);
         for format in corpus::FORMATS {
-            let (name, arguments, _) = format;
-            let context = || format!("{name}, `{arguments}`");
-            let input = corpus::make(&self.ffmpeg, &conversation, format, minutes, self.folder.path())
-                .with_context(context)?;
-            let measured = self.compare(&input).with_context(context)?;
-            costs.row(measured.cells(name));
-            measured.judge(name, verdicts);
-            std::fs::remove_file(&input)?;
+            let name = format.0;
+            let measured = corpus::make(&self.ffmpeg, &conversation, format, minutes, self.folder.path())
+                .and_then(|input| self.compare(&input));
+            match measured {
+                Ok(measured) => {
+                    costs.row(measured.cells(name));
+                    measured.judge(name, verdicts);
+                }
+                Err(error) => costs.row(vec![name.to_owned(), format!("not measured: {error:#}")]),
+            }
         }
-        Ok(())
     }
 
     /// Measures ours and the peers with one recording, in alternation.
