@@ -6,18 +6,25 @@ use anyhow::Result;
 
 use super::{prepare, with_services};
 use crate::services::{Database, Durability, Private};
-use crate::tools::{self, NODE, SOX, WRK};
+use crate::tools::{self, NODE, PYTHON, SOX, WRK};
 use crate::{process, workspace};
+
+/// Packages and their executables that run in the benchmarks.
+const BUILT: [(&str, &str); 5] = [
+    ("flysk-admin", "flysk-admin"),
+    ("flysk-api", "flysk-api"),
+    ("flysk-audio", "flysk-prepare"),
+    ("flysk-suite", "flysk-bench"),
+    ("flysk-workers", "flysk-worker"),
+];
 
 /// Builds in release mode and runs the benchmarks with these arguments, on servers with the durability of production.
 pub fn run(args: &[String]) -> Result<ExitStatus> {
     prepare()?;
     // Tools of comparison; the rows of a missing tool are left out.
-    tools::install(&[&SOX, &NODE, &WRK]);
-    let package = ["-p", "flysk-api", "-p", "flysk-workers", "-p", "flysk-suite", "-p", "flysk-audio"];
-    let what =
-        ["--bin", "flysk-api", "--bin", "flysk-worker", "--bin", "flysk-bench", "--bin", "flysk-prepare"];
-    process::check("the build", workspace::cargo(["build", "--release"]).args(package).args(what))?;
+    tools::install(&[&SOX, &NODE, &WRK, &PYTHON]);
+    let built = BUILT.into_iter().flat_map(|(package, binary)| ["-p", package, "--bin", binary]);
+    process::check("the build", workspace::cargo(["build", "--release"]).args(built))?;
     let database = Database::from_process()?;
     let private = Private::up("bench", database, Durability::Machine)?;
     // Not `cargo run`, which would select other features and rebuild half of the workspace.

@@ -4,13 +4,16 @@
 //! cargo xtask bench                              every part
 //! cargo xtask bench -- audio jobs                some of them; the page keeps the others' last numbers
 //! cargo xtask bench -- --with-schedule           and the promised retries, in real time (6 min, beside the rest)
+//! cargo xtask bench -- admin --rows 10000000     the panel on a larger database (30 min more, 20 GB)
 //! ```
 
+mod admin;
 mod audio;
 mod bots;
 mod broadcast;
 mod call;
 mod child;
+mod fill;
 mod flycoins;
 mod jobs;
 mod machine;
@@ -55,6 +58,9 @@ pub struct Bench {
     /// People that the broadcast of the `bots` part reaches in Telegram
     #[arg(long, default_value_t = 10_000)]
     people: u32,
+    /// Calls, ledger entries and jobs of the `admin` part, each; a tenth as many installs
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u32,
     /// Remark printed with the results, for example other load on the machine
     #[arg(long)]
     note: Option<String>,
@@ -85,6 +91,8 @@ pub enum Part {
     /// Updates of Telegram's bot, and broadcasts in both messengers (8 min)
     #[value(alias = "messengers")]
     Bots,
+    /// The admin panel on a database with many rows, compared with Django admin
+    Admin,
 }
 
 impl Bench {
@@ -112,6 +120,7 @@ impl Bench {
                     measured(Box::pin(subscriptions::run(&servers, self.scale().turn))).await
                 }
                 Part::Bots => measured(Box::pin(bots::run(&servers, self.people))).await,
+                Part::Admin => measured(Box::pin(admin::run(&servers, self.rows))).await,
             };
             page.put(part.name(), &self.noted(section))?;
         }
@@ -151,6 +160,7 @@ impl Part {
             Self::Widget => "widget",
             Self::Subscriptions => "subscriptions",
             Self::Bots => "bots",
+            Self::Admin => "admin",
         }
     }
 }

@@ -18,7 +18,7 @@ production. Executables are built with `--release`.
 ";
 
 /// Names and headings of sections, in the order of the page.
-const SECTIONS: [(&str, &str); 10] = [
+const SECTIONS: [(&str, &str); 11] = [
     ("audio", "Preparing recordings"),
     ("jobs", "Jobs"),
     ("schedule", "Retry delays in real time"),
@@ -29,6 +29,7 @@ const SECTIONS: [(&str, &str); 10] = [
     ("widget", "The widget in a browser"),
     ("subscriptions", "Subscriptions"),
     ("bots", "Bots in messengers"),
+    ("admin", "The admin panel"),
 ];
 
 /// Results of a part.

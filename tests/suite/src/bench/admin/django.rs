@@ -1,0 +1,166 @@
+//! The peer: Django admin with models of its own over the same tables, under gunicorn with one worker.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use reqwest::StatusCode;
+use reqwest::header::COOKIE;
+use xtask::tools::PYTHON;
+use xtask::workspace;
+
+use super::measure_requests;
+use crate::bench::child::ChildGuard;
+use crate::bench::times::Times;
+use crate::ports::quiet_port;
+
+/// Releases of Django, the newest first; the first that the installed Python can run is taken.
+const DJANGO: [&str; 2] = ["Django==6.1.3", "Django==5.2.19"];
+/// Drivers and their modules: Django's own first, then one that needs no compiler.
+const DRIVERS: [(&str, &str); 2] = [("mysqlclient==2.3.2", "MySQLdb"), ("PyMySQL==1.2.4", "pymysql")];
+const GUNICORN: &str = "gunicorn==27.0.1";
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// A list that takes longer is an error.
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(5);
+/// Interval of the looks at the starting server.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A running Django admin and the session of a superuser.
+pub(super) struct Django {
+    /// Name and versions.
+    pub(super) name: String,
+    url: String,
+    http: reqwest::Client,
+    cookie: String,
+    _server: ChildGuard,
+}
+
+/// A virtual environment with Django.
+struct Installed {
+    python: PathBuf,
+    /// Module of the database driver.
+    driver: &'static str,
+    database_url: String,
+}
+
+impl Django {
+    /// Installs Django if necessary, creates its own tables beside ours, and starts it.
+    pub(super) async fn start(database_url: &str) -> anyhow::Result<Self> {
+        let installed = Installed::find(database_url)?;
+        let version = installed.output(&["-m", "django", "--version"])?;
+        let prepared = installed.output(&["-m", "peer.prepare"])?;
+        let session = prepared.lines().last().context("Django printed no session")?.trim().to_owned();
+        let port = quiet_port()?;
+        let address = format!("127.0.0.1:{port}");
+        let serve = [
+            "-m",
+            "gunicorn",
+            "--workers",
+            "1",
+            "--timeout",
+            "300",
+            "--log-level",
+            "error",
+            "--bind",
+            &address,
+        ];
+        let mut command = installed.command(&serve);
+        let log = std::fs::File::create(folder().join("gunicorn.log"))?;
+        command.arg("peer.wsgi:application").stdout(log.try_clone()?).stderr(log);
+        let server = ChildGuard(command.spawn().context("cannot start gunicorn")?);
+        let deadline = Instant::now() + START_TIMEOUT;
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            if Instant::now() > deadline {
+                let log = std::fs::read_to_string(folder().join("gunicorn.log")).unwrap_or_default();
+                bail!("gunicorn did not start: {log}");
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+        Ok(Self {
+            name: format!("Django {} with {}", version.trim(), installed.driver),
+            url: format!("http://{address}/admin/peer"),
+            http: reqwest::Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build()?,
+            cookie: format!("sessionid={session}"),
+            _server: server,
+        })
+    }
+
+    /// Times of the first page of a model's list.
+    pub(super) async fn measure(&self, model: &str, requests: usize) -> anyhow::Result<Times> {
+        let url = format!("{}/{model}/", self.url);
+        measure_requests(requests, || self.get(&url)).await
+    }
+
+    async fn get(&self, url: &str) -> anyhow::Result<()> {
+        let answer = self.http.get(url).header(COOKIE, &self.cookie).send().await?;
+        let status = answer.status();
+        let page = answer.text().await?;
+        ensure!(status == StatusCode::OK && page.contains("result_list"), "{url} was answered with {status}");
+        Ok(())
+    }
+}
+
+impl Installed {
+    /// Installs what is missing in the virtual environment below `target`.
+    fn find(database_url: &str) -> anyhow::Result<Self> {
+        let python = PYTHON.find().context("Python 3 is not installed")?;
+        let venv = folder().join("venv");
+        let own = venv.join("bin").join("python");
+        if !own.is_file() {
+            run(Command::new(python).args(["-m", "venv"]).arg(&venv))
+                .context("cannot create a Python virtual environment")?;
+        }
+        install(&own, &DJANGO).context("cannot install Django")?;
+        install(&own, &[GUNICORN]).context("cannot install gunicorn")?;
+        let package = install(&own, &DRIVERS.map(|(package, _)| package)).context("no database driver")?;
+        let driver = DRIVERS.into_iter().find(|(known, _)| *known == package).map(|(_, module)| module);
+        let driver = driver.context("unknown database driver")?;
+        Ok(Self { python: own, driver, database_url: database_url.to_owned() })
+    }
+
+    /// Python in the virtual environment, with the peer's package.
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.python);
+        command
+            .args(args)
+            .env("PYTHONPATH", Path::new(env!("CARGO_MANIFEST_DIR")).join("bench").join("django"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("PEER_DATABASE_URL", &self.database_url)
+            .env("PEER_DRIVER", self.driver)
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn output(&self, args: &[&str]) -> anyhow::Result<String> {
+        run(&mut self.command(args))
+    }
+}
+
+/// Directory of the virtual environment and the server's log.
+fn folder() -> PathBuf {
+    workspace::target().join("bench").join("django")
+}
+
+/// Installs the first of these packages that can be; returns it.
+fn install<'p>(python: &Path, packages: &[&'p str]) -> anyhow::Result<&'p str> {
+    let mut refused = None;
+    for &package in packages {
+        let mut pip = Command::new(python);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]);
+        match run(&mut pip) {
+            Ok(_) => return Ok(package),
+            Err(error) => refused = Some(error),
+        }
+    }
+    Err(refused.context("no package was named")?)
+}
+
+/// Runs a command to its end; returns its standard output.
+fn run(command: &mut Command) -> anyhow::Result<String> {
+    let output = command.stdin(Stdio::null()).output()?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    let last = text.trim().lines().last().unwrap_or_default();
+    ensure!(output.status.success(), "{}: {last}", output.status);
+    Ok(String::from_utf8(output.stdout)?)
+}
