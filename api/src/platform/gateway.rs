@@ -41,7 +41,7 @@ const MIN_TOKEN_LIFETIME: Duration = Duration::from_mins(1);
 /// The same for a request with a streamed body, which cannot be sent again.
 const MIN_STREAMED_TOKEN_LIFETIME: Duration = Duration::from_mins(15);
 /// A rejected token younger than this is not renewed: the rejection has another cause.
-const MIN_RENEWAL_AGE: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
+pub(super) const MIN_RENEWAL_AGE: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 /// Delay before the retry after a 429 without `Retry-After`.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Longest delay that the gateway waits itself; a 429 with a longer `Retry-After` is returned to the caller.

@@ -1,5 +1,6 @@
 //! `POST /v1/pauth`: returns a vendor's backend an access token of an account.
 
+use chrono::{DateTime, Utc};
 use flysk_domain::id::AccountId;
 use flysk_domain::platform::host::AccountHost;
 use flysk_domain::platform::lifecycle::InstallStatus;
@@ -19,6 +20,7 @@ use poem_openapi::{Object, OpenApi};
 use secrecy::ExposeSecret;
 
 use super::access::find_access;
+use super::gateway::MIN_RENEWAL_AGE;
 use super::subscriptions::SubscriptionAccess;
 use super::tag::Tag;
 use crate::auth::{BackendCaller, verify_for_widget};
@@ -41,11 +43,14 @@ struct PauthRequest {
     token: Option<String>,
     /// Account id in amoCRM, for background work.
     account_id: Option<u64>,
+    /// SHA-256 of an access token that amoCRM answered with 401, as 64 lower-case hexadecimal digits. If this is still the account's
+    /// token, and it was issued more than ten minutes ago, it is renewed first.
+    refused_token_sha256: Option<String>,
 }
 
 impl Example for PauthRequest {
     fn example() -> Self {
-        Self { token: None, account_id: Some(31_234_567) }
+        Self { token: None, account_id: Some(31_234_567), refused_token_sha256: None }
     }
 }
 
@@ -128,7 +133,7 @@ impl PauthApi {
     /// PAuth is the authentication of your project: send either the `token` that the widget received from amoCRM, which is
     /// verified, or an `account_id` for background work. Answers 403 unless the widget is active in the account. An access
     /// token that expires within five minutes is renewed first. Whether amoCRM still accepts a token is not checked: if amoCRM
-    /// answers 401 to it, the account has revoked the access. The gateway handles this case.
+    /// answers 401 to it, ask again with `refused_token_sha256`. The gateway does this by itself.
     #[oai(path = "/v1/pauth", method = "post", operation_id = "pauth")]
     async fn pauth(
         &self,
@@ -157,6 +162,7 @@ async fn pauth(
     known: Option<&str>,
 ) -> Result<(Option<AccountAccess>, String), Problem> {
     let widget = caller.0;
+    let refused = refused_token(&body)?;
     let (account, user_id, host_in_token) = on_behalf_of(deps, &widget, body)?;
     let mut access = find_access(deps, &widget, account).await?;
     must_be_active(&access.install)?;
@@ -169,13 +175,19 @@ async fn pauth(
     }
     // A 304 discloses no token, so it needs no entry in the audit log.
     let lives = |pair: &&Pair| pair.expires_at > deps.clock().now() + MIN_TOKEN_LIFETIME;
-    if let Some((pair, known)) = access.pair.as_ref().filter(lives).zip(known) {
+    if let Some((pair, known)) = access.pair.as_ref().filter(lives).zip(known.filter(|_| refused.is_none())) {
         let tag = etag(&access, may_use(deps, &widget, &access), pair.generation, user_id);
         if matches_etag(known, &tag) {
             return Ok((None, tag));
         }
     }
-    let token = token(deps, trace, &widget, &access, user_id).await?;
+    let requester = requester(&widget, user_id);
+    let mut token = token(deps, trace, &access, &requester).await?;
+    if refused.is_some_and(|refused| is_refused(&token, &refused, deps.clock().now())) {
+        let other = Freshness::NotGeneration(token.generation);
+        let renewed = deps.vault.access_token(access.install.id, other, &requester, trace).await;
+        token = renewed.map_err(vault_problem)?;
+    }
     if access.pair.as_ref().is_none_or(|pair| pair.generation != token.generation) {
         // The renewal may have found a new host of the account.
         let mut conn = deps.conn().await?;
@@ -215,20 +227,42 @@ async fn current_host(deps: &Deps, access: &InstallAccess) -> Result<String, Pro
 async fn token(
     deps: &Deps,
     trace: &Trace,
-    widget: &Widget,
     access: &InstallAccess,
-    user_id: Option<u64>,
+    requester: &TokenRequester,
 ) -> Result<AccessToken, Problem> {
-    let purpose = user_id.map_or_else(|| "background".to_owned(), |user| format!("user {user}"));
-    let requester = TokenRequester { name: format!("backend:{}", widget.code), purpose };
     let freshness = Freshness::ValidFor(MIN_TOKEN_LIFETIME);
     if let Some(pair) = &access.pair
         && let Some(token) =
-            deps.vault.access_token_from(pair, freshness, &requester, trace).await.map_err(vault_problem)?
+            deps.vault.access_token_from(pair, freshness, requester, trace).await.map_err(vault_problem)?
     {
         return Ok(token);
     }
-    deps.vault.access_token(access.install.id, freshness, &requester, trace).await.map_err(vault_problem)
+    deps.vault.access_token(access.install.id, freshness, requester, trace).await.map_err(vault_problem)
+}
+
+/// Who gets the token, for the audit log.
+fn requester(widget: &Widget, user_id: Option<u64>) -> TokenRequester {
+    let purpose = user_id.map_or_else(|| "background".to_owned(), |user| format!("user {user}"));
+    TokenRequester { name: format!("backend:{}", widget.code), purpose }
+}
+
+/// The hash of the token that amoCRM refused, if the request names one.
+fn refused_token(body: &PauthRequest) -> Result<Option<String>, Problem> {
+    const SHA256_HEX_LEN: usize = 64;
+    let Some(hash) = &body.refused_token_sha256 else { return Ok(None) };
+    let is_hex = hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if is_hex && hash.len() == SHA256_HEX_LEN {
+        return Ok(Some(hash.clone()));
+    }
+    let why = "`refused_token_sha256` must be 64 lower-case hexadecimal digits";
+    Err(Problem::new(ProblemCode::BadRequest, why))
+}
+
+/// Whether a token is the refused one, and old enough that another one would help.
+fn is_refused(token: &AccessToken, refused: &str, now: DateTime<Utc>) -> bool {
+    use sha2::Digest as _;
+    let hash = sha2::Sha256::digest(token.secret.expose_secret().as_bytes());
+    token.issued_at + MIN_RENEWAL_AGE <= now && hex::encode(hash) == refused
 }
 
 /// The account, the user, and the account's host according to the user's token.

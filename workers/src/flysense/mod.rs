@@ -154,6 +154,16 @@ impl FlySense {
         }
     }
 
+    /// Tells the platform that amoCRM refused the access token of an account, so that the next attempt gets another one. A failure
+    /// is logged only: the next attempt asks for a token anyway.
+    pub async fn report_refusal(&self, account: AccountId, access: &PauthAccess, trace: &Trace) {
+        let caller = Caller::Account(account);
+        let told = self.platform.pauth_after_refusal(&caller, &access.access_token, Some(trace)).await;
+        if let Err(error) = told {
+            tracing::warn!(account.id = %account, %error, "a refused access token was not renewed");
+        }
+    }
+
     /// Host for API calls of an account, checked against the allow-list again.
     pub fn host(&self, access: &PauthAccess) -> Result<AccountHost, JobError> {
         let suffixes: Vec<&str> = self.host_suffixes.iter().map(String::as_str).collect();

@@ -28,7 +28,7 @@ pub use responses::{
     Quote, Refunded, Released, SwitchedInstall,
 };
 
-use requests::PauthBody;
+use requests::{PauthBody, RefusalBody};
 use responses::InstallPage;
 
 /// The platform's URL and the widget's credential.
@@ -65,6 +65,18 @@ impl FlyskApi {
     pub async fn pauth(&self, caller: &Caller, trace: Option<&Trace>) -> Result<PauthAccess, FlyskApiError> {
         let request = self.request(Method::POST, "/v1/pauth", trace);
         self.send(request.json(&PauthBody::from(caller))).await
+    }
+
+    /// The same after amoCRM answered 401 to the access token of an earlier answer. If the platform still has that token, it
+    /// renews it first, unless it was issued within ten minutes.
+    pub async fn pauth_after_refusal(
+        &self,
+        caller: &Caller,
+        refused: &SecretString,
+        trace: Option<&Trace>,
+    ) -> Result<PauthAccess, FlyskApiError> {
+        let request = self.request(Method::POST, "/v1/pauth", trace);
+        self.send(request.json(&RefusalBody::new(caller, refused))).await
     }
 
     /// Status of the widget's install in an account, whatever it is.

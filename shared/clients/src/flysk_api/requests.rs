@@ -4,6 +4,7 @@ use flysk_domain::id::{AccountId, TransactionId};
 use secrecy::{ExposeSecret, SecretString};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 
 /// On whose behalf a request is sent.
 #[derive(Debug, Clone)]
@@ -27,6 +28,22 @@ impl<'a> From<&'a Caller> for PauthBody<'a> {
             Caller::Widget(token) => Self::Token(token.expose_secret()),
             Caller::Account(id) => Self::AccountId(*id),
         }
+    }
+}
+
+/// Body of a question after amoCRM refused an access token.
+#[derive(Serialize)]
+pub(super) struct RefusalBody<'a> {
+    #[serde(flatten)]
+    caller: PauthBody<'a>,
+    refused_token_sha256: String,
+}
+
+impl<'a> RefusalBody<'a> {
+    /// Names the refused token by its hash.
+    pub(super) fn new(caller: &'a Caller, refused: &SecretString) -> Self {
+        let hash = Sha256::digest(refused.expose_secret().as_bytes());
+        Self { caller: caller.into(), refused_token_sha256: hex::encode(hash) }
     }
 }
 

@@ -3,17 +3,21 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
+use flysk_clients::flysk_api::{Caller, Config, FlyskApi};
+use flysk_clients::http::HttpOptions;
 use flysk_domain::Clock;
-use flysk_domain::id::InstallId;
+use flysk_domain::id::{AccountId, InstallId};
 use flysk_jobs::platform::oauth::{RefreshDue, RefreshToken};
 use flysk_simulators::amocrm::Behaviour;
 use flysk_simulators::{Act, Script};
 use flysk_store::platform::tokens::{self, PairState};
 use flysk_store::platform::{accounts, token_audit};
+use flysk_suite::environment::ACCOUNT;
 use flysk_tokens::{AccessToken, Freshness, Renewal, TokenRequester, VaultError};
 use futures::future::join_all;
-use reqwest::StatusCode;
-use secrecy::ExposeSecret;
+use reqwest::{Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use sqlx::MySqlPool;
 
 use super::harness::{TestApp, as_conn, trace};
@@ -38,6 +42,35 @@ async fn an_install_ends_with_a_valid_token_and_two_events(pool: MySqlPool) {
     let who: Vec<(&str, &str)> =
         reads.iter().map(|read| (read.reader.as_str(), read.purpose.as_str())).collect();
     assert_eq!(who, [("backend:flysense", "background"), ("flysk", "oauth.exchange_code")]);
+}
+
+/// amoCRM refuses a token that looks valid. The platform is told, and renews the token before its time.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_refused_token_is_renewed_early_and_at_most_once_in_ten_minutes(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let platform = FlyskApi::new(Config {
+        base_url: app.api_url.parse().unwrap(),
+        project_token: app.project_token.clone().into(),
+        http: HttpOptions::default(),
+    });
+    let (platform, caller) = (platform.unwrap(), Caller::Account(AccountId(ACCOUNT)));
+    let first = platform.pauth(&caller, None).await.unwrap().access_token;
+    app.amocrm.control.clear_calls();
+    let after_refusal = async |refused: &SecretString| {
+        let access = platform.pauth_after_refusal(&caller, refused, None).await.unwrap();
+        access.access_token.expose_secret().to_owned()
+    };
+    assert_eq!(after_refusal(&first).await, first.expose_secret(), "it was issued a moment ago");
+    app.advance(TimeDelta::minutes(11));
+    let second = after_refusal(&first).await;
+    assert_ne!(second, first.expose_secret());
+    for refused in [&first, &SecretString::from(second.as_str())] {
+        assert_eq!(after_refusal(refused).await, second);
+    }
+    assert_eq!(app.token_requests(), 1);
+    let body = json!({ "account_id": ACCOUNT, "refused_token_sha256": "not a hash" });
+    let (status, _) = app.backend(Method::POST, "/v1/pauth", Some(body)).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
 }
 
 /// A renewal on demand and ten concurrent jobs cause exactly one call.

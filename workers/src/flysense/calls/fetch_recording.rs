@@ -52,7 +52,13 @@ impl JobHandler<App> for FetchRecording {
         let entity = stage.call.entity_type;
         let note = match flysense.amocrm.note(&host, &access.access_token, entity, stage.call.note_id).await {
             Ok(note) => note,
-            Err(error) => return on_note_refused(&stage, run, app, error).await,
+            Err(error) => {
+                let kind = error.kind();
+                if matches!(kind, Some(RejectionKind::Unauthorized | RejectionKind::LoginPage)) {
+                    flysense.report_refusal(self.account_id, &access, run.trace()).await;
+                }
+                return on_note_refused(&stage, run, app, error).await;
+            }
         };
         if !is_timely_if_automatic(&stage, run, &note).await? {
             let mut unit = run.begin().await?;
@@ -109,7 +115,7 @@ fn recording_link(note: &Note) -> Option<String> {
 async fn on_note_refused(stage: &Stage, run: &JobContext, app: &App, error: AmoError) -> JobResult {
     match error.kind() {
         Some(RejectionKind::NotFound) => stage.fail(run, FailureCode::LinkMissing).await,
-        // The token was valid a moment ago. The next attempt gets another one from the platform.
+        // The token was valid a moment ago. The platform was told, and the next attempt gets another one.
         Some(RejectionKind::Unauthorized | RejectionKind::LoginPage) if !run.is_last_attempt() => {
             Err(JobError::retry(error.to_string()))
         }
