@@ -153,6 +153,7 @@ pub fn app(deps: Deps) -> impl Endpoint<Output = Response> {
         .at("/hooks/tbank", post(hooks::tbank::receive))
         .at("/hooks/telegram", post(hooks::bots::receive_telegram))
         .at("/hooks/max", post(hooks::bots::receive_max))
+        .at("/billing/act-as", billing_page::act_as_route())
         .nest("/billing/flycoins", billing_page::flycoins_routes())
         .nest("/billing/subscription", billing_page::subscription_routes())
         .nest("/mail", letter_pages::switch_routes())

@@ -1,6 +1,7 @@
 //! Pages of the panel, one folder or file per section.
 
 pub(crate) mod accounts;
+mod act_as;
 mod approvals;
 pub(crate) mod audit;
 pub(crate) mod bank;
@@ -89,6 +90,9 @@ fn customers() -> Vec<Route> {
         Route::get("/installs", lists::show::<installs::Installs, Support>),
         Route::get("/installs/:id", installs::show),
         Route::get("/installs/:id/timeline", installs::timeline),
+        Route::post("/installs/:id/act-as", act_as::begin),
+        Route::get("/installs/:id/as-customer", act_as::show),
+        Route::post("/installs/:id/act-as-end", act_as::end),
         Route::post("/installs/:id/switch-on", installs::switch_on),
         Route::post("/installs/:id/switch-off", installs::switch_off),
         Route::post("/installs/:id/reconnect", installs::reconnect_link),

@@ -168,7 +168,7 @@ impl Labeled for SubscriptionState {
 }
 
 /// Acts of operators in the audit log, by code.
-pub(crate) const ACTIONS: [(&str, &str); 69] = [
+pub(crate) const ACTIONS: [(&str, &str); 71] = [
     ("account.erase", "стирание данных аккаунта"),
     ("account.erased", "данные аккаунта стёрты"),
     ("approval.decline", "отклонение заявки"),
@@ -182,6 +182,8 @@ pub(crate) const ACTIONS: [(&str, &str); 69] = [
     ("card.unlink", "отвязка карты"),
     ("event.replay", "повторная доставка события"),
     ("export.download", "скачивание выгрузки"),
+    ("install.act_as", "просмотр от имени аккаунта"),
+    ("install.act_as_end", "конец просмотра от имени аккаунта"),
     ("install.change_settings", "изменение настроек"),
     ("install.reconnect_link", "ссылка для переподключения"),
     ("install.restore_settings", "возврат прежних настроек"),

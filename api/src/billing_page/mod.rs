@@ -5,6 +5,7 @@
 //! redirects to a URL without secrets. So no secret appears in the browser history, in a `Referer`, or in T-Bank's return URL.
 //! Forms contain a CSRF token that is bound to the cookie.
 
+mod act_as;
 mod link_use;
 mod pages;
 mod session;
@@ -12,7 +13,7 @@ mod subscription;
 mod view;
 
 use poem::http::StatusCode;
-use poem::{IntoResponse as _, Response, Route, get, post};
+use poem::{Endpoint, EndpointExt as _, IntoResponse as _, Response, Route, RouteMethod, get, post};
 
 use crate::html_page;
 use crate::problem::{Problem, ProblemCode};
@@ -21,13 +22,19 @@ pub(crate) use session::{HostedPage, signed_link};
 pub(crate) use subscription::routes as subscription_routes;
 
 /// Routes of the page of Flycoins, below `/billing/flycoins`.
-pub(crate) fn flycoins_routes() -> Route {
+pub(crate) fn flycoins_routes() -> impl Endpoint<Output = Response> {
     Route::new()
         .at("/", get(session::open_flycoins).head(session::check_link))
         .at("/:install", get(pages::show_shop))
         .at("/:install/purchases", post(pages::place_order))
         .at("/:install/purchases/:purchase", get(pages::show_purchase))
         .at("/:install/purchases/:purchase/state", get(pages::show_state))
+        .around(act_as::guard)
+}
+
+/// The route of links for operators, `/billing/act-as`.
+pub(crate) fn act_as_route() -> RouteMethod {
+    get(act_as::open_link).head(session::check_link)
 }
 
 /// A page with the policy of these pages.

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{error_page, link_use, render_page, view};
+use super::{act_as, error_page, link_use, render_page, view};
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 
@@ -21,6 +21,8 @@ const LINK_TTL: TimeDelta = TimeDelta::seconds(LINK_TTL_S.cast_signed());
 /// Lifetime of the cookie, including the time on T-Bank's payment form.
 const SESSION_TTL: TimeDelta = TimeDelta::hours(4);
 const COOKIE_NAME: &str = "flysk_billing";
+/// Stands for the user while an operator looks on: amoCRM gives this number to nobody.
+const NOBODY: UserId = UserId(0);
 
 /// A hosted page. A link and a cookie of one page are not valid for the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,7 @@ pub(super) struct Visitor {
     pub(super) user_id: UserId,
     /// Whether the user was an administrator of the account at the handshake that issued the link.
     pub(super) is_admin: bool,
+    /// Secret of the session; empty while an operator looks on, who has no forms.
     secret: String,
 }
 
@@ -184,6 +187,12 @@ pub(super) async fn visitor(
     install: &str,
 ) -> Result<Visitor, Problem> {
     let install: InstallId = install.parse().map_err(|_| session_expired())?;
+    if let Some(acting) = act_as::of(deps, request, install) {
+        // An ended view never becomes the session of a customer who uses the same browser.
+        act_as::must_be_live(deps, &acting).await?;
+        let install = installs::find(&mut *deps.conn().await?, install).await?.ok_or_else(session_expired)?;
+        return Ok(Visitor { install, user_id: NOBODY, is_admin: true, secret: String::new() });
+    }
     let cookies = request.header(header::COOKIE).unwrap_or_default();
     let prefix = format!("{COOKIE_NAME}=");
     let sealed = cookies.split(';').find_map(|cookie| cookie.trim().strip_prefix(&prefix));
@@ -201,13 +210,17 @@ pub(super) async fn visitor(
 impl Visitor {
     /// CSRF token for this visitor's forms.
     pub(super) fn form_token(&self, deps: &Deps) -> String {
+        if self.secret.is_empty() {
+            return String::new();
+        }
         deps.keyring.blind_index(&self.form_subject()).to_string()
     }
 
     /// Whether the CSRF token of a form belongs to this visitor.
     pub(super) fn owns_form(&self, deps: &Deps, token: &str) -> bool {
         let hashes = deps.keyring.blind_indexes(&self.form_subject());
-        hashes.iter().any(|hash| same_secret(hash.to_string().as_bytes(), token.as_bytes()))
+        !self.secret.is_empty()
+            && hashes.iter().any(|hash| same_secret(hash.to_string().as_bytes(), token.as_bytes()))
     }
 
     fn form_subject(&self) -> String {
@@ -215,17 +228,17 @@ impl Visitor {
     }
 }
 
-fn seal(deps: &Deps, what: &impl Serialize, aad: &str) -> Result<String, Problem> {
+pub(super) fn seal(deps: &Deps, what: &impl Serialize, aad: &str) -> Result<String, Problem> {
     let text = serde_json::to_string(what).map_err(|error| internal(&error))?;
     deps.keyring.seal_token(&SecretString::from(text), aad).map_err(|error| internal(&error))
 }
 
-fn open<T: DeserializeOwned>(deps: &Deps, sealed: &str, aad: &str) -> Option<T> {
+pub(super) fn open<T: DeserializeOwned>(deps: &Deps, sealed: &str, aad: &str) -> Option<T> {
     let text = deps.keyring.open_token(sealed, aad).ok()?;
     serde_json::from_str(text.expose_secret()).ok()
 }
 
-fn session_expired() -> Problem {
+pub(super) fn session_expired() -> Problem {
     Problem::new(ProblemCode::Unauthorized, "open the page from the widget")
 }
 

@@ -243,6 +243,10 @@ ulid_id!(
     PriceCampaignId, "pcm_"
 );
 ulid_id!(
+    /// Id of an operator's view of an install in the name of its account.
+    ActAsId, "aas_"
+);
+ulid_id!(
     /// Id of an erasure of an account's personal data.
     ErasureId, "ers_"
 );

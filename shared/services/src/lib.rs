@@ -3,6 +3,7 @@
 //! A use case takes a unit of work or a connection, applies the rules of `flysk-domain`, writes through `flysk-store`
 //! and enqueues jobs; the caller commits. It never calls outside services: jobs do.
 
+pub mod act_as;
 pub mod activation;
 pub mod audit_chain;
 pub mod bulk;

@@ -13,6 +13,7 @@ use poem::Response;
 use serde_json::Value;
 
 use crate::http::{Billing, Fault, Operator, Support, Visit};
+use crate::screens::act_as;
 use crate::view::{Cell, DetailPage, Field, Form, Labeled as _, Row, Section, Table, format};
 
 /// Versions of settings shown on the page.
@@ -41,6 +42,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     page.facts.insert(2, ("Домен", Cell::maybe(row.host.clone())));
     page.facts.extend(pair.iter().flat_map(token_facts));
     page.acts = acts(&install, &visit);
+    page.acts.push(act_as::form(id));
     if install.status != InstallStatus::Uninstalled && visit.who.may::<Operator>() {
         page.acts.extend(settings_acts(&install, &versions));
     }

@@ -24,14 +24,14 @@ mod state;
 mod texts;
 
 use poem::http::{StatusCode, header};
-use poem::{Response, Route, get, post};
+use poem::{Endpoint, EndpointExt as _, Response, Route, get, post};
 
 use super::session::{self, HostedPage};
-use super::{error_page, view};
+use super::{act_as, error_page, view};
 use crate::problem::{Problem, ProblemCode};
 
 /// Routes of the page, below `/billing/subscription`.
-pub(crate) fn routes() -> Route {
+pub(crate) fn routes() -> impl Endpoint<Output = Response> {
     Route::new()
         .at("/", get(session::open_subscription).head(session::check_link))
         .at("/:install", get(overview::show_overview))
@@ -48,6 +48,7 @@ pub(crate) fn routes() -> Route {
         .at("/:install/cancel", post(acts::cancel))
         .at("/:install/restore", post(acts::restore))
         .at("/:install/pending/:kind/withdraw", post(acts::withdraw))
+        .around(act_as::guard)
 }
 
 /// The response of a handler: its page, or the page of its problem.

@@ -1,5 +1,6 @@
 //! Tables of the admin panel, and its lists over the tables of the product.
 
+pub mod act_as;
 pub mod audit;
 pub mod bulk_acts;
 pub mod erasures;

@@ -1,6 +1,7 @@
 //! The admin panel: access, signing in, lists, acts, and its pages in a real browser.
 
 mod access;
+mod act_as;
 mod acts;
 mod approvals;
 mod audit_chain;
