@@ -11,6 +11,8 @@ mod customers;
 mod figures;
 mod keys;
 mod plan;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::time::{Duration, Instant};
