@@ -53,10 +53,7 @@ impl JobHandler<App> for FetchRecording {
         let note = match flysense.amocrm.note(&host, &access.access_token, entity, stage.call.note_id).await {
             Ok(note) => note,
             Err(error) => {
-                let kind = error.kind();
-                if matches!(kind, Some(RejectionKind::Unauthorized | RejectionKind::LoginPage)) {
-                    flysense.report_refusal(self.account_id, &access, run.trace()).await;
-                }
+                flysense.report_refusal(self.account_id, &access, error.kind(), run.trace()).await;
                 return on_note_refused(&stage, run, app, error).await;
             }
         };

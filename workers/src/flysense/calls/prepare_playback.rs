@@ -143,7 +143,10 @@ async fn recording_link(
         Err(error) if error.kind() == Some(RejectionKind::NotFound) => {
             return Ok(Err((FailureCode::LinkMissing, None)));
         }
-        Err(error) => return Err(block::job_error(app, call.account_id, error).await),
+        Err(error) => {
+            flysense.report_refusal(call.account_id, &access, error.kind(), run.trace()).await;
+            return Err(block::job_error(app, call.account_id, error).await);
+        }
     };
     let link = note.call.and_then(|call| call.link).map(|link| link.trim().to_owned());
     Ok(link.filter(|link| !link.is_empty()).ok_or((FailureCode::LinkMissing, None)))

@@ -47,14 +47,17 @@ impl JobHandler<App> for ReconcileAccount {
         let mut log = CallLog {
             flysense,
             host: flysense.host(&access)?,
-            token: access.access_token,
+            token: access.access_token.clone(),
             limiter: RateLimitedCalls::new(app, flysense, self.account_id, run),
         };
         let until = self.until.unwrap_or_else(|| run.now());
         let from = window_start(account.auto_since, account.reconciled_until, until);
         let (events, has_next) = match log.page(from, until, self.page).await {
             Ok(page) => page,
-            Err(LogError::Amo(error)) => return on_log_refused(&log.limiter, error).await,
+            Err(LogError::Amo(error)) => {
+                flysense.report_refusal(self.account_id, &access, error.kind(), run.trace()).await;
+                return on_log_refused(&log.limiter, error).await;
+            }
             Err(LogError::Job(error)) => return Err(error),
         };
         let missing = find_missing(run, &account, &events).await?;

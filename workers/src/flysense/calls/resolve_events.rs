@@ -57,7 +57,10 @@ impl JobHandler<App> for ResolveEvents {
                 Err(error) if error.kind() == Some(RejectionKind::NotFound) => {
                     missed |= !store(run, app, flysense, &account, event, None).await?;
                 }
-                Err(error) => return on_refused(&limiter, error).await,
+                Err(error) => {
+                    flysense.report_refusal(self.account_id, &access, error.kind(), run.trace()).await;
+                    return on_refused(&limiter, error).await;
+                }
             }
         }
         finish(self, run, pending.len(), missed).await
