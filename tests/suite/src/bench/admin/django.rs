@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use reqwest::StatusCode;
 use reqwest::header::COOKIE;
 use xtask::tools::PYTHON;
@@ -17,10 +17,10 @@ use crate::ports::quiet_port;
 
 /// Releases of Django, the newest first; the first that the installed Python can run is taken.
 const DJANGO: [&str; 2] = ["Django==6.1.3", "Django==5.2.19"];
-/// Drivers and their modules: Django's own first, then one that needs no compiler.
-const DRIVERS: [(&str, &str); 2] = [("mysqlclient==2.3.2", "MySQLdb"), ("PyMySQL==1.2.4", "pymysql")];
+/// Drivers and their modules: Django's own first, then one that needs no compiler. The first that connects is taken.
+const DRIVERS: [(&str, &str); 2] = [("mysqlclient==2.3.2", "MySQLdb"), ("PyMySQL[rsa]==1.2.4", "pymysql")];
 const GUNICORN: &str = "gunicorn==27.0.1";
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// A list that takes longer is an error.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(5);
 /// Interval of the looks at the starting server.
@@ -33,7 +33,7 @@ pub(super) struct Django {
     url: String,
     http: reqwest::Client,
     cookie: String,
-    _server: ChildGuard,
+    server: ChildGuard,
 }
 
 /// A virtual environment with Django.
@@ -47,10 +47,8 @@ struct Installed {
 impl Django {
     /// Installs Django if necessary, creates its own tables beside ours, and starts it.
     pub(super) async fn start(database_url: &str) -> anyhow::Result<Self> {
-        let installed = Installed::find(database_url)?;
+        let (installed, session) = Installed::prepare(database_url)?;
         let version = installed.output(&["-m", "django", "--version"])?;
-        let prepared = installed.output(&["-m", "peer.prepare"])?;
-        let session = prepared.lines().last().context("Django printed no session")?.trim().to_owned();
         let port = quiet_port()?;
         let address = format!("127.0.0.1:{port}");
         let serve = [
@@ -82,7 +80,7 @@ impl Django {
             url: format!("http://{address}/admin/peer"),
             http: reqwest::Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build()?,
             cookie: format!("sessionid={session}"),
-            _server: server,
+            server,
         })
     }
 
@@ -101,22 +99,34 @@ impl Django {
     }
 }
 
+/// Gunicorn stops its worker, which would outlive a killed master for minutes.
+impl Drop for Django {
+    fn drop(&mut self) {
+        let _gone_already = Command::new("kill").arg("-TERM").arg(self.server.0.id().to_string()).status();
+        let _ = self.server.0.wait();
+    }
+}
+
 impl Installed {
-    /// Installs what is missing in the virtual environment below `target`.
-    fn find(database_url: &str) -> anyhow::Result<Self> {
-        let python = PYTHON.find().context("Python 3 is not installed")?;
-        let venv = folder().join("venv");
-        let own = venv.join("bin").join("python");
-        if !own.is_file() {
-            run(Command::new(python).args(["-m", "venv"]).arg(&venv))
-                .context("cannot create a Python virtual environment")?;
+    /// Installs what is missing below `target` and creates Django's own tables; returns also the key of a session.
+    fn prepare(database_url: &str) -> anyhow::Result<(Self, String)> {
+        let python = virtual_environment()?;
+        install(&python, &DJANGO).context("cannot install Django")?;
+        install(&python, &[GUNICORN]).context("cannot install gunicorn")?;
+        let mut refused = anyhow!("no database driver is known");
+        for (package, driver) in DRIVERS {
+            let installed = Self { python: python.clone(), driver, database_url: database_url.to_owned() };
+            let prepared =
+                install(&python, &[package]).and_then(|()| installed.output(&["-m", "peer.prepare"]));
+            match prepared {
+                Ok(printed) => {
+                    let session = printed.lines().last().context("Django printed no session")?;
+                    return Ok((installed, session.trim().to_owned()));
+                }
+                Err(error) => refused = error.context(package),
+            }
         }
-        install(&own, &DJANGO).context("cannot install Django")?;
-        install(&own, &[GUNICORN]).context("cannot install gunicorn")?;
-        let package = install(&own, &DRIVERS.map(|(package, _)| package)).context("no database driver")?;
-        let driver = DRIVERS.into_iter().find(|(known, _)| *known == package).map(|(_, module)| module);
-        let driver = driver.context("unknown database driver")?;
-        Ok(Self { python: own, driver, database_url: database_url.to_owned() })
+        Err(refused)
     }
 
     /// Python in the virtual environment, with the peer's package.
@@ -142,18 +152,30 @@ fn folder() -> PathBuf {
     workspace::target().join("bench").join("django")
 }
 
-/// Installs the first of these packages that can be; returns it.
-fn install<'p>(python: &Path, packages: &[&'p str]) -> anyhow::Result<&'p str> {
-    let mut refused = None;
-    for &package in packages {
+/// Python in a virtual environment, which is created once.
+fn virtual_environment() -> anyhow::Result<PathBuf> {
+    let python = PYTHON.find().context("Python 3 is not installed")?;
+    let venv = folder().join("venv");
+    let own = venv.join("bin").join("python");
+    if !own.is_file() {
+        run(Command::new(python).args(["-m", "venv"]).arg(&venv))
+            .context("cannot create a Python virtual environment")?;
+    }
+    Ok(own)
+}
+
+/// Installs the first of these packages that can be.
+fn install(python: &Path, packages: &[&str]) -> anyhow::Result<()> {
+    let mut refused = anyhow!("no package was named");
+    for package in packages {
         let mut pip = Command::new(python);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]);
         match run(&mut pip) {
-            Ok(_) => return Ok(package),
-            Err(error) => refused = Some(error),
+            Ok(_) => return Ok(()),
+            Err(error) => refused = error,
         }
     }
-    Err(refused.context("no package was named")?)
+    Err(refused)
 }
 
 /// Runs a command to its end; returns its standard output.
