@@ -15,5 +15,5 @@ CREATE TABLE act_as_sessions (
     ended_at       DATETIME(6) NULL,
     PRIMARY KEY (id),
     KEY act_as_sessions_session (session_id, ended_at),
-    KEY act_as_sessions_install (install_id, id)
+    KEY act_as_sessions_age (until_at)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET ascii COLLATE ascii_bin;

@@ -93,6 +93,7 @@ pub const TABLES: &[(&str, Growth)] = &[
     ("account_erasure_counts", Growth::Audit),
     ("account_erasures", Growth::Audit),
     ("accounts", Growth::Bounded),
+    ("act_as_sessions", Growth::Pruned(OPERATOR_ROW_RETENTION, PRUNE_JOBS)),
     ("activation_bindings", Growth::Bounded),
     ("activation_links", Growth::Pruned(BOT_UPDATE_RETENTION, PRUNE_JOBS)),
     ("activation_notices", Growth::Pruned(BOT_MESSAGE_RETENTION, PRUNE_JOBS)),

@@ -1,5 +1,6 @@
 //! What an erasure would erase: it changes nothing.
 
+use chrono::{DateTime, Utc};
 use flysk_domain::admin::{ErasedKind, ErasureSide};
 use flysk_domain::id::AccountId;
 use flysk_store::Conn;
@@ -7,8 +8,6 @@ use flysk_store::admin::exports;
 use flysk_store::admin::lists::accounts::AccountRow;
 use flysk_store::flysense::erasure as flysense;
 use flysk_store::platform::erasure::{self as platform, ErasedInstall};
-
-use chrono::{DateTime, Utc};
 
 use super::{EraseError, find_account, must_be_over};
 

@@ -126,6 +126,16 @@ pub async fn end(conn: &mut Conn, id: ActAsId, now: DateTime<Utc>) -> StoreResul
     Ok(ended.rows_affected() == 1)
 }
 
+/// Deletes at most `limit` views whose time ended before `before`; returns how many.
+pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
+    let pruned = sqlx::query("DELETE FROM act_as_sessions WHERE until_at < ? ORDER BY until_at LIMIT ?")
+        .bind(before)
+        .bind(limit)
+        .execute(conn)
+        .await?;
+    Ok(pruned.rows_affected())
+}
+
 /// Ends all views of a session: an operator sees one install at a time.
 pub async fn end_of_session(
     conn: &mut Conn,

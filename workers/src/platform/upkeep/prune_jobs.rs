@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_jobs::platform::upkeep::PruneJobs;
 use flysk_queue::{JobContext, JobHandler, JobOutcome, JobResult};
-use flysk_store::admin::{bulk_acts, exports, login_attempts, sessions};
+use flysk_store::admin::{act_as, bulk_acts, exports, login_attempts, sessions};
 use flysk_store::flysense::activation;
 use flysk_store::jobs::JobState;
 use flysk_store::platform::{cache_invalidations, connect_states, mail, oauth_codes, unvouched_codes};
@@ -86,6 +86,7 @@ async fn prune_messages(conn: &mut Conn, now: DateTime<Utc>) -> StoreResult<()> 
 /// Deletes rows of the admin panel.
 async fn prune_operator_rows(conn: &mut Conn, now: DateTime<Utc>) -> StoreResult<()> {
     let forgotten = now - retention::OPERATOR_ROW_RETENTION;
+    while act_as::prune(conn, forgotten, PRUNE_BATCH_SIZE).await? == u64::from(PRUNE_BATCH_SIZE) {}
     while sessions::prune(conn, forgotten, PRUNE_BATCH_SIZE).await? == u64::from(PRUNE_BATCH_SIZE) {}
     while exports::prune(conn, forgotten, PRUNE_BATCH_SIZE).await? == u64::from(PRUNE_BATCH_SIZE) {}
     while bulk_acts::prune(conn, forgotten, PRUNE_BATCH_SIZE).await? {}

@@ -132,17 +132,6 @@ pub async fn count(conn: &mut Conn, kind: ErasedKind, install: &ErasedInstall) -
     Ok(Some(query.fetch_one(conn).await?))
 }
 
-/// Whether a stored name of the account is left.
-pub async fn has_name(conn: &mut Conn, crm: Crm, account: AccountId) -> StoreResult<bool> {
-    let named: i64 =
-        sqlx::query_scalar("SELECT COUNT(*) FROM accounts WHERE platform = ? AND id = ? AND name <> ''")
-            .bind(crm.as_str())
-            .bind(account.0)
-            .fetch_one(conn)
-            .await?;
-    Ok(named > 0)
-}
-
 /// When the next closing receipt of a subscription is due that needs the address of an invoice.
 pub async fn next_receipt_at(
     conn: &mut Conn,
