@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use flysk_audio::{Ffmpeg, Isolation, Limits as AudioLimits, Options as AudioOptions, Program};
-use flysk_clients::amocrm::{AmoCrm, RejectionKind};
+use flysk_clients::amocrm::AmoCrm;
 use flysk_clients::flysk_api::{Caller, FlyskApi, FlyskApiError, InstallStatus, PauthAccess};
 use flysk_clients::http::HttpOptions;
 use flysk_clients::outbound::DownloadLimits;
@@ -154,18 +154,9 @@ impl FlySense {
         }
     }
 
-    /// Tells the platform if amoCRM refused the access token of an account, so that the next attempt gets another one. A failure
+    /// Tells the platform that amoCRM refused the access token of an account, so that the next attempt gets another one. A failure
     /// is logged only: the next attempt asks for a token anyway.
-    pub async fn report_refusal(
-        &self,
-        account: AccountId,
-        access: &PauthAccess,
-        refusal: Option<RejectionKind>,
-        trace: &Trace,
-    ) {
-        if !matches!(refusal, Some(RejectionKind::Unauthorized | RejectionKind::LoginPage)) {
-            return;
-        }
+    pub async fn report_refusal(&self, account: AccountId, access: &PauthAccess, trace: &Trace) {
         let caller = Caller::Account(account);
         let told = self.platform.pauth_after_refusal(&caller, &access.access_token, Some(trace)).await;
         if let Err(error) = told {

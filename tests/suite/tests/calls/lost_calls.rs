@@ -121,6 +121,32 @@ async fn a_blocked_account_is_read_again_at_the_next_tick(pool: MySqlPool) {
     assert_eq!(app.requested().await.0, [note]);
 }
 
+/// amoCRM refuses a token that looks valid: the platform is told, and the next attempt has another one.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_refused_token_is_replaced_before_the_next_attempt(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let note = app.silent_call(Leads, 42);
+    // The token is not among the youngest, which are not renewed.
+    app.advance(TimeDelta::minutes(11));
+    app.amocrm.control.clear_calls();
+    let refused = Act::Answer {
+        status: 401,
+        headers: vec![("content-type".to_owned(), "application/problem+json".to_owned())],
+        body: r#"{"title":"Unauthorized","status":401}"#.to_owned(),
+    };
+    app.amocrm.control.script(Script::next(EVENTS, refused));
+    app.run(&job()).await;
+    assert_eq!(app.asked("POST", "/oauth2/access_token"), 1);
+    assert_eq!(app.requested().await.0, Vec::<u64>::new());
+    app.advance(TimeDelta::minutes(10));
+    app.run_due_jobs().await;
+    assert_eq!(app.requested().await.0, [note]);
+    let calls = app.amocrm.control.calls_to("GET", EVENTS);
+    let bearers: Vec<Option<&str>> = calls.iter().map(|call| call.header("authorization")).collect();
+    assert_eq!(bearers.len(), 2);
+    assert_ne!(bearers[0], bearers[1]);
+}
+
 /// HTML pages, broken connections, entries of unknown shapes, missing notes.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn invalid_responses_of_amocrm_only_delay_the_search(pool: MySqlPool) {

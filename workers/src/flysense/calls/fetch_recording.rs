@@ -53,7 +53,9 @@ impl JobHandler<App> for FetchRecording {
         let note = match flysense.amocrm.note(&host, &access.access_token, entity, stage.call.note_id).await {
             Ok(note) => note,
             Err(error) => {
-                flysense.report_refusal(self.account_id, &access, error.kind(), run.trace()).await;
+                if error.needs_fresh_token() {
+                    flysense.report_refusal(self.account_id, &access, run.trace()).await;
+                }
                 return on_note_refused(&stage, run, app, error).await;
             }
         };

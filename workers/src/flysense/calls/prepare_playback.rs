@@ -144,7 +144,9 @@ async fn recording_link(
             return Ok(Err((FailureCode::LinkMissing, None)));
         }
         Err(error) => {
-            flysense.report_refusal(call.account_id, &access, error.kind(), run.trace()).await;
+            if error.needs_fresh_token() {
+                flysense.report_refusal(call.account_id, &access, run.trace()).await;
+            }
             return Err(block::job_error(app, call.account_id, error).await);
         }
     };

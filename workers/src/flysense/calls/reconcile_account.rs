@@ -55,7 +55,9 @@ impl JobHandler<App> for ReconcileAccount {
         let (events, has_next) = match log.page(from, until, self.page).await {
             Ok(page) => page,
             Err(LogError::Amo(error)) => {
-                flysense.report_refusal(self.account_id, &access, error.kind(), run.trace()).await;
+                if error.needs_fresh_token() {
+                    flysense.report_refusal(self.account_id, &access, run.trace()).await;
+                }
                 return on_log_refused(&log.limiter, error).await;
             }
             Err(LogError::Job(error)) => return Err(error),

@@ -58,7 +58,9 @@ impl JobHandler<App> for ResolveEvents {
                     missed |= !store(run, app, flysense, &account, event, None).await?;
                 }
                 Err(error) => {
-                    flysense.report_refusal(self.account_id, &access, error.kind(), run.trace()).await;
+                    if error.needs_fresh_token() {
+                        flysense.report_refusal(self.account_id, &access, run.trace()).await;
+                    }
                     return on_refused(&limiter, error).await;
                 }
             }
