@@ -215,6 +215,10 @@ ulid_id!(
     OperatorSessionId, "ops_"
 );
 ulid_id!(
+    /// Id of an operator's passkey.
+    PasskeyId, "psk_"
+);
+ulid_id!(
     /// Id of a row of the audit log.
     AuditId, "aud_"
 );

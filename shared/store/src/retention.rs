@@ -34,7 +34,7 @@ pub const MAIL_NOTICE_RETENTION: TimeDelta = TimeDelta::days(90);
 pub const IDEMPOTENCY_KEY_RETENTION: TimeDelta = TimeDelta::days(30);
 /// Operators' sessions, exports and bulk acts, from their end, for investigations.
 pub const OPERATOR_ROW_RETENTION: TimeDelta = TimeDelta::days(90);
-/// Attempts to sign in to the panel.
+/// Attempts to sign in to the panel, and challenges of passkeys.
 pub const LOGIN_ATTEMPT_RETENTION: TimeDelta = TimeDelta::days(1);
 /// Disclosures of access tokens, for investigations.
 pub const TOKEN_AUDIT_RETENTION: TimeDelta = TimeDelta::days(90);
@@ -139,6 +139,8 @@ pub const TABLES: &[(&str, Growth)] = &[
     ("mail_notices", Growth::Pruned(MAIL_NOTICE_RETENTION, PRUNE_JOBS)),
     ("mail_preferences", Growth::Bounded),
     ("oauth_codes", Growth::Pruned(OAUTH_CODE_RETENTION, PRUNE_JOBS)),
+    ("operator_passkey_challenges", Growth::Pruned(LOGIN_ATTEMPT_RETENTION, PRUNE_JOBS)),
+    ("operator_passkeys", Growth::Bounded),
     ("operator_recovery_codes", Growth::Bounded),
     ("operator_sessions", Growth::Pruned(OPERATOR_ROW_RETENTION, PRUNE_JOBS)),
     ("operators", Growth::Bounded),

@@ -1,5 +1,5 @@
 //! The admin panel: roles and rights of operators, lock-out after failed attempts to sign in, freshness of the second factor,
-//! bulk acts, erasure of accounts, figures of the dashboard, hash chain of the audit log.
+//! passkeys, bulk acts, erasure of accounts, figures of the dashboard, hash chain of the audit log.
 
 mod bulk;
 mod chain;
@@ -7,6 +7,7 @@ mod erasure;
 mod figure;
 mod four_eyes;
 mod lockout;
+mod passkey;
 mod right;
 mod role;
 mod step_up;
@@ -17,6 +18,7 @@ pub use erasure::{ErasedKind, ErasureSide, ErasureState, KEPT, confirms_domain};
 pub use figure::{Figure, FigureUnit};
 pub use four_eyes::{ALONE_COMPENSATION, ALONE_REFUND, compensation_needs_second, refund_needs_second};
 pub use lockout::{ACCOUNT_ATTEMPTS, ADDRESS_ATTEMPTS, ATTEMPT_WINDOW, LOCK_DURATION, LoginAttempts};
+pub use passkey::{MAX_PASSKEYS, PASSKEY_CHALLENGE_TTL, PasskeyPurpose, PasskeyRefusal};
 pub use right::{OperatorRight, OperatorRights};
 pub use role::{OperatorRole, SessionStage};
 pub use step_up::{FRESH_PROOF, is_fresh_proof};

@@ -10,6 +10,8 @@ pub mod listing;
 pub mod lists;
 pub mod login_attempts;
 pub mod operators;
+pub mod passkey_challenges;
+pub mod passkeys;
 pub mod pending_acts;
 pub mod recovery_codes;
 pub mod sessions;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_jobs::platform::upkeep::PruneJobs;
 use flysk_queue::{JobContext, JobHandler, JobOutcome, JobResult};
-use flysk_store::admin::{act_as, bulk_acts, exports, login_attempts, sessions};
+use flysk_store::admin::{act_as, bulk_acts, exports, login_attempts, passkey_challenges, sessions};
 use flysk_store::flysense::activation;
 use flysk_store::jobs::JobState;
 use flysk_store::platform::{cache_invalidations, connect_states, mail, oauth_codes, unvouched_codes};
@@ -92,5 +92,6 @@ async fn prune_operator_rows(conn: &mut Conn, now: DateTime<Utc>) -> StoreResult
     while bulk_acts::prune(conn, forgotten, PRUNE_BATCH_SIZE).await? {}
     let counted = now - retention::LOGIN_ATTEMPT_RETENTION;
     while login_attempts::prune(conn, counted, PRUNE_BATCH_SIZE).await? == u64::from(PRUNE_BATCH_SIZE) {}
+    while passkey_challenges::prune(conn, counted, PRUNE_BATCH_SIZE).await? == u64::from(PRUNE_BATCH_SIZE) {}
     Ok(())
 }
