@@ -10,9 +10,10 @@ use crate::http::respond::with_headers;
 use crate::http::{Fault, Guest};
 
 /// Name, content type and contents of each file. htmx is the npm package `htmx.org` 2.0.11, unchanged.
-const FILES: [(&str, &str, &str); 3] = [
+const FILES: [(&str, &str, &str); 4] = [
     ("style.css", "text/css; charset=utf-8", include_str!("../assets/style.css")),
     ("panel.js", "text/javascript; charset=utf-8", include_str!("../assets/panel.js")),
+    ("passkeys.js", "text/javascript; charset=utf-8", include_str!("../assets/passkeys.js")),
     ("htmx.js", "text/javascript; charset=utf-8", include_str!("../assets/htmx-2.0.11.min.js")),
 ];
 

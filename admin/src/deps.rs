@@ -13,6 +13,7 @@ use sqlx::pool::PoolConnection;
 
 use crate::config::Config;
 use crate::http::Fault;
+use crate::webauthn::RelyingParty;
 
 /// Connections for reads. Their statements have a time limit.
 const READ_CONNECTIONS: u32 = 6;
@@ -36,6 +37,8 @@ pub struct Deps {
     pub keyring: Arc<Keyring>,
     /// Object storage with exported files; `None` if it is not configured: nothing is exported.
     pub storage: Option<Storage>,
+    /// Checks passkeys; `None` if the panel's URL has no host name.
+    pub(crate) relying_party: Option<RelyingParty>,
     /// Configuration of the process.
     pub config: Arc<Config>,
 }
@@ -66,7 +69,8 @@ impl Deps {
     pub fn new(config: Config, outbox: Outbox, reads: Pool) -> Self {
         let keyring = Arc::new(config.keys.keyring.clone());
         let storage = config.storage.as_ref().map(open_storage);
-        Self { outbox, reads, keyring, storage, config: Arc::new(config) }
+        let relying_party = RelyingParty::of(&config.admin.url);
+        Self { outbox, reads, keyring, storage, relying_party, config: Arc::new(config) }
     }
 
     /// The clock.

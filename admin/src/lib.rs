@@ -16,6 +16,7 @@ pub mod routes;
 mod screens;
 mod sign_in;
 mod view;
+mod webauthn;
 
 pub use config::Config;
 pub use deps::Deps;

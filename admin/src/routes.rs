@@ -9,7 +9,7 @@ use poem::{EndpointExt as _, Response, RouteMethod};
 use crate::deps::Deps;
 use crate::http::Route;
 use crate::http::gate::{Gated, not_found};
-use crate::sign_in::pages;
+use crate::sign_in::{pages, passkey_pages};
 use crate::{assets, health, screens};
 
 /// The list of all routes.
@@ -22,6 +22,8 @@ pub fn table() -> Vec<Route> {
         Route::open(Method::POST, "/sign-in", pages::check_password),
         Route::second_factor(Method::GET, "/sign-in/code", pages::show_code_form),
         Route::second_factor(Method::POST, "/sign-in/code", pages::check_code),
+        Route::second_factor(Method::POST, "/sign-in/passkey/challenge", passkey_pages::challenge),
+        Route::second_factor(Method::POST, "/sign-in/passkey", passkey_pages::check),
         Route::post("/sign-out", pages::sign_out),
     ];
     routes.extend(screens::routes());

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use clap::Args;
-use flysk_store::admin::{operators, recovery_codes, sessions};
+use flysk_store::admin::{operators, passkeys, recovery_codes, sessions};
 use flysk_store::{StoreError, repeat_while};
 use secrecy::ExposeSecret as _;
 
@@ -20,7 +20,7 @@ pub struct Reset {
 }
 
 impl Reset {
-    /// Writes a new password, removes the second factor and ends all sessions.
+    /// Writes a new password, removes the second factor with its recovery codes and passkeys, and ends all sessions.
     ///
     /// # Errors
     ///
@@ -36,6 +36,7 @@ impl Reset {
             let operator = operator.with_context(|| format!("no operator `{}`", self.login))?;
             operators::reset(&mut tx, operator.id, &password_hash, now).await?;
             recovery_codes::remove_all(&mut tx, operator.id).await?;
+            passkeys::remove_all(&mut tx, operator.id).await?;
             sessions::end_all(&mut tx, operator.id, now).await?;
             record(&mut tx, deps.clock(), "operator.reset", operator.id, (None, None)).await?;
             Ok(tx.commit().await?)

@@ -10,13 +10,17 @@ use super::Fault;
 const SECRET_FIELDS: [&str; 5] =
     ["password", "password_again", ONE_TIME_CODE_FIELD, "client_secret", TERMINAL_PASSWORD_FIELD];
 /// Names of fields that a form has besides what the operator wrote.
-const TECHNICAL_FIELDS: [&str; 2] = [CSRF_FIELD, PROOF_FIELD];
+const TECHNICAL_FIELDS: [&str; 4] = [CSRF_FIELD, PROOF_FIELD, PROOF_PASSKEY_FIELD, PASSKEY_FIELD];
 /// Name of the field with a code of the authenticator, in forms of a signed-in operator.
 pub(crate) const ONE_TIME_CODE_FIELD: &str = "one_time_code";
 /// Name of the field with the password of a vendor's terminal.
 pub(crate) const TERMINAL_PASSWORD_FIELD: &str = "terminal_password";
 /// Name of the field with the code that renews the proof of a second factor. The gate reads it, pages never do.
 pub(crate) const PROOF_FIELD: &str = "proof_code";
+/// Name of the field with the answer of a passkey that renews the proof of a second factor. The gate reads it, pages never do.
+pub(crate) const PROOF_PASSKEY_FIELD: &str = "proof_passkey";
+/// Name of the field with the answer of a passkey that is registered or signs in. It is worth nothing a second time.
+pub(crate) const PASSKEY_FIELD: &str = "passkey";
 /// Name of the field with the CSRF token.
 pub(crate) const CSRF_FIELD: &str = "csrf";
 

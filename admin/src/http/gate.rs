@@ -9,13 +9,13 @@ use poem::http::{HeaderValue, Method, StatusCode};
 use poem::{Endpoint, Request, Response};
 use tracing::Instrument as _;
 
-use super::form::{CSRF_FIELD, PROOF_FIELD};
-use super::respond::{self, NOTICE_COOKIE, Refusal};
+use super::form::CSRF_FIELD;
+use super::respond::{self, NOTICE_COOKIE, ProofMissing, Refusal};
 use super::route::{Handler, Member, MemberPage, Route};
 use super::{Fault, Guest, Incoming, Newcomer};
 use crate::deps::Deps;
 use crate::sign_in::session::{self, Found};
-use crate::sign_in::step_up;
+use crate::sign_in::{passkey, step_up};
 
 /// Path of the form for the second factor.
 const SECOND_FACTOR_PATH: &str = "/sign-in/code";
@@ -23,7 +23,6 @@ const SECOND_FACTOR_PATH: &str = "/sign-in/code";
 const SIGN_IN_PATH: &str = "/sign-in";
 /// Forms that stay open in read-only mode.
 const SIGN_OUT_PATH: &str = "/sign-out";
-const WRONG_CODE: &str = "Код не подходит или уже использован. Дождитесь следующего кода.";
 
 /// A route behind the checks.
 pub(crate) struct Gated {
@@ -124,7 +123,9 @@ async fn serve_member(
             found.session = session;
             Some(token)
         }
-        Ok(Admission::ProofMissing(error)) => return respond::step_up(deps, &found, kept, &request, error),
+        Ok(Admission::ProofMissing(missing)) => {
+            return respond::step_up(deps, &found, kept, &request, missing);
+        }
         Err(fault) => return respond::error(deps, &found, kept, &fault),
     };
     let member = Member {
@@ -148,10 +149,10 @@ async fn serve_member(
 enum Admission {
     /// It does.
     Open,
-    /// It does, and its code has renewed the session: the session and its new cookie.
+    /// It does, and its proof has renewed the session: the session and its new cookie.
     Proved(Session, String),
-    /// Its page needs a fresh second factor; the error of a code that was given.
-    ProofMissing(Option<&'static str>),
+    /// Its page needs a fresh second factor.
+    ProofMissing(ProofMissing),
 }
 
 /// Checks mode, CSRF token, role or right, and the age of the second factor.
@@ -172,11 +173,15 @@ async fn admit(deps: &Deps, route: &Route, found: &Found, request: &Incoming) ->
     if !route.needs_fresh_proof || step_up::is_fresh(deps, &found.session) {
         return Ok(Admission::Open);
     }
-    let Some(code) = request.form.get(PROOF_FIELD) else { return Ok(Admission::ProofMissing(None)) };
-    let proved = step_up::prove(deps, request, found, code).await?;
-    Ok(proved.map_or(Admission::ProofMissing(Some(WRONG_CODE)), |(session, token)| {
-        Admission::Proved(session, token)
-    }))
+    let error = match step_up::Proof::in_form(&request.form) {
+        None => None,
+        Some(proof) => match step_up::prove(deps, request, found, proof).await? {
+            Ok((session, token)) => return Ok(Admission::Proved(session, token)),
+            Err(error) => Some(error),
+        },
+    };
+    let offers_passkey = passkey::is_offered(deps, found.operator.id).await?;
+    Ok(Admission::ProofMissing(ProofMissing { error, offers_passkey }))
 }
 
 /// The answer to a path that does not exist.

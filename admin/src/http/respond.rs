@@ -236,6 +236,15 @@ pub(super) fn error(deps: &Deps, found: &Found, kept: &Refusal, fault: &Fault) -
     rendered(fault.status(), &page)
 }
 
+/// What the page that asks for the second factor once more says of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ProofMissing {
+    /// Why the given proof was refused.
+    pub(super) error: Option<&'static str>,
+    /// Whether the operator can use a passkey instead of a code.
+    pub(super) offers_passkey: bool,
+}
+
 /// Context of the page that asks for the second factor once more.
 #[derive(Template)]
 #[template(path = "step_up.html")]
@@ -248,6 +257,7 @@ struct StepUpPage<'a> {
     /// Whether the form is sent together with the code; one with secrets is filled in again instead.
     is_kept: bool,
     error: Option<&'static str>,
+    offers_passkey: bool,
     /// Page of the form.
     back: Option<String>,
 }
@@ -258,8 +268,9 @@ pub(super) fn step_up(
     found: &Found,
     kept: &Refusal,
     request: &Incoming,
-    error: Option<&'static str>,
+    missing: ProofMissing,
 ) -> Response {
+    let ProofMissing { error, offers_passkey } = missing;
     let back = kept.back();
     let (action, fields) = if kept.had_secret {
         (PROOF_PATH, vec![("next".to_owned(), back.clone().unwrap_or_default())])
@@ -268,7 +279,7 @@ pub(super) fn step_up(
     };
     let title = "Подтвердите, что это вы";
     let layout = Layout::of_found(deps, found, kept, title);
-    let page = StepUpPage { layout, action, fields, is_kept: !kept.had_secret, error, back };
+    let page = StepUpPage { layout, action, fields, is_kept: !kept.had_secret, error, offers_passkey, back };
     let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::FORBIDDEN };
     rendered(status, &page)
 }

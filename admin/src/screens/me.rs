@@ -2,12 +2,13 @@
 
 use flysk_domain::id::OperatorSessionId;
 use flysk_store::admin::sessions::Session;
-use flysk_store::admin::{operators, recovery_codes, sessions};
+use flysk_store::admin::{operators, passkeys, recovery_codes, sessions};
 use flysk_store::repeat_contended;
 use poem::Response;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
+use super::my_passkeys;
 use crate::http::form::ONE_TIME_CODE_FIELD;
 use crate::http::{Fault, Proving, Record, Support, Visit};
 use crate::sign_in::lockout::Counters;
@@ -21,12 +22,18 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let mut conn = visit.deps.read().await?;
     let open = sessions::list_open(&mut conn, visit.who.id, visit.deps.clock().now()).await?;
     let codes = recovery_codes::count_unused(&mut conn, visit.who.id).await?;
+    let keys = passkeys::list(&mut conn, visit.who.id).await?;
+    let factors = if keys.is_empty() {
+        "приложение-аутентификатор"
+    } else {
+        "приложение-аутентификатор, ключи доступа"
+    };
     let mut page = DetailPage::new(visit.layout(visit.who.name.clone()));
     page.facts = vec![
         ("Логин", Cell::text(visit.who.login.clone())),
         ("Роль", Cell::text(visit.who.role.label())),
         ("Права", Cell::text(labels::rights(&visit.who.rights))),
-        ("Второй фактор", Cell::text("приложение-аутентификатор")),
+        ("Второй фактор", Cell::text(factors)),
         ("Кодов восстановления", Cell::number(codes)),
     ];
     page.acts = vec![
@@ -40,6 +47,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
             .field(Field::text(ONE_TIME_CODE_FIELD, "Код из приложения").required())
             .without_reason(),
     ];
+    page.acts.extend(my_passkeys::forms(&visit.deps, &keys));
     for session in open.iter().filter(|session| session.id != visit.who.session.id) {
         page.acts.push(
             Form::act(format!("/me/sessions/{}/end", session.id), "Завершить другой сеанс", "Завершить")
@@ -47,7 +55,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
                 .without_reason(),
         );
     }
-    page.sections = vec![sessions_section(&open, Some(visit.who.session.id))];
+    page.sections = vec![my_passkeys::section(&keys), sessions_section(&open, Some(visit.who.session.id))];
     visit.page(&page)
 }
 

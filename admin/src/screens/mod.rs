@@ -18,6 +18,7 @@ pub(crate) mod installs;
 pub(crate) mod invoices;
 pub(crate) mod jobs;
 mod me;
+mod my_passkeys;
 mod operators;
 mod packages;
 pub(crate) mod payments;
@@ -52,6 +53,10 @@ fn overview() -> Vec<Route> {
         Route::post("/views/:id/delete", lists::views::delete),
         Route::get("/me", me::show),
         Route::post("/me/proof", me::renew_proof),
+        Route::post("/me/proof/challenge", my_passkeys::proof_challenge),
+        Route::post("/me/passkeys/challenge", my_passkeys::challenge),
+        Route::post("/me/passkeys", my_passkeys::add),
+        Route::post("/me/passkeys/:id/remove", my_passkeys::remove),
         Route::post("/me/password", me::change_password),
         Route::post("/me/recovery-codes", me::renew_recovery_codes),
         Route::post("/me/sessions/:id/end", me::end_session),

@@ -4,7 +4,7 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::admin::{OperatorRight, OperatorRights, OperatorRole};
 use flysk_domain::id::OperatorId;
 use flysk_store::admin::operators::{self, NewOperator, Operator as OperatorRow};
-use flysk_store::admin::{audit, recovery_codes, sessions};
+use flysk_store::admin::{audit, passkeys, recovery_codes, sessions};
 use flysk_store::{StoreError, repeat_contended};
 use poem::Response;
 use secrecy::ExposeSecret as _;
@@ -210,6 +210,7 @@ pub(crate) async fn reset(visit: Visit<Owner>) -> Result<Response, Fault> {
         let now = act.now();
         operators::reset(&mut act, operator.id, &password_hash, now).await?;
         recovery_codes::remove_all(&mut act, operator.id).await?;
+        passkeys::remove_all(&mut act, operator.id).await?;
         sessions::end_all(&mut act, operator.id, now).await?;
         act.commit(Record {
             action: "operator.reset",

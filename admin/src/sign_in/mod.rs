@@ -2,6 +2,8 @@
 
 pub(crate) mod lockout;
 pub(crate) mod pages;
+pub(crate) mod passkey;
+pub(crate) mod passkey_pages;
 pub(crate) mod password;
 pub(crate) mod second_factor;
 pub(crate) mod session;

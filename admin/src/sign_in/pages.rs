@@ -5,16 +5,17 @@ use flysk_domain::id::AuditId;
 use flysk_store::Conn;
 use flysk_store::admin::audit::{self, NewAuditRow};
 use flysk_store::admin::operators::{self, Operator};
-use flysk_store::admin::{recovery_codes, sessions};
+use flysk_store::admin::{passkeys, recovery_codes, sessions};
 use flysk_store::repeat_contended;
 use poem::Response;
 use poem::http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 
 use super::lockout::Counters;
 use super::password::{self, MAX_PASSWORD_BYTES};
-use super::second_factor;
 use super::session::{self, form_token, safe_target};
+use super::{passkey, second_factor};
 use crate::assets;
 use crate::http::respond::{page, redirect};
 use crate::http::{Fault, Guest, Incoming, Newcomer, Support, Visit};
@@ -42,6 +43,7 @@ struct SecondFactorPage<'a> {
     next: &'a str,
     error: Option<&'static str>,
     setup: Option<Setup>,
+    offers_passkey: bool,
 }
 
 /// A second factor that is being set up.
@@ -120,10 +122,15 @@ fn proposed_secret(deps: &crate::deps::Deps, operator: &Operator) -> Result<Opti
 /// `GET /sign-in/code`: asks for the code, or shows how to set up the second factor.
 pub(crate) async fn show_code_form(newcomer: Newcomer) -> Result<Response, Fault> {
     let next = safe_target(newcomer.request.query.get("next"));
-    std::future::ready(code_page(&newcomer, next, None)).await
+    code_page(&newcomer, next, None).await
 }
 
-fn code_page(newcomer: &Newcomer, next: &str, error: Option<&'static str>) -> Result<Response, Fault> {
+/// The form for the second factor.
+pub(super) async fn code_page(
+    newcomer: &Newcomer,
+    next: &str,
+    error: Option<&'static str>,
+) -> Result<Response, Fault> {
     let Newcomer { deps, operator, session, .. } = newcomer;
     let setup = match (operator.totp_confirmed_at, second_factor::open(&deps.keyring, operator)?) {
         (None, Some(secret)) => {
@@ -133,6 +140,7 @@ fn code_page(newcomer: &Newcomer, next: &str, error: Option<&'static str>) -> Re
         }
         _ => None,
     };
+    let offers_passkey = setup.is_none() && passkey::is_offered(deps, operator.id).await?;
     let form = SecondFactorPage {
         assets: assets::version(),
         csrf: form_token(&deps.keyring, session),
@@ -140,6 +148,7 @@ fn code_page(newcomer: &Newcomer, next: &str, error: Option<&'static str>) -> Re
         next,
         error,
         setup,
+        offers_passkey,
     };
     let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     page(status, &form)
@@ -167,16 +176,18 @@ pub(crate) async fn check_code(newcomer: Newcomer) -> Result<Response, Fault> {
             let hashes: Vec<String> =
                 codes.iter().map(|code| second_factor::hash_recovery_code(operator.id, code)).collect();
             recovery_codes::replace_all(&mut tx, operator.id, &hashes).await?;
+            // Passkeys belong to the second factor that was lost.
+            passkeys::remove_all(&mut tx, operator.id).await?;
         }
         sessions::step_up(&mut tx, session.id, &token_hash, session::expiry(now), now).await?;
         let action = if fresh_codes.is_some() { "operator.enrol" } else { "operator.sign_in" };
-        record(&mut tx, deps, request, operator, action).await?;
+        record(&mut tx, deps, request, operator, action, None).await?;
         tx.commit().await?;
         Ok::<_, Fault>(true)
     };
     if !repeat_contended(sign_in).await? {
         tracing::info!(login = operator.login, address = %request.address, "wrong code of an operator");
-        return code_page(&newcomer, next, Some(WRONG_CODE));
+        return code_page(&newcomer, next, Some(WRONG_CODE)).await;
     }
     counters.was_right(deps).await?;
     counters.complete(deps).await?;
@@ -200,13 +211,14 @@ async fn use_any_code(conn: &mut Conn, newcomer: &Newcomer, code: &str) -> Resul
     second_factor::use_recovery_code(conn, operator.id, code, deps.clock()).await
 }
 
-/// Inserts a row of the audit log about the operator's own access.
+/// Inserts a row of the audit log about the operator's own access; `after` says what happened besides the action.
 pub(super) async fn record(
     conn: &mut Conn,
     deps: &crate::deps::Deps,
     request: &Incoming,
     operator: &Operator,
     action: &str,
+    after: Option<&Value>,
 ) -> Result<(), Fault> {
     let row = NewAuditRow {
         id: AuditId::generate(deps.clock()),
@@ -215,7 +227,7 @@ pub(super) async fn record(
         action,
         subject: ("operator", &operator.id.to_string()),
         reason: "",
-        states: (None, None),
+        states: (None, after.map(Value::to_string)),
         address: &request.address,
         correlation_id: &request.trace.correlation_id,
     };

@@ -1,23 +1,45 @@
 //! The second factor once more, before acts with money, secrets and access.
 
-use flysk_domain::admin::is_fresh_proof;
+use chrono::{DateTime, Utc};
+use flysk_domain::admin::{PasskeyPurpose, PasskeyRefusal, is_fresh_proof};
 use flysk_store::admin::sessions::{self, Session};
 use flysk_store::repeat_contended;
 
 use super::lockout::Counters;
 use super::pages::record;
+use super::passkey::Attempt;
 use super::second_factor::use_code;
 use super::session::{self, Found};
 use crate::deps::Deps;
-use crate::http::{Fault, Incoming};
+use crate::http::form::{PROOF_FIELD, PROOF_PASSKEY_FIELD};
+use crate::http::{Fault, Incoming, Pairs};
+
+const WRONG_CODE: &str = "Код не подходит или уже использован. Дождитесь следующего кода.";
+
+/// What an operator gives to renew the second factor.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Proof<'a> {
+    /// A code of the authenticator.
+    Code(&'a str),
+    /// The answer of a passkey, as JSON.
+    Passkey(&'a str),
+}
+
+impl<'a> Proof<'a> {
+    /// The proof in a form.
+    pub(crate) fn in_form(form: &'a Pairs) -> Option<Self> {
+        let passkey = form.get(PROOF_PASSKEY_FIELD).map(Self::Passkey);
+        passkey.or_else(|| form.get(PROOF_FIELD).map(Self::Code))
+    }
+}
 
 /// Whether the session's second factor was given a short time ago.
 pub(crate) fn is_fresh(deps: &Deps, session: &Session) -> bool {
     is_fresh_proof(session.proved_at, deps.clock().now())
 }
 
-/// Uses up a code of the authenticator and renews the session: a fresh proof under a new cookie, with the same end. `None` if
-/// the code is wrong. Attempts are counted like those of signing in, but apart from them.
+/// Uses up a proof and renews the session: a fresh proof under a new cookie, with the same end. The inner error says why the
+/// proof is refused. Attempts are counted like those of signing in, but apart from them.
 ///
 /// # Errors
 ///
@@ -26,30 +48,53 @@ pub(crate) async fn prove(
     deps: &Deps,
     request: &Incoming,
     found: &Found,
-    code: &str,
-) -> Result<Option<(Session, String)>, Fault> {
+    proof: Proof<'_>,
+) -> Result<Result<(Session, String), &'static str>, Fault> {
     let Found { operator, session } = found;
-    let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
     let counters = Counters::of_proof(&operator.login, &request.address);
     counters.admit(deps).await?;
     let (token, token_hash) = session::fresh_token(deps);
+    let renewed = match proof {
+        Proof::Code(code) => renew_by_code(deps, request, found, code, &token_hash).await?.ok_or(WRONG_CODE),
+        Proof::Passkey(answer) => {
+            let purpose = PasskeyPurpose::StepUp;
+            let attempt = Attempt { deps, request, operator, session, purpose, answer };
+            attempt.renew(&token_hash).await?.map_err(PasskeyRefusal::label)
+        }
+    };
+    let now = match renewed {
+        Ok(now) => now,
+        Err(text) => return Ok(Err(text)),
+    };
+    counters.was_right(deps).await?;
+    counters.complete(deps).await?;
+    let session = Session { proved_at: Some(now), seen_at: now, ..session.clone() };
+    Ok(Ok((session, token)))
+}
+
+/// Uses up a code of the authenticator; `None` if it is wrong.
+async fn renew_by_code(
+    deps: &Deps,
+    request: &Incoming,
+    Found { operator, session }: &Found,
+    code: &str,
+    token_hash: &str,
+) -> Result<Option<DateTime<Utc>>, Fault> {
+    let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
     let renew = || async {
         let now = deps.clock().now();
         let mut tx = deps.outbox.pool().begin().await?;
         if !use_code(&mut tx, &deps.keyring, operator, &code, deps.clock()).await? {
             return Ok(None);
         }
-        sessions::step_up(&mut tx, session.id, &token_hash, session.expires_at, now).await?;
-        record(&mut tx, deps, request, operator, "operator.step_up").await?;
+        sessions::step_up(&mut tx, session.id, token_hash, session.expires_at, now).await?;
+        record(&mut tx, deps, request, operator, "operator.step_up", None).await?;
         tx.commit().await?;
         Ok::<_, Fault>(Some(now))
     };
-    let Some(now) = repeat_contended(renew).await? else {
+    let renewed = repeat_contended(renew).await?;
+    if renewed.is_none() {
         tracing::info!(login = operator.login, address = %request.address, "wrong code of an operator");
-        return Ok(None);
-    };
-    counters.was_right(deps).await?;
-    counters.complete(deps).await?;
-    let session = Session { proved_at: Some(now), seen_at: now, ..session.clone() };
-    Ok(Some((session, token)))
+    }
+    Ok(renewed)
 }

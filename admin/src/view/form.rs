@@ -149,6 +149,8 @@ pub(crate) struct Form {
     pub(crate) danger: bool,
     /// Whether it asks for a reason.
     pub(crate) reason: bool,
+    /// Path of the challenge that a new passkey answers before the form is sent. Without script the form is not shown.
+    pub(crate) challenge: Option<&'static str>,
 }
 
 impl Form {
@@ -162,6 +164,7 @@ impl Form {
             submit,
             danger: false,
             reason: true,
+            challenge: None,
         }
     }
 
@@ -197,6 +200,13 @@ impl Form {
     #[must_use]
     pub(crate) fn without_reason(mut self) -> Self {
         self.reason = false;
+        self
+    }
+
+    /// A form that is sent with the answer of a new passkey to the challenge of this path.
+    #[must_use]
+    pub(crate) fn with_new_passkey(mut self, challenge: &'static str) -> Self {
+        self.challenge = Some(challenge);
         self
     }
 

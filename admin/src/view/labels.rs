@@ -168,7 +168,7 @@ impl Labeled for SubscriptionState {
 }
 
 /// Acts of operators in the audit log, by code.
-pub(crate) const ACTIONS: [(&str, &str); 71] = [
+pub(crate) const ACTIONS: [(&str, &str); 74] = [
     ("account.erase", "стирание данных аккаунта"),
     ("account.erased", "данные аккаунта стёрты"),
     ("approval.decline", "отклонение заявки"),
@@ -197,11 +197,14 @@ pub(crate) const ACTIONS: [(&str, &str); 71] = [
     ("job.cancel", "отмена задания"),
     ("job.replay", "повтор задания"),
     ("list.export", "выгрузка списка"),
+    ("operator.add_passkey", "добавление ключа доступа"),
     ("operator.change_access", "изменение доступа оператора"),
     ("operator.change_password", "смена пароля"),
     ("operator.create", "добавление оператора"),
     ("operator.end_session", "завершение сеанса"),
     ("operator.enrol", "подключение второго фактора"),
+    ("operator.refuse_passkey", "отказ ключу доступа"),
+    ("operator.remove_passkey", "удаление ключа доступа"),
     ("operator.renew_recovery_codes", "новые коды восстановления"),
     ("operator.reset", "сброс доступа оператора"),
     ("operator.sign_in", "вход в панель"),

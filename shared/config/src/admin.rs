@@ -13,8 +13,9 @@ const LISTEN: Variable = Variable::with_default(
 );
 const URL: Variable = Variable::with_default(
     "FLYSK_ADMIN_URL",
-    "http://127.0.0.1:8081",
-    "URL of the admin panel as operators open it. Its cookies are sent over TLS only if it is https.",
+    "http://localhost:8081",
+    "URL of the admin panel as operators open it. Its cookies are sent over TLS only if it is https. Passkeys belong to its \
+     host name; with an IP address there are none.",
 );
 const READ_ONLY: Variable = Variable::with_default(
     "FLYSK_ADMIN_READ_ONLY",

@@ -30,7 +30,8 @@ impl Environment {
     /// The panel is not built, or did not become ready.
     pub async fn start_panel(&mut self) -> anyhow::Result<Panel> {
         let port = quiet_port()?;
-        let url = format!("http://127.0.0.1:{port}");
+        // By name: passkeys belong to a host name.
+        let url = format!("http://localhost:{port}");
         self.set("FLYSK_ADMIN_LISTEN", &format!("127.0.0.1:{port}"));
         self.set("FLYSK_ADMIN_URL", &url);
         let create = ["operator:create", LOGIN, "--name", "Демо", "--role", "owner"];

@@ -10,7 +10,8 @@ use sqlx::MySqlPool;
 use super::harness::{Panel, Signed, cookie_of, serve, value_of};
 
 /// Forms that work in read-only mode too: signing in, and at last signing out.
-const OPEN_IN_READ_ONLY_MODE: [&str; 2] = ["/sign-in/code", "/sign-out"];
+const OPEN_IN_READ_ONLY_MODE: [&str; 4] =
+    ["/sign-in/code", "/sign-in/passkey/challenge", "/sign-in/passkey", "/sign-out"];
 
 /// Path of a route with sample parameters.
 fn sample(route: &Route) -> String {

@@ -46,6 +46,13 @@ impl Panel {
         Self { app, url }
     }
 
+    /// A product with one install, and its panel on a host name, which passkeys need.
+    pub(crate) async fn open_by_name(pool: sqlx::MySqlPool) -> Self {
+        let app = TestApp::open(pool).await;
+        let url = serve_as(&app, "localhost", &[]).await;
+        Self { app, url }
+    }
+
     /// A product with object storage, and its panel.
     pub(crate) async fn open_with_storage(pool: sqlx::MySqlPool) -> (Self, Running<s3::Bucket>) {
         let key =
@@ -228,8 +235,13 @@ fn storage_variables(endpoint: &str) -> [(&'static str, &str); 4] {
 
 /// Starts a panel with additional variables; returns its address.
 pub(crate) async fn serve(app: &TestApp, more: &[(&str, &str)]) -> String {
+    serve_as(app, "127.0.0.1", more).await
+}
+
+/// [`serve`] under a name of this machine.
+async fn serve_as(app: &TestApp, host: &str, more: &[(&str, &str)]) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let url = format!("http://{host}:{}", listener.local_addr().unwrap().port());
     let env = more.iter().fold(environment(&app.variables), |env, (name, value)| env.with(name, value));
     let config = Config::from_env(&env.with("FLYSK_ADMIN_URL", &url)).unwrap();
     let reads = flysk_store::configure_pool_for_reading(MySqlPoolOptions::new().max_connections(4));

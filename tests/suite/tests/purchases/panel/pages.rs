@@ -14,19 +14,19 @@ use crate::browser::Browser;
 /// The checker of web pages' accessibility (npm package axe-core 4.14.1, MPL-2.0).
 const AXE: &str = include_str!("../../../../fixtures/axe-core/axe.min.js");
 
-async fn fill(browser: &Browser, selector: &str, text: &str) {
+pub(super) async fn fill(browser: &Browser, selector: &str, text: &str) {
     let field = browser.wait(selector).await;
     field.clear().await.unwrap();
     field.send_keys(text).await.unwrap();
 }
 
-async fn open(browser: &Browser, panel: &Panel, path: &str) {
+pub(super) async fn open(browser: &Browser, panel: &Panel, path: &str) {
     browser.client.goto(&format!("{}{path}", panel.url)).await.unwrap();
     browser.wait("h1").await;
 }
 
 /// Signs in through the forms for the first time.
-async fn sign_in(browser: &Browser, panel: &Panel) -> Credentials {
+pub(super) async fn sign_in(browser: &Browser, panel: &Panel) -> Credentials {
     let password = panel.create_with("anna", "owner", &["export", "bulk", "listen"]).await;
     open(browser, panel, "/jobs?state=dead").await;
     browser.picture("admin-sign-in").await;
@@ -90,7 +90,7 @@ async fn all_pages(panel: &Panel) -> Vec<String> {
 }
 
 /// What axe-core finds on the current page, one line for each rule.
-async fn violations(browser: &Browser) -> Vec<String> {
+pub(super) async fn violations(browser: &Browser) -> Vec<String> {
     browser.client.execute(AXE, Vec::new()).await.unwrap();
     let run = "const done = arguments[arguments.length - 1];
         const line = (rule) => `${rule.id}: ${rule.nodes.map((node) => node.html).join(' | ')}`;
