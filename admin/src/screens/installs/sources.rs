@@ -15,6 +15,9 @@ use super::timeline::{Entry, Kind};
 use crate::lists::Keyset;
 use crate::view::{Cell, Labeled as _, format, labels};
 
+/// The last second of a `DATETIME`: 9999-12-31 23:59:59.
+const LAST_SQL_TIME: i64 = 253_402_300_799;
+
 /// The part of the timeline to read.
 #[derive(Debug)]
 pub(super) struct Window {
@@ -32,6 +35,11 @@ impl Window {
             return newest;
         }
         Keyset { from: first_id_at(self.before), ..newest }
+    }
+
+    /// The end of the window as SQL can express it.
+    fn end(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(LAST_SQL_TIME, 0).map_or(self.before, |last| self.before.min(last))
     }
 
     fn holds(&self, at: DateTime<Utc>) -> bool {
@@ -81,8 +89,8 @@ async fn access(conn: &mut Conn, install: &Install, window: &Window) -> StoreRes
 }
 
 async fn token(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
-    let read = token_audit::list_latest(conn, install.id, window.limit).await?;
-    let entries = read.into_iter().filter(|row| window.holds(row.read_at)).map(|row| Entry {
+    let read = token_audit::list_before(conn, install.id, window.end(), window.limit).await?;
+    let entries = read.into_iter().map(|row| Entry {
         at: row.read_at,
         kind: Kind::Token,
         what: Cell::text(format!("Токен прочитан: {}", row.reader)),
@@ -93,8 +101,8 @@ async fn token(conn: &mut Conn, install: &Install, window: &Window) -> StoreResu
 }
 
 async fn settings(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
-    let versions = settings_history::list_latest(conn, install.id, window.limit).await?;
-    let entries = versions.into_iter().filter(|version| window.holds(version.changed_at)).map(|version| {
+    let versions = settings_history::list_before(conn, install.id, window.end(), window.limit).await?;
+    let entries = versions.into_iter().map(|version| {
         let what = format!("Настройки, версия {}", version.version);
         plain(version.changed_at, Kind::Settings, &what, version.changed_by)
     });

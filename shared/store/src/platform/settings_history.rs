@@ -64,6 +64,24 @@ pub async fn list_latest(
     .await?)
 }
 
+/// Lists the latest versions that were set before a time, newest first.
+pub async fn list_before(
+    conn: &mut Conn,
+    install_id: InstallId,
+    before: DateTime<Utc>,
+    limit: u32,
+) -> StoreResult<Vec<SettingsVersion>> {
+    Ok(sqlx::query_as(
+        "SELECT version, settings, changed_by, changed_at FROM settings_history
+         WHERE install_id = ? AND changed_at < ? ORDER BY version DESC LIMIT ?",
+    )
+    .bind(install_id.to_string())
+    .bind(before)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
 /// When a version was set; `None` if it is not there.
 pub async fn find_time(
     conn: &mut Conn,

@@ -52,9 +52,28 @@ pub async fn list_latest(
 ) -> StoreResult<Vec<TokenAuditEntry>> {
     Ok(sqlx::query_as(
         "SELECT install_id, reader, purpose, correlation_id, read_at FROM token_audit
-         WHERE install_id = ? ORDER BY id DESC LIMIT ?",
+         WHERE install_id = ? ORDER BY read_at DESC, id DESC LIMIT ?",
     )
     .bind(install_id.to_string())
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Lists the latest disclosures of an install's token before a time, newest first. Reads a range of the index, however many
+/// there are.
+pub async fn list_before(
+    conn: &mut Conn,
+    install_id: InstallId,
+    before: DateTime<Utc>,
+    limit: u32,
+) -> StoreResult<Vec<TokenAuditEntry>> {
+    Ok(sqlx::query_as(
+        "SELECT install_id, reader, purpose, correlation_id, read_at FROM token_audit
+         WHERE install_id = ? AND read_at < ? ORDER BY read_at DESC, id DESC LIMIT ?",
+    )
+    .bind(install_id.to_string())
+    .bind(before)
     .bind(limit)
     .fetch_all(conn)
     .await?)

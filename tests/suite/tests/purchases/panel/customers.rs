@@ -32,6 +32,30 @@ async fn a_widget_is_switched_off_and_on_in_an_account_and_its_timeline_tells_so
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_timeline_leads_back_to_its_oldest_entries(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "support").await;
+    let id = panel.app.install().await.id;
+    for number in 0..150 {
+        sqlx::query(
+            "INSERT INTO token_audit (install_id, reader, purpose, correlation_id, read_at)
+             VALUES (?, ?, 'background', 'test', '2026-01-01' + INTERVAL ? SECOND)",
+        )
+        .bind(id.to_string())
+        .bind(format!("reader-{number:03}"))
+        .bind(number)
+        .execute(&panel.app.pool)
+        .await
+        .unwrap();
+    }
+    let newest = signed.page(&format!("/installs/{id}/timeline?kind=token")).await;
+    assert!(newest.contains("reader-149") && !newest.contains("reader-000"), "{newest}");
+    let older = newest.split("rel=\"next\" href=\"").nth(1).unwrap().split('"').next().unwrap();
+    let oldest = signed.page(&older.replace("&amp;", "&").replace("&#38;", "&")).await;
+    assert!(oldest.contains("reader-000") && !oldest.contains("reader-149"), "{oldest}");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_reconnect_link_leads_to_amocrm_for_this_account(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
