@@ -30,7 +30,7 @@ describe('the archive', () => {
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'flysense-archive-'))
     for (const folder of ['dist', 'i18n', 'images']) mkdirSync(join(root, folder))
-    const scripts = ['script.js', 'style.css', ...['app', 'transcript', 'pages', 'vendor'].map((name) => `${name}-1.0.0.js`)]
+    const scripts = ['script.js', 'style.css', ...['app', 'views', 'vendor'].map((name) => `${name}-1.0.0.js`)]
     for (const name of scripts) writeFileSync(join(root, 'dist', name), '')
     for (const name of ['manifest.json', 'i18n/ru.json', 'i18n/en.json']) writeFileSync(join(root, name), readFileSync(join(SOURCES, name)))
   })

@@ -27,7 +27,7 @@ export function archive(version: string, environment: NodeJS.ProcessEnv): Plugin
       order: 'post',
       sequential: true,
       handler() {
-        const parts = ['app', 'transcript', 'pages', 'vendor'].map((name) => `${name}-${version}.js`)
+        const parts = ['app', 'views', 'vendor'].map((name) => `${name}-${version}.js`)
         const built = ['script.js', ...parts, 'style.css']
         const files = new Map(built.map((name) => [name, readFileSync(join(outDir, name))]))
         files.set('manifest.json', readFileSync(join(root, 'manifest.json')))

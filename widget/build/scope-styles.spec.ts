@@ -3,7 +3,7 @@ import { scope } from './scope-styles'
 
 describe('the style sheet', () => {
   it('keeps the theme below the root class', () => {
-    expect(scope('@layer theme{:root,:host{--fs-spacing:.25rem}}')).toBe('.flysense-ai{--fs-spacing:.25rem}')
+    expect(scope('@layer theme{:root,:host{--fs-spacing:.25rem}}')).toBe('.flysense-ai{--fs-spacing:.25rem}\n')
   })
 
   it('has no registered properties and no fallback for all elements', () => {
@@ -14,6 +14,6 @@ describe('the style sheet', () => {
   })
 
   it('renames animations, so that those of the page stay', () => {
-    expect(scope('.flysense-ai{animation:spin 1s}@keyframes spin{to{rotate:1turn}}')).toBe('.flysense-ai{animation:flysense-spin 1s}@keyframes flysense-spin{to{rotate:1turn}}')
+    expect(scope('.flysense-ai{animation:spin 1s}@keyframes spin{to{rotate:1turn}}')).toBe('.flysense-ai{animation:flysense-spin 1s}\n@keyframes flysense-spin{to{rotate:1turn}}\n')
   })
 })

@@ -33,7 +33,22 @@ export function scope(css: string): string {
     for (const [prop, value] of initial) rule.append(postcss.decl({ prop, value }))
     root.prepend(rule)
   }
+  onePerLine(root)
   return root.toString()
+}
+
+/** Prints a rule a line, which takes a fifth less compressed than a declaration a line. */
+function onePerLine(root: Root): void {
+  root.walk((node) => {
+    node.raws.before = node.parent === root && root.first !== node ? '\n' : ''
+    if (node.type === 'comment') return
+    node.raws.between = node.type === 'decl' ? ':' : ''
+    if (node.type === 'decl') return
+    node.raws.after = ''
+    node.raws.semicolon = false
+    if (node.type === 'rule') node.selector = node.selectors.join(',')
+  })
+  root.raws.after = '\n'
 }
 
 /** Tailwind writes its theme to `:root, :host`; the widget's root elements are enough. */

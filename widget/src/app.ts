@@ -77,7 +77,7 @@ export const start: StartApp = (parts) => {
     if (!place) return
     const mine = ++visit
     watchAccess()
-    host.load<{ mountPage: MountPage }>('pages').then(
+    host.load<{ mountPage: MountPage }>('views').then(
       ({ mountPage }) => {
         if (mine !== visit) return
         closePage?.()

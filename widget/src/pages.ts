@@ -7,7 +7,7 @@ import { STORE_KEY, type AppStore } from './store'
 
 export type PageName = 'settings' | 'balance'
 
-/** What `pages-<version>.js` exports. Returns the function that unmounts. */
+/** Returns the function that unmounts. */
 export type MountPage = (name: PageName, place: Element, context: Context, store: AppStore) => () => void
 
 const PAGES: Record<PageName, Component> = { settings: SettingsWindow, balance: BalancePage }

@@ -12,7 +12,7 @@ export interface TranscriptProps {
   control: WindowControl
 }
 
-/** What `transcript-<version>.js` exports. Returns the function that unmounts. */
+/** Returns the function that unmounts. */
 export type MountTranscript = (element: Element, props: TranscriptProps, context: Context, store: AppStore) => () => void
 
 export const mountTranscript: MountTranscript = (element, props, context, store) => {

@@ -24,7 +24,13 @@ export function createApiClient(apiUrl: string, session: Session, send: typeof f
     if ('problem' in outcome) throw outcome.problem
     return sendOnce(request, await session.bearer(), send)
   }
-  return createClient<paths>({ baseUrl: apiUrl, fetch: authorized })
+  return createClient<paths>({
+    baseUrl: apiUrl,
+    fetch: authorized,
+    pathSerializer: (path, values) => path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(values[name]))),
+    querySerializer: (query) => new URLSearchParams(query as Record<string, string>).toString(),
+    bodySerializer: (body) => JSON.stringify(body),
+  })
 }
 
 async function sendOnce(request: Request, token: string, send: typeof fetch): Promise<Response> {

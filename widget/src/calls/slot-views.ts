@@ -1,4 +1,4 @@
-import { createApp, h, render, type App } from 'vue'
+import { createApp, createVNode, render, type App } from 'vue'
 import type { MutationPayload } from 'vuex'
 import type { CallRecord } from '../api/types'
 import { CONTEXT_KEY, type Context } from '../context'
@@ -87,7 +87,7 @@ export class SlotViews implements Slots {
   }
 
   private render(element: HTMLElement, { recordId, card }: PlainSlot): void {
-    const slot = h(CallSlot, { recordId, card })
+    const slot = createVNode(CallSlot, { recordId, card })
     slot.appContext = this.app._context
     render(slot, element)
   }

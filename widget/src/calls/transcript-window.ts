@@ -75,7 +75,7 @@ export class TranscriptWindow {
   }
 
   private load(): Promise<MountTranscript> {
-    this.loading ??= this.context.host.load<{ mountTranscript: MountTranscript }>('transcript').then(
+    this.loading ??= this.context.host.load<{ mountTranscript: MountTranscript }>('views').then(
       (part) => part.mountTranscript,
       (error: unknown) => {
         this.loading = undefined
