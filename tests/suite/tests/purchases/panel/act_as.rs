@@ -80,6 +80,9 @@ async fn an_operator_sees_the_pages_of_an_account_and_can_change_nothing(pool: M
             assert!(answer.text().await.unwrap().contains("Только чтение"), "{method} {path}");
         }
     }
+    let escaped = format!("{}/billing/flycoins/%69{}", panel.app.url, &install.to_string()[1..]);
+    let page = ask(&panel, Method::GET, &escaped, Some(&cookie)).await.text().await.unwrap();
+    assert!(!page.contains("<form"), "an escaped path leads past nothing: {page}");
     let state = format!("{flycoins}/purchases/{purchase}/state");
     assert_eq!(
         ask(&panel, Method::GET, &state, Some(&cookie)).await.status(),
