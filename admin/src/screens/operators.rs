@@ -83,6 +83,7 @@ pub(crate) async fn show(visit: Visit<Owner>) -> Result<Response, Fault> {
     let mut conn = visit.deps.read().await?;
     let operator = operators::find(&mut conn, id).await?.ok_or(Fault::NotFound)?;
     let open = sessions::list_open(&mut conn, id, visit.deps.clock().now()).await?;
+    let keys = passkeys::list(&mut conn, id).await?;
     let acts = audit::list_of_subject(&mut conn, "operator", &id.to_string(), ACTS_SHOWN).await?;
     let mut page = DetailPage::new(visit.layout(operator.name.clone()));
     page.state = Some(state(&operator));
@@ -93,6 +94,7 @@ pub(crate) async fn show(visit: Visit<Owner>) -> Result<Response, Fault> {
         ("Роль", Cell::text(operator.role.label())),
         ("Права", Cell::text(labels::rights(&operator.rights))),
         ("Второй фактор", Cell::time(operator.totp_confirmed_at)),
+        ("Ключей доступа", Cell::number(keys.len())),
         ("Отключён", Cell::time(operator.disabled_at)),
         ("Создан", Cell::time(operator.created_at)),
     ];

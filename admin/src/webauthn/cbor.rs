@@ -121,7 +121,7 @@ mod tests {
             (b"\xa0", Item::Map(Vec::new())),
         ];
         for (bytes, item) in items {
-            assert_eq!(Item::read(bytes), Some((item, &[][..])), "{bytes:?}");
+            assert_eq!(Item::read(bytes), Some((item, b"".as_slice())), "{bytes:?}");
         }
         let (map, rest) = Item::read(b"\xa2\x01\x02\x03\x04\xff").unwrap();
         assert_eq!((map.integer(&Item::Integer(3)), rest), (Some(4), &b"\xff"[..]));
