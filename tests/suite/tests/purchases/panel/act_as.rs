@@ -7,6 +7,7 @@ use reqwest::{Method, Response};
 use sqlx::MySqlPool;
 
 use super::harness::{Panel, Signed};
+use super::subscriptions::sells_subscriptions;
 
 const REASON: (&str, &str) = ("reason", "Обращение 31");
 
@@ -95,6 +96,28 @@ async fn an_operator_sees_the_pages_of_an_account_and_can_change_nothing(pool: M
     let row = panel.record_of("install.act_as").await;
     assert_eq!((row.reason.as_str(), row.subject_id), ("Обращение 31", install.to_string()));
     assert!(row.state_after.unwrap().contains("\"until\""));
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn the_page_of_a_subscription_is_shown_without_ways_to_change_it(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    sells_subscriptions(&panel).await;
+    let signed = panel.sign_in("anna", "billing").await;
+    let install = panel.app.install().await.id;
+    signed.act(&format!("/installs/{install}/subscription"), &[REASON]).await;
+    let link = begin(&signed).await.replace("page=flycoins", "page=subscription");
+    let (cookie, path) = open(&panel, &link).await;
+    assert!(path.ends_with(&format!("/billing/subscription/{install}")), "{path}");
+    let answer = ask(&panel, Method::GET, &path, Some(&cookie)).await;
+    assert_eq!(answer.status(), 200);
+    let page = answer.text().await.unwrap();
+    assert!(page.contains("id=\"act-as\"") && page.contains("Подписка на"), "{page}");
+    assert!(
+        !page.contains("<form") && !page.contains("name=\"token\"") && !page.contains("class=\"button"),
+        "{page}"
+    );
+    let shown = signed.page(&format!("/installs/{install}/as-customer")).await;
+    assert!(shown.contains("Пробный период"), "{shown}");
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
