@@ -29,7 +29,7 @@ pub(super) fn section(keys: &[Passkey]) -> Section {
             Cell::time(key.last_used_at),
         ])
     };
-    let head = ["Название", "Добавлен", "Последний вход"];
+    let head = ["Название", "Добавлен", "Использован"];
     Section::new(
         "Ключи доступа",
         Table::new(&head, keys.iter().map(row).collect()),
