@@ -82,6 +82,8 @@ enum Command {
     #[command(name = "jobs:replay")]
     JobsReplay(jobs::JobRef),
     /// Cancel a queued job; a running job cannot be cancelled.
+    ///
+    /// Refused for jobs of bulk acts, which are stopped in the admin panel, and for erasures of accounts.
     #[command(name = "jobs:cancel")]
     JobsCancel(jobs::JobRef),
     /// Register a widget and print its secrets.

@@ -132,6 +132,20 @@ pub async fn forget_export(unit: &mut UnitOfWork, id: ErasureId, export: &ListEx
     Ok(Piece::Erased(add_counts(unit, id, &[(ErasedKind::Exports, 1)]).await?))
 }
 
+/// Whether events of the account are still being delivered: their data is erased afterwards.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn has_waiting_events(conn: &mut Conn, erasure: &Erasure) -> StoreResult<bool> {
+    for install in store::list_installs(conn, erasure.crm, erasure.account_id).await? {
+        if store::has_waiting_events(conn, install.id).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Addresses for receipts that payments, refunds or closing receipts still need.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KeptContacts {

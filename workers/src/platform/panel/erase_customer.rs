@@ -21,6 +21,8 @@ const SLICE_SIZE: u32 = 50;
 const EXPORTS_AT_ONCE: u32 = 100;
 /// Pause while a job writes an export that may contain the account.
 const EXPORT_PAUSE: Duration = Duration::minutes(1);
+/// Pause while events of the account are delivered; their retries end within minutes.
+const EVENT_PAUSE: Duration = Duration::minutes(10);
 /// Pause while payments, refunds or receipts need an address.
 const RECEIPT_PAUSE: Duration = Duration::hours(1);
 
@@ -40,7 +42,11 @@ impl JobHandler<App> for EraseCustomer {
         }
         let mut conn = run.pool().acquire().await?;
         let kept = customer::kept_contacts(&mut conn, &erasure).await?;
+        let delivers = customer::has_waiting_events(&mut conn, &erasure).await?;
         drop(conn);
+        if delivers {
+            return Ok(JobOutcome::snooze(run.now() + EVENT_PAUSE, "events are being delivered"));
+        }
         if kept.count > 0 {
             let next = run.now() + RECEIPT_PAUSE;
             let until = kept.receipt_at.map_or(next, |due| next.max(due + RECEIPT_PAUSE));

@@ -23,7 +23,7 @@ pub use payments::{
 };
 pub use profile::{
     delete_letters, delete_settings_history, delete_tokens, erase_account_name, erase_answers,
-    erase_comments, erase_event_data, erase_settings,
+    erase_comments, erase_event_data, erase_settings, has_waiting_events,
 };
 
 /// An install of the account, with what belongs to it.

@@ -111,6 +111,18 @@ pub async fn erase_event_data(conn: &mut Conn, install: InstallId, limit: u32) -
     Ok(erased.rows_affected())
 }
 
+/// Whether events of an install with data still wait for delivery.
+pub async fn has_waiting_events(conn: &mut Conn, install: InstallId) -> StoreResult<bool> {
+    let waiting: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM lifecycle_events
+         WHERE install_id = ? AND state = 'waiting' AND data IS NOT NULL AND data <> '{}'",
+    )
+    .bind(install.to_string())
+    .fetch_one(conn)
+    .await?;
+    Ok(waiting > 0)
+}
+
 /// Removes what backends answered to at most `limit` deliveries of an install's events; returns how many.
 pub async fn erase_answers(conn: &mut Conn, install: InstallId, limit: u32) -> StoreResult<u64> {
     let ids: Vec<u64> = sqlx::query_scalar(
