@@ -39,14 +39,14 @@ pub(super) fn text(few: &Run, many: &Run, peer: &anyhow::Result<String>) -> anyh
 fn method(many: &Run) -> String {
     let (volume, filled) = (many.volume, &many.filled);
     format!(
-        "{rows} calls, ledger entries and jobs each, {installs} installs with accounts, wallets, subscriptions and invoices, {events} events;\n\
+        "{rows} calls, ledger entries and jobs each, {installs} installs with accounts and wallets, {events} events, up to 100,000 of all else;\n\
          a fifth of the rows belongs to {BUSY_INSTALLS} installs. Filled by the server itself in {minutes:.1} min, {size:.1} GB with all indexes. Requests are sent one\n\
          after the other over HTTP to `flysk-admin`, signed in, {REQUESTS} for each page. Growth is the median relative to that with {few} rows. Django\n\
          admin shows the columns of the same tables, 100 rows a page, with its defaults and a persistent connection, under gunicorn with\n\
          one worker on the same server, {PEER_REQUESTS} requests for each list; the panel's lists have 100 rows too. An export is that of all calls.\n",
         rows = volume.rows,
         installs = volume.installs,
-        events = volume.rows / 5,
+        events = volume.events(),
         minutes = minutes(filled),
         size = gigabytes(filled),
         few = super::FEW_ROWS,

@@ -28,13 +28,13 @@ pub(super) fn single_rows() -> Vec<String> {
 pub(super) fn fillings(volume: Volume) -> Vec<Filling> {
     vec![
         purchases(volume),
-        subscriptions(),
-        invoices(),
-        payments(),
+        subscriptions(volume),
+        invoices(volume),
+        payments(volume),
         Filling::of(
             "invoice_receipts",
             "id, invoice_id, payment_row_id, due_at, state, created_at, updated_at",
-            Source::Installs,
+            Source::Installs(volume.paying()),
             "CONCAT('rcp_', :ulid), CONCAT('inv_', :ulid), CONCAT('ipm_', :ulid), :at + INTERVAL 1 MONTH,
              IF(o.n % 1000 = 999, 'unclear', 'sent'), :at, :at",
         ),
@@ -42,7 +42,7 @@ pub(super) fn fillings(volume: Volume) -> Vec<Filling> {
             "tbank_notifications",
             "id, terminal_key, payment_id, order_id, status, amount_kopecks, error_code, body_sealed, state, received_at,
              applied_at",
-            Source::Spread(volume.installs),
+            Source::Spread(volume.paying()),
             format!(
                 "CONCAT('ntf_', :ulid), {TERMINAL}, 7000000000 + :n, CONCAT('ipm_', o.ulid), 'CONFIRMED', 99000, '0', 'sealed',
                  IF(:n % 1000 < 3, 'ignored', 'applied'), :at, :at"
@@ -51,7 +51,7 @@ pub(super) fn fillings(volume: Volume) -> Vec<Filling> {
         Filling::of(
             "tbank_discrepancies",
             "id, day, kind, order_id, ours, banks, found_at",
-            Source::Spread(DISCREPANCIES.min(volume.installs)),
+            Source::Spread(DISCREPANCIES.min(volume.paying())),
             "CONCAT('dsc_', :ulid), DATE(:at), 'amount', CONCAT('pur_', :ulid), '500', '499', :at",
         ),
     ]
@@ -62,7 +62,7 @@ fn purchases(volume: Volume) -> Filling {
         "coin_purchases",
         "id, wallet_id, package_id, price_kopecks, coins_micro, bonus_micro, state, discrepancy, terminal_key, order_id,
          payment_id, contact_sealed, save_card, credited_at, created_at, updated_at",
-        Source::Spread(volume.installs),
+        Source::Spread(volume.paying()),
         format!(
             "CONCAT('pur_', :ulid), CONCAT('wal_', o.ulid), 'pkg_00000000000000000000000000', 50000, 500000000, 0,
              CASE WHEN :n % 1000 < 5 THEN 'review' WHEN :n % 1000 < 30 THEN 'failed' WHEN :n % 1000 < 35 THEN 'awaiting'
@@ -73,12 +73,12 @@ fn purchases(volume: Volume) -> Filling {
     )
 }
 
-fn subscriptions() -> Filling {
+fn subscriptions(volume: Volume) -> Filling {
     Filling::of(
         "subscriptions",
         "id, install_id, widget_id, platform, account_id, state, plan_id, seat_kopecks, seats, months, anchor_day, period_no,
          period_from, period_until, needs_person, created_at, updated_at",
-        Source::Installs,
+        Source::Installs(volume.paying()),
         format!(
             "CONCAT('sub_', :ulid), CONCAT('ins_', :ulid), {WIDGET}, 'amocrm', o.account_id,
              CASE WHEN o.n % 100 < 10 THEN 'trialing' WHEN o.n % 100 < 15 THEN 'past_due' WHEN o.n % 100 < 25 THEN 'expired'
@@ -89,13 +89,13 @@ fn subscriptions() -> Filling {
     )
 }
 
-fn invoices() -> Filling {
+fn invoices(volume: Volume) -> Filling {
     Filling::of(
         "subscription_invoices",
         "id, subscription_id, install_id, widget_id, vendor_id, kind, state, period_slot, open_slot, plan_id, seat_kopecks,
          seats, months, period_no, period_from, period_until, zone, title, lines_json, total_kopecks, paid_at, paid_by,
          created_at, updated_at",
-        Source::Installs,
+        Source::Installs(volume.paying()),
         format!(
             "CONCAT('inv_', :ulid), CONCAT('sub_', :ulid), CONCAT('ins_', :ulid), {WIDGET}, 'vnd_00000000000000000000000000',
              CASE WHEN o.n % 1000 = 999 THEN 'change' WHEN o.n % 3 = 0 THEN 'start' ELSE 'renewal' END,
@@ -107,12 +107,12 @@ fn invoices() -> Filling {
     )
 }
 
-fn payments() -> Filling {
+fn payments(volume: Volume) -> Filling {
     Filling::of(
         "invoice_payments",
         "id, invoice_id, subscription_id, install_id, kind, state, is_automatic, save_card, terminal_key, amount_kopecks,
          payment_id, bank_status, paid_at, created_at, updated_at",
-        Source::Installs,
+        Source::Installs(volume.paying()),
         format!(
             "CONCAT('ipm_', :ulid), CONCAT('inv_', :ulid), CONCAT('sub_', :ulid), CONCAT('ins_', :ulid),
              IF(o.n % 3 = 0, 'form', 'charge'),

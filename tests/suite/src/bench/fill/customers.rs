@@ -28,19 +28,19 @@ pub(super) fn single_rows() -> Vec<String> {
 /// Rows of each table.
 pub(super) fn fillings(volume: Volume) -> Vec<Filling> {
     vec![
-        installs(),
-        accounts(),
-        flysense_accounts(),
+        installs(volume),
+        accounts(volume),
+        flysense_accounts(volume),
         Filling::of(
             "wallets",
             "id, install_id, widget_id, available_micro, created_at, updated_at",
-            Source::Installs,
+            Source::Installs(volume.installs),
             format!("CONCAT('wal_', :ulid), CONCAT('ins_', :ulid), {WIDGET}, {LEFT_MICRO}, :at, :at"),
         ),
         Filling::of(
             "audit_log",
             "id, operator_login, action, subject_kind, subject_id, reason, address, correlation_id, happened_at",
-            Source::Spread(volume.installs),
+            Source::Spread(volume.paying()),
             "CONCAT('aud_', :ulid), 'bench',
              ELT(1 + :n % 3, 'install.switch_on', 'install.switch_off', 'settings.change'), 'install',
              CONCAT('ins_', o.ulid), 'Просьба клиента', '127.0.0.1', CONCAT('bench-', :n), :at",
@@ -54,11 +54,11 @@ pub(super) fn fillings(volume: Volume) -> Vec<Filling> {
     ]
 }
 
-fn installs() -> Filling {
+fn installs(volume: Volume) -> Filling {
     Filling::of(
         "installs",
         "id, widget_id, platform, account_id, status, granted_at, settings, created_at, updated_at",
-        Source::Installs,
+        Source::Installs(volume.installs),
         format!(
             "CONCAT('ins_', :ulid), {WIDGET}, 'amocrm', o.account_id,
              CASE WHEN o.n % 100 = 97 THEN 'reconnect' WHEN o.n % 100 = 96 THEN 'uninstalled'
@@ -68,20 +68,20 @@ fn installs() -> Filling {
     )
 }
 
-fn accounts() -> Filling {
+fn accounts(volume: Volume) -> Filling {
     Filling::of(
         "accounts",
         "platform, id, host, name, created_at, updated_at",
-        Source::Installs,
+        Source::Installs(volume.installs),
         format!("'amocrm', o.account_id, {HOST}, CONCAT('Компания ', o.n), :at, :at"),
     )
 }
 
-fn flysense_accounts() -> Filling {
+fn flysense_accounts(volume: Volume) -> Filling {
     Filling::of(
         "flysense_accounts",
         "account_id, install_id, host, status, left_channel, auto, hooks_state, created_at, updated_at",
-        Source::Installs,
+        Source::Installs(volume.installs),
         format!(
             "o.account_id, CONCAT('ins_', :ulid), {HOST}, 'active', 'operator', FALSE, 'unsubscribed', :at, :at"
         ),

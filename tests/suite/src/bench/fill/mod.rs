@@ -32,6 +32,9 @@ const BATCH_ROWS: i64 = 10_000;
 pub(in crate::bench) const BUSY_INSTALLS: i64 = 20;
 /// Rows per install.
 const ROWS_PER_INSTALL: i64 = 10;
+/// Most subscriptions and most events, so that the largest databases stay thin.
+const MAX_PAYING: i64 = 100_000;
+const MAX_EVENTS: i64 = 200_000;
 /// Tables that are filled at the same time.
 const WRITERS: usize = 3;
 
@@ -40,7 +43,7 @@ const WRITERS: usize = 3;
 pub(in crate::bench) struct Volume {
     /// Calls, ledger entries and jobs, each.
     pub(in crate::bench) rows: i64,
-    /// Installs, each with an account, a wallet and a subscription.
+    /// Installs, each with an account and a wallet.
     pub(in crate::bench) installs: i64,
 }
 
@@ -49,6 +52,16 @@ impl Volume {
     pub(in crate::bench) fn of(rows: u32) -> Self {
         let rows = i64::from(rows).max(BUSY_INSTALLS * ROWS_PER_INSTALL);
         Self { rows, installs: rows / ROWS_PER_INSTALL }
+    }
+
+    /// Installs with a subscription; also the number of purchases, of the bank's notifications and of operators' acts.
+    fn paying(self) -> i64 {
+        self.installs.min(MAX_PAYING)
+    }
+
+    /// Events for vendors' backends.
+    pub(in crate::bench) fn events(self) -> i64 {
+        (self.rows / 5).min(MAX_EVENTS)
     }
 }
 
@@ -114,7 +127,7 @@ async fn write_table(pool: &Pool, plan: &Plan, filling: &Filling) -> anyhow::Res
 /// Writes the rows in batches, a transaction each.
 async fn write(pool: &Pool, plan: &Plan, filling: &Filling) -> anyhow::Result<()> {
     for part in &filling.parts {
-        let (statement, count) = (plan.statement(filling, part), part.source.count(plan.volume));
+        let (statement, count) = (plan.statement(filling, part), part.source.count());
         let mut first = 0;
         while first < count {
             let size = BATCH_ROWS.min(count - first);

@@ -35,19 +35,17 @@ pub(super) const INSTALL_COLUMNS: &str = "n, ms, ulid, account_id, charges";
 pub(super) enum Source {
     /// Numbers alone: `r.n` and `r.ms`.
     Numbers(i64),
-    /// Each install once: `o`.
-    Installs,
+    /// This many installs, each once: `o`.
+    Installs(i64),
     /// Numbers, each with the install that it belongs to: `r.n`, `r.ms` and `o`.
     Spread(i64),
 }
 
 impl Source {
     /// Number of rows, before they are multiplied by [`Part::join`].
-    pub(super) fn count(self, volume: Volume) -> i64 {
-        match self {
-            Self::Numbers(count) | Self::Spread(count) => count,
-            Self::Installs => volume.installs,
-        }
+    pub(super) fn count(self) -> i64 {
+        let (Self::Numbers(count) | Self::Installs(count) | Self::Spread(count)) = self;
+        count
     }
 }
 
@@ -146,7 +144,7 @@ impl Plan {
         let Filling { table, columns, .. } = filling;
         let (tokens, from) = match part.source {
             Source::Numbers(count) => (row_tokens(), self.numbers(count)),
-            Source::Installs => (
+            Source::Installs(_) => (
                 [(":ulid", "o.ulid".to_owned()), (":at", "FROM_UNIXTIME(o.ms / 1000)".to_owned()), (":n", "o.n".to_owned())],
                 "(SELECT ? + n AS n FROM bench_numbers WHERE n < ?) b STRAIGHT_JOIN bench_installs o ON o.n = b.n"
                     .to_owned(),
@@ -202,7 +200,7 @@ mod tests {
     fn a_statement_takes_the_first_number_and_the_number_of_rows() {
         let plan = Plan::new(Volume::of(1_000), DateTime::from_timestamp(1_796_000_000, 0).unwrap());
         let filling = Filling::of("t", "id, at", Source::Spread(10), "CONCAT('x_', :ulid), :at").and(
-            Source::Installs,
+            Source::Installs(10),
             ":ulid, :at",
             "CROSS JOIN l",
         );
