@@ -57,7 +57,7 @@ pub(crate) trait List: Send + Sync + 'static {
     fn fields(query: &Pairs) -> Vec<Field>;
     /// The smallest id of rows created at this time.
     fn first_id_at(time: DateTime<Utc>) -> String;
-    /// Ids of the rows that match, one page of them.
+    /// Ids of the rows that match, one page of them; with [`Keyset::counting`] their number.
     fn ids(
         conn: &mut Conn,
         filter: &Self::Filter,
