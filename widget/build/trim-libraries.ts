@@ -5,7 +5,7 @@ import type { Plugin } from 'vite'
 interface Trim {
   /** End of the module's path. */
   module: string
-  /** Functions and methods at the top level that are never called. */
+  /** Functions and methods at the top level that are never called, or whose answer is `false` or unused here. */
   unused: string[]
   /** Pieces of the code and what replaces every one of them. */
   replaced: [from: string | RegExp, to: string][]
@@ -35,9 +35,8 @@ const TRIMS: Trim[] = [
     ],
   },
   {
-    // A `Map` or a `Set` is never reactive here; in a reactive object it stays what it is. Lists are replaced, never changed in place, and are
-    // not searched for objects. Effects are stopped, never
-    // paused, and nothing is read-only.
+    // A `Map` or a `Set` is never reactive here; in a reactive object it stays what it is. Lists are replaced, never changed in place by an
+    // effect, and are not searched for objects. Effects are stopped, never paused, and nothing is read-only.
     module: '@vue/reactivity/dist/reactivity.esm-bundler.js',
     unused: ['createInstrumentations', 'readonly', 'toReadonly', 'EffectScope#pause', 'EffectScope#resume', 'ReactiveEffect#pause', 'ReactiveEffect#resume'],
     replaced: [
@@ -47,12 +46,11 @@ const TRIMS: Trim[] = [
     ],
   },
   {
-    // No directives of its own and no `v-model`, no `<Teleport>`, `<Suspense>`, `<KeepAlive>` and `<Transition>`, no asynchronous or custom elements, no `scoped` styles, nothing that an application
-    // registers but what it provides, no rendering on a server.
+    // No directives of its own and no `v-model`, no `<Teleport>`, `<Suspense>`, `<KeepAlive>` and `<Transition>`, no asynchronous components, no
+    // custom elements, nothing that an application registers except what it provides, no rendering on a server.
     module: '@vue/runtime-core/dist/runtime-core.esm-bundler.js',
     unused: [
-      'setTransitionHooks', 'getTransitionRoot', 'needTransition', 'isTeleport', 'isSuspense', 'isKeepAlive', 'isAsyncWrapper',
-      'invokeDirectiveHook',
+      'setTransitionHooks', 'getTransitionRoot', 'needTransition', 'isTeleport', 'isSuspense', 'isKeepAlive', 'isAsyncWrapper', 'invokeDirectiveHook',
     ],
     replaced: [
       [/(?:\w+\.)*shapeFlag & (?:64|128|256|512)\b/g, '0'],

@@ -9,6 +9,7 @@ const MOMENT_LINK = /^#flysense=(tr_\w+?)(?::(\d+))?$/
 /** The widget in an open card. */
 export class CardView {
   private observer: FeedObserver | undefined
+  /** Made for the first card and kept for the next ones. */
   private slots: SlotViews | undefined
   private endSocket: (() => void) | undefined
   /** Link that was followed: amoCRM may enter the same card again, and the user has closed the window. */
@@ -23,7 +24,8 @@ export class CardView {
     const { host, calls } = this.context
     const card = host.card()
     if (!card) return
-    this.slots = new SlotViews(this.context, this.store)
+    this.slots ??= new SlotViews(this.context, this.store)
+    this.slots.begin()
     this.observer = new FeedObserver(host.document, card, this.slots, (records) => calls.see(records.map(({ id }) => id)))
     this.observer.start()
     this.endSocket = host.onCardEvent(card, () => this.observer?.schedule())
@@ -34,7 +36,6 @@ export class CardView {
     this.observer?.stop()
     this.observer = undefined
     this.slots?.end()
-    this.slots = undefined
     this.endSocket?.()
     this.endSocket = undefined
     this.context.calls.leave()

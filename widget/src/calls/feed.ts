@@ -42,6 +42,7 @@ function linkedCard(wrapper: Element): Card | null {
 
 /** What shows a record below its call. */
 export interface Slots {
+  /** Fills an element, which is not in the page yet. */
   mount(element: HTMLElement, record: FeedRecord): void
   unmount(element: HTMLElement): void
 }
@@ -104,10 +105,11 @@ export class FeedObserver {
     if (known) this.drop(record.wrapper)
     const element = this.document.createElement('div')
     element.className = `${ROOT_CLASS} flysense-slot`
-    element.dataset.flysenseRecord = record.id
-    record.anchor.after(element)
+    element.setAttribute('data-flysense-record', record.id)
     this.slots.set(record.wrapper, { element, id: record.id })
+    // Filled before it is in the page: the browser takes notice of it once.
     this.view.mount(element, record)
+    record.anchor.after(element)
   }
 
   private drop(wrapper: Element): void {

@@ -14,15 +14,20 @@ interface PlainSlot {
   card: Card
 }
 
+/** Class of a slot that shows only the button. */
+const IDLE_CLASS = 'flysense-idle'
+
 /**
  * The contents of a card's slots. Most records of a card never get further than the button, so that a slot begins as a copy of one
- * rendered button, without Vue; Vue takes over at the first press, or when the record has more to show.
+ * rendered button, without Vue, and one listener serves all of them; Vue takes over at the first press, or when the record has more
+ * to show.
  */
 export class SlotViews implements Slots {
   private readonly app: App
-  private readonly plain = new Map<HTMLElement, PlainSlot>()
-  private readonly button: DocumentFragment
-  private readonly endSubscription: () => void
+  private readonly plain = new Map<Element, PlainSlot>()
+  /** The button for copies; rendered for the first record. */
+  private button: Element | undefined
+  private endSubscription: (() => void) | undefined
 
   constructor(
     private readonly context: Context,
@@ -30,8 +35,13 @@ export class SlotViews implements Slots {
   ) {
     this.app = createApp({ render: () => null })
     this.app.provide(CONTEXT_KEY, context).provide(STORE_KEY, store)
-    this.button = this.renderButton()
-    this.endSubscription = store.subscribe((mutation, state) => this.onMutation(mutation, state))
+  }
+
+  /** Begins the work for a card. */
+  begin(): void {
+    this.end()
+    this.endSubscription = this.store.subscribe((mutation, state) => this.onMutation(mutation, state))
+    this.context.host.document.addEventListener('click', this.onPress, true)
   }
 
   mount(element: HTMLElement, record: FeedRecord): void {
@@ -41,26 +51,28 @@ export class SlotViews implements Slots {
       this.render(element, slot)
       return
     }
+    this.button ??= this.renderButton()
+    element.classList.add(IDLE_CLASS)
     element.append(this.button.cloneNode(true))
-    element.addEventListener('click', this.onPress)
     this.plain.set(element, slot)
   }
 
   unmount(element: HTMLElement): void {
-    element.removeEventListener('click', this.onPress)
     if (!this.plain.delete(element)) render(null, element)
   }
 
   /** Ends the work of all slots; the feed has removed them. */
   end(): void {
-    this.endSubscription()
+    this.endSubscription?.()
+    this.context.host.document.removeEventListener('click', this.onPress, true)
     this.plain.clear()
   }
 
   private readonly onPress = (event: Event): void => {
-    const element = event.currentTarget as HTMLElement
-    const slot = this.plain.get(element)
-    if (!slot || !(event.target instanceof Element) || !event.target.closest('button')) return
+    const button = event.target instanceof Element ? event.target.closest('button') : null
+    const element = button?.parentElement
+    const slot = element && this.plain.get(element)
+    if (!slot) return
     this.takeOver(element, slot)
     void this.context.calls.request(slot.card, slot.recordId)
   }
@@ -77,30 +89,28 @@ export class SlotViews implements Slots {
     }
   }
 
-  private takeOver(element: HTMLElement, slot: PlainSlot): void {
+  private takeOver(element: Element, slot: PlainSlot): void {
     const hadFocus = element.contains(element.ownerDocument.activeElement)
-    element.removeEventListener('click', this.onPress)
     this.plain.delete(element)
+    element.classList.remove(IDLE_CLASS)
     element.replaceChildren()
     this.render(element, slot)
     if (hadFocus) element.querySelector('button')?.focus({ preventScroll: true })
   }
 
-  private render(element: HTMLElement, { recordId, card }: PlainSlot): void {
+  private render(element: Element, { recordId, card }: PlainSlot): void {
     const slot = createVNode(CallSlot, { recordId, card })
     slot.appContext = this.app._context
     render(slot, element)
   }
 
-  /** The button as Vue renders it, for copies. */
-  private renderButton(): DocumentFragment {
-    const { document } = this.context.host
-    const element = document.createElement('div')
+  /** The button as Vue renders it. It stands in the slot itself, which needs a quarter of the elements. */
+  private renderButton(): Element {
+    const element = this.context.host.document.createElement('div')
     this.render(element, { recordId: '', card: { entityType: 'leads', entityId: 0 } })
-    const copy = document.createDocumentFragment()
-    copy.append(...[...element.children].map((child) => child.cloneNode(true)))
+    const button = element.querySelector('button')!.cloneNode(true) as Element
     render(null, element)
-    return copy
+    return button
   }
 }
 
