@@ -22,12 +22,15 @@ const TRIMS: Trim[] = [
       'Module.prototype.removeChild', 'Module.prototype.hasChild', 'Module.prototype.update',
       'registerAction', 'registerGetter', 'makeLocalGetters', 'resetStore', 'enableStrictMode',
     ],
-    replaced: [],
+    replaced: [[/scope\.run\(function \(\) \{[\s\S]*?\n {2}\}\);/, '']],
   },
   {
     // No middleware. `src/api/client.ts` writes parameters and bodies itself.
     module: 'openapi-fetch/dist/index.mjs',
-    unused: ['createQuerySerializer', 'defaultPathSerializer', 'defaultBodySerializer', 'serializePrimitiveParam', 'serializeArrayParam', 'serializeObjectParam'],
+    unused: [
+      'supportsRequestInitExt', 'createQuerySerializer', 'defaultPathSerializer', 'defaultBodySerializer', 'serializePrimitiveParam', 'serializeArrayParam',
+      'serializeObjectParam',
+    ],
     replaced: [
       ['finalMiddlewares.length', '0'],
       [/(?:use|eject)\(\.\.\.middleware\) \{[\s\S]*?\n {4}\},?/g, ''],
@@ -38,7 +41,10 @@ const TRIMS: Trim[] = [
     // A `Map` or a `Set` is never reactive here; in a reactive object it stays what it is. Lists are replaced, never changed in place by an
     // effect, and are not searched for objects. Effects are stopped, never paused, and nothing is read-only.
     module: '@vue/reactivity/dist/reactivity.esm-bundler.js',
-    unused: ['createInstrumentations', 'readonly', 'toReadonly', 'EffectScope#pause', 'EffectScope#resume', 'ReactiveEffect#pause', 'ReactiveEffect#resume'],
+    unused: [
+      'createInstrumentations', 'createInstrumentationGetter', 'readonly', 'toReadonly', 'EffectScope#pause', 'EffectScope#resume',
+      'ReactiveEffect#pause', 'ReactiveEffect#resume',
+    ],
     replaced: [
       ['return 2 /* COLLECTION */', 'return 0'],
       ['if (targetIsArray && (fn = arrayInstrumentations[key])) {', 'if (false) {'],
@@ -51,6 +57,7 @@ const TRIMS: Trim[] = [
     module: '@vue/runtime-core/dist/runtime-core.esm-bundler.js',
     unused: [
       'setTransitionHooks', 'getTransitionRoot', 'needTransition', 'isTeleport', 'isSuspense', 'isKeepAlive', 'isAsyncWrapper', 'invokeDirectiveHook',
+      'resolveAsyncComponentPlaceholder', 'locateUnresolvedAsyncRoot',
     ],
     replaced: [
       [/(?:\w+\.)*shapeFlag & (?:64|128|256|512)\b/g, '0'],
@@ -65,6 +72,12 @@ const TRIMS: Trim[] = [
       ['if (suspense && suspense.pendingBranch) {', 'if (false) {'],
       [/(?:\w+\.)+ce\b(?! =)/g, '(null)'],
     ],
+  },
+  {
+    // No custom elements.
+    module: '@vue/runtime-dom/dist/runtime-dom.esm-bundler.js',
+    unused: ['shouldSetAsPropForVueCE'],
+    replaced: [[/el\._isVueCE &&/g, 'false &&']],
   },
   {
     // Templates show texts and numbers, no objects. Styles are objects, and are not compared by their content.
@@ -88,7 +101,7 @@ export function trimLibraries(): Plugin {
 }
 
 /** What compiled components import for the features that were taken out of Vue. */
-const TAKEN_OUT = /\b_?(withDirectives|vModel\w+|vShow|Transition|TransitionGroup|Teleport|KeepAlive|Suspense|defineAsyncComponent)\b/
+const TAKEN_OUT = /\b_?(withDirectives|vModel\w+|vShow|Transition|TransitionGroup|Teleport|KeepAlive|Suspense|defineAsyncComponent|defineCustomElement|withAsyncContext)\b/
 
 /** Fails the build if a component uses what was taken out. */
 export function refuseTakenOut(code: string, id: string): void {
@@ -108,7 +121,7 @@ export function trimmed(code: string, { module, unused, replaced }: Trim): strin
   let kept = code
   for (const { node, rest } of cuts.sort((a, b) => b.node.start - a.node.start)) kept = kept.slice(0, node.start) + rest + kept.slice(node.end)
   for (const [from, to] of replaced) {
-    const next = kept.replaceAll(from, to)
+    const next = typeof from === 'string' ? kept.replaceAll(from, to) : kept.replace(from, to)
     if (next === kept) throw missing(String(from))
     kept = next
   }
