@@ -104,8 +104,7 @@ pub(super) fn qr_path(text: &str) -> Result<(String, usize), Fault> {
     let size = code.width();
     let modules = code.to_colors();
     let dark = modules.iter().enumerate().filter(|(_, module)| **module == Color::Dark);
-    let squares: Vec<String> =
-        dark.map(|(at, _)| format!("M{} {}h1v1h-1z", at % size, at / size)).collect();
+    let squares: Vec<String> = dark.map(|(at, _)| format!("M{} {}h1v1h-1z", at % size, at / size)).collect();
     Ok((squares.concat(), size))
 }
 

@@ -116,6 +116,7 @@ fn html(body: Result<String, askama::Error>) -> Response {
 mod tests {
     use flysk_domain::TextEnum as _;
     use flysk_domain::platform::events::EventKind;
+    use poem::Endpoint as _;
     use poem::Request;
 
     use super::*;

@@ -105,7 +105,7 @@ async fn on_offer(conn: &mut Conn, row: &SubscriptionRow, plan: PlanId) -> Resul
 }
 
 /// The version of the pending change of the plan, if it is still on offer.
-pub async fn pending_plan(
+pub(super) async fn pending_plan(
     conn: &mut Conn,
     row: &SubscriptionRow,
     pending: &[PendingChange],

@@ -17,6 +17,7 @@ use crate::{Conn, StoreResult, TextColumn};
 
 /// A widget: an integration of amoCRM and the data of its backend.
 #[derive(Debug, Clone, sqlx::FromRow)]
+#[expect(clippy::struct_excessive_bools, reason = "independent settings of a vendor, one column each")]
 pub struct Widget {
     /// Id of the widget.
     #[sqlx(try_from = "String")]

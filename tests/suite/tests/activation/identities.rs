@@ -5,7 +5,7 @@ use flysk_simulators::telegram::Card;
 use serde_json::Value;
 use sqlx::MySqlPool;
 
-use crate::harness::{ANNA, BORIS, TELEGRAM_TOKEN, TestApp};
+use crate::harness::{BORIS, TELEGRAM_TOKEN, TestApp};
 
 /// A link waits for its administrator: whoever starts the bot first without it gets nothing of it.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
