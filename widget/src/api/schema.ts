@@ -244,7 +244,7 @@ export interface paths {
          * @description PAuth is the authentication of your project: send either the `token` that the widget received from amoCRM, which is
          *     verified, or an `account_id` for background work. Answers 403 unless the widget is active in the account. An access
          *     token that expires within five minutes is renewed first. Whether amoCRM still accepts a token is not checked: if amoCRM
-         *     answers 401 to it, the account has revoked the access. The gateway handles this case.
+         *     answers 401 to it, ask again with `refused_token_sha256`. The gateway does this by itself.
          */
         post: operations["pauth"];
         delete?: never;
@@ -1563,6 +1563,26 @@ export interface webhooks {
         patch?: never;
         trace?: never;
     };
+    "subscription.price_changing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The account was told that the price of its plan changes in a month or later.
+         * @description Sent to the widget's event URL, at least once. Answer with 2xx within ten seconds. Verify the signature: Standard Webhooks 1.0.
+         */
+        post: operations["onSubscriptionPriceChanging"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "subscription.renewal_upcoming": {
         parameters: {
             query?: never;
@@ -1916,6 +1936,7 @@ export interface components {
          *           "title": "Про",
          *           "version": 1
          *         },
+         *         "price_change": null,
          *         "renews": true,
          *         "seat_price_kopecks": 49900,
          *         "seats": 3,
@@ -2695,7 +2716,7 @@ export interface components {
          * @description Type of an event. Types may be added: ignore unknown ones.
          * @enum {string}
          */
-        EventKind: "install" | "activate" | "deactivate" | "settings.changed" | "flycoins.purchased" | "flycoins.balance_low" | "flycoins.hold_expired" | "subscription.trial_ending" | "subscription.trial_ended" | "subscription.activated" | "subscription.renewal_upcoming" | "subscription.renewed" | "subscription.payment_failed" | "subscription.past_due" | "subscription.changed" | "subscription.cancelled" | "subscription.expired" | "test";
+        EventKind: "install" | "activate" | "deactivate" | "settings.changed" | "flycoins.purchased" | "flycoins.balance_low" | "flycoins.hold_expired" | "subscription.trial_ending" | "subscription.trial_ended" | "subscription.activated" | "subscription.renewal_upcoming" | "subscription.price_changing" | "subscription.renewed" | "subscription.payment_failed" | "subscription.past_due" | "subscription.changed" | "subscription.cancelled" | "subscription.expired" | "test";
         /**
          * EventPage
          * @description A page of events, oldest first.
@@ -3009,6 +3030,7 @@ export interface components {
          *           "title": "Про",
          *           "version": 1
          *         },
+         *         "price_change": null,
          *         "renews": true,
          *         "seat_price_kopecks": 49900,
          *         "seats": 3,
@@ -3479,6 +3501,7 @@ export interface components {
          * @description The account: either a user's token or an account id.
          * @example {
          *       "account_id": 31234567,
+         *       "refused_token_sha256": null,
          *       "token": null
          *     }
          */
@@ -3490,6 +3513,11 @@ export interface components {
              * @description Account id in amoCRM, for background work.
              */
             account_id?: number | null;
+            /**
+             * @description SHA-256 of an access token that amoCRM answered with 401, as 64 lower-case hexadecimal digits. If this is still the account's
+             *     token, and it was issued more than ten minutes ago, it is renewed first.
+             */
+            refused_token_sha256?: string | null;
         };
         /**
          * PaymentInput
@@ -4505,6 +4533,7 @@ export interface components {
          *         "title": "Про",
          *         "version": 1
          *       },
+         *       "price_change": null,
          *       "renews": true,
          *       "seat_price_kopecks": 49900,
          *       "seats": 3,
@@ -4564,6 +4593,8 @@ export interface components {
             cancels: boolean;
             /** @description Changes that wait for the next period. */
             pending_changes: components["schemas"]["PendingChange"][];
+            /** @description A new price of which the account was told at least 30 days before; null if the price stays. */
+            price_change: components["schemas"]["SubscriptionPriceChange"] | null;
             /** @description The invoice to be paid. */
             open_invoice: components["schemas"]["SubscriptionInvoice"] | null;
             /** @description What users should read now, such as the coming end of a trial. */
@@ -4715,7 +4746,7 @@ export interface components {
          * @description Subject of a notice. Subjects may be added.
          * @enum {string}
          */
-        SubscriptionNoticeKind: "trial_ending" | "charge_upcoming" | "payment_needed" | "ends_with_period" | "access";
+        SubscriptionNoticeKind: "trial_ending" | "charge_upcoming" | "payment_needed" | "ends_with_period" | "price_changing" | "access";
         /**
          * SubscriptionPlan
          * @description A plan on offer.
@@ -4776,6 +4807,32 @@ export interface components {
             items: components["schemas"]["SubscriptionPlan"][];
             /** @description Always null: the list has one page. */
             next: string | null;
+        };
+        /**
+         * SubscriptionPriceChange
+         * @description A new price of a seat, of which the account was told.
+         * @example {
+         *       "next_seat_price_kopecks": 59900,
+         *       "on": "2026-12-31",
+         *       "seat_price_kopecks": 49900
+         *     }
+         */
+        SubscriptionPriceChange: {
+            /**
+             * Format: date
+             * @description First day of the first period that has the new price, Moscow time.
+             */
+            on: string;
+            /**
+             * Format: int64
+             * @description Price of a seat for a period until then, in kopecks.
+             */
+            seat_price_kopecks: number;
+            /**
+             * Format: int64
+             * @description Price of a seat for a period from then on, in kopecks.
+             */
+            next_seat_price_kopecks: number;
         };
         /**
          * SubscriptionQuote
@@ -6157,6 +6214,17 @@ export interface operations {
                     "text/html": string;
                 };
             };
+            /** @description Too many reconnects of the account or from the address are in progress, as an HTML page that asks the user to retry. */
+            429: {
+                headers: {
+                    "Content-Security-Policy": string;
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
             /** @description Internal error, as an HTML page. */
             500: {
                 headers: {
@@ -6329,6 +6397,7 @@ export interface operations {
                      *           "title": "Про",
                      *           "version": 1
                      *         },
+                     *         "price_change": null,
                      *         "renews": true,
                      *         "seat_price_kopecks": 49900,
                      *         "seats": 3,
@@ -6572,6 +6641,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The settings were changed too often within a day. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the request is repeated. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal error. */
             500: {
                 headers: {
@@ -6779,6 +6859,17 @@ export interface operations {
             /** @description The settings do not satisfy the widget's schema. */
             422: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The settings were changed too often within a day. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the request is repeated. */
+                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7333,6 +7424,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "account_id": 31234567,
+                 *       "refused_token_sha256": null,
                  *       "token": null
                  *     }
                  */
@@ -7707,7 +7799,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The widget's backends have used their requests of this minute. */
+            /** @description The settings were changed too often within a day, or the widget's backends have used their requests of this minute. */
             429: {
                 headers: {
                     /**
@@ -11147,7 +11239,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The transcription ended without a transcript, and the daily limit of runs is reached. */
+            /**
+             * @description The transcription ended without a transcript, and the daily limit of runs is reached; or too many requested notes of
+             *     the account were not found in amoCRM today.
+             */
             429: {
                 headers: {
                     /** @description Seconds to wait before the request is repeated. */
@@ -12371,6 +12466,7 @@ export interface operations {
                      *         "title": "Про",
                      *         "version": 1
                      *       },
+                     *       "price_change": null,
                      *       "renews": true,
                      *       "seat_price_kopecks": 49900,
                      *       "seats": 3,
@@ -12859,6 +12955,7 @@ export interface operations {
                      *           "title": "Про",
                      *           "version": 1
                      *         },
+                     *         "price_change": null,
                      *         "renews": true,
                      *         "seat_price_kopecks": 49900,
                      *         "seats": 3,
@@ -13248,6 +13345,7 @@ export interface operations {
                      *         "title": "Про",
                      *         "version": 1
                      *       },
+                     *       "price_change": null,
                      *       "renews": true,
                      *       "seat_price_kopecks": 49900,
                      *       "seats": 3,
@@ -13880,6 +13978,7 @@ export interface operations {
                      *         "title": "Про",
                      *         "version": 1
                      *       },
+                     *       "price_change": null,
                      *       "renews": true,
                      *       "seat_price_kopecks": 49900,
                      *       "seats": 3,
@@ -14026,6 +14125,7 @@ export interface operations {
                      *         "title": "Про",
                      *         "version": 1
                      *       },
+                     *       "price_change": null,
                      *       "renews": true,
                      *       "seat_price_kopecks": 49900,
                      *       "seats": 3,
@@ -14175,6 +14275,7 @@ export interface operations {
                      *         "title": "Про",
                      *         "version": 1
                      *       },
+                     *       "price_change": null,
                      *       "renews": true,
                      *       "seat_price_kopecks": 49900,
                      *       "seats": 3,
@@ -14334,6 +14435,7 @@ export interface operations {
                      *         "title": "Про",
                      *         "version": 1
                      *       },
+                     *       "price_change": null,
                      *       "renews": true,
                      *       "seat_price_kopecks": 49900,
                      *       "seats": 3,
@@ -17447,6 +17549,7 @@ export interface operations {
                  *         "days_before": null,
                  *         "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
                  *         "months": 1,
+                 *         "pay_url": "https://flysk.example.com/pay/inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F/3f9a…",
                  *         "period_from": "2026-12-01",
                  *         "period_until": "2027-01-01",
                  *         "plan_id": "pln_01KCQJ3F8A1C5E7G9J2M4P6R8T",
@@ -17533,6 +17636,7 @@ export interface operations {
                  *         "days_before": null,
                  *         "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
                  *         "months": 1,
+                 *         "pay_url": "https://flysk.example.com/pay/inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F/3f9a…",
                  *         "period_from": "2026-12-01",
                  *         "period_until": "2027-01-01",
                  *         "plan_id": "pln_01KCQJ3F8A1C5E7G9J2M4P6R8T",
@@ -17547,6 +17651,92 @@ export interface operations {
                  *       "subdomain": "demo",
                  *       "time": "2026-11-29T12:00:00.000Z",
                  *       "type": "subscription.payment_failed"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Event"];
+            };
+        };
+        responses: {
+            /** @description The backend refuses the event: it is not sent again. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The event is delivered. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The delivery failed: it is tried again. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onSubscriptionPriceChanging: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The widget's project token, unless the widget wants signatures only.
+                 * @example fpt_…
+                 */
+                "X-Project-Token"?: string;
+                /**
+                 * @description The event id, if the widget has an event secret.
+                 * @example evt_01KCQJ2D4F6H8K0M2P4R6T8V0X
+                 */
+                "webhook-id"?: string;
+                /**
+                 * @description Time of the attempt, in seconds since 1970, if the widget has an event secret.
+                 * @example 1796040000
+                 */
+                "webhook-timestamp"?: string;
+                /**
+                 * @description Signatures, separated by spaces, if the widget has an event secret.
+                 * @example v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=
+                 */
+                "webhook-signature"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The event. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "account_id": 31234567,
+                 *       "base_domain": "demo.amocrm.ru",
+                 *       "data": {
+                 *         "access_level": "allowed",
+                 *         "access_reason": "paid",
+                 *         "access_until": "2026-12-31T21:00:00Z",
+                 *         "cancels": false,
+                 *         "days_before": null,
+                 *         "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
+                 *         "months": 1,
+                 *         "period_from": "2026-12-01",
+                 *         "period_until": "2027-01-01",
+                 *         "plan_id": "pln_01KCQJ3F8A1C5E7G9J2M4P6R8T",
+                 *         "seats": 3,
+                 *         "state": "active",
+                 *         "subscription_id": "sub_01KCQJ1A3C5E7G9J1L3N5Q7S9V"
+                 *       },
+                 *       "id": "evt_01KCQJ2D4F6H8K0M2P4R6T8V0X",
+                 *       "install_id": "ins_01KCQJ1A3C5E7G9J1L3N5Q7S9V",
+                 *       "number": 1,
+                 *       "sequence": 1,
+                 *       "subdomain": "demo",
+                 *       "time": "2026-11-29T12:00:00.000Z",
+                 *       "type": "subscription.price_changing"
                  *     }
                  */
                 "application/json": components["schemas"]["Event"];
