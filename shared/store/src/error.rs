@@ -117,6 +117,16 @@ fn duplicated_key(message: &str) -> String {
     message.rsplit('\'').nth(1).and_then(|name| name.rsplit('.').next()).unwrap_or("unique key").to_owned()
 }
 
+/// Whether a row was inserted; `false` if a unique key has it already. An `ON DUPLICATE KEY UPDATE` that changes nothing does
+/// not tell the two apart: sqlx counts the rows that were found.
+pub(crate) fn unless_duplicate(inserted: Result<sqlx::mysql::MySqlQueryResult, sqlx::Error>) -> StoreResult<bool> {
+    match inserted.map_err(StoreError::from) {
+        Ok(_) => Ok(true),
+        Err(StoreError::Duplicate { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Fails with [`StoreError::WrongState`] unless exactly one row was written.
 pub(crate) fn expect_one(result: &sqlx::mysql::MySqlQueryResult, what: &'static str) -> StoreResult<()> {
     if result.rows_affected() == 1 { Ok(()) } else { Err(StoreError::WrongState { what }) }

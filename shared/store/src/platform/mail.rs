@@ -6,9 +6,9 @@ use flysk_domain::id::{InstallId, InvoiceId, MailNoticeId, PurchaseId, Subscript
 use flysk_domain::platform::mail::{MailFacts, MailKind, MailState};
 use sqlx::types::Json;
 
-use crate::error::expect_one;
+use crate::error::{expect_one, unless_duplicate};
 use crate::text_column::decode_text;
-use crate::{Conn, StoreError, StoreResult, TextColumn};
+use crate::{Conn, StoreResult, TextColumn};
 
 /// A notice.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -51,13 +51,8 @@ pub async fn insert_notice(conn: &mut Conn, notice: &MailNotice, now: DateTime<U
     .bind(now)
     .bind(now)
     .execute(conn)
-    .await
-    .map_err(StoreError::from);
-    match inserted {
-        Ok(_) => Ok(true),
-        Err(StoreError::Duplicate { .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
+    .await;
+    unless_duplicate(inserted)
 }
 
 /// Finds a notice.

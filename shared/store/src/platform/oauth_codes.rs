@@ -6,9 +6,9 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::UnknownText;
 use flysk_domain::id::{AccountId, InstallId, OauthCodeId, WidgetId};
 
-use crate::error::expect_one;
+use crate::error::{expect_one, unless_duplicate};
 use crate::sql_text::sql;
-use crate::{Conn, StoreError, StoreResult, TextColumn};
+use crate::{Conn, StoreResult, TextColumn};
 
 /// How a code was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
@@ -105,13 +105,8 @@ pub async fn insert(conn: &mut Conn, code: &NewCode<'_>, now: DateTime<Utc>) -> 
     .bind(now)
     .bind(now)
     .execute(conn)
-    .await
-    .map_err(StoreError::from);
-    match inserted {
-        Ok(_) => Ok(true),
-        Err(StoreError::Duplicate { .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
+    .await;
+    unless_duplicate(inserted)
 }
 
 const SELECT: &str = "SELECT id, widget_id, host, code_sealed, state, intent_at, pair_sealed, pair_at, expected_account_id, source,

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::id::{PlanId, PriceCampaignId, SubscriptionId, WidgetId};
 use flysk_domain::money::Kopecks;
 
+use crate::error::unless_duplicate;
 use crate::sql_text::sql;
 use crate::text_column::decode_text;
 use crate::{Conn, StoreError, StoreResult};
@@ -176,7 +177,7 @@ pub struct PriceNotice {
 pub async fn insert_price_notice(conn: &mut Conn, notice: &PriceNotice) -> StoreResult<bool> {
     let inserted = sqlx::query(
         "INSERT INTO price_notices (campaign_id, subscription_id, old_kopecks, new_kopecks, seats, applies_on, noticed_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE seats = seats",
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(notice.campaign_id.to_string())
     .bind(notice.subscription_id.to_string())
@@ -186,8 +187,8 @@ pub async fn insert_price_notice(conn: &mut Conn, notice: &PriceNotice) -> Store
     .bind(notice.applies_on)
     .bind(notice.noticed_at)
     .execute(conn)
-    .await?;
-    Ok(inserted.rows_affected() == 1)
+    .await;
+    unless_duplicate(inserted)
 }
 
 /// A running campaign of which a customer was told.

@@ -7,6 +7,7 @@ use flysk_domain::platform::subscriptions::{PendingChange, PendingKind, PeriodLe
 use serde_json::Value;
 
 use super::{decode_json, encode_json};
+use crate::error::unless_duplicate;
 use crate::text_column::decode_text;
 use crate::{Conn, StoreError, StoreResult};
 
@@ -144,7 +145,7 @@ pub async fn insert_notice(
 ) -> StoreResult<bool> {
     let inserted = sqlx::query(
         "INSERT INTO subscription_notices (subscription_id, kind, about_on, days_before, noted_at)
-         VALUES (?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE noted_at = noted_at",
+         VALUES (?, ?, ?, ?, ?)",
     )
     .bind(subscription.to_string())
     .bind(kind)
@@ -152,8 +153,8 @@ pub async fn insert_notice(
     .bind(days_before)
     .bind(now)
     .execute(conn)
-    .await?;
-    Ok(inserted.rows_affected() == 1)
+    .await;
+    unless_duplicate(inserted)
 }
 
 /// An entry of the log.
