@@ -55,7 +55,7 @@ pub(super) struct Acting {
 }
 
 /// Query of a link.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct LinkQuery {
     #[serde(default)]
     ticket: String,

@@ -119,7 +119,9 @@ fn duplicated_key(message: &str) -> String {
 
 /// Whether a row was inserted; `false` if a unique key has it already. An `ON DUPLICATE KEY UPDATE` that changes nothing does
 /// not tell the two apart: sqlx counts the rows that were found.
-pub(crate) fn unless_duplicate(inserted: Result<sqlx::mysql::MySqlQueryResult, sqlx::Error>) -> StoreResult<bool> {
+pub(crate) fn unless_duplicate(
+    inserted: Result<sqlx::mysql::MySqlQueryResult, sqlx::Error>,
+) -> StoreResult<bool> {
     match inserted.map_err(StoreError::from) {
         Ok(_) => Ok(true),
         Err(StoreError::Duplicate { .. }) => Ok(false),

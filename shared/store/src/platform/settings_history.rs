@@ -76,7 +76,7 @@ pub async fn list_before(
          WHERE install_id = ? AND changed_at < ? ORDER BY version DESC LIMIT ?",
     )
     .bind(install_id.to_string())
-    .bind(before)
+    .bind(before.naive_utc())
     .bind(limit)
     .fetch_all(conn)
     .await?)

@@ -73,7 +73,7 @@ pub async fn list_before(
          WHERE install_id = ? AND read_at < ? ORDER BY read_at DESC, id DESC LIMIT ?",
     )
     .bind(install_id.to_string())
-    .bind(before)
+    .bind(before.naive_utc())
     .bind(limit)
     .fetch_all(conn)
     .await?)

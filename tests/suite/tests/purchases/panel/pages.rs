@@ -37,6 +37,7 @@ pub(super) async fn sign_in(browser: &Browser, panel: &Panel) -> Credentials {
     browser.picture("admin-second-factor").await;
     fill(browser, "input[name=code]", &panel.code(&secret)).await;
     browser.click("#confirm").await;
+    browser.wait("#codes").await;
     assert_eq!(browser.client.find_all(Locator::Css("#codes li")).await.unwrap().len(), 10);
     browser.is_content().await;
     browser.click("#continue").await;

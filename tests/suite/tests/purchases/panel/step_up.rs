@@ -26,8 +26,14 @@ async fn send(signed: &Signed<'_>, path: &str, page: &str, code: &str, fields: &
     signed.panel.post_as(Some(&signed.cookie), path, &all).await
 }
 
-/// Forms of every role that change what a second factor is, or renew it.
-const PROVING: [&str; 4] = ["/me/proof", "/me/passkeys", "/me/passkeys/challenge", "/me/passkeys/:id/remove"];
+/// Forms of every role that change what a second factor is, renew it, or open pages in an account's name.
+const PROVING: [&str; 5] = [
+    "/installs/:id/act-as",
+    "/me/proof",
+    "/me/passkeys",
+    "/me/passkeys/challenge",
+    "/me/passkeys/:id/remove",
+];
 
 #[test]
 fn every_form_that_does_more_than_support_does_needs_it() {
