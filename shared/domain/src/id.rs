@@ -247,6 +247,14 @@ ulid_id!(
     PriceCampaignId, "pcm_"
 );
 ulid_id!(
+    /// Id of an invoice that a firm pays by bank transfer.
+    TransferInvoiceId, "tin_"
+);
+ulid_id!(
+    /// Id of an operation of a bank statement.
+    BankOperationId, "bop_"
+);
+ulid_id!(
     /// Id of an operator's view of an install in the name of its account.
     ActAsId, "aas_"
 );
