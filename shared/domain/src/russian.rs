@@ -1,8 +1,12 @@
 //! Numbers and amounts as Russian texts show them.
 
+mod words;
+
 use chrono::NaiveDate;
 
 use crate::money::{Kopecks, MicroCoins};
+
+pub use words::roubles_in_words;
 
 /// No-break space: keeps an amount on one line.
 pub const NO_BREAK_SPACE: char = '\u{a0}';

@@ -15,6 +15,7 @@ pub mod exports;
 pub mod installs;
 pub mod invoice_payments;
 pub mod mail;
+pub mod pdf;
 pub mod prices;
 pub mod purchases;
 pub mod replay;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::quote::QuoteLine;
 use crate::UnknownText;
-use crate::money::Kopecks;
+use crate::money::{Kopecks, OutOfRange};
 
 /// VAT rate of a vendor's sales.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
@@ -50,6 +50,28 @@ impl VatRate {
             (Self::Vat22, false) => "vat22",
             (Self::Vat22, true) => "vat122",
         }
+    }
+
+    /// The rate in per cent; `None` without VAT.
+    pub const fn percent(self) -> Option<i64> {
+        match self {
+            Self::None => None,
+            Self::Vat0 => Some(0),
+            Self::Vat5 => Some(5),
+            Self::Vat7 => Some(7),
+            Self::Vat10 => Some(10),
+            Self::Vat20 => Some(20),
+            Self::Vat22 => Some(22),
+        }
+    }
+
+    /// The VAT in an amount that includes it, rounded half up to a kopeck; `None` without VAT.
+    ///
+    /// # Errors
+    ///
+    /// The amount is out of range.
+    pub fn included_in(self, amount: Kopecks) -> Result<Option<Kopecks>, OutOfRange> {
+        self.percent().map(|percent| amount.prorate_half_up(percent, 100 + percent)).transpose()
     }
 }
 
@@ -143,6 +165,19 @@ mod tests {
         ] {
             assert_eq!(rate.bank_code(ReceiptKind::Prepayment), prepayment);
             assert_eq!(rate.bank_code(ReceiptKind::Settlement), settlement);
+        }
+    }
+
+    #[test]
+    fn the_vat_in_an_amount_is_rounded_once() {
+        for (rate, amount, vat) in [
+            (VatRate::None, 149_900, None),
+            (VatRate::Vat0, 149_900, Some(0)),
+            (VatRate::Vat5, 10_000, Some(476)),
+            (VatRate::Vat22, 149_900, Some(27_031)),
+            (VatRate::Vat20, 3, Some(1)),
+        ] {
+            assert_eq!(rate.included_in(Kopecks(amount)), Ok(vat.map(Kopecks)), "{rate}");
         }
     }
 
