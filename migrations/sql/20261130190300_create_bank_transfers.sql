@@ -10,13 +10,13 @@ ALTER TABLE vendors
     -- Account that is paid to and whose statement is read, 20 digits.
     ADD COLUMN t_api_account      VARCHAR(20) NULL;
 
--- Last number given to an invoice of a vendor. Numbers have gaps, because a number whose sending is unknown is not used again.
+-- Last serial given to an invoice of a vendor; the invoice's number is the serial with a check digit.
 CREATE TABLE transfer_invoice_numbers (
     vendor_id   CHAR(30)    NOT NULL,
-    last_number BIGINT      NOT NULL,
+    last_serial BIGINT      NOT NULL,
     updated_at  DATETIME(6) NOT NULL,
     PRIMARY KEY (vendor_id),
-    CONSTRAINT transfer_invoice_numbers_digits CHECK (last_number >= 0 AND last_number <= 999999999999999)
+    CONSTRAINT transfer_invoice_numbers_digits CHECK (last_serial > 0 AND last_serial <= 99999999999999)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET ascii COLLATE ascii_bin;
 
 -- Invoices that a firm pays by transfer. Everything that was promised is frozen in the row.
@@ -100,7 +100,7 @@ CREATE TABLE bank_operations (
     payer_account   VARCHAR(34)  NOT NULL,
     document_number VARCHAR(32)  CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     purpose         VARCHAR(1000) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci NOT NULL,
-    -- landed, queued or foreign.
+    -- new (read, but not matched yet), landed, queued or foreign.
     state           VARCHAR(8)   NOT NULL,
     -- Why a person must decide; NULL unless it was ever queued.
     queue_reason    VARCHAR(24)  NULL,
@@ -111,6 +111,7 @@ CREATE TABLE bank_operations (
     PRIMARY KEY (id),
     UNIQUE KEY bank_operations_once (vendor_id, account_number, dedup_key, occurrence),
     KEY bank_operations_state (state, id),
+    KEY bank_operations_order (state, vendor_id, booked_at, id),
     KEY bank_operations_payer (vendor_id, payer_inn, id),
     CONSTRAINT bank_operations_amount CHECK (amount_kopecks > 0)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET ascii COLLATE ascii_bin;
@@ -169,7 +170,7 @@ CREATE TABLE firm_balance_entries (
     -- received (from an operation), applied (to an invoice) or released (by an invoice that ended).
     cause      VARCHAR(8)      NOT NULL,
     -- Operation and step, or transfer invoice: a cause counts once.
-    cause_key  VARCHAR(48)     NOT NULL,
+    cause_key  VARCHAR(64)     NOT NULL,
     created_at DATETIME(6)     NOT NULL,
     PRIMARY KEY (id),
     UNIQUE KEY firm_balance_entries_once (cause, cause_key),

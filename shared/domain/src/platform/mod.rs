@@ -1,4 +1,4 @@
-//! Services for every vendor: authorization, installs, events, Flycoins, purchases, subscriptions, notices by e-mail.
+//! Services for every vendor: authorization, installs, events, Flycoins, purchases, subscriptions, transfers of firms, notices by e-mail.
 
 pub mod billing;
 pub mod breaker;
@@ -15,3 +15,4 @@ pub mod signature;
 pub mod subscriptions;
 pub mod tbank;
 pub mod token;
+pub mod transfers;

@@ -1,0 +1,96 @@
+//! States of invoices, documents and operations.
+
+use crate::UnknownText;
+
+/// State of an invoice that is paid by transfer.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TransferInvoiceState {
+    /// The bank has not confirmed it yet. It can be paid: the firm knows number and requisites.
+    Sending,
+    /// The bank has it.
+    Issued,
+    /// Its sum arrived, and what it pays was granted.
+    Paid,
+    /// Its due day passed; what had arrived of it is in the firm's balance.
+    Expired,
+    /// Withdrawn: what it was to pay is void or was paid otherwise; what had arrived of it is in the firm's balance.
+    Void,
+}
+
+impl TransferInvoiceState {
+    /// Whether it waits for money.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Sending | Self::Issued)
+    }
+}
+
+/// Whether we have the document of an invoice.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PdfState {
+    /// There is no document of the bank yet.
+    None,
+    /// The bank has a link to it.
+    Wanted,
+    /// It is in object storage.
+    Stored,
+    /// The bank's link ended before the document was fetched, or the bank never gave one: ours is made instead.
+    Lost,
+}
+
+/// State of an act.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ActState {
+    /// It is made on its day.
+    Due,
+    /// It is in object storage.
+    Stored,
+}
+
+/// State of an operation of a statement.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OperationState {
+    /// Read, but not matched yet.
+    New,
+    /// All of it is with an invoice or in a balance.
+    Landed,
+    /// It waits for a person.
+    Queued,
+    /// Not a payment of a customer.
+    Foreign,
+}
+
+/// Where kopecks of an operation are.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AllocationTarget {
+    /// With an invoice.
+    Invoice,
+    /// In a firm's balance.
+    Balance,
+    /// They wait for a person.
+    Queue,
+    /// Not a payment of a customer.
+    Foreign,
+}
+
+/// Why a balance changed.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BalanceCause {
+    /// Money of an operation came in.
+    Received,
+    /// An invoice took it.
+    Applied,
+    /// An invoice ended and gave back what it had.
+    Released,
+}
