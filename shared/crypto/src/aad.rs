@@ -2,7 +2,7 @@
 
 use flysk_domain::id::{
     BindingId, BotUpdateId, CardId, InstallId, InvoiceId, NotificationId, OauthCodeId, OperatorId,
-    PurchaseId, VendorId, WidgetId,
+    PurchaseId, TransferInvoiceId, VendorId, WidgetId,
 };
 
 /// AAD of the secret key of a widget's integration.
@@ -63,6 +63,21 @@ pub fn notification_body(notification: NotificationId) -> String {
 /// AAD of the password of a vendor's terminal.
 pub fn terminal_password(vendor: VendorId) -> String {
     format!("vendors.terminal_password:{vendor}")
+}
+
+/// AAD of a vendor's token of the T-API.
+pub fn t_api_token(vendor: VendorId) -> String {
+    format!("vendors.t_api_token:{vendor}")
+}
+
+/// AAD of the address that a transfer invoice is sent to.
+pub fn transfer_email(invoice: TransferInvoiceId) -> String {
+    format!("transfer_invoices.email:{invoice}")
+}
+
+/// AAD of the bank's link to the document of a transfer invoice.
+pub fn transfer_pdf_url(invoice: TransferInvoiceId) -> String {
+    format!("transfer_invoices.pdf_url:{invoice}")
 }
 
 /// AAD of the contact for an invoice's receipts.

@@ -19,4 +19,6 @@ pub use index::{Candidate, InvoiceIndex, Reception};
 pub use landing::{ACQUIRER_INN, Landing, Portion, QueueReason, Transfer};
 pub use number::{InvoiceNumber, MAX_PURPOSE_CHARS, SeriesExhausted, numbers_in_purpose};
 pub use requisites::{Inn, InvalidRequisites, MAX_PAYER_NAME_CHARS, Payer};
-pub use state::{ActState, AllocationTarget, BalanceCause, OperationState, PdfState, TransferInvoiceState};
+pub use state::{
+    ActState, AllocationTarget, BalanceCause, OperationState, PaymentSubject, PdfState, TransferInvoiceState,
+};

@@ -25,6 +25,7 @@ pub mod settings_history;
 pub mod subscriptions;
 pub mod token_audit;
 pub mod tokens;
+pub mod transfers;
 pub mod unvouched_codes;
 pub mod vendors;
 pub mod widget_schemas;

@@ -1,6 +1,16 @@
 //! States of invoices, documents and operations.
 
 use crate::UnknownText;
+use crate::id::{InvoiceId, PurchaseId};
+
+/// What an invoice pays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PaymentSubject {
+    /// An invoice of a subscription.
+    Invoice(InvoiceId),
+    /// A purchase of Flycoins.
+    Purchase(PurchaseId),
+}
 
 /// State of an invoice that is paid by transfer.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]

@@ -1,0 +1,79 @@
+//! Columns `t_api_…` of `vendors`: access to the T-API of the bank.
+
+use chrono::{DateTime, Utc};
+use flysk_domain::id::VendorId;
+
+use crate::error::expect_one;
+use crate::text_column::decode_text;
+use crate::{Conn, StoreResult};
+
+/// A vendor's access to the T-API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TApiAccess {
+    /// The vendor.
+    pub vendor_id: VendorId,
+    /// Account that is paid to and whose statement is read, 20 digits.
+    pub account: String,
+    /// Token, sealed for `vendors.t_api_token:<id>`.
+    pub token_sealed: String,
+}
+
+type Row = (String, String, String);
+
+fn into_access((vendor, account, token_sealed): Row) -> StoreResult<TApiAccess> {
+    Ok(TApiAccess { vendor_id: decode_text("vendor id", &vendor)?, account, token_sealed })
+}
+
+/// Finds the access of a vendor.
+pub async fn find_access(conn: &mut Conn, vendor: VendorId) -> StoreResult<Option<TApiAccess>> {
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT id, t_api_account, t_api_token_sealed FROM vendors
+         WHERE id = ? AND t_api_account IS NOT NULL AND t_api_token_sealed IS NOT NULL",
+    )
+    .bind(vendor.to_string())
+    .fetch_optional(conn)
+    .await?;
+    row.map(into_access).transpose()
+}
+
+/// Lists the accesses of all vendors.
+pub async fn list_accesses(conn: &mut Conn) -> StoreResult<Vec<TApiAccess>> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT id, t_api_account, t_api_token_sealed FROM vendors
+         WHERE t_api_account IS NOT NULL AND t_api_token_sealed IS NOT NULL ORDER BY id",
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(into_access).collect()
+}
+
+/// Sets account and sealed token of a vendor, or removes both.
+pub async fn set_access(
+    conn: &mut Conn,
+    vendor: VendorId,
+    access: Option<(&str, &str)>,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let updated = sqlx::query(
+        "UPDATE vendors SET t_api_account = ?, t_api_token_sealed = ?, updated_at = ? WHERE id = ?",
+    )
+    .bind(access.map(|(account, _)| account))
+    .bind(access.map(|(_, sealed)| sealed))
+    .bind(now)
+    .bind(vendor.to_string())
+    .execute(conn)
+    .await?;
+    expect_one(&updated, "vendor")
+}
+
+/// Replaces the sealed token, unless it changed since it was read.
+pub async fn reseal_access(conn: &mut Conn, read: &TApiAccess, sealed: &str) -> StoreResult<bool> {
+    let updated =
+        sqlx::query("UPDATE vendors SET t_api_token_sealed = ? WHERE id = ? AND t_api_token_sealed = ?")
+            .bind(sealed)
+            .bind(read.vendor_id.to_string())
+            .bind(&read.token_sealed)
+            .execute(conn)
+            .await?;
+    Ok(updated.rows_affected() == 1)
+}

@@ -1,0 +1,34 @@
+//! Payment by bank transfer: invoices, operations of statements, where their kopecks are, and balances of firms.
+//!
+//! Lock order: the operation's row, then the transfer invoice, then the balance, then what is paid for.
+
+mod access;
+mod allocations;
+mod balances;
+mod cursors;
+mod invoice_writes;
+mod invoices;
+mod lists;
+mod operations;
+
+pub use access::{TApiAccess, find_access, list_accesses, reseal_access, set_access};
+pub use allocations::{Allocation, insert_allocation, list_allocations};
+pub use balances::{BalanceOwner, change_balance, find_balance, list_balances};
+pub use cursors::{StatementCursor, find_cursor, record_failed_reading, record_reading};
+pub use invoice_writes::{
+    NewTransferInvoiceRow, begin_sending, insert_transfer_invoice, mark_issued, mark_transfer_ended,
+    mark_transfer_paid, record_bank_status, record_refused_sending, record_sending_error,
+    reseal_transfer_email, reseal_transfer_link, set_paid_kopecks, set_transfer_pdf, take_serial,
+};
+pub use invoices::{
+    TransferInvoice, find_open_transfer_invoice, find_transfer_invoice, find_transfer_invoice_by_number,
+    find_waiting_of_firm, list_transfer_invoices, lock_transfer_invoice,
+};
+pub use lists::{
+    list_invoices_to_send, list_past_due, list_sealed_transfer_invoices, list_to_ask_about,
+    list_with_pdf_state,
+};
+pub use operations::{
+    BankOperation, NewOperation, find_operation, insert_operation, list_new_operations,
+    list_queued_operations, lock_operation, note_operation_id, set_operation_state,
+};
