@@ -54,7 +54,7 @@ pub(crate) const VOID_REASONS: [(&str, &str); 8] = [
 ];
 
 /// What happened to a subscription, by code.
-pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 30] = [
+pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 32] = [
     ("activated", "первый период оплачен"),
     ("bonus_granted", "начислены бонусные дни"),
     ("cancel_requested", "отмена в конце периода"),
@@ -82,16 +82,19 @@ pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 30] = [
     ("reopened", "возобновлена поздней оплатой"),
     ("restored", "отмена отозвана"),
     ("review_ended", "разбор закончен"),
+    ("seat_freed", "место освобождено"),
+    ("seats_lost", "мест стало меньше"),
     ("trial_ended", "пробный период закончился"),
     ("trial_ending", "пробный период заканчивается"),
     ("trial_started", "начался пробный период"),
 ];
 
 /// Reasons of a subscription's access, by code.
-pub(crate) const ACCESS_REASONS: [(&str, &str); 10] = [
+pub(crate) const ACCESS_REASONS: [(&str, &str); 11] = [
     ("cancelled", "подписка отменена"),
     ("expired", "подписка закончилась без оплаты"),
     ("granted", "период подарен"),
+    ("no_seat", "нет места у пользователя"),
     ("not_subscribed", "ничего не куплено"),
     ("paid", "период оплачен"),
     ("payment_overdue", "следующий период не оплачен"),

@@ -153,6 +153,9 @@ fn invalid_billing(invalid: InvalidBilling) -> Fault {
         InvalidBilling::Subscriptions(InvalidSettings::ChargeDays) => {
             "subscriptions.charge_days: не больше 16 дней от 0 до 31 по возрастанию, первый 0".to_owned()
         }
+        InvalidBilling::Subscriptions(InvalidSettings::SeatIdleDays) => {
+            "subscriptions.seat_idle_days от 1 до 366; если места не освобождаются сами, не пишите его".to_owned()
+        }
         InvalidBilling::LowBalance => {
             "low_balance_micro больше нуля и не больше 1 000 000 Flycoins, в миллионных долях; если событие не нужно, не \
              пишите его"
@@ -225,6 +228,7 @@ mod tests {
             (json!({"flycoins": {"welcome_bonus": {}}}), "не хватает поля «amount_micro»"),
             (json!({"flycoins": {"forecast_service": "other.x"}}), "forecast_service «other.x»"),
             (json!({"subscriptions": {"grace_days": 61}}), "grace_days от 0 до 60"),
+            (json!({"subscriptions": {"seat_idle_days": 0}}), "seat_idle_days от 1 до 366"),
         ] {
             let invalid = BillingSettings::read(&billing, "flysense").unwrap_err();
             let text = invalid_billing(invalid).to_string();

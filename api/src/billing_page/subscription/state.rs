@@ -73,6 +73,7 @@ impl Facts<'_> {
             AccessReason::TrialEnded => ("bad", "Пробный период закончился", self.ended()),
             AccessReason::Expired => ("bad", "Подписка закончилась", self.ended()),
             AccessReason::Cancelled => ("bad", "Подписка отменена", self.ended()),
+            AccessReason::NoSeat => ("bad", "Все места заняты", self.live()),
         };
         StateCard { tone, title, access: meaning(access.level), level: access.level.into(), sentences }
     }

@@ -22,6 +22,13 @@ pub enum AccessLevel {
     Off,
 }
 
+impl AccessLevel {
+    /// Whether the widget works.
+    pub const fn works(self) -> bool {
+        matches!(self, Self::Allowed | Self::Grace)
+    }
+}
+
 /// Reason of a level of access.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
@@ -47,6 +54,8 @@ pub enum AccessReason {
     Expired,
     /// The subscription was cancelled.
     Cancelled,
+    /// Others have the seats: only this user is refused.
+    NoSeat,
 }
 
 impl AccessReason {
@@ -61,6 +70,9 @@ impl AccessReason {
             Self::TrialEnded => Some("Пробный период закончился. Чтобы продолжить, оформите подписку."),
             Self::Expired => Some("Подписка закончилась. Чтобы продолжить, оплатите её."),
             Self::Cancelled => Some("Подписка отменена. Чтобы продолжить, оформите её снова."),
+            Self::NoSeat => Some(
+                "Все места подписки заняты. Попросите администратора аккаунта освободить место или добавить ещё одно.",
+            ),
         }
     }
 }
@@ -81,7 +93,7 @@ impl Access {
         Self { level: AccessLevel::Allowed, reason, until: Some(day_start(until)) }
     }
 
-    const fn over(reason: AccessReason, settings: &SubscriptionSettings) -> Self {
+    pub(super) const fn over(reason: AccessReason, settings: &SubscriptionSettings) -> Self {
         let level = match settings.after_end {
             AfterEnd::Restricted => AccessLevel::Restricted,
             AfterEnd::Off => AccessLevel::Off,

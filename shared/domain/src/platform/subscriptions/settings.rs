@@ -8,6 +8,8 @@ use crate::UnknownText;
 const MAX_GRACE_DAYS: u32 = 60;
 /// Maximum number of automatic charges of one invoice.
 const MAX_CHARGES: usize = 16;
+/// Maximum number of days without use after which a seat goes to another user.
+const MAX_SEAT_IDLE_DAYS: u32 = 366;
 /// Last day of automatic charges after the boundary. Source: ceiling of Russian acquirers, one retry a day for 31 days.
 pub(super) const MAX_CHARGE_DAY: u32 = 31;
 
@@ -34,11 +36,22 @@ pub struct SubscriptionSettings {
     pub charge_days: Vec<u32>,
     /// Access after the end.
     pub after_end: AfterEnd,
+    /// Whether users of the account occupy the seats, so that a user without one is refused.
+    pub seats_per_user: bool,
+    /// Days without use after which a seat goes to another user who needs one; `None` for never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seat_idle_days: Option<u32>,
 }
 
 impl Default for SubscriptionSettings {
     fn default() -> Self {
-        Self { grace_days: 14, charge_days: vec![0, 1, 3, 5, 7, 10, 14], after_end: AfterEnd::Off }
+        Self {
+            grace_days: 14,
+            charge_days: vec![0, 1, 3, 5, 7, 10, 14],
+            after_end: AfterEnd::Off,
+            seats_per_user: false,
+            seat_idle_days: None,
+        }
     }
 }
 
@@ -53,6 +66,9 @@ pub enum InvalidSettings {
         "subscriptions.charge_days are at most {MAX_CHARGES} ascending days from 0 to {MAX_CHARGE_DAY}, the first one 0"
     )]
     ChargeDays,
+    /// Days without use of a seat out of range.
+    #[error("subscriptions.seat_idle_days is 1 to {MAX_SEAT_IDLE_DAYS}; leave it out for never")]
+    SeatIdleDays,
 }
 
 impl SubscriptionSettings {
@@ -60,6 +76,9 @@ impl SubscriptionSettings {
     pub fn check(&self) -> Result<(), InvalidSettings> {
         if self.grace_days > MAX_GRACE_DAYS {
             return Err(InvalidSettings::Grace);
+        }
+        if self.seat_idle_days.is_some_and(|days| !(1..=MAX_SEAT_IDLE_DAYS).contains(&days)) {
+            return Err(InvalidSettings::SeatIdleDays);
         }
         let days = &self.charge_days;
         let ascending = days.windows(2).all(|pair| pair[0] < pair[1]);
@@ -93,5 +112,17 @@ mod tests {
         }
         let long = SubscriptionSettings { grace_days: 61, ..SubscriptionSettings::default() };
         assert_eq!(long.check(), Err(InvalidSettings::Grace));
+    }
+
+    #[test]
+    fn seats_belong_to_nobody_unless_the_vendor_wants_it_and_are_not_released_at_once() {
+        let settings = SubscriptionSettings::default();
+        assert!(!settings.seats_per_user && settings.seat_idle_days.is_none());
+        for days in [0, 367] {
+            let settings = SubscriptionSettings { seat_idle_days: Some(days), ..settings.clone() };
+            assert_eq!(settings.check(), Err(InvalidSettings::SeatIdleDays), "{days}");
+        }
+        let monthly = SubscriptionSettings { seats_per_user: true, seat_idle_days: Some(30), ..settings };
+        assert_eq!(monthly.check(), Ok(()));
     }
 }
