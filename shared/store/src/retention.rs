@@ -166,6 +166,7 @@ pub const TABLES: &[(&str, Growth)] = &[
     ("subscription_pending_changes", Growth::Bounded),
     ("subscription_plans", Growth::Money),
     ("subscription_quotes", Growth::Pruned(UNAPPLIED_QUOTE_RETENTION, PRUNE_HISTORY)),
+    ("subscription_seats", Growth::Bounded),
     ("subscriptions", Growth::Bounded),
     ("tbank_discrepancies", Growth::Money),
     ("tbank_notifications", Growth::Money),

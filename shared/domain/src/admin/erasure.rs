@@ -37,6 +37,8 @@ labeled_enum!(
         Notifications = "notifications", "Тексты уведомлений банка";
         /// Letters and their settings.
         Letters = "letters", "Письма и настройки писем";
+        /// Users who occupy seats of a subscription.
+        Seats = "seats", "Пользователи на местах подписки";
         /// Data of events for vendors.
         EventData = "event_data", "Данные событий для продавцов";
         /// Answers of vendors' backends to events.
@@ -78,6 +80,7 @@ impl ErasedKind {
             | Self::Cards
             | Self::Notifications
             | Self::Letters
+            | Self::Seats
             | Self::EventData
             | Self::Answers
             | Self::Comments

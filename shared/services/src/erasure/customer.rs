@@ -62,6 +62,7 @@ async fn erase_profile(
         (ErasedKind::Settings, settings),
         (ErasedKind::Tokens, store::delete_tokens(unit, install.id).await?),
         (ErasedKind::Letters, store::delete_letters(unit, install.id, subscription).await?),
+        (ErasedKind::Seats, store::delete_seats(unit, subscription).await?),
         (ErasedKind::EventData, store::erase_event_data(unit, install.id, BATCH_SIZE).await?),
         (ErasedKind::Answers, store::erase_answers(unit, install.id, BATCH_SIZE).await?),
         (ErasedKind::Comments, comments),

@@ -44,7 +44,9 @@ const fn event_of(action: SubscriptionAction) -> Option<EventKind> {
         | SubscriptionAction::Reinstated
         | SubscriptionAction::PaymentLockCleared
         | SubscriptionAction::CardSaved
-        | SubscriptionAction::CardUnlinked => return None,
+        | SubscriptionAction::CardUnlinked
+        | SubscriptionAction::SeatFreed
+        | SubscriptionAction::SeatsLost => return None,
     })
 }
 

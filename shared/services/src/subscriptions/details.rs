@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::platform::billing::BillingSettings;
-use flysk_domain::platform::subscriptions::{Access, Notice, PendingChange, SubscriptionSettings};
+use flysk_domain::platform::subscriptions::{Access, Notice, PendingChange, SeatCount, SubscriptionSettings};
 use flysk_store::platform::subscriptions::{self, Invoice, Plan, PriceNotice, SubscriptionRow};
 use flysk_store::platform::widgets::Widget;
 use flysk_store::{Conn, StoreResult};
@@ -22,7 +22,9 @@ pub struct SubscriptionDetails {
     pub open_invoice: Option<Invoice>,
     /// The new price of which the customer was told, and the first day of the first period that has it.
     pub new_price: Option<(PriceNotice, NaiveDate)>,
-    /// Access now.
+    /// Seats that users occupy; `None` if the widget gives no seats to users, and before the first purchase.
+    pub seats: Option<SeatCount>,
+    /// Access now: that of the account, and of users who have a seat.
     pub access: Access,
     /// What users should read now.
     pub notices: Vec<Notice>,
@@ -64,5 +66,9 @@ pub async fn load_details(
     if let Some((told, on)) = new_price {
         notices.push(Notice::of_new_price(told.old_price, told.new_price, on));
     }
-    Ok(SubscriptionDetails { row, plan, pending, open_invoice, new_price, access, notices })
+    let seats = match row.subscription.seat_limit() {
+        Some(_) if settings.seats_per_user => Some(subscriptions::count_seats(conn, row.id).await?),
+        _ => None,
+    };
+    Ok(SubscriptionDetails { row, plan, pending, open_invoice, new_price, seats, access, notices })
 }

@@ -20,6 +20,7 @@ mod quotes;
 mod refunds;
 mod reinstate;
 mod save;
+mod seats;
 mod settle;
 mod trial;
 
@@ -45,6 +46,7 @@ pub(crate) use refunds::refundable;
 pub use refunds::suggested_refund;
 pub use reinstate::reinstate;
 pub use save::{Actor, SubscriptionAction};
+pub use seats::{OccupiedSeat, free_seat, list_occupied_seats, take_seat};
 pub use settle::{FailedCharge, SettleOutcome, Settlement, record_failed_charge, settle_invoice};
 pub(crate) use settle::{Locked, lock, lock_both, record_failed_locked, settle_locked};
 pub use trial::{LosesAccess, list_losing_access, open_late_subscription, start_missing_trials, start_trial};

@@ -12,6 +12,7 @@ use flysk_store::{StoreError, StoreResult};
 use serde_json::{Value, json};
 
 use super::announce::announce;
+use super::seats::drop_surplus_seats;
 
 /// Who acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +103,10 @@ pub enum SubscriptionAction {
     CardSaved,
     /// A card was unlinked.
     CardUnlinked,
+    /// A user's seat was freed.
+    SeatFreed,
+    /// Users lost their seats, because there are fewer of them.
+    SeatsLost,
 }
 
 /// An entry of the log.
@@ -144,6 +149,7 @@ pub(super) async fn save(
     let now = clock.now();
     let next_due_at = new.next_due_at(now, settings);
     subscriptions::update_subscription(unit, row, new, next_due_at, now).await?;
+    drop_surplus_seats(unit, clock, row, new).await?;
     let details = json!({ "before": summary(&row.subscription), "after": summary(new), "data": entry.data });
     log(unit, clock, row, &entry, details).await?;
     cache_invalidations::record(unit, Subject::Install(row.install_id)).await?;

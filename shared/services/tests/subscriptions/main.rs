@@ -9,4 +9,5 @@ mod late_money;
 mod operators;
 mod races;
 mod renewing;
+mod seats;
 mod world;

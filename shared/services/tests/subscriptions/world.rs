@@ -77,6 +77,15 @@ impl World {
         Self { outbox, clock, widget, install: install.id, keys: std::cell::Cell::new(0) }
     }
 
+    /// Lets users occupy the seats. `idle_days`: after these a seat goes to another user.
+    pub(crate) async fn give_seats_to_users(&mut self, idle_days: Option<u32>) {
+        let billing = json!({ "subscriptions": { "seats_per_user": true, "seat_idle_days": idle_days } });
+        let changes = Changes { billing: Some(Some(billing)), ..Changes::default() };
+        let mut conn = self.outbox.pool().acquire().await.unwrap();
+        widgets::update(&mut conn, self.widget.id, &changes, self.clock.now()).await.unwrap();
+        self.widget = widgets::find(&mut conn, self.widget.id).await.unwrap().unwrap();
+    }
+
     pub(crate) async fn unit(&self) -> UnitOfWork {
         self.outbox.begin(trace()).await.unwrap()
     }

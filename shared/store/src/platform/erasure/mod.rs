@@ -22,7 +22,7 @@ pub use payments::{
     erase_rebill_ids, list_linked_cards,
 };
 pub use profile::{
-    delete_letters, delete_settings_history, delete_tokens, erase_account_name, erase_answers,
+    delete_letters, delete_seats, delete_settings_history, delete_tokens, erase_account_name, erase_answers,
     erase_comments, erase_event_data, erase_settings, has_waiting_events,
 };
 
@@ -114,6 +114,10 @@ pub async fn count(conn: &mut Conn, kind: ErasedKind, install: &ErasedInstall) -
         )
         .bind(subscription)
         .bind(id),
+        ErasedKind::Seats => {
+            sqlx::query_scalar("SELECT COUNT(*) FROM subscription_seats WHERE subscription_id = ?")
+                .bind(subscription)
+        }
         ErasedKind::EventData => sqlx::query_scalar(
             "SELECT COUNT(*) FROM lifecycle_events WHERE install_id = ? AND data IS NOT NULL AND data <> '{}'",
         )

@@ -86,6 +86,15 @@ pub async fn delete_letters(
     Ok(notices.rows_affected() + preferences.rows_affected())
 }
 
+/// Deletes the seats of users of a subscription; returns how many.
+pub async fn delete_seats(conn: &mut Conn, subscription: Option<SubscriptionId>) -> StoreResult<u64> {
+    let deleted = sqlx::query("DELETE FROM subscription_seats WHERE subscription_id = ?")
+        .bind(subscription.map(|id| id.to_string()).unwrap_or_default())
+        .execute(conn)
+        .await?;
+    Ok(deleted.rows_affected())
+}
+
 /// Removes the comments of at most `limit` transactions of a wallet; returns how many. Entries and receipts stay.
 pub async fn erase_comments(conn: &mut Conn, wallet: WalletId, limit: u32) -> StoreResult<u64> {
     let erased = sqlx::query(

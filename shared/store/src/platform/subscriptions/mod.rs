@@ -13,6 +13,7 @@ mod quotes;
 mod records;
 mod row;
 mod schedule_invariants;
+mod seats;
 mod write;
 
 pub use campaigns::{
@@ -48,6 +49,10 @@ pub use row::{
     list_subscriptions_of_widget, lock_subscription, lock_subscription_of_install,
 };
 pub use schedule_invariants::{SCHEDULE_RULES, verify_schedule};
+pub use seats::{
+    count_seats, delete_seat, delete_unused_seat, find_seat, insert_seat, list_seats, mark_seat_seen,
+    mark_seats_changed, renumber_seat,
+};
 pub use write::{NewSubscription, insert_subscription, set_card, update_subscription};
 
 use serde::Serialize;
