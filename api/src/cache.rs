@@ -1,4 +1,4 @@
-//! In-process cache of widgets and installs, invalidated through the table `cache_invalidations`.
+//! In-process cache of widgets, installs and users' seats, invalidated through the table `cache_invalidations`.
 //!
 //! Every change of a widget or install inserts a row into `cache_invalidations`, in the same transaction. Every process polls
 //! for new rows 5 times a second and invalidates their subjects. If polling has failed for a second, the process bypasses its
@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use flysk_domain::id::{AccountId, InstallId, WidgetId};
+use flysk_domain::id::{AccountId, InstallId, UserId, WidgetId};
+use flysk_domain::platform::subscriptions::Seat;
 use flysk_store::platform::cache_invalidations::{self, Subject};
 use flysk_store::platform::installs::Install;
 use flysk_store::platform::project_tokens;
@@ -59,6 +60,8 @@ pub(crate) struct InstallCache {
     integrations: Cache<String, CacheEntry<Widget>>,
     installs: Cache<(WidgetId, AccountId), CacheEntry<Install>>,
     accesses: Cache<(WidgetId, AccountId), CacheEntry<InstallAccess>>,
+    /// Seats that users have. That a user has none is not cached.
+    seats: Cache<(InstallId, UserId), CacheEntry<Seat>>,
 }
 
 /// What has been invalidated.
@@ -108,6 +111,7 @@ impl Default for InstallCache {
             integrations: bounded(),
             installs: bounded(),
             accesses: bounded(),
+            seats: bounded(),
         }
     }
 }
@@ -144,6 +148,12 @@ impl InstallCache {
         Some((Arc::unwrap_or_clone(widget), Arc::unwrap_or_clone(install)))
     }
 
+    /// The seat of a user of an install, if it is cached.
+    pub(crate) fn seat(&self, install: InstallId, user: UserId) -> Option<Seat> {
+        let seat = self.current(self.seats.get(&(install, user))?, |_| [Subject::Install(install)])?;
+        Some(*seat)
+    }
+
     /// The epoch for a later insert. Call it before reading the database. `None` while the cache is bypassed.
     pub(crate) fn read_epoch(&self) -> Option<ReadEpoch> {
         self.if_fresh().map(|changes| ReadEpoch(changes.invalidations))
@@ -168,6 +178,12 @@ impl InstallCache {
         let Some(epoch) = epoch else { return };
         let key = (access.install.widget_id, access.install.account_id);
         insert(&self.accesses, key, epoch, access.clone());
+    }
+
+    /// Inserts the seat of a user of an install.
+    pub(crate) fn insert_seat(&self, epoch: Option<ReadEpoch>, install: InstallId, seat: Seat) {
+        let Some(epoch) = epoch else { return };
+        insert(&self.seats, (install, seat.user), epoch, seat);
     }
 
     /// Invalidates an install that this process changed, so that its next request uses the change without waiting for a poll.
@@ -298,6 +314,18 @@ mod tests {
         assert!(!changes.is_current(before, &[account(1)]), "it was read before it changed");
         assert!(changes.is_current(before, &[account(2)]));
         assert!(changes.is_current(after, &[account(1)]));
+    }
+
+    #[test]
+    fn a_seat_is_forgotten_once_something_of_its_install_changes() {
+        let (cache, clock) = (fresh_cache(), flysk_domain::SystemClock);
+        let (install, now) = (InstallId::generate(&clock), flysk_domain::Clock::now(&clock));
+        let seat = Seat { number: 1, user: UserId(501), taken_at: now, seen_at: now };
+        cache.insert_seat(cache.read_epoch(), install, seat);
+        assert_eq!(cache.seat(install, seat.user), Some(seat));
+        assert_eq!(cache.seat(install, UserId(502)), None);
+        cache.invalidate_install(install);
+        assert_eq!(cache.seat(install, seat.user), None);
     }
 
     /// A change that committed after the window is missed.

@@ -31,8 +31,8 @@ use crate::platform::pauth::PauthApi;
 use crate::platform::purchases::{PackagesApi, PurchasesApi, TopUpApi};
 use crate::platform::settings::SettingsApi;
 use crate::platform::subscriptions::{
-    BackendSubscriptionApi, InvoicesApi, QuotesApi, RenewalCardApi, SubscriptionApi, SubscriptionChangesApi,
-    SubscriptionPaymentsApi,
+    BackendSeatsApi, BackendSubscriptionApi, InvoicesApi, QuotesApi, RenewalCardApi, SeatsApi,
+    SubscriptionApi, SubscriptionChangesApi, SubscriptionPaymentsApi,
 };
 use crate::platform::switch::SwitchApi;
 use crate::problem::{Problem, ProblemCode, ProblemOrigin};
@@ -67,6 +67,7 @@ type SubscriptionApis = (
     RenewalCardApi,
     SubscriptionChangesApi,
     BackendSubscriptionApi,
+    (SeatsApi, BackendSeatsApi),
 );
 type FlycoinApis = (WalletApi, TransactionsApi, StatisticsApi);
 type BackendBillingApis = (FlycoinWriteApis, BalanceApi, WidgetTransactionsApi, RevenueApi);
@@ -97,6 +98,7 @@ const fn apis() -> Apis {
             RenewalCardApi,
             SubscriptionChangesApi,
             BackendSubscriptionApi,
+            (SeatsApi, BackendSeatsApi),
         ),
         (RecordsApi, WaveformApi, ExportApi, TagsApi, AudioLinkApi, AudioStreamApi, CallStatisticsApi),
     )

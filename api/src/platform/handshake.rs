@@ -16,7 +16,7 @@ use poem_openapi::{Object, OpenApi};
 
 use super::flycoins::WalletBalance;
 use super::subscriptions::{
-    PlanView, SubscriptionView, find_subscription, keeps_subscription, plans_on_offer,
+    PlanView, SubscriptionView, find_subscription, keeps_subscription, plans_on_offer, seat_user,
 };
 use super::tag::Tag;
 use crate::auth::{VerifiedToken, WidgetToken, issue_session};
@@ -62,7 +62,8 @@ pub(crate) struct Handshake {
     settings_version: u32,
     /// Plans on offer, by code; empty if the widget sells no subscriptions.
     plans: Vec<PlanView>,
-    /// Subscription of the account; null if the widget sells none. A widget must not work while `access.level` is `off`.
+    /// Subscription of the account; null if the widget sells none. A widget must not work while `access.level` is `off`. If the
+    /// widget gives seats to users, the first handshakes take them, and `access` is that of the user.
     subscription: Option<SubscriptionView>,
     /// Balance of the account, if the widget uses Flycoins. `GET /v1/flycoins/wallet` returns details.
     wallet: Option<WalletBalance>,
@@ -220,7 +221,7 @@ async fn subscription_of(
     let plans = plans_on_offer(deps, caller.widget.id).await?;
     let Some(install) = &caller.install else { return Ok((plans, None)) };
     let details = find_subscription(deps, trace, &caller.widget, install.id).await?;
-    Ok((plans, Some(details.into())))
+    Ok((plans, Some(seat_user(deps, trace, &caller.widget, details, caller.user_id).await?)))
 }
 
 /// Signed links to billing pages. They are valid for an hour; each handshake creates new ones.

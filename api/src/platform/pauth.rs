@@ -6,7 +6,7 @@ use flysk_domain::platform::host::AccountHost;
 use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::platform::subscriptions::Access;
 use flysk_domain::trace::Trace;
-use flysk_services::subscriptions::{open_late_subscription, settings_of};
+use flysk_services::subscriptions::open_late_subscription;
 use flysk_store::JsonText;
 use flysk_store::platform::accounts;
 use flysk_store::platform::installs::Install;
@@ -21,7 +21,7 @@ use secrecy::ExposeSecret;
 
 use super::access::find_access;
 use super::gateway::MIN_RENEWAL_AGE;
-use super::subscriptions::SubscriptionAccess;
+use super::subscriptions::{SubscriptionAccess, access_of_user};
 use super::tag::Tag;
 use crate::auth::{BackendCaller, verify_for_widget};
 use crate::cache::InstallAccess;
@@ -75,7 +75,8 @@ pub(crate) struct AccountAccess {
     settings: FreeJson,
     /// User id of the token; null for a request with `account_id`.
     user_id: Option<u64>,
-    /// Whether the account may use the widget; null if the widget sells no subscriptions.
+    /// Whether the account may use the widget, or the user of the `token`, if the widget gives seats to users; null if the widget
+    /// sells no subscriptions.
     subscription: Option<SubscriptionAccess>,
 }
 
@@ -176,7 +177,8 @@ async fn pauth(
     // A 304 discloses no token, so it needs no entry in the audit log.
     let lives = |pair: &&Pair| pair.expires_at > deps.clock().now() + MIN_TOKEN_LIFETIME;
     if let Some((pair, known)) = access.pair.as_ref().filter(lives).zip(known.filter(|_| refused.is_none())) {
-        let tag = etag(&access, may_use(deps, &widget, &access), pair.generation, user_id);
+        let allowed = may_use(deps, &widget, &access, user_id).await?;
+        let tag = etag(&access, allowed, pair.generation, user_id);
         if matches_etag(known, &tag) {
             return Ok((None, tag));
         }
@@ -194,7 +196,7 @@ async fn pauth(
         let found = accounts::find(&mut conn, access.install.crm, account).await?;
         access.host = found.map_or(access.host, |account| account.host);
     }
-    let allowed = may_use(deps, &widget, &access);
+    let allowed = may_use(deps, &widget, &access, user_id).await?;
     let tag = etag(&access, allowed, token.generation, user_id);
     let InstallAccess { install, host, .. } = access;
     let view = AccountAccess {
@@ -294,10 +296,15 @@ fn etag(access: &InstallAccess, allowed: Option<Access>, pair: u64, user_id: Opt
     format!("\"{}\"", hex::encode(&hash[..12]))
 }
 
-/// Access by the subscription now; `None` for a widget that sells none.
-fn may_use(deps: &Deps, widget: &Widget, access: &InstallAccess) -> Option<Access> {
-    let row = access.subscription.as_ref()?;
-    Some(row.subscription.access(deps.clock().now(), &settings_of(widget)))
+/// Access of the user, or of the account, by the subscription now; `None` for a widget that sells none.
+async fn may_use(
+    deps: &Deps,
+    widget: &Widget,
+    access: &InstallAccess,
+    user: Option<u64>,
+) -> Result<Option<Access>, Problem> {
+    let Some(row) = &access.subscription else { return Ok(None) };
+    access_of_user(deps, widget, row, user).await.map(Some)
 }
 
 /// Whether `If-None-Match` matches the tag: it is a list of tags, compared weakly, or `*`.

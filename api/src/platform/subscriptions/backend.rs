@@ -2,7 +2,7 @@
 
 use flysk_domain::id::AccountId;
 use flysk_domain::trace::Trace;
-use flysk_store::platform::installs;
+use flysk_store::platform::installs::{self, Install};
 use flysk_store::platform::widgets::Widget;
 use poem::web::Data;
 use poem_openapi::OpenApi;
@@ -11,6 +11,7 @@ use poem_openapi::payload::Json;
 
 use super::read::find_subscription;
 use super::views::SubscriptionView;
+use super::work::not_sold;
 use crate::auth::BackendCaller;
 use crate::deps::Deps;
 use crate::platform::tag::Tag;
@@ -66,13 +67,21 @@ async fn of_account(
     widget: &Widget,
     account: u64,
 ) -> Result<SubscriptionView, Problem> {
-    let found = installs::find_in_account(&mut *deps.conn().await?, widget.id, AccountId(account)).await?;
-    let install = found.ok_or_else(|| {
-        Problem::new(ProblemCode::InstallNotFound, "the widget is not installed in this account")
-    })?;
+    let install = find_install(deps, widget, AccountId(account)).await?;
     if !widget.uses_subscriptions {
-        let detail = "the widget is registered without subscriptions";
-        return Err(Problem::new(ProblemCode::SubscriptionsNotUsed, detail));
+        return Err(not_sold());
     }
     Ok(find_subscription(deps, trace, widget, install.id).await?.into())
+}
+
+/// The widget's install in an account.
+pub(super) async fn find_install(
+    deps: &Deps,
+    widget: &Widget,
+    account: AccountId,
+) -> Result<Install, Problem> {
+    let found = installs::find_in_account(&mut *deps.conn().await?, widget.id, account).await?;
+    found.ok_or_else(|| {
+        Problem::new(ProblemCode::InstallNotFound, "the widget is not installed in this account")
+    })
 }

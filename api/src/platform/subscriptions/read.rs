@@ -9,6 +9,7 @@ use poem::web::Data;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
+use super::own_seat::show_seat;
 use super::views::{PlanView, SubscriptionView};
 use super::work::must_sell;
 use crate::auth::WidgetCaller;
@@ -79,10 +80,11 @@ impl SubscriptionApi {
         let user = caller.0;
         let found = async {
             must_sell(&user)?;
-            find_subscription(&deps, &trace, &user.widget, user.install.id).await
+            let details = find_subscription(&deps, &trace, &user.widget, user.install.id).await?;
+            show_seat(&deps, &user.widget, details, user.user_id).await
         };
         match found.await {
-            Ok(details) => Got::Ok(Json(details.into())),
+            Ok(subscription) => Got::Ok(Json(subscription)),
             Err(problem) => problem.into(),
         }
     }

@@ -91,7 +91,7 @@ impl From<&Plan> for PlanView {
     }
 }
 
-/// Whether the account may use the widget.
+/// Whether the account, or the user who asks, may use the widget.
 #[derive(Debug, Object)]
 #[oai(rename = "SubscriptionAccess", example)]
 pub(crate) struct SubscriptionAccess {
@@ -201,6 +201,11 @@ pub(crate) struct SubscriptionView {
     plan: Option<PlanView>,
     /// Number of seats; null before the first purchase.
     seats: Option<u32>,
+    /// Number of seats that users occupy; null if the widget gives no seats to users, and before the first purchase.
+    seats_taken: Option<u32>,
+    /// Whether the user who asks has a seat, in the answers of the handshake and of `getSubscription`: if all are in use, `access` is
+    /// that user's. Null elsewhere, if the widget gives no seats to users, and before the first purchase.
+    pub(super) has_seat: Option<bool>,
     /// Months that are paid at once; null before the first purchase.
     months: Option<u32>,
     /// Price of a seat for these months, in kopecks; null before the first purchase.
@@ -236,6 +241,8 @@ impl Example for SubscriptionView {
             access: SubscriptionAccess::example(),
             plan: Some(PlanView::example()),
             seats: Some(3),
+            seats_taken: Some(2),
+            has_seat: Some(true),
             months: Some(1),
             seat_price_kopecks: Some(49_900),
             period_from: Some(example_day(1)),
@@ -263,6 +270,8 @@ impl From<SubscriptionDetails> for SubscriptionView {
             access: details.access.into(),
             plan: details.plan.as_ref().map(PlanView::from),
             seats: terms.map(|terms| terms.seats),
+            seats_taken: details.seats.map(|seats| seats.taken),
+            has_seat: None,
             months: terms.map(|terms| terms.length.months()),
             seat_price_kopecks: terms.map(|terms| terms.seat_price.0),
             period_from: subscription.period.map(|period| period.from),

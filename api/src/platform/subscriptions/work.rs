@@ -74,7 +74,7 @@ const fn was_bought(row: &SubscriptionRow) -> bool {
     row.subscription.terms.is_some() || row.card_id.is_some()
 }
 
-fn not_sold() -> Problem {
+pub(super) fn not_sold() -> Problem {
     Problem::new(ProblemCode::SubscriptionsNotUsed, "the widget is registered without subscriptions")
 }
 

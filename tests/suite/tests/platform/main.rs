@@ -46,6 +46,7 @@ mod rate_limit;
 mod refresh_all;
 mod refusals;
 mod rotation;
+mod seats;
 mod secrecy;
 mod settings;
 mod stress;

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use super::harness::{TestApp, read, trace};
 
 /// Lets the widget sell subscriptions with a trial of 14 days; returns the id of its plan.
-async fn sell(app: &TestApp) -> String {
+pub(crate) async fn sell(app: &TestApp) -> String {
     let widget = app.widget().await;
     let mut conn = app.conn().await;
     let changes = Changes { uses_subscriptions: Some(true), trial_days: Some(14), ..Changes::default() };
@@ -46,6 +46,24 @@ async fn apply(app: &TestApp, quote: &str, key: &str) -> (StatusCode, Value) {
     let token = app.token(flysk_suite::environment::ADMIN);
     let request = app.http.post(url).header("X-Auth-Token", token).header("Idempotency-Key", key);
     read(request.send().await.unwrap()).await
+}
+
+/// The bank took the money of an invoice.
+async fn settle(app: &TestApp, invoice: &Value) {
+    let outbox = Outbox::new(app.pool.clone(), None, Arc::new(app.clock.clone()));
+    let mut unit = outbox.begin(trace()).await.unwrap();
+    let invoice = invoice.as_str().unwrap().parse().unwrap();
+    let settlement = Settlement { paid_at: app.clock.now(), means: "form", actor: Actor::Bank };
+    settle_invoice(&mut unit, &app.clock, invoice, settlement).await.unwrap();
+    unit.commit().await.unwrap();
+}
+
+/// Buys a month of a plan.
+pub(crate) async fn buy(app: &TestApp, plan: &str, seats: u32) {
+    let (_, told) =
+        quote(app, json!({ "change": "start", "plan_id": plan, "seats": seats, "months": 1 })).await;
+    let (_, applied) = apply(app, told["id"].as_str().unwrap(), "first-period").await;
+    settle(app, &applied["invoice"]["id"]).await;
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
@@ -147,12 +165,7 @@ async fn a_purchase_goes_from_quote_to_active_and_bad_input_is_told_apart(pool: 
     let (_, renewed) = app.admin(Method::GET, &format!("/v1/subscription/quotes/{renewed}"), None).await;
     assert_eq!(renewed["total_kopecks"], 99_800);
 
-    let outbox = Outbox::new(app.pool.clone(), None, Arc::new(app.clock.clone()));
-    let mut unit = outbox.begin(trace()).await.unwrap();
-    let invoice = applied["invoice"]["id"].as_str().unwrap().parse().unwrap();
-    let settlement = Settlement { paid_at: app.clock.now(), means: "form", actor: Actor::Bank };
-    settle_invoice(&mut unit, &app.clock, invoice, settlement).await.unwrap();
-    unit.commit().await.unwrap();
+    settle(&app, &applied["invoice"]["id"]).await;
     let (_, active) = app.admin(Method::GET, "/v1/subscription", None).await;
     assert_eq!((&active["state"], &active["seats"]), (&json!("active"), &json!(3)), "{active}");
     let (_, cancelled) = app.admin(Method::POST, "/v1/subscription/cancel", None).await;

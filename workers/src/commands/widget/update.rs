@@ -66,6 +66,10 @@ pub(super) struct Settings {
     /// File with the billing settings as JSON (see docs/flycoins.md); `none` removes them.
     #[arg(long, value_name = "FILE")]
     billing: Option<PathBuf>,
+    /// Whether users of an account occupy the seats of its subscription, so that a user without one is refused. Changes
+    /// `subscriptions.seats_per_user` of the billing settings.
+    #[arg(long, value_name = "true|false")]
+    seats_per_user: Option<bool>,
     /// Days for which an account may use the widget before paying.
     #[arg(long)]
     trial_days: Option<u16>,
@@ -115,6 +119,12 @@ impl Settings {
     ) -> anyhow::Result<()> {
         let (id, code) = widget;
         let mut changes = self.changes(code, config, more)?;
+        if let Some(seats_per_user) = self.seats_per_user {
+            let stored = widgets::find(conn, id).await?.and_then(|widget| widget.billing);
+            let stored = stored.map(|billing| billing.0);
+            changes.billing =
+                Some(Some(with_seats(changes.billing.unwrap_or(stored), code, seats_per_user)?));
+        }
         let schema = self.schema.as_deref().map(read_json).transpose()?;
         if let Some(Some(schema)) = &schema {
             SettingsSchema::check(schema)?;
@@ -222,6 +232,16 @@ impl Update {
     }
 }
 
+/// The billing settings with `subscriptions.seats_per_user`.
+fn with_seats(billing: Option<Value>, code: &str, seats_per_user: bool) -> anyhow::Result<Value> {
+    let mut settings = match billing {
+        Some(billing) => BillingSettings::read(&billing, code)?,
+        None => BillingSettings::default(),
+    };
+    settings.subscriptions.seats_per_user = seats_per_user;
+    Ok(serde_json::to_value(settings)?)
+}
+
 /// Addresses that may be called although they are not public.
 fn allow_rules(config: &Config) -> anyhow::Result<Vec<AllowRule>> {
     let rules = config.outbound.allow.iter().map(|rule| rule.parse());
@@ -245,6 +265,18 @@ fn read_json(path: &Path) -> anyhow::Result<Option<Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn seats_of_users_are_switched_without_touching_other_settings() {
+        let set = |billing, on| with_seats(billing, "acme-notes", on).unwrap();
+        let on = set(Some(serde_json::json!({ "subscriptions": { "grace_days": 3 } })), true);
+        assert_eq!(on["subscriptions"]["grace_days"], 3);
+        assert_eq!(on["subscriptions"]["seats_per_user"], true);
+        let off = set(Some(on), false);
+        assert_eq!(off["subscriptions"]["grace_days"], 3);
+        assert_eq!(off["subscriptions"]["seats_per_user"], false);
+        assert_eq!(set(None, false), serde_json::json!({ "flycoins": {} }));
+    }
 
     #[test]
     fn events_go_by_https_or_to_what_the_deployment_opened() {

@@ -1,0 +1,141 @@
+//! Seats that users occupy, over the API: handshakes take them, administrators free them, and only the excess is refused.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use flysk_domain::Clock as _;
+use flysk_store::platform::widgets::{self, Changes};
+use flysk_suite::environment::{ACCOUNT, ADMIN, USER};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use sqlx::MySqlPool;
+
+use super::harness::{TestApp, WAIT_TIMEOUT, read};
+use super::subscriptions::{buy, sell};
+
+const SEATS: &str = "/v1/subscription/seats";
+
+/// An account that bought seats of a widget that gives them to users.
+async fn with_seats(pool: MySqlPool, seats: u32) -> TestApp {
+    let app = TestApp::build(pool).await;
+    let plan = sell(&app).await;
+    let widget = app.widget().await;
+    let billing = json!({ "subscriptions": { "seats_per_user": true } });
+    let changes = Changes { billing: Some(Some(billing)), ..Changes::default() };
+    widgets::update(&mut *app.conn().await, widget.id, &changes, app.clock.now()).await.unwrap();
+    app.install().await;
+    buy(&app, &plan, seats).await;
+    app
+}
+
+async fn call(app: &TestApp, url: &str, method: Method, path: &str, user: u64) -> (StatusCode, Value) {
+    let request = app.http.request(method, format!("{url}{path}")).header("X-Auth-Token", app.token(user));
+    read(request.send().await.unwrap()).await
+}
+
+/// The subscription in the handshake of a user.
+async fn shake(app: &TestApp, url: &str, user: u64) -> Value {
+    let (status, shaken) = call(app, url, Method::POST, "/v1/handshake", user).await;
+    assert_eq!(status, StatusCode::OK, "{shaken}");
+    shaken["subscription"].clone()
+}
+
+/// Level, reason, whether the user has a seat, and how many are taken.
+fn seat_of(subscription: &Value) -> (&str, &str, Option<bool>, Option<u64>) {
+    let access = &subscription["access"];
+    let text = |name: &str| access[name].as_str().unwrap_or_default();
+    let (has_seat, taken) = (subscription["has_seat"].as_bool(), subscription["seats_taken"].as_u64());
+    (text("level"), text("reason"), has_seat, taken)
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn only_the_user_without_a_seat_is_refused(pool: MySqlPool) {
+    let app = with_seats(pool, 1).await;
+    let url = app.api_url.clone();
+    let (_, before) = call(&app, &url, Method::GET, "/v1/subscription", ADMIN).await;
+    assert_eq!(seat_of(&before), ("allowed", "paid", Some(false), Some(0)), "reading takes no seat");
+    let token = |user| json!({ "token": app.token(user) });
+    let (_, pauth) = app.backend(Method::POST, "/v1/pauth", Some(token(ADMIN))).await;
+    assert_eq!(pauth["subscription"]["reason"], "paid", "a seat is free: {pauth}");
+
+    let seated = ("allowed", "paid", Some(true), Some(1));
+    let refused = ("off", "no_seat", Some(false), Some(1));
+    assert_eq!(seat_of(&shake(&app, &url, USER).await), seated);
+    let told = shake(&app, &url, ADMIN).await;
+    assert_eq!(seat_of(&told), refused);
+    assert!(told["access"]["notice"].as_str().unwrap().contains("места подписки заняты"), "{told}");
+    assert_eq!(seat_of(&shake(&app, &url, USER).await), seated, "a seat stays with its user");
+    for (body, reason) in
+        [(token(ADMIN), "no_seat"), (token(USER), "paid"), (json!({ "account_id": ACCOUNT }), "paid")]
+    {
+        let (_, pauth) = app.backend(Method::POST, "/v1/pauth", Some(body)).await;
+        assert_eq!(pauth["subscription"]["reason"], reason, "{pauth}");
+    }
+    let (_, told) =
+        app.backend(Method::GET, &format!("/v1/backend/subscription?account_id={ACCOUNT}"), None).await;
+    assert_eq!(seat_of(&told), ("allowed", "paid", None, Some(1)), "the account's own access");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn administrators_free_seats_and_everybody_sees_who_sits(pool: MySqlPool) {
+    let app = with_seats(pool, 1).await;
+    let url = app.api_url.clone();
+    shake(&app, &url, USER).await;
+    app.advance(TimeDelta::hours(2));
+    shake(&app, &url, USER).await;
+    let (_, listed) = call(&app, &url, Method::GET, SEATS, USER).await;
+    let seat = &listed["items"][0];
+    assert_eq!((&seat["user_id"], &seat["lost_on"]), (&json!(USER), &Value::Null), "{listed}");
+    assert_ne!(seat["taken_at"], seat["seen_at"], "the seat was used again: {listed}");
+    let path = format!("/v1/backend/subscription/seats?account_id={ACCOUNT}");
+    assert_eq!(app.backend(Method::GET, &path, None).await.1, listed);
+
+    let own = format!("{SEATS}/{USER}");
+    let (status, problem) = call(&app, &url, Method::DELETE, &own, USER).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::FORBIDDEN, &json!("admin_only")));
+    let (status, left) = call(&app, &url, Method::DELETE, &own, ADMIN).await;
+    assert_eq!((status, &left["items"]), (StatusCode::OK, &json!([])), "{left}");
+    for path in [own.as_str(), "/v1/subscription/seats/nobody"] {
+        let (status, _) = call(&app, &url, Method::DELETE, path, ADMIN).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+    }
+    assert_eq!(shake(&app, &url, ADMIN).await["has_seat"], true);
+    assert_eq!(shake(&app, &url, USER).await["access"]["reason"], "no_seat");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_freed_seat_is_forgotten_in_the_memory_of_every_process(pool: MySqlPool) {
+    let app = with_seats(pool, 1).await;
+    let (here, there) = (app.remembering_api().await, app.remembering_api().await);
+    // The first read of changes must complete before anything is cached.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for _ in 0..2 {
+        assert_eq!(shake(&app, &here, USER).await["has_seat"], true);
+    }
+    let (status, _) = call(&app, &there, Method::DELETE, &format!("{SEATS}/{USER}"), ADMIN).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(shake(&app, &there, ADMIN).await["has_seat"], true);
+    let forgotten = async {
+        while shake(&app, &here, USER).await["has_seat"] == true {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(WAIT_TIMEOUT, forgotten).await.expect("the cached seat is used no more");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_widget_that_gives_no_seats_to_users_and_a_trial_refuse_nobody(pool: MySqlPool) {
+    let app = TestApp::build(pool).await;
+    let plan = sell(&app).await;
+    app.install().await;
+    let url = app.api_url.clone();
+    assert_eq!(seat_of(&shake(&app, &url, USER).await), ("allowed", "trial", None, None));
+    buy(&app, &plan, 1).await;
+    for user in [USER, ADMIN] {
+        assert_eq!(seat_of(&shake(&app, &url, user).await), ("allowed", "paid", None, None));
+    }
+    let (status, listed) = call(&app, &url, Method::GET, SEATS, USER).await;
+    assert_eq!((status, &listed["items"]), (StatusCode::OK, &json!([])));
+    let (status, _) = call(&app, &url, Method::DELETE, &format!("{SEATS}/{USER}"), ADMIN).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
