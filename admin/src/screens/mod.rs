@@ -140,6 +140,7 @@ fn subscriptions_routes() -> Vec<Route> {
         Route::post("/subscriptions/:id/cancel", subscriptions::cancel),
         Route::post("/subscriptions/:id/restore", subscriptions::restore),
         Route::post("/subscriptions/:id/end-review", subscriptions::end_review),
+        Route::post("/subscriptions/:id/free-seat", subscriptions::free_seat),
         Route::post("/installs/:id/subscription", subscriptions::start),
         Route::get("/subscriptions/:id/quote", subscriptions::show_quote),
         Route::post("/subscriptions/:id/quote", subscriptions::price),

@@ -168,7 +168,7 @@ impl Labeled for SubscriptionState {
 }
 
 /// Acts of operators in the audit log, by code.
-pub(crate) const ACTIONS: [(&str, &str); 74] = [
+pub(crate) const ACTIONS: [(&str, &str); 75] = [
     ("account.erase", "стирание данных аккаунта"),
     ("account.erased", "данные аккаунта стёрты"),
     ("approval.decline", "отклонение заявки"),
@@ -223,6 +223,7 @@ pub(crate) const ACTIONS: [(&str, &str); 74] = [
     ("subscription.cancel", "отмена подписки"),
     ("subscription.change", "изменение подписки"),
     ("subscription.end_review", "конец разбора подписки"),
+    ("subscription.free_seat", "освобождение места"),
     ("subscription.quote", "расчёт цены изменения"),
     ("subscription.renew", "продление подписки"),
     ("subscription.restore", "отзыв отмены подписки"),

@@ -3,10 +3,12 @@
 mod acts;
 mod list;
 mod quote;
+mod seats;
 mod show;
 
 pub(super) use acts::refused;
 pub(super) use acts::{cancel, end_review, grant_bonus, renew, restore, start};
 pub(crate) use list::Subscriptions;
 pub(super) use quote::{apply, price, show as show_quote, withdraw};
+pub(super) use seats::free as free_seat;
 pub(super) use show::show;

@@ -3,7 +3,7 @@
 use flysk_domain::TextEnum as _;
 use flysk_domain::id::SubscriptionId;
 use flysk_domain::platform::subscriptions::{InvoiceState, PendingChange, SubscriptionState};
-use flysk_services::subscriptions::{SubscriptionDetails, load_details};
+use flysk_services::subscriptions::{SubscriptionDetails, list_occupied_seats, load_details};
 use flysk_store::admin::lists::invoices::{self, InvoiceFilter, InvoiceListRow};
 use flysk_store::platform::subscriptions::{self, Action, Invoice, Plan};
 use flysk_store::platform::widgets;
@@ -11,7 +11,7 @@ use flysk_store::{Conn, StoreResult};
 use poem::Response;
 
 use super::list::day;
-use super::quote;
+use super::{quote, seats};
 use crate::http::{Billing, Fault, Support, Visit};
 use crate::lists::{Keyset, List as _};
 use crate::screens::cards::{self, SavedCards};
@@ -35,6 +35,10 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let plans = subscriptions::list_plans_on_offer(&mut conn, widget.id).await?;
     let all = subscriptions::list_all_plans(&mut conn, widget.id).await?;
     let cards = SavedCards::of_install(&mut conn, details.row.install_id).await?;
+    let occupied = match details.seats {
+        Some(_) => list_occupied_seats(&mut conn, &details.row).await?,
+        None => Vec::new(),
+    };
     let refundable = newest_paid(&mut conn, &billed).await?;
     let mut page = DetailPage::new(visit.layout(format!("Подписка: {}", widget.name)));
     page.state = Some(details.row.subscription.state.cell());
@@ -49,8 +53,10 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         page.acts.extend(quote::withdraw_form(&details));
         page.acts.extend(refundable.and_then(|invoice| refund_form(&invoice, visit.deps.clock())));
         page.acts.extend(cards.form());
+        page.acts.extend(seats::form(id, &occupied));
     }
-    page.sections = vec![
+    page.sections = seats::section(&details, &occupied).into_iter().collect();
+    page.sections.extend([
         Section::new(
             "Счета",
             Table::new(Invoices::HEAD, billed.iter().map(Invoices::row).collect()),
@@ -59,7 +65,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         .more(format!("/invoices?subscription={id}")),
         cards::section(cards.rows()),
         Section::new("Журнал подписки", actions_table(&actions), "Записей нет."),
-    ];
+    ]);
     visit.page(&page)
 }
 

@@ -20,6 +20,7 @@ mod quote;
 mod quote_view;
 mod receipts;
 mod renewal;
+mod seats;
 mod state;
 mod texts;
 
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> impl Endpoint<Output = Response> {
         .at("/:install/cancel", post(acts::cancel))
         .at("/:install/restore", post(acts::restore))
         .at("/:install/pending/:kind/withdraw", post(acts::withdraw))
+        .at("/:install/seats/:user/free", post(seats::free))
         .around(act_as::guard)
 }
 

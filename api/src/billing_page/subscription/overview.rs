@@ -3,7 +3,7 @@
 use askama::Template;
 use flysk_domain::platform::invoice_payments::AttemptKind;
 use flysk_domain::platform::subscriptions::{CancelOutcome, SubscriptionState, moscow_day};
-use flysk_domain::russian::{roubles, seats};
+use flysk_domain::russian::{self, roubles};
 use flysk_domain::trace::Trace;
 use flysk_services::subscriptions::{SubscriptionDetails, settings_of};
 use flysk_store::platform::{invoice_payments, subscriptions};
@@ -23,6 +23,7 @@ use super::history::InvoiceRow;
 use super::offers::{ChangeForms, Offer};
 use super::pending::{self, PendingRow};
 use super::renewal::Renewal;
+use super::seats::SeatsView;
 use super::state::{Facts, StateCard};
 use super::texts::{card, day, last_day, moment, refusal_ru};
 use crate::auth::WidgetUser;
@@ -48,11 +49,20 @@ pub(super) enum Done {
     Unlinked,
     /// An invoice is discarded.
     Discarded,
+    /// A seat is free.
+    SeatFreed,
 }
 
 impl Done {
-    const ALL: [Self; 6] =
-        [Self::Applied, Self::Cancelled, Self::Restored, Self::Withdrawn, Self::Unlinked, Self::Discarded];
+    const ALL: [Self; 7] = [
+        Self::Applied,
+        Self::Cancelled,
+        Self::Restored,
+        Self::Withdrawn,
+        Self::Unlinked,
+        Self::Discarded,
+        Self::SeatFreed,
+    ];
 
     const fn code(self) -> &'static str {
         match self {
@@ -62,6 +72,7 @@ impl Done {
             Self::Withdrawn => "withdrawn",
             Self::Unlinked => "unlinked",
             Self::Discarded => "discarded",
+            Self::SeatFreed => "seat-freed",
         }
     }
 
@@ -85,6 +96,7 @@ impl Done {
                  банк уже проводит, может завершиться."
             }
             Self::Discarded => "Счёт отозван, платить по нему не нужно.",
+            Self::SeatFreed => "Место свободно: его займёт первый, кто откроет виджет.",
         }
     }
 }
@@ -132,6 +144,7 @@ struct Overview {
     open: Option<OpenInvoice>,
     pending: Vec<PendingRow>,
     pending_from: String,
+    seats: Option<SeatsView>,
     /// Why nothing can be bought or changed by this user now.
     closed: Option<&'static str>,
     can_start: bool,
@@ -200,6 +213,7 @@ async fn load(deps: &Deps, trace: &Trace, caller: &Caller, shown: Shown<'_>) -> 
     let user = &caller.user;
     let details = find_subscription(deps, trace, &user.widget, user.install.id).await?;
     let frame = Frame::load(deps, caller).await?;
+    let seats = SeatsView::load(deps, trace, caller, &details).await?;
     let (recent, next) =
         if user.is_admin { list_page(deps, user, None, RECENT_INVOICES).await? } else { (Vec::new(), None) };
     let saved = if user.is_admin { find_card(deps, user).await? } else { None };
@@ -235,6 +249,7 @@ async fn load(deps: &Deps, trace: &Trace, caller: &Caller, shown: Shown<'_>) -> 
         open: if user.is_admin && is_sold { open_invoice(&details) } else { None },
         pending: pending::rows(&mut conn, &details).await?,
         pending_from: subscription.paid_until().map(day).unwrap_or_default(),
+        seats,
         closed: closed(&frame, user),
         can_start,
         offers: if can_start {
@@ -288,7 +303,7 @@ fn terms_view(details: &SubscriptionDetails) -> Option<TermsView> {
     let terms = details.row.subscription.terms?;
     Some(TermsView {
         plan: details.plan.as_ref().map(|plan| plan.terms.title.clone()).unwrap_or_default(),
-        seats: seats(terms.seats),
+        seats: russian::seats(terms.seats),
         length: terms.length.label_ru(),
         seat_price: roubles(terms.seat_price),
         total: terms.total().map(roubles).unwrap_or_default(),

@@ -21,6 +21,7 @@ mod payments;
 mod plans;
 mod quotes;
 mod screens;
+mod seats;
 mod sign_in;
 mod step_up;
 mod subscriptions;

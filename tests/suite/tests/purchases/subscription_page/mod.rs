@@ -5,4 +5,5 @@ mod browser;
 mod buying;
 mod changing;
 mod harness;
+mod seats;
 mod states;

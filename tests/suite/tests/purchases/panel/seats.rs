@@ -1,0 +1,57 @@
+//! Seats that users occupy, in the panel.
+
+use flysk_domain::Clock as _;
+use flysk_domain::id::UserId;
+use flysk_services::subscriptions::{settings_of, take_seat};
+use flysk_store::platform::subscriptions as store;
+use flysk_store::platform::widgets::{self, Changes};
+use flysk_suite::environment::USER;
+use serde_json::json;
+use sqlx::MySqlPool;
+
+use super::harness::Panel;
+use super::subscriptions::{TEAM_PLAN, buy_a_month, sells_subscriptions, subscription};
+use crate::harness::trace;
+
+/// A user takes a seat, as a handshake does.
+async fn sit(panel: &Panel, user: u64) {
+    let (clock, widget) = (&panel.app.clock, panel.app.widget().await);
+    let id = subscription(panel).await.id;
+    let mut unit = panel.app.executor.outbox().begin(trace()).await.unwrap();
+    let row = store::lock_subscription(&mut unit, id).await.unwrap();
+    let seat = take_seat(&mut unit, clock, &settings_of(&widget), &row, UserId(user)).await.unwrap();
+    assert!(seat.is_some(), "{user}");
+    unit.commit().await.unwrap();
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_operator_sees_who_sits_and_frees_a_seat_with_a_reason(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "billing").await;
+    sells_subscriptions(&panel).await;
+    let create = format!("/installs/{}/subscription", panel.app.install().await.id);
+    let path = signed.act(&create, &[("reason", "Старая установка")]).await;
+    signed.act("/plans/offer", &TEAM_PLAN).await;
+    buy_a_month(&panel).await;
+    assert!(!signed.page(&path).await.contains("Занятые места"), "the widget gives no seats to users");
+    let billing = json!({ "subscriptions": { "seats_per_user": true } });
+    let changes = Changes { billing: Some(Some(billing)), ..Changes::default() };
+    let (widget, now) = (panel.app.widget().await.id, panel.app.clock.now());
+    widgets::update(&mut *panel.app.conn().await, widget, &changes, now).await.unwrap();
+    assert!(signed.page(&path).await.contains("Место займёт первый пользователь"));
+    sit(&panel, USER).await;
+    let page = signed.page(&path).await;
+    assert!(page.contains("Занятые места") && page.contains(&format!("{path}/free-seat")), "{page}");
+
+    let (free, user) = (format!("{path}/free-seat"), USER.to_string());
+    signed.refused(&free, &[("user", "кто-то"), ("reason", "x")], 422).await;
+    signed.refused(&free, &[("user", "9"), ("reason", "Нет места")], 409).await;
+    signed.act(&free, &[("user", &user), ("reason", "Сотрудник уволен")]).await;
+    signed.refused(&free, &[("user", &user), ("reason", "Ещё раз")], 409).await;
+    let row = panel.record_of("subscription.free_seat").await;
+    assert!(row.state_after.unwrap().contains(&user), "the record names the user");
+    let page = signed.page(&path).await;
+    for part in ["место освобождено", "Сотрудник уволен", "operator:anna"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}

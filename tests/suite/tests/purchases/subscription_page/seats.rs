@@ -1,0 +1,39 @@
+//! Who occupies seats, and freeing one.
+
+use flysk_store::platform::widgets::Changes;
+use flysk_suite::environment::{ACCOUNT, ADMIN, USER};
+use reqwest::StatusCode;
+use serde_json::json;
+use sqlx::MySqlPool;
+
+use super::harness::{TestPage, assert_says};
+use crate::harness::GOOD_CARD;
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn everybody_sees_who_sits_and_administrators_free_a_seat(pool: MySqlPool) {
+    let page = TestPage::subscribed(pool, GOOD_CARD).await;
+    assert!(!page.overview().await.contains("id=\"seats\""), "the widget gives no seats to users");
+    let billing = json!({ "subscriptions": { "seats_per_user": true } });
+    page.update_widget(&Changes { billing: Some(Some(billing)), ..Changes::default() }).await;
+    assert_eq!(page.handshake(ACCOUNT, USER).await["subscription"]["has_seat"], true);
+
+    let visit = page.visit(ADMIN).await;
+    let shown = visit.shown("").await;
+    assert_says(&shown, &["Занято мест: 2, всего 3 места", &format!("Пользователь {USER}<"), "(это вы)"]);
+    let quote = visit.done("/quotes", &[("change", "seats"), ("seats", "1")]).await;
+    visit.done(&format!("{quote}/apply"), &[]).await;
+    assert_says(&visit.shown("").await, &["С 28.02.2027 мест станет меньше, и этого места не будет"]);
+
+    let free = format!("/seats/{USER}/free");
+    for _ in 0..2 {
+        assert_eq!(visit.done(&free, &[]).await, "?done=seat-freed");
+    }
+    let shown = visit.shown("?done=seat-freed").await;
+    assert_says(&shown, &["Место свободно", "Занято мест: 1, всего 3 места"]);
+    assert!(!shown.contains("мест станет меньше"), "one seat is enough for who is left");
+    let other = page.visit(USER).await;
+    let shown = other.shown("").await;
+    assert_says(&shown, &["Занято мест: 2", "(это вы)"]);
+    assert!(!shown.contains("/free\""), "only administrators free seats");
+    other.fails(&format!("/seats/{ADMIN}/free"), &[], StatusCode::FORBIDDEN).await;
+}
