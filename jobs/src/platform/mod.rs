@@ -7,4 +7,5 @@ pub mod mail;
 pub mod oauth;
 pub mod panel;
 pub mod subscriptions;
+pub mod transfers;
 pub mod upkeep;

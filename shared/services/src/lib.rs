@@ -20,6 +20,7 @@ pub mod prices;
 pub mod purchases;
 pub mod replay;
 pub mod subscriptions;
+pub mod transfers;
 pub mod vendors;
 pub mod wallets;
 pub mod widgets;

@@ -154,6 +154,9 @@ pub(in crate::screens) async fn refund_in(
 fn refused(error: RefundError) -> Fault {
     match error {
         RefundError::NotPaid => Fault::conflict("Покупка не оплачена: возвращать нечего."),
+        RefundError::PaidByTransfer => {
+            Fault::conflict("Покупка оплачена переводом: верните деньги платёжным поручением.")
+        }
         RefundError::AlreadyInProgress => Fault::conflict("Предыдущий возврат этой покупки ещё не завершён."),
         RefundError::AddressErased => Fault::conflict(
             "Адрес для чека стёрт вместе с данными аккаунта. Верните деньги в личном кабинете банка.",

@@ -12,7 +12,8 @@ mod requisites;
 mod state;
 
 pub use due::{
-    DEFAULT_DUE_DAYS, MAX_DUE_DAYS, READING_OVERLAP_DAYS, check_due_day, is_past_due, reading_begins,
+    DAYS_IN_TRANSIT, DEFAULT_DUE_DAYS, MAX_DUE_DAYS, READING_OVERLAP_DAYS, check_due_day, is_past_due,
+    reading_begins,
 };
 pub use fingerprint::{DailyOccurrences, Fingerprint, StatementLine, believes_repetition};
 pub use index::{Candidate, InvoiceIndex, Reception};

@@ -186,6 +186,24 @@ async fn credit(
     Ok(())
 }
 
+/// Credits the coins of a purchase whose price arrived by bank transfer. `false` if it does not wait for money any more.
+///
+/// # Errors
+///
+/// Nothing is written: the caller's transaction has to be rolled back.
+pub async fn credit_transferred(
+    unit: &mut UnitOfWork,
+    context: PaymentContext<'_>,
+    id: PurchaseId,
+) -> Result<bool, ApplyPaymentUpdateError> {
+    let purchase = purchases::lock_purchase(unit, id).await?;
+    if purchase.state != PurchaseState::Awaiting || purchase.coins_lot.is_some() {
+        return Ok(false);
+    }
+    credit(unit, context, &purchase).await?;
+    Ok(true)
+}
+
 /// Label for the notification's row, logs and metrics.
 pub const fn action_label(step: Transition) -> &'static str {
     match step {

@@ -5,7 +5,9 @@ mod create;
 mod refund;
 mod resolve_review;
 
-pub use apply_payment_update::{ApplyPaymentUpdateError, PaymentContext, action_label, apply_payment_update};
+pub use apply_payment_update::{
+    ApplyPaymentUpdateError, PaymentContext, action_label, apply_payment_update, credit_transferred,
+};
 pub use create::{
     CreatePurchaseError, CreatePurchaseOutcome, MAX_OPEN_PURCHASES, PurchaseItem, PurchaseOrder,
     create_purchase,

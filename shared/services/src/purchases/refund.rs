@@ -13,6 +13,8 @@ use flysk_store::platform::purchases::{self, NewRefund, Purchase, Refund};
 use flysk_jobs::platform::billing::RefundPayment;
 use flysk_queue::UnitOfWork;
 
+use crate::transfers::TRANSFER_TERMINAL;
+
 /// The refund to request.
 #[derive(Debug)]
 pub struct RefundRequest<'a> {
@@ -30,6 +32,9 @@ pub enum RefundError {
     /// The purchase is not paid.
     #[error("the purchase is not paid")]
     NotPaid,
+    /// It was paid by transfer, which the bank's terminals cannot return.
+    #[error("the purchase was paid by bank transfer: return the money by a payment order")]
+    PaidByTransfer,
     /// Another refund has not ended. T-Bank's answer to it decides how much is left.
     #[error("another refund of the purchase is under way")]
     AlreadyInProgress,
@@ -59,6 +64,9 @@ pub async fn request_refund(
     let (PurchaseState::Paid, Some(coins_lot)) = (purchase.state, purchase.coins_lot) else {
         return Err(RefundError::NotPaid);
     };
+    if purchase.terminal_key == TRANSFER_TERMINAL {
+        return Err(RefundError::PaidByTransfer);
+    }
     if purchase.contact_sealed.is_empty() {
         return Err(RefundError::AddressErased);
     }

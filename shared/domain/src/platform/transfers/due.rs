@@ -12,7 +12,7 @@ pub const MAX_DUE_DAYS: u32 = 30;
 pub const READING_OVERLAP_DAYS: i64 = 3;
 /// Days after the due day on which an invoice still waits: a payment order of the last day arrives on one of the next
 /// banking days.
-const DAYS_IN_TRANSIT: u64 = 5;
+pub const DAYS_IN_TRANSIT: u64 = 5;
 
 /// The last day to pay; `None` if the number of days is not from 1 to [`MAX_DUE_DAYS`].
 pub fn check_due_day(issued_on: NaiveDate, days: u32) -> Option<NaiveDate> {

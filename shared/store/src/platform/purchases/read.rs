@@ -123,8 +123,8 @@ pub async fn list_due_purchases(
     ids.iter().map(|id| super::decode_text("purchase id", id)).collect()
 }
 
-/// Lists purchases that last changed within the period, or were credited before its end and not before
-/// `credited_since`; ordered by id, starting after `after`.
+/// Lists purchases at terminals that last changed within the period, or were credited before its end and not before
+/// `credited_since`; ordered by id, starting after `after`. Purchases that are paid by transfer have no order at the bank.
 pub async fn list_purchases_to_compare(
     conn: &mut Conn,
     (from, until): (DateTime<Utc>, DateTime<Utc>),
@@ -135,7 +135,7 @@ pub async fn list_purchases_to_compare(
     let rows = sqlx::query_as(sql!(
         SELECT,
         "((p.updated_at >= ? AND p.updated_at < ?) OR (p.credited_at >= ? AND p.credited_at < ?))
-         AND p.id > ? ORDER BY p.id LIMIT ?",
+         AND p.terminal_key <> 'transfer' AND p.id > ? ORDER BY p.id LIMIT ?",
     ))
     .bind(from)
     .bind(until)

@@ -3,6 +3,7 @@
 //! Lock order: the operation's row, then the transfer invoice, then the balance, then what is paid for.
 
 mod access;
+mod acts;
 mod allocations;
 mod balances;
 mod cursors;
@@ -10,8 +11,10 @@ mod invoice_writes;
 mod invoices;
 mod lists;
 mod operations;
+mod subject;
 
 pub use access::{TApiAccess, find_access, list_accesses, reseal_access, set_access};
+pub use acts::{NewAct, TransferAct, insert_act, list_acts, list_due_acts, mark_act_stored};
 pub use allocations::{Allocation, insert_allocation, list_allocations};
 pub use balances::{BalanceOwner, change_balance, find_balance, list_balances};
 pub use cursors::{StatementCursor, find_cursor, record_failed_reading, record_reading};
@@ -25,10 +28,11 @@ pub use invoices::{
     find_waiting_of_firm, list_transfer_invoices, lock_transfer_invoice,
 };
 pub use lists::{
-    list_invoices_to_send, list_past_due, list_sealed_transfer_invoices, list_to_ask_about,
+    list_invoices_to_send, list_past_due, list_sealed_transfer_invoices, list_superseded, list_to_ask_about,
     list_with_pdf_state,
 };
 pub use operations::{
     BankOperation, NewOperation, find_operation, insert_operation, list_new_operations,
     list_queued_operations, lock_operation, note_operation_id, set_operation_state,
 };
+pub use subject::{await_transfer, hold_subject};
