@@ -17,6 +17,19 @@ pub struct Letter {
     pub(crate) switch_off: String,
 }
 
+/// A letter with sample facts, for operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SampleLetter {
+    /// Code, unique among the letters of a sender.
+    pub code: String,
+    /// What it is about, in Russian.
+    pub title: String,
+    /// When it is sent, in Russian.
+    pub cause: &'static str,
+    /// The letter.
+    pub letter: Letter,
+}
+
 impl Letter {
     /// The letter as plain text.
     pub fn text(&self) -> String {

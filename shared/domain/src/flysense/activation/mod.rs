@@ -4,6 +4,7 @@
 pub mod binding;
 pub mod code;
 pub mod command;
+pub mod letter_samples;
 pub mod letters;
 pub mod link;
 pub mod message;

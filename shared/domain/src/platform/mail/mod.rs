@@ -1,6 +1,7 @@
 //! Notices by e-mail about subscriptions, to the address that the payer gave for receipts.
 
 mod letter;
+mod samples;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use crate::money::Kopecks;
 use crate::text_enum::labeled_enum;
 
 pub use letter::{Letter, Links};
+pub use samples::sample_letters;
 
 labeled_enum!(
     /// A kind of notices by e-mail. Each can be switched off for an account; none is sent more than once a day.

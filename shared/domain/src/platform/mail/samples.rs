@@ -1,0 +1,100 @@
+//! Letters with sample facts: what operators see before a payer does.
+
+use chrono::{Days, NaiveDate};
+
+use super::{Links, MailFacts, MailKind};
+use crate::letter::{Letter, SampleLetter};
+use crate::money::Kopecks;
+use crate::platform::subscriptions::PRICE_NOTICE_DAYS;
+
+/// Where the buttons of samples lead: nowhere.
+const PAY: &str = "https://example.com/pay";
+const SWITCH_OFF: &str = "https://example.com/mail";
+/// Days until what a reminder is about.
+const REMINDER_DAYS: u32 = 3;
+/// Days for which the widget works without a payment.
+const GRACE_DAYS: u32 = 14;
+
+impl MailKind {
+    /// When a notice of the kind is sent, in Russian, for operators.
+    pub const fn cause_ru(self) -> &'static str {
+        match self {
+            Self::TrialEnding => "За 3 дня и за день до конца пробного периода",
+            Self::TrialEnded => "Когда пробный период закончился без покупки",
+            Self::RenewalUpcoming => {
+                "За 3 дня до следующего периода; если период дольше месяца, за 7 дней и за день"
+            }
+            Self::PriceChanging => "Не меньше чем за 30 дней до новой цены",
+            Self::PaymentFailed => "Когда следующий период не удалось оплатить",
+            Self::PastDue => "Когда период закончился, а следующий не оплачен",
+            Self::Expired => "Когда подписка закончилась без оплаты",
+        }
+    }
+
+    /// The letters of the kind with sample facts, as if written on a day.
+    fn samples(self, today: NaiveDate) -> Vec<SampleLetter> {
+        let facts = sample_facts(self, today);
+        let is_unpaid = matches!(self, Self::PaymentFailed | Self::PastDue);
+        let sample = |code: &str, title: &str, facts: &MailFacts| {
+            let links = Links { pay: is_unpaid.then_some(PAY), switch_off: SWITCH_OFF };
+            let letter = Letter::compose(self, facts, links);
+            SampleLetter { code: code.to_owned(), title: title.to_owned(), cause: self.cause_ru(), letter }
+        };
+        let mut all = vec![sample(self.code(), self.label(), &facts)];
+        if self == Self::RenewalUpcoming {
+            let by_hand = MailFacts { renews: false, ..facts };
+            all.push(sample(
+                "renewal_upcoming_by_hand",
+                "скоро оплата следующего периода, без карты",
+                &by_hand,
+            ));
+        }
+        all
+    }
+}
+
+/// What a sample says.
+fn sample_facts(kind: MailKind, today: NaiveDate) -> MailFacts {
+    let after = |days: u32| today.checked_add_days(Days::new(days.into()));
+    let on = match kind {
+        MailKind::TrialEnding | MailKind::RenewalUpcoming => after(REMINDER_DAYS),
+        MailKind::PriceChanging => after(PRICE_NOTICE_DAYS),
+        MailKind::PaymentFailed | MailKind::PastDue => after(GRACE_DAYS),
+        MailKind::TrialEnded | MailKind::Expired => None,
+    };
+    let costs = !matches!(kind, MailKind::TrialEnding | MailKind::TrialEnded | MailKind::Expired);
+    MailFacts {
+        widget: "Заметки".to_owned(),
+        host: "demo.amocrm.ru".to_owned(),
+        on,
+        days_before: (kind == MailKind::TrialEnding).then_some(REMINDER_DAYS),
+        amount: costs.then_some(Kopecks(149_700)),
+        previous_amount: (kind == MailKind::PriceChanging).then_some(Kopecks(119_700)),
+        renews: true,
+        invoice: None,
+    }
+}
+
+/// All letters about subscriptions with sample facts, as if written on a day.
+pub fn sample_letters(today: NaiveDate) -> Vec<SampleLetter> {
+    MailKind::ALL.iter().flat_map(|kind| kind.samples(today)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_sample_that_names_its_day_and_sum() {
+        let all = sample_letters("2026-12-01".parse().unwrap());
+        for kind in MailKind::ALL {
+            assert!(all.iter().any(|sample| sample.code == kind.code()), "{kind}");
+        }
+        let text_of = |code: &str| all.iter().find(|sample| sample.code == code).unwrap().letter.text();
+        assert!(text_of("trial_ending").contains("через 3 дня, 04.12.2026"));
+        assert!(text_of("renewal_upcoming").contains("спишем с привязанной карты 1\u{a0}497\u{a0}₽"));
+        assert!(text_of("renewal_upcoming_by_hand").contains("Карта не привязана"));
+        assert!(text_of("price_changing").contains("вместо 1\u{a0}197\u{a0}₽"));
+        assert!(text_of("past_due").contains(PAY) && !text_of("expired").contains(PAY));
+    }
+}
