@@ -47,6 +47,7 @@ const GROUPS: [(&str, &[Section]); 4] = [
         &[
             ("Задания", "/jobs", SUPPORT),
             ("События", "/events", SUPPORT),
+            ("Письма", "/letters", SUPPORT),
             ("Журнал", "/audit", SUPPORT),
             ("Массовые действия", BULK, SUPPORT),
             ("Выгрузки", EXPORTS, SUPPORT),

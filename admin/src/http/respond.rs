@@ -14,8 +14,8 @@ use crate::routes;
 use crate::sign_in::session::{Found, form_token, set_cookie};
 use crate::view::KeptField;
 
-/// Only our own styles, scripts and requests; no inline script or style; no framing.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; connect-src 'self'; \
+/// Only our own styles, scripts, requests and frames; no inline script or style. No page but a sample of a letter may be framed.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; connect-src 'self'; frame-src 'self'; \
      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// Name of the cookie with the result of the last act, shown once on the next page.

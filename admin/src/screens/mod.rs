@@ -17,6 +17,7 @@ mod home;
 pub(crate) mod installs;
 pub(crate) mod invoices;
 pub(crate) mod jobs;
+mod letters;
 mod me;
 mod my_passkeys;
 mod operators;
@@ -95,6 +96,7 @@ fn customers() -> Vec<Route> {
         Route::get("/installs", lists::show::<installs::Installs, Support>),
         Route::get("/installs/:id", installs::show),
         Route::get("/installs/:id/timeline", installs::timeline),
+        Route::get("/installs/:id/letters", letters::show_sent),
         Route::post("/installs/:id/act-as", act_as::begin),
         Route::get("/installs/:id/as-customer", act_as::show),
         Route::post("/installs/:id/act-as-end", act_as::end),
@@ -183,6 +185,9 @@ fn system() -> Vec<Route> {
         Route::get("/jobs/:id", jobs::show),
         Route::post("/jobs/:id/replay", jobs::replay),
         Route::post("/jobs/:id/cancel", jobs::cancel),
+        Route::get("/letters", letters::list),
+        Route::get("/letters/:id", letters::show),
+        Route::get("/letters/:id/html", letters::show_html),
         Route::get("/events", lists::show::<events::Events, Support>),
         Route::get("/events/:id", events::show),
         Route::post("/events/:id/replay", events::replay),

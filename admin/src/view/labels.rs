@@ -6,6 +6,7 @@ use flysk_domain::platform::events::EventKind;
 use flysk_domain::platform::invoice_payments::AttemptState;
 use flysk_domain::platform::ledger::HoldState;
 use flysk_domain::platform::lifecycle::InstallStatus;
+use flysk_domain::platform::mail::MailState;
 use flysk_domain::platform::purchases::PurchaseState;
 use flysk_domain::platform::subscriptions::{InvoiceState, SubscriptionState};
 use flysk_store::admin::bulk_acts::BulkOutcome;
@@ -106,6 +107,17 @@ labels!(PairState {
     Refreshing = "обновляются", Busy;
     InDoubt = "исход обновления неизвестен", Bad;
     Refused = "отозваны", Bad;
+});
+labels!(MailState {
+    Waiting = "ждёт отправки", Busy;
+    Sending = "отправляется", Busy;
+    Sent = "отправлено", Good;
+    Unknown = "исход неизвестен", Bad;
+    BadAddress = "адреса нет", Bad;
+    Refused = "отклонено почтой", Bad;
+    Unwanted = "отключено получателем", Quiet;
+    Outdated = "устарело", Quiet;
+    Unconfigured = "почта не настроена", Quiet;
 });
 labels!(HoldState {
     Open = "открыт", Busy;

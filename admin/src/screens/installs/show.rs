@@ -38,6 +38,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         subscription.as_ref().map(|row| Cell::link(format!("/subscriptions/{}", row.id), "Подписка")),
     );
     page.links.extend(wallet.map(|wallet| Cell::link(format!("/wallets/{}", wallet.id), "Кошелёк")));
+    page.links.push(Cell::link(format!("/installs/{id}/letters"), "Письма"));
     page.facts = facts(&install);
     page.facts.insert(2, ("Домен", Cell::maybe(row.host.clone())));
     page.facts.extend(pair.iter().flat_map(token_facts));

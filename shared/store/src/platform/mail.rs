@@ -65,6 +65,39 @@ pub async fn find_notice(conn: &mut Conn, id: MailNoticeId) -> StoreResult<Optio
     .await?)
 }
 
+/// A notice as operators see it, without what it says.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct SentNotice {
+    /// Kind.
+    #[sqlx(try_from = "TextColumn")]
+    pub kind: MailKind,
+    /// State.
+    #[sqlx(try_from = "TextColumn")]
+    pub state: MailState,
+    /// Day of the account on which it is sent.
+    pub local_day: NaiveDate,
+    /// When it was queued.
+    pub created_at: DateTime<Utc>,
+    /// When its state last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Lists the newest notices about a subscription.
+pub async fn list_notices(
+    conn: &mut Conn,
+    subscription: SubscriptionId,
+    limit: u32,
+) -> StoreResult<Vec<SentNotice>> {
+    Ok(sqlx::query_as(
+        "SELECT kind, state, local_day, created_at, updated_at FROM mail_notices
+         WHERE subscription_id = ? ORDER BY created_at DESC, id DESC LIMIT ?",
+    )
+    .bind(subscription.to_string())
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
 /// Changes the state from `from` to `to`; fails if the notice is in another state.
 pub async fn set_state(
     conn: &mut Conn,

@@ -15,6 +15,7 @@ mod erasure;
 mod exports;
 mod harness;
 mod invoices;
+mod letters;
 mod pages;
 mod passkeys;
 mod payments;
