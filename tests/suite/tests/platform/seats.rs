@@ -2,27 +2,39 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{Days, TimeDelta};
 use flysk_domain::Clock as _;
+use flysk_domain::platform::subscriptions::moscow_day;
+use flysk_simulators::amocrm::{User, WidgetTokenShape};
 use flysk_store::platform::widgets::{self, Changes};
-use flysk_suite::environment::{ACCOUNT, ADMIN, USER};
+use flysk_suite::environment::{ACCOUNT, ADMIN, CLIENT_ID, USER, another_account};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
+use tokio::task::JoinSet;
 
 use super::harness::{TestApp, WAIT_TIMEOUT, read};
 use super::subscriptions::{buy, sell};
 
 const SEATS: &str = "/v1/subscription/seats";
 
-/// An account that bought seats of a widget that gives them to users.
-async fn with_seats(pool: MySqlPool, seats: u32) -> TestApp {
-    let app = TestApp::build(pool).await;
-    let plan = sell(&app).await;
+/// Users of an account who come at once.
+const CROWD: u64 = 50;
+/// An account with so many users.
+const CROWDED_ACCOUNT: u64 = 39_999_998;
+
+async fn give_seats_to_users(app: &TestApp) {
     let widget = app.widget().await;
     let billing = json!({ "subscriptions": { "seats_per_user": true } });
     let changes = Changes { billing: Some(Some(billing)), ..Changes::default() };
     widgets::update(&mut *app.conn().await, widget.id, &changes, app.clock.now()).await.unwrap();
+}
+
+/// An account that bought seats of a widget that gives them to users.
+async fn with_seats(pool: MySqlPool, seats: u32) -> TestApp {
+    let app = TestApp::build(pool).await;
+    let plan = sell(&app).await;
+    give_seats_to_users(&app).await;
     app.install().await;
     buy(&app, &plan, seats).await;
     app
@@ -74,6 +86,57 @@ async fn only_the_user_without_a_seat_is_refused(pool: MySqlPool) {
     let (_, told) =
         app.backend(Method::GET, &format!("/v1/backend/subscription?account_id={ACCOUNT}"), None).await;
     assert_eq!(seat_of(&told), ("allowed", "paid", None, Some(1)), "the account's own access");
+}
+
+/// An account with [`CROWD`] users that has three seats; returns their tokens.
+async fn crowd(app: &TestApp, plan: &str) -> Vec<String> {
+    let mut account = another_account(CROWDED_ACCOUNT, "crowd", 1_000);
+    let admin = account.users[0].clone();
+    account.users.extend((1_001..1_000 + CROWD).map(|id| User { id, ..admin.clone() }));
+    app.amocrm.state.add_account(account).unwrap();
+    app.amocrm.state.install(CLIENT_ID, CROWDED_ACCOUNT, None).await.unwrap();
+    app.run_due_jobs().await;
+    let today = moscow_day(app.clock.now());
+    let bought = sqlx::query(
+        "UPDATE subscriptions SET state = 'active', plan_id = ?, seat_kopecks = 49900, seats = 3, months = 1,
+             anchor_day = 1, period_no = 1, period_from = ?, period_until = ? WHERE account_id = ?",
+    )
+    .bind(plan)
+    .bind(today)
+    .bind(today + Days::new(30))
+    .bind(CROWDED_ACCOUNT)
+    .execute(&app.pool)
+    .await
+    .unwrap();
+    assert_eq!(bought.rows_affected(), 1);
+    let shape = WidgetTokenShape::default();
+    let token = |user| app.amocrm.state.widget_token(CLIENT_ID, CROWDED_ACCOUNT, user, &shape).unwrap();
+    (1_000..1_000 + CROWD).map(token).collect()
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn of_fifty_first_handshakes_at_once_three_get_the_three_seats(pool: MySqlPool) {
+    let app = TestApp::build(pool).await;
+    let plan = sell(&app).await;
+    give_seats_to_users(&app).await;
+    let mut racers = JoinSet::new();
+    for token in crowd(&app, &plan).await {
+        let request = app.http.post(format!("{}/v1/handshake", app.api_url)).header("X-Auth-Token", token);
+        racers.spawn(async move { read(request.send().await.unwrap()).await });
+    }
+    let answers = racers.join_all().await;
+    let mut outcomes: Vec<&str> = Vec::new();
+    for (status, answer) in &answers {
+        assert_eq!(*status, StatusCode::OK, "{answer}");
+        outcomes.push(seat_of(&answer["subscription"]).1);
+    }
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, [vec!["no_seat"; 47], vec!["paid"; 3]].concat());
+    let numbers: Vec<u32> = sqlx::query_scalar("SELECT seat_no FROM subscription_seats ORDER BY seat_no")
+        .fetch_all(&app.pool)
+        .await
+        .unwrap();
+    assert_eq!(numbers, [1, 2, 3]);
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
