@@ -14,6 +14,7 @@ mod redact;
 mod requests;
 mod responses;
 mod send;
+pub mod t_api;
 mod token;
 
 use reqwest::Client;
