@@ -22,6 +22,7 @@ macro_rules! durable_kinds {
             $crate::platform::subscriptions::AdvanceSubscription,
             $crate::platform::subscriptions::AnnouncePrices,
             $crate::platform::subscriptions::ChargeInvoice,
+            $crate::platform::subscriptions::FreeBlockedSeats,
             $crate::platform::subscriptions::OpenInvoiceForm,
             $crate::platform::subscriptions::QueryInvoicePayment,
             $crate::platform::subscriptions::ReconcileInvoices,

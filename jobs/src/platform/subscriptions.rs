@@ -178,3 +178,22 @@ impl Job for ReconcileInvoices {
         Some(format!("{day}:{}", self.after.map(|id| id.to_string()).unwrap_or_default()))
     }
 }
+
+/// Frees seats of users whom an account has blocked or deleted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FreeBlockedSeats {
+    /// The subscription.
+    pub subscription_id: SubscriptionId,
+}
+
+impl Job for FreeBlockedSeats {
+    const KIND: &'static str = "billing.free_blocked_seats";
+    const POLICY: Policy = Policy::for_queue(queues::BILLING).attempts(3).timeout_secs(100);
+    const TRIGGER: &'static str = "a user who gets no seat, 10 minutes later";
+    const DESCRIPTION: &'static str =
+        "frees seats of users whom the account has blocked or deleted in amoCRM";
+
+    fn dedup_key(&self) -> Option<String> {
+        Some(self.subscription_id.to_string())
+    }
+}

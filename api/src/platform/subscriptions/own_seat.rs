@@ -1,10 +1,10 @@
 //! The seat of the user who asks: found in the cache, taken by a handshake, and what a user without one is told.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use flysk_domain::id::UserId;
+use flysk_domain::id::{SubscriptionId, UserId};
 use flysk_domain::platform::subscriptions::{Access, Notice, NoticeKind, Seat};
 use flysk_domain::trace::Trace;
-use flysk_services::subscriptions::{SubscriptionDetails, settings_of, take_seat};
+use flysk_services::subscriptions::{SubscriptionDetails, request_seat_check, settings_of, take_seat};
 use flysk_store::platform::subscriptions::{self, SubscriptionRow};
 use flysk_store::platform::widgets::Widget;
 use flysk_store::repeat_contended;
@@ -53,7 +53,11 @@ pub(crate) async fn seat_user(
     {
         return Ok(of_user(widget, details, OwnSeat::Taken));
     }
-    if !count.has_room(limit, &settings, deps.clock().now()) {
+    let now = deps.clock().now();
+    if !count.has_room(limit, &settings, now) {
+        if count.has_suspects(now) {
+            Box::pin(request_check(deps, trace, id)).await?;
+        }
         return Ok(of_user(widget, details, OwnSeat::Refused));
     }
     let take = || async {
@@ -69,6 +73,17 @@ pub(crate) async fn seat_user(
     details.seats = Some(count);
     let own = if taken.is_some() { OwnSeat::Taken } else { OwnSeat::Refused };
     Ok(of_user(widget, details, own))
+}
+
+/// Has the seats of users whom the account has blocked freed.
+async fn request_check(deps: &Deps, trace: &Trace, id: SubscriptionId) -> Result<(), Problem> {
+    let request = || async {
+        let mut unit = deps.begin(trace).await?;
+        request_seat_check(&mut unit, deps.clock(), id).await?;
+        unit.commit().await?;
+        Ok::<_, Problem>(())
+    };
+    repeat_contended(request).await
 }
 
 /// The subscription as a user of the account has it. Takes no seat.

@@ -6,9 +6,12 @@ use http::Method;
 use secrecy::SecretString;
 
 use super::error::{AmoError, RejectionKind};
-use super::responses::{Account, User};
+use super::responses::{Account, Page, User, UserState};
 use super::{AmoCrm, send};
 use crate::http::Idempotency;
+
+/// Maximum page size of users.
+const USERS_PER_PAGE: &str = "250";
 
 impl AmoCrm {
     /// Whose token this is: the one trustworthy source of an account's id. Also tells the account's time zone.
@@ -22,6 +25,19 @@ impl AmoCrm {
     async fn user(&self, host: &AccountHost, token: &SecretString, user: UserId) -> Result<User, AmoError> {
         let path = format!("/api/v4/users/{}", user.0);
         send::send(self.call(Method::GET, host, token, &path, &[]), Idempotency::Safe).await?.json()
+    }
+
+    /// Reads a page of users, from 1, and whether they may log in. Only administrators' tokens may read users.
+    pub async fn user_states(
+        &self,
+        host: &AccountHost,
+        token: &SecretString,
+        page: u32,
+    ) -> Result<Page<UserState>, AmoError> {
+        let page = page.to_string();
+        let query = [("limit", USERS_PER_PAGE), ("page", page.as_str())];
+        let request = self.call(Method::GET, host, token, "/api/v4/users", &query);
+        send::send(request, Idempotency::Safe).await?.page("users")
     }
 
     /// Whether a token has an administrator's rights; `user` is the token's user.

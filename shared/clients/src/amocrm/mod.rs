@@ -30,7 +30,7 @@ pub use proxy::{ProxyError, ProxyPayload, ProxyRequest, ProxyResponse};
 pub use requests::{Credentials, NoteEvent};
 pub use responses::{
     Account, CallEvent, CallParams, CallStatus, CurrentDomain, DatetimeSettings, Note, NoteType, Page,
-    Responsible, TokenPair, User, Webhook,
+    Responsible, TokenPair, User, UserState, Webhook,
 };
 
 /// Target and limits of requests.

@@ -13,7 +13,7 @@ pub use datetime_settings::DatetimeSettings;
 pub use event::CallEvent;
 pub use note::{CallParams, CallStatus, Note, NoteType, Responsible};
 pub use token::{CurrentDomain, TokenPair};
-pub use user::User;
+pub use user::{User, UserState};
 pub use webhook::Webhook;
 
 pub(super) use token::TokenBody;

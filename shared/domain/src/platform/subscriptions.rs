@@ -40,7 +40,7 @@ pub use receipt::{ReceiptKind, ReceiptLine, ReceiptMode, VatRate, receipt_line};
 pub use refund::{InvalidRefund, RefundableInvoice};
 pub use reinstate::ReinstateRefusal;
 pub use reminder::{TRIAL_REMINDER_DAYS, charge_reminder_days};
-pub use seats::{Seat, SeatCount, SeatOffer, offer_seat, renumbered_seats, surplus_seats};
+pub use seats::{Seat, SeatCount, SeatOffer, offer_seat, renumbered_seats, surplus_seats, suspect_seats};
 pub use settings::{AfterEnd, InvalidSettings, SubscriptionSettings};
 pub use subscription::{CancelOutcome, ChangeRefusal, EndReason, Subscription, SubscriptionState};
 pub use vendor::{

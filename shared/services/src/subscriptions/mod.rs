@@ -46,7 +46,9 @@ pub(crate) use refunds::refundable;
 pub use refunds::suggested_refund;
 pub use reinstate::reinstate;
 pub use save::{Actor, SubscriptionAction};
-pub use seats::{OccupiedSeat, free_seat, list_occupied_seats, take_seat};
+pub use seats::{
+    OccupiedSeat, free_blocked_seat, free_seat, list_occupied_seats, request_seat_check, take_seat,
+};
 pub use settle::{FailedCharge, SettleOutcome, Settlement, record_failed_charge, settle_invoice};
 pub(crate) use settle::{Locked, lock, lock_both, record_failed_locked, settle_locked};
 pub use trial::{LosesAccess, list_losing_access, open_late_subscription, start_missing_trials, start_trial};

@@ -3,12 +3,13 @@
 //! Callers hold the lock of the subscription's row. Each change writes that row too, so that of two changes at once one is
 //! repeated on a cluster as well.
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use flysk_domain::Clock;
-use flysk_domain::id::UserId;
+use flysk_domain::id::{SubscriptionId, UserId};
 use flysk_domain::platform::subscriptions::{
     Seat, SeatOffer, Subscription, SubscriptionSettings, offer_seat, renumbered_seats, surplus_seats,
 };
+use flysk_jobs::platform::subscriptions::FreeBlockedSeats;
 use flysk_queue::UnitOfWork;
 use flysk_store::platform::cache_invalidations::{self, Subject};
 use flysk_store::platform::subscriptions::{self, SubscriptionRow};
@@ -17,6 +18,9 @@ use serde_json::json;
 
 use super::next_terms::next_terms;
 use super::save::{Actor, Entry, SubscriptionAction, note};
+
+/// Delay of a check for blocked users, which is also the shortest time between two of a subscription.
+const SEAT_CHECK_DELAY: TimeDelta = TimeDelta::minutes(10);
 
 /// A seat, and the day from which its user has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +81,33 @@ pub async fn free_seat(
     note(unit, clock, row, entry.with(json!({ "user_id": user }))).await?;
     record_change(unit, clock, row).await?;
     Ok(true)
+}
+
+/// Frees the seat of a user whom the account has blocked; `false` if it was used since it was read, or is gone.
+pub async fn free_blocked_seat(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    row: &SubscriptionRow,
+    seat: &Seat,
+) -> StoreResult<bool> {
+    if !subscriptions::delete_unused_seat(unit, row.id, seat).await? {
+        return Ok(false);
+    }
+    let entry = Entry::new(Actor::System, SubscriptionAction::SeatFreed).because("blocked");
+    note(unit, clock, row, entry.with(json!({ "user_id": seat.user }))).await?;
+    record_change(unit, clock, row).await?;
+    Ok(true)
+}
+
+/// Has the seats of blocked users freed soon, because a user gets none. Harmless when repeated: one check waits at a time.
+pub async fn request_seat_check(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    subscription: SubscriptionId,
+) -> StoreResult<()> {
+    let job = FreeBlockedSeats { subscription_id: subscription };
+    unit.enqueue_at(&job, clock.now() + SEAT_CHECK_DELAY).await?;
+    Ok(())
 }
 
 /// Takes seats from the latest comers once there are fewer of them. `save` calls it with the subscription's new state.

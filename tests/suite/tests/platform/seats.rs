@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{Days, TimeDelta};
 use flysk_domain::Clock as _;
 use flysk_domain::platform::subscriptions::moscow_day;
-use flysk_simulators::amocrm::{User, WidgetTokenShape};
+use flysk_simulators::amocrm::{Account, User, WidgetTokenShape};
 use flysk_store::platform::widgets::{self, Changes};
 use flysk_suite::environment::{ACCOUNT, ADMIN, CLIENT_ID, USER, another_account};
 use reqwest::{Method, StatusCode};
@@ -164,6 +164,36 @@ async fn administrators_free_seats_and_everybody_sees_who_sits(pool: MySqlPool) 
     }
     assert_eq!(shake(&app, &url, ADMIN).await["has_seat"], true);
     assert_eq!(shake(&app, &url, USER).await["access"]["reason"], "no_seat");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_user_whom_the_account_has_blocked_does_not_count(pool: MySqlPool) {
+    let app = with_seats(pool, 1).await;
+    let url = app.api_url.clone();
+    shake(&app, &url, USER).await;
+    assert_eq!(shake(&app, &url, ADMIN).await["access"]["reason"], "no_seat");
+    app.advance(TimeDelta::days(2));
+    for blocks in [false, true] {
+        if blocks {
+            let block = |account: &mut Account| {
+                account
+                    .users
+                    .iter_mut()
+                    .filter(|user| user.id == USER)
+                    .for_each(|user| user.is_active = false);
+            };
+            app.amocrm.state.change_account(ACCOUNT, block).unwrap();
+        }
+        for _ in 0..2 {
+            assert_eq!(shake(&app, &url, ADMIN).await["access"]["reason"], "no_seat");
+        }
+        app.advance(TimeDelta::minutes(10));
+        app.run_due_jobs().await;
+        let (_, listed) = call(&app, &url, Method::GET, SEATS, ADMIN).await;
+        let left = listed["items"].as_array().unwrap().len();
+        assert_eq!(left, usize::from(!blocks), "who was only absent keeps the seat: {listed}");
+    }
+    assert_eq!(shake(&app, &url, ADMIN).await["has_seat"], true);
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]

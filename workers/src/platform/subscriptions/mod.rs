@@ -7,6 +7,7 @@ mod charge;
 mod due;
 mod earlier;
 mod form;
+mod free_blocked_seats;
 mod query;
 mod receipt;
 mod receipts;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use flysk_domain::id::UserId;
 use flysk_domain::serde_lenient;
 use serde::Deserialize;
 
@@ -29,6 +30,39 @@ impl<'de> Deserialize<'de> for User {
     }
 }
 
+/// Whether a user of the account may log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UserState {
+    /// The user.
+    pub id: UserId,
+    /// Whether the user may log in; `true` if amoCRM does not tell.
+    pub is_active: bool,
+}
+
+impl<'de> Deserialize<'de> for UserState {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let body = UserStateBody::deserialize(from)?;
+        Ok(Self { id: UserId(body.id), is_active: body.rights.is_none_or(|rights| rights.is_active) })
+    }
+}
+
+#[derive(Deserialize)]
+struct UserStateBody {
+    id: u64,
+    #[serde(default)]
+    rights: Option<Activity>,
+}
+
+#[derive(Deserialize)]
+struct Activity {
+    #[serde(default = "yes", deserialize_with = "serde_lenient::truth")]
+    is_active: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
 #[derive(Deserialize)]
 struct UserBody {
     #[serde(default, deserialize_with = "serde_lenient::optional_text")]
@@ -42,4 +76,24 @@ struct UserBody {
 struct Rights {
     #[serde(default, deserialize_with = "serde_lenient::truth")]
     is_admin: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_user_is_active_unless_amocrm_says_otherwise() {
+        let is_active = |rights: serde_json::Value| {
+            let state: UserState = serde_json::from_value(json!({ "id": 7, "rights": rights })).unwrap();
+            assert_eq!(state.id, UserId(7));
+            state.is_active
+        };
+        assert!(!is_active(json!({ "is_active": false })));
+        for rights in [json!({ "is_active": true }), json!({}), json!(null)] {
+            assert!(is_active(rights.clone()), "{rights}");
+        }
+    }
 }

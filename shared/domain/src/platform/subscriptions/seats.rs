@@ -13,6 +13,9 @@ use super::settings::SubscriptionSettings;
 use super::subscription::{Subscription, SubscriptionState};
 use crate::id::UserId;
 
+/// A seat that was unused for so long may belong to a user whom the account has blocked.
+const SUSPICION_AGE: TimeDelta = TimeDelta::days(1);
+
 /// A seat that is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seat {
@@ -75,6 +78,22 @@ impl SeatCount {
         let is_idle = |seen_at| is_unused(seen_at, settings, now);
         self.taken < limit || self.taken == limit && self.unused_since.is_some_and(is_idle)
     }
+}
+
+impl SeatCount {
+    /// Whether a seat may belong to a user whom the account has blocked.
+    pub fn has_suspects(&self, now: DateTime<Utc>) -> bool {
+        self.unused_since.is_some_and(|seen_at| is_suspect(seen_at, now))
+    }
+}
+
+/// The seats that may belong to users whom the account has blocked: whoever is blocked uses no seat.
+pub fn suspect_seats(taken: &[Seat], now: DateTime<Utc>) -> Vec<Seat> {
+    taken.iter().filter(|seat| is_suspect(seat.seen_at, now)).copied().collect()
+}
+
+fn is_suspect(seen_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now - seen_at >= SUSPICION_AGE
 }
 
 /// Whether a seat that was last used at a time may be given to another user.
@@ -166,6 +185,16 @@ mod tests {
         assert!(!count.has_room(2, &settings, at("2026-12-10T08:59:59Z")));
         assert!(count.has_room(2, &settings, at("2026-12-10T09:00:00Z")));
         assert!(count.has_room(3, &SubscriptionSettings::default(), at("2026-12-10T09:00:00Z")));
+    }
+
+    #[test]
+    fn only_a_seat_that_was_unused_for_a_day_may_be_that_of_a_blocked_user() {
+        let taken = [seat(1, 501, 1, 9), seat(2, 502, 1, 3)];
+        let now = at("2026-12-09T09:00:00Z");
+        assert_eq!(suspect_seats(&taken, now), [taken[1]]);
+        let count = |unused_since| SeatCount { taken: 1, unused_since };
+        assert!(count(Some(taken[1].seen_at)).has_suspects(now));
+        assert!(!count(Some(taken[0].seen_at)).has_suspects(now) && !count(None).has_suspects(now));
     }
 
     #[test]
