@@ -19,6 +19,7 @@ use crate::acquiring::Acquiring;
 use crate::config::Config;
 use crate::flysense::FlySense;
 use crate::platform::mail::mailer;
+use crate::t_api::t_api_http;
 use crate::terminals::VendorTerminals;
 
 /// Stores, clients and limits that handlers share.
@@ -46,6 +47,8 @@ pub struct App {
     acquiring: Option<Arc<Acquiring>>,
     /// Clients of vendors' own terminals.
     pub(crate) vendor_terminals: VendorTerminals,
+    /// HTTP options of the T-API.
+    pub(crate) t_api_http: HttpOptions,
     /// FlySense; `None` if it is not enabled in this deployment.
     flysense: Option<FlySense>,
     config: Config,
@@ -95,6 +98,7 @@ impl App {
             mailer,
             acquiring,
             vendor_terminals: VendorTerminals::default(),
+            t_api_http: t_api_http(&config.t_api)?,
             flysense,
             config,
         })

@@ -2,7 +2,7 @@
 
 use flysk_config::{
     Amocrm, Audio, Bot, ConfigError, Database, Env, Flysense, Http, Keys, Outbound, Redis, Smtp, SpeechKit,
-    Storage, TBank, Telemetry, Worker, YandexGpt,
+    Storage, TApi, TBank, Telemetry, Worker, YandexGpt,
 };
 
 /// All environment variables of a worker process.
@@ -28,6 +28,8 @@ pub struct Config {
     pub storage: Option<Storage>,
     /// Purchases of Flycoins; `None` if not configured.
     pub tbank: Option<TBank>,
+    /// Invoices that are paid by transfer.
+    pub t_api: TApi,
     /// The mail server; `None` if no e-mail is sent.
     pub smtp: Option<Smtp>,
     /// FlySense; `None` if not enabled.
@@ -67,6 +69,7 @@ impl Config {
             let outbound = vars.section(Outbound::from_env);
             let storage = vars.section(Storage::optional_from_env);
             let tbank = vars.section(TBank::from_env);
+            let t_api = vars.section(TApi::from_env);
             let smtp = vars.section(Smtp::from_env);
             let flysense = match vars.section(Flysense::from_env) {
                 Ok(Some(platform)) => {
@@ -100,6 +103,7 @@ impl Config {
                 outbound: outbound?,
                 storage: storage?,
                 tbank: tbank?,
+                t_api: t_api?,
                 smtp: smtp?,
                 flysense: flysense?,
             })

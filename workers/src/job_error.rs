@@ -5,6 +5,7 @@ use std::time::Duration;
 use flysk_domain::failure_action::FailureAction;
 use flysk_queue::JobError;
 use flysk_services::activation::ActivationError;
+use flysk_services::transfers::TransferError;
 use flysk_store::StoreError;
 use flysk_tokens::VaultError;
 
@@ -58,6 +59,7 @@ into_job_error_for!(
     flysk_clients::speechkit::SpeechKitError,
     flysk_clients::storage::StorageError,
     flysk_clients::tbank::TBankError,
+    flysk_clients::tbank::t_api::TApiError,
     flysk_clients::yandexgpt::YandexGptError,
 );
 
@@ -71,6 +73,20 @@ impl IntoJobError for ActivationError {
         match self {
             Self::Store(error) => error.into(),
             error @ Self::Keyring(_) => job_error(error.outcome(), &error),
+        }
+    }
+}
+
+impl IntoJobError for TransferError {
+    fn outcome(&self) -> FailureAction {
+        FailureAction::RETRY
+    }
+
+    /// A lost race in the database does not count as a failure of the job.
+    fn into_job_error(self) -> JobError {
+        match self {
+            Self::Store(error) => error.into(),
+            error => job_error(error.outcome(), &error),
         }
     }
 }

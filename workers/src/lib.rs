@@ -11,6 +11,7 @@ mod letters;
 pub mod platform;
 pub mod process;
 pub mod schedule;
+mod t_api;
 pub mod terminals;
 
 pub use app::App;

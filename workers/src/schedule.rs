@@ -8,6 +8,7 @@ use flysk_jobs::platform::flycoins::{ExpireHolds, PublishWalletEvents, VerifyLed
 use flysk_jobs::platform::oauth::RefreshDue;
 use flysk_jobs::platform::panel::SweepExports;
 use flysk_jobs::platform::subscriptions::{AnnouncePrices, ReconcileInvoices, SubscriptionsDue};
+use flysk_jobs::platform::transfers::{ExpireTransferInvoices, ReadStatements, TransfersDue};
 use flysk_jobs::platform::upkeep::{PruneHistory, PruneJobs, RollUpFigures, SealAuditLog, VerifyAuditLog};
 use flysk_queue::cron::ScheduleEntry;
 
@@ -33,6 +34,9 @@ pub fn entries(flysense: bool) -> anyhow::Result<Vec<ScheduleEntry>> {
         ScheduleEntry::new("flycoins.publish_wallet_events", "*/15 * * * * *", || PublishWalletEvents {})?,
         ScheduleEntry::new("flycoins.verify_ledger", "0 23 1 * * *", || VerifyLedger {})?,
         ScheduleEntry::new("panel.sweep_exports", "0 11-59/15 * * * *", || SweepExports {})?,
+        ScheduleEntry::new("transfers.due", "25 * * * * *", || TransfersDue {})?,
+        ScheduleEntry::new("transfers.expire_invoices", "0 53 * * * *", || ExpireTransferInvoices {})?,
+        ScheduleEntry::new("transfers.read_statements", "35 */5 * * * *", || ReadStatements {})?,
         ScheduleEntry::new("upkeep.prune_history", "0 47 * * * *", || PruneHistory {})?,
         ScheduleEntry::new("upkeep.prune_jobs", "0 17 * * * *", || PruneJobs {})?,
         ScheduleEntry::new("upkeep.roll_up_figures", "40 * * * * *", || RollUpFigures {})?,

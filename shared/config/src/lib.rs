@@ -46,6 +46,7 @@ mod redis;
 mod smtp;
 mod speechkit;
 mod storage;
+mod t_api;
 mod tbank;
 mod telemetry;
 #[cfg(test)]
@@ -72,6 +73,7 @@ pub use redis::Redis;
 pub use smtp::{Smtp, SmtpTls};
 pub use speechkit::SpeechKit;
 pub use storage::Storage;
+pub use t_api::TApi;
 pub use tbank::TBank;
 pub use telemetry::{LogFormat, Telemetry};
 pub use variable::{Presence, Section, Variable, env_example};
@@ -94,6 +96,7 @@ pub const SECTIONS: &[Section] = &[
     Section { title: "SpeechKit", variables: speechkit::VARIABLES },
     Section { title: "YandexGPT", variables: yandexgpt::VARIABLES },
     Section { title: "T-Bank", variables: tbank::VARIABLES },
+    Section { title: "T-API", variables: t_api::VARIABLES },
     Section { title: "E-mail", variables: smtp::VARIABLES },
     Section { title: "FlySense", variables: flysense::VARIABLES },
     Section { title: "Telegram", variables: bots::TELEGRAM_VARIABLES },

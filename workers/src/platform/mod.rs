@@ -7,4 +7,5 @@ pub(crate) mod mail;
 mod oauth;
 mod panel;
 mod subscriptions;
+mod transfers;
 pub mod upkeep;

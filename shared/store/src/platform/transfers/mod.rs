@@ -32,7 +32,7 @@ pub use lists::{
     list_with_pdf_state,
 };
 pub use operations::{
-    BankOperation, NewOperation, find_operation, insert_operation, list_new_operations,
-    list_queued_operations, lock_operation, note_operation_id, set_operation_state,
+    BankOperation, NewOperation, QueueSize, find_operation, insert_operation, list_new_operations,
+    list_queued_operations, lock_operation, note_operation_id, read_queue_size, set_operation_state,
 };
 pub use subject::{await_transfer, hold_subject};

@@ -240,3 +240,21 @@ pub async fn list_queued_operations(
         .await?;
     into_operations(rows)
 }
+
+/// The queue of operations that wait for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct QueueSize {
+    /// Number of operations.
+    pub operations: i64,
+    /// When the oldest one was read.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
+/// Counts operations that wait for a person.
+pub async fn read_queue_size(conn: &mut Conn) -> StoreResult<QueueSize> {
+    Ok(sqlx::query_as(
+        "SELECT COUNT(*) AS operations, MIN(created_at) AS oldest FROM bank_operations WHERE state = 'queued'",
+    )
+    .fetch_one(conn)
+    .await?)
+}

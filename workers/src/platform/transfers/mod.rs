@@ -1,0 +1,7 @@
+//! Handlers for payment by bank transfer: sending invoices, questions to the bank, statements, ends of invoices.
+
+mod due;
+mod expire;
+mod query;
+mod read_statement;
+mod send;
