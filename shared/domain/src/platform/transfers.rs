@@ -6,6 +6,7 @@
 mod due;
 mod fingerprint;
 mod index;
+mod label;
 mod landing;
 mod number;
 mod requisites;
@@ -17,6 +18,7 @@ pub use due::{
 };
 pub use fingerprint::{DailyOccurrences, Fingerprint, StatementLine, believes_repetition};
 pub use index::{Candidate, InvoiceIndex, Reception};
+pub use label::label_ru;
 pub use landing::{ACQUIRER_INN, Landing, Portion, QueueReason, Transfer};
 pub use number::{InvoiceNumber, MAX_PURPOSE_CHARS, SeriesExhausted, numbers_in_purpose};
 pub use requisites::{Inn, InvalidRequisites, MAX_PAYER_NAME_CHARS, Payer};

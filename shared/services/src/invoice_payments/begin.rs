@@ -6,11 +6,13 @@ use flysk_domain::id::{InvoiceId, InvoicePaymentId};
 use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState, next_query};
 use flysk_domain::platform::purchases::PAYMENT_LINK_TTL;
 use flysk_domain::platform::subscriptions::InvoiceState;
+use flysk_domain::platform::transfers::PaymentSubject;
 use flysk_jobs::platform::subscriptions::OpenInvoiceForm;
 use flysk_queue::UnitOfWork;
 use flysk_store::StoreResult;
 use flysk_store::platform::invoice_payments::{self as store, Attempt, Card, NewAttempt};
 use flysk_store::platform::subscriptions::{self, Invoice};
+use flysk_store::platform::transfers;
 use flysk_store::platform::{vendors, widgets};
 
 use super::withdraw::{is_payable_form, withdraw_attempt};
@@ -20,6 +22,8 @@ use crate::subscriptions::may_charge;
 const BUSY_DELAY: TimeDelta = TimeDelta::minutes(10);
 /// A due charge of a widget that sells no subscriptions at present looks again after this time.
 const NOT_SOLD_DELAY: TimeDelta = TimeDelta::days(1);
+/// While a firm has an invoice to pay by transfer, a due charge looks again after this time.
+const TRANSFER_DELAY: TimeDelta = TimeDelta::days(1);
 /// A form is offered again while it can still be paid for this time.
 const MIN_FORM_LIFETIME: TimeDelta = TimeDelta::minutes(15);
 
@@ -102,6 +106,10 @@ pub async fn begin_charge(
     if !widgets::find(unit, invoice.widget_id).await?.is_some_and(|widget| widget.uses_subscriptions) {
         // Access is free meanwhile, and its users see no page on which to unlink the card.
         subscriptions::set_charge_at(unit, invoice_id, Some(now + NOT_SOLD_DELAY), now).await?;
+        return Ok(None);
+    }
+    if transfers::find_open_transfer_invoice(unit, PaymentSubject::Invoice(invoice_id)).await?.is_some() {
+        subscriptions::set_charge_at(unit, invoice_id, Some(now + TRANSFER_DELAY), now).await?;
         return Ok(None);
     }
     let Some(card) = card_to_charge(unit, &invoice).await? else {

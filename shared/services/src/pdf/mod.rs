@@ -4,6 +4,7 @@ mod act;
 mod document;
 mod font;
 mod invoice;
+mod load;
 mod pages;
 #[cfg(test)]
 mod reader;
@@ -11,3 +12,4 @@ mod vat;
 
 pub use act::{Act, ActLine, Firm, act_pdf};
 pub use invoice::{BankAccount, TransferInvoicePdf, invoice_pdf};
+pub use load::{load_act, load_transfer_invoice};

@@ -5,6 +5,7 @@ use flysk_domain::Clock;
 use flysk_domain::id::UserId;
 use flysk_domain::platform::purchases::Email;
 use flysk_domain::platform::subscriptions::PeriodLength;
+use flysk_domain::platform::transfers::PaymentSubject;
 use flysk_domain::russian::roubles;
 use flysk_queue::UnitOfWork;
 use flysk_store::StoreResult;
@@ -14,6 +15,7 @@ use secrecy::ExposeSecret as _;
 
 use super::cards::record_consent;
 use crate::invoice_payments::{FormOutcome, FormRequest, open_form, withdraw_form};
+use crate::transfers::{TransferContext, withdraw_waiting};
 
 /// Version of the offer's wording. A consent keeps version and text.
 const OFFER_VERSION: &str = "2026-11-30";
@@ -70,7 +72,7 @@ pub struct PayRequest<'a> {
 /// subscription.
 ///
 /// The bank sends the receipt to the address that the form was opened with. A form with another address than the payer gives
-/// now is cancelled first, as one with another consent is.
+/// now is cancelled first, as one with another consent is. A transfer invoice that waits for money is withdrawn.
 pub async fn pay_invoice(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -87,6 +89,8 @@ pub async fn pay_invoice(
     let form = FormRequest { save_card: request.consent.is_some(), terminal_key: request.terminal_key };
     let outcome = open_form(unit, clock, invoice.id, form).await?;
     if let FormOutcome::Opening(_) = outcome {
+        let context = TransferContext { keyring: request.keyring, clock };
+        withdraw_waiting(unit, context, PaymentSubject::Invoice(invoice.id)).await?;
         subscriptions::set_contact(unit, invoice.id, request.contact_sealed, clock.now()).await?;
         if let Some((offer, address)) = request.consent {
             let told = (offer.version, offer.text.as_str());

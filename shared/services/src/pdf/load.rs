@@ -1,0 +1,109 @@
+//! What the documents of an invoice say, from its rows.
+
+use chrono::NaiveDate;
+use flysk_domain::platform::subscriptions::{InvoiceKind, QuoteLine, moscow_day};
+use flysk_domain::platform::transfers::{PaymentSubject, TransferInvoiceState};
+use flysk_store::platform::subscriptions::{self, Invoice};
+use flysk_store::platform::transfers::{TransferInvoice, find_access};
+use flysk_store::platform::vendors;
+use flysk_store::{Conn, StoreError, StoreResult};
+
+use super::act::{Act, ActLine, Firm};
+use super::invoice::{BankAccount, TransferInvoicePdf};
+
+/// What the PDF of an invoice says. The account is that of the vendor's access to the bank.
+pub async fn load_transfer_invoice(
+    conn: &mut Conn,
+    invoice: &TransferInvoice,
+) -> StoreResult<TransferInvoicePdf> {
+    let access = find_access(conn, invoice.vendor_id).await?;
+    Ok(TransferInvoicePdf {
+        number: invoice.number.get(),
+        date: invoice.issued_on,
+        due_on: invoice.due_on,
+        seller: seller_of(conn, invoice).await?,
+        account: BankAccount { number: access.map(|access| access.account).unwrap_or_default() },
+        buyer: buyer_of(invoice),
+        lines: match paid_invoice(conn, invoice).await? {
+            Some(subscription) => lines_of(&subscription),
+            None => vec![coins_line(invoice)],
+        },
+        vat: invoice.vat,
+        total: invoice.total,
+        from_balance: invoice.from_balance,
+        amount: invoice.amount,
+        purpose: invoice.purpose.clone(),
+    })
+}
+
+/// The act of a paid invoice; `None` before its day. A period has its act on the day after its last one, coins on the day of the
+/// payment.
+pub async fn load_act(
+    conn: &mut Conn,
+    invoice: &TransferInvoice,
+    today: NaiveDate,
+) -> StoreResult<Option<Act>> {
+    let Some(paid_at) = invoice.paid_at.filter(|_| invoice.state == TransferInvoiceState::Paid) else {
+        return Ok(None);
+    };
+    let (date, lines) = match paid_invoice(conn, invoice).await? {
+        Some(subscription) => (subscription.period.until, lines_of(&subscription)),
+        None => (moscow_day(paid_at), vec![coins_line(invoice)]),
+    };
+    if today < date {
+        return Ok(None);
+    }
+    Ok(Some(Act {
+        number: invoice.number.get(),
+        date,
+        invoiced_on: invoice.issued_on,
+        seller: seller_of(conn, invoice).await?,
+        buyer: buyer_of(invoice),
+        lines,
+        vat: invoice.vat,
+        total: invoice.total,
+    }))
+}
+
+/// The subscription's invoice that is paid; `None` for coins.
+async fn paid_invoice(conn: &mut Conn, invoice: &TransferInvoice) -> StoreResult<Option<Invoice>> {
+    match invoice.subject {
+        PaymentSubject::Invoice(id) => {
+            let found = subscriptions::find_invoice(conn, id).await?;
+            found.map(Some).ok_or(StoreError::WrongState { what: "invoice" })
+        }
+        PaymentSubject::Purchase(_) => Ok(None),
+    }
+}
+
+/// The lines of a subscription's invoice. A whole period has the days that the payment gave it, which may begin later than they
+/// were quoted.
+fn lines_of(invoice: &Invoice) -> Vec<ActLine> {
+    let line = |line: &QuoteLine| {
+        // The title ends with the quoted days, which have a column of their own.
+        let quoted = format!(", {}", line.period);
+        let period = if invoice.kind == InvoiceKind::Change { line.period } else { invoice.period };
+        ActLine {
+            title: line.title.strip_suffix(&quoted).unwrap_or(&line.title).to_owned(),
+            days: Some((period.from, period.last_day())),
+            seats: Some(line.seats),
+            amount: line.amount,
+        }
+    };
+    invoice.lines.iter().map(line).collect()
+}
+
+fn coins_line(invoice: &TransferInvoice) -> ActLine {
+    ActLine { title: invoice.title.clone(), days: None, seats: None, amount: invoice.total }
+}
+
+async fn seller_of(conn: &mut Conn, invoice: &TransferInvoice) -> StoreResult<Firm> {
+    let vendor = vendors::find_vendor(conn, invoice.vendor_id).await?;
+    let vendor = vendor.ok_or(StoreError::WrongState { what: "vendor" })?;
+    Ok(Firm { name: vendor.legal_name.trim().to_owned(), inn: vendor.inn, kpp: None })
+}
+
+fn buyer_of(invoice: &TransferInvoice) -> Firm {
+    let payer = &invoice.payer;
+    Firm { name: payer.name.clone(), inn: Some(payer.inn.to_string()), kpp: payer.kpp.clone() }
+}
