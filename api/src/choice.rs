@@ -26,6 +26,7 @@ use flysk_domain::platform::subscriptions::{
     AccessLevel, AccessReason, ChangeKind, InvoiceKind, InvoiceState, LineKind, NoticeKind, PendingKind,
     Rounding, SubscriptionState,
 };
+use flysk_domain::platform::transfers::TransferInvoiceState;
 use flysk_store::platform::events::EventState;
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type};
@@ -111,6 +112,8 @@ choices! {
     Role = "SpeakerRole", "Role of a speaker.";
     SummarySource = "SummarySource", "Origin of a summary.";
     TransactionKind = "TransactionKind", "Kind of a transaction. Kinds may be added.";
+    TransferInvoiceState = "TransferInvoiceState", "State of an invoice that is paid by bank transfer. `sending`: it can be paid \
+        already; `expired` and `void`: what had arrived is in the firm's balance. States may be added.";
     TranscriptionState = "TranscriptionState", "State of a transcription. States may be added.";
 }
 

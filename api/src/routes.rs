@@ -35,6 +35,7 @@ use crate::platform::subscriptions::{
     SubscriptionApi, SubscriptionChangesApi, SubscriptionPaymentsApi,
 };
 use crate::platform::switch::SwitchApi;
+use crate::platform::transfers::TransferInvoicesApi;
 use crate::problem::{Problem, ProblemCode, ProblemOrigin};
 use crate::query::drop_empty_parameters;
 use crate::rate_limit::BackendRateLimit;
@@ -56,7 +57,7 @@ type Apis = (
     FlysenseCardApis,
 );
 type OauthApis = (CallbackApi, ConnectApi, DisconnectApi);
-type WidgetApis = (HandshakeApi, SettingsApi, PackagesApi, PurchasesApi, TopUpApi);
+type WidgetApis = (HandshakeApi, SettingsApi, PackagesApi, PurchasesApi, TopUpApi, TransferInvoicesApi);
 type BackendApis = (PauthApi, BackendSettingsApi, SwitchApi, InstallsApi, BackendEventApis);
 type BackendEventApis = (EventsApi, EventReplaysApi, DeliveriesApi);
 type SubscriptionApis = (
@@ -80,7 +81,7 @@ type FlysenseCardApis =
 const fn apis() -> Apis {
     (
         (CallbackApi, ConnectApi, DisconnectApi),
-        (HandshakeApi, SettingsApi, PackagesApi, PurchasesApi, TopUpApi),
+        (HandshakeApi, SettingsApi, PackagesApi, PurchasesApi, TopUpApi, TransferInvoicesApi),
         (PauthApi, BackendSettingsApi, SwitchApi, InstallsApi, (EventsApi, EventReplaysApi, DeliveriesApi)),
         (WalletApi, TransactionsApi, StatisticsApi),
         (
@@ -156,6 +157,7 @@ pub fn app(deps: Deps) -> impl Endpoint<Output = Response> {
         .at("/hooks/telegram", post(hooks::bots::receive_telegram))
         .at("/hooks/max", post(hooks::bots::receive_max))
         .at("/billing/act-as", billing_page::act_as_route())
+        .at("/billing/documents", billing_page::document_route())
         .nest("/billing/flycoins", billing_page::flycoins_routes())
         .nest("/billing/subscription", billing_page::subscription_routes())
         .nest("/mail", letter_pages::switch_routes())

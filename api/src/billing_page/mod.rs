@@ -6,10 +6,12 @@
 //! Forms contain a CSRF token that is bound to the cookie.
 
 mod act_as;
+mod flycoins_transfer;
 mod link_use;
 mod pages;
 mod session;
 mod subscription;
+mod transfer;
 mod view;
 
 use poem::http::StatusCode;
@@ -20,6 +22,7 @@ use crate::problem::{Problem, ProblemCode};
 
 pub(crate) use session::{HostedPage, signed_link};
 pub(crate) use subscription::routes as subscription_routes;
+pub(crate) use transfer::{DocumentKind, document_url};
 
 /// Routes of the page of Flycoins, below `/billing/flycoins`.
 pub(crate) fn flycoins_routes() -> impl Endpoint<Output = Response> {
@@ -29,12 +32,21 @@ pub(crate) fn flycoins_routes() -> impl Endpoint<Output = Response> {
         .at("/:install/purchases", post(pages::place_order))
         .at("/:install/purchases/:purchase", get(pages::show_purchase))
         .at("/:install/purchases/:purchase/state", get(pages::show_state))
+        .at("/:install/transfers/new", post(flycoins_transfer::ask))
+        .at("/:install/transfers", post(flycoins_transfer::issue))
+        .at("/:install/transfers/:transfer", get(flycoins_transfer::show))
+        .at("/:install/transfers/:transfer/cancel", post(flycoins_transfer::cancel))
         .around(act_as::guard)
 }
 
 /// The route of links for operators, `/billing/act-as`.
 pub(crate) fn act_as_route() -> RouteMethod {
     get(act_as::open_link).head(session::check_link)
+}
+
+/// The route of documents, `/billing/documents`.
+pub(crate) fn document_route() -> RouteMethod {
+    get(transfer::download)
 }
 
 /// A page with the policy of these pages.

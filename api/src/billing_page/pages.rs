@@ -15,10 +15,12 @@ use poem::{IntoResponse as _, Request, Response, handler};
 use serde::{Deserialize, Serialize};
 
 use super::session::{HostedPage, Visitor, visitor};
+use super::transfer::{TransferRow, balances};
 use super::view::{Offer, OnePurchase, PurchaseRow, SUM_OFFER, Shop, progress_of};
 use super::{error_page, render_page};
 use crate::deps::Deps;
 use crate::platform::purchases::{Buyer, Order, buy};
+use crate::platform::transfers::{list_of_install, takes_transfers};
 use crate::problem::{Problem, ProblemCode};
 
 /// Number of latest purchases on the page.
@@ -40,13 +42,13 @@ pub(super) async fn show_shop(deps: Data<&Deps>, request: &Request, Path(install
 #[serde(default, deny_unknown_fields)]
 pub(super) struct PurchaseForm {
     /// Id of a package, or `sum`.
-    package: String,
+    pub(super) package: String,
     /// Whole roubles, if `package` is `sum`.
-    sum: String,
-    email: String,
+    pub(super) sum: String,
+    pub(super) email: String,
     save_card: Option<String>,
-    token: String,
-    key: String,
+    pub(super) token: String,
+    pub(super) key: String,
 }
 
 /// `POST /billing/flycoins/{install}/purchases`: creates a purchase and redirects to its page.
@@ -83,7 +85,7 @@ async fn begin_purchase(
     let email: Email =
         sent.email.parse().map_err(|error| Problem::new(ProblemCode::Invalid, format!("email: {error}")))?;
     let order = Order {
-        item: chosen_item(sent)?,
+        item: chosen_item(&sent.package, &sent.sum)?,
         email: &email,
         save_card: sent.save_card.is_some(),
         key: validate_key(&sent.key)?,
@@ -93,25 +95,24 @@ async fn begin_purchase(
 }
 
 /// The chosen package or sum. A wrong sum is `invalid_request`, so that it is told from a wrong address.
-fn chosen_item(sent: &PurchaseForm) -> Result<PurchaseItem, Problem> {
-    if sent.package != SUM_OFFER {
-        let id = sent.package.parse();
+pub(super) fn chosen_item(package: &str, sum: &str) -> Result<PurchaseItem, Problem> {
+    if package != SUM_OFFER {
+        let id = package.parse();
         let id = id.map_err(|_| Problem::new(ProblemCode::PackageNotAvailable, "choose a package"))?;
         return Ok(PurchaseItem::Package(id));
     }
-    let roubles =
-        sent.sum.trim().parse::<i64>().ok().and_then(|roubles| roubles.checked_mul(Kopecks::PER_UNIT));
+    let roubles = sum.trim().parse::<i64>().ok().and_then(|roubles| roubles.checked_mul(Kopecks::PER_UNIT));
     let sum = roubles.map(Kopecks).filter(|sum| package_of_sum(*sum).is_ok());
     sum.map(PurchaseItem::Sum).ok_or_else(|| Problem::new(ProblemCode::InvalidRequest, "invalid sum"))
 }
 
-fn validate_key(key: &str) -> Result<&str, Problem> {
+pub(super) fn validate_key(key: &str) -> Result<&str, Problem> {
     let ours = (1..=64).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
     ours.then_some(key).ok_or_else(|| Problem::new(ProblemCode::BadRequest, "invalid form key"))
 }
 
 /// Renders the form again with an error message. Problems that the buyer cannot correct are returned and get an error page.
-async fn reshow_form(
+pub(super) async fn reshow_form(
     deps: &Deps,
     visitor: &Visitor,
     sent: &PurchaseForm,
@@ -138,17 +139,21 @@ async fn reshow_form(
 }
 
 async fn load_shop(deps: &Deps, visitor: &Visitor, sent: &PurchaseForm) -> Result<Shop, Problem> {
-    let mut conn = deps.conn().await?;
     let install = &visitor.install;
+    let takes_transfers = takes_transfers(deps, install.widget_id).await?;
+    let (invoices, _) = list_of_install(deps, install.id, None, MAX_RECENT_PURCHASES).await?;
+    let balances = balances(deps, install.id).await?;
+    let mut conn = deps.conn().await?;
     let wallet = ledger::find_wallet_of_install(&mut conn, install.id).await?;
     let packages = purchases::list_packages_on_offer(&mut conn, install.widget_id).await?;
     let bought = match &wallet {
         Some(wallet) => purchases::list_purchases(&mut conn, wallet.id, None, MAX_RECENT_PURCHASES).await?,
         None => Vec::new(),
     };
+    let by_card = deps.config.tbank.is_some();
     let closed = if install.status != InstallStatus::Active {
         Some("Виджет сейчас выключен. Пополнить баланс можно, когда он снова заработает.")
-    } else if deps.config.tbank.is_none() || wallet.is_none() {
+    } else if !(by_card || takes_transfers) || wallet.is_none() {
         Some("Пополнение пока недоступно. Мы сообщим, когда оно заработает.")
     } else {
         None
@@ -173,6 +178,10 @@ async fn load_shop(deps: &Deps, visitor: &Visitor, sent: &PurchaseForm) -> Resul
         sum: sent.sum.clone(),
         closed,
         purchases: bought.iter().map(PurchaseRow::from).collect(),
+        by_card,
+        takes_transfers,
+        transfers: invoices.iter().map(TransferRow::from).collect(),
+        balances,
         token: visitor.form_token(deps),
         key: format!("{:032x}", deps.clock().random_u128()),
         email: sent.email.chars().take(200).collect(),

@@ -11,6 +11,7 @@ use flysk_domain::russian::{coins, days_word, roubles};
 use flysk_store::platform::purchases::{Package, Purchase};
 use poem::http::StatusCode;
 
+use super::transfer::{BalanceRow, TransferRow};
 use crate::html_page;
 
 /// Style of all pages.
@@ -28,6 +29,7 @@ pub(super) fn content_security_policy() -> &'static str {
 /// Context of the page of packages.
 #[derive(Template)]
 #[template(path = "billing/shop.html")]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked by the template on its own")]
 pub(super) struct Shop {
     /// Install id, for URLs.
     pub(super) install: String,
@@ -45,6 +47,14 @@ pub(super) struct Shop {
     pub(super) closed: Option<&'static str>,
     /// Latest purchases.
     pub(super) purchases: Vec<PurchaseRow>,
+    /// Whether the bank's form can be opened.
+    pub(super) by_card: bool,
+    /// Whether the seller is paid by transfer.
+    pub(super) takes_transfers: bool,
+    /// Latest invoices for transfers.
+    pub(super) transfers: Vec<TransferRow>,
+    /// Money of firms that waits for their next invoices.
+    pub(super) balances: Vec<BalanceRow>,
     /// CSRF token.
     pub(super) token: String,
     /// Idempotency key: a form that is submitted twice creates one purchase.

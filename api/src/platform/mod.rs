@@ -17,3 +17,4 @@ mod settings_rules;
 pub(crate) mod subscriptions;
 pub(crate) mod switch;
 mod tag;
+pub(crate) mod transfers;

@@ -16,6 +16,7 @@ use super::frame::{Frame, Seller};
 use super::invoice_view::{FormError, InvoicePage, Payable, is_charging, open_form};
 use super::overview::{self, Done, Shown};
 use super::texts::{card, moment, refusal_ru};
+use super::transfer::ByTransfer;
 use super::{answer, receipts, see_other};
 use crate::deps::Deps;
 use crate::platform::subscriptions::{
@@ -132,6 +133,7 @@ async fn page(
     // The seller of this invoice, should the widget have another one now.
     frame.seller = Seller::from(&vendor);
     let saved = find_card(deps, user).await?;
+    let by_transfer = ByTransfer::load(deps, user, invoice.id).await?;
     let mut conn = deps.conn().await?;
     let all = attempts::list_attempts(&mut conn, invoice.id).await?;
     let row = subscriptions::find_subscription(&mut conn, invoice.subscription_id).await?;
@@ -152,6 +154,9 @@ async fn page(
             due: invoice.due_at.map(moment),
             open_form: open_form(&all),
             charging: is_charging(&all),
+            takes_transfers: by_transfer.is_taken,
+            transfer: by_transfer.waiting,
+            balances: by_transfer.balances,
         });
     }
     page.error = submitted.map(|(_, error)| error);

@@ -9,6 +9,7 @@ use flysk_domain::russian::roubles;
 use flysk_store::platform::invoice_payments::Attempt;
 use flysk_store::platform::subscriptions::Invoice;
 
+use super::super::transfer::BalanceRow;
 use super::super::view::STYLE;
 use super::frame::Frame;
 use super::history::{kind_ru, label_of};
@@ -36,6 +37,12 @@ pub(super) struct Payable {
     pub(super) open_form: Option<String>,
     /// A charge of the card is under way.
     pub(super) charging: bool,
+    /// Whether the seller is paid by transfer.
+    pub(super) takes_transfers: bool,
+    /// Id and number of the invoice for a transfer that waits for money.
+    pub(super) transfer: Option<(String, String)>,
+    /// Money of firms that waits for their next invoices.
+    pub(super) balances: Vec<BalanceRow>,
 }
 
 /// An error of the payment form.

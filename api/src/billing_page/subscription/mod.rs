@@ -23,6 +23,7 @@ mod renewal;
 mod seats;
 mod state;
 mod texts;
+mod transfer;
 
 use poem::http::{StatusCode, header};
 use poem::{Endpoint, EndpointExt as _, Response, Route, get, post};
@@ -43,6 +44,9 @@ pub(crate) fn routes() -> impl Endpoint<Output = Response> {
         .at("/:install/invoices/:invoice", get(invoice::show))
         .at("/:install/invoices/:invoice/payments", post(invoice::pay))
         .at("/:install/invoices/:invoice/discard", post(invoice::discard))
+        .at("/:install/invoices/:invoice/transfer", get(transfer::ask).post(transfer::issue))
+        .at("/:install/transfers/:transfer", get(transfer::show))
+        .at("/:install/transfers/:transfer/cancel", post(transfer::cancel))
         .at("/:install/payments/:payment", get(payment::show))
         .at("/:install/payments/:payment/state", get(payment::show_state))
         .at("/:install/card/unlink", post(acts::unlink))

@@ -1,18 +1,20 @@
 //! `GET /v1/flycoins/top-up`: limits of purchases of any sum.
 
 use flysk_domain::platform::purchases::{COIN_PRICE, MAX_SUM, MIN_SUM, SUM_STEP};
+use poem::web::Data;
 use poem_openapi::payload::Json;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 
 use crate::auth::WidgetCaller;
+use crate::deps::Deps;
 use crate::platform::tag::Tag;
+use crate::platform::transfers::takes_transfers;
 use crate::problem::answers;
 
 /// Limits of a purchase by sum: `amount_kopecks` of `createFlycoinPurchase`.
 #[derive(Debug, Object)]
 #[oai(example)]
-#[expect(clippy::struct_field_names, reason = "fields of the API name their unit")]
 pub(crate) struct TopUpLimits {
     /// Smallest sum, in kopecks.
     min_kopecks: i64,
@@ -22,22 +24,25 @@ pub(crate) struct TopUpLimits {
     step_kopecks: i64,
     /// Price of one Flycoin, in kopecks.
     coin_price_kopecks: i64,
+    /// Whether firms can pay by bank transfer: on the page of `billing_urls.flycoins`, or by `buyFlycoinsByTransfer`.
+    transfer_available: bool,
 }
 
 impl TopUpLimits {
-    const fn new() -> Self {
+    const fn new(transfer_available: bool) -> Self {
         Self {
             min_kopecks: MIN_SUM.0,
             max_kopecks: MAX_SUM.0,
             step_kopecks: SUM_STEP.0,
             coin_price_kopecks: COIN_PRICE.0,
+            transfer_available,
         }
     }
 }
 
 impl Example for TopUpLimits {
     fn example() -> Self {
-        Self::new()
+        Self::new(true)
     }
 }
 
@@ -65,11 +70,13 @@ answers! {
 pub(crate) struct TopUpApi;
 
 #[OpenApi(tag = "Tag::Flycoins")]
-#[expect(clippy::unused_async, reason = "poem-openapi takes asynchronous operations only")]
 impl TopUpApi {
     /// Get the limits of a purchase of any sum.
     #[oai(path = "/v1/flycoins/top-up", method = "get", operation_id = "getTopUpLimits")]
-    async fn get(&self, _caller: WidgetCaller) -> Got {
-        Got::Ok(Json(TopUpLimits::new()))
+    async fn get(&self, deps: Data<&Deps>, caller: WidgetCaller) -> Got {
+        match takes_transfers(&deps, caller.0.widget.id).await {
+            Ok(transfer_available) => Got::Ok(Json(TopUpLimits::new(transfer_available))),
+            Err(problem) => problem.into(),
+        }
     }
 }

@@ -23,4 +23,4 @@ pub(crate) use quotes::{QuotesApi, apply_found_quote, find_quote, price_change};
 pub(crate) use read::{SubscriptionApi, find_subscription, plans_on_offer};
 pub(crate) use seats::{BackendSeatsApi, SeatsApi, free_found_seat, list_seats};
 pub(crate) use views::{PlanView, SubscriptionAccess, SubscriptionView};
-pub(crate) use work::{Refusal, keeps_subscription, must_be_installed, must_have_subscription};
+pub(crate) use work::{Refusal, keeps_subscription, must_be_installed, must_have_subscription, must_sell};

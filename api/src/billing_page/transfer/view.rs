@@ -1,0 +1,162 @@
+//! Context of the page of an issued invoice, and rows of lists.
+
+use askama::Template;
+use flysk_domain::TextEnum as _;
+use flysk_domain::id::InstallId;
+use flysk_domain::money::Kopecks;
+use flysk_domain::platform::subscriptions::moscow_day;
+use flysk_domain::platform::transfers::{Inn, TransferInvoiceState, label_ru};
+use flysk_domain::russian::{day, roubles};
+use flysk_services::pdf::load_act;
+use flysk_store::platform::transfers::{TransferInvoice, find_access, list_balances};
+
+use super::super::view::STYLE;
+use super::document::{DocumentKind, document_url};
+use crate::deps::Deps;
+use crate::problem::Problem;
+
+/// An invoice in a list.
+#[derive(Debug)]
+pub(in crate::billing_page) struct TransferRow {
+    /// Id.
+    pub(in crate::billing_page) id: String,
+    /// Number and payer.
+    pub(in crate::billing_page) title: String,
+    /// Day of the invoice.
+    pub(in crate::billing_page) on: String,
+    /// Price.
+    pub(in crate::billing_page) total: String,
+    /// State in Russian.
+    pub(in crate::billing_page) label: &'static str,
+    /// State, for styles.
+    pub(in crate::billing_page) code: &'static str,
+}
+
+impl From<&TransferInvoice> for TransferRow {
+    fn from(invoice: &TransferInvoice) -> Self {
+        Self {
+            id: invoice.id.to_string(),
+            title: format!("Счёт № {}, {}", invoice.number, invoice.payer.name),
+            on: day(invoice.issued_on),
+            total: roubles(invoice.total),
+            label: label_ru(invoice.state, invoice.paid),
+            code: invoice.state.as_str(),
+        }
+    }
+}
+
+/// Money of a firm that waits for its next invoice.
+#[derive(Debug)]
+pub(in crate::billing_page) struct BalanceRow {
+    /// INN of the firm.
+    pub(in crate::billing_page) inn: String,
+    /// Amount.
+    pub(in crate::billing_page) amount: String,
+}
+
+/// The balances of the firms of an install.
+pub(in crate::billing_page) async fn balances(
+    deps: &Deps,
+    install: InstallId,
+) -> Result<Vec<BalanceRow>, Problem> {
+    let found = list_balances(&mut *deps.conn().await?, install).await?;
+    let row = |(inn, amount): (Inn, Kopecks)| BalanceRow { inn: inn.to_string(), amount: roubles(amount) };
+    Ok(found.into_iter().map(row).collect())
+}
+
+/// Context of the page.
+#[derive(Debug, Template)]
+#[template(path = "billing/transfer.html")]
+pub(in crate::billing_page) struct TransferPage {
+    /// Path of this page.
+    path: String,
+    /// Where to go from here.
+    back: String,
+    number: String,
+    on: String,
+    code: &'static str,
+    label: &'static str,
+    text: String,
+    title: String,
+    payer: String,
+    purpose: String,
+    /// The seller's account.
+    account: Option<String>,
+    total: String,
+    from_balance: Option<String>,
+    amount: String,
+    /// What arrived, and what is missing, while the invoice is partly paid.
+    parts: Option<(String, String)>,
+    due: String,
+    pdf: Option<String>,
+    act: Option<String>,
+    is_open: bool,
+    /// CSRF token.
+    token: String,
+}
+
+impl TransferPage {
+    /// Reads what the page shows. `path` is the page's own, `back` that of where it belongs.
+    pub(in crate::billing_page) async fn load(
+        deps: &Deps,
+        invoice: &TransferInvoice,
+        (path, back): (String, String),
+        token: String,
+    ) -> Result<Self, Problem> {
+        let mut conn = deps.conn().await?;
+        let act = load_act(&mut conn, invoice, moscow_day(deps.clock().now())).await?;
+        let access = find_access(&mut conn, invoice.vendor_id).await?;
+        let is_open = invoice.state.is_open();
+        let is_part = is_open && invoice.paid.is_positive();
+        let payer = &invoice.payer;
+        let kpp = payer.kpp.as_ref().map(|kpp| format!(", КПП {kpp}")).unwrap_or_default();
+        Ok(Self {
+            path,
+            back,
+            number: invoice.number.to_string(),
+            on: day(invoice.issued_on),
+            code: invoice.state.as_str(),
+            label: label_ru(invoice.state, invoice.paid),
+            text: text_of(invoice, act.is_some()),
+            title: invoice.title.clone(),
+            payer: format!("{}, ИНН {}{kpp}", payer.name, payer.inn),
+            purpose: invoice.purpose.clone(),
+            account: access.filter(|_| is_open).map(|access| access.account),
+            total: roubles(invoice.total),
+            from_balance: invoice.from_balance.is_positive().then(|| roubles(invoice.from_balance)),
+            amount: roubles(invoice.amount),
+            parts: is_part.then(|| (roubles(invoice.paid), roubles(invoice.missing()))),
+            due: day(invoice.due_on),
+            pdf: document_url(deps, invoice.id, DocumentKind::Invoice),
+            act: act.and_then(|_| document_url(deps, invoice.id, DocumentKind::Act)),
+            is_open,
+            token,
+        })
+    }
+}
+
+/// What happens next, in Russian.
+fn text_of(invoice: &TransferInvoice, has_act: bool) -> String {
+    let text = match invoice.state {
+        TransferInvoiceState::Sending | TransferInvoiceState::Issued if invoice.paid.is_positive() => {
+            "Пришла часть суммы. Когда поступит остаток, всё откроется само."
+        }
+        TransferInvoiceState::Sending => {
+            "Банк готовит письмо со счётом. Скачать и оплатить счёт можно уже сейчас."
+        }
+        TransferInvoiceState::Issued => {
+            "Счёт отправлен на почту. Деньги обычно поступают за один рабочий день, и всё откроется само."
+        }
+        TransferInvoiceState::Paid if has_act => "Деньги поступили. Акт можно скачать ниже.",
+        TransferInvoiceState::Paid => {
+            "Деньги поступили. Акт появится на этой странице, когда услуга будет оказана."
+        }
+        TransferInvoiceState::Expired => {
+            "Срок счёта прошёл. Что успело поступить, лежит на балансе организации и пойдёт в следующий счёт."
+        }
+        TransferInvoiceState::Void => {
+            "Счёт больше не действует. Если деньги уже отправлены, они поступят на баланс организации и пойдут в следующий счёт."
+        }
+    };
+    text.to_owned()
+}

@@ -1,0 +1,11 @@
+//! Invoices that firms pay by bank transfer, for widgets. The hosted pages share the rules.
+
+mod issue;
+mod operations;
+mod view;
+
+pub(crate) use issue::{
+    Firm, cancel_invoice, find_of_install, invoice_for_coins, invoice_for_subscription, list_of_install,
+    takes_transfers,
+};
+pub(crate) use operations::TransferInvoicesApi;
