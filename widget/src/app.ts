@@ -49,6 +49,10 @@ export const start: StartApp = (parts) => {
     openTranscript: (id, atMs) => transcripts.open(id, atMs),
     warmUpTranscript: () => transcripts.warmUp(),
     openBalance: () => openBalance(host),
+    flycoinsPage: async () => {
+      const outcome = await session.renew()
+      return 'handshake' in outcome ? (outcome.handshake.billing_urls.flycoins ?? null) : null
+    },
     checkAccess: async () => {
       access.forgetRefusal()
       const outcome = await session.renew()

@@ -21,6 +21,8 @@ export interface Context {
   warmUpTranscript(): void
   /** Where the user tops up: the settings window, or the balance page. */
   openBalance(): void
+  /** A new link to the hosted page of Flycoins, which opens once; `null` if there is none. */
+  flycoinsPage(): Promise<string | null>
   /** Asks for access again, after the user has acted. */
   checkAccess(): Promise<void>
   /** Tells a problem of a request: one that ends access blocks the widget. */

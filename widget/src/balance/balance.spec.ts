@@ -8,7 +8,7 @@ import { CONTEXT_KEY, type Context } from '../context'
 import type { Host } from '../host/host'
 import { Preferred } from '../host/preferred'
 import { Texts } from '../host/texts'
-import { createAppStore, STORE_KEY } from '../store'
+import { change, createAppStore, STORE_KEY } from '../store'
 import TopUpPanel from './TopUpPanel.vue'
 import { usePurchase } from './usePurchase'
 
@@ -32,6 +32,8 @@ const buy = vi.fn<AccountApi['buy']>()
 const ask = vi.fn<AccountApi['purchase']>()
 const limits = vi.fn<AccountApi['topUpLimits']>()
 const onProblem = vi.fn()
+const flycoinsPage = vi.fn<Context['flycoinsPage']>()
+const store = { current: createAppStore() }
 
 function hide(hidden: boolean): void {
   Object.defineProperty(document, 'hidden', { configurable: true, value: hidden })
@@ -49,10 +51,10 @@ function open(): Tab {
 function mount(component: Component): HTMLElement {
   const host = { document, window: { open, crypto: window.crypto }, language: 'ru', texts: (section: string) => sections[section] ?? {} } as unknown as Host
   const accountApi = { buy, purchase: ask, topUpLimits: limits, packages: async () => [] } as unknown as AccountApi
-  const context = { host, accountApi, texts: new Texts(host), onProblem, preferred: new Preferred(undefined, '1') } as unknown as Context
+  const context = { host, accountApi, texts: new Texts(host), onProblem, flycoinsPage, preferred: new Preferred(undefined, '1') } as unknown as Context
   const element = document.createElement('div')
   app = createApp(component)
-  app.provide(CONTEXT_KEY, context).provide(STORE_KEY, createAppStore()).mount(element)
+  app.provide(CONTEXT_KEY, context).provide(STORE_KEY, store.current).mount(element)
   return element
 }
 
@@ -73,6 +75,7 @@ beforeEach(() => {
   vi.useFakeTimers()
   vi.resetAllMocks()
   tabs = []
+  store.current = createAppStore()
   buy.mockResolvedValue({ id: 'pur_1' })
 })
 afterEach(() => {
@@ -176,5 +179,34 @@ describe('the top-up', () => {
     await nextTick()
     expect(element.querySelector('h3')?.textContent).toBe(`Пополнить баланс, ${told}`)
     expect(element.querySelector('section')?.getAttribute('aria-label')).toBe(`Пополнить баланс, ${told}`)
+  })
+
+  async function mountFor(limitsOfSeller: object): Promise<HTMLElement> {
+    limits.mockResolvedValue({ ...LIMITS, coin_price_kopecks: 100, ...limitsOfSeller } as TopUpLimits)
+    change(store.current, 'setAccess', { ...store.current.state.access, isAdmin: true })
+    const element = mount(TopUpPanel)
+    await vi.advanceTimersByTimeAsync(0)
+    await nextTick()
+    return element
+  }
+
+  it('leads a firm to the hosted page, by a new link for each click', async () => {
+    flycoinsPage.mockResolvedValueOnce('https://api/billing?ticket=1').mockResolvedValueOnce(null)
+    const element = await mountFor({ transfer_available: true })
+    const button = element.querySelector<HTMLElement>('.flysense-transfer')
+    button?.click()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(tabs[0]).toMatchObject({ location: { href: 'https://api/billing?ticket=1' }, opener: null })
+    button?.click()
+    await vi.advanceTimersByTimeAsync(0)
+    await nextTick()
+    expect(tabs[1]?.close).toHaveBeenCalled()
+    expect(element.querySelector('[role=alert]')?.textContent).toBe(ru.problems.other)
+  })
+
+  it('offers no invoice if the seller takes no transfers', async () => {
+    const element = await mountFor({ transfer_available: false })
+    expect(element.querySelector('.flysense-pay')).not.toBeNull()
+    expect(element.querySelector('.flysense-transfer')).toBeNull()
   })
 })
