@@ -1,7 +1,9 @@
 //! Re-encrypts all stored secrets with the current key while other processes keep running.
 
 use chrono::{DateTime, Utc};
-use flysk_domain::id::{CardId, InstallId, InvoiceId, NotificationId, OauthCodeId, PurchaseId, WidgetId};
+use flysk_domain::id::{
+    CardId, InstallId, InvoiceId, NotificationId, OauthCodeId, PurchaseId, TransferInvoiceId, WidgetId,
+};
 use flysk_store::Conn;
 use flysk_store::admin::operators::{self, Operator};
 use flysk_store::platform::former_credentials;
@@ -10,6 +12,7 @@ use flysk_store::platform::oauth_codes::{self, Code};
 use flysk_store::platform::purchases::{self, SealedNotification, SealedPurchase};
 use flysk_store::platform::subscriptions;
 use flysk_store::platform::tokens::{self, Pair};
+use flysk_store::platform::transfers::{self, TransferInvoice};
 use flysk_store::platform::vendors::{self, Vendor};
 use flysk_store::platform::widgets::{self, Sealed, Widget};
 
@@ -92,6 +95,7 @@ impl Vault {
             }
         }
         self.reencrypt_cards(conn, &mut report).await?;
+        self.reencrypt_transfers(conn, &mut report).await?;
         Ok(report)
     }
 
@@ -162,6 +166,53 @@ impl Vault {
             }
         }
         Ok(())
+    }
+
+    /// Vendors' tokens of the T-API, and addresses and links of transfer invoices.
+    async fn reencrypt_transfers(
+        &self,
+        conn: &mut Conn,
+        report: &mut ReencryptionReport,
+    ) -> Result<(), VaultError> {
+        for access in transfers::list_accesses(conn).await? {
+            let resealed = if self.keyring.is_current(&access.token_sealed) {
+                None
+            } else {
+                let token = self.reencrypt(&access.token_sealed, &aad::t_api_token(access.vendor_id))?;
+                Some(transfers::reseal_access(conn, &access, &token).await?)
+            };
+            report.count(resealed);
+        }
+        let mut after: Option<TransferInvoiceId> = None;
+        loop {
+            let page = transfers::list_sealed_transfer_invoices(conn, after, PAGE_SIZE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            for invoice in &page {
+                report.count(self.reencrypt_transfer(conn, invoice).await?);
+            }
+        }
+        Ok(())
+    }
+
+    async fn reencrypt_transfer(
+        &self,
+        conn: &mut Conn,
+        invoice: &TransferInvoice,
+    ) -> Result<Option<bool>, VaultError> {
+        let mut resealed = None;
+        let email = Some(invoice.email_sealed.as_str()).filter(|email| !email.is_empty());
+        if let Some(email) = email.filter(|email| !self.keyring.is_current(email)) {
+            let fresh = self.reencrypt(email, &aad::transfer_email(invoice.id))?;
+            resealed = Some(transfers::reseal_transfer_email(conn, invoice.id, email, &fresh).await?);
+        }
+        let link = invoice.pdf_url_sealed.as_deref().filter(|link| !self.keyring.is_current(link));
+        if let Some(link) = link {
+            let fresh = self.reencrypt(link, &aad::transfer_pdf_url(invoice.id))?;
+            let replaced = transfers::reseal_transfer_link(conn, invoice.id, link, &fresh).await?;
+            resealed = Some(resealed.unwrap_or(true) && replaced);
+        }
+        Ok(resealed)
     }
 
     /// `None` if the row already uses the current key.

@@ -17,6 +17,7 @@ pub mod s3;
 pub mod server;
 pub mod smtp;
 pub mod speechkit;
+pub mod t_api;
 pub mod tbank;
 pub mod telegram;
 pub mod vendor;
