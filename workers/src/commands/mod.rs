@@ -18,6 +18,7 @@ mod scheduler;
 mod subscription;
 mod token;
 mod transaction;
+mod transfer;
 mod vendor;
 mod wallet;
 mod widget;
@@ -139,6 +140,8 @@ enum Command {
     /// Move a widget to a vendor.
     #[command(name = "vendor:assign")]
     VendorAssign(vendor::Assign),
+    #[command(flatten)]
+    Transfer(transfer::TransferCommand),
     /// List the subscription plans that a widget sells.
     #[command(name = "plan:list")]
     PlanList(plan::List),
@@ -334,6 +337,7 @@ fn perform(command: Command) -> anyhow::Result<()> {
             Command::VendorTaxes(taxes) => taxes.run(&config).await,
             Command::VendorTerminal(terminal) => terminal.run(&config, &env).await,
             Command::VendorAssign(assign) => assign.run(&config).await,
+            Command::Transfer(command) => command.run(&config, &env).await,
             Command::PlanList(list) => list.run(&config).await,
             Command::PlanSet(set) => set.run(&config).await,
             Command::PlanRetire(retire) => retire.run(&config).await,
