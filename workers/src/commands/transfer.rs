@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use flysk_config::Env;
-use flysk_domain::TextEnum as _;
+use flysk_domain::TextEnum;
 use flysk_domain::id::{BankOperationId, InstallId};
 use flysk_domain::platform::transfers::{Inn, InvoiceNumber};
 use flysk_services::transfers::{
@@ -134,16 +134,13 @@ impl List {
             writeln!(out, "No money waits.")?;
         }
         for operation in waiting {
-            let reason = operation.queue_reason.map_or("–", |reason| reason.as_str());
+            let reason = operation.queue_reason.map_or("–", TextEnum::as_str);
+            let amount = operation.amount.to_string();
             let purpose = operation.purpose.replace(char::is_control, " ");
             writeln!(
                 out,
-                "{}  {}  {:>12}  {:<12}  {reason:<16}  {}  {purpose}",
-                operation.id,
-                operation.booked_on,
-                operation.amount,
-                operation.payer_inn,
-                operation.payer_name
+                "{}  {}  {amount:>12}  {:<12}  {reason:<16}  {}  {purpose}",
+                operation.id, operation.booked_on, operation.payer_inn, operation.payer_name
             )?;
         }
         Ok(())
