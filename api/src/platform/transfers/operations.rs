@@ -342,6 +342,7 @@ async fn issue(
     id: &str,
     input: &FirmInput,
 ) -> Result<TransferInvoice, Refusal> {
+    user.must_be_admin()?;
     let firm = input.check()?;
     invoice_for_subscription(deps, trace, user, id, &firm).await
 }

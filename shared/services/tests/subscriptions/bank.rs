@@ -75,7 +75,7 @@ impl World {
     }
 
     /// Buys a first period on the bank's form with a card for renewals, and waits until the next one is charged.
-    async fn due_charge(&self) -> Invoice {
+    pub(super) async fn due_charge(&self) -> Invoice {
         let plan = self.plan("pro", 31_000, 310_000).await;
         let start = Change::Start { plan: plan.id, seats: 1, length: PeriodLength::Month };
         let invoice = self.apply(&self.quote(start).await).await.unwrap();
@@ -87,7 +87,7 @@ impl World {
         renewal
     }
 
-    async fn begin_charge(&self, invoice: InvoiceId) -> Option<Attempt> {
+    pub(super) async fn begin_charge(&self, invoice: InvoiceId) -> Option<Attempt> {
         let mut unit = self.unit().await;
         let begun = begin_charge(&mut unit, &self.clock, invoice).await.unwrap();
         unit.commit().await.unwrap();

@@ -18,7 +18,7 @@ const MISTYPED: &str = "buh@exmaple.test";
 const CORRECTED: &str = "buh@example.test";
 
 impl World {
-    async fn pay_as(&self, invoice: &Invoice, address: &str) -> FormOutcome {
+    pub(super) async fn pay_as(&self, invoice: &Invoice, address: &str) -> FormOutcome {
         let keyring = Keyring::parse(KEYRING).unwrap();
         let email: Email = address.parse().unwrap();
         let sealed = keyring.seal(&address.into(), &aad::invoice_contact(invoice.id)).unwrap();

@@ -3,6 +3,7 @@
 
 mod bank;
 mod buying;
+mod by_transfer;
 mod campaigns;
 mod contacts;
 mod late_money;

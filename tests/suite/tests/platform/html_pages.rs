@@ -12,10 +12,19 @@ use super::harness::TestApp;
 const ROUTES: &str = include_str!("../../../../api/src/routes.rs");
 /// Routes with pages, as `routes.rs` declares them, and requests for pages below them. The pages of the documentation are
 /// found by its navigation, those of the OpenAPI service by the document.
-const PAGES: [(&str, &[(&str, &str)]); 6] = [
+const PAGES: [(&str, &[(&str, &str)]); 7] = [
     ("/docs", &[("GET", ""), ("GET", "/"), ("GET", "/search?q=hold"), ("GET", "/guide"), ("GET", "/errors")]),
     ("/billing/act-as", &[("GET", "?ticket=x")]),
-    ("/billing/flycoins", &[("GET", "/?ticket=x"), ("GET", "/ins_x"), ("GET", "/ins_x/purchases/pur_x")]),
+    ("/billing/documents", &[("GET", "?ticket=x")]),
+    (
+        "/billing/flycoins",
+        &[
+            ("GET", "/?ticket=x"),
+            ("GET", "/ins_x"),
+            ("GET", "/ins_x/purchases/pur_x"),
+            ("GET", "/ins_x/transfers/tin_x"),
+        ],
+    ),
     (
         "/billing/subscription",
         &[
@@ -25,6 +34,8 @@ const PAGES: [(&str, &[(&str, &str)]); 6] = [
             ("GET", "/ins_x/invoices"),
             ("GET", "/ins_x/invoices/x"),
             ("GET", "/ins_x/payments/x"),
+            ("GET", "/ins_x/invoices/x/transfer"),
+            ("GET", "/ins_x/transfers/x"),
             ("POST", "/ins_x/quotes"),
         ],
     ),

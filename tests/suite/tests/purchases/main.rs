@@ -32,3 +32,4 @@ mod slow_refunds;
 mod subscription_page;
 mod tenant_isolation;
 mod test_env;
+mod transfer_page;

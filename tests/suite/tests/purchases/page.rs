@@ -27,12 +27,12 @@ impl Visit {
         Self { path, cookie: cookie.split(';').next().unwrap().to_owned() }
     }
 
-    async fn get(&self, app: &TestApp, path: &str) -> (StatusCode, String) {
+    pub(crate) async fn get(&self, app: &TestApp, path: &str) -> (StatusCode, String) {
         let answer = self.send(app, app.http.get(format!("{}{path}", app.url))).await;
         (answer.status(), answer.text().await.unwrap())
     }
 
-    async fn send(&self, _shop: &TestApp, request: reqwest::RequestBuilder) -> Response {
+    pub(crate) async fn send(&self, _shop: &TestApp, request: reqwest::RequestBuilder) -> Response {
         request.header(COOKIE, &self.cookie).send().await.unwrap()
     }
 
@@ -48,7 +48,7 @@ pub(crate) async fn link(app: &TestApp, user: u64) -> Option<String> {
     handshake["billing_urls"]["flycoins"].as_str().map(str::to_owned)
 }
 
-fn value_of(page: &str, name: &str) -> String {
+pub(crate) fn value_of(page: &str, name: &str) -> String {
     let from = page.split(&format!("name=\"{name}\" value=\"")).nth(1).expect(name);
     from.split('"').next().unwrap().to_owned()
 }

@@ -7,3 +7,4 @@ mod changing;
 mod harness;
 mod seats;
 mod states;
+mod transfer;
