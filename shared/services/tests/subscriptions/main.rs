@@ -11,4 +11,5 @@ mod operators;
 mod races;
 mod renewing;
 mod seats;
+mod statement;
 mod world;
