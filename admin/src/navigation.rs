@@ -32,6 +32,7 @@ const GROUPS: [(&str, &[Section]); 4] = [
             ("Счета", "/invoices", SUPPORT),
             ("Платежи", "/payments", SUPPORT),
             ("Чеки", "/receipts", SUPPORT),
+            ("Переводы", "/transfers", SUPPORT),
             ("Тарифы", "/plans", SUPPORT),
             ("Кошельки", "/wallets", SUPPORT),
             ("Покупки", "/purchases", SUPPORT),

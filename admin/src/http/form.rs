@@ -7,14 +7,22 @@ use serde_json::Value;
 use super::Fault;
 
 /// Names of fields whose values are never shown again.
-const SECRET_FIELDS: [&str; 5] =
-    ["password", "password_again", ONE_TIME_CODE_FIELD, "client_secret", TERMINAL_PASSWORD_FIELD];
+const SECRET_FIELDS: [&str; 6] = [
+    "password",
+    "password_again",
+    ONE_TIME_CODE_FIELD,
+    "client_secret",
+    TERMINAL_PASSWORD_FIELD,
+    T_API_TOKEN_FIELD,
+];
 /// Names of fields that a form has besides what the operator wrote.
 const TECHNICAL_FIELDS: [&str; 4] = [CSRF_FIELD, PROOF_FIELD, PROOF_PASSKEY_FIELD, PASSKEY_FIELD];
 /// Name of the field with a code of the authenticator, in forms of a signed-in operator.
 pub(crate) const ONE_TIME_CODE_FIELD: &str = "one_time_code";
 /// Name of the field with the password of a vendor's terminal.
 pub(crate) const TERMINAL_PASSWORD_FIELD: &str = "terminal_password";
+/// Name of the field with a vendor's token of the T-API.
+pub(crate) const T_API_TOKEN_FIELD: &str = "t_api_token";
 /// Name of the field with the code that renews the proof of a second factor. The gate reads it, pages never do.
 pub(crate) const PROOF_FIELD: &str = "proof_code";
 /// Name of the field with the answer of a passkey that renews the proof of a second factor. The gate reads it, pages never do.

@@ -89,6 +89,7 @@ pub(crate) fn subject(record: &AuditRow) -> Cell {
         "plan" => "plans",
         "campaign" => "campaigns",
         "vendor" => "vendors",
+        "transfer" => "transfers",
         kind => return Cell::text(format!("{} {id}", labels::label_of(&labels::SUBJECTS, kind))),
     };
     Cell::link(format!("/{section}/{id}"), id)

@@ -29,6 +29,7 @@ pub(crate) mod purchases;
 pub(crate) mod receipts;
 mod search;
 pub(crate) mod subscriptions;
+mod transfers;
 mod vendors;
 pub(crate) mod wallets;
 mod widgets;
@@ -84,6 +85,8 @@ fn sellers() -> Vec<Route> {
         Route::post("/vendors/:id/assign", vendors::assign),
         Route::post("/vendors/:id/terminal", vendors::set_terminal),
         Route::post("/vendors/:id/remove-terminal", vendors::remove_terminal),
+        Route::post("/vendors/:id/t-api", vendors::set_t_api),
+        Route::post("/vendors/:id/remove-t-api", vendors::remove_t_api),
     ]
 }
 
@@ -164,6 +167,11 @@ fn billing() -> Vec<Route> {
         Route::post("/payments/:id/refresh", payments::refresh),
         Route::post("/payments/:id/resolve", payments::resolve),
         Route::get("/receipts", lists::show::<receipts::Receipts, Support>),
+        Route::get("/transfers", transfers::list),
+        Route::get("/transfers/:id", transfers::show),
+        Route::post("/transfers/:id/match", transfers::give_to_invoice),
+        Route::post("/transfers/:id/balance", transfers::put_into_balance),
+        Route::post("/transfers/:id/dismiss", transfers::dismiss),
         Route::get("/plans", plans::list),
         Route::get("/plans/:id", plans::show),
         Route::post("/plans/offer", plans::offer),

@@ -180,7 +180,7 @@ impl Labeled for SubscriptionState {
 }
 
 /// Acts of operators in the audit log, by code.
-pub(crate) const ACTIONS: [(&str, &str); 75] = [
+pub(crate) const ACTIONS: [(&str, &str); 80] = [
     ("account.erase", "стирание данных аккаунта"),
     ("account.erased", "данные аккаунта стёрты"),
     ("approval.decline", "отклонение заявки"),
@@ -241,10 +241,15 @@ pub(crate) const ACTIONS: [(&str, &str); 75] = [
     ("subscription.restore", "отзыв отмены подписки"),
     ("subscription.start", "создание подписки"),
     ("subscription.withdraw_change", "отзыв изменения подписки"),
+    ("transfer.dismiss", "перевод не от клиента"),
+    ("transfer.match", "перевод отдан счёту"),
+    ("transfer.to_balance", "перевод в остаток фирмы"),
     ("vendor.assign_widget", "передача виджета продавцу"),
     ("vendor.create", "добавление продавца"),
     ("vendor.put_taxes", "изменение налогов продавца"),
+    ("vendor.remove_t_api", "удаление доступа к T-API"),
     ("vendor.remove_terminal", "удаление терминала продавца"),
+    ("vendor.set_t_api", "доступ продавца к T-API"),
     ("vendor.set_terminal", "терминал продавца"),
     ("vendor.update", "изменение данных продавца"),
     ("wallet.credit", "начисление компенсации"),
@@ -259,7 +264,7 @@ pub(crate) const ACTIONS: [(&str, &str); 75] = [
 ];
 
 /// Kinds of objects in the audit log, by code.
-pub(crate) const SUBJECTS: [(&str, &str); 21] = [
+pub(crate) const SUBJECTS: [(&str, &str); 22] = [
     ("account", "аккаунт"),
     ("approval", "заявка"),
     ("bulk", "массовое действие"),
@@ -278,6 +283,7 @@ pub(crate) const SUBJECTS: [(&str, &str); 21] = [
     ("price", "цена"),
     ("purchase", "покупка"),
     ("subscription", "подписка"),
+    ("transfer", "перевод"),
     ("vendor", "продавец"),
     ("wallet", "кошелёк"),
     ("widget", "виджет"),

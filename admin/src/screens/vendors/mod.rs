@@ -1,9 +1,11 @@
-//! Vendors: list, the page of one, data, taxes, widgets, terminal.
+//! Vendors: list, the page of one, data, taxes, widgets, terminal, access to the T-API.
 
 mod edit;
 mod show;
+mod t_api;
 mod terminal;
 
 pub(super) use edit::{assign, create, put_taxes, update};
 pub(super) use show::{list, show};
+pub(super) use t_api::{remove_t_api, set_t_api};
 pub(super) use terminal::{remove_terminal, set_terminal};

@@ -2,11 +2,12 @@
 
 use flysk_domain::id::VendorId;
 use flysk_store::admin::audit;
+use flysk_store::platform::transfers::{self, TApiAccess};
 use flysk_store::platform::vendors::{self, Vendor, VendorTaxes};
 use flysk_store::platform::widgets::{self, Widget};
 use poem::Response;
 
-use super::{edit, terminal};
+use super::{edit, t_api, terminal};
 use crate::http::{Fault, Operator, Owner, Support, Visit};
 use crate::screens::audit::acts_section;
 use crate::view::labels::label_of;
@@ -50,13 +51,14 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let mut conn = visit.deps.read().await?;
     let vendor = vendors::find_vendor(&mut conn, id).await?.ok_or(Fault::NotFound)?;
     let taxes = vendors::list_taxes(&mut conn, id).await?;
+    let access = transfers::find_access(&mut conn, id).await?;
     let sold = widgets::list_of_vendor(&mut conn, id).await?;
     let all = widgets::list(&mut conn).await?;
     let acts = audit::list_of_subject(&mut conn, "vendor", &id.to_string(), ACTS_SHOWN).await?;
     let name = Some(vendor.legal_name.clone()).filter(|name| !name.is_empty());
     let mut page =
         DetailPage::new(visit.layout(format!("Продавец: {}", name.as_deref().unwrap_or(NAMELESS))));
-    page.facts = facts(&vendor);
+    page.facts = facts(&vendor, access.as_ref());
     if visit.who.may::<Operator>() {
         page.acts = vec![edit::update_form(&vendor), edit::taxes_form(id)];
         let others: Vec<&Widget> =
@@ -65,6 +67,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     }
     if visit.who.may::<Owner>() {
         page.acts.extend(terminal::forms(&vendor));
+        page.acts.extend(t_api::forms(&vendor, access.as_ref()));
     }
     page.sections = vec![
         Section::new(
@@ -86,7 +89,7 @@ fn terminal_cell(vendor: &Vendor) -> Cell {
     }
 }
 
-fn facts(vendor: &Vendor) -> Vec<(&'static str, Cell)> {
+fn facts(vendor: &Vendor, access: Option<&TApiAccess>) -> Vec<(&'static str, Cell)> {
     let initiator = match vendor.charge_initiator.as_str() {
         "I" => "I: терминал AFT",
         _ => "R: терминал ECOM",
@@ -108,6 +111,7 @@ fn facts(vendor: &Vendor) -> Vec<(&'static str, Cell)> {
         ("Повторные списания", Cell::text(initiator)),
         ("Чек при оплате", Cell::text(at_payment)),
         ("Закрывающий чек", Cell::flag(vendor.receipts.closes())),
+        ("Счёт для переводов", Cell::maybe_code(access.map(|access| &access.account))),
         ("Создан", Cell::time(vendor.created_at)),
         ("Изменён", Cell::time(vendor.updated_at)),
     ]

@@ -1,0 +1,94 @@
+//! A vendor's access to T-Bank's T-API. Its token is sealed at once and never shown.
+
+use flysk_domain::id::VendorId;
+use flysk_services::transfers::{AccessError, set_t_api_access};
+use flysk_store::platform::transfers::{self, TApiAccess};
+use flysk_store::platform::vendors::Vendor;
+use flysk_store::repeat_contended;
+use poem::Response;
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::edit::{lock, seen_field};
+use crate::http::form::T_API_TOKEN_FIELD;
+use crate::http::{Fault, Owner, Record, Visit};
+use crate::view::{Field, Form};
+
+/// Forms for the access.
+pub(super) fn forms(vendor: &Vendor, access: Option<&TApiAccess>) -> Vec<Form> {
+    let id = vendor.id;
+    let title = if access.is_some() {
+        "Заменить доступ к T-API"
+    } else {
+        "Принимать оплату по счёту (T-API)"
+    };
+    let set = Form::act(format!("/vendors/{id}/t-api"), title, "Сохранить")
+        .text(
+            "Банк выставит счета от этого счёта, а выписка по нему покажет оплату. Нужен токен с правами на счета и выписку. Он \
+             хранится зашифрованным и больше не будет показан.",
+        )
+        .field(
+            Field::text("account", "Расчётный счёт")
+                .value(access.map_or("", |access| access.account.as_str()))
+                .hint("20 цифр")
+                .required(),
+        )
+        .field(Field::password(T_API_TOKEN_FIELD, "Токен T-API").required())
+        .field(seen_field(vendor))
+        .danger();
+    let remove = Form::act(format!("/vendors/{id}/remove-t-api"), "Убрать доступ к T-API", "Убрать")
+        .text("Новых счетов не будет, а оплату выставленных никто не увидит: сначала дождитесь её.")
+        .field(seen_field(vendor))
+        .danger();
+    if access.is_some() { vec![set, remove] } else { vec![set] }
+}
+
+/// `POST /vendors/:id/t-api`.
+pub(crate) async fn set_t_api(visit: Visit<Owner>) -> Result<Response, Fault> {
+    let form = &visit.request.form;
+    let account = form.required("account", "Расчётный счёт")?;
+    let token = SecretString::from(form.raw(T_API_TOKEN_FIELD).unwrap_or_default().trim());
+    write(&visit, Some((account, &token)), "vendor.set_t_api").await?;
+    let id: VendorId = visit.request.id()?;
+    Ok(visit.done(&format!("/vendors/{id}"), "Доступ сохранён, токен зашифрован."))
+}
+
+/// `POST /vendors/:id/remove-t-api`.
+pub(crate) async fn remove_t_api(visit: Visit<Owner>) -> Result<Response, Fault> {
+    write(&visit, None, "vendor.remove_t_api").await?;
+    let id: VendorId = visit.request.id()?;
+    Ok(visit.done(&format!("/vendors/{id}"), "Доступ убран."))
+}
+
+async fn write(
+    visit: &Visit<Owner>,
+    access: Option<(&str, &SecretString)>,
+    action: &str,
+) -> Result<(), Fault> {
+    let (id, reason): (VendorId, _) = (visit.request.id()?, visit.reason()?);
+    let run = || async {
+        let mut act = visit.begin().await?;
+        lock(visit, &mut act, id).await?;
+        let former = transfers::find_access(&mut act, id).await?;
+        let now = act.now();
+        set_t_api_access(&mut act, &visit.deps.keyring, id, access, now).await.map_err(refused)?;
+        act.commit(Record {
+            action,
+            subject: ("vendor", id.to_string()),
+            reason,
+            before: json!({ "account": former.map(|former| former.account) }),
+            after: json!({ "account": access.map(|(account, _)| account) }),
+        })
+        .await
+    };
+    repeat_contended(run).await
+}
+
+fn refused(error: AccessError) -> Fault {
+    match error {
+        AccessError::Account => Fault::refused("Расчётный счёт: 20 цифр."),
+        AccessError::Token => Fault::refused("Введите токен без пробелов."),
+        AccessError::Store(error) => error.into(),
+        error @ AccessError::Keyring(_) => Fault::internal(error),
+    }
+}
