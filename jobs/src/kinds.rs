@@ -34,6 +34,7 @@ macro_rules! durable_kinds {
             $crate::platform::transfers::ReadStatement,
             $crate::platform::transfers::ReadStatements,
             $crate::platform::transfers::SendTransferInvoice,
+            $crate::platform::transfers::SendTransferLetter,
             $crate::platform::transfers::TransfersDue,
             $crate::flysense::activation::CheckMaxWebhook,
             $crate::flysense::activation::CheckTelegramWebhook,

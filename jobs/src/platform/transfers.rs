@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use flysk_domain::id::{TransferInvoiceId, VendorId};
+use flysk_domain::platform::mail::TransferLetter;
 use flysk_queue::{Backoff, Job, Policy, Priority};
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,27 @@ impl Job for QueryTransferInvoice {
     }
 }
 
+/// Sends a letter about an invoice, once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SendTransferLetter {
+    /// The invoice.
+    pub transfer_invoice_id: TransferInvoiceId,
+    /// The letter.
+    pub letter: TransferLetter,
+}
+
+impl Job for SendTransferLetter {
+    const KIND: &'static str = "transfers.send_letter";
+    const POLICY: Policy = queues::LETTER_POLICY;
+    const TRIGGER: &'static str = "a transfer invoice that was written, is paid, or ends tomorrow";
+    const DESCRIPTION: &'static str =
+        "sends a letter about a transfer invoice to the address that it was asked for with";
+
+    fn dedup_key(&self) -> Option<String> {
+        Some(format!("{}:{}", self.transfer_invoice_id, self.letter))
+    }
+}
+
 /// Reads the statement of a vendor's account, and matches its operations.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReadStatement {
@@ -84,7 +106,7 @@ recurring_job! {
     /// Enqueues the reading of every vendor's statement.
     ReadStatements, "transfers.read_statements";
     policy: Policy::for_queue(queues::BILLING).attempts(2);
-    trigger: "every 5 minutes";
+    trigger: "every 10 minutes";
     description: "enqueues `transfers.read_statement` for each vendor with access to the T-API";
 }
 
@@ -92,7 +114,7 @@ recurring_job! {
     /// Finds invoices that are to be sent or asked about.
     TransfersDue, "transfers.due";
     policy: Policy::for_queue(queues::BILLING).attempts(2);
-    trigger: "every minute";
+    trigger: "every 5 minutes";
     description: "enqueues a job for each transfer invoice that is to be sent or asked about";
 }
 

@@ -178,6 +178,7 @@ pub const TABLES: &[(&str, Growth)] = &[
     ("transfer_acts", Growth::Money),
     ("transfer_invoice_numbers", Growth::Bounded),
     ("transfer_invoices", Growth::Money),
+    ("transfer_letters", Growth::Money),
     ("vendor_taxes", Growth::Bounded),
     ("vendors", Growth::Bounded),
     ("wallets", Growth::Bounded),

@@ -7,6 +7,7 @@ mod access;
 mod act;
 mod decide;
 mod expire;
+mod letters;
 mod one_payment;
 mod order_coins;
 mod receive;
@@ -19,6 +20,7 @@ pub use decide::{
     DecideError, Decision, dismiss_operation, match_operation_to_invoice, move_operation_to_balance,
 };
 pub use expire::{expire_transfer_invoices, withdraw_transfer_invoice};
+pub use letters::queue_letters_of_last_days;
 pub(crate) use one_payment::withdraw_waiting;
 pub use one_payment::{PayByTransfer, pay_by_transfer};
 pub use order_coins::{CoinOrder, TRANSFER_TERMINAL, order_coins_by_transfer};

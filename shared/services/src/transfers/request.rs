@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use flysk_crypto::aad;
 use flysk_domain::id::{InstallId, TransferInvoiceId, VendorId, WidgetId};
 use flysk_domain::money::Kopecks;
+use flysk_domain::platform::mail::TransferLetter;
 use flysk_domain::platform::purchases::{Email, PurchaseState};
 use flysk_domain::platform::subscriptions::{InvoiceKind, InvoiceState, VatRate, day_start, moscow_day};
 use flysk_domain::platform::transfers::{
@@ -18,6 +19,7 @@ use flysk_store::{StoreError, StoreResult};
 use secrecy::SecretString;
 
 use super::expire::end_invoice;
+use super::letters::queue_letter;
 use super::order_coins::TRANSFER_TERMINAL;
 use super::settle::settle_transfer;
 use super::{TransferContext, TransferError};
@@ -123,6 +125,7 @@ pub async fn request_transfer_invoice(
     transfers::hold_subject(unit, new.subject, sale.held_until, now).await?;
     if invoice.amount.is_positive() {
         unit.enqueue(&SendTransferInvoice { transfer_invoice_id: invoice.id }).await?;
+        queue_letter(unit, context.clock, &invoice, TransferLetter::Issued).await?;
         return Ok(RequestOutcome::Requested(Box::new(invoice)));
     }
     settle_transfer(unit, context, &invoice, now).await?;

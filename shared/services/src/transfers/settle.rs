@@ -1,12 +1,14 @@
 //! What happens once the sum of an invoice has arrived.
 
 use chrono::{DateTime, Utc};
+use flysk_domain::platform::mail::TransferLetter;
 use flysk_domain::platform::transfers::{PaymentSubject, TransferInvoiceState};
 use flysk_queue::UnitOfWork;
 use flysk_store::platform::transfers::{self, TransferInvoice};
 
 use super::act::plan_act;
 use super::expire::end_invoice;
+use super::letters::queue_letter;
 use super::{TransferContext, TransferError};
 use crate::purchases::{PaymentContext, credit_transferred};
 use crate::subscriptions::{Actor, SettleOutcome, Settlement, settle_invoice};
@@ -42,6 +44,7 @@ pub(super) async fn settle_transfer(
     if granted {
         transfers::mark_transfer_paid(unit, invoice.id, paid_at, now).await?;
         plan_act(unit, context, invoice).await?;
+        queue_letter(unit, context.clock, invoice, TransferLetter::Paid).await?;
         tracing::info!(transfer_invoice.id = %invoice.id, number = %invoice.number, "transfer invoice paid");
     } else {
         end_invoice(unit, context, invoice, TransferInvoiceState::Void, "late").await?;

@@ -4,17 +4,19 @@ use chrono::TimeDelta;
 use flysk_crypto::Keyring;
 use flysk_domain::Clock as _;
 use flysk_domain::platform::invoice_payments::PaymentStep;
+use flysk_domain::platform::mail::{MailState, TransferLetter};
 use flysk_domain::platform::subscriptions::{Change, PeriodLength, VatRate, moscow_day};
 use flysk_domain::platform::transfers::{DEFAULT_DUE_DAYS, Payer, PaymentSubject, TransferInvoiceState};
+use flysk_domain::trace::Trace;
 use flysk_services::invoice_payments::FormOutcome;
 use flysk_services::pdf::{invoice_pdf, load_act, load_transfer_invoice};
 use flysk_services::subscriptions::{Actor, expire_overdue_invoices};
 use flysk_services::transfers::{
     NewTransferInvoice, PayByTransfer, RequestOutcome, RequestRefusal, TransferContext, pay_by_transfer,
-    set_t_api_access, withdraw_transfer_invoice,
+    queue_letters_of_last_days, set_t_api_access, withdraw_transfer_invoice,
 };
 use flysk_store::platform::subscriptions::{self, Invoice};
-use flysk_store::platform::transfers::{TransferInvoice, find_transfer_invoice};
+use flysk_store::platform::transfers::{TransferInvoice, find_transfer_invoice, find_transfer_letter};
 use flysk_store::platform::vendors;
 use sqlx::MySqlPool;
 
@@ -105,7 +107,7 @@ async fn the_price_is_held_until_the_due_day_is_over(pool: MySqlPool) {
     let written = world.invoiced(&invoice).await;
     assert_eq!(written.due_on.to_string(), "2026-12-08");
     world.advance(TimeDelta::days(7));
-    let trace = flysk_domain::trace::Trace { correlation_id: "transfer".to_owned(), traceparent: None };
+    let trace = Trace { correlation_id: "transfer".to_owned(), traceparent: None };
     assert_eq!(expire_overdue_invoices(&world.outbox, &trace, 10).await.unwrap(), 0, "its price is held");
     let mut conn = world.outbox.pool().acquire().await.unwrap();
     let held = subscriptions::find_invoice(&mut conn, invoice.id).await.unwrap().unwrap();
@@ -137,6 +139,36 @@ async fn a_due_charge_waits_while_a_transfer_invoice_does(pool: MySqlPool) {
     world.advance(TimeDelta::days(1));
     assert_eq!(world.chargeable().await, [renewal.id]);
     assert!(world.begin_charge(renewal.id).await.is_some());
+}
+
+/// One letter of a kind for an invoice, whatever runs twice.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_firm_is_told_once_that_its_invoice_is_issued_and_ends_tomorrow(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    world.take_transfers().await;
+    let written = world.invoiced(&world.ordered().await).await;
+    let trace = Trace { correlation_id: "transfer".to_owned(), traceparent: None };
+    let letters = async || {
+        let mut conn = world.outbox.pool().acquire().await.unwrap();
+        let mut found = Vec::new();
+        for letter in [TransferLetter::Issued, TransferLetter::DueTomorrow] {
+            found.push(find_transfer_letter(&mut conn, written.id, letter).await.unwrap());
+        }
+        found
+    };
+    assert_eq!(letters().await, [Some(MailState::Waiting), None]);
+    for (today, due) in [("2026-12-06", None), ("2026-12-07", Some(MailState::Waiting))] {
+        for _ in 0..2 {
+            let today = today.parse().unwrap();
+            queue_letters_of_last_days(&world.outbox, &trace, today, 10).await.unwrap();
+        }
+        assert_eq!(letters().await[1], due, "{today}");
+    }
+    let queued: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE kind = 'transfers.send_letter'")
+        .fetch_one(world.outbox.pool())
+        .await
+        .unwrap();
+    assert_eq!(queued, 2);
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]

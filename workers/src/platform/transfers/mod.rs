@@ -5,3 +5,4 @@ mod expire;
 mod query;
 mod read_statement;
 mod send;
+mod send_letter;

@@ -82,6 +82,11 @@ fn told(kind: MailKind, facts: &MailFacts) -> (String, Vec<String>) {
             "Подписка закончилась, потому что следующий период не оплачен.".to_owned(),
             "Данные сохранены. Чтобы продолжить, оформите подписку в настройках виджета.".to_owned(),
         ),
+        MailKind::TransferInvoice => (
+            "счёт для организации".to_owned(),
+            format!("Выставлен счёт для организации{until}. К оплате{sum}."),
+            "Счёт и его состояние видны на странице оплаты в настройках виджета.".to_owned(),
+        ),
     };
     (title, [first, then].map(|text| text.trim().to_owned()).into())
 }

@@ -2,6 +2,7 @@
 
 mod letter;
 mod samples;
+mod transfer;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use crate::text_enum::labeled_enum;
 
 pub use letter::{Letter, Links};
 pub use samples::sample_letters;
+pub use transfer::{TransferLetter, TransferTold};
 
 labeled_enum!(
     /// A kind of notices by e-mail. Each can be switched off for an account; none is sent more than once a day.
@@ -32,6 +34,9 @@ labeled_enum!(
         PastDue = "past_due", "подписка не оплачена";
         /// The subscription ended unpaid.
         Expired = "expired", "подписка закончилась";
+        /// An invoice that a firm pays by bank transfer was written, ends tomorrow, or is paid. Its letters are
+        /// [`TransferLetter`]s.
+        TransferInvoice = "transfer_invoice", "счёт для организации";
     }
 );
 
@@ -62,6 +67,8 @@ impl MailKind {
                 matches!(state, SubscriptionState::Renewing | SubscriptionState::PastDue)
             }
             Self::Expired => state == SubscriptionState::Expired,
+            // Its letters do not depend on a subscription.
+            Self::TransferInvoice => true,
         }
     }
 }

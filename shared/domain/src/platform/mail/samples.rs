@@ -2,7 +2,7 @@
 
 use chrono::{Days, NaiveDate};
 
-use super::{Links, MailFacts, MailKind};
+use super::{Links, MailFacts, MailKind, TransferLetter, TransferTold};
 use crate::letter::{Letter, SampleLetter};
 use crate::money::Kopecks;
 use crate::platform::subscriptions::PRICE_NOTICE_DAYS;
@@ -28,11 +28,15 @@ impl MailKind {
             Self::PaymentFailed => "Когда следующий период не удалось оплатить",
             Self::PastDue => "Когда период закончился, а следующий не оплачен",
             Self::Expired => "Когда подписка закончилась без оплаты",
+            Self::TransferInvoice => "Когда счёт выставлен, за день до его срока и когда он оплачен",
         }
     }
 
     /// The letters of the kind with sample facts, as if written on a day.
     fn samples(self, today: NaiveDate) -> Vec<SampleLetter> {
+        if self == Self::TransferInvoice {
+            return transfer_samples(today);
+        }
         let facts = sample_facts(self, today);
         let is_unpaid = matches!(self, Self::PaymentFailed | Self::PastDue);
         let sample = |code: &str, title: &str, facts: &MailFacts| {
@@ -60,7 +64,7 @@ fn sample_facts(kind: MailKind, today: NaiveDate) -> MailFacts {
         MailKind::TrialEnding | MailKind::RenewalUpcoming => after(REMINDER_DAYS),
         MailKind::PriceChanging => after(PRICE_NOTICE_DAYS),
         MailKind::PaymentFailed | MailKind::PastDue => after(GRACE_DAYS),
-        MailKind::TrialEnded | MailKind::Expired => None,
+        MailKind::TrialEnded | MailKind::Expired | MailKind::TransferInvoice => None,
     };
     let costs = !matches!(kind, MailKind::TrialEnding | MailKind::TrialEnded | MailKind::Expired);
     MailFacts {
@@ -73,6 +77,35 @@ fn sample_facts(kind: MailKind, today: NaiveDate) -> MailFacts {
         renews: true,
         invoice: None,
     }
+}
+
+/// The letters about an invoice for a firm.
+fn transfer_samples(today: NaiveDate) -> Vec<SampleLetter> {
+    let kind = MailKind::TransferInvoice;
+    let told = TransferTold {
+        widget: "Заметки",
+        host: "demo.amocrm.ru",
+        number: 1_000_017,
+        title: "Тариф «Про», 3 места",
+        missing: Kopecks(149_700),
+        due_on: today.checked_add_days(Days::new(REMINDER_DAYS.into())).unwrap_or(today),
+        purpose: "Оплата по счету № 1000017, НДС не облагается. Тариф «Про», 3 места",
+    };
+    let sample = |code: &str, title: &str, letter| SampleLetter {
+        code: code.to_owned(),
+        title: title.to_owned(),
+        cause: kind.cause_ru(),
+        letter: Letter::about_transfer(letter, &told, SWITCH_OFF),
+    };
+    vec![
+        sample(kind.code(), kind.label(), TransferLetter::Issued),
+        sample(
+            "transfer_invoice_due",
+            "счёт для организации действует до завтра",
+            TransferLetter::DueTomorrow,
+        ),
+        sample("transfer_invoice_paid", "счёт для организации оплачен", TransferLetter::Paid),
+    ]
 }
 
 /// All letters about subscriptions with sample facts, as if written on a day.

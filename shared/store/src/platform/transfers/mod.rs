@@ -9,6 +9,7 @@ mod balances;
 mod cursors;
 mod invoice_writes;
 mod invoices;
+mod letters;
 mod lists;
 mod operations;
 mod subject;
@@ -26,6 +27,9 @@ pub use invoice_writes::{
 pub use invoices::{
     TransferInvoice, find_open_transfer_invoice, find_transfer_invoice, find_transfer_invoice_by_number,
     find_waiting_of_firm, list_transfer_invoices, lock_transfer_invoice,
+};
+pub use letters::{
+    find_transfer_letter, insert_transfer_letter, list_without_letter, set_transfer_letter_state,
 };
 pub use lists::{
     list_invoices_to_send, list_past_due, list_sealed_transfer_invoices, list_superseded, list_to_ask_about,
