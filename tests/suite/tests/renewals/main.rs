@@ -15,4 +15,5 @@ mod dunning;
 mod harness;
 mod late_money;
 mod letters;
+mod transfers;
 mod year;
