@@ -1,8 +1,17 @@
 //! Letters to the payer, handed over to a simulated mail server, and the pages that they lead to.
 
-use flysk_domain::platform::subscriptions::{Change, PeriodLength, SubscriptionState};
+use flysk_domain::id::TransferInvoiceId;
+use flysk_domain::platform::mail::TransferLetter;
+use flysk_domain::platform::subscriptions::{Change, PeriodLength, SubscriptionState, VatRate};
+use flysk_domain::platform::transfers::{self, DEFAULT_DUE_DAYS, PaymentSubject};
 use flysk_jobs::platform::mail::SendMailNotice;
+use flysk_jobs::platform::transfers::SendTransferLetter;
 use flysk_sandbox::Options;
+use flysk_services::subscriptions::Actor;
+use flysk_services::transfers::{
+    NewTransferInvoice, PayByTransfer, RequestOutcome, TransferContext, pay_by_transfer, set_t_api_access,
+    withdraw_transfer_invoice,
+};
 use flysk_simulators::smtp::{self, Fault, Letter, Moment, Smtp};
 use flysk_simulators::{Control, Running};
 use flysk_suite::environment::connect_as_in_production;
@@ -258,4 +267,93 @@ async fn without_a_mail_server_nothing_waits(pool: MySqlPool) {
         .await
         .unwrap();
     assert_eq!(states, ["unconfigured"]);
+}
+
+impl Payer {
+    /// Asks for an invoice that a firm pays by transfer. The bank is not told of it.
+    async fn invoice_for_firm(&self) -> TransferInvoiceId {
+        let change = Change::Start { plan: self.plan, seats: SEATS, length: PeriodLength::Month };
+        let invoice = self.order(change).await.unwrap().unwrap();
+        let keyring = &self.sandbox.executor.app().keyring;
+        let mut conn = self.sandbox.pool.acquire().await.unwrap();
+        let token = "t-api-token".into();
+        let access = Some(("40702810900000000001", &token));
+        set_t_api_access(&mut conn, keyring, invoice.vendor_id, access, self.sandbox.now()).await.unwrap();
+        let payer = transfers::Payer::new("ООО «Ромашка»", "7707083893", Some("770701001")).unwrap();
+        let new = NewTransferInvoice {
+            subject: PaymentSubject::Invoice(invoice.id),
+            payer: &payer,
+            email: &"firm@example.test".parse().unwrap(),
+            due_days: DEFAULT_DUE_DAYS,
+            default_vat: VatRate::None,
+            requested_by: Actor::System,
+        };
+        let context = TransferContext { keyring, clock: &self.sandbox.clock };
+        let mut unit = self.begin().await;
+        let asked = pay_by_transfer(&mut unit, context, new).await.unwrap();
+        let PayByTransfer::Answered(RequestOutcome::Requested(written)) = asked else {
+            panic!("no invoice: {asked:?}");
+        };
+        unit.commit().await.unwrap();
+        set_t_api_access(&mut conn, keyring, invoice.vendor_id, None, self.sandbox.now()).await.unwrap();
+        for statement in [
+            "DELETE FROM jobs WHERE kind = 'transfers.send_invoice'",
+            "UPDATE transfer_invoices SET sent_at = created_at",
+        ] {
+            sqlx::query(statement).execute(&self.sandbox.pool).await.unwrap();
+        }
+        written.id
+    }
+
+    fn letters_to_the_firm(&self) -> Vec<Letter> {
+        let to_firm = |letter: &Letter| letter.recipients == ["firm@example.test"];
+        self.letters().into_iter().filter(to_firm).collect()
+    }
+
+    async fn states_of_firm_letters(&self) -> Vec<String> {
+        sqlx::query_scalar("SELECT state FROM transfer_letters ORDER BY kind")
+            .fetch_all(&self.sandbox.pool)
+            .await
+            .unwrap()
+    }
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_firm_gets_a_letter_about_its_invoice_once(pool: MySqlPool) {
+    let payer = Payer::open(pool).await;
+    let id = payer.invoice_for_firm().await;
+    payer.mail.state.fail(Moment::Recipient, Fault::Answer("450 4.2.1 greylisted".to_owned()));
+    payer.settle().await;
+    assert_eq!(payer.states_of_firm_letters().await, ["waiting"], "it is tried again later");
+    payer.advance_to("2027-01-31", "18:00:00").await;
+    assert_eq!(payer.states_of_firm_letters().await, ["sent"]);
+    let letters = payer.letters_to_the_firm();
+    assert_eq!(letters.len(), 1);
+    let (subject, text) = (letters[0].subject(), letters[0].text());
+    assert!(subject.contains("счёт №") && text.contains("Назначение платежа"), "{subject}: {text}");
+    assert!(!letters[0].raw.contains("t-api-token"));
+
+    // A worker that died after it had begun to send leaves the letter in this state.
+    sqlx::query("UPDATE transfer_letters SET state = 'sending'").execute(&payer.sandbox.pool).await.unwrap();
+    let mut unit = payer.begin().await;
+    let again = SendTransferLetter { transfer_invoice_id: id, letter: TransferLetter::Issued };
+    unit.enqueue(&again).await.unwrap();
+    unit.commit().await.unwrap();
+    payer.settle().await;
+    assert_eq!(payer.states_of_firm_letters().await, ["unknown"]);
+    assert_eq!(payer.letters_to_the_firm().len(), 1, "it would be read twice");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_letter_about_an_invoice_that_was_cancelled_is_not_sent(pool: MySqlPool) {
+    let payer = Payer::open(pool).await;
+    let id = payer.invoice_for_firm().await;
+    let context =
+        TransferContext { keyring: &payer.sandbox.executor.app().keyring, clock: &payer.sandbox.clock };
+    let mut unit = payer.begin().await;
+    assert!(withdraw_transfer_invoice(&mut unit, context, id).await.unwrap());
+    unit.commit().await.unwrap();
+    payer.settle().await;
+    assert_eq!(payer.states_of_firm_letters().await, ["outdated"]);
+    assert!(payer.letters_to_the_firm().is_empty());
 }
