@@ -24,6 +24,7 @@ mod servers;
 mod subscriptions;
 mod table;
 mod times;
+mod transfers;
 mod widget;
 
 use std::time::Duration;
@@ -93,6 +94,8 @@ pub enum Part {
     Bots,
     /// The admin panel on a database with many rows, compared with Django admin
     Admin,
+    /// Matching of a statement with open invoices, compared with a nested loop
+    Transfers,
 }
 
 impl Bench {
@@ -121,6 +124,7 @@ impl Bench {
                 }
                 Part::Bots => measured(Box::pin(bots::run(&servers, self.people))).await,
                 Part::Admin => measured(Box::pin(admin::run(&servers, self.rows))).await,
+                Part::Transfers => measured(transfers::run()).await,
             };
             page.put(part.name(), &self.noted(section))?;
         }
@@ -161,6 +165,7 @@ impl Part {
             Self::Subscriptions => "subscriptions",
             Self::Bots => "bots",
             Self::Admin => "admin",
+            Self::Transfers => "transfers",
         }
     }
 }

@@ -18,7 +18,7 @@ production. Executables are built with `--release`.
 ";
 
 /// Names and headings of sections, in the order of the page.
-const SECTIONS: [(&str, &str); 11] = [
+const SECTIONS: [(&str, &str); 12] = [
     ("audio", "Preparing recordings"),
     ("jobs", "Jobs"),
     ("schedule", "Retry delays in real time"),
@@ -30,6 +30,7 @@ const SECTIONS: [(&str, &str); 11] = [
     ("subscriptions", "Subscriptions"),
     ("bots", "Bots in messengers"),
     ("admin", "The admin panel"),
+    ("transfers", "Matching of statements"),
 ];
 
 /// Results of a part.
