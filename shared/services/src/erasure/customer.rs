@@ -85,6 +85,7 @@ async fn erase_payments(
     if let Some(subscription) = subscription {
         contacts += store::erase_invoice_contacts(unit, subscription, BATCH_SIZE).await?;
     }
+    contacts += store::erase_transfer_emails(unit, install.id, BATCH_SIZE).await?;
     let now = unit.now();
     let counts = [
         (ErasedKind::Cards, store::erase_rebill_ids(unit, install.id).await?),
@@ -166,6 +167,7 @@ pub async fn kept_contacts(conn: &mut Conn, erasure: &Erasure) -> StoreResult<Ke
     for install in store::list_installs(conn, erasure.crm, erasure.account_id).await? {
         let subscription = install.subscription.map(|(id, ..)| id);
         kept.count += store::count_kept_contacts(conn, install.wallet, subscription).await?;
+        kept.count += store::count_kept_transfer_emails(conn, install.id).await?;
         if let Some(subscription) = subscription {
             let due = store::next_receipt_at(conn, subscription).await?;
             kept.receipt_at = kept.receipt_at.into_iter().chain(due).min();

@@ -18,8 +18,8 @@ use crate::text_column::decode_text;
 use crate::{Conn, StoreResult};
 
 pub use payments::{
-    count_kept_contacts, erase_invoice_contacts, erase_notifications, erase_purchase_contacts,
-    erase_rebill_ids, list_linked_cards,
+    count_kept_contacts, count_kept_transfer_emails, erase_invoice_contacts, erase_notifications,
+    erase_purchase_contacts, erase_rebill_ids, erase_transfer_emails, list_linked_cards,
 };
 pub use profile::{
     delete_letters, delete_seats, delete_settings_history, delete_tokens, erase_account_name, erase_answers,

@@ -49,6 +49,33 @@ pub async fn erase_invoice_contacts(
     Ok(erased.rows_affected())
 }
 
+/// Removes the addresses of an install's transfer invoices that have ended and whose acts are made; returns how many. The firm's
+/// requisites stay, because they account for money.
+pub async fn erase_transfer_emails(conn: &mut Conn, install: InstallId, limit: u32) -> StoreResult<u64> {
+    let erased = sqlx::query(
+        "UPDATE transfer_invoices SET email_sealed = '', pdf_url_sealed = NULL
+         WHERE install_id = ? AND email_sealed <> '' AND open_slot IS NULL
+               AND NOT EXISTS (SELECT 1 FROM transfer_acts a
+                   WHERE a.transfer_invoice_id = transfer_invoices.id AND a.state = 'due')
+         LIMIT ?",
+    )
+    .bind(install.to_string())
+    .bind(limit)
+    .execute(conn)
+    .await?;
+    Ok(erased.rows_affected())
+}
+
+/// Number of addresses that transfer invoices of an install still need.
+pub async fn count_kept_transfer_emails(conn: &mut Conn, install: InstallId) -> StoreResult<i64> {
+    Ok(sqlx::query_scalar(
+        "SELECT COUNT(*) FROM transfer_invoices WHERE install_id = ? AND email_sealed <> ''",
+    )
+    .bind(install.to_string())
+    .fetch_one(conn)
+    .await?)
+}
+
 /// Number of addresses that purchases of a wallet and invoices of a subscription still need.
 pub async fn count_kept_contacts(
     conn: &mut Conn,
