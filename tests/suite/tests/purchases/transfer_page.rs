@@ -10,8 +10,9 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::json;
 use sqlx::MySqlPool;
 
+use super::browser::Browser;
 use super::harness::TestApp;
-use super::page::{Visit, value_of};
+use super::page::{Visit, link, value_of};
 
 const INN: &str = "7707083893";
 const KPP: &str = "770701001";
@@ -172,4 +173,33 @@ async fn the_api_buys_lists_and_cancels_for_administrators(pool: MySqlPool) {
     let wrong = json!({"amount_kopecks": 100_000, "payer": {"name": "ООО", "inn": "1", "kpp": null, "email": "a@b.ru"}});
     let (status, _) = app.ask_as(ADMIN, Method::POST, path, Some("firm-2"), Some(wrong)).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_firm_asks_for_its_invoice_in_a_browser(pool: MySqlPool) {
+    let app = TestApp::open(pool).await;
+    take_transfers(&app).await;
+    let browser = Browser::start().await;
+    browser.client.goto(&link(&app, ADMIN).await.unwrap()).await.unwrap();
+    browser.wait("#email").await.send_keys("buh@example.test").await.unwrap();
+    browser.click("#by-transfer").await;
+    for (field, text) in [("#inn", "7707083894"), ("#kpp", KPP), ("#name", "ООО «Ромашка»")] {
+        browser.wait(field).await.send_keys(text).await.unwrap();
+    }
+    browser.picture("transfer-form").await;
+    browser.click("#issue").await;
+    assert!(browser.text("#error").await.contains("контрольная цифра не сходится"));
+    // Chromium complains of the status of the refused form.
+    browser.complaints().await;
+    let inn = browser.wait("#inn[aria-invalid]").await;
+    inn.clear().await.unwrap();
+    inn.send_keys(INN).await.unwrap();
+    browser.click("#issue").await;
+    assert_eq!(browser.text("#label").await, "Готовится");
+    assert_eq!(browser.text("#amount").await, "500 ₽");
+    browser.picture("transfer-issued").await;
+    browser.click("#back").await;
+    browser.wait("#transfers").await;
+    browser.is_content().await;
+    browser.client.clone().close().await.unwrap();
 }
