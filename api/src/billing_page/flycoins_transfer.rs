@@ -1,11 +1,12 @@
 //! «Оплатить по счёту» on the page of Flycoins.
 
 use flysk_domain::platform::purchases::package_of_sum;
-use flysk_domain::platform::transfers::DEFAULT_DUE_DAYS;
+use flysk_domain::platform::transfers::{DEFAULT_DUE_DAYS, PaymentSubject};
 use flysk_domain::russian::roubles;
 use flysk_domain::trace::Trace;
 use flysk_services::purchases::PurchaseItem;
-use flysk_store::platform::purchases;
+use flysk_services::transfers::TRANSFER_TERMINAL;
+use flysk_store::platform::purchases::{self, Purchase};
 use poem::http::{StatusCode, header};
 use poem::web::{Data, Form, Path};
 use poem::{Request, Response, handler};
@@ -17,7 +18,9 @@ use super::transfer::{FormFault, RequisitesForm, TransferFormPage, TransferPage}
 use super::{error_page, render_page};
 use crate::deps::Deps;
 use crate::platform::purchases::Buyer;
-use crate::platform::transfers::{cancel_invoice, find_of_install, invoice_for_coins, takes_transfers};
+use crate::platform::transfers::{
+    cancel_invoice, find_latest_of, find_of_install, invoice_for_coins, takes_transfers,
+};
 use crate::problem::{Problem, ProblemCode};
 
 /// A form with a button only.
@@ -141,6 +144,16 @@ pub(super) async fn cancel(
         }
     }))
     .await
+}
+
+/// The redirect to the invoice that a purchase is paid by; `None` for a purchase at the bank's form.
+pub(super) async fn page_of(deps: &Deps, purchase: &Purchase) -> Result<Option<Response>, Problem> {
+    if purchase.terminal_key != TRANSFER_TERMINAL {
+        return Ok(None);
+    }
+    let invoice = find_latest_of(deps, purchase.install_id, PaymentSubject::Purchase(purchase.id)).await?;
+    let install = purchase.install_id;
+    Ok(invoice.map(|invoice| see_other(format!("/billing/flycoins/{install}/transfers/{}", invoice.id))))
 }
 
 /// The form for the requisites, for what was chosen. Fails if it is not on sale.

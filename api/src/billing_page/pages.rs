@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::session::{HostedPage, Visitor, visitor};
 use super::transfer::{TransferRow, balances};
 use super::view::{Offer, OnePurchase, PurchaseRow, SUM_OFFER, Shop, progress_of};
-use super::{error_page, render_page};
+use super::{error_page, flycoins_transfer, render_page};
 use crate::deps::Deps;
 use crate::platform::purchases::{Buyer, Order, buy};
 use crate::platform::transfers::{list_of_install, takes_transfers};
@@ -207,6 +207,9 @@ pub(super) async fn show_purchase(
 ) -> Response {
     let shown = async {
         let (purchase, balance) = find(&deps, request, &install, &id).await?;
+        if let Some(invoice) = flycoins_transfer::page_of(&deps, &purchase).await? {
+            return Ok(invoice);
+        }
         let from_bank = back.from.as_deref() == Some("bank");
         let form = payment_form_url(&deps, &purchase);
         render_page(StatusCode::OK, &OnePurchase::of(&purchase, form, balance, from_bank))

@@ -141,6 +141,7 @@ async fn page(
     let receipts = receipts::describe(&mut conn, &vendor, &all).await?;
     let mut page = InvoicePage::of(frame, &invoice, &all, awaits_renewal);
     page.receipts = receipts;
+    page.paid_by_transfer = by_transfer.paid;
     let is_late = invoice.due_at.is_some_and(|due| due <= deps.clock().now());
     if invoice.state == InvoiceState::Open && !is_late && user.widget.uses_subscriptions {
         let typed = submitted.as_ref().map(|(form, _)| *form);

@@ -68,6 +68,8 @@ pub(super) struct InvoicePage {
     pub(super) written: String,
     pub(super) paid: Option<String>,
     pub(super) receipts: Vec<String>,
+    /// Id of the transfer invoice that paid it.
+    pub(super) paid_by_transfer: Option<String>,
     /// Why the last payment failed.
     pub(super) failure: Option<String>,
     pub(super) payable: Option<Payable>,
@@ -91,6 +93,7 @@ impl InvoicePage {
             written: moment(invoice.created_at),
             paid: invoice.paid_at.map(moment),
             receipts: Vec::new(),
+            paid_by_transfer: None,
             failure: last_failure(all).filter(|_| open),
             payable: None,
             // As the rule of discarding: a renewal that the subscription waits for is withdrawn by cancelling.

@@ -2,10 +2,9 @@
 
 use flysk_domain::id::InvoiceId;
 use flysk_domain::platform::subscriptions::InvoiceState;
-use flysk_domain::platform::transfers::{DEFAULT_DUE_DAYS, PaymentSubject};
+use flysk_domain::platform::transfers::{DEFAULT_DUE_DAYS, PaymentSubject, TransferInvoiceState};
 use flysk_domain::russian::roubles;
 use flysk_domain::trace::Trace;
-use flysk_store::platform::transfers::find_open_transfer_invoice;
 use poem::http::StatusCode;
 use poem::web::{Data, Form, Path};
 use poem::{Request, Response, handler};
@@ -22,7 +21,7 @@ use crate::auth::WidgetUser;
 use crate::deps::Deps;
 use crate::platform::subscriptions::find_offer;
 use crate::platform::transfers::{
-    cancel_invoice, find_of_install, invoice_for_subscription, takes_transfers,
+    cancel_invoice, find_latest_of, find_of_install, invoice_for_subscription, takes_transfers,
 };
 use crate::problem::{Problem, ProblemCode};
 
@@ -33,6 +32,8 @@ pub(super) struct ByTransfer {
     pub(super) is_taken: bool,
     /// Id and number of the invoice for a transfer that waits for money.
     pub(super) waiting: Option<(String, String)>,
+    /// Id of the invoice that paid by transfer, with its documents.
+    pub(super) paid: Option<String>,
     /// Money of firms that waits for their next invoices.
     pub(super) balances: Vec<BalanceRow>,
 }
@@ -41,10 +42,13 @@ impl ByTransfer {
     /// Reads it for an invoice of the user's account.
     pub(super) async fn load(deps: &Deps, user: &WidgetUser, id: InvoiceId) -> Result<Self, Problem> {
         let subject = PaymentSubject::Invoice(id);
-        let waiting = find_open_transfer_invoice(&mut *deps.conn().await?, subject).await?;
+        let latest = find_latest_of(deps, user.install.id, subject).await?;
+        let waiting = latest.as_ref().filter(|invoice| invoice.state.is_open());
+        let paid = latest.as_ref().filter(|invoice| invoice.state == TransferInvoiceState::Paid);
         Ok(Self {
             is_taken: takes_transfers(deps, user.widget.id).await?,
             waiting: waiting.map(|invoice| (invoice.id.to_string(), invoice.number.to_string())),
+            paid: paid.map(|invoice| invoice.id.to_string()),
             balances: balances(deps, user.install.id).await?,
         })
     }

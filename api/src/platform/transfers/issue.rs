@@ -24,7 +24,7 @@ use crate::platform::purchases::{Buyer, wallet_of};
 use crate::platform::subscriptions::{Refusal, find_offer, must_be_installed, must_sell};
 use crate::problem::{Problem, ProblemCode};
 
-/// Invoices among which that of an earlier purchase is looked for.
+/// Newest invoices among which that of a subject is looked for.
 const MAX_EARLIER_INVOICES: u32 = 100;
 
 /// Who pays, and where the invoice is sent.
@@ -107,10 +107,8 @@ pub(crate) async fn invoice_for_coins(
         let PayByTransfer::Answered(outcome) = outcome else { return Err(busy()) };
         // A purchase that was created now and cannot be invoiced is rolled back.
         if replayed && matches!(outcome, RequestOutcome::Refused(RequestRefusal::NotPayable)) {
-            let subject = PaymentSubject::Purchase(purchase);
-            let known =
-                list_transfer_invoices(&mut unit, buyer.install.id, None, MAX_EARLIER_INVOICES).await?;
-            let known = known.into_iter().find(|invoice| invoice.subject == subject);
+            drop(unit);
+            let known = find_latest_of(deps, buyer.install.id, PaymentSubject::Purchase(purchase)).await?;
             return known.map(|invoice| (invoice, true)).ok_or_else(closed);
         }
         let invoice = written(outcome)?;
@@ -129,6 +127,17 @@ pub(crate) async fn find_of_install(
     let id: TransferInvoiceId = id.parse().map_err(|_| not_found())?;
     let found = find_transfer_invoice(&mut *deps.conn().await?, id).await?;
     found.filter(|invoice| invoice.install_id == install).ok_or_else(not_found)
+}
+
+/// The newest invoice of an install for a subject, whatever became of it.
+pub(crate) async fn find_latest_of(
+    deps: &Deps,
+    install: InstallId,
+    subject: PaymentSubject,
+) -> Result<Option<TransferInvoice>, Problem> {
+    let mut conn = deps.conn().await?;
+    let known = list_transfer_invoices(&mut conn, install, None, MAX_EARLIER_INVOICES).await?;
+    Ok(known.into_iter().find(|invoice| invoice.subject == subject))
 }
 
 /// A page of the invoices of an install, newest first, and the cursor of the next page.
