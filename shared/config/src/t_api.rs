@@ -10,7 +10,7 @@ use super::{ConfigError, Env, Variable};
 const BASE_URL: Variable = Variable::with_default(
     "FLYSK_T_API_URL",
     "https://business.tbank.ru/openapi",
-    "Base URL of T-Bank's T-API. Vendors' tokens are set with `flysk-worker vendor:t-api`; no vendor has one: it is not called.",
+    "Base URL of T-Bank's T-API. Vendors' tokens are set with `flysk-worker vendor:t-api`; without any it is not called.",
 );
 const EXTRA_ROOTS: Variable = Variable::optional(
     "FLYSK_T_API_EXTRA_ROOTS",

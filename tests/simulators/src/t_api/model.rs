@@ -12,6 +12,7 @@ const RATE_WINDOW: Duration = Duration::from_secs(1);
 /// Behaviour of the bank. `PUT /_sim/behaviour` sets all fields, and omitted fields to their defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an open question of its own")]
 pub struct Behaviour {
     /// The token is bound to other addresses: every request is answered with 403.
     pub refuses_address: bool,
