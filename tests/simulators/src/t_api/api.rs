@@ -27,25 +27,23 @@ fn answer(status: StatusCode, body: &Value) -> Response {
     Response::builder().status(status).content_type("application/json").body(body.to_string())
 }
 
-/// Checks token, address and limit, in this order.
-fn admit(bank: &TApi, request: &Request, method: Method) -> Result<(), Response> {
+/// The refusal of a request by its token, its address or the limit, in this order.
+fn refusal(bank: &TApi, request: &Request, method: Method) -> Option<Response> {
     let sent = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if sent.and_then(|value| value.strip_prefix("Bearer ")) != Some(bank.inner.options.token.as_str()) {
-        return Err(refused(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "Токен не найден"));
+        return Some(refused(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "Токен не найден"));
     }
     if bank.behaviour().refuses_address {
-        return Err(refused(StatusCode::FORBIDDEN, "FORBIDDEN", "Запрос с этого адреса запрещён"));
+        return Some(refused(StatusCode::FORBIDDEN, "FORBIDDEN", "Запрос с этого адреса запрещён"));
     }
-    if bank.behaviour().limits_requests && !locked(&bank.inner.books).admits(method) {
-        return Err(refused(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", "Слишком много запросов"));
-    }
-    Ok(())
+    let too_many = bank.behaviour().limits_requests && !locked(&bank.inner.books).admits(method);
+    too_many.then(|| refused(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", "Слишком много запросов"))
 }
 
 /// `POST /api/v1/invoice/send`. A second invoice with one number is another invoice: the bank has no idempotency.
 #[handler]
 pub(super) fn send_invoice(request: &Request, body: Bytes, Data(bank): Data<&TApi>) -> Response {
-    if let Err(refusal) = admit(bank, request, Method::Send) {
+    if let Some(refusal) = refusal(bank, request, Method::Send) {
         return refusal;
     }
     if !request.content_type().is_some_and(|kind| kind.starts_with("application/json")) {
@@ -81,7 +79,7 @@ pub(super) fn send_invoice(request: &Request, body: Bytes, Data(bank): Data<&TAp
 /// `GET /api/v1/openapi/invoice/{id}/info`. Neither amount nor day are told.
 #[handler]
 pub(super) fn invoice_info(request: &Request, Path(id): Path<String>, Data(bank): Data<&TApi>) -> Response {
-    if let Err(refusal) = admit(bank, request, Method::Info) {
+    if let Some(refusal) = refusal(bank, request, Method::Info) {
         return refusal;
     }
     let paid_word = bank.behaviour().paid_word;
@@ -112,7 +110,7 @@ pub(super) fn statement(
     period: poem::Result<Query<Period>>,
     Data(bank): Data<&TApi>,
 ) -> Response {
-    if let Err(refusal) = admit(bank, request, Method::Statement) {
+    if let Some(refusal) = refusal(bank, request, Method::Statement) {
         return refusal;
     }
     let Ok(Query(period)) = period else {
