@@ -26,5 +26,6 @@ mod seats;
 mod sign_in;
 mod step_up;
 mod subscriptions;
+mod transfers;
 mod vendors;
 mod widgets;
