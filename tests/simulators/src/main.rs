@@ -11,8 +11,8 @@ use clap::Parser;
 use flysk_simulators::bot::Person;
 use flysk_simulators::speechkit::{Behaviour, Manifest, Quotas, Storage};
 use flysk_simulators::{
-    Control, Credential, Running, SimClock, amocrm, max, recordings, s3, smtp, speechkit, tbank, telegram,
-    vendor, yandexgpt,
+    Control, Credential, Running, SimClock, amocrm, max, recordings, s3, smtp, speechkit, t_api, tbank,
+    telegram, vendor, yandexgpt,
 };
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -49,6 +49,9 @@ struct Args {
     /// Listen address of T-Bank.
     #[arg(long)]
     tbank: Option<SocketAddr>,
+    /// Listen address of T-Bank's T-API.
+    #[arg(long)]
+    t_api: Option<SocketAddr>,
     /// Listen address of Telegram.
     #[arg(long)]
     telegram: Option<SocketAddr>,
@@ -92,6 +95,12 @@ struct Args {
     /// Password of the terminal.
     #[arg(long, default_value = "TinkoffBankTest")]
     tbank_password: String,
+    /// Token that the T-API accepts.
+    #[arg(long, default_value = "TBankSandboxToken")]
+    t_api_token: String,
+    /// Account whose statement the T-API has.
+    #[arg(long, default_value = "40702810900000000001")]
+    t_api_account: String,
     /// Notification URL of T-Bank for payments that name none.
     #[arg(long)]
     tbank_notifications: Option<String>,
@@ -116,6 +125,7 @@ struct Simulators {
     operations: Running<speechkit::SpeechKit>,
     yandexgpt: Running<yandexgpt::YandexGpt>,
     tbank: Running<tbank::TBank>,
+    t_api: Running<t_api::TApi>,
     telegram: Running<telegram::Telegram>,
     max: Running<max::Max>,
     smtp: Running<smtp::Smtp>,
@@ -195,6 +205,7 @@ async fn start(args: Args) -> anyhow::Result<Simulators> {
             .await?,
         tbank: tbank::start(tbank::Options { bind: args.tbank, terminals: vec![terminal] }, control())
             .await?,
+        t_api: start_t_api(args.t_api, (args.t_api_token, args.t_api_account), control()).await?,
         telegram: start_telegram(args.telegram, args.telegram_token, control()).await?,
         max: start_max(args.max, args.max_token, control()).await?,
         inbox: smtp::start_inbox(args.inbox, &smtp.state, control()).await?,
@@ -205,6 +216,14 @@ async fn start(args: Args) -> anyhow::Result<Simulators> {
 /// The person with both apps.
 fn anna() -> Person {
     Person { id: 555, name: "Анна".to_owned(), phone: "79161234567".to_owned() }
+}
+
+async fn start_t_api(
+    bind: Option<SocketAddr>,
+    (token, account): (String, String),
+    control: Control,
+) -> anyhow::Result<Running<t_api::TApi>> {
+    t_api::start(t_api::Options { bind, token, account }, control).await
 }
 
 async fn start_telegram(
@@ -238,6 +257,7 @@ fn announce(simulators: &Simulators) -> anyhow::Result<()> {
         "operations": simulators.operations.url,
         "yandexgpt": simulators.yandexgpt.url,
         "tbank": simulators.tbank.url,
+        "t_api": simulators.t_api.url,
         "telegram": simulators.telegram.url,
         "max": simulators.max.url,
         "smtp": simulators.smtp.url,
@@ -258,6 +278,7 @@ impl Simulators {
             self.operations.stop(),
             self.yandexgpt.stop(),
             self.tbank.stop(),
+            self.t_api.stop(),
             self.telegram.stop(),
             self.max.stop(),
             self.smtp.stop(),

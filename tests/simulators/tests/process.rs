@@ -30,6 +30,7 @@ async fn all_simulators_start_share_a_clock_and_stop() {
         "s3",
         "smtp",
         "speechkit",
+        "t_api",
         "telegram",
         "vendor",
         "yandexgpt",

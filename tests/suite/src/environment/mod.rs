@@ -24,7 +24,7 @@ pub use pages::{COMPANY, CONTACT, built_widget};
 pub use panel::Panel;
 pub use processes::Environment;
 pub use sandbox::SandboxDatabase;
-pub use simulators::{BOT_WEBHOOK_SECRET, RECORDINGS, Simulators};
+pub use simulators::{BOT_WEBHOOK_SECRET, RECORDINGS, Simulators, T_API_ACCOUNT, T_API_TOKEN};
 pub use wallet::Coins;
 
 /// Account that FlySense is installed into.

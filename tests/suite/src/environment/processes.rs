@@ -325,6 +325,7 @@ fn environment(
         ("FLYSK_TBANK_TERMINAL_KEY", TERMINAL.to_owned()),
         ("FLYSK_TBANK_PASSWORD", TERMINAL_PASSWORD.to_owned()),
         ("FLYSK_TBANK_FORM_HOSTS", PAYMENT_FORM_ORIGIN.to_owned()),
+        ("FLYSK_T_API_URL", format!("{}/openapi", simulators.t_api.url)),
         ("FLYSK_TELEGRAM_URL", simulators.telegram.url.clone()),
         ("FLYSK_TELEGRAM_TOKEN", super::simulators::TELEGRAM_TOKEN.to_owned()),
         ("FLYSK_TELEGRAM_WEBHOOK_SECRET", super::BOT_WEBHOOK_SECRET.to_owned()),

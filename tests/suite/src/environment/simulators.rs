@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use flysk_simulators::amocrm::{self, Amocrm, Direction, EntityType, NewCall};
 use flysk_simulators::speechkit::{Behaviour, Manifest, Quotas, Storage};
 use flysk_simulators::{
-    Control, Credential, Running, SimClock, max, recordings, s3, smtp, speechkit, tbank, telegram, yandexgpt,
+    Control, Credential, Running, SimClock, max, recordings, s3, smtp, speechkit, t_api, tbank, telegram,
+    yandexgpt,
 };
 
 use super::{ACCOUNT, ADMIN, LEAD, seed_amocrm};
@@ -37,6 +38,8 @@ pub struct Simulators {
     pub yandexgpt: Running<yandexgpt::YandexGpt>,
     /// T-Bank, with one terminal.
     pub tbank: Running<tbank::TBank>,
+    /// T-Bank's T-API, with one account.
+    pub t_api: Running<t_api::TApi>,
     /// Telegram.
     pub telegram: Running<telegram::Telegram>,
     /// MAX.
@@ -80,6 +83,7 @@ impl Simulators {
             operations: speechkit::start_operations(None, &speechkit.state, control()).await?,
             yandexgpt: yandexgpt::start(yandexgpt::Options { bind: None, credentials }, control()).await?,
             tbank: start_tbank(control()).await?,
+            t_api: start_t_api(control()).await?,
             telegram: telegram::start(
                 telegram::Options {
                     bind: None,
@@ -136,6 +140,17 @@ pub(super) const TERMINAL_PASSWORD: &str = "simulated-terminal-password";
 
 /// Origin of T-Bank's payment form for browsers.
 pub(super) const PAYMENT_FORM_ORIGIN: &str = "https://pay.tbank.example.test";
+
+/// Token of the simulated T-API.
+pub const T_API_TOKEN: &str = "TBankSandboxToken";
+/// Account whose statement the simulated T-API has.
+pub const T_API_ACCOUNT: &str = "40702810900000000001";
+
+async fn start_t_api(control: Control) -> anyhow::Result<Running<t_api::TApi>> {
+    let options =
+        t_api::Options { bind: None, token: T_API_TOKEN.to_owned(), account: T_API_ACCOUNT.to_owned() };
+    t_api::start(options, control).await
+}
 
 async fn start_tbank(control: Control) -> anyhow::Result<Running<tbank::TBank>> {
     let terminal = tbank::Terminal {
