@@ -14,6 +14,8 @@ use super::TApi;
 use crate::http::{Idempotency, ReadError, Transport, read_json, read_limited, retry_after};
 use crate::tbank::redact::redact_message;
 
+/// Delay while a person repairs the token or the list of addresses.
+const ACCESS_RETRY_DELAY: Duration = Duration::from_mins(5);
 /// Well above a page of a statement.
 const MAX_RESPONSE_BYTES: usize = 16 << 20;
 
@@ -72,7 +74,9 @@ impl TApiError {
             Self::NoAnswer { idempotency, .. } | Self::Unreadable { idempotency, .. } => lost(*idempotency),
             Self::TooMany { after } => FailureAction::Wait { after: *after },
             // Token and addresses are repaired by a person; the work itself is fine.
-            Self::Refused { status: 401 | 403, .. } => FailureAction::WAIT,
+            Self::Refused { status: 401 | 403, .. } => {
+                FailureAction::Wait { after: Some(ACCESS_RETRY_DELAY) }
+            }
             Self::Refused { .. } => FailureAction::GiveUp,
         }
     }
@@ -167,9 +171,10 @@ mod tests {
     fn only_doubt_about_a_sent_invoice_is_unknown() {
         let refused = |status| TApiError::Refused { status, code: "X".to_owned(), message: String::new() };
         let unreadable = |idempotency| TApiError::Unreadable { status: 500, idempotency };
+        let repaired = FailureAction::Wait { after: Some(ACCESS_RETRY_DELAY) };
         for (error, outcome, without_effect) in [
-            (refused(403), FailureAction::WAIT, true),
-            (refused(401), FailureAction::WAIT, true),
+            (refused(403), repaired, true),
+            (refused(401), repaired, true),
             (refused(422), FailureAction::GiveUp, true),
             (TApiError::TooMany { after: None }, FailureAction::WAIT, true),
             (unreadable(Idempotency::NotSafe), FailureAction::Unknown, false),
