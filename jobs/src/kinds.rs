@@ -30,6 +30,7 @@ macro_rules! durable_kinds {
             $crate::platform::subscriptions::SendClosingReceipt,
             $crate::platform::subscriptions::SubscriptionsDue,
             $crate::platform::transfers::ExpireTransferInvoices,
+            $crate::platform::transfers::FetchTransferDocument,
             $crate::platform::transfers::QueryTransferInvoice,
             $crate::platform::transfers::ReadStatement,
             $crate::platform::transfers::ReadStatements,

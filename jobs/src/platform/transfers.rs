@@ -44,6 +44,29 @@ impl Job for SendTransferInvoice {
     }
 }
 
+/// Fetches the bank's document of an invoice, whose link ends after ten days.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FetchTransferDocument {
+    /// The invoice.
+    pub transfer_invoice_id: TransferInvoiceId,
+}
+
+impl Job for FetchTransferDocument {
+    const KIND: &'static str = "transfers.fetch_document";
+    const POLICY: Policy = Policy::for_queue(queues::BILLING)
+        .priority(Priority::Low)
+        .attempts(12)
+        .timeout_secs(100)
+        .backoff(BANK_BACKOFF);
+    const TRIGGER: &'static str = "an invoice that T-Bank has sent, `transfers.due`";
+    const DESCRIPTION: &'static str =
+        "keeps T-Bank's document of an invoice in object storage, and forgets its link";
+
+    fn dedup_key(&self) -> Option<String> {
+        Some(self.transfer_invoice_id.to_string())
+    }
+}
+
 /// Asks the bank about an invoice.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct QueryTransferInvoice {

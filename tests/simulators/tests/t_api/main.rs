@@ -76,6 +76,13 @@ async fn the_document_is_read_by_get_and_without_the_token() {
     let document = http.get(url).send().await.unwrap();
     assert_eq!(document.headers()["content-type"], "application/pdf");
     assert!(document.text().await.unwrap().starts_with("%PDF-"));
+    let link = |text: &str| text.to_owned().into();
+    let client = client(&bank, TOKEN);
+    assert!(client.fetch_document(&link(url)).await.unwrap().starts_with(b"%PDF-"));
+    let gone = client.fetch_document(&link(&format!("{url}x"))).await.unwrap_err();
+    assert_eq!(gone.outcome(), FailureAction::GiveUp, "{gone}");
+    let elsewhere = client.fetch_document(&link("http://127.0.0.1:1/document")).await.unwrap_err();
+    assert!(matches!(elsewhere, TApiError::Unwritable), "{elsewhere}");
     assert_eq!(http.head(url).send().await.unwrap().status(), 405);
     assert_eq!(http.get(url).bearer_auth(TOKEN).send().await.unwrap().status(), 403);
 }

@@ -1,8 +1,10 @@
 //! Performs `transfers.due` and `transfers.read_statements`. Harmless when run twice: what is already waiting is not enqueued again.
 
 use chrono::TimeDelta;
+use flysk_domain::platform::transfers::PdfState;
 use flysk_jobs::platform::transfers::{
-    QueryTransferInvoice, ReadStatement, ReadStatements, SendTransferInvoice, TransfersDue,
+    FetchTransferDocument, QueryTransferInvoice, ReadStatement, ReadStatements, SendTransferInvoice,
+    TransfersDue,
 };
 use flysk_queue::{JobContext, JobHandler, JobOutcome, JobResult};
 use flysk_store::platform::transfers;
@@ -15,7 +17,7 @@ const MAX_JOBS_PER_RUN: u32 = 200;
 const LOST_JOB_DELAY: TimeDelta = TimeDelta::minutes(5);
 
 impl JobHandler<App> for TransfersDue {
-    async fn handle(&self, run: &JobContext, _app: &App) -> JobResult {
+    async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
         let now = run.now();
         let mut unit = run.begin().await?;
         let to_send =
@@ -23,6 +25,13 @@ impl JobHandler<App> for TransfersDue {
         let to_ask = transfers::list_to_ask_about(&mut unit, now, MAX_JOBS_PER_RUN).await?;
         for transfer_invoice_id in to_send {
             unit.enqueue(&SendTransferInvoice { transfer_invoice_id }).await?;
+        }
+        if app.config().storage.is_some() {
+            for wanted in
+                transfers::list_with_pdf_state(&mut unit, PdfState::Wanted, MAX_JOBS_PER_RUN).await?
+            {
+                unit.enqueue(&FetchTransferDocument { transfer_invoice_id: wanted.id }).await?;
+            }
         }
         for transfer_invoice_id in to_ask {
             unit.enqueue(&QueryTransferInvoice { transfer_invoice_id }).await?;

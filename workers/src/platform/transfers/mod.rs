@@ -2,6 +2,7 @@
 
 mod due;
 mod expire;
+mod fetch_document;
 mod query;
 mod read_statement;
 mod send;

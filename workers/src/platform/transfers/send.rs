@@ -8,7 +8,7 @@ use flysk_clients::tbank::t_api::{InvoiceToSend, SentInvoice, TApi, TApiError};
 use flysk_crypto::aad;
 use flysk_domain::failure_action::FailureAction;
 use flysk_domain::platform::transfers::TransferInvoiceState;
-use flysk_jobs::platform::transfers::SendTransferInvoice;
+use flysk_jobs::platform::transfers::{FetchTransferDocument, SendTransferInvoice};
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
 use flysk_store::platform::transfers::{self, TApiAccess, TransferInvoice};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -93,6 +93,9 @@ async fn issued(run: &JobContext, app: &App, invoice: &TransferInvoice, sent: &S
     let mut unit = run.begin().await?;
     let ids = (sent.invoice_id.as_str(), link.as_str());
     transfers::mark_issued(&mut unit, invoice.id, ids, now + FIRST_QUERY_DELAY, now).await?;
+    if app.config().storage.is_some() {
+        unit.enqueue(&FetchTransferDocument { transfer_invoice_id: invoice.id }).await?;
+    }
     count("sent");
     run.done(unit).await
 }

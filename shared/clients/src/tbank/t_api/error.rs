@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use flysk_domain::failure_action::FailureAction;
 use flysk_domain::{Randomness as _, SystemRandomness};
 use http::StatusCode;
@@ -141,6 +142,21 @@ impl TApi {
             _ => Err(unreadable()),
         }
     }
+}
+
+/// Reads a document without the token; everything but a PDF is an error.
+pub(super) async fn read_document(request: RequestBuilder) -> Result<Bytes, TApiError> {
+    let idempotency = Idempotency::Safe;
+    let lost = |source| TApiError::NoAnswer { source, idempotency };
+    let response = request.send().await.map_err(|error| lost(Transport::from(error).into()))?;
+    let status = response.status();
+    let body = read_limited(response, MAX_RESPONSE_BYTES).await.map_err(lost)?;
+    if status.is_client_error() {
+        let (code, message) = ("document".to_owned(), String::new());
+        return Err(TApiError::Refused { status: 404, code, message });
+    }
+    let is_document = status == StatusCode::OK && body.starts_with(b"%PDF-");
+    if is_document { Ok(body) } else { Err(TApiError::Unreadable { status: status.as_u16(), idempotency }) }
 }
 
 /// A random UUID, for the bank's logs.

@@ -11,8 +11,9 @@ mod send;
 mod statement;
 
 use ::http::header::CONTENT_TYPE;
+use bytes::Bytes;
 use reqwest::Client;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use crate::http::{self, BuildError, HttpOptions, Idempotency};
@@ -81,6 +82,16 @@ impl TApi {
         period.write_query(&mut url, cursor);
         let page: statement::Page = self.call(self.client.get(url), Idempotency::Safe).await?;
         page.read().ok_or(TApiError::Unreadable { status: 200, idempotency: Idempotency::Safe })
+    }
+
+    /// Fetches the document of an invoice, without the token: the link is for whoever knows it. Links that do not lead to the bank's
+    /// own host are refused. Safe to repeat.
+    pub async fn fetch_document(&self, link: &SecretString) -> Result<Bytes, TApiError> {
+        let link: Url = link.expose_secret().parse().map_err(|_| TApiError::Unwritable)?;
+        if link.origin() != self.base_url.origin() {
+            return Err(TApiError::Unwritable);
+        }
+        error::read_document(self.client.get(link)).await
     }
 
     fn url(&self, path: &str) -> Result<Url, TApiError> {
