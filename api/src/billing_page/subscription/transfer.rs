@@ -82,14 +82,14 @@ pub(super) async fn issue(
         let caller = Caller::of(&deps, request, &install).await?;
         let form = fields(sent)?;
         caller.must_own_form(&deps, &form.token)?;
-        let firm = match form.firm() {
-            Ok(firm) => firm,
+        let buyer = match form.firm() {
+            Ok(buyer) => buyer,
             Err(fault) => {
                 let page = form_page(&deps, &caller, &id, (&form, Some(fault))).await?;
                 return render_page(StatusCode::UNPROCESSABLE_ENTITY, &page);
             }
         };
-        let refusal = match invoice_for_subscription(&deps, &trace, &caller.user, &id, &firm).await {
+        let refusal = match invoice_for_subscription(&deps, &trace, &caller.user, &id, &buyer).await {
             Ok(invoice) => return Ok(see_other(caller.path(&format!("/transfers/{}", invoice.id)))),
             Err(refusal) => refusal,
         };

@@ -42,6 +42,7 @@ fn refusal(bank: &TApi, request: &Request, method: Method) -> Option<Response> {
 
 /// `POST /api/v1/invoice/send`. A second invoice with one number is another invoice: the bank has no idempotency.
 #[handler]
+#[expect(clippy::needless_pass_by_value, reason = "poem extracts values")]
 pub(super) fn send_invoice(request: &Request, body: Bytes, Data(bank): Data<&TApi>) -> Response {
     if let Some(refusal) = refusal(bank, request, Method::Send) {
         return refusal;

@@ -68,7 +68,6 @@ impl TApiError {
             Idempotency::NotSafe => FailureAction::Unknown,
         };
         match self {
-            Self::Unwritable => FailureAction::GiveUp,
             Self::NoAnswer { source: ReadError::Transport(transport), idempotency } => {
                 transport.outcome(*idempotency == Idempotency::Safe)
             }
@@ -78,7 +77,7 @@ impl TApiError {
             Self::Refused { status: 401 | 403, .. } => {
                 FailureAction::Wait { after: Some(ACCESS_RETRY_DELAY) }
             }
-            Self::Refused { .. } => FailureAction::GiveUp,
+            Self::Unwritable | Self::Refused { .. } => FailureAction::GiveUp,
         }
     }
 

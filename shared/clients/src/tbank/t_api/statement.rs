@@ -81,6 +81,7 @@ pub(super) struct Page {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "named as the bank names its fields")]
 struct Operation {
     #[serde(default, deserialize_with = "serde_lenient::optional_text")]
     operation_id: Option<String>,
