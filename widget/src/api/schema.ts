@@ -230,6 +230,88 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/subscription/invoices/{id}/transfer_invoices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pay an open invoice of the subscription by bank transfer. Only for administrators of the account.
+         * @description The price is held until the due day. The transfer invoice is the one open payment of the invoice: a form of the bank is
+         *     cancelled first, which may take a minute, and a form that is opened later cancels the transfer invoice. A repeated request
+         *     of the same payer returns the invoice that waits.
+         */
+        post: operations["issueSubscriptionTransferInvoice"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/flycoins/transfer_invoices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Buy Flycoins by bank transfer. Only for administrators of the account.
+         * @description The coins are credited when all of the sum has arrived. A request with the same `Idempotency-Key` and body returns the same
+         *     invoice.
+         */
+        post: operations["buyFlycoinsByTransfer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/transfer_invoices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the account's invoices for bank transfers, newest first. Only for administrators of the account. */
+        get: operations["listTransferInvoices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/transfer_invoices/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get an invoice for a bank transfer. Only for administrators of the account. */
+        get: operations["getTransferInvoice"];
+        put?: never;
+        post?: never;
+        /**
+         * Cancel an invoice that waits for money. Only for administrators of the account.
+         * @description What has arrived of it is in the firm's balance and pays its next invoice first. Money that is still on its way gets there,
+         *     too.
+         */
+        delete: operations["cancelTransferInvoice"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/pauth": {
         parameters: {
             query?: never;
@@ -1116,6 +1198,61 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/subscription/seats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the users who occupy seats, first comers first. The list has one page. */
+        get: operations["listSeats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subscription/seats/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Free the seat of a user. Only for administrators of the account.
+         * @description The next user without a seat who comes takes it. That may be the same user again: free a seat of somebody who does not use
+         *     the widget any more.
+         */
+        delete: operations["freeSeat"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/backend/subscription/seats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the users of an account who occupy seats, first comers first. The list has one page. */
+        get: operations["listBackendSeats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/flysense/transcriptions/lookup": {
         parameters: {
             query?: never;
@@ -1695,7 +1832,7 @@ export interface components {
          * @description Reason of a level of access. Reasons may be added.
          * @enum {string}
          */
-        AccessReason: "trial" | "paid" | "granted" | "renewing" | "payment_overdue" | "under_review" | "not_subscribed" | "trial_ended" | "expired" | "cancelled";
+        AccessReason: "trial" | "paid" | "granted" | "renewing" | "payment_overdue" | "under_review" | "not_subscribed" | "trial_ended" | "expired" | "cancelled" | "no_seat";
         /**
          * AccountAccess
          * @description Access of a widget to an account.
@@ -1743,7 +1880,10 @@ export interface components {
              * @description User id of the token; null for a request with `account_id`.
              */
             user_id: number | null;
-            /** @description Whether the account may use the widget; null if the widget sells no subscriptions. */
+            /**
+             * @description Whether the account may use the widget, or the user of the `token`, if the widget gives seats to users; null if the widget
+             *     sells no subscriptions.
+             */
             subscription: components["schemas"]["SubscriptionAccess"] | null;
         };
         /**
@@ -1909,6 +2049,7 @@ export interface components {
          *           "until": "2026-11-29T12:00:00.000Z"
          *         },
          *         "cancels": false,
+         *         "has_seat": true,
          *         "id": "sub_01KCQJ1A3C5E7G9J1L3N5Q7S9V",
          *         "label": "Подписка активна",
          *         "months": 1,
@@ -1940,6 +2081,7 @@ export interface components {
          *         "renews": true,
          *         "seat_price_kopecks": 49900,
          *         "seats": 3,
+         *         "seats_taken": 2,
          *         "state": "active",
          *         "trial_until": null
          *       }
@@ -2355,6 +2497,31 @@ export interface components {
          * @enum {string}
          */
         CoinOrigin: "bonus" | "compensation" | "package";
+        /**
+         * CoinTransferInput
+         * @description Request to buy Flycoins by bank transfer.
+         * @example {
+         *       "amount_kopecks": 1000000,
+         *       "package_id": null,
+         *       "payer": {
+         *         "email": "buh@example.com",
+         *         "inn": "7707083893",
+         *         "kpp": "770701001",
+         *         "name": "ООО «Ромашка»"
+         *       }
+         *     }
+         */
+        CoinTransferInput: {
+            /** @description The `id` of a package on offer. Send either this or `amount_kopecks`. */
+            package_id?: string | null;
+            /**
+             * Format: int64
+             * @description Any sum within the limits of `getTopUpLimits`, in kopecks.
+             */
+            amount_kopecks?: number | null;
+            /** @description Who pays. */
+            payer: components["schemas"]["FirmInput"];
+        };
         /**
          * CreatedActivationLink
          * @description A new activation link.
@@ -2827,6 +2994,26 @@ export interface components {
          */
         FailureCode: "empty" | "not_audio" | "unsupported_codec" | "too_long" | "too_large" | "damaged" | "decode_timeout" | "decode_memory" | "link_missing" | "same_call" | "link_forbidden_address" | "recording_unavailable" | "account_disconnected" | "recognition_refused" | "recognition_failed" | "recognition_timeout" | "result_expired" | "storage_unavailable" | "internal";
         /**
+         * FirmInput
+         * @description Who pays by transfer.
+         * @example {
+         *       "email": "buh@example.com",
+         *       "inn": "7707083893",
+         *       "kpp": "770701001",
+         *       "name": "ООО «Ромашка»"
+         *     }
+         */
+        FirmInput: {
+            /** @description Name of the organisation or the entrepreneur, at most 512 characters. */
+            name: string;
+            /** @description Taxpayer number (INN): 10 digits of an organisation, 12 of an entrepreneur, with correct check digits. */
+            inn: string;
+            /** @description KPP, 9 digits; null for an entrepreneur. */
+            kpp?: string | null;
+            /** @description Email address to which the invoice is sent, at most 64 characters. */
+            email: string;
+        };
+        /**
          * FlycoinBalance
          * @description Balance of an account.
          * @example {
@@ -3003,6 +3190,7 @@ export interface components {
          *           "until": "2026-11-29T12:00:00.000Z"
          *         },
          *         "cancels": false,
+         *         "has_seat": true,
          *         "id": "sub_01KCQJ1A3C5E7G9J1L3N5Q7S9V",
          *         "label": "Подписка активна",
          *         "months": 1,
@@ -3034,6 +3222,7 @@ export interface components {
          *         "renews": true,
          *         "seat_price_kopecks": 49900,
          *         "seats": 3,
+         *         "seats_taken": 2,
          *         "state": "active",
          *         "trial_until": null
          *       },
@@ -3075,7 +3264,10 @@ export interface components {
             settings_version: number;
             /** @description Plans on offer, by code; empty if the widget sells no subscriptions. */
             plans: components["schemas"]["SubscriptionPlan"][];
-            /** @description Subscription of the account; null if the widget sells none. A widget must not work while `access.level` is `off`. */
+            /**
+             * @description Subscription of the account; null if the widget sells none. A widget must not work while `access.level` is `off`. If the
+             *     widget gives seats to users, the first handshakes take them, and `access` is that of the user.
+             */
             subscription: components["schemas"]["Subscription"] | null;
             /** @description Balance of the account, if the widget uses Flycoins. `GET /v1/flycoins/wallet` returns details. */
             wallet: components["schemas"]["WalletBalance"] | null;
@@ -3483,6 +3675,50 @@ export interface components {
          * @enum {string}
          */
         Messenger: "telegram" | "max";
+        /**
+         * OccupiedSeat
+         * @description A seat that a user occupies.
+         * @example {
+         *       "lost_on": "2026-12-31",
+         *       "seen_at": "2026-11-29T12:00:00.000Z",
+         *       "taken_at": "2026-11-29T12:00:00.000Z",
+         *       "user_id": 501
+         *     }
+         */
+        OccupiedSeat: {
+            /**
+             * Format: int64
+             * @description User id in amoCRM.
+             */
+            user_id: number;
+            /**
+             * Format: date-time
+             * @description When the user took the seat.
+             * @example 2026-11-29T12:00:00.000Z
+             */
+            taken_at: string;
+            /**
+             * Format: date-time
+             * @description The user's latest handshake, at most an hour late.
+             * @example 2026-11-29T12:00:00.000Z
+             */
+            seen_at: string;
+            /**
+             * Format: date
+             * @description Day from which the user has no seat, Moscow time, because the subscription will have fewer; null if the seat stays.
+             */
+            lost_on: string | null;
+        };
+        /**
+         * OccupiedSeatPage
+         * @description All seats that users occupy, first comers first.
+         */
+        OccupiedSeatPage: {
+            /** @description The seats; empty if the widget gives no seats to users. */
+            items: components["schemas"]["OccupiedSeat"][];
+            /** @description Always null: the list has one page. */
+            next: string | null;
+        };
         /**
          * OwnTag
          * @description A tag of the account's dictionary.
@@ -4506,6 +4742,7 @@ export interface components {
          *         "until": "2026-11-29T12:00:00.000Z"
          *       },
          *       "cancels": false,
+         *       "has_seat": true,
          *       "id": "sub_01KCQJ1A3C5E7G9J1L3N5Q7S9V",
          *       "label": "Подписка активна",
          *       "months": 1,
@@ -4537,6 +4774,7 @@ export interface components {
          *       "renews": true,
          *       "seat_price_kopecks": 49900,
          *       "seats": 3,
+         *       "seats_taken": 2,
          *       "state": "active",
          *       "trial_until": null
          *     }
@@ -4557,6 +4795,16 @@ export interface components {
              * @description Number of seats; null before the first purchase.
              */
             seats: number | null;
+            /**
+             * Format: int64
+             * @description Number of seats that users occupy; null if the widget gives no seats to users, and before the first purchase.
+             */
+            seats_taken: number | null;
+            /**
+             * @description Whether the user who asks has a seat, in the answers of the handshake and of `getSubscription`: if all are in use, `access` is
+             *     that user's. Null elsewhere, if the widget gives no seats to users, and before the first purchase.
+             */
+            has_seat: boolean | null;
             /**
              * Format: int64
              * @description Months that are paid at once; null before the first purchase.
@@ -4602,7 +4850,7 @@ export interface components {
         };
         /**
          * SubscriptionAccess
-         * @description Whether the account may use the widget.
+         * @description Whether the account, or the user who asks, may use the widget.
          * @example {
          *       "level": "allowed",
          *       "notice": null,
@@ -4960,7 +5208,8 @@ export interface components {
          *       "coin_price_kopecks": 100,
          *       "max_kopecks": 100000000,
          *       "min_kopecks": 10000,
-         *       "step_kopecks": 100
+         *       "step_kopecks": 100,
+         *       "transfer_available": true
          *     }
          */
         TopUpLimits: {
@@ -4984,6 +5233,8 @@ export interface components {
              * @description Price of one Flycoin, in kopecks.
              */
             coin_price_kopecks: number;
+            /** @description Whether firms can pay by bank transfer: on the page of `billing_urls.flycoins`, or by `buyFlycoinsByTransfer`. */
+            transfer_available: boolean;
         };
         /**
          * Transaction
@@ -5612,6 +5863,121 @@ export interface components {
          * @enum {string}
          */
         TranscriptionState: "queued" | "waiting_for_link" | "fetching" | "converting" | "holding" | "no_balance" | "uploading" | "submitting" | "recognizing" | "storing" | "settling" | "done" | "no_speech" | "failed" | "cancelled";
+        /**
+         * TransferInvoice
+         * @description An invoice that a firm pays by bank transfer.
+         * @example {
+         *       "act_url": null,
+         *       "amount_kopecks": 149700,
+         *       "created_at": "2026-11-29T12:00:00.000Z",
+         *       "due_on": "2026-12-08",
+         *       "from_balance_kopecks": 0,
+         *       "id": "tin_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
+         *       "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
+         *       "issued_on": "2026-12-01",
+         *       "label": "Выставлен",
+         *       "number": 1000017,
+         *       "paid_at": null,
+         *       "paid_kopecks": 0,
+         *       "payer_inn": "7707083893",
+         *       "payer_kpp": "770701001",
+         *       "payer_name": "ООО «Ромашка»",
+         *       "pdf_url": "https://api.example.com/billing/documents?ticket=k1.AbCd",
+         *       "purchase_id": null,
+         *       "purpose": "Оплата по счету № 1000017 от 01.12.2026, НДС не облагается. Тариф «Про»",
+         *       "state": "issued",
+         *       "title": "Тариф «Про», 3 места, 01.12.2026–31.12.2026",
+         *       "total_kopecks": 149700
+         *     }
+         */
+        TransferInvoice: {
+            /** @description Invoice id, `tin_…`. */
+            id: string;
+            /**
+             * Format: int64
+             * @description Number of the seller's series, which the payer writes into the purpose of the payment.
+             */
+            number: number;
+            /** @description State. */
+            state: components["schemas"]["TransferInvoiceState"];
+            /** @description Name of the state in Russian; it also tells that a part has arrived. */
+            label: string;
+            /** @description Invoice of the subscription that it pays; null for coins. */
+            invoice_id: string | null;
+            /** @description Purchase of coins that it pays; null for a subscription. */
+            purchase_id: string | null;
+            /** @description Name of the payer. */
+            payer_name: string;
+            /** @description INN of the payer. */
+            payer_inn: string;
+            /** @description KPP of the payer. */
+            payer_kpp: string | null;
+            /** @description What is sold, in Russian. */
+            title: string;
+            /** @description Purpose that the payer is asked to write, in Russian. */
+            purpose: string;
+            /**
+             * Format: int64
+             * @description Price, in kopecks.
+             */
+            total_kopecks: number;
+            /**
+             * Format: int64
+             * @description Part of the price that the firm's balance has paid, in kopecks.
+             */
+            from_balance_kopecks: number;
+            /**
+             * Format: int64
+             * @description Rest of the price, which is to be paid, in kopecks.
+             */
+            amount_kopecks: number;
+            /**
+             * Format: int64
+             * @description What has arrived of the rest, in kopecks. Nothing is granted before all of it is there.
+             */
+            paid_kopecks: number;
+            /**
+             * Format: date
+             * @description Day of the invoice, Moscow time.
+             */
+            issued_on: string;
+            /**
+             * Format: date
+             * @description Last day on which the price holds, Moscow time.
+             */
+            due_on: string;
+            /** @description Address of the invoice as PDF, valid for 15 minutes. */
+            pdf_url: string | null;
+            /** @description Address of the act as PDF, valid for 15 minutes; null before the invoice is paid. It answers 404 before the day of the act. */
+            act_url: string | null;
+            /**
+             * Format: date-time
+             * @description Time when it was paid.
+             * @example 2026-11-29T12:00:00.000Z
+             */
+            paid_at: string | null;
+            /**
+             * Format: date-time
+             * @description Time when it was asked for.
+             * @example 2026-11-29T12:00:00.000Z
+             */
+            created_at: string;
+        };
+        /**
+         * TransferInvoicePage
+         * @description A page of invoices for firms, newest first.
+         */
+        TransferInvoicePage: {
+            /** @description The invoices. */
+            items: components["schemas"]["TransferInvoice"][];
+            /** @description Value of `cursor` for the next page; null on the last page. */
+            next: string | null;
+        };
+        /**
+         * @description State of an invoice that is paid by bank transfer. `sending`: it can be paid already; `expired` and `void`: what had arrived is in the firm's balance. States may be added.
+         * @enum {string}
+         */
+        TransferInvoiceState: "sending" | "issued" | "paid" | "expired" | "void";
         /**
          * Utterance
          * @description Uninterrupted speech of one speaker.
@@ -6370,6 +6736,7 @@ export interface operations {
                      *           "until": "2026-11-29T12:00:00.000Z"
                      *         },
                      *         "cancels": false,
+                     *         "has_seat": true,
                      *         "id": "sub_01KCQJ1A3C5E7G9J1L3N5Q7S9V",
                      *         "label": "Подписка активна",
                      *         "months": 1,
@@ -6401,6 +6768,7 @@ export interface operations {
                      *         "renews": true,
                      *         "seat_price_kopecks": 49900,
                      *         "seats": 3,
+                     *         "seats_taken": 2,
                      *         "state": "active",
                      *         "trial_until": null
                      *       },
@@ -7354,7 +7722,8 @@ export interface operations {
                      *       "coin_price_kopecks": 100,
                      *       "max_kopecks": 100000000,
                      *       "min_kopecks": 10000,
-                     *       "step_kopecks": 100
+                     *       "step_kopecks": 100,
+                     *       "transfer_available": true
                      *     }
                      */
                     "application/json": components["schemas"]["TopUpLimits"];
@@ -7380,6 +7749,636 @@ export interface operations {
             };
             /** @description The widget is not installed in the account. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the request is repeated. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    issueSubscriptionTransferInvoice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Invoice id, `inv_…`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "buh@example.com",
+                 *       "inn": "7707083893",
+                 *       "kpp": "770701001",
+                 *       "name": "ООО «Ромашка»"
+                 *     }
+                 */
+                "application/json": components["schemas"]["FirmInput"];
+            };
+        };
+        responses: {
+            /** @description The invoice. The bank sends it to the payer within seconds. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "act_url": null,
+                     *       "amount_kopecks": 149700,
+                     *       "created_at": "2026-11-29T12:00:00.000Z",
+                     *       "due_on": "2026-12-08",
+                     *       "from_balance_kopecks": 0,
+                     *       "id": "tin_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
+                     *       "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
+                     *       "issued_on": "2026-12-01",
+                     *       "label": "Выставлен",
+                     *       "number": 1000017,
+                     *       "paid_at": null,
+                     *       "paid_kopecks": 0,
+                     *       "payer_inn": "7707083893",
+                     *       "payer_kpp": "770701001",
+                     *       "payer_name": "ООО «Ромашка»",
+                     *       "pdf_url": "https://api.example.com/billing/documents?ticket=k1.AbCd",
+                     *       "purchase_id": null,
+                     *       "purpose": "Оплата по счету № 1000017 от 01.12.2026, НДС не облагается. Тариф «Про»",
+                     *       "state": "issued",
+                     *       "title": "Тариф «Про», 3 места, 01.12.2026–31.12.2026",
+                     *       "total_kopecks": 149700
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TransferInvoice"];
+                };
+            };
+            /** @description Malformed request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Missing or invalid credentials. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not an administrator, or the widget is not installed in the account. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The account has no such invoice. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The invoice is not open, another payment of it is under way, or the seller is not paid by transfer. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The content type of the body is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the request is repeated. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    buyFlycoinsByTransfer: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Idempotency key of the purchase: 1 to 120 visible ASCII characters, unique per account. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "amount_kopecks": 1000000,
+                 *       "package_id": null,
+                 *       "payer": {
+                 *         "email": "buh@example.com",
+                 *         "inn": "7707083893",
+                 *         "kpp": "770701001",
+                 *         "name": "ООО «Ромашка»"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["CoinTransferInput"];
+            };
+        };
+        responses: {
+            /** @description The invoice. The bank sends it to the payer within seconds. */
+            202: {
+                headers: {
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "act_url": null,
+                     *       "amount_kopecks": 149700,
+                     *       "created_at": "2026-11-29T12:00:00.000Z",
+                     *       "due_on": "2026-12-08",
+                     *       "from_balance_kopecks": 0,
+                     *       "id": "tin_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
+                     *       "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
+                     *       "issued_on": "2026-12-01",
+                     *       "label": "Выставлен",
+                     *       "number": 1000017,
+                     *       "paid_at": null,
+                     *       "paid_kopecks": 0,
+                     *       "payer_inn": "7707083893",
+                     *       "payer_kpp": "770701001",
+                     *       "payer_name": "ООО «Ромашка»",
+                     *       "pdf_url": "https://api.example.com/billing/documents?ticket=k1.AbCd",
+                     *       "purchase_id": null,
+                     *       "purpose": "Оплата по счету № 1000017 от 01.12.2026, НДС не облагается. Тариф «Про»",
+                     *       "state": "issued",
+                     *       "title": "Тариф «Про», 3 места, 01.12.2026–31.12.2026",
+                     *       "total_kopecks": 149700
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TransferInvoice"];
+                };
+            };
+            /** @description Malformed request, or no valid idempotency key. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Missing or invalid credentials. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not an administrator, or the widget is not active in the account. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The seller is not paid by transfer, the package is not on offer, or the account has no wallet yet. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The content type of the body is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is not valid, or the idempotency key was already used with a different request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many unpaid purchases. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the request is repeated. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the request is repeated. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTransferInvoices: {
+        parameters: {
+            query?: {
+                /** @description `next` of the previous page. */
+                cursor?: string;
+                /** @description Maximum number of invoices. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of invoices, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "act_url": null,
+                     *           "amount_kopecks": 149700,
+                     *           "created_at": "2026-11-29T12:00:00.000Z",
+                     *           "due_on": "2026-12-08",
+                     *           "from_balance_kopecks": 0,
+                     *           "id": "tin_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
+                     *           "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
+                     *           "issued_on": "2026-12-01",
+                     *           "label": "Выставлен",
+                     *           "number": 1000017,
+                     *           "paid_at": null,
+                     *           "paid_kopecks": 0,
+                     *           "payer_inn": "7707083893",
+                     *           "payer_kpp": "770701001",
+                     *           "payer_name": "ООО «Ромашка»",
+                     *           "pdf_url": "https://api.example.com/billing/documents?ticket=k1.AbCd",
+                     *           "purchase_id": null,
+                     *           "purpose": "Оплата по счету № 1000017 от 01.12.2026, НДС не облагается. Тариф «Про»",
+                     *           "state": "issued",
+                     *           "title": "Тариф «Про», 3 места, 01.12.2026–31.12.2026",
+                     *           "total_kopecks": 149700
+                     *         }
+                     *       ],
+                     *       "next": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TransferInvoicePage"];
+                };
+            };
+            /** @description Malformed request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Missing or invalid credentials. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not an administrator, or the widget is not installed in the account. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the request is repeated. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTransferInvoice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Invoice id, `tin_…`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The invoice. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "act_url": null,
+                     *       "amount_kopecks": 149700,
+                     *       "created_at": "2026-11-29T12:00:00.000Z",
+                     *       "due_on": "2026-12-08",
+                     *       "from_balance_kopecks": 0,
+                     *       "id": "tin_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
+                     *       "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
+                     *       "issued_on": "2026-12-01",
+                     *       "label": "Выставлен",
+                     *       "number": 1000017,
+                     *       "paid_at": null,
+                     *       "paid_kopecks": 0,
+                     *       "payer_inn": "7707083893",
+                     *       "payer_kpp": "770701001",
+                     *       "payer_name": "ООО «Ромашка»",
+                     *       "pdf_url": "https://api.example.com/billing/documents?ticket=k1.AbCd",
+                     *       "purchase_id": null,
+                     *       "purpose": "Оплата по счету № 1000017 от 01.12.2026, НДС не облагается. Тариф «Про»",
+                     *       "state": "issued",
+                     *       "title": "Тариф «Про», 3 места, 01.12.2026–31.12.2026",
+                     *       "total_kopecks": 149700
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TransferInvoice"];
+                };
+            };
+            /** @description Malformed request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Missing or invalid credentials. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not an administrator, or the widget is not installed in the account. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The account has no such invoice. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the request is repeated. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancelTransferInvoice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Invoice id, `tin_…`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The cancelled invoice. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "act_url": null,
+                     *       "amount_kopecks": 149700,
+                     *       "created_at": "2026-11-29T12:00:00.000Z",
+                     *       "due_on": "2026-12-08",
+                     *       "from_balance_kopecks": 0,
+                     *       "id": "tin_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
+                     *       "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
+                     *       "issued_on": "2026-12-01",
+                     *       "label": "Выставлен",
+                     *       "number": 1000017,
+                     *       "paid_at": null,
+                     *       "paid_kopecks": 0,
+                     *       "payer_inn": "7707083893",
+                     *       "payer_kpp": "770701001",
+                     *       "payer_name": "ООО «Ромашка»",
+                     *       "pdf_url": "https://api.example.com/billing/documents?ticket=k1.AbCd",
+                     *       "purchase_id": null,
+                     *       "purpose": "Оплата по счету № 1000017 от 01.12.2026, НДС не облагается. Тариф «Про»",
+                     *       "state": "issued",
+                     *       "title": "Тариф «Про», 3 места, 01.12.2026–31.12.2026",
+                     *       "total_kopecks": 149700
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TransferInvoice"];
+                };
+            };
+            /** @description Malformed request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Missing or invalid credentials. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not an administrator, or the widget is not installed in the account. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The account has no such invoice. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The invoice does not wait for money. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12439,6 +13438,7 @@ export interface operations {
                      *         "until": "2026-11-29T12:00:00.000Z"
                      *       },
                      *       "cancels": false,
+                     *       "has_seat": true,
                      *       "id": "sub_01KCQJ1A3C5E7G9J1L3N5Q7S9V",
                      *       "label": "Подписка активна",
                      *       "months": 1,
@@ -12470,6 +13470,7 @@ export interface operations {
                      *       "renews": true,
                      *       "seat_price_kopecks": 49900,
                      *       "seats": 3,
+                     *       "seats_taken": 2,
                      *       "state": "active",
                      *       "trial_until": null
                      *     }
@@ -12928,6 +13929,7 @@ export interface operations {
                      *           "until": "2026-11-29T12:00:00.000Z"
                      *         },
                      *         "cancels": false,
+                     *         "has_seat": true,
                      *         "id": "sub_01KCQJ1A3C5E7G9J1L3N5Q7S9V",
                      *         "label": "Подписка активна",
                      *         "months": 1,
@@ -12959,6 +13961,7 @@ export interface operations {
                      *         "renews": true,
                      *         "seat_price_kopecks": 49900,
                      *         "seats": 3,
+                     *         "seats_taken": 2,
                      *         "state": "active",
                      *         "trial_until": null
                      *       }
@@ -13318,6 +14321,7 @@ export interface operations {
                      *         "until": "2026-11-29T12:00:00.000Z"
                      *       },
                      *       "cancels": false,
+                     *       "has_seat": true,
                      *       "id": "sub_01KCQJ1A3C5E7G9J1L3N5Q7S9V",
                      *       "label": "Подписка активна",
                      *       "months": 1,
@@ -13349,6 +14353,7 @@ export interface operations {
                      *       "renews": true,
                      *       "seat_price_kopecks": 49900,
                      *       "seats": 3,
+                     *       "seats_taken": 2,
                      *       "state": "active",
                      *       "trial_until": null
                      *     }
@@ -13951,6 +14956,7 @@ export interface operations {
                      *         "until": "2026-11-29T12:00:00.000Z"
                      *       },
                      *       "cancels": false,
+                     *       "has_seat": true,
                      *       "id": "sub_01KCQJ1A3C5E7G9J1L3N5Q7S9V",
                      *       "label": "Подписка активна",
                      *       "months": 1,
@@ -13982,6 +14988,7 @@ export interface operations {
                      *       "renews": true,
                      *       "seat_price_kopecks": 49900,
                      *       "seats": 3,
+                     *       "seats_taken": 2,
                      *       "state": "active",
                      *       "trial_until": null
                      *     }
@@ -14098,6 +15105,7 @@ export interface operations {
                      *         "until": "2026-11-29T12:00:00.000Z"
                      *       },
                      *       "cancels": false,
+                     *       "has_seat": true,
                      *       "id": "sub_01KCQJ1A3C5E7G9J1L3N5Q7S9V",
                      *       "label": "Подписка активна",
                      *       "months": 1,
@@ -14129,6 +15137,7 @@ export interface operations {
                      *       "renews": true,
                      *       "seat_price_kopecks": 49900,
                      *       "seats": 3,
+                     *       "seats_taken": 2,
                      *       "state": "active",
                      *       "trial_until": null
                      *     }
@@ -14248,6 +15257,7 @@ export interface operations {
                      *         "until": "2026-11-29T12:00:00.000Z"
                      *       },
                      *       "cancels": false,
+                     *       "has_seat": true,
                      *       "id": "sub_01KCQJ1A3C5E7G9J1L3N5Q7S9V",
                      *       "label": "Подписка активна",
                      *       "months": 1,
@@ -14279,6 +15289,7 @@ export interface operations {
                      *       "renews": true,
                      *       "seat_price_kopecks": 49900,
                      *       "seats": 3,
+                     *       "seats_taken": 2,
                      *       "state": "active",
                      *       "trial_until": null
                      *     }
@@ -14408,6 +15419,7 @@ export interface operations {
                      *         "until": "2026-11-29T12:00:00.000Z"
                      *       },
                      *       "cancels": false,
+                     *       "has_seat": true,
                      *       "id": "sub_01KCQJ1A3C5E7G9J1L3N5Q7S9V",
                      *       "label": "Подписка активна",
                      *       "months": 1,
@@ -14439,11 +15451,334 @@ export interface operations {
                      *       "renews": true,
                      *       "seat_price_kopecks": 49900,
                      *       "seats": 3,
+                     *       "seats_taken": 2,
                      *       "state": "active",
                      *       "trial_until": null
                      *     }
                      */
                     "application/json": components["schemas"]["Subscription"];
+                };
+            };
+            /** @description Malformed request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Missing or invalid project token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The account has not installed the widget. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The widget sells no subscriptions. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The widget's backends have used their requests of this minute. */
+            429: {
+                headers: {
+                    /**
+                     * @description The limit: `q` requests per `w` seconds.
+                     * @example "backend";q=60000;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description What is left of it: `r` requests in the next `t` seconds.
+                     * @example "backend";r=59999;t=42
+                     */
+                    RateLimit?: string;
+                    /** @description Seconds to wait before the request is repeated. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the request is repeated. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSeats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The seats that users occupy. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "lost_on": "2026-12-31",
+                     *           "seen_at": "2026-11-29T12:00:00.000Z",
+                     *           "taken_at": "2026-11-29T12:00:00.000Z",
+                     *           "user_id": 501
+                     *         }
+                     *       ],
+                     *       "next": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OccupiedSeatPage"];
+                };
+            };
+            /** @description Malformed request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Missing or invalid credentials. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not an administrator, or the widget is not installed in the account. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The user has no seat. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The widget sells no subscriptions, or the subscription changed meanwhile. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the request is repeated. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    freeSeat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description User id in amoCRM. */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The seats that users occupy. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "lost_on": "2026-12-31",
+                     *           "seen_at": "2026-11-29T12:00:00.000Z",
+                     *           "taken_at": "2026-11-29T12:00:00.000Z",
+                     *           "user_id": 501
+                     *         }
+                     *       ],
+                     *       "next": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OccupiedSeatPage"];
+                };
+            };
+            /** @description Malformed request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Missing or invalid credentials. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not an administrator, or the widget is not installed in the account. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The user has no seat. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The widget sells no subscriptions, or the subscription changed meanwhile. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the request is repeated. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listBackendSeats: {
+        parameters: {
+            query: {
+                /** @description Account id in amoCRM. */
+                account_id: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The seats that users occupy. */
+            200: {
+                headers: {
+                    /**
+                     * @description The limit: `q` requests per `w` seconds.
+                     * @example "backend";q=60000;w=60
+                     */
+                    "RateLimit-Policy"?: string;
+                    /**
+                     * @description What is left of it: `r` requests in the next `t` seconds.
+                     * @example "backend";r=59999;t=42
+                     */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "lost_on": "2026-12-31",
+                     *           "seen_at": "2026-11-29T12:00:00.000Z",
+                     *           "taken_at": "2026-11-29T12:00:00.000Z",
+                     *           "user_id": 501
+                     *         }
+                     *       ],
+                     *       "next": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OccupiedSeatPage"];
                 };
             };
             /** @description Malformed request. */
