@@ -24,7 +24,7 @@ use crate::platform::transfers::{
 use crate::problem::{Problem, ProblemCode};
 
 /// A form with a button only.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Button {
     /// CSRF token.

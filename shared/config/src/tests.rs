@@ -47,6 +47,7 @@ fn read_everything(env: &Env) -> Result<(), ConfigError> {
             vars.section(SpeechKit::from_env).map(drop),
             vars.section(Storage::optional_from_env).map(drop),
             vars.section(TBank::from_env).map(drop),
+            vars.section(TApi::from_env).map(drop),
             vars.section(Telemetry::from_env).map(drop),
             vars.section(Worker::from_env).map(drop),
             vars.section(YandexGpt::from_env).map(drop),

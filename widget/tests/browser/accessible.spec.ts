@@ -87,7 +87,8 @@ describe('without a mouse or good eyes', () => {
     await result.focus()
     await page.keyboard.press('Enter')
     await modal(page).locator('[data-turn]').first().waitFor()
-    // The player can be used when the address of the audio is known.
+    // The button is enabled, disabled while the recording is loaded, and enabled again.
+    await page.waitForFunction(() => (document.querySelector<HTMLAudioElement>('.flysense-modal audio')?.readyState ?? 0) > 0)
     await modal(page).getByRole('button', { name: 'Слушать', disabled: false }).waitFor()
 
     // Tab never leaves the window, and comes to every part of it.

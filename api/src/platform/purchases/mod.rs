@@ -8,5 +8,5 @@ mod views;
 
 pub(crate) use buy::{Buyer, Order, buy, wallet_of};
 pub(crate) use packages::PackagesApi;
-pub(crate) use purchase::PurchasesApi;
+pub(crate) use purchase::{PurchasesApi, item_of};
 pub(crate) use top_up::TopUpApi;

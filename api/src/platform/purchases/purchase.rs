@@ -201,7 +201,7 @@ async fn begin(
     user.must_be_admin()?;
     let invalid = |detail: String| Problem::new(ProblemCode::Invalid, detail);
     let order = Order {
-        item: item_of(order)?,
+        item: item_of(order.package_id.as_deref(), order.amount_kopecks)?,
         email: &order.email.parse().map_err(|error| invalid(format!("email: {error}")))?,
         save_card: order.save_card,
         key,
@@ -209,9 +209,13 @@ async fn begin(
     buy(deps, trace, Buyer { install: &user.install, user_id: user.user_id }, order).await
 }
 
-fn item_of(order: &PurchaseInput) -> Result<PurchaseItem, Problem> {
+/// What is bought: a package or a sum, of which a request names one.
+pub(crate) fn item_of(
+    package_id: Option<&str>,
+    amount_kopecks: Option<i64>,
+) -> Result<PurchaseItem, Problem> {
     let invalid = |detail: String| Problem::new(ProblemCode::Invalid, detail);
-    match (&order.package_id, order.amount_kopecks) {
+    match (package_id, amount_kopecks) {
         (Some(package), None) => {
             let id = package.parse().map_err(|error| invalid(format!("package_id: {error}")))?;
             Ok(PurchaseItem::Package(id))

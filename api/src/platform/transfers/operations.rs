@@ -1,9 +1,6 @@
 //! `/v1/transfer_invoices` and the operations that ask for such invoices.
 
-use flysk_domain::money::Kopecks;
-use flysk_domain::platform::purchases::package_of_sum;
 use flysk_domain::trace::Trace;
-use flysk_services::purchases::PurchaseItem;
 use flysk_store::platform::transfers::TransferInvoice;
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
@@ -18,10 +15,10 @@ use super::view::{FirmInput, TransferInvoicePage, TransferInvoiceView};
 use crate::auth::{WidgetCaller, WidgetUser};
 use crate::deps::Deps;
 use crate::idempotency::KeyHeader;
-use crate::platform::purchases::Buyer;
+use crate::platform::purchases::{Buyer, item_of};
 use crate::platform::subscriptions::Refusal;
 use crate::platform::tag::Tag;
-use crate::problem::{Problem, ProblemCode, answers};
+use crate::problem::{Problem, answers};
 use crate::strict_json::{NoBody, StrictJson};
 
 /// Default number of invoices on a page.
@@ -44,24 +41,6 @@ pub(crate) struct CoinTransferInput {
 impl Example for CoinTransferInput {
     fn example() -> Self {
         Self { package_id: None, amount_kopecks: Some(1_000_000), payer: FirmInput::example() }
-    }
-}
-
-impl CoinTransferInput {
-    fn item(&self) -> Result<PurchaseItem, Problem> {
-        let invalid = |detail: String| Problem::new(ProblemCode::Invalid, detail);
-        match (&self.package_id, self.amount_kopecks) {
-            (Some(package), None) => {
-                let id = package.parse().map_err(|error| invalid(format!("package_id: {error}")))?;
-                Ok(PurchaseItem::Package(id))
-            }
-            (None, Some(kopecks)) => {
-                let sum = Kopecks(kopecks);
-                package_of_sum(sum).map_err(|error| invalid(format!("amount_kopecks: {error}")))?;
-                Ok(PurchaseItem::Sum(sum))
-            }
-            _ => Err(invalid("send either `package_id` or `amount_kopecks`".to_owned())),
-        }
     }
 }
 
@@ -357,5 +336,6 @@ async fn buy(
     user.must_be_admin()?;
     let firm = input.payer.check()?;
     let buyer = Buyer { install: &user.install, user_id: user.user_id };
-    invoice_for_coins(deps, trace, buyer, (input.item()?, key), &firm).await
+    let item = item_of(input.package_id.as_deref(), input.amount_kopecks)?;
+    invoice_for_coins(deps, trace, buyer, (item, key), &firm).await
 }

@@ -212,7 +212,8 @@ impl TargetAccount {
         for (name, field) in body.as_object_mut().unwrap() {
             match (name.as_str(), self.things.get(name.as_str())) {
                 ("account_id", _) => *field = json!(ACCOUNT),
-                (_, Some(thing)) => *field = json!(thing),
+                // A null is an alternative that was not chosen.
+                (_, Some(thing)) if !field.is_null() => *field = json!(thing),
                 _ => {}
             }
         }

@@ -177,7 +177,7 @@ impl TryFrom<Row> for TransferInvoice {
 }
 
 /// Columns of a [`TransferInvoice`].
-pub(super) const SELECT: &str =
+pub(super) const SELECT_INVOICE: &str =
     "SELECT id, vendor_id, number, install_id, widget_id, pays_invoice_id, pays_purchase_id, state, payer_name,
     payer_inn, payer_kpp, email_sealed, title, purpose, total_kopecks, balance_kopecks, amount_kopecks, paid_kopecks,
     vat, issued_on, due_on, sent_at, bank_invoice_id, bank_status, error_code, pdf_url_sealed, pdf_state,
@@ -196,12 +196,14 @@ pub async fn find_transfer_invoice(
     conn: &mut Conn,
     id: TransferInvoiceId,
 ) -> StoreResult<Option<TransferInvoice>> {
-    into_invoice(sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
+    into_invoice(
+        sqlx::query_as(sql!(SELECT_INVOICE, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?,
+    )
 }
 
 /// Reads an invoice and locks its row.
 pub async fn lock_transfer_invoice(conn: &mut Conn, id: TransferInvoiceId) -> StoreResult<TransferInvoice> {
-    let row = sqlx::query_as(sql!(SELECT, "id = ? FOR UPDATE")).bind(id.to_string());
+    let row = sqlx::query_as(sql!(SELECT_INVOICE, "id = ? FOR UPDATE")).bind(id.to_string());
     into_invoice(row.fetch_optional(conn).await?)?.ok_or(StoreError::WrongState { what: "transfer invoice" })
 }
 
@@ -211,7 +213,7 @@ pub async fn find_transfer_invoice_by_number(
     vendor: VendorId,
     number: InvoiceNumber,
 ) -> StoreResult<Option<TransferInvoice>> {
-    let row = sqlx::query_as(sql!(SELECT, "vendor_id = ? AND number = ?"))
+    let row = sqlx::query_as(sql!(SELECT_INVOICE, "vendor_id = ? AND number = ?"))
         .bind(vendor.to_string())
         .bind(number.get());
     into_invoice(row.fetch_optional(conn).await?)
@@ -224,10 +226,11 @@ pub async fn find_open_transfer_invoice(
 ) -> StoreResult<Option<TransferInvoice>> {
     let row = match subject {
         PaymentSubject::Invoice(id) => {
-            sqlx::query_as(sql!(SELECT, "pays_invoice_id = ? AND open_slot = 1")).bind(id.to_string())
+            sqlx::query_as(sql!(SELECT_INVOICE, "pays_invoice_id = ? AND open_slot = 1")).bind(id.to_string())
         }
         PaymentSubject::Purchase(id) => {
-            sqlx::query_as(sql!(SELECT, "pays_purchase_id = ? AND open_slot = 1")).bind(id.to_string())
+            sqlx::query_as(sql!(SELECT_INVOICE, "pays_purchase_id = ? AND open_slot = 1"))
+                .bind(id.to_string())
         }
     };
     into_invoice(row.fetch_optional(conn).await?)
@@ -241,7 +244,7 @@ pub async fn find_waiting_of_firm(
     missing: Kopecks,
 ) -> StoreResult<Vec<TransferInvoice>> {
     let rows = sqlx::query_as(sql!(
-        SELECT,
+        SELECT_INVOICE,
         "vendor_id = ? AND payer_inn = ? AND open_slot = 1 AND amount_kopecks - paid_kopecks = ? LIMIT 2"
     ))
     .bind(vendor.to_string())
@@ -261,7 +264,7 @@ pub async fn list_transfer_invoices(
 ) -> StoreResult<Vec<TransferInvoice>> {
     // Ids are ordered by time; `~` is above every id and stands for "no bound".
     let before = before.map_or_else(|| "~".to_owned(), |id| id.to_string());
-    let rows = sqlx::query_as(sql!(SELECT, "install_id = ? AND id < ? ORDER BY id DESC LIMIT ?"))
+    let rows = sqlx::query_as(sql!(SELECT_INVOICE, "install_id = ? AND id < ? ORDER BY id DESC LIMIT ?"))
         .bind(install.to_string())
         .bind(before)
         .bind(limit)

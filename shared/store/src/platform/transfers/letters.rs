@@ -5,7 +5,7 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::TransferInvoiceId;
 use flysk_domain::platform::mail::{MailState, TransferLetter};
 
-use super::invoices::{SELECT, TransferInvoice, into_invoices};
+use super::invoices::{SELECT_INVOICE, TransferInvoice, into_invoices};
 use crate::error::expect_one;
 use crate::sql_text::sql;
 use crate::text_column::decode_text;
@@ -80,7 +80,7 @@ pub async fn list_without_letter(
     limit: u32,
 ) -> StoreResult<Vec<TransferInvoice>> {
     let rows = sqlx::query_as(sql!(
-        SELECT,
+        SELECT_INVOICE,
         "open_slot = 1 AND due_on = ? AND NOT EXISTS (
              SELECT 1 FROM transfer_letters l WHERE l.transfer_invoice_id = transfer_invoices.id AND l.kind = ?)
          ORDER BY id LIMIT ?"

@@ -5,7 +5,7 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::TransferInvoiceId;
 use flysk_domain::platform::transfers::PdfState;
 
-use super::invoices::{SELECT, TransferInvoice, into_invoices};
+use super::invoices::{SELECT_INVOICE, TransferInvoice, into_invoices};
 use crate::sql_text::sql;
 use crate::text_column::decode_text;
 use crate::{Conn, StoreResult};
@@ -53,11 +53,12 @@ pub async fn list_past_due(
     before: NaiveDate,
     limit: u32,
 ) -> StoreResult<Vec<TransferInvoice>> {
-    let rows = sqlx::query_as(sql!(SELECT, "open_slot = 1 AND due_on < ? ORDER BY due_on, id LIMIT ?"))
-        .bind(before)
-        .bind(limit)
-        .fetch_all(conn)
-        .await?;
+    let rows =
+        sqlx::query_as(sql!(SELECT_INVOICE, "open_slot = 1 AND due_on < ? ORDER BY due_on, id LIMIT ?"))
+            .bind(before)
+            .bind(limit)
+            .fetch_all(conn)
+            .await?;
     into_invoices(rows)
 }
 
@@ -81,7 +82,7 @@ pub async fn list_with_pdf_state(
     state: PdfState,
     limit: u32,
 ) -> StoreResult<Vec<TransferInvoice>> {
-    let rows = sqlx::query_as(sql!(SELECT, "pdf_state = ? ORDER BY updated_at LIMIT ?"))
+    let rows = sqlx::query_as(sql!(SELECT_INVOICE, "pdf_state = ? ORDER BY updated_at LIMIT ?"))
         .bind(state.as_str())
         .bind(limit)
         .fetch_all(conn)
@@ -95,7 +96,7 @@ pub async fn list_sealed_transfer_invoices(
     after: Option<TransferInvoiceId>,
     limit: u32,
 ) -> StoreResult<Vec<TransferInvoice>> {
-    let rows = sqlx::query_as(sql!(SELECT, "id > ? ORDER BY id LIMIT ?"))
+    let rows = sqlx::query_as(sql!(SELECT_INVOICE, "id > ? ORDER BY id LIMIT ?"))
         .bind(after.map(|id| id.to_string()).unwrap_or_default())
         .bind(limit)
         .fetch_all(conn)
