@@ -111,12 +111,14 @@ pub fn configure_pool_for_reading(pool: MySqlPoolOptions) -> MySqlPoolOptions {
 /// It is closed gracefully (`Ok(false)`), never by an error: on an error sqlx 0.9 closes without `COM_QUIT`, and over
 /// TLS it then flushes an empty buffer, for which `rustls` reads. That waits forever for a server that sends nothing.
 /// After `COM_QUIT` the server closes the connection, which ends the wait.
+///
+/// A connection that comes back has no transaction open, even if its caller was dropped while it began one.
 pub fn configure_pool(pool: MySqlPoolOptions) -> MySqlPoolOptions {
     pool.test_before_acquire(false)
         .before_acquire(|conn, seen| {
             Box::pin(async move { Ok(seen.idle_for < PING_IDLE_AFTER || is_alive(conn).await) })
         })
-        .after_release(|conn, _| Box::pin(async move { Ok(is_alive(conn).await) }))
+        .after_release(|conn, _| Box::pin(async move { Ok(ends_transaction(conn).await) }))
         .after_connect(|conn, _| {
             Box::pin(async move {
                 sqlx::raw_sql("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
@@ -141,7 +143,20 @@ pub async fn check_database(pool: &Pool) -> StoreResult<()> {
 
 /// Whether the server responds on this connection in time; unread data of an earlier statement is read first.
 async fn is_alive(conn: &mut MySqlConnection) -> bool {
-    match tokio::time::timeout(PING_TIMEOUT, conn.ping()).await {
+    responds(conn.ping()).await
+}
+
+/// Rolls back what a caller may have left open; whether the server responds in time.
+///
+/// sqlx 0.9 knows of a transaction only when `BEGIN` is answered. A caller that is dropped before leaves one open, which sqlx
+/// does not end: without this, the next callers' statements would belong to it, and be committed by chance or never.
+async fn ends_transaction(conn: &mut MySqlConnection) -> bool {
+    responds(async { sqlx::raw_sql("ROLLBACK").execute(conn).await.map(drop) }).await
+}
+
+/// Whether the server responds in time.
+async fn responds(asked: impl Future<Output = sqlx::Result<()>>) -> bool {
+    match tokio::time::timeout(PING_TIMEOUT, asked).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
             tracing::debug!(error = %error, "closing a broken database connection");

@@ -1,5 +1,7 @@
 //! Connections whose work is dropped in the middle of a statement.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -51,6 +53,32 @@ async fn ask(pool: &MySqlPool, statement: u32, caller: u32) {
         assert_eq!(sum, i64::from(caller + statement), "the result of another statement");
     }
     let _dropped_or_not = tx.commit().await;
+}
+
+/// Work that is dropped while it begins a transaction leaves none open to the next caller, whose statements would belong to it.
+#[sqlx::test(migrations = false)]
+async fn a_dropped_begin_leaves_no_transaction_to_the_next_caller(
+    options: MySqlPoolOptions,
+    connect: MySqlConnectOptions,
+) {
+    let pool =
+        flysk_store::configure_pool(options.max_connections(1)).connect_with(connect.clone()).await.unwrap();
+    let mut reader = MySqlConnection::connect_with(&connect).await.unwrap();
+    sqlx::query("CREATE TABLE marks (number INT NOT NULL) ENGINE = InnoDB").execute(&pool).await.unwrap();
+    for number in 1..=500_i64 {
+        let mut begin = Box::pin(pool.begin());
+        for _ in 0..number % 6 {
+            if poll_fn(|context| Poll::Ready(begin.as_mut().poll(context).is_ready())).await {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(begin);
+        sqlx::query("INSERT INTO marks VALUES (?)").bind(number).execute(&pool).await.unwrap();
+        let seen: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM marks").fetch_one(&mut reader).await.unwrap();
+        assert_eq!(seen, number, "a statement was not committed");
+    }
 }
 
 #[tokio::test]
