@@ -232,6 +232,9 @@ async fn an_unreadable_statement_is_told_and_read_again(pool: MySqlPool) {
     let answer = Act::Answer { status: 200, headers: Vec::new(), body };
     firm.bank.control.script(Script::next("/openapi/api/v1/statement", answer));
     firm.pay(asked.amount.0, &asked.purpose);
-    firm.advance_minutes(60).await;
+    // The schedule ticks once per stop of the clock: one reading each.
+    firm.advance_minutes(30).await;
+    assert_eq!(firm.invoice(asked.id).await.state, TransferInvoiceState::Issued);
+    firm.advance_minutes(30).await;
     assert_eq!(firm.invoice(asked.id).await.state, TransferInvoiceState::Paid);
 }
