@@ -3,7 +3,8 @@
 #   gets a connection without a transaction. sqlx's own comment at the place says that a rollback is attempted.
 # What happens: sqlx-mysql counts a transaction only when the answer to BEGIN has arrived, and rolls back only what is
 #   counted. If the future is dropped before (a timeout, select!), the connection comes back with a transaction open. The next
-#   callers' statements succeed, belong to it, and are seen by nobody else until somebody begins or ends a transaction there, and lost if the connection is closed before.
+#   callers' statements succeed and belong to it: nobody else sees them until somebody begins a transaction there, and they
+#   are lost if the connection is closed before.
 # Version: sqlx 0.9.0 (mysql), MariaDB 10.11 (a server of the system, started in a temporary folder).
 # What it means: a pool for work that may be cancelled needs `after_release` with a plain ROLLBACK, which also serves as ping.
 set -eu
