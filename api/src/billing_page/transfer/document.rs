@@ -74,7 +74,7 @@ pub(crate) fn document_url(deps: &Deps, invoice: TransferInvoiceId, kind: Docume
 }
 
 /// Query of an address.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(in crate::billing_page) struct DocumentQuery {
     #[serde(default)]
     ticket: String,

@@ -65,7 +65,7 @@ pub(in crate::billing_page) async fn balances(
 }
 
 /// Context of the page.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "billing/transfer.html")]
 pub(in crate::billing_page) struct TransferPage {
     /// Path of this page.
