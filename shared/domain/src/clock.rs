@@ -6,11 +6,11 @@ mod process;
 mod skew;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Duration, DurationRound, Utc};
 
-use crate::randomness::{Randomness, SystemRandomness};
+use crate::randomness::{Randomness, SequentialRandomness, SystemRandomness};
 
 pub use monotonic::{MonotonicClock, SystemMonotonicClock};
 pub use offset::{ClockOffset, TimeSample};
@@ -47,12 +47,6 @@ impl Randomness for SystemClock {
     }
 }
 
-/// Position of the 32 bits that order the ids of one moment: the upper ones of the 80 random bits of an id.
-const SEQUENCE_SHIFT: u32 = 48;
-
-/// Number of random numbers that manual clocks of this process have given.
-static SEQUENCE: AtomicU32 = AtomicU32::new(0);
-
 /// A clock for tests that changes only when set. Clones share the time.
 #[derive(Debug, Clone)]
 pub struct ManualClock(Arc<AtomicI64>);
@@ -75,12 +69,8 @@ impl ManualClock {
 }
 
 impl Randomness for ManualClock {
-    /// Random, except for 32 bits that count: ids of one moment sort in the order in which they were made, as those of real
-    /// time do unless they are made in the same millisecond.
     fn random_u128(&self) -> u128 {
-        let counted = u128::from(u32::MAX) << SEQUENCE_SHIFT;
-        let number = u128::from(SEQUENCE.fetch_add(1, Ordering::Relaxed)) << SEQUENCE_SHIFT;
-        SystemRandomness.random_u128() & !counted | number
+        SequentialRandomness.random_u128()
     }
 }
 

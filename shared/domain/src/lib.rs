@@ -19,5 +19,5 @@ pub mod text_enum;
 pub mod trace;
 
 pub use clock::{Clock, ManualClock, ProcessClock, SystemClock};
-pub use randomness::{Randomness, SystemRandomness, random_bytes};
+pub use randomness::{Randomness, SequentialRandomness, SystemRandomness, random_bytes};
 pub use text_enum::{TextEnum, UnknownText};

@@ -1,5 +1,7 @@
 //! Randomness as an argument.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 /// A source of random numbers, passed as an argument like the clock, so that tests and the sandbox can repeat a run with
 /// a seed.
 ///
@@ -37,6 +39,25 @@ impl Randomness for SystemRandomness {
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the system for randomness")]
     fn random_u128(&self) -> u128 {
         rand::random()
+    }
+}
+
+/// Position of the 32 bits that order the ids of one moment: the upper ones of the 80 random bits of an id.
+const SEQUENCE_SHIFT: u32 = 48;
+
+/// Number of random numbers that [`SequentialRandomness`] has given in this process.
+static SEQUENCE: AtomicU32 = AtomicU32::new(0);
+
+/// Random, except for 32 bits that count: for clocks that stand still, whose ids of one moment then sort in the order in which
+/// they were made, as those of real time do unless they are made in the same millisecond.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SequentialRandomness;
+
+impl Randomness for SequentialRandomness {
+    fn random_u128(&self) -> u128 {
+        let counted = u128::from(u32::MAX) << SEQUENCE_SHIFT;
+        let number = u128::from(SEQUENCE.fetch_add(1, Ordering::Relaxed)) << SEQUENCE_SHIFT;
+        SystemRandomness.random_u128() & !counted | number
     }
 }
 

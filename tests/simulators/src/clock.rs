@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Duration, Utc};
 use flysk_domain::{Clock, SystemClock};
-use flysk_domain::{Randomness, SystemRandomness};
+use flysk_domain::{Randomness, SequentialRandomness};
 use tokio::sync::watch;
 
 use crate::control::locked;
@@ -153,7 +153,7 @@ impl SimClock {
 
 impl Randomness for SimClock {
     fn random_u128(&self) -> u128 {
-        SystemRandomness.random_u128()
+        SequentialRandomness.random_u128()
     }
 }
 
