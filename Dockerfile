@@ -1,8 +1,8 @@
 # syntax=docker/dockerfile:1
 # One image for every process of the Procfile; the command selects the process.
 
-# Debian's security updates move this tag. A release passes it with its digest (docs/deploy.md, Pinning images).
-ARG RUNTIME_IMAGE=debian:bookworm-slim
+# The digest decides; `.github/dependabot.yml` proposes newer ones (docs/deploy.md, Pinned images).
+ARG RUNTIME_IMAGE=debian:bookworm-slim@sha256:7b140f374b289a7c2befc338f42ebe6441b7ea838a042bbd5acbfca6ec875818
 
 FROM rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082 AS build
 # CMake builds libopus; the C compiler builds the cryptography.
