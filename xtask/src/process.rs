@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -11,6 +12,8 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+
+use crate::workspace;
 
 /// Interval of checking a child process.
 const POLL_INTERVAL: Duration = Duration::from_millis(30);
@@ -105,6 +108,15 @@ impl ProcessGroup {
         if let Some(group) = pid(self.child.id()) {
             let _gone = kill_process_group(group, signal);
         }
+    }
+}
+
+/// Puts a directory first in the `PATH` that the command gets.
+pub fn put_first_in_path(command: &mut Command, directory: &Path) {
+    let path = workspace::variable("PATH").unwrap_or_default();
+    let directories = std::iter::once(directory.to_owned()).chain(std::env::split_paths(&path));
+    if let Ok(joined) = std::env::join_paths(directories) {
+        command.env("PATH", joined);
     }
 }
 

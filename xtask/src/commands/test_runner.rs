@@ -1,8 +1,7 @@
-//! Runs tests with `cargo nextest` if it is installed, which runs several executables in parallel, otherwise with
-//! `cargo test`.
+//! Runs tests with `cargo nextest`, which runs several executables in parallel; where it cannot be had, with `cargo test`.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use super::with_services;
 use crate::process::{self, ProcessGroup};
 use crate::services::{Database, State};
 use crate::test_summary::TestSummary;
+use crate::tools::Nextest;
 use crate::workspace;
 
 /// Maximum time to read output after cargo has exited.
@@ -20,9 +20,10 @@ const OUTPUT_GRACE: Duration = Duration::from_secs(10);
 
 /// Runs the tests that `args` select on these servers and counts them.
 pub(super) fn run(args: &[&str], database: Database, state: &State, summary: &mut TestSummary) -> Result<()> {
-    let nextest = has_nextest();
-    let mut command = if nextest {
-        let mut command = workspace::cargo(["nextest", "run", "--color", "never"]);
+    let runner = Nextest::require();
+    let nextest = runner.is_some();
+    let mut command = if let Some(runner) = runner {
+        let mut command = runner.command(&["run", "--color", "never"]);
         command.args(args).stderr(Stdio::piped());
         command
     } else {
@@ -40,13 +41,6 @@ pub(super) fn run(args: &[&str], database: Database, state: &State, summary: &mu
     };
     let status = count(&mut group, output, summary)?;
     if status { Ok(()) } else { bail!("tests failed") }
-}
-
-/// Whether `cargo nextest` is installed.
-fn has_nextest() -> bool {
-    let mut probe: Command = workspace::cargo(["nextest", "--version"]);
-    probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    probe.status().is_ok_and(|status| status.success())
 }
 
 /// Waits for the run and counts the reported tests; returns whether it succeeded.

@@ -2,8 +2,10 @@
 
 mod catalogue;
 mod consent;
+mod nextest;
 mod node;
 mod release_root;
+mod wheel;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,6 +17,7 @@ pub use catalogue::{
     MYSQL, NODE, PYTHON, REDIS, SOX, SYSTEM_MYSQLD, WRK,
 };
 pub use consent::{Consent, NO_INSTALL, decide_consent};
+pub use nextest::Nextest;
 pub use node::Node;
 pub use release_root::ReleaseRoot;
 

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::{NO_INSTALL, PYTHON, consent};
+use super::{NO_INSTALL, consent, wheel};
 use crate::{process, workspace};
 
 /// Oldest release that Vite 7 supports: 20.19. Debian 12 has 18.
@@ -41,7 +41,7 @@ impl Node {
                 "Node.js {major}.{minor} or newer is missing ({NO_INSTALL} is set): install it or set {NODE_VARIABLE}"
             );
         }
-        install()?;
+        wheel::install(WHEEL, &workspace::target().join("node")).context("cannot install Node.js")?;
         Self::unpacked().context("the installed Node.js does not start")
     }
 
@@ -73,13 +73,10 @@ impl Node {
         command
     }
 
-    /// Puts the executable's directory first in `PATH`, because npm's scripts start `node` by name.
+    /// npm's scripts start `node` by name.
     fn put_first(&self, command: &mut Command) {
-        let path = workspace::variable("PATH").unwrap_or_default();
-        let own = self.executable.parent().map(Path::to_owned);
-        let folders = own.into_iter().chain(std::env::split_paths(&path));
-        if let Ok(joined) = std::env::join_paths(folders) {
-            command.env("PATH", joined);
+        if let Some(directory) = self.executable.parent() {
+            process::put_first_in_path(command, directory);
         }
     }
 
@@ -117,22 +114,6 @@ fn own_npm(executable: &Path) -> Option<PathBuf> {
 fn in_path(name: &str) -> Option<PathBuf> {
     let path = workspace::variable("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file())
-}
-
-/// Installs the `PyPI` package into `target/node`.
-fn install() -> Result<()> {
-    super::require(&[&PYTHON])?;
-    let python = PYTHON.find().context("Python 3 is not found any more")?;
-    let (target, venv) = (workspace::target().join("node"), workspace::target().join("node-pip"));
-    eprintln!("installing Node.js ({WHEEL}) in {}", target.display());
-    let pip = venv.join("bin").join("pip");
-    if !pip.is_file() {
-        let mut make = Command::new(python);
-        process::check("python3 -m venv", make.args(["-m", "venv"]).arg(&venv))?;
-    }
-    let mut install = Command::new(pip);
-    install.args(["install", "--quiet", "--disable-pip-version-check", "--upgrade", "--target"]);
-    process::check("pip install", install.arg(target).arg(WHEEL)).context("cannot install Node.js")
 }
 
 fn is_new_enough(executable: &Path) -> bool {
