@@ -37,8 +37,15 @@ const RUNS_PER_DAY: Variable = Variable::with_default(
     "Maximum runs of one call per day, including the first.",
 );
 
+const TRANSCRIPT_DAYS: Variable = Variable::with_default(
+    "FLYSENSE_TRANSCRIPT_DAYS",
+    "0",
+    "Days after which dialogues and waveforms of calls are deleted; their summaries and labels stay. 0: they are kept\n\
+     until the account is erased.",
+);
+
 pub(super) const VARIABLES: &[Variable] =
-    &[PLATFORM_URL, PROJECT_TOKEN, CLIENT_ID, RECORDING_SETTLE_SECONDS, RUNS_PER_DAY];
+    &[PLATFORM_URL, PROJECT_TOKEN, CLIENT_ID, RECORDING_SETTLE_SECONDS, RUNS_PER_DAY, TRANSCRIPT_DAYS];
 
 /// FlySense's credentials and limits. FlySense calls the platform over HTTP, as any vendor's backend does.
 #[derive(Debug, Clone)]
@@ -53,6 +60,8 @@ pub struct Flysense {
     pub recording_settle: Duration,
     /// `FLYSENSE_RUNS_PER_DAY`: maximum runs of one call per day.
     pub runs_per_day: u32,
+    /// `FLYSENSE_TRANSCRIPT_DAYS`: days after which dialogues are deleted; 0 keeps them.
+    pub transcript_days: u32,
 }
 
 impl Flysense {
@@ -62,6 +71,7 @@ impl Flysense {
             let platform_url = vars.base_url(&PLATFORM_URL);
             let recording_settle = vars.seconds(&RECORDING_SETTLE_SECONDS, 0..=86_400);
             let runs_per_day = vars.number(&RUNS_PER_DAY, 1..=1_000);
+            let transcript_days = vars.number(&TRANSCRIPT_DAYS, 0..=36_500);
             if !vars.is_set(&PROJECT_TOKEN) && !vars.is_set(&CLIENT_ID) {
                 return Ok(None);
             }
@@ -76,6 +86,7 @@ impl Flysense {
                 client_id: client_id?,
                 recording_settle: recording_settle?,
                 runs_per_day: runs_per_day?,
+                transcript_days: transcript_days?,
             }))
         })
     }

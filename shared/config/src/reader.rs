@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use flysk_domain::url_hosts::split_hosts;
 use secrecy::SecretString;
 use url::Url;
 
@@ -109,6 +110,19 @@ impl<'a> Reader<'a> {
     ) -> Result<SecretString, Reported> {
         debug_assert!(variable.is_secret(), "{} is not declared as a secret", variable.name);
         self.parsed(variable, |text| parse_url(text, schemes).map(|_| SecretString::from(text)))
+    }
+
+    /// As [`Reader::secret_url`]; the URL may list several hosts, separated by commas.
+    pub(super) fn secret_url_of_hosts(
+        &mut self,
+        variable: &Variable,
+        schemes: &[&str],
+    ) -> Result<SecretString, Reported> {
+        debug_assert!(variable.is_secret(), "{} is not declared as a secret", variable.name);
+        self.parsed(variable, |text| {
+            split_hosts(text).iter().try_for_each(|url| parse_url(url, schemes).map(drop))?;
+            Ok(SecretString::from(text))
+        })
     }
 
     /// Reads an `http` or `https` URL without user, query or fragment. Its path ends in `/`, so that `join` appends.

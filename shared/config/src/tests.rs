@@ -95,6 +95,7 @@ fn a_bad_value_is_shown_unless_it_is_a_secret() {
         .with("FLYSK_LISTEN", "localhost")
         .with("FLYSK_GRACE_SECONDS", "soon")
         .with("DATABASE_URL", "postgres://root:hunter2@127.0.0.1/flysk")
+        .with("REDIS_URL", "redis+sentinel://:hunter2@10.0.0.1,10.0.0.2:port/flysk")
         .with("FLYSK_KEYRING", "k1:hunter2");
     let text = read_everything(&env).unwrap_err().to_string();
     assert!(
@@ -103,8 +104,23 @@ fn a_bad_value_is_shown_unless_it_is_a_secret() {
     );
     assert!(text.contains("FLYSK_GRACE_SECONDS: want a whole number from 1 to 3600, got `soon`"), "{text}");
     assert!(text.contains("DATABASE_URL: want an address that begins with mysql:// or mariadb://"), "{text}");
+    assert!(
+        text.contains("REDIS_URL: want a port from 1 to 65535 after the host of sentinel 2 of 2"),
+        "{text}"
+    );
     assert!(text.contains("FLYSK_KEYRING"), "{text}");
     assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn a_database_may_have_several_nodes() {
+    let several = "mysql://flysk:hunter2@one:3306,two:3307/flysk";
+    let database = Database::from_env(&example(false).with("DATABASE_URL", several)).unwrap();
+    assert_eq!(database.url.expose_secret(), several);
+    for bad in ["mysql://flysk@one:3306,two:many/flysk", "mysql://flysk@one,,two/flysk"] {
+        let error = Database::from_env(&example(false).with("DATABASE_URL", bad)).unwrap_err();
+        assert!(error.to_string().contains("DATABASE_URL: want an address"), "{bad}: {error}");
+    }
 }
 
 #[test]
@@ -112,6 +128,7 @@ fn no_configuration_shows_a_secret() {
     let env = example(true)
         .with("DATABASE_URL", "mysql://root:hunter2@127.0.0.1/flysk")
         .with("REDIS_URL", "redis://:hunter2@127.0.0.1/0")
+        .with("FLYSK_REDIS_SENTINEL_PASSWORD", "hunter2")
         .with("FLYSENSE_PROJECT_TOKEN", "hunter2")
         .with("FLYSK_STORAGE_SECRET_ACCESS_KEY", "hunter2")
         .with("FLYSK_YANDEXGPT_API_KEY", "hunter2")
