@@ -59,7 +59,16 @@ impl JobContext {
     ///
     /// [`JobError::LeaseLost`] if another worker has taken the job.
     pub async fn begin(&self) -> Result<UnitOfWork, JobError> {
-        let mut unit = self.outbox.begin(self.lease.trace.clone()).await?;
+        self.begin_thread(self.lease.trace.clone()).await
+    }
+
+    /// [`JobContext::begin`] for work that has a trace of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`JobContext::begin`].
+    pub async fn begin_thread(&self, trace: Trace) -> Result<UnitOfWork, JobError> {
+        let mut unit = self.outbox.begin(trace).await?;
         if jobs::lock_if_owned(&mut unit, self.lease.fence).await? {
             Ok(unit)
         } else {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use flysk_domain::trace::Trace;
-use flysk_store::{StoreResult, cron_ticks, repeat_contended};
+use flysk_store::{StoreResult, answered, cron_ticks, repeat_contended};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -65,6 +65,12 @@ impl ScheduleEntry {
         let last = self.schedule.after(&next_second).rev().find(|tick| *tick <= now)?;
         (last > since).then_some(last)
     }
+
+    /// The first tick at `since` or later.
+    pub fn next_at(&self, since: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        // Ticks are whole seconds, and `after` leaves out its argument.
+        self.schedule.after(&(since - chrono::Duration::microseconds(1))).next()
+    }
 }
 
 /// Enqueues a job for each tick.
@@ -88,11 +94,13 @@ impl Scheduler {
         let now = self.outbox.clock().now();
         let mut enqueued = 0;
         for entry in &self.entries {
-            let mut conn = self.outbox.pool().acquire().await?;
-            let since = cron_ticks::find_latest(&mut conn, entry.name).await?.unwrap_or(self.since);
-            drop(conn);
+            let latest = async {
+                cron_ticks::find_latest(&mut *self.outbox.pool().acquire().await?, entry.name).await
+            };
+            let since = answered(latest).await?.unwrap_or(self.since);
             let Some(tick_at) = entry.due(since, now) else { continue };
-            enqueued += usize::from(repeat_contended(|| self.enqueue(entry, tick_at, now)).await?);
+            let enqueue = || answered(self.enqueue(entry, tick_at, now));
+            enqueued += usize::from(repeat_contended(enqueue).await?);
         }
         Ok(enqueued)
     }
@@ -155,5 +163,18 @@ mod tests {
         assert_eq!(due("2026-11-22T10:00:00Z", "2026-11-22T10:10:00Z"), Some(at("2026-11-22T10:10:00Z")));
         assert_eq!(due("2026-11-22T10:00:00Z", "2026-11-22T13:25:00Z"), Some(at("2026-11-22T13:20:00Z")));
         assert_eq!(due("2026-01-01T00:00:00Z", "2026-11-22T13:25:00Z"), Some(at("2026-11-22T13:20:00Z")));
+    }
+
+    #[test]
+    fn the_next_tick_is_not_before_the_time_that_is_asked_for() {
+        let entry = ScheduleEntry::new("prune", "0 */10 * * * *", || Prune {}).unwrap();
+        for (since, next) in [
+            ("2026-11-22T10:00:00Z", "2026-11-22T10:00:00Z"),
+            ("2026-11-22T10:00:00.000001Z", "2026-11-22T10:10:00Z"),
+            ("2026-11-22T10:09:59.5Z", "2026-11-22T10:10:00Z"),
+            ("2026-12-31T23:55:00Z", "2027-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(entry.next_at(at(since)), Some(at(next)), "{since}");
+        }
     }
 }

@@ -10,11 +10,11 @@ use chrono::{DateTime, Utc};
 use flysk_domain::Clock;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use redis::aio::ConnectionManager;
 use redis::{RedisError, Script};
 use tokio_util::sync::CancellationToken;
 
-use crate::consumer::{AckHandle, Deliver};
+use crate::connection::RedisConnection;
+use crate::consumer::{Deliver, Delivery};
 use crate::job::EphemeralJob;
 use crate::outcome::JobError;
 use crate::transport::{MAX_QUEUED_WAKEUPS, RedisKeys};
@@ -53,7 +53,7 @@ pub trait EphemeralHandler<App>: EphemeralJob {
 /// Schedules ephemeral jobs. Clones share the connection.
 #[derive(Clone)]
 pub struct EphemeralQueue {
-    redis: ConnectionManager,
+    redis: RedisConnection,
     keys: RedisKeys,
 }
 
@@ -65,7 +65,7 @@ impl std::fmt::Debug for EphemeralQueue {
 
 impl EphemeralQueue {
     /// Uses an open connection.
-    pub fn new(redis: ConnectionManager, keys: RedisKeys) -> Self {
+    pub fn new(redis: RedisConnection, keys: RedisKeys) -> Self {
         Self { redis, keys }
     }
 
@@ -171,8 +171,14 @@ pub(super) struct EphemeralDelivery<App> {
 
 impl<App: Send + Sync + 'static> Deliver for EphemeralDelivery<App> {
     type Task = String;
+    type Work = Delivery<String>;
 
-    async fn deliver(&self, task: String, ack: AckHandle) {
+    fn accept(&self, wakeups: Vec<Delivery<String>>) -> impl Future<Output = Vec<Delivery<String>>> + Send {
+        std::future::ready(wakeups)
+    }
+
+    async fn perform(&self, work: Delivery<String>) {
+        let Delivery { task, ack, permit: _permit } = work;
         let (kind, key) = task.split_once(' ').unwrap_or((task.as_str(), ""));
         let Some((&kind, perform)) = self.registry.kinds.get_key_value(kind) else {
             tracing::warn!(kind, "unknown kind of ephemeral job");

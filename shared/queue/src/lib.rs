@@ -9,10 +9,12 @@
 //!                       └──── rescuer: expired leases ◀─────────┘ crash: the lease is not renewed
 //! ```
 
+mod connection;
 mod consumer;
 mod context;
 pub mod cron;
 mod database_clock;
+mod delivery;
 mod due_selector;
 mod ephemeral;
 pub mod executor;
@@ -31,6 +33,7 @@ mod retry_pauses;
 mod transport;
 pub mod worker;
 
+pub use connection::{ConnectError, RedisConnection, RootsError, connect_redis};
 pub use context::JobContext;
 pub use database_clock::DatabaseClock;
 pub use due_selector::DueSelector;
@@ -41,7 +44,4 @@ pub use outcome::{JobError, JobOutcome, JobResult};
 pub use policy::{Backoff, Policy, Priority};
 pub use queue_name::QueueName;
 pub use registry::{JobHandler, Registry};
-pub use transport::{
-    MAX_QUEUED_WAKEUPS, QueueNotifier, RedisKeys, check_redis, connect_redis, connect_redis_lazily,
-    connect_redis_with_timeout,
-};
+pub use transport::{MAX_QUEUED_WAKEUPS, QueueNotifier, RedisKeys, check_redis};

@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::aio::ConnectionManager;
 use redis::{RedisError, Script};
 
+use crate::connection::RedisConnection;
 use crate::outcome::JobError;
 use crate::transport::RedisKeys;
 
@@ -87,7 +87,7 @@ pub enum PermitOutcome {
 /// Acquires rate and concurrency limits in Redis. Clones share the connection.
 #[derive(Clone)]
 pub struct RateLimiter {
-    redis: ConnectionManager,
+    redis: RedisConnection,
     keys: RedisKeys,
 }
 
@@ -99,7 +99,7 @@ impl std::fmt::Debug for RateLimiter {
 
 impl RateLimiter {
     /// Uses an open connection.
-    pub fn new(redis: ConnectionManager, keys: RedisKeys) -> Self {
+    pub fn new(redis: RedisConnection, keys: RedisKeys) -> Self {
         Self { redis, keys }
     }
 

@@ -69,6 +69,11 @@ impl UnitOfWork {
         &self.trace
     }
 
+    /// Gives the jobs that are enqueued from now on another trace, in a unit that carries the work of several requests.
+    pub fn set_trace(&mut self, trace: Trace) {
+        self.trace = trace;
+    }
+
     /// Current time by the clock for timestamps.
     pub fn now(&self) -> DateTime<Utc> {
         self.outbox.clock.now()

@@ -1,22 +1,29 @@
 //! Relay: pushes wake-ups of due rows from MySQL to Redis, and detects that Redis lost its data.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::JobId;
 use flysk_store::jobs::{self, DueJob, WaitingJob};
-use flysk_store::{StoreResult, repeat_contended};
+use flysk_store::{StoreResult, answered, repeat_contended};
 use redis::AsyncCommands;
-use redis::aio::ConnectionManager;
 use tokio_util::sync::CancellationToken;
 
+use crate::connection::RedisConnection;
 use crate::due_selector::DueSelector;
 use crate::outbox::Outbox;
 use crate::transport::{MAX_QUEUED_WAKEUPS, QueueNotifier, RedisKeys, WakeupMessage};
 
-/// How often the relay polls for due rows.
+/// How often the relay polls for due rows, and checks the epoch.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Pause after a turn if more waits than Redis took: workers may empty a full queue in a twentieth of a second. It doubles
+/// while they do not.
+const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Time limit for ending the turn when the process stops.
+const LAST_TURN_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// A wake-up whose job was not claimed within this time is pushed again; that has no effect if it still waits in Redis.
 const REPUSH_AFTER: Duration = Duration::from_secs(30);
@@ -29,40 +36,92 @@ const MAX_DEFERRAL: Duration = Duration::from_mins(1);
 const PUSH_BATCH_SIZE: usize = 500;
 
 /// A queue with less free capacity in Redis than this is not refilled, because it has enough work until the next poll.
-const MIN_FREE_CAPACITY: usize = MAX_QUEUED_WAKEUPS / 4;
+const MIN_FREE_CAPACITY: usize = MAX_QUEUED_WAKEUPS / 2;
 
-/// Any number of relays may run: rows are locked with `FOR UPDATE SKIP LOCKED`.
+/// Any number of relays may run: rows are locked with `FOR UPDATE SKIP LOCKED`. They take turns, because several that push
+/// the same backlog together do the work of one.
 #[derive(Debug)]
 pub(super) struct Relay {
     pub(super) outbox: Outbox,
     pub(super) notifier: QueueNotifier,
-    pub(super) redis: ConnectionManager,
+    pub(super) redis: RedisConnection,
     pub(super) keys: RedisKeys,
+    /// Unique to this process start.
+    pub(super) name: String,
     pub(super) queues: Vec<String>,
     pub(super) selector: DueSelector,
+}
+
+/// What a relay found at a poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// Redis has all that is due, as far as this relay knows.
+    Nothing,
+    /// A queue is full in Redis.
+    Full,
+    /// A queue was refilled, and more waits for it.
+    Backlog,
+}
+
+impl Found {
+    /// Pause before the next poll.
+    fn next_pause(self, last: Duration) -> Duration {
+        match self {
+            Self::Nothing => POLL_INTERVAL,
+            Self::Full => (2 * last).clamp(BUSY_POLL_INTERVAL, POLL_INTERVAL),
+            Self::Backlog => BUSY_POLL_INTERVAL,
+        }
+    }
+}
+
+/// What a relay has seen of Redis.
+#[derive(Default)]
+struct Seen {
+    epoch: Option<(String, String)>,
+    checked_at: Option<Instant>,
 }
 
 impl Relay {
     /// Runs until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let mut epoch = None;
-        let mut tick = tokio::time::interval(POLL_INTERVAL);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while stop.run_until_cancelled(tick.tick()).await.is_some() {
-            let turn = async {
-                let seen = self.epoch().await?;
-                if epoch.as_ref() != Some(&seen) {
-                    self.begin_epoch().await?;
-                    epoch = Some(seen);
+        let (mut seen, mut pause) = (Seen::default(), Duration::ZERO);
+        while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+            pause = match stop.run_until_cancelled(Box::pin(self.poll(&mut seen))).await {
+                Some(Ok(found)) => found.next_pause(pause),
+                Some(Err(error)) => {
+                    tracing::warn!(error = %error, "relay failed to push wake-ups");
+                    POLL_INTERVAL
                 }
-                self.push_due().await
+                None => {
+                    // Otherwise the others would wait until the turn ends by itself.
+                    let _ = tokio::time::timeout(LAST_TURN_TIMEOUT, self.notifier.end_turn(&self.name)).await;
+                    return;
+                }
             };
-            match stop.run_until_cancelled(turn).await {
-                Some(Err(error)) => tracing::warn!(error = %error, "relay failed to push wake-ups"),
-                Some(Ok(())) => {}
-                None => return,
-            }
         }
+    }
+
+    /// Pushes what is due, unless another relay does.
+    async fn poll(&mut self, seen: &mut Seen) -> Result<Found, RelayError> {
+        if seen.checked_at.is_none_or(|at| at.elapsed() >= POLL_INTERVAL) {
+            let epoch = self.epoch().await?;
+            if seen.epoch.as_ref() != Some(&epoch) {
+                self.begin_epoch().await?;
+                seen.epoch = Some(epoch);
+            }
+            seen.checked_at = Some(Instant::now());
+        }
+        let (is_mine, free) = self.notifier.take_turn(&self.name, &self.queues, MIN_FREE_CAPACITY).await?;
+        let is_full = free.iter().any(|free| *free < MIN_FREE_CAPACITY);
+        let otherwise = if is_full { Found::Full } else { Found::Nothing };
+        if !is_mine {
+            return Ok(otherwise);
+        }
+        let refilled = self.refill(&free).await;
+        if let Err(error) = self.notifier.end_turn(&self.name).await {
+            tracing::debug!(error = %error, "failed to end a relay's turn");
+        }
+        Ok(if refilled? { Found::Backlog } else { otherwise })
     }
 
     /// Identifies the data of the Redis server: changes when the server restarts or its data is wiped.
@@ -85,30 +144,34 @@ impl Relay {
         Ok(())
     }
 
-    /// Refills queues with enough free capacity.
-    async fn push_due(&mut self) -> Result<(), RelayError> {
-        let capacities = self.notifier.free_capacity(&self.queues).await?;
+    /// Refills queues with enough free capacity. Returns whether more waits for one of them.
+    async fn refill(&mut self, free: &[usize]) -> Result<bool, RelayError> {
+        let mut more_wait = false;
         let queues = self.queues.iter().map(String::as_str);
         let mut open: Vec<(&str, usize)> =
-            queues.zip(capacities).filter(|(_, capacity)| *capacity >= MIN_FREE_CAPACITY).collect();
+            queues.zip(free.iter().copied()).filter(|(_, free)| *free >= MIN_FREE_CAPACITY).collect();
         while !open.is_empty() {
             let now = self.outbox.clock().now();
             let wanted: Vec<(&str, usize)> =
-                open.iter().map(|(queue, capacity)| (*queue, (*capacity).min(PUSH_BATCH_SIZE))).collect();
-            let mut conn = self.outbox.pool().acquire().await?;
-            let selected = self.selector.select(&mut conn, &wanted, now).await?;
-            drop(conn);
+                open.iter().map(|(queue, free)| (*queue, (*free).min(PUSH_BATCH_SIZE))).collect();
+            let (pool, selector) = (self.outbox.pool(), &mut self.selector);
+            let selecting = async { selector.select(&mut *pool.acquire().await?, &wanted, now).await };
+            let selected = answered(selecting).await?;
             let mut still_open = Vec::new();
-            for ((queue, capacity), due) in open.into_iter().zip(selected) {
-                let max = capacity.min(PUSH_BATCH_SIZE);
-                let left = capacity - max;
-                if self.push_batch(&due, now).await? >= max && left >= MIN_FREE_CAPACITY {
+            for ((queue, free), due) in open.into_iter().zip(selected) {
+                let max = free.min(PUSH_BATCH_SIZE);
+                let left = free - max;
+                if self.push_batch(&due, now).await? < max {
+                    continue;
+                }
+                more_wait = true;
+                if left >= MIN_FREE_CAPACITY {
                     still_open.push((queue, left));
                 }
             }
             open = still_open;
         }
-        Ok(())
+        Ok(more_wait)
     }
 
     /// Pushes the jobs that no other relay takes, in their order; returns their number.
@@ -124,7 +187,7 @@ impl Relay {
             StoreResult::Ok(mine)
         };
         let mine: BTreeMap<JobId, DueJob> =
-            repeat_contended(mark).await?.into_iter().map(|job| (job.id, job)).collect();
+            repeat_contended(|| answered(mark())).await?.into_iter().map(|job| (job.id, job)).collect();
         let wakeups: Vec<WakeupMessage> =
             ids.iter().filter_map(|id| mine.get(id)).map(WakeupMessage::from).collect();
         let refused = match self.notifier.push(&wakeups).await {
@@ -132,12 +195,21 @@ impl Relay {
             Err(error) => {
                 // The result is unknown, and pushing again is harmless.
                 let unsure: Vec<JobId> = mine.into_keys().collect();
-                jobs::defer_push(&mut *self.outbox.pool().acquire().await?, &unsure, now).await?;
+                self.defer(&unsure, now).await?;
                 return Err(error.into());
             }
         };
-        jobs::defer_push(&mut *self.outbox.pool().acquire().await?, &refused, now).await?;
+        self.defer(&refused, now).await?;
         Ok(wakeups.len() - refused.len())
+    }
+
+    /// Leaves jobs to the next turn of any relay.
+    async fn defer(&self, ids: &[JobId], at: DateTime<Utc>) -> StoreResult<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let defer = || async { jobs::defer_push(&mut *self.outbox.pool().acquire().await?, ids, at).await };
+        repeat_contended(|| answered(defer())).await
     }
 }
 
@@ -150,4 +222,24 @@ enum RelayError {
     Database(#[from] sqlx::Error),
     #[error("redis: {0}")]
     Redis(#[from] redis::RedisError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_polls_often_while_workers_empty_a_full_queue_and_seldom_while_they_do_not() {
+        let after = |found: Found, last_ms: u64| found.next_pause(Duration::from_millis(last_ms)).as_millis();
+        assert_eq!((after(Found::Nothing, 10), after(Found::Backlog, 250)), (250, 10));
+        let mut pause = BUSY_POLL_INTERVAL;
+        let pauses: Vec<u128> = std::iter::repeat_with(|| {
+            pause = Found::Full.next_pause(pause);
+            pause.as_millis()
+        })
+        .take(6)
+        .collect();
+        assert_eq!(pauses, [20, 40, 80, 160, 250, 250]);
+        assert_eq!(after(Found::Full, 0), 10, "at the start");
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flysk_store::{StoreResult, jobs};
+use flysk_store::{StoreResult, answered, jobs, repeat_contended};
 use tokio_util::sync::CancellationToken;
 
 use crate::executor::Executor;
@@ -20,11 +20,11 @@ pub(super) async fn renew_leases<App: Send + Sync + 'static>(
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
         let until = executor.outbox().clock().now() + executor.lease_config().ttl;
-        let renewed = async {
+        let renew = || async {
             let mut conn = executor.outbox().pool().acquire().await?;
             jobs::extend_leases(&mut conn, executor.owner(), &executor.active_jobs(), until).await
         };
-        if let Err(error) = renewed.await {
+        if let Err(error) = repeat_contended(|| answered(renew())).await {
             tracing::warn!(error = %error, "failed to renew leases");
         }
     }
@@ -50,16 +50,19 @@ impl<App: Send + Sync + 'static> Executor<App> {
     /// is taken once, under a new fence.
     pub async fn rescue_once(&self) -> StoreResult<usize> {
         let now = self.outbox().clock().now();
-        let expired =
-            jobs::list_expired(&mut *self.outbox().pool().acquire().await?, now, RESCUE_BATCH_SIZE).await?;
+        let listing = async {
+            jobs::list_expired(&mut *self.outbox().pool().acquire().await?, now, RESCUE_BATCH_SIZE).await
+        };
+        let expired = answered(listing).await?;
         let mut rescued = 0;
         for mut lease in expired {
-            let until = now + self.lease_config().ttl;
-            let mut conn = self.outbox().pool().acquire().await?;
-            let taken = jobs::steal_expired(&mut conn, lease.fence, self.owner(), until, now).await?;
-            drop(conn);
-            if let Some(fence) = taken {
-                lease.fence = fence;
+            let (expired, until) = (lease.fence, now + self.lease_config().ttl);
+            let take = || async {
+                let mut conn = self.outbox().pool().acquire().await?;
+                jobs::steal_expired(&mut conn, expired, self.owner(), until, now).await
+            };
+            if let Some(taken) = repeat_contended(|| answered(take())).await? {
+                lease.fence = taken;
                 self.fail_abandoned(lease).await;
                 rescued += 1;
             }

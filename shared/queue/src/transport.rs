@@ -1,16 +1,16 @@
-//! Redis as the transport of wake-ups: key names, messages, connections.
+//! Redis as the transport of wake-ups: key names, messages.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use apalis_redis::Config;
 use flysk_domain::id::JobId;
 use flysk_store::jobs::DueJob;
-use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
+use redis::aio::ConnectionLike;
 use redis::{RedisError, Script};
 use serde::{Deserialize, Serialize};
 
+use crate::connection::RedisConnection;
 use crate::policy::Priority;
 
 /// Maximum number of wake-ups of a queue in Redis. Further jobs wait in MySQL, where the relay selects them fairly
@@ -20,7 +20,12 @@ pub const MAX_QUEUED_WAKEUPS: usize = 1_000;
 /// Lifetime of the key that [`check_redis`] writes, ms.
 const READINESS_KEY_TTL_MS: u32 = 60_000;
 
+/// A relay's turn to push ends by itself after this time, ms: its process may be gone.
+const TURN_TTL_MS: u32 = 1_000;
+
 static PUSH_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/push.lua")));
+static TAKE_TURN_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/take_turn.lua")));
+static END_TURN_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/end_turn.lua")));
 
 /// Names of Redis keys. The prefix separates deployments (or tests) on one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +84,7 @@ impl From<&DueJob> for WakeupMessage {
 /// Pushes wake-ups to queues. Clones share the connection.
 #[derive(Clone)]
 pub struct QueueNotifier {
-    redis: ConnectionManager,
+    redis: RedisConnection,
     keys: RedisKeys,
 }
 
@@ -91,7 +96,7 @@ impl std::fmt::Debug for QueueNotifier {
 
 impl QueueNotifier {
     /// Uses an open connection.
-    pub fn new(redis: ConnectionManager, keys: RedisKeys) -> Self {
+    pub fn new(redis: RedisConnection, keys: RedisKeys) -> Self {
         Self { redis, keys }
     }
 
@@ -117,38 +122,34 @@ impl QueueNotifier {
         Ok(refused)
     }
 
-    /// Free capacity of each of `queues`.
-    pub(crate) async fn free_capacity(&self, queues: &[String]) -> Result<Vec<usize>, RedisError> {
-        let mut ask = redis::pipe();
+    /// Takes the turn to push, if no other relay has it and a queue has at least `min_free` capacity. Returns whether it was
+    /// taken, and the free capacity of each of `queues`.
+    ///
+    /// The turn saves work and protects nothing: two relays may have it, and rows are reserved in MySQL.
+    pub(crate) async fn take_turn(
+        &self,
+        relay: &str,
+        queues: &[String],
+        min_free: usize,
+    ) -> Result<(bool, Vec<usize>), RedisError> {
+        let mut take = TAKE_TURN_SCRIPT.prepare_invoke();
+        take.key(self.turn_key());
         for queue in queues {
-            ask.llen(self.keys.queue(queue).active_jobs_list());
+            take.key(self.keys.queue(queue).active_jobs_list());
         }
-        let held: Vec<usize> = ask.query_async(&mut self.redis.clone()).await?;
-        Ok(held.into_iter().map(|held| MAX_QUEUED_WAKEUPS.saturating_sub(held)).collect())
+        take.arg(relay).arg(TURN_TTL_MS).arg(MAX_QUEUED_WAKEUPS).arg(min_free);
+        let (taken, free): (u8, Vec<usize>) = take.invoke_async(&mut self.redis.clone()).await?;
+        Ok((taken == 1, free))
     }
-}
 
-/// The default response timeout.
-const DEFAULT_RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+    /// Ends the turn of a relay.
+    pub(crate) async fn end_turn(&self, relay: &str) -> Result<(), RedisError> {
+        END_TURN_SCRIPT.key(self.turn_key()).arg(relay).invoke_async(&mut self.redis.clone()).await
+    }
 
-/// [`connect_redis_with_timeout`] with the default of 10 s, for tests and tools.
-pub async fn connect_redis(url: &str) -> Result<ConnectionManager, RedisError> {
-    connect_redis_with_timeout(url, DEFAULT_RESPONSE_TIMEOUT).await
-}
-
-/// Opens a connection that survives pauses of Redis shorter than `response_timeout`. The crate's default of 500 ms is
-/// too short for a snapshot or a load peak.
-pub async fn connect_redis_with_timeout(
-    url: &str,
-    response_timeout: Duration,
-) -> Result<ConnectionManager, RedisError> {
-    redis::Client::open(url)?.get_connection_manager_with_config(connection_config(response_timeout)).await
-}
-
-/// Like [`connect_redis_with_timeout`], for a process that also works without Redis: the first command connects, and
-/// later ones reconnect.
-pub fn connect_redis_lazily(url: &str, response_timeout: Duration) -> Result<ConnectionManager, RedisError> {
-    ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, connection_config(response_timeout))
+    fn turn_key(&self) -> String {
+        self.keys.key("relay")
+    }
 }
 
 /// Checks that Redis takes writes. The caller sets the time limit. A replica answers `PING`, but refuses to write.
@@ -159,12 +160,4 @@ pub fn connect_redis_lazily(url: &str, response_timeout: Duration) -> Result<Con
 pub async fn check_redis(redis: &mut impl ConnectionLike, keys: &RedisKeys) -> Result<(), RedisError> {
     let key = keys.key("readiness");
     redis::cmd("SET").arg(key).arg(1).arg("PX").arg(READINESS_KEY_TTL_MS).query_async(redis).await
-}
-
-fn connection_config(response_timeout: Duration) -> ConnectionManagerConfig {
-    ConnectionManagerConfig::new()
-        .set_response_timeout(Some(response_timeout))
-        .set_connection_timeout(Some(Duration::from_secs(5)))
-        .set_number_of_retries(1)
-        .set_max_delay(Duration::from_secs(2))
 }

@@ -6,19 +6,19 @@ use std::time::{Duration, Instant};
 
 use flysk_domain::{Randomness as _, SystemRandomness};
 use futures::StreamExt;
-use redis::aio::ConnectionManager;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::consumer::{AckHandle, ConsumerContext, Deliver, WakeSignal};
+use crate::connection::RedisConnection;
+use crate::consumer::{Capacity, ConsumerContext, WakeSignal};
+use crate::delivery::JobDelivery;
 use crate::due_selector::DueSelector;
 use crate::ephemeral::{self, EphemeralDelivery, EphemeralQueue, EphemeralRegistry};
 use crate::executor::Executor;
 use crate::queue_name::QueueName;
 use crate::relay::Relay;
-use crate::retry_pauses::retry_pauses;
-use crate::transport::{QueueNotifier, RedisKeys, WakeupMessage};
+use crate::transport::{QueueNotifier, RedisKeys};
 use crate::{queue_depth, rescue};
 
 /// Work of a worker process.
@@ -34,13 +34,11 @@ pub struct WorkerOptions {
     pub grace: Duration,
 }
 
-/// Connections to Redis.
+/// Access to Redis.
 #[derive(Clone)]
 pub struct RedisHandle {
-    /// Connection for commands.
-    pub connection: ConnectionManager,
-    /// Client for subscriptions, which need connections of their own.
-    pub client: redis::Client,
+    /// Connection for commands; opens those for subscriptions.
+    pub connection: RedisConnection,
     /// Names of keys.
     pub keys: RedisKeys,
 }
@@ -48,38 +46,6 @@ pub struct RedisHandle {
 impl std::fmt::Debug for RedisHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RedisHandle").field("keys", &self.keys).finish_non_exhaustive()
-    }
-}
-
-/// Delivers durable jobs to the executor.
-struct JobDelivery<App> {
-    executor: Arc<Executor<App>>,
-    stop: CancellationToken,
-}
-
-impl<App: Send + Sync + 'static> Deliver for JobDelivery<App> {
-    type Task = WakeupMessage;
-
-    /// Acknowledges as soon as the claim is committed: from then on the lease in MySQL represents the job. While MySQL
-    /// is unavailable, the permit stays occupied.
-    async fn deliver(&self, wakeup: WakeupMessage, ack: AckHandle) {
-        let mut pauses = retry_pauses();
-        let lease = loop {
-            if self.stop.is_cancelled() {
-                return; // stays in Redis, and its row in MySQL
-            }
-            match self.executor.claim(wakeup.job).await {
-                Ok(lease) => break lease,
-                Err(error) => {
-                    tracing::warn!(error = %error, "failed to claim a job; retrying");
-                    tokio::time::sleep(pauses.next().unwrap_or_default()).await;
-                }
-            }
-        };
-        ack.complete();
-        if let Some(lease) = lease {
-            self.executor.run(lease).await;
-        }
     }
 }
 
@@ -106,6 +72,7 @@ pub async fn run<App: Send + Sync + 'static>(
         notifier: QueueNotifier::new(redis.connection.clone(), redis.keys.clone()),
         redis: redis.connection.clone(),
         keys: redis.keys.clone(),
+        name: executor.owner().to_owned(),
         queues: options.all_queues.iter().map(|queue| queue.as_str().to_owned()).collect(),
         selector: DueSelector::default(),
     };
@@ -120,11 +87,12 @@ pub async fn run<App: Send + Sync + 'static>(
         stop: stop.clone(),
     };
     let mut wake_signals = BTreeMap::new();
-    let work = Arc::new(JobDelivery { executor: Arc::clone(&executor), stop: stop.clone() });
-    for (queue, concurrency) in &options.queues {
+    for (queue, &concurrency) in &options.queues {
         let wake_signal = Arc::new(WakeSignal::default());
         wake_signals.insert(redis.keys.channel(queue.as_str()), Arc::clone(&wake_signal));
-        consumers.spawn(context.consumer(queue.as_str(), *concurrency, wake_signal, Arc::clone(&work)).run());
+        let capacity = Capacity::with_lookahead(concurrency);
+        let work = Arc::new(JobDelivery::new(Arc::clone(&executor), concurrency, stop.clone()));
+        consumers.spawn(context.consumer(queue.as_str(), capacity, wake_signal, work).run());
     }
     if options.ephemeral > 0 {
         let wake_signal = Arc::new(WakeSignal::default());
@@ -133,11 +101,10 @@ pub async fn run<App: Send + Sync + 'static>(
         let clock = Arc::clone(executor.outbox().clock());
         loops.spawn(ephemeral.move_due(Arc::clone(&clock), stop.clone()));
         let work = EphemeralDelivery { registry: ephemeral_registry, app: Arc::clone(executor.app()), clock };
-        consumers.spawn(
-            context.consumer(ephemeral::QUEUE_NAME, options.ephemeral, wake_signal, Arc::new(work)).run(),
-        );
+        let capacity = Capacity::without_lookahead(options.ephemeral);
+        consumers.spawn(context.consumer(ephemeral::QUEUE_NAME, capacity, wake_signal, Arc::new(work)).run());
     }
-    loops.spawn(listen(redis.client.clone(), wake_signals, stop.clone()));
+    loops.spawn(listen(redis.connection.clone(), wake_signals, stop.clone()));
 
     stop.cancelled().await;
     drain(&executor, &context.in_progress, &mut consumers, options.grace).await;
@@ -169,22 +136,27 @@ async fn drain<App: Send + Sync + 'static>(
 
 /// Wakes the consumers of queues after a push. A missed signal costs up to 250 ms.
 async fn listen(
-    client: redis::Client,
+    redis: RedisConnection,
     wake_signals: BTreeMap<String, Arc<WakeSignal>>,
     stop: CancellationToken,
 ) {
-    let channels: Vec<&String> = wake_signals.keys().collect();
+    let channels: Vec<String> = wake_signals.keys().cloned().collect();
     while !stop.is_cancelled() {
+        let mut replacements = redis.replacements();
         let listened = async {
-            let mut pubsub = client.get_async_pubsub().await?;
-            pubsub.subscribe(&channels).await?;
+            let mut pubsub = redis.subscribe(&channels).await?;
             let mut messages = pubsub.on_message();
-            while let Some(message) = messages.next().await {
+            loop {
+                let message = tokio::select! {
+                    message = messages.next() => message,
+                    // The subscription may lead to a server that is not the primary any more.
+                    _ = replacements.changed() => None,
+                };
+                let Some(message) = message else { return Ok::<(), redis::RedisError>(()) };
                 if let Some(wake_signal) = wake_signals.get(message.get_channel_name()) {
                     wake_signal.notify();
                 }
             }
-            Ok::<(), redis::RedisError>(())
         };
         match stop.run_until_cancelled(listened).await {
             None => return,

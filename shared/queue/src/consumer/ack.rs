@@ -4,11 +4,11 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use redis::aio::ConnectionManager;
 use redis::{RedisError, Script};
 use tokio::sync::mpsc;
 
 use super::QueueKeys;
+use crate::connection::RedisConnection;
 
 static ACK_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../lua/ack.lua")));
 
@@ -55,7 +55,7 @@ impl AckHandle {
 
 /// Sends acks in batches until all senders are dropped.
 pub(super) async fn run_ack_batcher(
-    mut redis: ConnectionManager,
+    mut redis: RedisConnection,
     queue_keys: Arc<QueueKeys>,
     mut ack_rx: mpsc::UnboundedReceiver<Ack>,
 ) {
@@ -70,7 +70,7 @@ pub(super) async fn run_ack_batcher(
 }
 
 /// Retries a few times; unsent acks lead to redelivery.
-async fn send_batch(redis: &mut ConnectionManager, queue_keys: &QueueKeys, acks: &[Ack]) {
+async fn send_batch(redis: &mut RedisConnection, queue_keys: &QueueKeys, acks: &[Ack]) {
     let Some(first) = acks.first() else { return };
     let mut script = ACK_SCRIPT.prepare_invoke();
     script.key(&*first.inflight).key(&queue_keys.active).key(&queue_keys.data).key(&queue_keys.due_ephemeral);

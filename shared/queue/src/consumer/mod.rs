@@ -5,6 +5,7 @@
 //! loop, because any Redis error ends a worker.
 
 mod ack;
+mod demand;
 mod source;
 mod wake_signal;
 
@@ -14,20 +15,22 @@ use std::time::{Duration, Instant};
 
 use apalis::prelude::{BoxDynError, Data, Monitor, WorkerBuilder, WorkerBuilderExt as _, WorkerContext};
 use apalis_redis::Config;
-use redis::aio::ConnectionManager;
 use redis::{RedisError, Script};
 use serde::de::DeserializeOwned;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::ack::Ack;
+use self::demand::{Demand, Occupancy};
 use self::source::{Fetched, QueueSource};
 use self::wake_signal::WakeListener;
+use crate::connection::RedisConnection;
 use crate::retry_pauses::retry_pauses;
 use crate::transport::RedisKeys;
 
 pub(super) use self::ack::AckHandle;
+pub(super) use self::demand::{Capacity, FetchPermit};
 pub(super) use self::wake_signal::WakeSignal;
 
 /// How often a worker renews its registration.
@@ -35,13 +38,29 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// After this many missed heartbeats, the worker's tasks are handed to others.
 const MAX_MISSED_HEARTBEATS: usize = 6;
 
-/// Work of a consumer for each wake-up.
+/// A wake-up that was fetched.
+pub(super) struct Delivery<T> {
+    /// The message.
+    pub(super) task: T,
+    /// Removes it from Redis.
+    pub(super) ack: AckHandle,
+    /// Held while the wake-up is in progress.
+    pub(super) permit: FetchPermit,
+}
+
+/// Work of a consumer.
 pub(super) trait Deliver: Send + Sync + 'static {
     /// Message in Redis, as JSON.
     type Task: DeserializeOwned + Send + 'static;
+    /// What is left to do for one message.
+    type Work: Send + 'static;
 
-    /// Processes the message; `ack` removes it from Redis.
-    fn deliver(&self, task: Self::Task, ack: AckHandle) -> impl Future<Output = ()> + Send;
+    /// Begins the work on all wake-ups of a fetch. One that is dropped here without being acknowledged stays in Redis, and is
+    /// delivered again when the session has ended.
+    fn accept(&self, wakeups: Vec<Delivery<Self::Task>>) -> impl Future<Output = Vec<Self::Work>> + Send;
+
+    /// Does the work on one of them.
+    fn perform(&self, work: Self::Work) -> impl Future<Output = ()> + Send;
 }
 
 /// Names of a queue's keys in Redis.
@@ -59,12 +78,12 @@ struct QueueKeys {
 pub(super) struct QueueConsumer<D> {
     queue: String,
     owner: String,
-    redis: ConnectionManager,
+    redis: RedisConnection,
     config: Config,
     queue_keys: Arc<QueueKeys>,
-    /// Permits belong to the consumer, not to a session of its apalis worker: work of an earlier session holds its
-    /// permit until it ends.
-    permits: Arc<Semaphore>,
+    capacity: Capacity,
+    /// Belongs to the consumer, not to a session of its apalis worker: work of an earlier session counts until it ends.
+    occupancy: Arc<Occupancy>,
     wake_signal: Arc<WakeSignal>,
     work: Arc<D>,
     in_progress: TaskTracker,
@@ -82,7 +101,7 @@ struct ConsumerSession<D> {
 
 /// Shared state of the consumers of a process.
 pub(super) struct ConsumerContext {
-    pub(super) redis: ConnectionManager,
+    pub(super) redis: RedisConnection,
     pub(super) keys: RedisKeys,
     /// Unique name of this process start.
     pub(super) owner: String,
@@ -93,11 +112,11 @@ pub(super) struct ConsumerContext {
 }
 
 impl ConsumerContext {
-    /// Creates a consumer of `queue` with up to `concurrency` wake-ups in progress.
+    /// Creates a consumer of `queue` with up to `capacity` wake-ups in progress.
     pub(super) fn consumer<D: Deliver>(
         &self,
         queue: &str,
-        concurrency: usize,
+        capacity: Capacity,
         wake_signal: Arc<WakeSignal>,
         work: Arc<D>,
     ) -> QueueConsumer<D> {
@@ -124,7 +143,8 @@ impl ConsumerContext {
             redis: self.redis.clone(),
             config,
             queue_keys: Arc::new(queue_keys),
-            permits: Arc::new(Semaphore::new(concurrency)),
+            capacity,
+            occupancy: Occupancy::new(Arc::clone(&wake_signal)),
             wake_signal,
             work,
             in_progress: self.in_progress.clone(),
@@ -142,6 +162,26 @@ impl<D: Deliver> QueueConsumer<D> {
         Arc::new(self).run_sessions(ack_tx).await;
         if let Err(error) = ack_batcher.await {
             tracing::error!(error = %error, "the ack batcher panicked");
+        }
+    }
+
+    /// Works on the wake-ups of a fetch, each in a task of its own.
+    async fn work_on(self: Arc<Self>, wakeups: Vec<Delivery<D::Task>>) {
+        let mut work = self.work.accept(wakeups).await;
+        // One of them needs no other task than this one: an idle worker starts a single job sooner.
+        let last = work.pop();
+        let mut others = Vec::with_capacity(work.len());
+        for one in work {
+            let performer = Arc::clone(&self.work);
+            others.push(self.in_progress.spawn(async move { performer.perform(one).await }));
+        }
+        if let Some(last) = last {
+            self.work.perform(last).await;
+        }
+        for other in others {
+            if let Err(error) = other.await {
+                tracing::error!(error = %error, "a task of the consumer panicked");
+            }
         }
     }
 
@@ -201,7 +241,7 @@ impl<D: Deliver> ConsumerSession<D> {
                 consumer.config.clone(),
                 Arc::clone(&consumer.queue_keys),
                 Arc::clone(&session.inflight),
-                Arc::clone(&consumer.permits),
+                Demand::new(consumer.capacity, Arc::clone(&consumer.occupancy), Instant::now()),
                 WakeListener::new(Arc::clone(&consumer.wake_signal)),
             );
             WorkerBuilder::new(session.name.as_str())
@@ -247,6 +287,21 @@ impl<D: Deliver> ConsumerSession<D> {
         }
     }
 
+    /// `None` if it is invalid. Then it is removed.
+    fn decode(&self, fetched: Fetched) -> Option<Delivery<D::Task>> {
+        let Fetched { task, data, permit } = fetched;
+        let decoded = serde_json::from_slice::<D::Task>(&data);
+        if let Err(error) = &decoded {
+            tracing::error!(queue = %self.consumer.queue, task, error = %error, "dropped an invalid wake-up");
+        }
+        let ack = AckHandle { ack_tx: self.ack_tx.clone(), inflight: Arc::clone(&self.inflight), task };
+        if let Ok(task) = decoded {
+            return Some(Delivery { task, ack, permit });
+        }
+        ack.complete();
+        None
+    }
+
     /// Unregisters the worker and requeues the tasks it did not acknowledge. Tasks still in progress are delivered
     /// again: a durable job is claimed only once, an ephemeral job may run twice.
     async fn unregister(&self) -> Result<(), RedisError> {
@@ -264,37 +319,19 @@ impl<D: Deliver> ConsumerSession<D> {
     }
 }
 
-/// The apalis handler. The work runs in a task of its own: when a Redis error ends the worker, apalis drops this
-/// future, and the work continues under its lease and permit.
+/// The apalis handler of the wake-ups of one fetch. The work runs in tasks of its own: when a Redis error ends the worker,
+/// apalis drops this future, and the work continues under its leases and permits.
 async fn handle_task<D: Deliver>(
-    fetched: Fetched,
+    fetched: Vec<Fetched>,
     session: Data<Arc<ConsumerSession<D>>>,
 ) -> Result<(), BoxDynError> {
-    let Fetched { task, data, permit } = fetched;
     let consumer = &session.consumer;
     if consumer.stop.is_cancelled() {
         return Ok(()); // requeued when the worker unregisters
     }
-    let ack = AckHandle {
-        ack_tx: session.ack_tx.clone(),
-        inflight: Arc::clone(&session.inflight),
-        task: task.clone(),
-    };
-    let wakeup = match serde_json::from_slice(&data) {
-        Ok(wakeup) => wakeup,
-        Err(error) => {
-            tracing::error!(queue = %consumer.queue, task, error = %error, "dropped an invalid wake-up");
-            ack.complete();
-            return Ok(());
-        }
-    };
-    let (work, wake_signal) = (Arc::clone(&consumer.work), Arc::clone(&consumer.wake_signal));
-    let in_progress = consumer.in_progress.spawn(async move {
-        work.deliver(wakeup, ack).await;
-        drop(permit);
-        // The session that waits for a permit may be a later one than the session that started this work.
-        wake_signal.wake();
-    });
+    let wakeups: Vec<Delivery<D::Task>> =
+        fetched.into_iter().filter_map(|fetched| session.decode(fetched)).collect();
+    let in_progress = consumer.in_progress.spawn(Arc::clone(consumer).work_on(wakeups));
     if let Err(error) = in_progress.await {
         tracing::error!(error = %error, "a task of the consumer panicked");
     }

@@ -1,8 +1,8 @@
-//! Backend of apalis' workers: fetches up to as many wake-ups as there are free permits.
+//! Backend of apalis' workers: fetches as many wake-ups as there is demand for. What one fetch returns is one task of apalis.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use apalis::prelude::{Backend, Identity, Task, TaskBuilder, TaskId, WorkerContext};
 use apalis_core::backend::BackendConfig;
@@ -10,23 +10,20 @@ use apalis_core::backend::finalize::Ephemeral;
 use apalis_redis::{Config, RedisStorage};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use redis::aio::ConnectionManager;
 use redis::{RedisError, Script};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::QueueKeys;
+use super::demand::{Demand, FetchPermit};
 use super::wake_signal::WakeListener;
+use crate::connection::RedisConnection;
 
 static FETCH_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../lua/fetch.lua")));
 
-/// Maximum number of wake-ups per fetch.
-const FETCH_BATCH_SIZE: usize = 64;
-
-/// A fetched wake-up: its id, its data, and a permit to work on it.
+/// A fetched wake-up: its id, its data, and the permit to hold it.
 pub(super) struct Fetched {
     pub(super) task: String,
     pub(super) data: Vec<u8>,
-    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) permit: FetchPermit,
 }
 
 /// Redis is unavailable.
@@ -43,27 +40,28 @@ pub(super) enum QueueSourceError {
 /// An apalis backend. apalis-redis does registration, heartbeats and recovery of dead workers' tasks. Fetching is our
 /// own, because apalis-redis sends no heartbeat while it waits with a full batch.
 pub(super) struct QueueSource {
-    storage: RedisStorage<()>,
-    redis: ConnectionManager,
+    storage: RedisStorage<(), RedisConnection>,
+    redis: RedisConnection,
     queue_keys: Arc<QueueKeys>,
     inflight: Arc<str>,
-    permits: Arc<Semaphore>,
+    demand: Demand,
     wake_listener: WakeListener,
-    /// The last fetch used all its permits, so more tasks may wait.
-    more: bool,
+    /// The last fetch got as many as it asked for, so more may wait.
+    more_wait: bool,
+    /// More may have arrived since the last fetch.
+    is_due: bool,
     fetching: Option<BoxFuture<'static, Result<Vec<Fetched>, RedisError>>>,
     asked: usize,
-    fetched: VecDeque<Fetched>,
     fetched_count: u64,
 }
 
 impl QueueSource {
     pub(super) fn new(
-        redis: ConnectionManager,
+        redis: RedisConnection,
         config: Config,
         queue_keys: Arc<QueueKeys>,
         inflight: Arc<str>,
-        permits: Arc<Semaphore>,
+        demand: Demand,
         wake_listener: WakeListener,
     ) -> Self {
         Self {
@@ -71,31 +69,26 @@ impl QueueSource {
             redis,
             queue_keys,
             inflight,
-            permits,
+            demand,
             wake_listener,
-            more: true,
+            more_wait: false,
+            is_due: true,
             fetching: None,
             asked: 0,
-            fetched: VecDeque::new(),
             fetched_count: 0,
         }
     }
 
-    /// Acquires all free permits and starts to fetch as many tasks; `false` if no permit is free.
+    /// Starts to fetch what is wanted; `false` if that is nothing.
     fn begin_fetch(&mut self, worker: &WorkerContext) -> bool {
-        let mut permits = Vec::new();
-        while permits.len() < FETCH_BATCH_SIZE
-            && let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned()
-        {
-            permits.push(permit);
-        }
-        self.asked = permits.len();
-        if permits.is_empty() {
+        let wanted = self.demand.wanted(self.more_wait, Instant::now());
+        if wanted == 0 {
             return false;
         }
+        self.asked = wanted;
         let (mut redis, queue_keys, inflight) =
             (self.redis.clone(), Arc::clone(&self.queue_keys), Arc::clone(&self.inflight));
-        let name = worker.name().to_owned();
+        let (name, occupancy) = (worker.name().to_owned(), Arc::clone(self.demand.occupancy()));
         let fetch = async move {
             let found: Vec<(String, Vec<u8>)> = FETCH_SCRIPT
                 .key(&queue_keys.workers)
@@ -104,25 +97,25 @@ impl QueueSource {
                 .key(&queue_keys.data)
                 .key(&queue_keys.signal)
                 .arg(name)
-                .arg(permits.len())
+                .arg(wanted)
                 .invoke_async(&mut redis)
                 .await?;
-            let with_permits = found.into_iter().zip(permits);
-            Ok(with_permits.map(|((task, data), permit)| Fetched { task, data, permit }).collect())
+            let held = found.into_iter();
+            Ok(held.map(|(task, data)| Fetched { task, data, permit: occupancy.enter() }).collect())
         };
         self.fetching = Some(fetch.boxed());
         true
     }
 
     /// apalis requires ids that are unique among running tasks. Ours may be redelivered while they run.
-    fn task(&mut self, fetched: Fetched) -> Task<Fetched> {
+    fn task(&mut self, fetched: Vec<Fetched>) -> Task<Vec<Fetched>> {
         self.fetched_count += 1;
         TaskBuilder::new(fetched).task_id(TaskId::from_int(self.fetched_count)).build()
     }
 }
 
 impl Backend for QueueSource {
-    type Task = Task<Fetched>;
+    type Task = Task<Vec<Fetched>>;
     type Error = QueueSourceError;
 
     fn poll_ready(
@@ -137,25 +130,24 @@ impl Backend for QueueSource {
         &mut self,
         cx: &mut Context<'_>,
         worker: &WorkerContext,
-    ) -> Poll<Option<Result<Task<Fetched>, QueueSourceError>>> {
+    ) -> Poll<Option<Result<Task<Vec<Fetched>>, QueueSourceError>>> {
         loop {
-            if let Some(fetched) = self.fetched.pop_front() {
-                return Poll::Ready(Some(Ok(self.task(fetched))));
-            }
             if let Some(fetching) = &mut self.fetching {
                 let found = ready!(fetching.poll_unpin(cx));
                 self.fetching = None;
                 match found {
                     Ok(found) => {
-                        self.more = found.len() == self.asked;
-                        self.fetched = found.into();
+                        self.more_wait = found.len() == self.asked;
+                        self.is_due = self.more_wait;
+                        if !found.is_empty() {
+                            return Poll::Ready(Some(Ok(self.task(found))));
+                        }
                     }
                     Err(error) => return Poll::Ready(Some(Err(error.into()))),
                 }
-                continue;
             }
-            self.more |= self.wake_listener.poll_wake(cx);
-            if !self.more || !self.begin_fetch(worker) {
+            self.is_due |= self.wake_listener.poll_wake(cx);
+            if !self.is_due || !self.begin_fetch(worker) {
                 return Poll::Pending;
             }
         }
@@ -171,7 +163,7 @@ impl Backend for QueueSource {
 }
 
 impl BackendConfig for QueueSource {
-    type Args = Fetched;
+    type Args = Vec<Fetched>;
     type Id = String;
     type Kind = Ephemeral;
     type Config = Config;

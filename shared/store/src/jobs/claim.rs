@@ -13,7 +13,7 @@ use crate::sql_text::sql;
 use crate::{Conn, StoreError, StoreResult};
 
 /// The right to write for a job: valid while the row has this fence number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fence {
     /// Id of the job.
     pub job: JobId,
@@ -43,14 +43,14 @@ pub struct Lease {
 }
 
 #[derive(sqlx::FromRow)]
-struct LeaseRow {
+pub(super) struct LeaseRow {
     #[sqlx(try_from = "String")]
-    id: JobId,
-    fence: u64,
+    pub(super) id: JobId,
+    pub(super) fence: u64,
     kind: String,
     payload: Json<serde_json::Value>,
-    attempt: u32,
-    max_attempts: u32,
+    pub(super) attempt: u32,
+    pub(super) max_attempts: u32,
     tenant: Option<String>,
     correlation_id: String,
     traceparent: Option<String>,
@@ -72,9 +72,9 @@ impl From<LeaseRow> for Lease {
     }
 }
 
-const SELECT: &str =
-    "SELECT id, fence, kind, payload, attempt, max_attempts, tenant, correlation_id, traceparent, run_at
-     FROM jobs WHERE ";
+/// The columns of a [`LeaseRow`].
+pub(super) const LEASE_COLUMNS: &str =
+    "id, fence, kind, payload, attempt, max_attempts, tenant, correlation_id, traceparent, run_at";
 
 /// Claims a due, waiting job for `owner` until `until` and counts the attempt; `None` if it cannot be claimed.
 pub async fn claim(
@@ -99,12 +99,15 @@ pub async fn claim(
     if taken.rows_affected() == 0 {
         return Ok(None);
     }
-    let row: Option<LeaseRow> =
-        sqlx::query_as(sql!(SELECT, "id = ? AND state = 'running' AND lease_owner = ?"))
-            .bind(id.to_string())
-            .bind(owner)
-            .fetch_optional(conn)
-            .await?;
+    let row: Option<LeaseRow> = sqlx::query_as(sql!(
+        "SELECT ",
+        LEASE_COLUMNS,
+        " FROM jobs WHERE id = ? AND state = 'running' AND lease_owner = ?"
+    ))
+    .bind(id.to_string())
+    .bind(owner)
+    .fetch_optional(conn)
+    .await?;
     Ok(row.map(Lease::from))
 }
 
@@ -136,7 +139,7 @@ pub async fn extend_leases(
     if ids.is_empty() {
         return Ok(0);
     }
-    let mut extend = sqlx::QueryBuilder::new("UPDATE jobs SET lease_until = ");
+    let mut extend = sqlx::QueryBuilder::new("UPDATE jobs FORCE INDEX (PRIMARY) SET lease_until = ");
     extend
         .push_bind(until)
         .push(" WHERE state = 'running' AND lease_owner = ")
@@ -169,10 +172,12 @@ async fn end(
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
     let ended = sqlx::query(
-        "UPDATE jobs SET state = ?, finished_at = ?, lease_owner = NULL, lease_until = NULL, last_error = ?
+        "UPDATE jobs SET state = ?, finished_at = ?, push_at = ?, lease_owner = NULL, lease_until = NULL,
+                last_error = ?
          WHERE id = ? AND fence = ? AND state = 'running'",
     )
     .bind(state.as_str())
+    .bind(now)
     .bind(now)
     .bind(note.map(truncate_note))
     .bind(fence.job.to_string())
@@ -184,59 +189,96 @@ async fn end(
 
 /// Requeues a job for `run_at`; the attempt counts.
 pub async fn retry(conn: &mut Conn, fence: Fence, run_at: DateTime<Utc>, reason: &str) -> StoreResult<()> {
-    requeue(conn, fence, run_at, 0, Some(reason)).await
+    let back = Requeue { run_at, push_at: run_at, uncounted: 0, has_started: true, reason: Some(reason) };
+    requeue(conn, fence, back).await
 }
 
 /// Requeues a job for `run_at` without counting the attempt.
 pub async fn snooze(conn: &mut Conn, fence: Fence, run_at: DateTime<Utc>, reason: &str) -> StoreResult<()> {
-    requeue(conn, fence, run_at, 1, Some(reason)).await
+    let back = Requeue { run_at, push_at: run_at, uncounted: 1, has_started: true, reason: Some(reason) };
+    requeue(conn, fence, back).await
 }
 
 /// Requeues a job at once without counting the attempt, because the worker shuts down.
 pub async fn release(conn: &mut Conn, fence: Fence, now: DateTime<Utc>) -> StoreResult<()> {
-    requeue(conn, fence, now, 1, None).await
+    let back = Requeue { run_at: now, push_at: now, uncounted: 1, has_started: true, reason: None };
+    requeue(conn, fence, back).await
+}
+
+/// Requeues a job that was claimed ahead ([`super::claim_many`]) and has not started: of the claim only the fence number
+/// remains. `run_at` is its earliest start, as before.
+pub async fn give_back(
+    conn: &mut Conn,
+    fence: Fence,
+    run_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let back = Requeue { run_at, push_at: now, uncounted: 1, has_started: false, reason: None };
+    requeue(conn, fence, back).await
+}
+
+/// How a job returns to the queue.
+#[derive(Clone, Copy)]
+struct Requeue<'a> {
+    run_at: DateTime<Utc>,
+    push_at: DateTime<Utc>,
+    /// Attempts not to be counted.
+    uncounted: u32,
+    /// Whether it has ever been started.
+    has_started: bool,
+    reason: Option<&'a str>,
 }
 
 /// The dedup key is restored too, unless a newer job with the same key waits: then both run, and the state check in the
 /// handler makes the later one a no-op.
-async fn requeue(
-    conn: &mut Conn,
-    fence: Fence,
-    run_at: DateTime<Utc>,
-    uncounted: u32,
-    reason: Option<&str>,
-) -> StoreResult<()> {
+async fn requeue(conn: &mut Conn, fence: Fence, back: Requeue<'_>) -> StoreResult<()> {
     let put = |with_key: bool| {
         sqlx::query(
             "UPDATE jobs SET state = 'queued', run_at = ?, push_at = ?, attempt = attempt - ?,
-                waiting_key = IF(?, dedup_key, NULL), lease_owner = NULL, lease_until = NULL,
-                last_error = COALESCE(?, last_error)
+                started_at = IF(?, started_at, NULL), waiting_key = IF(?, dedup_key, NULL), lease_owner = NULL,
+                lease_until = NULL, last_error = COALESCE(?, last_error)
              WHERE id = ? AND fence = ? AND state = 'running'",
         )
-        .bind(run_at)
-        .bind(run_at)
-        .bind(uncounted)
+        .bind(back.run_at)
+        .bind(back.push_at)
+        .bind(back.uncounted)
+        .bind(back.has_started)
         .bind(with_key)
-        .bind(reason.map(truncate_note))
+        .bind(back.reason.map(truncate_note))
         .bind(fence.job.to_string())
         .bind(fence.number)
     };
-    let back = match put(true).execute(&mut *conn).await.map_err(StoreError::from) {
+    let requeued = match put(true).execute(&mut *conn).await.map_err(StoreError::from) {
         Err(StoreError::Duplicate { .. }) => put(false).execute(conn).await?,
         other => other?,
     };
-    expect_one(&back, "job")
+    expect_one(&requeued, "job")
 }
 
-/// Lists at most `limit` running jobs whose lease expired before `now`.
+/// Lists at most `limit` running jobs whose lease expired before `now`. Leaves out jobs whose row is locked: a transaction of
+/// a worker that lost the network stays open for long, and each wait for it would hold up the rescue of all others.
+///
+/// Reads all running jobs, which are few: an index of leases would change with every claim and every end.
 pub async fn list_expired(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<Lease>> {
-    let rows: Vec<LeaseRow> =
-        sqlx::query_as(sql!(SELECT, "state = 'running' AND lease_until < ? ORDER BY lease_until LIMIT ?"))
-            .bind(now)
-            .bind(limit)
-            .fetch_all(conn)
-            .await?;
-    Ok(rows.into_iter().map(Lease::from).collect())
+    let rows: Vec<LeaseRow> = sqlx::query_as(sql!(
+        "SELECT ",
+        LEASE_COLUMNS,
+        " FROM jobs FORCE INDEX (jobs_due) WHERE state = 'running' AND lease_until < ? ORDER BY lease_until LIMIT ?"
+    ))
+    .bind(now)
+    .bind(limit)
+    .fetch_all(&mut *conn)
+    .await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Outside a transaction, so that the locks end with the statement.
+    let mut probe = sqlx::QueryBuilder::new("SELECT id FROM jobs FORCE INDEX (PRIMARY) WHERE id");
+    push_in(&mut probe, rows.iter().map(|row| row.id.to_string()));
+    probe.push(" FOR UPDATE SKIP LOCKED");
+    let unlocked: Vec<String> = probe.build_query_scalar().fetch_all(conn).await?;
+    let is_unlocked = |lease: &Lease| unlocked.contains(&lease.fence.job.to_string());
+    Ok(rows.into_iter().map(Lease::from).filter(is_unlocked).collect())
 }
 
 /// Takes a job over from a worker whose lease expired and returns the new fence; `None` if the worker extended the lease
@@ -263,6 +305,6 @@ pub async fn steal_expired(
 }
 
 /// Cuts a text to the column's 1,000 characters.
-fn truncate_note(text: &str) -> String {
+pub(super) fn truncate_note(text: &str) -> String {
     text.chars().take(1000).collect()
 }

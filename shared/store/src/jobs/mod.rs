@@ -5,6 +5,7 @@
 //! rolled back.
 
 mod claim;
+mod group;
 mod operate;
 mod relay;
 
@@ -16,9 +17,10 @@ use flysk_domain::trace::Trace;
 use crate::{Conn, StoreError, StoreResult};
 
 pub use claim::{
-    Fence, Lease, claim, complete, extend_leases, list_expired, lock_if_owned, mark_dead, release, retry,
-    snooze, steal_expired,
+    Fence, Lease, claim, complete, extend_leases, give_back, list_expired, lock_if_owned, mark_dead, release,
+    retry, snooze, steal_expired,
 };
+pub use group::{Claim, claim_many, complete_many};
 pub use operate::{
     Depth, JobRow, cancel, cancel_unstarted, cancel_waiting, depths, expedite, find, list,
     list_by_correlation, prune, replace, replay,
@@ -62,7 +64,7 @@ pub struct NewJob<'a> {
     pub max_attempts: u32,
     /// Earliest start.
     pub run_at: DateTime<Utc>,
-    /// When a relay pushes its wake-up to Redis.
+    /// When a relay pushes its wake-up to Redis. Once the job has ended, the column is the time of the end.
     pub push_at: DateTime<Utc>,
     /// Dedup key, unique per kind among waiting jobs.
     pub dedup_key: Option<&'a str>,

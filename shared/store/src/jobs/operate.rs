@@ -134,8 +134,10 @@ pub async fn expedite(conn: &mut Conn, kind: &str, dedup_key: &str, now: DateTim
 /// Cancels a dead job that newer work has replaced; `false` if it is not dead.
 pub async fn replace(conn: &mut Conn, id: JobId, why: &str, now: DateTime<Utc>) -> StoreResult<bool> {
     let replaced = sqlx::query(
-        "UPDATE jobs SET state = 'cancelled', finished_at = ?, last_error = ? WHERE id = ? AND state = 'dead'",
+        "UPDATE jobs SET state = 'cancelled', finished_at = ?, push_at = ?, last_error = ?
+         WHERE id = ? AND state = 'dead'",
     )
+    .bind(now)
     .bind(now)
     .bind(why)
     .bind(id.to_string())
@@ -147,9 +149,10 @@ pub async fn replace(conn: &mut Conn, id: JobId, why: &str, now: DateTime<Utc>) 
 /// Cancels a waiting job; `false` if it does not wait (a running job cannot be stopped).
 pub async fn cancel(conn: &mut Conn, id: JobId, reason: &str, now: DateTime<Utc>) -> StoreResult<bool> {
     let cancelled = sqlx::query(
-        "UPDATE jobs SET state = 'cancelled', waiting_key = NULL, finished_at = ?, last_error = ?
+        "UPDATE jobs SET state = 'cancelled', waiting_key = NULL, finished_at = ?, push_at = ?, last_error = ?
          WHERE id = ? AND state = 'queued'",
     )
+    .bind(now)
     .bind(now)
     .bind(reason)
     .bind(id.to_string())
@@ -166,9 +169,10 @@ pub async fn cancel_unstarted(
     now: DateTime<Utc>,
 ) -> StoreResult<bool> {
     let cancelled = sqlx::query(
-        "UPDATE jobs SET state = 'cancelled', waiting_key = NULL, finished_at = ?, last_error = ?
+        "UPDATE jobs SET state = 'cancelled', waiting_key = NULL, finished_at = ?, push_at = ?, last_error = ?
          WHERE id = ? AND state = 'queued' AND started_at IS NULL",
     )
+    .bind(now)
     .bind(now)
     .bind(reason)
     .bind(id.to_string())
@@ -190,7 +194,8 @@ pub async fn cancel_waiting(
     }
     let mut query =
         sqlx::QueryBuilder::new("UPDATE jobs SET state = 'cancelled', waiting_key = NULL, finished_at = ");
-    query.push_bind(now).push(", last_error = ").push_bind(reason.to_owned());
+    query.push_bind(now).push(", push_at = ").push_bind(now);
+    query.push(", last_error = ").push_bind(reason.to_owned());
     query
         .push(" WHERE state = 'queued' AND waiting_key = ")
         .push_bind(dedup_key.to_owned())
@@ -200,26 +205,41 @@ pub async fn cancel_waiting(
 }
 
 /// Deletes at most `limit` jobs that ended in `state` before `before`; returns how many.
+///
+/// They are found by `push_at`, which is the time of the end in an ended job. Releases before that left the time of the last
+/// push there, so `finished_at` decides.
 pub async fn prune(conn: &mut Conn, state: JobState, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
-    let pruned =
-        sqlx::query("DELETE FROM jobs WHERE state = ? AND finished_at < ? ORDER BY finished_at LIMIT ?")
-            .bind(state.as_str())
-            .bind(before)
-            .bind(limit)
-            .execute(conn)
-            .await?;
-    Ok(pruned.rows_affected())
+    let ids: Vec<String> = sqlx::query_scalar(
+        "SELECT id FROM jobs FORCE INDEX (jobs_due) WHERE state = ? AND push_at < ? AND finished_at < ?
+         ORDER BY push_at LIMIT ?",
+    )
+    .bind(state.as_str())
+    .bind(before)
+    .bind(before)
+    .bind(limit)
+    .fetch_all(&mut *conn)
+    .await?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    // By their ids, so that no other row is locked. One that was replayed in the meantime stays.
+    let mut delete = sqlx::QueryBuilder::new("DELETE FROM jobs WHERE state = ");
+    delete.push_bind(state.as_str()).push(" AND finished_at < ").push_bind(before).push(" AND id");
+    push_in(&mut delete, ids);
+    Ok(delete.build().execute(conn).await?.rows_affected())
 }
 
 /// Counts the queued, running and dead jobs of `kinds`.
 ///
-/// The index `jobs_kind` alone suffices, so the cost does not depend on how long ended jobs are kept.
+/// The index `jobs_due` alone suffices, so the cost does not depend on how long done jobs are kept.
 pub async fn depths(conn: &mut Conn, kinds: &[&str], now: DateTime<Utc>) -> StoreResult<Vec<Depth>> {
     if kinds.is_empty() {
         return Ok(Vec::new());
     }
     let mut query = sqlx::QueryBuilder::new("SELECT kind, state, run_at <= ");
-    query.push_bind(now).push(" AS due, COUNT(*) AS count, MIN(run_at) AS oldest FROM jobs WHERE kind");
+    query.push_bind(now).push(
+        " AS due, COUNT(*) AS count, MIN(run_at) AS oldest FROM jobs FORCE INDEX (jobs_due) WHERE kind",
+    );
     push_in(&mut query, kinds.iter().map(|kind| (*kind).to_owned()));
     query.push(" AND state IN ('queued', 'running', 'dead') GROUP BY kind, state, due");
     Ok(query.build_query_as().fetch_all(conn).await?)

@@ -148,7 +148,7 @@ pub async fn defer_push(conn: &mut Conn, ids: &[JobId], at: DateTime<Utc>) -> St
     if ids.is_empty() {
         return Ok(());
     }
-    let mut update = sqlx::QueryBuilder::new("UPDATE jobs SET push_at = ");
+    let mut update = sqlx::QueryBuilder::new("UPDATE jobs FORCE INDEX (PRIMARY) SET push_at = ");
     update.push_bind(at).push(" WHERE state = 'queued' AND id");
     push_in(&mut update, ids.iter().map(ToString::to_string));
     update.build().execute(conn).await?;

@@ -1,0 +1,172 @@
+//! How many wake-ups a consumer fetches: one per free place, and some ahead while jobs are short and more of them wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::wake_signal::WakeSignal;
+
+/// Maximum number of wake-ups per fetch.
+const FETCH_BATCH_SIZE: usize = 128;
+
+/// Maximum number of wake-ups ahead, per job that may run at once. Two groups: one is fetched and claimed while the jobs of the
+/// other start.
+const MAX_AHEAD_PER_JOB: usize = 8;
+
+/// A wake-up is fetched ahead only if its job is expected to start within this time.
+const LOOKAHEAD: Duration = Duration::from_millis(50);
+
+/// How many wake-ups may be in progress.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Capacity {
+    running: usize,
+    max_ahead: usize,
+}
+
+impl Capacity {
+    /// As many as run at once.
+    pub(crate) const fn without_lookahead(running: usize) -> Self {
+        Self { running, max_ahead: 0 }
+    }
+
+    /// More than run at once, while that does not delay any of them by more than [`LOOKAHEAD`].
+    pub(crate) const fn with_lookahead(running: usize) -> Self {
+        Self { running, max_ahead: running.saturating_mul(MAX_AHEAD_PER_JOB) }
+    }
+
+    /// Wake-ups to hold ahead, if `ended` have ended within `elapsed`. None if jobs take longer than the lookahead: then what
+    /// is held here would start earlier in another process.
+    fn ahead(self, ended: u64, elapsed: Duration) -> usize {
+        let expected = u128::from(ended) * LOOKAHEAD.as_micros() / elapsed.as_micros().max(1);
+        let expected = usize::try_from(expected).unwrap_or(usize::MAX);
+        if expected < self.running { 0 } else { expected.min(self.max_ahead) }
+    }
+
+    /// Wake-ups to fetch while `in_progress` are held. Those ahead are fetched many at a time, because they are claimed
+    /// together.
+    fn missing(self, ahead: usize, in_progress: usize) -> usize {
+        if ahead > 0 && in_progress > self.running + ahead / 2 {
+            return 0;
+        }
+        (self.running + ahead).saturating_sub(in_progress).min(FETCH_BATCH_SIZE)
+    }
+}
+
+/// The wake-ups of a consumer that are in progress, whichever session fetched them.
+#[derive(Debug)]
+pub(super) struct Occupancy {
+    in_progress: AtomicUsize,
+    ended: AtomicU64,
+    wake_signal: Arc<WakeSignal>,
+}
+
+impl Occupancy {
+    /// None in progress. `wake_signal` is told when one ends.
+    pub(super) fn new(wake_signal: Arc<WakeSignal>) -> Arc<Self> {
+        Arc::new(Self { in_progress: AtomicUsize::new(0), ended: AtomicU64::new(0), wake_signal })
+    }
+
+    /// Counts a wake-up as in progress until the permit is dropped.
+    pub(super) fn enter(self: &Arc<Self>) -> FetchPermit {
+        self.in_progress.fetch_add(1, Ordering::SeqCst);
+        FetchPermit(Arc::clone(self))
+    }
+}
+
+/// The right to hold one wake-up. Dropping it lets the consumer fetch another one.
+#[derive(Debug)]
+pub(crate) struct FetchPermit(Arc<Occupancy>);
+
+impl Drop for FetchPermit {
+    fn drop(&mut self) {
+        self.0.in_progress.fetch_sub(1, Ordering::SeqCst);
+        self.0.ended.fetch_add(1, Ordering::SeqCst);
+        // The session that waits for it may be a later one than the session that fetched this wake-up.
+        self.0.wake_signal.wake();
+    }
+}
+
+/// A session's view of what to fetch next.
+#[derive(Debug)]
+pub(super) struct Demand {
+    capacity: Capacity,
+    occupancy: Arc<Occupancy>,
+    measured_at: Instant,
+    ended: u64,
+    ahead: usize,
+}
+
+impl Demand {
+    pub(super) fn new(capacity: Capacity, occupancy: Arc<Occupancy>, now: Instant) -> Self {
+        let ended = occupancy.ended.load(Ordering::SeqCst);
+        Self { capacity, occupancy, measured_at: now, ended, ahead: 0 }
+    }
+
+    /// Number of wake-ups to fetch now. `more_wait`: the last fetch got as many as it asked for.
+    pub(super) fn wanted(&mut self, more_wait: bool, now: Instant) -> usize {
+        let elapsed = now.saturating_duration_since(self.measured_at);
+        if elapsed >= LOOKAHEAD {
+            let ended = self.occupancy.ended.load(Ordering::SeqCst);
+            self.ahead = self.capacity.ahead(ended - self.ended, elapsed);
+            (self.measured_at, self.ended) = (now, ended);
+        }
+        let ahead = if more_wait { self.ahead } else { 0 };
+        self.capacity.missing(ahead, self.occupancy.in_progress.load(Ordering::SeqCst))
+    }
+
+    /// What counts the fetched wake-ups.
+    pub(super) fn occupancy(&self) -> &Arc<Occupancy> {
+        &self.occupancy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIXTEEN: Capacity = Capacity::with_lookahead(16);
+
+    #[test]
+    fn without_a_backlog_one_wake_up_is_fetched_per_job_that_may_run() {
+        assert_eq!(SIXTEEN.missing(0, 0), 16);
+        assert_eq!(SIXTEEN.missing(0, 15), 1);
+        assert_eq!(SIXTEEN.missing(0, 16), 0);
+        assert_eq!(SIXTEEN.missing(0, 100), 0, "jobs are still ahead from a backlog that has ended");
+    }
+
+    #[test]
+    fn wake_ups_ahead_are_fetched_in_groups_of_at_least_half_of_them() {
+        assert_eq!(SIXTEEN.missing(128, 144), 0);
+        assert_eq!(SIXTEEN.missing(128, 81), 0);
+        assert_eq!(SIXTEEN.missing(128, 80), 64);
+        assert_eq!(SIXTEEN.missing(128, 0), FETCH_BATCH_SIZE);
+    }
+
+    #[test]
+    fn only_short_jobs_are_claimed_ahead() {
+        let second = Duration::from_secs(1);
+        assert_eq!(SIXTEEN.ahead(0, second), 0);
+        assert_eq!(SIXTEEN.ahead(319, second), 0, "they take longer than the lookahead");
+        assert_eq!(SIXTEEN.ahead(320, second), 16, "as many as end within the lookahead");
+        assert_eq!(SIXTEEN.ahead(10_000, second), 128, "bounded");
+        assert_eq!(Capacity::without_lookahead(16).ahead(10_000, second), 0);
+    }
+
+    #[test]
+    fn a_consumer_looks_ahead_after_jobs_ended_quickly_and_while_more_wait() {
+        let occupancy = Occupancy::new(Arc::new(WakeSignal::default()));
+        let began = Instant::now();
+        let mut demand = Demand::new(Capacity::with_lookahead(4), Arc::clone(&occupancy), began);
+        assert_eq!(demand.wanted(true, began), 4, "nothing is known of the jobs");
+        for _ in 0..100 {
+            drop(occupancy.enter());
+        }
+        assert_eq!(demand.wanted(true, began + LOOKAHEAD), 4 + 32);
+        assert_eq!(demand.wanted(false, began + LOOKAHEAD), 4);
+        let held: Vec<FetchPermit> = (0..4).map(|_| occupancy.enter()).collect();
+        assert_eq!(demand.wanted(true, began + LOOKAHEAD), 32);
+        assert_eq!(demand.wanted(true, began + 2 * LOOKAHEAD), 0, "none has ended meanwhile");
+        drop(held);
+        assert_eq!(demand.wanted(true, began + 2 * LOOKAHEAD), 4);
+    }
+}

@@ -1,0 +1,171 @@
+//! Delivery of durable jobs: claims the jobs of a fetch together, and runs each when it has a run permit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flysk_domain::id::JobId;
+use flysk_store::jobs::Claim;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::consumer::{AckHandle, Deliver, Delivery, FetchPermit};
+use crate::executor::{Executor, HeldJob};
+use crate::retry_pauses::retry_pauses;
+use crate::transport::WakeupMessage;
+
+/// A job that has waited this long for a run permit is given back: jobs take longer than was expected when it was fetched,
+/// and another process may be idle.
+const MAX_WAIT_FOR_RUN_PERMIT: Duration = Duration::from_secs(1);
+
+/// Fewer jobs that can all start are claimed one by one, at the same time: that takes two round trips instead of four.
+const MIN_GROUP_LEN: usize = 4;
+
+/// Delivers the durable jobs of one queue to the executor.
+pub(super) struct JobDelivery<App> {
+    executor: Arc<Executor<App>>,
+    /// One per job that may run at once. Jobs hold them whichever session fetched their wake-ups.
+    run_permits: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+impl<App: Send + Sync + 'static> JobDelivery<App> {
+    /// Runs up to `concurrency` jobs at once. After `stop`, none starts.
+    pub(super) fn new(executor: Arc<Executor<App>>, concurrency: usize, stop: CancellationToken) -> Self {
+        Self { executor, run_permits: Arc::new(Semaphore::new(concurrency)), stop }
+    }
+}
+
+/// A job whose wake-up was fetched.
+pub(super) struct FetchedJob {
+    id: JobId,
+    fetch_permit: FetchPermit,
+    /// `None` while more jobs are here than may run.
+    run_permit: Option<OwnedSemaphorePermit>,
+    claim: JobClaim,
+}
+
+enum JobClaim {
+    /// The job is claimed. Its lease represents it, and its wake-up is acknowledged.
+    Held(HeldJob),
+    /// It is to be claimed when it can start.
+    Open(AckHandle),
+}
+
+impl<App: Send + Sync + 'static> Deliver for JobDelivery<App> {
+    type Task = WakeupMessage;
+    type Work = FetchedJob;
+
+    /// Claims many jobs together, and acknowledges the wake-ups of those that it got. The others are claimed one by one
+    /// when they can start: retried jobs, jobs with a single attempt, and those whose row was locked.
+    async fn accept(&self, wakeups: Vec<Delivery<WakeupMessage>>) -> Vec<FetchedJob> {
+        let mut fetched: Vec<FetchedJob> = wakeups
+            .into_iter()
+            .map(|wakeup| FetchedJob {
+                id: wakeup.task.job,
+                fetch_permit: wakeup.permit,
+                run_permit: Arc::clone(&self.run_permits).try_acquire_owned().ok(),
+                claim: JobClaim::Open(wakeup.ack),
+            })
+            .collect();
+        if fetched.len() >= MIN_GROUP_LEN || fetched.iter().any(|job| job.run_permit.is_none()) {
+            self.claim_together(&mut fetched).await;
+        }
+        fetched
+    }
+
+    async fn perform(&self, job: FetchedJob) {
+        let FetchedJob { id, fetch_permit, mut run_permit, mut claim } = job;
+        let run_permit = loop {
+            if let Some(run_permit) = run_permit {
+                break run_permit;
+            }
+            run_permit = self.wait_for_run_permit().await;
+            if run_permit.is_none() {
+                match self.give_back(id, claim).await {
+                    None => return,
+                    Some(kept) => claim = kept,
+                }
+            }
+        };
+        let held = match claim {
+            JobClaim::Held(held) => Some(held),
+            JobClaim::Open(ack) => self.claim_alone(id, ack).await,
+        };
+        if let Some(held) = held {
+            self.executor.run_with_permit(held, (run_permit, fetch_permit)).await;
+        }
+    }
+}
+
+impl<App: Send + Sync + 'static> JobDelivery<App> {
+    /// Claims what can be claimed together. If the database fails, nothing is claimed, and the jobs claim one by one, with
+    /// pauses.
+    async fn claim_together(&self, fetched: &mut [FetchedJob]) {
+        if self.stop.is_cancelled() {
+            return;
+        }
+        let wanted: Vec<Claim> =
+            fetched.iter().map(|job| Claim { job: job.id, starts_now: job.run_permit.is_some() }).collect();
+        let held = match self.executor.claim_many(&wanted).await {
+            Ok(held) => held,
+            Err(error) => {
+                tracing::warn!(error = %error, "failed to claim jobs together");
+                return;
+            }
+        };
+        for held in held {
+            // Two wake-ups of one job in one fetch: the second one finds it taken.
+            let Some(job) = fetched.iter_mut().find(|job| job.id == held.id()) else { continue };
+            if let JobClaim::Open(ack) = std::mem::replace(&mut job.claim, JobClaim::Held(held)) {
+                ack.complete();
+            }
+        }
+    }
+
+    /// Claims a job that can start, and acknowledges its wake-up as soon as the claim is committed: from then on the lease in
+    /// MySQL represents the job. `None` if it cannot be claimed. While MySQL is unavailable, its permits stay occupied.
+    async fn claim_alone(&self, id: JobId, ack: AckHandle) -> Option<HeldJob> {
+        let mut pauses = retry_pauses();
+        let lease = loop {
+            if self.stop.is_cancelled() {
+                return None; // stays in Redis, and its row in MySQL
+            }
+            match self.executor.claim(id).await {
+                Ok(lease) => break lease,
+                Err(error) => {
+                    tracing::warn!(error = %error, "failed to claim a job; retrying");
+                    tokio::time::sleep(pauses.next().unwrap_or_default()).await;
+                }
+            }
+        };
+        ack.complete();
+        Some(self.executor.hold(lease?))
+    }
+
+    /// `None` if the process stops, or none becomes free for too long.
+    async fn wait_for_run_permit(&self) -> Option<OwnedSemaphorePermit> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            permit = Arc::clone(&self.run_permits).acquire_owned() => permit.ok(),
+            () = tokio::time::sleep(MAX_WAIT_FOR_RUN_PERMIT) => None,
+        }
+    }
+
+    /// Lets another process start the job; returns what has to stay here because the database is unavailable.
+    async fn give_back(&self, id: JobId, claim: JobClaim) -> Option<JobClaim> {
+        match claim {
+            JobClaim::Held(held) => self.executor.give_back(held).await,
+            // Stays in Redis, from where it returns to the queue.
+            JobClaim::Open(_) if self.stop.is_cancelled() => {}
+            JobClaim::Open(ack) => match self.executor.postpone(id).await {
+                Ok(()) => ack.complete(),
+                Err(error) => {
+                    tracing::warn!(error = %error, "failed to postpone a wake-up; it waits here");
+                    return Some(JobClaim::Open(ack));
+                }
+            },
+        }
+        None
+    }
+}

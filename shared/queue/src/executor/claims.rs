@@ -1,0 +1,73 @@
+//! Claims of many jobs at once, ahead of their start, and their return.
+
+use std::time::Duration;
+
+use flysk_domain::id::JobId;
+use flysk_store::jobs::{self, Claim, Lease};
+use flysk_store::{StoreResult, answered, repeat_contended};
+
+use super::Executor;
+use super::active_jobs::ActiveJob;
+
+/// Delay before a wake-up that found no run permit is pushed again, so that this one has left Redis by then.
+const POSTPONED_PUSH_DELAY: Duration = Duration::from_millis(250);
+
+/// A claimed job whose lease is renewed until this is dropped.
+#[derive(Debug)]
+pub(crate) struct HeldJob {
+    pub(super) lease: Lease,
+    pub(super) active: ActiveJob,
+}
+
+impl HeldJob {
+    /// Id of the job.
+    pub(crate) fn id(&self) -> JobId {
+        self.lease.fence.job
+    }
+}
+
+impl<App: Send + Sync + 'static> Executor<App> {
+    /// Keeps the lease of a claimed job renewed.
+    pub(crate) fn hold(&self, lease: Lease) -> HeldJob {
+        let active = self.active_jobs.track(lease.fence);
+        HeldJob { lease, active }
+    }
+
+    /// Claims those of `wanted` that can be claimed together, in one transaction; the others must be claimed one by one
+    /// ([`jobs::claim_many`] tells which these are).
+    pub(crate) async fn claim_many(&self, wanted: &[Claim]) -> StoreResult<Vec<HeldJob>> {
+        let claim = || async {
+            let now = self.clock().now();
+            let mut tx = self.outbox.pool().begin().await?;
+            let leases =
+                jobs::claim_many(&mut tx, wanted, &self.owner, now + self.lease_config.ttl, now).await?;
+            if !leases.is_empty() {
+                tx.commit().await?;
+            }
+            StoreResult::Ok(leases)
+        };
+        let leases = repeat_contended(|| answered(claim())).await?;
+        Ok(leases.into_iter().map(|lease| self.hold(lease)).collect())
+    }
+
+    /// Requeues a job that was claimed and not started, as if it had not been claimed.
+    pub(crate) async fn give_back(&self, job: HeldJob) {
+        let HeldJob { lease, active: _active } = job;
+        let give_back = || async {
+            jobs::give_back(&mut *self.conn().await?, lease.fence, lease.run_at, self.clock().now()).await
+        };
+        if let Err(error) = repeat_contended(|| answered(give_back())).await {
+            tracing::warn!(job.id = %lease.fence.job, error = %error, "failed to give a job back; its lease will expire");
+        }
+    }
+
+    /// Has the wake-up of a job that was not claimed pushed again, before this one is acknowledged. Otherwise the job would wait
+    /// until relays push again what was not claimed.
+    pub(crate) async fn postpone(&self, job: JobId) -> StoreResult<()> {
+        let postpone = || async {
+            let at = self.clock().now() + POSTPONED_PUSH_DELAY;
+            jobs::defer_push(&mut *self.conn().await?, &[job], at).await
+        };
+        repeat_contended(|| answered(postpone())).await
+    }
+}

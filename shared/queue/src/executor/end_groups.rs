@@ -1,0 +1,143 @@
+//! Ends of jobs without an effect of their own, written together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use flysk_domain::Clock;
+use flysk_domain::id::JobId;
+use flysk_store::group_commit::{CommitGroup, GroupCommit};
+use flysk_store::jobs::{self, Fence};
+use flysk_store::{Pool, StoreError, StoreResult, answered, repeat_while};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Maximum number of ends of a process that wait for the database after their jobs have given their run permits back. Their
+/// jobs would run again after a crash.
+const MAX_ENDS_IN_FLIGHT: usize = 512;
+
+/// Pause after a group of several ends. Without it, groups would be as small as the time of one commit allows, and a commit
+/// costs as much as many ends. Nobody waits for these ends: their jobs hold no run permits.
+const GROUP_PAUSE: Duration = Duration::from_millis(3);
+
+/// Writes ends. A single end is written at once.
+pub(super) struct EndGroups {
+    groups: GroupCommit<EndCommits>,
+    places: Semaphore,
+}
+
+impl EndGroups {
+    pub(super) fn new(pool: Pool, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            groups: GroupCommit::new(EndCommits { pool, clock }),
+            places: Semaphore::new(MAX_ENDS_IN_FLIGHT),
+        }
+    }
+
+    /// Waits for a place among the ends in flight.
+    pub(super) async fn reserve(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.places.acquire().await.ok()
+    }
+
+    /// Marks a job as done, with others of this process. [`StoreError::WrongState`] if the fence has changed.
+    pub(super) async fn complete(&self, fence: Fence, note: Option<&str>) -> StoreResult<()> {
+        let end = PlainEnd { job: fence.job, note: note.map(str::to_owned) };
+        self.groups.submit(fence.number, end).await?
+    }
+}
+
+/// The end of a job that writes nothing else.
+#[derive(Debug)]
+struct PlainEnd {
+    job: JobId,
+    note: Option<String>,
+}
+
+#[derive(Debug)]
+struct EndCommits {
+    pool: Pool,
+    clock: Arc<dyn Clock>,
+}
+
+/// Groups are of one fence number, which one statement can check.
+impl CommitGroup for EndCommits {
+    type Key = u64;
+    type Item = PlainEnd;
+    type Outcome = StoreResult<()>;
+
+    /// Keeps the locks of rows below some tens of milliseconds.
+    const MAX_GROUP_LEN: usize = 256;
+
+    async fn commit(&self, number: u64, ends: &[PlainEnd]) -> StoreResult<Vec<StoreResult<()>>> {
+        let mut by_note: BTreeMap<Option<&str>, Vec<JobId>> = BTreeMap::new();
+        for end in ends {
+            by_note.entry(end.note.as_deref()).or_default().push(end.job);
+        }
+        let mut written = Written::default();
+        for (note, group) in by_note {
+            self.write(number, &group, note, &mut written).await?;
+        }
+        if ends.len() > 1 {
+            tokio::time::sleep(GROUP_PAUSE).await;
+        }
+        Ok(ends.iter().map(|end| written.outcome(end.job)).collect())
+    }
+}
+
+impl EndCommits {
+    /// Writes the ends of a group, one by one if a row of it stays locked: the others must not wait for that one again.
+    async fn write(
+        &self,
+        number: u64,
+        group: &[JobId],
+        note: Option<&str>,
+        written: &mut Written,
+    ) -> StoreResult<()> {
+        match self.complete(number, group, note).await {
+            Ok(done) => written.done.extend(done),
+            Err(StoreError::Conflict(_)) if group.len() > 1 => {
+                for job in group {
+                    match self.complete(number, &[*job], note).await {
+                        Ok(done) => written.done.extend(done),
+                        Err(error) => drop(written.failed.insert(*job, error)),
+                    }
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// A lost race is repeated; a wait for a lock that reached the session's limit is not, because it may be as long again.
+    async fn complete(
+        &self,
+        number: u64,
+        group: &[JobId],
+        note: Option<&str>,
+    ) -> StoreResult<BTreeSet<JobId>> {
+        let lost_a_race = |error: &StoreError| matches!(error, StoreError::Conflict(cause) if !StoreError::is_lock_wait_timeout(cause));
+        let complete = || async {
+            let mut conn = self.pool.acquire().await?;
+            jobs::complete_many(&mut conn, number, group, note, self.clock.now()).await
+        };
+        repeat_while(lost_a_race, || answered(complete())).await
+    }
+}
+
+/// What became of the ends of a group.
+#[derive(Default)]
+struct Written {
+    done: BTreeSet<JobId>,
+    failed: BTreeMap<JobId, StoreError>,
+}
+
+impl Written {
+    /// The outcome of a job, asked for once.
+    fn outcome(&mut self, job: JobId) -> StoreResult<()> {
+        match self.failed.remove(&job) {
+            Some(error) => Err(error),
+            None if self.done.contains(&job) => Ok(()),
+            None => Err(StoreError::WrongState { what: "job" }),
+        }
+    }
+}

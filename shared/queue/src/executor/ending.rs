@@ -1,0 +1,155 @@
+//! Outcomes of attempts, stored in MySQL.
+
+use std::time::{Duration, Instant};
+
+use flysk_store::jobs::{self, Fence, Lease};
+use flysk_store::{StoreError, StoreResult, answered, repeat_contended};
+
+use super::{CONTENTION_RETRY_DELAY, Executor};
+use crate::context::JobContext;
+use crate::metrics;
+use crate::outcome::{JobError, JobOutcome, JobResult};
+use crate::registry::RegisteredKind;
+use crate::retry_pauses::retry_pauses;
+
+/// How the end of a job that writes nothing else is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writing {
+    /// In a statement of its own.
+    Alone,
+    /// With the ends of other jobs.
+    Together,
+}
+
+impl<App: Send + Sync + 'static> Executor<App> {
+    /// Stores the outcome. If MySQL is unavailable it retries until the lease would have expired; then the rescuer takes over.
+    pub(super) async fn finish(&self, ctx: &JobContext, result: &JobResult, writing: Writing) {
+        if ctx.has_ended() {
+            return;
+        }
+        let deadline = Instant::now() + self.lease_config.ttl;
+        let mut pauses = retry_pauses();
+        loop {
+            let pause = pauses.next().unwrap_or_default();
+            match answered(self.persist_outcome(ctx, result, writing)).await {
+                Ok(()) => return,
+                Err(StoreError::WrongState { .. }) => {
+                    tracing::warn!("lease lost before the outcome was stored");
+                    return;
+                }
+                Err(error) if Instant::now() + pause < deadline && !self.abort.is_cancelled() => {
+                    tracing::warn!(error = %error, "failed to store the outcome; retrying");
+                    tokio::time::sleep(pause).await;
+                }
+                Err(error) => {
+                    tracing::error!(error = %error, "failed to store the outcome; the lease will expire");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn persist_outcome(
+        &self,
+        ctx: &JobContext,
+        result: &JobResult,
+        writing: Writing,
+    ) -> StoreResult<()> {
+        let lease = ctx.lease();
+        let (fence, now) = (lease.fence, self.clock().now());
+        match result {
+            Ok(JobOutcome::Done) => self.complete(fence, None, writing).await,
+            Ok(JobOutcome::Skip(why)) => {
+                tracing::info!(reason = %why, "job skipped");
+                self.complete(fence, Some(why), writing).await
+            }
+            Ok(JobOutcome::Snooze { until, reason }) => {
+                jobs::snooze(&mut *self.conn().await?, fence, *until, reason).await
+            }
+            Err(JobError::LeaseLost) => Err(StoreError::WrongState { what: "job" }),
+            Err(JobError::Wait { after, reason }) => {
+                jobs::snooze(&mut *self.conn().await?, fence, now + *after, reason).await
+            }
+            Err(JobError::Contended { reason }) => {
+                jobs::snooze(&mut *self.conn().await?, fence, now + CONTENTION_RETRY_DELAY, reason).await
+            }
+            Err(JobError::Retry { reason, after }) if lease.attempt < lease.max_attempts => {
+                let entry = self.registry.get(&lease.kind);
+                let after = after
+                    .unwrap_or_else(|| retry_delay(entry, lease.attempt, self.outbox.clock().random_unit()));
+                tracing::warn!(reason, retry_in_ms = after.as_millis(), "attempt failed; will be retried");
+                jobs::retry(&mut *self.conn().await?, fence, now + after, reason).await
+            }
+            Err(JobError::Retry { reason, .. }) => {
+                self.mark_dead(ctx, &format!("{reason} (attempt {} was the last)", lease.attempt)).await
+            }
+            Err(JobError::GiveUp { reason }) => self.mark_dead(ctx, reason).await,
+        }
+    }
+
+    async fn complete(&self, fence: Fence, note: Option<&str>, writing: Writing) -> StoreResult<()> {
+        match writing {
+            Writing::Alone => jobs::complete(&mut *self.conn().await?, fence, note, self.clock().now()).await,
+            Writing::Together => self.ends.complete(fence, note).await,
+        }
+    }
+
+    /// Marks the job as dead and calls its handler's `on_dead`, in one transaction.
+    async fn mark_dead(&self, ctx: &JobContext, reason: &str) -> StoreResult<()> {
+        let lease = ctx.lease();
+        tracing::error!(reason, "job dead");
+        let mut unit = self.outbox.begin(lease.trace.clone()).await?;
+        if !jobs::lock_if_owned(&mut unit, lease.fence).await? {
+            return Err(StoreError::WrongState { what: "job" });
+        }
+        if let Some(entry) = self.registry.get(&lease.kind) {
+            let handled = (entry.on_dead)(lease.payload.clone(), &mut unit, reason, &self.app).await;
+            if let Err(error) = handled {
+                return Err(StoreError::InvalidRow {
+                    what: "state behind a dead job",
+                    reason: error.to_string(),
+                });
+            }
+        }
+        jobs::mark_dead(&mut unit, lease.fence, reason, self.clock().now()).await?;
+        unit.commit().await
+    }
+
+    /// Fails a job whose lease expired: it is retried if an attempt is left, dead otherwise.
+    pub(crate) async fn fail_abandoned(&self, lease: Lease) {
+        let _active = self.active_jobs.track(lease.fence);
+        let ctx = JobContext::new(lease, self.outbox.clone());
+        if let Err(error) = repeat_contended(|| answered(self.record_interruption(&ctx))).await {
+            tracing::warn!(error = %error, "failed to record an interrupted attempt");
+        }
+        let result = Err(JobError::retry("the worker died or froze during the run"));
+        self.finish(&ctx, &result, Writing::Alone).await;
+        metrics::record_rescue(ctx.lease());
+    }
+
+    /// Calls the handler's `on_interrupted` for the attempt that the lease belonged to.
+    async fn record_interruption(&self, ctx: &JobContext) -> Result<(), JobError> {
+        let lease = ctx.lease();
+        let Some(entry) = self.registry.get(&lease.kind) else { return Ok(()) };
+        let mut unit = ctx.begin().await?;
+        let Some(started_at) = jobs::find(&mut unit, lease.fence.job).await?.and_then(|job| job.started_at)
+        else {
+            return Ok(());
+        };
+        (entry.on_interrupted)(lease.payload.clone(), &mut unit, started_at, &self.app).await?;
+        Ok(unit.commit().await?)
+    }
+
+    pub(super) async fn release(&self, ctx: &JobContext) {
+        let released =
+            async { jobs::release(&mut *self.conn().await?, ctx.lease().fence, self.clock().now()).await };
+        match answered(released).await {
+            Ok(()) => tracing::info!("job released: the worker is stopping"),
+            Err(error) => tracing::warn!(error = %error, "failed to release the job; its lease will expire"),
+        }
+    }
+}
+
+fn retry_delay<App>(entry: Option<&RegisteredKind<App>>, attempt: u32, jitter: f64) -> Duration {
+    entry.map_or(Duration::from_secs(30), |entry| entry.policy.backoff.delay_after(attempt, jitter))
+}
