@@ -14,6 +14,7 @@ pub mod events;
 pub mod exports;
 pub mod installs;
 pub mod invoice_payments;
+pub mod ledger_proof;
 pub mod mail;
 pub mod pdf;
 pub mod prices;

@@ -5,10 +5,15 @@ use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::{StoreError, StoreResult};
+use crate::{StoreError, StoreResult, answered_within};
+
+/// Time limit of a group, with the repetitions of its transaction: without one, a silent database would hold up all later
+/// items of its key.
+const COMMIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// Writes the items of a group.
 pub trait CommitGroup: Send + Sync + 'static {
@@ -75,12 +80,22 @@ impl<C: CommitGroup> GroupCommit<C> {
     /// database fails them all.
     pub async fn submit(&self, key: C::Key, item: C::Item) -> StoreResult<C::Outcome> {
         let (outcome_tx, outcome) = oneshot::channel();
+        self.queue(key, item, outcome_tx);
+        // The sender was dropped without a result: the task panicked.
+        outcome.await.unwrap_or(Err(StoreError::WrongState { what: "group commit" }))
+    }
+
+    /// Queues an item before it returns; the result goes to `outcome_tx`.
+    pub fn queue(&self, key: C::Key, item: C::Item, outcome_tx: oneshot::Sender<StoreResult<C::Outcome>>) {
         if self.inner.enqueue(key, Pending { item, outcome_tx }) {
             let inner = Arc::clone(&self.inner);
             tokio::spawn(async move { inner.drain(key).await });
         }
-        // The sender was dropped without a result: the task panicked.
-        outcome.await.unwrap_or(Err(StoreError::WrongState { what: "group commit" }))
+    }
+
+    /// Whether items of the key wait or are being written.
+    pub fn is_open(&self, key: &C::Key) -> bool {
+        self.inner.queues().contains_key(key)
     }
 }
 
@@ -96,42 +111,62 @@ impl<C: CommitGroup> Inner<C> {
     /// Writes groups until the queue is empty, then closes it.
     async fn drain(&self, key: C::Key) {
         let guard = QueueGuard { inner: self, key };
-        while let Some(group) = self.next_group(key) {
-            let (items, senders): (Vec<_>, Vec<_>) =
-                group.into_iter().map(|pending| (pending.item, pending.outcome_tx)).unzip();
-            match self.committer.commit(key, &items).await {
-                Ok(outcomes) => {
-                    for (sender, outcome) in senders.into_iter().zip(outcomes) {
-                        drop(sender.send(Ok(outcome)));
-                    }
-                }
-                Err(error) if items.len() > 1 && is_row_error(&error) => {
-                    // One item that cannot be written must not fail the others of its group.
-                    for (sender, item) in senders.into_iter().zip(items) {
-                        let outcomes = self.committer.commit(key, std::slice::from_ref(&item)).await;
-                        drop(sender.send(outcomes.and_then(only_outcome)));
-                    }
-                }
-                Err(error) => {
-                    for sender in senders {
-                        drop(sender.send(Err(clone_error(&error))));
-                    }
-                }
+        loop {
+            if let Some(group) = self.next_group(key) {
+                self.write(key, group).await;
+                continue;
+            }
+            // Callers that were just answered may come back at once; their items then share a group.
+            tokio::task::yield_now().await;
+            if self.close_if_empty(key) {
+                break;
             }
         }
-        // `next_group` closed the queue; a caller that came since has opened another.
+        // The queue is closed; a caller that came since has opened another.
         std::mem::forget(guard);
     }
 
+    async fn write(&self, key: C::Key, group: Vec<Pending<C>>) {
+        let (items, senders): (Vec<_>, Vec<_>) =
+            group.into_iter().map(|pending| (pending.item, pending.outcome_tx)).unzip();
+        match answered_within(COMMIT_LIMIT, self.committer.commit(key, &items)).await {
+            Ok(outcomes) => {
+                for (sender, outcome) in senders.into_iter().zip(outcomes) {
+                    drop(sender.send(Ok(outcome)));
+                }
+            }
+            Err(error) if items.len() > 1 && is_row_error(&error) => {
+                // One item that cannot be written must not fail the others of its group.
+                for (sender, item) in senders.into_iter().zip(items) {
+                    let alone = self.committer.commit(key, std::slice::from_ref(&item));
+                    let outcomes = answered_within(COMMIT_LIMIT, alone).await;
+                    drop(sender.send(outcomes.and_then(only_outcome)));
+                }
+            }
+            Err(error) => {
+                for sender in senders {
+                    drop(sender.send(Err(clone_error(&error))));
+                }
+            }
+        }
+    }
+
+    /// The next items; `None` if none waits.
     fn next_group(&self, key: C::Key) -> Option<Vec<Pending<C>>> {
         let mut queues = self.queues();
-        let queue = queues.get_mut(&key)?;
-        if queue.is_empty() {
-            queues.remove(&key);
-            return None;
-        }
+        let queue = queues.get_mut(&key).filter(|queue| !queue.is_empty())?;
         let rest = queue.split_off(queue.len().min(C::MAX_GROUP_LEN));
         Some(std::mem::replace(queue, rest))
+    }
+
+    /// Closes the queue unless an item waits; `false` if one does.
+    fn close_if_empty(&self, key: C::Key) -> bool {
+        let mut queues = self.queues();
+        if queues.get(&key).is_some_and(|queue| !queue.is_empty()) {
+            return false;
+        }
+        queues.remove(&key);
+        true
     }
 
     fn queues(&self) -> MutexGuard<'_, HashMap<C::Key, Vec<Pending<C>>>> {
@@ -154,7 +189,7 @@ impl<C: CommitGroup> Drop for QueueGuard<'_, C> {
 
 /// Whether the database refused an item. If the database is unavailable or a row is locked for too long, writing the items
 /// one by one would fail as well, after one wait per item.
-fn is_row_error(error: &StoreError) -> bool {
+pub(crate) fn is_row_error(error: &StoreError) -> bool {
     match error {
         StoreError::Duplicate { .. }
         | StoreError::WrongState { .. }
@@ -166,7 +201,7 @@ fn is_row_error(error: &StoreError) -> bool {
 }
 
 /// The same error for another caller.
-fn clone_error(error: &StoreError) -> StoreError {
+pub(crate) fn clone_error(error: &StoreError) -> StoreError {
     let copy = |error: &sqlx::Error| match error {
         sqlx::Error::PoolTimedOut => sqlx::Error::PoolTimedOut,
         sqlx::Error::PoolClosed => sqlx::Error::PoolClosed,

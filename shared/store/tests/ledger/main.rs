@@ -6,3 +6,4 @@ mod invariants;
 mod ledger_fixture;
 mod stress;
 mod wallet_batcher;
+mod wallet_lanes;

@@ -12,6 +12,7 @@ mod hold;
 mod lot;
 mod posting;
 pub mod price;
+pub mod proof;
 mod refusal;
 pub mod statistics;
 mod wallet;

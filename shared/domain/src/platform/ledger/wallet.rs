@@ -51,10 +51,10 @@ impl Wallet {
         command: &Command,
         now: DateTime<Utc>,
     ) -> Result<Posting, LedgerRefusal> {
-        let before = self.clone();
+        let before = Undo::of(self, command);
         let outcome = self.carry_out(id, command, now);
         if outcome.is_err() {
-            *self = before;
+            before.restore(self);
         }
         outcome
     }
@@ -358,6 +358,37 @@ impl Wallet {
         let charge = Charge::from_entries(posting.id, &posting.entries, &[])?;
         self.charges.insert(posting.id, charge);
         Ok(())
+    }
+}
+
+/// What a command may have changed before it is refused. New holds and charges are inserted last, after everything that can be
+/// refused, so that a wallet with many of them is not copied for each command.
+struct Undo {
+    available: MicroCoins,
+    held: MicroCoins,
+    lots: BTreeMap<LotId, Lot>,
+    hold: Option<Hold>,
+    charge: Option<Charge>,
+}
+
+impl Undo {
+    fn of(wallet: &Wallet, command: &Command) -> Self {
+        let hold = match command {
+            Command::Capture { hold, .. } | Command::Release { hold } => wallet.holds.get(hold).cloned(),
+            _ => None,
+        };
+        let charge = match command {
+            Command::Refund { charge, .. } => wallet.charges.get(charge).cloned(),
+            _ => None,
+        };
+        let Wallet { available, held, lots, .. } = wallet;
+        Self { available: *available, held: *held, lots: lots.clone(), hold, charge }
+    }
+
+    fn restore(self, wallet: &mut Wallet) {
+        (wallet.available, wallet.held, wallet.lots) = (self.available, self.held, self.lots);
+        wallet.holds.extend(self.hold.map(|hold| (hold.id, hold)));
+        wallet.charges.extend(self.charge.map(|charge| (charge.id, charge)));
     }
 }
 

@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use flysk_domain::Clock;
-use flysk_domain::id::{HoldId, LotId, TransactionId, WalletId};
+use flysk_domain::id::{HoldId, LotId, TransactionId, WalletId, WidgetId};
 use flysk_domain::money::MicroCoins;
-use flysk_domain::platform::ledger::{Command, LedgerRefusal, Posting, Wallet};
+use flysk_domain::platform::ledger::{Command, LedgerRefusal, Wallet};
 use serde::{Deserialize, Serialize};
 
-use super::idempotency::{self, IdempotencyKey, StoredAnswer};
-use super::transactions::{self, Recorded};
-use super::wallets::{LockedWallet, WalletRow};
-use super::{charges, holds, lots, pending_events, wallets};
+use super::changed::Changed;
+use super::idempotency::{self, IdempotencyKey};
+use super::session::{self, Decision};
+use super::wallets::{LockedWallet, NewBalances, WalletRow};
+use super::{charges, holds, lots, pending_events, transactions, wallets};
 use crate::{Conn, StoreError, StoreResult};
 
 /// A command and the data stored with its transaction.
@@ -69,6 +70,17 @@ pub enum CommandOutcome {
     KeyReused,
 }
 
+/// Commands of one wallet, in the order of their execution.
+pub(super) struct WalletCommands<'a> {
+    /// The wallet.
+    pub(super) wallet: WalletId,
+    /// Its commands.
+    pub(super) commands: Vec<&'a LedgerCommand>,
+}
+
+/// Outcomes of the commands by wallet; an error concerns one wallet alone, of which nothing is written.
+pub(super) type Outcomes = BTreeMap<WalletId, StoreResult<Vec<CommandOutcome>>>;
+
 /// Executes commands in order and independently: a refused command does not affect the others.
 ///
 /// Runs inside the caller's transaction, which must be at READ COMMITTED (as [`crate::connect`] sets it) or have
@@ -80,115 +92,160 @@ pub async fn apply(
     instructions: &[LedgerCommand],
     clock: &dyn Clock,
 ) -> StoreResult<Vec<CommandOutcome>> {
-    let LockedWallet { row, low_balance } = wallets::lock(conn, wallet).await?;
-    // The time is read under the lock, so that the transactions of a wallet are ordered by time.
-    let now = clock.now();
-    let keys: Vec<&str> =
-        instructions.iter().filter_map(|one| Some(one.key.as_ref()?.text.as_str())).collect();
-    let given = idempotency::load(conn, row.widget_id, &keys).await?;
-    let before = load(conn, &row, instructions, now).await?;
-    let mut session = Session { wallet: before.clone(), given, recorded: Vec::new(), fresh: Vec::new() };
-    session.sweep(clock, now)?;
-    let outcomes = instructions.iter().map(|one| session.execute(one, now)).collect();
-    session.sweep(clock, now)?;
-    if !session.recorded.is_empty() {
-        let after = &session.wallet;
-        transactions::insert(conn, wallet, &session.recorded).await?;
-        lots::save(conn, wallet, &before.lots, &after.lots).await?;
-        holds::save(conn, wallet, &before.holds, &after.holds, now).await?;
-        charges::save(conn, wallet, &before.charges, &after.charges).await?;
-        idempotency::insert(conn, row.widget_id, &session.fresh, now).await?;
-        wallets::update_balances(conn, &row, after.available, after.held, now).await?;
-        let events = pending_events::caused_by(&before, after, low_balance);
-        pending_events::insert(conn, wallet, &events, now).await?;
+    let locked = BTreeMap::from([(wallet, wallets::lock(conn, wallet).await?)]);
+    let commands = WalletCommands { wallet, commands: instructions.iter().collect() };
+    let mut outcomes = execute(conn, &locked, &[commands], clock).await?;
+    outcomes.remove(&wallet).unwrap_or(Err(StoreError::WrongState { what: "wallet" }))
+}
+
+/// [`apply`] for several wallets, each of which is named once. A wallet that another transaction has locked is left out, and so
+/// is one that does not exist: it has no outcomes.
+pub(super) async fn apply_to_unlocked(
+    conn: &mut Conn,
+    commands: &[WalletCommands<'_>],
+    clock: &dyn Clock,
+) -> StoreResult<Outcomes> {
+    let wallets = commands.iter().map(|one| one.wallet).collect();
+    let locked = wallets::lock_unlocked(conn, &wallets).await?;
+    execute(conn, &locked, commands, clock).await
+}
+
+/// Executes the commands of the locked wallets with one statement per table and kind of write.
+async fn execute(
+    conn: &mut Conn,
+    locked: &BTreeMap<WalletId, LockedWallet>,
+    commands: &[WalletCommands<'_>],
+    clock: &dyn Clock,
+) -> StoreResult<Outcomes> {
+    let mut outcomes = Outcomes::new();
+    if locked.is_empty() {
+        return Ok(outcomes);
     }
+    // The time is read under the locks, so that the transactions of a wallet are ordered by time.
+    let now = clock.now();
+    let commands =
+        commands.iter().filter_map(|one| Some((locked.get(&one.wallet)?, one.commands.as_slice())));
+    let commands: Vec<(&LockedWallet, &[&LedgerCommand])> = commands.collect();
+    let mut answers = idempotency::load(conn, &keys_of(&commands)).await?;
+    let mut loaded = load(conn, &commands, now).await?;
+    let mut decisions = Vec::with_capacity(commands.len());
+    for (locked, commands) in commands {
+        let wallet = locked.row.id;
+        let Some(before) = loaded.remove(&wallet) else { continue };
+        let decided = session::decide(locked, before, commands, &answers, (clock, now)).map(|decision| {
+            for (key, answer) in &decision.answered {
+                answers.insert(locked.row.widget_id, key, *answer);
+            }
+            let ended = decision.outcomes.clone();
+            decisions.push(decision);
+            ended
+        });
+        outcomes.insert(wallet, decided);
+    }
+    decisions.retain(|decision| !decision.recorded.is_empty());
+    write(conn, &decisions, now).await?;
     Ok(outcomes)
 }
 
-/// The loaded wallet and the changes of the commands, before anything is written.
-struct Session<'a> {
-    wallet: Wallet,
-    given: BTreeMap<String, StoredAnswer>,
-    recorded: Vec<Recorded<'a>>,
-    fresh: Vec<(&'a IdempotencyKey, Posted)>,
+fn keys_of<'a>(commands: &[(&LockedWallet, &[&'a LedgerCommand])]) -> BTreeMap<WidgetId, Vec<&'a str>> {
+    let mut keys: BTreeMap<WidgetId, Vec<&'a str>> = BTreeMap::new();
+    for (locked, commands) in commands {
+        for key in commands.iter().filter_map(|one| one.key.as_ref()) {
+            keys.entry(locked.row.widget_id).or_default().push(&key.text);
+        }
+    }
+    keys
 }
 
-impl<'a> Session<'a> {
-    fn sweep(&mut self, clock: &dyn Clock, now: DateTime<Utc>) -> StoreResult<()> {
-        let swept = self.wallet.sweep(now, || TransactionId::generate(clock)).map_err(|refusal| {
-            StoreError::InvalidRow {
-                what: "wallet",
-                reason: format!("what is over cannot be freed: {refusal}"),
-            }
-        })?;
-        for posting in swept {
-            self.record(posting, None)?;
-        }
-        Ok(())
-    }
-
-    fn execute(&mut self, one: &'a LedgerCommand, now: DateTime<Utc>) -> CommandOutcome {
-        if let Some(key) = &one.key
-            && let Some(given) = self.given.get(&key.text)
-        {
-            return given.outcome_for(key);
-        }
-        let posting = match self.wallet.apply(one.transaction, &one.command, now) {
-            Ok(posting) => posting,
-            Err(refusal) => return CommandOutcome::Refused(refusal),
-        };
-        let answer = Posted {
-            transaction: posting.id,
-            hold: posting.hold,
-            available: self.wallet.available,
-            held: self.wallet.held,
-        };
-        let recorded =
-            Recorded { posting, reference: one.reference.as_deref(), details: one.details.as_ref() };
-        self.recorded.push(recorded);
-        if let Some(key) = &one.key {
-            self.given.insert(key.text.clone(), StoredAnswer { body_hash: key.body_hash.clone(), answer });
-            self.fresh.push((key, answer));
-        }
-        CommandOutcome::Done(answer)
-    }
-
-    fn record(&mut self, posting: Posting, reference: Option<&'a str>) -> StoreResult<()> {
-        if !posting.is_balanced() {
-            let reason = format!("{} does not sum to zero", posting.id);
-            return Err(StoreError::InvalidRow { what: "transaction", reason });
-        }
-        self.recorded.push(Recorded { posting, reference, details: None });
-        Ok(())
-    }
+/// Rows that commands name, beside those that are always loaded.
+#[derive(Default)]
+struct Named {
+    holds: BTreeSet<HoldId>,
+    charges: BTreeSet<TransactionId>,
+    lots: BTreeSet<LotId>,
 }
 
-/// Loads the lots, holds and charges that the commands may touch.
-async fn load(
-    conn: &mut Conn,
-    row: &WalletRow,
-    instructions: &[LedgerCommand],
-    now: DateTime<Utc>,
-) -> StoreResult<Wallet> {
-    let (mut named_holds, mut named_charges) = (Vec::new(), Vec::new());
-    let mut named_lots: BTreeSet<LotId> = BTreeSet::new();
-    for instruction in instructions {
-        match &instruction.command {
+impl Named {
+    fn add(&mut self, command: &Command) {
+        match command {
             Command::Capture { hold, .. } | Command::Release { hold } | Command::Hold { hold, .. } => {
-                named_holds.push(*hold);
+                self.holds.insert(*hold);
             }
-            Command::Refund { charge, .. } => named_charges.push(*charge),
-            Command::Withdraw { lots, .. } => named_lots.extend(lots),
-            Command::Restore { parts, .. } => named_lots.extend(parts.iter().map(|part| part.lot)),
-            Command::Credit { lot, .. } => named_lots.extend([*lot]),
+            Command::Refund { charge, .. } => {
+                self.charges.insert(*charge);
+            }
+            Command::Withdraw { lots, .. } => self.lots.extend(lots),
+            Command::Restore { parts, .. } => self.lots.extend(parts.iter().map(|part| part.lot)),
+            Command::Credit { lot, .. } => {
+                self.lots.insert(*lot);
+            }
             Command::Charge { .. } => {}
         }
     }
-    let holds = holds::load(conn, row.id, &named_holds, now).await?;
-    let charges = charges::load(conn, row.id, &named_charges).await?;
-    named_lots.extend(holds.values().flat_map(|hold| hold.parts.iter().map(|part| part.lot)));
-    named_lots.extend(charges.values().flat_map(|charge| charge.parts.iter().map(|part| part.lot)));
-    let named_lots: Vec<LotId> = named_lots.into_iter().collect();
-    let lots = lots::load(conn, row.id, &named_lots).await?;
-    Ok(Wallet { id: row.id, available: row.available, held: row.held, lots, holds, charges })
+}
+
+/// Loads the lots, holds and charges of the wallets that the commands may touch.
+async fn load(
+    conn: &mut Conn,
+    commands: &[(&LockedWallet, &[&LedgerCommand])],
+    now: DateTime<Utc>,
+) -> StoreResult<BTreeMap<WalletId, Wallet>> {
+    let mut named = Named::default();
+    commands.iter().flat_map(|(_, commands)| *commands).for_each(|one| named.add(&one.command));
+    let wallets: BTreeSet<WalletId> = commands.iter().map(|(locked, _)| locked.row.id).collect();
+    let mut holds = holds::load(conn, &wallets, &named.holds, now).await?;
+    let mut charges = charges::load(conn, &wallets, &named.charges).await?;
+    let of_holds = holds.values().flat_map(BTreeMap::values).flat_map(|hold| &hold.parts);
+    named.lots.extend(of_holds.map(|part| part.lot));
+    let of_charges = charges.values().flat_map(BTreeMap::values).flat_map(|charge| &charge.parts);
+    named.lots.extend(of_charges.map(|part| part.lot));
+    let mut lots = lots::load(conn, &wallets, &named.lots).await?;
+    let wallet = |(locked, _): &(&LockedWallet, &[&LedgerCommand])| {
+        let WalletRow { id, available, held, .. } = locked.row;
+        let lots = lots.remove(&id).unwrap_or_default();
+        let holds = holds.remove(&id).unwrap_or_default();
+        let charges = charges.remove(&id).unwrap_or_default();
+        (id, Wallet { id, available, held, lots, holds, charges })
+    };
+    Ok(commands.iter().map(wallet).collect())
+}
+
+/// Writes what the commands changed.
+async fn write(conn: &mut Conn, decisions: &[Decision<'_>], now: DateTime<Utc>) -> StoreResult<()> {
+    if decisions.is_empty() {
+        return Ok(());
+    }
+    let recorded = decisions.iter().flat_map(|one| one.recorded.iter().map(move |each| (one.row.id, each)));
+    transactions::insert(conn, &recorded.collect::<Vec<_>>()).await?;
+    lots::save(conn, &changed(decisions, |wallet| &wallet.lots)).await?;
+    holds::save(conn, &changed(decisions, |wallet| &wallet.holds), now).await?;
+    charges::save(conn, &changed(decisions, |wallet| &wallet.charges)).await?;
+    let answers = decisions.iter().flat_map(|one| {
+        let widget = one.row.widget_id;
+        one.answered.iter().map(move |(key, answer)| (widget, *key, *answer))
+    });
+    idempotency::insert(conn, answers.collect(), now).await?;
+    let balances = decisions.iter().map(|Decision { row: old, after, .. }| NewBalances {
+        old,
+        available: after.available,
+        held: after.held,
+    });
+    wallets::update_balances(conn, &balances.collect::<Vec<_>>(), now).await?;
+    for Decision { row, low_balance, before, after, .. } in decisions {
+        let events = pending_events::caused_by(before, after, *low_balance);
+        pending_events::insert(conn, row.id, &events, now).await?;
+    }
+    Ok(())
+}
+
+fn changed<'d, K, V>(
+    decisions: &'d [Decision<'_>],
+    part: impl Fn(&Wallet) -> &BTreeMap<K, V>,
+) -> Vec<Changed<'d, K, V>> {
+    let changed = |one: &'d Decision<'_>| Changed {
+        wallet: one.row.id,
+        before: part(&one.before),
+        after: part(&one.after),
+    };
+    decisions.iter().map(changed).collect()
 }

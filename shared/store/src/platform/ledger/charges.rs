@@ -1,69 +1,71 @@
 //! Table `ledger_charges`: charged and refunded totals per charge. Lots and services of a charge are read from
 //! its entries and the entries of its refunds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flysk_domain::id::{TransactionId, WalletId};
 use flysk_domain::platform::ledger::{Charge, LedgerRefusal};
 use sqlx::QueryBuilder;
 
-use super::transactions;
+use super::changed::Changed;
+use super::transactions::{self, EntriesBy};
 use crate::error::expect_one;
-use crate::listed::push_in;
+use crate::listed::{in_few_lengths, push_in};
 use crate::{Conn, StoreError, StoreResult};
 
-/// Loads the named charges of a wallet.
+/// Charges by wallet and id.
+pub(super) type ChargesOf = BTreeMap<WalletId, BTreeMap<TransactionId, Charge>>;
+
+/// Loads those of the named charges that are the wallets'.
 pub(super) async fn load(
     conn: &mut Conn,
-    wallet: WalletId,
-    named: &[TransactionId],
-) -> StoreResult<BTreeMap<TransactionId, Charge>> {
+    wallets: &BTreeSet<WalletId>,
+    named: &BTreeSet<TransactionId>,
+) -> StoreResult<ChargesOf> {
     if named.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(ChargesOf::new());
     }
-    let mut query = QueryBuilder::new("SELECT transaction_id FROM ledger_charges WHERE wallet_id = ");
-    query.push_bind(wallet.to_string()).push(" AND transaction_id");
+    let mut query =
+        QueryBuilder::new("SELECT transaction_id, wallet_id FROM ledger_charges WHERE transaction_id");
     push_in(&mut query, named.iter().map(ToString::to_string));
-    let known: Vec<String> = query.build_query_scalar().fetch_all(&mut *conn).await?;
-    let known: Vec<TransactionId> =
-        known.iter().map(|id| super::decode_text("transaction id", id)).collect::<StoreResult<_>>()?;
-    let own = transactions::load_entries(conn, wallet, &known).await?;
-    let refunds = transactions::load_refund_entries(conn, wallet, &known).await?;
-    let entries = |of: &BTreeMap<_, Vec<_>>, id| of.get(&id).cloned().unwrap_or_default();
-    let charge = |id| {
+    let rows: Vec<(String, String)> = query.build_query_as().fetch_all(&mut *conn).await?;
+    let mut known: Vec<(TransactionId, WalletId)> = Vec::with_capacity(rows.len());
+    for (id, wallet) in &rows {
+        known.push((super::decode_text("transaction id", id)?, super::decode_text("wallet id", wallet)?));
+    }
+    known.retain(|(_, wallet)| wallets.contains(wallet));
+    let ids: Vec<TransactionId> = known.iter().map(|(id, _)| *id).collect();
+    let own = transactions::load_entries(conn, wallets, &ids).await?;
+    let refunds = transactions::load_refund_entries(conn, wallets, &ids).await?;
+    let entries = |of: &EntriesBy, id: TransactionId| of.get(&id).cloned().unwrap_or_default();
+    let mut charges = ChargesOf::new();
+    for (id, wallet) in known {
         let charge = Charge::from_entries(id, &entries(&own, id), &entries(&refunds, id)).map_err(corrupt)?;
-        Ok((id, charge))
-    };
-    known.into_iter().map(charge).collect()
+        charges.entry(wallet).or_default().insert(id, charge);
+    }
+    Ok(charges)
 }
 
 /// Inserts new charges and updates the refunded total of existing ones.
-pub(super) async fn save(
-    conn: &mut Conn,
-    wallet: WalletId,
-    before: &BTreeMap<TransactionId, Charge>,
-    after: &BTreeMap<TransactionId, Charge>,
-) -> StoreResult<()> {
-    let fresh = after.values().filter(|charge| !before.contains_key(&charge.id));
-    let fresh: Vec<(TransactionId, i64, i64)> = fresh.map(sums).collect::<StoreResult<_>>()?;
-    if !fresh.is_empty() {
+pub(super) async fn save(conn: &mut Conn, changed: &[Changed<'_, TransactionId, Charge>]) -> StoreResult<()> {
+    let fresh = changed.iter().flat_map(Changed::fresh);
+    let fresh: Vec<(WalletId, (TransactionId, i64, i64))> =
+        fresh.map(|(wallet, charge)| Ok((wallet, sums(charge)?))).collect::<StoreResult<_>>()?;
+    for rows in in_few_lengths(&fresh) {
         let mut query = QueryBuilder::new(
             "INSERT INTO ledger_charges (transaction_id, wallet_id, charged_micro, refunded_micro) ",
         );
-        query.push_values(fresh, |mut row, (id, paid, returned)| {
-            row.push_bind(id.to_string()).push_bind(wallet.to_string()).push_bind(paid).push_bind(returned);
+        query.push_values(rows, |mut row, (wallet, (id, paid, returned))| {
+            row.push_bind(id.to_string()).push_bind(wallet.to_string()).push_bind(*paid).push_bind(*returned);
         });
         query.build().execute(&mut *conn).await?;
     }
-    for charge in after.values() {
-        let Some(old) = before.get(&charge.id).filter(|old| *old != charge) else { continue };
+    for (old, charge) in changed.iter().flat_map(Changed::altered) {
         let updated = sqlx::query(
-            "UPDATE ledger_charges SET refunded_micro = ?
-             WHERE transaction_id = ? AND wallet_id = ? AND refunded_micro = ?",
+            "UPDATE ledger_charges SET refunded_micro = ? WHERE transaction_id = ? AND refunded_micro = ?",
         )
         .bind(sums(charge)?.2)
         .bind(charge.id.to_string())
-        .bind(wallet.to_string())
         .bind(sums(old)?.2)
         .execute(&mut *conn)
         .await?;

@@ -16,7 +16,7 @@ pub async fn list_wallets_to_sweep(
         "SELECT wallet_id FROM (
              (SELECT wallet_id FROM ledger_holds WHERE state = 'open' AND expires_at <= ? LIMIT ?)
              UNION
-             (SELECT wallet_id FROM ledger_lots WHERE expires_at <= ? AND left_micro > 0 LIMIT ?)
+             (SELECT wallet_id FROM ledger_lots WHERE is_spent = FALSE AND expires_at <= ? LIMIT ?)
          ) AS due ORDER BY wallet_id LIMIT ?",
     )
     .bind(now)
@@ -33,7 +33,7 @@ pub async fn list_wallets_to_sweep(
 pub async fn has_expired(conn: &mut Conn, wallet: WalletId, now: DateTime<Utc>) -> StoreResult<bool> {
     let over: i64 = sqlx::query_scalar(
         "SELECT CAST(EXISTS (SELECT 1 FROM ledger_holds WHERE wallet_id = ? AND state = 'open' AND expires_at <= ?)
-                  OR EXISTS (SELECT 1 FROM ledger_lots WHERE wallet_id = ? AND left_micro > 0 AND expires_at <= ?)
+                  OR EXISTS (SELECT 1 FROM ledger_lots WHERE wallet_id = ? AND is_spent = FALSE AND expires_at <= ?)
                 AS SIGNED)",
     )
     .bind(wallet.to_string())

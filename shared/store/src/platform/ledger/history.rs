@@ -1,5 +1,7 @@
 //! Transaction history and spending statistics of wallets.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::id::{HoldId, TransactionId, WalletId, WidgetId};
 use flysk_domain::money::MicroCoins;
@@ -119,6 +121,9 @@ pub enum HistoryOf {
 }
 
 /// Lists the newest `limit` transactions before the cursor.
+///
+/// Those of a wallet are read from an index in their order, those of some kinds from the index of each kind: the cost does not
+/// depend on how many there are.
 pub async fn list_transactions(
     conn: &mut Conn,
     owner: HistoryOf,
@@ -126,6 +131,12 @@ pub async fn list_transactions(
     after: Option<Cursor>,
     limit: u32,
 ) -> StoreResult<Vec<TransactionRow>> {
+    if let HistoryOf::Wallet(wallet) = owner
+        && !filter.kinds.is_empty()
+    {
+        let ids = list_ids_of_kinds(conn, wallet, filter, after, limit).await?;
+        return find_transactions(conn, ids).await;
+    }
     let mut query = QueryBuilder::new(SELECT);
     match owner {
         HistoryOf::Wallet(wallet) => {
@@ -152,6 +163,56 @@ pub async fn list_transactions(
         query.push(" AND t.id < ").push_bind(id.to_string()).push("))");
     }
     query.push(" ORDER BY t.created_at DESC, t.id DESC LIMIT ").push_bind(limit);
+    let rows: Vec<Row> = query.build_query_as().fetch_all(conn).await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Ids of the newest `limit` transactions of some kinds before the cursor. Reads at most `limit` index entries of each kind.
+async fn list_ids_of_kinds(
+    conn: &mut Conn,
+    wallet: WalletId,
+    filter: &HistoryFilter,
+    after: Option<Cursor>,
+    limit: u32,
+) -> StoreResult<Vec<String>> {
+    // The first part is empty, so that every kind is added in the same way.
+    let mut query = QueryBuilder::new(
+        "SELECT id FROM ((SELECT id, created_at FROM ledger_transactions WHERE id = '' LIMIT 1)",
+    );
+    // A kind that is named twice counts once.
+    let kinds: BTreeSet<&'static str> = filter.kinds.iter().map(|kind| kind.code()).collect();
+    for kind in kinds {
+        query.push(
+            " UNION ALL (SELECT id, created_at FROM ledger_transactions FORCE INDEX (ledger_transactions_kind)
+               WHERE wallet_id = ",
+        );
+        query.push_bind(wallet.to_string()).push(" AND kind = ").push_bind(kind);
+        if let Some(from) = filter.from {
+            query.push(" AND created_at >= ").push_bind(from);
+        }
+        if let Some(until) = filter.until {
+            query.push(" AND created_at < ").push_bind(until);
+        }
+        if let Some(Cursor { at, id }) = after {
+            query.push(" AND (created_at < ").push_bind(at);
+            query.push(" OR (created_at = ").push_bind(at);
+            query.push(" AND id < ").push_bind(id.to_string()).push("))");
+        }
+        query.push(" ORDER BY created_at DESC, id DESC LIMIT ").push_bind(limit).push(")");
+    }
+    query.push(") AS of_kinds ORDER BY created_at DESC, id DESC LIMIT ").push_bind(limit);
+    Ok(query.build_query_scalar().fetch_all(conn).await?)
+}
+
+/// The transactions with these ids, newest first.
+async fn find_transactions(conn: &mut Conn, ids: Vec<String>) -> StoreResult<Vec<TransactionRow>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = QueryBuilder::new(SELECT);
+    query.push("t.id");
+    push_in(&mut query, ids);
+    query.push(" ORDER BY t.created_at DESC, t.id DESC");
     let rows: Vec<Row> = query.build_query_as().fetch_all(conn).await?;
     rows.into_iter().map(TryInto::try_into).collect()
 }

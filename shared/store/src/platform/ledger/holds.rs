@@ -1,6 +1,6 @@
 //! Table `ledger_holds`. The lots of a hold are read from the entries that placed it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
@@ -9,13 +9,14 @@ use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::ledger::{Hold, HoldState};
 use sqlx::{FromRow as _, QueryBuilder, Row as _};
 
+use super::changed::Changed;
 use super::transactions;
-use crate::error::expect_one;
-use crate::listed::push_in;
+use crate::error::expect_rows;
+use crate::listed::{in_few_lengths, push_in};
 use crate::sql_text::sql;
 use crate::{Conn, StoreError, StoreResult};
 
-/// Expired holds released in one run; the rest is left to the next run.
+/// Expired holds of a wallet released in one run; the rest is left to the next run.
 const MAX_EXPIRED_HOLDS: u32 = 500;
 
 /// A hold without its lots.
@@ -99,56 +100,84 @@ pub async fn find_hold_of_widget(
     Ok(Some((Row::from_row(&row)?.try_into()?, account)))
 }
 
-/// Loads the named holds of a wallet and its expired holds.
+/// Holds by wallet and id.
+pub(super) type HoldsOf = BTreeMap<WalletId, BTreeMap<HoldId, Hold>>;
+
+/// Loads the expired holds of the wallets, and those of the named holds that are theirs.
 pub(super) async fn load(
     conn: &mut Conn,
-    wallet: WalletId,
-    named: &[HoldId],
+    wallets: &BTreeSet<WalletId>,
+    named: &BTreeSet<HoldId>,
     now: DateTime<Utc>,
-) -> StoreResult<BTreeMap<HoldId, Hold>> {
-    let mut query = QueryBuilder::new(SELECT);
-    query.push("wallet_id = ").push_bind(wallet.to_string());
-    query.push(" AND state = 'open' AND expires_at <= ").push_bind(now);
-    query.push(" ORDER BY expires_at LIMIT ").push_bind(MAX_EXPIRED_HOLDS);
-    let mut rows: Vec<Row> = query.build_query_as().fetch_all(&mut *conn).await?;
-    if !named.is_empty() {
-        let mut query = QueryBuilder::new(SELECT);
-        query.push("wallet_id = ").push_bind(wallet.to_string()).push(" AND id");
-        push_in(&mut query, named.iter().map(ToString::to_string));
-        rows.extend(query.build_query_as::<Row>().fetch_all(&mut *conn).await?);
+) -> StoreResult<HoldsOf> {
+    let rows = load_rows(conn, wallets, named, now).await?;
+    let placed_by: Vec<TransactionId> = rows.values().map(|row| row.placed_by).collect();
+    let mut entries = transactions::load_entries(conn, wallets, &placed_by).await?;
+    let mut holds = HoldsOf::new();
+    for row in rows.into_values() {
+        let hold = Hold {
+            id: row.id,
+            placed_by: row.placed_by,
+            amount: row.amount,
+            parts: Hold::parts_of(&entries.remove(&row.placed_by).unwrap_or_default()),
+            state: row.state,
+            captured: row.captured,
+            expires_at: row.expires_at,
+        };
+        holds.entry(row.wallet_id).or_default().insert(hold.id, hold);
     }
-    let rows: Vec<HoldRow> = rows.into_iter().map(TryInto::try_into).collect::<StoreResult<_>>()?;
-    let placed_by: Vec<TransactionId> = rows.iter().map(|row| row.placed_by).collect();
-    let mut entries = transactions::load_entries(conn, wallet, &placed_by).await?;
-    let hold = |row: HoldRow| Hold {
-        id: row.id,
-        placed_by: row.placed_by,
-        amount: row.amount,
-        parts: Hold::parts_of(&entries.remove(&row.placed_by).unwrap_or_default()),
-        state: row.state,
-        captured: row.captured,
-        expires_at: row.expires_at,
-    };
-    // A hold that is both named and expired would be read twice, and its entries would be missing the second time.
-    let unique: BTreeMap<HoldId, HoldRow> = rows.into_iter().map(|row| (row.id, row)).collect();
-    Ok(unique.into_values().map(hold).map(|hold| (hold.id, hold)).collect())
+    Ok(holds)
 }
 
-/// Inserts new holds and updates the state of existing ones.
+/// The rows by id: a hold that is both named and expired is read twice.
+async fn load_rows(
+    conn: &mut Conn,
+    wallets: &BTreeSet<WalletId>,
+    named: &BTreeSet<HoldId>,
+    now: DateTime<Utc>,
+) -> StoreResult<BTreeMap<HoldId, HoldRow>> {
+    let mut query = QueryBuilder::new(SELECT);
+    query.push("state = 'open' AND expires_at <= ").push_bind(now).push(" AND wallet_id");
+    push_in(&mut query, wallets.iter().map(ToString::to_string));
+    let limit = u32::try_from(wallets.len()).unwrap_or(u32::MAX).saturating_mul(MAX_EXPIRED_HOLDS);
+    query.push(" ORDER BY expires_at LIMIT ").push_bind(limit);
+    let expired: Vec<Row> = query.build_query_as().fetch_all(&mut *conn).await?;
+    let (mut rows, mut counts) = (BTreeMap::new(), BTreeMap::<WalletId, u32>::new());
+    for row in expired {
+        let row = HoldRow::try_from(row)?;
+        let count = counts.entry(row.wallet_id).or_default();
+        *count += 1;
+        if *count <= MAX_EXPIRED_HOLDS {
+            rows.insert(row.id, row);
+        }
+    }
+    if !named.is_empty() {
+        let mut query = QueryBuilder::new(SELECT);
+        query.push("id");
+        push_in(&mut query, named.iter().map(ToString::to_string));
+        for row in query.build_query_as::<Row>().fetch_all(conn).await? {
+            let row = HoldRow::try_from(row)?;
+            if wallets.contains(&row.wallet_id) {
+                rows.insert(row.id, row);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// Inserts new holds and ends existing ones.
 pub(super) async fn save(
     conn: &mut Conn,
-    wallet: WalletId,
-    before: &BTreeMap<HoldId, Hold>,
-    after: &BTreeMap<HoldId, Hold>,
+    changed: &[Changed<'_, HoldId, Hold>],
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
-    let fresh: Vec<&Hold> = after.values().filter(|hold| !before.contains_key(&hold.id)).collect();
-    if !fresh.is_empty() {
+    let fresh: Vec<(WalletId, &Hold)> = changed.iter().flat_map(Changed::fresh).collect();
+    for rows in in_few_lengths(&fresh) {
         let mut query = QueryBuilder::new(
             "INSERT INTO ledger_holds (id, wallet_id, transaction_id, amount_micro, captured_micro, state,
                                        expires_at, created_at, updated_at) ",
         );
-        query.push_values(fresh, |mut row, hold| {
+        query.push_values(rows, |mut row, (wallet, hold)| {
             row.push_bind(hold.id.to_string())
                 .push_bind(wallet.to_string())
                 .push_bind(hold.placed_by.to_string())
@@ -161,22 +190,25 @@ pub(super) async fn save(
         });
         query.build().execute(&mut *conn).await?;
     }
-    for hold in after.values() {
-        if before.get(&hold.id).is_none_or(|old| old == hold) {
-            continue;
+    for state in [HoldState::Captured, HoldState::Released, HoldState::Expired] {
+        let altered = changed.iter().flat_map(Changed::altered);
+        let ended: Vec<&Hold> = altered.map(|(_, hold)| hold).filter(|hold| hold.state == state).collect();
+        for holds in in_few_lengths(&ended) {
+            end(conn, holds, state, now).await?;
         }
-        let updated = sqlx::query(
-            "UPDATE ledger_holds SET state = ?, captured_micro = ?, updated_at = ?
-             WHERE id = ? AND wallet_id = ? AND state = 'open'",
-        )
-        .bind(hold.state.as_str())
-        .bind(hold.captured.0)
-        .bind(now)
-        .bind(hold.id.to_string())
-        .bind(wallet.to_string())
-        .execute(&mut *conn)
-        .await?;
-        expect_one(&updated, "hold")?;
     }
     Ok(())
+}
+
+/// Ends open holds in the same way.
+async fn end(conn: &mut Conn, holds: &[&Hold], state: HoldState, now: DateTime<Utc>) -> StoreResult<()> {
+    let mut query = QueryBuilder::new("UPDATE ledger_holds SET captured_micro = CASE id");
+    for hold in holds {
+        query.push(" WHEN ").push_bind(hold.id.to_string());
+        query.push(" THEN CAST(").push_bind(hold.captured.0).push(" AS SIGNED)");
+    }
+    query.push(" ELSE captured_micro END, state = ").push_bind(state.as_str());
+    query.push(", updated_at = ").push_bind(now).push(" WHERE state = 'open' AND id");
+    push_in(&mut query, holds.iter().map(|hold| hold.id.to_string()));
+    expect_rows(&query.build().execute(conn).await?, holds.len(), "hold")
 }

@@ -1,6 +1,6 @@
 //! Lots by id, for refunds of purchases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flysk_domain::id::{LotId, TransactionId, WalletId};
 use flysk_domain::money::MicroCoins;
@@ -17,7 +17,9 @@ pub async fn lock_lots(
     named: &[LotId],
 ) -> StoreResult<BTreeMap<LotId, Lot>> {
     wallets::lock(conn, wallet).await?;
-    let mut found = lots::load(conn, wallet, named).await?;
+    let named = named.iter().copied().collect();
+    let mut found =
+        lots::load(conn, &BTreeSet::from([wallet]), &named).await?.remove(&wallet).unwrap_or_default();
     found.retain(|id, _| named.contains(id));
     Ok(found)
 }
@@ -28,7 +30,7 @@ pub async fn list_taken(
     wallet: WalletId,
     transaction: TransactionId,
 ) -> StoreResult<Vec<LotPart>> {
-    let entries = transactions::load_entries(conn, wallet, &[transaction]).await?;
+    let entries = transactions::load_entries(conn, &BTreeSet::from([wallet]), &[transaction]).await?;
     let entries = entries.into_values().flatten().filter(|entry| entry.account == LedgerAccount::Available);
     let taken = entries.filter_map(|entry| Some((entry.lot?, entry.amount)));
     taken

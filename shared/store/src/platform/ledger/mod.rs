@@ -7,10 +7,11 @@
 //!
 //! A conditional `UPDATE … WHERE available >= ?` would not be faster than the row lock: lots make every charge read
 //! before it writes, and on one hot wallet both variants spend their time waiting for each other's commit. Fewer
-//! commits help, so [`WalletBatcher`] executes the commands waiting for one wallet in one transaction (group commit).
-//! Measured by `cargo xtask bench -- flycoins`; see `docs/decisions/0010-group-commit-charges-per-wallet.md`.
+//! commits and statements help, so [`WalletBatcher`] executes the commands that wait in one transaction for many wallets.
+//! Measured by `cargo xtask bench -- flycoins`; see `docs/decisions/0053-batch-wallets-in-lanes.md`.
 
 mod apply;
+mod changed;
 mod charges;
 mod customers;
 mod expiry;
@@ -21,9 +22,12 @@ mod lot_locks;
 mod lots;
 mod pending_events;
 mod prices;
+mod session;
 mod transactions;
-mod verify;
+mod turns;
+mod verification;
 mod wallet_batcher;
+mod wallet_commits;
 mod wallets;
 mod welcome_bonus;
 mod widget_totals;
@@ -43,9 +47,15 @@ pub use prices::{
     PriceVersion, insert_price_rule, list_price_versions, list_prices_of, list_prices_of_widget,
     next_price_version,
 };
-pub use verify::{Discrepancy, Verification, rules, verify, verify_snapshot};
+pub use verification::{
+    Comparison, Discrepancy, LedgerRange, PROVEN_RANGE, Proof, Verification, add_proven_sums, check_range,
+    compare_with_proofs, find_last_proof, find_range_end, forget_proofs, insert_proof, lock_last_proof,
+    mark_compared, read_range, rules, verify,
+};
 pub use wallet_batcher::WalletBatcher;
-pub use wallets::{WalletRow, find_wallet, find_wallet_of_install, insert_wallet, take_turn};
+pub use wallets::{
+    WalletRow, find_wallet, find_wallet_of_install, insert_wallet, list_wallets_of_installs, take_turn,
+};
 pub use welcome_bonus::claim_welcome_bonus;
 pub use widget_totals::{
     DayReceived, WalletOwner, list_owners, list_received_of_widget, list_spent_of_widget,

@@ -1,6 +1,6 @@
 //! Tables `ledger_transactions` and `ledger_entries`. Rows are append-only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flysk_domain::id::{TransactionId, WalletId};
 use flysk_domain::money::MicroCoins;
@@ -8,11 +8,8 @@ use flysk_domain::platform::ledger::{Entry, Posting};
 use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
-use crate::listed::push_in;
+use crate::listed::{in_few_lengths, push_in};
 use crate::{Conn, StoreResult};
-
-/// Rows per `INSERT`: a statement is limited to 65,535 parameters.
-const MAX_INSERT_ROWS: usize = 2_000;
 
 /// A posting with the caller's reference and details.
 #[derive(Debug)]
@@ -22,14 +19,14 @@ pub(super) struct Recorded<'a> {
     pub(super) details: Option<&'a serde_json::Value>,
 }
 
-/// Inserts transactions with their entries.
-pub(super) async fn insert(conn: &mut Conn, wallet: WalletId, recorded: &[Recorded<'_>]) -> StoreResult<()> {
-    for rows in recorded.chunks(MAX_INSERT_ROWS) {
+/// Inserts transactions of wallets with their entries.
+pub(super) async fn insert(conn: &mut Conn, recorded: &[(WalletId, &Recorded<'_>)]) -> StoreResult<()> {
+    for rows in in_few_lengths(recorded) {
         let mut query = QueryBuilder::new(
             "INSERT INTO ledger_transactions (id, wallet_id, kind, hold_id, reverses_id, reference, details,
                                               created_at) ",
         );
-        query.push_values(rows, |mut row, Recorded { posting, reference, details }| {
+        query.push_values(rows, |mut row, (wallet, Recorded { posting, reference, details })| {
             row.push_bind(posting.id.to_string())
                 .push_bind(wallet.to_string())
                 .push_bind(posting.kind.code())
@@ -41,17 +38,18 @@ pub(super) async fn insert(conn: &mut Conn, wallet: WalletId, recorded: &[Record
         });
         query.build().execute(&mut *conn).await?;
     }
-    let entries: Vec<(TransactionId, u16, &Entry)> = recorded
+    let entries: Vec<(WalletId, TransactionId, u16, &Entry)> = recorded
         .iter()
-        .flat_map(|recorded| {
-            (0_u16..).zip(&recorded.posting.entries).map(|(line, entry)| (recorded.posting.id, line, entry))
+        .flat_map(|(wallet, Recorded { posting, .. })| {
+            let numbered = (0_u16..).zip(&posting.entries);
+            numbered.map(move |(line, entry)| (*wallet, posting.id, line, entry))
         })
         .collect();
-    for rows in entries.chunks(MAX_INSERT_ROWS) {
+    for rows in in_few_lengths(&entries) {
         let mut query = QueryBuilder::new(
             "INSERT INTO ledger_entries (transaction_id, line, wallet_id, account, lot_id, amount_micro) ",
         );
-        query.push_values(rows, |mut row, (transaction, line, entry)| {
+        query.push_values(rows, |mut row, (wallet, transaction, line, entry)| {
             row.push_bind(transaction.to_string())
                 .push_bind(*line)
                 .push_bind(wallet.to_string())
@@ -64,56 +62,63 @@ pub(super) async fn insert(conn: &mut Conn, wallet: WalletId, recorded: &[Record
     Ok(())
 }
 
+/// Entries by transaction.
+pub(super) type EntriesBy = BTreeMap<TransactionId, Vec<Entry>>;
+
 /// An entry; `owner_id` is the transaction under which it is grouped.
 #[derive(sqlx::FromRow)]
 struct EntryRow {
     owner_id: String,
+    wallet_id: String,
     account: String,
     lot_id: Option<String>,
     amount_micro: i64,
 }
 
-/// Loads entries by transaction, in order.
+/// Loads entries of the wallets by transaction, in order.
 pub(super) async fn load_entries(
     conn: &mut Conn,
-    wallet: WalletId,
+    wallets: &BTreeSet<WalletId>,
     transactions: &[TransactionId],
-) -> StoreResult<BTreeMap<TransactionId, Vec<Entry>>> {
+) -> StoreResult<EntriesBy> {
     if transactions.is_empty() {
         return Ok(BTreeMap::new());
     }
     let mut query = QueryBuilder::new(
-        "SELECT transaction_id AS owner_id, account, lot_id, amount_micro FROM ledger_entries WHERE wallet_id = ",
+        "SELECT transaction_id AS owner_id, wallet_id, account, lot_id, amount_micro FROM ledger_entries
+         WHERE transaction_id",
     );
-    query.push_bind(wallet.to_string()).push(" AND transaction_id");
     push_in(&mut query, transactions.iter().map(ToString::to_string));
     query.push(" ORDER BY transaction_id, line");
-    group(query.build_query_as().fetch_all(conn).await?)
+    group(wallets, query.build_query_as().fetch_all(conn).await?)
 }
 
-/// Loads the entries of refunds, by the charge that they refund.
+/// Loads the entries of the wallets' refunds, by the charge that they refund.
 pub(super) async fn load_refund_entries(
     conn: &mut Conn,
-    wallet: WalletId,
+    wallets: &BTreeSet<WalletId>,
     charges: &[TransactionId],
-) -> StoreResult<BTreeMap<TransactionId, Vec<Entry>>> {
+) -> StoreResult<EntriesBy> {
     if charges.is_empty() {
         return Ok(BTreeMap::new());
     }
     let mut query = QueryBuilder::new(
-        "SELECT t.reverses_id AS owner_id, e.account, e.lot_id, e.amount_micro
+        "SELECT t.reverses_id AS owner_id, t.wallet_id, e.account, e.lot_id, e.amount_micro
          FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
-         WHERE t.wallet_id = ",
+         WHERE t.reverses_id",
     );
-    query.push_bind(wallet.to_string()).push(" AND t.reverses_id");
     push_in(&mut query, charges.iter().map(ToString::to_string));
     query.push(" ORDER BY t.created_at, t.id, e.line");
-    group(query.build_query_as().fetch_all(conn).await?)
+    group(wallets, query.build_query_as().fetch_all(conn).await?)
 }
 
-fn group(rows: Vec<EntryRow>) -> StoreResult<BTreeMap<TransactionId, Vec<Entry>>> {
-    let mut groups: BTreeMap<TransactionId, Vec<Entry>> = BTreeMap::new();
+fn group(wallets: &BTreeSet<WalletId>, rows: Vec<EntryRow>) -> StoreResult<EntriesBy> {
+    let mut groups = EntriesBy::new();
     for row in rows {
+        let wallet: WalletId = super::decode_text("wallet id", &row.wallet_id)?;
+        if !wallets.contains(&wallet) {
+            continue;
+        }
         let lot = row.lot_id.as_deref().map(|id| super::decode_text("lot id", id)).transpose()?;
         let account = super::decode_text("account", &row.account)?;
         let entry = Entry { account, lot, amount: MicroCoins(row.amount_micro) };

@@ -1,65 +1,271 @@
-//! Group commit of ledger commands: all commands that wait for one wallet are executed in one transaction.
+//! Group commit of ledger commands across wallets: lanes whose transactions carry the commands of many wallets.
+//!
+//! A wallet belongs to one lane. A lane has one transaction at a time, and what arrives meanwhile goes into the next, so the
+//! commands of a wallet keep their order. A transaction takes the wallets that no other transaction has locked and waits for
+//! none. The others leave the lane: a queue of their own waits for their locks, and while it is open, their commands go there.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flysk_domain::Clock;
 use flysk_domain::id::WalletId;
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection as _, MySql};
+use tokio::sync::oneshot;
 
-use super::{CommandOutcome, LedgerCommand, apply};
-use crate::group_commit::{CommitGroup, GroupCommit};
-use crate::{Pool, StoreError, StoreResult, repeat_while};
+use super::apply::{CommandOutcome, LedgerCommand, Outcomes, WalletCommands, apply_to_unlocked};
+use super::turns::Turns;
+use super::wallet_commits::WalletCommits;
+use crate::group_commit::{GroupCommit, clone_error, is_row_error};
+use crate::{Pool, StoreError, StoreResult, answered, repeat_while};
 
-/// Executes commands of callers in this process. Clones share the queues.
+/// Commands of a transaction, which keeps the locks of its wallets below some tens of milliseconds.
+const MAX_GROUP_LEN: usize = 128;
+/// Commands of a wallet that are taken before the next wallet's turn.
+const TURN_LEN: usize = 16;
+/// More lanes make smaller groups, fewer leave a core idle.
+const MIN_LANES: usize = 2;
+const MAX_LANES: usize = 4;
+/// Times that a group that lost a race is executed. Then its wallets leave the lane, so that one does not hold up the others.
+const MAX_GROUP_TRIES: u32 = 2;
+
+/// Executes commands of callers in this process. Clones share the lanes.
 ///
 /// Dropping a caller does not withdraw its command; the caller repeats it under the same idempotency key.
 #[derive(Debug, Clone)]
 pub struct WalletBatcher {
-    groups: GroupCommit<WalletCommits>,
+    lanes: Arc<WalletLanes>,
 }
 
 impl WalletBatcher {
-    /// A batcher that takes connections from `pool`.
+    /// A batcher with connections like those of `pool`: one per lane, whose cache keeps the statements of groups, and
+    /// connections of `pool` for wallets that leave their lane. To be called in a Tokio runtime.
     pub fn new(pool: Pool, clock: Arc<dyn Clock>) -> Self {
-        Self { groups: GroupCommit::new(WalletCommits { pool, clock }) }
+        let cores = std::thread::available_parallelism().map_or(MIN_LANES, usize::from);
+        let lanes: Box<[Mutex<Lane>]> =
+            (0..cores.clamp(MIN_LANES, MAX_LANES)).map(|_| Mutex::default()).collect();
+        let connections = u32::try_from(lanes.len()).unwrap_or(u32::MAX);
+        let options = pool.options().clone().min_connections(0).max_connections(connections);
+        let own = options.connect_lazy_with(MySqlConnectOptions::clone(&pool.connect_options()));
+        let apart = GroupCommit::new(WalletCommits { pool, clock: Arc::clone(&clock) });
+        Self { lanes: Arc::new(WalletLanes { pool: own, clock, lanes, apart }) }
     }
 
-    /// Executes a command, together with other commands that wait for the wallet.
+    /// Executes a command, together with other commands that wait.
     pub async fn submit(&self, wallet: WalletId, command: LedgerCommand) -> StoreResult<CommandOutcome> {
-        self.groups.submit(wallet, command).await
+        let (outcome_tx, outcome) = oneshot::channel();
+        self.lanes.enqueue(wallet, Pending { command, outcome_tx });
+        // The sender was dropped without a result: the task panicked.
+        outcome.await.unwrap_or(Err(StoreError::WrongState { what: "group commit" }))
     }
 }
 
-#[derive(Debug)]
-struct WalletCommits {
+struct WalletLanes {
     pool: Pool,
     clock: Arc<dyn Clock>,
+    lanes: Box<[Mutex<Lane>]>,
+    /// Wallets that have left their lane.
+    apart: GroupCommit<WalletCommits>,
 }
 
-impl CommitGroup for WalletCommits {
-    type Key = WalletId;
-    type Item = LedgerCommand;
-    type Outcome = CommandOutcome;
+/// Commands that wait.
+#[derive(Default)]
+struct Lane {
+    /// Whether a task works on it.
+    is_open: bool,
+    waiting: Turns<WalletId, Pending>,
+}
 
-    /// Keeps the wallet's lock below some tens of milliseconds.
-    const MAX_GROUP_LEN: usize = 256;
+struct Pending {
+    command: LedgerCommand,
+    outcome_tx: oneshot::Sender<StoreResult<CommandOutcome>>,
+}
 
-    async fn commit(&self, wallet: WalletId, commands: &[LedgerCommand]) -> StoreResult<Vec<CommandOutcome>> {
-        // A key that another wallet stored concurrently is found on the next try.
-        let may_run_again =
-            |error: &StoreError| matches!(error, StoreError::Conflict(_) | StoreError::Duplicate { .. });
-        repeat_while(may_run_again, || self.commit_once(wallet, commands)).await
+impl Pending {
+    fn answer(self, outcome: StoreResult<CommandOutcome>) {
+        // The caller may be gone.
+        drop(self.outcome_tx.send(outcome));
     }
 }
 
-impl WalletCommits {
+/// Commands of one transaction, by wallet, in the order in which the wallets are locked.
+type Group = BTreeMap<WalletId, Vec<Pending>>;
+
+/// The connection of an open lane between two groups.
+type LaneConnection = Mutex<Option<PoolConnection<MySql>>>;
+
+impl fmt::Debug for WalletLanes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WalletLanes")
+            .field("lanes", &self.lanes.len())
+            .field("apart", &self.apart)
+            .finish_non_exhaustive()
+    }
+}
+
+impl WalletLanes {
+    fn enqueue(self: &Arc<Self>, wallet: WalletId, pending: Pending) {
+        let number = self.number_of(wallet);
+        let opened = {
+            let mut lane = self.lane(number);
+            if self.apart.is_open(&wallet) {
+                // Earlier commands of the wallet wait there.
+                return self.apart.queue(wallet, pending.command, pending.outcome_tx);
+            }
+            lane.waiting.push(wallet, pending);
+            !std::mem::replace(&mut lane.is_open, true)
+        };
+        if opened {
+            let lanes = Arc::clone(self);
+            tokio::spawn(async move { lanes.drain(number).await });
+        }
+    }
+
+    /// Executes groups until no command of the lane waits.
+    async fn drain(&self, number: usize) {
+        let guard = LaneGuard { lanes: self, number };
+        let connection = LaneConnection::default();
+        loop {
+            let group = self.lane(number).waiting.take(MAX_GROUP_LEN, TURN_LEN);
+            if !group.is_empty() {
+                self.execute(number, &connection, group).await;
+                continue;
+            }
+            // Callers that were just answered may come back at once; their commands then share a group.
+            tokio::task::yield_now().await;
+            if self.close_if_empty(number) {
+                break;
+            }
+        }
+        // The lane is closed; a caller that came since has opened it again.
+        std::mem::forget(guard);
+    }
+
+    fn close_if_empty(&self, number: usize) -> bool {
+        let mut lane = self.lane(number);
+        lane.is_open = !lane.waiting.is_empty();
+        !lane.is_open
+    }
+
+    async fn execute(&self, number: usize, connection: &LaneConnection, group: Group) {
+        let executed = {
+            let commands: Vec<WalletCommands<'_>> = group.iter().map(commands_of).collect();
+            self.commit(connection, &commands).await
+        };
+        match executed {
+            Ok(mut outcomes) => {
+                for (wallet, waiting) in group {
+                    match outcomes.remove(&wallet) {
+                        Some(Ok(outcomes)) => {
+                            waiting
+                                .into_iter()
+                                .zip(outcomes)
+                                .for_each(|(one, outcome)| one.answer(Ok(outcome)));
+                        }
+                        Some(Err(error)) => {
+                            for one in waiting {
+                                one.answer(Err(clone_error(&error)));
+                            }
+                        }
+                        None => self.set_apart(number, wallet, waiting),
+                    }
+                }
+            }
+            // A wallet that cannot be written, or is contended, must not fail or delay the others.
+            Err(error) if is_row_error(&error) || matches!(error, StoreError::Conflict(_)) => {
+                for (wallet, waiting) in group {
+                    self.set_apart(number, wallet, waiting);
+                }
+            }
+            Err(error) => {
+                let waiting = group.into_values().flatten();
+                waiting.for_each(|one| one.answer(Err(clone_error(&error))));
+            }
+        }
+    }
+
+    /// Moves the commands of a wallet out of the lane: those of a group, and those that came meanwhile.
+    fn set_apart(&self, number: usize, wallet: WalletId, waiting: Vec<Pending>) {
+        let mut lane = self.lane(number);
+        let later = lane.waiting.remove(&wallet);
+        for one in waiting.into_iter().chain(later) {
+            self.apart.queue(wallet, one.command, one.outcome_tx);
+        }
+    }
+
+    async fn commit(
+        &self,
+        connection: &LaneConnection,
+        commands: &[WalletCommands<'_>],
+    ) -> StoreResult<Outcomes> {
+        let tries = AtomicU32::new(0);
+        let may_run_again = |error: &StoreError| {
+            is_lost_race(error) && tries.fetch_add(1, Ordering::Relaxed) + 1 < MAX_GROUP_TRIES
+        };
+        repeat_while(may_run_again, || answered(self.commit_once(connection, commands))).await
+    }
+
     async fn commit_once(
         &self,
-        wallet: WalletId,
-        commands: &[LedgerCommand],
-    ) -> StoreResult<Vec<CommandOutcome>> {
-        let mut tx = self.pool.begin().await?;
-        let outcomes = apply(&mut tx, wallet, commands, self.clock.as_ref()).await?;
+        connection: &LaneConnection,
+        commands: &[WalletCommands<'_>],
+    ) -> StoreResult<Outcomes> {
+        let idle = lock(connection).take();
+        let mut conn = match idle {
+            Some(conn) => conn,
+            None => self.pool.acquire().await?,
+        };
+        let mut tx = conn.begin().await?;
+        let outcomes = apply_to_unlocked(&mut tx, commands, self.clock.as_ref()).await?;
         tx.commit().await?;
+        // After an error it goes back to the pool, which checks it.
+        *lock(connection) = Some(conn);
         Ok(outcomes)
+    }
+
+    fn number_of(&self, wallet: WalletId) -> usize {
+        let mut hasher = DefaultHasher::new();
+        wallet.hash(&mut hasher);
+        let lanes = self.lanes.len() as u64;
+        usize::try_from(hasher.finish() % lanes.max(1)).unwrap_or_default()
+    }
+
+    fn lane(&self, number: usize) -> MutexGuard<'_, Lane> {
+        lock(&self.lanes[number])
+    }
+}
+
+fn commands_of<'a>((wallet, waiting): (&'a WalletId, &'a Vec<Pending>)) -> WalletCommands<'a> {
+    WalletCommands { wallet: *wallet, commands: waiting.iter().map(|one| &one.command).collect() }
+}
+
+/// Whether the group may succeed when it is repeated: also after a key that another transaction stored concurrently. A long wait
+/// for a lock may last as long again.
+fn is_lost_race(error: &StoreError) -> bool {
+    match error {
+        StoreError::Conflict(cause) => !StoreError::is_lock_wait_timeout(cause),
+        StoreError::Duplicate { .. } => true,
+        _ => false,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A lane that a task works on. A panic drops the waiting commands, so that their callers get an error and the next caller opens
+/// the lane again.
+struct LaneGuard<'a> {
+    lanes: &'a WalletLanes,
+    number: usize,
+}
+
+impl Drop for LaneGuard<'_> {
+    fn drop(&mut self) {
+        *self.lanes.lane(self.number) = Lane::default();
     }
 }

@@ -1,10 +1,14 @@
 //! Table `wallets`: one per install, with its balances.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 use flysk_domain::id::{InstallId, WalletId, WidgetId};
 use flysk_domain::money::MicroCoins;
+use sqlx::QueryBuilder;
 
-use crate::error::expect_one;
+use crate::error::expect_rows;
+use crate::listed::{in_few_lengths, push_in};
 use crate::sql_text::sql;
 use crate::{Conn, StoreError, StoreResult};
 
@@ -62,6 +66,21 @@ pub async fn find_wallet_of_install(conn: &mut Conn, install: InstallId) -> Stor
     row.map(TryInto::try_into).transpose()
 }
 
+/// Lists the wallets of these installs.
+pub async fn list_wallets_of_installs(
+    conn: &mut Conn,
+    installs: &[InstallId],
+) -> StoreResult<Vec<WalletRow>> {
+    if installs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = QueryBuilder::new(SELECT);
+    query.push("install_id");
+    push_in(&mut query, installs.iter().map(ToString::to_string));
+    let rows: Vec<Row> = query.build_query_as().fetch_all(conn).await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
 /// A locked wallet.
 pub(super) struct LockedWallet {
     /// The wallet.
@@ -77,21 +96,47 @@ struct LockedRow {
     low_balance_micro: Option<i64>,
 }
 
-/// Locks the wallet's row until the transaction ends. The widget's row is only read: a subquery of a locking read locks
-/// nothing.
+impl TryFrom<LockedRow> for LockedWallet {
+    type Error = StoreError;
+
+    fn try_from(row: LockedRow) -> Result<Self, StoreError> {
+        Ok(Self { row: row.row.try_into()?, low_balance: row.low_balance_micro.map(MicroCoins) })
+    }
+}
+
+/// The widget's row is only read: a subquery of a locking read locks nothing.
+const SELECT_LOCKED: &str = "SELECT id, install_id, widget_id, available_micro, held_micro,
+        (SELECT CAST(JSON_EXTRACT(w.billing, '$.flycoins.low_balance_micro') AS SIGNED) FROM widgets w
+         WHERE w.id = wallets.widget_id) AS low_balance_micro
+    FROM wallets ";
+
+/// Locks the wallet's row until the transaction ends.
 pub(super) async fn lock(conn: &mut Conn, id: WalletId) -> StoreResult<LockedWallet> {
-    let row: Option<LockedRow> = sqlx::query_as(
-        "SELECT id, install_id, widget_id, available_micro, held_micro,
-                (SELECT CAST(JSON_EXTRACT(w.billing, '$.flycoins.low_balance_micro') AS SIGNED) FROM widgets w
-                 WHERE w.id = wallets.widget_id) AS low_balance_micro
-         FROM wallets WHERE id = ? FOR UPDATE",
-    )
-    .bind(id.to_string())
-    .fetch_optional(conn)
-    .await?;
-    let found = row.ok_or(StoreError::WrongState { what: "wallet" })?;
-    let low_balance = found.low_balance_micro.map(MicroCoins);
-    Ok(LockedWallet { row: found.row.try_into()?, low_balance })
+    let row: Option<LockedRow> = sqlx::query_as(sql!(SELECT_LOCKED, "WHERE id = ? FOR UPDATE"))
+        .bind(id.to_string())
+        .fetch_optional(conn)
+        .await?;
+    row.ok_or(StoreError::WrongState { what: "wallet" })?.try_into()
+}
+
+/// Locks the rows of those of the wallets that no other transaction has locked, in the order of their ids, until the
+/// transaction ends. It waits for none.
+///
+/// The index is named, because a scan of a small table would lock the neighbours for a moment.
+pub(super) async fn lock_unlocked(
+    conn: &mut Conn,
+    ids: &BTreeSet<WalletId>,
+) -> StoreResult<BTreeMap<WalletId, LockedWallet>> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut query = QueryBuilder::new(SELECT_LOCKED);
+    query.push("FORCE INDEX (PRIMARY) WHERE id");
+    push_in(&mut query, ids.iter().map(ToString::to_string));
+    query.push(" ORDER BY id FOR UPDATE SKIP LOCKED");
+    let rows: Vec<LockedRow> = query.build_query_as().fetch_all(conn).await?;
+    let wallet = |row: LockedRow| LockedWallet::try_from(row).map(|locked| (locked.row.id, locked));
+    rows.into_iter().map(wallet).collect()
 }
 
 /// Makes transactions that begin with this run one after another for each wallet, so that they see each other's rows. The
@@ -137,26 +182,48 @@ pub async fn insert_wallet(
     }
 }
 
-/// Writes the balances of a locked wallet. The statement also compares the old balances: a caller without the lock
-/// fails instead of overwriting a concurrent change.
+/// Balances of a locked wallet.
+pub(super) struct NewBalances<'a> {
+    /// The row as it was locked.
+    pub(super) old: &'a WalletRow,
+    /// Coins that can be spent.
+    pub(super) available: MicroCoins,
+    /// Coins reserved by open holds.
+    pub(super) held: MicroCoins,
+}
+
+/// Writes the balances of locked wallets. The statement also compares the old balances: a caller without the locks fails
+/// instead of overwriting a concurrent change.
 pub(super) async fn update_balances(
     conn: &mut Conn,
-    old: &WalletRow,
-    available: MicroCoins,
-    held: MicroCoins,
+    balances: &[NewBalances<'_>],
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
-    let updated = sqlx::query(
-        "UPDATE wallets SET available_micro = ?, held_micro = ?, updated_at = ?
-         WHERE id = ? AND available_micro = ? AND held_micro = ?",
-    )
-    .bind(available.0)
-    .bind(held.0)
-    .bind(now)
-    .bind(old.id.to_string())
-    .bind(old.available.0)
-    .bind(old.held.0)
-    .execute(conn)
-    .await?;
-    expect_one(&updated, "wallet")
+    for rows in in_few_lengths(balances) {
+        let mut query = QueryBuilder::new("UPDATE wallets SET available_micro = CASE id");
+        for row in rows {
+            query.push(" WHEN ").push_bind(row.old.id.to_string());
+            query.push(" THEN CAST(").push_bind(row.available.0).push(" AS SIGNED)");
+        }
+        query.push(" ELSE available_micro END, held_micro = CASE id");
+        for row in rows {
+            query.push(" WHEN ").push_bind(row.old.id.to_string());
+            query.push(" THEN CAST(").push_bind(row.held.0).push(" AS SIGNED)");
+        }
+        query.push(" ELSE held_micro END, updated_at = ").push_bind(now);
+        query.push(" WHERE available_micro = CASE id");
+        for row in rows {
+            query.push(" WHEN ").push_bind(row.old.id.to_string());
+            query.push(" THEN CAST(").push_bind(row.old.available.0).push(" AS SIGNED)");
+        }
+        query.push(" END AND held_micro = CASE id");
+        for row in rows {
+            query.push(" WHEN ").push_bind(row.old.id.to_string());
+            query.push(" THEN CAST(").push_bind(row.old.held.0).push(" AS SIGNED)");
+        }
+        query.push(" END AND id");
+        push_in(&mut query, rows.iter().map(|row| row.old.id.to_string()));
+        expect_rows(&query.build().execute(&mut *conn).await?, rows.len(), "wallet")?;
+    }
+    Ok(())
 }
