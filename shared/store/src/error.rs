@@ -9,8 +9,9 @@ pub enum StoreError {
         /// Name of the unique key.
         key: String,
     },
-    /// Deadlock, lock wait timeout, a row changed since it was read, or an unavailable node of a cluster: the transaction
-    /// was rolled back and must not continue; as a whole it may be repeated ([`crate::repeat_contended`]).
+    /// Deadlock, lock wait timeout, a row or table changed since it was read, or a node of a cluster that is unavailable or
+    /// read-only: the transaction was rolled back, or is with its connection, and must not continue; as a whole it may be
+    /// repeated ([`crate::repeat_contended`]).
     #[error("the transaction was rolled back and may be repeated: {0}")]
     Conflict(#[source] sqlx::Error),
     /// A conditional write found no row in the required state.
@@ -100,17 +101,25 @@ impl StoreError {
         db.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().is_some_and(|db| db.number() == 1205)
     }
 
-    /// Whether the database rolled the transaction back and it may be repeated.
+    /// Whether the database rolled the transaction back, or the caller has to, and it may be repeated.
     pub fn may_run_again(error: &sqlx::Error) -> bool {
         let Some(db) = error.as_database_error() else { return false };
         let number = db
             .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
             .map(sqlx::mysql::MySqlDatabaseError::number);
-        // 1213 deadlock (on a cluster also at COMMIT), 1205 lock wait timeout, 1020 record changed since last read
-        // (MariaDB snapshot isolation), 1047 a Galera node that left its cluster for a moment.
-        matches!(number, Some(1213 | 1205 | 1020 | 1047))
+        number.is_some_and(|number| REPEATABLE_NUMBERS.contains(&number))
     }
 }
+
+/// Numbers of errors after which a transaction may be repeated.
+///
+/// - 1213 deadlock, on Galera also at `COMMIT`; 1205 lock wait timeout; 1020 record changed since last read (MariaDB,
+///   snapshot isolation).
+/// - 1412, 1615: the definition of a table changed during the transaction, because a migration runs.
+/// - 1047: a Galera node without quorum, or not synchronised yet.
+/// - 1290, 1836: the server became read-only, because the primary moved.
+/// - 3100, 3101: Group Replication refused the transaction at `COMMIT`.
+const REPEATABLE_NUMBERS: [u16; 10] = [1213, 1205, 1020, 1412, 1615, 1047, 1290, 1836, 3100, 3101];
 
 /// MySQL names the key as `'jobs.jobs_waiting_key'`, MariaDB as `'jobs_waiting_key'`.
 fn duplicated_key(message: &str) -> String {
@@ -126,6 +135,19 @@ pub(crate) fn unless_duplicate(
         Ok(_) => Ok(true),
         Err(StoreError::Duplicate { .. }) => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+/// Fails with [`StoreError::WrongState`] unless exactly `rows` rows were written.
+pub(crate) fn expect_rows(
+    result: &sqlx::mysql::MySqlQueryResult,
+    rows: usize,
+    what: &'static str,
+) -> StoreResult<()> {
+    if usize::try_from(result.rows_affected()) == Ok(rows) {
+        Ok(())
+    } else {
+        Err(StoreError::WrongState { what })
     }
 }
 

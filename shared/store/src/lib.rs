@@ -4,6 +4,7 @@
 //! may use a connection of the pool. All statements run on MySQL 8 and on MariaDB 10.11.
 
 pub mod admin;
+mod answer_limit;
 mod contention;
 pub mod cron_ticks;
 pub mod error;
@@ -12,6 +13,8 @@ pub mod group_commit;
 pub mod jobs;
 mod json_text;
 mod listed;
+pub mod migration_lock;
+mod nodes;
 pub mod platform;
 mod pool;
 pub mod retention;
@@ -20,6 +23,7 @@ mod server_time;
 mod sql_text;
 mod text_column;
 
+pub use answer_limit::{ANSWER_LIMIT, answered, answered_within};
 pub use contention::{
     Contention, MAX_TRANSACTION_TRIES, TRANSACTION_RETRY_LIMIT, contention_pause, repeat_contended,
     repeat_while,
@@ -27,8 +31,8 @@ pub use contention::{
 pub use error::{StoreError, StoreResult};
 pub use json_text::JsonText;
 pub use pool::{
-    ACQUIRE_TIMEOUT, Pool, READ_TIME_LIMIT, STATEMENT_CACHE_CAPACITY, check_database, configure_pool,
-    configure_pool_for_reading, connect, connect_for_reading, connect_within,
+    ACQUIRE_TIMEOUT, Pool, READ_TIME_LIMIT, STATEMENT_CACHE_CAPACITY, check_database, check_primary,
+    configure_pool, configure_pool_for_reading, connect, connect_for_reading, connect_within,
 };
 pub use schema::{SchemaError, check_schema};
 pub use server_time::read_server_time;

@@ -1,14 +1,15 @@
 //! Connection pools.
 
 use std::io;
-use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::{Connection as _, MySqlConnection};
+use sqlx::{Connection as _, MySqlConnection, Row as _};
 use tokio::net::TcpStream;
 
 use crate::StoreResult;
+use crate::nodes::{self, Nodes};
 
 /// A pool of connections; clones share it.
 pub type Pool = sqlx::MySqlPool;
@@ -25,7 +26,7 @@ pub const STATEMENT_CACHE_CAPACITY: usize = 256;
 
 /// A connection that was idle for this long is pinged before use, because the server may have been restarted. Pinging
 /// every time would add a round trip to each piece of work.
-const PING_IDLE_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const PING_IDLE_AFTER: Duration = Duration::from_secs(1);
 /// Time limit of a ping, before use and when a connection is returned.
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -37,17 +38,34 @@ pub async fn connect(url: &str, connections: u32) -> StoreResult<Pool> {
 /// Opens a pool on `url` (`mysql://user:password@host:port/database`) with at most `connections`. Acquiring a
 /// connection fails after `acquire_timeout`.
 ///
+/// The URL may list the nodes of a cluster (`…@host:port,host:port/database`). The pool uses the first one that takes
+/// writes, and moves to another one when it does not any more.
+///
 /// # Errors
 ///
-/// The URL is invalid, nothing listens there (reported at once), or the server does not answer.
+/// The URL is invalid, nothing listens there (reported at once), the server does not answer, or no node takes writes.
 pub async fn connect_within(url: &str, connections: u32, acquire_timeout: Duration) -> StoreResult<Pool> {
-    let options = MySqlConnectOptions::from_str(url)?.statement_cache_capacity(STATEMENT_CACHE_CAPACITY);
-    ensure_listening(&options, acquire_timeout).await?;
-    let pool = MySqlPoolOptions::new()
+    open(url, configure_pool(sized(connections, acquire_timeout)), acquire_timeout).await
+}
+
+fn sized(connections: u32, acquire_timeout: Duration) -> MySqlPoolOptions {
+    MySqlPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(acquire_timeout)
-        .idle_timeout(Duration::from_mins(5));
-    Ok(configure_pool(pool).connect_with(options).await?)
+        .idle_timeout(Duration::from_mins(5))
+}
+
+async fn open(url: &str, pool: MySqlPoolOptions, acquire_timeout: Duration) -> StoreResult<Pool> {
+    let nodes = Nodes::of(url)?;
+    if !nodes.are_several() {
+        ensure_listening(nodes.in_use(), acquire_timeout).await?;
+        return Ok(pool.connect_with(nodes.in_use().clone()).await?);
+    }
+    nodes.choose().await?;
+    let nodes = Arc::new(nodes);
+    let pool = nodes::leave_former_nodes(pool, &nodes).connect_with(nodes.in_use().clone()).await?;
+    tokio::spawn(nodes::follow(nodes, pool.clone()));
+    Ok(pool)
 }
 
 /// Fails if the server refuses connections. sqlx's pool would try again until `acquire_timeout` is over, and then report
@@ -75,21 +93,14 @@ pub async fn connect_for_reading(
     connections: u32,
     acquire_timeout: Duration,
 ) -> StoreResult<Pool> {
-    let options = MySqlConnectOptions::from_str(url)?.statement_cache_capacity(STATEMENT_CACHE_CAPACITY);
-    let pool = MySqlPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(acquire_timeout)
-        .idle_timeout(Duration::from_mins(5));
-    Ok(configure_pool_for_reading(pool).connect_with(options).await?)
+    open(url, configure_pool_for_reading(sized(connections, acquire_timeout)), acquire_timeout).await
 }
 
 /// [`configure_pool`] with the time limit of reads. MariaDB and MySQL name it differently.
 pub fn configure_pool_for_reading(pool: MySqlPoolOptions) -> MySqlPoolOptions {
     configure_pool(pool).after_connect(|conn, _| {
         Box::pin(async move {
-            sqlx::raw_sql("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-                .execute(&mut *conn)
-                .await?;
+            set_up_session(conn).await?;
             // READ_TIME_LIMIT, in seconds on MariaDB and in milliseconds on MySQL. Each server reads one of the comments.
             sqlx::raw_sql("SET SESSION /*M! max_statement_time = 5 */ /*!80000 max_execution_time = 5000 */")
                 .execute(conn)
@@ -119,30 +130,54 @@ pub fn configure_pool(pool: MySqlPoolOptions) -> MySqlPoolOptions {
             Box::pin(async move { Ok(seen.idle_for < PING_IDLE_AFTER || is_alive(conn).await) })
         })
         .after_release(|conn, _| Box::pin(async move { Ok(ends_transaction(conn).await) }))
-        .after_connect(|conn, _| {
-            Box::pin(async move {
-                sqlx::raw_sql("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-                    .execute(&mut *conn)
-                    .await?;
-                sqlx::raw_sql("SET SESSION innodb_lock_wait_timeout = 10").execute(conn).await?;
-                Ok(())
-            })
-        })
+        .after_connect(|conn, _| Box::pin(set_up_session(conn)))
 }
 
-/// Checks that the database reads a table. The caller sets the time limit. A node of a cluster without quorum executes
-/// `SELECT 1`, but refuses every table (1047).
+/// Settings of a session.
 ///
-/// # Errors
-///
-/// The database is unreachable, has no schema, or refuses the statement.
-pub async fn check_database(pool: &Pool) -> StoreResult<()> {
-    sqlx::query("SELECT version FROM _sqlx_migrations LIMIT 1").execute(pool).await?;
+/// On a Galera node, a transaction and a statement outside of one begin when everything is applied that was committed
+/// before on any node (`wsrep_sync_wait`: 1 for reads and `BEGIN`, 2 for `UPDATE` and `DELETE`). Otherwise a process may
+/// miss what a process at another node has committed and told of. An `INSERT` does not wait: unique keys hold on all nodes.
+async fn set_up_session(conn: &mut MySqlConnection) -> sqlx::Result<()> {
+    sqlx::raw_sql("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").execute(&mut *conn).await?;
+    if is_galera_node(conn).await? {
+        sqlx::raw_sql("SET SESSION innodb_lock_wait_timeout = 10 /*M!100600 , wsrep_sync_wait = 3 */")
+            .execute(conn)
+            .await?;
+    } else {
+        sqlx::raw_sql("SET SESSION innodb_lock_wait_timeout = 10").execute(conn).await?;
+    }
     Ok(())
 }
 
+async fn is_galera_node(conn: &mut MySqlConnection) -> sqlx::Result<bool> {
+    let variable = sqlx::raw_sql("SHOW VARIABLES LIKE 'wsrep_on'").fetch_optional(conn).await?;
+    variable.map_or(Ok(false), |row| Ok(row.try_get::<String, _>(1)? == "ON"))
+}
+
+/// Checks that the database reads a table. The caller sets the time limit.
+///
+/// # Errors
+///
+/// The database is unreachable, has no schema, or refuses the statement: a node of a cluster without quorum does.
+pub async fn check_database(pool: &Pool) -> StoreResult<()> {
+    let mut conn = pool.acquire().await?;
+    nodes::read_table(&mut conn).await
+}
+
+/// [`check_database`], and that the server takes writes: it is not a replica.
+///
+/// # Errors
+///
+/// As [`check_database`], or the server is read-only.
+pub async fn check_primary(pool: &Pool) -> StoreResult<()> {
+    let mut conn = pool.acquire().await?;
+    nodes::read_table(&mut conn).await?;
+    nodes::must_take_writes(&mut conn).await
+}
+
 /// Whether the server responds on this connection in time; unread data of an earlier statement is read first.
-async fn is_alive(conn: &mut MySqlConnection) -> bool {
+pub(crate) async fn is_alive(conn: &mut MySqlConnection) -> bool {
     responds(conn.ping()).await
 }
 
@@ -150,7 +185,7 @@ async fn is_alive(conn: &mut MySqlConnection) -> bool {
 ///
 /// sqlx 0.9 knows of a transaction only when `BEGIN` is answered. A caller that is dropped before leaves one open, which sqlx
 /// does not end: without this, the next callers' statements would belong to it, and be committed by chance or never.
-async fn ends_transaction(conn: &mut MySqlConnection) -> bool {
+pub(crate) async fn ends_transaction(conn: &mut MySqlConnection) -> bool {
     responds(async { sqlx::raw_sql("ROLLBACK").execute(conn).await.map(drop) }).await
 }
 

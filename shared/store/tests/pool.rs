@@ -1,4 +1,4 @@
-//! Connections whose work is dropped in the middle of a statement.
+//! Connections whose work is dropped in the middle of a statement, and servers that are gone.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -7,7 +7,8 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, MySqlPool};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, MySqlConnection, MySqlPool};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 const CONNECTIONS: u32 = 4;
@@ -126,4 +127,56 @@ async fn connections_closed_by_the_server_are_replaced(
             held.push(conn);
         }
     }
+}
+
+/// Forwards connections to a server. Its end closes them, as that of a node does.
+async fn forward(listener: TcpListener, server: String) {
+    let mut open = JoinSet::new();
+    while let Ok((mut client, _)) = listener.accept().await {
+        let Ok(mut server) = TcpStream::connect(&server).await else { return };
+        open.spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
+    }
+}
+
+/// The pool uses the first node that its URL lists, and the next one when that is gone: within two checks, and without a
+/// connection that fails again and again.
+#[sqlx::test(migrations = false)]
+async fn a_pool_moves_to_the_next_node_when_its_node_is_gone(
+    _options: MySqlPoolOptions,
+    connect: MySqlConnectOptions,
+) {
+    let server = format!("{}:{}", connect.get_host(), connect.get_port());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let node = listener.local_addr().unwrap();
+    let url = connect.to_url_lossy().as_str().replacen(&server, &format!("{node},{server}"), 1);
+    assert!(url.contains(','), "{url}");
+    let forwarding = tokio::spawn(forward(listener, server));
+    let pool = flysk_store::connect_within(&url, CONNECTIONS, Duration::from_secs(20)).await.unwrap();
+    sqlx::query("SELECT 1").execute(&pool).await.unwrap();
+    assert_eq!(pool.connect_options().get_port(), node.port());
+
+    forwarding.abort();
+    let moved = async {
+        while pool.connect_options().get_port() == node.port() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), moved).await.expect("the pool has not moved");
+    for _ in 0..CONNECTIONS * 2 {
+        sqlx::query("SELECT 1").execute(&pool).await.expect("a connection to the former node was handed out");
+    }
+    pool.close().await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_node_that_is_down_is_passed_over_at_the_start(
+    _options: MySqlPoolOptions,
+    connect: MySqlConnectOptions,
+) {
+    let server = format!("{}:{}", connect.get_host(), connect.get_port());
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let url = connect.to_url_lossy().as_str().replacen(&server, &format!("{gone},{server}"), 1);
+    let pool = flysk_store::connect(&url, 1).await.unwrap();
+    assert_eq!(pool.connect_options().get_port(), connect.get_port());
+    pool.close().await;
 }
