@@ -20,12 +20,26 @@
 //! schema.
 
 use sqlx::MySqlPool;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
+
+/// Table of applied migrations. Row 0 is the lock of the process that migrates.
+const HISTORY_TABLE: &str = "_sqlx_migrations";
 
 /// All migrations of this release, in order. Tests pass it to `sqlx::test`; deployments call [`migrate`].
 pub static MIGRATOR: Migrator = sqlx::migrate!("./sql");
 
-/// Applies all pending migrations of this release. Idempotent.
+/// Creates the table of applied migrations, if there is none.
+///
+/// # Errors
+///
+/// The database is unreachable, or refuses the statement.
+pub async fn create_history(pool: &MySqlPool) -> Result<(), MigrateError> {
+    let mut conn = pool.acquire().await?;
+    conn.ensure_migrations_table(HISTORY_TABLE).await
+}
+
+/// Applies all pending migrations of this release. Idempotent. On a cluster, one process at a time may do it: `GET_LOCK`,
+/// which this takes, is local to a node (`flysk-worker migrate` takes a lock that is not).
 ///
 /// Migrations of newer releases are ignored. So the release phase of a rollback succeeds, and the older release starts on
 /// the newer schema, which is compatible with it.
