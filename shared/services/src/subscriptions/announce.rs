@@ -39,6 +39,7 @@ const fn event_of(action: SubscriptionAction) -> Option<EventKind> {
         | SubscriptionAction::RenewalOpened
         | SubscriptionAction::ChangeUnavailable
         | SubscriptionAction::PaymentReturned
+        | SubscriptionAction::PaymentToBalance
         | SubscriptionAction::Lapsed
         | SubscriptionAction::RenewalForced
         | SubscriptionAction::Reinstated

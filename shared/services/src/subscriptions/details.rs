@@ -46,29 +46,69 @@ pub fn settings_of(widget: &Widget) -> SubscriptionSettings {
     }
 }
 
+/// What is stored of a subscription and of what belongs to it. Only writes change it, so that it can be cached; access and
+/// notices follow from it, the widget's settings and the time.
+#[derive(Debug, Clone)]
+pub struct SubscriptionFacts {
+    row: SubscriptionRow,
+    plan: Option<Plan>,
+    pending: Vec<PendingChange>,
+    open_invoice: Option<Invoice>,
+    new_price: Option<(PriceNotice, NaiveDate)>,
+    seats: Option<SeatCount>,
+}
+
+impl SubscriptionFacts {
+    /// The subscription.
+    pub fn row(&self) -> &SubscriptionRow {
+        &self.row
+    }
+
+    /// The subscription at `now`.
+    pub fn details_at(self, widget: &Widget, now: DateTime<Utc>) -> SubscriptionDetails {
+        let Self { row, plan, pending, open_invoice, new_price, seats } = self;
+        let settings = settings_of(widget);
+        let access = row.subscription.access(now, &settings);
+        let mut notices = row.subscription.notices(now, &settings, row.card_id.is_some());
+        if let Some((told, on)) = new_price {
+            notices.push(Notice::of_new_price(told.old_price, told.new_price, on));
+        }
+        SubscriptionDetails { row, plan, pending, open_invoice, new_price, seats, access, notices }
+    }
+}
+
 /// Reads what belongs to a subscription.
-pub async fn load_details(
+///
+/// # Errors
+///
+/// The database fails, or a stored value cannot be read.
+pub async fn load_facts(
     conn: &mut Conn,
     widget: &Widget,
     row: SubscriptionRow,
-    now: DateTime<Utc>,
-) -> StoreResult<SubscriptionDetails> {
+) -> StoreResult<SubscriptionFacts> {
     let plan = match row.subscription.terms {
         Some(terms) => subscriptions::find_plan(conn, terms.plan).await?,
         None => None,
     };
     let pending = subscriptions::list_pending(conn, row.id).await?;
     let open_invoice = subscriptions::find_open_invoice(conn, row.id).await?;
-    let settings = settings_of(widget);
-    let access = row.subscription.access(now, &settings);
-    let mut notices = row.subscription.notices(now, &settings, row.card_id.is_some());
     let new_price = price_announcement(conn, &row).await?;
-    if let Some((told, on)) = new_price {
-        notices.push(Notice::of_new_price(told.old_price, told.new_price, on));
-    }
     let seats = match row.subscription.seat_limit() {
-        Some(_) if settings.seats_per_user => Some(subscriptions::count_seats(conn, row.id).await?),
+        Some(_) if settings_of(widget).seats_per_user => {
+            Some(subscriptions::count_seats(conn, row.id).await?)
+        }
         _ => None,
     };
-    Ok(SubscriptionDetails { row, plan, pending, open_invoice, new_price, seats, access, notices })
+    Ok(SubscriptionFacts { row, plan, pending, open_invoice, new_price, seats })
+}
+
+/// Reads what belongs to a subscription, and what follows from it at `now`.
+pub async fn load_details(
+    conn: &mut Conn,
+    widget: &Widget,
+    row: SubscriptionRow,
+    now: DateTime<Utc>,
+) -> StoreResult<SubscriptionDetails> {
+    Ok(load_facts(conn, widget, row).await?.details_at(widget, now))
 }

@@ -14,7 +14,7 @@ use flysk_store::{Conn, StoreError, StoreResult};
 use serde_json::json;
 
 use super::details::settings_of;
-use super::invoices::{Promise, renewal_line, void_open_invoice, write_invoice};
+use super::invoices::{ENDED_UNPAID, Promise, renewal_line, void_open_invoice, write_invoice};
 use super::next_terms::next_terms;
 use super::save::{Actor, Entry, SubscriptionAction, note, save};
 use super::settle::spread_of;
@@ -120,7 +120,7 @@ impl Context<'_> {
 
     async fn end(&self, unit: &mut UnitOfWork, reason: EndReason) -> StoreResult<()> {
         let (action, void) = match reason {
-            EndReason::Unpaid => (SubscriptionAction::Expired, "expired"),
+            EndReason::Unpaid => (SubscriptionAction::Expired, ENDED_UNPAID),
             EndReason::Cancelled => (SubscriptionAction::Cancelled, "cancelled"),
         };
         void_open_invoice(unit, self.clock, self.row, Actor::System, void).await?;

@@ -7,6 +7,7 @@ use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::{
     InvoiceKind, InvoiceState, Period, QuoteLine, Terms, moscow_day, period_line,
 };
+use flysk_domain::platform::transfers::PaymentSubject;
 use flysk_domain::trace::Trace;
 use flysk_queue::{Outbox, UnitOfWork};
 use flysk_store::platform::subscriptions::{self, Invoice, NewInvoice, SubscriptionRow};
@@ -15,7 +16,10 @@ use flysk_store::{Conn, StoreError, StoreResult, repeat_contended};
 
 use super::save::{Actor, Entry, SubscriptionAction, note};
 use crate::invoice_payments::withdraw;
+use crate::transfers::withdraw_waiting;
 
+/// Why the invoice of a subscription is void that ended because it was not paid.
+pub(super) const ENDED_UNPAID: &str = "expired";
 /// Time in which the invoice of a quote can be paid.
 const INVOICE_TTL: TimeDelta = TimeDelta::hours(24);
 
@@ -94,7 +98,9 @@ pub(super) async fn void_open_invoice(
     Ok(Some(open))
 }
 
-/// Voids an open invoice, for a caller that logs it with the reason of a person.
+/// Voids an open invoice, for a caller that logs it with the reason of a person. An attempt that may still take money for it is
+/// withdrawn, and so is a transfer invoice that waits for it; but the invoice of a subscription that ended unpaid may still be
+/// paid by the transfer, which reopens the subscription.
 pub(super) async fn void(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -102,7 +108,12 @@ pub(super) async fn void(
     reason: &str,
 ) -> StoreResult<()> {
     subscriptions::mark_invoice_void(unit, id, reason, clock.now()).await?;
-    withdraw(unit, id).await
+    withdraw(unit, id).await?;
+    if reason != ENDED_UNPAID {
+        let subject = PaymentSubject::Invoice(id);
+        Box::pin(withdraw_waiting(unit, clock, subject, "superseded")).await?;
+    }
+    Ok(())
 }
 
 /// Finds open invoices whose automatic charge is due.

@@ -15,7 +15,7 @@ use secrecy::ExposeSecret as _;
 
 use super::cards::record_consent;
 use crate::invoice_payments::{FormOutcome, FormRequest, open_form, withdraw_form};
-use crate::transfers::{TransferContext, withdraw_waiting};
+use crate::transfers::withdraw_waiting;
 
 /// Version of the offer's wording. A consent keeps version and text.
 const OFFER_VERSION: &str = "2026-11-30";
@@ -89,8 +89,7 @@ pub async fn pay_invoice(
     let form = FormRequest { save_card: request.consent.is_some(), terminal_key: request.terminal_key };
     let outcome = open_form(unit, clock, invoice.id, form).await?;
     if let FormOutcome::Opening(_) = outcome {
-        let context = TransferContext { keyring: request.keyring, clock };
-        withdraw_waiting(unit, context, PaymentSubject::Invoice(invoice.id)).await?;
+        withdraw_waiting(unit, clock, PaymentSubject::Invoice(invoice.id), "paid_otherwise").await?;
         subscriptions::set_contact(unit, invoice.id, request.contact_sealed, clock.now()).await?;
         if let Some((offer, address)) = request.consent {
             let told = (offer.version, offer.text.as_str());

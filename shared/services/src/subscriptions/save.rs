@@ -85,6 +85,8 @@ pub enum SubscriptionAction {
     Reopened,
     /// Money arrived that must be returned.
     PaymentReturned,
+    /// A transfer arrived that the subscription cannot take: it is in the firm's balance.
+    PaymentToBalance,
     /// More than one boundary went by unpaid: a person must decide.
     Lapsed,
     /// An operator granted days.

@@ -22,11 +22,13 @@ use super::save::{Actor, Entry, SubscriptionAction, note};
 /// Delay of a check for blocked users, which is also the shortest time between two of a subscription.
 const SEAT_CHECK_DELAY: TimeDelta = TimeDelta::minutes(10);
 
-/// A seat, and the day from which its user has none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A seat, who has it, and the day from which its user has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OccupiedSeat {
     /// The seat.
     pub seat: Seat,
+    /// Name of the user; `None` until the account's users were read, and without a grant that may read them.
+    pub name: Option<String>,
     /// The day from which the subscription has fewer seats, so that this one is lost; `None` if it stays.
     pub lost_on: Option<NaiveDate>,
 }
@@ -61,6 +63,8 @@ pub async fn take_seat(
     let seat = Seat { number, user, taken_at: now, seen_at: now };
     subscriptions::insert_seat(unit, row.id, &seat).await?;
     record_change(unit, clock, row).await?;
+    // It also learns the name of the user.
+    request_seat_check(unit, clock, row.id).await?;
     metrics::counter!("flysk_subscription_seats_taken_total").increment(1);
     Ok(Some(seat))
 }
@@ -99,7 +103,8 @@ pub async fn free_blocked_seat(
     Ok(true)
 }
 
-/// Has the seats of blocked users freed soon, because a user gets none. Harmless when repeated: one check waits at a time.
+/// Has the account's users read soon: seats get the names of their users, and those of blocked users are freed. Harmless when
+/// repeated: one check waits at a time.
 pub async fn request_seat_check(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -149,7 +154,12 @@ pub async fn list_occupied_seats(conn: &mut Conn, row: &SubscriptionRow) -> Stor
         None => Vec::new(),
     };
     let boundary = row.subscription.period.map(|period| period.until);
-    let occupied = |seat: Seat| OccupiedSeat { seat, lost_on: boundary.filter(|_| lost.contains(&seat)) };
+    let mut names = subscriptions::list_seat_names(conn, row.id).await?;
+    let occupied = |seat: Seat| OccupiedSeat {
+        seat,
+        name: names.remove(&seat.user),
+        lost_on: boundary.filter(|_| lost.contains(&seat)),
+    };
     Ok(taken.into_iter().map(occupied).collect())
 }
 

@@ -8,6 +8,7 @@ use flysk_domain::platform::subscriptions::{
     RefundReason, Subscription, SubscriptionSettings, late_payment, moscow_day, next_charge,
 };
 use flysk_domain::platform::tbank::ErrorClass;
+use flysk_domain::platform::transfers::PaymentSubject;
 use flysk_queue::UnitOfWork;
 use flysk_store::platform::subscriptions::{self, Failure, Invoice, SubscriptionRow};
 use flysk_store::platform::widgets;
@@ -18,13 +19,14 @@ use super::details::settings_of;
 use super::invoices::void_open_invoice;
 use super::save::{Actor, Entry, SubscriptionAction, note, save};
 use crate::invoice_payments::withdraw;
+use crate::transfers::{TRANSFER_MEANS, withdraw_waiting};
 
 /// A payment that took the invoice's total.
 #[derive(Debug, Clone, Copy)]
 pub struct Settlement<'a> {
     /// When the money was taken.
     pub paid_at: DateTime<Utc>,
-    /// Means of payment, at most 12 ASCII characters, such as `form`, `card`, `sbp`, `manual`.
+    /// Means of payment, at most 12 ASCII characters, such as `form`, `card`, `sbp`, `manual`, `transfer`.
     pub means: &'a str,
     /// Who told.
     pub actor: Actor<'a>,
@@ -37,7 +39,8 @@ pub enum SettleOutcome {
     Settled,
     /// The subscription had expired and is open again.
     Reopened,
-    /// The money must be returned; nothing changed.
+    /// The subscription does not take the money; nothing changed. A payment at the bank is to be returned, a transfer goes to
+    /// the firm's balance.
     Refund(RefundReason),
 }
 
@@ -73,7 +76,7 @@ pub(crate) async fn lock_both(
 ///
 /// Money for an invoice that is not open never revives a cancelled subscription. A second payment of a paid invoice is to
 /// be refunded; the caller decides by its own records whether it is a second one. An attempt that may still take money for
-/// the same invoice is withdrawn.
+/// the same invoice is withdrawn, and so is a transfer invoice that waits for it.
 pub async fn settle_invoice(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -110,7 +113,7 @@ pub(crate) async fn settle_locked(
             let (paid_at, now) = (settlement.paid_at, clock.now());
             subscriptions::mark_invoice_paid(unit, invoice.id, period, settlement.means, paid_at, now)
                 .await?;
-            withdraw(unit, invoice.id).await?;
+            withdraw_others(unit, clock, invoice.id, settlement).await?;
             clear_effected(unit, row, invoice).await?;
             let entry = Entry::new(settlement.actor, action)
                 .about(invoice.id)
@@ -177,7 +180,7 @@ async fn reopen(
     void_open_invoice(unit, clock, row, Actor::System, "reopened").await?;
     subscriptions::reopen_invoice_as_paid(unit, invoice, settlement.means, settlement.paid_at, clock.now())
         .await?;
-    withdraw(unit, invoice.id).await?;
+    withdraw_others(unit, clock, invoice.id, settlement).await?;
     subscriptions::clear_pending(unit, row.id).await?;
     let entry = Entry::new(settlement.actor, SubscriptionAction::Reopened).about(invoice.id);
     save(unit, clock, settings, row, &reopened, entry).await?;
@@ -189,6 +192,23 @@ async fn reopen(
     Ok(SettleOutcome::Reopened)
 }
 
+/// Ends what may still take money for an invoice that is paid now. A transfer is about to be recorded with its own invoice.
+async fn withdraw_others(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    invoice: InvoiceId,
+    settlement: Settlement<'_>,
+) -> StoreResult<()> {
+    withdraw(unit, invoice).await?;
+    if settlement.means != TRANSFER_MEANS {
+        let subject = PaymentSubject::Invoice(invoice);
+        Box::pin(withdraw_waiting(unit, clock, subject, "paid_otherwise")).await?;
+    }
+    Ok(())
+}
+
+/// Records that the subscription does not take the money. What becomes of it is the caller's: the bank returns a payment, the
+/// balance of the firm takes a transfer.
 async fn return_money(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -198,14 +218,26 @@ async fn return_money(
 ) -> StoreResult<SettleOutcome> {
     let Locked { row, invoice, .. } = locked;
     let text = reason.to_string();
-    let entry =
-        Entry::new(settlement.actor, SubscriptionAction::PaymentReturned).about(invoice.id).because(&text);
+    let goes_to_balance = settlement.means == TRANSFER_MEANS;
+    let (action, decision) = if goes_to_balance {
+        (SubscriptionAction::PaymentToBalance, "to_balance")
+    } else {
+        (SubscriptionAction::PaymentReturned, "refunded")
+    };
+    let entry = Entry::new(settlement.actor, action).about(invoice.id).because(&text);
     note(unit, clock, row, entry).await?;
-    metrics::counter!("flysk_subscription_late_payments_total", "decision" => "refunded").increment(1);
-    tracing::error!(
-        subscription.id = %row.id, invoice.id = %invoice.id, reason = text,
-        "money arrived that the subscription cannot take: it is refunded"
-    );
+    metrics::counter!("flysk_subscription_late_payments_total", "decision" => decision).increment(1);
+    if goes_to_balance {
+        tracing::warn!(
+            subscription.id = %row.id, invoice.id = %invoice.id, reason = text,
+            "a transfer arrived that the subscription cannot take: it is in the firm's balance"
+        );
+    } else {
+        tracing::error!(
+            subscription.id = %row.id, invoice.id = %invoice.id, reason = text,
+            "money arrived that the subscription cannot take: it is refunded"
+        );
+    }
     Ok(SettleOutcome::Refund(reason))
 }
 

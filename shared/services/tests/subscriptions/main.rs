@@ -12,4 +12,6 @@ mod races;
 mod renewing;
 mod seats;
 mod statement;
+mod statement_faults;
+mod statement_histories;
 mod world;

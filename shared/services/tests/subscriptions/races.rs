@@ -92,3 +92,22 @@ async fn schedulers_that_run_at_once_write_one_invoice_and_one_payment_settles_i
     let settled = outcomes.iter().filter(|outcome| **outcome == SettleOutcome::Settled).count();
     assert_eq!((settled, world.row().await.subscription.period_no), (1, 2), "{outcomes:?}");
 }
+
+async fn locks_taken(world: &World) -> i64 {
+    sqlx::query_scalar("SELECT CAST(locks_taken AS SIGNED) FROM subscriptions")
+        .fetch_one(world.outbox.pool())
+        .await
+        .unwrap()
+}
+
+/// On a cluster a lock alone keeps nobody out: of two transactions at two nodes, one commits only if both wrote one row.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_locked_subscription_is_written(pool: MySqlPool) {
+    let world = World::build(pool, 14).await;
+    let before = locks_taken(&world).await;
+    let mut unit = world.outbox.begin(trace()).await.unwrap();
+    let row = subscriptions::lock_subscription_of_install(&mut unit, world.install).await.unwrap().unwrap();
+    subscriptions::lock_subscription(&mut unit, row.id).await.unwrap();
+    unit.commit().await.unwrap();
+    assert_eq!(locks_taken(&world).await, before + 2);
+}

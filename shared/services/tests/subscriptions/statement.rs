@@ -24,20 +24,20 @@ use sqlx::MySqlPool;
 
 use super::world::{KEYRING, USER, World};
 
-const ACCOUNT: &str = "40702810900000000001";
-const FIRM: &str = "7707083893";
-const STRANGER: &str = "500100732259";
+pub(super) const ACCOUNT: &str = "40702810900000000001";
+pub(super) const FIRM: &str = "7707083893";
+pub(super) const STRANGER: &str = "500100732259";
 
-fn keyring() -> Keyring {
+pub(super) fn keyring() -> Keyring {
     Keyring::parse(KEYRING).unwrap()
 }
 
-fn trace() -> flysk_domain::trace::Trace {
+pub(super) fn trace() -> flysk_domain::trace::Trace {
     flysk_domain::trace::Trace { correlation_id: "statement-test".to_owned(), traceparent: None }
 }
 
 /// A vendor with access to the T-API, and an open invoice of 310 roubles that a firm is asked to pay by transfer.
-async fn asked(world: &World) -> (Invoice, TransferInvoice) {
+pub(super) async fn asked(world: &World) -> (Invoice, TransferInvoice) {
     let keyring = keyring();
     let mut conn = world.outbox.pool().acquire().await.unwrap();
     let vendor = vendors::find_vendor_of_widget(&mut conn, world.widget.id).await.unwrap().unwrap();
@@ -52,14 +52,13 @@ async fn asked(world: &World) -> (Invoice, TransferInvoice) {
     (invoice, asked)
 }
 
-async fn ask(world: &World, invoice: &Invoice) -> TransferInvoice {
+pub(super) async fn ask(world: &World, invoice: &Invoice) -> TransferInvoice {
     let keyring = keyring();
     let payer = Payer::new("ООО «Ромашка»", FIRM, Some("770701001")).unwrap();
     let new = NewTransferInvoice {
         subject: PaymentSubject::Invoice(invoice.id),
         payer: &payer,
         email: &"buh@example.test".parse().unwrap(),
-        due_days: 7,
         default_vat: VatRate::Vat22,
         requested_by: Actor::User(USER),
     };
@@ -76,7 +75,12 @@ async fn ask(world: &World, invoice: &Invoice) -> TransferInvoice {
 }
 
 /// A transfer as the statement lists it; its document number is a part of its identity.
-fn transfer(world: &World, document: &str, (inn, kopecks): (&str, i64), purpose: &str) -> ReadOperation {
+pub(super) fn transfer(
+    world: &World,
+    document: &str,
+    (inn, kopecks): (&str, i64),
+    purpose: &str,
+) -> ReadOperation {
     ReadOperation {
         account: ACCOUNT.to_owned(),
         bank_id: format!("bank-{document}"),
@@ -92,7 +96,7 @@ fn transfer(world: &World, document: &str, (inn, kopecks): (&str, i64), purpose:
 }
 
 /// Reads a statement: stores what is new, and matches it. Returns the operations and what became of each in this reading.
-async fn read(world: &World, listed: &[ReadOperation]) -> Vec<(BankOperationId, MatchOutcome)> {
+pub(super) async fn read(world: &World, listed: &[ReadOperation]) -> Vec<(BankOperationId, MatchOutcome)> {
     let keyring = keyring();
     let mut conn = world.outbox.pool().acquire().await.unwrap();
     let vendor = vendors::find_vendor_of_widget(&mut conn, world.widget.id).await.unwrap().unwrap();
@@ -114,12 +118,12 @@ async fn read(world: &World, listed: &[ReadOperation]) -> Vec<(BankOperationId, 
     outcomes
 }
 
-async fn current(world: &World, id: TransferInvoiceId) -> TransferInvoice {
+pub(super) async fn current(world: &World, id: TransferInvoiceId) -> TransferInvoice {
     let mut conn = world.outbox.pool().acquire().await.unwrap();
     transfers::find_transfer_invoice(&mut conn, id).await.unwrap().unwrap()
 }
 
-async fn balance(world: &World) -> i64 {
+pub(super) async fn balance(world: &World) -> i64 {
     let mut conn = world.outbox.pool().acquire().await.unwrap();
     let balances = transfers::list_balances(&mut conn, world.install).await.unwrap();
     balances.iter().map(|(_, kopecks)| kopecks.0).sum()
@@ -130,7 +134,7 @@ async fn sum(world: &World, statement: &'static str) -> i64 {
 }
 
 /// Every kopeck that arrived is in one place, and what left the invoices is in the balances.
-async fn check_books(world: &World) {
+pub(super) async fn check_books(world: &World) {
     let arrived =
         sum(world, "SELECT CAST(COALESCE(SUM(amount_kopecks), 0) AS SIGNED) FROM bank_operations").await;
     let placed = sum(world, "SELECT CAST(COALESCE(SUM(kopecks), 0) AS SIGNED) FROM bank_allocations").await;
@@ -138,9 +142,11 @@ async fn check_books(world: &World) {
     let entries =
         sum(world, "SELECT CAST(COALESCE(SUM(kopecks), 0) AS SIGNED) FROM firm_balance_entries").await;
     assert_eq!(entries, balance(world).await);
+    let mut conn = world.outbox.pool().acquire().await.unwrap();
+    assert_eq!(transfers::verify_transfers(&mut conn, world.clock.now(), 10).await.unwrap(), []);
 }
 
-async fn expire(world: &World) -> Result<u32, TransferError> {
+pub(super) async fn expire(world: &World) -> Result<u32, TransferError> {
     let keyring = keyring();
     let context = TransferContext { keyring: &keyring, clock: &world.clock };
     expire_transfer_invoices(&world.outbox, context, &trace(), 100).await

@@ -15,12 +15,12 @@ const QUERIES_PER_TRANSACTION: usize = 100;
 const LOST_QUERY_DELAY: TimeDelta = TimeDelta::minutes(5);
 
 impl JobHandler<App> for ReconcileDue {
-    async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
+    async fn handle(&self, run: &JobContext, _: &App) -> JobResult {
         let now = run.now();
         let due = purchases::list_due_purchases(&mut *run.pool().acquire().await?, now, MAX_QUERIES_PER_RUN)
             .await?;
         for ids in due.chunks(QUERIES_PER_TRANSACTION) {
-            let mut unit = app.outbox.begin(run.trace().clone()).await?;
+            let mut unit = run.begin().await?;
             for id in ids {
                 unit.enqueue(&ReconcilePayment { purchase_id: *id, whole_order: false }).await?;
                 purchases::set_poll_at(&mut unit, *id, Some(now + LOST_QUERY_DELAY)).await?;

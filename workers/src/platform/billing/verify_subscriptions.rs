@@ -1,9 +1,12 @@
 //! Performs `billing.verify_subscriptions`. Harmless when run twice: it only reads.
 
+use chrono::{DateTime, Utc};
 use flysk_jobs::platform::billing::VerifySubscriptions;
 use flysk_queue::{JobContext, JobHandler, JobOutcome, JobResult};
 use flysk_store::platform::invoice_payments::{self, PAYMENT_RULES};
 use flysk_store::platform::subscriptions::{self, SCHEDULE_RULES, SUBSCRIPTION_RULES};
+use flysk_store::platform::transfers::{self, TRANSFER_RULES};
+use flysk_store::{Conn, StoreResult};
 
 use crate::App;
 
@@ -30,7 +33,27 @@ impl JobHandler<App> for VerifySubscriptions {
                 "subscription violates an invariant"
             );
         }
+        verify_transfers(&mut conn, now).await?;
         // The alert was raised; a retry would only raise it again.
         Ok(JobOutcome::Done)
     }
+}
+
+/// Checks where the money of transfers is.
+async fn verify_transfers(conn: &mut Conn, now: DateTime<Utc>) -> StoreResult<()> {
+    let found = transfers::verify_transfers(conn, now, MAX_REPORTED_VIOLATIONS).await?;
+    for rule in TRANSFER_RULES {
+        let count = found.iter().filter(|violation| violation.rule == rule).count();
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        metrics::gauge!("flysk_transfer_violations", "rule" => rule).set(f64::from(count));
+    }
+    for violation in &found {
+        tracing::error!(
+            alert = "transfers",
+            rule = violation.rule,
+            id = violation.id,
+            "money of a transfer violates an invariant"
+        );
+    }
+    Ok(())
 }

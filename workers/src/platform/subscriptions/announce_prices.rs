@@ -2,7 +2,7 @@
 //! ensures, and each in a transaction of its own.
 
 use flysk_jobs::platform::subscriptions::AnnouncePrices;
-use flysk_queue::{JobContext, JobHandler, JobOutcome, JobResult};
+use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult};
 use flysk_services::subscriptions::announce_price;
 use flysk_store::platform::subscriptions::{self, PriceCampaign};
 use flysk_store::repeat_contended;
@@ -30,11 +30,7 @@ impl JobHandler<App> for AnnouncePrices {
 }
 
 /// Tells customers of one campaign; returns how many.
-async fn announce(
-    run: &JobContext,
-    app: &App,
-    campaign: &PriceCampaign,
-) -> Result<u32, flysk_queue::JobError> {
+async fn announce(run: &JobContext, app: &App, campaign: &PriceCampaign) -> Result<u32, JobError> {
     let (mut after, mut told) = (None, 0);
     for _ in 0..MAX_CUSTOMERS_PER_RUN / CUSTOMERS_PER_PAGE {
         let mut conn = run.pool().acquire().await?;
@@ -44,10 +40,10 @@ async fn announce(
         let Some(last) = page.last().copied() else { break };
         for id in page {
             let tell = || async {
-                let mut unit = app.outbox.begin(run.trace().clone()).await?;
+                let mut unit = run.begin().await?;
                 let is_new = announce_price(&mut unit, app.clock(), campaign, id).await?;
                 unit.commit().await?;
-                flysk_store::StoreResult::Ok(is_new)
+                Ok::<_, JobError>(is_new)
             };
             told += u32::from(repeat_contended(tell).await?);
         }

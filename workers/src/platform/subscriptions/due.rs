@@ -69,7 +69,7 @@ impl Tick<'_> {
     async fn enqueue_questions(&self) -> Result<(), JobError> {
         let again_at = self.now + LOST_JOB_DELAY;
         for _ in 0..MAX_JOBS_PER_RUN / JOBS_PER_TRANSACTION {
-            let mut unit = self.app.outbox.begin(self.run.trace().clone()).await?;
+            let mut unit = self.run.begin().await?;
             let limit = JOBS_PER_TRANSACTION;
             let claimed = invoice_payments::claim_queries(&mut unit, self.now, again_at, limit).await?;
             let is_last = claimed.len() < limit as usize;
@@ -87,7 +87,7 @@ impl Tick<'_> {
     async fn enqueue_receipts(&self) -> Result<(), JobError> {
         let again_at = self.now + LOST_JOB_DELAY;
         for _ in 0..MAX_JOBS_PER_RUN / JOBS_PER_TRANSACTION {
-            let mut unit = self.app.outbox.begin(self.run.trace().clone()).await?;
+            let mut unit = self.run.begin().await?;
             let limit = JOBS_PER_TRANSACTION;
             let claimed = invoice_payments::claim_receipts(&mut unit, self.now, again_at, limit).await?;
             let is_last = claimed.len() < limit as usize;
@@ -110,7 +110,7 @@ impl Tick<'_> {
 
     async fn enqueue_all<J: Job>(&self, jobs: &[J]) -> Result<(), JobError> {
         for some in jobs.chunks(JOBS_PER_TRANSACTION as usize) {
-            let mut unit = self.app.outbox.begin(self.run.trace().clone()).await?;
+            let mut unit = self.run.begin().await?;
             for job in some {
                 unit.enqueue(job).await?;
             }

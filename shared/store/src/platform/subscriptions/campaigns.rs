@@ -5,6 +5,7 @@ use flysk_domain::id::{PlanId, PriceCampaignId, SubscriptionId, WidgetId};
 use flysk_domain::money::Kopecks;
 
 use crate::error::unless_duplicate;
+use crate::platform::cache_invalidations;
 use crate::sql_text::sql;
 use crate::text_column::decode_text;
 use crate::{Conn, StoreError, StoreResult};
@@ -126,9 +127,13 @@ pub async fn stop_campaign(
     .bind(now)
     .bind(stopped_by)
     .bind(id.to_string())
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(stopped.rows_affected() > 0)
+    let is_stopped = stopped.rows_affected() > 0;
+    if is_stopped {
+        cache_invalidations::record_campaign(conn, id).await?;
+    }
+    Ok(is_stopped)
 }
 
 /// Lists customers of a campaign who were not told yet, by id, starting after `after`.

@@ -60,7 +60,8 @@ pub async fn verify_subscriptions(
     report(&mut found, open_after_end, dunned);
     // Paid and not extended.
     let unextended: Vec<String> = sqlx::query_scalar(
-        "SELECT s.id FROM subscription_invoices i JOIN subscriptions s ON s.id = i.subscription_id
+        "SELECT s.id FROM subscription_invoices i FORCE INDEX (subscription_invoices_updated)
+             JOIN subscriptions s ON s.id = i.subscription_id
          WHERE i.updated_at >= ? AND i.state = 'paid' AND i.period_slot > s.period_no
              AND (s.prepaid_until IS NULL OR i.period_slot > s.period_no + 1)
          ORDER BY s.id LIMIT ?",

@@ -9,6 +9,7 @@ use flysk_domain::platform::subscriptions::{InvoiceKind, Period, QuoteLine, Term
 use super::encode_json;
 use super::invoices::{Failure, Invoice};
 use crate::error::expect_one;
+use crate::platform::cache_invalidations::{self, Subject};
 use crate::text_column::decode_text;
 use crate::{Conn, StoreResult};
 
@@ -92,9 +93,9 @@ pub async fn insert_invoice(conn: &mut Conn, new: &NewInvoice<'_>) -> StoreResul
     .bind(new.charge_at)
     .bind(new.now)
     .bind(new.now)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    cache_invalidations::record(conn, Subject::Install(new.install_id)).await
 }
 
 /// Marks an open invoice as paid, once.
@@ -117,9 +118,10 @@ pub async fn mark_invoice_paid(
     .bind(paid_at)
     .bind(now)
     .bind(id.to_string())
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    expect_one(&updated, "invoice")
+    expect_one(&updated, "invoice")?;
+    cache_invalidations::record_invoice(conn, id).await
 }
 
 /// Marks a void invoice as paid, because its money arrived late and reopens the subscription. Its period must be free.
@@ -139,9 +141,10 @@ pub async fn reopen_invoice_as_paid(
     .bind(paid_at)
     .bind(now)
     .bind(invoice.id.to_string())
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    expect_one(&updated, "invoice")
+    expect_one(&updated, "invoice")?;
+    cache_invalidations::record_invoice(conn, invoice.id).await
 }
 
 /// Voids an open invoice; its period becomes free for another one. `reason` is one of ours, at most 16 ASCII characters.
@@ -159,9 +162,10 @@ pub async fn mark_invoice_void(
     .bind(reason)
     .bind(now)
     .bind(id.to_string())
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    expect_one(&updated, "invoice")
+    expect_one(&updated, "invoice")?;
+    cache_invalidations::record_invoice(conn, id).await
 }
 
 /// Records a failed payment of an open invoice, and when it is charged next.
@@ -186,9 +190,10 @@ pub async fn record_failure(
     .bind(charge_at)
     .bind(now)
     .bind(id.to_string())
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    expect_one(&updated, "invoice")
+    expect_one(&updated, "invoice")?;
+    cache_invalidations::record_invoice(conn, id).await
 }
 
 /// Sets when an open invoice is charged next; `None` stops automatic charges.
@@ -204,9 +209,9 @@ pub async fn set_charge_at(
     .bind(charge_at)
     .bind(now)
     .bind(id.to_string())
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    cache_invalidations::record_invoice(conn, id).await
 }
 
 /// Sets the address of the invoice's receipts.
@@ -242,9 +247,10 @@ pub async fn add_refunded(
     .bind(now)
     .bind(id.to_string())
     .bind(from.0)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    expect_one(&updated, "invoice")
+    expect_one(&updated, "invoice")?;
+    cache_invalidations::record_invoice(conn, id).await
 }
 
 /// Lists invoices with a sealed address after `after`, by id, for re-encryption under another key.

@@ -42,7 +42,7 @@ pub use quotes::{
 };
 pub use records::{
     Action, BonusGrant, clear_pending, delete_pending, insert_action, insert_bonus, insert_notice,
-    list_actions, list_pending, put_pending,
+    list_actions, list_actions_before, list_pending, put_pending,
 };
 pub use row::{
     SubscriptionRow, find_subscription, find_subscription_of_install, list_due_subscriptions,
@@ -50,8 +50,8 @@ pub use row::{
 };
 pub use schedule_invariants::{SCHEDULE_RULES, verify_schedule};
 pub use seats::{
-    count_seats, delete_seat, delete_unused_seat, find_seat, insert_seat, list_seats, mark_seat_seen,
-    mark_seats_changed, renumber_seat,
+    count_seats, delete_seat, delete_unused_seat, find_seat, insert_seat, list_seat_names, list_seats,
+    mark_seat_seen, mark_seats_changed, renumber_seat, set_seat_name,
 };
 pub use write::{NewSubscription, insert_subscription, set_card, update_subscription};
 

@@ -9,6 +9,7 @@ use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::{PeriodLength, PlanCode, PlanTerms};
 
 use super::{decode_json, encode_json};
+use crate::platform::cache_invalidations::{self, Subject};
 use crate::sql_text::sql;
 use crate::text_column::decode_text;
 use crate::{Conn, StoreError, StoreResult};
@@ -170,8 +171,9 @@ pub async fn set_plan(
     .bind(terms.currency.as_str())
     .bind(encode_json("plan's features", &terms.features)?)
     .bind(now)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    cache_invalidations::record(conn, Subject::Widget(widget)).await?;
     let (code, terms) = (code.clone(), terms.clone());
     Ok(Plan { id, widget_id: widget, code, version, terms, active: true, created_at: now })
 }
@@ -183,7 +185,11 @@ pub async fn retire_plan(conn: &mut Conn, widget: WidgetId, code: &PlanCode) -> 
     )
     .bind(widget.to_string())
     .bind(code.as_str())
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(retired.rows_affected() > 0)
+    let is_retired = retired.rows_affected() > 0;
+    if is_retired {
+        cache_invalidations::record(conn, Subject::Widget(widget)).await?;
+    }
+    Ok(is_retired)
 }

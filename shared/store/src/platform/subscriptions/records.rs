@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{decode_json, encode_json};
 use crate::error::unless_duplicate;
+use crate::platform::cache_invalidations;
 use crate::text_column::decode_text;
 use crate::{Conn, StoreError, StoreResult};
 
@@ -38,9 +39,9 @@ pub async fn put_pending(
     .bind(months)
     .bind(requested_by)
     .bind(now)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    cache_invalidations::record_subscription(conn, subscription).await
 }
 
 /// Kind, plan, seats and months of a pending change.
@@ -82,17 +83,24 @@ pub async fn delete_pending(
         sqlx::query("DELETE FROM subscription_pending_changes WHERE subscription_id = ? AND kind = ?")
             .bind(subscription.to_string())
             .bind(kind.as_str())
-            .execute(conn)
+            .execute(&mut *conn)
             .await?;
-    Ok(deleted.rows_affected() > 0)
+    let is_deleted = deleted.rows_affected() > 0;
+    if is_deleted {
+        cache_invalidations::record_subscription(conn, subscription).await?;
+    }
+    Ok(is_deleted)
 }
 
 /// Removes all changes that wait: they took effect, or the subscription ended.
 pub async fn clear_pending(conn: &mut Conn, subscription: SubscriptionId) -> StoreResult<()> {
-    sqlx::query("DELETE FROM subscription_pending_changes WHERE subscription_id = ?")
+    let cleared = sqlx::query("DELETE FROM subscription_pending_changes WHERE subscription_id = ?")
         .bind(subscription.to_string())
-        .execute(conn)
+        .execute(&mut *conn)
         .await?;
+    if cleared.rows_affected() > 0 {
+        cache_invalidations::record_subscription(conn, subscription).await?;
+    }
     Ok(())
 }
 
@@ -204,6 +212,20 @@ struct ActionRow {
     acted_at: DateTime<Utc>,
 }
 
+impl ActionRow {
+    fn into_action(self, subscription: SubscriptionId) -> StoreResult<Action> {
+        Ok(Action {
+            subscription_id: subscription,
+            actor: self.actor,
+            action: self.action,
+            reason: self.reason,
+            invoice_id: self.invoice_id.as_deref().map(|id| decode_text("invoice id", id)).transpose()?,
+            details: decode_json("action's details", &self.details)?,
+            acted_at: self.acted_at,
+        })
+    }
+}
+
 /// Lists the newest entries of a subscription's log.
 pub async fn list_actions(
     conn: &mut Conn,
@@ -218,17 +240,24 @@ pub async fn list_actions(
     .bind(limit)
     .fetch_all(conn)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Action {
-                subscription_id: subscription,
-                actor: row.actor,
-                action: row.action,
-                reason: row.reason,
-                invoice_id: row.invoice_id.as_deref().map(|id| decode_text("invoice id", id)).transpose()?,
-                details: decode_json("action's details", &row.details)?,
-                acted_at: row.acted_at,
-            })
-        })
-        .collect()
+    rows.into_iter().map(|row| row.into_action(subscription)).collect()
+}
+
+/// Lists the newest entries of a subscription's log that were written before a time.
+pub async fn list_actions_before(
+    conn: &mut Conn,
+    subscription: SubscriptionId,
+    before: DateTime<Utc>,
+    limit: u32,
+) -> StoreResult<Vec<Action>> {
+    let rows: Vec<ActionRow> = sqlx::query_as(
+        "SELECT actor, action, reason, invoice_id, details, acted_at FROM subscription_actions
+         WHERE subscription_id = ? AND acted_at < ? ORDER BY id DESC LIMIT ?",
+    )
+    .bind(subscription.to_string())
+    .bind(before.naive_utc())
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(|row| row.into_action(subscription)).collect()
 }

@@ -6,6 +6,7 @@ use flysk_domain::money::Kopecks;
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::subscriptions::{AnchorDay, Period, PeriodLength, Subscription, Terms};
 
+use crate::error::expect_one;
 use crate::sql_text::sql;
 use crate::text_column::decode_text;
 use crate::{Conn, StoreError, StoreResult};
@@ -167,9 +168,17 @@ pub async fn find_subscription_of_install(
 }
 
 /// Reads a subscription and locks its row until the transaction ends.
+///
+/// The row is updated, not only locked: on a cluster a lock is local to a node, and of two transactions that updated the
+/// same row only one commits. So every rule about the subscription, its invoices, payments, cards, seats and pending changes
+/// that is decided under this lock holds on a cluster too.
 pub async fn lock_subscription(conn: &mut Conn, id: SubscriptionId) -> StoreResult<SubscriptionRow> {
-    let row = sqlx::query_as(sql!(SELECT_SUBSCRIPTION, "id = ? FOR UPDATE")).bind(id.to_string());
-    into_subscription(row.fetch_optional(conn).await?)?.ok_or(StoreError::WrongState { what: "subscription" })
+    let held = sqlx::query("UPDATE subscriptions SET locks_taken = locks_taken + 1 WHERE id = ?")
+        .bind(id.to_string())
+        .execute(&mut *conn)
+        .await?;
+    expect_one(&held, "subscription")?;
+    find_subscription(conn, id).await?.ok_or(StoreError::WrongState { what: "subscription" })
 }
 
 /// As [`lock_subscription`], by the install; `None` if it has no subscription.
@@ -177,9 +186,14 @@ pub async fn lock_subscription_of_install(
     conn: &mut Conn,
     install: InstallId,
 ) -> StoreResult<Option<SubscriptionRow>> {
-    let row =
-        sqlx::query_as(sql!(SELECT_SUBSCRIPTION, "install_id = ? FOR UPDATE")).bind(install.to_string());
-    into_subscription(row.fetch_optional(conn).await?)
+    let held = sqlx::query("UPDATE subscriptions SET locks_taken = locks_taken + 1 WHERE install_id = ?")
+        .bind(install.to_string())
+        .execute(&mut *conn)
+        .await?;
+    if held.rows_affected() == 0 {
+        return Ok(None);
+    }
+    find_subscription_of_install(conn, install).await
 }
 
 /// Lists subscriptions for which a step is due, longest due first.

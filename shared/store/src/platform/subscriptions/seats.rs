@@ -3,14 +3,20 @@
 //! Every change happens under the lock of the subscription's row, and writes that row ([`mark_seats_changed`]): on a cluster
 //! a lock that writes nothing keeps nobody out. The unique keys allow one user per seat and one seat per user.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use flysk_domain::id::{SubscriptionId, UserId};
 use flysk_domain::platform::subscriptions::{Seat, SeatCount};
 
 use super::row::SubscriptionRow;
 use crate::error::expect_one;
+use crate::platform::cache_invalidations;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult};
+
+/// Width of the column of a user's name, in characters.
+const MAX_NAME_CHARS: usize = 120;
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -77,6 +83,37 @@ pub async fn insert_seat(conn: &mut Conn, subscription: SubscriptionId, seat: &S
     Ok(())
 }
 
+/// Names of the users who have seats, as far as they are known.
+pub async fn list_seat_names(
+    conn: &mut Conn,
+    subscription: SubscriptionId,
+) -> StoreResult<BTreeMap<UserId, String>> {
+    let rows: Vec<(u64, String)> = sqlx::query_as(
+        "SELECT user_id, user_name FROM subscription_seats WHERE subscription_id = ? AND user_name IS NOT NULL",
+    )
+    .bind(subscription.to_string())
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|(user, name)| (UserId(user), name)).collect())
+}
+
+/// Names the user of a seat, at most 120 characters. A user without a seat is left alone. Needs no lock: nothing depends on it.
+pub async fn set_seat_name(
+    conn: &mut Conn,
+    subscription: SubscriptionId,
+    user: UserId,
+    name: &str,
+) -> StoreResult<()> {
+    let name: String = name.chars().take(MAX_NAME_CHARS).collect();
+    sqlx::query("UPDATE subscription_seats SET user_name = ? WHERE subscription_id = ? AND user_id = ?")
+        .bind(name)
+        .bind(subscription.to_string())
+        .bind(user.0)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Deletes the seat of a user; `false` if the user has none.
 pub async fn delete_seat(conn: &mut Conn, subscription: SubscriptionId, user: UserId) -> StoreResult<bool> {
     let deleted = sqlx::query("DELETE FROM subscription_seats WHERE subscription_id = ? AND user_id = ?")
@@ -133,9 +170,13 @@ pub async fn mark_seat_seen(
             .bind(now)
             .bind(subscription.to_string())
             .bind(user.0)
-            .execute(conn)
+            .execute(&mut *conn)
             .await?;
-    Ok(updated.rows_affected() == 1)
+    let is_taken = updated.rows_affected() == 1;
+    if is_taken {
+        cache_invalidations::record_subscription(conn, subscription).await?;
+    }
+    Ok(is_taken)
 }
 
 /// Writes the row of the subscription whose seats the caller changes under its lock. Its version stays: quotes remain valid.

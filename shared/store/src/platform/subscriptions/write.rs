@@ -8,6 +8,7 @@ use flysk_domain::platform::subscriptions::{AnchorDay, Subscription};
 
 use super::row::SubscriptionRow;
 use crate::error::expect_one;
+use crate::platform::cache_invalidations::{self, Subject};
 use crate::{Conn, StoreResult};
 
 /// A subscription to be inserted.
@@ -51,9 +52,13 @@ pub async fn insert_subscription(conn: &mut Conn, new: &NewSubscription<'_>) -> 
     .bind(new.next_due_at)
     .bind(new.now)
     .bind(new.now)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(inserted.rows_affected() == 1)
+    let is_new = inserted.rows_affected() == 1;
+    if is_new {
+        cache_invalidations::record(conn, Subject::Install(new.install_id)).await?;
+    }
+    Ok(is_new)
 }
 
 /// Writes a subscription's new state, unless it changed since `read`.
@@ -112,7 +117,8 @@ pub async fn set_card(
     .bind(card.map(|card| card.to_string()))
     .bind(now)
     .bind(id.to_string())
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    expect_one(&updated, "subscription")
+    expect_one(&updated, "subscription")?;
+    cache_invalidations::record_subscription(conn, id).await
 }
