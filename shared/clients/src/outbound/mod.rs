@@ -83,7 +83,7 @@ impl Outbound {
             })
         };
         Ok(Self {
-            public: builder()?.dns_resolver(PublicOnly).build()?,
+            public: builder()?.dns_resolver(PublicOnly::default()).build()?,
             opened: builder()?.build()?,
             allow: config.allow.into(),
             max_redirects: config.max_redirects,

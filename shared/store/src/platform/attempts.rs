@@ -6,8 +6,11 @@ use flysk_domain::id::{AccountId, EventId, InstallId, WidgetId};
 use flysk_domain::platform::events::{AttemptOutcome, EventKind};
 use sqlx::QueryBuilder;
 
+use crate::listed::in_few_lengths;
 use crate::{Conn, StoreResult, TextColumn};
 
+/// Maximum length of a stored error, in characters.
+const MAX_ERROR_LEN: usize = 200;
 /// Maximum length of a stored response, in characters.
 const MAX_ANSWER_HEAD_LEN: usize = 500;
 
@@ -30,6 +33,17 @@ pub struct Attempt {
     pub interrupted: bool,
 }
 
+/// An attempt to be logged.
+#[derive(Debug, Clone, Copy)]
+pub struct NewAttempt<'a> {
+    /// The widget.
+    pub widget_id: WidgetId,
+    /// The event.
+    pub event_id: EventId,
+    /// The attempt.
+    pub attempt: &'a Attempt,
+}
+
 /// Inserts an attempt.
 pub async fn insert(
     conn: &mut Conn,
@@ -37,23 +51,30 @@ pub async fn insert(
     event_id: EventId,
     attempt: &Attempt,
 ) -> StoreResult<()> {
+    insert_all(conn, &[NewAttempt { widget_id, event_id, attempt }]).await
+}
+
+/// Inserts attempts.
+pub async fn insert_all(conn: &mut Conn, attempts: &[NewAttempt<'_>]) -> StoreResult<()> {
     let cut = |text: &String, most: usize| text.chars().take(most).collect::<String>();
-    sqlx::query(
-        "INSERT INTO lifecycle_attempts (widget_id, event_id, attempt, started_at, took_ms, status, error, answer_head,
-                                         interrupted)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(widget_id.to_string())
-    .bind(event_id.to_string())
-    .bind(attempt.attempt)
-    .bind(attempt.started_at)
-    .bind(attempt.took_ms)
-    .bind(attempt.status)
-    .bind(attempt.error.as_ref().map(|error| cut(error, 200)))
-    .bind(attempt.answer_head.as_ref().map(|head| cut(head, MAX_ANSWER_HEAD_LEN)))
-    .bind(attempt.interrupted)
-    .execute(conn)
-    .await?;
+    for rows in in_few_lengths(attempts) {
+        let mut query = QueryBuilder::new(
+            "INSERT INTO lifecycle_attempts (widget_id, event_id, attempt, started_at, took_ms, status, error,
+                                             answer_head, interrupted) ",
+        );
+        query.push_values(rows, |mut row, NewAttempt { widget_id, event_id, attempt }| {
+            row.push_bind(widget_id.to_string())
+                .push_bind(event_id.to_string())
+                .push_bind(attempt.attempt)
+                .push_bind(attempt.started_at)
+                .push_bind(attempt.took_ms)
+                .push_bind(attempt.status)
+                .push_bind(attempt.error.as_ref().map(|error| cut(error, MAX_ERROR_LEN)))
+                .push_bind(attempt.answer_head.as_ref().map(|head| cut(head, MAX_ANSWER_HEAD_LEN)))
+                .push_bind(attempt.interrupted);
+        });
+        query.build().execute(&mut *conn).await?;
+    }
     Ok(())
 }
 

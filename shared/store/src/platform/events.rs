@@ -10,10 +10,14 @@ use flysk_domain::id::{AccountId, EventId, InstallId, WidgetId};
 use flysk_domain::platform::events::EventKind;
 use sqlx::QueryBuilder;
 
+use crate::error::expect_rows;
 use crate::listed::push_in;
 use crate::sql_text::sql;
 use crate::text_column::decode_text;
 use crate::{Conn, JsonText, StoreResult, TextColumn};
+
+/// What [`end_attempted`] does not find.
+pub const WAITING_EVENT: &str = "waiting event";
 
 /// State of an event.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
@@ -115,18 +119,20 @@ pub async fn find(conn: &mut Conn, id: EventId) -> StoreResult<Option<Event>> {
         .await?)
 }
 
-/// Finds an event and counts the earlier events of its install that still wait.
-pub async fn find_queued(conn: &mut Conn, id: EventId) -> StoreResult<Option<QueuedEvent>> {
-    Ok(sqlx::query_as(sql!(
+/// Finds events, and counts for each the earlier events of its install that still wait.
+pub async fn list_queued(conn: &mut Conn, ids: &[EventId]) -> StoreResult<Vec<QueuedEvent>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = QueryBuilder::new(sql!(
         "SELECT ",
         COLUMNS,
         ", (SELECT COUNT(*) FROM lifecycle_events p
             WHERE p.install_id = e.install_id AND p.state = 'waiting' AND p.sequence < e.sequence) AS waiting_before
-         FROM lifecycle_events e WHERE e.id = ?"
-    ))
-    .bind(id.to_string())
-    .fetch_optional(conn)
-    .await?)
+         FROM lifecycle_events e WHERE e.id"
+    ));
+    push_in(&mut query, ids.iter().map(ToString::to_string));
+    Ok(query.build_query_as().fetch_all(conn).await?)
 }
 
 /// Finds the first waiting event of an install after `sequence` (0: the first of all).
@@ -144,6 +150,22 @@ pub async fn next_waiting(
     .fetch_optional(conn)
     .await?;
     id.map(|id| decode_text("event id", &id)).transpose()
+}
+
+/// Finds for each of these events the first waiting event of its install behind it.
+pub async fn list_next_waiting(conn: &mut Conn, ids: &[EventId]) -> StoreResult<Vec<EventId>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = QueryBuilder::new(
+        "SELECT (SELECT n.id FROM lifecycle_events n
+                 WHERE n.install_id = e.install_id AND n.state = 'waiting' AND n.sequence > e.sequence
+                 ORDER BY n.sequence LIMIT 1) AS next_id
+         FROM lifecycle_events e WHERE e.id",
+    );
+    push_in(&mut query, ids.iter().map(ToString::to_string));
+    let next: Vec<Option<String>> = query.build_query_scalar().fetch_all(conn).await?;
+    next.iter().flatten().map(|id| decode_text("event id", id)).collect()
 }
 
 /// Selects events of a widget.
@@ -231,6 +253,33 @@ pub async fn write_attempted(
     Ok(())
 }
 
+/// Ends waiting events with their attempt number `attempt`, all in this state. The write compares what each delivery read, so that
+/// of two runs of a delivery one records it.
+///
+/// # Errors
+///
+/// [`crate::StoreError::WrongState`]: one of the events does not wait any more, or another run has recorded the attempt.
+pub async fn end_attempted(
+    conn: &mut Conn,
+    ids: &[EventId],
+    attempt: u32,
+    state: EventState,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut query = QueryBuilder::new("UPDATE lifecycle_events SET attempts = ");
+    query.push_bind(attempt).push(", state = ").push_bind(state.as_str());
+    query.push(", settled_at = ").push_bind(now);
+    query
+        .push(" WHERE state = 'waiting' AND attempts = ")
+        .push_bind(attempt.saturating_sub(1))
+        .push(" AND id");
+    push_in(&mut query, ids.iter().map(ToString::to_string));
+    expect_rows(&query.build().execute(conn).await?, ids.len(), WAITING_EVENT)
+}
+
 /// Resets an event for another delivery with all its attempts.
 pub async fn start_again(conn: &mut Conn, id: EventId) -> StoreResult<()> {
     sqlx::query(
@@ -247,17 +296,24 @@ pub async fn start_again(conn: &mut Conn, id: EventId) -> StoreResult<()> {
 pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
     let mut pruned = 0;
     for state in [EventState::Delivered, EventState::Refused, EventState::Failed, EventState::Unaddressed] {
-        pruned += sqlx::query(
-            "DELETE FROM lifecycle_events WHERE state = ? AND happened_at < ? AND COALESCE(settled_at, happened_at) < ?
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM lifecycle_events FORCE INDEX (lifecycle_events_state)
+             WHERE state = ? AND happened_at < ? AND COALESCE(settled_at, happened_at) < ?
              ORDER BY happened_at LIMIT ?",
         )
         .bind(state.as_str())
         .bind(before)
         .bind(before)
         .bind(limit)
-        .execute(&mut *conn)
-        .await?
-        .rows_affected();
+        .fetch_all(&mut *conn)
+        .await?;
+        if ids.is_empty() {
+            continue;
+        }
+        let mut query = QueryBuilder::new("DELETE FROM lifecycle_events WHERE state = ");
+        query.push_bind(state.as_str()).push(" AND id");
+        push_in(&mut query, ids);
+        pruned += query.build().execute(&mut *conn).await?.rows_affected();
     }
     Ok(pruned)
 }

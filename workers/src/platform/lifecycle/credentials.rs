@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use flysk_crypto::aad;
 use flysk_queue::JobError;
-use flysk_store::Conn;
+use flysk_store::Pool;
 use flysk_store::platform::former_credentials::{self, FormerToken};
 use flysk_store::platform::widgets::Widget;
 use flysk_tokens::Vault;
@@ -21,9 +21,9 @@ pub(super) struct EventCredentials {
 }
 
 impl EventCredentials {
-    /// Reads and decrypts the credentials of `widget` that are valid at `now`.
+    /// Decrypts the credentials of `widget` that are valid at `now`. Reads them only while former ones are valid.
     pub(super) async fn load(
-        conn: &mut Conn,
+        pool: &Pool,
         vault: &Vault,
         widget: &Widget,
         now: DateTime<Utc>,
@@ -33,14 +33,15 @@ impl EventCredentials {
         };
         let mut sealed: Vec<String> = widget.event_secret_sealed.iter().cloned().collect();
         if widget.former_secrets_until.is_some_and(|until| until > now) {
-            let former = former_credentials::list_secrets(conn, widget.id, now).await?;
+            let mut conn = pool.acquire().await?;
+            let former = former_credentials::list_secrets(&mut conn, widget.id, now).await?;
             sealed.extend(former.into_iter().map(|secret| secret.secret_sealed));
         }
         let aad = aad::event_secret(widget.id);
         let event_secrets =
             sealed.iter().map(|text| open(text, &aad, "event secret")).collect::<Result<_, _>>()?;
         let project_token = if widget.events_carry_token {
-            let sealed = project_token(conn, widget, now).await?;
+            let sealed = project_token(pool, widget, now).await?;
             Some(open(&sealed, &aad::project_token(widget.id), "project token")?)
         } else {
             None
@@ -51,11 +52,11 @@ impl EventCredentials {
 
 /// The sealed token that the backend has: the current one once the backend has authenticated with it, otherwise a former
 /// one while any is valid.
-async fn project_token(conn: &mut Conn, widget: &Widget, now: DateTime<Utc>) -> Result<String, JobError> {
+async fn project_token(pool: &Pool, widget: &Widget, now: DateTime<Utc>) -> Result<String, JobError> {
     let former = if widget.project_token_used_at.is_none()
         && widget.former_tokens_until.is_some_and(|until| until > now)
     {
-        former_credentials::list_tokens(conn, widget.id, now).await?
+        former_credentials::list_tokens(&mut *pool.acquire().await?, widget.id, now).await?
     } else {
         Vec::new()
     };

@@ -2,7 +2,8 @@
 //!
 //! Harmless when run twice: the event keeps its id and body, so a backend can detect a duplicate.
 //!
-//! An attempt is counted and logged with its result in one transaction. If the worker dies, the job has counted the
+//! An attempt is counted and logged with its result in one transaction, that of an ordinary delivery together with others
+//! ([`super::deliveries`]). If the worker dies, the job has counted the
 //! attempt, so an event that kills its worker is not retried forever, and the rescuer of the job logs the attempt.
 //!
 //! Events of an install are sent one after another: an event is sent only if every earlier one has left the state
@@ -20,12 +21,13 @@ use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitO
 use flysk_services::events::{deliver_next, end_undelivered, pay_link};
 use flysk_store::platform::attempts::{self, Attempt};
 use flysk_store::platform::endpoints;
-use flysk_store::platform::events::{self, Event, EventState, QueuedEvent};
-use flysk_store::platform::widgets::{self, Widget};
+use flysk_store::platform::events::{self, Event, EventState, WAITING_EVENT};
+use flysk_store::platform::widgets::Widget;
 use flysk_store::{StoreError, repeat_contended};
 use url::Url;
 
 use super::credentials::EventCredentials;
+use super::deliveries::EndedDelivery;
 use super::endpoint::Endpoint;
 use super::request::{EventBody, headers};
 use crate::App;
@@ -38,41 +40,39 @@ const MAX_RECHECK_PLACES: u32 = 60;
 
 impl JobHandler<App> for DeliverEvent {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
-        let mut conn = run.pool().acquire().await?;
-        let Some(QueuedEvent { event, waiting_before }) =
-            events::find_queued(&mut conn, self.event_id).await?
-        else {
+        let Some(queued) = app.deliveries.read(self.event_id).await? else {
             return Ok(JobOutcome::skip("the event is gone"));
         };
+        let event = &queued.event;
         if event.state != EventState::Waiting {
             return Ok(JobOutcome::skip("the event was already processed"));
         }
-        let widget = widgets::find(&mut conn, event.widget_id).await?;
-        let widget = widget.ok_or(StoreError::WrongState { what: "widget" })?;
+        let widget = queued.widget.as_deref().ok_or(StoreError::WrongState { what: "widget" })?;
         let Some(url) = widget.event_url_of(event.kind) else {
-            drop(conn);
             let mut unit = run.begin().await?;
-            end_undelivered(&mut unit, &event, EventState::Unaddressed).await?;
+            end_undelivered(&mut unit, event, EventState::Unaddressed).await?;
             return run.done(unit).await;
         };
         let row = Endpoint::row(widget.id, url);
-        let endpoint = Endpoint { breaker: endpoints::find(&mut conn, &row).await?, row };
+        let endpoint = Endpoint { breaker: queued.breaker(&row), row };
         if let Some(snooze) = endpoint.circuit_open(run.now()) {
             return Ok(snooze);
         }
-        if let Some(after) = order_delay(waiting_before) {
-            let reason = format!("{waiting_before} earlier events of the install are waiting");
+        if let Some(after) = order_delay(queued.waiting_before) {
+            let reason = format!("{} earlier events of the install are waiting", queued.waiting_before);
             return Err(JobError::Wait { after, reason });
         }
-        let credentials = EventCredentials::load(&mut conn, &app.vault, &widget, run.now()).await?;
-        drop(conn);
+        let credentials = EventCredentials::load(run.pool(), &app.vault, widget, run.now()).await?;
         let holder = run.job_id().to_string();
         endpoint.acquire(&app.limits, &holder).await?;
-        let sent = send(run, app, &credentials, &event, url).await;
+        let sent = send(run, app, &credentials, event, url).await;
         endpoint.release(&app.limits, &holder).await;
         let sent = sent?;
+        if let Some(state) = clean_end(widget, &endpoint, &sent) {
+            return end_cleanly(run, app, event.clone(), sent.log, state).await;
+        }
         // Repeated here, because a retried handler would send the event again.
-        repeat_contended(|| record_attempt(run, &widget, &endpoint, &event, &sent)).await
+        repeat_contended(|| record_attempt(run, widget, &endpoint, event, &sent)).await
     }
 
     /// A waiting event fails with its job; another state is final. The later events of the install go on.
@@ -81,7 +81,8 @@ impl JobHandler<App> for DeliverEvent {
         Ok(end_undelivered(unit, &event, EventState::Failed).await?)
     }
 
-    /// Logs the attempt under the start of the job's run, so that a second call finds it.
+    /// Logs the attempt under the start of the job's run, so that a second call finds it. A run that lost its lease may still have
+    /// logged its attempt itself, which started later.
     async fn on_interrupted(
         &self,
         unit: &mut UnitOfWork,
@@ -91,7 +92,8 @@ impl JobHandler<App> for DeliverEvent {
         let event = events::find(unit, self.event_id).await?;
         let Some(event) = event.filter(|event| event.state == EventState::Waiting) else { return Ok(()) };
         let logged = attempts::list(unit, event.id).await?;
-        if logged.iter().any(|attempt| attempt.interrupted && attempt.started_at == started_at) {
+        let is_of_run = |log: &Attempt| log.attempt == event.attempts && log.started_at >= started_at;
+        if logged.iter().any(is_of_run) {
             return Ok(());
         }
         let log = Attempt {
@@ -165,6 +167,43 @@ fn classify(result: &Result<Response, OutboundError>) -> DeliveryResponse {
     }
 }
 
+/// The final state of an event whose attempt ended the delivery and says nothing new about the endpoint, as most do.
+fn clean_end(widget: &Widget, endpoint: &Endpoint, sent: &Sent) -> Option<EventState> {
+    if endpoint.breaker != Breaker::default() {
+        return None;
+    }
+    match decide_retry(sent.answer, sent.log.attempt, delays_of(widget)) {
+        RetryDecision::Delivered => Some(EventState::Delivered),
+        RetryDecision::Refused => Some(EventState::Refused),
+        RetryDecision::Failed | RetryDecision::Retry(_) => None,
+    }
+}
+
+/// Records such a delivery in one transaction with others. It does not name the job's lease: the event's state and number of
+/// attempts, which the write compares, let one of two runs record it. The job ends afterwards; if it does not, its next run finds
+/// that the event has ended.
+async fn end_cleanly(
+    run: &JobContext,
+    app: &App,
+    event: Event,
+    log: Attempt,
+    state: EventState,
+) -> JobResult {
+    let ended = EndedDelivery { event, log, state, trace: run.trace().clone() };
+    match app.deliveries.end(ended).await {
+        Ok(()) => Ok(JobOutcome::Done),
+        Err(StoreError::WrongState { what: WAITING_EVENT }) => {
+            Ok(JobOutcome::skip("another run has recorded the delivery"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The widget's own delays between attempts.
+fn delays_of(widget: &Widget) -> Option<&[u32]> {
+    widget.delivery_delays.as_ref().map(|delays| delays.0.as_slice())
+}
+
 /// Logs the attempt and updates the circuit breaker and the event's state, in one transaction. An event that failed
 /// finally stays `waiting` until `on_dead`, which marks job and event together.
 async fn record_attempt(
@@ -174,7 +213,7 @@ async fn record_attempt(
     event: &Event,
     sent: &Sent,
 ) -> JobResult {
-    let delays = widget.delivery_delays.as_ref().map(|delays| delays.0.as_slice());
+    let delays = delays_of(widget);
     let next = decide_retry(sent.answer, sent.log.attempt, delays);
     let now = run.now();
     let mut unit = run.begin().await?;

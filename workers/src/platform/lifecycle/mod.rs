@@ -2,6 +2,9 @@
 
 mod credentials;
 mod deliver_event;
+mod deliveries;
 mod endpoint;
 mod replay_events;
 mod request;
+
+pub(crate) use deliveries::Deliveries;

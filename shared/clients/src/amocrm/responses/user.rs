@@ -30,25 +30,39 @@ impl<'de> Deserialize<'de> for User {
     }
 }
 
-/// Whether a user of the account may log in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A user of the account: name, and whether the user may log in.
+#[derive(Clone, PartialEq, Eq)]
 pub struct UserState {
     /// The user.
     pub id: UserId,
     /// Whether the user may log in; `true` if amoCRM does not tell.
     pub is_active: bool,
+    /// Name, as the account writes it; empty if amoCRM does not tell. Personal data: not shown by `Debug`.
+    pub name: String,
+}
+
+impl fmt::Debug for UserState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserState")
+            .field("id", &self.id)
+            .field("is_active", &self.is_active)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'de> Deserialize<'de> for UserState {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let body = UserStateBody::deserialize(from)?;
-        Ok(Self { id: UserId(body.id), is_active: body.rights.is_none_or(|rights| rights.is_active) })
+        let is_active = body.rights.is_none_or(|rights| rights.is_active);
+        Ok(Self { id: UserId(body.id), is_active, name: body.name.unwrap_or_default() })
     }
 }
 
 #[derive(Deserialize)]
 struct UserStateBody {
     id: u64,
+    #[serde(default, deserialize_with = "serde_lenient::optional_text")]
+    name: Option<String>,
     #[serde(default)]
     rights: Option<Activity>,
 }
