@@ -2,7 +2,11 @@
 //!
 //! A test compares [`TABLES`] with the schema and with the table in `docs/runbook.md`, so that no table grows unnoticed.
 
+mod pruning;
+
 use chrono::TimeDelta;
+
+pub use pruning::{PRUNINGS, Pruning};
 
 /// Done and cancelled jobs, from their end.
 pub const ENDED_JOB_RETENTION: TimeDelta = TimeDelta::days(7);
@@ -55,10 +59,13 @@ pub const UNSEEN_CALL_RETENTION: TimeDelta = TimeDelta::days(30);
 /// Copies of recordings for the player.
 pub const PLAYBACK_COPY_RETENTION: TimeDelta = TimeDelta::days(3);
 
-/// Deletes what is of no use after hours or days.
-const PRUNE_JOBS: &str = "upkeep.prune_jobs";
-/// Deletes history.
-const PRUNE_HISTORY: &str = "upkeep.prune_history";
+/// Days that dialogues of calls are kept, if it is set.
+const TRANSCRIPT_DAYS: &str = "FLYSENSE_TRANSCRIPT_DAYS";
+
+/// Kind of the job that deletes what is of no use after hours or days.
+pub const PRUNE_JOBS: &str = "upkeep.prune_jobs";
+/// Kind of the job that deletes history.
+pub const PRUNE_HISTORY: &str = "upkeep.prune_history";
 
 /// What bounds the growth of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +80,8 @@ pub enum Growth {
     Audit,
     /// Rows are the customer's own data, kept until the account is erased.
     Content,
+    /// The same, and if this variable sets a number of days, a job deletes older rows.
+    ContentFor(&'static str, &'static str),
 }
 
 impl Growth {
@@ -83,7 +92,7 @@ impl Growth {
             Self::Bounded => "bounded",
             Self::Money => "kept: money",
             Self::Audit => "kept: audit",
-            Self::Content => "kept: content",
+            Self::Content | Self::ContentFor(..) => "kept: content",
         }
     }
 }
@@ -136,6 +145,8 @@ pub const TABLES: &[(&str, Growth)] = &[
     ("ledger_entries", Growth::Money),
     ("ledger_holds", Growth::Money),
     ("ledger_lots", Growth::Money),
+    ("ledger_proofs", Growth::Money),
+    ("ledger_proven_sums", Growth::Money),
     ("ledger_transactions", Growth::Money),
     ("lifecycle_attempts", Growth::Pruned(EVENT_RETENTION, PRUNE_HISTORY)),
     ("lifecycle_events", Growth::Pruned(EVENT_RETENTION, PRUNE_HISTORY)),
@@ -172,9 +183,10 @@ pub const TABLES: &[(&str, Growth)] = &[
     ("tbank_notifications", Growth::Money),
     ("token_audit", Growth::Pruned(TOKEN_AUDIT_RETENTION, PRUNE_HISTORY)),
     ("transcription_stages", Growth::Content),
-    ("transcription_waveforms", Growth::Content),
+    ("transcription_waveforms", Growth::ContentFor(TRANSCRIPT_DAYS, PRUNE_HISTORY)),
     ("transcriptions", Growth::Content),
-    ("transcripts", Growth::Content),
+    ("transcripts", Growth::ContentFor(TRANSCRIPT_DAYS, PRUNE_HISTORY)),
+    ("transfer_act_numbers", Growth::Bounded),
     ("transfer_acts", Growth::Money),
     ("transfer_invoice_numbers", Growth::Bounded),
     ("transfer_invoices", Growth::Money),

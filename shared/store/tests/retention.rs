@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use flysk_domain::id::{AccountId, SubscriptionId};
+use flysk_domain::id::{AccountId, SubscriptionId, TranscriptionId};
 use flysk_domain::{Clock as _, SystemClock};
-use flysk_store::flysense::tags;
+use flysk_store::flysense::{tags, transcripts};
 use flysk_store::platform::subscriptions;
-use flysk_store::retention::{Growth, TABLES};
+use flysk_store::retention::{Growth, PRUNE_HISTORY, PRUNE_JOBS, PRUNINGS, Pruning, TABLES};
 use sqlx::MySqlPool;
 
 const RUNBOOK: &str = include_str!("../../../docs/runbook.md");
@@ -68,8 +68,91 @@ fn the_runbook_tells_the_rule_of_every_table_once() {
             assert!(row[2].contains(&period(*after)), "{table}: {} in {:?}", period(*after), row[2]);
             assert_eq!(row[3], format!("`{job}`"), "{table}");
         }
+        if let Growth::ContentFor(variable, job) = growth {
+            assert!(row[2].contains(variable) && row[3].contains(job), "{table}: {row:?}");
+        }
     }
     assert_eq!(listed, TABLES.len(), "the runbook lists tables that are gone");
+}
+
+/// Its versions are kept for each install, so that its job prunes it by itself.
+const KEPT_BY_NUMBER: &str = "settings_history";
+
+#[test]
+fn every_rule_of_deletion_is_carried_out_by_its_job() {
+    for (table, growth) in TABLES {
+        let mut prunings = PRUNINGS.iter().filter(|pruning| pruning.tables.contains(table));
+        match growth {
+            Growth::Pruned(after, job)
+                if [PRUNE_JOBS, PRUNE_HISTORY].contains(job) && *table != KEPT_BY_NUMBER =>
+            {
+                assert!(prunings.any(|one| one.job == *job && one.kept_for == *after), "{table}");
+            }
+            // Calls whose note was never seen.
+            Growth::Content if *table == "transcriptions" => assert_eq!(prunings.count(), 2),
+            _ => assert_eq!(prunings.count(), 0, "{table} is pruned, and its rule says otherwise"),
+        }
+    }
+    let known: BTreeSet<&str> = TABLES.iter().map(|(table, _)| *table).collect();
+    let mut pruned = PRUNINGS.iter().flat_map(|pruning| pruning.tables);
+    assert!(pruned.all(|table| known.contains(table)), "a pruning of a table that does not exist");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_piece_deletes_no_more_than_asked_and_nothing_young(pool: MySqlPool) {
+    let (now, mut conn) = (SystemClock.now(), pool.acquire().await.unwrap());
+    for (number, days) in [(0, 8), (1, 9), (2, 10), (3, 6)] {
+        let ended = now - TimeDelta::days(days);
+        sqlx::query(
+            "INSERT INTO jobs (id, kind, queue, priority, payload, state, max_attempts, run_at, push_at, correlation_id,
+                               created_at, finished_at)
+             VALUES (?, 'test.work', 'upkeep', 1, '{}', 'done', 3, ?, ?, 'test', ?, ?)",
+        )
+        .bind(format!("job_{number:026}"))
+        .bind(ended)
+        .bind(ended)
+        .bind(ended)
+        .bind(ended)
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    }
+    let pruning = PRUNINGS.iter().find(|pruning| pruning.tables == ["jobs"]).unwrap();
+    let mut deleted = Vec::new();
+    for _ in 0..3 {
+        deleted.push(pruning.delete_piece(&mut conn, now, 2).await.unwrap());
+    }
+    assert_eq!(deleted, [2, 1, 0]);
+    let left: Vec<String> = sqlx::query_scalar("SELECT id FROM jobs").fetch_all(&pool).await.unwrap();
+    assert_eq!(left, [format!("job_{:026}", 3)]);
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn dialogues_are_deleted_a_number_of_days_after_their_last_run(pool: MySqlPool) {
+    let (now, mut conn) = (SystemClock.now(), pool.acquire().await.unwrap());
+    // Days since the request, and since the last run.
+    let calls = [(40, 40), (35, 31), (33, 2), (3, 3)];
+    let ids = calls.map(|(days, _)| TranscriptionId::first_at(now - TimeDelta::days(days)));
+    for (id, (_, days)) in ids.iter().zip(calls) {
+        let run = now - TimeDelta::days(days);
+        transcripts::upsert(&mut conn, *id, &["Hello."], &"analysis", run).await.unwrap();
+        sqlx::query("INSERT INTO transcription_waveforms VALUES (?, 1000, 'peaks', ?)")
+            .bind(id.to_string())
+            .bind(run)
+            .execute(&mut *conn)
+            .await
+            .unwrap();
+    }
+    let pruning = Pruning::of_transcripts(30);
+    assert_eq!(pruning.delete_piece(&mut conn, now, 1).await.unwrap(), 1);
+    assert_eq!(pruning.delete_piece(&mut conn, now, 10).await.unwrap(), 1);
+    assert_eq!(pruning.delete_piece(&mut conn, now, 10).await.unwrap(), 0);
+    for table in ["transcripts", "transcription_waveforms"] {
+        let mut query = sqlx::QueryBuilder::new("SELECT transcription_id FROM ");
+        query.push(table).push(" ORDER BY transcription_id");
+        let left: Vec<String> = query.build_query_scalar().fetch_all(&pool).await.unwrap();
+        assert_eq!(left, [ids[2].to_string(), ids[3].to_string()], "{table}");
+    }
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]

@@ -1,6 +1,7 @@
 //! Deletion of old rows, figures of the dashboard, hash chain of the audit log.
 
 mod audit_log;
+mod pieces;
 mod prune_history;
 mod prune_jobs;
 mod roll_up_figures;

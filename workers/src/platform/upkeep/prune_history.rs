@@ -3,84 +3,55 @@
 //! Apart from `upkeep.prune_jobs`, because the first run after an upgrade may have years of history to delete.
 
 use chrono::{DateTime, Utc};
-use flysk_domain::flysense::state::TranscriptionState;
 use flysk_jobs::platform::upkeep::PruneHistory;
-use flysk_queue::{JobContext, JobHandler, JobOutcome, JobResult};
-use flysk_store::flysense::activation::chats;
-use flysk_store::flysense::events::EventState;
-use flysk_store::flysense::{self, transcriptions};
-use flysk_store::platform::{attempts, events, settings_history, subscriptions, token_audit};
-use flysk_store::{Conn, StoreResult, retention};
+use flysk_queue::{JobContext, JobError, JobHandler, JobResult};
+use flysk_store::platform::settings_history;
+use flysk_store::retention::{self, PRUNE_HISTORY, PRUNINGS, Pruning};
 
+use super::pieces::{self, RunTime};
 use crate::App;
 
-/// Rows per statement, so that locks are short.
-const PRUNE_BATCH_SIZE: u32 = 2_000;
-/// The same where rows are deleted by their ids.
-const CALL_BATCH_SIZE: u32 = 500;
+/// Versions of settings per statement. Each has up to 64 KiB.
+const VERSION_BATCH_SIZE: u32 = 100;
 /// Installs per page.
 const INSTALL_PAGE_SIZE: u32 = 500;
 
 impl JobHandler<App> for PruneHistory {
-    async fn handle(&self, run: &JobContext, _app: &App) -> JobResult {
-        let now = run.now();
-        let mut conn = run.pool().acquire().await?;
-        let forgotten = now - retention::TOKEN_AUDIT_RETENTION;
-        while token_audit::prune(&mut conn, forgotten, PRUNE_BATCH_SIZE).await? == u64::from(PRUNE_BATCH_SIZE)
-        {
+    async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
+        let (now, time) = (run.now(), RunTime::start());
+        let mut own: Vec<Pruning> =
+            PRUNINGS.iter().copied().filter(|pruning| pruning.job == PRUNE_HISTORY).collect();
+        let days = app.config().flysense.as_ref().map_or(0, |flysense| flysense.platform.transcript_days);
+        if days > 0 {
+            own.push(Pruning::of_transcripts(days));
         }
-        let forgotten = now - retention::EVENT_RETENTION;
-        while attempts::prune(&mut conn, forgotten, PRUNE_BATCH_SIZE).await? == u64::from(PRUNE_BATCH_SIZE) {}
-        while events::prune(&mut conn, forgotten, PRUNE_BATCH_SIZE).await? >= u64::from(PRUNE_BATCH_SIZE) {}
-        let forgotten = now - retention::UNAPPLIED_QUOTE_RETENTION;
-        while subscriptions::prune_quotes(&mut conn, forgotten, PRUNE_BATCH_SIZE).await?
-            == u64::from(PRUNE_BATCH_SIZE)
-        {}
-        let forgotten = now - retention::BOT_CHAT_RETENTION;
-        while chats::prune(&mut conn, forgotten, PRUNE_BATCH_SIZE).await? == u64::from(PRUNE_BATCH_SIZE) {}
-        prune_records(&mut conn, now).await?;
-        prune_settings(&mut conn, now).await?;
-        Ok(JobOutcome::Done)
+        let is_finished = pieces::prune(run, time, own, now).await? && prune_settings(run, time, now).await?;
+        Ok(pieces::outcome(run, is_finished))
     }
 }
 
-/// Deletes records of feeds, and transcriptions whose note was never seen.
-async fn prune_records(conn: &mut Conn, now: DateTime<Utc>) -> StoreResult<()> {
-    for (state, kept_for) in [
-        (EventState::Resolved, retention::RESOLVED_RECORD_RETENTION),
-        (EventState::Absent, retention::UNRESOLVED_RECORD_RETENTION),
-        (EventState::Pending, retention::UNRESOLVED_RECORD_RETENTION),
-    ] {
-        let forgotten = now - kept_for;
-        while flysense::events::prune(conn, state, forgotten, PRUNE_BATCH_SIZE).await?
-            == u64::from(PRUNE_BATCH_SIZE)
-        {}
-    }
-    let forgotten = now - retention::UNSEEN_CALL_RETENTION;
-    for state in [TranscriptionState::Failed, TranscriptionState::Cancelled] {
-        while transcriptions::prune_unseen(conn, state, forgotten, CALL_BATCH_SIZE).await?
-            == u64::from(CALL_BATCH_SIZE)
-        {}
-    }
-    Ok(())
-}
-
-/// Deletes old versions of settings beyond the newest ones of each install.
-async fn prune_settings(conn: &mut Conn, now: DateTime<Utc>) -> StoreResult<()> {
+/// Deletes old versions of settings beyond the newest ones of each install; `false` if the time of the run was over before.
+async fn prune_settings(run: &JobContext, time: RunTime, now: DateTime<Utc>) -> Result<bool, JobError> {
     let forgotten = now - retention::SETTINGS_VERSION_RETENTION;
     let kept = retention::KEPT_SETTINGS_VERSIONS;
     let mut after = None;
-    loop {
-        let page = settings_history::list_long(conn, kept, after, INSTALL_PAGE_SIZE).await?;
-        for install in &page {
-            let until = install.settings_version.saturating_sub(kept);
-            while settings_history::prune(conn, install.id, until, forgotten, PRUNE_BATCH_SIZE).await?
-                == u64::from(PRUNE_BATCH_SIZE)
-            {}
+    let mut conn = run.pool().acquire().await?;
+    while !time.is_over() {
+        let page = settings_history::list_installs(&mut conn, after, INSTALL_PAGE_SIZE).await?;
+        for install in page.iter().filter(|install| install.settings_version > kept) {
+            let until = install.settings_version - kept;
+            while settings_history::prune(&mut conn, install.id, until, forgotten, VERSION_BATCH_SIZE).await?
+                == u64::from(VERSION_BATCH_SIZE)
+            {
+                if time.is_over() {
+                    return Ok(false);
+                }
+            }
         }
         match page.last() {
             Some(last) => after = Some(last.id),
-            None => return Ok(()),
+            None => return Ok(true),
         }
     }
+    Ok(false)
 }

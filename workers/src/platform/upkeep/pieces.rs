@@ -1,0 +1,141 @@
+//! Deletion in pieces: short statements with pauses between them, so that nothing waits for them, and short runs, so that a
+//! stopping worker does not wait either.
+//!
+//! A run that has not finished is snoozed and continues at once. Its tables take turns, so that one with millions of old rows
+//! does not keep the others waiting.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use flysk_queue::{JobContext, JobError, JobOutcome};
+use flysk_store::retention::Pruning;
+
+/// Time of a run.
+const RUN_TIME: Duration = Duration::from_secs(15);
+/// Time of a table before the others have their turn.
+const TURN_TIME: Duration = Duration::from_secs(3);
+/// Longest pause after a statement. A pause is as long as the statement took.
+const MAX_PAUSE: Duration = Duration::from_millis(50);
+
+/// How many rows are deleted at once: as many as take a short time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct PieceSize(u32);
+
+impl PieceSize {
+    /// Small, because nothing is known about the table yet.
+    const FIRST: Self = Self(50);
+    const MIN: u32 = 10;
+    const MAX: u32 = 1_000;
+    /// A piece that took less is followed by a larger one, a piece that took more by a smaller one.
+    const SHORT: Duration = Duration::from_millis(20);
+    const LONG: Duration = Duration::from_millis(50);
+
+    /// The size after a piece that took this long.
+    fn after(self, took: Duration) -> Self {
+        if took < Self::SHORT {
+            Self(self.0.saturating_mul(2).min(Self::MAX))
+        } else if took > Self::LONG {
+            Self((self.0 / 2).max(Self::MIN))
+        } else {
+            self
+        }
+    }
+}
+
+/// The time that a run has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RunTime {
+    end: Instant,
+}
+
+impl RunTime {
+    /// The time of a run that begins now.
+    pub(super) fn start() -> Self {
+        Self { end: Instant::now() + RUN_TIME }
+    }
+
+    /// Whether the run has to end.
+    pub(super) fn is_over(self) -> bool {
+        Instant::now() >= self.end
+    }
+}
+
+/// Deletes what is out of its time at `now`; `false` if the time of the run was over before everything was deleted.
+pub(super) async fn prune(
+    run: &JobContext,
+    time: RunTime,
+    prunings: Vec<Pruning>,
+    now: DateTime<Utc>,
+) -> Result<bool, JobError> {
+    let mut open = prunings;
+    loop {
+        let mut unfinished = Vec::new();
+        for pruning in open {
+            if time.is_over() || !prune_turn(run, time, pruning, now).await? {
+                unfinished.push(pruning);
+            }
+        }
+        if unfinished.is_empty() || time.is_over() {
+            return Ok(unfinished.is_empty());
+        }
+        open = unfinished;
+    }
+}
+
+/// Deletes rows of one table until its turn is over; `true` if none is left.
+async fn prune_turn(
+    run: &JobContext,
+    time: RunTime,
+    pruning: Pruning,
+    now: DateTime<Utc>,
+) -> Result<bool, JobError> {
+    let turn_end = Instant::now() + TURN_TIME;
+    let mut size = PieceSize::FIRST;
+    loop {
+        let mut conn = run.pool().acquire().await?;
+        let start = Instant::now();
+        let deleted = pruning.delete_piece(&mut conn, now, size.0).await?;
+        let took = start.elapsed();
+        drop(conn);
+        count(pruning, deleted);
+        if deleted < u64::from(size.0) {
+            return Ok(true);
+        }
+        if time.is_over() || Instant::now() >= turn_end {
+            return Ok(false);
+        }
+        size = size.after(took);
+        tokio::time::sleep(took.min(MAX_PAUSE)).await;
+    }
+}
+
+fn count(pruning: Pruning, deleted: u64) {
+    if let Some(table) = pruning.tables.first().filter(|_| deleted > 0) {
+        metrics::counter!("flysk_pruned_rows_total", "table" => *table).increment(deleted);
+    }
+}
+
+/// Outcome of a run that has deleted everything, or is to be continued.
+pub(super) fn outcome(run: &JobContext, is_finished: bool) -> JobOutcome {
+    if is_finished { JobOutcome::Done } else { JobOutcome::snooze(run.now(), "more rows are to be deleted") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_grow_while_they_are_short_and_shrink_when_they_are_long() {
+        let ms = Duration::from_millis;
+        let sizes = |took: Duration| {
+            let after = |size: &PieceSize| Some(size.after(took));
+            std::iter::successors(Some(PieceSize::FIRST), after)
+                .map(|size| size.0)
+                .take(7)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(ms(5)), [50, 100, 200, 400, 800, 1_000, 1_000]);
+        assert_eq!(sizes(ms(300)), [50, 25, 12, 10, 10, 10, 10]);
+        assert_eq!(sizes(ms(30)), [50; 7]);
+    }
+}
