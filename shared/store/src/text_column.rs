@@ -105,6 +105,7 @@ text_columns!(
     flysk_domain::platform::mail::MailState,
     flysk_domain::platform::purchases::Discrepancy,
     flysk_domain::platform::purchases::PurchaseState,
+    flysk_domain::platform::transfers::TransferInvoiceState,
     crate::admin::bulk_acts::BulkOutcome,
     crate::admin::exports::ExportState,
     crate::admin::exports::FileFormat,

@@ -205,9 +205,21 @@ pub async fn changed_ids(
     .await?)
 }
 
-/// Deletes at most `limit` results of an act that ended before `before`, and the act with its last results; `false` if there is
-/// nothing more to delete. An act stays while another one takes it back, which reads its results.
-pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<bool> {
+/// Deletes at most `limit` results of acts that ended before `before`, and each act with its last results; returns how many
+/// rows. An act stays while another one takes it back, which reads its results.
+pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
+    let mut pruned = 0;
+    while pruned < u64::from(limit) {
+        match prune_one(conn, before, limit).await? {
+            Some(rows) => pruned += rows,
+            None => break,
+        }
+    }
+    Ok(pruned)
+}
+
+/// Deletes at most `limit` results of one act, and the act with its last results; `None` if there is nothing to delete.
+async fn prune_one(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<Option<u64>> {
     let ended: Option<String> = sqlx::query_scalar(
         "SELECT a.id FROM bulk_acts a LEFT JOIN bulk_acts u ON u.undo_of = a.id AND u.finished_at IS NULL
          WHERE a.finished_at < ? AND u.id IS NULL ORDER BY a.id LIMIT 1",
@@ -215,7 +227,7 @@ pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreR
     .bind(before)
     .fetch_optional(&mut *conn)
     .await?;
-    let Some(id) = ended else { return Ok(false) };
+    let Some(id) = ended else { return Ok(None) };
     let results =
         sqlx::query("DELETE FROM bulk_act_results WHERE bulk_act_id = ? ORDER BY subject_id LIMIT ?")
             .bind(&id)
@@ -225,7 +237,7 @@ pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreR
     if results.rows_affected() < u64::from(limit) {
         sqlx::query("DELETE FROM bulk_acts WHERE id = ?").bind(&id).execute(conn).await?;
     }
-    Ok(true)
+    Ok(Some(results.rows_affected() + 1))
 }
 
 /// Filter of results.

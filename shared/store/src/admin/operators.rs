@@ -100,6 +100,17 @@ pub async fn lock(conn: &mut Conn, id: OperatorId) -> StoreResult<Option<Operato
     Ok(sqlx::query_as(sql!(SELECT, "id = ? FOR UPDATE")).bind(id.to_string()).fetch_optional(conn).await?)
 }
 
+/// Writes the row that the caller has locked, for a rule about other rows of the operator: on a cluster, of two transactions
+/// that locked the same row at two nodes, one commits only if both wrote it.
+pub async fn touch(conn: &mut Conn, id: OperatorId, now: DateTime<Utc>) -> StoreResult<()> {
+    let touched = sqlx::query("UPDATE operators SET updated_at = ? WHERE id = ?")
+        .bind(now)
+        .bind(id.to_string())
+        .execute(conn)
+        .await?;
+    expect_one(&touched, "operator")
+}
+
 /// Finds an operator by the login.
 pub async fn find_by_login(conn: &mut Conn, login: &str) -> StoreResult<Option<Operator>> {
     Ok(sqlx::query_as(sql!(SELECT, "login = ?")).bind(login).fetch_optional(conn).await?)

@@ -5,8 +5,11 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::flysense::account::{AccountStatus, HooksState};
 use flysk_domain::flysense::roles::Role;
 use flysk_domain::id::{AccountId, InstallId};
+use sqlx::QueryBuilder;
 
+use crate::listed::push_in;
 use crate::sql_text::sql;
+use crate::text_column::decode_text;
 use crate::{Conn, StoreResult, TextColumn};
 
 /// An account that uses FlySense.
@@ -57,6 +60,23 @@ pub async fn find_by_install(conn: &mut Conn, install_id: InstallId) -> StoreRes
         .bind(install_id.to_string())
         .fetch_optional(conn)
         .await?)
+}
+
+/// Lists the accounts of these installs.
+pub async fn list_accounts_of(
+    conn: &mut Conn,
+    installs: &[InstallId],
+) -> StoreResult<Vec<(InstallId, AccountId)>> {
+    if installs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query =
+        QueryBuilder::new("SELECT install_id, account_id FROM flysense_accounts WHERE install_id");
+    push_in(&mut query, installs.iter().map(ToString::to_string));
+    let rows: Vec<(String, u64)> = query.build_query_as().fetch_all(conn).await?;
+    rows.iter()
+        .map(|(install, account)| Ok((decode_text("install id", install)?, AccountId(*account))))
+        .collect()
 }
 
 /// Lists at most `limit` active accounts after `after`, by id.

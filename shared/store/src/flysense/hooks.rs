@@ -3,23 +3,36 @@
 use chrono::{DateTime, Utc};
 use flysk_domain::id::{AccountId, HookId};
 
+use sqlx::QueryBuilder;
+
+use crate::listed::in_few_lengths;
 use crate::{Conn, StoreResult};
 
-/// Inserts a delivery.
-pub async fn insert(
-    conn: &mut Conn,
-    id: HookId,
-    account_id: AccountId,
-    body: &[u8],
-    now: DateTime<Utc>,
-) -> StoreResult<()> {
-    sqlx::query("INSERT INTO flysense_hooks (id, account_id, body, state, received_at) VALUES (?, ?, ?, 'received', ?)")
-        .bind(id.to_string())
-        .bind(account_id.0)
-        .bind(body)
-        .bind(now)
-        .execute(conn)
-        .await?;
+/// A delivery to be stored. No `Debug`: the body contains phone numbers.
+#[derive(Clone, Copy)]
+pub struct NewHook<'a> {
+    /// Its id.
+    pub id: HookId,
+    /// The account that sent it.
+    pub account_id: AccountId,
+    /// The raw body.
+    pub body: &'a [u8],
+}
+
+/// Inserts deliveries that were received at `now`, all or none.
+pub async fn insert_all(conn: &mut Conn, hooks: &[NewHook<'_>], now: DateTime<Utc>) -> StoreResult<()> {
+    for rows in in_few_lengths(hooks) {
+        let mut query =
+            QueryBuilder::new("INSERT INTO flysense_hooks (id, account_id, body, state, received_at) ");
+        query.push_values(rows, |mut row, hook| {
+            row.push_bind(hook.id.to_string())
+                .push_bind(hook.account_id.0)
+                .push_bind(hook.body)
+                .push_bind("received")
+                .push_bind(now);
+        });
+        query.build().execute(&mut *conn).await?;
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use flysk_domain::id::TranscriptionId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::listed::push_in;
 use crate::{Conn, StoreError, StoreResult};
 
 /// Stores the dialogue and its analysis; replaces those of an earlier run.
@@ -65,4 +66,31 @@ pub async fn set_analysis<A: Serialize>(
         .execute(conn)
         .await?;
     Ok(())
+}
+
+/// Deletes at most `limit` dialogues of runs before `before`, and the waveforms of their recordings; returns how many dialogues.
+/// The transcriptions stay, with their summaries and labels.
+pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
+    // A range of ids, which begin with the time of the request: no run is older than its transcription.
+    let ids: Vec<String> = sqlx::query_scalar(
+        "SELECT transcription_id FROM transcripts WHERE transcription_id < ? AND created_at < ?
+         ORDER BY transcription_id LIMIT ?",
+    )
+    .bind(TranscriptionId::first_at(before).to_string())
+    .bind(before)
+    .bind(limit)
+    .fetch_all(&mut *conn)
+    .await?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let mut waveforms = sqlx::QueryBuilder::new("DELETE FROM transcription_waveforms WHERE created_at < ");
+    waveforms.push_bind(before).push(" AND transcription_id");
+    push_in(&mut waveforms, ids.iter().cloned());
+    waveforms.build().execute(&mut *conn).await?;
+    // One whose call was started again in the meantime stays.
+    let mut dialogues = sqlx::QueryBuilder::new("DELETE FROM transcripts WHERE created_at < ");
+    dialogues.push_bind(before).push(" AND transcription_id");
+    push_in(&mut dialogues, ids);
+    Ok(dialogues.build().execute(conn).await?.rows_affected())
 }

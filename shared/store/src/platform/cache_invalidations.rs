@@ -4,16 +4,16 @@
 //! its invalidation become visible together.
 
 use chrono::{DateTime, Utc};
-use flysk_domain::id::{AccountId, InstallId, WidgetId};
+use flysk_domain::id::{AccountId, InstallId, InvoiceId, PriceCampaignId, SubscriptionId, WidgetId};
 
 use crate::{Conn, StoreError, StoreResult};
 
 /// Subject of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Subject {
-    /// A widget, including its secrets and settings.
+    /// A widget, including its secrets, settings, plans and price campaigns.
     Widget(WidgetId),
-    /// An install, including its status, settings and tokens.
+    /// An install, including its status, settings, tokens and subscription.
     Install(InstallId),
     /// An account, including its host.
     Account(AccountId),
@@ -62,6 +62,42 @@ pub async fn record(conn: &mut Conn, subject: Subject) -> StoreResult<()> {
     Ok(())
 }
 
+/// Records that cached data of a subscription's install is outdated.
+pub(crate) async fn record_subscription(conn: &mut Conn, id: SubscriptionId) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO cache_invalidations (what, subject, changed_at)
+         SELECT 'install', s.install_id, UTC_TIMESTAMP(6) FROM subscriptions s WHERE s.id = ?",
+    )
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Records that cached data of an invoice's install is outdated.
+pub(crate) async fn record_invoice(conn: &mut Conn, id: InvoiceId) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO cache_invalidations (what, subject, changed_at)
+         SELECT 'install', i.install_id, UTC_TIMESTAMP(6) FROM subscription_invoices i WHERE i.id = ?",
+    )
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Records that cached data of a price campaign's widget is outdated.
+pub(crate) async fn record_campaign(conn: &mut Conn, id: PriceCampaignId) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO cache_invalidations (what, subject, changed_at)
+         SELECT 'widget', c.widget_id, UTC_TIMESTAMP(6) FROM price_campaigns c WHERE c.id = ?",
+    )
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Number of the newest invalidation; 0 if there is none.
 pub async fn newest(conn: &mut Conn) -> StoreResult<u64> {
     let newest: Option<u64> =
@@ -82,7 +118,7 @@ pub async fn list_after(conn: &mut Conn, after: u64) -> StoreResult<Vec<(u64, Su
 
 /// Deletes at most `limit` invalidations recorded before `before`.
 pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
-    Ok(sqlx::query("DELETE FROM cache_invalidations WHERE changed_at < ? LIMIT ?")
+    Ok(sqlx::query("DELETE FROM cache_invalidations WHERE changed_at < ? ORDER BY changed_at LIMIT ?")
         .bind(before)
         .bind(limit)
         .execute(conn)

@@ -134,7 +134,7 @@ pub async fn use_up(
 
 /// Deletes at most `limit` states that expired before `before`.
 pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
-    Ok(sqlx::query("DELETE FROM connect_states WHERE expires_at < ? LIMIT ?")
+    Ok(sqlx::query("DELETE FROM connect_states WHERE expires_at < ? ORDER BY expires_at LIMIT ?")
         .bind(before)
         .bind(limit)
         .execute(conn)

@@ -3,11 +3,14 @@
 use chrono::{DateTime, Utc};
 use flysk_domain::id::WidgetId;
 use flysk_domain::platform::breaker::Breaker;
+use sqlx::QueryBuilder;
 
+use crate::listed::push_in;
+use crate::text_column::decode_text;
 use crate::{Conn, StoreResult};
 
 /// An event URL of a widget.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// The widget.
     pub widget_id: WidgetId,
@@ -15,32 +18,35 @@ pub struct Endpoint {
     pub address: String,
 }
 
-/// Reads the circuit breaker of an endpoint; closed if there is no row.
-pub async fn find(conn: &mut Conn, endpoint: &Endpoint) -> StoreResult<Breaker> {
-    let row = sqlx::query_as(
-        "SELECT failures, open_until FROM event_endpoints WHERE widget_id = ? AND address = ?",
-    )
-    .bind(endpoint.widget_id.to_string())
-    .bind(&endpoint.address)
-    .fetch_optional(conn)
-    .await?;
-    Ok(into_breaker(row))
+/// Reads the circuit breakers of the widgets' endpoints that have failed.
+pub async fn list_failing(conn: &mut Conn, widgets: &[WidgetId]) -> StoreResult<Vec<(Endpoint, Breaker)>> {
+    if widgets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = QueryBuilder::new(
+        "SELECT widget_id, address, failures, open_until FROM event_endpoints WHERE widget_id",
+    );
+    push_in(&mut query, widgets.iter().map(ToString::to_string));
+    let rows: Vec<(String, String, u32, Option<DateTime<Utc>>)> =
+        query.build_query_as().fetch_all(conn).await?;
+    rows.into_iter()
+        .map(|(widget, address, failures, open_until)| {
+            let endpoint = Endpoint { widget_id: decode_text("widget id", &widget)?, address };
+            Ok((endpoint, Breaker { failures, open_until }))
+        })
+        .collect()
 }
 
-/// As [`find`], and locks the row until the transaction ends.
+/// Reads the circuit breaker of an endpoint, closed if there is no row, and locks the row until the transaction ends.
 pub async fn lock(conn: &mut Conn, endpoint: &Endpoint) -> StoreResult<Breaker> {
-    let row = sqlx::query_as(
+    let row: Option<(u32, Option<DateTime<Utc>>)> = sqlx::query_as(
         "SELECT failures, open_until FROM event_endpoints WHERE widget_id = ? AND address = ? FOR UPDATE",
     )
     .bind(endpoint.widget_id.to_string())
     .bind(&endpoint.address)
     .fetch_optional(conn)
     .await?;
-    Ok(into_breaker(row))
-}
-
-fn into_breaker(row: Option<(u32, Option<DateTime<Utc>>)>) -> Breaker {
-    row.map(|(failures, open_until)| Breaker { failures, open_until }).unwrap_or_default()
+    Ok(row.map(|(failures, open_until)| Breaker { failures, open_until }).unwrap_or_default())
 }
 
 /// Writes the circuit breaker; the row of a closed one without failures is deleted.

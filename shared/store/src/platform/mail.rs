@@ -7,6 +7,7 @@ use flysk_domain::platform::mail::{MailFacts, MailKind, MailState};
 use sqlx::types::Json;
 
 use crate::error::{expect_one, unless_duplicate};
+use crate::listed::push_in;
 use crate::text_column::decode_text;
 use crate::{Conn, StoreResult, TextColumn};
 
@@ -118,12 +119,18 @@ pub async fn set_state(
 
 /// Deletes at most `limit` notices created before `before`; returns how many.
 pub async fn prune_notices(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
-    let pruned = sqlx::query("DELETE FROM mail_notices WHERE created_at < ? ORDER BY created_at LIMIT ?")
-        .bind(before)
-        .bind(limit)
-        .execute(conn)
-        .await?;
-    Ok(pruned.rows_affected())
+    let ids: Vec<String> =
+        sqlx::query_scalar("SELECT id FROM mail_notices WHERE created_at < ? ORDER BY created_at LIMIT ?")
+            .bind(before)
+            .bind(limit)
+            .fetch_all(&mut *conn)
+            .await?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let mut delete = sqlx::QueryBuilder::new("DELETE FROM mail_notices WHERE id");
+    push_in(&mut delete, ids);
+    Ok(delete.build().execute(conn).await?.rows_affected())
 }
 
 /// The row that an address of receipts belongs to.

@@ -236,13 +236,15 @@ pub async fn is_waiting(conn: &mut Conn, widget_id: WidgetId, host: &str) -> Sto
 pub async fn prune(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreResult<u64> {
     let mut forgotten = 0;
     for state in [CodeState::Exchanged, CodeState::Dead] {
-        forgotten += sqlx::query("DELETE FROM oauth_codes WHERE state = ? AND updated_at < ? LIMIT ?")
-            .bind(state.as_str())
-            .bind(before)
-            .bind(limit)
-            .execute(&mut *conn)
-            .await?
-            .rows_affected();
+        forgotten += sqlx::query(
+            "DELETE FROM oauth_codes WHERE state = ? AND updated_at < ? ORDER BY updated_at LIMIT ?",
+        )
+        .bind(state.as_str())
+        .bind(before)
+        .bind(limit)
+        .execute(&mut *conn)
+        .await?
+        .rows_affected();
     }
     Ok(forgotten)
 }

@@ -95,9 +95,9 @@ pub async fn find_time(
         .await?)
 }
 
-/// An install with a long history.
+/// An install and the number of its versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
-pub struct LongHistory {
+pub struct VersionedInstall {
     /// The install.
     #[sqlx(try_from = "String")]
     pub id: InstallId,
@@ -105,21 +105,18 @@ pub struct LongHistory {
     pub settings_version: u32,
 }
 
-/// Lists at most `limit` installs after `after` that have had more than `versions` versions, by id.
-pub async fn list_long(
+/// Lists at most `limit` installs after `after`, by id. Reads no others: a condition on the version would read all installs for
+/// few results.
+pub async fn list_installs(
     conn: &mut Conn,
-    versions: u32,
     after: Option<InstallId>,
     limit: u32,
-) -> StoreResult<Vec<LongHistory>> {
-    Ok(sqlx::query_as(
-        "SELECT id, settings_version FROM installs WHERE settings_version > ? AND id > ? ORDER BY id LIMIT ?",
-    )
-    .bind(versions)
-    .bind(after.map(|id| id.to_string()).unwrap_or_default())
-    .bind(limit)
-    .fetch_all(conn)
-    .await?)
+) -> StoreResult<Vec<VersionedInstall>> {
+    Ok(sqlx::query_as("SELECT id, settings_version FROM installs WHERE id > ? ORDER BY id LIMIT ?")
+        .bind(after.map(|id| id.to_string()).unwrap_or_default())
+        .bind(limit)
+        .fetch_all(conn)
+        .await?)
 }
 
 /// Deletes at most `limit` versions up to `until` that were set before `before`; returns how many.

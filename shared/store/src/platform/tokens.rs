@@ -217,6 +217,9 @@ pub async fn reseal(
 ///
 /// Refused pairs and pairs of uninstalled widgets are excluded: only the customer can help. Pairs whose last renewal failed
 /// are excluded until their `retry_at`, so that they do not delay pairs that can be renewed.
+///
+/// Reads a range of an index for each of the two reasons: besides what is due only expired pairs of installs that are not
+/// active. A condition on both reasons would read all pairs.
 pub async fn list_due(
     conn: &mut Conn,
     now: DateTime<Utc>,
@@ -225,14 +228,26 @@ pub async fn list_due(
     limit: u32,
 ) -> StoreResult<Vec<InstallId>> {
     let ids: Vec<String> = sqlx::query_scalar(
-        "SELECT t.install_id FROM install_tokens t JOIN installs i ON i.id = t.install_id
-         WHERE t.state <> 'refused' AND i.status <> 'uninstalled' AND (t.retry_at IS NULL OR t.retry_at <= ?)
-           AND ((i.status = 'active' AND t.expires_at < ?) OR t.refreshed_at < ?)
-         ORDER BY t.expires_at LIMIT ?",
+        "SELECT install_id FROM (
+             (SELECT t.install_id, t.expires_at FROM install_tokens t FORCE INDEX (install_tokens_due)
+                  STRAIGHT_JOIN installs i ON i.id = t.install_id
+              WHERE t.state IN ('good', 'refreshing', 'in_doubt') AND t.expires_at < ?
+                AND (t.retry_at IS NULL OR t.retry_at <= ?) AND i.status = 'active'
+              ORDER BY t.expires_at LIMIT ?)
+             UNION
+             (SELECT t.install_id, t.expires_at FROM install_tokens t FORCE INDEX (install_tokens_idle)
+                  STRAIGHT_JOIN installs i ON i.id = t.install_id
+              WHERE t.state IN ('good', 'refreshing', 'in_doubt') AND t.refreshed_at < ?
+                AND (t.retry_at IS NULL OR t.retry_at <= ?) AND i.status <> 'uninstalled'
+              ORDER BY t.expires_at LIMIT ?)
+         ) AS due ORDER BY expires_at LIMIT ?",
     )
-    .bind(now)
     .bind(expires_before)
+    .bind(now)
+    .bind(limit)
     .bind(idle_since)
+    .bind(now)
+    .bind(limit)
     .bind(limit)
     .fetch_all(conn)
     .await?;

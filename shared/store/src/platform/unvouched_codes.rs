@@ -282,7 +282,8 @@ pub async fn prune(
 ) -> StoreResult<u64> {
     let expired = sqlx::query(
         "UPDATE oauth_codes SET state = 'dead', reason = 'too old', code_sealed = '', updated_at = ?
-         WHERE state = 'waiting' AND source IS NOT NULL AND pair_sealed IS NULL AND received_at < ? LIMIT ?",
+         WHERE state = 'waiting' AND source IS NOT NULL AND pair_sealed IS NULL AND received_at < ?
+         ORDER BY received_at LIMIT ?",
     )
     .bind(now)
     .bind(before)
@@ -290,7 +291,8 @@ pub async fn prune(
     .execute(&mut *conn)
     .await?;
     let gone = sqlx::query(
-        "DELETE FROM oauth_codes WHERE state = 'dead' AND source IS NOT NULL AND updated_at < ? LIMIT ?",
+        "DELETE FROM oauth_codes WHERE state = 'dead' AND source IS NOT NULL AND updated_at < ?
+         ORDER BY updated_at LIMIT ?",
     )
     .bind(forgotten)
     .bind(limit)

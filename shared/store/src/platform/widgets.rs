@@ -12,6 +12,7 @@ use sqlx::types::Json;
 
 use super::cache_invalidations::{self, Subject};
 use crate::error::expect_one;
+use crate::listed::push_in;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult, TextColumn};
 
@@ -263,6 +264,16 @@ pub async fn find_by_client_uuid(conn: &mut Conn, client_uuid: &str) -> StoreRes
 /// Lists all widgets, by code.
 pub async fn list(conn: &mut Conn) -> StoreResult<Vec<Widget>> {
     Ok(sqlx::query_as(sql!("SELECT ", COLUMNS, " FROM widgets w ORDER BY w.code")).fetch_all(conn).await?)
+}
+
+/// Lists those of these widgets that exist.
+pub async fn list_by_ids(conn: &mut Conn, ids: &[WidgetId]) -> StoreResult<Vec<Widget>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(sql!("SELECT ", COLUMNS, " FROM widgets w WHERE w.id"));
+    push_in(&mut query, ids.iter().map(ToString::to_string));
+    Ok(query.build_query_as().fetch_all(conn).await?)
 }
 
 /// Lists the widgets that a vendor sells, by code.

@@ -12,4 +12,5 @@ pub mod payments;
 pub mod purchases;
 pub mod receipts;
 pub mod subscriptions;
+pub mod transfer_invoices;
 pub mod wallets;

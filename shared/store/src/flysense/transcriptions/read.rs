@@ -10,12 +10,13 @@ use crate::listed::push_in;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult};
 
-const SELECT: &str = "SELECT id, account_id, install_id, entity_type, entity_id, note_id, state, failure_code, failure_cause, waits_for,
+const SELECT_FROM: &str = "SELECT id, account_id, install_id, entity_type, entity_id, note_id, state, failure_code, failure_cause, waits_for,
             run, requested_by, direction, called_at, note_duration_s, recording_version, runs_since, runs_counted,
             duration_ms, channels, layout, container, partial, object_key, operation_id,
             submits, submitted_at, billed_seconds, left_channel, roles_swapped, tags, summary, summary_source,
             summary_edited_by, summary_written, labels, labels_added, labels_removed, sentiment, version, correlation_id, traceparent, created_at, updated_at, finished_at
-     FROM transcriptions WHERE ";
+     FROM transcriptions ";
+const SELECT: &str = sql!(SELECT_FROM, "WHERE ");
 
 /// Finds a transcription of an account.
 pub async fn find(
@@ -109,6 +110,9 @@ pub async fn unknown_notes(
 }
 
 /// Lists at most `limit` transcriptions of a card, newest first, older than `before`.
+///
+/// The index is named, because for a short page of an account with many calls a server may prefer to search all of them in
+/// the order of their ids.
 pub async fn list_by_entity(
     conn: &mut Conn,
     account_id: AccountId,
@@ -118,8 +122,9 @@ pub async fn list_by_entity(
     limit: u32,
 ) -> StoreResult<Vec<Transcription>> {
     Ok(sqlx::query_as(sql!(
-        SELECT,
-        "account_id = ? AND entity_type = ? AND entity_id = ? AND (? IS NULL OR id < ?) ORDER BY id DESC LIMIT ?"
+        SELECT_FROM,
+        "FORCE INDEX (transcriptions_entity) WHERE account_id = ? AND entity_type = ? AND entity_id = ?
+             AND (? IS NULL OR id < ?) ORDER BY id DESC LIMIT ?"
     ))
     .bind(account_id.0)
     .bind(entity_type.code())

@@ -1,4 +1,4 @@
-//! Table `transfer_acts`: acts of what paid transfer invoices were for.
+//! Tables `transfer_acts` and `transfer_act_numbers`: acts of what paid transfer invoices were for.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::id::{InstallId, TransferInvoiceId, VendorId};
@@ -24,7 +24,7 @@ pub struct NewAct {
     pub served_from: NaiveDate,
     /// Last day of the service, Moscow.
     pub served_until: NaiveDate,
-    /// Day on which the document is made, Moscow.
+    /// Day of the act, Moscow.
     pub due_on: NaiveDate,
 }
 
@@ -33,26 +33,32 @@ pub struct NewAct {
 pub struct TransferAct {
     /// The paid invoice, whose payer, title, price and VAT count.
     pub transfer_invoice: TransferInvoiceId,
+    /// The seller.
+    pub vendor_id: VendorId,
     /// First day of the service, Moscow.
     pub served_from: NaiveDate,
     /// Last day of the service, Moscow.
     pub served_until: NaiveDate,
-    /// Day on which the document is made, Moscow.
+    /// Day of the act, Moscow.
     pub due_on: NaiveDate,
     /// State.
     pub state: ActState,
-    /// Key of the document in object storage.
-    pub object_key: Option<String>,
+    /// Number in the seller's series of acts; `None` until it is issued.
+    pub act_number: Option<i64>,
+    /// What it says, as JSON; `None` until it is issued.
+    pub content: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
 struct Row {
     transfer_invoice_id: String,
+    vendor_id: String,
     served_from: NaiveDate,
     served_until: NaiveDate,
     due_on: NaiveDate,
     state: String,
-    object_key: Option<String>,
+    act_number: Option<i64>,
+    content: Option<String>,
 }
 
 impl TryFrom<Row> for TransferAct {
@@ -61,17 +67,24 @@ impl TryFrom<Row> for TransferAct {
     fn try_from(row: Row) -> Result<Self, StoreError> {
         Ok(Self {
             transfer_invoice: decode_text("transfer invoice id", &row.transfer_invoice_id)?,
+            vendor_id: decode_text("vendor id", &row.vendor_id)?,
             served_from: row.served_from,
             served_until: row.served_until,
             due_on: row.due_on,
             state: decode_text("state of an act", &row.state)?,
-            object_key: row.object_key,
+            act_number: row.act_number,
+            content: row.content,
         })
     }
 }
 
-const SELECT: &str = "SELECT transfer_invoice_id, served_from, served_until, due_on, state, object_key
+const SELECT: &str =
+    "SELECT transfer_invoice_id, vendor_id, served_from, served_until, due_on, state, act_number, content
     FROM transfer_acts WHERE ";
+
+fn into_act(row: Option<Row>) -> StoreResult<Option<TransferAct>> {
+    row.map(TryInto::try_into).transpose()
+}
 
 fn into_acts(rows: Vec<Row>) -> StoreResult<Vec<TransferAct>> {
     rows.into_iter().map(TryInto::try_into).collect()
@@ -98,17 +111,24 @@ pub async fn insert_act(conn: &mut Conn, act: &NewAct, now: DateTime<Utc>) -> St
     Ok(())
 }
 
-/// Lists acts whose document is to be made on `today` or before, longest due first.
-pub async fn list_due_acts(conn: &mut Conn, today: NaiveDate, limit: u32) -> StoreResult<Vec<TransferAct>> {
-    let rows = sqlx::query_as(sql!(SELECT, "state = 'due' AND due_on <= ? ORDER BY due_on LIMIT ?"))
-        .bind(today)
-        .bind(limit)
-        .fetch_all(conn)
-        .await?;
-    into_acts(rows)
+/// Lists the invoices whose acts are to be issued on `today` or before, longest due first.
+pub async fn list_due_acts(
+    conn: &mut Conn,
+    today: NaiveDate,
+    limit: u32,
+) -> StoreResult<Vec<TransferInvoiceId>> {
+    let ids: Vec<String> = sqlx::query_scalar(
+        "SELECT transfer_invoice_id FROM transfer_acts WHERE state = 'due' AND due_on <= ?
+         ORDER BY due_on, number LIMIT ?",
+    )
+    .bind(today)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    ids.iter().map(|id| decode_text("transfer invoice id", id)).collect()
 }
 
-/// Lists the acts of an install, newest number first.
+/// Lists the acts of an install, newest number of an invoice first.
 pub async fn list_acts(conn: &mut Conn, install: InstallId, limit: u32) -> StoreResult<Vec<TransferAct>> {
     let rows = sqlx::query_as(sql!(SELECT, "install_id = ? ORDER BY number DESC LIMIT ?"))
         .bind(install.to_string())
@@ -118,17 +138,49 @@ pub async fn list_acts(conn: &mut Conn, install: InstallId, limit: u32) -> Store
     into_acts(rows)
 }
 
-/// Records where the document of an act is.
-pub async fn mark_act_stored(
+/// Finds the act of an invoice.
+pub async fn find_act(conn: &mut Conn, invoice: TransferInvoiceId) -> StoreResult<Option<TransferAct>> {
+    let row = sqlx::query_as(sql!(SELECT, "transfer_invoice_id = ?")).bind(invoice.to_string());
+    into_act(row.fetch_optional(conn).await?)
+}
+
+/// Reads the act of an invoice and locks its row.
+pub async fn lock_act(conn: &mut Conn, invoice: TransferInvoiceId) -> StoreResult<Option<TransferAct>> {
+    let row = sqlx::query_as(sql!(SELECT, "transfer_invoice_id = ? FOR UPDATE")).bind(invoice.to_string());
+    into_act(row.fetch_optional(conn).await?)
+}
+
+/// Takes the next number of a vendor's acts. The row stays locked until the transaction ends: a number that is taken in a
+/// transaction that is rolled back is taken again, so that the series has no gaps.
+pub async fn take_act_number(conn: &mut Conn, vendor: VendorId, now: DateTime<Utc>) -> StoreResult<i64> {
+    sqlx::query(
+        "INSERT INTO transfer_act_numbers (vendor_id, last_number, updated_at) VALUES (?, 1, ?)
+         ON DUPLICATE KEY UPDATE last_number = last_number + 1, updated_at = VALUES(updated_at)",
+    )
+    .bind(vendor.to_string())
+    .bind(now)
+    .execute(&mut *conn)
+    .await?;
+    Ok(sqlx::query_scalar("SELECT last_number FROM transfer_act_numbers WHERE vendor_id = ?")
+        .bind(vendor.to_string())
+        .fetch_one(conn)
+        .await?)
+}
+
+/// Issues an act, once: its number, and what it says as JSON, do not change any more.
+pub async fn mark_act_issued(
     conn: &mut Conn,
     invoice: TransferInvoiceId,
-    object_key: &str,
+    (number, content): (i64, &str),
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
     let updated = sqlx::query(
-        "UPDATE transfer_acts SET state = 'stored', object_key = ?, updated_at = ? WHERE transfer_invoice_id = ?",
+        "UPDATE transfer_acts SET state = 'issued', act_number = ?, content = ?, issued_at = ?, updated_at = ?
+         WHERE transfer_invoice_id = ? AND state = 'due'",
     )
-    .bind(object_key)
+    .bind(number)
+    .bind(content)
+    .bind(now)
     .bind(now)
     .bind(invoice.to_string())
     .execute(conn)

@@ -1,6 +1,6 @@
 //! Table `bank_allocations`: where the kopecks of operations are. Append-only.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::TextEnum as _;
 use flysk_domain::id::{BankOperationId, InstallId, TransferInvoiceId};
 use flysk_domain::money::Kopecks;
@@ -83,6 +83,47 @@ pub async fn insert_allocation(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Money of an operation that an invoice took.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct InvoiceMoney {
+    /// The operation.
+    #[sqlx(try_from = "String")]
+    pub operation_id: BankOperationId,
+    /// Day on which the bank booked it, Moscow.
+    pub booked_on: NaiveDate,
+    kopecks: i64,
+    /// Who paid.
+    pub payer_name: String,
+    /// Purpose of the payment.
+    pub purpose: String,
+    /// Who decided: `bank`, `system` or `operator:<name>`.
+    pub decided_by: String,
+}
+
+impl InvoiceMoney {
+    /// How much the invoice took.
+    pub fn kopecks(&self) -> Kopecks {
+        Kopecks(self.kopecks)
+    }
+}
+
+/// Lists the money that operations gave to an invoice, oldest first.
+pub async fn list_money_of_invoice(
+    conn: &mut Conn,
+    invoice: TransferInvoiceId,
+    limit: u32,
+) -> StoreResult<Vec<InvoiceMoney>> {
+    Ok(sqlx::query_as(
+        "SELECT a.operation_id, o.booked_on, a.kopecks, o.payer_name, o.purpose, a.decided_by
+         FROM bank_allocations a JOIN bank_operations o ON o.id = a.operation_id
+         WHERE a.transfer_invoice_id = ? ORDER BY a.operation_id, a.step LIMIT ?",
+    )
+    .bind(invoice.to_string())
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
 }
 
 /// Lists the rows of an operation, in order.

@@ -45,18 +45,98 @@ pub async fn list_balances(conn: &mut Conn, install: InstallId) -> StoreResult<V
     rows.into_iter().map(|(inn, kopecks)| Ok((decode_text("INN", &inn)?, Kopecks(kopecks)))).collect()
 }
 
+/// Lists the balances of an install's firms that are not empty, with their owners.
+pub async fn list_owned_balances(
+    conn: &mut Conn,
+    install: InstallId,
+) -> StoreResult<Vec<(BalanceOwner, Kopecks)>> {
+    let rows: Vec<(String, String, i64)> = sqlx::query_as(
+        "SELECT vendor_id, inn, kopecks FROM firm_balances
+         WHERE install_id = ? AND kopecks > 0 ORDER BY inn, vendor_id",
+    )
+    .bind(install.to_string())
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|(vendor, inn, kopecks)| {
+            let owner = BalanceOwner {
+                vendor: decode_text("vendor id", &vendor)?,
+                install,
+                inn: decode_text("INN", &inn)?,
+            };
+            Ok((owner, Kopecks(kopecks)))
+        })
+        .collect()
+}
+
+/// Reads a balance without a lock, to be shown; zero if there is none.
+pub async fn read_balance(conn: &mut Conn, owner: BalanceOwner) -> StoreResult<Kopecks> {
+    let kopecks: Option<i64> = sqlx::query_scalar(
+        "SELECT kopecks FROM firm_balances WHERE vendor_id = ? AND install_id = ? AND inn = ?",
+    )
+    .bind(owner.vendor.to_string())
+    .bind(owner.install.to_string())
+    .bind(owner.inn.as_str())
+    .fetch_optional(conn)
+    .await?;
+    Ok(Kopecks(kopecks.unwrap_or_default()))
+}
+
 /// Changes a balance and records why. [`crate::StoreError::Duplicate`] on `firm_balance_entries_once`: this cause has counted;
 /// [`crate::StoreError::WrongState`]: it would become negative.
 pub async fn change_balance(
     conn: &mut Conn,
     owner: BalanceOwner,
     kopecks: Kopecks,
-    (cause, key): (BalanceCause, &str),
+    cause: (BalanceCause, &str),
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    write_entry(conn, owner, kopecks, (cause, None), now).await
+}
+
+/// Takes money from a balance that a person has sent back to the firm. `key` tells the payment order from all others of the
+/// vendor, at most 64 ASCII characters; `(by, reason)` are at most 80 and 500 characters. Fails as [`change_balance`] does.
+pub async fn take_returned(
+    conn: &mut Conn,
+    owner: BalanceOwner,
+    (kopecks, key): (Kopecks, &str),
+    decision: (&str, &str),
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let cause = (BalanceCause::Returned, key);
+    write_entry(conn, owner, Kopecks(-kopecks.0), (cause, Some(decision)), now).await
+}
+
+/// What was sent back of a balance since a time.
+pub async fn sum_returned_since(
+    conn: &mut Conn,
+    owner: BalanceOwner,
+    since: DateTime<Utc>,
+) -> StoreResult<Kopecks> {
+    let kopecks: i64 = sqlx::query_scalar(
+        "SELECT CAST(COALESCE(SUM(-kopecks), 0) AS SIGNED) FROM firm_balance_entries
+         WHERE vendor_id = ? AND install_id = ? AND inn = ? AND cause = 'returned' AND created_at >= ?",
+    )
+    .bind(owner.vendor.to_string())
+    .bind(owner.install.to_string())
+    .bind(owner.inn.as_str())
+    .bind(since)
+    .fetch_one(conn)
+    .await?;
+    Ok(Kopecks(kopecks))
+}
+
+async fn write_entry(
+    conn: &mut Conn,
+    owner: BalanceOwner,
+    kopecks: Kopecks,
+    ((cause, key), decision): ((BalanceCause, &str), Option<(&str, &str)>),
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
     sqlx::query(
-        "INSERT INTO firm_balance_entries (vendor_id, install_id, inn, kopecks, cause, cause_key, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO firm_balance_entries (vendor_id, install_id, inn, kopecks, cause, cause_key, decided_by, reason,
+             created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(owner.vendor.to_string())
     .bind(owner.install.to_string())
@@ -64,6 +144,8 @@ pub async fn change_balance(
     .bind(kopecks.0)
     .bind(cause.as_str())
     .bind(key)
+    .bind(decision.map(|(by, _)| by))
+    .bind(decision.map(|(_, reason)| reason))
     .bind(now)
     .execute(&mut *conn)
     .await?;

@@ -35,6 +35,27 @@ pub async fn find_cursor(
     .await?)
 }
 
+/// Lets one reading of an account at a time store what it has read: the row stays locked until the transaction ends, and is
+/// written, so that of two readings at once one is repeated on a cluster as well. `began` counts only for the first reading.
+pub async fn lock_reading(
+    conn: &mut Conn,
+    vendor: VendorId,
+    account: &str,
+    (began, now): (DateTime<Utc>, DateTime<Utc>),
+) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO statement_cursors (vendor_id, account_number, read_until, updated_at) VALUES (?, ?, ?, ?)
+         ON DUPLICATE KEY UPDATE updated_at = VALUES(updated_at)",
+    )
+    .bind(vendor.to_string())
+    .bind(account)
+    .bind(began)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Records a complete reading. An older one that ends later changes nothing.
 pub async fn record_reading(
     conn: &mut Conn,

@@ -9,6 +9,7 @@ use flysk_domain::platform::transfers::{
     InvoiceNumber, Payer, PaymentSubject, PdfState, TransferInvoiceState,
 };
 
+use super::invoices::TransferInvoice;
 use crate::error::expect_one;
 use crate::platform::purchases::truncate_ascii;
 use crate::{Conn, StoreResult};
@@ -228,6 +229,24 @@ pub async fn set_paid_kopecks(
     .bind(now)
     .bind(id.to_string())
     .bind(from.0)
+    .execute(conn)
+    .await?;
+    expect_one(&updated, "transfer invoice")
+}
+
+/// Lowers what a waiting invoice asks for to what has arrived: the firm's balance pays the rest. The statement also compares both
+/// former amounts.
+pub async fn cover_invoice(conn: &mut Conn, read: &TransferInvoice, now: DateTime<Utc>) -> StoreResult<()> {
+    let updated = sqlx::query(
+        "UPDATE transfer_invoices SET balance_kopecks = ?, amount_kopecks = ?, updated_at = ?
+         WHERE id = ? AND open_slot = 1 AND amount_kopecks = ? AND paid_kopecks = ?",
+    )
+    .bind(read.from_balance.0 + read.missing().0)
+    .bind(read.paid.0)
+    .bind(now)
+    .bind(read.id.to_string())
+    .bind(read.amount.0)
+    .bind(read.paid.0)
     .execute(conn)
     .await?;
     expect_one(&updated, "transfer invoice")

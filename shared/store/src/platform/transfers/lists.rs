@@ -62,13 +62,16 @@ pub async fn list_past_due(
     into_invoices(rows)
 }
 
-/// Lists invoices that wait for money although their subject was paid otherwise or is void.
+/// Lists invoices that wait for money although their subject was paid otherwise or is void. The invoice of a subscription that
+/// ended unpaid does not count as void: its money may still reopen the subscription.
 pub async fn list_superseded(conn: &mut Conn, limit: u32) -> StoreResult<Vec<TransferInvoiceId>> {
     let ids: Vec<String> = sqlx::query_scalar(
         "SELECT t.id FROM transfer_invoices t
          LEFT JOIN subscription_invoices i ON i.id = t.pays_invoice_id
          LEFT JOIN coin_purchases p ON p.id = t.pays_purchase_id
-         WHERE t.open_slot = 1 AND (i.state <> 'open' OR p.state IN ('paid', 'failed')) LIMIT ?",
+         WHERE t.open_slot = 1
+           AND (i.state = 'paid' OR i.state = 'void' AND i.void_reason <> 'expired' OR p.state IN ('paid', 'failed'))
+         LIMIT ?",
     )
     .bind(limit)
     .fetch_all(conn)

@@ -1,6 +1,6 @@
 //! Tables `bank_operations` and `bank_operation_ids`: money that arrived on vendors' accounts.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use flysk_domain::TextEnum;
 use flysk_domain::id::{BankOperationId, VendorId};
 use flysk_domain::money::Kopecks;
@@ -14,6 +14,8 @@ use crate::{Conn, StoreError, StoreResult};
 
 /// Width of the column of the bank's id, in characters.
 const MAX_BANK_ID_LEN: usize = 64;
+/// Days around the booking within which an id of the bank names one operation.
+const ID_HOLDS_DAYS: u64 = 7;
 
 /// An operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,6 +158,48 @@ pub async fn insert_operation(conn: &mut Conn, new: &NewOperation<'_>) -> StoreR
     .fetch_one(conn)
     .await?;
     decode_text("operation id", &id)
+}
+
+/// Finds the operation that a statement lists, by its identity or, if the bank has worded it anew, by its id: one of this amount
+/// that was booked about this day. `None` if it is new. Of two readings of an account at once, the caller lets one wait
+/// ([`super::lock_reading`]).
+pub async fn find_listed_operation(
+    conn: &mut Conn,
+    new: &NewOperation<'_>,
+    bank_id: &str,
+) -> StoreResult<Option<BankOperationId>> {
+    let operation = new.operation;
+    let known: Option<String> = sqlx::query_scalar(
+        "SELECT id FROM bank_operations
+         WHERE vendor_id = ? AND account_number = ? AND dedup_key = ? AND occurrence = ?",
+    )
+    .bind(operation.vendor_id.to_string())
+    .bind(&operation.account)
+    .bind(new.dedup_key)
+    .bind(new.occurrence)
+    .fetch_optional(&mut *conn)
+    .await?;
+    // A second equal operation of a day is another one, whatever id the first one had.
+    let id = if known.is_some() || new.occurrence > 0 {
+        known
+    } else {
+        let days = Days::new(ID_HOLDS_DAYS);
+        sqlx::query_scalar(
+            "SELECT o.id FROM bank_operation_ids i JOIN bank_operations o ON o.id = i.operation_id
+             WHERE i.bank_id = ? AND o.vendor_id = ? AND o.account_number = ? AND o.amount_kopecks = ?
+               AND o.booked_on BETWEEN ? AND ?
+             ORDER BY o.id LIMIT 1",
+        )
+        .bind(truncate_ascii(bank_id, MAX_BANK_ID_LEN))
+        .bind(operation.vendor_id.to_string())
+        .bind(&operation.account)
+        .bind(operation.amount.0)
+        .bind(operation.booked_on.checked_sub_days(days).unwrap_or(operation.booked_on))
+        .bind(operation.booked_on.checked_add_days(days).unwrap_or(operation.booked_on))
+        .fetch_optional(conn)
+        .await?
+    };
+    id.map(|id: String| decode_text("operation id", &id)).transpose()
 }
 
 /// Records an id under which the bank lists an operation.

@@ -1,4 +1,6 @@
-//! List of amoCRM accounts, by their number in amoCRM.
+//! List of amoCRM accounts, by their number in amoCRM, or by the beginning of their host or name.
+
+mod alphabetical;
 
 use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
@@ -15,6 +17,15 @@ pub struct AccountFilter {
     pub crm: Crm,
     /// Beginning of the host.
     pub host: Option<String>,
+    /// Beginning of the name, in any case.
+    pub name: Option<String>,
+}
+
+impl AccountFilter {
+    /// All accounts of a service.
+    pub fn all(crm: Crm) -> Self {
+        Self { crm, host: None, name: None }
+    }
 }
 
 /// An account.
@@ -40,30 +51,49 @@ pub struct AccountRow {
 }
 
 /// Numbers of the accounts that match, one page of them.
+///
+/// With the beginning of a host or of a name they are in alphabetical order, and the order that otherwise begins with the newest
+/// begins with A: an index has the accounts that match in that order only, so that the others are not read.
 pub async fn ids(conn: &mut Conn, filter: &AccountFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
-    let edge: u64 = keyset.from.parse().unwrap_or(if keyset.descending { u64::MAX } else { 0 });
-    let mut query = sqlx::QueryBuilder::new("SELECT ");
-    if keyset.counts {
-        query.push("CAST(COUNT(*) AS UNSIGNED) FROM (SELECT 1");
+    let ids: Vec<u64> = if keyset.counts {
+        number_of(conn, filter, keyset.limit).await?
+    } else if let Some(host) = &filter.host {
+        alphabetical::by_host(conn, filter, &prefix(host), keyset).await?
+    } else if let Some(name) = &filter.name {
+        alphabetical::by_name(conn, filter.crm, &prefix(name), keyset).await?
     } else {
-        query.push("id");
-    }
-    query.push(" FROM accounts WHERE platform = ");
+        by_number(conn, filter.crm, keyset).await?
+    };
+    Ok(keyset.in_order(ids).iter().map(ToString::to_string).collect())
+}
+
+/// How many accounts match, up to a limit, as the only element.
+async fn number_of(conn: &mut Conn, filter: &AccountFilter, limit: u32) -> StoreResult<Vec<u64>> {
+    let mut query = sqlx::QueryBuilder::new(
+        "SELECT CAST(COUNT(*) AS UNSIGNED) FROM (SELECT 1 FROM accounts WHERE platform = ",
+    );
     query.push_bind(filter.crm.as_str());
     if let Some(host) = &filter.host {
         query.push(" AND host LIKE ").push_bind(prefix(host));
     }
-    match (keyset.counts, keyset.descending) {
-        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
-        (false, true) => {
-            query.push(" AND id < ").push_bind(edge).push(" ORDER BY id DESC LIMIT ").push_bind(keyset.limit)
-        }
-        (false, false) => {
-            query.push(" AND id > ").push_bind(edge).push(" ORDER BY id LIMIT ").push_bind(keyset.limit)
-        }
-    };
-    let ids: Vec<u64> = query.build_query_scalar().fetch_all(conn).await?;
-    Ok(keyset.in_order(ids).iter().map(ToString::to_string).collect())
+    if let Some(name) = &filter.name {
+        query.push(" AND name LIKE ").push_bind(prefix(name));
+    }
+    query.push(" LIMIT ").push_bind(limit).push(") counted");
+    Ok(query.build_query_scalar().fetch_all(conn).await?)
+}
+
+async fn by_number(conn: &mut Conn, crm: Crm, keyset: &Keyset) -> StoreResult<Vec<u64>> {
+    let edge: u64 = keyset.from.parse().unwrap_or(if keyset.descending { u64::MAX } else { 0 });
+    let mut query = sqlx::QueryBuilder::new("SELECT id FROM accounts WHERE platform = ");
+    query.push_bind(crm.as_str());
+    if keyset.descending {
+        query.push(" AND id < ").push_bind(edge).push(" ORDER BY id DESC LIMIT ");
+    } else {
+        query.push(" AND id > ").push_bind(edge).push(" ORDER BY id LIMIT ");
+    }
+    query.push_bind(keyset.limit);
+    Ok(query.build_query_scalar().fetch_all(conn).await?)
 }
 
 /// The accounts with these numbers, in their order.
@@ -83,7 +113,7 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<AccountRow
 }
 
 /// A pattern for `LIKE` that matches texts with this beginning.
-pub(super) fn prefix(text: &str) -> String {
+fn prefix(text: &str) -> String {
     let escaped: String = text
         .chars()
         .flat_map(|c| if matches!(c, '%' | '_' | '\\') { vec!['\\', c] } else { vec![c] })
