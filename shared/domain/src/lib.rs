@@ -17,6 +17,7 @@ pub mod sending_hours;
 pub mod serde_lenient;
 pub mod text_enum;
 pub mod trace;
+pub mod url_hosts;
 
 pub use clock::{Clock, ManualClock, ProcessClock, SystemClock};
 pub use randomness::{Randomness, SequentialRandomness, SystemRandomness, random_bytes};

@@ -16,6 +16,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 const FIRMS: [&str; 3] = ["7707083893", "7710140680", "500100732259"];
+/// Longest purpose of a payment order; the payer's bank cuts the rest, in the middle of a number too.
+const MAX_PURPOSE_CHARS: usize = 210;
 
 /// An operation of a generated statement.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -61,12 +63,22 @@ fn invoices() -> impl Strategy<Value = Vec<Candidate>> {
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
     let payer = select(vec![FIRMS[0], FIRMS[0], FIRMS[2], FIRMS[1], "", "12345", ACQUIRER_INN]);
     let numbers = vec(1_i64..9, 0..3);
-    let operation = (1_i64..15, payer, numbers, 0_u32..4).prop_map(|(fifties, payer, serials, document)| {
+    let contract = prop_oneof![3 => Just(0), 1 => 180..MAX_PURPOSE_CHARS];
+    let operation = (1_i64..15, payer, numbers, 0_u32..4, contract);
+    let operation = operation.prop_map(|(fifties, payer, serials, document, contract)| {
         let numbers = serials.iter().map(|serial| InvoiceNumber::of_serial(*serial).unwrap().to_string());
-        let purpose = format!("Оплата по счету {}", numbers.collect::<Vec<_>>().join(", "));
+        let numbers = numbers.collect::<Vec<_>>().join(", ");
+        let purpose = format!("{}Оплата по счету {numbers}", "д".repeat(contract));
+        let purpose = purpose.chars().take(MAX_PURPOSE_CHARS).collect();
         Operation { amount: fifties * 50, payer, purpose, document }
     });
     vec(operation, 0..40)
+}
+
+/// An invoice takes the money of its firm only, whoever names its number.
+fn assert_own(candidates: &[Candidate], id: TransferInvoiceId, operation: &Operation) {
+    let invoice = candidates.iter().find(|candidate| candidate.id == id).unwrap();
+    assert_eq!(operation.payer, invoice.inn.as_str(), "{operation:?} for {invoice:?}");
 }
 
 /// Where the kopecks of a statement are.
@@ -102,7 +114,10 @@ fn land(candidates: &[Candidate], operations: &[Operation]) -> Landed {
             assert!(portion.kopecks.is_positive(), "{portion:?}");
             let kopecks = portion.kopecks.0;
             match portion.landing {
-                Landing::Invoice(id) => *landed.invoices.entry(id.to_string()).or_default() += kopecks,
+                Landing::Invoice(id) => {
+                    assert_own(candidates, id, operation);
+                    *landed.invoices.entry(id.to_string()).or_default() += kopecks;
+                }
                 Landing::Balance(id) => *landed.balances.entry(id.to_string()).or_default() += kopecks,
                 Landing::Queue(_) => landed.queue += kopecks,
                 Landing::Foreign => landed.foreign += kopecks,

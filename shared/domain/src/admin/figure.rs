@@ -49,12 +49,16 @@ labeled_enum!(
         PurchasesInReview = "purchases_in_review", "Покупки на проверке";
         /// Jobs that wait.
         JobsQueued = "jobs_queued", "Заданий в очереди";
-        /// How long the oldest due job has waited, seconds.
+        /// How long the oldest of the 10,000 jobs that are pushed next has been due, seconds.
         JobsOldest = "jobs_oldest", "Старейшее задание ждёт";
         /// Dead jobs.
         JobsDead = "jobs_dead", "Остановленные задания";
     }
 );
+
+/// Largest amount of a figure that is [`Figure::is_counted_to_limit`]; more is stored as one more. A whole count of many rows,
+/// every minute, would cost more than it tells.
+pub const FIGURE_COUNT_LIMIT: u32 = 10_000;
 
 /// Unit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +102,25 @@ impl Figure {
                 | Self::JobsOldest
                 | Self::JobsDead
         )
+    }
+
+    /// Whether the figure counts what waits, which may be very much, only up to [`FIGURE_COUNT_LIMIT`].
+    pub const fn is_counted_to_limit(self) -> bool {
+        matches!(
+            self,
+            Self::InstallsReconnect
+                | Self::SubscriptionsInReview
+                | Self::PaymentsInReview
+                | Self::CallsNoBalance
+                | Self::PurchasesInReview
+                | Self::JobsQueued
+                | Self::JobsDead
+        )
+    }
+
+    /// Whether the figure counts all customers. It changes slowly and is computed less often.
+    pub const fn is_slow(self) -> bool {
+        matches!(self, Self::InstallsActive | Self::Trials | Self::SubscriptionsActive)
     }
 
     /// Whether anything above zero needs an operator.

@@ -7,6 +7,9 @@ pub const ALONE_COMPENSATION: MicroCoins = MicroCoins(10_000 * MicroCoins::PER_U
 /// Largest refund that one operator may request alone.
 pub const ALONE_REFUND: Kopecks = Kopecks(10_000 * Kopecks::PER_UNIT);
 
+/// Largest amount of a firm's transfer about which one operator may decide alone.
+pub const ALONE_TRANSFER: Kopecks = Kopecks(10_000 * Kopecks::PER_UNIT);
+
 /// Whether a compensation of this amount needs a second operator.
 pub fn compensation_needs_second(amount: MicroCoins) -> bool {
     amount > ALONE_COMPENSATION
@@ -15,6 +18,11 @@ pub fn compensation_needs_second(amount: MicroCoins) -> bool {
 /// Whether a refund of this amount needs a second operator.
 pub fn refund_needs_second(amount: Kopecks) -> bool {
     amount > ALONE_REFUND
+}
+
+/// Whether a decision about this amount of a firm's money needs a second operator.
+pub fn transfer_needs_second(amount: Kopecks) -> bool {
+    amount > ALONE_TRANSFER
 }
 
 #[cfg(test)]
@@ -26,5 +34,8 @@ mod tests {
         assert!(!compensation_needs_second(ALONE_COMPENSATION) && !refund_needs_second(ALONE_REFUND));
         assert!(compensation_needs_second(MicroCoins(ALONE_COMPENSATION.0 + 1)));
         assert!(refund_needs_second(Kopecks(ALONE_REFUND.0 + 1)));
+        assert!(
+            !transfer_needs_second(ALONE_TRANSFER) && transfer_needs_second(Kopecks(ALONE_TRANSFER.0 + 1))
+        );
     }
 }

@@ -15,8 +15,11 @@ mod step_up;
 pub use bulk::{BulkAction, BulkState, MAX_BULK_ROWS};
 pub use chain::{CHAIN_START, chain_hash};
 pub use erasure::{ErasedKind, ErasureSide, ErasureState, KEPT, confirms_domain};
-pub use figure::{Figure, FigureUnit};
-pub use four_eyes::{ALONE_COMPENSATION, ALONE_REFUND, compensation_needs_second, refund_needs_second};
+pub use figure::{FIGURE_COUNT_LIMIT, Figure, FigureUnit};
+pub use four_eyes::{
+    ALONE_COMPENSATION, ALONE_REFUND, ALONE_TRANSFER, compensation_needs_second, refund_needs_second,
+    transfer_needs_second,
+};
 pub use lockout::{ACCOUNT_ATTEMPTS, ADDRESS_ATTEMPTS, ATTEMPT_WINDOW, LOCK_DURATION, LoginAttempts};
 pub use passkey::{MAX_PASSKEYS, PASSKEY_CHALLENGE_TTL, PasskeyPurpose, PasskeyRefusal};
 pub use right::{OperatorRight, OperatorRights};

@@ -9,11 +9,12 @@ mod index;
 mod label;
 mod landing;
 mod number;
+mod order;
 mod requisites;
 mod state;
 
 pub use due::{
-    DAYS_IN_TRANSIT, DEFAULT_DUE_DAYS, MAX_DUE_DAYS, READING_OVERLAP_DAYS, check_due_day, is_past_due,
+    DAYS_IN_TRANSIT, DueTerms, InvalidDueDays, MAX_DUE_DAYS, READING_OVERLAP_DAYS, is_past_due,
     reading_begins,
 };
 pub use fingerprint::{DailyOccurrences, Fingerprint, StatementLine, believes_repetition};
@@ -21,6 +22,7 @@ pub use index::{Candidate, InvoiceIndex, Reception};
 pub use label::label_ru;
 pub use landing::{ACQUIRER_INN, Landing, Portion, QueueReason, Transfer};
 pub use number::{InvoiceNumber, MAX_PURPOSE_CHARS, SeriesExhausted, numbers_in_purpose};
+pub use order::{InvalidOrderNumber, MAX_ORDER_NUMBER_CHARS, PaymentOrder};
 pub use requisites::{Inn, InvalidRequisites, MAX_PAYER_NAME_CHARS, Payer};
 pub use state::{
     ActState, AllocationTarget, BalanceCause, OperationState, PaymentSubject, PdfState, TransferInvoiceState,

@@ -56,10 +56,10 @@ pub enum PdfState {
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ActState {
-    /// It is made on its day.
+    /// It is issued on its day.
     Due,
-    /// It is in object storage.
-    Stored,
+    /// It has its number, and what it says is stored.
+    Issued,
 }
 
 /// State of an operation of a statement.
@@ -75,6 +75,8 @@ pub enum OperationState {
     Queued,
     /// Not a payment of a customer.
     Foreign,
+    /// Sent back to the payer by a payment order in the bank, as a person has recorded.
+    Returned,
 }
 
 /// Where kopecks of an operation are.
@@ -90,6 +92,8 @@ pub enum AllocationTarget {
     Queue,
     /// Not a payment of a customer.
     Foreign,
+    /// Back with the payer.
+    Returned,
 }
 
 /// Why a balance changed.
@@ -103,4 +107,6 @@ pub enum BalanceCause {
     Applied,
     /// An invoice ended and gave back what it had.
     Released,
+    /// A person sent it back to the firm by a payment order in the bank.
+    Returned,
 }
