@@ -3,7 +3,7 @@
 use flysk_domain::admin::{CHAIN_START, chain_hash};
 use flysk_queue::Outbox;
 use flysk_store::admin::audit::{self, AuditRow};
-use flysk_store::{Conn, StoreResult, repeat_contended};
+use flysk_store::{Conn, Contention as _, StoreError, StoreResult, repeat_while};
 
 /// Rows sealed per transaction, and read at once by the verification.
 const BATCH_SIZE: u32 = 500;
@@ -32,7 +32,12 @@ pub async fn seal_audit_log(outbox: &Outbox) -> StoreResult<u64> {
             tx.commit().await?;
             StoreResult::Ok(count)
         };
-        let count = repeat_contended(seal).await?;
+        // Another process seals at the same time: it took the number, or the row.
+        let was_overtaken = |error: &StoreError| {
+            error.is_contended()
+                || matches!(error, StoreError::Duplicate { .. } | StoreError::WrongState { .. })
+        };
+        let count = repeat_while(was_overtaken, seal).await?;
         sealed += count;
         if count < u64::from(BATCH_SIZE) {
             return Ok(sealed);

@@ -48,11 +48,18 @@ impl Vault {
         }
         let pair = tokens::find(&mut conn, install.id).await?;
         let Some(pair) = pair.filter(|pair| pair.state != PairState::Refused) else { return Ok(None) };
+        drop(conn);
         let now = self.clock().now();
-        if !accounts::claim_look_up(&mut conn, install.crm, account.id, now - LOOKUP_INTERVAL, now).await? {
+        let claim = || async {
+            let mut conn = self.outbox.pool().acquire().await?;
+            let since = now - LOOKUP_INTERVAL;
+            Ok::<_, VaultError>(
+                accounts::claim_look_up(&mut conn, install.crm, account.id, since, now).await?,
+            )
+        };
+        if !repeat_contended(claim).await? {
             return Ok(None);
         }
-        drop(conn);
         match self.lookup_host(install.crm, &account, &self.open_refresh(&pair)?).await {
             HostLookup::Found(renamed) if renamed != known => {
                 self.record_rename(install.crm, &account, &renamed).await?;

@@ -8,6 +8,7 @@ use flysk_domain::id::OauthCodeId;
 use flysk_domain::platform::token::{GrantRefusal, TokenFailure};
 use flysk_store::platform::oauth_codes::{self, Code};
 use flysk_store::platform::widgets::Widget;
+use flysk_store::repeat_contended;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tracing::Instrument;
@@ -55,7 +56,11 @@ impl Vault {
         let credentials = self.credentials(widget)?;
         let secret = self.keyring.open(&code.code_sealed, &aad::code(code.id))?;
         let now = self.clock().now();
-        oauth_codes::note_intent(&mut *self.outbox.pool().acquire().await?, code.id, now).await?;
+        let note = || async {
+            let mut conn = self.outbox.pool().acquire().await?;
+            Ok::<_, VaultError>(oauth_codes::note_intent(&mut conn, code.id, now).await?)
+        };
+        repeat_contended(note).await?;
         let pair = match self.amocrm.exchange_code(&host, &credentials, &secret).await {
             Ok(pair) => pair,
             Err(error) => return Err(classify_failure(&error, code)),

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
-use flysk_store::{StoreError, repeat_contended};
+use flysk_store::{StoreError, answered, repeat_contended};
 
 use crate::VaultError;
 
@@ -23,7 +23,8 @@ where
         .with_max_delay(MAX_RETRY_PAUSE)
         .without_max_times()
         .with_total_delay(Some(WRITE_RETRY_TIMEOUT));
-    (|| repeat_contended(&write))
+    let write = &write;
+    (move || repeat_contended(move || answered(write())))
         .retry(backoff)
         .when(is_database_error)
         .notify(|error, _| tracing::error!(error = %error, "failed to store a new token pair; retrying"))

@@ -4,12 +4,13 @@ use chrono::NaiveDate;
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::VatRate;
 use flysk_domain::russian::{day, number, roubles, roubles_in_words};
+use serde::{Deserialize, Serialize};
 
 use super::document::{Column, Document};
 use super::vat::vat_line;
 
 /// A firm or an entrepreneur.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Firm {
     /// Legal name.
     pub name: String,
@@ -33,7 +34,7 @@ impl Firm {
 }
 
 /// A line of an invoice or an act.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActLine {
     /// The service.
     pub title: String,
@@ -45,13 +46,15 @@ pub struct ActLine {
     pub amount: Kopecks,
 }
 
-/// An act.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An act. Issued acts are stored as the JSON of this: a field is never renamed or removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Act {
-    /// Number: that of the invoice.
+    /// Number in the seller's series of acts.
     pub number: i64,
     /// Day of the act: the day after the last day of the service, or of the payment.
     pub date: NaiveDate,
+    /// Number of the invoice.
+    pub invoice_number: i64,
     /// Day of the invoice.
     pub invoiced_on: NaiveDate,
     /// Who rendered the service.
@@ -79,7 +82,7 @@ pub fn act_pdf(act: &Act) -> Vec<u8> {
     let mut document = Document::new(&format!("Акт № {} от {}", act.number, day(act.date)));
     document.paragraph(&format!("Исполнитель: {}", act.seller.requisites()));
     document.paragraph(&format!("Заказчик: {}", act.buyer.requisites()));
-    document.paragraph(&format!("Основание: счёт № {} от {}", act.number, day(act.invoiced_on)));
+    document.paragraph(&format!("Основание: счёт № {} от {}", act.invoice_number, day(act.invoiced_on)));
     document.gap();
     write_lines(&mut document, &act.lines, act.vat, act.total);
     document.paragraph(&format!(
@@ -141,8 +144,9 @@ pub(super) mod tests {
             name: "ООО «Флайск»".to_owned(), inn: Some("7710140679".to_owned()), kpp: None
         };
         Act {
-            number: 1042,
+            number: 42,
             date: "2027-01-01".parse().unwrap(),
+            invoice_number: 1_000_421,
             invoiced_on: "2026-11-27".parse().unwrap(),
             seller,
             buyer: romashka(),
@@ -157,10 +161,10 @@ pub(super) mod tests {
         let file = act_pdf(&act());
         let text = text_of(&file).replace('\u{a0}', " ");
         for part in [
-            "Акт № 1042 от 01.01.2027\n",
+            "Акт № 42 от 01.01.2027\n",
             "Исполнитель: ООО «Флайск», ИНН 7710140679\n",
             "Заказчик: ООО «Ромашка», ИНН 7707083893, КПП 770701001\n",
-            "Основание: счёт № 1042 от 27.11.2026\n",
+            "Основание: счёт № 1000421 от 27.11.2026\n",
             "Итого: 1 499 ₽\n",
             "В том числе НДС 22 %: 270,31 ₽\n",
         ] {
@@ -173,6 +177,19 @@ pub(super) mod tests {
             assert!(flowing.contains(part), "{part} is missing in {flowing}");
         }
         assert_eq!(page_count(&file), 1);
+    }
+
+    /// Stored acts are read for years.
+    #[test]
+    fn an_issued_act_is_read_as_it_was_stored() {
+        let stored = r#"{"number":42,"date":"2027-01-01","invoice_number":1000421,"invoiced_on":"2026-11-27",
+            "seller":{"name":"ООО «Флайск»","inn":"7710140679","kpp":null},
+            "buyer":{"name":"ООО «Ромашка»","inn":"7707083893","kpp":"770701001"},
+            "lines":[{"title":"Доступ к виджету «Звонки», тариф «Про»","days":["2026-12-01","2026-12-31"],"seats":3,
+            "amount":149900}],"vat":"vat22","total":149900}"#;
+        assert_eq!(serde_json::from_str::<Act>(stored).unwrap(), act());
+        let again = serde_json::to_string(&act()).unwrap();
+        assert_eq!(serde_json::from_str::<Act>(&again).unwrap(), act());
     }
 
     #[test]

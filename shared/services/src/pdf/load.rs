@@ -1,10 +1,11 @@
 //! What the documents of an invoice say, from its rows.
 
 use chrono::NaiveDate;
-use flysk_domain::platform::subscriptions::{InvoiceKind, QuoteLine, moscow_day};
-use flysk_domain::platform::transfers::{PaymentSubject, TransferInvoiceState};
+use flysk_domain::id::TransferInvoiceId;
+use flysk_domain::platform::subscriptions::{InvoiceKind, QuoteLine};
+use flysk_domain::platform::transfers::PaymentSubject;
 use flysk_store::platform::subscriptions::{self, Invoice};
-use flysk_store::platform::transfers::{TransferInvoice, find_access};
+use flysk_store::platform::transfers::{TransferInvoice, find_access, find_act};
 use flysk_store::platform::vendors;
 use flysk_store::{Conn, StoreError, StoreResult};
 
@@ -36,33 +37,38 @@ pub async fn load_transfer_invoice(
     })
 }
 
-/// The act of a paid invoice; `None` before its day. A period has its act on the day after its last one, coins on the day of the
-/// payment.
-pub async fn load_act(
+/// What the act of a paid invoice says if it is issued now, under a number of the seller's series: the seller as it is called now,
+/// everything else as it was invoiced and paid.
+pub(crate) async fn compose_act(
     conn: &mut Conn,
     invoice: &TransferInvoice,
-    today: NaiveDate,
-) -> StoreResult<Option<Act>> {
-    let Some(paid_at) = invoice.paid_at.filter(|_| invoice.state == TransferInvoiceState::Paid) else {
-        return Ok(None);
+    (number, date): (i64, NaiveDate),
+) -> StoreResult<Act> {
+    let lines = match paid_invoice(conn, invoice).await? {
+        Some(subscription) => lines_of(&subscription),
+        None => vec![coins_line(invoice)],
     };
-    let (date, lines) = match paid_invoice(conn, invoice).await? {
-        Some(subscription) => (subscription.period.until, lines_of(&subscription)),
-        None => (moscow_day(paid_at), vec![coins_line(invoice)]),
-    };
-    if today < date {
-        return Ok(None);
-    }
-    Ok(Some(Act {
-        number: invoice.number.get(),
+    Ok(Act {
+        number,
         date,
+        invoice_number: invoice.number.get(),
         invoiced_on: invoice.issued_on,
         seller: seller_of(conn, invoice).await?,
         buyer: buyer_of(invoice),
         lines,
         vat: invoice.vat,
         total: invoice.total,
-    }))
+    })
+}
+
+/// The issued act of an invoice, as it was issued; `None` before that.
+pub async fn find_issued_act(conn: &mut Conn, invoice: TransferInvoiceId) -> StoreResult<Option<Act>> {
+    let content = find_act(conn, invoice).await?.and_then(|act| act.content);
+    let read = |content: String| {
+        serde_json::from_str(&content)
+            .map_err(|error| StoreError::InvalidRow { what: "content of an act", reason: error.to_string() })
+    };
+    content.map(read).transpose()
 }
 
 /// The subscription's invoice that is paid; `None` for coins.

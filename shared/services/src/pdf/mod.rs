@@ -12,4 +12,5 @@ mod vat;
 
 pub use act::{Act, ActLine, Firm, act_pdf};
 pub use invoice::{BankAccount, TransferInvoicePdf, invoice_pdf};
-pub use load::{load_act, load_transfer_invoice};
+pub(crate) use load::compose_act;
+pub use load::{find_issued_act, load_transfer_invoice};

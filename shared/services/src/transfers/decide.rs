@@ -3,12 +3,13 @@
 use flysk_domain::id::{BankOperationId, InstallId, TransferInvoiceId};
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::transfers::{
-    AllocationTarget, BalanceCause, Inn, InvoiceIndex, Landing, OperationState, Portion, Reception, Transfer,
+    AllocationTarget, BalanceCause, Inn, InvoiceIndex, Landing, OperationState, PaymentOrder, Reception,
+    Transfer,
 };
 use flysk_queue::UnitOfWork;
 use flysk_store::StoreError;
-use flysk_store::platform::installs;
 use flysk_store::platform::transfers::{self, BalanceOwner, BankOperation};
+use flysk_store::platform::{installs, vendors};
 
 use super::receive::{Booking, candidate};
 use super::{TransferContext, TransferError};
@@ -28,6 +29,9 @@ pub enum DecideError {
     /// There is no such install.
     #[error("there is no such install")]
     UnknownInstall,
+    /// The install's widget is sold by another vendor than the one whose account got the money: no invoice would take it.
+    #[error("the widget of the install is another seller's, who did not get this money")]
+    OtherSeller,
     /// Carrying it out failed.
     #[error(transparent)]
     Transfer(#[from] TransferError),
@@ -90,13 +94,13 @@ pub async fn match_operation_to_invoice(
     let operation = lock_queued(unit, decision.operation).await?;
     let found = transfers::find_transfer_invoice(unit, invoice).await?;
     let found = found.filter(|found| found.vendor_id == operation.vendor_id);
-    let invoice = found.ok_or(DecideError::NotWaiting)?;
-    let (mut booking, queued) = take_from_queue(unit, context, &operation, decision).await?;
-    // The same rule as for a payment of the firm itself that names the number.
-    let named = candidate(&invoice);
+    let found = found.ok_or(DecideError::NotWaiting)?;
+    // The same rule as for a payment of the firm itself that names the number, about the invoice under its lock.
+    let named = candidate(&transfers::lock_transfer_invoice(unit, found.id).await?);
     if named.reception == Reception::Closed {
         return Err(DecideError::NotWaiting);
     }
+    let (mut booking, queued) = take_from_queue(unit, context, &operation, decision).await?;
     let mut index = InvoiceIndex::default();
     index.insert(named);
     let number = named.number.to_string();
@@ -127,7 +131,11 @@ pub async fn move_operation_to_balance(
     (install, inn): (InstallId, Inn),
 ) -> Result<(), DecideError> {
     let operation = lock_queued(unit, decision.operation).await?;
-    installs::find(unit, install).await?.ok_or(DecideError::UnknownInstall)?;
+    let found = installs::find(unit, install).await?.ok_or(DecideError::UnknownInstall)?;
+    let seller = vendors::find_vendor_of_widget(unit, found.widget_id).await?;
+    if seller.is_none_or(|seller| seller.id != operation.vendor_id) {
+        return Err(DecideError::OtherSeller);
+    }
     let (mut booking, queued) = take_from_queue(unit, context, &operation, decision).await?;
     into_balance(unit, context, &mut booking, (install, inn), queued).await?;
     let now = context.clock.now();
@@ -144,11 +152,37 @@ pub async fn dismiss_operation(
     context: TransferContext<'_>,
     decision: &Decision<'_>,
 ) -> Result<(), DecideError> {
+    put_away(unit, context, decision, (AllocationTarget::Foreign, OperationState::Foreign)).await
+}
+
+/// Records that queued money went back to its payer by a payment order in the bank, which a person has made.
+///
+/// # Errors
+///
+/// See [`DecideError`].
+pub async fn record_returned_operation(
+    unit: &mut UnitOfWork,
+    context: TransferContext<'_>,
+    decision: &Decision<'_>,
+    order: &PaymentOrder,
+) -> Result<(), DecideError> {
+    let reason = order.with_reason(decision.reason);
+    let noted = Decision { reason: &reason, ..*decision };
+    put_away(unit, context, &noted, (AllocationTarget::Returned, OperationState::Returned)).await
+}
+
+/// Takes all of an operation's queued money to a place from which it buys nothing.
+async fn put_away(
+    unit: &mut UnitOfWork,
+    context: TransferContext<'_>,
+    decision: &Decision<'_>,
+    (target, state): (AllocationTarget, OperationState),
+) -> Result<(), DecideError> {
     let operation = lock_queued(unit, decision.operation).await?;
     let (mut booking, queued) = take_from_queue(unit, context, &operation, decision).await?;
-    booking.book(unit, context, Portion { landing: Landing::Foreign, kopecks: queued }).await?;
     let now = context.clock.now();
-    Ok(transfers::set_operation_state(unit, &operation, OperationState::Foreign, None, now).await?)
+    booking.write(unit, target, queued, (None, None), now).await?;
+    Ok(transfers::set_operation_state(unit, &operation, state, None, now).await?)
 }
 
 /// Puts money into a balance that a person chose.

@@ -1,6 +1,7 @@
 //! The end of invoices that were not paid.
 
 use chrono::Days;
+use flysk_domain::Clock;
 use flysk_domain::id::TransferInvoiceId;
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::moscow_day;
@@ -15,6 +16,8 @@ use flysk_store::{StoreError, StoreResult, repeat_contended};
 
 use super::{TransferContext, TransferError};
 
+/// Why an invoice ended whose due day has passed.
+pub(super) const EXPIRED: &str = "expired";
 /// Code of a purchase whose invoice expired; buyers read that the time to pay has run out.
 const EXPIRED_PURCHASE: &str = "link_expired";
 
@@ -22,12 +25,12 @@ const EXPIRED_PURCHASE: &str = "link_expired";
 /// balance then. A purchase that it was to pay fails.
 pub(super) async fn end_invoice(
     unit: &mut UnitOfWork,
-    context: TransferContext<'_>,
+    clock: &dyn Clock,
     invoice: &TransferInvoice,
     state: TransferInvoiceState,
     reason: &str,
 ) -> StoreResult<()> {
-    let now = context.clock.now();
+    let now = clock.now();
     // An invoice that had ended before has given its part of the balance back.
     let reserved = if invoice.state.is_open() { invoice.from_balance } else { Kopecks::ZERO };
     let released = Kopecks(invoice.paid.0 + reserved.0);
@@ -62,16 +65,16 @@ pub async fn withdraw_transfer_invoice(
     if !invoice.state.is_open() {
         return Ok(false);
     }
-    end_invoice(unit, context, &invoice, TransferInvoiceState::Void, "withdrawn").await?;
+    end_invoice(unit, context.clock, &invoice, TransferInvoiceState::Void, "withdrawn").await?;
     Ok(true)
 }
 
 /// Ends invoices whose due day has passed, and those whose subject was paid otherwise or is void. Returns how many, at most
-/// `limit` of each; runs one transaction per invoice.
+/// `limit` of each; runs one transaction per invoice. One that fails is logged, and the others end nevertheless.
 ///
 /// # Errors
 ///
-/// See [`TransferError`]; what was ended before stays ended.
+/// The lists cannot be read.
 pub async fn expire_transfer_invoices(
     outbox: &Outbox,
     context: TransferContext<'_>,
@@ -87,7 +90,7 @@ pub async fn expire_transfer_invoices(
     let mut ended = 0;
     for (id, state, reason) in overdue
         .iter()
-        .map(|invoice| (invoice.id, TransferInvoiceState::Expired, "expired"))
+        .map(|invoice| (invoice.id, TransferInvoiceState::Expired, EXPIRED))
         .chain(superseded.iter().map(|id| (*id, TransferInvoiceState::Void, "superseded")))
     {
         let end = || async {
@@ -96,12 +99,17 @@ pub async fn expire_transfer_invoices(
             let due = state != TransferInvoiceState::Expired || is_past_due(invoice.due_on, today);
             let ends = invoice.state.is_open() && due;
             if ends {
-                end_invoice(&mut unit, context, &invoice, state, reason).await?;
+                end_invoice(&mut unit, context.clock, &invoice, state, reason).await?;
             }
             unit.commit().await?;
             StoreResult::Ok(ends)
         };
-        ended += u32::from(repeat_contended(end).await?);
+        match repeat_contended(end).await {
+            Ok(has_ended) => ended += u32::from(has_ended),
+            Err(error) => {
+                tracing::error!(transfer_invoice.id = %id, %error, "a transfer invoice did not end");
+            }
+        }
     }
     Ok(ended)
 }

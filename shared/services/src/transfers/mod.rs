@@ -5,6 +5,7 @@
 
 mod access;
 mod act;
+mod cover;
 mod decide;
 mod expire;
 mod letters;
@@ -12,12 +13,16 @@ mod one_payment;
 mod order_coins;
 mod receive;
 mod request;
+mod returned;
 mod settle;
 mod statement;
 
 pub use access::{AccessError, set_t_api_access};
+pub use act::issue_act;
+pub use cover::pay_from_balance;
 pub use decide::{
     DecideError, Decision, dismiss_operation, match_operation_to_invoice, move_operation_to_balance,
+    record_returned_operation,
 };
 pub use expire::{expire_transfer_invoices, withdraw_transfer_invoice};
 pub use letters::queue_letters_of_last_days;
@@ -26,6 +31,8 @@ pub use one_payment::{PayByTransfer, pay_by_transfer};
 pub use order_coins::{CoinOrder, TRANSFER_TERMINAL, order_coins_by_transfer};
 pub use receive::{MatchOutcome, match_operation};
 pub use request::{NewTransferInvoice, RequestOutcome, RequestRefusal, request_transfer_invoice};
+pub use returned::{ReturnBalanceError, ReturnedBalance, record_returned_balance};
+pub(crate) use settle::TRANSFER_MEANS;
 pub use statement::{ReadOperation, store_operation};
 
 use flysk_crypto::{Keyring, KeyringError};

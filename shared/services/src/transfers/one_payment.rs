@@ -4,14 +4,16 @@
 //! Who asks for a transfer invoice withdraws a form that nobody has paid yet; who opens a form withdraws the transfer invoice, and
 //! what arrived of it is in the firm's balance. Automatic charges wait while a transfer invoice does.
 
-use flysk_domain::platform::transfers::{PaymentSubject, TransferInvoiceState};
+use flysk_domain::Clock;
+use flysk_domain::platform::subscriptions::moscow_day;
+use flysk_domain::platform::transfers::{PaymentSubject, TransferInvoiceState, is_past_due};
 use flysk_queue::UnitOfWork;
 use flysk_store::StoreResult;
 use flysk_store::platform::invoice_payments as attempts;
 use flysk_store::platform::subscriptions;
 use flysk_store::platform::transfers;
 
-use super::expire::end_invoice;
+use super::expire::{EXPIRED, end_invoice};
 use super::request::{NewTransferInvoice, RequestOutcome, request_transfer_invoice};
 use super::{TransferContext, TransferError};
 use crate::invoice_payments::withdraw_form;
@@ -48,18 +50,25 @@ pub async fn pay_by_transfer(
     request_transfer_invoice(unit, context, new).await.map(PayByTransfer::Answered)
 }
 
-/// Ends the transfer invoice that waits for a subject, because it is paid otherwise; `false` if there is none. The caller has
-/// locked the subject.
+/// Ends the transfer invoice that waits for a subject, because the subject is paid otherwise or is void: at once, so that the
+/// firm's balance has what had arrived of it when the next invoice is asked for. `false` if none waits. The caller has locked
+/// the subject.
 pub(crate) async fn withdraw_waiting(
     unit: &mut UnitOfWork,
-    context: TransferContext<'_>,
+    clock: &dyn Clock,
     subject: PaymentSubject,
+    reason: &str,
 ) -> StoreResult<bool> {
     let Some(found) = transfers::find_open_transfer_invoice(unit, subject).await? else { return Ok(false) };
     let waiting = transfers::lock_transfer_invoice(unit, found.id).await?;
     if !waiting.state.is_open() {
         return Ok(false);
     }
-    end_invoice(unit, context, &waiting, TransferInvoiceState::Void, "paid_otherwise").await?;
+    let (state, reason) = if is_past_due(waiting.due_on, moscow_day(clock.now())) {
+        (TransferInvoiceState::Expired, EXPIRED)
+    } else {
+        (TransferInvoiceState::Void, reason)
+    };
+    end_invoice(unit, clock, &waiting, state, reason).await?;
     Ok(true)
 }

@@ -1,5 +1,7 @@
 //! Matching an operation, and giving its money to invoices and balances.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use flysk_domain::id::{BankOperationId, InstallId, TransferInvoiceId};
 use flysk_domain::money::Kopecks;
@@ -88,20 +90,23 @@ fn count(outcome: MatchOutcome, amount: Kopecks) {
 }
 
 /// The invoices that an operation may pay: those that its purpose names, and those of its payer with its sum.
+///
+/// They are read again under their locks, always in the order of their ids: what is decided by them is what is written, whoever
+/// ends one of them meanwhile.
 async fn candidates(unit: &mut UnitOfWork, operation: &BankOperation) -> StoreResult<InvoiceIndex> {
-    let mut index = InvoiceIndex::default();
+    let mut found = BTreeSet::new();
     for number in numbers_in_purpose(&operation.purpose) {
         let named = transfers::find_transfer_invoice_by_number(unit, operation.vendor_id, number).await?;
-        if let Some(invoice) = named {
-            index.insert(candidate(&invoice));
-        }
+        found.extend(named.map(|invoice| invoice.id));
     }
     if let Ok(inn) = operation.payer_inn.parse::<Inn>() {
         let waiting =
             transfers::find_waiting_of_firm(unit, operation.vendor_id, inn, operation.amount).await?;
-        for invoice in &waiting {
-            index.insert(candidate(invoice));
-        }
+        found.extend(waiting.iter().map(|invoice| invoice.id));
+    }
+    let mut index = InvoiceIndex::default();
+    for id in found {
+        index.insert(candidate(&transfers::lock_transfer_invoice(unit, id).await?));
     }
     Ok(index)
 }
@@ -205,8 +210,13 @@ async fn receive(
     paid_at: DateTime<Utc>,
 ) -> Result<(), TransferError> {
     let invoice = transfers::lock_transfer_invoice(unit, id).await?;
-    if candidate(&invoice).reception == Reception::Closed || kopecks > invoice.missing() {
-        // It changed between the reading and the lock: the operation is matched again.
+    let takes = match candidate(&invoice).reception {
+        Reception::Open => kopecks <= invoice.missing(),
+        // A part of an expired invoice would lie with it for ever.
+        Reception::Late => kopecks == invoice.missing(),
+        Reception::Closed => false,
+    };
+    if !takes {
         return Err(StoreError::WrongState { what: "transfer invoice" }.into());
     }
     let paid = Kopecks(invoice.paid.0 + kopecks.0);

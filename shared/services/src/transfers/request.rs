@@ -9,7 +9,7 @@ use flysk_domain::platform::purchases::{Email, PurchaseState};
 use flysk_domain::platform::subscriptions::{InvoiceKind, InvoiceState, VatRate, day_start, moscow_day};
 use flysk_domain::platform::transfers::{
     BalanceCause, DAYS_IN_TRANSIT, InvoiceNumber, MAX_PURPOSE_CHARS, Payer, PaymentSubject,
-    TransferInvoiceState, check_due_day,
+    TransferInvoiceState,
 };
 use flysk_jobs::platform::transfers::SendTransferInvoice;
 use flysk_queue::UnitOfWork;
@@ -18,6 +18,7 @@ use flysk_store::platform::{purchases, vendors};
 use flysk_store::{StoreError, StoreResult};
 use secrecy::SecretString;
 
+use super::cover::cover_from_balance;
 use super::expire::end_invoice;
 use super::letters::queue_letter;
 use super::order_coins::TRANSFER_TERMINAL;
@@ -37,8 +38,6 @@ pub struct NewTransferInvoice<'a> {
     pub payer: &'a Payer,
     /// Where it is sent.
     pub email: &'a Email,
-    /// Days to pay, 1 to [`flysk_domain::platform::transfers::MAX_DUE_DAYS`]; the price is held so long.
-    pub due_days: u32,
     /// VAT rate of a vendor without taxes of its own: that of the environment.
     pub default_vat: VatRate,
     /// Who asks.
@@ -54,9 +53,6 @@ pub enum RequestRefusal {
     /// The vendor has no access to the bank's T-API.
     #[error("the seller does not take transfers")]
     NotOffered,
-    /// The number of days to pay is out of range.
-    #[error("the number of days to pay is out of range")]
-    DueDays,
     /// The vendor's series of numbers is exhausted.
     #[error("the seller's series of numbers is exhausted")]
     SeriesExhausted,
@@ -69,7 +65,7 @@ pub enum RequestOutcome {
     Requested(Box<TransferInvoice>),
     /// An invoice to the same payer waits for the money already.
     Waiting(Box<TransferInvoice>),
-    /// The firm's balance paid all of it.
+    /// The firm's balance paid all of it, or what was missing of one that waited.
     PaidFromBalance(Box<TransferInvoice>),
     /// There is no invoice.
     Refused(RequestRefusal),
@@ -83,13 +79,15 @@ struct Sale {
     title: String,
     total: Kopecks,
     vat: VatRate,
-    /// Latest time until which what is paid can be held.
-    held_until: DateTime<Utc>,
+    /// Time from which what is paid cannot be held any more.
+    held_at_most: Option<DateTime<Utc>>,
 }
 
-/// Writes an invoice for a subject at its price, takes the firm's balance first, and has the rest sent by the bank.
+/// Writes an invoice for a subject at its price, takes the firm's balance first, and has the rest sent by the bank. The seller's
+/// terms say how long it can be paid.
 ///
-/// One invoice waits for a subject. A request of another payer replaces one of which nothing has arrived.
+/// One invoice waits for a subject. A request of another payer replaces one of which nothing has arrived. A request of the same
+/// payer pays it from the balance, if that has all that is missing by now.
 ///
 /// # Errors
 ///
@@ -101,28 +99,33 @@ pub async fn request_transfer_invoice(
 ) -> Result<RequestOutcome, TransferError> {
     let now = context.clock.now();
     let issued_on = moscow_day(now);
-    let Some(due_on) = check_due_day(issued_on, new.due_days) else {
-        return Ok(RequestOutcome::Refused(RequestRefusal::DueDays));
-    };
-    let Some(sale) = find_sale(unit, &new, (issued_on, due_on)).await? else {
+    let Some(sale) = find_sale(unit, &new, issued_on).await? else {
         return Ok(RequestOutcome::Refused(RequestRefusal::NotPayable));
     };
-    if transfers::find_access(unit, sale.vendor).await?.is_none() {
+    let Some(access) = transfers::find_access(unit, sale.vendor).await? else {
         return Ok(RequestOutcome::Refused(RequestRefusal::NotOffered));
-    }
+    };
     if let Some(waiting) = transfers::find_open_transfer_invoice(unit, new.subject).await? {
         let waiting = transfers::lock_transfer_invoice(unit, waiting.id).await?;
-        if waiting.payer == *new.payer || waiting.paid.is_positive() {
+        let is_same = waiting.payer == *new.payer;
+        if is_same && let Some(paid) = cover_from_balance(unit, context, &waiting).await? {
+            return Ok(RequestOutcome::PaidFromBalance(Box::new(paid)));
+        }
+        if is_same || waiting.paid.is_positive() {
             return Ok(RequestOutcome::Waiting(Box::new(waiting)));
         }
-        end_invoice(unit, context, &waiting, TransferInvoiceState::Void, "replaced").await?;
+        end_invoice(unit, context.clock, &waiting, TransferInvoiceState::Void, "replaced").await?;
     }
     let serial = transfers::take_serial(unit, sale.vendor, now).await?;
     let Ok(number) = InvoiceNumber::of_serial(serial) else {
         return Ok(RequestOutcome::Refused(RequestRefusal::SeriesExhausted));
     };
+    let due_on = access.due.last_day(issued_on);
     let invoice = write(unit, context, &new, &sale, (number, issued_on, due_on)).await?;
-    transfers::hold_subject(unit, new.subject, sale.held_until, now).await?;
+    let transit = TimeDelta::days(i64::try_from(DAYS_IN_TRANSIT).unwrap_or_default() + 1);
+    let held_until = day_start(due_on) + transit;
+    let held_until = sale.held_at_most.map_or(held_until, |most| held_until.min(most));
+    transfers::hold_subject(unit, new.subject, held_until, now).await?;
     if invoice.amount.is_positive() {
         unit.enqueue(&SendTransferInvoice { transfer_invoice_id: invoice.id }).await?;
         queue_letter(unit, context.clock, &invoice, TransferLetter::Issued).await?;
@@ -199,19 +202,17 @@ fn cut(text: &str, most: usize) -> String {
 async fn find_sale(
     unit: &mut UnitOfWork,
     new: &NewTransferInvoice<'_>,
-    (issued_on, due_on): (NaiveDate, NaiveDate),
+    issued_on: NaiveDate,
 ) -> StoreResult<Option<Sale>> {
-    let transit = TimeDelta::days(i64::try_from(DAYS_IN_TRANSIT).unwrap_or_default() + 1);
-    let last_moment = day_start(due_on) + transit;
     match new.subject {
         PaymentSubject::Invoice(id) => {
             if flysk_store::platform::subscriptions::find_invoice(unit, id).await?.is_none() {
                 return Ok(None);
             }
             let invoice = subscriptions::lock(unit, id).await?.invoice;
-            let held_until = match invoice.kind {
-                InvoiceKind::Change => last_moment.min(invoice.period.ends_at()),
-                InvoiceKind::Start | InvoiceKind::Renewal => last_moment,
+            let held_at_most = match invoice.kind {
+                InvoiceKind::Change => Some(invoice.period.ends_at()),
+                InvoiceKind::Start | InvoiceKind::Renewal => None,
             };
             let payable = invoice.state == InvoiceState::Open && invoice.total.is_positive();
             Ok(payable.then(|| Sale {
@@ -221,7 +222,7 @@ async fn find_sale(
                 vat: invoice.vat.unwrap_or(new.default_vat),
                 total: invoice.total,
                 title: invoice.title,
-                held_until,
+                held_at_most,
             }))
         }
         PaymentSubject::Purchase(id) => {
@@ -241,7 +242,7 @@ async fn find_sale(
                 vat: taxes.map_or(new.default_vat, |taxes| taxes.vat),
                 total: purchase.price,
                 title: format!("Пополнение Flycoins: пакет «{}»", purchase.title),
-                held_until: last_moment,
+                held_at_most: None,
             }))
         }
     }

@@ -56,7 +56,7 @@ impl ReadOperation {
 }
 
 /// Stores an operation unless it is known, and the id under which the bank lists it. `occurrence` is its number among equal
-/// operations of the day.
+/// operations of the day. What the bank words anew under the same id is known: it keeps its first wording.
 ///
 /// # Errors
 ///
@@ -88,7 +88,10 @@ pub async fn store_operation(
     };
     let dedup_key = read.fingerprint().to_string();
     let new = NewOperation { operation: &operation, dedup_key: &dedup_key, occurrence };
-    let id = transfers::insert_operation(conn, &new).await?;
+    let id = match transfers::find_listed_operation(conn, &new, &read.bank_id).await? {
+        Some(known) => known,
+        None => transfers::insert_operation(conn, &new).await?,
+    };
     transfers::note_operation_id(conn, id, &read.bank_id, now).await?;
     Ok(id)
 }
