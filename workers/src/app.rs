@@ -18,6 +18,7 @@ use flysk_tokens::Vault;
 use crate::acquiring::Acquiring;
 use crate::config::Config;
 use crate::flysense::FlySense;
+use crate::platform::lifecycle::Deliveries;
 use crate::platform::mail::mailer;
 use crate::t_api::t_api_http;
 use crate::terminals::VendorTerminals;
@@ -39,6 +40,8 @@ pub struct App {
     pub vault: Vault,
     /// Outbound HTTP to untrusted URLs.
     pub outbound: Outbound,
+    /// Deliveries of events that share statements.
+    pub(crate) deliveries: Deliveries,
     /// Object storage; `None` if it is not configured.
     storage: Option<Storage>,
     /// The mail server; `None` if no e-mail is sent.
@@ -87,6 +90,7 @@ impl App {
         let vault = Vault::new(outbox.clone(), Arc::clone(&keyring), amocrm.clone(), suffixes)
             .with_rate_limit(limits.clone(), config.amocrm.token_requests_per_second);
         Ok(Self {
+            deliveries: Deliveries::new(&outbox),
             outbox,
             limits,
             ephemeral,

@@ -11,6 +11,7 @@ mod letters;
 pub mod platform;
 pub mod process;
 pub mod schedule;
+pub mod schema;
 mod t_api;
 pub mod terminals;
 

@@ -8,7 +8,7 @@ use flysk_queue::executor::{Executor, LeaseConfig};
 use flysk_queue::limits::RateLimiter;
 use flysk_queue::worker::{self, RedisHandle, WorkerOptions, owner_name};
 use flysk_queue::{
-    DatabaseClock, EphemeralQueue, Outbox, QueueName, QueueNotifier, RedisKeys, connect_redis_with_timeout,
+    DatabaseClock, EphemeralQueue, Outbox, QueueName, QueueNotifier, RedisConnection, RedisKeys,
 };
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
@@ -36,10 +36,8 @@ pub async fn connect(config: &Config, connections: u32) -> anyhow::Result<flysk_
 
 /// Opens Redis.
 pub async fn open_redis(config: &Config) -> anyhow::Result<RedisHandle> {
-    let url = config.redis.url.expose_secret();
     Ok(RedisHandle {
-        connection: connect_redis_with_timeout(url, config.redis.response_timeout).await?,
-        client: redis::Client::open(url)?,
+        connection: RedisConnection::connect(&config.redis).await?,
         keys: RedisKeys::new(config.redis.prefix.clone()),
     })
 }
@@ -108,6 +106,6 @@ impl WorkerProcess {
 }
 
 /// Host name, part of the owner's name in leases.
-fn hostname() -> String {
+pub(crate) fn hostname() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "host".to_owned())
 }

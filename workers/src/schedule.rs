@@ -4,7 +4,7 @@ use flysk_jobs::flysense::activation::{CheckMaxWebhook, CheckTelegramWebhook, Se
 use flysk_jobs::flysense::calls::{ReconcileDue, ResumePolls, RetryUnpaid, SweepPlayback, SweepStorage};
 use flysk_jobs::flysense::hooks::CheckHooksDue;
 use flysk_jobs::platform::billing;
-use flysk_jobs::platform::flycoins::{ExpireHolds, PublishWalletEvents, VerifyLedger};
+use flysk_jobs::platform::flycoins::{ExpireHolds, PublishWalletEvents, VerifyLedger, VerifyWholeLedger};
 use flysk_jobs::platform::oauth::RefreshDue;
 use flysk_jobs::platform::panel::SweepExports;
 use flysk_jobs::platform::subscriptions::{AnnouncePrices, ReconcileInvoices, SubscriptionsDue};
@@ -33,6 +33,7 @@ pub fn entries(flysense: bool) -> anyhow::Result<Vec<ScheduleEntry>> {
         ScheduleEntry::new("flycoins.expire_holds", "15 * * * * *", || ExpireHolds {})?,
         ScheduleEntry::new("flycoins.publish_wallet_events", "*/15 * * * * *", || PublishWalletEvents {})?,
         ScheduleEntry::new("flycoins.verify_ledger", "0 23 1 * * *", || VerifyLedger {})?,
+        ScheduleEntry::new("flycoins.verify_whole_ledger", "0 23 2 * * Sun", || VerifyWholeLedger {})?,
         ScheduleEntry::new("panel.sweep_exports", "0 11-59/15 * * * *", || SweepExports {})?,
         ScheduleEntry::new("transfers.due", "25 */5 * * * *", || TransfersDue {})?,
         ScheduleEntry::new("transfers.expire_invoices", "0 53 * * * *", || ExpireTransferInvoices {})?,

@@ -22,9 +22,17 @@ recurring_job! {
 }
 
 recurring_job! {
-    /// Checks every balance against its ledger entries, and raises an alert on a mismatch.
+    /// Checks the ledger entries since the last check and every wallet's balance, and raises an alert on a mismatch.
     VerifyLedger, "flycoins.verify_ledger";
     policy: Policy::for_queue(queues::BILLING).priority(Priority::Low).attempts(3).timeout_secs(3_600);
     trigger: "daily at 01:23 UTC";
-    description: "checks balances against ledger entries, raises an alert on a mismatch";
+    description: "checks new ledger entries and all balances, raises an alert on a mismatch";
+}
+
+recurring_job! {
+    /// Checks all ledger entries and balances, also those that were checked before, and raises an alert on a mismatch.
+    VerifyWholeLedger, "flycoins.verify_whole_ledger";
+    policy: Policy::for_queue(queues::BILLING).priority(Priority::Low).attempts(2).timeout_secs(14_400);
+    trigger: "on Sundays at 02:23 UTC";
+    description: "checks all ledger entries and balances, raises an alert on a mismatch";
 }

@@ -179,7 +179,7 @@ impl Job for ReconcileInvoices {
     }
 }
 
-/// Frees seats of users whom an account has blocked or deleted.
+/// Reads the users of an account: names those who have seats, and frees seats of users whom it has blocked or deleted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FreeBlockedSeats {
     /// The subscription.
@@ -189,9 +189,8 @@ pub struct FreeBlockedSeats {
 impl Job for FreeBlockedSeats {
     const KIND: &'static str = "billing.free_blocked_seats";
     const POLICY: Policy = Policy::for_queue(queues::BILLING).attempts(3).timeout_secs(100);
-    const TRIGGER: &'static str = "a user who gets no seat, 10 minutes later";
-    const DESCRIPTION: &'static str =
-        "frees seats of users whom the account has blocked or deleted in amoCRM";
+    const TRIGGER: &'static str = "a user who takes a seat or gets none, 10 minutes later";
+    const DESCRIPTION: &'static str = "reads the account's users in amoCRM: names those with seats, and frees seats of blocked or deleted ones";
 
     fn dedup_key(&self) -> Option<String> {
         Some(self.subscription_id.to_string())

@@ -106,6 +106,26 @@ impl Job for SendTransferLetter {
     }
 }
 
+/// Issues the act of a paid invoice on its day.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct IssueAct {
+    /// The invoice.
+    pub transfer_invoice_id: TransferInvoiceId,
+}
+
+impl Job for IssueAct {
+    const KIND: &'static str = "transfers.issue_act";
+    const POLICY: Policy = Policy::for_queue(queues::BILLING).attempts(8);
+    const TRIGGER: &'static str =
+        "coins that were paid by transfer, `transfers.due` on the day after a period";
+    const DESCRIPTION: &'static str =
+        "gives the act of a paid invoice the next number of its seller, and stores what it says";
+
+    fn dedup_key(&self) -> Option<String> {
+        Some(self.transfer_invoice_id.to_string())
+    }
+}
+
 /// Reads the statement of a vendor's account, and matches its operations.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReadStatement {
@@ -134,11 +154,11 @@ recurring_job! {
 }
 
 recurring_job! {
-    /// Finds invoices that are to be sent or asked about.
+    /// Finds invoices that are to be sent or asked about, and acts that are due.
     TransfersDue, "transfers.due";
     policy: Policy::for_queue(queues::BILLING).attempts(2);
     trigger: "every 5 minutes";
-    description: "enqueues a job for each transfer invoice that is to be sent or asked about";
+    description: "enqueues a job for each transfer invoice that is to be sent or asked about, and for each act that is due";
 }
 
 recurring_job! {

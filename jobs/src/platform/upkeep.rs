@@ -7,7 +7,7 @@ use crate::queues;
 
 recurring_job! {
     /// Deletes jobs that ended long ago: done and cancelled ones after 7 days, dead ones after 90. Also deletes other
-    /// expired rows.
+    /// expired rows. A run ends after 15 s and is continued by the next one.
     PruneJobs, "upkeep.prune_jobs";
     policy: Policy::for_queue(queues::UPKEEP).attempts(2).timeout_secs(300);
     trigger: "every hour";
@@ -16,7 +16,8 @@ recurring_job! {
 
 recurring_job! {
     /// Deletes old history: disclosures of tokens, versions of settings, events and their attempts, records of feeds, quotes,
-    /// idle dialogues with bots, calls whose note was never seen.
+    /// idle dialogues with bots, calls whose note was never seen, and dialogues of calls if `FLYSENSE_TRANSCRIPT_DAYS` is set. A
+    /// run ends after 15 s and is continued by the next one.
     PruneHistory, "upkeep.prune_history";
     policy: Policy::for_queue(queues::UPKEEP).attempts(2).timeout_secs(1_800);
     trigger: "every hour";
@@ -24,7 +25,8 @@ recurring_job! {
 }
 
 recurring_job! {
-    /// Computes the figures of the admin panel's dashboard for today and yesterday.
+    /// Computes the figures of the admin panel's dashboard: those of today, and every ten minutes those of yesterday and those
+    /// that count all customers.
     RollUpFigures, "upkeep.roll_up_figures";
     policy: Policy::for_queue(queues::UPKEEP).attempts(2).timeout_secs(120);
     trigger: "every minute";

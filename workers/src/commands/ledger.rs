@@ -4,38 +4,63 @@ use std::io::Write as _;
 
 use anyhow::ensure;
 use clap::Args;
+use flysk_services::ledger_proof::{forget_proofs, verify_new_entries, verify_whole_ledger};
 use flysk_store::platform::ledger;
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 
-/// Options of the report.
+/// What is verified, and options of the report.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
+    /// Verify the whole ledger, and that what was verified before is unchanged.
+    #[arg(long, conflicts_with = "renew")]
+    all: bool,
+    /// Forget what was verified before, and verify and store it anew.
+    #[arg(long)]
+    renew: bool,
     /// Maximum number of discrepancies to show for each rule.
     #[arg(long, default_value_t = 100)]
     limit: u32,
 }
 
 impl Verify {
-    /// Checks every balance against its entries; fails on a mismatch.
+    /// Checks entries and balances; fails on a mismatch.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let outbox = open_outbox(config).await?;
-        let proof = ledger::verify_snapshot(outbox.pool(), self.limit.max(1)).await?;
+        let (pool, limit) = (outbox.pool(), self.limit.max(1));
+        if self.renew {
+            forget_proofs(pool).await?;
+        }
+        let verified = if self.all {
+            verify_whole_ledger(pool, limit).await?
+        } else {
+            verify_new_entries(pool, outbox.clock().as_ref(), limit).await?
+        };
         let mut out = std::io::stdout().lock();
-        writeln!(out, "{} entries in {} wallets, one snapshot:", proof.entries, proof.wallets)?;
+        let scope = if self.all { "the whole ledger" } else { "new since the last verification" };
+        writeln!(out, "{} entries in {} wallets, {scope}:", verified.entries, verified.wallets)?;
         for rule in ledger::rules() {
-            let found = proof.discrepancies.iter().filter(|one| one.rule == rule).count();
+            let found = verified.discrepancies.iter().filter(|one| one.rule == rule).count();
             let verdict = if found == 0 { "correct".to_owned() } else { format!("{found} MISMATCHES") };
             writeln!(out, "  {rule:<28} {verdict}")?;
         }
-        for one in &proof.discrepancies {
-            writeln!(
-                out,
-                "{}: {} has {} micro-Flycoins, its entries sum to {}",
-                one.rule, one.place, one.stored, one.proven
-            )?;
+        for one in &verified.discrepancies {
+            let (place, stored, proven) = (&one.place, one.stored, one.proven);
+            if one.rule == ledger::PROVEN_RANGE {
+                writeln!(
+                    out,
+                    "{}: {place} had {stored} entries, has {proven}, or they were changed",
+                    one.rule
+                )?;
+            } else {
+                writeln!(
+                    out,
+                    "{}: {place} has {stored} micro-Flycoins, its entries sum to {proven}",
+                    one.rule
+                )?;
+            }
         }
-        ensure!(proof.discrepancies.is_empty(), "balances do not match the ledger entries");
+        ensure!(verified.discrepancies.is_empty(), "balances do not match the ledger entries");
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod account;
+mod billing;
 mod campaign;
 mod decode;
 mod healthcheck;
@@ -20,6 +21,7 @@ mod token;
 mod transaction;
 mod transfer;
 mod vendor;
+mod vendor_transfers;
 mod wallet;
 mod widget;
 
@@ -165,83 +167,8 @@ enum Command {
     /// Stop a price campaign: whoever has not moved yet keeps version and price.
     #[command(name = "campaign:stop")]
     CampaignStop(campaign::Stop),
-    /// Show the subscription of an account: state, access, terms, invoices and log.
-    #[command(name = "subscription:show")]
-    SubscriptionShow(subscription::Show),
-    /// Check the invariants of all subscriptions.
-    ///
-    /// Exits with a non-zero status on a violation. Also runs automatically every hour.
-    #[command(name = "subscription:verify")]
-    SubscriptionVerify(subscription::Verify),
-    /// Charge the next period of a subscription now.
-    ///
-    /// The period follows the paid one, so no day is paid twice. Without a card the invoice waits for the customer.
-    #[command(name = "subscription:renew")]
-    SubscriptionRenew(subscription::Renew),
-    /// Grant days to a subscription or a trial.
-    ///
-    /// The next boundary moves once, and later periods follow it. After an end, the days reinstate the subscription.
-    #[command(name = "subscription:bonus")]
-    SubscriptionBonus(subscription::Bonus),
-    /// Cancel a subscription for its customer: at the end of the period, or at once while the next one is unpaid.
-    #[command(name = "subscription:cancel")]
-    SubscriptionCancel(subscription::Cancel),
-    /// End the review of a subscription that was not renewed for more than a period.
-    ///
-    /// It ends as unpaid, and the customer may start anew. `subscription:bonus` afterwards gives time to do so.
-    #[command(name = "subscription:end-review")]
-    SubscriptionEndReview(subscription::EndReview),
-    /// Reinstate a subscription that has ended, while the period after its last one runs.
-    ///
-    /// The invoice of that period is open again and waits for its payment. Nothing is charged: `subscription:renew` charges a
-    /// card that is still linked.
-    #[command(name = "subscription:reinstate")]
-    SubscriptionReinstate(subscription::Reinstate),
-    /// Void an open invoice. Voiding that of a renewal ends the subscription.
-    #[command(name = "invoice:void")]
-    InvoiceVoid(invoice::OnInvoice),
-    /// Refund a paid invoice, whole or in part.
-    ///
-    /// Without `--yes` it prints the fair share: the part of the days that are not used.
-    #[command(name = "invoice:refund")]
-    InvoiceRefund(invoice::Refund),
-    /// Mark an open invoice as paid outside of Flysk, such as by a bank transfer.
-    #[command(name = "invoice:mark-paid")]
-    InvoiceMarkPaid(invoice::OnInvoice),
-    /// End the payment that keeps an invoice from being paid by another one, after checking in the T-Bank merchant portal that it
-    /// holds no money.
-    ///
-    /// Only a payment that contradicts the bank, or that the bank has not decided in its time. Money that arrives nevertheless
-    /// is taken or returned.
-    #[command(name = "invoice:clear-lock")]
-    InvoiceClearLock(invoice::OnInvoice),
-    /// Show a purchase: state, price, coins, the last status from the bank, and refunds.
-    #[command(name = "purchase:show")]
-    PurchaseShow(purchase::PurchaseRef),
-    /// Query the bank for the current status of a purchase and of all payments of its order.
-    ///
-    /// Enqueues a job and returns; `purchase:show` then shows the result.
-    #[command(name = "purchase:refresh")]
-    PurchaseRefresh(purchase::PurchaseRef),
-    /// End the review of a purchase after checking it in the T-Bank merchant portal.
-    ///
-    /// A purchase with credited coins becomes `paid`, one without becomes `failed`. Nothing is sent to the bank. Fails
-    /// if the purchase has no discrepancy.
-    #[command(name = "purchase:resolve-review")]
-    PurchaseResolveReview(purchase::PurchaseRef),
-    /// Refund the unspent coins of a purchase.
-    ///
-    /// The coins are withdrawn at once; a job then refunds the money through the bank.
-    #[command(name = "purchase:refund")]
-    PurchaseRefund(purchase::Refund),
-    /// Compare the purchases of a day with the bank's list of payments.
-    ///
-    /// Enqueues a job and returns; `purchases:discrepancies` then lists the result. Also runs automatically every night.
-    #[command(name = "purchases:reconcile")]
-    PurchasesReconcile(purchase::Day),
-    /// List the discrepancies found by the reconciliation of a day.
-    #[command(name = "purchases:discrepancies")]
-    PurchasesDiscrepancies(purchase::Day),
+    #[command(flatten)]
+    Billing(billing::BillingCommand),
     /// Renew the OAuth tokens of all accounts now.
     ///
     /// Enqueues renewals at a limited rate so that other token requests are not delayed, waits for all of them, and
@@ -265,9 +192,11 @@ enum Command {
     /// amount is refused.
     #[command(name = "wallet:credit")]
     WalletCredit(wallet::Credit),
-    /// Check every balance against the sum of its ledger entries.
+    /// Check balances against ledger entries: every balance, and the entries since the last verification.
     ///
-    /// Exits with a non-zero status on a mismatch. Also runs automatically every night.
+    /// Stores what was found right, so that the next run reads only what is new. `--all` reads the whole ledger again, and finds
+    /// what was changed since. Exits with a non-zero status on a mismatch. Also runs automatically every night, and with
+    /// `--all` every Sunday.
     #[command(name = "ledger:verify")]
     LedgerVerify(ledger::Verify),
     /// Erase the personal data of an account that has removed all widgets.
@@ -319,7 +248,7 @@ fn perform(command: Command) -> anyhow::Result<()> {
         match command {
             Command::Migrate => migrate::migrate(&config).await,
             Command::Run(run) => Box::pin(run.run(config)).await,
-            Command::Scheduler => scheduler::run(config).await,
+            Command::Scheduler => Box::pin(scheduler::run(config)).await,
             Command::JobsList(list) => list.run(&config).await,
             Command::JobsReplay(one) => one.replay(&config).await,
             Command::JobsCancel(one) => one.cancel(&config).await,
@@ -344,23 +273,7 @@ fn perform(command: Command) -> anyhow::Result<()> {
             Command::CampaignList(list) => list.run(&config).await,
             Command::CampaignStart(start) => start.run(&config).await,
             Command::CampaignStop(stop) => stop.run(&config).await,
-            Command::SubscriptionShow(show) => show.run(&config).await,
-            Command::SubscriptionVerify(verify) => verify.run(&config).await,
-            Command::SubscriptionRenew(renew) => renew.run(&config).await,
-            Command::SubscriptionBonus(bonus) => bonus.run(&config).await,
-            Command::SubscriptionCancel(cancel) => cancel.run(&config).await,
-            Command::SubscriptionEndReview(end) => end.run(&config).await,
-            Command::SubscriptionReinstate(reinstate) => reinstate.run(&config).await,
-            Command::InvoiceVoid(invoice) => invoice.void(&config).await,
-            Command::InvoiceRefund(refund) => refund.run(&config).await,
-            Command::InvoiceMarkPaid(invoice) => invoice.mark_paid(&config).await,
-            Command::InvoiceClearLock(invoice) => invoice.clear_lock(&config).await,
-            Command::PurchaseShow(one) => one.show(&config).await,
-            Command::PurchaseRefresh(one) => one.refresh(&config).await,
-            Command::PurchaseResolveReview(one) => one.resolve_review(&config).await,
-            Command::PurchaseRefund(refund) => refund.run(&config).await,
-            Command::PurchasesReconcile(day) => day.reconcile(&config).await,
-            Command::PurchasesDiscrepancies(day) => day.discrepancies(&config).await,
+            Command::Billing(command) => command.run(&config).await,
             Command::TokenRefreshAll(all) => all.run(&config).await,
             Command::PriceList(list) => list.run(&config).await,
             Command::PriceSet(set) => set.run(&config).await,

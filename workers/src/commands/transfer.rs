@@ -1,25 +1,28 @@
-//! `flysk-worker transfer:*` and `vendor:t-api`: payment by bank transfer.
+//! `flysk-worker transfer:*`, `vendor:t-api` and `vendor:transfer-terms`: payment by bank transfer.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 
 use anyhow::{Context as _, bail, ensure};
+use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 use flysk_config::Env;
 use flysk_domain::TextEnum;
 use flysk_domain::id::{BankOperationId, InstallId};
-use flysk_domain::platform::transfers::{Inn, InvoiceNumber};
+use flysk_domain::money::Kopecks;
+use flysk_domain::platform::transfers::{Inn, InvoiceNumber, PaymentOrder};
 use flysk_services::transfers::{
-    DecideError, Decision, TransferContext, dismiss_operation, match_operation_to_invoice,
-    move_operation_to_balance, set_t_api_access,
+    DecideError, Decision, ReturnedBalance, TransferContext, dismiss_operation, match_operation_to_invoice,
+    move_operation_to_balance, record_returned_balance, record_returned_operation,
 };
+use flysk_store::platform::transfers::BalanceOwner;
 use flysk_store::platform::{transfers, vendors};
-use flysk_store::repeat_contended;
+use flysk_store::{Conn, repeat_contended};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
-use secrecy::SecretString;
 
 use super::subscription::{By, trace};
 use super::transaction::transact;
+use super::vendor_transfers::{TApi, Terms};
 
 /// Commands about payment by bank transfer.
 #[derive(Debug, Subcommand)]
@@ -29,11 +32,19 @@ pub(super) enum TransferCommand {
     /// The token needs the rights to send invoices and to read statements; T-Bank may bind it to the addresses of the workers.
     #[command(name = "vendor:t-api")]
     VendorTApi(TApi),
+    /// Set how long new invoices of a vendor can be paid at their price; a week unless it is set.
+    ///
+    /// Banking days are Monday to Friday; public holidays are not left out, because their calendar is made anew for each year.
+    #[command(name = "vendor:transfer-terms")]
+    Terms(Terms),
     /// List money that arrived by bank transfer and waits for a person, oldest first.
     ///
     /// Columns: id, day, roubles, payer's INN, reason, payer, purpose.
     #[command(name = "transfer:list")]
     List(List),
+    /// Check where the money of transfers is: operations, invoices, balances and acts that changed within two days.
+    #[command(name = "transfer:verify")]
+    Verify(Verify),
     /// Give waiting money to an invoice, by its number.
     ///
     /// The invoice takes what it lacks; the rest goes to the balance of its firm. Nothing can be taken back.
@@ -45,6 +56,14 @@ pub(super) enum TransferCommand {
     /// Record that waiting money is no payment of a customer.
     #[command(name = "transfer:dismiss")]
     Dismiss(Dismiss),
+    /// Record that waiting money went back to its payer by a payment order in the bank.
+    #[command(name = "transfer:returned")]
+    Returned(Returned),
+    /// Record that money of a firm's balance went back to the firm by a payment order in the bank.
+    ///
+    /// An order counts once. What is not recorded would pay the firm's next invoice.
+    #[command(name = "transfer:balance-returned")]
+    BalanceReturned(BalanceReturned),
 }
 
 impl TransferCommand {
@@ -52,65 +71,14 @@ impl TransferCommand {
     pub(super) async fn run(self, config: &Config, env: &Env) -> anyhow::Result<()> {
         match self {
             Self::VendorTApi(access) => access.run(config, env).await,
+            Self::Terms(terms) => terms.run(config).await,
             Self::List(list) => list.run(config).await,
+            Self::Verify(verify) => verify.run(config).await,
             Self::Match(matched) => matched.run(config).await,
             Self::ReturnToBalance(returned) => returned.run(config).await,
             Self::Dismiss(dismissed) => dismissed.run(config).await,
-        }
-    }
-}
-
-/// A vendor's access to the T-API.
-#[derive(Debug, Args)]
-pub(super) struct TApi {
-    /// The vendor's code.
-    code: String,
-    /// Account that is paid to and whose statement is read, 20 digits; `none` takes the access away.
-    #[arg(long)]
-    account: String,
-    /// Read the token from this environment variable.
-    #[arg(long, value_name = "VARIABLE", conflicts_with = "token_stdin")]
-    token_env: Option<String>,
-    /// Read the token from standard input.
-    #[arg(long)]
-    token_stdin: bool,
-}
-
-impl TApi {
-    /// Stores account and sealed token, or removes them.
-    async fn run(self, config: &Config, env: &Env) -> anyhow::Result<()> {
-        let token = if self.account == "none" { None } else { Some(self.token(env)?) };
-        let outbox = open_outbox(config).await?;
-        let store = || async {
-            let mut tx = outbox.pool().begin().await?;
-            let vendor = vendors::find_vendor_by_code(&mut tx, &self.code).await?;
-            let vendor = vendor.with_context(|| format!("no vendor has the code `{}`", self.code))?;
-            let access = token.as_ref().map(|token| (self.account.as_str(), token));
-            let (keyring, now) = (&config.keys.keyring, outbox.clock().now());
-            set_t_api_access(&mut tx, keyring, vendor.id, access, now).await?;
-            tx.commit().await?;
-            Ok(())
-        };
-        transact(store).await?;
-        let mut out = std::io::stdout().lock();
-        match token {
-            Some(_) => writeln!(out, "`{}` takes transfers to {}.", self.code, self.account)?,
-            None => writeln!(out, "`{}` takes no transfers.", self.code)?,
-        }
-        Ok(())
-    }
-
-    /// Never from the command line, which other users of the machine can read.
-    fn token(&self, env: &Env) -> anyhow::Result<SecretString> {
-        if let Some(name) = &self.token_env {
-            return env.secret_named(name).with_context(|| format!("the variable `{name}` is not set"));
-        }
-        ensure!(self.token_stdin, "name the source of the token: --token-env or --token-stdin");
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text)?;
-        match text.trim() {
-            "" => bail!("standard input contains no token"),
-            secret => Ok(SecretString::from(secret)),
+            Self::Returned(returned) => returned.run(config).await,
+            Self::BalanceReturned(returned) => returned.run(config).await,
         }
     }
 }
@@ -143,6 +111,35 @@ impl List {
                 operation.id, operation.booked_on, operation.payer_inn, operation.payer_name
             )?;
         }
+        Ok(())
+    }
+}
+
+/// Checks the books of transfers.
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// Maximum number of violations to show for each rule.
+    #[arg(long, default_value_t = 100)]
+    limit: u32,
+}
+
+impl Verify {
+    /// Prints the violations; fails if there are any.
+    async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let outbox = open_outbox(config).await?;
+        let mut conn = outbox.pool().acquire().await?;
+        let (now, limit) = (outbox.clock().now(), self.limit.max(1));
+        let found = transfers::verify_transfers(&mut conn, now, limit).await?;
+        let mut out = std::io::stdout().lock();
+        for rule in transfers::TRANSFER_RULES {
+            let count = found.iter().filter(|violation| violation.rule == rule).count();
+            let verdict = if count == 0 { "correct".to_owned() } else { format!("{count} VIOLATIONS") };
+            writeln!(out, "{rule:<24} {verdict}")?;
+        }
+        for violation in &found {
+            writeln!(out, "{}: {}", violation.rule, violation.id)?;
+        }
+        ensure!(found.is_empty(), "the books of transfers do not balance");
         Ok(())
     }
 }
@@ -180,11 +177,58 @@ pub(super) struct Dismiss {
     by: By,
 }
 
+/// The payment order that has returned money.
+#[derive(Debug, Args)]
+pub(super) struct Order {
+    /// Number of the payment order in the bank.
+    #[arg(long)]
+    order: String,
+    /// Day of the order, such as 2026-12-01.
+    #[arg(long)]
+    order_day: NaiveDate,
+}
+
+impl Order {
+    fn check(&self) -> anyhow::Result<PaymentOrder> {
+        Ok(PaymentOrder::new(&self.order, self.order_day)?)
+    }
+}
+
+/// Money that is back with its payer.
+#[derive(Debug, Args)]
+pub(super) struct Returned {
+    /// Id of the operation, `bop_…`.
+    operation: BankOperationId,
+    #[command(flatten)]
+    order: Order,
+    #[command(flatten)]
+    by: By,
+}
+
+/// Money of a balance that is back with its firm.
+#[derive(Debug, Args)]
+pub(super) struct BalanceReturned {
+    /// Id of the install, `ins_…`.
+    install: InstallId,
+    /// INN of the firm.
+    inn: Inn,
+    /// Roubles with kopecks, such as 4990.00.
+    roubles: Kopecks,
+    /// The vendor's code, if the firm has balances with several.
+    #[arg(long)]
+    vendor: Option<String>,
+    #[command(flatten)]
+    order: Order,
+    #[command(flatten)]
+    by: By,
+}
+
 /// What a decision does with the money.
 enum Destination {
     Invoice(InvoiceNumber),
     Balance(InstallId, Inn),
     Foreign,
+    Returned(PaymentOrder),
 }
 
 impl Match {
@@ -210,6 +254,56 @@ impl Dismiss {
         decide(config, self.operation, &self.by, &Destination::Foreign).await?;
         writeln!(std::io::stdout(), "{} is no payment of a customer.", self.operation)?;
         Ok(())
+    }
+}
+
+impl Returned {
+    async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let destination = Destination::Returned(self.order.check()?);
+        decide(config, self.operation, &self.by, &destination).await?;
+        writeln!(std::io::stdout(), "{} is back with its payer.", self.operation)?;
+        Ok(())
+    }
+}
+
+impl BalanceReturned {
+    async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let (act, order) = (self.by.act()?, self.order.check()?);
+        let outbox = open_outbox(config).await?;
+        let by = format!("operator:{}", act.operator);
+        let record = || async {
+            let mut unit = outbox.begin(trace(&outbox)).await?;
+            let owner = self.owner(&mut unit).await?;
+            let returned =
+                ReturnedBalance { owner, kopecks: self.roubles, order: &order, by: &by, reason: act.reason };
+            record_returned_balance(&mut unit, outbox.clock().as_ref(), returned).await?;
+            unit.commit().await?;
+            Ok(())
+        };
+        transact(record).await?;
+        writeln!(std::io::stdout(), "{} are back with {}.", self.roubles, self.inn)?;
+        Ok(())
+    }
+
+    /// Whose balance it is.
+    async fn owner(&self, conn: &mut Conn) -> anyhow::Result<BalanceOwner> {
+        let vendor = match &self.vendor {
+            Some(code) => {
+                let found = vendors::find_vendor_by_code(conn, code).await?;
+                Some(found.with_context(|| format!("no vendor has the code `{code}`"))?.id)
+            }
+            None => None,
+        };
+        let all = transfers::list_owned_balances(conn, self.install).await?;
+        let owners: Vec<BalanceOwner> = all.into_iter().map(|(owner, _)| owner).collect();
+        let fits = |owner: &&BalanceOwner| {
+            owner.inn == self.inn && vendor.is_none_or(|vendor| vendor == owner.vendor)
+        };
+        match owners.iter().filter(fits).collect::<Vec<_>>().as_slice() {
+            [owner] => Ok(**owner),
+            [] => bail!("{} has no balance with this firm", self.install),
+            _ => bail!("the firm has balances with several vendors: name one with --vendor"),
+        }
     }
 }
 
@@ -239,6 +333,9 @@ async fn decide(
                 move_operation_to_balance(&mut unit, context, &decision, (*install, *inn)).await?;
             }
             Destination::Foreign => dismiss_operation(&mut unit, context, &decision).await?,
+            Destination::Returned(order) => {
+                record_returned_operation(&mut unit, context, &decision, order).await?;
+            }
         }
         unit.commit().await?;
         Result::<(), DecideError>::Ok(())

@@ -12,6 +12,7 @@ use flysk_domain::platform::purchases::Email;
 use flysk_domain::platform::subscriptions::{ReceiptMode, VatRate, check_terminal_key};
 use flysk_services::vendors::{self as services, VendorData};
 use flysk_store::Conn;
+use flysk_store::platform::transfers;
 use flysk_store::platform::vendors::{self, Vendor, VendorTaxes};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
@@ -133,6 +134,8 @@ impl Show {
         let mut conn = outbox.pool().acquire().await?;
         let vendor = find(&mut conn, &self.code).await?;
         let taxes = vendors::list_taxes(&mut conn, vendor.id).await?;
+        let terms = transfers::find_due_terms(&mut conn, vendor.id).await?.unwrap_or_default();
+        let which = if terms.counts_banking_days() { "banking days" } else { "days" };
         let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
         let mut out = std::io::stdout().lock();
         for (name, value) in [
@@ -146,6 +149,7 @@ impl Show {
             ("charge initiator", vendor.charge_initiator.clone()),
             ("prepayment receipts", vendor.receipts.prepayment.to_string()),
             ("closing receipts", vendor.receipts.closing.to_string()),
+            ("transfers are due in", format!("{} {which}", terms.days())),
         ] {
             writeln!(out, "{name:<20} {value}")?;
         }

@@ -25,7 +25,7 @@ pub(crate) async fn enqueue_for_active<J: Job>(
             accounts::list_active(&mut *run.pool().acquire().await?, after, ACCOUNTS_PER_TRANSACTION).await?;
         let Some(last) = active.last() else { return Ok(enqueued) };
         after = Some(last.account_id);
-        let mut unit = app.outbox.begin(run.trace().clone()).await?;
+        let mut unit = run.begin().await?;
         for account in &active {
             let run_at = now + spread.mul_f64(app.clock().random_unit());
             enqueued += usize::from(unit.enqueue_at(&make(account.account_id), run_at).await?.is_some());

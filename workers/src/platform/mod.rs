@@ -2,7 +2,7 @@
 
 pub(crate) mod billing;
 mod flycoins;
-mod lifecycle;
+pub(crate) mod lifecycle;
 pub(crate) mod mail;
 mod oauth;
 mod panel;

@@ -20,7 +20,7 @@ use crate::flysense::calls::payment_job_error;
 const ACCOUNTS_PER_TRANSACTION: u32 = 200;
 
 impl JobHandler<App> for SendNoticesDue {
-    async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
+    async fn handle(&self, run: &JobContext, _: &App) -> JobResult {
         let mut after: Option<AccountId> = None;
         loop {
             let mut conn = run.pool().acquire().await?;
@@ -28,7 +28,7 @@ impl JobHandler<App> for SendNoticesDue {
             drop(conn);
             let Some(last) = page.last() else { return Ok(JobOutcome::Done) };
             after = Some(*last);
-            let mut unit = app.outbox.begin(run.trace().clone()).await?;
+            let mut unit = run.begin().await?;
             for account_id in &page {
                 unit.enqueue(&SendNotices { account_id: *account_id }).await?;
             }

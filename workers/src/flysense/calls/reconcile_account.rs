@@ -190,7 +190,7 @@ async fn request_all(
             requested_by: None,
             left_channel: account.left_channel,
         };
-        let mut unit = app.outbox.begin(new_trace(app.clock())).await?;
+        let mut unit = run.begin_thread(new_trace(app.clock())).await?;
         let Some(requested) = request_automatically(&mut unit, &call, app.clock()).await? else {
             return Ok(false);
         };

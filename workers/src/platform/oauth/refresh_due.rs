@@ -32,7 +32,7 @@ impl JobHandler<App> for RefreshDue {
         .await?;
         let mut enqueued = 0;
         for installs in due.chunks(RENEWALS_PER_TRANSACTION) {
-            let mut unit = app.outbox.begin(run.trace().clone()).await?;
+            let mut unit = run.begin().await?;
             for install_id in installs {
                 let run_at = now + ENQUEUE_SPREAD.mul_f64(app.clock().random_unit());
                 let job = RefreshToken { install_id: *install_id, requested_at: now };

@@ -1,10 +1,11 @@
 //! Performs `transfers.due` and `transfers.read_statements`. Harmless when run twice: what is already waiting is not enqueued again.
 
 use chrono::TimeDelta;
+use flysk_domain::platform::subscriptions::moscow_day;
 use flysk_domain::platform::transfers::PdfState;
 use flysk_jobs::platform::transfers::{
-    FetchTransferDocument, QueryTransferInvoice, ReadStatement, ReadStatements, SendTransferInvoice,
-    TransfersDue,
+    FetchTransferDocument, IssueAct, QueryTransferInvoice, ReadStatement, ReadStatements,
+    SendTransferInvoice, TransfersDue,
 };
 use flysk_queue::{JobContext, JobHandler, JobOutcome, JobResult};
 use flysk_store::platform::transfers;
@@ -35,6 +36,11 @@ impl JobHandler<App> for TransfersDue {
         }
         for transfer_invoice_id in to_ask {
             unit.enqueue(&QueryTransferInvoice { transfer_invoice_id }).await?;
+        }
+        for transfer_invoice_id in
+            transfers::list_due_acts(&mut unit, moscow_day(now), MAX_JOBS_PER_RUN).await?
+        {
+            unit.enqueue(&IssueAct { transfer_invoice_id }).await?;
         }
         run.done(unit).await
     }

@@ -17,7 +17,7 @@ use flysk_services::transfers::{
     ReadOperation, TransferContext, TransferError, match_operation, store_operation,
 };
 use flysk_store::platform::transfers::{self, TApiAccess};
-use flysk_store::{StoreResult, repeat_contended};
+use flysk_store::repeat_contended;
 
 use crate::App;
 use crate::job_error::IntoJobError as _;
@@ -135,15 +135,17 @@ impl Reading<'_> {
     /// Stores a page in one transaction.
     async fn store(&self, operations: &[(ReadOperation, u32)]) -> Result<(), JobError> {
         let store = || async {
-            let mut unit = self.app.outbox.begin(self.run.trace().clone()).await?;
+            let mut unit = self.run.begin().await?;
+            let clock = self.app.clock();
+            let times = (self.began, clock.now());
+            transfers::lock_reading(&mut unit, self.vendor(), &self.access.account, times).await?;
             for (operation, occurrence) in operations {
-                let clock = self.app.clock();
                 store_operation(&mut unit, clock, self.vendor(), operation, *occurrence).await?;
             }
             unit.commit().await?;
-            StoreResult::Ok(())
+            Ok::<_, JobError>(())
         };
-        Ok(repeat_contended(store).await?)
+        repeat_contended(store).await
     }
 
     /// Matches what was not matched yet, in the order of booking. Returns how many operations failed; the others go on.

@@ -1,0 +1,103 @@
+//! `flysk-worker vendor:t-api` and `vendor:transfer-terms`: how a vendor is paid by bank transfer.
+
+use std::io::{Read as _, Write as _};
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Args;
+use flysk_config::Env;
+use flysk_domain::platform::transfers::DueTerms;
+use flysk_services::transfers::set_t_api_access;
+use flysk_store::platform::{transfers, vendors};
+use flysk_workers::config::Config;
+use flysk_workers::process::open_outbox;
+use secrecy::SecretString;
+
+use super::transaction::transact;
+
+/// A vendor's access to the T-API.
+#[derive(Debug, Args)]
+pub(super) struct TApi {
+    /// The vendor's code.
+    code: String,
+    /// Account that is paid to and whose statement is read, 20 digits; `none` takes the access away.
+    #[arg(long)]
+    account: String,
+    /// Read the token from this environment variable.
+    #[arg(long, value_name = "VARIABLE", conflicts_with = "token_stdin")]
+    token_env: Option<String>,
+    /// Read the token from standard input.
+    #[arg(long)]
+    token_stdin: bool,
+}
+
+impl TApi {
+    /// Stores account and sealed token, or removes them.
+    pub(super) async fn run(self, config: &Config, env: &Env) -> anyhow::Result<()> {
+        let token = if self.account == "none" { None } else { Some(self.token(env)?) };
+        let outbox = open_outbox(config).await?;
+        let store = || async {
+            let mut tx = outbox.pool().begin().await?;
+            let vendor = vendors::find_vendor_by_code(&mut tx, &self.code).await?;
+            let vendor = vendor.with_context(|| format!("no vendor has the code `{}`", self.code))?;
+            let access = token.as_ref().map(|token| (self.account.as_str(), token));
+            let (keyring, now) = (&config.keys.keyring, outbox.clock().now());
+            set_t_api_access(&mut tx, keyring, vendor.id, access, now).await?;
+            tx.commit().await?;
+            Ok(())
+        };
+        transact(store).await?;
+        let mut out = std::io::stdout().lock();
+        match token {
+            Some(_) => writeln!(out, "`{}` takes transfers to {}.", self.code, self.account)?,
+            None => writeln!(out, "`{}` takes no transfers.", self.code)?,
+        }
+        Ok(())
+    }
+
+    /// Never from the command line, which other users of the machine can read.
+    fn token(&self, env: &Env) -> anyhow::Result<SecretString> {
+        if let Some(name) = &self.token_env {
+            return env.secret_named(name).with_context(|| format!("the variable `{name}` is not set"));
+        }
+        ensure!(self.token_stdin, "name the source of the token: --token-env or --token-stdin");
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text)?;
+        match text.trim() {
+            "" => bail!("standard input contains no token"),
+            secret => Ok(SecretString::from(secret)),
+        }
+    }
+}
+
+/// How long invoices of a vendor can be paid.
+#[derive(Debug, Args)]
+pub(super) struct Terms {
+    /// The vendor's code.
+    code: String,
+    /// Number of days, 1 to 30.
+    #[arg(long)]
+    days: u32,
+    /// Whether only Monday to Friday count.
+    #[arg(long, value_name = "true|false", default_value_t = false, action = clap::ArgAction::Set)]
+    banking_days: bool,
+}
+
+impl Terms {
+    /// Stores the terms. Invoices that were written keep their day.
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let terms = DueTerms::new(self.days, self.banking_days)?;
+        let outbox = open_outbox(config).await?;
+        let store = || async {
+            let mut tx = outbox.pool().begin().await?;
+            let vendor = vendors::find_vendor_by_code(&mut tx, &self.code).await?;
+            let vendor = vendor.with_context(|| format!("no vendor has the code `{}`", self.code))?;
+            transfers::set_due_terms(&mut tx, vendor.id, terms, outbox.clock().now()).await?;
+            tx.commit().await?;
+            Ok(())
+        };
+        transact(store).await?;
+        let which = if terms.counts_banking_days() { "banking days" } else { "days" };
+        writeln!(std::io::stdout(), "Invoices of `{}` can be paid for {} {which}.", self.code, terms.days())?;
+        Ok(())
+    }
+}
