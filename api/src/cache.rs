@@ -1,4 +1,4 @@
-//! In-process cache of widgets, installs and users' seats, invalidated through the table `cache_invalidations`.
+//! In-process cache of widgets, installs, subscriptions and users' seats, invalidated through the table `cache_invalidations`.
 //!
 //! Every change of a widget or install inserts a row into `cache_invalidations`, in the same transaction. Every process polls
 //! for new rows 5 times a second and invalidates their subjects. If polling has failed for a second, the process bypasses its
@@ -15,13 +15,14 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use flysk_domain::id::{AccountId, InstallId, UserId, WidgetId};
 use flysk_domain::platform::subscriptions::Seat;
+use flysk_services::subscriptions::SubscriptionFacts;
 use flysk_store::platform::cache_invalidations::{self, Subject};
 use flysk_store::platform::installs::Install;
 use flysk_store::platform::project_tokens;
-use flysk_store::platform::subscriptions::SubscriptionRow;
+use flysk_store::platform::subscriptions::{Plan, SubscriptionRow};
 use flysk_store::platform::tokens::Pair;
 use flysk_store::platform::widgets::Widget;
-use flysk_store::{Pool, StoreResult};
+use flysk_store::{Pool, StoreResult, answered};
 use moka::sync::Cache;
 
 use cursor::ChangeCursor;
@@ -51,6 +52,10 @@ pub(crate) struct InstallAccess {
     pub(crate) subscription: Option<SubscriptionRow>,
 }
 
+/// The subscription of an install, if it has one.
+#[derive(Debug, Clone)]
+pub(crate) struct InstallSubscription(pub(crate) Option<SubscriptionFacts>);
+
 /// Cache of widgets by token hash and by client id, and of installs by widget and account. Clones share the cache.
 #[derive(Debug, Clone)]
 pub(crate) struct InstallCache {
@@ -62,6 +67,10 @@ pub(crate) struct InstallCache {
     accesses: Cache<(WidgetId, AccountId), CacheEntry<InstallAccess>>,
     /// Seats that users have. That a user has none is not cached.
     seats: Cache<(InstallId, UserId), CacheEntry<Seat>>,
+    /// Plans on offer.
+    offers: Cache<WidgetId, CacheEntry<Vec<Plan>>>,
+    /// Subscriptions of installs, for handshakes.
+    subscriptions: Cache<InstallId, CacheEntry<InstallSubscription>>,
 }
 
 /// What has been invalidated.
@@ -112,6 +121,8 @@ impl Default for InstallCache {
             installs: bounded(),
             accesses: bounded(),
             seats: bounded(),
+            offers: bounded(),
+            subscriptions: bounded(),
         }
     }
 }
@@ -154,6 +165,17 @@ impl InstallCache {
         Some(*seat)
     }
 
+    /// The plans that a widget offers, if they are cached.
+    pub(crate) fn offer(&self, widget: WidgetId) -> Option<Arc<Vec<Plan>>> {
+        self.current(self.offers.get(&widget)?, |_| [Subject::Widget(widget)])
+    }
+
+    /// The subscription of an install of the widget, if it is cached.
+    pub(crate) fn subscription(&self, widget: WidgetId, install: InstallId) -> Option<InstallSubscription> {
+        let subjects = |_: &InstallSubscription| [Subject::Widget(widget), Subject::Install(install)];
+        self.current(self.subscriptions.get(&install)?, subjects).map(Arc::unwrap_or_clone)
+    }
+
     /// The epoch for a later insert. Call it before reading the database. `None` while the cache is bypassed.
     pub(crate) fn read_epoch(&self) -> Option<ReadEpoch> {
         self.if_fresh().map(|changes| ReadEpoch(changes.invalidations))
@@ -184,6 +206,23 @@ impl InstallCache {
     pub(crate) fn insert_seat(&self, epoch: Option<ReadEpoch>, install: InstallId, seat: Seat) {
         let Some(epoch) = epoch else { return };
         insert(&self.seats, (install, seat.user), epoch, seat);
+    }
+
+    /// Inserts the plans that a widget offers.
+    pub(crate) fn insert_offer(&self, epoch: Option<ReadEpoch>, widget: WidgetId, plans: Vec<Plan>) {
+        let Some(epoch) = epoch else { return };
+        insert(&self.offers, widget, epoch, plans);
+    }
+
+    /// Inserts the subscription of an install, or that it has none.
+    pub(crate) fn insert_subscription(
+        &self,
+        epoch: Option<ReadEpoch>,
+        install: InstallId,
+        found: InstallSubscription,
+    ) {
+        let Some(epoch) = epoch else { return };
+        insert(&self.subscriptions, install, epoch, found);
     }
 
     /// Invalidates an install that this process changed, so that its next request uses the change without waiting for a poll.
@@ -244,7 +283,7 @@ async fn poll_changes(changes: Weak<Mutex<Changes>>, pool: Pool) {
     let mut cursor: Option<ChangeCursor> = None;
     loop {
         let before = Instant::now();
-        let read = read_changes(&pool, &mut cursor, before).await;
+        let read = answered(read_changes(&pool, &mut cursor, before)).await;
         let Some(changes) = changes.upgrade() else { return };
         match read {
             Ok(subjects) => {

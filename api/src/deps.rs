@@ -8,19 +8,19 @@ use flysk_crypto::Keyring;
 use flysk_domain::Clock;
 use flysk_domain::trace::Trace;
 use flysk_queue::limits::RateLimiter;
-use flysk_queue::{DatabaseClock, Outbox, QueueNotifier, RedisKeys, UnitOfWork, connect_redis_lazily};
+use flysk_queue::{DatabaseClock, Outbox, QueueNotifier, RedisConnection, RedisKeys, UnitOfWork};
 use flysk_store::platform::ledger::WalletBatcher;
 use flysk_tokens::Vault;
-use redis::aio::ConnectionManager;
 use secrecy::ExposeSecret;
 use sqlx::pool::PoolConnection;
 
 use crate::cache::InstallCache;
 use crate::config::Config;
 use crate::flysense::Recordings;
-use crate::hooks::HookLimits;
+use crate::hooks::{HookLimits, WebhookWrites};
 use crate::problem::Problem;
 use crate::rate_limit::{Limit, Quotas};
+use crate::wallet_reads::WalletReads;
 
 /// Length of the window in which requests of backends are counted, seconds.
 const BACKEND_WINDOW_S: u32 = 60;
@@ -34,7 +34,7 @@ pub struct Deps {
     pub keyring: Arc<Keyring>,
     /// OAuth tokens of installs.
     pub vault: Vault,
-    /// Executes commands of the ledger, batched per wallet.
+    /// Executes commands of the ledger, those of many wallets in one transaction.
     pub wallet_batcher: WalletBatcher,
     /// amoCRM, for the gateway.
     pub amocrm: AmoCrm,
@@ -46,12 +46,16 @@ pub struct Deps {
     pub config: Arc<Config>,
     /// In-process cache of widgets and installs.
     pub(crate) cache: InstallCache,
+    /// Writes of amoCRM's webhooks that share transactions.
+    pub(crate) webhook_writes: WebhookWrites,
+    /// Reads of wallets that share statements.
+    pub(crate) wallet_reads: WalletReads,
     /// Requests of backends per widget; `None` if they are not limited.
     pub(crate) quotas: Option<Quotas>,
     /// Webhooks of amoCRM per install and address; `None` if they are not limited.
     pub(crate) hook_limits: Option<HookLimits>,
     /// Redis. It may be unavailable; nothing durable depends on it.
-    pub redis: ConnectionManager,
+    pub redis: RedisConnection,
 }
 
 impl std::fmt::Debug for Deps {
@@ -68,7 +72,7 @@ impl Deps {
         let pool =
             flysk_store::connect_within(url, database.max_connections, database.acquire_timeout).await?;
         flysk_store::check_schema(&pool).await?;
-        let redis = connect_redis_lazily(config.redis.url.expose_secret(), config.redis.response_timeout)?;
+        let redis = RedisConnection::lazy(&config.redis)?;
         let notifier = QueueNotifier::new(redis.clone(), RedisKeys::new(config.redis.prefix.clone()));
         let clock = DatabaseClock::start(pool.clone()).await?;
         let outbox = Outbox::new(pool, Some(notifier), Arc::new(clock));
@@ -76,7 +80,7 @@ impl Deps {
     }
 
     /// Creates the dependencies with existing connections, without a cache.
-    pub fn new(config: Config, outbox: Outbox, redis: ConnectionManager) -> anyhow::Result<Self> {
+    pub fn new(config: Config, outbox: Outbox, redis: RedisConnection) -> anyhow::Result<Self> {
         let limits = RateLimiter::new(redis.clone(), RedisKeys::new(config.redis.prefix.clone()));
         let keys = RedisKeys::new(config.redis.prefix.clone());
         let permits = config.http.backend_requests_per_minute;
@@ -85,6 +89,8 @@ impl Deps {
         let hooks = config.http.hooks_per_hour;
         let hook_limits = (hooks > 0).then(|| HookLimits::new(&redis, &keys, hooks));
         let wallet_batcher = WalletBatcher::new(outbox.pool().clone(), Arc::clone(outbox.clock()));
+        let wallet_reads = WalletReads::new(outbox.pool().clone());
+        let webhook_writes = WebhookWrites::new(outbox.clone());
         let amocrm = AmoCrm::new(flysk_clients::amocrm::Config {
             via: config.amocrm.egress_url.clone(),
             http: HttpOptions::with_timeout(config.amocrm.timeout),
@@ -106,6 +112,8 @@ impl Deps {
             recordings,
             config: Arc::new(config),
             cache: InstallCache::default(),
+            webhook_writes,
+            wallet_reads,
             quotas,
             hook_limits,
             redis,

@@ -19,10 +19,11 @@ pub(crate) fn healthz() -> &'static str {
     "ok"
 }
 
-/// Responds 503 if MySQL reads no table. Without a Redis that takes writes, requests are accepted and jobs start later.
+/// Responds 503 if MySQL reads no table or is read-only. Without a Redis that takes writes, requests are accepted and jobs start
+/// later.
 #[handler]
 pub(crate) async fn readyz(deps: Data<&Deps>) -> Response {
-    let mysql = tokio::time::timeout(CHECK_TIMEOUT, flysk_store::check_database(deps.outbox.pool())).await;
+    let mysql = tokio::time::timeout(CHECK_TIMEOUT, flysk_store::check_primary(deps.outbox.pool())).await;
     let mysql = matches!(mysql, Ok(Ok(())));
     let mut redis = deps.redis.clone();
     let keys = RedisKeys::new(deps.config.redis.prefix.clone());

@@ -30,6 +30,7 @@ mod source;
 mod strict_json;
 mod time;
 mod tracing_layer;
+mod wallet_reads;
 
 pub use config::Config;
 pub use deps::Deps;

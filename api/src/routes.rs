@@ -1,5 +1,8 @@
 //! All routes of the API and its middleware.
 
+use std::sync::LazyLock;
+
+use bytes::Bytes;
 use poem::endpoint::{BoxEndpoint, make_sync};
 use poem::middleware::CatchPanic;
 use poem::{Endpoint, EndpointExt, IntoEndpoint as _, IntoResponse, Response, Route, get, post};
@@ -117,6 +120,9 @@ fn service() -> OpenApiService<Apis, ()> {
         .server(ServerObject::new("/").description("This server"))
 }
 
+/// The OpenAPI document as it is served, composed when it is asked for first (see [`docs::routes`]).
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(specification()));
+
 /// The OpenAPI document, as in `api/openapi.json`.
 pub fn specification() -> String {
     let mut text = document(&service().spec());
@@ -142,11 +148,10 @@ pub fn app(deps: Deps) -> impl Endpoint<Output = Response> {
     let cors = Cors::new(deps.config.amocrm.host_suffixes.clone());
     let limits = RequestLimits::new(&deps.config.http);
     let origin = ProblemOrigin::new(&deps.config.http);
-    let spec = specification();
-    let spec = make_sync(move |_| spec.clone().with_content_type("application/json"));
+    let spec = make_sync(|_| DOCUMENT.clone().with_content_type("application/json"));
     let route = Route::new()
         .nest("/", service.into_endpoint().before(drop_empty_parameters))
-        .nest("/docs", docs::routes(swagger_page()))
+        .nest("/docs", docs::routes(swagger_page))
         .at("/openapi.json", get(spec))
         .at("/healthz", get(health::healthz))
         .at("/readyz", get(health::readyz))

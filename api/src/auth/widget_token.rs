@@ -10,7 +10,7 @@ use flysk_domain::id::{AccountId, UserId};
 use flysk_domain::platform::host::AccountHost;
 use flysk_store::platform::handshake::{self, HandshakeRow};
 use flysk_store::platform::installs::Install;
-use flysk_store::platform::ledger::{WalletRow, find_wallet_of_install};
+use flysk_store::platform::ledger::WalletRow;
 use flysk_store::platform::widgets::Widget;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use poem::Request;
@@ -85,14 +85,10 @@ pub(crate) async fn verify(deps: &Deps, token: &str) -> Result<VerifiedToken, Pr
 }
 
 /// Widget, install and wallet of a token. Wallets are never cached, because every process changes them: for a cached
-/// install only the wallet is read.
+/// install only the wallet is read, with those of other callers.
 async fn find(deps: &Deps, client_uuid: &str, account: AccountId) -> Result<Option<HandshakeRow>, Problem> {
     if let Some((widget, install)) = deps.cache.integration(client_uuid, account) {
-        let wallet = if widget.uses_flycoins {
-            find_wallet_of_install(&mut *deps.conn().await?, install.id).await?
-        } else {
-            None
-        };
+        let wallet = if widget.uses_flycoins { deps.wallet_reads.find(install.id).await? } else { None };
         return Ok(Some(HandshakeRow { widget, install: Some(install), wallet }));
     }
     let epoch = deps.cache.read_epoch();

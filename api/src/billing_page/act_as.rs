@@ -11,6 +11,7 @@ use flysk_domain::id::{ActAsId, InstallId};
 use flysk_services::act_as::open_act_as_ticket;
 use flysk_store::admin::act_as;
 use flysk_store::platform::{accounts, installs};
+use flysk_store::repeat_contended;
 use poem::http::{Method, StatusCode, header};
 use poem::web::{Data, Query};
 use poem::{Endpoint, IntoResponse as _, Request, Response, handler};
@@ -98,7 +99,12 @@ async fn enter(deps: &Deps, request: &Request, query: &LinkQuery) -> Result<Resp
         until: live.until_at.timestamp(),
         browser: known.unwrap_or_else(random),
     };
-    if !act_as::claim(&mut conn, view, &hash(deps, &acting)).await? {
+    drop(conn);
+    let claim = || async {
+        let mut conn = deps.conn().await?;
+        Ok::<_, Problem>(act_as::claim(&mut conn, view, &hash(deps, &acting)).await?)
+    };
+    if !repeat_contended(claim).await? {
         return Ok(message(StatusCode::UNAUTHORIZED, &OPENED_ELSEWHERE));
     }
     let page = if query.page == "subscription" { "subscription" } else { "flycoins" };

@@ -1,8 +1,8 @@
 //! «Оплатить по счёту» on the page of Flycoins.
 
 use flysk_domain::platform::purchases::package_of_sum;
-use flysk_domain::platform::transfers::{DEFAULT_DUE_DAYS, PaymentSubject};
-use flysk_domain::russian::roubles;
+use flysk_domain::platform::transfers::PaymentSubject;
+use flysk_domain::russian::{day, roubles};
 use flysk_domain::trace::Trace;
 use flysk_services::purchases::PurchaseItem;
 use flysk_services::transfers::TRANSFER_TERMINAL;
@@ -19,7 +19,7 @@ use super::{error_page, render_page};
 use crate::deps::Deps;
 use crate::platform::purchases::Buyer;
 use crate::platform::transfers::{
-    cancel_invoice, find_latest_of, find_of_install, invoice_for_coins, takes_transfers,
+    cancel_invoice, cover_invoice, find_due_day, find_latest_of, find_of_install, invoice_for_coins,
 };
 use crate::problem::{Problem, ProblemCode};
 
@@ -146,6 +146,27 @@ pub(super) async fn cancel(
     .await
 }
 
+/// `POST /billing/flycoins/{install}/transfers/{transfer}/cover`: pays the invoice from the firm's balance.
+#[handler]
+pub(super) async fn cover(
+    deps: Data<&Deps>,
+    trace: Data<&Trace>,
+    request: &Request,
+    Path((install, id)): Path<(String, String)>,
+    Form(sent): Form<Button>,
+) -> Response {
+    Box::pin(answer(async {
+        let visitor = visitor(&deps, HostedPage::Flycoins, request, &install).await?;
+        must_own_form(&deps, &visitor, &sent.token)?;
+        match cover_invoice(&deps, &trace, visitor.install.id, &id).await {
+            // Pressed twice, or the balance has gone to another invoice: the page says what is to be paid.
+            Err(problem) if problem.problem_code() != ProblemCode::WrongState => Err(problem),
+            Ok(()) | Err(_) => Ok(see_other(format!("/billing/flycoins/{install}/transfers/{id}"))),
+        }
+    }))
+    .await
+}
+
 /// The redirect to the invoice that a purchase is paid by; `None` for a purchase at the bank's form.
 pub(super) async fn page_of(deps: &Deps, purchase: &Purchase) -> Result<Option<Response>, Problem> {
     if purchase.terminal_key != TRANSFER_TERMINAL {
@@ -164,9 +185,8 @@ async fn form_page(
     fault: Option<FormFault>,
 ) -> Result<TransferFormPage, Problem> {
     let widget = visitor.install.widget_id;
-    if !takes_transfers(deps, widget).await? {
-        return Err(Problem::new(ProblemCode::PurchasesUnavailable, "the seller is not paid by transfer"));
-    }
+    let not_taken = || Problem::new(ProblemCode::PurchasesUnavailable, "the seller is not paid by transfer");
+    let due_on = find_due_day(deps, widget).await?.ok_or_else(not_taken)?;
     let gone = || Problem::new(ProblemCode::PackageNotAvailable, "the widget does not offer this package");
     let terms = match chosen_item(&typed.package, &typed.sum)? {
         PurchaseItem::Package(id) => {
@@ -185,7 +205,7 @@ async fn form_page(
         token: visitor.form_token(deps),
         typed: TransferFormPage::typed(typed),
         fault,
-        due_days: DEFAULT_DUE_DAYS,
+        due: day(due_on),
     })
 }
 

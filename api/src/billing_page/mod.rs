@@ -36,6 +36,7 @@ pub(crate) fn flycoins_routes() -> impl Endpoint<Output = Response> {
         .at("/:install/transfers", post(flycoins_transfer::issue))
         .at("/:install/transfers/:transfer", get(flycoins_transfer::show))
         .at("/:install/transfers/:transfer/cancel", post(flycoins_transfer::cancel))
+        .at("/:install/transfers/:transfer/cover", post(flycoins_transfer::cover))
         .around(act_as::guard)
 }
 

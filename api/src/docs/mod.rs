@@ -5,7 +5,7 @@ mod article;
 mod search;
 mod view;
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use poem::endpoint::make_sync;
 use poem::http::StatusCode;
@@ -73,10 +73,18 @@ const PAGES: [Page; 6] = [
 /// The rendered pages.
 static ARTICLES: LazyLock<Vec<Article>> = LazyLock::new(|| PAGES.iter().map(Article::render).collect());
 
-/// Routes below `/docs`. `reference` is the page of Swagger UI.
-pub(crate) fn routes(reference: String) -> Route {
-    let policy = view::reference_policy(&reference);
-    let reference = make_sync(move |_| html_page::response(StatusCode::OK, reference.clone(), &policy));
+/// Routes below `/docs`. `reference` composes the page of Swagger UI when it is asked for first: composing the OpenAPI document
+/// takes tens of megabytes, which a process whose documentation nobody reads does not need.
+pub(crate) fn routes(reference: fn() -> String) -> Route {
+    let composed: OnceLock<(String, String)> = OnceLock::new();
+    let reference = make_sync(move |_| {
+        let (page, policy) = composed.get_or_init(|| {
+            let page = reference();
+            let policy = view::reference_policy(&page);
+            (page, policy)
+        });
+        html_page::response(StatusCode::OK, page.clone(), policy)
+    });
     Route::new().at("/", get(reference)).at("/search", get(find)).at("/:page", get(show))
 }
 
@@ -122,7 +130,7 @@ mod tests {
     use super::*;
 
     async fn page(path: &str) -> (StatusCode, String) {
-        let routes = Route::new().nest("/docs", routes("swagger".to_owned()));
+        let routes = Route::new().nest("/docs", routes(|| "swagger".to_owned()));
         let answer = routes.get_response(Request::builder().uri_str(path).finish()).await;
         (answer.status(), answer.into_body().into_string().await.unwrap())
     }

@@ -4,16 +4,14 @@
 //! success; after a hundred other answers within two hours it disables the webhook, which `amocrm.check_hooks` repairs. Size and
 //! rate are limited, because other widgets of the account can read the URL. Source: amoCRM docs, crm_platform/webhooks-format.
 
-use flysk_domain::id::{HookId, InstallId};
+use flysk_domain::id::InstallId;
 use flysk_domain::trace::Trace;
-use flysk_jobs::flysense::calls::IngestNote;
 use flysk_services::calls::signed_hook_url;
-use flysk_store::flysense::{accounts, hooks};
-use flysk_store::repeat_contended;
 use poem::http::StatusCode;
 use poem::web::{Data, Path};
 use poem::{Body, Request, handler};
 
+use super::webhook_writes::Webhook;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 use crate::source::{source_key, source_of};
@@ -44,16 +42,7 @@ pub(crate) async fn receive(
         super::count_refused_hook("too_large");
         Problem::new(ProblemCode::TooLarge, "the body is larger than 128 KB")
     })?;
-    repeat_contended(|| store_webhook(&deps, &trace, install, &body)).await?;
+    let webhook = Webhook { install, body, trace: Trace::clone(&trace) };
+    deps.webhook_writes.store(webhook).await.map_err(Problem::from)?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Stores a webhook. A webhook of a removed install is ignored: an error would only cause retries by amoCRM.
-async fn store_webhook(deps: &Deps, trace: &Trace, install: InstallId, body: &[u8]) -> Result<(), Problem> {
-    let mut unit = deps.begin(trace).await?;
-    let Some(account) = accounts::find_by_install(&mut unit, install).await? else { return Ok(()) };
-    let id = HookId::generate(deps.clock());
-    hooks::insert(&mut unit, id, account.account_id, body, deps.clock().now()).await?;
-    unit.enqueue(&IngestNote { hook_id: id, account_id: account.account_id }).await?;
-    Ok(unit.commit().await?)
 }

@@ -3,8 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::InstallId;
-use flysk_queue::RedisKeys;
-use redis::aio::ConnectionManager;
+use flysk_queue::{RedisConnection, RedisKeys};
 
 use crate::problem::{Problem, ProblemCode};
 use crate::rate_limit::{Limit, Quotas};
@@ -23,7 +22,7 @@ pub(crate) struct HookLimits {
 
 impl HookLimits {
     /// `permits` webhooks per install and hour.
-    pub(crate) fn new(redis: &ConnectionManager, keys: &RedisKeys, permits: u32) -> Self {
+    pub(crate) fn new(redis: &RedisConnection, keys: &RedisKeys, permits: u32) -> Self {
         let quotas =
             |permits| Quotas::new(redis.clone(), keys.clone(), Limit { permits, window_s: WINDOW_S });
         Self {
@@ -57,16 +56,14 @@ impl HookLimits {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
+    use flysk_config::Redis;
     use flysk_domain::{Clock as _, SystemClock};
-    use flysk_queue::connect_redis_lazily;
 
     use super::*;
 
     /// Nobody listens at the address: the limits must not depend on Redis.
     fn limits(permits: u32) -> HookLimits {
-        let redis = connect_redis_lazily("redis://127.0.0.1:1", Duration::from_millis(100)).unwrap();
+        let redis = RedisConnection::lazy(&Redis::at("redis://127.0.0.1:1")).unwrap();
         HookLimits::new(&redis, &RedisKeys::new("test"), permits)
     }
 

@@ -5,8 +5,10 @@ pub(crate) mod bots;
 pub(crate) mod events;
 mod limits;
 pub(crate) mod tbank;
+mod webhook_writes;
 
 pub(crate) use limits::HookLimits;
+pub(crate) use webhook_writes::WebhookWrites;
 
 /// Counts a webhook of amoCRM that was refused; `reason` is `too_large`, `install` or `source`.
 fn count_refused_hook(reason: &'static str) {

@@ -16,7 +16,7 @@ use poem_openapi::{Object, OpenApi};
 
 use super::flycoins::WalletBalance;
 use super::subscriptions::{
-    PlanView, SubscriptionView, find_subscription, keeps_subscription, plans_on_offer, seat_user,
+    PlanView, SubscriptionView, is_known_to_keep_subscription, known_offer, known_subscription, seat_user,
 };
 use super::tag::Tag;
 use crate::auth::{VerifiedToken, WidgetToken, issue_session};
@@ -218,9 +218,9 @@ async fn subscription_of(
     if !caller.widget.uses_subscriptions {
         return Ok((Vec::new(), None));
     }
-    let plans = plans_on_offer(deps, caller.widget.id).await?;
+    let plans = known_offer(deps, caller.widget.id).await?;
     let Some(install) = &caller.install else { return Ok((plans, None)) };
-    let details = find_subscription(deps, trace, &caller.widget, install.id).await?;
+    let details = known_subscription(deps, trace, &caller.widget, install.id).await?;
     Ok((plans, Some(seat_user(deps, trace, &caller.widget, details, caller.user_id).await?)))
 }
 
@@ -240,7 +240,7 @@ async fn billing_urls(deps: &Deps, caller: &VerifiedToken) -> Result<BTreeMap<St
         add(HostedPage::Flycoins, "flycoins")?;
     }
     let sells = caller.widget.uses_subscriptions;
-    if sells || (caller.is_admin && keeps_subscription(deps, &caller.widget, install.id).await?) {
+    if sells || (caller.is_admin && is_known_to_keep_subscription(deps, &caller.widget, install.id).await?) {
         add(HostedPage::Subscription, "subscription")?;
     }
     Ok(urls)

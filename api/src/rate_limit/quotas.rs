@@ -11,8 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use flysk_queue::RedisKeys;
-use redis::aio::ConnectionManager;
+use flysk_queue::{RedisConnection, RedisKeys};
 
 /// Maximum number of keys that a process counts in a window. A client that sends from ever new addresses is not counted
 /// beyond, instead of filling the memory.
@@ -55,7 +54,7 @@ impl Quota {
 pub(crate) struct Quotas(Arc<Inner>);
 
 struct Inner {
-    redis: ConnectionManager,
+    redis: RedisConnection,
     keys: RedisKeys,
     limit: Limit,
     counters: Mutex<Counters>,
@@ -95,7 +94,7 @@ impl std::fmt::Debug for Quotas {
 
 impl Quotas {
     /// The same limit for every key. Keys of different kinds must differ, because they share the counters in Redis.
-    pub(crate) fn new(redis: ConnectionManager, keys: RedisKeys, limit: Limit) -> Self {
+    pub(crate) fn new(redis: RedisConnection, keys: RedisKeys, limit: Limit) -> Self {
         Self(Arc::new(Inner { redis, keys, limit, counters: Mutex::default() }))
     }
 

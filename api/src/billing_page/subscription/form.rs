@@ -1,4 +1,4 @@
-//! Forms of the page, and what they ask for.
+//! Forms of the page, and what they ask for. Their CSRF tokens keep them from having a derived `Debug`.
 
 use flysk_domain::platform::subscriptions::{Change, ChangeKind, PeriodLength};
 use poem::web::Form;
@@ -13,7 +13,7 @@ pub(super) fn fields<T>(sent: poem::Result<Form<T>>) -> Result<T, Problem> {
 }
 
 /// A form with a button only.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Button {
     /// CSRF token.
@@ -21,7 +21,7 @@ pub(super) struct Button {
 }
 
 /// A change to be priced.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct QuoteForm {
     /// CSRF token.
@@ -78,7 +78,7 @@ impl QuoteForm {
 }
 
 /// A payment of an invoice.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PayForm {
     /// CSRF token.

@@ -39,7 +39,6 @@ impl Seller {
 }
 
 /// What all pages share.
-#[derive(Debug)]
 pub(super) struct Frame {
     /// Path of the user's page.
     pub(super) base: String,

@@ -81,7 +81,7 @@ pub(super) const fn kind_ru(kind: InvoiceKind) -> &'static str {
 }
 
 /// Context of the page.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "billing/subscription/history.html")]
 struct History {
     frame: Frame,

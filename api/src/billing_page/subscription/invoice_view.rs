@@ -55,7 +55,7 @@ pub(super) struct FormError {
 }
 
 /// Context of the page.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "billing/subscription/invoice.html")]
 pub(super) struct InvoicePage {
     pub(super) frame: Frame,

@@ -47,6 +47,7 @@ pub(crate) fn routes() -> impl Endpoint<Output = Response> {
         .at("/:install/invoices/:invoice/transfer", get(transfer::ask).post(transfer::issue))
         .at("/:install/transfers/:transfer", get(transfer::show))
         .at("/:install/transfers/:transfer/cancel", post(transfer::cancel))
+        .at("/:install/transfers/:transfer/cover", post(transfer::cover))
         .at("/:install/payments/:payment", get(payment::show))
         .at("/:install/payments/:payment/state", get(payment::show_state))
         .at("/:install/card/unlink", post(acts::unlink))

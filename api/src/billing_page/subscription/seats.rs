@@ -24,6 +24,8 @@ const MAX_SEATS_SHOWN: usize = 200;
 pub(super) struct SeatRow {
     /// User id in amoCRM.
     pub(super) user: UserId,
+    /// Name of the user, or the id.
+    pub(super) name: String,
     /// Whether it is the reader's own seat.
     pub(super) is_own: bool,
     /// Since when.
@@ -61,6 +63,7 @@ impl SeatsView {
         let occupied = list_seats(deps, trace, &user.widget, user.install.id).await?;
         let row = |occupied: &OccupiedSeat| SeatRow {
             user: occupied.seat.user,
+            name: occupied.name.clone().unwrap_or_else(|| format!("Пользователь {}", occupied.seat.user)),
             is_own: occupied.seat.user == user.user_id,
             taken: moment(occupied.seat.taken_at),
             seen: moment(occupied.seat.seen_at),

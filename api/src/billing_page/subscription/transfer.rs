@@ -2,8 +2,8 @@
 
 use flysk_domain::id::InvoiceId;
 use flysk_domain::platform::subscriptions::InvoiceState;
-use flysk_domain::platform::transfers::{DEFAULT_DUE_DAYS, PaymentSubject, TransferInvoiceState};
-use flysk_domain::russian::roubles;
+use flysk_domain::platform::transfers::{PaymentSubject, TransferInvoiceState};
+use flysk_domain::russian::{day, roubles};
 use flysk_domain::trace::Trace;
 use poem::http::StatusCode;
 use poem::web::{Data, Form, Path};
@@ -21,7 +21,8 @@ use crate::auth::WidgetUser;
 use crate::deps::Deps;
 use crate::platform::subscriptions::find_offer;
 use crate::platform::transfers::{
-    cancel_invoice, find_latest_of, find_of_install, invoice_for_subscription, takes_transfers,
+    cancel_invoice, cover_invoice, find_due_day, find_latest_of, find_of_install, invoice_for_subscription,
+    takes_transfers,
 };
 use crate::problem::{Problem, ProblemCode};
 
@@ -143,6 +144,28 @@ pub(super) async fn cancel(
     .await
 }
 
+/// `POST /billing/subscription/{install}/transfers/{transfer}/cover`: pays the invoice from the firm's balance.
+#[handler]
+pub(super) async fn cover(
+    deps: Data<&Deps>,
+    trace: Data<&Trace>,
+    request: &Request,
+    Path((install, id)): Path<(String, String)>,
+    sent: poem::Result<Form<Button>>,
+) -> Response {
+    Box::pin(answer(async {
+        let caller = Caller::of(&deps, request, &install).await?;
+        caller.user.must_be_admin()?;
+        caller.must_own_form(&deps, &fields(sent)?.token)?;
+        match cover_invoice(&deps, &trace, caller.user.install.id, &id).await {
+            // Pressed twice, or the balance has gone to another invoice: the page says what is to be paid.
+            Err(problem) if problem.problem_code() != ProblemCode::WrongState => Err(problem),
+            Ok(()) | Err(_) => Ok(see_other(caller.path(&format!("/transfers/{id}")))),
+        }
+    }))
+    .await
+}
+
 /// The form for the requisites of an open invoice.
 async fn form_page(
     deps: &Deps,
@@ -152,9 +175,8 @@ async fn form_page(
 ) -> Result<TransferFormPage, Problem> {
     let user = &caller.user;
     let (invoice, _, _) = find_offer(deps, user, id).await?;
-    if !takes_transfers(deps, user.widget.id).await? {
-        return Err(Problem::new(ProblemCode::PurchasesUnavailable, "the seller is not paid by transfer"));
-    }
+    let not_taken = || Problem::new(ProblemCode::PurchasesUnavailable, "the seller is not paid by transfer");
+    let due_on = find_due_day(deps, user.widget.id).await?.ok_or_else(not_taken)?;
     if invoice.state != InvoiceState::Open {
         return Err(Problem::new(ProblemCode::WrongState, "the invoice cannot be paid any more"));
     }
@@ -166,6 +188,6 @@ async fn form_page(
         token: caller.form_token(deps),
         typed: TransferFormPage::typed(typed),
         fault,
-        due_days: DEFAULT_DUE_DAYS,
+        due: day(due_on),
     })
 }

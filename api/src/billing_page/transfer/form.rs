@@ -12,7 +12,7 @@ use crate::platform::transfers::Firm;
 const MAX_SHOWN_CHARS: usize = 512;
 
 /// Requisites as they were typed.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::billing_page) struct RequisitesForm {
     /// CSRF token.
@@ -107,7 +107,7 @@ fn inn_fault(inn: &str) -> &'static str {
 }
 
 /// Context of the page with the form.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "billing/transfer_form.html")]
 pub(in crate::billing_page) struct TransferFormPage {
     /// Where the form is sent.
@@ -124,8 +124,8 @@ pub(in crate::billing_page) struct TransferFormPage {
     pub(in crate::billing_page) typed: RequisitesForm,
     /// What to correct.
     pub(in crate::billing_page) fault: Option<FormFault>,
-    /// Days to pay.
-    pub(in crate::billing_page) due_days: u32,
+    /// Last day to pay.
+    pub(in crate::billing_page) due: String,
 }
 
 impl TransferFormPage {

@@ -4,11 +4,12 @@ use askama::Template;
 use flysk_domain::TextEnum as _;
 use flysk_domain::id::InstallId;
 use flysk_domain::money::Kopecks;
-use flysk_domain::platform::subscriptions::moscow_day;
 use flysk_domain::platform::transfers::{Inn, TransferInvoiceState, label_ru};
 use flysk_domain::russian::{day, roubles};
-use flysk_services::pdf::load_act;
-use flysk_store::platform::transfers::{TransferInvoice, find_access, list_balances};
+use flysk_services::pdf::find_issued_act;
+use flysk_store::platform::transfers::{
+    BalanceOwner, TransferInvoice, find_access, list_balances, read_balance,
+};
 
 use super::super::view::STYLE;
 use super::document::{DocumentKind, document_url};
@@ -87,6 +88,8 @@ pub(in crate::billing_page) struct TransferPage {
     amount: String,
     /// What arrived, and what is missing, while the invoice is partly paid.
     parts: Option<(String, String)>,
+    /// What the firm's balance has, if that is all that the invoice lacks.
+    covered_by: Option<String>,
     due: String,
     pdf: Option<String>,
     act: Option<String>,
@@ -104,9 +107,13 @@ impl TransferPage {
         token: String,
     ) -> Result<Self, Problem> {
         let mut conn = deps.conn().await?;
-        let act = load_act(&mut conn, invoice, moscow_day(deps.clock().now())).await?;
+        let act = find_issued_act(&mut conn, invoice.id).await?;
         let access = find_access(&mut conn, invoice.vendor_id).await?;
         let is_open = invoice.state.is_open();
+        let owner =
+            BalanceOwner { vendor: invoice.vendor_id, install: invoice.install_id, inn: invoice.payer.inn };
+        let balance = if is_open { read_balance(&mut conn, owner).await? } else { Kopecks::ZERO };
+        let covers = balance.is_positive() && balance >= invoice.missing();
         let is_part = is_open && invoice.paid.is_positive();
         let payer = &invoice.payer;
         let kpp = payer.kpp.as_ref().map(|kpp| format!(", КПП {kpp}")).unwrap_or_default();
@@ -126,6 +133,7 @@ impl TransferPage {
             from_balance: invoice.from_balance.is_positive().then(|| roubles(invoice.from_balance)),
             amount: roubles(invoice.amount),
             parts: is_part.then(|| (roubles(invoice.paid), roubles(invoice.missing()))),
+            covered_by: covers.then(|| roubles(balance)),
             due: day(invoice.due_on),
             pdf: document_url(deps, invoice.id, DocumentKind::Invoice),
             act: act.and_then(|_| document_url(deps, invoice.id, DocumentKind::Act)),

@@ -131,5 +131,7 @@ pub(crate) async fn unlink_found_card(deps: &Deps, trace: &Trace, user: &WidgetU
         unit.commit().await?;
         Ok::<_, Problem>(())
     };
-    repeat_contended(unlink).await
+    let unlinked = repeat_contended(unlink).await;
+    deps.cache.invalidate_install(user.install.id);
+    unlinked
 }

@@ -145,5 +145,7 @@ pub(crate) async fn fulfil(
         unit.commit().await?;
         Ok::<_, Refusal>(details)
     };
-    repeat_contended(change).await
+    let changed = repeat_contended(change).await;
+    deps.cache.invalidate_install(user.install.id);
+    changed
 }

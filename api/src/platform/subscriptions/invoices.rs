@@ -212,5 +212,7 @@ pub(crate) async fn discard_open_invoice(
         unit.commit().await?;
         Ok::<_, Refusal>(details)
     };
-    repeat_contended(discard).await
+    let discarded = repeat_contended(discard).await;
+    deps.cache.invalidate_install(user.install.id);
+    discarded
 }

@@ -141,7 +141,11 @@ async fn keep(deps: &Deps, row: &SubscriptionRow, seat: Seat) -> Result<bool, Pr
         return Ok(true);
     }
     let epoch = deps.cache.read_epoch();
-    let is_kept = subscriptions::mark_seat_seen(&mut *deps.conn().await?, row.id, seat.user, now).await?;
+    let mark = || async {
+        let mut conn = deps.conn().await?;
+        Ok::<_, Problem>(subscriptions::mark_seat_seen(&mut conn, row.id, seat.user, now).await?)
+    };
+    let is_kept = repeat_contended(mark).await?;
     if is_kept {
         deps.cache.insert_seat(epoch, row.install_id, Seat { seen_at: now, ..seat });
     }

@@ -312,7 +312,9 @@ pub(crate) async fn begin_payment(
         unit.commit().await?;
         Ok::<_, Problem>(outcome)
     };
-    match repeat_contended(begin).await? {
+    let outcome = repeat_contended(begin).await;
+    deps.cache.invalidate_install(user.install.id);
+    match outcome? {
         FormOutcome::Opening(id) | FormOutcome::Open(id) => {
             let found = attempts::find_attempt(&mut *deps.conn().await?, id).await?;
             found.ok_or_else(|| not_found("payment").into())

@@ -336,5 +336,7 @@ pub(crate) async fn apply_found_quote(
         unit.commit().await?;
         answer
     };
-    repeat_contended(apply).await
+    let applied = repeat_contended(apply).await;
+    deps.cache.invalidate_install(user.install.id);
+    applied
 }

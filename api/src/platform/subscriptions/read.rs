@@ -2,7 +2,9 @@
 
 use flysk_domain::id::{InstallId, WidgetId};
 use flysk_domain::trace::Trace;
-use flysk_services::subscriptions::{SubscriptionDetails, load_details, open_late_subscription};
+use flysk_services::subscriptions::{
+    SubscriptionDetails, SubscriptionFacts, load_details, load_facts, open_late_subscription,
+};
 use flysk_store::platform::subscriptions;
 use flysk_store::platform::widgets::Widget;
 use poem::web::Data;
@@ -11,8 +13,9 @@ use poem_openapi::{Object, OpenApi};
 
 use super::own_seat::show_seat;
 use super::views::{PlanView, SubscriptionView};
-use super::work::must_sell;
+use super::work::{must_sell, was_bought};
 use crate::auth::WidgetCaller;
+use crate::cache::InstallSubscription;
 use crate::deps::Deps;
 use crate::platform::tag::Tag;
 use crate::problem::{Problem, answers};
@@ -100,7 +103,7 @@ impl SubscriptionApi {
 }
 
 /// The plans that a widget offers.
-pub(crate) async fn plans_on_offer(deps: &Deps, widget: WidgetId) -> Result<Vec<PlanView>, Problem> {
+async fn plans_on_offer(deps: &Deps, widget: WidgetId) -> Result<Vec<PlanView>, Problem> {
     let plans = subscriptions::list_plans_on_offer(&mut *deps.conn().await?, widget).await?;
     Ok(plans.iter().map(PlanView::from).collect())
 }
@@ -118,4 +121,65 @@ pub(crate) async fn find_subscription(
         None => open_late_subscription(&deps.outbox, trace, widget, install).await?,
     };
     Ok(load_details(&mut *deps.conn().await?, widget, row, deps.clock().now()).await?)
+}
+
+/// [`plans_on_offer`] from the cache, if possible.
+pub(crate) async fn known_offer(deps: &Deps, widget: WidgetId) -> Result<Vec<PlanView>, Problem> {
+    if let Some(plans) = deps.cache.offer(widget) {
+        return Ok(plans.iter().map(PlanView::from).collect());
+    }
+    let epoch = deps.cache.read_epoch();
+    let plans = subscriptions::list_plans_on_offer(&mut *deps.conn().await?, widget).await?;
+    let views = plans.iter().map(PlanView::from).collect();
+    deps.cache.insert_offer(epoch, widget, plans);
+    Ok(views)
+}
+
+/// [`find_subscription`] from the cache, if possible: only what changes with time is computed anew.
+pub(crate) async fn known_subscription(
+    deps: &Deps,
+    trace: &Trace,
+    widget: &Widget,
+    install: InstallId,
+) -> Result<SubscriptionDetails, Problem> {
+    let facts = if let Some(facts) = known_facts(deps, widget, install).await? {
+        facts
+    } else {
+        let row = open_late_subscription(&deps.outbox, trace, widget, install).await?;
+        deps.cache.invalidate_install(install);
+        load_facts(&mut *deps.conn().await?, widget, row).await?
+    };
+    Ok(facts.details_at(widget, deps.clock().now()))
+}
+
+/// [`keeps_subscription`](super::work::keeps_subscription) from the cache, if possible.
+pub(crate) async fn is_known_to_keep_subscription(
+    deps: &Deps,
+    widget: &Widget,
+    install: InstallId,
+) -> Result<bool, Problem> {
+    if widget.uses_subscriptions || !widget.sold_subscriptions {
+        return Ok(widget.uses_subscriptions);
+    }
+    let facts = known_facts(deps, widget, install).await?;
+    Ok(facts.is_some_and(|facts| was_bought(facts.row())))
+}
+
+/// The subscription of an install as it is stored, from the cache, if possible.
+async fn known_facts(
+    deps: &Deps,
+    widget: &Widget,
+    install: InstallId,
+) -> Result<Option<SubscriptionFacts>, Problem> {
+    if let Some(known) = deps.cache.subscription(widget.id, install) {
+        return Ok(known.0);
+    }
+    let epoch = deps.cache.read_epoch();
+    let mut conn = deps.conn().await?;
+    let facts = match subscriptions::find_subscription_of_install(&mut conn, install).await? {
+        Some(row) => Some(load_facts(&mut conn, widget, row).await?),
+        None => None,
+    };
+    deps.cache.insert_subscription(epoch, install, InstallSubscription(facts.clone()));
+    Ok(facts)
 }

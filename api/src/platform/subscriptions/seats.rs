@@ -31,6 +31,8 @@ use crate::time::Time;
 pub(crate) struct SeatView {
     /// User id in amoCRM.
     user_id: u64,
+    /// Name of the user in amoCRM; null in the first minutes, and if the account's grant may not read users.
+    user_name: Option<String>,
     /// When the user took the seat.
     taken_at: Time,
     /// The user's latest handshake, at most an hour late.
@@ -43,6 +45,7 @@ impl Example for SeatView {
     fn example() -> Self {
         Self {
             user_id: 501,
+            user_name: Some("Анна Петрова".to_owned()),
             taken_at: Time::example(),
             seen_at: Time::example(),
             lost_on: Some(example_day(31)),
@@ -54,6 +57,7 @@ impl From<&OccupiedSeat> for SeatView {
     fn from(occupied: &OccupiedSeat) -> Self {
         Self {
             user_id: occupied.seat.user.0,
+            user_name: occupied.name.clone(),
             taken_at: occupied.seat.taken_at.into(),
             seen_at: occupied.seat.seen_at.into(),
             lost_on: occupied.lost_on,

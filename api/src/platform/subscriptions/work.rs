@@ -57,11 +57,7 @@ pub(crate) async fn must_have_subscription(deps: &Deps, user: &WidgetUser) -> Re
 
 /// Whether an account has something to read, to cancel or to unlink: the widget sells subscriptions, or the account has bought
 /// one while it did.
-pub(crate) async fn keeps_subscription(
-    deps: &Deps,
-    widget: &Widget,
-    install: InstallId,
-) -> Result<bool, Problem> {
+async fn keeps_subscription(deps: &Deps, widget: &Widget, install: InstallId) -> Result<bool, Problem> {
     if widget.uses_subscriptions || !widget.sold_subscriptions {
         return Ok(widget.uses_subscriptions);
     }
@@ -70,7 +66,7 @@ pub(crate) async fn keeps_subscription(
 }
 
 /// Whether anything was bought, so that a card may be saved.
-const fn was_bought(row: &SubscriptionRow) -> bool {
+pub(super) const fn was_bought(row: &SubscriptionRow) -> bool {
     row.subscription.terms.is_some() || row.card_id.is_some()
 }
 

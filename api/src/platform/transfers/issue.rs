@@ -1,16 +1,17 @@
 //! Asking for invoices, finding and cancelling them.
 
+use chrono::NaiveDate;
 use flysk_domain::id::{InstallId, PurchaseId, TransferInvoiceId, WidgetId};
 use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::platform::purchases::Email;
-use flysk_domain::platform::subscriptions::VatRate;
-use flysk_domain::platform::transfers::{DEFAULT_DUE_DAYS, Payer, PaymentSubject};
+use flysk_domain::platform::subscriptions::{VatRate, moscow_day};
+use flysk_domain::platform::transfers::{Payer, PaymentSubject};
 use flysk_domain::trace::Trace;
 use flysk_services::purchases::{CreatePurchaseOutcome, MAX_OPEN_PURCHASES, PurchaseItem};
 use flysk_services::subscriptions::Actor;
 use flysk_services::transfers::{
     CoinOrder, NewTransferInvoice, PayByTransfer, RequestOutcome, RequestRefusal, TransferContext,
-    TransferError, order_coins_by_transfer, pay_by_transfer, withdraw_transfer_invoice,
+    TransferError, order_coins_by_transfer, pay_by_transfer, pay_from_balance, withdraw_transfer_invoice,
 };
 use flysk_store::platform::transfers::{
     TransferInvoice, find_access, find_transfer_invoice, list_transfer_invoices,
@@ -38,9 +39,15 @@ pub(crate) struct Firm {
 
 /// Whether the seller of a widget is paid by transfer.
 pub(crate) async fn takes_transfers(deps: &Deps, widget: WidgetId) -> Result<bool, Problem> {
+    Ok(find_due_day(deps, widget).await?.is_some())
+}
+
+/// The last day to pay an invoice that the seller of a widget writes today, Moscow; `None` if it is not paid by transfer.
+pub(crate) async fn find_due_day(deps: &Deps, widget: WidgetId) -> Result<Option<NaiveDate>, Problem> {
     let mut conn = deps.conn().await?;
-    let Some(vendor) = vendors::find_vendor_of_widget(&mut conn, widget).await? else { return Ok(false) };
-    Ok(find_access(&mut conn, vendor.id).await?.is_some())
+    let Some(vendor) = vendors::find_vendor_of_widget(&mut conn, widget).await? else { return Ok(None) };
+    let access = find_access(&mut conn, vendor.id).await?;
+    Ok(access.map(|access| access.due.last_day(moscow_day(deps.clock().now()))))
 }
 
 /// Asks for an invoice that pays an open invoice of the administrator's subscription.
@@ -58,7 +65,6 @@ pub(crate) async fn invoice_for_subscription(
         subject: PaymentSubject::Invoice(invoice.id),
         payer: &firm.payer,
         email: &firm.email,
-        due_days: DEFAULT_DUE_DAYS,
         default_vat: default_vat(deps),
         requested_by: Actor::User(user.user_id),
     };
@@ -99,7 +105,6 @@ pub(crate) async fn invoice_for_coins(
             subject: PaymentSubject::Purchase(purchase),
             payer: &firm.payer,
             email: &firm.email,
-            due_days: DEFAULT_DUE_DAYS,
             default_vat: default_vat(deps),
             requested_by: Actor::User(buyer.user_id),
         };
@@ -178,6 +183,27 @@ pub(crate) async fn cancel_invoice(
     find_of_install(deps, install, id).await
 }
 
+/// Pays an invoice of an install that waits for money from its firm's balance, which must have all that is missing.
+pub(crate) async fn cover_invoice(
+    deps: &Deps,
+    trace: &Trace,
+    install: InstallId,
+    id: &str,
+) -> Result<(), Problem> {
+    let invoice = find_of_install(deps, install, id).await?;
+    let cover = || async {
+        let mut unit = deps.begin(trace).await?;
+        let covered = pay_from_balance(&mut unit, context(deps), invoice.id).await.map_err(failed)?;
+        unit.commit().await?;
+        Ok::<_, Problem>(covered)
+    };
+    if !Box::pin(repeat_contended(cover)).await? {
+        return Err(Problem::new(ProblemCode::WrongState, "the balance does not pay this invoice"));
+    }
+    deps.cache.invalidate_install(install);
+    Ok(())
+}
+
 fn context(deps: &Deps) -> TransferContext<'_> {
     TransferContext { keyring: &deps.keyring, clock: deps.clock() }
 }
@@ -223,7 +249,7 @@ fn written(outcome: RequestOutcome) -> Result<TransferInvoice, Problem> {
         RequestOutcome::Refused(RequestRefusal::NotOffered) => {
             Err(Problem::new(ProblemCode::PurchasesUnavailable, "the seller is not paid by transfer"))
         }
-        RequestOutcome::Refused(refusal @ (RequestRefusal::DueDays | RequestRefusal::SeriesExhausted)) => {
+        RequestOutcome::Refused(refusal @ RequestRefusal::SeriesExhausted) => {
             tracing::error!(%refusal, "no invoice can be written");
             Err(Problem::new(ProblemCode::Internal, "quote X-Request-Id to support"))
         }

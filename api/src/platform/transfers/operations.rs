@@ -179,7 +179,7 @@ impl TransferInvoicesApi {
     ///
     /// The price is held until the due day. The transfer invoice is the one open payment of the invoice: a form of the bank is
     /// cancelled first, which may take a minute, and a form that is opened later cancels the transfer invoice. A repeated request
-    /// of the same payer returns the invoice that waits.
+    /// of the same payer returns the invoice that waits, or pays it from the firm's balance if that has all that is missing.
     #[oai(
         path = "/v1/subscription/invoices/:id/transfer_invoices",
         method = "post",
