@@ -6,7 +6,7 @@ use std::time::Duration;
 use flysk_clients::storage::{self, Storage};
 use flysk_crypto::Keyring;
 use flysk_domain::Clock;
-use flysk_queue::{DatabaseClock, Outbox, QueueNotifier, RedisKeys, connect_redis_lazily};
+use flysk_queue::{DatabaseClock, Outbox, QueueNotifier, RedisConnection, RedisKeys};
 use flysk_store::Pool;
 use secrecy::ExposeSecret as _;
 use sqlx::pool::PoolConnection;
@@ -59,7 +59,7 @@ impl Deps {
         let url = config.database.url.expose_secret();
         let writes = flysk_store::connect_within(url, WRITE_CONNECTIONS, ACQUIRE_TIMEOUT).await?;
         let reads = flysk_store::connect_for_reading(url, READ_CONNECTIONS, ACQUIRE_TIMEOUT).await?;
-        let redis = connect_redis_lazily(config.redis.url.expose_secret(), config.redis.response_timeout)?;
+        let redis = RedisConnection::lazy(&config.redis)?;
         let notifier = QueueNotifier::new(redis, RedisKeys::new(config.redis.prefix.clone()));
         let clock = DatabaseClock::start(writes.clone()).await?;
         Ok(Self::new(config, Outbox::new(writes, Some(notifier), Arc::new(clock)), reads))

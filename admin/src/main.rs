@@ -64,7 +64,7 @@ fn main() -> anyhow::Result<()> {
             Command::Healthcheck => Ok(health::check(config.admin.listen, "/readyz").await?),
             Command::OperatorCreate(create) => create.run(config).await,
             Command::OperatorReset(reset) => reset.run(config).await,
-            Command::OperatorList => operator_list::run(config).await,
+            Command::OperatorList => Box::pin(operator_list::run(config)).await,
             Command::CliReference => Ok(()),
         }
     })

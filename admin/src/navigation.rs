@@ -32,6 +32,7 @@ const GROUPS: [(&str, &[Section]); 4] = [
             ("Счета", "/invoices", SUPPORT),
             ("Платежи", "/payments", SUPPORT),
             ("Чеки", "/receipts", SUPPORT),
+            ("Счета для переводов", "/transfer-invoices", SUPPORT),
             ("Переводы", "/transfers", SUPPORT),
             ("Тарифы", "/plans", SUPPORT),
             ("Кошельки", "/wallets", SUPPORT),

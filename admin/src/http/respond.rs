@@ -27,7 +27,6 @@ const PROOF_PATH: &str = "/me/proof";
 const NOTICE_TTL_S: i64 = 60;
 
 /// What every page of a signed-in operator shows around its contents.
-#[derive(Debug)]
 pub(crate) struct Layout {
     /// Title of the page.
     pub(crate) title: String,

@@ -17,7 +17,7 @@ use super::{Keyset, List};
 use crate::http::{Fault, Pairs};
 use crate::screens::{
     accounts, audit, bank, bulk, calls, events, installs, invoices, jobs, payments, purchases, receipts,
-    subscriptions, wallets,
+    subscriptions, transfer_invoices, wallets,
 };
 use crate::view::Cell;
 
@@ -85,6 +85,7 @@ pub(crate) fn freeze_pairs(
         invoices::Invoices::PATH => boxed::<invoices::Invoices>(query, at),
         payments::Payments::PATH => boxed::<payments::Payments>(query, at),
         receipts::Receipts::PATH => boxed::<receipts::Receipts>(query, at),
+        transfer_invoices::TransferInvoices::PATH => boxed::<transfer_invoices::TransferInvoices>(query, at),
         calls::Calls::PATH => boxed::<calls::Calls>(query, at),
         jobs::Jobs::PATH => boxed::<jobs::Jobs>(query, at),
         events::Events::PATH => boxed::<events::Events>(query, at),

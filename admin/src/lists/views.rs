@@ -1,8 +1,8 @@
 //! Saved views of lists: a name for a filter, of one operator or shared with all.
 
 use flysk_domain::id::ViewId;
-use flysk_store::Conn;
 use flysk_store::admin::views::{self, SavedView};
+use flysk_store::{Conn, repeat_contended};
 use poem::Response;
 
 use crate::http::form::query_string;
@@ -73,7 +73,11 @@ pub(crate) async fn save(visit: Visit<Support>) -> Result<Response, Fault> {
         query: query.clone(),
         shared: form.is_set("shared"),
     };
-    views::insert(&mut *visit.deps.write().await?, &view, visit.deps.clock().now()).await?;
+    let insert = || async {
+        let mut conn = visit.deps.write().await?;
+        Ok::<_, Fault>(views::insert(&mut conn, &view, visit.deps.clock().now()).await?)
+    };
+    repeat_contended(insert).await?;
     Ok(redirect(&format!("{path}?{query}")))
 }
 
@@ -81,9 +85,11 @@ pub(crate) async fn save(visit: Visit<Support>) -> Result<Response, Fault> {
 pub(crate) async fn delete(visit: Visit<Support>) -> Result<Response, Fault> {
     let id: ViewId = visit.request.id()?;
     let path = visit.request.form.required("list", "Список")?;
-    if !navigation::is_section(path)
-        || !views::delete(&mut *visit.deps.write().await?, visit.who.id, id).await?
-    {
+    let delete = || async {
+        let mut conn = visit.deps.write().await?;
+        Ok::<_, Fault>(views::delete(&mut conn, visit.who.id, id).await?)
+    };
+    if !navigation::is_section(path) || !repeat_contended(delete).await? {
         return Err(Fault::NotFound);
     }
     Ok(redirect(path))

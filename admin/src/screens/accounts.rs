@@ -39,6 +39,7 @@ impl List for Accounts {
         Ok(AccountFilter {
             crm: query.parsed("platform", "Сервис")?.unwrap_or(Crm::Amocrm),
             host: query.ascii("host").map(|host| host.to_lowercase()),
+            name: query.get("name").map(str::to_owned),
         })
     }
 
@@ -52,6 +53,7 @@ impl List for Accounts {
             )
             .value(value("platform")),
             Field::text("host", "Домен начинается с").value(value("host")),
+            Field::text("name", "Название начинается с").value(value("name")),
         ]
     }
 

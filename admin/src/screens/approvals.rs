@@ -1,6 +1,6 @@
-//! Acts with money above a limit, and erasures of accounts: one operator requests, another one approves or declines.
+//! Acts with money above a limit, decisions about large transfers, and erasures of accounts: one operator requests, another one approves or declines.
 
-use flysk_domain::id::{InvoiceId, PendingActId, PurchaseId, WalletId};
+use flysk_domain::id::{BankOperationId, InstallId, InvoiceId, PendingActId, PurchaseId, WalletId};
 use flysk_services::erasure::ERASE;
 use flysk_services::subscriptions::OperatorAct;
 use flysk_store::admin::pending_acts::{self, PendingAct};
@@ -8,7 +8,8 @@ use flysk_store::repeat_contended;
 use poem::Response;
 use serde_json::{Value, json};
 
-use super::{erasure, invoices, purchases, wallets};
+use super::transfers::RETURN_BALANCE;
+use super::{erasure, invoices, purchases, transfers, wallets};
 use crate::http::form::query_string;
 use crate::http::{Act, Billing, Fault, Pairs, Record, Visit};
 use crate::view::{Cell, DetailPage, Form, Row, Section, Table, labels};
@@ -56,6 +57,8 @@ fn kind_of(act: &PendingAct) -> &'static str {
         CREDIT => "wallet",
         INVOICE_REFUND => "invoice",
         ERASE => "account",
+        RETURN_BALANCE => "install",
+        action if transfers::is_decision(action) => "transfer",
         _ => "purchase",
     }
 }
@@ -136,6 +139,10 @@ pub(crate) async fn approve(visit: Visit<Billing>) -> Result<Response, Fault> {
             CREDIT => credit(&visit, &mut act, &pending, &form).await?,
             INVOICE_REFUND => refund_invoice(&visit, &mut act, &pending, &form).await?,
             ERASE => erasure::erase_in(&visit, &mut act, &pending, &form).await?,
+            RETURN_BALANCE => return_balance(&visit, &mut act, &pending, &form).await?,
+            action if transfers::is_decision(action) => {
+                decide_transfer(&visit, &mut act, &pending, &form).await?
+            }
             _ => refund(&visit, &mut act, &pending, &form).await?,
         };
         let now = act.now();
@@ -198,6 +205,30 @@ async fn refund_invoice(
     let id: InvoiceId = pending.subject_id.parse().map_err(Fault::internal)?;
     let by = OperatorAct { operator: &pending.requested_login, reason: &pending.reason };
     invoices::refund_in(act.unit(), visit.deps.clock(), id, form, by).await
+}
+
+/// Carries out a decision about waiting money, in the name of the operator who requested it.
+async fn decide_transfer(
+    visit: &Visit<Billing>,
+    act: &mut Act<'_, Billing>,
+    pending: &PendingAct,
+    form: &Pairs,
+) -> Result<(Value, Value), Fault> {
+    let id: BankOperationId = pending.subject_id.parse().map_err(Fault::internal)?;
+    let who = (pending.requested_login.as_str(), pending.reason.as_str());
+    transfers::decide_in(act.unit(), &visit.deps, (id, &pending.action), form, who).await
+}
+
+/// Records the return of a balance, in the name of the operator who requested it.
+async fn return_balance(
+    visit: &Visit<Billing>,
+    act: &mut Act<'_, Billing>,
+    pending: &PendingAct,
+    form: &Pairs,
+) -> Result<(Value, Value), Fault> {
+    let id: InstallId = pending.subject_id.parse().map_err(Fault::internal)?;
+    let who = (pending.requested_login.as_str(), pending.reason.as_str());
+    transfers::return_in(act.unit(), &visit.deps, id, form, who).await
 }
 
 /// `POST /approvals/:id/decline`.

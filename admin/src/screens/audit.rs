@@ -90,6 +90,7 @@ pub(crate) fn subject(record: &AuditRow) -> Cell {
         "campaign" => "campaigns",
         "vendor" => "vendors",
         "transfer" => "transfers",
+        "transfer_invoice" => "transfer-invoices",
         kind => return Cell::text(format!("{} {id}", labels::label_of(&labels::SUBJECTS, kind))),
     };
     Cell::link(format!("/{section}/{id}"), id)

@@ -62,6 +62,7 @@ impl List for Events {
             )
             .value(value("kind")),
             Field::text("install", "Установка").value(value("install")).hint("ins_…"),
+            Field::text("widget", "Виджет").value(value("widget")).hint("wgt_…"),
         ]
     }
 

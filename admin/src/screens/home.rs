@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
-use flysk_domain::admin::{Figure, FigureUnit};
+use flysk_domain::admin::{FIGURE_COUNT_LIMIT, Figure, FigureUnit};
 use flysk_domain::flysense::state::TranscriptionState;
 use flysk_domain::money::{Kopecks, MicroCoins};
 use flysk_domain::platform::invoice_payments::AttemptState;
@@ -36,6 +36,7 @@ use super::payments::Payments;
 use super::purchases::Purchases;
 use super::receipts::Receipts;
 use super::subscriptions::Subscriptions;
+use super::transfers;
 use crate::http::respond::Layout;
 use crate::http::{Fault, Support, Visit};
 use crate::lists::{Keyset, List};
@@ -75,7 +76,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let mut conn = visit.deps.read().await?;
     let since = now.date_naive() - Days::new(FIGURE_DAYS - 1);
     let stored = figures::list_since(&mut conn, since).await?;
-    let updated = figures::last_update(&mut conn).await?;
+    let updated = figures::last_update(&mut conn, since).await?;
     let page = HomePage {
         layout: visit.layout("Главная"),
         tiles: tiles(&stored, since, now.date_naive()),
@@ -114,6 +115,10 @@ fn tiles(stored: &[DailyFigure], since: NaiveDate, today: NaiveDate) -> Vec<Tile
 }
 
 fn text(figure: Figure, amount: i64) -> String {
+    let limit = i64::from(FIGURE_COUNT_LIMIT);
+    if figure.is_counted_to_limit() && amount > limit {
+        return format!("{}+", format::number(limit));
+    }
     match figure.unit() {
         FigureUnit::Number => format::number(amount),
         FigureUnit::Kopecks => format::roubles(Kopecks(amount)),
@@ -184,7 +189,8 @@ async fn money_sections(conn: &mut Conn) -> StoreResult<Vec<Section>> {
     let receipts = section::<Receipts>(conn, "Чеки без ответа банка", &receipts, path, empty).await?;
     let (filter, path, empty) = (DiscrepancyFilter::default(), "/discrepancies", "Расхождений нет.");
     let found = section::<Discrepancies>(conn, "Расхождения с банком", &filter, path, empty).await?;
-    Ok(vec![reviews, payments, lapsed, receipts, found])
+    let waiting = transfers::queue_section(conn, ROWS_SHOWN).await?.more("/transfers");
+    Ok(vec![reviews, payments, waiting, lapsed, receipts, found])
 }
 
 async fn work_sections(conn: &mut Conn) -> StoreResult<Vec<Section>> {
@@ -236,6 +242,13 @@ mod tests {
         let revenue = shown.iter().find(|tile| tile.label == Figure::Revenue.label()).unwrap();
         assert_eq!((revenue.value.replace('\u{a0}', " "), revenue.days.len()), ("1 500 ₽".to_owned(), 30));
         assert!(!revenue.is_bad && revenue.sparkline.is_some());
+    }
+
+    #[test]
+    fn a_long_queue_is_counted_to_a_limit() {
+        let shown = |amount| text(Figure::JobsQueued, amount).replace('\u{a0}', " ");
+        assert_eq!((shown(10_000), shown(10_001)), ("10 000".to_owned(), "10 000+".to_owned()));
+        assert_eq!(text(Figure::InstallsActive, 10_001).replace('\u{a0}', " "), "10 001");
     }
 
     #[test]

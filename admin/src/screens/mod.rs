@@ -29,6 +29,7 @@ pub(crate) mod purchases;
 pub(crate) mod receipts;
 mod search;
 pub(crate) mod subscriptions;
+pub(crate) mod transfer_invoices;
 mod transfers;
 mod vendors;
 pub(crate) mod wallets;
@@ -87,6 +88,7 @@ fn sellers() -> Vec<Route> {
         Route::post("/vendors/:id/remove-terminal", vendors::remove_terminal),
         Route::post("/vendors/:id/t-api", vendors::set_t_api),
         Route::post("/vendors/:id/remove-t-api", vendors::remove_t_api),
+        Route::post("/vendors/:id/transfer-terms", vendors::set_terms),
     ]
 }
 
@@ -171,7 +173,13 @@ fn billing() -> Vec<Route> {
         Route::get("/transfers/:id", transfers::show),
         Route::post("/transfers/:id/match", transfers::give_to_invoice),
         Route::post("/transfers/:id/balance", transfers::put_into_balance),
+        Route::post("/transfers/:id/returned", transfers::record_returned),
         Route::post("/transfers/:id/dismiss", transfers::dismiss),
+        Route::post("/transfers/:id/leave", transfers::leave),
+        Route::get("/transfer-invoices", lists::show::<transfer_invoices::TransferInvoices, Support>),
+        Route::get("/transfer-invoices/:id", transfer_invoices::show),
+        Route::post("/transfer-invoices/:id/withdraw", transfer_invoices::withdraw),
+        Route::post("/installs/:id/return-balance", transfers::return_balance),
         Route::get("/plans", plans::list),
         Route::get("/plans/:id", plans::show),
         Route::post("/plans/offer", plans::offer),

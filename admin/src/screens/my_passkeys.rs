@@ -109,6 +109,7 @@ async fn insert(visit: &Visit<Proving>, name: &str, made: &NewCredential) -> Res
         let now = act.now();
         // The lock makes the number of passkeys stand until the commit.
         operators::lock(&mut act, operator_id).await?.ok_or(Fault::NotFound)?;
+        operators::touch(&mut act, operator_id, now).await?;
         if passkeys::list(&mut act, operator_id).await?.len() >= MAX_PASSKEYS {
             return Err(Fault::refused(format!("Ключей доступа может быть не больше {MAX_PASSKEYS}.")));
         }

@@ -74,7 +74,11 @@ impl Counters {
 
     /// Removes the account's count after a complete sign-in, or after a right code in a session.
     pub(crate) async fn complete(&self, deps: &Deps) -> Result<(), Fault> {
-        Ok(login_attempts::clear(&mut *deps.write().await?, &self.account).await?)
+        let clear = || async {
+            let mut conn = deps.write().await?;
+            Ok::<_, Fault>(login_attempts::clear(&mut conn, &self.account).await?)
+        };
+        repeat_contended(clear).await
     }
 }
 

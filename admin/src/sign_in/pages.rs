@@ -236,8 +236,11 @@ pub(super) async fn record(
 
 /// `POST /sign-out`.
 pub(crate) async fn sign_out(visit: Visit<Support>) -> Result<Response, Fault> {
-    let now = visit.deps.clock().now();
-    sessions::end(&mut *visit.deps.write().await?, visit.who.id, visit.who.session.id, now).await?;
+    let end = || async {
+        let (mut conn, now) = (visit.deps.write().await?, visit.deps.clock().now());
+        Ok::<_, Fault>(sessions::end(&mut conn, visit.who.id, visit.who.session.id, now).await?)
+    };
+    repeat_contended(end).await?;
     let mut response = redirect("/sign-in");
     session::forget(&visit.deps, &mut response);
     Ok(response)

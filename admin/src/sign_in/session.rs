@@ -7,6 +7,7 @@ use flysk_domain::id::{OperatorId, OperatorSessionId};
 use flysk_domain::random_bytes;
 use flysk_store::admin::operators::{self, Operator};
 use flysk_store::admin::sessions::{self, Session};
+use flysk_store::repeat_contended;
 use poem::Response;
 use poem::http::{HeaderValue, header};
 use sha2::{Digest as _, Sha256};
@@ -109,7 +110,11 @@ pub(crate) async fn find(deps: &Deps, request: &Incoming) -> Result<Option<Found
 pub(crate) async fn touch(deps: &Deps, session: &Session) -> Result<(), Fault> {
     let now = deps.clock().now();
     if now - session.seen_at >= TOUCH_INTERVAL && !deps.config.admin.read_only {
-        sessions::touch(&mut *deps.write().await?, session.id, now).await?;
+        let touch = || async {
+            let mut conn = deps.write().await?;
+            Ok::<_, Fault>(sessions::touch(&mut conn, session.id, now).await?)
+        };
+        repeat_contended(touch).await?;
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use flysk_domain::platform::subscriptions::VatRate;
 
+use super::labels::label_of;
+
 /// Contradictions between a payment and the bank's answers, by code.
 pub(crate) const CONTRADICTIONS: [(&str, &str); 6] = [
     ("contradiction", "статус противоречит прежнему"),
@@ -38,23 +40,44 @@ pub(crate) fn vat(rate: VatRate) -> &'static str {
 }
 
 /// How an invoice was paid, by code.
-pub(crate) const MEANS: [(&str, &str); 3] =
-    [("card", "списание с карты"), ("form", "форма банка"), ("manual", "отметил оператор")];
+pub(crate) const MEANS: [(&str, &str); 4] = [
+    ("card", "списание с карты"),
+    ("form", "форма банка"),
+    ("manual", "отметил оператор"),
+    ("transfer", "перевод по счёту"),
+];
 
 /// Why an invoice is void, by code.
-pub(crate) const VOID_REASONS: [(&str, &str); 8] = [
+pub(crate) const VOID_REASONS: [(&str, &str); 10] = [
     ("bonus", "начислены бонусные дни"),
     ("cancelled", "подписка отменена"),
     ("discarded", "клиент отказался"),
+    ("expired", "подписка закончилась без оплаты"),
     ("not_paid", "не оплачен в срок"),
     ("operator", "аннулировал оператор"),
     ("period_over", "период прошёл"),
+    ("reinstated", "подписку восстановил оператор"),
     ("reopened", "подписка возобновлена другим платежом"),
     ("superseded", "заменён другим счётом"),
 ];
 
+/// Why a transfer invoice ended unpaid, by code.
+pub(crate) const TRANSFER_ENDS: [(&str, &str); 6] = [
+    ("expired", "не оплачен в срок"),
+    ("late", "деньги пришли, когда купить на них уже было нельзя"),
+    ("paid_otherwise", "оплачено иначе"),
+    ("replaced", "заменён счётом другой фирме"),
+    ("superseded", "то, за что он выставлен, отменено или заменено"),
+    ("withdrawn", "отозван"),
+];
+
+/// The label of a reason in [`TRANSFER_ENDS`].
+pub(crate) fn transfer_end(code: &str) -> &str {
+    label_of(&TRANSFER_ENDS, code)
+}
+
 /// What happened to a subscription, by code.
-pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 32] = [
+pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 33] = [
     ("activated", "первый период оплачен"),
     ("bonus_granted", "начислены бонусные дни"),
     ("cancel_requested", "отмена в конце периода"),
@@ -72,6 +95,7 @@ pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 32] = [
     ("payment_failed", "оплата не прошла"),
     ("payment_lock_cleared", "снята блокировка платежа"),
     ("payment_returned", "деньги возвращаются"),
+    ("payment_to_balance", "перевод в остатке фирмы"),
     ("period_began", "начался оплаченный период"),
     ("price_announced", "объявлена новая цена"),
     ("reinstated", "восстановлена оператором"),

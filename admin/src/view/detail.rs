@@ -42,7 +42,7 @@ impl Section {
 }
 
 /// Context of the page of one object.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "detail.html")]
 pub(crate) struct DetailPage {
     /// Frame of the page.

@@ -9,6 +9,7 @@ use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::platform::mail::MailState;
 use flysk_domain::platform::purchases::PurchaseState;
 use flysk_domain::platform::subscriptions::{InvoiceState, SubscriptionState};
+use flysk_domain::platform::transfers::TransferInvoiceState;
 use flysk_store::admin::bulk_acts::BulkOutcome;
 use flysk_store::admin::exports::ExportState;
 use flysk_store::jobs::JobState;
@@ -132,6 +133,14 @@ labels!(InvoiceState {
     Void = "аннулирован", Quiet;
 });
 
+labels!(TransferInvoiceState {
+    Sending = "отправляется в банк", Busy;
+    Issued = "ждёт денег", Busy;
+    Paid = "оплачен", Good;
+    Expired = "просрочен", Quiet;
+    Void = "отозван", Quiet;
+});
+
 labels!(AttemptState {
     Opening = "открывается", Busy;
     Open = "ждёт плательщика", Busy;
@@ -180,7 +189,7 @@ impl Labeled for SubscriptionState {
 }
 
 /// Acts of operators in the audit log, by code.
-pub(crate) const ACTIONS: [(&str, &str); 80] = [
+pub(crate) const ACTIONS: [(&str, &str); 85] = [
     ("account.erase", "стирание данных аккаунта"),
     ("account.erased", "данные аккаунта стёрты"),
     ("approval.decline", "отклонение заявки"),
@@ -199,6 +208,7 @@ pub(crate) const ACTIONS: [(&str, &str); 80] = [
     ("install.change_settings", "изменение настроек"),
     ("install.reconnect_link", "ссылка для переподключения"),
     ("install.restore_settings", "возврат прежних настроек"),
+    ("install.return_balance", "возврат остатка фирмы"),
     ("install.switch_off", "выключение виджета"),
     ("install.switch_on", "включение виджета"),
     ("invoice.mark_paid", "отметка счёта оплаченным"),
@@ -242,8 +252,11 @@ pub(crate) const ACTIONS: [(&str, &str); 80] = [
     ("subscription.start", "создание подписки"),
     ("subscription.withdraw_change", "отзыв изменения подписки"),
     ("transfer.dismiss", "перевод не от клиента"),
+    ("transfer.leave", "перевод оставлен в очереди"),
     ("transfer.match", "перевод отдан счёту"),
+    ("transfer.returned", "перевод возвращён плательщику"),
     ("transfer.to_balance", "перевод в остаток фирмы"),
+    ("transfer_invoice.withdraw", "отзыв счёта для перевода"),
     ("vendor.assign_widget", "передача виджета продавцу"),
     ("vendor.create", "добавление продавца"),
     ("vendor.put_taxes", "изменение налогов продавца"),
@@ -251,6 +264,7 @@ pub(crate) const ACTIONS: [(&str, &str); 80] = [
     ("vendor.remove_terminal", "удаление терминала продавца"),
     ("vendor.set_t_api", "доступ продавца к T-API"),
     ("vendor.set_terminal", "терминал продавца"),
+    ("vendor.set_transfer_terms", "срок оплаты счетов продавца"),
     ("vendor.update", "изменение данных продавца"),
     ("wallet.credit", "начисление компенсации"),
     ("widget.change_client_secret", "замена ключа интеграции"),
@@ -264,7 +278,7 @@ pub(crate) const ACTIONS: [(&str, &str); 80] = [
 ];
 
 /// Kinds of objects in the audit log, by code.
-pub(crate) const SUBJECTS: [(&str, &str); 22] = [
+pub(crate) const SUBJECTS: [(&str, &str); 23] = [
     ("account", "аккаунт"),
     ("approval", "заявка"),
     ("bulk", "массовое действие"),
@@ -284,6 +298,7 @@ pub(crate) const SUBJECTS: [(&str, &str); 22] = [
     ("purchase", "покупка"),
     ("subscription", "подписка"),
     ("transfer", "перевод"),
+    ("transfer_invoice", "счёт для перевода"),
     ("vendor", "продавец"),
     ("wallet", "кошелёк"),
     ("widget", "виджет"),

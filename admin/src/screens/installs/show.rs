@@ -9,11 +9,12 @@ use flysk_store::platform::ledger;
 use flysk_store::platform::settings_history::{self, SettingsVersion};
 use flysk_store::platform::subscriptions;
 use flysk_store::platform::tokens::{self, Pair};
+use flysk_store::platform::transfers::list_owned_balances;
 use poem::Response;
 use serde_json::Value;
 
 use crate::http::{Billing, Fault, Operator, Support, Visit};
-use crate::screens::act_as;
+use crate::screens::{act_as, transfers};
 use crate::view::{Cell, DetailPage, Field, Form, Labeled as _, Row, Section, Table, format};
 
 /// Versions of settings shown on the page.
@@ -29,6 +30,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let wallet = ledger::find_wallet_of_install(&mut conn, id).await?;
     let subscription = subscriptions::find_subscription_of_install(&mut conn, id).await?;
     let versions = settings_history::list_latest(&mut conn, id, VERSIONS_SHOWN).await?;
+    let balances = list_owned_balances(&mut conn, id).await?;
     let account = row.account_name.clone().filter(|name| !name.is_empty());
     let title = account.unwrap_or_else(|| row.account_id.to_string());
     let mut page = DetailPage::new(visit.layout(format!("{title}: {}", row.widget_code)));
@@ -39,6 +41,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     );
     page.links.extend(wallet.map(|wallet| Cell::link(format!("/wallets/{}", wallet.id), "Кошелёк")));
     page.links.push(Cell::link(format!("/installs/{id}/letters"), "Письма"));
+    page.links.push(Cell::link(format!("/transfer-invoices?install={id}"), "Счета для переводов"));
     page.facts = facts(&install);
     page.facts.insert(2, ("Домен", Cell::maybe(row.host.clone())));
     page.facts.extend(pair.iter().flat_map(token_facts));
@@ -53,8 +56,12 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
                 .text("Для установки старше подписок её виджета: с пробным периодом, если он положен."),
         );
     }
+    if visit.who.may::<Billing>() {
+        page.acts.extend(transfers::balance_form(id, &balances));
+    }
     page.sections =
         vec![Section::new("История настроек", versions_table(&versions), "Настройки ещё не менялись.")];
+    page.sections.extend(transfers::balance_section(&balances));
     page.blocks = vec![("Настройки", Cell::json(install.settings.as_str()))];
     visit.page(&page)
 }

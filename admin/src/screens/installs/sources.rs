@@ -1,19 +1,24 @@
 //! Sources of the timeline. Each reads the latest entries before a time by an index.
 
 use chrono::{DateTime, Utc};
-use flysk_domain::id::{AuditId, EventId, PurchaseId, TranscriptionId};
+use flysk_domain::id::{
+    AuditId, EventId, InvoicePaymentId, JobId, PurchaseId, TranscriptionId, TransferInvoiceId,
+};
 use flysk_store::admin::audit::{self, AuditFilter};
 use flysk_store::admin::lists::calls::{self, CallFilter};
 use flysk_store::admin::lists::events::{self, EventFilter};
+use flysk_store::admin::lists::jobs::{self, JobFilter};
+use flysk_store::admin::lists::payments::{self, PaymentFilter};
 use flysk_store::admin::lists::purchases::{self, PurchaseFilter};
+use flysk_store::admin::lists::transfer_invoices::{self, TransferInvoiceFilter};
 use flysk_store::platform::installs::Install;
 use flysk_store::platform::ledger::{self, HistoryFilter};
-use flysk_store::platform::{settings_history, token_audit, tokens};
+use flysk_store::platform::{settings_history, subscriptions, token_audit, tokens};
 use flysk_store::{Conn, StoreResult};
 
 use super::timeline::{Entry, Kind};
 use crate::lists::Keyset;
-use crate::view::{Cell, Labeled as _, format, labels};
+use crate::view::{Cell, Labeled as _, codes, format, labels};
 
 /// The last second of a `DATETIME`: 9999-12-31 23:59:59.
 const LAST_SQL_TIME: i64 = 253_402_300_799;
@@ -62,7 +67,11 @@ pub(super) async fn read(
         Kind::Call => call(conn, install, window).await,
         Kind::Coins => coins(conn, install, window).await,
         Kind::Purchase => purchase(conn, install, window).await,
+        Kind::Subscription => subscription(conn, install, window).await,
+        Kind::Payment => payment(conn, install, window).await,
+        Kind::Transfer => transfer(conn, install, window).await,
         Kind::Act => act(conn, install, window).await,
+        Kind::Job => job(conn, install, window).await,
     }
 }
 
@@ -172,6 +181,59 @@ async fn purchase(conn: &mut Conn, install: &Install, window: &Window) -> StoreR
     Ok(entries.collect())
 }
 
+async fn subscription(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
+    let Some(row) = subscriptions::find_subscription_of_install(conn, install.id).await? else {
+        return Ok(Vec::new());
+    };
+    let done = subscriptions::list_actions_before(conn, row.id, window.end(), window.limit).await?;
+    let entries = done.into_iter().map(|action| Entry {
+        at: action.acted_at,
+        kind: Kind::Subscription,
+        what: Cell::link(
+            format!("/subscriptions/{}", row.id),
+            labels::label_of(&codes::SUBSCRIPTION_ACTIONS, &action.action),
+        ),
+        state: Some(Cell::text(action.actor)),
+        why: action.reason.unwrap_or_default(),
+    });
+    Ok(entries.collect())
+}
+
+async fn payment(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
+    let filter = PaymentFilter { install_id: Some(install.id), ..PaymentFilter::default() };
+    let keyset = window.keyset(|at| InvoicePaymentId::first_at(at).to_string());
+    let ids = payments::ids(conn, &filter, &keyset).await?;
+    let entries = payments::rows(conn, &ids).await?.into_iter().map(|payment| Entry {
+        at: payment.created_at,
+        kind: Kind::Payment,
+        what: Cell::link(format!("/payments/{}", payment.id), &payment.title),
+        state: Some(payment.state.cell()),
+        why: [Some(format::roubles(payment.amount())), payment.error_code.clone()]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(", "),
+    });
+    Ok(entries.collect())
+}
+
+async fn transfer(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
+    let filter = TransferInvoiceFilter { install_id: Some(install.id), ..TransferInvoiceFilter::default() };
+    let keyset = window.keyset(|at| TransferInvoiceId::first_at(at).to_string());
+    let ids = transfer_invoices::ids(conn, &filter, &keyset).await?;
+    let entries = transfer_invoices::rows(conn, &ids).await?.into_iter().map(|invoice| Entry {
+        at: invoice.created_at,
+        kind: Kind::Transfer,
+        what: Cell::link(
+            format!("/transfer-invoices/{}", invoice.id),
+            format!("Счёт № {}, {}", invoice.number, invoice.payer_name),
+        ),
+        state: Some(invoice.state.cell()),
+        why: format!("{}, до {}", format::roubles(invoice.amount()), invoice.due_on.format("%d.%m.%Y")),
+    });
+    Ok(entries.collect())
+}
+
 async fn act(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
     let filter = AuditFilter {
         subject_kind: Some("install".to_owned()),
@@ -185,6 +247,19 @@ async fn act(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult
         what: Cell::link(format!("/audit/{}", row.id), labels::action(&row.action)),
         state: Some(Cell::text(row.operator_login)),
         why: row.reason,
+    });
+    Ok(entries.collect())
+}
+
+async fn job(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
+    let filter = JobFilter { tenant: Some(install.account_id.to_string()), ..JobFilter::default() };
+    let ids = jobs::ids(conn, &filter, &window.keyset(|at| JobId::first_at(at).to_string())).await?;
+    let entries = jobs::rows(conn, &ids).await?.into_iter().map(|job| Entry {
+        at: job.created_at,
+        kind: Kind::Job,
+        what: Cell::link(format!("/jobs/{}", job.id), &job.kind),
+        state: Some(job.state.cell()),
+        why: job.last_error.unwrap_or_default(),
     });
     Ok(entries.collect())
 }

@@ -31,12 +31,20 @@ pub(super) enum Kind {
     Coins,
     /// A purchase.
     Purchase,
+    /// An entry of the subscription's log.
+    Subscription,
+    /// An attempt to pay an invoice of the subscription.
+    Payment,
+    /// An invoice that a firm pays by transfer.
+    Transfer,
     /// An act of an operator.
     Act,
+    /// A job of the account.
+    Job,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 12] = [
         Self::Access,
         Self::Token,
         Self::Settings,
@@ -44,8 +52,17 @@ impl Kind {
         Self::Call,
         Self::Coins,
         Self::Purchase,
+        Self::Subscription,
+        Self::Payment,
+        Self::Transfer,
         Self::Act,
+        Self::Job,
     ];
+
+    /// Whether it is shown among the others. A call has many jobs, which would hide what they lead to.
+    const fn is_shown_with_others(self) -> bool {
+        !matches!(self, Self::Job)
+    }
 
     const fn code(self) -> &'static str {
         match self {
@@ -56,7 +73,11 @@ impl Kind {
             Self::Call => "call",
             Self::Coins => "coins",
             Self::Purchase => "purchase",
+            Self::Subscription => "subscription",
+            Self::Payment => "payment",
+            Self::Transfer => "transfer",
             Self::Act => "act",
+            Self::Job => "job",
         }
     }
 
@@ -69,7 +90,11 @@ impl Kind {
             Self::Call => "Звонки",
             Self::Coins => "Flycoins",
             Self::Purchase => "Покупки",
+            Self::Subscription => "Подписка",
+            Self::Payment => "Платежи",
+            Self::Transfer => "Счета для переводов",
             Self::Act => "Операторы",
+            Self::Job => "Задания",
         }
     }
 }
@@ -117,7 +142,8 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let install = installs::find(&mut conn, id).await?.ok_or(Fault::NotFound)?;
     let window = Window { before: before.unwrap_or(DateTime::<Utc>::MAX_UTC), limit: ENTRIES_SHOWN + 1 };
     let mut entries = Vec::new();
-    for source in Kind::ALL.into_iter().filter(|source| kind.is_none_or(|wanted| wanted == *source)) {
+    let is_wanted = |source: &Kind| kind.map_or(source.is_shown_with_others(), |wanted| wanted == *source);
+    for source in Kind::ALL.into_iter().filter(is_wanted) {
         entries.extend(sources::read(&mut conn, source, &install, &window).await?);
     }
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));

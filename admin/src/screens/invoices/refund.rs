@@ -17,8 +17,13 @@ use crate::http::{Billing, Fault, Pairs, Record, Visit};
 use crate::screens::approvals;
 use crate::view::{Field, Form, format};
 
-/// What paid an invoice outside of Flysk: the bank has no payment that could be refunded.
-const MANUAL: &str = "manual";
+/// What paid an invoice without a payment at the terminal: an operator's mark, and a transfer, which a payment order returns. The
+/// bank has nothing that could be refunded.
+const OUTSIDE: [&str; 2] = ["manual", "transfer"];
+
+fn is_paid_outside(invoice: &Invoice) -> bool {
+    invoice.paid_by.as_deref().is_some_and(|means| OUTSIDE.contains(&means))
+}
 
 fn left_of(invoice: &Invoice) -> Kopecks {
     Kopecks(invoice.total.0.saturating_sub(invoice.refunded.0))
@@ -27,7 +32,7 @@ fn left_of(invoice: &Invoice) -> Kopecks {
 /// The form that refunds an invoice, with the share of its unused days; `None` if nothing can be refunded.
 pub(in crate::screens) fn form_of(invoice: &Invoice, clock: &dyn Clock) -> Option<Form> {
     let left = left_of(invoice);
-    let is_paid = invoice.state == InvoiceState::Paid && invoice.paid_by.as_deref() != Some(MANUAL);
+    let is_paid = invoice.state == InvoiceState::Paid && !is_paid_outside(invoice);
     if !is_paid || !left.is_positive() {
         return None;
     }
@@ -78,7 +83,7 @@ pub(crate) async fn refund(visit: Visit<Billing>) -> Result<Response, Fault> {
         if found.paid_at.is_none() {
             return Err(not_paid());
         }
-        if found.paid_by.as_deref() == Some(MANUAL) {
+        if is_paid_outside(&found) {
             return Err(refused(RequestRefundError::NotPaid));
         }
         if !wanted.is_positive() {
@@ -144,9 +149,9 @@ fn not_paid() -> Fault {
 /// Why a refund is refused, in Russian.
 fn refused(error: RequestRefundError) -> Fault {
     match error {
-        RequestRefundError::NotPaid => {
-            Fault::conflict("Счёт оплачен мимо Flysk: у банка нет платежа, который можно вернуть.")
-        }
+        RequestRefundError::NotPaid => Fault::conflict(
+            "Счёт оплачен переводом или мимо Flysk: у банка нет платежа, который можно вернуть.",
+        ),
         RequestRefundError::AlreadyInProgress => {
             Fault::conflict("Предыдущий возврат этого счёта ещё не закончен: дождитесь ответа банка.")
         }

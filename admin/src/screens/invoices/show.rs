@@ -37,6 +37,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     page.links = vec![
         Cell::link(format!("/subscriptions/{}", invoice.subscription_id), "Подписка"),
         Cell::link(format!("/payments?invoice={id}"), "Платежи"),
+        Cell::link(format!("/transfer-invoices?invoice={id}"), "Счета для переводов"),
     ];
     page.facts = facts(&invoice);
     page.facts.extend(

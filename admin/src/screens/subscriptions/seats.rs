@@ -18,12 +18,13 @@ pub(super) fn section(details: &SubscriptionDetails, seats: &[OccupiedSeat]) -> 
         Row::plain(vec![
             Cell::number(occupied.seat.number),
             Cell::code(occupied.seat.user),
+            Cell::maybe(occupied.name.clone()),
             Cell::time(occupied.seat.taken_at),
             Cell::time(occupied.seat.seen_at),
             day(occupied.lost_on),
         ])
     };
-    let head = ["Место", "Пользователь", "Занято", "Последний раз", "Исчезнет"];
+    let head = ["Место", "Пользователь", "Имя", "Занято", "Последний раз", "Исчезнет"];
     let table = Table::new(&head, seats.iter().map(row).collect());
     Some(Section::new("Занятые места", table, "Место займёт первый пользователь, кто откроет виджет."))
 }
@@ -33,7 +34,11 @@ pub(super) fn form(id: SubscriptionId, seats: &[OccupiedSeat]) -> Option<Form> {
     if seats.is_empty() {
         return None;
     }
-    let choices = seats.iter().map(|occupied| (occupied.seat.user, occupied.seat.user));
+    let label = |occupied: &OccupiedSeat| match &occupied.name {
+        Some(name) => format!("{name} ({})", occupied.seat.user),
+        None => occupied.seat.user.to_string(),
+    };
+    let choices = seats.iter().map(|occupied| (occupied.seat.user, label(occupied)));
     let form = Form::act(format!("/subscriptions/{id}/free-seat"), "Освободить место", "Освободить")
         .text("Место займёт первый пользователь без места, кто откроет виджет, возможно, тот же самый.")
         .field(Field::choice("user", "Пользователь", choices).required())

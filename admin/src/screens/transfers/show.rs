@@ -4,6 +4,7 @@ use flysk_domain::id::BankOperationId;
 use flysk_domain::platform::transfers::{AllocationTarget, OperationState, QueueReason};
 use flysk_store::admin::audit;
 use flysk_store::platform::transfers::{self, Allocation, BankOperation};
+use flysk_store::{Conn, StoreResult};
 use poem::Response;
 
 use super::acts;
@@ -19,7 +20,17 @@ const ACTS_SHOWN: u32 = 20;
 /// `GET /transfers`.
 pub(crate) async fn list(visit: Visit<Support>) -> Result<Response, Fault> {
     let mut conn = visit.deps.read().await?;
-    let waiting = transfers::list_queued_operations(&mut conn, None, OPERATIONS_SHOWN).await?;
+    let waiting = queue_section(&mut conn, OPERATIONS_SHOWN).await?;
+    let mut page = DetailPage::new(visit.layout("Переводы на разбор"));
+    page.links = vec![Cell::link("/transfer-invoices", "Счета для переводов")];
+    page.sections =
+        vec![waiting.text("Деньги, которые пришли на счёт продавца, но сами ни к одному счёту не подошли.")];
+    visit.page(&page)
+}
+
+/// Money that waits for a person, oldest first.
+pub(in crate::screens) async fn queue_section(conn: &mut Conn, limit: u32) -> StoreResult<Section> {
+    let waiting = transfers::list_queued_operations(conn, None, limit).await?;
     let row = |operation: &BankOperation| {
         let href = format!("/transfers/{}", operation.id);
         Row::linked(
@@ -36,12 +47,7 @@ pub(crate) async fn list(visit: Visit<Support>) -> Result<Response, Fault> {
     };
     let head = ["День", "Сумма", "Плательщик", "ИНН", "Назначение", "Почему ждёт"];
     let table = Table::new(&head, waiting.iter().map(row).collect());
-    let mut page = DetailPage::new(visit.layout("Переводы на разбор"));
-    page.sections = vec![
-        Section::new("Ждут решения", table, "Все переводы разобраны.")
-            .text("Деньги, которые пришли на счёт продавца, но сами ни к одному счёту не подошли."),
-    ];
-    visit.page(&page)
+    Ok(Section::new("Переводы ждут решения", table, "Все переводы разобраны."))
 }
 
 /// `GET /transfers/:id`.
@@ -95,9 +101,10 @@ fn allocations_table(rows: &[Allocation]) -> Table {
             AllocationTarget::Balance => "остаток фирмы",
             AllocationTarget::Queue => "очередь на разбор",
             AllocationTarget::Foreign => "не платёж клиента",
+            AllocationTarget::Returned => "возвращены плательщику",
         };
         let owner = match (allocation.transfer_invoice, allocation.install) {
-            (Some(invoice), _) => Cell::code(invoice),
+            (Some(invoice), _) => Cell::link(format!("/transfer-invoices/{invoice}"), invoice),
             (None, Some(install)) => Cell::link(format!("/installs/{install}"), install),
             (None, None) => Cell::text(""),
         };
@@ -120,6 +127,7 @@ fn state_cell(state: OperationState) -> Cell {
         OperationState::Landed => Cell::state("разобран", Tone::Good),
         OperationState::Queued => Cell::state("ждёт решения", Tone::Bad),
         OperationState::Foreign => Cell::state("не платёж клиента", Tone::Quiet),
+        OperationState::Returned => Cell::state("возвращён плательщику", Tone::Quiet),
     }
 }
 

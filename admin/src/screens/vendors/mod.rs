@@ -6,6 +6,6 @@ mod t_api;
 mod terminal;
 
 pub(super) use edit::{assign, create, put_taxes, update};
-pub(super) use show::{list, show};
-pub(super) use t_api::{remove_t_api, set_t_api};
+pub(super) use show::{HEAD, list, row, show};
+pub(super) use t_api::{remove_t_api, set_t_api, set_terms};
 pub(super) use terminal::{remove_terminal, set_terminal};

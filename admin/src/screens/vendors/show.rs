@@ -1,6 +1,8 @@
 //! The list of vendors and the page of one. The password of a terminal is never shown.
 
 use flysk_domain::id::VendorId;
+use flysk_domain::platform::transfers::DueTerms;
+use flysk_domain::russian::days_word;
 use flysk_store::admin::audit;
 use flysk_store::platform::transfers::{self, TApiAccess};
 use flysk_store::platform::vendors::{self, Vendor, VendorTaxes};
@@ -18,31 +20,35 @@ const ACTS_SHOWN: u32 = 20;
 /// Stands for a name that was not written yet.
 const NAMELESS: &str = "без названия";
 
+/// Columns of a table of vendors.
+pub(crate) const HEAD: [&str; 6] = ["Код", "Название", "ИНН", "Терминал", "E-mail", "Создан"];
+
 /// `GET /vendors`.
 pub(crate) async fn list(visit: Visit<Support>) -> Result<Response, Fault> {
     let all = vendors::list_vendors(&mut *visit.deps.read().await?).await?;
-    let row = |vendor: &Vendor| {
-        let href = format!("/vendors/{}", vendor.id);
-        Row::linked(
-            href.clone(),
-            vec![
-                Cell::link(href, &vendor.code),
-                Cell::text(vendor.legal_name.clone()),
-                Cell::maybe_code(vendor.inn.clone()),
-                terminal_cell(vendor),
-                Cell::maybe(vendor.email.clone()),
-                Cell::time(vendor.created_at),
-            ],
-        )
-    };
-    let head = ["Код", "Название", "ИНН", "Терминал", "E-mail", "Создан"];
     let mut page = DetailPage::new(visit.layout("Продавцы"));
     page.sections =
-        vec![Section::new("Все", Table::new(&head, all.iter().map(row).collect()), "Продавцов ещё нет.")];
+        vec![Section::new("Все", Table::new(&HEAD, all.iter().map(row).collect()), "Продавцов ещё нет.")];
     if visit.who.may::<Operator>() {
         page.acts = vec![edit::create_form()];
     }
     visit.page(&page)
+}
+
+/// A vendor in a table with the columns [`HEAD`].
+pub(crate) fn row(vendor: &Vendor) -> Row {
+    let href = format!("/vendors/{}", vendor.id);
+    Row::linked(
+        href.clone(),
+        vec![
+            Cell::link(href, &vendor.code),
+            Cell::text(vendor.legal_name.clone()),
+            Cell::maybe_code(vendor.inn.clone()),
+            terminal_cell(vendor),
+            Cell::maybe(vendor.email.clone()),
+            Cell::time(vendor.created_at),
+        ],
+    )
 }
 
 /// `GET /vendors/:id`.
@@ -52,18 +58,20 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let vendor = vendors::find_vendor(&mut conn, id).await?.ok_or(Fault::NotFound)?;
     let taxes = vendors::list_taxes(&mut conn, id).await?;
     let access = transfers::find_access(&mut conn, id).await?;
+    let terms = transfers::find_due_terms(&mut conn, id).await?.unwrap_or_default();
     let sold = widgets::list_of_vendor(&mut conn, id).await?;
     let all = widgets::list(&mut conn).await?;
     let acts = audit::list_of_subject(&mut conn, "vendor", &id.to_string(), ACTS_SHOWN).await?;
     let name = Some(vendor.legal_name.clone()).filter(|name| !name.is_empty());
     let mut page =
         DetailPage::new(visit.layout(format!("Продавец: {}", name.as_deref().unwrap_or(NAMELESS))));
-    page.facts = facts(&vendor, access.as_ref());
+    page.facts = facts(&vendor, access.as_ref(), terms);
     if visit.who.may::<Operator>() {
         page.acts = vec![edit::update_form(&vendor), edit::taxes_form(id)];
         let others: Vec<&Widget> =
             all.iter().filter(|widget| sold.iter().all(|own| own.id != widget.id)).collect();
         page.acts.extend((!others.is_empty()).then(|| edit::assign_form(id, &others)));
+        page.acts.push(t_api::terms_form(&vendor, terms));
     }
     if visit.who.may::<Owner>() {
         page.acts.extend(terminal::forms(&vendor));
@@ -89,7 +97,7 @@ fn terminal_cell(vendor: &Vendor) -> Cell {
     }
 }
 
-fn facts(vendor: &Vendor, access: Option<&TApiAccess>) -> Vec<(&'static str, Cell)> {
+fn facts(vendor: &Vendor, access: Option<&TApiAccess>, terms: DueTerms) -> Vec<(&'static str, Cell)> {
     let initiator = match vendor.charge_initiator.as_str() {
         "I" => "I: терминал AFT",
         _ => "R: терминал ECOM",
@@ -112,9 +120,15 @@ fn facts(vendor: &Vendor, access: Option<&TApiAccess>) -> Vec<(&'static str, Cel
         ("Чек при оплате", Cell::text(at_payment)),
         ("Закрывающий чек", Cell::flag(vendor.receipts.closes())),
         ("Счёт для переводов", Cell::maybe_code(access.map(|access| &access.account))),
+        ("Срок оплаты счетов", Cell::text(terms_text(terms))),
         ("Создан", Cell::time(vendor.created_at)),
         ("Изменён", Cell::time(vendor.updated_at)),
     ]
+}
+
+fn terms_text(terms: DueTerms) -> String {
+    let which = if terms.counts_banking_days() { ", банковские" } else { "" };
+    format!("{} {}{which}", terms.days(), days_word(terms.days()))
 }
 
 fn taxes_table(taxes: &[VendorTaxes]) -> Table {

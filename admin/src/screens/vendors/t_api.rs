@@ -1,17 +1,18 @@
-//! A vendor's access to T-Bank's T-API. Its token is sealed at once and never shown.
+//! A vendor's access to T-Bank's T-API, and how long its invoices can be paid. The token is sealed at once and never shown.
 
 use flysk_domain::id::VendorId;
+use flysk_domain::platform::transfers::{DueTerms, MAX_DUE_DAYS};
 use flysk_services::transfers::{AccessError, set_t_api_access};
 use flysk_store::platform::transfers::{self, TApiAccess};
 use flysk_store::platform::vendors::Vendor;
 use flysk_store::repeat_contended;
 use poem::Response;
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::edit::{lock, seen_field};
 use crate::http::form::T_API_TOKEN_FIELD;
-use crate::http::{Fault, Owner, Record, Visit};
+use crate::http::{Fault, Operator, Owner, Record, Visit};
 use crate::view::{Field, Form};
 
 /// Forms for the access.
@@ -82,6 +83,52 @@ async fn write(
         .await
     };
     repeat_contended(run).await
+}
+
+/// The form for the time in which invoices can be paid.
+pub(super) fn terms_form(vendor: &Vendor, terms: DueTerms) -> Form {
+    Form::act(format!("/vendors/{}/transfer-terms", vendor.id), "Срок оплаты счетов для организаций", "Сохранить")
+        .text(
+            "Столько дней действует цена нового счёта. Выставленные счета сохранят свой срок. Банковские дни: с понедельника по \
+             пятницу, праздники не вычитаются.",
+        )
+        .field(Field::number("days", "Дней").value(terms.days()).hint("От 1 до 30").required())
+        .field(
+            Field::check("banking_days", "Считать только банковские дни")
+                .value(if terms.counts_banking_days() { "yes" } else { "" }),
+        )
+        .field(seen_field(vendor))
+}
+
+/// `POST /vendors/:id/transfer-terms`.
+pub(crate) async fn set_terms(visit: Visit<Operator>) -> Result<Response, Fault> {
+    let (id, reason): (VendorId, _) = (visit.request.id()?, visit.reason()?);
+    let form = &visit.request.form;
+    let wrong = || Fault::refused(format!("Срок оплаты: от 1 до {MAX_DUE_DAYS} дней."));
+    let days: Option<u32> = form.parsed("days", "Дней")?;
+    let terms = days.map(|days| DueTerms::new(days, form.is_set("banking_days")));
+    let terms = terms.ok_or_else(wrong)?.map_err(|_| wrong())?;
+    let run = || async {
+        let mut act = visit.begin().await?;
+        lock(&visit, &mut act, id).await?;
+        let former = transfers::find_due_terms(&mut act, id).await?.unwrap_or_default();
+        let now = act.now();
+        transfers::set_due_terms(&mut act, id, terms, now).await?;
+        act.commit(Record {
+            action: "vendor.set_transfer_terms",
+            subject: ("vendor", id.to_string()),
+            reason,
+            before: terms_json(former),
+            after: terms_json(terms),
+        })
+        .await
+    };
+    repeat_contended(run).await?;
+    Ok(visit.done(&format!("/vendors/{id}"), "Срок оплаты счетов сохранён."))
+}
+
+fn terms_json(terms: DueTerms) -> Value {
+    json!({ "days": terms.days(), "banking_days": terms.counts_banking_days() })
 }
 
 fn refused(error: AccessError) -> Fault {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::register::REDIRECT_URI_RULE;
+use super::seats;
 use crate::http::{Fault, Operator, Record, Visit};
 use crate::view::{Field, Form};
 
@@ -25,7 +26,9 @@ const MAX_URL_LEN: usize = 1_000;
 /// The form with the current parameters.
 pub(super) fn form(widget: &Widget) -> Form {
     let flag = |set: bool| if set { "yes" } else { "" };
-    let billing = widget.billing.as_ref().and_then(|billing| serde_json::to_string_pretty(&billing.0).ok());
+    let stored = widget.billing.as_ref().map(|billing| &billing.0);
+    let billing = stored.and_then(seats::without_fields);
+    let billing = billing.and_then(|billing| serde_json::to_string_pretty(&billing).ok());
     Form::act(format!("/widgets/{}/update", widget.id), "Изменить параметры", "Сохранить")
         .field(Field::text("name", "Название").value(&widget.name).required())
         .field(Field::text("redirect_uri", "Redirect URI").value(&widget.redirect_uri).required())
@@ -41,6 +44,7 @@ pub(super) fn form(widget: &Widget) -> Form {
             Field::number("losing", "Аккаунтов потеряют доступ")
                 .hint("Только при включении подписок: столько, сколько назовёт отказ"),
         )
+        .fields(seats::fields(stored))
         .field(
             Field::lines("billing", "Биллинг, JSON")
                 .value(billing.unwrap_or_default())
@@ -118,7 +122,7 @@ fn changes(visit: &Visit<Operator>, widget: &Widget) -> Result<Changes, Fault> {
     if let Some(url) = event_url {
         check_url(visit, url)?;
     }
-    let billing = form.json("billing", "Биллинг")?;
+    let billing = seats::with_fields(form, form.json("billing", "Биллинг")?)?;
     if let Some(billing) = &billing {
         BillingSettings::read(billing, &widget.code).map_err(invalid_billing)?;
     }
@@ -154,7 +158,8 @@ fn invalid_billing(invalid: InvalidBilling) -> Fault {
             "subscriptions.charge_days: не больше 16 дней от 0 до 31 по возрастанию, первый 0".to_owned()
         }
         InvalidBilling::Subscriptions(InvalidSettings::SeatIdleDays) => {
-            "subscriptions.seat_idle_days от 1 до 366; если места не освобождаются сами, не пишите его".to_owned()
+            "дней без входа, после которых место свободно, от 1 до 366; если места не освобождаются сами, оставьте поле пустым"
+                .to_owned()
         }
         InvalidBilling::LowBalance => {
             "low_balance_micro больше нуля и не больше 1 000 000 Flycoins, в миллионных долях; если событие не нужно, не \
@@ -228,7 +233,7 @@ mod tests {
             (json!({"flycoins": {"welcome_bonus": {}}}), "не хватает поля «amount_micro»"),
             (json!({"flycoins": {"forecast_service": "other.x"}}), "forecast_service «other.x»"),
             (json!({"subscriptions": {"grace_days": 61}}), "grace_days от 0 до 60"),
-            (json!({"subscriptions": {"seat_idle_days": 0}}), "seat_idle_days от 1 до 366"),
+            (json!({"subscriptions": {"seat_idle_days": 0}}), "место свободно, от 1 до 366"),
         ] {
             let invalid = BillingSettings::read(&billing, "flysense").unwrap_err();
             let text = invalid_billing(invalid).to_string();

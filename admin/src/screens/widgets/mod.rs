@@ -5,6 +5,7 @@ mod events;
 mod register;
 mod rotate;
 mod schema;
+mod seats;
 mod show;
 
 pub(super) use edit::update;
@@ -12,4 +13,4 @@ pub(super) use events::{send_test, update as update_events};
 pub(super) use register::register;
 pub(super) use rotate::{change_client_secret, rotate_event_secret, rotate_token};
 pub(super) use schema::update as update_schema;
-pub(super) use show::{list, show};
+pub(super) use show::{HEAD, list, row, show};

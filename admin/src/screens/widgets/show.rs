@@ -15,32 +15,37 @@ use crate::view::{Cell, DetailPage, Row, Section, Table};
 /// Acts shown on a widget's page.
 const ACTS_SHOWN: u32 = 20;
 
+/// Columns of a table of widgets.
+pub(crate) const HEAD: [&str; 7] =
+    ["Код", "Название", "Сервис", "Flycoins", "Подписки", "Адрес событий", "Зарегистрирован"];
+
 /// `GET /widgets`.
 pub(crate) async fn list(visit: Visit<Support>) -> Result<Response, Fault> {
     let all = widgets::list(&mut *visit.deps.read().await?).await?;
-    let row = |widget: &Widget| {
-        let href = format!("/widgets/{}", widget.id);
-        Row::linked(
-            href.clone(),
-            vec![
-                Cell::link(href, &widget.code),
-                Cell::text(widget.name.clone()),
-                Cell::text(widget.crm.as_str()),
-                Cell::flag(widget.uses_flycoins),
-                Cell::flag(widget.uses_subscriptions),
-                Cell::maybe(widget.event_url.clone()),
-                Cell::time(widget.created_at),
-            ],
-        )
-    };
-    let head = ["Код", "Название", "Сервис", "Flycoins", "Подписки", "Адрес событий", "Зарегистрирован"];
     let mut page = DetailPage::new(visit.layout("Виджеты"));
     page.sections =
-        vec![Section::new("Все", Table::new(&head, all.iter().map(row).collect()), "Виджетов ещё нет.")];
+        vec![Section::new("Все", Table::new(&HEAD, all.iter().map(row).collect()), "Виджетов ещё нет.")];
     if visit.who.may::<Operator>() {
         page.acts = vec![register::form()];
     }
     visit.page(&page)
+}
+
+/// A widget in a table with the columns [`HEAD`].
+pub(crate) fn row(widget: &Widget) -> Row {
+    let href = format!("/widgets/{}", widget.id);
+    Row::linked(
+        href.clone(),
+        vec![
+            Cell::link(href, &widget.code),
+            Cell::text(widget.name.clone()),
+            Cell::text(widget.crm.as_str()),
+            Cell::flag(widget.uses_flycoins),
+            Cell::flag(widget.uses_subscriptions),
+            Cell::maybe(widget.event_url.clone()),
+            Cell::time(widget.created_at),
+        ],
+    )
 }
 
 /// `GET /widgets/:id`.
