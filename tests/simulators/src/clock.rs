@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, Duration, Utc};
 use flysk_domain::{Clock, SystemClock};
 use flysk_domain::{Randomness, SequentialRandomness};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::control::locked;
 
@@ -23,6 +23,8 @@ struct Inner {
     work: Mutex<BTreeSet<(DateTime<Utc>, u64)>>,
     /// Number of the next entry of `work`.
     next: Mutex<u64>,
+    /// Told of every end of work.
+    ended: Notify,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -59,13 +61,14 @@ pub struct DueWork {
 impl Drop for DueWork {
     fn drop(&mut self) {
         locked(&self.clock.0.work).remove(&self.entry);
+        self.clock.0.ended.notify_waiters();
     }
 }
 
 impl Default for SimClock {
     fn default() -> Self {
         let time = watch::Sender::new(Time::Running(Duration::zero()));
-        Self(Arc::new(Inner { time, work: Mutex::default(), next: Mutex::default() }))
+        Self(Arc::new(Inner { time, work: Mutex::default(), next: Mutex::default(), ended: Notify::new() }))
     }
 }
 
@@ -133,6 +136,18 @@ impl SimClock {
         locked(&self.0.work).first().is_some_and(|(due, _)| *due <= now)
     }
 
+    /// Completes when no simulator has work that is due.
+    pub async fn until_idle(&self) {
+        loop {
+            // Registered before the look, so that an end between the two is not missed.
+            let ended = self.0.ended.notified();
+            if !self.has_due_work() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
     /// The next time at which a simulator has work to do; `None` if there is none.
     pub fn next_work(&self) -> Option<DateTime<Utc>> {
         let now = self.now();
@@ -193,5 +208,23 @@ mod tests {
         drop(work);
         assert!(!clock.has_due_work());
         assert_eq!(clock.now(), in_an_hour, "a frozen clock does not run");
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_idle_simulators_is_woken_by_the_end_of_the_last_work() {
+        let clock = SimClock::frozen(SystemClock.now());
+        clock.until_idle().await;
+        let works = [clock.begin_work(), clock.begin_work()];
+        let waiting = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.until_idle().await }
+        });
+        let [first, last] = works;
+        tokio::task::yield_now().await;
+        drop(first);
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(last);
+        tokio::time::timeout(std::time::Duration::from_secs(5), waiting).await.unwrap().unwrap();
     }
 }

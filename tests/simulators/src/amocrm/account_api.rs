@@ -53,6 +53,9 @@ pub(crate) fn read_account(
         "contact_name_display_order": 1,
         "_links": {"self": {"href": format!("https://{}/api/v4/account", caller.host)}},
     });
+    if with.contains(&"is_api_filter_enabled") {
+        body["is_api_filter_enabled"] = json!(true);
+    }
     if with.contains(&"version") {
         body["version"] = json!(11);
     }

@@ -8,9 +8,10 @@ use poem::{Body, Request, handler};
 use serde_json::{Map, Value, json};
 
 use super::Amocrm;
+use super::crm::Record;
 use super::fields::{Field, Kind, check, json_list, optional, request_id, required};
 use super::guard::Caller;
-use super::model::{Entity, EntityType, Note};
+use super::model::{EntityType, Note};
 use super::problem::{FieldError, HandlerResult, Problem, hal};
 use super::state::Content;
 use crate::control::locked;
@@ -140,12 +141,12 @@ fn whose(content: &Content, phone: &str) -> Option<(EntityType, u64)> {
     let person = content
         .entities
         .values()
-        .filter(|entity| matches!(entity.entity_type, EntityType::Contacts | EntityType::Companies))
-        .filter(|entity| entity.phones.iter().any(|known| last_digits(known).as_ref() == Some(&wanted)))
-        .min_by_key(|entity| entity.id)?;
-    let theirs = |entity_type: EntityType| -> Vec<&Entity> {
-        let of = |entity: &&Entity| {
-            entity.entity_type == entity_type && !entity.closed && entity.of.contains(&person.id)
+        .filter(|record| matches!(record.entity_type, EntityType::Contacts | EntityType::Companies))
+        .filter(|record| record.phones().iter().any(|known| last_digits(known).as_ref() == Some(&wanted)))
+        .min_by_key(|record| record.id)?;
+    let theirs = |entity_type: EntityType| -> Vec<&Record> {
+        let of = |record: &&Record| {
+            record.entity_type == entity_type && !record.is_closed() && record.links_to(person.key())
         };
         content.entities.values().filter(of).collect()
     };

@@ -24,6 +24,16 @@ pub(crate) enum Kind {
     IntOrText,
     /// A list of texts.
     Texts,
+    /// A list, validated elsewhere.
+    Array,
+    /// A list or `null`.
+    OptArray,
+    /// Whole number or `null`.
+    OptInt,
+    /// An object or `null`.
+    OptObject,
+    /// Anything, validated elsewhere.
+    Any,
 }
 
 impl Kind {
@@ -38,6 +48,11 @@ impl Kind {
             Self::Numeric => int || value.as_str().is_some_and(|text| text.parse::<i64>().is_ok()),
             Self::IntOrText => int || value.is_string(),
             Self::Texts => value.as_array().is_some_and(|all| all.iter().all(Value::is_string)),
+            Self::Array => value.is_array(),
+            Self::OptArray => value.is_array() || value.is_null(),
+            Self::OptInt => int || value.is_null(),
+            Self::OptObject => value.is_object() || value.is_null(),
+            Self::Any => true,
         }
     }
 }

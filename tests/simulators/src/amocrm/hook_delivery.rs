@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Amocrm;
 use super::hook_form::note_form;
 use super::model::{Hook, Note};
+use crate::clock::DueWork;
 use crate::control::locked;
 
 /// Window in which invalid responses are counted.
@@ -82,19 +83,25 @@ impl Amocrm {
         let Some(entity_type) = notes.first().map(|note| note.entity_type) else { return };
         let event = format!("note_{}", entity_type.singular());
         let under_contacts = self.behaviour().company_notes_under_contacts;
+        let Some(account) = self.account(account_id) else { return };
+        self.send_to_hooks(account_id, &event, &note_form(&account, notes, under_contacts));
+    }
+
+    /// Sends a body to all enabled hooks of an account that are subscribed to an event.
+    pub(crate) fn send_to_hooks(&self, account_id: u64, event: &str, body: &str) {
         let mut state = locked(&self.inner.state);
-        let Some(account) = state.account(account_id).cloned() else { return };
-        let body = note_form(&account, notes, under_contacts);
         for hook in &state.content(account_id).hooks {
-            if !hook.disabled && hook.settings.contains(&event) {
+            if !hook.disabled && hook.settings.iter().any(|name| name == event) {
                 let amo = self.clone();
-                let (id, event, body) = (hook.id, event.clone(), body.clone());
-                self.spawn(async move { amo.deliver(account_id, id, event, body).await });
+                let (id, event, body) = (hook.id, event.to_owned(), body.to_owned());
+                let work = self.control().clock().begin_work();
+                self.spawn(async move { amo.deliver(account_id, id, event, body, work).await });
             }
         }
     }
 
-    async fn deliver(&self, account_id: u64, hook_id: u64, event: String, body: String) {
+    /// `work` is the clock's for the first attempt.
+    async fn deliver(&self, account_id: u64, hook_id: u64, event: String, body: String, mut work: DueWork) {
         let mut request_id = uuid::Uuid::new_v4().to_string();
         for attempt in 1.. {
             let Some(destination) = self.live_destination(account_id, hook_id) else { return };
@@ -116,7 +123,9 @@ impl Amocrm {
             if !behaviour.hook_request_id_stable {
                 request_id = uuid::Uuid::new_v4().to_string();
             }
-            drop(self.control().clock().sleep_until(now + scaled(pause, behaviour.retry_time_factor)).await);
+            let retry = self.control().clock().sleep_until(now + scaled(pause, behaviour.retry_time_factor));
+            drop(work);
+            work = retry.await;
         }
     }
 

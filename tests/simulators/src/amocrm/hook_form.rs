@@ -1,4 +1,4 @@
-//! Form body of a note hook, with PHP-style nested keys (from captures of live hooks; undocumented).
+//! Form bodies of hooks, with PHP-style nested keys. That of a note hook is from captures of live hooks; it is undocumented.
 
 use chrono::{DateTime, FixedOffset};
 use serde_json::json;
@@ -10,12 +10,21 @@ use super::note_rules::type_number;
 /// Offset of Moscow time, which dates without a time zone use.
 const MOSCOW_OFFSET_S: i32 = 3 * 3600;
 
-/// The body: `account[...]` and one group of notes. Brackets are percent-encoded.
-pub(crate) fn note_form(account: &Account, notes: &[Note], companies_under_contacts: bool) -> String {
+/// Times in hooks, without a zone.
+pub(crate) const LOCAL_TIME: &str = "%Y-%m-%d %H:%M:%S";
+
+/// The begin of every body: `account[...]`. Brackets are percent-encoded.
+pub(crate) fn begin(account: &Account) -> Serializer<'static, String> {
     let mut form = Serializer::new(String::new());
     form.append_pair("account[subdomain]", &account.subdomain)
         .append_pair("account[id]", &account.id.to_string())
         .append_pair("account[_links][self]", &format!("https://{}", account.host()));
+    form
+}
+
+/// The body of a note hook: the account and one group of notes.
+pub(crate) fn note_form(account: &Account, notes: &[Note], companies_under_contacts: bool) -> String {
+    let mut form = begin(account);
     for (index, note) in notes.iter().enumerate() {
         let group = match note.entity_type {
             EntityType::Companies if companies_under_contacts => "contacts",
@@ -42,8 +51,8 @@ fn note_fields(note: &Note) -> Vec<(&'static str, String)> {
         ("modified_by", note.updated_by.to_string()),
         ("main_user_id", note.responsible_user_id.to_string()),
         ("group_id", note.group_id.to_string()),
-        ("date_create", local(note.created_at)),
-        ("timestamp_x", local(note.updated_at)),
+        ("date_create", local(note.created_at, LOCAL_TIME)),
+        ("timestamp_x", local(note.updated_at, LOCAL_TIME)),
         ("created_at", note.created_at.to_string()),
         ("updated_at", note.updated_at.to_string()),
     ];
@@ -73,9 +82,10 @@ fn text(note: &Note) -> String {
     .to_string()
 }
 
-fn local(unix_s: i64) -> String {
+/// A time in the account's zone, in a format of `chrono`.
+pub(crate) fn local(unix_s: i64, format: &str) -> String {
     match (DateTime::from_timestamp(unix_s, 0), FixedOffset::east_opt(MOSCOW_OFFSET_S)) {
-        (Some(moment), Some(moscow)) => moment.with_timezone(&moscow).format("%Y-%m-%d %H:%M:%S").to_string(),
+        (Some(moment), Some(moscow)) => moment.with_timezone(&moscow).format(format).to_string(),
         _ => String::new(),
     }
 }

@@ -1,4 +1,5 @@
-//! amoCRM (and Kommo): OAuth, account, users, notes, calls, events, webhooks, and its pages in a browser.
+//! amoCRM (and Kommo): OAuth, account, users, leads, contacts, companies, tasks, notes, calls, events, webhooks, and its pages in
+//! a browser.
 //!
 //! One server serves all hosts of amoCRM and distinguishes them by the `Host` header: `demo.amocrm.ru` is an
 //! account, `www.amocrm.ru` has the OAuth page, `api-b.amocrm.ru` returns the current subdomain. The rules come
@@ -8,6 +9,7 @@
 mod account_api;
 mod behaviour;
 mod calls_api;
+mod crm;
 mod events_api;
 mod fields;
 mod grants;
@@ -163,7 +165,7 @@ pub async fn start(addr: Option<SocketAddr>, control: Control) -> Result<Running
 }
 
 fn api_routes() -> Route {
-    Route::new()
+    crm::routes(Route::new())
         .at("/account", get(account_api::read_account))
         .at("/users", get(account_api::list_users))
         .at("/users/:id", get(account_api::read_user))

@@ -103,12 +103,13 @@ pub(crate) async fn edit_one(
     edit_all(amo, caller, entity_type(&entity)?, Some(entity_id), &[item], &EDIT)
 }
 
-async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+/// Reads a body.
+pub(crate) async fn read(body: Body) -> Result<Vec<u8>, Problem> {
     body.into_vec().await.map_err(|_| Problem::api(StatusCode::BAD_REQUEST, "Unreadable body"))
 }
 
 /// Rejects the whole batch if any item is invalid.
-fn refuse_any(
+pub(crate) fn refuse_any(
     items: &[Map<String, Value>],
     check: impl Fn(&Map<String, Value>) -> Vec<FieldError>,
 ) -> Result<(), Problem> {

@@ -30,6 +30,11 @@ impl FieldError {
     pub(crate) fn new(code: &'static str, path: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { code, path: path.into(), detail: detail.into() }
     }
+
+    /// The value is none of those that exist.
+    pub(crate) fn not_a_choice(path: impl Into<String>) -> Self {
+        Self::new("NotSupportedChoice", path, "The value you selected is not a valid choice.")
+    }
 }
 
 impl Problem {

@@ -59,6 +59,17 @@ impl Query {
         Ok((from.unwrap_or(0), bound(format!("{name}[to]"))?.unwrap_or(u64::MAX)))
     }
 
+    /// The range of `name`, if the request has one.
+    pub(crate) fn range_if_given(&self, name: &str) -> Result<Option<(u64, u64)>, Problem> {
+        let is_given = self.0.iter().any(|(key, _)| key.starts_with(name));
+        is_given.then(|| self.range(name)).transpose()
+    }
+
+    /// All pairs, in their order.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
     /// Rejects filters that the method does not support, so that `filter[typo]` is not read as "all".
     pub(crate) fn allow_filters(&self, known: &[&str]) -> Result<(), Problem> {
         for (key, _) in &self.0 {
@@ -115,10 +126,31 @@ fn number(name: &str, text: &str) -> Result<u64, Problem> {
 
 /// One page of `items` as HAL, or 204 without a body if it is empty. `uri` is the URI of the request.
 pub(crate) fn hal_list(name: &str, items: &[Value], page: Page, host: &str, uri: &Uri) -> Response {
+    list_response(list_body(name, items, page, host, uri))
+}
+
+/// The same with the numbers of items and pages, which some lists have.
+pub(crate) fn hal_list_counted(name: &str, items: &[Value], page: Page, host: &str, uri: &Uri) -> Response {
+    let mut body = list_body(name, items, page, host, uri);
+    if let Some(body) = &mut body {
+        body["_total_items"] = json!(items.len());
+        body["_page_count"] = json!(items.len().div_ceil(page.limit));
+    }
+    list_response(body)
+}
+
+fn list_response(body: Option<Value>) -> Response {
+    match body {
+        Some(body) => hal(&body),
+        None => Response::builder().status(StatusCode::NO_CONTENT).finish(),
+    }
+}
+
+fn list_body(name: &str, items: &[Value], page: Page, host: &str, uri: &Uri) -> Option<Value> {
     let start = page.limit.saturating_mul(page.number - 1).min(items.len());
     let end = (start + page.limit).min(items.len());
     if start == end {
-        return Response::builder().status(StatusCode::NO_CONTENT).finish();
+        return None;
     }
     let link = |number: usize| json!({"href": page_url(host, uri, number, page.limit)});
     let mut links = json!({"self": link(page.number)});
@@ -130,7 +162,7 @@ pub(crate) fn hal_list(name: &str, items: &[Value], page: Page, host: &str, uri:
     }
     let mut embedded = serde_json::Map::new();
     embedded.insert(name.to_owned(), Value::from(&items[start..end]));
-    hal(&json!({"_page": page.number, "_links": links, "_embedded": embedded}))
+    Some(json!({"_page": page.number, "_links": links, "_embedded": embedded}))
 }
 
 fn page_url(host: &str, uri: &Uri, number: usize, limit: usize) -> String {

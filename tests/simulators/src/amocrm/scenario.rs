@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Amocrm;
+use super::crm::Record;
 use super::model::{Account, Entity, EntityType, Hook, Integration, Note};
 use crate::control::locked;
 
@@ -145,9 +146,12 @@ impl Amocrm {
 
     /// Adds a lead, contact, company or customer.
     pub fn add_entity(&self, account_id: u64, entity: Entity) -> Result<(), ScenarioError> {
+        let now = self.control().clock().now().timestamp();
         let mut state = locked(&self.inner.state);
         state.account(account_id).ok_or(ScenarioError::UnknownAccount)?;
-        state.content(account_id).entities.insert((entity.entity_type, entity.id), entity);
+        let content = state.content(account_id);
+        let record = Record::of_entity(entity, content, now);
+        content.entities.insert(record.key(), record);
         Ok(())
     }
 
@@ -264,14 +268,8 @@ impl Amocrm {
             account_id: call.account,
         };
         let key = (call.entity_type, call.entity_id);
-        state.content(call.account).entities.entry(key).or_insert_with(|| Entity {
-            entity_type: call.entity_type,
-            id: call.entity_id,
-            phones: Vec::new(),
-            of: Vec::new(),
-            closed: false,
-            responsible_user_id: user_id,
-        });
+        let entities = &mut state.content(call.account).entities;
+        entities.entry(key).or_insert_with(|| Record::new(key, user_id, now));
         state.keep(note.clone());
         Ok(note)
     }

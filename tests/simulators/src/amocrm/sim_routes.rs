@@ -27,7 +27,7 @@ impl From<ScenarioError> for poem::Error {
 
 pub(crate) fn routes(amo: &Amocrm) -> Route {
     let on = |endpoint: poem::RouteMethod| endpoint.data(amo.clone());
-    super::pages::sim_routes(amo, Route::new())
+    super::crm::sim_routes(amo, super::pages::sim_routes(amo, Route::new()))
         .at("/", index(include_str!("index.md")))
         .at("/integrations", on(post(add_integration)))
         .at("/accounts", on(post(add_account)))

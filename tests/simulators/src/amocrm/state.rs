@@ -2,13 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::crm::{Crm, Key, Record};
 use super::grants::{AccessToken, Code, RefreshToken};
-use super::model::{Account, Entity, EntityType, Event, Hook, Integration, Note};
+use super::model::{Account, Event, Hook, Integration, Note};
 
 /// Contents of an account.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
-    pub(crate) entities: HashMap<(EntityType, u64), Entity>,
+    pub(crate) entities: HashMap<Key, Record>,
+    /// Custom fields, tags and tasks.
+    pub(crate) crm: Crm,
     pub(crate) notes: Vec<Note>,
     pub(crate) events: Vec<Event>,
     pub(crate) hooks: Vec<Hook>,

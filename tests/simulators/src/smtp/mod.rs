@@ -90,6 +90,11 @@ impl Smtp {
         locked(&self.0.state).letters.clone()
     }
 
+    /// Letters from this place on, oldest first.
+    pub fn letters_from(&self, place: usize) -> Vec<Letter> {
+        locked(&self.0.state).letters.iter().skip(place).cloned().collect()
+    }
+
     /// Connections so far.
     pub fn connections(&self) -> usize {
         locked(&self.0.state).connections

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -29,14 +30,19 @@ impl Default for Quotas {
 #[derive(Debug)]
 pub(super) struct Window {
     name: &'static str,
-    limit: usize,
+    limit: AtomicUsize,
     length: Duration,
     calls: Mutex<VecDeque<DateTime<Utc>>>,
 }
 
 impl Window {
     pub(super) fn new(name: &'static str, limit: usize, length: Duration) -> Self {
-        Self { name, limit, length, calls: Mutex::default() }
+        Self { name, limit: limit.into(), length, calls: Mutex::default() }
+    }
+
+    /// Changes the limit.
+    pub(super) fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     /// Counts a call, or rejects it. Rejected calls are not counted.
@@ -45,7 +51,7 @@ impl Window {
         while calls.front().is_some_and(|call| *call + self.length <= now) {
             calls.pop_front();
         }
-        if calls.len() >= self.limit {
+        if calls.len() >= self.limit.load(Ordering::Relaxed) {
             return Err(exceeded(self.name));
         }
         calls.push_back(now);
@@ -71,5 +77,7 @@ mod tests {
             [0, 500, 600, 999, 1_000, 1_100, 1_500].map(passes),
             [true, true, false, false, true, false, true]
         );
+        window.set_limit(3);
+        assert_eq!([1_500, 1_500].map(passes), [true, false]);
     }
 }

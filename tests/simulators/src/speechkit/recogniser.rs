@@ -1,7 +1,7 @@
 //! State of the recognizer and its methods.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::assignment::{Format, Submission};
 use super::behaviour::{Behaviour, Framing, Silence};
 use super::object::{self, Audio};
 use super::operation::{Operation, OperationView, Operations};
-use super::quota::{Window, exceeded};
+use super::quota::{Quotas, Window, exceeded};
 use super::request::RecognizeFileRequest;
 use super::speech::SpeechAnalysis;
 use super::transcript::transcribe;
@@ -43,6 +43,7 @@ struct Inner {
     operations: Mutex<Operations>,
     submits: Window,
     checks: Window,
+    simultaneous_summarizations: AtomicUsize,
     /// Cache of detected speech: tests often send the same call.
     analyses: Mutex<HashMap<Sample, Arc<SpeechAnalysis>>>,
     ears: Semaphore,
@@ -71,6 +72,7 @@ impl SpeechKit {
                 options.quotas.checks_per_second,
                 chrono::Duration::seconds(1),
             ),
+            simultaneous_summarizations: options.quotas.simultaneous_summarizations.into(),
             analyses: Mutex::default(),
             ears: Semaphore::new(MAX_CONCURRENT_DECODES),
             shaper: Shaper::default(),
@@ -88,6 +90,13 @@ impl SpeechKit {
     /// Current behaviour.
     pub fn behaviour(&self) -> Behaviour {
         locked(&self.0.behaviour).clone()
+    }
+
+    /// Changes the quotas.
+    pub fn set_quotas(&self, quotas: Quotas) {
+        self.0.submits.set_limit(quotas.submits_per_hour);
+        self.0.checks.set_limit(quotas.checks_per_second);
+        self.0.simultaneous_summarizations.store(quotas.simultaneous_summarizations, Ordering::Relaxed);
     }
 
     /// All operations, oldest first.
@@ -131,7 +140,8 @@ impl SpeechKit {
         let (id, shown) = {
             let mut operations = locked(&inner.operations);
             let now = self.now();
-            let full = operations.summarizing(now) >= inner.options.quotas.simultaneous_summarizations;
+            let limit = inner.simultaneous_summarizations.load(Ordering::Relaxed);
+            let full = operations.summarizing(now) >= limit;
             if assignment.summary.is_some() && full {
                 return Err(exceeded("simultaneous recognitions with summarization"));
             }

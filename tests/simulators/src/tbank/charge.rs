@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::api::{Answer, told, with_payment};
 use super::fields::{Field, Kind, amount, text};
-use super::model::{BankState, ChargeAnswer, ChargeScript, Ending, TEST_CARDS, Terminal};
+use super::model::{BankState, ChargeAnswer, ChargeScript, Ending, Terminal};
 use super::notifications::Notification;
 use super::payer::settle;
 use super::refusal::{ApiError, ApiResult};
@@ -100,12 +100,13 @@ fn saved_card(
     rebill: &str,
     removed_chargeable: bool,
 ) -> Option<(String, u64, ChargeScript)> {
-    let saved = bank_state.rebill(rebill.parse().ok()?)?;
+    let id = rebill.parse().ok()?;
+    let number = bank_state.rebill(id)?.card.clone();
+    let own = bank_state.means(&number).map_or(Ending::Paid, |means| means.charge);
+    let saved = bank_state.rebill(id)?;
     if saved.terminal != terminal.key || (saved.removed && !removed_chargeable) {
         return None;
     }
-    let own =
-        TEST_CARDS.iter().find(|card| card.number == saved.card).map_or(Ending::Paid, |card| card.charge);
     let script = if saved.next.is_empty() { own.into() } else { saved.next.remove(0) };
     Some((saved.card.clone(), saved.card_id, script))
 }

@@ -7,7 +7,8 @@ use poem::{IntoResponse, Response, handler};
 use serde::Deserialize;
 
 use super::TBank;
-use super::model::{Card, MAX_FORM_OPENINGS, Payment, TEST_CARDS};
+use super::model::{MAX_FORM_OPENINGS, Payment, TEST_CARDS};
+use super::own_cards::OwnCard;
 use super::payer::ScenarioError;
 use crate::control::locked;
 
@@ -16,6 +17,7 @@ use crate::control::locked;
 pub(super) fn show(Path(slug): Path<String>, Data(bank): Data<&TBank>) -> Response {
     let now = bank.control().clock().now();
     let mut bank_state = locked(&bank.inner.bank_state);
+    let own_cards = bank_state.cards.clone();
     let id =
         bank_state.payments.iter().find(|payment| payment.slug == slug).map(|payment| payment.id.clone());
     let Some(payment) = id.and_then(|id| bank_state.payment(&id, now)) else {
@@ -30,7 +32,7 @@ pub(super) fn show(Path(slug): Path<String>, Data(bank): Data<&TBank>) -> Respon
         }
     }
     match payment.status.as_str() {
-        "FORM_SHOWED" => page("Оплата", &form(payment)).into_response(),
+        "FORM_SHOWED" => page("Оплата", &form(payment, &own_cards)).into_response(),
         _ => result(payment),
     }
 }
@@ -51,7 +53,7 @@ pub(super) fn pay(Path(slug): Path<String>, Form(paid): Form<Paid>, Data(bank): 
     let number: String = paid.card.chars().filter(|symbol| !symbol.is_whitespace()).collect();
     match bank.pay(&payment.id, &number) {
         Ok(payment) => leave(&payment),
-        Err(ScenarioError::UnknownCard) => page("Проверьте номер карты", &form(&payment))
+        Err(ScenarioError::UnknownCard) => page("Проверьте номер карты", &form(&payment, &bank.own_cards()))
             .with_status(StatusCode::BAD_REQUEST)
             .into_response(),
         Err(_) => result(&bank.payment(&payment.id).unwrap_or(payment)),
@@ -101,12 +103,13 @@ fn result(payment: &Payment) -> Response {
     page("Результат оплаты", &note).into_response()
 }
 
-fn form(payment: &Payment) -> String {
-    let option = |card: &Card| {
-        ["<option value=\"", card.number, "\">", &grouped(card.number), " — ", card.title, "</option>"]
-            .concat()
+fn form(payment: &Payment, own_cards: &[OwnCard]) -> String {
+    let option = |number: &str, title: &str| {
+        ["<option value=\"", number, "\">", &grouped(number), " — ", &escape(title), "</option>"].concat()
     };
-    let cards: String = TEST_CARDS.iter().map(option).collect();
+    let test_cards = TEST_CARDS.iter().map(|card| option(card.number, card.title));
+    let own_cards = own_cards.iter().map(|card| option(&card.number, &card.title));
+    let cards: String = test_cards.chain(own_cards).collect();
     let saved = if payment.recurrent {
         "<p>Карта будет сохранена для следующих списаний</p>"
     } else {

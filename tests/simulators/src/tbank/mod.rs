@@ -4,13 +4,15 @@
 //! that they leave open is a switch of [`Behaviour`]. A business failure is HTTP 200 with `Success: false`.
 //!
 //! Control in addition to the common one, under `/_sim`: `payments` (GET), `notifications` (GET), `behaviour`
-//! (GET, PUT), `terminals` (POST), `pay`, `settle`, `refund`, `notification`, `rebill`, `bind` (POST).
+//! (GET, PUT), `terminals` (POST), `cards` (GET, POST), `pay`, `settle`, `refund`, `notification`, `rebill`, `bind`, `lose`
+//! (POST).
 
 mod addresses;
 mod api;
 mod behaviour;
 mod cancel;
 mod cards;
+mod changes;
 mod charge;
 mod closing_receipt;
 mod fields;
@@ -18,6 +20,7 @@ mod form;
 mod init;
 mod model;
 mod notifications;
+mod own_cards;
 mod payer;
 mod rate_limit;
 mod receipt;
@@ -34,8 +37,10 @@ use poem::{EndpointExt, Route, get, post};
 use tokio_util::sync::CancellationToken;
 
 pub use behaviour::{Behaviour, Order, Refunds};
+pub use changes::Change;
 pub use model::{Card, ChargeAnswer, ChargeScript, Ending, Payment, Refund, Source, TEST_CARDS, Terminal};
 pub use notifications::{Delivery, Forged};
+pub use own_cards::OwnCard;
 pub use payer::ScenarioError;
 pub use signature::sign;
 
@@ -62,6 +67,9 @@ struct Inner {
     bank_state: Mutex<model::BankState>,
     behaviour: Mutex<Behaviour>,
     deliveries: Mutex<Vec<Delivery>>,
+    changes: Mutex<Vec<changes::Change>>,
+    /// Number of the next changes whose notifications are lost.
+    losses: Mutex<u32>,
     requests: Mutex<rate_limit::Requests>,
     http: reqwest::Client,
     control: Control,
@@ -141,6 +149,8 @@ pub async fn start(options: Options, control: Control) -> anyhow::Result<Running
             }),
             behaviour: Mutex::default(),
             deliveries: Mutex::default(),
+            changes: Mutex::default(),
+            losses: Mutex::default(),
             requests: Mutex::default(),
             http: reqwest::Client::builder().no_proxy().redirect(redirects).build()?,
             control: control.clone(),

@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::own_cards::OwnCard;
+
 /// A shop's terminal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -249,6 +251,8 @@ pub(super) struct BankState {
     pub(super) customers: HashMap<(String, String), Customer>,
     /// Positions of an order's payments, by terminal and `OrderId`.
     pub(super) orders: HashMap<(String, String), Vec<usize>>,
+    /// Cards that scenarios have added.
+    pub(super) cards: Vec<OwnCard>,
 }
 
 /// A payer whom the shop has registered.

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
 use super::behaviour::Order;
+use super::changes::Change;
 use super::model::{Payment, Source};
 use super::payer::ScenarioError;
 use super::{TBank, signature};
@@ -80,6 +81,23 @@ impl Notification {
         Self { payment: payment.clone(), status: payment.status.clone(), error_code: payment.error_code }
     }
 
+    /// The change that the notification tells.
+    pub(super) fn change(&self, at: DateTime<Utc>) -> Change {
+        let payment = &self.payment;
+        Change {
+            at,
+            payment_id: payment.id.clone(),
+            order_id: payment.order_id.clone(),
+            terminal: payment.terminal.clone(),
+            status: self.status.clone(),
+            error_code: self.error_code,
+            amount: payment.amount,
+            left: payment.left,
+            card: payment.card.clone(),
+            initiator: payment.initiator.clone(),
+        }
+    }
+
     fn fields(&self) -> Map<String, Value> {
         let payment = &self.payment;
         let mut fields = Map::new();
@@ -132,6 +150,7 @@ impl TBank {
     /// out.
     pub(super) fn announce(&self, notifications: Vec<Notification>) -> impl Future<Output = ()> + use<> {
         let behaviour = self.behaviour();
+        let notifications = if self.note_changes(&notifications) { Vec::new() } else { notifications };
         let mut waits = Vec::new();
         let count = u32::try_from(notifications.len()).unwrap_or(u32::MAX);
         let late = (behaviour.notification_delay_s > 0).then(|| {

@@ -6,8 +6,9 @@ use poem::error::ResponseError;
 use poem::http::StatusCode;
 
 use super::TBank;
-use super::model::{Card, ChargeScript, Ending, Payment, Source, TEST_CARDS};
+use super::model::{ChargeScript, Ending, Payment, Source};
 use super::notifications::Notification;
+use super::own_cards::Means;
 use crate::control::locked;
 
 /// A scenario step failed.
@@ -82,13 +83,12 @@ fn decline(payment: &mut Payment, code: u32) -> Vec<Notification> {
 }
 
 impl TBank {
-    /// Pays on the form with a test card; returns the updated payment.
+    /// Pays on the form with a test card, or with an added one; returns the updated payment.
     pub fn pay(&self, payment_id: &str, card_number: &str) -> Result<Payment, ScenarioError> {
-        let card =
-            TEST_CARDS.iter().find(|card| card.number == card_number).ok_or(ScenarioError::UnknownCard)?;
-        let (payment, notifications) = self.settle_on_form(payment_id, card)?;
+        let means = locked(&self.inner.bank_state).means(card_number).ok_or(ScenarioError::UnknownCard)?;
+        let (payment, notifications) = self.settle_on_form(payment_id, &means)?;
         drop(self.announce(notifications));
-        if card.form == Ending::LateSuccess {
+        if means.form == Ending::LateSuccess {
             self.succeed_later(payment_id);
         }
         Ok(payment)
@@ -97,7 +97,7 @@ impl TBank {
     fn settle_on_form(
         &self,
         payment_id: &str,
-        card: &Card,
+        means: &Means,
     ) -> Result<(Payment, Vec<Notification>), ScenarioError> {
         let now = self.control().clock().now();
         let mut bank_state = locked(&self.inner.bank_state);
@@ -105,21 +105,26 @@ impl TBank {
         if !matches!(payment.status.as_str(), "NEW" | "FORM_SHOWED") {
             return Err(ScenarioError::Closed);
         }
-        if card.source == Source::Sbp && payment.amount < MIN_SBP_AMOUNT_KOPECKS {
+        if means.source == Source::Sbp && payment.amount < MIN_SBP_AMOUNT_KOPECKS {
             return Err(ScenarioError::BelowMinimum);
         }
         let saved = payment.recurrent
-            && card.source == Source::Card
-            && matches!(card.form, Ending::Paid | Ending::LateSuccess | Ending::Hangs);
+            && means.source == Source::Card
+            && matches!(means.form, Ending::Paid | Ending::LateSuccess | Ending::Hangs);
         let parent = saved.then(|| (payment.terminal.clone(), payment.customer_key.clone()));
         let saved_card = parent.map(|(terminal, customer)| {
-            let saved = bank_state.save_card(&terminal, &customer.unwrap_or_default(), card.number);
+            let saved = bank_state.save_card(&terminal, &customer.unwrap_or_default(), &means.number);
             (saved.id, saved.card_id)
         });
+        if let Some((rebill_id, _)) = saved_card
+            && let Some(saved) = bank_state.rebill(rebill_id)
+        {
+            saved.next = means.charges.iter().copied().map(Into::into).collect();
+        }
         let payment = bank_state.payment(payment_id, now).ok_or(ScenarioError::UnknownPayment)?;
-        payment.card = Some(card.number.to_owned());
+        payment.card = Some(means.number.clone());
         (payment.rebill_id, payment.card_id) = saved_card.unzip();
-        let notifications = settle(payment, card.form);
+        let notifications = settle(payment, means.form);
         Ok((payment.clone(), notifications))
     }
 

@@ -11,7 +11,7 @@ use crate::index::index;
 use super::model::{ChargeAnswer, ChargeScript, Ending, Terminal};
 use super::notifications::Forged;
 use super::payer::ScenarioError;
-use super::{Behaviour, TBank};
+use super::{Behaviour, OwnCard, TBank};
 
 pub(super) fn routes(bank: &TBank) -> Route {
     let on = |endpoint: poem::RouteMethod| endpoint.data(bank.clone());
@@ -21,6 +21,8 @@ pub(super) fn routes(bank: &TBank) -> Route {
         .at("/notifications", on(get(read_notifications)))
         .at("/behaviour", on(get(read_behaviour).put(set_behaviour)))
         .at("/terminals", on(post(add_terminal)))
+        .at("/cards", on(get(read_cards).post(add_card)))
+        .at("/lose", on(post(lose)))
         .at("/pay", on(post(pay)))
         .at("/settle", on(post(settle)))
         .at("/refund", on(post(end_refund)))
@@ -56,6 +58,38 @@ fn set_behaviour(Data(bank): BankData<'_>, Json(behaviour): Json<Behaviour>) -> 
 #[handler]
 fn add_terminal(Data(bank): BankData<'_>, Json(terminal): Json<Terminal>) -> StatusCode {
     bank.add_terminal(terminal);
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewCard {
+    title: String,
+    form: Ending,
+    #[serde(default)]
+    charges: Vec<Ending>,
+    charge: Ending,
+}
+
+#[handler]
+fn read_cards(Data(bank): BankData<'_>) -> Json<Vec<OwnCard>> {
+    Json(bank.own_cards())
+}
+
+#[handler]
+fn add_card(Data(bank): BankData<'_>, Json(told): Json<NewCard>) -> Json<OwnCard> {
+    Json(bank.add_card(&told.title, told.form, told.charges, told.charge))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lose {
+    changes: u32,
+}
+
+#[handler]
+fn lose(Data(bank): BankData<'_>, Json(told): Json<Lose>) -> StatusCode {
+    bank.lose_notifications(told.changes);
     StatusCode::NO_CONTENT
 }
 

@@ -3,6 +3,8 @@
 
 mod amo;
 mod api;
+mod crm;
+mod crm_hooks;
 mod hooks;
 mod oauth;
 mod pages;

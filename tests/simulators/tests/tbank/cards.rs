@@ -187,3 +187,35 @@ async fn a_closing_receipt_needs_a_prepaid_payment_and_is_given_once() {
     shop.bank.state.pay(plain, GOOD).unwrap();
     assert_eq!(code(&closing(plain, receipt("full_payment", 500)).await), "308", "nothing was prepaid");
 }
+
+#[tokio::test]
+async fn an_added_card_has_its_own_outcomes_and_lost_notifications_are_not_sent() {
+    let shop = Shop::open().await;
+    let charges = vec![Ending::Declined(1051), Ending::Paid];
+    let card = shop.bank.state.add_card("вторая попытка", Ending::Paid, charges, Ending::Declined(1033));
+    let rebill = shop.save_card("parent", &card.number).await;
+    shop.bank.state.lose_notifications(1);
+    let mut ids = Vec::new();
+    for (order, status) in [("c-1", "REJECTED"), ("c-2", "CONFIRMED"), ("c-3", "REJECTED")] {
+        let id = child(&shop, order).await;
+        shop.call("Charge", json!({"PaymentId": id, "RebillId": rebill})).await;
+        assert_eq!(shop.bank.state.payment(&id).unwrap().status, status, "{order}");
+        ids.push(id);
+    }
+    // A charge is answered after its notifications: those of the first were lost.
+    assert_eq!(shop.told(&ids[0]), []);
+    assert_eq!((shop.told(&ids[1]).len(), shop.bank.state.losses()), (2, 0));
+    let recorded = shop.bank.state.changes_from(2);
+    let told = recorded.iter().map(|change| (&*change.order_id, &*change.status, change.error_code));
+    let told: Vec<_> = told.collect();
+    assert_eq!(
+        told,
+        [
+            ("c-1", "REJECTED", 1051),
+            ("c-2", "AUTHORIZED", 0),
+            ("c-2", "CONFIRMED", 0),
+            ("c-3", "REJECTED", 1033)
+        ]
+    );
+    assert!(recorded.iter().all(|change| change.initiator.as_deref() == Some("R")));
+}

@@ -47,7 +47,7 @@ pub(super) fn events(
         .map(|note| record(content, note, &account.users, &options, Some((entity, id))))
         .collect();
     let oldest = shown.first().map(|note| format!("{}.{}", note.created_at, note.id));
-    let (name, text) = (card_name(entity, id), card_text(content, entity, id));
+    let (name, text) = (card_name(content, entity, id), card_text(content, entity, id));
     Ok(Json(json!({
         "name": name,
         "text": text,
@@ -83,8 +83,8 @@ fn is_shown(content: &Content, note: &Note, entity: EntityType, id: u64) -> bool
 /// Whether a lead or customer names the contact or company, in either direction.
 fn are_linked(content: &Content, one: (EntityType, u64), other: (EntityType, u64)) -> bool {
     let names = |from: (EntityType, u64), to: (EntityType, u64)| {
-        matches!(to.0, EntityType::Contacts | EntityType::Companies)
-            && content.entities.get(&from).is_some_and(|entity| entity.of.contains(&to.1))
+        matches!(from.0, EntityType::Leads | EntityType::Customers)
+            && content.entities.get(&from).is_some_and(|record| record.links_to(to))
     };
     names(one, other) || names(other, one)
 }
@@ -110,7 +110,7 @@ pub(super) fn record(
     let own = (note.entity_type, note.entity_id);
     let linked = shown_at
         .filter(|shown| *shown != own)
-        .map(|_| json!({ "entity": own.0.plural(), "id": own.1, "name": card_name(own.0, own.1) }));
+        .map(|_| json!({ "entity": own.0.plural(), "id": own.1, "name": card_name(content, own.0, own.1) }));
     json!({
         "id": id,
         "note_id": note.id,
@@ -131,7 +131,11 @@ pub(super) fn record(
     })
 }
 
-fn card_name(entity: EntityType, id: u64) -> String {
+fn card_name(content: &Content, entity: EntityType, id: u64) -> String {
+    let named = content.entities.get(&(entity, id)).filter(|record| !record.name.is_empty());
+    if let Some(record) = named {
+        return record.name.clone();
+    }
     let name = match entity {
         EntityType::Leads => "Сделка",
         EntityType::Contacts => "Контакт",
@@ -142,7 +146,7 @@ fn card_name(entity: EntityType, id: u64) -> String {
 }
 
 fn card_text(content: &Content, entity: EntityType, id: u64) -> String {
-    let phones = content.entities.get(&(entity, id)).map(|entity| entity.phones.join(", "));
+    let phones = content.entities.get(&(entity, id)).map(|record| record.phones().join(", "));
     phones.unwrap_or_default()
 }
 
@@ -152,7 +156,8 @@ fn contacts(content: &Content, entity: EntityType, id: u64) -> Vec<Value> {
     linked
         .filter(|(card, _)| **card == (entity, id) || are_linked(content, (entity, id), **card))
         .map(|((kind, id), contact)| {
-            json!({ "id": id, "name": card_name(*kind, *id), "phones": contact.phones, "emails": [] })
+            let name = card_name(content, *kind, *id);
+            json!({ "id": id, "name": name, "phones": contact.phones(), "emails": [] })
         })
         .collect()
 }

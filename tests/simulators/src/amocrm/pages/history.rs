@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::super::Amocrm;
-use super::super::model::{Entity, EntityType, Note};
+use super::super::crm::Record;
+use super::super::model::{EntityType, Note};
 use super::super::scenario::ScenarioError;
 use crate::control::locked;
 
@@ -39,14 +40,8 @@ impl Amocrm {
         let account = state.account(history.account).ok_or(ScenarioError::UnknownAccount)?;
         let user_id = account.users.first().ok_or(ScenarioError::UnknownUser)?.id;
         let key = (history.entity_type, history.entity_id);
-        state.content(history.account).entities.entry(key).or_insert_with(|| Entity {
-            entity_type: history.entity_type,
-            id: history.entity_id,
-            phones: Vec::new(),
-            of: Vec::new(),
-            closed: false,
-            responsible_user_id: user_id,
-        });
+        let entities = &mut state.content(history.account).entities;
+        entities.entry(key).or_insert_with(|| Record::new(key, user_id, now.timestamp()));
         let mut ids = Vec::new();
         for index in 0..history.count {
             let id = state.fresh_id();
