@@ -1,9 +1,9 @@
 //! Moving the clock from due date to due date.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::id::JobId;
 use flysk_queue::executor::ExecutionResult;
@@ -42,7 +42,7 @@ impl Pace {
     pub const EXACT: Self = Self { step: TimeDelta::zero(), jobs_at_once: 1 };
 
     /// Where the clock stops for a due date.
-    fn stop(self, now: DateTime<Utc>, due: DateTime<Utc>) -> DateTime<Utc> {
+    pub(crate) fn stop(self, now: DateTime<Utc>, due: DateTime<Utc>) -> DateTime<Utc> {
         let (step, ahead) = (self.step.num_microseconds(), (due - now).num_microseconds());
         let (Some(step), Some(ahead)) = (step.filter(|step| *step > 0), ahead) else { return due };
         let rest = ahead.rem_euclid(step);
@@ -81,7 +81,7 @@ impl Sandbox {
     /// Those of [`Sandbox::advance_to`].
     pub async fn advance_at(&self, to: DateTime<Utc>, pace: Pace) -> anyhow::Result<Vec<Event>> {
         ensure!(to >= self.now(), "a sandbox's clock does not go back");
-        self.run_to_rest(pace.jobs_at_once).await?;
+        self.run_to_rest(|_| pace.jobs_at_once).await?;
         let mut extra_stops = 0;
         loop {
             let stored = due_dates::next(&self.pool, self.now()).await?;
@@ -94,7 +94,7 @@ impl Sandbox {
             let next = next.map(|next| pace.stop(self.now(), next)).filter(|next| *next < to);
             self.clock.set(next.unwrap_or(to));
             self.scheduler.tick_once().await?;
-            self.run_to_rest(pace.jobs_at_once).await?;
+            self.run_to_rest(|_| pace.jobs_at_once).await?;
             if next.is_none() {
                 break;
             }
@@ -109,11 +109,13 @@ impl Sandbox {
     ///
     /// The database failed, or jobs do not come to an end.
     pub async fn settle(&self) -> anyhow::Result<Vec<Event>> {
-        self.run_to_rest(1).await?;
+        self.run_to_rest(|_| 1).await?;
         Ok(std::mem::take(&mut *self.events.lock().await))
     }
 
-    async fn run_to_rest(&self, jobs_at_once: usize) -> anyhow::Result<()> {
+    /// Runs jobs until none is due and the simulators have nothing to send. `jobs_at_once` says how many of the due jobs run
+    /// at the same time.
+    pub(crate) async fn run_to_rest(&self, jobs_at_once: impl Fn(usize) -> usize) -> anyhow::Result<()> {
         let mut ran = 0;
         loop {
             self.wait_for_simulators().await?;
@@ -124,11 +126,12 @@ impl Sandbox {
                 return Ok(());
             }
             ran += due.len();
+            let jobs_at_once = jobs_at_once(due.len()).max(1);
             ensure!(ran <= MAX_JOBS_PER_STOP, "jobs at {} do not come to an end", self.now());
             let mut waiting = due.into_iter();
             let mut running = FuturesUnordered::new();
             loop {
-                let free = jobs_at_once.max(1).saturating_sub(running.len());
+                let free = jobs_at_once.saturating_sub(running.len());
                 running.extend(waiting.by_ref().take(free).map(|job| self.run_job(job)));
                 let Some(ended) = running.next().await else { break };
                 ended?;
@@ -205,12 +208,8 @@ impl Sandbox {
 
     /// Waits until the simulators' requests to the product are answered.
     async fn wait_for_simulators(&self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + SIMULATOR_TIMEOUT;
-        while self.clock.has_due_work() {
-            ensure!(Instant::now() < deadline, "a simulator's request is not answered");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        Ok(())
+        let idle = tokio::time::timeout(SIMULATOR_TIMEOUT, self.clock.until_idle()).await;
+        idle.context("a simulator's request is not answered")
     }
 }
 

@@ -24,6 +24,9 @@ const DUE_DATES: &[&str] = &[
         JOIN installs i ON i.id = t.install_id WHERE t.state <> 'refused' AND i.status <> 'uninstalled') d
         WHERE d.due > ?",
     "SELECT MIN(retry_at) FROM install_tokens WHERE state <> 'refused' AND retry_at > ?",
+    // An act is due with the first moment of its day in Moscow.
+    "SELECT MIN(d.due) FROM (SELECT TIMESTAMP(due_on) - INTERVAL 3 HOUR AS due FROM transfer_acts
+        WHERE state = 'due') d WHERE d.due > ?",
 ];
 
 /// What a tick of the schedule picks up within half a minute. Every statement has one placeholder, the time, and counts

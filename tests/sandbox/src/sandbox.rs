@@ -18,10 +18,13 @@ use flysk_simulators::tbank::{self, TBank};
 use flysk_simulators::{Control, Running, SimClock};
 use flysk_store::Pool;
 use flysk_workers::{App, config::Config as WorkerConfig, registry, schedule};
+use poem::Response;
+use poem::endpoint::BoxEndpoint;
 use secrecy::ExposeSecret as _;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::crash::{Crash, take_planned};
+use crate::ticks::Ticks;
 use crate::timeline::Event;
 use crate::variables::{Addresses, PUBLIC_ORIGIN, TERMINAL_KEY, TERMINAL_PASSWORD, environment, variables};
 
@@ -47,6 +50,16 @@ impl Options {
     }
 }
 
+/// The clock of a sandbox, and where its API is.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) clock: SimClock,
+    /// Address at which the simulators reach the API.
+    pub(crate) api_url: String,
+    /// Address at which people and backends reach it.
+    pub(crate) public_url: String,
+}
+
 /// The product and the outside services on one clock. It stops on drop; the database stays.
 #[derive(Debug)]
 pub struct Sandbox {
@@ -65,6 +78,8 @@ pub struct Sandbox {
     /// Environment variables of the product, for processes beside the sandbox. `DATABASE_URL` is a placeholder.
     pub variables: BTreeMap<String, String>,
     pub(crate) scheduler: Scheduler,
+    /// The entries of the schedule, one by one.
+    pub(crate) ticks: Ticks,
     /// What happened since the last answer of [`Sandbox::advance`].
     pub(crate) events: tokio::sync::Mutex<Vec<Event>>,
     /// Numbers of the next calls of amoCRM and of the bank that were not noted.
@@ -73,17 +88,32 @@ pub struct Sandbox {
     pub(crate) crashes: Mutex<Vec<Crash>>,
     /// Whether a job may be waiting for the end of its dead worker's lease.
     pub(crate) has_crashed: AtomicBool,
-    _api: AbortOnDropHandle<std::io::Result<()>>,
+    /// The server of the API, unless somebody else serves it.
+    _api: Option<AbortOnDropHandle<std::io::Result<()>>>,
 }
 
 impl Sandbox {
     /// Starts simulators and product. Nothing is registered yet.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let clock = SimClock::frozen(options.starts_at);
-        let control = || Control::with_clock(clock.clone());
-        let amocrm = amocrm::start(None, control()).await?;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let api_url = format!("http://{}", listener.local_addr()?);
+        let clock = SimClock::frozen(options.starts_at);
+        let place = Place { clock, public_url: api_url.clone(), api_url };
+        let (sandbox, api) = Self::build(options, place).await?;
+        let acceptor = poem::listener::TcpAcceptor::from_tokio(listener)?;
+        let server = tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(api));
+        Ok(Self { _api: Some(AbortOnDropHandle::new(server)), ..sandbox })
+    }
+
+    /// Starts simulators and product, except for the server of the API: the caller serves the returned endpoint at the
+    /// addresses of `place`.
+    pub(crate) async fn build(
+        options: Options,
+        place: Place,
+    ) -> anyhow::Result<(Self, BoxEndpoint<'static, Response>)> {
+        let Place { clock, api_url, public_url } = place;
+        let control = || Control::with_clock(clock.clone());
+        let amocrm = amocrm::start(None, control()).await?;
         amocrm.state.route(PUBLIC_ORIGIN, &api_url);
         let terminal = tbank::Terminal {
             key: TERMINAL_KEY.to_owned(),
@@ -94,17 +124,19 @@ impl Sandbox {
             blocked: false,
         };
         let bank = tbank::start(tbank::Options { bind: None, terminals: vec![terminal] }, control()).await?;
+        if public_url != api_url {
+            bank.state.route(&public_url, &api_url);
+        }
         let addresses =
-            Addresses { amocrm: &amocrm.url, bank: &bank.url, api: &api_url, redis: &options.redis_url };
+            Addresses { amocrm: &amocrm.url, bank: &bank.url, api: &public_url, redis: &options.redis_url };
         let variables = variables(&addresses, &options.variables);
         let env = environment(&variables);
         let outbox = Outbox::new(options.pool.clone(), None, Arc::new(clock.clone()));
         let executor = executor(&env, &outbox).await?;
         let redis = connect_redis(&options.redis_url).await?;
         let deps = Deps::new(ApiConfig::from_env(&env)?, outbox.clone(), redis)?;
-        let acceptor = poem::listener::TcpAcceptor::from_tokio(listener)?;
-        let server = tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(routes::app(deps)));
-        Ok(Self {
+        let sandbox = Self {
+            ticks: Ticks::new(&outbox)?,
             scheduler: Scheduler::new(outbox, schedule::entries(false)?),
             clock,
             amocrm,
@@ -117,8 +149,9 @@ impl Sandbox {
             seen: [AtomicU64::new(0), AtomicU64::new(0)],
             crashes: Mutex::default(),
             has_crashed: AtomicBool::new(false),
-            _api: AbortOnDropHandle::new(server),
-        })
+            _api: None,
+        };
+        Ok((sandbox, routes::boxed(deps)))
     }
 
     /// Current time of the sandbox.

@@ -43,6 +43,13 @@ pub enum Happened {
     },
 }
 
+impl Event {
+    /// Whether this is a job of any kind.
+    pub(crate) fn is_job(&self) -> bool {
+        matches!(self.what, Happened::Job { .. })
+    }
+}
+
 impl Happened {
     /// Whether this is a job of the kind.
     pub fn is_job(&self, wanted: &str) -> bool {

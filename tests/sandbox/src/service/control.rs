@@ -1,0 +1,121 @@
+//! The control API, `/_sandbox/…`: its routes.
+
+use std::sync::Arc;
+
+use poem::endpoint::BoxEndpoint;
+use poem::web::{Data, Json};
+use poem::{EndpointExt as _, Response, Route, delete, get, handler, post, put};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::announcement::{State, state_of};
+use super::input::Input;
+use super::journal::{Entry, Filter};
+use super::options::check_event_url;
+use super::problem::Problem;
+use super::scene::{Current, Scene};
+use super::{accounts, advance, bank_form, cards, console, hooks, payments, reset, timeline};
+
+/// Entries of the timeline in an answer to an act.
+const MAX_ENTRIES: usize = 1_000;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(super) struct Control {
+    pub(super) current: Current,
+    /// For the bank's form, which is another server.
+    pub(super) http: reqwest::Client,
+}
+
+/// The handlers' argument.
+pub(super) type ControlData<'a> = Data<&'a Control>;
+
+impl Control {
+    pub(super) fn new(current: Current) -> reqwest::Result<Self> {
+        let redirects = reqwest::redirect::Policy::none();
+        Ok(Self { current, http: reqwest::Client::builder().no_proxy().redirect(redirects).build()? })
+    }
+
+    pub(super) fn scene(&self) -> Result<Arc<Scene>, Problem> {
+        self.current.scene()
+    }
+}
+
+/// An answer to an act: what it is about, and what came of it.
+#[derive(Debug, Serialize)]
+pub(super) struct Done<T> {
+    #[serde(flatten)]
+    pub(super) about: T,
+    /// What happened since the act began.
+    pub(super) items: Vec<Entry>,
+}
+
+/// Runs what an act made due; the answer tells what came of it.
+pub(super) async fn done<T: Serialize>(
+    scene: &Scene,
+    after: u64,
+    about: T,
+) -> Result<Json<Done<T>>, Problem> {
+    scene.settle().await?;
+    let filter = Filter { after, ..Filter::default() };
+    Ok(Json(Done { about, items: scene.journal.read(&filter, MAX_ENTRIES).items }))
+}
+
+/// Routes of the control API, the console and the bank's form.
+pub(super) fn routes(control: Control) -> BoxEndpoint<'static, Response> {
+    let routes = Route::new()
+        .at("/state", get(read_state))
+        .at("/event-url", put(set_event_url))
+        .at("/clock", get(advance::read_clock))
+        .at("/clock/advance", post(advance::advance))
+        .at("/accounts", get(accounts::list).post(accounts::add))
+        .at("/accounts/:account_id", delete(accounts::uninstall))
+        .at("/accounts/:account_id/rename", post(accounts::rename))
+        .at("/accounts/:account_id/users", post(accounts::add_user))
+        .at("/accounts/:account_id/users/:user_id/token", post(accounts::issue_token))
+        .at("/accounts/:account_id/notes", post(accounts::add_note))
+        .at("/cards", get(cards::list).post(cards::add))
+        .at("/payments", get(payments::list))
+        .at("/payments/:order/pay", post(payments::pay))
+        .at("/payments/:order/decline", post(payments::decline))
+        .at("/hooks", get(hooks::read))
+        .at("/hooks/lose", post(hooks::lose))
+        .at("/timeline", get(timeline::read))
+        .at("/reset", post(reset::reset))
+        .at("/bank/pay/:slug", get(bank_form::show).post(bank_form::pay))
+        .at("/", get(console::show))
+        .at("/console.css", get(console::style))
+        .at("/console.js", get(console::script))
+        .at("/console/deliveries", get(console::deliveries))
+        .at("/console/:act", post(console::act));
+    Route::new().nest("/_sandbox", routes).data(control).map_to_response().boxed()
+}
+
+/// Everything that a vendor's test needs: the line that the sandbox printed, as of now.
+#[handler]
+async fn read_state(Data(control): ControlData<'_>) -> Result<Json<State>, Problem> {
+    let scene = control.scene()?;
+    Ok(Json(state_of(&scene).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventUrl {
+    url: Option<String>,
+}
+
+/// Sends events elsewhere from now on; null: the sandbox accepts them itself.
+#[handler]
+fn set_event_url(
+    Data(control): ControlData<'_>,
+    Input(wanted): Input<EventUrl>,
+) -> Result<Json<Value>, Problem> {
+    let url = wanted.url.as_deref().map(check_event_url).transpose()?;
+    control.scene()?.outside.events.proxy.send_to(url.clone());
+    Ok(Json(json!({ "url": url })))
+}
+
+/// A number in a path.
+pub(super) fn number(text: &str, what: &str) -> Result<u64, Problem> {
+    text.parse().map_err(|_| Problem::not_found(format!("`{text}` is not the id of {what}")))
+}

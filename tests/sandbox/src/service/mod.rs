@@ -1,0 +1,116 @@
+//! The sandbox as a service: `flysk-sandbox`, for the CI of vendors.
+//!
+//! One process serves Flysk's API and, below `/_sandbox`, the control API and a page for people. [`Scene`](scene::Scene) is a
+//! sandbox with everything around it; a reset replaces it. Events pass an [event_proxy], and everything that happens is read into
+//! a [journal].
+
+mod accounts;
+mod advance;
+mod announcement;
+mod bank_form;
+mod bank_words;
+mod cards;
+mod console;
+mod control;
+mod database;
+mod definition;
+mod event_proxy;
+mod front;
+mod hooks;
+mod input;
+mod journal;
+mod options;
+mod payments;
+mod problem;
+mod recorder;
+mod registration;
+mod reset;
+mod scene;
+mod span;
+mod timeline;
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use flysk_config::process::Shutdown;
+use poem::Server;
+use poem::listener::TcpAcceptor;
+use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
+
+use self::announcement::announce;
+use self::control::Control;
+use self::database::PrivateDatabase;
+use self::front::Front;
+pub use self::options::Options;
+use self::reset::open_scene;
+use self::scene::{Current, Plan, run_work};
+
+/// Time to end requests in progress.
+const REQUEST_GRACE: Duration = Duration::from_secs(1);
+/// Time to stop, in which the database is deleted.
+const STOP_GRACE: Duration = Duration::from_secs(30);
+
+/// Runs a sandbox until SIGINT or SIGTERM.
+///
+/// # Errors
+///
+/// An option is not valid, a server is not reachable, or the port is taken.
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let shutdown = Shutdown::install(STOP_GRACE)?;
+    let (widget, event_url, starts_at) = (options.widget()?, options.event_url()?, options.starts_at()?);
+    let listener = TcpListener::bind(options.listen()).await;
+    let listener = listener.with_context(|| format!("cannot listen on {}", options.listen()))?;
+    let api_url = format!("http://127.0.0.1:{}", listener.local_addr()?.port());
+    let public_url = options.public_url(&api_url)?;
+    let database =
+        PrivateDatabase::open(&options.database_url, options.database.clone(), options.keep).await?;
+    let plan = Plan {
+        pool: database.pool.clone(),
+        redis_url: options.redis_url.clone(),
+        starts_at,
+        clock: options.clock,
+        api_url,
+        public_url,
+        widget,
+        event_url,
+        keeps_signature: options.sandbox_signatures,
+    };
+    let served = serve(&options, plan, &database, listener, &shutdown, began).await;
+    let closed = database.close().await;
+    served.and(closed)
+}
+
+async fn serve(
+    options: &Options,
+    plan: Plan,
+    database: &PrivateDatabase,
+    listener: TcpListener,
+    shutdown: &Shutdown,
+    began: Instant,
+) -> anyhow::Result<()> {
+    let current = Current::default();
+    let front = Front::new(current.clone(), control::routes(Control::new(current.clone())?));
+    let acceptor = TcpAcceptor::from_tokio(listener)?;
+    let stop = shutdown.token().cancelled_owned();
+    let server = Server::new_with_acceptor(acceptor);
+    let server = server.run_with_graceful_shutdown(front, stop, Some(REQUEST_GRACE));
+    let server = AbortOnDropHandle::new(tokio::spawn(server));
+    let clock = plan.clock;
+    open_scene(&current, plan).await?;
+    let worker = AbortOnDropHandle::new(tokio::spawn(run_work(current.clone(), clock)));
+    announce(&*current.scene()?, database, options.no_json, began.elapsed()).await?;
+    shutdown.requested().await;
+    drop(worker);
+    server.await.context("the server panicked")?.context("the server failed")?;
+    if let Some(scene) = current.replace(None) {
+        scene.sandbox.wipe_redis().await?;
+    }
+    Ok(())
+}
+
+/// Prints a line; the reader may have gone.
+fn print(mut to: impl std::io::Write, text: &str) -> anyhow::Result<()> {
+    writeln!(to, "{text}").and_then(|()| to.flush()).context("cannot print the addresses")
+}

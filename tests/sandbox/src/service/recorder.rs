@@ -1,0 +1,385 @@
+//! Reads what happened from the bank, the mail server and the database into the journal.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use flysk_simulators::tbank::Change;
+use flysk_store::Pool;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use super::bank_words::outcome_of;
+use super::journal::{
+    BankPayment, CoinEntry, FailedJob, InvoiceEntry, Journal, MailEntry, Occurrence, SubscriptionEntry,
+    WebhookEntry,
+};
+use super::scene::Outside;
+use crate::sandbox::Sandbox;
+
+/// Rows of a table that are read again, because a transaction with a smaller id may have been committed later.
+const REREAD_ROWS: usize = 64;
+/// `DATA.OperationInitiatorType` of a charge of a saved card.
+const CHARGE_INITIATOR: &str = "R";
+/// Status of a payment that was only authorised: `CONFIRMED` follows.
+const AUTHORIZED: &str = "AUTHORIZED";
+
+/// Something that happened, and when.
+type Found = Vec<(DateTime<Utc>, Occurrence)>;
+
+/// Fills the journal. One look at a time.
+#[derive(Debug)]
+pub(super) struct Recorder(Mutex<Marks>);
+
+/// What was read so far.
+#[derive(Debug)]
+struct Marks {
+    changes: usize,
+    letters: usize,
+    webhooks: usize,
+    actions: Tail<u64>,
+    transactions: Tail<String>,
+    /// Time of the last look: rows that were changed since are read.
+    looked_at: DateTime<Utc>,
+    /// States of invoices.
+    invoices: HashMap<String, (String, i64)>,
+    failed_jobs: HashSet<String>,
+}
+
+/// The last ids of a table that were read.
+#[derive(Debug)]
+struct Tail<T>(VecDeque<T>);
+
+impl<T> Default for Tail<T> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<T: PartialEq + Clone + Default> Tail<T> {
+    /// Rows after this id are read.
+    fn bound(&self) -> T {
+        self.0.front().cloned().unwrap_or_default()
+    }
+
+    /// Whether the row is read for the first time.
+    fn is_new(&mut self, id: &T) -> bool {
+        if self.0.contains(id) {
+            return false;
+        }
+        if self.0.len() == REREAD_ROWS {
+            self.0.pop_front();
+        }
+        self.0.push_back(id.clone());
+        true
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct ActionRow {
+    id: u64,
+    account_id: u64,
+    subscription_id: String,
+    actor: String,
+    action: String,
+    reason: Option<String>,
+    invoice_id: Option<String>,
+    details: String,
+    acted_at: DateTime<Utc>,
+}
+
+#[derive(sqlx::FromRow)]
+struct InvoiceRow {
+    id: String,
+    account_id: u64,
+    kind: String,
+    state: String,
+    title: String,
+    total_kopecks: i64,
+    refunded_kopecks: i64,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(sqlx::FromRow)]
+struct TransactionRow {
+    id: String,
+    account_id: u64,
+    kind: String,
+    reference: Option<String>,
+    available: i64,
+    held: i64,
+    created_at: DateTime<Utc>,
+}
+
+#[derive(sqlx::FromRow)]
+struct FailedRow {
+    id: String,
+    kind: String,
+    last_error: Option<String>,
+    finished_at: DateTime<Utc>,
+}
+
+impl Recorder {
+    /// Nothing that happened before `now` is read.
+    pub(super) fn new(now: DateTime<Utc>) -> Self {
+        Self(Mutex::new(Marks {
+            changes: 0,
+            letters: 0,
+            webhooks: 0,
+            actions: Tail::default(),
+            transactions: Tail::default(),
+            looked_at: now,
+            invoices: HashMap::new(),
+            failed_jobs: HashSet::new(),
+        }))
+    }
+
+    /// Reads what is new. At one moment come first the bank, then subscriptions, invoices and coins, then what was noted
+    /// live (events and refusals), then webhooks, letters and failed jobs.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub(super) async fn look(
+        &self,
+        journal: &Journal,
+        sandbox: &Sandbox,
+        outside: &Outside,
+    ) -> anyhow::Result<()> {
+        let mut marks = self.0.lock().await;
+        let now = sandbox.now();
+        let pool = &sandbox.pool;
+        let mut found = marks.bank(sandbox).await?;
+        found.extend(marks.actions(pool).await?);
+        found.extend(marks.invoices(pool).await?);
+        found.extend(marks.transactions(pool).await?);
+        let mut then = marks.webhooks(sandbox);
+        then.extend(marks.letters(outside));
+        then.extend(marks.failed_jobs(pool).await?);
+        marks.looked_at = now;
+        journal.add(found, then);
+        Ok(())
+    }
+}
+
+impl Marks {
+    async fn bank(&mut self, sandbox: &Sandbox) -> anyhow::Result<Found> {
+        let changes = sandbox.bank.state.changes_from(self.changes);
+        self.changes += changes.len();
+        let mut found = Vec::new();
+        for change in changes {
+            if change.status == AUTHORIZED {
+                continue;
+            }
+            let account_id = account_of(&sandbox.pool, &change).await?;
+            found.push((change.at, payment(change, account_id)));
+        }
+        Ok(found)
+    }
+
+    async fn actions(&mut self, pool: &Pool) -> anyhow::Result<Found> {
+        let rows: Vec<ActionRow> = sqlx::query_as(
+            "SELECT a.id, s.account_id, a.subscription_id, a.actor, a.action, a.reason, a.invoice_id, a.details, a.acted_at
+             FROM subscription_actions a JOIN subscriptions s ON s.id = a.subscription_id
+             WHERE a.id > ? ORDER BY a.id",
+        )
+        .bind(self.actions.bound())
+        .fetch_all(pool)
+        .await?;
+        let mut found = Vec::new();
+        for row in rows {
+            if self.actions.is_new(&row.id) {
+                let details: Value =
+                    serde_json::from_str(&row.details).context("details of a subscription's log")?;
+                let state = details.pointer("/after/state").and_then(Value::as_str).map(str::to_owned);
+                let entry = SubscriptionEntry {
+                    account_id: row.account_id,
+                    subscription_id: row.subscription_id,
+                    action: row.action,
+                    actor: row.actor,
+                    state,
+                    invoice_id: row.invoice_id,
+                    reason: row.reason,
+                    details,
+                };
+                found.push((row.acted_at, Occurrence::Subscription(entry)));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn invoices(&mut self, pool: &Pool) -> anyhow::Result<Found> {
+        let rows: Vec<InvoiceRow> = sqlx::query_as(
+            "SELECT v.id, i.account_id, v.kind, v.state, v.title, v.total_kopecks, v.refunded_kopecks, v.updated_at
+             FROM subscription_invoices v JOIN installs i ON i.id = v.install_id
+             WHERE v.updated_at >= ? ORDER BY v.updated_at, v.id",
+        )
+        .bind(self.looked_at)
+        .fetch_all(pool)
+        .await?;
+        let mut found = Vec::new();
+        for row in rows {
+            let state = (row.state.clone(), row.refunded_kopecks);
+            if self.invoices.insert(row.id.clone(), state.clone()) != Some(state) {
+                let entry = InvoiceEntry {
+                    account_id: row.account_id,
+                    invoice_id: row.id,
+                    kind: row.kind,
+                    state: row.state,
+                    title: row.title,
+                    total_kopecks: row.total_kopecks,
+                    refunded_kopecks: row.refunded_kopecks,
+                };
+                found.push((row.updated_at, Occurrence::Invoice(entry)));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn transactions(&mut self, pool: &Pool) -> anyhow::Result<Found> {
+        let rows: Vec<TransactionRow> = sqlx::query_as(
+            "SELECT t.id, i.account_id, t.kind, t.reference, t.created_at,
+                CAST(COALESCE((SELECT SUM(e.amount_micro) FROM ledger_entries e
+                    WHERE e.transaction_id = t.id AND e.account = 'available'), 0) AS SIGNED) AS available,
+                CAST(COALESCE((SELECT SUM(e.amount_micro) FROM ledger_entries e
+                    WHERE e.transaction_id = t.id AND e.account = 'held'), 0) AS SIGNED) AS held
+             FROM ledger_transactions t JOIN wallets w ON w.id = t.wallet_id JOIN installs i ON i.id = w.install_id
+             WHERE t.id > ? ORDER BY t.id",
+        )
+        .bind(self.transactions.bound())
+        .fetch_all(pool)
+        .await?;
+        let mut found = Vec::new();
+        for row in rows {
+            if self.transactions.is_new(&row.id) {
+                let entry = CoinEntry {
+                    account_id: row.account_id,
+                    transaction_id: row.id,
+                    kind: row.kind,
+                    available_micro: row.available,
+                    held_micro: row.held,
+                    reference: row.reference,
+                };
+                found.push((row.created_at, Occurrence::Flycoins(entry)));
+            }
+        }
+        Ok(found)
+    }
+
+    fn webhooks(&mut self, sandbox: &Sandbox) -> Found {
+        let deliveries = sandbox.amocrm.state.deliveries().split_off(self.webhooks);
+        self.webhooks += deliveries.len();
+        let told = deliveries.into_iter().map(|delivery| {
+            let entry = WebhookEntry {
+                event: delivery.event,
+                destination: Some(delivery.destination),
+                status: (delivery.status != 0).then_some(delivery.status),
+                lost: false,
+            };
+            (delivery.at, Occurrence::Webhook(entry))
+        });
+        told.collect()
+    }
+
+    fn letters(&mut self, outside: &Outside) -> Found {
+        let letters = outside.mail.state.letters_from(self.letters);
+        self.letters += letters.len();
+        let told = letters.into_iter().map(|letter| {
+            let entry =
+                MailEntry { to: letter.recipients.clone(), subject: letter.subject(), text: letter.text() };
+            (letter.at, Occurrence::Letter(entry))
+        });
+        told.collect()
+    }
+
+    async fn failed_jobs(&mut self, pool: &Pool) -> anyhow::Result<Found> {
+        let rows: Vec<FailedRow> = sqlx::query_as(
+            "SELECT id, kind, last_error, finished_at FROM jobs
+             WHERE state = 'dead' AND finished_at >= ? ORDER BY finished_at, id",
+        )
+        .bind(self.looked_at)
+        .fetch_all(pool)
+        .await?;
+        let mut found = Vec::new();
+        for row in rows {
+            if self.failed_jobs.insert(row.id) {
+                let entry = FailedJob { kind: row.kind, reason: row.last_error.unwrap_or_default() };
+                found.push((row.finished_at, Occurrence::FailedJob(entry)));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The account whose payment it is: of an invoice, or of a purchase of Flycoins.
+async fn account_of(pool: &Pool, change: &Change) -> Result<Option<u64>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT i.account_id FROM invoice_payments p JOIN installs i ON i.id = p.install_id WHERE p.id = ?
+         UNION ALL
+         SELECT i.account_id FROM coin_purchases c JOIN wallets w ON w.id = c.wallet_id
+             JOIN installs i ON i.id = w.install_id WHERE c.terminal_key = ? AND c.order_id = ?",
+    )
+    .bind(&change.order_id)
+    .bind(&change.terminal)
+    .bind(&change.order_id)
+    .fetch_optional(pool)
+    .await
+}
+
+fn payment(change: Change, account_id: Option<u64>) -> Occurrence {
+    let is_charge = change.initiator.as_deref() == Some(CHARGE_INITIATOR);
+    let returns = change.status.contains("REFUND") || change.status.contains("REVERSED");
+    let entry = BankPayment {
+        account_id,
+        outcome: outcome_of(&change.status, change.error_code).to_owned(),
+        order_id: change.order_id,
+        payment_id: change.payment_id,
+        amount_kopecks: change.amount,
+        left_kopecks: change.left,
+        status: change.status,
+        error_code: change.error_code,
+        card: change.card,
+    };
+    match (returns, is_charge) {
+        (true, _) => Occurrence::Refund(entry),
+        (false, true) => Occurrence::Charge(entry),
+        (false, false) => Occurrence::Payment(entry),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_was_committed_late_is_read_once() {
+        let mut tail = Tail::<u64>::default();
+        assert_eq!(tail.bound(), 0);
+        assert!(tail.is_new(&1) && tail.is_new(&3) && tail.is_new(&2) && !tail.is_new(&3));
+        assert_eq!(tail.bound(), 1, "rows after the first of the last ones are read again");
+        for id in 4..200 {
+            assert!(tail.is_new(&id));
+        }
+        assert_eq!(tail.bound(), 200 - REREAD_ROWS as u64);
+    }
+
+    #[test]
+    fn charges_payments_and_refunds_are_told_apart() {
+        let change = |status: &str, initiator: Option<&str>| Change {
+            at: "2027-01-31T09:00:00Z".parse().unwrap(),
+            payment_id: "3000000000".to_owned(),
+            order_id: "ipt_1".to_owned(),
+            terminal: "T".to_owned(),
+            status: status.to_owned(),
+            error_code: 0,
+            amount: 100,
+            left: 100,
+            card: None,
+            initiator: initiator.map(str::to_owned),
+        };
+        let kind = |status, initiator| payment(change(status, initiator), None).kind();
+        assert_eq!(kind("CONFIRMED", Some("R")), "charge");
+        assert_eq!(kind("CONFIRMED", Some("1")), "payment");
+        assert_eq!(kind("PARTIAL_REFUNDED", Some("R")), "refund");
+    }
+}

@@ -1,0 +1,86 @@
+//! Beginning a sandbox, and beginning again.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use flysk_domain::{Clock as _, SystemClock};
+use poem::handler;
+use poem::web::{Data, Json};
+use serde::Deserialize;
+
+use super::accounts::{create_account, install};
+use super::announcement::{State, state_of};
+use super::control::ControlData;
+use super::database;
+use super::input::Input;
+use super::options::check_time;
+use super::problem::Problem;
+use super::registration::register;
+use super::scene::{ClockMode, Current, Plan, Scene};
+
+/// Starts a scene, serves it, registers the widget, and installs it in the accounts of its definition.
+///
+/// # Errors
+///
+/// A server is not reachable, or the definition has a value that Flysk refuses.
+pub(super) async fn open_scene(current: &Current, plan: Plan) -> anyhow::Result<()> {
+    let scene = Arc::new(Scene::start(plan).await?);
+    // amoCRM calls the API while the widget is installed.
+    current.replace(Some(Arc::clone(&scene)));
+    let opened = set_up(&scene).await;
+    if opened.is_err() {
+        current.replace(None);
+    }
+    opened
+}
+
+async fn set_up(scene: &Scene) -> anyhow::Result<()> {
+    let proxy = &scene.outside.events.proxy;
+    let widget = register(&scene.sandbox, &scene.plan.widget, &proxy.event_url()).await?;
+    proxy.know_secret(widget.event_secret.clone());
+    // Set once: a scene has one widget.
+    let _first = scene.widget.set(widget);
+    for account in &scene.plan.widget.accounts {
+        create_account(scene, account)?;
+        if account.installed {
+            install(scene, account.id).await?;
+        }
+    }
+    scene.settle().await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reset {
+    /// Time at the start; by default that of the command line.
+    starts_at: Option<DateTime<Utc>>,
+}
+
+/// Begins again: without rows, with the accounts of the definition, new credentials and the time of the start. Events go on to
+/// the backend's URL of now.
+#[handler]
+pub(super) async fn reset(
+    Data(control): ControlData<'_>,
+    Input(wanted): Input<Reset>,
+) -> Result<Json<State>, Problem> {
+    start_again(&control.current, wanted.starts_at.map(check_time).transpose()?).await?;
+    let scene = control.scene()?;
+    Ok(Json(state_of(&scene).await?))
+}
+
+/// Replaces the scene by a new one.
+pub(super) async fn start_again(current: &Current, starts_at: Option<DateTime<Utc>>) -> Result<(), Problem> {
+    let former = current.scene()?;
+    let _no_work = former.stop_work().await?;
+    current.replace(None);
+    let mut plan = former.plan.clone();
+    plan.event_url = former.outside.events.proxy.target();
+    plan.starts_at = match (starts_at, plan.clock) {
+        (Some(starts_at), _) => starts_at,
+        (None, ClockMode::Frozen) => plan.starts_at,
+        (None, ClockMode::Running) => SystemClock.now(),
+    };
+    former.sandbox.wipe_redis().await?;
+    database::clear(&plan.pool).await?;
+    Ok(open_scene(current, plan).await?)
+}

@@ -1,0 +1,304 @@
+//! A sandbox from its start to the next reset, with everything around it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chrono::{DateTime, TimeDelta, Utc};
+use flysk_simulators::smtp::{self, Smtp};
+use flysk_simulators::{Control, Running, SimClock};
+use flysk_store::Pool;
+use poem::Response;
+use poem::endpoint::BoxEndpoint;
+use tokio::sync::{MutexGuard, Notify};
+
+use super::definition::WidgetDefinition;
+use super::event_proxy::RunningEventProxy;
+use super::journal::Journal;
+use super::problem::Problem;
+use super::recorder::Recorder;
+use super::registration::RegisteredWidget;
+use crate::advance::Pace;
+use crate::sandbox::{Options, Place, Sandbox};
+
+/// Path below which the bank's form is shown at the address of the API.
+pub(super) const BANK_PATH: &str = "/_sandbox/bank";
+/// Every due date; jobs of a crowd run several at a time.
+const PACE: Pace = Pace { step: TimeDelta::zero(), jobs_at_once: 8 };
+/// Time that a request waits for another one's jobs. A backend that asks for something while it receives an event would
+/// otherwise wait for its own answer.
+const MAX_WAIT_FOR_TURN: Duration = Duration::from_secs(2);
+
+/// How the clock goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ClockMode {
+    /// It stands until it is advanced: the same at every run.
+    Frozen,
+    /// It runs from its start time on, and can be advanced.
+    Running,
+}
+
+/// What a scene is made from.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) pool: Pool,
+    pub(super) redis_url: String,
+    pub(super) starts_at: DateTime<Utc>,
+    pub(super) clock: ClockMode,
+    /// Address at which simulators and the bank form reach the API.
+    pub(super) api_url: String,
+    /// Address at which people and backends reach it.
+    pub(super) public_url: String,
+    pub(super) widget: WidgetDefinition,
+    pub(super) event_url: Option<String>,
+    /// Whether events keep the signature with the sandbox's time.
+    pub(super) keeps_signature: bool,
+}
+
+/// Services beside amoCRM and the bank.
+#[derive(Debug)]
+pub(super) struct Outside {
+    pub(super) mail: Running<Smtp>,
+    pub(super) events: RunningEventProxy,
+}
+
+/// The sandbox and its vendor's things.
+pub(super) struct Scene {
+    pub(super) plan: Plan,
+    pub(super) sandbox: Sandbox,
+    pub(super) outside: Outside,
+    pub(super) journal: Arc<Journal>,
+    /// The API of the product.
+    pub(super) api: BoxEndpoint<'static, Response>,
+    /// The widget, once it is registered.
+    pub(super) widget: OnceLock<RegisteredWidget>,
+    /// Accounts of the simulated amoCRM.
+    pub(super) accounts: Mutex<BTreeSet<u64>>,
+    /// Number of amoCRM's next webhooks that are lost.
+    pub(super) webhook_losses: AtomicU32,
+    /// Told of requests that may have enqueued jobs.
+    pub(super) work: Notify,
+    /// What the console shows after an act, once.
+    pub(super) console_note: Mutex<Option<super::console::Note>>,
+    recorder: Recorder,
+    /// Whoever holds it runs jobs.
+    turn: tokio::sync::Mutex<()>,
+    is_advancing: AtomicBool,
+}
+
+/// What came of moving the clock.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moved {
+    pub(super) from: DateTime<Utc>,
+    pub(super) to: DateTime<Utc>,
+    /// Number of moments at which something was due.
+    pub(super) stops: u32,
+    pub(super) jobs: usize,
+    /// Number of the last entry of the timeline before.
+    pub(super) after: u64,
+}
+
+impl Scene {
+    /// Starts simulators and product. The caller serves [`Scene::api`], then registers the widget.
+    ///
+    /// # Errors
+    ///
+    /// The database or Redis is not reachable, or a port cannot be bound.
+    pub(super) async fn start(plan: Plan) -> anyhow::Result<Self> {
+        let clock = match plan.clock {
+            ClockMode::Frozen => SimClock::frozen(plan.starts_at),
+            ClockMode::Running => SimClock::default(),
+        };
+        clock.set(plan.starts_at);
+        let journal = Arc::new(Journal::default());
+        let target = plan.event_url.clone();
+        let events =
+            RunningEventProxy::start(clock.clone(), Arc::clone(&journal), target, plan.keeps_signature)
+                .await?;
+        let mail = smtp::start(smtp::Options::default(), Control::with_clock(clock.clone())).await?;
+        let options = Options {
+            pool: plan.pool.clone(),
+            redis_url: plan.redis_url.clone(),
+            starts_at: plan.starts_at,
+            variables: variables(&plan, &mail, &events),
+        };
+        let place = Place { clock, api_url: plan.api_url.clone(), public_url: plan.public_url.clone() };
+        let (sandbox, api) = Sandbox::build(options, place).await?;
+        sandbox.bank.state.publish_form_at(&format!("{}{BANK_PATH}", plan.public_url));
+        Ok(Self {
+            recorder: Recorder::new(plan.starts_at),
+            plan,
+            sandbox,
+            outside: Outside { mail, events },
+            journal,
+            api,
+            widget: OnceLock::new(),
+            accounts: Mutex::default(),
+            webhook_losses: AtomicU32::new(0),
+            work: Notify::new(),
+            console_note: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            is_advancing: AtomicBool::new(false),
+        })
+    }
+
+    /// The registered widget.
+    ///
+    /// # Errors
+    ///
+    /// The sandbox is still starting.
+    pub(super) fn widget(&self) -> Result<&RegisteredWidget, Problem> {
+        self.widget.get().ok_or_else(Problem::starting)
+    }
+
+    /// Ids of the accounts.
+    pub(super) fn account_ids(&self) -> Vec<u64> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    /// Whether amoCRM's next webhook is lost; counts it.
+    pub(super) fn loses_webhook(&self) -> bool {
+        let less = |left: u32| left.checked_sub(1);
+        self.webhook_losses.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok()
+    }
+
+    /// Runs what is due now, and reads what came of it into the timeline. While the clock moves, whoever moves it does so.
+    ///
+    /// # Errors
+    ///
+    /// The database failed, or jobs do not come to an end.
+    pub(super) async fn settle(&self) -> anyhow::Result<()> {
+        if self.is_advancing.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let Ok(_turn) = tokio::time::timeout(MAX_WAIT_FOR_TURN, self.turn.lock()).await else {
+            return Ok(());
+        };
+        match self.plan.clock {
+            ClockMode::Frozen => self.sandbox.rest(PACE).await?,
+            ClockMode::Running => self.sandbox.catch_up().await?,
+        }
+        self.sandbox.take_events().await;
+        self.look().await
+    }
+
+    /// Reads what happened into the timeline.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub(super) async fn look(&self) -> anyhow::Result<()> {
+        self.recorder.look(&self.journal, &self.sandbox, &self.outside).await
+    }
+
+    /// Moves the clock to `to` and runs everything that is due on the way.
+    ///
+    /// # Errors
+    ///
+    /// The clock is moving already, `to` is in the past, the database failed, or jobs do not come to an end.
+    pub(super) async fn advance(&self, to: DateTime<Utc>) -> Result<Moved, Problem> {
+        let _advancing = Advancing::begin(&self.is_advancing).ok_or_else(Problem::busy)?;
+        let _turn = self.turn.lock().await;
+        // What happened before belongs to the time before.
+        self.look().await?;
+        let from = self.sandbox.now();
+        if to < from {
+            return Err(Problem::invalid(format!("the clock shows {from} and does not go back")));
+        }
+        let mut moved = Moved { from, to, stops: 0, jobs: 0, after: self.journal.last() };
+        let mut walk = self.sandbox.walk(to, PACE)?;
+        while walk.step().await? {
+            moved.stops += 1;
+            moved.jobs += self.sandbox.take_events().await.iter().filter(|event| event.is_job()).count();
+            self.look().await?;
+        }
+        Ok(moved)
+    }
+
+    /// Waits until nobody runs jobs, and keeps others from it.
+    ///
+    /// # Errors
+    ///
+    /// The clock is moving.
+    pub(super) async fn stop_work(&self) -> Result<MutexGuard<'_, ()>, Problem> {
+        if self.is_advancing.swap(true, Ordering::SeqCst) {
+            return Err(Problem::busy());
+        }
+        Ok(self.turn.lock().await)
+    }
+}
+
+/// While it lives, the clock moves.
+struct Advancing<'a>(&'a AtomicBool);
+
+impl<'a> Advancing<'a> {
+    /// `None` if the clock is moving already.
+    fn begin(flag: &'a AtomicBool) -> Option<Self> {
+        // Not `then_some`, whose value would be dropped, and end what the other began.
+        (!flag.swap(true, Ordering::SeqCst)).then(|| Self(flag))
+    }
+}
+
+impl Drop for Advancing<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Variables of the product beside those of every sandbox.
+fn variables(plan: &Plan, mail: &Running<Smtp>, events: &RunningEventProxy) -> BTreeMap<String, String> {
+    [
+        ("FLYSK_OUTBOUND_ALLOW", events.proxy.address().to_owned()),
+        ("FLYSK_SMTP_URL", format!("{}?tls=none", mail.url)),
+        ("FLYSK_SMTP_FROM", "Flysk <notices@flysk.example>".to_owned()),
+        // The form is shown at the address of the API, which is its origin for buyers.
+        ("FLYSK_TBANK_FORM_HOSTS", plan.public_url.clone()),
+        // No answer of the bank is lost on purpose, so none is waited for in vain; a busy machine may take its time.
+        ("FLYSK_TBANK_TIMEOUT_MS", "15000".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// The current scene; there is none while the sandbox is being reset.
+#[derive(Clone, Default)]
+pub(super) struct Current(Arc<std::sync::RwLock<Option<Arc<Scene>>>>);
+
+impl Current {
+    /// The scene.
+    ///
+    /// # Errors
+    ///
+    /// The sandbox is being reset.
+    pub(super) fn scene(&self) -> Result<Arc<Scene>, Problem> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(Problem::starting)
+    }
+
+    /// Replaces the scene; returns the former one.
+    pub(super) fn replace(&self, scene: Option<Arc<Scene>>) -> Option<Arc<Scene>> {
+        std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), scene)
+    }
+}
+
+/// Runs what becomes due until the process ends: after requests to the API, and from time to time.
+pub(super) async fn run_work(current: Current, clock: ClockMode) {
+    let interval = match clock {
+        // Requests tell of their work; commands of an operator do not.
+        ClockMode::Frozen => Duration::from_secs(1),
+        ClockMode::Running => Duration::from_millis(250),
+    };
+    loop {
+        let Ok(scene) = current.scene() else {
+            tokio::time::sleep(interval).await;
+            continue;
+        };
+        // Either way there may be work.
+        let _told = tokio::time::timeout(interval, scene.work.notified()).await;
+        if let Err(error) = scene.settle().await.context("jobs of the sandbox") {
+            tracing::error!(error = format!("{error:#}"), "the sandbox does not come to rest");
+        }
+    }
+}
