@@ -1,0 +1,6 @@
+"""Version of the SDK: that of the API's document.
+
+Generated from api/openapi.json by sdk/generator: changes here are lost.
+"""
+
+__version__ = "1.0.0"
