@@ -1,5 +1,5 @@
 import { bodyOf, succeeded, type ApiClient } from './client'
-import type { Activation, ActivationLink, CallStatistics, Package, Preferences, Purchase, TopUpLimits, Transaction, Wallet } from './types'
+import type { Activation, ActivationLink, CallStatistics, OccupiedSeat, Package, Preferences, Purchase, TopUpLimits, Transaction, Wallet } from './types'
 
 /** Filter of transactions. */
 export interface TransactionFilter {
@@ -60,6 +60,17 @@ export class AccountApi {
 
   purchase(id: string): Promise<Purchase> {
     return bodyOf(this.client.GET('/v1/flycoins/purchases/{id}', { params: { path: { id } } }))
+  }
+
+  /** Users who occupy seats; nobody if the widget gives no seats to users. */
+  async seats(): Promise<OccupiedSeat[]> {
+    return (await bodyOf(this.client.GET('/v1/subscription/seats', {}))).items ?? []
+  }
+
+  /** Frees the seat of a user, for administrators; returns who is left. */
+  async freeSeat(userId: number): Promise<OccupiedSeat[]> {
+    const params = { path: { user_id: String(userId) } }
+    return (await bodyOf(this.client.DELETE('/v1/subscription/seats/{user_id}', { params }))).items ?? []
   }
 
   preferences(): Promise<Preferences> {

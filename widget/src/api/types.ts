@@ -20,6 +20,7 @@ export type Transaction = Schemas['Transaction']
 export type Package = Schemas['FlycoinPackage']
 export type Purchase = Schemas['Purchase']
 export type TopUpLimits = Schemas['TopUpLimits']
+export type OccupiedSeat = Schemas['OccupiedSeat']
 export type Preferences = Schemas['Preferences']
 export type Activation = Schemas['Activation']
 /** A new link, with the addresses of the bots. */

@@ -3,12 +3,13 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import ru from '../../i18n/ru.json'
 import type { AccountApi } from '../api/account'
 import { ApiProblem } from '../api/problem'
-import type { Purchase, TopUpLimits } from '../api/types'
+import type { OccupiedSeat, Purchase, TopUpLimits } from '../api/types'
 import { CONTEXT_KEY, type Context } from '../context'
 import type { Host } from '../host/host'
 import { Preferred } from '../host/preferred'
 import { Texts } from '../host/texts'
 import { change, createAppStore, STORE_KEY } from '../store'
+import SeatList from './SeatList.vue'
 import TopUpPanel from './TopUpPanel.vue'
 import { usePurchase } from './usePurchase'
 
@@ -31,6 +32,8 @@ let tabs: Tab[] = []
 const buy = vi.fn<AccountApi['buy']>()
 const ask = vi.fn<AccountApi['purchase']>()
 const limits = vi.fn<AccountApi['topUpLimits']>()
+const seats = vi.fn<AccountApi['seats']>()
+const freeSeat = vi.fn<AccountApi['freeSeat']>()
 const onProblem = vi.fn()
 const flycoinsPage = vi.fn<Context['flycoinsPage']>()
 const store = { current: createAppStore() }
@@ -50,7 +53,7 @@ function open(): Tab {
 
 function mount(component: Component): HTMLElement {
   const host = { document, window: { open, crypto: window.crypto }, language: 'ru', texts: (section: string) => sections[section] ?? {} } as unknown as Host
-  const accountApi = { buy, purchase: ask, topUpLimits: limits, packages: async () => [] } as unknown as AccountApi
+  const accountApi = { buy, purchase: ask, topUpLimits: limits, packages: async () => [], seats, freeSeat } as unknown as AccountApi
   const context = { host, accountApi, texts: new Texts(host), onProblem, flycoinsPage, preferred: new Preferred(undefined, '1') } as unknown as Context
   const element = document.createElement('div')
   app = createApp(component)
@@ -208,5 +211,44 @@ describe('the top-up', () => {
     const element = await mountFor({ transfer_available: false })
     expect(element.querySelector('.flysense-pay')).not.toBeNull()
     expect(element.querySelector('.flysense-transfer')).toBeNull()
+  })
+})
+
+describe('the seats', () => {
+  const ANNA = { user_id: 501, user_name: 'Анна Петрова', taken_at: '', seen_at: '' } as unknown as OccupiedSeat
+  const UNKNOWN = { ...ANNA, user_id: 502, user_name: null } as unknown as OccupiedSeat
+
+  async function mountFor(isAdmin: boolean): Promise<HTMLElement> {
+    change(store.current, 'setAccess', { ...store.current.state.access, isAdmin })
+    const element = mount(SeatList)
+    await vi.advanceTimersByTimeAsync(0)
+    await nextTick()
+    return element
+  }
+
+  const shown = (element: HTMLElement): string[] => [...element.querySelectorAll('li')].map((seat) => seat.textContent!.replace(/\s+/g, ' ').trim())
+
+  it('are named where the name is known, and freed by an administrator', async () => {
+    seats.mockResolvedValue([ANNA, UNKNOWN])
+    freeSeat.mockResolvedValueOnce([UNKNOWN]).mockRejectedValueOnce(new ApiProblem(403, 'admin_only'))
+    const element = await mountFor(true)
+    expect(shown(element)).toEqual(['Анна Петрова Освободить', 'Пользователь 502 Освободить'])
+    element.querySelector('button')?.click()
+    await vi.advanceTimersByTimeAsync(0)
+    await nextTick()
+    expect(freeSeat).toHaveBeenCalledWith(501)
+    expect(shown(element)).toEqual(['Пользователь 502 Освободить'])
+    element.querySelector('button')?.click()
+    await vi.advanceTimersByTimeAsync(0)
+    await nextTick()
+    expect(shown(element)).toHaveLength(1)
+    expect(element.querySelector('[role=alert]')?.textContent).toBeTruthy()
+  })
+
+  it('are seen by everybody, and a widget without seats of users shows none', async () => {
+    seats.mockResolvedValueOnce([ANNA]).mockResolvedValueOnce([])
+    expect(shown(await mountFor(false))).toEqual(['Анна Петрова'])
+    app?.unmount()
+    expect((await mountFor(false)).querySelector('section')).toBeNull()
   })
 })

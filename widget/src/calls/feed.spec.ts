@@ -54,6 +54,11 @@ describe('the feed', () => {
     expect(document.querySelector('.flysense-slot')?.previousElementSibling?.className).toBe('feed-note__call-content')
   })
 
+  it('gives one slot to a record that can be played and downloaded', () => {
+    document.body.innerHTML = note('1', PLAYABLE + DOWNLOAD_ONLY)
+    expect(findRecords(document, LEAD).map((record) => record.id)).toEqual(['1'])
+  })
+
   it('skips the capsule of a group and takes its calls', () => {
     document.body.innerHTML = `<div class="feed-note-wrapper-call_in_out feed-note-wrapper-grouped-complex" data-id="9">
       <div class="js-grouped-subviews">${note('10')}${note('11')}</div></div>`

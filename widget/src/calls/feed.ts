@@ -16,28 +16,37 @@ const RECORD = '.feed-note-wrapper-call_in_out'
 const GROUP_CLASS = 'feed-note-wrapper-grouped-complex'
 const CALL_CONTENT = '.feed-note__call-content'
 /** Playable, or at least downloadable. Records without a recording have a disabled element instead of a link. */
-const RECORDING_LINK = 'a.js-call-play[href], a[download][href]'
+const RECORDING_LINK = `${CALL_CONTENT} a.js-call-play[href], ${CALL_CONTENT} a[download][href]`
 const LINKED_CARD = '.feed-note__linked a[href], a.feed-note__linked-inner[href]'
 const CARD_PATH = /\/(leads|contacts|companies|customers)\/detail\/(\d+)/
 
-/** The playable call records of a page, wherever the feed puts them: in groups, prepended, or new. */
+/**
+ * The playable call records of a page, wherever the feed puts them: in groups, prepended, or new. The page is searched once for
+ * links to recordings and once for links to cards, not once for each record.
+ */
 export function findRecords(document: Document, card: Card): FeedRecord[] {
-  const records: FeedRecord[] = []
-  for (const wrapper of document.querySelectorAll(RECORD)) {
-    // A group holds the wrappers of its calls, which are found by themselves.
-    if (wrapper.classList.contains(GROUP_CLASS)) continue
+  const records = new Map<Element, FeedRecord>()
+  const linked = findLinkedCards(document)
+  for (const link of document.querySelectorAll(RECORDING_LINK)) {
+    const anchor = link.closest(CALL_CONTENT)!
+    const wrapper = anchor.closest(RECORD)
+    // A record has two links, one to play and one to download. A group holds the wrappers of its calls, which have their own links.
+    if (!wrapper || records.has(wrapper) || wrapper.classList.contains(GROUP_CLASS)) continue
     const id = wrapper.getAttribute('data-id')
-    const anchor = wrapper.querySelector(CALL_CONTENT)
-    if (!id || !anchor || !anchor.querySelector(RECORDING_LINK)) continue
-    records.push({ id, wrapper, anchor, card: linkedCard(wrapper) ?? card })
+    if (id) records.set(wrapper, { id, wrapper, anchor, card: linked.get(wrapper) ?? card })
   }
-  return records
+  return [...records.values()]
 }
 
-function linkedCard(wrapper: Element): Card | null {
-  const href = wrapper.querySelector(LINKED_CARD)?.getAttribute('href') ?? ''
-  const [, entityType, id] = CARD_PATH.exec(href) ?? []
-  return entityType ? { entityType: entityType as EntityType, entityId: Number(id) } : null
+/** Cards of the records that belong to another card than the open one. */
+function findLinkedCards(document: Document): Map<Element, Card> {
+  const cards = new Map<Element, Card>()
+  for (const link of document.querySelectorAll(LINKED_CARD)) {
+    const wrapper = link.closest(RECORD)
+    const [, entityType, id] = CARD_PATH.exec(link.getAttribute('href')!) ?? []
+    if (wrapper && entityType && !cards.has(wrapper)) cards.set(wrapper, { entityType: entityType as EntityType, entityId: Number(id) })
+  }
+  return cards
 }
 
 /** What shows a record below its call. */

@@ -1,4 +1,4 @@
-import { createApp, createVNode, render, type App } from 'vue'
+import { createApp, createVNode, render, toRaw, type App } from 'vue'
 import type { MutationPayload } from 'vuex'
 import type { CallRecord } from '../api/types'
 import { CONTEXT_KEY, type Context } from '../context'
@@ -19,14 +19,15 @@ const IDLE_CLASS = 'flysense-idle'
 
 /**
  * The contents of a card's slots. Most records of a card never get further than the button, so that a slot begins as a copy of one
- * rendered button, without Vue, and one listener serves all of them; Vue takes over at the first press, or when the record has more
- * to show.
+ * button, without Vue, and one listener serves all of them; Vue takes over at the first press, or when the record has more to show.
  */
 export class SlotViews implements Slots {
   private readonly app: App
   private readonly plain = new Map<Element, PlainSlot>()
-  /** The button for copies; rendered for the first record. */
-  private button: Element | undefined
+  /** The state without reactivity: it is read for every record of a card, and nothing depends on it. */
+  private readonly state: State
+  /** The button for copies; made for the first record, when amoCRM has loaded the texts. */
+  private button: HTMLButtonElement | undefined
   private endSubscription: (() => void) | undefined
 
   constructor(
@@ -35,6 +36,7 @@ export class SlotViews implements Slots {
   ) {
     this.app = createApp({ render: () => null })
     this.app.provide(CONTEXT_KEY, context).provide(STORE_KEY, store)
+    this.state = toRaw(store.state)
   }
 
   /** Begins the work for a card. */
@@ -46,14 +48,14 @@ export class SlotViews implements Slots {
 
   mount(element: HTMLElement, record: FeedRecord): void {
     const slot = { recordId: record.id, card: record.card }
-    const { state } = this.store
-    if (state.access.phase === 'blocked' || state.requests[record.id] || !isButton(state.records[record.id])) {
+    const { access, requests, records } = this.state
+    if (access.phase === 'blocked' || requests[record.id] || !isButton(records[record.id])) {
       this.render(element, slot)
       return
     }
-    this.button ??= this.renderButton()
+    this.button ??= this.createButton()
     element.classList.add(IDLE_CLASS)
-    element.append(this.button.cloneNode(true))
+    element.appendChild(this.button.cloneNode(true))
     this.plain.set(element, slot)
   }
 
@@ -104,12 +106,12 @@ export class SlotViews implements Slots {
     render(slot, element)
   }
 
-  /** The button as Vue renders it. It stands in the slot itself, which needs a quarter of the elements. */
-  private renderButton(): Element {
-    const element = this.context.host.document.createElement('div')
-    this.render(element, { recordId: '', card: { entityType: 'leads', entityId: 0 } })
-    const button = element.querySelector('button')!.cloneNode(true) as Element
-    render(null, element)
+  /** Looks as the button of `CallSlot`, by one rule of the style sheet. It stands in the slot itself, which needs a quarter of the elements. */
+  private createButton(): HTMLButtonElement {
+    const { host, texts } = this.context
+    const button = host.document.createElement('button')
+    button.type = 'button'
+    button.textContent = texts.get('call.button')
     return button
   }
 }

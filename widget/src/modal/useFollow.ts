@@ -2,6 +2,8 @@ import { onScopeDispose, ref, type Ref } from 'vue'
 
 /** Scrolling by the page itself is recognised for this long, in milliseconds. */
 const OWN_SCROLL_MS = 400
+/** After a movement of the user's wheel or finger the list does not move by itself for this long, in milliseconds. */
+const USER_SCROLL_MS = 150
 
 /** Where the current turn is, if it is out of view. */
 export type Direction = 'up' | 'down' | null
@@ -14,6 +16,7 @@ export function useFollow(box: Ref<HTMLElement | null>, currentElement: () => HT
   const isFollowing = ref(true)
   const direction = ref<Direction>(null)
   let ownScrollUntil = 0
+  let userScrollUntil = 0
   let isUserScrolling = false
 
   /** Scrolls only the list: `scrollIntoView` would also scroll amoCRM's page. */
@@ -32,6 +35,8 @@ export function useFollow(box: Ref<HTMLElement | null>, currentElement: () => HT
   /** Called when another turn becomes current. */
   function onTurnChange(): void {
     if (isFollowing.value) {
+      // The user's scrolling is told in the next frame: until then nothing may undo it. The next turn moves the list.
+      if (performance.now() < userScrollUntil) return
       const element = currentElement()
       if (element && !isComfortable(element)) reveal(element)
     } else {
@@ -52,12 +57,18 @@ export function useFollow(box: Ref<HTMLElement | null>, currentElement: () => HT
     updateDirection()
   }
 
+  /** The user's wheel or finger stops the page's own scrolling, as the browser does. */
   function onUserScroll(): void {
     isUserScrolling = true
+    ownScrollUntil = 0
+    userScrollUntil = performance.now() + USER_SCROLL_MS
   }
 
   function onScroll(): void {
-    if (!isUserScrolling || performance.now() < ownScrollUntil) return
+    const now = performance.now()
+    if (!isUserScrolling || now < ownScrollUntil) return
+    // A movement of the wheel glides for a while.
+    userScrollUntil = now + USER_SCROLL_MS
     updateDirection()
     isFollowing.value = direction.value === null
   }

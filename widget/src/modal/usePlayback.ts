@@ -155,7 +155,7 @@ export function usePlayback(audio: Ref<HTMLAudioElement | null>, transcriptionId
   })
 
   const isBusy = computed(() => state.value === 'loading' || state.value === 'preparing')
-  const handlers = { loadedmetadata: onReady, playing: onPlay, pause: onPause, waiting: onPause, ended: onPause, seeked: readTime, error: onError }
+  const handlers = { loadedmetadata: onReady, playing: onPlay, pause: onPause, waiting: readTime, ended: onPause, seeked: readTime, error: onError }
   return { timeMs, durationMs, isPlaying, isBusy, state, problem, reason, speed, play, pause, toggle, seek, setSpeed, load, handlers }
 }
 

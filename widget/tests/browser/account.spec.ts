@@ -40,6 +40,17 @@ describe('the account', () => {
     await page.close()
   })
 
+  it('leads a firm to the hosted page for an invoice', async () => {
+    const page = await browser.open(environment.balance_url)
+    const button = page.locator('.flysense-transfer')
+    await button.waitFor()
+    expect(await button.textContent()).toContain('Оплатить по счёту')
+    await button.scrollIntoViewIfNeeded()
+    await picture(page, 'by-transfer')
+    expect(await browser.ledTo(() => button.click())).toContain('/billing/flycoins')
+    await page.close()
+  })
+
   it('shows and changes the settings without waking amoCRM’s own button', async () => {
     const page = await browser.open(environment.settings_url)
     await page.locator('.js-widget-tile[data-code=flysense]').click()

@@ -55,6 +55,15 @@ export class Browser {
     const [page] = await Promise.all([this.context!.waitForEvent('page'), click()])
     return page
   }
+
+  /** The address to which a click leads a new tab. */
+  async ledTo(click: () => Promise<void>): Promise<string> {
+    const context = this.context!
+    const asked = context.waitForEvent('request', (request) => request.isNavigationRequest())
+    const [tab, request] = await Promise.all([context.waitForEvent('page'), asked, click()])
+    await tab.close()
+    return request.url()
+  }
 }
 
 /** The slot of a record. */

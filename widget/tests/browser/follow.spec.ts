@@ -8,6 +8,8 @@ const RECORDING = process.env.FLYSENSE_RECORDING!
 /** Turns of the dialogue: more than fit into the view, each shorter than a second. */
 const TURNS = 120
 const TURN_MS = 250
+/** More turns than fit into the view. */
+const TURNS_AHEAD = 20
 
 interface Details {
   utterances: { start_ms: number; end_ms: number; text: string }[]
@@ -53,12 +55,20 @@ describe('the dialogue while playing', () => {
   const scrolled = (page: Page): Promise<string[]> => page.evaluate(() => (window as unknown as { scrolled: string[] }).scrolled)
   const chip = (page: Page) => page.getByRole('button', { name: /К текущей реплике/ })
 
-  /** Scrolls the dialogue by the wheel, until the current turn is out of view. */
+  /** Plays from the first turn, until a turn is current that does not fit into the view together with the first one. */
+  async function playOn(page: Page): Promise<void> {
+    await page.locator('[data-turn="0"] button').press('Enter')
+    await expect.poll(() => currentTurn(page), { timeout: 30_000 }).toBeGreaterThan(TURNS_AHEAD)
+    // The list may still be gliding there.
+    await expect.poll(() => isCurrentInView(page)).toBe(true)
+  }
+
+  /** Scrolls the dialogue by the wheel to its beginning, which playing only leaves further behind: the current turn is out of view. */
   async function scrollAway(page: Page): Promise<void> {
     await page.locator('.flysense-dialogue').hover()
     await expect
       .poll(async () => {
-        await page.mouse.wheel(0, 100_000)
+        await page.mouse.wheel(0, -100_000)
         return chip(page).isVisible()
       })
       .toBe(true)
@@ -70,9 +80,7 @@ describe('the dialogue while playing', () => {
 
   it('follows the current turn, lets go when it is scrolled away, and follows again by the chip', async () => {
     const page = await opened()
-    await page.locator('[data-turn="0"] button').press('Enter')
-    await expect.poll(() => currentTurn(page), { timeout: 30_000 }).toBeGreaterThan(20)
-    expect(await isCurrentInView(page)).toBe(true)
+    await playOn(page)
     expect(await scrolled(page)).toContain('smooth')
 
     await scrollAway(page)
@@ -88,8 +96,7 @@ describe('the dialogue while playing', () => {
 
   it('follows again after a click on a turn', async () => {
     const page = await opened()
-    await page.locator('[data-turn="0"] button').press('Enter')
-    await expect.poll(() => currentTurn(page)).toBeGreaterThan(0)
+    await playOn(page)
     await scrollAway(page)
     await page.evaluate(() => {
       const box = document.querySelector('.flysense-dialogue')!.getBoundingClientRect()
@@ -103,9 +110,7 @@ describe('the dialogue while playing', () => {
 
   it('jumps instead of gliding for those who want no motion', async () => {
     const page = await opened('reduce')
-    await page.locator('[data-turn="0"] button').press('Enter')
-    await expect.poll(() => currentTurn(page), { timeout: 30_000 }).toBeGreaterThan(20)
-    expect(await isCurrentInView(page)).toBe(true)
+    await playOn(page)
     const ways = new Set(await scrolled(page))
     expect(ways).toEqual(new Set(['auto']))
     const moving = await page.evaluate(() => {
