@@ -44,7 +44,8 @@ enum Command {
     ///
     /// Starts servers, simulators (amoCRM, T-Bank, SpeechKit, YandexGPT, Object Storage), API and workers, and installs FlySense. The
     /// environment of the processes, all addresses and the credentials of the vendor's widget are in target/dev.env: `. target/dev.env`.
-    /// Addresses in `FLYSK_OUTBOUND_ALLOW` are added to those that the simulators need.
+    /// Addresses in `FLYSK_OUTBOUND_ALLOW` are added to those that the simulators need. A sandbox with a clock that can be advanced runs
+    /// beside it; its console's address is printed (docs/sandbox.md).
     ///
     /// Options of the starter: --pace FACTOR, --logs.
     Dev {
@@ -64,10 +65,11 @@ enum Command {
     },
     /// Check formatting, lints and generated files, then run all tests; the last line is the summary
     Ci,
-    /// Generate clients from api/openapi.json with three generators, compile them and run them against the API
+    /// Generate clients from api/openapi.json with three generators, compile them and run them against the API; the SDKs, too
     ///
     /// openapi-python-client, openapi-typescript with openapi-fetch, and OpenAPI Generator for Java, in pinned versions from `PyPI`
-    /// and npm, installed under target/clients. Requires Python 3, Node.js and a JDK.
+    /// and npm, installed under target/clients. The SDKs of sdk/ are built and installed there, and their tests run against the
+    /// API. Requires Python 3.11, Node.js and a JDK.
     Clients,
     /// Run benchmarks and write docs/benchmarks.md
     Bench {
@@ -87,7 +89,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
         args: Vec<String>,
     },
-    /// Write the generated files: .env.example, api/openapi.json, docs/jobs.md, docs/cli.md, widget/src/api/schema.ts
+    /// Write the generated files: .env.example, api/openapi.json, docs/jobs.md, docs/cli.md, widget/src/api/schema.ts, those of sdk/
     Generate,
     /// Build, test and check FlySense's widget for amoCRM; check any vendor's widget.zip
     Widget {

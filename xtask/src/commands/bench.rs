@@ -6,14 +6,15 @@ use anyhow::Result;
 
 use super::{prepare, with_services};
 use crate::services::{Database, Durability, Private};
-use crate::tools::{self, NODE, PYTHON, SOX, WRK};
+use crate::tools::{self, NODE, POSTGRES, PYTHON, SOX, WRK};
 use crate::{process, workspace};
 
 /// Packages and their executables that run in the benchmarks.
-const BUILT: [(&str, &str); 5] = [
+const BUILT: [(&str, &str); 6] = [
     ("flysk-admin", "flysk-admin"),
     ("flysk-api", "flysk-api"),
     ("flysk-audio", "flysk-prepare"),
+    ("flysk-sandbox", "flysk-sandbox"),
     ("flysk-suite", "flysk-bench"),
     ("flysk-workers", "flysk-worker"),
 ];
@@ -22,7 +23,7 @@ const BUILT: [(&str, &str); 5] = [
 pub fn run(args: &[String]) -> Result<ExitStatus> {
     prepare()?;
     // Tools of comparison; the rows of a missing tool are left out.
-    tools::install(&[&SOX, &NODE, &WRK, &PYTHON]);
+    tools::install(&[&SOX, &NODE, &POSTGRES, &WRK, &PYTHON]);
     let built = BUILT.into_iter().flat_map(|(package, binary)| ["-p", package, "--bin", binary]);
     process::check("the build", workspace::cargo(["build", "--release"]).args(built))?;
     let database = Database::from_process()?;

@@ -13,10 +13,12 @@ use crate::{process, workspace};
 
 /// Tests that run on both database servers: all tests with SQL except those that start their own servers. Selected with
 /// `--workspace`, so that they reuse the build of the whole workspace.
-const TESTS_ON_BOTH: [&str; 31] = [
+const TESTS_ON_BOTH: [&str; 33] = [
     "--workspace",
     "--test",
     "rollback",
+    "--test",
+    "rollout",
     "--test",
     "ledger",
     "--test",

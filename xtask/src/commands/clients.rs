@@ -1,5 +1,5 @@
 //! `cargo xtask clients`: generates clients from `api/openapi.json` with three generators, compiles them, and drives a charge, a
-//! refund and an error with each against the running API.
+//! refund and an error with each against the running API. Builds the SDKs of `sdk/`, too, and runs their tests against it.
 //!
 //! The generators come from `PyPI` and npm, with pinned versions, into `target/clients`. `OpenAPI` Generator is a Java program in
 //! a package of `PyPI`; its archive contains the libraries that its clients need.
@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{prepare, test};
+use super::{prepare, sdks, test};
 use crate::services::Database;
 use crate::test_summary::TestSummary;
 use crate::tools::{self, JAVA, JAVAC, Node, PYTHON};
@@ -18,17 +18,18 @@ use crate::{process, workspace};
 
 /// Variable with the directory of the clients, for the test that runs them.
 pub(super) const CLIENTS_VARIABLE: &str = "FLYSK_GENERATED_CLIENTS";
-/// The test that runs them. It is ignored by default, because it needs the clients.
+/// The test that runs the generated clients. It is ignored by default, because it needs them.
 const TEST: &str = "generated_clients_charge_refund_and_read_an_error";
 /// Properties of the Java client: only the API and its models, with the libraries that the generator's archive contains.
 const JAVA_PROPERTIES: &str = "openApiNullable=false,annotationLibrary=none,documentationProvider=none,\
     hideGenerationTimestamp=true,invokerPackage=dev.flysk,apiPackage=dev.flysk.api,modelPackage=dev.flysk.model,\
     disallowAdditionalPropertiesIfNotPresent=false";
 
-/// Generates, compiles and drives the clients; counts the test.
+/// Generates, compiles and drives the clients and the SDKs; counts the tests.
 pub(super) fn count(database: Database, summary: &mut TestSummary) -> Result<()> {
     generate()?;
-    test::count_built(database, &["--workspace", "--test", "platform", "--", "--ignored", TEST], summary)
+    let scope = ["--workspace", "--test", "platform", "--", "--ignored", TEST, sdks::TEST];
+    test::count_built(database, &scope, summary)
 }
 
 /// The same as a command of its own.
@@ -44,36 +45,39 @@ pub(super) fn directory() -> PathBuf {
     workspace::target().join("clients")
 }
 
-/// Generates and compiles the clients.
+/// Generates and compiles the clients, and builds the SDKs.
 fn generate() -> Result<()> {
     tools::require(&[&PYTHON, &JAVA, &JAVAC])?;
     let node = Node::require()?;
     let all = directory();
     fs::create_dir_all(&all).with_context(|| all.display().to_string())?;
-    let venv = Venv::install(&all)?;
+    let venv = Venv::install(all.join("venv"), &sources("python").join("requirements.txt"))?;
     python(&all.join("python"), &venv)?;
     typescript(&all.join("typescript"), &node)?;
-    java(&all.join("java"), &venv)
+    java(&all.join("java"), &venv)?;
+    sdks::install(&all, &node)
 }
 
-/// The virtual environment of Python with the generators.
-struct Venv(PathBuf);
+/// A virtual environment of Python.
+pub(super) struct Venv(PathBuf);
 
 impl Venv {
-    fn install(all: &Path) -> Result<Self> {
+    /// The environment in a directory, with these packages.
+    pub(super) fn install(directory: PathBuf, requirements: &Path) -> Result<Self> {
         let python = PYTHON.find().context("Python 3 is not found any more")?;
-        let venv = Self(all.join("venv"));
+        let venv = Self(directory);
         if !venv.program("pip").is_file() {
             let mut make = Command::new(python);
             process::check("python3 -m venv", make.args(["-m", "venv"]).arg(&venv.0))?;
         }
         let mut install = Command::new(venv.program("pip"));
         install.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement"]);
-        process::check("pip install", install.arg(sources("python").join("requirements.txt")))?;
+        process::check("pip install", install.arg(requirements))?;
         Ok(venv)
     }
 
-    fn program(&self, name: &str) -> PathBuf {
+    /// A program of the environment.
+    pub(super) fn program(&self, name: &str) -> PathBuf {
         self.0.join("bin").join(name)
     }
 
@@ -97,7 +101,7 @@ fn document() -> PathBuf {
 }
 
 /// Empties a directory.
-fn emptied(directory: &Path) -> Result<()> {
+pub(super) fn emptied(directory: &Path) -> Result<()> {
     if directory.exists() {
         fs::remove_dir_all(directory).with_context(|| directory.display().to_string())?;
     }
@@ -171,7 +175,7 @@ fn collect_java(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// Writes the script that runs a client in its directory.
-fn write_run(directory: &Path, command: &str) -> Result<()> {
+pub(super) fn write_run(directory: &Path, command: &str) -> Result<()> {
     let script = format!("cd '{}'\n{command}\n", directory.display());
     fs::write(directory.join("run"), script).with_context(|| directory.display().to_string())
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask dev`: runs everything; rebuilds and restarts when a source changes.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -8,9 +9,9 @@ use std::time::{Duration, SystemTime};
 use anyhow::Result;
 
 use super::services::development;
-use super::{build_product, demo_binary, prepare};
+use super::{build_product, demo_binary, prepare, sandbox_binary};
 use crate::process::{self, ProcessGroup};
-use crate::services::{Database, Durability, State};
+use crate::services::{Cache, Database, Durability, State};
 use crate::workspace;
 
 /// Interval of checking the sources for changes.
@@ -19,9 +20,22 @@ const POLL_INTERVAL: Duration = Duration::from_millis(700);
 const STOP_GRACE: Duration = Duration::from_secs(30);
 /// File with the environment of the processes, for a shell.
 const ENVIRONMENT_FILE: &str = "target/dev.env";
+/// Port of the sandbox, if it is free: the console's address stays the same.
+const SANDBOX_PORT: u16 = 8090;
+/// Database of the sandbox: migrated once, emptied at each start.
+const SANDBOX_DATABASE: &str = "sandbox_dev";
 /// Directories with the product's sources.
-const WATCHED_PATHS: [&str; 8] =
-    ["admin", "api", "jobs", "migrations", "shared", "tests/simulators", "tests/suite", "workers"];
+const WATCHED_PATHS: [&str; 9] = [
+    "admin",
+    "api",
+    "jobs",
+    "migrations",
+    "shared",
+    "tests/sandbox",
+    "tests/simulators",
+    "tests/suite",
+    "workers",
+];
 
 /// Runs until a stop is requested. Servers that were already running keep running.
 pub fn run(backend: Option<String>, args: &[String]) -> Result<()> {
@@ -29,7 +43,7 @@ pub fn run(backend: Option<String>, args: &[String]) -> Result<()> {
     prepare()?;
     let before = development().running();
     let database = Database::from_process()?;
-    let state = development().up(database, Durability::Process)?;
+    let state = development().up(database, Cache::from_process()?, Durability::Process)?;
     let outcome = rebuild_and_run(&args, database, &state);
     if before == State::default() {
         development().down()?;
@@ -47,32 +61,47 @@ fn starter_options(backend: Option<String>, args: &[String]) -> Vec<String> {
 }
 
 fn rebuild_and_run(args: &[String], database: Database, state: &State) -> Result<()> {
-    let mut running: Option<ProcessGroup> = None;
+    let mut running: Vec<ProcessGroup> = Vec::new();
     while !process::stop_requested() {
         let built_from = newest_source();
         match build_product() {
             Ok(()) => {
-                if let Some(mut old) = running.take() {
-                    old.stop(STOP_GRACE)?;
-                }
-                running = Some(ProcessGroup::spawn(&mut demo_binary(args, database, state))?);
+                stop(std::mem::take(&mut running))?;
+                running.push(ProcessGroup::spawn(&mut demo_binary(args, database, state))?);
+                running.push(spawn_sandbox(database, state)?);
             }
             // The previous processes keep running.
             Err(error) => eprintln!("xtask: {error:#}; waiting for the next change"),
         }
-        wait_for_change(built_from, running.as_mut())?;
+        wait_for_change(built_from, &mut running)?;
     }
-    running.map_or(Ok(()), |mut running| running.stop(STOP_GRACE))
+    stop(running)
 }
 
-fn wait_for_change(built_from: SystemTime, running: Option<&mut ProcessGroup>) -> Result<()> {
-    let mut running = running;
+/// Starts the sandbox with a running clock. It prints the address of its console, and accepts events itself, because those of
+/// the environment go to the backend.
+fn spawn_sandbox(database: Database, state: &State) -> Result<ProcessGroup> {
+    let is_free = TcpListener::bind(("127.0.0.1", SANDBOX_PORT)).is_ok();
+    let port = if is_free { SANDBOX_PORT } else { 0 }.to_string();
+    let args = ["--clock", "running", "--no-json", "--port", &port, "--database", SANDBOX_DATABASE, "--keep"];
+    ProcessGroup::spawn(&mut sandbox_binary(&args, database, state))
+}
+
+fn stop(groups: Vec<ProcessGroup>) -> Result<()> {
+    groups.into_iter().try_for_each(|mut group| group.stop(STOP_GRACE))
+}
+
+fn wait_for_change(built_from: SystemTime, running: &mut Vec<ProcessGroup>) -> Result<()> {
     while !process::stop_requested() && newest_source() <= built_from {
-        if let Some(group) = running.take() {
-            match group.try_wait()? {
-                Some(status) => eprintln!("xtask: exited ({status}); waiting for the next change"),
-                None => running = Some(group),
+        let mut ended = Vec::new();
+        for (place, group) in running.iter_mut().enumerate() {
+            if let Some(status) = group.try_wait()? {
+                eprintln!("xtask: exited ({status}); waiting for the next change");
+                ended.push(place);
             }
+        }
+        for place in ended.into_iter().rev() {
+            running.remove(place);
         }
         thread::sleep(POLL_INTERVAL);
     }

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod dev;
 pub mod fuzz;
 pub mod generated;
+mod sdks;
 pub mod services;
 pub mod test;
 mod test_runner;
@@ -16,13 +17,15 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::services::{DATABASE_VARIABLE, Database, Mysql, Redis, State};
+use crate::services::{
+    CACHE_VARIABLE, CLUSTER_VARIABLE, Cache, DATABASE_VARIABLE, Database, Mysql, Redis, State,
+};
 use crate::tools::{self, CC, CHROMEDRIVER, CHROMIUM, CMAKE, FFMPEG, MAKE};
 use crate::{process, workspace};
 
-/// The executables of the product and its demonstration. Benches and chaos workers are features of the suite that the
-/// demonstration does without.
-const PRODUCT_BUILD: [&str; 17] = [
+/// The executables of the product, its demonstration and the sandbox. Benches and chaos workers are features of the suite
+/// that the demonstration does without.
+const PRODUCT_BUILD: [&str; 21] = [
     "-p",
     "flysk-admin",
     "--bin",
@@ -35,6 +38,10 @@ const PRODUCT_BUILD: [&str; 17] = [
     "flysk-workers",
     "--bin",
     "flysk-worker",
+    "-p",
+    "flysk-sandbox",
+    "--bin",
+    "flysk-sandbox",
     "-p",
     "flysk-suite",
     "--bin",
@@ -54,17 +61,23 @@ fn build_product() -> Result<()> {
 
 /// Passes the servers' URLs to a command, and the programs with which it can start its own servers.
 fn with_services(command: &mut Command, database: Database, state: &State) {
+    // Another value has stopped the start of the servers.
+    let cache = Cache::from_process().unwrap_or_default();
     let paths = [
         ("FLYSK_MYSQLD", Mysql::find_for(database).map(|mysql| mysql.executable().to_owned())),
-        ("FLYSK_REDIS_SERVER", Redis::find().map(|redis| redis.executable().to_owned())),
+        ("FLYSK_REDIS_SERVER", Redis::find_for(cache).map(|redis| redis.executable().to_owned())),
         ("FLYSK_FFMPEG", FFMPEG.find()),
         ("FLYSK_CHROMIUM", CHROMIUM.find()),
         ("FLYSK_CHROMEDRIVER", CHROMEDRIVER.find()),
         ("FLYSK_BIN_DIR", Some(workspace::debug_binaries())),
         (clients::CLIENTS_VARIABLE, Some(clients::directory())),
     ];
-    let urls = [("DATABASE_URL", state.database_url()), ("REDIS_URL", state.redis_url())];
-    command.env(DATABASE_VARIABLE, database.name());
+    let urls = [
+        ("DATABASE_URL", state.database_url()),
+        ("REDIS_URL", state.redis_url()),
+        (CLUSTER_VARIABLE, state.cluster_urls()),
+    ];
+    command.env(DATABASE_VARIABLE, database.name()).env(CACHE_VARIABLE, cache.name());
     command.envs(paths.into_iter().filter_map(|(name, path)| Some((name, path?))));
     command.envs(urls.into_iter().filter_map(|(name, url)| Some((name, url?))));
 }
@@ -72,6 +85,14 @@ fn with_services(command: &mut Command, database: Database, state: &State) {
 /// Command that runs the demo with these arguments.
 fn demo_binary(args: &[String], database: Database, state: &State) -> Command {
     let mut command = Command::new(workspace::debug_binaries().join("flysk-demo"));
+    command.args(args);
+    with_services(&mut command, database, state);
+    command
+}
+
+/// Command that runs the sandbox with these arguments on the servers.
+fn sandbox_binary(args: &[&str], database: Database, state: &State) -> Command {
+    let mut command = Command::new(workspace::debug_binaries().join("flysk-sandbox"));
     command.args(args);
     with_services(&mut command, database, state);
     command

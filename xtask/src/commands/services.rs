@@ -3,15 +3,24 @@
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::services::{Database, Durability, Instance, Server};
+use crate::services::{
+    CLUSTER_VARIABLE, Cache, CacheServers, Database, DatabaseServers, Durability, Instance, Server,
+};
 use crate::workspace;
 
 /// Action on the servers.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum Action {
     /// Start stopped servers and print `export` lines: `eval "$(cargo xtask services up)"`
-    Up,
-    /// Stop both servers; their data is kept
+    Up {
+        /// MariaDB, MySQL, or three MariaDB servers as a Galera cluster; otherwise `FLYSK_DATABASE`, otherwise mariadb
+        #[arg(long, value_name = "mariadb|mysql|mariadb-11.8|galera", value_parser = Database::named)]
+        database: Option<Database>,
+        /// Redis, Valkey, or Redis with a replica and three sentinels; otherwise `FLYSK_CACHE`, otherwise redis
+        #[arg(long, value_name = "redis|valkey|sentinel", value_parser = Cache::named)]
+        cache: Option<Cache>,
+    },
+    /// Stop all servers; their data is kept
     Down,
     /// Print state, port and directory of the servers
     Status,
@@ -25,7 +34,7 @@ pub(super) fn development() -> Instance {
 /// Runs the action.
 pub fn run(action: Action) -> Result<()> {
     match action {
-        Action::Up => up(),
+        Action::Up { database, cache } => up(database, cache),
         Action::Down => down(),
         Action::Status => {
             status();
@@ -34,9 +43,15 @@ pub fn run(action: Action) -> Result<()> {
     }
 }
 
-fn up() -> Result<()> {
-    let state = development().up(Database::from_process()?, Durability::Process)?;
-    for (name, url) in [("DATABASE_URL", state.database_url()), ("REDIS_URL", state.redis_url())] {
+fn up(database: Option<Database>, cache: Option<Cache>) -> Result<()> {
+    let database = database.map_or_else(Database::from_process, Ok)?;
+    let cache = cache.map_or_else(Cache::from_process, Ok)?;
+    let state = development().up(database, cache, Durability::Process)?;
+    for (name, url) in [
+        ("DATABASE_URL", state.database_url()),
+        ("REDIS_URL", state.redis_url()),
+        (CLUSTER_VARIABLE, state.cluster_urls()),
+    ] {
         if let Some(url) = url {
             println!("export {name}={url}");
         }
@@ -46,10 +61,14 @@ fn up() -> Result<()> {
 
 fn down() -> Result<()> {
     let stopped = development().down()?;
-    for (name, server) in [("database", &stopped.mysql), ("Redis", &stopped.redis)] {
-        match server {
-            Some(server) => println!("{name}: stopped (was process {})", server.pid),
-            None => println!("{name}: was not running"),
+    let database = stopped.mysql.as_ref().map(DatabaseServers::servers).unwrap_or_default();
+    let cache = stopped.cache.as_ref().map(CacheServers::servers).unwrap_or_default();
+    for (name, servers) in [("database", database), ("Redis", cache)] {
+        for server in &servers {
+            println!("{name}: stopped (was process {})", server.pid);
+        }
+        if servers.is_empty() {
+            println!("{name}: was not running");
         }
     }
     Ok(())
@@ -57,17 +76,21 @@ fn down() -> Result<()> {
 
 fn status() {
     let running = development().running();
-    println!("database: {}", describe("DATABASE_URL", running.mysql.as_ref()));
-    println!("Redis: {}", describe("REDIS_URL", running.redis.as_ref()));
+    let cache = running.cache.as_ref().map(CacheServers::servers).unwrap_or_default();
+    let database = running.mysql.as_ref().map(DatabaseServers::servers).unwrap_or_default();
+    describe("database", "DATABASE_URL", &database);
+    describe("Redis", "REDIS_URL", &cache);
 }
 
-/// Describes a server without its URL, because a URL from the environment may contain a password.
-fn describe(variable: &str, server: Option<&Server>) -> String {
-    match server {
-        _ if workspace::variable(variable).is_some() => format!("set by {variable}"),
-        Some(Server { pid, port, dir }) => {
-            format!("running on 127.0.0.1:{port}, process {pid}, data in {}", dir.display())
+/// Describes servers without their URL, because a URL from the environment may contain a password.
+fn describe(name: &str, variable: &str, servers: &[&Server]) {
+    if workspace::variable(variable).is_some() {
+        println!("{name}: set by {variable}");
+    } else if servers.is_empty() {
+        println!("{name}: not running");
+    } else {
+        for Server { pid, port, dir } in servers {
+            println!("{name}: running on 127.0.0.1:{port}, process {pid}, data in {}", dir.display());
         }
-        None => "not running".to_owned(),
     }
 }

@@ -6,9 +6,9 @@ use anyhow::Result;
 
 use super::{prepare, test_runner};
 use crate::process;
-use crate::services::{Database, Durability, Mysql, Private};
+use crate::services::{Cache, Database, DatabasePrograms, Durability, Private, Redis};
 use crate::test_summary::TestSummary;
-use crate::tools::{self, CHROMEDRIVER, CHROMIUM, REDIS};
+use crate::tools::{self, CHROMEDRIVER, CHROMIUM};
 use crate::workspace;
 
 /// Runs the tests; `args` are passed to `cargo test`, such as `-p flysk-jobs lease`. Always prints the summary as the last
@@ -34,8 +34,9 @@ pub(super) fn conclude(outcome: &Result<()>, summary: TestSummary) -> ExitCode {
 pub(super) fn count(database: Database, args: &[String], summary: &mut TestSummary) -> Result<()> {
     prepare()?;
     // Required even with `DATABASE_URL`, because chaos tests start their own servers.
-    Mysql::require(database)?;
-    tools::require(&[&REDIS, &CHROMIUM, &CHROMEDRIVER])?;
+    DatabasePrograms::require(database)?;
+    Redis::require(Cache::from_process()?)?;
+    tools::require(&[&CHROMIUM, &CHROMEDRIVER])?;
     let scope: Vec<&str> = scope(args).into_iter().chain(args.iter().map(String::as_str)).collect();
     // Build executables first: tests run executables of other packages, which `cargo test` alone does not build.
     build(scope.first() == Some(&"--workspace"))?;

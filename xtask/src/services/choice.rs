@@ -14,21 +14,25 @@ pub enum Database {
     Mysql,
     /// `MariaDB` 11.8 from Debian 13, unpacked below `target/roots`.
     MariaDb118,
+    /// The system's `MariaDB` as a Galera cluster of three nodes; installs its packages if they are missing.
+    Galera,
 }
 
 impl Database {
     /// Reads `FLYSK_DATABASE`.
     pub fn from_process() -> Result<Self> {
-        Self::named(workspace::variable(VARIABLE).as_deref())
+        workspace::variable(VARIABLE).map_or(Ok(Self::System), |name| Self::named(&name))
     }
 
-    fn named(name: Option<&str>) -> Result<Self> {
+    /// The server of this name.
+    pub fn named(name: &str) -> Result<Self> {
         match name {
-            None | Some("mariadb") => Ok(Self::System),
-            Some("mysql") => Ok(Self::Mysql),
-            Some("mariadb-11.8") => Ok(Self::MariaDb118),
-            Some(other) => {
-                bail!("{VARIABLE}={other}: unknown server; use mariadb, mysql or mariadb-11.8")
+            "mariadb" => Ok(Self::System),
+            "mysql" => Ok(Self::Mysql),
+            "mariadb-11.8" => Ok(Self::MariaDb118),
+            "galera" => Ok(Self::Galera),
+            other => {
+                bail!("{VARIABLE}={other}: unknown server; use mariadb, mysql, mariadb-11.8 or galera")
             }
         }
     }
@@ -39,13 +43,14 @@ impl Database {
             Self::System => "mariadb",
             Self::Mysql => "mysql",
             Self::MariaDb118 => "mariadb-11.8",
+            Self::Galera => "galera",
         }
     }
 
     /// The Debian release to unpack if the system's packages lack the server.
     pub(super) fn root(self) -> Option<&'static ReleaseRoot> {
         match self {
-            Self::System => None,
+            Self::System | Self::Galera => None,
             Self::Mysql => Some(&MYSQL_ROOT),
             Self::MariaDb118 => Some(&MARIADB_11_8_ROOT),
         }
@@ -79,11 +84,10 @@ mod tests {
 
     #[test]
     fn every_server_is_named_and_nothing_else_is() {
-        for database in [Database::System, Database::Mysql, Database::MariaDb118] {
-            assert_eq!(Database::named(Some(database.name())).unwrap(), database);
+        for database in [Database::System, Database::Mysql, Database::MariaDb118, Database::Galera] {
+            assert_eq!(Database::named(database.name()).unwrap(), database);
         }
-        assert_eq!(Database::named(None).unwrap(), Database::System);
-        let error = Database::named(Some("postgres")).unwrap_err().to_string();
-        assert!(error.contains("mariadb-11.8"), "{error}");
+        let error = Database::named("postgres").unwrap_err().to_string();
+        assert!(error.contains("galera"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! A database server and a Redis server that belong together, and their state between two runs.
+//! A database server and Redis servers that belong together, and their state between two runs.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -6,32 +6,41 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Database, Durability, Mysql, Redis, Server, scratch};
-use crate::tools::{self, REDIS};
+use super::{Cache, CacheServers, Database, DatabasePrograms, DatabaseServers, Durability, Redis, scratch};
 use crate::{process, workspace};
+
+/// Variable with the URLs of a cluster's nodes, for the tests that use several.
+pub const CLUSTER_VARIABLE: &str = "FLYSK_CLUSTER";
 
 /// The running private servers. Servers from the environment's URLs are not included.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// The database server, if it runs.
-    pub mysql: Option<Server>,
-    /// The Redis server, if it runs.
-    pub redis: Option<Server>,
+    /// The database servers, if they run.
+    pub mysql: Option<DatabaseServers>,
+    /// The Redis servers, if they run.
+    #[serde(default)]
+    pub cache: Option<CacheServers>,
 }
 
 impl State {
-    /// `DATABASE_URL` of the environment, otherwise the URL of the private server.
+    /// `DATABASE_URL` of the environment, otherwise the URL of the private server, or of a cluster's first node.
     pub fn database_url(&self) -> Option<String> {
-        workspace::variable("DATABASE_URL").or_else(|| self.mysql.as_ref().map(Mysql::url))
+        workspace::variable("DATABASE_URL").or_else(|| self.mysql.as_ref().and_then(DatabaseServers::url))
     }
 
-    /// `REDIS_URL` of the environment, otherwise the URL of the private server.
+    /// `FLYSK_CLUSTER` of the environment, otherwise the URLs of the private cluster's nodes, separated by commas.
+    pub fn cluster_urls(&self) -> Option<String> {
+        let private = || Some(self.mysql.as_ref()?.node_urls()?.join(","));
+        workspace::variable(CLUSTER_VARIABLE).or_else(private)
+    }
+
+    /// `REDIS_URL` of the environment, otherwise the URL of the private servers.
     pub fn redis_url(&self) -> Option<String> {
-        workspace::variable("REDIS_URL").or_else(|| self.redis.as_ref().map(Redis::url))
+        workspace::variable("REDIS_URL").or_else(|| self.cache.as_ref().map(CacheServers::url))
     }
 }
 
-/// A pair of servers with data in one directory.
+/// Servers with data in one directory.
 #[derive(Debug, Clone)]
 pub struct Instance {
     dir: PathBuf,
@@ -49,47 +58,58 @@ impl Instance {
     }
 
     /// Starts stopped servers, except those whose URL the environment sets. Reuses the previous ports if they are free. Stops
-    /// a running database server of another kind; each kind has separate data.
-    pub fn up(&self, database: Database, durability: Durability) -> Result<State> {
+    /// running servers of another kind; each kind has separate data.
+    pub fn up(&self, database: Database, cache: Cache, durability: Durability) -> Result<State> {
         let _lock = self.lock()?;
         let mut state = self.read();
         let data = self.dir.join(database.name());
-        if let Some(other) = state.mysql.take_if(|server| !server.dir.ends_with(database.name())) {
+        if let Some(other) = state.mysql.take_if(|servers| !servers.are_of(database)) {
             other.stop();
         }
-        let missing = |variable, server: &Option<Server>| {
-            workspace::variable(variable).is_none() && !server.as_ref().is_some_and(Server::is_alive)
-        };
+        if let Some(other) = state.cache.take_if(|servers| servers.cache() != cache) {
+            other.stop();
+        }
+        let missing = |variable, is_there: bool| workspace::variable(variable).is_none() && !is_there;
+        let has_mysql = state.mysql.as_ref().is_some_and(DatabaseServers::is_complete);
+        let has_cache = state.cache.as_ref().is_some_and(CacheServers::is_complete);
         // Find both programs before starting a server, so that a missing package does not leave one server running.
-        let mysql = missing("DATABASE_URL", &state.mysql).then(|| Mysql::require(database)).transpose()?;
-        let redis = missing("REDIS_URL", &state.redis).then(require_redis).transpose()?;
+        let mysql =
+            missing("DATABASE_URL", has_mysql).then(|| DatabasePrograms::require(database)).transpose()?;
+        let redis = missing("REDIS_URL", has_cache).then(|| Redis::require(cache)).transpose()?;
         if let Some(mysql) = mysql {
-            let last = state.mysql.take().map(|server| server.port);
-            state.mysql = Some(mysql.start(&data, last, durability)?);
+            let last = state.mysql.take();
+            // Some nodes of a cluster may still run.
+            last.iter().for_each(DatabaseServers::stop);
+            state.mysql = Some(mysql.start(&data, last.as_ref(), durability)?);
             self.write(&state)?;
         }
         if let Some(redis) = redis {
-            let last = state.redis.take().map(|server| server.port);
-            state.redis = Some(redis.start(&self.dir.join("redis"), last)?);
+            let last = state.cache.take();
+            // Some servers of a group may still run.
+            last.iter().for_each(CacheServers::stop);
+            let dir = self.dir.join(cache.name());
+            state.cache = Some(CacheServers::start(cache, &redis, &dir, last.as_ref())?);
             self.write(&state)?;
         }
         Ok(state)
     }
 
-    /// Stops both servers and keeps their data and ports. Returns what was running.
+    /// Stops all servers and keeps their data and ports. Returns what was running.
     pub fn down(&self) -> Result<State> {
         let _lock = self.lock()?;
         let running = self.running();
-        for server in [&running.mysql, &running.redis].into_iter().flatten() {
-            server.stop();
-        }
+        running.mysql.iter().for_each(DatabaseServers::stop);
+        running.cache.iter().for_each(CacheServers::stop);
         Ok(running)
     }
 
     /// The servers that run now; excludes dead servers, also if another process has the same process id.
     pub fn running(&self) -> State {
         let state = self.read();
-        State { mysql: state.mysql.filter(Server::is_alive), redis: state.redis.filter(Server::is_alive) }
+        State {
+            mysql: state.mysql.filter(DatabaseServers::is_alive),
+            cache: state.cache.filter(CacheServers::is_alive),
+        }
     }
 
     fn state_file(&self) -> PathBuf {
@@ -119,12 +139,6 @@ impl Instance {
     }
 }
 
-/// Finds or installs the Redis server.
-fn require_redis() -> Result<Redis> {
-    tools::require(&[&REDIS])?;
-    Redis::find().context("redis-server is not found after its installation")
-}
-
 /// An instance for one run of a command. Stopped and removed on drop.
 #[derive(Debug)]
 pub struct Private {
@@ -143,7 +157,7 @@ impl Private {
         let instance = Instance::at(&parent.join(format!("{command}-{}", std::process::id())));
         // From here on, drop stops the started servers, even if only one was started.
         let mut private = Self { instance, state: State::default() };
-        private.state = private.instance.up(database, durability)?;
+        private.state = private.instance.up(database, Cache::from_process()?, durability)?;
         Ok(private)
     }
 

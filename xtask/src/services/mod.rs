@@ -1,17 +1,26 @@
 //! Private database and Redis servers on free ports, with data in separate directories.
 
+mod ask;
+mod cache;
 mod choice;
 mod data_template;
+mod database_servers;
+mod galera;
 mod instance;
 mod mysql;
 mod port;
 mod redis;
 mod scratch;
+mod sentinel;
 mod server;
 
+pub use cache::{Cache, CacheServers, VARIABLE as CACHE_VARIABLE};
 pub use choice::{Database, VARIABLE as DATABASE_VARIABLE};
-pub use instance::{Instance, Private, State};
+pub use database_servers::{DatabasePrograms, DatabaseServers};
+pub use galera::{Galera, GaleraCluster};
+pub use instance::{CLUSTER_VARIABLE, Instance, Private, State};
 pub use mysql::{Durability, Flavour, Mysql};
 pub use redis::Redis;
 pub use scratch::fastest as fastest_directory;
+pub use sentinel::SentinelGroup;
 pub use server::Server;

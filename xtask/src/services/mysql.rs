@@ -127,16 +127,17 @@ impl Mysql {
 
     /// URL of a server that was started here, with user, password and the empty database `flysk`.
     pub fn url(server: &Server) -> String {
-        format!("mysql://flysk:flysk@127.0.0.1:{}/flysk", server.port)
+        Self::url_at(&format!("127.0.0.1:{}", server.port))
+    }
+
+    /// The URL of servers at these addresses, separated by commas.
+    pub(super) fn url_at(addresses: &str) -> String {
+        format!("mysql://flysk:flysk@{addresses}/flysk")
     }
 
     /// Starts a server with data in `dir`; existing data is kept.
     pub fn start(&self, dir: &Path, last_port: Option<u16>, durability: Durability) -> Result<Server> {
-        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        let dir = dir.canonicalize().with_context(|| format!("cannot resolve {}", dir.display()))?;
-        let log = dir.join("mysqld.log");
-        self.lay_out(&dir, &log)?;
-        fs::write(dir.join("at-start.sql"), INIT_SQL).context("cannot write the start-up statements")?;
+        let (dir, log) = self.prepare(dir)?;
         let command = |port| self.command(&dir, port, durability);
         Server::start(
             &ServerSpec { name: "the database", log: &log, command: &command, ready: &greets },
@@ -147,6 +148,17 @@ impl Mysql {
             Some(hint) => anyhow!("{error:#}\n{hint}"),
             None => error,
         })
+    }
+
+    /// Creates the data directory in `dir`, if there is none, and the statements of the start; returns the directory's whole path,
+    /// and that of the log.
+    pub(super) fn prepare(&self, dir: &Path) -> Result<(PathBuf, PathBuf)> {
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        let dir = dir.canonicalize().with_context(|| format!("cannot resolve {}", dir.display()))?;
+        let log = dir.join("mysqld.log");
+        self.lay_out(&dir, &log)?;
+        fs::write(dir.join("at-start.sql"), INIT_SQL).context("cannot write the start-up statements")?;
+        Ok((dir, log))
     }
 
     /// A hint about `AppArmor`, whose profile in Ubuntu may deny the server access to our directory.
@@ -209,7 +221,8 @@ impl Mysql {
         Ok(())
     }
 
-    fn command(&self, dir: &Path, port: u16, durability: Durability) -> Command {
+    /// The command that starts a server with data in `dir`.
+    pub(super) fn command(&self, dir: &Path, port: u16, durability: Durability) -> Command {
         let mut command = Command::new(&self.server);
         let flush = match durability {
             Durability::Process => "--innodb-flush-log-at-trx-commit=2",
@@ -268,7 +281,7 @@ fn system_mysql() -> Option<Mysql> {
 
 /// Whether the server accepts connections. It then sends a greeting whose byte 5 is the protocol version 10
 /// (client/server protocol, `HandshakeV10`). An error packet has 255 there.
-fn greets(port: u16) -> bool {
+pub(super) fn greets(port: u16) -> bool {
     let timeout = Duration::from_millis(500);
     let Ok(mut stream) = TcpStream::connect_timeout(&loopback(port), timeout) else { return false };
     let mut greeting = [0; 5];

@@ -24,13 +24,35 @@ pub const MARIADB_INSTALL_DB: Tool = Tool {
     otherwise: MYSQL.otherwise,
 };
 
+/// The library with which MariaDB servers form a cluster.
+pub const GALERA: Tool = Tool {
+    name: "Galera",
+    variable: Some("FLYSK_GALERA_PROVIDER"),
+    executables: &["libgalera_smm.so"],
+    packages: &[&["galera-4"]],
+    otherwise: "",
+};
+
+/// Gives a node that joins a cluster the data of another node.
+pub const WSREP_SST: Tool = Tool {
+    name: "MariaDB's wsrep_sst_rsync",
+    variable: None,
+    executables: &["wsrep_sst_rsync"],
+    packages: &[&["mariadb-server"]],
+    otherwise: "",
+};
+
+/// Copies the data of a node.
+pub const RSYNC: Tool =
+    Tool { name: "rsync", variable: None, executables: &["rsync"], packages: &[&["rsync"]], otherwise: "" };
+
 /// Unpacks another Debian release.
 pub const DEBOOTSTRAP: Tool = Tool {
     name: "debootstrap",
     variable: None,
     executables: &["debootstrap"],
     packages: &[&["debootstrap"]],
-    otherwise: ", or set FLYSK_MYSQLD to a server's executable",
+    otherwise: ", or set FLYSK_MYSQLD or FLYSK_VALKEY_SERVER to a server's executable",
 };
 
 /// Redis.
@@ -40,6 +62,15 @@ pub const REDIS: Tool = Tool {
     executables: &["redis-server"],
     packages: &[&["redis-server"]],
     otherwise: ", or set REDIS_URL to a running server",
+};
+
+/// The system's Valkey. Never installed, because few releases have it; a missing one is unpacked.
+pub const VALKEY: Tool = Tool {
+    name: "Valkey",
+    variable: Some("FLYSK_VALKEY_SERVER"),
+    executables: &["valkey-server"],
+    packages: &[],
+    otherwise: "",
 };
 
 /// Decodes formats without a built-in decoder.
@@ -102,6 +133,15 @@ pub const SOX: Tool = Tool {
 /// Runs the comparison in the queue benchmarks; optional.
 pub const NODE: Tool =
     Tool { name: "Node.js", variable: None, executables: &["npm"], packages: &[&["npm"]], otherwise: "" };
+
+/// Database of the comparison in the queue benchmarks; optional.
+pub const POSTGRES: Tool = Tool {
+    name: "PostgreSQL 15",
+    variable: None,
+    executables: &["postgres"],
+    packages: &[&["postgresql-15"]],
+    otherwise: "",
+};
 
 /// Runs schemathesis.
 pub const PYTHON: Tool = Tool {

@@ -13,8 +13,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, bail};
 
 pub use catalogue::{
-    CC, CHROMEDRIVER, CHROMIUM, CMAKE, DEBOOTSTRAP, FFMPEG, JAVA, JAVAC, MAKE, MARIADB_INSTALL_DB, MOLD,
-    MYSQL, NODE, PYTHON, REDIS, SOX, SYSTEM_MYSQLD, WRK,
+    CC, CHROMEDRIVER, CHROMIUM, CMAKE, DEBOOTSTRAP, FFMPEG, GALERA, JAVA, JAVAC, MAKE, MARIADB_INSTALL_DB,
+    MOLD, MYSQL, NODE, POSTGRES, PYTHON, REDIS, RSYNC, SOX, SYSTEM_MYSQLD, VALKEY, WRK, WSREP_SST,
 };
 pub use consent::{Consent, NO_INSTALL, decide_consent};
 pub use nextest::Nextest;
@@ -23,9 +23,16 @@ pub use release_root::ReleaseRoot;
 
 use crate::{process, workspace};
 
-/// Additional directories, because the `PATH` of ordinary users often lacks those of servers.
-const EXTRA_PATHS: [&str; 5] =
-    ["/usr/sbin", "/usr/local/sbin", "/usr/local/mysql/bin", "/opt/homebrew/bin", "/usr/libexec"];
+/// Additional directories, because the `PATH` of ordinary users often lacks those of servers, and no path has libraries.
+const EXTRA_PATHS: [&str; 7] = [
+    "/usr/sbin",
+    "/usr/local/sbin",
+    "/usr/local/mysql/bin",
+    "/opt/homebrew/bin",
+    "/usr/libexec",
+    "/usr/lib/galera",
+    "/usr/lib/postgresql/15/bin",
+];
 
 /// Installs Debian packages without starting their services.
 const INSTALL_SCRIPT: &str = include_str!("install.sh");

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::{DEBOOTSTRAP, root_shell};
 use crate::{process, workspace};
 
-/// A root file system with a database server, created by `debootstrap`.
+/// A root file system with a server, created by `debootstrap`.
 #[derive(Debug)]
 pub struct ReleaseRoot {
     /// Directory name below `target/roots`.
@@ -21,7 +21,7 @@ pub struct ReleaseRoot {
     pub packages: &'static str,
     /// Path of the server's executable in the root.
     pub server: &'static str,
-    /// Path of the server's error messages in the root; character sets are below it.
+    /// Path of a database server's error messages in the root; character sets are below it. Empty for another server.
     pub messages: &'static str,
 }
 
@@ -88,11 +88,15 @@ impl ReleaseRoot {
         let root = dir.canonicalize().with_context(|| format!("cannot resolve {}", dir.display()))?;
         let (loader, libraries) = loader(&root).context("the root has no dynamic loader for this machine")?;
         let (root, server, messages) = (root.display(), self.server, self.messages);
-        let text = format!(
-            "#!/bin/sh\nroot='{root}'\nfirst=$1\nshift\nexec \"$root/{loader}\" --library-path \"{libraries}\" \
-             \"$root/{server}\" \"$first\" --basedir=\"$root/usr\" --lc-messages-dir=\"$root/{messages}\" \
-             --character-sets-dir=\"$root/{messages}/charsets\" \"$@\"\n"
-        );
+        let run = format!("exec \"$root/{loader}\" --library-path \"{libraries}\" \"$root/{server}\"");
+        let text = if messages.is_empty() {
+            format!("#!/bin/sh\nroot='{root}'\n{run} \"$@\"\n")
+        } else {
+            format!(
+                "#!/bin/sh\nroot='{root}'\nfirst=$1\nshift\n{run} \"$first\" --basedir=\"$root/usr\" \
+                 --lc-messages-dir=\"$root/{messages}\" --character-sets-dir=\"$root/{messages}/charsets\" \"$@\"\n"
+            )
+        };
         let aside = dir.with_extension("server.new");
         fs::write(&aside, text).context("cannot write the launcher")?;
         fs::set_permissions(&aside, fs::Permissions::from_mode(0o755))

@@ -1,0 +1,97 @@
+//! The SDKs of `sdk/`: their generated files, and their packages, built and installed as vendors do it, for the test that runs
+//! their tests against the API.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::clients::{Venv, emptied, write_run};
+use crate::tools::{self, Node, PYTHON};
+use crate::{process, workspace};
+
+/// The test that runs the SDKs' tests. It is ignored by default, because it needs the packages.
+pub(super) const TEST: &str = "the_sdks_pass_their_tests_against_the_api";
+/// Python program that writes the SDKs' types and methods. It needs nothing but Python.
+const GENERATOR: &str = "sdk/generator";
+/// Signatures of events, for the tests of both SDKs, beside them.
+const SIGNATURE_CASES: &str = "signature-cases.json";
+/// Names that a copy of an SDK does not take along: what is installed or built.
+const BUILT: [&str; 3] = ["node_modules", "dist", "__pycache__"];
+
+/// Writes the generated files from `api/openapi.json`; returns those that have changed.
+pub(super) fn write_generated() -> Result<Vec<String>> {
+    run_generator(&[])
+}
+
+/// The generated files that are out of date.
+pub(super) fn stale_generated() -> Result<Vec<String>> {
+    run_generator(&["--check"])
+}
+
+fn run_generator(arguments: &[&str]) -> Result<Vec<String>> {
+    tools::require(&[&PYTHON])?;
+    let python = PYTHON.find().context("Python 3 is not found any more")?;
+    let mut command = Command::new(python);
+    // Without `__pycache__` beside the sources.
+    command.arg("-B").arg(workspace::root().join(GENERATOR)).args(arguments);
+    let printed = process::output(&mut command).context("cannot start Python")?;
+    let printed = printed.with_context(|| format!("{GENERATOR} failed"))?;
+    Ok(String::from_utf8(printed)?.lines().map(str::to_owned).collect())
+}
+
+/// Copies, builds and installs the SDKs below `all`, each with an executable `run` that runs its tests.
+pub(super) fn install(all: &Path, node: &Node) -> Result<()> {
+    fs::copy(workspace::root().join("sdk").join(SIGNATURE_CASES), all.join(SIGNATURE_CASES))
+        .with_context(|| SIGNATURE_CASES.to_owned())?;
+    install_python(&all.join("sdk-python"), all)?;
+    install_node(&all.join("sdk-node"), node)
+}
+
+/// Builds the wheel and installs it, so that the tests see what is published, not the sources.
+fn install_python(to: &Path, all: &Path) -> Result<()> {
+    copy_sources("python", to)?;
+    let venv = Venv::install(all.join("sdk-python-venv"), &to.join("tests").join("requirements.txt"))?;
+    let mut install = Command::new(venv.program("pip"));
+    install.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation"]);
+    process::check("building the SDK for Python", install.arg("--force-reinstall").arg(to))?;
+    write_run(to, &format!("exec '{}' -m pytest -q", venv.program("python").display()))
+}
+
+/// Compiles the package, and the program that shows which code of vendors compiles.
+fn install_node(to: &Path, node: &Node) -> Result<()> {
+    copy_sources("node", to)?;
+    let mut install = node.npm(to);
+    process::check("npm ci", install.args(["ci", "--silent", "--no-audit", "--no-fund"]))?;
+    for project in [".", "test"] {
+        let mut compile = node.command(to);
+        compile.args(["node_modules/typescript/bin/tsc", "--project", project]);
+        process::check("compiling the SDK for Node.js", &mut compile)?;
+    }
+    write_run(to, &format!("exec '{}' --test test/*.test.mjs", node.executable().display()))
+}
+
+/// Copies the sources of an SDK into an empty directory.
+fn copy_sources(sdk: &str, to: &Path) -> Result<()> {
+    emptied(to)?;
+    copy_below(&workspace::root().join("sdk").join(sdk), to)
+}
+
+fn copy_below(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if BUILT.iter().any(|built| name == *built) {
+            continue;
+        }
+        let (source, target) = (entry.path(), to.join(&name));
+        if source.is_dir() {
+            fs::create_dir_all(&target).with_context(|| target.display().to_string())?;
+            copy_below(&source, &target)?;
+        } else {
+            fs::copy(&source, &target).with_context(|| source.display().to_string())?;
+        }
+    }
+    Ok(())
+}
