@@ -7,6 +7,7 @@ pub mod chaos;
 pub mod demo;
 pub mod due_jobs;
 pub mod environment;
+pub mod firm;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 pub mod ports;

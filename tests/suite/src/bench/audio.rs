@@ -96,7 +96,7 @@ impl Tools {
         ]);
         let mut verdicts = budgets();
         for (name, fixture) in INPUTS {
-            let input = self.looped(fixture, minutes)?;
+            let input = looped(&self.ffmpeg, fixture, minutes, self.folder.path())?;
             let measured = self.compare(&input).with_context(|| format!("{name}, {fixture}"))?;
             costs.row(measured.cells(name));
             measured.judge(name, &mut verdicts);
@@ -112,7 +112,7 @@ impl Tools {
         }
         self.compare_formats(minutes, &mut costs, &mut verdicts);
         let (long_name, long_fixture) = INPUTS[0];
-        let long = self.looped(long_fixture, LONG_MINUTES)?;
+        let long = looped(&self.ffmpeg, long_fixture, LONG_MINUTES, self.folder.path())?;
         let cost = measure(Command::new(&self.prepare).arg(&long).arg(self.folder.path().join("long.out")))?;
         let peak = mib(cost.peak_kib);
         verdicts.row(vec![
@@ -189,19 +189,6 @@ impl Tools {
         let (ours, isolated) = (ours.context("not run")??, isolated.context("not run")??);
         let ffmpeg = ffmpeg.context("not run")??;
         Ok(Measured { prepared, ours, isolated, decode, ffmpeg, sox })
-    }
-
-    /// A recording of `minutes` minutes: a fixture repeated without re-encoding.
-    fn looped(&self, fixture: &str, minutes: u32) -> anyhow::Result<PathBuf> {
-        let fixture = xtask::workspace::root().join(RECORDINGS).join(fixture);
-        let extension =
-            fixture.extension().and_then(|it| it.to_str()).context("a fixture has an extension")?;
-        let looped = self.folder.path().join(format!("{minutes}min.{extension}"));
-        let mut command = Command::new(&self.ffmpeg);
-        command.args(["-nostdin", "-v", "error", "-y", "-stream_loop", "-1", "-i"]).arg(fixture);
-        command.args(["-t", &(minutes * 60).to_string(), "-c", "copy"]).arg(&looped);
-        measure(&mut command)?;
-        Ok(looped)
     }
 
     /// ffmpeg command that does the same work. If the recording is uploaded unchanged, ours decodes and writes
@@ -320,6 +307,18 @@ impl Prepared {
             format!("16-bit WAV, {} Hz, {} channel(s)", self.sample_rate, self.channels)
         }
     }
+}
+
+/// A recording of `minutes` minutes in `folder`: a fixture repeated without re-encoding.
+pub(super) fn looped(ffmpeg: &Path, fixture: &str, minutes: u32, folder: &Path) -> anyhow::Result<PathBuf> {
+    let fixture = xtask::workspace::root().join(RECORDINGS).join(fixture);
+    let extension = fixture.extension().and_then(|it| it.to_str()).context("a fixture has an extension")?;
+    let looped = folder.join(format!("{minutes}min.{extension}"));
+    let mut command = Command::new(ffmpeg);
+    command.args(["-nostdin", "-v", "error", "-y", "-stream_loop", "-1", "-i"]).arg(fixture);
+    command.args(["-t", &(minutes * 60).to_string(), "-c", "copy"]).arg(&looped);
+    measure(&mut command)?;
+    Ok(looped)
 }
 
 fn sox_command(sox: &Path, input: &Path, output: &Path, prepared: &Prepared) -> Command {

@@ -1,4 +1,7 @@
-//! End-to-end benchmark: time from the webhook to the transcript, and Flysk's share of it.
+//! End-to-end benchmark: time from the webhook to the transcript, and Flysk's share of it; and whole calls as fast as
+//! one worker takes them.
+
+mod whole;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -44,7 +47,8 @@ pub(super) async fn run(servers: &Servers) -> anyhow::Result<String> {
         }
     }
     env.stop()?;
-    report(&calls)
+    let whole = Box::pin(whole::run(servers)).await.context("whole calls")?;
+    Ok(format!("{}\n{whole}", report(&calls)?))
 }
 
 async fn one_call(env: &Environment, client: &Client, file: &str, seconds: u32) -> anyhow::Result<Parts> {

@@ -84,6 +84,29 @@ pub(super) fn cpu_of(pid: u32) -> anyhow::Result<Duration> {
     Ok(read_stat(&stat).context("unknown format of /proc/<pid>/stat")?.1)
 }
 
+/// CPU time of all processes of the machine since it started.
+pub(super) fn cpu_of_machine() -> anyhow::Result<Duration> {
+    let stat =
+        std::fs::read_to_string("/proc/stat").context("CPU time and memory can be measured on Linux only")?;
+    Ok(CLOCK_TICK * read_busy(&stat).context("unknown format of /proc/stat")?)
+}
+
+/// Ticks that the machine was busy: the first line without the idle time and the waits for a disk (proc(5)).
+/// Guests are part of the user time.
+fn read_busy(stat: &str) -> Option<u32> {
+    let ticks: Vec<u32> = stat
+        .lines()
+        .next()?
+        .strip_prefix("cpu ")?
+        .split_whitespace()
+        .map_while(|it| it.parse().ok())
+        .collect();
+    let &[user, nice, system, _idle, _waits, interrupts, soft_interrupts, ..] = ticks.as_slice() else {
+        return None;
+    };
+    Some(user + nice + system + interrupts + soft_interrupts)
+}
+
 /// Whether the process has exited, and the CPU time of it and its reaped children (proc(5), fields 3 and 14 to
 /// 17).
 fn read_stat(stat: &str) -> Option<(bool, Duration)> {
@@ -103,6 +126,13 @@ mod tests {
         let stat = "42 (a ) b) Z 1 42 42 0 -1 4194304 100 0 0 0 150 25 3 2 20 0 1 0 100 0 0";
         assert_eq!(read_stat(stat), Some((true, Duration::from_millis(1_800))));
         assert_eq!(read_stat("42 (sleep"), None);
+    }
+
+    #[test]
+    fn idle_time_is_not_busy() {
+        let stat = "cpu  100 2 30 9000 400 5 6 7 0 0\ncpu0 50 1 15 4500 200 2 3 3 0 0\n";
+        assert_eq!(read_busy(stat), Some(143));
+        assert_eq!(read_busy("intr 1"), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! cargo xtask bench -- audio jobs                some of them; the page keeps the others' last numbers
 //! cargo xtask bench -- --with-schedule           and the promised retries, in real time (6 min, beside the rest)
 //! cargo xtask bench -- admin --rows 10000000     the panel on a larger database (30 min more, 20 GB)
+//! cargo xtask bench -- growth --rows 10000000    hot paths on a larger database (20 GB)
 //! ```
 
 mod admin;
@@ -13,13 +14,15 @@ mod bots;
 mod broadcast;
 mod call;
 mod child;
-mod fill;
+pub mod fill;
 mod flycoins;
+mod growth;
 mod jobs;
 mod machine;
 mod page;
 mod platform;
 mod recognitions;
+mod sandbox;
 mod servers;
 mod subscriptions;
 mod table;
@@ -59,7 +62,7 @@ pub struct Bench {
     /// People that the broadcast of the `bots` part reaches in Telegram
     #[arg(long, default_value_t = 10_000)]
     people: u32,
-    /// Calls, ledger entries and jobs of the `admin` part, each; a tenth as many installs
+    /// Calls, ledger entries and jobs of the `admin` and `growth` parts, each; a tenth as many installs, or a hundredth
     #[arg(long, default_value_t = 1_000_000)]
     rows: u32,
     /// Remark printed with the results, for example other load on the machine
@@ -96,6 +99,10 @@ pub enum Part {
     Admin,
     /// Matching of a statement with open invoices, compared with a nested loop
     Transfers,
+    /// Hot paths on a database with many rows, compared with an empty one
+    Growth,
+    /// The sandbox for vendors: its start, and a year over HTTP
+    Sandbox,
 }
 
 impl Bench {
@@ -125,6 +132,8 @@ impl Bench {
                 Part::Bots => measured(Box::pin(bots::run(&servers, self.people))).await,
                 Part::Admin => measured(Box::pin(admin::run(&servers, self.rows))).await,
                 Part::Transfers => measured(transfers::run()).await,
+                Part::Growth => measured(Box::pin(growth::run(&servers, self.rows))).await,
+                Part::Sandbox => measured(sandbox::run(&servers)).await,
             };
             page.put(part.name(), &self.noted(section))?;
         }
@@ -166,6 +175,8 @@ impl Part {
             Self::Bots => "bots",
             Self::Admin => "admin",
             Self::Transfers => "transfers",
+            Self::Growth => "growth",
+            Self::Sandbox => "sandbox",
         }
     }
 }

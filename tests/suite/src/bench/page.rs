@@ -18,7 +18,7 @@ production. Executables are built with `--release`.
 ";
 
 /// Names and headings of sections, in the order of the page.
-const SECTIONS: [(&str, &str); 12] = [
+const SECTIONS: [(&str, &str); 14] = [
     ("audio", "Preparing recordings"),
     ("jobs", "Jobs"),
     ("schedule", "Retry delays in real time"),
@@ -31,6 +31,8 @@ const SECTIONS: [(&str, &str); 12] = [
     ("bots", "Bots in messengers"),
     ("admin", "The admin panel"),
     ("transfers", "Matching of statements"),
+    ("growth", "Growth"),
+    ("sandbox", "The sandbox for vendors"),
 ];
 
 /// Results of a part.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use flysk_config::Env;
 use flysk_config::{Database, Redis};
+use flysk_queue::{RedisConnection, connect_redis};
 use flysk_store::Pool;
 use secrecy::ExposeSecret as _;
 
@@ -66,8 +67,8 @@ impl Servers {
     }
 
     /// Connection to Redis for assertions.
-    pub(super) async fn redis(&self) -> anyhow::Result<redis::aio::MultiplexedConnection> {
-        Ok(redis::Client::open(self.redis_url.as_str())?.get_multiplexed_async_connection().await?)
+    pub(super) async fn redis(&self) -> anyhow::Result<RedisConnection> {
+        Ok(connect_redis(&self.redis_url).await?)
     }
 }
 

@@ -5,7 +5,7 @@ use flysk_suite::demo::Demo;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let failed = Demo::parse().run().await?;
+    let failed = Box::pin(Demo::parse().run()).await?;
     if failed {
         std::process::exit(1);
     }

@@ -1,7 +1,7 @@
-//! MySQL, Redis and worker processes that tests can kill, freeze, wipe and restart.
+//! The database, Redis and worker processes that tests can kill, freeze, wipe and restart.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,17 +11,24 @@ use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::trace::Trace;
 use flysk_domain::{Clock as _, SystemClock};
 use flysk_queue::{Job, Outbox, QueueNotifier, RedisKeys, connect_redis};
-use flysk_store::Pool;
+use flysk_store::{Pool, StoreResult, answered};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
-use xtask::services::{Durability, Mysql, Redis, Server, fastest_directory};
+use xtask::services::fastest_directory;
 
 use super::clock::FileClock;
+use super::database::{FleetDatabase, TestCluster};
+use super::link::Link;
+use super::redis::{Departure, FleetRedis, RedisWithSentinels};
 use super::work::create_tables;
-use crate::ports::quiet_port;
 
 /// Serializes the tests: two cores do not suffice for several fleets at once.
 static FLEET_LOCK: Mutex<()> = Mutex::const_new(());
+
+/// Waits until no fleet runs, for a test whose own servers need the machine too.
+pub async fn wait_for_turn() -> MutexGuard<'static, ()> {
+    FLEET_LOCK.lock().await
+}
 
 /// A temporary directory for a test's own servers.
 pub fn own_directory() -> anyhow::Result<TempDir> {
@@ -33,13 +40,12 @@ pub fn own_directory() -> anyhow::Result<TempDir> {
 /// Timeout for every wait.
 pub(super) const WAIT_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// A private MySQL and Redis, and worker processes that use them.
+/// A private database and Redis, and worker processes that use them. On a cluster, each process uses another node.
 pub struct Fleet {
+    database: FleetDatabase,
+    redis: FleetRedis,
+    // After the servers that write into it.
     dir: TempDir,
-    mysql: Mysql,
-    redis: Redis,
-    mysql_server: Server,
-    redis_server: Server,
     /// Connections of the test.
     pub pool: Pool,
     /// Outbox that the tests enqueue jobs with.
@@ -53,34 +59,53 @@ pub struct Fleet {
 impl Fleet {
     /// Starts the servers, without workers.
     pub async fn start(lease: Duration) -> anyhow::Result<Self> {
-        let lock = FLEET_LOCK.lock().await;
+        Self::start_on(lease, FleetDatabase::start, FleetRedis::single).await
+    }
+
+    /// The same on a Redis that fails over.
+    pub async fn start_with_sentinels(lease: Duration) -> anyhow::Result<Self> {
+        Self::start_on(lease, FleetDatabase::start, sentinels).await
+    }
+
+    /// The same on a cluster of databases, whichever the environment selects.
+    pub async fn start_on_cluster(lease: Duration) -> anyhow::Result<Self> {
+        Self::start_on(lease, |_| cluster(), FleetRedis::single).await
+    }
+
+    /// The same on a cluster of databases and a Redis that fails over.
+    pub async fn start_on_cluster_with_sentinels(lease: Duration) -> anyhow::Result<Self> {
+        Self::start_on(lease, |_| cluster(), sentinels).await
+    }
+
+    async fn start_on(
+        lease: Duration,
+        start_database: impl FnOnce(&Path) -> anyhow::Result<FleetDatabase>,
+        start_redis: impl FnOnce(&Path) -> anyhow::Result<FleetRedis>,
+    ) -> anyhow::Result<Self> {
+        let lock = wait_for_turn().await;
         let dir = own_directory()?;
-        let mysql = Mysql::find().context("no database server: run `cargo xtask test`, which installs it")?;
-        let redis = Redis::find().context("no Redis server: run `cargo xtask test`, which installs it")?;
-        let mysql_server =
-            mysql.start(&dir.path().join("mysql"), Some(quiet_port()?), Durability::Process)?;
-        let redis_server = redis.start(&dir.path().join("redis"), Some(quiet_port()?))?;
-        let pool = flysk_store::connect(&Mysql::url(&mysql_server), 20).await?;
+        let database = start_database(&dir.path().join("mysql"))?;
+        let redis = start_redis(&dir.path().join("redis"))?;
+        let pool = flysk_store::connect(&database.url(0), 20).await?;
         flysk_migrations::MIGRATOR.run(&pool).await?;
         create_tables(&pool).await?;
-        let connection = connect_redis(&Redis::url(&redis_server)).await?;
+        let connection = connect_redis(&redis.url()).await?;
         let outbox = Outbox::new(
             pool.clone(),
             Some(QueueNotifier::new(connection, RedisKeys::new("chaos"))),
             Arc::new(SystemClock),
         );
-        Ok(Self {
-            dir,
-            mysql,
-            redis,
-            mysql_server,
-            redis_server,
-            pool,
-            outbox,
-            workers: Vec::new(),
-            lease,
-            _lock: lock,
-        })
+        Ok(Self { database, redis, dir, pool, outbox, workers: Vec::new(), lease, _lock: lock })
+    }
+
+    /// Address of the database for a client besides the test.
+    pub fn database_url(&self) -> String {
+        self.database.node_url(1)
+    }
+
+    /// Address of Redis.
+    pub fn redis_url(&self) -> String {
+        self.redis.url()
     }
 
     /// Fixes the clock of workers started from now on, or moves it.
@@ -104,10 +129,34 @@ impl Fleet {
         grace: Duration,
         wall_ahead: TimeDelta,
     ) -> anyhow::Result<usize> {
+        let database_url = self.database.url(self.workers.len() + 1);
+        self.start_worker_at(&database_url, concurrency, grace, wall_ahead)
+    }
+
+    /// Like [`Fleet::start_worker`], with a link to the database that can be cut.
+    pub async fn start_worker_behind_link(
+        &mut self,
+        concurrency: usize,
+        grace: Duration,
+    ) -> anyhow::Result<(usize, Link)> {
+        let (link, url) = self.database.link().await?;
+        // The worker connects at once, through the link, which this thread must not hold up.
+        let started =
+            tokio::task::block_in_place(|| self.start_worker_at(&url, concurrency, grace, TimeDelta::zero()));
+        Ok((started?, link))
+    }
+
+    fn start_worker_at(
+        &mut self,
+        database_url: &str,
+        concurrency: usize,
+        grace: Duration,
+        wall_ahead: TimeDelta,
+    ) -> anyhow::Result<usize> {
         let log = std::fs::File::create(self.dir.path().join(format!("worker-{}.log", self.workers.len())))?;
         let mut child = Command::new(worker_binary()?)
-            .arg(Mysql::url(&self.mysql_server))
-            .arg(Redis::url(&self.redis_server))
+            .arg(database_url)
+            .arg(self.redis.url())
             .arg(concurrency.to_string())
             .arg(self.lease.as_millis().to_string())
             .arg(grace.as_millis().to_string())
@@ -197,70 +246,52 @@ impl Fleet {
 
     /// Kills Redis.
     pub fn stop_redis(&mut self) {
-        self.redis_server.kill();
+        self.redis.stop();
     }
 
     /// Starts Redis again on the same port.
     pub fn start_redis(&mut self) -> anyhow::Result<()> {
-        let port = self.redis_server.port;
-        self.redis_server = self.redis.start(&self.dir.path().join("redis"), Some(port))?;
-        if self.redis_server.port == port { Ok(()) } else { bail!("port {port} is in use") }
+        self.redis.start_again()
     }
 
-    /// Kills MySQL and restarts it on the same port.
+    /// The primary of Redis goes. Returns when the replica is the primary, with this moment.
+    pub fn fail_over_redis(&mut self, departure: Departure) -> anyhow::Result<Instant> {
+        self.redis.with_sentinels()?.fail_over(departure)
+    }
+
+    /// The Redis server that went becomes the replica.
+    pub fn restore_redis(&mut self) -> anyhow::Result<()> {
+        self.redis.with_sentinels()?.restore()
+    }
+
+    /// Kills the database and restarts it on the same port; of a cluster, the test's node.
     pub fn restart_mysql(&mut self) -> anyhow::Result<()> {
-        self.stop_mysql();
-        self.start_mysql()
+        self.database.restart()
     }
 
-    /// Kills MySQL.
+    /// Kills the database.
     pub fn stop_mysql(&mut self) {
-        self.mysql_server.kill();
+        self.database.stop();
     }
 
-    /// Starts MySQL again on the same port.
+    /// Starts the database again on the same port.
     pub fn start_mysql(&mut self) -> anyhow::Result<()> {
-        let port = self.mysql_server.port;
-        self.mysql_server =
-            self.mysql.start(&self.dir.path().join("mysql"), Some(port), Durability::Process)?;
-        if self.mysql_server.port == port { Ok(()) } else { bail!("port {port} is in use") }
+        self.database.start_again()
     }
 
-    /// Connection to Redis for assertions.
+    /// The cluster of databases.
+    pub fn cluster(&mut self) -> anyhow::Result<&mut TestCluster> {
+        self.database.cluster()
+    }
+
+    /// Connection to the primary of Redis for assertions.
     pub async fn redis_connection(&self) -> anyhow::Result<redis::aio::MultiplexedConnection> {
-        Ok(redis::Client::open(Redis::url(&self.redis_server))?.get_multiplexed_async_connection().await?)
+        Ok(redis::Client::open(self.redis.primary_url()?)?.get_multiplexed_async_connection().await?)
     }
 
-    /// Enqueues jobs, 100 per transaction, and retries while MySQL is down. A commit may have succeeded although
-    /// its response was lost, so each retry first checks whether the batch exists.
+    /// [`enqueue`] with the outbox of the test.
     pub async fn enqueue<J: Job>(&self, jobs: &[J]) -> anyhow::Result<()> {
-        for batch in jobs.chunks(100) {
-            let trace =
-                Trace { correlation_id: format!("chaos-{:016x}", rand::random::<u64>()), traceparent: None };
-            let deadline = Instant::now() + WAIT_TIMEOUT;
-            while let Err(error) = self.enqueue_batch(batch, &trace).await {
-                if Instant::now() > deadline {
-                    return Err(error);
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-        Ok(())
-    }
-
-    async fn enqueue_batch<J: Job>(&self, batch: &[J], trace: &Trace) -> anyhow::Result<()> {
-        let there: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE correlation_id = ?")
-            .bind(&trace.correlation_id)
-            .fetch_one(&self.pool)
-            .await?;
-        if there > 0 {
-            return Ok(());
-        }
-        let mut unit = self.outbox.begin(trace.clone()).await?;
-        for job in batch {
-            unit.enqueue(job).await?;
-        }
-        Ok(unit.commit().await?)
+        enqueue(&self.outbox, jobs).await
     }
 
     /// Waits until the count returned by `query` is at least `wanted`.
@@ -301,15 +332,53 @@ impl Drop for Fleet {
             let _ = child.kill();
             let _ = child.wait();
         }
-        self.redis_server.kill();
-        self.mysql_server.kill();
     }
+}
+
+/// Enqueues jobs, 100 per transaction, and retries while the database is down. A commit may have succeeded although its
+/// response was lost, so each retry first checks whether the batch exists.
+pub async fn enqueue<J: Job>(outbox: &Outbox, jobs: &[J]) -> anyhow::Result<()> {
+    for batch in jobs.chunks(100) {
+        let trace =
+            Trace { correlation_id: format!("chaos-{:016x}", rand::random::<u64>()), traceparent: None };
+        let deadline = Instant::now() + WAIT_TIMEOUT;
+        while let Err(error) = answered(enqueue_batch(outbox, batch, &trace)).await {
+            if Instant::now() > deadline {
+                return Err(error.into());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    Ok(())
+}
+
+async fn enqueue_batch<J: Job>(outbox: &Outbox, batch: &[J], trace: &Trace) -> StoreResult<()> {
+    let there: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE correlation_id = ?")
+        .bind(&trace.correlation_id)
+        .fetch_one(outbox.pool())
+        .await?;
+    if there > 0 {
+        return Ok(());
+    }
+    let mut unit = outbox.begin(trace.clone()).await?;
+    for job in batch {
+        unit.enqueue(job).await?;
+    }
+    unit.commit().await
+}
+
+fn cluster() -> anyhow::Result<FleetDatabase> {
+    Ok(FleetDatabase::Cluster(TestCluster::start()?))
+}
+
+fn sentinels(_: &Path) -> anyhow::Result<FleetRedis> {
+    Ok(FleetRedis::WithSentinels(RedisWithSentinels::start()?))
 }
 
 /// Path of the worker executable, built by `cargo build --bins` next to the tests.
 fn worker_binary() -> anyhow::Result<PathBuf> {
     let tests = std::env::current_exe()?;
-    let folder = tests.parent().and_then(std::path::Path::parent).context("no target directory")?;
+    let folder = tests.parent().and_then(Path::parent).context("no target directory")?;
     let binary = folder.join("flysk-chaos-worker");
     if binary.exists() { Ok(binary) } else { bail!("{} is not built: cargo build --bins", binary.display()) }
 }

@@ -1,7 +1,14 @@
 //! Fixture of the chaos tests: worker processes with private servers.
 
 mod clock;
+pub mod database;
 pub mod fleet;
+mod freeze;
 mod invariants;
+pub mod limited;
+pub mod link;
+pub mod redis;
 pub mod work;
 pub mod worker;
+
+pub use freeze::freeze;

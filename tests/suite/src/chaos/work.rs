@@ -7,9 +7,14 @@ use flysk_queue::{Backoff, Job, JobContext, JobError, JobHandler, JobOutcome, Jo
 use flysk_store::Pool;
 use serde::{Deserialize, Serialize};
 
-/// Context of the handlers: the database only.
+use super::limited::{CallService, LimitedService};
+
+/// Context of the handlers.
 #[derive(Debug)]
-pub struct ChaosContext;
+pub struct ChaosContext {
+    /// The service that [`CallService`] calls.
+    pub(super) service: LimitedService,
+}
 
 /// Works for a while, then inserts one row. Two rows with the same key are a duplicate effect.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,14 +38,7 @@ impl JobHandler<ChaosContext> for LeaveMark {
     async fn handle(&self, run: &JobContext, _: &ChaosContext) -> JobResult {
         note_start(run, self.key).await?;
         tokio::time::sleep(Duration::from_millis(self.work_ms)).await;
-        let mut unit = run.begin().await?;
-        sqlx::query("INSERT INTO chaos_marks (mark_key, attempt, at) VALUES (?, ?, ?)")
-            .bind(self.key)
-            .bind(run.attempt())
-            .bind(run.now())
-            .execute(&mut *unit)
-            .await?;
-        run.done(unit).await
+        leave_mark(run, self.key).await
     }
 }
 
@@ -124,7 +122,7 @@ impl JobHandler<ChaosContext> for StumbleTwice {
 }
 
 /// Records a start at once, outside the job's transaction.
-async fn note_start(run: &JobContext, key: u64) -> Result<(), JobError> {
+pub(super) async fn note_start(run: &JobContext, key: u64) -> Result<(), JobError> {
     sqlx::query("INSERT INTO chaos_starts (mark_key, attempt, at) VALUES (?, ?, ?)")
         .bind(key)
         .bind(run.attempt())
@@ -134,13 +132,26 @@ async fn note_start(run: &JobContext, key: u64) -> Result<(), JobError> {
     Ok(())
 }
 
-/// Registry of the job kinds above.
+/// Inserts the row of a key in the transaction that completes the job.
+pub(super) async fn leave_mark(run: &JobContext, key: u64) -> JobResult {
+    let mut unit = run.begin().await?;
+    sqlx::query("INSERT INTO chaos_marks (mark_key, attempt, at) VALUES (?, ?, ?)")
+        .bind(key)
+        .bind(run.attempt())
+        .bind(run.now())
+        .execute(&mut *unit)
+        .await?;
+    run.done(unit).await
+}
+
+/// Registry of the job kinds of a worker.
 pub fn registry() -> Registry<ChaosContext> {
     Registry::default()
         .with::<LeaveMark>()
         .with::<FailOnSchedule>()
         .with::<KillWorker>()
         .with::<StumbleTwice>()
+        .with::<CallService>()
 }
 
 /// Creates the tables that record starts and effects.

@@ -15,6 +15,7 @@ use flysk_queue::worker::{self, RedisHandle, WorkerOptions, owner_name};
 use flysk_queue::{DatabaseClock, Outbox, QueueNotifier, RedisKeys, connect_redis};
 
 use super::clock::{FileClock, WrongClock};
+use super::limited::LimitedService;
 use super::work::{ChaosContext, registry};
 
 /// Configuration of a chaos worker.
@@ -61,11 +62,11 @@ impl ChaosWorker {
         let executor = Executor::new(
             outbox,
             registry(),
-            Arc::new(ChaosContext),
+            Arc::new(ChaosContext { service: LimitedService::new(connection.clone(), keys.clone()) }),
             owner_name("chaos"),
             lease_config(self.lease),
         );
-        let redis = RedisHandle { connection, client: redis::Client::open(self.redis_url)?, keys };
+        let redis = RedisHandle { connection, keys };
         let options = WorkerOptions {
             all_queues: vec![queues::UPKEEP],
             queues: BTreeMap::from([(queues::UPKEEP, self.concurrency)]),

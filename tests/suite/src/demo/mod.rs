@@ -2,6 +2,7 @@
 //! as call notes and prints the results.
 
 mod announce;
+mod by_transfer;
 mod recordings;
 mod report;
 mod show;
@@ -18,7 +19,9 @@ use flysk_config::{Env, Outbound};
 use flysk_domain::money::MicroCoins;
 use url::Url;
 
-use crate::environment::{Client, Environment, Options, Transcription, built_widget};
+use crate::environment::{
+    Client, Environment, Options, SIMULATED_T_API_TOKEN, T_API_ACCOUNT, Transcription, built_widget,
+};
 
 pub use report::Report;
 
@@ -133,6 +136,7 @@ impl Demo {
             show::taken(env.taken().await?);
             show::wallet("after", env.coins().await?);
             subscription::show_year(&servers).await?;
+            Box::pin(by_transfer::show_two_months(&servers)).await?;
         }
         if !self.exit {
             let panel = env.start_panel().await?;
@@ -164,6 +168,7 @@ impl Demo {
         let has_widget = widget.is_some();
         env.open_pages(widget)?;
         offer_packages(&env)?;
+        take_transfers(&env)?;
         env.add_person();
         Ok((env, has_widget))
     }
@@ -192,6 +197,13 @@ fn offer_packages(env: &Environment) -> anyhow::Result<()> {
     {
         env.command("flysk-worker", &["package:set", "flysense", code, "--title", title, "--price", price])?;
     }
+    Ok(())
+}
+
+/// Lets the vendor take transfers of firms to the simulated T-Bank.
+fn take_transfers(env: &Environment) -> anyhow::Result<()> {
+    let args = ["vendor:t-api", "default", "--account", T_API_ACCOUNT, "--token-env", SIMULATED_T_API_TOKEN];
+    env.command("flysk-worker", &args)?;
     Ok(())
 }
 

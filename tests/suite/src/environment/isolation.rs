@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
+use flysk_queue::connect_redis;
 use flysk_store::Pool;
-use url::Url;
 
 /// Timeout for the deletion. A server that is down needs no cleanup.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -12,7 +12,7 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(15);
 /// A database and a Redis prefix. Both are deleted on drop, unless they are to be kept.
 #[derive(Debug)]
 pub(super) struct Namespace {
-    server: Url,
+    server: String,
     redis_url: String,
     name: String,
     kept: bool,
@@ -25,17 +25,25 @@ impl Namespace {
         redis_url: &str,
         kept: Option<&str>,
     ) -> anyhow::Result<Self> {
-        let server: Url = database_url.parse()?;
         let name = kept.map_or_else(|| format!("test_{:016x}", rand::random::<u64>()), str::to_owned);
-        run(&server, format!("CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4")).await?;
-        Ok(Self { server, redis_url: redis_url.to_owned(), name, kept: kept.is_some() })
+        let create = format!("CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4");
+        run(database_url, create).await?;
+        Ok(Self {
+            server: database_url.to_owned(),
+            redis_url: redis_url.to_owned(),
+            name,
+            kept: kept.is_some(),
+        })
     }
 
     /// Address of the database.
     pub(super) fn database_url(&self) -> String {
-        let mut url = self.server.clone();
-        url.set_path(&self.name);
-        url.to_string()
+        with_database(&self.server, &self.name)
+    }
+
+    /// Address of the database on this server.
+    pub(super) fn database_url_on(&self, server: &str) -> String {
+        with_database(server, &self.name)
     }
 
     /// Prefix of all Redis keys.
@@ -45,8 +53,7 @@ impl Namespace {
 
     async fn delete(&self) -> anyhow::Result<()> {
         run(&self.server, format!("DROP DATABASE IF EXISTS {}", self.name)).await?;
-        let mut redis =
-            redis::Client::open(self.redis_url.as_str())?.get_multiplexed_async_connection().await?;
+        let mut redis = connect_redis(&self.redis_url).await?;
         let mut cursor = 0_u64;
         loop {
             let (next, keys): (u64, Vec<String>) = redis::cmd("SCAN")
@@ -88,9 +95,34 @@ impl Drop for Namespace {
     }
 }
 
-async fn run(server: &Url, statement: String) -> anyhow::Result<()> {
-    let pool: Pool = flysk_store::connect(server.as_str(), 1).await?;
+/// The URL with another database. It may list several hosts, which [`url::Url`] does not read.
+fn with_database(url: &str, database: &str) -> String {
+    let authority = url.find("://").map_or(0, |scheme| scheme + 3);
+    let end = url[authority..].find(['/', '?', '#']).map_or(url.len(), |at| authority + at);
+    let (server, path) = url.split_at(end);
+    let options = path.find(['?', '#']).map_or("", |at| &path[at..]);
+    format!("{server}/{database}{options}")
+}
+
+async fn run(server: &str, statement: String) -> anyhow::Result<()> {
+    let pool: Pool = flysk_store::connect(server, 1).await?;
     sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&pool).await?;
     pool.close().await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_database;
+
+    #[test]
+    fn a_url_of_one_or_several_servers_gets_the_database() {
+        for (url, wanted) in [
+            ("mysql://u:p@a:1,b:2/flysk?ssl-mode=REQUIRED", "mysql://u:p@a:1,b:2/test?ssl-mode=REQUIRED"),
+            ("mysql://u:p@a:1/flysk", "mysql://u:p@a:1/test"),
+            ("mysql://a", "mysql://a/test"),
+        ] {
+            assert_eq!(with_database(url, "test"), wanted);
+        }
+    }
 }

@@ -12,6 +12,8 @@ mod panel;
 mod processes;
 mod registration;
 mod sandbox;
+mod sandbox_customer;
+mod sandbox_process;
 mod simulators;
 mod wallet;
 
@@ -24,9 +26,12 @@ pub use pages::{COMPANY, CONTACT, built_widget};
 pub use panel::Panel;
 pub use processes::Environment;
 pub use sandbox::SandboxDatabase;
+pub use sandbox_process::SandboxProcess;
 pub use simulators::{BOT_WEBHOOK_SECRET, RECORDINGS, Simulators, T_API_ACCOUNT, T_API_TOKEN};
 pub use wallet::Coins;
 
+/// Variable of the processes with the token of the simulated T-API, for the command `vendor:t-api`.
+pub const SIMULATED_T_API_TOKEN: &str = "SIMULATED_T_API_TOKEN";
 /// Account that FlySense is installed into.
 pub const ACCOUNT: u64 = 31_234_567;
 /// Administrator of the account.

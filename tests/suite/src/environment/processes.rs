@@ -88,6 +88,12 @@ impl Environment {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
 
+    /// Lets processes that are started from now on reach the environment's database on this server or cluster.
+    pub fn set_database_server(&mut self, url: &str) {
+        let url = self.namespace.database_url_on(url);
+        self.set("DATABASE_URL", &url);
+    }
+
     /// Restarts the API with the current variables.
     pub async fn restart_api(&mut self) -> anyhow::Result<()> {
         self.kill(0)?;
@@ -326,6 +332,7 @@ fn environment(
         ("FLYSK_TBANK_PASSWORD", TERMINAL_PASSWORD.to_owned()),
         ("FLYSK_TBANK_FORM_HOSTS", PAYMENT_FORM_ORIGIN.to_owned()),
         ("FLYSK_T_API_URL", format!("{}/openapi", simulators.t_api.url)),
+        (super::SIMULATED_T_API_TOKEN, super::T_API_TOKEN.to_owned()),
         ("FLYSK_TELEGRAM_URL", simulators.telegram.url.clone()),
         ("FLYSK_TELEGRAM_TOKEN", super::simulators::TELEGRAM_TOKEN.to_owned()),
         ("FLYSK_TELEGRAM_WEBHOOK_SECRET", super::BOT_WEBHOOK_SECRET.to_owned()),

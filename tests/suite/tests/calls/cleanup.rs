@@ -1,5 +1,6 @@
 //! An environment leaves nothing behind on shared servers.
 
+use flysk_queue::connect_redis;
 use flysk_suite::environment::{Environment, Options};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -7,7 +8,7 @@ async fn an_environment_leaves_neither_a_database_nor_keys_behind() -> anyhow::R
     let options = Options::with_fixtures(0.02)?;
     let (mysql, redis) = (options.database_url.clone(), options.redis_url.clone());
     let pool = flysk_store::connect(&mysql, 1).await?;
-    let mut redis = redis::Client::open(redis)?.get_multiplexed_async_connection().await?;
+    let mut redis = connect_redis(&redis).await?;
     let mut left = async |name: &str| {
         let query = "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = ?";
         let databases: i64 = sqlx::query_scalar(query).bind(name).fetch_one(&pool).await?;

@@ -9,7 +9,7 @@ use flysk_jobs::flysense::calls::{
     CapturePayment, ConvertAudio, DeleteAudio, FetchRecording, HoldPayment, ReleasePayment, ResumeUnpaid,
     RetryUnpaid, Settle, StartRecognition, StoreTranscript, Summarize, UploadAudio,
 };
-use flysk_queue::Outbox;
+use flysk_queue::{Outbox, connect_redis};
 use flysk_suite::environment::ACCOUNT;
 use std::sync::Arc;
 
@@ -108,7 +108,7 @@ async fn wiped_redis_does_not_stop_recognitions() -> anyhow::Result<()> {
     let client = env.client()?;
     let note = env.simulators.call_arrives(Some(env.simulators.recording_url("support-stereo.flac")), 42)?;
     env.wait_for("SELECT COUNT(*) FROM transcriptions WHERE state = 'recognizing'", 1).await?;
-    let mut redis = redis::Client::open(redis_url)?.get_multiplexed_async_connection().await?;
+    let mut redis = connect_redis(&redis_url).await?;
     let keys: Vec<String> =
         redis::cmd("KEYS").arg(format!("{}:*", env.name())).query_async(&mut redis).await?;
     redis::cmd("DEL").arg(&keys).query_async::<()>(&mut redis).await?;

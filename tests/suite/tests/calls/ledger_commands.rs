@@ -63,6 +63,12 @@ async fn an_operator_compensates_and_verifies_the_ledger() -> anyhow::Result<()>
 
     let proof = worker(&["ledger:verify"])?;
     assert!(proof.contains("4 entries in 1 wallets") && !proof.contains("MISMATCHES"), "{proof}");
+    let whole = worker(&["ledger:verify", "--all"])?;
+    assert!(
+        whole.contains("4 entries in 1 wallets, the whole ledger") && !whole.contains("MISMATCHES"),
+        "{whole}"
+    );
+    assert!(worker(&["ledger:verify", "--renew"])?.contains("4 entries"));
     let damaged = damage(&env, 1).await?;
     let told = refused(&["ledger:verify"]);
     assert!(
@@ -126,6 +132,9 @@ async fn damage(env: &Environment, by: i64) -> anyhow::Result<String> {
     Ok(sqlx::query_scalar("SELECT id FROM wallets").fetch_one(&env.pool).await?)
 }
 
+/// The gauge of what the nightly verification found; its value follows.
+const GAUGE: &str = "flysk_ledger_discrepancies{scope=\"new\"} ";
+
 /// Nightly verification raises an alert while the ledger is inconsistent: a log line that names the wallet, and a
 /// gauge. Both end with the repair.
 #[tokio::test(flavor = "multi_thread")]
@@ -146,16 +155,16 @@ async fn nightly_verification_raises_an_alert_that_names_the_wallet() -> anyhow:
         let done = "SELECT COUNT(*) FROM jobs WHERE kind = 'flycoins.verify_ledger' AND state = 'done'";
         env.wait_for(done, nights).await?;
         let metrics = http.get(format!("http://127.0.0.1:{port}/metrics")).send().await?.text().await?;
-        let gauge = metrics.lines().find(|line| line.starts_with("flysk_ledger_discrepancies"));
+        let gauge = metrics.lines().find(|line| line.starts_with(GAUGE));
         let lines = env.log_lines()?;
         let lines: Vec<Value> = lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let alarms: Vec<Value> = lines.into_iter().filter(|line| line["alert"] == "ledger").collect();
         anyhow::Ok((gauge.unwrap_or_default().to_owned(), alarms))
     };
-    assert_eq!(verify(1).await?, ("flysk_ledger_discrepancies 0".to_owned(), vec![]));
+    assert_eq!(verify(1).await?, (GAUGE.to_owned() + "0", vec![]));
     let wallet = damage(&env, 5).await?;
     let (gauge, alarms) = verify(2).await?;
-    assert_eq!((gauge.as_str(), alarms.len()), ("flysk_ledger_discrepancies 1", 1), "{alarms:?}");
+    assert_eq!((gauge, alarms.len()), (format!("{GAUGE}1"), 1), "{alarms:?}");
     let alarm = &alarms[0];
     assert_eq!(
         (&alarm["level"], &alarm["message"]),
@@ -166,6 +175,6 @@ async fn nightly_verification_raises_an_alert_that_names_the_wallet() -> anyhow:
     assert_eq!(off, 5, "{alarm}");
     damage(&env, -5).await?;
     let (gauge, alarms) = verify(3).await?;
-    assert_eq!((gauge.as_str(), alarms.len()), ("flysk_ledger_discrepancies 0", 1), "no new one");
+    assert_eq!((gauge, alarms.len()), (format!("{GAUGE}0"), 1), "no new one");
     env.stop()
 }

@@ -1,4 +1,4 @@
-//! Database connections: password authentication, and a server that stops responding.
+//! Database connections: password authentication, a server that stops responding, and one that is read-only.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use flysk_store::Pool;
 use flysk_suite::chaos::fleet::own_directory;
+use flysk_suite::chaos::freeze;
 use tempfile::TempDir;
 use xtask::services::{Durability, Mysql, Server};
 
-const FREEZE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time in which a pool leaves a server that takes no writes: it asks every second.
+const MOVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A private server, stopped on drop.
 struct OwnServer {
@@ -40,32 +42,6 @@ impl OwnServer {
         let sent =
             Command::new("kill").arg(format!("-{signal}")).arg(self.server.pid.to_string()).status()?;
         if sent.success() { Ok(()) } else { bail!("kill -{signal} failed") }
-    }
-
-    /// Freezes the server and waits until every thread has stopped: `kill` returns before a thread on another core
-    /// has seen the signal, and that thread still answers.
-    async fn freeze(&self) -> anyhow::Result<()> {
-        self.signal("STOP")?;
-        let deadline = Instant::now() + FREEZE_TIMEOUT;
-        while !self.is_frozen()? {
-            ensure!(Instant::now() < deadline, "the server did not stop within {FREEZE_TIMEOUT:?}");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        Ok(())
-    }
-
-    /// Whether the kernel reports every thread as stopped (`T` in `/proc/PID/task/TID/stat`).
-    fn is_frozen(&self) -> anyhow::Result<bool> {
-        for task in std::fs::read_dir(format!("/proc/{}/task", self.server.pid))? {
-            // A thread may exit between the listing and the read.
-            let Ok(stat) = std::fs::read_to_string(task?.path().join("stat")) else { continue };
-            // The name before the state is in parentheses and may contain spaces.
-            let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-            if state != Some('T') {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 }
 
@@ -108,7 +84,7 @@ async fn a_frozen_server_loses_no_connection() -> anyhow::Result<()> {
         for _ in 0..CONNECTIONS {
             open.push(pool.begin().await?);
         }
-        own.freeze().await?;
+        freeze(&own.server)?;
         let cut = open.into_iter().map(|mut tx| async move {
             let question = sqlx::query_scalar::<_, i64>("SELECT 1").fetch_one(&mut *tx);
             tokio::time::timeout(Duration::from_millis(100), question).await.is_err()
@@ -126,6 +102,30 @@ async fn a_frozen_server_loses_no_connection() -> anyhow::Result<()> {
             let answer: i64 = sqlx::query_scalar("SELECT ? + 40").bind(number).fetch_one(&mut **conn).await?;
             assert_eq!(answer, number + 40, "the result of another statement");
         }
+    }
+    Ok(())
+}
+
+/// A primary that became a replica answers reads as before. The user may write nevertheless: privileges override `read_only`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_server_is_down_and_left_for_another_node() -> anyhow::Result<()> {
+    let (first, second) = (OwnServer::start(server()?)?, OwnServer::start(server()?)?);
+    let alone = first.connect(2).await?;
+    flysk_migrations::create_history(&alone).await?;
+    let (address, port) = (format!(":{}/", first.server.port), second.server.port);
+    let of_both = format!(":{},127.0.0.1:{port}/", first.server.port);
+    let both = flysk_store::connect(&Mysql::url(&first.server).replace(&address, &of_both), 4).await?;
+    flysk_store::check_primary(&both).await?;
+
+    sqlx::query("SET GLOBAL read_only = ON").execute(&alone).await?;
+    ensure!(flysk_store::check_primary(&alone).await.is_err(), "a read-only server is up");
+    flysk_store::check_database(&alone).await?;
+    let began = Instant::now();
+    while sqlx::query_scalar::<_, i64>("SELECT CAST(@@port AS SIGNED)").fetch_one(&both).await?
+        != i64::from(port)
+    {
+        ensure!(began.elapsed() < MOVE_TIMEOUT, "the pool uses a read-only server");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok(())
 }

@@ -3,11 +3,18 @@
 //! Redis (`flysk_suite::chaos`, `invariants.rs`).
 
 mod clocks;
+mod cluster;
+mod connections;
 mod database;
+mod failovers;
+mod groups;
+mod in_process;
 mod leases;
+mod network;
 mod redis;
 mod schedule;
 mod stops;
+mod tls;
 
 use flysk_suite::chaos::work::LeaveMark;
 

@@ -12,7 +12,7 @@ use flysk_domain::platform::crm::Crm;
 use flysk_domain::trace::Trace;
 use flysk_queue::executor::{Executor, LeaseConfig};
 use flysk_queue::limits::RateLimiter;
-use flysk_queue::{EphemeralQueue, Outbox, RedisKeys, connect_redis};
+use flysk_queue::{EphemeralQueue, Outbox, RedisConnection, RedisKeys, connect_redis};
 use flysk_services::widgets::Registration;
 use flysk_simulators::amocrm::{self, Amocrm, WidgetTokenShape};
 use flysk_simulators::vendor::{self, Vendor};
@@ -53,7 +53,8 @@ pub(crate) struct TestApp {
 impl TestApp {
     /// One registered widget, one account with an administrator and a user, no install.
     pub(crate) async fn build(pool: Pool) -> Self {
-        Self::build_on(connect_as_in_production(&pool, 20).await.unwrap()).await
+        let pool = connect_as_in_production(&pool, 20).await.unwrap();
+        Box::pin(Self::build_on(pool)).await
     }
 
     /// The same with exactly this connection pool.
@@ -266,7 +267,7 @@ fn serve(listener: tokio::net::TcpListener, deps: Deps) {
     tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(routes::app(deps)));
 }
 
-async fn redis(env: &Env) -> (redis::aio::ConnectionManager, RedisKeys) {
+async fn redis(env: &Env) -> (RedisConnection, RedisKeys) {
     let config = Redis::from_env(env).unwrap();
     (connect_redis(config.url.expose_secret()).await.unwrap(), RedisKeys::new(config.prefix))
 }

@@ -7,7 +7,7 @@ use flysk_domain::Clock;
 use flysk_domain::id::{HoldId, InstallId, LotId, TransactionId, WalletId};
 use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::ledger::{Command, Origin};
-use flysk_jobs::platform::flycoins::{ExpireHolds, VerifyLedger};
+use flysk_jobs::platform::flycoins::{ExpireHolds, VerifyLedger, VerifyWholeLedger};
 use flysk_jobs::platform::upkeep::PruneJobs;
 use flysk_queue::Job;
 use flysk_store::jobs::JobState;
@@ -164,20 +164,21 @@ async fn a_hold_released_while_the_sweep_waits_is_not_released_again(pool: MySql
     client.close().await;
 }
 
-/// Verification only reads: it succeeds twice, for a consistent ledger and for an inconsistent one.
+/// Verification changes no balance: it succeeds twice, for a consistent ledger and for an inconsistent one.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn nightly_verification_changes_nothing(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     client.charge(60).await;
     assert_eq!(perform(&client, &VerifyLedger {}).await, JobState::Done);
-    let proof = ledger::verify_snapshot(&client.app.pool, 10).await.unwrap();
+    assert_eq!(perform(&client, &VerifyWholeLedger {}).await, JobState::Done);
+    let proof = ledger::verify(as_conn(&mut client.app.conn().await), 10).await.unwrap();
     assert_eq!((proof.discrepancies.len(), proof.wallets), (0, 1));
     assert!(proof.entries >= 4);
     let tamper = |by: i64| sqlx::query("UPDATE wallets SET available_micro = available_micro + ?").bind(by);
     tamper(1).execute(&client.app.pool).await.unwrap();
     for _ in 0..2 {
         assert_eq!(perform(&client, &VerifyLedger {}).await, JobState::Done);
-        let proof = ledger::verify_snapshot(&client.app.pool, 10).await.unwrap();
+        let proof = ledger::verify(as_conn(&mut client.app.conn().await), 10).await.unwrap();
         let found: Vec<_> =
             proof.discrepancies.iter().map(|one| (one.rule, one.stored - one.proven)).collect();
         assert_eq!(found, [("wallet available", 1)]);

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use flysk_domain::Clock;
 use flysk_simulators::{Act, Script};
 use flysk_store::platform::cache_invalidations::{self, Subject};
+use flysk_store::platform::subscriptions;
 use flysk_suite::environment::{ACCOUNT, ADMIN};
 use flysk_tokens::Freshness;
 use reqwest::{Method, StatusCode};
@@ -12,6 +14,7 @@ use serde_json::{Value, json};
 use sqlx::MySqlPool;
 
 use super::harness::{TestApp, as_conn, read, trace};
+use super::subscriptions::{buy, sell};
 
 /// Documented maximum staleness of the cache.
 const MAX_STALENESS: Duration = Duration::from_secs(1);
@@ -138,4 +141,48 @@ async fn a_process_without_invalidations_reads_the_database(pool: MySqlPool) {
         assert!(since.elapsed() < MAX_STALENESS, "it still trusts its memory");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Handshakes tell of a subscription from the cache. Writes reach it within the limit, and time needs no write.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_handshake_follows_a_subscription_by_writes_and_by_time(pool: MySqlPool) {
+    let app = TestApp::build(pool).await;
+    let plan = sell(&app).await;
+    app.install().await;
+    let url = app.remembering_api().await;
+    // The first read of changes must complete before anything is cached.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let shake = async || {
+        let request = app.http.post(format!("{url}/v1/handshake")).header("X-Auth-Token", app.token(ADMIN));
+        read(request.send().await.unwrap()).await.1
+    };
+    let soon = async |what: &str, sees: &dyn Fn(&Value) -> bool| {
+        let since = Instant::now();
+        while !sees(&shake().await) {
+            assert!(since.elapsed() < MAX_STALENESS, "{what} is not known");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert_eq!(shake().await["subscription"]["access"]["reason"], "trial");
+    // Without an invalidation nothing is read.
+    sqlx::query("UPDATE subscription_plans SET title = 'behind'").execute(&app.pool).await.unwrap();
+    sqlx::query("UPDATE subscriptions SET state = 'cancelled'").execute(&app.pool).await.unwrap();
+    let shaken = shake().await;
+    assert_eq!(
+        (&shaken["subscription"]["state"], &shaken["plans"][0]["title"]),
+        (&json!("trialing"), &json!("Про"))
+    );
+    sqlx::query("UPDATE subscriptions SET state = 'trialing'").execute(&app.pool).await.unwrap();
+
+    buy(&app, &plan, 1).await;
+    soon("the purchase", &|shaken| shaken["subscription"]["access"]["reason"] == "paid").await;
+    let widget = app.widget().await.id;
+    let mut conn = app.conn().await;
+    assert!(subscriptions::retire_plan(as_conn(&mut conn), widget, &"pro".parse().unwrap()).await.unwrap());
+    drop(conn);
+    soon("the offer", &|shaken| shaken["plans"] == json!([])).await;
+
+    app.advance(TimeDelta::days(90));
+    let access = shake().await["subscription"]["access"].clone();
+    assert_ne!(access["level"], "allowed", "no job has run: {access}");
 }

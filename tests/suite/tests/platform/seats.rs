@@ -232,3 +232,47 @@ async fn a_widget_that_gives_no_seats_to_users_and_a_trial_refuse_nobody(pool: M
     let (status, _) = call(&app, &url, Method::DELETE, &format!("{SEATS}/{USER}"), ADMIN).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn users_with_seats_get_their_names_and_keep_them_current(pool: MySqlPool) {
+    let app = with_seats(pool, 2).await;
+    let url = app.api_url.clone();
+    shake(&app, &url, USER).await;
+    let name = async || {
+        let (_, listed) = call(&app, &url, Method::GET, SEATS, USER).await;
+        let seats = listed["items"].as_array().unwrap().clone();
+        seats.into_iter().find(|seat| seat["user_id"] == USER).unwrap()["user_name"].clone()
+    };
+    assert_eq!(name().await, Value::Null, "nobody has asked amoCRM yet");
+    for (called, comes) in [("Анна Петрова", USER), ("Анна Сидорова", ADMIN)] {
+        let rename = |account: &mut Account| {
+            let user = account.users.iter_mut().find(|user| user.id == USER).unwrap();
+            called.clone_into(&mut user.name);
+        };
+        app.amocrm.state.change_account(ACCOUNT, rename).unwrap();
+        // Whoever takes a seat has the names of all read.
+        shake(&app, &url, comes).await;
+        app.advance(TimeDelta::minutes(10));
+        app.run_due_jobs().await;
+        assert_eq!(name().await, called);
+    }
+}
+
+/// A freed seat is free for whoever comes first, and that may be its former user.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_freed_user_takes_a_seat_again_only_if_one_is_left(pool: MySqlPool) {
+    let app = with_seats(pool, 1).await;
+    let url = app.api_url.clone();
+    let free = async || {
+        let (status, _) = call(&app, &url, Method::DELETE, &format!("{SEATS}/{USER}"), ADMIN).await;
+        assert_eq!(status, StatusCode::OK);
+    };
+    assert_eq!(shake(&app, &url, USER).await["has_seat"], true);
+    free().await;
+    assert_eq!(shake(&app, &url, USER).await["has_seat"], true, "nobody else has come");
+    free().await;
+    assert_eq!(shake(&app, &url, ADMIN).await["has_seat"], true);
+    assert_eq!(shake(&app, &url, USER).await["access"]["reason"], "no_seat");
+    let (_, listed) = call(&app, &url, Method::GET, SEATS, USER).await;
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{listed}");
+}

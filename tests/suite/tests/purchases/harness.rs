@@ -15,7 +15,7 @@ use flysk_domain::platform::purchases::{PackageTerms, PurchaseState};
 use flysk_domain::trace::Trace;
 use flysk_queue::executor::{Executor, LeaseConfig};
 use flysk_queue::limits::RateLimiter;
-use flysk_queue::{EphemeralQueue, Job, Outbox, RedisKeys, connect_redis};
+use flysk_queue::{EphemeralQueue, Job, Outbox, RedisConnection, RedisKeys, connect_redis};
 use flysk_services::widgets::Registration;
 use flysk_simulators::amocrm::{self, Amocrm, WidgetTokenShape};
 use flysk_simulators::tbank::{self, Payment, TBank};
@@ -63,7 +63,7 @@ pub(crate) struct TestApp {
 impl TestApp {
     /// A widget installed in an account with an empty wallet, and one package.
     pub(crate) async fn open(pool: Pool) -> Self {
-        Self::open_with(pool, |env| env).await
+        Box::pin(Self::open_with(pool, |env| env)).await
     }
 
     /// The same with changed environment variables.
@@ -343,7 +343,7 @@ impl TestApp {
     }
 }
 
-async fn redis(env: &Env) -> (redis::aio::ConnectionManager, RedisKeys) {
+async fn redis(env: &Env) -> (RedisConnection, RedisKeys) {
     let config = Redis::from_env(env).unwrap();
     (connect_redis(config.url.expose_secret()).await.unwrap(), RedisKeys::new(config.prefix))
 }

@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod api_pages;
 mod browser;
 mod charging;
 mod commands;
@@ -28,6 +29,7 @@ mod refunds;
 mod reviews;
 mod rotation;
 mod sandbox;
+mod sandbox_console;
 mod slow_refunds;
 mod subscription_page;
 mod tenant_isolation;

@@ -7,7 +7,7 @@ use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::ledger::{Command, Origin};
 use flysk_jobs::platform::upkeep::{PruneJobs, SealAuditLog, VerifyAuditLog};
 use flysk_queue::Job;
-use flysk_sandbox::{CLIENT_ID, CLIENT_SECRET, Event, Options, PUBLIC_ORIGIN, Sandbox};
+use flysk_sandbox::{CLIENT_ID, CLIENT_SECRET, Event, Options, PUBLIC_ORIGIN, Pace, Sandbox};
 use flysk_services::widgets::Registration;
 use flysk_store::platform::ledger::{self, CommandOutcome, LedgerCommand};
 use flysk_store::platform::{installs, widgets};
@@ -124,4 +124,31 @@ async fn tokens_stay_alive_for_a_month(pool: MySqlPool) {
     let states: Vec<String> =
         sqlx::query_scalar("SELECT state FROM install_tokens").fetch_all(&mut *conn).await.unwrap();
     assert_eq!(states, ["good"]);
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_walk_stops_where_work_starts_and_runs_only_the_ticks_that_have_some(pool: MySqlPool) {
+    let sandbox = sandbox(pool).await;
+    let wallet = install(&sandbox).await;
+    let lot = LotId::generate(&sandbox.clock);
+    let credit =
+        Command::Credit { lot, origin: Origin::Package, amount: MicroCoins(5_000_000), expires_at: None };
+    command(&sandbox, wallet, credit).await;
+    let expires_at = sandbox.now() + TimeDelta::minutes(90) + TimeDelta::seconds(7);
+    let hold =
+        Command::Hold { hold: HoldId::generate(&sandbox.clock), amount: MicroCoins(2_000_000), expires_at };
+    command(&sandbox, wallet, hold).await;
+    let (kind, due) = enqueue_on_day(&sandbox, 3, &PruneJobs {}).await;
+    let to = start() + TimeDelta::days(30);
+    let events = sandbox.walk_to(to, Pace::EXACT).await.unwrap();
+    // At the tick that picks the hold up, a quarter past a minute.
+    assert_eq!(times(&events, "flycoins.expire_holds").first(), Some(&(expires_at + TimeDelta::seconds(8))));
+    assert_eq!(times(&events, kind).first(), Some(&due), "a job runs at its own time");
+    assert_eq!(times(&events, "upkeep.roll_up_figures"), [to], "housekeeping runs once, at the end");
+    assert!(events.is_sorted_by_key(|event| event.at), "{events:?}");
+    let mut conn = sandbox.pool.acquire().await.unwrap();
+    let balance = ledger::find_wallet(&mut conn, wallet).await.unwrap().unwrap().available.0;
+    assert_eq!(balance, 5_000_000);
+    drop(conn);
+    assert!(sandbox.walk(start(), Pace::EXACT).is_err(), "a clock does not go back");
 }

@@ -19,7 +19,7 @@ const KPP: &str = "770701001";
 const ACCOUNT_NUMBER: &str = "40702810900000000001";
 
 /// Lets the seller take transfers.
-async fn take_transfers(app: &TestApp) {
+pub(crate) async fn take_transfers(app: &TestApp) {
     let widget = app.widget().await.id;
     let mut conn = app.conn().await;
     let vendor = vendors::find_vendor_of_widget(&mut conn, widget).await.unwrap().unwrap();

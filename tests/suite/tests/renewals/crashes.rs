@@ -138,12 +138,12 @@ async fn renew_under_faults(pool: MySqlPool, seed: u64, size: Size) -> usize {
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn renewals_under_random_faults_are_each_paid_once(pool: MySqlPool) {
-    renew_under_faults(pool, 7, Size { subscriptions: 8, periods: 2 }).await;
+    Box::pin(renew_under_faults(pool, 7, Size { subscriptions: 8, periods: 2 })).await;
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 #[ignore = "takes about 20 minutes: 10,000 renewals"]
 async fn ten_thousand_renewals_under_random_faults_are_each_paid_once(pool: MySqlPool) {
-    let crashes = renew_under_faults(pool, 11, Size { subscriptions: 500, periods: 20 }).await;
+    let crashes = Box::pin(renew_under_faults(pool, 11, Size { subscriptions: 500, periods: 20 })).await;
     assert!(crashes > 500, "only {crashes} jobs crashed");
 }

@@ -3,7 +3,7 @@
 use flysk_domain::id::TransferInvoiceId;
 use flysk_domain::platform::mail::TransferLetter;
 use flysk_domain::platform::subscriptions::{Change, PeriodLength, SubscriptionState, VatRate};
-use flysk_domain::platform::transfers::{self, DEFAULT_DUE_DAYS, PaymentSubject};
+use flysk_domain::platform::transfers::{self, PaymentSubject};
 use flysk_jobs::platform::mail::SendMailNotice;
 use flysk_jobs::platform::transfers::SendTransferLetter;
 use flysk_sandbox::Options;
@@ -284,7 +284,6 @@ impl Payer {
             subject: PaymentSubject::Invoice(invoice.id),
             payer: &payer,
             email: &"firm@example.test".parse().unwrap(),
-            due_days: DEFAULT_DUE_DAYS,
             default_vat: VatRate::None,
             requested_by: Actor::System,
         };

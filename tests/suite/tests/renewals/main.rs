@@ -15,5 +15,6 @@ mod dunning;
 mod harness;
 mod late_money;
 mod letters;
+mod transfer_faults;
 mod transfers;
 mod year;

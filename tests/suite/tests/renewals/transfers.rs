@@ -1,104 +1,93 @@
 //! A firm pays by bank transfer: jobs, the T-API with its faults, and the statement.
 
 use chrono::TimeDelta;
-use flysk_domain::id::{TransferInvoiceId, UserId};
-use flysk_domain::platform::subscriptions::{Change, PeriodLength, SubscriptionState, VatRate};
-use flysk_domain::platform::transfers::{Payer, PaymentSubject, PdfState, TransferInvoiceState};
+use flysk_domain::id::{InvoiceId, TransferInvoiceId};
+use flysk_domain::money::Kopecks;
+use flysk_domain::platform::subscriptions::{Change, PeriodLength, SubscriptionState};
+use flysk_domain::platform::transfers::{PdfState, TransferInvoiceState};
 use flysk_sandbox::Options;
-use flysk_services::subscriptions::Actor;
-use flysk_services::transfers::{
-    NewTransferInvoice, RequestOutcome, TransferContext, request_transfer_invoice, set_t_api_access,
-};
-use flysk_simulators::t_api::{self, Behaviour, TApi, Transfer};
-use flysk_simulators::{Act, Control, Running, Script};
+use flysk_simulators::t_api::{Behaviour, TApi, Transfer};
+use flysk_simulators::{Act, Running, Script};
+use flysk_store::platform::subscriptions::Invoice;
 use flysk_store::platform::transfers::{self, TransferInvoice};
-use flysk_store::platform::vendors;
-use flysk_suite::environment::{ADMIN, connect_as_in_production};
+use flysk_suite::environment::connect_as_in_production;
+use flysk_suite::firm;
 use flysk_suite::subscriber::{SEATS, Subscriber};
 use sqlx::MySqlPool;
 
 use super::harness::TestSubscriber;
 
-const TOKEN: &str = "TBankSandboxToken";
-const ACCOUNT: &str = "40702810900000000001";
-const FIRM: &str = "7707083893";
-const SEND: &str = "/openapi/api/v1/invoice/send";
+pub(super) const SEND: &str = "/openapi/api/v1/invoice/send";
+pub(super) const STATEMENT: &str = "/openapi/api/v1/statement";
 
 /// A subscriber in its trial, whose seller takes transfers, and the simulated T-API.
-struct Firm {
-    subscriber: TestSubscriber,
-    bank: Running<TApi>,
+pub(super) struct Firm {
+    pub(super) subscriber: TestSubscriber,
+    pub(super) bank: Running<TApi>,
 }
 
 impl Firm {
-    async fn open(pool: MySqlPool) -> Self {
-        let options = t_api::Options { bind: None, token: TOKEN.to_owned(), account: ACCOUNT.to_owned() };
-        let bank = t_api::start(options, Control::default()).await.unwrap();
-        // Limits count in real time, of which an hour of the sandbox takes a moment.
-        bank.state.behave(Behaviour { limits_requests: false, ..Behaviour::default() });
+    pub(super) async fn open(pool: MySqlPool) -> Self {
+        Self::open_with(pool, &[]).await
+    }
+
+    /// The same with more variables of the product.
+    pub(super) async fn open_with(pool: MySqlPool, variables: &[(&str, String)]) -> Self {
+        let bank = firm::start_bank().await.unwrap();
         let pool = connect_as_in_production(&pool, 20).await.unwrap();
         let mut options = Options::new(pool, "2027-01-31T09:00:00Z".parse().unwrap()).unwrap();
-        options.variables.insert("FLYSK_T_API_URL".to_owned(), format!("{}/openapi", bank.url));
-        options.variables.insert("FLYSK_T_API_TIMEOUT_MS".to_owned(), "500".to_owned());
+        firm::point_to(&mut options, &bank);
+        for (name, value) in variables {
+            options.variables.insert((*name).to_owned(), value.clone());
+        }
         let subscriber = TestSubscriber(Subscriber::open(options).await.unwrap());
-        let row = subscriber.row().await;
-        let mut conn = subscriber.sandbox.pool.acquire().await.unwrap();
-        let vendor = vendors::find_vendor_of_widget(&mut conn, row.widget_id).await.unwrap().unwrap();
-        let app = subscriber.sandbox.executor.app();
-        let (token, now) = (TOKEN.into(), subscriber.sandbox.now());
-        set_t_api_access(&mut conn, &app.keyring, vendor.id, Some((ACCOUNT, &token)), now).await.unwrap();
-        drop(conn);
+        firm::take_transfers(&subscriber).await.unwrap();
         Self { subscriber, bank }
     }
 
-    /// Orders a first period and asks for an invoice to the firm. Jobs have not run.
-    async fn ask(&self) -> TransferInvoice {
+    /// Orders a first period.
+    pub(super) async fn order(&self) -> Invoice {
         let change = Change::Start { plan: self.subscriber.plan, seats: SEATS, length: PeriodLength::Month };
-        let invoice = self.subscriber.order(change).await.unwrap().expect("a start costs money");
-        let payer = Payer::new("ООО «Ромашка»", FIRM, Some("770701001")).unwrap();
-        let new = NewTransferInvoice {
-            subject: PaymentSubject::Invoice(invoice.id),
-            payer: &payer,
-            email: &"buh@example.test".parse().unwrap(),
-            due_days: 7,
-            default_vat: VatRate::None,
-            requested_by: Actor::User(UserId(ADMIN)),
-        };
-        let app = self.subscriber.sandbox.executor.app();
-        let context = TransferContext { keyring: &app.keyring, clock: &self.subscriber.sandbox.clock };
-        let mut unit = self.subscriber.begin().await;
-        let outcome = request_transfer_invoice(&mut unit, context, new).await.unwrap();
-        unit.commit().await.unwrap();
-        let RequestOutcome::Requested(asked) = outcome else { panic!("no invoice: {outcome:?}") };
-        *asked
+        self.subscriber.order(change).await.unwrap().expect("a start costs money")
     }
 
-    async fn invoice(&self, id: TransferInvoiceId) -> TransferInvoice {
+    /// Orders a first period and asks for an invoice to the firm. Jobs have not run.
+    pub(super) async fn ask(&self) -> TransferInvoice {
+        self.ask_for(self.order().await.id).await
+    }
+
+    pub(super) async fn ask_for(&self, invoice: InvoiceId) -> TransferInvoice {
+        firm::ask(&self.subscriber, invoice).await.unwrap()
+    }
+
+    pub(super) async fn invoice(&self, id: TransferInvoiceId) -> TransferInvoice {
         let mut conn = self.subscriber.sandbox.pool.acquire().await.unwrap();
         transfers::find_transfer_invoice(&mut conn, id).await.unwrap().unwrap()
     }
 
     /// The firm pays from another bank.
-    fn pay(&self, kopecks: i64, purpose: &str) {
-        self.bank.state.credit(Transfer {
-            kopecks,
-            payer_inn: FIRM.to_owned(),
-            purpose: purpose.to_owned(),
-            at: Some(self.subscriber.sandbox.now()),
-            ..Transfer::default()
-        });
+    pub(super) fn pay(&self, kopecks: i64, purpose: &str) {
+        firm::pay(&self.subscriber, &self.bank, Kopecks(kopecks), purpose);
     }
 
-    async fn advance_minutes(&self, minutes: i64) {
+    pub(super) async fn advance_minutes(&self, minutes: i64) {
         self.subscriber.sandbox.advance(TimeDelta::minutes(minutes)).await.unwrap();
     }
 
-    async fn state(&self) -> SubscriptionState {
+    pub(super) async fn state(&self) -> SubscriptionState {
         self.subscriber.current().await.state
     }
 
-    async fn count(&self, statement: &'static str) -> i64 {
+    pub(super) async fn count(&self, statement: &'static str) -> i64 {
         sqlx::query_scalar(statement).fetch_one(&self.subscriber.sandbox.pool).await.unwrap()
+    }
+
+    /// Every rule of the books of transfers holds.
+    pub(super) async fn assert_sound(&self) {
+        let mut conn = self.subscriber.sandbox.pool.acquire().await.unwrap();
+        let violations =
+            transfers::verify_transfers(&mut conn, self.subscriber.sandbox.now(), 10).await.unwrap();
+        assert_eq!(violations, []);
     }
 }
 
@@ -230,7 +219,7 @@ async fn an_unreadable_statement_is_told_and_read_again(pool: MySqlPool) {
     firm.subscriber.settle().await;
     let body = r#"{"operations":[{"operationId":"a","typeOfOperation":"Credit"}]}"#.to_owned();
     let answer = Act::Answer { status: 200, headers: Vec::new(), body };
-    firm.bank.control.script(Script::next("/openapi/api/v1/statement", answer));
+    firm.bank.control.script(Script::next(STATEMENT, answer));
     firm.pay(asked.amount.0, &asked.purpose);
     // The schedule ticks once per stop of the clock: one reading each.
     firm.advance_minutes(30).await;

@@ -70,7 +70,7 @@ async fn measure(servers: &Servers, rows: u32) -> anyhow::Result<String> {
 }
 
 /// Sets the size of the server's buffer pool; returns the former size.
-async fn set_buffer_pool(servers: &Servers, bytes: u64) -> anyhow::Result<u64> {
+pub(super) async fn set_buffer_pool(servers: &Servers, bytes: u64) -> anyhow::Result<u64> {
     let pool = flysk_store::connect(&servers.database_url, 1).await?;
     let former: u64 =
         sqlx::query_scalar("SELECT CAST(@@innodb_buffer_pool_size AS UNSIGNED)").fetch_one(&pool).await?;

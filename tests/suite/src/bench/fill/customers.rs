@@ -29,6 +29,7 @@ pub(super) fn single_rows() -> Vec<String> {
 pub(super) fn fillings(volume: Volume) -> Vec<Filling> {
     vec![
         installs(volume),
+        tokens(volume),
         accounts(volume),
         flysense_accounts(volume),
         Filling::of(
@@ -65,6 +66,16 @@ fn installs(volume: Volume) -> Filling {
                   WHEN o.n % 100 > 90 THEN 'inactive' ELSE 'active' END,
              :at, '{{}}', :at, :at"
         ),
+    )
+}
+
+/// Token pairs of as many installs as pay, none of which is due for years.
+fn tokens(volume: Volume) -> Filling {
+    Filling::of(
+        "install_tokens",
+        "install_id, access_sealed, refresh_sealed, expires_at, refreshed_at, state",
+        Source::Installs(volume.paying()),
+        "CONCAT('ins_', :ulid), 'sealed', 'sealed', NOW(6) + INTERVAL 1000 DAY, NOW(6) + INTERVAL 1000 DAY, 'good'",
     )
 }
 

@@ -32,6 +32,8 @@ const BATCH_ROWS: i64 = 10_000;
 pub(in crate::bench) const BUSY_INSTALLS: i64 = 20;
 /// Rows per install.
 const ROWS_PER_INSTALL: i64 = 10;
+/// Rows per install where calls and entries are many and installs are few.
+const ROWS_PER_THIN_INSTALL: i64 = 100;
 /// Most subscriptions and most events, so that the largest databases stay thin.
 const MAX_PAYING: i64 = 100_000;
 const MAX_EVENTS: i64 = 200_000;
@@ -40,7 +42,7 @@ const WRITERS: usize = 3;
 
 /// Size of a filled database.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::bench) struct Volume {
+pub struct Volume {
     /// Calls, ledger entries and jobs, each.
     pub(in crate::bench) rows: i64,
     /// Installs, each with an account and a wallet.
@@ -49,9 +51,15 @@ pub(in crate::bench) struct Volume {
 
 impl Volume {
     /// This many calls, ledger entries and jobs, and a tenth as many installs.
-    pub(in crate::bench) fn of(rows: u32) -> Self {
+    pub fn of(rows: u32) -> Self {
         let rows = i64::from(rows).max(BUSY_INSTALLS * ROWS_PER_INSTALL);
         Self { rows, installs: rows / ROWS_PER_INSTALL }
+    }
+
+    /// As many calls, ledger entries and jobs, and a hundredth as many installs.
+    pub(in crate::bench) fn thin(rows: u32) -> Self {
+        let rows = i64::from(rows).max(BUSY_INSTALLS * ROWS_PER_THIN_INSTALL);
+        Self { rows, installs: rows / ROWS_PER_THIN_INSTALL }
     }
 
     /// Installs with a subscription; also the number of purchases, of the bank's notifications and of operators' acts.
@@ -67,19 +75,19 @@ impl Volume {
 
 /// A filled database.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::bench) struct Filled {
+pub struct Filled {
     /// Time of the filling.
-    pub(in crate::bench) took: Duration,
+    pub took: Duration,
     /// Size of data and indexes, in bytes.
-    pub(in crate::bench) bytes: i64,
+    pub bytes: i64,
     /// One of the busy installs.
-    pub(in crate::bench) busy_install: InstallId,
+    pub busy_install: InstallId,
     /// Its account.
-    pub(in crate::bench) busy_account: AccountId,
+    pub busy_account: AccountId,
 }
 
 /// Fills a migrated database that no process works on.
-pub(in crate::bench) async fn fill(pool: &Pool, volume: Volume, clock: &dyn Clock) -> anyhow::Result<Filled> {
+pub async fn fill(pool: &Pool, volume: Volume, clock: &dyn Clock) -> anyhow::Result<Filled> {
     let began = Instant::now();
     let plan = Plan::new(volume, clock.now());
     for statement in plan::scratch_tables() {

@@ -1,9 +1,13 @@
-//! Benchmark of durable and ephemeral jobs: start latency and throughput, compared with BullMQ on the same Redis.
+//! Benchmark of durable and ephemeral jobs: start latency and throughput, compared with BullMQ on the same Redis, and with
+//! graphile-worker on PostgreSQL.
 
 mod backlog;
 mod bullmq;
 mod cheap;
 mod durable;
+mod graphile;
+mod node_peer;
+mod postgres;
 mod recorder;
 pub(super) mod role;
 pub(super) mod schedule;
@@ -16,16 +20,18 @@ use super::servers::Servers;
 use super::table::{Table, at_least, at_most, budgets};
 use super::times::Times;
 
-pub(super) use recorder::Poll;
+pub(super) use recorder::{Poll, StartRecorder};
 
 /// Concurrent jobs per process: the default of `FLYSK_WORKER_CONCURRENCY`. The peer uses the same value.
 pub(super) const CONCURRENCY: usize = 16;
 /// Backlogs of the throughput runs, in jobs.
-const DURABLE_BACKLOG: u32 = 5_000;
+const DURABLE_BACKLOG: u32 = 20_000;
 const REDIS_BACKLOG: u32 = 20_000;
 /// Paces of the latency runs. One job per 50 ms counts as idle.
 const IDLE_PACE: Pace = Pace { per_second: 20, jobs: 200 };
 const BUSY_PACE: Pace = Pace { per_second: 500, jobs: 5_000 };
+/// Durable jobs per second of one process on two cores, before jobs were claimed in groups.
+const RATE_WITHOUT_GROUPS: f64 = 1_450.0;
 /// Budget for a relay's selection with a backlog, in milliseconds. A relay selects every 250 ms.
 const MAX_SELECTION_MS: f64 = 20.0;
 
@@ -45,6 +51,7 @@ pub(super) async fn run(servers: &Servers) -> anyhow::Result<String> {
     let durable = [durable::throughput(servers, 1).await?, durable::throughput(servers, 4).await?];
     let cheap = [cheap::throughput(servers, 1).await?, cheap::throughput(servers, 4).await?];
     let peer = bullmq::run(servers).await;
+    let durable_peer = graphile::run().await;
     let selections = backlog::selections(servers).await?;
 
     let mut latency = Table::new(&["enqueue → start", "jobs", "p50", "p99"]);
@@ -57,6 +64,14 @@ pub(super) async fn run(servers: &Servers) -> anyhow::Result<String> {
     let mut throughput =
         Table::new(&["starts per second", "backlog", "1 worker process", "4 worker processes"]);
     throughput.row(rates("durable jobs (MySQL, commits flushed)", DURABLE_BACKLOG, durable));
+    match &durable_peer {
+        Ok(peer) => {
+            throughput.row(rates(&peer.version, DURABLE_BACKLOG, peer.default));
+            let name = format!("the same with `localQueue` {}", graphile::LOCAL_QUEUE);
+            throughput.row(rates(&name, DURABLE_BACKLOG, peer.local_queue));
+        }
+        Err(error) => throughput.row(vec!["graphile-worker".to_owned(), format!("not run: {error:#}")]),
+    }
     throughput.row(rates("ephemeral jobs (Redis)", REDIS_BACKLOG, cheap));
     match &peer {
         Ok(peer) => {
@@ -67,6 +82,7 @@ pub(super) async fn run(servers: &Servers) -> anyhow::Result<String> {
         Err(error) => throughput.row(vec!["BullMQ".to_owned(), format!("not run: {error:#}")]),
     }
     let mut verdicts = verdicts(&durable_idle, cheap, peer.as_ref().ok());
+    judge_durable(&mut verdicts, durable, durable_peer.as_ref().ok());
     let p95 = selections.backlog.ms(95);
     verdicts.row(vec![
         "a relay's selection with 1,000,000 waiting jobs of one tenant: p95 < 20 ms".to_owned(),
@@ -120,12 +136,45 @@ fn verdicts(idle: &Times, cheap: [f64; 2], peer: Option<&bullmq::Peer>) -> Table
     verdicts
 }
 
+/// Verdicts about the throughput of durable jobs.
+fn judge_durable(verdicts: &mut Table, ours: [f64; 2], peer: Option<&graphile::Peer>) {
+    let why = "the database flushes a commit per group of claims, of ends and of pushed wake-ups, and moves a row in two indexes \
+               with each; see docs/decisions/0052";
+    let mut put = |name: &str, measured: String, verdict: String| {
+        verdicts.row(vec![name.to_owned(), measured, verdict]);
+    };
+    let [one, four] = ours;
+    put(
+        "durable jobs, 1 process: ≥ 5 × the 1,450/s before groups, on 2 cores",
+        format!("{:.1} ×", one / RATE_WITHOUT_GROUPS),
+        at_least(one, 5.0 * RATE_WITHOUT_GROUPS, why),
+    );
+    put(
+        "durable jobs, 4 processes: ≥ 1.5 × 1 process",
+        format!("{:.2} ×", four / one),
+        at_least(four, 1.5 * one, "all processes share the cores of this machine with the database"),
+    );
+    let name = "durable jobs, 1 process: ≥ 5 × graphile-worker by default";
+    match peer {
+        Some(peer) => {
+            let measured = format!(
+                "{:.1} ×; {:.2} of it with `localQueue`",
+                one / peer.default[0],
+                one / peer.local_queue[0]
+            );
+            put(name, measured, at_least(one, 5.0 * peer.default[0], why));
+        }
+        None => put(name, format!("{one:.0}/s"), "no peer in this run".to_owned()),
+    }
+}
+
 fn remarks() -> String {
     let told = |program: Option<std::path::PathBuf>, args: &[&str]| {
         program.and_then(|program| version(&program, args)).unwrap_or_else(|| "unknown version".to_owned())
     };
     format!(
-        "Jobs do nothing. Each process runs {CONCURRENCY} at once, ours and the peer's. Latency is measured from before the enqueuing transaction begins\n\
+        "Jobs do nothing. Each process runs {CONCURRENCY} at once, ours and the peers'. graphile-worker flushes its commits like ours, and with\n\
+         a local queue completes jobs in groups too (`completeJobBatchDelay` 0). Latency is measured from before the enqueuing transaction begins\n\
          (its commit included) to the first line of the handler, with one worker process. Throughput is measured from the first start to the last,\n\
          with the whole backlog waiting. Servers: {}; {}; Node.js {}.\n",
         told(xtask::tools::MYSQL.find(), &["--version"]),

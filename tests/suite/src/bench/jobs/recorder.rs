@@ -20,7 +20,7 @@ pub(in crate::bench) const POLL_INTERVAL: Duration = Duration::seconds(10);
 
 /// Recorded starts.
 #[derive(Debug)]
-pub(super) struct StartRecorder {
+pub(in crate::bench) struct StartRecorder {
     count: AtomicU64,
     samples: Mutex<Vec<Sample>>,
     /// Time of the next poll of each recognition, in µs since 1970.
@@ -41,7 +41,7 @@ impl StartRecorder {
     }
 
     /// Records the start at `now` of a job scheduled at `scheduled_us`.
-    fn note(&self, scheduled_us: i64, now: DateTime<Utc>) {
+    pub(in crate::bench) fn note(&self, scheduled_us: i64, now: DateTime<Utc>) {
         let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         samples.push(Sample(scheduled_us, now.timestamp_micros()));
         drop(samples);

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::CONCURRENCY;
 use super::recorder::{NoOp, NoOpEphemeral, Poll, StartRecorder};
+use crate::bench::growth::{Occupy, Start};
 use crate::bench::platform::bare;
 use crate::bench::recognitions::first_looks;
 use crate::bench::subscriptions::NaiveRenewals;
@@ -112,10 +113,10 @@ async fn count(
     let outbox =
         Outbox::new(pool, Some(QueueNotifier::new(connection.clone(), keys.clone())), Arc::new(SystemClock));
     let recorder = Arc::new(StartRecorder::new(polls));
-    let jobs = Registry::default().with::<NoOp>();
+    let jobs = Registry::default().with::<NoOp>().with::<Occupy>().with::<Start>();
     let executor =
         Executor::new(outbox, jobs, Arc::clone(&recorder), owner_name("bench"), LeaseConfig::default());
-    let redis = RedisHandle { connection, client: redis::Client::open(redis_url)?, keys };
+    let redis = RedisHandle { connection, keys };
     let options = WorkerOptions {
         all_queues: vec![queues::UPKEEP],
         queues: BTreeMap::from([(queues::UPKEEP, CONCURRENCY)]),

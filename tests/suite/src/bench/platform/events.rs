@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use chrono::SubsecRound as _;
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use flysk_clients::amocrm::AmoCrm;
 use flysk_crypto::Keyring;
 use flysk_domain::id::{AccountId, EventId, InstallId, WidgetId};
@@ -35,7 +35,9 @@ const EVENTS_PER_SECOND: u32 = 100;
 /// Backlog of the throughput run, in deliveries.
 const BACKLOG: usize = 5_000;
 const INSERT_BATCH_SIZE: usize = 250;
-const MIN_DELIVERIES_PER_SECOND: f64 = 1_000.0;
+const MIN_DELIVERIES_PER_SECOND: f64 = 3_000.0;
+/// Time until the backlog is due, in which all of it is inserted.
+const BACKLOG_DELAY: TimeDelta = TimeDelta::seconds(8);
 const WAIT_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Vendors whose backends are the sink.
@@ -74,17 +76,17 @@ pub(super) async fn run(
         "no budget".to_owned(),
     ]);
     verdicts.row(vec![
-        "1,000 deliveries/s".to_owned(),
+        "3,000 deliveries/s".to_owned(),
         format!("{rate:.0}/s"),
         at_least(
             rate,
             MIN_DELIVERIES_PER_SECOND,
-            "each delivery is a flushed claim, a request, and a flushed write of its log and end",
+            "claims, reads and ends are shared; what each delivery costs alone is its wake-up, two permits and the request",
         ),
     ]);
     Ok(format!(
         "{table}\n{EVENTS_PER_SECOND} events/s over {WIDGET_COUNT} vendors for {} s, one worker process; times are for backends that do not hang. Deliveries/s: from the\n\
-         first to the last of {BACKLOG} waiting deliveries, one worker process, with the receiver in the measuring process.\n",
+         first to the last of {BACKLOG} waiting deliveries that become due together, one worker process, with the receiver in the measuring process.\n",
         time.as_secs()
     ))
 }
@@ -137,7 +139,7 @@ impl Vendors {
             let (outbox, widget, sent) = (self.outbox.clone(), self.widgets[at], Arc::clone(&sent));
             async move {
                 let began = Instant::now();
-                let id = tell(&outbox, &[widget]).await?;
+                let id = tell(&outbox, &[widget], SystemClock.now()).await?;
                 if at >= hanging
                     && let (Ok(mut sent), Some(id)) = (sent.lock(), id.first())
                 {
@@ -160,9 +162,11 @@ impl Vendors {
         sqlx::query("DELETE FROM jobs WHERE kind = 'lifecycle.deliver_event'").execute(&env.pool).await?;
         sink.forget();
         let all: Vec<WidgetId> = self.widgets.iter().copied().cycle().take(BACKLOG).collect();
+        let due_at = SystemClock.now() + BACKLOG_DELAY;
         for batch in all.chunks(INSERT_BATCH_SIZE) {
-            tell(&self.outbox, batch).await?;
+            tell(&self.outbox, batch, due_at).await?;
         }
+        anyhow::ensure!(SystemClock.now() < due_at, "the backlog was not inserted in time");
         let came = sink.wait_for(BACKLOG, WAIT_TIMEOUT).await?;
         let (first, last) = (came.values().min().context("none")?, came.values().max().context("none")?);
         #[expect(clippy::cast_precision_loss, reason = "some thousands")]
@@ -170,8 +174,8 @@ impl Vendors {
     }
 }
 
-/// Inserts an event for each of these widgets and the job that delivers it, in one transaction.
-async fn tell(outbox: &Outbox, to: &[WidgetId]) -> anyhow::Result<Vec<EventId>> {
+/// Inserts an event for each of these widgets and the job that delivers it at `due_at`, in one transaction.
+async fn tell(outbox: &Outbox, to: &[WidgetId], due_at: DateTime<Utc>) -> anyhow::Result<Vec<EventId>> {
     let trace = Trace { correlation_id: format!("bench-{:016x}", rand::random::<u64>()), traceparent: None };
     let mut unit = outbox.begin(trace).await?;
     let mut ids = Vec::new();
@@ -195,7 +199,7 @@ async fn tell(outbox: &Outbox, to: &[WidgetId]) -> anyhow::Result<Vec<EventId>> 
             data: None,
         };
         events::insert(&mut unit, &event).await?;
-        unit.enqueue(&DeliverEvent { event_id: event.id }).await?;
+        unit.enqueue_at(&DeliverEvent { event_id: event.id }, due_at).await?;
         ids.push(event.id);
     }
     unit.commit().await?;

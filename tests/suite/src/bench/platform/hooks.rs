@@ -6,50 +6,61 @@ use anyhow::Context as _;
 
 use super::pace::steadily;
 use crate::bench::table::{Table, at_most};
+use crate::bench::times::Times;
 use crate::environment::{ACCOUNT, Environment, LEAD, PUBLIC_ORIGIN};
 
-const HOOKS_PER_SECOND: u32 = 500;
-const MAX_P99_MS: f64 = 50.0;
+/// Rates, per second, each with its budget for p99, in milliseconds.
+const RATES: [(u32, f64); 2] = [(500, 50.0), (2_000, 10.0)];
 
 /// Runs the benchmark with workers stopped: every accepted webhook must be a queued job.
 pub(super) async fn run(env: &Environment, time: Duration, verdicts: &mut Table) -> anyhow::Result<String> {
-    let hooks = env.simulators.amocrm.state.hooks(ACCOUNT);
-    let hook = hooks.first().context("FlySense has subscribed to notes")?;
+    let mut table = Table::new(&["amoCRM's webhook", "webhooks", "p50", "p99", "slowest"]);
+    let mut sent = 0;
+    for (per_second, max_p99_ms) in RATES {
+        let times = accepted(env, per_second, sent, time).await?;
+        sent += u32::try_from(times.count())?;
+        let kept: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM jobs WHERE kind = 'calls.ingest_note' AND state = 'queued'",
+        )
+        .fetch_one(&env.pool)
+        .await?;
+        anyhow::ensure!(kept >= i64::from(sent), "{kept} of {sent} webhooks were stored");
+        let [p50, p99, most] = [50, 99, 100].map(|percent| format!("{:.1} ms", times.ms(percent)));
+        table.row(vec![format!("{per_second}/s"), times.count().to_string(), p50, p99.clone(), most]);
+        verdicts.row(vec![
+            format!("amoCRM webhook accepted (durable): p99 < {max_p99_ms:.0} ms at {per_second}/s"),
+            p99,
+            at_most(
+                times.ms(99),
+                max_p99_ms,
+                "a webhook waits for the transaction before it, and for a flush; the load generator shares the cores",
+            ),
+        ]);
+    }
+    Ok(format!(
+        "{table}\nEach webhook is durable when it is answered; those that wait share a transaction, which is flushed. Workers are stopped meanwhile.\n"
+    ))
+}
+
+/// Sends webhooks at a rate; `sent` were sent before.
+async fn accepted(env: &Environment, per_second: u32, sent: u32, time: Duration) -> anyhow::Result<Times> {
+    let hook = env.simulators.amocrm.state.hooks(ACCOUNT);
+    let hook = hook.first().context("FlySense has subscribed to notes")?;
     let url = hook.destination.replace(PUBLIC_ORIGIN, &env.api_url);
     let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
-    let times = steadily(HOOKS_PER_SECOND, time, |n| {
+    steadily(per_second, time, |n| {
         let request = http
             .post(&url)
             .header("Content-Type", "application/x-www-form-urlencoded")
             .header("User-Agent", "amoCRM-Webhooks/3.0")
-            .body(form(n))
+            .body(form(sent + n))
             .send();
         async move {
             request.await?.error_for_status()?;
             Ok(())
         }
     })
-    .await?;
-    let kept: i64 =
-        sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE kind = 'calls.ingest_note' AND state = 'queued'")
-            .fetch_one(&env.pool)
-            .await?;
-    anyhow::ensure!(
-        usize::try_from(kept)? >= times.count(),
-        "{kept} of {} webhooks were stored",
-        times.count()
-    );
-    let mut table = Table::new(&["amoCRM's webhook", "webhooks", "p50", "p99", "slowest"]);
-    let [p50, p99, most] = [50, 99, 100].map(|percent| format!("{:.1} ms", times.ms(percent)));
-    table.row(vec![format!("{HOOKS_PER_SECOND}/s"), times.count().to_string(), p50, p99.clone(), most]);
-    verdicts.row(vec![
-        "amoCRM webhook accepted (durable): p99 < 50 ms at 500/s".to_owned(),
-        p99,
-        at_most(times.ms(99), MAX_P99_MS, "each is a transaction of its own that is flushed to disk"),
-    ]);
-    Ok(format!(
-        "{table}\nEach webhook is a transaction that is flushed before the answer. Workers are stopped meanwhile.\n"
-    ))
+    .await
 }
 
 /// A plain note as amoCRM sends it. A call note would trigger FlySense's processing afterwards.

@@ -15,7 +15,7 @@ use crate::environment::Environment;
 /// Time between readiness and the memory reading.
 const SETTLE_TIME: Duration = Duration::from_secs(2);
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
-const MAX_RSS_MIB: f64 = 60.0;
+const MAX_RSS_MIB: f64 = 30.0;
 const MAX_START_SECONDS: f64 = 1.0;
 
 /// Starts each process once more beside the environment and measures it.
@@ -42,7 +42,7 @@ pub(super) async fn run(
     }
     let why = "memory is touched code and connection buffers";
     verdicts.row(vec![
-        "idle process < 60 MiB RSS".to_owned(),
+        "idle process < 30 MiB RSS".to_owned(),
         format!("{most_mib:.1} MiB at most"),
         at_most(most_mib, MAX_RSS_MIB, why),
     ]);

@@ -55,6 +55,7 @@ fn options(servers: &Servers, sink: &Sink) -> Options {
             ("FLYSK_OUTBOUND_ALLOW".to_owned(), sink.addr.clone()),
             // The largest: the load is far above the usual limit, and a refused request would measure nothing.
             ("FLYSK_BACKEND_REQUESTS_PER_MINUTE".to_owned(), "100000000".to_owned()),
+            ("FLYSK_HOOKS_PER_HOUR".to_owned(), "10000000".to_owned()),
         ]
         .into(),
         ..servers.environment()

@@ -22,18 +22,18 @@ const MAX_YEAR_S: f64 = 5.0;
 /// Subscriptions of the second year.
 const SUBSCRIPTIONS: u32 = 1_000;
 /// Budget: a year of that many, seconds.
-const MAX_YEARS_S: f64 = 360.0;
+const MAX_YEARS_S: f64 = 180.0;
 /// Invoices of a year: the purchase and twelve renewals.
 const INVOICES: u32 = 13;
 /// Events of a renewal: the announcement of the charge, and the renewal.
 const EVENTS_PER_RENEWAL: usize = 2;
 /// Pace of the year of many: charges of one minute are due together, and several workers run them.
-const CROWD_PACE: Pace = Pace { step: TimeDelta::minutes(1), jobs_at_once: 4 };
+const CROWD_PACE: Pace = Pace { step: TimeDelta::minutes(1), jobs_at_once: 8 };
 
 /// Measures both years; adds the verdicts.
 pub(super) async fn run(servers: &Servers, verdicts: &mut Table) -> anyhow::Result<()> {
     let one = measure(servers, 1, Pace::EXACT).await?.as_secs_f64();
-    let why = "every stop of the clock runs the ticks of the schedule";
+    let why = "every stop of the clock waits for its jobs";
     verdicts.row(vec![
         "a year of one monthly subscription with events, clock moved: < 5 s".to_owned(),
         format!("{one:.1} s"),
@@ -41,7 +41,7 @@ pub(super) async fn run(servers: &Servers, verdicts: &mut Table) -> anyhow::Resu
     ]);
     let many = measure(servers, SUBSCRIPTIONS, CROWD_PACE).await?.as_secs_f64();
     verdicts.row(vec![
-        format!("a year of {SUBSCRIPTIONS} subscriptions with events, minute by minute: < 6 min"),
+        format!("a year of {SUBSCRIPTIONS} subscriptions with events, minute by minute: < 3 min"),
         format!("{many:.0} s"),
         at_most(many, MAX_YEARS_S, "a renewal is about ten jobs and two events"),
     ]);
@@ -65,7 +65,7 @@ async fn measure(servers: &Servers, count: u32, pace: Pace) -> anyhow::Result<Du
     Crowd::of(&subscriber).await?.add_active(count - 1).await?;
     let sandbox = &subscriber.sandbox;
     let began = Instant::now();
-    sandbox.advance_at(sandbox.now() + TimeDelta::days(366), pace).await?;
+    sandbox.walk_to(sandbox.now() + TimeDelta::days(366), pace).await?;
     let elapsed = began.elapsed();
     let paid: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM subscription_invoices WHERE state = 'paid'")
         .fetch_one(&sandbox.pool)

@@ -6,7 +6,8 @@ use sqlx::MySqlPool;
 
 use super::harness::{Panel, Signed, value_of};
 
-async fn waiting(signed: &Signed<'_>) -> String {
+/// Path of the oldest request that waits.
+pub(super) async fn waiting(signed: &Signed<'_>) -> String {
     let page = signed.page("/approvals").await;
     let rest = page.split("action=\"/approvals/").nth(1).unwrap_or_else(|| panic!("nothing waits: {page}"));
     format!("/approvals/{}", rest.split('/').next().unwrap())

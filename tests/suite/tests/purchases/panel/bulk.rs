@@ -15,7 +15,7 @@ const REASON: (&str, &str) = ("reason", "Банк ожил");
 const MANY: usize = 620;
 
 /// Inserts dead jobs of a kind that nobody performs.
-async fn insert_dead(panel: &Panel, count: usize) {
+pub(super) async fn insert_dead(panel: &Panel, count: usize) {
     let now = flysk_domain::Clock::now(&panel.app.clock);
     let trace = Trace { correlation_id: "copies".to_owned(), traceparent: None };
     for _ in 0..count {
@@ -51,7 +51,7 @@ async fn find(panel: &Panel, path: &str) -> BulkAct {
 }
 
 /// Runs the job of the bulk acts until none waits; the jobs that an act queues stay.
-async fn run_bulk_jobs(panel: &Panel) {
+pub(super) async fn run_bulk_jobs(panel: &Panel) {
     for _ in 0..100 {
         let waiting = panel.app.jobs_of::<RunBulkAct>(JobState::Queued).await;
         let Some(job) = waiting.first() else { return };

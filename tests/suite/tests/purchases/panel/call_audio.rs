@@ -20,7 +20,7 @@ use super::harness::Panel;
 const REASON: (&str, &str) = ("reason", "Жалоба 12");
 const SOUND: &[u8] = b"0123456789";
 
-async fn insert_call(panel: &Panel) -> TranscriptionId {
+pub(super) async fn insert_call(panel: &Panel) -> TranscriptionId {
     let id = TranscriptionId::generate(&panel.app.clock);
     let trace = Trace { correlation_id: "call".to_owned(), traceparent: None };
     let new = NewTranscription {

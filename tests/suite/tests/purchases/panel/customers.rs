@@ -7,6 +7,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use sqlx::MySqlPool;
 
+use super::bought;
 use super::harness::{Panel, value_of};
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
@@ -29,6 +30,27 @@ async fn a_widget_is_switched_off_and_on_in_an_account_and_its_timeline_tells_so
     }
     let acts = signed.page(&format!("{path}/timeline?kind=act")).await;
     assert!(acts.contains("включение виджета") && !acts.contains("Доступ выдан"), "{acts}");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_timeline_tells_of_the_subscription_its_payments_and_the_jobs(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "billing").await;
+    let (_, payment) = bought::paid(&panel, &signed, "1").await;
+    let (subscription, path) =
+        (bought::path(&panel).await, format!("/installs/{}/timeline", panel.app.install().await.id));
+    let account = panel.app.install().await.account_id;
+    let tenant = "UPDATE jobs SET tenant = ? ORDER BY id LIMIT 1";
+    sqlx::query(tenant).bind(account.to_string()).execute(&panel.app.pool).await.unwrap();
+    let whole = signed.page(&path).await;
+    let (payment, job) = (format!("/payments/{payment}"), "href=\"/jobs/job_");
+    assert!(whole.contains(&payment) && whole.contains(&subscription), "{whole}");
+    assert!(!whole.contains(job), "a call has many jobs, which are shown by themselves: {whole}");
+    let payments = signed.page(&format!("{path}?kind=payment")).await;
+    assert!(payments.contains(&payment) && !payments.contains(&subscription), "{payments}");
+    let log = signed.page(&format!("{path}?kind=subscription")).await;
+    assert!(log.contains(&subscription) && !log.contains(&payment), "{log}");
+    assert!(signed.page(&format!("{path}?kind=job")).await.contains(job));
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]

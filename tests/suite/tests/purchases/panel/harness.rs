@@ -5,6 +5,7 @@ use flysk_config::Env;
 use flysk_domain::Clock as _;
 use flysk_simulators::s3;
 use flysk_simulators::{Control, Running, SimClock};
+use flysk_store::Pool;
 use flysk_store::admin::audit::{self, AuditFilter, AuditRow};
 use flysk_store::admin::listing::Keyset;
 use flysk_suite::environment::Options;
@@ -16,6 +17,9 @@ use totp_rs::{Builder, Secret};
 use crate::harness::TestApp;
 use crate::operator::CommandOutput;
 use crate::test_env::{UNSET_VARIABLES, environment};
+
+/// Connections for reads of a panel that no test counts.
+const READ_CONNECTIONS: u32 = 4;
 
 /// The panel of a running product.
 pub(crate) struct Panel {
@@ -42,7 +46,7 @@ impl Panel {
     /// A product with one install, and its panel.
     pub(crate) async fn open(pool: sqlx::MySqlPool) -> Self {
         let app = TestApp::open(pool).await;
-        let url = serve(&app, &[]).await;
+        let url = Box::pin(serve(&app, &[])).await;
         Self { app, url }
     }
 
@@ -63,7 +67,7 @@ impl Panel {
         let with = |env: Env| variables.iter().fold(env, |env, (name, value)| env.with(name, value));
         let mut app = TestApp::open_with(pool, with).await;
         app.variables.extend(variables.map(|(name, value)| (name, value.to_owned())));
-        let url = serve(&app, &[]).await;
+        let url = Box::pin(serve(&app, &[])).await;
         (Self { app, url }, storage)
     }
 
@@ -240,12 +244,23 @@ pub(crate) async fn serve(app: &TestApp, more: &[(&str, &str)]) -> String {
 
 /// [`serve`] under a name of this machine.
 async fn serve_as(app: &TestApp, host: &str, more: &[(&str, &str)]) -> String {
+    let reads = connect_for_reading(app, READ_CONNECTIONS).await;
+    serve_on(app, host, more, reads).await
+}
+
+/// Connections for the reads of a panel.
+pub(crate) async fn connect_for_reading(app: &TestApp, connections: u32) -> Pool {
+    let reads = MySqlPoolOptions::new().max_connections(connections);
+    let reads = flysk_store::configure_pool_for_reading(reads);
+    reads.connect_with((*app.pool.connect_options()).clone()).await.unwrap()
+}
+
+/// Starts a panel that reads by these connections; returns its address.
+pub(crate) async fn serve_on(app: &TestApp, host: &str, more: &[(&str, &str)], reads: Pool) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{host}:{}", listener.local_addr().unwrap().port());
     let env = more.iter().fold(environment(&app.variables), |env, (name, value)| env.with(name, value));
     let config = Config::from_env(&env.with("FLYSK_ADMIN_URL", &url)).unwrap();
-    let reads = flysk_store::configure_pool_for_reading(MySqlPoolOptions::new().max_connections(4));
-    let reads = reads.connect_with((*app.pool.connect_options()).clone()).await.unwrap();
     let deps = Deps::new(config, app.executor.outbox().clone(), reads);
     let acceptor = poem::listener::TcpAcceptor::from_tokio(listener).unwrap();
     tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(routes::app(deps)));

@@ -27,7 +27,7 @@ pub(super) async fn open(browser: &Browser, panel: &Panel, path: &str) {
 
 /// Signs in through the forms for the first time.
 pub(super) async fn sign_in(browser: &Browser, panel: &Panel) -> Credentials {
-    let password = panel.create_with("anna", "owner", &["export", "bulk", "listen"]).await;
+    let password = panel.create_with("anna", "owner", &["export", "bulk", "listen", "erase"]).await;
     open(browser, panel, "/jobs?state=dead").await;
     browser.picture("admin-sign-in").await;
     fill(browser, "input[name=login]", "anna").await;
@@ -91,7 +91,7 @@ async fn all_pages(panel: &Panel) -> Vec<String> {
 }
 
 /// What axe-core finds on the current page, one line for each rule.
-pub(super) async fn violations(browser: &Browser) -> Vec<String> {
+pub(crate) async fn violations(browser: &Browser) -> Vec<String> {
     browser.client.execute(AXE, Vec::new()).await.unwrap();
     let run = "const done = arguments[arguments.length - 1];
         const line = (rule) => `${rule.id}: ${rule.nodes.map((node) => node.html).join(' | ')}`;
@@ -142,6 +142,12 @@ async fn looks(browser: &Browser, panel: &Panel) {
         open(browser, panel, &path).await;
         browser.picture(name).await;
     }
+    let media = |features| json!({ "features": features });
+    let dark = media(json!([{ "name": "prefers-color-scheme", "value": "dark" }]));
+    browser.devtools("Emulation.setEmulatedMedia", dark).await;
+    open(browser, panel, "/").await;
+    browser.picture("admin-dark").await;
+    browser.devtools("Emulation.setEmulatedMedia", media(json!([]))).await;
 }
 
 /// The screens of what is sold and paid: vendors, plans, subscriptions, invoices, payments, receipts.

@@ -127,6 +127,37 @@ async fn pages_of_a_list_follow_each_other_in_both_directions(pool: MySqlPool) {
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn accounts_that_begin_with_a_text_are_in_alphabetical_order(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "support").await;
+    for (id, letter) in [(51, "d"), (52, "b"), (53, "a"), (54, "c"), (55, "e")] {
+        let insert = "INSERT INTO accounts (platform, id, host, name, created_at, updated_at)
+                      VALUES ('amocrm', ?, ?, ?, NOW(6), NOW(6))";
+        let (host, name) = (format!("same-{letter}.amocrm.ru"), format!("Фирма {letter}"));
+        sqlx::query(insert).bind(id).bind(host).bind(name).execute(&panel.app.pool).await.unwrap();
+    }
+    let numbers = |page: &str| -> Vec<String> {
+        let rows = page.split("data-href=\"/accounts/").skip(1);
+        rows.map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    let link = |page: &str, rel: &str| -> Option<String> {
+        let rest = page.split(&format!("rel=\"{rel}\" href=\"")).nth(1)?;
+        Some(rest.split('"').next()?.replace("&#38;", "&"))
+    };
+    for filter in ["host=same-", "name=фирма", "host=same-&name=Фирма"] {
+        let first = signed.page(&format!("/accounts?size=2&{filter}")).await;
+        let second = signed.page(&link(&first, "next").unwrap()).await;
+        let third = signed.page(&link(&second, "next").unwrap()).await;
+        assert_eq!(numbers(&first), ["53", "52"], "{filter}");
+        assert_eq!(numbers(&second), ["54", "51"], "{filter}");
+        assert_eq!(numbers(&third), ["55"], "{filter}");
+        assert_eq!(numbers(&signed.page(&link(&third, "prev").unwrap()).await), ["54", "51"], "{filter}");
+        let backwards = signed.page(&format!("/accounts?size=2&order=old&{filter}")).await;
+        assert_eq!(numbers(&backwards), ["55", "51"], "{filter}");
+    }
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn the_search_box_knows_the_form_of_what_is_typed(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -143,9 +174,23 @@ async fn the_search_box_knows_the_form_of_what_is_typed(pool: MySqlPool) {
         (install.account_id.to_string(), account.clone()),
         (host.clone(), account.clone()),
         (format!("https://{}/", host.to_uppercase()).replace("HTTPS", "https"), account.clone()),
-        (host.chars().take(4).collect(), account),
+        (host.chars().take(4).collect(), account.clone()),
     ] {
         assert_eq!(location(&signed, &format!("/search?q={typed}")).await, page, "{typed}");
+    }
+    for change in [
+        "UPDATE accounts SET name = 'ООО «Василёк»'",
+        "UPDATE vendors SET legal_name = 'ИП Репин', inn = '7736050003'",
+    ] {
+        sqlx::query(change).execute(&panel.app.pool).await.unwrap();
+    }
+    let vendor: String =
+        sqlx::query_scalar("SELECT MIN(id) FROM vendors").fetch_one(&panel.app.pool).await.unwrap();
+    let (vendor, widget) = (format!("/vendors/{vendor}"), format!("/widgets/{}", install.widget_id));
+    for (typed, page) in
+        [("ооо «вас", &account), ("7736050003", &vendor), ("ип р", &vendor), ("flysense", &widget)]
+    {
+        assert_eq!(location(&signed, &format!("/search?q={typed}")).await, *page, "{typed}");
     }
     let nothing = signed.page("/search?q=nothing-like-this").await;
     assert!(nothing.contains("Ничего не найдено"), "{nothing}");

@@ -9,12 +9,12 @@ use flysk_suite::environment::USER;
 use serde_json::json;
 use sqlx::MySqlPool;
 
-use super::harness::Panel;
+use super::harness::{Panel, value_of};
 use super::subscriptions::{TEAM_PLAN, buy_a_month, sells_subscriptions, subscription};
 use crate::harness::trace;
 
 /// A user takes a seat, as a handshake does.
-async fn sit(panel: &Panel, user: u64) {
+pub(super) async fn sit(panel: &Panel, user: u64) {
     let (clock, widget) = (&panel.app.clock, panel.app.widget().await);
     let id = subscription(panel).await.id;
     let mut unit = panel.app.executor.outbox().begin(trace()).await.unwrap();
@@ -54,4 +54,48 @@ async fn an_operator_sees_who_sits_and_frees_a_seat_with_a_reason(pool: MySqlPoo
     for part in ["место освобождено", "Сотрудник уволен", "operator:anna"] {
         assert!(page.contains(part), "{part}: {page}");
     }
+}
+
+/// The settings of seats are fields of the widget's form, and not part of its JSON.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn seats_per_user_are_set_by_fields_of_the_widgets_form(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "operator").await;
+    let widget = panel.app.widget().await;
+    let path = format!("/widgets/{}", widget.id);
+    let update = format!("{path}/update");
+    let page = signed.page(&path).await;
+    assert!(page.contains("Места занимают пользователи"), "{page}");
+    let seen = value_of(&page, "seen");
+    let form = |days: &'static str, billing: &'static str| {
+        [
+            ("name", "FlySense"),
+            ("redirect_uri", widget.redirect_uri.as_str()),
+            ("event_url", ""),
+            ("trial_days", "14"),
+            ("uses_flycoins", "yes"),
+            ("seats_per_user", "yes"),
+            ("seat_idle_days", days),
+            ("billing", billing),
+            ("seen", seen.as_str()),
+            ("reason", "Места по людям"),
+        ]
+    };
+    for (days, billing, told) in [
+        ("0", "", "от 1 до 366"),
+        ("367", "", "от 1 до 366"),
+        ("скоро", "", "Место свободно"),
+        ("30", r#"{"subscriptions": {"seats_per_user": false}}"#, "уберите их из JSON"),
+    ] {
+        let page = signed.refused(&update, &form(days, billing), 422).await;
+        assert!(page.contains(told), "{days} {billing}: {page}");
+    }
+    panel.app.clock.advance(chrono::Duration::seconds(1));
+    signed.act(&update, &form("30", r#"{"subscriptions": {"grace_days": 5}}"#)).await;
+    let stored = panel.app.widget().await;
+    let settings = settings_of(&stored);
+    assert_eq!((settings.seats_per_user, settings.seat_idle_days, settings.grace_days), (true, Some(30), 5));
+    let page = signed.page(&path).await;
+    assert!(page.contains("grace_days") && !page.contains("&#34;seat_idle_days"), "{page}");
+    assert_eq!(value_of(&page, "seat_idle_days"), "30");
 }

@@ -17,24 +17,24 @@ use sqlx::MySqlPool;
 use super::harness::{Panel, value_of};
 
 const ACCOUNT: &str = "40702810900000000001";
-const FIRM: &str = "7707083893";
+pub(super) const FIRM: &str = "7707083893";
 
-/// A transfer that fits no invoice.
-async fn queued(panel: &Panel) -> BankOperationId {
+/// A transfer that fits no invoice. The document's number tells it from others.
+pub(super) async fn queued(panel: &Panel, kopecks: i64, document: &str) -> BankOperationId {
     let app = &panel.app;
     let widget = app.widget().await.id;
     let mut conn = app.conn().await;
     let vendor = vendors::find_vendor_of_widget(&mut conn, widget).await.unwrap().unwrap();
     let read = ReadOperation {
         account: ACCOUNT.to_owned(),
-        bank_id: "a".to_owned(),
+        bank_id: format!("bank-{document}"),
         booked_on: moscow_day(app.clock.now()),
         booked_at: app.clock.now(),
-        amount: Kopecks(123_456),
+        amount: Kopecks(kopecks),
         payer_name: "ООО «Ромашка»".to_owned(),
         payer_inn: FIRM.to_owned(),
         payer_account: "40702810100000000002".to_owned(),
-        document_number: "17".to_owned(),
+        document_number: document.to_owned(),
         purpose: "Оплата <за услуги>".to_owned(),
     };
     let id = store_operation(&mut conn, &app.clock, vendor.id, &read, 0).await.unwrap();
@@ -51,7 +51,7 @@ async fn queued(panel: &Panel) -> BankOperationId {
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn waiting_money_is_put_where_a_person_says_once(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
-    let id = queued(&panel).await;
+    let id = queued(&panel, 123_456, "17").await;
     let (support, billing) =
         (panel.sign_in("sonya", "support").await, panel.sign_in("anna", "billing").await);
     let list = support.page("/transfers").await.replace('\u{a0}', " ");

@@ -1,7 +1,11 @@
 //! «Оплатить по счёту»: a firm pays a period.
 
+use flysk_domain::money::Kopecks;
+use flysk_domain::platform::subscriptions::{SubscriptionState, moscow_day};
 use flysk_domain::platform::transfers::{PaymentSubject, TransferInvoiceState};
-use flysk_services::transfers::set_t_api_access;
+use flysk_services::transfers::{
+    ReadOperation, TransferContext, match_operation, set_t_api_access, store_operation,
+};
 use flysk_store::platform::transfers::{find_open_transfer_invoice, find_transfer_invoice};
 use flysk_store::platform::vendors;
 use flysk_suite::environment::ADMIN;
@@ -9,6 +13,7 @@ use reqwest::StatusCode;
 use sqlx::MySqlPool;
 
 use super::harness::{EMAIL, TestPage, assert_says, value_of};
+use crate::browser::Browser;
 
 impl TestPage {
     /// Lets the seller take transfers.
@@ -20,6 +25,30 @@ impl TestPage {
         let keyring = &self.sandbox.executor.app().keyring;
         let access = Some(("40702810900000000001", &token));
         set_t_api_access(&mut conn, keyring, vendor.id, access, self.sandbox.now()).await.unwrap();
+    }
+
+    /// The statement lists a payment of the firm, which is matched.
+    async fn firm_pays(&self, kopecks: i64, purpose: &str) {
+        let widget = self.row().await.unwrap().widget_id;
+        let clock = &self.sandbox.clock;
+        let read = ReadOperation {
+            account: "40702810900000000001".to_owned(),
+            bank_id: format!("bank-{kopecks}"),
+            booked_on: moscow_day(self.sandbox.now()),
+            booked_at: self.sandbox.now(),
+            amount: Kopecks(kopecks),
+            payer_name: "ООО «Ромашка»".to_owned(),
+            payer_inn: "7707083893".to_owned(),
+            payer_account: "40702810100000000002".to_owned(),
+            document_number: kopecks.to_string(),
+            purpose: purpose.to_owned(),
+        };
+        let mut unit = self.begin().await.unwrap();
+        let vendor = vendors::find_vendor_of_widget(&mut unit, widget).await.unwrap().unwrap();
+        let id = store_operation(&mut unit, clock, vendor.id, &read, 0).await.unwrap();
+        let context = TransferContext { keyring: &self.sandbox.executor.app().keyring, clock };
+        match_operation(&mut unit, context, id).await.unwrap();
+        unit.commit().await.unwrap();
     }
 }
 
@@ -79,4 +108,46 @@ async fn a_firm_cancels_its_invoice(pool: MySqlPool) {
     assert_eq!(visit.done(&format!("{transfer}/cancel"), &[]).await, transfer, "pressed twice");
     assert_says(&visit.shown(&transfer).await, &["Отменён", "больше не действует"]);
     assert_says(&visit.shown(&invoice).await, &["id=\"by-transfer\""]);
+}
+
+/// From the plan to the paid period, in two payments.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_firm_pays_a_period_by_transfer_in_a_browser(pool: MySqlPool) {
+    let page = TestPage::open(pool).await;
+    page.take_transfers().await;
+    let browser = Browser::start().await;
+    browser.client.goto(&page.link(ADMIN).await).await.unwrap();
+    let seats = browser.wait(".plan:nth-of-type(1) input[name=seats]").await;
+    seats.clear().await.unwrap();
+    seats.send_keys("3").await.unwrap();
+    browser.click(".plan:nth-of-type(1) .calculate").await;
+    browser.click("#apply").await;
+    browser.picture("subscription-invoice-by-transfer").await;
+    browser.click("#by-transfer").await;
+    for (field, text) in [("#inn", "7707083893"), ("#kpp", "770701001"), ("#name", "ООО «Ромашка»")]
+    {
+        browser.wait(field).await.send_keys(text).await.unwrap();
+    }
+    let email = browser.wait("#email").await;
+    email.clear().await.unwrap();
+    email.send_keys(EMAIL).await.unwrap();
+    browser.picture("subscription-transfer-form").await;
+    browser.click("#issue").await;
+    assert_eq!(browser.text("#label").await, "Готовится");
+    assert_eq!(browser.text("#amount").await, "2 970 ₽");
+    browser.picture("subscription-transfer-issued").await;
+
+    let purpose = browser.text("#purpose").await;
+    page.firm_pays(100_000, &purpose).await;
+    browser.client.refresh().await.unwrap();
+    assert_eq!(browser.text("#missing").await, "Поступило 1 000 ₽, осталось 1 970 ₽.");
+    browser.picture("subscription-transfer-part").await;
+    page.firm_pays(197_000, &purpose).await;
+    browser.client.refresh().await.unwrap();
+    browser.wait("#label[data-code=paid]").await;
+    browser.picture("subscription-transfer-paid").await;
+    browser.click("#back").await;
+    browser.is_content().await;
+    browser.client.clone().close().await.unwrap();
+    assert_eq!(page.row().await.unwrap().subscription.state, SubscriptionState::Active);
 }

@@ -1,0 +1,119 @@
+//! Starts of jobs: how many per second, and how late those of other tenants beside one tenant with many.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use flysk_domain::trace::Trace;
+use flysk_domain::{Clock as _, SystemClock};
+use flysk_queue::{Outbox, QueueNotifier, RedisKeys, connect_redis};
+use tokio::time::MissedTickBehavior;
+
+use super::kinds::Start;
+use super::stand::Stand;
+use super::waiting;
+use crate::bench::jobs::role::Role;
+use crate::bench::jobs::workers::Workers;
+use crate::bench::servers::Servers;
+use crate::bench::times::{Sample, Times, rate};
+
+/// Empty jobs whose starts are counted.
+const BACKLOG: u32 = 5_000;
+/// Jobs per transaction when the backlog is written.
+const ENQUEUE_BATCH: u32 = 500;
+/// Waiting jobs of the one tenant to compare with. A worker needs 15 s for them.
+pub(super) const FEW: u32 = 50_000;
+/// Jobs of other tenants, and their pace.
+const OTHERS: u32 = 200;
+const OTHERS_PER_SECOND: u32 = 20;
+/// Time between the start of a worker and the first measured job.
+const SETTLE_TIME: Duration = Duration::from_secs(2);
+
+/// Start delays of other tenants' jobs.
+#[derive(Debug)]
+pub(super) struct StartDelays {
+    /// With nothing else to do.
+    pub(super) idle: Times,
+    /// Beside [`FEW`] due jobs of one tenant.
+    pub(super) few: Times,
+    /// Beside many.
+    pub(super) many: Times,
+}
+
+/// Starts of empty jobs per second on both databases.
+pub(super) async fn starts_per_second(
+    servers: &Servers,
+    empty: &Stand,
+    full: &Stand,
+) -> anyhow::Result<[f64; 2]> {
+    let mut rates = [0.0; 2];
+    for (rate, stand) in rates.iter_mut().zip([empty, full]) {
+        *rate = starts_on(servers, stand).await?;
+    }
+    Ok(rates)
+}
+
+async fn starts_on(servers: &Servers, stand: &Stand) -> anyhow::Result<f64> {
+    let outbox = Outbox::new(stand.env.pool.clone(), None, Arc::new(SystemClock));
+    for batch in 0..BACKLOG / ENQUEUE_BATCH {
+        enqueue(&outbox, batch, ENQUEUE_BATCH).await?;
+    }
+    let workers = Workers::start(servers, &role(servers, stand, "starts")?, 1)?;
+    workers.wait_for(BACKLOG).await?;
+    rate(&workers.stop()?).context("too few jobs started")
+}
+
+/// Measures start delays; the waiting jobs of the full database are due for this time.
+pub(super) async fn start_delays(
+    servers: &Servers,
+    empty: &Stand,
+    full: &Stand,
+    waiting: u32,
+) -> anyhow::Result<StartDelays> {
+    let idle = delays(servers, empty, "idle").await?;
+    waiting::insert_due(&empty.env.pool, FEW).await?;
+    let few = delays(servers, empty, "few").await?;
+    waiting::set_due(&full.env.pool, waiting, SystemClock.now()).await?;
+    let many = delays(servers, full, "many").await?;
+    waiting::set_due(&full.env.pool, waiting, waiting::later()).await?;
+    Ok(StartDelays { idle, few, many })
+}
+
+async fn delays(servers: &Servers, stand: &Stand, name: &str) -> anyhow::Result<Times> {
+    let role = role(servers, stand, name)?;
+    let Role::Count { prefix, .. } = &role else { anyhow::bail!("another role") };
+    let redis = connect_redis(&servers.redis_url).await?;
+    let notifier = QueueNotifier::new(redis, RedisKeys::new(prefix.as_str()));
+    let outbox = Outbox::new(stand.env.pool.clone(), Some(notifier), Arc::new(SystemClock));
+    let workers = Workers::start(servers, &role, 1)?;
+    tokio::time::sleep(SETTLE_TIME).await;
+    let mut every = tokio::time::interval(Duration::from_secs(1) / OTHERS_PER_SECOND);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for number in 0..OTHERS {
+        every.tick().await;
+        enqueue(&outbox, number % waiting::OTHER_TENANTS, 1).await?;
+    }
+    workers.wait_for(OTHERS).await?;
+    Times::new(workers.stop()?.into_iter().map(Sample::late)).context("no job started")
+}
+
+/// Enqueues jobs of a tenant in one transaction. Their time starts before it begins.
+async fn enqueue(outbox: &Outbox, tenant: u32, jobs: u32) -> anyhow::Result<()> {
+    let enqueued_us = SystemClock.now().timestamp_micros();
+    let trace = Trace { correlation_id: format!("bench-{:016x}", rand::random::<u64>()), traceparent: None };
+    let mut unit = outbox.begin(trace).await?;
+    for _ in 0..jobs {
+        unit.enqueue(&Start { enqueued_us, of: format!("other{tenant}") }).await?;
+    }
+    Ok(unit.commit().await?)
+}
+
+/// A worker process on the environment's database, with keys of its own in Redis.
+fn role(servers: &Servers, stand: &Stand, name: &str) -> anyhow::Result<Role> {
+    Ok(Role::Count {
+        database_url: stand.database_url()?,
+        redis_url: servers.redis_url.clone(),
+        prefix: format!("{}-{name}", stand.env.name()),
+        polls_from: None,
+    })
+}

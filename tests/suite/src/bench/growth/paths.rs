@@ -1,0 +1,101 @@
+//! Hot paths, asked on both databases in turns.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use flysk_domain::SystemClock;
+use flysk_queue::Outbox;
+use flysk_queue::cron::Scheduler;
+
+use super::stand::Stand;
+use super::{Pair, in_turns};
+
+/// Rounds of each side, and requests of a round.
+const ROUNDS: u32 = 6;
+const PER_ROUND: u32 = 40;
+/// Looks of the scheduler per round; each asks for every entry.
+const LOOKS: u32 = 10;
+
+/// A request of a hot path; the number makes it different from the others.
+#[derive(Debug, Clone, Copy)]
+enum Path {
+    Handshake,
+    Pauth,
+    Hook,
+    Charge,
+    Card,
+    History,
+    Credits,
+}
+
+impl Path {
+    const ALL: [Self; 7] =
+        [Self::Handshake, Self::Pauth, Self::Hook, Self::Charge, Self::Card, Self::History, Self::Credits];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Handshake => "`POST /v1/handshake`",
+            Self::Pauth => "`POST /v1/pauth`",
+            Self::Hook => "amoCRM's webhook",
+            Self::Charge => "`POST /v1/backend/flycoins/charges`",
+            Self::Card => "calls of a card",
+            Self::History => "page of the history",
+            Self::Credits => "page of the history, credits only",
+        }
+    }
+
+    async fn ask(self, stand: &Stand, number: u32) -> anyhow::Result<Duration> {
+        match self {
+            Self::Handshake => stand.handshake().await,
+            Self::Pauth => stand.pauth().await,
+            Self::Hook => stand.hook(number).await,
+            Self::Charge => stand.charge(&format!("path-{number}")).await,
+            Self::Card => stand.card().await,
+            Self::History => stand.history("").await,
+            Self::Credits => stand.history("&kinds=credit").await,
+        }
+    }
+}
+
+/// Measures all paths, and the look of the scheduler.
+pub(super) async fn measure(empty: &Stand, full: &Stand) -> anyhow::Result<Vec<Pair>> {
+    let stands = [empty, full];
+    let mut pairs = Vec::new();
+    for path in Path::ALL {
+        let asked = in_turns(ROUNDS, PER_ROUND, async |side, number| path.ask(stands[side], number).await);
+        let [empty, full] = asked.await.with_context(|| path.name())?;
+        pairs.push(Pair { name: path.name().to_owned(), empty, full });
+    }
+    pairs.push(looks_of_the_scheduler(stands).await?);
+    for stand in stands {
+        remove_jobs(stand).await?;
+    }
+    Ok(pairs)
+}
+
+async fn looks_of_the_scheduler(stands: [&Stand; 2]) -> anyhow::Result<Pair> {
+    let scheduler = |stand: &Stand| {
+        let outbox = Outbox::new(stand.env.pool.clone(), None, Arc::new(SystemClock));
+        anyhow::Ok(Scheduler::new(outbox, flysk_workers::schedule::entries(true)?))
+    };
+    let schedulers = [scheduler(stands[0])?, scheduler(stands[1])?];
+    let looked = in_turns(ROUNDS, LOOKS, async |side, _| {
+        let began = Instant::now();
+        schedulers[side].tick_once().await?;
+        Ok(began.elapsed())
+    });
+    let [empty, full] = looked.await?;
+    Ok(Pair { name: "look of the scheduler at all entries".to_owned(), empty, full })
+}
+
+/// Removes the jobs that the requests and the scheduler enqueued, which a worker would perform beside the next measurement.
+async fn remove_jobs(stand: &Stand) -> anyhow::Result<()> {
+    for statement in [
+        "DELETE FROM jobs WHERE correlation_id LIKE 'cron.%'",
+        "DELETE FROM jobs WHERE kind = 'calls.ingest_note' AND state = 'queued'",
+    ] {
+        sqlx::query(statement).execute(&stand.env.pool).await?;
+    }
+    Ok(())
+}

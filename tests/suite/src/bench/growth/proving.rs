@@ -1,0 +1,53 @@
+//! `ledger:verify`: the first time, of what is new, and of the whole ledger.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+
+use super::stand::Stand;
+use crate::bench::child::measure as run_measured;
+
+/// Charges between the first verification and the next one.
+const NEW_CHARGES: u32 = 200;
+
+/// A run of the command.
+#[derive(Debug)]
+pub(super) struct Verified {
+    /// Time of the process.
+    pub(super) took: Duration,
+    /// Most memory of the process, in KiB.
+    pub(super) peak_kib: u64,
+    /// Number of entries that were checked.
+    pub(super) entries: u64,
+}
+
+/// Runs of the command on one database.
+#[derive(Debug)]
+pub(super) struct Proving {
+    /// The first one, which proves all entries but the youngest.
+    pub(super) first: Verified,
+    /// Of what is new.
+    pub(super) next: Verified,
+    /// With `--all`.
+    pub(super) all: Verified,
+}
+
+/// Runs the command three times. A mismatch is an error.
+pub(super) async fn measure(stand: &Stand) -> anyhow::Result<Proving> {
+    let first = verify(stand, &[])?;
+    for number in 0..NEW_CHARGES {
+        stand.charge(&format!("proof-{number}")).await?;
+    }
+    Ok(Proving { first, next: verify(stand, &[])?, all: verify(stand, &["--all"])? })
+}
+
+fn verify(stand: &Stand, options: &[&str]) -> anyhow::Result<Verified> {
+    let mut command = Command::new(stand.env.binaries().join("flysk-worker"));
+    command.arg("ledger:verify").args(options).envs(stand.env.variables());
+    let began = Instant::now();
+    let cost = run_measured(&mut command)?;
+    let took = began.elapsed();
+    let entries = cost.stdout.lines().find_map(|line| line.split_once(" entries in ")?.0.parse().ok());
+    Ok(Verified { took, peak_kib: cost.peak_kib, entries: entries.context("the command names no entries")? })
+}

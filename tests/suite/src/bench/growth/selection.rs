@@ -1,0 +1,79 @@
+//! A relay's look for due jobs, and the counting of queues for the metrics.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use chrono::{DateTime, TimeDelta, Utc};
+use flysk_domain::{Clock as _, SystemClock};
+use flysk_jobs::{catalogue, queues};
+use flysk_queue::DueSelector;
+use flysk_store::{Pool, jobs};
+
+use super::stand::Stand;
+use super::{Pair, in_turns};
+use crate::bench::times::Times;
+
+/// Jobs of each queue that a look asks for, as a relay does.
+const SELECTED_PER_QUEUE: usize = 500;
+const ROUNDS: u32 = 6;
+const PER_ROUND: u32 = 30;
+/// Counts of all queues.
+const COUNTS: usize = 10;
+
+/// Looks of a relay.
+#[derive(Debug)]
+pub(super) struct Selections {
+    /// With nothing due, on both databases.
+    pub(super) nothing_due: Pair,
+    /// With all waiting jobs due, on the full database.
+    pub(super) all_due: Option<Times>,
+}
+
+/// Looks with nothing due.
+pub(super) async fn without_waiting(empty: &Stand, full: &Stand) -> anyhow::Result<Selections> {
+    let pools = [&empty.env.pool, &full.env.pool];
+    let mut selectors = [DueSelector::default(), DueSelector::default()];
+    let looked = in_turns(ROUNDS, PER_ROUND, async |side, _| {
+        look(pools[side], &mut selectors[side], SystemClock.now()).await
+    });
+    let [empty, full] = looked.await.context("looks of the relay")?;
+    let name = "look of a relay, nothing due".to_owned();
+    Ok(Selections { nothing_due: Pair { name, empty, full }, all_due: None })
+}
+
+/// Looks at a time when all waiting jobs are due.
+pub(super) async fn with_waiting(full: &Stand, selections: &mut Selections) -> anyhow::Result<()> {
+    let then = SystemClock.now() + TimeDelta::days(2);
+    let mut selector = DueSelector::default();
+    let mut taken = Vec::new();
+    for number in 0..(ROUNDS + 1) * PER_ROUND {
+        let took = look(&full.env.pool, &mut selector, then).await?;
+        if number >= PER_ROUND {
+            taken.push(took);
+        }
+    }
+    selections.all_due = Times::new(taken);
+    Ok(())
+}
+
+async fn look(pool: &Pool, selector: &mut DueSelector, now: DateTime<Utc>) -> anyhow::Result<Duration> {
+    let wanted: Vec<(&str, usize)> =
+        queues::ALL.iter().map(|queue| (queue.as_str(), SELECTED_PER_QUEUE)).collect();
+    let mut conn = pool.acquire().await?;
+    let began = Instant::now();
+    selector.select(&mut conn, &wanted, now).await?;
+    Ok(began.elapsed())
+}
+
+/// Times of counting all queues.
+pub(super) async fn counting(full: &Stand) -> anyhow::Result<Times> {
+    let kinds: Vec<&str> = catalogue::kinds().map(|info| info.kind).chain(["bench.occupy"]).collect();
+    let mut conn = full.env.pool.acquire().await?;
+    let mut taken = Vec::new();
+    for _ in 0..COUNTS {
+        let began = Instant::now();
+        jobs::depths(&mut conn, &kinds, SystemClock.now()).await?;
+        taken.push(began.elapsed());
+    }
+    Times::new(taken).context("nothing was counted")
+}

@@ -1,0 +1,212 @@
+//! The database of a test: one server, or a cluster of three nodes that all take writes.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail, ensure};
+use tempfile::TempDir;
+use xtask::services::{DatabasePrograms, Durability, Galera, GaleraCluster, Mysql, Server};
+
+use super::fleet::own_directory;
+use super::freeze;
+use super::link::Link;
+use crate::ports::quiet_port;
+
+/// How a node goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeDeparture {
+    /// Its process is killed: connections break.
+    Killed,
+    /// Its process is stopped: it accepts connections and answers nothing.
+    Frozen,
+}
+
+/// Three nodes of a Galera cluster. Killed on drop.
+#[derive(Debug)]
+pub struct TestCluster {
+    galera: Galera,
+    cluster: GaleraCluster,
+    dir: TempDir,
+}
+
+impl TestCluster {
+    /// Number of nodes.
+    pub const SIZE: usize = GaleraCluster::SIZE;
+
+    /// Starts the nodes.
+    pub fn start() -> anyhow::Result<Self> {
+        let galera = Galera::find().context(
+            "no Galera cluster: run `FLYSK_DATABASE=galera cargo xtask test`, which installs its packages",
+        )?;
+        let dir = own_directory()?;
+        let ports = (0..GaleraCluster::PORTS).map(|_| quiet_port()).collect::<anyhow::Result<Vec<u16>>>()?;
+        let cluster = GaleraCluster::start_on(&galera, dir.path(), &ports, Durability::Process)?;
+        Ok(Self { galera, cluster, dir })
+    }
+
+    /// Address of all nodes. A client uses the first one that takes writes, beginning with node `first`, counted round.
+    pub fn url_from(&self, first: usize) -> String {
+        self.cluster.url_from(first % Self::SIZE)
+    }
+
+    /// Address of one node.
+    pub fn node_url(&self, number: usize) -> anyhow::Result<String> {
+        Ok(Mysql::url(self.node(number)?))
+    }
+
+    /// The node with this port for clients.
+    pub fn node_at(&self, port: u16) -> Option<usize> {
+        self.cluster.nodes.iter().position(|node| node.port == port)
+    }
+
+    /// A node goes.
+    pub fn depart(&self, number: usize, departure: NodeDeparture) -> anyhow::Result<()> {
+        let node = self.node(number)?;
+        match departure {
+            NodeDeparture::Killed => node.kill(),
+            NodeDeparture::Frozen => freeze(node)?,
+        }
+        Ok(())
+    }
+
+    /// The node that went starts again on its port. Returns when it has what it missed.
+    pub fn rejoin(&mut self, number: usize) -> anyhow::Result<()> {
+        let port = self.node(number)?.port;
+        self.cluster.kill_node(number); // it may be frozen
+        self.cluster.rejoin(&self.galera, number, Durability::Process)?;
+        ensure!(self.node(number)?.port == port, "port {port} is in use");
+        Ok(())
+    }
+
+    /// Kills all nodes and starts them again.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.stop();
+        self.start_again()
+    }
+
+    fn stop(&self) {
+        self.cluster.kill();
+    }
+
+    fn start_again(&mut self) -> anyhow::Result<()> {
+        let last = self.cluster.clone();
+        self.cluster = GaleraCluster::start(&self.galera, self.dir.path(), Some(&last), Durability::Process)?;
+        let same = self.cluster.nodes.iter().zip(&last.nodes).all(|(now, last)| now.port == last.port);
+        ensure!(same, "a port of the cluster is in use");
+        Ok(())
+    }
+
+    fn node(&self, number: usize) -> anyhow::Result<&Server> {
+        self.cluster.nodes.get(number).context("no such node")
+    }
+}
+
+impl Drop for TestCluster {
+    fn drop(&mut self) {
+        self.cluster.kill();
+    }
+}
+
+/// The database of a fleet.
+#[derive(Debug)]
+pub(super) enum FleetDatabase {
+    /// One server.
+    Single {
+        /// Its programs.
+        mysql: Mysql,
+        /// Its process, or its last one.
+        server: Server,
+    },
+    /// A cluster, whose nodes the clients share out.
+    Cluster(TestCluster),
+}
+
+impl FleetDatabase {
+    /// What the environment selects: one server with data in `dir`, or a cluster.
+    pub(super) fn start(dir: &Path) -> anyhow::Result<Self> {
+        let programs = DatabasePrograms::find()
+            .context("no database server: run `cargo xtask test`, which installs it")?;
+        match programs {
+            DatabasePrograms::Single(mysql) => {
+                let server = mysql.start(dir, Some(quiet_port()?), Durability::Process)?;
+                Ok(Self::Single { mysql, server })
+            }
+            DatabasePrograms::Galera(_) => Ok(Self::Cluster(TestCluster::start()?)),
+        }
+    }
+
+    /// Address for a client. On a cluster, consecutive clients use consecutive nodes; client 0 is the test.
+    pub(super) fn url(&self, client: usize) -> String {
+        match self {
+            Self::Single { server, .. } => Mysql::url(server),
+            Self::Cluster(cluster) => cluster.url_from(client),
+        }
+    }
+
+    /// Address of one server: for a client that does not follow the cluster.
+    pub(super) fn node_url(&self, client: usize) -> String {
+        match self {
+            Self::Single { server, .. } => Mysql::url(server),
+            Self::Cluster(cluster) => Mysql::url(&cluster.cluster.nodes[client % TestCluster::SIZE]),
+        }
+    }
+
+    /// A link to the server, or to the test's node of a cluster, and the address through the link.
+    pub(super) async fn link(&self) -> anyhow::Result<(Link, String)> {
+        let server = match self {
+            Self::Single { server, .. } => server,
+            Self::Cluster(cluster) => cluster.node(0)?,
+        };
+        let link = Link::to(server.port).await?;
+        let url = Mysql::url(&Server { port: link.port, ..server.clone() });
+        Ok((link, url))
+    }
+
+    /// The cluster.
+    pub(super) fn cluster(&mut self) -> anyhow::Result<&mut TestCluster> {
+        match self {
+            Self::Single { .. } => bail!("the fleet has one database server"),
+            Self::Cluster(cluster) => Ok(cluster),
+        }
+    }
+
+    /// Kills the server, or all nodes.
+    pub(super) fn stop(&self) {
+        match self {
+            Self::Single { server, .. } => server.kill(),
+            Self::Cluster(cluster) => cluster.stop(),
+        }
+    }
+
+    /// Starts it again on its port.
+    pub(super) fn start_again(&mut self) -> anyhow::Result<()> {
+        match self {
+            Self::Single { mysql, server } => {
+                let port = server.port;
+                *server = mysql.start(&server.dir, Some(port), Durability::Process)?;
+                ensure!(server.port == port, "port {port} is in use");
+                Ok(())
+            }
+            Self::Cluster(cluster) => cluster.start_again(),
+        }
+    }
+
+    /// Kills the server and starts it again; of a cluster, the node that the test uses.
+    pub(super) fn restart(&mut self) -> anyhow::Result<()> {
+        match self {
+            Self::Single { .. } => {
+                self.stop();
+                self.start_again()
+            }
+            Self::Cluster(cluster) => {
+                cluster.depart(0, NodeDeparture::Killed)?;
+                cluster.rejoin(0)
+            }
+        }
+    }
+}
+
+impl Drop for FleetDatabase {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

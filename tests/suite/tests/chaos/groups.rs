@@ -1,0 +1,172 @@
+//! Jobs that are claimed together and ahead of their start, and ends that are written together.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use flysk_store::jobs::JobState;
+use flysk_suite::chaos::fleet::Fleet;
+use flysk_suite::chaos::work::KillWorker;
+
+use crate::in_process::{
+    CONCURRENCY, InProcessWorker, LIMIT, LeaveLocked, Limited, LoseLease, Quick, Stage, Wait, enqueue,
+    only_job,
+};
+use crate::marks;
+
+const QUICK: u64 = 900;
+const WAITING: u64 = 100;
+
+/// All quick jobs are done, and more of those that wait are claimed than may run. After a second, some are given back.
+const CLAIMED_AHEAD: &str =
+    "SELECT (SELECT COUNT(*) FROM jobs WHERE kind = 'ahead.quick' AND state <> 'done') = 0
+     AND (SELECT COUNT(*) FROM jobs WHERE kind = 'ahead.wait' AND state = 'running') > 4";
+
+async fn count(fleet: &Fleet, query: &'static str) -> anyhow::Result<i64> {
+    Ok(sqlx::query_scalar(query).fetch_one(&fleet.pool).await?)
+}
+
+/// A worker that has claimed jobs ahead because those before them were short.
+async fn claim_ahead(fleet: &Fleet) -> anyhow::Result<(Arc<Stage>, InProcessWorker)> {
+    enqueue(fleet, 0..QUICK, |key| Quick { key }).await?;
+    enqueue(fleet, 0..WAITING, |key| Wait { key }).await?;
+    let stage = Stage::new(fleet);
+    let worker = InProcessWorker::start(fleet, &stage)?;
+    fleet.wait_for(CLAIMED_AHEAD, 1).await?;
+    Ok((stage, worker))
+}
+
+/// At SIGTERM, jobs claimed ahead return to the queue as if they had not been claimed.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_claimed_ahead_are_given_back_when_the_worker_stops() -> anyhow::Result<()> {
+    let fleet = Fleet::start(Duration::from_mins(1)).await?;
+    let (stage, worker) = claim_ahead(&fleet).await?;
+    worker.terminate().await?;
+    assert_eq!(stage.starts::<Wait>(), CONCURRENCY, "a job was started without a permit");
+    let untouched = "SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND attempt = 0 AND started_at IS NULL
+         AND lease_owner IS NULL AND run_at <= created_at";
+    assert_eq!(count(&fleet, untouched).await?, i64::try_from(WAITING)? - i64::try_from(CONCURRENCY)?);
+    let released =
+        "SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND attempt = 0 AND started_at IS NOT NULL";
+    assert_eq!(count(&fleet, released).await?, i64::try_from(CONCURRENCY)?);
+    Ok(())
+}
+
+/// Jobs that take longer than those before them are given back, so that an idle worker can start them.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_claimed_ahead_of_long_ones_are_given_back() -> anyhow::Result<()> {
+    let fleet = Fleet::start(Duration::from_mins(1)).await?;
+    let (stage, worker) = claim_ahead(&fleet).await?;
+    let given_back = "SELECT (SELECT COUNT(*) FROM jobs WHERE state = 'running') = 4
+         AND (SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND attempt = 0 AND fence > 0) > 0";
+    fleet.wait_for(given_back, 1).await?;
+    assert_eq!(stage.starts::<Wait>(), CONCURRENCY);
+    stage.open_gate();
+    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done' AND attempt = 1", 1_000).await?;
+    assert_eq!(stage.starts::<Wait>(), usize::try_from(WAITING)?, "each is started once");
+    worker.terminate().await
+}
+
+/// A worker dies between claim and start: the jobs run elsewhere, at the cost of one attempt.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_claimed_ahead_by_a_worker_that_dies_are_run_once_by_another() -> anyhow::Result<()> {
+    let fleet = Fleet::start(Duration::from_secs(2)).await?;
+    let (stage, worker) = claim_ahead(&fleet).await?;
+    worker.kill();
+    let claimed = count(&fleet, "SELECT COUNT(*) FROM jobs WHERE state = 'running'").await?;
+    let begun = stage.starts::<Wait>();
+    let other = InProcessWorker::start(&fleet, &stage)?;
+    stage.open_gate();
+    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done'", 1_000).await?;
+    assert_eq!(stage.starts::<Wait>(), usize::try_from(WAITING)? + begun, "those that were begun, twice");
+    assert_eq!(count(&fleet, "SELECT COUNT(*) FROM jobs WHERE attempt = 2").await?, claimed);
+    assert_eq!(count(&fleet, "SELECT COUNT(*) FROM jobs WHERE attempt > 2").await?, 0);
+    other.terminate().await
+}
+
+/// A job that was claimed when another one killed their worker is not claimed ahead again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_kills_its_worker_costs_jobs_claimed_ahead_one_attempt() -> anyhow::Result<()> {
+    let grace = Duration::from_secs(10);
+    let mut fleet = Fleet::start(Duration::from_secs(1)).await?;
+    fleet.enqueue(&marks(0..400, 0)).await?;
+    fleet.enqueue(&[KillWorker { key: 10_000 }]).await?;
+    fleet.enqueue(&marks(400..800, 0)).await?;
+    for start in 1..=3 {
+        let worker = fleet.start_worker(CONCURRENCY, grace)?;
+        fleet.wait_for("SELECT COUNT(*) FROM chaos_starts WHERE mark_key = 10000", start).await?;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while fleet.is_running(worker) {
+            anyhow::ensure!(Instant::now() < deadline, "the worker was not killed");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let held = count(&fleet, "SELECT COUNT(*) FROM jobs WHERE state = 'running'").await?;
+        assert!(start > 1 || held > i64::try_from(CONCURRENCY)?, "nothing was claimed ahead: {held}");
+        let again =
+            "SELECT COUNT(*) FROM jobs WHERE state = 'running' AND kind = 'chaos.leave_mark' AND attempt > 1";
+        let again = count(&fleet, again).await?;
+        assert!(
+            again < i64::try_from(CONCURRENCY)?,
+            "start {start}: {again} retried jobs were claimed ahead"
+        );
+    }
+    fleet.start_worker(CONCURRENCY, grace)?;
+    fleet
+        .wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'dead' AND kind = 'chaos.kill_worker'", 1)
+        .await?;
+    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done'", 800).await?;
+    assert_eq!(count(&fleet, "SELECT COUNT(*) FROM chaos_marks").await?, 800, "each effect once");
+    Ok(())
+}
+
+/// A job claimed ahead takes its limits when it starts, not when it is claimed.
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_hold_for_jobs_claimed_ahead() -> anyhow::Result<()> {
+    let fleet = Fleet::start(Duration::from_secs(30)).await?;
+    for part in 0..5 {
+        enqueue(&fleet, part * 100..part * 100 + 100, |key| Quick { key }).await?;
+        enqueue(&fleet, part * 10..part * 10 + 10, |key| Limited { key }).await?;
+    }
+    let stage = Stage::new(&fleet);
+    let worker = InProcessWorker::start(&fleet, &stage)?;
+    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done'", 550).await?;
+    let most = stage.most_limited();
+    assert!((1..=usize::try_from(LIMIT)?).contains(&most), "{most} jobs held a limit of {LIMIT}");
+    worker.terminate().await
+}
+
+/// After SIGTERM, the ends of all jobs whose handlers have returned are stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn ends_in_flight_are_stored_before_the_worker_stops() -> anyhow::Result<()> {
+    let fleet = Fleet::start(Duration::from_mins(1)).await?;
+    enqueue(&fleet, 0..3_000, |key| Quick { key }).await?;
+    let stage = Stage::new(&fleet);
+    let worker = InProcessWorker::start(&fleet, &stage)?;
+    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done'", 300).await?;
+    worker.terminate().await?;
+    let ended = count(&fleet, "SELECT COUNT(*) FROM jobs WHERE state = 'done' AND attempt = 1").await?;
+    assert_eq!(stage.starts::<Quick>(), usize::try_from(ended)?, "started, and not ended");
+    let waiting = "SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND attempt = 0 AND started_at IS NULL";
+    assert_eq!(count(&fleet, waiting).await?, 3_000 - ended);
+    Ok(())
+}
+
+/// Of ends that are written together, one whose lease was lost is not written, and one whose row is locked is written later. The
+/// others do not wait for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_cannot_be_written_keeps_no_other_from_being_written() -> anyhow::Result<()> {
+    let mut fleet = Fleet::start(Duration::from_mins(1)).await?;
+    enqueue(&fleet, 0..200, |key| Quick { key }).await?;
+    enqueue(&fleet, 0..1, |key| LoseLease { key }).await?;
+    enqueue(&fleet, 0..1, |key| LeaveLocked { key }).await?;
+    enqueue(&fleet, 200..400, |key| Quick { key }).await?;
+    let stage = Stage::new(&fleet);
+    let worker = InProcessWorker::start(&fleet, &stage)?;
+    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done'", 400).await?;
+    assert_eq!(only_job::<LeaveLocked>(&fleet).await?.state, JobState::Running);
+    stage.unlock_rows();
+    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done'", 401).await?;
+    assert_eq!(only_job::<LoseLease>(&fleet).await?.state, JobState::Running, "it belongs to another worker");
+    worker.terminate().await?;
+    sqlx::query("UPDATE jobs SET state = 'done' WHERE state = 'running'").execute(&fleet.pool).await?;
+    fleet.check_at_rest().await
+}

@@ -1,0 +1,30 @@
+//! `flysk-sandbox` as vendors use it: the executable, over HTTP only.
+
+mod acts;
+mod database;
+mod losses;
+mod refusals;
+mod vendor_ci;
+
+use flysk_suite::environment::{Options, SandboxProcess};
+use reqwest::Method;
+use serde_json::Value;
+
+/// Time at the start.
+const START: &str = "2027-01-31T09:00:00Z";
+
+/// A sandbox that accepts events itself.
+fn start() -> anyhow::Result<SandboxProcess> {
+    SandboxProcess::start(&Options::with_fixtures(0.0)?, &["--starts-at", START])
+}
+
+async fn post(sandbox: &SandboxProcess, path: &str, body: Value) -> anyhow::Result<Value> {
+    sandbox.control(Method::POST, path, Some(&body)).await
+}
+
+/// Fields of the entries of a type.
+fn entries<'a>(answer: &'a Value, kind: &str, fields: &[&str]) -> Vec<Vec<&'a Value>> {
+    let items = answer["items"].as_array().unwrap_or_else(|| panic!("no items: {answer}"));
+    let of_kind = items.iter().filter(|item| item["type"] == kind);
+    of_kind.map(|item| fields.iter().map(|field| &item[field]).collect()).collect()
+}

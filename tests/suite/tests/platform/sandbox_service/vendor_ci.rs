@@ -1,0 +1,49 @@
+//! Runs the program of `docs/sandbox.md` as the CI of a vendor does: two files, Python, a database, Redis, and the executable.
+
+use std::process::Command;
+
+use flysk_suite::environment::Options;
+use xtask::tools::PYTHON;
+
+use crate::document::files;
+use crate::integrate::DOCUMENT;
+
+/// Directories of the system's programs.
+const SYSTEM_PROGRAMS: &str = "/usr/local/bin:/usr/bin:/bin";
+
+#[test]
+fn a_vendors_ci_passes_on_the_sandbox() -> anyhow::Result<()> {
+    let options = Options::with_fixtures(0.0)?;
+    let folder = tempfile::tempdir()?;
+    for (document, file) in [(DOCUMENT, "backend.py"), ("../../docs/sandbox.md", "test_widget.py")] {
+        let document = std::fs::read_to_string(document)?;
+        std::fs::write(folder.path().join(file), files(&document)[file])?;
+    }
+    let output = Command::new(PYTHON.find().expect("Python 3"))
+        .args(["test_widget.py", "--verbose"])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("PATH", SYSTEM_PROGRAMS)
+        .env("FLYSK_SANDBOX", options.binaries.join("flysk-sandbox"))
+        .env("DATABASE_URL", &options.database_url)
+        .env("REDIS_URL", &options.redis_url)
+        .output()?;
+    let [printed, told] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    assert!(output.status.success(), "{printed}\n{told}");
+    assert!(told.contains("Ran 6 tests") && told.trim_end().ends_with("OK"), "{told}");
+    Ok(())
+}
+
+/// The workflow for GitHub runs the program of the document.
+#[test]
+fn the_example_workflow_runs_the_program_of_the_document() -> anyhow::Result<()> {
+    let workflow = std::fs::read_to_string("../../docs/examples/sandbox-ci.yml")?;
+    let dockerfile = std::fs::read_to_string("../../Dockerfile")?;
+    assert!(workflow.contains("python3 test_widget.py"));
+    assert!(
+        workflow.contains("--target sandbox") && dockerfile.contains(" AS sandbox\n"),
+        "the stage has this name"
+    );
+    assert!(workflow.contains(":/usr/local/bin/flysk-sandbox"));
+    Ok(())
+}
