@@ -26,18 +26,18 @@ async function busyMs(session: CDPSession): Promise<number> {
   return (metrics.find((metric) => metric.name === 'TaskDuration')?.value ?? 0) * 1000
 }
 
-/** Time and main thread until all buttons of a card are there: the widget and the naive variant, in turn. */
+/** Time until all buttons of a card are there and laid out, and all work of the main thread: the widget and the naive variant, in turn. */
 export async function measureCard(page: Page, session: CDPSession): Promise<{ widget: number[]; naive: number[]; busy: number[] }> {
   const found = { widget: [] as number[], naive: [] as number[], busy: [] as number[] }
   await page.evaluate(() => window.bench.warmUp())
   for (let round = 0; round < ROUNDS; round++) {
     await page.evaluate((count) => window.fill('n', count), RECORDS)
     await page.waitForTimeout(300)
-    found.naive.push(await page.evaluate((count) => window.bench.time(() => window.mountNaive(), '.naive-slot button', count), RECORDS))
+    found.naive.push(await page.evaluate((count) => window.bench.timeLayout(() => window.mountNaive(), '.naive-slot button', count), RECORDS))
     await page.evaluate((count) => window.fill('n', count), RECORDS)
     await page.waitForTimeout(300)
     const before = await busyMs(session)
-    found.widget.push(await page.evaluate((count) => window.bench.time(() => window.bench.widget.callbacks.init(), '.flysense-slot button', count), RECORDS))
+    found.widget.push(await page.evaluate((count) => window.bench.timeLayout(() => window.bench.widget.callbacks.init(), '.flysense-slot button', count), RECORDS))
     await page.waitForTimeout(500)
     found.busy.push((await busyMs(session)) - before)
     await page.evaluate(() => window.bench.widget.callbacks.destroy())

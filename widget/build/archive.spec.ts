@@ -12,7 +12,7 @@ const SOURCES = join(import.meta.dirname, '..')
 /** The hooks of the plugin that a build calls, and the calls of a build. */
 interface Hooks {
   configResolved(config: { root: string; build: { outDir: string } }): void
-  closeBundle: { handler(): void }
+  writeBundle: { handler(): void }
 }
 
 let root: string
@@ -21,7 +21,7 @@ let root: string
 function built(environment: NodeJS.ProcessEnv): Record<string, string> {
   const plugin = archive('1.0.0', environment) as unknown as Hooks
   plugin.configResolved({ root, build: { outDir: 'dist' } })
-  plugin.closeBundle.handler()
+  plugin.writeBundle.handler()
   const files = unzipSync(readFileSync(join(root, 'dist/widget.zip')))
   return Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, strFromU8(bytes)]))
 }

@@ -23,7 +23,8 @@ export function archive(version: string, environment: NodeJS.ProcessEnv): Plugin
       outDir = join(config.root, config.build.outDir)
       addresses = addressesOf(environment)
     },
-    closeBundle: {
+    // Not `closeBundle`, which also follows a failed build and would hide its error.
+    writeBundle: {
       order: 'post',
       sequential: true,
       handler() {

@@ -35,7 +35,9 @@ export function printScripts(): Plugin {
 /** Own code in lines. esbuild leaves on one line what is there: objects, arguments. It indents by two spaces a level. */
 export async function readable(code: string): Promise<string> {
   const { code: printed } = await transform(await compressed(code, OWN), { legalComments: 'none', charset: 'utf8' })
-  return withNodesInLines(printed.replace(/^(?: {2})+/gm, (indent) => ' '.repeat(indent.length / 2)))
+  // Annotations for compilers, of which none follows.
+  const plain = printed.replaceAll('/* @__PURE__ */ ', '')
+  return withNodesInLines(plain.replace(/^(?: {2})+/gm, (indent) => ' '.repeat(indent.length / 2)))
 }
 
 /** A virtual node of a template. */

@@ -533,6 +533,8 @@ export interface InstallPage {
 export interface OccupiedSeat {
   /** User id in amoCRM. */
   user_id: number
+  /** Name of the user in amoCRM; null in the first minutes, and if the account's grant may not read users. */
+  user_name: string | null
   /** When the user took the seat. */
   taken_at: string
   /** The user's latest handshake, at most an hour late. */

@@ -69,8 +69,7 @@ export class AccountApi {
 
   /** Frees the seat of a user, for administrators; returns who is left. */
   async freeSeat(userId: number): Promise<OccupiedSeat[]> {
-    const params = { path: { user_id: String(userId) } }
-    return (await bodyOf(this.client.DELETE('/v1/subscription/seats/{user_id}', { params }))).items ?? []
+    return (await bodyOf(this.client.DELETE('/v1/subscription/seats/{user_id}', { params: { path: { user_id: String(userId) } } }))).items ?? []
   }
 
   preferences(): Promise<Preferences> {

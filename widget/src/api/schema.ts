@@ -243,7 +243,7 @@ export interface paths {
          * Pay an open invoice of the subscription by bank transfer. Only for administrators of the account.
          * @description The price is held until the due day. The transfer invoice is the one open payment of the invoice: a form of the bank is
          *     cancelled first, which may take a minute, and a form that is opened later cancels the transfer invoice. A repeated request
-         *     of the same payer returns the invoice that waits.
+         *     of the same payer returns the invoice that waits, or pays it from the firm's balance if that has all that is missing.
          */
         post: operations["issueSubscriptionTransferInvoice"];
         delete?: never;
@@ -3682,7 +3682,8 @@ export interface components {
          *       "lost_on": "2026-12-31",
          *       "seen_at": "2026-11-29T12:00:00.000Z",
          *       "taken_at": "2026-11-29T12:00:00.000Z",
-         *       "user_id": 501
+         *       "user_id": 501,
+         *       "user_name": "Анна Петрова"
          *     }
          */
         OccupiedSeat: {
@@ -3691,6 +3692,8 @@ export interface components {
              * @description User id in amoCRM.
              */
             user_id: number;
+            /** @description Name of the user in amoCRM; null in the first minutes, and if the account's grant may not read users. */
+            user_name: string | null;
             /**
              * Format: date-time
              * @description When the user took the seat.
@@ -15560,7 +15563,8 @@ export interface operations {
                      *           "lost_on": "2026-12-31",
                      *           "seen_at": "2026-11-29T12:00:00.000Z",
                      *           "taken_at": "2026-11-29T12:00:00.000Z",
-                     *           "user_id": 501
+                     *           "user_id": 501,
+                     *           "user_name": "Анна Петрова"
                      *         }
                      *       ],
                      *       "next": null
@@ -15661,7 +15665,8 @@ export interface operations {
                      *           "lost_on": "2026-12-31",
                      *           "seen_at": "2026-11-29T12:00:00.000Z",
                      *           "taken_at": "2026-11-29T12:00:00.000Z",
-                     *           "user_id": 501
+                     *           "user_id": 501,
+                     *           "user_name": "Анна Петрова"
                      *         }
                      *       ],
                      *       "next": null
@@ -15772,7 +15777,8 @@ export interface operations {
                      *           "lost_on": "2026-12-31",
                      *           "seen_at": "2026-11-29T12:00:00.000Z",
                      *           "taken_at": "2026-11-29T12:00:00.000Z",
-                     *           "user_id": 501
+                     *           "user_id": 501,
+                     *           "user_name": "Анна Петрова"
                      *         }
                      *       ],
                      *       "next": null

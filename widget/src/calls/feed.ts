@@ -22,31 +22,26 @@ const CARD_PATH = /\/(leads|contacts|companies|customers)\/detail\/(\d+)/
 
 /**
  * The playable call records of a page, wherever the feed puts them: in groups, prepended, or new. The page is searched once for
- * links to recordings and once for links to cards, not once for each record.
+ * links to recordings, not once for each record.
  */
 export function findRecords(document: Document, card: Card): FeedRecord[] {
   const records = new Map<Element, FeedRecord>()
-  const linked = findLinkedCards(document)
   for (const link of document.querySelectorAll(RECORDING_LINK)) {
     const anchor = link.closest(CALL_CONTENT)!
     const wrapper = anchor.closest(RECORD)
     // A record has two links, one to play and one to download. A group holds the wrappers of its calls, which have their own links.
     if (!wrapper || records.has(wrapper) || wrapper.classList.contains(GROUP_CLASS)) continue
     const id = wrapper.getAttribute('data-id')
-    if (id) records.set(wrapper, { id, wrapper, anchor, card: linked.get(wrapper) ?? card })
+    if (id) records.set(wrapper, { id, wrapper, anchor, card: linkedCard(wrapper) ?? card })
   }
   return [...records.values()]
 }
 
-/** Cards of the records that belong to another card than the open one. */
-function findLinkedCards(document: Document): Map<Element, Card> {
-  const cards = new Map<Element, Card>()
-  for (const link of document.querySelectorAll(LINKED_CARD)) {
-    const wrapper = link.closest(RECORD)
-    const [, entityType, id] = CARD_PATH.exec(link.getAttribute('href')!) ?? []
-    if (wrapper && entityType && !cards.has(wrapper)) cards.set(wrapper, { entityType: entityType as EntityType, entityId: Number(id) })
-  }
-  return cards
+/** The card of a record that belongs to another one than the open one. */
+function linkedCard(wrapper: Element): Card | null {
+  const href = wrapper.querySelector(LINKED_CARD)?.getAttribute('href') ?? ''
+  const [, entityType, id] = CARD_PATH.exec(href) ?? []
+  return entityType ? { entityType: entityType as EntityType, entityId: Number(id) } : null
 }
 
 /** What shows a record below its call. */

@@ -65,10 +65,9 @@ export function useFollow(box: Ref<HTMLElement | null>, currentElement: () => HT
   }
 
   function onScroll(): void {
-    const now = performance.now()
-    if (!isUserScrolling || now < ownScrollUntil) return
+    if (!isUserScrolling || performance.now() < ownScrollUntil) return
     // A movement of the wheel glides for a while.
-    userScrollUntil = now + USER_SCROLL_MS
+    userScrollUntil = performance.now() + USER_SCROLL_MS
     updateDirection()
     isFollowing.value = direction.value === null
   }

@@ -573,6 +573,8 @@ class OccupiedSeat(TypedDict):
 
     user_id: int
     """User id in amoCRM."""
+    user_name: str | None
+    """Name of the user in amoCRM; null in the first minutes, and if the account's grant may not read users."""
     taken_at: str
     """When the user took the seat."""
     seen_at: str
