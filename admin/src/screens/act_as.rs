@@ -120,9 +120,8 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         page.links.push(Cell::link(link, title));
     }
     let until = format::moscow(acting.until_at);
-    let banner = format!("Просмотр от имени администратора {host}: только чтение, до {until}.");
-    page.blocks =
-        vec![("Только чтение", Cell::text(banner)), ("Настройки", Cell::json(install.settings.as_str()))];
+    page.banner = Some(format!("Просмотр от имени администратора {host}: только чтение, до {until}."));
+    page.blocks = vec![("Настройки", Cell::json(install.settings.as_str()))];
     page.acts = vec![
         Form::act(format!("/installs/{id}/act-as-end"), "Закончить просмотр", "Закончить").without_reason(),
     ];

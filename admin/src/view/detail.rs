@@ -53,6 +53,8 @@ pub(crate) struct DetailPage {
     pub(crate) state: Option<Cell>,
     /// Links beside the heading.
     pub(crate) links: Vec<Cell>,
+    /// What the whole page stands under, above everything else.
+    pub(crate) banner: Option<String>,
     /// Whether a job is changing the object, so that the page is read again every few seconds.
     pub(crate) is_live: bool,
     /// States that the object passes, and which of them it is in.
@@ -76,6 +78,7 @@ impl DetailPage {
             heading,
             state: None,
             links: Vec::new(),
+            banner: None,
             is_live: false,
             machine: Vec::new(),
             facts: Vec::new(),

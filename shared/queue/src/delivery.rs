@@ -82,7 +82,7 @@ impl<App: Send + Sync + 'static> Deliver for JobDelivery<App> {
             run_permit = self.wait_for_run_permit().await;
             if run_permit.is_none() {
                 match self.give_back(id, claim).await {
-                    None => return,
+                    None => return fetch_permit.give_back(),
                     Some(kept) => claim = kept,
                 }
             }

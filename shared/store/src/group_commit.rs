@@ -77,7 +77,7 @@ impl<C: CommitGroup> GroupCommit<C> {
     /// # Errors
     ///
     /// The item could not be written. An item that cannot be written does not fail the others of its group; an unavailable
-    /// database fails them all.
+    /// database fails them all, and those that wait for the next group.
     pub async fn submit(&self, key: C::Key, item: C::Item) -> StoreResult<C::Outcome> {
         let (outcome_tx, outcome) = oneshot::channel();
         self.queue(key, item, outcome_tx);
@@ -144,11 +144,17 @@ impl<C: CommitGroup> Inner<C> {
                 }
             }
             Err(error) => {
-                for sender in senders {
+                let waiting = if is_unavailable(&error) { self.take_waiting(key) } else { Vec::new() };
+                for sender in senders.into_iter().chain(waiting.into_iter().map(|one| one.outcome_tx)) {
                     drop(sender.send(Err(clone_error(&error))));
                 }
             }
         }
+    }
+
+    /// All items that wait.
+    fn take_waiting(&self, key: C::Key) -> Vec<Pending<C>> {
+        self.queues().get_mut(&key).map(std::mem::take).unwrap_or_default()
     }
 
     /// The next items; `None` if none waits.
@@ -197,6 +203,16 @@ pub(crate) fn is_row_error(error: &StoreError) -> bool {
         | StoreError::Defect(_) => true,
         StoreError::Database(error) => error.as_database_error().is_some(),
         StoreError::Conflict(_) => false,
+    }
+}
+
+/// Whether a group waited for the database as long as it may. What waits behind it gets the same error: one wait after another
+/// would keep the last callers for minutes, and their items in memory, while the database is down.
+pub(crate) fn is_unavailable(error: &StoreError) -> bool {
+    match error {
+        StoreError::Database(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => true,
+        StoreError::Database(sqlx::Error::Io(cause)) => cause.kind() == std::io::ErrorKind::TimedOut,
+        _ => false,
     }
 }
 

@@ -1,9 +1,16 @@
 //! Connections whose work is dropped in the middle of a statement, and servers that are gone.
+#![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use flysk_domain::id::{InstallId, LotId, TransactionId, WalletId, WidgetId};
+use flysk_domain::money::MicroCoins;
+use flysk_domain::platform::ledger::{Command, Origin};
+use flysk_domain::{Clock as _, SystemClock};
+use flysk_store::platform::ledger::{self, CommandOutcome, LedgerCommand, WalletBatcher};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
@@ -145,6 +152,42 @@ async fn a_pool_moves_to_the_next_node_when_its_node_is_gone(
     _options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
 ) {
+    let (pool, node) = of_two_nodes(&connect).await;
+    sqlx::query("SELECT 1").execute(&pool).await.unwrap();
+    assert!(node.is_used_by(&pool));
+    node.end(&pool).await;
+    for _ in 0..CONNECTIONS * 2 {
+        sqlx::query("SELECT 1").execute(&pool).await.expect("a connection to the former node was handed out");
+    }
+    pool.close().await;
+}
+
+/// A node in front of the server.
+struct Node {
+    port: u16,
+    forwarding: tokio::task::JoinHandle<()>,
+}
+
+impl Node {
+    fn is_used_by(&self, pool: &MySqlPool) -> bool {
+        pool.connect_options().get_port() == self.port
+    }
+
+    /// Ends the node, and waits until the pool has moved.
+    async fn end(self, pool: &MySqlPool) {
+        self.forwarding.abort();
+        let moved = async {
+            while self.is_used_by(pool) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let moved = tokio::time::timeout(Duration::from_secs(10), moved).await;
+        assert!(moved.is_ok(), "the pool has not moved");
+    }
+}
+
+/// A pool whose URL lists a node that leads to the server, and the server itself.
+async fn of_two_nodes(connect: &MySqlConnectOptions) -> (MySqlPool, Node) {
     let server = format!("{}:{}", connect.get_host(), connect.get_port());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let node = listener.local_addr().unwrap();
@@ -152,19 +195,29 @@ async fn a_pool_moves_to_the_next_node_when_its_node_is_gone(
     assert!(url.contains(','), "{url}");
     let forwarding = tokio::spawn(forward(listener, server));
     let pool = flysk_store::connect_within(&url, CONNECTIONS, Duration::from_secs(20)).await.unwrap();
-    sqlx::query("SELECT 1").execute(&pool).await.unwrap();
-    assert_eq!(pool.connect_options().get_port(), node.port());
+    (pool, Node { port: node.port(), forwarding })
+}
 
-    forwarding.abort();
-    let moved = async {
-        while pool.connect_options().get_port() == node.port() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+/// The wallet batcher has connections of its own. They lead where those of the pool lead.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_wallet_batcher_moves_with_its_pool(_options: MySqlPoolOptions, connect: MySqlConnectOptions) {
+    let (pool, node) = of_two_nodes(&connect).await;
+    let clock = SystemClock;
+    let (wallet, install, widget) =
+        (WalletId::generate(&clock), InstallId::generate(&clock), WidgetId::generate(&clock));
+    let mut conn = pool.acquire().await.unwrap();
+    assert!(ledger::insert_wallet(&mut conn, wallet, install, widget, clock.now()).await.unwrap());
+    drop(conn);
+    let batcher = WalletBatcher::new(pool.clone(), Arc::new(clock));
+    let credit = async || {
+        let (lot, amount) = (LotId::generate(&clock), MicroCoins(1));
+        let command = Command::Credit { lot, origin: Origin::Package, amount, expires_at: None };
+        batcher.submit(wallet, LedgerCommand::new(TransactionId::generate(&clock), command)).await
     };
-    tokio::time::timeout(Duration::from_secs(10), moved).await.expect("the pool has not moved");
-    for _ in 0..CONNECTIONS * 2 {
-        sqlx::query("SELECT 1").execute(&pool).await.expect("a connection to the former node was handed out");
-    }
+    assert!(matches!(credit().await, Ok(CommandOutcome::Done(_))));
+    node.end(&pool).await;
+    let outcome = credit().await;
+    assert!(matches!(outcome, Ok(CommandOutcome::Done(_))), "{outcome:?}");
     pool.close().await;
 }
 

@@ -2,13 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
 use chrono::{DateTime, TimeDelta, Utc};
-use flysk_domain::id::{AccountId, InstallId, JobId, WalletId, WidgetId};
+use flysk_domain::id::{AccountId, InstallId, JobId, SubscriptionId, WalletId, WidgetId};
 use flysk_domain::platform::crm::Crm;
+use flysk_domain::platform::subscriptions::{Subscription, moscow_day};
 use flysk_domain::trace::Trace;
 use flysk_domain::{Clock as _, ManualClock};
 use flysk_store::admin::listing::{Keyset, number_of_rows};
 use flysk_store::admin::lists::wallets::{self, WalletFilter};
 use flysk_store::jobs::{self, JobState, NewJob};
+use flysk_store::platform::subscriptions::{NewSubscription, insert_subscription};
 use flysk_store::platform::{handshake, installs, project_tokens, widgets};
 use flysk_store::{Conn, StoreError, platform::ledger};
 use sqlx::MySqlPool;
@@ -100,6 +102,30 @@ async fn a_handshake_reads_widget_and_optional_install_and_wallet(pool: MySqlPoo
     let owner = project_tokens::find_owner(&mut conn, &["hash".to_owned()], now).await.unwrap().unwrap();
     assert_eq!((owner.widget.id, owner.token_until), (id, None));
     assert!(widgets::find_by_code(&mut conn, "звонки").await.unwrap().is_none());
+}
+
+/// The trial is noted for a new subscription only. The server counts a row that a key has already as found.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_second_subscription_of_an_account_is_not_inserted(pool: MySqlPool) {
+    let (clock, mut conn) = (clock(), pool.acquire().await.unwrap());
+    let (install_id, widget_id, now) = (InstallId::generate(&clock), WidgetId::generate(&clock), clock.now());
+    let subscription = Subscription::new(moscow_day(now), 14).unwrap();
+    for is_new in [true, false] {
+        let new = NewSubscription {
+            id: SubscriptionId::generate(&clock),
+            install_id,
+            widget_id,
+            crm: Crm::Amocrm,
+            account_id: AccountId(77),
+            subscription: &subscription,
+            next_due_at: None,
+            now,
+        };
+        assert_eq!(insert_subscription(&mut conn, &new).await.unwrap(), is_new);
+    }
+    let told: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM cache_invalidations").fetch_one(&mut *conn).await.unwrap();
+    assert_eq!(told, 1);
 }
 
 /// The prices of a new deployment, by name and by widget.

@@ -169,19 +169,57 @@ mod tests {
         assert!(actions >= 8, "only {actions} actions were found");
     }
 
-    /// The image that compiles is the toolchain's, by digest; what runs is a tag that a release replaces by a digest.
+    /// The image that compiles is the toolchain's; it and the one that runs are named by digest.
     #[test]
-    fn the_image_is_compiled_by_a_pinned_toolchain() {
+    fn the_image_is_compiled_by_a_pinned_toolchain_and_runs_on_a_pinned_image() {
         let read = |file: &str| fs::read_to_string(workspace::root().join(file)).unwrap();
         let (dockerfile, toolchain) = (read("Dockerfile"), read("rust-toolchain.toml"));
         let version = toolchain.split_once("channel = \"").unwrap().1.split_once('"').unwrap().0;
         let images: Vec<&str> = dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")).collect();
-        let [build, runtime] = images[..] else { panic!("{images:?}") };
-        let digest = build.strip_prefix(&format!("rust:{version}-slim-bookworm@sha256:"));
-        let digest = digest.and_then(|rest| rest.strip_suffix(" AS build")).unwrap_or_default();
-        assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{build}");
-        assert_eq!(runtime, "${RUNTIME_IMAGE}");
-        assert!(dockerfile.contains("ARG RUNTIME_IMAGE=debian:bookworm-slim\n"));
+        let [source, stages @ ..] = &images[..] else { panic!("{images:?}") };
+        let digest = source.strip_prefix(&format!("rust:{version}-slim-bookworm@sha256:"));
+        let digest = digest.and_then(|rest| rest.strip_suffix(" AS source")).unwrap_or_default();
+        assert!(is_digest(digest), "{source}");
+        for stage in stages {
+            let image = stage.split(" AS ").next().unwrap_or_default();
+            assert!(["source", "${RUNTIME_IMAGE}"].contains(&image), "{stage}");
+        }
+        assert_eq!(stages.last(), Some(&"${RUNTIME_IMAGE}"));
+        let default = dockerfile.lines().find_map(|line| line.strip_prefix("ARG RUNTIME_IMAGE="));
+        let digest = default.and_then(|image| image.strip_prefix("debian:bookworm-slim@sha256:"));
+        assert!(digest.is_some_and(is_digest), "{default:?}");
+    }
+
+    fn is_digest(text: &str) -> bool {
+        text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+
+    #[test]
+    fn the_images_of_compose_are_named_by_digest() {
+        let compose = fs::read_to_string(workspace::root().join("compose.yaml")).unwrap();
+        let images = compose
+            .lines()
+            .map(str::trim)
+            .filter_map(|line| line.strip_prefix("image: ").or_else(|| line.strip_prefix("RUNTIME_IMAGE: ")));
+        let foreign: Vec<&str> = images.filter(|image| !image.starts_with("flysk")).collect();
+        assert!(foreign.len() >= 3, "{foreign:?}");
+        for image in foreign {
+            let digest = image.trim_end_matches('}').split_once("@sha256:").map(|(_, digest)| digest);
+            assert!(digest.is_some_and(is_digest), "compose.yaml: {image}");
+        }
+    }
+
+    #[test]
+    fn dependencies_are_checked_against_advisories_every_day() {
+        let path = workspace::root().join(".github/workflows/advisories.yml");
+        let workflow = fs::read_to_string(path).unwrap();
+        let mut daily = workflow.lines().filter_map(|line| line.trim().strip_prefix("- cron: "));
+        assert!(daily.all(|cron| cron.trim_matches('"').ends_with(" * * *")), "{workflow}");
+        for part in
+            ["\n  schedule:\n    - cron: ", "EmbarkStudios/cargo-deny-action@", "command: check advisories"]
+        {
+            assert!(workflow.contains(part), "advisories.yml has no {part}");
+        }
     }
 
     #[test]

@@ -171,8 +171,10 @@ async fn known_facts(
     widget: &Widget,
     install: InstallId,
 ) -> Result<Option<SubscriptionFacts>, Problem> {
-    if let Some(known) = deps.cache.subscription(widget.id, install) {
-        return Ok(known.0);
+    if let Some(InstallSubscription(known)) = deps.cache.subscription(widget.id, install)
+        && known.as_ref().is_none_or(|facts| facts.fits(widget))
+    {
+        return Ok(known);
     }
     let epoch = deps.cache.read_epoch();
     let mut conn = deps.conn().await?;

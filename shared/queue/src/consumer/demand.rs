@@ -69,20 +69,32 @@ impl Occupancy {
     /// Counts a wake-up as in progress until the permit is dropped.
     pub(super) fn enter(self: &Arc<Self>) -> FetchPermit {
         self.in_progress.fetch_add(1, Ordering::SeqCst);
-        FetchPermit(Arc::clone(self))
+        FetchPermit { occupancy: Arc::clone(self), is_given_back: false }
     }
 }
 
 /// The right to hold one wake-up. Dropping it lets the consumer fetch another one.
 #[derive(Debug)]
-pub(crate) struct FetchPermit(Arc<Occupancy>);
+pub(crate) struct FetchPermit {
+    occupancy: Arc<Occupancy>,
+    is_given_back: bool,
+}
+
+impl FetchPermit {
+    /// Drops it without counting its job as ended: the job was given back, and jobs are not as short as they seem then.
+    pub(crate) fn give_back(mut self) {
+        self.is_given_back = true;
+    }
+}
 
 impl Drop for FetchPermit {
     fn drop(&mut self) {
-        self.0.in_progress.fetch_sub(1, Ordering::SeqCst);
-        self.0.ended.fetch_add(1, Ordering::SeqCst);
+        self.occupancy.in_progress.fetch_sub(1, Ordering::SeqCst);
+        if !self.is_given_back {
+            self.occupancy.ended.fetch_add(1, Ordering::SeqCst);
+        }
         // The session that waits for it may be a later one than the session that fetched this wake-up.
-        self.0.wake_signal.wake();
+        self.occupancy.wake_signal.wake();
     }
 }
 
@@ -168,5 +180,20 @@ mod tests {
         assert_eq!(demand.wanted(true, began + 2 * LOOKAHEAD), 0, "none has ended meanwhile");
         drop(held);
         assert_eq!(demand.wanted(true, began + 2 * LOOKAHEAD), 4);
+    }
+
+    /// Otherwise a consumer whose jobs have become long would fetch as many again, and give them back again.
+    #[test]
+    fn wake_ups_that_are_given_back_are_no_reason_to_look_ahead() {
+        let occupancy = Occupancy::new(Arc::new(WakeSignal::default()));
+        let began = Instant::now();
+        let mut demand = Demand::new(Capacity::with_lookahead(4), Arc::clone(&occupancy), began);
+        let running: Vec<FetchPermit> = (0..4).map(|_| occupancy.enter()).collect();
+        for _ in 0..32 {
+            occupancy.enter().give_back();
+        }
+        assert_eq!(demand.wanted(true, began + LOOKAHEAD), 0, "four long jobs run");
+        drop(running);
+        assert_eq!(demand.wanted(true, began + LOOKAHEAD), 4);
     }
 }

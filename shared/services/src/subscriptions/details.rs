@@ -64,6 +64,12 @@ impl SubscriptionFacts {
         &self.row
     }
 
+    /// Whether seats were counted as the settings of the widget ask for. They may have been read for the widget as it was before
+    /// a change of its settings, by a request that saw both sides of the change.
+    pub fn fits(&self, widget: &Widget) -> bool {
+        self.seats.is_some() == gives_seats(widget, &self.row)
+    }
+
     /// The subscription at `now`.
     pub fn details_at(self, widget: &Widget, now: DateTime<Utc>) -> SubscriptionDetails {
         let Self { row, plan, pending, open_invoice, new_price, seats } = self;
@@ -94,13 +100,14 @@ pub async fn load_facts(
     let pending = subscriptions::list_pending(conn, row.id).await?;
     let open_invoice = subscriptions::find_open_invoice(conn, row.id).await?;
     let new_price = price_announcement(conn, &row).await?;
-    let seats = match row.subscription.seat_limit() {
-        Some(_) if settings_of(widget).seats_per_user => {
-            Some(subscriptions::count_seats(conn, row.id).await?)
-        }
-        _ => None,
-    };
+    let seats =
+        if gives_seats(widget, &row) { Some(subscriptions::count_seats(conn, row.id).await?) } else { None };
     Ok(SubscriptionFacts { row, plan, pending, open_invoice, new_price, seats })
+}
+
+/// Whether users occupy seats of a subscription.
+fn gives_seats(widget: &Widget, row: &SubscriptionRow) -> bool {
+    row.subscription.seat_limit().is_some() && settings_of(widget).seats_per_user
 }
 
 /// Reads what belongs to a subscription, and what follows from it at `now`.

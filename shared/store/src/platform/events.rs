@@ -152,20 +152,21 @@ pub async fn next_waiting(
     id.map(|id| decode_text("event id", &id)).transpose()
 }
 
-/// Finds for each of these events the first waiting event of its install behind it.
-pub async fn list_next_waiting(conn: &mut Conn, ids: &[EventId]) -> StoreResult<Vec<EventId>> {
+/// Finds for each of these events the first waiting event of its install behind it, if there is one: pairs of both.
+pub async fn list_next_waiting(conn: &mut Conn, ids: &[EventId]) -> StoreResult<Vec<(EventId, EventId)>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let mut query = QueryBuilder::new(
-        "SELECT (SELECT n.id FROM lifecycle_events n
-                 WHERE n.install_id = e.install_id AND n.state = 'waiting' AND n.sequence > e.sequence
-                 ORDER BY n.sequence LIMIT 1) AS next_id
+        "SELECT e.id, (SELECT n.id FROM lifecycle_events n
+                       WHERE n.install_id = e.install_id AND n.state = 'waiting' AND n.sequence > e.sequence
+                       ORDER BY n.sequence LIMIT 1) AS next_id
          FROM lifecycle_events e WHERE e.id",
     );
     push_in(&mut query, ids.iter().map(ToString::to_string));
-    let next: Vec<Option<String>> = query.build_query_scalar().fetch_all(conn).await?;
-    next.iter().flatten().map(|id| decode_text("event id", id)).collect()
+    let rows: Vec<(String, Option<String>)> = query.build_query_as().fetch_all(conn).await?;
+    let pairs = rows.iter().filter_map(|(id, next)| Some((id, next.as_deref()?)));
+    pairs.map(|(id, next)| Ok((decode_text("event id", id)?, decode_text("event id", next)?))).collect()
 }
 
 /// Selects events of a widget.
@@ -254,7 +255,8 @@ pub async fn write_attempted(
 }
 
 /// Ends waiting events with their attempt number `attempt`, all in this state. The write compares what each delivery read, so that
-/// of two runs of a delivery one records it.
+/// of two runs of a delivery one records it. The index is named: few events wait, so a server may prefer the index of the state,
+/// and wait for events that other processes end at the same time.
 ///
 /// # Errors
 ///
@@ -269,7 +271,7 @@ pub async fn end_attempted(
     if ids.is_empty() {
         return Ok(());
     }
-    let mut query = QueryBuilder::new("UPDATE lifecycle_events SET attempts = ");
+    let mut query = QueryBuilder::new("UPDATE lifecycle_events FORCE INDEX (PRIMARY) SET attempts = ");
     query.push_bind(attempt).push(", state = ").push_bind(state.as_str());
     query.push(", settled_at = ").push_bind(now);
     query

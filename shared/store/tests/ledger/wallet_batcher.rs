@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use flysk_domain::id::WalletId;
+use chrono::{DateTime, TimeDelta, Utc};
+use flysk_domain::id::{WalletId, WidgetId};
 use flysk_domain::platform::ledger::LedgerRefusal;
 use flysk_domain::{Clock, ManualClock};
 use flysk_domain::{Randomness, SystemRandomness};
 use flysk_store::StoreError;
-use flysk_store::platform::ledger::{CommandOutcome, WalletBatcher};
+use flysk_store::platform::ledger::{self, CommandOutcome, LedgerCommand, WalletBatcher};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use tokio::task::JoinSet;
 
@@ -74,6 +74,38 @@ async fn one_key_for_many_wallets_charges_once(options: MySqlPoolOptions, connec
     assert_eq!(fixture.discrepancies().await, []);
 }
 
+/// Widgets choose their keys independently, so a text may be a key of each.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn equal_keys_of_widgets_are_told_apart(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
+    let mut fixture = LedgerFixture::open(options, connect).await;
+    let mut wallets = Vec::new();
+    for charges in [1, 4, 7, 10, 13] {
+        fixture.widget = WidgetId::generate(&fixture.clock);
+        let wallet = fixture.wallet().await;
+        fixture.done(wallet, fixture.credit(100, None)).await;
+        wallets.push((wallet, charges));
+    }
+    let batcher = WalletBatcher::new(fixture.pool.clone(), Arc::new(fixture.clock.clone()));
+    for is_first in [true, false] {
+        let mut callers = JoinSet::new();
+        for (wallet, charges) in wallets.clone() {
+            for number in 0..charges {
+                let batcher = batcher.clone();
+                let instruction = fixture.instruction(charge(1)).keyed(key(format!("k-{number}"), "a"));
+                callers.spawn(async move { batcher.submit(wallet, instruction).await.unwrap() });
+            }
+        }
+        for outcome in callers.join_all().await {
+            let is_done = matches!(outcome, CommandOutcome::Done(_));
+            let is_replayed = matches!(outcome, CommandOutcome::Replayed(_));
+            assert_eq!((is_done, is_replayed), (is_first, !is_first), "{outcome:?}");
+        }
+    }
+    for (wallet, charges) in wallets {
+        assert_eq!(fixture.balance(wallet).await, (100 - charges, 0));
+    }
+}
+
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_command_that_cannot_be_stored_fails_alone(
     options: MySqlPoolOptions,
@@ -94,13 +126,14 @@ async fn a_command_that_cannot_be_stored_fails_alone(
     assert_eq!((written, fixture.balance(wallet).await), (19, (81, 0)));
 }
 
-/// If the database is unavailable, all waiting callers get the error after one connection timeout, not one after another.
+/// If the database is unavailable, all waiting callers get the error after one connection timeout, not one group after another.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn callers_share_one_connection_timeout_while_the_database_is_down(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
 ) {
-    const CALLERS: u32 = 40;
+    /// More than six groups.
+    const CALLERS: u32 = 800;
     let wait = Duration::from_secs(1);
     let fixture = LedgerFixture::open(options, connect.clone()).await;
     let nowhere = connect.host("127.0.0.1").port(1);
@@ -112,9 +145,92 @@ async fn callers_share_one_connection_timeout_while_the_database_is_down(
         let (batcher, instruction) = (batcher.clone(), fixture.instruction(charge(1)));
         callers.spawn(async move { batcher.submit(wallet, instruction).await });
     }
-    let answers = tokio::time::timeout(wait * CALLERS / 4, callers.join_all()).await.unwrap();
+    let answers = tokio::time::timeout(wait * 5, callers.join_all()).await.unwrap();
     for answer in answers {
         assert!(matches!(answer, Err(StoreError::Database(sqlx::Error::PoolTimedOut))), "{answer:?}");
+    }
+}
+
+/// More expired holds than are read at once: those of the other wallets are released too, because their charges need the coins.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn the_expired_holds_of_a_wallet_keep_no_other_from_its_coins(
+    options: MySqlPoolOptions,
+    connect: MySqlConnectOptions,
+) {
+    let fixture = LedgerFixture::open(options, connect).await;
+    let mut wallets = Vec::new();
+    for _ in 0..8 {
+        let wallet = fixture.wallet().await;
+        fixture.done(wallet, fixture.credit(10, None)).await;
+        wallets.push(wallet);
+    }
+    let busy = fixture.wallet().await;
+    fixture.done(busy, fixture.credit(1_000, None)).await;
+    let holds: Vec<LedgerCommand> =
+        (0..501).map(|_| fixture.instruction(fixture.hold(1, TimeDelta::minutes(1)).1)).collect();
+    fixture.apply(busy, &holds).await.unwrap();
+    for wallet in &wallets {
+        fixture.done(*wallet, fixture.hold(10, TimeDelta::minutes(2)).1).await;
+    }
+    fixture.clock.advance(TimeDelta::hours(1));
+    let batcher = WalletBatcher::new(fixture.pool.clone(), Arc::new(fixture.clock.clone()));
+    let mut callers = JoinSet::new();
+    for (wallet, amount) in wallets.iter().map(|wallet| (*wallet, 10)).chain([(busy, 1)]) {
+        let (batcher, instruction) = (batcher.clone(), fixture.instruction(charge(amount)));
+        callers.spawn(async move { batcher.submit(wallet, instruction).await });
+    }
+    for outcome in callers.join_all().await {
+        assert!(matches!(outcome, Ok(CommandOutcome::Done(_))), "{outcome:?}");
+    }
+    assert_eq!(fixture.balance(busy).await, (998, 1), "one is left to the next run");
+    for wallet in wallets {
+        assert_eq!(fixture.balance(wallet).await, (0, 0));
+    }
+    assert_eq!(fixture.discrepancies().await, []);
+}
+
+/// Wallets that leave their lanes because they are locked elsewhere leave half of the pool's connections to others.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn wallets_that_wait_for_their_locks_do_not_empty_the_pool(
+    options: MySqlPoolOptions,
+    connect: MySqlConnectOptions,
+) {
+    /// Half of the fixture's connections, without the one that locks the wallets.
+    const LEFT: usize = 7;
+    let fixture = LedgerFixture::open(options, connect).await;
+    let mut wallets = Vec::new();
+    for _ in 0..36 {
+        let wallet = fixture.wallet().await;
+        fixture.done(wallet, fixture.credit(10, None)).await;
+        wallets.push(wallet);
+    }
+    let (locked, free) = wallets.split_at(20);
+    let mut elsewhere = fixture.pool.begin().await.unwrap();
+    for wallet in locked {
+        ledger::apply(&mut elsewhere, *wallet, &[], &fixture.clock).await.unwrap();
+    }
+    let batcher = WalletBatcher::new(fixture.pool.clone(), Arc::new(fixture.clock.clone()));
+    let charge_each = |wallets: &[WalletId]| {
+        let mut callers = JoinSet::new();
+        for wallet in wallets.iter().copied() {
+            let (batcher, instruction) = (batcher.clone(), fixture.instruction(charge(1)));
+            callers.spawn(async move { batcher.submit(wallet, instruction).await });
+        }
+        callers
+    };
+    let waiting = charge_each(locked);
+    // The lanes go on, so they have set the locked wallets apart.
+    let mut outcomes = charge_each(free).join_all().await;
+    let mut held = Vec::new();
+    for _ in 0..LEFT {
+        let acquired = tokio::time::timeout(Duration::from_secs(5), fixture.pool.acquire()).await;
+        held.push(acquired.expect("the pool is empty").unwrap());
+    }
+    drop(held);
+    elsewhere.rollback().await.unwrap();
+    outcomes.extend(waiting.join_all().await);
+    for outcome in outcomes {
+        assert!(matches!(outcome, Ok(CommandOutcome::Done(_))), "{outcome:?}");
     }
 }
 

@@ -94,6 +94,44 @@ async fn deliveries_that_run_together_are_each_recorded_once(pool: MySqlPool) {
     assert!(events.iter().all(|(state, ..)| state == "delivered"));
 }
 
+/// The record of a delivery lets the next event of its install go. Another process may have that event's job locked; deliveries that
+/// are recorded together with this one are recorded all the same, and their events are not sent again.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[ignore = "long: waits twice for a row that stays locked"]
+async fn a_row_that_stays_locked_keeps_no_other_delivery_from_its_end(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let jobs = queue_events(&app, PERMITS).await;
+    let first: String = sqlx::query_scalar(
+        "SELECT install_id FROM lifecycle_events WHERE account_id = 7 ORDER BY number LIMIT 1",
+    )
+    .fetch_one(&app.pool)
+    .await
+    .unwrap();
+    let behind = queue_events(&app, 1).await[0];
+    sqlx::query("UPDATE lifecycle_events SET install_id = ?, sequence = 2 WHERE account_id = 7 ORDER BY number DESC LIMIT 1")
+        .bind(first)
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    let mut elsewhere = app.pool.begin().await.unwrap();
+    sqlx::query("SELECT id FROM jobs WHERE id = ? FOR UPDATE")
+        .bind(behind.to_string())
+        .fetch_one(&mut *elsewhere)
+        .await
+        .unwrap();
+
+    let runs = futures::future::join_all(jobs.iter().map(|job| app.executor.execute(*job))).await;
+    let done = |run: &ExecutionResult| *run == ExecutionResult::Finished(Ok(JobOutcome::Done));
+    let count = runs.iter().filter(|run| run.as_ref().is_ok_and(done)).count();
+    assert_eq!(count, PERMITS - 1, "{runs:?}");
+    elsewhere.rollback().await.unwrap();
+
+    app.advance(TimeDelta::minutes(1));
+    app.run_due_jobs().await;
+    let events = recorded(&app).await;
+    assert!(events.iter().all(|event| *event == ("delivered".to_owned(), 1, "204".to_owned())), "{events:?}");
+}
+
 /// The worker was thought dead while the backend took its time: the interrupted attempt is logged, and its answer is not.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_run_that_lost_its_job_does_not_record_its_delivery(pool: MySqlPool) {

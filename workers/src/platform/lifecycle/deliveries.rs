@@ -13,7 +13,7 @@ use flysk_store::platform::attempts::{self, Attempt, NewAttempt};
 use flysk_store::platform::endpoints;
 use flysk_store::platform::events::{self, Event, EventState};
 use flysk_store::platform::widgets::{self, Widget};
-use flysk_store::{Pool, StoreResult, repeat_contended};
+use flysk_store::{Pool, StoreError, StoreResult, repeat_while};
 
 /// Deliveries that share a read or a transaction.
 const MAX_GROUP_LEN: usize = 64;
@@ -78,7 +78,7 @@ impl Deliveries {
     ///
     /// [`flysk_store::StoreError::WrongState`] with [`events::WAITING_EVENT`]: another run recorded the delivery.
     pub(super) async fn end(&self, ended: EndedDelivery) -> StoreResult<()> {
-        self.ends.submit((), ended).await
+        self.ends.submit((), ended).await?
     }
 }
 
@@ -121,18 +121,38 @@ struct Ends {
 impl CommitGroup for Ends {
     type Key = ();
     type Item = EndedDelivery;
-    type Outcome = ();
+    type Outcome = StoreResult<()>;
 
     const MAX_GROUP_LEN: usize = MAX_GROUP_LEN;
 
-    async fn commit(&self, (): (), ended: &[EndedDelivery]) -> StoreResult<Vec<()>> {
-        // Repeated here, because a retried handler would send the events again.
-        repeat_contended(|| self.commit_once(ended)).await?;
-        Ok(vec![(); ended.len()])
+    /// Records deliveries one by one if a row stays locked: the events of the others would be sent again.
+    async fn commit(&self, (): (), ended: &[EndedDelivery]) -> StoreResult<Vec<StoreResult<()>>> {
+        let is_alone = ended.len() == 1;
+        match self.record(ended, is_alone).await {
+            Ok(()) => Ok(ended.iter().map(|_| Ok(())).collect()),
+            Err(StoreError::Conflict(_)) if !is_alone => {
+                let mut outcomes = Vec::with_capacity(ended.len());
+                for one in ended {
+                    outcomes.push(self.record(std::slice::from_ref(one), false).await);
+                }
+                Ok(outcomes)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
 impl Ends {
+    /// Repeats lost races, because a retried handler would send the events again. A wait for a lock that reached the session's
+    /// limit is repeated only if nobody waits with this delivery: it may be as long again.
+    async fn record(&self, ended: &[EndedDelivery], may_wait_again: bool) -> StoreResult<()> {
+        let may_run_again = |error: &StoreError| match error {
+            StoreError::Conflict(cause) => may_wait_again || !StoreError::is_lock_wait_timeout(cause),
+            _ => false,
+        };
+        repeat_while(may_run_again, || self.commit_once(ended)).await
+    }
+
     async fn commit_once(&self, ended: &[EndedDelivery]) -> StoreResult<()> {
         let Some(first) = ended.first() else { return Ok(()) };
         let mut unit = self.outbox.begin(first.trace.clone()).await?;
@@ -149,7 +169,11 @@ impl Ends {
         let logs: Vec<NewAttempt<'_>> = ended.iter().map(log_of).collect();
         attempts::insert_all(&mut unit, &logs).await?;
         let ids: Vec<EventId> = ended.iter().map(|one| one.event.id).collect();
-        for event_id in events::list_next_waiting(&mut unit, &ids).await? {
+        let traces: HashMap<EventId, &Trace> = ended.iter().map(|one| (one.event.id, &one.trace)).collect();
+        for (before, event_id) in events::list_next_waiting(&mut unit, &ids).await? {
+            if let Some(trace) = traces.get(&before) {
+                unit.set_trace((*trace).clone());
+            }
             unit.enqueue_or_expedite(&DeliverEvent { event_id }).await?;
         }
         unit.commit().await

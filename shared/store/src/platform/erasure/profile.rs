@@ -88,10 +88,14 @@ pub async fn delete_letters(
 
 /// Deletes the seats of users of a subscription; returns how many.
 pub async fn delete_seats(conn: &mut Conn, subscription: Option<SubscriptionId>) -> StoreResult<u64> {
+    let Some(subscription) = subscription else { return Ok(0) };
     let deleted = sqlx::query("DELETE FROM subscription_seats WHERE subscription_id = ?")
-        .bind(subscription.map(|id| id.to_string()).unwrap_or_default())
-        .execute(conn)
+        .bind(subscription.to_string())
+        .execute(&mut *conn)
         .await?;
+    if deleted.rows_affected() > 0 {
+        cache_invalidations::record_subscription(conn, subscription).await?;
+    }
     Ok(deleted.rows_affected())
 }
 

@@ -16,7 +16,8 @@ use crate::listed::{in_few_lengths, push_in};
 use crate::sql_text::sql;
 use crate::{Conn, StoreError, StoreResult};
 
-/// Expired holds of a wallet released in one run; the rest is left to the next run.
+/// Expired holds of a wallet released in one run; the rest is left to the next run. Of wallets that share a transaction that many
+/// are read at once.
 const MAX_EXPIRED_HOLDS: u32 = 500;
 
 /// A hold without its lots.
@@ -136,20 +137,17 @@ async fn load_rows(
     named: &BTreeSet<HoldId>,
     now: DateTime<Utc>,
 ) -> StoreResult<BTreeMap<HoldId, HoldRow>> {
-    let mut query = QueryBuilder::new(SELECT);
-    query.push("state = 'open' AND expires_at <= ").push_bind(now).push(" AND wallet_id");
-    push_in(&mut query, wallets.iter().map(ToString::to_string));
-    let limit = u32::try_from(wallets.len()).unwrap_or(u32::MAX).saturating_mul(MAX_EXPIRED_HOLDS);
-    query.push(" ORDER BY expires_at LIMIT ").push_bind(limit);
-    let expired: Vec<Row> = query.build_query_as().fetch_all(&mut *conn).await?;
-    let (mut rows, mut counts) = (BTreeMap::new(), BTreeMap::<WalletId, u32>::new());
-    for row in expired {
-        let row = HoldRow::try_from(row)?;
-        let count = counts.entry(row.wallet_id).or_default();
-        *count += 1;
-        if *count <= MAX_EXPIRED_HOLDS {
-            rows.insert(row.id, row);
+    let mut rows = BTreeMap::new();
+    let together = load_expired(conn, wallets, now).await?;
+    // A wallet with very many of them leaves the others without theirs, and they may need the coins.
+    let are_some_missing = wallets.len() > 1 && together.len() >= MAX_EXPIRED_HOLDS as usize;
+    if are_some_missing {
+        for wallet in wallets {
+            let own = load_expired(conn, &BTreeSet::from([*wallet]), now).await?;
+            rows.extend(own.into_iter().map(|row| (row.id, row)));
         }
+    } else {
+        rows.extend(together.into_iter().map(|row| (row.id, row)));
     }
     if !named.is_empty() {
         let mut query = QueryBuilder::new(SELECT);
@@ -163,6 +161,20 @@ async fn load_rows(
         }
     }
     Ok(rows)
+}
+
+/// At most [`MAX_EXPIRED_HOLDS`] open holds of the wallets that have expired, the first to expire first.
+async fn load_expired(
+    conn: &mut Conn,
+    wallets: &BTreeSet<WalletId>,
+    now: DateTime<Utc>,
+) -> StoreResult<Vec<HoldRow>> {
+    let mut query = QueryBuilder::new(SELECT);
+    query.push("state = 'open' AND expires_at <= ").push_bind(now).push(" AND wallet_id");
+    push_in(&mut query, wallets.iter().map(ToString::to_string));
+    query.push(" ORDER BY expires_at LIMIT ").push_bind(MAX_EXPIRED_HOLDS);
+    let rows: Vec<Row> = query.build_query_as().fetch_all(conn).await?;
+    rows.into_iter().map(TryInto::try_into).collect()
 }
 
 /// Inserts new holds and ends existing ones.
@@ -200,9 +212,10 @@ pub(super) async fn save(
     Ok(())
 }
 
-/// Ends open holds in the same way.
+/// Ends open holds in the same way. The index is named: by that of the state the statement would lock open holds of other wallets.
 async fn end(conn: &mut Conn, holds: &[&Hold], state: HoldState, now: DateTime<Utc>) -> StoreResult<()> {
-    let mut query = QueryBuilder::new("UPDATE ledger_holds SET captured_micro = CASE id");
+    let mut query =
+        QueryBuilder::new("UPDATE ledger_holds FORCE INDEX (PRIMARY) SET captured_micro = CASE id");
     for hold in holds {
         query.push(" WHEN ").push_bind(hold.id.to_string());
         query.push(" THEN CAST(").push_bind(hold.captured.0).push(" AS SIGNED)");

@@ -40,6 +40,8 @@ impl StoredAnswer {
 
 #[derive(sqlx::FromRow)]
 struct Row {
+    #[sqlx(try_from = "String")]
+    widget_id: WidgetId,
     idem_key: String,
     body_hash: String,
     answer: Json<Posted>,
@@ -62,19 +64,51 @@ impl Answers {
     }
 }
 
+/// Maximum number of keys in a group of [`groups_of`].
+const MAX_GROUP_LEN: usize = 8;
+
+/// Splits the keys of each widget into groups of one length. Length and number of groups are powers of two: the last key of a
+/// group and the last group are repeated. So the statement has few texts, which connections keep prepared.
+fn groups_of<'a>(keys: &BTreeMap<WidgetId, Vec<&'a str>>) -> Vec<(WidgetId, Vec<&'a str>)> {
+    let longest = keys.values().map(Vec::len).max().unwrap_or_default();
+    let length = longest.next_power_of_two().min(MAX_GROUP_LEN);
+    let mut groups = Vec::new();
+    for (widget, keys) in keys {
+        for part in keys.chunks(length) {
+            let mut part = part.to_vec();
+            let last = part.last().copied().unwrap_or_default();
+            part.resize(length, last);
+            groups.push((*widget, part));
+        }
+    }
+    if let Some(last) = groups.last().cloned() {
+        groups.resize(groups.len().next_power_of_two(), last);
+    }
+    groups
+}
+
 /// Loads the stored results under any of the keys, by widget.
 pub(super) async fn load(conn: &mut Conn, keys: &BTreeMap<WidgetId, Vec<&str>>) -> StoreResult<Answers> {
+    let groups = groups_of(keys);
     let mut answers = Answers::default();
-    // One statement per widget: a list of pairs scans the table, and two lists multiply.
-    for (widget, keys) in keys {
-        let mut query =
-            QueryBuilder::new("SELECT idem_key, body_hash, answer FROM idempotency_keys WHERE widget_id = ");
-        query.push_bind(widget.to_string()).push(" AND idem_key");
+    let Some(((widget, first), others)) = groups.split_first() else { return Ok(answers) };
+    // A list of pairs scans the table, and a list of widgets beside a list of keys multiplies.
+    let mut query = QueryBuilder::new(
+        "SELECT widget_id, idem_key, body_hash, answer FROM idempotency_keys FORCE INDEX (PRIMARY)
+         WHERE (widget_id = ",
+    );
+    query.push_bind(widget.to_string()).push(" AND idem_key");
+    push_in(&mut query, first.iter().map(ToString::to_string));
+    query.push(")");
+    for (widget, keys) in others {
+        query.push(" OR (widget_id = ").push_bind(widget.to_string()).push(" AND idem_key");
         push_in(&mut query, keys.iter().map(ToString::to_string));
-        let rows: Vec<Row> = query.build_query_as().fetch_all(&mut *conn).await?;
-        let stored =
-            |row: Row| (row.idem_key, StoredAnswer { body_hash: row.body_hash, answer: row.answer.0 });
-        answers.0.insert(*widget, rows.into_iter().map(stored).collect());
+        query.push(")");
+    }
+    let rows: Vec<Row> = query.build_query_as().fetch_all(conn).await?;
+    for row in rows {
+        let stored = StoredAnswer { body_hash: row.body_hash, answer: row.answer.0 };
+        answers.0.entry(row.widget_id).or_default().insert(row.idem_key, stored);
     }
     Ok(answers)
 }
@@ -141,4 +175,42 @@ pub async fn prune_idempotency_keys(conn: &mut Conn, before: DateTime<Utc>, limi
         pruned += query.build().execute(&mut *conn).await?.rows_affected();
     }
     Ok(pruned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn lists_of_many_lengths_make_groups_of_few() {
+        let text: Vec<String> = (0..128).map(|number| number.to_string()).collect();
+        let mut shapes = BTreeSet::new();
+        for lengths in
+            (1..=40).flat_map(|count| [vec![count], vec![1; count], vec![count, 3], vec![2, 1, 88]])
+        {
+            let lists: BTreeMap<WidgetId, Vec<&str>> = (1..)
+                .zip(&lengths)
+                .map(|(number, length)| {
+                    let widget = format!("wgt_{number:026}").parse::<WidgetId>().unwrap();
+                    (widget, text[..*length].iter().map(String::as_str).collect())
+                })
+                .collect();
+            let groups = groups_of(&lists);
+            let length = groups[0].1.len();
+            assert!(groups.iter().all(|(_, keys)| keys.len() == length));
+            shapes.insert((groups.len(), length));
+            let mut grouped: BTreeMap<WidgetId, BTreeSet<&str>> = BTreeMap::new();
+            for (widget, keys) in groups {
+                grouped.entry(widget).or_default().extend(keys);
+            }
+            let given: BTreeMap<WidgetId, BTreeSet<&str>> =
+                lists.into_iter().map(|(widget, keys)| (widget, keys.into_iter().collect())).collect();
+            assert_eq!(grouped, given);
+        }
+        assert!(shapes.iter().all(|(count, length)| count.is_power_of_two() && length.is_power_of_two()));
+        assert!(shapes.len() < 20, "{shapes:?}");
+        assert!(groups_of(&BTreeMap::new()).is_empty());
+    }
 }

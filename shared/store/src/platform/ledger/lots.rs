@@ -134,7 +134,7 @@ pub(super) async fn save(conn: &mut Conn, changed: &[Changed<'_, LotId, Lot>]) -
 
 /// Writes what is left of lots, compared with what was left when they were loaded.
 async fn update_left(conn: &mut Conn, lots: &[(&Lot, &Lot)]) -> StoreResult<()> {
-    let mut query = QueryBuilder::new("UPDATE ledger_lots SET left_micro = CASE id");
+    let mut query = QueryBuilder::new("UPDATE ledger_lots FORCE INDEX (PRIMARY) SET left_micro = CASE id");
     for (_, lot) in lots {
         query.push(" WHEN ").push_bind(lot.id.to_string());
         query.push(" THEN CAST(").push_bind(lot.left.0).push(" AS SIGNED)");

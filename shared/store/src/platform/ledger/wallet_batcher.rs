@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use super::apply::{CommandOutcome, LedgerCommand, Outcomes, WalletCommands, apply_to_unlocked};
 use super::turns::Turns;
 use super::wallet_commits::WalletCommits;
-use crate::group_commit::{GroupCommit, clone_error, is_row_error};
+use crate::group_commit::{GroupCommit, clone_error, is_row_error, is_unavailable};
 use crate::{Pool, StoreError, StoreResult, answered, repeat_while};
 
 /// Commands of a transaction, which keeps the locks of its wallets below some tens of milliseconds.
@@ -43,7 +43,7 @@ pub struct WalletBatcher {
 
 impl WalletBatcher {
     /// A batcher with connections like those of `pool`: one per lane, whose cache keeps the statements of groups, and
-    /// connections of `pool` for wallets that leave their lane. To be called in a Tokio runtime.
+    /// at most half of the connections of `pool` for wallets that leave their lane. To be called in a Tokio runtime.
     pub fn new(pool: Pool, clock: Arc<dyn Clock>) -> Self {
         let cores = std::thread::available_parallelism().map_or(MIN_LANES, usize::from);
         let lanes: Box<[Mutex<Lane>]> =
@@ -51,8 +51,8 @@ impl WalletBatcher {
         let connections = u32::try_from(lanes.len()).unwrap_or(u32::MAX);
         let options = pool.options().clone().min_connections(0).max_connections(connections);
         let own = options.connect_lazy_with(MySqlConnectOptions::clone(&pool.connect_options()));
-        let apart = GroupCommit::new(WalletCommits { pool, clock: Arc::clone(&clock) });
-        Self { lanes: Arc::new(WalletLanes { pool: own, clock, lanes, apart }) }
+        let apart = GroupCommit::new(WalletCommits::new(pool.clone(), Arc::clone(&clock)));
+        Self { lanes: Arc::new(WalletLanes { pool: own, followed: pool, clock, lanes, apart }) }
     }
 
     /// Executes a command, together with other commands that wait.
@@ -66,6 +66,8 @@ impl WalletBatcher {
 
 struct WalletLanes {
     pool: Pool,
+    /// The pool that moves to another node of a cluster when its node takes no writes.
+    followed: Pool,
     clock: Arc<dyn Clock>,
     lanes: Box<[Mutex<Lane>]>,
     /// Wallets that have left their lane.
@@ -182,10 +184,16 @@ impl WalletLanes {
                 }
             }
             Err(error) => {
-                let waiting = group.into_values().flatten();
+                let later = if is_unavailable(&error) { self.take_waiting(number) } else { Group::new() };
+                let waiting = group.into_values().chain(later.into_values()).flatten();
                 waiting.for_each(|one| one.answer(Err(clone_error(&error))));
             }
         }
+    }
+
+    /// All commands that wait in a lane.
+    fn take_waiting(&self, number: usize) -> Group {
+        self.lane(number).waiting.take(usize::MAX, usize::MAX)
     }
 
     /// Moves the commands of a wallet out of the lane: those of a group, and those that came meanwhile.
@@ -217,7 +225,11 @@ impl WalletLanes {
         let idle = lock(connection).take();
         let mut conn = match idle {
             Some(conn) => conn,
-            None => self.pool.acquire().await?,
+            None => {
+                let node = self.followed.connect_options();
+                self.pool.set_connect_options(MySqlConnectOptions::clone(&node));
+                self.pool.acquire().await?
+            }
         };
         let mut tx = conn.begin().await?;
         let outcomes = apply_to_unlocked(&mut tx, commands, self.clock.as_ref()).await?;

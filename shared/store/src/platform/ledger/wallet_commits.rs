@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use flysk_domain::Clock;
 use flysk_domain::id::WalletId;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::apply::{CommandOutcome, LedgerCommand, apply};
 use crate::group_commit::CommitGroup;
@@ -12,10 +13,11 @@ use crate::{Pool, StoreError, StoreResult, repeat_while};
 /// Executes the commands that wait for one wallet in one transaction.
 #[derive(Debug)]
 pub(super) struct WalletCommits {
-    /// Gives the connections.
-    pub(super) pool: Pool,
+    pool: Pool,
+    /// Connections of the pool that may be taken at once.
+    places: Semaphore,
     /// Gives the times of transactions.
-    pub(super) clock: Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
 }
 
 impl CommitGroup for WalletCommits {
@@ -35,11 +37,29 @@ impl CommitGroup for WalletCommits {
 }
 
 impl WalletCommits {
+    /// Takes at most half of the pool's connections: transactions wait for the locks of their wallets, and a group of a lane may
+    /// set apart more wallets than the pool has connections.
+    pub(super) fn new(pool: Pool, clock: Arc<dyn Clock>) -> Self {
+        let half = usize::try_from(pool.options().get_max_connections() / 2).unwrap_or(1);
+        Self { pool, places: Semaphore::new(half.max(1)), clock }
+    }
+
+    /// Waits for a place as long as the pool lets a caller wait for a connection.
+    async fn reserve(&self) -> StoreResult<SemaphorePermit<'_>> {
+        let time_limit = self.pool.options().get_acquire_timeout();
+        match tokio::time::timeout(time_limit, self.places.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) => Err(sqlx::Error::PoolClosed.into()),
+            Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
+        }
+    }
+
     async fn commit_once(
         &self,
         wallet: WalletId,
         commands: &[LedgerCommand],
     ) -> StoreResult<Vec<CommandOutcome>> {
+        let _place = self.reserve().await?;
         let mut tx = self.pool.begin().await?;
         let outcomes = apply(&mut tx, wallet, commands, self.clock.as_ref()).await?;
         tx.commit().await?;

@@ -200,7 +200,8 @@ pub(super) async fn update_balances(
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
     for rows in in_few_lengths(balances) {
-        let mut query = QueryBuilder::new("UPDATE wallets SET available_micro = CASE id");
+        let mut query =
+            QueryBuilder::new("UPDATE wallets FORCE INDEX (PRIMARY) SET available_micro = CASE id");
         for row in rows {
             query.push(" WHEN ").push_bind(row.old.id.to_string());
             query.push(" THEN CAST(").push_bind(row.available.0).push(" AS SIGNED)");

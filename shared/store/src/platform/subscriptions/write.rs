@@ -7,7 +7,7 @@ use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::subscriptions::{AnchorDay, Subscription};
 
 use super::row::SubscriptionRow;
-use crate::error::expect_one;
+use crate::error::{expect_one, unless_duplicate};
 use crate::platform::cache_invalidations::{self, Subject};
 use crate::{Conn, StoreResult};
 
@@ -38,8 +38,7 @@ pub async fn insert_subscription(conn: &mut Conn, new: &NewSubscription<'_>) -> 
     let inserted = sqlx::query(
         "INSERT INTO subscriptions (id, install_id, widget_id, platform, account_id, state, trial_from, trial_until,
              next_due_at, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON DUPLICATE KEY UPDATE updated_at = updated_at",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(new.id.to_string())
     .bind(new.install_id.to_string())
@@ -53,8 +52,8 @@ pub async fn insert_subscription(conn: &mut Conn, new: &NewSubscription<'_>) -> 
     .bind(new.now)
     .bind(new.now)
     .execute(&mut *conn)
-    .await?;
-    let is_new = inserted.rows_affected() == 1;
+    .await;
+    let is_new = unless_duplicate(inserted)?;
     if is_new {
         cache_invalidations::record(conn, Subject::Install(new.install_id)).await?;
     }
