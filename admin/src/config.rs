@@ -1,7 +1,7 @@
 //! Configuration of the admin panel.
 
 use flysk_config::{
-    Admin, ConfigError, Database, Env, Http, Keys, Outbound, Redis, Storage, Telemetry, Worker,
+    Admin, ConfigError, Database, Env, Http, Keys, Outbound, Portal, Redis, Storage, Telemetry, Worker,
 };
 
 /// The panel's configuration from environment variables.
@@ -9,6 +9,8 @@ use flysk_config::{
 pub struct Config {
     /// Listener, URL and mode of the panel.
     pub admin: Admin,
+    /// URL of the vendors' portal.
+    pub portal: Portal,
     /// MySQL.
     pub database: Database,
     /// Redis, for wake-ups of jobs.
@@ -32,6 +34,7 @@ impl Config {
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         env.read(|vars| {
             let admin = vars.section(Admin::from_env);
+            let portal = vars.section(Portal::from_env);
             let database = vars.section(Database::from_env);
             let redis = vars.section(Redis::from_env);
             let http = vars.section(Http::from_env);
@@ -42,6 +45,7 @@ impl Config {
             let worker = vars.section(Worker::from_env);
             Ok(Self {
                 admin: admin?,
+                portal: portal?,
                 database: database?,
                 redis: redis?,
                 http: http?,

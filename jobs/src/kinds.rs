@@ -83,10 +83,12 @@ macro_rules! durable_kinds {
             $crate::platform::panel::RunBulkAct,
             $crate::platform::panel::SweepExports,
             $crate::platform::panel::WriteExport,
+            $crate::platform::mail::SendInvitation,
             $crate::platform::mail::SendMailNotice,
             $crate::platform::upkeep::PruneHistory,
             $crate::platform::upkeep::PruneJobs,
             $crate::platform::upkeep::RollUpFigures,
+            $crate::platform::upkeep::RollUpWidgets,
             $crate::platform::upkeep::SealAuditLog,
             $crate::platform::upkeep::VerifyAuditLog,
         }

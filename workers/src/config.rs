@@ -1,8 +1,8 @@
 //! Configuration of a worker process.
 
 use flysk_config::{
-    Amocrm, Audio, Bot, ConfigError, Database, Env, Flysense, Http, Keys, Outbound, Redis, Smtp, SpeechKit,
-    Storage, TApi, TBank, Telemetry, Worker, YandexGpt,
+    Amocrm, Audio, Bot, ConfigError, Database, Env, Flysense, Http, Keys, Outbound, Portal, Redis, Smtp,
+    SpeechKit, Storage, TApi, TBank, Telemetry, Worker, YandexGpt,
 };
 
 /// All environment variables of a worker process.
@@ -14,6 +14,8 @@ pub struct Config {
     pub redis: Redis,
     /// Public address of the API, used in hook URLs.
     pub http: Http,
+    /// Address of the vendors' portal, used in invitations.
+    pub portal: Portal,
     /// Encryption at rest.
     pub keys: Keys,
     /// Queues, grace period, scratch directory.
@@ -62,6 +64,7 @@ impl Config {
             let database = vars.section(Database::from_env);
             let redis = vars.section(Redis::from_env);
             let http = vars.section(Http::from_env);
+            let portal = vars.section(Portal::from_env);
             let keys = vars.section(Keys::from_env);
             let worker = vars.section(Worker::from_env);
             let telemetry = vars.section(Telemetry::from_env);
@@ -96,6 +99,7 @@ impl Config {
                 database: database?,
                 redis: redis?,
                 http: http?,
+                portal: portal?,
                 keys: keys?,
                 worker: worker?,
                 telemetry: telemetry?,

@@ -9,7 +9,9 @@ use flysk_jobs::platform::oauth::RefreshDue;
 use flysk_jobs::platform::panel::SweepExports;
 use flysk_jobs::platform::subscriptions::{AnnouncePrices, ReconcileInvoices, SubscriptionsDue};
 use flysk_jobs::platform::transfers::{ExpireTransferInvoices, ReadStatements, TransfersDue};
-use flysk_jobs::platform::upkeep::{PruneHistory, PruneJobs, RollUpFigures, SealAuditLog, VerifyAuditLog};
+use flysk_jobs::platform::upkeep::{
+    PruneHistory, PruneJobs, RollUpFigures, RollUpWidgets, SealAuditLog, VerifyAuditLog,
+};
 use flysk_queue::cron::ScheduleEntry;
 
 /// Cron entries in UTC; those of FlySense only where it is enabled.
@@ -41,6 +43,7 @@ pub fn entries(flysense: bool) -> anyhow::Result<Vec<ScheduleEntry>> {
         ScheduleEntry::new("upkeep.prune_history", "0 47 * * * *", || PruneHistory {})?,
         ScheduleEntry::new("upkeep.prune_jobs", "0 17 * * * *", || PruneJobs {})?,
         ScheduleEntry::new("upkeep.roll_up_figures", "40 * * * * *", || RollUpFigures {})?,
+        ScheduleEntry::new("upkeep.roll_up_widgets", "0 4-59/15 * * * *", || RollUpWidgets {})?,
         ScheduleEntry::new("upkeep.seal_audit_log", "20 * * * * *", || SealAuditLog {})?,
         ScheduleEntry::new("upkeep.verify_audit_log", "0 41 2 * * *", || VerifyAuditLog {})?,
     ];

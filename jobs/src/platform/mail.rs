@@ -1,7 +1,7 @@
-//! Notices by e-mail.
+//! Notices by e-mail, and invitations to the portal.
 
-use flysk_domain::id::MailNoticeId;
-use flysk_queue::{Job, Policy};
+use flysk_domain::id::{InvitationId, MailNoticeId};
+use flysk_queue::{Job, Policy, Priority};
 use serde::{Deserialize, Serialize};
 
 use crate::queues::LETTER_POLICY;
@@ -23,5 +23,25 @@ impl Job for SendMailNotice {
 
     fn dedup_key(&self) -> Option<String> {
         Some(self.notice_id.to_string())
+    }
+}
+
+/// Sends the invitation of a vendor's person to the portal.
+///
+/// The intent is stored before the letter is handed over. A run that finds an intent does not send it again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SendInvitation {
+    /// The invitation.
+    pub invitation_id: InvitationId,
+}
+
+impl Job for SendInvitation {
+    const KIND: &'static str = "mail.send_invitation";
+    const POLICY: Policy = LETTER_POLICY.priority(Priority::High);
+    const TRIGGER: &'static str = "an operator's invitation in the panel, `vendor:invite`";
+    const DESCRIPTION: &'static str = "sends the link of an invitation to the portal, once";
+
+    fn dedup_key(&self) -> Option<String> {
+        Some(self.invitation_id.to_string())
     }
 }

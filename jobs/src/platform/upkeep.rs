@@ -34,6 +34,14 @@ recurring_job! {
 }
 
 recurring_job! {
+    /// Computes the figures of every widget for today and yesterday, for the vendors' portal.
+    RollUpWidgets, "upkeep.roll_up_widgets";
+    policy: Policy::for_queue(queues::UPKEEP).attempts(2).timeout_secs(600);
+    trigger: "every 15 min";
+    description: "computes the figures of widgets that vendors see in the portal";
+}
+
+recurring_job! {
     /// Seals new rows of the audit log into its hash chain.
     SealAuditLog, "upkeep.seal_audit_log";
     policy: Policy::for_queue(queues::UPKEEP).attempts(2).timeout_secs(120);

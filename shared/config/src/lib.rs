@@ -39,6 +39,7 @@ mod flysense;
 mod http;
 mod keys;
 mod outbound;
+mod portal;
 pub mod process;
 mod proxies;
 mod reader;
@@ -68,6 +69,7 @@ pub use flysense::Flysense;
 pub use http::Http;
 pub use keys::Keys;
 pub use outbound::Outbound;
+pub use portal::Portal;
 pub use proxies::Proxies;
 pub use reader::{Reader, Reported};
 pub use redis::Redis;
@@ -88,6 +90,7 @@ pub const SECTIONS: &[Section] = &[
     Section { title: "Redis", variables: redis::VARIABLES },
     Section { title: "HTTP", variables: http::VARIABLES },
     Section { title: "Admin panel", variables: admin::VARIABLES },
+    Section { title: "Portal for vendors", variables: portal::VARIABLES },
     Section { title: "Keys", variables: keys::VARIABLES },
     Section { title: "Logs and metrics", variables: telemetry::VARIABLES },
     Section { title: "Workers", variables: worker::VARIABLES },

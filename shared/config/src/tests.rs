@@ -42,6 +42,7 @@ fn read_everything(env: &Env) -> Result<(), ConfigError> {
             vars.section(Http::from_env).map(drop),
             vars.section(Keys::from_env).map(drop),
             vars.section(Outbound::from_env).map(drop),
+            vars.section(Portal::from_env).map(drop),
             vars.section(Redis::from_env).map(drop),
             vars.section(Smtp::from_env).map(drop),
             vars.section(SpeechKit::from_env).map(drop),

@@ -2,7 +2,7 @@
 
 use flysk_domain::id::{
     BindingId, BotUpdateId, CardId, InstallId, InvoiceId, NotificationId, OauthCodeId, OperatorId,
-    PurchaseId, TransferInvoiceId, VendorId, WidgetId,
+    PurchaseId, TransferInvoiceId, VendorId, VendorUserId, WidgetId,
 };
 
 /// AAD of the secret key of a widget's integration.
@@ -103,4 +103,9 @@ pub fn binding_email(binding: BindingId) -> String {
 /// AAD of the secret of an operator's second factor.
 pub fn operator_totp(operator: OperatorId) -> String {
     format!("operators.totp:{operator}")
+}
+
+/// AAD of the secret of the second factor of a vendor's user.
+pub fn vendor_user_totp(user: VendorUserId) -> String {
+    format!("vendor_users.totp:{user}")
 }

@@ -219,6 +219,18 @@ ulid_id!(
     PasskeyId, "psk_"
 );
 ulid_id!(
+    /// Id of a vendor's user of the portal.
+    VendorUserId, "vus_"
+);
+ulid_id!(
+    /// Id of a session of a vendor's user.
+    VendorSessionId, "vse_"
+);
+ulid_id!(
+    /// Id of an invitation to the portal.
+    InvitationId, "viv_"
+);
+ulid_id!(
     /// Id of a row of the audit log.
     AuditId, "aud_"
 );

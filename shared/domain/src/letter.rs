@@ -13,8 +13,8 @@ pub struct Letter {
     pub(crate) action: (&'static str, String),
     /// Why the reader gets it.
     pub(crate) footer: &'static str,
-    /// Page where letters of this kind are switched off.
-    pub(crate) switch_off: String,
+    /// Page where letters of this kind are switched off; `None` for a letter that is sent once, on somebody's request.
+    pub(crate) switch_off: Option<String>,
 }
 
 /// A letter with sample facts, for operators.
@@ -39,11 +39,10 @@ impl Letter {
             // Writing to a String cannot fail.
             let _ = write!(text, "{paragraph}\n\n");
         }
-        let _ = write!(
-            text,
-            "{label}:\n{url}\n\n-- \n{footer}\nНе присылать такие письма:\n{}\n",
-            self.switch_off
-        );
+        let _ = write!(text, "{label}:\n{url}\n\n-- \n{footer}\n");
+        if let Some(switch_off) = &self.switch_off {
+            let _ = write!(text, "Не присылать такие письма:\n{switch_off}\n");
+        }
         text
     }
 
@@ -62,11 +61,13 @@ impl Letter {
             html,
             "<p><a href=\"{}\" style=\"display:inline-block;padding:.6em 1.2em;background:#0a58ca;color:#fff;\
              text-decoration:none;border-radius:.4em\">{label}</a></p>\n\
-             <p style=\"color:#595959;font-size:14px\">{footer}<br><a href=\"{}\">Не присылать такие письма</a></p>\n\
-             </body></html>\n",
+             <p style=\"color:#595959;font-size:14px\">{footer}",
             escape(url),
-            escape(&self.switch_off)
         );
+        if let Some(switch_off) = &self.switch_off {
+            let _ = write!(html, "<br><a href=\"{}\">Не присылать такие письма</a>", escape(switch_off));
+        }
+        html.push_str("</p>\n</body></html>\n");
         html
     }
 }

@@ -22,6 +22,7 @@ pub mod purchases;
 pub mod replay;
 pub mod subscriptions;
 pub mod transfers;
+pub mod vendor_users;
 pub mod vendors;
 pub mod wallets;
 pub mod widgets;

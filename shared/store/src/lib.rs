@@ -17,6 +17,7 @@ pub mod migration_lock;
 mod nodes;
 pub mod platform;
 mod pool;
+pub mod portal;
 pub mod retention;
 mod schema;
 mod server_time;

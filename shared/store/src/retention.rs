@@ -38,6 +38,10 @@ pub const MAIL_NOTICE_RETENTION: TimeDelta = TimeDelta::days(90);
 pub const IDEMPOTENCY_KEY_RETENTION: TimeDelta = TimeDelta::days(30);
 /// Operators' sessions, exports and bulk acts, from their end, for investigations.
 pub const OPERATOR_ROW_RETENTION: TimeDelta = TimeDelta::days(90);
+/// Counts of API calls for vendors, by day.
+pub const API_COUNT_RETENTION: TimeDelta = TimeDelta::days(30);
+/// Errors of the API for vendors. Their descriptions may name a customer's object.
+pub const API_ERROR_RETENTION: TimeDelta = TimeDelta::days(7);
 /// Attempts to sign in to the panel, and challenges of passkeys.
 pub const LOGIN_ATTEMPT_RETENTION: TimeDelta = TimeDelta::days(1);
 /// Disclosures of access tokens, for investigations.
@@ -106,6 +110,8 @@ pub const TABLES: &[(&str, Growth)] = &[
     ("activation_bindings", Growth::Bounded),
     ("activation_links", Growth::Pruned(BOT_UPDATE_RETENTION, PRUNE_JOBS)),
     ("activation_notices", Growth::Pruned(BOT_MESSAGE_RETENTION, PRUNE_JOBS)),
+    ("api_call_counts", Growth::Pruned(API_COUNT_RETENTION, PRUNE_JOBS)),
+    ("api_call_errors", Growth::Pruned(API_ERROR_RETENTION, PRUNE_JOBS)),
     ("audit_log", Growth::Audit),
     ("bank_allocations", Growth::Money),
     ("bank_operation_ids", Growth::Money),
@@ -191,10 +197,15 @@ pub const TABLES: &[(&str, Growth)] = &[
     ("transfer_invoice_numbers", Growth::Bounded),
     ("transfer_invoices", Growth::Money),
     ("transfer_letters", Growth::Money),
+    ("vendor_invitations", Growth::Pruned(OPERATOR_ROW_RETENTION, PRUNE_JOBS)),
+    ("vendor_recovery_codes", Growth::Bounded),
+    ("vendor_sessions", Growth::Pruned(OPERATOR_ROW_RETENTION, PRUNE_JOBS)),
     ("vendor_taxes", Growth::Bounded),
+    ("vendor_users", Growth::Bounded),
     ("vendors", Growth::Bounded),
     ("wallets", Growth::Bounded),
     ("welcome_bonuses", Growth::Bounded),
+    ("widget_figures", Growth::Bounded),
     ("widget_schemas", Growth::Bounded),
     ("widgets", Growth::Bounded),
 ];

@@ -77,6 +77,7 @@ text_columns!(
     flysk_domain::admin::Figure,
     flysk_domain::admin::OperatorRole,
     flysk_domain::admin::SessionStage,
+    flysk_domain::admin::WidgetFigure,
     flysk_domain::flysense::account::AccountStatus,
     flysk_domain::flysense::account::HooksState,
     flysk_domain::flysense::activation::binding::BindingState,

@@ -15,6 +15,7 @@ use flysk_store::platform::tokens::{self, Pair};
 use flysk_store::platform::transfers::{self, TransferInvoice};
 use flysk_store::platform::vendors::{self, Vendor};
 use flysk_store::platform::widgets::{self, Sealed, Widget};
+use flysk_store::portal::users::{self, VendorUser};
 
 use flysk_crypto::aad;
 
@@ -62,6 +63,9 @@ impl Vault {
         }
         for operator in operators::list(conn).await? {
             report.count(self.reencrypt_operator(conn, &operator).await?);
+        }
+        for user in users::list_all(conn).await? {
+            report.count(self.reencrypt_vendor_user(conn, &user).await?);
         }
         let mut after: Option<InstallId> = None;
         loop {
@@ -280,6 +284,18 @@ impl Vault {
         };
         let resealed = self.reencrypt(sealed, &aad::operator_totp(operator.id))?;
         Ok(Some(operators::reseal_totp(conn, operator.id, sealed, &resealed).await?))
+    }
+
+    async fn reencrypt_vendor_user(
+        &self,
+        conn: &mut Conn,
+        user: &VendorUser,
+    ) -> Result<Option<bool>, VaultError> {
+        let Some(sealed) = user.totp_sealed.as_deref().filter(|text| !self.keyring.is_current(text)) else {
+            return Ok(None);
+        };
+        let resealed = self.reencrypt(sealed, &aad::vendor_user_totp(user.id))?;
+        Ok(Some(users::reseal_totp(conn, user.id, sealed, &resealed).await?))
     }
 
     async fn reencrypt_pair(&self, conn: &mut Conn, pair: &Pair) -> Result<Option<bool>, VaultError> {

@@ -21,8 +21,9 @@ pub struct Message<'a> {
     pub text: &'a str,
     /// The same as HTML.
     pub html: &'a str,
-    /// Address that a `POST` of `List-Unsubscribe=One-Click` switches such letters off at (RFC 8058).
-    pub unsubscribe: &'a Url,
+    /// Address that a `POST` of `List-Unsubscribe=One-Click` switches such letters off at (RFC 8058); `None` for a letter that is
+    /// sent once, on somebody's request.
+    pub unsubscribe: Option<&'a Url>,
     /// When it was written.
     pub date: DateTime<Utc>,
 }
@@ -30,15 +31,19 @@ pub struct Message<'a> {
 /// The message as it is sent: ASCII, so that no extension of the server is needed.
 pub(super) fn write(from: &Mailbox, to: &Address, message: &Message<'_>) -> Result<Vec<u8>, MailError> {
     let id = format!("<{}@{}>", message.id, from.email.domain());
-    let mime = Mime::builder()
+    let mut builder = Mime::builder()
         .from(from.clone())
         .to(Mailbox::new(None, to.clone()))
         .subject(message.subject)
         .date(SystemTime::from(message.date))
         .message_id(Some(id))
-        .raw_header(plain("Auto-Submitted", "auto-generated".to_owned()))
-        .raw_header(plain("List-Unsubscribe", format!("<{}>", message.unsubscribe)))
-        .raw_header(plain("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()))
+        .raw_header(plain("Auto-Submitted", "auto-generated".to_owned()));
+    if let Some(unsubscribe) = message.unsubscribe {
+        builder = builder
+            .raw_header(plain("List-Unsubscribe", format!("<{unsubscribe}>")))
+            .raw_header(plain("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
+    }
+    let mime = builder
         .multipart(MultiPart::alternative_plain_html(message.text.to_owned(), message.html.to_owned()))
         .map_err(|_| MailError::Invalid)?;
     let content = mime.formatted();

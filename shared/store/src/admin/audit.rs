@@ -1,7 +1,7 @@
 //! Table `audit_log`: acts of operators, inserted in the transaction of the change.
 
 use chrono::{DateTime, Utc};
-use flysk_domain::id::{AuditId, OperatorId};
+use flysk_domain::id::{AuditId, OperatorId, VendorUserId};
 
 use super::listing::{Keyset, arrange};
 use crate::error::expect_one;
@@ -15,9 +15,9 @@ pub struct AuditRow {
     /// Id of the row.
     #[sqlx(try_from = "String")]
     pub id: AuditId,
-    /// Id of the operator; `None` for a command on the server.
+    /// Id of the operator or of the vendor's user (`vus_…`); `None` for a command on the server.
     pub operator_id: Option<String>,
-    /// Login of the operator, or name of the program.
+    /// Login of the operator, address of the vendor's user, or name of the program.
     pub operator_login: String,
     /// The act: `wallet.credit`.
     pub action: String,
@@ -68,15 +68,34 @@ pub struct NewAuditRow<'a> {
     pub correlation_id: &'a str,
 }
 
-/// Inserts an act.
+/// Inserts an act of an operator or of a command.
 pub async fn insert(conn: &mut Conn, row: &NewAuditRow<'_>, now: DateTime<Utc>) -> StoreResult<()> {
+    insert_by(conn, row, row.operator_id.map(|id| id.to_string()), now).await
+}
+
+/// Inserts an act of a vendor's user; the row names no operator.
+pub async fn insert_by_vendor_user(
+    conn: &mut Conn,
+    row: &NewAuditRow<'_>,
+    user: VendorUserId,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    insert_by(conn, row, Some(user.to_string()), now).await
+}
+
+async fn insert_by(
+    conn: &mut Conn,
+    row: &NewAuditRow<'_>,
+    actor: Option<String>,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO audit_log (id, operator_id, operator_login, action, subject_kind, subject_id, reason, state_before,
                                 state_after, address, correlation_id, happened_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(row.id.to_string())
-    .bind(row.operator_id.map(|id| id.to_string()))
+    .bind(actor)
     .bind(row.operator_login)
     .bind(row.action)
     .bind(row.subject.0)

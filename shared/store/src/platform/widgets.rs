@@ -121,7 +121,7 @@ pub struct NewWidget<'a> {
 }
 
 /// Columns of a [`Widget`]; alias `w` is the table.
-pub(super) const COLUMNS: &str = "w.id, w.code, w.name, w.platform, w.client_uuid, w.client_secret_sealed, w.redirect_uri, w.project_token_sealed, \
+pub(crate) const COLUMNS: &str = "w.id, w.code, w.name, w.platform, w.client_uuid, w.client_secret_sealed, w.redirect_uri, w.project_token_sealed, \
      w.project_token_hash, w.project_token_used_at, w.former_tokens_until, w.former_secrets_until, \
      w.events_carry_token, w.event_url, w.event_urls, \
      w.event_kinds, w.event_secret_sealed, w.delivery_delays, w.settings_schema, w.uses_subscriptions, w.sold_subscriptions, w.uses_flycoins, w.billing, \

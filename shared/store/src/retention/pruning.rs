@@ -10,12 +10,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::flysense::state::TranscriptionState;
 
 use super::{
-    BOT_CHAT_RETENTION, BOT_MESSAGE_RETENTION, BOT_UPDATE_RETENTION, CACHE_INVALIDATION_RETENTION,
-    CONNECT_STATE_RETENTION, CRON_TICK_RETENTION, DEAD_JOB_RETENTION, ENDED_JOB_RETENTION,
-    ENDED_UNVOUCHED_CODE_RETENTION, EVENT_RETENTION, HOOK_RETENTION, IDEMPOTENCY_KEY_RETENTION,
-    LOGIN_ATTEMPT_RETENTION, MAIL_NOTICE_RETENTION, OAUTH_CODE_RETENTION, OPERATOR_ROW_RETENTION,
-    PRUNE_HISTORY, PRUNE_JOBS, RESOLVED_RECORD_RETENTION, TOKEN_AUDIT_RETENTION, UNAPPLIED_QUOTE_RETENTION,
-    UNRESOLVED_RECORD_RETENTION, UNSEEN_CALL_RETENTION, WAITING_UNVOUCHED_CODE_RETENTION,
+    API_COUNT_RETENTION, API_ERROR_RETENTION, BOT_CHAT_RETENTION, BOT_MESSAGE_RETENTION,
+    BOT_UPDATE_RETENTION, CACHE_INVALIDATION_RETENTION, CONNECT_STATE_RETENTION, CRON_TICK_RETENTION,
+    DEAD_JOB_RETENTION, ENDED_JOB_RETENTION, ENDED_UNVOUCHED_CODE_RETENTION, EVENT_RETENTION, HOOK_RETENTION,
+    IDEMPOTENCY_KEY_RETENTION, LOGIN_ATTEMPT_RETENTION, MAIL_NOTICE_RETENTION, OAUTH_CODE_RETENTION,
+    OPERATOR_ROW_RETENTION, PRUNE_HISTORY, PRUNE_JOBS, RESOLVED_RECORD_RETENTION, TOKEN_AUDIT_RETENTION,
+    UNAPPLIED_QUOTE_RETENTION, UNRESOLVED_RECORD_RETENTION, UNSEEN_CALL_RETENTION,
+    WAITING_UNVOUCHED_CODE_RETENTION,
 };
 use crate::admin::{act_as, bulk_acts, exports, login_attempts, passkey_challenges, sessions};
 use crate::flysense::activation::{chats, links, messages, notices, updates};
@@ -26,7 +27,7 @@ use crate::platform::{
     attempts, cache_invalidations, connect_states, events, ledger, mail, oauth_codes, subscriptions,
     token_audit, unvouched_codes,
 };
-use crate::{Conn, StoreResult, cron_ticks};
+use crate::{Conn, StoreResult, cron_ticks, portal};
 
 /// The number of deleted rows.
 type Deleted<'a> = Pin<Box<dyn Future<Output = StoreResult<u64>> + Send + 'a>>;
@@ -120,6 +121,12 @@ pub const PRUNINGS: &[Pruning] = &[
     pruning!(PRUNE_JOBS, ["bulk_act_results", "bulk_acts"], OPERATOR_ROW_RETENTION, bulk_acts::prune),
     pruning!(PRUNE_JOBS, ["login_attempts"], LOGIN_ATTEMPT_RETENTION, login_attempts::prune),
     pruning!(PRUNE_JOBS, ["operator_passkey_challenges"], LOGIN_ATTEMPT_RETENTION, passkey_challenges::prune),
+    pruning!(PRUNE_JOBS, ["vendor_sessions"], OPERATOR_ROW_RETENTION, portal::sessions::prune),
+    pruning!(PRUNE_JOBS, ["vendor_invitations"], OPERATOR_ROW_RETENTION, portal::invitations::prune),
+    pruning!(PRUNE_JOBS, ["api_call_counts"], API_COUNT_RETENTION, |conn, before, limit| {
+        portal::api_calls::prune_counts(conn, before.date_naive(), limit)
+    }),
+    pruning!(PRUNE_JOBS, ["api_call_errors"], API_ERROR_RETENTION, portal::api_calls::prune_errors),
     pruning!(PRUNE_HISTORY, ["token_audit"], TOKEN_AUDIT_RETENTION, token_audit::prune),
     pruning!(PRUNE_HISTORY, ["lifecycle_attempts"], EVENT_RETENTION, attempts::prune),
     pruning!(PRUNE_HISTORY, ["lifecycle_events"], EVENT_RETENTION, events::prune),

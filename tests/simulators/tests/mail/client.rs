@@ -57,7 +57,7 @@ async fn send(mailer: &Mailer) -> Result<(), MailError> {
         subject: "FlySense AI: оплата следующего периода подписки не прошла, виджет работает до 15.01.2027",
         text: "Здравствуйте!\n\n.точка в начале строки\nhttps://api.flysk.example/pay/inv_1/0123456789abcdef\n",
         html: "<p>Здравствуйте!</p>",
-        unsubscribe: &unsubscribe,
+        unsubscribe: Some(&unsubscribe),
         date: "2026-12-01T09:00:00Z".parse().unwrap(),
     };
     mailer.send(&ADDRESS.parse().unwrap(), &message).await

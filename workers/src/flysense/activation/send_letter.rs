@@ -130,7 +130,7 @@ impl Written {
             subject: &self.letter.subject,
             text: &self.text,
             html: &self.html,
-            unsubscribe: &self.unsubscribe,
+            unsubscribe: Some(&self.unsubscribe),
             date,
         }
     }

@@ -1,5 +1,6 @@
-//! Notices by e-mail.
+//! Notices by e-mail, and invitations to the portal.
 
+mod send_invitation;
 mod send_notice;
 
 use anyhow::Context as _;

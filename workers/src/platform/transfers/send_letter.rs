@@ -93,7 +93,7 @@ impl Written {
             subject: &self.subject,
             text: &self.text,
             html: &self.html,
-            unsubscribe: &self.unsubscribe,
+            unsubscribe: Some(&self.unsubscribe),
             date,
         }
     }

@@ -1,7 +1,8 @@
-//! Deletion of old rows, figures of the dashboard, hash chain of the audit log.
+//! Deletion of old rows, figures of the dashboard and of widgets, hash chain of the audit log.
 
 mod audit_log;
 mod pieces;
 mod prune_history;
 mod prune_jobs;
 mod roll_up_figures;
+mod roll_up_widgets;

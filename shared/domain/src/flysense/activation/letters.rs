@@ -14,7 +14,7 @@ pub fn compose(kind: NoticeKind, host: &str, notice: &Outgoing, switch_off: &str
         paragraphs: paragraphs.map(str::to_owned).collect(),
         action: ("Открыть настройки виджета", format!("https://{host}/settings/widgets/")),
         footer: FOOTER,
-        switch_off: switch_off.to_owned(),
+        switch_off: Some(switch_off.to_owned()),
     }
 }
 

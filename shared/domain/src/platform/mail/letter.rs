@@ -27,7 +27,7 @@ impl Letter {
             paragraphs,
             action,
             footer: FOOTER,
-            switch_off: links.switch_off.to_owned(),
+            switch_off: Some(links.switch_off.to_owned()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Notices by e-mail about subscriptions, to the address that the payer gave for receipts.
 
+mod invitation;
 mod letter;
 mod samples;
 mod transfer;

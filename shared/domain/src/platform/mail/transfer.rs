@@ -87,7 +87,7 @@ impl Letter {
             paragraphs: vec![first, then, format!("Виджет «{}», аккаунт {}.", told.widget, told.host)],
             action: ("Открыть настройки виджета", format!("https://{}/settings/widgets/", told.host)),
             footer: FOOTER,
-            switch_off: switch_off.to_owned(),
+            switch_off: Some(switch_off.to_owned()),
         }
     }
 }
