@@ -1,4 +1,5 @@
-//! The admin panel of Flysk: server-rendered pages for operators, in Russian. They work without script; htmx only enhances them.
+//! The admin panel of Flysk: server-rendered pages for operators, in Russian. They work without script; htmx only enhances them. Beside
+//! them the portal for vendors, with users, sessions and routes of its own.
 //!
 //! Every page calls the same use cases as API and workers. Every act leaves a row in the audit log, in the transaction of the
 //! change.
@@ -12,6 +13,7 @@ mod http;
 mod lists;
 mod navigation;
 mod operators_rules;
+mod portal;
 pub mod routes;
 mod screens;
 mod sign_in;

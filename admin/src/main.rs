@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use flysk_admin::commands::{operator_create, operator_list, operator_reset};
-use flysk_admin::{Config, Deps, routes};
+use flysk_admin::routes::{self, Only};
+use flysk_admin::{Config, Deps};
 use flysk_config::Env;
 use flysk_config::process::{Shutdown, cli, health, metrics, telemetry};
 use poem::Server;
@@ -26,9 +27,13 @@ struct Cli {
 enum Command {
     /// Serve the panel until SIGTERM.
     ///
-    /// Listens on `FLYSK_ADMIN_LISTEN`. On SIGTERM it accepts no new connections, waits for running requests, and exits within
-    /// `FLYSK_GRACE_SECONDS`.
-    Serve,
+    /// Serves the vendors' portal below `/portal`, too. Listens on `FLYSK_ADMIN_LISTEN`. On SIGTERM it accepts no new connections,
+    /// waits for running requests, and exits within `FLYSK_GRACE_SECONDS`.
+    Serve {
+        /// Serve the panel or the portal only: the panel in a private network, the portal for everybody.
+        #[arg(long)]
+        only: Option<Only>,
+    },
     /// Create an operator and print the password, only once.
     ///
     /// The operator sets up the second factor at the first sign-in.
@@ -60,7 +65,7 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match args.command {
-            Command::Serve => serve(config).await,
+            Command::Serve { only } => serve(config, only).await,
             Command::Healthcheck => Ok(health::check(config.admin.listen, "/readyz").await?),
             Command::OperatorCreate(create) => create.run(config).await,
             Command::OperatorReset(reset) => reset.run(config).await,
@@ -70,7 +75,7 @@ fn main() -> anyhow::Result<()> {
     })
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, only: Option<Only>) -> anyhow::Result<()> {
     telemetry::install(&config.telemetry)?;
     if let Some(listen) = config.telemetry.metrics_listen {
         metrics::install(listen, "admin")?;
@@ -84,7 +89,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let drain_timeout = grace.saturating_sub(Duration::from_secs(1));
     Server::new(TcpListener::bind(listen))
         .run_with_graceful_shutdown(
-            routes::app(deps),
+            routes::app_with(deps, only),
             async move { stop.cancelled().await },
             Some(drain_timeout),
         )

@@ -8,9 +8,31 @@ use poem::{EndpointExt as _, Response, RouteMethod};
 
 use crate::deps::Deps;
 use crate::http::Route;
+use crate::http::area::Area;
 use crate::http::gate::{Gated, not_found};
 use crate::sign_in::{pages, passkey_pages};
-use crate::{assets, health, screens};
+use crate::{assets, health, portal, screens};
+
+/// Paths that both applications need: health checks, styles and scripts.
+const SHARED: [&str; 3] = ["/healthz", "/readyz", "/assets/:id"];
+
+/// The one application that a process serves, so that the panel can stay in a private network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Only {
+    /// The panel for operators.
+    Panel,
+    /// The portal for vendors.
+    Portal,
+}
+
+impl Only {
+    fn area(self) -> Area {
+        match self {
+            Self::Panel => Area::Panel,
+            Self::Portal => Area::Portal,
+        }
+    }
+}
 
 /// The list of all routes.
 pub fn table() -> Vec<Route> {
@@ -27,6 +49,7 @@ pub fn table() -> Vec<Route> {
         Route::post("/sign-out", pages::sign_out),
     ];
     routes.extend(screens::routes());
+    routes.extend(portal::routes());
     routes
 }
 
@@ -43,11 +66,19 @@ pub(crate) fn page_of(path: &str) -> String {
     "/".to_owned()
 }
 
-/// The panel's HTTP application.
-#[expect(clippy::needless_pass_by_value, reason = "the process gives its dependencies away")]
+/// The HTTP application with panel and portal.
 pub fn app(deps: Deps) -> BoxEndpoint<'static, Response> {
+    app_with(deps, None)
+}
+
+/// [`app`] with one of them only, if `only` is given.
+#[expect(clippy::needless_pass_by_value, reason = "the process gives its dependencies away")]
+pub fn app_with(deps: Deps, only: Option<Only>) -> BoxEndpoint<'static, Response> {
+    let area = only.map(Only::area);
+    let is_served =
+        |route: &Route| SHARED.contains(&route.path) || area.is_none_or(|area| Area::of(route.path) == area);
     let mut by_path: BTreeMap<&'static str, RouteMethod> = BTreeMap::new();
-    for route in table() {
+    for route in table().into_iter().filter(is_served) {
         let (path, method) = (route.path, route.method.clone());
         let methods = by_path.remove(path).unwrap_or_default();
         by_path.insert(path, methods.method(method, Gated::new(deps.clone(), route)));
@@ -56,7 +87,8 @@ pub fn app(deps: Deps) -> BoxEndpoint<'static, Response> {
     for (path, methods) in by_path {
         router = router.at(path, methods);
     }
-    router.catch_all_error(|_| async { not_found() }).map_to_response().boxed()
+    let unknown = area.unwrap_or(Area::Panel);
+    router.catch_all_error(move |_| async move { not_found(unknown) }).map_to_response().boxed()
 }
 
 #[cfg(test)]
@@ -71,6 +103,9 @@ mod tests {
             ("/approvals/act_1/approve", "/approvals"),
             ("/me/sessions/ses_1/end", "/me"),
             ("/export", "/"),
+            ("/portal/widgets/wgt_1/rotate-token", "/portal/widgets/wgt_1"),
+            ("/portal/widgets/register", "/portal"),
+            ("/portal/plans/offer", "/portal/plans"),
         ] {
             assert_eq!(page_of(form), page);
         }

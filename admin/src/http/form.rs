@@ -2,18 +2,20 @@
 
 use std::str::FromStr;
 
+use flysk_services::vendor_users::TICKET_PARAMETER;
 use serde_json::Value;
 
 use super::Fault;
 
 /// Names of fields whose values are never shown again.
-const SECRET_FIELDS: [&str; 6] = [
+const SECRET_FIELDS: [&str; 7] = [
     "password",
     "password_again",
     ONE_TIME_CODE_FIELD,
     "client_secret",
     TERMINAL_PASSWORD_FIELD,
     T_API_TOKEN_FIELD,
+    TICKET_PARAMETER,
 ];
 /// Names of fields that a form has besides what the operator wrote.
 const TECHNICAL_FIELDS: [&str; 4] = [CSRF_FIELD, PROOF_FIELD, PROOF_PASSKEY_FIELD, PASSKEY_FIELD];

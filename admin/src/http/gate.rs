@@ -9,10 +9,11 @@ use poem::http::{HeaderValue, Method, StatusCode};
 use poem::{Endpoint, Request, Response};
 use tracing::Instrument as _;
 
+use super::area::Area;
 use super::form::CSRF_FIELD;
 use super::respond::{self, NOTICE_COOKIE, ProofMissing, Refusal};
 use super::route::{Handler, Member, MemberPage, Route};
-use super::{Fault, Guest, Incoming, Newcomer};
+use super::{Fault, Guest, Incoming, Newcomer, vendor_gate};
 use crate::deps::Deps;
 use crate::sign_in::session::{self, Found};
 use crate::sign_in::{passkey, step_up};
@@ -41,9 +42,10 @@ impl Endpoint for Gated {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
+        let area = Area::of(request.uri().path());
         let incoming = match Incoming::read(request, &self.deps.config.http.proxies).await {
             Ok(incoming) => incoming,
-            Err(fault) => return Ok(respond::bare_error(&fault)),
+            Err(fault) => return Ok(respond::bare_error(area, &fault)),
         };
         let trace = incoming.trace.clone();
         let span = tracing::info_span!(
@@ -77,9 +79,9 @@ fn finish(response: &mut Response, trace: &Trace) {
 /// Checks a request in this order: origin, session, stage, mode, CSRF token, role or right, age of the second factor; then
 /// serves the page.
 async fn answer(deps: &Deps, route: &Route, request: Incoming) -> Response {
-    let is_write = request.method != Method::GET;
+    let (is_write, area) = (request.method != Method::GET, Area::of(&request.path));
     if is_write && !request.is_same_origin() {
-        return respond::bare_error(&Fault::CrossSite);
+        return respond::bare_error(area, &Fault::CrossSite);
     }
     let kept = Refusal::keep(&request);
     let served = match &route.handler {
@@ -87,7 +89,7 @@ async fn answer(deps: &Deps, route: &Route, request: Incoming) -> Response {
         Handler::SecondFactor(page) => match session::find(deps, &request).await {
             Ok(Some(Found { operator, session })) if session.stage == SessionStage::Password => {
                 if is_write && !session::owns_form(deps, &session, request.form.raw(CSRF_FIELD)) {
-                    return respond::bare_error(&Fault::StaleForm);
+                    return respond::bare_error(area, &Fault::StaleForm);
                 }
                 page(Newcomer { deps: deps.clone(), request, operator, session }).await
             }
@@ -104,8 +106,10 @@ async fn answer(deps: &Deps, route: &Route, request: Incoming) -> Response {
             Ok(_) => return respond::session_ended(&kept),
             Err(fault) => Err(fault),
         },
+        Handler::VendorSecondFactor(page) => vendor_gate::serve_newcomer(deps, page.as_ref(), request).await,
+        Handler::Vendor(page) => return vendor_gate::serve(deps, route, page.as_ref(), request, &kept).await,
     };
-    served.unwrap_or_else(|fault| respond::bare_error(&fault))
+    served.unwrap_or_else(|fault| respond::bare_error(area, &fault))
 }
 
 /// Serves a signed-in operator. A session whose second factor was renewed gets its new cookie, whatever the page answers.
@@ -185,8 +189,8 @@ async fn admit(deps: &Deps, route: &Route, found: &Found, request: &Incoming) ->
 }
 
 /// The answer to a path that does not exist.
-pub(crate) fn not_found() -> Response {
-    let mut response = respond::bare_error(&Fault::NotFound);
+pub(crate) fn not_found(area: Area) -> Response {
+    let mut response = respond::bare_error(area, &Fault::NotFound);
     response.set_status(StatusCode::NOT_FOUND);
     response
 }

@@ -1,15 +1,20 @@
 //! Requests and responses: what every page has in common.
 //!
 //! [`gate`] is the one place that decides whether a request reaches its page. A page states the role it needs by the type of
-//! its argument ([`Visit<R>`](visit::Visit)), so that no page can forget the check.
+//! its argument ([`Visit<R>`](visit::Visit)), so that no page can forget the check. A page of the vendors' portal takes a
+//! [`VendorVisit`], which names one vendor.
 
+pub(crate) mod area;
 pub(crate) mod fault;
 pub(crate) mod form;
 pub(crate) mod gate;
 pub(crate) mod incoming;
+mod layout;
 pub(crate) mod rank;
 pub(crate) mod respond;
 pub(crate) mod route;
+mod vendor_gate;
+mod vendor_visit;
 pub(crate) mod visit;
 
 pub(crate) use fault::Fault;
@@ -19,4 +24,5 @@ pub(crate) use rank::{
     Acting, Billing, Bulk, Erasing, Exporting, Listening, Missing, Operator, Owner, Proving, Rank, Support,
 };
 pub(crate) use route::Route;
+pub(crate) use vendor_visit::{Demand, Proved, SignedIn, VendorNewcomer, VendorVisit};
 pub(crate) use visit::{Act, Guest, Newcomer, Record, Visit};

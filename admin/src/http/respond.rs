@@ -1,17 +1,19 @@
 //! Responses: pages with the headers of every page, redirects, error pages.
 
 use askama::Template;
-use flysk_domain::admin::OperatorRole;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{IntoResponse as _, Response};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
-use super::{Fault, Incoming, Rank, Visit};
+use super::area::Area;
+use super::layout::Caller;
+pub(crate) use super::layout::Layout;
+use super::{Fault, Incoming};
 use crate::assets;
 use crate::deps::Deps;
-use crate::navigation::{self, NavGroup};
+use crate::navigation;
 use crate::routes;
-use crate::sign_in::session::{Found, form_token, set_cookie};
+use crate::sign_in::session::write_cookie;
 use crate::view::KeptField;
 
 /// Only our own styles, scripts, requests and frames; no inline script or style. No page but a sample of a letter may be framed.
@@ -20,72 +22,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 
 /// Name of the cookie with the result of the last act, shown once on the next page.
 pub(super) const NOTICE_COOKIE: &str = "flysk_admin_notice";
-const NOTICE_AAD: &str = "admin_notice";
-/// Path that renews the second factor and does nothing else.
-const PROOF_PATH: &str = "/me/proof";
+pub(super) const NOTICE_AAD: &str = "admin_notice";
 /// Lifetime of that cookie, seconds.
 const NOTICE_TTL_S: i64 = 60;
-
-/// What every page of a signed-in operator shows around its contents.
-pub(crate) struct Layout {
-    /// Title of the page.
-    pub(crate) title: String,
-    /// Sections of the panel.
-    pub(crate) nav: Vec<NavGroup>,
-    /// Name of the operator.
-    pub(crate) name: String,
-    /// Role of the operator.
-    pub(crate) role: OperatorRole,
-    /// CSRF token of the session.
-    pub(crate) csrf: String,
-    /// Result of the last act.
-    pub(crate) notice: Option<String>,
-    /// Text in the search box.
-    pub(crate) search: String,
-    /// Whether the panel changes nothing at present.
-    pub(crate) read_only: bool,
-    /// Number of the request, for support.
-    pub(crate) request_id: String,
-}
-
-impl Layout {
-    /// The layout for a visit.
-    pub(crate) fn of<R: Rank>(visit: &Visit<R>, title: String) -> Self {
-        Self {
-            title,
-            nav: navigation::groups(&visit.request.path, visit.who.role, &visit.who.rights),
-            name: visit.who.name.clone(),
-            role: visit.who.role,
-            csrf: visit.csrf(),
-            notice: visit.request.cookie(NOTICE_COOKIE).and_then(|sealed| open_notice(&visit.deps, sealed)),
-            search: visit.request.query.get("q").unwrap_or_default().to_owned(),
-            read_only: visit.deps.config.admin.read_only,
-            request_id: visit.request.trace.correlation_id.clone(),
-        }
-    }
-
-    /// The layout for an answer that no page gives.
-    fn of_found(deps: &Deps, found: &Found, kept: &Refusal, title: &str) -> Self {
-        let operator = &found.operator;
-        Self {
-            title: title.to_owned(),
-            nav: navigation::groups(&kept.path, operator.role, &operator.rights),
-            name: operator.name.clone(),
-            role: operator.role,
-            csrf: form_token(&deps.keyring, &found.session),
-            notice: None,
-            search: String::new(),
-            read_only: deps.config.admin.read_only,
-            request_id: kept.request_id.clone(),
-        }
-    }
-
-    /// Versions of styles and scripts in URLs.
-    #[expect(clippy::unused_self, reason = "templates call methods of the layout")]
-    pub(crate) fn assets(&self) -> &'static str {
-        assets::version()
-    }
-}
 
 /// What a refused form contained, to be shown again.
 #[derive(Debug, Default)]
@@ -112,6 +51,16 @@ impl Refusal {
             request_id: request.trace.correlation_id.clone(),
             is_write: request.method != poem::http::Method::GET,
         }
+    }
+
+    /// Path of the request.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Number of the request.
+    pub(super) fn request_id(&self) -> &str {
+        &self.request_id
     }
 
     /// Whether the form may succeed as it is kept.
@@ -154,6 +103,7 @@ struct ErrorPage<'a> {
 #[template(path = "bare_error.html")]
 struct BareErrorPage<'a> {
     assets: &'static str,
+    area: Area,
     title: &'a str,
     text: String,
     /// The form is kept, and the operator signs in in another tab.
@@ -203,18 +153,22 @@ pub(crate) fn redirect_with_notice(deps: &Deps, path: &str, notice: &str) -> Res
     let mut response = redirect(path);
     let sealed = deps.keyring.seal_token(&SecretString::from(notice), NOTICE_AAD);
     if let Ok(sealed) = sealed {
-        set_cookie(deps, &mut response, NOTICE_COOKIE, &sealed, NOTICE_TTL_S);
+        let url = match Area::of(path) {
+            Area::Panel => &deps.config.admin.url,
+            Area::Portal => &deps.config.portal.url,
+        };
+        write_cookie(&mut response, url.scheme() == "https", NOTICE_COOKIE, &sealed, NOTICE_TTL_S);
     }
     response
 }
 
-fn open_notice(deps: &Deps, sealed: &str) -> Option<String> {
-    let opened = deps.keyring.open_token(sealed, NOTICE_AAD).ok()?;
-    Some(opened.expose_secret().to_owned())
-}
-
-/// The error page of a signed-in operator. A form that can be sent again is shown with a current token.
-pub(super) fn error(deps: &Deps, found: &Found, kept: &Refusal, fault: &Fault) -> Response {
+/// The error page of a signed-in user. A form that can be sent again is shown with a current token.
+pub(super) fn error<'a>(
+    deps: &Deps,
+    caller: impl Into<Caller<'a>>,
+    kept: &Refusal,
+    fault: &Fault,
+) -> Response {
     log(fault);
     let (title, text) = fault.text();
     let text = if kept.had_secret && matches!(fault, Fault::StaleForm) {
@@ -223,7 +177,7 @@ pub(super) fn error(deps: &Deps, found: &Found, kept: &Refusal, fault: &Fault) -
         text
     };
     let page = ErrorPage {
-        layout: Layout::of_found(deps, found, kept, title),
+        layout: Layout::of_caller(deps, caller.into(), kept, title),
         title,
         text,
         again: kept.may_be_sent_again(fault),
@@ -262,33 +216,34 @@ struct StepUpPage<'a> {
 }
 
 /// Asks for the second factor, and keeps the form that needs it.
-pub(super) fn step_up(
+pub(super) fn step_up<'a>(
     deps: &Deps,
-    found: &Found,
+    caller: impl Into<Caller<'a>>,
     kept: &Refusal,
     request: &Incoming,
     missing: ProofMissing,
 ) -> Response {
     let ProofMissing { error, offers_passkey } = missing;
     let back = kept.back();
+    let title = "Подтвердите, что это вы";
+    let layout = Layout::of_caller(deps, caller.into(), kept, title);
     let (action, fields) = if kept.had_secret {
-        (PROOF_PATH, vec![("next".to_owned(), back.clone().unwrap_or_default())])
+        (layout.area.proof(), vec![("next".to_owned(), back.clone().unwrap_or_default())])
     } else {
         (request.path.as_str(), request.form.written())
     };
-    let title = "Подтвердите, что это вы";
-    let layout = Layout::of_found(deps, found, kept, title);
     let page = StepUpPage { layout, action, fields, is_kept: !kept.had_secret, error, offers_passkey, back };
     let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::FORBIDDEN };
     rendered(status, &page)
 }
 
 /// The error page of somebody who is not signed in.
-pub(crate) fn bare_error(fault: &Fault) -> Response {
+pub(crate) fn bare_error(area: Area, fault: &Fault) -> Response {
     log(fault);
     let (title, text) = fault.text();
     let page = BareErrorPage {
         assets: assets::version(),
+        area,
         title,
         text,
         sign_in: false,
@@ -311,6 +266,7 @@ pub(super) fn session_ended(kept: &Refusal) -> Response {
     };
     let page = BareErrorPage {
         assets: assets::version(),
+        area: Area::of(&kept.path),
         title,
         text,
         sign_in: true,

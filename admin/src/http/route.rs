@@ -6,10 +6,15 @@ use std::pin::Pin;
 use flysk_domain::admin::{OperatorRight, OperatorRole};
 use flysk_store::admin::operators;
 use flysk_store::admin::sessions::Session;
+use flysk_store::portal::sessions::VendorSession;
+use flysk_store::portal::users;
 use poem::Response;
 use poem::http::Method;
 
-use super::{Acting, Fault, Guest, Incoming, Missing, Newcomer, Rank, Visit};
+use super::vendor_visit::ActingVendor;
+use super::{
+    Acting, Demand, Fault, Guest, Incoming, Missing, Newcomer, Rank, VendorNewcomer, VendorVisit, Visit,
+};
 use crate::deps::Deps;
 
 /// A response in the making.
@@ -19,6 +24,10 @@ type NewcomerHandler = Box<dyn Fn(Newcomer) -> Answer + Send + Sync>;
 /// A page that checks the operator's rank.
 pub(super) type MemberPage = dyn Fn(Member) -> Result<Answer, Missing> + Send + Sync;
 type MemberHandler = Box<MemberPage>;
+/// A page between password and second factor of a vendor's user.
+pub(super) type VendorNewcomerPage = dyn Fn(VendorNewcomer) -> Answer + Send + Sync;
+/// A page of the portal.
+pub(super) type VendorPage = dyn Fn(VendorMember) -> Answer + Send + Sync;
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +40,10 @@ pub enum Access {
     Role(OperatorRole),
     /// A signed-in operator with this right.
     Right(OperatorRight),
+    /// A vendor's user who has given the password, but not the second factor.
+    VendorSecondFactor,
+    /// A signed-in user of a vendor, for what is this vendor's.
+    Vendor,
 }
 
 impl Access {
@@ -52,10 +65,20 @@ pub(super) struct Member {
     pub(super) session: Session,
 }
 
+/// A request of a vendor's signed-in user.
+pub(super) struct VendorMember {
+    pub(super) deps: Deps,
+    pub(super) request: Incoming,
+    pub(super) user: users::VendorUser,
+    pub(super) session: VendorSession,
+}
+
 pub(super) enum Handler {
     Open(GuestHandler),
     SecondFactor(NewcomerHandler),
     Member(MemberHandler),
+    VendorSecondFactor(Box<VendorNewcomerPage>),
+    Vendor(Box<VendorPage>),
 }
 
 /// A route: method, path, access, page.
@@ -132,5 +155,35 @@ impl Route {
         let access = R::RIGHT.map_or(Access::Role(R::ROLE), Access::Right);
         let needs_fresh_proof = method == Method::POST && R::NEEDS_FRESH_PROOF;
         Self { method, path, access, needs_fresh_proof, handler }
+    }
+
+    /// A page between password and second factor of a vendor's user.
+    pub(crate) fn vendor_second_factor(
+        method: Method,
+        path: &'static str,
+        page: impl Page<VendorNewcomer>,
+    ) -> Self {
+        let handler = Handler::VendorSecondFactor(Box::new(move |newcomer| page.serve(newcomer)));
+        Self { method, path, access: Access::VendorSecondFactor, needs_fresh_proof: false, handler }
+    }
+
+    /// A page of the portal that shows something.
+    pub(crate) fn vendor_get<D: Demand>(path: &'static str, page: impl Page<VendorVisit<D>>) -> Self {
+        Self::vendor(Method::GET, path, page)
+    }
+
+    /// A page of the portal that changes something.
+    pub(crate) fn vendor_post<D: Demand>(path: &'static str, page: impl Page<VendorVisit<D>>) -> Self {
+        Self::vendor(Method::POST, path, page)
+    }
+
+    fn vendor<D: Demand>(method: Method, path: &'static str, page: impl Page<VendorVisit<D>>) -> Self {
+        let handler = Handler::Vendor(Box::new(move |member| {
+            let VendorMember { deps, request, user, session } = member;
+            let who = ActingVendor::<D>::new(&user, session);
+            page.serve(VendorVisit { deps, who, request })
+        }));
+        let needs_fresh_proof = method == Method::POST && D::NEEDS_FRESH_PROOF;
+        Self { method, path, access: Access::Vendor, needs_fresh_proof, handler }
     }
 }

@@ -121,7 +121,8 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     visit.page(&page)
 }
 
-fn attempts_table(tried: &[Attempt]) -> Table {
+/// The attempts to deliver an event.
+pub(crate) fn attempts_table(tried: &[Attempt]) -> Table {
     let row = |attempt: &Attempt| {
         Row::plain(vec![
             Cell::number(attempt.attempt),

@@ -21,10 +21,10 @@ mod letters;
 mod me;
 mod my_passkeys;
 mod operators;
-mod packages;
+pub(crate) mod packages;
 pub(crate) mod payments;
-mod plans;
-mod prices;
+pub(crate) mod plans;
+pub(crate) mod prices;
 pub(crate) mod purchases;
 pub(crate) mod receipts;
 mod search;
@@ -33,7 +33,7 @@ pub(crate) mod transfer_invoices;
 mod transfers;
 mod vendors;
 pub(crate) mod wallets;
-mod widgets;
+pub(crate) mod widgets;
 
 use crate::http::{Bulk, Route, Support};
 use crate::lists;
@@ -84,6 +84,9 @@ fn sellers() -> Vec<Route> {
         Route::post("/vendors/:id/update", vendors::update),
         Route::post("/vendors/:id/taxes", vendors::put_taxes),
         Route::post("/vendors/:id/assign", vendors::assign),
+        Route::post("/vendors/:id/invite", vendors::invite),
+        Route::post("/vendors/:id/revoke-invitation", vendors::revoke_invitation),
+        Route::post("/vendors/:id/user-access", vendors::change_access),
         Route::post("/vendors/:id/terminal", vendors::set_terminal),
         Route::post("/vendors/:id/remove-terminal", vendors::remove_terminal),
         Route::post("/vendors/:id/t-api", vendors::set_t_api),

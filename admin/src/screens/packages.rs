@@ -9,8 +9,12 @@ use flysk_store::repeat_contended;
 use poem::Response;
 use serde_json::{Value, json};
 
-use crate::http::{Billing, Fault, Record, Support, Visit};
+use crate::http::{Billing, Fault, Pairs, Record, Support, Visit};
 use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, Tone};
+
+/// Columns of a table of versions.
+pub(crate) const HEAD: [&str; 9] =
+    ["Код", "Версия", "Название", "Цена", "Flycoins", "Бонус", "Срок бонуса, дней", "Состояние", "Создана"];
 
 /// `GET /packages`: one table per widget.
 pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
@@ -21,20 +25,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         let packages = purchases::list_all_packages(&mut conn, widget.id).await?;
         page.sections.push(Section::new(
             format!("{} ({})", widget.name, widget.code),
-            Table::new(
-                &[
-                    "Код",
-                    "Версия",
-                    "Название",
-                    "Цена",
-                    "Flycoins",
-                    "Бонус",
-                    "Срок бонуса, дней",
-                    "Состояние",
-                    "Создана",
-                ],
-                packages.iter().map(row).collect(),
-            ),
+            Table::new(&HEAD, packages.iter().map(row).collect()),
             "Пакетов нет.",
         ));
     }
@@ -44,7 +35,8 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     visit.page(&page)
 }
 
-fn row(package: &Package) -> Row {
+/// A row of a table of versions.
+pub(crate) fn row(package: &Package) -> Row {
     let terms = &package.terms;
     let state = if package.active {
         Cell::state("продаётся", Tone::Good)
@@ -70,9 +62,14 @@ pub(super) fn widget_field(all: &[Widget]) -> Field {
 }
 
 fn offer_form(all: &[Widget]) -> Form {
-    Form::act("/packages/offer", "Выставить или изменить пакет", "Сохранить")
+    offer_form_at("/packages/offer", widget_field(all))
+}
+
+/// The form that offers a package of the widget that a field names.
+pub(crate) fn offer_form_at(action: &'static str, widget: Field) -> Form {
+    Form::act(action, "Выставить или изменить пакет", "Сохранить")
         .text("Изменённые условия станут новой версией, прежние покупки сохранят свою.")
-        .field(widget_field(all))
+        .field(widget)
         .field(Field::text("code", "Код").required().hint("a–z, 0–9, «-»: один для всех версий"))
         .field(Field::text("title", "Название").required())
         .field(Field::text("roubles", "Цена, рублей").required())
@@ -82,9 +79,14 @@ fn offer_form(all: &[Widget]) -> Form {
 }
 
 fn retire_form(all: &[Widget]) -> Form {
-    Form::act("/packages/retire", "Снять пакет с продажи", "Снять")
+    retire_form_at("/packages/retire", widget_field(all))
+}
+
+/// The form that takes a package of the widget that a field names off sale.
+pub(crate) fn retire_form_at(action: &'static str, widget: Field) -> Form {
+    Form::act(action, "Снять пакет с продажи", "Снять")
         .text("Прежние покупки не изменятся.")
-        .field(widget_field(all))
+        .field(widget)
         .field(Field::text("code", "Код").required())
         .danger()
 }
@@ -95,13 +97,15 @@ pub(super) async fn widget_of(visit: &Visit<Billing>, conn: &mut flysk_store::Co
     widgets::find_by_code(conn, code).await?.ok_or_else(|| Fault::refused("Такого виджета нет."))
 }
 
-fn code_of(visit: &Visit<Billing>) -> Result<PackageCode, Fault> {
-    visit.request.form.required("code", "Код")?.parse().map_err(refused)
+/// The code in a form.
+pub(crate) fn code_of(form: &Pairs) -> Result<PackageCode, Fault> {
+    form.required("code", "Код")?.parse().map_err(refused)
 }
 
 /// `POST /packages/offer`.
 pub(crate) async fn offer(visit: Visit<Billing>) -> Result<Response, Fault> {
-    let (code, terms, reason) = (code_of(&visit)?, terms_of(&visit)?, visit.reason()?);
+    let form = &visit.request.form;
+    let (code, terms, reason) = (code_of(form)?, terms_of(form)?, visit.reason()?);
     let id = PackageId::generate(visit.deps.clock());
     let run = || async {
         let mut act = visit.begin().await?;
@@ -127,7 +131,8 @@ pub(crate) async fn offer(visit: Visit<Billing>) -> Result<Response, Fault> {
     Ok(visit.done("/packages", &format!("Пакет {code}, версия {version}, продаётся.")))
 }
 
-fn state_of(package: &Package) -> Value {
+/// A version for the audit log.
+pub(crate) fn state_of(package: &Package) -> Value {
     let terms = &package.terms;
     json!({
         "code": package.code.as_str(),
@@ -140,8 +145,8 @@ fn state_of(package: &Package) -> Value {
     })
 }
 
-fn terms_of(visit: &Visit<Billing>) -> Result<PackageTerms, Fault> {
-    let form = &visit.request.form;
+/// The terms in a form.
+pub(crate) fn terms_of(form: &Pairs) -> Result<PackageTerms, Fault> {
     let amount = |name: &str| form.get(name).map(|text| text.replace(',', "."));
     let wrong = |label: &str| Fault::refused(format!("Поле «{label}»: число, например 500 или 499.50."));
     let price: Option<Kopecks> =
@@ -176,7 +181,7 @@ fn refused(invalid: InvalidPackage) -> Fault {
 
 /// `POST /packages/retire`.
 pub(crate) async fn retire(visit: Visit<Billing>) -> Result<Response, Fault> {
-    let (code, reason) = (code_of(&visit)?, visit.reason()?);
+    let (code, reason) = (code_of(&visit.request.form)?, visit.reason()?);
     let run = || async {
         let mut act = visit.begin().await?;
         let widget = widget_of(&visit, &mut act).await?;

@@ -10,7 +10,7 @@ use flysk_store::repeat_contended;
 use poem::Response;
 use serde_json::{Value, json};
 
-use crate::http::{Billing, Fault, Record, Support, Visit};
+use crate::http::{Billing, Fault, Pairs, Record, Support, Visit};
 use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, Tone, format};
 
 /// Moscow's midnight is this much before UTC's.
@@ -20,40 +20,39 @@ const MOSCOW_OFFSET: TimeDelta = TimeDelta::hours(3);
 pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let now = visit.deps.clock().now();
     let versions = ledger::list_price_versions(&mut *visit.deps.read().await?).await?;
+    let mut page = DetailPage::new(visit.layout("Цены услуг"));
+    page.sections = vec![versions_section(&versions, now)];
+    if visit.who.may::<Billing>() {
+        let service =
+            Field::text("service", "Услуга").required().hint("Код виджета и услуга: flysense.recognition");
+        page.acts = vec![form_at("/prices/set", vec![service])];
+    }
+    visit.page(&page)
+}
+
+/// All versions, the one in force marked. They are sorted by service and start.
+pub(crate) fn versions_section(versions: &[PriceVersion], now: DateTime<Utc>) -> Section {
     let rows = versions.iter().enumerate().map(|(at, version)| {
-        // Sorted by service and start: a version has ended once the next one of its service has started.
+        // A version has ended once the next one of its service has started.
         let next = versions.get(at + 1).filter(|next| next.rule.service == version.rule.service);
         row(version, next, now)
     });
-    let mut page = DetailPage::new(visit.layout("Цены услуг"));
-    page.sections = vec![Section::new(
-        "Версии",
-        Table::new(&["Услуга", "Версия", "Цена", "Действует с", "Состояние"], rows.collect()),
-        "Цен нет.",
-    )];
-    if visit.who.may::<Billing>() {
-        page.acts = vec![
-            Form::act("/prices/set", "Новая цена", "Сохранить")
-                .text("Прежние версии сохраняются: по ним уже списаны деньги.")
-                .field(
-                    Field::text("service", "Услуга")
-                        .required()
-                        .hint("Код виджета и услуга: flysense.recognition"),
-                )
-                .field(
-                    Field::choice(
-                        "unit",
-                        "Единица",
-                        [("minute", "за минуту, по секундам"), ("piece", "за штуку")],
-                    )
-                    .required(),
-                )
-                .field(Field::text("rate", "Цена, Flycoins").required())
-                .field(Field::number("at_least", "Не меньше секунд").hint("Только для цены за минуту"))
-                .field(Field::date("from", "Действует с").hint("Пусто: сразу. Иначе с полуночи по Москве")),
-        ];
-    }
-    visit.page(&page)
+    let head = ["Услуга", "Версия", "Цена", "Действует с", "Состояние"];
+    Section::new("Версии", Table::new(&head, rows.collect()), "Цен нет.")
+}
+
+/// The form for a new price of the service that fields name.
+pub(crate) fn form_at(action: &'static str, service: Vec<Field>) -> Form {
+    Form::act(action, "Новая цена", "Сохранить")
+        .text("Прежние версии сохраняются: по ним уже списаны деньги.")
+        .fields(service)
+        .field(
+            Field::choice("unit", "Единица", [("minute", "за минуту, по секундам"), ("piece", "за штуку")])
+                .required(),
+        )
+        .field(Field::text("rate", "Цена, Flycoins").required())
+        .field(Field::number("at_least", "Не меньше секунд").hint("Только для цены за минуту"))
+        .field(Field::date("from", "Действует с").hint("Пусто: сразу. Иначе с полуночи по Москве"))
 }
 
 fn row(version: &PriceVersion, next: Option<&PriceVersion>, now: DateTime<Utc>) -> Row {
@@ -89,20 +88,7 @@ pub(crate) async fn set(visit: Visit<Billing>) -> Result<Response, Fault> {
     let service: Service = form.required("service", "Услуга")?.parse().map_err(|_| {
         Fault::refused("Услуга: код виджета, точка и название, например flysense.recognition.")
     })?;
-    let rate: MicroCoins = form
-        .required("rate", "Цена, Flycoins")?
-        .replace(',', ".")
-        .parse()
-        .map_err(|_| Fault::refused("Цена: число, например 2.5."))?;
-    let at_least_s: Option<u64> = form.parsed("at_least", "Не меньше секунд")?;
-    let tariff = match form.required("unit", "Единица")? {
-        "minute" => Tariff::PerMinute { rate, at_least_s: at_least_s.unwrap_or_default() },
-        "piece" if at_least_s.is_none() => Tariff::PerPiece { rate },
-        _ => return Err(Fault::refused("Минимум секунд бывает только у цены за минуту.")),
-    };
-    let day: Option<NaiveDate> = form.parsed("from", "Действует с")?;
-    let from =
-        day.and_then(|day| day.and_hms_opt(0, 0, 0)).map(|midnight| midnight.and_utc() - MOSCOW_OFFSET);
+    let (tariff, from) = (tariff_of(form)?, start_of(form)?);
     let reason = visit.reason()?;
     let run = || async {
         let mut act = visit.begin().await?;
@@ -127,8 +113,29 @@ pub(crate) async fn set(visit: Visit<Billing>) -> Result<Response, Fault> {
     Ok(visit.done("/prices", &format!("Цена {} сохранена, версия {version}.", service.as_str())))
 }
 
+/// The tariff in a form.
+pub(crate) fn tariff_of(form: &Pairs) -> Result<Tariff, Fault> {
+    let rate: MicroCoins = form
+        .required("rate", "Цена, Flycoins")?
+        .replace(',', ".")
+        .parse()
+        .map_err(|_| Fault::refused("Цена: число, например 2.5."))?;
+    let at_least_s: Option<u64> = form.parsed("at_least", "Не меньше секунд")?;
+    match form.required("unit", "Единица")? {
+        "minute" => Ok(Tariff::PerMinute { rate, at_least_s: at_least_s.unwrap_or_default() }),
+        "piece" if at_least_s.is_none() => Ok(Tariff::PerPiece { rate }),
+        _ => Err(Fault::refused("Минимум секунд бывает только у цены за минуту.")),
+    }
+}
+
+/// The start of a price in a form; `None` for at once.
+pub(crate) fn start_of(form: &Pairs) -> Result<Option<DateTime<Utc>>, Fault> {
+    let day: Option<NaiveDate> = form.parsed("from", "Действует с")?;
+    Ok(day.and_then(|day| day.and_hms_opt(0, 0, 0)).map(|midnight| midnight.and_utc() - MOSCOW_OFFSET))
+}
+
 /// Why a price is not set, in Russian.
-fn refused(error: SetPriceError) -> Fault {
+pub(crate) fn refused(error: SetPriceError) -> Fault {
     match error {
         SetPriceError::Rate => Fault::refused("Цена должна быть больше нуля."),
         SetPriceError::Minimum => Fault::refused("Минимум: не больше 3600 секунд."),

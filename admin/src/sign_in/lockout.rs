@@ -1,6 +1,7 @@
 //! Counting of attempts, per account and per address.
 
 use flysk_domain::admin::{ACCOUNT_ATTEMPTS, ADDRESS_ATTEMPTS};
+use flysk_domain::platform::purchases::Email;
 use flysk_store::admin::login_attempts;
 use flysk_store::repeat_contended;
 
@@ -26,6 +27,18 @@ impl Counters {
         let is_login = login.chars().count() <= MAX_LOGIN_LEN && login.chars().all(plain);
         let login = if is_login { login } else { "?" };
         Self { account: format!("account:{login}"), address: format!("address:{address}") }
+    }
+
+    /// Counters for a sign-in to the vendors' portal with this text as address. They are apart from those of operators.
+    pub(crate) fn of_vendor_user(typed: &str, address: &str) -> Self {
+        // As in `of`: what is no address is counted under one name.
+        let email = if typed.parse::<Email>().is_ok() { typed } else { "?" };
+        Self { account: format!("portal:{email}"), address: format!("address:{address}") }
+    }
+
+    /// Counters for a code that a vendor's user gives in a session.
+    pub(crate) fn of_vendor_proof(email: &str, address: &str) -> Self {
+        Self { account: format!("portal-proof:{email}"), address: format!("address:{address}") }
     }
 
     /// Counters for a code that an operator gives in a session. They are apart from those of signing in, so that a right code
@@ -94,6 +107,16 @@ mod tests {
             ("account:?", "address:203.0.113.9")
         );
         assert_eq!(Counters::of("anna", "x").account, "account:anna");
+    }
+
+    #[test]
+    fn a_vendors_user_and_an_operator_of_the_same_name_are_counted_apart() {
+        let (operator, user) = (
+            Counters::of("anna@romashka.example", "x"),
+            Counters::of_vendor_user("anna@romashka.example", "x"),
+        );
+        assert_ne!(operator.account, user.account);
+        assert_eq!(Counters::of_vendor_user("нет такого", "x").account, "portal:?");
     }
 
     #[test]

@@ -47,18 +47,20 @@ struct SecondFactorPage<'a> {
 }
 
 /// A second factor that is being set up.
-struct Setup {
-    secret: String,
-    qr_path: String,
-    qr_size: usize,
+pub(crate) struct Setup {
+    /// The secret, for typing it in.
+    pub(crate) secret: String,
+    /// Path of the QR code's image, and its size in modules.
+    pub(crate) qr_path: String,
+    pub(crate) qr_size: usize,
 }
 
 #[derive(Template)]
 #[template(path = "recovery_codes.html")]
-struct RecoveryCodesPage<'a> {
-    assets: &'static str,
-    codes: &'a [String],
-    next: &'a str,
+pub(crate) struct RecoveryCodesPage<'a> {
+    pub(crate) assets: &'static str,
+    pub(crate) codes: &'a [String],
+    pub(crate) next: &'a str,
 }
 
 /// `GET /sign-in`.

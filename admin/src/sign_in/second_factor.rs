@@ -23,7 +23,7 @@ const RECOVERY_BYTES: usize = 10;
 const ISSUER: &str = "Flysk";
 
 /// A fresh secret in base32, as authenticators take it.
-pub(super) fn fresh_secret(randomness: &(impl Randomness + ?Sized)) -> SecretString {
+pub(crate) fn fresh_secret(randomness: &(impl Randomness + ?Sized)) -> SecretString {
     let secret = Secret::from(random_bytes::<SECRET_BYTES>(randomness));
     SecretString::from(secret.to_base32())
 }
@@ -41,7 +41,11 @@ pub(super) fn open(keyring: &Keyring, operator: &Operator) -> Result<Option<Secr
 }
 
 /// The step of a code, if it is valid now, one step before or one after.
-fn matched_step(secret: &SecretString, code: &str, clock: &dyn Clock) -> Result<Option<u64>, Fault> {
+pub(crate) fn matched_step(
+    secret: &SecretString,
+    code: &str,
+    clock: &dyn Clock,
+) -> Result<Option<u64>, Fault> {
     let time = u64::try_from(clock.now().timestamp()).unwrap_or_default();
     Ok(totp(secret)?.check(code, time))
 }
@@ -76,10 +80,10 @@ pub(crate) fn fresh_recovery_codes(randomness: &(impl Randomness + ?Sized)) -> V
     std::iter::repeat_with(code).take(RECOVERY_CODES).collect()
 }
 
-/// Hash of a recovery code, however it is grouped and capitalised.
-pub(crate) fn hash_recovery_code(operator: OperatorId, code: &str) -> String {
+/// Hash of a recovery code of an operator or a vendor's user, however it is grouped and capitalised.
+pub(crate) fn hash_recovery_code(owner: impl std::fmt::Display + Copy, code: &str) -> String {
     let letters: String = code.chars().filter(char::is_ascii_alphanumeric).collect();
-    hex::encode(Sha256::digest(format!("{operator}\n{}", letters.to_ascii_lowercase())))
+    hex::encode(Sha256::digest(format!("{owner}\n{}", letters.to_ascii_lowercase())))
 }
 
 /// Uses up a recovery code.
@@ -93,13 +97,13 @@ pub(super) async fn use_recovery_code(
 }
 
 /// Address that authenticators read from the QR code (Google Authenticator's key URI format).
-pub(super) fn key_uri(login: &str, secret: &SecretString) -> String {
+pub(crate) fn key_uri(login: &str, secret: &SecretString) -> String {
     let label: String = url::form_urlencoded::byte_serialize(login.as_bytes()).collect();
     format!("otpauth://totp/{ISSUER}:{label}?secret={}&issuer={ISSUER}", secret.expose_secret())
 }
 
 /// The dark modules of a QR code as the path of an SVG image, and the image's size in modules.
-pub(super) fn qr_path(text: &str) -> Result<(String, usize), Fault> {
+pub(crate) fn qr_path(text: &str) -> Result<(String, usize), Fault> {
     let code = QrCode::new(text).map_err(Fault::internal)?;
     let size = code.width();
     let modules = code.to_colors();

@@ -16,13 +16,13 @@ use crate::deps::Deps;
 use crate::http::{Fault, Incoming};
 
 /// Lifetime of a session.
-const SESSION_TTL: TimeDelta = TimeDelta::hours(12);
+pub(crate) const SESSION_TTL: TimeDelta = TimeDelta::hours(12);
 /// A session without requests for this long ends.
-const IDLE_TTL: TimeDelta = TimeDelta::hours(1);
+pub(crate) const IDLE_TTL: TimeDelta = TimeDelta::hours(1);
 /// Time for the second factor.
-const SECOND_FACTOR_TTL: TimeDelta = TimeDelta::minutes(10);
+pub(crate) const SECOND_FACTOR_TTL: TimeDelta = TimeDelta::minutes(10);
 /// Precision of the time of the last request, so that not every page writes.
-const TOUCH_INTERVAL: TimeDelta = TimeDelta::minutes(1);
+pub(crate) const TOUCH_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 
 /// An open session and its operator.
 #[derive(Debug, Clone)]
@@ -44,7 +44,18 @@ fn is_secure(deps: &Deps) -> bool {
 
 /// Sets a cookie that only this panel's own pages send; `max_age_s` 0 removes it.
 pub(crate) fn set_cookie(deps: &Deps, response: &mut Response, name: &str, value: &str, max_age_s: i64) {
-    let secure = if is_secure(deps) { "; Secure" } else { "" };
+    write_cookie(response, is_secure(deps), name, value, max_age_s);
+}
+
+/// [`set_cookie`], sent over TLS only if `is_secure`.
+pub(crate) fn write_cookie(
+    response: &mut Response,
+    is_secure: bool,
+    name: &str,
+    value: &str,
+    max_age_s: i64,
+) {
+    let secure = if is_secure { "; Secure" } else { "" };
     let cookie = format!("{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Strict{secure}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -62,13 +73,14 @@ pub(super) fn forget(deps: &Deps, response: &mut Response) {
 }
 
 /// A fresh cookie and its hash.
-pub(super) fn fresh_token(deps: &Deps) -> (String, String) {
+pub(crate) fn fresh_token(deps: &Deps) -> (String, String) {
     let token = hex::encode(random_bytes::<32>(deps.clock()));
     let hash = hash_of(&token);
     (token, hash)
 }
 
-fn hash_of(token: &str) -> String {
+/// SHA-256 of a cookie.
+pub(crate) fn hash_of(token: &str) -> String {
     hex::encode(Sha256::digest(token.as_bytes()))
 }
 
@@ -89,7 +101,7 @@ pub(super) fn begin(deps: &Deps, operator: OperatorId, request: &Incoming) -> Se
 }
 
 /// End of a session that starts now.
-pub(super) fn expiry(now: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn expiry(now: DateTime<Utc>) -> DateTime<Utc> {
     now + SESSION_TTL
 }
 

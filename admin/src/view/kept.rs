@@ -9,7 +9,7 @@ const HIDDEN_FIELDS: [&str; 10] =
     ["key", "seen", "version", "list", "query", "next", "quote", "action", "at", "expected"];
 
 /// Labels of fields by name. Where forms differ, the label fits all of them.
-const LABELS: [(&str, &str); 69] = [
+const LABELS: [(&str, &str); 71] = [
     ("account", "Аккаунт"),
     ("amount", "Сумма, Flycoins"),
     ("at_least", "Не меньше секунд"),
@@ -57,6 +57,7 @@ const LABELS: [(&str, &str); 69] = [
     ("rate", "Цена, Flycoins"),
     ("reason", "Причина"),
     ("redirect_uri", "Redirect URI"),
+    ("revoked", "Приглашение"),
     ("role", "Роль"),
     ("roubles", "Сумма, рублей"),
     ("schema", "Схема, JSON Schema"),
@@ -73,6 +74,7 @@ const LABELS: [(&str, &str); 69] = [
     ("trial_days", "Пробных дней"),
     ("typed", "Число строк"),
     ("unit", "Единица"),
+    ("user", "Пользователь"),
     ("uses_flycoins", "Оплата в Flycoins"),
     ("uses_subscriptions", "Оплата подпиской"),
     ("vat", "НДС"),

@@ -189,7 +189,7 @@ impl Labeled for SubscriptionState {
 }
 
 /// Acts of operators in the audit log, by code.
-pub(crate) const ACTIONS: [(&str, &str); 85] = [
+pub(crate) const ACTIONS: [(&str, &str); 95] = [
     ("account.erase", "стирание данных аккаунта"),
     ("account.erased", "данные аккаунта стёрты"),
     ("approval.decline", "отклонение заявки"),
@@ -266,6 +266,16 @@ pub(crate) const ACTIONS: [(&str, &str); 85] = [
     ("vendor.set_terminal", "терминал продавца"),
     ("vendor.set_transfer_terms", "срок оплаты счетов продавца"),
     ("vendor.update", "изменение данных продавца"),
+    ("vendor_user.accept", "приглашение в портал принято"),
+    ("vendor_user.change_access", "доступ пользователя портала"),
+    ("vendor_user.change_password", "смена пароля в портале"),
+    ("vendor_user.end_session", "завершение сеанса портала"),
+    ("vendor_user.enrol", "второй фактор в портале"),
+    ("vendor_user.invite", "приглашение в портал"),
+    ("vendor_user.renew_recovery_codes", "новые коды восстановления портала"),
+    ("vendor_user.revoke_invitation", "отзыв приглашения в портал"),
+    ("vendor_user.sign_in", "вход в портал"),
+    ("vendor_user.step_up", "подтверждение второго фактора в портале"),
     ("wallet.credit", "начисление компенсации"),
     ("widget.change_client_secret", "замена ключа интеграции"),
     ("widget.change_schema", "изменение схемы настроек"),
@@ -278,7 +288,7 @@ pub(crate) const ACTIONS: [(&str, &str); 85] = [
 ];
 
 /// Kinds of objects in the audit log, by code.
-pub(crate) const SUBJECTS: [(&str, &str); 23] = [
+pub(crate) const SUBJECTS: [(&str, &str); 24] = [
     ("account", "аккаунт"),
     ("approval", "заявка"),
     ("bulk", "массовое действие"),
@@ -300,6 +310,7 @@ pub(crate) const SUBJECTS: [(&str, &str); 23] = [
     ("transfer", "перевод"),
     ("transfer_invoice", "счёт для перевода"),
     ("vendor", "продавец"),
+    ("vendor_user", "пользователь продавца"),
     ("wallet", "кошелёк"),
     ("widget", "виджет"),
 ];

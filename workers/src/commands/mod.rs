@@ -21,6 +21,7 @@ mod token;
 mod transaction;
 mod transfer;
 mod vendor;
+mod vendor_invite;
 mod vendor_transfers;
 mod wallet;
 mod widget;
@@ -142,6 +143,11 @@ enum Command {
     /// Move a widget to a vendor.
     #[command(name = "vendor:assign")]
     VendorAssign(vendor::Assign),
+    /// Invite somebody of a vendor to the portal, by a letter with a link that works once, for seven days.
+    ///
+    /// Earlier invitations to the address end. Whoever is invited again chooses a new password and sets up a new second factor.
+    #[command(name = "vendor:invite")]
+    VendorInvite(vendor_invite::Invite),
     #[command(flatten)]
     Transfer(transfer::TransferCommand),
     /// List the subscription plans that a widget sells.
@@ -266,6 +272,7 @@ fn perform(command: Command) -> anyhow::Result<()> {
             Command::VendorTaxes(taxes) => taxes.run(&config).await,
             Command::VendorTerminal(terminal) => terminal.run(&config, &env).await,
             Command::VendorAssign(assign) => assign.run(&config).await,
+            Command::VendorInvite(invite) => invite.run(&config).await,
             Command::Transfer(command) => command.run(&config, &env).await,
             Command::PlanList(list) => list.run(&config).await,
             Command::PlanSet(set) => set.run(&config).await,

@@ -102,7 +102,7 @@ pub(super) struct Assign {
 }
 
 /// Finds the vendor by its code.
-async fn find(conn: &mut Conn, code: &str) -> anyhow::Result<Vendor> {
+pub(super) async fn find(conn: &mut Conn, code: &str) -> anyhow::Result<Vendor> {
     vendors::find_vendor_by_code(conn, code)
         .await?
         .with_context(|| format!("no vendor has the code `{code}`"))

@@ -11,7 +11,7 @@ use flysk_store::{StoreError, repeat_contended};
 use poem::Response;
 use serde_json::{Value, json};
 
-use crate::http::{Billing, Fault, Record, Visit};
+use crate::http::{Billing, Fault, Pairs, Record, Visit};
 use crate::screens::packages::{widget_field, widget_of};
 use crate::view::{Field, Form};
 
@@ -23,14 +23,20 @@ const LENGTHS: [(PeriodLength, &str, &str); 4] = [
     (PeriodLength::Year, "year", "Место за 12 месяцев, рублей"),
 ];
 
-/// Why the second of two operators is refused.
-const CHANGED_MEANWHILE: &str = "Этот тариф тем временем изменил другой оператор. Откройте его заново.";
+/// Why the second of two who change a plan at once is refused.
+pub(crate) const CHANGED_MEANWHILE: &str =
+    "Этот тариф тем временем изменил кто-то другой. Откройте его заново.";
 
 /// The form for a new plan.
 pub(super) fn offer_form(all: &[Widget]) -> Form {
-    let form = Form::act("/plans/offer", "Новый тариф", "Выставить")
+    offer_form_at("/plans/offer", widget_field(all))
+}
+
+/// The form for a new plan of the widget that a field names.
+pub(crate) fn offer_form_at(action: &'static str, widget: Field) -> Form {
+    let form = Form::act(action, "Новый тариф", "Выставить")
         .text("Если тариф с таким кодом уже есть, изменённые условия станут его новой версией.")
-        .field(widget_field(all))
+        .field(widget)
         .field(Field::text("code", "Код").required().hint("a–z, 0–9, «-»: один для всех версий"));
     with_terms(form, None)
 }
@@ -40,18 +46,26 @@ pub(super) fn offer_form(all: &[Widget]) -> Form {
 /// `on_offer` is the number of the version that is sold now, 0 for none: of two operators who change a plan at once the second
 /// one is told so.
 pub(super) fn forms(plan: &Plan, widget: &Widget, on_offer: u32) -> Vec<Form> {
+    forms_at(["/plans/offer", "/plans/retire"], plan, &widget.code, on_offer)
+}
+
+/// [`forms`] that are sent to other paths; `widget` is what names the widget there.
+pub(crate) fn forms_at(
+    [offer, retire]: [&'static str; 2],
+    plan: &Plan,
+    widget: &str,
+    on_offer: u32,
+) -> Vec<Form> {
     let (title, text) = if plan.active {
         ("Изменить условия", "Изменённые условия станут новой версией, действующие подписки сохранят свою.")
     } else {
         ("Выставить снова", "Эти условия станут новой версией и вернутся в продажу.")
     };
-    let named = |form: Form| {
-        form.field(Field::hidden("widget", &widget.code)).field(Field::hidden("code", &plan.code))
-    };
-    let offer =
-        Form::act("/plans/offer", title, "Выставить").text(text).field(Field::hidden("seen", on_offer));
+    let named =
+        |form: Form| form.field(Field::hidden("widget", widget)).field(Field::hidden("code", &plan.code));
+    let offer = Form::act(offer, title, "Выставить").text(text).field(Field::hidden("seen", on_offer));
     let offer = with_terms(named(offer), Some(&plan.terms));
-    let retire = Form::act("/plans/retire", "Снять с продажи", "Снять")
+    let retire = Form::act(retire, "Снять с продажи", "Снять")
         .text("Новые подписки на тариф не оформить, действующие сохранят его.")
         .danger();
     if plan.active { vec![offer, named(retire)] } else { vec![offer] }
@@ -80,12 +94,13 @@ fn with_terms(form: Form, terms: Option<&PlanTerms>) -> Form {
     )
 }
 
-fn code_of(visit: &Visit<Billing>) -> Result<PlanCode, Fault> {
-    visit.request.form.required("code", "Код")?.parse().map_err(refused)
+/// The code in a form.
+pub(crate) fn code_of(form: &Pairs) -> Result<PlanCode, Fault> {
+    form.required("code", "Код")?.parse().map_err(refused)
 }
 
-fn terms_of(visit: &Visit<Billing>) -> Result<PlanTerms, Fault> {
-    let form = &visit.request.form;
+/// The terms in a form.
+pub(crate) fn terms_of(form: &Pairs) -> Result<PlanTerms, Fault> {
     let mut prices = BTreeMap::new();
     for (length, name, label) in LENGTHS {
         let price: Option<Kopecks> = form
@@ -108,7 +123,8 @@ fn terms_of(visit: &Visit<Billing>) -> Result<PlanTerms, Fault> {
     Ok(terms)
 }
 
-fn state_of(plan: &Plan) -> Value {
+/// A version for the audit log.
+pub(crate) fn state_of(plan: &Plan) -> Value {
     let terms = &plan.terms;
     let prices: BTreeMap<String, Kopecks> =
         terms.prices.iter().map(|(length, price)| (length.to_string(), *price)).collect();
@@ -125,8 +141,9 @@ fn state_of(plan: &Plan) -> Value {
 
 /// `POST /plans/offer`.
 pub(crate) async fn offer(visit: Visit<Billing>) -> Result<Response, Fault> {
-    let (code, terms, reason) = (code_of(&visit)?, terms_of(&visit)?, visit.reason()?);
-    let seen: Option<u32> = visit.request.form.parsed("seen", "seen")?;
+    let form = &visit.request.form;
+    let (code, terms, reason) = (code_of(form)?, terms_of(form)?, visit.reason()?);
+    let seen: Option<u32> = form.parsed("seen", "seen")?;
     let id = PlanId::generate(visit.deps.clock());
     let run = || async {
         let mut act = visit.begin().await?;
@@ -158,7 +175,7 @@ pub(crate) async fn offer(visit: Visit<Billing>) -> Result<Response, Fault> {
 
 /// `POST /plans/retire`.
 pub(crate) async fn retire(visit: Visit<Billing>) -> Result<Response, Fault> {
-    let (code, reason) = (code_of(&visit)?, visit.reason()?);
+    let (code, reason) = (code_of(&visit.request.form)?, visit.reason()?);
     let run = || async {
         let mut act = visit.begin().await?;
         let widget = widget_of(&visit, &mut act).await?;
@@ -181,8 +198,8 @@ pub(crate) async fn retire(visit: Visit<Billing>) -> Result<Response, Fault> {
     Ok(visit.done(&format!("/plans/{id}"), &format!("Тариф {code} снят с продажи.")))
 }
 
-/// Two operators changed the plan at once: the second one is told so.
-fn not_set(error: StoreError) -> Fault {
+/// Two people changed the plan at once: the second one is told so.
+pub(crate) fn not_set(error: StoreError) -> Fault {
     match error {
         StoreError::Duplicate { .. } => Fault::conflict(CHANGED_MEANWHILE),
         error => error.into(),

@@ -17,7 +17,8 @@ use crate::view::{Cell, DetailPage, Row, Section, Table, Tone, format};
 /// Acts shown on a plan's page.
 const ACTS_SHOWN: u32 = 20;
 /// Columns of a table of versions.
-const HEAD: [&str; 7] = ["Код", "Версия", "Название", "Цены места", "Мест", "Состояние", "Создана"];
+pub(crate) const HEAD: [&str; 7] =
+    ["Код", "Версия", "Название", "Цены места", "Мест", "Состояние", "Создана"];
 
 /// `GET /plans`: one table per widget.
 pub(crate) async fn list(visit: Visit<Support>) -> Result<Response, Fault> {
@@ -28,7 +29,7 @@ pub(crate) async fn list(visit: Visit<Support>) -> Result<Response, Fault> {
         let plans = subscriptions::list_all_plans(&mut conn, widget.id).await?;
         page.sections.push(Section::new(
             format!("{} ({})", widget.name, widget.code),
-            Table::new(&HEAD, plans.iter().map(row).collect()),
+            Table::new(&HEAD, plans.iter().map(|plan| row("/plans", plan)).collect()),
             "Тарифов нет.",
         ));
     }
@@ -65,7 +66,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         Section::new("Цены места", prices(&plan), "Цен нет."),
         Section::new(
             "Другие версии",
-            Table::new(&HEAD, others.into_iter().map(row).collect()),
+            Table::new(&HEAD, others.into_iter().map(|plan| row("/plans", plan)).collect()),
             "Других версий нет.",
         )
         .text("Подписка держит версию, на которой куплена, пока клиент не сменит тариф или не перейдёт на новую цену."),
@@ -76,7 +77,8 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     visit.page(&page)
 }
 
-fn state(plan: &Plan) -> Cell {
+/// Whether a version is sold.
+pub(crate) fn state(plan: &Plan) -> Cell {
     if plan.active {
         Cell::state("продаётся", Tone::Good)
     } else {
@@ -84,15 +86,17 @@ fn state(plan: &Plan) -> Cell {
     }
 }
 
-fn seats(plan: &Plan) -> String {
+/// How many seats a subscription may have.
+pub(crate) fn seats(plan: &Plan) -> String {
     match plan.terms.max_seats {
         Some(most) => format!("{}–{most}", plan.terms.min_seats),
         None => format!("от {}", plan.terms.min_seats),
     }
 }
 
-fn row(plan: &Plan) -> Row {
-    let href = format!("/plans/{}", plan.id);
+/// A row of a table of versions; the page of one is below `list`.
+pub(crate) fn row(list: &str, plan: &Plan) -> Row {
+    let href = format!("{list}/{}", plan.id);
     let terms = &plan.terms;
     let prices: Vec<String> = terms
         .prices
@@ -125,7 +129,7 @@ fn facts(plan: &Plan, widget: &str) -> Vec<(&'static str, Cell)> {
 }
 
 /// Prices by length, and what a month of a seat costs then.
-fn prices(plan: &Plan) -> Table {
+pub(crate) fn prices(plan: &Plan) -> Table {
     let row = |(length, price): (&PeriodLength, &Kopecks)| {
         let monthly = Kopecks(price.0 / i64::from(length.months()));
         Row::plain(vec![Cell::text(length.label_ru()), Cell::roubles(*price), Cell::roubles(monthly)])

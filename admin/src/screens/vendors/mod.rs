@@ -1,11 +1,13 @@
-//! Vendors: list, the page of one, data, taxes, widgets, terminal, access to the T-API.
+//! Vendors: list, the page of one, data, taxes, widgets, people in the portal, terminal, access to the T-API.
 
 mod edit;
+mod people;
 mod show;
 mod t_api;
 mod terminal;
 
 pub(super) use edit::{assign, create, put_taxes, update};
+pub(super) use people::{change_access, invite, revoke_invitation};
 pub(super) use show::{HEAD, list, row, show};
 pub(super) use t_api::{remove_t_api, set_t_api, set_terms};
 pub(super) use terminal::{remove_terminal, set_terminal};

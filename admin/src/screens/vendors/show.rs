@@ -9,6 +9,7 @@ use flysk_store::platform::vendors::{self, Vendor, VendorTaxes};
 use flysk_store::platform::widgets::{self, Widget};
 use poem::Response;
 
+use super::people::People;
 use super::{edit, t_api, terminal};
 use crate::http::{Fault, Operator, Owner, Support, Visit};
 use crate::screens::audit::acts_section;
@@ -59,6 +60,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let taxes = vendors::list_taxes(&mut conn, id).await?;
     let access = transfers::find_access(&mut conn, id).await?;
     let terms = transfers::find_due_terms(&mut conn, id).await?.unwrap_or_default();
+    let people = People::read(&mut conn, id, visit.deps.clock().now()).await?;
     let sold = widgets::list_of_vendor(&mut conn, id).await?;
     let all = widgets::list(&mut conn).await?;
     let acts = audit::list_of_subject(&mut conn, "vendor", &id.to_string(), ACTS_SHOWN).await?;
@@ -72,6 +74,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
             all.iter().filter(|widget| sold.iter().all(|own| own.id != widget.id)).collect();
         page.acts.extend((!others.is_empty()).then(|| edit::assign_form(id, &others)));
         page.acts.push(t_api::terms_form(&vendor, terms));
+        page.acts.extend(people.forms(id));
     }
     if visit.who.may::<Owner>() {
         page.acts.extend(terminal::forms(&vendor));
@@ -85,8 +88,9 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         )
         .text("Счёт получает налоги, которые действуют в день его выставления (по Москве)."),
         Section::new("Виджеты", widgets_table(&sold), "Виджетов у этого продавца нет."),
-        acts_section(&acts),
     ];
+    page.sections.extend(people.sections());
+    page.sections.push(acts_section(&acts));
     visit.page(&page)
 }
 

@@ -13,11 +13,12 @@ use url::Url;
 
 use super::register::REDIRECT_URI_RULE;
 use super::seats;
+use crate::deps::Deps;
 use crate::http::{Fault, Operator, Record, Visit};
 use crate::view::{Field, Form};
 
 /// Maximum length of a name, in characters.
-const MAX_NAME_LEN: usize = 200;
+pub(crate) const MAX_NAME_LEN: usize = 200;
 /// Accounts that are counted before a widget begins to sell subscriptions.
 const MAX_ACCOUNTS_COUNTED: u32 = 1_000;
 /// Maximum length of a URL, in bytes.
@@ -120,7 +121,7 @@ fn changes(visit: &Visit<Operator>, widget: &Widget) -> Result<Changes, Fault> {
     check_redirect_uri(redirect_uri, &widget.code).map_err(|_| Fault::refused(REDIRECT_URI_RULE))?;
     let event_url = form.get("event_url");
     if let Some(url) = event_url {
-        check_url(visit, url)?;
+        check_url(&visit.deps, url)?;
     }
     let billing = seats::with_fields(form, form.json("billing", "Биллинг")?)?;
     if let Some(billing) = &billing {
@@ -188,11 +189,11 @@ fn shape(error: &str) -> String {
 }
 
 /// Refuses an address that events must not be sent to.
-pub(super) fn check_url(visit: &Visit<Operator>, text: &str) -> Result<(), Fault> {
+pub(crate) fn check_url(deps: &Deps, text: &str) -> Result<(), Fault> {
     if text.len() > MAX_URL_LEN || !text.is_ascii() {
         return Err(Fault::refused("Адрес событий: до 1000 знаков ASCII."));
     }
-    let allow = &visit.deps.config.outbound.allow;
+    let allow = &deps.config.outbound.allow;
     let is_open = |url: &Url| {
         let host = url.host_str().zip(url.port_or_known_default());
         host.is_some_and(|(host, port)| allow.contains(&format!("{host}:{port}")))

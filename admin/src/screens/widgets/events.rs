@@ -12,16 +12,17 @@ use flysk_services::widgets::{
 };
 use flysk_store::platform::widgets::{self, Changes, Widget};
 use flysk_store::platform::{initial_switch, install_list, installs};
-use flysk_store::repeat_contended;
+use flysk_store::{Conn, repeat_contended};
 use poem::Response;
 use serde_json::{Value, json};
 
 use super::edit::check_url;
-use crate::http::{Act, Fault, Operator, Record, Visit};
+use crate::deps::Deps;
+use crate::http::{Fault, Operator, Pairs, Record, Visit};
 use crate::view::{Field, Form};
 
-/// The form with the current settings.
-pub(super) fn form(widget: &Widget, starts_switched_off: bool) -> Form {
+/// The form with the current settings, sent to the widget's page in `list`.
+pub(crate) fn form(list: &str, widget: &Widget, starts_switched_off: bool) -> Form {
     let flag = |set: bool| if set { "yes" } else { "" };
     let urls: Vec<String> = widget
         .event_urls
@@ -34,7 +35,7 @@ pub(super) fn form(widget: &Widget, starts_switched_off: bool) -> Form {
         || DEFAULTS_KEYWORD.to_owned(),
         |delays| delays.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     );
-    Form::act(format!("/widgets/{}/events", widget.id), "Настроить события", "Сохранить")
+    Form::act(format!("{list}/{}/events", widget.id), "Настроить события", "Сохранить")
         .field(
             Field::lines("event_urls", "Адреса по видам")
                 .value(urls.join("\n"))
@@ -64,8 +65,8 @@ pub(super) fn form(widget: &Widget, starts_switched_off: bool) -> Form {
 }
 
 /// The form that sends a test event.
-pub(super) fn test_form(id: WidgetId) -> Form {
-    Form::act(format!("/widgets/{id}/test-event"), "Отправить проверочное событие", "Отправить")
+pub(crate) fn test_form(list: &str, id: WidgetId) -> Form {
+    Form::act(format!("{list}/{id}/test-event"), "Отправить проверочное событие", "Отправить")
         .text("Событие вида test уйдёт на адрес виджета, подписанное как все. Откроется его страница с ответом бэкенда.")
         .field(
             Field::text("account", "Аккаунт").hint("Номер; пусто: последняя активная установка"),
@@ -77,16 +78,7 @@ pub(crate) async fn update(visit: Visit<Operator>) -> Result<Response, Fault> {
     let (id, reason): (WidgetId, _) = (visit.request.id()?, visit.reason()?);
     let form = &visit.request.form;
     let seen: Option<i64> = form.parsed("seen", "seen")?;
-    let kinds = parse_event_kinds(form.required("event_kinds", "Виды событий")?).map_err(refused)?;
-    let delays = form.required("delivery_delays", "Повторы доставки, секунд")?;
-    let urls = urls_of(&visit)?;
-    let changes = Changes {
-        event_urls: Some(if urls.is_empty() { None } else { Some(urls) }),
-        event_kinds: Some(kinds),
-        delivery_delays: Some(parse_delivery_delays(delays).map_err(refused)?),
-        events_carry_token: Some(form.is_set("events_carry_token")),
-        ..Changes::default()
-    };
+    let changes = changes_of(&visit.deps, form)?;
     let starts_switched_off = form.is_set("starts_switched_off");
     let run = || async {
         let mut act = visit.begin().await?;
@@ -114,21 +106,36 @@ pub(crate) async fn update(visit: Visit<Operator>) -> Result<Response, Fault> {
     Ok(visit.done(&format!("/widgets/{id}"), "События настроены."))
 }
 
-fn urls_of(visit: &Visit<Operator>) -> Result<BTreeMap<String, String>, Fault> {
+/// The settings in a form.
+pub(crate) fn changes_of(deps: &Deps, form: &Pairs) -> Result<Changes, Fault> {
+    let kinds = parse_event_kinds(form.required("event_kinds", "Виды событий")?).map_err(refused)?;
+    let delays = form.required("delivery_delays", "Повторы доставки, секунд")?;
+    let urls = urls_of(deps, form)?;
+    Ok(Changes {
+        event_urls: Some(if urls.is_empty() { None } else { Some(urls) }),
+        event_kinds: Some(kinds),
+        delivery_delays: Some(parse_delivery_delays(delays).map_err(refused)?),
+        events_carry_token: Some(form.is_set("events_carry_token")),
+        ..Changes::default()
+    })
+}
+
+fn urls_of(deps: &Deps, form: &Pairs) -> Result<BTreeMap<String, String>, Fault> {
     let mut urls = BTreeMap::new();
-    let lines = visit.request.form.get("event_urls").unwrap_or_default().lines();
+    let lines = form.get("event_urls").unwrap_or_default().lines();
     for line in lines.map(str::trim).filter(|line| !line.is_empty()) {
         let (kind, url) = line
             .split_once('=')
             .ok_or_else(|| Fault::refused(format!("Адреса по видам: в строке «{line}» нет знака «=».")))?;
         let kind: EventKind = kind.trim().parse().map_err(|_| unknown_kind(kind.trim()))?;
-        check_url(visit, url.trim())?;
+        check_url(deps, url.trim())?;
         urls.insert(kind.as_str().to_owned(), url.trim().to_owned());
     }
     Ok(urls)
 }
 
-fn state_of(widget: &Widget, starts_switched_off: bool) -> Value {
+/// The settings for the audit log.
+pub(crate) fn state_of(widget: &Widget, starts_switched_off: bool) -> Value {
     json!({
         "event_urls": widget.event_urls.as_ref().map(|urls| urls.0.clone()),
         "event_kinds": widget.event_kinds.as_ref().map(|kinds| kinds.0.clone()),
@@ -186,16 +193,17 @@ pub(crate) async fn send_test(visit: Visit<Operator>) -> Result<Response, Fault>
         .done(&format!("/events/{event}"), "Событие отправляется. Обновите страницу через несколько секунд."))
 }
 
-async fn install_of(
-    act: &mut Act<'_, Operator>,
+/// The install that a test event is about: that of the named account, or the newest active one.
+pub(crate) async fn install_of(
+    conn: &mut Conn,
     widget: WidgetId,
     account: Option<AccountId>,
 ) -> Result<flysk_domain::id::InstallId, Fault> {
     if let Some(account) = account {
-        let found = installs::find_in_account(act, widget, account).await?;
+        let found = installs::find_in_account(conn, widget, account).await?;
         let found = found.ok_or_else(|| Fault::refused("В этом аккаунте виджет не установлен."))?;
         return Ok(found.id);
     }
-    let newest = install_list::find_newest(act, widget, InstallStatus::Active).await?;
+    let newest = install_list::find_newest(conn, widget, InstallStatus::Active).await?;
     newest.ok_or_else(|| Fault::conflict("Виджет не активен ни в одном аккаунте: назовите аккаунт."))
 }

@@ -1,12 +1,12 @@
 //! Widgets: list, the page of one widget, registration, parameters, secrets.
 
-mod edit;
-mod events;
-mod register;
-mod rotate;
+pub(crate) mod edit;
+pub(crate) mod events;
+pub(crate) mod register;
+pub(crate) mod rotate;
 mod schema;
 mod seats;
-mod show;
+pub(crate) mod show;
 
 pub(super) use edit::update;
 pub(super) use events::{send_test, update as update_events};

@@ -2,22 +2,22 @@
 
 use flysk_domain::TextEnum as _;
 use flysk_domain::platform::crm::Crm;
-use flysk_services::widgets::{Registration, RegistrationError, WidgetRegistry};
+use flysk_services::widgets::{Issued, Registration, RegistrationError, WidgetRegistry};
 use flysk_store::repeat_contended;
 use poem::Response;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use crate::http::{Fault, Operator, Record, Visit};
+use crate::http::{Fault, Operator, Pairs, Record, Visit};
 use crate::view::{Cell, DetailPage, Field, Form};
 
 /// The rule for redirect URIs, for a refusal.
-pub(super) const REDIRECT_URI_RULE: &str = "Redirect URI: адрес Flysk с путём /oauth/amocrm/callback или \
+pub(crate) const REDIRECT_URI_RULE: &str = "Redirect URI: адрес Flysk с путём /oauth/amocrm/callback или \
      /oauth/amocrm/callback/код-виджета, без «?» и «#».";
 
 /// The form.
-pub(super) fn form() -> Form {
-    Form::act("/widgets/register", "Зарегистрировать виджет", "Зарегистрировать")
+pub(crate) fn form(action: &'static str) -> Form {
+    Form::act(action, "Зарегистрировать виджет", "Зарегистрировать")
         .text("Проектный токен и секрет событий будут показаны один раз.")
         .field(Field::text("code", "Код").required().hint("a–z, 0–9, «-»; потом не меняется"))
         .field(Field::text("name", "Название").required())
@@ -39,14 +39,7 @@ pub(super) fn form() -> Form {
 pub(crate) async fn register(visit: Visit<Operator>) -> Result<Response, Fault> {
     let form = &visit.request.form;
     let reason = visit.reason()?;
-    let registration = Registration {
-        code: form.required("code", "Код")?.to_owned(),
-        name: form.required("name", "Название")?.to_owned(),
-        crm: form.parsed("platform", "Сервис")?.unwrap_or(Crm::Amocrm),
-        client_uuid: form.required("client_uuid", "Client id интеграции")?.to_owned(),
-        client_secret: SecretString::from(form.raw("client_secret").unwrap_or_default().trim()),
-        redirect_uri: form.required("redirect_uri", "Redirect URI")?.to_owned(),
-    };
+    let registration = registration_of(form)?;
     let run = || async {
         let mut act = visit.begin().await?;
         let registry = WidgetRegistry::new(&visit.deps.keyring, visit.deps.clock());
@@ -56,12 +49,7 @@ pub(crate) async fn register(visit: Visit<Operator>) -> Result<Response, Fault> 
             subject: ("widget", issued.id.to_string()),
             reason,
             before: Value::Null,
-            after: json!({
-                "code": registration.code,
-                "name": registration.name,
-                "client_uuid": registration.client_uuid,
-                "redirect_uri": registration.redirect_uri,
-            }),
+            after: state_of(&registration),
         })
         .await?;
         Ok::<_, Fault>(issued)
@@ -69,7 +57,35 @@ pub(crate) async fn register(visit: Visit<Operator>) -> Result<Response, Fault> 
     let issued = repeat_contended(run).await?;
     let mut page = DetailPage::new(visit.layout(format!("Виджет {} зарегистрирован", registration.code)));
     page.links = vec![Cell::link(format!("/widgets/{}", issued.id), "К виджету")];
-    page.blocks = vec![
+    page.blocks = blocks(&issued);
+    visit.page(&page)
+}
+
+/// The widget in a form.
+pub(crate) fn registration_of(form: &Pairs) -> Result<Registration, Fault> {
+    Ok(Registration {
+        code: form.required("code", "Код")?.to_owned(),
+        name: form.required("name", "Название")?.to_owned(),
+        crm: form.parsed("platform", "Сервис")?.unwrap_or(Crm::Amocrm),
+        client_uuid: form.required("client_uuid", "Client id интеграции")?.to_owned(),
+        client_secret: SecretString::from(form.raw("client_secret").unwrap_or_default().trim()),
+        redirect_uri: form.required("redirect_uri", "Redirect URI")?.to_owned(),
+    })
+}
+
+/// The widget for the audit log, without its secret key.
+pub(crate) fn state_of(registration: &Registration) -> Value {
+    json!({
+        "code": registration.code,
+        "name": registration.name,
+        "client_uuid": registration.client_uuid,
+        "redirect_uri": registration.redirect_uri,
+    })
+}
+
+/// The new secrets, shown only once.
+pub(crate) fn blocks(issued: &Issued) -> Vec<(&'static str, Cell)> {
+    vec![
         (
             "Проектный токен, больше он не будет показан",
             Cell::Code(issued.project_token.expose_secret().to_owned()),
@@ -78,12 +94,11 @@ pub(crate) async fn register(visit: Visit<Operator>) -> Result<Response, Fault> 
             "Секрет событий, больше он не будет показан",
             Cell::Code(issued.event_secret.expose_secret().to_owned()),
         ),
-    ];
-    visit.page(&page)
+    ]
 }
 
 /// Why a widget is not registered, in Russian.
-fn refused(error: RegistrationError) -> Fault {
+pub(crate) fn refused(error: RegistrationError) -> Fault {
     match error {
         RegistrationError::Code => {
             Fault::refused("Код: от 2 до 64 знаков a–z, 0–9, «-», начинается с буквы.")

@@ -12,6 +12,8 @@ use crate::http::{Fault, Operator, Owner, Support, Visit};
 use crate::screens::audit::acts_section;
 use crate::view::{Cell, DetailPage, Row, Section, Table};
 
+/// Path of the list.
+const LIST: &str = "/widgets";
 /// Acts shown on a widget's page.
 const ACTS_SHOWN: u32 = 20;
 
@@ -26,7 +28,7 @@ pub(crate) async fn list(visit: Visit<Support>) -> Result<Response, Fault> {
     page.sections =
         vec![Section::new("Все", Table::new(&HEAD, all.iter().map(row).collect()), "Виджетов ещё нет.")];
     if visit.who.may::<Operator>() {
-        page.acts = vec![register::form()];
+        page.acts = vec![register::form("/widgets/register")];
     }
     visit.page(&page)
 }
@@ -73,14 +75,14 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     if visit.who.may::<Operator>() {
         page.acts = vec![
             edit::form(&widget),
-            events::form(&widget, starts_switched_off),
+            events::form(LIST, &widget, starts_switched_off),
             schema::form(&widget),
-            events::test_form(id),
-            rotate::client_secret_form(id),
+            events::test_form(LIST, id),
+            rotate::client_secret_form(LIST, id),
         ];
     }
     if visit.who.may::<Owner>() {
-        page.acts.extend(rotate::forms(id));
+        page.acts.extend(rotate::forms(LIST, id));
     }
     page.sections = vec![acts_section(&acts)];
     let json = |value: &serde_json::Value| Cell::json(&value.to_string());
@@ -99,7 +101,8 @@ fn schema_section(version: &str, own: &serde_json::Value) -> Section {
     Section::new(format!("Схема настроек версии {version}"), Table::new(&["Схема"], rows), "")
 }
 
-fn facts(widget: &Widget, versions: &[String]) -> Vec<(&'static str, Cell)> {
+/// The parameters of a widget, without secrets.
+pub(crate) fn facts(widget: &Widget, versions: &[String]) -> Vec<(&'static str, Cell)> {
     let delays = widget.delivery_delays.as_ref().map_or_else(
         || "10, 60, 300 с".to_owned(),
         |delays| format!("{} с", delays.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),

@@ -1,0 +1,137 @@
+//! What every page of a signed-in user shows around its contents.
+
+use flysk_crypto::Keyring;
+use secrecy::ExposeSecret as _;
+
+use super::area::Area;
+use super::respond::{NOTICE_AAD, NOTICE_COOKIE, Refusal};
+use super::vendor_visit::{Demand, VendorVisit, vendor_name};
+use super::{Incoming, Rank, Visit};
+use crate::assets;
+use crate::deps::Deps;
+use crate::navigation::{self, NavGroup};
+use crate::portal;
+use crate::portal::session::FoundUser;
+use crate::sign_in::session::{Found, form_token};
+
+/// Frame of a page.
+pub(crate) struct Layout {
+    /// Title of the page.
+    pub(crate) title: String,
+    /// The application.
+    pub(crate) area: Area,
+    /// Sections of the application.
+    pub(crate) nav: Vec<NavGroup>,
+    /// Name of the user.
+    pub(crate) name: String,
+    /// Role of an operator, or vendor of a vendor's user.
+    pub(crate) role: String,
+    /// CSRF token of the session.
+    pub(crate) csrf: String,
+    /// Result of the last act.
+    pub(crate) notice: Option<String>,
+    /// Text in the search box.
+    pub(crate) search: String,
+    /// Whether the panel changes nothing at present.
+    pub(crate) read_only: bool,
+    /// Number of the request, for support.
+    pub(crate) request_id: String,
+}
+
+/// Whoever gets an answer that no page gives.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Caller<'a> {
+    /// An operator.
+    Operator(&'a Found),
+    /// A vendor's user.
+    Vendor(&'a FoundUser),
+}
+
+impl<'a> From<&'a Found> for Caller<'a> {
+    fn from(found: &'a Found) -> Self {
+        Self::Operator(found)
+    }
+}
+
+impl<'a> From<&'a FoundUser> for Caller<'a> {
+    fn from(found: &'a FoundUser) -> Self {
+        Self::Vendor(found)
+    }
+}
+
+impl Layout {
+    /// The layout for a visit of an operator.
+    pub(crate) fn of<R: Rank>(visit: &Visit<R>, title: String) -> Self {
+        Self {
+            title,
+            area: Area::Panel,
+            nav: navigation::groups(&visit.request.path, visit.who.role, &visit.who.rights),
+            name: visit.who.name.clone(),
+            role: visit.who.role.label().to_owned(),
+            csrf: visit.csrf(),
+            notice: notice_of(&visit.deps.keyring, &visit.request),
+            search: visit.request.query.get("q").unwrap_or_default().to_owned(),
+            read_only: visit.deps.config.admin.read_only,
+            request_id: visit.request.trace.correlation_id.clone(),
+        }
+    }
+
+    /// The layout for a visit of a vendor's user.
+    pub(crate) fn of_vendor<D: Demand>(visit: &VendorVisit<D>, title: String) -> Self {
+        Self {
+            title,
+            area: Area::Portal,
+            nav: portal::navigation::groups(&visit.request.path),
+            name: visit.who.name.clone(),
+            role: visit.who.vendor_name.clone(),
+            csrf: visit.csrf(),
+            notice: notice_of(&visit.deps.keyring, &visit.request),
+            search: String::new(),
+            read_only: visit.deps.config.admin.read_only,
+            request_id: visit.request.trace.correlation_id.clone(),
+        }
+    }
+
+    /// The layout for an answer that no page gives.
+    pub(super) fn of_caller(deps: &Deps, caller: Caller<'_>, kept: &Refusal, title: &str) -> Self {
+        let (area, nav, name, role, csrf) = match caller {
+            Caller::Operator(Found { operator, session }) => (
+                Area::Panel,
+                navigation::groups(kept.path(), operator.role, &operator.rights),
+                operator.name.clone(),
+                operator.role.label().to_owned(),
+                form_token(&deps.keyring, session),
+            ),
+            Caller::Vendor(FoundUser { user, session }) => (
+                Area::Portal,
+                portal::navigation::groups(kept.path()),
+                user.name.clone(),
+                vendor_name(user).to_owned(),
+                portal::session::form_token(&deps.keyring, session),
+            ),
+        };
+        Self {
+            title: title.to_owned(),
+            area,
+            nav,
+            name,
+            role,
+            csrf,
+            notice: None,
+            search: String::new(),
+            read_only: deps.config.admin.read_only,
+            request_id: kept.request_id().to_owned(),
+        }
+    }
+
+    /// Versions of styles and scripts in URLs.
+    #[expect(clippy::unused_self, reason = "templates call methods of the layout")]
+    pub(crate) fn assets(&self) -> &'static str {
+        assets::version()
+    }
+}
+
+fn notice_of(keyring: &Keyring, request: &Incoming) -> Option<String> {
+    let opened = keyring.open_token(request.cookie(NOTICE_COOKIE)?, NOTICE_AAD).ok()?;
+    Some(opened.expose_secret().to_owned())
+}

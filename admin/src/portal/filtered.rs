@@ -1,0 +1,36 @@
+//! A page with a filter above its tables.
+
+use askama::Template;
+
+use crate::http::respond::Layout;
+use crate::view::{Field, Section};
+
+/// Text of a page of somebody who has no widgets yet.
+pub(super) const NO_WIDGETS: &str = "Сначала зарегистрируйте виджет.";
+
+/// Context of the page.
+#[derive(Template)]
+#[template(path = "portal_filtered.html")]
+pub(super) struct FilteredPage {
+    /// Frame of the page.
+    pub(super) layout: Layout,
+    /// Path that the filter is sent to.
+    pub(super) path: &'static str,
+    /// Explanation below the heading.
+    pub(super) text: &'static str,
+    /// Fields of the filter.
+    pub(super) fields: Vec<Field>,
+    /// Tables.
+    pub(super) sections: Vec<Section>,
+    /// Address of the newest rows, if the page shows older ones.
+    pub(super) newest: Option<String>,
+    /// Address of older rows, if there are any.
+    pub(super) older: Option<String>,
+}
+
+impl FilteredPage {
+    /// A page without rows.
+    pub(super) fn new(layout: Layout, path: &'static str) -> Self {
+        Self { layout, path, text: "", fields: Vec::new(), sections: Vec::new(), newest: None, older: None }
+    }
+}

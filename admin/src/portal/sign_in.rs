@@ -1,0 +1,223 @@
+//! Pages of signing in to the portal: password, second factor, its set-up, signing out.
+
+use askama::Template;
+use flysk_domain::id::AuditId;
+use flysk_store::admin::audit::{self, NewAuditRow};
+use flysk_store::portal::users::{self, VendorUser};
+use flysk_store::portal::{recovery_codes, sessions};
+use flysk_store::{Conn, repeat_contended};
+use poem::Response;
+use poem::http::StatusCode;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::second_factor;
+use super::session::{self, form_token, safe_target};
+use crate::assets;
+use crate::deps::Deps;
+use crate::http::area::Area;
+use crate::http::respond::{page, redirect};
+use crate::http::{Fault, Guest, Incoming, SignedIn, VendorNewcomer, VendorVisit};
+use crate::sign_in::lockout::Counters;
+use crate::sign_in::pages::{RecoveryCodesPage, Setup};
+use crate::sign_in::password::{self, MAX_PASSWORD_BYTES};
+use crate::sign_in::second_factor::{
+    fresh_recovery_codes, fresh_secret, hash_recovery_code, key_uri, qr_path,
+};
+use crate::sign_in::session::{expiry, fresh_token};
+
+const WRONG_PASSWORD: &str = "Адрес или пароль не подходит.";
+const WRONG_CODE: &str = "Код не подходит или уже использован. Дождитесь следующего кода.";
+
+#[derive(Template)]
+#[template(path = "portal_sign_in.html")]
+struct SignInPage<'a> {
+    assets: &'static str,
+    email: &'a str,
+    next: &'a str,
+    error: Option<&'static str>,
+}
+
+#[derive(Template)]
+#[template(path = "portal_second_factor.html")]
+struct SecondFactorPage<'a> {
+    assets: &'static str,
+    csrf: String,
+    name: &'a str,
+    next: &'a str,
+    error: Option<&'static str>,
+    setup: Option<Setup>,
+}
+
+/// `GET /portal/sign-in`.
+pub(super) async fn show_form(guest: Guest) -> Result<Response, Fault> {
+    let next = safe_target(guest.request.query.get("next"));
+    let form = SignInPage { assets: assets::version(), email: "", next, error: None };
+    std::future::ready(page(StatusCode::OK, &form)).await
+}
+
+/// `POST /portal/sign-in`: checks the password and begins a session that waits for the second factor.
+pub(super) async fn check_password(guest: Guest) -> Result<Response, Fault> {
+    let Guest { deps, request } = guest;
+    let email = request.form.get("email").unwrap_or_default().to_lowercase();
+    let password = SecretString::from(request.form.raw("password").unwrap_or_default());
+    let next = safe_target(request.form.get("next"));
+    let counters = Counters::of_vendor_user(&email, &request.address);
+    counters.admit(&deps).await?;
+    let user = users::find_by_email(&mut *deps.write().await?, &email).await?;
+    let user = user.filter(|user| user.disabled_at.is_none());
+    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let fits = password.expose_secret().len() <= MAX_PASSWORD_BYTES;
+    let is_right = password::verify(hash.filter(|_| fits), password).await;
+    let Some(user) = user.filter(|_| is_right) else {
+        tracing::info!(address = %request.address, "wrong password of a vendor's user");
+        let form = SignInPage { assets: assets::version(), email: &email, next, error: Some(WRONG_PASSWORD) };
+        return page(StatusCode::UNPROCESSABLE_ENTITY, &form);
+    };
+    counters.was_right(&deps).await?;
+    let (token, token_hash) = fresh_token(&deps);
+    let begin = || async {
+        let mut tx = deps.outbox.pool().begin().await?;
+        begin_session(&mut tx, &deps, &request, &user, &token_hash).await?;
+        Ok::<_, Fault>(tx.commit().await?)
+    };
+    repeat_contended(begin).await?;
+    Ok(to_second_factor(&deps, &token, next))
+}
+
+/// Inserts a session that waits for the second factor, with a fresh secret for a user who has none.
+pub(super) async fn begin_session(
+    conn: &mut Conn,
+    deps: &Deps,
+    request: &Incoming,
+    user: &VendorUser,
+    token_hash: &str,
+) -> Result<(), Fault> {
+    if user.totp_confirmed_at.is_none() && user.totp_sealed.is_none() {
+        let sealed = second_factor::seal(&deps.keyring, user.id, &fresh_secret(deps.clock()))?;
+        users::propose_totp(conn, user.id, &sealed, deps.clock().now()).await?;
+    }
+    Ok(sessions::insert(conn, &session::begin(deps, user.id, request), token_hash).await?)
+}
+
+/// The redirect to the form for the second factor.
+pub(super) fn to_second_factor(deps: &Deps, token: &str, next: &str) -> Response {
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+    let mut response = redirect(&format!("{}?{query}", Area::Portal.second_factor()));
+    session::remember(deps, &mut response, token);
+    response
+}
+
+/// `GET /portal/sign-in/code`: asks for the code, or shows how to set up the second factor.
+pub(super) async fn show_code_form(newcomer: VendorNewcomer) -> Result<Response, Fault> {
+    let next = safe_target(newcomer.request.query.get("next"));
+    std::future::ready(code_page(&newcomer, next, None)).await
+}
+
+/// The form for the second factor.
+fn code_page(newcomer: &VendorNewcomer, next: &str, error: Option<&'static str>) -> Result<Response, Fault> {
+    let VendorNewcomer { deps, user, session, .. } = newcomer;
+    let setup = match (user.totp_confirmed_at, second_factor::open(&deps.keyring, user)?) {
+        (None, Some(secret)) => {
+            let (qr_path, qr_size) = qr_path(&key_uri(&user.email, &secret))?;
+            Some(Setup { secret: secret.expose_secret().to_owned(), qr_path, qr_size })
+        }
+        _ => None,
+    };
+    let form = SecondFactorPage {
+        assets: assets::version(),
+        csrf: form_token(&deps.keyring, session),
+        name: &user.name,
+        next,
+        error,
+        setup,
+    };
+    let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    page(status, &form)
+}
+
+/// `POST /portal/sign-in/code`: uses up a code and completes the sign-in under a new cookie.
+pub(super) async fn check_code(newcomer: VendorNewcomer) -> Result<Response, Fault> {
+    let VendorNewcomer { deps, request, user, session } = &newcomer;
+    let code: String =
+        request.form.raw("code").unwrap_or_default().chars().filter(|c| !c.is_whitespace()).collect();
+    let next = safe_target(request.form.get("next"));
+    let counters = Counters::of_vendor_user(&user.email, &request.address);
+    counters.admit(deps).await?;
+    let (token, token_hash) = fresh_token(deps);
+    let fresh_codes = user.totp_confirmed_at.is_none().then(|| fresh_recovery_codes(deps.clock()));
+    let sign_in = || async {
+        let now = deps.clock().now();
+        let mut tx = deps.outbox.pool().begin().await?;
+        if !use_any_code(&mut tx, &newcomer, &code).await? {
+            return Ok(false);
+        }
+        if let Some(codes) = &fresh_codes {
+            users::confirm_totp(&mut tx, user.id, now).await?;
+            let hashes: Vec<String> = codes.iter().map(|code| hash_recovery_code(user.id, code)).collect();
+            recovery_codes::replace_all(&mut tx, user.id, &hashes).await?;
+        }
+        sessions::step_up(&mut tx, session.id, &token_hash, expiry(now), now).await?;
+        let action = if fresh_codes.is_some() { "vendor_user.enrol" } else { "vendor_user.sign_in" };
+        record(&mut tx, deps, request, user, action).await?;
+        tx.commit().await?;
+        Ok::<_, Fault>(true)
+    };
+    if !repeat_contended(sign_in).await? {
+        tracing::info!(user = %user.id, address = %request.address, "wrong code of a vendor's user");
+        return code_page(&newcomer, next, Some(WRONG_CODE));
+    }
+    counters.was_right(deps).await?;
+    counters.complete(deps).await?;
+    let mut response = match &fresh_codes {
+        Some(codes) => page(StatusCode::OK, &RecoveryCodesPage { assets: assets::version(), codes, next })?,
+        None => redirect(next),
+    };
+    session::remember(deps, &mut response, &token);
+    Ok(response)
+}
+
+/// Uses up a code of the authenticator, or a recovery code once the second factor is set up.
+async fn use_any_code(conn: &mut Conn, newcomer: &VendorNewcomer, code: &str) -> Result<bool, Fault> {
+    let VendorNewcomer { deps, user, .. } = newcomer;
+    if second_factor::use_code(conn, &deps.keyring, user, code, deps.clock()).await? {
+        return Ok(true);
+    }
+    if user.totp_confirmed_at.is_none() {
+        return Ok(false);
+    }
+    second_factor::use_recovery_code(conn, user.id, code, deps.clock()).await
+}
+
+/// Inserts a row of the audit log about the user's own access.
+pub(super) async fn record(
+    conn: &mut Conn,
+    deps: &Deps,
+    request: &Incoming,
+    user: &VendorUser,
+    action: &str,
+) -> Result<(), Fault> {
+    let row = NewAuditRow {
+        id: AuditId::generate(deps.clock()),
+        operator_id: None,
+        operator_login: &user.email,
+        action,
+        subject: ("vendor_user", &user.id.to_string()),
+        reason: "",
+        states: (None, None),
+        address: &request.address,
+        correlation_id: &request.trace.correlation_id,
+    };
+    Ok(audit::insert_by_vendor_user(conn, &row, user.id, deps.clock().now()).await?)
+}
+
+/// `POST /portal/sign-out`.
+pub(super) async fn sign_out(visit: VendorVisit<SignedIn>) -> Result<Response, Fault> {
+    let end = || async {
+        let (mut conn, now) = (visit.deps.write().await?, visit.deps.clock().now());
+        Ok::<_, Fault>(sessions::end(&mut conn, visit.who.id, visit.who.session.id, now).await?)
+    };
+    repeat_contended(end).await?;
+    let mut response = redirect(Area::Portal.sign_in());
+    session::forget(&visit.deps, &mut response);
+    Ok(response)
+}
