@@ -15,6 +15,7 @@ use secrecy::ExposeSecret;
 use sqlx::pool::PoolConnection;
 
 use crate::cache::InstallCache;
+use crate::call_log::CallLog;
 use crate::config::Config;
 use crate::flysense::Recordings;
 use crate::hooks::{HookLimits, WebhookWrites};
@@ -54,6 +55,8 @@ pub struct Deps {
     pub(crate) quotas: Option<Quotas>,
     /// Webhooks of amoCRM per install and address; `None` if they are not limited.
     pub(crate) hook_limits: Option<HookLimits>,
+    /// Calls of widgets and backends, for their vendors.
+    pub(crate) call_log: CallLog,
     /// Redis. It may be unavailable; nothing durable depends on it.
     pub redis: RedisConnection,
 }
@@ -102,6 +105,7 @@ impl Deps {
             .with_rate_limit(limits.clone(), config.amocrm.token_requests_per_second);
         let recordings = config.flysense.as_ref().map(|flysense| Recordings::new(flysense, &config));
         let recordings = recordings.transpose()?.map(Arc::new);
+        let call_log = CallLog::new(outbox.pool().clone());
         Ok(Self {
             outbox,
             keyring,
@@ -116,6 +120,7 @@ impl Deps {
             wallet_reads,
             quotas,
             hook_limits,
+            call_log,
             redis,
         })
     }
@@ -124,6 +129,11 @@ impl Deps {
     #[must_use]
     pub fn with_cache(self) -> Self {
         Self { cache: InstallCache::with_invalidation(self.outbox.pool().clone()), ..self }
+    }
+
+    /// Writes the counts of calls that still wait. For the end of the process.
+    pub async fn flush_call_log(&self) {
+        self.call_log.flush().await;
     }
 
     /// The dependencies of the request's handler.

@@ -7,6 +7,7 @@ pub mod auth;
 mod billing_page;
 mod cache;
 mod cache_control;
+mod call_log;
 mod choice;
 pub mod config;
 pub mod connections;

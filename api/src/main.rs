@@ -67,7 +67,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let shutdown = Shutdown::install(grace)?;
     let listen = config.http.listen;
     let deps = Deps::connect(config).await?;
-    let vault = deps.vault.clone();
+    let kept = deps.clone();
     tracing::info!(listen = %listen, "ready");
     let stop = shutdown.token();
     let drain_timeout = grace.saturating_sub(Duration::from_secs(1));
@@ -82,6 +82,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             Some(drain_timeout),
         )
         .await?;
-    vault.drain().await;
+    kept.vault.drain().await;
+    kept.flush_call_log().await;
     Ok(())
 }

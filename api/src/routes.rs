@@ -9,6 +9,7 @@ use poem::{Endpoint, EndpointExt, IntoEndpoint as _, IntoResponse, Response, Rou
 use poem_openapi::{OpenApiService, ServerObject};
 
 use crate::cache_control::no_store;
+use crate::call_log::CallLogging;
 use crate::cors::Cors;
 use crate::deps::Deps;
 use crate::flysense::{
@@ -168,6 +169,7 @@ pub fn app(deps: Deps) -> impl Endpoint<Output = Response> {
         .nest("/mail", letter_pages::switch_routes())
         .nest("/pay", letter_pages::pay_routes())
         .with(BackendRateLimit)
+        .with(CallLogging)
         .data(deps);
     with_middleware(route, limits, origin, cors)
 }

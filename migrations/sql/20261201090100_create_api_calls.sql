@@ -3,8 +3,8 @@
 CREATE TABLE api_call_counts (
     widget_id    CHAR(30)         NOT NULL,
     day          DATE             NOT NULL,
-    -- Method and route: `POST /v1/backend/flycoins/charges`.
-    operation    VARCHAR(96)      NOT NULL,
+    -- Id of the operation in the OpenAPI document: `chargeFlycoins`.
+    operation    VARCHAR(64)      NOT NULL,
     -- First digit of the status: 2 to 5.
     status_class TINYINT UNSIGNED NOT NULL,
     calls        BIGINT UNSIGNED  NOT NULL,
@@ -16,7 +16,7 @@ CREATE TABLE api_call_errors (
     id          BIGINT UNSIGNED   NOT NULL AUTO_INCREMENT,
     widget_id   CHAR(30)          NOT NULL,
     happened_at DATETIME(6)       NOT NULL,
-    operation   VARCHAR(96)       NOT NULL,
+    operation   VARCHAR(64)       NOT NULL,
     status      SMALLINT UNSIGNED NOT NULL,
     -- Code and description of the problem, as the caller got them.
     code        VARCHAR(48)       NOT NULL,

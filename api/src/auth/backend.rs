@@ -8,6 +8,7 @@ use poem::Request;
 use poem_openapi::SecurityScheme;
 use poem_openapi::auth::ApiKey;
 
+use crate::call_log::Caller;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 
@@ -41,9 +42,16 @@ pub(crate) async fn backend_of(request: &Request) -> Result<Widget, Problem> {
     find(request, token).await
 }
 
+/// [`look_up`], and notes the widget for the log of calls.
+async fn find(request: &Request, token: &str) -> Result<Widget, Problem> {
+    let widget = look_up(request, token).await?;
+    Caller::note(request, widget.id);
+    Ok(widget)
+}
+
 /// Finds the widget by a blind index of its token, so the table contains no usable secret and the time of the look-up reveals
 /// nothing about the token. A revoked token stops working in all processes within a second: see [`crate::cache`].
-async fn find(request: &Request, token: &str) -> Result<Widget, Problem> {
+async fn look_up(request: &Request, token: &str) -> Result<Widget, Problem> {
     let deps = Deps::from_request(request)?;
     let now = deps.clock().now();
     let hashes: Vec<String> = deps.keyring.blind_indexes(token).iter().map(ToString::to_string).collect();

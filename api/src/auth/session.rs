@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::user::WidgetUser;
+use crate::call_log::Caller;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 
@@ -59,7 +60,9 @@ pub(crate) fn issue_session(
 pub(crate) struct Session(pub(crate) WidgetUser);
 
 async fn check(request: &Request, bearer: Bearer) -> poem::Result<WidgetUser> {
-    Ok(verify(Deps::from_request(request)?, &bearer.token).await?)
+    let user = verify(Deps::from_request(request)?, &bearer.token).await?;
+    Caller::note(request, user.widget.id);
+    Ok(user)
 }
 
 /// Verifies a session and reads its install and widget.

@@ -7,6 +7,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use super::session::Session;
 use super::user::WidgetUser;
 use super::widget_token::{WidgetToken, verify_installed};
+use crate::call_log::Caller;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 
@@ -35,7 +36,9 @@ impl<'a> ApiExtractor<'a> for WidgetCaller {
         options: ExtractParamOptions<Self::ParamType>,
     ) -> poem::Result<Self> {
         if let Some(token) = request.header("X-Auth-Token") {
-            return Ok(Self(verify_installed(Deps::from_request(request)?, token).await?));
+            let user = verify_installed(Deps::from_request(request)?, token).await?;
+            Caller::note(request, user.widget.id);
+            return Ok(Self(user));
         }
         if request.headers().contains_key("Authorization") {
             return Ok(Self(Session::from_request(request, body, options).await?.0));

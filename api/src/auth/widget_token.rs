@@ -21,6 +21,7 @@ use url::Url;
 
 use super::claims::Claims;
 use super::user::WidgetUser;
+use crate::call_log::Caller;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 
@@ -58,7 +59,9 @@ pub(crate) struct VerifiedToken {
 pub(crate) struct WidgetToken(pub(crate) VerifiedToken);
 
 async fn check_scheme(request: &Request, key: ApiKey) -> poem::Result<VerifiedToken> {
-    Ok(verify(Deps::from_request(request)?, &key.key).await?)
+    let verified = verify(Deps::from_request(request)?, &key.key).await?;
+    Caller::note(request, verified.widget.id);
+    Ok(verified)
 }
 
 /// Verifies a token. Needs at most one query: widget and install are read together, from the cache if possible.

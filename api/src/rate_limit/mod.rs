@@ -7,6 +7,7 @@ mod quotas;
 
 use poem::http::HeaderValue;
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
+use poem_openapi::OperationId;
 
 use crate::auth::{BackendAuthentication, backend_of};
 use crate::deps::Deps;
@@ -60,7 +61,14 @@ impl<E: Endpoint> Endpoint for RateLimited<E> {
             Some(problem) => problem.response(),
             None => match self.0.call(request).await {
                 Ok(response) => response.into_response(),
-                Err(error) => problem::from_poem_error(error),
+                Err(error) => {
+                    let operation = error.data::<OperationId>().copied();
+                    let mut response = problem::from_poem_error(error);
+                    if let Some(operation) = operation {
+                        response.set_data(operation);
+                    }
+                    response
+                }
             },
         };
         if let Some(quota) = quota {

@@ -5,14 +5,11 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::id::{VendorId, WidgetId};
 
+use crate::listed::in_few_lengths;
 use crate::{Conn, StoreResult};
 
-/// Rows per statement.
-const WRITE_BATCH_SIZE: usize = 200;
 /// Maximum length of a stored description, in characters.
 const MAX_DETAIL_LEN: usize = 500;
-/// Maximum length of a stored operation, in bytes.
-pub const MAX_OPERATION_LEN: usize = 96;
 
 /// Calls of an operation with one class of status on a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +18,8 @@ pub struct CallCount {
     pub widget_id: WidgetId,
     /// The day, UTC.
     pub day: NaiveDate,
-    /// Method and route, ASCII.
-    pub operation: String,
+    /// Id of the operation in the OpenAPI document.
+    pub operation: &'static str,
     /// First digit of the status.
     pub status_class: u8,
     /// Number of calls.
@@ -36,8 +33,8 @@ pub struct CallError {
     pub widget_id: WidgetId,
     /// When it was answered.
     pub happened_at: DateTime<Utc>,
-    /// Method and route, ASCII.
-    pub operation: String,
+    /// Id of the operation in the OpenAPI document.
+    pub operation: &'static str,
     /// The HTTP status.
     pub status: u16,
     /// Code of the problem.
@@ -50,14 +47,14 @@ pub struct CallError {
 
 /// Adds calls to those counted before.
 pub async fn add_counts(conn: &mut Conn, counts: &[CallCount]) -> StoreResult<()> {
-    for batch in counts.chunks(WRITE_BATCH_SIZE) {
+    for batch in in_few_lengths(counts) {
         let mut query = sqlx::QueryBuilder::new(
             "INSERT INTO api_call_counts (widget_id, day, operation, status_class, calls) ",
         );
         query.push_values(batch, |mut row, count| {
             row.push_bind(count.widget_id.to_string())
                 .push_bind(count.day)
-                .push_bind(count.operation.clone())
+                .push_bind(count.operation)
                 .push_bind(count.status_class)
                 .push_bind(count.calls);
         });
@@ -70,14 +67,14 @@ pub async fn add_counts(conn: &mut Conn, counts: &[CallCount]) -> StoreResult<()
 /// Inserts errors.
 pub async fn insert_errors(conn: &mut Conn, errors: &[CallError]) -> StoreResult<()> {
     let cut = |text: &str| text.chars().take(MAX_DETAIL_LEN).collect::<String>();
-    for batch in errors.chunks(WRITE_BATCH_SIZE) {
+    for batch in in_few_lengths(errors) {
         let mut query = sqlx::QueryBuilder::new(
             "INSERT INTO api_call_errors (widget_id, happened_at, operation, status, code, detail, request_id) ",
         );
         query.push_values(batch, |mut row, error| {
             row.push_bind(error.widget_id.to_string())
                 .push_bind(error.happened_at)
-                .push_bind(error.operation.clone())
+                .push_bind(error.operation)
                 .push_bind(error.status)
                 .push_bind(error.code.clone())
                 .push_bind(cut(&error.detail))
@@ -93,7 +90,7 @@ pub async fn insert_errors(conn: &mut Conn, errors: &[CallError]) -> StoreResult
 pub struct DayCalls {
     /// The day, UTC.
     pub day: NaiveDate,
-    /// Method and route.
+    /// Id of the operation in the OpenAPI document.
     pub operation: String,
     /// Calls with success.
     pub good: u64,
@@ -131,7 +128,7 @@ pub async fn list_days(
 pub struct LoggedError {
     /// When it was answered.
     pub happened_at: DateTime<Utc>,
-    /// Method and route.
+    /// Id of the operation in the OpenAPI document.
     pub operation: String,
     /// The HTTP status.
     pub status: u16,
