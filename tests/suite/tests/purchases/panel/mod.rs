@@ -22,6 +22,7 @@ mod passkeys;
 mod payments;
 mod pictures;
 mod plans;
+mod portal;
 mod quotes;
 mod rows_read;
 mod screens;
