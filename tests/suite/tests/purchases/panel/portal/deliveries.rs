@@ -4,11 +4,12 @@ use flysk_domain::Clock as _;
 use flysk_domain::id::{AccountId, VendorId, WidgetId};
 use flysk_domain::platform::events::AttemptOutcome;
 use flysk_simulators::{Act, Script};
+use flysk_store::Conn;
 use flysk_store::platform::events;
 use flysk_store::platform::widgets::{self, Changes};
-use flysk_store::portal::deliveries::{self, LogFilter, NEWEST};
+use flysk_store::portal::deliveries::{self, LogFilter, LogPage, NEWEST};
 use flysk_suite::environment::ACCOUNT;
-use sqlx::MySqlPool;
+use sqlx::{MySqlPool, Row as _};
 
 use super::harness::{Member, Portal};
 
@@ -61,11 +62,20 @@ async fn a_test_event_is_delivered_shown_and_delivered_again(pool: MySqlPool) {
     assert!(events::find(&mut *portal.panel.app.conn().await, event).await.unwrap().is_some());
 }
 
-/// Rows that the server has read on a connection.
-async fn rows_read(conn: &mut sqlx::MySqlConnection) -> i64 {
-    let counters: Vec<(String, String)> =
-        sqlx::query_as("SHOW SESSION STATUS LIKE 'Handler_read%'").fetch_all(conn).await.unwrap();
-    counters.iter().map(|(_, count)| count.parse::<i64>().unwrap()).sum()
+/// Rows that the session has read, counted by the server.
+async fn rows_read(conn: &mut Conn) -> u64 {
+    let counters = sqlx::raw_sql("SHOW SESSION STATUS LIKE 'Handler_read%'").fetch_all(conn).await.unwrap();
+    counters.iter().map(|counter| counter.get_unchecked::<String, _>(1).parse::<u64>().unwrap()).sum()
+}
+
+/// Reads the newest page; returns it and the number of rows read for it.
+async fn page_of(conn: &mut Conn, vendor: VendorId, widget: WidgetId, filter: LogFilter) -> (LogPage, u64) {
+    let start = rows_read(conn).await;
+    let before = rows_read(conn).await;
+    let page = deliveries::page(conn, vendor, widget, filter, NEWEST, 50).await.unwrap();
+    let after = rows_read(conn).await;
+    // Reading the counters reads rows, too.
+    (page, (after - before).saturating_sub(before - start))
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
@@ -76,25 +86,22 @@ async fn a_page_of_the_log_reads_as_many_rows_as_it_shows(pool: MySqlPool) {
     let widget = addressed(&portal, vendor).await;
     let path = test_event(&member, widget).await;
     let event = path.trim_start_matches("/portal/events/").to_owned();
-    // Thousands of delivered attempts, with a failed one among the oldest.
+    // Thousands of delivered attempts, and two that failed.
     let fill = "INSERT INTO lifecycle_attempts (widget_id, event_id, attempt, started_at, took_ms, status)
-        SELECT ?, ?, 1, NOW(6), 5, IF(first.n = 1 AND second.n < 3, 500, 200)
-        FROM (SELECT ROW_NUMBER() OVER (ORDER BY table_name, column_name) AS n FROM information_schema.columns LIMIT 80) first,
-             (SELECT ROW_NUMBER() OVER (ORDER BY table_name, column_name) AS n FROM information_schema.columns LIMIT 80) second";
+        SELECT ?, ?, 1, NOW(6), 5, IF(a.n = 1 AND b.n < 3, 500, 200)
+        FROM (SELECT ROW_NUMBER() OVER (ORDER BY table_name, column_name) AS n FROM information_schema.columns LIMIT 80) a,
+             (SELECT ROW_NUMBER() OVER (ORDER BY table_name, column_name) AS n FROM information_schema.columns LIMIT 80) b";
     let app = &portal.panel.app;
     sqlx::query(fill).bind(widget.to_string()).bind(&event).execute(&app.pool).await.unwrap();
     sqlx::query("ANALYZE TABLE lifecycle_attempts").execute(&app.pool).await.unwrap();
     let mut conn = app.conn().await;
-    for (filter, most) in [
-        (LogFilter::All, 400),
-        (LogFilter::Outcome(AttemptOutcome::Failed), 400),
-        (LogFilter::Outcome(AttemptOutcome::Interrupted), 400),
-    ] {
-        let before = rows_read(&mut conn).await;
-        let page = deliveries::page(&mut conn, vendor, widget, filter, NEWEST, 50).await.unwrap();
-        let read = rows_read(&mut conn).await - before;
-        assert!(read < most, "{filter:?}: {read} rows were read for {}", page.attempts.len());
+    for outcome in [None, Some(AttemptOutcome::Failed), Some(AttemptOutcome::Interrupted)] {
+        let filter = outcome.map_or(LogFilter::All, LogFilter::Outcome);
+        // The first execution prepares the statement and opens the tables.
+        page_of(&mut conn, vendor, widget, filter).await;
+        let (page, read) = page_of(&mut conn, vendor, widget, filter).await;
         assert!(page.attempts.len() <= 50);
+        assert!(read < 400, "{filter:?}: {read} rows were read for {}", page.attempts.len());
     }
     let failed = LogFilter::Outcome(AttemptOutcome::Failed);
     let page = deliveries::page(&mut conn, vendor, widget, failed, NEWEST, 50).await.unwrap();
