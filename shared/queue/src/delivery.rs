@@ -88,6 +88,10 @@ impl<App: Send + Sync + 'static> Deliver for JobDelivery<App> {
             }
         };
         let held = match claim {
+            JobClaim::Held(held) if self.stop.is_cancelled() => {
+                self.executor.give_back(held).await;
+                return fetch_permit.give_back();
+            }
             JobClaim::Held(held) => Some(held),
             JobClaim::Open(ack) => self.claim_alone(id, ack).await,
         };
@@ -167,5 +171,58 @@ impl<App: Send + Sync + 'static> JobDelivery<App> {
             },
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use flysk_domain::trace::Trace;
+    use flysk_domain::{Clock as _, ManualClock};
+    use flysk_store::jobs::{self, JobState, NewJob};
+    use sqlx::MySqlPool;
+
+    use super::*;
+    use crate::executor::LeaseConfig;
+    use crate::outbox::Outbox;
+    use crate::registry::Registry;
+
+    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    async fn a_job_with_a_run_permit_does_not_start_after_a_stop(pool: MySqlPool) {
+        let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
+        let (id, now) = (JobId::generate(&clock), clock.now());
+        let job = NewJob {
+            id,
+            kind: "test.work",
+            queue: "test",
+            priority: 1,
+            payload: &serde_json::Value::Null,
+            max_attempts: 3,
+            run_at: now,
+            push_at: now,
+            dedup_key: None,
+            tenant: None,
+            trace: &Trace { correlation_id: "test".to_owned(), traceparent: None },
+            created_at: now,
+        };
+        let mut conn = pool.acquire().await.unwrap();
+        assert!(jobs::insert(&mut conn, &job).await.unwrap());
+        let outbox = Outbox::new(pool.clone(), None, Arc::new(clock));
+        let owner = "test".to_owned();
+        let executor =
+            Executor::new(outbox, Registry::default(), Arc::new(()), owner, LeaseConfig::default());
+        let held = executor.claim_many(&[Claim { job: id, starts_now: true }]).await.unwrap().remove(0);
+
+        let stop = CancellationToken::new();
+        let delivery = JobDelivery::new(Arc::new(executor), 1, stop.clone());
+        let run_permit = Arc::clone(&delivery.run_permits).try_acquire_owned().ok();
+        assert!(run_permit.is_some());
+        stop.cancel();
+        let claim = JobClaim::Held(held);
+        delivery.perform(FetchedJob { id, fetch_permit: FetchPermit::single(), run_permit, claim }).await;
+
+        let row = jobs::find(&mut conn, id).await.unwrap().unwrap();
+        assert_eq!((row.state, row.attempt, row.last_error), (JobState::Queued, 0, None));
+        assert_eq!(delivery.run_permits.available_permits(), 1);
     }
 }

@@ -6,6 +6,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use flysk_store::{Contention, StoreError};
 
+/// Delay of a retry after the wait for a lock reached the session's limit. The winner of a race commits; the next run reads its
+/// state.
+const LOCK_WAIT_RETRY_DELAY: Duration = Duration::from_millis(50);
+
 /// A successful attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobOutcome {
@@ -80,6 +84,19 @@ impl JobError {
     pub fn give_up(reason: impl Into<String>) -> Self {
         Self::GiveUp { reason: reason.into() }
     }
+
+    /// For the transaction after a call that the next run repeats: if the database rolled it back, the job waits for `after`, which
+    /// costs no attempt, instead of running again at once.
+    #[must_use]
+    pub fn wait_if_rolled_back(self, after: Duration) -> Self {
+        match self {
+            Self::Contended { reason } => Self::Wait { after, reason },
+            Self::Retry { reason, after: Some(delay) } if delay == LOCK_WAIT_RETRY_DELAY => {
+                Self::Wait { after, reason }
+            }
+            other => other,
+        }
+    }
 }
 
 /// Result of a handler.
@@ -89,9 +106,8 @@ impl From<StoreError> for JobError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::InvalidRow { .. } => Self::give_up(error.to_string()),
-            // The winner of a race commits; the next run reads its state.
             StoreError::Conflict(ref cause) if StoreError::is_lock_wait_timeout(cause) => {
-                Self::Retry { reason: error.to_string(), after: Some(Duration::from_millis(50)) }
+                Self::Retry { reason: error.to_string(), after: Some(LOCK_WAIT_RETRY_DELAY) }
             }
             StoreError::Conflict(_) => Self::Contended { reason: error.to_string() },
             StoreError::Duplicate { .. }
@@ -112,5 +128,30 @@ impl Contention for JobError {
 impl From<sqlx::Error> for JobError {
     fn from(error: sqlx::Error) -> Self {
         StoreError::from(error).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_transaction_that_was_rolled_back_makes_a_job_wait() {
+        let (after, reason) = (Duration::from_secs(10), "1213".to_owned());
+        let wait = JobError::Wait { after, reason: reason.clone() };
+        for rolled_back in [
+            JobError::Contended { reason: reason.clone() },
+            JobError::Retry { reason: reason.clone(), after: Some(LOCK_WAIT_RETRY_DELAY) },
+        ] {
+            assert_eq!(rolled_back.wait_if_rolled_back(after), wait);
+        }
+        for other in [
+            JobError::retry("status 500"),
+            JobError::Retry { reason, after: Some(after) },
+            JobError::give_up("invalid"),
+            JobError::LeaseLost,
+        ] {
+            assert_eq!(other.clone().wait_if_rolled_back(after), other);
+        }
     }
 }

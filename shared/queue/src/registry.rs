@@ -32,7 +32,8 @@ pub trait JobHandler<App>: Job {
     }
 
     /// Called when the worker of an attempt died or froze, before the job is retried or dies: records the attempt, which
-    /// began at `started_at` and may have had effects outside. It may be called again for the same attempt.
+    /// began at `started_at` and may have had effects outside. It may be called again for the same attempt. It is not called for a
+    /// first attempt that was claimed ahead, whether it began or not.
     fn on_interrupted(
         &self,
         _unit: &mut UnitOfWork,

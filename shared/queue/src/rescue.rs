@@ -63,7 +63,7 @@ impl<App: Send + Sync + 'static> Executor<App> {
             };
             if let Some(taken) = repeat_contended(|| answered(take())).await? {
                 lease.fence = taken;
-                self.fail_abandoned(lease).await;
+                self.end_abandoned(lease).await;
                 rescued += 1;
             }
         }

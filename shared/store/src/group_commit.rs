@@ -216,8 +216,8 @@ pub(crate) fn is_unavailable(error: &StoreError) -> bool {
     }
 }
 
-/// The same error for another caller.
-pub(crate) fn clone_error(error: &StoreError) -> StoreError {
+/// The same error for another caller, without the number that the server gave it.
+pub fn clone_error(error: &StoreError) -> StoreError {
     let copy = |error: &sqlx::Error| match error {
         sqlx::Error::PoolTimedOut => sqlx::Error::PoolTimedOut,
         sqlx::Error::PoolClosed => sqlx::Error::PoolClosed,

@@ -196,6 +196,28 @@ async fn a_job_that_is_given_back_was_never_started(pool: MySqlPool) {
     assert_eq!(again[&id].fence.number, 2);
 }
 
+/// The mark of a claim ahead ends with its lease. The job is not claimed ahead again.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_claim_ahead_is_told_from_one_of_a_job_that_starts(pool: MySqlPool) {
+    let all = Fixture::on(pool);
+    let (early, started) = (all.insert(3, None).await, all.insert(3, None).await);
+    let leases = all.claim_many(&[ahead(early), starting(started)]).await;
+    let marks = BTreeMap::from([(early, true), (started, false)]);
+    let marks_of = |lease: &Lease| (lease.fence.job, lease.claimed_ahead);
+    assert_eq!(leases.values().map(marks_of).collect::<BTreeMap<_, _>>(), marks);
+    all.clock.advance(TimeDelta::minutes(1));
+    let mut conn = all.conn().await;
+    let expired = jobs::list_expired(&mut conn, all.now(), 10).await.unwrap();
+    assert_eq!(expired.iter().map(marks_of).collect::<BTreeMap<_, _>>(), marks);
+    for lease in expired {
+        let taken = jobs::steal_expired(&mut conn, lease.fence, "another", all.until(), all.now());
+        let taken = taken.await.unwrap().unwrap();
+        jobs::release(&mut conn, taken, all.now()).await.unwrap();
+    }
+    assert!(all.claim_many(&[ahead(early)]).await.is_empty());
+    assert!(!all.claim(early).await.unwrap().claimed_ahead);
+}
+
 /// As [`jobs::release`], it waits beside a newer job with its key.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_job_that_is_given_back_leaves_its_key_to_a_newer_one(pool: MySqlPool) {

@@ -1,6 +1,8 @@
 //! Round trips of rows, and consequences of their unique keys.
 #![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::id::{AccountId, InstallId, JobId, SubscriptionId, WalletId, WidgetId};
 use flysk_domain::platform::crm::Crm;
@@ -59,6 +61,31 @@ async fn a_requeued_job_takes_its_dedup_key_unless_a_newer_job_has_it(pool: MySq
     }
     let gone = jobs::retry(&mut conn, lease.fence, now, "failed").await;
     assert!(matches!(gone, Err(StoreError::WrongState { .. })), "{gone:?}");
+}
+
+async fn expedite(conn: &mut Conn, now: DateTime<Utc>) -> bool {
+    let expedited = jobs::expedite(conn, "test.work", "one", now);
+    tokio::time::timeout(Duration::from_secs(5), expedited).await.unwrap().unwrap()
+}
+
+/// A locked row makes nobody wait for the limit of 10 s. Transactions that found the key taken do not keep each other off.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_job_whose_row_is_locked_is_not_expedited(pool: MySqlPool) {
+    let (clock, mut conn) = (clock(), pool.acquire().await.unwrap());
+    let (id, now) = (JobId::generate(&clock), clock.now());
+    assert!(insert_job(&mut conn, id, now).await);
+    let mut elsewhere = pool.begin().await.unwrap();
+    let lock = sqlx::query("SELECT id FROM jobs WHERE id = ? FOR UPDATE").bind(id.to_string());
+    lock.fetch_one(&mut *elsewhere).await.unwrap();
+    assert!(!expedite(&mut conn, now).await);
+    elsewhere.rollback().await.unwrap();
+
+    let (mut first, mut second) = (pool.begin().await.unwrap(), pool.begin().await.unwrap());
+    for tx in [&mut first, &mut second] {
+        assert!(!insert_job(tx, JobId::generate(&clock), now).await);
+    }
+    assert!(expedite(&mut first, now).await);
+    assert!(!expedite(&mut second, now).await, "the first one does it");
 }
 
 /// A handshake returns the widget, and install and wallet only if they exist.

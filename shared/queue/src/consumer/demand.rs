@@ -81,6 +81,12 @@ pub(crate) struct FetchPermit {
 }
 
 impl FetchPermit {
+    /// The only one of a consumer.
+    #[cfg(test)]
+    pub(crate) fn single() -> Self {
+        Occupancy::new(Arc::new(WakeSignal::default())).enter()
+    }
+
     /// Drops it without counting its job as ended: the job was given back, and jobs are not as short as they seem then.
     pub(crate) fn give_back(mut self) {
         self.is_given_back = true;

@@ -50,11 +50,17 @@ impl<App: Send + Sync + 'static> Executor<App> {
         Ok(leases.into_iter().map(|lease| self.hold(lease)).collect())
     }
 
-    /// Requeues a job that was claimed and not started, as if it had not been claimed.
+    /// Requeues a job that was claimed and not started; one that was claimed ahead, as if it had not been claimed.
     pub(crate) async fn give_back(&self, job: HeldJob) {
         let HeldJob { lease, active: _active } = job;
         let give_back = || async {
-            jobs::give_back(&mut *self.conn().await?, lease.fence, lease.run_at, self.clock().now()).await
+            let (mut conn, now) = (self.conn().await?, self.clock().now());
+            if lease.claimed_ahead {
+                jobs::give_back(&mut conn, lease.fence, lease.run_at, now).await
+            } else {
+                // It may have been started before.
+                jobs::release(&mut conn, lease.fence, now).await
+            }
         };
         if let Err(error) = repeat_contended(|| answered(give_back())).await {
             tracing::warn!(job.id = %lease.fence.job, error = %error, "failed to give a job back; its lease will expire");

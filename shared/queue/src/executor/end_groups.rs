@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flysk_domain::Clock;
 use flysk_domain::id::JobId;
-use flysk_store::group_commit::{CommitGroup, GroupCommit};
+use flysk_store::group_commit::{CommitGroup, GroupCommit, clone_error};
 use flysk_store::jobs::{self, Fence};
 use flysk_store::{Pool, StoreError, StoreResult, answered, repeat_while};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -97,6 +97,10 @@ impl EndCommits {
             Ok(done) => written.done.extend(done),
             Err(StoreError::Conflict(_)) if group.len() > 1 => {
                 for job in group {
+                    // A job may be named twice. What it waited for may last as long again.
+                    if written.failed.contains_key(job) {
+                        continue;
+                    }
                     match self.complete(number, &[*job], note).await {
                         Ok(done) => written.done.extend(done),
                         Err(error) => drop(written.failed.insert(*job, error)),
@@ -132,12 +136,31 @@ struct Written {
 }
 
 impl Written {
-    /// The outcome of a job, asked for once.
-    fn outcome(&mut self, job: JobId) -> StoreResult<()> {
-        match self.failed.remove(&job) {
-            Some(error) => Err(error),
+    fn outcome(&self, job: JobId) -> StoreResult<()> {
+        match self.failed.get(&job) {
+            Some(error) => Err(clone_error(error)),
             None if self.done.contains(&job) => Ok(()),
             None => Err(StoreError::WrongState { what: "job" }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// [`StoreError::WrongState`] would tell the second one that the lease was lost, and the end would not be written again.
+    #[test]
+    fn a_job_that_is_named_twice_fails_twice() {
+        let [failed, done, lost] =
+            [1, 2, 3].map(|number| format!("job_{number:026}").parse::<JobId>().unwrap());
+        let mut written = Written::default();
+        written.failed.insert(failed, StoreError::Conflict(sqlx::Error::PoolTimedOut));
+        written.done.insert(done);
+        for _ in 0..2 {
+            assert!(matches!(written.outcome(failed), Err(StoreError::Conflict(_))));
+            assert!(written.outcome(done).is_ok());
+            assert!(matches!(written.outcome(lost), Err(StoreError::WrongState { .. })));
         }
     }
 }

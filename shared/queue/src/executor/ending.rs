@@ -115,9 +115,19 @@ impl<App: Send + Sync + 'static> Executor<App> {
         unit.commit().await
     }
 
-    /// Fails a job whose lease expired: it is retried if an attempt is left, dead otherwise.
-    pub(crate) async fn fail_abandoned(&self, lease: Lease) {
+    /// Ends the attempt of a job whose lease expired. A job that was claimed ahead may not have begun: its attempt is given back,
+    /// once, because jobs that have been claimed are not claimed ahead again. Of the others the attempt has failed: the job is
+    /// retried if one is left, dead otherwise.
+    pub(crate) async fn end_abandoned(&self, lease: Lease) {
         let _active = self.active_jobs.track(lease.fence);
+        if lease.claimed_ahead {
+            let release =
+                || async { jobs::release(&mut *self.conn().await?, lease.fence, self.clock().now()).await };
+            if let Err(error) = repeat_contended(|| answered(release())).await {
+                tracing::warn!(job.id = %lease.fence.job, error = %error, "failed to requeue a job; its lease will expire");
+            }
+            return metrics::record_rescue(&lease);
+        }
         let ctx = JobContext::new(lease, self.outbox.clone());
         if let Err(error) = repeat_contended(|| answered(self.record_interruption(&ctx))).await {
             tracing::warn!(error = %error, "failed to record an interrupted attempt");

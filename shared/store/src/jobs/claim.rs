@@ -40,6 +40,9 @@ pub struct Lease {
     pub trace: Trace,
     /// When it became due.
     pub run_at: DateTime<Utc>,
+    /// Whether the claim was made before the job could start ([`super::claim_many`]). Of an expired lease: whether that claim
+    /// was, so nobody knows whether the job has begun.
+    pub claimed_ahead: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -55,6 +58,8 @@ pub(super) struct LeaseRow {
     correlation_id: String,
     traceparent: Option<String>,
     run_at: DateTime<Utc>,
+    /// Fence number of a claim ahead of the start.
+    pub(super) ahead_fence: Option<u64>,
 }
 
 impl From<LeaseRow> for Lease {
@@ -68,13 +73,13 @@ impl From<LeaseRow> for Lease {
             tenant: row.tenant,
             trace: Trace { correlation_id: row.correlation_id, traceparent: row.traceparent },
             run_at: row.run_at,
+            claimed_ahead: row.ahead_fence == Some(row.fence),
         }
     }
 }
 
 /// The columns of a [`LeaseRow`].
-pub(super) const LEASE_COLUMNS: &str =
-    "id, fence, kind, payload, attempt, max_attempts, tenant, correlation_id, traceparent, run_at";
+pub(super) const LEASE_COLUMNS: &str = "id, fence, kind, payload, attempt, max_attempts, tenant, correlation_id, traceparent, run_at, ahead_fence";
 
 /// Claims a due, waiting job for `owner` until `until` and counts the attempt; `None` if it cannot be claimed.
 pub async fn claim(
@@ -199,7 +204,7 @@ pub async fn snooze(conn: &mut Conn, fence: Fence, run_at: DateTime<Utc>, reason
     requeue(conn, fence, back).await
 }
 
-/// Requeues a job at once without counting the attempt, because the worker shuts down.
+/// Requeues a job at once without counting the attempt: the worker shuts down, or died before the job may have begun.
 pub async fn release(conn: &mut Conn, fence: Fence, now: DateTime<Utc>) -> StoreResult<()> {
     let back = Requeue { run_at: now, push_at: now, uncounted: 1, has_started: true, reason: None };
     requeue(conn, fence, back).await

@@ -30,16 +30,17 @@ struct ClaimableRow {
 }
 
 impl ClaimableRow {
-    /// Whether the job may be claimed before it can start. If the worker dies meanwhile, that costs the job an attempt, so
-    /// it must have another one. A job that has been started may have killed its worker, and would cost others theirs.
+    /// Whether the job may be claimed before it can start. If the worker dies meanwhile, the attempt is given back, even if the
+    /// job had begun; one with a single attempt must not begin twice. A job that has been started may have killed its worker.
     fn may_be_claimed_ahead(&self) -> bool {
         self.started_at.is_none() && self.lease.attempt == 0 && self.lease.max_attempts > 1
     }
 
     /// The lease after the claim.
-    fn claimed(mut self) -> Lease {
+    fn claimed(mut self, starts_now: bool) -> Lease {
         self.lease.attempt += 1;
         self.lease.fence += 1;
+        self.lease.ahead_fence = (!starts_now).then_some(self.lease.fence);
         self.lease.into()
     }
 }
@@ -48,7 +49,8 @@ impl ClaimableRow {
 /// in a transaction of its own.
 ///
 /// Not claimed are jobs that cannot be, jobs whose row another transaction has locked (they delay nobody), and of the jobs to
-/// be claimed ahead those that have been started before or have a single attempt.
+/// be claimed ahead those that have been started before or have a single attempt. Jobs that are claimed ahead are marked, until
+/// they are claimed again.
 pub async fn claim_many(
     conn: &mut Conn,
     wanted: &[Claim],
@@ -72,35 +74,42 @@ pub async fn claim_many(
     push_in(&mut lock, starts_now.keys().map(ToString::to_string));
     lock.push(" FOR UPDATE SKIP LOCKED");
     let rows: Vec<ClaimableRow> = lock.build_query_as().fetch_all(&mut *conn).await?;
-    let leases: Vec<Lease> = rows
-        .into_iter()
-        .filter(|row| starts_now.get(&row.lease.id) == Some(&true) || row.may_be_claimed_ahead())
-        .map(ClaimableRow::claimed)
-        .collect();
-    take(conn, &leases, owner, until, now).await?;
+    let claimed = |row: ClaimableRow| {
+        let starts_now = starts_now.get(&row.lease.id) == Some(&true);
+        (starts_now || row.may_be_claimed_ahead()).then(|| row.claimed(starts_now))
+    };
+    let leases: Vec<Lease> = rows.into_iter().filter_map(claimed).collect();
+    for is_ahead in [false, true] {
+        let taken = leases.iter().filter(|lease| lease.claimed_ahead == is_ahead);
+        let taken: Vec<JobId> = taken.map(|lease| lease.fence.job).collect();
+        take(conn, &taken, is_ahead, owner, (until, now)).await?;
+    }
     Ok(leases)
 }
 
 /// Writes the claims of rows that are locked.
 async fn take(
     conn: &mut Conn,
-    leases: &[Lease],
+    jobs: &[JobId],
+    is_ahead: bool,
     owner: &str,
-    until: DateTime<Utc>,
-    now: DateTime<Utc>,
+    (until, now): (DateTime<Utc>, DateTime<Utc>),
 ) -> StoreResult<()> {
-    if leases.is_empty() {
+    if jobs.is_empty() {
         return Ok(());
     }
-    let mut claim = sqlx::QueryBuilder::new(
-        "UPDATE jobs FORCE INDEX (PRIMARY) SET state = 'running', attempt = attempt + 1, fence = fence + 1,
-                waiting_key = NULL, lease_owner = ",
+    let mut claim = sqlx::QueryBuilder::new("UPDATE jobs FORCE INDEX (PRIMARY) SET ");
+    if is_ahead {
+        claim.push("ahead_fence = fence + 1, ");
+    }
+    claim.push(
+        "state = 'running', attempt = attempt + 1, fence = fence + 1, waiting_key = NULL, lease_owner = ",
     );
     claim.push_bind(owner).push(", lease_until = ").push_bind(until);
     claim.push(", started_at = ").push_bind(now).push(" WHERE id");
-    push_in(&mut claim, leases.iter().map(|lease| lease.fence.job.to_string()));
+    push_in(&mut claim, jobs.iter().map(ToString::to_string));
     let taken = claim.build().execute(conn).await?;
-    expect_rows(&taken, leases.len(), "job")
+    expect_rows(&taken, jobs.len(), "job")
 }
 
 #[derive(sqlx::FromRow)]

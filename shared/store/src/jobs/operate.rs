@@ -116,16 +116,34 @@ pub async fn replay(conn: &mut Conn, id: JobId, now: DateTime<Utc>) -> StoreResu
     Ok(replayed.rows_affected() == 1)
 }
 
-/// Makes the waiting job of this kind and dedup key due now, with all its attempts; `false` if none waits.
+/// Makes the waiting job of this kind and dedup key due now, with all its attempts; `false` if none waits, or another transaction
+/// has locked its row. Nobody waits for that one: it claims or pushes a job that is due, expedites it as well, or cancels it.
 pub async fn expedite(conn: &mut Conn, kind: &str, dedup_key: &str, now: DateTime<Utc>) -> StoreResult<bool> {
+    // Read without a lock and then locked by the primary key: of two transactions whose job had this key, both have a shared lock
+    // of its entry in the unique index, and each would skip the row because of the other.
+    let waiting: Option<String> =
+        sqlx::query_scalar("SELECT id FROM jobs WHERE kind = ? AND waiting_key = ? AND state = 'queued'")
+            .bind(kind)
+            .bind(dedup_key)
+            .fetch_optional(&mut *conn)
+            .await?;
+    let Some(id) = waiting else { return Ok(false) };
+    let unlocked: Option<String> = sqlx::query_scalar(
+        "SELECT id FROM jobs FORCE INDEX (PRIMARY) WHERE id = ? AND state = 'queued' FOR UPDATE SKIP LOCKED",
+    )
+    .bind(&id)
+    .fetch_optional(&mut *conn)
+    .await?;
+    if unlocked.is_none() {
+        return Ok(false);
+    }
     let expedited = sqlx::query(
         "UPDATE jobs SET attempt = 0, run_at = LEAST(run_at, ?), push_at = LEAST(push_at, ?)
-         WHERE kind = ? AND waiting_key = ? AND state = 'queued'",
+         WHERE id = ? AND state = 'queued'",
     )
     .bind(now)
     .bind(now)
-    .bind(kind)
-    .bind(dedup_key)
+    .bind(id)
     .execute(conn)
     .await?;
     Ok(expedited.rows_affected() == 1)

@@ -35,6 +35,9 @@ use crate::App;
 /// Error of an attempt whose worker stopped.
 const INTERRUPTED: &str =
     "the worker stopped before the response arrived: the backend may have received the event";
+/// Delay before an event is sent again whose delivery could not be recorded because a row stayed locked: the first one of the
+/// ordinary schedule.
+const RECORD_RETRY_DELAY: Duration = Duration::from_secs(10);
 /// Places in the line after which the delay until the next look does not grow any more.
 const MAX_RECHECK_PLACES: u32 = 60;
 
@@ -72,7 +75,8 @@ impl JobHandler<App> for DeliverEvent {
             return end_cleanly(run, app, event.clone(), sent.log, state).await;
         }
         // Repeated here, because a retried handler would send the event again.
-        repeat_contended(|| record_attempt(run, widget, &endpoint, event, &sent)).await
+        let recorded = repeat_contended(|| record_attempt(run, widget, &endpoint, event, &sent)).await;
+        recorded.map_err(|error| error.wait_if_rolled_back(RECORD_RETRY_DELAY))
     }
 
     /// A waiting event fails with its job; another state is final. The later events of the install go on.
@@ -195,7 +199,8 @@ async fn end_cleanly(
         Err(StoreError::WrongState { what: WAITING_EVENT }) => {
             Ok(JobOutcome::skip("another run has recorded the delivery"))
         }
-        Err(error) => Err(error.into()),
+        // Lost races were repeated by the group.
+        Err(error) => Err(JobError::from(error).wait_if_rolled_back(RECORD_RETRY_DELAY)),
     }
 }
 

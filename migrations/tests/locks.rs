@@ -1,0 +1,28 @@
+//! Migrations of tables that charges write: writes go on while they run.
+#![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
+
+use sqlx::migrate::Migrator;
+use sqlx::{AssertSqlSafe, MySqlPool};
+
+const INDEX_OPEN_LOTS: i64 = 20_261_130_210_500;
+
+/// The statements of a migration without their comments.
+fn statements_of(version: i64) -> Vec<String> {
+    let migration = flysk_migrations::MIGRATOR.iter().find(|one| one.version == version).unwrap();
+    let lines = migration.sql.as_str().lines().filter(|line| !line.trim_start().starts_with("--"));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    text.split(';').map(|statement| statement.trim().to_owned()).filter(|one| !one.is_empty()).collect()
+}
+
+/// A server refuses `LOCK = NONE` if it would let writes wait.
+#[sqlx::test(migrations = false)]
+async fn lots_are_indexed_while_writes_go_on(pool: MySqlPool) {
+    let earlier = flysk_migrations::MIGRATOR.iter().filter(|one| one.version < INDEX_OPEN_LOTS).cloned();
+    Migrator::with_migrations(earlier.collect()).run(&pool).await.unwrap();
+    let statements = statements_of(INDEX_OPEN_LOTS);
+    assert_eq!(statements.len(), 3);
+    for statement in statements {
+        let unlocked = format!("{statement}, LOCK = NONE");
+        sqlx::raw_sql(AssertSqlSafe(unlocked)).execute(&pool).await.unwrap();
+    }
+}
