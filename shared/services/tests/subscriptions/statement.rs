@@ -177,7 +177,7 @@ async fn a_payment_buys_once_however_often_it_is_read(pool: MySqlPool) {
     drop(conn);
     // A second transfer of the same content on another day is balance.
     world.advance(TimeDelta::days(1));
-    let second = read(&world, &[transfer(&world, "1", (FIRM, 31_000), &purpose)]).await;
+    let second = read(&world, &[transfer(&world, "2", (FIRM, 31_000), &purpose)]).await;
     assert_eq!(second[0].1, MatchOutcome::Landed);
     assert_eq!(balance(&world).await, 31_000);
     check_books(&world).await;

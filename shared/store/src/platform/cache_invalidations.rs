@@ -66,7 +66,7 @@ pub async fn record(conn: &mut Conn, subject: Subject) -> StoreResult<()> {
 pub(crate) async fn record_subscription(conn: &mut Conn, id: SubscriptionId) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO cache_invalidations (what, subject, changed_at)
-         SELECT 'install', s.install_id, UTC_TIMESTAMP(6) FROM subscriptions s WHERE s.id = ?",
+         VALUES ('install', (SELECT s.install_id FROM subscriptions s WHERE s.id = ?), UTC_TIMESTAMP(6))",
     )
     .bind(id.to_string())
     .execute(conn)
@@ -78,7 +78,7 @@ pub(crate) async fn record_subscription(conn: &mut Conn, id: SubscriptionId) -> 
 pub(crate) async fn record_invoice(conn: &mut Conn, id: InvoiceId) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO cache_invalidations (what, subject, changed_at)
-         SELECT 'install', i.install_id, UTC_TIMESTAMP(6) FROM subscription_invoices i WHERE i.id = ?",
+         VALUES ('install', (SELECT i.install_id FROM subscription_invoices i WHERE i.id = ?), UTC_TIMESTAMP(6))",
     )
     .bind(id.to_string())
     .execute(conn)
@@ -90,7 +90,7 @@ pub(crate) async fn record_invoice(conn: &mut Conn, id: InvoiceId) -> StoreResul
 pub(crate) async fn record_campaign(conn: &mut Conn, id: PriceCampaignId) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO cache_invalidations (what, subject, changed_at)
-         SELECT 'widget', c.widget_id, UTC_TIMESTAMP(6) FROM price_campaigns c WHERE c.id = ?",
+         VALUES ('widget', (SELECT c.widget_id FROM price_campaigns c WHERE c.id = ?), UTC_TIMESTAMP(6))",
     )
     .bind(id.to_string())
     .execute(conn)

@@ -50,7 +50,7 @@ async fn one_key_for_many_wallets_charges_once(options: MySqlPoolOptions, connec
     let mut wallets = Vec::new();
     for _ in 0..6 {
         let wallet = fixture.wallet().await;
-        fixture.done(wallet, fixture.credit(10, None)).await;
+        fixture.done(wallet, fixture.credit(20, None)).await;
         wallets.push(wallet);
     }
     for round in 0..20 {
