@@ -46,13 +46,15 @@ const fn outcome_number(outcome: AttemptOutcome) -> u8 {
 
 const COLUMNS: &str = "SELECT a.id, a.event_id, e.type, e.install_id, e.account_id, a.attempt, a.started_at, a.took_ms, a.status,
             a.error, a.answer_head, a.interrupted ";
-/// The order of the tables is fixed, so that the index of the attempts gives the order of the rows.
-const OF_WIDGET: &str = "FROM widgets w STRAIGHT_JOIN lifecycle_attempts a FORCE INDEX (lifecycle_attempts_widget) ON a.widget_id = w.id
+/// The attempts are the first table, because only then MariaDB takes the order of the rows from their index.
+const OF_WIDGET: &str = "FROM lifecycle_attempts a FORCE INDEX (lifecycle_attempts_widget)
      STRAIGHT_JOIN lifecycle_events e ON e.id = a.event_id
-     WHERE w.id = ? AND w.vendor_id = ? AND a.id < ? ORDER BY a.id DESC LIMIT ?";
-const OF_OUTCOME: &str = "FROM widgets w STRAIGHT_JOIN lifecycle_attempts a FORCE INDEX (lifecycle_attempts_outcome) ON a.widget_id = w.id
+     WHERE a.widget_id = (SELECT w.id FROM widgets w WHERE w.id = ? AND w.vendor_id = ?) AND a.id < ?
+     ORDER BY a.id DESC LIMIT ?";
+const OF_OUTCOME: &str = "FROM lifecycle_attempts a FORCE INDEX (lifecycle_attempts_outcome)
      STRAIGHT_JOIN lifecycle_events e ON e.id = a.event_id
-     WHERE w.id = ? AND w.vendor_id = ? AND a.outcome = ? AND a.id < ? ORDER BY a.id DESC LIMIT ?";
+     WHERE a.widget_id = (SELECT w.id FROM widgets w WHERE w.id = ? AND w.vendor_id = ?) AND a.outcome = ? AND a.id < ?
+     ORDER BY a.id DESC LIMIT ?";
 const OF_ACCOUNT: &str = "FROM widgets w STRAIGHT_JOIN installs i ON i.widget_id = w.id
      STRAIGHT_JOIN lifecycle_events e ON e.install_id = i.id
      STRAIGHT_JOIN lifecycle_attempts a ON a.event_id = e.id

@@ -183,6 +183,6 @@ async fn a_handshake_follows_a_subscription_by_writes_and_by_time(pool: MySqlPoo
     soon("the offer", &|shaken| shaken["plans"] == json!([])).await;
 
     app.advance(TimeDelta::days(90));
-    let access = shake().await["subscription"]["access"].clone();
-    assert_ne!(access["level"], "allowed", "no job has run: {access}");
+    // No job has run: the invoice of the next period is not written yet, so the access stays and only its reason changes.
+    assert_eq!(shake().await["subscription"]["access"]["reason"], "renewing");
 }

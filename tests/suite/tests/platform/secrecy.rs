@@ -206,7 +206,7 @@ fn sources(folder: &std::path::Path) -> Vec<(String, String)> {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         if entry.path().is_dir() {
             found.extend(sources(&entry.path()));
-        } else {
+        } else if entry.path().extension().is_some_and(|extension| extension == "rs") {
             found.push((entry.path().display().to_string(), std::fs::read_to_string(entry.path()).unwrap()));
         }
     }

@@ -202,7 +202,12 @@ async fn crowd(pool: &Pool, filled: &Filled) {
         .unwrap();
     let third = "RIGHT(id, 1) IN ('0', '3', '6')";
     let statements = [
-        format!("UPDATE lifecycle_events SET install_id = '{install}' WHERE {third}"),
+        format!(
+            "UPDATE lifecycle_events e
+             JOIN (SELECT id, ROW_NUMBER() OVER (ORDER BY id) + 1000000 AS number FROM lifecycle_events WHERE {third}) chosen
+               ON chosen.id = e.id
+             SET e.install_id = '{install}', e.sequence = chosen.number"
+        ),
         format!("UPDATE coin_purchases SET wallet_id = '{wallet}' WHERE {third}"),
         format!("UPDATE subscription_invoices SET install_id = '{install}' WHERE {third}"),
         format!("UPDATE invoice_payments SET install_id = '{install}' WHERE {third}"),
