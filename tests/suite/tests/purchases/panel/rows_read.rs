@@ -15,8 +15,9 @@ use crate::harness::TestApp;
 const ROWS: u32 = 40_000;
 /// Rows of a page, and one that tells that there are more.
 const PAGE_ROWS: u32 = 51;
-/// Most rows read to find the ids of a page.
-const MOST_FOR_IDS: u64 = 150;
+/// Most rows read to find the ids of a page. While a filter leaves a few hundred rows, the server may read and sort
+/// them all.
+const MOST_FOR_IDS: u64 = 500;
 /// The same where only an estimate bounds them, see [`most_for_ids`]: a fifth of the jobs.
 const MOST_FOR_RARE_JOBS: u64 = 8_000;
 /// Most rows read for the rows of a page, each with what it is joined with.
@@ -24,9 +25,9 @@ const MOST_FOR_RECORDS: u64 = 500;
 /// Most rows read to count a list: each one from an index and from the server's temporary table.
 const MOST_FOR_COUNT: u64 = 2 * 10_001;
 /// Most rows read for one kind of the timeline, of which a page shows 100.
-const MOST_FOR_KIND: u64 = 1_000;
+const MOST_FOR_KIND: u64 = 1_500;
 /// Most rows read for a result of the search box and for the page of an account.
-const MOST_FOR_FOUND: u64 = 800;
+const MOST_FOR_FOUND: u64 = 3_000;
 /// Most rows read for the start page: 30 days of each figure, twice, and five rows of each list.
 const MOST_FOR_HOME: u64 = 5_000;
 
