@@ -16,7 +16,7 @@ use super::input::Input;
 use super::journal::{Occurrence, WebhookEntry};
 use super::problem::Problem;
 use super::registration;
-use super::scene::Scene;
+use super::scene::{ClockMode, Scene};
 
 /// Ids of the first account and user that are made up.
 const FIRST_ACCOUNT: u64 = 31_234_567;
@@ -157,9 +157,16 @@ pub(super) async fn uninstall(
     done(&scene, after, about).await
 }
 
+/// Step of a standing clock that tells two moments apart; times are shown in seconds.
+const LEAST_STEP: TimeDelta = TimeDelta::milliseconds(1);
+
 /// The account disables the integration.
 pub(super) async fn remove(scene: &Scene, account_id: u64) -> Result<(), Problem> {
     let lost = scene.loses_webhook();
+    if scene.plan.clock == ClockMode::Frozen {
+        // On a standing clock the install may be of the same moment, and Flysk then believes the install.
+        scene.sandbox.clock.set(scene.sandbox.now() + LEAST_STEP);
+    }
     let client_id = &scene.plan.widget.client_id;
     let outcome = scene.sandbox.amocrm.state.disable(client_id, account_id, lost).await?;
     note_webhook(scene, "uninstall", Some(&outcome), lost);
