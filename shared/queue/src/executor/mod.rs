@@ -157,7 +157,7 @@ impl<App: Send + Sync + 'static> Executor<App> {
     /// Claims, runs and finishes one job. Its end is durable when this returns.
     pub async fn execute(&self, id: JobId) -> StoreResult<ExecutionResult> {
         match self.claim(id).await? {
-            Some(lease) => Ok(self.run(lease).await),
+            Some(lease) => Ok(Box::pin(self.run(lease)).await),
             None => Ok(ExecutionResult::NotClaimed),
         }
     }

@@ -32,7 +32,7 @@ pub async fn use_once(
     hash: &str,
     now: DateTime<Utc>,
 ) -> StoreResult<bool> {
-    let used = sqlx::query(
+    let marked = sqlx::query(
         "UPDATE vendor_recovery_codes SET used_at = ? WHERE user_id = ? AND code_hash = ? AND used_at IS NULL",
     )
     .bind(now)
@@ -40,7 +40,7 @@ pub async fn use_once(
     .bind(hash)
     .execute(conn)
     .await?;
-    Ok(used.rows_affected() == 1)
+    Ok(marked.rows_affected() == 1)
 }
 
 /// Number of unused codes.

@@ -1,8 +1,8 @@
 //! The sandbox as a service: `flysk-sandbox`, for the CI of vendors.
 //!
 //! One process serves Flysk's API and, below `/_sandbox`, the control API and a page for people. [`Scene`](scene::Scene) is a
-//! sandbox with everything around it; a reset replaces it. Events pass an [event_proxy], and everything that happens is read into
-//! a [journal].
+//! sandbox with everything around it; a reset replaces it. Events pass an [`event_proxy`], and everything that happens is read into
+//! a [`journal`].
 
 mod accounts;
 mod advance;

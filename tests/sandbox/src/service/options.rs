@@ -28,7 +28,7 @@ pub struct Options {
     /// Redis: `redis://127.0.0.1:6379/0`
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
     pub(super) redis_url: String,
-    /// Name of the database instead of a new one, such as sandbox_ci; it must begin with `sandbox_`. All rows in it are
+    /// Name of the database instead of a new one, such as `sandbox_ci`; it must begin with `sandbox_`. All rows in it are
     /// deleted. One that exists already saves the time of migrating it
     #[arg(long, value_name = "NAME")]
     pub(super) database: Option<String>,

@@ -223,13 +223,12 @@ impl WalletLanes {
         commands: &[WalletCommands<'_>],
     ) -> StoreResult<Outcomes> {
         let idle = lock(connection).take();
-        let mut conn = match idle {
-            Some(conn) => conn,
-            None => {
-                let node = self.followed.connect_options();
-                self.pool.set_connect_options(MySqlConnectOptions::clone(&node));
-                self.pool.acquire().await?
-            }
+        let mut conn = if let Some(conn) = idle {
+            conn
+        } else {
+            let node = self.followed.connect_options();
+            self.pool.set_connect_options(MySqlConnectOptions::clone(&node));
+            self.pool.acquire().await?
         };
         let mut tx = conn.begin().await?;
         let outcomes = apply_to_unlocked(&mut tx, commands, self.clock.as_ref()).await?;

@@ -39,7 +39,7 @@ async fn balances_equal_their_entries_and_keys_are_built_again(pool: MySqlPool) 
     let keys = key_columns(&pool).await;
     let filled = fill(&pool, Volume::of(VOLUME), &SystemClock).await.unwrap();
     assert_eq!(key_columns(&pool).await, keys);
-    let proven = ledger::verify(&mut *pool.acquire().await.unwrap(), 5).await.unwrap();
+    let proven = ledger::verify(&mut pool.acquire().await.unwrap(), 5).await.unwrap();
     assert_eq!((proven.entries, proven.wallets, proven.discrepancies), (998, 100, Vec::new()));
 
     let mut conn = pool.acquire().await.unwrap();

@@ -1,4 +1,4 @@
-//! The peer of durable jobs: graphile-worker on PostgreSQL, with empty jobs like ours.
+//! The peer of durable jobs: graphile-worker on `PostgreSQL`, with empty jobs like ours.
 
 use super::DURABLE_BACKLOG;
 use super::node_peer::{NodePeer, Package};
@@ -20,7 +20,7 @@ pub(super) struct Peer {
     pub(super) local_queue: [f64; 2],
 }
 
-/// Installs graphile-worker if necessary, and measures it on a PostgreSQL of its own.
+/// Installs graphile-worker if necessary, and measures it on a `PostgreSQL` of its own.
 pub(super) async fn run() -> anyhow::Result<Peer> {
     let postgres = Postgres::start().await?;
     let peer = NodePeer::install("graphile", SCRIPT, &[GRAPHILE_WORKER], &postgres.url())?;

@@ -1,5 +1,5 @@
 //! Benchmark of durable and ephemeral jobs: start latency and throughput, compared with BullMQ on the same Redis, and with
-//! graphile-worker on PostgreSQL.
+//! graphile-worker on `PostgreSQL`.
 
 mod backlog;
 mod bullmq;

@@ -1,4 +1,4 @@
-//! A private PostgreSQL server, the database of a peer. Its commits are flushed to disk, which is its default.
+//! A private `PostgreSQL` server, the database of a peer. Its commits are flushed to disk, which is its default.
 
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;

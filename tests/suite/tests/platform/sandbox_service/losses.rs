@@ -34,8 +34,8 @@ async fn lost_events_are_repeated_unless_flysk_believes_that_they_arrived() -> a
     assert_eq!(told, wanted, "{moved}");
     assert_eq!(types(&backend)[before..], [json!("install"), json!("activate")]);
 
-    let lose = json!({ "of": "events", "next": 1, "answered": true });
-    let left = post(&sandbox, "/hooks/lose", lose).await?;
+    let body = json!({ "of": "events", "next": 1, "answered": true });
+    let left = post(&sandbox, "/hooks/lose", body).await?;
     assert_eq!((&left["events"], &left["answered"]), (&json!(1), &json!(true)));
     sandbox.control(Method::DELETE, &format!("/accounts/{account}"), None).await?;
     post(&sandbox, "/clock/advance", json!({ "by": "1d" })).await?;
