@@ -67,8 +67,8 @@ fn main() -> anyhow::Result<()> {
         match args.command {
             Command::Serve { only } => serve(config, only).await,
             Command::Healthcheck => Ok(health::check(config.admin.listen, "/readyz").await?),
-            Command::OperatorCreate(create) => create.run(config).await,
-            Command::OperatorReset(reset) => reset.run(config).await,
+            Command::OperatorCreate(create) => Box::pin(create.run(config)).await,
+            Command::OperatorReset(reset) => Box::pin(reset.run(config)).await,
             Command::OperatorList => Box::pin(operator_list::run(config)).await,
             Command::CliReference => Ok(()),
         }

@@ -104,8 +104,8 @@ impl Fleet {
         for (limit, apart) in [(MAX_CONCURRENT_CALLS, CALL_TIME), (MAX_CALLS_PER_WINDOW, WINDOW)] {
             let least = i64::try_from(apart.saturating_sub(NOTE_JITTER).as_millis())?;
             for calls in calls.windows(limit + 1) {
-                let (begun, last) = (calls.first().copied(), calls.last().copied());
-                let between = last.unwrap_or_default() - begun.unwrap_or_default();
+                let (begun, ended) = (calls.first().copied(), calls.last().copied());
+                let between = ended.unwrap_or_default() - begun.unwrap_or_default();
                 ensure!(between >= least, "{} calls within {between} ms", limit + 1);
             }
         }

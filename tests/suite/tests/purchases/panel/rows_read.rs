@@ -340,7 +340,7 @@ async fn measure_list(counted: &Counted, list: &str, excess: &mut Vec<String>) {
             excess.push(format!("{list}, newest first {newest_first}: {read} rows for {} ids", ids.len()));
         }
         let (start, before) = (counted.total().await, counted.total().await);
-        let shown = frozen.rows(&mut *counted.reads.acquire().await.unwrap(), &ids).await.unwrap();
+        let shown = frozen.rows(&mut counted.reads.acquire().await.unwrap(), &ids).await.unwrap();
         let read = (counted.total().await - before).saturating_sub(before - start);
         if read > MOST_FOR_RECORDS {
             excess.push(format!("{list}: {read} rows for {} rows of the page", shown.len()));
