@@ -16,10 +16,11 @@ use crate::marks;
 const QUICK: u64 = 900;
 const WAITING: u64 = 100;
 
-/// All quick jobs are done, and more of those that wait are claimed than may run. After a second, some are given back.
+/// All quick jobs are done, and more of those that wait were claimed than may run. After a second, some are given back: their
+/// fence numbers remain.
 const CLAIMED_AHEAD: &str =
     "SELECT (SELECT COUNT(*) FROM jobs WHERE kind = 'ahead.quick' AND state <> 'done') = 0
-     AND (SELECT COUNT(*) FROM jobs WHERE kind = 'ahead.wait' AND state = 'running') > 4";
+     AND (SELECT COUNT(*) FROM jobs WHERE kind = 'ahead.wait' AND fence > 0) > 4";
 
 async fn count(fleet: &Fleet, query: &'static str) -> anyhow::Result<i64> {
     Ok(sqlx::query_scalar(query).fetch_one(&fleet.pool).await?)
