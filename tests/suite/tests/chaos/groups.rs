@@ -14,7 +14,9 @@ use crate::in_process::{
 use crate::marks;
 
 const QUICK: u64 = 900;
-const WAITING: u64 = 100;
+/// More than wait in Redis at once: the consumer looks ahead only while its fetches are full.
+const WAITING: u64 = 1_500;
+const ALL: i64 = 2_400;
 
 /// All quick jobs are done, and more of those that wait were claimed than may run. After a second, some are given back: their
 /// fence numbers remain.
@@ -62,7 +64,7 @@ async fn jobs_claimed_ahead_of_long_ones_are_given_back() -> anyhow::Result<()> 
     fleet.wait_for(given_back, 1).await?;
     assert_eq!(stage.starts::<Wait>(), CONCURRENCY);
     stage.open_gate();
-    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done' AND attempt = 1", 1_000).await?;
+    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done' AND attempt = 1", ALL).await?;
     assert_eq!(stage.starts::<Wait>(), usize::try_from(WAITING)?, "each is started once");
     worker.terminate().await
 }
@@ -81,7 +83,7 @@ async fn jobs_claimed_ahead_by_a_worker_that_dies_are_run_once_by_another() -> a
     let begun = stage.starts::<Wait>();
     let other = InProcessWorker::start(&fleet, &stage)?;
     stage.open_gate();
-    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done'", 1_000).await?;
+    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done'", ALL).await?;
     assert_eq!(stage.starts::<Wait>(), usize::try_from(WAITING)? + begun, "those that were begun, twice");
     assert_eq!(count(&fleet, "SELECT COUNT(*) FROM jobs WHERE attempt = 2").await?, begun_at_once);
     assert_eq!(count(&fleet, "SELECT COUNT(*) FROM jobs WHERE attempt > 2").await?, 0);
