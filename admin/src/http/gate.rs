@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use flysk_domain::admin::SessionStage;
+use flysk_domain::id::OperatorId;
 use flysk_domain::trace::Trace;
 use flysk_store::admin::sessions::Session;
 use poem::http::{HeaderValue, Method, StatusCode};
@@ -102,7 +103,7 @@ async fn answer(deps: &Deps, route: &Route, request: Incoming) -> Response {
                 return serve_member(deps, route, page.as_ref(), found, request, &kept).await;
             }
             Ok(Some(_)) if !is_write => return respond::redirect(SECOND_FACTOR_PATH),
-            Ok(_) if !is_write => return respond::redirect(&session::sign_in_path(&request.target())),
+            Ok(_) if !is_write => return respond::redirect(&session::sign_in_path(area, &request.target())),
             Ok(_) => return respond::session_ended(&kept),
             Err(fault) => Err(fault),
         },
@@ -144,7 +145,7 @@ async fn serve_member(
     };
     let mut response = served.unwrap_or_else(|fault| respond::error(deps, &found, kept, &fault));
     if let Some(token) = fresh_cookie {
-        session::remember(deps, &mut response, &token);
+        session::remember::<OperatorId>(deps, &mut response, &token);
     }
     response
 }

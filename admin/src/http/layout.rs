@@ -107,7 +107,7 @@ impl Layout {
                 portal::navigation::groups(kept.path()),
                 user.name.clone(),
                 vendor_name(user).to_owned(),
-                portal::session::form_token(&deps.keyring, session),
+                form_token(&deps.keyring, session),
             ),
         };
         Self {

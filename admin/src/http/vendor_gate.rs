@@ -2,6 +2,7 @@
 //! second factor. The session is looked up among those of vendors' users only, by a cookie of its own.
 
 use flysk_domain::admin::{SessionStage, is_fresh_proof};
+use flysk_domain::id::VendorUserId;
 use flysk_store::portal::sessions::VendorSession;
 use poem::Response;
 use poem::http::Method;
@@ -12,8 +13,9 @@ use super::respond::{self, ProofMissing, Refusal};
 use super::route::{Route, VendorMember, VendorNewcomerPage, VendorPage};
 use super::{Fault, Incoming, VendorNewcomer};
 use crate::deps::Deps;
-use crate::portal::session::{self, FoundUser};
+use crate::portal::session::{FoundUser, find};
 use crate::portal::step_up;
+use crate::sign_in::session;
 
 /// Serves a page between password and second factor.
 pub(super) async fn serve_newcomer(
@@ -21,7 +23,7 @@ pub(super) async fn serve_newcomer(
     page: &VendorNewcomerPage,
     request: Incoming,
 ) -> Result<Response, Fault> {
-    match session::find(deps, &request).await? {
+    match find(deps, &request).await? {
         Some(FoundUser { user, session }) if session.stage == SessionStage::Password => {
             let is_write = request.method != Method::GET;
             if is_write && !session::owns_form(deps, &session, request.form.raw(CSRF_FIELD)) {
@@ -43,10 +45,12 @@ pub(super) async fn serve(
     kept: &Refusal,
 ) -> Response {
     let is_write = request.method != Method::GET;
-    let mut found = match session::find(deps, &request).await {
+    let mut found = match find(deps, &request).await {
         Ok(Some(found)) if found.session.stage == SessionStage::Full => found,
         Ok(Some(_)) if !is_write => return respond::redirect(Area::Portal.second_factor()),
-        Ok(_) if !is_write => return respond::redirect(&session::sign_in_path(&request.target())),
+        Ok(_) if !is_write => {
+            return respond::redirect(&session::sign_in_path(Area::Portal, &request.target()));
+        }
         Ok(_) => return respond::session_ended(kept),
         Err(fault) => return respond::bare_error(Area::Portal, &fault),
     };
@@ -71,7 +75,7 @@ pub(super) async fn serve(
     let served = page(member).await;
     let mut response = served.unwrap_or_else(|fault| respond::error(deps, &found, kept, &fault));
     if let Some(token) = fresh_cookie {
-        session::remember(deps, &mut response, &token);
+        session::remember::<VendorUserId>(deps, &mut response, &token);
     }
     response
 }

@@ -1,7 +1,8 @@
 //! What a page of the vendors' portal gets: dependencies, request, and whose user asks.
 //!
 //! A [`VendorVisit`] is not a [`Visit`](super::Visit) and is made of other tables: no page of the panel can be called with one, and no
-//! page of the portal for an operator.
+//! page of the portal for an operator. The two stand apart although they read alike: a transaction over both kinds of visits would be the
+//! one place where a vendor's act could be recorded as an operator's.
 
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -17,7 +18,7 @@ use serde_json::Value;
 use super::respond::{self, Layout};
 use super::{Fault, Incoming, Record};
 use crate::deps::Deps;
-use crate::portal::session::form_token;
+use crate::sign_in::session::form_token;
 
 /// Whether a form needs a second factor that was given a short time ago, as a type.
 pub(crate) trait Demand: Send + Sync + 'static {

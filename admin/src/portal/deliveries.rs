@@ -24,7 +24,7 @@ const OUTCOMES: [(&str, &str, AttemptOutcome); 4] = [
     ("failed", "не доставлено", AttemptOutcome::Failed),
     ("delivered", "доставлено", AttemptOutcome::Delivered),
     ("refused", "отклонено (410)", AttemptOutcome::Refused),
-    ("interrupted", "прервано у нас", AttemptOutcome::Interrupted),
+    ("interrupted", "прервано на стороне Flysk", AttemptOutcome::Interrupted),
 ];
 
 /// `GET /portal/deliveries`.
@@ -50,7 +50,8 @@ pub(super) async fn show(visit: VendorVisit<SignedIn>) -> Result<Response, Fault
     });
     page.newest = before.map(|_: u64| format!("{PATH}{}", query_string(&kept)));
     page.fields = fields(query, widget_filter(&all, query));
-    let head = ["Когда", "Событие", "Исход", "Попытка", "Статус", "Шла", "Аккаунт", "Ответ или ошибка"];
+    let head =
+        ["Когда", "Событие", "Исход", "Попытка", "Статус", "Длительность", "Аккаунт", "Ответ или ошибка"];
     page.sections = vec![Section::new(
         format!("Попытки доставки: {}", widget.name),
         Table::new(&head, log.attempts.iter().map(row).collect()),

@@ -27,7 +27,7 @@ pub(super) async fn show(visit: VendorVisit<SignedIn>) -> Result<Response, Fault
         ("E-mail", Cell::text(visit.who.email.clone())),
         ("Продавец", Cell::text(visit.who.vendor_name.clone())),
         ("Второй фактор", Cell::text("приложение-аутентификатор")),
-        ("Кодов восстановления", Cell::number(codes)),
+        ("Осталось кодов восстановления", Cell::number(codes)),
     ];
     page.acts = vec![
         Form::act("/portal/me/password", "Сменить пароль", "Сменить")

@@ -15,7 +15,6 @@ pub(crate) mod navigation;
 mod packages;
 mod plans;
 mod prices;
-mod second_factor;
 pub(crate) mod session;
 mod sign_in;
 pub(crate) mod step_up;

@@ -78,7 +78,7 @@ pub(super) async fn show(visit: VendorVisit<SignedIn>) -> Result<Response, Fault
     page.sections = vec![
         Section::new("Цены места", prices(&plan), "Цен нет."),
         Section::new("Другие версии", Table::new(&HEAD, others), "Других версий нет.")
-            .text("Подписка держит версию, на которой куплена, пока клиент не сменит тариф."),
+            .text("Подписка остаётся на купленной версии, пока клиент не сменит тариф."),
     ];
     page.blocks = vec![("Что входит", Cell::json(&plan.terms.features.to_string()))];
     visit.page(&page)

@@ -1,17 +1,18 @@
-//! Pages of signing in to the portal: password, second factor, its set-up, signing out.
+//! Pages of signing in to the portal: password, second factor, its set-up, signing out. Checks and writes are those of
+//! [`crate::sign_in`]. The pages are not: forms, counters, passkeys and records differ, and a page for both would be called with more
+//! differences than it has lines in common.
 
 use askama::Template;
-use flysk_domain::id::AuditId;
+use flysk_domain::id::{AuditId, VendorUserId};
 use flysk_store::admin::audit::{self, NewAuditRow};
+use flysk_store::portal::sessions;
 use flysk_store::portal::users::{self, VendorUser};
-use flysk_store::portal::{recovery_codes, sessions};
 use flysk_store::{Conn, repeat_contended};
 use poem::Response;
 use poem::http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::second_factor;
-use super::session::{self, form_token, safe_target};
+use super::session::safe_target;
 use crate::assets;
 use crate::deps::Deps;
 use crate::http::area::Area;
@@ -20,10 +21,8 @@ use crate::http::{Fault, Guest, Incoming, SignedIn, VendorNewcomer, VendorVisit}
 use crate::sign_in::lockout::Counters;
 use crate::sign_in::pages::{RecoveryCodesPage, Setup};
 use crate::sign_in::password::{self, MAX_PASSWORD_BYTES};
-use crate::sign_in::second_factor::{
-    fresh_recovery_codes, fresh_secret, hash_recovery_code, key_uri, qr_path,
-};
-use crate::sign_in::session::{expiry, fresh_token};
+use crate::sign_in::second_factor::{self, fresh_recovery_codes, fresh_secret, key_uri, qr_path};
+use crate::sign_in::session::{self, expiry, form_token, fresh_token};
 
 const WRONG_PASSWORD: &str = "Адрес или пароль не подходит.";
 const WRONG_CODE: &str = "Код не подходит или уже использован. Дождитесь следующего кода.";
@@ -103,7 +102,7 @@ pub(super) async fn begin_session(
 pub(super) fn to_second_factor(deps: &Deps, token: &str, next: &str) -> Response {
     let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
     let mut response = redirect(&format!("{}?{query}", Area::Portal.second_factor()));
-    session::remember(deps, &mut response, token);
+    session::remember::<VendorUserId>(deps, &mut response, token);
     response
 }
 
@@ -148,15 +147,14 @@ pub(super) async fn check_code(newcomer: VendorNewcomer) -> Result<Response, Fau
     let sign_in = || async {
         let now = deps.clock().now();
         let mut tx = deps.outbox.pool().begin().await?;
-        if !use_any_code(&mut tx, &newcomer, &code).await? {
+        let is_right = second_factor::use_any_code(&mut tx, &deps.keyring, user, &code, deps.clock()).await?;
+        if !is_right {
             return Ok(false);
         }
         if let Some(codes) = &fresh_codes {
-            users::confirm_totp(&mut tx, user.id, now).await?;
-            let hashes: Vec<String> = codes.iter().map(|code| hash_recovery_code(user.id, code)).collect();
-            recovery_codes::replace_all(&mut tx, user.id, &hashes).await?;
+            second_factor::confirm(&mut tx, user.id, codes, now).await?;
         }
-        sessions::step_up(&mut tx, session.id, &token_hash, expiry(now), now).await?;
+        sessions::step_up(&mut tx, session, &token_hash, expiry(now), now).await?;
         let action = if fresh_codes.is_some() { "vendor_user.enrol" } else { "vendor_user.sign_in" };
         record(&mut tx, deps, request, user, action).await?;
         tx.commit().await?;
@@ -172,20 +170,8 @@ pub(super) async fn check_code(newcomer: VendorNewcomer) -> Result<Response, Fau
         Some(codes) => page(StatusCode::OK, &RecoveryCodesPage { assets: assets::version(), codes, next })?,
         None => redirect(next),
     };
-    session::remember(deps, &mut response, &token);
+    session::remember::<VendorUserId>(deps, &mut response, &token);
     Ok(response)
-}
-
-/// Uses up a code of the authenticator, or a recovery code once the second factor is set up.
-async fn use_any_code(conn: &mut Conn, newcomer: &VendorNewcomer, code: &str) -> Result<bool, Fault> {
-    let VendorNewcomer { deps, user, .. } = newcomer;
-    if second_factor::use_code(conn, &deps.keyring, user, code, deps.clock()).await? {
-        return Ok(true);
-    }
-    if user.totp_confirmed_at.is_none() {
-        return Ok(false);
-    }
-    second_factor::use_recovery_code(conn, user.id, code, deps.clock()).await
 }
 
 /// Inserts a row of the audit log about the user's own access.
@@ -218,6 +204,6 @@ pub(super) async fn sign_out(visit: VendorVisit<SignedIn>) -> Result<Response, F
     };
     repeat_contended(end).await?;
     let mut response = redirect(Area::Portal.sign_in());
-    session::forget(&visit.deps, &mut response);
+    session::forget::<VendorUserId>(&visit.deps, &mut response);
     Ok(response)
 }

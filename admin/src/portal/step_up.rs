@@ -1,15 +1,16 @@
-//! The second factor once more, before acts with secrets, addresses and what is sold.
+//! The second factor once more, before acts with secrets, addresses and what is sold. Apart from the panel's,
+//! because that takes passkeys too and records both.
 
 use chrono::{DateTime, Utc};
 use flysk_store::portal::sessions::{self, VendorSession};
 use flysk_store::repeat_contended;
 
-use super::second_factor::use_code;
 use super::session::FoundUser;
 use super::sign_in::record;
 use crate::deps::Deps;
 use crate::http::{Fault, Incoming};
 use crate::sign_in::lockout::Counters;
+use crate::sign_in::second_factor::use_code;
 use crate::sign_in::session::fresh_token;
 
 const WRONG_CODE: &str = "Код не подходит или уже использован. Дождитесь следующего кода.";
@@ -54,7 +55,7 @@ async fn renew(
         if !use_code(&mut tx, &deps.keyring, user, &code, deps.clock()).await? {
             return Ok(None);
         }
-        sessions::step_up(&mut tx, session.id, token_hash, session.expires_at, now).await?;
+        sessions::step_up(&mut tx, session, token_hash, session.expires_at, now).await?;
         record(&mut tx, deps, request, user, "vendor_user.step_up").await?;
         tx.commit().await?;
         Ok::<_, Fault>(Some(now))

@@ -1,6 +1,5 @@
 //! A vendor's widgets: list, the page of one, registration, parameters, secrets, events. Secrets are shown once, when they are issued.
 
-use flysk_domain::TextEnum as _;
 use flysk_domain::id::{AccountId, EventId};
 use flysk_domain::platform::events::{EventKind, Test};
 use flysk_services::events::{self, NewEvent};
@@ -19,7 +18,7 @@ use crate::screens::widgets::edit::{MAX_NAME_LEN, check_url};
 use crate::screens::widgets::register::{self, REDIRECT_URI_RULE};
 use crate::screens::widgets::rotate::{self, Secret};
 use crate::screens::widgets::{events as event_settings, show as panel};
-use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table};
+use crate::view::{Cell, DetailPage, Field, Form, Section, Table};
 
 /// Path above the pages of widgets.
 const LIST: &str = "/portal/widgets";
@@ -29,27 +28,12 @@ const CHANGED_MEANWHILE: &str = "Виджет изменили, пока фор�
 /// `GET /portal`.
 pub(super) async fn list(visit: VendorVisit<SignedIn>) -> Result<Response, Fault> {
     let all = widgets::list(&mut *visit.deps.read().await?, visit.who.vendor).await?;
-    let row = |widget: &OwnWidget| {
-        let href = format!("{LIST}/{}", widget.id);
-        Row::linked(
-            href.clone(),
-            vec![
-                Cell::link(href, &widget.code),
-                Cell::text(widget.name.clone()),
-                Cell::text(widget.crm.as_str()),
-                Cell::flag(widget.uses_flycoins),
-                Cell::flag(widget.uses_subscriptions),
-                Cell::maybe(widget.event_url.clone()),
-                Cell::time(widget.created_at),
-            ],
-        )
-    };
-    let head = ["Код", "Название", "Сервис", "Flycoins", "Подписки", "Адрес событий", "Зарегистрирован"];
+    let rows = all.iter().map(|widget| panel::row_below(LIST, widget)).collect();
     let mut page = DetailPage::new(visit.layout("Виджеты"));
     page.acts = vec![register::form("/portal/widgets/register").without_reason()];
     page.sections = vec![Section::new(
         "Ваши виджеты",
-        Table::new(&head, all.iter().map(row).collect()),
+        Table::new(&panel::HEAD, rows),
         "Виджетов ещё нет. Зарегистрируйте первый.",
     )];
     visit.page(&page)

@@ -106,8 +106,8 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         ("Id", Cell::code(event.id)),
         ("Код", Cell::code(event.kind.as_str())),
         ("Когда", Cell::time(event.happened_at)),
-        ("Номер у виджета", Cell::number(event.number)),
-        ("Номер у установки", Cell::number(event.sequence)),
+        ("Порядковый номер у виджета", Cell::number(event.number)),
+        ("Порядковый номер у установки", Cell::number(event.sequence)),
         ("Аккаунт", Cell::link(format!("/accounts/{}", event.account_id), event.account_id)),
         ("Домен", Cell::text(event.host.clone())),
         ("Установка", Cell::link(format!("/installs/{}", event.install_id), event.install_id)),
@@ -134,7 +134,7 @@ pub(crate) fn attempts_table(tried: &[Attempt]) -> Table {
         ])
     };
     Table::new(
-        &["Попытка", "Начата", "Шла", "Статус", "Ошибка", "Начало ответа"],
+        &["Попытка", "Начата", "Длительность", "Статус", "Ошибка", "Начало ответа"],
         tried.iter().map(row).collect(),
     )
 }

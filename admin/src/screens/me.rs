@@ -34,7 +34,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         ("Роль", Cell::text(visit.who.role.label())),
         ("Права", Cell::text(labels::rights(&visit.who.rights))),
         ("Второй фактор", Cell::text(factors)),
-        ("Кодов восстановления", Cell::number(codes)),
+        ("Осталось кодов восстановления", Cell::number(codes)),
     ];
     page.acts = vec![
         Form::act("/me/password", "Сменить пароль", "Сменить")

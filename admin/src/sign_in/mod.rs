@@ -5,6 +5,7 @@ pub(crate) mod pages;
 pub(crate) mod passkey;
 pub(crate) mod passkey_pages;
 pub(crate) mod password;
+pub(crate) mod person;
 pub(crate) mod second_factor;
 pub(crate) mod session;
 pub(crate) mod step_up;

@@ -1,11 +1,11 @@
 //! Pages of signing in: password, second factor, its set-up, signing out.
 
 use askama::Template;
-use flysk_domain::id::AuditId;
+use flysk_domain::id::{AuditId, OperatorId};
 use flysk_store::Conn;
 use flysk_store::admin::audit::{self, NewAuditRow};
 use flysk_store::admin::operators::{self, Operator};
-use flysk_store::admin::{passkeys, recovery_codes, sessions};
+use flysk_store::admin::sessions;
 use flysk_store::repeat_contended;
 use poem::Response;
 use poem::http::StatusCode;
@@ -108,7 +108,7 @@ pub(crate) async fn check_password(guest: Guest) -> Result<Response, Fault> {
     repeat_contended(begin).await?;
     let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
     let mut response = redirect(&format!("{CODE_PATH}?{query}"));
-    session::remember(&deps, &mut response, &token);
+    session::remember::<OperatorId>(&deps, &mut response, &token);
     Ok(response)
 }
 
@@ -170,18 +170,15 @@ pub(crate) async fn check_code(newcomer: Newcomer) -> Result<Response, Fault> {
     let sign_in = || async {
         let now = deps.clock().now();
         let mut tx = deps.outbox.pool().begin().await?;
-        if !use_any_code(&mut tx, &newcomer, &code).await? {
+        let is_right =
+            second_factor::use_any_code(&mut tx, &deps.keyring, operator, &code, deps.clock()).await?;
+        if !is_right {
             return Ok(false);
         }
         if let Some(codes) = &fresh_codes {
-            operators::confirm_totp(&mut tx, operator.id, now).await?;
-            let hashes: Vec<String> =
-                codes.iter().map(|code| second_factor::hash_recovery_code(operator.id, code)).collect();
-            recovery_codes::replace_all(&mut tx, operator.id, &hashes).await?;
-            // Passkeys belong to the second factor that was lost.
-            passkeys::remove_all(&mut tx, operator.id).await?;
+            second_factor::confirm(&mut tx, operator.id, codes, now).await?;
         }
-        sessions::step_up(&mut tx, session.id, &token_hash, session::expiry(now), now).await?;
+        sessions::step_up(&mut tx, session, &token_hash, session::expiry(now), now).await?;
         let action = if fresh_codes.is_some() { "operator.enrol" } else { "operator.sign_in" };
         record(&mut tx, deps, request, operator, action, None).await?;
         tx.commit().await?;
@@ -197,20 +194,8 @@ pub(crate) async fn check_code(newcomer: Newcomer) -> Result<Response, Fault> {
         Some(codes) => page(StatusCode::OK, &RecoveryCodesPage { assets: assets::version(), codes, next })?,
         None => redirect(next),
     };
-    session::remember(deps, &mut response, &token);
+    session::remember::<OperatorId>(deps, &mut response, &token);
     Ok(response)
-}
-
-/// Uses up a code of the authenticator, or a recovery code once the second factor is set up.
-async fn use_any_code(conn: &mut Conn, newcomer: &Newcomer, code: &str) -> Result<bool, Fault> {
-    let Newcomer { deps, operator, .. } = newcomer;
-    if second_factor::use_code(conn, &deps.keyring, operator, code, deps.clock()).await? {
-        return Ok(true);
-    }
-    if operator.totp_confirmed_at.is_none() {
-        return Ok(false);
-    }
-    second_factor::use_recovery_code(conn, operator.id, code, deps.clock()).await
 }
 
 /// Inserts a row of the audit log about the operator's own access; `after` says what happened besides the action.
@@ -244,6 +229,6 @@ pub(crate) async fn sign_out(visit: Visit<Support>) -> Result<Response, Fault> {
     };
     repeat_contended(end).await?;
     let mut response = redirect("/sign-in");
-    session::forget(&visit.deps, &mut response);
+    session::forget::<OperatorId>(&visit.deps, &mut response);
     Ok(response)
 }

@@ -180,7 +180,7 @@ impl Attempt<'_> {
             PasskeyPurpose::SignIn => ("operator.sign_in", session::expiry(now)),
             PasskeyPurpose::Register | PasskeyPurpose::StepUp => ("operator.step_up", session.expires_at),
         };
-        sessions::step_up(&mut tx, session.id, token_hash, expires_at, now).await?;
+        sessions::step_up(&mut tx, session, token_hash, expires_at, now).await?;
         let after = json!({ "passkey": stored.id });
         record(&mut tx, deps, request, operator, action, Some(&after)).await?;
         tx.commit().await?;

@@ -1,6 +1,7 @@
 //! Signing in with a passkey instead of a code. The form is shown by a script, because only a script can ask for a passkey.
 
 use flysk_domain::admin::PasskeyPurpose;
+use flysk_domain::id::OperatorId;
 use poem::Response;
 
 use super::lockout::Counters;
@@ -41,6 +42,6 @@ pub(crate) async fn check(newcomer: Newcomer) -> Result<Response, Fault> {
     counters.was_right(deps).await?;
     counters.complete(deps).await?;
     let mut response = redirect(next);
-    session::remember(deps, &mut response, &token);
+    session::remember::<OperatorId>(deps, &mut response, &token);
     Ok(response)
 }

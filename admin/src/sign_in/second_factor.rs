@@ -1,16 +1,16 @@
 //! The second factor: time-based codes (RFC 6238) and recovery codes.
 
-use flysk_crypto::{Keyring, aad};
-use flysk_domain::id::OperatorId;
+use chrono::{DateTime, Utc};
+use flysk_crypto::Keyring;
 use flysk_domain::{Clock, Randomness, random_bytes};
 use flysk_store::Conn;
-use flysk_store::admin::operators::{self, Operator};
-use flysk_store::admin::recovery_codes;
+use flysk_store::sign_in::{credentials, recovery_codes};
 use qrcode::{Color, QrCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use totp_rs::{Builder, Secret, Totp};
 
+use super::person::{Person, SignsIn};
 use crate::http::Fault;
 
 /// Length of a secret, in bytes (RFC 4226: 160 bits are recommended).
@@ -29,23 +29,18 @@ pub(crate) fn fresh_secret(randomness: &(impl Randomness + ?Sized)) -> SecretStr
 }
 
 /// Seals a secret for storage.
-pub(super) fn seal(keyring: &Keyring, id: OperatorId, secret: &SecretString) -> Result<String, Fault> {
-    keyring.seal(secret, &aad::operator_totp(id)).map_err(Fault::internal)
+pub(crate) fn seal(keyring: &Keyring, id: impl SignsIn, secret: &SecretString) -> Result<String, Fault> {
+    keyring.seal(secret, &id.totp_aad()).map_err(Fault::internal)
 }
 
-/// The operator's secret in base32; `None` if there is none.
-pub(super) fn open(keyring: &Keyring, operator: &Operator) -> Result<Option<SecretString>, Fault> {
-    let sealed = operator.totp_sealed.as_deref();
-    let opened = sealed.map(|sealed| keyring.open(sealed, &aad::operator_totp(operator.id)));
+/// The person's secret in base32; `None` if there is none.
+pub(crate) fn open(keyring: &Keyring, person: &impl Person) -> Result<Option<SecretString>, Fault> {
+    let opened = person.totp_sealed().map(|sealed| keyring.open(sealed, &person.id().totp_aad()));
     opened.transpose().map_err(Fault::internal)
 }
 
 /// The step of a code, if it is valid now, one step before or one after.
-pub(crate) fn matched_step(
-    secret: &SecretString,
-    code: &str,
-    clock: &dyn Clock,
-) -> Result<Option<u64>, Fault> {
+fn matched_step(secret: &SecretString, code: &str, clock: &dyn Clock) -> Result<Option<u64>, Fault> {
     let time = u64::try_from(clock.now().timestamp()).unwrap_or_default();
     Ok(totp(secret)?.check(code, time))
 }
@@ -59,13 +54,13 @@ fn totp(secret: &SecretString) -> Result<Totp, Fault> {
 pub(crate) async fn use_code(
     conn: &mut Conn,
     keyring: &Keyring,
-    operator: &Operator,
+    person: &impl Person,
     code: &str,
     clock: &dyn Clock,
 ) -> Result<bool, Fault> {
-    let Some(secret) = open(keyring, operator)? else { return Ok(false) };
+    let Some(secret) = open(keyring, person)? else { return Ok(false) };
     let Some(step) = matched_step(&secret, code, clock)? else { return Ok(false) };
-    Ok(operators::use_totp_step(conn, operator.id, step).await?)
+    Ok(credentials::use_totp_step(conn, person.id(), step).await?)
 }
 
 /// Fresh recovery codes in groups of four letters.
@@ -86,14 +81,35 @@ pub(crate) fn hash_recovery_code(owner: impl std::fmt::Display + Copy, code: &st
     hex::encode(Sha256::digest(format!("{owner}\n{}", letters.to_ascii_lowercase())))
 }
 
-/// Uses up a recovery code.
-pub(super) async fn use_recovery_code(
+/// Uses up a code of the authenticator, or a recovery code once the second factor is set up.
+pub(crate) async fn use_any_code(
     conn: &mut Conn,
-    operator: OperatorId,
+    keyring: &Keyring,
+    person: &impl Person,
     code: &str,
     clock: &dyn Clock,
 ) -> Result<bool, Fault> {
-    Ok(recovery_codes::use_once(conn, operator, &hash_recovery_code(operator, code), clock.now()).await?)
+    if use_code(conn, keyring, person, code, clock).await? {
+        return Ok(true);
+    }
+    if !person.has_second_factor() {
+        return Ok(false);
+    }
+    let hash = hash_recovery_code(person.id(), code);
+    Ok(recovery_codes::use_once(conn, person.id(), &hash, clock.now()).await?)
+}
+
+/// Confirms a second factor that was just proved for the first time, with its recovery codes; it takes the place of all others.
+pub(crate) async fn confirm<I: SignsIn>(
+    conn: &mut Conn,
+    id: I,
+    codes: &[String],
+    now: DateTime<Utc>,
+) -> Result<(), Fault> {
+    credentials::confirm_totp(conn, id, now).await?;
+    let hashes: Vec<String> = codes.iter().map(|code| hash_recovery_code(id, code)).collect();
+    recovery_codes::replace_all(conn, id, &hashes).await?;
+    Ok(id.remove_other_factors(conn).await?)
 }
 
 /// Address that authenticators read from the QR code (Google Authenticator's key URI format).
@@ -114,7 +130,8 @@ pub(crate) fn qr_path(text: &str) -> Result<(String, usize), Fault> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, TimeDelta};
+    use chrono::TimeDelta;
+    use flysk_domain::id::OperatorId;
     use flysk_domain::{ManualClock, SystemRandomness};
 
     use super::*;

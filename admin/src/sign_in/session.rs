@@ -1,28 +1,30 @@
-//! Sessions: a random cookie, whose hash is in MySQL, and the CSRF token bound to it.
+//! Sessions of operators and of vendors' users: a random cookie, whose hash is in MySQL, and the CSRF token bound to it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_crypto::{Keyring, same_secret};
 use flysk_domain::admin::SessionStage;
-use flysk_domain::id::{OperatorId, OperatorSessionId};
+use flysk_domain::id::OperatorId;
 use flysk_domain::random_bytes;
-use flysk_store::admin::operators::{self, Operator};
-use flysk_store::admin::sessions::{self, Session};
+use flysk_store::admin::operators::Operator;
 use flysk_store::repeat_contended;
+use flysk_store::sign_in::sessions::{self, Session};
 use poem::Response;
 use poem::http::{HeaderValue, header};
 use sha2::{Digest as _, Sha256};
 
+use super::person::{Person as _, SignsIn};
 use crate::deps::Deps;
+use crate::http::area::Area;
 use crate::http::{Fault, Incoming};
 
 /// Lifetime of a session.
-pub(crate) const SESSION_TTL: TimeDelta = TimeDelta::hours(12);
+const SESSION_TTL: TimeDelta = TimeDelta::hours(12);
 /// A session without requests for this long ends.
-pub(crate) const IDLE_TTL: TimeDelta = TimeDelta::hours(1);
+const IDLE_TTL: TimeDelta = TimeDelta::hours(1);
 /// Time for the second factor.
-pub(crate) const SECOND_FACTOR_TTL: TimeDelta = TimeDelta::minutes(10);
+const SECOND_FACTOR_TTL: TimeDelta = TimeDelta::minutes(10);
 /// Precision of the time of the last request, so that not every page writes.
-pub(crate) const TOUCH_INTERVAL: TimeDelta = TimeDelta::minutes(1);
+const TOUCH_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 
 /// An open session and its operator.
 #[derive(Debug, Clone)]
@@ -30,21 +32,20 @@ pub(crate) struct Found {
     /// The operator, who is not disabled.
     pub(crate) operator: Operator,
     /// The session.
-    pub(crate) session: Session,
+    pub(crate) session: Session<OperatorId>,
 }
 
-/// Name of the cookie. The prefix makes browsers refuse it without TLS or from another host.
-fn cookie_name(deps: &Deps) -> &'static str {
-    if is_secure(deps) { "__Host-flysk_admin" } else { "flysk_admin" }
+fn is_secure<I: SignsIn>(deps: &Deps) -> bool {
+    I::url(deps).scheme() == "https"
 }
 
-fn is_secure(deps: &Deps) -> bool {
-    deps.config.admin.url.scheme() == "https"
+fn cookie_name<I: SignsIn>(deps: &Deps) -> &'static str {
+    if is_secure::<I>(deps) { I::TLS_COOKIE } else { I::COOKIE }
 }
 
 /// Sets a cookie that only this panel's own pages send; `max_age_s` 0 removes it.
 pub(crate) fn set_cookie(deps: &Deps, response: &mut Response, name: &str, value: &str, max_age_s: i64) {
-    write_cookie(response, is_secure(deps), name, value, max_age_s);
+    write_cookie(response, is_secure::<OperatorId>(deps), name, value, max_age_s);
 }
 
 /// [`set_cookie`], sent over TLS only if `is_secure`.
@@ -63,13 +64,14 @@ pub(crate) fn write_cookie(
 }
 
 /// Sets the session's cookie.
-pub(crate) fn remember(deps: &Deps, response: &mut Response, token: &str) {
-    set_cookie(deps, response, cookie_name(deps), token, SESSION_TTL.num_seconds());
+pub(crate) fn remember<I: SignsIn>(deps: &Deps, response: &mut Response, token: &str) {
+    let max_age_s = SESSION_TTL.num_seconds();
+    write_cookie(response, is_secure::<I>(deps), cookie_name::<I>(deps), token, max_age_s);
 }
 
 /// Removes the session's cookie.
-pub(super) fn forget(deps: &Deps, response: &mut Response) {
-    set_cookie(deps, response, cookie_name(deps), "", 0);
+pub(crate) fn forget<I: SignsIn>(deps: &Deps, response: &mut Response) {
+    write_cookie(response, is_secure::<I>(deps), cookie_name::<I>(deps), "", 0);
 }
 
 /// A fresh cookie and its hash.
@@ -80,16 +82,16 @@ pub(crate) fn fresh_token(deps: &Deps) -> (String, String) {
 }
 
 /// SHA-256 of a cookie.
-pub(crate) fn hash_of(token: &str) -> String {
+fn hash_of(token: &str) -> String {
     hex::encode(Sha256::digest(token.as_bytes()))
 }
 
 /// A session after the right password.
-pub(super) fn begin(deps: &Deps, operator: OperatorId, request: &Incoming) -> Session {
+pub(crate) fn begin<I: SignsIn>(deps: &Deps, owner: I, request: &Incoming) -> Session<I> {
     let now = deps.clock().now();
     Session {
-        id: OperatorSessionId::generate(deps.clock()),
-        operator_id: operator,
+        id: I::new_session_id(deps.clock()),
+        owner_id: owner,
         stage: SessionStage::Password,
         address: request.address.clone(),
         user_agent: request.user_agent.clone(),
@@ -105,26 +107,35 @@ pub(crate) fn expiry(now: DateTime<Utc>) -> DateTime<Utc> {
     now + SESSION_TTL
 }
 
-/// The open session of a request; `None` without one, or if its operator was disabled.
-pub(crate) async fn find(deps: &Deps, request: &Incoming) -> Result<Option<Found>, Fault> {
-    let Some(token) = request.cookie(cookie_name(deps)).filter(|token| !token.is_empty()) else {
+/// The open session of a request and its person; `None` without one, or if its person was disabled.
+pub(crate) async fn find_open<I: SignsIn>(
+    deps: &Deps,
+    request: &Incoming,
+) -> Result<Option<(I::Person, Session<I>)>, Fault> {
+    let Some(token) = request.cookie(cookie_name::<I>(deps)).filter(|token| !token.is_empty()) else {
         return Ok(None);
     };
     let now = deps.clock().now();
     let mut conn = deps.write().await?;
-    let session = sessions::find_open(&mut conn, &hash_of(token), now - IDLE_TTL, now).await?;
+    let session = sessions::find_open::<I>(&mut conn, &hash_of(token), now - IDLE_TTL, now).await?;
     let Some(session) = session else { return Ok(None) };
-    let operator = operators::find(&mut conn, session.operator_id).await?;
-    Ok(operator.filter(|operator| operator.disabled_at.is_none()).map(|operator| Found { operator, session }))
+    let person = session.owner_id.find(&mut conn).await?;
+    Ok(person.filter(I::Person::is_enabled).map(|person| (person, session)))
+}
+
+/// The open session of a request and its operator.
+pub(crate) async fn find(deps: &Deps, request: &Incoming) -> Result<Option<Found>, Fault> {
+    let found = find_open::<OperatorId>(deps, request).await?;
+    Ok(found.map(|(operator, session)| Found { operator, session }))
 }
 
 /// Writes the time of the request, to the minute.
-pub(crate) async fn touch(deps: &Deps, session: &Session) -> Result<(), Fault> {
+pub(crate) async fn touch<I: SignsIn>(deps: &Deps, session: &Session<I>) -> Result<(), Fault> {
     let now = deps.clock().now();
     if now - session.seen_at >= TOUCH_INTERVAL && !deps.config.admin.read_only {
         let touch = || async {
             let mut conn = deps.write().await?;
-            Ok::<_, Fault>(sessions::touch(&mut conn, session.id, now).await?)
+            Ok::<_, Fault>(sessions::touch(&mut conn, session, now).await?)
         };
         repeat_contended(touch).await?;
     }
@@ -132,29 +143,30 @@ pub(crate) async fn touch(deps: &Deps, session: &Session) -> Result<(), Fault> {
 }
 
 /// CSRF token for forms of a session. It changes at the step up.
-pub(crate) fn form_token(keyring: &Keyring, session: &Session) -> String {
+pub(crate) fn form_token<I: SignsIn>(keyring: &Keyring, session: &Session<I>) -> String {
     keyring.blind_index(&form_subject(session)).to_string()
 }
 
 /// Whether a form's CSRF token belongs to the session.
-pub(crate) fn owns_form(deps: &Deps, session: &Session, token: Option<&str>) -> bool {
+pub(crate) fn owns_form<I: SignsIn>(deps: &Deps, session: &Session<I>, token: Option<&str>) -> bool {
     let Some(token) = token else { return false };
     let expected = deps.keyring.blind_indexes(&form_subject(session));
     expected.iter().any(|hash| same_secret(hash.to_string().as_bytes(), token.as_bytes()))
 }
 
-fn form_subject(session: &Session) -> String {
+fn form_subject<I: SignsIn>(session: &Session<I>) -> String {
     let proved = session.proved_at.map_or(0, |at| at.timestamp_micros());
-    format!("admin_form\n{}\n{}\n{proved}", session.id, session.stage)
+    format!("{}\n{}\n{}\n{proved}", I::FORM_SUBJECT, session.id, session.stage)
 }
 
-/// Path of the sign-in form that returns to `target` afterwards.
-pub(crate) fn sign_in_path(target: &str) -> String {
-    if target == "/" {
-        return "/sign-in".to_owned();
+/// Path of an application's sign-in form that returns to `target` afterwards.
+pub(crate) fn sign_in_path(area: Area, target: &str) -> String {
+    let form = area.sign_in();
+    if target == area.home() {
+        return form.to_owned();
     }
     let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", target).finish();
-    format!("/sign-in?{query}")
+    format!("{form}?{query}")
 }
 
 /// A path of this panel to go to after signing in; anything else becomes the start page.
@@ -184,6 +196,6 @@ mod tests {
         ] {
             assert_eq!(safe_target(target), path);
         }
-        assert_eq!(sign_in_path("/jobs?state=dead"), "/sign-in?next=%2Fjobs%3Fstate%3Ddead");
+        assert_eq!(sign_in_path(Area::Panel, "/jobs?state=dead"), "/sign-in?next=%2Fjobs%3Fstate%3Ddead");
     }
 }

@@ -87,7 +87,7 @@ async fn renew_by_code(
         if !use_code(&mut tx, &deps.keyring, operator, &code, deps.clock()).await? {
             return Ok(None);
         }
-        sessions::step_up(&mut tx, session.id, token_hash, session.expires_at, now).await?;
+        sessions::step_up(&mut tx, session, token_hash, session.expires_at, now).await?;
         record(&mut tx, deps, request, operator, "operator.step_up", None).await?;
         tx.commit().await?;
         Ok::<_, Fault>(Some(now))

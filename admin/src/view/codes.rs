@@ -95,7 +95,7 @@ pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 33] = [
     ("payment_failed", "оплата не прошла"),
     ("payment_lock_cleared", "снята блокировка платежа"),
     ("payment_returned", "деньги возвращаются"),
-    ("payment_to_balance", "перевод в остатке фирмы"),
+    ("payment_to_balance", "перевод на балансе фирмы"),
     ("period_began", "начался оплаченный период"),
     ("price_announced", "объявлена новая цена"),
     ("reinstated", "восстановлена оператором"),

@@ -187,10 +187,35 @@ mod tests {
     use crate::outbox::Outbox;
     use crate::registry::Registry;
 
+    /// With a run permit, and claimed ahead of one.
     #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-    async fn a_job_with_a_run_permit_does_not_start_after_a_stop(pool: MySqlPool) {
+    async fn a_claimed_job_does_not_start_after_a_stop_and_is_given_back(pool: MySqlPool) {
         let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
-        let (id, now) = (JobId::generate(&clock), clock.now());
+        let outbox = Outbox::new(pool.clone(), None, Arc::new(clock.clone()));
+        let (owner, config) = ("test".to_owned(), LeaseConfig::default());
+        let executor = Arc::new(Executor::new(outbox, Registry::default(), Arc::new(()), owner, config));
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let delivery = JobDelivery::new(Arc::clone(&executor), 1, stop);
+        let mut conn = pool.acquire().await.unwrap();
+        for starts_now in [true, false] {
+            let id = insert_job(&mut conn, &clock).await;
+            let held = executor.claim_many(&[Claim { job: id, starts_now }]).await.unwrap().remove(0);
+            let run_permit = Arc::clone(&delivery.run_permits).try_acquire_owned().ok();
+            let run_permit = run_permit.filter(|_| starts_now);
+            assert_eq!(run_permit.is_some(), starts_now);
+            let claim = JobClaim::Held(held);
+            delivery.perform(FetchedJob { id, fetch_permit: FetchPermit::single(), run_permit, claim }).await;
+
+            let row = jobs::find(&mut conn, id).await.unwrap().unwrap();
+            let seen = (row.state, row.attempt, row.started_at, row.last_error);
+            assert_eq!(seen, (JobState::Queued, 0, None, None), "starts now: {starts_now}");
+            assert_eq!(delivery.run_permits.available_permits(), 1);
+        }
+    }
+
+    async fn insert_job(conn: &mut flysk_store::Conn, clock: &ManualClock) -> JobId {
+        let (id, now) = (JobId::generate(clock), clock.now());
         let job = NewJob {
             id,
             kind: "test.work",
@@ -205,24 +230,7 @@ mod tests {
             trace: &Trace { correlation_id: "test".to_owned(), traceparent: None },
             created_at: now,
         };
-        let mut conn = pool.acquire().await.unwrap();
-        assert!(jobs::insert(&mut conn, &job).await.unwrap());
-        let outbox = Outbox::new(pool.clone(), None, Arc::new(clock));
-        let owner = "test".to_owned();
-        let executor =
-            Executor::new(outbox, Registry::default(), Arc::new(()), owner, LeaseConfig::default());
-        let held = executor.claim_many(&[Claim { job: id, starts_now: true }]).await.unwrap().remove(0);
-
-        let stop = CancellationToken::new();
-        let delivery = JobDelivery::new(Arc::new(executor), 1, stop.clone());
-        let run_permit = Arc::clone(&delivery.run_permits).try_acquire_owned().ok();
-        assert!(run_permit.is_some());
-        stop.cancel();
-        let claim = JobClaim::Held(held);
-        delivery.perform(FetchedJob { id, fetch_permit: FetchPermit::single(), run_permit, claim }).await;
-
-        let row = jobs::find(&mut conn, id).await.unwrap().unwrap();
-        assert_eq!((row.state, row.attempt, row.last_error), (JobState::Queued, 0, None));
-        assert_eq!(delivery.run_permits.available_permits(), 1);
+        assert!(jobs::insert(conn, &job).await.unwrap());
+        id
     }
 }

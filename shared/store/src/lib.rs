@@ -21,6 +21,7 @@ pub mod portal;
 pub mod retention;
 mod schema;
 mod server_time;
+pub mod sign_in;
 mod sql_text;
 mod text_column;
 

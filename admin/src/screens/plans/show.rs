@@ -69,7 +69,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
             Table::new(&HEAD, others.into_iter().map(|plan| row("/plans", plan)).collect()),
             "Других версий нет.",
         )
-        .text("Подписка держит версию, на которой куплена, пока клиент не сменит тариф или не перейдёт на новую цену."),
+        .text("Подписка остаётся на купленной версии, пока клиент не сменит тариф или не перейдёт на новую цену."),
         campaigns,
         acts_section(&acts),
     ];

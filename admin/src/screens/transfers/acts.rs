@@ -35,11 +35,11 @@ pub(in crate::screens) fn is_decision(action: &str) -> bool {
 pub(super) fn forms(operation: &BankOperation) -> Vec<Form> {
     let id = operation.id;
     let to_invoice = Form::act(format!("/transfers/{id}/match"), "Отдать счёту", "Отдать")
-        .text("Счёт возьмёт, сколько ему не хватает, и то, за что он выставлен, откроется. Лишнее станет остатком фирмы счёта.")
+        .text("Счёт получит, сколько ему не хватает, и то, за что он выставлен, откроется. Лишнее зачислится на баланс фирмы счёта.")
         .field(Field::number("number", "Номер счёта").required())
         .danger();
-    let to_balance = Form::act(format!("/transfers/{id}/balance"), "Зачислить в остаток фирмы", "Зачислить")
-        .text("Остаток возьмёт следующий счёт этой установки на этот ИНН.")
+    let to_balance = Form::act(format!("/transfers/{id}/balance"), "Зачислить на баланс фирмы", "Зачислить")
+        .text("Эти деньги пойдут в оплату следующего счёта этой установки на этот ИНН.")
         .field(Field::text("install", "Установка").hint("ins_…").required())
         .field(Field::text("inn", "ИНН фирмы").value(&operation.payer_inn).required())
         .danger();
@@ -110,7 +110,7 @@ pub(crate) async fn give_to_invoice(visit: Visit<Billing>) -> Result<Response, F
 
 /// `POST /transfers/:id/balance`.
 pub(crate) async fn put_into_balance(visit: Visit<Billing>) -> Result<Response, Fault> {
-    decide(&visit, TO_BALANCE, "Деньги в остатке фирмы.").await
+    decide(&visit, TO_BALANCE, "Деньги на балансе фирмы.").await
 }
 
 /// `POST /transfers/:id/returned`.
@@ -214,7 +214,7 @@ fn refused(error: DecideError) -> Fault {
     match error {
         DecideError::NotQueued => Fault::conflict("Об этих деньгах уже решили."),
         DecideError::UnknownOperation => Fault::NotFound,
-        DecideError::NotWaiting => Fault::refused("Этот счёт денег не ждёт. Зачислите их в остаток фирмы."),
+        DecideError::NotWaiting => Fault::refused("Этот счёт денег не ждёт. Зачислите их на баланс фирмы."),
         DecideError::UnknownInstall => Fault::refused("Такой установки нет."),
         DecideError::OtherSeller => {
             Fault::refused("Виджет этой установки продаёт другой продавец, а деньги пришли этому.")

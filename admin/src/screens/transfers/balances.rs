@@ -22,7 +22,7 @@ use crate::view::{Cell, Field, Form, Row, Section, Table, format};
 pub(in crate::screens) const RETURN_BALANCE: &str = "install.return_balance";
 /// Hours in which the returns of a balance are added up.
 const SUMMED_HOURS: i64 = 24;
-const BALANCE_LABEL: &str = "Остаток";
+const BALANCE_LABEL: &str = "Баланс";
 const AMOUNT_LABEL: &str = "Сумма, рублей";
 
 /// Who has a balance with the install; `None` if nobody has.
@@ -37,9 +37,9 @@ pub(in crate::screens) fn section(balances: &[(BalanceOwner, Kopecks)]) -> Optio
             Cell::link(format!("/vendors/{}", owner.vendor), "Продавец"),
         ])
     };
-    let table = Table::new(&["ИНН", "Остаток", "У кого"], balances.iter().map(row).collect());
-    let section = Section::new("Остатки фирм", table, "Остатков нет.");
-    Some(section.text("Деньги переводов, которые возьмёт следующий счёт на этот ИНН."))
+    let table = Table::new(&["ИНН", "Баланс", "У кого"], balances.iter().map(row).collect());
+    let section = Section::new("Балансы фирм", table, "Балансов нет.");
+    Some(section.text("Деньги переводов, которые пойдут в оплату следующего счёта на этот ИНН."))
 }
 
 /// The form that records a return; `None` if there is nothing to return.
@@ -51,10 +51,10 @@ pub(in crate::screens) fn form(install: InstallId, balances: &[(BalanceOwner, Ko
         (format!("{} {}", owner.vendor, owner.inn), format!("{}: {}", owner.inn, format::roubles(*kopecks)))
     });
     let form =
-        Form::act(format!("/installs/{install}/return-balance"), "Остаток вернули фирме", "Записать возврат")
+        Form::act(format!("/installs/{install}/return-balance"), "Деньги с баланса вернули фирме", "Записать возврат")
             .text(
-                "Сначала верните деньги платёжным поручением в банке. Пока возврат не записан, остаток возьмёт следующий счёт, \
-                 и деньги уйдут дважды.",
+                "Сначала верните деньги платёжным поручением в банке. Пока возврат не записан, эти деньги пойдут в оплату \
+                 следующего счёта, то есть уйдут дважды.",
             )
             .field(Field::choice("balance", BALANCE_LABEL, choices).required())
             .field(Field::text("roubles", AMOUNT_LABEL).hint("Например 4990.00").required())
@@ -65,7 +65,7 @@ pub(in crate::screens) fn form(install: InstallId, balances: &[(BalanceOwner, Ko
 
 fn owner_of(install: InstallId, form: &Pairs) -> Result<BalanceOwner, Fault> {
     let text = form.required("balance", BALANCE_LABEL)?;
-    let wrong = || Fault::refused("Выберите остаток из списка.");
+    let wrong = || Fault::refused("Выберите баланс из списка.");
     let (vendor, inn) = text.split_once(' ').ok_or_else(wrong)?;
     let vendor: VendorId = vendor.parse().map_err(|_| wrong())?;
     let inn: Inn = inn.parse().map_err(|_| wrong())?;
@@ -105,7 +105,7 @@ pub(crate) async fn return_balance(visit: Visit<Billing>) -> Result<Response, Fa
         let (subject, amount) = (("install", id.to_string()), format::roubles(kopecks));
         return approvals::request(&visit, RETURN_BALANCE, form, subject, amount, reason).await;
     }
-    Ok(visit.done(&format!("/installs/{id}"), "Возврат записан, остаток уменьшен."))
+    Ok(visit.done(&format!("/installs/{id}"), "Возврат записан, баланс уменьшен."))
 }
 
 /// Records the return that a form tells of, in the transaction of an act. Returns the fields before and after for the audit log.
@@ -131,7 +131,7 @@ pub(in crate::screens) async fn return_in(
 fn refused(error: ReturnBalanceError) -> Fault {
     match error {
         ReturnBalanceError::Amount => Fault::refused("Сумма должна быть больше нуля."),
-        ReturnBalanceError::TooMuch => Fault::refused("На остатке столько нет."),
+        ReturnBalanceError::TooMuch => Fault::refused("На балансе столько нет."),
         ReturnBalanceError::Known => Fault::conflict("Это поручение уже записано."),
         ReturnBalanceError::Store(error) => error.into(),
     }

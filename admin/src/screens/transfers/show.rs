@@ -98,7 +98,7 @@ fn allocations_table(rows: &[Allocation]) -> Table {
     let row = |allocation: &Allocation| {
         let place = match allocation.target {
             AllocationTarget::Invoice => "счёт",
-            AllocationTarget::Balance => "остаток фирмы",
+            AllocationTarget::Balance => "баланс фирмы",
             AllocationTarget::Queue => "очередь на разбор",
             AllocationTarget::Foreign => "не платёж клиента",
             AllocationTarget::Returned => "возвращены плательщику",

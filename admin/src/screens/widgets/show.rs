@@ -35,7 +35,12 @@ pub(crate) async fn list(visit: Visit<Support>) -> Result<Response, Fault> {
 
 /// A widget in a table with the columns [`HEAD`].
 pub(crate) fn row(widget: &Widget) -> Row {
-    let href = format!("/widgets/{}", widget.id);
+    row_below(LIST, widget)
+}
+
+/// A widget in a table with the columns [`HEAD`], with a link to its page below a path.
+pub(crate) fn row_below(list: &str, widget: &Widget) -> Row {
+    let href = format!("{list}/{}", widget.id);
     Row::linked(
         href.clone(),
         vec![

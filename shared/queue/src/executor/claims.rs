@@ -50,15 +50,14 @@ impl<App: Send + Sync + 'static> Executor<App> {
         Ok(leases.into_iter().map(|lease| self.hold(lease)).collect())
     }
 
-    /// Requeues a job that was claimed and not started; one that was claimed ahead, as if it had not been claimed.
+    /// Requeues a job that was claimed and not started; one that had never been started before, as if it had not been claimed.
     pub(crate) async fn give_back(&self, job: HeldJob) {
         let HeldJob { lease, active: _active } = job;
         let give_back = || async {
             let (mut conn, now) = (self.conn().await?, self.clock().now());
-            if lease.claimed_ahead {
+            if lease.never_started {
                 jobs::give_back(&mut conn, lease.fence, lease.run_at, now).await
             } else {
-                // It may have been started before.
                 jobs::release(&mut conn, lease.fence, now).await
             }
         };

@@ -177,8 +177,10 @@ async fn a_payment_buys_once_however_often_it_is_read(pool: MySqlPool) {
     drop(conn);
     // A second transfer of the same content on another day is balance.
     world.advance(TimeDelta::days(1));
-    let second = read(&world, &[transfer(&world, "2", (FIRM, 31_000), &purpose)]).await;
+    let paid_again = transfer(&world, "1", (FIRM, 31_000), &purpose);
+    let second = read(&world, &[ReadOperation { bank_id: "next-day".to_owned(), ..paid_again }]).await;
     assert_eq!(second[0].1, MatchOutcome::Landed);
+    assert_ne!(second[0].0, first[0].0);
     assert_eq!(balance(&world).await, 31_000);
     check_books(&world).await;
 }

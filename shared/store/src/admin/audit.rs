@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use flysk_domain::id::{AuditId, OperatorId, VendorUserId};
 
-use super::listing::{Keyset, arrange};
+use super::listing::{Keyset, arrange, push_page, push_selection};
 use crate::error::expect_one;
 use crate::listed::push_in;
 use crate::sql_text::sql;
@@ -127,12 +127,18 @@ pub struct AuditFilter {
 /// Ids of the rows that match, one page of them.
 pub async fn ids(conn: &mut Conn, filter: &AuditFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
     let mut query = sqlx::QueryBuilder::new("SELECT ");
-    if keyset.counts {
-        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
-    } else {
-        query.push("id");
-    }
-    query.push(" FROM audit_log WHERE 1 = 1");
+    push_selection(&mut query, keyset);
+    // Otherwise the servers read all rows of the value by another of its indexes, and sort them.
+    match filter {
+        AuditFilter { subject_id: Some(_), subject_kind: Some(_), .. } => {
+            query.push(" FROM audit_log FORCE INDEX (audit_log_subject)")
+        }
+        AuditFilter { subject_id: Some(_), .. } => {
+            query.push(" FROM audit_log FORCE INDEX (audit_log_subject_id)")
+        }
+        _ => query.push(" FROM audit_log"),
+    };
+    query.push(" WHERE 1 = 1");
     if let Some(id) = &filter.operator_id {
         query.push(" AND operator_id = ").push_bind(id.clone());
     }
@@ -145,19 +151,7 @@ pub async fn ids(conn: &mut Conn, filter: &AuditFilter, keyset: &Keyset) -> Stor
     if let Some(id) = &filter.subject_id {
         query.push(" AND subject_id = ").push_bind(id.clone());
     }
-    match (keyset.counts, keyset.descending) {
-        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
-        (false, true) => query
-            .push(" AND id < ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(keyset.limit),
-        (false, false) => query
-            .push(" AND id > ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id LIMIT ")
-            .push_bind(keyset.limit),
-    };
+    push_page(&mut query, keyset);
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 

@@ -5,7 +5,7 @@ use flysk_domain::admin::{BulkAction, BulkState};
 use flysk_domain::id::{BulkActId, BulkResultId, OperatorId};
 use flysk_domain::{TextEnum as _, UnknownText};
 
-use crate::admin::listing::{Keyset, arrange};
+use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
 use crate::error::expect_one;
 use crate::listed::push_in;
 use crate::sql_text::sql;
@@ -252,29 +252,18 @@ pub struct ResultFilter {
 /// Ids of the results that match, one page of them.
 pub async fn result_ids(conn: &mut Conn, filter: &ResultFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
     let mut query = sqlx::QueryBuilder::new("SELECT ");
-    if keyset.counts {
-        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
-    } else {
-        query.push("id");
-    }
-    query.push(" FROM bulk_act_results WHERE bulk_act_id = ");
+    push_selection(&mut query, keyset);
+    // Otherwise the servers read all results of the act by another of its indexes, and sort them.
+    match filter.outcome {
+        Some(_) => query
+            .push(" FROM bulk_act_results FORCE INDEX (bulk_act_results_outcome_id) WHERE bulk_act_id = "),
+        None => query.push(" FROM bulk_act_results FORCE INDEX (bulk_act_results_list) WHERE bulk_act_id = "),
+    };
     query.push_bind(filter.bulk_act_id.to_string());
     if let Some(outcome) = filter.outcome {
         query.push(" AND outcome = ").push_bind(outcome.as_str());
     }
-    match (keyset.counts, keyset.descending) {
-        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
-        (false, true) => query
-            .push(" AND id < ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(keyset.limit),
-        (false, false) => query
-            .push(" AND id > ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id LIMIT ")
-            .push_bind(keyset.limit),
-    };
+    push_page(&mut query, keyset);
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use sqlx::{MySql, QueryBuilder};
+
 /// Largest number of rows that is counted exactly. A whole count of a large table takes seconds.
 pub const MAX_COUNT: u32 = 10_000;
 
@@ -51,6 +53,32 @@ impl Keyset {
         }
         rows
     }
+}
+
+/// Pushes what a list's `ids` selects from the rows of its table: their ids, or their number.
+pub(crate) fn push_selection(query: &mut QueryBuilder<MySql>, keyset: &Keyset) {
+    if keyset.counts {
+        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
+    } else {
+        query.push("id");
+    }
+}
+
+/// Pushes the end of a statement that begins with [`push_selection`] and has a condition: the rows of the page, by their ids.
+pub(crate) fn push_page(query: &mut QueryBuilder<MySql>, keyset: &Keyset) {
+    match (keyset.counts, keyset.descending) {
+        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
+        (false, true) => query
+            .push(" AND id < ")
+            .push_bind(keyset.from.clone())
+            .push(" ORDER BY id DESC LIMIT ")
+            .push_bind(keyset.limit),
+        (false, false) => query
+            .push(" AND id > ")
+            .push_bind(keyset.from.clone())
+            .push(" ORDER BY id LIMIT ")
+            .push_bind(keyset.limit),
+    };
 }
 
 /// The number that a list's `ids` returned for [`Keyset::counting`].

@@ -8,8 +8,13 @@ use flysk_domain::admin::{OperatorRights, OperatorRole};
 use flysk_domain::id::OperatorId;
 
 use crate::error::expect_one;
+use crate::sign_in::credentials::CredentialTable;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult, TextColumn};
+
+pub use crate::sign_in::credentials::{
+    confirm_totp, propose_totp, reseal_totp, use_totp_step, write_password,
+};
 
 /// An operator.
 #[derive(Clone, sqlx::FromRow)]
@@ -53,6 +58,18 @@ impl fmt::Debug for Operator {
 const SELECT: &str =
     "SELECT id, login, name, role, rights, password_hash, totp_sealed, totp_confirmed_at, disabled_at, created_at
      FROM operators WHERE ";
+
+impl CredentialTable for OperatorId {
+    const KIND: &'static str = "operator";
+    const USE_TOTP_STEP: &'static str = "UPDATE operators SET totp_step = ? WHERE id = ? AND totp_step < ?";
+    const PROPOSE_TOTP: &'static str = "UPDATE operators SET totp_sealed = ?, totp_step = 0, updated_at = ?
+         WHERE id = ? AND totp_confirmed_at IS NULL";
+    const CONFIRM_TOTP: &'static str = "UPDATE operators SET totp_confirmed_at = ?, updated_at = ?
+         WHERE id = ? AND totp_confirmed_at IS NULL AND totp_sealed IS NOT NULL";
+    const WRITE_PASSWORD: &'static str =
+        "UPDATE operators SET password_hash = ?, updated_at = ? WHERE id = ?";
+    const RESEAL_TOTP: &'static str = "UPDATE operators SET totp_sealed = ? WHERE id = ? AND totp_sealed = ?";
+}
 
 /// An operator to be created.
 #[derive(Debug)]
@@ -121,50 +138,6 @@ pub async fn list(conn: &mut Conn) -> StoreResult<Vec<Operator>> {
     Ok(sqlx::query_as(sql!(SELECT, "1 = 1 ORDER BY login")).fetch_all(conn).await?)
 }
 
-/// Accepts a code of time step `step`, unless one of this or a later step was accepted: `false`.
-pub async fn use_totp_step(conn: &mut Conn, id: OperatorId, step: u64) -> StoreResult<bool> {
-    let used = sqlx::query("UPDATE operators SET totp_step = ? WHERE id = ? AND totp_step < ?")
-        .bind(step)
-        .bind(id.to_string())
-        .bind(step)
-        .execute(conn)
-        .await?;
-    Ok(used.rows_affected() == 1)
-}
-
-/// Stores a secret of the second factor that is not confirmed yet.
-pub async fn propose_totp(
-    conn: &mut Conn,
-    id: OperatorId,
-    sealed: &str,
-    now: DateTime<Utc>,
-) -> StoreResult<()> {
-    let result = sqlx::query(
-        "UPDATE operators SET totp_sealed = ?, totp_step = 0, updated_at = ?
-         WHERE id = ? AND totp_confirmed_at IS NULL",
-    )
-    .bind(sealed)
-    .bind(now)
-    .bind(id.to_string())
-    .execute(conn)
-    .await?;
-    expect_one(&result, "second factor")
-}
-
-/// Confirms the proposed second factor.
-pub async fn confirm_totp(conn: &mut Conn, id: OperatorId, now: DateTime<Utc>) -> StoreResult<()> {
-    let result = sqlx::query(
-        "UPDATE operators SET totp_confirmed_at = ?, updated_at = ?
-         WHERE id = ? AND totp_confirmed_at IS NULL AND totp_sealed IS NOT NULL",
-    )
-    .bind(now)
-    .bind(now)
-    .bind(id.to_string())
-    .execute(conn)
-    .await?;
-    expect_one(&result, "second factor")
-}
-
 /// Replaces the password and removes the second factor; the next sign-in sets up a new one.
 pub async fn reset(
     conn: &mut Conn,
@@ -181,22 +154,6 @@ pub async fn reset(
     .bind(id.to_string())
     .execute(conn)
     .await?;
-    expect_one(&result, "operator")
-}
-
-/// Replaces the password.
-pub async fn write_password(
-    conn: &mut Conn,
-    id: OperatorId,
-    password_hash: &str,
-    now: DateTime<Utc>,
-) -> StoreResult<()> {
-    let result = sqlx::query("UPDATE operators SET password_hash = ?, updated_at = ? WHERE id = ?")
-        .bind(password_hash)
-        .bind(now)
-        .bind(id.to_string())
-        .execute(conn)
-        .await?;
     expect_one(&result, "operator")
 }
 
@@ -219,15 +176,4 @@ pub async fn write_access(
     .execute(conn)
     .await?;
     expect_one(&result, "operator")
-}
-
-/// Replaces the sealed secret of the second factor; `false` if it has changed since it was read.
-pub async fn reseal_totp(conn: &mut Conn, id: OperatorId, read: &str, sealed: &str) -> StoreResult<bool> {
-    let resealed = sqlx::query("UPDATE operators SET totp_sealed = ? WHERE id = ? AND totp_sealed = ?")
-        .bind(sealed)
-        .bind(id.to_string())
-        .bind(read)
-        .execute(conn)
-        .await?;
-    Ok(resealed.rows_affected() == 1)
 }

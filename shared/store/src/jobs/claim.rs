@@ -43,6 +43,8 @@ pub struct Lease {
     /// Whether the claim was made before the job could start ([`super::claim_many`]). Of an expired lease: whether that claim
     /// was, so nobody knows whether the job has begun.
     pub claimed_ahead: bool,
+    /// Whether the job is known to have never been started before this claim. Only [`super::claim_many`] reads that.
+    pub never_started: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -74,6 +76,7 @@ impl From<LeaseRow> for Lease {
             trace: Trace { correlation_id: row.correlation_id, traceparent: row.traceparent },
             run_at: row.run_at,
             claimed_ahead: row.ahead_fence == Some(row.fence),
+            never_started: false,
         }
     }
 }
@@ -210,8 +213,8 @@ pub async fn release(conn: &mut Conn, fence: Fence, now: DateTime<Utc>) -> Store
     requeue(conn, fence, back).await
 }
 
-/// Requeues a job that was claimed ahead ([`super::claim_many`]) and has not started: of the claim only the fence number
-/// remains. `run_at` is its earliest start, as before.
+/// Requeues a job that was claimed with others ([`super::claim_many`]) and has never been started, neither before the claim nor
+/// after it: of the claim only the fence number remains. `run_at` is its earliest start, as before.
 pub async fn give_back(
     conn: &mut Conn,
     fence: Fence,

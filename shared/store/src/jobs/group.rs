@@ -41,7 +41,7 @@ impl ClaimableRow {
         self.lease.attempt += 1;
         self.lease.fence += 1;
         self.lease.ahead_fence = (!starts_now).then_some(self.lease.fence);
-        self.lease.into()
+        Lease { never_started: self.started_at.is_none(), ..self.lease.into() }
     }
 }
 

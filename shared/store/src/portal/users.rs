@@ -6,8 +6,13 @@ use chrono::{DateTime, Utc};
 use flysk_domain::id::{VendorId, VendorUserId};
 
 use crate::error::expect_one;
+use crate::sign_in::credentials::CredentialTable;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult};
+
+pub use crate::sign_in::credentials::{
+    confirm_totp, propose_totp, reseal_totp, use_totp_step, write_password,
+};
 
 /// A user of the portal, who belongs to one vendor.
 #[derive(Clone, sqlx::FromRow)]
@@ -51,6 +56,21 @@ impl fmt::Debug for VendorUser {
 const SELECT: &str = "SELECT u.id, u.vendor_id, v.code AS vendor_code, v.legal_name AS vendor_name, u.email, u.name, u.password_hash,
             u.totp_sealed, u.totp_confirmed_at, u.disabled_at, u.created_at
      FROM vendor_users u JOIN vendors v ON v.id = u.vendor_id WHERE ";
+
+impl CredentialTable for VendorUserId {
+    const KIND: &'static str = "vendor's user";
+    const USE_TOTP_STEP: &'static str =
+        "UPDATE vendor_users SET totp_step = ? WHERE id = ? AND totp_step < ?";
+    const PROPOSE_TOTP: &'static str =
+        "UPDATE vendor_users SET totp_sealed = ?, totp_step = 0, updated_at = ?
+         WHERE id = ? AND totp_confirmed_at IS NULL";
+    const CONFIRM_TOTP: &'static str = "UPDATE vendor_users SET totp_confirmed_at = ?, updated_at = ?
+         WHERE id = ? AND totp_confirmed_at IS NULL AND totp_sealed IS NOT NULL";
+    const WRITE_PASSWORD: &'static str =
+        "UPDATE vendor_users SET password_hash = ?, updated_at = ? WHERE id = ?";
+    const RESEAL_TOTP: &'static str =
+        "UPDATE vendor_users SET totp_sealed = ? WHERE id = ? AND totp_sealed = ?";
+}
 
 /// A user to be created.
 #[derive(Debug)]
@@ -121,50 +141,6 @@ pub async fn list_all(conn: &mut Conn) -> StoreResult<Vec<VendorUser>> {
     Ok(sqlx::query_as(sql!(SELECT, "1 = 1 ORDER BY u.id")).fetch_all(conn).await?)
 }
 
-/// Accepts a code of time step `step`, unless one of this or a later step was accepted: `false`.
-pub async fn use_totp_step(conn: &mut Conn, id: VendorUserId, step: u64) -> StoreResult<bool> {
-    let used = sqlx::query("UPDATE vendor_users SET totp_step = ? WHERE id = ? AND totp_step < ?")
-        .bind(step)
-        .bind(id.to_string())
-        .bind(step)
-        .execute(conn)
-        .await?;
-    Ok(used.rows_affected() == 1)
-}
-
-/// Stores a secret of the second factor that is not confirmed yet.
-pub async fn propose_totp(
-    conn: &mut Conn,
-    id: VendorUserId,
-    sealed: &str,
-    now: DateTime<Utc>,
-) -> StoreResult<()> {
-    let result = sqlx::query(
-        "UPDATE vendor_users SET totp_sealed = ?, totp_step = 0, updated_at = ?
-         WHERE id = ? AND totp_confirmed_at IS NULL",
-    )
-    .bind(sealed)
-    .bind(now)
-    .bind(id.to_string())
-    .execute(conn)
-    .await?;
-    expect_one(&result, "second factor")
-}
-
-/// Confirms the proposed second factor.
-pub async fn confirm_totp(conn: &mut Conn, id: VendorUserId, now: DateTime<Utc>) -> StoreResult<()> {
-    let result = sqlx::query(
-        "UPDATE vendor_users SET totp_confirmed_at = ?, updated_at = ?
-         WHERE id = ? AND totp_confirmed_at IS NULL AND totp_sealed IS NOT NULL",
-    )
-    .bind(now)
-    .bind(now)
-    .bind(id.to_string())
-    .execute(conn)
-    .await?;
-    expect_one(&result, "second factor")
-}
-
 /// Replaces name and password, removes the second factor, and enables the user: another invitation was accepted.
 pub async fn renew(
     conn: &mut Conn,
@@ -186,22 +162,6 @@ pub async fn renew(
     expect_one(&result, "vendor's user")
 }
 
-/// Replaces the password.
-pub async fn write_password(
-    conn: &mut Conn,
-    id: VendorUserId,
-    password_hash: &str,
-    now: DateTime<Utc>,
-) -> StoreResult<()> {
-    let result = sqlx::query("UPDATE vendor_users SET password_hash = ?, updated_at = ? WHERE id = ?")
-        .bind(password_hash)
-        .bind(now)
-        .bind(id.to_string())
-        .execute(conn)
-        .await?;
-    expect_one(&result, "vendor's user")
-}
-
 /// Disables or enables a user.
 pub async fn write_disabled(
     conn: &mut Conn,
@@ -216,15 +176,4 @@ pub async fn write_disabled(
         .execute(conn)
         .await?;
     expect_one(&result, "vendor's user")
-}
-
-/// Replaces the sealed secret of the second factor; `false` if it has changed since it was read.
-pub async fn reseal_totp(conn: &mut Conn, id: VendorUserId, read: &str, sealed: &str) -> StoreResult<bool> {
-    let resealed = sqlx::query("UPDATE vendor_users SET totp_sealed = ? WHERE id = ? AND totp_sealed = ?")
-        .bind(sealed)
-        .bind(id.to_string())
-        .bind(read)
-        .execute(conn)
-        .await?;
-    Ok(resealed.rows_affected() == 1)
 }

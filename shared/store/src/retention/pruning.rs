@@ -8,6 +8,7 @@ use std::pin::Pin;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::flysense::state::TranscriptionState;
+use flysk_domain::id::{OperatorId, VendorUserId};
 
 use super::{
     API_COUNT_RETENTION, API_ERROR_RETENTION, BOT_CHAT_RETENTION, BOT_MESSAGE_RETENTION,
@@ -18,7 +19,7 @@ use super::{
     UNAPPLIED_QUOTE_RETENTION, UNRESOLVED_RECORD_RETENTION, UNSEEN_CALL_RETENTION,
     WAITING_UNVOUCHED_CODE_RETENTION,
 };
-use crate::admin::{act_as, bulk_acts, exports, login_attempts, passkey_challenges, sessions};
+use crate::admin::{act_as, bulk_acts, exports, login_attempts, passkey_challenges};
 use crate::flysense::activation::{chats, links, messages, notices, updates};
 use crate::flysense::events::EventState;
 use crate::flysense::{self, hooks, transcriptions, transcripts};
@@ -27,6 +28,7 @@ use crate::platform::{
     attempts, cache_invalidations, connect_states, events, ledger, mail, oauth_codes, subscriptions,
     token_audit, unvouched_codes,
 };
+use crate::sign_in::sessions;
 use crate::{Conn, StoreResult, cron_ticks, portal};
 
 /// The number of deleted rows.
@@ -116,12 +118,16 @@ pub const PRUNINGS: &[Pruning] = &[
     pruning!(PRUNE_JOBS, ["activation_notices"], BOT_MESSAGE_RETENTION, notices::prune),
     pruning!(PRUNE_JOBS, ["mail_notices"], MAIL_NOTICE_RETENTION, mail::prune_notices),
     pruning!(PRUNE_JOBS, ["act_as_sessions"], OPERATOR_ROW_RETENTION, act_as::prune),
-    pruning!(PRUNE_JOBS, ["operator_sessions"], OPERATOR_ROW_RETENTION, sessions::prune),
+    pruning!(PRUNE_JOBS, ["operator_sessions"], OPERATOR_ROW_RETENTION, |conn, before, limit| {
+        sessions::prune::<OperatorId>(conn, before, limit)
+    }),
     pruning!(PRUNE_JOBS, ["list_exports"], OPERATOR_ROW_RETENTION, exports::prune),
     pruning!(PRUNE_JOBS, ["bulk_act_results", "bulk_acts"], OPERATOR_ROW_RETENTION, bulk_acts::prune),
     pruning!(PRUNE_JOBS, ["login_attempts"], LOGIN_ATTEMPT_RETENTION, login_attempts::prune),
     pruning!(PRUNE_JOBS, ["operator_passkey_challenges"], LOGIN_ATTEMPT_RETENTION, passkey_challenges::prune),
-    pruning!(PRUNE_JOBS, ["vendor_sessions"], OPERATOR_ROW_RETENTION, portal::sessions::prune),
+    pruning!(PRUNE_JOBS, ["vendor_sessions"], OPERATOR_ROW_RETENTION, |conn, before, limit| {
+        sessions::prune::<VendorUserId>(conn, before, limit)
+    }),
     pruning!(PRUNE_JOBS, ["vendor_invitations"], OPERATOR_ROW_RETENTION, portal::invitations::prune),
     pruning!(PRUNE_JOBS, ["api_call_counts"], API_COUNT_RETENTION, |conn, before, limit| {
         portal::api_calls::prune_counts(conn, before.date_naive(), limit)

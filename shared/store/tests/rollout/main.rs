@@ -14,7 +14,7 @@ use sqlx::mysql::{MySqlDatabaseError, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, MySqlPool, migrate::Migrator};
 use tokio::task::JoinSet;
 
-use work::{ALL_WORK, CLIENTS, COINS, Statement, Work, seed};
+use work::{ALL_WORK, CLIENTS, Statement, WALLET_COINS_MICRO, Work, seed};
 
 /// The last migration of 0.1.0.
 const SCHEMA_OF_0_1_0: i64 = 20_261_129_000_006;
@@ -177,7 +177,7 @@ async fn no_request_of_the_release_before_fails_while_migrations_run(pool: MySql
     let served = clients.end().await;
     for (work, counted) in [
         (Work::Jobs, "SELECT COUNT(*) FROM jobs WHERE state = 'done'".to_owned()),
-        (Work::Charges, format!("SELECT {COINS} - available_micro FROM wallets")),
+        (Work::Charges, format!("SELECT {WALLET_COINS_MICRO} - available_micro FROM wallets")),
         (Work::Charges, "SELECT COUNT(*) FROM idempotency_keys".to_owned()),
         (Work::Renewals, "SELECT CAST(SUM(generation - 1) AS SIGNED) FROM install_tokens".to_owned()),
         (Work::Events, "SELECT COUNT(*) FROM lifecycle_events WHERE state = 'delivered'".to_owned()),

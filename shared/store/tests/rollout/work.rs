@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 /// Clients of each kind of work.
 pub(crate) const CLIENTS: usize = 2;
 /// Coins of the wallet, in micro-Flycoins.
-pub(crate) const COINS: u64 = 1_000_000_000;
+pub(crate) const WALLET_COINS_MICRO: u64 = 1_000_000_000;
 
 /// A statement of 0.1.0 with its values, and the number of rows that it writes.
 pub(crate) struct Statement {
@@ -236,11 +236,11 @@ pub(crate) async fn seed(pool: &Pool) {
             .to_owned(),
         format!(
             "INSERT INTO wallets (id, install_id, widget_id, available_micro, created_at, updated_at)
-             VALUES ('wal-1', 'ins-0', 'wid-1', {COINS}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
+             VALUES ('wal-1', 'ins-0', 'wid-1', {WALLET_COINS_MICRO}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
         ),
         format!(
             "INSERT INTO ledger_lots (id, wallet_id, origin, granted_micro, left_micro, created_at)
-             VALUES ('lot-1', 'wal-1', 'package', {COINS}, {COINS}, UTC_TIMESTAMP(6))"
+             VALUES ('lot-1', 'wal-1', 'package', {WALLET_COINS_MICRO}, {WALLET_COINS_MICRO}, UTC_TIMESTAMP(6))"
         ),
     ];
     for client in 0..CLIENTS {

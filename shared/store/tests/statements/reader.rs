@@ -1,8 +1,9 @@
 //! Reads every statement from the source: its text and the number of bound values.
 //!
 //! A statement is the argument of `sqlx::query`, `query_as`, `query_scalar` or `raw_sql`, with the `.bind(…)` calls that
-//! follow it; or the texts given to a `QueryBuilder`, in the order of the source, once per branch. All other ways to give
-//! sqlx a statement are faults, and so is code that cannot be read, so that no statement is skipped.
+//! follow it; or the texts given to a `QueryBuilder`, in the order of the source, once per branch, also by functions of the
+//! crate that it is handed to. A constant of a trait, `<T as Trait>::NAME`, is one text per implementation. All other ways to
+//! give sqlx a statement are faults, and so is code that cannot be read, so that no statement is skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,8 @@ use syn::{Expr, Pat};
 
 use crate::source::{Loops, SourceFile, Sources, is_for_tests};
 use crate::syntax::{
-    Builder, RowValues, STATEMENT_FUNCTIONS, Statement, makes_builder, path_of, takes_statement, unwind,
+    Builder, RowValues, STATEMENT_FUNCTIONS, Statement, first_parameter, makes_builder, path_of,
+    takes_statement, unwind,
 };
 
 /// Names that would send a statement to the server without those functions.
@@ -29,7 +31,7 @@ const FORBIDDEN_NAMES: [&str; 11] = [
     "begin_with",
 ];
 /// Maximum number of branches of an `if` or `match` that a builder depends on.
-const MAX_BRANCHES: usize = 6;
+pub(crate) const MAX_BRANCHES: usize = 6;
 
 /// All statements of the sources, and faults that prevent reading others.
 pub(crate) fn read_statements(sources: &Sources) -> (BTreeSet<Statement>, BTreeSet<String>) {
@@ -88,7 +90,7 @@ impl<'s> Reader<'s> {
     }
 
     fn text(&mut self, expr: Option<&Expr>) -> String {
-        let read = expr.map(|expr| self.sources.text(self.file, &self.loops, expr));
+        let read = expr.map(|expr| self.sources.text_of_branch((self.file, &self.loops), expr, self.branch));
         read.unwrap_or_else(|| Err("it is missing".to_owned())).unwrap_or_else(|reason| {
             self.fault(&format!("a text cannot be read from the source: {reason}"));
             String::new()
@@ -157,6 +159,34 @@ impl<'s> Reader<'s> {
             builder.bind();
         }
         builder.text.push(')');
+    }
+
+    /// Reads what a call adds to the builder that is its first argument; false if that cannot be known.
+    fn hand_on(&mut self, name: &str, call: &syn::ExprCall) -> bool {
+        let (sources, path) = (self.sources, path_of(&call.func));
+        let mut builder = self.builders.get(name).cloned().unwrap_or_default();
+        if path.last().is_some_and(|function| function == "push_in") {
+            builder.text.push_str(" IN (");
+            builder.bind();
+            builder.text.push(')');
+        } else {
+            let [function] = path.as_slice() else { return false };
+            let Some((file, function)) = sources.function(function) else { return false };
+            let Some(parameter) = first_parameter(function) else { return false };
+            if function.sig.ident == self.function {
+                return false;
+            }
+            let caller = (self.file, std::mem::take(&mut self.loops));
+            self.file = file;
+            self.in_function(&function.sig.ident, |reader| {
+                reader.builders.insert(parameter.clone(), builder.clone());
+                reader.visit_block(&function.block);
+                builder = reader.builders.remove(&parameter).unwrap_or_default();
+            });
+            (self.file, self.loops) = caller;
+        }
+        self.builders.insert(name.to_owned(), builder);
+        true
     }
 
     /// Continues with the builders of the branch that this reading follows.
@@ -275,17 +305,12 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         if makes_builder(&Expr::Call(node.clone())).is_some() {
             return self.fault("a builder is not bound to a name");
         }
-        if path_of(&node.func).last().is_some_and(|name| name == "push_in") {
-            let named = match node.args.first() {
-                Some(Expr::Reference(reference)) => self.builder_named(&reference.expr),
-                _ => None,
-            };
-            if let Some(builder) = named.and_then(|name| self.builders.get_mut(&name)) {
-                builder.text.push_str(" IN (");
-                builder.bind();
-                builder.text.push(')');
-                return node.args.iter().skip(1).for_each(|argument| self.visit_expr(argument));
-            }
+        let named = match node.args.first() {
+            Some(Expr::Reference(reference)) => self.builder_named(&reference.expr),
+            _ => None,
+        };
+        if named.is_some_and(|name| self.hand_on(&name, node)) {
+            return node.args.iter().skip(1).for_each(|argument| self.visit_expr(argument));
         }
         visit::visit_expr_call(self, node);
     }

@@ -66,11 +66,56 @@ fn a_builder_is_read_in_every_branch() {
 }
 
 #[test]
+fn a_builder_is_followed_into_functions_of_the_crate() {
+    let caller = r#"async fn list(conn: &mut Conn) {
+        let mut query = QueryBuilder::new("A ");
+        finish(&mut query, limit(sqlx::query("B")));
+        query.push(" E").build().fetch_all(conn).await
+    }"#;
+    let finish = r#"const PART: &str = "C ";
+    fn finish(end: &mut QueryBuilder<MySql>, limit: u32) {
+        if limit > 1 { end.push(PART).push_bind(limit); } else { end.push("D"); }
+    }"#;
+    let read = |files: &[(&str, &str)]| {
+        let files = files.iter().map(|(path, text)| SourceFile::parse(path, text)).collect();
+        read_statements(&Sources(files))
+    };
+    let (found, faults) = read(&[("list.rs", caller), ("page.rs", finish)]);
+    let found: BTreeSet<_> = found.into_iter().map(|statement| (statement.text, statement.binds)).collect();
+    let wanted = [("A C ? E", 1), ("A D E", 0), ("B", 0)];
+    assert_eq!(found, wanted.map(|(text, binds)| (text.to_owned(), binds)).into());
+    assert_eq!(faults, BTreeSet::new());
+    // It is not known which of two functions is called.
+    let (_, faults) = read(&[("list.rs", caller), ("page.rs", finish), ("other.rs", finish)]);
+    assert!(!faults.is_empty());
+}
+
+#[test]
+fn a_constant_of_a_trait_is_read_in_every_implementation() {
+    let rows = r#"trait Table { const FIND: &'static str; const ADD: &'static str = "ADD "; }
+                  trait Other { const FIND: &'static str; }
+                  impl Table for One { const FIND: &'static str = sql!("A ", "?"); }
+                  impl Table for Two { const FIND: &'static str = "B ?"; const ADD: &'static str = "PUT "; }
+                  impl Other for Two { const FIND: &'static str = "C"; }"#;
+    let (found, faults) = read(&format!(
+        r"{rows} sqlx::query(<T as Table>::FIND).bind(1).execute(conn).await?;
+           let mut query = sqlx::QueryBuilder::new(<T as Table>::ADD);
+           query.push_bind(1);
+           query.build().execute(conn).await?;"
+    ));
+    let wanted = [("A ?", 1), ("B ?", 1), ("ADD ?", 1), ("PUT ?", 1)];
+    assert_eq!(found, wanted.map(|(text, binds)| (text.to_owned(), binds)).into());
+    assert_eq!(faults, BTreeSet::new());
+}
+
+#[test]
 fn unreadable_code_is_an_error() {
     for body in [
         "sqlx::query(text).execute(conn).await?;",
         "sqlx::query(AssertSqlSafe(format!(\"SELECT {x}\"))).execute(conn).await?;",
         "sqlx::query(MISSING).execute(conn).await?;",
+        "sqlx::query(<T as Table>::MISSING).execute(conn).await?;",
+        "sqlx::query(T::FIND).execute(conn).await?;",
         "let run = sqlx::query_as; run(\"SELECT 1\");",
         "use sqlx::query; query(\"SELECT 1\");",
         "use sqlx::Executor; conn.execute(\"SELECT 1\").await?;",
@@ -80,6 +125,7 @@ fn unreadable_code_is_an_error() {
         "let mut query = QueryBuilder::new(text);",
         "let mut query = QueryBuilder::new(\"A\"); query.push(text);",
         "let mut query = QueryBuilder::new(\"A\"); finish(&mut query);",
+        "let mut query = QueryBuilder::new(\"A\"); if more { example(&mut query); }",
         "QueryBuilder::new(\"A\").build().execute(conn).await?;",
         "let mut query = QueryBuilder::new(\"A\"); query.push_values(rows, |mut row, x| { row.push(\"NOW()\"); });",
     ] {

@@ -7,6 +7,8 @@ use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{Expr, Token, UseTree};
 
+use crate::reader::MAX_BRANCHES;
+
 /// A source file of the crate.
 pub(crate) struct SourceFile {
     /// Path relative to the crate's sources.
@@ -16,6 +18,8 @@ pub(crate) struct SourceFile {
     module: String,
     /// All constants in the file, including those in functions; constants of the same name are kept together.
     constants: BTreeMap<String, Vec<Expr>>,
+    /// Constants of implementations of a trait, and a trait's own values of them, by trait and name.
+    associated: BTreeMap<(String, String), Vec<Expr>>,
     /// Module of each imported name.
     imports: BTreeMap<String, String>,
 }
@@ -33,7 +37,8 @@ impl Sources {
         Self(files.into_iter().map(|(path, text)| SourceFile::parse(&path, &text)).collect())
     }
 
-    /// The possible texts of an expression: literals, constants and results of `sql!`; anything else is an error.
+    /// The possible texts of an expression: literals, constants, results of `sql!`, and a trait's constant, which has one text per
+    /// implementation; anything else is an error.
     pub(crate) fn texts(&self, file: &SourceFile, loops: &Loops, expr: &Expr) -> Result<Vec<String>, String> {
         match expr {
             Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => Ok(vec![text.value()]),
@@ -47,6 +52,7 @@ impl Sources {
                 let parts = parts.iter().map(|part| self.text(file, loops, part));
                 Ok(vec![parts.collect::<Result<Vec<_>, _>>()?.concat()])
             }
+            Expr::Path(path) if path.qself.is_some() => self.associated_texts(&path.path),
             Expr::Path(path) => self.named_texts(file, loops, &path.path),
             _ => Err("it is not a literal, not a constant and not a `sql!` call".to_owned()),
         }
@@ -59,6 +65,21 @@ impl Sources {
             (Some(text), true) => Ok(text),
             _ => Err("it has several possible strings".to_owned()),
         }
+    }
+
+    /// The text of an expression that a builder is given; of several, that of a branch.
+    pub(crate) fn text_of_branch(
+        &self,
+        (file, loops): (&SourceFile, &Loops),
+        expr: &Expr,
+        branch: usize,
+    ) -> Result<String, String> {
+        let texts = self.texts(file, loops, expr)?;
+        if texts.len() > MAX_BRANCHES {
+            return Err("it has more possible strings than MAX_BRANCHES".to_owned());
+        }
+        let last = texts.len().saturating_sub(1);
+        texts.into_iter().nth(branch.min(last)).ok_or_else(|| "it has no value".to_owned())
     }
 
     /// The constant that a path refers to.
@@ -84,6 +105,33 @@ impl Sources {
         Ok(*first)
     }
 
+    /// The only function of this name that stands in a module, and its file; `None` if there is none or several.
+    pub(crate) fn function(&self, name: &str) -> Option<(&SourceFile, &syn::ItemFn)> {
+        let items = self.0.iter().flat_map(|file| file.syntax.items.iter().map(move |item| (file, item)));
+        let mut named = items.filter_map(|(file, item)| match item {
+            syn::Item::Fn(function) if function.sig.ident == name => Some((file, function)),
+            _ => None,
+        });
+        match (named.next(), named.next()) {
+            (Some(only), None) => Some(only),
+            _ => None,
+        }
+    }
+
+    /// The texts of `<T as Trait>::NAME` in all implementations of the trait.
+    fn associated_texts(&self, path: &syn::Path) -> Result<Vec<String>, String> {
+        let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        let [.., class, name] = names.as_slice() else { return Err("it names no trait".to_owned()) };
+        let key = (class.clone(), name.clone());
+        let mut texts = Vec::new();
+        for home in &self.0 {
+            for expr in home.associated.get(&key).into_iter().flatten() {
+                texts.extend(self.texts(home, &Loops::new(), expr)?);
+            }
+        }
+        if texts.is_empty() { Err(format!("no implementation has `{class}::{name}`")) } else { Ok(texts) }
+    }
+
     fn named_texts(&self, file: &SourceFile, loops: &Loops, path: &syn::Path) -> Result<Vec<String>, String> {
         let looped = path.get_ident().and_then(|name| loops.get(&name.to_string()));
         if let Some(values) = looped {
@@ -103,7 +151,8 @@ impl SourceFile {
         let module = home.and_then(Path::file_stem).unwrap_or_default().to_string_lossy().into_owned();
         let mut names = Names::default();
         names.visit_file(&syntax);
-        Self { path: path.to_owned(), syntax, module, constants: names.constants, imports: names.imports }
+        let Names { constants, associated, imports } = names;
+        Self { path: path.to_owned(), syntax, module, constants, associated, imports }
     }
 }
 
@@ -111,10 +160,15 @@ impl SourceFile {
 #[derive(Default)]
 struct Names {
     constants: BTreeMap<String, Vec<Expr>>,
+    associated: BTreeMap<(String, String), Vec<Expr>>,
     imports: BTreeMap<String, String>,
 }
 
 impl Names {
+    fn associate(&mut self, class: &syn::Ident, name: &syn::Ident, value: &Expr) {
+        self.associated.entry((class.to_string(), name.to_string())).or_default().push(value.clone());
+    }
+
     fn import(&mut self, module: Option<&str>, tree: &UseTree) {
         match (tree, module) {
             (UseTree::Path(path), _) => self.import(Some(&path.ident.to_string()), &path.tree),
@@ -130,6 +184,30 @@ impl Names {
 impl<'ast> Visit<'ast> for Names {
     fn visit_item_const(&mut self, node: &'ast syn::ItemConst) {
         self.constants.entry(node.ident.to_string()).or_default().push((*node.expr).clone());
+    }
+
+    fn visit_item_impl(&mut self, node: &'ast syn::ItemImpl) {
+        if is_for_tests(&node.attrs) {
+            return;
+        }
+        let class = node.trait_.as_ref().and_then(|(_, path, _)| path.segments.last());
+        for item in &node.items {
+            if let (Some(class), syn::ImplItem::Const(constant)) = (class, item) {
+                self.associate(&class.ident, &constant.ident, &constant.expr);
+            }
+        }
+        visit::visit_item_impl(self, node);
+    }
+
+    fn visit_item_trait(&mut self, node: &'ast syn::ItemTrait) {
+        for item in &node.items {
+            if let syn::TraitItem::Const(constant) = item
+                && let Some((_, value)) = &constant.default
+            {
+                self.associate(&node.ident, &constant.ident, value);
+            }
+        }
+        visit::visit_item_trait(self, node);
     }
 
     fn visit_item_use(&mut self, node: &'ast syn::ItemUse) {

@@ -70,6 +70,13 @@ pub(crate) fn makes_builder(expr: &Expr) -> Option<&syn::ExprCall> {
         .then_some(call)
 }
 
+/// Name of a function's first parameter.
+pub(crate) fn first_parameter(function: &syn::ItemFn) -> Option<String> {
+    let Some(syn::FnArg::Typed(parameter)) = function.sig.inputs.first() else { return None };
+    let syn::Pat::Ident(name) = &*parameter.pat else { return None };
+    Some(name.ident.to_string())
+}
+
 /// Counts the values that the closure of `push_values` binds per row.
 pub(crate) struct RowValues {
     /// Name of the closure's parameter for the row.

@@ -4,7 +4,6 @@
 //! is sent again; one whose outcome is unknown is not: an operator sees its state and invites again, which ends the first link.
 
 use chrono::{DateTime, Utc};
-use flysk_clients::mail::Message;
 use flysk_domain::TextEnum as _;
 use flysk_domain::admin::Invited;
 use flysk_domain::letter::Letter;
@@ -19,7 +18,7 @@ use flysk_store::portal::invitations::{self, Invitation};
 use flysk_store::repeat_contended;
 
 use crate::App;
-use crate::letters::{Handover, hand_over};
+use crate::letters::{Written, hand_over};
 
 impl JobHandler<App> for SendInvitation {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
@@ -47,12 +46,9 @@ impl JobHandler<App> for SendInvitation {
         let mut unit = run.begin().await?;
         move_to(self, &mut unit, (MailState::Waiting, MailState::Sending), run.now()).await?;
         unit.commit().await?;
-        match hand_over(mailer, &written.address, &written.message(run.now())).await {
-            Handover::Accepted => end(self, run, MailState::Sending, MailState::Sent).await,
-            Handover::Unknown => end(self, run, MailState::Sending, MailState::Unknown).await,
-            Handover::Refused => end(self, run, MailState::Sending, MailState::Refused).await,
-            Handover::BadAddress(_) => end(self, run, MailState::Sending, MailState::BadAddress).await,
-            Handover::Again(error) => {
+        match hand_over(mailer, &written.address, &written.message(run.now())).await.ended() {
+            Ok(state) => end(self, run, MailState::Sending, state).await,
+            Err(error) => {
                 repeat_contended(|| wait_again(self, run)).await?;
                 Err(error)
             }
@@ -69,28 +65,6 @@ impl JobHandler<App> for SendInvitation {
     }
 }
 
-/// A letter in its final form.
-struct Written {
-    id: String,
-    address: Email,
-    subject: String,
-    text: String,
-    html: String,
-}
-
-impl Written {
-    fn message(&self, date: DateTime<Utc>) -> Message<'_> {
-        Message {
-            id: &self.id,
-            subject: &self.subject,
-            text: &self.text,
-            html: &self.html,
-            unsubscribe: None,
-            date,
-        }
-    }
-}
-
 fn write(app: &App, invitation: &Invitation, vendor: &str) -> Result<Written, JobError> {
     let address = invitation.email.parse::<Email>();
     let address = address.map_err(|error| JobError::give_up(format!("the stored address: {error}")))?;
@@ -98,7 +72,14 @@ fn write(app: &App, invitation: &Invitation, vendor: &str) -> Result<Written, Jo
         .map_err(|error| JobError::retry(format!("the link cannot be sealed: {error}")))?;
     let letter = Letter::invitation(vendor, link.as_str(), moscow_day(invitation.expires_at));
     let (text, html) = (letter.text(), letter.html());
-    Ok(Written { id: invitation.id.to_string(), address, subject: letter.subject, text, html })
+    Ok(Written {
+        id: invitation.id.to_string(),
+        address,
+        subject: letter.subject,
+        text,
+        html,
+        unsubscribe: None,
+    })
 }
 
 async fn move_to(

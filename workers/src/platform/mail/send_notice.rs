@@ -4,7 +4,7 @@
 //! accepted is sent again; one whose outcome is unknown is not, because it would be read twice.
 
 use chrono::{DateTime, Utc};
-use flysk_clients::mail::{Message, ReplyCode};
+use flysk_clients::mail::ReplyCode;
 use flysk_crypto::aad;
 use flysk_domain::TextEnum as _;
 use flysk_domain::platform::mail::{Letter, Links, MailState};
@@ -21,7 +21,7 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 use crate::App;
-use crate::letters::{Handover, hand_over};
+use crate::letters::{Handover, Written, hand_over};
 
 impl JobHandler<App> for SendMailNotice {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
@@ -44,12 +44,11 @@ impl JobHandler<App> for SendMailNotice {
             Check::Later(morning) => return Ok(JobOutcome::snooze(morning, "it is night in the account")),
             Check::End(state) => return end(run, &notice, MailState::Waiting, state).await,
         };
-        let address = open(app, &contact)?;
-        let letter = Written::new(app, &notice)?;
+        let written = compose(app, &notice, open(app, &contact)?)?;
         let mut unit = run.begin().await?;
         mail::set_state(&mut unit, notice.id, MailState::Waiting, MailState::Sending, run.now()).await?;
         unit.commit().await?;
-        match hand_over(mailer, &address, &letter.message(run.now())).await {
+        match hand_over(mailer, &written.address, &written.message(run.now())).await {
             Handover::Accepted => end(run, &notice, MailState::Sending, MailState::Sent).await,
             Handover::Unknown => end(run, &notice, MailState::Sending, MailState::Unknown).await,
             Handover::Refused => end(run, &notice, MailState::Sending, MailState::Refused).await,
@@ -123,38 +122,17 @@ fn open(app: &App, contact: &SealedContact) -> Result<Email, JobError> {
     text.expose_secret().parse().map_err(|error| JobError::give_up(format!("the stored address: {error}")))
 }
 
-/// A letter in its final form.
-struct Written {
-    id: String,
-    subject: String,
-    text: String,
-    html: String,
-    unsubscribe: Url,
-}
-
-impl Written {
-    fn new(app: &App, notice: &MailNotice) -> Result<Self, JobError> {
-        let public_url = &app.config().http.public_url;
-        let switch = MailSwitch { install: notice.install_id, kind: notice.kind };
-        let unsubscribe = switch_link(public_url, &app.keyring, switch)
-            .map_err(|error| JobError::retry(format!("the link cannot be sealed: {error}")))?;
-        let pay = notice.facts.invoice.map(|id| invoice_pay_link(public_url, &app.keyring, id));
-        let links = Links { pay: pay.as_ref().map(Url::as_str), switch_off: unsubscribe.as_str() };
-        let letter = Letter::compose(notice.kind, &notice.facts, links);
-        let (text, html) = (letter.text(), letter.html());
-        Ok(Self { id: notice.id.to_string(), subject: letter.subject, text, html, unsubscribe })
-    }
-
-    fn message(&self, date: DateTime<Utc>) -> Message<'_> {
-        Message {
-            id: &self.id,
-            subject: &self.subject,
-            text: &self.text,
-            html: &self.html,
-            unsubscribe: Some(&self.unsubscribe),
-            date,
-        }
-    }
+fn compose(app: &App, notice: &MailNotice, address: Email) -> Result<Written, JobError> {
+    let public_url = &app.config().http.public_url;
+    let switch = MailSwitch { install: notice.install_id, kind: notice.kind };
+    let unsubscribe = switch_link(public_url, &app.keyring, switch)
+        .map_err(|error| JobError::retry(format!("the link cannot be sealed: {error}")))?;
+    let pay = notice.facts.invoice.map(|id| invoice_pay_link(public_url, &app.keyring, id));
+    let links = Links { pay: pay.as_ref().map(Url::as_str), switch_off: unsubscribe.as_str() };
+    let letter = Letter::compose(notice.kind, &notice.facts, links);
+    let (text, html) = (letter.text(), letter.html());
+    let id = notice.id.to_string();
+    Ok(Written { id, address, subject: letter.subject, text, html, unsubscribe: Some(unsubscribe) })
 }
 
 /// The address does not exist: records it with the outcome.

@@ -4,7 +4,6 @@
 //! is sent again; one whose outcome is unknown is not, because it would be read twice.
 
 use chrono::{DateTime, Utc};
-use flysk_clients::mail::Message;
 use flysk_crypto::aad;
 use flysk_domain::TextEnum as _;
 use flysk_domain::platform::mail::{Letter, MailKind, MailState, TransferTold};
@@ -17,10 +16,9 @@ use flysk_store::platform::transfers::{self, TransferInvoice};
 use flysk_store::platform::{accounts, installs, mail, widgets};
 use flysk_store::repeat_contended;
 use secrecy::ExposeSecret as _;
-use url::Url;
 
 use crate::App;
-use crate::letters::{Handover, hand_over};
+use crate::letters::{Written, hand_over};
 
 impl JobHandler<App> for SendTransferLetter {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
@@ -44,12 +42,9 @@ impl JobHandler<App> for SendTransferLetter {
         let mut unit = run.begin().await?;
         move_to(self, &mut unit, (MailState::Waiting, MailState::Sending), run.now()).await?;
         unit.commit().await?;
-        match hand_over(mailer, &written.address, &written.message(run.now())).await {
-            Handover::Accepted => end(self, run, MailState::Sending, MailState::Sent).await,
-            Handover::Unknown => end(self, run, MailState::Sending, MailState::Unknown).await,
-            Handover::Refused => end(self, run, MailState::Sending, MailState::Refused).await,
-            Handover::BadAddress(_) => end(self, run, MailState::Sending, MailState::BadAddress).await,
-            Handover::Again(error) => {
+        match hand_over(mailer, &written.address, &written.message(run.now())).await.ended() {
+            Ok(state) => end(self, run, MailState::Sending, state).await,
+            Err(error) => {
                 repeat_contended(|| wait_again(self, run)).await?;
                 Err(error)
             }
@@ -74,29 +69,6 @@ enum Check {
     Later(DateTime<Utc>),
     /// Not at all.
     End(MailState),
-}
-
-/// A letter in its final form.
-struct Written {
-    id: String,
-    address: Email,
-    subject: String,
-    text: String,
-    html: String,
-    unsubscribe: Url,
-}
-
-impl Written {
-    fn message(&self, date: DateTime<Utc>) -> Message<'_> {
-        Message {
-            id: &self.id,
-            subject: &self.subject,
-            text: &self.text,
-            html: &self.html,
-            unsubscribe: Some(&self.unsubscribe),
-            date,
-        }
-    }
 }
 
 async fn write(job: &SendTransferLetter, run: &JobContext, app: &App) -> Result<Check, JobError> {
@@ -151,7 +123,7 @@ fn compose(
     let letter = Letter::about_transfer(job.letter, &told, unsubscribe.as_str());
     let (text, html) = (letter.text(), letter.html());
     let id = format!("{}_{}", invoice.id, job.letter);
-    Ok(Written { id, address, subject: letter.subject, text, html, unsubscribe })
+    Ok(Written { id, address, subject: letter.subject, text, html, unsubscribe: Some(unsubscribe) })
 }
 
 async fn move_to(

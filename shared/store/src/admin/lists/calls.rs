@@ -6,7 +6,7 @@ use flysk_domain::flysense::state::TranscriptionState;
 use flysk_domain::id::{AccountId, NoteId, TranscriptionId};
 use flysk_domain::money::MicroCoins;
 
-use crate::admin::listing::{Keyset, arrange};
+use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
 use crate::listed::push_in;
 use crate::{Conn, StoreResult, TextColumn};
 
@@ -61,12 +61,21 @@ impl CallRow {
 /// Ids of the calls that match, one page of them.
 pub async fn ids(conn: &mut Conn, filter: &CallFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
     let mut query = sqlx::QueryBuilder::new("SELECT ");
-    if keyset.counts {
-        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
-    } else {
-        query.push("id");
-    }
-    query.push(" FROM transcriptions WHERE 1 = 1");
+    push_selection(&mut query, keyset);
+    // Otherwise the servers read all rows of the value by another of its indexes, and sort them.
+    match filter {
+        CallFilter { note_id: None, account_id: Some(_), state: Some(_) } => {
+            query.push(" FROM transcriptions FORCE INDEX (transcriptions_account_state)")
+        }
+        CallFilter { note_id: None, account_id: Some(_), .. } => {
+            query.push(" FROM transcriptions FORCE INDEX (transcriptions_account)")
+        }
+        CallFilter { note_id: None, state: Some(_), .. } => {
+            query.push(" FROM transcriptions FORCE INDEX (transcriptions_state_id)")
+        }
+        _ => query.push(" FROM transcriptions"),
+    };
+    query.push(" WHERE 1 = 1");
     if let Some(state) = filter.state {
         query.push(" AND state = ").push_bind(state.as_str());
     }
@@ -76,19 +85,7 @@ pub async fn ids(conn: &mut Conn, filter: &CallFilter, keyset: &Keyset) -> Store
     if let Some(id) = filter.note_id {
         query.push(" AND note_id = ").push_bind(id.0);
     }
-    match (keyset.counts, keyset.descending) {
-        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
-        (false, true) => query
-            .push(" AND id < ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(keyset.limit),
-        (false, false) => query
-            .push(" AND id > ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id LIMIT ")
-            .push_bind(keyset.limit),
-    };
+    push_page(&mut query, keyset);
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::id::DiscrepancyId;
 
-use crate::admin::listing::{Keyset, arrange};
+use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
 use crate::listed::push_in;
 use crate::{Conn, StoreResult};
 
@@ -43,11 +43,7 @@ pub struct DiscrepancyRow {
 /// Ids of the discrepancies that match, one page of them.
 pub async fn ids(conn: &mut Conn, filter: &DiscrepancyFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
     let mut query = sqlx::QueryBuilder::new("SELECT ");
-    if keyset.counts {
-        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
-    } else {
-        query.push("id");
-    }
+    push_selection(&mut query, keyset);
     query.push(" FROM tbank_discrepancies WHERE 1 = 1");
     if let Some(day) = filter.day {
         query.push(" AND day = ").push_bind(day);
@@ -55,19 +51,7 @@ pub async fn ids(conn: &mut Conn, filter: &DiscrepancyFilter, keyset: &Keyset) -
     if let Some(kind) = &filter.kind {
         query.push(" AND kind = ").push_bind(kind.clone());
     }
-    match (keyset.counts, keyset.descending) {
-        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
-        (false, true) => query
-            .push(" AND id < ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(keyset.limit),
-        (false, false) => query
-            .push(" AND id > ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id LIMIT ")
-            .push_bind(keyset.limit),
-    };
+    push_page(&mut query, keyset);
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 

@@ -4,7 +4,7 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::{InstallId, WidgetId};
 use flysk_domain::platform::events::EventKind;
 
-use crate::admin::listing::{Keyset, arrange};
+use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
 use crate::listed::push_in;
 use crate::platform::events::{Event, EventState};
 use crate::{Conn, StoreResult};
@@ -25,12 +25,18 @@ pub struct EventFilter {
 /// Ids of the events that match, one page of them.
 pub async fn ids(conn: &mut Conn, filter: &EventFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
     let mut query = sqlx::QueryBuilder::new("SELECT ");
-    if keyset.counts {
-        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
-    } else {
-        query.push("id");
-    }
-    query.push(" FROM lifecycle_events WHERE 1 = 1");
+    push_selection(&mut query, keyset);
+    // Otherwise the servers read all rows of the value by another of its indexes, and sort them.
+    match filter {
+        EventFilter { install_id: Some(_), .. } => {
+            query.push(" FROM lifecycle_events FORCE INDEX (lifecycle_events_install)")
+        }
+        EventFilter { widget_id: Some(_), .. } => {
+            query.push(" FROM lifecycle_events FORCE INDEX (lifecycle_events_widget)")
+        }
+        _ => query.push(" FROM lifecycle_events"),
+    };
+    query.push(" WHERE 1 = 1");
     if let Some(state) = filter.state {
         query.push(" AND state = ").push_bind(state.as_str());
     }
@@ -43,19 +49,7 @@ pub async fn ids(conn: &mut Conn, filter: &EventFilter, keyset: &Keyset) -> Stor
     if let Some(id) = filter.install_id {
         query.push(" AND install_id = ").push_bind(id.to_string());
     }
-    match (keyset.counts, keyset.descending) {
-        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
-        (false, true) => query
-            .push(" AND id < ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(keyset.limit),
-        (false, false) => query
-            .push(" AND id > ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id LIMIT ")
-            .push_bind(keyset.limit),
-    };
+    push_page(&mut query, keyset);
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 

@@ -5,7 +5,7 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::{AccountId, InstallId, WidgetId};
 use flysk_domain::platform::lifecycle::InstallStatus;
 
-use crate::admin::listing::{Keyset, arrange};
+use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
 use crate::listed::push_in;
 use crate::{Conn, StoreResult, TextColumn};
 
@@ -50,12 +50,15 @@ pub struct InstallRow {
 /// Ids of the installs that match, one page of them.
 pub async fn ids(conn: &mut Conn, filter: &InstallFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
     let mut query = sqlx::QueryBuilder::new("SELECT ");
-    if keyset.counts {
-        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
-    } else {
-        query.push("id");
-    }
-    query.push(" FROM installs WHERE 1 = 1");
+    push_selection(&mut query, keyset);
+    // Otherwise the servers read all rows of the value by another of its indexes, and sort them.
+    match filter {
+        InstallFilter { account_id: None, widget_id: Some(_), .. } => {
+            query.push(" FROM installs FORCE INDEX (installs_widget)")
+        }
+        _ => query.push(" FROM installs"),
+    };
+    query.push(" WHERE 1 = 1");
     if let Some(status) = filter.status {
         query.push(" AND status = ").push_bind(status.as_str());
     }
@@ -66,19 +69,7 @@ pub async fn ids(conn: &mut Conn, filter: &InstallFilter, keyset: &Keyset) -> St
         // The index on accounts begins with the platform.
         query.push(" AND platform IN ('amocrm', 'kommo') AND account_id = ").push_bind(id.0);
     }
-    match (keyset.counts, keyset.descending) {
-        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
-        (false, true) => query
-            .push(" AND id < ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(keyset.limit),
-        (false, false) => query
-            .push(" AND id > ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id LIMIT ")
-            .push_bind(keyset.limit),
-    };
+    push_page(&mut query, keyset);
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 

@@ -6,7 +6,7 @@ use flysk_domain::id::{InstallId, InvoiceId, SubscriptionId};
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::{InvoiceKind, InvoiceState};
 
-use crate::admin::listing::{Keyset, arrange};
+use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
 use crate::listed::push_in;
 use crate::{Conn, StoreResult};
 
@@ -77,11 +77,7 @@ impl InvoiceListRow {
 /// Ids of the invoices that match, one page of them.
 pub async fn ids(conn: &mut Conn, filter: &InvoiceFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
     let mut query = sqlx::QueryBuilder::new("SELECT ");
-    if keyset.counts {
-        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
-    } else {
-        query.push("id");
-    }
+    push_selection(&mut query, keyset);
     query.push(" FROM subscription_invoices WHERE 1 = 1");
     if let Some(state) = filter.state {
         query.push(" AND state = ").push_bind(state.as_str());
@@ -95,19 +91,7 @@ pub async fn ids(conn: &mut Conn, filter: &InvoiceFilter, keyset: &Keyset) -> St
     if let Some(id) = filter.install_id {
         query.push(" AND install_id = ").push_bind(id.to_string());
     }
-    match (keyset.counts, keyset.descending) {
-        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
-        (false, true) => query
-            .push(" AND id < ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(keyset.limit),
-        (false, false) => query
-            .push(" AND id > ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id LIMIT ")
-            .push_bind(keyset.limit),
-    };
+    push_page(&mut query, keyset);
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
 use flysk_domain::id::JobId;
 
-use crate::admin::listing::{Keyset, arrange};
+use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
 use crate::jobs::JobState;
 use crate::listed::push_in;
 use crate::{Conn, StoreResult, TextColumn};
@@ -54,12 +54,15 @@ pub struct JobListRow {
 /// Ids of the jobs that match, one page of them.
 pub async fn ids(conn: &mut Conn, filter: &JobFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
     let mut query = sqlx::QueryBuilder::new("SELECT ");
-    if keyset.counts {
-        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
-    } else {
-        query.push("id");
-    }
-    query.push(" FROM jobs WHERE 1 = 1");
+    push_selection(&mut query, keyset);
+    // Otherwise the servers read all rows of the value by another of its indexes, and sort them.
+    match filter {
+        JobFilter { tenant: None, correlation: None, kind: Some(_), .. } => {
+            query.push(" FROM jobs FORCE INDEX (jobs_kind)")
+        }
+        _ => query.push(" FROM jobs"),
+    };
+    query.push(" WHERE 1 = 1");
     if let Some(state) = filter.state {
         query.push(" AND state = ").push_bind(state.as_str());
     }
@@ -75,19 +78,7 @@ pub async fn ids(conn: &mut Conn, filter: &JobFilter, keyset: &Keyset) -> StoreR
     if let Some(correlation) = &filter.correlation {
         query.push(" AND correlation_id = ").push_bind(correlation.clone());
     }
-    match (keyset.counts, keyset.descending) {
-        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
-        (false, true) => query
-            .push(" AND id < ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(keyset.limit),
-        (false, false) => query
-            .push(" AND id > ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id LIMIT ")
-            .push_bind(keyset.limit),
-    };
+    push_page(&mut query, keyset);
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 

@@ -5,7 +5,7 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::NotificationId;
 use flysk_domain::money::Kopecks;
 
-use crate::admin::listing::{Keyset, arrange};
+use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
 use crate::listed::push_in;
 use crate::platform::purchases::NotificationState;
 use crate::{Conn, StoreResult, TextColumn};
@@ -57,11 +57,7 @@ impl NotificationRow {
 /// Ids of the notifications that match, one page of them.
 pub async fn ids(conn: &mut Conn, filter: &NotificationFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
     let mut query = sqlx::QueryBuilder::new("SELECT ");
-    if keyset.counts {
-        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
-    } else {
-        query.push("id");
-    }
+    push_selection(&mut query, keyset);
     query.push(" FROM tbank_notifications WHERE 1 = 1");
     if let Some(state) = filter.state {
         query.push(" AND state = ").push_bind(state.as_str());
@@ -72,19 +68,7 @@ pub async fn ids(conn: &mut Conn, filter: &NotificationFilter, keyset: &Keyset) 
     if let Some(id) = &filter.payment_id {
         query.push(" AND payment_id = ").push_bind(id.clone());
     }
-    match (keyset.counts, keyset.descending) {
-        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
-        (false, true) => query
-            .push(" AND id < ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(keyset.limit),
-        (false, false) => query
-            .push(" AND id > ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id LIMIT ")
-            .push_bind(keyset.limit),
-    };
+    push_page(&mut query, keyset);
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 

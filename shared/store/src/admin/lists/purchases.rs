@@ -6,7 +6,7 @@ use flysk_domain::id::{AccountId, PurchaseId, WalletId};
 use flysk_domain::money::{Kopecks, MicroCoins};
 use flysk_domain::platform::purchases::{Discrepancy, PurchaseState};
 
-use crate::admin::listing::{Keyset, arrange};
+use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
 use crate::listed::push_in;
 use crate::{Conn, StoreResult, TextColumn};
 
@@ -71,12 +71,15 @@ impl PurchaseRow {
 /// Ids of the purchases that match, one page of them.
 pub async fn ids(conn: &mut Conn, filter: &PurchaseFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
     let mut query = sqlx::QueryBuilder::new("SELECT ");
-    if keyset.counts {
-        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
-    } else {
-        query.push("id");
-    }
-    query.push(" FROM coin_purchases WHERE 1 = 1");
+    push_selection(&mut query, keyset);
+    // Otherwise the servers read all rows of the value by another of its indexes, and sort them.
+    match filter {
+        PurchaseFilter { payment_id: None, wallet_id: Some(_), .. } => {
+            query.push(" FROM coin_purchases FORCE INDEX (coin_purchases_wallet_id)")
+        }
+        _ => query.push(" FROM coin_purchases"),
+    };
+    query.push(" WHERE 1 = 1");
     if let Some(state) = filter.state {
         query.push(" AND state = ").push_bind(state.as_str());
     }
@@ -89,19 +92,7 @@ pub async fn ids(conn: &mut Conn, filter: &PurchaseFilter, keyset: &Keyset) -> S
     if filter.is_disputed {
         query.push(" AND discrepancy IS NOT NULL");
     }
-    match (keyset.counts, keyset.descending) {
-        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
-        (false, true) => query
-            .push(" AND id < ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(keyset.limit),
-        (false, false) => query
-            .push(" AND id > ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id LIMIT ")
-            .push_bind(keyset.limit),
-    };
+    push_page(&mut query, keyset);
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 

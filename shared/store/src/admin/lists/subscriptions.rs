@@ -5,7 +5,7 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::{AccountId, SubscriptionId, WidgetId};
 use flysk_domain::platform::subscriptions::SubscriptionState;
 
-use crate::admin::listing::{Keyset, arrange};
+use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
 use crate::listed::push_in;
 use crate::{Conn, StoreResult};
 
@@ -64,12 +64,15 @@ impl SubscriptionListRow {
 /// Ids of the subscriptions that match, one page of them.
 pub async fn ids(conn: &mut Conn, filter: &SubscriptionFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
     let mut query = sqlx::QueryBuilder::new("SELECT ");
-    if keyset.counts {
-        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
-    } else {
-        query.push("id");
-    }
-    query.push(" FROM subscriptions WHERE 1 = 1");
+    push_selection(&mut query, keyset);
+    // Otherwise the servers read all rows of the value by another of its indexes, and sort them.
+    match filter {
+        SubscriptionFilter { account_id: None, widget_id: Some(_), .. } => {
+            query.push(" FROM subscriptions FORCE INDEX (subscriptions_widget)")
+        }
+        _ => query.push(" FROM subscriptions"),
+    };
+    query.push(" WHERE 1 = 1");
     if let Some(state) = filter.state {
         query.push(" AND state = ").push_bind(state.as_str());
     }
@@ -82,19 +85,7 @@ pub async fn ids(conn: &mut Conn, filter: &SubscriptionFilter, keyset: &Keyset) 
     if filter.needs_person {
         query.push(" AND needs_person = TRUE");
     }
-    match (keyset.counts, keyset.descending) {
-        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
-        (false, true) => query
-            .push(" AND id < ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(keyset.limit),
-        (false, false) => query
-            .push(" AND id > ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id LIMIT ")
-            .push_bind(keyset.limit),
-    };
+    push_page(&mut query, keyset);
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 

@@ -6,7 +6,7 @@ use flysk_domain::id::{AccountId, InstallId, InvoiceId, TransferInvoiceId, Vendo
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::transfers::{Inn, InvoiceNumber, TransferInvoiceState};
 
-use crate::admin::listing::{Keyset, arrange};
+use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
 use crate::listed::push_in;
 use crate::{Conn, StoreResult, TextColumn};
 
@@ -89,12 +89,20 @@ pub async fn ids(
     keyset: &Keyset,
 ) -> StoreResult<Vec<String>> {
     let mut query = sqlx::QueryBuilder::new("SELECT ");
-    if keyset.counts {
-        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
-    } else {
-        query.push("id");
-    }
-    query.push(" FROM transfer_invoices WHERE 1 = 1");
+    push_selection(&mut query, keyset);
+    // Otherwise the servers read all rows of the value by another of its indexes, and sort them.
+    match filter {
+        TransferInvoiceFilter {
+            vendor_id: Some(_),
+            payer_inn: None,
+            number: None,
+            install_id: None,
+            invoice_id: None,
+            ..
+        } => query.push(" FROM transfer_invoices FORCE INDEX (transfer_invoices_vendor)"),
+        _ => query.push(" FROM transfer_invoices"),
+    };
+    query.push(" WHERE 1 = 1");
     if let Some(state) = filter.state {
         query.push(" AND state = ").push_bind(state.as_str());
     }
@@ -119,19 +127,7 @@ pub async fn ids(
     if let Some(day) = filter.due_until {
         query.push(" AND due_on <= ").push_bind(day);
     }
-    match (keyset.counts, keyset.descending) {
-        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
-        (false, true) => query
-            .push(" AND id < ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(keyset.limit),
-        (false, false) => query
-            .push(" AND id > ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id LIMIT ")
-            .push_bind(keyset.limit),
-    };
+    push_page(&mut query, keyset);
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 

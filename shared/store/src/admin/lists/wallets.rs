@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use flysk_domain::id::{AccountId, InstallId, WalletId, WidgetId};
 use flysk_domain::money::MicroCoins;
 
-use crate::admin::listing::{Keyset, arrange};
+use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
 use crate::listed::push_in;
 use crate::{Conn, StoreResult};
 
@@ -56,11 +56,7 @@ impl WalletListRow {
 /// Ids of the wallets that match, one page of them.
 pub async fn ids(conn: &mut Conn, filter: &WalletFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
     let mut query = sqlx::QueryBuilder::new("SELECT ");
-    if keyset.counts {
-        query.push("CAST(COUNT(*) AS CHAR) FROM (SELECT 1");
-    } else {
-        query.push("id");
-    }
+    push_selection(&mut query, keyset);
     query.push(" FROM wallets WHERE 1 = 1");
     if let Some(id) = filter.install_id {
         query.push(" AND install_id = ").push_bind(id.to_string());
@@ -71,19 +67,7 @@ pub async fn ids(conn: &mut Conn, filter: &WalletFilter, keyset: &Keyset) -> Sto
     if filter.is_empty {
         query.push(" AND is_empty = TRUE");
     }
-    match (keyset.counts, keyset.descending) {
-        (true, _) => query.push(" LIMIT ").push_bind(keyset.limit).push(") counted"),
-        (false, true) => query
-            .push(" AND id < ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(keyset.limit),
-        (false, false) => query
-            .push(" AND id > ")
-            .push_bind(keyset.from.clone())
-            .push(" ORDER BY id LIMIT ")
-            .push_bind(keyset.limit),
-    };
+    push_page(&mut query, keyset);
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 
