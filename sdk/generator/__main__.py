@@ -16,23 +16,38 @@ import typescript
 
 ROOT = Path(__file__).resolve().parents[2]
 SDK = ROOT / "sdk"
+PYTHON, NODE = SDK / "python" / "src" / "flysk", SDK / "node"
+# Directories with nothing but generated files.
+GENERATED = (PYTHON / "models", PYTHON / "operations", NODE / "src" / "models")
+# Longer files get another subject: `SUBJECTS` in `document.py`.
+MAX_LINES = 400
 
 
 def outputs() -> "dict[Path, str]":
     """The generated files with their texts."""
     api = document.read(ROOT / "api" / "openapi.json")
-    python_sdk, node_sdk = SDK / "python" / "src" / "flysk", SDK / "node"
+    models = typescript.models(api)
     texts = {
-        python_sdk / "_version.py": python.version(api),
-        python_sdk / "models.py": python.models(api),
-        python_sdk / "operations.py": python.operations(api),
-        node_sdk / "src" / "version.ts": typescript.version(api),
-        node_sdk / "src" / "models.ts": typescript.models(api),
-        node_sdk / "src" / "operations.ts": typescript.operations(api),
+        PYTHON / "_version.py": python.version(api),
+        NODE / "src" / "version.ts": typescript.version(api),
+        NODE / "src" / "models.ts": typescript.index([*models]),
+        NODE / "src" / "operations.ts": typescript.operations(api),
     }
+    texts |= {PYTHON / "models" / f"{name}.py": text for name, text in python.models(api).items()}
+    texts |= {PYTHON / "operations" / f"{name}.py": text for name, text in python.operations(api).items()}
+    texts |= {NODE / "src" / "models" / f"{name}.ts": text for name, text in models.items()}
+    for path, text in texts.items():
+        if text.count("\n") > MAX_LINES:
+            raise SystemExit(f"{path.relative_to(ROOT)} would have more than {MAX_LINES} lines")
     for name, places in (("package.json", 1), ("package-lock.json", 2)):
-        texts[node_sdk / name] = with_version((node_sdk / name).read_text(encoding="utf-8"), api.version, places)
+        texts[NODE / name] = with_version((NODE / name).read_text(encoding="utf-8"), api.version, places)
     return texts
+
+
+def superfluous(texts: "dict[Path, str]") -> "list[Path]":
+    """Files in the generated directories that are generated no more."""
+    found = [path for directory in GENERATED for path in directory.glob("*.*")]
+    return sorted(path for path in found if path not in texts)
 
 
 def with_version(text: str, version: str, places: int) -> str:
@@ -44,12 +59,18 @@ def main() -> None:
     is_check = sys.argv[1:] == ["--check"]
     if sys.argv[1:] and not is_check:
         raise SystemExit(__doc__)
-    for path, text in outputs().items():
+    texts = outputs()
+    for path, text in texts.items():
         current = path.read_text(encoding="utf-8") if path.exists() else None
         if current == text:
             continue
         if not is_check:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
+        print(path.relative_to(ROOT))
+    for path in superfluous(texts):
+        if not is_check:
+            path.unlink()
         print(path.relative_to(ROOT))
 
 

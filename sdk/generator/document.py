@@ -9,8 +9,20 @@ REFERENCE = "#/components/schemas/"
 METHODS = ("get", "post", "put", "patch", "delete")
 # The gateway is one hand-written method: its paths, queries and bodies are amoCRM's.
 GATEWAY = "/v1/amocrm/"
-# Schemas that no operation names: the body of an event, and that of an error.
-FURTHER_SCHEMAS = ("Event", "Problem")
+# Schemas that no operation names, with their subjects: the body of an event, and that of an error.
+FURTHER_SCHEMAS = {"Event": "events", "Problem": "errors"}
+# Subjects of operations by what follows `/v1/backend/` in their paths. Others have that of their tag.
+SUBJECTS = {
+    "events": "events",
+    "deliveries": "events",
+    "flycoins": "flycoins",
+    "revenue": "flycoins",
+    "subscription": "subscriptions",
+}
+# Subject of schemas that operations of several subjects use.
+SHARED = "shared"
+# Subject of the codes of errors.
+ERRORS = "errors"
 # Writes without an idempotency key that do the same when they are sent twice.
 HARMLESS_WRITES = ("pauth", "estimateFlycoins", "switchWidget")
 
@@ -30,6 +42,8 @@ class Operation:
     """An operation that a project token may call."""
 
     name: str
+    # Name of the generated file that it stands in.
+    subject: str
     method: str
     path: str
     description: str
@@ -52,7 +66,22 @@ class Document:
     operations: tuple
     # Schemas by name, each after those that it refers to.
     schemas: dict
+    # Subjects of the schemas by name. A schema refers to its own subject and to the shared one.
+    subjects: dict
     error_codes: tuple
+
+    def operations_of(self, subject: str) -> "list[Operation]":
+        """The operations of a subject."""
+        return [operation for operation in self.operations if operation.subject == subject]
+
+    def schemas_of(self, subject: str) -> dict:
+        """The schemas of a subject, by name."""
+        return {name: schema for name, schema in self.schemas.items() if self.subjects[name] == subject}
+
+    def shared_names(self, subject: str) -> "list[str]":
+        """Names of the shared schemas that those of another subject refer to."""
+        schemas = self.schemas_of(subject)
+        return sorted({name for schema in schemas.values() for name in references(schema) if name not in schemas})
 
 
 def read(path: Path) -> Document:
@@ -62,12 +91,14 @@ def read(path: Path) -> Document:
     items = [(path, method, item[method]) for path, item in paths for method in METHODS if method in item]
     mine = [(path, method, item) for path, method, item in items if _is_for_backends(item)]
     operations = tuple(_operation(*item) for item in mine if not item[0].startswith(GATEWAY))
-    roots = [name for operation in operations for name in _schemas_of(operation)]
+    roots = [(name, operation.subject) for operation in operations for name in schemas_of(operation)]
+    roots += FURTHER_SCHEMAS.items()
     schemas = document["components"]["schemas"]
     return Document(
         version=document["info"]["version"],
         operations=operations,
-        schemas=_reachable(schemas, [*roots, *FURTHER_SCHEMAS]),
+        schemas=_reachable(schemas, [name for name, _ in roots]),
+        subjects=_subjects(schemas, roots),
         error_codes=tuple(sorted({code for _, _, item in mine for code in _codes(item)})),
     )
 
@@ -99,6 +130,7 @@ def _operation(path: str, method: str, operation: dict) -> Operation:
     described = [operation.get("summary", ""), operation.get("description", "")]
     return Operation(
         name=name,
+        subject=_subject(path, operation["tags"]),
         method=method.upper(),
         path=path,
         description="\n\n".join(text for text in described if text),
@@ -109,6 +141,11 @@ def _operation(path: str, method: str, operation: dict) -> Operation:
         has_key=has_key,
         is_repeatable=method == "get" or has_key or name in HARMLESS_WRITES,
     )
+
+
+def _subject(path: str, tags: "list[str]") -> str:
+    below = path.removeprefix("/v1/backend/").split("/")[0]
+    return SUBJECTS.get(below, tags[0].lower())
 
 
 def _parameter(parameter: dict) -> Parameter:
@@ -132,7 +169,8 @@ def _answer(responses: dict) -> "str | None":
     return _json_schema(successes[0])
 
 
-def _schemas_of(operation: Operation) -> "list[str]":
+def schemas_of(operation: Operation) -> "list[str]":
+    """Names of the schemas that an operation names itself."""
     parameters = [*operation.path_parameters, *operation.query_parameters]
     named = [name for name in (operation.body, operation.answer) if name]
     return named + [name for parameter in parameters for name in references(parameter.schema)]
@@ -154,6 +192,15 @@ def _reachable(schemas: dict, roots: "list[str]") -> dict:
     for root in sorted(set(roots)):
         visit(root, ())
     return ordered
+
+
+def _subjects(schemas: dict, roots: "list[tuple[str, str]]") -> "dict[str, str]":
+    """The subjects of the roots and of everything that they refer to."""
+    users: dict = {}
+    for root, subject in roots:
+        for name in _reachable(schemas, [root]):
+            users.setdefault(name, set()).add(subject)
+    return {name: next(iter(found)) if len(found) == 1 else SHARED for name, found in users.items()}
 
 
 def _codes(operation: dict) -> "set[str]":

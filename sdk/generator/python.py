@@ -5,7 +5,7 @@ import keyword
 import re
 import textwrap
 
-from document import Document, Operation, Parameter, references, snake_case
+from document import ERRORS, SHARED, Document, Operation, Parameter, references, schemas_of, snake_case
 
 HEADER = '"""{about}\n\nGenerated from api/openapi.json by sdk/generator: changes here are lost.\n"""\n'
 LINE_LENGTH = 120
@@ -17,37 +17,78 @@ def version(document: Document) -> str:
     return HEADER.format(about="Version of the SDK: that of the API's document.") + f'\n__version__ = "{document.version}"\n'
 
 
-def models(document: Document) -> str:
-    """The module with the types of bodies and answers."""
+def models(document: Document) -> "dict[str, str]":
+    """The modules of the package with the types of bodies and answers, by name."""
+    subjects = sorted({ERRORS, *document.subjects.values()})
+    named = {subject: [*document.schemas_of(subject)] for subject in subjects}
+    named[ERRORS].append("ErrorCode")
     about = "Types of request bodies and answers: dictionaries, as they travel in JSON."
-    parts = [HEADER.format(about=about), "from typing import Any, Literal, NotRequired, TypedDict\n"]
-    parts.append(_literal("ErrorCode", document.error_codes, "Codes of errors. Codes may be added."))
-    for name, schema in document.schemas.items():
-        parts.append(_model(name, schema))
-    return "\n".join(parts)
+    texts = {"__init__": _index(about, named)}
+    for subject in subjects:
+        schemas = document.schemas_of(subject)
+        parts = [HEADER.format(about=f"Types of request bodies and answers: {subject}.")]
+        parts.append(_typing("".join(_model(*item) for item in schemas.items()), subject == ERRORS))
+        if document.shared_names(subject):
+            parts.append(_import(f".{SHARED}", document.shared_names(subject)))
+        if subject == ERRORS:
+            parts.append(_literal("ErrorCode", document.error_codes, "Codes of errors. Codes may be added."))
+        texts[subject] = "\n".join([*parts, *(_model(name, schema) for name, schema in schemas.items())])
+    return texts
 
 
-def operations(document: Document) -> str:
-    """The module with a method for each operation, once for each kind of client."""
-    used = sorted({name for operation in document.operations for name in _names(operation)})
-    imports = "".join(f"    {name},\n" for name in used)
-    parts = [
-        HEADER.format(about="A method for each operation of the API that a vendor's backend may call."),
-        "from ._transport import AsyncTransport, Transport, segment",
-        f"from .models import (\n{imports})\n",
-    ]
+def operations(document: Document) -> "dict[str, str]":
+    """The modules of the package with a method for each operation, once for each kind of client, by name."""
+    subjects = sorted({operation.subject for operation in document.operations})
+    texts = {subject: _operations(document, subject) for subject in subjects}
+    about = "A method for each operation of the API that a vendor's backend may call."
+    parts = [HEADER.format(about=about)]
+    parts += [_import(f".{subject}", [_class(subject, True), _class(subject, False)]) for subject in subjects]
     for is_async in (False, True):
-        name, base = ("AsyncOperations", "AsyncTransport") if is_async else ("Operations", "Transport")
-        kind = "asynchronous" if is_async else "blocking"
-        parts.append(f'\nclass {name}({base}):\n    """The operations of a {kind} client."""\n')
-        parts += [_method(operation, is_async) for operation in document.operations]
+        bases = ", ".join(_class(subject, is_async) for subject in subjects)
+        kind = "an asynchronous" if is_async else "a blocking"
+        name = "AsyncOperations" if is_async else "Operations"
+        parts.append(f'\n\nclass {name}({bases}):\n    """The operations of {kind} client."""\n')
+    return {**texts, "__init__": "\n".join(parts[:1]) + "\n" + "".join(parts[1:])}
+
+
+def _operations(document: Document, subject: str) -> str:
+    mine = document.operations_of(subject)
+    used = sorted({name for operation in mine for name in schemas_of(operation)})
+    names = ["AsyncTransport", "Transport"]
+    names += ["segment"] if any(operation.path_parameters for operation in mine) else []
+    imports = _import(".._transport", names) + _import("..models", used)
+    parts = [HEADER.format(about=f"A method for each operation: {subject}."), imports]
+    for is_async in (False, True):
+        base = "AsyncTransport" if is_async else "Transport"
+        kind = "an asynchronous" if is_async else "a blocking"
+        about = f"The operations of {kind} client: {subject}."
+        parts.append(f'\nclass {_class(subject, is_async)}({base}):\n    """{about}"""\n')
+        parts += [_method(operation, is_async) for operation in mine]
     return "\n".join(parts)
 
 
-def _names(operation: Operation) -> "list[str]":
-    parameters = [*operation.path_parameters, *operation.query_parameters]
-    named = [name for name in (operation.body, operation.answer) if name]
-    return named + [name for parameter in parameters for name in references(parameter.schema)]
+def _class(subject: str, is_async: bool) -> str:
+    return f"{'Async' if is_async else ''}{subject.capitalize()}Operations"
+
+
+def _index(about: str, named: "dict[str, list[str]]") -> str:
+    """A module that exports the names of others."""
+    imports = "".join(_import(f".{module}", sorted(names)) for module, names in named.items())
+    exported = "".join(f'    "{name}",\n' for name in sorted(name for names in named.values() for name in names))
+    return f"{HEADER.format(about=about)}\n{imports}\n__all__ = [\n{exported}]\n"
+
+
+def _import(module: str, names: "list[str]") -> str:
+    line = f"from {module} import {', '.join(names)}\n"
+    if len(line) <= LINE_LENGTH:
+        return line
+    return f"from {module} import (\n" + "".join(f"    {name},\n" for name in names) + ")\n"
+
+
+def _typing(text: str, has_literal: bool) -> str:
+    """The import of what a module uses of `typing`."""
+    used = [name for name in ("Any", "Literal", "NotRequired", "TypedDict") if re.search(rf"\b{name}\b(?=[\[(),\] \n])", text)]
+    return _import("typing", sorted({*used, *(["Literal"] if has_literal else [])}))
 
 
 def _type(schema: dict) -> str:

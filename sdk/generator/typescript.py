@@ -4,7 +4,7 @@ import json
 import re
 import textwrap
 
-from document import Document, Operation, Parameter, references
+from document import ERRORS, SHARED, Document, Operation, Parameter, references, schemas_of
 
 HEADER = "// {about}\n// Generated from api/openapi.json by sdk/generator: changes here are lost.\n"
 LINE_LENGTH = 120
@@ -24,17 +24,30 @@ def version(document: Document) -> str:
     return HEADER.format(about=about) + f"\nexport const VERSION = '{document.version}'\n"
 
 
-def models(document: Document) -> str:
-    """The module with the types of bodies and answers."""
+def models(document: Document) -> "dict[str, str]":
+    """The modules with the types of bodies and answers, by name."""
+    return {subject: _models(document, subject) for subject in sorted({ERRORS, *document.subjects.values()})}
+
+
+def index(modules: "list[str]") -> str:
+    """The module that exports the types of others."""
     parts = [HEADER.format(about="Types of request bodies and answers.")]
-    parts.append(_union("ErrorCode", document.error_codes, "Codes of errors. Codes may be added."))
-    parts += [_model(name, schema) for name, schema in document.schemas.items()]
-    return "\n".join(parts)
+    return "\n".join(parts) + "\n" + "".join(f"export type * from './models/{module}.js'\n" for module in sorted(modules))
+
+
+def _models(document: Document, subject: str) -> str:
+    parts = [HEADER.format(about=f"Types of request bodies and answers: {subject}.")]
+    shared = document.shared_names(subject)
+    if shared:
+        parts.append(f"import type {{ {', '.join(shared)} }} from './{SHARED}.js'\n")
+    if subject == ERRORS:
+        parts.append(_union("ErrorCode", document.error_codes, "Codes of errors. Codes may be added."))
+    return "\n".join([*parts, *(_model(name, schema) for name, schema in document.schemas_of(subject).items())])
 
 
 def operations(document: Document) -> str:
     """The module with a method for each operation."""
-    used = sorted({name for operation in document.operations for name in _names(operation)})
+    used = sorted({name for operation in document.operations for name in schemas_of(operation)})
     imports = "".join(f"  {name},\n" for name in used)
     parts = [
         HEADER.format(about="A method for each operation of the API that a vendor's backend may call."),
@@ -45,12 +58,6 @@ def operations(document: Document) -> str:
         "\n".join(_method(operation) for operation in document.operations) + "}\n",
     ]
     return "\n".join(parts)
-
-
-def _names(operation: Operation) -> "list[str]":
-    parameters = [*operation.path_parameters, *operation.query_parameters]
-    named = [name for name in (operation.body, operation.answer) if name]
-    return named + [name for parameter in parameters for name in references(parameter.schema)]
 
 
 def _type(schema: dict) -> str:

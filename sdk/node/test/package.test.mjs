@@ -20,7 +20,7 @@ test('the package has the version of the API and names what it publishes', () =>
 })
 
 test('every class of error belongs to a code of the API', () => {
-  const models = read('src/models.ts')
+  const models = read('src/models/errors.ts')
   const codes = models.slice(0, models.indexOf('(string & {})'))
   for (const code of CODES_WITH_CLASS) assert.ok(codes.includes(`'${code}'`), code)
   const told = { status: 402, code: 'insufficient_balance', detail: 'Not enough' }
