@@ -13,7 +13,8 @@ use flysk_store::Pool;
 const PAIR_IDLE_AGE: TimeDelta = TimeDelta::days(60);
 /// A lease is over after its end.
 const LEASE_END: TimeDelta = TimeDelta::seconds(1);
-const AT_ONCE: TimeDelta = TimeDelta::zero();
+/// What is picked up at its stored date.
+const NO_DELAY: TimeDelta = TimeDelta::zero();
 
 /// Due dates of one kind.
 #[derive(Debug, Clone, Copy)]
@@ -33,12 +34,12 @@ const fn job(column: &'static str, rows: &'static str, delay: TimeDelta) -> Sour
 }
 
 const fn tick(name: &'static str, column: &'static str, rows: &'static str) -> Source {
-    Source { tick: Some(name), column, rows, delay: AT_ONCE }
+    Source { tick: Some(name), column, rows, delay: NO_DELAY }
 }
 
 /// All kinds. An index has the column of each.
 const SOURCES: [Source; 12] = [
-    job("run_at", "jobs WHERE state = 'queued'", AT_ONCE),
+    job("run_at", "jobs WHERE state = 'queued'", NO_DELAY),
     job("lease_until", "jobs WHERE state = 'running'", LEASE_END),
     tick("billing.reconcile_due", "poll_at", "coin_purchases WHERE TRUE"),
     tick("flycoins.expire_holds", "expires_at", "ledger_holds WHERE state = 'open'"),

@@ -1,4 +1,4 @@
-//! Moving the clock in few stops, for whoever moves it by months.
+//! Moving the clock in few stops, for whoever moves it by months: a discrete-event simulation, from one due time to the next.
 //!
 //! [`Sandbox::advance`] stops at every stored due date and runs every tick of the schedule there. A walk stops where work
 //! starts in production: at a job's own time, or at the tick of the schedule that picks up what is due. Only those ticks run
@@ -20,7 +20,7 @@ use crate::timeline::Event;
 /// for somebody outside.
 const MAX_FRUITLESS_TICKS: u32 = 4;
 /// Due jobs from which on several run at the same time. Fewer run one after the other, always in the same order.
-const CROWD: usize = 20;
+const MIN_JOBS_AT_ONCE: usize = 20;
 /// The entry of the schedule that tells of new prices.
 const PRICE_TICK: &str = "billing.announce_prices";
 
@@ -76,7 +76,7 @@ impl Sandbox {
 
     /// Runs jobs at the current time until none is due: a crowd of them at the pace, fewer one by one.
     pub(crate) async fn rest(&self, pace: Pace) -> anyhow::Result<()> {
-        self.run_to_rest(move |due| if due < CROWD { 1 } else { pace.jobs_at_once }).await
+        self.run_to_rest(move |due| if due < MIN_JOBS_AT_ONCE { 1 } else { pace.jobs_at_once }).await
     }
 
     /// What happened to jobs and at outside services since the last call.

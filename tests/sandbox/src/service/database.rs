@@ -11,7 +11,7 @@ const PREFIX: &str = "sandbox_";
 /// Length that MySQL allows for a name.
 const MAX_NAME_LEN: usize = 64;
 /// Connections: one for each job and request at the same time, and some more.
-const CONNECTIONS: u32 = 32;
+const MAX_CONNECTIONS: u32 = 32;
 /// Tables that a sandbox never empties: what migrations have written, and the vendor that every widget belongs to.
 const KEPT_TABLES: [&str; 2] = ["_sqlx_migrations", "vendors"];
 
@@ -43,7 +43,7 @@ impl PrivateDatabase {
             .context("the database cannot be created")?;
         let mut url = server.clone();
         url.set_path(&name);
-        let pool = flysk_store::connect(url.as_str(), CONNECTIONS).await?;
+        let pool = flysk_store::connect(url.as_str(), MAX_CONNECTIONS).await?;
         let database = Self { server, name, pool, kept, prepared_in: Duration::ZERO };
         let prepared = database.prepare().await;
         match prepared {

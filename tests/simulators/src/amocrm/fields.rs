@@ -103,12 +103,20 @@ pub(crate) fn check(object: &Map<String, Value>, known: &[Field], prefix: &str) 
 }
 
 /// Parses a JSON body: 415 for another Content-Type, 400 for invalid JSON.
-pub(crate) fn json_body(content_type: Option<&str>, body: &[u8]) -> Result<Value, Problem> {
+fn json_body(content_type: Option<&str>, body: &[u8]) -> Result<Value, Problem> {
     if !is_json(content_type) {
         return Err(Problem::api(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Invalid content-type specified"));
     }
     serde_json::from_slice(body)
         .map_err(|error| Problem::api(StatusCode::BAD_REQUEST, &format!("JSON decoding error: {error}")))
+}
+
+/// Parses a JSON object.
+pub(crate) fn json_object(content_type: Option<&str>, body: &[u8]) -> Result<Map<String, Value>, Problem> {
+    match json_body(content_type, body)? {
+        Value::Object(object) => Ok(object),
+        _ => Err(Problem::invalid("InvalidType", "", "This value should be of type object.")),
+    }
 }
 
 /// Parses a JSON list of objects, as batch methods take it.

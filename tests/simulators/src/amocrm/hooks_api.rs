@@ -9,9 +9,10 @@ use poem::{Body, Request, Response, handler};
 use serde_json::{Map, Value, json};
 
 use super::Amocrm;
-use super::fields::{Kind, check, json_body, optional, request_id, required};
+use super::fields::{Kind, check, json_object, optional, request_id, required};
 use super::guard::Caller;
 use super::model::{Hook, Plan, Platform};
+use super::notes_write::read;
 use super::problem::{FieldError, HandlerResult, Problem, hal, json_with};
 use super::query::Query;
 use crate::control::locked;
@@ -128,11 +129,7 @@ pub(crate) async fn unsubscribe(
 }
 
 async fn read_object(request: &Request, body: Body) -> Result<Map<String, Value>, Problem> {
-    let body = body.into_vec().await.map_err(|_| Problem::api(StatusCode::BAD_REQUEST, "Unreadable body"))?;
-    match json_body(request.content_type(), &body)? {
-        Value::Object(object) => Ok(object),
-        _ => Err(Problem::invalid("InvalidType", "", "This value should be of type object.")),
-    }
+    json_object(request.content_type(), &read(body).await?)
 }
 
 fn texts(object: &Map<String, Value>, name: &str) -> Vec<String> {

@@ -7,7 +7,7 @@ use poem::{Body, Request, handler};
 use serde_json::{Map, Value, json};
 
 use super::Amocrm;
-use super::fields::{Field, Kind, check, json_body, json_list, optional, request_id, required};
+use super::fields::{Field, Kind, check, json_list, json_object, optional, request_id, required};
 use super::guard::Caller;
 use super::model::{EntityType, Event, Note};
 use super::note_rules::check_note;
@@ -95,9 +95,7 @@ pub(crate) async fn edit_one(
     Data(amo): Data<&Amocrm>,
     Data(caller): Data<&Caller>,
 ) -> HandlerResult {
-    let Value::Object(mut item) = json_body(request.content_type(), &read(body).await?)? else {
-        return Err(Problem::invalid("InvalidType", "", "This value should be of type object."));
-    };
+    let mut item = json_object(request.content_type(), &read(body).await?)?;
     refuse_any(&[item.clone()], |item| check(item, &EDIT_ONE, ""))?;
     item.insert("id".to_owned(), json!(id));
     edit_all(amo, caller, entity_type(&entity)?, Some(entity_id), &[item], &EDIT)

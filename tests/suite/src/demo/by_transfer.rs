@@ -23,7 +23,7 @@ use crate::subscriber::{SEATS, Subscriber};
 const FIRST_PART: Kopecks = Kopecks(200_000);
 const SURPLUS: Kopecks = Kopecks(53_000);
 /// Statements are read every ten minutes.
-const READING: TimeDelta = TimeDelta::minutes(20);
+const STATEMENT_WAIT: TimeDelta = TimeDelta::minutes(20);
 
 /// A firm's subscription, and the bank of its seller.
 struct Timeline {
@@ -88,7 +88,7 @@ impl Timeline {
     /// The firm pays, and the statement tells it.
     async fn pay(&self, invoice: &TransferInvoice, amount: Kopecks) -> anyhow::Result<()> {
         firm::pay(&self.subscriber, &self.bank, amount, &invoice.purpose);
-        self.subscriber.sandbox.advance(READING).await?;
+        self.subscriber.sandbox.advance(STATEMENT_WAIT).await?;
         let mut conn = self.subscriber.sandbox.pool.acquire().await?;
         let found = transfers::find_transfer_invoice(&mut conn, invoice.id).await?;
         let found = found.context("the invoice is gone")?;

@@ -114,8 +114,13 @@ async fn a_link_belongs_to_whoever_opens_it_first_and_strangers_bind_nothing(poo
     app.telegram.state.open_link(ANNA, &link.telegram, Device::Phone).unwrap();
     app.settle().await;
     assert!(app.told(BORIS).last().unwrap().contains("уже открыли"));
-    // Beside the warning about Boris, in either order.
-    assert!(app.told(ANNA).iter().any(|text| text.contains("Вы уже подтвердили номер")));
+    // Her answer and another warning about Boris are the last two messages, in either order.
+    let told = app.told(ANNA);
+    let last = &told[told.len() - 2..];
+    for part in ["Вы уже подтвердили номер", "пытался открыть вашу ссылку"]
+    {
+        assert_eq!(last.iter().filter(|text| text.contains(part)).count(), 1, "{part}: {told:?}");
+    }
     assert_eq!(app.count("SELECT COUNT(*) FROM activation_bindings").await, 1);
 }
 

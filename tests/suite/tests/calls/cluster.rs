@@ -32,7 +32,7 @@ const CALL_INTERVAL: Duration = Duration::from_secs(3);
 const CHARGE_INTERVAL: Duration = Duration::from_millis(50);
 const CHARGERS: u64 = 2;
 /// 10 million Flycoins, more than all charges.
-const BONUS: i64 = 10_000_000_000_000;
+const WELCOME_BONUS_MICRO: i64 = 10_000_000_000_000;
 
 /// What was acknowledged.
 #[derive(Debug, Default)]
@@ -221,7 +221,7 @@ async fn twenty_killed_primaries_under_load_lose_and_double_nothing() -> anyhow:
     let mut cluster = TestCluster::start()?;
     let mut options = Options::with_fixtures(0.02)?;
     options.database_url = cluster.url_from(0);
-    options.welcome_bonus = Some(BONUS);
+    options.welcome_bonus = Some(WELCOME_BONUS_MICRO);
     let mut env = Environment::start(options).await?;
     env.set_database_server(&cluster.url_from(1));
     env.start_worker()?;

@@ -8,15 +8,15 @@ use flysk_suite::chaos::fleet::Fleet;
 use flysk_suite::chaos::work::KillWorker;
 
 use crate::in_process::{
-    CONCURRENCY, InProcessWorker, LIMIT, LeaveLocked, Limited, LoseLease, Quick, Stage, Wait, enqueue,
-    only_job,
+    CONCURRENCY, InProcessWorker, LIMIT_PERMITS, LeaveLocked, Limited, LoseLease, Quick, Stage, Wait,
+    enqueue, only_job,
 };
 use crate::marks;
 
-const QUICK: u64 = 900;
+const QUICK_JOBS: u64 = 900;
 /// More than wait in Redis at once: the consumer looks ahead only while its fetches are full.
-const WAITING: u64 = 1_500;
-const ALL: i64 = 2_400;
+const WAITING_JOBS: u64 = 1_500;
+const ALL_JOBS: i64 = 2_400;
 
 /// All quick jobs are done, and more of those that wait were claimed than may run. After a second, some are given back: their
 /// fence numbers remain.
@@ -30,8 +30,8 @@ async fn count(fleet: &Fleet, query: &'static str) -> anyhow::Result<i64> {
 
 /// A worker that has claimed jobs ahead because those before them were short.
 async fn claim_ahead(fleet: &Fleet) -> anyhow::Result<(Arc<Stage>, InProcessWorker)> {
-    enqueue(fleet, 0..QUICK, |key| Quick { key }).await?;
-    enqueue(fleet, 0..WAITING, |key| Wait { key }).await?;
+    enqueue(fleet, 0..QUICK_JOBS, |key| Quick { key }).await?;
+    enqueue(fleet, 0..WAITING_JOBS, |key| Wait { key }).await?;
     let stage = Stage::new(fleet);
     let worker = InProcessWorker::start(fleet, &stage)?;
     fleet.wait_for(CLAIMED_AHEAD, 1).await?;
@@ -47,7 +47,7 @@ async fn jobs_claimed_ahead_are_given_back_when_the_worker_stops() -> anyhow::Re
     assert_eq!(stage.starts::<Wait>(), CONCURRENCY, "a job was started without a permit");
     let untouched = "SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND attempt = 0 AND started_at IS NULL
          AND lease_owner IS NULL AND run_at <= created_at";
-    assert_eq!(count(&fleet, untouched).await?, i64::try_from(WAITING)? - i64::try_from(CONCURRENCY)?);
+    assert_eq!(count(&fleet, untouched).await?, i64::try_from(WAITING_JOBS)? - i64::try_from(CONCURRENCY)?);
     let released =
         "SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND attempt = 0 AND started_at IS NOT NULL";
     assert_eq!(count(&fleet, released).await?, i64::try_from(CONCURRENCY)?);
@@ -64,8 +64,8 @@ async fn jobs_claimed_ahead_of_long_ones_are_given_back() -> anyhow::Result<()> 
     fleet.wait_for(given_back, 1).await?;
     assert_eq!(stage.starts::<Wait>(), CONCURRENCY);
     stage.open_gate();
-    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done' AND attempt = 1", ALL).await?;
-    assert_eq!(stage.starts::<Wait>(), usize::try_from(WAITING)?, "each is started once");
+    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done' AND attempt = 1", ALL_JOBS).await?;
+    assert_eq!(stage.starts::<Wait>(), usize::try_from(WAITING_JOBS)?, "each is started once");
     worker.terminate().await
 }
 
@@ -83,8 +83,12 @@ async fn jobs_claimed_ahead_by_a_worker_that_dies_are_run_once_by_another() -> a
     let begun = stage.starts::<Wait>();
     let other = InProcessWorker::start(&fleet, &stage)?;
     stage.open_gate();
-    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done'", ALL).await?;
-    assert_eq!(stage.starts::<Wait>(), usize::try_from(WAITING)? + begun, "those that were begun, twice");
+    fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done'", ALL_JOBS).await?;
+    assert_eq!(
+        stage.starts::<Wait>(),
+        usize::try_from(WAITING_JOBS)? + begun,
+        "those that were begun, twice"
+    );
     assert_eq!(count(&fleet, "SELECT COUNT(*) FROM jobs WHERE attempt = 2").await?, begun_at_once);
     assert_eq!(count(&fleet, "SELECT COUNT(*) FROM jobs WHERE attempt > 2").await?, 0);
     other.terminate().await
@@ -142,7 +146,10 @@ async fn limits_hold_for_jobs_claimed_ahead() -> anyhow::Result<()> {
     let worker = InProcessWorker::start(&fleet, &stage)?;
     fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done'", 550).await?;
     let most = stage.most_limited();
-    assert!((1..=usize::try_from(LIMIT)?).contains(&most), "{most} jobs held a limit of {LIMIT}");
+    assert!(
+        (1..=usize::try_from(LIMIT_PERMITS)?).contains(&most),
+        "{most} jobs held a limit of {LIMIT_PERMITS}"
+    );
     worker.terminate().await
 }
 
@@ -157,8 +164,8 @@ async fn ends_in_flight_are_stored_before_the_worker_stops() -> anyhow::Result<(
     worker.terminate().await?;
     let ended = count(&fleet, "SELECT COUNT(*) FROM jobs WHERE state = 'done' AND attempt = 1").await?;
     assert_eq!(stage.starts::<Quick>(), usize::try_from(ended)?, "started, and not ended");
-    // Those that were claimed and had not started are released, at no attempt.
-    let waiting = "SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND attempt = 0";
+    // Those that were claimed and had not started are given back.
+    let waiting = "SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND attempt = 0 AND started_at IS NULL";
     assert_eq!(count(&fleet, waiting).await?, 3_000 - ended);
     Ok(())
 }

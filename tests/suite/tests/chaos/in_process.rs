@@ -32,7 +32,7 @@ pub(crate) const CONCURRENCY: usize = 4;
 /// Time for running jobs after a stop began, the reserve for releasing them included.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 /// Permits of the limit that [`Limited`] takes.
-pub(crate) const LIMIT: u32 = 2;
+pub(crate) const LIMIT_PERMITS: u32 = 2;
 
 const POLICY: Policy =
     Policy::for_queue(queues::UPKEEP).backoff(Backoff::Fixed(&[Duration::from_millis(50)]));
@@ -161,7 +161,7 @@ impl JobHandler<Stage> for Limited {
         let limiter = stage.limiter.get().ok_or_else(|| JobError::retry("no limiter"))?;
         let limit = ConcurrencyLimit {
             name: "ahead".to_owned(),
-            permits: LIMIT,
+            permits: LIMIT_PERMITS,
             permit_ttl: Duration::from_secs(20),
             close_when_held_longer_than: None,
         };

@@ -18,7 +18,7 @@ use sqlx::MySqlPool;
 use super::harness::{TestApp, WAIT_TIMEOUT, trace};
 
 /// Concurrent deliveries to one endpoint.
-const PERMITS: usize = 8;
+const ENDPOINT_PERMITS: usize = 8;
 
 fn ill() -> Act {
     Act::Answer { status: 500, headers: Vec::new(), body: String::new() }
@@ -67,8 +67,8 @@ async fn recorded(app: &TestApp) -> Vec<(String, u32, String)> {
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn deliveries_that_run_together_are_each_recorded_once(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
-    let jobs = queue_events(&app, 3 * PERMITS).await;
-    for (round, jobs) in (1..).zip(jobs.chunks(PERMITS)) {
+    let jobs = queue_events(&app, 3 * ENDPOINT_PERMITS).await;
+    for (round, jobs) in (1..).zip(jobs.chunks(ENDPOINT_PERMITS)) {
         if round == 3 {
             app.vendor.control.script(Script::next("/events", ill()));
         }
@@ -85,7 +85,7 @@ async fn deliveries_that_run_together_are_each_recorded_once(pool: MySqlPool) {
         let expected = (state.to_owned(), attempts, statuses.to_owned());
         events.iter().filter(|event| **event == expected).count()
     };
-    assert_eq!(of("delivered", 1, "204"), 3 * PERMITS - 1, "{events:?}");
+    assert_eq!(of("delivered", 1, "204"), 3 * ENDPOINT_PERMITS - 1, "{events:?}");
     assert_eq!(of("waiting", 1, "500"), 1, "{events:?}");
 
     app.advance(TimeDelta::seconds(10));
@@ -100,7 +100,7 @@ async fn deliveries_that_run_together_are_each_recorded_once(pool: MySqlPool) {
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_locked_job_of_the_next_event_delays_no_record(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
-    let jobs = queue_events(&app, PERMITS).await;
+    let jobs = queue_events(&app, ENDPOINT_PERMITS).await;
     let first: String = sqlx::query_scalar(
         "SELECT install_id FROM lifecycle_events WHERE account_id = 7 ORDER BY number LIMIT 1",
     )
@@ -124,7 +124,7 @@ async fn a_locked_job_of_the_next_event_delays_no_record(pool: MySqlPool) {
     elsewhere.rollback().await.unwrap();
     app.run_due_jobs().await;
     let events = recorded(&app).await;
-    assert!(events.iter().all(|event| *event == ("delivered".to_owned(), 1, "204".to_owned())), "{events:?}");
+    assert_eq!(events, vec![("delivered".to_owned(), 1, "204".to_owned()); ENDPOINT_PERMITS + 1]);
 }
 
 /// A row of one delivery stays locked: the deliveries that are recorded together with it are recorded all the same. Its event is
@@ -134,7 +134,7 @@ async fn a_locked_job_of_the_next_event_delays_no_record(pool: MySqlPool) {
 async fn a_row_that_stays_locked_keeps_no_other_delivery_from_its_end(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.vendor.control.clear_calls();
-    let jobs = queue_events(&app, PERMITS).await;
+    let jobs = queue_events(&app, ENDPOINT_PERMITS).await;
     let mut elsewhere = app.pool.begin().await.unwrap();
     let event: String =
         sqlx::query_scalar("SELECT id FROM lifecycle_events WHERE account_id = 7 ORDER BY number LIMIT 1")
@@ -149,14 +149,14 @@ async fn a_row_that_stays_locked_keeps_no_other_delivery_from_its_end(pool: MySq
         |is: fn(&ExecutionResult) -> bool| runs.iter().filter(|run| run.as_ref().is_ok_and(is)).count();
     let done = count(|run| *run == ExecutionResult::Finished(Ok(JobOutcome::Done)));
     let waiting = count(|run| matches!(run, ExecutionResult::Finished(Err(JobError::Wait { .. }))));
-    assert_eq!((done, waiting), (PERMITS - 1, 1), "{runs:?}");
-    assert_eq!(app.vendor.control.calls_to("POST", "/events").len(), PERMITS);
+    assert_eq!((done, waiting), (ENDPOINT_PERMITS - 1, 1), "{runs:?}");
+    assert_eq!(app.vendor.control.calls_to("POST", "/events").len(), ENDPOINT_PERMITS);
     elsewhere.rollback().await.unwrap();
 
     app.advance(TimeDelta::minutes(1));
     app.run_due_jobs().await;
     let events = recorded(&app).await;
-    assert!(events.iter().all(|event| *event == ("delivered".to_owned(), 1, "204".to_owned())), "{events:?}");
+    assert_eq!(events, vec![("delivered".to_owned(), 1, "204".to_owned()); ENDPOINT_PERMITS]);
     let counted: i64 =
         sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE attempt > 1").fetch_one(&app.pool).await.unwrap();
     assert_eq!(counted, 0);

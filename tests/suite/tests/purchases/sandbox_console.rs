@@ -76,7 +76,7 @@ async fn a_vendor_works_with_the_console_in_a_browser() -> anyhow::Result<()> {
     looks_good(&browser).await?;
     refuses_other_pages(&sandbox).await?;
     browser.click("#reset").await;
-    wait_for_note(&browser, "Песочница начата заново").await;
+    wait_for_note(&browser, "Песочница сброшена").await;
     wait_for_time(&browser, "31.01.2027 12:00:00 МСК").await;
     browser.is_content().await;
     browser.client.clone().close().await?;

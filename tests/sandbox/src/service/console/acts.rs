@@ -44,7 +44,7 @@ pub(in super::super) async fn act(
         });
     }
     let acted = if name == "reset" {
-        start_again(&control.current, None).await.map(|()| done("Песочница начата заново"))
+        start_again(&control.current, None).await.map(|()| done("Песочница сброшена"))
     } else {
         perform(&scene, &name, &fields).await
     };

@@ -80,7 +80,7 @@ fn words(what: &Occurrence) -> Words {
             };
             let to = webhook.destination.as_deref().unwrap_or_default();
             let class = if webhook.lost { "bad" } else { "busy" };
-            ("Хук amoCRM", format!("{} {to} → {answer}", webhook.event), class, "", Vec::new())
+            ("Вебхук amoCRM", format!("{} {to} → {answer}", webhook.event), class, "", Vec::new())
         }
         Occurrence::FailedJob(job) => {
             ("Задание не выполнено", format!("{}: {}", job.kind, job.reason), "bad", "", Vec::new())

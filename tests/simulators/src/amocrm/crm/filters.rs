@@ -7,7 +7,7 @@ use super::super::problem::Problem;
 use super::super::query::Query;
 use super::Crm;
 use super::custom_fields::{CustomField, FieldKind};
-use super::pipelines::PIPELINE;
+use super::pipelines::PIPELINE_ID;
 use super::record::{FieldValue, Record};
 
 const COMMON: [&str; 9] = [
@@ -96,8 +96,8 @@ impl Filters {
             && among(&self.created_by, record.created_by)
             && among(&self.updated_by, record.updated_by)
             && among(&self.responsible, record.responsible_user_id)
-            && among(&self.pipelines, PIPELINE)
-            && (self.statuses.is_empty() || self.statuses.contains(&(PIPELINE, record.status_id)))
+            && among(&self.pipelines, PIPELINE_ID)
+            && (self.statuses.is_empty() || self.statuses.contains(&(PIPELINE_ID, record.status_id)))
             && within(self.price, Some(record.price))
             && within(self.created_at, Some(record.created_at))
             && within(self.updated_at, Some(record.updated_at))

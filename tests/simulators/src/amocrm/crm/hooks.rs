@@ -13,7 +13,7 @@ use super::super::hook_form::{LOCAL_TIME, begin, local};
 use super::super::model::{Account, EntityType};
 use super::super::state::Content;
 use super::custom_fields::{CustomField, FieldKind};
-use super::pipelines::PIPELINE;
+use super::pipelines::PIPELINE_ID;
 use super::record::{FieldValue, Key, Record};
 use super::record_json::linked_keys;
 use super::tasks::Task;
@@ -168,7 +168,7 @@ fn record_pairs(change: &Change, content: &Content, account_id: u64) -> Option<P
             pairs.put("[old_status_id]", old);
         }
         pairs.put("[price]", record.price);
-        pairs.put("[pipeline_id]", PIPELINE);
+        pairs.put("[pipeline_id]", PIPELINE_ID);
     }
     pairs.put("[responsible_user_id]", record.responsible_user_id);
     pairs.put("[last_modified]", record.updated_at);

@@ -11,27 +11,27 @@ use super::super::guard::Caller;
 use super::super::problem::{HandlerResult, Problem, hal};
 
 /// Id of the pipeline.
-pub(crate) const PIPELINE: u64 = 5_000_001;
+pub(crate) const PIPELINE_ID: u64 = 5_000_001;
 /// Status of a lead that names none: the first one after the incoming leads.
-pub(crate) const FIRST_STATUS: u64 = 5_000_012;
+pub(crate) const FIRST_STATUS_ID: u64 = 5_000_012;
 /// Successfully ended.
-pub(crate) const WON: u64 = 142;
+pub(crate) const WON_STATUS_ID: u64 = 142;
 /// Ended without success.
-pub(crate) const LOST: u64 = 143;
+pub(crate) const LOST_STATUS_ID: u64 = 143;
 
 /// Id, name, position, colour of each status. The first holds incoming leads.
 const STATUSES: [(u64, &str, u32, &str); 6] = [
     (5_000_011, "Неразобранное", 10, "#c1c1c1"),
-    (FIRST_STATUS, "Первичный контакт", 20, "#99ccff"),
+    (FIRST_STATUS_ID, "Первичный контакт", 20, "#99ccff"),
     (5_000_013, "Переговоры", 30, "#ffff99"),
     (5_000_014, "Принимают решение", 40, "#ffcc66"),
-    (WON, "Успешно реализовано", 10_000, "#CCFF66"),
-    (LOST, "Закрыто и не реализовано", 11_000, "#D5D8DB"),
+    (WON_STATUS_ID, "Успешно реализовано", 10_000, "#CCFF66"),
+    (LOST_STATUS_ID, "Закрыто и не реализовано", 11_000, "#D5D8DB"),
 ];
 
 /// Whether a lead with this status is closed.
 pub(crate) fn is_final(status_id: u64) -> bool {
-    matches!(status_id, WON | LOST)
+    matches!(status_id, WON_STATUS_ID | LOST_STATUS_ID)
 }
 
 /// Whether the pipeline has this status.
@@ -62,7 +62,7 @@ pub(crate) fn statuses(Path(id): Path<u64>, Data(caller): Data<&Caller>) -> Hand
     the_pipeline(id)?;
     Ok(hal(&json!({
         "_total_items": STATUSES.len(),
-        "_links": {"self": {"href": address(caller, &format!("/{PIPELINE}/statuses"))}},
+        "_links": {"self": {"href": address(caller, &format!("/{PIPELINE_ID}/statuses"))}},
         "_embedded": {"statuses": all_statuses(caller)},
     })))
 }
@@ -79,7 +79,7 @@ pub(crate) fn show_status(
 }
 
 fn the_pipeline(id: u64) -> Result<(), Problem> {
-    if id == PIPELINE { Ok(()) } else { Err(not_found()) }
+    if id == PIPELINE_ID { Ok(()) } else { Err(not_found()) }
 }
 
 fn not_found() -> Problem {
@@ -92,14 +92,14 @@ fn address(caller: &Caller, rest: &str) -> String {
 
 fn pipeline(caller: &Caller) -> Value {
     json!({
-        "id": PIPELINE,
+        "id": PIPELINE_ID,
         "name": "Воронка",
         "sort": 1,
         "is_main": true,
         "is_unsorted_on": true,
         "is_archive": false,
         "account_id": caller.account_id,
-        "_links": {"self": {"href": address(caller, &format!("/{PIPELINE}"))}},
+        "_links": {"self": {"href": address(caller, &format!("/{PIPELINE_ID}"))}},
         "_embedded": {"statuses": all_statuses(caller)},
     })
 }
@@ -111,11 +111,11 @@ fn all_statuses(caller: &Caller) -> Vec<Value> {
             "name": name,
             "sort": sort,
             "is_editable": index > 0 && !is_final(*id),
-            "pipeline_id": PIPELINE,
+            "pipeline_id": PIPELINE_ID,
             "color": color,
             "type": u8::from(index == 0),
             "account_id": caller.account_id,
-            "_links": {"self": {"href": address(caller, &format!("/{PIPELINE}/statuses/{id}"))}},
+            "_links": {"self": {"href": address(caller, &format!("/{PIPELINE_ID}/statuses/{id}"))}},
         })
     };
     STATUSES.iter().enumerate().map(status).collect()

@@ -71,7 +71,7 @@ impl Record {
             first_name: String::new(),
             last_name: String::new(),
             price: 0,
-            status_id: if is_lead { pipelines::FIRST_STATUS } else { 0 },
+            status_id: if is_lead { pipelines::FIRST_STATUS_ID } else { 0 },
             closed_at: None,
             responsible_user_id: user_id,
             created_by: user_id,
@@ -88,7 +88,7 @@ impl Record {
     pub(crate) fn of_entity(entity: Entity, content: &Content, now: i64) -> Self {
         let mut record = Self::new((entity.entity_type, entity.id), entity.responsible_user_id, now);
         if entity.closed {
-            record.status_id = pipelines::LOST;
+            record.status_id = pipelines::LOST_STATUS_ID;
             record.closed_at = Some(now);
         }
         let phone = phone_field(entity.entity_type).filter(|_| !entity.phones.is_empty());

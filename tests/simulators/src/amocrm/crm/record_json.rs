@@ -6,7 +6,7 @@ use super::super::guard::Caller;
 use super::super::model::EntityType;
 use super::super::problem::Problem;
 use super::super::state::Content;
-use super::pipelines::PIPELINE;
+use super::pipelines::PIPELINE_ID;
 use super::record::{Key, Record};
 use super::tags::tag_json;
 use super::values::values_json;
@@ -69,7 +69,7 @@ pub(crate) fn record_json(record: &Record, content: &Content, with: &[&str], cal
 fn add_lead_fields(body: &mut Value, record: &Record, with: &[&str]) {
     body["price"] = json!(record.price);
     body["status_id"] = json!(record.status_id);
-    body["pipeline_id"] = json!(PIPELINE);
+    body["pipeline_id"] = json!(PIPELINE_ID);
     body["loss_reason_id"] = Value::Null;
     body["closed_at"] = json!(record.closed_at);
     body["score"] = Value::Null;

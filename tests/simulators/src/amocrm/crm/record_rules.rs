@@ -99,7 +99,7 @@ pub(crate) fn check_users(item: &Map<String, Value>, account: &Account) -> Vec<F
 
 fn check_status(item: &Map<String, Value>) -> Vec<FieldError> {
     let mut complaints = Vec::new();
-    if number(item, "pipeline_id").is_some_and(|id| id != pipelines::PIPELINE) {
+    if number(item, "pipeline_id").is_some_and(|id| id != pipelines::PIPELINE_ID) {
         complaints.push(FieldError::not_a_choice("pipeline_id"));
     }
     if number(item, "status_id").is_some_and(|id| !pipelines::has_status(id)) {

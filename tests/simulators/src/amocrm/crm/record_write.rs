@@ -8,7 +8,7 @@ use poem::{Body, Request, handler};
 use serde_json::{Map, Value, json};
 
 use super::super::Amocrm;
-use super::super::fields::{json_body, json_list, request_id};
+use super::super::fields::{json_list, json_object, request_id};
 use super::super::guard::Caller;
 use super::super::model::{Account, EntityType};
 use super::super::notes_write::{read, refuse_any};
@@ -61,9 +61,7 @@ pub(crate) async fn edit_one(
     Data(caller): Data<&Caller>,
 ) -> HandlerResult {
     let of = record_type(&entity)?;
-    let Value::Object(mut item) = json_body(request.content_type(), &read(body).await?)? else {
-        return Err(Problem::invalid("InvalidType", "", "This value should be of type object."));
-    };
+    let mut item = json_object(request.content_type(), &read(body).await?)?;
     let is_known = locked(&amo.inner.state).content(caller.account_id).entities.contains_key(&(of, id));
     if !is_known {
         return Err(Problem::api(StatusCode::NOT_FOUND, "Not found"));

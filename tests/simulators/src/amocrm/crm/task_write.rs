@@ -7,7 +7,7 @@ use poem::{Body, Request, Response, handler};
 use serde_json::{Map, Value, json};
 
 use super::super::Amocrm;
-use super::super::fields::{Field, Kind, check, json_body, json_list, optional, request_id, required};
+use super::super::fields::{Field, Kind, check, json_list, json_object, optional, request_id, required};
 use super::super::guard::Caller;
 use super::super::model::{Account, EntityType};
 use super::super::notes_write::{read, refuse_any};
@@ -75,9 +75,7 @@ pub(crate) async fn edit_one(
     Data(amo): Data<&Amocrm>,
     Data(caller): Data<&Caller>,
 ) -> HandlerResult {
-    let Value::Object(mut item) = json_body(request.content_type(), &read(body).await?)? else {
-        return Err(Problem::invalid("InvalidType", "", "This value should be of type object."));
-    };
+    let mut item = json_object(request.content_type(), &read(body).await?)?;
     if !locked(&amo.inner.state).content(caller.account_id).crm.tasks.contains_key(&id) {
         return Err(Problem::api(StatusCode::NOT_FOUND, "Not found"));
     }

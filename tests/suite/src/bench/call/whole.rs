@@ -23,17 +23,17 @@ const CALLS: u32 = 200;
 /// Calls before them: connections, caches, and the simulator's own decoding of the recording.
 const WARM_UP_CALLS: u32 = 4;
 const FIXTURE: &str = "sales-mono-8k.mp3";
-const MINUTES: u32 = 5;
+const CALL_MINUTES: u32 = 5;
 /// Length of the recording that the cost of decoding is measured with: CPU time is counted in steps of 10 ms.
 const DECODED_MINUTES: u32 = 120;
 /// Runs of the decoder. The one with the least CPU time counts.
 const DECODED_ROUNDS: usize = 3;
 /// CPU time of a call, as a multiple of decoding it once.
-const CPU_BUDGET: f64 = 1.5;
+const MAX_CPU_PER_DECODING: f64 = 1.5;
 /// Share of the machine's CPU time from which it counts as the bound.
-const BUSY: f64 = 0.85;
+const MIN_CPU_SHARE_OF_BOUND: f64 = 0.85;
 /// A call of 5 minutes costs some 12 Flycoins.
-const WELCOME_BONUS: i64 = 100_000_000_000;
+const WELCOME_BONUS_MICRO: i64 = 100_000_000_000;
 /// Timeout for all calls.
 const WAIT_TIMEOUT: Duration = Duration::from_mins(10);
 /// Interval of the queries whether all calls have ended.
@@ -103,12 +103,12 @@ pub(super) async fn run(servers: &Servers) -> anyhow::Result<String> {
     let folder = tempfile::tempdir()?;
     let ffmpeg = FFMPEG.find().context("ffmpeg is not installed")?;
     let (prepare, path) = (servers.binaries.join("flysk-prepare"), folder.path().to_owned());
-    let recording = looped(&ffmpeg, FIXTURE, MINUTES, &path)?;
+    let recording = looped(&ffmpeg, FIXTURE, CALL_MINUTES, &path)?;
     let name = recording.file_name().and_then(|name| name.to_str()).context("a recording has a name")?;
     let costs = tokio::task::spawn_blocking(move || audio_costs(&prepare, &ffmpeg, &path)).await??;
     let mut options = Options {
         recordings: folder.path().to_owned(),
-        welcome_bonus: Some(WELCOME_BONUS),
+        welcome_bonus: Some(WELCOME_BONUS_MICRO),
         ..servers.environment()
     };
     options.more.extend(UNLIMITED.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -134,7 +134,7 @@ fn audio_costs(prepare: &Path, ffmpeg: &Path, folder: &Path) -> anyhow::Result<(
             *least = (*least).min(measure(command)?.cpu);
         }
     }
-    let [decoding, preparing] = least.map(|cost| cost / (DECODED_MINUTES / MINUTES));
+    let [decoding, preparing] = least.map(|cost| cost / (DECODED_MINUTES / CALL_MINUTES));
     Ok((decoding, preparing))
 }
 
@@ -159,8 +159,9 @@ fn lift_quotas(env: &Environment) {
 
 async fn calls(env: &Environment, url: &str, costs: (Duration, Duration)) -> anyhow::Result<Measured> {
     let arrive = |calls: u32| {
-        (0..calls)
-            .try_for_each(|_| env.simulators.call_arrives(Some(url.to_owned()), MINUTES * 60).map(|_note| ()))
+        (0..calls).try_for_each(|_| {
+            env.simulators.call_arrives(Some(url.to_owned()), CALL_MINUTES * 60).map(|_note| ())
+        })
     };
     arrive(WARM_UP_CALLS)?;
     wait_until_quiet(env, WARM_UP_CALLS).await?;
@@ -257,9 +258,9 @@ impl Measured {
         }
         let mut verdicts = budgets();
         verdicts.row(vec![
-            format!("CPU of worker and children per call of {MINUTES} min ≤ {CPU_BUDGET} × decoding it once"),
+            format!("CPU of worker and children per call of {CALL_MINUTES} min ≤ {MAX_CPU_PER_DECODING} × decoding it once"),
             format!("{ratio:.2} ×, {}", ms(per_call)),
-            at_most(ratio, CPU_BUDGET, "the stages around the decoder weigh more on a short recording"),
+            at_most(ratio, MAX_CPU_PER_DECODING, "the stages around the decoder weigh more on a short recording"),
         ]);
         verdicts.row(vec![
             format!("whole calls per second, one worker, {cores:.0} cores for everything"),
@@ -267,7 +268,7 @@ impl Measured {
             self.bound(cores),
         ]);
         Ok(format!(
-            "{table}\n{stages}\n{verdicts}\n{CALLS} calls of {MINUTES} min arrive at once: 8 kHz MP3, looped from `{FIXTURE}`; all stages, from the webhook to the receipt and\n\
+            "{table}\n{stages}\n{verdicts}\n{CALLS} calls of {CALL_MINUTES} min arrive at once: 8 kHz MP3, looped from `{FIXTURE}`; all stages, from the webhook to the receipt and\n\
              the deletion of the audio. The simulated outside answers at once, without quotas, and Flysk's limits of requests are lifted. The cost of\n\
              decoding is that of {DECODED_MINUTES} min with `flysk-prepare --decode`, divided. Cores are counted until nothing was left to do, calls per second\n\
              until the last transcript. The times of stages include the waiting for a free place in the worker.\n"
@@ -277,7 +278,7 @@ impl Measured {
     /// What bounds the calls per second: a full machine, and who uses most of it, or the longest stage.
     fn bound(&self, cores: f64) -> String {
         let busy = self.cpu.machine.as_secs_f64() / self.wall.as_secs_f64() / cores;
-        if busy >= BUSY {
+        if busy >= MIN_CPU_SHARE_OF_BOUND {
             let parties = [
                 ("the worker", self.cpu.worker),
                 ("the API", self.cpu.api),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::bench::jobs::StartRecorder;
 
 /// Time of a job that occupies its place.
-const OCCUPIED: Duration = Duration::from_millis(5);
+const JOB_TIME: Duration = Duration::from_millis(5);
 
 /// A job of the tenant with many.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ impl Job for Occupy {
 
 impl JobHandler<StartRecorder> for Occupy {
     async fn handle(&self, _run: &JobContext, _recorder: &StartRecorder) -> JobResult {
-        tokio::time::sleep(OCCUPIED).await;
+        tokio::time::sleep(JOB_TIME).await;
         Ok(JobOutcome::Done)
     }
 }

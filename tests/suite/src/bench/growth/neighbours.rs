@@ -18,14 +18,14 @@ use crate::bench::servers::Servers;
 use crate::bench::times::{Sample, Times, rate};
 
 /// Empty jobs whose starts are counted.
-const BACKLOG: u32 = 5_000;
+const BACKLOG_JOBS: u32 = 5_000;
 /// Jobs per transaction when the backlog is written.
 const ENQUEUE_BATCH: u32 = 500;
 /// Waiting jobs of the one tenant to compare with. A worker needs 15 s for them.
-pub(super) const FEW: u32 = 50_000;
+pub(super) const FEW_DUE_JOBS: u32 = 50_000;
 /// Jobs of other tenants, and their pace.
-const OTHERS: u32 = 200;
-const OTHERS_PER_SECOND: u32 = 20;
+const OTHER_TENANTS_JOBS: u32 = 200;
+const OTHER_TENANTS_JOBS_PER_SECOND: u32 = 20;
 /// Time between the start of a worker and the first measured job.
 const SETTLE_TIME: Duration = Duration::from_secs(2);
 
@@ -34,7 +34,7 @@ const SETTLE_TIME: Duration = Duration::from_secs(2);
 pub(super) struct StartDelays {
     /// With nothing else to do.
     pub(super) idle: Times,
-    /// Beside [`FEW`] due jobs of one tenant.
+    /// Beside [`FEW_DUE_JOBS`] due jobs of one tenant.
     pub(super) few: Times,
     /// Beside many.
     pub(super) many: Times,
@@ -55,11 +55,11 @@ pub(super) async fn starts_per_second(
 
 async fn starts_on(servers: &Servers, stand: &Stand) -> anyhow::Result<f64> {
     let outbox = Outbox::new(stand.env.pool.clone(), None, Arc::new(SystemClock));
-    for batch in 0..BACKLOG / ENQUEUE_BATCH {
+    for batch in 0..BACKLOG_JOBS / ENQUEUE_BATCH {
         enqueue(&outbox, batch, ENQUEUE_BATCH).await?;
     }
     let workers = Workers::start(servers, &role(servers, stand, "starts")?, 1)?;
-    workers.wait_for(BACKLOG).await?;
+    workers.wait_for(BACKLOG_JOBS).await?;
     rate(&workers.stop()?).context("too few jobs started")
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn start_delays(
     waiting: u32,
 ) -> anyhow::Result<StartDelays> {
     let idle = delays(servers, empty, "idle").await?;
-    waiting::insert_due(&empty.env.pool, FEW).await?;
+    waiting::insert_due(&empty.env.pool, FEW_DUE_JOBS).await?;
     let few = delays(servers, empty, "few").await?;
     waiting::set_due(&full.env.pool, waiting, SystemClock.now()).await?;
     let many = delays(servers, full, "many").await?;
@@ -87,13 +87,13 @@ async fn delays(servers: &Servers, stand: &Stand, name: &str) -> anyhow::Result<
     let outbox = Outbox::new(stand.env.pool.clone(), Some(notifier), Arc::new(SystemClock));
     let workers = Workers::start(servers, &role, 1)?;
     tokio::time::sleep(SETTLE_TIME).await;
-    let mut every = tokio::time::interval(Duration::from_secs(1) / OTHERS_PER_SECOND);
+    let mut every = tokio::time::interval(Duration::from_secs(1) / OTHER_TENANTS_JOBS_PER_SECOND);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for number in 0..OTHERS {
+    for number in 0..OTHER_TENANTS_JOBS {
         every.tick().await;
         enqueue(&outbox, number % waiting::OTHER_TENANTS, 1).await?;
     }
-    workers.wait_for(OTHERS).await?;
+    workers.wait_for(OTHER_TENANTS_JOBS).await?;
     Times::new(workers.stop()?.into_iter().map(Sample::late)).context("no job started")
 }
 

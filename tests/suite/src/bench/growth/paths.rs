@@ -15,7 +15,7 @@ use super::{Pair, in_turns};
 const ROUNDS: u32 = 6;
 const PER_ROUND: u32 = 40;
 /// Looks of the scheduler per round; each asks for every entry.
-const LOOKS: u32 = 10;
+const LOOKS_PER_ROUND: u32 = 10;
 
 /// A request of a hot path; the number makes it different from the others.
 #[derive(Debug, Clone, Copy)]
@@ -80,7 +80,7 @@ async fn looks_of_the_scheduler(stands: [&Stand; 2]) -> anyhow::Result<Pair> {
         anyhow::Ok(Scheduler::new(outbox, flysk_workers::schedule::entries(true)?))
     };
     let schedulers = [scheduler(stands[0])?, scheduler(stands[1])?];
-    let looked = in_turns(ROUNDS, LOOKS, async |side, _| {
+    let looked = in_turns(ROUNDS, LOOKS_PER_ROUND, async |side, _| {
         let began = Instant::now();
         schedulers[side].tick_once().await?;
         Ok(began.elapsed())

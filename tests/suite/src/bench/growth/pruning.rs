@@ -21,7 +21,7 @@ const RECORDED_MS: u32 = 20;
 /// Pause between two charges.
 const CHARGE_PAUSE: Duration = Duration::from_millis(20);
 /// Time of charges alone.
-const ALONE: Duration = Duration::from_secs(20);
+const CHARGING_TIME: Duration = Duration::from_secs(20);
 /// All deletions take at most this long.
 const WAIT_TIMEOUT: Duration = Duration::from_hours(2);
 /// Statements of the deletions, by their beginnings.
@@ -47,7 +47,7 @@ pub(super) struct Pruned {
 /// Runs both deletions to their ends.
 pub(super) async fn measure(servers: &Servers, full: &mut Stand) -> anyhow::Result<Pruned> {
     let server = flysk_store::connect(&servers.database_url, 1).await?;
-    let alone = charged_while(full.charger(), "alone", tokio::time::sleep(ALONE)).await?.1;
+    let alone = charged_while(full.charger(), "alone", tokio::time::sleep(CHARGING_TIME)).await?.1;
     let records = record_statements(&server, true).await;
     // Its connections begin with the settings of the record.
     let worker = full.env.spawn("flysk-worker", &["run", "upkeep"], "pruning")?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::neighbours::FEW;
+use super::neighbours::FEW_DUE_JOBS;
 use super::proving::Verified;
 use super::{Pair, Run};
 use crate::bench::table::{Table, at_most, budgets};
@@ -76,7 +76,7 @@ fn waiting_table(run: &Run) -> anyhow::Result<Table> {
     let mut put = |name: String, times: &Times| table.row(vec![name, ms(times, 50), ms(times, 95)]);
     let (delays, waiting) = (&run.delays, run.extra.waiting);
     put("start of another tenant's job, none waiting".to_owned(), &delays.idle);
-    put(format!("start of another tenant's job, {FEW} due"), &delays.few);
+    put(format!("start of another tenant's job, {FEW_DUE_JOBS} due"), &delays.few);
     put(format!("start of another tenant's job, {waiting} due"), &delays.many);
     put(format!("look of a relay, {waiting} due"), all_due(run)?);
     put("counting of all queues for the metrics".to_owned(), &run.counting);
@@ -173,7 +173,7 @@ fn worst<'a>(pairs: impl Iterator<Item = &'a Pair>) -> anyhow::Result<&'a Pair> 
 fn judge_waiting(run: &Run, verdicts: &mut Table) -> anyhow::Result<()> {
     let growth = run.delays.many.ms(50) / run.delays.few.ms(50);
     verdicts.row(vec![
-        format!("other tenants' start delay beside all waiting jobs ≤ 1.2 × that beside {FEW}"),
+        format!("other tenants' start delay beside all waiting jobs ≤ 1.2 × that beside {FEW_DUE_JOBS}"),
         format!("{growth:.2} ×"),
         at_most(growth, MAX_DELAY_GROWTH, "the relay's look takes longer"),
     ]);

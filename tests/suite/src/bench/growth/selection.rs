@@ -18,7 +18,7 @@ const SELECTED_PER_QUEUE: usize = 500;
 const ROUNDS: u32 = 6;
 const PER_ROUND: u32 = 30;
 /// Counts of all queues.
-const COUNTS: usize = 10;
+const QUEUE_COUNTS: usize = 10;
 
 /// Looks of a relay.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ pub(super) async fn counting(full: &Stand) -> anyhow::Result<Times> {
     let kinds: Vec<&str> = catalogue::kinds().map(|info| info.kind).chain(["bench.occupy"]).collect();
     let mut conn = full.env.pool.acquire().await?;
     let mut taken = Vec::new();
-    for _ in 0..COUNTS {
+    for _ in 0..QUEUE_COUNTS {
         let began = Instant::now();
         jobs::depths(&mut conn, &kinds, SystemClock.now()).await?;
         taken.push(began.elapsed());

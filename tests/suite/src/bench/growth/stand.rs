@@ -17,7 +17,7 @@ const COINS_MICRO: i64 = 1_000_000_000_000_000;
 /// Charges of the measured customer before the measurement, and calls of the card: full pages in both environments.
 const FIRST_ROWS: u32 = 20;
 /// Rows of a page.
-const PAGE: u32 = 10;
+const PAGE_ROWS: u32 = 10;
 
 /// A running environment. Its worker is stopped, so that nothing else happens.
 #[derive(Debug)]
@@ -121,13 +121,15 @@ impl Stand {
 
     /// Time of the list of a card.
     pub(super) async fn card(&self) -> anyhow::Result<Duration> {
-        self.page(&format!("/v1/flysense/transcriptions?entity_type=leads&entity_id={LEAD}&limit={PAGE}"))
-            .await
+        self.page(&format!(
+            "/v1/flysense/transcriptions?entity_type=leads&entity_id={LEAD}&limit={PAGE_ROWS}"
+        ))
+        .await
     }
 
     /// Time of a page of the customer's history.
     pub(super) async fn history(&self, filter: &str) -> anyhow::Result<Duration> {
-        self.page(&format!("/v1/flycoins/transactions?limit={PAGE}{filter}")).await
+        self.page(&format!("/v1/flycoins/transactions?limit={PAGE_ROWS}{filter}")).await
     }
 
     async fn page(&self, path: &str) -> anyhow::Result<Duration> {

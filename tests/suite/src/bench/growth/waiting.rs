@@ -13,7 +13,7 @@ pub(super) const OTHER_TENANTS: u32 = 999;
 /// Jobs per statement, and the most numbers that [`numbers`] makes.
 const BATCH_ROWS: u32 = 100_000;
 /// Longer than this benchmark takes.
-const LATER: TimeDelta = TimeDelta::days(1);
+const WAITING_TIME: TimeDelta = TimeDelta::days(1);
 /// The numbers from 0 to 9, as a table.
 const DIGITS: &str = "(SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL \
      SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)";
@@ -28,7 +28,7 @@ pub(super) fn numbers(count: u32) -> String {
 
 /// A time when nothing of this benchmark runs any more.
 pub(super) fn later() -> DateTime<Utc> {
-    SystemClock.now() + LATER
+    SystemClock.now() + WAITING_TIME
 }
 
 /// Inserts `count` jobs of one tenant, and one of each of the others, to be due [`later`].

@@ -8,7 +8,7 @@ const GRAPHILE_WORKER: Package = Package { name: "graphile-worker", version: "0.
 /// Node.js script of the peer.
 const SCRIPT: &str = include_str!("../../../bench/graphile.mjs");
 /// Jobs of its `localQueue`.
-pub(super) const LOCAL_QUEUE: u32 = 500;
+pub(super) const LOCAL_QUEUE_JOBS: u32 = 500;
 
 /// Results of the peer.
 pub(super) struct Peer {
@@ -16,7 +16,7 @@ pub(super) struct Peer {
     pub(super) version: String,
     /// Starts per second with 1 and 4 processes.
     pub(super) default: [f64; 2],
-    /// The same with [`LOCAL_QUEUE`].
+    /// The same with [`LOCAL_QUEUE_JOBS`].
     pub(super) local_queue: [f64; 2],
 }
 
@@ -31,8 +31,8 @@ pub(super) async fn run() -> anyhow::Result<Peer> {
         version: format!("graphile-worker {} on {}", GRAPHILE_WORKER.version, postgres.version()),
         default: [measure("default_1", 1, 0).await?, measure("default_4", 4, 0).await?],
         local_queue: [
-            measure("local_queue_1", 1, LOCAL_QUEUE).await?,
-            measure("local_queue_4", 4, LOCAL_QUEUE).await?,
+            measure("local_queue_1", 1, LOCAL_QUEUE_JOBS).await?,
+            measure("local_queue_4", 4, LOCAL_QUEUE_JOBS).await?,
         ],
     })
 }

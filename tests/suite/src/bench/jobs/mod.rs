@@ -31,7 +31,7 @@ const REDIS_BACKLOG: u32 = 20_000;
 const IDLE_PACE: Pace = Pace { per_second: 20, jobs: 200 };
 const BUSY_PACE: Pace = Pace { per_second: 500, jobs: 5_000 };
 /// Durable jobs per second of one process on two cores, before jobs were claimed in groups.
-const RATE_WITHOUT_GROUPS: f64 = 1_450.0;
+const JOBS_PER_SECOND_WITHOUT_GROUPS: f64 = 1_450.0;
 /// Budget for a relay's selection with a backlog, in milliseconds. A relay selects every 250 ms.
 const MAX_SELECTION_MS: f64 = 20.0;
 
@@ -67,7 +67,7 @@ pub(super) async fn run(servers: &Servers) -> anyhow::Result<String> {
     match &durable_peer {
         Ok(peer) => {
             throughput.row(rates(&peer.version, DURABLE_BACKLOG, peer.default));
-            let name = format!("the same with `localQueue` {}", graphile::LOCAL_QUEUE);
+            let name = format!("the same with `localQueue` {}", graphile::LOCAL_QUEUE_JOBS);
             throughput.row(rates(&name, DURABLE_BACKLOG, peer.local_queue));
         }
         Err(error) => throughput.row(vec!["graphile-worker".to_owned(), format!("not run: {error:#}")]),
@@ -146,8 +146,8 @@ fn judge_durable(verdicts: &mut Table, ours: [f64; 2], peer: Option<&graphile::P
     let [one, four] = ours;
     put(
         "durable jobs, 1 process: ≥ 5 × the 1,450/s before groups, on 2 cores",
-        format!("{:.1} ×", one / RATE_WITHOUT_GROUPS),
-        at_least(one, 5.0 * RATE_WITHOUT_GROUPS, why),
+        format!("{:.1} ×", one / JOBS_PER_SECOND_WITHOUT_GROUPS),
+        at_least(one, 5.0 * JOBS_PER_SECOND_WITHOUT_GROUPS, why),
     );
     put(
         "durable jobs, 4 processes: ≥ 1.5 × 1 process",

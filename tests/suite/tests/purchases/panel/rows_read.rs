@@ -15,12 +15,8 @@ use crate::harness::TestApp;
 const ROWS: u32 = 40_000;
 /// Rows of a page, and one that tells that there are more.
 const PAGE_ROWS: u32 = 51;
-/// Most rows read to find the ids of a page. While a filter leaves a few hundred rows, the server may read and sort
-/// them all.
-const MOST_FOR_IDS: u64 = 500;
-/// MySQL 9 reads and sorts the rows of a filter's value where MariaDB takes their order from the index, also if there are
-/// thousands. A scan of what there is exceeds the bounds there too.
-const MYSQL_SLACK: u64 = 20;
+/// Most rows read to find the ids of a page.
+const MOST_FOR_IDS: u64 = 150;
 /// The same where only an estimate bounds them, see [`most_for_ids`]: a fifth of the jobs.
 const MOST_FOR_RARE_JOBS: u64 = 8_000;
 /// Most rows read for the rows of a page, each with what it is joined with.
@@ -28,9 +24,9 @@ const MOST_FOR_RECORDS: u64 = 500;
 /// Most rows read to count a list: each one from an index and from the server's temporary table.
 const MOST_FOR_COUNT: u64 = 2 * 10_001;
 /// Most rows read for one kind of the timeline, of which a page shows 100.
-const MOST_FOR_KIND: u64 = 1_500;
+const MOST_FOR_KIND: u64 = 1_000;
 /// Most rows read for a result of the search box and for the page of an account.
-const MOST_FOR_FOUND: u64 = 3_000;
+const MOST_FOR_FOUND: u64 = 800;
 /// Most rows read for the start page: 30 days of each figure, twice, and five rows of each list.
 const MOST_FOR_HOME: u64 = 5_000;
 
@@ -156,8 +152,6 @@ struct Counted {
     reads: Pool,
     /// Values of the places in the lists.
     values: Vec<(&'static str, String)>,
-    /// Factor of the bounds of ids and kinds.
-    slack: u64,
 }
 
 impl Counted {
@@ -168,9 +162,7 @@ impl Counted {
         let reads = connect_for_reading(&app, 1).await;
         let url = serve_on(&app, "127.0.0.1", &[], reads.clone()).await;
         let values = values(&app.pool, &filled).await;
-        let version: String = sqlx::query_scalar("SELECT VERSION()").fetch_one(&reads).await.unwrap();
-        let slack = if version.contains("MariaDB") { 1 } else { MYSQL_SLACK };
-        Self { panel: Panel { app, url }, reads, values, slack }
+        Self { panel: Panel { app, url }, reads, values }
     }
 
     /// The text with real ids.
@@ -292,7 +284,7 @@ async fn a_page_reads_what_it_shows_and_not_what_there_is(pool: MySqlPool) {
     for list in LISTS {
         measure_list(&counted, list, &mut excess).await;
         let read = counted.rows_of_page(&signed, &counted.real(list)).await;
-        if read > most_for_ids(list) * counted.slack + MOST_FOR_RECORDS + MOST_FOR_COUNT {
+        if read > most_for_ids(list) + MOST_FOR_RECORDS + MOST_FOR_COUNT {
             excess.push(format!("{list}: {read} rows for the page with its count"));
         }
     }
@@ -301,8 +293,8 @@ async fn a_page_reads_what_it_shows_and_not_what_there_is(pool: MySqlPool) {
     let kinds: Vec<&str> =
         timeline.split("/timeline?kind=").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(kinds.len() > 10, "{kinds:?}");
-    let whole = u64::try_from(kinds.len()).unwrap() * MOST_FOR_KIND * counted.slack;
-    let kinds = kinds.iter().map(|kind| (format!("{install}?kind={kind}"), MOST_FOR_KIND * counted.slack));
+    let whole = u64::try_from(kinds.len()).unwrap() * MOST_FOR_KIND;
+    let kinds = kinds.iter().map(|kind| (format!("{install}?kind={kind}"), MOST_FOR_KIND));
     let typed = TYPED.map(|text| (counted.real(&format!("/search?q={text}")), MOST_FOR_FOUND));
     let others = [
         (install.clone(), whole),
@@ -336,7 +328,7 @@ async fn measure_list(counted: &Counted, list: &str, excess: &mut Vec<String>) {
             drop(conn);
             read = (counted.total().await - before).saturating_sub(before - start);
         }
-        if read > most_for_ids(list) * counted.slack {
+        if read > most_for_ids(list) {
             excess.push(format!("{list}, newest first {newest_first}: {read} rows for {} ids", ids.len()));
         }
         let (start, before) = (counted.total().await, counted.total().await);

@@ -58,8 +58,8 @@ async fn waiting_money_is_put_where_a_person_says_once(pool: MySqlPool) {
     assert!(list.contains("1 234,56") && list.contains("ни один счёт не подошёл"), "{list}");
     assert!(list.contains("Оплата &#60;за услуги&#62;"), "{list}");
     let path = format!("/transfers/{id}");
-    assert!(!support.page(&path).await.contains("Зачислить в остаток фирмы"));
-    assert!(billing.page(&path).await.contains("Зачислить в остаток фирмы"));
+    assert!(!support.page(&path).await.contains("Зачислить на баланс фирмы"));
+    assert!(billing.page(&path).await.contains("Зачислить на баланс фирмы"));
     let install = panel.app.install().await.id;
     let install_text = install.to_string();
     let form = [("install", install_text.as_str()), ("inn", FIRM), ("reason", "Заплатили заранее")];
@@ -80,7 +80,7 @@ async fn waiting_money_is_put_where_a_person_says_once(pool: MySqlPool) {
     let record = panel.record_of("transfer.to_balance").await;
     assert_eq!((record.subject_id, record.reason.as_str()), (id.to_string(), "Заплатили заранее"));
     assert!(support.page("/transfers").await.contains("Все переводы разобраны."));
-    assert!(support.page(&path).await.contains("остаток фирмы"));
+    assert!(support.page(&path).await.contains("баланс фирмы"));
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
