@@ -1,6 +1,6 @@
 //! Transaction history and spending statistics of wallets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::id::{HoldId, TransactionId, WalletId, WidgetId};
@@ -11,7 +11,7 @@ use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
 use crate::listed::push_in;
-use crate::{Conn, StoreError, StoreResult};
+use crate::{Conn, StoreResult};
 
 /// Position in the history: the next page starts with older rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +63,6 @@ struct Row {
     id: String,
     wallet_id: String,
     kind: String,
-    available: i64,
-    held: i64,
     hold_id: Option<String>,
     reverses_id: Option<String>,
     reference: Option<String>,
@@ -72,43 +70,56 @@ struct Row {
     created_at: DateTime<Utc>,
 }
 
-impl TryFrom<Row> for TransactionRow {
-    type Error = StoreError;
-
-    fn try_from(row: Row) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: super::decode_text("transaction id", &row.id)?,
-            wallet_id: super::decode_text("wallet id", &row.wallet_id)?,
-            kind: super::decode_text("transaction kind", &row.kind)?,
-            available: MicroCoins(row.available),
-            held: MicroCoins(row.held),
-            hold: row.hold_id.as_deref().map(|id| super::decode_text("hold id", id)).transpose()?,
-            reverses: row
-                .reverses_id
-                .as_deref()
-                .map(|id| super::decode_text("transaction id", id))
-                .transpose()?,
-            reference: row.reference,
-            details: row.details.map(|details| details.0),
-            at: row.created_at,
-        })
-    }
+fn decode((available, held): (MicroCoins, MicroCoins), row: Row) -> StoreResult<TransactionRow> {
+    Ok(TransactionRow {
+        id: super::decode_text("transaction id", &row.id)?,
+        wallet_id: super::decode_text("wallet id", &row.wallet_id)?,
+        kind: super::decode_text("transaction kind", &row.kind)?,
+        available,
+        held,
+        hold: row.hold_id.as_deref().map(|id| super::decode_text("hold id", id)).transpose()?,
+        reverses: row
+            .reverses_id
+            .as_deref()
+            .map(|id| super::decode_text("transaction id", id))
+            .transpose()?,
+        reference: row.reference,
+        details: row.details.map(|details| details.0),
+        at: row.created_at,
+    })
 }
 
-const SELECT: &str = "SELECT t.id, t.wallet_id, t.kind, t.hold_id, t.reverses_id, t.reference, t.details,
-        t.created_at,
-        CAST(COALESCE((SELECT SUM(e.amount_micro) FROM ledger_entries e
-                       WHERE e.transaction_id = t.id AND e.account = 'available'), 0) AS SIGNED) AS available,
-        CAST(COALESCE((SELECT SUM(e.amount_micro) FROM ledger_entries e
-                       WHERE e.transaction_id = t.id AND e.account = 'held'), 0) AS SIGNED) AS held
+/// The columns of a [`Row`]; [`complete`] adds the amounts.
+const SELECT: &str =
+    "SELECT t.id, t.wallet_id, t.kind, t.hold_id, t.reverses_id, t.reference, t.details, t.created_at
     FROM ledger_transactions t WHERE ";
+
+/// Decodes transactions and adds their amounts. The lines of each transaction are read once.
+async fn complete(conn: &mut Conn, rows: Vec<Row>) -> StoreResult<Vec<TransactionRow>> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = QueryBuilder::new(
+        "SELECT e.transaction_id, e.account, e.amount_micro FROM ledger_entries e
+         WHERE e.account IN ('available', 'held') AND e.transaction_id",
+    );
+    push_in(&mut query, rows.iter().map(|row| row.id.clone()));
+    let lines: Vec<(String, String, i64)> = query.build_query_as().fetch_all(conn).await?;
+    let mut amounts: HashMap<String, (MicroCoins, MicroCoins)> = HashMap::new();
+    for (id, account, micro) in lines {
+        let (available, held) = amounts.entry(id).or_default();
+        let amount = if account == "held" { held } else { available };
+        amount.0 += micro;
+    }
+    rows.into_iter().map(|row| decode(amounts.remove(&row.id).unwrap_or_default(), row)).collect()
+}
 
 /// Finds a transaction.
 pub async fn find_transaction(conn: &mut Conn, id: TransactionId) -> StoreResult<Option<TransactionRow>> {
     let mut query = QueryBuilder::new(SELECT);
     query.push("t.id = ").push_bind(id.to_string());
-    let row: Option<Row> = query.build_query_as().fetch_optional(conn).await?;
-    row.map(TryInto::try_into).transpose()
+    let row: Option<Row> = query.build_query_as().fetch_optional(&mut *conn).await?;
+    Ok(complete(conn, row.into_iter().collect()).await?.pop())
 }
 
 /// Whose transactions are listed.
@@ -163,8 +174,8 @@ pub async fn list_transactions(
         query.push(" AND t.id < ").push_bind(id.to_string()).push("))");
     }
     query.push(" ORDER BY t.created_at DESC, t.id DESC LIMIT ").push_bind(limit);
-    let rows: Vec<Row> = query.build_query_as().fetch_all(conn).await?;
-    rows.into_iter().map(TryInto::try_into).collect()
+    let rows: Vec<Row> = query.build_query_as().fetch_all(&mut *conn).await?;
+    complete(conn, rows).await
 }
 
 /// Ids of the newest `limit` transactions of some kinds before the cursor. Reads at most `limit` index entries of each kind.
@@ -213,8 +224,8 @@ async fn find_transactions(conn: &mut Conn, ids: Vec<String>) -> StoreResult<Vec
     query.push("t.id");
     push_in(&mut query, ids);
     query.push(" ORDER BY t.created_at DESC, t.id DESC");
-    let rows: Vec<Row> = query.build_query_as().fetch_all(conn).await?;
-    rows.into_iter().map(TryInto::try_into).collect()
+    let rows: Vec<Row> = query.build_query_as().fetch_all(&mut *conn).await?;
+    complete(conn, rows).await
 }
 
 #[derive(sqlx::FromRow)]
