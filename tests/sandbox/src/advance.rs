@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::id::JobId;
+use flysk_queue::JobError;
 use flysk_queue::executor::ExecutionResult;
 use flysk_simulators::Control;
 use futures::StreamExt as _;
@@ -171,8 +172,11 @@ impl Sandbox {
     async fn execute(&self, id: JobId, kind: &str) -> anyhow::Result<Option<ExecutionResult>> {
         let Some(crash) = self.take_crash(kind) else { return Ok(Some(self.executor.execute(id).await?)) };
         let result = poll_at_most(crash.after_polls, self.executor.execute(id)).await.transpose()?;
-        if result.is_none() {
-            self.has_crashed.store(true, Ordering::SeqCst);
+        match &result {
+            None => self.has_crashed.store(true, Ordering::SeqCst),
+            // It has done nothing yet, for example because a rate limit is reached: its next run crashes.
+            Some(ExecutionResult::Finished(Err(JobError::Wait { .. }))) => self.plan_again(crash),
+            Some(_) => {}
         }
         Ok(result)
     }

@@ -12,7 +12,7 @@ pub struct Crash {
     /// Number of runs of this kind that are finished first.
     pub skip: u32,
     /// Number of times that the job goes on before its process ends. Every wait for the database or for a service is one
-    /// or more of them. A job that ends earlier is not affected.
+    /// or more of them. A job that ends earlier is not affected; one that only waits is, in its next run.
     pub after_polls: u32,
 }
 

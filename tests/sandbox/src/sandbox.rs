@@ -172,7 +172,7 @@ impl Sandbox {
     }
 
     /// Plans a crash: the worker's process ends while it runs the next job of this kind, after the job has gone on
-    /// `after_polls` times. A job that ends earlier is not affected. Another worker takes the job when the lease is over.
+    /// `after_polls` times. A job that ends earlier is not affected; one that only waits is, in its next run. Another worker takes the job when the lease is over.
     /// Replaces the crashes that were planned before.
     pub fn plan_crash(&self, kind: &str, after_polls: u32) {
         self.plan_crashes(vec![Crash { kind: kind.to_owned(), skip: 0, after_polls }]);
@@ -186,6 +186,11 @@ impl Sandbox {
     /// Takes the crash that is planned for this run of a kind of job.
     pub(crate) fn take_crash(&self, kind: &str) -> Option<Crash> {
         take_planned(&mut self.crashes.lock().unwrap_or_else(PoisonError::into_inner), kind)
+    }
+
+    /// Plans a crash that was taken for the next run of its kind.
+    pub(crate) fn plan_again(&self, crash: Crash) {
+        self.crashes.lock().unwrap_or_else(PoisonError::into_inner).insert(0, crash);
     }
 
     /// The outbox, for use cases and for enqueueing.
