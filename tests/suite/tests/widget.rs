@@ -20,6 +20,7 @@ async fn the_archive_passes_its_check_and_works_in_chromium() {
     tokio::task::spawn_blocking(prepare).await.unwrap().unwrap();
     let env = Environment::start(Options::with_fixtures(PACE).unwrap()).await.unwrap();
     env.open_pages(built_widget()).unwrap();
+    env.take_transfers().unwrap();
     env.install().await.unwrap();
     let environment = env.announcement().to_string();
     let tested =

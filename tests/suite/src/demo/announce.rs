@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use flysk_config::process::Shutdown;
 
-use super::{STOP_GRACE, offer_packages, take_transfers};
+use super::{STOP_GRACE, offer_packages};
 use crate::environment::{Environment, Options, built_widget};
 
 /// Runs until SIGTERM or SIGINT. The recording host serves the fixtures.
@@ -15,7 +15,7 @@ pub(super) async fn run(widget: Option<PathBuf>, pace: f64) -> anyhow::Result<()
     let env = Environment::start(Options::with_fixtures(pace)?).await?;
     env.open_pages(widget.or_else(built_widget))?;
     offer_packages(&env)?;
-    take_transfers(&env)?;
+    env.take_transfers()?;
     env.install().await?;
     println!("{}", env.announcement());
     shutdown.requested().await;

@@ -19,9 +19,7 @@ use flysk_config::{Env, Outbound};
 use flysk_domain::money::MicroCoins;
 use url::Url;
 
-use crate::environment::{
-    Client, Environment, Options, SIMULATED_T_API_TOKEN, T_API_ACCOUNT, Transcription, built_widget,
-};
+use crate::environment::{Client, Environment, Options, Transcription, built_widget};
 
 pub use report::Report;
 
@@ -168,7 +166,7 @@ impl Demo {
         let has_widget = widget.is_some();
         env.open_pages(widget)?;
         offer_packages(&env)?;
-        take_transfers(&env)?;
+        env.take_transfers()?;
         env.add_person();
         Ok((env, has_widget))
     }
@@ -197,13 +195,6 @@ fn offer_packages(env: &Environment) -> anyhow::Result<()> {
     {
         env.command("flysk-worker", &["package:set", "flysense", code, "--title", title, "--price", price])?;
     }
-    Ok(())
-}
-
-/// Lets the vendor take transfers of firms to the simulated T-Bank.
-fn take_transfers(env: &Environment) -> anyhow::Result<()> {
-    let args = ["vendor:t-api", "default", "--account", T_API_ACCOUNT, "--token-env", SIMULATED_T_API_TOKEN];
-    env.command("flysk-worker", &args)?;
     Ok(())
 }
 

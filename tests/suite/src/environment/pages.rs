@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use flysk_simulators::amocrm::{Entity, EntityType};
 use serde_json::{Value, json};
 
-use super::{ACCOUNT, ADMIN, CLIENT_ID, Environment, HOST, LEAD, PUBLIC_ORIGIN, USER};
+use super::{
+    ACCOUNT, ADMIN, CLIENT_ID, Environment, HOST, LEAD, PUBLIC_ORIGIN, SIMULATED_T_API_TOKEN, T_API_ACCOUNT,
+    USER,
+};
 
 /// Contact of the lead.
 pub const CONTACT: u64 = 800_001;
@@ -42,6 +45,14 @@ impl Environment {
         if let Some(widget) = widget {
             amocrm.serve_widget(WIDGET, widget);
         }
+        Ok(())
+    }
+
+    /// Lets the vendor take transfers of firms to the simulated T-Bank.
+    pub fn take_transfers(&self) -> anyhow::Result<()> {
+        let args =
+            ["vendor:t-api", "default", "--account", T_API_ACCOUNT, "--token-env", SIMULATED_T_API_TOKEN];
+        self.command("flysk-worker", &args)?;
         Ok(())
     }
 

@@ -78,7 +78,12 @@ impl InvoiceListRow {
 pub async fn ids(conn: &mut Conn, filter: &InvoiceFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
     let mut query = sqlx::QueryBuilder::new("SELECT ");
     push_selection(&mut query, keyset);
-    query.push(" FROM subscription_invoices WHERE 1 = 1");
+    query.push(" FROM subscription_invoices");
+    if filter.kind.is_some() && filter.state.is_some() {
+        // MySQL reads all invoices of the state otherwise.
+        query.push(" FORCE INDEX (subscription_invoices_kind)");
+    }
+    query.push(" WHERE 1 = 1");
     if let Some(state) = filter.state {
         query.push(" AND state = ").push_bind(state.as_str());
     }
