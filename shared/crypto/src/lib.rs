@@ -3,4 +3,4 @@
 pub mod aad;
 mod keyring;
 
-pub use keyring::{BlindIndex, Keyring, KeyringError, same_secret};
+pub use keyring::{BlindIndex, Keyring, KeyringError, SealedContact, same_secret};

@@ -5,6 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use flysk_crypto::{Keyring, KeyringError, same_secret};
+use flysk_domain::ContactTerm;
 use secrecy::{ExposeSecret, SecretString};
 
 fn key(id: &str, byte: u8) -> String {
@@ -117,6 +118,40 @@ fn a_blind_index_is_stable() {
         ring(&[key("k1", 1)]).blind_index("project-token").to_string(),
         "0709d0c0df8a4a70d0b87d83bb4b1c711ee01351d3fba1612e0ea103453a1b85"
     );
+}
+
+/// The expected value can be computed with any HMAC-SHA256: key = HMAC(32 bytes of 1, label), message = term.
+#[test]
+fn the_hash_of_a_contact_is_stable_and_has_a_key_of_its_own() {
+    let ring = ring(&[key("k1", 1)]);
+    let stored = ring.seal_email("Anna@Example.ru", "row").unwrap();
+    assert_eq!(
+        ring.open(&stored.sealed, "row").unwrap().expose_secret(),
+        "Anna@Example.ru",
+        "as it was given"
+    );
+    assert_eq!(stored.index.to_string(), "1f7f32c9962acb05446fd07074accbe094f699c1c8be68ec147102a734fa10dc");
+    let term = ContactTerm::of_email("anna@example.ru");
+    assert_eq!(ring.contact_indexes(&term), [stored.index]);
+    assert_ne!(ring.blind_index(term.as_str()), stored.index, "hashes of tokens have another key");
+    let phone = ring.seal_phone("+79161234567", "row").unwrap();
+    assert_eq!(ring.contact_indexes(&ContactTerm::of_phone("8 916 123-45-67")), [phone.index]);
+}
+
+#[test]
+fn the_hash_of_a_contact_is_under_the_key_that_sealed_it() {
+    let stored = ring(&[key("k1", 1)]).seal_email("anna@example.ru", "row").unwrap();
+    let term = ContactTerm::of_email("anna@example.ru");
+    let both = ring(&[key("k2", 2), key("k1", 1)]);
+    assert_eq!(both.contact_index(&stored.sealed, &term).unwrap(), stored.index, "not under the current key");
+    assert!(
+        both.contact_indexes(&term).contains(&stored.index),
+        "it is found while both keys are in the ring"
+    );
+    let new = ring(&[key("k2", 2)]);
+    let unknown = new.contact_index(&stored.sealed, &term).unwrap_err();
+    assert_eq!(unknown, KeyringError::UnknownKey { id: "k1".into() });
+    assert_eq!(new.contact_index("plain", &term).unwrap_err(), KeyringError::Malformed);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::randomness::{Randomness, SequentialRandomness, SystemRandomness};
 pub use monotonic::{MonotonicClock, SystemMonotonicClock};
 pub use offset::{ClockOffset, TimeSample};
 pub use process::ProcessClock;
-pub use skew::{SkewNews, SkewReport};
+pub use skew::{SkewChange, SkewReport};
 
 /// Source of the current time, in UTC with microsecond resolution (as in `DATETIME(6)`).
 ///

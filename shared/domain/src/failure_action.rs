@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What the caller of an outside service may do after a failure.
+/// Action that the caller of an outside service may take after a failure.
 ///
 /// Every client error maps to one of these, so that the rules of a service are defined once, in its client, and job
 /// handlers do not interpret HTTP statuses.

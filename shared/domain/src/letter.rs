@@ -13,7 +13,7 @@ pub struct Letter {
     pub(crate) action: (&'static str, String),
     /// Why the reader gets it.
     pub(crate) footer: &'static str,
-    /// Page where letters of this kind are switched off; `None` for a letter that is sent once, on somebody's request.
+    /// Page where letters of this kind are switched off; `None` for a letter that is sent once, on request.
     pub(crate) switch_off: Option<String>,
 }
 
@@ -22,7 +22,7 @@ pub struct Letter {
 pub struct SampleLetter {
     /// Code, unique among the letters of a sender.
     pub code: String,
-    /// What it is about, in Russian.
+    /// Name of the letter, in Russian.
     pub title: String,
     /// When it is sent, in Russian.
     pub cause: &'static str,

@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod clock;
+pub mod contact_term;
 pub mod failure_action;
 pub mod flysense;
 pub mod id;
@@ -20,5 +21,6 @@ pub mod trace;
 pub mod url_hosts;
 
 pub use clock::{Clock, ManualClock, ProcessClock, SystemClock};
+pub use contact_term::ContactTerm;
 pub use randomness::{Randomness, SequentialRandomness, SystemRandomness, random_bytes};
 pub use text_enum::{TextEnum, UnknownText};

@@ -13,7 +13,8 @@ const KEY_LABEL: &[u8] = b"flysk.lookup.v1";
 
 /// HMAC-SHA256 of a secret, stored in an indexed column for lookups.
 ///
-/// The secret must be random and long, such as a project token: whoever has the key can guess a short one by its hash.
+/// The secret must be random and long, such as a project token: whoever has the key can guess a short one by its hash. Contacts
+/// are the exception, see [`Keyring::contact_indexes`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BlindIndex([u8; 32]);
 
@@ -56,7 +57,7 @@ pub(super) fn derive(key: &[u8]) -> Option<Hmac<Sha256>> {
     <Hmac<Sha256> as Mac>::new_from_slice(&*derive_key(key, KEY_LABEL)?).ok()
 }
 
-fn compute(mac: &Hmac<Sha256>, token: &str) -> BlindIndex {
+pub(super) fn compute(mac: &Hmac<Sha256>, token: &str) -> BlindIndex {
     let mut mac = mac.clone();
     mac.update(token.as_bytes());
     BlindIndex(mac.finalize().into_bytes().into())

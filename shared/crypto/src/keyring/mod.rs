@@ -4,6 +4,7 @@
 //! [`Keyring::is_current`], then remove the previous key.
 
 mod blind_index;
+mod contact_index;
 mod sealed_token;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
 pub use blind_index::{BlindIndex, same_secret};
+pub use contact_index::SealedContact;
 
 /// Version of the sealed format.
 const VERSION: &str = "v1";
@@ -73,6 +75,7 @@ struct RingKey {
     id: String,
     cipher: Aes256Gcm,
     index_mac: Hmac<Sha256>,
+    contact_mac: Hmac<Sha256>,
     token_cipher: XChaCha20Poly1305,
 }
 
@@ -162,9 +165,10 @@ impl RingKey {
             return Err(not_a_key());
         }
         let index_mac = blind_index::derive(&bytes).ok_or_else(not_a_key)?;
+        let contact_mac = contact_index::derive(&bytes).ok_or_else(not_a_key)?;
         let token_cipher = sealed_token::derive(&bytes).ok_or_else(not_a_key)?;
         let cipher = Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(&bytes));
-        Ok(Self { id: id.to_owned(), cipher, index_mac, token_cipher })
+        Ok(Self { id: id.to_owned(), cipher, index_mac, contact_mac, token_cipher })
     }
 }
 

@@ -51,7 +51,7 @@ labeled_enum!(
 );
 
 labeled_enum!(
-    /// Who keeps a kind of data. Each side erases its own tables.
+    /// Side that keeps a kind of data. Each side erases its own tables.
     ErasureSide {
         /// FlySense: calls, and people who are bound in messengers.
         Calls = "calls", "FlySense";
@@ -61,7 +61,7 @@ labeled_enum!(
 );
 
 impl ErasedKind {
-    /// Who keeps it.
+    /// Side that keeps this kind.
     pub const fn side(self) -> ErasureSide {
         match self {
             Self::Transcripts
@@ -101,7 +101,7 @@ labeled_enum!(
     }
 );
 
-/// What an erasure keeps, and why, in Russian.
+/// Data that an erasure keeps, and the reason, in Russian.
 pub const KEPT: [(&str, &str); 6] = [
     ("Номер и домен аккаунта", "по ним счета и чеки относятся к покупателю (402-ФЗ, статья 29: пять лет)"),
     (

@@ -49,7 +49,7 @@ labeled_enum!(
         PurchasesInReview = "purchases_in_review", "Покупки на проверке";
         /// Jobs that wait.
         JobsQueued = "jobs_queued", "Заданий в очереди";
-        /// How long the oldest of the 10,000 jobs that are pushed next has been due, seconds.
+        /// Time since the oldest of the 10,000 jobs that are pushed next became due, seconds.
         JobsOldest = "jobs_oldest", "Старейшее задание ждёт";
         /// Dead jobs.
         JobsDead = "jobs_dead", "Остановленные задания";
@@ -63,7 +63,7 @@ pub const FIGURE_COUNT_LIMIT: u32 = 10_000;
 /// Unit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FigureUnit {
-    /// A number of things.
+    /// A count without unit.
     Number,
     /// Kopecks.
     Kopecks,

@@ -10,13 +10,13 @@ pub const INVITATION_TTL: TimeDelta = TimeDelta::days(7);
 labeled_enum!(
     /// Whether an invitation can be accepted.
     Invited {
-        /// It can.
+        /// Can be accepted.
         Open = "open", "ждёт ответа";
-        /// Somebody accepted it: it works once.
+        /// Accepted: an invitation works once.
         Accepted = "accepted", "принято";
         /// An operator revoked it, or a later one replaced it.
         Revoked = "revoked", "отозвано";
-        /// Its time is over.
+        /// Not accepted within [`INVITATION_TTL`].
         Expired = "expired", "истекло";
     }
 );

@@ -11,7 +11,7 @@ pub const PASSKEY_CHALLENGE_TTL: TimeDelta = TimeDelta::minutes(5);
 /// Largest number of passkeys of one operator.
 pub const MAX_PASSKEYS: usize = 10;
 
-/// What a challenge is for. Its answer is good for nothing else.
+/// Purpose of a challenge. An answer serves the purpose of its challenge only.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

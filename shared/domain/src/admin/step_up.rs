@@ -1,4 +1,4 @@
-//! How long the second factor counts as given for acts with money, secrets and access.
+//! Time for which the second factor counts as given for acts with money, secrets and access.
 
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -27,7 +27,7 @@ labeled_enum!(
 /// Unit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WidgetFigureUnit {
-    /// A number of things.
+    /// A count without unit.
     Number,
     /// Kopecks.
     Kopecks,

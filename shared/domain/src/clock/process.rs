@@ -31,7 +31,7 @@ pub struct ProcessClock {
 struct Hands {
     /// Target offset, in µs.
     offset_us: i64,
-    /// How far the clock was ahead of the target at `since_us`, in µs.
+    /// Lead of the clock over the target at `since_us`, in µs.
     ahead_us: i64,
     /// Monotonic time of the last correction, in µs.
     since_us: i64,

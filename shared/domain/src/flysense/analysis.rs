@@ -53,7 +53,7 @@ impl Analysis {
     }
 }
 
-/// How the voices of a recording are separated, from its stored data.
+/// Separation of the voices of a recording, from its stored data.
 pub fn separation(channels: u16, left_channel: Role, direction: Option<Direction>) -> Separation {
     if channels > 1 {
         Separation::Channels { left: left_channel }

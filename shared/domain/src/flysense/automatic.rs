@@ -1,4 +1,4 @@
-//! Which calls are transcribed without a user's request.
+//! Rules for transcribing calls without a user's request.
 //!
 //! Other widgets of an account can read the address of FlySense's hook and name any note there. So only recent calls after
 //! the activation count, and only so many a day.

@@ -75,7 +75,7 @@ pub struct GenderEstimate {
     pub channel: ChannelTag,
     /// The more probable gender.
     pub gender: Gender,
-    /// Its mean probability, always above 0.5.
+    /// Mean probability, always above 0.5.
     pub probability: f64,
 }
 

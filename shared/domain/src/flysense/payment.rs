@@ -20,7 +20,7 @@ pub const SUMMARY: &str = "flysense.summary";
 pub const HOLD_DURATION: Duration = Duration::hours(24);
 /// Minimum remaining time of a hold: with less, no billable work is started.
 pub const MIN_HOLD_LEFT: Duration = Duration::minutes(5);
-/// How long the audio of a call without balance stays in the object storage; later it is downloaded again.
+/// Time for which the audio of a call without balance stays in object storage; later it is downloaded again.
 pub const AUDIO_RETENTION: Duration = Duration::hours(72);
 
 labeled_enum!(

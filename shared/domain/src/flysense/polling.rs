@@ -36,7 +36,7 @@ impl Default for PollSchedule {
 /// Steps sufficient to grow from a second to a year; bounds the loop for any settings.
 const MAX_POLL_STEPS: u32 = 64;
 
-/// What to do about an unfinished recognition.
+/// Next step for an unfinished recognition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextPoll {
     /// Look (again) at this moment.
@@ -90,7 +90,7 @@ impl PollSchedule {
 
     /// As [`PollSchedule::next_look`], for callers that do not count polls: the count is derived from the time since the
     /// submission. A late poll does not make the next one earlier.
-    pub fn next_look_after(
+    pub fn next_poll_after(
         &self,
         ordered_at: DateTime<Utc>,
         now: DateTime<Utc>,
@@ -144,7 +144,7 @@ mod tests {
         let ordered = DateTime::UNIX_EPOCH;
         let wait = |age: i64| {
             let now = ordered + Duration::seconds(age);
-            match schedule.next_look_after(ordered, now, Duration::minutes(1)) {
+            match schedule.next_poll_after(ordered, now, Duration::minutes(1)) {
                 NextPoll::At(at) => (at - now).num_seconds(),
                 NextPoll::GiveUp => -1,
             }

@@ -23,12 +23,12 @@ labeled_enum!(
     }
 );
 
-/// How long a recording may take to become complete, counted from its note.
+/// Time that a recording may take to become complete, counted from its note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SettleTime {
     /// Creation of the note, but no later than the request for the transcription here, since clocks of hosts differ.
     pub since: DateTime<Utc>,
-    /// How long an incomplete recording counts as not ready.
+    /// Time for which an incomplete recording counts as not ready.
     pub settle: Duration,
 }
 

@@ -68,7 +68,7 @@ impl Role {
     }
 }
 
-/// How the voices of a recording are separated.
+/// Separation of the voices of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Separation {
     /// One voice per channel; the first (left) channel has the role `left`, a setting of the install with the default

@@ -95,7 +95,7 @@ pub enum StateEvent {
     Failed(FailureCode),
     /// A user cancelled it.
     Cancelled,
-    /// It was requested again after a failure, a cancellation or `no_speech`.
+    /// Requested again after a failure, a cancellation or `no_speech`.
     AskedAgain,
 }
 

@@ -29,7 +29,7 @@ pub struct BillingSettings {
     pub subscriptions: SubscriptionSettings,
 }
 
-/// How a widget uses Flycoins.
+/// Flycoin settings of a widget.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FlycoinSettings {

@@ -46,7 +46,7 @@ pub enum EventKind {
     /// The card will be charged for the next period in some days. Data: [`SubscriptionChanged`].
     #[strum(serialize = "subscription.renewal_upcoming")]
     SubscriptionRenewalUpcoming,
-    /// The account was told that the price of its plan changes in a month or later. Data: [`SubscriptionChanged`]; the new
+    /// The account was notified that the price of its plan changes in a month or later. Data: [`SubscriptionChanged`]; the new
     /// price is in `GET /v1/backend/subscription`.
     #[strum(serialize = "subscription.price_changing")]
     SubscriptionPriceChanging,
@@ -80,7 +80,7 @@ impl EventKind {
     /// Kinds of a widget that has chosen none.
     pub const DEFAULT: [Self; 3] = [Self::Install, Self::Activate, Self::Deactivate];
 
-    /// Whether the event asks somebody to pay its invoice. Its data then gets `pay_url` whenever the backend gets it.
+    /// Whether the event requests the payment of its invoice. Its data then gets `pay_url` whenever the backend gets it.
     pub const fn asks_for_payment(self) -> bool {
         matches!(self, Self::SubscriptionPaymentFailed | Self::SubscriptionPastDue)
     }
@@ -195,7 +195,7 @@ pub struct HoldExpired {
 pub struct SubscriptionChanged {
     /// The subscription.
     pub subscription_id: SubscriptionId,
-    /// Its state.
+    /// State.
     pub state: &'static str,
     /// Level of access: what the widget has to obey.
     pub access_level: &'static str,
@@ -224,7 +224,7 @@ pub struct SubscriptionChanged {
 /// Data of `test`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Test {
-    /// Says that the event is a test.
+    /// Text that marks the event as a test.
     pub message: &'static str,
 }
 

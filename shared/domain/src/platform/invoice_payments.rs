@@ -11,7 +11,7 @@ pub use step::{PaymentSnapshot, PaymentStep};
 
 use crate::UnknownText;
 
-/// How an attempt takes the money.
+/// Way in which an attempt takes the money.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub enum AttemptState {
     Paid,
     /// Not paid.
     Failed,
-    /// It contradicts the bank's answer: a person must look at it, and no other attempt begins.
+    /// Contradicts the bank's answer: a person must review it, and no other attempt begins.
     Review,
 }
 

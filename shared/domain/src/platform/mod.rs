@@ -5,6 +5,7 @@ pub mod breaker;
 pub mod crm;
 pub mod delivery;
 pub mod events;
+pub mod handshakes;
 pub mod host;
 pub mod invoice_payments;
 pub mod ledger;

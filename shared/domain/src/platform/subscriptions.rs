@@ -25,18 +25,18 @@ mod vendor;
 
 pub use access::{Access, AccessLevel, AccessReason};
 pub use bonus::{BonusRefusal, MAX_BONUS_DAYS_PER_GRANT};
-pub use calendar::{AnchorDay, Period, PeriodLength, ZONE, day_start, moscow_day};
+pub use calendar::{AnchorDay, MOSCOW_OFFSET, Period, PeriodLength, ZONE, day_start, moscow_day};
 pub use campaign::{
     CampaignRefusal, MAX_CAMPAIGN_LEAD_DAYS, PRICE_NOTICE_DAYS, PriceChange, check_campaign_day,
 };
 pub use change::{Change, ChangeKind, NextTerms, PendingChange, PendingKind, Unavailable};
 pub use due::{DueStep, RenewalPlan};
-pub use dunning::{ChargePlan, next_charge};
+pub use dunning::{ChargePlan, next_charge, tells_payer};
 pub use late_payment::{InvoiceKind, InvoiceState, LatePayment, PaidInvoice, RefundReason, late_payment};
 pub use notice::{Notice, NoticeKind};
 pub use plan::{Currency, InvalidPlan, MAX_SEATS, PlanCode, PlanTerms, Terms};
 pub use quote::{Effect, LineKind, PlanVersion, Quote, QuoteError, QuoteLine, Rounding, period_line, quote};
-pub use receipt::{ReceiptKind, ReceiptLine, ReceiptMode, VatRate, receipt_line};
+pub use receipt::{ReceiptBasis, ReceiptKind, ReceiptLine, ReceiptMode, VatRate, receipt_line};
 pub use refund::{InvalidRefund, RefundableInvoice};
 pub use reinstate::ReinstateRefusal;
 pub use reminder::{TRIAL_REMINDER_DAYS, charge_reminder_days};

@@ -24,7 +24,7 @@ pub enum MessageState {
     Sending,
     /// The messenger has accepted it.
     Sent,
-    /// It may have been sent. It is not sent again, because it would be read twice.
+    /// Possibly sent. Not sent again, because the person would read it twice.
     Unknown,
     /// The person blocked the bot.
     Unreachable,

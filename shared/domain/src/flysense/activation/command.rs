@@ -3,7 +3,7 @@
 use super::code::ShortCode;
 use super::notices::NoticeKind;
 
-/// What a text means.
+/// Command that a text stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// `/help`.

@@ -6,7 +6,7 @@ use super::notices::{NoticeKind, WeekOfCalls, access_lost, balance_low, calls_wa
 use crate::letter::SampleLetter;
 
 const HOST: &str = "demo.amocrm.ru";
-/// Where the link of samples leads: nowhere.
+/// Target of the link in samples: a page that does not exist.
 const SWITCH_OFF: &str = "https://example.com/mail";
 
 /// When a letter of the kind is sent, in Russian, and a sample of what it says; `None` for kinds that do not go by mail.

@@ -21,7 +21,7 @@ pub const WRONG_CODES_WINDOW: TimeDelta = TimeDelta::hours(1);
 pub enum LinkState {
     /// Nobody has opened it.
     Waiting,
-    /// Somebody has opened it and is asked for the phone number.
+    /// Opened by a person who is asked for the phone number.
     Opened,
     /// The phone number is confirmed; FlySense is switched on, or is being switched on.
     Bound,
@@ -38,7 +38,7 @@ pub enum LinkState {
 pub enum LinkProgress {
     /// Nobody has opened it.
     Waiting,
-    /// Somebody has opened it and is asked for the phone number.
+    /// Opened by a person who is asked for the phone number.
     Opened,
     /// The phone number is confirmed; FlySense is switched on, or is being switched on.
     Bound,
@@ -46,7 +46,7 @@ pub enum LinkProgress {
     Failed,
     /// A newer link replaces it, or FlySense was removed.
     Replaced,
-    /// It was not used in time.
+    /// Not used in time.
     Expired,
 }
 
@@ -86,7 +86,7 @@ pub struct Presenter {
     pub user_id: i64,
 }
 
-/// What decides about a link that somebody presents.
+/// Facts that decide about a presented link.
 #[derive(Debug, Clone, Copy)]
 pub struct LinkFacts {
     /// State.
@@ -110,7 +110,7 @@ pub enum Presentation {
     Expired,
     /// A newer link replaces it.
     Replaced,
-    /// Somebody else has opened or used it.
+    /// Opened or used by another person.
     Foreign(Presenter),
 }
 

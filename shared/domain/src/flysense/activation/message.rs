@@ -14,7 +14,7 @@ pub struct Incoming {
     pub message: Option<PersonMessage>,
 }
 
-/// What a person did in the dialogue with the bot.
+/// Act of a person in the dialogue with the bot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PersonMessage {
     /// The person.
@@ -38,7 +38,7 @@ pub struct Person {
 const START_COMMAND: &str = "/start";
 
 impl Said {
-    /// What a person who wrote `text` said: `/start`, `/start payload` and `/start@bot payload` start the bot.
+    /// Meaning of a text that a person wrote: `/start`, `/start payload` and `/start@bot payload` start the bot.
     ///
     /// Telegram passes a deep link as this text; a person may also type it in either messenger.
     pub fn from_text(text: &str) -> Self {
@@ -81,13 +81,13 @@ pub enum Contact {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum ContactFault {
-    /// It belongs to another person, or to nobody in the messenger.
+    /// The contact belongs to another person, or to nobody in the messenger.
     OtherPerson,
-    /// It was forwarded.
+    /// The contact was forwarded.
     Forwarded,
     /// The messenger's proof is missing or wrong.
     NoProof,
-    /// It contains no phone number.
+    /// The contact contains no phone number.
     NoPhone,
 }
 

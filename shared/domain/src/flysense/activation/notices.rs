@@ -49,7 +49,7 @@ impl NoticeKind {
     }
 }
 
-/// A balance that lasts for at most so many days is low.
+/// Days that a low balance lasts at most.
 const LOW_BALANCE_DAYS: i64 = 3;
 /// Period over which spending is averaged, days.
 pub const SPENDING_PERIOD_DAYS: i64 = 7;

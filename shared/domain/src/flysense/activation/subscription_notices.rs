@@ -7,7 +7,7 @@ use super::notices::NoticeKind;
 use crate::russian;
 use crate::sending_hours::local_day;
 
-/// What an event says about the subscription after it.
+/// State of the subscription after an event, as the event contains it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SubscriptionFacts {
     /// Until when access is known to last.

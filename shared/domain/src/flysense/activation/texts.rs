@@ -11,7 +11,7 @@ use super::notices::NoticeKind;
 /// Label of the button that sends the phone number.
 const SHARE_LABEL: &str = "Подтвердить и отправить номер";
 
-/// Where a link comes from.
+/// Instruction for getting a link.
 const GET_LINK: &str = "Откройте настройки виджета FlySense AI в amoCRM и нажмите «Активировать».";
 
 /// Account and user that a link was created for.
@@ -112,7 +112,7 @@ pub fn unknown_link() -> Outgoing {
     Outgoing::last(format!("Такой ссылки нет. {GET_LINK}"))
 }
 
-/// Somebody else has opened the link.
+/// Answer to a person whose link another person has opened.
 pub fn foreign(opened_in: Messenger) -> Outgoing {
     Outgoing::last(format!(
         "Эту ссылку уже открыли в {}. Каждая ссылка — для одного человека. {GET_LINK} Вы получите свою.",
@@ -120,7 +120,7 @@ pub fn foreign(opened_in: Messenger) -> Outgoing {
     ))
 }
 
-/// Tells the owner of a link that somebody else presented it.
+/// Warning to the owner of a link that another person presented it.
 pub fn foreign_attempt(host: &str) -> Outgoing {
     Outgoing::text(format!(
         "Кто-то ещё пытался открыть вашу ссылку для аккаунта {host}. Он получил отказ. Если вы никому её не \
@@ -156,7 +156,7 @@ pub fn status(hosts: &[String], phone_masked: &str) -> Outgoing {
     ))
 }
 
-/// Which notices the person gets, with a button for each kind.
+/// The notices that the person gets, with a button for each kind.
 pub fn settings(muted: &[NoticeKind]) -> Outgoing {
     let mut text =
         String::from("Уведомления FlySense AI (с 9 до 21 часа, не чаще одного каждого вида в день):\n");
@@ -177,7 +177,7 @@ pub fn stopped() -> Outgoing {
     )
 }
 
-/// What the bot can do.
+/// Help: the bot's commands.
 pub fn help() -> Outgoing {
     Outgoing::text(
         "Этот бот включает FlySense AI — расшифровки звонков в amoCRM — и присылает уведомления о нём.\n\n\

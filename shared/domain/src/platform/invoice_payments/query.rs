@@ -8,7 +8,7 @@ use crate::platform::purchases::PAYMENT_LINK_TTL;
 /// A charge whose payment is still `NEW` after this time never started: the payment is cancelled.
 pub const UNSTARTED_AFTER: TimeDelta = TimeDelta::hours(1);
 
-/// The bank decides what it is in doubt about within 60 minutes; later, operators are told. There is still no new attempt.
+/// The bank decides what it is in doubt about within 60 minutes; later, operators are notified. There is still no new attempt.
 pub const ALARM_AFTER: TimeDelta = TimeDelta::minutes(65);
 
 /// Delay until the next question about an attempt that was sent `age` ago; `None` if it is not asked about any more.

@@ -1,4 +1,4 @@
-//! What an answer or a notification of the bank means for an attempt.
+//! Effect of an answer or a notification of the bank on an attempt.
 
 use chrono::TimeDelta;
 
@@ -10,9 +10,9 @@ use crate::platform::tbank::{PaymentOutcome, PaymentStatus, StatusOrder};
 /// The part of an attempt that decides the effect of an update.
 #[derive(Debug, Clone, Copy)]
 pub struct PaymentSnapshot<'a> {
-    /// How it takes the money.
+    /// Way of taking the money.
     pub kind: AttemptKind,
-    /// Its state.
+    /// State.
     pub state: AttemptState,
     /// The bank's id of its payment, once known.
     pub payment_id: Option<&'a str>,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Service;
 use crate::money::{MicroCoins, OutOfRange};
 
-/// How a quantity is converted to a price.
+/// Rule that converts a quantity to a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Tariff {

@@ -75,7 +75,7 @@ impl ProvenSums {
     }
 }
 
-/// What a range of transactions proves.
+/// Hash and sums that prove a range of transactions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RangeProof {
     /// Number of transactions.

@@ -4,11 +4,22 @@ use super::{MailFacts, MailKind};
 pub use crate::letter::Letter;
 use crate::russian::{day, days_word, roubles};
 
-/// Where a letter leads.
+/// The card that will be charged.
+#[derive(Debug, Clone, Copy)]
+pub struct ChargedCard<'a> {
+    /// Last digits of its number, if they are known.
+    pub tail: Option<&'a str>,
+    /// Page where it is unlinked.
+    pub unlink: &'a str,
+}
+
+/// Targets of a letter's links.
 #[derive(Debug, Clone, Copy)]
 pub struct Links<'a> {
     /// Page where the open invoice is paid; `None` without one.
     pub pay: Option<&'a str>,
+    /// The card that a reminder of a charge is about; `None` in other letters.
+    pub card: Option<ChargedCard<'a>>,
     /// Page where letters of this kind are switched off.
     pub switch_off: &'a str,
 }
@@ -16,11 +27,18 @@ pub struct Links<'a> {
 impl Letter {
     /// The letter of a kind.
     pub fn compose(kind: MailKind, facts: &MailFacts, links: Links<'_>) -> Self {
-        let (title, mut paragraphs) = told(kind, facts);
+        let (title, mut paragraphs) = subject_and_text(kind, facts);
+        let card = links.card.filter(|_| kind == MailKind::RenewalUpcoming && facts.renews);
+        if let Some(tail) = card.and_then(|card| card.tail) {
+            paragraphs.push(format!("Номер карты заканчивается на {tail}."));
+        }
         paragraphs.push(format!("Виджет «{}», аккаунт {}.", facts.widget, facts.host));
-        let action = match links.pay {
-            Some(url) => ("Оплатить", url.to_owned()),
-            None => ("Открыть настройки виджета", format!("https://{}/settings/widgets/", facts.host)),
+        let action = match (links.pay, card) {
+            (Some(url), _) => ("Оплатить", url.to_owned()),
+            (None, Some(card)) => ("Отвязать карту", card.unlink.to_owned()),
+            (None, None) => {
+                ("Открыть настройки виджета", format!("https://{}/settings/widgets/", facts.host))
+            }
         };
         Self {
             subject: format!("{}: {title}", facts.widget),
@@ -34,8 +52,8 @@ impl Letter {
 
 const FOOTER: &str = "Письмо отправлено автоматически на адрес, который указали для чеков.";
 
-/// What the subject says, and the text.
-fn told(kind: MailKind, facts: &MailFacts) -> (String, Vec<String>) {
+/// Subject and paragraphs of a letter.
+fn subject_and_text(kind: MailKind, facts: &MailFacts) -> (String, Vec<String>) {
     let on = facts.on.map(day);
     let amount = facts.amount.map(roubles);
     let until = on.as_deref().map(|on| format!(" {on}")).unwrap_or_default();
@@ -111,6 +129,7 @@ mod tests {
 
     const LINKS: Links<'static> = Links {
         pay: Some("https://api.example.com/pay?a=1&b=2"),
+        card: None,
         switch_off: "https://api.example.com/mail/off",
     };
 
@@ -159,6 +178,22 @@ mod tests {
             charged.text().contains("01.01.2027 спишем с привязанной карты 1\u{a0}499\u{a0}₽ за следующий")
         );
         assert!(letter(false).text().contains("стоит 1\u{a0}499\u{a0}₽.\n\nКарта не привязана"));
+    }
+
+    #[test]
+    fn a_reminder_of_a_charge_names_the_card_and_unlinks_it() {
+        let card = ChargedCard { tail: Some("0004"), unlink: "https://api.example.com/unlink/x" };
+        let links = Links { pay: None, card: Some(card), ..LINKS };
+        let text = |kind, renews| Letter::compose(kind, &MailFacts { renews, ..facts() }, links).text();
+        let charged = text(MailKind::RenewalUpcoming, true);
+        assert!(charged.contains("Номер карты заканчивается на 0004.\n"), "{charged}");
+        assert!(charged.contains("Отвязать карту:\nhttps://api.example.com/unlink/x\n"), "{charged}");
+        for other in [text(MailKind::RenewalUpcoming, false), text(MailKind::Expired, true)] {
+            assert!(!other.contains("0004") && !other.contains("unlink"), "{other}");
+        }
+        let unknown = Links { card: Some(ChargedCard { tail: None, ..card }), ..links };
+        let text = Letter::compose(MailKind::RenewalUpcoming, &facts(), unknown).text();
+        assert!(!text.contains("заканчивается на") && text.contains("/unlink/x"), "{text}");
     }
 
     #[test]

@@ -14,9 +14,9 @@ use crate::id::InvoiceId;
 use crate::money::Kopecks;
 use crate::text_enum::labeled_enum;
 
-pub use letter::{Letter, Links};
+pub use letter::{ChargedCard, Letter, Links};
 pub use samples::sample_letters;
-pub use transfer::{TransferLetter, TransferTold};
+pub use transfer::{TransferFacts, TransferLetter};
 
 labeled_enum!(
     /// A kind of notices by e-mail. Each can be switched off for an account; none is sent more than once a day.
@@ -25,7 +25,7 @@ labeled_enum!(
         TrialEnding = "trial_ending", "пробный период скоро закончится";
         /// The trial is over.
         TrialEnded = "trial_ended", "пробный период закончился";
-        /// The next period begins in some days: a card is charged, or somebody has to pay.
+        /// The next period begins in some days: a card is charged, or a person has to pay.
         RenewalUpcoming = "renewal_upcoming", "скоро оплата следующего периода";
         /// The price of a period changes in a month or later.
         PriceChanging = "price_changing", "новая цена подписки";
@@ -42,7 +42,7 @@ labeled_enum!(
 );
 
 impl MailKind {
-    /// Whether the notice still tells the truth: a night may lie between its cause and its sending. `on` is the day that the
+    /// Whether the notice is still true: a night may lie between its cause and its sending. `on` is the day that the
     /// notice is about: a reminder of a day that has come, or was replaced by another, is out of date.
     pub fn applies_to(self, subscription: &Subscription, on: Option<NaiveDate>, now: DateTime<Utc>) -> bool {
         let state = subscription.state;
@@ -81,7 +81,7 @@ impl MailKind {
 pub enum MailState {
     /// Not sent yet.
     Waiting,
-    /// It is being sent, or the process that sent it died.
+    /// Being sent, or the process that sent it died.
     Sending,
     /// The mail server has accepted it.
     Sent,
@@ -93,13 +93,13 @@ pub enum MailState {
     Refused,
     /// The account switched the kind off, or its address is known to be bad, or an operator cancelled its sending.
     Unwanted,
-    /// What it says was no longer true when it could be sent.
+    /// The notice was no longer true when it could be sent.
     Outdated,
     /// This deployment sends no e-mail.
     Unconfigured,
 }
 
-/// What a notice says. No personal data.
+/// Contents of a notice. No personal data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailFacts {
     /// Name of the widget.
@@ -110,9 +110,9 @@ pub struct MailFacts {
     pub on: Option<NaiveDate>,
     /// Days until then, in reminders.
     pub days_before: Option<u32>,
-    /// What the next period costs, or the open invoice.
+    /// Price of the next period, or of the open invoice.
     pub amount: Option<Kopecks>,
-    /// What a period costs so far, when its price changes.
+    /// Price of a period before its price changes.
     #[serde(default)]
     pub previous_amount: Option<Kopecks>,
     /// Whether a card is charged for the next period.

@@ -2,14 +2,15 @@
 
 use chrono::{Days, NaiveDate};
 
-use super::{Links, MailFacts, MailKind, TransferLetter, TransferTold};
+use super::{ChargedCard, Links, MailFacts, MailKind, TransferFacts, TransferLetter};
 use crate::letter::{Letter, SampleLetter};
 use crate::money::Kopecks;
 use crate::platform::subscriptions::PRICE_NOTICE_DAYS;
 
-/// Where the buttons of samples lead: nowhere.
+/// Target of the buttons in samples: a page that does not exist.
 const PAY: &str = "https://example.com/pay";
 const SWITCH_OFF: &str = "https://example.com/mail";
+const UNLINK: &str = "https://example.com/unlink";
 /// Days until what a reminder is about.
 const REMINDER_DAYS: u32 = 3;
 /// Days for which the widget works without a payment.
@@ -40,7 +41,8 @@ impl MailKind {
         let facts = sample_facts(self, today);
         let is_unpaid = matches!(self, Self::PaymentFailed | Self::PastDue);
         let sample = |code: &str, title: &str, facts: &MailFacts| {
-            let links = Links { pay: is_unpaid.then_some(PAY), switch_off: SWITCH_OFF };
+            let card = Some(ChargedCard { tail: Some("0004"), unlink: UNLINK });
+            let links = Links { pay: is_unpaid.then_some(PAY), card, switch_off: SWITCH_OFF };
             let letter = Letter::compose(self, facts, links);
             SampleLetter { code: code.to_owned(), title: title.to_owned(), cause: self.cause_ru(), letter }
         };
@@ -57,7 +59,7 @@ impl MailKind {
     }
 }
 
-/// What a sample says.
+/// Contents of a sample.
 fn sample_facts(kind: MailKind, today: NaiveDate) -> MailFacts {
     let after = |days: u32| today.checked_add_days(Days::new(days.into()));
     let on = match kind {
@@ -82,7 +84,7 @@ fn sample_facts(kind: MailKind, today: NaiveDate) -> MailFacts {
 /// The letters about an invoice for a firm.
 fn transfer_samples(today: NaiveDate) -> Vec<SampleLetter> {
     let kind = MailKind::TransferInvoice;
-    let told = TransferTold {
+    let facts = TransferFacts {
         widget: "Заметки",
         host: "demo.amocrm.ru",
         number: 1_000_017,
@@ -95,7 +97,7 @@ fn transfer_samples(today: NaiveDate) -> Vec<SampleLetter> {
         code: code.to_owned(),
         title: title.to_owned(),
         cause: kind.cause_ru(),
-        letter: Letter::about_transfer(letter, &told, SWITCH_OFF),
+        letter: Letter::about_transfer(letter, &facts, SWITCH_OFF),
     };
     vec![
         sample(kind.code(), kind.label(), TransferLetter::Issued),
@@ -129,5 +131,6 @@ mod tests {
         assert!(text_of("renewal_upcoming_by_hand").contains("Карта не привязана"));
         assert!(text_of("price_changing").contains("вместо 1\u{a0}197\u{a0}₽"));
         assert!(text_of("past_due").contains(PAY) && !text_of("expired").contains(PAY));
+        assert!(text_of("renewal_upcoming").contains(UNLINK));
     }
 }

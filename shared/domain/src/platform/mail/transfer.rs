@@ -19,12 +19,12 @@ pub enum TransferLetter {
     Issued,
     /// Tomorrow is its last day.
     DueTomorrow,
-    /// Its sum has arrived.
+    /// The sum of the invoice has arrived.
     Paid,
 }
 
 impl TransferLetter {
-    /// Whether the letter still tells the truth: a night may lie between its cause and its sending.
+    /// Whether the letter is still true: a night may lie between its cause and its sending.
     pub const fn is_true_of(self, state: TransferInvoiceState) -> bool {
         match self {
             Self::Issued | Self::DueTomorrow => state.is_open(),
@@ -33,22 +33,22 @@ impl TransferLetter {
     }
 }
 
-/// What a letter says.
+/// Contents of a letter.
 #[derive(Debug, Clone, Copy)]
-pub struct TransferTold<'a> {
+pub struct TransferFacts<'a> {
     /// Name of the widget.
     pub widget: &'a str,
     /// Host of the account.
     pub host: &'a str,
     /// Number of the invoice.
     pub number: i64,
-    /// What is sold.
+    /// Title of the invoice.
     pub title: &'a str,
-    /// What is still to be paid.
+    /// Rest that is still to be paid.
     pub missing: Kopecks,
     /// Last day to pay.
     pub due_on: NaiveDate,
-    /// What the payer writes as purpose.
+    /// Purpose that the payer writes.
     pub purpose: &'a str,
 }
 
@@ -56,19 +56,19 @@ const FOOTER: &str = "Письмо отправлено автоматическ
 
 impl Letter {
     /// The letter about a transfer invoice. `switch_off`: page where letters about such invoices are switched off.
-    pub fn about_transfer(letter: TransferLetter, told: &TransferTold<'_>, switch_off: &str) -> Self {
-        let (number, sum, due) = (told.number, roubles(told.missing), day(told.due_on));
+    pub fn about_transfer(letter: TransferLetter, facts: &TransferFacts<'_>, switch_off: &str) -> Self {
+        let (number, sum, due) = (facts.number, roubles(facts.missing), day(facts.due_on));
         let (title, first, then) = match letter {
             TransferLetter::Issued => (
                 format!("счёт № {number}"),
                 format!(
                     "Выставлен счёт № {number} на {sum}: {}. Цена действует до {due} включительно.",
-                    told.title
+                    facts.title
                 ),
                 format!(
                     "Назначение платежа: {}. Доступ откроется, когда деньги поступят целиком. Счёт можно скачать на странице \
                      оплаты в настройках виджета.",
-                    told.purpose.trim_end_matches('.')
+                    facts.purpose.trim_end_matches('.')
                 ),
             ),
             TransferLetter::DueTomorrow => (
@@ -78,14 +78,14 @@ impl Letter {
             ),
             TransferLetter::Paid => (
                 format!("счёт № {number} оплачен"),
-                format!("Деньги по счёту № {number} поступили: {}.", told.title),
+                format!("Деньги по счёту № {number} поступили: {}.", facts.title),
                 "Акт появится на странице счёта, когда услуга будет оказана.".to_owned(),
             ),
         };
         Self {
-            subject: format!("{}: {title}", told.widget),
-            paragraphs: vec![first, then, format!("Виджет «{}», аккаунт {}.", told.widget, told.host)],
-            action: ("Открыть настройки виджета", format!("https://{}/settings/widgets/", told.host)),
+            subject: format!("{}: {title}", facts.widget),
+            paragraphs: vec![first, then, format!("Виджет «{}», аккаунт {}.", facts.widget, facts.host)],
+            action: ("Открыть настройки виджета", format!("https://{}/settings/widgets/", facts.host)),
             footer: FOOTER,
             switch_off: Some(switch_off.to_owned()),
         }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     fn letter(kind: TransferLetter) -> Letter {
-        let told = TransferTold {
+        let facts = TransferFacts {
             widget: "Звонки",
             host: "demo.amocrm.ru",
             number: 1_000_017,
@@ -106,7 +106,7 @@ mod tests {
             due_on: "2026-12-08".parse().unwrap(),
             purpose: "Оплата по счету № 1000017 от 01.12.2026, НДС не облагается. Тариф «Про»",
         };
-        Letter::about_transfer(kind, &told, "https://api.example.com/mail/off")
+        Letter::about_transfer(kind, &facts, "https://api.example.com/mail/off")
     }
 
     #[test]

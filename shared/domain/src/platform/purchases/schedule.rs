@@ -16,8 +16,8 @@ const BANK_CHECK_TIMEOUT: TimeDelta = TimeDelta::minutes(65);
 
 /// Delay until the next status query of a purchase created `age` ago; `None` if it is not queried any more.
 ///
-/// While somebody may be paying, often. A decline is looked at until the form closes, since the payer may
-/// try again on it; what the bank itself calls final is not.
+/// Often while the payer may be paying. A declined purchase is queried until the form closes, because the payer may
+/// try again on it; a status that the bank calls final is not.
 pub fn next_status_query(
     state: PurchaseState,
     status: Option<&PaymentStatus>,

@@ -10,7 +10,7 @@ use crate::money::OutOfRange;
 /// Time zone of all billing days.
 pub const ZONE: &str = "Europe/Moscow";
 /// Moscow's offset from UTC. It has no daylight saving time (law 248-FZ, since 26 October 2014).
-const MOSCOW_OFFSET: TimeDelta = TimeDelta::hours(3);
+pub const MOSCOW_OFFSET: TimeDelta = TimeDelta::hours(3);
 
 /// The day in Moscow at a time.
 pub fn moscow_day(at: DateTime<Utc>) -> NaiveDate {

@@ -67,7 +67,7 @@ pub enum CampaignRefusal {
     /// The versions do not belong together.
     #[error("a campaign leads from one version of a plan to a later version of the same plan")]
     Versions,
-    /// Its day is out of range.
+    /// The day is out of range.
     #[error("a campaign begins {PRICE_NOTICE_DAYS} to {MAX_CAMPAIGN_LEAD_DAYS} days from today")]
     Day,
 }

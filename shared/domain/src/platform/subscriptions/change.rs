@@ -95,7 +95,7 @@ impl PendingChange {
     }
 }
 
-/// A pending change that could not be applied: the subscription continues without it, and an operator is told.
+/// A pending change that could not be applied: the subscription continues without it, and an operator is notified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unavailable(pub PendingKind);
 

@@ -1,4 +1,4 @@
-//! What is due for a subscription, and when the next thing is.
+//! The next step of a subscription, and the time when it is due.
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 
@@ -14,7 +14,7 @@ const REMINDER_TIME: TimeDelta = TimeDelta::hours(10);
 /// The step that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DueStep {
-    /// Nothing now; the next thing is due at this time.
+    /// Nothing now; the next step is due at this time.
     Wait(DateTime<Utc>),
     /// Nothing, until something happens.
     Idle,
@@ -41,9 +41,9 @@ pub enum DueStep {
 pub struct RenewalPlan {
     /// Number of the period.
     pub period_no: u32,
-    /// Its days.
+    /// Days of the period.
     pub period: Period,
-    /// Its terms.
+    /// Terms of the period.
     pub terms: Terms,
 }
 

@@ -12,8 +12,10 @@ const CHARGE_SPREAD_S: u32 = 2 * 60 * 60;
 /// Maximum number of automatic charges after temporary refusals of the issuer. Source: fact sheet of T-Bank, class
 /// `SOFT`: a few times, days apart.
 const MAX_SOFT_CHARGES: u32 = 4;
+/// The payer is told of a fault of ours once access would end within this number of days.
+const TOLD_DAYS_BEFORE_END: i64 = 7;
 
-/// What happens after a failed charge.
+/// Next step after a failed charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChargePlan {
     /// The card is charged again at this time.
@@ -60,6 +62,21 @@ pub fn next_charge(
     }
     let at = day_start(day) + CHARGE_TIME + TimeDelta::seconds((spread % CHARGE_SPREAD_S).into());
     ChargePlan::At(at.max(now))
+}
+
+/// Whether the payer is told that a charge failed, and the subscription counts as unpaid.
+///
+/// A fault of ours or of the terminal (`CONFIG`) is the operators' business, who are alerted: nobody is dunned for it as long as the
+/// card is charged again at `next` and access lasts for more than a week, until `grace_until`. Source: fact sheet of T-Bank, class
+/// `CONFIG`.
+pub fn tells_payer(
+    class: ErrorClass,
+    next: Option<DateTime<Utc>>,
+    grace_until: Option<NaiveDate>,
+    today: NaiveDate,
+) -> bool {
+    let lasts = grace_until.is_some_and(|until| (until - today).num_days() > TOLD_DAYS_BEFORE_END);
+    class != ErrorClass::Config || next.is_none() || !lasts
 }
 
 #[cfg(test)]
@@ -117,6 +134,24 @@ mod tests {
         assert_eq!(plan(3, Some(ErrorClass::Soft), "2027-01-04T07:00:00Z"), at("2027-01-06T07:00:00Z"));
         assert_eq!(plan(4, Some(ErrorClass::Soft), "2027-01-06T07:00:00Z"), ChargePlan::Stop);
         assert_eq!(plan(1, Some(ErrorClass::Config), now), at("2027-01-02T07:00:00Z"));
+    }
+
+    #[test]
+    fn nobody_is_dunned_for_a_fault_of_ours_while_there_is_time() {
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let next = Some("2027-01-02T07:00:00Z".parse().unwrap());
+        let until = Some(day("2027-01-15"));
+        for (class, next, until, today, told) in [
+            (ErrorClass::Config, next, until, "2027-01-01", false),
+            (ErrorClass::Config, next, until, "2027-01-07", false),
+            (ErrorClass::Config, next, until, "2027-01-08", true),
+            (ErrorClass::Config, None, until, "2027-01-01", true),
+            (ErrorClass::Config, next, None, "2027-01-01", true),
+            (ErrorClass::Funds, next, until, "2027-01-01", true),
+            (ErrorClass::Hard, None, until, "2027-01-01", true),
+        ] {
+            assert_eq!(tells_payer(class, next, until, day(today)), told, "{class} on {today}");
+        }
     }
 
     #[test]

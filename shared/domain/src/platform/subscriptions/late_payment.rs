@@ -19,7 +19,7 @@ pub enum InvoiceState {
     Void,
 }
 
-/// What an invoice pays.
+/// Subject that an invoice pays.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,11 +43,11 @@ pub enum RefundReason {
     Cancelled,
     /// The period that it paid is over, or another one took its place.
     TooLate,
-    /// What it paid for was changed meanwhile.
+    /// The subject of the payment was changed meanwhile.
     Superseded,
 }
 
-/// What is known when money arrives.
+/// Facts about an invoice when money for it arrives.
 #[derive(Debug, Clone, Copy)]
 pub struct PaidInvoice {
     /// State of the invoice.
@@ -62,7 +62,7 @@ pub struct PaidInvoice {
     pub paid_on: NaiveDate,
 }
 
-/// What happens with the money.
+/// Use of money that arrived late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LatePayment {
     /// The invoice is open: settle it.

@@ -1,4 +1,4 @@
-//! What users of an account should know about its subscription soon.
+//! Notices to the users of an account about coming changes of its subscription.
 
 use chrono::{DateTime, NaiveDate, Utc};
 

@@ -113,7 +113,7 @@ pub struct PlanTerms {
     pub max_seats: Option<u32>,
     /// Currency of the prices.
     pub currency: Currency,
-    /// What the plan contains, for the widget: a JSON object.
+    /// Features of the plan, for the widget: a JSON object.
     pub features: Value,
 }
 

@@ -58,7 +58,7 @@ pub struct QuoteLine {
     pub rounding: Rounding,
 }
 
-/// What applying a quote does.
+/// Effect of applying a quote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// A period begins on the day of the payment.
@@ -80,7 +80,7 @@ pub struct Quote {
     pub lines: Vec<QuoteLine>,
     /// Amount to pay now; zero if nothing is to be paid.
     pub total: Kopecks,
-    /// What applying does.
+    /// Effect of applying the quote.
     pub effect: Effect,
 }
 
@@ -113,7 +113,7 @@ pub enum QuoteError {
     /// The subscription ends with its period.
     #[error("the subscription ends with its period: revoke the cancellation first")]
     Cancels,
-    /// The subscription was not renewed for so long that a person decides.
+    /// The subscription was not renewed for more than a period: a person decides.
     #[error("the subscription is under review at Flysk")]
     UnderReview,
     /// The next period is already paid.

@@ -114,8 +114,24 @@ impl ReceiptMode {
 
     /// Whether a closing receipt is due at the end of the period.
     pub const fn closes(self) -> bool {
-        self.prepayment && self.closing
+        self.closes_after(self.at_payment())
     }
+
+    /// Whether a closing receipt is due at the end of a period whose payment had a receipt of this kind.
+    pub const fn closes_after(self, kind: ReceiptKind) -> bool {
+        self.closing && matches!(kind, ReceiptKind::Prepayment)
+    }
+}
+
+/// What a receipt says apart from its lines. It is kept with the payment, because the receipt of a refund repeats it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiptBasis {
+    /// Kind of the lines.
+    pub kind: ReceiptKind,
+    /// T-Bank's code of the taxation; `None` for that of the environment.
+    pub taxation: Option<String>,
+    /// VAT rate; `None` for that of the environment.
+    pub vat: Option<VatRate>,
 }
 
 /// A line of a receipt. Quantity is 1: an amount by days has no price per seat.
@@ -208,6 +224,8 @@ mod tests {
         ] {
             let mode = ReceiptMode { prepayment, closing };
             assert_eq!((mode.at_payment(), mode.closes()), (kind, closes));
+            assert!(!mode.closes_after(ReceiptKind::Settlement));
+            assert_eq!(mode.closes_after(ReceiptKind::Prepayment), closing, "whatever is given today");
         }
     }
 }

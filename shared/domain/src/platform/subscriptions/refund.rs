@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 use super::calendar::Period;
 use crate::money::{Kopecks, OutOfRange};
 
-/// What of an invoice can be refunded.
+/// Facts that decide how much of an invoice can be refunded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefundableInvoice {
     /// Amount paid.
@@ -34,7 +34,7 @@ pub enum InvalidRefund {
 }
 
 impl RefundableInvoice {
-    /// What is left of the payment.
+    /// Rest of the payment after all refunds.
     pub fn left(&self) -> Result<Kopecks, OutOfRange> {
         Ok(self.paid.checked_sub(self.refunded)?.max(Kopecks::ZERO))
     }

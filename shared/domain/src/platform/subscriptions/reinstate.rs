@@ -9,7 +9,7 @@ use crate::money::OutOfRange;
 /// Why a subscription is not reinstated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReinstateRefusal {
-    /// It has not ended, or nothing was ever bought.
+    /// The subscription has not ended, or nothing was ever bought.
     #[error("the subscription is {0}: there is nothing to reinstate")]
     WrongState(SubscriptionState),
     /// The period after the last one ended before this day, so there is nothing left to pay for.

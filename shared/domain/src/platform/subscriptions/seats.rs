@@ -13,7 +13,7 @@ use super::settings::SubscriptionSettings;
 use super::subscription::{Subscription, SubscriptionState};
 use crate::id::UserId;
 
-/// A seat that was unused for so long may belong to a user whom the account has blocked.
+/// Time without use after which a seat may belong to a user whom the account has blocked.
 const SUSPICION_AGE: TimeDelta = TimeDelta::days(1);
 
 /// A seat that is taken.
@@ -21,7 +21,7 @@ const SUSPICION_AGE: TimeDelta = TimeDelta::days(1);
 pub struct Seat {
     /// Number, from 1 to the number of seats.
     pub number: u32,
-    /// Who has it.
+    /// User who has the seat.
     pub user: UserId,
     /// Since when.
     pub taken_at: DateTime<Utc>,
@@ -29,7 +29,7 @@ pub struct Seat {
     pub seen_at: DateTime<Utc>,
 }
 
-/// How many seats of a subscription are taken.
+/// Number of taken seats of a subscription, and the longest time without use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeatCount {
     /// Number of seats that are taken.
@@ -52,7 +52,7 @@ pub enum SeatOffer {
 }
 
 impl Subscription {
-    /// How many users may have seats; `None` before the first purchase, when there is no limit.
+    /// Number of users that may have seats; `None` before the first purchase, when there is no limit.
     pub fn seat_limit(&self) -> Option<u32> {
         match self.state {
             SubscriptionState::Trialing | SubscriptionState::TrialEnded => None,
@@ -87,7 +87,7 @@ impl SeatCount {
     }
 }
 
-/// The seats that may belong to users whom the account has blocked: whoever is blocked uses no seat.
+/// The seats that may belong to users whom the account has blocked: a blocked user does not use a seat.
 pub fn suspect_seats(taken: &[Seat], now: DateTime<Utc>) -> Vec<Seat> {
     taken.iter().filter(|seat| is_suspect(seat.seen_at, now)).copied().collect()
 }

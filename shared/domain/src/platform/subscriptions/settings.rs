@@ -26,7 +26,7 @@ pub enum AfterEnd {
     Off,
 }
 
-/// How a widget's subscriptions treat late payers.
+/// Settings of a widget's subscriptions for late payers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SubscriptionSettings {

@@ -96,7 +96,7 @@ pub enum EndReason {
 pub enum CancelOutcome {
     /// The subscription ends before this day; until then the cancellation can be revoked.
     AtPeriodEnd(NaiveDate),
-    /// It has ended; the open invoice has to be voided.
+    /// Ended at once; the open invoice has to be voided.
     Now,
 }
 
@@ -106,7 +106,7 @@ pub enum ChangeRefusal {
     /// There is nothing to cancel.
     #[error("there is no paid subscription to cancel")]
     NothingToCancel,
-    /// It is already cancelled.
+    /// The subscription is already cancelled.
     #[error("the subscription is already cancelled")]
     AlreadyCancelled,
     /// The subscription is not cancelled, or has already ended.

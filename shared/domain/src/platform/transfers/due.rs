@@ -19,7 +19,7 @@ pub const DAYS_IN_TRANSIT: u64 = 5;
 #[error("an invoice can be paid for 1 to {MAX_DUE_DAYS} days")]
 pub struct InvalidDueDays;
 
-/// How long an invoice of a seller can be paid at its price.
+/// Days in which an invoice of a seller can be paid at its price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DueTerms {
     days: u32,

@@ -10,16 +10,14 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Timelike as _, Utc};
 use sha2::{Digest as _, Sha256};
 
 use crate::money::Kopecks;
-use crate::platform::subscriptions::{day_start, moscow_day};
+use crate::platform::subscriptions::{MOSCOW_OFFSET, day_start, moscow_day};
 
 /// Hour of Moscow from which ids do not change any more.
 const IDS_SETTLE_AT_HOUR: i64 = 3;
 /// Hour of Moscow from which a reading may not end before ids change; one hour before they do.
 const IDS_CHANGE_FROM_HOUR: u32 = 21;
-/// Hours that Moscow is ahead of UTC.
-const MOSCOW_OFFSET_HOURS: i64 = 3;
 
-/// What identifies an operation.
+/// Fields of a statement that identify an operation.
 #[derive(Debug, Clone, Copy)]
 pub struct StatementLine<'a> {
     /// Account that was paid to.
@@ -97,7 +95,7 @@ pub fn believes_repetition(booked_on: NaiveDate, reading_began_at: DateTime<Utc>
     let is_final = booked_on
         .succ_opt()
         .is_some_and(|next| reading_began_at >= day_start(next) + TimeDelta::hours(IDS_SETTLE_AT_HOUR));
-    let hour = (reading_began_at + TimeDelta::hours(MOSCOW_OFFSET_HOURS)).hour();
+    let hour = (reading_began_at + MOSCOW_OFFSET).hour();
     let is_quiet = i64::from(hour) >= IDS_SETTLE_AT_HOUR && hour < IDS_CHANGE_FROM_HOUR;
     is_final && is_quiet && moscow_day(reading_began_at) > booked_on
 }

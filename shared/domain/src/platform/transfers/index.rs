@@ -11,11 +11,11 @@ use crate::money::Kopecks;
 /// Whether an invoice takes money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reception {
-    /// It waits for money.
+    /// Waits for money.
     Open,
-    /// It has expired: its whole sum in one payment with its number may still buy what it was for.
+    /// Expired: the whole sum in one payment with the invoice's number may still pay the invoice's subject.
     Late,
-    /// It is paid or withdrawn: further money becomes balance.
+    /// Paid or withdrawn: further money becomes balance.
     Closed,
 }
 
@@ -30,7 +30,7 @@ pub struct Candidate {
     pub inn: Inn,
     /// Install of the firm.
     pub install: InstallId,
-    /// What it lacks.
+    /// Rest that has not arrived.
     pub missing: Kopecks,
     /// Whether it takes money.
     pub reception: Reception,
@@ -41,7 +41,7 @@ pub struct Candidate {
 pub struct InvoiceIndex {
     invoices: Vec<Candidate>,
     by_number: HashMap<InvoiceNumber, usize>,
-    /// Open invoices by payer and what they lack.
+    /// Open invoices by payer and missing sum.
     by_sum: HashMap<(Inn, Kopecks), Vec<usize>>,
 }
 
@@ -170,7 +170,7 @@ impl InvoiceIndex {
     }
 }
 
-/// What the purpose of an operation names.
+/// Invoices that the purpose of an operation names.
 enum Named {
     Nothing,
     /// Only invoices to other firms.

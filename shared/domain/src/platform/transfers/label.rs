@@ -1,4 +1,4 @@
-//! What customers read about an invoice.
+//! Texts for customers about an invoice.
 
 use super::state::TransferInvoiceState;
 use crate::money::Kopecks;

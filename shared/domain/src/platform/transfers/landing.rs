@@ -1,4 +1,4 @@
-//! Where the money of an operation lands.
+//! Rule that allocates the money of an operation.
 
 use crate::UnknownText;
 use crate::id::{InstallId, TransferInvoiceId};
@@ -33,7 +33,7 @@ pub enum QueueReason {
     Unknown,
 }
 
-/// Where kopecks land.
+/// Target that kopecks of an operation are allocated to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Landing {
     /// With an invoice.
@@ -49,9 +49,9 @@ pub enum Landing {
 /// A part of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Portion {
-    /// Where it lands.
+    /// Target of the part.
     pub landing: Landing,
-    /// How much, more than zero.
+    /// Amount, above zero.
     pub kopecks: Kopecks,
 }
 

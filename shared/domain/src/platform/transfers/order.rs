@@ -30,7 +30,7 @@ impl PaymentOrder {
         valid.then(|| Self { number: number.to_owned(), day }).ok_or(InvalidOrderNumber)
     }
 
-    /// Tells the order from all others of an account: numbers begin anew each year. At most 29 ASCII characters.
+    /// Key that is unique among the orders of an account: numbers begin anew each year. At most 29 ASCII characters.
     pub fn key(&self) -> String {
         format!("{}:{}", self.day.format("%Y%m%d"), self.number)
     }

@@ -73,7 +73,7 @@ impl fmt::Debug for Inn {
     }
 }
 
-/// Who pays an invoice.
+/// Payer of an invoice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payer {
     /// Name of the organisation or the entrepreneur.

@@ -3,7 +3,7 @@
 use crate::UnknownText;
 use crate::id::{InvoiceId, PurchaseId};
 
-/// What an invoice pays.
+/// Subject that an invoice pays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PaymentSubject {
     /// An invoice of a subscription.
@@ -21,9 +21,9 @@ pub enum TransferInvoiceState {
     Sending,
     /// The bank has it.
     Issued,
-    /// Its sum arrived, and what it pays was granted.
+    /// The sum arrived, and the subject was granted.
     Paid,
-    /// Its due day passed; what had arrived of it is in the firm's balance.
+    /// The due day passed; money that had arrived is in the firm's balance.
     Expired,
     /// Withdrawn: what it was to pay is void or was paid otherwise; what had arrived of it is in the firm's balance.
     Void,
@@ -45,7 +45,7 @@ pub enum PdfState {
     None,
     /// The bank has a link to it.
     Wanted,
-    /// It is in object storage.
+    /// Stored in object storage.
     Stored,
     /// The bank's link ended before the document was fetched, or the bank never gave one: ours is made instead.
     Lost,
@@ -56,9 +56,9 @@ pub enum PdfState {
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ActState {
-    /// It is issued on its day.
+    /// To be issued on its day.
     Due,
-    /// It has its number, and what it says is stored.
+    /// Has a number, and its content is stored.
     Issued,
 }
 
@@ -71,7 +71,7 @@ pub enum OperationState {
     New,
     /// All of it is with an invoice or in a balance.
     Landed,
-    /// It waits for a person.
+    /// Waits for a person.
     Queued,
     /// Not a payment of a customer.
     Foreign,
@@ -79,7 +79,7 @@ pub enum OperationState {
     Returned,
 }
 
-/// Where kopecks of an operation are.
+/// Target that kopecks of an operation are allocated to.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
