@@ -40,7 +40,7 @@ pub enum StoreError {
 /// Result of a store function.
 pub type StoreResult<T> = Result<T, StoreError>;
 
-/// What sqlx 0.9 says of every failed `#[sqlx(try_from = …)]`, whatever the conversion's error was
+/// Message of sqlx 0.9 about every failed `#[sqlx(try_from = …)]`, whatever the conversion's error was
 /// (`findings/sqlx-from-row-try-from.sh`). [`crate::TextColumn`] logs the error itself.
 const FAILED_CONVERSION: &str = "unprintable error: (unprintable type)";
 
@@ -99,6 +99,12 @@ impl StoreError {
     pub fn is_lock_wait_timeout(error: &sqlx::Error) -> bool {
         let Some(db) = error.as_database_error() else { return false };
         db.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().is_some_and(|db| db.number() == 1205)
+    }
+
+    /// Whether a transaction lost a race and may be repeated at once. After a wait for a lock that reached the session's limit it
+    /// is not: another wait may be as long, and others may wait behind it.
+    pub fn is_lost_race(&self) -> bool {
+        matches!(self, Self::Conflict(cause) if !Self::is_lock_wait_timeout(cause))
     }
 
     /// Whether the database rolled the transaction back, or the caller has to, and it may be repeated.

@@ -5,6 +5,7 @@
 
 pub mod admin;
 mod answer_limit;
+pub mod contact_hashes;
 mod contention;
 pub mod cron_ticks;
 pub mod error;

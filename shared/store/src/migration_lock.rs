@@ -8,7 +8,7 @@
 use crate::error::unless_duplicate;
 use crate::{Conn, StoreResult};
 
-/// Who holds the lock, and how often that process has shown that it lives.
+/// Owner of the lock, and the number of its signs of life.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct MigrationLock {
     /// Unique name of the process.

@@ -27,11 +27,11 @@ const OPENING_TIME: Duration = Duration::from_secs(1);
 /// The nodes that a pool may use, and the one that it uses.
 pub(crate) struct Nodes {
     all: Vec<MySqlConnectOptions>,
-    place: Mutex<Place>,
+    current: Mutex<CurrentNode>,
 }
 
-/// Where a pool is.
-struct Place {
+/// The node that a pool uses, and the time of its last move.
+struct CurrentNode {
     index: usize,
     moved_at: Option<Instant>,
 }
@@ -47,7 +47,7 @@ impl Nodes {
             Ok(MySqlConnectOptions::from_str(url)?.statement_cache_capacity(STATEMENT_CACHE_CAPACITY))
         };
         let all: Vec<MySqlConnectOptions> = split_hosts(url).iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { all, place: Mutex::new(Place { index: 0, moved_at: None }) })
+        Ok(Self { all, current: Mutex::new(CurrentNode { index: 0, moved_at: None }) })
     }
 
     /// Whether there is more than one.
@@ -55,9 +55,9 @@ impl Nodes {
         self.all.len() > 1
     }
 
-    /// How to connect to the node in use.
+    /// Options of connections to the node in use.
     pub(crate) fn in_use(&self) -> &MySqlConnectOptions {
-        let index = self.place().index;
+        let index = self.current().index;
         &self.all[index]
     }
 
@@ -71,7 +71,7 @@ impl Nodes {
         for index in 0..self.all.len() {
             match self.ask(index).await {
                 Ok(_conn) => {
-                    self.place().index = index;
+                    self.current().index = index;
                     return Ok(());
                 }
                 Err(error) => {
@@ -86,12 +86,12 @@ impl Nodes {
 
     /// Whether a connection of this age leads to a former node, or may.
     fn has_left(&self, age: Duration) -> bool {
-        self.place().moved_at.is_some_and(|moved| moved.elapsed() < age + OPENING_TIME)
+        self.current().moved_at.is_some_and(|moved| moved.elapsed() < age + OPENING_TIME)
     }
 
     /// Moves the pool to another node if the one in use takes no writes. `probe` is a connection to the one in use.
     async fn check(&self, pool: &Pool, probe: &mut Option<MySqlConnection>) {
-        let index = self.place().index;
+        let index = self.current().index;
         if let Some(conn) = probe.take() {
             *probe = usable(conn).await.ok();
         }
@@ -105,7 +105,7 @@ impl Nodes {
         for other in (1..self.all.len()).map(|step| (index + step) % self.all.len()) {
             let Ok(conn) = self.ask(other).await else { continue };
             pool.set_connect_options(self.all[other].clone());
-            *self.place() = Place { index: other, moved_at: Some(Instant::now()) };
+            *self.current() = CurrentNode { index: other, moved_at: Some(Instant::now()) };
             *probe = Some(conn);
             let ((former, former_port), (host, port)) = (self.address(index), self.address(other));
             tracing::warn!(
@@ -129,8 +129,8 @@ impl Nodes {
         (self.all[index].get_host(), self.all[index].get_port())
     }
 
-    fn place(&self) -> MutexGuard<'_, Place> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    fn current(&self) -> MutexGuard<'_, CurrentNode> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -195,13 +195,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_to_a_former_node_are_told_by_their_age() {
+    fn connections_to_a_former_node_are_recognised_by_their_age() {
         let nodes = Nodes::of("mysql://flysk:secret@one,two:3307/flysk").unwrap();
         assert!(nodes.are_several() && !Nodes::of("mysql://one/flysk").unwrap().are_several());
         assert_eq!((nodes.address(0), nodes.address(1)), (("one", 3306), ("two", 3307)));
         assert!(!nodes.has_left(Duration::from_hours(1)), "the pool has not moved");
         let moved_at = Instant::now().checked_sub(Duration::from_secs(10));
-        *nodes.place() = Place { index: 1, moved_at };
+        *nodes.current() = CurrentNode { index: 1, moved_at };
         assert_eq!(nodes.in_use().get_host(), "two");
         assert!(nodes.has_left(Duration::from_secs(11)), "opened before the move");
         assert!(nodes.has_left(Duration::from_millis(9_500)), "opened while the pool moved");

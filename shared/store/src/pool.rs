@@ -52,7 +52,7 @@ fn sized(connections: u32, acquire_timeout: Duration) -> MySqlPoolOptions {
     MySqlPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(acquire_timeout)
-        .idle_timeout(Duration::from_mins(5))
+        .idle_timeout(Duration::from_mins(1))
 }
 
 async fn open(url: &str, pool: MySqlPoolOptions, acquire_timeout: Duration) -> StoreResult<Pool> {
@@ -138,15 +138,22 @@ pub fn configure_pool(pool: MySqlPoolOptions) -> MySqlPoolOptions {
 /// On a Galera node, a transaction and a statement outside of one begin when everything is applied that was committed
 /// before on any node (`wsrep_sync_wait`: 1 for reads and `BEGIN`, 2 for `UPDATE` and `DELETE`). Otherwise a process may
 /// miss what a process at another node has committed and told of. An `INSERT` does not wait: unique keys hold on all nodes.
+///
+/// The server ends a session that is idle in a transaction. The machine of a process may vanish there; by TCP the server notices
+/// after two hours, and until then nobody could write what the transaction has locked. No transaction spans a network call, so
+/// none is idle for a minute. MySQL has a limit for idle sessions only; the pool closes its own before.
 async fn set_up_session(conn: &mut MySqlConnection) -> sqlx::Result<()> {
     sqlx::raw_sql("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").execute(&mut *conn).await?;
     if is_galera_node(conn).await? {
         sqlx::raw_sql("SET SESSION innodb_lock_wait_timeout = 10 /*M!100600 , wsrep_sync_wait = 3 */")
-            .execute(conn)
+            .execute(&mut *conn)
             .await?;
     } else {
-        sqlx::raw_sql("SET SESSION innodb_lock_wait_timeout = 10").execute(conn).await?;
+        sqlx::raw_sql("SET SESSION innodb_lock_wait_timeout = 10").execute(&mut *conn).await?;
     }
+    sqlx::raw_sql("SET SESSION wait_timeout = 150 /*M!100300 , idle_transaction_timeout = 60 */")
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

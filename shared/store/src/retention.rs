@@ -1,4 +1,4 @@
-//! How long rows are kept: for every table, what bounds its growth.
+//! Retention of rows: for every table, the bound of its growth.
 //!
 //! A test compares [`TABLES`] with the schema and with the table in `docs/runbook.md`, so that no table grows unnoticed.
 
@@ -12,6 +12,8 @@ pub use pruning::{PRUNINGS, Pruning};
 pub const ENDED_JOB_RETENTION: TimeDelta = TimeDelta::days(7);
 /// Dead jobs, from their end.
 pub const DEAD_JOB_RETENTION: TimeDelta = TimeDelta::days(90);
+/// Recorded attempts of jobs, from their end. Those of a deleted job are deleted with it.
+pub const JOB_ATTEMPT_RETENTION: TimeDelta = TimeDelta::days(90);
 /// Ticks of the schedule; the latest of each name stays.
 pub const CRON_TICK_RETENTION: TimeDelta = TimeDelta::days(7);
 /// OAuth states, from their expiry.
@@ -32,7 +34,7 @@ pub const BOT_UPDATE_RETENTION: TimeDelta = TimeDelta::days(2);
 pub const BOT_MESSAGE_RETENTION: TimeDelta = TimeDelta::days(7);
 /// Dialogues with the bots, from the last update.
 pub const BOT_CHAT_RETENTION: TimeDelta = TimeDelta::days(30);
-/// Notices by e-mail: support looks up what a payer was told in the last quarter.
+/// Notices by e-mail: support looks up the letters of the last quarter.
 pub const MAIL_NOTICE_RETENTION: TimeDelta = TimeDelta::days(90);
 /// Idempotency keys, documented for vendors in `docs/flycoins.md`.
 pub const IDEMPOTENCY_KEY_RETENTION: TimeDelta = TimeDelta::days(30);
@@ -56,6 +58,10 @@ pub const EVENT_RETENTION: TimeDelta = TimeDelta::days(180);
 pub const RESOLVED_RECORD_RETENTION: TimeDelta = TimeDelta::days(180);
 /// Records of amoCRM's feed that are unknown to amoCRM, or that it was never asked about.
 pub const UNRESOLVED_RECORD_RETENTION: TimeDelta = TimeDelta::days(7);
+/// Former domains and names of accounts: customers quote old domains for years.
+pub const ACCOUNT_RENAME_RETENTION: TimeDelta = TimeDelta::days(1095);
+/// Periods of an install's handshakes, from their last one.
+pub const HANDSHAKE_PERIOD_RETENTION: TimeDelta = TimeDelta::days(365);
 /// Quotes that were not applied, from their creation. They can be applied for a day.
 pub const UNAPPLIED_QUOTE_RETENTION: TimeDelta = TimeDelta::days(30);
 /// Transcriptions that ended before amoCRM returned their note, from their end.
@@ -71,7 +77,7 @@ pub const PRUNE_JOBS: &str = "upkeep.prune_jobs";
 /// Kind of the job that deletes history.
 pub const PRUNE_HISTORY: &str = "upkeep.prune_history";
 
-/// What bounds the growth of a table.
+/// Bound of a table's growth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Growth {
     /// A job deletes rows of this age; the runbook names the event from which it counts.
@@ -105,6 +111,7 @@ impl Growth {
 pub const TABLES: &[(&str, Growth)] = &[
     ("account_erasure_counts", Growth::Audit),
     ("account_erasures", Growth::Audit),
+    ("account_renames", Growth::Pruned(ACCOUNT_RENAME_RETENTION, PRUNE_HISTORY)),
     ("accounts", Growth::Bounded),
     ("act_as_sessions", Growth::Pruned(OPERATOR_ROW_RETENTION, PRUNE_JOBS)),
     ("activation_bindings", Growth::Bounded),
@@ -140,12 +147,14 @@ pub const TABLES: &[(&str, Growth)] = &[
     ("flysense_tags", Growth::Bounded),
     ("former_event_secrets", Growth::Bounded),
     ("former_project_tokens", Growth::Bounded),
+    ("handshake_periods", Growth::Pruned(HANDSHAKE_PERIOD_RETENTION, PRUNE_HISTORY)),
     ("idempotency_keys", Growth::Pruned(IDEMPOTENCY_KEY_RETENTION, PRUNE_JOBS)),
     ("install_tokens", Growth::Bounded),
     ("installs", Growth::Bounded),
     ("invoice_payments", Growth::Money),
     ("invoice_receipts", Growth::Money),
     ("invoice_refunds", Growth::Money),
+    ("job_attempts", Growth::Pruned(JOB_ATTEMPT_RETENTION, PRUNE_JOBS)),
     ("jobs", Growth::Pruned(ENDED_JOB_RETENTION, PRUNE_JOBS)),
     ("ledger_charges", Growth::Money),
     ("ledger_entries", Growth::Money),

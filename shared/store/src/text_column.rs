@@ -112,6 +112,7 @@ text_columns!(
     crate::admin::exports::FileFormat,
     crate::flysense::events::EventState,
     crate::flysense::playback_copies::CopyState,
+    crate::jobs::AttemptOutcome,
     crate::jobs::JobState,
     crate::platform::events::EventState,
     crate::platform::invoice_payments::ReceiptState,

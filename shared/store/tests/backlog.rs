@@ -9,6 +9,7 @@ use flysk_domain::platform::ledger::TransactionKind;
 use flysk_store::Conn;
 use flysk_store::admin::figures;
 use flysk_store::flysense::transcriptions;
+use flysk_store::jobs::{self, JobState};
 use flysk_store::platform::ledger::{self, Cursor, HistoryFilter, HistoryOf};
 use flysk_store::platform::{invoice_payments, subscriptions, tokens};
 use flysk_store::retention::PRUNINGS;
@@ -96,6 +97,25 @@ async fn figures_count_a_queue_to_a_limit(pool: MySqlPool) {
     let (_, more) =
         counted!(conn, figures::compute(&mut conn, Figure::JobsQueued, now(), now(), now()).await.unwrap());
     assert!(read.abs_diff(more) < 100, "{read} rows of 30,000, {more} of 90,000");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_slice_of_a_count_reads_no_more_of_a_longer_queue(pool: MySqlPool) {
+    const SLICE: u32 = 1_000;
+    let mut conn = pool.acquire().await.unwrap();
+    let begin = DateTime::UNIX_EPOCH;
+    insert_jobs(&mut conn, 0, 5_000).await;
+    let (slice, read) =
+        counted!(conn, jobs::count_slice(&mut conn, JobState::Queued, begin, SLICE, now()).await.unwrap());
+    assert_eq!(slice.depths.iter().map(|depth| depth.count).sum::<i64>(), i64::from(SLICE));
+    assert_eq!(slice.next, Some(now() - TimeDelta::days(2) + TimeDelta::seconds(SLICE.into())));
+    // Twice from the index and once from the server's temporary table.
+    assert!(read <= 3 * u64::from(SLICE) + 100, "{read} rows read");
+
+    insert_jobs(&mut conn, 5_000, 60_000).await;
+    let (_, more) =
+        counted!(conn, jobs::count_slice(&mut conn, JobState::Queued, begin, SLICE, now()).await.unwrap());
+    assert!(read.abs_diff(more) < 100, "{read} rows of 5,000, {more} of 65,000");
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]

@@ -21,6 +21,7 @@ use flysk_domain::{Clock as _, ManualClock};
 use flysk_store::flysense::accounts;
 use flysk_store::flysense::transcriptions::{self, NewTranscription};
 use flysk_store::jobs::{self, JobState, NewJob};
+use flysk_store::platform::ledger::{self, Proof};
 use flysk_store::platform::subscriptions;
 use flysk_store::{Pool, StoreResult, repeat_contended};
 use sqlx::AssertSqlSafe;
@@ -161,6 +162,42 @@ async fn of_two_concurrent_requests_for_a_call_one_succeeds_on_any_node() {
         let_in[usize::from(left.unwrap()) + usize::from(right.unwrap())] += 1;
     }
     assert_eq!(let_in, [0, 100, 0], "races in which none, one, both were let in");
+}
+
+/// All proofs are forgotten on one node while a verification proves the next range on the other. A range behind forgotten ones
+/// would have sums of its own entries only.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster"]
+async fn no_range_is_proven_behind_forgotten_ones() {
+    let cluster = Cluster::open("cluster_proofs").await;
+    let [one, other] = &cluster.nodes;
+    let proof = |number: u64| Proof { number, ..Proof::start() };
+    for race in 0..RACE_COUNT {
+        sqlx::query("DELETE FROM ledger_proofs").execute(one).await.unwrap();
+        ledger::insert_proof(&mut one.acquire().await.unwrap(), &proof(1), cluster.now()).await.unwrap();
+        let start = Barrier::new(2);
+        let forget = async {
+            let mut tx = one.begin().await?;
+            let last = ledger::lock_last_proof(&mut tx).await?.unwrap_or_else(Proof::start);
+            start.wait().await;
+            ledger::forget_proofs(&mut tx, last.number + 1).await?;
+            StoreResult::Ok(tx.commit().await?)
+        };
+        let prove = async {
+            let mut tx = other.begin().await?;
+            let last = ledger::lock_last_proof(&mut tx).await?.unwrap_or_else(Proof::start);
+            start.wait().await;
+            ledger::insert_proof(&mut tx, &proof(last.number + 1), cluster.now()).await?;
+            StoreResult::Ok(tx.commit().await?)
+        };
+        let (forgotten, proven) = tokio::join!(forget, prove);
+        let left: Vec<u64> = sqlx::query_scalar("SELECT number FROM ledger_proofs ORDER BY number")
+            .fetch_all(one)
+            .await
+            .unwrap();
+        let is_whole = left.is_empty() || left == [1, 2];
+        assert!(is_whole, "race {race}: {forgotten:?}, {proven:?}, {left:?}");
+    }
 }
 
 /// A worker commits an effect under its lease on one node while the job is rescued on the other.

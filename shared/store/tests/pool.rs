@@ -14,7 +14,7 @@ use flysk_store::platform::ledger::{self, CommandOutcome, LedgerCommand, WalletB
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, MySqlConnection, MySqlPool};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, MySqlConnection, MySqlPool, Row as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -87,6 +87,29 @@ async fn a_dropped_begin_leaves_no_transaction_to_the_next_caller(
             sqlx::query_scalar("SELECT COUNT(*) FROM marks").fetch_one(&mut reader).await.unwrap();
         assert_eq!(seen, number, "a statement was not committed");
     }
+}
+
+/// The machine of a process may vanish in the middle of a transaction. Its connection stays open for the server, which ends it
+/// after some idle time, and with it the locks.
+#[sqlx::test(migrations = false)]
+async fn a_transaction_whose_process_is_gone_ends(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
+    let pool = flysk_store::configure_pool(options.max_connections(2)).connect_with(connect).await.unwrap();
+    sqlx::query("CREATE TABLE marks (number INT NOT NULL) ENGINE = InnoDB").execute(&pool).await.unwrap();
+    sqlx::query("INSERT INTO marks VALUES (1)").execute(&pool).await.unwrap();
+    let mut vanished = pool.acquire().await.unwrap();
+    let limits = "SHOW SESSION VARIABLES WHERE variable_name IN ('wait_timeout', 'idle_transaction_timeout')";
+    let limits = sqlx::raw_sql(limits).fetch_all(&mut *vanished).await.unwrap();
+    let seconds = limits.iter().map(|limit| limit.get_unchecked::<String, _>(1).parse::<u32>().unwrap());
+    let shortest = seconds.filter(|seconds| *seconds > 0).min();
+    assert!(shortest.is_some_and(|seconds| seconds <= 150), "the server waits for {shortest:?} s");
+
+    for statement in ["SET SESSION wait_timeout = 1", "BEGIN", "UPDATE marks SET number = 2"] {
+        sqlx::raw_sql(statement).execute(&mut *vanished).await.unwrap();
+    }
+    // Waits for the lock, at most 10 s.
+    sqlx::query("UPDATE marks SET number = number + 2").execute(&pool).await.unwrap();
+    let number: i32 = sqlx::query_scalar("SELECT number FROM marks").fetch_one(&pool).await.unwrap();
+    assert_eq!(number, 3, "what the other transaction wrote is undone");
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ pub struct AuditRow {
     pub action: String,
     /// Kind of the changed object: `wallet`.
     pub subject_kind: String,
-    /// Its id.
+    /// Id of the object.
     pub subject_id: String,
     /// Reason given by the operator.
     pub reason: String,

@@ -86,7 +86,7 @@ pub struct BulkResult {
     /// Outcome.
     #[sqlx(try_from = "TextColumn")]
     pub outcome: BulkOutcome,
-    /// What was done, or why not, in Russian.
+    /// Effect on the row, or the reason why there is none, in Russian.
     pub detail: String,
     /// When.
     pub happened_at: DateTime<Utc>,

@@ -127,7 +127,7 @@ pub async fn add_count(conn: &mut Conn, id: ErasureId, kind: ErasedKind, erased:
     Ok(())
 }
 
-/// How much was erased of a kind.
+/// Number of erased rows of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
 pub struct ErasedCount {
     /// The kind.
@@ -137,7 +137,7 @@ pub struct ErasedCount {
     pub erased: u64,
 }
 
-/// How much was erased, by kind.
+/// Reads the numbers of erased rows by kind.
 pub async fn counts(conn: &mut Conn, id: ErasureId) -> StoreResult<Vec<ErasedCount>> {
     Ok(sqlx::query_as("SELECT kind, erased FROM account_erasure_counts WHERE erasure_id = ? ORDER BY kind")
         .bind(id.to_string())

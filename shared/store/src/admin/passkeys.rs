@@ -29,7 +29,7 @@ pub struct Passkey {
 pub struct NewPasskey<'a> {
     /// Id of the passkey.
     pub id: PasskeyId,
-    /// Whose it is.
+    /// Operator who registered the passkey.
     pub operator_id: OperatorId,
     /// Name given by the operator.
     pub name: &'a str,
@@ -46,7 +46,7 @@ pub struct NewPasskey<'a> {
 const SELECT: &str =
     "SELECT id, name, credential_id, public_key, last_used_at, created_at FROM operator_passkeys WHERE ";
 
-/// Inserts a passkey; [`crate::StoreError::Duplicate`] with `operator_passkeys_credential` if somebody has registered it.
+/// Inserts a passkey; [`crate::StoreError::Duplicate`] with `operator_passkeys_credential` if it is already registered.
 pub async fn insert(conn: &mut Conn, passkey: &NewPasskey<'_>, now: DateTime<Utc>) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO operator_passkeys (id, operator_id, name, credential_id, credential_hash, public_key, sign_count,

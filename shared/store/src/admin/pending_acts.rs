@@ -22,7 +22,7 @@ pub struct PendingAct {
     pub amount: String,
     /// Reason.
     pub reason: String,
-    /// Who requested it.
+    /// Operator who requested the act.
     #[sqlx(try_from = "String")]
     pub requested_by: OperatorId,
     /// Login of that operator.

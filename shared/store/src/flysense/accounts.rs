@@ -36,6 +36,8 @@ pub struct AccountRow {
     pub hooks_state: HooksState,
     /// Id of the key that signed the hook URL; `None` if unknown.
     pub hooks_key: Option<String>,
+    /// When the subscription was last checked.
+    pub hooks_checked_at: Option<DateTime<Utc>>,
     /// Calls from this time on are transcribed automatically, if `auto` is set.
     pub auto_since: DateTime<Utc>,
     /// End of the last period of the call log that was reconciled.
@@ -45,8 +47,8 @@ pub struct AccountRow {
 }
 
 const SELECT: &str =
-    "SELECT account_id, install_id, host, status, left_channel, auto, hooks_state, hooks_key, auto_since,
-            reconciled_until, utc_offset_minutes
+    "SELECT account_id, install_id, host, status, left_channel, auto, hooks_state, hooks_key, hooks_checked_at,
+            auto_since, reconciled_until, utc_offset_minutes
      FROM flysense_accounts WHERE ";
 
 /// Finds an account.

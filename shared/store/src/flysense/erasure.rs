@@ -20,7 +20,7 @@ pub struct ListedCall {
     /// The call.
     #[sqlx(try_from = "String")]
     pub id: TranscriptionId,
-    /// Its state.
+    /// State.
     #[sqlx(try_from = "TextColumn")]
     pub state: TranscriptionState,
     /// Key of the copy for the player in object storage.
@@ -191,7 +191,7 @@ pub async fn delete_links(conn: &mut Conn, account: AccountId) -> StoreResult<u6
     Ok(deleted.rows_affected())
 }
 
-/// How much there is of a kind; `None` for kinds of the platform, and for recordings, which are in object storage.
+/// Counts the rows of a kind; `None` for kinds of the platform, and for recordings, which are in object storage.
 pub async fn count(conn: &mut Conn, kind: ErasedKind, account: AccountId) -> StoreResult<Option<i64>> {
     let query = match kind {
         ErasedKind::Transcripts => sqlx::query_scalar(

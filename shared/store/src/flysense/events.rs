@@ -13,7 +13,7 @@ use crate::listed::push_in;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult, TextColumn};
 
-/// What is known about an event.
+/// State of an event.
 #[derive(
     Debug,
     Clone,
@@ -42,10 +42,10 @@ pub enum EventState {
 /// An event of amoCRM's log.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct EventRow {
-    /// Its id.
+    /// Id of the event in amoCRM.
     #[sqlx(try_from = "String")]
     pub event_id: AmocrmEventId,
-    /// What is known about it.
+    /// State of the event.
     #[sqlx(try_from = "TextColumn")]
     pub state: EventState,
     /// Type of the card with the note, once known.

@@ -11,29 +11,65 @@ use crate::{Conn, StoreResult};
 /// A delivery to be stored. No `Debug`: the body contains phone numbers.
 #[derive(Clone, Copy)]
 pub struct NewHook<'a> {
-    /// Its id.
+    /// Id.
     pub id: HookId,
     /// The account that sent it.
     pub account_id: AccountId,
     /// The raw body.
     pub body: &'a [u8],
+    /// Correlation id of the request, under which its jobs are found.
+    pub correlation_id: &'a str,
 }
 
 /// Inserts deliveries that were received at `now`, all or none.
 pub async fn insert_all(conn: &mut Conn, hooks: &[NewHook<'_>], now: DateTime<Utc>) -> StoreResult<()> {
     for rows in in_few_lengths(hooks) {
-        let mut query =
-            QueryBuilder::new("INSERT INTO flysense_hooks (id, account_id, body, state, received_at) ");
+        let mut query = QueryBuilder::new(
+            "INSERT INTO flysense_hooks (id, account_id, body, state, received_at, correlation_id) ",
+        );
         query.push_values(rows, |mut row, hook| {
             row.push_bind(hook.id.to_string())
                 .push_bind(hook.account_id.0)
                 .push_bind(hook.body)
                 .push_bind("received")
-                .push_bind(now);
+                .push_bind(now)
+                .push_bind(hook.correlation_id);
         });
         query.build().execute(&mut *conn).await?;
     }
     Ok(())
+}
+
+/// A delivery without its body.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct HookRow {
+    /// Its id.
+    #[sqlx(try_from = "String")]
+    pub id: HookId,
+    /// `received`, or `ingested` once its job has processed it.
+    pub state: String,
+    /// Correlation id of the request; `None` of an earlier release.
+    pub correlation_id: Option<String>,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+}
+
+/// Lists the newest `limit` deliveries of an account whose ids are below `before`, newest first.
+pub async fn list_before(
+    conn: &mut Conn,
+    account: AccountId,
+    before: &str,
+    limit: u32,
+) -> StoreResult<Vec<HookRow>> {
+    Ok(sqlx::query_as(
+        "SELECT id, state, correlation_id, received_at FROM flysense_hooks FORCE INDEX (flysense_hooks_account)
+         WHERE account_id = ? AND id < ? ORDER BY id DESC LIMIT ?",
+    )
+    .bind(account.0)
+    .bind(before)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
 }
 
 /// Finds the raw body of a delivery.

@@ -29,19 +29,19 @@ use crate::{Conn, StoreResult, TextColumn};
 pub enum CopyState {
     /// A job makes it.
     Preparing,
-    /// It is in object storage.
+    /// In object storage.
     Ready,
-    /// It could not be made.
+    /// The copy could not be made.
     Failed,
 }
 
 /// A copy of a recording.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct PlaybackCopy {
-    /// Its transcription.
+    /// Transcription of the call.
     #[sqlx(try_from = "String")]
     pub transcription_id: TranscriptionId,
-    /// Its state.
+    /// State.
     #[sqlx(try_from = "TextColumn")]
     pub state: CopyState,
     /// Key of the object, if it is ready.

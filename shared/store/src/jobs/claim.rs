@@ -1,5 +1,7 @@
 //! Leases of jobs: claim, extend, end.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
 use flysk_domain::id::JobId;
@@ -45,6 +47,17 @@ pub struct Lease {
     pub claimed_ahead: bool,
     /// Whether the job is known to have never been started before this claim. Only [`super::claim_many`] reads that.
     pub never_started: bool,
+    /// Of an expired lease: who held it. Only [`list_expired`] reads that.
+    pub former: Option<FormerHolder>,
+}
+
+/// The worker that held an expired lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerHolder {
+    /// Its name.
+    pub worker: Option<String>,
+    /// When it claimed the job.
+    pub started_at: Option<DateTime<Utc>>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -77,7 +90,24 @@ impl From<LeaseRow> for Lease {
             run_at: row.run_at,
             claimed_ahead: row.ahead_fence == Some(row.fence),
             never_started: false,
+            former: None,
         }
+    }
+}
+
+/// A running job with its holder.
+#[derive(sqlx::FromRow)]
+struct ExpiredRow {
+    #[sqlx(flatten)]
+    lease: LeaseRow,
+    lease_owner: Option<String>,
+    started_at: Option<DateTime<Utc>>,
+}
+
+impl From<ExpiredRow> for Lease {
+    fn from(row: ExpiredRow) -> Self {
+        let former = FormerHolder { worker: row.lease_owner, started_at: row.started_at };
+        Self { former: Some(former), ..row.lease.into() }
     }
 }
 
@@ -134,18 +164,21 @@ pub async fn lock_if_owned(conn: &mut Conn, fence: Fence) -> StoreResult<bool> {
     Ok(held.rows_affected() == 1)
 }
 
-/// Extends the leases that `owner` holds on `ids` to `until`; returns how many it still holds.
+/// Extends the leases that `owner` holds on `ids` to `until`; returns the jobs whose row it was free to write. To be called outside
+/// a transaction: nothing stays locked if the process vanishes meanwhile.
 ///
 /// Only jobs in progress are named: if the response to a claim was lost, its owner does not know of the claim, and the
-/// lease must expire.
+/// lease must expire. Left out are jobs whose row another transaction has locked: all leases of a process are extended
+/// together, and would all expire while one handler's transaction waits for something.
 pub async fn extend_leases(
     conn: &mut Conn,
     owner: &str,
     ids: &[JobId],
     until: DateTime<Utc>,
-) -> StoreResult<u64> {
-    if ids.is_empty() {
-        return Ok(0);
+) -> StoreResult<BTreeSet<JobId>> {
+    let unlocked = list_unlocked(conn, ids).await?;
+    if unlocked.is_empty() {
+        return Ok(unlocked);
     }
     let mut extend = sqlx::QueryBuilder::new("UPDATE jobs FORCE INDEX (PRIMARY) SET lease_until = ");
     extend
@@ -153,8 +186,9 @@ pub async fn extend_leases(
         .push(" WHERE state = 'running' AND lease_owner = ")
         .push_bind(owner)
         .push(" AND id");
-    push_in(&mut extend, ids.iter().map(ToString::to_string));
-    Ok(extend.build().execute(conn).await?.rows_affected())
+    push_in(&mut extend, unlocked.iter().map(ToString::to_string));
+    extend.build().execute(conn).await?;
+    Ok(unlocked)
 }
 
 /// Marks a job as done. [`StoreError::WrongState`] if the fence has changed.
@@ -172,6 +206,7 @@ pub async fn mark_dead(conn: &mut Conn, fence: Fence, reason: &str, now: DateTim
     end(conn, fence, JobState::Dead, Some(reason), now).await
 }
 
+/// The owner stays in the row: it is who ended the job.
 async fn end(
     conn: &mut Conn,
     fence: Fence,
@@ -180,8 +215,7 @@ async fn end(
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
     let ended = sqlx::query(
-        "UPDATE jobs SET state = ?, finished_at = ?, push_at = ?, lease_owner = NULL, lease_until = NULL,
-                last_error = ?
+        "UPDATE jobs SET state = ?, finished_at = ?, push_at = ?, lease_until = NULL, last_error = ?
          WHERE id = ? AND fence = ? AND state = 'running'",
     )
     .bind(state.as_str())
@@ -197,19 +231,21 @@ async fn end(
 
 /// Requeues a job for `run_at`; the attempt counts.
 pub async fn retry(conn: &mut Conn, fence: Fence, run_at: DateTime<Utc>, reason: &str) -> StoreResult<()> {
-    let back = Requeue { run_at, push_at: run_at, uncounted: 0, has_started: true, reason: Some(reason) };
+    let back =
+        Requeue { run_at, push_at: run_at, uncounted: 0, waits: 0, has_started: true, reason: Some(reason) };
     requeue(conn, fence, back).await
 }
 
-/// Requeues a job for `run_at` without counting the attempt.
+/// Requeues a job for `run_at` without counting the attempt, and counts the wait.
 pub async fn snooze(conn: &mut Conn, fence: Fence, run_at: DateTime<Utc>, reason: &str) -> StoreResult<()> {
-    let back = Requeue { run_at, push_at: run_at, uncounted: 1, has_started: true, reason: Some(reason) };
+    let back =
+        Requeue { run_at, push_at: run_at, uncounted: 1, waits: 1, has_started: true, reason: Some(reason) };
     requeue(conn, fence, back).await
 }
 
 /// Requeues a job at once without counting the attempt: the worker shuts down, or died before the job may have begun.
 pub async fn release(conn: &mut Conn, fence: Fence, now: DateTime<Utc>) -> StoreResult<()> {
-    let back = Requeue { run_at: now, push_at: now, uncounted: 1, has_started: true, reason: None };
+    let back = Requeue { run_at: now, push_at: now, uncounted: 1, waits: 0, has_started: true, reason: None };
     requeue(conn, fence, back).await
 }
 
@@ -221,17 +257,19 @@ pub async fn give_back(
     run_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
-    let back = Requeue { run_at, push_at: now, uncounted: 1, has_started: false, reason: None };
+    let back = Requeue { run_at, push_at: now, uncounted: 1, waits: 0, has_started: false, reason: None };
     requeue(conn, fence, back).await
 }
 
-/// How a job returns to the queue.
+/// Values of a job that returns to the queue.
 #[derive(Clone, Copy)]
 struct Requeue<'a> {
     run_at: DateTime<Utc>,
     push_at: DateTime<Utc>,
     /// Attempts not to be counted.
     uncounted: u32,
+    /// Waits to be counted.
+    waits: u32,
     /// Whether it has ever been started.
     has_started: bool,
     reason: Option<&'a str>,
@@ -242,7 +280,7 @@ struct Requeue<'a> {
 async fn requeue(conn: &mut Conn, fence: Fence, back: Requeue<'_>) -> StoreResult<()> {
     let put = |with_key: bool| {
         sqlx::query(
-            "UPDATE jobs SET state = 'queued', run_at = ?, push_at = ?, attempt = attempt - ?,
+            "UPDATE jobs SET state = 'queued', run_at = ?, push_at = ?, attempt = attempt - ?, waits = waits + ?,
                 started_at = IF(?, started_at, NULL), waiting_key = IF(?, dedup_key, NULL), lease_owner = NULL,
                 lease_until = NULL, last_error = COALESCE(?, last_error)
              WHERE id = ? AND fence = ? AND state = 'running'",
@@ -250,6 +288,7 @@ async fn requeue(conn: &mut Conn, fence: Fence, back: Requeue<'_>) -> StoreResul
         .bind(back.run_at)
         .bind(back.push_at)
         .bind(back.uncounted)
+        .bind(back.waits)
         .bind(back.has_started)
         .bind(with_key)
         .bind(back.reason.map(truncate_note))
@@ -268,25 +307,37 @@ async fn requeue(conn: &mut Conn, fence: Fence, back: Requeue<'_>) -> StoreResul
 ///
 /// Reads all running jobs, which are few: an index of leases would change with every claim and every end.
 pub async fn list_expired(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<Lease>> {
-    let rows: Vec<LeaseRow> = sqlx::query_as(sql!(
+    let rows: Vec<ExpiredRow> = sqlx::query_as(sql!(
         "SELECT ",
         LEASE_COLUMNS,
-        " FROM jobs FORCE INDEX (jobs_due) WHERE state = 'running' AND lease_until < ? ORDER BY lease_until LIMIT ?"
+        ", lease_owner, started_at FROM jobs FORCE INDEX (jobs_due) WHERE state = 'running' AND lease_until < ? ORDER BY lease_until LIMIT ?"
     ))
     .bind(now)
     .bind(limit)
     .fetch_all(&mut *conn)
     .await?;
-    if rows.is_empty() {
-        return Ok(Vec::new());
+    let ids: Vec<JobId> = rows.iter().map(|row| row.lease.id).collect();
+    let unlocked = list_unlocked(conn, &ids).await?;
+    Ok(rows.into_iter().map(Lease::from).filter(|lease| unlocked.contains(&lease.fence.job)).collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct UnlockedRow {
+    #[sqlx(try_from = "String")]
+    id: JobId,
+}
+
+/// Lists those of the jobs `ids` whose row no other transaction has locked. To be called outside a transaction, so that the locks
+/// end with the statement.
+pub async fn list_unlocked(conn: &mut Conn, ids: &[JobId]) -> StoreResult<BTreeSet<JobId>> {
+    if ids.is_empty() {
+        return Ok(BTreeSet::new());
     }
-    // Outside a transaction, so that the locks end with the statement.
     let mut probe = sqlx::QueryBuilder::new("SELECT id FROM jobs FORCE INDEX (PRIMARY) WHERE id");
-    push_in(&mut probe, rows.iter().map(|row| row.id.to_string()));
+    push_in(&mut probe, ids.iter().map(ToString::to_string));
     probe.push(" FOR UPDATE SKIP LOCKED");
-    let unlocked: Vec<String> = probe.build_query_scalar().fetch_all(conn).await?;
-    let is_unlocked = |lease: &Lease| unlocked.contains(&lease.fence.job.to_string());
-    Ok(rows.into_iter().map(Lease::from).filter(is_unlocked).collect())
+    let unlocked: Vec<UnlockedRow> = probe.build_query_as().fetch_all(conn).await?;
+    Ok(unlocked.into_iter().map(|row| row.id).collect())
 }
 
 /// Takes a job over from a worker whose lease expired and returns the new fence; `None` if the worker extended the lease

@@ -137,7 +137,7 @@ pub async fn complete_many(
     let mut end =
         sqlx::QueryBuilder::new("UPDATE jobs FORCE INDEX (PRIMARY) SET state = 'done', finished_at = ");
     end.push_bind(now).push(", push_at = ").push_bind(now);
-    end.push(", lease_owner = NULL, lease_until = NULL, last_error = ").push_bind(note.map(truncate_note));
+    end.push(", lease_until = NULL, last_error = ").push_bind(note.map(truncate_note));
     end.push(" WHERE state = 'running' AND fence = ").push_bind(number).push(" AND id");
     push_in(&mut end, jobs.iter().map(ToString::to_string));
     let ended = end.build().execute(&mut *conn).await?;

@@ -4,7 +4,9 @@
 //! which every claim increments: a worker that lost its lease fails at its next write here, and its transaction is
 //! rolled back.
 
+mod attempts;
 mod claim;
+mod depth;
 mod group;
 mod operate;
 mod relay;
@@ -16,18 +18,20 @@ use flysk_domain::trace::Trace;
 
 use crate::{Conn, StoreError, StoreResult};
 
+pub use attempts::{AttemptOutcome, AttemptRow, EndedAttempt, list_attempts, prune_attempts, record_attempt};
 pub use claim::{
-    Fence, Lease, claim, complete, extend_leases, give_back, list_expired, lock_if_owned, mark_dead, release,
-    retry, snooze, steal_expired,
+    Fence, FormerHolder, Lease, claim, complete, extend_leases, give_back, list_expired, list_unlocked,
+    lock_if_owned, mark_dead, release, retry, snooze, steal_expired,
 };
+pub use depth::{Depth, Slice, count_slice};
 pub use group::{Claim, claim_many, complete_many};
 pub use operate::{
-    Depth, JobRow, cancel, cancel_unstarted, cancel_waiting, depths, expedite, find, list,
-    list_by_correlation, prune, replace, replay,
+    JobRow, cancel, cancel_unstarted, cancel_waiting, expedite, find, list, list_by_correlation, prune,
+    replace, replay, reschedule,
 };
 pub use relay::{
-    DueJob, WaitingJob, defer_push, list_due, list_turns, list_turns_after, list_turns_from, mark_pushed,
-    push_everything_again,
+    DueJob, WaitingJob, defer_push, list_deferred, list_due, list_turns, list_turns_after, list_turns_from,
+    mark_pushed, push_again,
 };
 
 /// State of a job.
@@ -50,7 +54,7 @@ pub enum JobState {
 /// A job to be inserted.
 #[derive(Debug)]
 pub struct NewJob<'a> {
-    /// Its id; also the id of its wake-up in Redis.
+    /// Id of the job; also the id of its wake-up in Redis.
     pub id: JobId,
     /// Kind from the catalogue, `calls.fetch_recording`.
     pub kind: &'a str,

@@ -6,6 +6,7 @@ use flysk_domain::id::JobId;
 use sqlx::types::Json;
 
 use super::JobState;
+use super::attempts::delete_of_deleted;
 use crate::listed::push_in;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult, TextColumn};
@@ -27,10 +28,14 @@ pub struct JobRow {
     pub payload: Json<serde_json::Value>,
     /// Attempts so far.
     pub attempt: u32,
+    /// How often it was postponed without counting an attempt.
+    pub waits: u32,
     /// Maximum number of attempts.
     pub max_attempts: u32,
     /// Earliest start.
     pub run_at: DateTime<Utc>,
+    /// Worker that has claimed it, or that ended it.
+    pub lease_owner: Option<String>,
     /// End of the lease, while claimed.
     pub lease_until: Option<DateTime<Utc>>,
     /// Tenant of the job, if any.
@@ -48,25 +53,9 @@ pub struct JobRow {
 }
 
 const SELECT: &str =
-    "SELECT id, kind, queue, state, payload, attempt, max_attempts, run_at, lease_until, tenant,
-            correlation_id, last_error, created_at, started_at, finished_at
+    "SELECT id, kind, queue, state, payload, attempt, waits, max_attempts, run_at, lease_owner, lease_until,
+            tenant, correlation_id, last_error, created_at, started_at, finished_at
      FROM jobs WHERE ";
-
-/// Number of jobs of a kind in a state.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct Depth {
-    /// Kind from the catalogue.
-    pub kind: String,
-    /// State of the counted jobs: `queued`, `running` or `dead`.
-    #[sqlx(try_from = "TextColumn")]
-    pub state: JobState,
-    /// Whether the jobs are due; retries and delayed jobs may start later.
-    pub due: bool,
-    /// Number of jobs.
-    pub count: i64,
-    /// The earliest `run_at` among them.
-    pub oldest: DateTime<Utc>,
-}
 
 /// Finds a job.
 pub async fn find(conn: &mut Conn, id: JobId) -> StoreResult<Option<JobRow>> {
@@ -91,10 +80,15 @@ pub async fn list(
     Ok(query.build_query_as().fetch_all(conn).await?)
 }
 
-/// Lists all jobs with a correlation id, oldest first.
-pub async fn list_by_correlation(conn: &mut Conn, correlation_id: &str) -> StoreResult<Vec<JobRow>> {
-    Ok(sqlx::query_as(sql!(SELECT, "correlation_id = ? ORDER BY id"))
+/// Lists the oldest `limit` jobs with a correlation id, oldest first. A tick may have caused one for each account.
+pub async fn list_by_correlation(
+    conn: &mut Conn,
+    correlation_id: &str,
+    limit: u32,
+) -> StoreResult<Vec<JobRow>> {
+    Ok(sqlx::query_as(sql!(SELECT, "correlation_id = ? ORDER BY id LIMIT ?"))
         .bind(correlation_id)
+        .bind(limit)
         .fetch_all(conn)
         .await?)
 }
@@ -105,7 +99,7 @@ pub async fn list_by_correlation(conn: &mut Conn, correlation_id: &str) -> Store
 pub async fn replay(conn: &mut Conn, id: JobId, now: DateTime<Utc>) -> StoreResult<bool> {
     let replayed = sqlx::query(
         "UPDATE jobs SET state = 'queued', attempt = 0, run_at = ?, push_at = ?, waiting_key = dedup_key,
-                finished_at = NULL, started_at = NULL
+                finished_at = NULL, started_at = NULL, lease_owner = NULL
          WHERE id = ? AND state IN ('dead', 'cancelled')",
     )
     .bind(now)
@@ -162,6 +156,17 @@ pub async fn replace(conn: &mut Conn, id: JobId, why: &str, now: DateTime<Utc>) 
     .execute(conn)
     .await?;
     Ok(replaced.rows_affected() == 1)
+}
+
+/// Moves the earliest start of a waiting job; `false` if it does not wait. Its attempts stay.
+pub async fn reschedule(conn: &mut Conn, id: JobId, run_at: DateTime<Utc>) -> StoreResult<bool> {
+    let moved = sqlx::query("UPDATE jobs SET run_at = ?, push_at = ? WHERE id = ? AND state = 'queued'")
+        .bind(run_at)
+        .bind(run_at)
+        .bind(id.to_string())
+        .execute(conn)
+        .await?;
+    Ok(moved.rows_affected() == 1)
 }
 
 /// Cancels a waiting job; `false` if it does not wait (a running job cannot be stopped).
@@ -222,7 +227,7 @@ pub async fn cancel_waiting(
     Ok(query.build().execute(conn).await?.rows_affected())
 }
 
-/// Deletes at most `limit` jobs that ended in `state` before `before`; returns how many.
+/// Deletes at most `limit` jobs that ended in `state` before `before`, with their recorded attempts; returns how many jobs.
 ///
 /// They are found by `push_at`, which is the time of the end in an ended job. Releases before that left the time of the last
 /// push there, so `finished_at` decides.
@@ -243,22 +248,8 @@ pub async fn prune(conn: &mut Conn, state: JobState, before: DateTime<Utc>, limi
     // By their ids, so that no other row is locked. One that was replayed in the meantime stays.
     let mut delete = sqlx::QueryBuilder::new("DELETE FROM jobs WHERE state = ");
     delete.push_bind(state.as_str()).push(" AND finished_at < ").push_bind(before).push(" AND id");
-    push_in(&mut delete, ids);
-    Ok(delete.build().execute(conn).await?.rows_affected())
-}
-
-/// Counts the queued, running and dead jobs of `kinds`.
-///
-/// The index `jobs_due` alone suffices, so the cost does not depend on how long done jobs are kept.
-pub async fn depths(conn: &mut Conn, kinds: &[&str], now: DateTime<Utc>) -> StoreResult<Vec<Depth>> {
-    if kinds.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut query = sqlx::QueryBuilder::new("SELECT kind, state, run_at <= ");
-    query.push_bind(now).push(
-        " AS due, COUNT(*) AS count, MIN(run_at) AS oldest FROM jobs FORCE INDEX (jobs_due) WHERE kind",
-    );
-    push_in(&mut query, kinds.iter().map(|kind| (*kind).to_owned()));
-    query.push(" AND state IN ('queued', 'running', 'dead') GROUP BY kind, state, due");
-    Ok(query.build_query_as().fetch_all(conn).await?)
+    push_in(&mut delete, ids.iter().cloned());
+    let deleted = delete.build().execute(&mut *conn).await?.rows_affected();
+    delete_of_deleted(conn, ids).await?;
+    Ok(deleted)
 }

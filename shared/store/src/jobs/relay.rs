@@ -17,7 +17,7 @@ pub struct DueJob {
     pub queue: String,
     /// 0 runs first.
     pub priority: u8,
-    /// Its fence number, which changes each time the job is claimed.
+    /// Fence number, which changes each time the job is claimed.
     pub fence: u64,
 }
 
@@ -35,6 +35,12 @@ pub struct WaitingJob {
     pub tenant: Option<String>,
     /// When a relay pushes it. Never before its earliest start.
     pub push_at: DateTime<Utc>,
+}
+
+#[derive(sqlx::FromRow)]
+struct DeferredRow {
+    #[sqlx(try_from = "String")]
+    id: JobId,
 }
 
 const SELECT_WAITING: &str = "SELECT id, queue, priority, tenant, push_at FROM jobs ";
@@ -155,21 +161,43 @@ pub async fn defer_push(conn: &mut Conn, ids: &[JobId], at: DateTime<Utc>) -> St
     Ok(())
 }
 
-/// Makes the due jobs whose push was deferred until `deferred_until` or earlier eligible for a push again, after Redis
-/// lost its data. Returns how many.
-pub async fn push_everything_again(
+/// Lists at most `limit` due jobs whose push was deferred until `deferred_until` or earlier. They are those that wait in Redis, or
+/// have just been enqueued.
+pub async fn list_deferred(
     conn: &mut Conn,
     now: DateTime<Utc>,
     deferred_until: DateTime<Utc>,
-) -> StoreResult<u64> {
-    let again = sqlx::query(
-        "UPDATE jobs SET push_at = ? WHERE state = 'queued' AND push_at > ? AND push_at <= ? AND run_at <= ?",
+    limit: u32,
+) -> StoreResult<Vec<JobId>> {
+    let deferred: Vec<DeferredRow> = sqlx::query_as(
+        "SELECT id FROM jobs FORCE INDEX (jobs_due)
+         WHERE state = 'queued' AND push_at > ? AND push_at <= ? AND run_at <= ? ORDER BY push_at LIMIT ?",
     )
-    .bind(now)
     .bind(now)
     .bind(deferred_until)
     .bind(now)
-    .execute(conn)
+    .bind(limit)
+    .fetch_all(conn)
     .await?;
-    Ok(again.rows_affected())
+    Ok(deferred.into_iter().map(|row| row.id).collect())
+}
+
+/// Makes those of the jobs `ids` whose push was deferred eligible for a push again, after Redis lost its data; returns how many.
+/// To be called in a transaction of its own.
+///
+/// Jobs whose row another transaction has locked are left out: one that stays locked must not keep all others from being pushed.
+pub async fn push_again(conn: &mut Conn, ids: &[JobId], now: DateTime<Utc>) -> StoreResult<usize> {
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let mut lock = sqlx::QueryBuilder::new(
+        "SELECT id FROM jobs FORCE INDEX (PRIMARY) WHERE state = 'queued' AND push_at > ",
+    );
+    lock.push_bind(now).push(" AND id");
+    push_in(&mut lock, ids.iter().map(ToString::to_string));
+    lock.push(" FOR UPDATE SKIP LOCKED");
+    let locked: Vec<DeferredRow> = lock.build_query_as().fetch_all(&mut *conn).await?;
+    let locked: Vec<JobId> = locked.into_iter().map(|row| row.id).collect();
+    defer_push(conn, &locked, now).await?;
+    Ok(locked.len())
 }

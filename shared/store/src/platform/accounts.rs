@@ -5,6 +5,7 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::AccountId;
 use flysk_domain::platform::crm::Crm;
 
+use super::account_renames;
 use super::cache_invalidations::{self, Subject};
 use crate::{Conn, StoreResult};
 
@@ -37,14 +38,16 @@ pub struct AccountUpdate<'a> {
     pub api_domain: Option<&'a str>,
     /// Display name.
     pub name: &'a str,
-    /// Offset of the account's time from UTC, minutes, if amoCRM told it.
+    /// Offset of the account's time from UTC, minutes, if amoCRM returned it.
     pub utc_offset_minutes: Option<i16>,
     /// When amoCRM returned the data.
     pub at: DateTime<Utc>,
 }
 
-/// Inserts or updates an account; data older than the stored data is ignored.
+/// Inserts or updates an account; data older than the stored data is ignored. A former domain or name is kept.
 pub async fn upsert(conn: &mut Conn, update: &AccountUpdate<'_>) -> StoreResult<()> {
+    let account = (update.crm, update.id);
+    account_renames::record(conn, account, update.host, Some(update.name), update.at).await?;
     // Assignments run from left to right: `host_at` is compared before it changes.
     sqlx::query(
         "INSERT INTO accounts (platform, id, host, api_domain, name, utc_offset_minutes, host_at, created_at, updated_at)
@@ -71,7 +74,7 @@ pub async fn upsert(conn: &mut Conn, update: &AccountUpdate<'_>) -> StoreResult<
     cache_invalidations::record(conn, Subject::Account(update.id)).await
 }
 
-/// Updates the host to `host`, as returned by amoCRM at `at`.
+/// Updates the host to `host`, as returned by amoCRM at `at`. The former one is kept.
 pub async fn rename(
     conn: &mut Conn,
     crm: Crm,
@@ -79,6 +82,7 @@ pub async fn rename(
     host: &str,
     at: DateTime<Utc>,
 ) -> StoreResult<()> {
+    account_renames::record(conn, (crm, id), host, None, at).await?;
     sqlx::query(
         "UPDATE accounts SET host = ?, host_at = ?, updated_at = ?
          WHERE platform = ? AND id = ? AND (host_at IS NULL OR host_at <= ?)",

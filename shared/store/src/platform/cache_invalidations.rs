@@ -20,7 +20,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    const fn what(self) -> &'static str {
+    const fn kind(self) -> &'static str {
         match self {
             Self::Widget(_) => "widget",
             Self::Install(_) => "install",
@@ -55,7 +55,7 @@ pub async fn record(conn: &mut Conn, subject: Subject) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO cache_invalidations (what, subject, changed_at) VALUES (?, ?, UTC_TIMESTAMP(6))",
     )
-    .bind(subject.what())
+    .bind(subject.kind())
     .bind(subject.text())
     .execute(conn)
     .await?;

@@ -21,7 +21,7 @@ pub struct ConnectState {
 pub struct NewConnectState<'a> {
     /// Hash of the state.
     pub state_hash: &'a str,
-    /// What it stands for.
+    /// Data that the state stands for.
     pub begun: &'a ConnectState,
     /// IP address (or /64 network) that asked for it.
     pub source: &'a str,

@@ -16,7 +16,7 @@ use crate::sql_text::sql;
 use crate::text_column::decode_text;
 use crate::{Conn, JsonText, StoreResult, TextColumn};
 
-/// What [`end_attempted`] does not find.
+/// Object that the error of [`end_attempted`] names.
 pub const WAITING_EVENT: &str = "waiting event";
 
 /// State of an event.

@@ -28,7 +28,7 @@ pub struct MailNotice {
     pub kind: MailKind,
     /// Day of the account on which it is sent.
     pub local_day: NaiveDate,
-    /// What it says.
+    /// Contents of the notice.
     #[sqlx(json)]
     pub facts: MailFacts,
     /// State.
@@ -154,7 +154,7 @@ impl std::fmt::Display for ContactSource {
 /// An address of receipts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedContact {
-    /// Its row.
+    /// Row that has the address.
     pub source: ContactSource,
     /// The address, sealed for the row.
     pub sealed: String,
@@ -188,7 +188,7 @@ pub async fn find_contact(
     Ok(Some(SealedContact { source: ContactSource::Purchase(decode_text("purchase id", &id)?), sealed }))
 }
 
-/// What an install's account wants, and what is known about its address.
+/// Kinds of notices that an install's account wants, and the state of its address.
 #[derive(Debug, Clone, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct MailPreferences {
     /// Kinds that were switched off.

@@ -2,6 +2,7 @@
 //!
 //! Secrets are read and written as sealed text; opening them requires the key ring.
 
+pub mod account_renames;
 pub mod accounts;
 pub mod attempts;
 pub mod cache_invalidations;
@@ -11,6 +12,7 @@ pub mod erasure;
 pub mod events;
 pub mod former_credentials;
 pub mod handshake;
+pub mod handshake_periods;
 pub mod initial_switch;
 pub mod install_list;
 pub mod installs;

@@ -10,7 +10,7 @@ use crate::error::{expect_one, unless_duplicate};
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult, TextColumn};
 
-/// How a code was received.
+/// Source of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum GrantSource {
@@ -78,7 +78,7 @@ pub struct NewCode<'a> {
     pub code_sealed: &'a str,
     /// Hash of the code, to recognise a repetition.
     pub code_hash: &'a str,
-    /// How the code was received.
+    /// Source of the code.
     pub grant_source: GrantSource,
     /// IP address that sent it.
     pub source: &'a str,

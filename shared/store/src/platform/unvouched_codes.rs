@@ -8,9 +8,9 @@ use flysk_domain::id::{InvalidId, JobId, OauthCodeId, WidgetId};
 
 use crate::{Conn, StoreError, StoreResult};
 
-/// How long a failed code counts against its source and its host.
+/// Time for which a failed code counts against its source and its host.
 const FAILURE_WINDOW: TimeDelta = TimeDelta::minutes(20);
-/// How long an exchanged code counts for its source.
+/// Time for which an exchanged code counts for its source.
 const CREDIT_WINDOW: TimeDelta = TimeDelta::days(30);
 /// Upper bound of a source's credit.
 const MAX_CREDIT: u32 = 1_000;

@@ -11,14 +11,14 @@ use crate::platform::events::Event;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult};
 
-/// Which attempts of a widget a page shows.
+/// Selection of a widget's attempts for a page.
 #[derive(Debug, Clone, Copy)]
 pub enum LogFilter {
     /// All.
     All,
-    /// Those with this outcome.
+    /// Attempts with this outcome.
     Outcome(AttemptOutcome),
-    /// Those for events of this account.
+    /// Attempts for events of this account.
     Account(AccountId),
 }
 

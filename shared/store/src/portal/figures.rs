@@ -16,7 +16,7 @@ pub struct DailyWidgetFigure {
     pub figure: WidgetFigure,
     /// The day, UTC.
     pub day: NaiveDate,
-    /// Its amount, in the figure's unit.
+    /// Amount in the figure's unit.
     pub amount: i64,
 }
 

@@ -11,10 +11,11 @@ use flysk_domain::flysense::state::TranscriptionState;
 use flysk_domain::id::{OperatorId, VendorUserId};
 
 use super::{
-    API_COUNT_RETENTION, API_ERROR_RETENTION, BOT_CHAT_RETENTION, BOT_MESSAGE_RETENTION,
-    BOT_UPDATE_RETENTION, CACHE_INVALIDATION_RETENTION, CONNECT_STATE_RETENTION, CRON_TICK_RETENTION,
-    DEAD_JOB_RETENTION, ENDED_JOB_RETENTION, ENDED_UNVOUCHED_CODE_RETENTION, EVENT_RETENTION, HOOK_RETENTION,
-    IDEMPOTENCY_KEY_RETENTION, LOGIN_ATTEMPT_RETENTION, MAIL_NOTICE_RETENTION, OAUTH_CODE_RETENTION,
+    ACCOUNT_RENAME_RETENTION, API_COUNT_RETENTION, API_ERROR_RETENTION, BOT_CHAT_RETENTION,
+    BOT_MESSAGE_RETENTION, BOT_UPDATE_RETENTION, CACHE_INVALIDATION_RETENTION, CONNECT_STATE_RETENTION,
+    CRON_TICK_RETENTION, DEAD_JOB_RETENTION, ENDED_JOB_RETENTION, ENDED_UNVOUCHED_CODE_RETENTION,
+    EVENT_RETENTION, HANDSHAKE_PERIOD_RETENTION, HOOK_RETENTION, IDEMPOTENCY_KEY_RETENTION,
+    JOB_ATTEMPT_RETENTION, LOGIN_ATTEMPT_RETENTION, MAIL_NOTICE_RETENTION, OAUTH_CODE_RETENTION,
     OPERATOR_ROW_RETENTION, PRUNE_HISTORY, PRUNE_JOBS, RESOLVED_RECORD_RETENTION, TOKEN_AUDIT_RETENTION,
     UNAPPLIED_QUOTE_RETENTION, UNRESOLVED_RECORD_RETENTION, UNSEEN_CALL_RETENTION,
     WAITING_UNVOUCHED_CODE_RETENTION,
@@ -25,8 +26,8 @@ use crate::flysense::events::EventState;
 use crate::flysense::{self, hooks, transcriptions, transcripts};
 use crate::jobs::{self, JobState};
 use crate::platform::{
-    attempts, cache_invalidations, connect_states, events, ledger, mail, oauth_codes, subscriptions,
-    token_audit, unvouched_codes,
+    account_renames, attempts, cache_invalidations, connect_states, events, handshake_periods, ledger, mail,
+    oauth_codes, subscriptions, token_audit, unvouched_codes,
 };
 use crate::sign_in::sessions;
 use crate::{Conn, StoreResult, cron_ticks, portal};
@@ -41,7 +42,7 @@ pub struct Pruning {
     pub tables: &'static [&'static str],
     /// Kind of the job that deletes.
     pub job: &'static str,
-    /// How long rows are kept.
+    /// Retention of the rows.
     pub kept_for: TimeDelta,
     delete: for<'a> fn(&'a mut Conn, DateTime<Utc>, u32) -> Deleted<'a>,
 }
@@ -102,6 +103,7 @@ pub const PRUNINGS: &[Pruning] = &[
     pruning!(PRUNE_JOBS, ["jobs"], DEAD_JOB_RETENTION, |conn, before, limit| {
         jobs::prune(conn, JobState::Dead, before, limit)
     }),
+    pruning!(PRUNE_JOBS, ["job_attempts"], JOB_ATTEMPT_RETENTION, jobs::prune_attempts),
     pruning!(PRUNE_JOBS, ["idempotency_keys"], IDEMPOTENCY_KEY_RETENTION, ledger::prune_idempotency_keys),
     pruning!(PRUNE_JOBS, ["flysense_hooks"], HOOK_RETENTION, hooks::prune),
     pruning!(PRUNE_JOBS, ["connect_states"], CONNECT_STATE_RETENTION, connect_states::prune),
@@ -134,6 +136,8 @@ pub const PRUNINGS: &[Pruning] = &[
     }),
     pruning!(PRUNE_JOBS, ["api_call_errors"], API_ERROR_RETENTION, portal::api_calls::prune_errors),
     pruning!(PRUNE_HISTORY, ["token_audit"], TOKEN_AUDIT_RETENTION, token_audit::prune),
+    pruning!(PRUNE_HISTORY, ["account_renames"], ACCOUNT_RENAME_RETENTION, account_renames::prune),
+    pruning!(PRUNE_HISTORY, ["handshake_periods"], HANDSHAKE_PERIOD_RETENTION, handshake_periods::prune),
     pruning!(PRUNE_HISTORY, ["lifecycle_attempts"], EVENT_RETENTION, attempts::prune),
     pruning!(PRUNE_HISTORY, ["lifecycle_events"], EVENT_RETENTION, events::prune),
     pruning!(PRUNE_HISTORY, ["subscription_quotes"], UNAPPLIED_QUOTE_RETENTION, subscriptions::prune_quotes),

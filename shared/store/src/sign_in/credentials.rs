@@ -7,7 +7,7 @@ use super::sealed::Sealed;
 use crate::error::expect_one;
 use crate::{Conn, StoreResult};
 
-/// The table of a kind of principals, and its statements about what they sign in with.
+/// The table of a kind of principals, and its statements about their credentials.
 pub trait CredentialTable: StoredId + Sealed {
     /// Kind of the row, for errors.
     const KIND: &'static str;

@@ -1,4 +1,4 @@
-//! What signing in needs of operators and of vendors' users alike: sessions, recovery codes, password and second factor.
+//! Tables for signing in, of operators and of vendors' users alike: sessions, recovery codes, password and second factor.
 //!
 //! Each of both has tables of its own, whose statements stand beside the tables' rows ([`crate::admin`], [`crate::portal`]). The id of a
 //! person names the tables by its type: a session of one kind cannot be given where the other is expected.
@@ -26,7 +26,7 @@ impl<T> StoredId for T where
 {
 }
 
-/// Id of somebody who signs in: of an operator or of a vendor's user, and of nobody else.
+/// Id of a principal: of an operator or of a vendor's user, and of nobody else.
 pub trait Principal: SessionTable + RecoveryCodeTable + CredentialTable {}
 
 impl Principal for OperatorId {}
@@ -34,7 +34,7 @@ impl Principal for VendorUserId {}
 
 /// Keeps other crates from naming tables of their own.
 pub(crate) mod sealed {
-    /// Who has tables for signing in.
+    /// Principal that has tables for signing in.
     pub trait Sealed {}
 
     impl Sealed for super::OperatorId {}

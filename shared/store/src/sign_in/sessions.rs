@@ -28,7 +28,7 @@ pub trait SessionTable: StoredId + Sealed {
     const END: &'static str;
     /// Writes the end of all open sessions of an owner.
     const END_ALL: &'static str;
-    /// Deletes sessions that expired before a time, at most so many.
+    /// Deletes sessions that expired before a time, at most `limit`.
     const PRUNE: &'static str;
 }
 
@@ -38,7 +38,7 @@ pub struct Session<P: SessionTable> {
     /// Id of the session.
     #[sqlx(try_from = "String")]
     pub id: P::SessionId,
-    /// Whose session it is.
+    /// Principal of the session.
     #[sqlx(try_from = "String")]
     pub owner_id: P,
     /// Stage.

@@ -18,7 +18,7 @@ pub struct DailyFigure {
     pub figure: Figure,
     /// The day, UTC.
     pub day: NaiveDate,
-    /// Its amount, in the figure's unit.
+    /// Amount in the figure's unit.
     pub amount: i64,
 }
 

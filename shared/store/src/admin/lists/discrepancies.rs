@@ -32,9 +32,9 @@ pub struct DiscrepancyRow {
     pub payment_id: Option<String>,
     /// The purchase, if there is one.
     pub purchase_id: Option<String>,
-    /// What we have.
+    /// Value in our records.
     pub ours: String,
-    /// What the bank has.
+    /// Value in the bank's records.
     pub banks: String,
     /// When it was found.
     pub found_at: DateTime<Utc>,

@@ -34,7 +34,7 @@ pub struct InvoiceListRow {
     pub subscription_id: SubscriptionId,
     kind: String,
     state: String,
-    /// What is sold.
+    /// Title of the invoice.
     pub title: String,
     total_kopecks: i64,
     refunded_kopecks: i64,

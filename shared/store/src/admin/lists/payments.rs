@@ -32,14 +32,14 @@ pub struct PaymentRow {
     /// The invoice to pay.
     #[sqlx(try_from = "String")]
     pub invoice_id: InvoiceId,
-    /// What the invoice sells.
+    /// Title of the invoice.
     pub title: String,
     /// Account.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
     /// Name of the account.
     pub account_name: Option<String>,
-    /// How it takes the money.
+    /// Way of taking the money.
     #[sqlx(try_from = "TextColumn")]
     pub kind: AttemptKind,
     /// State.

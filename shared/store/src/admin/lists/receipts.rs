@@ -28,7 +28,7 @@ pub struct ReceiptRow {
     /// The prepaid invoice.
     #[sqlx(try_from = "String")]
     pub invoice_id: InvoiceId,
-    /// What the invoice sells.
+    /// Title of the invoice.
     pub title: String,
     /// The attempt that paid it.
     #[sqlx(try_from = "String")]

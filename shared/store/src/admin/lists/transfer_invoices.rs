@@ -56,7 +56,7 @@ pub struct TransferInvoiceRow {
     pub payer_name: String,
     /// INN of the firm.
     pub payer_inn: String,
-    /// What is sold.
+    /// Title of the invoice.
     pub title: String,
     amount_kopecks: i64,
     paid_kopecks: i64,
@@ -71,12 +71,12 @@ pub struct TransferInvoiceRow {
 }
 
 impl TransferInvoiceRow {
-    /// What the firm is asked for.
+    /// Sum that the firm has to transfer.
     pub fn amount(&self) -> Kopecks {
         Kopecks(self.amount_kopecks)
     }
 
-    /// What arrived of it.
+    /// Sum that has arrived.
     pub fn paid(&self) -> Kopecks {
         Kopecks(self.paid_kopecks)
     }

@@ -9,6 +9,8 @@ use flysk_domain::id::{AccountId, BindingId, InstallId, UserId};
 
 use sqlx::types::Json;
 
+use crate::contact_hashes::NOTHING_TO_FIND;
+use crate::listed::push_in;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult, TextColumn};
 
@@ -97,16 +99,33 @@ pub async fn list_of_chat(
         .await?)
 }
 
+/// Lists the bindings with these ids, oldest first.
+pub async fn list_by_ids(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<BindingRow>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(sql!(SELECT, "id"));
+    push_in(&mut query, ids.iter().cloned());
+    query.push(" ORDER BY id");
+    Ok(query.build_query_as().fetch_all(conn).await?)
+}
+
 /// Inserts a binding, or replaces the data of the person's binding to the account; its id and the notices that were switched
-/// off stay, so the caller must have read the id under a lock.
-pub async fn put(conn: &mut Conn, binding: &BindingRow, now: DateTime<Utc>) -> StoreResult<()> {
+/// off stay, so the caller must have read the id under a lock. `phone_hash` is the keyed hash of the number
+/// ([`crate::contact_hashes`]); an inserted binding has no e-mail address.
+pub async fn put(
+    conn: &mut Conn,
+    binding: &BindingRow,
+    phone_hash: &[u8],
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO activation_bindings (id, account_id, install_id, user_id, messenger, messenger_user_id, chat_id,
-                                          person, phone_sealed, phone_masked, state, muted, consented_at,
-                                          updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                                          person, phone_sealed, phone_hash, phone_masked, email_hash, state, muted,
+                                          consented_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?)
          ON DUPLICATE KEY UPDATE install_id = VALUES(install_id), user_id = VALUES(user_id), chat_id = VALUES(chat_id),
-                                 person = VALUES(person), phone_sealed = VALUES(phone_sealed),
+                                 person = VALUES(person), phone_sealed = VALUES(phone_sealed), phone_hash = VALUES(phone_hash),
                                  phone_masked = VALUES(phone_masked), state = VALUES(state), consented_at = VALUES(consented_at),
                                  updated_at = VALUES(updated_at)",
     )
@@ -119,6 +138,7 @@ pub async fn put(conn: &mut Conn, binding: &BindingRow, now: DateTime<Utc>) -> S
     .bind(binding.chat_id)
     .bind(&binding.person)
     .bind(&binding.phone_sealed)
+    .bind(phone_hash)
     .bind(&binding.phone_masked)
     .bind(binding.state.as_str())
     .bind(Json(&binding.muted))
@@ -170,19 +190,24 @@ pub async fn set_muted_of_chat(
     Ok(())
 }
 
-/// Stores the e-mail address of a binding, sealed for `activation_bindings.email:<id>`; `None` forgets it.
+/// Stores the e-mail address of a binding, sealed for `activation_bindings.email:<id>`, and its keyed hash
+/// ([`crate::contact_hashes`]); `None` forgets both.
 pub async fn set_email(
     conn: &mut Conn,
     id: BindingId,
-    email_sealed: Option<&str>,
+    email: Option<(&str, &[u8])>,
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
-    sqlx::query("UPDATE activation_bindings SET email_sealed = ?, updated_at = ? WHERE id = ?")
-        .bind(email_sealed)
-        .bind(now)
-        .bind(id.to_string())
-        .execute(conn)
-        .await?;
+    let (sealed, hash) = email.map_or((None, NOTHING_TO_FIND), |(sealed, hash)| (Some(sealed), hash));
+    sqlx::query(
+        "UPDATE activation_bindings SET email_sealed = ?, email_hash = ?, updated_at = ? WHERE id = ?",
+    )
+    .bind(sealed)
+    .bind(hash)
+    .bind(now)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -252,14 +277,22 @@ pub async fn list_sealed(
     .await?)
 }
 
-/// Replaces the sealed columns of a binding; `false` if one has changed since `old` was read.
-pub async fn replace_sealed(conn: &mut Conn, old: &SealedBinding, new: &SealedBinding) -> StoreResult<bool> {
+/// Replaces the sealed columns of a binding and their hashes, those of phone number and e-mail address; `false` if one has
+/// changed since `old` was read.
+pub async fn replace_sealed(
+    conn: &mut Conn,
+    old: &SealedBinding,
+    new: &SealedBinding,
+    (phone_hash, email_hash): (&[u8], &[u8]),
+) -> StoreResult<bool> {
     let result = sqlx::query(
-        "UPDATE activation_bindings SET phone_sealed = ?, email_sealed = ?
+        "UPDATE activation_bindings SET phone_sealed = ?, phone_hash = ?, email_sealed = ?, email_hash = ?
          WHERE id = ? AND phone_sealed = ? AND email_sealed <=> ?",
     )
     .bind(&new.phone_sealed)
+    .bind(phone_hash)
     .bind(&new.email_sealed)
+    .bind(email_hash)
     .bind(old.id.to_string())
     .bind(&old.phone_sealed)
     .bind(&old.email_sealed)

@@ -27,7 +27,7 @@ pub struct LinkRow {
     /// User of amoCRM who created the link.
     #[sqlx(try_from = "u64")]
     pub user_id: UserId,
-    /// Name of that user, once amoCRM has told it.
+    /// Name of that user, once it was read from amoCRM.
     pub user_name: Option<String>,
     /// State.
     #[sqlx(try_from = "TextColumn")]

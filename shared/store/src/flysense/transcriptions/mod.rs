@@ -164,7 +164,7 @@ impl Transcription {
         RunCount { since: self.runs_since, runs: self.runs_counted }
     }
 
-    /// What the recogniser found; `None` before there is a transcript, and for old ones. A label of another release is left
+    /// Labels that the recogniser found; `None` without a transcript, and for old ones. A label of another release is left
     /// out.
     pub fn labels(&self) -> Option<Vec<RecognizedLabel>> {
         let known = |label: &serde_json::Value| RecognizedLabel::deserialize(label).ok();

@@ -20,7 +20,7 @@ use crate::{Conn, StoreResult};
 /// A transcription to be inserted.
 #[derive(Debug)]
 pub struct NewTranscription<'a> {
-    /// Its id.
+    /// Id.
     pub id: TranscriptionId,
     /// The amoCRM account.
     pub account_id: AccountId,

@@ -31,11 +31,11 @@ pub use profile::{
 pub struct ErasedInstall {
     /// The install.
     pub id: InstallId,
-    /// Its status.
+    /// Status.
     pub status: InstallStatus,
-    /// Its wallet.
+    /// Wallet.
     pub wallet: Option<WalletId>,
-    /// Its subscription, the state of that, and whether it ends with its period.
+    /// Subscription, its state, and whether it ends with its period.
     pub subscription: Option<(SubscriptionId, SubscriptionState, bool)>,
 }
 
@@ -82,7 +82,7 @@ fn decode(row: InstallRow) -> StoreResult<ErasedInstall> {
     })
 }
 
-/// How much there is of a kind in an install; `None` for kinds that are not kept by install.
+/// Counts the rows of a kind in an install; `None` for kinds that are not kept by install.
 pub async fn count(conn: &mut Conn, kind: ErasedKind, install: &ErasedInstall) -> StoreResult<Option<i64>> {
     let id = install.id.to_string();
     let wallet = install.wallet.map(|wallet| wallet.to_string()).unwrap_or_default();

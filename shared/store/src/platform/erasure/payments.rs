@@ -12,7 +12,7 @@ use crate::{Conn, StoreResult};
 pub async fn erase_purchase_contacts(conn: &mut Conn, wallet: WalletId, limit: u32) -> StoreResult<u64> {
     let erased = sqlx::query(
         "UPDATE coin_purchases
-         SET contact_sealed = '', rebill_sealed = NULL, card_pan = NULL, idem_key = NULL, body_hash = NULL
+         SET contact_sealed = '', contact_hash = '', rebill_sealed = NULL, card_pan = NULL, idem_key = NULL, body_hash = NULL
          WHERE wallet_id = ? AND contact_sealed <> '' AND state IN ('paid', 'failed')
                AND NOT EXISTS (SELECT 1 FROM coin_purchase_refunds r
                    WHERE r.purchase_id = coin_purchases.id AND r.state IN ('pending', 'sent'))
@@ -32,7 +32,7 @@ pub async fn erase_invoice_contacts(
     limit: u32,
 ) -> StoreResult<u64> {
     let erased = sqlx::query(
-        "UPDATE subscription_invoices SET contact_sealed = NULL
+        "UPDATE subscription_invoices SET contact_sealed = NULL, contact_hash = ''
          WHERE subscription_id = ? AND contact_sealed IS NOT NULL AND state <> 'open'
                AND NOT EXISTS (SELECT 1 FROM invoice_payments p
                    WHERE p.invoice_id = subscription_invoices.id AND p.open_slot IS NOT NULL)
@@ -53,7 +53,7 @@ pub async fn erase_invoice_contacts(
 /// requisites stay, because they account for money.
 pub async fn erase_transfer_emails(conn: &mut Conn, install: InstallId, limit: u32) -> StoreResult<u64> {
     let erased = sqlx::query(
-        "UPDATE transfer_invoices SET email_sealed = '', pdf_url_sealed = NULL
+        "UPDATE transfer_invoices SET email_sealed = '', email_hash = '', pdf_url_sealed = NULL
          WHERE install_id = ? AND email_sealed <> '' AND open_slot IS NULL
                AND NOT EXISTS (SELECT 1 FROM transfer_acts a
                    WHERE a.transfer_invoice_id = transfer_invoices.id AND a.state = 'due')

@@ -7,10 +7,11 @@ use flysk_domain::platform::crm::Crm;
 use sqlx::QueryBuilder;
 
 use crate::listed::push_in;
+use crate::platform::account_renames;
 use crate::platform::cache_invalidations::{self, Subject};
 use crate::{Conn, StoreResult};
 
-/// Removes the name of an account; its number and host stay. Returns how many names there were.
+/// Removes the name of an account and its former names; its number and hosts stay. Returns how many names there were.
 pub async fn erase_account_name(
     conn: &mut Conn,
     crm: Crm,
@@ -28,7 +29,7 @@ pub async fn erase_account_name(
     if erased.rows_affected() > 0 {
         cache_invalidations::record(conn, Subject::Account(account)).await?;
     }
-    Ok(erased.rows_affected())
+    Ok(erased.rows_affected() + account_renames::erase_names(conn, crm, account).await?)
 }
 
 /// Empties the settings of an install, as a version without author; returns 1 if there were any.

@@ -1,10 +1,11 @@
 //! Table `invoice_payments`. Writers hold the row's lock, except where a function states otherwise.
 
 use chrono::{DateTime, Utc};
-use flysk_domain::TextEnum as _;
+use flysk_domain::TextEnum;
 use flysk_domain::id::{CardId, InstallId, InvoiceId, InvoicePaymentId, SubscriptionId};
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState};
+use flysk_domain::platform::subscriptions::ReceiptBasis;
 use flysk_domain::platform::tbank::PaymentStatus;
 
 use super::refunds::BY_SYSTEM;
@@ -21,7 +22,7 @@ const MAX_ERROR_CODE_LEN: usize = 16;
 /// An attempt to be inserted, in the state `opening`.
 #[derive(Debug, Clone, Copy)]
 pub struct NewAttempt<'a> {
-    /// Its id, sent to the bank as the order number.
+    /// Id, sent to the bank as the order number.
     pub id: InvoicePaymentId,
     /// The invoice to pay.
     pub invoice_id: InvoiceId,
@@ -29,7 +30,7 @@ pub struct NewAttempt<'a> {
     pub subscription_id: SubscriptionId,
     /// Install of the subscription.
     pub install_id: InstallId,
-    /// How it takes the money.
+    /// Way of taking the money.
     pub kind: AttemptKind,
     /// Charged by the schedule, not by a person.
     pub is_automatic: bool,
@@ -41,6 +42,8 @@ pub struct NewAttempt<'a> {
     pub terminal_key: &'a str,
     /// Amount to pay.
     pub amount: Kopecks,
+    /// What its receipt says.
+    pub receipt: &'a ReceiptBasis,
     /// When the bank is asked, unless an update arrives earlier.
     pub query_at: DateTime<Utc>,
     /// Current time.
@@ -51,8 +54,9 @@ pub struct NewAttempt<'a> {
 pub async fn insert_attempt(conn: &mut Conn, new: &NewAttempt<'_>) -> StoreResult<bool> {
     let inserted = sqlx::query(
         "INSERT INTO invoice_payments (id, invoice_id, subscription_id, install_id, kind, open_slot, state,
-             is_automatic, save_card, card_id, terminal_key, amount_kopecks, query_at, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, 1, 'opening', ?, ?, ?, ?, ?, ?, ?, ?)",
+             is_automatic, save_card, card_id, terminal_key, amount_kopecks, receipt_kind, receipt_taxation,
+             receipt_vat, query_at, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, 1, 'opening', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(new.id.to_string())
     .bind(new.invoice_id.to_string())
@@ -64,6 +68,9 @@ pub async fn insert_attempt(conn: &mut Conn, new: &NewAttempt<'_>) -> StoreResul
     .bind(new.card_id.map(|id| id.to_string()))
     .bind(new.terminal_key)
     .bind(new.amount.0)
+    .bind(new.receipt.kind.as_str())
+    .bind(new.receipt.taxation.as_deref())
+    .bind(new.receipt.vat.map(TextEnum::as_str))
     .bind(new.query_at)
     .bind(new.now)
     .bind(new.now)

@@ -27,10 +27,18 @@ pub struct Card {
     pub unlinked_at: Option<DateTime<Utc>>,
 }
 
+impl Card {
+    /// The last four digits of the number, if the bank told it.
+    pub fn tail(&self) -> Option<&str> {
+        let tail = self.pan.as_deref()?.rsplit('*').next()?;
+        (tail.len() == 4 && tail.bytes().all(|digit| digit.is_ascii_digit())).then_some(tail)
+    }
+}
+
 /// A card to be inserted.
 #[derive(Debug, Clone, Copy)]
 pub struct NewCard<'a> {
-    /// Its id.
+    /// Id.
     pub id: CardId,
     /// Install whose subscription it pays.
     pub install_id: InstallId,

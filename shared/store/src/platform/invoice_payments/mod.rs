@@ -21,8 +21,8 @@ pub use cards::{
 };
 pub use invariants::{PAYMENT_RULES, verify_payments};
 pub use receipts::{
-    ClosingReceipt, ReceiptState, cancel_receipt, claim_receipts, find_receipt, find_receipt_of_payment,
-    insert_receipt, is_closed, mark_receipt, restore_receipt,
+    ClosingReceipt, ReceiptState, begin_sending, cancel_receipt, claim_receipts, find_closing_basis,
+    find_receipt, find_receipt_of_payment, insert_receipt, mark_receipt, restore_receipt,
 };
 pub use refunds::{
     BY_SYSTEM, InvoiceRefund, RefundState, find_refund, insert_refund, is_returned, list_refunds,

@@ -1,9 +1,10 @@
 //! Table `invoice_receipts`: closing receipts (54-FZ).
 
 use chrono::{DateTime, Utc};
-use flysk_domain::TextEnum as _;
+use flysk_domain::TextEnum;
 use flysk_domain::UnknownText;
 use flysk_domain::id::{InvoiceId, InvoicePaymentId, ReceiptId};
+use flysk_domain::platform::subscriptions::{ReceiptBasis, ReceiptKind};
 
 use super::decode_text;
 use crate::error::expect_one;
@@ -16,9 +17,9 @@ use crate::{Conn, StoreError, StoreResult};
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiptState {
-    /// Its time has not come.
+    /// Not due yet.
     Waiting,
-    /// It is about to be sent, or its answer was lost. The bank cannot be asked about it.
+    /// About to be sent, or the answer was lost. The bank cannot be queried about a closing receipt.
     Sending,
     /// Registered.
     Sent,
@@ -31,7 +32,7 @@ pub enum ReceiptState {
 /// A closing receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosingReceipt {
-    /// Its id.
+    /// Id.
     pub id: ReceiptId,
     /// The prepaid invoice.
     pub invoice_id: InvoiceId,
@@ -39,7 +40,7 @@ pub struct ClosingReceipt {
     pub payment_row_id: InvoicePaymentId,
     /// End of the period.
     pub due_at: DateTime<Utc>,
-    /// Its state.
+    /// State.
     pub state: ReceiptState,
 }
 
@@ -105,15 +106,41 @@ pub async fn find_receipt_of_payment(
     }
 }
 
-/// Whether the closing receipt of a payment is registered, so that a refund undoes a settlement and no prepayment.
-pub async fn is_closed(conn: &mut Conn, payment: InvoicePaymentId) -> StoreResult<bool> {
-    let count: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM invoice_receipts WHERE payment_row_id = ? AND state = 'sent'",
+/// Finds what the registered closing receipt of a payment says: a refund then undoes a settlement and no prepayment. Its taxes
+/// are those of the invoice where they are `None`. `None` if no closing receipt is registered.
+pub async fn find_closing_basis(
+    conn: &mut Conn,
+    payment: InvoicePaymentId,
+) -> StoreResult<Option<ReceiptBasis>> {
+    let row: Option<(Option<String>, Option<String>)> = sqlx::query_as(
+        "SELECT taxation, vat FROM invoice_receipts WHERE payment_row_id = ? AND state = 'sent'",
     )
     .bind(payment.to_string())
-    .fetch_one(conn)
+    .fetch_optional(conn)
     .await?;
-    Ok(count > 0)
+    let Some((taxation, vat)) = row else { return Ok(None) };
+    let vat = vat.as_deref().map(|text| decode_text("VAT rate", text)).transpose()?;
+    Ok(Some(ReceiptBasis { kind: ReceiptKind::Settlement, taxation, vat }))
+}
+
+/// Stores what a waiting receipt says, and that it is about to be sent.
+pub async fn begin_sending(
+    conn: &mut Conn,
+    id: ReceiptId,
+    basis: &ReceiptBasis,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let updated = sqlx::query(
+        "UPDATE invoice_receipts SET state = 'sending', taxation = ?, vat = ?, updated_at = ?
+         WHERE id = ? AND state = 'waiting'",
+    )
+    .bind(basis.taxation.as_deref())
+    .bind(basis.vat.map(TextEnum::as_str))
+    .bind(now)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    expect_one(&updated, "receipt")
 }
 
 /// Takes at most `limit` receipts whose time has come, and moves their due date, so that a lost job is repeated.

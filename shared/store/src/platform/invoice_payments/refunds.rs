@@ -11,7 +11,7 @@ pub use crate::platform::purchases::RefundState;
 use crate::sql_text::sql;
 use crate::{Conn, StoreError, StoreResult};
 
-/// Who requests the return of a payment that no invoice takes: `invoice_refunds.requested_by`. Such a return is no refund
+/// Requester of the return of a payment that no invoice takes: `invoice_refunds.requested_by`. Such a return is no refund
 /// of the invoice.
 pub const BY_SYSTEM: &str = "system";
 
@@ -26,13 +26,13 @@ pub struct InvoiceRefund {
     pub payment_row_id: InvoicePaymentId,
     /// Amount to return.
     pub amount: Kopecks,
-    /// What the payment still held before.
+    /// Rest of the payment before the refund.
     pub left: Kopecks,
-    /// Its state.
+    /// State.
     pub state: RefundState,
     /// Why, for operators.
     pub reason: String,
-    /// Who asked for it.
+    /// Requester of the refund.
     pub requested_by: String,
     /// When it was requested.
     pub created_at: DateTime<Utc>,

@@ -5,6 +5,7 @@ use flysk_domain::id::{CardId, InstallId, InvoiceId, InvoicePaymentId, Subscript
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState, PaymentSnapshot};
 use flysk_domain::platform::purchases::Discrepancy;
+use flysk_domain::platform::subscriptions::ReceiptBasis;
 use flysk_domain::platform::tbank::PaymentStatus;
 
 use super::decode_text;
@@ -21,9 +22,9 @@ pub struct Attempt {
     pub subscription_id: SubscriptionId,
     /// Install of the subscription; also the bank's `CustomerKey`.
     pub install_id: InstallId,
-    /// How it takes the money.
+    /// Way of taking the money.
     pub kind: AttemptKind,
-    /// Its state.
+    /// State.
     pub state: AttemptState,
     /// The payer must not pay it any more.
     pub is_withdrawn: bool,
@@ -37,6 +38,8 @@ pub struct Attempt {
     pub terminal_key: String,
     /// Amount to pay.
     pub amount: Kopecks,
+    /// What its receipt says; `None` in rows of an earlier release.
+    pub receipt: Option<ReceiptBasis>,
     /// The bank's number of the payment.
     pub payment_id: Option<String>,
     /// URL of the bank's payment form.
@@ -45,7 +48,7 @@ pub struct Attempt {
     pub status: Option<PaymentStatus>,
     /// Why it failed: the bank's code or one of ours.
     pub error_code: Option<String>,
-    /// What contradicts the bank's answers; an operator has to look at it.
+    /// Contradiction to the bank's answers; an operator has to review it.
     pub discrepancy: Option<Discrepancy>,
     /// When `Charge` was about to be sent.
     pub charge_sent_at: Option<DateTime<Utc>>,
@@ -78,8 +81,9 @@ impl Attempt {
 
 pub(super) const SELECT_ATTEMPT: &str =
     "SELECT id, invoice_id, subscription_id, install_id, kind, state, is_withdrawn,
-        is_automatic, save_card, card_id, terminal_key, amount_kopecks, payment_id, payment_url, bank_status,
-        error_code, discrepancy, charge_sent_at, paid_at, created_at, updated_at FROM invoice_payments WHERE ";
+        is_automatic, save_card, card_id, terminal_key, amount_kopecks, receipt_kind, receipt_taxation, receipt_vat,
+        payment_id, payment_url, bank_status, error_code, discrepancy, charge_sent_at, paid_at, created_at, updated_at
+     FROM invoice_payments WHERE ";
 
 #[derive(sqlx::FromRow)]
 pub(super) struct Row {
@@ -95,6 +99,9 @@ pub(super) struct Row {
     card_id: Option<String>,
     terminal_key: String,
     amount_kopecks: i64,
+    receipt_kind: Option<String>,
+    receipt_taxation: Option<String>,
+    receipt_vat: Option<String>,
     payment_id: Option<String>,
     payment_url: Option<String>,
     bank_status: Option<String>,
@@ -110,6 +117,14 @@ impl TryFrom<Row> for Attempt {
     type Error = StoreError;
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
+        let receipt = match &row.receipt_kind {
+            Some(kind) => Some(ReceiptBasis {
+                kind: decode_text("receipt kind", kind)?,
+                taxation: row.receipt_taxation,
+                vat: row.receipt_vat.as_deref().map(|text| decode_text("VAT rate", text)).transpose()?,
+            }),
+            None => None,
+        };
         Ok(Self {
             id: decode_text("invoice payment id", &row.id)?,
             invoice_id: decode_text("invoice id", &row.invoice_id)?,
@@ -123,6 +138,7 @@ impl TryFrom<Row> for Attempt {
             card_id: row.card_id.as_deref().map(|id| decode_text("card id", id)).transpose()?,
             terminal_key: row.terminal_key,
             amount: Kopecks(row.amount_kopecks),
+            receipt,
             payment_id: row.payment_id,
             payment_url: row.payment_url,
             status: row.bank_status.map(PaymentStatus::from),

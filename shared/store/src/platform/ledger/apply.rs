@@ -74,7 +74,7 @@ pub enum CommandOutcome {
 pub(super) struct WalletCommands<'a> {
     /// The wallet.
     pub(super) wallet: WalletId,
-    /// Its commands.
+    /// Commands of the wallet.
     pub(super) commands: Vec<&'a LedgerCommand>,
 }
 

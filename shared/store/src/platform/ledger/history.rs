@@ -122,12 +122,12 @@ pub async fn find_transaction(conn: &mut Conn, id: TransactionId) -> StoreResult
     Ok(complete(conn, row.into_iter().collect()).await?.pop())
 }
 
-/// Whose transactions are listed.
+/// Owner of the listed transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HistoryOf {
-    /// Those of one wallet.
+    /// Transactions of one wallet.
     Wallet(WalletId),
-    /// Those of all wallets of a widget. The filter's times bound the work: they select a range of each wallet's index.
+    /// Transactions of all wallets of a widget. The filter's times bound the work: they select a range of each wallet's index.
     Widget(WidgetId),
 }
 

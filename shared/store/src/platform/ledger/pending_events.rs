@@ -7,7 +7,7 @@ use flysk_domain::platform::ledger::{HoldState, Wallet};
 
 use crate::{Conn, StoreError, StoreResult};
 
-/// What happened in a wallet.
+/// Event of a wallet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WalletEvent {
     /// The balance fell below the widget's threshold.
@@ -21,7 +21,7 @@ pub enum WalletEvent {
     HoldExpired {
         /// The hold.
         hold: HoldId,
-        /// Its coins, which returned to the balance.
+        /// Coins of the hold, which returned to the balance.
         amount: MicroCoins,
     },
 }
@@ -33,7 +33,7 @@ pub struct PendingWalletEvent {
     pub id: u64,
     /// The wallet.
     pub wallet_id: WalletId,
-    /// What happened.
+    /// The event.
     pub event: WalletEvent,
     /// When it happened.
     pub happened_at: DateTime<Utc>,

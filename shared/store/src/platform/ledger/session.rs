@@ -14,11 +14,11 @@ use super::transactions::Recorded;
 use super::wallets::{LockedWallet, WalletRow};
 use crate::{StoreError, StoreResult};
 
-/// What the commands of a wallet change.
+/// Changes that the commands of a wallet make.
 pub(super) struct Decision<'a> {
     /// The wallet's row as it was locked.
     pub(super) row: WalletRow,
-    /// Balance below which the wallet's widget is told.
+    /// Balance below which the wallet's widget gets an event.
     pub(super) low_balance: Option<MicroCoins>,
     /// The wallet as it was loaded.
     pub(super) before: Wallet,

@@ -257,11 +257,7 @@ fn commands_of<'a>((wallet, waiting): (&'a WalletId, &'a Vec<Pending>)) -> Walle
 /// Whether the group may succeed when it is repeated: also after a key that another transaction stored concurrently. A long wait
 /// for a lock may last as long again.
 fn is_lost_race(error: &StoreError) -> bool {
-    match error {
-        StoreError::Conflict(cause) => !StoreError::is_lock_wait_timeout(cause),
-        StoreError::Duplicate { .. } => true,
-        _ => false,
-    }
+    error.is_lost_race() || matches!(error, StoreError::Duplicate { .. })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

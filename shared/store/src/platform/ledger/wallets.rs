@@ -85,7 +85,7 @@ pub async fn list_wallets_of_installs(
 pub(super) struct LockedWallet {
     /// The wallet.
     pub(super) row: WalletRow,
-    /// Balance below which its widget is told, if the widget has set one.
+    /// Balance below which its widget gets an event, if the widget has set one.
     pub(super) low_balance: Option<MicroCoins>,
 }
 

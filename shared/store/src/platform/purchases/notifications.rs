@@ -20,7 +20,7 @@ pub enum NotificationState {
     New,
     /// Processed, whether or not it changed anything.
     Applied,
-    /// It concerns no purchase of this deployment.
+    /// Not about a purchase of this deployment.
     Ignored,
 }
 

@@ -46,7 +46,7 @@ pub struct NewRefund<'a> {
     pub transaction: TransactionId,
     /// The transaction that withdrew the bonus.
     pub bonus_transaction: Option<TransactionId>,
-    /// Who requested the refund.
+    /// Requester of the refund.
     pub requested_by: &'a str,
     /// Current time.
     pub now: DateTime<Utc>,
@@ -69,7 +69,7 @@ pub struct Refund {
     pub state: RefundState,
     /// The bank's error code, if it refused.
     pub error_code: Option<String>,
-    /// Who requested the refund.
+    /// Requester of the refund.
     pub requested_by: String,
     /// When it was requested.
     pub created_at: DateTime<Utc>,

@@ -45,18 +45,19 @@ pub async fn list_sealed_purchases(
         .collect()
 }
 
-/// Replaces the sealed texts of a purchase, unless they changed since they were read.
+/// Replaces the sealed texts of a purchase and the hash of its address, unless they changed since they were read.
 pub async fn reseal_purchase(
     conn: &mut Conn,
     read: &SealedPurchase,
-    contact: &str,
+    (contact, hash): (&str, &[u8]),
     rebill: Option<&str>,
 ) -> StoreResult<bool> {
     let updated = sqlx::query(
-        "UPDATE coin_purchases SET contact_sealed = ?, rebill_sealed = ?
+        "UPDATE coin_purchases SET contact_sealed = ?, contact_hash = ?, rebill_sealed = ?
          WHERE id = ? AND contact_sealed = ? AND rebill_sealed <=> ?",
     )
     .bind(contact)
+    .bind(hash)
     .bind(rebill)
     .bind(read.id.to_string())
     .bind(&read.contact)

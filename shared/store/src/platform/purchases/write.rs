@@ -19,7 +19,7 @@ const MAX_ERROR_CODE_LEN: usize = 16;
 /// A purchase to be inserted.
 #[derive(Debug)]
 pub struct NewPurchase<'a> {
-    /// Its id, sent to the bank as the order number.
+    /// Id, sent to the bank as the order number.
     pub id: PurchaseId,
     /// Wallet that receives the coins.
     pub wallet_id: WalletId,
@@ -29,6 +29,8 @@ pub struct NewPurchase<'a> {
     pub terminal_key: &'a str,
     /// Receipt's e-mail address, sealed for `coin_purchases.contact:<id>`.
     pub contact_sealed: &'a str,
+    /// Keyed hash of the address ([`crate::contact_hashes`]).
+    pub contact_hash: &'a [u8],
     /// Whether to save the card.
     pub save_card: bool,
     /// The user who buys.
@@ -48,9 +50,9 @@ pub async fn insert_purchase(conn: &mut Conn, new: &NewPurchase<'_>) -> StoreRes
     let terms = &new.package.terms;
     sqlx::query(
         "INSERT INTO coin_purchases (id, wallet_id, package_id, price_kopecks, coins_micro, bonus_micro,
-             bonus_days, state, terminal_key, order_id, contact_sealed, save_card, bought_by, idem_key,
-             body_hash, poll_at, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, 'created', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             bonus_days, state, terminal_key, order_id, contact_sealed, contact_hash, save_card, bought_by,
+             idem_key, body_hash, poll_at, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, 'created', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(new.id.to_string())
     .bind(new.wallet_id.to_string())
@@ -62,6 +64,7 @@ pub async fn insert_purchase(conn: &mut Conn, new: &NewPurchase<'_>) -> StoreRes
     .bind(new.terminal_key)
     .bind(new.id.to_string())
     .bind(new.contact_sealed)
+    .bind(new.contact_hash)
     .bind(new.save_card)
     .bind(new.bought_by.0)
     .bind(new.key)

@@ -1,4 +1,4 @@
-//! Tables `price_campaigns` and `price_notices`: who gets a new price, and when the customers were told.
+//! Tables `price_campaigns` and `price_notices`: moves of customers to new prices, and the times of their notices.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::id::{PlanId, PriceCampaignId, SubscriptionId, WidgetId};
@@ -23,7 +23,7 @@ pub struct PriceCampaign {
     pub to_plan: PlanId,
     /// First day, Moscow: the first period that begins on it or later has the new price.
     pub effective_on: NaiveDate,
-    /// Who started it: `operator:<name>`.
+    /// Operator who started the campaign: `operator:<name>`.
     pub started_by: String,
     /// Why.
     pub reason: String,
@@ -136,7 +136,7 @@ pub async fn stop_campaign(
     Ok(is_stopped)
 }
 
-/// Lists customers of a campaign who were not told yet, by id, starting after `after`.
+/// Lists customers of a campaign who were not notified yet, by id, starting after `after`.
 pub async fn list_customers_to_notify(
     conn: &mut Conn,
     campaign: &PriceCampaign,
@@ -159,7 +159,7 @@ pub async fn list_customers_to_notify(
     ids.iter().map(|id| decode_text("subscription id", id)).collect()
 }
 
-/// What a customer is told about a new price.
+/// Contents of a customer's notice about a new price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PriceNotice {
     /// The campaign.
@@ -174,11 +174,11 @@ pub struct PriceNotice {
     pub seats: u32,
     /// First day of the first period with the new price, Moscow.
     pub applies_on: NaiveDate,
-    /// When the customer was told.
+    /// Time of the notice.
     pub noticed_at: DateTime<Utc>,
 }
 
-/// Records a notice; `false` if the customer was told before.
+/// Records a notice; `false` if the customer was notified before.
 pub async fn insert_price_notice(conn: &mut Conn, notice: &PriceNotice) -> StoreResult<bool> {
     let inserted = sqlx::query(
         "INSERT INTO price_notices (campaign_id, subscription_id, old_kopecks, new_kopecks, seats, applies_on, noticed_at)
@@ -196,7 +196,7 @@ pub async fn insert_price_notice(conn: &mut Conn, notice: &PriceNotice) -> Store
     unless_duplicate(inserted)
 }
 
-/// A running campaign of which a customer was told.
+/// A running campaign of which a customer was notified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnnouncedPrice {
     /// The version that the customer gets.
@@ -219,7 +219,7 @@ struct AnnouncedRow {
     noticed_at: DateTime<Utc>,
 }
 
-/// Finds the running campaign that moves a customer from this version of a plan, if the customer was told.
+/// Finds the running campaign that moves a customer from this version of a plan, if the customer was notified.
 pub async fn find_announced_price(
     conn: &mut Conn,
     subscription: SubscriptionId,
@@ -279,7 +279,7 @@ pub async fn count_plan_customers(conn: &mut Conn, plan: PlanId) -> StoreResult<
     Ok(rows)
 }
 
-/// Counts the customers whom a campaign has told.
+/// Counts the customers whom a campaign has notified.
 pub async fn count_price_notices(conn: &mut Conn, campaign: PriceCampaignId) -> StoreResult<u64> {
     let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM price_notices WHERE campaign_id = ?")
         .bind(campaign.to_string())

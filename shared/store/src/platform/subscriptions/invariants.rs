@@ -4,9 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{Conn, StoreResult};
 
-/// Maximum delay of a step that is due, before somebody is told.
+/// Delay of a due step after which an alert is raised.
 const STEP_LEEWAY: TimeDelta = TimeDelta::minutes(10);
-/// How far back paid invoices are checked; the check runs every hour.
+/// Age of the oldest paid invoices that are checked; the check runs every hour.
 const CHECKED_PERIOD: TimeDelta = TimeDelta::days(2);
 
 /// A row that violates a rule.
@@ -19,8 +19,14 @@ pub struct SubscriptionViolation {
 }
 
 /// Names of all rules.
-pub const SUBSCRIPTION_RULES: [&str; 5] =
-    ["step_overdue", "never_due", "open_after_end", "paid_not_effective", "active_without_payment"];
+pub const SUBSCRIPTION_RULES: [&str; 6] = [
+    "step_overdue",
+    "never_due",
+    "open_after_end",
+    "paid_not_effective",
+    "active_without_payment",
+    "days_without_reason",
+];
 
 /// Checks every rule; returns at most `limit` violations of each.
 pub async fn verify_subscriptions(
@@ -28,8 +34,14 @@ pub async fn verify_subscriptions(
     now: DateTime<Utc>,
     limit: u32,
 ) -> StoreResult<Vec<SubscriptionViolation>> {
-    let [step_overdue, never_due, open_after_end, paid_not_effective, active_without_payment] =
-        SUBSCRIPTION_RULES;
+    let [
+        step_overdue,
+        never_due,
+        open_after_end,
+        paid_not_effective,
+        active_without_payment,
+        days_without_reason,
+    ] = SUBSCRIPTION_RULES;
     let mut found = Vec::new();
     // A trial or a period is over, and the scheduler has not noticed.
     let overdue: Vec<String> =
@@ -58,8 +70,15 @@ pub async fn verify_subscriptions(
     .fetch_all(&mut *conn)
     .await?;
     report(&mut found, open_after_end, dunned);
-    // Paid and not extended.
-    let unextended: Vec<String> = sqlx::query_scalar(
+    report(&mut found, paid_not_effective, list_unextended(conn, now, limit).await?);
+    report(&mut found, active_without_payment, list_unpaid(conn, limit).await?);
+    report(&mut found, days_without_reason, list_unexplained(conn, limit).await?);
+    Ok(found)
+}
+
+/// Subscriptions whose paid period did not become effective.
+async fn list_unextended(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<String>> {
+    let ids = sqlx::query_scalar(
         "SELECT s.id FROM subscription_invoices i FORCE INDEX (subscription_invoices_updated)
              JOIN subscriptions s ON s.id = i.subscription_id
          WHERE i.updated_at >= ? AND i.state = 'paid' AND i.period_slot > s.period_no
@@ -68,20 +87,39 @@ pub async fn verify_subscriptions(
     )
     .bind(now - CHECKED_PERIOD)
     .bind(limit)
-    .fetch_all(&mut *conn)
+    .fetch_all(conn)
     .await?;
-    report(&mut found, paid_not_effective, unextended);
-    // Entitled without a reason.
-    let unpaid: Vec<String> = sqlx::query_scalar(
+    Ok(ids)
+}
+
+/// Active subscriptions whose period is neither paid nor granted.
+async fn list_unpaid(conn: &mut Conn, limit: u32) -> StoreResult<Vec<String>> {
+    let ids = sqlx::query_scalar(
         "SELECT s.id FROM subscriptions s LEFT JOIN subscription_invoices i
              ON i.subscription_id = s.id AND i.period_slot = s.period_no AND i.state = 'paid'
          WHERE s.state = 'active' AND s.is_granted = FALSE AND i.id IS NULL ORDER BY s.id LIMIT ?",
     )
     .bind(limit)
-    .fetch_all(&mut *conn)
+    .fetch_all(conn)
     .await?;
-    report(&mut found, active_without_payment, unpaid);
-    Ok(found)
+    Ok(ids)
+}
+
+/// Active subscriptions whose period is granted, or ends later than what its invoice paid, although no bonus days moved its end
+/// there.
+async fn list_unexplained(conn: &mut Conn, limit: u32) -> StoreResult<Vec<String>> {
+    let ids = sqlx::query_scalar(
+        "SELECT s.id FROM subscriptions s LEFT JOIN subscription_invoices i
+             ON i.subscription_id = s.id AND i.period_slot = s.period_no AND i.state = 'paid'
+         WHERE s.state = 'active' AND (s.is_granted = TRUE OR s.period_until > i.period_until) AND NOT EXISTS (
+             SELECT 1 FROM subscription_bonus_days b
+             WHERE b.subscription_id = s.id AND b.moved_to = s.period_until)
+         ORDER BY s.id LIMIT ?",
+    )
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    Ok(ids)
 }
 
 fn report(found: &mut Vec<SubscriptionViolation>, rule: &'static str, ids: Vec<String>) {

@@ -29,7 +29,7 @@ pub struct NewInvoice<'a> {
     pub widget_id: WidgetId,
     /// The seller.
     pub vendor_id: VendorId,
-    /// What it pays.
+    /// Subject that the invoice pays.
     pub kind: InvoiceKind,
     /// The quote that was frozen into it.
     pub quote_id: Option<QuoteId>,
@@ -214,20 +214,22 @@ pub async fn set_charge_at(
     cache_invalidations::record_invoice(conn, id).await
 }
 
-/// Sets the address of the invoice's receipts.
+/// Sets the address of the invoice's receipts, and its hash ([`crate::contact_hashes`]).
 pub async fn set_contact(
     conn: &mut Conn,
     id: InvoiceId,
-    sealed: &str,
+    (sealed, hash): (&str, &[u8]),
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
-    let updated =
-        sqlx::query("UPDATE subscription_invoices SET contact_sealed = ?, updated_at = ? WHERE id = ?")
-            .bind(sealed)
-            .bind(now)
-            .bind(id.to_string())
-            .execute(conn)
-            .await?;
+    let updated = sqlx::query(
+        "UPDATE subscription_invoices SET contact_sealed = ?, contact_hash = ?, updated_at = ? WHERE id = ?",
+    )
+    .bind(sealed)
+    .bind(hash)
+    .bind(now)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
     expect_one(&updated, "invoice")
 }
 
@@ -270,12 +272,18 @@ pub async fn list_sealed_contacts(
     rows.into_iter().map(|(id, sealed)| Ok((decode_text("invoice id", &id)?, sealed))).collect()
 }
 
-/// Replaces a sealed address, unless it changed since it was read.
-pub async fn reseal_contact(conn: &mut Conn, id: InvoiceId, read: &str, sealed: &str) -> StoreResult<bool> {
+/// Replaces a sealed address and its hash, unless it changed since it was read.
+pub async fn reseal_contact(
+    conn: &mut Conn,
+    id: InvoiceId,
+    read: &str,
+    (sealed, hash): (&str, &[u8]),
+) -> StoreResult<bool> {
     let updated = sqlx::query(
-        "UPDATE subscription_invoices SET contact_sealed = ? WHERE id = ? AND contact_sealed = ?",
+        "UPDATE subscription_invoices SET contact_sealed = ?, contact_hash = ? WHERE id = ? AND contact_sealed = ?",
     )
     .bind(sealed)
+    .bind(hash)
     .bind(id.to_string())
     .bind(read)
     .execute(conn)

@@ -34,7 +34,7 @@ pub struct Invoice {
     pub widget_id: WidgetId,
     /// The seller.
     pub vendor_id: VendorId,
-    /// What it pays.
+    /// Subject that the invoice pays.
     pub kind: InvoiceKind,
     /// State.
     pub state: InvoiceState,
@@ -68,7 +68,7 @@ pub struct Invoice {
     pub failure: Option<Failure>,
     /// When it was paid.
     pub paid_at: Option<DateTime<Utc>>,
-    /// How it was paid.
+    /// Way in which the invoice was paid.
     pub paid_by: Option<String>,
     /// Money refunded or being refunded.
     pub refunded: Kopecks,

@@ -28,7 +28,7 @@ pub struct NewQuote<'a> {
     pub total: Kopecks,
     /// Until when it can be applied.
     pub expires_at: DateTime<Utc>,
-    /// Who asked.
+    /// Requester of the quote.
     pub requested_by: &'a str,
     /// Current time.
     pub now: DateTime<Utc>,

@@ -117,7 +117,7 @@ pub struct BonusGrant<'a> {
     pub moved_to: NaiveDate,
     /// Why.
     pub reason: &'a str,
-    /// Who granted them.
+    /// Operator who granted the days.
     pub granted_by: &'a str,
     /// When.
     pub granted_at: DateTime<Utc>,
@@ -170,9 +170,9 @@ pub async fn insert_notice(
 pub struct Action {
     /// The subscription.
     pub subscription_id: SubscriptionId,
-    /// Who: `user:<id>`, `operator:<name>`, `bank` or `system`.
+    /// Actor: `user:<id>`, `operator:<name>`, `bank` or `system`.
     pub actor: String,
-    /// What, in at most 32 ASCII characters.
+    /// Code of the action, at most 32 ASCII characters.
     pub action: String,
     /// Why; required of operators.
     pub reason: Option<String>,

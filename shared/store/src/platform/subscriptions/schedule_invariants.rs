@@ -6,7 +6,7 @@ use flysk_domain::platform::subscriptions::moscow_day;
 use super::invariants::SubscriptionViolation;
 use crate::{Conn, StoreResult};
 
-/// Maximum delay of a due charge or receipt, before somebody is told: many are due in the same hour, and the terminal's limit
+/// Delay of a due charge or receipt after which an alert is raised: many are due in the same hour, and the terminal's limit
 /// on requests spreads them.
 const CHARGE_LEEWAY: TimeDelta = TimeDelta::hours(1);
 

@@ -17,7 +17,7 @@ pub struct TApiAccess {
     pub account: String,
     /// Token, sealed for `vendors.t_api_token:<id>`.
     pub token_sealed: String,
-    /// How long its invoices can be paid.
+    /// Days in which the vendor's invoices can be paid.
     pub due: DueTerms,
 }
 

@@ -45,7 +45,7 @@ pub struct TransferAct {
     pub state: ActState,
     /// Number in the seller's series of acts; `None` until it is issued.
     pub act_number: Option<i64>,
-    /// What it says, as JSON; `None` until it is issued.
+    /// Content as JSON; `None` until the act is issued.
     pub content: Option<String>,
 }
 

@@ -16,13 +16,13 @@ pub struct Allocation {
     pub step: u32,
     /// The place.
     pub target: AllocationTarget,
-    /// How much; the rows of an operation sum to its amount.
+    /// Amount; the rows of an operation sum to the operation's amount.
     pub kopecks: Kopecks,
     /// The invoice, if the place is one.
     pub transfer_invoice: Option<TransferInvoiceId>,
     /// Install whose firm has the balance, if the place is one.
     pub install: Option<InstallId>,
-    /// Who decided: `bank`, `system` or `operator:<name>`.
+    /// Decider: `bank`, `system` or `operator:<name>`.
     pub decided_by: String,
     /// Why, if a person decided.
     pub reason: Option<String>,
@@ -60,7 +60,7 @@ impl TryFrom<Row> for Allocation {
     }
 }
 
-/// Inserts a row. [`StoreError::Duplicate`]: somebody else decided about the operation meanwhile.
+/// Inserts a row. [`StoreError::Duplicate`]: another decision about the operation was written meanwhile.
 pub async fn insert_allocation(
     conn: &mut Conn,
     operation: BankOperationId,
@@ -94,16 +94,16 @@ pub struct InvoiceMoney {
     /// Day on which the bank booked it, Moscow.
     pub booked_on: NaiveDate,
     kopecks: i64,
-    /// Who paid.
+    /// Name of the payer.
     pub payer_name: String,
     /// Purpose of the payment.
     pub purpose: String,
-    /// Who decided: `bank`, `system` or `operator:<name>`.
+    /// Decider: `bank`, `system` or `operator:<name>`.
     pub decided_by: String,
 }
 
 impl InvoiceMoney {
-    /// How much the invoice took.
+    /// Amount that the invoice took.
     pub fn kopecks(&self) -> Kopecks {
         Kopecks(self.kopecks)
     }

@@ -10,7 +10,7 @@ use crate::error::expect_one;
 use crate::text_column::decode_text;
 use crate::{Conn, StoreResult};
 
-/// Whose balance it is.
+/// Owner of a balance: a firm, with a vendor and an install.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BalanceOwner {
     /// The seller.
@@ -94,7 +94,7 @@ pub async fn change_balance(
     write_entry(conn, owner, kopecks, (cause, None), now).await
 }
 
-/// Takes money from a balance that a person has sent back to the firm. `key` tells the payment order from all others of the
+/// Takes money from a balance that a person has sent back to the firm. `key` identifies the payment order among those of the
 /// vendor, at most 64 ASCII characters; `(by, reason)` are at most 80 and 500 characters. Fails as [`change_balance`] does.
 pub async fn take_returned(
     conn: &mut Conn,
@@ -107,7 +107,7 @@ pub async fn take_returned(
     write_entry(conn, owner, Kopecks(-kopecks.0), (cause, Some(decision)), now).await
 }
 
-/// What was sent back of a balance since a time.
+/// Sums the money of a balance that was sent back since a time.
 pub async fn sum_returned_since(
     conn: &mut Conn,
     owner: BalanceOwner,

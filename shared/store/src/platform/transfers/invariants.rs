@@ -4,18 +4,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{Conn, StoreResult};
 
-/// How far back rows are checked; the check runs every hour.
+/// Age of the oldest rows that are checked; the check runs every hour.
 const CHECKED_PERIOD: TimeDelta = TimeDelta::days(2);
 
 /// Every kopeck of an operation is in one place.
 const MONEY_NOT_PLACED: &str = "money_not_placed";
 /// Money of an operation waits for a person exactly if the operation does.
 const QUEUE_DISAGREES: &str = "queue_disagrees";
-/// What an invoice holds is what came in, from operations and from the balance, without what it gave back.
+/// The paid sum of an invoice is what came in from operations and from the balance, less what went back.
 const INVOICE_DISAGREES: &str = "invoice_disagrees";
 /// A balance is the sum of its entries.
 const BALANCE_DISAGREES: &str = "balance_disagrees";
-/// What a paid invoice pays was granted by no other one.
+/// The subject of a paid invoice was granted by no other invoice.
 const GRANTED_TWICE: &str = "granted_twice";
 /// A paid invoice has granted what it pays.
 const PAID_NOT_GRANTED: &str = "paid_not_granted";

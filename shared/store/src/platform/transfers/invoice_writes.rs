@@ -32,13 +32,15 @@ pub struct NewTransferInvoiceRow<'a> {
     pub install_id: InstallId,
     /// The widget.
     pub widget_id: WidgetId,
-    /// What it pays.
+    /// Subject that the invoice pays.
     pub subject: PaymentSubject,
-    /// Who pays.
+    /// Payer of the invoice.
     pub payer: &'a Payer,
-    /// Where it is sent, sealed for `transfer_invoices.email:<id>`.
+    /// Address that the invoice is sent to, sealed for `transfer_invoices.email:<id>`.
     pub email_sealed: &'a str,
-    /// What is sold, in Russian; at most 200 characters.
+    /// Keyed hash of the address ([`crate::contact_hashes`]).
+    pub email_hash: &'a [u8],
+    /// Title of the invoice, in Russian; at most 200 characters.
     pub title: &'a str,
     /// Purpose that the payer is asked to write; at most 210 characters.
     pub purpose: &'a str,
@@ -54,7 +56,7 @@ pub struct NewTransferInvoiceRow<'a> {
     pub issued_on: NaiveDate,
     /// Last day to pay, Moscow.
     pub due_on: NaiveDate,
-    /// Who asked for it; at most 80 characters.
+    /// Requester of the invoice; at most 80 characters.
     pub requested_by: &'a str,
     /// Current time.
     pub now: DateTime<Utc>,
@@ -85,9 +87,9 @@ pub async fn insert_transfer_invoice(conn: &mut Conn, new: &NewTransferInvoiceRo
     };
     sqlx::query(
         "INSERT INTO transfer_invoices (id, vendor_id, number, install_id, widget_id, pays_invoice_id, pays_purchase_id,
-             open_slot, state, payer_name, payer_inn, payer_kpp, email_sealed, title, purpose, total_kopecks,
-             balance_kopecks, amount_kopecks, vat, issued_on, due_on, requested_by, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, 1, 'sending', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             open_slot, state, payer_name, payer_inn, payer_kpp, email_sealed, email_hash, title, purpose,
+             total_kopecks, balance_kopecks, amount_kopecks, vat, issued_on, due_on, requested_by, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, 1, 'sending', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(new.id.to_string())
     .bind(new.vendor_id.to_string())
@@ -100,6 +102,7 @@ pub async fn insert_transfer_invoice(conn: &mut Conn, new: &NewTransferInvoiceRo
     .bind(new.payer.inn.as_str())
     .bind(&new.payer.kpp)
     .bind(new.email_sealed)
+    .bind(new.email_hash)
     .bind(new.title)
     .bind(new.purpose)
     .bind(new.total.0)
@@ -317,20 +320,22 @@ pub async fn set_transfer_pdf(
     expect_one(&updated, "transfer invoice")
 }
 
-/// Replaces the sealed e-mail address, unless it changed since it was read.
+/// Replaces the sealed e-mail address and its hash, unless it changed since it was read.
 pub async fn reseal_transfer_email(
     conn: &mut Conn,
     id: TransferInvoiceId,
     read: &str,
-    sealed: &str,
+    (sealed, hash): (&str, &[u8]),
 ) -> StoreResult<bool> {
-    let updated =
-        sqlx::query("UPDATE transfer_invoices SET email_sealed = ? WHERE id = ? AND email_sealed = ?")
-            .bind(sealed)
-            .bind(id.to_string())
-            .bind(read)
-            .execute(conn)
-            .await?;
+    let updated = sqlx::query(
+        "UPDATE transfer_invoices SET email_sealed = ?, email_hash = ? WHERE id = ? AND email_sealed = ?",
+    )
+    .bind(sealed)
+    .bind(hash)
+    .bind(id.to_string())
+    .bind(read)
+    .execute(conn)
+    .await?;
     Ok(updated.rows_affected() == 1)
 }
 

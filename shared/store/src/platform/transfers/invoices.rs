@@ -25,15 +25,15 @@ pub struct TransferInvoice {
     pub install_id: InstallId,
     /// The widget.
     pub widget_id: WidgetId,
-    /// What it pays.
+    /// Subject that the invoice pays.
     pub subject: PaymentSubject,
     /// State.
     pub state: TransferInvoiceState,
-    /// Who pays.
+    /// Payer of the invoice.
     pub payer: Payer,
-    /// Where it is sent, sealed for `transfer_invoices.email:<id>`; empty once erased.
+    /// Address that the invoice is sent to, sealed for `transfer_invoices.email:<id>`; empty once erased.
     pub email_sealed: String,
-    /// What is sold, in Russian.
+    /// Title of the invoice, in Russian.
     pub title: String,
     /// Purpose that the payer is asked to write.
     pub purpose: String,
@@ -43,7 +43,7 @@ pub struct TransferInvoice {
     pub from_balance: Kopecks,
     /// The rest, which the firm is asked for.
     pub amount: Kopecks,
-    /// What arrived of it.
+    /// Sum that has arrived.
     pub paid: Kopecks,
     /// VAT rate.
     pub vat: VatRate,
@@ -69,14 +69,14 @@ pub struct TransferInvoice {
     pub paid_at: Option<DateTime<Utc>>,
     /// Why it ended unpaid.
     pub void_reason: Option<String>,
-    /// Who asked for it: `user:<id>` or `operator:<name>`.
+    /// Requester: `user:<id>` or `operator:<name>`.
     pub requested_by: String,
     /// When it was written.
     pub created_at: DateTime<Utc>,
 }
 
 impl TransferInvoice {
-    /// What it lacks.
+    /// Rest that has not arrived.
     pub fn missing(&self) -> Kopecks {
         Kopecks(self.amount.0.saturating_sub(self.paid.0))
     }

@@ -22,7 +22,7 @@ const ID_HOLDS_DAYS: u64 = 7;
 pub struct BankOperation {
     /// Id.
     pub id: BankOperationId,
-    /// Whose account it is.
+    /// Vendor who owns the account.
     pub vendor_id: VendorId,
     /// The account.
     pub account: String,

@@ -1,4 +1,4 @@
-//! What transfer invoices do to their subjects: invoices of subscriptions and purchases of coins.
+//! Effects of transfer invoices on their subjects: invoices of subscriptions and purchases of coins.
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::PurchaseId;

@@ -67,7 +67,7 @@ pub async fn ids(conn: &mut Conn, filter: &AccountFilter, keyset: &Keyset) -> St
     Ok(keyset.in_order(ids).iter().map(ToString::to_string).collect())
 }
 
-/// How many accounts match, up to a limit, as the only element.
+/// Counts the accounts that match, up to a limit; the count is the only element.
 async fn number_of(conn: &mut Conn, filter: &AccountFilter, limit: u32) -> StoreResult<Vec<u64>> {
     let mut query = sqlx::QueryBuilder::new(
         "SELECT CAST(COUNT(*) AS UNSIGNED) FROM (SELECT 1 FROM accounts WHERE platform = ",

@@ -14,7 +14,7 @@ pub(super) const WALLET_AVAILABLE: &str = "wallet available";
 pub(super) const WALLET_HELD: &str = "wallet held";
 /// The held coins are those of the open holds.
 pub(super) const OPEN_HOLDS: &str = "open holds";
-/// What is left of a lot is the sum of its entries.
+/// The rest of a lot is the sum of its entries.
 pub(super) const LOT_LEFT: &str = "lot left";
 
 /// Rules of wallets. Each statement returns the id, the value computed from the rows and the stored value.

@@ -19,7 +19,7 @@ const LOTS: (&str, &str) = ("lot_", "lot_~");
 /// Result of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
-    /// What was checked: the entries behind the last proof, and all wallets.
+    /// Counts and violations: of the entries behind the last proof, and of all wallets.
     pub verification: Verification,
     /// Number of the last proof whose balances are right; `None` if a lot is wrong, so that it is reported again.
     pub compared: Option<u64>,

@@ -28,7 +28,7 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// What the first range follows.
+    /// Proof that the first range follows.
     pub fn start() -> Self {
         Self {
             number: 0,
@@ -124,8 +124,19 @@ pub async fn mark_compared(conn: &mut Conn, number: u64, now: DateTime<Utc>) -> 
     Ok(())
 }
 
-/// Deletes all proofs; the next verification proves the ledger from its beginning.
-pub async fn forget_proofs(conn: &mut Conn) -> StoreResult<()> {
+/// Deletes all proofs; the next verification proves the ledger from its beginning. `next` is the number after the last range, whose
+/// row the caller has locked. [`crate::StoreError::Duplicate`] if that range has been proven meanwhile.
+///
+/// The number is inserted and deleted with the others: on a cluster, where locks are local to a node, a verification may prove the
+/// range on another node. Of two transactions that write one key one commits.
+pub async fn forget_proofs(conn: &mut Conn, next: u64) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO ledger_proofs (number, through_id, transactions, entries, chain_hash, proven_at)
+         VALUES (?, '', 0, 0, '', '1970-01-01')",
+    )
+    .bind(next)
+    .execute(&mut *conn)
+    .await?;
     sqlx::query("DELETE FROM ledger_proofs").execute(&mut *conn).await?;
     sqlx::query("DELETE FROM ledger_proven_sums").execute(conn).await?;
     Ok(())

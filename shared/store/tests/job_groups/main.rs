@@ -1,8 +1,9 @@
 //! Claims and ends of jobs in groups, and what finds jobs by their state.
 #![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
+mod locks;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::id::JobId;
@@ -11,9 +12,6 @@ use flysk_domain::{Clock as _, ManualClock};
 use flysk_store::jobs::{self, Claim, Fence, JobState, Lease, NewJob};
 use flysk_store::{Conn, Pool};
 use sqlx::MySqlPool;
-
-/// Shorter than the wait for a lock, 10 s.
-const NO_WAIT: Duration = Duration::from_secs(5);
 
 /// A table of jobs at one moment.
 struct Fixture {
@@ -163,22 +161,6 @@ async fn only_jobs_that_were_never_started_and_may_be_again_are_claimed_ahead(po
     assert_eq!(ids(&all.claim_many(&rest.map(starting)).await), BTreeSet::from(rest));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_locked_row_keeps_no_other_from_being_claimed(pool: MySqlPool) {
-    let all = Fixture::on(pool);
-    let (free, locked, also_free) =
-        (all.insert(3, None).await, all.insert(3, Some("key")).await, all.insert(3, None).await);
-    let mut elsewhere = all.pool.begin().await.unwrap();
-    assert!(jobs::expedite(&mut elsewhere, "test.work", "key", all.now()).await.unwrap());
-
-    let wanted = [free, locked, also_free].map(starting);
-    let claimed = tokio::time::timeout(NO_WAIT, all.claim_many(&wanted)).await.unwrap();
-    assert_eq!(ids(&claimed), BTreeSet::from([free, also_free]));
-
-    elsewhere.commit().await.unwrap();
-    assert!(all.claim(locked).await.is_some(), "it can be claimed alone");
-}
-
 /// A job that was claimed ahead and given back is as it was: not started, under its dedup key, due since the same time.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_job_that_is_given_back_was_never_started(pool: MySqlPool) {
@@ -295,26 +277,6 @@ async fn running_jobs_whose_leases_have_expired_are_found(pool: MySqlPool) {
     assert_eq!(all.row(waiting).await.state, JobState::Queued);
 }
 
-/// A worker may have lost the network in the middle of a transaction. The rescue of other jobs does not wait for it.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn expired_jobs_whose_row_is_locked_are_left_out(pool: MySqlPool) {
-    let all = Fixture::on(pool);
-    let (locked, free) = (all.insert(3, None).await, all.insert(3, None).await);
-    all.claim_many(&[locked, free].map(starting)).await;
-    let at = all.now() + TimeDelta::seconds(31);
-    let expired = async || {
-        let mut conn = all.conn().await;
-        let listing = tokio::time::timeout(NO_WAIT, jobs::list_expired(&mut conn, at, 10));
-        let found = listing.await.unwrap().unwrap(); // in time: it waits for no lock
-        found.into_iter().map(|lease| lease.fence.job).collect::<BTreeSet<_>>()
-    };
-    let mut open = all.pool.begin().await.unwrap();
-    assert!(jobs::lock_if_owned(&mut open, Fence { job: locked, number: 1 }).await.unwrap());
-    assert_eq!(expired().await, BTreeSet::from([free]));
-    open.rollback().await.unwrap();
-    assert_eq!(expired().await, BTreeSet::from([locked, free]));
-}
-
 /// Jobs are deleted by the time of their end, whenever they were due, and also those that an earlier release ended.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn ended_jobs_are_pruned_by_the_time_of_their_end(pool: MySqlPool) {
@@ -361,9 +323,10 @@ async fn reads_of_waiting_and_of_old_jobs_are_served_by_an_index(pool: MySqlPool
         all.insert(3, None).await;
     }
     let mut conn = all.conn().await;
-    let depths = jobs::depths(&mut conn, &["test.work", "test.other"], all.now()).await.unwrap();
-    let counted: Vec<_> = depths.iter().map(|depth| (depth.state, depth.due, depth.count)).collect();
-    assert_eq!(counted, [(JobState::Queued, true, 50)]);
+    let begin = DateTime::UNIX_EPOCH;
+    let slice = jobs::count_slice(&mut conn, JobState::Queued, begin, 100, all.now()).await.unwrap();
+    let counted: Vec<_> = slice.depths.iter().map(|depth| (depth.due, depth.count)).collect();
+    assert_eq!((counted, slice.next), (vec![(true, 50)], None));
     let read = rows_read(&mut conn).await;
     let pruned = jobs::prune(&mut conn, JobState::Done, all.now() - TimeDelta::days(7), 100).await.unwrap();
     let read = rows_read(&mut conn).await - read;
