@@ -13,13 +13,14 @@ use crate::outcome::{JobError, JobOutcome, JobResult};
 #[derive(Debug)]
 pub struct JobContext {
     lease: Lease,
+    started_at: DateTime<Utc>,
     outbox: Outbox,
     ended: AtomicBool,
 }
 
 impl JobContext {
     pub(crate) fn new(lease: Lease, outbox: Outbox) -> Self {
-        Self { lease, outbox, ended: AtomicBool::new(false) }
+        Self { lease, started_at: outbox.clock().now(), outbox, ended: AtomicBool::new(false) }
     }
 
     /// Current time by the runtime's clock.
@@ -87,6 +88,11 @@ impl JobContext {
     /// Whether [`JobContext::done`] has already completed the job.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::SeqCst)
+    }
+
+    /// When the attempt began in this process.
+    pub(crate) fn started_at(&self) -> DateTime<Utc> {
+        self.started_at
     }
 
     pub(crate) fn lease(&self) -> &Lease {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use flysk_domain::trace::Trace;
-use flysk_store::{StoreResult, answered, cron_ticks, repeat_contended};
+use flysk_store::{StoreError, StoreResult, answered, cron_ticks, repeat_while};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::job::Job;
 use crate::outbox::{Outbox, UnitOfWork};
 
-/// How often the scheduler looks for due entries.
+/// Interval at which the scheduler searches for due entries.
 const TICK_INTERVAL: Duration = Duration::from_millis(500);
 
 type Enqueue = Arc<dyn for<'a> Fn(&'a mut UnitOfWork) -> BoxFuture<'a, StoreResult<()>> + Send + Sync>;
@@ -90,19 +90,35 @@ impl Scheduler {
     }
 
     /// Enqueues every due tick that no scheduler has enqueued; returns their number.
+    ///
+    /// # Errors
+    ///
+    /// The last one, after the other entries were enqueued. Without the database, none is.
     pub async fn tick_once(&self) -> StoreResult<usize> {
         let now = self.outbox.clock().now();
-        let mut enqueued = 0;
+        let (mut enqueued, mut failed) = (0, None);
         for entry in &self.entries {
-            let latest = async {
-                cron_ticks::find_latest(&mut *self.outbox.pool().acquire().await?, entry.name).await
-            };
-            let since = answered(latest).await?.unwrap_or(self.since);
-            let Some(tick_at) = entry.due(since, now) else { continue };
-            let enqueue = || answered(self.enqueue(entry, tick_at, now));
-            enqueued += usize::from(repeat_contended(enqueue).await?);
+            match self.tick(entry, now).await {
+                Ok(is_enqueued) => enqueued += usize::from(is_enqueued),
+                // The others would wait as long for the database.
+                Err(error @ StoreError::Database(_)) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(entry = entry.name, error = %error, "failed to enqueue a scheduled tick");
+                    failed = Some(error);
+                }
+            }
         }
-        Ok(enqueued)
+        failed.map_or(Ok(enqueued), Err)
+    }
+
+    /// Enqueues the due tick of an entry; `false` if none is due, or another scheduler has enqueued it.
+    async fn tick(&self, entry: &ScheduleEntry, now: DateTime<Utc>) -> StoreResult<bool> {
+        let latest =
+            async { cron_ticks::find_latest(&mut *self.outbox.pool().acquire().await?, entry.name).await };
+        let since = answered(latest).await?.unwrap_or(self.since);
+        let Some(tick_at) = entry.due(since, now) else { return Ok(false) };
+        // A row that stays locked is waited for once: the other entries are due too.
+        repeat_while(StoreError::is_lost_race, || answered(self.enqueue(entry, tick_at, now))).await
     }
 
     /// Enqueues the job of a tick; `false` if another scheduler has.
@@ -136,6 +152,8 @@ impl Scheduler {
 
 #[cfg(test)]
 mod tests {
+    use flysk_domain::ManualClock;
+    use flysk_store::jobs;
     use serde::{Deserialize, Serialize};
 
     use super::*;
@@ -151,8 +169,37 @@ mod tests {
         const DESCRIPTION: &'static str = "nothing";
     }
 
+    /// The database refuses it: its kind is longer than the column.
+    #[derive(Serialize, Deserialize)]
+    struct Refused {}
+
+    impl Job for Refused {
+        const KIND: &'static str =
+            "test.refused_because_this_name_of_a_kind_is_longer_than_the_column_of_kinds";
+        const POLICY: Policy = Policy::for_queue(QueueName::new("upkeep"));
+        const TRIGGER: &'static str = "a test";
+        const DESCRIPTION: &'static str = "nothing";
+    }
+
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()
+    }
+
+    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    async fn an_entry_that_cannot_be_enqueued_keeps_no_other_from_it(pool: sqlx::MySqlPool) {
+        let clock = ManualClock::at(at("2026-11-22T10:05:00Z"));
+        let outbox = Outbox::new(pool.clone(), None, Arc::new(clock.clone()));
+        let expression = "0 */10 * * * *";
+        let entries = vec![
+            ScheduleEntry::new("refused", expression, || Refused {}).unwrap(),
+            ScheduleEntry::new("prune", expression, || Prune {}).unwrap(),
+        ];
+        let scheduler = Scheduler::new(outbox, entries);
+        clock.advance(chrono::Duration::minutes(6));
+        assert!(matches!(scheduler.tick_once().await, Err(StoreError::Defect(_))));
+        let rows = jobs::list(&mut pool.acquire().await.unwrap(), None, None, 10).await.unwrap();
+        let kinds: Vec<String> = rows.into_iter().map(|row| row.kind).collect();
+        assert_eq!(kinds, [Prune::KIND]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use flysk_domain::clock::{
-    ClockOffset, MonotonicClock, SkewNews, SkewReport, SystemMonotonicClock, TimeSample,
+    ClockOffset, MonotonicClock, SkewChange, SkewReport, SystemMonotonicClock, TimeSample,
 };
 use flysk_domain::{Clock, ProcessClock, SystemClock};
 use flysk_domain::{Randomness, SystemRandomness};
@@ -79,11 +79,11 @@ impl Inner {
         let skew_s = skew.num_milliseconds() as f64 / 1_000.0;
         metrics::gauge!("flysk_clock_skew_seconds").set(skew_s);
         match report.observe(skew) {
-            Some(SkewNews::Off(_)) => tracing::warn!(
+            Some(SkewChange::Off(_)) => tracing::warn!(
                 skew_s,
                 "this machine's wall clock is wrong: it differs from the database's, which is used instead"
             ),
-            Some(SkewNews::Right) => {
+            Some(SkewChange::Right) => {
                 tracing::info!(skew_s, "this machine's wall clock matches the database's again");
             }
             None => {}

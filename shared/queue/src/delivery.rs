@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flysk_domain::id::JobId;
+use flysk_store::StoreError;
 use flysk_store::jobs::Claim;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -47,7 +48,7 @@ pub(super) struct FetchedJob {
 enum JobClaim {
     /// The job is claimed. Its lease represents it, and its wake-up is acknowledged.
     Held(HeldJob),
-    /// It is to be claimed when it can start.
+    /// To be claimed when the job can start.
     Open(AckHandle),
 }
 
@@ -136,6 +137,11 @@ impl<App: Send + Sync + 'static> JobDelivery<App> {
             }
             match self.executor.claim(id).await {
                 Ok(lease) => break lease,
+                // A transaction whose process is gone may keep the row for long. A relay pushes the job again once it is free.
+                Err(error @ StoreError::Conflict(_)) if !error.is_lost_race() => {
+                    tracing::warn!(job.id = %id, error = %error, "the row of a job stays locked");
+                    break None;
+                }
                 Err(error) => {
                     tracing::warn!(error = %error, "failed to claim a job; retrying");
                     tokio::time::sleep(pauses.next().unwrap_or_default()).await;
@@ -177,13 +183,14 @@ impl<App: Send + Sync + 'static> JobDelivery<App> {
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use flysk_domain::trace::Trace;
     use flysk_domain::{Clock as _, ManualClock};
-    use flysk_store::jobs::{self, JobState, NewJob};
+    use flysk_store::jobs::{self, JobState};
     use sqlx::MySqlPool;
+    use sqlx::mysql::MySqlPoolOptions;
 
     use super::*;
     use crate::executor::LeaseConfig;
+    use crate::job_fixture::insert_job;
     use crate::outbox::Outbox;
     use crate::registry::Registry;
 
@@ -199,7 +206,7 @@ mod tests {
         let delivery = JobDelivery::new(Arc::clone(&executor), 1, stop);
         let mut conn = pool.acquire().await.unwrap();
         for starts_now in [true, false] {
-            let id = insert_job(&mut conn, &clock).await;
+            let id = insert_job(&pool, &clock, "test.work", clock.now()).await;
             let held = executor.claim_many(&[Claim { job: id, starts_now }]).await.unwrap().remove(0);
             let run_permit = Arc::clone(&delivery.run_permits).try_acquire_owned().ok();
             let run_permit = run_permit.filter(|_| starts_now);
@@ -214,23 +221,32 @@ mod tests {
         }
     }
 
-    async fn insert_job(conn: &mut flysk_store::Conn, clock: &ManualClock) -> JobId {
-        let (id, now) = (JobId::generate(clock), clock.now());
-        let job = NewJob {
-            id,
-            kind: "test.work",
-            queue: "test",
-            priority: 1,
-            payload: &serde_json::Value::Null,
-            max_attempts: 3,
-            run_at: now,
-            push_at: now,
-            dedup_key: None,
-            tenant: None,
-            trace: &Trace { correlation_id: "test".to_owned(), traceparent: None },
-            created_at: now,
-        };
-        assert!(jobs::insert(conn, &job).await.unwrap());
-        id
+    /// The transaction of a process that lost the network stays open. Otherwise the jobs that it has locked would keep all run
+    /// permits of the queue.
+    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    async fn a_job_whose_row_stays_locked_gives_its_run_permit_back(pool: MySqlPool) {
+        let options = MySqlPoolOptions::new().max_connections(2);
+        let own = flysk_store::configure_pool(options).connect_with((*pool.connect_options()).clone());
+        let own = own.await.unwrap();
+        let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
+        let outbox = Outbox::new(own, None, Arc::new(clock.clone()));
+        let (owner, config) = ("test".to_owned(), LeaseConfig::default());
+        let executor = Arc::new(Executor::new(outbox, Registry::default(), Arc::new(()), owner, config));
+        let delivery = JobDelivery::new(executor, 1, CancellationToken::new());
+        let id = insert_job(&pool, &clock, "test.work", clock.now()).await;
+        let mut open = pool.begin().await.unwrap();
+        jobs::defer_push(&mut open, &[id], clock.now()).await.unwrap();
+
+        let run_permit = Arc::clone(&delivery.run_permits).try_acquire_owned().ok();
+        let claim = JobClaim::Open(AckHandle::detached());
+        let fetched = FetchedJob { id, fetch_permit: FetchPermit::single(), run_permit, claim };
+        // A wait for a lock takes 10 s.
+        let performed = tokio::time::timeout(Duration::from_secs(15), delivery.perform(fetched)).await;
+        assert!(performed.is_ok(), "it waits on for the row");
+        assert_eq!(delivery.run_permits.available_permits(), 1);
+
+        open.rollback().await.unwrap();
+        let row = jobs::find(&mut pool.acquire().await.unwrap(), id).await.unwrap().unwrap();
+        assert_eq!((row.state, row.attempt), (JobState::Queued, 0));
     }
 }

@@ -14,9 +14,9 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     const KIND: &'static str;
     /// Queue, priority, attempts, backoff, time limit.
     const POLICY: Policy;
-    /// What enqueues it, for `docs/jobs.md`.
+    /// Trigger of the job, for `docs/jobs.md`.
     const TRIGGER: &'static str;
-    /// Its effect, for `docs/jobs.md`.
+    /// Effect of the job, for `docs/jobs.md`.
     const DESCRIPTION: &'static str;
 
     /// Key for deduplication: only one job of a kind and key can be waiting. `None`: no deduplication.
@@ -36,8 +36,8 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
 pub trait EphemeralJob: Send + Sync + 'static {
     /// `<area>.<verb>_<noun>`.
     const KIND: &'static str;
-    /// What schedules it, for `docs/jobs.md`.
+    /// Trigger of the job, for `docs/jobs.md`.
     const TRIGGER: &'static str;
-    /// Its effect, for `docs/jobs.md`.
+    /// Effect of the job, for `docs/jobs.md`.
     const DESCRIPTION: &'static str;
 }

@@ -19,6 +19,8 @@ mod due_selector;
 mod ephemeral;
 pub mod executor;
 mod job;
+#[cfg(test)]
+mod job_fixture;
 pub mod limits;
 mod metrics;
 mod outbox;

@@ -111,7 +111,7 @@ impl RateLimiter {
         tenant: &str,
         job: &str,
     ) -> Result<Option<Duration>, RedisError> {
-        /// How long a job keeps its position after its time: its own queue may be full, or its worker gone.
+        /// Time for which a job keeps its position after its turn: its own queue may be full, or its worker gone.
         const RETURN_TIMEOUT: Duration = Duration::from_mins(1);
         self.request_turn(rate, tenant, job, 2 * rate.window + RETURN_TIMEOUT).await
     }

@@ -21,7 +21,7 @@ pub enum JobOutcome {
     Snooze {
         /// Earliest time of the next attempt.
         until: DateTime<Utc>,
-        /// What the job waits for.
+        /// Reason for waiting.
         reason: Cow<'static, str>,
     },
 }
@@ -54,7 +54,7 @@ pub enum JobError {
     Wait {
         /// Delay until the next attempt.
         after: Duration,
-        /// What the job waits for.
+        /// Reason for waiting.
         reason: String,
     },
     /// A transaction lost a race and was rolled back. The executor repeats the handler without counting an attempt.

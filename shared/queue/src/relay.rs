@@ -15,15 +15,12 @@ use crate::due_selector::DueSelector;
 use crate::outbox::Outbox;
 use crate::transport::{MAX_QUEUED_WAKEUPS, QueueNotifier, RedisKeys, WakeupMessage};
 
-/// How often the relay polls for due rows, and checks the epoch.
+/// Interval of polls for due rows and of checks of the epoch.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Pause after a turn if more waits than Redis took: workers may empty a full queue in a twentieth of a second. It doubles
 /// while they do not.
 const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(10);
-
-/// Time limit for ending the turn when the process stops.
-const LAST_TURN_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// A wake-up whose job was not claimed within this time is pushed again; that has no effect if it still waits in Redis.
 const REPUSH_AFTER: Duration = Duration::from_secs(30);
@@ -34,6 +31,9 @@ const MAX_DEFERRAL: Duration = Duration::from_mins(1);
 
 /// Rows per statement.
 const PUSH_BATCH_SIZE: usize = 500;
+
+/// Jobs that are pushed again when an epoch begins: more than Redis holds of all queues. Others are due within [`MAX_DEFERRAL`].
+const MAX_DEFERRED: u32 = 50_000;
 
 /// A queue with less free capacity in Redis than this is not refilled, because it has enough work until the next poll.
 const MIN_FREE_CAPACITY: usize = MAX_QUEUED_WAKEUPS / 2;
@@ -52,9 +52,9 @@ pub(super) struct Relay {
     pub(super) selector: DueSelector,
 }
 
-/// What a relay found at a poll.
+/// Result of a relay's poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found {
+enum PollResult {
     /// Redis has all that is due, as far as this relay knows.
     Nothing,
     /// A queue is full in Redis.
@@ -63,7 +63,7 @@ enum Found {
     Backlog,
 }
 
-impl Found {
+impl PollResult {
     /// Pause before the next poll.
     fn next_pause(self, last: Duration) -> Duration {
         match self {
@@ -74,54 +74,55 @@ impl Found {
     }
 }
 
-/// What a relay has seen of Redis.
+/// Last check of Redis' epoch by a relay.
 #[derive(Default)]
-struct Seen {
+struct EpochCheck {
     epoch: Option<(String, String)>,
     checked_at: Option<Instant>,
 }
 
 impl Relay {
-    /// Runs until `stop`.
+    /// Runs until `stop`. A poll is not interrupted then: jobs that are marked as pushed and not in Redis would wait until they
+    /// are pushed again.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let (mut seen, mut pause) = (Seen::default(), Duration::ZERO);
+        let (mut check, mut pause) = (EpochCheck::default(), Duration::ZERO);
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
-            pause = match stop.run_until_cancelled(Box::pin(self.poll(&mut seen))).await {
-                Some(Ok(found)) => found.next_pause(pause),
-                Some(Err(error)) => {
+            pause = match Box::pin(self.poll(&mut check, &stop)).await {
+                Ok(found) => found.next_pause(pause),
+                Err(error) => {
                     tracing::warn!(error = %error, "relay failed to push wake-ups");
                     POLL_INTERVAL
-                }
-                None => {
-                    // Otherwise the others would wait until the turn ends by itself.
-                    let _ = tokio::time::timeout(LAST_TURN_TIMEOUT, self.notifier.end_turn(&self.name)).await;
-                    return;
                 }
             };
         }
     }
 
     /// Pushes what is due, unless another relay does.
-    async fn poll(&mut self, seen: &mut Seen) -> Result<Found, RelayError> {
-        if seen.checked_at.is_none_or(|at| at.elapsed() >= POLL_INTERVAL) {
+    async fn poll(
+        &mut self,
+        check: &mut EpochCheck,
+        stop: &CancellationToken,
+    ) -> Result<PollResult, RelayError> {
+        if check.checked_at.is_none_or(|at| at.elapsed() >= POLL_INTERVAL) {
             let epoch = self.epoch().await?;
-            if seen.epoch.as_ref() != Some(&epoch) {
+            if check.epoch.as_ref() != Some(&epoch) {
                 self.begin_epoch().await?;
-                seen.epoch = Some(epoch);
+                check.epoch = Some(epoch);
             }
-            seen.checked_at = Some(Instant::now());
+            check.checked_at = Some(Instant::now());
         }
         let (is_mine, free) = self.notifier.take_turn(&self.name, &self.queues, MIN_FREE_CAPACITY).await?;
         let is_full = free.iter().any(|free| *free < MIN_FREE_CAPACITY);
-        let otherwise = if is_full { Found::Full } else { Found::Nothing };
+        let otherwise = if is_full { PollResult::Full } else { PollResult::Nothing };
         if !is_mine {
             return Ok(otherwise);
         }
-        let refilled = self.refill(&free).await;
+        let refilled = self.refill(&free, stop).await;
+        // Otherwise the others would wait until the turn ends by itself.
         if let Err(error) = self.notifier.end_turn(&self.name).await {
             tracing::debug!(error = %error, "failed to end a relay's turn");
         }
-        Ok(if refilled? { Found::Backlog } else { otherwise })
+        Ok(if refilled? { PollResult::Backlog } else { otherwise })
     }
 
     /// Identifies the data of the Redis server: changes when the server restarts or its data is wiped.
@@ -136,21 +137,34 @@ impl Relay {
         Ok((stored, run_id.to_owned()))
     }
 
+    /// Makes what was pushed before due for a push again, in pieces. A job whose row is locked is being claimed or pushed.
     async fn begin_epoch(&self) -> Result<(), RelayError> {
-        let mut conn = self.outbox.pool().acquire().await?;
-        let now = self.outbox.clock().now();
-        let again = jobs::push_everything_again(&mut conn, now, now + MAX_DEFERRAL).await?;
+        let (pool, now) = (self.outbox.pool(), self.outbox.clock().now());
+        let listing = async {
+            jobs::list_deferred(&mut *pool.acquire().await?, now, now + MAX_DEFERRAL, MAX_DEFERRED).await
+        };
+        let deferred = answered(listing).await?;
+        let mut again = 0;
+        for piece in deferred.chunks(PUSH_BATCH_SIZE) {
+            let push = || async {
+                let mut tx = pool.begin().await?;
+                let pushed = jobs::push_again(&mut tx, piece, now).await?;
+                tx.commit().await?;
+                StoreResult::Ok(pushed)
+            };
+            again += repeat_contended(|| answered(push())).await?;
+        }
         tracing::info!(jobs = again, "Redis is new or lost its data: everything due is pushed again");
         Ok(())
     }
 
-    /// Refills queues with enough free capacity. Returns whether more waits for one of them.
-    async fn refill(&mut self, free: &[usize]) -> Result<bool, RelayError> {
+    /// Refills queues with enough free capacity, until `stop`. Returns whether more waits for one of them.
+    async fn refill(&mut self, free: &[usize], stop: &CancellationToken) -> Result<bool, RelayError> {
         let mut more_wait = false;
         let queues = self.queues.iter().map(String::as_str);
         let mut open: Vec<(&str, usize)> =
             queues.zip(free.iter().copied()).filter(|(_, free)| *free >= MIN_FREE_CAPACITY).collect();
-        while !open.is_empty() {
+        while !open.is_empty() && !stop.is_cancelled() {
             let now = self.outbox.clock().now();
             let wanted: Vec<(&str, usize)> =
                 open.iter().map(|(queue, free)| (*queue, (*free).min(PUSH_BATCH_SIZE))).collect();
@@ -218,28 +232,115 @@ impl Relay {
 enum RelayError {
     #[error("{0}")]
     Store(#[from] flysk_store::StoreError),
-    #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
     #[error("redis: {0}")]
     Redis(#[from] redis::RedisError),
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use flysk_domain::{Clock as _, ManualClock};
+    use sqlx::MySqlPool;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::Notify;
+
     use super::*;
+    use crate::connection::connect_redis;
+    use crate::job_fixture::insert_job;
+
+    /// A way to Redis on which the first push waits until it may go on.
+    #[derive(Default)]
+    struct Gate {
+        was_closed: AtomicBool,
+        push_begun: Notify,
+        may_go_on: Notify,
+    }
+
+    impl Gate {
+        /// Returns the URL of this way to the Redis of the tests.
+        #[expect(clippy::disallowed_methods, reason = "the variable names the Redis of the tests")]
+        async fn open(self: &Arc<Self>) -> String {
+            let redis = redis::parse_redis_url(&std::env::var("REDIS_URL").unwrap()).unwrap();
+            let redis = format!("{}:{}", redis.host_str().unwrap(), redis.port().unwrap());
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let gate = Arc::clone(self);
+            tokio::spawn(async move {
+                while let Ok((client, _)) = listener.accept().await {
+                    let server = TcpStream::connect(&redis).await.unwrap();
+                    let gate = Arc::clone(&gate);
+                    tokio::spawn(async move { gate.forward(client, server).await });
+                }
+            });
+            format!("redis://{address}")
+        }
+
+        async fn forward(&self, client: TcpStream, server: TcpStream) {
+            let ((mut requests, mut client), (mut answers, mut server)) =
+                (client.into_split(), server.into_split());
+            let back = tokio::spawn(async move { tokio::io::copy(&mut answers, &mut client).await });
+            let mut part = vec![0; 64 * 1024];
+            while let Ok(length @ 1..) = requests.read(&mut part).await {
+                if is_push(&part[..length]) && !self.was_closed.swap(true, Ordering::SeqCst) {
+                    self.push_begun.notify_one();
+                    self.may_go_on.notified().await;
+                }
+                server.write_all(&part[..length]).await.unwrap();
+            }
+            back.abort();
+        }
+    }
+
+    /// Whether a request calls the script of pushes, the only one with three keys.
+    fn is_push(request: &[u8]) -> bool {
+        let request = String::from_utf8_lossy(request);
+        request.contains("EVALSHA") && request.contains("\r\n$1\r\n3\r\n")
+    }
+
+    /// A job that is marked as pushed and not in Redis would wait for half a minute.
+    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    async fn a_relay_that_is_stopped_ends_its_push(pool: MySqlPool) {
+        let gate = Arc::new(Gate::default());
+        let address = gate.open().await;
+        let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
+        insert_job(&pool, &clock, "test.work", clock.now()).await;
+        let (redis, keys) =
+            (connect_redis(&address).await.unwrap(), RedisKeys::new(format!("relay-{}", std::process::id())));
+        let relay = Relay {
+            outbox: Outbox::new(pool, None, Arc::new(clock)),
+            notifier: QueueNotifier::new(redis.clone(), keys.clone()),
+            redis,
+            keys,
+            name: "test".to_owned(),
+            queues: vec!["test".to_owned()],
+            selector: DueSelector::default(),
+        };
+        let stop = CancellationToken::new();
+        let mut running = tokio::spawn(relay.run(stop.clone()));
+        gate.push_begun.notified().await;
+        stop.cancel();
+        let ended = tokio::time::timeout(Duration::from_secs(1), &mut running).await;
+        assert!(ended.is_err(), "the relay has dropped its push");
+        gate.may_go_on.notify_one();
+        running.await.unwrap();
+    }
 
     #[test]
     fn a_relay_polls_often_while_workers_empty_a_full_queue_and_seldom_while_they_do_not() {
-        let after = |found: Found, last_ms: u64| found.next_pause(Duration::from_millis(last_ms)).as_millis();
-        assert_eq!((after(Found::Nothing, 10), after(Found::Backlog, 250)), (250, 10));
+        let after =
+            |result: PollResult, last_ms: u64| result.next_pause(Duration::from_millis(last_ms)).as_millis();
+        assert_eq!((after(PollResult::Nothing, 10), after(PollResult::Backlog, 250)), (250, 10));
         let mut pause = BUSY_POLL_INTERVAL;
         let pauses: Vec<u128> = std::iter::repeat_with(|| {
-            pause = Found::Full.next_pause(pause);
+            pause = PollResult::Full.next_pause(pause);
             pause.as_millis()
         })
         .take(6)
         .collect();
         assert_eq!(pauses, [20, 40, 80, 160, 250, 250]);
-        assert_eq!(after(Found::Full, 0), 10, "at the start");
+        assert_eq!(after(PollResult::Full, 0), 10, "at the start");
     }
 }

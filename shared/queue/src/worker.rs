@@ -30,7 +30,7 @@ pub struct WorkerOptions {
     pub queues: BTreeMap<QueueName, usize>,
     /// Number of concurrent ephemeral jobs; 0: none.
     pub ephemeral: usize,
-    /// How long running work may continue after shutdown began.
+    /// Time that running work may take after shutdown began.
     pub grace: Duration,
 }
 
@@ -67,16 +67,7 @@ pub async fn run<App: Send + Sync + 'static>(
     let end = CancellationToken::new();
     loops.spawn(rescue::renew_leases(Arc::clone(&executor), end.clone()));
     loops.spawn(rescue::rescue_abandoned(Arc::clone(&executor), stop.clone()));
-    let relay = Relay {
-        outbox: executor.outbox().clone(),
-        notifier: QueueNotifier::new(redis.connection.clone(), redis.keys.clone()),
-        redis: redis.connection.clone(),
-        keys: redis.keys.clone(),
-        name: executor.owner().to_owned(),
-        queues: options.all_queues.iter().map(|queue| queue.as_str().to_owned()).collect(),
-        selector: DueSelector::default(),
-    };
-    loops.spawn(relay.run(stop.clone()));
+    loops.spawn(create_relay(&executor, &redis, &options.all_queues).run(stop.clone()));
     loops.spawn(queue_depth::record_periodically(Arc::clone(&executor), stop.clone()));
 
     let context = ConsumerContext {
@@ -107,10 +98,31 @@ pub async fn run<App: Send + Sync + 'static>(
     loops.spawn(listen(redis.connection.clone(), wake_signals, stop.clone()));
 
     stop.cancelled().await;
+    let asked = Instant::now();
     drain(&executor, &context.in_progress, &mut consumers, options.grace).await;
     end.cancel();
+    // The loops end what they are writing, above all a relay its push.
+    let left = options.grace.saturating_sub(asked.elapsed()).min(SHUTDOWN_RESERVE);
+    let _ = tokio::time::timeout(left, async { while loops.join_next().await.is_some() {} }).await;
     loops.shutdown().await;
     consumers.shutdown().await;
+}
+
+/// The relay of this process, which pushes for all queues of the product.
+fn create_relay<App: Send + Sync + 'static>(
+    executor: &Executor<App>,
+    redis: &RedisHandle,
+    all_queues: &[QueueName],
+) -> Relay {
+    Relay {
+        outbox: executor.outbox().clone(),
+        notifier: QueueNotifier::new(redis.connection.clone(), redis.keys.clone()),
+        redis: redis.connection.clone(),
+        keys: redis.keys.clone(),
+        name: executor.owner().to_owned(),
+        queues: all_queues.iter().map(|queue| queue.as_str().to_owned()).collect(),
+        selector: DueSelector::default(),
+    }
 }
 
 /// Lets running work of all consumers finish, and releases work that does not.

@@ -190,7 +190,7 @@ impl Inner {
         link.abandoned.cancel();
     }
 
-    /// Looks for the primary in the background, one search at a time. Until it is found, the link stays in use.
+    /// Searches for the primary in the background, one search at a time. Until it is found, the link stays in use.
     fn search(self: &Arc<Self>, link: &Arc<Link>, symptom: Symptom) {
         if self.is_searching.swap(true, Ordering::AcqRel) {
             return;

@@ -1,4 +1,4 @@
-//! What a reply says about the connection that it came by.
+//! Conclusions from a reply about the connection that carried it.
 
 use redis::{RedisError, RedisResult, ServerError, Value};
 

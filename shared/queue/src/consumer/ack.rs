@@ -46,6 +46,13 @@ impl AckHandle {
         self.send(Some(at.timestamp_millis()));
     }
 
+    /// Of a wake-up that is in no Redis.
+    #[cfg(test)]
+    pub(crate) fn detached() -> Self {
+        let (ack_tx, _) = mpsc::unbounded_channel();
+        Self { ack_tx, inflight: "test".into(), task: "test".to_owned() }
+    }
+
     fn send(self, reschedule_at_ms: Option<i64>) {
         let ack = Ack { inflight: self.inflight, task: self.task, reschedule_at_ms };
         // The batcher runs until all senders are dropped.

@@ -1,4 +1,4 @@
-//! How many wake-ups a consumer fetches: one per free place, and some ahead while jobs are short and more of them wait.
+//! Demand of a consumer for wake-ups: one per free place, and some ahead while jobs are short and more of them wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ const MAX_AHEAD_PER_JOB: usize = 8;
 /// A wake-up is fetched ahead only if its job is expected to start within this time.
 const LOOKAHEAD: Duration = Duration::from_millis(50);
 
-/// How many wake-ups may be in progress.
+/// Maximum number of wake-ups in progress.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Capacity {
     running: usize,
@@ -132,7 +132,7 @@ impl Demand {
         self.capacity.missing(ahead, self.occupancy.in_progress.load(Ordering::SeqCst))
     }
 
-    /// What counts the fetched wake-ups.
+    /// Counter of the fetched wake-ups.
     pub(super) fn occupancy(&self) -> &Arc<Occupancy> {
         &self.occupancy
     }

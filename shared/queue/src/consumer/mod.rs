@@ -33,7 +33,7 @@ pub(super) use self::ack::AckHandle;
 pub(super) use self::demand::{Capacity, FetchPermit};
 pub(super) use self::wake_signal::WakeSignal;
 
-/// How often a worker renews its registration.
+/// Interval of renewing a worker's registration.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// After this many missed heartbeats, the worker's tasks are handed to others.
 const MAX_MISSED_HEARTBEATS: usize = 6;
@@ -52,7 +52,7 @@ pub(super) struct Delivery<T> {
 pub(super) trait Deliver: Send + Sync + 'static {
     /// Message in Redis, as JSON.
     type Task: DeserializeOwned + Send + 'static;
-    /// What is left to do for one message.
+    /// Rest of the work for one message.
     type Work: Send + 'static;
 
     /// Begins the work on all wake-ups of a fetch. One that is dropped here without being acknowledged stays in Redis, and is

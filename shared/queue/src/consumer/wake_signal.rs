@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::task::AtomicWaker;
 use tokio::time::{Interval, MissedTickBehavior};
 
-/// How often an idle consumer polls without a signal.
+/// Interval at which an idle consumer polls without a signal.
 const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Wakes a consumer after a push to its queue.

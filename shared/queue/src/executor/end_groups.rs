@@ -95,9 +95,13 @@ impl EndCommits {
     ) -> StoreResult<()> {
         match self.complete(number, group, note).await {
             Ok(done) => written.done.extend(done),
-            Err(StoreError::Conflict(_)) if group.len() > 1 => {
+            Err(conflict @ StoreError::Conflict(_)) if group.len() > 1 => {
+                let unlocked = answered(self.list_unlocked(group)).await?;
                 for job in group {
-                    // A job may be named twice. What it waited for may last as long again.
+                    // What it waits for may last as long again. A job may be named twice.
+                    if !unlocked.contains(job) {
+                        written.failed.entry(*job).or_insert_with(|| clone_error(&conflict));
+                    }
                     if written.failed.contains_key(job) {
                         continue;
                     }
@@ -112,6 +116,10 @@ impl EndCommits {
         Ok(())
     }
 
+    async fn list_unlocked(&self, group: &[JobId]) -> StoreResult<BTreeSet<JobId>> {
+        jobs::list_unlocked(&mut *self.pool.acquire().await?, group).await
+    }
+
     /// A lost race is repeated; a wait for a lock that reached the session's limit is not, because it may be as long again.
     async fn complete(
         &self,
@@ -119,16 +127,15 @@ impl EndCommits {
         group: &[JobId],
         note: Option<&str>,
     ) -> StoreResult<BTreeSet<JobId>> {
-        let lost_a_race = |error: &StoreError| matches!(error, StoreError::Conflict(cause) if !StoreError::is_lock_wait_timeout(cause));
         let complete = || async {
             let mut conn = self.pool.acquire().await?;
             jobs::complete_many(&mut conn, number, group, note, self.clock.now()).await
         };
-        repeat_while(lost_a_race, || answered(complete())).await
+        repeat_while(StoreError::is_lost_race, || answered(complete())).await
     }
 }
 
-/// What became of the ends of a group.
+/// Results of writing the ends of a group.
 #[derive(Default)]
 struct Written {
     done: BTreeSet<JobId>,
@@ -147,7 +154,41 @@ impl Written {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+    use flysk_domain::ManualClock;
+    use sqlx::MySqlPool;
+    use sqlx::mysql::MySqlPoolOptions;
+
     use super::*;
+    use crate::job_fixture::insert_job;
+
+    /// Longer than one wait for a lock, 10 s, and shorter than two.
+    const ONE_WAIT: Duration = Duration::from_secs(15);
+
+    /// The others wait for the locked row once, with it, and not again.
+    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    async fn an_end_whose_row_stays_locked_delays_the_others_once(pool: MySqlPool) {
+        let options = MySqlPoolOptions::new().max_connections(2);
+        let own = flysk_store::configure_pool(options).connect_with((*pool.connect_options()).clone());
+        let own = own.await.unwrap();
+        let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
+        let mut ends = Vec::new();
+        for _ in 0..3 {
+            let job = insert_job(&pool, &clock, "test.work", clock.now()).await;
+            let mut conn = pool.acquire().await.unwrap();
+            let claimed = jobs::claim(&mut conn, job, "test", clock.now(), clock.now()).await;
+            assert_eq!(claimed.unwrap().unwrap().fence.number, 1);
+            ends.push(PlainEnd { job, note: None });
+        }
+        let mut open = pool.begin().await.unwrap();
+        assert!(jobs::lock_if_owned(&mut open, Fence { job: ends[1].job, number: 1 }).await.unwrap());
+
+        let commits = EndCommits { pool: own, clock: Arc::new(clock) };
+        let written = tokio::time::timeout(ONE_WAIT, commits.commit(1, &ends)).await;
+        let written = written.expect("the locked row was waited for twice").unwrap();
+        assert!(written[0].is_ok() && written[2].is_ok(), "{written:?}");
+        assert!(matches!(written[1], Err(StoreError::Conflict(_))), "{written:?}");
+    }
 
     /// [`StoreError::WrongState`] would tell the second one that the lease was lost, and the end would not be written again.
     #[test]

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use flysk_store::jobs::{self, Fence, Lease};
-use flysk_store::{StoreError, StoreResult, answered, repeat_contended};
+use chrono::{DateTime, Utc};
+use flysk_store::jobs::{self, AttemptOutcome, EndedAttempt, Fence, Lease};
+use flysk_store::{Conn, StoreError, StoreResult, answered, repeat_contended};
 
 use super::{CONTENTION_RETRY_DELAY, Executor};
 use crate::context::JobContext;
@@ -12,7 +13,7 @@ use crate::outcome::{JobError, JobOutcome, JobResult};
 use crate::registry::RegisteredKind;
 use crate::retry_pauses::retry_pauses;
 
-/// How the end of a job that writes nothing else is written.
+/// Way of writing the end of a job that writes nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Writing {
     /// In a statement of its own.
@@ -24,10 +25,20 @@ pub(super) enum Writing {
 impl<App: Send + Sync + 'static> Executor<App> {
     /// Stores the outcome. If MySQL is unavailable it retries until the lease would have expired; then the rescuer takes over.
     pub(super) async fn finish(&self, ctx: &JobContext, result: &JobResult, writing: Writing) {
+        self.finish_within(self.lease_config.ttl, ctx, result, writing).await;
+    }
+
+    async fn finish_within(
+        &self,
+        limit: Duration,
+        ctx: &JobContext,
+        result: &JobResult,
+        mut writing: Writing,
+    ) {
         if ctx.has_ended() {
             return;
         }
-        let deadline = Instant::now() + self.lease_config.ttl;
+        let deadline = Instant::now() + limit;
         let mut pauses = retry_pauses();
         loop {
             let pause = pauses.next().unwrap_or_default();
@@ -39,6 +50,10 @@ impl<App: Send + Sync + 'static> Executor<App> {
                 }
                 Err(error) if Instant::now() + pause < deadline && !self.abort.is_cancelled() => {
                     tracing::warn!(error = %error, "failed to store the outcome; retrying");
+                    // The ends of other jobs would wait with it again.
+                    if matches!(error, StoreError::Conflict(_)) {
+                        writing = Writing::Alone;
+                    }
                     tokio::time::sleep(pause).await;
                 }
                 Err(error) => {
@@ -78,13 +93,39 @@ impl<App: Send + Sync + 'static> Executor<App> {
                 let after = after
                     .unwrap_or_else(|| retry_delay(entry, lease.attempt, self.outbox.clock().random_unit()));
                 tracing::warn!(reason, retry_in_ms = after.as_millis(), "attempt failed; will be retried");
-                jobs::retry(&mut *self.conn().await?, fence, now + after, reason).await
+                self.retry(ctx, now + after, reason).await
             }
             Err(JobError::Retry { reason, .. }) => {
                 self.mark_dead(ctx, &format!("{reason} (attempt {} was the last)", lease.attempt)).await
             }
             Err(JobError::GiveUp { reason }) => self.mark_dead(ctx, reason).await,
         }
+    }
+
+    async fn retry(&self, ctx: &JobContext, run_at: DateTime<Utc>, reason: &str) -> StoreResult<()> {
+        let mut tx = self.outbox.pool().begin().await?;
+        jobs::retry(&mut tx, ctx.lease().fence, run_at, reason).await?;
+        self.record_attempt(&mut tx, ctx, AttemptOutcome::Failed, Some(reason)).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Records an attempt that ended without success, in the transaction that requeued or ended the job. That of an expired lease
+    /// was another worker's.
+    async fn record_attempt(
+        &self,
+        conn: &mut Conn,
+        ctx: &JobContext,
+        outcome: AttemptOutcome,
+        reason: Option<&str>,
+    ) -> StoreResult<()> {
+        let lease = ctx.lease();
+        let (outcome, worker, started_at) = match &lease.former {
+            Some(former) => (AttemptOutcome::Abandoned, former.worker.as_deref(), former.started_at),
+            None => (outcome, Some(self.owner.as_str()), Some(ctx.started_at())),
+        };
+        let (fence, attempt, ended_at) = (lease.fence, lease.attempt, self.clock().now());
+        let ended = EndedAttempt { fence, attempt, outcome, worker, started_at, ended_at, reason };
+        jobs::record_attempt(conn, &ended).await
     }
 
     async fn complete(&self, fence: Fence, note: Option<&str>, writing: Writing) -> StoreResult<()> {
@@ -112,6 +153,7 @@ impl<App: Send + Sync + 'static> Executor<App> {
             }
         }
         jobs::mark_dead(&mut unit, lease.fence, reason, self.clock().now()).await?;
+        self.record_attempt(&mut unit, ctx, AttemptOutcome::Dead, Some(reason)).await?;
         unit.commit().await
     }
 
@@ -133,7 +175,8 @@ impl<App: Send + Sync + 'static> Executor<App> {
             tracing::warn!(error = %error, "failed to record an interrupted attempt");
         }
         let result = Err(JobError::retry("the worker died or froze during the run"));
-        self.finish(&ctx, &result, Writing::Alone).await;
+        // Not for as long as a lease: other jobs wait to be rescued, and this one is found again.
+        self.finish_within(self.rescue_interval(), &ctx, &result, Writing::Alone).await;
         metrics::record_rescue(ctx.lease());
     }
 
@@ -151,8 +194,12 @@ impl<App: Send + Sync + 'static> Executor<App> {
     }
 
     pub(super) async fn release(&self, ctx: &JobContext) {
-        let released =
-            async { jobs::release(&mut *self.conn().await?, ctx.lease().fence, self.clock().now()).await };
+        let released = async {
+            let mut tx = self.outbox.pool().begin().await?;
+            jobs::release(&mut tx, ctx.lease().fence, self.clock().now()).await?;
+            self.record_attempt(&mut tx, ctx, AttemptOutcome::Released, None).await?;
+            StoreResult::Ok(tx.commit().await?)
+        };
         match answered(released).await {
             Ok(()) => tracing::info!("job released: the worker is stopping"),
             Err(error) => tracing::warn!(error = %error, "failed to release the job; its lease will expire"),

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use flysk_domain::Clock;
 use flysk_domain::id::JobId;
 use flysk_store::jobs::{self, Lease};
-use flysk_store::{StoreResult, answered, repeat_contended};
+use flysk_store::{StoreError, StoreResult, answered, repeat_contended, repeat_while};
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -144,14 +144,14 @@ impl<App: Send + Sync + 'static> Executor<App> {
         self.abort.cancel();
     }
 
-    /// Claims the job if it is due and not taken.
+    /// Claims the job if it is due and not taken. Waits for a locked row once.
     pub async fn claim(&self, id: JobId) -> StoreResult<Option<Lease>> {
         let claim = || async {
             let now = self.clock().now();
             let mut conn = self.conn().await?;
             jobs::claim(&mut conn, id, &self.owner, now + self.lease_config.ttl, now).await
         };
-        repeat_contended(|| answered(claim())).await
+        repeat_while(StoreError::is_lost_race, || answered(claim())).await
     }
 
     /// Claims, runs and finishes one job. Its end is durable when this returns.
