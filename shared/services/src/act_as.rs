@@ -6,7 +6,7 @@ use flysk_domain::id::ActAsId;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-/// How long a view lasts.
+/// Lifetime of a view.
 pub const ACT_AS_TTL: TimeDelta = TimeDelta::minutes(30);
 /// Path of the links, without a slash at the beginning.
 const PATH: &str = "billing/act-as";

@@ -16,14 +16,14 @@ use crate::replay::{ReplayOutcome, replay};
 /// Reason in the row of a cancelled job.
 const CANCELLED: &str = "cancelled by an operator";
 
-/// What a bulk act did with a row.
+/// Effect of a bulk act on a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Applied {
     /// The row's state before, for the audit log.
     pub before: Value,
     /// The row's state after, for the audit log.
     pub after: Value,
-    /// What was done, in Russian.
+    /// Description of the effect, in Russian.
     pub detail: String,
 }
 

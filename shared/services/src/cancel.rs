@@ -18,16 +18,16 @@ use crate::events::end_undelivered;
 /// Why a job is not cancelled.
 #[derive(Debug, thiserror::Error)]
 pub enum CancelError {
-    /// It does not wait: a running job cannot be stopped.
+    /// The job does not wait: a running job cannot be stopped.
     #[error("the job is not queued; a running job cannot be cancelled")]
     NotQueued,
-    /// It has begun since it was queued or replayed.
+    /// The job has begun since it was queued or replayed.
     #[error("the job has begun since it was queued")]
     HasBegun,
-    /// It performs a bulk act, which would stay as if it ran.
+    /// The job performs a bulk act, which would stay as if it ran.
     #[error("the job performs a bulk act: stop the act on its page in the admin panel")]
     BulkAct,
-    /// It erases the data of an account, which must not stay half erased.
+    /// The job erases the data of an account, which must not stay half erased.
     #[error("the job erases the data of an account: an erasure that has begun is brought to its end")]
     Erasure,
     /// The database failed.
@@ -56,7 +56,7 @@ impl Contention for CancelError {
 
 /// Cancels a waiting job in `unit`; the caller commits.
 ///
-/// What the job was to do ends with it: the event of a cancelled delivery fails, so that the later events of its install do
+/// The effect of the job ends with it: the event of a cancelled delivery fails, so that the later events of its install do
 /// not wait for it, an export fails, and a notice by e-mail is not sent.
 ///
 /// # Errors
@@ -86,7 +86,7 @@ pub async fn cancel_unstarted(unit: &mut UnitOfWork, id: JobId, reason: &str) ->
     Ok(end_subject(unit, id).await?)
 }
 
-/// Refuses jobs that end only with what they belong to; tells whether the job has begun.
+/// Refuses jobs that end only with their bulk act or erasure; returns whether the job has begun.
 async fn must_be_cancellable(unit: &mut UnitOfWork, id: JobId) -> Result<bool, CancelError> {
     let Some(job) = jobs::find(unit, id).await? else { return Ok(false) };
     match job.kind.as_str() {

@@ -55,8 +55,8 @@ pub async fn verify_whole_ledger(pool: &Pool, limit: u32) -> StoreResult<Verific
 pub async fn forget_proofs(pool: &Pool) -> StoreResult<()> {
     let forget = || async {
         let mut tx = pool.begin().await?;
-        ledger::lock_last_proof(&mut tx).await?;
-        ledger::forget_proofs(&mut tx).await?;
+        let last = ledger::lock_last_proof(&mut tx).await?.unwrap_or_else(Proof::start);
+        ledger::forget_proofs(&mut tx, last.number + 1).await?;
         tx.commit().await?;
         StoreResult::Ok(())
     };

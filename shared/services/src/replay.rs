@@ -34,7 +34,7 @@ pub enum ReplayOutcome {
     CallRestarted {
         /// The restarted call.
         transcription_id: TranscriptionId,
-        /// Its new run.
+        /// Number of the new run.
         run: u32,
     },
 }
@@ -58,7 +58,7 @@ pub enum ReplayError {
     CallWentOn {
         /// The call.
         call: TranscriptionId,
-        /// Its state.
+        /// State of the call.
         state: TranscriptionState,
         /// Correlation id of its jobs.
         correlation: String,

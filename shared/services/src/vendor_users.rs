@@ -45,7 +45,7 @@ pub fn sign_in_address(email: &Email) -> String {
     email.as_str().to_ascii_lowercase()
 }
 
-/// Invites somebody to a vendor's portal and enqueues the letter. Earlier invitations to the address end. A user of the vendor may
+/// Invites a person to a vendor's portal and enqueues the letter. Earlier invitations to the address end. A user of the vendor may
 /// be invited again: accepting it replaces password and second factor. The caller commits.
 ///
 /// # Errors
@@ -121,7 +121,7 @@ pub async fn find_open(
     }
 }
 
-/// What somebody who accepts an invitation has chosen.
+/// Data of a person who accepts an invitation.
 #[derive(Debug)]
 pub struct Accepting<'a> {
     /// Id of a new user.

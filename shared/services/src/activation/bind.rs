@@ -13,7 +13,6 @@ use flysk_queue::UnitOfWork;
 use flysk_store::flysense::accounts;
 use flysk_store::flysense::activation::bindings::{self, BindingRow};
 use flysk_store::flysense::activation::links::{self, LinkRow};
-use secrecy::SecretString;
 
 use super::ActivationError;
 
@@ -34,6 +33,7 @@ pub(super) async fn bind(
     let now = clock.now();
     let known = bindings::find_of_person(unit, link.account_id, messenger, person.user_id).await?;
     let id = known.map_or_else(|| BindingId::generate(clock), |known| known.id);
+    let sealed = keyring.seal_phone(phone.as_str(), &aad::binding_phone(id))?;
     let binding = BindingRow {
         id,
         account_id: link.account_id,
@@ -43,13 +43,13 @@ pub(super) async fn bind(
         messenger_user_id: person.user_id,
         chat_id: person.chat_id,
         person: person.name.chars().take(MAX_NAME_CHARS).collect(),
-        phone_sealed: keyring.seal(&SecretString::from(phone.as_str()), &aad::binding_phone(id))?,
+        phone_sealed: sealed.sealed,
         phone_masked: phone.masked(),
         state: BindingState::Active,
         muted: Vec::new(),
         consented_at: now,
     };
-    bindings::put(unit, &binding, now).await?;
+    bindings::put(unit, &binding, sealed.index.as_bytes(), now).await?;
     links::mark_bound(unit, link.id, id, now).await?;
     // Another administrator who joins later does not change the account's preferences.
     let account = accounts::find(unit, link.account_id).await?;

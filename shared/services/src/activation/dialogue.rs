@@ -61,7 +61,7 @@ struct Dialogue<'a> {
     chat: ChatRow,
 }
 
-/// What was presented.
+/// Kind of the presented secret.
 #[derive(Clone, Copy)]
 enum Secret {
     Token,

@@ -17,7 +17,7 @@ use flysk_store::flysense::activation::{chats, messages, notices};
 use super::messages::queue_message_at;
 
 /// Queues a notice for everybody who is bound to the account and has not switched the kind off: now, or in the morning if it
-/// is night in the account. At most one of a kind a day for each person, and none whose news another kind of the day has told.
+/// is night in the account. At most one of a kind a day for each person, and none whose news another kind of the day contains.
 /// Returns how many were queued.
 ///
 /// A person who has blocked the bot gets it by e-mail, if the kind goes by e-mail and the address is known.
@@ -62,7 +62,7 @@ async fn has_address(unit: &mut UnitOfWork, binding: &BindingRow, kind: NoticeKi
     Ok(kind.goes_by_mail() && bindings::find_email(unit, binding.id).await?.is_some())
 }
 
-/// Records the notice of the day; `false` if the person was told before.
+/// Records the notice of the day; `false` if the person has got one before.
 async fn claim(
     unit: &mut UnitOfWork,
     binding: BindingId,

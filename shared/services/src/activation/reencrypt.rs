@@ -3,7 +3,9 @@
 use flysk_crypto::{Keyring, aad};
 use flysk_domain::id::BindingId;
 use flysk_store::Conn;
+use flysk_store::contact_hashes::NOTHING_TO_FIND;
 use flysk_store::flysense::activation::bindings::{self, SealedBinding};
+use secrecy::ExposeSecret as _;
 
 use super::ActivationError;
 
@@ -38,7 +40,9 @@ pub async fn reencrypt_bindings(
             if sealed.into_iter().flatten().all(|sealed| keyring.is_current(sealed)) {
                 continue;
             }
-            if bindings::replace_sealed(conn, binding, &reseal(keyring, binding)?).await? {
+            let (fresh, phone_hash, email_hash) = reseal(keyring, binding)?;
+            let hashes = (phone_hash.as_slice(), email_hash.as_slice());
+            if bindings::replace_sealed(conn, binding, &fresh, hashes).await? {
                 report.reencrypted += 1;
             } else {
                 report.skipped += 1;
@@ -47,13 +51,22 @@ pub async fn reencrypt_bindings(
     }
 }
 
-fn reseal(keyring: &Keyring, binding: &SealedBinding) -> Result<SealedBinding, ActivationError> {
+/// The columns under the current key, with the hashes of phone number and e-mail address.
+fn reseal(
+    keyring: &Keyring,
+    binding: &SealedBinding,
+) -> Result<(SealedBinding, Vec<u8>, Vec<u8>), ActivationError> {
     let place = aad::binding_phone(binding.id);
-    let phone_sealed = keyring.seal(&keyring.open(&binding.phone_sealed, &place)?, &place)?;
+    let number = keyring.open(&binding.phone_sealed, &place)?;
+    let phone = keyring.seal_phone(number.expose_secret(), &place)?;
     let place = aad::binding_email(binding.id);
-    let email_sealed = match &binding.email_sealed {
-        Some(sealed) => Some(keyring.seal(&keyring.open(sealed, &place)?, &place)?),
+    let email = match &binding.email_sealed {
+        Some(sealed) => Some(keyring.seal_email(keyring.open(sealed, &place)?.expose_secret(), &place)?),
         None => None,
     };
-    Ok(SealedBinding { id: binding.id, phone_sealed, email_sealed })
+    let email_hash =
+        email.as_ref().map_or(NOTHING_TO_FIND, |email| email.index.as_bytes().as_slice()).to_vec();
+    let email_sealed = email.map(|email| email.sealed);
+    let fresh = SealedBinding { id: binding.id, phone_sealed: phone.sealed, email_sealed };
+    Ok((fresh, phone.index.as_bytes().to_vec(), email_hash))
 }

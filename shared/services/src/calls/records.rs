@@ -22,17 +22,17 @@ pub const MAX_PENDING_EVENTS: u32 = 2_000;
 /// Maximum number of an account's events that amoCRM does not know. A page that makes ids up fills no table.
 pub const MAX_ABSENT_EVENTS: u32 = 10_000;
 
-/// What is known about a record.
+/// State of a record.
 #[derive(Debug, Clone)]
 pub enum RecordState {
-    /// Its note is not known yet; `requested` if somebody waits for its transcription.
+    /// The record's note is not known yet; `requested` if somebody waits for its transcription.
     Resolving {
         /// Whether a transcription starts when the note is known.
         requested: bool,
     },
     /// amoCRM has no such call.
     Absent,
-    /// Its note is known; it may have a transcription.
+    /// The record's note is known; it may have a transcription.
     Known {
         /// The call note.
         note_id: NoteId,

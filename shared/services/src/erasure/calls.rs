@@ -1,4 +1,4 @@
-//! FlySense's side of an erasure: calls, what amoCRM told about them, and people who are bound in messengers.
+//! FlySense's side of an erasure: calls, their data from amoCRM, and people who are bound in messengers.
 //!
 //! Objects of a call in storage are deleted before its rows, by the job: the rows name them.
 
@@ -74,7 +74,7 @@ pub async fn erase_calls(
     Ok(Piece::Erased(deleted))
 }
 
-/// Deletes a batch of what amoCRM told, of tags and of the bots' messages; and, once these are gone, the people.
+/// Deletes a batch of rows read from amoCRM, of tags and of the bots' messages; and, once these are gone, the people.
 ///
 /// # Errors
 ///

@@ -16,7 +16,7 @@ use crate::invoice_payments::unlink_card;
 
 /// Rows of each kind and install that one transaction erases.
 const BATCH_SIZE: u32 = 500;
-/// Who unlinks the cards of an erased account, in their rows.
+/// Actor in the rows of cards that an erasure unlinks.
 const UNLINKED_BY: &str = "erasure";
 /// The channel of that.
 const UNLINKED_CHANNEL: &str = "operator";
@@ -151,7 +151,7 @@ pub async fn has_waiting_events(conn: &mut Conn, erasure: &Erasure) -> StoreResu
 /// Addresses for receipts that payments, refunds or closing receipts still need.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KeptContacts {
-    /// How many.
+    /// Number of addresses.
     pub count: i64,
     /// When the next closing receipt is due.
     pub receipt_at: Option<DateTime<Utc>>,

@@ -52,7 +52,7 @@ pub enum EraseError {
     /// There is no such account.
     #[error("there is no such account")]
     NotFound,
-    /// What was typed is not the account's domain.
+    /// The typed domain is not the account's.
     #[error("the domain does not belong to the account")]
     WrongDomain,
     /// A widget is installed in the account, so its data would go on to be collected.
@@ -174,7 +174,7 @@ pub async fn request(
     Ok(erasure)
 }
 
-/// How far a piece of an erasure has come.
+/// Progress of a piece of an erasure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece {
     /// This much was erased; there may be more.

@@ -1,4 +1,4 @@
-//! What an erasure would erase: it changes nothing.
+//! Dry run of an erasure: counts what it would erase, and changes nothing.
 
 use chrono::{DateTime, Utc};
 use flysk_domain::admin::{ErasedKind, ErasureSide};
@@ -7,6 +7,7 @@ use flysk_store::Conn;
 use flysk_store::admin::exports;
 use flysk_store::admin::lists::accounts::AccountRow;
 use flysk_store::flysense::erasure as flysense;
+use flysk_store::platform::account_renames;
 use flysk_store::platform::erasure::{self as platform, ErasedInstall};
 
 use super::{EraseError, find_account, must_be_over};
@@ -14,12 +15,12 @@ use super::{EraseError, find_account, must_be_over};
 /// Exports that are counted at most.
 const EXPORTS_COUNTED: u32 = 1_000;
 
-/// What an erasure would erase.
+/// Result of a dry run.
 #[derive(Debug)]
 pub struct Survey {
     /// The account.
     pub account: AccountRow,
-    /// How much there is of each kind; `None` for what is only found when it is erased.
+    /// Number of rows of each kind; `None` for kinds that are only found when they are erased.
     pub counts: Vec<(ErasedKind, Option<i64>)>,
     /// Why the account cannot be erased now.
     pub refusal: Option<EraseError>,
@@ -53,7 +54,10 @@ async fn count_of_customer(
     now: DateTime<Utc>,
 ) -> Result<Option<i64>, EraseError> {
     match kind {
-        ErasedKind::Names => Ok(Some(i64::from(!account.name.is_empty()))),
+        ErasedKind::Names => {
+            let former = account_renames::count_names(conn, account.crm, AccountId(account.id)).await?;
+            Ok(Some(former + i64::from(!account.name.is_empty())))
+        }
         ErasedKind::Exports => {
             let made = exports::list_made_until(conn, now, EXPORTS_COUNTED).await?;
             Ok(i64::try_from(made.len()).ok())

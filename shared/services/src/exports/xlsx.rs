@@ -5,7 +5,8 @@
 
 use std::io::{self, Seek, Write};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
+use flysk_domain::platform::subscriptions::MOSCOW_OFFSET;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -48,8 +49,6 @@ const SHEET_END: &str = "</sheetData></worksheet>";
 
 /// Most characters of a cell (Excel specifications and limits).
 const MAX_CELL_CHARS: usize = 32_767;
-/// Moscow's clock is this much ahead of UTC.
-const MOSCOW_OFFSET: TimeDelta = TimeDelta::hours(3);
 /// Day 0 of a workbook's dates is 1899-12-30: this many days before 1970-01-01 (ECMA-376, part 1, 18.17.4.1).
 const EPOCH_DAY: i64 = 25_569;
 const SECONDS_PER_DAY: i64 = 86_400;

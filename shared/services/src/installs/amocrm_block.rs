@@ -12,7 +12,7 @@ use flysk_queue::limits::{RateLimiter, RateLimiterError};
 /// duration. Source: issues 434 and 563 of `amocrm/amocrm-api-php`.
 pub const AMOCRM_BLOCK_DURATION: Duration = Duration::from_hours(1);
 
-/// Who calls an account's API.
+/// Caller of an account's API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AmocrmCaller {
     /// A widget, through the gateway, or the renewal of its tokens.

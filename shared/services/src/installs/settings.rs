@@ -67,7 +67,7 @@ impl Contention for ChangeSettingsError {
     }
 }
 
-/// Replaces the settings of version `change.from`, adds them to the history and tells the backend; the caller commits.
+/// Replaces the settings of version `change.from`, adds them to the history and emits the event; the caller commits.
 /// Returns the new version.
 ///
 /// # Errors

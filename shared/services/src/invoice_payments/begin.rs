@@ -1,22 +1,23 @@
 //! Beginning an attempt. Its row is the intent: it is written before the bank is called.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::Clock;
 use flysk_domain::id::{InvoiceId, InvoicePaymentId};
 use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState, next_query};
 use flysk_domain::platform::purchases::PAYMENT_LINK_TTL;
-use flysk_domain::platform::subscriptions::InvoiceState;
+use flysk_domain::platform::subscriptions::{InvoiceState, ReceiptBasis, moscow_day};
 use flysk_domain::platform::transfers::PaymentSubject;
 use flysk_jobs::platform::subscriptions::OpenInvoiceForm;
 use flysk_queue::UnitOfWork;
-use flysk_store::StoreResult;
 use flysk_store::platform::invoice_payments::{self as store, Attempt, Card, NewAttempt};
 use flysk_store::platform::subscriptions::{self, Invoice};
 use flysk_store::platform::transfers;
-use flysk_store::platform::{vendors, widgets};
+use flysk_store::platform::vendors::{self, Vendor};
+use flysk_store::platform::widgets;
+use flysk_store::{StoreError, StoreResult};
 
 use super::withdraw::{is_payable_form, withdraw_attempt};
-use crate::subscriptions::may_charge;
+use crate::subscriptions::{leave_to_payer, may_charge};
 
 /// While another attempt is open, a due charge looks again after this time.
 const BUSY_DELAY: TimeDelta = TimeDelta::minutes(10);
@@ -27,7 +28,7 @@ const TRANSFER_DELAY: TimeDelta = TimeDelta::days(1);
 /// A form is offered again while it can still be paid for this time.
 const MIN_FORM_LIFETIME: TimeDelta = TimeDelta::minutes(15);
 
-/// How a payer wants to pay on the bank's form.
+/// A payer's request to pay on the bank's form.
 #[derive(Debug, Clone, Copy)]
 pub struct FormRequest<'a> {
     /// The payer agreed to save the card for renewals.
@@ -75,6 +76,8 @@ pub async fn open_form(
         }
         return Ok(FormOutcome::Busy(open.id));
     }
+    let seller = find_seller(unit, &invoice).await?;
+    let receipt = receipt_basis(unit, &seller, now).await?;
     let new = NewAttempt {
         id: InvoicePaymentId::generate(clock),
         kind: AttemptKind::Form,
@@ -82,7 +85,7 @@ pub async fn open_form(
         save_card: request.save_card,
         card_id: None,
         terminal_key: request.terminal_key,
-        ..attempt_of(&invoice, clock)
+        ..attempt_of(&invoice, &receipt, clock)
     };
     if !store::insert_attempt(unit, &new).await? {
         return Ok(FormOutcome::NotOpen);
@@ -112,11 +115,12 @@ pub async fn begin_charge(
         subscriptions::set_charge_at(unit, invoice_id, Some(now + TRANSFER_DELAY), now).await?;
         return Ok(None);
     }
-    let Some(card) = card_to_charge(unit, &invoice).await? else {
-        // Nothing to charge: the customer has to pay by another means.
-        subscriptions::set_charge_at(unit, invoice_id, None, now).await?;
+    let seller = find_seller(unit, &invoice).await?;
+    let Some(card) = card_to_charge(unit, &invoice, &seller).await? else {
+        leave_to_payer(unit, clock, &invoice).await?;
         return Ok(None);
     };
+    let receipt = receipt_basis(unit, &seller, now).await?;
     let new = NewAttempt {
         id: InvoicePaymentId::generate(clock),
         kind: AttemptKind::Charge,
@@ -124,7 +128,7 @@ pub async fn begin_charge(
         save_card: false,
         card_id: Some(card.id),
         terminal_key: &card.terminal_key,
-        ..attempt_of(&invoice, clock)
+        ..attempt_of(&invoice, &receipt, clock)
     };
     if !store::insert_attempt(unit, &new).await? {
         subscriptions::set_charge_at(unit, invoice_id, Some(now + BUSY_DELAY), now).await?;
@@ -137,7 +141,11 @@ pub async fn begin_charge(
 /// Locks the card that may be charged for an invoice. `None`: there is none, a person has to decide about the subscription
 /// first, or the card was saved at another terminal than the seller's, because the widget was moved since, or the seller has
 /// got a terminal of its own.
-async fn card_to_charge(unit: &mut UnitOfWork, invoice: &Invoice) -> StoreResult<Option<Card>> {
+async fn card_to_charge(
+    unit: &mut UnitOfWork,
+    invoice: &Invoice,
+    seller: &Vendor,
+) -> StoreResult<Option<Card>> {
     let row = subscriptions::find_subscription(unit, invoice.subscription_id).await?;
     let card = row.filter(|row| !row.subscription.needs_person).and_then(|row| row.card_id);
     let Some(card) = card else { return Ok(None) };
@@ -146,13 +154,29 @@ async fn card_to_charge(unit: &mut UnitOfWork, invoice: &Invoice) -> StoreResult
     }
     let locked = store::lock_card(unit, card).await?.filter(|card| card.unlinked_at.is_none());
     let Some(card) = locked else { return Ok(None) };
-    let own = vendors::find_vendor(unit, invoice.vendor_id).await?.and_then(|seller| seller.terminal_key);
-    let is_sellers = match own {
-        Some(own) => own == card.terminal_key,
+    let is_sellers = match &seller.terminal_key {
+        Some(own) => *own == card.terminal_key,
         // The seller is paid through the terminal of the environment, which no vendor has.
         None => vendors::find_vendor_of_terminal(unit, &card.terminal_key).await?.is_none(),
     };
     Ok(is_sellers.then_some(card))
+}
+
+async fn find_seller(unit: &mut UnitOfWork, invoice: &Invoice) -> StoreResult<Vendor> {
+    let seller = vendors::find_vendor(unit, invoice.vendor_id).await?;
+    seller.ok_or(StoreError::WrongState { what: "vendor" })
+}
+
+/// What the receipt of a payment says that begins now: the seller's receipts and taxes of this day, not those of the day on which
+/// the invoice was written.
+async fn receipt_basis(
+    unit: &mut UnitOfWork,
+    seller: &Vendor,
+    now: DateTime<Utc>,
+) -> StoreResult<ReceiptBasis> {
+    let taxes = vendors::find_taxes(unit, seller.id, moscow_day(now)).await?;
+    let (taxation, vat) = taxes.map(|taxes| (taxes.taxation, taxes.vat)).unzip();
+    Ok(ReceiptBasis { kind: seller.receipts.at_payment(), taxation, vat })
 }
 
 /// Postpones the due charge of an open invoice, because another attempt may still take money, or has taken it: the scheduler
@@ -180,7 +204,7 @@ async fn lock(unit: &mut UnitOfWork, invoice_id: InvoiceId) -> StoreResult<Invoi
     subscriptions::lock_invoice(unit, invoice_id).await
 }
 
-fn attempt_of<'a>(invoice: &Invoice, clock: &dyn Clock) -> NewAttempt<'a> {
+fn attempt_of<'a>(invoice: &Invoice, receipt: &'a ReceiptBasis, clock: &dyn Clock) -> NewAttempt<'a> {
     let now = clock.now();
     let wait = next_query(AttemptState::Opening, TimeDelta::zero()).unwrap_or(TimeDelta::minutes(1));
     NewAttempt {
@@ -194,6 +218,7 @@ fn attempt_of<'a>(invoice: &Invoice, clock: &dyn Clock) -> NewAttempt<'a> {
         card_id: None,
         terminal_key: "",
         amount: invoice.total,
+        receipt,
         query_at: now + wait,
         now,
     }

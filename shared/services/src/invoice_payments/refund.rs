@@ -21,7 +21,7 @@ pub struct RefundOrder<'a> {
     pub invoice_id: InvoiceId,
     /// Amount; `None` for all that is left.
     pub kopecks: Option<Kopecks>,
-    /// Who asks for it, at most 80 ASCII characters.
+    /// Requester of the refund, at most 80 ASCII characters.
     pub actor: &'a str,
     /// Why, for operators.
     pub reason: &'a str,

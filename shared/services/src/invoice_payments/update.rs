@@ -138,8 +138,9 @@ async fn plan_closing_receipt(
     let Some(invoice) = subscription_store::find_invoice(unit, attempt.invoice_id).await? else {
         return Ok(());
     };
-    let vendor = vendors::find_vendor(unit, invoice.vendor_id).await?;
-    if !vendor.is_some_and(|vendor| vendor.receipts.closes()) {
+    let Some(vendor) = vendors::find_vendor(unit, invoice.vendor_id).await? else { return Ok(()) };
+    let given = attempt.receipt.as_ref().map_or(vendor.receipts.at_payment(), |receipt| receipt.kind);
+    if !vendor.receipts.closes_after(given) {
         return Ok(());
     }
     let receipt = ClosingReceipt {

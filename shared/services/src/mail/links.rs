@@ -1,8 +1,8 @@
-//! Links in letters. They carry their own permission, because whoever reads a letter has no session.
+//! Links in letters. They carry their own permission, because the reader of a letter has no session.
 
 use flysk_crypto::{Keyring, KeyringError, same_secret};
 use flysk_domain::flysense::activation::notices::NoticeKind;
-use flysk_domain::id::{AccountId, BindingId, InstallId, InvoiceId};
+use flysk_domain::id::{AccountId, BindingId, CardId, InstallId, InvoiceId};
 use flysk_domain::platform::mail::MailKind;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use url::Url;
 
 const AAD: &str = "mail_switch";
 
-/// What a link switches: notices of a kind about an install.
+/// Switch of a link: notices of a kind about an install.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailSwitch {
     /// The install.
@@ -19,7 +19,7 @@ pub struct MailSwitch {
     pub kind: MailKind,
 }
 
-/// What a link in a letter to a bound person switches: FlySense's notices of a kind, in the bot and by e-mail.
+/// Switch of a link in a letter to a bound person: FlySense's notices of a kind, in the bot and by e-mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PersonSwitch {
     /// The account.
@@ -30,7 +30,7 @@ pub struct PersonSwitch {
     pub kind: NoticeKind,
 }
 
-/// What the ticket of a link switches.
+/// Switch that the ticket of a link stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Switch {
@@ -72,7 +72,7 @@ pub fn switch_link(
     Ok(url)
 }
 
-/// What the ticket of a link switches; `None` if it is invalid.
+/// Opens the ticket of a link; `None` if it is invalid.
 pub fn open_switch_link(keyring: &Keyring, ticket: &str) -> Option<Switch> {
     let text = keyring.open_token(ticket, AAD).ok()?;
     serde_json::from_str(text.expose_secret()).ok()
@@ -94,6 +94,25 @@ pub fn invoice_pay_link(public_url: &Url, keyring: &Keyring, invoice: InvoiceId)
 /// Whether the signature of a pay link is valid under any key of the ring.
 pub fn is_pay_link(keyring: &Keyring, invoice: InvoiceId, signature: &str) -> bool {
     let ours = keyring.blind_indexes(&pay_subject(invoice));
+    ours.iter().any(|hash| same_secret(hash.to_string().as_bytes(), signature.as_bytes()))
+}
+
+/// Text to sign; its prefix prevents use of the signature for other purposes.
+fn unlink_subject(card: CardId) -> String {
+    format!("card-unlink-link.v1:{card}")
+}
+
+/// The page where a card is unlinked, signed by the current key. Whoever has it can only stop the charges of this card.
+pub fn card_unlink_link(public_url: &Url, keyring: &Keyring, card: CardId) -> Url {
+    let mut url = public_url.clone();
+    let signature = keyring.blind_index(&unlink_subject(card));
+    url.set_path(&format!("{}unlink/{card}/{signature}", public_url.path()));
+    url
+}
+
+/// Whether the signature of a link that unlinks a card is valid under any key of the ring.
+pub fn is_card_unlink_link(keyring: &Keyring, card: CardId, signature: &str) -> bool {
+    let ours = keyring.blind_indexes(&unlink_subject(card));
     ours.iter().any(|hash| same_secret(hash.to_string().as_bytes(), signature.as_bytes()))
 }
 
@@ -134,5 +153,17 @@ mod tests {
         let signature = url.path_segments().unwrap().next_back().unwrap().to_owned();
         assert!(is_pay_link(&keyring(), invoice, &signature));
         assert!(!is_pay_link(&keyring(), other, &signature) && !is_pay_link(&keyring(), invoice, ""));
+    }
+
+    #[test]
+    fn an_unlink_link_unlinks_its_own_card_and_pays_nothing() {
+        let (card, other) = (CardId::generate(&SystemClock), CardId::generate(&SystemClock));
+        let url = card_unlink_link(&"https://api.example.com/".parse().unwrap(), &keyring(), card);
+        let signature = url.path_segments().unwrap().next_back().unwrap().to_owned();
+        assert_eq!(url.path(), format!("/unlink/{card}/{signature}"));
+        assert!(is_card_unlink_link(&keyring(), card, &signature));
+        assert!(!is_card_unlink_link(&keyring(), other, &signature));
+        assert!(!is_card_unlink_link(&keyring(), card, &signature[1..]));
+        assert!(!is_pay_link(&keyring(), InvoiceId::generate(&SystemClock), &signature));
     }
 }

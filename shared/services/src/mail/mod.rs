@@ -4,7 +4,8 @@ mod links;
 mod queue;
 
 pub use links::{
-    MailSwitch, PersonSwitch, Switch, invoice_pay_link, is_pay_link, open_switch_link, switch_link,
+    MailSwitch, PersonSwitch, Switch, card_unlink_link, invoice_pay_link, is_card_unlink_link, is_pay_link,
+    open_switch_link, switch_link,
 };
 pub(crate) use queue::{SubscriptionMail, queue_subscription_mail};
 

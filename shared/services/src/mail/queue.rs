@@ -12,7 +12,7 @@ use flysk_store::platform::subscriptions::SubscriptionRow;
 use flysk_store::platform::{accounts, mail, widgets};
 use flysk_store::{StoreError, StoreResult};
 
-/// What happened to a subscription, for its notice.
+/// Facts about a subscription for a notice.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SubscriptionMail {
     /// Kind of the notice.
@@ -21,9 +21,9 @@ pub(crate) struct SubscriptionMail {
     pub(crate) on: Option<NaiveDate>,
     /// Days until then, in reminders.
     pub(crate) days_before: Option<u32>,
-    /// What the next period or the open invoice costs.
+    /// Price of the next period or of the open invoice.
     pub(crate) amount: Option<Kopecks>,
-    /// What a period costs so far, when its price changes.
+    /// Price of a period before its price changes.
     pub(crate) previous_amount: Option<Kopecks>,
     /// The open invoice.
     pub(crate) invoice: Option<InvoiceId>,

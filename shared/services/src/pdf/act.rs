@@ -57,9 +57,9 @@ pub struct Act {
     pub invoice_number: i64,
     /// Day of the invoice.
     pub invoiced_on: NaiveDate,
-    /// Who rendered the service.
+    /// Firm that rendered the service.
     pub seller: Firm,
-    /// Who received it.
+    /// Firm that received the service.
     pub buyer: Firm,
     /// Services.
     pub lines: Vec<ActLine>,

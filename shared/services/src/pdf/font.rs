@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use pdf_writer::types::{CidFontType, FontFlags, SystemInfo, UnicodeCmap};
 use pdf_writer::{Name, Pdf, Rect, Ref, Str};
 
-/// What stands for a character that the font does not have.
+/// Replacement of a character that the font does not have.
 const REPLACEMENT: char = '?';
 /// Widths and metrics are thousandths of the size.
 const THOUSANDTHS: f32 = 1000.0;

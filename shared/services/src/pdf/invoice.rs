@@ -11,7 +11,7 @@ use super::document::Document;
 /// The bank that keeps the sellers' accounts, as it names itself in payment orders. Source: T-Bank's requisites.
 const BANK: &str = "АО «ТБанк», БИК 044525974, корр. счёт 30101810145250000974";
 
-/// Where the money goes.
+/// Account that receives the money.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BankAccount {
     /// Number of the seller's account, 20 digits.
@@ -27,11 +27,11 @@ pub struct TransferInvoicePdf {
     pub date: NaiveDate,
     /// Last day on which it can be paid at this price.
     pub due_on: NaiveDate,
-    /// Who is paid.
+    /// Firm that is paid.
     pub seller: Firm,
-    /// Where to.
+    /// Account of the seller.
     pub account: BankAccount,
-    /// Who pays.
+    /// Firm that pays.
     pub buyer: Firm,
     /// Services.
     pub lines: Vec<ActLine>,
@@ -43,7 +43,7 @@ pub struct TransferInvoicePdf {
     pub from_balance: Kopecks,
     /// The rest, which is to be paid.
     pub amount: Kopecks,
-    /// What the payer writes as purpose of the payment.
+    /// Purpose of the payment that the payer writes.
     pub purpose: String,
 }
 

@@ -1,4 +1,4 @@
-//! What the documents of an invoice say, from its rows.
+//! Contents of an invoice's documents, from its rows.
 
 use chrono::NaiveDate;
 use flysk_domain::id::TransferInvoiceId;
@@ -12,7 +12,7 @@ use flysk_store::{Conn, StoreError, StoreResult};
 use super::act::{Act, ActLine, Firm};
 use super::invoice::{BankAccount, TransferInvoicePdf};
 
-/// What the PDF of an invoice says. The account is that of the vendor's access to the bank.
+/// Loads the contents of an invoice's PDF. The account is that of the vendor's access to the bank.
 pub async fn load_transfer_invoice(
     conn: &mut Conn,
     invoice: &TransferInvoice,
@@ -37,7 +37,7 @@ pub async fn load_transfer_invoice(
     })
 }
 
-/// What the act of a paid invoice says if it is issued now, under a number of the seller's series: the seller as it is called now,
+/// Composes the act of a paid invoice as if it were issued now, under a number of the seller's series: the seller as it is called now,
 /// everything else as it was invoiced and paid.
 pub(crate) async fn compose_act(
     conn: &mut Conn,

@@ -1,4 +1,4 @@
-//! What a document says about VAT.
+//! Text of a document about VAT.
 
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::VatRate;

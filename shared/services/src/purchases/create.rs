@@ -1,7 +1,7 @@
 //! Creating a purchase.
 
 use chrono::TimeDelta;
-use flysk_crypto::{Keyring, KeyringError, aad};
+use flysk_crypto::{Keyring, KeyringError, SealedContact, aad};
 use flysk_domain::id::{PackageId, PurchaseId, UserId};
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::purchases::{
@@ -13,7 +13,6 @@ use flysk_queue::{Outbox, UnitOfWork};
 use flysk_store::platform::ledger::{self, WalletRow};
 use flysk_store::platform::purchases::{self, NewPurchase, Package, Purchase};
 use flysk_store::{StoreError, StoreResult, repeat_contended};
-use secrecy::SecretString;
 
 /// Maximum number of unpaid purchases per wallet; more indicate a script or a stuck button.
 pub const MAX_OPEN_PURCHASES: i64 = 20;
@@ -23,7 +22,7 @@ pub const MAX_OPEN_PURCHASES: i64 = 20;
 pub struct PurchaseOrder<'a> {
     /// The wallet to credit.
     pub wallet: &'a WalletRow,
-    /// What to buy.
+    /// Item to buy.
     pub item: PurchaseItem,
     /// The terminal to pay at.
     pub terminal_key: &'a str,
@@ -37,7 +36,7 @@ pub struct PurchaseOrder<'a> {
     pub key: &'a str,
 }
 
-/// What is bought.
+/// Item of a purchase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PurchaseItem {
     /// A version of a package.
@@ -56,14 +55,14 @@ impl std::fmt::Display for PurchaseItem {
     }
 }
 
-/// What the row of a new purchase gets.
+/// Values of a new purchase's row.
 struct PurchaseRequest<'a> {
     order: PurchaseOrder<'a>,
     id: PurchaseId,
     /// Id of the package of a sum, if this is the first purchase of it.
     sum_package_id: PackageId,
-    /// Encrypted e-mail address, with `coin_purchases.contact:<id>` as associated data.
-    contact_sealed: String,
+    /// Encrypted e-mail address, with `coin_purchases.contact:<id>` as associated data, and its hash.
+    contact: SealedContact,
     /// Hashes of the order under all keys of the ring, the current one first.
     body_hashes: Vec<String>,
 }
@@ -108,12 +107,12 @@ pub async fn create_purchase(
 ) -> Result<CreatePurchaseOutcome, CreatePurchaseError> {
     let id = PurchaseId::generate(outbox.clock().as_ref());
     let email = order.email.as_str();
-    let contact_sealed = keyring.seal(&SecretString::from(email), &aad::purchase_contact(id))?;
+    let contact = keyring.seal_email(email, &aad::purchase_contact(id))?;
     // A keyed hash, because an email address could be guessed from a plain one.
     let body = format!("purchase\n{}\n{}\n{email}", order.item, order.save_card);
     let body_hashes = keyring.blind_indexes(&body).iter().map(ToString::to_string).collect();
     let sum_package_id = PackageId::generate(outbox.clock().as_ref());
-    let request = PurchaseRequest { order, id, sum_package_id, contact_sealed, body_hashes };
+    let request = PurchaseRequest { order, id, sum_package_id, contact, body_hashes };
     let insert = || async {
         let mut unit = outbox.begin(trace.clone()).await?;
         let outcome = insert_purchase(&mut unit, &request).await?;
@@ -149,7 +148,8 @@ async fn insert_purchase(
         wallet_id: request.order.wallet.id,
         package: &package,
         terminal_key: request.order.terminal_key,
-        contact_sealed: &request.contact_sealed,
+        contact_sealed: &request.contact.sealed,
+        contact_hash: request.contact.index.as_bytes(),
         save_card: request.order.save_card,
         bought_by: request.order.bought_by,
         key: request.order.key,

@@ -32,7 +32,7 @@ pub enum RefundError {
     /// The purchase is not paid.
     #[error("the purchase is not paid")]
     NotPaid,
-    /// It was paid by transfer, which the bank's terminals cannot return.
+    /// The purchase was paid by transfer, which the bank's terminals cannot return.
     #[error("the purchase was paid by bank transfer: return the money by a payment order")]
     PaidByTransfer,
     /// Another refund has not ended. T-Bank's answer to it decides how much is left.

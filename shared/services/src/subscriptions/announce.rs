@@ -13,7 +13,7 @@ use super::letters::tell_payer;
 use super::save::SubscriptionAction;
 use crate::events::{NewEvent, emit};
 
-/// The event of an action; `None` for what is told by another one, or is no backend's business.
+/// The event of an action; `None` for actions that another event reports, or that do not concern backends.
 const fn event_of(action: SubscriptionAction) -> Option<EventKind> {
     Some(match action {
         SubscriptionAction::TrialEnding => EventKind::SubscriptionTrialEnding,
@@ -38,6 +38,8 @@ const fn event_of(action: SubscriptionAction) -> Option<EventKind> {
         | SubscriptionAction::InvoiceVoided
         | SubscriptionAction::RenewalOpened
         | SubscriptionAction::ChangeUnavailable
+        | SubscriptionAction::ChargePostponed
+        | SubscriptionAction::CardNotChargeable
         | SubscriptionAction::PaymentReturned
         | SubscriptionAction::PaymentToBalance
         | SubscriptionAction::Lapsed
@@ -51,7 +53,8 @@ const fn event_of(action: SubscriptionAction) -> Option<EventKind> {
     })
 }
 
-/// Tells the widget's backend and the payer what happened, in the transaction of its effect. `row` is the subscription after it.
+/// Records the event for the widget's backend and the letter to the payer, in the transaction of the change. `row` is the
+/// subscription after the change.
 pub(super) async fn announce(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,

@@ -15,6 +15,7 @@ use super::details::settings_of;
 use super::invoices::{Promise, void_open_invoice, write_invoice};
 use super::quotes::{QuoteRefusal, create_quote, price};
 use super::save::{Actor, Entry, SubscriptionAction, save};
+use super::settle::clear_changed;
 
 /// The quote to apply.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +24,7 @@ pub struct ApplyRequest<'a> {
     pub quote: QuoteId,
     /// Idempotency key, unique per subscription: 1 to 120 visible ASCII characters.
     pub key: &'a str,
-    /// Who applies it.
+    /// Actor who applies the quote.
     pub actor: Actor<'a>,
 }
 
@@ -39,7 +40,7 @@ pub enum ApplyOutcome {
         /// Whether an earlier request applied it.
         replayed: bool,
     },
-    /// Something changed since, or the day is over: this is the new quote.
+    /// The facts changed since the quote, or its day is over: this is the new quote.
     Changed(Box<StoredQuote>),
     /// The subscription has no such quote.
     NotFound,
@@ -122,6 +123,7 @@ async fn take_effect(
             (SubscriptionAction::ChangeWithdrawn, subscription.clone())
         }
         Effect::Now(terms) if fresh.total.is_zero() => {
+            clear_changed(unit, row, *terms).await?;
             (SubscriptionAction::Changed, subscription.changed(*terms)?)
         }
         Effect::Start(terms, period) => {

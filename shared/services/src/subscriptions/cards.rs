@@ -118,11 +118,12 @@ pub async fn unlink_saved_card(
     invoice_payments::unlink_card(unit, clock, card, &actor.to_string(), channel(actor)).await
 }
 
-/// The kind of the actor is the channel: the widget's pages, an operator's command, or the bank.
+/// The kind of the actor is the channel: the widget's pages, an operator's command, a letter, or the bank.
 const fn channel(actor: Actor<'_>) -> &'static str {
     match actor {
         Actor::User(_) => "widget",
         Actor::Operator(_) => "operator",
+        Actor::Letter => "letter",
         Actor::Bank => "bank",
         Actor::System => "system",
     }

@@ -20,13 +20,13 @@ pub struct SubscriptionDetails {
     pub pending: Vec<PendingChange>,
     /// The open invoice.
     pub open_invoice: Option<Invoice>,
-    /// The new price of which the customer was told, and the first day of the first period that has it.
+    /// The new price of which the customer was notified, and the first day of the first period that has it.
     pub new_price: Option<(PriceNotice, NaiveDate)>,
     /// Seats that users occupy; `None` if the widget gives no seats to users, and before the first purchase.
     pub seats: Option<SeatCount>,
     /// Access now: that of the account, and of users who have a seat.
     pub access: Access,
-    /// What users should read now.
+    /// Notices for users now.
     pub notices: Vec<Notice>,
 }
 
@@ -46,7 +46,7 @@ pub fn settings_of(widget: &Widget) -> SubscriptionSettings {
     }
 }
 
-/// What is stored of a subscription and of what belongs to it. Only writes change it, so that it can be cached; access and
+/// Stored data of a subscription and of its parts. Only writes change it, so that it can be cached; access and
 /// notices follow from it, the widget's settings and the time.
 #[derive(Debug, Clone)]
 pub struct SubscriptionFacts {

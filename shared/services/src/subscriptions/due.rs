@@ -1,12 +1,13 @@
-//! What the scheduler does for a subscription when something becomes due.
+//! Steps that the scheduler performs for subscriptions when they become due.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use flysk_domain::Clock;
 use flysk_domain::id::SubscriptionId;
 use flysk_domain::platform::subscriptions::{
     ChargePlan, DueStep, EndReason, InvoiceKind, Period, Subscription, SubscriptionSettings, Terms,
     moscow_day, next_charge,
 };
+use flysk_domain::platform::tbank::ErrorClass;
 use flysk_queue::UnitOfWork;
 use flysk_store::platform::subscriptions::{self, Invoice, SubscriptionRow};
 use flysk_store::platform::widgets;
@@ -18,6 +19,9 @@ use super::invoices::{ENDED_UNPAID, Promise, renewal_line, void_open_invoice, wr
 use super::next_terms::next_terms;
 use super::save::{Actor, Entry, SubscriptionAction, note, save};
 use super::settle::spread_of;
+
+/// A step of a subscription whose widget sells none at present is looked at again after this time.
+const NOT_SOLD_DELAY: TimeDelta = TimeDelta::days(1);
 
 /// Finds subscriptions for which a step is due, longest due first. One index read, whatever the number of subscriptions.
 pub async fn find_due(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<SubscriptionId>> {
@@ -34,6 +38,9 @@ pub async fn perform_due_step(
     let row = subscriptions::lock_subscription(unit, id).await?;
     let widget =
         widgets::find(unit, row.widget_id).await?.ok_or(StoreError::WrongState { what: "widget" })?;
+    if !widget.uses_subscriptions {
+        return wait_for_sale(unit, clock, &row).await;
+    }
     let settings = settings_of(&widget);
     let step = row.subscription.due_step(clock.now(), &settings);
     let context = Context { clock, settings: &settings, row: &row };
@@ -55,6 +62,22 @@ pub async fn perform_due_step(
         DueStep::AskPerson => context.ask_person(unit).await?,
     }
     Ok(step)
+}
+
+/// Access is free while the widget sells no subscriptions: nobody is reminded of a payment, invoiced, or told of an end. When it
+/// sells them again, the step is decided by the dates of that day.
+async fn wait_for_sale(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    row: &SubscriptionRow,
+) -> StoreResult<DueStep> {
+    let now = clock.now();
+    if row.next_due_at.is_none_or(|due| due > now) {
+        return Ok(DueStep::Idle);
+    }
+    let again = now + NOT_SOLD_DELAY;
+    subscriptions::update_subscription(unit, row, &row.subscription, Some(again), now).await?;
+    Ok(DueStep::Wait(again))
 }
 
 /// A locked subscription.
@@ -156,7 +179,9 @@ impl Context<'_> {
         };
         let charge_at = self.first_charge(&invoice);
         subscriptions::set_charge_at(unit, invoice.id, charge_at, now).await?;
-        let is_charged = charge_at.is_some() && invoice.failure.is_none();
+        // A fault of ours is no refusal that the customer has to do something about.
+        let is_refused = invoice.failure.as_ref().is_some_and(|failure| failure.class != ErrorClass::Config);
+        let is_charged = charge_at.is_some() && !is_refused;
         let new = row.subscription.renewal_opened(is_charged).map_err(impossible)?;
         let new = Subscription { last_charge_on: charge_at.map(moscow_day), ..new };
         let entry = Entry::new(Actor::System, SubscriptionAction::RenewalOpened)
@@ -221,7 +246,7 @@ impl Context<'_> {
         Ok((terms, resolved.title, period))
     }
 
-    /// Tells operators of a change that is not possible any more: the subscription goes on without it.
+    /// Reports to operators a change that is not possible any more: the subscription goes on without it.
     async fn report_unavailable(&self, unit: &mut UnitOfWork, kind: &'static str) -> StoreResult<()> {
         metrics::counter!("flysk_subscription_changes_unavailable_total", "kind" => kind).increment(1);
         tracing::warn!(subscription.id = %self.row.id, kind, "a pending change is not possible any more");

@@ -1,6 +1,7 @@
 //! Invoices: writing and voiding them.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use flysk_crypto::SealedContact;
 use flysk_domain::Clock;
 use flysk_domain::id::{InvoiceId, QuoteId};
 use flysk_domain::money::Kopecks;
@@ -23,7 +24,7 @@ pub(super) const ENDED_UNPAID: &str = "expired";
 /// Time in which the invoice of a quote can be paid.
 const INVOICE_TTL: TimeDelta = TimeDelta::hours(24);
 
-/// What an invoice promises.
+/// Contents of an invoice to be written.
 #[derive(Debug)]
 pub(super) struct Promise<'a> {
     pub(super) kind: InvoiceKind,
@@ -121,14 +122,15 @@ pub async fn find_chargeable(conn: &mut Conn, now: DateTime<Utc>, limit: u32) ->
     subscriptions::list_chargeable(conn, now, limit).await
 }
 
-/// Stores the sealed address of an open invoice's receipts.
+/// Stores the sealed address of an open invoice's receipts, and the hash that finds it.
 pub async fn set_contact(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
     id: InvoiceId,
-    sealed: &str,
+    contact: &SealedContact,
 ) -> StoreResult<()> {
-    subscriptions::set_contact(unit, id, sealed, clock.now()).await
+    let contact = (contact.sealed.as_str(), contact.index.as_bytes().as_slice());
+    subscriptions::set_contact(unit, id, contact, clock.now()).await
 }
 
 /// Voids invoices of quotes that were not paid in time, each in a transaction of its own. One that fails is logged, and the

@@ -1,4 +1,4 @@
-//! Which changes of a subscription its payer is told by e-mail, and what the letters say.
+//! Letters to the payer about changes of a subscription.
 
 use flysk_domain::Clock;
 use flysk_domain::id::InvoiceId;
@@ -29,7 +29,7 @@ const fn letter_of(action: SubscriptionAction, fell_due: bool) -> Option<MailKin
     }
 }
 
-/// Tells the payer what happened, in the transaction of its effect. `row` is the subscription after it.
+/// Queues a letter to the payer in the transaction of the change. `row` is the subscription after it.
 pub(super) async fn tell_payer(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -66,7 +66,7 @@ pub(super) async fn tell_payer(
     queue_subscription_mail(unit, clock, row, told).await
 }
 
-/// Tells what a period costs now, and from when on it costs more or less.
+/// Queues a letter about a new price, with the price so far and the day of the change.
 async fn tell_new_price(unit: &mut UnitOfWork, clock: &dyn Clock, row: &SubscriptionRow) -> StoreResult<()> {
     let Some((notice, on)) = price_announcement(unit, row).await? else { return Ok(()) };
     let total = |price: Kopecks| price.checked_mul(notice.seats.into()).ok();
@@ -81,7 +81,7 @@ async fn tell_new_price(unit: &mut UnitOfWork, clock: &dyn Clock, row: &Subscrip
     queue_subscription_mail(unit, clock, row, told).await
 }
 
-/// What the invoice costs.
+/// Total of the invoice.
 async fn open_amount(
     unit: &mut UnitOfWork,
     row: &SubscriptionRow,
@@ -91,7 +91,7 @@ async fn open_amount(
     Ok(open.filter(|open| invoice.is_none_or(|told| told == open.id)).map(|open| open.total))
 }
 
-/// What the next period will cost, with the changes that wait for it.
+/// Price of the next period, with the changes that wait for it.
 async fn next_amount(unit: &mut UnitOfWork, row: &SubscriptionRow) -> StoreResult<Option<Kopecks>> {
     let pending = subscriptions::list_pending(unit, row.id).await?;
     let resolved = next_terms(unit, row, &pending).await?;

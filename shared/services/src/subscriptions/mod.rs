@@ -50,5 +50,5 @@ pub use seats::{
     OccupiedSeat, free_blocked_seat, free_seat, list_occupied_seats, request_seat_check, take_seat,
 };
 pub use settle::{FailedCharge, SettleOutcome, Settlement, record_failed_charge, settle_invoice};
-pub(crate) use settle::{Locked, lock, lock_both, record_failed_locked, settle_locked};
+pub(crate) use settle::{Locked, leave_to_payer, lock, lock_both, record_failed_locked, settle_locked};
 pub use trial::{LosesAccess, list_losing_access, open_late_subscription, start_missing_trials, start_trial};

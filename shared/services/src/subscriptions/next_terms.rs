@@ -9,7 +9,7 @@ use flysk_store::{Conn, StoreError, StoreResult};
 
 use super::quotes::pending_plan;
 
-/// What the next period starts from, before the changes that wait.
+/// Terms that the next period starts from, before the changes that wait.
 #[derive(Debug, Clone)]
 pub(super) struct RenewalBase {
     /// The terms.
@@ -31,7 +31,7 @@ pub struct ResolvedTerms {
     pub unavailable: Option<PlanId>,
 }
 
-/// What the period after the paid one starts from: the present terms, or those of a campaign whose notice is old enough.
+/// Terms that the period after the paid one starts from: the present ones, or those of a campaign whose notice is old enough.
 /// `None` before the first purchase.
 pub(super) async fn renewal_base(conn: &mut Conn, row: &SubscriptionRow) -> StoreResult<Option<RenewalBase>> {
     let Some(terms) = row.subscription.terms else { return Ok(None) };

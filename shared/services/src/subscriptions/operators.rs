@@ -16,7 +16,7 @@ use super::invoices::{void, void_open_invoice};
 use super::save::{Actor, Entry, SubscriptionAction, note, save};
 use super::settle::{SettleOutcome, Settlement, settle_invoice};
 
-/// Who acts, and why.
+/// Operator and reason of an act.
 #[derive(Debug, Clone, Copy)]
 pub struct OperatorAct<'a> {
     /// Name of the operator, at most 64 ASCII characters.

@@ -1,6 +1,6 @@
 //! Paying an invoice on the bank's form, with or without the consent to later charges.
 
-use flysk_crypto::{Keyring, aad};
+use flysk_crypto::{Keyring, SealedContact, aad};
 use flysk_domain::Clock;
 use flysk_domain::id::UserId;
 use flysk_domain::platform::purchases::Email;
@@ -14,13 +14,14 @@ use flysk_store::platform::vendors::Vendor;
 use secrecy::ExposeSecret as _;
 
 use super::cards::record_consent;
+use super::invoices::set_contact;
 use crate::invoice_payments::{FormOutcome, FormRequest, open_form, withdraw_form};
 use crate::transfers::withdraw_waiting;
 
 /// Version of the offer's wording. A consent keeps version and text.
 const OFFER_VERSION: &str = "2026-11-30";
 
-/// What a payer agrees to by having the card saved.
+/// Text that a payer agrees to by having the card saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenewalOffer {
     /// Version of the wording.
@@ -54,12 +55,12 @@ pub fn renewal_offer(vendor: &Vendor, widget_name: &str, invoice: &Invoice) -> R
 /// A payment to begin.
 #[derive(Debug, Clone, Copy)]
 pub struct PayRequest<'a> {
-    /// Who pays.
+    /// User who pays.
     pub user: UserId,
     /// Address of the receipt.
     pub email: &'a Email,
-    /// The address, sealed for `subscription_invoices.contact:<id>`.
-    pub contact_sealed: &'a str,
+    /// The address, sealed for `subscription_invoices.contact:<id>`, with the hash that finds it.
+    pub contact: &'a SealedContact,
     /// Opens the address that the invoice has.
     pub keyring: &'a Keyring,
     /// Key of the vendor's terminal.
@@ -90,7 +91,7 @@ pub async fn pay_invoice(
     let outcome = open_form(unit, clock, invoice.id, form).await?;
     if let FormOutcome::Opening(_) = outcome {
         withdraw_waiting(unit, clock, PaymentSubject::Invoice(invoice.id), "paid_otherwise").await?;
-        subscriptions::set_contact(unit, invoice.id, request.contact_sealed, clock.now()).await?;
+        set_contact(unit, clock, invoice.id, request.contact).await?;
         if let Some((offer, address)) = request.consent {
             let told = (offer.version, offer.text.as_str());
             record_consent(unit, clock, invoice, request.user, told, address).await?;

@@ -48,16 +48,16 @@ pub enum CampaignError {
     Store(#[from] StoreError),
 }
 
-/// What a campaign would change, if all customers stayed.
+/// Effect of a campaign, if all customers stayed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CampaignPreview {
     /// Customers who would get the new price.
     pub customers: u64,
     /// Customers who would stay, because the new version has no price for their length of the period.
     pub staying: u64,
-    /// What the moved customers pay a month now, kopecks, rounded down per length of the period.
+    /// Present price of the moved customers by month, kopecks, rounded down per length of the period.
     pub monthly_before: Kopecks,
-    /// What they would pay a month, with the same seats.
+    /// New price of the moved customers by month, with the same seats.
     pub monthly_after: Kopecks,
 }
 
@@ -94,7 +94,7 @@ fn check(clock: &dyn Clock, new: NewCampaign<'_>) -> Result<(), CampaignRefusal>
     check_campaign_day(new.effective_on, moscow_day(clock.now()))
 }
 
-/// Starts a campaign. Its customers are told by `billing.announce_prices`.
+/// Starts a campaign. `billing.announce_prices` notifies its customers.
 pub async fn start_campaign(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -120,7 +120,7 @@ pub async fn start_campaign(
     }
 }
 
-/// Stops a campaign: whoever has not moved yet keeps version and price. Invoices that are written stay.
+/// Stops a campaign: customers who have not moved yet keep version and price. Invoices that are written stay.
 pub async fn stop_campaign(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -131,8 +131,8 @@ pub async fn stop_campaign(
     if stopped { Ok(()) } else { Err(CampaignError::NotRunning) }
 }
 
-/// Tells one customer of a campaign, and records it. `false` if there is nothing to tell: the customer was told, has left the
-/// version, or stays because the new version has no price for its terms. Harmless when repeated: the notice is unique.
+/// Notifies one customer of a campaign, and records the notice. `false` if no notice is due: the customer has got one, has left
+/// the version, or stays because the new version has no price for its terms. Harmless when repeated: the notice is unique.
 pub async fn announce_price(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -177,7 +177,7 @@ pub async fn announce_price(
     Ok(true)
 }
 
-/// The new price of which a customer was told and that is still ahead, with the first day of the first period that has it,
+/// The new price of which a customer was notified and that is still ahead, with the first day of the first period that has it,
 /// counted again from where the subscription stands now.
 pub async fn price_announcement(
     conn: &mut Conn,

@@ -1,4 +1,4 @@
-//! What of an invoice can be refunded.
+//! Refundable part of an invoice.
 
 use flysk_domain::Clock;
 use flysk_domain::money::Kopecks;

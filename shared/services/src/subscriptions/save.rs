@@ -14,14 +14,16 @@ use serde_json::{Value, json};
 use super::announce::announce;
 use super::seats::drop_surplus_seats;
 
-/// Who acts.
+/// Actor of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actor<'a> {
     /// A user of the account.
     User(UserId),
     /// An operator of Flysk, by name.
     Operator(&'a str),
-    /// The bank, by what it told about a payment.
+    /// A reader of a letter to the payer.
+    Letter,
+    /// The bank, by its answer or notification about a payment.
     Bank,
     /// Flysk, because something became due.
     System,
@@ -32,13 +34,14 @@ impl fmt::Display for Actor<'_> {
         match self {
             Self::User(id) => write!(f, "user:{id}"),
             Self::Operator(name) => write!(f, "operator:{name}"),
+            Self::Letter => f.write_str("letter"),
             Self::Bank => f.write_str("bank"),
             Self::System => f.write_str("system"),
         }
     }
 }
 
-/// What happened to a subscription; the text is used in the log and in metrics.
+/// Action on a subscription; the text is used in the log and in metrics.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,6 +68,10 @@ pub enum SubscriptionAction {
     RenewalOpened,
     /// A payment failed.
     PaymentFailed,
+    /// A charge failed by a fault of ours or of the terminal; it is made again, and the payer is not told.
+    ChargePostponed,
+    /// No saved card can be charged for the next period: the customer has to pay it by another means.
+    CardNotChargeable,
     /// Plan or seats changed.
     Changed,
     /// A change waits for the next period.
@@ -99,7 +106,7 @@ pub enum SubscriptionAction {
     Reinstated,
     /// An operator ended an attempt that kept an invoice from being paid.
     PaymentLockCleared,
-    /// The customer was told of a new price.
+    /// The customer was notified of a new price.
     PriceAnnounced,
     /// A card was saved for renewals.
     CardSaved,
@@ -199,7 +206,7 @@ async fn log(
     subscriptions::insert_action(unit, &action).await
 }
 
-/// What people want to know about a state.
+/// Summary of a state for the log.
 fn summary(subscription: &Subscription) -> Value {
     json!({
         "state": subscription.state.as_str(),

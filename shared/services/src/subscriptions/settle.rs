@@ -1,11 +1,12 @@
-//! What a payment's outcome does to an invoice and its subscription.
+//! Effects of a payment's outcome on an invoice and its subscription.
 
 use chrono::{DateTime, Utc};
 use flysk_domain::Clock;
 use flysk_domain::id::{InvoiceId, SubscriptionId};
 use flysk_domain::platform::subscriptions::{
     ChangeRefusal, ChargePlan, InvoiceKind, InvoiceState, LatePayment, PaidInvoice, PendingKind, Period,
-    RefundReason, Subscription, SubscriptionSettings, late_payment, moscow_day, next_charge,
+    RefundReason, Subscription, SubscriptionSettings, SubscriptionState, Terms, late_payment, moscow_day,
+    next_charge, tells_payer,
 };
 use flysk_domain::platform::tbank::ErrorClass;
 use flysk_domain::platform::transfers::PaymentSubject;
@@ -28,7 +29,7 @@ pub struct Settlement<'a> {
     pub paid_at: DateTime<Utc>,
     /// Means of payment, at most 12 ASCII characters, such as `form`, `card`, `sbp`, `manual`, `transfer`.
     pub means: &'a str,
-    /// Who told.
+    /// Source of the outcome.
     pub actor: Actor<'a>,
 }
 
@@ -156,11 +157,20 @@ async fn clear_effected(unit: &mut UnitOfWork, row: &SubscriptionRow, invoice: &
     if invoice.kind != InvoiceKind::Change {
         return subscriptions::clear_pending(unit, row.id).await;
     }
+    clear_changed(unit, row, invoice.terms).await
+}
+
+/// Removes the pending changes of what differs between the terms of a subscription and those that take effect now.
+pub(super) async fn clear_changed(
+    unit: &mut UnitOfWork,
+    row: &SubscriptionRow,
+    terms: Terms,
+) -> StoreResult<()> {
     let Some(before) = row.subscription.terms else { return Ok(()) };
-    if before.seats != invoice.terms.seats {
+    if before.seats != terms.seats {
         subscriptions::delete_pending(unit, row.id, PendingKind::Seats).await?;
     }
-    if before.plan != invoice.terms.plan {
+    if before.plan != terms.plan {
         subscriptions::delete_pending(unit, row.id, PendingKind::Plan).await?;
     }
     Ok(())
@@ -252,7 +262,8 @@ pub struct FailedCharge<'a> {
     pub automatic: bool,
 }
 
-/// Records a failed payment of an invoice. Returns when the card is charged next, which is stored with the invoice.
+/// Records a failed payment of an invoice. Returns when the card is charged next, which is stored with the invoice. The payer is
+/// told, unless it was a fault of ours and there is time to repair it.
 pub async fn record_failed_charge(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -288,14 +299,36 @@ pub(crate) async fn record_failed_locked(
     let failure = Failure { class: failed.class, code: failed.code.to_owned() };
     subscriptions::record_failure(unit, invoice.id, &failure, made, charge_at, now).await?;
     if invoice.kind == InvoiceKind::Renewal {
+        let grace_until = row.subscription.grace_until(settings);
+        let (unpaid, action) = if tells_payer(failure.class, charge_at, grace_until, moscow_day(now)) {
+            (row.subscription.charge_failed(), SubscriptionAction::PaymentFailed)
+        } else {
+            (row.subscription.clone(), SubscriptionAction::ChargePostponed)
+        };
         let last_charge_on = charge_at.map(moscow_day).max(row.subscription.last_charge_on);
-        let new = Subscription { last_charge_on, ..row.subscription.charge_failed() };
-        let entry = Entry::new(Actor::Bank, SubscriptionAction::PaymentFailed).about(invoice.id).with(json!({
+        let new = Subscription { last_charge_on, ..unpaid };
+        let entry = Entry::new(Actor::Bank, action).about(invoice.id).with(json!({
             "error_class": failure.class.to_string(), "error_code": failure.code, "next_charge_at": charge_at,
         }));
         save(unit, clock, settings, row, &new, entry).await?;
     }
     Ok(charge_at)
+}
+
+/// Stops the charges of a renewal for which no card can be charged: the customer has to pay it by another means, and is notified.
+pub(crate) async fn leave_to_payer(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    invoice: &Invoice,
+) -> StoreResult<()> {
+    let Locked { row, settings, .. } = lock_both(unit, invoice.subscription_id, invoice.id).await?;
+    subscriptions::set_charge_at(unit, invoice.id, None, clock.now()).await?;
+    if row.subscription.state != SubscriptionState::Renewing || row.subscription.needs_person {
+        return Ok(());
+    }
+    let new = Subscription { last_charge_on: None, ..row.subscription.charge_failed() };
+    let entry = Entry::new(Actor::System, SubscriptionAction::CardNotChargeable).about(invoice.id);
+    save(unit, clock, &settings, &row, &new, entry).await.map(drop)
 }
 
 /// A number that is stable for the subscription, to spread charges over time.

@@ -17,7 +17,7 @@ use super::{TransferContext, TransferError};
 /// A decision cannot be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum DecideError {
-    /// The operation does not wait: somebody decided before.
+    /// The operation does not wait: another operator decided before.
     #[error("the operation does not wait for a decision")]
     NotQueued,
     /// There is no such operation.
@@ -43,7 +43,7 @@ impl From<StoreError> for DecideError {
     }
 }
 
-/// Who decides, and why.
+/// Operator and reason of a decision.
 #[derive(Debug, Clone, Copy)]
 pub struct Decision<'a> {
     /// The operation.

@@ -59,7 +59,7 @@ pub enum TransferError {
     /// The coins of a purchase cannot be credited.
     #[error(transparent)]
     Credit(#[from] ApplyPaymentUpdateError),
-    /// The database failed, or somebody else changed the same rows.
+    /// The database failed, or another transaction changed the same rows.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

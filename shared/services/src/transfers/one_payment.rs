@@ -27,7 +27,7 @@ pub enum PayByTransfer {
     Busy,
 }
 
-/// Asks for a transfer invoice, unless another payment of the same invoice may still take money. A form that the payer may use is
+/// Requests a transfer invoice, unless another payment of the same invoice may still take money. A form that the payer may use is
 /// withdrawn first; only after the bank's `CANCELED` there can be a transfer invoice.
 ///
 /// # Errors

@@ -8,7 +8,6 @@ use flysk_store::platform::ledger::{self, WalletRow};
 use flysk_store::platform::purchases::{self, NewPurchase, Package};
 use flysk_store::platform::transfers;
 use flysk_store::{StoreError, StoreResult};
-use secrecy::SecretString;
 
 use super::{TransferContext, TransferError};
 use crate::purchases::{CreatePurchaseOutcome, MAX_OPEN_PURCHASES, PurchaseItem};
@@ -21,9 +20,9 @@ pub const TRANSFER_TERMINAL: &str = "transfer";
 pub struct CoinOrder<'a> {
     /// The wallet to credit.
     pub wallet: &'a WalletRow,
-    /// What to buy.
+    /// Item to buy.
     pub item: PurchaseItem,
-    /// Where documents are sent.
+    /// Address that documents are sent to.
     pub email: &'a Email,
     /// The buyer.
     pub bought_by: UserId,
@@ -64,13 +63,14 @@ pub async fn order_coins_by_transfer(
         return Ok(CreatePurchaseOutcome::TooManyOpen);
     }
     let id = PurchaseId::generate(context.clock);
-    let contact_sealed = context.keyring.seal(&SecretString::from(email), &aad::purchase_contact(id))?;
+    let contact = context.keyring.seal_email(email, &aad::purchase_contact(id))?;
     let new = NewPurchase {
         id,
         wallet_id: order.wallet.id,
         package: &package,
         terminal_key: TRANSFER_TERMINAL,
-        contact_sealed: &contact_sealed,
+        contact_sealed: &contact.sealed,
+        contact_hash: contact.index.as_bytes(),
         save_card: false,
         bought_by: order.bought_by,
         key: order.key,

@@ -16,17 +16,17 @@ use flysk_store::{StoreError, StoreResult};
 use super::settle::settle_transfer;
 use super::{TransferContext, TransferError};
 
-/// Who decides what is matched by the rules.
+/// Decider of matches by the rules.
 const BY_RULE: &str = "bank";
 
 /// Outcome of matching an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MatchOutcome {
-    /// It was matched before.
+    /// Matched before.
     Known,
     /// All of it is with invoices or in balances.
     Landed,
-    /// It waits for a person.
+    /// Waits for a person.
     Queued(QueueReason),
     /// Not a payment of a customer.
     Foreign,
@@ -91,8 +91,8 @@ fn count(outcome: MatchOutcome, amount: Kopecks) {
 
 /// The invoices that an operation may pay: those that its purpose names, and those of its payer with its sum.
 ///
-/// They are read again under their locks, always in the order of their ids: what is decided by them is what is written, whoever
-/// ends one of them meanwhile.
+/// The invoices are read again under their locks, always in the order of their ids, so that the decision and the write see the
+/// same state although another transaction may end an invoice meanwhile.
 async fn candidates(unit: &mut UnitOfWork, operation: &BankOperation) -> StoreResult<InvoiceIndex> {
     let mut found = BTreeSet::new();
     for number in numbers_in_purpose(&operation.purpose) {
@@ -111,7 +111,7 @@ async fn candidates(unit: &mut UnitOfWork, operation: &BankOperation) -> StoreRe
     Ok(index)
 }
 
-/// What matching needs to know of an invoice.
+/// Facts about an invoice that matching needs.
 pub(super) fn candidate(invoice: &TransferInvoice) -> Candidate {
     let reception = match invoice.state {
         TransferInvoiceState::Sending | TransferInvoiceState::Issued => Reception::Open,

@@ -16,7 +16,6 @@ use flysk_queue::UnitOfWork;
 use flysk_store::platform::transfers::{self, BalanceOwner, NewTransferInvoiceRow, TransferInvoice};
 use flysk_store::platform::{purchases, vendors};
 use flysk_store::{StoreError, StoreResult};
-use secrecy::SecretString;
 
 use super::cover::cover_from_balance;
 use super::expire::end_invoice;
@@ -32,15 +31,16 @@ const MAX_TITLE_CHARS: usize = 200;
 /// An invoice to be asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct NewTransferInvoice<'a> {
-    /// What it pays: an open invoice of a subscription, or a purchase of [`super::order_coins_by_transfer`].
+    /// Subject that the invoice pays: an open invoice of a subscription, or a purchase of
+    /// [`super::order_coins_by_transfer`].
     pub subject: PaymentSubject,
-    /// Who pays.
+    /// Payer of the invoice.
     pub payer: &'a Payer,
-    /// Where it is sent.
+    /// Address that the invoice is sent to.
     pub email: &'a Email,
     /// VAT rate of a vendor without taxes of its own: that of the environment.
     pub default_vat: VatRate,
-    /// Who asks.
+    /// Requester of the invoice.
     pub requested_by: Actor<'a>,
 }
 
@@ -71,7 +71,7 @@ pub enum RequestOutcome {
     Refused(RequestRefusal),
 }
 
-/// What is known of a subject.
+/// Facts about the subject of an invoice.
 struct Sale {
     vendor: VendorId,
     install: InstallId,
@@ -147,7 +147,7 @@ async fn write(
     let (id, now) = (TransferInvoiceId::generate(context.clock), context.clock.now());
     let owner = BalanceOwner { vendor: sale.vendor, install: sale.install, inn: new.payer.inn };
     let from_balance = transfers::find_balance(unit, owner).await?.min(sale.total);
-    let email = SecretString::from(new.email.as_str());
+    let email = context.keyring.seal_email(new.email.as_str(), &aad::transfer_email(id))?;
     let requested_by = new.requested_by.to_string();
     let row = NewTransferInvoiceRow {
         id,
@@ -157,7 +157,8 @@ async fn write(
         widget_id: sale.widget,
         subject: new.subject,
         payer: new.payer,
-        email_sealed: &context.keyring.seal(&email, &aad::transfer_email(id))?,
+        email_sealed: &email.sealed,
+        email_hash: email.index.as_bytes(),
         title: &cut(&sale.title, MAX_TITLE_CHARS),
         purpose: &purpose(number, issued_on, sale),
         total: sale.total,
@@ -178,7 +179,7 @@ async fn write(
     Ok(written.ok_or(StoreError::WrongState { what: "transfer invoice" })?)
 }
 
-/// What the payer is asked to write; the number comes first, because banks cut the end.
+/// Purpose that the payer is asked to write; the number comes first, because banks cut the end.
 fn purpose(number: InvoiceNumber, issued_on: NaiveDate, sale: &Sale) -> String {
     let vat = match sale.vat {
         VatRate::None => "НДС не облагается",

@@ -36,9 +36,9 @@ impl Contention for ReturnBalanceError {
 /// A payment order that has returned money of a balance.
 #[derive(Debug, Clone, Copy)]
 pub struct ReturnedBalance<'a> {
-    /// Whose balance it was.
+    /// Owner of the balance.
     pub owner: BalanceOwner,
-    /// How much.
+    /// Returned sum.
     pub kopecks: Kopecks,
     /// The order.
     pub order: &'a PaymentOrder,

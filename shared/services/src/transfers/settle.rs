@@ -1,4 +1,4 @@
-//! What happens once the sum of an invoice has arrived.
+//! Effects of an invoice whose sum has arrived.
 
 use chrono::{DateTime, Utc};
 use flysk_domain::platform::mail::TransferLetter;

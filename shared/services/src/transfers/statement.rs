@@ -41,7 +41,7 @@ pub struct ReadOperation {
 }
 
 impl ReadOperation {
-    /// What identifies the operation.
+    /// Fingerprint that identifies the operation.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&StatementLine {
             account: &self.account,

@@ -328,7 +328,7 @@ async fn a_charge_that_an_operator_ends_is_followed_by_the_next_one(pool: MySqlP
     unit.commit().await.unwrap();
     let planned = async |day: &'static str| {
         let open = world.open_invoice().await.unwrap();
-        assert_eq!((world.state().await, open.charges_made), (SubscriptionState::PastDue, 0));
+        assert_eq!((world.state().await, open.charges_made), (SubscriptionState::Renewing, 0));
         let charge_at = open.charge_at.expect("a planned charge");
         assert_eq!(charge_at.date_naive().to_string(), day);
         charge_at

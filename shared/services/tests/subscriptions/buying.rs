@@ -117,6 +117,26 @@ async fn seats_work_after_payment_unpaid_additions_are_netted_and_removals_wait(
     assert_eq!((row.subscription.terms.unwrap().seats, pending), (8, vec![PendingChange::Seats(2)]));
 }
 
+/// Two seats for one day cost 65 kopecks, which the bank does not charge.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_free_addition_of_seats_withdraws_the_removal_that_waits(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let plan = world.plan("mini", 1_000, 10_000).await;
+    world.buy(&plan, 3).await;
+    assert!(world.apply(&world.quote(Change::Seats(1)).await).await.is_none());
+    world.set("2026-12-31T09:00:00Z");
+    let addition = world.quote(Change::Seats(5)).await;
+    assert_eq!((addition.lines[1].kind, addition.total), (LineKind::Waiver, Kopecks::ZERO));
+    assert!(world.apply(&addition).await.is_none());
+    let row = world.row().await;
+    let mut conn = world.outbox.pool().acquire().await.unwrap();
+    assert_eq!(subscriptions::list_pending(&mut conn, row.id).await.unwrap(), []);
+    drop(conn);
+    world.set("2026-12-31T21:00:00Z");
+    assert_eq!(world.run_due().await, [DueStep::Renew]);
+    assert_eq!(world.open_invoice().await.unwrap().terms.seats, 5, "what was asked for last");
+}
+
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_dearer_plan_works_at_once_a_cheaper_one_with_the_next_period(pool: MySqlPool) {
     let world = World::build(pool, 0).await;

@@ -21,11 +21,11 @@ impl World {
     pub(super) async fn pay_as(&self, invoice: &Invoice, address: &str) -> FormOutcome {
         let keyring = Keyring::parse(KEYRING).unwrap();
         let email: Email = address.parse().unwrap();
-        let sealed = keyring.seal(&address.into(), &aad::invoice_contact(invoice.id)).unwrap();
+        let sealed = keyring.seal_email(address, &aad::invoice_contact(invoice.id)).unwrap();
         let request = PayRequest {
             user: USER,
             email: &email,
-            contact_sealed: &sealed,
+            contact: &sealed,
             keyring: &keyring,
             terminal_key: "1700000000000DEMO",
             consent: None,

@@ -1,6 +1,7 @@
 //! Subscriptions from trial to end, over a real database, with the clock moved by hand.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failing test panics with the reason")]
 
+mod attempts;
 mod bank;
 mod buying;
 mod by_transfer;

@@ -298,6 +298,27 @@ async fn rows_that_contradict_each_other_are_found(pool: MySqlPool) {
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn days_that_nobody_paid_or_granted_are_found(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let plan = world.plan("pro", 31_000, 310_000).await;
+    world.buy(&plan, 1).await;
+    let mut unit = world.unit().await;
+    let row = world.lock(&mut unit).await;
+    grant_bonus_days(&mut unit, &world.clock, &world.settings(), &row, 3, ACT).await.unwrap();
+    unit.commit().await.unwrap();
+    assert!(world.violations().await.is_empty(), "an operator has granted them");
+    let break_rows = async |statement: &'static str| {
+        sqlx::query(statement).execute(world.outbox.pool()).await.unwrap();
+        world.violations().await
+    };
+    let moved = "UPDATE subscriptions SET period_until = period_until + INTERVAL 1 DAY";
+    assert_eq!(break_rows(moved).await, ["days_without_reason"]);
+    let paid = "UPDATE subscriptions SET period_until = '2027-01-01'";
+    assert_eq!(break_rows(paid).await, [""; 0]);
+    assert_eq!(break_rows("UPDATE subscriptions SET is_granted = TRUE").await, ["days_without_reason"]);
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn late_charges_future_periods_and_missing_installs_are_found(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;

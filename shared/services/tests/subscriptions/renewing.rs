@@ -200,3 +200,61 @@ async fn a_renewal_written_ahead_is_voided_when_what_waits_for_the_next_period_c
     assert_eq!(world.open_invoice().await.unwrap().total, Kopecks(93_000));
     assert!(world.violations().await.is_empty());
 }
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn nobody_is_reminded_invoiced_or_ended_while_the_widget_sells_no_subscriptions(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let plan = world.plan("pro", 31_000, 310_000).await;
+    let first = world.buy(&plan, 1).await;
+    world.save_card(&first).await;
+    let sells = async |sells: bool| {
+        let switch = "UPDATE widgets SET uses_subscriptions = ?";
+        sqlx::query(switch).bind(sells).execute(world.outbox.pool()).await.unwrap();
+    };
+    sells(false).await;
+    let told = world.actions().await;
+    for (now, again) in
+        [("2026-12-29T07:00:00Z", "2026-12-30T07:00:00Z"), ("2027-01-02T09:00:00Z", "2027-01-03T09:00:00Z")]
+    {
+        world.set(now);
+        assert_eq!(world.run_due().await, [DueStep::Wait(at(again))]);
+        assert!(world.run_due().await.is_empty());
+    }
+    assert_eq!(
+        (world.state().await, world.open_invoice().await, world.actions().await),
+        (SubscriptionState::Active, None, told)
+    );
+    assert!(world.violations().await.is_empty(), "it waits");
+    sells(true).await;
+    world.set("2027-01-03T09:00:00Z");
+    assert_eq!(world.run_due().await, [DueStep::Renew], "caught up in its grace");
+    assert_eq!(world.open_invoice().await.unwrap().period.from.to_string(), "2027-01-01");
+}
+
+/// Fact sheet of T-Bank, class `CONFIG`: operators are alerted, and the customer is left alone.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_payer_hears_of_a_fault_of_ours_only_when_access_ends_within_a_week(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let plan = world.plan("pro", 31_000, 310_000).await;
+    let first = world.buy(&plan, 1).await;
+    world.save_card(&first).await;
+    world.set("2026-12-31T21:00:00Z");
+    world.run_due().await;
+    let renewal = world.open_invoice().await.unwrap();
+    let failures = async || {
+        let actions = world.actions().await;
+        let count = |wanted: &str| actions.iter().filter(|action| *action == wanted).count();
+        (count("charge_postponed"), count("payment_failed"))
+    };
+    for (now, state, counted) in [
+        ("2027-01-01T09:00:00Z", SubscriptionState::Renewing, (1, 0)),
+        ("2027-01-07T09:00:00Z", SubscriptionState::Renewing, (2, 0)),
+        ("2027-01-08T09:00:00Z", SubscriptionState::PastDue, (2, 1)),
+    ] {
+        world.set(now);
+        let next = world.fail(renewal.id, ErrorClass::Config).await;
+        assert!(next.is_some_and(|next| next > at(now)), "{now}: charged again");
+        assert_eq!((world.state().await, failures().await), (state, counted), "{now}");
+    }
+    assert_eq!(world.access().await.level, AccessLevel::Grace);
+}

@@ -1,0 +1,59 @@
+//! Attempts that keep an invoice from being paid by another one, charges that cannot begin, and receipts that are missing.
+
+use chrono::TimeDelta;
+use flysk_domain::platform::invoice_payments::PaymentStep;
+use flysk_domain::platform::subscriptions::{AccessReason, SubscriptionState};
+use sqlx::MySqlPool;
+
+use super::world::World;
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_attempt_that_nobody_decides_is_reported(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let renewal = world.due_charge().await;
+    let attempt = world.begin_charge(renewal.id).await.expect("a charge");
+    world.advance(TimeDelta::hours(4));
+    assert_eq!(world.payment_violations().await, [""; 0], "the bank has its time");
+    world.advance(TimeDelta::seconds(1));
+    assert_eq!(world.payment_violations().await, ["attempt_undecided"]);
+    assert_eq!(world.told(attempt.id, "CONFIRMED", None).await, PaymentStep::Settle);
+    assert_eq!(world.payment_violations().await, [""; 0]);
+}
+
+/// The seller has got a terminal of its own, and the card was saved at another one.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_renewal_whose_card_cannot_be_charged_is_left_to_its_payer(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let renewal = world.due_charge().await;
+    assert_eq!(world.state().await, SubscriptionState::Renewing);
+    let terminal = "UPDATE vendors SET terminal_key = '1700000000001OWN' WHERE id = ?";
+    sqlx::query(terminal).bind(renewal.vendor_id.to_string()).execute(world.outbox.pool()).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(world.begin_charge(renewal.id).await, None);
+        assert_eq!(world.state().await, SubscriptionState::PastDue, "no charge is waited for");
+    }
+    assert_eq!(world.access().await.reason, AccessReason::PaymentOverdue);
+    assert_eq!(world.actions().await.pop().as_deref(), Some("card_not_chargeable"), "once");
+    assert!(world.chargeable().await.is_empty() && world.violations().await.is_empty());
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_prepayment_without_a_closing_receipt_is_reported(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    world.due_charge().await;
+    let break_rows = async |statement: &'static str| {
+        sqlx::query(statement).execute(world.outbox.pool()).await.unwrap();
+        world.payment_violations().await
+    };
+    // The check is about what changed within two days, by the clock of the test.
+    let recently =
+        "UPDATE invoice_payments SET paid_at = '2027-01-01 08:00:00', updated_at = '2027-01-01 08:00:00'";
+    sqlx::query(recently).execute(world.outbox.pool()).await.unwrap();
+    let settled = "UPDATE vendors SET updated_at = '2026-12-01 00:00:00'";
+    assert_eq!(break_rows(settled).await, [""; 0], "the receipt is planned");
+    let cancelled = "UPDATE invoice_receipts SET state = 'cancelled'";
+    assert_eq!(break_rows(cancelled).await, ["receipt_missing"]);
+    assert_eq!(break_rows("DELETE FROM invoice_receipts").await, ["receipt_missing"]);
+    let changed = "UPDATE vendors SET updated_at = '2027-01-01 08:30:00'";
+    assert_eq!(break_rows(changed).await, [""; 0], "the seller has changed its receipts since");
+}
