@@ -85,6 +85,7 @@ macro_rules! durable_kinds {
             $crate::platform::panel::WriteExport,
             $crate::platform::mail::SendInvitation,
             $crate::platform::mail::SendMailNotice,
+            $crate::platform::upkeep::HashContacts,
             $crate::platform::upkeep::PruneHistory,
             $crate::platform::upkeep::PruneJobs,
             $crate::platform::upkeep::RollUpFigures,

@@ -36,7 +36,7 @@ impl Written {
     }
 }
 
-/// What became of a letter.
+/// Result of handing a letter to the mail server.
 #[derive(Debug)]
 pub(crate) enum Handover {
     /// The server has accepted it.
@@ -47,7 +47,7 @@ pub(crate) enum Handover {
     BadAddress(ReplyCode),
     /// The server refused it for another reason.
     Refused,
-    /// It was certainly not accepted: after this error the next attempt sends it again.
+    /// Certainly not accepted: after this error the next attempt sends the letter again.
     Again(JobError),
 }
 

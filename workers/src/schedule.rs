@@ -10,7 +10,7 @@ use flysk_jobs::platform::panel::SweepExports;
 use flysk_jobs::platform::subscriptions::{AnnouncePrices, ReconcileInvoices, SubscriptionsDue};
 use flysk_jobs::platform::transfers::{ExpireTransferInvoices, ReadStatements, TransfersDue};
 use flysk_jobs::platform::upkeep::{
-    PruneHistory, PruneJobs, RollUpFigures, RollUpWidgets, SealAuditLog, VerifyAuditLog,
+    HashContacts, PruneHistory, PruneJobs, RollUpFigures, RollUpWidgets, SealAuditLog, VerifyAuditLog,
 };
 use flysk_queue::cron::ScheduleEntry;
 
@@ -40,6 +40,7 @@ pub fn entries(flysense: bool) -> anyhow::Result<Vec<ScheduleEntry>> {
         ScheduleEntry::new("transfers.due", "25 */5 * * * *", || TransfersDue {})?,
         ScheduleEntry::new("transfers.expire_invoices", "0 53 * * * *", || ExpireTransferInvoices {})?,
         ScheduleEntry::new("transfers.read_statements", "35 */10 * * * *", || ReadStatements {})?,
+        ScheduleEntry::new("upkeep.hash_contacts", "0 37 * * * *", || HashContacts {})?,
         ScheduleEntry::new("upkeep.prune_history", "0 47 * * * *", || PruneHistory {})?,
         ScheduleEntry::new("upkeep.prune_jobs", "0 17 * * * *", || PruneJobs {})?,
         ScheduleEntry::new("upkeep.roll_up_figures", "40 * * * * *", || RollUpFigures {})?,

@@ -74,7 +74,8 @@ impl Job for Enable {
     const POLICY: Policy =
         Policy::for_queue(queues::ACTIVATION).priority(Priority::High).attempts(30).backoff(DIALOGUE_BACKOFF);
     const TRIGGER: &'static str = "a confirmed phone number";
-    const DESCRIPTION: &'static str = "switches FlySense on through the platform's API and tells the person";
+    const DESCRIPTION: &'static str =
+        "switches FlySense on through the platform's API and answers the person";
 
     fn dedup_key(&self) -> Option<String> {
         Some(self.link_id.to_string())
@@ -85,8 +86,8 @@ impl Job for Enable {
     }
 }
 
-/// Follows a deactivation: forgets the people bound to an account that uninstalled FlySense, or tells them that access was
-/// lost.
+/// Follows a deactivation: forgets the people bound to an account that uninstalled FlySense, or notifies
+/// them of the lost access.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FollowDeactivation {
     /// The account.
@@ -98,7 +99,7 @@ impl Job for FollowDeactivation {
     const POLICY: Policy = Policy::for_queue(queues::ACTIVATION).attempts(20);
     const TRIGGER: &'static str = "deactivation of FlySense";
     const DESCRIPTION: &'static str =
-        "deletes the bindings of an account that uninstalled FlySense; tells people that access was lost";
+        "deletes the bindings of an account that uninstalled FlySense; notifies people of lost access";
 
     fn dedup_key(&self) -> Option<String> {
         Some(self.account_id.to_string())

@@ -82,11 +82,11 @@ impl Job for ReconcileDay {
 }
 
 recurring_job! {
-    /// Finds purchases without news from T-Bank for too long, and enqueues a query for each.
+    /// Finds purchases whose status T-Bank has not reported for too long, and enqueues a query for each.
     ReconcileDue, "billing.reconcile_due";
     policy: Policy::for_queue(queues::BILLING).attempts(2);
     trigger: "every 30 s";
-    description: "enqueues `billing.reconcile_payment` for purchases without news from T-Bank";
+    description: "enqueues `billing.reconcile_payment` for purchases whose status T-Bank has not reported lately";
 }
 
 /// Queries T-Bank for the status of a purchase and applies it.

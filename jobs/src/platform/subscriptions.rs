@@ -23,15 +23,15 @@ recurring_job! {
     SubscriptionsDue, "billing.subscriptions_due";
     policy: Policy::for_queue(queues::BILLING).attempts(2);
     trigger: "every 30 s";
-    description: "enqueues a job for each subscription, charge, question to T-Bank and closing receipt that is due";
+    description: "enqueues a job for each subscription, charge, status query and closing receipt that is due";
 }
 
 recurring_job! {
-    /// Tells customers of running price campaigns about their new prices.
+    /// Announces new prices to the customers of running price campaigns.
     AnnouncePrices, "billing.announce_prices";
     policy: Policy::for_queue(queues::BILLING).attempts(2).timeout_secs(300);
     trigger: "every 5 minutes";
-    description: "tells customers of running price campaigns about their new prices, and records each notice";
+    description: "notifies customers of running price campaigns of their new prices, and records each notice";
 }
 
 /// Performs the due step of a subscription: renews, reminds, ends a trial, expires.
@@ -95,7 +95,7 @@ impl Job for OpenInvoiceForm {
     }
 }
 
-/// Asks T-Bank about an attempt, applies the answer, and cancels a payment that must not be paid any more.
+/// Queries an attempt at T-Bank, applies the answer, and cancels a payment that must not be paid any more.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct QueryInvoicePayment {
     /// The attempt.
@@ -109,7 +109,7 @@ impl Job for QueryInvoicePayment {
     const TRIGGER: &'static str =
         "`billing.subscriptions_due`, contradictory notifications, withdrawn attempts";
     const DESCRIPTION: &'static str =
-        "asks T-Bank about the payment of an invoice; cancels one that must not be paid any more";
+        "queries the payment of an invoice at T-Bank; cancels one that must not be paid any more";
 
     fn dedup_key(&self) -> Option<String> {
         Some(self.attempt_id.to_string())

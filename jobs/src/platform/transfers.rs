@@ -67,7 +67,7 @@ impl Job for FetchTransferDocument {
     }
 }
 
-/// Asks the bank about an invoice.
+/// Queries an invoice at the bank.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct QueryTransferInvoice {
     /// The invoice.
@@ -78,7 +78,7 @@ impl Job for QueryTransferInvoice {
     const KIND: &'static str = "transfers.query_invoice";
     const POLICY: Policy = Policy::for_queue(queues::BILLING).attempts(4).timeout_secs(100);
     const TRIGGER: &'static str = "`transfers.due`";
-    const DESCRIPTION: &'static str = "asks T-Bank whether an invoice is paid; if so, reads the statement";
+    const DESCRIPTION: &'static str = "queries an invoice at T-Bank; reads the statement if it is paid";
 
     fn dedup_key(&self) -> Option<String> {
         Some(self.transfer_invoice_id.to_string())
@@ -119,7 +119,7 @@ impl Job for IssueAct {
     const TRIGGER: &'static str =
         "coins that were paid by transfer, `transfers.due` on the day after a period";
     const DESCRIPTION: &'static str =
-        "gives the act of a paid invoice the next number of its seller, and stores what it says";
+        "gives the act of a paid invoice the next number of its seller, and stores its content";
 
     fn dedup_key(&self) -> Option<String> {
         Some(self.transfer_invoice_id.to_string())

@@ -1,4 +1,4 @@
-//! Deletion of old rows, figures of the dashboard, hash chain of the audit log.
+//! Deletion of old rows, hashes of contacts, figures of the dashboard, hash chain of the audit log.
 
 use flysk_queue::Policy;
 
@@ -22,6 +22,15 @@ recurring_job! {
     policy: Policy::for_queue(queues::UPKEEP).attempts(2).timeout_secs(1_800);
     trigger: "every hour";
     description: "deletes old events, disclosures of tokens, versions of settings, records of feeds and quotes";
+}
+
+recurring_job! {
+    /// Computes the hashes by which the search box of the admin panel finds encrypted e-mail addresses and phone numbers, for rows
+    /// of before and those of an earlier release. A run ends after 15 s and is continued by the next one.
+    HashContacts, "upkeep.hash_contacts";
+    policy: Policy::for_queue(queues::UPKEEP).attempts(2).timeout_secs(300);
+    trigger: "every hour";
+    description: "computes missing hashes of encrypted e-mail addresses and phone numbers, for the panel's search box";
 }
 
 recurring_job! {

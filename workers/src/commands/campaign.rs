@@ -148,7 +148,7 @@ async fn version_of(conn: &mut Conn, plan: flysk_domain::id::PlanId) -> anyhow::
 }
 
 impl Stop {
-    /// Stops the campaign: whoever has not moved yet keeps version and price.
+    /// Stops the campaign: customers who have not moved yet keep version and price.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let act = self.by.act()?;
         let outbox = open_outbox(config).await?;

@@ -44,7 +44,7 @@ impl List {
         let outbox = open_outbox(config).await?;
         let mut conn = outbox.pool().acquire().await?;
         let rows = match &self.correlation {
-            Some(correlation) => jobs::list_by_correlation(&mut conn, correlation).await?,
+            Some(correlation) => jobs::list_by_correlation(&mut conn, correlation, self.limit).await?,
             None => jobs::list(&mut conn, state, self.kind.as_deref(), self.limit).await?,
         };
         let mut out = std::io::stdout().lock();

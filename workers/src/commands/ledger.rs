@@ -9,7 +9,7 @@ use flysk_store::platform::ledger;
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 
-/// What is verified, and options of the report.
+/// Scope of the verification, and options of the report.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
     /// Verify the whole ledger, and that what was verified before is unchanged.

@@ -143,9 +143,10 @@ enum Command {
     /// Move a widget to a vendor.
     #[command(name = "vendor:assign")]
     VendorAssign(vendor::Assign),
-    /// Invite somebody of a vendor to the portal, by a letter with a link that works once, for seven days.
+    /// Invite a person of a vendor to the portal, by a letter with a link that works once, for seven days.
     ///
-    /// Earlier invitations to the address end. Whoever is invited again chooses a new password and sets up a new second factor.
+    /// Earlier invitations to the address end. A person who is invited again chooses a new password and sets up a new second
+    /// factor.
     #[command(name = "vendor:invite")]
     VendorInvite(vendor_invite::Invite),
     #[command(flatten)]
@@ -166,11 +167,11 @@ enum Command {
     CampaignList(campaign::List),
     /// Move the customers of a plan's version to a later version.
     ///
-    /// Each customer is told at least 30 days before, and moves with the first period after that. Whom the new version does
-    /// not fit keeps the present one. Use `--dry-run` first.
+    /// Each customer is notified at least 30 days before, and moves with the first period after that. Customers whom the new
+    /// version does not fit keep the present one. Use `--dry-run` first.
     #[command(name = "campaign:start")]
     CampaignStart(Box<campaign::Start>),
-    /// Stop a price campaign: whoever has not moved yet keeps version and price.
+    /// Stop a price campaign: customers who have not moved yet keep version and price.
     #[command(name = "campaign:stop")]
     CampaignStop(campaign::Stop),
     #[command(flatten)]

@@ -33,7 +33,7 @@ pub(super) struct Owner {
     account: AccountId,
 }
 
-/// Who acts, and why; both are logged.
+/// Operator and reason of an act; both are logged.
 #[derive(Debug, Args)]
 pub(super) struct By {
     /// Name of the operator, at most 64 visible ASCII characters.

@@ -223,7 +223,7 @@ pub(super) struct BalanceReturned {
     by: By,
 }
 
-/// What a decision does with the money.
+/// Destination that a decision gives the money.
 enum Destination {
     Invoice(InvoiceNumber),
     Balance(InstallId, Inn),
@@ -285,7 +285,7 @@ impl BalanceReturned {
         Ok(())
     }
 
-    /// Whose balance it is.
+    /// Owner of the named balance.
     async fn owner(&self, conn: &mut Conn) -> anyhow::Result<BalanceOwner> {
         let vendor = match &self.vendor {
             Some(code) => {

@@ -49,7 +49,7 @@ pub(super) struct Set {
     /// Telephone number for customers, such as +74951234567.
     #[arg(long)]
     phone: Option<String>,
-    /// Who starts a recurring charge, as T-Bank's `OperationInitiatorType`: R for an ECOM terminal, I for an AFT terminal.
+    /// Initiator of recurring charges, as T-Bank's `OperationInitiatorType`: R for an ECOM terminal, I for an AFT terminal.
     #[arg(long, value_parser = ["R", "I"])]
     charge_initiator: Option<String>,
     /// Whether the receipt at payment is a prepayment (54-FZ); otherwise it is a settlement.

@@ -19,7 +19,7 @@ use super::vendor::find;
 /// Actor of this command in the audit log.
 const PROGRAM: &str = "flysk-worker";
 
-/// Whom to invite.
+/// Vendor and address of an invitation.
 #[derive(Debug, Args)]
 pub(super) struct Invite {
     /// The vendor's code.

@@ -69,7 +69,7 @@ impl TApi {
     }
 }
 
-/// How long invoices of a vendor can be paid.
+/// Days in which invoices of a vendor can be paid.
 #[derive(Debug, Args)]
 pub(super) struct Terms {
     /// The vendor's code.

@@ -57,7 +57,7 @@ pub struct FlySense {
     pub isolation: Isolation,
     /// Limits of recording downloads.
     pub download: DownloadLimits,
-    /// How long after the call note a recording may still be incomplete.
+    /// Time after the call note for which a recording may still be incomplete.
     pub recording_settle: chrono::Duration,
     /// Maximum runs of one call per day.
     pub runs_per_day: u32,
@@ -86,18 +86,7 @@ impl FlySense {
             http: HttpOptions::with_timeout(Duration::from_secs(20)),
             max_result_bytes: 64 << 20,
         })?;
-        let yandexgpt = parts
-            .yandexgpt
-            .as_ref()
-            .map(|gpt| {
-                let client = YandexGpt::new(yandexgpt::Config {
-                    base_url: gpt.url.clone(),
-                    credentials: YandexCredentials::with_api_key(gpt.api_key.clone()),
-                    http: HttpOptions::with_timeout(Duration::from_secs(90)),
-                })?;
-                anyhow::Ok((client, gpt.model_uri.clone()))
-            })
-            .transpose()?;
+        let yandexgpt = parts.yandexgpt.as_ref().map(open_yandexgpt).transpose()?;
         Ok(Self {
             platform: FlyskApi::new(flysk_api::Config {
                 base_url: parts.platform.platform_url.clone(),
@@ -154,8 +143,8 @@ impl FlySense {
         }
     }
 
-    /// Tells the platform that amoCRM refused the access token of an account, so that the next attempt gets another one. A failure
-    /// is logged only: the next attempt asks for a token anyway.
+    /// Reports to the platform that amoCRM refused the access token of an account, so that the next attempt gets another one. A
+    /// failure is logged only: the next attempt requests a token anyway.
     pub async fn report_refusal(&self, account: AccountId, access: &PauthAccess, trace: &Trace) {
         let caller = Caller::Account(account);
         let told = self.platform.pauth_after_refusal(&caller, &access.access_token, Some(trace)).await;
@@ -224,8 +213,18 @@ impl FlySense {
         audio_ms: u64,
     ) -> flysk_domain::flysense::polling::NextPoll {
         let audio = chrono::Duration::milliseconds(i64::try_from(audio_ms).unwrap_or(i64::MAX));
-        self.polls.next_look_after(submitted_at, now, audio)
+        self.polls.next_poll_after(submitted_at, now, audio)
     }
+}
+
+/// The client of YandexGPT, and the URI of its model.
+fn open_yandexgpt(settings: &flysk_config::YandexGpt) -> anyhow::Result<(YandexGpt, String)> {
+    let client = YandexGpt::new(yandexgpt::Config {
+        base_url: settings.url.clone(),
+        credentials: YandexCredentials::with_api_key(settings.api_key.clone()),
+        http: HttpOptions::with_timeout(Duration::from_secs(90)),
+    })?;
+    Ok((client, settings.model_uri.clone()))
 }
 
 /// Reason for missing access.

@@ -46,7 +46,7 @@ impl JobHandler<App> for Enable {
     }
 }
 
-/// Stores the result and tells the person.
+/// Stores the result and queues the answer to the person.
 async fn tell(
     unit: &mut UnitOfWork,
     app: &App,

@@ -13,7 +13,6 @@ use flysk_jobs::flysense::activation::ReadUser;
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult};
 use flysk_store::flysense::accounts;
 use flysk_store::flysense::activation::{bindings, links};
-use secrecy::SecretString;
 
 use crate::App;
 use crate::flysense::calls::payment_job_error;
@@ -62,10 +61,11 @@ async fn store_email(run: &JobContext, app: &App, binding: BindingId, email: Opt
     let Some(email) = email.and_then(|email| email.parse::<Email>().ok()) else {
         return Ok(JobOutcome::skip("the user has no e-mail address"));
     };
-    let sealed = app.keyring.seal(&SecretString::from(email.as_str()), &aad::binding_email(binding));
+    let sealed = app.keyring.seal_email(email.as_str(), &aad::binding_email(binding));
     let sealed = sealed.map_err(|error| JobError::retry(format!("the address cannot be sealed: {error}")))?;
     let mut unit = run.begin().await?;
-    bindings::set_email(&mut unit, binding, Some(&sealed), run.now()).await?;
+    let email = (sealed.sealed.as_str(), sealed.index.as_bytes().as_slice());
+    bindings::set_email(&mut unit, binding, Some(email), run.now()).await?;
     run.done(unit).await
 }
 

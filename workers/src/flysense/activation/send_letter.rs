@@ -34,7 +34,7 @@ impl JobHandler<App> for SendLetter {
             MessageState::Waiting => {}
             // The process of the earlier attempt died between the letter and the answer.
             MessageState::Sending => return end(run, id, MessageState::Sending, MessageState::Unknown).await,
-            _ => return Ok(JobOutcome::skip("the message was already dealt with")),
+            _ => return Ok(JobOutcome::skip("the message was already processed")),
         }
         let Some(mailer) = &app.mailer else {
             return end(run, id, MessageState::Waiting, MessageState::Unreachable).await;
@@ -70,7 +70,7 @@ impl JobHandler<App> for SendLetter {
     }
 }
 
-/// Who gets the letter.
+/// Recipient of a letter.
 struct Recipient {
     address: Email,
     /// Host of the account.

@@ -54,7 +54,7 @@ async fn send<B: Bot>(run: &JobContext, app: &App, bot: &BotAccess<B>, id: BotMe
         MessageState::Waiting => {}
         // The process of the earlier attempt died between the request and its result.
         MessageState::Sending => return end(run, id, MessageState::Unknown).await,
-        _ => return Ok(JobOutcome::skip("the message was already dealt with")),
+        _ => return Ok(JobOutcome::skip("the message was already processed")),
     }
     let opened = open_message(&app.keyring, &message.body.0);
     let opened =

@@ -20,9 +20,9 @@ use crate::flysense::FlySense;
 /// Result of a synchronization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SyncResult {
-    /// It was correct.
+    /// The webhook was correct.
     Good,
-    /// It was missing, incomplete or disabled and has been repaired; calls may have been missed.
+    /// The webhook was missing, incomplete or disabled and has been repaired; calls may have been missed.
     Repaired,
     /// The account's plan has no webhooks, or the token is not an administrator's. Calls are found by reconciliation.
     Refused,

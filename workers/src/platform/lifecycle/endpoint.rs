@@ -33,7 +33,7 @@ const MAX_RETRY_SPREAD: TimeDelta = TimeDelta::minutes(5);
 pub(super) struct Endpoint {
     /// Key in the table.
     pub(super) row: endpoints::Endpoint,
-    /// Its circuit breaker before the delivery.
+    /// Circuit breaker before the delivery.
     pub(super) breaker: Breaker,
 }
 

@@ -32,7 +32,7 @@ impl JobHandler<App> for SendInvitation {
             MailState::Waiting => {}
             // The process of the earlier attempt died between the letter and the answer.
             MailState::Sending => return end(self, run, MailState::Sending, MailState::Unknown).await,
-            _ => return Ok(JobOutcome::skip("the letter was already dealt with")),
+            _ => return Ok(JobOutcome::skip("the letter was already processed")),
         }
         if invitation.state(run.now()) != Invited::Open {
             return end(self, run, MailState::Waiting, MailState::Outdated).await;

@@ -7,13 +7,14 @@ use chrono::{DateTime, Utc};
 use flysk_clients::mail::ReplyCode;
 use flysk_crypto::aad;
 use flysk_domain::TextEnum as _;
-use flysk_domain::platform::mail::{Letter, Links, MailState};
+use flysk_domain::platform::mail::{ChargedCard, Letter, Links, MailFacts, MailKind, MailState};
 use flysk_domain::platform::purchases::Email;
 use flysk_domain::sending_hours::next_send_time;
 use flysk_jobs::platform::mail::SendMailNotice;
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
-use flysk_services::mail::{MailSwitch, invoice_pay_link, switch_link};
+use flysk_services::mail::{MailSwitch, card_unlink_link, invoice_pay_link, switch_link};
 use flysk_store::platform::accounts;
+use flysk_store::platform::invoice_payments::{self, Card};
 use flysk_store::platform::mail::{self, ContactSource, MailNotice, SealedContact};
 use flysk_store::platform::subscriptions::{self, SubscriptionRow};
 use flysk_store::repeat_contended;
@@ -33,18 +34,18 @@ impl JobHandler<App> for SendMailNotice {
             MailState::Waiting => {}
             // The process of the earlier attempt died between the letter and the answer.
             MailState::Sending => return end(run, &notice, MailState::Sending, MailState::Unknown).await,
-            _ => return Ok(JobOutcome::skip("the notice was already dealt with")),
+            _ => return Ok(JobOutcome::skip("the notice was already processed")),
         }
         drop(conn);
         let Some(mailer) = &app.mailer else {
             return end(run, &notice, MailState::Waiting, MailState::Unconfigured).await;
         };
-        let contact = match check(run, &notice).await? {
-            Check::Send(contact) => contact,
+        let (contact, card) = match check(run, &notice).await? {
+            Check::Send(contact, card) => (contact, card),
             Check::Later(morning) => return Ok(JobOutcome::snooze(morning, "it is night in the account")),
             Check::End(state) => return end(run, &notice, MailState::Waiting, state).await,
         };
-        let written = compose(app, &notice, open(app, &contact)?)?;
+        let written = compose(app, &notice, card.as_deref(), open(app, &contact)?)?;
         let mut unit = run.begin().await?;
         mail::set_state(&mut unit, notice.id, MailState::Waiting, MailState::Sending, run.now()).await?;
         unit.commit().await?;
@@ -81,8 +82,8 @@ impl JobHandler<App> for SendMailNotice {
 
 /// Whether a notice can be sent now.
 enum Check {
-    /// To this address.
-    Send(SealedContact),
+    /// To this address; a reminder of a charge with the card that will be charged.
+    Send(SealedContact, Option<Box<Card>>),
     /// Not before the morning.
     Later(DateTime<Utc>),
     /// Not at all.
@@ -109,7 +110,14 @@ async fn check(run: &JobContext, notice: &MailNotice) -> Result<Check, JobError>
     // A retry may fall into the night.
     let account = accounts::find(&mut conn, row.crm, row.account_id).await?;
     let morning = next_send_time(run.now(), account.and_then(|account| account.utc_offset_minutes));
-    Ok(if morning > run.now() { Check::Later(morning) } else { Check::Send(contact) })
+    if morning > run.now() {
+        return Ok(Check::Later(morning));
+    }
+    let card = match row.card_id.filter(|_| notice.kind == MailKind::RenewalUpcoming) {
+        Some(id) => invoice_payments::find_card(&mut conn, id).await?.map(Box::new),
+        None => None,
+    };
+    Ok(Check::Send(contact, card))
 }
 
 fn open(app: &App, contact: &SealedContact) -> Result<Email, JobError> {
@@ -122,14 +130,19 @@ fn open(app: &App, contact: &SealedContact) -> Result<Email, JobError> {
     text.expose_secret().parse().map_err(|error| JobError::give_up(format!("the stored address: {error}")))
 }
 
-fn compose(app: &App, notice: &MailNotice, address: Email) -> Result<Written, JobError> {
+fn compose(app: &App, notice: &MailNotice, card: Option<&Card>, address: Email) -> Result<Written, JobError> {
     let public_url = &app.config().http.public_url;
     let switch = MailSwitch { install: notice.install_id, kind: notice.kind };
     let unsubscribe = switch_link(public_url, &app.keyring, switch)
         .map_err(|error| JobError::retry(format!("the link cannot be sealed: {error}")))?;
     let pay = notice.facts.invoice.map(|id| invoice_pay_link(public_url, &app.keyring, id));
-    let links = Links { pay: pay.as_ref().map(Url::as_str), switch_off: unsubscribe.as_str() };
-    let letter = Letter::compose(notice.kind, &notice.facts, links);
+    let unlink = card.map(|card| card_unlink_link(public_url, &app.keyring, card.id));
+    let charged = card.zip(unlink.as_ref());
+    let charged = charged.map(|(card, unlink)| ChargedCard { tail: card.tail(), unlink: unlink.as_str() });
+    let links = Links { pay: pay.as_ref().map(Url::as_str), card: charged, switch_off: unsubscribe.as_str() };
+    // The card may have been unlinked, or another one saved, since the reminder was queued.
+    let facts = MailFacts { renews: card.is_some(), ..notice.facts.clone() };
+    let letter = Letter::compose(notice.kind, &facts, links);
     let (text, html) = (letter.text(), letter.html());
     let id = notice.id.to_string();
     Ok(Written { id, address, subject: letter.subject, text, html, unsubscribe: Some(unsubscribe) })

@@ -24,7 +24,7 @@ use crate::job_error::IntoJobError;
 const RATE_LIMIT_WAIT: Duration = Duration::from_secs(20);
 /// Retry delay after other jobs claimed all due codes.
 const CONTENTION_DELAY: Duration = Duration::from_millis(250);
-/// How long a claimed code is reserved for its job; longer than a run may take.
+/// Time for which a claimed code is reserved for its job; longer than a run may take.
 const CLAIM_TTL: Duration = Duration::from_mins(2);
 
 impl JobHandler<App> for ExchangeCode {
@@ -92,7 +92,7 @@ enum ExchangeResult {
     Retry { after: Duration, reason: String },
     /// The code is dead: it will give no pair.
     Dead { label: &'static str, reason: String, had_chance: bool },
-    /// Its host has no account, so all codes of the host are dead.
+    /// The host has no account, so all codes of the host are dead.
     NoAccount { reason: String },
 }
 

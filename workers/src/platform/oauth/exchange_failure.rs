@@ -24,7 +24,7 @@ pub(super) struct FailureContext {
     pub(super) does_site_answer: bool,
 }
 
-/// What happens to the code.
+/// Further use of the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CodeDisposition {
     /// amoCRM refused the code.

@@ -20,7 +20,7 @@ const SLICE_SIZE: u32 = 500;
 /// Maximum length of a result's text, in characters.
 const MAX_DETAIL_LEN: usize = 300;
 
-/// Where an act takes its rows from.
+/// Source of an act's rows.
 enum Rows {
     /// A list.
     List(Box<dyn FrozenList>),

@@ -20,7 +20,7 @@ const BATCH_SIZE: u32 = 1_000;
 const MAX_ROWS: u64 = 1_000_000;
 /// Batches between two writes of the progress.
 const BATCHES_PER_PROGRESS: u64 = 5;
-/// How long a file is kept, documented for operators in `docs/admin.md`.
+/// Retention of a file, documented for operators in `docs/admin.md`.
 const RETENTION: Duration = Duration::days(1);
 
 impl JobHandler<App> for WriteExport {

@@ -22,14 +22,14 @@ impl JobHandler<App> for AnnouncePrices {
         for campaign in campaigns {
             let told = announce(run, app, &campaign).await?;
             if told > 0 {
-                tracing::info!(campaign.id = %campaign.id, told, "customers were told of a new price");
+                tracing::info!(campaign.id = %campaign.id, told, "customers notified of a new price");
             }
         }
         Ok(JobOutcome::Done)
     }
 }
 
-/// Tells customers of one campaign; returns how many.
+/// Announces the new price to customers of one campaign; returns their number.
 async fn announce(run: &JobContext, app: &App, campaign: &PriceCampaign) -> Result<u32, JobError> {
     let (mut after, mut told) = (None, 0);
     for _ in 0..MAX_CUSTOMERS_PER_RUN / CUSTOMERS_PER_PAGE {

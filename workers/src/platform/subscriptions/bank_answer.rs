@@ -68,7 +68,7 @@ pub(super) async fn belongs_to_nobody(app: &App, terminal_key: &str) -> Result<b
     Ok(vendors::find_vendor_of_terminal(&mut conn, terminal_key).await?.is_none())
 }
 
-/// What the bank says of an attempt, for a charge that failed with its code.
+/// Reads the bank's state of an attempt, for a charge that failed with its code.
 pub(super) async fn ask(app: &App, attempt: &Attempt, payment_id: &str) -> Result<PaymentUpdate, JobError> {
     let acquiring = app.acquiring_of(&attempt.terminal_key).await?;
     app.bank_permit(&attempt.terminal_key, &attempt.id.to_string()).await?;

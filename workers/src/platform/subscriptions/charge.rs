@@ -174,7 +174,7 @@ async fn charge_failed(
     run.done(unit).await
 }
 
-/// It is not known whether the charge was executed: the bank is asked, now and until it decides. Never charged again.
+/// Handles a charge of unknown outcome: the bank is queried, now and until it decides. Never charged again.
 async fn doubt(run: &JobContext, app: &App, attempt: &Attempt, error: &TBankError) -> JobResult {
     metrics::counter!("flysk_subscription_charges_in_doubt_total").increment(1);
     tracing::warn!(attempt.id = %attempt.id, %error, "the outcome of a charge is not known");

@@ -19,7 +19,7 @@ use crate::job_error::IntoJobError as _;
 /// Delay while the bank processes an earlier attempt that counted as failed.
 const IN_PROGRESS_DELAY: Duration = Duration::from_mins(5);
 
-/// Asks the bank about the failed attempts of an invoice, and applies a payment that succeeded nevertheless. `true`: there
+/// Queries the failed attempts of an invoice, and applies a payment that succeeded nevertheless. `true`: there
 /// was one, and no other attempt is needed.
 pub(super) async fn settle_earlier(
     run: &JobContext,

@@ -82,8 +82,8 @@ async fn find_payment(run: &JobContext, app: &App, attempt: &Attempt) -> JobResu
     let order = match order {
         Ok(order) => order,
         Err(error) if error.outcome() == FailureAction::GiveUp => {
-            tracing::error!(attempt.id = %attempt.id, %error, "the bank refused a question about an order");
-            return Ok(JobOutcome::skip("the bank refused the question"));
+            tracing::error!(attempt.id = %attempt.id, %error, "the bank refused the query of an order");
+            return Ok(JobOutcome::skip("the bank refused the query"));
         }
         Err(error) => return Err(error.into_job_error()),
     };

@@ -37,11 +37,11 @@ impl JobHandler<App> for SendClosingReceipt {
             return run.done(unit).await;
         }
         let acquiring = app.acquiring_of(&attempt.terminal_key).await?;
-        let request = super::receipts::closing_request(run, app, &acquiring, &attempt, Kopecks(left)).await?;
+        let (request, basis) =
+            super::receipts::closing_request(run, app, &acquiring, &attempt, Kopecks(left)).await?;
         app.bank_permit(&attempt.terminal_key, &receipt.id.to_string()).await?;
         let mut unit = run.begin().await?;
-        let (from, to) = (ReceiptState::Waiting, ReceiptState::Sending);
-        store::mark_receipt(&mut unit, receipt.id, from, to, None, run.now()).await?;
+        store::begin_sending(&mut unit, receipt.id, &basis, run.now()).await?;
         unit.commit().await?;
         match acquiring.bank.send_closing_receipt(&request).await {
             Ok(()) => end(run, &receipt, ReceiptState::Sent, None).await,

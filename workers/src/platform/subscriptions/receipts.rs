@@ -7,7 +7,7 @@ use flysk_clients::tbank::{
 use flysk_crypto::aad;
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::purchases::{Email, PAYMENT_LINK_TTL};
-use flysk_domain::platform::subscriptions::{ReceiptKind, VatRate, receipt_line};
+use flysk_domain::platform::subscriptions::{ReceiptBasis, ReceiptKind, VatRate, receipt_line};
 use flysk_queue::{JobContext, JobError};
 use flysk_store::platform::invoice_payments::{Attempt, InvoiceRefund};
 use flysk_store::platform::subscriptions::{self, Invoice};
@@ -21,7 +21,7 @@ use crate::acquiring::Acquiring;
 /// Longest description on the form, in characters.
 const MAX_DESCRIPTION_LEN: usize = 140;
 
-/// What a request about an invoice is made of.
+/// Parts of a request about an invoice.
 struct Parts {
     invoice: Invoice,
     vendor: Vendor,
@@ -60,12 +60,12 @@ pub(super) async fn charge_request(
         .charge_initiator
         .parse()
         .map_err(|error| JobError::give_up(format!("the vendor's initiator of charges: {error}")))?;
-    let kind = parts.vendor.receipts.at_payment();
+    let basis = basis_of_payment(&parts, attempt);
     Ok(InitRequest {
         description: Some(description(&parts.invoice)),
         notification_url: Some(acquiring.notification_url().map_err(give_up)?),
         initiator: Some(initiator),
-        receipt: Some(receipt(acquiring, &parts, attempt.amount, kind)?),
+        receipt: Some(receipt(acquiring, &parts, attempt.amount, &basis)?),
         ..InitRequest::new(attempt.id.to_string(), attempt.amount)
     })
 }
@@ -78,7 +78,7 @@ pub(super) async fn form_request(
     attempt: &Attempt,
 ) -> Result<InitRequest, JobError> {
     let parts = parts(run, app, attempt).await?;
-    let kind = parts.vendor.receipts.at_payment();
+    let basis = basis_of_payment(&parts, attempt);
     let back = |how| acquiring.payment_page(attempt.install_id, attempt.id, how).map_err(give_up);
     let initiator =
         if attempt.save_card { InitiatorType::CustomerSavesCard } else { InitiatorType::Customer };
@@ -92,34 +92,52 @@ pub(super) async fn form_request(
         fail_url: Some(back("from=bank&paid=no")?),
         due: Some(attempt.created_at + PAYMENT_LINK_TTL),
         initiator: Some(initiator),
-        receipt: Some(receipt(acquiring, &parts, attempt.amount, kind)?),
+        receipt: Some(receipt(acquiring, &parts, attempt.amount, &basis)?),
         ..InitRequest::new(attempt.id.to_string(), attempt.amount)
     })
 }
 
-/// The closing receipt of a prepaid payment, over what is left of it.
+/// What the receipt of a payment says. An attempt of an earlier release does not know it.
+fn basis_of_payment(parts: &Parts, attempt: &Attempt) -> ReceiptBasis {
+    attempt.receipt.clone().unwrap_or_else(|| ReceiptBasis {
+        kind: parts.vendor.receipts.at_payment(),
+        taxation: parts.invoice.taxation.clone(),
+        vat: parts.invoice.vat,
+    })
+}
+
+/// The closing receipt of a prepaid payment, over what is left of it, and what it says.
+///
+/// Its taxes are those of the last day of what was sold: that is the day of the settlement, and a year may cross a change of rates.
 pub(super) async fn closing_request(
     run: &JobContext,
     app: &App,
     acquiring: &Acquiring,
     attempt: &Attempt,
     left: Kopecks,
-) -> Result<ClosingReceiptRequest, JobError> {
+) -> Result<(ClosingReceiptRequest, ReceiptBasis), JobError> {
     let parts = parts(run, app, attempt).await?;
     let payment_id = attempt.payment_id.clone();
     let payment_id = payment_id.ok_or_else(|| JobError::give_up("a paid attempt without a payment"))?;
-    let receipt = receipt(acquiring, &parts, left, ReceiptKind::Settlement)?;
-    Ok(ClosingReceiptRequest { payment_id, receipt })
+    let mut conn = run.pool().acquire().await?;
+    let last_day = parts.invoice.period.last_day();
+    let taxes = vendors::find_taxes(&mut conn, parts.vendor.id, last_day).await?;
+    drop(conn);
+    let (taxation, vat) = taxes.map(|taxes| (taxes.taxation, taxes.vat)).unzip();
+    let basis = ReceiptBasis { kind: ReceiptKind::Settlement, taxation, vat };
+    let receipt = receipt(acquiring, &parts, left, &basis)?;
+    Ok((ClosingReceiptRequest { payment_id, receipt }, basis))
 }
 
-/// A refund. The refund of all that was paid has no receipt lines, a partial one mirrors the receipt that it undoes.
+/// A refund. The refund of all that was paid has no receipt lines, a partial one mirrors the receipt that it undoes: the closing
+/// one, if it is registered.
 pub(super) async fn refund_request(
     run: &JobContext,
     app: &App,
     acquiring: &Acquiring,
     attempt: &Attempt,
     refund: &InvoiceRefund,
-    is_closed: bool,
+    closing: Option<ReceiptBasis>,
 ) -> Result<CancelRequest, JobError> {
     let payment_id = attempt.payment_id.clone();
     let payment_id = payment_id.ok_or_else(|| JobError::give_up("a paid attempt without a payment"))?;
@@ -127,8 +145,16 @@ pub(super) async fn refund_request(
         None
     } else {
         let parts = parts(run, app, attempt).await?;
-        let kind = if is_closed { ReceiptKind::Settlement } else { parts.vendor.receipts.at_payment() };
-        Some(receipt(acquiring, &parts, refund.amount, kind)?)
+        let basis = match closing {
+            // Of a closing receipt of an earlier release only the invoice is known.
+            Some(closing) => ReceiptBasis {
+                kind: closing.kind,
+                taxation: closing.taxation.or_else(|| parts.invoice.taxation.clone()),
+                vat: closing.vat.or(parts.invoice.vat),
+            },
+            None => basis_of_payment(&parts, attempt),
+        };
+        Some(receipt(acquiring, &parts, refund.amount, &basis)?)
     };
     Ok(CancelRequest {
         payment_id,
@@ -142,16 +168,16 @@ fn receipt(
     acquiring: &Acquiring,
     parts: &Parts,
     amount: Kopecks,
-    kind: ReceiptKind,
+    basis: &ReceiptBasis,
 ) -> Result<Receipt, JobError> {
-    let vat = parts.invoice.vat;
+    let ReceiptBasis { kind, vat, ref taxation } = *basis;
     let line = receipt_line(&parts.invoice.lines, amount, vat.unwrap_or(VatRate::None), kind);
     let line = line.ok_or_else(|| JobError::give_up("the invoice has no line for a receipt"))?;
     let tax = match vat {
         Some(rate) => rate.bank_code(kind).parse().map_err(give_up)?,
         None => default_vat(acquiring, kind),
     };
-    let taxation = match &parts.invoice.taxation {
+    let taxation = match taxation {
         Some(code) => code.parse().map_err(give_up)?,
         None => acquiring.default_taxation(),
     };

@@ -35,7 +35,7 @@ struct Mismatch {
     banks: String,
 }
 
-/// What was refunded of a payment by our records.
+/// Refunded sums of a payment by our records.
 #[derive(Debug, Clone, Copy, Default)]
 struct Refunded {
     done: Kopecks,

@@ -51,9 +51,9 @@ impl JobHandler<App> for RefundInvoicePayment {
                 RefundStatus::NotHappened | RefundStatus::Unclear => {}
             }
         }
-        let is_closed = store::is_closed(&mut *run.pool().acquire().await?, attempt.id).await?;
+        let closing = store::find_closing_basis(&mut *run.pool().acquire().await?, attempt.id).await?;
         let request =
-            super::receipts::refund_request(run, app, &acquiring, &attempt, &refund, is_closed).await?;
+            super::receipts::refund_request(run, app, &acquiring, &attempt, &refund, closing).await?;
         app.bank_permit(&attempt.terminal_key, &refund.id).await?;
         match acquiring.bank.cancel(&request).await {
             Ok(cancelled) => match pending(&attempt, &refund).status(&cancelled.status, cancelled.new_amount)

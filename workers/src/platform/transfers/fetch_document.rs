@@ -18,7 +18,7 @@ use flysk_store::platform::transfers::{self, TransferInvoice};
 use crate::App;
 use crate::job_error::IntoJobError as _;
 
-/// How long the bank's link works. Source: T-API, `pdfUrl`.
+/// Lifetime of the bank's link. Source: T-API, `pdfUrl`.
 const LINK_TTL: TimeDelta = TimeDelta::days(10);
 
 impl JobHandler<App> for FetchTransferDocument {

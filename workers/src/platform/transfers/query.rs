@@ -36,7 +36,7 @@ impl JobHandler<App> for QueryTransferInvoice {
             Ok(status) => Some(status),
             // The bank does not know its own id: the statement decides alone.
             Err(error) if error.outcome() == FailureAction::GiveUp => {
-                tracing::warn!(transfer_invoice.id = %invoice.id, %error, "the bank tells nothing of an invoice");
+                tracing::warn!(transfer_invoice.id = %invoice.id, %error, "failed to query a transfer invoice at the bank");
                 None
             }
             Err(error) => return Err(TApiError::into_job_error(error)),

@@ -92,7 +92,7 @@ impl Reading<'_> {
         self.access.vendor_id
     }
 
-    /// Reads all pages, and stores what they list.
+    /// Reads all pages, and stores the listed operations.
     async fn store_pages(&self) -> Result<(), ReadingError> {
         let period = StatementPeriod { account: &self.access.account, from: self.from, until: self.began };
         let who = self.run.job_id().to_string();
@@ -183,8 +183,8 @@ impl Reading<'_> {
     /// Records what the bank answered, for operators.
     async fn record_failure(&self, error: &TApiError) -> Result<(), JobError> {
         let mut conn = self.run.pool().acquire().await?;
-        let told = error.code();
-        let failure = (self.began, told.as_str());
+        let code = error.code();
+        let failure = (self.began, code.as_str());
         let account = &self.access.account;
         transfers::record_failed_reading(&mut conn, self.vendor(), account, failure, self.run.now()).await?;
         metrics::counter!("flysk_statement_readings_total", "outcome" => "refused").increment(1);

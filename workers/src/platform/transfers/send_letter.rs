@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use flysk_crypto::aad;
 use flysk_domain::TextEnum as _;
-use flysk_domain::platform::mail::{Letter, MailKind, MailState, TransferTold};
+use flysk_domain::platform::mail::{Letter, MailKind, MailState, TransferFacts};
 use flysk_domain::platform::purchases::Email;
 use flysk_domain::sending_hours::next_send_time;
 use flysk_jobs::platform::transfers::SendTransferLetter;
@@ -29,7 +29,7 @@ impl JobHandler<App> for SendTransferLetter {
             Some(MailState::Waiting) => {}
             // The process of the earlier attempt died between the letter and the answer.
             Some(MailState::Sending) => return end(self, run, MailState::Sending, MailState::Unknown).await,
-            _ => return Ok(JobOutcome::skip("the letter is gone or was already dealt with")),
+            _ => return Ok(JobOutcome::skip("the letter is gone or was already processed")),
         }
         let Some(mailer) = &app.mailer else {
             return end(self, run, MailState::Waiting, MailState::Unconfigured).await;
@@ -111,7 +111,7 @@ fn compose(
     let switch = MailSwitch { install: invoice.install_id, kind: MailKind::TransferInvoice };
     let unsubscribe = switch_link(&app.config().http.public_url, &app.keyring, switch)
         .map_err(|error| JobError::retry(format!("the link cannot be sealed: {error}")))?;
-    let told = TransferTold {
+    let facts = TransferFacts {
         widget,
         host,
         number: invoice.number.get(),
@@ -120,7 +120,7 @@ fn compose(
         due_on: invoice.due_on,
         purpose: &invoice.purpose,
     };
-    let letter = Letter::about_transfer(job.letter, &told, unsubscribe.as_str());
+    let letter = Letter::about_transfer(job.letter, &facts, unsubscribe.as_str());
     let (text, html) = (letter.text(), letter.html());
     let id = format!("{}_{}", invoice.id, job.letter);
     Ok(Written { id, address, subject: letter.subject, text, html, unsubscribe: Some(unsubscribe) })

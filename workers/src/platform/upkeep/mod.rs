@@ -1,6 +1,7 @@
-//! Deletion of old rows, figures of the dashboard and of widgets, hash chain of the audit log.
+//! Deletion of old rows, hashes of contacts, figures of the dashboard and of widgets, hash chain of the audit log.
 
 mod audit_log;
+mod hash_contacts;
 mod pieces;
 mod prune_history;
 mod prune_jobs;

@@ -1,8 +1,8 @@
 //! Deletion in pieces: short statements with pauses between them, so that nothing waits for them, and short runs, so that a
 //! stopping worker does not wait either.
 //!
-//! A run that has not finished is snoozed and continues at once. Its tables take turns, so that one with millions of old rows
-//! does not keep the others waiting.
+//! A run that has not finished is snoozed and continues at once. Its tables take turns, and each run begins with another one, so
+//! that those with millions of old rows do not keep the others waiting. Nor does one that cannot be deleted from.
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,12 @@ use flysk_store::retention::Pruning;
 
 /// Time of a run.
 const RUN_TIME: Duration = Duration::from_secs(15);
-/// Time of a table before the others have their turn.
-const TURN_TIME: Duration = Duration::from_secs(3);
+/// Time of a table before the others have their turn, seconds.
+const TURN_SECONDS: u32 = 3;
 /// Longest pause after a statement. A pause is as long as the statement took.
 const MAX_PAUSE: Duration = Duration::from_millis(50);
 
-/// How many rows are deleted at once: as many as take a short time.
+/// Number of rows that are deleted at once: as many as take a short time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct PieceSize(u32);
 
@@ -61,25 +61,48 @@ impl RunTime {
 }
 
 /// Deletes what is out of its time at `now`; `false` if the time of the run was over before everything was deleted.
+///
+/// # Errors
+///
+/// The first one, after the other tables have had their turns.
 pub(super) async fn prune(
     run: &JobContext,
     time: RunTime,
     prunings: Vec<Pruning>,
     now: DateTime<Utc>,
 ) -> Result<bool, JobError> {
-    let mut open = prunings;
+    let (mut open, mut failed) = (in_turn(prunings, now), None);
     loop {
         let mut unfinished = Vec::new();
         for pruning in open {
-            if time.is_over() || !prune_turn(run, time, pruning, now).await? {
+            if time.is_over() {
                 unfinished.push(pruning);
+                continue;
+            }
+            match prune_turn(run, time, pruning, now).await {
+                Ok(true) => {}
+                Ok(false) => unfinished.push(pruning),
+                Err(error) => {
+                    tracing::warn!(tables = ?pruning.tables, error = %error, "failed to delete old rows");
+                    failed.get_or_insert(error);
+                }
             }
         }
         if unfinished.is_empty() || time.is_over() {
-            return Ok(unfinished.is_empty());
+            return failed.map_or(Ok(unfinished.is_empty()), Err);
         }
         open = unfinished;
     }
+}
+
+/// The tables in the order of a run that begins at `now`: later runs begin with those for which the time of this one does not
+/// suffice.
+fn in_turn<T>(mut tables: Vec<T>, now: DateTime<Utc>) -> Vec<T> {
+    let turns = usize::try_from(now.timestamp() / i64::from(TURN_SECONDS)).unwrap_or_default();
+    if let Some(first) = turns.checked_rem(tables.len()) {
+        tables.rotate_left(first);
+    }
+    tables
 }
 
 /// Deletes rows of one table until its turn is over; `true` if none is left.
@@ -89,7 +112,7 @@ async fn prune_turn(
     pruning: Pruning,
     now: DateTime<Utc>,
 ) -> Result<bool, JobError> {
-    let turn_end = Instant::now() + TURN_TIME;
+    let turn_end = Instant::now() + Duration::from_secs(TURN_SECONDS.into());
     let mut size = PieceSize::FIRST;
     loop {
         let mut conn = run.pool().acquire().await?;
@@ -122,7 +145,27 @@ pub(super) fn outcome(run: &JobContext, is_finished: bool) -> JobOutcome {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    /// Five tables have their turn in a run. If all have more old rows than that, the others are next.
+    #[test]
+    fn every_table_has_its_turn_although_each_has_more_than_can_be_deleted() {
+        let turns_per_run = usize::try_from(RUN_TIME.as_secs() / u64::from(TURN_SECONDS)).unwrap();
+        for tables in [1, 5, 12, 33] {
+            let runs = (0..tables).step_by(turns_per_run);
+            let served: BTreeSet<usize> = runs
+                .flat_map(|turn| {
+                    let second = 1_793_000_000 + i64::try_from(turn).unwrap() * i64::from(TURN_SECONDS);
+                    let order = in_turn((0..tables).collect(), DateTime::from_timestamp(second, 0).unwrap());
+                    order.into_iter().take(turns_per_run)
+                })
+                .collect();
+            assert_eq!(served.len(), tables, "of {tables} tables");
+        }
+        assert!(in_turn(Vec::<usize>::new(), DateTime::UNIX_EPOCH).is_empty());
+    }
 
     #[test]
     fn pieces_grow_while_they_are_short_and_shrink_when_they_are_long() {

@@ -25,8 +25,9 @@ impl JobHandler<App> for PruneHistory {
         if days > 0 {
             own.push(Pruning::of_transcripts(days));
         }
-        let is_finished = pieces::prune(run, time, own, now).await? && prune_settings(run, time, now).await?;
-        Ok(pieces::outcome(run, is_finished))
+        let tables = pieces::prune(run, time, own, now).await;
+        let is_finished = prune_settings(run, time, now).await?;
+        Ok(pieces::outcome(run, tables? && is_finished))
     }
 }
 
