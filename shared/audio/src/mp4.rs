@@ -17,7 +17,7 @@ const MAX_LEAD_SECONDS: u64 = 60 * 60;
 /// The first sound track, as the container describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SoundTrack {
-    /// Its edit, if it has one that begins with at most one pause.
+    /// Edit of the track, if it has one that begins with at most one pause.
     pub edit: Option<EditList>,
     /// Whether fragments begin later than the previous ones end.
     pub has_holes: bool,

@@ -105,7 +105,7 @@ pub(crate) fn persist(prepared: &Prepared, staged: NamedTempFile, output: &Path)
     Ok(())
 }
 
-/// What to upload, decided from the container before decoding.
+/// Form of the upload, decided from the container before decoding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Plan {
     /// The unchanged input.

@@ -45,7 +45,7 @@ pub(crate) enum Shape {
     Ogg(OggEnd),
     /// A container whose demuxer reads the details.
     Plain {
-        /// Its end in the file; bytes after it do not belong to it.
+        /// End in the file; bytes after it do not belong to the recording.
         end: u64,
         /// Whether the file is shorter than declared.
         truncated: bool,
@@ -54,7 +54,7 @@ pub(crate) enum Shape {
     Foreign {
         /// Name of the format, for messages.
         what: String,
-        /// Its location in the file, including headers.
+        /// Location in the file, including headers.
         window: Range<u64>,
         /// A header to prepend to the window, which then contains only samples; empty for none.
         header: Vec<u8>,

@@ -219,7 +219,7 @@ fn transport_packet_len(bytes: &[u8]) -> Option<usize> {
     (bytes.first() == Some(&0x47)).then_some(188)
 }
 
-/// What bytes that are no audio look like, for the error a person reads.
+/// Description of bytes that are no audio, for the error a person reads.
 pub(crate) fn describe(head: &[u8]) -> &'static str {
     let text = String::from_utf8_lossy(&head[..head.len().min(512)]).trim_start().to_lowercase();
     match () {

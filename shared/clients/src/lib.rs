@@ -3,7 +3,7 @@
 //!
 //! A client converts typed requests to HTTP and responses to typed values. It implements the service's rules (meaning
 //! of statuses, which requests may be retried) and no product rules: every error has a
-//! [`FailureAction`](flysk_domain::failure_action::FailureAction) that tells the caller what to do. URLs, keys and
+//! [`FailureAction`](flysk_domain::failure_action::FailureAction) that says how the caller may go on. URLs, keys and
 //! timeouts come from a `Config`. Unknown fields and names in responses are ignored. Errors, `Debug` and logs contain no
 //! secrets.
 

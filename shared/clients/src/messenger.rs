@@ -1,4 +1,4 @@
-//! What the clients of [`telegram`](crate::telegram) and [`max`](crate::max) have in common: one trait, one error.
+//! Common parts of the clients of [`telegram`](crate::telegram) and [`max`](crate::max): one trait, one error.
 //!
 //! Messengers have no idempotency keys: a message that is sent twice is read twice. So no client repeats a request, and
 //! [`MessengerError::outcome`] distinguishes what was certainly not sent from what may have been.
@@ -52,7 +52,7 @@ pub struct BotIdentity {
     pub username: String,
 }
 
-/// What the messenger knows about the bot's webhook.
+/// State of the bot's webhook at the messenger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookState {
     /// Whether the webhook had to be set, because it was missing or different.
@@ -65,7 +65,7 @@ pub struct WebhookState {
 
 /// A messenger's API, as far as a bot needs it.
 pub trait Bot: Send + Sync {
-    /// Which messenger this is.
+    /// The messenger of this client.
     fn messenger(&self) -> Messenger;
 
     /// The bot behind the token; a check at the start, and the name for deep links.
@@ -152,7 +152,7 @@ pub enum RefusalKind {
 }
 
 impl MessengerError {
-    /// What the caller may do.
+    /// Action that the caller may take after the failure.
     pub fn outcome(&self) -> FailureAction {
         match self {
             Self::NoAnswer { source: ReadError::Transport(transport), idempotency, .. } => {

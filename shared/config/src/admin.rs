@@ -14,8 +14,8 @@ const LISTEN: Variable = Variable::with_default(
 const URL: Variable = Variable::with_default(
     "FLYSK_ADMIN_URL",
     "http://localhost:8081",
-    "URL of the admin panel as operators open it. Its cookies are sent over TLS only if it is https. Passkeys belong to its \
-     host name; with an IP address there are none.",
+    "URL of the admin panel as operators open it. With https, its cookies are sent over TLS only.\n\
+     Passkeys belong to its host name; with an IP address there are none.",
 );
 const READ_ONLY: Variable = Variable::with_default(
     "FLYSK_ADMIN_READ_ONLY",

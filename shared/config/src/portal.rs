@@ -7,8 +7,8 @@ use super::{ConfigError, Env, Variable};
 const URL: Variable = Variable::with_default(
     "FLYSK_PORTAL_URL",
     "http://localhost:8081",
-    "URL of the portal as vendors open it, without /portal: that of the admin panel, unless the portal is served by a process of \
-     its own. Links in invitations lead there. Its cookies are sent over TLS only if it is https.",
+    "URL of the portal as vendors open it, without /portal: that of the admin panel, unless the portal is served by a\n\
+     process of its own. Links in invitations lead there. With https, its cookies are sent over TLS only.",
 );
 
 pub(super) const VARIABLES: &[Variable] = &[URL];

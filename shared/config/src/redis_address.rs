@@ -10,7 +10,7 @@ const REDIS_PORT: u16 = 6_379;
 /// Port of a sentinel if the address names none.
 const SENTINEL_PORT: u16 = 26_379;
 
-/// Where Redis is, and how to sign in.
+/// Servers and credentials of Redis.
 #[derive(Debug, Clone)]
 pub struct RedisAddress {
     /// The server, or the sentinels that know it.

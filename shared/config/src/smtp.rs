@@ -36,7 +36,7 @@ const TIMEOUT_MS: Variable = Variable::with_default(
 
 pub(super) const VARIABLES: &[Variable] = &[URL, FROM, EXTRA_ROOTS, TIMEOUT_MS];
 
-/// How the connection to the mail server is encrypted.
+/// Encryption of the connection to the mail server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmtpTls {
     /// From the first byte.

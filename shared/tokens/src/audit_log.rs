@@ -4,7 +4,7 @@
 
 use flysk_store::group_commit::{CommitGroup, GroupCommit};
 use flysk_store::platform::token_audit::{self, TokenAuditEntry};
-use flysk_store::{Pool, StoreResult, repeat_contended};
+use flysk_store::{Pool, StoreResult, answered, repeat_contended};
 
 use crate::VaultError;
 
@@ -40,7 +40,7 @@ impl CommitGroup for AuditInserts {
 
     async fn commit(&self, (): (), entries: &[TokenAuditEntry]) -> StoreResult<Vec<()>> {
         let insert = || async { token_audit::insert(&mut *self.pool.acquire().await?, entries).await };
-        repeat_contended(insert).await?;
+        repeat_contended(|| answered(insert())).await?;
         Ok(vec![(); entries.len()])
     }
 }

@@ -1,6 +1,7 @@
 //! Re-encrypts all stored secrets with the current key while other processes keep running.
 
 use chrono::{DateTime, Utc};
+use flysk_crypto::{SealedContact, aad};
 use flysk_domain::id::{
     CardId, InstallId, InvoiceId, NotificationId, OauthCodeId, PurchaseId, TransferInvoiceId, WidgetId,
 };
@@ -16,8 +17,7 @@ use flysk_store::platform::transfers::{self, TransferInvoice};
 use flysk_store::platform::vendors::{self, Vendor};
 use flysk_store::platform::widgets::{self, Sealed, Widget};
 use flysk_store::portal::users::{self, VendorUser};
-
-use flysk_crypto::aad;
+use secrecy::ExposeSecret as _;
 
 use crate::{Vault, VaultError};
 
@@ -119,8 +119,9 @@ impl Vault {
         if self.keyring.is_current(sealed) {
             return Ok(None);
         }
-        let fresh = self.reencrypt(sealed, &aad::invoice_contact(id))?;
-        Ok(Some(subscriptions::reseal_contact(conn, id, sealed, &fresh).await?))
+        let fresh = self.reencrypt_email(sealed, &aad::invoice_contact(id))?;
+        let contact = (fresh.sealed.as_str(), fresh.index.as_bytes().as_slice());
+        Ok(Some(subscriptions::reseal_contact(conn, id, sealed, contact).await?))
     }
 
     async fn reencrypt_purchases(
@@ -207,8 +208,9 @@ impl Vault {
         let mut resealed = None;
         let email = Some(invoice.email_sealed.as_str()).filter(|email| !email.is_empty());
         if let Some(email) = email.filter(|email| !self.keyring.is_current(email)) {
-            let fresh = self.reencrypt(email, &aad::transfer_email(invoice.id))?;
-            resealed = Some(transfers::reseal_transfer_email(conn, invoice.id, email, &fresh).await?);
+            let fresh = self.reencrypt_email(email, &aad::transfer_email(invoice.id))?;
+            let contact = (fresh.sealed.as_str(), fresh.index.as_bytes().as_slice());
+            resealed = Some(transfers::reseal_transfer_email(conn, invoice.id, email, contact).await?);
         }
         let link = invoice.pdf_url_sealed.as_deref().filter(|link| !self.keyring.is_current(link));
         if let Some(link) = link {
@@ -329,10 +331,11 @@ impl Vault {
         if sealed.into_iter().flatten().all(|text| self.keyring.is_current(text)) {
             return Ok(None);
         }
-        let contact = self.reencrypt(&purchase.contact, &aad::purchase_contact(purchase.id))?;
+        let fresh = self.reencrypt_email(&purchase.contact, &aad::purchase_contact(purchase.id))?;
+        let contact = (fresh.sealed.as_str(), fresh.index.as_bytes().as_slice());
         let rebill =
             rebill.map(|text| self.reencrypt(text, &aad::purchase_rebill(purchase.id))).transpose()?;
-        Ok(Some(purchases::reseal_purchase(conn, purchase, &contact, rebill.as_deref()).await?))
+        Ok(Some(purchases::reseal_purchase(conn, purchase, contact, rebill.as_deref()).await?))
     }
 
     async fn reencrypt_notification(
@@ -345,6 +348,12 @@ impl Vault {
         }
         let body = self.reencrypt(&notification.body, &aad::notification_body(notification.id))?;
         Ok(Some(purchases::reseal_notification(conn, notification, &body).await?))
+    }
+
+    /// The same for an e-mail address, with the hash that finds it.
+    fn reencrypt_email(&self, sealed: &str, aad: &str) -> Result<SealedContact, VaultError> {
+        let address = self.keyring.open(sealed, aad)?;
+        Ok(self.keyring.seal_email(address.expose_secret(), aad)?)
     }
 
     fn reencrypt(&self, sealed: &str, aad: &str) -> Result<String, VaultError> {

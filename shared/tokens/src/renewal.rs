@@ -29,11 +29,11 @@ const SECOND_REQUEST_MAX_WAIT: Duration = Duration::from_secs(10);
 /// Required freshness of a pair; a pair that meets it is not renewed.
 #[derive(Debug, Clone, Copy)]
 pub enum Freshness {
-    /// Its access token is valid for at least this long.
+    /// The access token is valid for at least this long.
     ValidFor(Duration),
-    /// It was issued after this time.
+    /// The token pair was issued after this time.
     IssuedAfter(DateTime<Utc>),
-    /// It is not of this generation, whose access token amoCRM rejected.
+    /// The token pair is not of this generation, whose access token amoCRM rejected.
     NotGeneration(u64),
 }
 

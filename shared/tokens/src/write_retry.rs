@@ -8,7 +8,7 @@ use flysk_store::{StoreError, answered, repeat_contended};
 
 use crate::VaultError;
 
-/// How long an unavailable database is retried. After that the new pair is lost, and the stored one is in doubt.
+/// Time for which an unavailable database is retried. Afterwards the new pair is lost, and the stored one is in doubt.
 const WRITE_RETRY_TIMEOUT: Duration = Duration::from_mins(10);
 const FIRST_RETRY_PAUSE: Duration = Duration::from_millis(50);
 const MAX_RETRY_PAUSE: Duration = Duration::from_secs(5);

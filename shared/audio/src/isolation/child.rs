@@ -16,7 +16,7 @@ const MAX_OUTPUT_BYTES: u64 = 16 << 20;
 /// Kept length of its standard error, in bytes.
 const MAX_STDERR_BYTES: u64 = 4 << 10;
 
-/// How a child process ended.
+/// End of a child process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChildExit {
     /// Exited with this code.

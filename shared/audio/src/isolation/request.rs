@@ -18,7 +18,7 @@ use crate::prepare::Prepared;
 /// Version of request and response.
 pub(super) const PROTOCOL_VERSION: u32 = 1;
 
-/// How to start a program whose `main` passes its arguments to [`serve_isolated`](crate::serve_isolated).
+/// Command that starts a program whose `main` passes its arguments to [`serve_isolated`](crate::serve_isolated).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     /// Path of the executable.

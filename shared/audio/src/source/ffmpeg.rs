@@ -26,7 +26,7 @@ const MAX_ALLOCATION_BYTES: &str = "67108864";
 const FILL_HOLES: [&str; 2] = ["-af", "aresample=async=1:first_pts=0:min_hard_comp=0.04"];
 /// Accepts any share of undecodable packets.
 const ANY_ERROR_RATE: [&str; 2] = ["-max_error_rate", "1"];
-/// What it says about a codec that it does not know.
+/// Message of ffmpeg about an unknown codec.
 const UNKNOWN_CODEC: &str = "not found for input stream";
 /// Kept length of its standard error, in bytes.
 const MAX_STDERR_BYTES: u64 = 1024;

@@ -14,7 +14,7 @@ use crate::http::Idempotency;
 const USERS_PER_PAGE: &str = "250";
 
 impl AmoCrm {
-    /// Whose token this is: the one trustworthy source of an account's id. Also tells the account's time zone.
+    /// Reads the account that a token belongs to, with its time zone: the only trustworthy source of an account's id.
     pub async fn account(&self, host: &AccountHost, token: &SecretString) -> Result<Account, AmoError> {
         let request =
             self.call(Method::GET, host, token, "/api/v4/account", &[("with", "datetime_settings")]);

@@ -91,7 +91,7 @@ pub enum RejectionKind {
 }
 
 impl AmoError {
-    /// What the caller may do.
+    /// Action that the caller may take after the failure.
     pub fn outcome(&self) -> FailureAction {
         match self {
             Self::Transport { source: ReadError::Transport(transport), idempotency } => {
@@ -121,7 +121,7 @@ impl AmoError {
 }
 
 impl Rejection {
-    /// What the caller may do.
+    /// Action that the caller may take after the failure.
     pub fn outcome(&self) -> FailureAction {
         /// Interval of checking whether the account was paid or its settings changed.
         const ACCOUNT_PROBE_INTERVAL: Duration = Duration::from_hours(24);
@@ -174,7 +174,7 @@ pub enum TokenError {
     /// amoCRM rejected the request.
     #[error("amoCRM: token request rejected with {status}, {failure}{}", hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default())]
     Rejected {
-        /// What the rejection means for the grant.
+        /// Effect of the rejection on the grant.
         failure: TokenFailure,
         /// The HTTP status.
         status: u16,
@@ -188,7 +188,7 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    /// What the error means for the grant.
+    /// Effect of the error on the grant.
     pub fn failure(&self) -> TokenFailure {
         match self {
             Self::Transport(ReadError::Transport(transport)) if !transport.may_have_arrived() => {
@@ -222,7 +222,7 @@ impl TokenError {
         }
     }
 
-    /// What the caller may do.
+    /// Action that the caller may take after the failure.
     pub fn outcome(&self) -> FailureAction {
         self.failure().outcome()
     }

@@ -65,7 +65,7 @@ pub enum FlycoinRefusal {
 }
 
 impl FlyskApiError {
-    /// What the caller may do. Never [`FailureAction::Unknown`]: reads change nothing, and writes have an idempotency key,
+    /// Action that the caller may take. Never [`FailureAction::Unknown`]: reads change nothing, and writes have an idempotency key,
     /// so repeating them moves no coins twice.
     pub fn outcome(&self) -> FailureAction {
         match self {

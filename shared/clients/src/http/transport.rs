@@ -49,7 +49,7 @@ impl Transport {
         matches!(self.kind, TransportKind::TimedOut | TransportKind::Cut)
     }
 
-    /// What the caller may do; `repeatable` says whether repeating the request is harmless.
+    /// Action that the caller may take after the failure; `repeatable` says whether repeating the request is harmless.
     pub fn outcome(&self, repeatable: bool) -> FailureAction {
         if repeatable || !self.may_have_arrived() { FailureAction::RETRY } else { FailureAction::Unknown }
     }

@@ -70,7 +70,7 @@ pub enum MailError {
     NoAnswer {
         /// The step.
         stage: Stage,
-        /// What went wrong.
+        /// Cause of the missing answer.
         reason: &'static str,
     },
     /// The server refused a step.
@@ -100,7 +100,7 @@ impl MailError {
         Self::Refused { stage, code: ReplyCode { basic: basic.into(), enhanced: enhanced_code(&text) } }
     }
 
-    /// What the caller may do.
+    /// Action that the caller may take after the failure.
     pub const fn outcome(&self) -> FailureAction {
         match self {
             Self::Invalid => FailureAction::GiveUp,

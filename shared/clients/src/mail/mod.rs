@@ -22,7 +22,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 pub use error::{MailBuildError, MailError, ReplyCode, Stage};
 pub use letter::Message;
 
-/// How the connection is encrypted.
+/// Encryption of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tls {
     /// From the first byte (`smtps`, usually port 465).

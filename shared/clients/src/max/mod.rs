@@ -88,7 +88,7 @@ impl Bot for Max {
         Ok(BotIdentity { id: me.user_id, username: me.username })
     }
 
-    /// MAX drops a webhook that failed for 8 hours, so this must be called regularly. It tells neither waiting updates nor
+    /// MAX drops a webhook that failed for 8 hours, so this must be called regularly. MAX reports neither waiting updates nor
     /// failed deliveries.
     async fn ensure_webhook(
         &self,

@@ -16,7 +16,7 @@ use crate::messenger::{MAX_RESPONSE_BYTES, MessengerError, RefusalKind, plain_co
 
 /// Fields of refusals. Messages are not read: they may quote the request.
 #[derive(Default, Deserialize)]
-struct Verdict {
+struct ErrorFields {
     /// Some methods answer 200 with `false`.
     #[serde(default)]
     success: Option<bool>,
@@ -49,9 +49,9 @@ impl Max {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = read_limited(response, MAX_RESPONSE_BYTES).await.map_err(no_answer)?;
         let is_success = (200..300).contains(&status);
-        let verdict: Verdict = read_json(&bytes).unwrap_or_default();
-        if !is_success || verdict.success == Some(false) {
-            return Err(refused(status, &verdict, retry_after(&headers), idempotency));
+        let fields: ErrorFields = read_json(&bytes).unwrap_or_default();
+        if !is_success || fields.success == Some(false) {
+            return Err(refused(status, &fields, retry_after(&headers), idempotency));
         }
         read_json(&bytes).map_err(|source: Malformed| MessengerError::Unreadable {
             messenger: Messenger::Max,
@@ -64,7 +64,7 @@ impl Max {
 /// 403 and 404 mean that the person stopped the bot, never started it, or that the dialogue is gone.
 fn refused(
     status: u16,
-    verdict: &Verdict,
+    fields: &ErrorFields,
     after: Option<Duration>,
     idempotency: Idempotency,
 ) -> MessengerError {
@@ -75,6 +75,6 @@ fn refused(
         500..=599 => RefusalKind::Fault,
         _ => RefusalKind::Invalid,
     };
-    let code = verdict.code.as_ref().and_then(Value::as_str).and_then(plain_code);
+    let code = fields.code.as_ref().and_then(Value::as_str).and_then(plain_code);
     MessengerError::Refused { messenger: Messenger::Max, status, code, after, kind, idempotency }
 }

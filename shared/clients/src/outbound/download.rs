@@ -22,7 +22,7 @@ use crate::http::Transport;
 use range::Accepted;
 pub use range::{Partial, ResumeToken};
 
-/// How often responses must break or stall at the same byte until it counts as the end of the file.
+/// Number of responses that break or stall at the same byte until that byte counts as the end of the file.
 const SAME_END_LIMIT: u32 = 3;
 
 /// Time and size limits of a download.

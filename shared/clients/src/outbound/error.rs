@@ -71,7 +71,7 @@ pub enum OutboundError {
 }
 
 impl OutboundError {
-    /// What the caller may do.
+    /// Action that the caller may take after the failure.
     pub fn outcome(&self) -> FailureAction {
         match self {
             Self::BadUrl(_)

@@ -55,7 +55,7 @@ pub enum SpeechKitError {
     Stream(#[source] StreamError),
 }
 
-/// How the response to a submit was lost.
+/// Cause of a lost response to a submit.
 #[derive(Debug, thiserror::Error)]
 pub enum LostSubmit {
     /// The response is missing or incomplete.
@@ -70,7 +70,7 @@ pub enum LostSubmit {
 }
 
 impl SpeechKitError {
-    /// What the caller may do.
+    /// Action that the caller may take after the failure.
     pub fn outcome(&self) -> FailureAction {
         match self {
             Self::NotReady => FailureAction::WAIT,
@@ -138,7 +138,7 @@ impl SpeechKitError {
 pub struct FailedOperation(pub Status);
 
 impl FailedOperation {
-    /// What the caller may do. A retry submits the file again, which costs money again.
+    /// Action that the caller may take. A retry submits the file again, which costs money again.
     pub fn outcome(&self) -> FailureAction {
         match self.0.kind() {
             StatusKind::DeadlineExceeded | StatusKind::Unavailable => FailureAction::RETRY,

@@ -46,7 +46,7 @@ impl Default for RecognitionOptions {
     }
 }
 
-/// How speakers are distinguished.
+/// Separation of speakers: by channel or by voice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channels {
     /// One channel: by voice, with speaker labeling.

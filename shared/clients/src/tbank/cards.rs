@@ -10,7 +10,7 @@ use super::requests::InvalidRequest;
 use super::responses::{number, secret};
 use crate::http::Idempotency;
 
-/// A card that a payer saved, as `GetCardList` tells of it.
+/// A card that a payer saved, as `GetCardList` returns it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct SavedCard {

@@ -66,7 +66,7 @@ pub struct Rejection {
 }
 
 impl TBankError {
-    /// What the caller may do. After [`FailureAction::Unknown`], query `check_order` or `state` first.
+    /// Action that the caller may take. After [`FailureAction::Unknown`], query `check_order` or `state` first.
     pub fn outcome(&self) -> FailureAction {
         let lost = |idempotency: Idempotency| match idempotency {
             Idempotency::Safe => FailureAction::RETRY,
@@ -127,7 +127,7 @@ impl Rejection {
         })
     }
 
-    /// What the caller may do.
+    /// Action that the caller may take after the failure.
     pub fn outcome(&self) -> FailureAction {
         let certain = self.class.is_decline() || self.class == ErrorClass::Config;
         match self.idempotency {

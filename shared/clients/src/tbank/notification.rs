@@ -35,7 +35,7 @@ impl Notification {
         Fields(&fields).notification()
     }
 
-    /// What tells it from another; `None` if it is not about a payment.
+    /// Key that identifies the notification; `None` if it is not about a payment.
     pub fn key(&self) -> Option<NotificationKey> {
         Some(match self {
             Self::Payment(PaymentNotification { order_id, update }) => NotificationKey {
@@ -56,7 +56,7 @@ impl Notification {
 pub struct PaymentNotification {
     /// Our id of the order.
     pub order_id: String,
-    /// What it says of the payment.
+    /// State of the payment according to the notification.
     pub update: PaymentUpdate,
 }
 

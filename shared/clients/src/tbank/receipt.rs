@@ -51,7 +51,7 @@ pub enum Vat {
     Vat122,
 }
 
-/// How a line is paid for.
+/// Payment method of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentMethod {

@@ -37,7 +37,7 @@ pub struct Payment {
 }
 
 impl Payment {
-    /// What this answer says of the payment.
+    /// State of the payment according to the answer.
     pub fn update(&self) -> PaymentUpdate {
         PaymentUpdate {
             amount: self.amount,
@@ -76,7 +76,7 @@ pub struct OrderPayment {
 }
 
 impl OrderPayment {
-    /// What this answer says of the payment.
+    /// State of the payment according to the answer.
     pub fn update(&self) -> PaymentUpdate {
         PaymentUpdate {
             amount: self.amount,

@@ -30,7 +30,7 @@ pub enum YandexGptError {
 }
 
 impl YandexGptError {
-    /// What the caller may do. Never [`FailureAction::Unknown`]: repeating a completion only costs tokens.
+    /// Action that the caller may take. Never [`FailureAction::Unknown`]: repeating a completion only costs tokens.
     pub fn outcome(&self) -> FailureAction {
         match self {
             Self::NoAnswer(_) | Self::Unreadable(_) | Self::Empty => FailureAction::RETRY,

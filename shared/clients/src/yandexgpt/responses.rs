@@ -16,7 +16,7 @@ use crate::yandex::Status;
 pub struct CompletionResponse {
     /// Text of the completion: JSON if a schema was given and `ending` is [`Ending::Complete`]. `Debug` does not show it.
     pub text: String,
-    /// How the completion ended.
+    /// End of the completion.
     pub ending: Ending,
     /// Used tokens.
     pub usage: Usage,
@@ -24,7 +24,7 @@ pub struct CompletionResponse {
     pub model_version: String,
 }
 
-/// How a completion ended.
+/// End of a completion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
     /// The completion is complete.

@@ -61,7 +61,7 @@ pub enum TApiError {
 }
 
 impl TApiError {
-    /// What the caller may do.
+    /// Action that the caller may take after the failure.
     pub fn outcome(&self) -> FailureAction {
         let lost = |idempotency: Idempotency| match idempotency {
             Idempotency::Safe => FailureAction::RETRY,

@@ -61,7 +61,7 @@ impl TApi {
         self.call(request.body(body), Idempotency::NotSafe).await
     }
 
-    /// Asks about an invoice by the bank's id. Safe to repeat.
+    /// Queries the status of an invoice by the bank's id. Safe to repeat.
     pub async fn invoice_status(&self, bank_invoice_id: &str) -> Result<InvoiceStatus, TApiError> {
         let mut url = self.url("api/v1/openapi/invoice/")?;
         url.path_segments_mut()
@@ -84,8 +84,8 @@ impl TApi {
         page.read().ok_or(TApiError::Unreadable { status: 200, idempotency: Idempotency::Safe })
     }
 
-    /// Fetches the document of an invoice, without the token: the link is for whoever knows it. Links that do not lead to the bank's
-    /// own host are refused. Safe to repeat.
+    /// Fetches the document of an invoice, without the token: the link works without credentials. Links that do not lead to the
+    /// bank's own host are refused. Safe to repeat.
     pub async fn fetch_document(&self, link: &SecretString) -> Result<Bytes, TApiError> {
         let link: Url = link.expose_secret().parse().map_err(|_| TApiError::Unwritable)?;
         if link.origin() != self.base_url.origin() {

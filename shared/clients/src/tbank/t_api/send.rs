@@ -24,15 +24,15 @@ pub struct InvoiceToSend<'a> {
     pub due_on: NaiveDate,
     /// Account to be paid to, 20 digits.
     pub account: &'a str,
-    /// Who pays.
+    /// Payer of the invoice.
     pub payer: &'a Payer,
-    /// What is sold.
+    /// Title of the only line of the invoice.
     pub title: &'a str,
     /// Amount.
     pub amount: Kopecks,
     /// VAT rate.
     pub vat: VatRate,
-    /// Where the bank sends it.
+    /// Address that the bank sends the invoice to.
     pub email: &'a str,
     /// Purpose of the payment, at most 512 characters.
     pub purpose: &'a str,
@@ -44,7 +44,7 @@ pub struct InvoiceToSend<'a> {
 pub struct SentInvoice {
     /// The bank's id, a UUID.
     pub invoice_id: String,
-    /// Link to the document. It works for ten days for whoever knows it, and must be fetched without the token.
+    /// Link to the document. It works for ten days without credentials, and must be fetched without the token.
     pub pdf_url: SecretString,
 }
 
@@ -55,7 +55,7 @@ pub enum InvoiceStatus {
     Draft,
     /// Sent to the payer.
     Submitted,
-    /// Paid. The bank tells neither when nor how much: the statement does.
+    /// Paid. The status contains neither time nor sum; the statement does.
     Paid,
     /// A word that the documentation does not have.
     Other(String),

@@ -13,7 +13,7 @@ use super::roubles::read_roubles;
 /// Operations per page.
 const PAGE_SIZE: &str = "500";
 
-/// What is read of an account.
+/// Account and period of a statement.
 #[derive(Debug, Clone, Copy)]
 pub struct StatementPeriod<'a> {
     /// The account, 20 digits.
@@ -50,13 +50,13 @@ pub struct Credit {
     pub booked_at: DateTime<Utc>,
     /// Amount.
     pub amount: Kopecks,
-    /// The payer's name; empty if the bank tells none.
+    /// The payer's name; empty if the bank names none.
     pub payer_name: String,
-    /// The payer's INN; empty if the bank tells none.
+    /// The payer's INN; empty if the bank names none.
     pub payer_inn: String,
-    /// The payer's account; empty if the bank tells none.
+    /// The payer's account; empty if the bank names none.
     pub payer_account: String,
-    /// Number of the payment order; empty if the bank tells none.
+    /// Number of the payment order; empty if the bank names none.
     pub document_number: String,
     /// Purpose of the payment.
     pub purpose: String,
@@ -121,12 +121,12 @@ struct Party {
     account: Option<String>,
 }
 
-/// What an operation is to us.
-enum Reading {
+/// Classification of an operation of a statement.
+enum Classified {
     Credit(Credit),
     /// Outgoing, or not booked yet.
     Ignored,
-    /// It may be money, but cannot be read.
+    /// Possibly a credit, but not readable.
     Unreadable,
 }
 
@@ -135,10 +135,10 @@ impl Page {
     pub(super) fn read(self) -> Option<StatementPage> {
         let mut credits = Vec::new();
         for operation in self.operations {
-            match operation.read() {
-                Reading::Credit(credit) => credits.push(credit),
-                Reading::Ignored => {}
-                Reading::Unreadable => return None,
+            match operation.classify() {
+                Classified::Credit(credit) => credits.push(credit),
+                Classified::Ignored => {}
+                Classified::Unreadable => return None,
             }
         }
         Some(StatementPage { credits, next_cursor: self.next_cursor })
@@ -146,27 +146,27 @@ impl Page {
 }
 
 impl Operation {
-    fn read(self) -> Reading {
+    fn classify(self) -> Classified {
         if self.operation_status.as_deref().is_some_and(|status| status.eq_ignore_ascii_case("authorization"))
         {
-            return Reading::Ignored;
+            return Classified::Ignored;
         }
         match self.type_of_operation.as_deref() {
-            Some(kind) if kind.eq_ignore_ascii_case("debit") => return Reading::Ignored,
+            Some(kind) if kind.eq_ignore_ascii_case("debit") => return Classified::Ignored,
             Some(kind) if kind.eq_ignore_ascii_case("credit") => {}
-            _ => return Reading::Unreadable,
+            _ => return Classified::Unreadable,
         }
         let amount = self.account_amount.or(self.operation_amount).and_then(|raw| read_roubles(&raw));
         let booked_at = self.trxn_post_date.or(self.operation_date);
         let (Some(operation_id), Some(amount), Some(booked_at)) = (self.operation_id, amount, booked_at)
         else {
-            return Reading::Unreadable;
+            return Classified::Unreadable;
         };
         if !amount.is_positive() {
-            return Reading::Unreadable;
+            return Classified::Unreadable;
         }
         let party = self.payer.or(self.counter_party).unwrap_or_default();
-        Reading::Credit(Credit {
+        Classified::Credit(Credit {
             operation_id,
             booked_on: moscow_day(booked_at),
             booked_at,
