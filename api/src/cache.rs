@@ -73,7 +73,7 @@ pub(crate) struct InstallCache {
     subscriptions: Cache<InstallId, CacheEntry<InstallSubscription>>,
 }
 
-/// What has been invalidated.
+/// Invalidated subjects.
 #[derive(Debug, Default)]
 struct Changes {
     /// Start of the last successful poll. It is taken before the query, so that later changes never count as read.

@@ -18,6 +18,7 @@ use crate::cache::InstallCache;
 use crate::call_log::CallLog;
 use crate::config::Config;
 use crate::flysense::Recordings;
+use crate::handshake_log::HandshakeLog;
 use crate::hooks::{HookLimits, WebhookWrites};
 use crate::problem::Problem;
 use crate::rate_limit::{Limit, Quotas};
@@ -57,6 +58,8 @@ pub struct Deps {
     pub(crate) hook_limits: Option<HookLimits>,
     /// Calls of widgets and backends, for their vendors.
     pub(crate) call_log: CallLog,
+    /// Handshakes of installs, for operators.
+    pub(crate) handshakes: HandshakeLog,
     /// Redis. It may be unavailable; nothing durable depends on it.
     pub redis: RedisConnection,
 }
@@ -106,6 +109,7 @@ impl Deps {
         let recordings = config.flysense.as_ref().map(|flysense| Recordings::new(flysense, &config));
         let recordings = recordings.transpose()?.map(Arc::new);
         let call_log = CallLog::new(outbox.pool().clone());
+        let handshakes = HandshakeLog::new(outbox.pool().clone());
         Ok(Self {
             outbox,
             keyring,
@@ -121,6 +125,7 @@ impl Deps {
             quotas,
             hook_limits,
             call_log,
+            handshakes,
             redis,
         })
     }
@@ -131,9 +136,10 @@ impl Deps {
         Self { cache: InstallCache::with_invalidation(self.outbox.pool().clone()), ..self }
     }
 
-    /// Writes the counts of calls that still wait. For the end of the process.
-    pub async fn flush_call_log(&self) {
+    /// Writes the counts of calls and the handshakes that still wait. For the end of the process.
+    pub async fn flush_logs(&self) {
         self.call_log.flush().await;
+        self.handshakes.flush().await;
     }
 
     /// The dependencies of the request's handler.

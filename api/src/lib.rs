@@ -15,6 +15,7 @@ mod cors;
 pub mod deps;
 mod docs;
 mod flysense;
+mod handshake_log;
 mod health;
 mod hooks;
 mod html_page;

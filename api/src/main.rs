@@ -83,6 +83,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         )
         .await?;
     kept.vault.drain().await;
-    kept.flush_call_log().await;
+    kept.flush_logs().await;
     Ok(())
 }

@@ -168,6 +168,7 @@ pub fn app(deps: Deps) -> impl Endpoint<Output = Response> {
         .nest("/billing/subscription", billing_page::subscription_routes())
         .nest("/mail", letter_pages::switch_routes())
         .nest("/pay", letter_pages::pay_routes())
+        .nest("/unlink", letter_pages::unlink_routes())
         .with(BackendRateLimit)
         .with(CallLogging)
         .data(deps);

@@ -64,12 +64,14 @@ impl<E: Endpoint> Endpoint for Traced<E> {
     }
 }
 
-/// Removes the signature from paths of webhooks and of links that pay an invoice.
+/// Removes the signature from paths of webhooks and of links in letters.
 fn redact_path(path: &str) -> &str {
     if path.starts_with("/hooks/amocrm/") {
         "/hooks/amocrm/…"
     } else if path.starts_with("/pay/") {
         "/pay/…"
+    } else if path.starts_with("/unlink/") {
+        "/unlink/…"
     } else {
         path
     }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use flysk_domain::id::InstallId;
 use flysk_store::group_commit::{CommitGroup, GroupCommit};
 use flysk_store::platform::ledger::{WalletRow, list_wallets_of_installs};
-use flysk_store::{Pool, StoreResult};
+use flysk_store::{Pool, StoreResult, answered};
 
 /// Reads wallets. Clones share the reads.
 #[derive(Debug, Clone)]
@@ -39,8 +39,8 @@ impl CommitGroup for Reads {
     const MAX_GROUP_LEN: usize = 128;
 
     async fn commit(&self, (): (), installs: &[InstallId]) -> StoreResult<Vec<Option<WalletRow>>> {
-        let mut conn = self.pool.acquire().await?;
-        let wallets = list_wallets_of_installs(&mut conn, installs).await?;
+        let reading = async { list_wallets_of_installs(&mut *self.pool.acquire().await?, installs).await };
+        let wallets = answered(reading).await?;
         let wallets: HashMap<InstallId, WalletRow> =
             wallets.into_iter().map(|wallet| (wallet.install_id, wallet)).collect();
         Ok(installs.iter().map(|install| wallets.get(install).copied()).collect())

@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use flysk_domain::id::{ActAsId, InstallId};
+use flysk_domain::platform::subscriptions::MOSCOW_OFFSET;
 use flysk_services::act_as::open_act_as_ticket;
 use flysk_store::admin::act_as;
 use flysk_store::platform::{accounts, installs};
@@ -24,10 +25,8 @@ use crate::problem::Problem;
 
 const COOKIE_NAME: &str = "flysk_act_as";
 const COOKIE_AAD: &str = "act_as_session";
-/// Moscow has no daylight saving time.
-const MOSCOW: TimeDelta = TimeDelta::hours(3);
 
-/// What refused writes, and everything that is no page, lead to.
+/// Answer to writes and to requests that are no page.
 const READ_ONLY: view::Message = view::Message {
     title: "Только чтение",
     text: "Вы смотрите страницу от имени аккаунта из панели оператора. Менять, покупать и платить в этом режиме нельзя.",
@@ -121,7 +120,7 @@ async fn enter(deps: &Deps, request: &Request, query: &LinkQuery) -> Result<Resp
         .finish())
 }
 
-/// What is stored about the browser.
+/// Hash of the acting view, stored about the browser.
 fn hash(deps: &Deps, acting: &Acting) -> String {
     deps.keyring.blind_index(&format!("act_as_browser\n{}\n{}", acting.view, acting.browser)).to_string()
 }
@@ -179,8 +178,8 @@ fn is_page(response: &Response) -> bool {
 }
 
 fn banner(acting: &Acting) -> String {
-    let until =
-        DateTime::<Utc>::from_timestamp(acting.until, 0).map(|at| (at + MOSCOW).format("%H:%M").to_string());
+    let until = DateTime::<Utc>::from_timestamp(acting.until, 0)
+        .map(|at| (at + MOSCOW_OFFSET).format("%H:%M").to_string());
     let whose: String =
         acting.whose.chars().filter(|c| c.is_alphanumeric() || matches!(c, '.' | '-')).collect();
     format!(

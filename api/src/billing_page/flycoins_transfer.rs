@@ -209,7 +209,7 @@ async fn form_page(
     })
 }
 
-/// What to do about a refusal that the form can correct, in Russian; other problems are returned.
+/// Correction that the form asks for after a refusal, in Russian; other problems are returned.
 fn fault_ru(problem: Problem) -> Result<&'static str, Problem> {
     match problem.problem_code() {
         ProblemCode::TooManyRequests => {

@@ -1,7 +1,7 @@
 //! A link opens its page in one browser only, because it may be forwarded, logged or seen in a history.
 //!
 //! The first browser gets a cookie, with which it may open the link again. Uses are stored in Redis as long as links live. While
-//! Redis does not answer, links are not bound to a browser: whoever has to pay is let in.
+//! Redis does not answer, links are not bound to a browser: payers are let in.
 
 use std::fmt::Display;
 use std::time::Duration;

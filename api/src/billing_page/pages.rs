@@ -94,7 +94,7 @@ async fn begin_purchase(
     Ok(buy(deps, trace, buyer, order).await?.purchase.id)
 }
 
-/// The chosen package or sum. A wrong sum is `invalid_request`, so that it is told from a wrong address.
+/// The chosen package or sum. A wrong sum is `invalid_request`, which distinguishes it from a wrong address.
 pub(super) fn chosen_item(package: &str, sum: &str) -> Result<PurchaseItem, Problem> {
     if package != SUM_OFFER {
         let id = package.parse();

@@ -133,7 +133,7 @@ pub(super) fn check_link() -> StatusCode {
     StatusCode::OK
 }
 
-/// What another browser than the first one reads.
+/// Answer to another browser than the first one.
 const OPENED_ELSEWHERE: view::Message = view::Message {
     title: "Ссылка уже использована",
     text: "Ссылку уже открыли в другом браузере или окне. Обновите страницу amoCRM и откройте её снова.",

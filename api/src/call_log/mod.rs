@@ -27,7 +27,7 @@ const MAX_ERRORS_OF_WIDGET: usize = 20;
 /// Errors of all widgets that are written by one flush.
 const MAX_ERRORS: usize = 500;
 
-/// What is counted together.
+/// Key of a counter: widget, day, operation, class of status.
 type Counter = (WidgetId, NaiveDate, &'static str, u8);
 
 /// Calls that were answered and not written yet.
@@ -151,7 +151,7 @@ impl Counted {
     }
 }
 
-/// Who made a request, known once it is authenticated.
+/// Widget that made a request, known once the request is authenticated.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Caller(Arc<OnceLock<WidgetId>>);
 

@@ -81,7 +81,7 @@ impl Connections {
     }
 }
 
-/// Middleware that tells a connection while requests run on it. It must be the outermost one.
+/// Middleware that reports to a connection while requests run on it. It must be the outermost one.
 impl<E: Endpoint> Middleware<E> for Connections {
     type Output = CountedRequests<E>;
 
@@ -130,7 +130,7 @@ impl Drop for RunningRequest {
     }
 }
 
-/// What happens on a connection.
+/// Activity of a connection.
 #[derive(Debug)]
 struct Activity {
     /// Number of running requests.

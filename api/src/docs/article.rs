@@ -6,7 +6,7 @@ use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
 use super::{PAGES, Page};
 
-/// How the row of a code starts.
+/// Beginning of the row of a code.
 const ROW: &str = "<tr><td><code>";
 
 /// A rendered document.
@@ -113,7 +113,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Where a link of a document leads among the pages; `None` if its target is not served.
+/// Target of a document's link among the pages; `None` if the target is not served.
 fn target_of<'a>(link: &str) -> Option<CowStr<'a>> {
     if link.starts_with(['#', '/']) || link.starts_with("https://") {
         return Some(link.to_owned().into());

@@ -31,7 +31,7 @@ struct Page {
 }
 
 /// The pages, in the order of the navigation.
-const PAGES: [Page; 6] = [
+const PAGES: [Page; 8] = [
     Page {
         path: "guide",
         title: "Integration guide",
@@ -49,6 +49,18 @@ const PAGES: [Page; 6] = [
         title: "Subscriptions",
         file: "subscriptions.md",
         source: include_str!("../../../docs/subscriptions.md"),
+    },
+    Page {
+        path: "sandbox",
+        title: "Sandbox for tests",
+        file: "sandbox.md",
+        source: include_str!("../../../docs/sandbox.md"),
+    },
+    Page {
+        path: "portal",
+        title: "Portal for vendors",
+        file: "portal.md",
+        source: include_str!("../../../docs/portal.md"),
     },
     Page {
         path: "payments",

@@ -46,7 +46,7 @@ pub(crate) struct ActivationMessenger {
     messenger: Choice<Messenger>,
     /// Name of the messenger, for users.
     name: String,
-    /// Deep link that opens the bot. Secret: whoever opens it first is asked for the phone number.
+    /// Deep link that opens the bot. Secret: the first person who opens it is asked for the phone number.
     url: String,
     /// Text to send to the bot if the link does not work.
     command: String,

@@ -57,13 +57,13 @@ pub(crate) struct PeriodOfCalls {
     begins: NaiveDate,
     /// Number of transcriptions.
     calls: u64,
-    /// Those with a transcript.
+    /// Calls with a transcript.
     done: u64,
-    /// Those without speech.
+    /// Calls without speech.
     no_speech: u64,
-    /// Those that failed.
+    /// Failed calls.
     failed: u64,
-    /// Those that a user cancelled.
+    /// Calls that a user cancelled.
     cancelled: u64,
     /// Billed duration, in seconds.
     seconds_billed: u64,

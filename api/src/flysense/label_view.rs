@@ -9,7 +9,7 @@ use poem_openapi::{Enum, Object};
 
 use crate::choice::Choice;
 
-/// Who put a label on a call.
+/// Origin of a label.
 #[derive(Debug, Clone, Copy, Enum)]
 #[oai(rename_all = "snake_case")]
 pub(super) enum LabelSource {
@@ -31,7 +31,7 @@ pub(super) struct TranscriptionLabel {
     speakers: Vec<Choice<Role>>,
     /// Number of utterances that caused it; 0 for an added label.
     hits: u32,
-    /// Who put it on the call.
+    /// Origin of the label.
     source: LabelSource,
     /// Whether a user removed it, although the recogniser found it.
     removed: bool,

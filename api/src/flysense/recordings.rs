@@ -82,7 +82,7 @@ impl CachedLink {
 /// Why a recording cannot be had, as users read it.
 pub(super) type RecordingFailure = (FailureCode, Option<FailureCause>);
 
-/// What a browser can do with a recording at its host.
+/// Playability of a recording at its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Probe {
     /// Browsers play its format.
@@ -126,17 +126,7 @@ impl Recordings {
                 allow: allow.collect::<Result<_, _>>().context("FLYSK_OUTBOUND_ALLOW")?,
                 max_redirects: outbound.max_redirects,
             })?,
-            storage: config.storage.as_ref().map(|parts| {
-                Storage::new(storage::Config {
-                    endpoint: parts.endpoint.clone(),
-                    bucket: parts.bucket.clone(),
-                    access_key_id: parts.access_key_id.clone(),
-                    secret_access_key: parts.secret_access_key.clone(),
-                    connect_timeout: FIRST_BYTE_TIMEOUT,
-                    operation_timeout: FIRST_BYTE_TIMEOUT,
-                    upload_timeout: FIRST_BYTE_TIMEOUT,
-                })
-            }),
+            storage: config.storage.as_ref().map(open_storage),
             limits: StreamLimits {
                 head: FIRST_BYTE_TIMEOUT,
                 idle: outbound.stall_timeout,
@@ -294,6 +284,19 @@ impl Recordings {
         }
         Ok(Some(link))
     }
+}
+
+/// Builds the client of the storage of copies. Sends no request.
+fn open_storage(parts: &flysk_config::Storage) -> Storage {
+    Storage::new(storage::Config {
+        endpoint: parts.endpoint.clone(),
+        bucket: parts.bucket.clone(),
+        access_key_id: parts.access_key_id.clone(),
+        secret_access_key: parts.secret_access_key.clone(),
+        connect_timeout: FIRST_BYTE_TIMEOUT,
+        operation_timeout: FIRST_BYTE_TIMEOUT,
+        upload_timeout: FIRST_BYTE_TIMEOUT,
+    })
 }
 
 /// Calls amoCRM within the rate limit, `None` if it has no such note, and once more after a 429: the platform's requests to the account have a separate

@@ -66,7 +66,7 @@ impl Example for RecordBatch {
     }
 }
 
-/// What is known about a record. States may be added.
+/// State of a record. States may be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "snake_case")]
 enum CallRecordState {
@@ -96,7 +96,7 @@ enum RecordProblem {
 struct CallRecord {
     /// The record's id, as in the request.
     record_id: String,
-    /// What is known about it.
+    /// State of the record.
     state: CallRecordState,
     /// Whether to ask again soon: the record is being resolved, or its transcription is in progress.
     is_pending: bool,

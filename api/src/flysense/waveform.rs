@@ -23,9 +23,9 @@ use crate::problem::{Problem, answers};
 #[derive(Debug, Clone, Copy, Enum)]
 #[oai(rename_all = "snake_case")]
 enum WaveformAbsence {
-    /// It was decoded by a release that did not measure it.
+    /// The recording was decoded by a release that did not measure loudness.
     OldCall,
-    /// It has not been decoded yet, or could not be.
+    /// The recording has not been decoded yet, or could not be.
     NotDecoded,
 }
 

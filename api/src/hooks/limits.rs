@@ -10,7 +10,7 @@ use crate::rate_limit::{Limit, Quotas};
 
 /// Length of the window, seconds. An hour, so that an import of some thousand notes passes.
 const WINDOW_S: u32 = 3_600;
-/// How many times the limit of one install an address may send. amoCRM sends the webhooks of all installs from a few addresses.
+/// Factor of the limit per address over the limit per install. amoCRM sends the webhooks of all installs from a few addresses.
 const INSTALLS_PER_SOURCE: u32 = 60;
 
 /// Counters of webhooks. Clones share them.

@@ -11,7 +11,7 @@ use flysk_queue::Outbox;
 use flysk_store::flysense::accounts;
 use flysk_store::flysense::hooks::{self, NewHook};
 use flysk_store::group_commit::{CommitGroup, GroupCommit};
-use flysk_store::{StoreResult, repeat_contended};
+use flysk_store::{StoreResult, answered, repeat_contended};
 
 /// A webhook that is to be stored.
 pub(crate) struct Webhook {
@@ -62,7 +62,7 @@ impl CommitGroup for Writes {
     const MAX_GROUP_LEN: usize = 64;
 
     async fn commit(&self, (): (), webhooks: &[Webhook]) -> StoreResult<Vec<()>> {
-        repeat_contended(|| self.commit_once(webhooks)).await?;
+        repeat_contended(|| answered(self.commit_once(webhooks))).await?;
         Ok(vec![(); webhooks.len()])
     }
 }
@@ -77,7 +77,8 @@ impl Writes {
         let clock = self.outbox.clock().as_ref();
         let stored = webhooks.iter().filter_map(|webhook| {
             let account_id = *accounts.get(&webhook.install)?;
-            Some((webhook, NewHook { id: HookId::generate(clock), account_id, body: &webhook.body }))
+            let (body, correlation_id) = (&webhook.body, webhook.trace.correlation_id.as_str());
+            Some((webhook, NewHook { id: HookId::generate(clock), account_id, body, correlation_id }))
         });
         let (webhooks, rows): (Vec<&Webhook>, Vec<NewHook<'_>>) = stored.unzip();
         hooks::insert_all(&mut unit, &rows, clock.now()).await?;

@@ -1,8 +1,9 @@
-//! Pages that letters lead to: paying an invoice, and switching letters off. Server-rendered, in Russian, without scripts and
-//! outside resources. The link is the permission, so nothing is changed by opening it: mail programs open links by themselves.
+//! Pages that letters lead to: paying an invoice, unlinking a card, and switching letters off. Server-rendered, in Russian, without
+//! scripts and outside resources. The link is the permission, so nothing is changed by opening it: mail programs open links by themselves.
 
 mod pay;
 mod switch;
+mod unlink;
 mod view;
 
 use poem::http::StatusCode;
@@ -19,6 +20,11 @@ pub(crate) fn switch_routes() -> Route {
 /// Routes of the page where an invoice is paid, below `/pay`.
 pub(crate) fn pay_routes() -> Route {
     Route::new().at("/:invoice/:signature", get(pay::show).post(pay::begin))
+}
+
+/// Routes of the page where a card is unlinked, below `/unlink`.
+pub(crate) fn unlink_routes() -> Route {
+    Route::new().at("/:card/:signature", get(unlink::show).post(unlink::act))
 }
 
 /// The response, or an error page: whoever reads a letter understands no problem document.

@@ -170,14 +170,14 @@ async fn pay(deps: &Deps, trace: &Trace, invoice: &Invoice) -> Result<bool, Prob
     };
     let address: SecretString =
         deps.keyring.open(&contact.sealed, &place).map_err(|error| sealing(&error))?;
-    let sealed =
-        deps.keyring.seal(&address, &aad::invoice_contact(invoice.id)).map_err(|error| sealing(&error))?;
+    let place = aad::invoice_contact(invoice.id);
+    let sealed = deps.keyring.seal_email(address.expose_secret(), &place).map_err(|error| sealing(&error))?;
     let email = address.expose_secret().parse::<Email>().map_err(|error| sealing(&error))?;
     // Without consent nobody is recorded.
     let request = PayRequest {
         user: UserId(0),
         email: &email,
-        contact_sealed: &sealed,
+        contact: &sealed,
         keyring: &deps.keyring,
         terminal_key,
         consent: None,

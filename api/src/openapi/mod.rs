@@ -1,5 +1,6 @@
 //! Post-processing of the OpenAPI document that poem-openapi generates.
 //!
+//! - Makes a response of each status of an operation's problems, which are one response of poem-openapi.
 //! - Adds operations that poem-openapi cannot express: paths with a wildcard.
 //! - Converts version 3.0 to 3.1: generators read `null` and described references there, and it has `webhooks`.
 //! - Adds examples for bodies and error codes, and `Retry-After`.
@@ -46,6 +47,7 @@ pub(crate) fn patch_document(
     schemas: &[Schema],
 ) -> serde_json::Result<String> {
     let mut document: Node = serde_json::from_str(document)?;
+    responses::expand_problems(&mut document);
     document.set("openapi", Node::string(OPENAPI_VERSION));
     for schema in schemas {
         if let Some(known) = document.at_mut(&["components", "schemas"]) {
@@ -170,6 +172,29 @@ mod tests {
         assert_eq!(answers["503"]["headers"]["Retry-After"]["required"], true);
         let headers = answers["200"]["headers"].as_object().unwrap();
         assert_eq!(headers.keys().collect::<Vec<_>>(), ["ETag", "Idempotency-Replayed"]);
+    }
+
+    #[test]
+    fn each_status_of_the_problems_is_a_response_in_its_place() {
+        let listed = json!([
+            {"status": "404", "description": "Gone.", "codes": ["404 unknown_hold"]},
+            {"status": "403", "description": "No.", "codes": ["403 admin_only", "403 reconnect_required"]}]);
+        let document = json!({"paths": {"/b": {"get": {"responses": {"200": {"description": "Ok."},
+            "4XX": {"description": "Any.", "content": {"application/problem+json": {"schema": {
+                "allOf": [{"$ref": "#/components/schemas/Problem"}], "enum": listed}}}}}}}},
+            "components": {"schemas": {"Problem": {"type": "object", "properties": {}}}}});
+        let text = patch_document(&document.to_string(), &[], &[]).unwrap();
+        assert!(
+            text.find("\"200\"") < text.find("\"404\"") && text.find("\"404\"") < text.find("\"403\""),
+            "{text}"
+        );
+        let read: Value = serde_json::from_str(&text).unwrap();
+        let responses = &read["paths"]["/b"]["get"]["responses"];
+        assert_eq!(responses.as_object().unwrap().len(), 3);
+        assert_eq!(responses["404"]["description"], "Gone.");
+        let problem = &responses["403"]["content"]["application/problem+json"];
+        let examples = problem["examples"].as_object().unwrap();
+        assert_eq!(examples.keys().collect::<Vec<_>>(), ["admin_only", "reconnect_required"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::strict_json::EXACT_JSON;
 
-/// How a reference to a schema begins.
+/// Prefix of a reference to a schema.
 pub(super) const SCHEMAS: &str = "#/components/schemas/";
 
 /// JSON value that keeps the order of object keys.

@@ -1,11 +1,42 @@
 //! Examples, headers and media types of responses and bodies.
 
+use std::mem;
+
 use serde_json::Value;
 
 use super::node::Node;
 use crate::problem::{Problem, ProblemCode};
 
 const PROBLEM_TYPE: &str = "application/problem+json";
+/// Key of the response that stands for all problems of an operation, see [`crate::problem::ProblemBody`].
+const ALL_PROBLEMS: &str = "4XX";
+
+/// Makes a response of each status of an operation's problems, in the order of their declaration.
+pub(super) fn expand_problems(document: &mut Node) {
+    let Some(paths) = document.get_mut("paths") else { return };
+    for (_, operation) in paths.fields_mut().iter_mut().flat_map(|(_, path)| path.fields_mut()) {
+        let Some(Node::Object(responses)) = operation.get_mut("responses") else { continue };
+        for (status, response) in mem::take(responses) {
+            if status == ALL_PROBLEMS {
+                responses.extend(responses_of(&response));
+            } else {
+                responses.push((status, response));
+            }
+        }
+    }
+}
+
+fn responses_of(problems: &Node) -> Vec<(String, Node)> {
+    let schema = problems.get("content").and_then(|content| content.get(PROBLEM_TYPE)?.get("schema"));
+    let listed = schema.and_then(|schema| schema.get("enum")).map(Node::items).unwrap_or_default();
+    let response_of = |listed: &Node| {
+        let mut response = problems.clone();
+        response.set("description", listed.get("description")?.clone());
+        response.at_mut(&["content", PROBLEM_TYPE, "schema"])?.set("enum", listed.get("codes")?.clone());
+        Some((listed.get("status")?.text()?.to_owned(), response))
+    };
+    listed.iter().filter_map(response_of).collect()
+}
 
 /// Adds to every operation: an example of each body, and of each error code; `Retry-After` to each 429 and 503. Media types
 /// lose their parameters, and headers get their usual capitals.

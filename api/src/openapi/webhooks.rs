@@ -124,7 +124,7 @@ const fn summary(kind: EventKind) -> &'static str {
             "The card will be charged for the next period in some days."
         }
         EventKind::SubscriptionPriceChanging => {
-            "The account was told that the price of its plan changes in a month or later."
+            "The account was notified that the price of its plan changes in a month or later."
         }
         EventKind::SubscriptionRenewed => "The next period was paid.",
         EventKind::SubscriptionPaymentFailed => "A charge for the next period failed.",

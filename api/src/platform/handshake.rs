@@ -46,7 +46,7 @@ pub(crate) struct Handshake {
     status: Choice<InstallStatus>,
     /// Why the widget is not active, in Russian, for users; null while it is active.
     reason: Option<String>,
-    /// What may not work although the widget is active, and what to do, in Russian, for users.
+    /// Limitation of an active widget, and the remedy, in Russian, for users.
     warning: Option<String>,
     /// Account id in amoCRM.
     account_id: u64,
@@ -158,6 +158,7 @@ async fn shake(deps: &Deps, trace: &Trace, caller: VerifiedToken) -> Result<Hand
     let session = match &caller.install {
         Some(install) => {
             let issued = issue_session(deps, install.id, caller.user_id, caller.is_admin)?;
+            deps.handshakes.record(install.id, deps.clock().now());
             Some(WidgetSession { token: issued.token, expires_at: issued.expires_at.into() })
         }
         None => None,

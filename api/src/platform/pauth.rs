@@ -242,7 +242,7 @@ async fn token(
     deps.vault.access_token(access.install.id, freshness, requester, trace).await.map_err(vault_problem)
 }
 
-/// Who gets the token, for the audit log.
+/// Recipient of the token, for the audit log.
 fn requester(widget: &Widget, user_id: Option<u64>) -> TokenRequester {
     let purpose = user_id.map_or_else(|| "background".to_owned(), |user| format!("user {user}"));
     TokenRequester { name: format!("backend:{}", widget.code), purpose }

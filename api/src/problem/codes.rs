@@ -135,7 +135,7 @@ impl ProblemCode {
     }
 }
 
-/// A set of codes, for the types of responses: bit `n` is the code with the number `n`.
+/// A set of codes: bit `n` is the code with the number `n`.
 pub(crate) type CodeSet = u128;
 
 /// The set of these codes.

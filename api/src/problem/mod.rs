@@ -12,9 +12,8 @@ use poem::http::{StatusCode, header};
 use poem_openapi::Object;
 use poem_openapi::error::{AuthorizationError, ParseParamError};
 
-pub(crate) use answers::{ProblemBody, answers};
+pub(crate) use answers::{ProblemBody, ProblemResponse, ProblemResponses, answers};
 pub use codes::ProblemCode;
-pub(crate) use codes::codes_of_response;
 pub(crate) use origin::ProblemOrigin;
 
 /// Path of the page that explains the codes.
@@ -202,7 +201,7 @@ pub(crate) fn from_unreadable_request(error: &poem::Error, code: ProblemCode) ->
     Problem::new(code, unreadable_detail(error))
 }
 
-/// What a caller has to send instead; the framework's own words for a missing header or credential name neither.
+/// Detail of an unreadable request; the framework's own words for a missing header or credential name neither.
 fn unreadable_detail(error: &poem::Error) -> String {
     if let Some(parameter) = error.downcast_ref::<ParseParamError>()
         && parameter.reason.ends_with("expects an input value.")

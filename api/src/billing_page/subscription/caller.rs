@@ -1,4 +1,4 @@
-//! Who uses the page.
+//! The user of the page.
 
 use flysk_store::platform::widgets;
 use poem::Request;

@@ -61,7 +61,7 @@ impl QuoteForm {
         months.and_then(|months| months.try_into().ok()).ok_or("Выберите срок.")
     }
 
-    /// What was typed as the number of seats, cut to what a field shows.
+    /// The typed number of seats, cut to the length of the field.
     pub(super) fn typed_seats(&self) -> String {
         self.seats.chars().take(10).collect()
     }

@@ -1,4 +1,4 @@
-//! What surrounds every page: the account, the widget, and its seller.
+//! The frame of every page: the account, the widget, and its seller.
 
 use flysk_store::platform::accounts;
 use flysk_store::platform::vendors::{self, Vendor};
@@ -10,7 +10,7 @@ use crate::problem::Problem;
 /// The seller, as the foot of the page names it.
 #[derive(Debug, Default)]
 pub(super) struct Seller {
-    /// Legal name; empty if the vendor has not told it.
+    /// Legal name; empty if the vendor has not named it.
     pub(super) name: String,
     /// Taxpayer number.
     pub(super) inn: Option<String>,
@@ -38,7 +38,7 @@ impl Seller {
     }
 }
 
-/// What all pages share.
+/// Data that all pages share.
 pub(super) struct Frame {
     /// Path of the user's page.
     pub(super) base: String,

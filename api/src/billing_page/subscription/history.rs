@@ -71,7 +71,7 @@ pub(super) fn label_of(invoice: &Invoice) -> String {
     }
 }
 
-/// What an invoice pays, in Russian.
+/// Name of the subject that an invoice pays, in Russian.
 pub(super) const fn kind_ru(kind: InvoiceKind) -> &'static str {
     match kind {
         InvoiceKind::Start => "Оформление подписки",

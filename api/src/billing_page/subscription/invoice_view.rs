@@ -48,9 +48,9 @@ pub(super) struct Payable {
 /// An error of the payment form.
 #[derive(Debug)]
 pub(super) struct FormError {
-    /// What to do.
+    /// Correction that the form asks for.
     pub(super) text: String,
-    /// It concerns the e-mail address.
+    /// Whether the correction concerns the e-mail address.
     pub(super) about_email: bool,
 }
 

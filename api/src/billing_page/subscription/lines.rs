@@ -10,7 +10,7 @@ pub(super) struct LineRow {
     pub(super) title: String,
     /// Amount in roubles.
     pub(super) amount: String,
-    /// How the amount was rounded, unless it is exact.
+    /// Rounding of the amount, unless it is exact.
     pub(super) rounding: Option<&'static str>,
 }
 

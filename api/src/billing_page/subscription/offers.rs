@@ -36,7 +36,7 @@ pub(super) struct LengthChoice {
     pub(super) label: &'static str,
     /// Price of a seat for all these months.
     pub(super) price: String,
-    /// What is saved against paying by the month.
+    /// Saving against payment by the month.
     pub(super) saving: Option<String>,
     /// Whether it is chosen.
     pub(super) checked: bool,

@@ -34,7 +34,7 @@ use crate::problem::Problem;
 /// Latest invoices on the page.
 const RECENT_INVOICES: u32 = 5;
 
-/// What was done by the form before.
+/// Effect of the form before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Done {
     /// A change that costs nothing now.
@@ -76,7 +76,7 @@ impl Done {
         }
     }
 
-    /// Query that tells the page.
+    /// Query that selects the notice of the page.
     pub(super) fn query(self) -> String {
         format!("?done={}", self.code())
     }
@@ -101,12 +101,12 @@ impl Done {
     }
 }
 
-/// What a page shows beside the subscription.
+/// Data of the page beside the subscription.
 #[derive(Default)]
 pub(super) struct Shown<'a> {
-    /// What was done by the form before.
+    /// Effect of the form before.
     pub(super) done: Option<Done>,
-    /// What is wrong with the form.
+    /// Error of the form.
     pub(super) error: Option<String>,
     /// The form that was sent.
     pub(super) typed: Option<&'a QuoteForm>,
@@ -153,7 +153,7 @@ struct Overview {
     renewal: Option<Renewal>,
     invoices: Vec<InvoiceRow>,
     has_more: bool,
-    /// What cancelling does; `None` if there is nothing to cancel.
+    /// Effect of cancelling; `None` if there is nothing to cancel.
     cancelling: Option<String>,
     can_restore: bool,
 }
@@ -321,7 +321,7 @@ fn open_invoice(details: &SubscriptionDetails) -> Option<OpenInvoice> {
     })
 }
 
-/// What cancelling does, as the domain decides it.
+/// Effect of cancelling, as the domain decides it.
 fn cancelling(details: &SubscriptionDetails, is_sold: bool) -> Option<String> {
     let (_, outcome) = details.row.subscription.cancelled().ok()?;
     if !is_sold {

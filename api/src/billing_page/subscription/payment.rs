@@ -1,4 +1,4 @@
-//! A payment: waits for the bank's form, leads to it, waits for the outcome, and tells it.
+//! A payment: waits for the bank's form, leads to it, waits for the outcome, and shows it.
 
 use askama::Template;
 use flysk_domain::TextEnum as _;
@@ -37,7 +37,7 @@ struct PaymentPage {
     code: &'static str,
     heading: &'static str,
     text: &'static str,
-    /// What the payment means for renewals.
+    /// Effect of the payment on renewals.
     renewal: Option<String>,
     form: Option<String>,
     /// Leads to the bank's form as soon as its address is known.
@@ -55,7 +55,7 @@ pub(super) struct ReturnQuery {
 }
 
 impl ReturnQuery {
-    /// What a payer reads who returns from the bank without a session: from a letter's link, or late.
+    /// Message to a payer who returns from the bank without a session: from a letter's link, or late.
     fn message(&self) -> Message {
         let (title, text) = if self.paid.as_deref() == Some("no") {
             ("Оплата не прошла", "Откройте ссылку из письма и попробуйте ещё раз.")
@@ -151,7 +151,7 @@ async fn page(
     })
 }
 
-/// What a paid attempt means for renewals. The card of an earlier consent is charged, whatever was paid with now.
+/// Effect of a paid attempt on renewals. The card of an earlier consent is charged, whatever was paid with now.
 async fn renewal_of(conn: &mut Conn, attempt: &Attempt, saved: Option<&Card>) -> StoreResult<String> {
     if let Some(saved) = saved {
         return Ok(format!("Продление включено: {}.", card(saved.pan.as_deref())));

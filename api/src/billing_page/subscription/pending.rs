@@ -13,7 +13,7 @@ use flysk_store::{Conn, StoreResult};
 pub(super) struct PendingRow {
     /// Kind, for the form that withdraws it.
     pub(super) kind: &'static str,
-    /// What changes to what.
+    /// Description of the change: before and after.
     pub(super) text: String,
 }
 

@@ -11,7 +11,7 @@ use flysk_store::platform::subscriptions::{Plan, StoredQuote};
 use super::lines::{self, LineRow};
 use super::texts::{day, last_day};
 
-/// What a quote asks for.
+/// Description of the change that a quote prices.
 pub(super) fn asked(quote: &StoredQuote, details: &SubscriptionDetails, plan: Option<&Plan>) -> String {
     let wanted = plan.map_or("", |plan| plan.terms.title.as_str());
     let own = details.plan.as_ref().map_or("", |plan| plan.terms.title.as_str());
@@ -30,7 +30,7 @@ pub(super) fn asked(quote: &StoredQuote, details: &SubscriptionDetails, plan: Op
     }
 }
 
-/// How the price of a new period is made: `990 ₽ за место × 3 места`.
+/// Calculation of the price of a new period: `990 ₽ за место × 3 места`.
 pub(super) fn multiplication(quote: &StoredQuote, plan: Option<&Plan>) -> Option<String> {
     let Change::Start { seats: number, length, .. } = quote.change else { return None };
     let price = plan?.terms.prices.get(&length)?;
@@ -90,9 +90,9 @@ pub(super) fn effect(quote: &StoredQuote, subscription: &Subscription) -> Vec<St
 pub(super) struct Former {
     /// Why it does not count any more.
     pub(super) reason: String,
-    /// Its lines.
+    /// Lines of the quote.
     pub(super) lines: Vec<LineRow>,
-    /// Its total.
+    /// Total of the quote.
     pub(super) total: String,
     /// Whether the new lines are others.
     pub(super) differs: bool,

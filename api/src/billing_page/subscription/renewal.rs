@@ -55,6 +55,6 @@ async fn why_off(conn: &mut Conn, invoice: &Invoice) -> StoreResult<Option<&'sta
     }))
 }
 
-/// What a payer reads who agreed to renewals, but whose payment gave no `RebillId`. Source: T-Bank, eacq/autopay.
+/// Note to a payer who agreed to renewals, but whose payment gave no `RebillId`. Source: T-Bank, eacq/autopay.
 pub(super) const NO_CARD_FROM_BANK: &str =
     "Последняя оплата прошла через СБП или SberPay: они не дают списывать в следующий раз.";

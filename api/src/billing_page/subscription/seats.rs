@@ -1,4 +1,4 @@
-//! Who occupies seats, and the button that frees one.
+//! Occupied seats, and the button that frees one.
 
 use flysk_domain::id::UserId;
 use flysk_domain::russian::seats as seats_ru;
@@ -39,13 +39,13 @@ pub(super) struct SeatRow {
 /// The seats of a subscription whose widget gives seats to users.
 #[derive(Debug)]
 pub(super) struct SeatsView {
-    /// How many are taken.
+    /// Number of taken seats.
     pub(super) taken: u32,
-    /// How many there are, in words.
+    /// Number of all seats, in words.
     pub(super) all: String,
-    /// Who has them.
+    /// Users who have the seats.
     pub(super) rows: Vec<SeatRow>,
-    /// How many are not on the page.
+    /// Number of seats that are not on the page.
     pub(super) hidden: usize,
 }
 

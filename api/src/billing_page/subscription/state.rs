@@ -11,7 +11,7 @@ use flysk_services::subscriptions::SubscriptionDetails;
 
 use super::texts::{day, last_day, moment};
 
-/// What the words depend on.
+/// Facts that the texts depend on.
 pub(super) struct Facts<'a> {
     /// The subscription.
     pub(super) details: &'a SubscriptionDetails,
@@ -38,7 +38,7 @@ pub(super) struct StateCard {
     pub(super) tone: &'static str,
     /// Heading.
     pub(super) title: &'static str,
-    /// What the level of access means.
+    /// Explanation of the level of access.
     pub(super) access: &'static str,
     /// Level of access, for tests and styles.
     pub(super) level: &'static str,
@@ -152,13 +152,13 @@ impl Facts<'_> {
         words
     }
 
-    /// A new price of a seat, of which the account was told.
+    /// A new price of a seat, of which the account was notified.
     fn new_price(&self) -> Option<String> {
         let (told, on) = self.details.new_price?;
         Some(Notice::of_new_price(told.old_price, told.new_price, on).text)
     }
 
-    /// What follows if the next period is not paid.
+    /// Consequence of an unpaid next period.
     fn without_payment(&self) -> String {
         match self.settings.grace_days {
             0 => format!("Иначе после этого дня {}.", self.after_end()),
@@ -199,7 +199,7 @@ impl Facts<'_> {
         words
     }
 
-    /// What happens to the open invoice by itself.
+    /// Next automatic step of the open invoice.
     fn charge_words(&self) -> Option<String> {
         let open = self.details.open_invoice.as_ref()?;
         if self.is_charging {

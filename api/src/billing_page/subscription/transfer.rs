@@ -26,7 +26,7 @@ use crate::platform::transfers::{
 };
 use crate::problem::{Problem, ProblemCode};
 
-/// What the page of an invoice says about transfers.
+/// Section of an invoice's page about transfers.
 #[derive(Debug)]
 pub(super) struct ByTransfer {
     /// Whether the seller is paid by transfer.

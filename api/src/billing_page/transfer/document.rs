@@ -41,7 +41,7 @@ pub(crate) enum DocumentKind {
     Act,
 }
 
-/// What an address allows.
+/// Permission that an address carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Ticket {
     invoice: TransferInvoiceId,

@@ -39,12 +39,12 @@ const KPP: &str = "kpp";
 const NAME: &str = "name";
 const EMAIL: &str = "email";
 
-/// What to correct.
+/// Correction that a form asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::billing_page) struct FormFault {
     /// The field; empty if it is not about one.
     pub(in crate::billing_page) field: &'static str,
-    /// What to do, in Russian.
+    /// Text of the correction, in Russian.
     pub(in crate::billing_page) text: String,
 }
 
@@ -93,7 +93,7 @@ fn digits(text: &str) -> String {
     text.chars().filter(|character| !character.is_whitespace()).collect()
 }
 
-/// What is wrong with an INN.
+/// Text about a wrong INN.
 fn inn_fault(inn: &str) -> &'static str {
     let is_number = inn.bytes().all(|byte| byte.is_ascii_digit());
     match inn.len() {
@@ -110,19 +110,19 @@ fn inn_fault(inn: &str) -> &'static str {
 #[derive(Template)]
 #[template(path = "billing/transfer_form.html")]
 pub(in crate::billing_page) struct TransferFormPage {
-    /// Where the form is sent.
+    /// Target of the form.
     pub(in crate::billing_page) action: String,
-    /// Where to go without an invoice.
+    /// Page to return to without an invoice.
     pub(in crate::billing_page) back: String,
-    /// What is paid.
+    /// Title of the payment.
     pub(in crate::billing_page) title: String,
-    /// Its price.
+    /// Price.
     pub(in crate::billing_page) total: String,
     /// CSRF token.
     pub(in crate::billing_page) token: String,
-    /// What was typed.
+    /// Typed values.
     pub(in crate::billing_page) typed: RequisitesForm,
-    /// What to correct.
+    /// Correction that the form asks for.
     pub(in crate::billing_page) fault: Option<FormFault>,
     /// Last day to pay.
     pub(in crate::billing_page) due: String,

@@ -71,7 +71,7 @@ pub(in crate::billing_page) async fn balances(
 pub(in crate::billing_page) struct TransferPage {
     /// Path of this page.
     path: String,
-    /// Where to go from here.
+    /// Page to return to.
     back: String,
     number: String,
     on: String,
@@ -86,9 +86,9 @@ pub(in crate::billing_page) struct TransferPage {
     total: String,
     from_balance: Option<String>,
     amount: String,
-    /// What arrived, and what is missing, while the invoice is partly paid.
+    /// Arrived sum and missing sum, while the invoice is partly paid.
     parts: Option<(String, String)>,
-    /// What the firm's balance has, if that is all that the invoice lacks.
+    /// The firm's balance, if it covers all that the invoice lacks.
     covered_by: Option<String>,
     due: String,
     pdf: Option<String>,
@@ -143,7 +143,7 @@ impl TransferPage {
     }
 }
 
-/// What happens next, in Russian.
+/// Text about the next step, in Russian.
 fn text_of(invoice: &TransferInvoice, has_act: bool) -> String {
     let text = match invoice.state {
         TransferInvoiceState::Sending | TransferInvoiceState::Issued if invoice.paid.is_positive() => {

@@ -174,9 +174,9 @@ async fn create(deps: &Deps, trace: &Trace, caller: &WidgetCaller, id: &str) -> 
 enum CopyOutlook {
     /// The copy can be played until then.
     Playable { until: DateTime<Utc> },
-    /// It is being prepared, or could not be.
+    /// The copy is being prepared, or could not be made.
     NotPlayable(AudioLink),
-    /// It has expired, or is about to.
+    /// The copy has expired, or is about to.
     Expired,
 }
 

@@ -11,12 +11,12 @@ use url::Url;
 pub(super) const TICKET_TTL: TimeDelta = TimeDelta::hours(6);
 const AAD: &str = "audio_ticket";
 
-/// What an address allows.
+/// Permission that an address carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ticket {
     /// The transcription whose recording may be heard.
     pub(super) transcription: TranscriptionId,
-    /// Its account.
+    /// Account of the call.
     pub(super) account: AccountId,
     /// The listener.
     pub(super) user: UserId,

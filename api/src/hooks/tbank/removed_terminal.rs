@@ -14,7 +14,7 @@ use serde::Deserialize;
 use crate::deps::Deps;
 use crate::problem::Problem;
 
-/// What a notification claims.
+/// Unverified contents of a notification.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Claim {

@@ -58,7 +58,7 @@ impl Example for RevenuePeriod {
     }
 }
 
-/// What a widget earns.
+/// Revenue of a widget.
 #[derive(Debug, Object)]
 #[oai(example)]
 pub(crate) struct Revenue {

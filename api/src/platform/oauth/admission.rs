@@ -28,7 +28,7 @@ const MAX_CREDIT_BONUS: i64 = 100;
 /// Maximum number of vouched codes of a widget and account. An administrator can get any number of states and send any code
 /// with them.
 const MAX_VOUCHED_OF_ACCOUNT: i64 = 5;
-/// How long codes for a host are rejected after amoCRM reported that it has no account.
+/// Time for which codes for a host are rejected after amoCRM reported that the host has no account.
 const NO_ACCOUNT_TTL: TimeDelta = TimeDelta::minutes(5);
 
 /// A code that was just stored.
@@ -39,7 +39,7 @@ pub(super) struct Arrival<'a> {
     pub(super) source: &'a str,
     /// Number of recently exchanged codes from the same source.
     pub(super) credit: i64,
-    /// What the state of the code was issued for.
+    /// Data of the code's state.
     pub(super) begun: Option<ConnectState>,
     pub(super) at: DateTime<Utc>,
 }

@@ -209,7 +209,7 @@ async fn begin(
     buy(deps, trace, Buyer { install: &user.install, user_id: user.user_id }, order).await
 }
 
-/// What is bought: a package or a sum, of which a request names one.
+/// Item of a purchase: a package or a sum, of which a request names one.
 pub(crate) fn item_of(
     package_id: Option<&str>,
     amount_kopecks: Option<i64>,

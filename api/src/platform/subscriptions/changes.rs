@@ -47,7 +47,7 @@ answers! {
     }
 }
 
-/// What a user asks for.
+/// Change that a user asks for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Wish {
     /// Cancel the subscription.

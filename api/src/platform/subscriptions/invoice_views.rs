@@ -109,7 +109,7 @@ impl From<&StoredQuote> for QuoteView {
 pub(crate) struct InvoiceView {
     /// Invoice id, `inv_…`.
     id: String,
-    /// What it pays.
+    /// Subject that the invoice pays.
     kind: Choice<InvoiceKind>,
     /// State.
     state: Choice<InvoiceState>,

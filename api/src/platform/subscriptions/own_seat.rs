@@ -1,4 +1,4 @@
-//! The seat of the user who asks: found in the cache, taken by a handshake, and what a user without one is told.
+//! The seat of the calling user: found in the cache or taken by a handshake; and the text for a user without one.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::id::{SubscriptionId, UserId};

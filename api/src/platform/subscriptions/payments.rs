@@ -16,7 +16,6 @@ use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
-use secrecy::SecretString;
 
 use super::work::{Refusal, must_be_installed, must_have_subscription, must_sell};
 use crate::auth::{WidgetCaller, WidgetUser};
@@ -45,7 +44,7 @@ impl Example for PaymentInput {
     }
 }
 
-/// What a payer agrees to by having the card saved. Show the text beside a box that is not ticked.
+/// Text that a payer agrees to by having the card saved. Show it beside a box that is not ticked.
 #[derive(Debug, Object)]
 #[oai(rename = "RenewalOffer", example)]
 pub(crate) struct OfferView {
@@ -293,7 +292,7 @@ pub(crate) async fn begin_payment(
         Problem::new(ProblemCode::PurchasesUnavailable, "payments are not configured in this environment")
     })?;
     let terminal_key = vendor.terminal_key.as_deref().unwrap_or(&tbank.terminal_key);
-    let sealed = deps.keyring.seal(&SecretString::from(email.as_str()), &aad::invoice_contact(invoice.id));
+    let sealed = deps.keyring.seal_email(email.as_str(), &aad::invoice_contact(invoice.id));
     let sealed = sealed.map_err(|error| {
         tracing::error!(error = %error, "cannot encrypt the payer's contact");
         Problem::new(ProblemCode::Internal, "quote X-Request-Id to support")
@@ -301,7 +300,7 @@ pub(crate) async fn begin_payment(
     let request = PayRequest {
         user: user.user_id,
         email: &email,
-        contact_sealed: &sealed,
+        contact: &sealed,
         keyring: &deps.keyring,
         terminal_key,
         consent: input.consent_version.as_ref().map(|_| (&offer, address)),

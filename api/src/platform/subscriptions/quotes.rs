@@ -167,7 +167,7 @@ answers! {
         403 => Forbidden [AdminOnly, NotInstalled, InstallInactive],
         /// The account has no such quote.
         404 => NotFound,
-        /// Something changed since the quote (`quote_id` is the new one), or the change is not possible any more.
+        /// The facts changed since the quote (`quote_id` is the new one), or the change is not possible any more.
         409 => Conflict [QuoteChanged, SubscriptionsNotUsed, PlanNotAvailable, ChangeNotPossible, WrongState, VersionConflict],
         /// The body is too large.
         413 => TooLarge,

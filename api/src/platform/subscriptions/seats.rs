@@ -1,4 +1,4 @@
-//! Who occupies seats, for widgets and backends, and freeing a seat.
+//! Occupied seats, for widgets and backends, and freeing a seat.
 
 use chrono::NaiveDate;
 use flysk_domain::id::{AccountId, InstallId, UserId};
@@ -142,8 +142,8 @@ impl SeatsApi {
 
     /// Free the seat of a user. Only for administrators of the account.
     ///
-    /// The next user without a seat who comes takes it. That may be the same user again: free a seat of somebody who does not use
-    /// the widget any more.
+    /// The next user without a seat who opens the widget gets it. That may be the same user: free the seat of a user who does not
+    /// use the widget any more.
     #[oai(path = "/v1/subscription/seats/:user_id", method = "delete", operation_id = "freeSeat")]
     async fn free(
         &self,
@@ -195,7 +195,7 @@ fn page(seats: &[OccupiedSeat]) -> SeatPage {
     SeatPage { items: seats.iter().map(SeatView::from).collect(), next: None }
 }
 
-/// Who occupies seats of an install; nobody if its widget gives no seats to users.
+/// Lists the occupied seats of an install; none if its widget gives no seats to users.
 pub(crate) async fn list_seats(
     deps: &Deps,
     trace: &Trace,

@@ -51,7 +51,7 @@ pub(crate) struct PlanView {
     max_seats: Option<u32>,
     /// Currency of the prices, always `RUB`.
     currency: String,
-    /// What the plan contains, as the vendor registered it.
+    /// Features of the plan, as the vendor registered them.
     features: Value,
 }
 
@@ -99,7 +99,7 @@ pub(crate) struct SubscriptionAccess {
     level: Choice<AccessLevel>,
     /// Why.
     reason: Choice<AccessReason>,
-    /// What users should read, in Russian; null if nothing needs to be said.
+    /// Text for users, in Russian; null if nothing needs to be said.
     notice: Option<String>,
     /// Until when, if that is known.
     until: Option<Time>,
@@ -127,7 +127,7 @@ impl From<Access> for SubscriptionAccess {
 #[derive(Debug, Object)]
 #[oai(rename = "PendingChange")]
 pub(crate) struct PendingView {
-    /// What changes. Each kind is withdrawn by itself.
+    /// Kind of the change. Each kind is withdrawn by itself.
     kind: Choice<PendingKind>,
     /// Id of the next version of the plan; null for other kinds.
     plan_id: Option<String>,
@@ -149,7 +149,7 @@ impl From<&PendingChange> for PendingView {
     }
 }
 
-/// What users of the account should read about its subscription.
+/// Notice to the users of the account about its subscription.
 #[derive(Debug, Object)]
 #[oai(rename = "SubscriptionNotice")]
 pub(crate) struct NoticeView {
@@ -167,7 +167,7 @@ impl From<Notice> for NoticeView {
     }
 }
 
-/// A new price of a seat, of which the account was told.
+/// A new price of a seat, of which the account was notified.
 #[derive(Debug, Object)]
 #[oai(rename = "SubscriptionPriceChange", example)]
 pub(crate) struct PriceChangeView {
@@ -224,11 +224,11 @@ pub(crate) struct SubscriptionView {
     cancels: bool,
     /// Changes that wait for the next period.
     pending_changes: Vec<PendingView>,
-    /// A new price of which the account was told at least 30 days before; null if the price stays.
+    /// A new price of which the account was notified at least 30 days before; null if the price stays.
     price_change: Option<PriceChangeView>,
     /// The invoice to be paid.
     open_invoice: Option<InvoiceView>,
-    /// What users should read now, such as the coming end of a trial.
+    /// Notices for users now, such as the coming end of a trial.
     notices: Vec<NoticeView>,
 }
 

@@ -1,4 +1,4 @@
-//! What the operations share: the locked subscription of a user, and refusals.
+//! Parts that the operations share: the locked subscription of a user, and refusals.
 
 use flysk_domain::id::InstallId;
 use flysk_domain::platform::lifecycle::InstallStatus;
@@ -87,7 +87,7 @@ pub(crate) fn must_be_installed(user: &WidgetUser) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Who acts.
+/// Actor of the user's acts.
 pub(super) const fn actor(user: &WidgetUser) -> Actor<'static> {
     Actor::User(user.user_id)
 }
@@ -99,7 +99,7 @@ pub(crate) enum Refusal {
     Quote(QuoteError),
     /// The state of the subscription does not allow it.
     State(ChangeRefusal),
-    /// Something changed since the quote: this is the new one.
+    /// The facts changed since the quote: this is the new one.
     QuoteChanged(Box<StoredQuote>),
     /// There is nothing of this kind to withdraw.
     NothingToWithdraw,

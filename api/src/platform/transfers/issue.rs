@@ -28,7 +28,7 @@ use crate::problem::{Problem, ProblemCode};
 /// Newest invoices among which that of a subject is looked for.
 const MAX_EARLIER_INVOICES: u32 = 100;
 
-/// Who pays, and where the invoice is sent.
+/// Payer, and the address that the invoice is sent to.
 #[derive(Debug)]
 pub(crate) struct Firm {
     /// Checked requisites.
@@ -50,7 +50,7 @@ pub(crate) async fn find_due_day(deps: &Deps, widget: WidgetId) -> Result<Option
     Ok(access.map(|access| access.due.last_day(moscow_day(deps.clock().now()))))
 }
 
-/// Asks for an invoice that pays an open invoice of the administrator's subscription.
+/// Requests an invoice that pays an open invoice of the administrator's subscription.
 pub(crate) async fn invoice_for_subscription(
     deps: &Deps,
     trace: &Trace,
@@ -83,7 +83,7 @@ pub(crate) async fn invoice_for_subscription(
     }
 }
 
-/// Asks for an invoice that pays coins: creates their purchase, or finds that of an earlier request with the same key. The second
+/// Requests an invoice that pays coins: creates their purchase, or finds that of an earlier request with the same key. The second
 /// value is whether an earlier request created it.
 pub(crate) async fn invoice_for_coins(
     deps: &Deps,

@@ -34,7 +34,7 @@ pub(crate) struct CoinTransferInput {
     package_id: Option<String>,
     /// Any sum within the limits of `getTopUpLimits`, in kopecks.
     amount_kopecks: Option<i64>,
-    /// Who pays.
+    /// Payer of the invoice.
     payer: FirmInput,
 }
 

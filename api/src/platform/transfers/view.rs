@@ -14,7 +14,7 @@ use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 use crate::time::Time;
 
-/// Who pays by transfer.
+/// Payer by bank transfer.
 #[derive(Debug, Object)]
 #[oai(deny_unknown_fields, example)]
 pub(crate) struct FirmInput {
@@ -59,7 +59,7 @@ pub(crate) struct TransferInvoiceView {
     number: i64,
     /// State.
     state: Choice<TransferInvoiceState>,
-    /// Name of the state in Russian; it also tells that a part has arrived.
+    /// Name of the state in Russian; it also names a partial payment.
     label: String,
     /// Invoice of the subscription that it pays; null for coins.
     invoice_id: Option<String>,
@@ -71,7 +71,7 @@ pub(crate) struct TransferInvoiceView {
     payer_inn: String,
     /// KPP of the payer.
     payer_kpp: Option<String>,
-    /// What is sold, in Russian.
+    /// Title of the sale, in Russian.
     title: String,
     /// Purpose that the payer is asked to write, in Russian.
     purpose: String,
@@ -81,7 +81,7 @@ pub(crate) struct TransferInvoiceView {
     from_balance_kopecks: i64,
     /// Rest of the price, which is to be paid, in kopecks.
     amount_kopecks: i64,
-    /// What has arrived of the rest, in kopecks. Nothing is granted before all of it is there.
+    /// Sum that has arrived of the rest, in kopecks. Nothing is granted before the whole rest is there.
     paid_kopecks: i64,
     /// Day of the invoice, Moscow time.
     issued_on: NaiveDate,
