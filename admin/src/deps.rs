@@ -12,7 +12,7 @@ use secrecy::ExposeSecret as _;
 use sqlx::pool::PoolConnection;
 
 use crate::config::Config;
-use crate::http::Fault;
+use crate::http::{Fault, PageTimes};
 use crate::webauthn::RelyingParty;
 
 /// Connections for reads. Their statements have a time limit.
@@ -39,6 +39,8 @@ pub struct Deps {
     pub storage: Option<Storage>,
     /// Checks passkeys; `None` if the panel's URL has no host name.
     pub(crate) relying_party: Option<RelyingParty>,
+    /// How long the last pages took.
+    pub(crate) page_times: PageTimes,
     /// Configuration of the process.
     pub config: Arc<Config>,
 }
@@ -70,7 +72,8 @@ impl Deps {
         let keyring = Arc::new(config.keys.keyring.clone());
         let storage = config.storage.as_ref().map(open_storage);
         let relying_party = RelyingParty::of(&config.admin.url);
-        Self { outbox, reads, keyring, storage, relying_party, config: Arc::new(config) }
+        let page_times = PageTimes::default();
+        Self { outbox, reads, keyring, storage, relying_party, page_times, config: Arc::new(config) }
     }
 
     /// The clock.

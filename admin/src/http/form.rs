@@ -99,7 +99,7 @@ impl Pairs {
         self.get(name).is_some()
     }
 
-    /// What the operator wrote, to be shown again: without secrets.
+    /// Values that the operator typed, to be shown again: without secrets.
     pub(crate) fn written(&self) -> Vec<(String, String)> {
         let is_shown = |name: &str| !SECRET_FIELDS.contains(&name) && !TECHNICAL_FIELDS.contains(&name);
         self.0.iter().filter(|(name, _)| is_shown(name)).cloned().collect()

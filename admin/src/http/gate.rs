@@ -16,7 +16,7 @@ use super::respond::{self, NOTICE_COOKIE, ProofMissing, Refusal};
 use super::route::{Handler, Member, MemberPage, Route};
 use super::{Fault, Guest, Incoming, Newcomer, vendor_gate};
 use crate::deps::Deps;
-use crate::sign_in::session::{self, Found};
+use crate::sign_in::session::{self, FoundOperator};
 use crate::sign_in::{passkey, step_up};
 
 /// Path of the form for the second factor.
@@ -56,6 +56,7 @@ impl Endpoint for Gated {
             correlation.id = %trace.correlation_id,
         );
         let (began, had_notice) = (incoming.began, incoming.cookie(NOTICE_COOKIE).is_some());
+        let is_page = incoming.method == Method::GET;
         let mut response = answer(&self.deps, &self.route, incoming).instrument(span.clone()).await;
         finish(&mut response, &trace);
         if had_notice && response.status().is_success() {
@@ -64,6 +65,9 @@ impl Endpoint for Gated {
         let status = response.status().as_u16();
         metrics::counter!("flysk_admin_requests_total", "status" => status.to_string()).increment(1);
         metrics::histogram!("flysk_admin_request_seconds").record(began.elapsed());
+        if is_page && area == Area::Panel {
+            self.deps.page_times.record(began.elapsed());
+        }
         span.in_scope(|| {
             tracing::info!(http.status = status, took_ms = began.elapsed().as_millis(), "answered");
         });
@@ -88,7 +92,7 @@ async fn answer(deps: &Deps, route: &Route, request: Incoming) -> Response {
     let served = match &route.handler {
         Handler::Open(page) => page(Guest { deps: deps.clone(), request }).await,
         Handler::SecondFactor(page) => match session::find(deps, &request).await {
-            Ok(Some(Found { operator, session })) if session.stage == SessionStage::Password => {
+            Ok(Some(FoundOperator { operator, session })) if session.stage == SessionStage::Password => {
                 if is_write && !session::owns_form(deps, &session, request.form.raw(CSRF_FIELD)) {
                     return respond::bare_error(area, &Fault::StaleForm);
                 }
@@ -118,7 +122,7 @@ async fn serve_member(
     deps: &Deps,
     route: &Route,
     page: &MemberPage,
-    mut found: Found,
+    mut found: FoundOperator,
     request: Incoming,
     kept: &Refusal,
 ) -> Response {
@@ -152,16 +156,21 @@ async fn serve_member(
 
 /// Whether a request of a signed-in operator reaches its page.
 enum Admission {
-    /// It does.
+    /// The request reaches its page.
     Open,
-    /// It does, and its proof has renewed the session: the session and its new cookie.
+    /// The request reaches its page, and its proof has renewed the session: the session and its new cookie.
     Proved(Session, String),
-    /// Its page needs a fresh second factor.
+    /// The page needs a fresh second factor.
     ProofMissing(ProofMissing),
 }
 
 /// Checks mode, CSRF token, role or right, and the age of the second factor.
-async fn admit(deps: &Deps, route: &Route, found: &Found, request: &Incoming) -> Result<Admission, Fault> {
+async fn admit(
+    deps: &Deps,
+    route: &Route,
+    found: &FoundOperator,
+    request: &Incoming,
+) -> Result<Admission, Fault> {
     let is_write = request.method != Method::GET;
     if is_write {
         if deps.config.admin.read_only && request.path != SIGN_OUT_PATH {

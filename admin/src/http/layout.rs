@@ -1,4 +1,4 @@
-//! What every page of a signed-in user shows around its contents.
+//! Frame of every page of a signed-in user.
 
 use flysk_crypto::Keyring;
 use secrecy::ExposeSecret as _;
@@ -12,7 +12,7 @@ use crate::deps::Deps;
 use crate::navigation::{self, NavGroup};
 use crate::portal;
 use crate::portal::session::FoundUser;
-use crate::sign_in::session::{Found, form_token};
+use crate::sign_in::session::{FoundOperator, form_token};
 
 /// Frame of a page.
 pub(crate) struct Layout {
@@ -36,19 +36,21 @@ pub(crate) struct Layout {
     pub(crate) read_only: bool,
     /// Number of the request, for support.
     pub(crate) request_id: String,
+    /// Milliseconds within which 95 % of the last pages were answered, of an operator's page.
+    pub(crate) p95_ms: Option<u128>,
 }
 
-/// Whoever gets an answer that no page gives.
+/// Receiver of an answer that no page gives.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Caller<'a> {
     /// An operator.
-    Operator(&'a Found),
+    Operator(&'a FoundOperator),
     /// A vendor's user.
     Vendor(&'a FoundUser),
 }
 
-impl<'a> From<&'a Found> for Caller<'a> {
-    fn from(found: &'a Found) -> Self {
+impl<'a> From<&'a FoundOperator> for Caller<'a> {
+    fn from(found: &'a FoundOperator) -> Self {
         Self::Operator(found)
     }
 }
@@ -73,6 +75,7 @@ impl Layout {
             search: visit.request.query.get("q").unwrap_or_default().to_owned(),
             read_only: visit.deps.config.admin.read_only,
             request_id: visit.request.trace.correlation_id.clone(),
+            p95_ms: visit.deps.page_times.p95().map(|time| time.as_millis()),
         }
     }
 
@@ -89,13 +92,14 @@ impl Layout {
             search: String::new(),
             read_only: visit.deps.config.admin.read_only,
             request_id: visit.request.trace.correlation_id.clone(),
+            p95_ms: None,
         }
     }
 
     /// The layout for an answer that no page gives.
     pub(super) fn of_caller(deps: &Deps, caller: Caller<'_>, kept: &Refusal, title: &str) -> Self {
         let (area, nav, name, role, csrf) = match caller {
-            Caller::Operator(Found { operator, session }) => (
+            Caller::Operator(FoundOperator { operator, session }) => (
                 Area::Panel,
                 navigation::groups(kept.path(), operator.role, &operator.rights),
                 operator.name.clone(),
@@ -121,6 +125,7 @@ impl Layout {
             search: String::new(),
             read_only: deps.config.admin.read_only,
             request_id: kept.request_id().to_owned(),
+            p95_ms: None,
         }
     }
 

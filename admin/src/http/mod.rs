@@ -10,6 +10,7 @@ pub(crate) mod form;
 pub(crate) mod gate;
 pub(crate) mod incoming;
 mod layout;
+mod page_times;
 pub(crate) mod rank;
 pub(crate) mod respond;
 pub(crate) mod route;
@@ -20,6 +21,7 @@ pub(crate) mod visit;
 pub(crate) use fault::Fault;
 pub(crate) use form::Pairs;
 pub(crate) use incoming::Incoming;
+pub(crate) use page_times::PageTimes;
 pub(crate) use rank::{
     Acting, Billing, Bulk, Erasing, Exporting, Listening, Missing, Operator, Owner, Proving, Rank, Support,
 };

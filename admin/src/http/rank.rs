@@ -10,7 +10,7 @@ use flysk_domain::id::OperatorId;
 use flysk_store::admin::operators;
 use flysk_store::admin::sessions::Session;
 
-/// What an operator needs, as a type.
+/// Role and right that a page requires of an operator, as a type.
 pub(crate) trait Rank: Send + Sync + 'static {
     /// The smallest role.
     const ROLE: OperatorRole;
@@ -69,7 +69,7 @@ ranks! {
     }
 }
 
-/// What an operator lacks.
+/// Role or right that an operator lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
     /// A larger role.

@@ -26,7 +26,7 @@ pub(super) const NOTICE_AAD: &str = "admin_notice";
 /// Lifetime of that cookie, seconds.
 const NOTICE_TTL_S: i64 = 60;
 
-/// What a refused form contained, to be shown again.
+/// Contents of a refused form, to be shown again.
 #[derive(Debug, Default)]
 pub(crate) struct Refusal {
     path: String,
@@ -189,7 +189,7 @@ pub(super) fn error<'a>(
     rendered(fault.status(), &page)
 }
 
-/// What the page that asks for the second factor once more says of it.
+/// Notice of the page that asks for the second factor once more.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ProofMissing {
     /// Why the given proof was refused.

@@ -29,7 +29,7 @@ pub(super) type VendorNewcomerPage = dyn Fn(VendorNewcomer) -> Answer + Send + S
 /// A page of the portal.
 pub(super) type VendorPage = dyn Fn(VendorMember) -> Answer + Send + Sync;
 
-/// Who may use a route.
+/// Principals that may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Everybody: the sign-in form, health checks, styles.
@@ -47,7 +47,7 @@ pub enum Access {
 }
 
 impl Access {
-    /// What the operator lacks for it.
+    /// Role or right that the operator lacks for the route.
     pub(super) fn missing(self, operator: &operators::Operator) -> Option<Missing> {
         match self {
             Self::Role(role) if !operator.role.includes(role) => Some(Missing::Role(role)),
@@ -87,7 +87,7 @@ pub struct Route {
     pub method: Method,
     /// Path with the parameter `:id`.
     pub path: &'static str,
-    /// Who may use it.
+    /// Principals that may use the route.
     pub access: Access,
     /// Whether it needs a second factor that was given a short time ago.
     pub needs_fresh_proof: bool,

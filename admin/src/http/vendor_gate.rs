@@ -82,11 +82,11 @@ pub(super) async fn serve(
 
 /// Whether a request of a signed-in user reaches its page.
 enum Admission {
-    /// It does.
+    /// The request reaches its page.
     Open,
-    /// It does, and its code has renewed the session: the session and its new cookie.
+    /// The request reaches its page, and its code has renewed the session: the session and its new cookie.
     Proved(VendorSession, String),
-    /// Its page needs a fresh second factor; why the given code was refused.
+    /// The page needs a fresh second factor; the reason why the given code was refused.
     ProofMissing(Option<&'static str>),
 }
 

@@ -1,4 +1,4 @@
-//! What a page of the vendors' portal gets: dependencies, request, and whose user asks.
+//! Arguments of a page of the vendors' portal: dependencies, request, and the vendor's signed-in user.
 //!
 //! A [`VendorVisit`] is not a [`Visit`](super::Visit) and is made of other tables: no page of the panel can be called with one, and no
 //! page of the portal for an operator. The two stand apart although they read alike: a transaction over both kinds of visits would be the

@@ -1,4 +1,4 @@
-//! What a page gets: dependencies, request, and who asks.
+//! Arguments of a page: dependencies, request, and the signed-in operator.
 
 use std::ops::{Deref, DerefMut};
 
@@ -59,7 +59,7 @@ pub(crate) struct Act<'a, R> {
     visit: &'a Visit<R>,
 }
 
-/// What the audit log says of an act, besides who, when and from where.
+/// Record of an act for the audit log, besides operator, time and address.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
     /// The act: `wallet.credit`.

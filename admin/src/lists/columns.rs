@@ -6,7 +6,7 @@ use crate::view::Row;
 /// Parameter with the number of a hidden column, counted from 0; any number of them.
 pub(crate) const HIDE_PARAMETER: &str = "hide";
 
-/// Which columns of a list are shown.
+/// Shown columns of a list.
 #[derive(Debug, Clone)]
 pub(crate) struct Columns {
     shown: Vec<bool>,

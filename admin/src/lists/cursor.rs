@@ -1,6 +1,7 @@
 //! Place in a list, as the address names it.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
+use flysk_domain::platform::subscriptions::day_start;
 use flysk_store::admin::listing::Keyset;
 
 use crate::http::form::query_string;
@@ -10,13 +11,11 @@ use crate::http::{Fault, Pairs};
 const PAGE_SIZE: u32 = 50;
 /// Maximum of `size`.
 const MAX_PAGE_SIZE: u32 = 1_000;
-/// Moscow's midnight is this much before UTC's.
-const MOSCOW_OFFSET: TimeDelta = TimeDelta::hours(3);
 
 /// A side of the page and the id at its edge.
 type Neighbour = Option<(&'static str, String)>;
 
-/// Where in the list the page is.
+/// Position of the page in the list.
 #[derive(Debug)]
 pub(crate) struct Cursor {
     /// Whether the list begins with the oldest rows.
@@ -40,14 +39,13 @@ impl Cursor {
         let oldest_first = query.get("order") == Some("old");
         let day: Option<NaiveDate> = query.parsed("day", "Перейти к дате")?;
         let day = if oldest_first { day } else { day.and_then(|day| day.succ_opt()) };
-        let midnight = day.and_then(|day| day.and_hms_opt(0, 0, 0));
         let size: Option<u32> = query.parsed("size", "size")?;
         let id = |name: &str| query.get(name).map(|id| id.chars().take(40).collect::<String>());
         Ok(Self {
             oldest_first,
             after: id("after"),
             before: id("before"),
-            day: midnight.map(|midnight| first_id_at(midnight.and_utc() - MOSCOW_OFFSET)),
+            day: day.map(|day| first_id_at(day_start(day))),
             size: size.unwrap_or(PAGE_SIZE).clamp(1, MAX_PAGE_SIZE),
         })
     }
@@ -63,7 +61,7 @@ impl Cursor {
         Keyset { from: edge.cloned().unwrap_or(start.from), reversed, ..start }
     }
 
-    /// Cuts the extra row off and tells which neighbouring pages there are.
+    /// Cuts the extra row off and returns which neighbouring pages there are.
     pub(crate) fn neighbours(&self, ids: &mut Vec<String>) -> (Neighbour, Neighbour) {
         let size = usize::try_from(self.size).unwrap_or(usize::MAX);
         let has_more = ids.len() > size;

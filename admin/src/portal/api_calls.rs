@@ -1,4 +1,4 @@
-//! What the API answered to a vendor's widget in the last days: calls by day and operation, and the latest errors.
+//! Answers of the API to a vendor's widget in the last days: calls by day and operation, and the latest errors.
 
 use chrono::Days;
 use flysk_store::portal::api_calls::{self, DayCalls, LoggedError};

@@ -38,7 +38,7 @@ async fn find(deps: &Deps, pairs: &Pairs) -> Result<(String, Invitation), Fault>
     let ticket = pairs.get(TICKET_PARAMETER).unwrap_or_default();
     let id = vendor_users::open_ticket(&deps.keyring, ticket).ok_or(Fault::NotFound)?;
     let now = deps.clock().now();
-    let invitation = vendor_users::find_open(&mut *deps.write().await?, id, now).await.map_err(refused)?;
+    let invitation = vendor_users::find_open(&mut *deps.write().await?, id, now).await.map_err(to_fault)?;
     Ok((ticket.to_owned(), invitation))
 }
 
@@ -69,7 +69,7 @@ pub(super) async fn show(guest: Guest) -> Result<Response, Fault> {
     show_form(&guest.deps, &found, "", None).await
 }
 
-/// What is wrong with the chosen name and password, in Russian.
+/// Error of the chosen name and password, in Russian.
 fn check(name: &str, password: &SecretString, again: &SecretString) -> Option<String> {
     if let Err(rule) = check_name(name) {
         return Some(rule.text());
@@ -103,7 +103,7 @@ pub(super) async fn accept(guest: Guest) -> Result<Response, Fault> {
     let run = || async {
         let mut tx = deps.outbox.pool().begin().await?;
         let now = deps.clock().now();
-        let user = vendor_users::accept(&mut tx, invitation, &accepting, now).await.map_err(refused)?;
+        let user = vendor_users::accept(&mut tx, invitation, &accepting, now).await.map_err(to_fault)?;
         begin_session(&mut tx, &deps, &request, &user, &token_hash).await?;
         record(&mut tx, &deps, &request, &user, "vendor_user.accept").await?;
         Ok::<_, Fault>(tx.commit().await?)
@@ -113,7 +113,7 @@ pub(super) async fn accept(guest: Guest) -> Result<Response, Fault> {
 }
 
 /// Why an invitation is not accepted, in Russian.
-fn refused(error: InvitationError) -> Fault {
+fn to_fault(error: InvitationError) -> Fault {
     match error {
         InvitationError::NotOpen(Invited::Accepted) => {
             Fault::conflict("Это приглашение уже приняли. Войдите с адресом и паролем или попросите новое.")

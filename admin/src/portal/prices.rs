@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::chosen::{widget_field, widget_in_form};
 use crate::http::{Fault, Proved, Record, SignedIn, VendorVisit};
-use crate::screens::prices::{form_at, refused, start_of, tariff_of, versions_section};
+use crate::screens::prices::{form_at, start_of, tariff_of, to_fault, versions_section};
 use crate::view::{DetailPage, Field};
 
 /// Path of the page.
@@ -48,7 +48,7 @@ pub(super) async fn set(visit: VendorVisit<Proved>) -> Result<Response, Fault> {
             versions.iter().rfind(|version| version.rule.service == service && version.valid_from <= now);
         let before = before.map_or(Value::Null, |version| json!(version.rule));
         let valid_from = from.unwrap_or(now);
-        let rule = set_price(&mut act, &service, tariff, valid_from, now).await.map_err(refused)?;
+        let rule = set_price(&mut act, &service, tariff, valid_from, now).await.map_err(to_fault)?;
         act.commit(Record {
             action: "price.set",
             subject: ("price", format!("{} v{}", rule.service.as_str(), rule.version)),

@@ -1,4 +1,4 @@
-//! What differs in sessions of vendors' users; the rest is that of [`crate::sign_in::session`].
+//! Differences of vendors' users in sessions; the rest is that of [`crate::sign_in::session`].
 
 use flysk_domain::id::VendorUserId;
 use flysk_store::portal::sessions::VendorSession;

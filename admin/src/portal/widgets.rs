@@ -91,7 +91,7 @@ pub(super) async fn register(visit: VendorVisit<Proved>) -> Result<Response, Fau
     let run = || async {
         let mut act = visit.begin().await?;
         let registry = WidgetRegistry::new(&visit.deps.keyring, visit.deps.clock());
-        let issued = registry.register(&mut act, &registration).await.map_err(register::refused)?;
+        let issued = registry.register(&mut act, &registration).await.map_err(register::to_fault)?;
         let now = act.now();
         vendors::set_vendor_of_widget(&mut act, issued.id, visit.who.vendor, now).await?;
         act.commit(Record {
@@ -231,7 +231,7 @@ pub(super) async fn change_client_secret(visit: VendorVisit<Proved>) -> Result<R
         let mut act = visit.begin().await?;
         let widget = widget_in_path(&visit, &mut act).await?;
         let registry = WidgetRegistry::new(&visit.deps.keyring, visit.deps.clock());
-        registry.change_client_secret(&mut act, &widget, &secret).await.map_err(rotate::refused)?;
+        registry.change_client_secret(&mut act, &widget, &secret).await.map_err(rotate::to_fault)?;
         act.commit(Record {
             action: "widget.change_client_secret",
             subject: ("widget", widget.id.to_string()),

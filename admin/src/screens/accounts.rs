@@ -8,6 +8,7 @@ use flysk_store::admin::lists::accounts::{self, AccountFilter, AccountRow};
 use flysk_store::admin::lists::calls::{self, CallFilter};
 use flysk_store::admin::lists::installs::{self, InstallFilter};
 use flysk_store::admin::lists::subscriptions::{self, SubscriptionFilter};
+use flysk_store::platform::account_renames::{self, AccountRename};
 use flysk_store::{Conn, StoreResult};
 use poem::Response;
 
@@ -107,6 +108,8 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let of_account = SubscriptionFilter { account_id: Some(id), ..SubscriptionFilter::default() };
     let ids = subscriptions::ids(&mut conn, &of_account, &newest).await?;
     let subscribed = subscriptions::rows(&mut conn, &ids).await?;
+    let far = DateTime::from_timestamp(i64::from(u32::MAX), 0).unwrap_or_default();
+    let renames = account_renames::list_before(&mut conn, account.crm, id, far, ROWS_SHOWN).await?;
     let title = if account.name.is_empty() { account.host.clone() } else { account.name.clone() };
     let mut page = DetailPage::new(visit.layout(title));
     page.links = vec![Cell::link(format!("/jobs?account={id}"), "Задания аккаунта")];
@@ -138,6 +141,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         )
         .more(format!("/subscriptions?account={id}")),
         cards::section(saved_cards),
+        Section::new("Прежние домены и названия", renames_table(&renames), "Аккаунт не переименовывали."),
         Section::new(
             "Последние звонки",
             Table::new(Calls::HEAD, called.iter().map(Calls::row).collect()),
@@ -146,4 +150,15 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         .more(format!("/calls?account={id}")),
     ];
     visit.page(&page)
+}
+
+fn renames_table(renames: &[AccountRename]) -> Table {
+    let row = |rename: &AccountRename| {
+        Row::plain(vec![
+            Cell::time(rename.changed_at),
+            Cell::text(&rename.former_host),
+            Cell::text(&rename.former_name),
+        ])
+    };
+    Table::new(&["Изменён", "Прежний домен", "Прежнее название"], renames.iter().map(row).collect())
 }

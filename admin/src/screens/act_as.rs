@@ -63,7 +63,7 @@ pub(crate) async fn begin(visit: Visit<Proving>) -> Result<Response, Fault> {
             subject: ("install", id.to_string()),
             reason,
             before: Value::Null,
-            after: told(&acting),
+            after: audit_fields(&acting),
         })
         .await
     };
@@ -72,7 +72,7 @@ pub(crate) async fn begin(visit: Visit<Proving>) -> Result<Response, Fault> {
 }
 
 /// A view in the audit log: it ends at `until` at the latest.
-fn told(acting: &ActAs) -> Value {
+fn audit_fields(acting: &ActAs) -> Value {
     json!({ "view": acting.id, "until": acting.until_at.to_rfc3339_opts(SecondsFormat::Secs, true) })
 }
 
@@ -89,7 +89,7 @@ pub(crate) async fn end(visit: Visit<Support>) -> Result<Response, Fault> {
             action: END,
             subject: ("install", id.to_string()),
             reason: "",
-            before: told(&acting),
+            before: audit_fields(&acting),
             after: Value::Null,
         })
         .await

@@ -89,6 +89,9 @@ impl List for Calls {
     }
 }
 
+/// Jobs of the call's request that the page shows: those of a run, and some more.
+const JOBS_SHOWN: u32 = 100;
+
 /// `GET /calls/:id`. The transcript is not shown: an operator has no need to read conversations.
 pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let id: TranscriptionId = visit.request.id()?;
@@ -97,7 +100,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let call = transcriptions::find(&mut conn, row.account_id, id).await?.ok_or(Fault::NotFound)?;
     let passed = stages::list(&mut conn, id, call.run).await?;
     let payment = payments::find(&mut conn, RunOf { id, run: call.run }).await?;
-    let related = jobs::list_by_correlation(&mut conn, &call.correlation_id).await?;
+    let related = jobs::list_by_correlation(&mut conn, &call.correlation_id, JOBS_SHOWN).await?;
     let mut page = DetailPage::new(visit.layout(format!("Звонок {}", call.note_id)));
     page.state = Some(call.state.cell());
     page.links = vec![Cell::link(format!("/installs/{}", call.install_id), "Установка")];

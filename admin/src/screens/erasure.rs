@@ -21,7 +21,7 @@ const ERASURES_SHOWN: u32 = 20;
 const EVERYTHING: &str = "все личные данные";
 
 /// Why an account is not erased, in Russian.
-fn refused(error: EraseError) -> Fault {
+fn to_fault(error: EraseError) -> Fault {
     match (error.text_ru().unwrap_or_default(), error) {
         (_, EraseError::NotFound) => Fault::NotFound,
         (_, EraseError::Store(error)) => error.into(),
@@ -34,7 +34,7 @@ fn refused(error: EraseError) -> Fault {
 pub(crate) async fn preview(visit: Visit<Erasing>) -> Result<Response, Fault> {
     let id: AccountId = visit.request.id()?;
     let mut conn = visit.deps.read().await?;
-    let found = survey(&mut conn, id, visit.deps.clock().now()).await.map_err(refused)?;
+    let found = survey(&mut conn, id, visit.deps.clock().now()).await.map_err(to_fault)?;
     let earlier = earlier_rows(&mut conn, id).await?;
     drop(conn);
     let mut page = DetailPage::new(visit.layout("Стирание данных аккаунта"));
@@ -122,7 +122,7 @@ pub(crate) async fn request(visit: Visit<Erasing>) -> Result<Response, Fault> {
     let (id, reason): (AccountId, _) = (visit.request.id()?, visit.reason()?);
     let form = &visit.request.form;
     let domain = form.required("domain", "Домен аккаунта")?;
-    erasure::check(&mut *visit.deps.read().await?, id, domain).await.map_err(refused)?;
+    erasure::check(&mut *visit.deps.read().await?, id, domain).await.map_err(to_fault)?;
     let pending = PendingAct {
         id: PendingActId::generate(visit.deps.clock()),
         action: ERASE.to_owned(),
@@ -172,6 +172,6 @@ pub(super) async fn erase_in(
         reason: &pending.reason,
         address: &visit.request.address,
     };
-    let begun = erasure::request(act.unit(), visit.deps.clock(), &wanted).await.map_err(refused)?;
+    let begun = erasure::request(act.unit(), visit.deps.clock(), &wanted).await.map_err(to_fault)?;
     Ok((Value::Null, json!({ "erasure": begun.id, "state": begun.state.as_str() })))
 }

@@ -166,7 +166,7 @@ async fn section<L: List>(
     Ok(Section::new(title, table, empty).more(more))
 }
 
-/// What needs an operator now.
+/// Sections that need an operator now.
 async fn sections(conn: &mut Conn, now: DateTime<Utc>) -> StoreResult<Vec<Section>> {
     let mut sections = money_sections(conn).await?;
     sections.push(endpoints_section(conn, now).await?);

@@ -28,6 +28,7 @@ pub(crate) mod prices;
 pub(crate) mod purchases;
 pub(crate) mod receipts;
 mod search;
+mod search_contacts;
 pub(crate) mod subscriptions;
 pub(crate) mod transfer_invoices;
 mod transfers;
@@ -204,6 +205,7 @@ fn system() -> Vec<Route> {
         Route::get("/jobs/:id", jobs::show),
         Route::post("/jobs/:id/replay", jobs::replay),
         Route::post("/jobs/:id/cancel", jobs::cancel),
+        Route::post("/jobs/:id/reschedule", jobs::reschedule),
         Route::get("/letters", letters::list),
         Route::get("/letters/:id", letters::show),
         Route::get("/letters/:id/html", letters::show_html),

@@ -99,7 +99,7 @@ pub(super) async fn widget_of(visit: &Visit<Billing>, conn: &mut flysk_store::Co
 
 /// The code in a form.
 pub(crate) fn code_of(form: &Pairs) -> Result<PackageCode, Fault> {
-    form.required("code", "Код")?.parse().map_err(refused)
+    form.required("code", "Код")?.parse().map_err(to_fault)
 }
 
 /// `POST /packages/offer`.
@@ -164,12 +164,12 @@ pub(crate) fn terms_of(form: &Pairs) -> Result<PackageTerms, Fault> {
         bonus: bonus.unwrap_or_default(),
         bonus_days: form.parsed("bonus_days", "Срок бонуса, дней")?,
     };
-    terms.check().map_err(refused)?;
+    terms.check().map_err(to_fault)?;
     Ok(terms)
 }
 
 /// Why a package is invalid, in Russian.
-fn refused(invalid: InvalidPackage) -> Fault {
+fn to_fault(invalid: InvalidPackage) -> Fault {
     Fault::refused(match invalid {
         InvalidPackage::Code => "Код: от 1 до 64 знаков a–z, 0–9, «-».",
         InvalidPackage::Title => "Название: от 1 до 64 знаков в одну строку.",

@@ -1,9 +1,10 @@
 //! Prices of services in Flycoins.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::ledger::Service;
 use flysk_domain::platform::ledger::price::Tariff;
+use flysk_domain::platform::subscriptions::day_start;
 use flysk_services::prices::{SetPriceError, set_price};
 use flysk_store::platform::ledger::{self, PriceVersion};
 use flysk_store::repeat_contended;
@@ -12,9 +13,6 @@ use serde_json::{Value, json};
 
 use crate::http::{Billing, Fault, Pairs, Record, Support, Visit};
 use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, Tone, format};
-
-/// Moscow's midnight is this much before UTC's.
-const MOSCOW_OFFSET: TimeDelta = TimeDelta::hours(3);
 
 /// `GET /prices`: all versions, the one in force marked.
 pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
@@ -98,7 +96,7 @@ pub(crate) async fn set(visit: Visit<Billing>) -> Result<Response, Fault> {
             versions.iter().rfind(|version| version.rule.service == service && version.valid_from <= now);
         let before = before.map_or(Value::Null, |version| json!(version.rule));
         let valid_from = from.unwrap_or(now);
-        let rule = set_price(&mut act, &service, tariff, valid_from, now).await.map_err(refused)?;
+        let rule = set_price(&mut act, &service, tariff, valid_from, now).await.map_err(to_fault)?;
         act.commit(Record {
             action: "price.set",
             subject: ("price", format!("{} v{}", rule.service.as_str(), rule.version)),
@@ -131,11 +129,11 @@ pub(crate) fn tariff_of(form: &Pairs) -> Result<Tariff, Fault> {
 /// The start of a price in a form; `None` for at once.
 pub(crate) fn start_of(form: &Pairs) -> Result<Option<DateTime<Utc>>, Fault> {
     let day: Option<NaiveDate> = form.parsed("from", "Действует с")?;
-    Ok(day.and_then(|day| day.and_hms_opt(0, 0, 0)).map(|midnight| midnight.and_utc() - MOSCOW_OFFSET))
+    Ok(day.map(day_start))
 }
 
 /// Why a price is not set, in Russian.
-pub(crate) fn refused(error: SetPriceError) -> Fault {
+pub(crate) fn to_fault(error: SetPriceError) -> Fault {
     match error {
         SetPriceError::Rate => Fault::refused("Цена должна быть больше нуля."),
         SetPriceError::Minimum => Fault::refused("Минимум: не больше 3600 секунд."),

@@ -1,5 +1,6 @@
 //! The search box: it knows the form of what is typed and opens the page; otherwise it offers lists.
 
+use flysk_domain::ContactTerm;
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::transfers::InvoiceNumber;
 use flysk_store::Conn;
@@ -9,7 +10,7 @@ use flysk_store::admin::lists::jobs::{self, JobFilter};
 use flysk_store::admin::lists::payments::{self, PaymentFilter};
 use flysk_store::admin::lists::purchases::{self, PurchaseFilter};
 use flysk_store::admin::lists::transfer_invoices::{self, TransferInvoiceFilter};
-use flysk_store::platform::{vendors, widgets};
+use flysk_store::platform::{account_renames, vendors, widgets};
 use poem::Response;
 
 use super::accounts::Accounts;
@@ -17,6 +18,7 @@ use super::calls::Calls;
 use super::jobs::Jobs;
 use super::payments::Payments;
 use super::purchases::Purchases;
+use super::search_contacts::{by_contact, is_contact_of};
 use super::transfer_invoices::TransferInvoices;
 use super::{vendors as vendors_screen, widgets as widgets_screen};
 use crate::http::respond::redirect;
@@ -25,7 +27,7 @@ use crate::lists::{Keyset, List as _};
 use crate::view::{DetailPage, Section, Table};
 
 /// Rows of each table of results.
-const ROWS_SHOWN: u32 = 20;
+pub(super) const ROWS_SHOWN: u32 = 20;
 /// The same for tables that are read whole: vendors and widgets, of which there are few.
 const SELLERS_SHOWN: usize = 20;
 /// Length of an id without its prefix.
@@ -51,7 +53,7 @@ const PAGES: [(&str, &str); 15] = [
 ];
 
 /// The page that a text names by its form.
-fn page_of(text: &str) -> Option<String> {
+pub(super) fn page_of(text: &str) -> Option<String> {
     let (_, section) = PAGES.into_iter().find(|(prefix, _)| {
         text.strip_prefix(prefix)
             .is_some_and(|ulid| ulid.len() == ULID_LEN && ulid.bytes().all(|b| b.is_ascii_alphanumeric()))
@@ -67,12 +69,16 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     }
     let mut conn = visit.deps.read().await?;
     let mut sections = Vec::new();
+    let contacts = ContactTerm::typed(text);
+    if !contacts.is_empty() {
+        sections.extend(by_contact(&mut conn, &visit.deps.keyring, &contacts).await?);
+    }
     if text.bytes().all(|b| b.is_ascii_digit()) {
         sections.extend(by_number(&mut conn, text).await?);
     } else {
         sections.extend(by_text(&mut conn, text).await?);
     }
-    sections.extend(sellers(&mut conn, text).await?);
+    sections.extend(sellers(&mut conn, text, &contacts).await?);
     // A single result is what was looked for.
     if let [section] = sections.as_slice()
         && let [row] = section.table.rows.as_slice()
@@ -86,7 +92,8 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
             "Ничего не найдено",
             Table::default(),
             "Поиск понимает номер аккаунта, начало домена или названия, номер заметки, номер платежа, номер счёта для перевода, \
-             ИНН фирмы или продавца, id записей (ins_…, job_…, pur_…, tr_…, evt_…, wal_…, tin_…, bop_…) и номер запроса.",
+             ИНН фирмы или продавца, e-mail, телефон, id записей (ins_…, job_…, pur_…, tr_…, evt_…, wal_…, tin_…, bop_…) и номер \
+             запроса.",
         ));
     }
     page.sections = sections;
@@ -143,7 +150,7 @@ async fn purchases_of_payment(conn: &mut Conn, text: &str) -> Result<Vec<Section
     Ok(sections)
 }
 
-/// Other text may be a request's number, the beginning of a domain, or that of an account's name.
+/// Other text may be a request's number, a former domain, the beginning of a domain, or that of an account's name.
 async fn by_text(conn: &mut Conn, text: &str) -> Result<Vec<Section>, Fault> {
     let mut sections = Vec::new();
     // Columns of requests and domains are ASCII: the database refuses to compare them with other texts.
@@ -154,6 +161,15 @@ async fn by_text(conn: &mut Conn, text: &str) -> Result<Vec<Section>, Fault> {
         push(&mut sections, "Задания запроса", Jobs::HEAD, found.iter().map(Jobs::row).collect());
     }
     let host = text.trim_start_matches("https://").trim_end_matches('/').to_lowercase();
+    let former = account_renames::find_by_former_host(conn, &host, ROWS_SHOWN).await?;
+    let former: Vec<String> = former.iter().map(ToString::to_string).collect();
+    let found = accounts::rows(conn, &former).await?;
+    push(
+        &mut sections,
+        "Аккаунты, у которых был этот домен",
+        Accounts::HEAD,
+        found.iter().map(Accounts::row).collect(),
+    );
     let host = Some(host).filter(|host| host.is_ascii());
     for crm in [Crm::Amocrm, Crm::Kommo] {
         let mut ids = Vec::new();
@@ -170,13 +186,16 @@ async fn by_text(conn: &mut Conn, text: &str) -> Result<Vec<Section>, Fault> {
     Ok(sections)
 }
 
-/// Vendors with this INN, and vendors and widgets whose code or name begins with the text.
-async fn sellers(conn: &mut Conn, text: &str) -> Result<Vec<Section>, Fault> {
+/// Vendors with this INN or one of these contacts, and vendors and widgets whose code or name begins with the text.
+async fn sellers(conn: &mut Conn, text: &str, contacts: &[ContactTerm]) -> Result<Vec<Section>, Fault> {
     let wanted = text.to_lowercase();
     let begins = |known: &str| known.to_lowercase().starts_with(&wanted);
     let mut sections = Vec::new();
     let found = vendors::list_vendors(conn).await?.into_iter().filter(|vendor| {
-        vendor.inn.as_deref() == Some(text) || begins(&vendor.code) || begins(&vendor.legal_name)
+        vendor.inn.as_deref() == Some(text)
+            || begins(&vendor.code)
+            || begins(&vendor.legal_name)
+            || is_contact_of(vendor, contacts)
     });
     let rows = found.take(SELLERS_SHOWN).map(|vendor| vendors_screen::row(&vendor)).collect();
     push(&mut sections, "Продавцы", &vendors_screen::HEAD, rows);
@@ -187,7 +206,12 @@ async fn sellers(conn: &mut Conn, text: &str) -> Result<Vec<Section>, Fault> {
     Ok(sections)
 }
 
-fn push(sections: &mut Vec<Section>, title: &str, head: &[&'static str], rows: Vec<crate::view::Row>) {
+pub(super) fn push(
+    sections: &mut Vec<Section>,
+    title: &str,
+    head: &[&'static str],
+    rows: Vec<crate::view::Row>,
+) {
     if !rows.is_empty() {
         sections.push(Section::new(title, Table::new(head, rows), ""));
     }

@@ -43,7 +43,7 @@ pub(crate) async fn is_offered(deps: &Deps, operator: OperatorId) -> Result<bool
     Ok(passkeys::has_any(&mut *deps.write().await?, operator).await?)
 }
 
-/// Asks the browser for one of the operator's passkeys.
+/// Starts a challenge for one of the operator's passkeys.
 ///
 /// # Errors
 ///
@@ -99,7 +99,7 @@ pub(crate) async fn take(
     Ok(repeat_contended(take).await?.ok_or(PasskeyRefusal::NoChallenge))
 }
 
-/// What the operator and the audit log are told of an invalid answer.
+/// Refusal of an invalid answer, for the operator and the audit log.
 pub(crate) fn refusal_of(invalid: Invalid) -> PasskeyRefusal {
     tracing::info!(%invalid, "the answer of a passkey was refused");
     match invalid {
@@ -115,7 +115,7 @@ pub(crate) fn refusal_of(invalid: Invalid) -> PasskeyRefusal {
     }
 }
 
-/// What the audit log says of a refused answer.
+/// Details of a refused answer for the audit log.
 pub(crate) fn refused(purpose: PasskeyPurpose, refusal: PasskeyRefusal) -> Value {
     json!({ "purpose": purpose.as_str(), "cause": refusal.code() })
 }
@@ -131,7 +131,7 @@ pub(super) struct Attempt<'a> {
     pub(super) operator: &'a Operator,
     /// The session.
     pub(super) session: &'a Session,
-    /// What the browser was asked for.
+    /// Purpose of the challenge.
     pub(super) purpose: PasskeyPurpose,
     /// The answer, as JSON.
     pub(super) answer: &'a str,

@@ -1,4 +1,4 @@
-//! Who signs in: an operator to the panel, or a vendor's user to the portal. What both do alike is written once for any
+//! Principals that sign in: operators to the panel, vendors' users to the portal. Common steps are written once for any
 //! [`SignsIn`]; the id's type decides cookie, tables and associated data, so a session of one kind is nothing to the other.
 
 use flysk_crypto::aad;

@@ -28,7 +28,7 @@ const TOUCH_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 
 /// An open session and its operator.
 #[derive(Debug, Clone)]
-pub(crate) struct Found {
+pub(crate) struct FoundOperator {
     /// The operator, who is not disabled.
     pub(crate) operator: Operator,
     /// The session.
@@ -124,9 +124,9 @@ pub(crate) async fn find_open<I: SignsIn>(
 }
 
 /// The open session of a request and its operator.
-pub(crate) async fn find(deps: &Deps, request: &Incoming) -> Result<Option<Found>, Fault> {
+pub(crate) async fn find(deps: &Deps, request: &Incoming) -> Result<Option<FoundOperator>, Fault> {
     let found = find_open::<OperatorId>(deps, request).await?;
-    Ok(found.map(|(operator, session)| Found { operator, session }))
+    Ok(found.map(|(operator, session)| FoundOperator { operator, session }))
 }
 
 /// Writes the time of the request, to the minute.

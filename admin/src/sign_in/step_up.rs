@@ -9,14 +9,14 @@ use super::lockout::Counters;
 use super::pages::record;
 use super::passkey::Attempt;
 use super::second_factor::use_code;
-use super::session::{self, Found};
+use super::session::{self, FoundOperator};
 use crate::deps::Deps;
 use crate::http::form::{PROOF_FIELD, PROOF_PASSKEY_FIELD};
 use crate::http::{Fault, Incoming, Pairs};
 
 const WRONG_CODE: &str = "Код не подходит или уже использован. Дождитесь следующего кода.";
 
-/// What an operator gives to renew the second factor.
+/// Proof by which an operator renews the second factor.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Proof<'a> {
     /// A code of the authenticator.
@@ -47,10 +47,10 @@ pub(crate) fn is_fresh(deps: &Deps, session: &Session) -> bool {
 pub(crate) async fn prove(
     deps: &Deps,
     request: &Incoming,
-    found: &Found,
+    found: &FoundOperator,
     proof: Proof<'_>,
 ) -> Result<Result<(Session, String), &'static str>, Fault> {
-    let Found { operator, session } = found;
+    let FoundOperator { operator, session } = found;
     let counters = Counters::of_proof(&operator.login, &request.address);
     counters.admit(deps).await?;
     let (token, token_hash) = session::fresh_token(deps);
@@ -76,7 +76,7 @@ pub(crate) async fn prove(
 async fn renew_by_code(
     deps: &Deps,
     request: &Incoming,
-    Found { operator, session }: &Found,
+    FoundOperator { operator, session }: &FoundOperator,
     code: &str,
     token_hash: &str,
 ) -> Result<Option<DateTime<Utc>>, Fault> {

@@ -39,7 +39,7 @@ pub(crate) fn vat(rate: VatRate) -> &'static str {
     VAT_RATES.iter().find(|(known, _)| *known == rate).map_or("", |(_, label)| *label)
 }
 
-/// How an invoice was paid, by code.
+/// Names of the ways in which an invoice was paid, by code.
 pub(crate) const MEANS: [(&str, &str); 4] = [
     ("card", "списание с карты"),
     ("form", "форма банка"),
@@ -76,18 +76,20 @@ pub(crate) fn transfer_end(code: &str) -> &str {
     label_of(&TRANSFER_ENDS, code)
 }
 
-/// What happened to a subscription, by code.
-pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 33] = [
+/// Names of actions on a subscription, by code.
+pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 35] = [
     ("activated", "первый период оплачен"),
     ("bonus_granted", "начислены бонусные дни"),
     ("cancel_requested", "отмена в конце периода"),
     ("cancelled", "отменена"),
+    ("card_not_chargeable", "с карты нельзя списать, ждёт оплаты вручную"),
     ("card_saved", "карта сохранена"),
     ("card_unlinked", "карта отвязана"),
     ("change_planned", "изменение ждёт следующего периода"),
     ("change_unavailable", "изменение больше невозможно"),
     ("change_withdrawn", "изменение отозвано"),
     ("changed", "условия изменены"),
+    ("charge_postponed", "списание отложено: сбой не у клиента"),
     ("expired", "закончилась без оплаты"),
     ("invoice_created", "выставлен счёт"),
     ("invoice_voided", "счёт аннулирован"),

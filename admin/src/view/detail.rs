@@ -53,7 +53,7 @@ pub(crate) struct DetailPage {
     pub(crate) state: Option<Cell>,
     /// Links beside the heading.
     pub(crate) links: Vec<Cell>,
-    /// What the whole page stands under, above everything else.
+    /// Banner above everything else of the page.
     pub(crate) banner: Option<String>,
     /// Whether a job is changing the object, so that the page is read again every few seconds.
     pub(crate) is_live: bool,

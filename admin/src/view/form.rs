@@ -139,7 +139,7 @@ pub(crate) struct Form {
     pub(crate) action: String,
     /// Title of the act.
     pub(crate) title: &'static str,
-    /// What the act does.
+    /// Effect of the act.
     pub(crate) text: String,
     /// Fields besides the reason.
     pub(crate) fields: Vec<Field>,

@@ -12,7 +12,7 @@ use flysk_domain::platform::subscriptions::{InvoiceState, SubscriptionState};
 use flysk_domain::platform::transfers::TransferInvoiceState;
 use flysk_store::admin::bulk_acts::BulkOutcome;
 use flysk_store::admin::exports::ExportState;
-use flysk_store::jobs::JobState;
+use flysk_store::jobs::{AttemptOutcome, JobState};
 use flysk_store::platform::events::EventState;
 use flysk_store::platform::invoice_payments::ReceiptState;
 use flysk_store::platform::purchases::{NotificationState, RefundState};
@@ -60,6 +60,12 @@ labels!(JobState {
     Done = "выполнено", Good;
     Dead = "остановлено", Bad;
     Cancelled = "отменено", Quiet;
+});
+labels!(AttemptOutcome {
+    Failed = "не удалась", Bad;
+    Dead = "не удалась, последняя", Bad;
+    Abandoned = "воркер пропал", Bad;
+    Released = "воркер остановлен", Quiet;
 });
 labels!(EventState {
     Waiting = "ждёт доставки", Busy;
@@ -189,7 +195,7 @@ impl Labeled for SubscriptionState {
 }
 
 /// Acts of operators in the audit log, by code.
-pub(crate) const ACTIONS: [(&str, &str); 95] = [
+pub(crate) const ACTIONS: [(&str, &str); 96] = [
     ("account.erase", "стирание данных аккаунта"),
     ("account.erased", "данные аккаунта стёрты"),
     ("approval.decline", "отклонение заявки"),
@@ -217,6 +223,7 @@ pub(crate) const ACTIONS: [(&str, &str); 95] = [
     ("campaign.start", "новая цена объявлена"),
     ("campaign.stop", "новая цена остановлена"),
     ("job.cancel", "отмена задания"),
+    ("job.reschedule", "перенос задания"),
     ("job.replay", "повтор задания"),
     ("list.export", "выгрузка списка"),
     ("operator.add_passkey", "добавление ключа доступа"),

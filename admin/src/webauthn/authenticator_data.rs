@@ -1,4 +1,4 @@
-//! What an authenticator says of itself, its user and its credential (Web Authentication, level 3, section 6.1).
+//! Data of an authenticator about itself, its user and its credential (Web Authentication, level 3, section 6.1).
 
 use sha2::{Digest as _, Sha256};
 

@@ -1,4 +1,4 @@
-//! What a browser says of the page that asked (Web Authentication, level 3, section 5.8.1).
+//! Data of a browser about the page that requested the answer (Web Authentication, level 3, section 5.8.1).
 
 use serde_json::Value;
 

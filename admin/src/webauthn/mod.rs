@@ -16,19 +16,19 @@ pub(crate) use relying_party::{Assertion, NewCredential, RelyingParty, User};
 /// Why an answer is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Invalid {
-    /// It is no answer of a browser.
+    /// Not an answer of a browser.
     #[error("unreadable")]
     Unreadable,
-    /// It answers a question of another kind.
+    /// Answer to a request of another kind.
     #[error("another kind of answer")]
     Kind,
-    /// It answers another challenge.
+    /// Answer to another challenge.
     #[error("another challenge")]
     Challenge,
-    /// It was given on the page of another origin.
+    /// Answer given on the page of another origin.
     #[error("another origin")]
     Origin,
-    /// It is meant for another host.
+    /// Answer meant for another host.
     #[error("another relying party")]
     RelyingParty,
     /// The authenticator saw no user, or did not verify who it is.

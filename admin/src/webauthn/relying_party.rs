@@ -31,7 +31,7 @@ pub(crate) struct RelyingParty {
     origin: String,
 }
 
-/// Whom a new passkey is for.
+/// User that a new passkey is created for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct User<'a> {
     /// Id of the operator.
@@ -62,7 +62,7 @@ pub(crate) struct Assertion {
     client_data: Vec<u8>,
     authenticator_data: Vec<u8>,
     signature: Vec<u8>,
-    /// Whom the authenticator knows by this passkey, if it tells.
+    /// User handle stored with the passkey, if the authenticator returns it.
     user_handle: Option<Vec<u8>>,
 }
 
@@ -196,7 +196,7 @@ fn hash_of(credential_id: &[u8]) -> String {
     hex::encode(Sha256::digest(credential_id))
 }
 
-/// What authenticators know an operator by: nothing that names a person.
+/// User handle of an operator for authenticators: nothing that names a person.
 fn user_handle(operator: OperatorId) -> Vec<u8> {
     Sha256::digest(operator.to_string().as_bytes()).to_vec()
 }

@@ -14,7 +14,7 @@ use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, format};
 /// Rows of the sample.
 const SAMPLE_ROWS: u32 = 10;
 
-/// What a bulk act selects.
+/// Rows that a bulk act selects.
 #[derive(Debug)]
 pub(super) struct Selection {
     pub(super) action: BulkAction,

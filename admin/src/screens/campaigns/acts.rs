@@ -7,7 +7,7 @@ use flysk_store::repeat_contended;
 use poem::Response;
 use serde_json::{Value, json};
 
-use super::preview::{Wanted, refused};
+use super::preview::{Wanted, to_fault};
 use crate::http::{Billing, Fault, Record, Visit};
 
 /// `POST /plans/:id/campaign`.
@@ -18,7 +18,7 @@ pub(crate) async fn start(visit: Visit<Billing>) -> Result<Response, Fault> {
         let mut act = visit.begin().await?;
         let wanted = Wanted::read(&mut act, from, &visit.request.form).await?;
         let clock = visit.deps.clock();
-        let found = preview_campaign(&mut act, clock, wanted.campaign()).await.map_err(refused)?;
+        let found = preview_campaign(&mut act, clock, wanted.campaign()).await.map_err(to_fault)?;
         if typed != Some(found.customers) {
             return Err(Fault::conflict(format!(
                 "Введённое число клиентов не совпадает с найденным: {}. Ничего не начато.",
@@ -26,7 +26,7 @@ pub(crate) async fn start(visit: Visit<Billing>) -> Result<Response, Fault> {
             )));
         }
         let by = OperatorAct { operator: &visit.who.login, reason };
-        let campaign = start_campaign(act.unit(), clock, wanted.campaign(), by).await.map_err(refused)?;
+        let campaign = start_campaign(act.unit(), clock, wanted.campaign(), by).await.map_err(to_fault)?;
         act.commit(Record {
             action: "campaign.start",
             subject: ("campaign", campaign.id.to_string()),
@@ -57,7 +57,7 @@ pub(crate) async fn stop(visit: Visit<Billing>) -> Result<Response, Fault> {
         let mut act = visit.begin().await?;
         subscriptions::find_campaign(&mut act, id).await?.ok_or(Fault::NotFound)?;
         let by = OperatorAct { operator: &visit.who.login, reason };
-        stop_campaign(act.unit(), visit.deps.clock(), id, by).await.map_err(refused)?;
+        stop_campaign(act.unit(), visit.deps.clock(), id, by).await.map_err(to_fault)?;
         act.commit(Record {
             action: "campaign.stop",
             subject: ("campaign", id.to_string()),

@@ -69,7 +69,7 @@ pub(crate) async fn check(visit: Visit<Billing>) -> Result<Response, Fault> {
 pub(crate) async fn preview(visit: Visit<Billing>) -> Result<Response, Fault> {
     let mut conn = visit.deps.read().await?;
     let wanted = Wanted::read(&mut conn, visit.request.id()?, &visit.request.query).await?;
-    let found = preview_campaign(&mut conn, visit.deps.clock(), wanted.campaign()).await.map_err(refused)?;
+    let found = preview_campaign(&mut conn, visit.deps.clock(), wanted.campaign()).await.map_err(to_fault)?;
     let Wanted { from, to, effective_on } = &wanted;
     let mut page = DetailPage::new(visit.layout(format!("Новая цена тарифа {}: проверка", from.code)));
     page.links = vec![Cell::link(format!("/plans/{}", from.id), "К тарифу")];
@@ -101,7 +101,7 @@ fn start_form(wanted: &Wanted, found: &CampaignPreview) -> Form {
 }
 
 /// Why a campaign cannot start or stop, in Russian.
-pub(super) fn refused(error: CampaignError) -> Fault {
+pub(super) fn to_fault(error: CampaignError) -> Fault {
     match error {
         CampaignError::Refused(CampaignRefusal::Versions) => {
             Fault::refused("Перевести можно только на более позднюю версию того же тарифа.")

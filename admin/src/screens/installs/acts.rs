@@ -103,7 +103,7 @@ async fn write_settings(
 ) -> Result<Response, Fault> {
     let (id, reason): (InstallId, _) = (visit.request.id()?, visit.reason()?);
     let from: Option<u32> = visit.request.form.parsed("version", "Версия настроек")?;
-    // Vendors see the author: which operator it was is told by the audit log only.
+    // Vendors see the author: only the audit log names the operator.
     let change =
         SettingsChange { from: from.unwrap_or_default(), settings, widget_version: None, by: "operator" };
     let run = || async {
@@ -118,8 +118,8 @@ async fn write_settings(
             action,
             subject: ("install", id.to_string()),
             reason,
-            before: json!({ "version": install.settings_version, "settings": told(&install.settings) }),
-            after: json!({ "version": version, "settings": told(&change.settings) }),
+            before: json!({ "version": install.settings_version, "settings": audit_value(&install.settings) }),
+            after: json!({ "version": version, "settings": audit_value(&change.settings) }),
         })
         .await?;
         Ok::<_, Fault>(version)
@@ -129,7 +129,7 @@ async fn write_settings(
 }
 
 /// Settings for the audit log: the full text stays in the history.
-fn told(settings: &JsonText) -> Value {
+fn audit_value(settings: &JsonText) -> Value {
     settings.to_value().unwrap_or_else(|_| json!(settings.as_str()))
 }
 

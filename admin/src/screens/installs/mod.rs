@@ -2,6 +2,7 @@
 
 mod acts;
 mod list;
+mod seen;
 mod show;
 mod sources;
 mod timeline;

@@ -13,11 +13,13 @@ use flysk_store::admin::lists::purchases::{self, PurchaseFilter};
 use flysk_store::admin::lists::transfer_invoices::{self, TransferInvoiceFilter};
 use flysk_store::platform::installs::Install;
 use flysk_store::platform::ledger::{self, HistoryFilter};
-use flysk_store::platform::{settings_history, subscriptions, token_audit, tokens};
+use flysk_store::platform::{account_renames, settings_history, subscriptions, token_audit, tokens};
 use flysk_store::{Conn, StoreResult};
 
+use super::seen;
 use super::timeline::{Entry, Kind};
 use crate::lists::Keyset;
+use crate::screens::search::page_of;
 use crate::view::{Cell, Labeled as _, codes, format, labels};
 
 /// The last second of a `DATETIME`: 9999-12-31 23:59:59.
@@ -33,7 +35,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    fn keyset(&self, first_id_at: fn(DateTime<Utc>) -> String) -> Keyset {
+    pub(super) fn keyset(&self, first_id_at: fn(DateTime<Utc>) -> String) -> Keyset {
         let newest = Keyset::newest(self.limit);
         // Ids have 48 bits of time; later times have no id.
         if self.before == DateTime::<Utc>::MAX_UTC {
@@ -43,25 +45,28 @@ impl Window {
     }
 
     /// The end of the window as SQL can express it.
-    fn end(&self) -> DateTime<Utc> {
+    pub(super) fn end(&self) -> DateTime<Utc> {
         DateTime::from_timestamp(LAST_SQL_TIME, 0).map_or(self.before, |last| self.before.min(last))
     }
 
-    fn holds(&self, at: DateTime<Utc>) -> bool {
+    pub(super) fn holds(&self, at: DateTime<Utc>) -> bool {
         at < self.before
     }
 }
 
-/// The latest entries of a source.
+/// The latest entries of a source at `now`.
 pub(super) async fn read(
     conn: &mut Conn,
     kind: Kind,
     install: &Install,
     window: &Window,
+    now: DateTime<Utc>,
 ) -> StoreResult<Vec<Entry>> {
     match kind {
         Kind::Access => access(conn, install, window).await,
         Kind::Token => token(conn, install, window).await,
+        Kind::Handshake => seen::handshake(conn, install, window, now).await,
+        Kind::Hook => seen::hook(conn, install, window).await,
         Kind::Settings => settings(conn, install, window).await,
         Kind::Event => event(conn, install, window).await,
         Kind::Call => call(conn, install, window).await,
@@ -75,8 +80,20 @@ pub(super) async fn read(
     }
 }
 
-fn plain(at: DateTime<Utc>, kind: Kind, what: &str, why: impl Into<String>) -> Entry {
-    Entry { at, kind, what: Cell::text(what), state: None, why: why.into() }
+pub(super) fn plain(at: DateTime<Utc>, kind: Kind, what: &str, why: impl Into<String>) -> Entry {
+    Entry { at, kind, what: Cell::text(what), state: None, why: why.into(), cause: None }
+}
+
+/// A link to the jobs of a request. Callers choose their requests' ids, so the id is encoded.
+pub(super) fn request_of(correlation_id: &str) -> Cell {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("correlation", correlation_id);
+    Cell::link(format!("/jobs?{}", query.finish()), format!("запрос {correlation_id}"))
+}
+
+/// The page of an object whose id is all of a text, such as the comment of a charge.
+fn object_of(text: &str) -> Option<Cell> {
+    page_of(text).map(|page| Cell::link(page, text))
 }
 
 async fn access(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
@@ -91,10 +108,17 @@ async fn access(conn: &mut Conn, install: &Install, window: &Window) -> StoreRes
         (pair.map(|pair| pair.refreshed_at), "Токены обновлены"),
     ];
     let known = told.into_iter().filter_map(|(at, what)| Some((at?, what)));
-    Ok(known
+    let mut entries: Vec<Entry> = known
         .filter(|(at, _)| window.holds(*at))
         .map(|(at, what)| plain(at, Kind::Access, what, ""))
-        .collect())
+        .collect();
+    let (crm, account) = (install.crm, install.account_id);
+    let renames = account_renames::list_before(conn, crm, account, window.end(), window.limit).await?;
+    entries.extend(renames.into_iter().map(|rename| {
+        let why = format!("прежде {} {}", rename.former_host, rename.former_name);
+        plain(rename.changed_at, Kind::Access, "Аккаунт переименован", why.trim_end())
+    }));
+    Ok(entries)
 }
 
 async fn token(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
@@ -102,9 +126,10 @@ async fn token(conn: &mut Conn, install: &Install, window: &Window) -> StoreResu
     let entries = read.into_iter().map(|row| Entry {
         at: row.read_at,
         kind: Kind::Token,
+        cause: Some(request_of(&row.correlation_id)),
         what: Cell::text(format!("Токен прочитан: {}", row.reader)),
         state: None,
-        why: format!("{}, запрос {}", row.purpose, row.correlation_id),
+        why: row.purpose,
     });
     Ok(entries.collect())
 }
@@ -124,6 +149,7 @@ async fn event(conn: &mut Conn, install: &Install, window: &Window) -> StoreResu
     let entries = events::rows(conn, &ids).await?.into_iter().map(|event| Entry {
         at: event.happened_at,
         kind: Kind::Event,
+        cause: None,
         what: Cell::link(format!("/events/{}", event.id), labels::event(event.kind)),
         state: Some(event.state.cell()),
         why: format!("номер {}, попыток {}", event.sequence, event.attempts),
@@ -132,6 +158,9 @@ async fn event(conn: &mut Conn, install: &Install, window: &Window) -> StoreResu
 }
 
 async fn call(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
+    if seen::belongs_to_another(conn, install).await? {
+        return Ok(Vec::new());
+    }
     let filter = CallFilter { account_id: Some(install.account_id), ..CallFilter::default() };
     let ids =
         calls::ids(conn, &filter, &window.keyset(|at| TranscriptionId::first_at(at).to_string())).await?;
@@ -141,6 +170,7 @@ async fn call(conn: &mut Conn, install: &Install, window: &Window) -> StoreResul
         Entry {
             at: call.created_at,
             kind: Kind::Call,
+            cause: None,
             what: Cell::link(format!("/calls/{}", call.id), format!("Заметка {}", call.note_id)),
             state: Some(call.state.cell()),
             why,
@@ -159,6 +189,7 @@ async fn coins(conn: &mut Conn, install: &Install, window: &Window) -> StoreResu
     let entries = latest.into_iter().map(|row| Entry {
         at: row.at,
         kind: Kind::Coins,
+        cause: row.reference.as_deref().and_then(object_of),
         what: Cell::link(format!("/wallets/{}", row.wallet_id), row.kind.label()),
         state: Some(Cell::Text(format::coins(row.available))),
         why: row.reference.unwrap_or_default(),
@@ -174,6 +205,7 @@ async fn purchase(conn: &mut Conn, install: &Install, window: &Window) -> StoreR
     let entries = purchases::rows(conn, &ids).await?.into_iter().map(|purchase| Entry {
         at: purchase.created_at,
         kind: Kind::Purchase,
+        cause: None,
         what: Cell::link(format!("/purchases/{}", purchase.id), &purchase.title),
         state: Some(purchase.state.cell()),
         why: format::roubles(purchase.price()),
@@ -189,6 +221,7 @@ async fn subscription(conn: &mut Conn, install: &Install, window: &Window) -> St
     let entries = done.into_iter().map(|action| Entry {
         at: action.acted_at,
         kind: Kind::Subscription,
+        cause: None,
         what: Cell::link(
             format!("/subscriptions/{}", row.id),
             labels::label_of(&codes::SUBSCRIPTION_ACTIONS, &action.action),
@@ -206,6 +239,7 @@ async fn payment(conn: &mut Conn, install: &Install, window: &Window) -> StoreRe
     let entries = payments::rows(conn, &ids).await?.into_iter().map(|payment| Entry {
         at: payment.created_at,
         kind: Kind::Payment,
+        cause: None,
         what: Cell::link(format!("/payments/{}", payment.id), &payment.title),
         state: Some(payment.state.cell()),
         why: [Some(format::roubles(payment.amount())), payment.error_code.clone()]
@@ -224,6 +258,7 @@ async fn transfer(conn: &mut Conn, install: &Install, window: &Window) -> StoreR
     let entries = transfer_invoices::rows(conn, &ids).await?.into_iter().map(|invoice| Entry {
         at: invoice.created_at,
         kind: Kind::Transfer,
+        cause: None,
         what: Cell::link(
             format!("/transfer-invoices/{}", invoice.id),
             format!("Счёт № {}, {}", invoice.number, invoice.payer_name),
@@ -244,6 +279,7 @@ async fn act(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult
     let entries = audit::rows(conn, &ids).await?.into_iter().map(|row| Entry {
         at: row.happened_at,
         kind: Kind::Act,
+        cause: Some(request_of(&row.correlation_id)),
         what: Cell::link(format!("/audit/{}", row.id), labels::action(&row.action)),
         state: Some(Cell::text(row.operator_login)),
         why: row.reason,
@@ -257,6 +293,7 @@ async fn job(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult
     let entries = jobs::rows(conn, &ids).await?.into_iter().map(|job| Entry {
         at: job.created_at,
         kind: Kind::Job,
+        cause: None,
         what: Cell::link(format!("/jobs/{}", job.id), &job.kind),
         state: Some(job.state.cell()),
         why: job.last_error.unwrap_or_default(),

@@ -21,6 +21,10 @@ pub(super) enum Kind {
     Access,
     /// A token was given to a backend.
     Token,
+    /// Handshakes began, were lost or found again.
+    Handshake,
+    /// A webhook of amoCRM.
+    Hook,
     /// Settings changed.
     Settings,
     /// An event to the vendor's backend.
@@ -44,9 +48,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 14] = [
         Self::Access,
         Self::Token,
+        Self::Handshake,
+        Self::Hook,
         Self::Settings,
         Self::Event,
         Self::Call,
@@ -59,15 +65,17 @@ impl Kind {
         Self::Job,
     ];
 
-    /// Whether it is shown among the others. A call has many jobs, which would hide what they lead to.
+    /// Whether it is shown among the others. A call has many jobs and hooks, which would hide what they lead to.
     const fn is_shown_with_others(self) -> bool {
-        !matches!(self, Self::Job)
+        !matches!(self, Self::Job | Self::Hook)
     }
 
     const fn code(self) -> &'static str {
         match self {
             Self::Access => "access",
             Self::Token => "token",
+            Self::Handshake => "handshake",
+            Self::Hook => "hook",
             Self::Settings => "settings",
             Self::Event => "event",
             Self::Call => "call",
@@ -85,6 +93,8 @@ impl Kind {
         match self {
             Self::Access => "Доступ",
             Self::Token => "Токены",
+            Self::Handshake => "Рукопожатия",
+            Self::Hook => "Вебхуки amoCRM",
             Self::Settings => "Настройки",
             Self::Event => "События",
             Self::Call => "Звонки",
@@ -106,12 +116,14 @@ pub(super) struct Entry {
     pub(super) at: DateTime<Utc>,
     /// Source.
     pub(super) kind: Kind,
-    /// What happened, with a link to its page.
+    /// Description of the event, with a link to its page.
     pub(super) what: Cell,
     /// State.
     pub(super) state: Option<Cell>,
-    /// Cause or details.
+    /// Details.
     pub(super) why: String,
+    /// Page of the request, call or object that caused it.
+    pub(super) cause: Option<Cell>,
 }
 
 /// A filter by kind.
@@ -141,10 +153,10 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let mut conn = visit.deps.read().await?;
     let install = installs::find(&mut conn, id).await?.ok_or(Fault::NotFound)?;
     let window = Window { before: before.unwrap_or(DateTime::<Utc>::MAX_UTC), limit: ENTRIES_SHOWN + 1 };
-    let mut entries = Vec::new();
+    let (now, mut entries) = (visit.deps.clock().now(), Vec::new());
     let is_wanted = |source: &Kind| kind.map_or(source.is_shown_with_others(), |wanted| wanted == *source);
     for source in Kind::ALL.into_iter().filter(is_wanted) {
-        entries.extend(sources::read(&mut conn, source, &install, &window).await?);
+        entries.extend(sources::read(&mut conn, source, &install, &window, now).await?);
     }
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
     let shown = usize::try_from(ENTRIES_SHOWN).unwrap_or(usize::MAX);

@@ -11,7 +11,7 @@ use poem::Response;
 use serde_json::json;
 
 use crate::http::{Billing, Fault, Record, Visit};
-use crate::screens::subscriptions::refused;
+use crate::screens::subscriptions::to_fault;
 use crate::view::Form;
 
 /// Forms for an open invoice.
@@ -37,7 +37,7 @@ pub(crate) async fn mark_paid(visit: Visit<Billing>) -> Result<Response, Fault> 
         let mut act = visit.begin().await?;
         let before = subscriptions::find_invoice(&mut act, id).await?.ok_or(Fault::NotFound)?;
         let by = OperatorAct { operator: &visit.who.login, reason };
-        services::mark_paid(act.unit(), visit.deps.clock(), id, by).await.map_err(refused)?;
+        services::mark_paid(act.unit(), visit.deps.clock(), id, by).await.map_err(to_fault)?;
         act.commit(Record {
             action: "invoice.mark_paid",
             subject: ("invoice", id.to_string()),
@@ -62,7 +62,7 @@ pub(crate) async fn void(visit: Visit<Billing>) -> Result<Response, Fault> {
         let widget = widgets::find(&mut act, row.widget_id).await?.ok_or(Fault::NotFound)?;
         let by = OperatorAct { operator: &visit.who.login, reason };
         let (clock, settings) = (visit.deps.clock(), settings_of(&widget));
-        services::void_invoice(act.unit(), clock, &settings, &row, &invoice, by).await.map_err(refused)?;
+        services::void_invoice(act.unit(), clock, &settings, &row, &invoice, by).await.map_err(to_fault)?;
         act.commit(Record {
             action: "invoice.void",
             subject: ("invoice", id.to_string()),

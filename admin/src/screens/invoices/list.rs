@@ -90,7 +90,7 @@ impl List for Invoices {
     }
 }
 
-/// What an invoice pays, in Russian.
+/// Name of the subject that an invoice pays, in Russian.
 pub(super) const fn kind_name(kind: InvoiceKind) -> &'static str {
     match kind {
         InvoiceKind::Start => "первый период",

@@ -17,8 +17,8 @@ use crate::http::{Billing, Fault, Pairs, Record, Visit};
 use crate::screens::approvals;
 use crate::view::{Field, Form, format};
 
-/// What paid an invoice without a payment at the terminal: an operator's mark, and a transfer, which a payment order returns. The
-/// bank has nothing that could be refunded.
+/// Ways of paying an invoice without a payment at the terminal: an operator's mark, and a transfer, which a payment order returns.
+/// The bank has nothing that could be refunded.
 const OUTSIDE: [&str; 2] = ["manual", "transfer"];
 
 fn is_paid_outside(invoice: &Invoice) -> bool {
@@ -84,10 +84,10 @@ pub(crate) async fn refund(visit: Visit<Billing>) -> Result<Response, Fault> {
             return Err(not_paid());
         }
         if is_paid_outside(&found) {
-            return Err(refused(RequestRefundError::NotPaid));
+            return Err(to_fault(RequestRefundError::NotPaid));
         }
         if !wanted.is_positive() {
-            return Err(refused(InvalidRefund::NotPositive.into()));
+            return Err(to_fault(InvalidRefund::NotPositive.into()));
         }
         if wanted > left_of(&found) {
             return Err(more_than(left_of(&found)));
@@ -136,7 +136,7 @@ pub(in crate::screens) async fn refund_in(
     }
     let actor = Actor::Operator(by.operator).to_string();
     let order = RefundOrder { invoice_id: id, kopecks: kopecks_of(form)?, actor: &actor, reason: by.reason };
-    let refund = request_refund(unit, clock, order).await.map_err(refused)?;
+    let refund = request_refund(unit, clock, order).await.map_err(to_fault)?;
     let after =
         json!({ "refund": refund.id, "refund_kopecks": refund.amount, "payment": refund.payment_row_id });
     Ok((json!({ "refunded_kopecks": before.refunded }), after))
@@ -147,7 +147,7 @@ fn not_paid() -> Fault {
 }
 
 /// Why a refund is refused, in Russian.
-fn refused(error: RequestRefundError) -> Fault {
+fn to_fault(error: RequestRefundError) -> Fault {
     match error {
         RequestRefundError::NotPaid => Fault::conflict(
             "Счёт оплачен переводом или мимо Flysk: у банка нет платежа, который можно вернуть.",

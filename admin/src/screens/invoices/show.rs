@@ -1,4 +1,4 @@
-//! The page of one invoice: what it sells, attempts to pay it, refunds, receipts, what the bank told.
+//! The page of one invoice: what it sells, attempts to pay it, refunds, receipts, answers of the bank.
 
 use flysk_domain::id::InvoiceId;
 use flysk_domain::platform::subscriptions::{InvoiceState, QuoteLine};

@@ -1,9 +1,10 @@
 //! Jobs: list, the page of one job, replay and cancellation.
 
 mod acts;
+mod attempts;
 mod list;
 mod show;
 
-pub(super) use acts::{cancel, replay};
+pub(super) use acts::{cancel, replay, reschedule};
 pub(crate) use list::Jobs;
 pub(super) use show::show;

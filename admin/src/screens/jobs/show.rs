@@ -4,19 +4,22 @@ use flysk_domain::id::JobId;
 use flysk_store::jobs::{self, JobRow, JobState};
 use poem::Response;
 
+use super::acts::MINUTES_LABEL;
+use super::attempts;
 use super::list::account_of;
 use crate::http::{Fault, Support, Visit};
-use crate::view::{Cell, DetailPage, Form, Labeled, Row, Section, Table};
+use crate::view::{Cell, DetailPage, Field, Form, Labeled, Row, Section, Table};
 
 /// Jobs of the same request that the page shows.
-const RELATED_SHOWN: usize = 100;
+const RELATED_SHOWN: u32 = 100;
 
 /// `GET /jobs/:id`.
 pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let id: JobId = visit.request.id()?;
     let mut conn = visit.deps.read().await?;
     let job = jobs::find(&mut conn, id).await?.ok_or(Fault::NotFound)?;
-    let related = jobs::list_by_correlation(&mut conn, &job.correlation_id).await?;
+    let related = jobs::list_by_correlation(&mut conn, &job.correlation_id, RELATED_SHOWN).await?;
+    let recorded = jobs::list_attempts(&mut conn, id, attempts::ATTEMPTS_SHOWN).await?;
     let mut page = DetailPage::new(visit.layout(job.kind.clone()));
     page.state = Some(job.state.cell());
     page.machine = machine(&job);
@@ -25,23 +28,32 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     page.blocks.extend(job.last_error.clone().map(|error| ("Последняя ошибка", Cell::Block(error))));
     page.acts = acts(&job);
     page.sections = vec![
+        Section::new("Попытки", attempts::table(&job, recorded), "Задание ещё не начиналось.").text(
+            "Записываются попытки без успеха; последнюю показывает само задание. Ожидания попытками не считаются.",
+        ),
         Section::new("Задания того же запроса", related_table(&related), "Других заданий нет.")
             .more(format!("/jobs?correlation={}", job.correlation_id)),
     ];
     visit.page(&page)
 }
 
-/// States in the order of a job's life; the current one is marked.
+/// States in the order of a job's life; the current one is marked. The path ends with the end that the job has had, or with all ends
+/// that it may have.
 fn machine(job: &JobRow) -> Vec<(String, bool)> {
+    let attempts = format!("попытка {} из {}", job.attempt, job.max_attempts);
+    let running = format!("{} ({attempts})", JobState::Running.label());
+    let queued = match (job.state, job.attempt) {
+        (JobState::Queued, 1..) => format!("{}, снова ({attempts} была)", JobState::Queued.label()),
+        _ => JobState::Queued.label().to_owned(),
+    };
     let end = match job.state {
-        JobState::Dead | JobState::Cancelled => job.state,
-        _ => JobState::Done,
+        JobState::Done | JobState::Dead | JobState::Cancelled => job.state.label().to_owned(),
+        JobState::Queued | JobState::Running => {
+            [JobState::Done, JobState::Dead, JobState::Cancelled].map(JobState::label).join(" / ")
+        }
     };
-    let name = |state: JobState| match state {
-        JobState::Running => format!("{} (попытка {} из {})", state.label(), job.attempt, job.max_attempts),
-        state => state.label().to_owned(),
-    };
-    [JobState::Queued, JobState::Running, end].map(|state| (name(state), state == job.state)).into()
+    let has_ended = !matches!(job.state, JobState::Queued | JobState::Running);
+    vec![(queued, job.state == JobState::Queued), (running, job.state == JobState::Running), (end, has_ended)]
 }
 
 fn facts(job: &JobRow) -> Vec<(&'static str, Cell)> {
@@ -50,11 +62,13 @@ fn facts(job: &JobRow) -> Vec<(&'static str, Cell)> {
         ("Id", Cell::code(job.id)),
         ("Очередь", Cell::link(format!("/jobs?queue={}", job.queue), &job.queue)),
         ("Попытки", Cell::text(format!("{} из {}", job.attempt, job.max_attempts))),
+        ("Ожидания", Cell::number(job.waits)),
         ("Аккаунт", account_of(job.tenant.as_deref())),
         ("Запрос", Cell::code(&job.correlation_id)),
         ("Создано", Cell::time(job.created_at)),
         ("Начать не раньше", Cell::time(job.run_at)),
         ("Последняя попытка начата", Cell::time(job.started_at)),
+        ("Воркер", Cell::maybe_code(job.lease_owner.as_deref())),
         ("Аренда до", Cell::time(job.lease_until)),
         ("Завершено", Cell::time(job.finished_at)),
         ("Последняя попытка шла", Cell::duration_ms(took)),
@@ -73,6 +87,9 @@ fn acts(job: &JobRow) -> Vec<Form> {
             Form::act(format!("/jobs/{}/cancel", job.id), "Отменить", "Отменить")
                 .text("Отменить можно только то, что ещё не началось.")
                 .danger(),
+            Form::act(format!("/jobs/{}/reschedule", job.id), "Перенести", "Перенести")
+                .text("0 минут — начать сейчас. Попытки задания остаются.")
+                .field(Field::number("minutes", MINUTES_LABEL).value(0).required()),
         ],
         JobState::Running | JobState::Done => Vec::new(),
     }
@@ -93,5 +110,5 @@ fn related_table(jobs: &[JobRow]) -> Table {
         )
     };
     let head = ["Создано", "Вид", "Состояние", "Попытки", "Последняя ошибка"];
-    Table::new(&head, jobs.iter().take(RELATED_SHOWN).map(row).collect())
+    Table::new(&head, jobs.iter().map(row).collect())
 }

@@ -101,7 +101,7 @@ impl List for Payments {
     }
 }
 
-/// How an attempt takes the money, in Russian.
+/// Name of the way in which an attempt takes the money, in Russian.
 pub(super) const fn kind_name(kind: AttemptKind) -> &'static str {
     match kind {
         AttemptKind::Form => "форма банка",

@@ -96,7 +96,7 @@ fn with_terms(form: Form, terms: Option<&PlanTerms>) -> Form {
 
 /// The code in a form.
 pub(crate) fn code_of(form: &Pairs) -> Result<PlanCode, Fault> {
-    form.required("code", "Код")?.parse().map_err(refused)
+    form.required("code", "Код")?.parse().map_err(to_fault)
 }
 
 /// The terms in a form.
@@ -119,7 +119,7 @@ pub(crate) fn terms_of(form: &Pairs) -> Result<PlanTerms, Fault> {
         currency: Currency::Rub,
         features: features.unwrap_or_else(|| json!({})),
     };
-    terms.check().map_err(refused)?;
+    terms.check().map_err(to_fault)?;
     Ok(terms)
 }
 
@@ -207,7 +207,7 @@ pub(crate) fn not_set(error: StoreError) -> Fault {
 }
 
 /// Why a plan is invalid, in Russian.
-fn refused(invalid: InvalidPlan) -> Fault {
+fn to_fault(invalid: InvalidPlan) -> Fault {
     Fault::refused(match invalid {
         InvalidPlan::Code => "Код: от 1 до 64 знаков a–z, 0–9, «-».",
         InvalidPlan::Title => "Название: слишком длинное, пустое или в несколько строк.",

@@ -86,7 +86,7 @@ pub(crate) fn state(plan: &Plan) -> Cell {
     }
 }
 
-/// How many seats a subscription may have.
+/// Range of seats that a subscription may have.
 pub(crate) fn seats(plan: &Plan) -> String {
     match plan.terms.max_seats {
         Some(most) => format!("{}–{most}", plan.terms.min_seats),

@@ -93,7 +93,7 @@ pub(crate) async fn refund(visit: Visit<Billing>) -> Result<Response, Fault> {
     Ok(visit.done(&format!("/purchases/{id}"), "Возврат принят, деньги вернёт задание."))
 }
 
-/// What can be refunded of a purchase now: the price of its unspent coins.
+/// Refundable sum of a purchase now: the price of its unspent coins.
 async fn most_refundable(conn: &mut Conn, clock: &dyn Clock, purchase: &Purchase) -> Result<Kopecks, Fault> {
     let (now, lots) = (clock.now(), ledger::list_open_lots(conn, purchase.wallet_id).await?);
     let left = |id: Option<LotId>| {
@@ -140,7 +140,7 @@ pub(in crate::screens) async fn refund_in(
     let before = purchases::lock_purchase(unit, id).await?;
     check_seen(form, &before)?;
     let request = RefundRequest { purchase_id: id, kopecks: kopecks_of(form)?, requested_by: &requester };
-    let refund = request_refund(unit, &request, clock).await.map_err(refused)?;
+    let refund = request_refund(unit, &request, clock).await.map_err(to_fault)?;
     let after = json!({
         "refund": refund.id,
         "refund_kopecks": refund.allocation.kopecks,
@@ -151,7 +151,7 @@ pub(in crate::screens) async fn refund_in(
 }
 
 /// Why a refund is refused, in Russian.
-fn refused(error: RefundError) -> Fault {
+fn to_fault(error: RefundError) -> Fault {
     match error {
         RefundError::NotPaid => Fault::conflict("Покупка не оплачена: возвращать нечего."),
         RefundError::PaidByTransfer => {

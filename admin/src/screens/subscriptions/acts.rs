@@ -60,7 +60,7 @@ pub(crate) async fn renew(visit: Visit<Billing>) -> Result<Response, Fault> {
         let by = OperatorAct { operator: &visit.who.login, reason };
         let invoice = services::force_renewal(act.unit(), visit.deps.clock(), &settings, &row, by)
             .await
-            .map_err(refused)?;
+            .map_err(to_fault)?;
         let after = json!({ "invoice": invoice.id, "total_kopecks": invoice.total });
         act.commit(record("subscription.renew", id, reason, &row, after)).await?;
         Ok::<_, Fault>((invoice.total, row.card_id.is_some()))
@@ -91,7 +91,7 @@ pub(crate) async fn grant_bonus(visit: Visit<Billing>) -> Result<Response, Fault
         let clock = visit.deps.clock();
         let new = services::grant_bonus_days(act.unit(), clock, &settings, &row, days, by)
             .await
-            .map_err(refused)?;
+            .map_err(to_fault)?;
         let mut after = state_of(&new);
         if let Some(fields) = after.as_object_mut() {
             fields.insert("days".to_owned(), days.into());
@@ -148,7 +148,7 @@ pub(crate) async fn end_review(visit: Visit<Billing>) -> Result<Response, Fault>
         let by = OperatorAct { operator: &visit.who.login, reason };
         let new = services::clear_review(act.unit(), visit.deps.clock(), &settings, &row, by)
             .await
-            .map_err(refused)?;
+            .map_err(to_fault)?;
         act.commit(record("subscription.end_review", id, reason, &row, state_of(&new))).await
     };
     repeat_contended(run).await?;
@@ -182,7 +182,7 @@ pub(crate) async fn start(visit: Visit<Billing>) -> Result<Response, Fault> {
 }
 
 /// Why an act is not possible, in Russian.
-pub(crate) fn refused(error: OperatorError) -> Fault {
+pub(crate) fn to_fault(error: OperatorError) -> Fault {
     match error {
         OperatorError::Reinstate(ReinstateRefusal::TooLate(day)) => Fault::conflict(format!(
             "Следующий период закончился {}: восстановить подписку нельзя.",

@@ -6,7 +6,7 @@ mod quote;
 mod seats;
 mod show;
 
-pub(super) use acts::refused;
+pub(super) use acts::to_fault;
 pub(super) use acts::{cancel, end_review, grant_bonus, renew, restore, start};
 pub(crate) use list::Subscriptions;
 pub(super) use quote::{apply, price, show as show_quote, withdraw};

@@ -106,7 +106,7 @@ fn quote_path(id: SubscriptionId, quote: QuoteId) -> String {
     format!("/subscriptions/{id}/quote?quote={quote}")
 }
 
-fn told(quote: &StoredQuote) -> Value {
+fn audit_fields(quote: &StoredQuote) -> Value {
     json!({
         "quote": quote.id,
         "change": quote.change.kind().as_str(),
@@ -124,7 +124,7 @@ pub(crate) async fn price(visit: Visit<Billing>) -> Result<Response, Fault> {
         let (clock, actor) = (visit.deps.clock(), Actor::Operator(&visit.who.login));
         let quote = services::create_quote(act.unit(), clock, &row, change, actor).await;
         let (quote, _) = quote.map_err(not_priced)?;
-        act.commit(record("subscription.quote", id, PRICED, &row, told(&quote))).await?;
+        act.commit(record("subscription.quote", id, PRICED, &row, audit_fields(&quote))).await?;
         Ok::<_, Fault>(quote.id)
     };
     let quote = repeat_contended(run).await?;
@@ -225,7 +225,7 @@ pub(crate) async fn apply(visit: Visit<Billing>) -> Result<Response, Fault> {
                 Ok((after_path(id, invoice), notice))
             }
             ApplyOutcome::Changed(renewed) => {
-                act.commit(record("subscription.quote", id, PRICED, &row, told(&renewed))).await?;
+                act.commit(record("subscription.quote", id, PRICED, &row, audit_fields(&renewed))).await?;
                 Ok((quote_path(id, renewed.id), "Цена тем временем изменилась. Проверьте новую."))
             }
             ApplyOutcome::NotFound => Err(Fault::NotFound),

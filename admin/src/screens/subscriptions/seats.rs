@@ -11,7 +11,7 @@ use super::list::day;
 use crate::http::{Billing, Fault, Visit};
 use crate::view::{Cell, Field, Form, Row, Section, Table};
 
-/// Who has seats; `None` if the widget gives no seats to users, and before the first purchase.
+/// Section with the occupied seats; `None` if the widget gives no seats to users, and before the first purchase.
 pub(super) fn section(details: &SubscriptionDetails, seats: &[OccupiedSeat]) -> Option<Section> {
     details.seats?;
     let row = |occupied: &OccupiedSeat| {

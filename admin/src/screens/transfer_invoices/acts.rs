@@ -26,7 +26,7 @@ pub(crate) async fn withdraw(visit: Visit<Billing>) -> Result<Response, Fault> {
     let run = || async {
         let mut act = visit.begin().await?;
         let found = transfers::find_transfer_invoice(&mut act, id).await?.ok_or(Fault::NotFound)?;
-        if !withdraw_transfer_invoice(act.unit(), context, id).await.map_err(refused)? {
+        if !withdraw_transfer_invoice(act.unit(), context, id).await.map_err(to_fault)? {
             return Err(Fault::conflict("Счёт уже не ждёт денег."));
         }
         act.commit(Record {
@@ -42,7 +42,7 @@ pub(crate) async fn withdraw(visit: Visit<Billing>) -> Result<Response, Fault> {
     Ok(visit.done(&format!("/transfer-invoices/{id}"), "Счёт отозван."))
 }
 
-fn refused(error: TransferError) -> Fault {
+fn to_fault(error: TransferError) -> Fault {
     match error {
         TransferError::Store(error) => error.into(),
         error => Fault::internal(error),

@@ -63,7 +63,7 @@ pub(super) fn forms(operation: &BankOperation) -> Vec<Form> {
     vec![to_invoice, to_balance, returned, dismissed, left]
 }
 
-/// What a decision does with the money.
+/// Destination that a decision gives the money.
 enum Destination {
     Invoice(InvoiceNumber),
     Balance(InstallId, Inn),
@@ -72,7 +72,7 @@ enum Destination {
 }
 
 impl Destination {
-    /// What the form of a decision asks for.
+    /// Reads the destination from the form of a decision.
     fn of(action: &str, form: &Pairs) -> Result<Self, Fault> {
         match action {
             MATCH => {
@@ -193,12 +193,12 @@ pub(in crate::screens) async fn decide_in(
         Destination::Returned(order) => record_returned_operation(unit, context, &decision, order).await,
         Destination::Foreign => dismiss_operation(unit, context, &decision).await,
     }
-    .map_err(refused)?;
+    .map_err(to_fault)?;
     Ok((json!({ "state": "queued", "kopecks": operation.amount }), destination.state()))
 }
 
 fn must_wait(operation: &BankOperation) -> Result<(), Fault> {
-    if operation.state == OperationState::Queued { Ok(()) } else { Err(refused(DecideError::NotQueued)) }
+    if operation.state == OperationState::Queued { Ok(()) } else { Err(to_fault(DecideError::NotQueued)) }
 }
 
 async fn invoice_of(
@@ -210,7 +210,7 @@ async fn invoice_of(
     found.ok_or_else(|| Fault::refused("У продавца нет счёта с этим номером."))
 }
 
-fn refused(error: DecideError) -> Fault {
+fn to_fault(error: DecideError) -> Fault {
     match error {
         DecideError::NotQueued => Fault::conflict("Об этих деньгах уже решили."),
         DecideError::UnknownOperation => Fault::NotFound,

@@ -25,7 +25,7 @@ const SUMMED_HOURS: i64 = 24;
 const BALANCE_LABEL: &str = "Баланс";
 const AMOUNT_LABEL: &str = "Сумма, рублей";
 
-/// Who has a balance with the install; `None` if nobody has.
+/// Section with the balances of firms at the install; `None` if there are none.
 pub(in crate::screens) fn section(balances: &[(BalanceOwner, Kopecks)]) -> Option<Section> {
     if balances.is_empty() {
         return None;
@@ -108,7 +108,7 @@ pub(crate) async fn return_balance(visit: Visit<Billing>) -> Result<Response, Fa
     Ok(visit.done(&format!("/installs/{id}"), "Возврат записан, баланс уменьшен."))
 }
 
-/// Records the return that a form tells of, in the transaction of an act. Returns the fields before and after for the audit log.
+/// Records the return that a form describes, in the transaction of an act. Returns the fields before and after for the audit log.
 pub(in crate::screens) async fn return_in(
     unit: &mut UnitOfWork,
     deps: &Deps,
@@ -120,7 +120,7 @@ pub(in crate::screens) async fn return_in(
     let by = format!("operator:{login}");
     let before = transfers::find_balance(unit, owner).await?;
     let returned = ReturnedBalance { owner, kopecks, order: &order, by: &by, reason };
-    record_returned_balance(unit, deps.clock(), returned).await.map_err(refused)?;
+    record_returned_balance(unit, deps.clock(), returned).await.map_err(to_fault)?;
     let after = transfers::find_balance(unit, owner).await?;
     Ok((
         json!({ "inn": owner.inn.as_str(), "balance_kopecks": before }),
@@ -128,7 +128,7 @@ pub(in crate::screens) async fn return_in(
     ))
 }
 
-fn refused(error: ReturnBalanceError) -> Fault {
+fn to_fault(error: ReturnBalanceError) -> Fault {
     match error {
         ReturnBalanceError::Amount => Fault::refused("Сумма должна быть больше нуля."),
         ReturnBalanceError::TooMuch => Fault::refused("На балансе столько нет."),

@@ -109,7 +109,7 @@ pub(crate) async fn create(visit: Visit<Operator>) -> Result<Response, Fault> {
     let run = || async {
         let mut act = visit.begin().await?;
         let now = act.now();
-        let vendor = services::create_vendor(&mut act, id, code, &data, now).await.map_err(refused)?;
+        let vendor = services::create_vendor(&mut act, id, code, &data, now).await.map_err(to_fault)?;
         act.commit(Record {
             action: "vendor.create",
             subject: ("vendor", id.to_string()),
@@ -131,7 +131,7 @@ pub(crate) async fn update(visit: Visit<Operator>) -> Result<Response, Fault> {
         let mut act = visit.begin().await?;
         let vendor = lock(&visit, &mut act, id).await?;
         let (now, before) = (act.now(), state_of(&vendor));
-        let after = services::update_vendor(&mut act, vendor, &data, now).await.map_err(refused)?;
+        let after = services::update_vendor(&mut act, vendor, &data, now).await.map_err(to_fault)?;
         act.commit(Record {
             action: "vendor.update",
             subject: ("vendor", id.to_string()),
@@ -161,7 +161,7 @@ pub(crate) async fn put_taxes(visit: Visit<Operator>) -> Result<Response, Fault>
         vendors::lock_vendor(&mut act, id).await?.ok_or(Fault::NotFound)?;
         let former = vendors::find_taxes(&mut act, id, taxes.valid_from).await?;
         let now = act.now();
-        services::put_taxes(&mut act, id, &taxes, now).await.map_err(refused)?;
+        services::put_taxes(&mut act, id, &taxes, now).await.map_err(to_fault)?;
         act.commit(Record {
             action: "vendor.put_taxes",
             subject: ("vendor", id.to_string()),
@@ -240,7 +240,7 @@ fn taxes_json(taxes: &VendorTaxes) -> Value {
 }
 
 /// Why a vendor is not stored, in Russian.
-pub(super) fn refused(error: VendorError) -> Fault {
+pub(super) fn to_fault(error: VendorError) -> Fault {
     match error {
         VendorError::Invalid(invalid) => Fault::refused(match invalid {
             InvalidVendor::Code => "Код: от 2 до 64 знаков a–z, 0–9, «-».",

@@ -122,7 +122,7 @@ pub(crate) async fn invite(visit: Visit<Operator>) -> Result<Response, Fault> {
         let mut act = visit.begin().await?;
         vendors::lock_vendor(&mut act, id).await?.ok_or(Fault::NotFound)?;
         let (clock, login) = (visit.deps.clock(), visit.who.login.as_str());
-        let invited = vendor_users::invite(act.unit(), clock, id, &email, login).await.map_err(refused)?;
+        let invited = vendor_users::invite(act.unit(), clock, id, &email, login).await.map_err(to_fault)?;
         act.commit(Record {
             action: "vendor_user.invite",
             subject: ("vendor", id.to_string()),
@@ -136,7 +136,7 @@ pub(crate) async fn invite(visit: Visit<Operator>) -> Result<Response, Fault> {
     Ok(visit.done(&format!("/vendors/{id}"), "Приглашение отправляется."))
 }
 
-fn refused(error: InvitationError) -> Fault {
+fn to_fault(error: InvitationError) -> Fault {
     match error {
         InvitationError::OtherVendor => {
             Fault::refused("С этим адресом входит пользователь другого продавца.")

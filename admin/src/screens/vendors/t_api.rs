@@ -72,7 +72,7 @@ async fn write(
         lock(visit, &mut act, id).await?;
         let former = transfers::find_access(&mut act, id).await?;
         let now = act.now();
-        set_t_api_access(&mut act, &visit.deps.keyring, id, access, now).await.map_err(refused)?;
+        set_t_api_access(&mut act, &visit.deps.keyring, id, access, now).await.map_err(to_fault)?;
         act.commit(Record {
             action,
             subject: ("vendor", id.to_string()),
@@ -131,7 +131,7 @@ fn terms_json(terms: DueTerms) -> Value {
     json!({ "days": terms.days(), "banking_days": terms.counts_banking_days() })
 }
 
-fn refused(error: AccessError) -> Fault {
+fn to_fault(error: AccessError) -> Fault {
     match error {
         AccessError::Account => Fault::refused("Расчётный счёт: 20 цифр."),
         AccessError::Token => Fault::refused("Введите токен без пробелов."),

@@ -8,7 +8,7 @@ use poem::Response;
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::edit::{lock, refused, seen_field};
+use super::edit::{lock, seen_field, to_fault};
 use crate::http::form::TERMINAL_PASSWORD_FIELD;
 use crate::http::{Fault, Owner, Record, Visit};
 use crate::view::{Field, Form};
@@ -70,7 +70,7 @@ async fn write(
         let (now, before) = (act.now(), json!({ "terminal_key": vendor.terminal_key }));
         let changed = services::set_terminal(&mut act, &visit.deps.keyring, vendor, terminal, now)
             .await
-            .map_err(refused)?;
+            .map_err(to_fault)?;
         act.commit(Record {
             action,
             subject: ("vendor", id.to_string()),

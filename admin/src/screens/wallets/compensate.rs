@@ -68,7 +68,7 @@ pub(crate) async fn credit(visit: Visit<Billing>) -> Result<Response, Fault> {
     Ok(visit.done(&format!("/wallets/{id}"), &format!("Начислено {}.", format::coins(amount))))
 }
 
-/// What operators have credited to a wallet in the last [`SUMMED_HOURS`], by the audit log; `None` if that is more than
+/// Sum that operators have credited to a wallet in the last [`SUMMED_HOURS`], by the audit log; `None` if that is more than
 /// [`MAX_SUMMED`] compensations.
 async fn credited_lately(
     conn: &mut Conn,
@@ -125,7 +125,7 @@ pub(in crate::screens) async fn credit_in(
 ) -> Result<(Value, Value), Fault> {
     let compensation = compensation_of(conn, id, form).await?;
     let before = ledger::find_wallet(conn, id).await?.ok_or(Fault::NotFound)?;
-    let outcome = compensate(conn, clock, id, &compensation).await.map_err(refused)?;
+    let outcome = compensate(conn, clock, id, &compensation).await.map_err(to_fault)?;
     let CompensationOutcome::Credited(posted) = outcome else { return Ok((Value::Null, Value::Null)) };
     let after = json!({
         "available_micro": posted.available,
@@ -137,7 +137,7 @@ pub(in crate::screens) async fn credit_in(
 }
 
 /// Why a compensation is not credited, in Russian.
-fn refused(error: CompensationError) -> Fault {
+fn to_fault(error: CompensationError) -> Fault {
     match error {
         CompensationError::Amount => {
             Fault::refused("Сумма должна быть больше нуля и не больше 1 000 000 Flycoins.")

@@ -174,7 +174,7 @@ fn invalid_billing(invalid: InvalidBilling) -> Fault {
     Fault::refused(format!("Биллинг: {why}."))
 }
 
-/// What does not fit the structure of billing settings, by the English text of the parser.
+/// Text about billing settings of a wrong structure, by the English text of the parser.
 fn shape(error: &str) -> String {
     let named = error.split('`').nth(1).unwrap_or_default();
     if error.starts_with("unknown field") {

@@ -108,13 +108,13 @@ pub(crate) async fn update(visit: Visit<Operator>) -> Result<Response, Fault> {
 
 /// The settings in a form.
 pub(crate) fn changes_of(deps: &Deps, form: &Pairs) -> Result<Changes, Fault> {
-    let kinds = parse_event_kinds(form.required("event_kinds", "Виды событий")?).map_err(refused)?;
+    let kinds = parse_event_kinds(form.required("event_kinds", "Виды событий")?).map_err(to_fault)?;
     let delays = form.required("delivery_delays", "Повторы доставки, секунд")?;
     let urls = urls_of(deps, form)?;
     Ok(Changes {
         event_urls: Some(if urls.is_empty() { None } else { Some(urls) }),
         event_kinds: Some(kinds),
-        delivery_delays: Some(parse_delivery_delays(delays).map_err(refused)?),
+        delivery_delays: Some(parse_delivery_delays(delays).map_err(to_fault)?),
         events_carry_token: Some(form.is_set("events_carry_token")),
         ..Changes::default()
     })
@@ -151,7 +151,7 @@ fn unknown_kind(kind: &str) -> Fault {
 }
 
 /// Why settings of events are refused, in Russian.
-fn refused(error: EventSettingsError) -> Fault {
+fn to_fault(error: EventSettingsError) -> Fault {
     match error {
         EventSettingsError::UnknownKind(unknown) => unknown_kind(&unknown.text),
         EventSettingsError::NotOptional(kind) => {

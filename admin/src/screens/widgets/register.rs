@@ -43,7 +43,7 @@ pub(crate) async fn register(visit: Visit<Operator>) -> Result<Response, Fault> 
     let run = || async {
         let mut act = visit.begin().await?;
         let registry = WidgetRegistry::new(&visit.deps.keyring, visit.deps.clock());
-        let issued = registry.register(&mut act, &registration).await.map_err(refused)?;
+        let issued = registry.register(&mut act, &registration).await.map_err(to_fault)?;
         act.commit(Record {
             action: "widget.register",
             subject: ("widget", issued.id.to_string()),
@@ -98,7 +98,7 @@ pub(crate) fn blocks(issued: &Issued) -> Vec<(&'static str, Cell)> {
 }
 
 /// Why a widget is not registered, in Russian.
-pub(crate) fn refused(error: RegistrationError) -> Fault {
+pub(crate) fn to_fault(error: RegistrationError) -> Fault {
     match error {
         RegistrationError::Code => {
             Fault::refused("Код: от 2 до 64 знаков a–z, 0–9, «-», начинается с буквы.")

@@ -53,7 +53,7 @@ impl Secret {
             Self::ProjectToken => registry.rotate_project_token(conn, widget, kept_until).await,
             Self::EventSecret => registry.rotate_event_secret(conn, widget, kept_until).await,
         };
-        issued.map_err(refused)
+        issued.map_err(to_fault)
     }
 }
 
@@ -144,7 +144,7 @@ pub(crate) async fn change_client_secret(visit: Visit<Operator>) -> Result<Respo
         let mut act = visit.begin().await?;
         let widget = widgets::find(&mut act, id).await?.ok_or(Fault::NotFound)?;
         let registry = WidgetRegistry::new(&visit.deps.keyring, visit.deps.clock());
-        registry.change_client_secret(&mut act, &widget, &secret).await.map_err(refused)?;
+        registry.change_client_secret(&mut act, &widget, &secret).await.map_err(to_fault)?;
         act.commit(Record {
             action: "widget.change_client_secret",
             subject: ("widget", id.to_string()),
@@ -159,7 +159,7 @@ pub(crate) async fn change_client_secret(visit: Visit<Operator>) -> Result<Respo
 }
 
 /// Why a secret is not replaced, in Russian.
-pub(crate) fn refused(error: RegistrationError) -> Fault {
+pub(crate) fn to_fault(error: RegistrationError) -> Fault {
     match error {
         RegistrationError::ClientSecret => Fault::refused("Введите секретный ключ интеграции."),
         RegistrationError::TooManySecrets { until } => Fault::conflict(format!(
