@@ -13,7 +13,7 @@ use flysk_queue::cron::Scheduler;
 use flysk_queue::executor::{Executor, LeaseConfig};
 use flysk_queue::limits::RateLimiter;
 use flysk_queue::{EphemeralQueue, Outbox, RedisKeys, connect_redis};
-use flysk_simulators::amocrm::{self, Amocrm};
+use flysk_simulators::amocrm::{self, Amocrm, Behaviour};
 use flysk_simulators::tbank::{self, TBank};
 use flysk_simulators::{Control, Running, SimClock};
 use flysk_store::Pool;
@@ -115,6 +115,7 @@ impl Sandbox {
         let control = || Control::with_clock(clock.clone());
         let amocrm = amocrm::start(None, control()).await?;
         amocrm.state.route(PUBLIC_ORIGIN, &api_url);
+        lift_rate_limits(&amocrm.state);
         let terminal = tbank::Terminal {
             key: TERMINAL_KEY.to_owned(),
             password: TERMINAL_PASSWORD.to_owned(),
@@ -197,6 +198,16 @@ impl Sandbox {
     pub fn outbox(&self) -> &Outbox {
         self.executor.outbox()
     }
+}
+
+/// amoCRM counts the requests of a second by its clock, which stands here: of any number of requests it would refuse all but the
+/// first seven until the clock is moved, and block the account after fifty more.
+fn lift_rate_limits(amocrm: &Amocrm) {
+    amocrm.set_behaviour(Behaviour {
+        requests_per_s: usize::MAX,
+        account_requests_per_s: usize::MAX,
+        ..amocrm.behaviour()
+    });
 }
 
 async fn executor(env: &Env, outbox: &Outbox) -> anyhow::Result<Executor<App>> {

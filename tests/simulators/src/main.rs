@@ -4,7 +4,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Parser;
@@ -152,10 +152,7 @@ async fn main() -> anyhow::Result<()> {
 async fn start(args: Args) -> anyhow::Result<Simulators> {
     let clock = SimClock::default();
     let control = || Control::with_clock(clock.clone());
-    let manifest = match &args.manifest {
-        Some(path) => Manifest::load(path).with_context(|| format!("cannot use {}", path.display()))?,
-        None => Manifest::default(),
-    };
+    let manifest = load_manifest(args.manifest.as_deref())?;
     anyhow::ensure!(
         args.recordings_folder.is_dir(),
         "{} is not a directory",
@@ -211,6 +208,12 @@ async fn start(args: Args) -> anyhow::Result<Simulators> {
         inbox: smtp::start_inbox(args.inbox, &smtp.state, control()).await?,
         smtp,
     })
+}
+
+/// The words of the recordings; without a file every recording gets filler words.
+fn load_manifest(file: Option<&Path>) -> anyhow::Result<Manifest> {
+    let Some(file) = file else { return Ok(Manifest::default()) };
+    Manifest::load(file).with_context(|| format!("cannot use {}", file.display()))
 }
 
 /// The person with both apps.

@@ -1,9 +1,9 @@
-//! Accounts of the simulated amoCRM: installing, uninstalling, renaming, users, calls.
+//! Accounts of the simulated amoCRM: installing, uninstalling, renaming, the end of access or of what was paid, calls.
 
 use std::sync::PoisonError;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use flysk_simulators::amocrm::{CallOutcome, NewCall, WIDGET_TOKEN_TTL_S, WidgetTokenShape};
+use chrono::TimeDelta;
+use flysk_simulators::amocrm::{Account, CallOutcome, NewCall};
 use poem::handler;
 use poem::web::{Data, Json, Path};
 use serde::{Deserialize, Serialize};
@@ -39,14 +39,20 @@ pub(super) fn create_account(scene: &Scene, wanted: &AccountDefinition) -> Resul
 pub(super) async fn install(scene: &Scene, account_id: u64) -> Result<(), Problem> {
     let amocrm = &scene.sandbox.amocrm.state;
     let client_id = &scene.plan.widget.client_id;
+    let can_install = |account: Account| account.users.iter().any(|user| user.is_admin && user.is_active);
+    if !amocrm.account(account_id).is_some_and(can_install) {
+        return Err(Problem::conflict(format!(
+            "account {account_id} has no administrator who could install the widget"
+        )));
+    }
     if scene.loses_webhook() {
         // amoCRM calls the redirect URI once, whatever comes of it.
         amocrm.issue_code(client_id, account_id, None)?;
-        note_webhook(scene, "install", None, true);
+        note_webhook(scene, account_id, "install", None, true);
         return Ok(());
     }
     let outcome = amocrm.install(client_id, account_id, None).await?;
-    note_webhook(scene, "install", Some(&outcome), false);
+    note_webhook(scene, account_id, "install", Some(&outcome), false);
     match outcome.status {
         Some(200) => Ok(()),
         status => Err(Problem::conflict(format!("Flysk answered amoCRM's redirect with {status:?}"))),
@@ -54,9 +60,10 @@ pub(super) async fn install(scene: &Scene, account_id: u64) -> Result<(), Proble
 }
 
 /// Notes that amoCRM called Flysk, without the query, which has a secret.
-fn note_webhook(scene: &Scene, event: &str, outcome: Option<&CallOutcome>, lost: bool) {
+fn note_webhook(scene: &Scene, account_id: u64, event: &str, outcome: Option<&CallOutcome>, lost: bool) {
     let url = outcome.and_then(|outcome| outcome.url.as_deref());
     let entry = WebhookEntry {
+        account_id,
         event: event.to_owned(),
         destination: url.and_then(|url| url.split('?').next()).map(str::to_owned),
         status: outcome.and_then(|outcome| outcome.status),
@@ -66,15 +73,21 @@ fn note_webhook(scene: &Scene, event: &str, outcome: Option<&CallOutcome>, lost:
 }
 
 /// The account, if the sandbox has it.
-fn known(scene: &Scene, account_id: u64) -> Result<u64, Problem> {
+pub(super) fn known(scene: &Scene, account_id: u64) -> Result<u64, Problem> {
     let is_known = scene.accounts.lock().unwrap_or_else(PoisonError::into_inner).contains(&account_id);
-    if is_known { Ok(account_id) } else { Err(Problem::not_found(format!("account {account_id}"))) }
+    if is_known { Ok(account_id) } else { Err(unknown(account_id)) }
 }
 
-async fn about(scene: &Scene, account_id: u64) -> Result<About, Problem> {
+/// What is told about the account.
+pub(super) async fn about(scene: &Scene, account_id: u64) -> Result<About, Problem> {
     let found = accounts_of(scene).await?.into_iter().find(|account| account.id == account_id);
-    let account = found.ok_or_else(|| Problem::not_found(format!("account {account_id}")))?;
-    Ok(About { account })
+    Ok(About { account: found.ok_or_else(|| unknown(account_id))? })
+}
+
+fn unknown(account_id: u64) -> Problem {
+    Problem::not_found(format!(
+        "the sandbox has no account {account_id}: GET /_sandbox/accounts lists those that it has"
+    ))
 }
 
 #[handler]
@@ -169,7 +182,7 @@ pub(super) async fn remove(scene: &Scene, account_id: u64) -> Result<(), Problem
     }
     let client_id = &scene.plan.widget.client_id;
     let outcome = scene.sandbox.amocrm.state.disable(client_id, account_id, lost).await?;
-    note_webhook(scene, "uninstall", Some(&outcome), lost);
+    note_webhook(scene, account_id, "uninstall", Some(&outcome), lost);
     Ok(())
 }
 
@@ -215,56 +228,50 @@ fn check_subdomain(text: &str) -> Result<(), Problem> {
     }
 }
 
-/// Adds a user to an account.
+/// The access of the widget ends, although it stays installed: amoCRM refuses its tokens from now on, and tells nobody.
 #[handler]
-pub(super) async fn add_user(
+pub(super) async fn revoke(
     Data(control): ControlData<'_>,
     Path(account_id): Path<String>,
-    Input(wanted): Input<UserDefinition>,
 ) -> Result<Json<Done<About>>, Problem> {
     let scene = control.scene()?;
     let id = known(&scene, number(&account_id, "an account")?)?;
     let after = scene.journal.last();
-    let mut is_known = false;
-    scene.sandbox.amocrm.state.change_account(id, |account| {
-        is_known = account.user(wanted.id).is_some();
-        if !is_known {
-            account.users.push(registration::user(&wanted));
-        }
-    })?;
-    if is_known {
-        return Err(Problem::conflict(format!("account {id} has a user {}", wanted.id)));
-    }
+    end_access(&scene, id)?;
     let about = about(&scene, id).await?;
     done(&scene, after, about).await
 }
 
-/// A one-time token of a user's page.
-#[derive(Debug, Serialize)]
-pub(super) struct UserToken {
-    /// Value of `X-Auth-Token`.
-    pub(super) token: String,
-    /// Its end, by the sandbox's clock.
-    pub(super) expires_at: DateTime<Utc>,
+/// Revokes the widget's tokens of the account.
+pub(super) fn end_access(scene: &Scene, account_id: u64) -> Result<(), Problem> {
+    Ok(scene.sandbox.amocrm.state.revoke(&scene.plan.widget.client_id, account_id)?)
 }
 
-/// Issues the one-time token that amoCRM gives to a widget's page, valid for half an hour.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unpaid {
+    #[serde(default = "yes")]
+    unpaid: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What the account has paid to amoCRM ends now: amoCRM answers 402 to writes at once, and to reads after 30 days.
 #[handler]
-pub(super) fn issue_token(
+pub(super) async fn set_unpaid(
     Data(control): ControlData<'_>,
-    Path((account_id, user_id)): Path<(String, String)>,
-) -> Result<Json<UserToken>, Problem> {
+    Path(account_id): Path<String>,
+    Input(wanted): Input<Unpaid>,
+) -> Result<Json<Done<About>>, Problem> {
     let scene = control.scene()?;
     let id = known(&scene, number(&account_id, "an account")?)?;
-    let user = number(&user_id, "a user")?;
-    Ok(Json(token_of(&scene, id, user)?))
-}
-
-/// The token of a user.
-pub(super) fn token_of(scene: &Scene, account_id: u64, user_id: u64) -> Result<UserToken, Problem> {
-    let (amocrm, client_id) = (&scene.sandbox.amocrm.state, &scene.plan.widget.client_id);
-    let token = amocrm.widget_token(client_id, account_id, user_id, &WidgetTokenShape::default())?;
-    Ok(UserToken { token, expires_at: scene.sandbox.now() + TimeDelta::seconds(WIDGET_TOKEN_TTL_S) })
+    let after = scene.journal.last();
+    let since = wanted.unpaid.then(|| scene.sandbox.now());
+    scene.sandbox.amocrm.state.change_account(id, |account| account.unpaid_since = since)?;
+    let about = about(&scene, id).await?;
+    done(&scene, after, about).await
 }
 
 /// The note of a call.
@@ -299,12 +306,8 @@ pub(super) async fn add_note(
 }
 
 /// Adds the note of a call.
-pub(super) fn call_takes_place(scene: &Scene, mut call: NewCall) -> Result<CallNote, Problem> {
+pub(super) fn call_takes_place(scene: &Scene, call: NewCall) -> Result<CallNote, Problem> {
     let (amocrm, account_id) = (&scene.sandbox.amocrm.state, call.account);
-    if !call.silently && scene.loses_webhook() {
-        call.silently = true;
-        note_webhook(scene, "note", None, true);
-    }
     let note_id = amocrm.call(call)?;
     Ok(CallNote { note_id, event_id: amocrm.event_of_note(account_id, note_id) })
 }

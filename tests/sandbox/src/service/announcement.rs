@@ -84,6 +84,8 @@ pub(super) struct UserState {
     pub(super) id: u64,
     pub(super) name: String,
     pub(super) is_admin: bool,
+    /// False: blocked.
+    pub(super) is_active: bool,
     /// POST answers with an `X-Auth-Token`.
     pub(super) token_url: String,
 }
@@ -128,6 +130,7 @@ pub(super) async fn accounts_of(scene: &Scene) -> Result<Vec<AccountState>, Prob
                     id: user.id,
                     name: user.name.clone(),
                     is_admin: user.is_admin,
+                    is_active: user.is_active,
                     token_url: token_url(user.id),
                 })
                 .collect(),

@@ -59,14 +59,14 @@ pub(super) fn list(Data(control): ControlData<'_>) -> Result<Json<Value>, Proble
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewCard {
-    title: Option<String>,
+pub(super) struct NewCard {
+    pub(super) title: Option<String>,
     #[serde(default = "paid")]
-    form: CardOutcome,
+    pub(super) form: CardOutcome,
     #[serde(default)]
-    charges: Vec<CardOutcome>,
+    pub(super) charges: Vec<CardOutcome>,
     /// By default the last of `charges`, or else the outcome on the form.
-    then: Option<CardOutcome>,
+    pub(super) then: Option<CardOutcome>,
 }
 
 fn paid() -> CardOutcome {
@@ -79,6 +79,11 @@ pub(super) fn add(
     Data(control): ControlData<'_>,
     Input(wanted): Input<NewCard>,
 ) -> Result<Json<CardState>, Problem> {
+    Ok(Json(add_card(&*control.scene()?, wanted)?))
+}
+
+/// Adds a card.
+pub(super) fn add_card(scene: &Scene, wanted: NewCard) -> Result<CardState, Problem> {
     if wanted.charges.len() > MAX_CHARGES {
         return Err(Problem::invalid(format!("`charges` has at most {MAX_CHARGES} outcomes")));
     }
@@ -89,8 +94,31 @@ pub(super) fn add(
             "`three_d_secure` is for `form`: nobody is asked when a saved card is charged",
         ));
     }
-    let title = wanted.title.unwrap_or_else(|| wanted.form.title().to_owned());
+    let title = wanted.title.unwrap_or_else(|| title_of(wanted.form, &wanted.charges, then));
     let charges: Vec<Ending> = wanted.charges.iter().map(|outcome| outcome.ending()).collect();
-    let scene = control.scene()?;
-    Ok(Json(scene.sandbox.bank.state.add_card(&title, wanted.form.ending(), charges, then.ending()).into()))
+    Ok(scene.sandbox.bank.state.add_card(&title, wanted.form.ending(), charges, then.ending()).into())
+}
+
+/// A title that tells the card from others: its outcome on the form, and those of charges if they differ.
+fn title_of(form: CardOutcome, charges: &[CardOutcome], then: CardOutcome) -> String {
+    let mut of_charges: Vec<&str> = charges.iter().chain([&then]).map(|outcome| outcome.title()).collect();
+    of_charges.dedup();
+    if of_charges.iter().all(|title| *title == form.title()) {
+        return form.title().to_owned();
+    }
+    format!("{}; списания: {}", form.title(), of_charges.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_names_charges_that_end_otherwise_than_the_form() {
+        let (paid, poor) = (CardOutcome::Paid, CardOutcome::InsufficientFunds);
+        assert_eq!(title_of(paid, &[], paid), "успешная оплата");
+        assert_eq!(title_of(paid, &[paid], paid), "успешная оплата");
+        let told = "успешная оплата; списания: недостаточно средств, успешная оплата";
+        assert_eq!(title_of(paid, &[poor], paid), told);
+    }
 }

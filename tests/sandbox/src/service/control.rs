@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use poem::endpoint::BoxEndpoint;
 use poem::web::{Data, Json};
-use poem::{EndpointExt as _, Response, Route, delete, get, handler, post, put};
+use poem::{EndpointExt as _, Response, Route, delete, get, handler, patch, post, put};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -14,7 +14,10 @@ use super::journal::{Entry, Filter};
 use super::options::check_event_url;
 use super::problem::Problem;
 use super::scene::{Current, Scene};
-use super::{accounts, advance, bank_form, cards, console, hooks, payments, reset, timeline};
+use super::{
+    accounts, advance, amocrm_failures, bank_form, cards, console, hooks, payments, records, reset, timeline,
+    users,
+};
 
 /// Entries of the timeline in an answer to an act.
 const MAX_ENTRIES: usize = 1_000;
@@ -71,9 +74,15 @@ pub(super) fn routes(control: Control) -> BoxEndpoint<'static, Response> {
         .at("/accounts", get(accounts::list).post(accounts::add))
         .at("/accounts/:account_id", delete(accounts::uninstall))
         .at("/accounts/:account_id/rename", post(accounts::rename))
-        .at("/accounts/:account_id/users", post(accounts::add_user))
-        .at("/accounts/:account_id/users/:user_id/token", post(accounts::issue_token))
+        .at("/accounts/:account_id/revoke", post(accounts::revoke))
+        .at("/accounts/:account_id/unpaid", post(accounts::set_unpaid))
+        .at("/accounts/:account_id/users", post(users::add))
+        .at("/accounts/:account_id/users/:user_id", patch(users::change).delete(users::remove))
+        .at("/accounts/:account_id/users/:user_id/token", post(users::issue_token))
         .at("/accounts/:account_id/notes", post(accounts::add_note))
+        .at("/accounts/:account_id/records", post(records::change))
+        .at("/amocrm", get(amocrm_failures::read))
+        .at("/amocrm/fail", post(amocrm_failures::fail))
         .at("/cards", get(cards::list).post(cards::add))
         .at("/payments", get(payments::list))
         .at("/payments/:order/pay", post(payments::pay))

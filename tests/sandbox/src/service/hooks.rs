@@ -1,7 +1,5 @@
 //! Hooks that get lost.
 
-use std::sync::atomic::Ordering;
-
 use poem::handler;
 use poem::web::{Data, Json};
 use serde::{Deserialize, Serialize};
@@ -18,7 +16,7 @@ use super::scene::Scene;
 pub(super) enum Sender {
     /// Events of Flysk to the vendor's backend.
     Events,
-    /// Webhooks of amoCRM: installs, uninstalls, notes.
+    /// What amoCRM sends: installs, uninstalls, and webhooks to whoever subscribed to them.
     Amocrm,
     /// Notifications of the bank to Flysk.
     Bank,
@@ -74,7 +72,7 @@ pub(super) fn lose_next(scene: &Scene, wanted: &Lose) -> Result<(), Problem> {
         Sender::Events => {
             scene.outside.events.proxy.lose(Losses { next: wanted.next, answered: wanted.answered });
         }
-        Sender::Amocrm => scene.webhook_losses.store(wanted.next, Ordering::SeqCst),
+        Sender::Amocrm => scene.sandbox.amocrm.state.lose_webhooks(wanted.next),
         Sender::Bank => scene.sandbox.bank.state.lose_notifications(wanted.next),
     }
     Ok(())
@@ -85,7 +83,7 @@ fn remaining(scene: &Scene) -> Remaining {
     Remaining {
         events: next,
         answered,
-        amocrm: scene.webhook_losses.load(Ordering::SeqCst),
+        amocrm: scene.sandbox.amocrm.state.webhook_losses(),
         bank: scene.sandbox.bank.state.losses(),
     }
 }

@@ -147,6 +147,7 @@ pub(super) struct MailEntry {
 /// A webhook of amoCRM.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct WebhookEntry {
+    pub(super) account_id: u64,
     /// `install`, `uninstall`, or amoCRM's name of an event, such as `note_lead`.
     pub(super) event: String,
     pub(super) destination: Option<String>,
@@ -187,7 +188,8 @@ impl Occurrence {
             Self::Subscription(entry) => Some(entry.account_id),
             Self::Invoice(entry) => Some(entry.account_id),
             Self::Flycoins(entry) => Some(entry.account_id),
-            Self::Refusal(_) | Self::Letter(_) | Self::Webhook(_) | Self::FailedJob(_) => None,
+            Self::Webhook(entry) => Some(entry.account_id),
+            Self::Refusal(_) | Self::Letter(_) | Self::FailedJob(_) => None,
         }
     }
 }

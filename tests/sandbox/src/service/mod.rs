@@ -6,6 +6,7 @@
 
 mod accounts;
 mod advance;
+mod amocrm_failures;
 mod announcement;
 mod bank_form;
 mod bank_words;
@@ -23,11 +24,13 @@ mod options;
 mod payments;
 mod problem;
 mod recorder;
+mod records;
 mod registration;
 mod reset;
 mod scene;
 mod span;
 mod timeline;
+mod users;
 
 use std::time::{Duration, Instant};
 

@@ -271,10 +271,11 @@ impl Marks {
         self.webhooks += deliveries.len();
         let told = deliveries.into_iter().map(|delivery| {
             let entry = WebhookEntry {
+                account_id: delivery.account_id,
                 event: delivery.event,
                 destination: Some(delivery.destination),
                 status: (delivery.status != 0).then_some(delivery.status),
-                lost: false,
+                lost: delivery.lost,
             };
             (delivery.at, Occurrence::Webhook(entry))
         });

@@ -1,7 +1,7 @@
 //! A sandbox from its start to the next reset, with everything around it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -77,8 +77,6 @@ pub(super) struct Scene {
     pub(super) widget: OnceLock<RegisteredWidget>,
     /// Accounts of the simulated amoCRM.
     pub(super) accounts: Mutex<BTreeSet<u64>>,
-    /// Number of amoCRM's next webhooks that are lost.
-    pub(super) webhook_losses: AtomicU32,
     /// Told of requests that may have enqueued jobs.
     pub(super) work: Notify,
     /// What the console shows after an act, once.
@@ -137,7 +135,6 @@ impl Scene {
             api,
             widget: OnceLock::new(),
             accounts: Mutex::default(),
-            webhook_losses: AtomicU32::new(0),
             work: Notify::new(),
             console_note: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
@@ -161,8 +158,7 @@ impl Scene {
 
     /// Whether amoCRM's next webhook is lost; counts it.
     pub(super) fn loses_webhook(&self) -> bool {
-        let less = |left: u32| left.checked_sub(1);
-        self.webhook_losses.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok()
+        self.sandbox.amocrm.state.loses_webhook()
     }
 
     /// Runs what is due now, and reads what came of it into the timeline. While the clock moves, whoever moves it does so.

@@ -9,7 +9,7 @@ use super::Amocrm;
 use super::guard::Caller;
 use super::model::{Platform, User};
 use super::problem::{HandlerResult, Problem, hal};
-use super::query::{Query, hal_list};
+use super::query::{Query, hal_list_counted};
 use crate::control::locked;
 
 const ACCOUNT_WITH: [&str; 10] = [
@@ -85,7 +85,7 @@ pub(crate) fn list_users(
     let state = locked(&amo.inner.state);
     let account = state.account(caller.account_id).ok_or_else(gone)?;
     let users: Vec<Value> = account.users.iter().map(user_json).collect();
-    Ok(hal_list("users", &users, page, &caller.host, request.original_uri()))
+    Ok(hal_list_counted("users", &users, page, &caller.host, request.original_uri()))
 }
 
 /// One user; administrators only.

@@ -23,6 +23,8 @@ const MAX_INVALID_ANSWERS: usize = 100;
 pub struct Delivery {
     /// Completion time, by the simulator's clock.
     pub at: DateTime<Utc>,
+    /// Account id.
+    pub account_id: u64,
     /// Id of the hook.
     pub hook_id: u64,
     /// Destination URL.
@@ -33,6 +35,8 @@ pub struct Delivery {
     pub attempt: u32,
     /// Status of the response; 0 or 499 if there was none within 2 s.
     pub status: u16,
+    /// Whether it was lost on purpose: nothing was sent, and nothing will be.
+    pub lost: bool,
 }
 
 /// Delay before the next attempt; `None` if there is none.
@@ -91,13 +95,49 @@ impl Amocrm {
     pub(crate) fn send_to_hooks(&self, account_id: u64, event: &str, body: &str) {
         let mut state = locked(&self.inner.state);
         for hook in &state.content(account_id).hooks {
-            if !hook.disabled && hook.settings.iter().any(|name| name == event) {
-                let amo = self.clone();
-                let (id, event, body) = (hook.id, event.to_owned(), body.to_owned());
-                let work = self.control().clock().begin_work();
-                self.spawn(async move { amo.deliver(account_id, id, event, body, work).await });
+            if hook.disabled || !hook.settings.iter().any(|name| name == event) {
+                continue;
             }
+            if self.loses_webhook() {
+                self.note_lost(account_id, hook, event);
+                continue;
+            }
+            let amo = self.clone();
+            let (id, event, body) = (hook.id, event.to_owned(), body.to_owned());
+            let work = self.control().clock().begin_work();
+            self.spawn(async move { amo.deliver(account_id, id, event, body, work).await });
         }
+    }
+
+    /// Loses the next webhooks that would be sent, with all their attempts; 0 ends it.
+    pub fn lose_webhooks(&self, webhooks: u32) {
+        *locked(&self.inner.webhook_losses) = webhooks;
+    }
+
+    /// Number of webhooks that are still to be lost.
+    pub fn webhook_losses(&self) -> u32 {
+        *locked(&self.inner.webhook_losses)
+    }
+
+    /// Whether the next webhook is lost; counts it. Redirects and disconnect hooks are lost by whoever lets them happen.
+    pub fn loses_webhook(&self) -> bool {
+        let mut left = locked(&self.inner.webhook_losses);
+        let less = left.checked_sub(1);
+        *left = less.unwrap_or_default();
+        less.is_some()
+    }
+
+    fn note_lost(&self, account_id: u64, hook: &Hook, event: &str) {
+        locked(&self.inner.deliveries).push(Delivery {
+            at: self.control().clock().now(),
+            account_id,
+            hook_id: hook.id,
+            destination: hook.destination.clone(),
+            event: event.to_owned(),
+            attempt: 1,
+            status: 0,
+            lost: true,
+        });
     }
 
     /// `work` is the clock's for the first attempt.
@@ -113,11 +153,13 @@ impl Amocrm {
             let event = event.clone();
             locked(&self.inner.deliveries).push(Delivery {
                 at: now,
+                account_id,
                 hook_id,
                 destination,
                 event,
                 attempt,
                 status,
+                lost: false,
             });
             let Some(pause) = pause_after(attempt, status) else { return };
             if !behaviour.hook_request_id_stable {

@@ -82,6 +82,8 @@ struct Inner {
     behaviour: Mutex<Behaviour>,
     meter: Mutex<guard::RateMeter>,
     deliveries: Mutex<Vec<Delivery>>,
+    /// Number of the next webhooks that are lost.
+    webhook_losses: Mutex<u32>,
     pages: Mutex<pages::Pages>,
     outbound: outbound::OutboundClient,
     key: jwt::SigningKey,
@@ -132,6 +134,7 @@ pub async fn start(addr: Option<SocketAddr>, control: Control) -> Result<Running
             behaviour: Mutex::default(),
             meter: Mutex::default(),
             deliveries: Mutex::default(),
+            webhook_losses: Mutex::default(),
             pages: Mutex::default(),
             outbound: outbound::OutboundClient::new()?,
             key: jwt::SigningKey::generate()?,

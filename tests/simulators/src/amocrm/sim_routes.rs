@@ -48,6 +48,7 @@ pub(crate) fn routes(amo: &Amocrm) -> Route {
         .at("/disable-hook", on(post(disable_hook)))
         .at("/remove-hook", on(post(remove_hook)))
         .at("/notes", on(post(read_notes)))
+        .at("/lose-webhooks", on(post(lose_webhooks)))
         .at("/deliveries", on(get(read_deliveries)))
         .at("/behaviour", on(get(read_behaviour).put(set_behaviour)))
         .at("/egress", on(post(egress)))
@@ -254,6 +255,18 @@ fn disable_hook(Data(amo): Data<&Amocrm>, Json(told): Json<OneHook>) -> Outcome<
 fn remove_hook(Data(amo): Data<&Amocrm>, Json(told): Json<OneHook>) -> Outcome<StatusCode> {
     amo.remove_hook(told.account, &told.destination)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LoseWebhooks {
+    next: u32,
+}
+
+#[handler]
+fn lose_webhooks(Data(amo): Data<&Amocrm>, Json(told): Json<LoseWebhooks>) -> StatusCode {
+    amo.lose_webhooks(told.next);
+    StatusCode::NO_CONTENT
 }
 
 #[handler]

@@ -219,3 +219,20 @@ async fn several_notes_may_be_sent_in_one_request() {
     let both = receiver.control.calls().pop().unwrap().body;
     assert!(both.contains("leads%5Bnote%5D%5B0%5D") && both.contains("leads%5Bnote%5D%5B1%5D"));
 }
+
+#[tokio::test]
+async fn a_lost_webhook_is_noted_and_never_sent() {
+    let (amo, receiver, _) = subscribed().await;
+    answers(&receiver, 204);
+    amo.sim.state.lose_webhooks(1);
+    ring(&amo);
+    assert_eq!(amo.sim.state.webhook_losses(), 0);
+    ring(&amo);
+    delivered(&amo, 2).await;
+    let told = amo.sim.state.deliveries();
+    let told: Vec<_> = told.iter().map(|one| (one.account_id, one.status, one.lost)).collect();
+    assert_eq!(told, [(ACCOUNT, 0, true), (ACCOUNT, 204, false)]);
+    amo.sim.control.clock().advance(chrono::Duration::hours(3));
+    quiet_at(&amo, 2).await;
+    assert_eq!(receiver.control.calls().len(), 1, "amoCRM does not repeat what it believes to be sent");
+}

@@ -11,17 +11,21 @@ use poem::{Request, Response, handler};
 use serde_json::json;
 
 use super::super::accounts::{
-    NewAccount, call_takes_place, change_subdomain, install, open_account, remove, token_of,
+    NewAccount, call_takes_place, change_subdomain, end_access, install, open_account, remove,
 };
 use super::super::advance::{Advance, move_clock, target};
+use super::super::amocrm_failures::{Failure, fail_next};
 use super::super::bank_words::CardOutcome;
+use super::super::cards::{NewCard, add_card};
 use super::super::control::ControlData;
+use super::super::definition::UserDefinition;
 use super::super::hooks::{Lose, Sender, lose_next};
 use super::super::options::check_event_url;
 use super::super::payments::{declining_card, pay_order};
 use super::super::problem::Problem;
 use super::super::reset::start_again;
 use super::super::scene::Scene;
+use super::super::users::{UserChange, add_user, change_user, token_of};
 use super::Note;
 
 /// Fields of a form.
@@ -77,20 +81,7 @@ async fn perform(scene: &Scene, name: &str, fields: &Fields) -> Result<Note, Pro
             let id = open_account(scene, NewAccount::default()).await?;
             done(&format!("Аккаунт {id} создан, виджет установлен"))
         }
-        "install" => {
-            install(scene, number(fields, "account")?).await?;
-            done("Виджет установлен")
-        }
-        "uninstall" => {
-            remove(scene, number(fields, "account")?).await?;
-            done("Виджет удалён")
-        }
-        "rename" => {
-            change_subdomain(scene, number(fields, "account")?, text(fields, "subdomain")?)?;
-            done("Поддомен изменён")
-        }
-        "token" => token(scene, fields)?,
-        "call" => call(scene, fields)?,
+        "card" => card(scene, fields)?,
         "pay" => {
             let card = fields.get("card").map_or(TEST_CARDS[0].number, String::as_str);
             pay(scene, fields, card).await?
@@ -100,15 +91,61 @@ async fn perform(scene: &Scene, name: &str, fields: &Fields) -> Result<Note, Pro
             pay(scene, fields, &card).await?
         }
         "lose" => lose(scene, fields)?,
+        "fail" => fail(scene, fields)?,
         "event-url" => {
             let url = Some(text(fields, "url")?).filter(|url| !url.is_empty());
             scene.outside.events.proxy.send_to(url.map(check_event_url).transpose()?);
             done("Адрес событий сохранён")
         }
-        other => return Err(Problem::not_found(format!("форма `{other}`"))),
+        of_account => perform_in_account(scene, of_account, fields).await?,
     };
     scene.settle().await?;
     Ok(note)
+}
+
+/// What happens in the account that the form names.
+async fn perform_in_account(scene: &Scene, name: &str, fields: &Fields) -> Result<Note, Problem> {
+    Ok(match name {
+        "install" => {
+            install(scene, number(fields, "account")?).await?;
+            done("Виджет установлен")
+        }
+        "uninstall" => {
+            remove(scene, number(fields, "account")?).await?;
+            done("Виджет удалён")
+        }
+        "revoke" => {
+            end_access(scene, number(fields, "account")?)?;
+            done("Доступ отозван: Flysk узнает об этом при обращении к amoCRM")
+        }
+        "rename" => {
+            change_subdomain(scene, number(fields, "account")?, text(fields, "subdomain")?)?;
+            done("Поддомен изменён")
+        }
+        "token" => token(scene, fields)?,
+        "user" => {
+            let user = UserDefinition {
+                id: number(fields, "user")?,
+                name: text(fields, "name")?.to_owned(),
+                is_admin: fields.contains_key("is_admin"),
+            };
+            add_user(scene, number(fields, "account")?, &user)?;
+            done(&format!("Пользователь {} добавлен", user.id))
+        }
+        "block" => switch_user(scene, fields, false)?,
+        "unblock" => switch_user(scene, fields, true)?,
+        "call" => call(scene, fields)?,
+        other => return Err(Problem::not_found(format!("форма `{other}`"))),
+    })
+}
+
+/// Blocks a user, or lets the user in again.
+fn switch_user(scene: &Scene, fields: &Fields, is_active: bool) -> Result<Note, Problem> {
+    let (account, user) = (number(fields, "account")?, number(fields, "user")?);
+    let change = UserChange { is_active: Some(is_active), ..UserChange::default() };
+    change_user(scene, account, user, change)?;
+    let what = if is_active { "может войти" } else { "заблокирован" };
+    Ok(done(&format!("Пользователь {user} {what}")))
 }
 
 fn token(scene: &Scene, fields: &Fields) -> Result<Note, Problem> {
@@ -136,11 +173,36 @@ async fn pay(scene: &Scene, fields: &Fields, card: &str) -> Result<Note, Problem
     Ok(Note { text: text.to_owned(), code: None, is_bad })
 }
 
+/// What gets lost: a sender's hooks, or events that Flysk believes to have arrived.
 fn lose(scene: &Scene, fields: &Fields) -> Result<Note, Problem> {
-    let of: Sender = serde_json::from_value(json!(text(fields, "of")?)).map_err(Problem::invalid)?;
-    let next = u32::try_from(number(fields, "next")?).map_err(Problem::invalid)?;
-    lose_next(scene, &Lose { of, next, answered: false })?;
+    let wanted = text(fields, "of")?;
+    let answered = wanted == "answered_events";
+    let of = if answered { "events" } else { wanted };
+    let of: Sender = serde_json::from_value(json!(of)).map_err(Problem::invalid)?;
+    let next = number_of_next(fields)?;
+    lose_next(scene, &Lose { of, next, answered })?;
     Ok(done(&format!("Будет потеряно: {next}")))
+}
+
+fn fail(scene: &Scene, fields: &Fields) -> Result<Note, Problem> {
+    let (next, status) = (number_of_next(fields)?, number(fields, "status")?);
+    let wanted: Failure =
+        serde_json::from_value(json!({ "next": next, "status": status })).map_err(Problem::invalid)?;
+    fail_next(scene, wanted)?;
+    Ok(done(&format!("Запросов к amoCRM, которые не удадутся: {next}")))
+}
+
+fn card(scene: &Scene, fields: &Fields) -> Result<Note, Problem> {
+    let wanted = json!({ "form": text(fields, "form")?, "then": text(fields, "then")? });
+    let wanted: NewCard = serde_json::from_value(wanted).map_err(Problem::invalid)?;
+    let card = add_card(scene, wanted)?;
+    Ok(Note {
+        text: format!("Карта добавлена: {}.", card.title), code: Some(card.number), is_bad: false
+    })
+}
+
+fn number_of_next(fields: &Fields) -> Result<u32, Problem> {
+    u32::try_from(number(fields, "next")?).map_err(Problem::invalid)
 }
 
 fn text<'a>(fields: &'a Fields, name: &str) -> Result<&'a str, Problem> {

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use self::acts::act;
 use self::entries::{Shown, shown};
 use super::announcement::{AccountState, UserState, accounts_of};
+use super::bank_words::CardOutcome;
 use super::cards::{CardState, cards_of};
 use super::control::ControlData;
 use super::journal::Filter;
@@ -83,12 +84,17 @@ struct Page {
     widget: String,
     url: String,
     project_token: String,
+    event_secret: String,
     note: Option<Note>,
     now: String,
     is_running: bool,
     accounts: Vec<AccountCard>,
     payments: Vec<PaymentCard>,
     cards: Vec<CardState>,
+    /// Outcomes on the bank's form.
+    form_outcomes: Vec<CardOutcome>,
+    /// Outcomes of charges of a saved card.
+    charge_outcomes: Vec<CardOutcome>,
     event_url: String,
     entries: Vec<Shown>,
 }
@@ -107,16 +113,20 @@ pub(super) async fn show(Data(control): ControlData<'_>) -> Result<Response, Pro
     // What a backend has just asked for is on the page, too.
     scene.settle().await?;
     let note = scene.console_note.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let widget = scene.widget()?;
     let page = Page {
         widget: scene.plan.widget.name.clone(),
         url: scene.plan.public_url.clone(),
-        project_token: scene.widget()?.project_token.expose_secret().to_owned(),
+        project_token: widget.project_token.expose_secret().to_owned(),
+        event_secret: widget.event_secret.expose_secret().to_owned(),
         note,
         now: moscow_time(scene.sandbox.now()),
         is_running: scene.plan.clock == ClockMode::Running,
         accounts: accounts_of(&scene).await?.into_iter().map(account_card).collect(),
         payments: payments_of(&scene).into_iter().take(MAX_PAYMENTS).map(payment_card).collect(),
         cards: cards_of(&scene),
+        form_outcomes: CardOutcome::ALL.to_vec(),
+        charge_outcomes: charge_outcomes(),
         event_url: scene.outside.events.proxy.target().unwrap_or_default(),
         entries: newest(&scene, 0),
     };
@@ -177,6 +187,11 @@ fn newest(scene: &Scene, after: u64) -> Vec<Shown> {
     scene.journal.read(&filter, MAX_ENTRIES).items.iter().rev().map(shown).collect()
 }
 
+/// Outcomes of charges: nobody is asked for 3-D Secure then.
+fn charge_outcomes() -> Vec<CardOutcome> {
+    CardOutcome::ALL.into_iter().filter(|outcome| *outcome != CardOutcome::ThreeDSecure).collect()
+}
+
 fn account_card(account: AccountState) -> AccountCard {
     let (status, class, is_installed) = match account.status.as_deref() {
         None => ("не установлен", "busy", false),
@@ -231,12 +246,15 @@ mod tests {
             widget: "<b>".to_owned(),
             url: "http://127.0.0.1:1".to_owned(),
             project_token: "fpt_1".to_owned(),
+            event_secret: "whsec_1".to_owned(),
             note: Some(Note { text: "<i>".to_owned(), code: Some("a&b".to_owned()), is_bad: true }),
             now: moscow_time("2027-01-31T21:30:00Z".parse().unwrap()),
             is_running: false,
             accounts: Vec::new(),
             payments: Vec::new(),
             cards: Vec::new(),
+            form_outcomes: Vec::new(),
+            charge_outcomes: Vec::new(),
             event_url: "\"><script>".to_owned(),
             entries: Vec::new(),
         };
