@@ -130,7 +130,7 @@ impl Subscriber {
         let invoice = subscriptions::find_invoice(&mut unit, id).await?.context("the invoice is gone")?;
         subscriptions::lock_subscription(&mut unit, invoice.subscription_id).await?;
         let keyring = &self.sandbox.executor.app().keyring;
-        let sealed = keyring.seal(&"buh@example.test".into(), &aad::invoice_contact(id))?;
+        let sealed = keyring.seal_email("buh@example.test", &aad::invoice_contact(id))?;
         use_cases::set_contact(&mut unit, clock, id, &sealed).await?;
         if save_card {
             let offer = ("2027-01", "Согласен на автоматическое продление");

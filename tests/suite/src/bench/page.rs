@@ -17,6 +17,9 @@ absolute times are not. Servers are private: MySQL flushes each commit to disk, 
 production. Executables are built with `--release`.
 ";
 
+/// Text of a section that was not measured.
+const NOT_RUN: &str = "Not run yet.\n";
+
 /// Names and headings of sections, in the order of the page.
 const SECTIONS: [(&str, &str); 14] = [
     ("audio", "Preparing recordings"),
@@ -76,9 +79,9 @@ impl Page {
 
 impl Section {
     fn text(&self, name: &str) -> String {
-        let option = if name == "schedule" { "--with-schedule" } else { name };
         let mut text = format!(
-            "`cargo xtask bench -- {option}`, {}, on {}; load average {} before, {} after.\n",
+            "{}, {}, on {}; load average {} before, {} after.\n",
+            command(name),
             self.at.format("%Y-%m-%d %H:%M UTC"),
             machine::describe(),
             self.load_before,
@@ -94,11 +97,17 @@ impl Section {
     }
 }
 
+/// The command that measures a section, with which its text begins.
+fn command(name: &str) -> String {
+    let option = if name == "schedule" { "--with-schedule" } else { name };
+    format!("`cargo xtask bench -- {option}`")
+}
+
 fn render<'a>(section: impl Fn(&str) -> Option<&'a str>) -> String {
     let mut page = HEAD.to_owned();
     for (name, heading) in SECTIONS {
         let (begin, end) = marks(name);
-        let text = section(name).unwrap_or("Not run yet.\n");
+        let text = section(name).unwrap_or(NOT_RUN);
         // Writing to a String cannot fail.
         let _ = write!(page, "\n## {heading}\n{begin}\n{text}{end}\n");
     }
@@ -129,5 +138,18 @@ mod tests {
         assert_eq!(between(&second, "jobs"), Some("jobs\n"));
         assert_eq!(between(&second, "call"), Some("Not run yet.\n"));
         assert_eq!(second.matches("# Benchmarks").count(), 1);
+    }
+
+    #[test]
+    fn every_section_of_the_page_is_a_report_of_its_own_part() {
+        let page = std::fs::read_to_string(Page::default().path).unwrap();
+        for (name, _) in SECTIONS {
+            let text = between(&page, name).unwrap_or_else(|| panic!("no section {name}"));
+            assert!(
+                text == NOT_RUN || text.starts_with(&command(name)),
+                "{name}: {}",
+                text.lines().next().unwrap()
+            );
+        }
     }
 }

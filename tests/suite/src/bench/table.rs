@@ -60,7 +60,9 @@ pub(super) fn at_least(value: f64, budget: f64, why: &str) -> String {
 }
 
 fn missed(share: f64, why: &str) -> String {
-    format!("missed by {:.0} %: {why}", share * 100.0)
+    // Otherwise a narrow miss would read as 0 %.
+    let digits = usize::from(share < 0.01);
+    format!("missed by {:.digits$} %: {why}", share * 100.0)
 }
 
 #[cfg(test)]

@@ -291,6 +291,25 @@ impl Drop for Environment {
     }
 }
 
+/// Variables of Object Storage, SpeechKit and YandexGPT.
+fn yandex_variables(simulators: &Simulators) -> [(&'static str, String); 13] {
+    [
+        ("FLYSK_STORAGE_ENDPOINT", simulators.s3.url.clone()),
+        ("FLYSK_STORAGE_BUCKET", "flysk-calls".to_owned()),
+        ("FLYSK_STORAGE_ACCESS_KEY_ID", "sim-owner".to_owned()),
+        ("FLYSK_STORAGE_SECRET_ACCESS_KEY", "sim-owner-secret".to_owned()),
+        ("FLYSK_SPEECHKIT_STT_URL", simulators.speechkit.url.clone()),
+        ("FLYSK_SPEECHKIT_OPERATION_URL", simulators.operations.url.clone()),
+        ("FLYSK_SPEECHKIT_API_KEY", "sim-api-key".to_owned()),
+        ("FLYSK_SPEECHKIT_POLL_FIRST_MS", "300".to_owned()),
+        ("FLYSK_SPEECHKIT_POLL_EVERY_MS", "300".to_owned()),
+        ("FLYSK_SPEECHKIT_POLL_AUDIO_PER_WAIT", "100".to_owned()),
+        ("FLYSK_YANDEXGPT_URL", simulators.yandexgpt.url.clone()),
+        ("FLYSK_YANDEXGPT_API_KEY", "sim-api-key".to_owned()),
+        ("FLYSK_YANDEXGPT_MODEL_URI", "gpt://b1gsimulator/yandexgpt-lite/latest".to_owned()),
+    ]
+}
+
 fn environment(
     simulators: &Simulators,
     options: &Options,
@@ -314,19 +333,6 @@ fn environment(
         ("FLYSK_AMOCRM_EGRESS_URL", simulators.amocrm.url.clone()),
         ("FLYSK_OUTBOUND_ALLOW", allow.map(|port| format!("127.0.0.1:{port}")).join(",")),
         ("FLYSK_SCRATCH_DIR", dir.join("scratch").display().to_string()),
-        ("FLYSK_STORAGE_ENDPOINT", simulators.s3.url.clone()),
-        ("FLYSK_STORAGE_BUCKET", "flysk-calls".to_owned()),
-        ("FLYSK_STORAGE_ACCESS_KEY_ID", "sim-owner".to_owned()),
-        ("FLYSK_STORAGE_SECRET_ACCESS_KEY", "sim-owner-secret".to_owned()),
-        ("FLYSK_SPEECHKIT_STT_URL", simulators.speechkit.url.clone()),
-        ("FLYSK_SPEECHKIT_OPERATION_URL", simulators.operations.url.clone()),
-        ("FLYSK_SPEECHKIT_API_KEY", "sim-api-key".to_owned()),
-        ("FLYSK_SPEECHKIT_POLL_FIRST_MS", "300".to_owned()),
-        ("FLYSK_SPEECHKIT_POLL_EVERY_MS", "300".to_owned()),
-        ("FLYSK_SPEECHKIT_POLL_AUDIO_PER_WAIT", "100".to_owned()),
-        ("FLYSK_YANDEXGPT_URL", simulators.yandexgpt.url.clone()),
-        ("FLYSK_YANDEXGPT_API_KEY", "sim-api-key".to_owned()),
-        ("FLYSK_YANDEXGPT_MODEL_URI", "gpt://b1gsimulator/yandexgpt-lite/latest".to_owned()),
         ("FLYSK_TBANK_URL", format!("{}/v2", simulators.tbank.url)),
         ("FLYSK_TBANK_TERMINAL_KEY", TERMINAL.to_owned()),
         ("FLYSK_TBANK_PASSWORD", TERMINAL_PASSWORD.to_owned()),
@@ -350,6 +356,7 @@ fn environment(
         ("FLYSK_GRACE_SECONDS", "10".to_owned()),
     ]
     .into_iter()
+    .chain(yandex_variables(simulators))
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
     for (name, value) in &options.more {

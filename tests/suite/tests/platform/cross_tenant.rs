@@ -158,7 +158,7 @@ impl TargetAccount {
             muted: Vec::new(),
             consented_at: now,
         };
-        bindings::put(as_conn(&mut self.app.conn().await), &binding, now).await.unwrap();
+        bindings::put(as_conn(&mut self.app.conn().await), &binding, b"", now).await.unwrap();
         id.to_string()
     }
 

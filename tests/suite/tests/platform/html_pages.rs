@@ -12,7 +12,7 @@ use super::harness::TestApp;
 const ROUTES: &str = include_str!("../../../../api/src/routes.rs");
 /// Routes with pages, as `routes.rs` declares them, and requests for pages below them. The pages of the documentation are
 /// found by its navigation, those of the OpenAPI service by the document.
-const PAGES: [(&str, &[(&str, &str)]); 7] = [
+const PAGES: [(&str, &[(&str, &str)]); 8] = [
     ("/docs", &[("GET", ""), ("GET", "/"), ("GET", "/search?q=hold"), ("GET", "/guide"), ("GET", "/errors")]),
     ("/billing/act-as", &[("GET", "?ticket=x")]),
     ("/billing/documents", &[("GET", "?ticket=x")]),
@@ -41,6 +41,7 @@ const PAGES: [(&str, &[(&str, &str)]); 7] = [
     ),
     ("/mail", &[("GET", "?ticket=x"), ("POST", "?ticket=x")]),
     ("/pay", &[("GET", "/inv_x/signature"), ("POST", "/inv_x/signature")]),
+    ("/unlink", &[("GET", "/crd_x/signature"), ("POST", "/crd_x/signature")]),
 ];
 /// Routes without pages of ours.
 const WITHOUT_PAGES: [&str; 10] = [

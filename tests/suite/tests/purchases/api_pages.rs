@@ -74,6 +74,7 @@ async fn other_pages_load_nothing_that_their_policy_forbids(pool: MySqlPool) {
         "/billing/documents?ticket=x",
         "/mail?ticket=x",
         "/pay/inv_x/signature",
+        "/unlink/crd_x/signature",
     ] {
         browser.client.goto(&format!("{}{path}", app.url)).await.unwrap();
         browser.wait("h1").await;

@@ -53,6 +53,8 @@ async fn a_vendor_works_with_the_console_in_a_browser() -> anyhow::Result<()> {
         sandbox.api(Method::POST, "/v1/handshake", &[("X-Auth-Token", &token)], None).await?;
     assert_eq!(status, StatusCode::OK, "{told}");
 
+    blocks_a_user(&browser).await;
+
     // Comes onto the page by itself.
     let refused = sandbox.api(Method::POST, "/v1/handshake", &[("X-Auth-Token", "forged")], None).await?;
     assert_eq!(refused.0, StatusCode::UNAUTHORIZED);
@@ -73,6 +75,9 @@ async fn a_vendor_works_with_the_console_in_a_browser() -> anyhow::Result<()> {
     wait_for_time(&browser, "01.02.2027 12:00:00 МСК").await;
     wait_for_entry(&browser, "deactivate → 204").await;
 
+    // Last: Flysk asks amoCRM, too.
+    browser.click("#fail").await;
+    wait_for_note(&browser, "не удадутся: 1").await;
     looks_good(&browser).await?;
     refuses_other_pages(&sandbox).await?;
     browser.click("#reset").await;
@@ -81,6 +86,14 @@ async fn a_vendor_works_with_the_console_in_a_browser() -> anyhow::Result<()> {
     browser.is_content().await;
     browser.client.clone().close().await?;
     sandbox.stop()
+}
+
+/// A blocked user comes back.
+async fn blocks_a_user(browser: &Browser) {
+    browser.click(&format!("#account-{ACCOUNT} li:nth-child(2) .block")).await;
+    wait_for_note(browser, "Пользователь 502 заблокирован").await;
+    browser.click(&format!("#account-{ACCOUNT} .unblock")).await;
+    wait_for_note(browser, "Пользователь 502 может войти").await;
 }
 
 /// In light and dark and on a phone, with everything unfolded.

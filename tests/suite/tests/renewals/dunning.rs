@@ -69,6 +69,7 @@ async fn a_terminal_that_is_switched_off_costs_the_customer_no_try(pool: MySqlPo
     let open = subscriber.last_invoice().await;
     assert_eq!((open.state, open.charges_made), (InvoiceState::Open, 0));
     assert!(open.charge_at.is_some(), "tried again on the schedule");
+    assert_eq!(subscriber.current().await.state, SubscriptionState::Renewing, "nobody is dunned for it");
     subscriber.sandbox.bank.state.block_terminal(flysk_sandbox::TERMINAL_KEY, false);
     subscriber.advance_to("2027-03-03", "13:00:00").await;
     assert_eq!(subscriber.current().await.state, SubscriptionState::Active);

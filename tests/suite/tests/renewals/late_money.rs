@@ -62,7 +62,7 @@ async fn money_for_a_cancelled_subscription_is_returned_whole(pool: MySqlPool) {
 }
 
 /// An operator refunds a part of an invoice; returns the request to the bank.
-async fn refund(subscriber: &TestSubscriber, invoice_id: InvoiceId, kopecks: Kopecks) -> String {
+pub(crate) async fn refund(subscriber: &TestSubscriber, invoice_id: InvoiceId, kopecks: Kopecks) -> String {
     let clock = &subscriber.sandbox.clock;
     let mut unit = subscriber.begin().await;
     let order = RefundOrder {

@@ -117,6 +117,28 @@ fn unsubscribe_link(letter: &Letter) -> String {
     letter.field("List-Unsubscribe").trim_matches(['<', '>']).to_owned()
 }
 
+/// 376-FZ: whoever has removed the widget has no other page.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_reminder_of_a_charge_names_the_card_and_unlinks_it(pool: MySqlPool) {
+    let payer = Payer::subscribed(pool, GOOD_CARD).await;
+    payer.advance_to("2027-02-25", "10:00:01").await;
+    let reminder = payer.letters().remove(0);
+    assert!(reminder.text().contains("Номер карты заканчивается на 0004."), "{}", reminder.text());
+    let url = link(&reminder, "/unlink/");
+    let (status, page) = payer.get(&url).await;
+    assert!(status == StatusCode::OK && page.contains("Отвязать карту?") && page.contains("*0004"), "{page}");
+    assert!(payer.row().await.card_id.is_some(), "opening the link changes nothing");
+    for _ in 0..2 {
+        let (status, page) = payer.post(&url, "unlink=true").await;
+        assert!(status == StatusCode::OK && page.contains("Карта отвязана"), "{page}");
+        assert_eq!(payer.row().await.card_id, None);
+    }
+    assert_eq!(payer.get(&url[..url.len() - 1]).await.0, StatusCode::NOT_FOUND);
+    payer.advance_to("2027-04-01", "12:00:00").await;
+    assert_eq!(payer.calls("Charge"), 0);
+    payer.assert_sound().await;
+}
+
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_payer_is_reminded_told_of_the_failed_charge_once_and_pays_by_the_link(pool: MySqlPool) {
     let payer = Payer::subscribed(pool, EMPTY_LATER).await;

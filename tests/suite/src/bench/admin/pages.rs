@@ -89,13 +89,15 @@ const FILTERS: [&str; 41] = [
     "/audit?subject=:install",
 ];
 /// Search box, timelines, and pages with tables.
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 13] = [
     "/search?q=:account",
     "/search?q=company77.amocrm.ru",
     "/search?q=company7",
     "/search?q=777",
     "/search?q=6000000077",
     "/search?q=bench-77",
+    "/search?q=buh%40example.test",
+    "/search?q=%2B79161234567",
     "/installs/:install/timeline",
     "/installs/:install/timeline?kind=call",
     "/accounts/:account",

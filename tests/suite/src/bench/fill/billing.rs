@@ -61,13 +61,14 @@ fn purchases(volume: Volume) -> Filling {
     Filling::of(
         "coin_purchases",
         "id, wallet_id, package_id, price_kopecks, coins_micro, bonus_micro, state, discrepancy, terminal_key, order_id,
-         payment_id, contact_sealed, save_card, credited_at, created_at, updated_at",
+         payment_id, contact_sealed, contact_hash, save_card, credited_at, created_at, updated_at",
         Source::Spread(volume.paying()),
         format!(
             "CONCAT('pur_', :ulid), CONCAT('wal_', o.ulid), 'pkg_00000000000000000000000000', 50000, 500000000, 0,
              CASE WHEN :n % 1000 < 5 THEN 'review' WHEN :n % 1000 < 30 THEN 'failed' WHEN :n % 1000 < 35 THEN 'awaiting'
                   ELSE 'paid' END,
-             IF(:n % 1000 < 5, 'contradiction', NULL), {TERMINAL}, CONCAT('pur_', :ulid), 5000000000 + :n, 'sealed', FALSE,
+             IF(:n % 1000 < 5, 'contradiction', NULL), {TERMINAL}, CONCAT('pur_', :ulid), 5000000000 + :n, 'sealed',
+             UNHEX(SHA2(CONCAT('buyer ', :n % 1000), 256)), FALSE,
              IF(:n % 1000 < 35, NULL, :at), :at, :at"
         ),
     )
@@ -93,7 +94,7 @@ fn invoices(volume: Volume) -> Filling {
     Filling::of(
         "subscription_invoices",
         "id, subscription_id, install_id, widget_id, vendor_id, kind, state, period_slot, open_slot, plan_id, seat_kopecks,
-         seats, months, period_no, period_from, period_until, zone, title, lines_json, total_kopecks, paid_at, paid_by,
+         seats, months, period_no, period_from, period_until, zone, title, lines_json, total_kopecks, contact_hash, paid_at, paid_by,
          created_at, updated_at",
         Source::Installs(volume.paying()),
         format!(
@@ -101,7 +102,7 @@ fn invoices(volume: Volume) -> Filling {
              CASE WHEN o.n % 1000 = 999 THEN 'change' WHEN o.n % 3 = 0 THEN 'start' ELSE 'renewal' END,
              CASE WHEN o.n % 50 = 49 THEN 'open' WHEN o.n % 50 = 48 THEN 'void' ELSE 'paid' END,
              1, IF(o.n % 50 = 49, 1, NULL), 'pln_00000000000000000000000000', 99000, 1, 1, 1, DATE(:at),
-             DATE(:at + INTERVAL 1 MONTH), 'Europe/Moscow', 'Базовый, 1 место, 1 месяц', '[]', 99000,
+             DATE(:at + INTERVAL 1 MONTH), 'Europe/Moscow', 'Базовый, 1 место, 1 месяц', '[]', 99000, '',
              IF(o.n % 50 < 48, :at, NULL), IF(o.n % 50 < 48, 'card', NULL), :at, :at"
         ),
     )

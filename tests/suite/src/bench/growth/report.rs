@@ -79,7 +79,7 @@ fn waiting_table(run: &Run) -> anyhow::Result<Table> {
     put(format!("start of another tenant's job, {FEW_DUE_JOBS} due"), &delays.few);
     put(format!("start of another tenant's job, {waiting} due"), &delays.many);
     put(format!("look of a relay, {waiting} due"), all_due(run)?);
-    put("counting of all queues for the metrics".to_owned(), &run.counting);
+    put("counting of 50,000 waiting jobs for the metrics".to_owned(), &run.counting);
     Ok(table)
 }
 

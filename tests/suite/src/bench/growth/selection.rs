@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::{Clock as _, SystemClock};
-use flysk_jobs::{catalogue, queues};
+use flysk_jobs::queues;
 use flysk_queue::DueSelector;
-use flysk_store::{Pool, jobs};
+use flysk_store::Pool;
+use flysk_store::jobs::{self, JobState};
 
 use super::stand::Stand;
 use super::{Pair, in_turns};
@@ -17,7 +18,9 @@ use crate::bench::times::Times;
 const SELECTED_PER_QUEUE: usize = 500;
 const ROUNDS: u32 = 6;
 const PER_ROUND: u32 = 30;
-/// Counts of all queues.
+/// Jobs of a slice of a count, as in a worker.
+const COUNTED_PER_SLICE: u32 = 50_000;
+/// Slices.
 const QUEUE_COUNTS: usize = 10;
 
 /// Looks of a relay.
@@ -65,14 +68,14 @@ async fn look(pool: &Pool, selector: &mut DueSelector, now: DateTime<Utc>) -> an
     Ok(began.elapsed())
 }
 
-/// Times of counting all queues.
+/// Times of counting a slice of the queues, as a worker does every ten seconds.
 pub(super) async fn counting(full: &Stand) -> anyhow::Result<Times> {
-    let kinds: Vec<&str> = catalogue::kinds().map(|info| info.kind).chain(["bench.occupy"]).collect();
     let mut conn = full.env.pool.acquire().await?;
     let mut taken = Vec::new();
     for _ in 0..QUEUE_COUNTS {
         let began = Instant::now();
-        jobs::depths(&mut conn, &kinds, SystemClock.now()).await?;
+        let (from, now) = (DateTime::UNIX_EPOCH, SystemClock.now());
+        jobs::count_slice(&mut conn, JobState::Queued, from, COUNTED_PER_SLICE, now).await?;
         taken.push(began.elapsed());
     }
     Times::new(taken).context("nothing was counted")

@@ -1,6 +1,8 @@
 //! `flysk-sandbox` as vendors use it: the executable, over HTTP only.
 
 mod acts;
+mod amocrm;
+mod cases;
 mod database;
 mod losses;
 mod refusals;

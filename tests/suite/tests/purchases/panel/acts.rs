@@ -1,8 +1,9 @@
 //! Acts with money, jobs, packages and prices: each is checked in the database and in the audit log.
 
+use chrono::TimeDelta;
 use flysk_domain::platform::purchases::PurchaseState;
 use flysk_jobs::platform::billing::{OpenPayment, RefundPayment};
-use flysk_store::jobs::JobState;
+use flysk_store::jobs::{self, AttemptOutcome, EndedAttempt, Fence, JobState};
 use flysk_store::platform::ledger;
 use flysk_store::platform::purchases::{self, RefundState};
 use serde_json::{Value, json};
@@ -113,6 +114,61 @@ async fn a_job_is_cancelled_and_replayed(pool: MySqlPool) {
     let cancelled = panel.record_of("job.cancel").await;
     assert_eq!(state(cancelled.state_after.as_ref())["state"], "cancelled");
     assert_eq!(panel.record_of("job.replay").await.reason, "Банк ожил");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_waiting_job_is_postponed_and_started_at_once(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let purchase = panel.app.begin().await;
+    let signed = panel.sign_in("anna", "support").await;
+    let job = panel.app.jobs_of::<OpenPayment>(JobState::Queued).await.remove(0);
+    let path = format!("/jobs/{}/reschedule", job.id);
+    signed.act(&path, &[("minutes", "60"), ("reason", "Банк чинят")]).await;
+    let moved = panel.app.jobs_of::<OpenPayment>(JobState::Queued).await.remove(0);
+    assert!(moved.run_at >= job.created_at + TimeDelta::minutes(60), "{moved:?}");
+    signed.refused(&path, &[("minutes", "43201"), ("reason", "Слишком далеко")], 422).await;
+    signed.refused(&path, &[("reason", "Без числа")], 422).await;
+    signed.act(&path, &[("minutes", "0"), ("reason", "Банк ожил")]).await;
+    panel.app.run_due_jobs().await;
+    assert_eq!(panel.app.find(purchase).await.state, PurchaseState::Awaiting);
+    signed.refused(&path, &[("minutes", "5"), ("reason", "Поздно")], 409).await;
+    assert_eq!(panel.record_of("job.reschedule").await.reason, "Банк ожил");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn the_page_of_a_job_shows_all_its_attempts(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let purchase = panel.app.begin().await;
+    let signed = panel.sign_in("anna", "support").await;
+    let job = panel.app.jobs_of::<OpenPayment>(JobState::Queued).await.remove(0);
+    let path = format!("/jobs/{}", job.id);
+    let waiting = signed.page(&path).await;
+    assert!(waiting.contains("Задание ещё не начиналось."), "{waiting}");
+    let (started, ended) = (job.created_at, job.created_at + TimeDelta::seconds(2));
+    let fence = Fence { job: job.id, number: 0 };
+    let failed = EndedAttempt {
+        fence,
+        attempt: 1,
+        outcome: AttemptOutcome::Abandoned,
+        worker: Some("worker-that-died"),
+        started_at: Some(started),
+        ended_at: ended,
+        reason: Some("the worker died or froze during the run"),
+    };
+    jobs::record_attempt(&mut *panel.app.conn().await, &failed).await.unwrap();
+    panel.app.run_due_jobs().await;
+    assert_eq!(panel.app.find(purchase).await.state, PurchaseState::Awaiting);
+    let shown = signed.page(&path).await;
+    for part in ["worker-that-died", "воркер пропал", "froze during the run", "выполнено"]
+    {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let attempts = shown.split("Попытки</h2>").nth(1).unwrap().split("</section>").next().unwrap();
+    assert_eq!(
+        attempts.matches("<tr").count(),
+        3,
+        "the head, the successful one and the abandoned one: {attempts}"
+    );
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]

@@ -52,7 +52,7 @@ pub(super) async fn opened(panel: &Panel, id: InvoiceId) -> InvoicePaymentId {
     let (app, found) = (&panel.app, invoice(panel, id).await);
     let mut unit = app.executor.outbox().begin(trace()).await.unwrap();
     let keyring = &app.executor.app().keyring;
-    let sealed = keyring.seal(&"buh@example.test".into(), &aad::invoice_contact(id)).unwrap();
+    let sealed = keyring.seal_email("buh@example.test", &aad::invoice_contact(id)).unwrap();
     subscriptions::lock_subscription(&mut unit, found.subscription_id).await.unwrap();
     set_contact(&mut unit, &app.clock, id, &sealed).await.unwrap();
     let request = FormRequest { save_card: false, terminal_key: TERMINAL };

@@ -1,7 +1,12 @@
 //! Acts on widgets, installs and events.
 
+use chrono::TimeDelta;
+use flysk_domain::Clock as _;
+use flysk_domain::id::HookId;
 use flysk_domain::platform::lifecycle::InstallStatus;
+use flysk_store::flysense::hooks::{self, NewHook};
 use flysk_store::platform::events::EventState;
+use flysk_store::platform::handshake_periods::{self, SeenHandshakes};
 use flysk_store::platform::widgets;
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -51,6 +56,65 @@ async fn a_timeline_tells_of_the_subscription_its_payments_and_the_jobs(pool: My
     let log = signed.page(&format!("{path}?kind=subscription")).await;
     assert!(log.contains(&subscription) && !log.contains(&payment), "{log}");
     assert!(signed.page(&format!("{path}?kind=job")).await.contains(job));
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_timeline_tells_of_handshakes_and_webhooks_and_links_what_caused_them(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "support").await;
+    let (install, clock) = (panel.app.install().await, &panel.app.clock);
+    let mut conn = panel.app.conn().await;
+    let now = clock.now();
+    for days in [20, 9] {
+        let at = now - TimeDelta::days(days);
+        let seen = SeenHandshakes { install_id: install.id, first_at: at, last_at: at, handshakes: 3 };
+        handshake_periods::add(&mut conn, &[seen]).await.unwrap();
+    }
+    sqlx::query(
+        "INSERT INTO flysense_accounts (account_id, install_id, host, status, left_channel, auto, hooks_state, hooks_checked_at,
+                                        created_at, updated_at)
+         VALUES (?, ?, 'demo.amocrm.ru', 'active', 'operator', TRUE, 'unsubscribed', ?, NOW(6), NOW(6))",
+    )
+    .bind(install.account_id.0)
+    .bind(install.id.to_string())
+    .bind(now - TimeDelta::hours(1))
+    .execute(&panel.app.pool)
+    .await
+    .unwrap();
+    let (id, account_id) = (HookId::generate(clock), install.account_id);
+    let hook = NewHook { id, account_id, body: b"note", correlation_id: "request <17>" };
+    hooks::insert_all(&mut conn, &[hook], now).await.unwrap();
+    let audited = "INSERT INTO token_audit (install_id, reader, purpose, correlation_id, read_at)
+         VALUES (?, 'reader', 'background', 'request-18', NOW(6))";
+    sqlx::query(audited).bind(install.id.to_string()).execute(&panel.app.pool).await.unwrap();
+
+    let path = format!("/installs/{}/timeline", install.id);
+    let whole = signed.page(&path).await;
+    let parts = [
+        "Рукопожатия прекратились",
+        "Рукопожатия возобновились",
+        "после перерыва в 11 дн.",
+        "/jobs?correlation=request-18",
+    ];
+    for part in parts {
+        assert!(whole.contains(part), "{part}: {whole}");
+    }
+    assert!(
+        !whole.contains(&id.to_string()),
+        "notes have many webhooks, which are shown by themselves: {whole}"
+    );
+    let received = signed.page(&format!("{path}?kind=hook")).await;
+    for part in
+        [id.to_string().as_str(), "ждёт обработки", "не подписан", "/jobs?correlation=request+%3C17%3E"]
+    {
+        assert!(received.contains(part), "{part}: {received}");
+    }
+    assert!(
+        !received.contains("Рукопожатия возобновились") && !received.contains("request <17>"),
+        "{received}"
+    );
+    let seen = signed.page(&format!("{path}?kind=handshake")).await;
+    assert!(seen.contains("Первое известное рукопожатие") && !seen.contains("Токен прочитан"), "{seen}");
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]

@@ -116,9 +116,10 @@ async fn plant_people(panel: &Panel, number: &str, marker: &str) {
     run(
         panel,
         "INSERT INTO activation_bindings (id, account_id, install_id, user_id, messenger, messenger_user_id, chat_id, person,
-                                          phone_sealed, phone_masked, state, muted, consented_at, updated_at)
-         VALUES (?, ?, ?, 501, 'telegram', ?, ?, ?, ?, ?, 'active', ?, NOW(6), NOW(6))",
-        &[&binding, number, &install, number, number, marker, marker, marker, &muted],
+                                          phone_sealed, phone_hash, phone_masked, email_sealed, email_hash, state, muted,
+                                          consented_at, updated_at)
+         VALUES (?, ?, ?, 501, 'telegram', ?, ?, ?, ?, ?, ?, ?, ?, 'active', ?, NOW(6), NOW(6))",
+        &[&binding, number, &install, number, number, marker, marker, marker, marker, marker, marker, &muted],
     )
     .await;
     run(
@@ -143,6 +144,10 @@ async fn plant_customer(panel: &Panel) {
     let install = panel.app.install().await.id.to_string();
     let json = format!("{{\"phone\":\"{MARKER}\"}}");
     run(panel, "UPDATE accounts SET name = ?", &[MARKER]).await;
+    let account = ACCOUNT.to_string();
+    let renamed = "INSERT INTO account_renames (platform, account_id, changed_at, former_host, former_name)
+         VALUES ('amocrm', ?, NOW(6), 'old.amocrm.ru', ?)";
+    run(panel, renamed, &[&account, MARKER]).await;
     run(
         panel,
         "UPDATE installs SET settings = ?, settings_version = settings_version + 1 WHERE id = ?",
@@ -172,8 +177,8 @@ async fn plant_customer(panel: &Panel) {
     run(panel, "UPDATE ledger_transactions SET reference = ?", &[MARKER]).await;
     run(
         panel,
-        "UPDATE coin_purchases SET contact_sealed = ?, rebill_sealed = ?, card_pan = ?, body_hash = ?, idem_key = ?",
-        &[MARKER; 5],
+        "UPDATE coin_purchases SET contact_sealed = ?, contact_hash = ?, rebill_sealed = ?, card_pan = ?, body_hash = ?, idem_key = ?",
+        &[MARKER; 6],
     )
     .await;
     run(panel, "UPDATE tbank_notifications SET body_sealed = ?", &[MARKER]).await;

@@ -10,6 +10,7 @@ mod bought;
 mod bulk;
 mod call_audio;
 mod campaigns;
+mod contacts;
 mod customers;
 mod erasure;
 mod exports;

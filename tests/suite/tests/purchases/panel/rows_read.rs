@@ -120,7 +120,7 @@ const LISTS: [&str; 86] = [
     "/bulk-results?act=:act&outcome=refused",
 ];
 /// What is typed into the search box.
-const TYPED: [&str; 9] = [
+const TYPED: [&str; 11] = [
     ":account",
     "company77.amocrm.ru",
     "company7",
@@ -130,6 +130,8 @@ const TYPED: [&str; 9] = [
     "7707083893",
     ":number",
     "bench-77",
+    "buh%40example.test",
+    "%2B79161234567",
 ];
 /// Fields of a list's form that are no filters.
 const PLACE_FIELDS: [&str; 3] = ["day", "order", "hide"];

@@ -14,7 +14,7 @@ use sqlx::{MySqlPool, Row as _};
 use super::harness::{Member, Portal};
 
 /// The installed widget is the vendor's, and its events go to the backend.
-async fn addressed(portal: &Portal, vendor: VendorId) -> WidgetId {
+pub(super) async fn addressed(portal: &Portal, vendor: VendorId) -> WidgetId {
     let widget = portal.give_widget(vendor).await;
     let app = &portal.panel.app;
     let changes =
@@ -23,7 +23,8 @@ async fn addressed(portal: &Portal, vendor: VendorId) -> WidgetId {
     widget
 }
 
-async fn test_event(member: &Member<'_>, widget: WidgetId) -> String {
+/// Sends a test event; returns the path of its page.
+pub(super) async fn test_event(member: &Member<'_>, widget: WidgetId) -> String {
     let path = member.act(&format!("/portal/widgets/{widget}/test-event"), &[("account", "")]).await;
     member.portal.panel.app.run_due_jobs().await;
     path

@@ -5,6 +5,7 @@ mod api_calls;
 mod deliveries;
 mod harness;
 mod invitations;
+mod isolation;
 mod pages;
 mod sales;
 mod usage;

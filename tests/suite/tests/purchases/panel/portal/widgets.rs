@@ -21,7 +21,8 @@ async fn status_with(portal: &Portal, token: &str) -> StatusCode {
     portal.panel.app.http.get(url).header("X-Project-Token", token).send().await.unwrap().status()
 }
 
-async fn registered(member: &Member<'_>) -> (String, String) {
+/// Registers a widget; returns the path of its page and its project token.
+pub(super) async fn registered(member: &Member<'_>) -> (String, String) {
     let page = member.shown("/portal/widgets/register", &REGISTRATION).await;
     let path = page.split("href=\"/portal/widgets/").nth(1).unwrap().split('"').next().unwrap();
     (format!("/portal/widgets/{path}"), code_in(&page, "fpt_").to_owned())
