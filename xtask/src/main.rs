@@ -34,7 +34,7 @@ enum Command {
     /// recordings and prints the dialogues. Then everything runs until Ctrl-C.
     ///
     /// Options of the demo: --recording FILE (repeatable), --exit (stop when all recordings have finished, with a non-zero
-    /// status if one failed), --json OUT (write the results to a file).
+    /// status if one failed; the widget is not built, because nobody can open the card), --json OUT (write the results to a file).
     Demo {
         /// Options of the demo
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]

@@ -81,7 +81,7 @@ fn all(summary: &mut TestSummary) -> Result<()> {
                 test::count_built(second, &TESTS_ON_BOTH, summary)
             })?;
             step("the demonstration on the second database", &mut failed, || {
-                let status = demo::run_on(second, &["--exit".to_owned()])?;
+                let status = demo::run_on(second, &[demo::EXIT_OPTION.to_owned()])?;
                 if status.success() { Ok(()) } else { bail!("the demo failed ({status})") }
             })?;
         }

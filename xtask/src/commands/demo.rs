@@ -8,12 +8,16 @@ use super::{build_product, demo_binary, prepare, widget};
 use crate::process;
 use crate::services::{Database, Durability, Private};
 
+/// Option of the demo: it stops when all recordings have finished.
+pub(super) const EXIT_OPTION: &str = "--exit";
+
 /// Builds the product and runs the demo with these arguments. The private servers are removed at its end.
 pub fn run(args: &[String]) -> Result<ExitStatus> {
     prepare()?;
     build_product()?;
-    // Everything but the widget in the card's page works without Node.js.
-    if let Err(error) = widget::build(None) {
+    // Everything but the widget in the card's page works without Node.js. A demo that exits leaves nobody time to open the page.
+    let exits = args.iter().any(|arg| arg == EXIT_OPTION);
+    if !exits && let Err(error) = widget::build(None) {
         eprintln!("the demo goes on without the widget in amoCRM's card: {error:#}");
     }
     run_on(Database::from_process()?, args)

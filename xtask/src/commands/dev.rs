@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Result;
 
 use super::services::development;
-use super::{build_product, demo_binary, prepare, sandbox_binary};
+use super::{demo_binary, prepare, product_build, sandbox_binary};
 use crate::process::{self, ProcessGroup};
 use crate::services::{Cache, Database, Durability, State};
 use crate::workspace;
@@ -24,6 +24,8 @@ const ENVIRONMENT_FILE: &str = "target/dev.env";
 const SANDBOX_PORT: u16 = 8090;
 /// Database of the sandbox: migrated once, emptied at each start.
 const SANDBOX_DATABASE: &str = "sandbox_dev";
+/// The executable of the sandbox, which the demonstration does without.
+const SANDBOX_BUILD: [&str; 4] = ["-p", "flysk-sandbox", "--bin", "flysk-sandbox"];
 /// Directories with the product's sources.
 const WATCHED_PATHS: [&str; 9] = [
     "admin",
@@ -64,7 +66,7 @@ fn rebuild_and_run(args: &[String], database: Database, state: &State) -> Result
     let mut running: Vec<ProcessGroup> = Vec::new();
     while !process::stop_requested() {
         let built_from = newest_source();
-        match build_product() {
+        match process::check("the build", product_build().args(SANDBOX_BUILD)) {
             Ok(()) => {
                 stop(std::mem::take(&mut running))?;
                 running.push(ProcessGroup::spawn(&mut demo_binary(args, database, state))?);

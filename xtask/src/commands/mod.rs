@@ -23,9 +23,9 @@ use crate::services::{
 use crate::tools::{self, CC, CHROMEDRIVER, CHROMIUM, CMAKE, FFMPEG, MAKE};
 use crate::{process, workspace};
 
-/// The executables of the product, its demonstration and the sandbox. Benches and chaos workers are features of the suite
-/// that the demonstration does without.
-const PRODUCT_BUILD: [&str; 21] = [
+/// The executables of the product and its demonstration. Benches and chaos workers are features of the suite that the
+/// demonstration does without.
+const PRODUCT_BUILD: [&str; 17] = [
     "-p",
     "flysk-admin",
     "--bin",
@@ -39,10 +39,6 @@ const PRODUCT_BUILD: [&str; 21] = [
     "--bin",
     "flysk-worker",
     "-p",
-    "flysk-sandbox",
-    "--bin",
-    "flysk-sandbox",
-    "-p",
     "flysk-suite",
     "--bin",
     "flysk-demo",
@@ -54,9 +50,16 @@ fn prepare() -> Result<()> {
     tools::require(&[&CC, &MAKE, &CMAKE, &FFMPEG])
 }
 
+/// Command that builds the executables of the product and the demo.
+fn product_build() -> Command {
+    let mut build = workspace::cargo(["build"]);
+    build.args(PRODUCT_BUILD);
+    build
+}
+
 /// Builds the executables of the product and the demo.
 fn build_product() -> Result<()> {
-    process::check("the build", workspace::cargo(["build"]).args(PRODUCT_BUILD))
+    process::check("the build", &mut product_build())
 }
 
 /// Passes the servers' URLs to a command, and the programs with which it can start its own servers.
