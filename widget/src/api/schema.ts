@@ -1227,8 +1227,8 @@ export interface paths {
         post?: never;
         /**
          * Free the seat of a user. Only for administrators of the account.
-         * @description The next user without a seat who comes takes it. That may be the same user again: free a seat of somebody who does not use
-         *     the widget any more.
+         * @description The next user without a seat who opens the widget gets it. That may be the same user: free the seat of a user who does not
+         *     use the widget any more.
          */
         delete: operations["freeSeat"];
         options?: never;
@@ -1710,7 +1710,7 @@ export interface webhooks {
         get?: never;
         put?: never;
         /**
-         * The account was told that the price of its plan changes in a month or later.
+         * The account was notified that the price of its plan changes in a month or later.
          * @description Sent to the widget's event URL, at least once. Answer with 2xx within ten seconds. Verify the signature: Standard Webhooks 1.0.
          */
         post: operations["onSubscriptionPriceChanging"];
@@ -2004,7 +2004,7 @@ export interface components {
             messenger: components["schemas"]["Messenger"];
             /** @description Name of the messenger, for users. */
             name: string;
-            /** @description Deep link that opens the bot. Secret: whoever opens it first is asked for the phone number. */
+            /** @description Deep link that opens the bot. Secret: the first person who opens it is asked for the phone number. */
             url: string;
             /** @description Text to send to the bot if the link does not work. */
             command: string;
@@ -2211,7 +2211,7 @@ export interface components {
         CallRecord: {
             /** @description The record's id, as in the request. */
             record_id: string;
-            /** @description What is known about it. */
+            /** @description State of the record. */
             state: components["schemas"]["CallRecordState"];
             /** @description Whether to ask again soon: the record is being resolved, or its transcription is in progress. */
             is_pending: boolean;
@@ -2228,7 +2228,7 @@ export interface components {
             transcription: components["schemas"]["Transcription"] | null;
         };
         /**
-         * @description What is known about a record. States may be added.
+         * @description State of a record. States may be added.
          * @enum {string}
          */
         CallRecordState: "none" | "resolving" | "unknown" | "transcribed";
@@ -2519,7 +2519,7 @@ export interface components {
              * @description Any sum within the limits of `getTopUpLimits`, in kopecks.
              */
             amount_kopecks?: number | null;
-            /** @description Who pays. */
+            /** @description Payer of the invoice. */
             payer: components["schemas"]["FirmInput"];
         };
         /**
@@ -2995,7 +2995,7 @@ export interface components {
         FailureCode: "empty" | "not_audio" | "unsupported_codec" | "too_long" | "too_large" | "damaged" | "decode_timeout" | "decode_memory" | "link_missing" | "same_call" | "link_forbidden_address" | "recording_unavailable" | "account_disconnected" | "recognition_refused" | "recognition_failed" | "recognition_timeout" | "result_expired" | "storage_unavailable" | "internal";
         /**
          * FirmInput
-         * @description Who pays by transfer.
+         * @description Payer by bank transfer.
          * @example {
          *       "email": "buh@example.com",
          *       "inn": "7707083893",
@@ -3239,7 +3239,7 @@ export interface components {
             status: components["schemas"]["InstallStatus"];
             /** @description Why the widget is not active, in Russian, for users; null while it is active. */
             reason: string | null;
-            /** @description What may not work although the widget is active, and what to do, in Russian, for users. */
+            /** @description Limitation of an active widget, and the remedy, in Russian, for users. */
             warning: string | null;
             /**
              * Format: int64
@@ -3638,7 +3638,7 @@ export interface components {
             label: string;
         };
         /**
-         * @description Who put a label on a call.
+         * @description Origin of a label.
          * @enum {string}
          */
         LabelSource: "recognized" | "added";
@@ -3780,7 +3780,7 @@ export interface components {
          * @description A change that waits for the next period.
          */
         PendingChange: {
-            /** @description What changes. Each kind is withdrawn by itself. */
+            /** @description Kind of the change. Each kind is withdrawn by itself. */
             kind: components["schemas"]["PendingChangeKind"];
             /** @description Id of the next version of the plan; null for other kinds. */
             plan_id: string | null;
@@ -3827,22 +3827,22 @@ export interface components {
             calls: number;
             /**
              * Format: int64
-             * @description Those with a transcript.
+             * @description Calls with a transcript.
              */
             done: number;
             /**
              * Format: int64
-             * @description Those without speech.
+             * @description Calls without speech.
              */
             no_speech: number;
             /**
              * Format: int64
-             * @description Those that failed.
+             * @description Failed calls.
              */
             failed: number;
             /**
              * Format: int64
-             * @description Those that a user cancelled.
+             * @description Calls that a user cancelled.
              */
             cancelled: number;
             /**
@@ -4349,7 +4349,7 @@ export interface components {
         };
         /**
          * RenewalOffer
-         * @description What a payer agrees to by having the card saved. Show the text beside a box that is not ticked.
+         * @description Text that a payer agrees to by having the card saved. Show it beside a box that is not ticked.
          * @example {
          *       "text": "Я разрешаю ООО «Акме» сохранить карту и списывать с неё раз в месяц оплату следующего периода подписки…",
          *       "version": "2026-11-30"
@@ -4363,7 +4363,7 @@ export interface components {
         };
         /**
          * Revenue
-         * @description What a widget earns.
+         * @description Revenue of a widget.
          * @example {
          *       "from": "2026-11-01",
          *       "items": [
@@ -4844,11 +4844,11 @@ export interface components {
             cancels: boolean;
             /** @description Changes that wait for the next period. */
             pending_changes: components["schemas"]["PendingChange"][];
-            /** @description A new price of which the account was told at least 30 days before; null if the price stays. */
+            /** @description A new price of which the account was notified at least 30 days before; null if the price stays. */
             price_change: components["schemas"]["SubscriptionPriceChange"] | null;
             /** @description The invoice to be paid. */
             open_invoice: components["schemas"]["SubscriptionInvoice"] | null;
-            /** @description What users should read now, such as the coming end of a trial. */
+            /** @description Notices for users now, such as the coming end of a trial. */
             notices: components["schemas"]["SubscriptionNotice"][];
         };
         /**
@@ -4866,7 +4866,7 @@ export interface components {
             level: components["schemas"]["AccessLevel"];
             /** @description Why. */
             reason: components["schemas"]["AccessReason"];
-            /** @description What users should read, in Russian; null if nothing needs to be said. */
+            /** @description Text for users, in Russian; null if nothing needs to be said. */
             notice: string | null;
             /**
              * Format: date-time
@@ -4913,7 +4913,7 @@ export interface components {
         SubscriptionInvoice: {
             /** @description Invoice id, `inv_…`. */
             id: string;
-            /** @description What it pays. */
+            /** @description Subject that the invoice pays. */
             kind: components["schemas"]["InvoiceKind"];
             /** @description State. */
             state: components["schemas"]["InvoiceState"];
@@ -4980,7 +4980,7 @@ export interface components {
         };
         /**
          * SubscriptionNotice
-         * @description What users of the account should read about its subscription.
+         * @description Notice to the users of the account about its subscription.
          */
         SubscriptionNotice: {
             /** @description Subject. */
@@ -5046,7 +5046,7 @@ export interface components {
             max_seats: number | null;
             /** @description Currency of the prices, always `RUB`. */
             currency: string;
-            /** @description What the plan contains, as the vendor registered it. */
+            /** @description Features of the plan, as the vendor registered them. */
             features: unknown;
         };
         /**
@@ -5061,7 +5061,7 @@ export interface components {
         };
         /**
          * SubscriptionPriceChange
-         * @description A new price of a seat, of which the account was told.
+         * @description A new price of a seat, of which the account was notified.
          * @example {
          *       "next_seat_price_kopecks": 59900,
          *       "on": "2026-12-31",
@@ -5762,7 +5762,7 @@ export interface components {
              * @description Number of utterances that caused it; 0 for an added label.
              */
             hits: number;
-            /** @description Who put it on the call. */
+            /** @description Origin of the label. */
             source: components["schemas"]["LabelSource"];
             /** @description Whether a user removed it, although the recogniser found it. */
             removed: boolean;
@@ -5903,7 +5903,7 @@ export interface components {
             number: number;
             /** @description State. */
             state: components["schemas"]["TransferInvoiceState"];
-            /** @description Name of the state in Russian; it also tells that a part has arrived. */
+            /** @description Name of the state in Russian; it also names a partial payment. */
             label: string;
             /** @description Invoice of the subscription that it pays; null for coins. */
             invoice_id: string | null;
@@ -5915,7 +5915,7 @@ export interface components {
             payer_inn: string;
             /** @description KPP of the payer. */
             payer_kpp: string | null;
-            /** @description What is sold, in Russian. */
+            /** @description Title of the sale, in Russian. */
             title: string;
             /** @description Purpose that the payer is asked to write, in Russian. */
             purpose: string;
@@ -5936,7 +5936,7 @@ export interface components {
             amount_kopecks: number;
             /**
              * Format: int64
-             * @description What has arrived of the rest, in kopecks. Nothing is granted before all of it is there.
+             * @description Sum that has arrived of the rest, in kopecks. Nothing is granted before the whole rest is there.
              */
             paid_kopecks: number;
             /**
@@ -14009,7 +14009,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Something changed since the quote (`quote_id` is the new one), or the change is not possible any more. */
+            /** @description The facts changed since the quote (`quote_id` is the new one), or the change is not possible any more. */
             409: {
                 headers: {
                     [name: string]: unknown;

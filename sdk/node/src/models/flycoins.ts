@@ -269,7 +269,7 @@ export interface ServiceSpending {
   charges: number
 }
 
-/** What a widget earns. */
+/** Revenue of a widget. */
 export interface Revenue {
   /** First day. */
   from: string

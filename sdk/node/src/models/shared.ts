@@ -33,7 +33,7 @@ export interface SubscriptionAccess {
   level: AccessLevel
   /** Why. */
   reason: AccessReason
-  /** What users should read, in Russian; null if nothing needs to be said. */
+  /** Text for users, in Russian; null if nothing needs to be said. */
   notice: string | null
   /** Until when, if that is known. */
   until: string | null

@@ -64,7 +64,7 @@ export interface SubscriptionPlan {
   max_seats: number | null
   /** Currency of the prices, always `RUB`. */
   currency: string
-  /** What the plan contains, as the vendor registered it. */
+  /** Features of the plan, as the vendor registered them. */
   features: unknown
 }
 
@@ -77,7 +77,7 @@ export type PendingChangeKind =
 
 /** A change that waits for the next period. */
 export interface PendingChange {
-  /** What changes. Each kind is withdrawn by itself. */
+  /** Kind of the change. Each kind is withdrawn by itself. */
   kind: PendingChangeKind
   /** Id of the next version of the plan; null for other kinds. */
   plan_id: string | null
@@ -87,7 +87,7 @@ export interface PendingChange {
   months: number | null
 }
 
-/** A new price of a seat, of which the account was told. */
+/** A new price of a seat, of which the account was notified. */
 export interface SubscriptionPriceChange {
   /** First day of the first period that has the new price, Moscow time. */
   on: string
@@ -149,7 +149,7 @@ export interface InvoiceLine {
 export interface SubscriptionInvoice {
   /** Invoice id, `inv_…`. */
   id: string
-  /** What it pays. */
+  /** Subject that the invoice pays. */
   kind: InvoiceKind
   /** State. */
   state: InvoiceState
@@ -187,7 +187,7 @@ export type SubscriptionNoticeKind =
   | 'access'
   | (string & {})
 
-/** What users of the account should read about its subscription. */
+/** Notice to the users of the account about its subscription. */
 export interface SubscriptionNotice {
   /** Subject. */
   kind: SubscriptionNoticeKind
@@ -236,10 +236,10 @@ export interface Subscription {
   cancels: boolean
   /** Changes that wait for the next period. */
   pending_changes: PendingChange[]
-  /** A new price of which the account was told at least 30 days before; null if the price stays. */
+  /** A new price of which the account was notified at least 30 days before; null if the price stays. */
   price_change: SubscriptionPriceChange | null
   /** The invoice to be paid. */
   open_invoice: SubscriptionInvoice | null
-  /** What users should read now, such as the coming end of a trial. */
+  /** Notices for users now, such as the coming end of a trial. */
   notices: SubscriptionNotice[]
 }

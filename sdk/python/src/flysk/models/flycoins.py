@@ -308,7 +308,7 @@ Revenue = TypedDict(
         "services": list[ServiceSpending],
     },
 )
-"""What a widget earns."""
+"""Revenue of a widget."""
 
 
 StatisticsPeriod = Literal[

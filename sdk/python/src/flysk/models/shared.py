@@ -41,6 +41,6 @@ class SubscriptionAccess(TypedDict):
     reason: AccessReason
     """Why."""
     notice: str | None
-    """What users should read, in Russian; null if nothing needs to be said."""
+    """Text for users, in Russian; null if nothing needs to be said."""
     until: str | None
     """Until when, if that is known."""

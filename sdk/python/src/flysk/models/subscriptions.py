@@ -75,7 +75,7 @@ class SubscriptionPlan(TypedDict):
     currency: str
     """Currency of the prices, always `RUB`."""
     features: Any
-    """What the plan contains, as the vendor registered it."""
+    """Features of the plan, as the vendor registered them."""
 
 
 PendingChangeKind = Literal[
@@ -90,7 +90,7 @@ class PendingChange(TypedDict):
     """A change that waits for the next period."""
 
     kind: PendingChangeKind
-    """What changes. Each kind is withdrawn by itself."""
+    """Kind of the change. Each kind is withdrawn by itself."""
     plan_id: str | None
     """Id of the next version of the plan; null for other kinds."""
     seats: int | None
@@ -100,7 +100,7 @@ class PendingChange(TypedDict):
 
 
 class SubscriptionPriceChange(TypedDict):
-    """A new price of a seat, of which the account was told."""
+    """A new price of a seat, of which the account was notified."""
 
     on: str
     """First day of the first period that has the new price, Moscow time."""
@@ -171,7 +171,7 @@ class SubscriptionInvoice(TypedDict):
     id: str
     """Invoice id, `inv_…`."""
     kind: InvoiceKind
-    """What it pays."""
+    """Subject that the invoice pays."""
     state: InvoiceState
     """State."""
     title: str
@@ -210,7 +210,7 @@ SubscriptionNoticeKind = Literal[
 
 
 class SubscriptionNotice(TypedDict):
-    """What users of the account should read about its subscription."""
+    """Notice to the users of the account about its subscription."""
 
     kind: SubscriptionNoticeKind
     """Subject."""
@@ -261,8 +261,8 @@ class Subscription(TypedDict):
     pending_changes: list[PendingChange]
     """Changes that wait for the next period."""
     price_change: SubscriptionPriceChange | None
-    """A new price of which the account was told at least 30 days before; null if the price stays."""
+    """A new price of which the account was notified at least 30 days before; null if the price stays."""
     open_invoice: SubscriptionInvoice | None
     """The invoice to be paid."""
     notices: list[SubscriptionNotice]
-    """What users should read now, such as the coming end of a trial."""
+    """Notices for users now, such as the coming end of a trial."""
