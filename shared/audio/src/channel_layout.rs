@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::planes;
 use crate::relation::{Block, Judgement, Relation};
 
 /// Assignment of speakers to channels.
@@ -16,20 +17,15 @@ pub enum Layout {
     DoubledMono,
 }
 
-/// Lower limit of the rate to which samples are averaged before the comparison, in Hz.
-const ANALYSIS_RATE: u32 = 8_000;
 /// Length of a compared block, in milliseconds.
 const BLOCK_MS: usize = 100;
 /// Maximum delay between the channels, in milliseconds.
 const MAX_LAG_MS: usize = 100;
 
-/// Compares two interleaved channels until a difference is proven.
+/// Compares two channels until a difference is proven.
 #[derive(Debug)]
 pub(crate) struct StereoProbe {
-    /// Number of sample pairs averaged into one, and the beginning of such a group.
-    averaged: usize,
-    group: (usize, f32, f32),
-    /// Averaged samples to compare, preceded by the samples of one lag.
+    /// Samples to compare, preceded by the samples of one lag.
     left: Vec<f32>,
     right: Vec<f32>,
     block: usize,
@@ -40,14 +36,11 @@ pub(crate) struct StereoProbe {
 }
 
 impl StereoProbe {
-    /// Creates a probe for this sample rate.
+    /// Creates a probe for samples that are averaged by [`Planes`](planes::Planes) from this sample rate.
     pub(crate) fn new(sample_rate: u32) -> Self {
-        let averaged = (sample_rate / ANALYSIS_RATE).max(1) as usize;
-        let rate = sample_rate as usize / averaged;
+        let rate = (sample_rate / planes::averaged(sample_rate)) as usize;
         let (block, lag) = ((rate * BLOCK_MS / 1000).max(1), rate * MAX_LAG_MS / 1000);
         Self {
-            averaged,
-            group: (0, 0.0, 0.0),
             left: Vec::new(),
             right: Vec::new(),
             block,
@@ -58,32 +51,14 @@ impl StereoProbe {
         }
     }
 
-    /// Adds interleaved samples of two channels.
-    pub(crate) fn push(&mut self, interleaved: &[f32]) {
+    /// Adds as many samples of both channels.
+    pub(crate) fn push(&mut self, left: &[f32], right: &[f32]) {
         if self.differs {
             return;
         }
-        if self.averaged == 1 {
-            self.left.extend(interleaved.chunks_exact(2).map(|pair| pair[0]));
-            self.right.extend(interleaved.chunks_exact(2).map(|pair| pair[1]));
-        } else {
-            self.average(interleaved);
-        }
+        self.left.extend_from_slice(left);
+        self.right.extend_from_slice(right);
         self.compare();
-    }
-
-    fn average(&mut self, interleaved: &[f32]) {
-        #[expect(clippy::cast_precision_loss, reason = "below 25")]
-        let share = 1.0 / self.averaged as f32;
-        for pair in interleaved.chunks_exact(2) {
-            let (seen, left, right) = &mut self.group;
-            (*seen, *left, *right) = (*seen + 1, *left + pair[0], *right + pair[1]);
-            if *seen == self.averaged {
-                self.left.push(*left * share);
-                self.right.push(*right * share);
-                self.group = (0, 0.0, 0.0);
-            }
-        }
     }
 
     /// Compares complete blocks.

@@ -30,7 +30,7 @@ impl Encoder {
         let resampler = if sample_rate == format.sample_rate {
             None
         } else {
-            Some(Resampler::new(format.sample_rate, sample_rate, channels)?)
+            Some(Resampler::new(format.sample_rate, sample_rate, channels))
         };
         Ok(Self { resampler, writer: WavWriter::new(file, channels, sample_rate)?, sample_rate })
     }

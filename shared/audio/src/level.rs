@@ -12,19 +12,12 @@ pub(crate) const SILENCE_DB: f32 = -127.0;
 /// The byte of a pure tone. All other bytes are steps of 0.5 dB above [`SILENCE_DB`].
 pub(crate) const TONE: u8 = u8::MAX;
 
-/// Lower limit of the rate to which samples are averaged before the measurement, in Hz.
-const ANALYSIS_RATE: u32 = 8_000;
-
-/// Measures one channel of interleaved samples.
+/// Measures one channel.
 #[derive(Debug, Clone)]
 pub(crate) struct LevelMeter {
-    channel: usize,
-    channels: usize,
-    /// Number of samples averaged into one.
-    averaged: usize,
     probe: ToneProbe,
     frame: Vec<f32>,
-    /// Number of averaged samples in the current frame; it alternates if the rate is not a multiple of 50.
+    /// Number of samples in the current frame; it alternates if the rate is not a multiple of 50.
     frame_capacity: usize,
     frame_len: f64,
     frame_end: f64,
@@ -32,18 +25,14 @@ pub(crate) struct LevelMeter {
 }
 
 impl LevelMeter {
-    pub(crate) fn new(sample_rate: u32, channel: usize, channels: usize) -> Self {
-        let averaged = (sample_rate / ANALYSIS_RATE).max(1);
-        let rate = f64::from(sample_rate) / f64::from(averaged);
+    /// A meter for samples at `rate` Hz.
+    pub(crate) fn new(rate: f64) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "20")]
         let frame_len = rate * FRAME_MS as f64 / 1000.0;
         let frame_capacity = ceil(frame_len);
         #[expect(clippy::cast_possible_truncation, reason = "a sample rate fits")]
         let probe = ToneProbe::new(rate as f32, frame_capacity);
         Self {
-            channel,
-            channels,
-            averaged: averaged as usize,
             probe,
             frame: Vec::with_capacity(frame_capacity),
             frame_capacity,
@@ -53,29 +42,13 @@ impl LevelMeter {
         }
     }
 
-    /// Number of interleaved samples per measured sample. Only whole groups may be pushed.
-    pub(crate) fn group(&self) -> usize {
-        self.averaged * self.channels
-    }
-
-    pub(crate) fn push(&mut self, interleaved: &[f32]) {
-        #[expect(clippy::cast_precision_loss, reason = "below 25")]
-        let share = 1.0 / self.averaged as f32;
-        let (channel, channels) = (self.channel, self.channels);
-        let size = self.group();
-        let mut rest = interleaved;
+    /// Adds samples.
+    pub(crate) fn push(&mut self, mut samples: &[f32]) {
         loop {
-            let missing = (self.frame_capacity - self.frame.len()) * size;
-            let (now, later) = rest.split_at(missing.min(rest.len()));
-            rest = later;
-            let groups = now.chunks_exact(size);
-            match (self.averaged, channels) {
-                (1, 1) => self.frame.extend_from_slice(now),
-                (1, _) => self.frame.extend(groups.map(|group| group[channel])),
-                _ => self.frame.extend(
-                    groups.map(|group| group.iter().skip(channel).step_by(channels).sum::<f32>() * share),
-                ),
-            }
+            let missing = self.frame_capacity - self.frame.len();
+            let (now, later) = samples.split_at(missing.min(samples.len()));
+            samples = later;
+            self.frame.extend_from_slice(now);
             if self.frame.len() < self.frame_capacity {
                 return;
             }

@@ -246,17 +246,16 @@ impl PcmSink for PrepareSink<'_> {
         } else {
             samples
         };
-        if let Some(stereo) = &mut self.stereo {
-            stereo.push(samples);
-            if stereo.differs() && self.plan != Plan::Encode {
-                // True stereo: the input is uploaded, so the output is not needed.
-                if self.encoder.take().is_some() {
-                    open_truncated(self.output)?;
-                }
-            }
-        }
         if let Some(vad) = &mut self.vad {
             vad.push(samples);
+            if let (Some(stereo), [left, right]) = (&mut self.stereo, vad.planes()) {
+                stereo.push(left, right);
+            }
+        }
+        let differs = self.stereo.as_ref().is_some_and(StereoProbe::differs);
+        // True stereo: the input is uploaded, so the output is not needed.
+        if differs && self.plan != Plan::Encode && self.encoder.take().is_some() {
+            open_truncated(self.output)?;
         }
         match &mut self.encoder {
             Some(encoder) => encoder.push(samples),

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::level::{AUDIBLE_DB, FRAME_MS, LevelMeter, SILENCE_DB, TONE, to_byte, to_level};
+use crate::planes::{self, Planes};
 use crate::source::PcmFormat;
 use crate::waveform;
 
@@ -71,37 +72,28 @@ impl ChannelSpeech {
 #[derive(Debug, Clone)]
 pub struct VoiceActivityDetector {
     channels: Vec<LevelMeter>,
-    /// Number of interleaved samples that are measured as one, see [`LevelMeter`].
-    group: usize,
-    /// An incomplete group.
-    pending: Vec<f32>,
+    planes: Planes,
 }
 
 impl VoiceActivityDetector {
     /// Creates a detector for interleaved samples of this format.
     pub fn new(format: PcmFormat) -> Self {
-        let count = usize::from(format.channels.max(1));
-        let channels: Vec<_> =
-            (0..count).map(|index| LevelMeter::new(format.sample_rate, index, count)).collect();
-        let group = channels.first().map_or(1, LevelMeter::group);
-        Self { channels, group, pending: Vec::new() }
+        let rate = f64::from(format.sample_rate) / f64::from(planes::averaged(format.sample_rate));
+        let channels = (0..format.channels.max(1)).map(|_| LevelMeter::new(rate)).collect();
+        Self { channels, planes: Planes::new(format) }
     }
 
     /// Adds interleaved samples: whole frames of all channels.
-    pub fn push(&mut self, mut interleaved: &[f32]) {
-        if !self.pending.is_empty() {
-            let missing = (self.group - self.pending.len()).min(interleaved.len());
-            self.pending.extend_from_slice(&interleaved[..missing]);
-            interleaved = &interleaved[missing..];
-            if self.pending.len() < self.group {
-                return;
-            }
-            self.channels.iter_mut().for_each(|it| it.push(&self.pending));
-            self.pending.clear();
+    pub fn push(&mut self, interleaved: &[f32]) {
+        self.planes.push(interleaved);
+        for (meter, plane) in self.channels.iter_mut().zip(self.planes.latest()) {
+            meter.push(plane);
         }
-        let whole = interleaved.len() - interleaved.len() % self.group;
-        self.channels.iter_mut().for_each(|it| it.push(&interleaved[..whole]));
-        self.pending.extend_from_slice(&interleaved[whole..]);
+    }
+
+    /// The samples of each channel that the last call of [`Self::push`] completed, averaged to the rate of the analysis.
+    pub(crate) fn planes(&self) -> &[Vec<f32>] {
+        self.planes.latest()
     }
 
     /// Loudness of what was pushed, for a player: see [`Prepared::peaks`](crate::Prepared::peaks).

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use symphonia::core::audio::{Audio as _, AudioSpec, GenericAudioBufferRef};
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_OPUS};
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
@@ -156,7 +157,7 @@ impl NativeSource {
                 Ok(output) if output.frames() == 0 && empty < MAX_CONSECUTIVE_BAD_PACKETS => empty += 1,
                 Ok(output) => {
                     let mut samples: Vec<f32> = Vec::new();
-                    output.copy_to_vec_interleaved(&mut samples);
+                    interleave(&output, &mut samples);
                     break (format_of(output.spec())?.checked()?, samples, packet.pts.get());
                 }
                 Err(Error::DecodeError(_)) if bad < MAX_CONSECUTIVE_BAD_PACKETS => bad += 1,
@@ -257,7 +258,7 @@ impl NativeSource {
                 if format_of(output.spec())? != self.format {
                     return Err(SourceError::FormatChanged);
                 }
-                output.copy_to_vec_interleaved(block);
+                interleave(&output, block);
                 self.last_frames = output.frames();
                 self.bad_in_row = 0;
             }
@@ -326,7 +327,31 @@ impl PcmSource for NativeSource {
     }
 }
 
-fn format_of(spec: &symphonia::core::audio::AudioSpec) -> Result<PcmFormat, SourceError> {
+/// Replaces the content of `block` with the decoded samples.
+fn interleave(output: &GenericAudioBufferRef<'_>, block: &mut Vec<f32>) {
+    // Floats of one or two channels are the usual case. The general conversion takes each sample on its own.
+    if let GenericAudioBufferRef::F32(buffer) = output {
+        match (buffer.num_planes(), buffer.plane(0), buffer.plane(1)) {
+            (1, Some(only), _) => {
+                block.clear();
+                block.extend_from_slice(only);
+                return;
+            }
+            (2, Some(left), Some(right)) => {
+                block.resize(2 * left.len(), 0.0);
+                let (frames, _) = block.as_chunks_mut::<2>();
+                for (frame, (left, right)) in frames.iter_mut().zip(left.iter().zip(right)) {
+                    *frame = [*left, *right];
+                }
+                return;
+            }
+            _ => {}
+        }
+    }
+    output.copy_to_vec_interleaved(block);
+}
+
+fn format_of(spec: &AudioSpec) -> Result<PcmFormat, SourceError> {
     let channels = u16::try_from(spec.channels().count())
         .map_err(|_| SourceError::Unsupported("too many channels".to_owned()))?;
     Ok(PcmFormat { sample_rate: spec.rate(), channels })
