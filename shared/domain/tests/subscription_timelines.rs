@@ -218,7 +218,7 @@ impl World {
             Step::Length(length) => self.change(Change::Length(PeriodLength::ALL[*length])),
             Step::Renew => self.change(Change::Renew),
             Step::Cancel => {
-                if let Ok((cancelled, _)) = self.subscription.cancelled() {
+                if let Ok((cancelled, _)) = self.subscription.cancelled(self.today()) {
                     self.subscription = cancelled;
                     self.pending.clear();
                 }

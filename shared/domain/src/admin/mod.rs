@@ -1,9 +1,10 @@
 //! The admin panel: roles and rights of operators, lock-out after failed attempts to sign in, freshness of the second factor,
-//! passkeys, bulk acts, erasure of accounts, figures of the dashboard, hash chain of the audit log. The vendors' portal:
+//! passkeys, height of rows, bulk acts, erasure of accounts, figures of the dashboard, hash chain of the audit log. The vendors' portal:
 //! invitations, figures of widgets.
 
 mod bulk;
 mod chain;
+mod density;
 mod erasure;
 mod figure;
 mod four_eyes;
@@ -17,6 +18,7 @@ mod widget_figure;
 
 pub use bulk::{BulkAction, BulkState, MAX_BULK_ROWS};
 pub use chain::{CHAIN_START, chain_hash};
+pub use density::RowDensity;
 pub use erasure::{ErasedKind, ErasureSide, ErasureState, KEPT, confirms_domain};
 pub use figure::{FIGURE_COUNT_LIMIT, Figure, FigureUnit};
 pub use four_eyes::{

@@ -88,7 +88,7 @@ impl PollSchedule {
         NextPoll::At((now + self.wait_after(looks, audio)).min(deadline))
     }
 
-    /// As [`PollSchedule::next_look`], for callers that do not count polls: the count is derived from the time since the
+    /// As [`PollSchedule::next_poll`], for callers that do not count polls: the count is derived from the time since the
     /// submission. A late poll does not make the next one earlier.
     pub fn next_poll_after(
         &self,

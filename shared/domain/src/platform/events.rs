@@ -219,6 +219,9 @@ pub struct SubscriptionChanged {
     pub invoice_id: Option<InvoiceId>,
     /// Days before the end of the trial or the charge, in reminders.
     pub days_before: Option<u32>,
+    /// Day on which the card is charged, Moscow time, in `subscription.renewal_upcoming`; `None` if no card can be charged and
+    /// the account has to pay the period itself.
+    pub charges_on: Option<NaiveDate>,
 }
 
 /// Data of `test`.

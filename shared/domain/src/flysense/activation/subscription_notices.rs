@@ -16,6 +16,8 @@ pub struct SubscriptionFacts {
     pub period_until: Option<NaiveDate>,
     /// Days before the end of the trial or the charge, in reminders.
     pub days_before: Option<u32>,
+    /// Day on which the card is charged, Moscow, in a reminder of the next period; `None` if no card can be charged.
+    pub charges_on: Option<NaiveDate>,
 }
 
 /// The kind of notices about events of this type; `None` for events that nobody has to act upon.
@@ -49,12 +51,7 @@ pub fn subscription_notice(kind: NoticeKind, host: &str, facts: SubscriptionFact
             "Пробный период FlySense AI в аккаунте {host} закончился: новые звонки не расшифровываются. Оформите подписку: {}",
             widgets_url(host)
         ),
-        NoticeKind::RenewalUpcoming => format!(
-            "Подписка FlySense AI в аккаунте {host}: {}начнётся следующий период. Если карта привязана, оплата спишется с неё; \
-             если нет, оплатите период заранее. Сумма и карта: {}",
-            facts.period_until.map(|day| format!("{} ", russian::day(day))).unwrap_or_default(),
-            widgets_url(host)
-        ),
+        NoticeKind::RenewalUpcoming => renewal_upcoming(host, facts),
         NoticeKind::PaymentFailed => format!(
             "Оплата подписки FlySense AI в аккаунте {host} не прошла.{} Оплатите счёт или привяжите другую карту: {}",
             works_until(access_ends.as_deref()),
@@ -75,6 +72,21 @@ pub fn subscription_notice(kind: NoticeKind, host: &str, facts: SubscriptionFact
         }
     };
     Some(Outgoing::text(format!("{text}\n\n/settings — настроить уведомления")))
+}
+
+/// The reminder of the next period: of the charge, or that somebody has to pay.
+fn renewal_upcoming(host: &str, facts: SubscriptionFacts) -> String {
+    let url = widgets_url(host);
+    if let Some(on) = facts.charges_on.map(russian::day) {
+        return format!(
+            "Подписка FlySense AI в аккаунте {host}: {on} спишем с карты оплату следующего периода. Сумма и карта: {url}"
+        );
+    }
+    let on = facts.period_until.map(|day| format!("{} ", russian::day(day))).unwrap_or_default();
+    format!(
+        "Подписка FlySense AI в аккаунте {host}: {on}начнётся следующий период, а карты, с которой можно списать оплату, нет. \
+         Оплатите период или привяжите карту: {url}"
+    )
 }
 
 /// The notice with a button that opens the page where the invoice is paid; `sealed` is the sealed address of that page.
@@ -122,9 +134,16 @@ mod tests {
             access_until: Some("2026-12-15T21:00:00Z".parse().unwrap()),
             period_until: Some("2027-01-01".parse().unwrap()),
             days_before: Some(3),
+            charges_on: None,
         };
         assert!(text(NoticeKind::TrialEnding, facts).contains("закончится через 3 дня, 16.12.2026."));
-        assert!(text(NoticeKind::RenewalUpcoming, facts).contains(": 01.01.2027 начнётся"));
+        let by_hand = text(NoticeKind::RenewalUpcoming, facts);
+        assert!(
+            by_hand.contains(": 01.01.2027 начнётся") && by_hand.contains("привяжите карту"),
+            "{by_hand}"
+        );
+        let charged = SubscriptionFacts { charges_on: Some("2027-01-07".parse().unwrap()), ..facts };
+        assert!(text(NoticeKind::RenewalUpcoming, charged).contains(": 07.01.2027 спишем с карты оплату"));
         assert!(
             text(NoticeKind::PaymentFailed, facts).contains("не прошла. Виджет работает до 16.12.2026. ")
         );

@@ -77,12 +77,14 @@ fn subject_and_text(kind: MailKind, facts: &MailFacts) -> (String, Vec<String>) 
         MailKind::RenewalUpcoming if facts.renews => (
             format!("спишем оплату{until}"),
             format!("{} спишем с привязанной карты{sum} за следующий период подписки.", on.unwrap_or_default()),
-            "Отвязать карту, изменить тариф или отменить подписку можно до этого дня в настройках виджета.".to_owned(),
+            "Отвязать карту или отменить подписку можно до этого дня в настройках виджета.".to_owned(),
         ),
         MailKind::RenewalUpcoming => (
             format!("подписка закончится{until}"),
             format!("Оплаченный период закончится{until}. Следующий период стоит{sum}."),
-            "Карта не привязана, поэтому сами мы ничего не спишем. Оплатите период, чтобы виджет не отключился.".to_owned(),
+            "Карты, с которой можно списать оплату, нет, поэтому сами мы ничего не спишем. Оплатите период или привяжите карту, \
+             чтобы виджет не отключился."
+                .to_owned(),
         ),
         MailKind::PriceChanging => price_changing(facts, &until, &sum),
         MailKind::PaymentFailed => (
@@ -177,7 +179,7 @@ mod tests {
         assert!(
             charged.text().contains("01.01.2027 спишем с привязанной карты 1\u{a0}499\u{a0}₽ за следующий")
         );
-        assert!(letter(false).text().contains("стоит 1\u{a0}499\u{a0}₽.\n\nКарта не привязана"));
+        assert!(letter(false).text().contains("стоит 1\u{a0}499\u{a0}₽.\n\nКарты, с которой можно списать"));
     }
 
     #[test]

@@ -53,10 +53,13 @@ impl MailKind {
             Self::TrialEnding => state == SubscriptionState::Trialing && is_coming(subscription.trial),
             Self::TrialEnded => state == SubscriptionState::TrialEnded,
             Self::RenewalUpcoming => {
-                state == SubscriptionState::Active
-                    && !subscription.cancels
+                let charge = subscription.next_charge_on().filter(|charge| moscow_day(now) < *charge);
+                let boundary = subscription.period.map(|period| period.until);
+                // The charge of a boundary that has passed waits for this letter, whichever day the letter was queued for.
+                !subscription.cancels
                     && subscription.prepaid.is_none()
-                    && is_coming(subscription.period)
+                    && charge.is_some()
+                    && (on == charge || on == boundary)
             }
             Self::PriceChanging => {
                 !subscription.cancels
@@ -162,6 +165,25 @@ mod tests {
             assert!(!kind.applies_to(subscription, end.pred_opt(), now), "{kind}");
             assert!(!kind.applies_to(subscription, None, now), "{kind}");
         }
+        let late = Subscription {
+            state: SubscriptionState::Renewing,
+            last_charge_on: Some(day("2027-01-07")),
+            ..active.clone()
+        };
+        let charge = Some(day("2027-01-07"));
+        assert!(MailKind::RenewalUpcoming.applies_to(&late, charge, at("2027-01-06T20:59:59Z")));
+        assert!(!MailKind::RenewalUpcoming.applies_to(&late, charge, at("2027-01-06T21:00:00Z")));
+        let eve = Some(day("2027-01-01"));
+        assert!(
+            MailKind::RenewalUpcoming.applies_to(&late, eve, at("2027-01-01T06:00:00Z")),
+            "the next morning"
+        );
+        assert!(!MailKind::RenewalUpcoming.applies_to(&late, None, at("2027-01-01T06:00:00Z")));
+        assert!(!MailKind::RenewalUpcoming.applies_to(
+            &late.charge_failed(),
+            charge,
+            at("2027-01-06T09:00:00Z")
+        ));
         let begun = at("2026-12-31T21:00:00Z");
         assert!(!MailKind::RenewalUpcoming.applies_to(&active, Some(day("2027-01-01")), begun));
     }

@@ -23,7 +23,8 @@ impl MailKind {
             Self::TrialEnding => "За 3 дня и за день до конца пробного периода",
             Self::TrialEnded => "Когда пробный период закончился без покупки",
             Self::RenewalUpcoming => {
-                "За 3 дня до следующего периода; если период дольше месяца, за 7 дней и за день"
+                "За 3 дня до следующего периода; если период дольше месяца, за 7 дней и за день. Если напоминание опоздало, списание \
+                 ждёт его не меньше суток"
             }
             Self::PriceChanging => "Не меньше чем за 30 дней до новой цены",
             Self::PaymentFailed => "Когда следующий период не удалось оплатить",
@@ -128,7 +129,7 @@ mod tests {
         let text_of = |code: &str| all.iter().find(|sample| sample.code == code).unwrap().letter.text();
         assert!(text_of("trial_ending").contains("через 3 дня, 04.12.2026"));
         assert!(text_of("renewal_upcoming").contains("спишем с привязанной карты 1\u{a0}497\u{a0}₽"));
-        assert!(text_of("renewal_upcoming_by_hand").contains("Карта не привязана"));
+        assert!(text_of("renewal_upcoming_by_hand").contains("Карты, с которой можно списать"));
         assert!(text_of("price_changing").contains("вместо 1\u{a0}197\u{a0}₽"));
         assert!(text_of("past_due").contains(PAY) && !text_of("expired").contains(PAY));
         assert!(text_of("renewal_upcoming").contains(UNLINK));

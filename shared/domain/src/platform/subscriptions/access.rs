@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::calendar::{day_start, moscow_day};
+use super::due::DueStep;
 use super::settings::{AfterEnd, SubscriptionSettings};
 use super::subscription::{Subscription, SubscriptionState};
 use crate::UnknownText;
@@ -138,7 +139,12 @@ impl Subscription {
         if self.needs_person {
             return Access { level: AccessLevel::Grace, reason: AccessReason::UnderReview, until: None };
         }
-        let grace_until = self.grace_until(settings).filter(|until| today < *until).map(day_start);
+        // While the first charge is to come, nobody has missed to pay: it may wait for its reminder beyond the grace.
+        let unpaid_until = match self.state {
+            SubscriptionState::Renewing => self.expires_on(settings),
+            _ => self.grace_until(settings),
+        };
+        let grace_until = unpaid_until.filter(|until| today < *until).map(day_start);
         match (self.state, grace_until) {
             // The invoice of the next period is not written yet, so nobody can have missed to pay it.
             (SubscriptionState::Active, until) => {
@@ -152,6 +158,23 @@ impl Subscription {
             }
             (_, None) => Access::over(AccessReason::PaymentOverdue, settings),
         }
+    }
+
+    /// The first day without access if nothing is paid from `now` on; today, if there is no access any more. `None` while a person
+    /// decides, or has to.
+    pub fn loses_access_on(&self, now: DateTime<Utc>, settings: &SubscriptionSettings) -> Option<NaiveDate> {
+        if self.needs_person || self.due_step(now, settings) == DueStep::AskPerson {
+            return None;
+        }
+        let until = match self.state {
+            SubscriptionState::Trialing => self.trial.map(|trial| trial.until),
+            SubscriptionState::Active if self.cancels => self.paid_until(),
+            SubscriptionState::Active | SubscriptionState::PastDue => self.grace_until(settings),
+            SubscriptionState::Renewing => self.expires_on(settings),
+            SubscriptionState::TrialEnded | SubscriptionState::Expired | SubscriptionState::Cancelled => None,
+        };
+        let today = moscow_day(now);
+        Some(until.map_or(today, |until| until.max(today)))
     }
 
     /// Day from which an unpaid subscription gives no access any more.
@@ -206,11 +229,32 @@ mod tests {
 
     #[test]
     fn a_cancelled_subscription_works_to_its_end_and_not_longer() {
-        let (cancelled, _) = active("2026-12-01").cancelled().unwrap();
+        let (cancelled, _) = active("2026-12-01").cancelled(day("2026-12-05")).unwrap();
         assert_eq!(access(&cancelled, "2026-12-31T20:59:59Z"), (AccessLevel::Allowed, AccessReason::Paid));
         assert_eq!(access(&cancelled, "2026-12-31T21:00:00Z"), (AccessLevel::Off, AccessReason::Cancelled));
         let ended = cancelled.ended(EndReason::Cancelled);
         assert_eq!(access(&ended, "2026-12-31T21:00:00Z"), (AccessLevel::Off, AccessReason::Cancelled));
+    }
+
+    #[test]
+    fn access_is_lost_after_the_grace_and_never_in_the_past() {
+        let active = active("2026-12-01");
+        let (cancelled, _) = active.cancelled(day("2026-12-05")).unwrap();
+        let overdue = active.renewal_opened(false).unwrap();
+        let trial = Subscription::new(day("2026-12-01"), 14).unwrap();
+        for (subscription, now, on) in [
+            (&trial, "2026-12-02", Some("2026-12-16")),
+            (&trial, "2027-02-01", Some("2027-02-01")),
+            (&active, "2026-12-02", Some("2027-01-15")),
+            (&active, "2027-04-20", None),
+            (&cancelled, "2026-12-02", Some("2027-01-01")),
+            (&cancelled, "2027-02-01", Some("2027-02-01")),
+            (&overdue, "2027-01-05", Some("2027-01-15")),
+            (&overdue.ended(EndReason::Unpaid), "2027-02-01", Some("2027-02-01")),
+        ] {
+            let lost = subscription.loses_access_on(day_start(day(now)), &SubscriptionSettings::default());
+            assert_eq!(lost, on.map(day), "{} on {now}", subscription.state);
+        }
     }
 
     #[test]

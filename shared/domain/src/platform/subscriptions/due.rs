@@ -3,6 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 
 use super::calendar::{Period, day_start, moscow_day};
+use super::dunning::MAX_NOTICE_DAYS;
 use super::plan::Terms;
 use super::reminder::{TRIAL_REMINDER_DAYS, charge_reminder_days};
 use super::settings::SubscriptionSettings;
@@ -95,12 +96,15 @@ impl Subscription {
         }
     }
 
-    /// Whether the next period, or its grace, would be over today as well, so that nobody could pay it in time.
+    /// Whether the next period, or its grace, would be over today as well, so that nobody could pay it in time: without a
+    /// reminder yet, the card is charged only after it, see [`super::ChargePlan::announced`].
     fn is_lapsed(&self, today: NaiveDate, settings: &SubscriptionSettings) -> bool {
         let (Some(period), Some(anchor), Some(terms)) = (self.period, self.anchor, self.terms) else {
             return true;
         };
-        let is_over = anchor.period_from(period.until, terms.length).is_ok_and(|next| today >= next.until);
+        let notice = if self.reminded_days.is_some() { 0 } else { MAX_NOTICE_DAYS };
+        let paid_on = today.checked_add_days(Days::new(notice)).unwrap_or(today);
+        let is_over = anchor.period_from(period.until, terms.length).is_ok_and(|next| paid_on >= next.until);
         // Without grace there is still the day of the boundary itself.
         is_over || self.grace_until(settings).is_some_and(|until| today > until)
     }
@@ -158,8 +162,13 @@ impl Subscription {
 
 #[cfg(test)]
 mod tests {
+    use super::super::access::AccessReason;
     use super::super::subscription::tests::{active, day};
     use super::*;
+
+    fn at(time: &str) -> DateTime<Utc> {
+        time.parse().unwrap()
+    }
 
     fn step(subscription: &Subscription, now: &str) -> DueStep {
         subscription.due_step(now.parse().unwrap(), &SubscriptionSettings::default())
@@ -201,8 +210,14 @@ mod tests {
         assert_eq!(at("2027-01-31T21:00:00Z"), DueStep::AskPerson, "two boundaries went by");
         active.needs_person = true;
         assert_eq!(step(&active, "2027-01-31T21:00:00Z"), DueStep::Idle);
-        let (cancelled, _) = active.cancelled().unwrap();
+        let (cancelled, _) = active.cancelled(day("2026-12-05")).unwrap();
         assert_eq!(step(&cancelled, "2027-05-01T00:00:00Z"), DueStep::EndCancelled);
+        // The reminder of the charge and the charge still fit into the period, and then they do not.
+        active = Subscription { reminded_days: None, needs_person: false, ..active };
+        assert_eq!(step(&active, "2027-01-15T20:59:59Z"), DueStep::Renew);
+        let at = |now: &str| active.due_step(now.parse().unwrap(), &long);
+        assert_eq!(at("2027-01-29T20:59:59Z"), DueStep::Renew);
+        assert_eq!(at("2027-01-29T21:00:00Z"), DueStep::AskPerson);
     }
 
     #[test]
@@ -241,6 +256,25 @@ mod tests {
         assert_eq!(step(&unpaid, "2027-01-15T21:00:00Z"), DueStep::Expire);
         let long = SubscriptionSettings { grace_days: 60, ..settings };
         assert_eq!(unpaid.expires_on(&long), Some(day("2027-02-01")));
+    }
+
+    #[test]
+    fn a_charge_that_waits_for_its_reminder_does_not_end_the_access() {
+        let settings = SubscriptionSettings::default();
+        let renewing = Subscription {
+            last_charge_on: Some(day("2027-01-17")),
+            ..active("2026-12-01").renewal_opened(true).unwrap()
+        };
+        let reason = |now: &str| renewing.access(now.parse().unwrap(), &settings).reason;
+        // Its grace is over on 15 January.
+        assert_eq!(reason("2027-01-17T20:59:59Z"), AccessReason::Renewing);
+        assert_eq!(step(&renewing, "2027-01-17T20:59:59Z"), DueStep::Wait(at("2027-01-17T21:00:00Z")));
+        assert_eq!(reason("2027-01-17T21:00:00Z"), AccessReason::PaymentOverdue);
+        assert_eq!(step(&renewing, "2027-01-17T21:00:00Z"), DueStep::Expire);
+        let failed = renewing.charge_failed();
+        let access = failed.access(at("2027-01-16T09:00:00Z"), &settings);
+        assert_eq!(access.reason, AccessReason::PaymentOverdue);
+        assert!(!access.level.works(), "grace is apart from the charges after a refusal");
     }
 
     #[test]

@@ -12,6 +12,11 @@ const CHARGE_SPREAD_S: u32 = 2 * 60 * 60;
 /// Maximum number of automatic charges after temporary refusals of the issuer. Source: fact sheet of T-Bank, class
 /// `SOFT`: a few times, days apart.
 const MAX_SOFT_CHARGES: u32 = 4;
+/// Time between the reminder of a charge and the charge. Source: the shortest notice that peers give before a renewal, one day;
+/// reminders that are in time come 3 or 7 days before it.
+const MIN_CHARGE_NOTICE: TimeDelta = TimeDelta::days(1);
+/// Maximum number of Moscow days from a reminder to the charge that waits for it: the notice, and the wait for the hours of charges.
+pub(super) const MAX_NOTICE_DAYS: u64 = 2;
 /// The payer is told of a fault of ours once access would end within this number of days.
 const TOLD_DAYS_BEFORE_END: i64 = 7;
 
@@ -24,6 +29,30 @@ pub enum ChargePlan {
     Stop,
     /// The outcome is not known: the bank is asked, and nothing else is done.
     AskBank,
+}
+
+impl ChargePlan {
+    /// The first charge of an invoice, not earlier than a day after its reminder, and in the hours of charges.
+    ///
+    /// `boundary` is the day on which the unpaid period began, `spread` any number that is stable for the subscription. A charge
+    /// that would wait longer than the schedule lasts is not made.
+    #[must_use]
+    pub fn announced(self, boundary: NaiveDate, spread: u32, reminded_at: DateTime<Utc>) -> Self {
+        let earliest = reminded_at + MIN_CHARGE_NOTICE;
+        let Self::At(at) = self else { return self };
+        if at >= earliest {
+            return self;
+        }
+        let same_day = charge_time(moscow_day(earliest), spread);
+        let at = if same_day >= earliest { same_day } else { same_day + TimeDelta::days(1) };
+        let last = boundary.checked_add_days(Days::new(MAX_CHARGE_DAY.into()));
+        if last.is_some_and(|last| moscow_day(at) <= last) { Self::At(at) } else { Self::Stop }
+    }
+}
+
+/// When a card is charged on a day.
+fn charge_time(day: NaiveDate, spread: u32) -> DateTime<Utc> {
+    day_start(day) + CHARGE_TIME + TimeDelta::seconds((spread % CHARGE_SPREAD_S).into())
 }
 
 /// The next automatic charge of an invoice.
@@ -60,8 +89,7 @@ pub fn next_charge(
     if day > last {
         return ChargePlan::Stop;
     }
-    let at = day_start(day) + CHARGE_TIME + TimeDelta::seconds((spread % CHARGE_SPREAD_S).into());
-    ChargePlan::At(at.max(now))
+    ChargePlan::At(charge_time(day, spread).max(now))
 }
 
 /// Whether the payer is told that a charge failed, and the subscription counts as unpaid.
@@ -108,6 +136,45 @@ mod tests {
             assert_eq!(plan(made, funds, now), at(wanted), "after {made}");
         }
         assert_eq!(plan(7, funds, "2027-01-15T07:00:05Z"), ChargePlan::Stop);
+    }
+
+    #[test]
+    fn a_charge_comes_a_day_after_its_reminder_or_later_and_in_the_daytime() {
+        let boundary: NaiveDate = "2027-01-01".parse().unwrap();
+        for (planned, reminded_at, wanted) in [
+            ("2027-01-01T07:00:00Z", "2026-12-29T07:00:00Z", "2027-01-01T07:00:00Z"),
+            ("2027-01-01T07:00:00Z", "2026-12-31T07:00:00Z", "2027-01-01T07:00:00Z"),
+            ("2027-01-01T07:00:00Z", "2026-12-31T07:00:01Z", "2027-01-02T07:00:00Z"),
+            ("2027-01-05T15:00:00Z", "2027-01-05T15:00:00Z", "2027-01-07T07:00:00Z"),
+            ("2027-01-05T00:30:00Z", "2027-01-05T00:30:00Z", "2027-01-06T07:00:00Z"),
+            // 23:59:59 and 00:00 in Moscow.
+            ("2027-01-05T20:59:59Z", "2027-01-05T20:59:59Z", "2027-01-07T07:00:00Z"),
+            ("2027-01-05T21:00:00Z", "2027-01-05T21:00:00Z", "2027-01-07T07:00:00Z"),
+        ] {
+            let planned = ChargePlan::At(planned.parse().unwrap());
+            let announced = planned.announced(boundary, 0, reminded_at.parse().unwrap());
+            assert_eq!(announced, at(wanted), "reminded at {reminded_at}");
+        }
+        let late: DateTime<Utc> = "2027-01-31T07:00:00Z".parse().unwrap();
+        assert_eq!(ChargePlan::At(late).announced(boundary, 0, late), at("2027-02-01T07:00:00Z"));
+        let late = late + TimeDelta::seconds(1);
+        assert_eq!(ChargePlan::At(late).announced(boundary, 0, late), ChargePlan::Stop);
+        for plan in [ChargePlan::Stop, ChargePlan::AskBank] {
+            assert_eq!(plan.announced(boundary, 0, late), plan);
+        }
+    }
+
+    #[test]
+    fn an_announced_charge_is_at_most_two_days_after_its_reminder() {
+        let boundary: NaiveDate = "2027-01-01".parse().unwrap();
+        for minutes in 0..3 * 24 * 60 {
+            let now = "2027-01-04T21:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minutes);
+            let ChargePlan::At(at) = ChargePlan::At(now).announced(boundary, 7_199, now) else {
+                panic!("no charge");
+            };
+            let days = (moscow_day(at) - moscow_day(now)).num_days();
+            assert!(at >= now + MIN_CHARGE_NOTICE && days <= MAX_NOTICE_DAYS.cast_signed(), "{now}: {at}");
+        }
     }
 
     #[test]

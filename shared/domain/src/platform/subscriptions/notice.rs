@@ -59,6 +59,12 @@ impl Subscription {
         if let Some(text) = self.access(now, settings).reason.notice_ru() {
             notices.push(Notice { kind: NoticeKind::Access, text: text.to_owned(), on: None });
         }
+        // The charge waits for its reminder, or for the repair of a fault of ours.
+        let waits = self.state == SubscriptionState::Renewing && renews;
+        if let Some(on) = self.next_charge_on().filter(|on| waits && today < *on) {
+            let text = format!("{} спишем оплату следующего периода с карты.", ru(on));
+            notices.push(Notice { kind: NoticeKind::ChargeUpcoming, text, on: Some(on) });
+        }
         let soon = |until: NaiveDate, days: &[u32]| {
             let left = (until - today).num_days();
             left > 0 && days.iter().any(|before| left <= i64::from(*before))
@@ -119,8 +125,14 @@ mod tests {
         assert!(kinds(&active, "2026-12-28T20:59:59Z", true).is_empty());
         assert_eq!(kinds(&active, "2026-12-28T21:00:00Z", true), [NoticeKind::ChargeUpcoming]);
         assert_eq!(kinds(&active, "2026-12-28T21:00:00Z", false), [NoticeKind::PaymentNeeded]);
-        let (cancelled, _) = active.cancelled().unwrap();
+        let (cancelled, _) = active.cancelled(day("2026-12-05")).unwrap();
         assert_eq!(kinds(&cancelled, "2026-12-05T00:00:00Z", false), [NoticeKind::EndsWithPeriod]);
+        let renewing = active.renewal_opened(true).unwrap();
+        let late = Subscription { last_charge_on: Some(day("2027-01-06")), ..renewing };
+        let both = [NoticeKind::Access, NoticeKind::ChargeUpcoming];
+        assert_eq!(kinds(&late, "2027-01-05T20:59:59Z", true), both);
+        assert_eq!(kinds(&late, "2027-01-05T20:59:59Z", false), [NoticeKind::Access], "no card to charge");
+        assert_eq!(kinds(&late, "2027-01-05T21:00:00Z", true), [NoticeKind::Access]);
         let unpaid = active.renewal_opened(false).unwrap();
         assert_eq!(kinds(&unpaid, "2027-01-02T00:00:00Z", false), [NoticeKind::Access]);
     }

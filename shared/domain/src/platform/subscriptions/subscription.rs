@@ -149,6 +149,16 @@ impl Subscription {
         self.prepaid.or(self.period).map(|period| period.until)
     }
 
+    /// The day of the first charge for the next period, Moscow; it is the boundary until a renewal is open. `None` if nothing is
+    /// going to be charged.
+    pub fn next_charge_on(&self) -> Option<NaiveDate> {
+        match self.state {
+            SubscriptionState::Active => self.period.map(|period| period.until),
+            SubscriptionState::Renewing => self.last_charge_on,
+            _ => None,
+        }
+    }
+
     /// Starts a first period, or a new one after an end. The trial is over with it: periods are anchored to this day.
     pub fn started(&self, terms: Terms, from: NaiveDate) -> Result<Self, ChangeRefusal> {
         if !self.state.can_start() {
@@ -215,10 +225,14 @@ impl Subscription {
         Ok(Self { terms: Some(terms), ..self.clone() })
     }
 
-    /// Cancels: at the end of a paid period, at once while the next one is unpaid.
-    pub fn cancelled(&self) -> Result<(Self, CancelOutcome), ChangeRefusal> {
+    /// Cancels on a day: at the end of a paid period, at once while the next one is unpaid. A period may be over although the
+    /// subscription is active: its boundary waits while the widget sells no subscriptions.
+    pub fn cancelled(&self, today: NaiveDate) -> Result<(Self, CancelOutcome), ChangeRefusal> {
         match (self.state, self.paid_until()) {
             (SubscriptionState::Active, Some(_)) if self.cancels => Err(ChangeRefusal::AlreadyCancelled),
+            (SubscriptionState::Active, Some(until)) if until <= today => {
+                Ok((self.ended(EndReason::Cancelled), CancelOutcome::Now))
+            }
             (SubscriptionState::Active, Some(until)) => {
                 Ok((Self { cancels: true, ..self.clone() }, CancelOutcome::AtPeriodEnd(until)))
             }
@@ -350,18 +364,24 @@ pub(super) mod tests {
     #[test]
     fn a_cancellation_waits_for_the_period_unless_it_is_unpaid() {
         let active = active("2026-12-01");
-        let (cancelled, outcome) = active.cancelled().unwrap();
+        let (cancelled, outcome) = active.cancelled(day("2026-12-31")).unwrap();
         assert_eq!(outcome, CancelOutcome::AtPeriodEnd(day("2027-01-01")));
         assert_eq!(cancelled.state, SubscriptionState::Active);
-        assert_eq!(cancelled.cancelled(), Err(ChangeRefusal::AlreadyCancelled));
+        assert_eq!(cancelled.cancelled(day("2026-12-31")), Err(ChangeRefusal::AlreadyCancelled));
         assert_eq!(cancelled.restored().unwrap(), active);
         assert_eq!(active.restored(), Err(ChangeRefusal::NothingToRestore));
 
-        let (ended, outcome) = active.renewal_opened(true).unwrap().cancelled().unwrap();
+        let (ended, outcome) = active.renewal_opened(true).unwrap().cancelled(day("2027-01-01")).unwrap();
         assert_eq!((ended.state, outcome), (SubscriptionState::Cancelled, CancelOutcome::Now));
         assert_eq!(ended.restored(), Err(ChangeRefusal::NothingToRestore));
+        let (over, outcome) = active.cancelled(day("2027-01-01")).unwrap();
+        assert_eq!(
+            (over.state, outcome),
+            (SubscriptionState::Cancelled, CancelOutcome::Now),
+            "its period is over"
+        );
         let trial = Subscription::new(day("2026-12-01"), 14).unwrap();
-        assert_eq!(trial.cancelled(), Err(ChangeRefusal::NothingToCancel));
+        assert_eq!(trial.cancelled(day("2026-12-02")), Err(ChangeRefusal::NothingToCancel));
     }
 
     #[test]

@@ -51,7 +51,7 @@ fn what_is_not_possible_says_why() {
     assert_eq!(refused(Change::Length(PeriodLength::Year)), QuoteError::Length(PeriodLength::Year));
     let start = Change::Start { plan: PlanId::generate(&SystemClock), seats: 1, length: PeriodLength::Month };
     assert_eq!(price(&subscription, start, today), Err(QuoteError::AlreadyActive));
-    let (cancelled, _) = subscription.cancelled().unwrap();
+    let (cancelled, _) = subscription.cancelled(day(today)).unwrap();
     assert_eq!(price(&cancelled, Change::Seats(1), today), Err(QuoteError::Cancels));
     assert_eq!(price(&cancelled, Change::Renew, today), Err(QuoteError::Cancels));
     let unpaid = subscription.renewal_opened(false).unwrap();
