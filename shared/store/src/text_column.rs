@@ -76,6 +76,7 @@ text_columns!(
     flysk_domain::admin::ErasureState,
     flysk_domain::admin::Figure,
     flysk_domain::admin::OperatorRole,
+    flysk_domain::admin::RowDensity,
     flysk_domain::admin::SessionStage,
     flysk_domain::admin::WidgetFigure,
     flysk_domain::flysense::account::AccountStatus,

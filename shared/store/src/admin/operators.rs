@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
-use flysk_domain::admin::{OperatorRights, OperatorRole};
+use flysk_domain::admin::{OperatorRights, OperatorRole, RowDensity};
 use flysk_domain::id::OperatorId;
 
 use crate::error::expect_one;
@@ -38,6 +38,9 @@ pub struct Operator {
     pub totp_sealed: Option<String>,
     /// When the second factor was confirmed; until then it does not count.
     pub totp_confirmed_at: Option<DateTime<Utc>>,
+    /// Height of the rows of tables.
+    #[sqlx(try_from = "TextColumn")]
+    pub row_density: RowDensity,
     /// When the operator was disabled.
     pub disabled_at: Option<DateTime<Utc>>,
     /// When the operator was created.
@@ -56,7 +59,8 @@ impl fmt::Debug for Operator {
 }
 
 const SELECT: &str =
-    "SELECT id, login, name, role, rights, password_hash, totp_sealed, totp_confirmed_at, disabled_at, created_at
+    "SELECT id, login, name, role, rights, password_hash, totp_sealed, totp_confirmed_at, row_density, disabled_at,
+            created_at
      FROM operators WHERE ";
 
 impl CredentialTable for OperatorId {
@@ -175,5 +179,21 @@ pub async fn write_access(
     .bind(id.to_string())
     .execute(conn)
     .await?;
+    expect_one(&result, "operator")
+}
+
+/// Writes the height of rows that the operator prefers.
+pub async fn write_row_density(
+    conn: &mut Conn,
+    id: OperatorId,
+    density: RowDensity,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let result = sqlx::query("UPDATE operators SET row_density = ?, updated_at = ? WHERE id = ?")
+        .bind(density.as_str())
+        .bind(now)
+        .bind(id.to_string())
+        .execute(conn)
+        .await?;
     expect_one(&result, "operator")
 }

@@ -8,7 +8,7 @@ use flysk_domain::id::JobId;
 use flysk_domain::trace::Trace;
 use sqlx::types::Json;
 
-use super::JobState;
+use super::{IdRow, JobState};
 use crate::error::expect_one;
 use crate::listed::push_in;
 use crate::sql_text::sql;
@@ -101,6 +101,7 @@ struct ExpiredRow {
     #[sqlx(flatten)]
     lease: LeaseRow,
     lease_owner: Option<String>,
+    lease_until: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
 }
 
@@ -302,29 +303,42 @@ async fn requeue(conn: &mut Conn, fence: Fence, back: Requeue<'_>) -> StoreResul
     expect_one(&requeued, "job")
 }
 
-/// Lists at most `limit` running jobs whose lease expired before `now`. Leaves out jobs whose row is locked: a transaction of
-/// a worker that lost the network stays open for long, and each wait for it would hold up the rescue of all others.
+/// Lists at most `limit` running jobs whose lease expired before `now`. Leaves out jobs whose row is locked, which do not count in the
+/// limit: a transaction of a worker that lost the network stays open for long, and each wait for it would hold up the rescue of
+/// all others. To be called outside a transaction, like [`list_unlocked`].
 ///
-/// Reads all running jobs, which are few: an index of leases would change with every claim and every end.
+/// Reads all running jobs, which are few, once per `limit` of them that are left out: an index of leases would change with every
+/// claim and every end.
 pub async fn list_expired(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<Lease>> {
-    let rows: Vec<ExpiredRow> = sqlx::query_as(sql!(
-        "SELECT ",
-        LEASE_COLUMNS,
-        ", lease_owner, started_at FROM jobs FORCE INDEX (jobs_due) WHERE state = 'running' AND lease_until < ? ORDER BY lease_until LIMIT ?"
-    ))
-    .bind(now)
-    .bind(limit)
-    .fetch_all(&mut *conn)
-    .await?;
-    let ids: Vec<JobId> = rows.iter().map(|row| row.lease.id).collect();
-    let unlocked = list_unlocked(conn, &ids).await?;
-    Ok(rows.into_iter().map(Lease::from).filter(|lease| unlocked.contains(&lease.fence.job)).collect())
-}
-
-#[derive(sqlx::FromRow)]
-struct UnlockedRow {
-    #[sqlx(try_from = "String")]
-    id: JobId,
+    let wanted = limit as usize;
+    let (mut expired, mut after) = (Vec::new(), (DateTime::UNIX_EPOCH, String::new()));
+    loop {
+        let page: Vec<ExpiredRow> = sqlx::query_as(sql!(
+            "SELECT ",
+            LEASE_COLUMNS,
+            ", lease_owner, lease_until, started_at FROM jobs FORCE INDEX (jobs_due)
+             WHERE state = 'running' AND lease_until < ? AND (lease_until > ? OR (lease_until = ? AND id > ?))
+             ORDER BY lease_until, id LIMIT ?"
+        ))
+        .bind(now)
+        .bind(after.0)
+        .bind(after.0)
+        .bind(&after.1)
+        .bind(limit)
+        .fetch_all(&mut *conn)
+        .await?;
+        let ids: Vec<JobId> = page.iter().map(|row| row.lease.id).collect();
+        let last = page.last().map(|row| (row.lease_until, row.lease.id.to_string()));
+        let unlocked = list_unlocked(conn, &ids).await?;
+        let leases = page.into_iter().map(Lease::from);
+        expired.extend(leases.filter(|lease| unlocked.contains(&lease.fence.job)));
+        match last {
+            Some(last) if ids.len() == wanted && expired.len() < wanted => after = last,
+            _ => break,
+        }
+    }
+    expired.truncate(wanted);
+    Ok(expired)
 }
 
 /// Lists those of the jobs `ids` whose row no other transaction has locked. To be called outside a transaction, so that the locks
@@ -336,7 +350,7 @@ pub async fn list_unlocked(conn: &mut Conn, ids: &[JobId]) -> StoreResult<BTreeS
     let mut probe = sqlx::QueryBuilder::new("SELECT id FROM jobs FORCE INDEX (PRIMARY) WHERE id");
     push_in(&mut probe, ids.iter().map(ToString::to_string));
     probe.push(" FOR UPDATE SKIP LOCKED");
-    let unlocked: Vec<UnlockedRow> = probe.build_query_as().fetch_all(conn).await?;
+    let unlocked: Vec<IdRow> = probe.build_query_as().fetch_all(conn).await?;
     Ok(unlocked.into_iter().map(|row| row.id).collect())
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use flysk_domain::id::JobId;
 
+use super::IdRow;
 use super::claim::{LEASE_COLUMNS, Lease, LeaseRow, truncate_note};
 use crate::error::expect_rows;
 use crate::listed::push_in;
@@ -112,12 +113,6 @@ async fn take(
     expect_rows(&taken, jobs.len(), "job")
 }
 
-#[derive(sqlx::FromRow)]
-struct EndedRow {
-    #[sqlx(try_from = "String")]
-    id: JobId,
-}
-
 /// Marks the running jobs `jobs` with the fence number `number` as done; returns those that are.
 ///
 /// Jobs whose fence has changed are missing. Those that an earlier call has ended under this fence are not: its response may
@@ -149,6 +144,6 @@ pub async fn complete_many(
     );
     read.push_bind(number).push(" AND id");
     push_in(&mut read, jobs.iter().map(ToString::to_string));
-    let done: Vec<EndedRow> = read.build_query_as().fetch_all(conn).await?;
+    let done: Vec<IdRow> = read.build_query_as().fetch_all(conn).await?;
     Ok(done.into_iter().map(|row| row.id).collect())
 }

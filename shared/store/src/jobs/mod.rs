@@ -34,6 +34,13 @@ pub use relay::{
     mark_pushed, push_again,
 };
 
+/// The id of a job.
+#[derive(sqlx::FromRow)]
+struct IdRow {
+    #[sqlx(try_from = "String")]
+    id: JobId,
+}
+
 /// State of a job.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use flysk_domain::id::JobId;
 
+use super::IdRow;
 use crate::listed::push_in;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult};
@@ -35,12 +36,6 @@ pub struct WaitingJob {
     pub tenant: Option<String>,
     /// When a relay pushes it. Never before its earliest start.
     pub push_at: DateTime<Utc>,
-}
-
-#[derive(sqlx::FromRow)]
-struct DeferredRow {
-    #[sqlx(try_from = "String")]
-    id: JobId,
 }
 
 const SELECT_WAITING: &str = "SELECT id, queue, priority, tenant, push_at FROM jobs ";
@@ -169,7 +164,7 @@ pub async fn list_deferred(
     deferred_until: DateTime<Utc>,
     limit: u32,
 ) -> StoreResult<Vec<JobId>> {
-    let deferred: Vec<DeferredRow> = sqlx::query_as(
+    let deferred: Vec<IdRow> = sqlx::query_as(
         "SELECT id FROM jobs FORCE INDEX (jobs_due)
          WHERE state = 'queued' AND push_at > ? AND push_at <= ? AND run_at <= ? ORDER BY push_at LIMIT ?",
     )
@@ -196,7 +191,7 @@ pub async fn push_again(conn: &mut Conn, ids: &[JobId], now: DateTime<Utc>) -> S
     lock.push_bind(now).push(" AND id");
     push_in(&mut lock, ids.iter().map(ToString::to_string));
     lock.push(" FOR UPDATE SKIP LOCKED");
-    let locked: Vec<DeferredRow> = lock.build_query_as().fetch_all(&mut *conn).await?;
+    let locked: Vec<IdRow> = lock.build_query_as().fetch_all(&mut *conn).await?;
     let locked: Vec<JobId> = locked.into_iter().map(|row| row.id).collect();
     defer_push(conn, &locked, now).await?;
     Ok(locked.len())

@@ -62,6 +62,18 @@ pub async fn record(conn: &mut Conn, subject: Subject) -> StoreResult<()> {
     Ok(())
 }
 
+/// Records that cached data of all widgets is outdated: a terminal was given to a vendor or taken from one, and with it the cards
+/// that each seller can charge.
+pub(crate) async fn record_all_widgets(conn: &mut Conn) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO cache_invalidations (what, subject, changed_at)
+         SELECT 'widget', w.id, UTC_TIMESTAMP(6) FROM widgets w",
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Records that cached data of a subscription's install is outdated.
 pub(crate) async fn record_subscription(conn: &mut Conn, id: SubscriptionId) -> StoreResult<()> {
     sqlx::query(

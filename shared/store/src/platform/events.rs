@@ -254,6 +254,18 @@ pub async fn write_attempted(
     Ok(())
 }
 
+/// Locks an event until the transaction ends; `false` if another transaction has locked it, for which nobody waits, or it is gone. On
+/// a cluster the lock fences nothing; the write that follows does.
+pub async fn lock_if_unlocked(conn: &mut Conn, id: EventId) -> StoreResult<bool> {
+    let locked: Option<String> = sqlx::query_scalar(
+        "SELECT id FROM lifecycle_events FORCE INDEX (PRIMARY) WHERE id = ? FOR UPDATE SKIP LOCKED",
+    )
+    .bind(id.to_string())
+    .fetch_optional(conn)
+    .await?;
+    Ok(locked.is_some())
+}
+
 /// Ends waiting events with their attempt number `attempt`, all in this state. The write compares what each delivery read, so that
 /// of two runs of a delivery one records it. The index is named: few events wait, so a server may prefer the index of the state,
 /// and wait for events that other processes end at the same time.

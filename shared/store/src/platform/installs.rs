@@ -1,6 +1,6 @@
 //! Table `installs`: widgets in accounts.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
 use flysk_domain::id::{AccountId, InstallId, WidgetId};
 use flysk_domain::platform::crm::Crm;
@@ -146,22 +146,17 @@ pub async fn list_without_subscription(
     ids.iter().map(|id| crate::text_column::decode_text("install id", id)).collect()
 }
 
-/// Lists the accounts of a widget that is not uninstalled, each with the end of what its subscription gives, if it has one.
-pub async fn list_accounts_with_subscription(
-    conn: &mut Conn,
-    widget_id: WidgetId,
-    limit: u32,
-) -> StoreResult<Vec<(AccountId, Option<NaiveDate>)>> {
-    let rows: Vec<(u64, Option<NaiveDate>)> = sqlx::query_as(
-        "SELECT i.account_id, COALESCE(s.prepaid_until, s.period_until, s.trial_until)
-         FROM installs i LEFT JOIN subscriptions s ON s.install_id = i.id
-         WHERE i.widget_id = ? AND i.status <> 'uninstalled' ORDER BY i.account_id LIMIT ?",
+/// Lists the accounts in which a widget is not uninstalled, by account.
+pub async fn list_accounts(conn: &mut Conn, widget_id: WidgetId, limit: u32) -> StoreResult<Vec<AccountId>> {
+    let accounts: Vec<u64> = sqlx::query_scalar(
+        "SELECT account_id FROM installs
+         WHERE widget_id = ? AND status <> 'uninstalled' ORDER BY account_id LIMIT ?",
     )
     .bind(widget_id.to_string())
     .bind(limit)
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|(account, until)| (AccountId(account), until)).collect())
+    Ok(accounts.into_iter().map(AccountId).collect())
 }
 
 /// Finds a widget's install in an account, or creates it with the id `fresh`; locks its row until the transaction ends.

@@ -5,6 +5,7 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::{VendorId, WidgetId};
 use flysk_domain::platform::subscriptions::{ReceiptMode, VatRate};
 
+use super::cache_invalidations::{self, Subject};
 use crate::error::expect_one;
 use crate::sql_text::sql;
 use crate::text_column::decode_text;
@@ -119,9 +120,9 @@ pub async fn insert_vendor(conn: &mut Conn, vendor: &Vendor) -> StoreResult<()> 
     .bind(vendor.receipts.closing)
     .bind(vendor.created_at)
     .bind(vendor.created_at)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    if vendor.terminal_key.is_some() { cache_invalidations::record_all_widgets(conn).await } else { Ok(()) }
 }
 
 /// Writes everything of a vendor but its code.
@@ -143,9 +144,10 @@ pub async fn update_vendor(conn: &mut Conn, vendor: &Vendor, now: DateTime<Utc>)
     .bind(vendor.receipts.closing)
     .bind(now)
     .bind(vendor.id.to_string())
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    expect_one(&updated, "vendor")
+    expect_one(&updated, "vendor")?;
+    cache_invalidations::record_all_widgets(conn).await
 }
 
 /// Replaces the sealed password, unless it changed since it was read.
@@ -216,9 +218,10 @@ pub async fn set_vendor_of_widget(
         .bind(vendor.to_string())
         .bind(now)
         .bind(widget.to_string())
-        .execute(conn)
+        .execute(&mut *conn)
         .await?;
-    expect_one(&updated, "widget")
+    expect_one(&updated, "widget")?;
+    cache_invalidations::record(conn, Subject::Widget(widget)).await
 }
 
 /// Sets taxation and VAT from a day on. An entry of the same day is replaced.

@@ -48,6 +48,39 @@ async fn expired_jobs_whose_row_is_locked_are_left_out(pool: MySqlPool) {
     assert_eq!(expired().await, BTreeSet::from([locked, free]));
 }
 
+/// A worker may have vanished with many open transactions. The jobs that they lock are those whose leases expired first, more than
+/// one rescue takes.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn expired_jobs_whose_row_is_locked_hide_no_others(pool: MySqlPool) {
+    let all = Fixture::on(pool);
+    let mut held = Vec::new();
+    for second in 0..7 {
+        let id = all.insert(3, None).await;
+        // Two leases each expire at the same time.
+        let until = all.until() + TimeDelta::seconds(second / 2);
+        let lease = jobs::claim(&mut *all.conn().await, id, "worker", until, all.now()).await.unwrap();
+        held.push(lease.unwrap().fence);
+    }
+    let at = all.until() + TimeDelta::seconds(10);
+    let expired = async |limit: u32| {
+        let mut conn = all.conn().await;
+        let listing = tokio::time::timeout(NO_WAIT, jobs::list_expired(&mut conn, at, limit));
+        let found = listing.await.unwrap().unwrap(); // in time: it waits for no lock
+        found.into_iter().map(|lease| lease.fence).collect::<Vec<_>>()
+    };
+    let mut open = all.pool.begin().await.unwrap();
+    for fence in &held[..5] {
+        assert!(jobs::lock_if_owned(&mut open, *fence).await.unwrap());
+    }
+    assert_eq!(expired(1).await, held[5..6]);
+    for limit in 2..9 {
+        assert_eq!(expired(limit).await, held[5..], "limit {limit}");
+    }
+    open.rollback().await.unwrap();
+    assert_eq!(expired(3).await.len(), 3);
+    assert_eq!(expired(9).await.len(), held.len());
+}
+
 /// All leases of a process are extended together. They do not wait for a handler whose transaction has locked its job and waits for
 /// something, and would all expire meanwhile.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]

@@ -1,5 +1,7 @@
 //! Erasure of addresses for receipts, saved cards and bodies of the bank's notifications. What a payment, a refund or a
 //! closing receipt still needs stays until it has ended.
+//!
+//! An earlier release erases an address and leaves its hash, of which it does not know. So rows that have a hash alone are erased, too.
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::{CardId, InstallId, SubscriptionId, WalletId};
@@ -13,7 +15,7 @@ pub async fn erase_purchase_contacts(conn: &mut Conn, wallet: WalletId, limit: u
     let erased = sqlx::query(
         "UPDATE coin_purchases
          SET contact_sealed = '', contact_hash = '', rebill_sealed = NULL, card_pan = NULL, idem_key = NULL, body_hash = NULL
-         WHERE wallet_id = ? AND contact_sealed <> '' AND state IN ('paid', 'failed')
+         WHERE wallet_id = ? AND (contact_sealed <> '' OR contact_hash <> '') AND state IN ('paid', 'failed')
                AND NOT EXISTS (SELECT 1 FROM coin_purchase_refunds r
                    WHERE r.purchase_id = coin_purchases.id AND r.state IN ('pending', 'sent'))
          LIMIT ?",
@@ -33,7 +35,7 @@ pub async fn erase_invoice_contacts(
 ) -> StoreResult<u64> {
     let erased = sqlx::query(
         "UPDATE subscription_invoices SET contact_sealed = NULL, contact_hash = ''
-         WHERE subscription_id = ? AND contact_sealed IS NOT NULL AND state <> 'open'
+         WHERE subscription_id = ? AND (contact_sealed IS NOT NULL OR contact_hash <> '') AND state <> 'open'
                AND NOT EXISTS (SELECT 1 FROM invoice_payments p
                    WHERE p.invoice_id = subscription_invoices.id AND p.open_slot IS NOT NULL)
                AND NOT EXISTS (SELECT 1 FROM invoice_refunds r
@@ -54,7 +56,7 @@ pub async fn erase_invoice_contacts(
 pub async fn erase_transfer_emails(conn: &mut Conn, install: InstallId, limit: u32) -> StoreResult<u64> {
     let erased = sqlx::query(
         "UPDATE transfer_invoices SET email_sealed = '', email_hash = '', pdf_url_sealed = NULL
-         WHERE install_id = ? AND email_sealed <> '' AND open_slot IS NULL
+         WHERE install_id = ? AND (email_sealed <> '' OR email_hash <> '') AND open_slot IS NULL
                AND NOT EXISTS (SELECT 1 FROM transfer_acts a
                    WHERE a.transfer_invoice_id = transfer_invoices.id AND a.state = 'due')
          LIMIT ?",

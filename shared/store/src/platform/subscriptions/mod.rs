@@ -41,8 +41,8 @@ pub use quotes::{
     trim_quotes,
 };
 pub use records::{
-    Action, BonusGrant, clear_pending, delete_pending, insert_action, insert_bonus, insert_notice,
-    list_actions, list_actions_before, list_pending, put_pending,
+    Action, BonusGrant, clear_pending, delete_pending, delete_pending_until, find_first_notice,
+    insert_action, insert_bonus, insert_notice, list_actions, list_actions_before, list_pending, put_pending,
 };
 pub use row::{
     SubscriptionRow, find_subscription, find_subscription_of_install, list_due_subscriptions,

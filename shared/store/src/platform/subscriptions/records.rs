@@ -92,6 +92,28 @@ pub async fn delete_pending(
     Ok(is_deleted)
 }
 
+/// Removes a change that waits and was asked for at `until` or earlier; `false` if there is none of its kind.
+pub async fn delete_pending_until(
+    conn: &mut Conn,
+    subscription: SubscriptionId,
+    kind: PendingKind,
+    until: DateTime<Utc>,
+) -> StoreResult<bool> {
+    let deleted = sqlx::query(
+        "DELETE FROM subscription_pending_changes WHERE subscription_id = ? AND kind = ? AND requested_at <= ?",
+    )
+    .bind(subscription.to_string())
+    .bind(kind.as_str())
+    .bind(until)
+    .execute(&mut *conn)
+    .await?;
+    let is_deleted = deleted.rows_affected() > 0;
+    if is_deleted {
+        cache_invalidations::record_subscription(conn, subscription).await?;
+    }
+    Ok(is_deleted)
+}
+
 /// Removes all changes that wait: they took effect, or the subscription ended.
 pub async fn clear_pending(conn: &mut Conn, subscription: SubscriptionId) -> StoreResult<()> {
     let cleared = sqlx::query("DELETE FROM subscription_pending_changes WHERE subscription_id = ?")
@@ -165,12 +187,33 @@ pub async fn insert_notice(
     unless_duplicate(inserted)
 }
 
+/// When the first notice of a kind about a day was given, at `since` or later; `None` if there was none.
+pub async fn find_first_notice(
+    conn: &mut Conn,
+    subscription: SubscriptionId,
+    kind: &str,
+    about: NaiveDate,
+    since: DateTime<Utc>,
+) -> StoreResult<Option<DateTime<Utc>>> {
+    let noted_at = sqlx::query_scalar(
+        "SELECT noted_at FROM subscription_notices
+         WHERE subscription_id = ? AND kind = ? AND about_on = ? AND noted_at >= ? ORDER BY noted_at LIMIT 1",
+    )
+    .bind(subscription.to_string())
+    .bind(kind)
+    .bind(about)
+    .bind(since)
+    .fetch_optional(conn)
+    .await?;
+    Ok(noted_at)
+}
+
 /// An entry of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
     /// The subscription.
     pub subscription_id: SubscriptionId,
-    /// Actor: `user:<id>`, `operator:<name>`, `bank` or `system`.
+    /// Actor: `user:<id>`, `operator:<name>`, `letter`, `bank` or `system`.
     pub actor: String,
     /// Code of the action, at most 32 ASCII characters.
     pub action: String,
