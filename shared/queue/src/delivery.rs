@@ -1,17 +1,18 @@
 //! Delivery of durable jobs: claims the jobs of a fetch together, and runs each when it has a run permit.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flysk_domain::id::JobId;
 use flysk_store::StoreError;
 use flysk_store::jobs::Claim;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use crate::consumer::{AckHandle, Deliver, Delivery, FetchPermit};
 use crate::executor::{Executor, HeldJob};
 use crate::retry_pauses::retry_pauses;
+use crate::run_permits::{PermitRequest, RunPermits};
 use crate::transport::WakeupMessage;
 
 /// A job that has waited this long for a run permit is given back: jobs take longer than was expected when it was fetched,
@@ -24,15 +25,15 @@ const MIN_GROUP_LEN: usize = 4;
 /// Delivers the durable jobs of one queue to the executor.
 pub(super) struct JobDelivery<App> {
     executor: Arc<Executor<App>>,
-    /// One per job that may run at once. Jobs hold them whichever session fetched their wake-ups.
-    run_permits: Arc<Semaphore>,
+    /// Jobs hold them whichever session fetched their wake-ups.
+    run_permits: RunPermits,
     stop: CancellationToken,
 }
 
 impl<App: Send + Sync + 'static> JobDelivery<App> {
     /// Runs up to `concurrency` jobs at once. After `stop`, none starts.
     pub(super) fn new(executor: Arc<Executor<App>>, concurrency: usize, stop: CancellationToken) -> Self {
-        Self { executor, run_permits: Arc::new(Semaphore::new(concurrency)), stop }
+        Self { executor, run_permits: RunPermits::new(concurrency), stop }
     }
 }
 
@@ -40,8 +41,8 @@ impl<App: Send + Sync + 'static> JobDelivery<App> {
 pub(super) struct FetchedJob {
     id: JobId,
     fetch_permit: FetchPermit,
-    /// `None` while more jobs are here than may run.
-    run_permit: Option<OwnedSemaphorePermit>,
+    /// Waits while more jobs are here than may run.
+    run_permit: PermitRequest,
     claim: JobClaim,
 }
 
@@ -58,34 +59,33 @@ impl<App: Send + Sync + 'static> Deliver for JobDelivery<App> {
 
     /// Claims many jobs together, and acknowledges the wake-ups of those that it got. The others are claimed one by one
     /// when they can start: retried jobs, jobs with a single attempt, and those whose row was locked.
+    ///
+    /// They start in the order in which they were fetched.
     async fn accept(&self, wakeups: Vec<Delivery<WakeupMessage>>) -> Vec<FetchedJob> {
         let mut fetched: Vec<FetchedJob> = wakeups
             .into_iter()
             .map(|wakeup| FetchedJob {
                 id: wakeup.task.job,
                 fetch_permit: wakeup.permit,
-                run_permit: Arc::clone(&self.run_permits).try_acquire_owned().ok(),
+                run_permit: self.run_permits.request(),
                 claim: JobClaim::Open(wakeup.ack),
             })
             .collect();
-        if fetched.len() >= MIN_GROUP_LEN || fetched.iter().any(|job| job.run_permit.is_none()) {
+        if fetched.len() >= MIN_GROUP_LEN || fetched.iter().any(|job| !job.run_permit.is_granted()) {
             self.claim_together(&mut fetched).await;
         }
         fetched
     }
 
     async fn perform(&self, job: FetchedJob) {
-        let FetchedJob { id, fetch_permit, mut run_permit, mut claim } = job;
+        let FetchedJob { id, mut fetch_permit, run_permit: mut request, mut claim } = job;
         let run_permit = loop {
-            if let Some(run_permit) = run_permit {
+            if let Some(run_permit) = self.wait_for_run_permit(request).await {
                 break run_permit;
             }
-            run_permit = self.wait_for_run_permit().await;
-            if run_permit.is_none() {
-                match self.give_back(id, claim).await {
-                    None => return fetch_permit.give_back(),
-                    Some(kept) => claim = kept,
-                }
+            match self.give_back(id, claim).await {
+                None => return fetch_permit.give_back(),
+                Some(kept) => (claim, request) = (kept, self.run_permits.request()),
             }
         };
         let held = match claim {
@@ -97,6 +97,7 @@ impl<App: Send + Sync + 'static> Deliver for JobDelivery<App> {
             JobClaim::Open(ack) => self.claim_alone(id, ack).await,
         };
         if let Some(held) = held {
+            fetch_permit.begin_run(Instant::now());
             self.executor.run_with_permit(held, (run_permit, fetch_permit)).await;
         }
     }
@@ -109,8 +110,10 @@ impl<App: Send + Sync + 'static> JobDelivery<App> {
         if self.stop.is_cancelled() {
             return;
         }
-        let wanted: Vec<Claim> =
-            fetched.iter().map(|job| Claim { job: job.id, starts_now: job.run_permit.is_some() }).collect();
+        let wanted: Vec<Claim> = fetched
+            .iter()
+            .map(|job| Claim { job: job.id, starts_now: job.run_permit.is_granted() })
+            .collect();
         let held = match self.executor.claim_many(&wanted).await {
             Ok(held) => held,
             Err(error) => {
@@ -153,11 +156,14 @@ impl<App: Send + Sync + 'static> JobDelivery<App> {
     }
 
     /// `None` if the process stops, or none becomes free for too long.
-    async fn wait_for_run_permit(&self) -> Option<OwnedSemaphorePermit> {
+    async fn wait_for_run_permit(&self, request: PermitRequest) -> Option<OwnedSemaphorePermit> {
+        if let PermitRequest::Granted(permit) = request {
+            return Some(permit);
+        }
         tokio::select! {
             biased;
             () = self.stop.cancelled() => None,
-            permit = Arc::clone(&self.run_permits).acquire_owned() => permit.ok(),
+            permit = request.wait() => permit,
             () = tokio::time::sleep(MAX_WAIT_FOR_RUN_PERMIT) => None,
         }
     }
@@ -182,17 +188,20 @@ impl<App: Send + Sync + 'static> JobDelivery<App> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use chrono::DateTime;
+    use flysk_domain::trace::Trace;
     use flysk_domain::{Clock as _, ManualClock};
     use flysk_store::jobs::{self, JobState};
+    use serde::{Deserialize, Serialize};
     use sqlx::MySqlPool;
     use sqlx::mysql::MySqlPoolOptions;
 
     use super::*;
     use crate::executor::LeaseConfig;
     use crate::job_fixture::insert_job;
-    use crate::outbox::Outbox;
-    use crate::registry::Registry;
+    use crate::{Job, JobContext, JobHandler, JobOutcome, JobResult, Outbox, Policy, QueueName, Registry};
 
     /// With a run permit, and claimed ahead of one.
     #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
@@ -208,17 +217,66 @@ mod tests {
         for starts_now in [true, false] {
             let id = insert_job(&pool, &clock, "test.work", clock.now()).await;
             let held = executor.claim_many(&[Claim { job: id, starts_now }]).await.unwrap().remove(0);
-            let run_permit = Arc::clone(&delivery.run_permits).try_acquire_owned().ok();
-            let run_permit = run_permit.filter(|_| starts_now);
-            assert_eq!(run_permit.is_some(), starts_now);
+            let running = (!starts_now).then(|| delivery.run_permits.request());
+            let run_permit = delivery.run_permits.request();
+            assert_eq!(run_permit.is_granted(), starts_now);
             let claim = JobClaim::Held(held);
             delivery.perform(FetchedJob { id, fetch_permit: FetchPermit::single(), run_permit, claim }).await;
+            drop(running);
 
             let row = jobs::find(&mut conn, id).await.unwrap().unwrap();
             let seen = (row.state, row.attempt, row.started_at, row.last_error);
             assert_eq!(seen, (JobState::Queued, 0, None, None), "starts now: {starts_now}");
-            assert_eq!(delivery.run_permits.available_permits(), 1);
+            assert_eq!(delivery.run_permits.free(), 1);
         }
+    }
+
+    /// Says when it started.
+    #[derive(Serialize, Deserialize)]
+    struct Numbered {
+        number: u32,
+    }
+
+    impl Job for Numbered {
+        const KIND: &'static str = "test.numbered";
+        const POLICY: Policy = Policy::for_queue(QueueName::new("test"));
+        const TRIGGER: &'static str = "a test";
+        const DESCRIPTION: &'static str = "notes its start";
+    }
+
+    impl JobHandler<Mutex<Vec<u32>>> for Numbered {
+        async fn handle(&self, _: &JobContext, started: &Mutex<Vec<u32>>) -> JobResult {
+            started.lock().unwrap().push(self.number);
+            Ok(JobOutcome::Done)
+        }
+    }
+
+    /// Their tasks may be polled in any order.
+    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    async fn jobs_of_a_fetch_start_in_its_order(pool: MySqlPool) {
+        const JOBS: u32 = 40;
+        let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
+        let outbox = Outbox::new(pool, None, Arc::new(clock));
+        let trace = Trace { correlation_id: "test".to_owned(), traceparent: None };
+        let mut unit = outbox.begin(trace).await.unwrap();
+        let mut wakeups = Vec::new();
+        for number in 0..JOBS {
+            let job = unit.enqueue(&Numbered { number }).await.unwrap().unwrap();
+            let (task, queue) = (format!("{job}.0"), "test".to_owned());
+            let task = WakeupMessage { task, job, queue, urgent: false };
+            wakeups.push(Delivery { task, ack: AckHandle::detached(), permit: FetchPermit::single() });
+        }
+        unit.commit().await.unwrap();
+        let started: Arc<Mutex<Vec<u32>>> = Arc::default();
+        let (registry, config) = (Registry::default().with::<Numbered>(), LeaseConfig::default());
+        let executor = Executor::new(outbox, registry, Arc::clone(&started), "test".to_owned(), config);
+        let executor = Arc::new(executor);
+        let delivery = JobDelivery::new(executor, 1, CancellationToken::new());
+
+        let fetched = delivery.accept(wakeups).await;
+        futures::future::join_all(fetched.into_iter().rev().map(|job| delivery.perform(job))).await;
+        assert_eq!(*started.lock().unwrap(), (0..JOBS).collect::<Vec<_>>());
+        assert_eq!(delivery.run_permits.free(), 1);
     }
 
     /// The transaction of a process that lost the network stays open. Otherwise the jobs that it has locked would keep all run
@@ -237,13 +295,13 @@ mod tests {
         let mut open = pool.begin().await.unwrap();
         jobs::defer_push(&mut open, &[id], clock.now()).await.unwrap();
 
-        let run_permit = Arc::clone(&delivery.run_permits).try_acquire_owned().ok();
+        let run_permit = delivery.run_permits.request();
         let claim = JobClaim::Open(AckHandle::detached());
         let fetched = FetchedJob { id, fetch_permit: FetchPermit::single(), run_permit, claim };
         // A wait for a lock takes 10 s.
         let performed = tokio::time::timeout(Duration::from_secs(15), delivery.perform(fetched)).await;
         assert!(performed.is_ok(), "it waits on for the row");
-        assert_eq!(delivery.run_permits.available_permits(), 1);
+        assert_eq!(delivery.run_permits.free(), 1);
 
         open.rollback().await.unwrap();
         let row = jobs::find(&mut pool.acquire().await.unwrap(), id).await.unwrap().unwrap();

@@ -32,6 +32,7 @@ mod registry;
 mod relay;
 mod rescue;
 mod retry_pauses;
+mod run_permits;
 mod transport;
 pub mod worker;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use super::run_time::RunTime;
 use super::wake_signal::WakeSignal;
 
 /// Maximum number of wake-ups per fetch.
@@ -34,10 +35,15 @@ impl Capacity {
         Self { running, max_ahead: running.saturating_mul(MAX_AHEAD_PER_JOB) }
     }
 
-    /// Wake-ups to hold ahead, if `ended` have ended within `elapsed`. None if jobs take longer than the lookahead: then what
-    /// is held here would start earlier in another process.
-    fn ahead(self, ended: u64, elapsed: Duration) -> usize {
-        let expected = u128::from(ended) * LOOKAHEAD.as_micros() / elapsed.as_micros().max(1);
+    /// Wake-ups to hold ahead, if `ended` have ended while jobs ran for `run_time`, summed over all jobs. None if jobs take longer
+    /// than the lookahead: then what is held here would start earlier in another process.
+    ///
+    /// The time of their claims does not count, because it says nothing about the jobs. On a slow database it may be longer than
+    /// the lookahead, and claims ahead spare most of it.
+    fn ahead(self, ended: u64, run_time: Duration) -> usize {
+        let running = u128::try_from(self.running).unwrap_or(u128::MAX);
+        let expected =
+            (u128::from(ended) * LOOKAHEAD.as_micros()).saturating_mul(running) / run_time.as_micros().max(1);
         let expected = usize::try_from(expected).unwrap_or(usize::MAX);
         if expected < self.running { 0 } else { expected.min(self.max_ahead) }
     }
@@ -57,19 +63,25 @@ impl Capacity {
 pub(super) struct Occupancy {
     in_progress: AtomicUsize,
     ended: AtomicU64,
+    run_time: RunTime,
     wake_signal: Arc<WakeSignal>,
 }
 
 impl Occupancy {
     /// None in progress. `wake_signal` is told when one ends.
     pub(super) fn new(wake_signal: Arc<WakeSignal>) -> Arc<Self> {
-        Arc::new(Self { in_progress: AtomicUsize::new(0), ended: AtomicU64::new(0), wake_signal })
+        Arc::new(Self {
+            in_progress: AtomicUsize::new(0),
+            ended: AtomicU64::new(0),
+            run_time: RunTime::new(Instant::now()),
+            wake_signal,
+        })
     }
 
     /// Counts a wake-up as in progress until the permit is dropped.
     pub(super) fn enter(self: &Arc<Self>) -> FetchPermit {
         self.in_progress.fetch_add(1, Ordering::SeqCst);
-        FetchPermit { occupancy: Arc::clone(self), is_given_back: false }
+        FetchPermit { occupancy: Arc::clone(self), is_running: false, is_given_back: false }
     }
 }
 
@@ -77,6 +89,7 @@ impl Occupancy {
 #[derive(Debug)]
 pub(crate) struct FetchPermit {
     occupancy: Arc<Occupancy>,
+    is_running: bool,
     is_given_back: bool,
 }
 
@@ -87,6 +100,14 @@ impl FetchPermit {
         Occupancy::new(Arc::new(WakeSignal::default())).enter()
     }
 
+    /// Its job is claimed and runs from now on, until this is dropped.
+    pub(crate) fn begin_run(&mut self, now: Instant) {
+        if !self.is_running {
+            self.is_running = true;
+            self.occupancy.run_time.begin(now);
+        }
+    }
+
     /// Drops it without counting its job as ended: the job was given back, and jobs are not as short as they seem then.
     pub(crate) fn give_back(mut self) {
         self.is_given_back = true;
@@ -95,6 +116,9 @@ impl FetchPermit {
 
 impl Drop for FetchPermit {
     fn drop(&mut self) {
+        if self.is_running {
+            self.occupancy.run_time.end(Instant::now());
+        }
         self.occupancy.in_progress.fetch_sub(1, Ordering::SeqCst);
         if !self.is_given_back {
             self.occupancy.ended.fetch_add(1, Ordering::SeqCst);
@@ -111,25 +135,36 @@ pub(super) struct Demand {
     occupancy: Arc<Occupancy>,
     measured_at: Instant,
     ended: u64,
+    run_time: Duration,
     ahead: usize,
 }
 
 impl Demand {
     pub(super) fn new(capacity: Capacity, occupancy: Arc<Occupancy>, now: Instant) -> Self {
-        let ended = occupancy.ended.load(Ordering::SeqCst);
-        Self { capacity, occupancy, measured_at: now, ended, ahead: 0 }
+        let (ended, run_time) = (occupancy.ended.load(Ordering::SeqCst), occupancy.run_time.until(now));
+        Self { capacity, occupancy, measured_at: now, ended, run_time, ahead: 0 }
     }
 
     /// Number of wake-ups to fetch now. `more_wait`: the last fetch got as many as it asked for.
     pub(super) fn wanted(&mut self, more_wait: bool, now: Instant) -> usize {
-        let elapsed = now.saturating_duration_since(self.measured_at);
-        if elapsed >= LOOKAHEAD {
-            let ended = self.occupancy.ended.load(Ordering::SeqCst);
-            self.ahead = self.capacity.ahead(ended - self.ended, elapsed);
-            (self.measured_at, self.ended) = (now, ended);
+        if now.saturating_duration_since(self.measured_at) >= LOOKAHEAD {
+            self.measure(now);
         }
         let ahead = if more_wait { self.ahead } else { 0 };
         self.capacity.missing(ahead, self.occupancy.in_progress.load(Ordering::SeqCst))
+    }
+
+    /// Expects of the next jobs what was seen since the last measurement. While jobs are being claimed none runs: nothing is learnt
+    /// then, and what was known before holds.
+    fn measure(&mut self, now: Instant) {
+        let run_time = self.occupancy.run_time.until(now);
+        let ended = self.occupancy.ended.load(Ordering::SeqCst);
+        let ran = run_time.saturating_sub(self.run_time);
+        if ended == self.ended && ran < LOOKAHEAD {
+            return;
+        }
+        self.ahead = self.capacity.ahead(ended - self.ended, ran);
+        (self.measured_at, self.ended, self.run_time) = (now, ended, run_time);
     }
 
     /// Counter of the fetched wake-ups.
@@ -162,12 +197,35 @@ mod tests {
 
     #[test]
     fn only_short_jobs_are_claimed_ahead() {
-        let second = Duration::from_secs(1);
-        assert_eq!(SIXTEEN.ahead(0, second), 0);
-        assert_eq!(SIXTEEN.ahead(319, second), 0, "they take longer than the lookahead");
-        assert_eq!(SIXTEEN.ahead(320, second), 16, "as many as end within the lookahead");
-        assert_eq!(SIXTEEN.ahead(10_000, second), 128, "bounded");
-        assert_eq!(Capacity::without_lookahead(16).ahead(10_000, second), 0);
+        // All sixteen ran for a second.
+        let run_time = 16 * Duration::from_secs(1);
+        assert_eq!(SIXTEEN.ahead(0, run_time), 0);
+        assert_eq!(SIXTEEN.ahead(319, run_time), 0, "they take longer than the lookahead");
+        assert_eq!(SIXTEEN.ahead(320, run_time), 16, "as many as end within the lookahead");
+        assert_eq!(SIXTEEN.ahead(10_000, run_time), 128, "bounded");
+        assert_eq!(Capacity::without_lookahead(16).ahead(10_000, run_time), 0);
+    }
+
+    /// Ends that come rarely because of slow claims say nothing about how long jobs take.
+    #[test]
+    fn short_jobs_of_slow_claims_are_claimed_ahead() {
+        let occupancy = Occupancy::new(Arc::new(WakeSignal::default()));
+        let began = Instant::now();
+        let mut demand = Demand::new(Capacity::with_lookahead(4), Arc::clone(&occupancy), began);
+        let mut now = began;
+        for while_claiming in [0, 32, 32] {
+            let held: Vec<FetchPermit> = (0..4).map(|_| occupancy.enter()).collect();
+            now += Duration::from_mins(1);
+            assert_eq!(
+                demand.wanted(true, now.checked_sub(LOOKAHEAD).unwrap()),
+                while_claiming,
+                "what was known before holds"
+            );
+            for mut permit in held {
+                permit.begin_run(now);
+            }
+            assert_eq!(demand.wanted(true, now), 4 + 32);
+        }
     }
 
     #[test]
@@ -181,8 +239,11 @@ mod tests {
         }
         assert_eq!(demand.wanted(true, began + LOOKAHEAD), 4 + 32);
         assert_eq!(demand.wanted(false, began + LOOKAHEAD), 4);
-        let held: Vec<FetchPermit> = (0..4).map(|_| occupancy.enter()).collect();
+        let mut held: Vec<FetchPermit> = (0..4).map(|_| occupancy.enter()).collect();
         assert_eq!(demand.wanted(true, began + LOOKAHEAD), 32);
+        for permit in &mut held {
+            permit.begin_run(began + LOOKAHEAD);
+        }
         assert_eq!(demand.wanted(true, began + 2 * LOOKAHEAD), 0, "none has ended meanwhile");
         drop(held);
         assert_eq!(demand.wanted(true, began + 2 * LOOKAHEAD), 4);
@@ -194,7 +255,10 @@ mod tests {
         let occupancy = Occupancy::new(Arc::new(WakeSignal::default()));
         let began = Instant::now();
         let mut demand = Demand::new(Capacity::with_lookahead(4), Arc::clone(&occupancy), began);
-        let running: Vec<FetchPermit> = (0..4).map(|_| occupancy.enter()).collect();
+        let mut running: Vec<FetchPermit> = (0..4).map(|_| occupancy.enter()).collect();
+        for permit in &mut running {
+            permit.begin_run(began);
+        }
         for _ in 0..32 {
             occupancy.enter().give_back();
         }

@@ -6,6 +6,7 @@
 
 mod ack;
 mod demand;
+mod run_time;
 mod source;
 mod wake_signal;
 
