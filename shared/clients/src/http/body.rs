@@ -60,7 +60,7 @@ pub(crate) fn json_of(body: &[u8]) -> Option<serde_json::Value> {
 
 /// The request's id in the service's logs; `None` if it is missing, longer than 128 bytes or not visible ASCII.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
-    const HEADER_NAMES: [&str; 3] = ["x-request-id", "x-server-trace-id", "x-amz-request-id"];
+    const HEADER_NAMES: [&str; 2] = ["x-request-id", "x-server-trace-id"];
     const MAX_REQUEST_ID_LEN: usize = 128;
     let value = HEADER_NAMES.iter().find_map(|name| headers.get(*name))?.to_str().ok()?;
     let visible =

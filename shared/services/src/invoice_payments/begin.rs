@@ -16,6 +16,7 @@ use flysk_store::platform::vendors::{self, Vendor};
 use flysk_store::platform::widgets;
 use flysk_store::{StoreError, StoreResult};
 
+use super::chargeable::is_sellers_card;
 use super::withdraw::{is_payable_form, withdraw_attempt};
 use crate::subscriptions::{leave_to_payer, may_charge};
 
@@ -139,8 +140,7 @@ pub async fn begin_charge(
 }
 
 /// Locks the card that may be charged for an invoice. `None`: there is none, a person has to decide about the subscription
-/// first, or the card was saved at another terminal than the seller's, because the widget was moved since, or the seller has
-/// got a terminal of its own.
+/// first, or the card was saved at another terminal than the seller's.
 async fn card_to_charge(
     unit: &mut UnitOfWork,
     invoice: &Invoice,
@@ -154,12 +154,7 @@ async fn card_to_charge(
     }
     let locked = store::lock_card(unit, card).await?.filter(|card| card.unlinked_at.is_none());
     let Some(card) = locked else { return Ok(None) };
-    let is_sellers = match &seller.terminal_key {
-        Some(own) => *own == card.terminal_key,
-        // The seller is paid through the terminal of the environment, which no vendor has.
-        None => vendors::find_vendor_of_terminal(unit, &card.terminal_key).await?.is_none(),
-    };
-    Ok(is_sellers.then_some(card))
+    Ok(is_sellers_card(unit, seller, &card).await?.then_some(card))
 }
 
 async fn find_seller(unit: &mut UnitOfWork, invoice: &Invoice) -> StoreResult<Vendor> {

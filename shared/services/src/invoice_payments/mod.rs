@@ -3,6 +3,7 @@
 //! Lock order: the subscription, its invoice, the attempt, the card.
 
 mod begin;
+mod chargeable;
 mod refund;
 mod removed_terminal;
 mod resolve_review;
@@ -10,6 +11,7 @@ mod update;
 mod withdraw;
 
 pub use begin::{FormOutcome, FormRequest, begin_charge, open_form, postpone_charge};
+pub use chargeable::find_chargeable_card;
 pub use refund::{RefundOrder, RequestRefundError, refund_refused, request_refund};
 pub use removed_terminal::report_removed_terminal;
 pub use resolve_review::{ResolveReviewError, ResolvedReview, resolve_review};

@@ -12,6 +12,8 @@ use flysk_store::platform::subscriptions::SubscriptionRow;
 use flysk_store::platform::{accounts, mail, widgets};
 use flysk_store::{StoreError, StoreResult};
 
+use crate::invoice_payments::find_chargeable_card;
+
 /// Facts about a subscription for a notice.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SubscriptionMail {
@@ -61,7 +63,7 @@ pub(crate) async fn queue_subscription_mail(
             days_before: told.days_before,
             amount: told.amount,
             previous_amount: told.previous_amount,
-            renews: row.card_id.is_some(),
+            renews: find_chargeable_card(unit, row).await?.is_some(),
             invoice: told.invoice,
         },
         state: MailState::Waiting,

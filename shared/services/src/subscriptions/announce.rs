@@ -1,10 +1,13 @@
 //! Telling what happened to a subscription: events for the widget's backend, letters for the payer.
 
+use chrono::NaiveDate;
 use flysk_domain::Clock;
 use flysk_domain::TextEnum as _;
 use flysk_domain::id::InvoiceId;
 use flysk_domain::platform::events::{EventKind, SubscriptionChanged};
-use flysk_domain::platform::subscriptions::{SubscriptionSettings, SubscriptionState};
+use flysk_domain::platform::subscriptions::{
+    Subscription, SubscriptionSettings, SubscriptionState, moscow_day,
+};
 use flysk_queue::UnitOfWork;
 use flysk_store::StoreResult;
 use flysk_store::platform::subscriptions::SubscriptionRow;
@@ -12,6 +15,7 @@ use flysk_store::platform::subscriptions::SubscriptionRow;
 use super::letters::tell_payer;
 use super::save::SubscriptionAction;
 use crate::events::{NewEvent, emit};
+use crate::invoice_payments::find_chargeable_card;
 
 /// The event of an action; `None` for actions that another event reports, or that do not concern backends.
 const fn event_of(action: SubscriptionAction) -> Option<EventKind> {
@@ -53,6 +57,19 @@ const fn event_of(action: SubscriptionAction) -> Option<EventKind> {
     })
 }
 
+/// Days until what a reminder is about; `None` for other actions. After the boundary it is about the charge that waits for it.
+fn days_before(action: SubscriptionAction, subscription: &Subscription, today: NaiveDate) -> Option<u32> {
+    match (action, subscription.state) {
+        (SubscriptionAction::RenewalUpcoming, SubscriptionState::Renewing) => {
+            subscription.next_charge_on().and_then(|on| u32::try_from((on - today).num_days()).ok())
+        }
+        (SubscriptionAction::TrialEnding | SubscriptionAction::RenewalUpcoming, _) => {
+            subscription.reminded_days
+        }
+        _ => None,
+    }
+}
+
 /// Records the event for the widget's backend and the letter to the payer, in the transaction of the change. `row` is the
 /// subscription after the change.
 pub(super) async fn announce(
@@ -67,7 +84,8 @@ pub(super) async fn announce(
     let fell_due = before != SubscriptionState::PastDue && subscription.state == SubscriptionState::PastDue;
     let kinds = event_of(action).into_iter().chain(fell_due.then_some(EventKind::SubscriptionPastDue));
     let access = subscription.access(now, settings);
-    let reminds = matches!(action, SubscriptionAction::TrialEnding | SubscriptionAction::RenewalUpcoming);
+    let is_charged =
+        action == SubscriptionAction::RenewalUpcoming && find_chargeable_card(unit, row).await?.is_some();
     let data = SubscriptionChanged {
         subscription_id: row.id,
         state: subscription.state.as_str(),
@@ -81,7 +99,8 @@ pub(super) async fn announce(
         period_until: subscription.period.map(|period| period.until),
         cancels: subscription.cancels,
         invoice_id: invoice,
-        days_before: subscription.reminded_days.filter(|_| reminds),
+        days_before: days_before(action, subscription, moscow_day(now)),
+        charges_on: subscription.next_charge_on().filter(|_| is_charged),
     };
     let events: Vec<NewEvent> = kinds.map(|kind| NewEvent::new(kind, &data)).collect::<StoreResult<_>>()?;
     if !events.is_empty() {

@@ -15,7 +15,7 @@ use super::details::settings_of;
 use super::invoices::{Promise, void_open_invoice, write_invoice};
 use super::quotes::{QuoteRefusal, create_quote, price};
 use super::save::{Actor, Entry, SubscriptionAction, save};
-use super::settle::clear_changed;
+use super::settle::{Replacement, clear_changed};
 
 /// The quote to apply.
 #[derive(Debug, Clone, Copy)]
@@ -123,7 +123,8 @@ async fn take_effect(
             (SubscriptionAction::ChangeWithdrawn, subscription.clone())
         }
         Effect::Now(terms) if fresh.total.is_zero() => {
-            clear_changed(unit, row, *terms).await?;
+            let by = Replacement { terms: *terms, asked_at: clock.now(), actor };
+            clear_changed(unit, clock, row, by).await?;
             (SubscriptionAction::Changed, subscription.changed(*terms)?)
         }
         Effect::Start(terms, period) => {

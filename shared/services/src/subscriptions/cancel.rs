@@ -4,6 +4,7 @@ use flysk_domain::Clock;
 use flysk_domain::id::InvoiceId;
 use flysk_domain::platform::subscriptions::{
     CancelOutcome, ChangeRefusal, InvoiceKind, PendingKind, SubscriptionSettings, SubscriptionState,
+    moscow_day,
 };
 use flysk_queue::UnitOfWork;
 use flysk_store::StoreError;
@@ -37,7 +38,7 @@ pub async fn cancel(
     actor: Actor<'_>,
     reason: Option<&str>,
 ) -> Result<(SubscriptionRow, CancelOutcome), CancelError> {
-    let (new, outcome) = row.subscription.cancelled()?;
+    let (new, outcome) = row.subscription.cancelled(moscow_day(clock.now()))?;
     let action = match outcome {
         CancelOutcome::AtPeriodEnd(_) => SubscriptionAction::CancelRequested,
         CancelOutcome::Now => SubscriptionAction::Cancelled,

@@ -8,6 +8,7 @@ use flysk_store::platform::widgets::Widget;
 use flysk_store::{Conn, StoreResult};
 
 use super::price_campaigns::price_announcement;
+use crate::invoice_payments::find_chargeable_card;
 
 /// A subscription with what belongs to it.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct SubscriptionDetails {
     pub pending: Vec<PendingChange>,
     /// The open invoice.
     pub open_invoice: Option<Invoice>,
+    /// Whether the seller can charge the card for renewals; not if it was saved at another terminal.
+    pub can_charge_card: bool,
     /// The new price of which the customer was notified, and the first day of the first period that has it.
     pub new_price: Option<(PriceNotice, NaiveDate)>,
     /// Seats that users occupy; `None` if the widget gives no seats to users, and before the first purchase.
@@ -54,6 +57,7 @@ pub struct SubscriptionFacts {
     plan: Option<Plan>,
     pending: Vec<PendingChange>,
     open_invoice: Option<Invoice>,
+    can_charge_card: bool,
     new_price: Option<(PriceNotice, NaiveDate)>,
     seats: Option<SeatCount>,
 }
@@ -72,14 +76,24 @@ impl SubscriptionFacts {
 
     /// The subscription at `now`.
     pub fn details_at(self, widget: &Widget, now: DateTime<Utc>) -> SubscriptionDetails {
-        let Self { row, plan, pending, open_invoice, new_price, seats } = self;
+        let Self { row, plan, pending, open_invoice, can_charge_card, new_price, seats } = self;
         let settings = settings_of(widget);
         let access = row.subscription.access(now, &settings);
-        let mut notices = row.subscription.notices(now, &settings, row.card_id.is_some());
+        let mut notices = row.subscription.notices(now, &settings, can_charge_card);
         if let Some((told, on)) = new_price {
             notices.push(Notice::of_new_price(told.old_price, told.new_price, on));
         }
-        SubscriptionDetails { row, plan, pending, open_invoice, new_price, seats, access, notices }
+        SubscriptionDetails {
+            row,
+            plan,
+            pending,
+            open_invoice,
+            can_charge_card,
+            new_price,
+            seats,
+            access,
+            notices,
+        }
     }
 }
 
@@ -99,10 +113,11 @@ pub async fn load_facts(
     };
     let pending = subscriptions::list_pending(conn, row.id).await?;
     let open_invoice = subscriptions::find_open_invoice(conn, row.id).await?;
+    let can_charge_card = find_chargeable_card(conn, &row).await?.is_some();
     let new_price = price_announcement(conn, &row).await?;
     let seats =
         if gives_seats(widget, &row) { Some(subscriptions::count_seats(conn, row.id).await?) } else { None };
-    Ok(SubscriptionFacts { row, plan, pending, open_invoice, new_price, seats })
+    Ok(SubscriptionFacts { row, plan, pending, open_invoice, can_charge_card, new_price, seats })
 }
 
 /// Whether users occupy seats of a subscription.

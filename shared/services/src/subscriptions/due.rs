@@ -19,9 +19,12 @@ use super::invoices::{ENDED_UNPAID, Promise, renewal_line, void_open_invoice, wr
 use super::next_terms::next_terms;
 use super::save::{Actor, Entry, SubscriptionAction, note, save};
 use super::settle::spread_of;
+use crate::invoice_payments::find_chargeable_card;
 
 /// A step of a subscription whose widget sells none at present is looked at again after this time.
 const NOT_SOLD_DELAY: TimeDelta = TimeDelta::days(1);
+/// Days before the boundary of a reminder that is sent at the boundary, or after it.
+const LATE_REMINDER: u32 = 0;
 
 /// Finds subscriptions for which a step is due, longest due first. One index read, whatever the number of subscriptions.
 pub async fn find_due(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<SubscriptionId>> {
@@ -161,7 +164,8 @@ impl Context<'_> {
         self.write(unit, &new, Entry::new(Actor::System, SubscriptionAction::Lapsed)).await
     }
 
-    /// Writes invoice, number of the period and state in one transaction; the charge is another one.
+    /// Writes invoice, number of the period and state in one transaction; the charge is another one. If nobody was reminded of
+    /// the charge, because the scheduler was down or the period was too short, the reminder is sent now, and the charge waits.
     ///
     /// An invoice that was written ahead of time may have been charged before: the schedule goes on from those charges, and
     /// a card that must not be charged any more is left alone.
@@ -177,7 +181,7 @@ impl Context<'_> {
             void_open_invoice(unit, self.clock, row, Actor::System, "period_over").await?;
             self.write_renewal(unit, None).await?
         };
-        let charge_at = self.first_charge(&invoice);
+        let (charge_at, is_reminded) = self.first_charge(unit, &invoice).await?;
         subscriptions::set_charge_at(unit, invoice.id, charge_at, now).await?;
         // A fault of ours is no refusal that the customer has to do something about.
         let is_refused = invoice.failure.as_ref().is_some_and(|failure| failure.class != ErrorClass::Config);
@@ -187,22 +191,49 @@ impl Context<'_> {
         let entry = Entry::new(Actor::System, SubscriptionAction::RenewalOpened)
             .about(invoice.id)
             .with(json!({ "total_kopecks": invoice.total, "charge_at": charge_at }));
-        self.write(unit, &new, entry).await
+        let opened = save(unit, self.clock, self.settings, row, &new, entry).await?;
+        if is_reminded {
+            return Ok(());
+        }
+        let opened = Context { row: &opened, ..*self };
+        opened
+            .remind(unit, SubscriptionAction::RenewalUpcoming, Some(invoice.period.from), LATE_REMINDER)
+            .await
     }
 
-    /// When the card is charged for a renewal at its boundary. A charge that is already planned, such as that of a new card,
-    /// stays.
-    fn first_charge(&self, invoice: &Invoice) -> Option<DateTime<Utc>> {
-        self.row.card_id?;
+    /// When the card is charged for a renewal at its boundary, and whether nobody has to be reminded of it any more. A charge that
+    /// is already planned, such as that of a new card, stays: the payer or an operator has just asked for it.
+    async fn first_charge(
+        &self,
+        unit: &mut UnitOfWork,
+        invoice: &Invoice,
+    ) -> StoreResult<(Option<DateTime<Utc>>, bool)> {
+        let row = self.row;
+        if row.card_id.is_none() {
+            return Ok((None, true));
+        }
         if invoice.charge_at.is_some() {
-            return invoice.charge_at;
+            return Ok((invoice.charge_at, true));
         }
-        let (made, now) = (invoice.charges_made, self.clock.now());
+        let (made, now, from) = (invoice.charges_made, self.clock.now(), invoice.period.from);
         let failure = invoice.failure.as_ref().map(|failure| failure.class);
-        match next_charge(self.settings, invoice.period.from, made, failure, spread_of(self.row), now) {
-            ChargePlan::At(at) => Some(at),
-            ChargePlan::Stop | ChargePlan::AskBank => None,
+        let (mut plan, mut is_reminded) =
+            (next_charge(self.settings, from, made, failure, spread_of(row), now), true);
+        // Who was told of a refusal knows of the charge. A card that cannot be charged is left to the charge, which notifies.
+        let is_told = failure.is_some_and(|class| class != ErrorClass::Config);
+        let card = if is_told { None } else { find_chargeable_card(unit, row).await? };
+        if let Some(card) = card {
+            let kind: &'static str = SubscriptionAction::RenewalUpcoming.into();
+            // A reminder before the card was saved was about another card, or about none.
+            let reminded_at =
+                subscriptions::find_first_notice(unit, row.id, kind, from, card.linked_at).await?;
+            is_reminded = reminded_at.is_some();
+            plan = plan.announced(from, spread_of(row), reminded_at.unwrap_or(now));
         }
+        Ok(match plan {
+            ChargePlan::At(at) => (Some(at), is_reminded),
+            ChargePlan::Stop | ChargePlan::AskBank => (None, true),
+        })
     }
 
     /// Writes the invoice of the next period. The subscription has no open invoice.

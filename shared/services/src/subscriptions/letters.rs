@@ -46,11 +46,14 @@ pub(super) async fn tell_payer(
     let access = subscription.access(clock.now(), settings);
     let on = match kind {
         MailKind::TrialEnding => subscription.trial.map(|trial| trial.until),
-        MailKind::RenewalUpcoming => subscription.period.map(|period| period.until),
+        MailKind::RenewalUpcoming => subscription.next_charge_on(),
         _ if is_unpaid => access.until.map(moscow_day),
         _ => None,
     };
     let amount = match kind {
+        MailKind::RenewalUpcoming if subscription.state.awaits_renewal() => {
+            open_amount(unit, row, None).await?
+        }
         MailKind::RenewalUpcoming => next_amount(unit, row).await?,
         _ if is_unpaid => open_amount(unit, row, invoice).await?,
         _ => None,

@@ -115,7 +115,7 @@ pub(crate) async fn settle_locked(
             subscriptions::mark_invoice_paid(unit, invoice.id, period, settlement.means, paid_at, now)
                 .await?;
             withdraw_others(unit, clock, invoice.id, settlement).await?;
-            clear_effected(unit, row, invoice).await?;
+            clear_effected(unit, clock, locked, settlement.actor).await?;
             let entry = Entry::new(settlement.actor, action)
                 .about(invoice.id)
                 .with(json!({ "total_kopecks": invoice.total, "means": settlement.means }));
@@ -152,26 +152,49 @@ fn effect(
     }
 }
 
-/// Removes the pending changes that the payment has put into effect, and no others.
-async fn clear_effected(unit: &mut UnitOfWork, row: &SubscriptionRow, invoice: &Invoice) -> StoreResult<()> {
+/// Removes the pending changes that the payment has put into effect or replaced, and no others.
+async fn clear_effected(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    locked: &Locked,
+    actor: Actor<'_>,
+) -> StoreResult<()> {
+    let Locked { row, invoice, .. } = locked;
     if invoice.kind != InvoiceKind::Change {
         return subscriptions::clear_pending(unit, row.id).await;
     }
-    clear_changed(unit, row, invoice.terms).await
+    let asked_at = invoice.created_at;
+    clear_changed(unit, clock, row, Replacement { terms: invoice.terms, asked_at, actor }).await
 }
 
-/// Removes the pending changes of what differs between the terms of a subscription and those that take effect now.
+/// Terms that take effect now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Replacement<'a> {
+    pub(super) terms: Terms,
+    /// When they were asked for. What was asked for later still waits for the next period.
+    pub(super) asked_at: DateTime<Utc>,
+    pub(super) actor: Actor<'a>,
+}
+
+/// Removes and logs the pending changes, asked for before, of what differs between the terms of a subscription and those that
+/// take effect now.
 pub(super) async fn clear_changed(
     unit: &mut UnitOfWork,
+    clock: &dyn Clock,
     row: &SubscriptionRow,
-    terms: Terms,
+    by: Replacement<'_>,
 ) -> StoreResult<()> {
     let Some(before) = row.subscription.terms else { return Ok(()) };
-    if before.seats != terms.seats {
-        subscriptions::delete_pending(unit, row.id, PendingKind::Seats).await?;
-    }
-    if before.plan != terms.plan {
-        subscriptions::delete_pending(unit, row.id, PendingKind::Plan).await?;
+    let changed = [
+        (before.seats != by.terms.seats).then_some(PendingKind::Seats),
+        (before.plan != by.terms.plan).then_some(PendingKind::Plan),
+    ];
+    for kind in changed.into_iter().flatten() {
+        if subscriptions::delete_pending_until(unit, row.id, kind, by.asked_at).await? {
+            let kind: &'static str = kind.into();
+            let entry = Entry::new(by.actor, SubscriptionAction::ChangeWithdrawn);
+            note(unit, clock, row, entry.with(json!({ "kind": kind, "is_replaced": true }))).await?;
+        }
     }
     Ok(())
 }

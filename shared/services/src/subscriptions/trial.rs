@@ -1,6 +1,8 @@
 //! Trials: the start of every subscription.
 
-use chrono::NaiveDate;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::Clock;
 use flysk_domain::id::{AccountId, InstallId, SubscriptionId};
 use flysk_domain::platform::subscriptions::{Subscription, moscow_day};
@@ -16,6 +18,8 @@ use super::save::{Actor, Entry, SubscriptionAction, note};
 
 /// Installs that get their subscription in one transaction.
 const TRIALS_PER_TRANSACTION: u32 = 100;
+/// Subscriptions that are read at once.
+const READ_AT_ONCE: u32 = 1_000;
 
 /// Finds or creates the subscription of an install whose row the caller has locked. `None` if the widget sells no
 /// subscriptions.
@@ -115,21 +119,45 @@ pub struct LosesAccess {
     pub on: NaiveDate,
 }
 
-/// Lists the accounts that would lose access, and when, if the widget began to sell subscriptions today.
+/// Lists the accounts that would lose access, and when, if the widget began to sell subscriptions at `now` and nobody paid from
+/// then on. An account about which a person would decide keeps its access.
 pub async fn list_losing_access(
     conn: &mut Conn,
     widget: &Widget,
     trial_days: u16,
-    today: NaiveDate,
+    now: DateTime<Utc>,
     limit: u32,
 ) -> StoreResult<Vec<LosesAccess>> {
+    let today = moscow_day(now);
     let fresh = Subscription::new(today, trial_days.into()).ok().and_then(|fresh| fresh.trial);
     let fresh_end = fresh.map_or(today, |trial| trial.until);
-    let listed = installs::list_accounts_with_subscription(conn, widget.id, limit).await?;
-    let mut losing: Vec<LosesAccess> = listed
+    let known = ends_of_access(conn, widget, now).await?;
+    let mut losing: Vec<LosesAccess> = installs::list_accounts(conn, widget.id, limit)
+        .await?
         .into_iter()
-        .map(|(account_id, paid_until)| LosesAccess { account_id, on: paid_until.unwrap_or(fresh_end) })
+        .filter_map(|account_id| {
+            let on = known.get(&account_id).copied().unwrap_or(Some(fresh_end))?;
+            Some(LosesAccess { account_id, on })
+        })
         .collect();
     losing.sort_by_key(|account| account.on);
     Ok(losing)
+}
+
+/// The first day without access of each account that has a subscription to a widget.
+async fn ends_of_access(
+    conn: &mut Conn,
+    widget: &Widget,
+    now: DateTime<Utc>,
+) -> StoreResult<BTreeMap<AccountId, Option<NaiveDate>>> {
+    let settings = settings_of(widget);
+    let (mut ends, mut after) = (BTreeMap::new(), None);
+    loop {
+        let page = subscriptions::list_subscriptions_of_widget(conn, widget.id, after, READ_AT_ONCE).await?;
+        let Some(last) = page.last() else { return Ok(ends) };
+        after = Some(last.id);
+        ends.extend(
+            page.iter().map(|row| (row.account_id, row.subscription.loses_access_on(now, &settings))),
+        );
+    }
 }

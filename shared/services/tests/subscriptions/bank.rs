@@ -133,7 +133,7 @@ impl World {
 
     /// The open invoice of the second period, on its first day.
     async fn open_renewal(&self) -> Invoice {
-        self.set("2026-12-31T21:00:00Z");
+        self.reach_first_boundary().await;
         self.run_due().await;
         self.open_invoice().await.unwrap()
     }

@@ -1,12 +1,15 @@
 //! Trials, quotes, and what their invoices do.
 
 use chrono::TimeDelta;
+use flysk_domain::Clock as _;
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::{
     AccessLevel, AccessReason, Change, DueStep, InvoiceState, LineKind, PendingChange, PeriodLength,
     SubscriptionState,
 };
-use flysk_services::subscriptions::{ApplyError, ApplyOutcome, QuoteRefusal, SettleOutcome};
+use flysk_services::subscriptions::{
+    ApplyError, ApplyOutcome, QuoteRefusal, SettleOutcome, list_losing_access,
+};
 use flysk_store::StoreError;
 use flysk_store::platform::subscriptions::{self, NewInvoice};
 use sqlx::MySqlPool;
@@ -115,6 +118,53 @@ async fn seats_work_after_payment_unpaid_additions_are_netted_and_removals_wait(
     let mut conn = world.outbox.pool().acquire().await.unwrap();
     let pending = subscriptions::list_pending(&mut conn, row.id).await.unwrap();
     assert_eq!((row.subscription.terms.unwrap().seats, pending), (8, vec![PendingChange::Seats(2)]));
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_paid_addition_replaces_the_removal_before_it_and_keeps_the_one_after_it(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let plan = world.plan("pro", 31_000, 310_000).await;
+    world.buy(&plan, 3).await;
+    assert!(world.apply(&world.quote(Change::Seats(2)).await).await.is_none());
+    world.advance(TimeDelta::minutes(1));
+    let addition = world.apply(&world.quote(Change::Seats(5)).await).await.unwrap();
+    assert_eq!(world.settle(addition.id).await, SettleOutcome::Settled);
+    assert_eq!(world.pending().await, [], "five seats were asked for last");
+    let told = world.actions().await;
+    let last = told.iter().rev().take(2).map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(last, ["changed", "change_withdrawn"], "the log tells what became of the removal");
+
+    let addition = world.apply(&world.quote(Change::Seats(7)).await).await.unwrap();
+    world.advance(TimeDelta::minutes(1));
+    assert!(world.apply(&world.quote(Change::Seats(4)).await).await.is_none());
+    assert_eq!(world.settle(addition.id).await, SettleOutcome::Settled);
+    assert_eq!(world.row().await.subscription.terms.unwrap().seats, 7);
+    assert_eq!(world.pending().await, [PendingChange::Seats(4)], "it was asked for last");
+    world.set("2026-12-31T21:00:00Z");
+    world.run_due().await;
+    assert_eq!(world.open_invoice().await.unwrap().total, Kopecks(124_000));
+    assert!(world.violations().await.is_empty());
+}
+
+/// Switching the sale on names the day on which access really ends.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn who_loses_access_when_a_widget_is_sold_is_listed_with_its_day(pool: MySqlPool) {
+    let world = World::build(pool, 14).await;
+    let losing = async || {
+        let mut conn = world.outbox.pool().acquire().await.unwrap();
+        let listed = list_losing_access(&mut conn, &world.widget, 14, world.clock.now(), 10).await.unwrap();
+        listed.iter().map(|account| account.on.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(losing().await, ["2026-12-16"]);
+    let plan = world.plan("pro", 31_000, 310_000).await;
+    world.buy(&plan, 1).await;
+    assert_eq!(losing().await, ["2027-01-15"], "after the grace");
+    world.set("2027-01-10T09:00:00Z");
+    assert_eq!(losing().await, ["2027-01-15"], "and not on a day that has passed");
+    world.set("2027-04-20T09:00:00Z");
+    assert_eq!(losing().await, [""; 0], "a person decides, and access goes on");
+    sqlx::query("DELETE FROM subscriptions").execute(world.outbox.pool()).await.unwrap();
+    assert_eq!(losing().await, ["2027-05-05"], "a trial that starts now");
 }
 
 /// Two seats for one day cost 65 kopecks, which the bank does not charge.

@@ -10,6 +10,7 @@ mod contacts;
 mod late_money;
 mod operators;
 mod races;
+mod reminders;
 mod renewing;
 mod seats;
 mod statement;

@@ -324,7 +324,7 @@ async fn late_charges_future_periods_and_missing_installs_are_found(pool: MySqlP
     let plan = world.plan("pro", 31_000, 310_000).await;
     let first = world.buy(&plan, 1).await;
     world.save_card(&first).await;
-    world.set("2026-12-31T21:00:00Z");
+    world.reach_first_boundary().await;
     world.run_due().await;
     let violations = async || {
         let mut conn = world.outbox.pool().acquire().await.unwrap();

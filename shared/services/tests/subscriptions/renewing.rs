@@ -49,8 +49,9 @@ async fn a_declined_renewal_opens_grace_is_tried_by_the_schedule_and_expires(poo
     let plan = world.plan("pro", 31_000, 310_000).await;
     let first = world.buy(&plan, 1).await;
     world.save_card(&first).await;
-    world.set("2027-01-01T09:00:00Z");
+    world.reach_first_boundary().await;
     world.run_due().await;
+    world.set("2027-01-01T09:00:00Z");
     let renewal = world.open_invoice().await.unwrap();
     let mut days = Vec::new();
     let mut next = Some(at("2027-01-01T09:00:00Z"));
@@ -76,8 +77,9 @@ async fn a_stolen_card_is_not_tried_again_and_a_new_one_pays_the_same_invoice_at
     let plan = world.plan("pro", 31_000, 310_000).await;
     let first = world.buy(&plan, 1).await;
     let (old, _) = world.save_card(&first).await;
-    world.set("2027-01-01T09:00:00Z");
+    world.reach_first_boundary().await;
     world.run_due().await;
+    world.set("2027-01-01T09:00:00Z");
     let renewal = world.open_invoice().await.unwrap();
     assert_eq!(world.fail(renewal.id, ErrorClass::Stop).await, None);
     assert!(world.chargeable().await.is_empty());
@@ -93,8 +95,9 @@ async fn an_unlinked_card_is_never_charged_again(pool: MySqlPool) {
     let plan = world.plan("pro", 31_000, 310_000).await;
     let first = world.buy(&plan, 1).await;
     let (card, _) = world.save_card(&first).await;
-    world.set("2027-01-01T09:00:00Z");
+    world.reach_first_boundary().await;
     world.run_due().await;
+    world.set("2027-01-01T09:00:00Z");
     assert_eq!(world.chargeable().await.len(), 1);
     let mut unit = world.unit().await;
     let row = world.lock(&mut unit).await;
@@ -228,7 +231,10 @@ async fn nobody_is_reminded_invoiced_or_ended_while_the_widget_sells_no_subscrip
     sells(true).await;
     world.set("2027-01-03T09:00:00Z");
     assert_eq!(world.run_due().await, [DueStep::Renew], "caught up in its grace");
-    assert_eq!(world.open_invoice().await.unwrap().period.from.to_string(), "2027-01-01");
+    let renewal = world.open_invoice().await.unwrap();
+    assert_eq!(renewal.period.from.to_string(), "2027-01-01");
+    assert_eq!(world.actions().await.pop().as_deref(), Some("renewal_upcoming"), "nobody was reminded");
+    assert!(renewal.charge_at.unwrap() >= at("2027-01-04T09:00:00Z"), "a day after the reminder");
 }
 
 /// Fact sheet of T-Bank, class `CONFIG`: operators are alerted, and the customer is left alone.
@@ -238,7 +244,7 @@ async fn a_payer_hears_of_a_fault_of_ours_only_when_access_ends_within_a_week(po
     let plan = world.plan("pro", 31_000, 310_000).await;
     let first = world.buy(&plan, 1).await;
     world.save_card(&first).await;
-    world.set("2026-12-31T21:00:00Z");
+    world.reach_first_boundary().await;
     world.run_due().await;
     let renewal = world.open_invoice().await.unwrap();
     let failures = async || {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_crypto::Keyring;
-use flysk_domain::id::{AccountId, CardId, InstallId, InvoiceId, PlanId, QuoteId, UserId};
+use flysk_domain::id::{AccountId, CardId, InstallId, InvoiceId, InvoicePaymentId, PlanId, QuoteId, UserId};
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::subscriptions::{
-    Access, Change, Currency, DueStep, PeriodLength, PlanTerms, SubscriptionSettings, SubscriptionState,
+    Access, Change, Currency, DueStep, PendingChange, PeriodLength, PlanTerms, SubscriptionSettings,
+    SubscriptionState,
 };
 use flysk_domain::platform::tbank::ErrorClass;
 use flysk_domain::trace::Trace;
@@ -22,6 +23,7 @@ use flysk_services::subscriptions::{
 };
 use flysk_services::widgets::{Registration, WidgetRegistry};
 use flysk_store::platform::installs;
+use flysk_store::platform::invoice_payments::{self, NewCard};
 use flysk_store::platform::subscriptions::{self, Invoice, Plan, StoredQuote, SubscriptionRow};
 use flysk_store::platform::widgets::{self, Changes, Widget};
 use serde_json::json;
@@ -185,12 +187,22 @@ impl World {
         invoice
     }
 
-    /// Saves a card with the consent of its owner, as the payment of an invoice does.
+    /// Saves a card at the terminal of the environment with the consent of its owner, as the payment of an invoice does.
     pub(crate) async fn save_card(&self, invoice: &Invoice) -> (CardId, Option<InvoiceId>) {
         let card = CardId::generate(&self.clock);
         let mut unit = self.unit().await;
         let offer = ("2026-11", "Я согласен на списания");
         record_consent(&mut unit, &self.clock, invoice, USER, offer, "203.0.113.7").await.unwrap();
+        let saved = NewCard {
+            id: card,
+            install_id: self.install,
+            terminal_key: "1700000000000DEMO",
+            payment_row_id: InvoicePaymentId::generate(&self.clock),
+            rebill_sealed: "sealed",
+            pan: Some("220138******0013"),
+            now: self.clock.now(),
+        };
+        invoice_payments::insert_card(&mut unit, &saved).await.unwrap();
         let row = self.lock(&mut unit).await;
         let tried = bind_card(&mut unit, &self.clock, &row, invoice.id, card).await.unwrap();
         unit.commit().await.unwrap();
@@ -208,6 +220,13 @@ impl World {
         let next = record_failed_charge(&mut unit, &self.clock, invoice, failed).await.unwrap();
         unit.commit().await.unwrap();
         next
+    }
+
+    /// Lets the scheduler remind in time of the end of the first period, a month, and moves to that end.
+    pub(crate) async fn reach_first_boundary(&self) {
+        self.set("2026-12-29T07:00:00Z");
+        assert_eq!(self.run_due().await, [DueStep::RemindCharge(3)]);
+        self.set("2026-12-31T21:00:00Z");
     }
 
     /// Performs what is due until nothing is; returns the steps.
@@ -262,6 +281,13 @@ impl World {
             .await
             .unwrap();
         }
+    }
+
+    /// Changes that wait for the next period.
+    pub(crate) async fn pending(&self) -> Vec<PendingChange> {
+        let row = self.row().await;
+        let mut conn = self.outbox.pool().acquire().await.unwrap();
+        subscriptions::list_pending(&mut conn, row.id).await.unwrap()
     }
 
     /// Names of the logged actions, oldest first.

@@ -1,0 +1,37 @@
+//! The card that can be charged for a subscription.
+
+use flysk_domain::platform::subscriptions::InvoiceKind;
+use flysk_store::platform::invoice_payments::{self as store, Card};
+use flysk_store::platform::subscriptions::{self, SubscriptionRow};
+use flysk_store::platform::vendors::{self, Vendor};
+use flysk_store::{Conn, StoreError, StoreResult};
+
+/// The card for renewals of a subscription, if the seller of the next period can charge it today: the one of its open invoice, or
+/// of the widget. `None`: there is none, or it was saved at another terminal. Locks nothing: a charge decides by
+/// [`super::begin_charge`].
+///
+/// # Errors
+///
+/// The database fails, or a stored value cannot be read.
+pub async fn find_chargeable_card(conn: &mut Conn, row: &SubscriptionRow) -> StoreResult<Option<Card>> {
+    let Some(id) = row.card_id else { return Ok(None) };
+    let found = store::find_card(conn, id).await?.filter(|card| card.unlinked_at.is_none());
+    let Some(card) = found else { return Ok(None) };
+    let open = subscriptions::find_open_invoice(conn, row.id).await?;
+    let seller = match open.filter(|open| open.kind == InvoiceKind::Renewal) {
+        Some(renewal) => vendors::find_vendor(conn, renewal.vendor_id).await?,
+        None => vendors::find_vendor_of_widget(conn, row.widget_id).await?,
+    };
+    let seller = seller.ok_or(StoreError::WrongState { what: "vendor" })?;
+    Ok(is_sellers_card(conn, &seller, &card).await?.then_some(card))
+}
+
+/// Whether a card was saved at the seller's terminal. It was saved at another one if the widget was moved since, or the seller
+/// has got a terminal of its own.
+pub(super) async fn is_sellers_card(conn: &mut Conn, seller: &Vendor, card: &Card) -> StoreResult<bool> {
+    Ok(match &seller.terminal_key {
+        Some(own) => *own == card.terminal_key,
+        // The seller is paid through the terminal of the environment, which no vendor has.
+        None => vendors::find_vendor_of_terminal(conn, &card.terminal_key).await?.is_none(),
+    })
+}
