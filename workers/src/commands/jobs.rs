@@ -3,17 +3,26 @@
 use std::io::Write as _;
 
 use anyhow::Context as _;
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
-use flysk_domain::id::JobId;
+use flysk_domain::id::{AuditId, JobId};
 use flysk_domain::trace::Trace;
 use flysk_jobs::catalogue;
+use flysk_queue::Outbox;
 use flysk_services::cancel::cancel;
 use flysk_services::replay::{ReplayOutcome, replay};
+use flysk_services::reschedule::reschedule;
+use flysk_store::admin::audit::{self, NewAuditRow};
 use flysk_store::jobs::{self, JobState};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
+use serde_json::json;
 
+use super::subscription::By;
 use super::transaction::transact;
+
+/// Actor of these commands in the audit log.
+const PROGRAM: &str = "flysk-worker";
 
 /// Prints `docs/jobs.md`.
 pub(super) fn print_catalogue() -> anyhow::Result<()> {
@@ -114,5 +123,54 @@ impl JobRef {
         transact(cancel).await?;
         tracing::info!(job.id = %self.id, "job cancelled");
         Ok(())
+    }
+}
+
+/// A waiting job, its new start, and who moves it.
+#[derive(Debug, Args)]
+pub(super) struct Reschedule {
+    /// Id of the job, as printed by jobs:list.
+    id: JobId,
+    /// Minutes until the start, at most 43200 (30 days); 0 starts the job now.
+    #[arg(long)]
+    minutes: u32,
+    #[command(flatten)]
+    by: By,
+}
+
+impl Reschedule {
+    /// Moves the start, and records that in the audit log.
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        self.by.act()?;
+        let outbox = open_outbox(config).await?;
+        let run_at = outbox.clock().now() + TimeDelta::minutes(i64::from(self.minutes));
+        transact(|| self.reschedule(&outbox, run_at)).await?;
+        let start = run_at.format("%Y-%m-%d %H:%M:%S");
+        writeln!(std::io::stdout().lock(), "{} starts at {start} UTC.", self.id)?;
+        Ok(())
+    }
+
+    async fn reschedule(&self, outbox: &Outbox, run_at: DateTime<Utc>) -> anyhow::Result<()> {
+        let (act, correlation_id) = (self.by.act()?, format!("reschedule.{}", self.id));
+        let trace = Trace { correlation_id: correlation_id.clone(), traceparent: None };
+        let mut unit = outbox.begin(trace).await?;
+        let former =
+            reschedule(&mut unit, self.id, run_at).await.with_context(|| self.id.to_string())?.to_rfc3339();
+        let before = json!({ "run_at": former });
+        let after = json!({ "run_at": run_at.to_rfc3339(), "operator": act.operator });
+        let row = NewAuditRow {
+            id: AuditId::generate(outbox.clock().as_ref()),
+            operator_id: None,
+            operator_login: PROGRAM,
+            action: "job.reschedule",
+            subject: ("job", &self.id.to_string()),
+            reason: act.reason,
+            states: (Some(before.to_string()), Some(after.to_string())),
+            address: "",
+            correlation_id: &correlation_id,
+        };
+        let now = unit.now();
+        audit::insert(&mut unit, &row, now).await?;
+        Ok(unit.commit().await?)
     }
 }

@@ -90,6 +90,11 @@ enum Command {
     /// Refused for jobs of bulk acts, which are stopped in the admin panel, and for erasures of accounts.
     #[command(name = "jobs:cancel")]
     JobsCancel(jobs::JobRef),
+    /// Move the start of a queued job, as the admin panel does; its attempts stay.
+    ///
+    /// Recorded in the audit log with operator and reason.
+    #[command(name = "jobs:reschedule")]
+    JobsReschedule(jobs::Reschedule),
     /// Register a widget and print its secrets.
     ///
     /// The project token (the backend's credential) and the event secret (which signs events) are printed only once.
@@ -259,6 +264,7 @@ fn perform(command: Command) -> anyhow::Result<()> {
             Command::JobsList(list) => list.run(&config).await,
             Command::JobsReplay(one) => one.replay(&config).await,
             Command::JobsCancel(one) => one.cancel(&config).await,
+            Command::JobsReschedule(moved) => moved.run(&config).await,
             Command::WidgetRegister(register) => register.run(&config, &env).await,
             Command::WidgetList(list) => list.run(&config).await,
             Command::WidgetShow(show) => show.run(&config).await,

@@ -12,7 +12,6 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::{EventId, WidgetId};
 use flysk_domain::platform::billing::BillingSettings;
 use flysk_domain::platform::events::EventKind;
-use flysk_domain::platform::subscriptions::moscow_day;
 use flysk_domain::trace::Trace;
 use flysk_queue::Outbox;
 use flysk_services::subscriptions::{list_losing_access, start_missing_trials};
@@ -91,8 +90,8 @@ impl Settings {
             return Ok(());
         }
         let trial_days = self.trial_days.unwrap_or(widget.trial_days);
-        let today = moscow_day(outbox.clock().now());
-        let losing = list_losing_access(&mut conn, &widget, trial_days, today, MAX_ACCOUNTS_SHOWN).await?;
+        let now = outbox.clock().now();
+        let losing = list_losing_access(&mut conn, &widget, trial_days, now, MAX_ACCOUNTS_SHOWN).await?;
         let mut out = std::io::stdout().lock();
         for account in &losing {
             writeln!(out, "account {} loses access on {} unless it buys", account.account_id, account.on)?;

@@ -7,8 +7,8 @@ use flysk_domain::id::{EventId, WidgetId};
 use flysk_domain::platform::breaker::Breaker;
 use flysk_domain::trace::Trace;
 use flysk_jobs::platform::lifecycle::DeliverEvent;
-use flysk_queue::Outbox;
-use flysk_store::group_commit::{CommitGroup, GroupCommit};
+use flysk_queue::{Outbox, UnitOfWork};
+use flysk_store::group_commit::{CommitGroup, GroupCommit, clone_error};
 use flysk_store::platform::attempts::{self, Attempt, NewAttempt};
 use flysk_store::platform::endpoints;
 use flysk_store::platform::events::{self, Event, EventState};
@@ -125,15 +125,18 @@ impl CommitGroup for Ends {
 
     const MAX_GROUP_LEN: usize = MAX_GROUP_LEN;
 
-    /// Records deliveries one by one if a row stays locked: the events of the others would be sent again.
+    /// Records deliveries one by one if a row stays locked: the events of the others would be sent again. No locked row is waited for
+    /// a second time: with a few of them, the group would reach its time limit, and so would the deliveries behind it.
     async fn commit(&self, (): (), ended: &[EndedDelivery]) -> StoreResult<Vec<StoreResult<()>>> {
-        let is_alone = ended.len() == 1;
-        match self.record(ended, is_alone).await {
+        match self.record(ended).await {
             Ok(()) => Ok(ended.iter().map(|_| Ok(())).collect()),
-            Err(StoreError::Conflict(_)) if !is_alone => {
+            Err(conflict @ StoreError::Conflict(_)) => {
                 let mut outcomes = Vec::with_capacity(ended.len());
                 for one in ended {
-                    outcomes.push(self.record(std::slice::from_ref(one), false).await);
+                    let recorded = self.record_if_unlocked(one).await;
+                    outcomes.push(recorded.and_then(|is_recorded| {
+                        if is_recorded { Ok(()) } else { Err(clone_error(&conflict)) }
+                    }));
                 }
                 Ok(outcomes)
             }
@@ -143,41 +146,53 @@ impl CommitGroup for Ends {
 }
 
 impl Ends {
-    /// Repeats lost races, because a retried handler would send the events again. A wait for a lock that reached the session's
-    /// limit is repeated only if nobody waits with this delivery: it may be as long again.
-    async fn record(&self, ended: &[EndedDelivery], may_wait_again: bool) -> StoreResult<()> {
-        let may_run_again = |error: &StoreError| match error {
-            StoreError::Conflict(cause) => may_wait_again || !StoreError::is_lock_wait_timeout(cause),
-            _ => false,
-        };
-        repeat_while(may_run_again, || self.commit_once(ended)).await
+    /// Repeats lost races, because a retried handler would send the events again.
+    async fn record(&self, ended: &[EndedDelivery]) -> StoreResult<()> {
+        repeat_while(StoreError::is_lost_race, || async {
+            let Some(first) = ended.first() else { return Ok(()) };
+            let unit = self.outbox.begin(first.trace.clone()).await?;
+            write(unit, ended).await
+        })
+        .await
     }
 
-    async fn commit_once(&self, ended: &[EndedDelivery]) -> StoreResult<()> {
-        let Some(first) = ended.first() else { return Ok(()) };
-        let mut unit = self.outbox.begin(first.trace.clone()).await?;
-        let now = unit.now();
-        for state in [EventState::Delivered, EventState::Refused] {
-            let mut by_attempt: BTreeMap<u32, Vec<EventId>> = BTreeMap::new();
-            for one in ended.iter().filter(|one| one.state == state) {
-                by_attempt.entry(one.log.attempt).or_default().push(one.event.id);
+    /// Records a delivery; `false` if another transaction has locked its event, or the event is gone.
+    async fn record_if_unlocked(&self, ended: &EndedDelivery) -> StoreResult<bool> {
+        repeat_while(StoreError::is_lost_race, || async {
+            let mut unit = self.outbox.begin(ended.trace.clone()).await?;
+            if !events::lock_if_unlocked(&mut unit, ended.event.id).await? {
+                return Ok(false);
             }
-            for (attempt, ids) in by_attempt {
-                events::end_attempted(&mut unit, &ids, attempt, state, now).await?;
-            }
-        }
-        let logs: Vec<NewAttempt<'_>> = ended.iter().map(log_of).collect();
-        attempts::insert_all(&mut unit, &logs).await?;
-        let ids: Vec<EventId> = ended.iter().map(|one| one.event.id).collect();
-        let traces: HashMap<EventId, &Trace> = ended.iter().map(|one| (one.event.id, &one.trace)).collect();
-        for (before, event_id) in events::list_next_waiting(&mut unit, &ids).await? {
-            if let Some(trace) = traces.get(&before) {
-                unit.set_trace((*trace).clone());
-            }
-            unit.enqueue_or_expedite(&DeliverEvent { event_id }).await?;
-        }
-        unit.commit().await
+            write(unit, std::slice::from_ref(ended)).await?;
+            StoreResult::Ok(true)
+        })
+        .await
     }
+}
+
+/// Writes the ends of deliveries and commits.
+async fn write(mut unit: UnitOfWork, ended: &[EndedDelivery]) -> StoreResult<()> {
+    let now = unit.now();
+    for state in [EventState::Delivered, EventState::Refused] {
+        let mut by_attempt: BTreeMap<u32, Vec<EventId>> = BTreeMap::new();
+        for one in ended.iter().filter(|one| one.state == state) {
+            by_attempt.entry(one.log.attempt).or_default().push(one.event.id);
+        }
+        for (attempt, ids) in by_attempt {
+            events::end_attempted(&mut unit, &ids, attempt, state, now).await?;
+        }
+    }
+    let logs: Vec<NewAttempt<'_>> = ended.iter().map(log_of).collect();
+    attempts::insert_all(&mut unit, &logs).await?;
+    let ids: Vec<EventId> = ended.iter().map(|one| one.event.id).collect();
+    let traces: HashMap<EventId, &Trace> = ended.iter().map(|one| (one.event.id, &one.trace)).collect();
+    for (before, event_id) in events::list_next_waiting(&mut unit, &ids).await? {
+        if let Some(trace) = traces.get(&before) {
+            unit.set_trace((*trace).clone());
+        }
+        unit.enqueue_or_expedite(&DeliverEvent { event_id }).await?;
+    }
+    unit.commit().await
 }
 
 fn log_of(ended: &EndedDelivery) -> NewAttempt<'_> {

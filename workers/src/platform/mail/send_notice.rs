@@ -3,7 +3,7 @@
 //! SMTP has no idempotency keys, so the intent is stored before the letter is handed over. A letter that was certainly not
 //! accepted is sent again; one whose outcome is unknown is not, because it would be read twice.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use flysk_clients::mail::ReplyCode;
 use flysk_crypto::aad;
 use flysk_domain::TextEnum as _;
@@ -12,9 +12,10 @@ use flysk_domain::platform::purchases::Email;
 use flysk_domain::sending_hours::next_send_time;
 use flysk_jobs::platform::mail::SendMailNotice;
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
+use flysk_services::invoice_payments::find_chargeable_card;
 use flysk_services::mail::{MailSwitch, card_unlink_link, invoice_pay_link, switch_link};
 use flysk_store::platform::accounts;
-use flysk_store::platform::invoice_payments::{self, Card};
+use flysk_store::platform::invoice_payments::Card;
 use flysk_store::platform::mail::{self, ContactSource, MailNotice, SealedContact};
 use flysk_store::platform::subscriptions::{self, SubscriptionRow};
 use flysk_store::repeat_contended;
@@ -40,12 +41,12 @@ impl JobHandler<App> for SendMailNotice {
         let Some(mailer) = &app.mailer else {
             return end(run, &notice, MailState::Waiting, MailState::Unconfigured).await;
         };
-        let (contact, card) = match check(run, &notice).await? {
-            Check::Send(contact, card) => (contact, card),
+        let (contact, charge) = match check(run, &notice).await? {
+            Check::Send(contact, charge) => (contact, charge),
             Check::Later(morning) => return Ok(JobOutcome::snooze(morning, "it is night in the account")),
             Check::End(state) => return end(run, &notice, MailState::Waiting, state).await,
         };
-        let written = compose(app, &notice, card.as_deref(), open(app, &contact)?)?;
+        let written = compose(app, &notice, charge.as_deref(), open(app, &contact)?)?;
         let mut unit = run.begin().await?;
         mail::set_state(&mut unit, notice.id, MailState::Waiting, MailState::Sending, run.now()).await?;
         unit.commit().await?;
@@ -82,8 +83,8 @@ impl JobHandler<App> for SendMailNotice {
 
 /// Whether a notice can be sent now.
 enum Check {
-    /// To this address; a reminder of a charge with the card that will be charged.
-    Send(SealedContact, Option<Box<Card>>),
+    /// To this address; a reminder of a charge with the card that will be charged, and on which day.
+    Send(SealedContact, Option<Box<(Card, Option<NaiveDate>)>>),
     /// Not before the morning.
     Later(DateTime<Utc>),
     /// Not at all.
@@ -113,11 +114,15 @@ async fn check(run: &JobContext, notice: &MailNotice) -> Result<Check, JobError>
     if morning > run.now() {
         return Ok(Check::Later(morning));
     }
-    let card = match row.card_id.filter(|_| notice.kind == MailKind::RenewalUpcoming) {
-        Some(id) => invoice_payments::find_card(&mut conn, id).await?.map(Box::new),
-        None => None,
-    };
-    Ok(Check::Send(contact, card))
+    if notice.kind != MailKind::RenewalUpcoming {
+        return Ok(Check::Send(contact, None));
+    }
+    let card = find_chargeable_card(&mut conn, &row).await?;
+    // The period is over: the charge finds that the card cannot be charged any more, and another letter says so.
+    if card.is_none() && row.subscription.state.awaits_renewal() {
+        return Ok(Check::End(MailState::Outdated));
+    }
+    Ok(Check::Send(contact, card.map(|card| Box::new((card, row.subscription.next_charge_on())))))
 }
 
 fn open(app: &App, contact: &SealedContact) -> Result<Email, JobError> {
@@ -130,7 +135,14 @@ fn open(app: &App, contact: &SealedContact) -> Result<Email, JobError> {
     text.expose_secret().parse().map_err(|error| JobError::give_up(format!("the stored address: {error}")))
 }
 
-fn compose(app: &App, notice: &MailNotice, card: Option<&Card>, address: Email) -> Result<Written, JobError> {
+/// `charge` is the card that will be charged, and the day.
+fn compose(
+    app: &App,
+    notice: &MailNotice,
+    charge: Option<&(Card, Option<NaiveDate>)>,
+    address: Email,
+) -> Result<Written, JobError> {
+    let (card, charge_on) = charge.map(|(card, on)| (card, *on)).unzip();
     let public_url = &app.config().http.public_url;
     let switch = MailSwitch { install: notice.install_id, kind: notice.kind };
     let unsubscribe = switch_link(public_url, &app.keyring, switch)
@@ -140,8 +152,9 @@ fn compose(app: &App, notice: &MailNotice, card: Option<&Card>, address: Email) 
     let charged = card.zip(unlink.as_ref());
     let charged = charged.map(|(card, unlink)| ChargedCard { tail: card.tail(), unlink: unlink.as_str() });
     let links = Links { pay: pay.as_ref().map(Url::as_str), card: charged, switch_off: unsubscribe.as_str() };
-    // The card may have been unlinked, or another one saved, since the reminder was queued.
-    let facts = MailFacts { renews: card.is_some(), ..notice.facts.clone() };
+    // The card may have been unlinked, or another one saved, and the charge put off, since the reminder was queued.
+    let on = charge_on.flatten().or(notice.facts.on);
+    let facts = MailFacts { renews: card.is_some(), on, ..notice.facts.clone() };
     let letter = Letter::compose(notice.kind, &facts, links);
     let (text, html) = (letter.text(), letter.html());
     let id = notice.id.to_string();
