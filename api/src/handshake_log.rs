@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use flysk_domain::id::InstallId;
 use flysk_store::platform::handshake_periods::{self, SeenHandshakes};
-use flysk_store::{Pool, StoreError, repeat_contended};
+use flysk_store::{Pool, StoreResult, answered, repeat_contended};
 
 /// Time after the first handshake until it is written.
 const FLUSH_DELAY: Duration = Duration::from_secs(10);
@@ -56,24 +56,26 @@ impl HandshakeLog {
         }
     }
 
-    /// Writes what was noted. What the database refuses waits for the next flush.
+    /// Writes what was noted. What the database refuses waits for the next flush, and so does the rest: it would wait as long.
     pub(crate) async fn flush(&self) {
         let taken = std::mem::take(&mut *self.seen());
         let rows: Vec<SeenHandshakes> = taken.installs.into_values().collect();
-        for part in rows.chunks(INSTALLS_PER_TRANSACTION) {
-            let write = || async {
-                let mut tx = self.pool.begin().await?;
-                handshake_periods::add(&mut tx, part).await?;
-                Ok::<_, StoreError>(tx.commit().await?)
-            };
-            if let Err(error) = repeat_contended(write).await {
+        for (place, part) in rows.chunks(INSTALLS_PER_TRANSACTION).enumerate() {
+            if let Err(error) = repeat_contended(|| answered(self.write(part))).await {
                 tracing::warn!(error = %error, "handshakes were not noted");
                 let mut seen = self.seen();
-                for one in part {
+                for one in rows.iter().skip(place * INSTALLS_PER_TRANSACTION) {
                     seen.add(*one);
                 }
+                return;
             }
         }
+    }
+
+    async fn write(&self, part: &[SeenHandshakes]) -> StoreResult<()> {
+        let mut tx = self.pool.begin().await?;
+        handshake_periods::add(&mut tx, part).await?;
+        Ok(tx.commit().await?)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -95,10 +97,38 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use chrono::TimeDelta;
     use flysk_domain::SystemClock;
+    use sqlx::mysql::MySqlPoolOptions;
+    use tokio::net::TcpListener;
 
     use super::*;
+
+    /// Otherwise each part would wait for the database, and the flushes after it as well.
+    #[tokio::test]
+    async fn one_part_that_cannot_be_written_keeps_the_others_for_the_next_flush() {
+        let database = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("mysql://flysk@{}/flysk", database.local_addr().expect("an address"));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        // Closes each connection.
+        tokio::spawn(async move {
+            while database.accept().await.is_ok() {
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        let log = HandshakeLog::new(MySqlPoolOptions::new().connect_lazy(&url).expect("a pool"));
+        let at = DateTime::from_timestamp(1_796_000_000, 0).expect("a time");
+        let installs = 3 * INSTALLS_PER_TRANSACTION;
+        for _ in 0..installs {
+            log.record(InstallId::generate(&SystemClock), at);
+        }
+        log.flush().await;
+        assert_eq!(asked.load(Ordering::SeqCst), 1, "parts that were tried");
+        assert_eq!(log.seen().installs.len(), installs, "all of them wait");
+    }
 
     #[test]
     fn handshakes_of_an_install_are_added_up_whatever_their_order() {

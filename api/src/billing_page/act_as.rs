@@ -120,7 +120,7 @@ async fn enter(deps: &Deps, request: &Request, query: &LinkQuery) -> Result<Resp
         .finish())
 }
 
-/// Hash of the acting view, stored about the browser.
+/// Hash of the browser's secret, which binds an acting view to the browser.
 fn hash(deps: &Deps, acting: &Acting) -> String {
     deps.keyring.blind_index(&format!("act_as_browser\n{}\n{}", acting.view, acting.browser)).to_string()
 }

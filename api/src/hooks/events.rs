@@ -47,6 +47,7 @@ struct EventData {
     access_until: Option<DateTime<Utc>>,
     period_until: Option<NaiveDate>,
     days_before: Option<u32>,
+    charges_on: Option<NaiveDate>,
     /// The page where the invoice is paid.
     pay_url: Option<SecretString>,
 }
@@ -110,10 +111,10 @@ async fn record_event(
 /// gets one notice of a kind a day.
 async fn tell_people(deps: &Deps, trace: &Trace, event: &Event) -> Result<(), Problem> {
     let Some(kind) = kind_of_event(&event.kind) else { return Ok(()) };
-    let EventData { access_until, period_until, days_before, .. } = event.data;
+    let EventData { access_until, period_until, days_before, charges_on, .. } = event.data;
     let mut unit = deps.begin(trace).await?;
     let Some(account) = accounts::find(&mut unit, event.account_id).await? else { return Ok(()) };
-    let facts = SubscriptionFacts { access_until, period_until, days_before };
+    let facts = SubscriptionFacts { access_until, period_until, days_before, charges_on };
     if let Some(notice) = subscription_notice(kind, &account.host, facts) {
         let message = match sealed_pay_url(deps, event) {
             Some(sealed) => with_pay_button(notice, sealed),

@@ -76,12 +76,17 @@ fn data_of(kind: EventKind) -> Value {
         EventKind::SubscriptionTrialEnding
         | EventKind::SubscriptionTrialEnded
         | EventKind::SubscriptionActivated
-        | EventKind::SubscriptionRenewalUpcoming
         | EventKind::SubscriptionPriceChanging
         | EventKind::SubscriptionRenewed
         | EventKind::SubscriptionChanged
         | EventKind::SubscriptionCancelled
         | EventKind::SubscriptionExpired => example_of_subscription(),
+        EventKind::SubscriptionRenewalUpcoming => {
+            let mut data = example_of_subscription();
+            data["days_before"] = json!(3);
+            data["charges_on"] = json!("2027-01-01");
+            data
+        }
         EventKind::SubscriptionPaymentFailed | EventKind::SubscriptionPastDue => {
             let mut data = example_of_subscription();
             data["pay_url"] = json!("https://flysk.example.com/pay/inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F/3f9a…");
@@ -104,7 +109,7 @@ fn example_of_subscription() -> Value {
     json!({"subscription_id": "sub_01KCQJ1A3C5E7G9J1L3N5Q7S9V", "state": "active", "access_level": "allowed",
         "access_reason": "paid", "access_until": "2026-12-31T21:00:00Z", "plan_id": "pln_01KCQJ3F8A1C5E7G9J2M4P6R8T",
         "seats": 3, "months": 1, "period_from": "2026-12-01", "period_until": "2027-01-01", "cancels": false,
-        "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F", "days_before": null})
+        "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F", "days_before": null, "charges_on": null})
 }
 
 /// Summary of a kind.
@@ -121,7 +126,7 @@ const fn summary(kind: EventKind) -> &'static str {
         EventKind::SubscriptionTrialEnded => "The trial of the account ended without a purchase.",
         EventKind::SubscriptionActivated => "A first period was paid, or a new one after an end.",
         EventKind::SubscriptionRenewalUpcoming => {
-            "The card will be charged for the next period in some days."
+            "The next period begins in some days: the card will be charged, or the account has to pay it."
         }
         EventKind::SubscriptionPriceChanging => {
             "The account was notified that the price of its plan changes in a month or later."

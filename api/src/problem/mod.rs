@@ -201,7 +201,7 @@ pub(crate) fn from_unreadable_request(error: &poem::Error, code: ProblemCode) ->
     Problem::new(code, unreadable_detail(error))
 }
 
-/// Detail of an unreadable request; the framework's own words for a missing header or credential name neither.
+/// Detail of an unreadable request: it names the missing parameter or credential, which the framework's own words do not.
 fn unreadable_detail(error: &poem::Error) -> String {
     if let Some(parameter) = error.downcast_ref::<ParseParamError>()
         && parameter.reason.ends_with("expects an input value.")

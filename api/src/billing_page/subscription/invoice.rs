@@ -20,7 +20,7 @@ use super::transfer::ByTransfer;
 use super::{answer, receipts, see_other};
 use crate::deps::Deps;
 use crate::platform::subscriptions::{
-    PaymentInput, Refusal, begin_payment, discard_open_invoice, find_card, find_offer,
+    PaymentInput, Refusal, begin_payment, discard_open_invoice, find_card_to_charge, find_offer,
 };
 use crate::problem::{Problem, ProblemCode};
 use crate::source::source_of;
@@ -132,7 +132,7 @@ async fn page(
     let mut frame = Frame::load(deps, caller).await?;
     // The seller of this invoice, should the widget have another one now.
     frame.seller = Seller::from(&vendor);
-    let saved = find_card(deps, user).await?;
+    let saved = find_card_to_charge(deps, user).await?;
     let by_transfer = ByTransfer::load(deps, user, invoice.id).await?;
     let mut conn = deps.conn().await?;
     let all = attempts::list_attempts(&mut conn, invoice.id).await?;

@@ -1,6 +1,7 @@
 //! The first page: the state, what can be done, the card, the latest payments.
 
 use askama::Template;
+use chrono::NaiveDate;
 use flysk_domain::platform::invoice_payments::AttemptKind;
 use flysk_domain::platform::subscriptions::{CancelOutcome, SubscriptionState, moscow_day};
 use flysk_domain::russian::{self, roubles};
@@ -224,6 +225,7 @@ async fn load(deps: &Deps, trace: &Trace, caller: &Caller, shown: Shown<'_>) -> 
     let is_sold = user.widget.uses_subscriptions;
     // Others than administrators see that a card is charged, and not which one.
     let known = saved.as_ref().map(|saved| card(saved.pan.as_deref()));
+    let today = moscow_day(deps.clock().now());
     let facts = Facts {
         details: &details,
         settings: &settings,
@@ -232,13 +234,10 @@ async fn load(deps: &Deps, trace: &Trace, caller: &Caller, shown: Shown<'_>) -> 
         is_admin: user.is_admin,
         is_sold,
         next_total: pending::next_total(&mut conn, &details.row, &details.pending).await?,
-        today: moscow_day(deps.clock().now()),
+        today,
     };
     let state = facts.describe();
-    let renewal = match subscription.terms {
-        Some(_) if user.is_admin => Some(Renewal::load(&mut conn, saved.as_ref(), &recent).await?),
-        _ => None,
-    };
+    let renewal = Renewal::load(&mut conn, &details, saved.as_ref(), &recent).await?;
     let can_start = subscription.state.can_start();
     let changes = ChangeForms::of(&details, &plans, shown.typed).filter(|_| user.is_admin);
     Ok(Overview {
@@ -258,10 +257,10 @@ async fn load(deps: &Deps, trace: &Trace, caller: &Caller, shown: Shown<'_>) -> 
             Vec::new()
         },
         changes,
-        renewal,
+        renewal: renewal.filter(|_| user.is_admin),
         invoices: recent.iter().map(InvoiceRow::from).collect(),
         has_more: next.is_some(),
-        cancelling: cancelling(&details, is_sold).filter(|_| user.is_admin),
+        cancelling: cancelling(&details, is_sold, today).filter(|_| user.is_admin),
         can_restore: is_sold
             && user.is_admin
             && subscription.state == SubscriptionState::Active
@@ -322,8 +321,8 @@ fn open_invoice(details: &SubscriptionDetails) -> Option<OpenInvoice> {
 }
 
 /// Effect of cancelling, as the domain decides it.
-fn cancelling(details: &SubscriptionDetails, is_sold: bool) -> Option<String> {
-    let (_, outcome) = details.row.subscription.cancelled().ok()?;
+fn cancelling(details: &SubscriptionDetails, is_sold: bool, today: NaiveDate) -> Option<String> {
+    let (_, outcome) = details.row.subscription.cancelled(today).ok()?;
     if !is_sold {
         return Some(
             "Подписка закончится и не возобновится, даже если её снова начнут продавать.".to_owned(),

@@ -22,7 +22,7 @@ use super::frame::Frame;
 use super::renewal::NO_CARD_FROM_BANK;
 use super::texts::card;
 use crate::deps::Deps;
-use crate::platform::subscriptions::{find_card, find_payment};
+use crate::platform::subscriptions::{find_card_to_charge, find_payment};
 use crate::problem::Problem;
 
 /// Context of the page.
@@ -120,7 +120,7 @@ async fn page(
     from_bank: bool,
 ) -> Result<PaymentPage, Problem> {
     let frame = Frame::load(deps, caller).await?;
-    let saved = find_card(deps, &caller.user).await?;
+    let saved = find_card_to_charge(deps, &caller.user).await?;
     let mut conn = deps.conn().await?;
     let invoice = subscriptions::find_invoice(&mut conn, attempt.invoice_id).await?;
     let is_paid = attempt.state == AttemptState::Paid;

@@ -1,6 +1,7 @@
 //! The card for renewals, and why there is none.
 
 use flysk_domain::platform::invoice_payments::AttemptState;
+use flysk_services::subscriptions::SubscriptionDetails;
 use flysk_store::platform::invoice_payments::{self as attempts, Card};
 use flysk_store::platform::subscriptions::Invoice;
 use flysk_store::{Conn, StoreResult};
@@ -12,6 +13,8 @@ use super::texts;
 pub(super) struct Renewal {
     /// The card, as people know it; `None` if renewal is off.
     pub(super) card: Option<String>,
+    /// Whether the seller can charge the card.
+    pub(super) can_charge: bool,
     /// When the card was saved.
     pub(super) saved_on: String,
     /// Why renewal is off, if that is known.
@@ -19,25 +22,31 @@ pub(super) struct Renewal {
 }
 
 impl Renewal {
-    /// Describes the card, or why the latest payment on a form has left none. `invoices` are the latest ones, newest first.
+    /// Describes the card, or why the latest payment on a form has left none; `None` before the first purchase. `invoices` are the
+    /// latest ones, newest first.
     pub(super) async fn load(
         conn: &mut Conn,
+        details: &SubscriptionDetails,
         card: Option<&Card>,
         invoices: &[Invoice],
-    ) -> StoreResult<Self> {
+    ) -> StoreResult<Option<Self>> {
+        if details.row.subscription.terms.is_none() {
+            return Ok(None);
+        }
         if let Some(card) = card {
-            return Ok(Self {
+            return Ok(Some(Self {
                 card: Some(texts::card(card.pan.as_deref())),
+                can_charge: details.can_charge_card,
                 saved_on: texts::moment(card.linked_at),
                 why_off: None,
-            });
+            }));
         }
         let paid = invoices.iter().find(|invoice| invoice.paid_by.as_deref() == Some("form"));
         let why_off = match paid {
             Some(invoice) => why_off(conn, invoice).await?,
             None => None,
         };
-        Ok(Self { card: None, saved_on: String::new(), why_off })
+        Ok(Some(Self { card: None, can_charge: false, saved_on: String::new(), why_off }))
     }
 }
 

@@ -11,6 +11,10 @@ use flysk_services::subscriptions::SubscriptionDetails;
 
 use super::texts::{day, last_day, moment};
 
+/// The saved card is that of another terminal.
+const NOT_CHARGEABLE: &str = "С привязанной карты списать нельзя: она сохранена для другого получателя оплаты, поэтому сами мы ничего не \
+    спишем. Карту можно привязать заново при следующей оплате.";
+
 /// Facts that the texts depend on.
 pub(super) struct Facts<'a> {
     /// The subscription.
@@ -137,12 +141,15 @@ impl Facts<'_> {
         words.extend(self.new_price());
         let until = day(self.paid_until());
         let sum = self.next_total.map(|total| format!(" {}", roubles(total))).unwrap_or_default();
-        if let Some(card) = &self.card {
+        if let Some(card) = self.chargeable_card() {
             words.push(format!(
                 "{until} спишем{sum} и продлим подписку: {card}. Напомним о списании заранее."
             ));
         } else {
-            words.push("Автопродление выключено: сами мы ничего не спишем.".to_owned());
+            words.push(match &self.card {
+                Some(_) => NOT_CHARGEABLE.to_owned(),
+                None => "Автопродление выключено: сами мы ничего не спишем.".to_owned(),
+            });
             words.push(format!(
                 "Оплатите следующий период до {} включительно. {}",
                 last_day(self.paid_until()),
@@ -150,6 +157,11 @@ impl Facts<'_> {
             ));
         }
         words
+    }
+
+    /// The card for renewals, if the seller can charge it.
+    fn chargeable_card(&self) -> Option<&str> {
+        self.card.as_deref().filter(|_| self.details.can_charge_card)
     }
 
     /// A new price of a seat, of which the account was notified.
@@ -173,8 +185,10 @@ impl Facts<'_> {
     fn renewing(&self) -> Vec<String> {
         let mut words = vec![format!("Оплаченный период закончился {}.", last_day(self.paid_until()))];
         words.extend(self.charge_words());
-        if let Some(until) = self.details.access.until {
-            let last = last_day(moscow_day(until));
+        // Access lasts as long as the charge is awaited, which may be longer than the grace after a refusal.
+        let grace = self.details.row.subscription.grace_until(self.settings);
+        if let Some(until) = grace.filter(|until| self.today < *until) {
+            let last = last_day(until);
             words.push(format!("Виджет работает до {last} включительно, даже если оплата не пройдёт."));
         }
         words
@@ -205,7 +219,7 @@ impl Facts<'_> {
         if self.is_charging {
             return Some("Банк сейчас списывает оплату с карты, платить не нужно.".to_owned());
         }
-        match (open.charge_at, &self.card) {
+        match (open.charge_at, self.chargeable_card()) {
             (Some(at), Some(card)) => Some(format!(
                 "Спишем {} {}: {card}. Можно оплатить и раньше.",
                 roubles(open.total),

@@ -1,6 +1,7 @@
 //! `/v1/subscription/card`: the card that is charged for renewals.
 
 use flysk_domain::trace::Trace;
+use flysk_services::invoice_payments::find_chargeable_card;
 use flysk_services::subscriptions::{settings_of, unlink_card};
 use flysk_store::platform::invoice_payments as attempts;
 use flysk_store::platform::subscriptions;
@@ -116,6 +117,20 @@ pub(crate) async fn find_card(deps: &Deps, user: &WidgetUser) -> Result<Option<a
     let row = subscriptions::find_subscription_of_install(&mut conn, user.install.id).await?;
     match row.and_then(|row| row.card_id) {
         Some(id) => Ok(attempts::find_card(&mut conn, id).await?),
+        None => Ok(None),
+    }
+}
+
+/// [`find_card`], if the seller can charge it; not if it was saved at another terminal.
+pub(crate) async fn find_card_to_charge(
+    deps: &Deps,
+    user: &WidgetUser,
+) -> Result<Option<attempts::Card>, Problem> {
+    user.must_be_admin()?;
+    must_have_subscription(deps, user).await?;
+    let mut conn = deps.conn().await?;
+    match subscriptions::find_subscription_of_install(&mut conn, user.install.id).await? {
+        Some(row) => Ok(find_chargeable_card(&mut conn, &row).await?),
         None => Ok(None),
     }
 }

@@ -14,7 +14,7 @@ mod views;
 mod work;
 
 pub(crate) use backend::BackendSubscriptionApi;
-pub(crate) use cards::{RenewalCardApi, find_card, unlink_found_card};
+pub(crate) use cards::{RenewalCardApi, find_card, find_card_to_charge, unlink_found_card};
 pub(crate) use changes::{SubscriptionChangesApi, Wish, fulfil};
 pub(crate) use invoices::{InvoicesApi, discard_open_invoice, list_page};
 pub(crate) use own_seat::{access_of_user, seat_user};

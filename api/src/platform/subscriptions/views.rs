@@ -218,7 +218,7 @@ pub(crate) struct SubscriptionView {
     paid_until: Option<NaiveDate>,
     /// Day after the last one of the trial, Moscow time; null if there was none.
     trial_until: Option<NaiveDate>,
-    /// Whether a card is charged for the next period.
+    /// Whether a card is charged for the next period. Not one that was saved at another terminal than the seller's.
     renews: bool,
     /// Whether the subscription ends with its period.
     cancels: bool,
@@ -278,7 +278,7 @@ impl From<SubscriptionDetails> for SubscriptionView {
             period_until: subscription.period.map(|period| period.until),
             paid_until: subscription.paid_until(),
             trial_until: subscription.trial.map(|trial| trial.until),
-            renews: details.row.card_id.is_some() && !subscription.cancels,
+            renews: details.can_charge_card && !subscription.cancels,
             cancels: subscription.cancels,
             pending_changes: details.pending.iter().map(PendingView::from).collect(),
             price_change: details.new_price.map(|(told, on)| PriceChangeView {
