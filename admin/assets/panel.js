@@ -1,7 +1,7 @@
-// Keyboard, copy buttons. The panel works without this file.
+// Keyboard, check boxes of rows, copy buttons. The panel works without this file.
 "use strict";
 (() => {
-  const isWriting = (target) => target.closest("input, textarea, select, [contenteditable]") !== null;
+  const isWriting = (target) => target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]") !== null;
   const rows = () => [...document.querySelectorAll("#main tbody tr[data-href]")];
 
   const move = (by) => {
@@ -20,6 +20,7 @@
     "?": () => document.getElementById("help")?.showModal(),
     j: () => move(1),
     k: () => move(-1),
+    x: () => document.querySelector("tr.cursor input[name=row]")?.click(),
     n: () => follow("a[rel=next]"),
     p: () => follow("a[rel=prev]"),
     Enter: () => {
@@ -36,7 +37,7 @@
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target)) return;
-    if (event.key === "Enter" && event.target.closest("a, button, summary") !== null) return;
+    if (event.key === "Enter" && event.target.closest("a, button, summary, input") !== null) return;
     const act = keys[event.key];
     if (act === undefined) return;
     if (event.key !== "Enter") event.preventDefault();

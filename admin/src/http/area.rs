@@ -77,6 +77,11 @@ impl Area {
         matches!(self, Self::Panel)
     }
 
+    /// Whether rows of lists can be ticked.
+    pub(crate) const fn has_ticks(self) -> bool {
+        matches!(self, Self::Panel)
+    }
+
     /// Name in titles of pages.
     pub(crate) const fn title(self) -> &'static str {
         match self {

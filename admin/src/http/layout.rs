@@ -1,6 +1,7 @@
 //! Frame of every page of a signed-in user.
 
 use flysk_crypto::Keyring;
+use flysk_domain::admin::RowDensity;
 use secrecy::ExposeSecret as _;
 
 use super::area::Area;
@@ -28,6 +29,8 @@ pub(crate) struct Layout {
     pub(crate) role: String,
     /// CSRF token of the session.
     pub(crate) csrf: String,
+    /// Height of the rows of tables.
+    pub(crate) row_density: RowDensity,
     /// Result of the last act.
     pub(crate) notice: Option<String>,
     /// Text in the search box.
@@ -71,6 +74,7 @@ impl Layout {
             name: visit.who.name.clone(),
             role: visit.who.role.label().to_owned(),
             csrf: visit.csrf(),
+            row_density: visit.who.row_density,
             notice: notice_of(&visit.deps.keyring, &visit.request),
             search: visit.request.query.get("q").unwrap_or_default().to_owned(),
             read_only: visit.deps.config.admin.read_only,
@@ -88,6 +92,7 @@ impl Layout {
             name: visit.who.name.clone(),
             role: visit.who.vendor_name.clone(),
             csrf: visit.csrf(),
+            row_density: RowDensity::Comfortable,
             notice: notice_of(&visit.deps.keyring, &visit.request),
             search: String::new(),
             read_only: visit.deps.config.admin.read_only,
@@ -98,13 +103,14 @@ impl Layout {
 
     /// The layout for an answer that no page gives.
     pub(super) fn of_caller(deps: &Deps, caller: Caller<'_>, kept: &Refusal, title: &str) -> Self {
-        let (area, nav, name, role, csrf) = match caller {
+        let (area, nav, name, role, csrf, row_density) = match caller {
             Caller::Operator(FoundOperator { operator, session }) => (
                 Area::Panel,
                 navigation::groups(kept.path(), operator.role, &operator.rights),
                 operator.name.clone(),
                 operator.role.label().to_owned(),
                 form_token(&deps.keyring, session),
+                operator.row_density,
             ),
             Caller::Vendor(FoundUser { user, session }) => (
                 Area::Portal,
@@ -112,6 +118,7 @@ impl Layout {
                 user.name.clone(),
                 vendor_name(user).to_owned(),
                 form_token(&deps.keyring, session),
+                RowDensity::Comfortable,
             ),
         };
         Self {
@@ -121,12 +128,18 @@ impl Layout {
             name,
             role,
             csrf,
+            row_density,
             notice: None,
             search: String::new(),
             read_only: deps.config.admin.read_only,
             request_id: kept.request_id().to_owned(),
             p95_ms: None,
         }
+    }
+
+    /// Whether rows of tables are low.
+    pub(crate) fn is_compact(&self) -> bool {
+        self.row_density == RowDensity::Compact
     }
 
     /// Versions of styles and scripts in URLs.

@@ -5,7 +5,7 @@
 
 use std::marker::PhantomData;
 
-use flysk_domain::admin::{OperatorRight, OperatorRights, OperatorRole};
+use flysk_domain::admin::{OperatorRight, OperatorRights, OperatorRole, RowDensity};
 use flysk_domain::id::OperatorId;
 use flysk_store::admin::operators;
 use flysk_store::admin::sessions::Session;
@@ -91,6 +91,8 @@ pub(crate) struct Acting<R> {
     pub(crate) role: OperatorRole,
     /// Granted rights.
     pub(crate) rights: OperatorRights,
+    /// Height of the rows of tables.
+    pub(crate) row_density: RowDensity,
     /// The session.
     pub(crate) session: Session,
     rank: PhantomData<fn() -> R>,
@@ -115,6 +117,7 @@ impl<R: Rank> Acting<R> {
             name: operator.name.clone(),
             role: operator.role,
             rights: operator.rights.clone(),
+            row_density: operator.row_density,
             session,
             rank: PhantomData,
         })

@@ -45,7 +45,7 @@ impl Columns {
 
     /// The row without its hidden cells.
     pub(crate) fn row(&self, row: Row) -> Row {
-        Row { href: row.href, cells: self.chosen(row.cells.into_iter()).collect() }
+        Row { href: row.href, tick: row.tick, cells: self.chosen(row.cells.into_iter()).collect() }
     }
 
     /// Every column with its title.

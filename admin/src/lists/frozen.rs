@@ -1,6 +1,6 @@
 //! A list with its filter as it was when an export or a bulk act was requested. Jobs read its rows.
 //!
-//! It applies the filter of the page by the function of the page ([`List::ids`]), so that both select the same rows. Rows that
+//! It applies the filter of the page by the function of the page ([`ticked::ids`]), so that both select the same rows. Rows that
 //! were created after the request are left out.
 
 use std::fmt;
@@ -13,6 +13,7 @@ use flysk_services::exports::Value;
 use flysk_store::{Conn, StoreResult};
 
 use super::columns::Columns;
+use super::ticked::{self, Ticked};
 use super::{Keyset, List};
 use crate::http::{Fault, Pairs};
 use crate::screens::{
@@ -102,6 +103,7 @@ fn boxed<L: List>(query: &Pairs, at: DateTime<Utc>) -> Result<Box<dyn FrozenList
     let bound = L::first_id_at(at + TimeDelta::milliseconds(1));
     let newest = Keyset::newest(0).from;
     Ok(Box::new(Frozen::<L> {
+        ticked: Ticked::of::<L>(query)?,
         filter: L::filter(query)?,
         columns: Columns::of(query, L::HEAD.len()),
         bound: if L::DATED { bound } else { newest },
@@ -109,6 +111,8 @@ fn boxed<L: List>(query: &Pairs, at: DateTime<Utc>) -> Result<Box<dyn FrozenList
 }
 
 struct Frozen<L: List> {
+    /// Rows that count instead of the filter.
+    ticked: Option<Ticked>,
     filter: L::Filter,
     columns: Columns,
     /// Ids of the list are smaller.
@@ -138,7 +142,7 @@ impl<L: List> FrozenList for Frozen<L> {
         let from = after.unwrap_or(&self.bound).to_owned();
         Box::pin(async move {
             let keyset = Keyset { from, ..Keyset::newest(limit) };
-            L::ids(conn, &self.filter, &keyset).await
+            ticked::ids::<L>(conn, self.ticked.as_ref(), &self.filter, &keyset).await
         })
     }
 
@@ -146,7 +150,7 @@ impl<L: List> FrozenList for Frozen<L> {
         let from = after.unwrap_or_default().to_owned();
         Box::pin(async move {
             let keyset = Keyset { from, ..Keyset::oldest(limit) };
-            let mut ids = L::ids(conn, &self.filter, &keyset).await?;
+            let mut ids = ticked::ids::<L>(conn, self.ticked.as_ref(), &self.filter, &keyset).await?;
             ids.retain(|id| *id < self.bound);
             Ok(ids)
         })

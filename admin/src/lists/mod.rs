@@ -4,6 +4,7 @@ pub(crate) mod columns;
 pub(crate) mod cursor;
 pub(crate) mod export;
 pub(crate) mod frozen;
+pub(crate) mod ticked;
 pub(crate) mod views;
 
 use std::future::Future;
@@ -21,12 +22,13 @@ use crate::screens::bulk;
 use crate::view::{Cell, Field, Form, Row, Table, format};
 use columns::{ColumnChoice, Columns};
 use cursor::Cursor;
+use ticked::Ticked;
 use views::ViewLink;
 
 pub(crate) use flysk_store::admin::listing::Keyset;
 
 /// A list. Its filter selects the same rows for page, count and export, because all of them call
-/// [`List::ids`].
+/// [`List::ids`], or take the ticked rows of the address instead.
 pub(crate) trait List: Send + Sync + 'static {
     /// The parsed filter.
     type Filter: Send + Sync;
@@ -70,6 +72,10 @@ pub(crate) trait List: Send + Sync + 'static {
     ) -> impl Future<Output = StoreResult<Vec<Self::Record>>> + Send;
     /// A row of the table.
     fn row(record: &Self::Record) -> Row;
+    /// Id of the row, if it can be ticked for a bulk act.
+    fn id(_record: &Self::Record) -> Option<String> {
+        None
+    }
     /// Links beside the heading.
     fn links(_query: &Pairs) -> Vec<Cell> {
         Vec::new()
@@ -94,6 +100,10 @@ struct ListPage {
     views: Vec<ViewLink>,
     query: String,
     columns: Vec<ColumnChoice>,
+    /// Acts on the ticked rows, if the operator may.
+    ticked_acts: Vec<BulkAction>,
+    /// Address of the page.
+    target: String,
     /// The form that exports the list, if the operator may.
     export: Option<Form>,
 }
@@ -102,18 +112,19 @@ struct ListPage {
 pub(crate) async fn show<L: List, R: Rank>(visit: Visit<R>) -> Result<Response, Fault> {
     let query = &visit.request.query;
     let (filter, cursor) = (L::filter(query)?, Cursor::of(query, L::first_id_at)?);
+    let ticked = Ticked::of::<L>(query)?;
     let mut conn = visit.deps.read().await?;
-    let mut ids = L::ids(&mut conn, &filter, &cursor.keyset()).await?;
+    let mut ids = ticked::ids::<L>(&mut conn, ticked.as_ref(), &filter, &cursor.keyset()).await?;
     let (previous, next) = cursor.neighbours(&mut ids);
     let counted = if previous.is_none() && next.is_none() {
         u32::try_from(ids.len()).unwrap_or(u32::MAX)
     } else {
-        number_of_rows(&L::ids(&mut conn, &filter, &Keyset::counting()).await?)
+        let counting = Keyset::counting();
+        number_of_rows(&ticked::ids::<L>(&mut conn, ticked.as_ref(), &filter, &counting).await?)
     };
     let records = L::records(&mut conn, &ids).await?;
     let columns = Columns::of(query, L::HEAD.len());
     let bulk = bulk::links(&visit, L::PATH, L::BULK);
-    let shown = records.iter().map(|record| columns.row(L::row(record))).collect();
     let link = |(side, id): (&str, String)| Cursor::link(L::PATH, query, side, &id);
     let page = ListPage {
         layout: visit.layout(L::TITLE),
@@ -123,16 +134,28 @@ pub(crate) async fn show<L: List, R: Rank>(visit: Visit<R>) -> Result<Response, 
         day: L::DATED.then(|| query.get("day").unwrap_or_default().to_owned()),
         oldest_first: cursor.oldest_first,
         count: count_text(counted),
-        table: Table::new(&columns.head(L::HEAD), shown),
+        table: table_of::<L, R>(&visit, &records, &columns),
         empty: L::EMPTY,
         previous: previous.map(link),
         next: next.map(link),
         views: views::of_list(&mut conn, &visit, L::PATH).await?,
         query: views::saved_query(query),
         columns: columns.choices(L::HEAD),
+        ticked_acts: bulk::ticked_acts(&visit, L::BULK).to_vec(),
+        target: visit.request.target(),
         export: export::form(&visit, L::PATH),
     };
     visit.page(&page)
+}
+
+/// The chosen columns of the rows, which can be ticked if there is an act for them.
+fn table_of<L: List, R: Rank>(visit: &Visit<R>, records: &[L::Record], columns: &Columns) -> Table {
+    let has_acts = !bulk::ticked_acts(visit, L::BULK).is_empty();
+    let row = |record| {
+        let row = columns.row(L::row(record));
+        if has_acts { row.with_tick(L::id(record)) } else { row }
+    };
+    Table::new(&columns.head(L::HEAD), records.iter().map(row).collect())
 }
 
 /// The number of rows, or that there are more than are counted.

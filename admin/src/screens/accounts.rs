@@ -116,14 +116,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     if visit.who.may::<Erasing>() {
         page.links.push(Cell::link(format!("/accounts/{id}/erasure"), "Стирание данных"));
     }
-    page.facts = vec![
-        ("Номер", Cell::code(account.id)),
-        ("Сервис", Cell::text(account.crm.as_str())),
-        ("Домен", Cell::text(account.host.clone())),
-        ("Домен подтверждён", Cell::time(account.host_at)),
-        ("Появился", Cell::time(account.created_at)),
-        ("Изменён", Cell::time(account.updated_at)),
-    ];
+    page.facts = facts(&account);
     if visit.who.may::<Billing>() {
         page.acts = unlinking;
     }
@@ -150,6 +143,17 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         .more(format!("/calls?account={id}")),
     ];
     visit.page(&page)
+}
+
+fn facts(account: &AccountRow) -> Vec<(&'static str, Cell)> {
+    vec![
+        ("Номер", Cell::code(account.id)),
+        ("Сервис", Cell::text(account.crm.as_str())),
+        ("Домен", Cell::text(account.host.clone())),
+        ("Домен подтверждён", Cell::time(account.host_at)),
+        ("Появился", Cell::time(account.created_at)),
+        ("Изменён", Cell::time(account.updated_at)),
+    ]
 }
 
 fn renames_table(renames: &[AccountRename]) -> Table {

@@ -8,6 +8,7 @@ use poem::Response;
 
 use crate::http::{Fault, Pairs, Support, Visit};
 use crate::lists::{Keyset, List};
+use crate::view::changes::changes_table;
 use crate::view::{Cell, DetailPage, Field, Row, Section, Table, labels};
 
 /// The list of acts.
@@ -133,6 +134,8 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         ),
         ("Номер в цепочке", record.chain_number.map_or(Cell::Empty, Cell::number)),
     ];
+    let changes = changes_table(record.state_before.as_deref(), record.state_after.as_deref());
+    page.sections = vec![Section::new("Изменения", changes, "Изменённых полей нет.")];
     let states = [("Было", &record.state_before), ("Стало", &record.state_after)];
     page.blocks = states
         .into_iter()

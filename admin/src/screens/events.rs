@@ -78,6 +78,10 @@ impl List for Events {
         listed::rows(conn, ids).await
     }
 
+    fn id(event: &Event) -> Option<String> {
+        Some(event.id.to_string())
+    }
+
     fn row(event: &Event) -> Row {
         let href = format!("/events/{}", event.id);
         Row::linked(

@@ -1,5 +1,6 @@
-//! An operator's own password, recovery codes and sessions.
+//! An operator's own password, recovery codes, sessions, and height of rows.
 
+use flysk_domain::admin::RowDensity;
 use flysk_domain::id::OperatorSessionId;
 use flysk_store::admin::sessions::Session;
 use flysk_store::admin::{operators, passkeys, recovery_codes, sessions};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::my_passkeys;
 use crate::http::form::ONE_TIME_CODE_FIELD;
+use crate::http::respond::redirect;
 use crate::http::{Fault, Proving, Record, Support, Visit};
 use crate::sign_in::lockout::Counters;
 use crate::sign_in::password::{self, MAX_PASSWORD_BYTES, MIN_PASSWORD_LEN};
@@ -45,6 +47,16 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         Form::act("/me/recovery-codes", "Новые коды восстановления", "Создать")
             .text("Прежние коды перестанут работать.")
             .field(Field::text(ONE_TIME_CODE_FIELD, "Код из приложения").required())
+            .without_reason(),
+        Form::act("/me/density", "Плотность строк", "Сохранить")
+            .field(
+                Field::choice(
+                    "density",
+                    "Строки таблиц",
+                    RowDensity::ALL.iter().map(|density| (density.code(), density.label())),
+                )
+                .value(visit.who.row_density),
+            )
             .without_reason(),
     ];
     page.acts.extend(my_passkeys::forms(&visit.deps, &keys));
@@ -158,6 +170,21 @@ pub(crate) async fn renew_recovery_codes(visit: Visit<Support>) -> Result<Respon
 pub(crate) async fn renew_proof(visit: Visit<Proving>) -> Result<Response, Fault> {
     let next = safe_target(visit.request.form.get("next"));
     std::future::ready(Ok(visit.done(next, "Подтверждено. Заполните форму ещё раз."))).await
+}
+
+/// `POST /me/density`: the height of rows, then back to the page of the form. It changes nothing of the product, so the audit log
+/// does not record it.
+pub(crate) async fn choose_density(visit: Visit<Support>) -> Result<Response, Fault> {
+    let form = &visit.request.form;
+    let density: Option<RowDensity> = form.parsed("density", "Строки таблиц")?;
+    let density = density.ok_or_else(|| Fault::refused("Выберите плотность строк."))?;
+    let write = || async {
+        let mut conn = visit.deps.write().await?;
+        let now = visit.deps.clock().now();
+        Ok::<_, Fault>(operators::write_row_density(&mut conn, visit.who.id, density, now).await?)
+    };
+    repeat_contended(write).await?;
+    Ok(redirect(safe_target(form.get("next").or(Some("/me")))))
 }
 
 /// `POST /me/sessions/:id/end`.

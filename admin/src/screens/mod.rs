@@ -63,6 +63,7 @@ fn overview() -> Vec<Route> {
         Route::post("/me/passkeys/:id/remove", my_passkeys::remove),
         Route::post("/me/password", me::change_password),
         Route::post("/me/recovery-codes", me::renew_recovery_codes),
+        Route::post("/me/density", me::choose_density),
         Route::post("/me/sessions/:id/end", me::end_session),
     ]
 }

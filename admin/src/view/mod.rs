@@ -1,6 +1,7 @@
 //! Building blocks of pages: cells, tables, forms, charts, and Russian formatting.
 
 pub(crate) mod cell;
+pub(crate) mod changes;
 pub(crate) mod codes;
 pub(crate) mod detail;
 pub(crate) mod form;

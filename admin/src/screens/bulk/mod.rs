@@ -6,6 +6,6 @@ mod results;
 mod show;
 
 pub(crate) use acts::{pause, resume, start, stop, undo};
-pub(crate) use preview::{links, preview};
+pub(crate) use preview::{links, preview, ticked_acts};
 pub(crate) use results::Results;
 pub(crate) use show::{list, show};

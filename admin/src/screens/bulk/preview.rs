@@ -9,10 +9,13 @@ use poem::Response;
 use crate::http::form::query_string;
 use crate::http::{Bulk, Fault, Pairs, Rank, Visit};
 use crate::lists::frozen::{FrozenList, freeze_pairs};
+use crate::lists::ticked::Ticked;
 use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, format};
 
 /// Rows of the sample.
 const SAMPLE_ROWS: u32 = 10;
+/// Field of the form with a list's check boxes: the ticked rows count, and no filter.
+const BOXES_FIELD: &str = "boxes";
 
 /// Rows that a bulk act selects.
 #[derive(Debug)]
@@ -79,6 +82,22 @@ pub(crate) fn links<R: Rank>(visit: &Visit<R>, list: &str, actions: &[BulkAction
     actions.iter().map(link).collect()
 }
 
+/// Acts that an operator may begin with the ticked rows of a list.
+pub(crate) fn ticked_acts<R: Rank>(
+    visit: &Visit<R>,
+    actions: &'static [BulkAction],
+) -> &'static [BulkAction] {
+    if visit.who.may::<Bulk>() { actions } else { &[] }
+}
+
+/// The request with the ticked rows, if it has some, as the query string of the list.
+fn with_ticked_rows(asked: &Pairs) -> Result<Pairs, Fault> {
+    if !asked.is_set(BOXES_FIELD) {
+        return Ok(asked.clone());
+    }
+    Ok(asked.with("query", &Ticked::of_boxes(asked)?.query()))
+}
+
 /// The state of the rows that an act is meant for.
 const fn wanted_state(action: BulkAction) -> &'static str {
     match action {
@@ -90,7 +109,8 @@ const fn wanted_state(action: BulkAction) -> &'static str {
 
 /// `GET /bulk/preview`: changes nothing.
 pub(crate) async fn preview(visit: Visit<Bulk>) -> Result<Response, Fault> {
-    let selection = Selection::of(&visit.request.query, visit.deps.clock().now())?;
+    let asked = with_ticked_rows(&visit.request.query)?;
+    let selection = Selection::of(&asked, visit.deps.clock().now())?;
     let mut conn = visit.deps.read().await?;
     let count = selection.count(&mut conn).await?;
     let ids = selection.frozen.ids(&mut conn, None, SAMPLE_ROWS).await?;

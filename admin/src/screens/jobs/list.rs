@@ -74,6 +74,10 @@ impl List for Jobs {
         jobs::rows(conn, ids).await
     }
 
+    fn id(job: &JobListRow) -> Option<String> {
+        Some(job.id.to_string())
+    }
+
     fn row(job: &JobListRow) -> Row {
         let href = format!("/jobs/{}", job.id);
         Row::linked(

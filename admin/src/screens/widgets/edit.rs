@@ -2,7 +2,7 @@
 
 use flysk_domain::id::WidgetId;
 use flysk_domain::platform::billing::{BillingSettings, InvalidBilling};
-use flysk_domain::platform::subscriptions::{InvalidSettings, moscow_day};
+use flysk_domain::platform::subscriptions::InvalidSettings;
 use flysk_services::subscriptions::{list_losing_access, start_missing_trials};
 use flysk_services::widgets::{EventUrlError, check_event_url, check_redirect_uri};
 use flysk_store::platform::widgets::{self, Changes, Widget};
@@ -98,9 +98,9 @@ async fn confirm_losses(
     widget: &Widget,
     trial_days: Option<u16>,
 ) -> Result<(), Fault> {
-    let today = moscow_day(visit.deps.clock().now());
+    let now = visit.deps.clock().now();
     let days = trial_days.unwrap_or(widget.trial_days);
-    let losing = list_losing_access(conn, widget, days, today, MAX_ACCOUNTS_COUNTED).await?.len();
+    let losing = list_losing_access(conn, widget, days, now, MAX_ACCOUNTS_COUNTED).await?.len();
     let named: Option<usize> = visit.request.form.parsed("losing", "Аккаунтов потеряют доступ")?;
     if losing == 0 || named == Some(losing) {
         return Ok(());
