@@ -16,11 +16,11 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// Open connections of a server, by peer address.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Connections(Arc<Mutex<HashMap<SocketAddr, Weak<AtomicBool>>>>);
+pub struct Connections(Arc<Mutex<HashMap<SocketAddr, Weak<AtomicBool>>>>);
 
 impl Connections {
     /// Breaks the connection of `peer`: further reads and writes fail.
-    pub(crate) fn cut(&self, peer: &RemoteAddr) {
+    pub fn cut(&self, peer: &RemoteAddr) {
         let flag = peer.as_socket_addr().and_then(|peer| {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).get(peer).and_then(Weak::upgrade)
         });
@@ -41,14 +41,16 @@ impl Connections {
 }
 
 /// Accepts TCP connections and registers them in [`Connections`].
-pub(crate) struct CuttableAcceptor {
+#[derive(Debug)]
+pub struct CuttableAcceptor {
     listener: TcpListener,
     local: LocalAddr,
     connections: Connections,
 }
 
 impl CuttableAcceptor {
-    pub(crate) fn new(listener: TcpListener, connections: Connections) -> io::Result<Self> {
+    /// Accepts from this listener.
+    pub fn new(listener: TcpListener, connections: Connections) -> io::Result<Self> {
         let local = LocalAddr(listener.local_addr()?.into());
         Ok(Self { listener, local, connections })
     }
@@ -70,7 +72,8 @@ impl Acceptor for CuttableAcceptor {
 }
 
 /// A TCP stream that fails once its flag is set.
-pub(crate) struct CuttableStream {
+#[derive(Debug)]
+pub struct CuttableStream {
     stream: TcpStream,
     cut: Arc<AtomicBool>,
 }

@@ -9,7 +9,7 @@ pub mod bot;
 mod bulk;
 pub mod clock;
 pub mod control;
-mod cut;
+pub mod cut;
 mod index;
 pub mod max;
 pub mod recordings;

@@ -1,6 +1,6 @@
 //! Requests to amoCRM that fail, so that a backend meets its refusals and silence.
 
-use flysk_simulators::{Act, Script};
+use flysk_simulators::{Act, Control, Script};
 use poem::handler;
 use poem::http::StatusCode;
 use poem::web::{Data, Json};
@@ -65,9 +65,24 @@ pub(super) struct Remaining {
     failing: u32,
 }
 
+impl Remaining {
+    /// What is left of these scripts.
+    pub(super) fn of(control: &Control) -> Self {
+        Self { failing: control.scripts().iter().map(|script| script.times).sum() }
+    }
+}
+
+/// Refuses what is no method of an API.
+pub(super) fn check_method(method: Option<&str>) -> Result<(), Problem> {
+    if method.is_some_and(|method| !METHODS.contains(&method)) {
+        return Err(Problem::invalid(format!("`method` is one of {}", METHODS.join(", "))));
+    }
+    Ok(())
+}
+
 #[handler]
 pub(super) fn read(Data(control): ControlData<'_>) -> Result<Json<Remaining>, Problem> {
-    Ok(Json(remaining(&*control.scene()?)))
+    Ok(Json(Remaining::of(&control.scene()?.sandbox.amocrm.control)))
 }
 
 /// Lets the next requests fail. Replaces what was to fail before.
@@ -78,15 +93,13 @@ pub(super) fn fail(
 ) -> Result<Json<Remaining>, Problem> {
     let scene = control.scene()?;
     fail_next(&scene, wanted)?;
-    Ok(Json(remaining(&scene)))
+    Ok(Json(Remaining::of(&scene.sandbox.amocrm.control)))
 }
 
 /// Lets the next requests fail.
 pub(super) fn fail_next(scene: &Scene, wanted: Failure) -> Result<(), Problem> {
     let act = act_of(&wanted)?;
-    if wanted.method.as_deref().is_some_and(|method| !METHODS.contains(&method)) {
-        return Err(Problem::invalid(format!("`method` is one of {}", METHODS.join(", "))));
-    }
+    check_method(wanted.method.as_deref())?;
     if !wanted.path.starts_with(API_PATH) && wanted.path != TOKEN_PATH {
         return Err(Problem::invalid(format!("`path` begins with `{API_PATH}`, or is `{TOKEN_PATH}`")));
     }
@@ -129,10 +142,6 @@ fn answer(status: StatusCode, retry_after_s: Option<u32>) -> Act {
     let retry_after = retry_after_s.map(|seconds| ("retry-after".to_owned(), seconds.to_string()));
     let headers = std::iter::once(media_type).chain(retry_after).collect();
     Act::Answer { status: number, headers, body: body.to_string() }
-}
-
-fn remaining(scene: &Scene) -> Remaining {
-    Remaining { failing: scene.sandbox.amocrm.control.scripts().iter().map(|script| script.times).sum() }
 }
 
 #[cfg(test)]

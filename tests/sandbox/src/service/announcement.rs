@@ -194,7 +194,7 @@ pub(super) async fn announce(
     booted_in: Duration,
 ) -> anyhow::Result<()> {
     let state = state_of(scene).await?;
-    let text = describe(scene, &state, scene.widget()?, database, booted_in)?;
+    let text = describe(scene, &state, &scene.widget()?, database, booted_in)?;
     print(std::io::stderr().lock(), &text)?;
     // Last: programs wait for it.
     if no_json { Ok(()) } else { print(std::io::stdout().lock(), &serde_json::to_string(&state)?) }

@@ -15,8 +15,8 @@ use super::options::check_event_url;
 use super::problem::Problem;
 use super::scene::{Current, Scene};
 use super::{
-    accounts, advance, amocrm_failures, bank_form, cards, console, hooks, payments, records, reset, timeline,
-    users,
+    accounts, advance, amocrm_failures, api_failures, bank_form, cards, console, hooks, payments, records,
+    reset, secrets, timeline, users,
 };
 
 /// Entries of the timeline in an answer to an act.
@@ -81,6 +81,9 @@ pub(super) fn routes(control: Control) -> BoxEndpoint<'static, Response> {
         .at("/accounts/:account_id/users/:user_id/token", post(users::issue_token))
         .at("/accounts/:account_id/notes", post(accounts::add_note))
         .at("/accounts/:account_id/records", post(records::change))
+        .at("/api", get(api_failures::read))
+        .at("/api/fail", post(api_failures::fail))
+        .at("/secrets/rotate", post(secrets::rotate))
         .at("/amocrm", get(amocrm_failures::read))
         .at("/amocrm/fail", post(amocrm_failures::fail))
         .at("/cards", get(cards::list).post(cards::add))

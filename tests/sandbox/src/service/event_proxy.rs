@@ -4,7 +4,7 @@
 //! signature: it signs them again with the time of the machine, because a backend refuses messages that are not of the last
 //! minutes, while the sandbox may be months ahead. The time of the sandbox is in `X-Sandbox-Time`.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -53,7 +53,8 @@ struct Inner {
     http: reqwest::Client,
     /// Address of the vendor's backend.
     target: Mutex<Option<String>>,
-    event_secret: OnceLock<SecretString>,
+    /// Secrets that the product has signed events with, the former ones included.
+    event_secrets: Mutex<Vec<SecretString>>,
     /// Whether events keep the signature with the sandbox's time.
     keeps_signature: bool,
     losses: Mutex<Losses>,
@@ -97,7 +98,7 @@ impl RunningEventProxy {
             journal,
             http,
             target: Mutex::new(target),
-            event_secret: OnceLock::new(),
+            event_secrets: Mutex::default(),
             keeps_signature,
             losses: Mutex::default(),
         }));
@@ -119,10 +120,9 @@ impl EventProxy {
         self.0.url.trim_start_matches("http://")
     }
 
-    /// The secret that the product signs events with.
+    /// One more secret that the product signs events with.
     pub(super) fn know_secret(&self, event_secret: SecretString) {
-        // Set once, at the registration.
-        let _known = self.0.event_secret.set(event_secret);
+        self.0.event_secrets.lock().unwrap_or_else(PoisonError::into_inner).push(event_secret);
     }
 
     /// Address of the vendor's backend.
@@ -171,18 +171,24 @@ impl EventProxy {
         }
     }
 
-    /// Timestamp and signature of this moment of the machine; `None` if the message is not signed with the known secret.
+    /// Timestamp and signatures of this moment of the machine, one for each that the product made; `None` if it has signed with no
+    /// known secret.
     fn restamp(&self, headers: &HeaderMap, body: &str) -> Option<[(&'static str, String); 2]> {
-        let secret = self.0.event_secret.get()?.expose_secret();
+        let secrets = self.0.event_secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let text = |name: &str| headers.get(name)?.to_str().ok();
         let (id, sent_at) = (text("webhook-id")?, text("webhook-timestamp")?.parse().ok()?);
-        let theirs = sign(secret, id, sent_at, body).ok()?;
-        if !text("webhook-signature")?.split(' ').any(|signature| signature == theirs) {
+        let now = SystemClock.now().timestamp();
+        let resign = |theirs: &str| {
+            let signed_it = |secret: &&SecretString| {
+                sign(secret.expose_secret(), id, sent_at, body).is_ok_and(|known| known == theirs)
+            };
+            sign(secrets.iter().find(signed_it)?.expose_secret(), id, now, body).ok()
+        };
+        let ours: Vec<String> = text("webhook-signature")?.split(' ').filter_map(resign).collect();
+        if ours.is_empty() {
             return None;
         }
-        let now = SystemClock.now().timestamp();
-        let ours = sign(secret, id, now, body).ok()?;
-        Some([("webhook-timestamp", now.to_string()), ("webhook-signature", ours)])
+        Some([("webhook-timestamp", now.to_string()), ("webhook-signature", ours.join(" "))])
     }
 
     /// Notes an attempt to deliver an event.

@@ -1,10 +1,14 @@
 //! The server of a sandbox: the product's API, and the control API below `/_sandbox`.
 
+use flysk_simulators::Act;
+use flysk_simulators::cut::Connections;
 use poem::endpoint::BoxEndpoint;
-use poem::http::{Method, Uri};
-use poem::{Body, Endpoint, Request, Response, Result};
+use poem::http::{Method, StatusCode, Uri};
+use poem::web::RemoteAddr;
+use poem::{Body, Endpoint, IntoResponse as _, Request, Response, Result};
 use serde_json::Value;
 
+use super::api_failures;
 use super::journal::{Occurrence, Refusal};
 use super::problem;
 use super::scene::{Current, Scene};
@@ -12,15 +16,41 @@ use super::scene::{Current, Scene};
 /// Prefix of everything that is not the product's.
 const CONTROL_PATH: &str = "/_sandbox";
 
-/// Passes requests on, and notes those that the API refused.
+/// Passes requests on, lets those fail that are to fail, and notes those that were refused.
 pub(super) struct Front {
     current: Current,
     control: BoxEndpoint<'static, Response>,
+    connections: Connections,
 }
 
 impl Front {
-    pub(super) fn new(current: Current, control: BoxEndpoint<'static, Response>) -> Self {
-        Self { current, control }
+    pub(super) fn new(
+        current: Current,
+        control: BoxEndpoint<'static, Response>,
+        connections: Connections,
+    ) -> Self {
+        Self { current, control, connections }
+    }
+
+    /// The answer of the API, or the failure that was planned for the request; `None`: the connection breaks.
+    async fn answer(&self, scene: &Scene, request: Request) -> Option<Response> {
+        let planned = scene.api_failures.next_act(request.method().as_str(), request.uri().path());
+        match planned.map(|(act, _)| act) {
+            Some(Act::Answer { status, headers, body }) => Some(api_failures::answer(status, &headers, body)),
+            Some(Act::Cut) => None,
+            Some(Act::ServeThenCut) => {
+                scene.api.get_response(request).await;
+                None
+            }
+            // Nothing else is planned.
+            Some(_) | None => Some(scene.api.get_response(request).await),
+        }
+    }
+
+    /// Breaks the connection. The response only wakes it; it cannot be written.
+    fn cut(&self, peer: &RemoteAddr) -> Response {
+        self.connections.cut(peer);
+        StatusCode::SERVICE_UNAVAILABLE.into_response()
     }
 }
 
@@ -39,9 +69,11 @@ impl Endpoint for Front {
             Err(problem) => return Ok(problem.response()),
         };
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        let response = scene.api.get_response(request).await;
+        let peer = request.remote_addr().clone();
+        let answered = self.answer(&scene, request).await;
         // Redirects of amoCRM, which are read by GET, enqueue jobs too.
         scene.work.notify_one();
+        let Some(response) = answered else { return Ok(self.cut(&peer)) };
         if !response.status().is_client_error() && !response.status().is_server_error() {
             return Ok(response);
         }

@@ -8,6 +8,7 @@ mod accounts;
 mod advance;
 mod amocrm_failures;
 mod announcement;
+mod api_failures;
 mod bank_form;
 mod bank_words;
 mod cards;
@@ -28,6 +29,7 @@ mod records;
 mod registration;
 mod reset;
 mod scene;
+mod secrets;
 mod span;
 mod timeline;
 mod users;
@@ -36,8 +38,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use flysk_config::process::Shutdown;
+use flysk_simulators::cut::{Connections, CuttableAcceptor};
 use poem::Server;
-use poem::listener::TcpAcceptor;
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -94,8 +96,10 @@ async fn serve(
     began: Instant,
 ) -> anyhow::Result<()> {
     let current = Current::default();
-    let front = Front::new(current.clone(), control::routes(Control::new(current.clone())?));
-    let acceptor = TcpAcceptor::from_tokio(listener)?;
+    let connections = Connections::default();
+    let routes = control::routes(Control::new(current.clone())?);
+    let front = Front::new(current.clone(), routes, connections.clone());
+    let acceptor = CuttableAcceptor::new(listener, connections)?;
     let stop = shutdown.token().cancelled_owned();
     let server = Server::new_with_acceptor(acceptor);
     let server = server.run_with_graceful_shutdown(front, stop, Some(REQUEST_GRACE));

@@ -38,8 +38,7 @@ async fn set_up(scene: &Scene) -> anyhow::Result<()> {
     let proxy = &scene.outside.events.proxy;
     let widget = register(&scene.sandbox, &scene.plan.widget, &proxy.event_url()).await?;
     proxy.know_secret(widget.event_secret.clone());
-    // Set once: a scene has one widget.
-    let _first = scene.widget.set(widget);
+    scene.know_widget(widget);
     for account in &scene.plan.widget.accounts {
         create_account(scene, account)?;
         if account.installed {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -73,8 +73,10 @@ pub(super) struct Scene {
     pub(super) journal: Arc<Journal>,
     /// The API of the product.
     pub(super) api: BoxEndpoint<'static, Response>,
-    /// The widget, once it is registered.
-    pub(super) widget: OnceLock<RegisteredWidget>,
+    /// Requests to the API that are to fail.
+    pub(super) api_failures: Control,
+    /// The widget with its secrets of now, once it is registered.
+    widget: Mutex<Option<RegisteredWidget>>,
     /// Accounts of the simulated amoCRM.
     pub(super) accounts: Mutex<BTreeSet<u64>>,
     /// Told of requests that may have enqueued jobs.
@@ -133,7 +135,8 @@ impl Scene {
             outside: Outside { mail, events },
             journal,
             api,
-            widget: OnceLock::new(),
+            api_failures: Control::default(),
+            widget: Mutex::default(),
             accounts: Mutex::default(),
             work: Notify::new(),
             console_note: Mutex::default(),
@@ -147,8 +150,14 @@ impl Scene {
     /// # Errors
     ///
     /// The sandbox is still starting.
-    pub(super) fn widget(&self) -> Result<&RegisteredWidget, Problem> {
-        self.widget.get().ok_or_else(Problem::starting)
+    pub(super) fn widget(&self) -> Result<RegisteredWidget, Problem> {
+        let widget = self.widget.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        widget.ok_or_else(Problem::starting)
+    }
+
+    /// Keeps the widget with its secrets of now.
+    pub(super) fn know_widget(&self, widget: RegisteredWidget) {
+        *self.widget.lock().unwrap_or_else(PoisonError::into_inner) = Some(widget);
     }
 
     /// Ids of the accounts.
