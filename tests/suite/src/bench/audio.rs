@@ -30,6 +30,8 @@ const CPU_BUDGET: f64 = 1.0;
 /// The same for stereo MP3 at 44.1 kHz.
 const STEREO_MP3_BUDGET: f64 = 0.6;
 const STEREO_MP3: &str = "44.1 kHz stereo MP3";
+/// Budget for its CPU time as a multiple of that of symphonia's decoder alone, which no work of ours can shorten.
+const BARE_BUDGET: f64 = 1.15;
 /// Memory budget of a format that is decoded in process.
 const MEMORY_BUDGET_MIB: f64 = 16.0;
 /// Value of [`Prepared::decoder`] for formats that are decoded in process.
@@ -90,6 +92,7 @@ impl Tools {
             "ours",
             "ours, in an isolated process",
             "ours, decoding only",
+            "symphonia's decoder alone",
             "`ffmpeg -threads 1`",
             "sox",
             "ours ÷ ffmpeg (CPU)",
@@ -173,22 +176,30 @@ impl Tools {
         isolated.arg("--isolated").arg(input).arg(&output);
         let mut decode = Command::new(&self.prepare);
         decode.arg("--decode").arg(input);
+        let mut bare = Command::new(&self.prepare);
+        bare.arg("--bare").arg(input);
         let mut ffmpeg = self.ffmpeg(input, &output, &prepared);
         let mut sox = self.sox.as_ref().map(|sox| sox_command(sox, input, &output, &prepared));
-        let mut best: [Option<anyhow::Result<Cost>>; 5] = [None, None, None, None, None];
+        let mut best: [Option<anyhow::Result<Cost>>; 6] = [None, None, None, None, None, None];
         for _ in 0..MEASURED_ROUNDS {
-            let commands =
-                [Some(&mut ours), Some(&mut isolated), Some(&mut decode), Some(&mut ffmpeg), sox.as_mut()];
+            let commands = [
+                Some(&mut ours),
+                Some(&mut isolated),
+                Some(&mut decode),
+                Some(&mut bare),
+                Some(&mut ffmpeg),
+                sox.as_mut(),
+            ];
             for (best, command) in best.iter_mut().zip(commands) {
                 if let Some(command) = command {
                     *best = Some(cheaper(best.take(), measure(command)));
                 }
             }
         }
-        let [ours, isolated, decode, ffmpeg, sox] = best;
+        let [ours, isolated, decode, bare, ffmpeg, sox] = best;
         let (ours, isolated) = (ours.context("not run")??, isolated.context("not run")??);
         let ffmpeg = ffmpeg.context("not run")??;
-        Ok(Measured { prepared, ours, isolated, decode, ffmpeg, sox })
+        Ok(Measured { prepared, ours, isolated, decode, bare, ffmpeg, sox })
     }
 
     /// ffmpeg command that does the same work. If the recording is uploaded unchanged, ours decodes and writes
@@ -211,7 +222,8 @@ impl Tools {
             "Recordings of {minutes} min, looped from `{RECORDINGS}` by `ffmpeg -stream_loop -1 -t … -c copy`; of {MEASURED_ROUNDS} alternating\n\
              runs the one with the least CPU time counts. The formats without a fixture are made by ffmpeg from `{}`, looped to the same\n\
              length; those that ours leaves to ffmpeg have no budget. CPU is user + system time, memory the peak of the process. Commands: `flysk-prepare IN OUT`, with\n\
-             `--isolated` as workers do it, and `flysk-prepare --decode IN`;\n\
+             `--isolated` as workers do it, `flysk-prepare --decode IN`, and `flysk-prepare --bare IN`, which reads the packets and drops\n\
+             what symphonia's decoder returns: the bound for everything that uses it;\n\
              `ffmpeg -threads 1 -i IN -map 0:a -f null -` and `sox IN -n` if the recording is uploaded unchanged;\n\
              `ffmpeg -threads 1 -i IN -ar R -ac C -c:a pcm_s16le OUT` and `sox IN -r R -c C -b 16 OUT` if it is converted.\n\
              Peers: {}; {}.\n",
@@ -228,6 +240,8 @@ struct Measured {
     ours: Cost,
     isolated: Cost,
     decode: Option<anyhow::Result<Cost>>,
+    /// The decoder of symphonia without anything of ours; an error if it has none for the format.
+    bare: Option<anyhow::Result<Cost>>,
     ffmpeg: Cost,
     /// `None` if it is not installed.
     sox: Option<anyhow::Result<Cost>>,
@@ -242,6 +256,11 @@ impl Measured {
     /// CPU time in an isolated process as a multiple of that in process.
     fn overhead(&self) -> f64 {
         self.isolated.cpu.as_secs_f64() / self.ours.cpu.as_secs_f64()
+    }
+
+    /// CPU time of symphonia's decoder alone, in seconds; `None` if it cannot decode the format.
+    fn bare_seconds(&self) -> Option<f64> {
+        self.bare.as_ref()?.as_ref().ok().map(|cost| cost.cpu.as_secs_f64())
     }
 
     /// Row of the table of costs.
@@ -262,6 +281,7 @@ impl Measured {
             // No memory figure: the measured process is the idle parent.
             format!("{:.2} s", self.isolated.cpu.as_secs_f64() / hours),
             told(self.decode.as_ref()),
+            told(self.bare.as_ref()),
             cell(&self.ffmpeg),
             told(self.sox.as_ref()),
             format!("{:.2}", self.ratio()),
@@ -274,12 +294,26 @@ impl Measured {
             return;
         }
         let budget = if name == STEREO_MP3 { STEREO_MP3_BUDGET } else { CPU_BUDGET };
-        let why = "ours also detects speech, tones and equal channels while decoding";
+        let bare = self.bare_seconds();
+        let decoder = bare.map_or(0.0, |seconds| seconds / self.ffmpeg.cpu.as_secs_f64());
+        let why = if decoder > budget {
+            format!("the decoder alone takes {decoder:.2} of ffmpeg's")
+        } else {
+            "ours also detects speech, tones and equal channels while decoding".to_owned()
+        };
         verdicts.row(vec![
             format!("CPU time ≤ {budget:.1} of ffmpeg's, {name}"),
             format!("{:.2} of ffmpeg's", self.ratio()),
-            at_most(self.ratio(), budget, why),
+            at_most(self.ratio(), budget, &why),
         ]);
+        if let Some(seconds) = bare.filter(|_| name == STEREO_MP3) {
+            let share = self.ours.cpu.as_secs_f64() / seconds;
+            verdicts.row(vec![
+                format!("CPU time ≤ {BARE_BUDGET} of that of symphonia's decoder alone, {name}"),
+                format!("{share:.2}"),
+                at_most(share, BARE_BUDGET, "measuring takes more than a few additions for each sample"),
+            ]);
+        }
         let peak = mib(self.ours.peak_kib);
         verdicts.row(vec![
             format!("peak memory < 16 MiB, {name}"),

@@ -5,7 +5,9 @@
 //! cargo xtask bench -- audio jobs                some of them; the page keeps the others' last numbers
 //! cargo xtask bench -- --with-schedule           and the promised retries, in real time (6 min, beside the rest)
 //! cargo xtask bench -- admin --rows 10000000     the panel on a larger database (30 min more, 20 GB)
+//! cargo xtask bench -- portal --rows 10000000   the delivery log of the vendors' portal, of as many attempts
 //! cargo xtask bench -- growth --rows 10000000    hot paths on a larger database (20 GB)
+//! cargo xtask bench -- --beside 91b64ac jobs     and the same by the build of an earlier revision
 //! ```
 
 mod admin;
@@ -14,6 +16,7 @@ mod bots;
 mod broadcast;
 mod call;
 mod child;
+mod earlier;
 pub mod fill;
 mod flycoins;
 mod growth;
@@ -30,12 +33,14 @@ mod times;
 mod transfers;
 mod widget;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use flysk_domain::{Clock as _, SystemClock};
 
+use earlier::EarlierBuild;
 use page::{Page, Section};
 use servers::Servers;
 
@@ -62,12 +67,17 @@ pub struct Bench {
     /// People that the broadcast of the `bots` part reaches in Telegram
     #[arg(long, default_value_t = 10_000)]
     people: u32,
-    /// Calls, ledger entries and jobs of the `admin` and `growth` parts, each; a tenth as many installs, or a hundredth
+    /// Calls, ledger entries and jobs of the `admin` and `growth` parts, each; a tenth as many installs, or a hundredth. Attempts of
+    /// the `portal` part
     #[arg(long, default_value_t = 1_000_000)]
     rows: u32,
     /// Remark printed with the results, for example other load on the machine
     #[arg(long)]
     note: Option<String>,
+    /// Also run the parts `jobs`, `flycoins` and `platform` of an earlier build, and compare. `cargo xtask bench` takes a revision,
+    /// such as 91b64ac, and builds it; this is the directory of its executables
+    #[arg(long, value_name = "REVISION")]
+    beside: Option<PathBuf>,
     /// Run as one of the measured processes; the role as JSON
     #[arg(long, hide = true)]
     role: Option<String>,
@@ -97,6 +107,8 @@ pub enum Part {
     Bots,
     /// The admin panel on a database with many rows, compared with Django admin
     Admin,
+    /// The delivery log of the vendors' portal over many attempts
+    Portal,
     /// Matching of a statement with open invoices, compared with a nested loop
     Transfers,
     /// Hot paths on a database with many rows, compared with an empty one
@@ -112,13 +124,14 @@ impl Bench {
             return jobs::role::Role::parse(role)?.run().await;
         }
         let servers = Servers::from_process()?;
+        let earlier = self.beside.as_deref().map(EarlierBuild::in_directory).transpose()?;
         let page = Page::default();
         let schedule = self.with_schedule.then(|| {
             let servers = servers.clone();
             tokio::spawn(async move { measured(jobs::schedule::run(&servers)).await })
         });
         for part in self.chosen() {
-            let section = match part {
+            let mut section = match part {
                 Part::Audio => measured(audio::run(self.minutes)).await,
                 Part::Jobs => measured(jobs::run(&servers)).await,
                 Part::Recognitions => measured(recognitions::run(&servers)).await,
@@ -131,10 +144,16 @@ impl Bench {
                 }
                 Part::Bots => measured(Box::pin(bots::run(&servers, self.people))).await,
                 Part::Admin => measured(Box::pin(admin::run(&servers, self.rows))).await,
+                Part::Portal => measured(Box::pin(admin::portal::run(&servers, self.rows))).await,
                 Part::Transfers => measured(transfers::run()).await,
                 Part::Growth => measured(Box::pin(growth::run(&servers, self.rows))).await,
                 Part::Sandbox => measured(sandbox::run(&servers)).await,
             };
+            if let Some(earlier) = &earlier
+                && let Some(compared) = earlier.compare(part, &section.body, self.scale().turn).await
+            {
+                section.body = format!("{}\n\n{compared}", section.body.trim_end());
+            }
             page.put(part.name(), &self.noted(section))?;
         }
         if let Some(schedule) = schedule {
@@ -174,6 +193,7 @@ impl Part {
             Self::Subscriptions => "subscriptions",
             Self::Bots => "bots",
             Self::Admin => "admin",
+            Self::Portal => "portal",
             Self::Transfers => "transfers",
             Self::Growth => "growth",
             Self::Sandbox => "sandbox",

@@ -21,7 +21,7 @@ production. Executables are built with `--release`.
 const NOT_RUN: &str = "Not run yet.\n";
 
 /// Names and headings of sections, in the order of the page.
-const SECTIONS: [(&str, &str); 14] = [
+const SECTIONS: [(&str, &str); 15] = [
     ("audio", "Preparing recordings"),
     ("jobs", "Jobs"),
     ("schedule", "Retry delays in real time"),
@@ -33,6 +33,7 @@ const SECTIONS: [(&str, &str); 14] = [
     ("subscriptions", "Subscriptions"),
     ("bots", "Bots in messengers"),
     ("admin", "The admin panel"),
+    ("portal", "The portal for vendors"),
     ("transfers", "Matching of statements"),
     ("growth", "Growth"),
     ("sandbox", "The sandbox for vendors"),

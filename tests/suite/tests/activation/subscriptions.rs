@@ -55,6 +55,7 @@ async fn happen_about(app: &TestApp, kinds: &[EventKind], invoice_id: Option<Inv
         cancels: false,
         invoice_id,
         days_before: Some(3),
+        charges_on: None,
     };
     let events: Vec<NewEvent> = kinds.iter().map(|kind| NewEvent::new(*kind, &data).unwrap()).collect();
     let trace = Trace { correlation_id: "activation-test".to_owned(), traceparent: None };

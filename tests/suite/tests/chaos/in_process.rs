@@ -41,7 +41,7 @@ const POLICY: Policy =
 pub(crate) struct Stage {
     /// Kinds of the jobs that were started.
     started: Mutex<Vec<&'static str>>,
-    /// Jobs that wait pass when it has permits.
+    /// Each of its permits lets one job pass that waits.
     gate: Semaphore,
     /// Of the worker's runtime.
     limiter: OnceLock<RateLimiter>,
@@ -66,6 +66,11 @@ impl Stage {
         })
     }
 
+    /// Lets this many jobs pass that wait; those that come later pass at once.
+    pub(crate) fn let_pass(&self, jobs: usize) {
+        self.gate.add_permits(jobs);
+    }
+
     /// Lets all jobs pass that wait.
     pub(crate) fn open_gate(&self) {
         self.gate.add_permits(Semaphore::MAX_PERMITS / 2);
@@ -74,6 +79,16 @@ impl Stage {
     /// Number of starts of a kind.
     pub(crate) fn starts<J: Job>(&self) -> usize {
         open(&self.started).iter().filter(|kind| **kind == J::KIND).count()
+    }
+
+    /// Waits until as many jobs of a kind were started.
+    pub(crate) async fn wait_for_starts<J: Job>(&self, wanted: usize) -> anyhow::Result<()> {
+        let started = async {
+            while self.starts::<J>() < wanted {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), started).await.context("too few jobs were started")
     }
 
     /// The largest number of jobs that held the limit at once.
@@ -120,7 +135,7 @@ kind!(
     "ahead.quick"
 );
 kind!(
-    /// Waits for the gate.
+    /// Waits for the gate, or ends at once while that lets jobs pass.
     Wait,
     "ahead.wait"
 );
@@ -151,7 +166,8 @@ impl JobHandler<Stage> for Wait {
     async fn handle(&self, _: &JobContext, stage: &Stage) -> JobResult {
         stage.note_start::<Self>();
         let passed = stage.gate.acquire().await;
-        passed.map(|_permit| JobOutcome::Done).map_err(|closed| JobError::retry(closed.to_string()))
+        passed.map_err(|closed| JobError::retry(closed.to_string()))?.forget();
+        Ok(JobOutcome::Done)
     }
 }
 

@@ -42,6 +42,7 @@ mod lifecycle;
 mod made_up_codes;
 mod memory;
 mod operations;
+mod paid_widget;
 mod pay_links;
 mod races;
 mod rate_limit;

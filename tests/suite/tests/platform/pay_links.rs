@@ -29,6 +29,7 @@ fn unpaid(app: &TestApp, invoice: InvoiceId) -> SubscriptionChanged {
         cancels: false,
         invoice_id: Some(invoice),
         days_before: None,
+        charges_on: None,
     }
 }
 

@@ -1,12 +1,16 @@
-//! The SDKs of `sdk/` against the API. `cargo xtask clients` and CI build and install them, and name the directory.
+//! The SDKs of `sdk/` against the API and against `flysk-sandbox`. `cargo xtask clients` and CI build and install them, and name the
+//! directory.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, ensure};
 use chrono::TimeDelta;
 use flysk_config::Env;
 use flysk_crypto::aad;
 use flysk_domain::Clock as _;
-use flysk_suite::environment::{ACCOUNT, ADMIN};
+use flysk_simulators::{Control, SimClock, vendor};
+use flysk_suite::environment::{ACCOUNT, ADMIN, Options, SandboxProcess};
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
@@ -17,41 +21,106 @@ use super::harness::{TestApp, as_conn};
 
 /// The SDKs, by their directories.
 const SDKS: [&str; 2] = ["sdk-python", "sdk-node"];
-/// Price of a minute of recognition, micro-Flycoins.
+/// Price of a minute, micro-Flycoins.
 const PRICE_MICRO: i64 = 2_500_000;
+/// Service of the sandbox's widget.
+const SANDBOX_SERVICE: &str = "my-widget.talk";
+
+/// The Flysk that an SDK is tested against.
+struct Stand<'a> {
+    url: &'a str,
+    project_token: &'a str,
+    /// A one-time token of the administrator's page.
+    page_token: String,
+    /// Priced at [`PRICE_MICRO`] a minute.
+    service: &'a str,
+    /// File with a delivered event.
+    event: &'a Path,
+    /// Control API, if Flysk is a sandbox.
+    control_url: Option<&'a str>,
+}
+
+/// The directory of the SDKs.
+pub(crate) fn directory() -> PathBuf {
+    let folder = Env::from_process().secret_named("FLYSK_GENERATED_CLIENTS");
+    let folder = folder.expect("FLYSK_GENERATED_CLIENTS names the directory of the SDKs");
+    PathBuf::from(folder.expose_secret())
+}
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 #[ignore = "needs the SDKs that `cargo xtask clients` builds"]
 async fn the_sdks_pass_their_tests_against_the_api(pool: MySqlPool) {
-    let folder = Env::from_process().secret_named("FLYSK_GENERATED_CLIENTS");
-    let folder = folder.expect("FLYSK_GENERATED_CLIENTS names the directory of the SDKs");
-    let folder = PathBuf::from(folder.expose_secret());
+    let folder = directory();
     let client = WalletClient::open(pool).await;
     let event = folder.join("delivered-event.json");
     std::fs::write(&event, delivered_event(&client.app).await.to_string()).unwrap();
     for name in SDKS {
-        run(&client.app, &folder.join(name), &event).await;
+        let stand = Stand {
+            url: &client.app.api_url,
+            project_token: &client.app.project_token,
+            page_token: client.app.token(ADMIN),
+            service: "flysense.recognition",
+            event: &event,
+            control_url: None,
+        };
+        run(&stand, &folder.join(name)).await;
     }
     client.close().await;
 }
 
-/// Runs the tests of an SDK.
-async fn run(app: &TestApp, sdk: &Path, event: &Path) {
-    let output = tokio::process::Command::new("sh")
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the SDKs that `cargo xtask clients` builds"]
+async fn the_sdks_pass_their_tests_against_the_sandbox() -> anyhow::Result<()> {
+    let folder = directory();
+    let mut widget = tempfile::NamedTempFile::new()?;
+    let definition = json!({
+        "services": [{ "code": SANDBOX_SERVICE, "per_minute_micro": PRICE_MICRO }],
+        "billing": { "flycoins": { "welcome_bonus": { "amount_micro": 1_000_000_000 } } },
+        "uses_subscriptions": false,
+        "plans": [],
+    });
+    widget.write_all(definition.to_string().as_bytes())?;
+    let path = widget.path().to_str().context("a path")?;
+    let sandbox = SandboxProcess::start(&Options::with_fixtures(0.0)?, &["--widget", path])?;
+    let event = folder.join("delivered-event-sandbox.json");
+    std::fs::write(&event, delivered_event_of_sandbox(&sandbox).await?.to_string())?;
+    for name in SDKS {
+        let stand = Stand {
+            url: sandbox.text("/url"),
+            project_token: sandbox.text("/project_token"),
+            page_token: sandbox.token(ACCOUNT, ADMIN).await?,
+            service: SANDBOX_SERVICE,
+            event: &event,
+            control_url: Some(sandbox.text("/control_url")),
+        };
+        let told = run(&stand, &folder.join(name)).await;
+        // Without the control API some tests are skipped; here none may be.
+        ensure!(!told.contains(" skipped") || told.contains("skipped 0"), "{name}:\n{told}");
+    }
+    sandbox.stop()
+}
+
+/// Runs the tests of an SDK; returns what they printed.
+async fn run(stand: &Stand<'_>, sdk: &Path) -> String {
+    let mut command = tokio::process::Command::new("sh");
+    command
         .arg(sdk.join("run"))
-        .env("FLYSK_URL", &app.api_url)
-        .env("PROJECT_TOKEN", &app.project_token)
+        .env("FLYSK_URL", stand.url)
+        .env("PROJECT_TOKEN", stand.project_token)
         .env("ACCOUNT_ID", ACCOUNT.to_string())
         .env("USER_ID", ADMIN.to_string())
-        .env("PAGE_TOKEN", app.token(ADMIN))
-        .env("SERVICE", "flysense.recognition")
+        .env("PAGE_TOKEN", &stand.page_token)
+        .env("SERVICE", stand.service)
         .env("PRICE_MICRO", PRICE_MICRO.to_string())
-        .env("DELIVERED_EVENT", event)
-        .output()
-        .await
-        .unwrap();
+        .env("DELIVERED_EVENT", stand.event)
+        .env_remove("SANDBOX_CONTROL_URL");
+    if let Some(url) = stand.control_url {
+        command.env("SANDBOX_CONTROL_URL", url);
+    }
+    let output = command.output().await.unwrap();
     let (told, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{}:\n{told}\n{errors}", sdk.display());
+    told.into_owned()
 }
 
 /// A test event as it arrives while the event secret is being replaced: with the former secret and the new one.
@@ -68,8 +137,31 @@ async fn delivered_event(app: &TestApp) -> Value {
     assert_eq!(status, StatusCode::ACCEPTED, "{sent}");
     app.run_due_jobs().await;
     let call = app.vendor.control.calls_to("POST", "/events").pop().unwrap();
+    described([former.expose_secret(), new.expose_secret()], &call)
+}
+
+/// The same of a sandbox.
+async fn delivered_event_of_sandbox(sandbox: &SandboxProcess) -> anyhow::Result<Value> {
+    let backend = vendor::start(None, None, Control::with_clock(SimClock::default())).await?;
+    let url = json!({ "url": format!("{}/events", backend.url) });
+    sandbox.control(Method::PUT, "/event-url", Some(&url)).await?;
+    let rotation = json!({ "secret": "event_secret", "keep": "1d" });
+    let rotated = sandbox.control(Method::POST, "/secrets/rotate", Some(&rotation)).await?;
+    let token = [("X-Project-Token", sandbox.text("/project_token"))];
+    let body = json!({ "account_id": ACCOUNT });
+    let (status, sent) = sandbox.api(Method::POST, "/v1/backend/events/test", &token, Some(&body)).await?;
+    ensure!(status == StatusCode::ACCEPTED, "{sent}");
+    // Everything that is due runs to rest.
+    sandbox.control(Method::POST, "/clock/advance", Some(&json!({ "by": "0s" }))).await?;
+    let call = backend.control.calls_to("POST", "/events").pop().context("the event arrives")?;
+    sandbox.control(Method::PUT, "/event-url", Some(&json!({ "url": null }))).await?;
+    let new = rotated["event_secret"].as_str().context("the new secret")?;
+    Ok(described([sandbox.text("/event_secret"), new], &call))
+}
+
+/// An event for the tests of the SDKs.
+fn described(secrets: [&str; 2], call: &flysk_simulators::Call) -> Value {
     let headers: Map<String, Value> =
         call.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    let secrets = [former.expose_secret(), new.expose_secret()];
     json!({ "secrets": secrets, "headers": headers, "body": call.body })
 }

@@ -1,9 +1,13 @@
 //! Answers that are lost, late, doubled and reordered: nothing is charged twice, and nothing that was paid is forgotten.
 
+use flysk_crypto::aad;
+use flysk_domain::id::VendorId;
 use flysk_domain::platform::invoice_payments::AttemptState;
-use flysk_domain::platform::subscriptions::{InvoiceState, SubscriptionState};
-use flysk_simulators::tbank::{Behaviour, ChargeAnswer, ChargeScript, Ending, Order};
+use flysk_domain::platform::subscriptions::{Change, InvoiceState, PeriodLength, SubscriptionState};
+use flysk_simulators::tbank::{Behaviour, ChargeAnswer, ChargeScript, Ending, Forged, Order, Terminal};
 use flysk_simulators::{Act, Script};
+use flysk_store::platform::vendors::{self, Vendor};
+use flysk_suite::subscriber::SEATS;
 use sqlx::MySqlPool;
 
 use super::harness::{GOOD_CARD, TestSubscriber};
@@ -92,5 +96,60 @@ async fn notifications_doubled_reordered_and_late_change_nothing(pool: MySqlPool
     }
     subscriber.advance_days(5).await;
     assert_eq!(subscriber.calls("Charge"), 2);
+    subscriber.assert_sound().await;
+}
+
+/// Terminal of another seller.
+const THEIR_TERMINAL: &str = "1700000000000THEIR";
+/// Its password; valid in the simulator only.
+const THEIR_PASSWORD: &str = "their-password-of-a-test";
+
+/// A seller signs what it likes with the password of its own terminal.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_notification_of_another_sellers_terminal_pays_nothing(pool: MySqlPool) {
+    let subscriber = TestSubscriber::open(pool).await;
+    let sandbox = &subscriber.sandbox;
+    sandbox.bank.state.add_terminal(Terminal {
+        key: THEIR_TERMINAL.to_owned(),
+        password: THEIR_PASSWORD.to_owned(),
+        notification_url: Some(format!("{}/hooks/tbank", sandbox.api_url)),
+        cash_register: true,
+        charge_enabled: true,
+        blocked: false,
+    });
+    let widget = subscriber.row().await.widget_id;
+    let mut conn = sandbox.pool.acquire().await.unwrap();
+    let seller = vendors::find_vendor_of_widget(&mut conn, widget).await.unwrap().expect("a seller");
+    let id = VendorId::generate(&sandbox.clock);
+    let sealed = sandbox.executor.app().keyring.seal(&THEIR_PASSWORD.into(), &aad::terminal_password(id));
+    let theirs = Vendor {
+        id,
+        code: "theirs".to_owned(),
+        terminal_key: Some(THEIR_TERMINAL.to_owned()),
+        terminal_password_sealed: Some(sealed.unwrap()),
+        ..seller
+    };
+    vendors::insert_vendor(&mut conn, &theirs).await.unwrap();
+    drop(conn);
+    let change = Change::Start { plan: subscriber.plan, seats: SEATS, length: PeriodLength::Month };
+    let invoice = subscriber.order(change).await.unwrap().expect("a start costs money");
+    let attempt = subscriber.open_form(invoice.id).await;
+    let forged = Forged {
+        payment_id: attempt.payment_id.clone().expect("a payment"),
+        status: Some("CONFIRMED".to_owned()),
+        error_code: Some(0),
+        terminal_key: Some(THEIR_TERMINAL.to_owned()),
+        ..Forged::default()
+    };
+    sandbox.bank.state.forge(&forged).unwrap();
+    subscriber.settle().await;
+    let accepted =
+        sandbox.bank.state.deliveries().iter().map(|delivery| delivery.accepted).collect::<Vec<_>>();
+    assert_eq!(accepted, [true], "its signature is right");
+    assert_eq!(subscriber.last_invoice().await.state, InvoiceState::Open);
+    assert_eq!(subscriber.attempts(invoice.id).await[0].state, AttemptState::Open);
+    subscriber.pay(&attempt, GOOD_CARD);
+    subscriber.settle().await;
+    assert_eq!(subscriber.last_invoice().await.state, InvoiceState::Paid, "the bank's own one still counts");
     subscriber.assert_sound().await;
 }

@@ -5,6 +5,7 @@ mod django;
 mod export;
 mod pages;
 mod panel;
+pub(super) mod portal;
 mod report;
 
 use std::time::Duration;

@@ -21,7 +21,7 @@ const LOGIN: &str = "bench";
 const SETTLE_TIME: Duration = Duration::from_secs(2);
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// A page that takes longer is an error.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Interval of the looks at a starting process.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -52,26 +52,12 @@ impl SignedPanel {
             .timeout(REQUEST_TIMEOUT)
             .build()?;
         let mut panel = Self { idle_kib: 0, url, http, cookie: String::new() };
-        panel.wait_until_ready(env).await?;
+        wait_until_ready(&panel.http, &panel.url, env).await?;
         tokio::time::sleep(SETTLE_TIME).await;
         panel.idle_kib =
             memory_kib(env.pid(process)?, "VmRSS").context("memory can be measured on Linux only")?;
         panel.sign_in(password).await.context("cannot sign in")?;
         Ok(panel)
-    }
-
-    async fn wait_until_ready(&self, env: &Environment) -> anyhow::Result<()> {
-        let deadline = Instant::now() + START_TIMEOUT;
-        loop {
-            let answered = self.http.get(format!("{}/readyz", self.url)).send().await;
-            if answered.is_ok_and(|answer| answer.status().is_success()) {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                bail!("the panel did not become ready:\n{}", env.logs());
-            }
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
     }
 
     /// Gives the password, sets up the second factor and gives its first code.
@@ -82,7 +68,7 @@ impl SignedPanel {
             "the password was answered with {}",
             answer.status()
         );
-        self.cookie = cookie_of(&answer)?;
+        self.cookie = session_of(&answer, "flysk_admin=")?;
         let form = self.get("/sign-in/code").await?;
         let secret = between(&form, "id=\"secret\">", "<").context("no secret of a second factor")?;
         let csrf = between(&form, "name=\"csrf\" value=\"", "\"").context("no CSRF token")?;
@@ -90,7 +76,7 @@ impl SignedPanel {
         let fields = [("csrf", csrf), ("code", code.as_str()), ("next", "/")];
         let answer = self.post("/sign-in/code", &fields).await?;
         ensure!(answer.status() == StatusCode::OK, "the code was answered with {}", answer.status());
-        self.cookie = cookie_of(&answer)?;
+        self.cookie = session_of(&answer, "flysk_admin=")?;
         Ok(())
     }
 
@@ -134,22 +120,41 @@ impl SignedPanel {
     }
 }
 
+/// Waits until the panel at this address is ready.
+pub(super) async fn wait_until_ready(
+    http: &reqwest::Client,
+    url: &str,
+    env: &Environment,
+) -> anyhow::Result<()> {
+    let deadline = Instant::now() + START_TIMEOUT;
+    loop {
+        let answered = http.get(format!("{url}/readyz")).send().await;
+        if answered.is_ok_and(|answer| answer.status().is_success()) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("the panel did not become ready:\n{}", env.logs());
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
 /// The current code of a secret.
-fn code(secret: &str) -> anyhow::Result<String> {
+pub(super) fn code(secret: &str) -> anyhow::Result<String> {
     let secret = Secret::try_from_base32(secret).map_err(|_| anyhow::anyhow!("the secret is not base32"))?;
     let totp = Builder::new().with_secret(secret).build()?;
     Ok(totp.generate(u64::try_from(SystemClock.now().timestamp())?).to_string())
 }
 
-/// The session's cookie in a response.
-fn cookie_of(answer: &Response) -> anyhow::Result<String> {
+/// The session's cookie in a response, whose name and `=` is `begin`.
+pub(super) fn session_of(answer: &Response, begin: &str) -> anyhow::Result<String> {
     let cookies = answer.headers().get_all(SET_COOKIE).iter().filter_map(|cookie| cookie.to_str().ok());
-    let session = cookies.into_iter().find(|cookie| cookie.starts_with("flysk_admin="));
+    let session = cookies.into_iter().find(|cookie| cookie.starts_with(begin));
     let pair = session.and_then(|cookie| cookie.split(';').next());
     pair.map(str::to_owned).context("no session in the answer")
 }
 
 /// The text between two others.
-fn between<'a>(page: &'a str, begin: &str, end: &str) -> Option<&'a str> {
+pub(super) fn between<'a>(page: &'a str, begin: &str, end: &str) -> Option<&'a str> {
     Some(page.split_once(begin)?.1.split_once(end)?.0)
 }

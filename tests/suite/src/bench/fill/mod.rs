@@ -6,6 +6,7 @@
 //! a fifth of them belongs to [`BUSY_INSTALLS`] installs. Balances equal the sums of their ledger entries. Nothing is due: a
 //! worker on this database has only the jobs that a benchmark enqueues.
 
+mod attempts;
 mod billing;
 mod customers;
 mod figures;
@@ -25,6 +26,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use sqlx::AssertSqlSafe;
 
 use plan::{Filling, Plan, Source};
+
+pub(in crate::bench) use attempts::write_attempts;
 
 /// Rows per transaction.
 const BATCH_ROWS: i64 = 10_000;

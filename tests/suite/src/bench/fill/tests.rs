@@ -22,7 +22,7 @@ use flysk_store::admin::lists::wallets::{self, WalletFilter};
 use flysk_store::platform::ledger;
 use sqlx::MySqlPool;
 
-use super::{Volume, fill};
+use super::{Volume, fill, write_attempts};
 
 const VOLUME: u32 = 1_000;
 /// Rows of a busy install among as many: a twentieth of a fifth, and a hundredth of the rest.
@@ -82,4 +82,21 @@ async fn every_list_of_the_panel_has_rows_that_can_be_read(pool: MySqlPool) {
         subscriptions SubscriptionFilter::default();
         wallets WalletFilter::default();
     }
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn attempts_are_written_for_the_events_in_turn(pool: MySqlPool) {
+    fill(&pool, Volume::of(VOLUME), &SystemClock).await.unwrap();
+    let keys = key_columns(&pool).await;
+    write_attempts(&pool, 450).await.unwrap();
+    assert_eq!(key_columns(&pool).await, keys);
+    let (all, failed, most): (i64, i64, i64) = sqlx::query_as(
+        "SELECT COUNT(*), COUNT(IF(outcome = 3, 1, NULL)), CAST(MAX(attempt) AS SIGNED) FROM lifecycle_attempts",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    // 200 events.
+    assert_eq!((all, most), (450, 3));
+    assert!((3..=6).contains(&failed), "{failed} have failed");
 }

@@ -5,6 +5,7 @@ mod amocrm;
 mod cases;
 mod database;
 mod losses;
+mod own_failures;
 mod refusals;
 mod vendor_ci;
 

@@ -5,92 +5,83 @@ use serde_json::{Value, json};
 
 use super::{START, start};
 
+/// A request, and status and code of its refusal.
+type Refusal = (Method, String, Option<Value>, u16, &'static str);
+
+fn post(path: &str, body: Value, status: u16, code: &'static str) -> Refusal {
+    (Method::POST, path.to_owned(), Some(body), status, code)
+}
+
+fn invalid(path: &str, body: Value) -> Refusal {
+    post(path, body, 400, "invalid_request")
+}
+
+fn without_body(method: Method, path: &str, status: u16, code: &'static str) -> Refusal {
+    (method, path.to_owned(), None, status, code)
+}
+
+/// Requests about the clock, the bank, hooks and the timeline.
+fn general() -> Vec<Refusal> {
+    let ftp = json!({ "url": "ftp://x" });
+    vec![
+        invalid("/clock/advance", json!({})),
+        invalid("/clock/advance", json!({ "by": "5m" })),
+        invalid("/clock/advance", json!({ "by": "20y" })),
+        invalid("/clock/advance", json!({ "by": "1d", "fast": true })),
+        invalid("/clock/advance", json!({ "to": "2027-01-31T08:59:59Z" })),
+        without_body(Method::GET, "/clock/advance", 405, "method_not_allowed"),
+        without_body(Method::GET, "/nothing", 404, "not_found"),
+        invalid("/cards", json!({ "then": "three_d_secure" })),
+        invalid("/cards", json!({ "form": "gone" })),
+        without_body(Method::POST, "/payments/inv_1/pay", 404, "not_found"),
+        post("/payments/inv_1/pay", json!({ "card": "1" }), 404, "not_found"),
+        invalid("/payments/inv_1/decline", json!({ "reason": "paid" })),
+        invalid("/hooks/lose", json!({ "of": "bank", "answered": true })),
+        (Method::PUT, "/event-url".to_owned(), Some(ftp), 400, "invalid_request"),
+        invalid("/api/fail", json!({ "status": 409 })),
+        invalid("/api/fail", json!({ "path": "/healthz" })),
+        invalid("/api/fail", json!({ "method": "get" })),
+        invalid("/secrets/rotate", json!({})),
+        invalid("/secrets/rotate", json!({ "secret": "event_secret", "keep": "1" })),
+        without_body(Method::GET, "/timeline?limit=0", 400, "invalid_request"),
+        without_body(Method::GET, "/timeline?kind=event", 400, "invalid_request"),
+    ]
+}
+
+/// Requests about accounts and the refusals of amoCRM.
+fn of_amocrm() -> Vec<Refusal> {
+    let of = |rest: &str| format!("/accounts/31234567/{rest}");
+    let patch = |rest: &str, body: Value, status: u16, code: &'static str| {
+        (Method::PATCH, of(rest), Some(body), status, code)
+    };
+    vec![
+        post("/accounts", json!({ "subdomain": "demo" }), 409, "conflict"),
+        invalid("/accounts", json!({ "subdomain": "Demo_" })),
+        post("/accounts", json!({ "id": 31_234_567, "name": "x" }), 409, "conflict"),
+        post("/accounts/1/rename", json!({ "subdomain": "x" }), 404, "not_found"),
+        invalid(&of("rename"), json!({ "subdomain": "www" })),
+        without_body(Method::POST, &of("users/999/token"), 404, "not_found"),
+        post(&of("users"), json!({ "id": 501, "name": "x" }), 409, "conflict"),
+        invalid(&of("notes"), json!({ "account": 1 })),
+        invalid(&of("records"), json!({ "account": 1 })),
+        invalid(&of("records"), json!({ "entity_type": "leads" })),
+        post(&of("records"), json!({ "entity_type": "houses" }), 404, "not_found"),
+        without_body(Method::POST, "/accounts/1/revoke", 404, "not_found"),
+        invalid(&of("unpaid"), json!({ "since": "now" })),
+        patch("users/999", json!({ "is_admin": true }), 404, "not_found"),
+        patch("users/501", json!({ "admin": true }), 400, "invalid_request"),
+        without_body(Method::DELETE, &of("users/999"), 404, "not_found"),
+        invalid("/amocrm/fail", json!({ "status": 200 })),
+        invalid("/amocrm/fail", json!({ "lose": "answer", "status": 500 })),
+        invalid("/amocrm/fail", json!({ "path": "/ajax" })),
+        invalid("/amocrm/fail", json!({ "method": "get" })),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_refused_with_a_code() -> anyhow::Result<()> {
     let sandbox = start()?;
-    let (get, post) = (Method::GET, Method::POST);
-    let account = "/accounts/31234567";
-    let wrong = [
-        (&post, "/clock/advance".to_owned(), Some(json!({})), 400, "invalid_request"),
-        (&post, "/clock/advance".to_owned(), Some(json!({ "by": "5m" })), 400, "invalid_request"),
-        (&post, "/clock/advance".to_owned(), Some(json!({ "by": "20y" })), 400, "invalid_request"),
-        (
-            &post,
-            "/clock/advance".to_owned(),
-            Some(json!({ "by": "1d", "fast": true })),
-            400,
-            "invalid_request",
-        ),
-        (
-            &post,
-            "/clock/advance".to_owned(),
-            Some(json!({ "to": "2027-01-31T08:59:59Z" })),
-            400,
-            "invalid_request",
-        ),
-        (&get, "/clock/advance".to_owned(), None, 405, "method_not_allowed"),
-        (&get, "/nothing".to_owned(), None, 404, "not_found"),
-        (&post, "/accounts".to_owned(), Some(json!({ "subdomain": "demo" })), 409, "conflict"),
-        (&post, "/accounts".to_owned(), Some(json!({ "subdomain": "Demo_" })), 400, "invalid_request"),
-        (&post, "/accounts".to_owned(), Some(json!({ "id": 31_234_567, "name": "x" })), 409, "conflict"),
-        (&post, "/accounts/1/rename".to_owned(), Some(json!({ "subdomain": "x" })), 404, "not_found"),
-        (&post, format!("{account}/rename"), Some(json!({ "subdomain": "www" })), 400, "invalid_request"),
-        (&post, format!("{account}/users/999/token"), None, 404, "not_found"),
-        (&post, format!("{account}/users"), Some(json!({ "id": 501, "name": "x" })), 409, "conflict"),
-        (&post, format!("{account}/notes"), Some(json!({ "account": 1 })), 400, "invalid_request"),
-        (&post, format!("{account}/records"), Some(json!({ "account": 1 })), 400, "invalid_request"),
-        (
-            &post,
-            format!("{account}/records"),
-            Some(json!({ "entity_type": "leads" })),
-            400,
-            "invalid_request",
-        ),
-        (&post, format!("{account}/records"), Some(json!({ "entity_type": "houses" })), 404, "not_found"),
-        (&post, "/accounts/1/revoke".to_owned(), None, 404, "not_found"),
-        (&post, format!("{account}/unpaid"), Some(json!({ "since": "now" })), 400, "invalid_request"),
-        (&Method::PATCH, format!("{account}/users/999"), Some(json!({ "is_admin": true })), 404, "not_found"),
-        (
-            &Method::PATCH,
-            format!("{account}/users/501"),
-            Some(json!({ "admin": true })),
-            400,
-            "invalid_request",
-        ),
-        (&Method::DELETE, format!("{account}/users/999"), None, 404, "not_found"),
-        (&post, "/amocrm/fail".to_owned(), Some(json!({ "status": 200 })), 400, "invalid_request"),
-        (
-            &post,
-            "/amocrm/fail".to_owned(),
-            Some(json!({ "lose": "answer", "status": 500 })),
-            400,
-            "invalid_request",
-        ),
-        (&post, "/amocrm/fail".to_owned(), Some(json!({ "path": "/ajax" })), 400, "invalid_request"),
-        (&post, "/amocrm/fail".to_owned(), Some(json!({ "method": "get" })), 400, "invalid_request"),
-        (&post, "/cards".to_owned(), Some(json!({ "then": "three_d_secure" })), 400, "invalid_request"),
-        (&post, "/cards".to_owned(), Some(json!({ "form": "gone" })), 400, "invalid_request"),
-        (&post, "/payments/inv_1/pay".to_owned(), None, 404, "not_found"),
-        (&post, "/payments/inv_1/pay".to_owned(), Some(json!({ "card": "1" })), 404, "not_found"),
-        (
-            &post,
-            "/payments/inv_1/decline".to_owned(),
-            Some(json!({ "reason": "paid" })),
-            400,
-            "invalid_request",
-        ),
-        (
-            &post,
-            "/hooks/lose".to_owned(),
-            Some(json!({ "of": "bank", "answered": true })),
-            400,
-            "invalid_request",
-        ),
-        (&Method::PUT, "/event-url".to_owned(), Some(json!({ "url": "ftp://x" })), 400, "invalid_request"),
-        (&get, "/timeline?limit=0".to_owned(), None, 400, "invalid_request"),
-        (&get, "/timeline?kind=event".to_owned(), None, 400, "invalid_request"),
-    ];
-    for (method, path, body, status, code) in wrong {
+    for (method, path, body, status, code) in general().into_iter().chain(of_amocrm()) {
         let (told, problem) = sandbox.ask(method.clone(), &path, body.as_ref()).await?;
         let seen = (told.as_u16(), problem["status"].as_u64(), problem["code"].as_str());
         assert_eq!(seen, (status, Some(status.into()), Some(code)), "{method} {path} {body:?}: {problem}");

@@ -113,7 +113,12 @@ async fn a_job_is_cancelled_and_replayed(pool: MySqlPool) {
     assert_eq!(panel.app.find(purchase).await.state, PurchaseState::Awaiting);
     let cancelled = panel.record_of("job.cancel").await;
     assert_eq!(state(cancelled.state_after.as_ref())["state"], "cancelled");
-    assert_eq!(panel.record_of("job.replay").await.reason, "Банк ожил");
+    let replayed = panel.record_of("job.replay").await;
+    assert_eq!(replayed.reason, "Банк ожил");
+    // The page of the act shows the changed field, with both values.
+    let page = signed.page(&format!("/audit/{}", replayed.id)).await;
+    let changes = page.split("<h2>Изменения").nth(1).unwrap().split("</table>").next().unwrap();
+    assert!(changes.contains("<td>cancelled</td><td>queued</td>"), "{changes}");
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
@@ -132,7 +137,43 @@ async fn a_waiting_job_is_postponed_and_started_at_once(pool: MySqlPool) {
     panel.app.run_due_jobs().await;
     assert_eq!(panel.app.find(purchase).await.state, PurchaseState::Awaiting);
     signed.refused(&path, &[("minutes", "5"), ("reason", "Поздно")], 409).await;
-    assert_eq!(panel.record_of("job.reschedule").await.reason, "Банк ожил");
+    let reasons: Vec<String> = panel
+        .audit()
+        .await
+        .into_iter()
+        .filter(|row| row.action == "job.reschedule")
+        .map(|row| row.reason)
+        .collect();
+    assert_eq!(reasons, ["Банк ожил", "Банк чинят"]);
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_command_moves_the_start_of_a_waiting_job_as_the_panel_does(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let purchase = panel.app.begin().await;
+    let job = panel.app.jobs_of::<OpenPayment>(JobState::Queued).await.remove(0);
+    let id = job.id.to_string();
+    let move_by = async |minutes: &str, reason: &str| {
+        let job = id.as_str();
+        let args = ["jobs:reschedule", job, "--minutes", minutes, "--operator", "anna", "--reason", reason];
+        panel.app.worker(&args).await
+    };
+    let told = move_by("60", "Банк чинят").await.told();
+    assert!(told.starts_with(&id) && told.contains("UTC"), "{told}");
+    let moved = panel.app.jobs_of::<OpenPayment>(JobState::Queued).await.remove(0);
+    assert!(moved.run_at > job.run_at, "{moved:?}");
+    let row = panel.record_of("job.reschedule").await;
+    assert_eq!((row.operator_login.as_str(), row.reason.as_str()), ("flysk-worker", "Банк чинят"));
+    assert_eq!((row.operator_id.is_none(), row.subject_id.as_str()), (true, id.as_str()));
+    assert_eq!(state(row.state_before.as_ref())["run_at"], json!(job.run_at.to_rfc3339()));
+    assert_eq!(state(row.state_after.as_ref())["operator"], "anna");
+    assert!(move_by("43201", "Слишком далеко").await.refused(1).contains("more than 30 days"));
+    assert!(move_by("0", " ").await.refused(1).contains("a reason has"), "nothing is moved without a reason");
+    let signed = panel.sign_in("boris", "support").await;
+    signed.act(&format!("/jobs/{id}/reschedule"), &[("minutes", "0"), ("reason", "Банк ожил")]).await;
+    panel.app.run_due_jobs().await;
+    assert_eq!(panel.app.find(purchase).await.state, PurchaseState::Awaiting);
+    assert!(move_by("5", "Поздно").await.refused(1).contains("not queued"));
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]

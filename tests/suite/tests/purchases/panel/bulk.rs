@@ -218,6 +218,49 @@ async fn a_number_that_does_not_fit_starts_nothing(pool: MySqlPool) {
     assert_eq!(count(&panel, "dead").await, 3);
 }
 
+/// Values of the check boxes on a page.
+fn boxes(page: &str) -> Vec<String> {
+    let values = page.split("name=\"row\" value=\"").skip(1);
+    values.map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_act_on_ticked_rows_changes_these_and_no_others(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in_with("anna", "support", &["bulk"]).await;
+    insert_dead(&panel, 5).await;
+    let all = boxes(&signed.page("/jobs?kind=test.copy").await);
+    assert_eq!(all.len(), 5, "{all:?}");
+    let address = "/bulk/preview?list=/jobs&boxes=yes&action=job.replay";
+    let path = format!("{address}&row={}&row={}&row=%27", all[1], all[3]);
+    let preview = signed.page(&path).await;
+    assert!(preview.contains("введите число строк: 2"), "{preview}");
+    let query = value_of(&preview, "query").replace("&#38;", "&").replace("&#61;", "=");
+    let list = signed.page(&format!("/jobs?{query}")).await;
+    assert!(list.contains("Найдено: 2") && boxes(&list) == [all[1].clone(), all[3].clone()], "{list}");
+    let start = start(&signed, "job.replay", "/jobs", &query).await;
+    run_bulk_jobs(&panel).await;
+    let act = find(&panel, &start).await;
+    assert_eq!((act.state, act.done_count, count(&panel, "dead").await), (BulkState::Done, 2, 3));
+    let queued: Vec<String> = sqlx::query_scalar(
+        "SELECT id FROM jobs WHERE kind = 'test.copy' AND state = 'queued' ORDER BY id DESC",
+    )
+    .fetch_all(&panel.app.pool)
+    .await
+    .unwrap();
+    assert_eq!(queued, [all[1].clone(), all[3].clone()]);
+    // Nothing ticked, more than can be ticked, and an operator without the right.
+    let many: Vec<String> = (0..31).map(|number| format!("row=job_{number:026}")).collect();
+    for (rows, said) in [(String::new(), "Отметьте хотя бы"), (many.join("&"), "больше 30 строк")]
+    {
+        let answer = panel.get_as(&signed.cookie, &format!("{address}&{rows}")).await;
+        assert_eq!(answer.status().as_u16(), 422, "{rows}");
+        assert!(answer.text().await.unwrap().contains(said));
+    }
+    let other = panel.sign_in("boris", "owner").await;
+    assert_eq!(boxes(&other.page("/jobs?kind=test.copy").await), Vec::<String>::new());
+}
+
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn events_of_a_filter_are_delivered_again(pool: MySqlPool) {
     let panel = Panel::open(pool).await;

@@ -66,6 +66,7 @@ async fn an_operator_works_in_a_browser(pool: MySqlPool) {
     sells(&browser, &panel).await;
     acts(&browser, &panel).await;
     uses_keyboard(&browser, &panel).await;
+    ticks_rows(&browser, &panel).await;
     fits_a_phone(&browser, &panel).await;
     browser.client.clone().close().await.unwrap();
 }
@@ -232,6 +233,39 @@ async fn uses_keyboard(browser: &Browser, panel: &Panel) {
     browser.wait("body").await.send_keys("/").await.unwrap();
     let active = browser.client.execute("return document.activeElement.id", Vec::new()).await.unwrap();
     assert_eq!(active, json!("search"));
+}
+
+/// `x` ticks the row that `j` marked, also after a click on a check box; the ticked rows lead to a dry run, and rows become lower.
+async fn ticks_rows(browser: &Browser, panel: &Panel) {
+    open(browser, panel, "/jobs").await;
+    let ticked = "return document.querySelectorAll('input[name=row]:checked').length";
+    browser.wait("body").await.send_keys("x").await.unwrap();
+    assert_eq!(browser.client.execute(ticked, Vec::new()).await.unwrap(), json!(0), "no row is marked");
+    browser.click("tbody tr:nth-child(2) input[name=row]").await;
+    let press = "for (const key of ['j', 'x']) {
+        document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+    }";
+    browser.client.execute(press, Vec::new()).await.unwrap();
+    browser.wait("tr.cursor input[name=row]:checked").await;
+    assert_eq!(browser.client.execute(ticked, Vec::new()).await.unwrap(), json!(2));
+    browser.picture("admin-ticked").await;
+    browser.wait("body").await.send_keys("x").await.unwrap();
+    browser.wait("tr.cursor input[name=row]:not(:checked)").await;
+    browser.click("#ticked button").await;
+    browser.wait(".facts").await;
+    assert!(browser.text(".facts").await.contains("Строк\n1"), "{}", browser.text(".facts").await);
+    open(browser, panel, "/jobs?state=done").await;
+    let height = "return document.querySelector('tbody tr').getBoundingClientRect().height";
+    let before = browser.client.execute(height, Vec::new()).await.unwrap().as_f64().unwrap();
+    browser.click("#density").await;
+    browser.wait("body.compact").await;
+    let after = browser.client.execute(height, Vec::new()).await.unwrap().as_f64().unwrap();
+    assert!(after < before, "{after} px are not less than {before} px");
+    let address = browser.client.current_url().await.unwrap();
+    assert_eq!((address.path(), address.query()), ("/jobs", Some("state=done")));
+    browser.picture("admin-compact").await;
+    browser.click("#density").await;
+    browser.wait("body:not(.compact)").await;
 }
 
 /// No page is wider than a phone.

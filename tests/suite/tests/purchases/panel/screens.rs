@@ -253,3 +253,27 @@ async fn an_operator_chooses_the_columns_of_a_list(pool: MySqlPool) {
     assert_eq!(signed.act("/views/save", &save).await, "/jobs?hide=0&hide=4");
     assert_eq!(head(&signed.page("/jobs?hide=99&hide=x").await), all_head);
 }
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_operator_keeps_the_density_of_rows(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let (anna, boris) = (panel.sign_in("anna", "support").await, panel.sign_in("boris", "support").await);
+    let is_compact =
+        async |signed: &Signed<'_>, path: &str| signed.page(path).await.contains("<body class=\"compact\">");
+    assert!(!is_compact(&anna, "/jobs").await);
+    let shown = "/jobs?state=dead&hide=0";
+    let form = [("density", "compact"), ("next", shown)];
+    assert_eq!(anna.act("/me/density", &form).await, shown);
+    for path in [shown, "/installs", "/me", "/"] {
+        assert!(is_compact(&anna, path).await, "{path}");
+        assert!(!is_compact(&boris, path).await, "{path} of another operator");
+    }
+    // The page of a refusal is the operator's, too.
+    let refused = anna.refused("/me/density", &[("density", "tiny")], 422).await;
+    assert!(refused.contains("<body class=\"compact\">"), "{refused}");
+    anna.refused("/me/density", &[], 422).await;
+    let elsewhere = [("density", "comfortable"), ("next", "//elsewhere.example")];
+    assert_eq!(anna.act("/me/density", &elsewhere).await, "/");
+    assert!(!is_compact(&anna, "/jobs").await);
+    assert_eq!(anna.act("/me/density", &[("density", "compact")]).await, "/me");
+}

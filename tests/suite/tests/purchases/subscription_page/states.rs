@@ -1,7 +1,8 @@
 //! The state of the subscription in words.
 
+use flysk_store::platform::vendors;
 use flysk_store::platform::widgets::Changes;
-use flysk_suite::environment::{ADMIN, USER};
+use flysk_suite::environment::{ACCOUNT, ADMIN, USER};
 use serde_json::json;
 use sqlx::MySqlPool;
 
@@ -70,6 +71,32 @@ async fn an_active_subscription_tells_what_it_has_and_when_the_card_is_charged(p
         ],
     );
     assert!(!shown.contains("<script"), "nothing is waited for");
+}
+
+/// The seller has got a terminal of its own since the card was saved.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_card_of_another_terminal_is_not_promised_to_be_charged(pool: MySqlPool) {
+    let page = TestPage::subscribed(pool, GOOD_CARD).await;
+    let renews = async || page.handshake(ACCOUNT, USER).await["subscription"]["renews"].clone();
+    assert_eq!(renews().await, true);
+    let widget = page.row().await.unwrap().widget_id;
+    let mut conn = page.sandbox.pool.acquire().await.unwrap();
+    let mut vendor = vendors::find_vendor_of_widget(&mut conn, widget).await.unwrap().unwrap();
+    vendor.terminal_key = Some("1700000000001OWN".to_owned());
+    vendors::update_vendor(&mut conn, &vendor, page.sandbox.now()).await.unwrap();
+    drop(conn);
+    assert_eq!(renews().await, false);
+    let shown = page.overview().await;
+    assert_says(
+        &shown,
+        &[
+            "С привязанной карты списать нельзя",
+            "Оплатите следующий период до 27.02.2027 включительно.",
+            "id=\"card\">Не сработает",
+            "id=\"unlink\"",
+        ],
+    );
+    assert!(!shown.contains("28.02.2027 спишем"), "{shown}");
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
