@@ -28,7 +28,8 @@ const JAVA_PROPERTIES: &str = "openApiNullable=false,annotationLibrary=none,docu
 /// Generates, compiles and drives the clients and the SDKs; counts the tests.
 pub(super) fn count(database: Database, summary: &mut TestSummary) -> Result<()> {
     generate()?;
-    let scope = ["--workspace", "--test", "platform", "--", "--ignored", TEST, sdks::TEST];
+    let mut scope = vec!["--workspace", "--test", "platform", "--", "--ignored", TEST];
+    scope.extend(sdks::TESTS);
     test::count_built(database, &scope, summary)
 }
 

@@ -1,5 +1,5 @@
 //! The SDKs of `sdk/`: their generated files, and their packages, built and installed as vendors do it, for the test that runs
-//! their tests against the API.
+//! their tests against the API and against `flysk-sandbox`.
 
 use std::fs;
 use std::path::Path;
@@ -11,8 +11,12 @@ use super::clients::{Venv, emptied, write_run};
 use crate::tools::{self, Node, PYTHON};
 use crate::{process, workspace};
 
-/// The test that runs the SDKs' tests. It is ignored by default, because it needs the packages.
-pub(super) const TEST: &str = "the_sdks_pass_their_tests_against_the_api";
+/// The tests that need the packages: they run the SDKs' tests, and the example of a widget's backend. They are ignored by default.
+pub(super) const TESTS: [&str; 3] = [
+    "the_sdks_pass_their_tests_against_the_api",
+    "the_sdks_pass_their_tests_against_the_sandbox",
+    "the_example_of_a_paid_widget_passes_its_ci",
+];
 /// Python program that writes the SDKs' types and methods. It needs nothing but Python.
 const GENERATOR: &str = "sdk/generator";
 /// Signatures of events, for the tests of both SDKs, beside them.
@@ -69,7 +73,10 @@ fn install_node(to: &Path, node: &Node) -> Result<()> {
         compile.args(["node_modules/typescript/bin/tsc", "--project", project]);
         process::check("compiling the SDK for Node.js", &mut compile)?;
     }
-    write_run(to, &format!("exec '{}' --test test/*.test.mjs", node.executable().display()))
+    write_run(
+        to,
+        &format!("exec '{}' --test --test-concurrency=1 test/*.test.mjs", node.executable().display()),
+    )
 }
 
 /// Copies the sources of an SDK into an empty directory.
