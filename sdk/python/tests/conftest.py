@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from front import Front
+from sandbox import Sandbox
 
 from flysk import Flysk, RetryPolicy
 
@@ -69,3 +70,13 @@ def behind(stand: Stand, front: Front) -> Iterator[Flysk]:
     """A client whose requests pass the front."""
     with Flysk(front.url, stand.project_token, retries=QUICK, timeout_s=10) as client:
         yield client
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """The control API of the sandbox; the test is skipped if Flysk is none."""
+    url = os.environ.get("SANDBOX_CONTROL_URL")
+    if url is None:
+        pytest.skip("SANDBOX_CONTROL_URL is not set: Flysk is no sandbox")
+    with Sandbox(url) as sandbox:
+        yield sandbox

@@ -1730,7 +1730,7 @@ export interface webhooks {
         get?: never;
         put?: never;
         /**
-         * The card will be charged for the next period in some days.
+         * The next period begins in some days: the card will be charged, or the account has to pay it.
          * @description Sent to the widget's event URL, at least once. Answer with 2xx within ten seconds. Verify the signature: Standard Webhooks 1.0.
          */
         post: operations["onSubscriptionRenewalUpcoming"];
@@ -4838,7 +4838,7 @@ export interface components {
              * @description Day after the last one of the trial, Moscow time; null if there was none.
              */
             trial_until: string | null;
-            /** @description Whether a card is charged for the next period. */
+            /** @description Whether a card is charged for the next period. Not one that was saved at another terminal than the seller's. */
             renews: boolean;
             /** @description Whether the subscription ends with its period. */
             cancels: boolean;
@@ -18543,6 +18543,7 @@ export interface operations {
                  *         "access_reason": "paid",
                  *         "access_until": "2026-12-31T21:00:00Z",
                  *         "cancels": false,
+                 *         "charges_on": null,
                  *         "days_before": null,
                  *         "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
                  *         "months": 1,
@@ -18629,6 +18630,7 @@ export interface operations {
                  *         "access_reason": "paid",
                  *         "access_until": "2026-12-31T21:00:00Z",
                  *         "cancels": false,
+                 *         "charges_on": null,
                  *         "days_before": null,
                  *         "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
                  *         "months": 1,
@@ -18715,6 +18717,7 @@ export interface operations {
                  *         "access_reason": "paid",
                  *         "access_until": "2026-12-31T21:00:00Z",
                  *         "cancels": false,
+                 *         "charges_on": null,
                  *         "days_before": null,
                  *         "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
                  *         "months": 1,
@@ -18801,6 +18804,7 @@ export interface operations {
                  *         "access_reason": "paid",
                  *         "access_until": "2026-12-31T21:00:00Z",
                  *         "cancels": false,
+                 *         "charges_on": null,
                  *         "days_before": null,
                  *         "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
                  *         "months": 1,
@@ -18887,6 +18891,7 @@ export interface operations {
                  *         "access_reason": "paid",
                  *         "access_until": "2026-12-31T21:00:00Z",
                  *         "cancels": false,
+                 *         "charges_on": null,
                  *         "days_before": null,
                  *         "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
                  *         "months": 1,
@@ -18974,6 +18979,7 @@ export interface operations {
                  *         "access_reason": "paid",
                  *         "access_until": "2026-12-31T21:00:00Z",
                  *         "cancels": false,
+                 *         "charges_on": null,
                  *         "days_before": null,
                  *         "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
                  *         "months": 1,
@@ -19061,6 +19067,7 @@ export interface operations {
                  *         "access_reason": "paid",
                  *         "access_until": "2026-12-31T21:00:00Z",
                  *         "cancels": false,
+                 *         "charges_on": null,
                  *         "days_before": null,
                  *         "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
                  *         "months": 1,
@@ -19147,7 +19154,8 @@ export interface operations {
                  *         "access_reason": "paid",
                  *         "access_until": "2026-12-31T21:00:00Z",
                  *         "cancels": false,
-                 *         "days_before": null,
+                 *         "charges_on": "2027-01-01",
+                 *         "days_before": 3,
                  *         "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
                  *         "months": 1,
                  *         "period_from": "2026-12-01",
@@ -19233,6 +19241,7 @@ export interface operations {
                  *         "access_reason": "paid",
                  *         "access_until": "2026-12-31T21:00:00Z",
                  *         "cancels": false,
+                 *         "charges_on": null,
                  *         "days_before": null,
                  *         "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
                  *         "months": 1,
@@ -19319,6 +19328,7 @@ export interface operations {
                  *         "access_reason": "paid",
                  *         "access_until": "2026-12-31T21:00:00Z",
                  *         "cancels": false,
+                 *         "charges_on": null,
                  *         "days_before": null,
                  *         "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
                  *         "months": 1,
@@ -19405,6 +19415,7 @@ export interface operations {
                  *         "access_reason": "paid",
                  *         "access_until": "2026-12-31T21:00:00Z",
                  *         "cancels": false,
+                 *         "charges_on": null,
                  *         "days_before": null,
                  *         "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F",
                  *         "months": 1,

@@ -230,7 +230,7 @@ export interface Subscription {
   paid_until: string | null
   /** Day after the last one of the trial, Moscow time; null if there was none. */
   trial_until: string | null
-  /** Whether a card is charged for the next period. */
+  /** Whether a card is charged for the next period. Not one that was saved at another terminal than the seller's. */
   renews: boolean
   /** Whether the subscription ends with its period. */
   cancels: boolean

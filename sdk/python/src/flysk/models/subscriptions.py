@@ -255,7 +255,7 @@ class Subscription(TypedDict):
     trial_until: str | None
     """Day after the last one of the trial, Moscow time; null if there was none."""
     renews: bool
-    """Whether a card is charged for the next period."""
+    """Whether a card is charged for the next period. Not one that was saved at another terminal than the seller's."""
     cancels: bool
     """Whether the subscription ends with its period."""
     pending_changes: list[PendingChange]
