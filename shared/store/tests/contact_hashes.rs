@@ -22,10 +22,10 @@ async fn a_hash_whose_address_is_gone_is_erased(pool: MySqlPool) {
              'vnd_01KC0000000000000000000000', 'start', 'void', 'pln_01KC0000000000000000000000', 99000, 1, 1, 1,
              '2027-01-01', '2027-02-01', 'Europe/Moscow', 'a plan', '[]', 99000, REPEAT('h', 32), NOW(6), NOW(6))";
     let transfer = "INSERT INTO transfer_invoices (id, install_id, vendor_id, widget_id, number, state, payer_name, payer_inn,
-             email_sealed, email_hash, title, purpose, total_kopecks, amount_kopecks, vat, issued_on, due_on, requested_by,
+             pays_invoice_id, email_sealed, email_hash, title, purpose, total_kopecks, amount_kopecks, vat, issued_on, due_on, requested_by,
              created_at, updated_at)
          VALUES ('tin_01KC0000000000000000000000', ?, 'vnd_01KC0000000000000000000000', 'wgt_01KC0000000000000000000000',
-             1, 'void', 'a firm', '7707083893', '', REPEAT('h', 32), 'a plan', 'a purpose', 99000, 99000, 'none',
+             1, 'void', 'a firm', '7707083893', 'inv_01KC0000000000000000000000', '', REPEAT('h', 32), 'a plan', 'a purpose', 99000, 99000, 'none',
              '2027-01-01', '2027-01-08', 'system', NOW(6), NOW(6))";
     let rows = [
         (purchase, wallet.to_string()),
