@@ -44,7 +44,8 @@ impl Window {
         Keyset { from: first_id_at(self.before), ..newest }
     }
 
-    /// The end of the window as SQL can express it.
+    /// The end of the window as SQL can express it. Statements bind it without its zone: with one it is sent as a `TIMESTAMP`, and
+    /// MariaDB, whose last one is in 2038, finds nothing before a later one.
     pub(super) fn end(&self) -> DateTime<Utc> {
         DateTime::from_timestamp(LAST_SQL_TIME, 0).map_or(self.before, |last| self.before.min(last))
     }

@@ -76,7 +76,7 @@ pub async fn list_before(
     )
     .bind(crm.as_str())
     .bind(account.0)
-    .bind(before)
+    .bind(before.naive_utc())
     .bind(limit)
     .fetch_all(conn)
     .await?)

@@ -5,7 +5,6 @@
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::{AccountId, InstallId, InvoiceId, PriceCampaignId, SubscriptionId, WidgetId};
-use sqlx::QueryBuilder;
 
 use crate::{Conn, StoreError, StoreResult};
 
@@ -66,17 +65,11 @@ pub async fn record(conn: &mut Conn, subject: Subject) -> StoreResult<()> {
 /// Records that cached data of all widgets is outdated: a terminal was given to a vendor or taken from one, and with it the cards
 /// that each seller can charge.
 pub(crate) async fn record_all_widgets(conn: &mut Conn) -> StoreResult<()> {
-    let widgets: Vec<String> =
-        sqlx::query_scalar("SELECT w.id FROM widgets w").fetch_all(&mut *conn).await?;
-    if widgets.is_empty() {
-        return Ok(());
-    }
+    let widgets: Vec<String> = sqlx::query_scalar("SELECT w.id FROM widgets w").fetch_all(&mut *conn).await?;
     // Not `INSERT … SELECT`: MariaDB resolves its target columns only when it executes it, so no test could check their names.
-    let mut query = QueryBuilder::new("INSERT INTO cache_invalidations (what, subject, changed_at) ");
-    query.push_values(widgets, |mut row, widget| {
-        row.push("'widget'").push_bind(widget).push("UTC_TIMESTAMP(6)");
-    });
-    query.build().execute(conn).await?;
+    for widget in widgets {
+        record(conn, Subject::read("widget", &widget)?).await?;
+    }
     Ok(())
 }
 

@@ -91,7 +91,7 @@ pub async fn list_before(
          WHERE install_id = ? AND began_at < ? ORDER BY began_at DESC LIMIT ?",
     )
     .bind(install.to_string())
-    .bind(before)
+    .bind(before.naive_utc())
     .bind(limit)
     .fetch_all(conn)
     .await?;
