@@ -1,6 +1,6 @@
 //! Tables `former_project_tokens` and `former_event_secrets`: replaced credentials that are still valid.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::id::WidgetId;
 
 use super::cache_invalidations::{self, Subject};
@@ -119,11 +119,18 @@ pub async fn keep_secret(
         .bind(now)
         .execute(&mut *conn)
         .await?;
+    let latest: Option<DateTime<Utc>> =
+        sqlx::query_scalar("SELECT MAX(replaced_at) FROM former_event_secrets WHERE widget_id = ?")
+            .bind(widget.to_string())
+            .fetch_one(&mut *conn)
+            .await?;
+    // Part of the key: secrets that are replaced at one moment of a clock differ by a microsecond.
+    let replaced_at = latest.map_or(now, |latest| now.max(latest + TimeDelta::microseconds(1)));
     sqlx::query(
         "INSERT INTO former_event_secrets (widget_id, replaced_at, secret_sealed, valid_until) VALUES (?, ?, ?, ?)",
     )
     .bind(widget.to_string())
-    .bind(now)
+    .bind(replaced_at)
     .bind(sealed)
     .bind(until)
     .execute(&mut *conn)

@@ -30,6 +30,8 @@ impl Postgres {
     /// Creates the data and starts the server, with as much memory for it as the benchmarks' MySQL has.
     pub(super) async fn start() -> anyhow::Result<Self> {
         let executable = xtask::tools::POSTGRES.find().context("PostgreSQL 15 is not installed")?;
+        // A link to the server may lie in a folder without the other programs.
+        let executable = executable.canonicalize()?;
         let programs = executable.parent().context("an executable lies in a folder")?.to_owned();
         let parent = xtask::workspace::target().join("bench");
         std::fs::create_dir_all(&parent)?;
