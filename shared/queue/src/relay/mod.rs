@@ -1,21 +1,23 @@
-//! Relay: pushes wake-ups of due rows from MySQL to Redis, and detects that Redis lost its data.
+//! Relay: pushes wake-ups of due rows from MySQL to Redis.
+
+mod epoch;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::JobId;
 use flysk_store::jobs::{self, DueJob, WaitingJob};
 use flysk_store::{StoreResult, answered, repeat_contended};
-use redis::AsyncCommands;
 use tokio_util::sync::CancellationToken;
 
+use self::epoch::EpochCheck;
 use crate::connection::RedisConnection;
 use crate::due_selector::DueSelector;
 use crate::outbox::Outbox;
 use crate::transport::{MAX_QUEUED_WAKEUPS, QueueNotifier, RedisKeys, WakeupMessage};
 
-/// Interval of polls for due rows and of checks of the epoch.
+/// Interval of polls for due rows, and of checks of the epoch.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Pause after a turn if more waits than Redis took: workers may empty a full queue in a twentieth of a second. It doubles
@@ -25,15 +27,8 @@ const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// A wake-up whose job was not claimed within this time is pushed again; that has no effect if it still waits in Redis.
 const REPUSH_AFTER: Duration = Duration::from_secs(30);
 
-/// A new epoch concerns jobs whose push was deferred, which is never for longer than this; later ones were not pushed yet.
-/// Twice [`REPUSH_AFTER`], because the clocks of processes differ a little.
-const MAX_DEFERRAL: Duration = Duration::from_mins(1);
-
 /// Rows per statement.
 const PUSH_BATCH_SIZE: usize = 500;
-
-/// Jobs that are pushed again when an epoch begins: more than Redis holds of all queues. Others are due within [`MAX_DEFERRAL`].
-const MAX_DEFERRED: u32 = 50_000;
 
 /// A queue with less free capacity in Redis than this is not refilled, because it has enough work until the next poll.
 const MIN_FREE_CAPACITY: usize = MAX_QUEUED_WAKEUPS / 2;
@@ -74,13 +69,6 @@ impl PollResult {
     }
 }
 
-/// Last check of Redis' epoch by a relay.
-#[derive(Default)]
-struct EpochCheck {
-    epoch: Option<(String, String)>,
-    checked_at: Option<Instant>,
-}
-
 impl Relay {
     /// Runs until `stop`. A poll is not interrupted then: jobs that are marked as pushed and not in Redis would wait until they
     /// are pushed again.
@@ -103,14 +91,7 @@ impl Relay {
         check: &mut EpochCheck,
         stop: &CancellationToken,
     ) -> Result<PollResult, RelayError> {
-        if check.checked_at.is_none_or(|at| at.elapsed() >= POLL_INTERVAL) {
-            let epoch = self.epoch().await?;
-            if check.epoch.as_ref() != Some(&epoch) {
-                self.begin_epoch().await?;
-                check.epoch = Some(epoch);
-            }
-            check.checked_at = Some(Instant::now());
-        }
+        self.check_epoch(check).await?;
         let (is_mine, free) = self.notifier.take_turn(&self.name, &self.queues, MIN_FREE_CAPACITY).await?;
         let is_full = free.iter().any(|free| *free < MIN_FREE_CAPACITY);
         let otherwise = if is_full { PollResult::Full } else { PollResult::Nothing };
@@ -123,39 +104,6 @@ impl Relay {
             tracing::debug!(error = %error, "failed to end a relay's turn");
         }
         Ok(if refilled? { PollResult::Backlog } else { otherwise })
-    }
-
-    /// Identifies the data of the Redis server: changes when the server restarts or its data is wiped.
-    async fn epoch(&self) -> Result<(String, String), RelayError> {
-        let mut redis = self.redis.clone();
-        let key = self.keys.key("epoch");
-        let fresh = format!("{:032x}", self.outbox.clock().random_u128());
-        let () = redis.set_nx(&key, fresh).await?;
-        let stored: String = redis.get(&key).await?;
-        let info: String = redis::cmd("INFO").arg("server").query_async(&mut redis).await?;
-        let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default();
-        Ok((stored, run_id.to_owned()))
-    }
-
-    /// Makes what was pushed before due for a push again, in pieces. A job whose row is locked is being claimed or pushed.
-    async fn begin_epoch(&self) -> Result<(), RelayError> {
-        let (pool, now) = (self.outbox.pool(), self.outbox.clock().now());
-        let listing = async {
-            jobs::list_deferred(&mut *pool.acquire().await?, now, now + MAX_DEFERRAL, MAX_DEFERRED).await
-        };
-        let deferred = answered(listing).await?;
-        let mut again = 0;
-        for piece in deferred.chunks(PUSH_BATCH_SIZE) {
-            let push = || async {
-                let mut tx = pool.begin().await?;
-                let pushed = jobs::push_again(&mut tx, piece, now).await?;
-                tx.commit().await?;
-                StoreResult::Ok(pushed)
-            };
-            again += repeat_contended(|| answered(push())).await?;
-        }
-        tracing::info!(jobs = again, "Redis is new or lost its data: everything due is pushed again");
-        Ok(())
     }
 
     /// Refills queues with enough free capacity, until `stop`. Returns whether more waits for one of them.
