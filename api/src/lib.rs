@@ -33,6 +33,7 @@ mod strict_json;
 mod time;
 mod tracing_layer;
 mod wallet_reads;
+mod write_buffer;
 
 pub use config::Config;
 pub use deps::Deps;

@@ -1,20 +1,18 @@
 //! Log of calls for vendors: how many of each operation their widgets made with which class of status, and the latest errors.
-//!
-//! A request only adds to a map in memory. The first one after a flush starts a task that, some seconds later, adds everything that
-//! was counted meanwhile to the tables, in a few statements for all widgets. A process that dies loses the counts of those seconds:
-//! the log answers questions, it accounts for nothing.
 
 mod layer;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::id::WidgetId;
 use flysk_store::portal::api_calls::{self, CallCount, CallError};
-use flysk_store::{Pool, StoreError, StoreResult, repeat_contended};
+use flysk_store::{Conn, Pool, StoreResult};
 use poem::Request;
+
+use crate::write_buffer::{WaitingRows, WriteBuffer};
 
 pub(crate) use layer::CallLogging;
 
@@ -27,24 +25,11 @@ const MAX_ERRORS_OF_WIDGET: usize = 20;
 /// Errors of all widgets that are written by one flush.
 const MAX_ERRORS: usize = 500;
 
-/// Key of a counter: widget, day, operation, class of status.
-type Counter = (WidgetId, NaiveDate, &'static str, u8);
-
-/// Calls that were answered and not written yet.
-#[derive(Debug, Default)]
-struct Counted {
-    calls: HashMap<Counter, u64>,
-    errors: Vec<CallError>,
-    errors_of: HashMap<WidgetId, usize>,
-    /// Whether a task will write them.
-    is_scheduled: bool,
-}
-
 /// The log of a process. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct CallLog {
-    counted: Arc<Mutex<Counted>>,
-    pool: Pool,
+    counts: WriteBuffer<WaitingCounts>,
+    errors: WriteBuffer<WaitingErrors>,
 }
 
 /// An answered call.
@@ -65,89 +50,99 @@ pub(crate) struct Call {
 impl CallLog {
     /// An empty log that is written through `pool`.
     pub(crate) fn new(pool: Pool) -> Self {
-        Self { counted: Arc::default(), pool }
+        Self { counts: WriteBuffer::new(pool.clone()), errors: WriteBuffer::new(pool) }
     }
 
     /// Adds a call. Needs a Tokio runtime.
     pub(crate) fn record(&self, call: Call) {
-        let must_schedule = {
-            let mut counted = self.counted();
-            counted.add(call);
-            !std::mem::replace(&mut counted.is_scheduled, true)
-        };
-        if must_schedule {
-            let log = self.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(FLUSH_DELAY).await;
-                log.flush().await;
-            });
-        }
-    }
-
-    /// Writes what was counted. If the database fails, the counts wait for the next flush, and the errors are lost.
-    pub(crate) async fn flush(&self) {
-        let taken = std::mem::take(&mut *self.counted());
-        if taken.calls.is_empty() {
-            return;
-        }
-        // In the order of the primary key, so that processes do not deadlock.
-        let ordered: BTreeMap<Counter, u64> = taken.calls.into_iter().collect();
-        let rows: Vec<CallCount> = ordered.iter().map(|(counter, calls)| row(*counter, *calls)).collect();
-        if let Err(error) = self.write(&rows, &taken.errors).await {
-            tracing::warn!(error = %error, "counts of API calls were not written");
-            self.counted().put_back(ordered);
-        }
-    }
-
-    async fn write(&self, counts: &[CallCount], errors: &[CallError]) -> StoreResult<()> {
-        let write = || async {
-            let mut tx = self.pool.begin().await?;
-            api_calls::add_counts(&mut tx, counts).await?;
-            api_calls::insert_errors(&mut tx, errors).await?;
-            Ok::<_, StoreError>(tx.commit().await?)
-        };
-        repeat_contended(write).await
-    }
-
-    fn counted(&self) -> MutexGuard<'_, Counted> {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn row((widget_id, day, operation, status_class): Counter, calls: u64) -> CallCount {
-    CallCount { widget_id, day, operation, status_class, calls }
-}
-
-impl Counted {
-    fn add(&mut self, call: Call) {
-        let class = u8::try_from(call.status / 100).unwrap_or_default();
-        let counter = (call.widget, call.at.date_naive(), call.operation, class);
-        if self.calls.len() < MAX_COUNTERS || self.calls.contains_key(&counter) {
-            *self.calls.entry(counter).or_default() += 1;
-        }
+        self.counts.add(CallCount {
+            widget_id: call.widget,
+            day: call.at.date_naive(),
+            operation: call.operation,
+            status_class: u8::try_from(call.status / 100).unwrap_or_default(),
+            calls: 1,
+        });
         let Some((code, detail, request_id)) = call.problem else { return };
-        let of_widget = self.errors_of.entry(call.widget).or_default();
+        self.errors.add(CallError {
+            widget_id: call.widget,
+            happened_at: call.at,
+            operation: call.operation,
+            status: call.status,
+            code,
+            detail,
+            request_id,
+        });
+    }
+
+    /// Writes what was added.
+    pub(crate) async fn flush(&self) {
+        self.counts.flush().await;
+        self.errors.flush().await;
+    }
+}
+
+/// Key of a counter: widget, day, operation, class of status.
+type Counter = (WidgetId, NaiveDate, &'static str, u8);
+
+/// Counted calls that were not written yet.
+#[derive(Debug, Default)]
+struct WaitingCounts(HashMap<Counter, u64>);
+
+impl WaitingRows for WaitingCounts {
+    type Row = CallCount;
+    const TABLE: &'static str = "api_call_counts";
+    const FLUSH_DELAY: Duration = FLUSH_DELAY;
+
+    fn add(&mut self, row: CallCount) {
+        let counter = (row.widget_id, row.day, row.operation, row.status_class);
+        if self.0.len() < MAX_COUNTERS || self.0.contains_key(&counter) {
+            *self.0.entry(counter).or_default() += row.calls;
+        }
+    }
+
+    fn into_rows(self) -> Vec<CallCount> {
+        let ordered: BTreeMap<Counter, u64> = self.0.into_iter().collect();
+        let row = |((widget_id, day, operation, status_class), calls)| CallCount {
+            widget_id,
+            day,
+            operation,
+            status_class,
+            calls,
+        };
+        ordered.into_iter().map(row).collect()
+    }
+
+    async fn write(conn: &mut Conn, rows: &[CallCount]) -> StoreResult<()> {
+        api_calls::add_counts(conn, rows).await
+    }
+}
+
+/// The latest errors that were not written yet.
+#[derive(Debug, Default)]
+struct WaitingErrors {
+    errors: Vec<CallError>,
+    of_widget: HashMap<WidgetId, usize>,
+}
+
+impl WaitingRows for WaitingErrors {
+    type Row = CallError;
+    const TABLE: &'static str = "api_call_errors";
+    const FLUSH_DELAY: Duration = FLUSH_DELAY;
+
+    fn add(&mut self, row: CallError) {
+        let of_widget = self.of_widget.entry(row.widget_id).or_default();
         if *of_widget < MAX_ERRORS_OF_WIDGET && self.errors.len() < MAX_ERRORS {
             *of_widget += 1;
-            self.errors.push(CallError {
-                widget_id: call.widget,
-                happened_at: call.at,
-                operation: call.operation,
-                status: call.status,
-                code,
-                detail,
-                request_id,
-            });
+            self.errors.push(row);
         }
     }
 
-    /// Adds counts that could not be written.
-    fn put_back(&mut self, counts: BTreeMap<Counter, u64>) {
-        for (counter, calls) in counts {
-            if self.calls.len() < MAX_COUNTERS || self.calls.contains_key(&counter) {
-                *self.calls.entry(counter).or_default() += calls;
-            }
-        }
+    fn into_rows(self) -> Vec<CallError> {
+        self.errors
+    }
+
+    async fn write(conn: &mut Conn, rows: &[CallError]) -> StoreResult<()> {
+        api_calls::insert_errors(conn, rows).await
     }
 }
 
@@ -172,6 +167,7 @@ impl Caller {
 #[cfg(test)]
 mod tests {
     use flysk_domain::SystemClock;
+    use sqlx::mysql::MySqlPoolOptions;
 
     use super::*;
 
@@ -181,30 +177,31 @@ mod tests {
         Call { widget, at, operation: "chargeFlycoins", status, problem }
     }
 
-    #[test]
-    fn calls_are_counted_by_class_and_errors_of_a_widget_are_limited() {
+    #[tokio::test]
+    async fn calls_are_counted_by_class_and_errors_of_a_widget_are_limited() {
         let (loud, quiet) = (WidgetId::generate(&SystemClock), WidgetId::generate(&SystemClock));
-        let mut counted = Counted::default();
+        // Nothing is written before the flush.
+        let pool = MySqlPoolOptions::new().connect_lazy("mysql://flysk@127.0.0.1:1/flysk").expect("a pool");
+        let log = CallLog::new(pool);
         for _ in 0..100 {
-            counted.add(call(loud, 422));
+            log.record(call(loud, 422));
         }
-        counted.add(call(loud, 200));
-        counted.add(call(quiet, 404));
+        log.record(call(loud, 200));
+        log.record(call(quiet, 404));
         let day = NaiveDate::from_ymd_opt(2026, 11, 30).expect("a day");
-        assert_eq!(counted.calls[&(loud, day, "chargeFlycoins", 4)], 100);
-        assert_eq!(counted.calls[&(loud, day, "chargeFlycoins", 2)], 1);
-        let of = |widget| counted.errors.iter().filter(|error| error.widget_id == widget).count();
+        let (counts, errors) = (log.counts.take(), log.errors.take());
+        let counted = |widget_id, status_class, calls| CallCount {
+            widget_id,
+            day,
+            operation: "chargeFlycoins",
+            status_class,
+            calls,
+        };
+        assert_eq!(counts.len(), 3, "{counts:?}");
+        for expected in [counted(loud, 2, 1), counted(loud, 4, 100), counted(quiet, 4, 1)] {
+            assert!(counts.contains(&expected), "{counts:?}");
+        }
+        let of = |widget| errors.iter().filter(|error| error.widget_id == widget).count();
         assert_eq!((of(loud), of(quiet)), (MAX_ERRORS_OF_WIDGET, 1));
-    }
-
-    #[test]
-    fn counts_that_could_not_be_written_are_added_again() {
-        let widget = WidgetId::generate(&SystemClock);
-        let mut counted = Counted::default();
-        counted.add(call(widget, 200));
-        let waiting: BTreeMap<Counter, u64> = std::mem::take(&mut counted.calls).into_iter().collect();
-        counted.add(call(widget, 200));
-        counted.put_back(waiting);
-        assert_eq!(counted.calls.values().copied().collect::<Vec<_>>(), [2]);
     }
 }
