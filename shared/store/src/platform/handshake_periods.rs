@@ -66,13 +66,12 @@ async fn list_latest(
     push_in(&mut query, seen.iter().map(|one| one.install_id.to_string()));
     query.push(" ORDER BY install_id, began_at");
     let rows: Vec<(String, DateTime<Utc>, DateTime<Utc>)> = query.build_query_as().fetch_all(conn).await?;
+    let first_of: HashMap<InstallId, DateTime<Utc>> =
+        seen.iter().map(|one| (one.install_id, one.first_at)).collect();
     let mut latest = HashMap::new();
     for (install, began_at, last_at) in rows {
         let install: InstallId = decode_text("install id", &install)?;
-        let goes_on = |one: &SeenHandshakes| {
-            one.install_id == install && one.first_at - last_at < HANDSHAKES_LOST_AFTER
-        };
-        if seen.iter().any(goes_on) {
+        if first_of.get(&install).is_some_and(|first| *first - last_at < HANDSHAKES_LOST_AFTER) {
             latest.insert(install, began_at);
         }
     }

@@ -18,14 +18,65 @@ pub struct SubscriptionViolation {
     pub subscription_id: String,
 }
 
+impl SubscriptionViolation {
+    /// The violations of a rule by these subscriptions.
+    pub(crate) fn of(rule: &'static str, ids: Vec<String>) -> impl Iterator<Item = Self> {
+        ids.into_iter().map(move |subscription_id| Self { rule, subscription_id })
+    }
+}
+
+/// The scheduler performs a step soon after it is due: it notices that a trial or a period is over.
+const STEP_OVERDUE: &str = "step_overdue";
+/// A live subscription has a next step, unless a person has to decide.
+const NEVER_DUE: &str = "never_due";
+/// Nobody is dunned after the end.
+const OPEN_AFTER_END: &str = "open_after_end";
+/// A paid period becomes effective.
+const PAID_NOT_EFFECTIVE: &str = "paid_not_effective";
+/// The period of an active subscription is paid or granted.
+const ACTIVE_WITHOUT_PAYMENT: &str = "active_without_payment";
+/// The end of a period that is granted, or ends later than what its invoice paid, was moved there by bonus days.
+const DAYS_WITHOUT_REASON: &str = "days_without_reason";
+
 /// Names of all rules.
 pub const SUBSCRIPTION_RULES: [&str; 6] = [
-    "step_overdue",
-    "never_due",
-    "open_after_end",
-    "paid_not_effective",
-    "active_without_payment",
-    "days_without_reason",
+    STEP_OVERDUE,
+    NEVER_DUE,
+    OPEN_AFTER_END,
+    PAID_NOT_EFFECTIVE,
+    ACTIVE_WITHOUT_PAYMENT,
+    DAYS_WITHOUT_REASON,
+];
+
+/// Rules of all subscriptions. Each statement takes a limit, and returns the subscriptions that violate the rule.
+const RULES_OF_ALL_ROWS: [(&str, &str); 4] = [
+    (
+        NEVER_DUE,
+        "SELECT id FROM subscriptions
+         WHERE next_due_at IS NULL AND state IN ('trialing', 'active', 'renewing', 'past_due')
+             AND needs_person = FALSE ORDER BY id LIMIT ?",
+    ),
+    (
+        OPEN_AFTER_END,
+        "SELECT s.id FROM subscription_invoices i JOIN subscriptions s ON s.id = i.subscription_id
+         WHERE i.state = 'open' AND i.kind = 'renewal' AND s.state NOT IN ('active', 'renewing', 'past_due')
+         ORDER BY s.id LIMIT ?",
+    ),
+    (
+        ACTIVE_WITHOUT_PAYMENT,
+        "SELECT s.id FROM subscriptions s LEFT JOIN subscription_invoices i
+             ON i.subscription_id = s.id AND i.period_slot = s.period_no AND i.state = 'paid'
+         WHERE s.state = 'active' AND s.is_granted = FALSE AND i.id IS NULL ORDER BY s.id LIMIT ?",
+    ),
+    (
+        DAYS_WITHOUT_REASON,
+        "SELECT s.id FROM subscriptions s LEFT JOIN subscription_invoices i
+             ON i.subscription_id = s.id AND i.period_slot = s.period_no AND i.state = 'paid'
+         WHERE s.state = 'active' AND (s.is_granted = TRUE OR s.period_until > i.period_until) AND NOT EXISTS (
+             SELECT 1 FROM subscription_bonus_days b
+             WHERE b.subscription_id = s.id AND b.moved_to = s.period_until)
+         ORDER BY s.id LIMIT ?",
+    ),
 ];
 
 /// Checks every rule; returns at most `limit` violations of each.
@@ -34,50 +85,14 @@ pub async fn verify_subscriptions(
     now: DateTime<Utc>,
     limit: u32,
 ) -> StoreResult<Vec<SubscriptionViolation>> {
-    let [
-        step_overdue,
-        never_due,
-        open_after_end,
-        paid_not_effective,
-        active_without_payment,
-        days_without_reason,
-    ] = SUBSCRIPTION_RULES;
     let mut found = Vec::new();
-    // A trial or a period is over, and the scheduler has not noticed.
-    let overdue: Vec<String> =
+    let ids =
         sqlx::query_scalar("SELECT id FROM subscriptions WHERE next_due_at < ? ORDER BY next_due_at LIMIT ?")
             .bind(now - STEP_LEEWAY)
             .bind(limit)
             .fetch_all(&mut *conn)
             .await?;
-    report(&mut found, step_overdue, overdue);
-    let unscheduled: Vec<String> = sqlx::query_scalar(
-        "SELECT id FROM subscriptions
-         WHERE next_due_at IS NULL AND state IN ('trialing', 'active', 'renewing', 'past_due')
-             AND needs_person = FALSE ORDER BY id LIMIT ?",
-    )
-    .bind(limit)
-    .fetch_all(&mut *conn)
-    .await?;
-    report(&mut found, never_due, unscheduled);
-    // Dunning after the end.
-    let dunned: Vec<String> = sqlx::query_scalar(
-        "SELECT s.id FROM subscription_invoices i JOIN subscriptions s ON s.id = i.subscription_id
-         WHERE i.state = 'open' AND i.kind = 'renewal' AND s.state NOT IN ('active', 'renewing', 'past_due')
-         ORDER BY s.id LIMIT ?",
-    )
-    .bind(limit)
-    .fetch_all(&mut *conn)
-    .await?;
-    report(&mut found, open_after_end, dunned);
-    report(&mut found, paid_not_effective, list_unextended(conn, now, limit).await?);
-    report(&mut found, active_without_payment, list_unpaid(conn, limit).await?);
-    report(&mut found, days_without_reason, list_unexplained(conn, limit).await?);
-    Ok(found)
-}
-
-/// Subscriptions whose paid period did not become effective.
-async fn list_unextended(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<String>> {
+    found.extend(SubscriptionViolation::of(STEP_OVERDUE, ids));
     let ids = sqlx::query_scalar(
         "SELECT s.id FROM subscription_invoices i FORCE INDEX (subscription_invoices_updated)
              JOIN subscriptions s ON s.id = i.subscription_id
@@ -87,41 +102,12 @@ async fn list_unextended(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> Sto
     )
     .bind(now - CHECKED_PERIOD)
     .bind(limit)
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    Ok(ids)
-}
-
-/// Active subscriptions whose period is neither paid nor granted.
-async fn list_unpaid(conn: &mut Conn, limit: u32) -> StoreResult<Vec<String>> {
-    let ids = sqlx::query_scalar(
-        "SELECT s.id FROM subscriptions s LEFT JOIN subscription_invoices i
-             ON i.subscription_id = s.id AND i.period_slot = s.period_no AND i.state = 'paid'
-         WHERE s.state = 'active' AND s.is_granted = FALSE AND i.id IS NULL ORDER BY s.id LIMIT ?",
-    )
-    .bind(limit)
-    .fetch_all(conn)
-    .await?;
-    Ok(ids)
-}
-
-/// Active subscriptions whose period is granted, or ends later than what its invoice paid, although no bonus days moved its end
-/// there.
-async fn list_unexplained(conn: &mut Conn, limit: u32) -> StoreResult<Vec<String>> {
-    let ids = sqlx::query_scalar(
-        "SELECT s.id FROM subscriptions s LEFT JOIN subscription_invoices i
-             ON i.subscription_id = s.id AND i.period_slot = s.period_no AND i.state = 'paid'
-         WHERE s.state = 'active' AND (s.is_granted = TRUE OR s.period_until > i.period_until) AND NOT EXISTS (
-             SELECT 1 FROM subscription_bonus_days b
-             WHERE b.subscription_id = s.id AND b.moved_to = s.period_until)
-         ORDER BY s.id LIMIT ?",
-    )
-    .bind(limit)
-    .fetch_all(conn)
-    .await?;
-    Ok(ids)
-}
-
-fn report(found: &mut Vec<SubscriptionViolation>, rule: &'static str, ids: Vec<String>) {
-    found.extend(ids.into_iter().map(|subscription_id| SubscriptionViolation { rule, subscription_id }));
+    found.extend(SubscriptionViolation::of(PAID_NOT_EFFECTIVE, ids));
+    for (rule, statement) in RULES_OF_ALL_ROWS {
+        let ids = sqlx::query_scalar(statement).bind(limit).fetch_all(&mut *conn).await?;
+        found.extend(SubscriptionViolation::of(rule, ids));
+    }
+    Ok(found)
 }

@@ -22,9 +22,6 @@ pub async fn verify_schedule(
 ) -> StoreResult<Vec<SubscriptionViolation>> {
     let [in_future, install_missing, charge_overdue, receipt_overdue] = SCHEDULE_RULES;
     let mut found = Vec::new();
-    let mut report = |rule: &'static str, ids: Vec<String>| {
-        found.extend(ids.into_iter().map(|subscription_id| SubscriptionViolation { rule, subscription_id }));
-    };
     // Paid days would be lost until then. A period that is paid ahead has columns of its own.
     let ids = sqlx::query_scalar(
         "SELECT id FROM subscriptions WHERE state = 'active' AND period_from > ? ORDER BY id LIMIT ?",
@@ -33,7 +30,7 @@ pub async fn verify_schedule(
     .bind(limit)
     .fetch_all(&mut *conn)
     .await?;
-    report(in_future, ids);
+    found.extend(SubscriptionViolation::of(in_future, ids));
     // Nobody could see, cancel or unlink it.
     let ids = sqlx::query_scalar(
         "SELECT s.id FROM subscriptions s LEFT JOIN installs i ON i.id = s.install_id
@@ -42,7 +39,7 @@ pub async fn verify_schedule(
     .bind(limit)
     .fetch_all(&mut *conn)
     .await?;
-    report(install_missing, ids);
+    found.extend(SubscriptionViolation::of(install_missing, ids));
     let ids = sqlx::query_scalar(
         "SELECT subscription_id FROM subscription_invoices WHERE charge_at < ? ORDER BY charge_at LIMIT ?",
     )
@@ -50,7 +47,7 @@ pub async fn verify_schedule(
     .bind(limit)
     .fetch_all(&mut *conn)
     .await?;
-    report(charge_overdue, ids);
+    found.extend(SubscriptionViolation::of(charge_overdue, ids));
     // What was paid and not refunded needs its closing receipt at the end of the period.
     let ids = sqlx::query_scalar(
         "SELECT i.subscription_id FROM invoice_receipts r JOIN subscription_invoices i ON i.id = r.invoice_id
@@ -60,6 +57,6 @@ pub async fn verify_schedule(
     .bind(limit)
     .fetch_all(&mut *conn)
     .await?;
-    report(receipt_overdue, ids);
+    found.extend(SubscriptionViolation::of(receipt_overdue, ids));
     Ok(found)
 }
