@@ -2,10 +2,9 @@
 
 use flysk_domain::id::JobId;
 use flysk_domain::platform::mail::MailState;
-use flysk_jobs::flysense::erasure::EraseCalls;
 use flysk_jobs::platform::lifecycle::DeliverEvent;
 use flysk_jobs::platform::mail::SendMailNotice;
-use flysk_jobs::platform::panel::{EraseCustomer, RunBulkAct, WriteExport};
+use flysk_jobs::platform::panel::WriteExport;
 use flysk_queue::{Job as _, UnitOfWork};
 use flysk_store::admin::exports;
 use flysk_store::platform::events::{self, EventState};
@@ -13,6 +12,7 @@ use flysk_store::platform::mail;
 use flysk_store::{Contention, StoreError, StoreResult, jobs};
 use serde::Deserialize as _;
 
+use crate::bound_job::BoundJob;
 use crate::events::end_undelivered;
 
 /// Why a job is not cancelled.
@@ -89,10 +89,10 @@ pub async fn cancel_unstarted(unit: &mut UnitOfWork, id: JobId, reason: &str) ->
 /// Refuses jobs that end only with their bulk act or erasure; returns whether the job has begun.
 async fn must_be_cancellable(unit: &mut UnitOfWork, id: JobId) -> Result<bool, CancelError> {
     let Some(job) = jobs::find(unit, id).await? else { return Ok(false) };
-    match job.kind.as_str() {
-        RunBulkAct::KIND => Err(CancelError::BulkAct),
-        EraseCustomer::KIND | EraseCalls::KIND => Err(CancelError::Erasure),
-        _ => Ok(job.started_at.is_some()),
+    match BoundJob::of_kind(&job.kind) {
+        Some(BoundJob::BulkAct) => Err(CancelError::BulkAct),
+        Some(BoundJob::Erasure) => Err(CancelError::Erasure),
+        None => Ok(job.started_at.is_some()),
     }
 }
 

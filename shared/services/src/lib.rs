@@ -6,6 +6,7 @@
 pub mod act_as;
 pub mod activation;
 pub mod audit_chain;
+mod bound_job;
 pub mod bulk;
 pub mod calls;
 pub mod cancel;

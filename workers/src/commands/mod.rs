@@ -92,7 +92,7 @@ enum Command {
     JobsCancel(jobs::JobRef),
     /// Move the start of a queued job, as the admin panel does; its attempts stay.
     ///
-    /// Recorded in the audit log with operator and reason.
+    /// Recorded in the audit log with operator and reason. Jobs of bulk acts and of erasures of accounts are not postponed.
     #[command(name = "jobs:reschedule")]
     JobsReschedule(jobs::Reschedule),
     /// Register a widget and print its secrets.

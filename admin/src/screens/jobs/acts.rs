@@ -115,6 +115,8 @@ fn not_rescheduled(error: RescheduleError) -> Fault {
     match (error.text_ru().unwrap_or_default(), error) {
         (_, RescheduleError::Store(error)) => error.into(),
         (text, RescheduleError::NotQueued) => Fault::conflict(text),
-        (text, RescheduleError::TooLate) => Fault::refused(text),
+        (text, RescheduleError::TooLate | RescheduleError::BulkAct | RescheduleError::Erasure) => {
+            Fault::refused(text)
+        }
     }
 }

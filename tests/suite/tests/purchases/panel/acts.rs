@@ -1,11 +1,16 @@
 //! Acts with money, jobs, packages and prices: each is checked in the database and in the audit log.
 
 use chrono::TimeDelta;
+use flysk_domain::Clock as _;
+use flysk_domain::id::{AccountId, BulkActId, ErasureId};
 use flysk_domain::platform::purchases::PurchaseState;
+use flysk_jobs::flysense::erasure::EraseCalls;
 use flysk_jobs::platform::billing::{OpenPayment, RefundPayment};
+use flysk_jobs::platform::panel::{EraseCustomer, RunBulkAct};
 use flysk_store::jobs::{self, AttemptOutcome, EndedAttempt, Fence, JobState};
 use flysk_store::platform::ledger;
 use flysk_store::platform::purchases::{self, RefundState};
+use flysk_suite::environment::ACCOUNT;
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
 
@@ -174,6 +179,47 @@ async fn a_command_moves_the_start_of_a_waiting_job_as_the_panel_does(pool: MySq
     panel.app.run_due_jobs().await;
     assert_eq!(panel.app.find(purchase).await.state, PurchaseState::Awaiting);
     assert!(move_by("5", "Поздно").await.refused(1).contains("not queued"));
+}
+
+/// A job that is not cancelled would never end either if it could be postponed again and again.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn jobs_of_bulk_acts_and_erasures_are_neither_cancelled_nor_postponed(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "support").await;
+    let (erasure_id, account_id) = (ErasureId::generate(&panel.app.clock), AccountId(ACCOUNT));
+    panel.app.enqueue(&RunBulkAct { bulk_act_id: BulkActId::generate(&panel.app.clock) }).await;
+    panel.app.enqueue(&EraseCustomer { erasure_id, account_id }).await;
+    panel.app.enqueue(&EraseCalls { erasure_id, account_id }).await;
+    let waiting = [
+        (panel.app.jobs_of::<RunBulkAct>(JobState::Queued).await, "performs a bulk act"),
+        (panel.app.jobs_of::<EraseCustomer>(JobState::Queued).await, "erases the data"),
+        (panel.app.jobs_of::<EraseCalls>(JobState::Queued).await, "erases the data"),
+    ];
+    for (found, told) in waiting {
+        let [job] = found.as_slice() else { panic!("{found:?}") };
+        let (id, path) = (job.id.to_string(), format!("/jobs/{}", job.id));
+        let run_at = async || jobs::find(&mut *panel.app.conn().await, job.id).await.unwrap().unwrap().run_at;
+        let reschedule = async |minutes: &str| {
+            let job = id.as_str();
+            let args =
+                ["jobs:reschedule", job, "--minutes", minutes, "--operator", "anna", "--reason", "Потом"];
+            panel.app.worker(&args).await
+        };
+        signed.refused(&format!("{path}/cancel"), &[("reason", "Не нужно")], 422).await;
+        let later = [("minutes", "60"), ("reason", "Потом")];
+        signed.refused(&format!("{path}/reschedule"), &later, 422).await;
+        assert!(reschedule("60").await.refused(1).contains(told));
+        assert_eq!(run_at().await, job.run_at, "{}", job.kind);
+        // An attempt has failed, and the next one may come earlier than in two hours.
+        let next_attempt = job.run_at + TimeDelta::hours(2);
+        let fail = sqlx::query("UPDATE jobs SET run_at = ?, push_at = run_at WHERE id = ?");
+        fail.bind(next_attempt).bind(&id).execute(&panel.app.pool).await.unwrap();
+        signed.act(&format!("{path}/reschedule"), &later).await;
+        let sooner = run_at().await;
+        assert!(sooner < next_attempt && sooner > panel.app.clock.now(), "{}", job.kind);
+        reschedule("0").await.told();
+        assert!(run_at().await <= panel.app.clock.now(), "{}", job.kind);
+    }
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
