@@ -30,7 +30,7 @@ pub use campaign::{
     CampaignRefusal, MAX_CAMPAIGN_LEAD_DAYS, PRICE_NOTICE_DAYS, PriceChange, check_campaign_day,
 };
 pub use change::{Change, ChangeKind, NextTerms, PendingChange, PendingKind, Unavailable};
-pub use due::{DueStep, RenewalPlan};
+pub use due::DueStep;
 pub use dunning::{ChargePlan, next_charge, tells_payer};
 pub use late_payment::{InvoiceKind, InvoiceState, LatePayment, PaidInvoice, RefundReason, late_payment};
 pub use notice::{Notice, NoticeKind};

@@ -18,12 +18,10 @@ use flysk_store::{StoreError, StoreResult};
 
 use super::chargeable::is_sellers_card;
 use super::withdraw::{is_payable_form, withdraw_attempt};
-use crate::subscriptions::{leave_to_payer, may_charge};
+use crate::subscriptions::{NOT_SOLD_DELAY, leave_to_payer, may_charge};
 
 /// While another attempt is open, a due charge looks again after this time.
 const BUSY_DELAY: TimeDelta = TimeDelta::minutes(10);
-/// A due charge of a widget that sells no subscriptions at present looks again after this time.
-const NOT_SOLD_DELAY: TimeDelta = TimeDelta::days(1);
 /// While a firm has an invoice to pay by transfer, a due charge looks again after this time.
 const TRANSFER_DELAY: TimeDelta = TimeDelta::days(1);
 /// A form is offered again while it can still be paid for this time.

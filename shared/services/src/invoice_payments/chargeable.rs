@@ -2,7 +2,7 @@
 
 use flysk_domain::platform::subscriptions::InvoiceKind;
 use flysk_store::platform::invoice_payments::{self as store, Card};
-use flysk_store::platform::subscriptions::{self, SubscriptionRow};
+use flysk_store::platform::subscriptions::{self, Invoice, SubscriptionRow};
 use flysk_store::platform::vendors::{self, Vendor};
 use flysk_store::{Conn, StoreError, StoreResult};
 
@@ -14,10 +14,22 @@ use flysk_store::{Conn, StoreError, StoreResult};
 ///
 /// The database fails, or a stored value cannot be read.
 pub async fn find_chargeable_card(conn: &mut Conn, row: &SubscriptionRow) -> StoreResult<Option<Card>> {
+    if row.card_id.is_none() {
+        return Ok(None);
+    }
+    let open = subscriptions::find_open_invoice(conn, row.id).await?;
+    find_card_for(conn, row, open.as_ref()).await
+}
+
+/// [`find_chargeable_card`] for a caller that has read the open invoice.
+pub(crate) async fn find_card_for(
+    conn: &mut Conn,
+    row: &SubscriptionRow,
+    open: Option<&Invoice>,
+) -> StoreResult<Option<Card>> {
     let Some(id) = row.card_id else { return Ok(None) };
     let found = store::find_card(conn, id).await?.filter(|card| card.unlinked_at.is_none());
     let Some(card) = found else { return Ok(None) };
-    let open = subscriptions::find_open_invoice(conn, row.id).await?;
     let seller = match open.filter(|open| open.kind == InvoiceKind::Renewal) {
         Some(renewal) => vendors::find_vendor(conn, renewal.vendor_id).await?,
         None => vendors::find_vendor_of_widget(conn, row.widget_id).await?,

@@ -83,36 +83,41 @@ fn pay_subject(invoice: InvoiceId) -> String {
     format!("invoice-pay-link.v1:{invoice}")
 }
 
-/// The page where an invoice is paid, signed by the current key. Whoever has it can pay the invoice and sees what it costs.
-pub fn invoice_pay_link(public_url: &Url, keyring: &Keyring, invoice: InvoiceId) -> Url {
-    let mut url = public_url.clone();
-    let signature = keyring.blind_index(&pay_subject(invoice));
-    url.set_path(&format!("{}pay/{invoice}/{signature}", public_url.path()));
-    url
-}
-
-/// Whether the signature of a pay link is valid under any key of the ring.
-pub fn is_pay_link(keyring: &Keyring, invoice: InvoiceId, signature: &str) -> bool {
-    let ours = keyring.blind_indexes(&pay_subject(invoice));
-    ours.iter().any(|hash| same_secret(hash.to_string().as_bytes(), signature.as_bytes()))
-}
-
-/// Text to sign; its prefix prevents use of the signature for other purposes.
+/// The same for the page where a card is unlinked.
 fn unlink_subject(card: CardId) -> String {
     format!("card-unlink-link.v1:{card}")
 }
 
+/// The page where an invoice is paid, signed by the current key. Whoever has it can pay the invoice and sees what it costs.
+pub fn invoice_pay_link(public_url: &Url, keyring: &Keyring, invoice: InvoiceId) -> Url {
+    signed_link(public_url, keyring, &format!("pay/{invoice}"), &pay_subject(invoice))
+}
+
+/// Whether the signature of a pay link is valid under any key of the ring.
+pub fn is_pay_link(keyring: &Keyring, invoice: InvoiceId, signature: &str) -> bool {
+    is_signature(keyring, &pay_subject(invoice), signature)
+}
+
 /// The page where a card is unlinked, signed by the current key. Whoever has it can only stop the charges of this card.
 pub fn card_unlink_link(public_url: &Url, keyring: &Keyring, card: CardId) -> Url {
-    let mut url = public_url.clone();
-    let signature = keyring.blind_index(&unlink_subject(card));
-    url.set_path(&format!("{}unlink/{card}/{signature}", public_url.path()));
-    url
+    signed_link(public_url, keyring, &format!("unlink/{card}"), &unlink_subject(card))
 }
 
 /// Whether the signature of a link that unlinks a card is valid under any key of the ring.
 pub fn is_card_unlink_link(keyring: &Keyring, card: CardId, signature: &str) -> bool {
-    let ours = keyring.blind_indexes(&unlink_subject(card));
+    is_signature(keyring, &unlink_subject(card), signature)
+}
+
+/// The address of a page, with the signature of its subject as the last part of the path.
+fn signed_link(public_url: &Url, keyring: &Keyring, page: &str, subject: &str) -> Url {
+    let mut url = public_url.clone();
+    let signature = keyring.blind_index(subject);
+    url.set_path(&format!("{}{page}/{signature}", public_url.path()));
+    url
+}
+
+fn is_signature(keyring: &Keyring, subject: &str, signature: &str) -> bool {
+    let ours = keyring.blind_indexes(subject);
     ours.iter().any(|hash| same_secret(hash.to_string().as_bytes(), signature.as_bytes()))
 }
 

@@ -12,8 +12,6 @@ use flysk_store::platform::subscriptions::SubscriptionRow;
 use flysk_store::platform::{accounts, mail, widgets};
 use flysk_store::{StoreError, StoreResult};
 
-use crate::invoice_payments::find_chargeable_card;
-
 /// Facts about a subscription for a notice.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SubscriptionMail {
@@ -27,6 +25,8 @@ pub(crate) struct SubscriptionMail {
     pub(crate) amount: Option<Kopecks>,
     /// Price of a period before its price changes.
     pub(crate) previous_amount: Option<Kopecks>,
+    /// Whether a card is charged, in reminders of a charge.
+    pub(crate) renews: bool,
     /// The open invoice.
     pub(crate) invoice: Option<InvoiceId>,
 }
@@ -63,7 +63,7 @@ pub(crate) async fn queue_subscription_mail(
             days_before: told.days_before,
             amount: told.amount,
             previous_amount: told.previous_amount,
-            renews: find_chargeable_card(unit, row).await?.is_some(),
+            renews: told.renews,
             invoice: told.invoice,
         },
         state: MailState::Waiting,

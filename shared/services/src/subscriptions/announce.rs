@@ -106,5 +106,5 @@ pub(super) async fn announce(
     if !events.is_empty() {
         emit(unit, clock, row.install_id, &events, now).await?;
     }
-    tell_payer(unit, clock, settings, row, (action, fell_due, invoice)).await
+    tell_payer(unit, clock, settings, row, (action, fell_due, invoice), is_charged).await
 }

@@ -8,7 +8,7 @@ use flysk_store::platform::widgets::Widget;
 use flysk_store::{Conn, StoreResult};
 
 use super::price_campaigns::price_announcement;
-use crate::invoice_payments::find_chargeable_card;
+use crate::invoice_payments::find_card_for;
 
 /// A subscription with what belongs to it.
 #[derive(Debug, Clone)]
@@ -113,7 +113,7 @@ pub async fn load_facts(
     };
     let pending = subscriptions::list_pending(conn, row.id).await?;
     let open_invoice = subscriptions::find_open_invoice(conn, row.id).await?;
-    let can_charge_card = find_chargeable_card(conn, &row).await?.is_some();
+    let can_charge_card = find_card_for(conn, &row, open_invoice.as_ref()).await?.is_some();
     let new_price = price_announcement(conn, &row).await?;
     let seats =
         if gives_seats(widget, &row) { Some(subscriptions::count_seats(conn, row.id).await?) } else { None };

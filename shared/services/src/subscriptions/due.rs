@@ -19,10 +19,10 @@ use super::invoices::{ENDED_UNPAID, Promise, renewal_line, void_open_invoice, wr
 use super::next_terms::next_terms;
 use super::save::{Actor, Entry, SubscriptionAction, note, save};
 use super::settle::spread_of;
-use crate::invoice_payments::find_chargeable_card;
+use crate::invoice_payments::find_card_for;
 
-/// A step of a subscription whose widget sells none at present is looked at again after this time.
-const NOT_SOLD_DELAY: TimeDelta = TimeDelta::days(1);
+/// A step or a charge of a subscription whose widget sells none at present is looked at again after this time.
+pub(crate) const NOT_SOLD_DELAY: TimeDelta = TimeDelta::days(1);
 /// Days before the boundary of a reminder that is sent at the boundary, or after it.
 const LATE_REMINDER: u32 = 0;
 
@@ -41,12 +41,12 @@ pub async fn perform_due_step(
     let row = subscriptions::lock_subscription(unit, id).await?;
     let widget =
         widgets::find(unit, row.widget_id).await?.ok_or(StoreError::WrongState { what: "widget" })?;
-    if !widget.uses_subscriptions {
-        return wait_for_sale(unit, clock, &row).await;
-    }
     let settings = settings_of(&widget);
     let step = row.subscription.due_step(clock.now(), &settings);
     let context = Context { clock, settings: &settings, row: &row };
+    if step.needs_sale() && !widget.uses_subscriptions {
+        return context.wait_for_sale(unit).await;
+    }
     match step {
         DueStep::Wait(_) | DueStep::Idle => context.reschedule(unit).await?,
         DueStep::RemindTrial(days) => {
@@ -65,22 +65,6 @@ pub async fn perform_due_step(
         DueStep::AskPerson => context.ask_person(unit).await?,
     }
     Ok(step)
-}
-
-/// Access is free while the widget sells no subscriptions: nobody is reminded of a payment, invoiced, or told of an end. When it
-/// sells them again, the step is decided by the dates of that day.
-async fn wait_for_sale(
-    unit: &mut UnitOfWork,
-    clock: &dyn Clock,
-    row: &SubscriptionRow,
-) -> StoreResult<DueStep> {
-    let now = clock.now();
-    if row.next_due_at.is_none_or(|due| due > now) {
-        return Ok(DueStep::Idle);
-    }
-    let again = now + NOT_SOLD_DELAY;
-    subscriptions::update_subscription(unit, row, &row.subscription, Some(again), now).await?;
-    Ok(DueStep::Wait(again))
 }
 
 /// A locked subscription.
@@ -108,6 +92,18 @@ impl Context<'_> {
         }
         subscriptions::update_subscription(unit, self.row, &self.row.subscription, next, self.clock.now())
             .await
+    }
+
+    /// Access is free while the widget sells no subscriptions: nobody is reminded of a payment, invoiced, or told that access ends
+    /// because nothing was paid. When it sells them again, the step is decided by the dates of that day.
+    async fn wait_for_sale(&self, unit: &mut UnitOfWork) -> StoreResult<DueStep> {
+        let (row, now) = (self.row, self.clock.now());
+        if let Some(again) = row.next_due_at.filter(|due| *due > now) {
+            return Ok(DueStep::Wait(again));
+        }
+        let again = now + NOT_SOLD_DELAY;
+        subscriptions::update_subscription(unit, row, &row.subscription, Some(again), now).await?;
+        Ok(DueStep::Wait(again))
     }
 
     async fn remind(
@@ -221,7 +217,7 @@ impl Context<'_> {
             (next_charge(self.settings, from, made, failure, spread_of(row), now), true);
         // Who was told of a refusal knows of the charge. A card that cannot be charged is left to the charge, which notifies.
         let is_told = failure.is_some_and(|class| class != ErrorClass::Config);
-        let card = if is_told { None } else { find_chargeable_card(unit, row).await? };
+        let card = if is_told { None } else { find_card_for(unit, row, Some(invoice)).await? };
         if let Some(card) = card {
             let kind: &'static str = SubscriptionAction::RenewalUpcoming.into();
             // A reminder before the card was saved was about another card, or about none.

@@ -29,13 +29,15 @@ const fn letter_of(action: SubscriptionAction, fell_due: bool) -> Option<MailKin
     }
 }
 
-/// Queues a letter to the payer in the transaction of the change. `row` is the subscription after it.
+/// Queues a letter to the payer in the transaction of the change. `row` is the subscription after it, `renews` whether its card is
+/// charged, in reminders of a charge.
 pub(super) async fn tell_payer(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
     settings: &SubscriptionSettings,
     row: &SubscriptionRow,
     (action, fell_due, invoice): (SubscriptionAction, bool, Option<InvoiceId>),
+    renews: bool,
 ) -> StoreResult<()> {
     let Some(kind) = letter_of(action, fell_due) else { return Ok(()) };
     if kind == MailKind::PriceChanging {
@@ -64,6 +66,7 @@ pub(super) async fn tell_payer(
         days_before: subscription.reminded_days.filter(|_| kind == MailKind::TrialEnding),
         amount,
         previous_amount: None,
+        renews,
         invoice: invoice.filter(|_| is_unpaid),
     };
     queue_subscription_mail(unit, clock, row, told).await
@@ -79,6 +82,7 @@ async fn tell_new_price(unit: &mut UnitOfWork, clock: &dyn Clock, row: &Subscrip
         days_before: None,
         amount: total(notice.new_price),
         previous_amount: row.subscription.terms.and_then(|terms| terms.total().ok()),
+        renews: false,
         invoice: None,
     };
     queue_subscription_mail(unit, clock, row, told).await

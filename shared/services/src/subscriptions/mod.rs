@@ -28,6 +28,7 @@ pub use apply::{ApplyError, ApplyOutcome, ApplyRequest, apply_quote};
 pub use cancel::{CancelError, cancel, discard_invoice, restore, withdraw_pending};
 pub use cards::{bind_card, may_charge, record_consent, unlink_card, unlink_saved_card};
 pub use details::{SubscriptionDetails, SubscriptionFacts, load_details, load_facts, settings_of};
+pub(crate) use due::NOT_SOLD_DELAY;
 pub use due::{find_due, perform_due_step};
 pub use invoices::{expire_overdue_invoices, find_chargeable, set_contact};
 pub use next_terms::{ResolvedTerms, next_terms};

@@ -130,13 +130,6 @@ impl World {
         let found = invoice_payments::verify_payments(&mut conn, now, 10).await.unwrap();
         found.into_iter().map(|violation| violation.rule).collect()
     }
-
-    /// The open invoice of the second period, on its first day.
-    async fn open_renewal(&self) -> Invoice {
-        self.reach_first_boundary().await;
-        self.run_due().await;
-        self.open_invoice().await.unwrap()
-    }
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
@@ -374,15 +367,11 @@ async fn a_full_refund_that_the_bank_refuses_leaves_the_closing_receipt_due(pool
 async fn nothing_is_charged_while_the_widget_sells_no_subscriptions(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let renewal = world.due_charge().await;
-    let sells = async |sells: bool| {
-        let switch = "UPDATE widgets SET uses_subscriptions = ?";
-        sqlx::query(switch).bind(sells).execute(world.outbox.pool()).await.unwrap();
-    };
-    sells(false).await;
+    world.sell_subscriptions(false).await;
     assert_eq!(world.begin_charge(renewal.id).await, None);
     let open = world.open_invoice().await.unwrap();
     assert_eq!(open.charge_at, Some(world.clock.now() + TimeDelta::days(1)), "the charge is postponed");
-    sells(true).await;
+    world.sell_subscriptions(true).await;
     world.advance(TimeDelta::days(1));
     assert!(world.begin_charge(renewal.id).await.is_some());
 }

@@ -21,9 +21,7 @@ const ACT: OperatorAct<'static> = OperatorAct { operator: "anna", reason: "пр�
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_forced_renewal_pays_the_next_period_and_not_the_running_one(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
-    let plan = world.plan("pro", 31_000, 310_000).await;
-    let first = world.buy(&plan, 1).await;
-    world.save_card(&first).await;
+    let (first, _) = world.buy_with_card().await;
     let mut unit = world.unit().await;
     let row = world.lock(&mut unit).await;
     let invoice = force_renewal(&mut unit, &world.clock, &world.settings(), &row, ACT).await.unwrap();
@@ -159,9 +157,7 @@ async fn a_discarded_invoice_is_logged_once(pool: MySqlPool) {
 /// An operator charges the next period ahead of time, and the card is declined.
 async fn declined_ahead(pool: MySqlPool, class: ErrorClass) -> World {
     let world = World::build(pool, 0).await;
-    let plan = world.plan("pro", 31_000, 310_000).await;
-    let first = world.buy(&plan, 1).await;
-    world.save_card(&first).await;
+    world.buy_with_card().await;
     world.set("2026-12-10T09:00:00Z");
     let mut unit = world.unit().await;
     let row = world.lock(&mut unit).await;
@@ -321,11 +317,8 @@ async fn days_that_nobody_paid_or_granted_are_found(pool: MySqlPool) {
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn late_charges_future_periods_and_missing_installs_are_found(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
-    let plan = world.plan("pro", 31_000, 310_000).await;
-    let first = world.buy(&plan, 1).await;
-    world.save_card(&first).await;
-    world.reach_first_boundary().await;
-    world.run_due().await;
+    world.buy_with_card().await;
+    world.open_renewal().await;
     let violations = async || {
         let mut conn = world.outbox.pool().acquire().await.unwrap();
         let now = world.clock.now();

@@ -27,9 +27,7 @@ impl World {
     /// A subscription for a month with a card for renewals.
     async fn with_card(pool: MySqlPool) -> Self {
         let world = Self::heard(pool).await;
-        let plan = world.plan("pro", 31_000, 310_000).await;
-        let first = world.buy(&plan, 1).await;
-        world.save_card(&first).await;
+        world.buy_with_card().await;
         world
     }
 

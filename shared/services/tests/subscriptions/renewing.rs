@@ -3,10 +3,12 @@
 use chrono::TimeDelta;
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::{
-    AccessLevel, AccessReason, Change, DueStep, PendingKind, SubscriptionState,
+    AccessLevel, AccessReason, Change, ChangeRefusal, DueStep, PendingKind, SubscriptionState,
 };
 use flysk_domain::platform::tbank::ErrorClass;
-use flysk_services::subscriptions::{Actor, SettleOutcome, cancel, restore, unlink_card, withdraw_pending};
+use flysk_services::subscriptions::{
+    Actor, CancelError, SettleOutcome, cancel, restore, unlink_card, withdraw_pending,
+};
 use sqlx::MySqlPool;
 
 use super::world::{USER, World, at};
@@ -46,13 +48,9 @@ async fn a_period_is_reminded_invoiced_once_charged_and_follows_without_a_gap(po
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_declined_renewal_opens_grace_is_tried_by_the_schedule_and_expires(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
-    let plan = world.plan("pro", 31_000, 310_000).await;
-    let first = world.buy(&plan, 1).await;
-    world.save_card(&first).await;
-    world.reach_first_boundary().await;
-    world.run_due().await;
+    world.buy_with_card().await;
+    let renewal = world.open_renewal().await;
     world.set("2027-01-01T09:00:00Z");
-    let renewal = world.open_invoice().await.unwrap();
     let mut days = Vec::new();
     let mut next = Some(at("2027-01-01T09:00:00Z"));
     while let Some(time) = next {
@@ -74,13 +72,9 @@ async fn a_declined_renewal_opens_grace_is_tried_by_the_schedule_and_expires(poo
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_stolen_card_is_not_tried_again_and_a_new_one_pays_the_same_invoice_at_once(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
-    let plan = world.plan("pro", 31_000, 310_000).await;
-    let first = world.buy(&plan, 1).await;
-    let (old, _) = world.save_card(&first).await;
-    world.reach_first_boundary().await;
-    world.run_due().await;
+    let (first, old) = world.buy_with_card().await;
+    let renewal = world.open_renewal().await;
     world.set("2027-01-01T09:00:00Z");
-    let renewal = world.open_invoice().await.unwrap();
     assert_eq!(world.fail(renewal.id, ErrorClass::Stop).await, None);
     assert!(world.chargeable().await.is_empty());
     let (new, tried) = world.save_card(&first).await;
@@ -92,11 +86,8 @@ async fn a_stolen_card_is_not_tried_again_and_a_new_one_pays_the_same_invoice_at
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn an_unlinked_card_is_never_charged_again(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
-    let plan = world.plan("pro", 31_000, 310_000).await;
-    let first = world.buy(&plan, 1).await;
-    let (card, _) = world.save_card(&first).await;
-    world.reach_first_boundary().await;
-    world.run_due().await;
+    let (_, card) = world.buy_with_card().await;
+    world.open_renewal().await;
     world.set("2027-01-01T09:00:00Z");
     assert_eq!(world.chargeable().await.len(), 1);
     let mut unit = world.unit().await;
@@ -207,14 +198,8 @@ async fn a_renewal_written_ahead_is_voided_when_what_waits_for_the_next_period_c
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn nobody_is_reminded_invoiced_or_ended_while_the_widget_sells_no_subscriptions(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
-    let plan = world.plan("pro", 31_000, 310_000).await;
-    let first = world.buy(&plan, 1).await;
-    world.save_card(&first).await;
-    let sells = async |sells: bool| {
-        let switch = "UPDATE widgets SET uses_subscriptions = ?";
-        sqlx::query(switch).bind(sells).execute(world.outbox.pool()).await.unwrap();
-    };
-    sells(false).await;
+    world.buy_with_card().await;
+    world.sell_subscriptions(false).await;
     let told = world.actions().await;
     for (now, again) in
         [("2026-12-29T07:00:00Z", "2026-12-30T07:00:00Z"), ("2027-01-02T09:00:00Z", "2027-01-03T09:00:00Z")]
@@ -228,7 +213,7 @@ async fn nobody_is_reminded_invoiced_or_ended_while_the_widget_sells_no_subscrip
         (SubscriptionState::Active, None, told)
     );
     assert!(world.violations().await.is_empty(), "it waits");
-    sells(true).await;
+    world.sell_subscriptions(true).await;
     world.set("2027-01-03T09:00:00Z");
     assert_eq!(world.run_due().await, [DueStep::Renew], "caught up in its grace");
     let renewal = world.open_invoice().await.unwrap();
@@ -237,16 +222,52 @@ async fn nobody_is_reminded_invoiced_or_ended_while_the_widget_sells_no_subscrip
     assert!(renewal.charge_at.unwrap() >= at("2027-01-04T09:00:00Z"), "a day after the reminder");
 }
 
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_period_paid_ahead_begins_although_the_widget_sells_no_subscriptions(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let plan = world.plan("pro", 31_000, 310_000).await;
+    world.buy(&plan, 1).await;
+    let ahead = world.apply(&world.quote(Change::Renew).await).await.unwrap();
+    assert_eq!(world.settle(ahead.id).await, SettleOutcome::Settled);
+    world.sell_subscriptions(false).await;
+    world.set("2026-12-31T21:00:00Z");
+    assert!(matches!(world.run_due().await[..], [DueStep::Advance(_)]));
+    let subscription = world.row().await.subscription;
+    assert_eq!((subscription.period_no, subscription.prepaid), (2, None));
+    assert_eq!(subscription.period.unwrap().from.to_string(), "2027-01-01");
+    world.set("2027-01-31T21:00:00Z");
+    assert!(matches!(world.run_due().await[..], [DueStep::Wait(_)]), "the next one is not paid");
+    assert!(world.open_invoice().await.is_none());
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_cancellation_takes_effect_although_the_widget_sells_no_subscriptions(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    world.buy_with_card().await;
+    let mut unit = world.unit().await;
+    let row = world.lock(&mut unit).await;
+    let (settings, actor) = (world.settings(), Actor::User(USER));
+    cancel(&mut unit, &world.clock, &settings, &row, actor, None).await.unwrap();
+    unit.commit().await.unwrap();
+    world.sell_subscriptions(false).await;
+    world.set("2026-12-31T20:59:59Z");
+    assert!(world.run_due().await.is_empty());
+    world.set("2026-12-31T21:00:00Z");
+    assert_eq!(world.run_due().await, [DueStep::EndCancelled]);
+    assert_eq!(world.state().await, SubscriptionState::Cancelled);
+    let mut unit = world.unit().await;
+    let row = world.lock(&mut unit).await;
+    let revoked = restore(&mut unit, &world.clock, &settings, &row, actor).await;
+    assert!(matches!(revoked, Err(CancelError::Refused(ChangeRefusal::NothingToRestore))), "{revoked:?}");
+    assert!(world.violations().await.is_empty());
+}
+
 /// Fact sheet of T-Bank, class `CONFIG`: operators are alerted, and the customer is left alone.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_payer_hears_of_a_fault_of_ours_only_when_access_ends_within_a_week(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
-    let plan = world.plan("pro", 31_000, 310_000).await;
-    let first = world.buy(&plan, 1).await;
-    world.save_card(&first).await;
-    world.reach_first_boundary().await;
-    world.run_due().await;
-    let renewal = world.open_invoice().await.unwrap();
+    world.buy_with_card().await;
+    let renewal = world.open_renewal().await;
     let failures = async || {
         let actions = world.actions().await;
         let count = |wanted: &str| actions.iter().filter(|action| *action == wanted).count();

@@ -209,6 +209,20 @@ impl World {
         (card, tried)
     }
 
+    /// Buys a first period of one seat, and saves the card; returns its invoice and the card.
+    pub(crate) async fn buy_with_card(&self) -> (Invoice, CardId) {
+        let plan = self.plan("pro", 31_000, 310_000).await;
+        let first = self.buy(&plan, 1).await;
+        let (card, _) = self.save_card(&first).await;
+        (first, card)
+    }
+
+    /// Begins or stops to sell subscriptions.
+    pub(crate) async fn sell_subscriptions(&self, sells: bool) {
+        let switch = "UPDATE widgets SET uses_subscriptions = ?";
+        sqlx::query(switch).bind(sells).execute(self.outbox.pool()).await.unwrap();
+    }
+
     pub(crate) async fn may_charge(&self, card: CardId) -> bool {
         let mut unit = self.unit().await;
         may_charge(&mut unit, self.row().await.id, card).await.unwrap()
@@ -227,6 +241,13 @@ impl World {
         self.set("2026-12-29T07:00:00Z");
         assert_eq!(self.run_due().await, [DueStep::RemindCharge(3)]);
         self.set("2026-12-31T21:00:00Z");
+    }
+
+    /// The open invoice of the second period, on its first day.
+    pub(crate) async fn open_renewal(&self) -> Invoice {
+        self.reach_first_boundary().await;
+        self.run_due().await;
+        self.open_invoice().await.unwrap()
     }
 
     /// Performs what is due until nothing is; returns the steps.

@@ -1,19 +1,17 @@
 //! Performs `upkeep.hash_contacts`. Harmless when run twice or stopped halfway: a row that has its hash is not read again.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use flysk_jobs::platform::upkeep::HashContacts;
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult};
 use flysk_services::contact_hashes::hash_contacts;
 use flysk_store::contact_hashes::ContactColumn;
 
-use super::pieces::RunTime;
+use super::pieces::{RunTime, pause_after};
 use crate::App;
 
 /// Rows read per query.
 const PAGE_SIZE: u32 = 100;
-/// Longest pause after a page. A pause is as long as the page took.
-const MAX_PAUSE: Duration = Duration::from_millis(50);
 
 /// Result of a run so far.
 #[derive(Debug, Default)]
@@ -63,7 +61,7 @@ async fn hash_column(
             Some(last) => after = last,
             None => return Ok(true),
         }
-        tokio::time::sleep(start.elapsed().min(MAX_PAUSE)).await;
+        pause_after(start.elapsed()).await;
     }
     Ok(false)
 }

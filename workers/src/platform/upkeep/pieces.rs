@@ -14,7 +14,7 @@ use flysk_store::retention::Pruning;
 const RUN_TIME: Duration = Duration::from_secs(15);
 /// Time of a table before the others have their turn, seconds.
 const TURN_SECONDS: u32 = 3;
-/// Longest pause after a statement. A pause is as long as the statement took.
+/// Longest pause after a statement.
 const MAX_PAUSE: Duration = Duration::from_millis(50);
 
 /// Number of rows that are deleted at once: as many as take a short time.
@@ -58,6 +58,11 @@ impl RunTime {
     pub(super) fn is_over(self) -> bool {
         Instant::now() >= self.end
     }
+}
+
+/// Waits as long as a statement took, but not longer than [`MAX_PAUSE`], so that others have their turn at the database.
+pub(super) async fn pause_after(took: Duration) {
+    tokio::time::sleep(took.min(MAX_PAUSE)).await;
 }
 
 /// Deletes what is out of its time at `now`; `false` if the time of the run was over before everything was deleted.
@@ -128,7 +133,7 @@ async fn prune_turn(
             return Ok(false);
         }
         size = size.after(took);
-        tokio::time::sleep(took.min(MAX_PAUSE)).await;
+        pause_after(took).await;
     }
 }
 

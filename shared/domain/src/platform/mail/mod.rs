@@ -118,7 +118,7 @@ pub struct MailFacts {
     /// Price of a period before its price changes.
     #[serde(default)]
     pub previous_amount: Option<Kopecks>,
-    /// Whether a card is charged for the next period.
+    /// Whether a card is charged for the next period, in reminders of it.
     pub renews: bool,
     /// The open invoice.
     pub invoice: Option<InvoiceId>,

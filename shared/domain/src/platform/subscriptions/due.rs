@@ -4,7 +4,6 @@ use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 
 use super::calendar::{Period, day_start, moscow_day};
 use super::dunning::MAX_NOTICE_DAYS;
-use super::plan::Terms;
 use super::reminder::{TRIAL_REMINDER_DAYS, charge_reminder_days};
 use super::settings::SubscriptionSettings;
 use super::subscription::{Subscription, SubscriptionState};
@@ -37,15 +36,20 @@ pub enum DueStep {
     AskPerson,
 }
 
-/// Terms and dates of the next period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RenewalPlan {
-    /// Number of the period.
-    pub period_no: u32,
-    /// Days of the period.
-    pub period: Period,
-    /// Terms of the period.
-    pub terms: Terms,
+impl DueStep {
+    /// Whether the step waits while the widget sells no subscriptions and access is free: it reminds of a payment, asks for one, or
+    /// follows from a missing one. A period that is paid begins nevertheless, and a cancellation takes effect on its day.
+    pub const fn needs_sale(self) -> bool {
+        match self {
+            Self::RemindTrial(_)
+            | Self::RemindCharge(_)
+            | Self::EndTrial
+            | Self::Renew
+            | Self::Expire
+            | Self::AskPerson => true,
+            Self::Wait(_) | Self::Idle | Self::Advance(_) | Self::EndCancelled => false,
+        }
+    }
 }
 
 impl Subscription {
