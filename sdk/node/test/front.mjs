@@ -1,5 +1,7 @@
 /** A server before Flysk that fails as it is told, and passes everything else on. */
-import { createServer, request } from 'node:http'
+import { request } from 'node:http'
+
+import { bodyOf, startServer } from './local-server.mjs'
 
 /**
  * Starts the server. Each fault of `faults` meets one request, in this order: `{ status, code, headers }` answers a problem,
@@ -9,10 +11,7 @@ import { createServer, request } from 'node:http'
 export async function startFront(target) {
   const faults = []
   const seen = []
-  const server = createServer(async (incoming, answer) => {
-    const parts = []
-    for await (const part of incoming) parts.push(part)
-    const body = Buffer.concat(parts)
+  const { url, close } = await startServer(async (incoming, body, answer) => {
     seen.push({ method: incoming.method, path: incoming.url, headers: incoming.headers })
     const fault = faults.shift()
     if (fault?.cut === 'before') return answer.socket.destroy()
@@ -26,17 +25,7 @@ export async function startFront(target) {
     if (fault?.cut === 'after') return answer.socket.destroy()
     answer.writeHead(passed.status, passed.headers).end(passed.body)
   })
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    url: `http://127.0.0.1:${server.address().port}`,
-    faults,
-    seen,
-    keys: () => seen.map(({ headers }) => headers['idempotency-key']),
-    close: () => {
-      server.closeAllConnections()
-      return new Promise((resolve) => server.close(resolve))
-    },
-  }
+  return { url, faults, seen, keys: () => seen.map(({ headers }) => headers['idempotency-key']), close }
 }
 
 function passOn(target, incoming, body) {
@@ -44,10 +33,8 @@ function passOn(target, incoming, body) {
   return new Promise((resolve, reject) => {
     const options = { method: incoming.method, headers, agent: false }
     const outgoing = request(new URL(incoming.url, target), options, async (answer) => {
-      const parts = []
-      for await (const part of answer) parts.push(part)
       const { 'transfer-encoding': _, connection: __, ...kept } = answer.headers
-      resolve({ status: answer.statusCode, headers: kept, body: Buffer.concat(parts) })
+      resolve({ status: answer.statusCode, headers: kept, body: await bodyOf(answer) })
     })
     outgoing.on('error', reject)
     outgoing.end(body)

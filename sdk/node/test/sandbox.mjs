@@ -1,9 +1,8 @@
 /** The control API of `flysk-sandbox`, and a backend that receives its events. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
 
 import { InvalidSignatureError, verifyEvent } from 'flysk'
+import { startServer } from './local-server.mjs'
 
 /** Address of the control API; undefined if Flysk is no sandbox. */
 export const controlUrl = process.env.SANDBOX_CONTROL_URL
@@ -34,26 +33,19 @@ export async function startReceiver(secrets) {
       throw error
     }
   }
-  const server = createServer(async (incoming, answer) => {
-    const parts = []
-    for await (const part of incoming) parts.push(part)
-    const event = judge(incoming.headers, Buffer.concat(parts))
+  const { url, close } = await startServer((incoming, body, answer) => {
+    const event = judge(incoming.headers, body)
     answer.writeHead(event === null ? 401 : 204).end()
     const next = waiting.shift()
     if (next) next(event)
     else verdicts.push(event)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
   const receiver = {
     secrets,
-    url: `http://127.0.0.1:${server.address().port}/flysk/events`,
+    url: `${url}/flysk/events`,
     /** The next event; null if its signature was wrong. */
     next: () => (verdicts.length > 0 ? verdicts.shift() : new Promise((resolve) => waiting.push(resolve))),
-    close: () => {
-      server.closeAllConnections()
-      return new Promise((resolve) => server.close(resolve))
-    },
+    close,
   }
   return receiver
 }

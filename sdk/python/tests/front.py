@@ -2,13 +2,11 @@
 
 import http.client
 import json
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
+
+from local_server import LocalServer, QuietHandler
 
 
 @dataclass(frozen=True)
@@ -43,45 +41,26 @@ class Seen:
     headers: Mapping[str, str]
 
 
-class Front:
+class Front(LocalServer):
     """The server. Each fault of `faults` meets one request, in this order."""
 
     def __init__(self, target: str) -> None:
+        super().__init__(_Handler, front=self)
         self.target = urlsplit(target)
         self.faults: list[Refuse | Cut | Page] = []
         self.seen: list[Seen] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"front": self}))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def keys(self) -> list[str | None]:
         """Idempotency keys of the requests."""
         return [seen.headers.get("idempotency-key") for seen in self.seen]
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     front: Front
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing is logged."""
-
     def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.body()
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.front.seen.append(Seen(self.command, self.path, headers))
         fault = self.front.faults.pop(0) if self.front.faults else None

@@ -1,13 +1,12 @@
 """The control API of `flysk-sandbox`, and a backend that receives its events."""
 
 import queue
-import threading
 from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from local_server import LocalServer, QuietHandler
 
 from flysk import InvalidSignatureError, verify_event
 from flysk.models import Event
@@ -21,7 +20,7 @@ class Sandbox:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The answer to a request, which must succeed."""
-        answer = self._http.request(method, path, json=body) if body is not None else self._http.request(method, path)
+        answer = self._http.request(method, path, json=body)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -38,18 +37,18 @@ class Sandbox:
         self._http.close()
 
 
-class Receiver:
+class Receiver(LocalServer):
     """A backend that verifies events with `secrets` and answers 204, or 401."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
+        super().__init__(_Handler, receiver=self)
         self.secrets = secrets
         self._verdicts: queue.Queue[Event | None] = queue.Queue()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"receiver": self}))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/flysk/events"
+    def event_url(self) -> str:
+        """Where it takes events."""
+        return f"{self.url}/flysk/events"
 
     def next(self) -> Event | None:
         """The next event; `None` if its signature was wrong."""
@@ -65,25 +64,10 @@ class Receiver:
         self._verdicts.put(event)
         return 204
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     receiver: Receiver
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing is logged."""
-
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.send_response(self.receiver.take(dict(self.headers.items()), body))
+        self.send_response(self.receiver.take(dict(self.headers.items()), self.body()))
         self.end_headers()

@@ -80,6 +80,11 @@ impl SimClock {
         clock
     }
 
+    /// Whether the clock changes only when it is set or advanced.
+    pub fn is_frozen(&self) -> bool {
+        matches!(*self.0.time.borrow(), Time::Frozen(_))
+    }
+
     /// Advances the clock, or sets it back if `by` is negative.
     pub fn advance(&self, by: Duration) {
         self.0.time.send_modify(|time| *time = time.shifted(by).unwrap_or(*time));

@@ -1,13 +1,14 @@
 //! Requests to amoCRM that fail, so that a backend meets its refusals and silence.
 
-use flysk_simulators::{Act, Control, Script};
+use flysk_simulators::Act;
 use poem::handler;
 use poem::http::StatusCode;
 use poem::web::{Data, Json};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::control::ControlData;
+use super::failures::{self, DETAIL, Lost, Remaining, failing_status};
 use super::input::Input;
 use super::problem::Problem;
 use super::scene::Scene;
@@ -15,18 +16,6 @@ use super::scene::Scene;
 /// Where requests can fail: amoCRM's API, and the endpoint that issues and renews tokens.
 const API_PATH: &str = "/api/v4/";
 const TOKEN_PATH: &str = "/oauth2/access_token";
-/// Methods of the API.
-const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
-
-/// What is lost between Flysk and amoCRM.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Lost {
-    /// The request: amoCRM does nothing.
-    Request,
-    /// The answer: amoCRM has done what it was asked for.
-    Answer,
-}
 
 /// Which of the next requests fail, and how.
 #[derive(Debug, Deserialize)]
@@ -59,27 +48,6 @@ fn any_method_of_the_api() -> String {
     format!("{API_PATH}*")
 }
 
-/// What is still to fail.
-#[derive(Debug, Serialize)]
-pub(super) struct Remaining {
-    failing: u32,
-}
-
-impl Remaining {
-    /// What is left of these scripts.
-    pub(super) fn of(control: &Control) -> Self {
-        Self { failing: control.scripts().iter().map(|script| script.times).sum() }
-    }
-}
-
-/// Refuses what is no method of an API.
-pub(super) fn check_method(method: Option<&str>) -> Result<(), Problem> {
-    if method.is_some_and(|method| !METHODS.contains(&method)) {
-        return Err(Problem::invalid(format!("`method` is one of {}", METHODS.join(", "))));
-    }
-    Ok(())
-}
-
 #[handler]
 pub(super) fn read(Data(control): ControlData<'_>) -> Result<Json<Remaining>, Problem> {
     Ok(Json(Remaining::of(&control.scene()?.sandbox.amocrm.control)))
@@ -99,35 +67,22 @@ pub(super) fn fail(
 /// Lets the next requests fail.
 pub(super) fn fail_next(scene: &Scene, wanted: Failure) -> Result<(), Problem> {
     let act = act_of(&wanted)?;
-    check_method(wanted.method.as_deref())?;
     if !wanted.path.starts_with(API_PATH) && wanted.path != TOKEN_PATH {
         return Err(Problem::invalid(format!("`path` begins with `{API_PATH}`, or is `{TOKEN_PATH}`")));
     }
-    let control = &scene.sandbox.amocrm.control;
-    control.clear_scripts();
-    if wanted.next > 0 {
-        let script = Script::next(wanted.path, act).times(wanted.next);
-        control.script(Script { method: wanted.method, ..script });
-    }
-    Ok(())
+    failures::fail_next(&scene.sandbox.amocrm.control, wanted.next, wanted.method, wanted.path, act)
 }
 
 fn act_of(wanted: &Failure) -> Result<Act, Problem> {
     let Some(lost) = wanted.lose else {
-        let status = StatusCode::from_u16(wanted.status.unwrap_or(503)).ok();
-        let status = status.filter(|status| status.is_client_error() || status.is_server_error());
-        let status = status.ok_or_else(|| Problem::invalid("`status` is 400 to 599"))?;
-        return Ok(answer(status, wanted.retry_after_s));
+        return Ok(answer(failing_status(wanted.status)?, wanted.retry_after_s));
     };
     if wanted.status.is_some() || wanted.retry_after_s.is_some() {
         return Err(Problem::invalid(
             "there is no answer with `lose`: give neither status nor retry_after_s",
         ));
     }
-    Ok(match lost {
-        Lost::Request => Act::Cut,
-        Lost::Answer => Act::ServeThenCut,
-    })
+    Ok(lost.act())
 }
 
 /// An answer in amoCRM's form of an error.
@@ -136,7 +91,7 @@ fn answer(status: StatusCode, retry_after_s: Option<u32>) -> Act {
     let number = status.as_u16();
     let body = json!({
         "title": title, "type": format!("https://httpstatus.es/{number}"), "status": number,
-        "detail": "the sandbox was told to let this request fail",
+        "detail": DETAIL,
     });
     let media_type = ("content-type".to_owned(), "application/problem+json".to_owned());
     let retry_after = retry_after_s.map(|seconds| ("retry-after".to_owned(), seconds.to_string()));

@@ -1,6 +1,6 @@
 //! Requests to Flysk's API that fail, so that a backend meets its refusals, its silence, and the loss of its answers.
 
-use flysk_simulators::{Act, Script};
+use flysk_simulators::Act;
 use poem::Response;
 use poem::handler;
 use poem::http::StatusCode;
@@ -8,8 +8,8 @@ use poem::web::{Data, Json};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::amocrm_failures::{Lost, Remaining, check_method};
 use super::control::ControlData;
+use super::failures::{self, DETAIL, Lost, Remaining, failing_status};
 use super::input::Input;
 use super::problem::Problem;
 use super::scene::Scene;
@@ -70,16 +70,10 @@ pub(super) fn fail(
 
 fn fail_next(scene: &Scene, wanted: Failure) -> Result<(), Problem> {
     let act = act_of(&wanted)?;
-    check_method(wanted.method.as_deref())?;
     if !wanted.path.starts_with(API_PATH) {
         return Err(Problem::invalid(format!("`path` begins with `{API_PATH}`")));
     }
-    scene.api_failures.clear_scripts();
-    if wanted.next > 0 {
-        let script = Script::next(wanted.path, act).times(wanted.next);
-        scene.api_failures.script(Script { method: wanted.method, ..script });
-    }
-    Ok(())
+    failures::fail_next(&scene.api_failures, wanted.next, wanted.method, wanted.path, act)
 }
 
 fn act_of(wanted: &Failure) -> Result<Act, Problem> {
@@ -89,14 +83,9 @@ fn act_of(wanted: &Failure) -> Result<Act, Problem> {
                 "there is no answer with `lose`: give neither status, code nor retry_after_s",
             ));
         }
-        return Ok(match lost {
-            Lost::Request => Act::Cut,
-            Lost::Answer => Act::ServeThenCut,
-        });
+        return Ok(lost.act());
     }
-    let status = StatusCode::from_u16(wanted.status.unwrap_or(503)).ok();
-    let status = status.filter(|status| status.is_client_error() || status.is_server_error());
-    let status = status.ok_or_else(|| Problem::invalid("`status` is 400 to 599"))?;
+    let status = failing_status(wanted.status)?;
     let code = wanted.code.as_deref().or(usual_code(status));
     let code = code
         .ok_or_else(|| Problem::invalid("this status has several codes: give `code`, of docs/errors.md"))?;
@@ -105,7 +94,7 @@ fn act_of(wanted: &Failure) -> Result<Act, Problem> {
         "title": status.canonical_reason().unwrap_or("Error"),
         "status": status.as_u16(),
         "code": code,
-        "detail": "the sandbox was told to let this request fail",
+        "detail": DETAIL,
     });
     let headers = [("content-type", "application/problem+json"), ("x-request-id", REQUEST_ID)];
     let mut headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();

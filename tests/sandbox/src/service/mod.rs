@@ -17,6 +17,7 @@ mod control;
 mod database;
 mod definition;
 mod event_proxy;
+mod failures;
 mod front;
 mod hooks;
 mod input;

@@ -1,14 +1,19 @@
 //! The sandbox: the product on a clock that stops at every due date.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::id::{AccountId, HoldId, LotId, TransactionId, WalletId};
 use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::crm::Crm;
+use flysk_domain::platform::events::{EventKind, Test};
 use flysk_domain::platform::ledger::{Command, Origin};
 use flysk_jobs::platform::upkeep::{PruneJobs, SealAuditLog, VerifyAuditLog};
 use flysk_queue::Job;
 use flysk_sandbox::{CLIENT_ID, CLIENT_SECRET, Event, Options, PUBLIC_ORIGIN, Pace, Sandbox};
+use flysk_services::events::{NewEvent, emit};
 use flysk_services::widgets::Registration;
+use flysk_simulators::{Act, Control, Script, vendor};
 use flysk_store::platform::ledger::{self, CommandOutcome, LedgerCommand};
 use flysk_store::platform::{installs, widgets};
 use flysk_suite::environment::{ACCOUNT, connect_as_in_production, seed_amocrm};
@@ -21,8 +26,14 @@ fn start() -> DateTime<Utc> {
 }
 
 async fn sandbox(pool: MySqlPool) -> Sandbox {
+    sandbox_with(pool, BTreeMap::new()).await
+}
+
+/// The same with additional variables of the product.
+async fn sandbox_with(pool: MySqlPool, variables: BTreeMap<String, String>) -> Sandbox {
     let pool = connect_as_in_production(&pool, 20).await.unwrap();
-    let sandbox = Sandbox::start(Options::new(pool, start()).unwrap()).await.unwrap();
+    let options = Options { variables, ..Options::new(pool, start()).unwrap() };
+    let sandbox = Sandbox::start(options).await.unwrap();
     seed_amocrm(&sandbox.amocrm.state).unwrap();
     sandbox
 }
@@ -151,4 +162,49 @@ async fn a_walk_stops_where_work_starts_and_runs_only_the_ticks_that_have_some(p
     assert_eq!(balance, 5_000_000);
     drop(conn);
     assert!(sandbox.walk(start(), Pace::EXACT).is_err(), "a clock does not go back");
+}
+
+/// What lets the delivery of an event wait is over after some seconds of real time, in which this clock does not move. A retry waits
+/// for its time.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn only_the_retries_of_a_delivery_wait_for_the_clock(pool: MySqlPool) {
+    let backend = vendor::start(None, None, Control::default()).await.unwrap();
+    let allowed = ("FLYSK_OUTBOUND_ALLOW".to_owned(), backend.addr.to_string());
+    let sandbox = sandbox_with(pool, BTreeMap::from([allowed])).await;
+    install(&sandbox).await;
+    let mut conn = sandbox.pool.acquire().await.unwrap();
+    let widget = widgets::find_by_code(&mut conn, "flysense").await.unwrap().unwrap().id;
+    let url = Some(Some(format!("{}/events", backend.url)));
+    let changes = widgets::Changes { event_url: url, ..widgets::Changes::default() };
+    widgets::update(&mut conn, widget, &changes, sandbox.now()).await.unwrap();
+    let found = installs::find_in_account(&mut conn, widget, AccountId(ACCOUNT)).await.unwrap();
+    let install = found.unwrap().id;
+    drop(conn);
+    let send_test = async || {
+        let mut unit = sandbox.outbox().begin(trace()).await.unwrap();
+        let test = NewEvent::new(EventKind::Test, &Test::default()).unwrap();
+        emit(&mut unit, &sandbox.clock, install, &[test], sandbox.now()).await.unwrap();
+        unit.commit().await.unwrap();
+    };
+    let kind = "lifecycle.deliver_event";
+    let attempts = || backend.control.calls_to("POST", "/events").len();
+
+    // As it is left if the event is recorded while the delivery before it ends: neither transaction sees the other.
+    send_test().await;
+    let wait = "UPDATE jobs SET run_at = run_at + INTERVAL 10 SECOND, push_at = run_at
+                WHERE kind = 'lifecycle.deliver_event' AND state = 'queued'";
+    assert_eq!(sqlx::query(wait).execute(&sandbox.pool).await.unwrap().rows_affected(), 1);
+    let events = sandbox.settle().await.unwrap();
+    assert_eq!((times(&events, kind), attempts()), (vec![start()], 1));
+
+    let ill = Act::Answer { status: 503, headers: Vec::new(), body: String::new() };
+    backend.control.script(Script::next("/events", ill));
+    send_test().await;
+    sandbox.settle().await.unwrap();
+    let events = sandbox.settle().await.unwrap();
+    assert!(times(&events, kind).is_empty(), "it is not time for the second attempt: {events:?}");
+    assert_eq!(attempts(), 2);
+    let events = sandbox.advance(TimeDelta::minutes(1)).await.unwrap();
+    assert_eq!((times(&events, kind), attempts()), (vec![start() + TimeDelta::seconds(10)], 3));
+    assert_eq!(backend.state.received().len(), 2);
 }
