@@ -10,6 +10,7 @@ use flysk_queue::executor::Executor;
 use flysk_simulators::{Act, Script};
 use flysk_store::jobs::JobState;
 use flysk_store::platform::tokens::{self, PairState};
+use flysk_suite::due_jobs::rescue_abandoned;
 use flysk_suite::environment::{ACCOUNT, CLIENT_ID};
 use flysk_tokens::Freshness;
 use flysk_workers::App;
@@ -182,7 +183,8 @@ async fn exchange(app: &TestApp) -> DoomedWorker {
 async fn next_exchange(app: &TestApp) {
     app.amocrm.control.clear_scripts();
     app.advance(TimeDelta::minutes(2));
-    assert_eq!(app.executor.rescue_once().await.unwrap(), 1, "the job was held by the dead worker");
+    let rescued = rescue_abandoned(&app.executor).await.unwrap();
+    assert_eq!(rescued, 1, "the job was held by the dead worker");
     for _ in 0..4 {
         app.run_due_jobs().await;
         app.advance(TimeDelta::seconds(30));

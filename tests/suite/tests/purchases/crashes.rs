@@ -15,6 +15,7 @@ use flysk_simulators::{Act, Script};
 use flysk_store::Tx;
 use flysk_store::jobs::JobState;
 use flysk_store::platform::purchases as store;
+use flysk_suite::due_jobs::rescue_abandoned;
 use sqlx::MySqlPool;
 
 use super::harness::{BONUS, COINS, GOOD_CARD, PRICE, TestApp, WAIT_TIMEOUT};
@@ -64,7 +65,7 @@ async fn assert_ended<J: Job>(app: &TestApp) {
 /// Advances the clock past the lease of a dead worker, and runs the rescued jobs.
 async fn rescue(app: &TestApp) {
     app.clock.advance(TimeDelta::seconds(40));
-    app.executor.rescue_once().await.unwrap();
+    assert_eq!(rescue_abandoned(&app.executor).await.unwrap(), 1);
     for _ in 0..6 {
         app.run_due_jobs().await;
         app.clock.advance(TimeDelta::seconds(61));
@@ -101,7 +102,7 @@ async fn a_frozen_worker_writes_nothing_after_losing_its_lease(pool: MySqlPool) 
     let jobs = app.jobs_of::<ApplyTbankNotification>(JobState::Queued).await;
     let frozen = app.executor.claim(jobs[0].id).await.unwrap().unwrap();
     app.clock.advance(TimeDelta::minutes(2));
-    app.executor.rescue_once().await.unwrap();
+    assert_eq!(app.executor.rescue_once().await.unwrap(), 1);
     for _ in 0..4 {
         app.run_due_jobs().await;
         app.clock.advance(TimeDelta::minutes(1));
@@ -212,7 +213,7 @@ async fn a_poll_that_crashes_half_way_queries_every_purchase_once(pool: MySqlPoo
     elsewhere.rollback().await.unwrap();
     assert_eq!(waiting().await, 100, "what was committed stays");
     app.clock.advance(TimeDelta::seconds(40));
-    app.executor.rescue_once().await.unwrap();
+    assert_eq!(rescue_abandoned(&app.executor).await.unwrap(), 1);
     app.clock.advance(TimeDelta::minutes(1));
     for _ in 0..2 {
         let tick = app.jobs_of::<ReconcileDue>(JobState::Queued).await.pop().expect("it is started again");
