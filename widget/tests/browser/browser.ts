@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium, type BrowserContext, type Page } from 'playwright-core'
 import { afterAll, beforeAll, expect } from 'vitest'
+import { LOOKUP } from './altered'
+import type { SimulatedCall } from './environment'
 
 const ARGUMENTS = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
@@ -69,6 +71,19 @@ export class Browser {
 /** The slot of a record. */
 export function slot(page: Page, recordId: string) {
   return page.locator(`[data-flysense-record="${recordId}"]`)
+}
+
+/**
+ * Leads a page to a card, and waits until the record of a call is resolved. Unless another call of the card is pending, the page looks
+ * nothing up from then on: a press is the first to notice what changes.
+ */
+export async function openResolved(page: Page, url: string, call: SimulatedCall): Promise<void> {
+  const resolved = page.waitForResponse(async (answer) => {
+    if (!LOOKUP.test(answer.url()) || answer.request().method() !== 'POST' || !answer.ok()) return false
+    const { items } = (await answer.json()) as { items?: { record_id: string; is_pending: boolean }[] }
+    return items?.some((item) => item.record_id === call.event_id && !item.is_pending) ?? false
+  })
+  await Promise.all([resolved, page.goto(url)])
 }
 
 /** Opens the window with the dialogue of a finished record. */

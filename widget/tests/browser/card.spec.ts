@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { alter, LOOKUP } from './altered'
 import { Browser, hostStyles, isAccessible, openWindow, picture, slot } from './browser'
-import { addCall, environment, setPage, simulate, type SimulatedCall } from './environment'
+import { addCall, addLead, environment, setPage, simulate, type SimulatedCall } from './environment'
 
 const RECORDING = process.env.FLYSENSE_RECORDING!
 
@@ -129,12 +129,9 @@ describe('calls in a card', () => {
   })
 
   it('looks like this', async () => {
-    // A card that no other test has written into.
-    const own = { entity_type: 'leads', entity_id: environment.lead_id + 1 }
-    const entity = { entity_type: 'leads', id: own.entity_id, phones: [], of: [], closed: false, responsible_user_id: environment.admin_id }
-    await simulate('/entities', { account: environment.account_id, entity })
-    const finished = await addCall(RECORDING, own)
-    const quiet = (): Promise<SimulatedCall> => addCall(RECORDING, { ...own, silently: true })
+    const lead = await addLead(1)
+    const finished = await addCall(RECORDING, lead.target)
+    const quiet = (): Promise<SimulatedCall> => addCall(RECORDING, { ...lead.target, silently: true })
     const [pressed, poor] = [await quiet(), await quiet()]
     await quiet()
     const page = await browser.open('about:blank')
@@ -147,7 +144,7 @@ describe('calls in a card', () => {
         if (state && done) Object.assign(item, { state: 'transcribed', is_pending: true, transcription: { ...done.transcription, id: `tr_${item.record_id}`, state } })
       }
     })
-    await page.goto(environment.card_url.replace(/\d+$/, String(own.entity_id)))
+    await page.goto(lead.card_url)
     await slot(page, finished.event_id).locator('button[aria-haspopup=dialog]').waitFor({ timeout: 50_000 })
     await page.reload()
     await slot(page, pressed.event_id).getByRole('progressbar').waitFor()

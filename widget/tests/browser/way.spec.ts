@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
-import { Browser, isAccessible, openWindow, picture, slot } from './browser'
+import { Browser, isAccessible, openResolved, openWindow, picture, slot } from './browser'
 import { addCall, environment, revokeAccess, type SimulatedCall } from './environment'
 
 const RECORDING = process.env.FLYSENSE_RECORDING!
@@ -98,8 +98,7 @@ describe('the whole way', () => {
 
   it('says once that access is lost, and blocks the functions', async () => {
     call = await addCall(RECORDING, { silently: true })
-    await page.goto(environment.card_url)
-    await slot(page, call.event_id).getByRole('button', { name: 'FlySense AI' }).waitFor()
+    await openResolved(page, environment.card_url, call)
     await revokeAccess()
     await pressed(call)
     await page.locator('.js-notification').waitFor({ timeout: 50_000 })
