@@ -1,13 +1,14 @@
 //! `flysk-api`: serves the HTTP API.
 
 use std::io::Write as _;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use flysk_api::connections::{ConnectionLimits, Connections, MAX_HTTP2_STREAMS};
 use flysk_api::{Config, Deps, routes};
 use flysk_config::Env;
-use flysk_config::process::{Shutdown, cli, health, metrics, telemetry};
+use flysk_config::process::{Shutdown, cli, exit_code, health, metrics, telemetry};
 use poem::{EndpointExt as _, Server};
 use tokio::net::TcpListener;
 
@@ -40,8 +41,11 @@ enum Command {
     CliReference,
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Cli::parse();
+fn main() -> ExitCode {
+    exit_code(run(&Cli::parse()))
+}
+
+fn run(args: &Cli) -> anyhow::Result<()> {
     match args.command {
         Command::Openapi => return Ok(std::io::stdout().write_all(routes::specification().as_bytes())?),
         Command::CliReference => return Ok(std::io::stdout().write_all(cli::reference::<Cli>().as_bytes())?),

@@ -5,7 +5,8 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::Parser;
+use flysk_config::process::exit_code;
 
-fn main() -> anyhow::Result<ExitCode> {
-    commands::Cli::parse().run()
+fn main() -> ExitCode {
+    exit_code(commands::Cli::parse().run())
 }

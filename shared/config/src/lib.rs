@@ -1,5 +1,5 @@
 //! Configuration from environment variables, one file per concern, validated once at start; and [`process`]: logging,
-//! metrics, health check and shutdown of every process.
+//! metrics, health check, shutdown and exit status of every process.
 //!
 //! A process starts in this order: [`Env::from_process`], its configuration, [`process::telemetry::install`],
 //! [`process::metrics::install`], [`process::Shutdown::install`].

@@ -1,5 +1,6 @@
 //! The address in `REDIS_URL`: one server, or the sentinels of a service.
 
+use std::fmt;
 use std::net::Ipv6Addr;
 
 use percent_encoding::percent_decode_str;
@@ -46,6 +47,27 @@ pub struct HostPort {
     pub host: String,
     /// TCP port.
     pub port: u16,
+}
+
+/// `127.0.0.1:6379`, `[::1]:6379`.
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
+}
+
+/// Where Redis is looked for, for errors. It has no secret.
+impl fmt::Display for RedisServers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Single(server) => server.fmt(f),
+            Self::Sentinels { sentinels, service } => {
+                let all: Vec<String> = sentinels.iter().map(ToString::to_string).collect();
+                write!(f, "`{service}` of the sentinels {}", all.join(", "))
+            }
+        }
+    }
 }
 
 impl RedisAddress {
@@ -213,6 +235,17 @@ mod tests {
             let parsed = RedisAddress::parse(text).unwrap_or_else(|wanted| panic!("{text}: want {wanted}"));
             let found = (parsed.servers, parsed.is_encrypted, parsed.database);
             assert_eq!(found, (servers, is_encrypted, database), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_can_name_the_servers_without_their_secrets() {
+        for (text, named) in [
+            ("redis://flysk:hunter2@127.0.0.1/3", "127.0.0.1:6379"),
+            ("rediss://:hunter2@[::1]:7000", "[::1]:7000"),
+            ("redis+sentinel://:hunter2@one,two:7000/flysk", "`flysk` of the sentinels one:26379, two:7000"),
+        ] {
+            assert_eq!(RedisAddress::parse(text).unwrap().servers.to_string(), named);
         }
     }
 

@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod clock;
 pub mod contact_term;
+pub mod error_text;
 pub mod failure_action;
 pub mod flysense;
 pub mod id;

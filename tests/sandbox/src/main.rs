@@ -1,13 +1,18 @@
 //! `flysk-sandbox`: Flysk for the CI of vendors, on one clock that they move.
 
+use std::process::ExitCode;
+
 use clap::Parser as _;
+use flysk_config::process::{exit_code, telemetry};
 use flysk_sandbox::ServiceOptions;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    exit_code(run(ServiceOptions::parse()).await)
+}
+
+async fn run(options: ServiceOptions) -> anyhow::Result<()> {
     // Standard output has one line, the JSON for the program that started this one.
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    Box::pin(flysk_sandbox::run(ServiceOptions::parse())).await
+    telemetry::install_for_tool("error")?;
+    Box::pin(flysk_sandbox::run(options)).await
 }

@@ -5,9 +5,11 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
+use flysk_config::process::{exit_code, telemetry};
 use flysk_simulators::bot::Person;
 use flysk_simulators::speechkit::{Behaviour, Manifest, Quotas, Storage};
 use flysk_simulators::{
@@ -133,13 +135,15 @@ struct Simulators {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+async fn main() -> ExitCode {
+    exit_code(Box::pin(run(Args::parse())).await)
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
+    telemetry::install_for_tool("warn")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let simulators = start(Args::parse()).await?;
+    let simulators = start(args).await?;
     announce(&simulators)?;
     tokio::select! {
         _ = interrupt.recv() => {}

@@ -1,6 +1,7 @@
 //! Logging as JSON or as human-readable text; panics are logged too.
 
 use std::backtrace::Backtrace;
+use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
 
 use tracing::Subscriber;
@@ -25,6 +26,16 @@ pub fn install(config: &Telemetry) -> Result<(), TelemetryError> {
     tracing::subscriber::set_global_default(subscriber(config, std::io::stderr)?)?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Logs text to standard error, in colours if it is a terminal: for tools of vendors and developers, which have no [`Telemetry`].
+/// `RUST_LOG` replaces the filter `usual`. Call once per process.
+pub fn install_for_tool(usual: &str) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_from_default_env().or_else(|_| EnvFilter::try_new(usual))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // In a file, escape sequences are in the way of whoever reads it. `NO_COLOR` leaves them out of a terminal, too.
+    let builder = if std::io::stderr().is_terminal() { builder } else { builder.with_ansi(false) };
+    Ok(tracing::subscriber::set_global_default(builder.finish())?)
 }
 
 /// The subscriber of [`install`] with another writer.

@@ -80,7 +80,8 @@ impl RedisConnection {
     /// The configuration is malformed, or no primary is reachable.
     pub async fn connect(config: &Redis) -> Result<Self, ConnectError> {
         let connection = Self::lazy(config)?;
-        connection.0.open_link().await?;
+        let opened = connection.0.open_link().await;
+        opened.map_err(|error| connection.0.target.unreachable(error))?;
         Ok(connection)
     }
 
@@ -281,4 +282,17 @@ impl Link {
 /// The address is malformed, or no primary is reachable.
 pub async fn connect_redis(url: &str) -> Result<RedisConnection, ConnectError> {
     RedisConnection::connect(&Redis::at(url)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_refuses_connections_is_named_without_its_password() {
+        let refused = connect_redis("redis://:hunter2@127.0.0.1:1/0").await.unwrap_err();
+        let told = flysk_domain::error_text::with_causes(&refused);
+        assert!(told.starts_with("Redis (127.0.0.1:1): ") && !told.contains("hunter2"), "{told}");
+        assert_eq!(told.matches("refused").count(), 1, "the cause is told once: {told}");
+    }
 }

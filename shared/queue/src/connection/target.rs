@@ -33,6 +33,14 @@ pub enum ConnectError {
     #[error("FLYSK_REDIS_EXTRA_ROOTS: {0}")]
     Roots(#[from] RootsError),
     /// Redis or the sentinels cannot be reached, or refuse the connection.
+    #[error("Redis ({servers}): {source}")]
+    Unreachable {
+        /// Where Redis was looked for, without its password.
+        servers: String,
+        /// Error of the last attempt.
+        source: RedisError,
+    },
+    /// The crate cannot use the address or the certificates, or a command failed.
     #[error("Redis: {0}")]
     Redis(#[from] RedisError),
 }
@@ -40,6 +48,8 @@ pub enum ConnectError {
 /// The servers of an address, and how to connect to them.
 pub(super) struct RedisTarget {
     servers: Servers,
+    /// The servers for errors.
+    described: String,
     database: u32,
     options: AsyncConnectionConfig,
 }
@@ -80,12 +90,18 @@ impl RedisTarget {
         let options = AsyncConnectionConfig::new()
             .set_response_timeout(Some(config.response_timeout))
             .set_connection_timeout(Some(CONNECTION_TIMEOUT));
-        Ok(Self { servers, database: address.database, options })
+        let described = address.servers.to_string();
+        Ok(Self { servers, described, database: address.database, options })
     }
 
     /// Whether sentinels know which server is the primary.
     pub(super) fn has_sentinels(&self) -> bool {
         matches!(self.servers, Servers::Sentinels(_))
+    }
+
+    /// The error about servers that cannot be reached.
+    pub(super) fn unreachable(&self, source: RedisError) -> ConnectError {
+        ConnectError::Unreachable { servers: self.described.clone(), source }
     }
 
     /// Number of the database.

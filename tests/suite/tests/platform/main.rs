@@ -24,6 +24,7 @@ mod event_order;
 mod events;
 mod example_secrets;
 mod examples;
+mod failed_starts;
 mod flycoins_guide;
 mod foreign_hosts;
 mod gateway;
