@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -29,9 +30,14 @@ class BackendTest(unittest.TestCase):
         events = f"http://127.0.0.1:{cls.port}/flysk/events"
         program = os.environ.get("FLYSK_SANDBOX", "flysk-sandbox")
         options = ["--widget", "widget.json", "--event-url", events, "--starts-at", "2027-01-31T09:00:00Z"]
+        if not shutil.which(program):
+            raise RuntimeError(f"the sandbox did not start: {program} is not there; FLYSK_SANDBOX names its path")
         cls.sandbox = subprocess.Popen([program, *options], stdout=subprocess.PIPE, text=True)
         cls.addClassCleanup(cls.end, cls.sandbox)
-        cls.state = json.loads(cls.sandbox.stdout.readline())
+        ready = cls.sandbox.stdout.readline()
+        if not ready:
+            raise RuntimeError("the sandbox did not start: it says above what is missing")
+        cls.state = json.loads(ready)
         cls.account = cls.state["accounts"][0]["id"]
         cls.start_backend([cls.state["event_secret"]])
         cls.addClassCleanup(lambda: cls.end(cls.backend))

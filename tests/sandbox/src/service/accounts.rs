@@ -13,7 +13,8 @@ use super::announcement::{AccountState, accounts_of};
 use super::control::{ControlData, Done, done, number};
 use super::definition::{AccountDefinition, UserDefinition, usual_users};
 use super::input::Input;
-use super::journal::{Occurrence, WebhookEntry};
+use super::json_fault;
+use super::occurrence::{Occurrence, WebhookEntry};
 use super::problem::Problem;
 use super::registration;
 use super::scene::{ClockMode, Scene};
@@ -300,7 +301,7 @@ pub(super) async fn add_note(
     if fields.insert("account".to_owned(), json!(id)).is_some() {
         return Err(Problem::invalid("the account is in the path"));
     }
-    let call: NewCall = serde_json::from_value(wanted).map_err(Problem::invalid)?;
+    let call: NewCall = json_fault::read(wanted.to_string().as_bytes()).map_err(Problem::invalid)?;
     let note = call_takes_place(&scene, call)?;
     done(&scene, after, note).await
 }

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::announcement::{ClockState, clock_of};
 use super::control::ControlData;
 use super::input::Input;
-use super::journal::{Entry, Filter};
+use super::journal::Filter;
+use super::occurrence::Entry;
 use super::options::check_time;
 use super::problem::Problem;
 use super::scene::Scene;
@@ -27,8 +28,8 @@ pub(super) fn read_clock(Data(control): ControlData<'_>) -> Result<Json<ClockSta
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Advance {
-    /// The time to go to.
-    pub(super) to: Option<DateTime<Utc>>,
+    /// The time to go to, such as `2027-03-01T09:00:00Z`.
+    pub(super) to: Option<String>,
     /// The time to go on, such as `30d`.
     pub(super) by: Option<String>,
 }
@@ -65,8 +66,8 @@ pub(super) async fn advance(
 
 /// The time to go to.
 pub(super) fn target(now: DateTime<Utc>, wanted: &Advance) -> Result<DateTime<Utc>, Problem> {
-    let to = match (wanted.to, &wanted.by) {
-        (Some(to), None) => to,
+    let to = match (&wanted.to, &wanted.by) {
+        (Some(to), None) => span::time(to).map_err(Problem::invalid)?,
         (None, Some(by)) => span::after(now, by).map_err(Problem::invalid)?,
         _ => return Err(Problem::invalid("give either `to` or `by`")),
     };

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::announcement::{State, state_of};
 use super::input::Input;
-use super::journal::{Entry, Filter};
+use super::journal::Filter;
+use super::occurrence::Entry;
 use super::options::check_event_url;
 use super::problem::Problem;
 use super::scene::{Current, Scene};

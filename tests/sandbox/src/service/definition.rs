@@ -1,11 +1,14 @@
 //! The widget of a sandbox: what a vendor sells, and the accounts that have it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use flysk_domain::money::{Kopecks, MicroCoins};
 use flysk_domain::platform::subscriptions::PeriodLength;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use super::json_fault;
 
 /// Id and subdomain of the first account.
 const FIRST_ACCOUNT: (u64, &str) = (31_234_567, "demo");
@@ -183,6 +186,27 @@ pub(super) fn usual_users(first: u64) -> Vec<UserDefinition> {
 }
 
 impl WidgetDefinition {
+    /// Reads the widget of a file, whose name errors begin with.
+    ///
+    /// # Errors
+    ///
+    /// The text is not that of a widget, or has a service of another one.
+    pub(super) fn read(text: &[u8], file: impl fmt::Display) -> Result<Self, String> {
+        let widget: Self = json_fault::read(text).map_err(|fault| fault.in_file(&file))?;
+        match widget.find_foreign_service() {
+            None => Ok(widget),
+            Some(service) => Err(format!(
+                "{file}: `{service}` is no service of this widget: its services begin with `{}.`",
+                widget.code
+            )),
+        }
+    }
+
+    fn find_foreign_service(&self) -> Option<String> {
+        let is_own = |code: &str| code.strip_prefix(&self.code).is_some_and(|rest| rest.starts_with('.'));
+        self.services().into_iter().map(|service| service.code).find(|code| !is_own(code))
+    }
+
     /// The priced services.
     pub(super) fn services(&self) -> Vec<ServiceDefinition> {
         self.services.clone().unwrap_or_else(|| {
@@ -210,6 +234,33 @@ mod tests {
         assert_eq!((read.plans[0].min_seats, read.accounts[0].users.len()), (1, 2));
         let written = serde_json::to_string(&read).unwrap();
         assert_eq!(serde_json::from_str::<WidgetDefinition>(&written).unwrap(), read);
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_file_is_told_with_its_place() {
+        let told = |text: &str| WidgetDefinition::read(text.as_bytes(), "widget.json").unwrap_err();
+        let fraction = told("{\n  \"trial_days\": 2.5\n}");
+        assert!(
+            fraction.starts_with("widget.json:2:19: `/trial_days`: invalid type: floating point"),
+            "{fraction}"
+        );
+        let list = told(r#"{"events": ["install"]}"#);
+        assert!(list.ends_with("`/events`: invalid type: sequence, expected a string"), "{list}");
+        let length = told(r#"{"plans": [{"code": "p", "title": "P", "seat_kopecks": {"2": 1}}]}"#);
+        assert!(length.contains("`/plans/0/seat_kopecks`: "), "{length}");
+    }
+
+    #[test]
+    fn a_service_begins_with_the_code_of_the_widget() {
+        let read = |text: &str| WidgetDefinition::read(text.as_bytes(), "widget.json");
+        let other = read(r#"{"services": [{"code": "other.text", "per_piece_micro": 1}]}"#).unwrap_err();
+        let wanted =
+            "widget.json: `other.text` is no service of this widget: its services begin with `my-widget.`";
+        assert_eq!(other, wanted);
+        assert!(
+            read(r#"{"code": "my", "services": [{"code": "my-widget.x", "per_piece_micro": 1}]}"#).is_err()
+        );
+        assert!(read(r#"{"code": "acme"}"#).is_ok(), "without services there is one of the same code");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use chrono::SecondsFormat;
+use flysk_domain::error_text::with_causes;
 use flysk_domain::platform::signature::sign;
 use flysk_domain::{Clock as _, SystemClock};
 use flysk_simulators::SimClock;
@@ -20,7 +21,8 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::journal::{Journal, Occurrence, SentEvent};
+use super::journal::Journal;
+use super::occurrence::{Occurrence, SentEvent};
 
 /// Time limit of a backend. The product waits a little longer, and so gets the proxy's answer.
 const BACKEND_TIMEOUT: Duration = Duration::from_secs(9);
@@ -228,7 +230,7 @@ async fn read(mut answer: reqwest::Response) -> Answer {
 
 /// Why there is no answer, with the causes.
 fn reason(error: reqwest::Error) -> String {
-    format!("{:#}", anyhow::Error::from(error.without_url()))
+    with_causes(&error.without_url())
 }
 
 /// An event of the product.

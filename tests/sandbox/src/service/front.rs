@@ -9,7 +9,7 @@ use poem::{Body, Endpoint, IntoResponse as _, Request, Response, Result};
 use serde_json::Value;
 
 use super::api_failures;
-use super::journal::{Occurrence, Refusal};
+use super::occurrence::{Occurrence, Refusal};
 use super::problem;
 use super::scene::{Current, Scene};
 

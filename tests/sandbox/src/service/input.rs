@@ -4,6 +4,7 @@ use poem::http::StatusCode;
 use poem::{FromRequest, Request, RequestBody, Result};
 use serde::de::DeserializeOwned;
 
+use super::json_fault;
 use super::problem::Problem;
 
 /// A body. An empty one counts as an object without fields.
@@ -24,7 +25,7 @@ impl<'a, T: DeserializeOwned> FromRequest<'a> for Input<T> {
             }
             .into());
         };
-        serde_json::from_slice(text).map(Self).map_err(|error| Problem::invalid(error).into())
+        json_fault::read(text).map(Self).map_err(|fault| Problem::invalid(fault).into())
     }
 }
 

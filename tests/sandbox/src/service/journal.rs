@@ -1,198 +1,15 @@
-//! What happened in a sandbox, as its vendor reads it.
+//! The timeline: what happened in a sandbox, as its vendor reads it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
+
+use super::occurrence::{Entry, Kind, Occurrence};
 
 /// Entries that are kept; older ones are dropped.
 const MAX_ENTRIES: usize = 200_000;
-
-/// An entry of the timeline.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Entry {
-    /// Number, without gaps.
-    pub(super) seq: u64,
-    /// When, by the sandbox's clock.
-    pub(super) at: DateTime<Utc>,
-    #[serde(flatten)]
-    pub(super) what: Occurrence,
-}
-
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Occurrence {
-    /// An event was sent to the vendor's backend.
-    Event(SentEvent),
-    /// The bank charged a saved card.
-    Charge(BankPayment),
-    /// A payer paid on the bank's form.
-    Payment(BankPayment),
-    /// The bank returned money.
-    Refund(BankPayment),
-    /// A subscription changed, or its log has another entry.
-    Subscription(SubscriptionEntry),
-    /// An invoice of a subscription has a new state.
-    Invoice(InvoiceEntry),
-    /// Flycoins were credited, charged, held, released, refunded, or expired.
-    Flycoins(CoinEntry),
-    /// The API refused a request.
-    Refusal(Refusal),
-    /// A letter was sent by e-mail.
-    Letter(MailEntry),
-    /// amoCRM sent a webhook, or did not.
-    Webhook(WebhookEntry),
-    /// A job of Flysk gave up.
-    FailedJob(FailedJob),
-}
-
-/// An attempt to deliver an event.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct SentEvent {
-    pub(super) account_id: Option<u64>,
-    pub(super) event_id: String,
-    pub(super) event_type: String,
-    /// Address of the backend; `None`: the sandbox accepts events itself.
-    pub(super) url: Option<String>,
-    /// The body that was sent.
-    pub(super) body: Value,
-    /// Status of the answer; `None` without one.
-    pub(super) status: Option<u16>,
-    /// Beginning of the answer's body, or why there is no answer.
-    pub(super) answer: String,
-    /// Time until the answer, milliseconds of real time.
-    pub(super) took_ms: u64,
-    /// Whether the backend did not get it, because the next events were to be lost.
-    pub(super) lost: bool,
-}
-
-/// What became of a payment at the bank.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct BankPayment {
-    pub(super) account_id: Option<u64>,
-    pub(super) order_id: String,
-    pub(super) payment_id: String,
-    pub(super) amount_kopecks: i64,
-    /// Amount that the bank holds after refunds.
-    pub(super) left_kopecks: i64,
-    /// The bank's status: `CONFIRMED`, `REJECTED`, …
-    pub(super) status: String,
-    /// Word for the outcome: `paid`, `insufficient_funds`, `expired`, …
-    pub(super) outcome: String,
-    /// The bank's code; 0 unless it declined.
-    pub(super) error_code: u32,
-    pub(super) card: Option<String>,
-}
-
-/// An entry of a subscription's log.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct SubscriptionEntry {
-    pub(super) account_id: u64,
-    pub(super) subscription_id: String,
-    pub(super) action: String,
-    pub(super) actor: String,
-    /// State after it; `None` if it does not change the subscription.
-    pub(super) state: Option<String>,
-    pub(super) invoice_id: Option<String>,
-    pub(super) reason: Option<String>,
-    pub(super) details: Value,
-}
-
-/// An invoice with its state.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct InvoiceEntry {
-    pub(super) account_id: u64,
-    pub(super) invoice_id: String,
-    pub(super) kind: String,
-    pub(super) state: String,
-    pub(super) title: String,
-    pub(super) total_kopecks: i64,
-    pub(super) refunded_kopecks: i64,
-}
-
-/// A transaction in a wallet.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct CoinEntry {
-    pub(super) account_id: u64,
-    pub(super) transaction_id: String,
-    pub(super) kind: String,
-    /// Change of the balance.
-    pub(super) available_micro: i64,
-    /// Change of the held coins.
-    pub(super) held_micro: i64,
-    pub(super) reference: Option<String>,
-}
-
-/// A request that the API refused.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Refusal {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) status: u16,
-    pub(super) code: String,
-    pub(super) detail: String,
-}
-
-/// A letter.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct MailEntry {
-    pub(super) to: Vec<String>,
-    pub(super) subject: String,
-    pub(super) text: String,
-}
-
-/// A webhook of amoCRM.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct WebhookEntry {
-    pub(super) account_id: u64,
-    /// `install`, `uninstall`, or amoCRM's name of an event, such as `note_lead`.
-    pub(super) event: String,
-    pub(super) destination: Option<String>,
-    pub(super) status: Option<u16>,
-    pub(super) lost: bool,
-}
-
-/// A job that gave up.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct FailedJob {
-    pub(super) kind: String,
-    pub(super) reason: String,
-}
-
-impl Occurrence {
-    /// The word in `type`.
-    pub(super) fn kind(&self) -> &'static str {
-        match self {
-            Self::Event(_) => "event",
-            Self::Charge(_) => "charge",
-            Self::Payment(_) => "payment",
-            Self::Refund(_) => "refund",
-            Self::Subscription(_) => "subscription",
-            Self::Invoice(_) => "invoice",
-            Self::Flycoins(_) => "flycoins",
-            Self::Refusal(_) => "refusal",
-            Self::Letter(_) => "letter",
-            Self::Webhook(_) => "webhook",
-            Self::FailedJob(_) => "failed_job",
-        }
-    }
-
-    /// The account that it is about, if there is one.
-    pub(super) fn account_id(&self) -> Option<u64> {
-        match self {
-            Self::Event(sent) => sent.account_id,
-            Self::Charge(paid) | Self::Payment(paid) | Self::Refund(paid) => paid.account_id,
-            Self::Subscription(entry) => Some(entry.account_id),
-            Self::Invoice(entry) => Some(entry.account_id),
-            Self::Flycoins(entry) => Some(entry.account_id),
-            Self::Webhook(entry) => Some(entry.account_id),
-            Self::Refusal(_) | Self::Letter(_) | Self::FailedJob(_) => None,
-        }
-    }
-}
 
 /// Which entries are read.
 #[derive(Debug, Clone, Default)]
@@ -200,14 +17,14 @@ pub(super) struct Filter {
     /// Those with a greater number.
     pub(super) after: u64,
     /// Those of this kind.
-    pub(super) kind: Option<String>,
+    pub(super) kind: Option<Kind>,
     /// Those about this account.
     pub(super) account_id: Option<u64>,
 }
 
 impl Filter {
     fn takes(&self, entry: &Entry) -> bool {
-        self.kind.as_deref().is_none_or(|kind| kind == entry.what.kind())
+        self.kind.is_none_or(|kind| kind == entry.what.kind())
             && self.account_id.is_none_or(|id| entry.what.account_id() == Some(id))
     }
 }
@@ -265,6 +82,18 @@ impl Journal {
         inner.entries.drain(..surplus);
     }
 
+    /// Why the last attempt to deliver an event got no answer; `None` if it got one, or if there was none.
+    pub(super) fn why_unanswered(&self, event_id: &str) -> Option<String> {
+        let inner = self.locked();
+        let noted = inner.live.iter().map(|(_, what)| what);
+        let all = inner.entries.iter().map(|entry| &entry.what).chain(noted);
+        let last = all.rev().find_map(|what| match what {
+            Occurrence::Event(sent) if sent.event_id == event_id => Some(sent),
+            _ => None,
+        });
+        last.filter(|sent| sent.status.is_none()).map(|sent| sent.answer.clone())
+    }
+
     /// Number of the last entry.
     pub(super) fn last(&self) -> u64 {
         self.locked().last
@@ -290,7 +119,7 @@ impl Journal {
     pub(super) fn counts(&self, after: u64) -> BTreeMap<&'static str, u64> {
         let mut counts = BTreeMap::new();
         for entry in self.locked().entries.iter().rev().take_while(|entry| entry.seq > after) {
-            *counts.entry(entry.what.kind()).or_default() += 1;
+            *counts.entry(entry.what.kind().word()).or_default() += 1;
         }
         counts
     }
@@ -298,6 +127,9 @@ impl Journal {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
+    use super::super::occurrence::{CoinEntry, FailedJob, SentEvent};
     use super::*;
 
     fn at() -> DateTime<Utc> {
@@ -306,6 +138,20 @@ mod tests {
 
     fn failed(kind: &str) -> Occurrence {
         Occurrence::FailedJob(FailedJob { kind: kind.to_owned(), reason: String::new() })
+    }
+
+    fn sent(event_id: &str, status: Option<u16>) -> Occurrence {
+        Occurrence::Event(SentEvent {
+            account_id: Some(1),
+            event_id: event_id.to_owned(),
+            event_type: "install".to_owned(),
+            url: None,
+            body: Value::Null,
+            status,
+            answer: "refused".to_owned(),
+            took_ms: 0,
+            lost: false,
+        })
     }
 
     fn coins(account_id: u64) -> Occurrence {
@@ -331,10 +177,25 @@ mod tests {
     }
 
     #[test]
+    fn the_last_attempt_of_an_event_tells_why_it_got_no_answer() {
+        let journal = Journal::default();
+        assert_eq!(journal.why_unanswered("evt_1"), None, "there was no attempt");
+        journal.add(vec![(at(), sent("evt_1", None)), (at(), sent("evt_2", Some(500)))], Vec::new());
+        assert_eq!(journal.why_unanswered("evt_1").as_deref(), Some("refused"));
+        assert_eq!(journal.why_unanswered("evt_2"), None, "the backend has answered");
+        journal.note(at(), sent("evt_1", Some(502)));
+        assert_eq!(
+            journal.why_unanswered("evt_1"),
+            None,
+            "the last attempt counts, also one that was noted just now"
+        );
+    }
+
+    #[test]
     fn a_page_ends_where_the_next_begins() {
         let journal = Journal::default();
         journal.add((1..=5).map(|account| (at(), coins(account))).collect(), vec![(at(), failed("x"))]);
-        let of_coins = Filter { kind: Some("flycoins".to_owned()), ..Filter::default() };
+        let of_coins = Filter { kind: Some(Kind::Flycoins), ..Filter::default() };
         let first = journal.read(&of_coins, 3);
         assert_eq!((first.items.len(), first.next, first.more), (3, 3, true));
         let rest = journal.read(&Filter { after: first.next, ..of_coins }, 3);

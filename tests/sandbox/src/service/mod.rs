@@ -22,6 +22,8 @@ mod front;
 mod hooks;
 mod input;
 mod journal;
+mod json_fault;
+mod occurrence;
 mod options;
 mod payments;
 mod problem;
@@ -64,6 +66,7 @@ const STOP_GRACE: Duration = Duration::from_secs(30);
 /// An option is not valid, a server is not reachable, or the port is taken.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let began = Instant::now();
+    options.check_servers()?;
     let shutdown = Shutdown::install(STOP_GRACE)?;
     let (widget, event_url, starts_at) = (options.widget()?, options.event_url()?, options.starts_at()?);
     let listener = TcpListener::bind(options.listen()).await;

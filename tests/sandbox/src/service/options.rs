@@ -3,15 +3,17 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use chrono::{DateTime, TimeZone as _, Utc};
 use clap::Parser;
+use flysk_config::{ConfigError, Database, Env, Redis};
 use flysk_domain::{Clock as _, SystemClock};
 use url::Url;
 
 use super::definition::WidgetDefinition;
 use super::problem::Problem;
 use super::scene::ClockMode;
+use super::span;
 
 /// Flysk for the CI of vendors: API, worker, scheduler, amoCRM, T-Bank and a mail server in one process, on one clock that
 /// `POST /_sandbox/clock/advance` moves
@@ -51,7 +53,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     widget: Option<PathBuf>,
     /// Time at the start, such as 2027-01-31T09:00:00Z; by default now
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = span::time)]
     starts_at: Option<DateTime<Utc>>,
     /// Whether the clock stands until it is advanced, or runs
     #[arg(long, value_enum, default_value_t = ClockMode::Frozen)]
@@ -66,6 +68,22 @@ pub struct Options {
 }
 
 impl Options {
+    /// Checks the addresses of database and Redis, as the processes of the product check their variables.
+    ///
+    /// # Errors
+    ///
+    /// They are not those of MySQL and Redis.
+    pub(super) fn check_servers(&self) -> anyhow::Result<()> {
+        let env = Env::default().with("DATABASE_URL", &self.database_url).with("REDIS_URL", &self.redis_url);
+        let refused = |option: &str, error: &ConfigError| {
+            let told: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
+            anyhow!("{option} or {}", told.join("; "))
+        };
+        Database::from_env(&env).map_err(|error| refused("--database-url", &error))?;
+        Redis::from_env(&env).map_err(|error| refused("--redis-url", &error))?;
+        Ok(())
+    }
+
     /// Address of the listener.
     pub(super) fn listen(&self) -> SocketAddr {
         SocketAddr::new(self.listen, self.port)
@@ -75,11 +93,11 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// The file cannot be read, or has a field that is not known.
+    /// The file cannot be read, has a field that is not known, or a service of another widget.
     pub(super) fn widget(&self) -> anyhow::Result<WidgetDefinition> {
         let Some(path) = &self.widget else { return Ok(WidgetDefinition::default()) };
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        serde_json::from_str(&text).with_context(|| path.display().to_string())
+        let text = std::fs::read(path).with_context(|| path.display().to_string())?;
+        WidgetDefinition::read(&text, path.display()).map_err(anyhow::Error::msg)
     }
 
     /// URL of the vendor's backend.
@@ -165,6 +183,24 @@ mod tests {
     }
 
     #[test]
+    fn the_addresses_of_the_servers_have_the_schemes_of_mysql_and_redis() {
+        assert!(options(&[]).check_servers().is_ok());
+        let told = |options: Options| {
+            let told = options.check_servers().unwrap_err().to_string();
+            assert!(!told.contains("hunter2"), "{told}");
+            told
+        };
+        let database_url = "postgres://root:hunter2@127.0.0.1:5432".to_owned();
+        assert_eq!(
+            told(Options { database_url, ..options(&[]) }),
+            "--database-url or DATABASE_URL: want an address that begins with mysql:// or mariadb://"
+        );
+        let redis_url = "http://:hunter2@127.0.0.1".to_owned();
+        let wanted = "--redis-url or REDIS_URL: want an address that begins with redis://";
+        assert!(told(Options { redis_url, ..options(&[]) }).starts_with(wanted));
+    }
+
+    #[test]
     fn addresses_are_checked_at_the_start() {
         let behind = options(&["--public-url", "http://127.0.0.1:8090/"]);
         assert_eq!(behind.public_url("http://0.0.0.0:8080").unwrap(), "http://127.0.0.1:8090");
@@ -181,5 +217,8 @@ mod tests {
         let start = options(&["--starts-at", "2027-01-31T09:00:00.7Z"]).starts_at().unwrap();
         assert_eq!(start.to_rfc3339(), "2027-01-31T09:00:00+00:00");
         assert!(options(&["--starts-at", "2037-01-01T00:00:00Z"]).starts_at().is_err());
+        let day = ["flysk-sandbox", "--database-url=x", "--redis-url=x", "--starts-at=2027-01-31"];
+        let told = Options::try_parse_from(day).err().unwrap().to_string();
+        assert!(told.contains("write it like 2027-01-31T09:00:00Z"), "{told}");
     }
 }

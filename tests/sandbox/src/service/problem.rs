@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use flysk_domain::error_text::with_causes;
 use flysk_simulators::{amocrm, tbank};
 use poem::Response;
 use poem::error::ResponseError;
@@ -52,8 +53,9 @@ impl Problem {
 
     /// Something in the sandbox failed.
     pub(super) fn internal(error: &anyhow::Error) -> Self {
-        tracing::error!(error = format!("{error:#}"), "a request to the sandbox failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("{error:#}"))
+        let told = with_causes(&**error);
+        tracing::error!(error = told, "a request to the sandbox failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", told)
     }
 
     /// An error that poem found: an unknown path or method, or a parameter that cannot be read.

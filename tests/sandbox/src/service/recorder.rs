@@ -10,9 +10,9 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::bank_words::outcome_of;
-use super::journal::{
-    BankPayment, CoinEntry, FailedJob, InvoiceEntry, Journal, MailEntry, Occurrence, SubscriptionEntry,
-    WebhookEntry,
+use super::journal::Journal;
+use super::occurrence::{
+    BankPayment, CoinEntry, FailedJob, InvoiceEntry, MailEntry, Occurrence, SubscriptionEntry, WebhookEntry,
 };
 use super::scene::Outside;
 use crate::sandbox::Sandbox;
@@ -23,6 +23,10 @@ const REREAD_ROWS: usize = 64;
 const CHARGE_INITIATOR: &str = "R";
 /// Status of a payment that was only authorised: `CONFIRMED` follows.
 const AUTHORIZED: &str = "AUTHORIZED";
+/// Job that sends an event; its dedup key is the event's id.
+const DELIVERY_JOB: &str = "lifecycle.deliver_event";
+/// How the product calls the answers of the proxy for a backend that gave none, or that was kept from the event.
+const PROXY_ANSWERS: [&str; 2] = ["status 502", "status 504"];
 
 /// Something that happened, and when.
 type Found = Vec<(DateTime<Utc>, Occurrence)>;
@@ -115,6 +119,7 @@ struct TransactionRow {
 struct FailedRow {
     id: String,
     kind: String,
+    dedup_key: Option<String>,
     last_error: Option<String>,
     finished_at: DateTime<Utc>,
 }
@@ -155,7 +160,7 @@ impl Recorder {
         found.extend(marks.transactions(pool).await?);
         let mut then = marks.webhooks(sandbox);
         then.extend(marks.letters(outside));
-        then.extend(marks.failed_jobs(pool).await?);
+        then.extend(marks.failed_jobs(pool, journal).await?);
         marks.looked_at = now;
         journal.add(found, then);
         Ok(())
@@ -293,9 +298,9 @@ impl Marks {
         told.collect()
     }
 
-    async fn failed_jobs(&mut self, pool: &Pool) -> anyhow::Result<Found> {
+    async fn failed_jobs(&mut self, pool: &Pool, journal: &Journal) -> anyhow::Result<Found> {
         let rows: Vec<FailedRow> = sqlx::query_as(
-            "SELECT id, kind, last_error, finished_at FROM jobs
+            "SELECT id, kind, dedup_key, last_error, finished_at FROM jobs
              WHERE state = 'dead' AND finished_at >= ? ORDER BY finished_at, id",
         )
         .bind(self.looked_at)
@@ -303,13 +308,21 @@ impl Marks {
         .await?;
         let mut found = Vec::new();
         for row in rows {
-            if self.failed_jobs.insert(row.id) {
-                let entry = FailedJob { kind: row.kind, reason: row.last_error.unwrap_or_default() };
-                found.push((row.finished_at, Occurrence::FailedJob(entry)));
+            if self.failed_jobs.insert(row.id.clone()) {
+                let (at, reason) = (row.finished_at, reason_of(&row, journal));
+                found.push((at, Occurrence::FailedJob(FailedJob { kind: row.kind, reason })));
             }
         }
         Ok(found)
     }
+}
+
+/// Why the job gave up. The product knows the proxy's answer only, where the backend gave none.
+fn reason_of(row: &FailedRow, journal: &Journal) -> String {
+    let reason = row.last_error.clone().unwrap_or_default();
+    let event = row.dedup_key.as_deref().filter(|_| row.kind == DELIVERY_JOB);
+    let Some(why) = event.and_then(|event| journal.why_unanswered(event)) else { return reason };
+    PROXY_ANSWERS.iter().fold(reason, |reason, answer| reason.replace(answer, &why))
 }
 
 /// The account whose payment it is: of an invoice, or of a purchase of Flycoins.
@@ -378,7 +391,7 @@ mod tests {
             card: None,
             initiator: initiator.map(str::to_owned),
         };
-        let kind = |status, initiator| payment(change(status, initiator), None).kind();
+        let kind = |status, initiator| payment(change(status, initiator), None).kind().word();
         assert_eq!(kind("CONFIRMED", Some("R")), "charge");
         assert_eq!(kind("CONFIRMED", Some("1")), "payment");
         assert_eq!(kind("PARTIAL_REFUNDED", Some("R")), "refund");

@@ -17,6 +17,7 @@ use super::options::check_time;
 use super::problem::Problem;
 use super::registration::register;
 use super::scene::{ClockMode, Current, Plan, Scene};
+use super::span;
 
 /// Starts a scene, serves it, registers the widget, and installs it in the accounts of its definition.
 ///
@@ -52,7 +53,7 @@ async fn set_up(scene: &Scene) -> anyhow::Result<()> {
 #[serde(deny_unknown_fields)]
 struct Reset {
     /// Time at the start; by default that of the command line.
-    starts_at: Option<DateTime<Utc>>,
+    starts_at: Option<String>,
 }
 
 /// Begins again: without rows, with the accounts of the definition, new credentials and the time of the start. Events go on to
@@ -62,7 +63,8 @@ pub(super) async fn reset(
     Data(control): ControlData<'_>,
     Input(wanted): Input<Reset>,
 ) -> Result<Json<State>, Problem> {
-    start_again(&control.current, wanted.starts_at.map(check_time).transpose()?).await?;
+    let starts_at = wanted.starts_at.as_deref().map(span::time).transpose().map_err(Problem::invalid)?;
+    start_again(&control.current, starts_at.map(check_time).transpose()?).await?;
     let scene = control.scene()?;
     Ok(Json(state_of(&scene).await?))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
+use flysk_domain::error_text::with_causes;
 use flysk_simulators::smtp::{self, Smtp};
 use flysk_simulators::{Control, Running, SimClock};
 use flysk_store::Pool;
@@ -303,7 +304,7 @@ pub(super) async fn run_work(current: Current, clock: ClockMode) {
         // Either way there may be work.
         let _told = tokio::time::timeout(interval, scene.work.notified()).await;
         if let Err(error) = scene.settle().await.context("jobs of the sandbox") {
-            tracing::error!(error = format!("{error:#}"), "the sandbox does not come to rest");
+            tracing::error!(error = with_causes(&*error), "the sandbox does not come to rest");
         }
     }
 }

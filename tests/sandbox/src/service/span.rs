@@ -1,9 +1,19 @@
-//! Spans of time as people write them: `90s`, `15min`, `2h`, `30d`, `1w`, `1mo`, `1y`.
+//! Times and spans of time as people write them: `2027-01-31T09:00:00Z`; `90s`, `15min`, `2h`, `30d`, `1w`, `1mo`, `1y`.
 
 use chrono::{DateTime, Months, TimeDelta, Utc};
 
 /// What a span looks like.
 const FORM: &str = "a whole number with a unit: s, min, h, d, w, mo (a calendar month) or y, such as 30d";
+
+/// The time of a text.
+///
+/// # Errors
+///
+/// The text is no time: a day alone is none, nor is a time without its offset.
+pub(super) fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    let time = DateTime::parse_from_rfc3339(text);
+    time.map(Into::into).map_err(|_| format!("`{text}` is not a time: write it like 2027-01-31T09:00:00Z"))
+}
 
 /// The time a span after `now`.
 ///
@@ -33,6 +43,16 @@ pub(super) fn after(now: DateTime<Utc>, text: &str) -> Result<DateTime<Utc>, Str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_has_a_day_a_time_of_day_and_an_offset() {
+        let read = |text: &str| time(text).map(|time| time.to_rfc3339());
+        assert_eq!(read("2027-01-31T09:00:00Z").unwrap(), "2027-01-31T09:00:00+00:00");
+        assert_eq!(read("2027-01-31T12:00:00.5+03:00").unwrap(), "2027-01-31T09:00:00.500+00:00");
+        for wrong in ["", "now", "2027-01-31", "2027-01-31T09:00:00", "31.01.2027", "2027-02-30T09:00:00Z"] {
+            assert!(read(wrong).unwrap_err().contains("write it like 2027-01-31T09:00:00Z"), "{wrong}");
+        }
+    }
 
     #[test]
     fn spans_have_units_and_months_are_those_of_the_calendar() {

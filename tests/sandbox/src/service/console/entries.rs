@@ -4,7 +4,7 @@ use flysk_domain::money::MicroCoins;
 use serde_json::Value;
 
 use super::super::bank_words::CardOutcome;
-use super::super::journal::{BankPayment, Entry, Occurrence, SentEvent, SubscriptionEntry};
+use super::super::occurrence::{BankPayment, Entry, Occurrence, SentEvent, SubscriptionEntry};
 use super::{moscow_time, roubles};
 
 /// An entry on the page.

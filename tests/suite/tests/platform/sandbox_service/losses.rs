@@ -1,6 +1,7 @@
 //! Hooks that get lost, and how they are found again.
 
 use flysk_simulators::{Control, Running, SimClock, vendor};
+use flysk_suite::ports::quiet_port;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -50,6 +51,23 @@ async fn lost_events_are_repeated_unless_flysk_believes_that_they_arrived() -> a
         sandbox.api(Method::GET, "/v1/backend/events?after_number=0&limit=100", &token, None).await?;
     assert_eq!(of_account(&known), [json!("delivered")], "{known}");
     assert!(!types(&backend).contains(&json!("deactivate")), "the backend must ask for it");
+    sandbox.stop()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_delivery_tells_what_the_backend_did_and_not_the_proxys_answer() -> anyhow::Result<()> {
+    let sandbox = start()?;
+    let url = json!({ "url": format!("http://127.0.0.1:{}/events", quiet_port()?) });
+    sandbox.control(Method::PUT, "/event-url", Some(&url)).await?;
+    let added = post(&sandbox, "/accounts", json!({ "subdomain": "second" })).await?;
+    assert_eq!(entries(&added, "event", &["event_type", "status"]), [[&json!("install"), &Value::Null]]);
+    let moved = post(&sandbox, "/clock/advance", json!({ "by": "1h" })).await?;
+    let failed = entries(&moved, "failed_job", &["kind", "reason"]);
+    let [kind, reason] = failed.first().expect("a failed job")[..] else { panic!("{failed:?}") };
+    assert_eq!(kind, "lifecycle.deliver_event", "{moved}");
+    let reason = reason.as_str().unwrap_or_default();
+    assert!(reason.starts_with("attempt 4 was the last: ") && reason.contains("refused"), "{reason}");
+    assert!(!reason.contains("502"), "{reason}");
     sandbox.stop()
 }
 

@@ -29,6 +29,7 @@ fn general() -> Vec<Refusal> {
         invalid("/clock/advance", json!({ "by": "20y" })),
         invalid("/clock/advance", json!({ "by": "1d", "fast": true })),
         invalid("/clock/advance", json!({ "to": "2027-01-31T08:59:59Z" })),
+        invalid("/clock/advance", json!({ "to": "2027-03-01" })),
         without_body(Method::GET, "/clock/advance", 405, "method_not_allowed"),
         without_body(Method::GET, "/nothing", 404, "not_found"),
         invalid("/cards", json!({ "then": "three_d_secure" })),
@@ -44,7 +45,9 @@ fn general() -> Vec<Refusal> {
         invalid("/secrets/rotate", json!({})),
         invalid("/secrets/rotate", json!({ "secret": "event_secret", "keep": "1" })),
         without_body(Method::GET, "/timeline?limit=0", 400, "invalid_request"),
+        without_body(Method::GET, "/timeline?limit=all", 400, "invalid_request"),
         without_body(Method::GET, "/timeline?kind=event", 400, "invalid_request"),
+        without_body(Method::GET, "/timeline?type=foo", 400, "invalid_request"),
     ]
 }
 
@@ -78,6 +81,25 @@ fn of_amocrm() -> Vec<Refusal> {
     ]
 }
 
+/// Bodies, and how the error begins: with the field.
+fn named() -> Vec<(&'static str, Value, &'static str)> {
+    vec![
+        (
+            "/cards",
+            json!({ "charges": ["paid", "gone"] }),
+            "`/charges/1`: unknown word `gone`, expected one of `paid`",
+        ),
+        ("/hooks/lose", json!({ "of": "bank", "next": 1.5 }), "`/next`: invalid type: floating point `1.5`"),
+        ("/accounts", json!({ "users": [{ "id": 1 }] }), "`/users/0`: missing field `name`"),
+        ("/accounts/31234567/notes", json!({ "duration": "long" }), "`/duration`: invalid type: string"),
+        (
+            "/clock/advance",
+            json!({ "to": "2027-03-01" }),
+            "`2027-03-01` is not a time: write it like 2027-01-31T09:00:00Z",
+        ),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_refused_with_a_code() -> anyhow::Result<()> {
     let sandbox = start()?;
@@ -87,6 +109,17 @@ async fn what_is_wrong_is_refused_with_a_code() -> anyhow::Result<()> {
         assert_eq!(seen, (status, Some(status.into()), Some(code)), "{method} {path} {body:?}: {problem}");
         assert!(!problem["detail"].as_str().unwrap_or_default().is_empty(), "{method} {path}: {problem}");
     }
+    for (path, body, told) in named() {
+        let (_, problem) = sandbox.ask(Method::POST, path, Some(&body)).await?;
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert!(detail.starts_with(told), "{path} {body}: {problem}");
+    }
+    let (_, problem) = sandbox.ask(Method::GET, "/timeline?type=foo", None).await?;
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    assert!(
+        detail.starts_with("`type` is one of event, charge, ") && detail.ends_with("not `foo`"),
+        "{problem}"
+    );
     let clock = sandbox.control(Method::GET, "/clock", None).await?;
     let now: Value = json!({ "now": START, "mode": "frozen" });
     assert_eq!(clock, now, "nothing of this has moved the clock");
