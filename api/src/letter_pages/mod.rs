@@ -32,8 +32,10 @@ fn answer(result: Result<Response, Problem>) -> Response {
     result.unwrap_or_else(|problem| {
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let page = match problem.problem_code() {
-            ProblemCode::NotFound => Page::new("Ссылка не подходит")
-                .say("Проверьте, что адрес скопирован целиком. То же самое можно сделать в настройках виджета в amoCRM."),
+            ProblemCode::NotFound => Page::new("Ссылка не подходит").say(
+                "Проверьте, что адрес скопирован целиком. Счета и карта видны на странице подписки, она открывается из \
+                 виджета.",
+            ),
             ProblemCode::InstallNotActive => Page::new("Виджет отключён в аккаунте, платить не нужно")
                 .say("Если виджет снова понадобится, подключите его в amoCRM и откройте подписку из него."),
             ProblemCode::PurchasesUnavailable => Page::new("Оплата сейчас не работает")

@@ -36,9 +36,7 @@ impl Letter {
         let action = match (links.pay, card) {
             (Some(url), _) => ("Оплатить", url.to_owned()),
             (None, Some(card)) => ("Отвязать карту", card.unlink.to_owned()),
-            (None, None) => {
-                ("Открыть настройки виджета", format!("https://{}/settings/widgets/", facts.host))
-            }
+            (None, None) => ("Открыть виджеты в amoCRM", format!("https://{}/settings/widgets/", facts.host)),
         };
         Self {
             subject: format!("{}: {title}", facts.widget),
@@ -51,6 +49,9 @@ impl Letter {
 }
 
 const FOOTER: &str = "Письмо отправлено автоматически на адрес, который указали для чеков.";
+
+/// Where subscriptions are bought and cancelled. Each vendor decides at which place of the widget the link to the page is.
+const WHERE: &str = "Страница подписки открывается из виджета.";
 
 /// Subject and paragraphs of a letter.
 fn subject_and_text(kind: MailKind, facts: &MailFacts) -> (String, Vec<String>) {
@@ -72,12 +73,12 @@ fn subject_and_text(kind: MailKind, facts: &MailFacts) -> (String, Vec<String>) 
         MailKind::TrialEnded => (
             "пробный период закончился".to_owned(),
             "Пробный период закончился.".to_owned(),
-            "Чтобы продолжить, оформите подписку в настройках виджета.".to_owned(),
+            format!("Чтобы продолжить, оформите подписку. {WHERE}"),
         ),
         MailKind::RenewalUpcoming if facts.renews => (
             format!("спишем оплату{until}"),
             format!("{} спишем с привязанной карты{sum} за следующий период подписки.", on.unwrap_or_default()),
-            "Отвязать карту или отменить подписку можно до этого дня в настройках виджета.".to_owned(),
+            format!("Отвязать карту или отменить подписку можно до этого дня. {WHERE}"),
         ),
         MailKind::RenewalUpcoming => (
             format!("подписка закончится{until}"),
@@ -100,12 +101,12 @@ fn subject_and_text(kind: MailKind, facts: &MailFacts) -> (String, Vec<String>) 
         MailKind::Expired => (
             "подписка закончилась".to_owned(),
             "Подписка закончилась, потому что следующий период не оплачен.".to_owned(),
-            "Данные сохранены. Чтобы продолжить, оформите подписку в настройках виджета.".to_owned(),
+            format!("Данные сохранены. Чтобы продолжить, оформите подписку. {WHERE}"),
         ),
         MailKind::TransferInvoice => (
             "счёт для организации".to_owned(),
             format!("Выставлен счёт для организации{until}. К оплате{sum}."),
-            "Счёт и его состояние видны на странице оплаты в настройках виджета.".to_owned(),
+            "Счёт и его состояние видны на странице оплаты, она открывается из виджета.".to_owned(),
         ),
     };
     (title, [first, then].map(|text| text.trim().to_owned()).into())
@@ -118,9 +119,10 @@ fn price_changing(facts: &MailFacts, until: &str, sum: &str) -> (String, String,
     (
         format!("новая цена подписки с{until}"),
         format!("Период подписки, который начнётся{until}, и следующие будут стоить{sum}{before}."),
-        "До этого дня цена не изменится. Если новая цена не подходит, отмените подписку в настройках виджета: она \
-         закончится вместе с оплаченным периодом."
-            .to_owned(),
+        format!(
+            "До этого дня цена не изменится. Если новая цена не подходит, отмените подписку: она закончится вместе с \
+             оплаченным периодом. {WHERE}"
+        ),
     )
 }
 
@@ -198,11 +200,23 @@ mod tests {
         assert!(!text.contains("заканчивается на") && text.contains("/unlink/x"), "{text}");
     }
 
+    /// A vendor's widget need not have anything of the subscription in its settings.
     #[test]
-    fn without_an_invoice_the_button_opens_the_settings() {
+    fn a_letter_says_where_subscriptions_are_bought_and_cancelled() {
+        for kind in
+            [MailKind::TrialEnded, MailKind::RenewalUpcoming, MailKind::PriceChanging, MailKind::Expired]
+        {
+            let text = Letter::compose(kind, &facts(), LINKS).text();
+            assert!(text.contains(WHERE) && !text.contains("настройках"), "{text}");
+        }
+    }
+
+    #[test]
+    fn without_an_invoice_the_button_opens_the_widgets_of_the_account() {
         let links = Links { pay: None, ..LINKS };
         let text = Letter::compose(MailKind::TrialEnding, &facts(), links).text();
         assert!(text.contains("закончится через 3 дня, 01.01.2027."), "{text}");
+        assert!(text.contains("Открыть виджеты в amoCRM:"), "{text}");
         assert!(text.contains("https://demo.amocrm.ru/settings/widgets/\n"), "{text}");
     }
 }

@@ -67,7 +67,7 @@ impl Letter {
                 ),
                 format!(
                     "Назначение платежа: {}. Доступ откроется, когда деньги поступят целиком. Счёт можно скачать на странице \
-                     оплаты в настройках виджета.",
+                     оплаты, она открывается из виджета.",
                     facts.purpose.trim_end_matches('.')
                 ),
             ),
@@ -85,7 +85,7 @@ impl Letter {
         Self {
             subject: format!("{}: {title}", facts.widget),
             paragraphs: vec![first, then, format!("Виджет «{}», аккаунт {}.", facts.widget, facts.host)],
-            action: ("Открыть настройки виджета", format!("https://{}/settings/widgets/", facts.host)),
+            action: ("Открыть виджеты в amoCRM", format!("https://{}/settings/widgets/", facts.host)),
             footer: FOOTER,
             switch_off: Some(switch_off.to_owned()),
         }
