@@ -47,7 +47,7 @@ pub(crate) struct VerifiedToken {
     pub(crate) is_admin: bool,
 }
 
-/// One-time token that amoCRM's page issues to a widget (`$authorizedAjax`).
+/// Token of a widget's page (`$authorizedAjax`), valid for 30 minutes. amoCRM calls it one-time; Flysk accepts it until it expires.
 #[derive(SecurityScheme)]
 #[oai(
     rename = "WidgetToken",

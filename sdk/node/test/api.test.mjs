@@ -98,6 +98,14 @@ test('a refusal has its class, code and request id', async () => {
   await assert.rejects(unused, (error) => error instanceof ApiError && error.code === 'subscriptions_not_used')
 })
 
+test('a request returns an error that a method throws', async () => {
+  const unknown = { account_id: 1 }
+  const answer = await flysk.request('GET', '/v1/backend/flycoins/balance', { query: unknown })
+  assert.deepEqual([answer.isSuccess, answer.status, answer.code], [false, 404, 'install_not_found'])
+  const thrown = flysk.getFlycoinBalance(unknown)
+  await assert.rejects(thrown, (error) => error instanceof ApiError && error.status === 404 && error.code === answer.code)
+})
+
 test("the gateway tells amoCRM's errors from Flysk's", async () => {
   assert.equal((await flysk.amocrm(accountId, 'GET', 'account')).id, accountId)
   const theirs = flysk.amocrm(accountId, 'POST', 'leads/notes', { body: [{ entity_id: 1 }] })

@@ -85,6 +85,14 @@ def test_a_refusal_has_its_class_code_and_request_id(flysk: Flysk, stand: Stand)
     assert caught_other.value.code == "subscriptions_not_used"
 
 
+def test_a_request_returns_an_error_that_a_method_raises(flysk: Flysk) -> None:
+    answer = flysk.request("GET", "/v1/backend/flycoins/balance", query={"account_id": 1})
+    assert (answer.is_success, answer.status, answer.code) == (False, 404, "install_not_found")
+    with pytest.raises(ApiError) as caught:
+        flysk.get_flycoin_balance(account_id=1)
+    assert (caught.value.status, caught.value.code) == (answer.status, answer.code)
+
+
 def test_the_gateway_tells_amocrms_errors_from_flysks(flysk: Flysk, stand: Stand) -> None:
     account = stand.account_id
     assert flysk.amocrm(account, "GET", "account")["id"] == account

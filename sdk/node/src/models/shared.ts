@@ -25,6 +25,7 @@ export type AccessReason =
   | 'expired'
   | 'cancelled'
   | 'no_seat'
+  | 'not_sold'
   | (string & {})
 
 /** Whether the account, or the user who asks, may use the widget. */

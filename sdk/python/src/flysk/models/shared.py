@@ -29,6 +29,7 @@ AccessReason = Literal[
     "expired",
     "cancelled",
     "no_seat",
+    "not_sold",
 ]
 """Reason of a level of access. Reasons may be added."""
 
