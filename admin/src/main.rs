@@ -1,14 +1,15 @@
 //! `flysk-admin`: serves the admin panel, and creates its operators.
 
 use std::io::Write as _;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use flysk_admin::commands::{operator_create, operator_list, operator_reset};
+use flysk_admin::commands::{operator_create, operator_list, operator_reset, operator_unlock};
 use flysk_admin::routes::{self, Only};
 use flysk_admin::{Config, Deps};
 use flysk_config::Env;
-use flysk_config::process::{Shutdown, cli, health, metrics, telemetry};
+use flysk_config::process::{Shutdown, cli, exit_code, health, metrics, telemetry};
 use poem::Server;
 use poem::listener::TcpListener;
 
@@ -44,6 +45,11 @@ enum Command {
     /// The way in when the second factor is lost. The audit log records it.
     #[command(name = "operator:reset")]
     OperatorReset(operator_reset::Reset),
+    /// Lift the lock-out of an operator after too many wrong passwords or codes.
+    ///
+    /// The lock-out of an address ends by itself. The audit log records it.
+    #[command(name = "operator:unlock")]
+    OperatorUnlock(operator_unlock::Unlock),
     /// List all operators, one line each: id, login, role, state, name.
     #[command(name = "operator:list")]
     OperatorList,
@@ -56,8 +62,11 @@ enum Command {
     CliReference,
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Cli::parse();
+fn main() -> ExitCode {
+    exit_code(run(Cli::parse()))
+}
+
+fn run(args: Cli) -> anyhow::Result<()> {
     if let Command::CliReference = args.command {
         return Ok(std::io::stdout().write_all(cli::reference::<Cli>().as_bytes())?);
     }
@@ -69,6 +78,7 @@ fn main() -> anyhow::Result<()> {
             Command::Healthcheck => Ok(health::check(config.admin.listen, "/readyz").await?),
             Command::OperatorCreate(create) => Box::pin(create.run(config)).await,
             Command::OperatorReset(reset) => Box::pin(reset.run(config)).await,
+            Command::OperatorUnlock(unlock) => Box::pin(unlock.run(config)).await,
             Command::OperatorList => Box::pin(operator_list::run(config)).await,
             Command::CliReference => Ok(()),
         }

@@ -5,10 +5,10 @@ use std::io::Write as _;
 use anyhow::Context as _;
 use clap::Args;
 use flysk_store::admin::{operators, passkeys, recovery_codes, sessions};
-use flysk_store::{StoreError, repeat_while};
+use flysk_store::repeat_while;
 use secrecy::ExposeSecret as _;
 
-use super::{open, record};
+use super::{is_contended, open, record};
 use crate::config::Config;
 use crate::sign_in::password;
 
@@ -50,8 +50,4 @@ impl Reset {
         )?;
         Ok(())
     }
-}
-
-fn is_contended(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<sqlx::Error>()).any(StoreError::may_run_again)
 }

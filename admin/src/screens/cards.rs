@@ -1,6 +1,7 @@
 //! Saved cards of an account, and unlinking one for its owner.
 
 use flysk_domain::id::{CardId, InstallId};
+use flysk_services::invoice_payments::find_chargeable_card;
 use flysk_services::subscriptions::{Actor, settings_of, unlink_saved_card};
 use flysk_store::platform::invoice_payments::{self, Card};
 use flysk_store::platform::{subscriptions, widgets};
@@ -15,6 +16,8 @@ use crate::view::{Cell, Field, Form, Row, Section, Table, Tone};
 pub(super) struct SavedCards {
     cards: Vec<Card>,
     renews: Option<CardId>,
+    /// Whether the seller can charge the one for renewals; not if it was saved at another terminal.
+    is_chargeable: bool,
     subscription: Option<flysk_domain::id::SubscriptionId>,
 }
 
@@ -22,9 +25,14 @@ impl SavedCards {
     /// Reads the cards of an install.
     pub(super) async fn of_install(conn: &mut Conn, install: InstallId) -> StoreResult<Self> {
         let row = subscriptions::find_subscription_of_install(conn, install).await?;
+        let chargeable = match &row {
+            Some(row) => find_chargeable_card(conn, row).await?,
+            None => None,
+        };
         Ok(Self {
             cards: invoice_payments::list_all_cards(conn, install).await?,
             renews: row.as_ref().and_then(|row| row.card_id),
+            is_chargeable: chargeable.is_some(),
             subscription: row.map(|row| row.id),
         })
     }
@@ -33,7 +41,8 @@ impl SavedCards {
     pub(super) fn rows(&self) -> Vec<Row> {
         let state = |card: &Card| match (card.unlinked_at, self.renews == Some(card.id)) {
             (Some(_), _) => Cell::state("отвязана", Tone::Quiet),
-            (None, true) => Cell::state("для продлений", Tone::Good),
+            (None, true) if self.is_chargeable => Cell::state("для продлений", Tone::Good),
+            (None, true) => Cell::state("для продлений, но списать нельзя", Tone::Bad),
             (None, false) => Cell::state("сохранена", Tone::Busy),
         };
         let row = |card: &Card| {

@@ -151,6 +151,7 @@ fn subscriptions_routes() -> Vec<Route> {
         Route::post("/subscriptions/:id/bonus", subscriptions::grant_bonus),
         Route::post("/subscriptions/:id/cancel", subscriptions::cancel),
         Route::post("/subscriptions/:id/restore", subscriptions::restore),
+        Route::post("/subscriptions/:id/reinstate", subscriptions::reinstate),
         Route::post("/subscriptions/:id/end-review", subscriptions::end_review),
         Route::post("/subscriptions/:id/free-seat", subscriptions::free_seat),
         Route::post("/installs/:id/subscription", subscriptions::start),
@@ -168,6 +169,7 @@ fn billing() -> Vec<Route> {
         Route::get("/invoices/:id", invoices::show),
         Route::post("/invoices/:id/mark-paid", invoices::mark_paid),
         Route::post("/invoices/:id/void", invoices::void),
+        Route::post("/invoices/:id/clear-lock", invoices::clear_lock),
         Route::post("/invoices/:id/refund", invoices::refund),
         Route::get("/payments", lists::show::<payments::Payments, Support>),
         Route::get("/payments/:id", payments::show),
@@ -229,5 +231,6 @@ fn system() -> Vec<Route> {
         Route::get("/operators/:id", operators::show),
         Route::post("/operators/:id/access", operators::change_access),
         Route::post("/operators/:id/reset", operators::reset),
+        Route::post("/operators/:id/unlock", operators::unlock),
     ]
 }

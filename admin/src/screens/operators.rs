@@ -14,6 +14,7 @@ use super::audit::acts_section;
 use super::me::sessions_section;
 use crate::http::{Fault, Owner, Pairs, Record, Visit};
 use crate::operators_rules::{check_login, check_name};
+use crate::sign_in::lockout::{self, Locks};
 use crate::sign_in::password;
 use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, Tone, labels};
 
@@ -85,6 +86,7 @@ pub(crate) async fn show(visit: Visit<Owner>) -> Result<Response, Fault> {
     let open = sessions::list_open(&mut conn, id, visit.deps.clock().now()).await?;
     let keys = passkeys::list(&mut conn, id).await?;
     let acts = audit::list_of_subject(&mut conn, "operator", &id.to_string(), ACTS_SHOWN).await?;
+    let locks = Locks::find(&mut conn, &operator.login, visit.deps.clock().now()).await?;
     let mut page = DetailPage::new(visit.layout(operator.name.clone()));
     page.state = Some(state(&operator));
     page.links = vec![Cell::link(format!("/audit?operator={id}"), "Действия оператора")];
@@ -95,11 +97,14 @@ pub(crate) async fn show(visit: Visit<Owner>) -> Result<Response, Fault> {
         ("Права", Cell::text(labels::rights(&operator.rights))),
         ("Второй фактор", Cell::time(operator.totp_confirmed_at)),
         ("Ключей доступа", Cell::number(keys.len())),
+        ("Вход заблокирован до", Cell::time(locks.sign_in)),
+        ("Коды в сеансе заблокированы до", Cell::time(locks.proof)),
         ("Отключён", Cell::time(operator.disabled_at)),
         ("Создан", Cell::time(operator.created_at)),
     ];
     if id != visit.who.id {
-        page.acts = vec![
+        page.acts = locks.any().then(|| unlock_form(id)).into_iter().collect();
+        page.acts.extend([
             Form::act(format!("/operators/{id}/access"), "Роль и доступ", "Сохранить")
                 .text("Отключённый оператор не может войти, его сеансы завершаются.")
                 .field(role_field().value(operator.role.code()))
@@ -110,10 +115,16 @@ pub(crate) async fn show(visit: Visit<Owner>) -> Result<Response, Fault> {
             Form::act(format!("/operators/{id}/reset"), "Новый пароль и второй фактор", "Сбросить")
                 .text("Для оператора, который потерял второй фактор. Сеансы завершаются.")
                 .danger(),
-        ];
+        ]);
     }
     page.sections = vec![sessions_section(&open, None), acts_section(&acts)];
     visit.page(&page)
+}
+
+fn unlock_form(id: OperatorId) -> Form {
+    Form::act(format!("/operators/{id}/unlock"), "Снять блокировку входа", "Снять").text(
+        "После неверных паролей или кодов. Попытки будут считаться заново. Блокировка адреса, с которого входили, пройдёт сама.",
+    )
 }
 
 /// `POST /operators/create`: shows the password once.
@@ -226,4 +237,27 @@ pub(crate) async fn reset(visit: Visit<Owner>) -> Result<Response, Fault> {
     };
     let login = repeat_contended(write).await?;
     password_page(&visit, &format!("Доступ оператора {login} сброшен"), password.expose_secret())
+}
+
+/// `POST /operators/:id/unlock`. A form that was sent twice is refused: nothing is counted any more.
+pub(crate) async fn unlock(visit: Visit<Owner>) -> Result<Response, Fault> {
+    let reason = visit.reason()?;
+    let write = || async {
+        let mut act = visit.begin().await?;
+        let operator = lock_other(&visit, &mut act).await?;
+        let now = act.now();
+        let counted = lockout::lift(&mut act, &operator.login, now).await?;
+        let before = counted.ok_or_else(|| Fault::conflict("Неверных попыток у этого оператора нет."))?;
+        act.commit(Record {
+            action: "operator.unlock",
+            subject: ("operator", operator.id.to_string()),
+            reason,
+            before,
+            after: Value::Null,
+        })
+        .await?;
+        Ok::<_, Fault>(operator.id)
+    };
+    let id = repeat_contended(write).await?;
+    Ok(visit.done(&format!("/operators/{id}"), "Блокировка снята."))
 }

@@ -1,9 +1,11 @@
-//! Counting of attempts, per account and per address.
+//! Counting of attempts, per account and per address, and lifting of an operator's lock-out.
 
-use flysk_domain::admin::{ACCOUNT_ATTEMPTS, ADDRESS_ATTEMPTS};
+use chrono::{DateTime, Utc};
+use flysk_domain::admin::{ACCOUNT_ATTEMPTS, ADDRESS_ATTEMPTS, LoginAttempts};
 use flysk_domain::platform::purchases::Email;
 use flysk_store::admin::login_attempts;
-use flysk_store::repeat_contended;
+use flysk_store::{Conn, StoreResult, repeat_contended};
+use serde_json::{Value, json};
 
 use crate::deps::Deps;
 use crate::http::Fault;
@@ -95,6 +97,61 @@ impl Counters {
     }
 }
 
+/// Ends of the lock-outs of an operator that are in force.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Locks {
+    /// From signing in.
+    pub(crate) sign_in: Option<DateTime<Utc>>,
+    /// From giving codes in a session.
+    pub(crate) proof: Option<DateTime<Utc>>,
+}
+
+impl Locks {
+    /// The lock-outs of an operator now, for a page.
+    pub(crate) async fn find(conn: &mut Conn, login: &str, now: DateTime<Utc>) -> StoreResult<Self> {
+        let [sign_in, proof] = subjects_of_operator(login);
+        let counted = login_attempts::find(conn, &sign_in).await?;
+        let sign_in = counted.and_then(|attempts| attempts.locked_at(now));
+        let counted = login_attempts::find(conn, &proof).await?;
+        Ok(Self { sign_in, proof: counted.and_then(|attempts| attempts.locked_at(now)) })
+    }
+
+    /// Whether one is in force.
+    pub(crate) const fn any(&self) -> bool {
+        self.sign_in.is_some() || self.proof.is_some()
+    }
+}
+
+/// The counters of an operator, whatever the address: of signing in, and of codes in a session.
+fn subjects_of_operator(login: &str) -> [String; 2] {
+    [Counters::of(login, "").account, Counters::of_proof(login, "").account]
+}
+
+/// Lifts the lock-out of an operator in the caller's transaction: its attempts are counted anew. Those of addresses, which others
+/// may share, stay. Returns what was counted, for the audit log; `None` if nothing was, so that there is nothing to lift.
+///
+/// The panel's act and the command `operator:unlock` call it, each with its record.
+pub(crate) async fn lift(conn: &mut Conn, login: &str, now: DateTime<Utc>) -> StoreResult<Option<Value>> {
+    let [sign_in, proof] = subjects_of_operator(login);
+    let (sign_in, proof) = (forget(conn, &sign_in, now).await?, forget(conn, &proof, now).await?);
+    if sign_in.attempts == 0 && proof.attempts == 0 {
+        return Ok(None);
+    }
+    Ok(Some(json!({
+        "attempts": sign_in.attempts,
+        "locked_until": sign_in.locked_until,
+        "code_attempts": proof.attempts,
+        "codes_locked_until": proof.locked_until,
+    })))
+}
+
+/// Removes a counter; returns what it had counted.
+async fn forget(conn: &mut Conn, subject: &str, now: DateTime<Utc>) -> StoreResult<LoginAttempts> {
+    let counted = login_attempts::lock(conn, subject, now).await?;
+    login_attempts::clear(conn, subject).await?;
+    Ok(counted)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +179,7 @@ mod tests {
     #[test]
     fn a_code_in_a_session_is_counted_apart_from_signing_in() {
         let (sign_in, proof) = (Counters::of("anna", "x"), Counters::of_proof("anna", "x"));
+        assert_eq!(subjects_of_operator("anna"), [sign_in.account.clone(), proof.account.clone()]);
         assert_ne!(proof.account, sign_in.account);
         assert_eq!(proof.address, sign_in.address);
     }

@@ -48,12 +48,13 @@ pub(crate) const MEANS: [(&str, &str); 4] = [
 ];
 
 /// Why an invoice is void, by code.
-pub(crate) const VOID_REASONS: [(&str, &str); 10] = [
+pub(crate) const VOID_REASONS: [(&str, &str); 11] = [
     ("bonus", "начислены бонусные дни"),
     ("cancelled", "подписка отменена"),
     ("discarded", "клиент отказался"),
     ("expired", "подписка закончилась без оплаты"),
     ("not_paid", "не оплачен в срок"),
+    ("not_sold", "виджет не продавал подписок"),
     ("operator", "аннулировал оператор"),
     ("period_over", "период прошёл"),
     ("reinstated", "подписку восстановил оператор"),
@@ -77,7 +78,7 @@ pub(crate) fn transfer_end(code: &str) -> &str {
 }
 
 /// Names of actions on a subscription, by code.
-pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 35] = [
+pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 36] = [
     ("activated", "первый период оплачен"),
     ("bonus_granted", "начислены бонусные дни"),
     ("cancel_requested", "отмена в конце периода"),
@@ -104,6 +105,7 @@ pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 35] = [
     ("renewal_forced", "продление оператором"),
     ("renewal_opened", "счёт за следующий период"),
     ("renewal_upcoming", "скоро списание"),
+    ("renewal_withdrawn", "продление отозвано: виджет не продавал подписок"),
     ("renewed", "продлена"),
     ("reopened", "возобновлена поздней оплатой"),
     ("restored", "отмена отозвана"),
@@ -116,11 +118,12 @@ pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 35] = [
 ];
 
 /// Reasons of a subscription's access, by code.
-pub(crate) const ACCESS_REASONS: [(&str, &str); 11] = [
+pub(crate) const ACCESS_REASONS: [(&str, &str); 12] = [
     ("cancelled", "подписка отменена"),
     ("expired", "подписка закончилась без оплаты"),
     ("granted", "период подарен"),
     ("no_seat", "нет места у пользователя"),
+    ("not_sold", "виджет не продаёт подписок"),
     ("not_subscribed", "ничего не куплено"),
     ("paid", "период оплачен"),
     ("payment_overdue", "следующий период не оплачен"),

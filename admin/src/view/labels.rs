@@ -195,7 +195,7 @@ impl Labeled for SubscriptionState {
 }
 
 /// Acts of operators in the audit log, by code.
-pub(crate) const ACTIONS: [(&str, &str); 96] = [
+pub(crate) const ACTIONS: [(&str, &str); 99] = [
     ("account.erase", "стирание данных аккаунта"),
     ("account.erased", "данные аккаунта стёрты"),
     ("approval.decline", "отклонение заявки"),
@@ -217,6 +217,7 @@ pub(crate) const ACTIONS: [(&str, &str); 96] = [
     ("install.return_balance", "возврат денег с баланса фирмы"),
     ("install.switch_off", "выключение виджета"),
     ("install.switch_on", "включение виджета"),
+    ("invoice.clear_lock", "снятие блокировки платежа"),
     ("invoice.mark_paid", "отметка счёта оплаченным"),
     ("invoice.refund", "возврат по счёту"),
     ("invoice.void", "аннулирование счёта"),
@@ -238,6 +239,7 @@ pub(crate) const ACTIONS: [(&str, &str); 96] = [
     ("operator.reset", "сброс доступа оператора"),
     ("operator.sign_in", "вход в панель"),
     ("operator.step_up", "подтверждение второго фактора"),
+    ("operator.unlock", "снятие блокировки входа"),
     ("package.offer", "пакет выставлен на продажу"),
     ("package.retire", "пакет снят с продажи"),
     ("payment.refresh", "запрос к банку о платеже"),
@@ -254,6 +256,7 @@ pub(crate) const ACTIONS: [(&str, &str); 96] = [
     ("subscription.end_review", "конец разбора подписки"),
     ("subscription.free_seat", "освобождение места"),
     ("subscription.quote", "расчёт цены изменения"),
+    ("subscription.reinstate", "восстановление подписки"),
     ("subscription.renew", "продление подписки"),
     ("subscription.restore", "отзыв отмены подписки"),
     ("subscription.start", "создание подписки"),

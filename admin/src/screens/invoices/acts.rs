@@ -1,4 +1,4 @@
-//! Marking an invoice as paid, and voiding it.
+//! Marking an invoice as paid, voiding it, and clearing the lock of a payment that nobody decides.
 
 use flysk_domain::TextEnum as _;
 use flysk_domain::id::InvoiceId;
@@ -14,16 +14,26 @@ use crate::http::{Billing, Fault, Record, Visit};
 use crate::screens::subscriptions::to_fault;
 use crate::view::Form;
 
-/// Forms for an open invoice.
-pub(super) fn forms(id: InvoiceId) -> Vec<Form> {
-    vec![
+/// Forms for an open invoice. `is_locked`: a payment keeps it from being paid by another one, and may be ended.
+pub(super) fn forms(id: InvoiceId, is_locked: bool) -> Vec<Form> {
+    let clear = Form::act(format!("/invoices/{id}/clear-lock"), "Снять блокировку платежа", "Снять")
+        .text(
+            "После сверки в кабинете банка. Платёж, который банк не решил в срок, станет неоплаченным, и счёт можно будет оплатить \
+             снова. Деньги, которые всё же придут, зачтутся или вернутся.",
+        )
+        .danger();
+    let mut forms = vec![
         Form::act(format!("/invoices/{id}/mark-paid"), "Отметить оплаченным", "Отметить").text(
             "Деньги пришли мимо Flysk, например переводом на счёт. Период начнётся как при обычной оплате.",
         ),
         Form::act(format!("/invoices/{id}/void"), "Аннулировать", "Аннулировать")
             .text("Счёт больше нельзя оплатить. Аннулированное продление заканчивает подписку.")
             .danger(),
-    ]
+    ];
+    if is_locked {
+        forms.push(clear);
+    }
+    forms
 }
 
 fn state_of(invoice: &Invoice) -> serde_json::Value {
@@ -74,4 +84,26 @@ pub(crate) async fn void(visit: Visit<Billing>) -> Result<Response, Fault> {
     };
     repeat_contended(run).await?;
     Ok(visit.done(&format!("/invoices/{id}"), "Счёт аннулирован."))
+}
+
+/// `POST /invoices/:id/clear-lock`. A form that was sent twice is refused: nothing is open any more.
+pub(crate) async fn clear_lock(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let (id, reason): (InvoiceId, _) = (visit.request.id()?, visit.reason()?);
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let invoice = subscriptions::find_invoice(&mut act, id).await?.ok_or(Fault::NotFound)?;
+        let by = OperatorAct { operator: &visit.who.login, reason };
+        let ended = services::clear_payment_lock(act.unit(), visit.deps.clock(), id, by).await;
+        let ended = ended.map_err(to_fault)?;
+        act.commit(Record {
+            action: "invoice.clear_lock",
+            subject: ("invoice", id.to_string()),
+            reason,
+            before: state_of(&invoice),
+            after: json!({ "ended_payment": ended }),
+        })
+        .await
+    };
+    repeat_contended(run).await?;
+    Ok(visit.done(&format!("/invoices/{id}"), "Блокировка снята, счёт можно оплатить снова."))
 }

@@ -1,11 +1,11 @@
-//! Invoices of subscriptions: list, the page of one, marking as paid, voiding, refund.
+//! Invoices of subscriptions: list, the page of one, marking as paid, voiding, clearing a payment's lock, refund.
 
 mod acts;
 mod list;
 mod refund;
 mod show;
 
-pub(super) use acts::{mark_paid, void};
+pub(super) use acts::{clear_lock, mark_paid, void};
 pub(crate) use list::Invoices;
 pub(super) use refund::{form_of as refund_form, refund, refund_in};
 pub(super) use show::{lines_table, refunds_table, show};

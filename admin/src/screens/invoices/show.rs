@@ -1,6 +1,7 @@
 //! The page of one invoice: what it sells, attempts to pay it, refunds, receipts, answers of the bank.
 
 use flysk_domain::id::InvoiceId;
+use flysk_domain::platform::invoice_payments::may_be_cleared;
 use flysk_domain::platform::subscriptions::{InvoiceState, QuoteLine};
 use flysk_store::Conn;
 use flysk_store::admin::audit;
@@ -45,7 +46,10 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     );
     if visit.who.may::<Billing>() {
         if invoice.state == InvoiceState::Open {
-            page.acts = acts::forms(id);
+            let now = visit.deps.clock().now();
+            let open = invoice_payments::find_open_attempt(&mut conn, id).await?;
+            let is_locked = open.is_some_and(|attempt| may_be_cleared(attempt.state, attempt.age(now)));
+            page.acts = acts::forms(id, is_locked);
         }
         page.acts.extend(refund::form_of(&invoice, visit.deps.clock()));
     }

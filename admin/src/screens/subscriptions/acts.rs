@@ -5,6 +5,7 @@ use flysk_domain::id::{InstallId, SubscriptionId};
 use flysk_domain::platform::subscriptions::{
     CancelOutcome, RefundReason, ReinstateRefusal, SubscriptionSettings,
 };
+use flysk_services::invoice_payments::find_chargeable_card;
 use flysk_services::subscriptions::{
     self as services, Actor, CancelError, OperatorAct, OperatorError, settings_of,
 };
@@ -61,15 +62,16 @@ pub(crate) async fn renew(visit: Visit<Billing>) -> Result<Response, Fault> {
         let invoice = services::force_renewal(act.unit(), visit.deps.clock(), &settings, &row, by)
             .await
             .map_err(to_fault)?;
+        let is_charged = find_chargeable_card(&mut act, &row).await?.is_some();
         let after = json!({ "invoice": invoice.id, "total_kopecks": invoice.total });
         act.commit(record("subscription.renew", id, reason, &row, after)).await?;
-        Ok::<_, Fault>((invoice.total, row.card_id.is_some()))
+        Ok::<_, Fault>((invoice.total, row.card_id.is_some(), is_charged))
     };
-    let (total, has_card) = repeat_contended(run).await?;
-    let how = if has_card {
-        "карта списывается"
-    } else {
-        "ждёт клиента: карты нет"
+    let (total, has_card, is_charged) = repeat_contended(run).await?;
+    let how = match (has_card, is_charged) {
+        (_, true) => "карта списывается",
+        (true, false) => "ждёт клиента: с его карты списать нельзя, она сохранена на другом терминале",
+        (false, false) => "ждёт клиента: карты нет",
     };
     Ok(visit.done(&format!("/subscriptions/{id}"), &format!("Счёт на {}: {how}.", format::roubles(total))))
 }
@@ -137,6 +139,25 @@ pub(crate) async fn restore(visit: Visit<Billing>) -> Result<Response, Fault> {
     };
     repeat_contended(run).await?;
     Ok(visit.done(&format!("/subscriptions/{id}"), "Отмена отозвана."))
+}
+
+/// `POST /subscriptions/:id/reinstate`. A form that was sent twice is refused: the subscription has not ended any more.
+pub(crate) async fn reinstate(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let (id, reason): (SubscriptionId, _) = (visit.request.id()?, visit.reason()?);
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let (row, settings) = lock(&mut act, id).await?;
+        let by = OperatorAct { operator: &visit.who.login, reason };
+        let invoice = services::reinstate(act.unit(), visit.deps.clock(), &settings, &row, by)
+            .await
+            .map_err(to_fault)?;
+        let after = json!({ "invoice": invoice.id, "total_kopecks": invoice.total });
+        act.commit(record("subscription.reinstate", id, reason, &row, after)).await?;
+        Ok::<_, Fault>(invoice.total)
+    };
+    let total = repeat_contended(run).await?;
+    let told = format!("Подписка восстановлена, счёт на {} ждёт оплаты.", format::roubles(total));
+    Ok(visit.done(&format!("/subscriptions/{id}"), &told))
 }
 
 /// `POST /subscriptions/:id/end-review`.

@@ -2,8 +2,10 @@
 
 use flysk_domain::TextEnum as _;
 use flysk_domain::id::SubscriptionId;
-use flysk_domain::platform::subscriptions::{InvoiceState, PendingChange, SubscriptionState};
-use flysk_services::subscriptions::{SubscriptionDetails, list_occupied_seats, load_details};
+use flysk_domain::platform::subscriptions::{
+    AccessReason, InvoiceState, PendingChange, SubscriptionState, moscow_day,
+};
+use flysk_services::subscriptions::{SubscriptionDetails, list_occupied_seats, load_details, settings_of};
 use flysk_store::admin::lists::invoices::{self, InvoiceFilter, InvoiceListRow};
 use flysk_store::platform::subscriptions::{self, Action, Invoice, Plan};
 use flysk_store::platform::widgets;
@@ -48,7 +50,8 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     ];
     page.facts = facts(&details, &all);
     if visit.who.may::<Billing>() {
-        page.acts = acts(&details);
+        let (today, settings) = (moscow_day(visit.deps.clock().now()), settings_of(&widget));
+        page.acts = acts(&details, details.row.subscription.reinstated(today, &settings).is_ok());
         page.acts.extend(quote::forms(&details, &plans));
         page.acts.extend(quote::withdraw_form(&details));
         page.acts.extend(refundable.and_then(|invoice| refund_form(&invoice, visit.deps.clock())));
@@ -118,7 +121,7 @@ fn facts(details: &SubscriptionDetails, plans: &[Plan]) -> Vec<(&'static str, Ce
         ("Следующий период оплачен до", day(subscription.prepaid.map(|period| period.until))),
         ("Закончится с периодом", Cell::flag(subscription.cancels)),
         ("Ждёт решения", Cell::flag(subscription.needs_person)),
-        ("Автопродление", Cell::flag(row.card_id.is_some())),
+        ("Автопродление", renewal(details)),
         ("Ждут следующего периода", Cell::text(pending.join(", "))),
         ("Следующий шаг", Cell::time(row.next_due_at)),
         ("Версия", Cell::number(row.version)),
@@ -126,8 +129,29 @@ fn facts(details: &SubscriptionDetails, plans: &[Plan]) -> Vec<(&'static str, Ce
     ]
 }
 
+/// Whether the card is charged for the next period; if there is one and it is not, why.
+fn renewal(details: &SubscriptionDetails) -> Cell {
+    let subscription = &details.row.subscription;
+    if details.row.card_id.is_none() {
+        return Cell::flag(false);
+    }
+    Cell::text(if subscription.state.can_start() {
+        "нет: подписка закончилась"
+    } else if subscription.cancels {
+        "нет: подписка закончится с периодом"
+    } else if !details.can_charge_card {
+        "нет: карта сохранена на другом терминале, не у продавца, списать с неё нельзя. Следующий период клиент оплачивает сам"
+    } else if subscription.needs_person {
+        "приостановлено: подписка ждёт решения"
+    } else if details.access.reason == AccessReason::NotSold {
+        "приостановлено: виджет не продаёт подписок"
+    } else {
+        return Cell::flag(true);
+    })
+}
+
 /// The acts that the state allows.
-fn acts(details: &SubscriptionDetails) -> Vec<Form> {
+fn acts(details: &SubscriptionDetails, can_reinstate: bool) -> Vec<Form> {
     let (id, subscription) = (details.row.id, &details.row.subscription);
     let mut acts = vec![
         Form::act(format!("/subscriptions/{id}/bonus"), "Бонусные дни", "Начислить")
@@ -142,7 +166,7 @@ fn acts(details: &SubscriptionDetails) -> Vec<Form> {
         acts.push(
             Form::act(format!("/subscriptions/{id}/renew"), "Продлить сейчас", "Продлить")
                 .text(
-                    "Счёт за следующий период. Если есть карта, она будет списана; иначе счёт ждёт клиента.",
+                    "Счёт за следующий период. Если с карты можно списать, она будет списана; иначе счёт ждёт клиента.",
                 )
                 .field(Field::hidden("seen", details.row.version)),
         );
@@ -158,6 +182,12 @@ fn acts(details: &SubscriptionDetails) -> Vec<Form> {
                     .danger(),
             );
         }
+    }
+    if can_reinstate {
+        acts.push(
+            Form::act(format!("/subscriptions/{id}/reinstate"), "Восстановить подписку", "Восстановить")
+                .text("Откроется счёт за период, который следует за последним. Сам он с карты не спишется."),
+        );
     }
     if subscription.needs_person {
         acts.push(

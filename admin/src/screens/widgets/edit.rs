@@ -3,7 +3,7 @@
 use flysk_domain::id::WidgetId;
 use flysk_domain::platform::billing::{BillingSettings, InvalidBilling};
 use flysk_domain::platform::subscriptions::InvalidSettings;
-use flysk_services::subscriptions::{list_losing_access, start_missing_trials};
+use flysk_services::subscriptions::{begin_sale, list_losing_access};
 use flysk_services::widgets::{EventUrlError, check_event_url, check_redirect_uri};
 use flysk_store::platform::widgets::{self, Changes, Widget};
 use flysk_store::{Conn, repeat_contended};
@@ -85,7 +85,7 @@ pub(crate) async fn update(visit: Visit<Operator>) -> Result<Response, Fault> {
         Ok::<_, Fault>(sells_now.then_some(after))
     };
     if let Some(widget) = repeat_contended(run).await? {
-        start_missing_trials(&visit.deps.outbox, &visit.request.trace, &widget).await?;
+        begin_sale(&visit.deps.outbox, &visit.request.trace, &widget).await?;
     }
     Ok(visit.done(&format!("/widgets/{id}"), "Параметры сохранены."))
 }

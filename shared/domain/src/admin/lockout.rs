@@ -31,13 +31,18 @@ impl LoginAttempts {
         Self { attempts: 0, first_at: now, locked_until: None }
     }
 
+    /// End of the lock-out that is in force at `now`.
+    pub fn locked_at(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.locked_until.filter(|until| *until > now)
+    }
+
     /// Counts an attempt at `now` if it is admitted. The attempt that reaches `limit` is admitted and begins a lock-out.
     ///
     /// # Errors
     ///
     /// The end of the lock-out, if one is in force.
     pub fn admit(self, now: DateTime<Utc>, limit: u32) -> Result<Self, DateTime<Utc>> {
-        if let Some(until) = self.locked_until.filter(|until| *until > now) {
+        if let Some(until) = self.locked_at(now) {
             return Err(until);
         }
         let is_over = self.locked_until.is_some() || now - self.first_at >= ATTEMPT_WINDOW;
@@ -70,6 +75,8 @@ mod tests {
         }
         let until = start() + LOCK_DURATION;
         assert_eq!(attempts.admit(until - TimeDelta::seconds(1), ACCOUNT_ATTEMPTS), Err(until));
+        assert_eq!(attempts.locked_at(until - TimeDelta::seconds(1)), Some(until));
+        assert_eq!(attempts.locked_at(until), None);
         assert_eq!(attempts.admit(until, ACCOUNT_ATTEMPTS).unwrap().attempts, 1);
     }
 

@@ -12,6 +12,22 @@ struct Row {
     locked_until: Option<DateTime<Utc>>,
 }
 
+impl From<Row> for LoginAttempts {
+    fn from(row: Row) -> Self {
+        Self { attempts: row.attempts, first_at: row.first_at, locked_until: row.locked_until }
+    }
+}
+
+/// Finds the counter of a subject, without locking it; `None` if no attempt is counted.
+pub async fn find(conn: &mut Conn, subject: &str) -> StoreResult<Option<LoginAttempts>> {
+    let row: Option<Row> =
+        sqlx::query_as("SELECT attempts, first_at, locked_until FROM login_attempts WHERE subject = ?")
+            .bind(subject)
+            .fetch_optional(conn)
+            .await?;
+    Ok(row.map(Into::into))
+}
+
 /// Reads the counter of a subject (`account:…`, `proof:…` or `address:…`) and locks its row until the transaction ends; inserts it if
 /// there is none.
 pub async fn lock(conn: &mut Conn, subject: &str, now: DateTime<Utc>) -> StoreResult<LoginAttempts> {
@@ -29,7 +45,7 @@ pub async fn lock(conn: &mut Conn, subject: &str, now: DateTime<Utc>) -> StoreRe
     .bind(subject)
     .fetch_one(conn)
     .await?;
-    Ok(LoginAttempts { attempts: row.attempts, first_at: row.first_at, locked_until: row.locked_until })
+    Ok(row.into())
 }
 
 /// Writes a counter; the caller holds the row's lock.
@@ -44,7 +60,7 @@ pub async fn write(conn: &mut Conn, subject: &str, attempts: &LoginAttempts) -> 
     Ok(())
 }
 
-/// Removes a counter after a complete sign-in.
+/// Removes a counter after a complete sign-in, or because an operator lifts the lock-out.
 pub async fn clear(conn: &mut Conn, subject: &str) -> StoreResult<()> {
     sqlx::query("DELETE FROM login_attempts WHERE subject = ?").bind(subject).execute(conn).await?;
     Ok(())

@@ -4,16 +4,19 @@ use chrono::TimeDelta;
 use flysk_domain::Clock as _;
 use flysk_domain::id::HookId;
 use flysk_domain::platform::lifecycle::InstallStatus;
+use flysk_services::subscriptions::start_trial;
 use flysk_store::flysense::hooks::{self, NewHook};
 use flysk_store::platform::events::EventState;
 use flysk_store::platform::handshake_periods::{self, SeenHandshakes};
-use flysk_store::platform::widgets;
+use flysk_store::platform::subscriptions;
+use flysk_store::platform::widgets::{self, Changes};
 use reqwest::StatusCode;
 use serde_json::Value;
 use sqlx::MySqlPool;
 
 use super::bought;
 use super::harness::{Panel, value_of};
+use crate::harness::trace;
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_widget_is_switched_off_and_on_in_an_account_and_its_timeline_tells_so(pool: MySqlPool) {
@@ -316,7 +319,44 @@ async fn subscriptions_are_switched_on_only_by_naming_the_accounts_that_lose_acc
     signed.act(&format!("{path}/update"), &fields("1")).await;
     let install = panel.app.install().await.id;
     let mut conn = panel.app.conn().await;
-    let started =
-        flysk_store::platform::subscriptions::find_subscription_of_install(&mut conn, install).await;
+    let started = subscriptions::find_subscription_of_install(&mut conn, install).await;
     assert!(panel.app.widget().await.uses_subscriptions && started.unwrap().is_some());
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn switching_subscriptions_on_again_makes_due_what_has_waited(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "operator").await;
+    let (widget, now) = (panel.app.widget().await, panel.app.clock.now());
+    let mut conn = panel.app.conn().await;
+    let sells =
+        |sells| Changes { uses_subscriptions: Some(sells), trial_days: Some(0), ..Changes::default() };
+    widgets::update(&mut conn, widget.id, &sells(true), now).await.unwrap();
+    let install = panel.app.install().await;
+    let mut unit = panel.app.executor.outbox().begin(trace()).await.unwrap();
+    let selling = panel.app.widget().await;
+    let row = start_trial(&mut unit, &panel.app.clock, &selling, &install).await.unwrap().unwrap();
+    unit.commit().await.unwrap();
+    widgets::update(&mut conn, widget.id, &sells(false), now).await.unwrap();
+    // As the scheduler leaves it that finds an ended trial while nothing is sold.
+    let waits =
+        "UPDATE subscriptions SET state = 'trialing', trial_from = '2020-01-01', trial_until = '2020-01-02',
+                     next_due_at = ? WHERE id = ?";
+    let tomorrow = now + chrono::Duration::days(1);
+    sqlx::query(waits).bind(tomorrow).bind(row.id.to_string()).execute(&panel.app.pool).await.unwrap();
+    let path = format!("/widgets/{}", widget.id);
+    let seen = value_of(&signed.page(&path).await, "seen");
+    let fields = [
+        ("name", "FlySense"),
+        ("redirect_uri", widget.redirect_uri.as_str()),
+        ("trial_days", "0"),
+        ("uses_flycoins", "yes"),
+        ("uses_subscriptions", "yes"),
+        ("losing", "1"),
+        ("seen", seen.as_str()),
+        ("reason", "Продаём снова"),
+    ];
+    signed.act(&format!("{path}/update"), &fields).await;
+    let due = subscriptions::find_subscription(&mut conn, row.id).await.unwrap().unwrap().next_due_at;
+    assert!(due.is_some_and(|due| due <= panel.app.clock.now()), "{due:?}");
 }

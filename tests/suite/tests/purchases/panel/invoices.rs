@@ -1,7 +1,7 @@
 //! Invoices: the page of one, refunds, marking as paid, voiding; closing receipts and cards.
 
 use flysk_crypto::aad;
-use flysk_domain::id::CardId;
+use flysk_domain::id::{CardId, InvoicePaymentId};
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::InvoiceState;
 use flysk_store::platform::invoice_payments::{self, InvoiceRefund, NewCard, RefundState};
@@ -126,12 +126,8 @@ async fn closing_receipts_are_listed_by_state(pool: MySqlPool) {
     assert!(signed.page("/").await.contains(&of_invoice), "the start page shows it to operators");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_saved_card_is_unlinked_for_its_owner(pool: MySqlPool) {
-    let panel = Panel::open(pool).await;
-    let signed = panel.sign_in("anna", "billing").await;
-    let id = ordered(&panel, &signed, "1").await;
-    let attempt_id = opened(&panel, id).await;
+/// The payer of an attempt has saved a card for renewals.
+async fn save_card(panel: &Panel, attempt_id: InvoicePaymentId) -> CardId {
     let (card, install) = (CardId::generate(&panel.app.clock), panel.app.install().await);
     let sealed = panel.app.executor.app().keyring.seal(&"rebill-7".into(), &aad::card_rebill(card)).unwrap();
     let new = NewCard {
@@ -141,12 +137,22 @@ async fn a_saved_card_is_unlinked_for_its_owner(pool: MySqlPool) {
         payment_row_id: attempt_id,
         rebill_sealed: &sealed,
         pan: Some("220000******0004"),
-        now: attempt(&panel, attempt_id).await.created_at,
+        now: attempt(panel, attempt_id).await.created_at,
     };
     let mut conn = panel.app.conn().await;
     invoice_payments::insert_card(&mut conn, &new).await.unwrap();
-    let row = subscription(&panel).await;
+    let row = subscription(panel).await;
     subscriptions::set_card(&mut conn, row.id, Some(card), row.created_at).await.unwrap();
+    card
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_saved_card_is_unlinked_for_its_owner(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "billing").await;
+    let id = ordered(&panel, &signed, "1").await;
+    let card = save_card(&panel, opened(&panel, id).await).await;
+    let install = panel.app.install().await;
     let account = signed.page(&format!("/accounts/{}", install.account_id)).await;
     assert!(account.contains("220000******0004") && account.contains("для продлений"), "{account}");
     assert!(!account.contains("rebill-7"));
@@ -157,10 +163,37 @@ async fn a_saved_card_is_unlinked_for_its_owner(pool: MySqlPool) {
     let foreign = CardId::generate(&panel.app.clock).to_string();
     signed.refused(&unlink, &[("card", foreign.as_str()), ("reason", "x")], 422).await;
     assert_eq!(signed.act(&unlink, &fields).await, path(&panel).await);
-    let found = invoice_payments::find_card(&mut conn, card).await.unwrap().unwrap();
+    let found = invoice_payments::find_card(&mut *panel.app.conn().await, card).await.unwrap().unwrap();
     assert!(found.unlinked_at.is_some() && subscription(&panel).await.card_id.is_none());
     signed.refused(&unlink, &fields, 409).await;
     let record = panel.record_of("card.unlink").await;
     assert!(record.state_before.unwrap().contains("220000******0004"));
     assert!(signed.page(&path(&panel).await).await.contains("отвязана"));
+}
+
+/// The seller has got a terminal of its own since the card was saved: it cannot be charged, so that renewal is not on.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_card_of_another_terminal_than_the_sellers_is_not_told_as_renewal(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "billing").await;
+    let (_, attempt_id) = paid(&panel, &signed, "1").await;
+    let page = path(&panel).await;
+    let account = format!("/accounts/{}", panel.app.install().await.account_id);
+    let renewal = async || {
+        let shown = signed.page(&page).await;
+        let told = shown.split("<dt>Автопродление</dt><dd>").nth(1).unwrap();
+        told.split("</dd>").next().unwrap().trim().to_owned()
+    };
+    assert_eq!(renewal().await, "нет");
+    save_card(&panel, attempt_id).await;
+    assert_eq!(renewal().await, "да");
+    let moved = "UPDATE vendors SET terminal_key = '1700000000001OWN'";
+    sqlx::query(moved).execute(&panel.app.pool).await.unwrap();
+    let told = renewal().await;
+    assert!(told.starts_with("нет: карта сохранена на другом терминале"), "{told}");
+    for shown in [&page, &account] {
+        assert!(signed.page(shown).await.contains("для продлений, но списать нельзя"), "{shown}");
+    }
+    signed.act(&format!("{page}/cancel"), &[("reason", "Просьба клиента")]).await;
+    assert!(renewal().await.contains("закончится с периодом"));
 }

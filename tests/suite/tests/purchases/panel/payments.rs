@@ -85,3 +85,28 @@ async fn figures_of_subscriptions_are_on_the_start_page_with_links_to_their_list
     }
     assert!(page.contains("Старейшее задание ждёт") && page.contains("Бэкенды не отвечают"), "{page}");
 }
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_payment_that_the_bank_never_decided_is_ended_on_the_page_of_its_invoice(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "billing").await;
+    let invoice = ordered(&panel, &signed, "1").await;
+    let id = opened(&panel, invoice).await;
+    let (page, reason) = (format!("/invoices/{invoice}"), [("reason", "В кабинете банка денег нет")]);
+    let clear = format!("{page}/clear-lock");
+    assert!(!signed.page(&page).await.contains("Снять блокировку платежа"));
+    assert!(signed.refused(&clear, &reason, 409).await.contains("Банк ещё может решить"));
+    let long_ago = "UPDATE invoice_payments SET created_at = created_at - INTERVAL 4 HOUR WHERE id = ?";
+    sqlx::query(long_ago).bind(id.to_string()).execute(&panel.app.pool).await.unwrap();
+    assert!(signed.page(&page).await.contains("Снять блокировку платежа"));
+    panel.sign_in("sonya", "support").await.refused(&clear, &reason, 403).await;
+    assert_eq!(signed.act(&clear, &reason).await, page);
+    let ended = attempt(&panel, id).await;
+    assert_eq!((ended.state, ended.error_code.as_deref()), (AttemptState::Failed, Some("cleared")));
+    assert!(signed.refused(&clear, &reason, 409).await.contains("нет незавершённого платежа"));
+    let row = panel.record_of("invoice.clear_lock").await;
+    assert_eq!((row.subject_id, row.reason.as_str()), (invoice.to_string(), "В кабинете банка денег нет"));
+    assert!(row.state_after.unwrap().contains(&id.to_string()));
+    let open = invoice_payments::find_open_attempt(&mut *panel.app.conn().await, invoice).await.unwrap();
+    assert!(open.is_none(), "another attempt may begin");
+}

@@ -71,6 +71,63 @@ async fn wrong_passwords_lock_the_account_and_a_right_one_does_not_reset_the_cou
     assert_eq!(guess(&password).await, StatusCode::SEE_OTHER);
 }
 
+/// Signs in with wrong passwords until the right one is not admitted either.
+async fn lock_out(panel: &Panel, login: &str, password: &str) {
+    let guess = async |password: &str| {
+        panel.post_as(None, "/sign-in", &[("login", login), ("password", password)]).await.status()
+    };
+    for _ in 0..ACCOUNT_ATTEMPTS {
+        assert_eq!(guess("wrong").await, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    assert_eq!(guess(password).await, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_owner_lifts_the_lock_out_of_another_operator(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let (owner, other) = (panel.sign_in("anna", "owner").await, panel.sign_in("sonya", "operator").await);
+    let password = panel.create("boris", "support").await;
+    let page = format!("/operators/{}", id_of(&panel, "boris").await);
+    let (unlock, reason) = (format!("{page}/unlock"), [("reason", "Забыл раскладку")]);
+    owner.refused(&unlock, &reason, 409).await;
+    assert!(!owner.page(&page).await.contains("Снять блокировку входа"));
+    lock_out(&panel, "boris", &password).await;
+    other.refused(&unlock, &reason, 403).await;
+    owner.refused(&unlock, &[], 422).await;
+    assert!(owner.page(&page).await.contains("Снять блокировку входа"));
+    assert_eq!(owner.act(&unlock, &reason).await, page);
+    owner.refused(&unlock, &reason, 409).await;
+    let row = panel.record_of("operator.unlock").await;
+    assert_eq!((row.operator_login.as_str(), row.reason.as_str()), ("anna", "Забыл раскладку"));
+    assert!(row.state_before.unwrap().contains("\"attempts\":10"));
+    panel.give_password("boris", &password).await;
+    let own = format!("/operators/{}/unlock", id_of(&panel, "anna").await);
+    assert!(owner.refused(&own, &reason, 422).await.contains("другого владельца"));
+}
+
+/// Codes that are guessed in a session, and the command for when no owner can sign in.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_command_lifts_both_lock_outs_of_an_operator(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "owner").await;
+    lock_out(&panel, "anna", &signed.credentials.password).await;
+    for _ in 0..ACCOUNT_ATTEMPTS {
+        signed.refused("/me/recovery-codes", &[("one_time_code", "000000")], 422).await;
+    }
+    signed.refused("/me/recovery-codes", &[("one_time_code", "000000")], 429).await;
+    assert!(panel.command(&["operator:unlock", "anna"]).await.told().contains("`anna` can sign in"));
+    signed.refused("/me/recovery-codes", &[("one_time_code", "000000")], 422).await;
+    password_given(&signed).await;
+    let row = panel.record_of("operator.unlock").await;
+    assert_eq!((row.operator_login.as_str(), row.operator_id), ("flysk-admin", None));
+    assert!(row.state_before.unwrap().contains("\"code_attempts\":10"));
+    let missing = panel.command(&["operator:unlock", "nobody"]).await.refused(1);
+    assert!(missing.contains("no operator `nobody`"), "{missing}");
+    panel.create("boris", "support").await;
+    let nothing = panel.command(&["operator:unlock", "boris"]).await.refused(1);
+    assert!(nothing.contains("`boris` has made no attempts"), "{nothing}");
+}
+
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn nonsense_in_the_forms_is_no_way_in(pool: MySqlPool) {
     let panel = Panel::open(pool).await;

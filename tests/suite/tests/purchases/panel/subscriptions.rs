@@ -129,3 +129,27 @@ async fn a_plan_is_offered_in_versions_and_retired(pool: MySqlPool) {
     let told: Value = serde_json::from_str(row.state_before.as_deref().unwrap()).unwrap();
     assert_eq!(told["prices_kopecks"]["1"], 59_900);
 }
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_ended_subscription_is_reinstated_once(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "billing").await;
+    sells_subscriptions(&panel).await;
+    let create = format!("/installs/{}/subscription", panel.app.install().await.id);
+    let path = signed.act(&create, &[("reason", "Старая установка")]).await;
+    let (reinstate, reason) = (format!("{path}/reinstate"), [("reason", "Оплатят на неделе")]);
+    signed.refused(&reinstate, &reason, 409).await;
+    signed.act("/plans/offer", &TEAM_PLAN).await;
+    buy_a_month(&panel).await;
+    assert!(!signed.page(&path).await.contains("Восстановить подписку"));
+    let ended = "UPDATE subscriptions SET state = 'expired', next_due_at = NULL";
+    sqlx::query(ended).execute(&panel.app.pool).await.unwrap();
+    assert!(signed.page(&path).await.contains("Восстановить подписку"));
+    panel.sign_in("sonya", "support").await.refused(&reinstate, &reason, 403).await;
+    assert_eq!(signed.act(&reinstate, &reason).await, path);
+    assert_eq!(subscription(&panel).await.subscription.state, SubscriptionState::PastDue);
+    signed.refused(&reinstate, &reason, 409).await;
+    let row = panel.record_of("subscription.reinstate").await;
+    let told: Value = serde_json::from_str(row.state_after.as_deref().unwrap()).unwrap();
+    assert_eq!((row.reason.as_str(), &told["total_kopecks"]), ("Оплатят на неделе", &Value::from(149_700)));
+}
