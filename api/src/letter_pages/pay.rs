@@ -51,11 +51,11 @@ pub(super) async fn show(
                 Page::new("Счёт оплачен").say("Спасибо! Чек придёт на почту.").response(StatusCode::OK)
             }
             InvoiceState::Void => Page::new("Счёт больше не нужно оплачивать")
-                .say("Он отменён. Состояние подписки видно в настройках виджета в amoCRM.")
+                .say("Он отменён. Страница подписки открывается из виджета.")
                 .response(StatusCode::OK),
             InvoiceState::Open if invoice.due_at.is_some_and(|due| due <= deps.clock().now()) => {
                 Page::new("Этот счёт больше нельзя оплатить")
-                    .say("Его срок прошёл. Состояние подписки видно в настройках виджета в amoCRM.")
+                    .say("Его срок прошёл. Страница подписки открывается из виджета.")
                     .response(StatusCode::OK)
             }
             InvoiceState::Open => show_open(&deps, &invoice, &signature, waiting.go).await,
@@ -101,6 +101,12 @@ async fn find(deps: &Deps, id: &str, signature: &str) -> Result<Invoice, Problem
 
 async fn show_open(deps: &Deps, invoice: &Invoice, signature: &str, go: bool) -> Result<Response, Problem> {
     let mut conn = deps.conn().await?;
+    let widget = widgets::find(&mut conn, invoice.widget_id).await?.ok_or_else(not_found)?;
+    if !widget.uses_subscriptions {
+        return Page::new("Сейчас платить не нужно")
+            .say(format!("Виджет «{}» сейчас не продаётся по подписке и работает без оплаты.", widget.name))
+            .response(StatusCode::OK);
+    }
     let attempt = invoice_payments::find_open_attempt(&mut conn, invoice.id).await?;
     // A form that saves the card is only for whoever agreed to it; the button replaces it.
     let attempt = attempt.filter(|attempt| !attempt.is_withdrawn && !attempt.save_card);
@@ -126,7 +132,6 @@ async fn show_open(deps: &Deps, invoice: &Invoice, signature: &str, go: bool) ->
     }
     let install = installs::find(&mut conn, invoice.install_id).await?.ok_or_else(not_found)?;
     let account = accounts::find(&mut conn, install.crm, install.account_id).await?;
-    let widget = widgets::find(&mut conn, invoice.widget_id).await?.ok_or_else(not_found)?;
     let page = Page::new("Оплата подписки")
         .say(format!("{}: {}.", invoice.title, roubles(invoice.total)))
         .say(format!(

@@ -303,7 +303,10 @@ async fn may_use(
     access: &InstallAccess,
     user: Option<u64>,
 ) -> Result<Option<Access>, Problem> {
-    let Some(row) = &access.subscription else { return Ok(None) };
+    // Access that was read while the widget sold subscriptions still has one.
+    let Some(row) = access.subscription.as_ref().filter(|_| widget.uses_subscriptions) else {
+        return Ok(None);
+    };
     access_of_user(deps, widget, row, user).await.map(Some)
 }
 

@@ -1832,7 +1832,7 @@ export interface components {
          * @description Reason of a level of access. Reasons may be added.
          * @enum {string}
          */
-        AccessReason: "trial" | "paid" | "granted" | "renewing" | "payment_overdue" | "under_review" | "not_subscribed" | "trial_ended" | "expired" | "cancelled" | "no_seat";
+        AccessReason: "trial" | "paid" | "granted" | "renewing" | "payment_overdue" | "under_review" | "not_subscribed" | "trial_ended" | "expired" | "cancelled" | "no_seat" | "not_sold";
         /**
          * AccountAccess
          * @description Access of a widget to an account.

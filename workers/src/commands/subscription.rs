@@ -154,7 +154,7 @@ impl Show {
             ("seats", subscription.terms.map_or_else(|| "–".to_owned(), |terms| terms.seats.to_string())),
             ("period", period),
             ("ends with period", subscription.cancels.to_string()),
-            ("renewal", if details.row.card_id.is_some() { "by card".to_owned() } else { "off".to_owned() }),
+            ("renewal", renewal(&details).to_owned()),
             ("under review", subscription.needs_person.to_string()),
             ("next step", due),
         ] {
@@ -180,6 +180,15 @@ impl Show {
             writeln!(out, "{}  {:<24} {}{reason}", action.acted_at, action.actor, action.action)?;
         }
         Ok(())
+    }
+}
+
+/// Whether a card is charged for the next period.
+fn renewal(details: &services::SubscriptionDetails) -> &'static str {
+    match (details.row.card_id, details.can_charge_card) {
+        (None, _) => "off",
+        (Some(_), true) => "by card",
+        (Some(_), false) => "off: the card was saved at another terminal than the seller's",
     }
 }
 

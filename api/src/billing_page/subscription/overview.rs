@@ -232,7 +232,6 @@ async fn load(deps: &Deps, trace: &Trace, caller: &Caller, shown: Shown<'_>) -> 
         card: known.or_else(|| details.row.card_id.map(|_| card(None))),
         is_charging: is_charging(&mut conn, &details).await?,
         is_admin: user.is_admin,
-        is_sold,
         next_total: pending::next_total(&mut conn, &details.row, &details.pending).await?,
         today,
     };

@@ -27,8 +27,6 @@ pub(super) struct Facts<'a> {
     pub(super) is_charging: bool,
     /// Whether the words are for an administrator, who can pay.
     pub(super) is_admin: bool,
-    /// Whether the widget still sells subscriptions: otherwise it works without one.
-    pub(super) is_sold: bool,
     /// Price of the next period.
     pub(super) next_total: Option<Kopecks>,
     /// Today in Moscow.
@@ -53,9 +51,6 @@ pub(super) struct StateCard {
 impl Facts<'_> {
     /// Describes the state.
     pub(super) fn describe(&self) -> StateCard {
-        if !self.is_sold {
-            return self.not_sold();
-        }
         let access = self.details.access;
         let (tone, title, sentences) = match access.reason {
             AccessReason::Trial => ("busy", "Пробный период", self.trial()),
@@ -78,11 +73,12 @@ impl Facts<'_> {
             AccessReason::Expired => ("bad", "Подписка закончилась", self.ended()),
             AccessReason::Cancelled => ("bad", "Подписка отменена", self.ended()),
             AccessReason::NoSeat => ("bad", "Все места заняты", self.live()),
+            AccessReason::NotSold => ("good", "Подписка сейчас не нужна", self.not_sold()),
         };
         StateCard { tone, title, access: meaning(access.level), level: access.level.into(), sentences }
     }
 
-    fn not_sold(&self) -> StateCard {
+    fn not_sold(&self) -> Vec<String> {
         let mut sentences = vec![
             "Этот виджет больше не продаётся по подписке: платить не нужно, с карты ничего не спишется."
                 .to_owned(),
@@ -93,9 +89,7 @@ impl Facts<'_> {
                     .to_owned(),
             );
         }
-        let level = AccessLevel::Allowed;
-        let title = "Подписка сейчас не нужна";
-        StateCard { tone: "good", title, access: meaning(level), level: level.into(), sentences }
+        sentences
     }
 
     fn trial(&self) -> Vec<String> {

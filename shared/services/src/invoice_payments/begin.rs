@@ -10,7 +10,7 @@ use flysk_domain::platform::transfers::PaymentSubject;
 use flysk_jobs::platform::subscriptions::OpenInvoiceForm;
 use flysk_queue::UnitOfWork;
 use flysk_store::platform::invoice_payments::{self as store, Attempt, Card, NewAttempt};
-use flysk_store::platform::subscriptions::{self, Invoice};
+use flysk_store::platform::subscriptions::{self, Invoice, SubscriptionRow};
 use flysk_store::platform::transfers;
 use flysk_store::platform::vendors::{self, Vendor};
 use flysk_store::platform::widgets;
@@ -18,7 +18,7 @@ use flysk_store::{StoreError, StoreResult};
 
 use super::chargeable::is_sellers_card;
 use super::withdraw::{is_payable_form, withdraw_attempt};
-use crate::subscriptions::{NOT_SOLD_DELAY, leave_to_payer, may_charge};
+use crate::subscriptions::{self as use_cases, Locked, NOT_SOLD_DELAY, leave_to_payer, may_charge};
 
 /// While another attempt is open, a due charge looks again after this time.
 const BUSY_DELAY: TimeDelta = TimeDelta::minutes(10);
@@ -45,7 +45,7 @@ pub enum FormOutcome {
     Open(InvoicePaymentId),
     /// Another attempt may still take money: a charge, or a form that is being cancelled. Ask again in a moment.
     Busy(InvoicePaymentId),
-    /// The invoice is not open.
+    /// The invoice is not open, or the widget sells no subscriptions at present.
     NotOpen,
 }
 
@@ -63,6 +63,9 @@ pub async fn open_form(
     let now = clock.now();
     let overdue = invoice.due_at.is_some_and(|due| due <= now);
     if invoice.state != InvoiceState::Open || overdue || !invoice.total.is_positive() {
+        return Ok(FormOutcome::NotOpen);
+    }
+    if !widgets::find(unit, invoice.widget_id).await?.is_some_and(|widget| widget.uses_subscriptions) {
         return Ok(FormOutcome::NotOpen);
     }
     if let Some(open) = store::find_open_attempt(unit, invoice_id).await? {
@@ -93,7 +96,7 @@ pub async fn open_form(
     Ok(FormOutcome::Opening(new.id))
 }
 
-/// Begins the due charge of the subscription's card for an invoice; `None` if it is not due, not permitted, or another
+/// Begins the due charge of the subscription's card for an invoice; `None` if it is not due, not permitted, too late, or another
 /// attempt may still take money.
 pub async fn begin_charge(
     unit: &mut UnitOfWork,
@@ -101,13 +104,19 @@ pub async fn begin_charge(
     invoice_id: InvoiceId,
 ) -> StoreResult<Option<Attempt>> {
     let now = clock.now();
-    let invoice = lock(unit, invoice_id).await?;
+    let Locked { row, invoice, settings } = use_cases::lock(unit, invoice_id).await?;
     if invoice.state != InvoiceState::Open || invoice.charge_at.is_none_or(|due| due > now) {
         return Ok(None);
     }
-    if !widgets::find(unit, invoice.widget_id).await?.is_some_and(|widget| widget.uses_subscriptions) {
+    if settings.not_sold {
         // Access is free meanwhile, and its users see no page on which to unlink the card.
         subscriptions::set_charge_at(unit, invoice_id, Some(now + NOT_SOLD_DELAY), now).await?;
+        return Ok(None);
+    }
+    let is_gone = moscow_day(now) >= invoice.period.until;
+    if is_gone || row.subscription.is_too_late_to_charge(now, &settings) {
+        // The step that is due ends the subscription or asks a person, and voids the invoice.
+        subscriptions::set_charge_at(unit, invoice_id, Some(now + BUSY_DELAY), now).await?;
         return Ok(None);
     }
     if transfers::find_open_transfer_invoice(unit, PaymentSubject::Invoice(invoice_id)).await?.is_some() {
@@ -115,7 +124,7 @@ pub async fn begin_charge(
         return Ok(None);
     }
     let seller = find_seller(unit, &invoice).await?;
-    let Some(card) = card_to_charge(unit, &invoice, &seller).await? else {
+    let Some(card) = card_to_charge(unit, &row, &seller).await? else {
         leave_to_payer(unit, clock, &invoice).await?;
         return Ok(None);
     };
@@ -137,17 +146,15 @@ pub async fn begin_charge(
     store::find_attempt(unit, new.id).await
 }
 
-/// Locks the card that may be charged for an invoice. `None`: there is none, a person has to decide about the subscription
+/// Locks the card that may be charged for a subscription. `None`: there is none, a person has to decide about the subscription
 /// first, or the card was saved at another terminal than the seller's.
 async fn card_to_charge(
     unit: &mut UnitOfWork,
-    invoice: &Invoice,
+    row: &SubscriptionRow,
     seller: &Vendor,
 ) -> StoreResult<Option<Card>> {
-    let row = subscriptions::find_subscription(unit, invoice.subscription_id).await?;
-    let card = row.filter(|row| !row.subscription.needs_person).and_then(|row| row.card_id);
-    let Some(card) = card else { return Ok(None) };
-    if !may_charge(unit, invoice.subscription_id, card).await? {
+    let Some(card) = row.card_id.filter(|_| !row.subscription.needs_person) else { return Ok(None) };
+    if !may_charge(unit, row.id, card).await? {
         return Ok(None);
     }
     let locked = store::lock_card(unit, card).await?.filter(|card| card.unlinked_at.is_none());

@@ -41,6 +41,7 @@ const fn event_of(action: SubscriptionAction) -> Option<EventKind> {
         | SubscriptionAction::InvoiceCreated
         | SubscriptionAction::InvoiceVoided
         | SubscriptionAction::RenewalOpened
+        | SubscriptionAction::RenewalWithdrawn
         | SubscriptionAction::ChangeUnavailable
         | SubscriptionAction::ChargePostponed
         | SubscriptionAction::CardNotChargeable
@@ -71,7 +72,7 @@ fn days_before(action: SubscriptionAction, subscription: &Subscription, today: N
 }
 
 /// Records the event for the widget's backend and the letter to the payer, in the transaction of the change. `row` is the
-/// subscription after the change.
+/// subscription after the change. While the widget sells no subscriptions, no event asks for a payment.
 pub(super) async fn announce(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -83,6 +84,7 @@ pub(super) async fn announce(
     let (now, subscription) = (clock.now(), &row.subscription);
     let fell_due = before != SubscriptionState::PastDue && subscription.state == SubscriptionState::PastDue;
     let kinds = event_of(action).into_iter().chain(fell_due.then_some(EventKind::SubscriptionPastDue));
+    let kinds = kinds.filter(|kind| !(settings.not_sold && kind.asks_for_payment()));
     let access = subscription.access(now, settings);
     let is_charged =
         action == SubscriptionAction::RenewalUpcoming && find_chargeable_card(unit, row).await?.is_some();

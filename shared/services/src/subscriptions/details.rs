@@ -33,9 +33,13 @@ pub struct SubscriptionDetails {
     pub notices: Vec<Notice>,
 }
 
-/// The widget's settings for subscriptions. Invalid billing settings are the vendor's mistake and must not change who has
-/// access: the default settings apply, with an alert.
+/// The widget's settings for subscriptions, and whether it sells any at present. Invalid billing settings are the vendor's mistake
+/// and must not change who has access: the default settings apply, with an alert.
 pub fn settings_of(widget: &Widget) -> SubscriptionSettings {
+    SubscriptionSettings { not_sold: !widget.uses_subscriptions, ..stored_settings(widget) }
+}
+
+fn stored_settings(widget: &Widget) -> SubscriptionSettings {
     let Some(billing) = &widget.billing else { return SubscriptionSettings::default() };
     match BillingSettings::read(billing, &widget.code) {
         Ok(settings) => settings.subscriptions,

@@ -21,8 +21,13 @@ use super::save::{Actor, Entry, SubscriptionAction, note, save};
 use super::settle::spread_of;
 use crate::invoice_payments::find_card_for;
 
-/// A step or a charge of a subscription whose widget sells none at present is looked at again after this time.
+/// A step or a charge of a subscription whose widget sells none at present is looked at again after this time. When the widget
+/// sells them again, [`super::begin_sale`] does not wait for it.
 pub(crate) const NOT_SOLD_DELAY: TimeDelta = TimeDelta::days(1);
+/// Why the invoice of a renewal is void that nobody could pay up to its end.
+const NOT_SOLD: &str = "not_sold";
+/// Why an invoice is void that was open when the time to pay it was over.
+const PERIOD_OVER: &str = "period_over";
 /// Days before the boundary of a reminder that is sent at the boundary, or after it.
 const LATE_REMINDER: u32 = 0;
 
@@ -44,8 +49,8 @@ pub async fn perform_due_step(
     let settings = settings_of(&widget);
     let step = row.subscription.due_step(clock.now(), &settings);
     let context = Context { clock, settings: &settings, row: &row };
-    if step.needs_sale() && !widget.uses_subscriptions {
-        return context.wait_for_sale(unit).await;
+    if step.needs_sale() && settings.not_sold {
+        return context.wait_for_sale(unit, step).await;
     }
     match step {
         DueStep::Wait(_) | DueStep::Idle => context.reschedule(unit).await?,
@@ -74,6 +79,13 @@ pub(super) struct Context<'a> {
     pub(super) row: &'a SubscriptionRow,
 }
 
+/// Terms, title of the plan and days of the next period.
+struct NextPeriod {
+    terms: Terms,
+    title: String,
+    period: Period,
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "a `map_err` argument")]
 fn impossible(error: impl ToString) -> StoreError {
     StoreError::InvalidRow { what: "subscription", reason: error.to_string() }
@@ -96,14 +108,58 @@ impl Context<'_> {
 
     /// Access is free while the widget sells no subscriptions: nobody is reminded of a payment, invoiced, or told that access ends
     /// because nothing was paid. When it sells them again, the step is decided by the dates of that day.
-    async fn wait_for_sale(&self, unit: &mut UnitOfWork) -> StoreResult<DueStep> {
-        let (row, now) = (self.row, self.clock.now());
-        if let Some(again) = row.next_due_at.filter(|due| *due > now) {
+    ///
+    /// An open renewal that reaches its end meanwhile is withdrawn, because nobody could pay it. So it is treated like one that was
+    /// not opened yet: after the grace a person is asked, and nobody is charged for days that are gone.
+    async fn wait_for_sale(&self, unit: &mut UnitOfWork, step: DueStep) -> StoreResult<DueStep> {
+        let now = self.clock.now();
+        if let Some(again) = self.row.next_due_at.filter(|due| *due > now) {
             return Ok(DueStep::Wait(again));
         }
+        let withdrawn = if step == DueStep::Expire { Some(self.withdraw_renewal(unit).await?) } else { None };
+        let row = withdrawn.as_ref().unwrap_or(self.row);
         let again = now + NOT_SOLD_DELAY;
         subscriptions::update_subscription(unit, row, &row.subscription, Some(again), now).await?;
         Ok(DueStep::Wait(again))
+    }
+
+    /// Voids the open renewal; returns the row as written.
+    async fn withdraw_renewal(&self, unit: &mut UnitOfWork) -> StoreResult<SubscriptionRow> {
+        void_open_invoice(unit, self.clock, self.row, Actor::System, NOT_SOLD).await?;
+        let new = self.row.subscription.renewal_withdrawn().map_err(impossible)?;
+        let entry = Entry::new(Actor::System, SubscriptionAction::RenewalWithdrawn);
+        save(unit, self.clock, self.settings, self.row, &new, entry).await
+    }
+
+    /// Goes on after the widget has begun to sell subscriptions again: what is due is due now, and not a day after it was looked at
+    /// last. The charge of an open renewal is made at the next time of its schedule. Returns whether a step is due.
+    pub(super) async fn resume(&self, unit: &mut UnitOfWork) -> StoreResult<bool> {
+        let (row, now) = (self.row, self.clock.now());
+        let charge_on = self.hasten_charge(unit).await?.map(moscow_day);
+        let last_charge_on = charge_on.max(row.subscription.last_charge_on);
+        let new = Subscription { last_charge_on, ..row.subscription.clone() };
+        let next = new.next_due_at(now, self.settings);
+        if new != row.subscription || next != row.next_due_at {
+            subscriptions::update_subscription(unit, row, &new, next, now).await?;
+        }
+        Ok(next.is_some_and(|due| due <= now))
+    }
+
+    /// Moves the charge that an open renewal waits for to an earlier time, if its schedule and its reminder allow one; returns it.
+    async fn hasten_charge(&self, unit: &mut UnitOfWork) -> StoreResult<Option<DateTime<Utc>>> {
+        let (subscription, now) = (&self.row.subscription, self.clock.now());
+        if !subscription.state.awaits_renewal() || subscription.is_too_late_to_charge(now, self.settings) {
+            return Ok(None);
+        }
+        let open = subscriptions::find_open_invoice(unit, self.row.id).await?;
+        let waiting = open.and_then(|invoice| invoice.charge_at.map(|at| (invoice, at)));
+        let Some((invoice, waits_until)) = waiting else { return Ok(None) };
+        let (planned, is_reminded) = self.plan_charge(unit, &invoice).await?;
+        let sooner = planned.filter(|at| is_reminded && *at < waits_until);
+        if sooner.is_some() {
+            subscriptions::set_charge_at(unit, invoice.id, sooner, now).await?;
+        }
+        Ok(sooner)
     }
 
     async fn remind(
@@ -156,6 +212,8 @@ impl Context<'_> {
             subscription.id = %self.row.id, account.id = %self.row.account_id,
             "subscription was not renewed for more than a period: a person must decide"
         );
+        // Paying what was invoiced ahead of time would pay days that are gone.
+        void_open_invoice(unit, self.clock, self.row, Actor::System, PERIOD_OVER).await?;
         let new = Subscription { needs_person: true, ..self.row.subscription.clone() };
         self.write(unit, &new, Entry::new(Actor::System, SubscriptionAction::Lapsed)).await
     }
@@ -171,11 +229,20 @@ impl Context<'_> {
         let now = self.clock.now();
         let open = subscriptions::find_open_invoice(unit, row.id).await?;
         let ahead = open.filter(|open| open.kind == InvoiceKind::Renewal && open.period_no == next_no);
+        // A next period that is shorter than the last one may be over before the grace.
+        let is_over = |period: Period| moscow_day(now) >= period.until;
         let invoice = if let Some(ahead) = ahead {
+            if is_over(ahead.period) {
+                return self.ask_person(unit).await;
+            }
             ahead
         } else {
-            void_open_invoice(unit, self.clock, row, Actor::System, "period_over").await?;
-            self.write_renewal(unit, None).await?
+            let next = self.next_period(unit).await?;
+            if is_over(next.period) {
+                return self.ask_person(unit).await;
+            }
+            void_open_invoice(unit, self.clock, row, Actor::System, PERIOD_OVER).await?;
+            self.write_invoice_of(unit, &next, None).await?
         };
         let (charge_at, is_reminded) = self.first_charge(unit, &invoice).await?;
         subscriptions::set_charge_at(unit, invoice.id, charge_at, now).await?;
@@ -211,6 +278,16 @@ impl Context<'_> {
         if invoice.charge_at.is_some() {
             return Ok((invoice.charge_at, true));
         }
+        self.plan_charge(unit, invoice).await
+    }
+
+    /// When the schedule charges the card for a renewal next, and whether nobody has to be reminded of it any more.
+    async fn plan_charge(
+        &self,
+        unit: &mut UnitOfWork,
+        invoice: &Invoice,
+    ) -> StoreResult<(Option<DateTime<Utc>>, bool)> {
+        let row = self.row;
         let (made, now, from) = (invoice.charges_made, self.clock.now(), invoice.period.from);
         let failure = invoice.failure.as_ref().map(|failure| failure.class);
         let (mut plan, mut is_reminded) =
@@ -238,8 +315,18 @@ impl Context<'_> {
         unit: &mut UnitOfWork,
         charge_at: Option<DateTime<Utc>>,
     ) -> StoreResult<Invoice> {
-        let (terms, title, period) = self.next_period(unit).await?;
-        let line = renewal_line(&title, terms, period)?;
+        let next = self.next_period(unit).await?;
+        self.write_invoice_of(unit, &next, charge_at).await
+    }
+
+    async fn write_invoice_of(
+        &self,
+        unit: &mut UnitOfWork,
+        next: &NextPeriod,
+        charge_at: Option<DateTime<Utc>>,
+    ) -> StoreResult<Invoice> {
+        let NextPeriod { terms, period, .. } = *next;
+        let line = renewal_line(&next.title, terms, period)?;
         let promise = Promise {
             kind: InvoiceKind::Renewal,
             quote: None,
@@ -253,8 +340,8 @@ impl Context<'_> {
         write_invoice(unit, self.clock, self.row, &promise).await
     }
 
-    /// Terms, title of the plan and days of the next period. Changes that are not possible any more are reported.
-    async fn next_period(&self, unit: &mut UnitOfWork) -> StoreResult<(Terms, String, Period)> {
+    /// The next period. Changes that are not possible any more are reported.
+    async fn next_period(&self, unit: &mut UnitOfWork) -> StoreResult<NextPeriod> {
         let subscription = &self.row.subscription;
         let (Some(period), Some(anchor)) = (subscription.period, subscription.anchor) else {
             return Err(impossible("period or anchor are missing"));
@@ -270,7 +357,7 @@ impl Context<'_> {
         }
         let terms = resolved.next.terms;
         let period = anchor.period_from(period.until, terms.length).map_err(impossible)?;
-        Ok((terms, resolved.title, period))
+        Ok(NextPeriod { terms, title: resolved.title, period })
     }
 
     /// Reports to operators a change that is not possible any more: the subscription goes on without it.

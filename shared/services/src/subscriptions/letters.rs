@@ -30,7 +30,8 @@ const fn letter_of(action: SubscriptionAction, fell_due: bool) -> Option<MailKin
 }
 
 /// Queues a letter to the payer in the transaction of the change. `row` is the subscription after it, `renews` whether its card is
-/// charged, in reminders of a charge.
+/// charged, in reminders of a charge. While the widget sells no subscriptions, there is nothing to pay and no access to lose: only a
+/// new price is announced.
 pub(super) async fn tell_payer(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -42,6 +43,9 @@ pub(super) async fn tell_payer(
     let Some(kind) = letter_of(action, fell_due) else { return Ok(()) };
     if kind == MailKind::PriceChanging {
         return tell_new_price(unit, clock, row).await;
+    }
+    if settings.not_sold {
+        return Ok(());
     }
     let subscription = &row.subscription;
     let is_unpaid = matches!(kind, MailKind::PaymentFailed | MailKind::PastDue);

@@ -19,6 +19,7 @@ mod price_campaigns;
 mod quotes;
 mod refunds;
 mod reinstate;
+mod sale;
 mod save;
 mod seats;
 mod settle;
@@ -46,10 +47,11 @@ pub use quotes::{QuoteRefusal, create_quote};
 pub(crate) use refunds::refundable;
 pub use refunds::suggested_refund;
 pub use reinstate::reinstate;
+pub use sale::{BegunSale, begin_sale};
 pub use save::{Actor, SubscriptionAction};
 pub use seats::{
     OccupiedSeat, free_blocked_seat, free_seat, list_occupied_seats, request_seat_check, take_seat,
 };
 pub use settle::{FailedCharge, SettleOutcome, Settlement, record_failed_charge, settle_invoice};
 pub(crate) use settle::{Locked, leave_to_payer, lock, lock_both, record_failed_locked, settle_locked};
-pub use trial::{LosesAccess, list_losing_access, open_late_subscription, start_missing_trials, start_trial};
+pub use trial::{LosesAccess, list_losing_access, open_late_subscription, start_trial};

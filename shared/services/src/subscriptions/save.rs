@@ -66,6 +66,8 @@ pub enum SubscriptionAction {
     RenewalUpcoming,
     /// The invoice of the next period was written.
     RenewalOpened,
+    /// The open invoice of the next period was withdrawn, because the widget sold no subscriptions up to its end.
+    RenewalWithdrawn,
     /// A payment failed.
     PaymentFailed,
     /// A charge failed by a fault of ours or of the terminal; it is made again, and the payer is not told.

@@ -85,7 +85,11 @@ pub async fn open_late_subscription(
 
 /// Starts the trials of all installs of a widget that have no subscription, in transactions of their own. Harmless when
 /// repeated. Returns their number.
-pub async fn start_missing_trials(outbox: &Outbox, trace: &Trace, widget: &Widget) -> StoreResult<u64> {
+pub(super) async fn start_missing_trials(
+    outbox: &Outbox,
+    trace: &Trace,
+    widget: &Widget,
+) -> StoreResult<u64> {
     let mut started = 0;
     loop {
         let mut conn = outbox.pool().acquire().await?;

@@ -9,6 +9,7 @@ mod campaigns;
 mod contacts;
 mod late_money;
 mod operators;
+mod pauses;
 mod races;
 mod reminders;
 mod renewing;

@@ -15,7 +15,7 @@ use super::world::{USER, World, at};
 
 impl World {
     /// As [`World::build`], and the widget's backend receives every kind of events.
-    async fn heard(pool: MySqlPool) -> Self {
+    pub(super) async fn heard(pool: MySqlPool) -> Self {
         let world = Self::build(pool, 0).await;
         let changes = Changes { event_kinds: Some(Some(EventKind::ALL.to_vec())), ..Changes::default() };
         let mut conn = world.outbox.pool().acquire().await.unwrap();

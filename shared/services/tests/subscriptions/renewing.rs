@@ -213,13 +213,14 @@ async fn nobody_is_reminded_invoiced_or_ended_while_the_widget_sells_no_subscrip
         (SubscriptionState::Active, None, told)
     );
     assert!(world.violations().await.is_empty(), "it waits");
-    world.sell_subscriptions(true).await;
-    world.set("2027-01-03T09:00:00Z");
-    assert_eq!(world.run_due().await, [DueStep::Renew], "caught up in its grace");
+    world.set("2027-01-02T15:00:00Z");
+    assert!(world.run_due().await.is_empty(), "it was looked at six hours ago");
+    assert_eq!(world.sell_subscriptions(true).await, 1);
+    assert_eq!(world.run_due().await, [DueStep::Renew], "at once, and caught up in its grace");
     let renewal = world.open_invoice().await.unwrap();
     assert_eq!(renewal.period.from.to_string(), "2027-01-01");
     assert_eq!(world.actions().await.pop().as_deref(), Some("renewal_upcoming"), "nobody was reminded");
-    assert!(renewal.charge_at.unwrap() >= at("2027-01-04T09:00:00Z"), "a day after the reminder");
+    assert!(renewal.charge_at.unwrap() >= at("2027-01-03T15:00:00Z"), "a day after the reminder");
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]

@@ -18,8 +18,8 @@ use flysk_domain::{Clock as _, ManualClock};
 use flysk_queue::{Outbox, UnitOfWork};
 use flysk_services::subscriptions::{
     Actor, ApplyError, ApplyOutcome, ApplyRequest, FailedCharge, SettleOutcome, Settlement, apply_quote,
-    bind_card, create_quote, find_chargeable, find_due, may_charge, perform_due_step, record_consent,
-    record_failed_charge, settings_of, settle_invoice, start_trial,
+    begin_sale, bind_card, create_quote, find_chargeable, find_due, may_charge, perform_due_step,
+    record_consent, record_failed_charge, settings_of, settle_invoice, start_trial,
 };
 use flysk_services::widgets::{Registration, WidgetRegistry};
 use flysk_store::platform::installs;
@@ -217,10 +217,21 @@ impl World {
         (first, card)
     }
 
-    /// Begins or stops to sell subscriptions.
-    pub(crate) async fn sell_subscriptions(&self, sells: bool) {
+    /// Begins or stops to sell subscriptions; returns how many go on that had a step to wait with.
+    pub(crate) async fn sell_subscriptions(&self, sells: bool) -> u64 {
         let switch = "UPDATE widgets SET uses_subscriptions = ?";
         sqlx::query(switch).bind(sells).execute(self.outbox.pool()).await.unwrap();
+        if !sells {
+            return 0;
+        }
+        let begun = begin_sale(&self.outbox, &trace(), &self.stored_widget().await).await.unwrap();
+        begun.resumed
+    }
+
+    /// The widget as it is now.
+    pub(crate) async fn stored_widget(&self) -> Widget {
+        let mut conn = self.outbox.pool().acquire().await.unwrap();
+        widgets::find(&mut conn, self.widget.id).await.unwrap().unwrap()
     }
 
     pub(crate) async fn may_charge(&self, card: CardId) -> bool {

@@ -105,6 +105,31 @@ async fn a_widget_without_subscriptions_is_not_touched(pool: MySqlPool) {
     assert_eq!(created, 0);
 }
 
+/// Whatever still tells access after the sale has stopped says what handshake and `PAuth` mean by saying nothing: it is free.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn access_is_the_same_everywhere_after_the_sale_has_stopped(pool: MySqlPool) {
+    let app = TestApp::build(pool).await;
+    let plan = sell(&app).await;
+    app.install().await;
+    buy(&app, &plan, 1).await;
+    assert_eq!(app.pauth().await.1["subscription"]["reason"], "paid");
+    let widget = app.widget().await.id;
+    let stops = Changes { uses_subscriptions: Some(false), ..Changes::default() };
+    widgets::update(&mut *app.conn().await, widget, &stops, app.clock.now()).await.unwrap();
+    assert_eq!(app.pauth().await.1["subscription"], Value::Null);
+    app.advance(TimeDelta::days(40));
+    let (_, shaken) = app.admin(Method::POST, "/v1/handshake", None).await;
+    assert_eq!(shaken["subscription"], Value::Null, "{shaken}");
+    let (status, cancelled) = app.admin(Method::POST, "/v1/subscription/cancel", None).await;
+    assert_eq!((status, &cancelled["state"]), (StatusCode::OK, &json!("cancelled")), "{cancelled}");
+    let free = json!({ "level": "allowed", "reason": "not_sold", "notice": null, "until": null });
+    assert_eq!((&cancelled["access"], &cancelled["notices"]), (&free, &json!([])), "{cancelled}");
+    sell(&app).await;
+    let (_, shaken) = app.admin(Method::POST, "/v1/handshake", None).await;
+    let access = &shaken["subscription"]["access"];
+    assert_eq!((&access["level"], &access["reason"]), (&json!("off"), &json!("cancelled")), "{shaken}");
+}
+
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_purchase_goes_from_quote_to_active_and_bad_input_is_told_apart(pool: MySqlPool) {
     let app = TestApp::build(pool).await;

@@ -14,7 +14,7 @@ use flysk_domain::platform::billing::BillingSettings;
 use flysk_domain::platform::events::EventKind;
 use flysk_domain::trace::Trace;
 use flysk_queue::Outbox;
-use flysk_services::subscriptions::{list_losing_access, start_missing_trials};
+use flysk_services::subscriptions::{begin_sale, list_losing_access};
 use flysk_services::widgets::{
     SettingsSchema, check_event_url, check_redirect_uri, check_widget_version, parse_delivery_delays,
     parse_event_kinds,
@@ -221,11 +221,16 @@ impl Update {
         if self.settings.uses_subscriptions == Some(true) {
             let widget = find(&mut *outbox.pool().acquire().await?, &self.code).await?;
             let trace = Trace {
-                correlation_id: format!("trials.{}", EventId::generate(outbox.clock().as_ref())),
+                correlation_id: format!("sale.{}", EventId::generate(outbox.clock().as_ref())),
                 traceparent: None,
             };
-            let started = start_missing_trials(&outbox, &trace, &widget).await?;
-            writeln!(std::io::stdout(), "{started} trials started.")?;
+            let begun = begin_sale(&outbox, &trace, &widget).await?;
+            writeln!(
+                std::io::stdout(),
+                "{} trials started, {} subscriptions go on now.",
+                begun.trials,
+                begun.resumed
+            )?;
         }
         Ok(())
     }

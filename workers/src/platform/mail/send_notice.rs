@@ -14,10 +14,10 @@ use flysk_jobs::platform::mail::SendMailNotice;
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
 use flysk_services::invoice_payments::find_chargeable_card;
 use flysk_services::mail::{MailSwitch, card_unlink_link, invoice_pay_link, switch_link};
-use flysk_store::platform::accounts;
 use flysk_store::platform::invoice_payments::Card;
 use flysk_store::platform::mail::{self, ContactSource, MailNotice, SealedContact};
 use flysk_store::platform::subscriptions::{self, SubscriptionRow};
+use flysk_store::platform::{accounts, widgets};
 use flysk_store::repeat_contended;
 use secrecy::ExposeSecret as _;
 use url::Url;
@@ -99,6 +99,12 @@ async fn check(run: &JobContext, notice: &MailNotice) -> Result<Check, JobError>
     let Some(row) = row.filter(is_true) else {
         return Ok(Check::End(MailState::Outdated));
     };
+    // Meanwhile there is nothing to pay, and no access to lose.
+    let widget = widgets::find(&mut conn, row.widget_id).await?;
+    let is_sold = widget.is_some_and(|widget| widget.uses_subscriptions);
+    if !is_sold && notice.kind != MailKind::PriceChanging {
+        return Ok(Check::End(MailState::Outdated));
+    }
     let contact = mail::find_contact(&mut conn, notice.subscription_id, notice.install_id).await?;
     let preferences = mail::find_preferences(&mut conn, notice.install_id).await?;
     let Some(contact) = contact.filter(|contact| preferences.bad_contact != Some(contact.source.to_string()))

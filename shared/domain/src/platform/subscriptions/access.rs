@@ -57,13 +57,15 @@ pub enum AccessReason {
     Cancelled,
     /// Others have the seats: only this user is refused.
     NoSeat,
+    /// The widget sells no subscriptions at present, so that access is free, whatever the state.
+    NotSold,
 }
 
 impl AccessReason {
     /// Sentence in Russian, for users; `None` where nothing needs to be said.
     pub const fn notice_ru(self) -> Option<&'static str> {
         match self {
-            Self::Trial | Self::Paid | Self::Granted => None,
+            Self::Trial | Self::Paid | Self::Granted | Self::NotSold => None,
             Self::Renewing => Some("Продлеваем подписку."),
             Self::PaymentOverdue => Some("Подписка не оплачена. Оплатите её, чтобы виджет не отключился."),
             Self::UnderReview => Some("Мы проверяем подписку. Виджет работает."),
@@ -104,8 +106,12 @@ impl Access {
 }
 
 impl Subscription {
-    /// Access at a time. Depends on dates and not on whether the scheduler has run.
+    /// Access at a time. Depends on dates and not on whether the scheduler has run. While the widget sells no subscriptions, everybody
+    /// has access.
     pub fn access(&self, now: DateTime<Utc>, settings: &SubscriptionSettings) -> Access {
+        if settings.not_sold {
+            return Access { level: AccessLevel::Allowed, reason: AccessReason::NotSold, until: None };
+        }
         let today = moscow_day(now);
         match self.state {
             SubscriptionState::Trialing => match self.trial {
@@ -234,6 +240,34 @@ mod tests {
         assert_eq!(access(&cancelled, "2026-12-31T21:00:00Z"), (AccessLevel::Off, AccessReason::Cancelled));
         let ended = cancelled.ended(EndReason::Cancelled);
         assert_eq!(access(&ended, "2026-12-31T21:00:00Z"), (AccessLevel::Off, AccessReason::Cancelled));
+    }
+
+    #[test]
+    fn access_is_free_in_every_state_while_no_subscriptions_are_sold() {
+        let free = SubscriptionSettings { not_sold: true, ..SubscriptionSettings::default() };
+        let active = active("2026-12-01");
+        let trial = Subscription::new(day("2026-12-01"), 14).unwrap();
+        let overdue = active.renewal_opened(false).unwrap();
+        for subscription in [
+            active.ended(EndReason::Cancelled),
+            overdue.ended(EndReason::Unpaid),
+            trial.trial_ended().unwrap(),
+            trial,
+            overdue,
+            active,
+        ] {
+            for now in ["2026-12-02T00:00:00Z", "2027-06-01T00:00:00Z"] {
+                let access = subscription.access(now.parse().unwrap(), &free);
+                let told = (access.level, access.reason, access.until);
+                assert_eq!(
+                    told,
+                    (AccessLevel::Allowed, AccessReason::NotSold, None),
+                    "{}",
+                    subscription.state
+                );
+                assert_eq!(access.reason.notice_ru(), None);
+            }
+        }
     }
 
     #[test]

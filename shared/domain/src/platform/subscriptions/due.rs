@@ -6,7 +6,7 @@ use super::calendar::{Period, day_start, moscow_day};
 use super::dunning::MAX_NOTICE_DAYS;
 use super::reminder::{TRIAL_REMINDER_DAYS, charge_reminder_days};
 use super::settings::SubscriptionSettings;
-use super::subscription::{Subscription, SubscriptionState};
+use super::subscription::{ChangeRefusal, Subscription, SubscriptionState};
 
 /// Time of day of reminders in Moscow: 10:00, in the daytime of most of the country.
 const REMINDER_TIME: TimeDelta = TimeDelta::hours(10);
@@ -154,6 +154,24 @@ impl Subscription {
         Err(next)
     }
 
+    /// Whether it is too late to charge the card for the next period: its end, or the question to a person, is due. The charge would
+    /// be for days in which nobody was asked, or which are gone.
+    pub fn is_too_late_to_charge(&self, now: DateTime<Utc>, settings: &SubscriptionSettings) -> bool {
+        matches!(self.due_step(now, settings), DueStep::Expire | DueStep::AskPerson)
+    }
+
+    /// Withdraws the open renewal, whose invoice the caller voids: the boundary waits again, as before the invoice was written.
+    ///
+    /// # Errors
+    ///
+    /// No renewal is open.
+    pub fn renewal_withdrawn(&self) -> Result<Self, ChangeRefusal> {
+        if !self.state.awaits_renewal() {
+            return Err(ChangeRefusal::WrongState(self.state));
+        }
+        Ok(Self { state: SubscriptionState::Active, last_charge_on: None, ..self.clone() })
+    }
+
     /// The time of the next step, to be stored; `None` if only a person or a payment can go on.
     pub fn next_due_at(&self, now: DateTime<Utc>, settings: &SubscriptionSettings) -> Option<DateTime<Utc>> {
         match self.due_step(now, settings) {
@@ -167,6 +185,7 @@ impl Subscription {
 #[cfg(test)]
 mod tests {
     use super::super::access::AccessReason;
+    use super::super::subscription::EndReason;
     use super::super::subscription::tests::{active, day};
     use super::*;
 
@@ -279,6 +298,31 @@ mod tests {
         let access = failed.access(at("2027-01-16T09:00:00Z"), &settings);
         assert_eq!(access.reason, AccessReason::PaymentOverdue);
         assert!(!access.level.works(), "grace is apart from the charges after a refusal");
+    }
+
+    /// It could not be paid up to its end, because the widget sold no subscriptions.
+    #[test]
+    fn a_withdrawn_renewal_is_opened_again_on_the_last_day_of_its_grace_and_then_a_person_is_asked() {
+        let settings = SubscriptionSettings::default();
+        let active = Subscription { reminded_days: Some(3), ..active("2026-12-01") };
+        for is_charged in [true, false] {
+            let open = active.renewal_opened(is_charged).unwrap();
+            let open = Subscription { last_charge_on: Some(day("2027-01-01")), ..open };
+            let withdrawn = open.renewal_withdrawn().unwrap();
+            assert_eq!(withdrawn, active);
+            assert_eq!(step(&withdrawn, "2027-01-14T21:00:00Z"), DueStep::Renew);
+            assert_eq!(step(&withdrawn, "2027-01-15T21:00:00Z"), DueStep::AskPerson);
+            for (open, now, is_too_late) in [
+                (&open, "2027-01-14T20:59:59Z", false),
+                (&open, "2027-01-14T21:00:00Z", true),
+                (&withdrawn, "2027-01-15T20:59:59Z", false),
+                (&withdrawn, "2027-03-05T09:00:00Z", true),
+            ] {
+                assert_eq!(open.is_too_late_to_charge(at(now), &settings), is_too_late, "{now}");
+            }
+        }
+        assert!(active.renewal_withdrawn().is_err());
+        assert!(active.ended(EndReason::Unpaid).renewal_withdrawn().is_err());
     }
 
     #[test]

@@ -52,8 +52,12 @@ impl Notice {
 impl Subscription {
     /// Notices at a time. `renews`: a card is charged for the next period.
     ///
-    /// They appear on the days of the reminders and stay until the day that they are about.
+    /// They appear on the days of the reminders and stay until the day that they are about. While the widget sells no subscriptions,
+    /// there are none: nothing is charged, and nothing ends.
     pub fn notices(&self, now: DateTime<Utc>, settings: &SubscriptionSettings, renews: bool) -> Vec<Notice> {
+        if settings.not_sold {
+            return Vec::new();
+        }
         let today = moscow_day(now);
         let mut notices = Vec::new();
         if let Some(text) = self.access(now, settings).reason.notice_ru() {
@@ -135,5 +139,22 @@ mod tests {
         assert_eq!(kinds(&late, "2027-01-05T21:00:00Z", true), [NoticeKind::Access]);
         let unpaid = active.renewal_opened(false).unwrap();
         assert_eq!(kinds(&unpaid, "2027-01-02T00:00:00Z", false), [NoticeKind::Access]);
+    }
+
+    #[test]
+    fn nobody_is_told_of_charges_and_ends_while_no_subscriptions_are_sold() {
+        let free = SubscriptionSettings { not_sold: true, ..SubscriptionSettings::default() };
+        let trial = Subscription::new(day("2026-12-01"), 14).unwrap();
+        let active = active("2026-12-01");
+        let unpaid = active.renewal_opened(false).unwrap();
+        for (subscription, now) in [
+            (&trial, "2026-12-15T00:00:00Z"),
+            (&trial, "2026-12-20T00:00:00Z"),
+            (&active, "2026-12-30T00:00:00Z"),
+            (&unpaid, "2027-02-02T00:00:00Z"),
+        ] {
+            let notices = subscription.notices(now.parse().unwrap(), &free, true);
+            assert!(notices.is_empty(), "{}: {notices:?}", subscription.state);
+        }
     }
 }

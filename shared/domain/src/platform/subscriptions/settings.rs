@@ -41,6 +41,9 @@ pub struct SubscriptionSettings {
     /// Days without use after which a seat goes to another user who needs one; `None` for never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seat_idle_days: Option<u32>,
+    /// Whether the widget sells no subscriptions at present, so that access is free. No setting of the vendor's file: the widget says it.
+    #[serde(skip)]
+    pub not_sold: bool,
 }
 
 impl Default for SubscriptionSettings {
@@ -51,6 +54,7 @@ impl Default for SubscriptionSettings {
             after_end: AfterEnd::Off,
             seats_per_user: false,
             seat_idle_days: None,
+            not_sold: false,
         }
     }
 }
@@ -124,5 +128,18 @@ mod tests {
         }
         let monthly = SubscriptionSettings { seats_per_user: true, seat_idle_days: Some(30), ..settings };
         assert_eq!(monthly.check(), Ok(()));
+    }
+
+    #[test]
+    fn whether_subscriptions_are_sold_is_no_setting_of_the_vendors_file() {
+        let free = SubscriptionSettings { not_sold: true, ..SubscriptionSettings::default() };
+        let written = serde_json::to_value(&free).unwrap();
+        assert!(written.get("not_sold").is_none(), "{written}");
+        assert_eq!(
+            serde_json::from_value::<SubscriptionSettings>(written).unwrap(),
+            SubscriptionSettings::default()
+        );
+        let typed = serde_json::json!({ "not_sold": true });
+        assert!(serde_json::from_value::<SubscriptionSettings>(typed).is_err());
     }
 }
