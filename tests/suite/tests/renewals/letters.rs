@@ -182,6 +182,20 @@ async fn a_payer_is_reminded_told_of_the_failed_charge_once_and_pays_by_the_link
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn nothing_is_paid_by_a_link_while_the_widget_sells_no_subscriptions(pool: MySqlPool) {
+    let payer = Payer::subscribed(pool, EMPTY_LATER).await;
+    payer.advance_to("2027-02-28", "12:00:00").await;
+    let url = link(&payer.letters().remove(1), "/pay/");
+    let stops = "UPDATE widgets SET uses_subscriptions = FALSE";
+    sqlx::query(stops).execute(&payer.sandbox.pool).await.unwrap();
+    let (status, page) = payer.get(&url).await;
+    assert!(status == StatusCode::OK && page.contains("Сейчас платить не нужно"), "{page}");
+    assert_eq!(payer.post(&url, "pay=true").await.0, StatusCode::SEE_OTHER);
+    let invoice = payer.last_invoice().await;
+    assert_eq!(payer.attempts(invoice.id).await.len(), 1, "the charge that failed, and no form");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn an_unpaid_subscription_is_told_in_the_morning_and_when_it_ends(pool: MySqlPool) {
     let payer = Payer::without_card(pool).await;
     payer.advance_to("2027-02-28", "00:00:01").await;
