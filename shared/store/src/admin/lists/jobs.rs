@@ -57,8 +57,16 @@ pub async fn ids(conn: &mut Conn, filter: &JobFilter, keyset: &Keyset) -> StoreR
     push_selection(&mut query, keyset);
     // Otherwise the servers read all rows of the value by another of its indexes, and sort them.
     match filter {
-        JobFilter { tenant: None, correlation: None, kind: Some(_), .. } => {
-            query.push(" FROM jobs FORCE INDEX (jobs_kind)")
+        JobFilter {
+            tenant: None,
+            correlation: None,
+            kind: Some(_),
+            state: None | Some(JobState::Done),
+            ..
+        } => query.push(" FROM jobs FORCE INDEX (jobs_kind)"),
+        // Few jobs are in the other states, and the index of the states has the kinds.
+        JobFilter { tenant: None, correlation: None, kind: Some(_), state: Some(_), .. } => {
+            query.push(" FROM jobs FORCE INDEX (jobs_due)")
         }
         _ => query.push(" FROM jobs"),
     };
