@@ -20,6 +20,8 @@ const RATE_WINDOW: Duration = Duration::from_millis(1_040);
 /// Longest wait for a permit of a charge whose intent is stored. Without one it is sent nevertheless: the bank answers an
 /// excess with 429, and the charge is asked about.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(20);
+/// Requests of payments that have begun take turns with the first requests of others, however many of those wait.
+const BEGUN: &str = "begun";
 
 /// Clients of vendors' terminals, by terminal key, with the sealed password that each was built with.
 #[derive(Debug, Default)]
@@ -63,7 +65,10 @@ impl App {
         Ok(client)
     }
 
-    /// A permit for one request to the terminal, before anything was sent: `?` postpones the job.
+    /// A permit for the first request of a run to the terminal: `?` postpones the job.
+    ///
+    /// The requests after it use [`App::wait_for_bank_permit`]. Postponed before its second request, a job would spend the permit of
+    /// its next run on the first request again: of many such jobs none would ever come to its second one.
     pub async fn bank_permit(&self, terminal_key: &str, who: &str) -> Result<(), JobError> {
         match self.bank_rate(terminal_key)? {
             Some(rate) => self.limits.acquire_or_snooze(&rate, "", who).await,
@@ -71,10 +76,10 @@ impl App {
         }
     }
 
-    /// A permit for one request to the terminal, after its intent was stored: waits for it.
+    /// A permit for a request to the terminal after the first one of a run, or after its intent was stored: waits for it.
     pub async fn wait_for_bank_permit(&self, terminal_key: &str, who: &str) -> Result<(), JobError> {
         let Some(rate) = self.bank_rate(terminal_key)? else { return Ok(()) };
-        match self.limits.acquire_timeout(&rate, "", who, PERMIT_TIMEOUT).await {
+        match self.limits.acquire_timeout(&rate, BEGUN, who, PERMIT_TIMEOUT).await {
             Ok(WaitOutcome::Acquired(_)) => {}
             Ok(WaitOutcome::TimedOut(_)) => {
                 tracing::warn!(terminal_key, "no permit for a request to T-Bank in time");

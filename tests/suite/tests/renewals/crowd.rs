@@ -65,7 +65,11 @@ pub(crate) struct Crowd {
 impl Crowd {
     /// Copies a trial, and buys a month with the consent to renewals for each.
     pub(crate) async fn open(pool: MySqlPool, size: usize) -> Self {
-        let first = TestSubscriber::open(pool).await;
+        Self::of(TestSubscriber::open(pool).await, size).await
+    }
+
+    /// The same, with this subscriber as the first one.
+    pub(crate) async fn of(first: TestSubscriber, size: usize) -> Self {
         let mut subscriptions = vec![first.subscription];
         let mut rows = RowCopier::default();
         let mut conn = first.sandbox.pool.acquire().await.unwrap();

@@ -34,11 +34,17 @@ impl std::ops::Deref for TestSubscriber {
 }
 
 impl TestSubscriber {
-    /// An account in its trial.
+    /// An account in its trial. The terminal's limit of requests, which counts real time, is lifted.
     pub(crate) async fn open(pool: Pool) -> Self {
+        Self::open_limited(pool, 0).await
+    }
+
+    /// The same with a limit of requests per second; 0 for none.
+    pub(crate) async fn open_limited(pool: Pool, requests_per_second: u32) -> Self {
         let pool = connect_as_in_production(&pool, 20).await.unwrap();
         let mut options = Options::new(pool, "2027-01-31T09:00:00Z".parse().unwrap()).unwrap();
-        options.variables.insert("FLYSK_TBANK_REQUESTS_PER_SECOND".to_owned(), "0".to_owned());
+        let limit = ("FLYSK_TBANK_REQUESTS_PER_SECOND".to_owned(), requests_per_second.to_string());
+        options.variables.extend([limit]);
         Self(Subscriber::open(options).await.unwrap())
     }
 

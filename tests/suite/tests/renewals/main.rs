@@ -15,6 +15,7 @@ mod dunning;
 mod harness;
 mod late_money;
 mod letters;
+mod limits;
 mod receipts;
 mod transfer_faults;
 mod transfers;

@@ -79,7 +79,7 @@ pub(super) async fn ask(app: &App, attempt: &Attempt, payment_id: &str) -> Resul
     let mut update = payment.update();
     // `GetState` has no code of a decline; the list of the order's payments has.
     if update.status.outcome() == PaymentOutcome::Failed && !has_code(&update) {
-        app.bank_permit(&attempt.terminal_key, &attempt.id.to_string()).await?;
+        app.wait_for_bank_permit(&attempt.terminal_key, &attempt.id.to_string()).await?;
         let order = acquiring.bank.check_order(&attempt.id.to_string()).await;
         let order = order.map_err(TBankError::into_job_error)?;
         let ours = order.payments.into_iter().find(|known| known.payment_id == payment_id);

@@ -87,7 +87,7 @@ async fn resume(run: &JobContext, app: &App, attempt: &Attempt) -> JobResult {
 async fn init(run: &JobContext, app: &App, attempt: &Attempt) -> JobResult {
     let acquiring = app.acquiring_of(&attempt.terminal_key).await?;
     let request = super::receipts::charge_request(run, app, &acquiring, attempt).await?;
-    app.bank_permit(&attempt.terminal_key, &attempt.id.to_string()).await?;
+    app.wait_for_bank_permit(&attempt.terminal_key, &attempt.id.to_string()).await?;
     match acquiring.bank.init(&request).await {
         Ok(payment) => {
             let ours = attempt.id.to_string();

@@ -27,6 +27,7 @@ pub(super) async fn settle_earlier(
     invoice: InvoiceId,
 ) -> Result<bool, JobError> {
     let attempts = store::list_attempts(&mut *run.pool().acquire().await?, invoice).await?;
+    let mut is_first = true;
     for attempt in &attempts {
         if attempt.state != AttemptState::Failed || attempt.payment_id.is_none() {
             continue;
@@ -41,7 +42,12 @@ pub(super) async fn settle_earlier(
         }
         let acquiring = app.acquiring_of(&attempt.terminal_key).await?;
         let order_id = attempt.id.to_string();
-        app.bank_permit(&attempt.terminal_key, &order_id).await?;
+        if is_first {
+            app.bank_permit(&attempt.terminal_key, &order_id).await?;
+        } else {
+            app.wait_for_bank_permit(&attempt.terminal_key, &order_id).await?;
+        }
+        is_first = false;
         let order = acquiring.bank.check_order(&order_id).await.map_err(TBankError::into_job_error)?;
         for payment in &order.payments {
             match payment.status.outcome() {

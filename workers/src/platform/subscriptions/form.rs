@@ -30,13 +30,13 @@ impl JobHandler<App> for OpenInvoiceForm {
         if settle_earlier(run, app, attempt.invoice_id).await? {
             return Ok(JobOutcome::skip("an earlier attempt has paid the invoice"));
         }
-        app.bank_permit(&attempt.terminal_key, &attempt.id.to_string()).await?;
+        app.wait_for_bank_permit(&attempt.terminal_key, &attempt.id.to_string()).await?;
         if run.attempt() > 1 {
             let order = acquiring.bank.check_order(&attempt.id.to_string()).await;
             if !order.map_err(TBankError::into_job_error)?.payments.is_empty() {
                 return cancel_orphaned(run, &attempt).await;
             }
-            app.bank_permit(&attempt.terminal_key, &attempt.id.to_string()).await?;
+            app.wait_for_bank_permit(&attempt.terminal_key, &attempt.id.to_string()).await?;
         }
         match acquiring.bank.init(&request).await {
             Ok(payment) => opened(run, &acquiring, &attempt, &payment).await,

@@ -53,7 +53,7 @@ fn must_cancel(attempt: &Attempt, update: &PaymentUpdate) -> bool {
 /// Cancels a payment that nobody has paid. A refusal means that its status has changed: it is asked for again.
 async fn cancel(app: &App, attempt: &Attempt, payment_id: &str) -> Result<PaymentUpdate, JobError> {
     let acquiring = app.acquiring_of(&attempt.terminal_key).await?;
-    app.bank_permit(&attempt.terminal_key, &attempt.id.to_string()).await?;
+    app.wait_for_bank_permit(&attempt.terminal_key, &attempt.id.to_string()).await?;
     let request = CancelRequest {
         payment_id: payment_id.to_owned(),
         amount: attempt.amount,

@@ -54,7 +54,7 @@ impl JobHandler<App> for RefundInvoicePayment {
         let closing = store::find_closing_basis(&mut *run.pool().acquire().await?, attempt.id).await?;
         let request =
             super::receipts::refund_request(run, app, &acquiring, &attempt, &refund, closing).await?;
-        app.bank_permit(&attempt.terminal_key, &refund.id).await?;
+        app.wait_for_bank_permit(&attempt.terminal_key, &refund.id).await?;
         match acquiring.bank.cancel(&request).await {
             Ok(cancelled) => match pending(&attempt, &refund).status(&cancelled.status, cancelled.new_amount)
             {

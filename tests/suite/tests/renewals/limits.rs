@@ -1,0 +1,27 @@
+//! Renewals while more requests are due than the terminal admits.
+
+use sqlx::MySqlPool;
+
+use super::crowd::Crowd;
+use super::harness::TestSubscriber;
+
+/// Requests per second that the terminal admits.
+const REQUESTS_PER_SECOND: u32 = 4;
+/// Each renewal takes two requests.
+const SUBSCRIPTIONS: usize = 8;
+/// All cards are charged by then, in minutes after midnight.
+const AFTERNOON: u32 = 15 * 60;
+
+/// A run that began with a question again would use up the limit, so that no charge is ever sent.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_charge_that_waits_for_the_limit_goes_on_where_it_was(pool: MySqlPool) {
+    let first = TestSubscriber::open_limited(pool, REQUESTS_PER_SECOND).await;
+    let mut crowd = Crowd::of(first, SUBSCRIPTIONS).await;
+    let (boundary, since) = (crowd.boundary().await, crowd.first.sandbox.bank.control.next_seq());
+    crowd.advance_to(boundary, AFTERNOON).await;
+    let calls = crowd.first.sandbox.bank.control.calls_since(since);
+    let sent = |path: &str| calls.iter().filter(|call| call.path == path).count();
+    let sent = (sent("/v2/Init"), sent("/v2/Charge"), sent("/v2/CheckOrder"));
+    assert_eq!(sent, (SUBSCRIPTIONS, SUBSCRIPTIONS, 0));
+    crowd.assert_sound(boundary).await;
+}
