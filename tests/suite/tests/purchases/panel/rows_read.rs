@@ -31,7 +31,7 @@ const MOST_FOR_FOUND: u64 = 800;
 const MOST_FOR_HOME: u64 = 5_000;
 
 /// Every list with every filter, by frequent, rare and absent values.
-const LISTS: [&str; 86] = [
+const LISTS: [&str; 87] = [
     "/accounts",
     "/accounts?platform=kommo",
     "/accounts?host=company",
@@ -103,6 +103,7 @@ const LISTS: [&str; 86] = [
     "/jobs?state=dead",
     "/jobs?queue=panel",
     "/jobs?kind=calls.store_transcript",
+    "/jobs?kind=calls.store_transcript&state=dead",
     "/jobs?account=:account",
     "/jobs?correlation=bench-77",
     "/events",
@@ -142,6 +143,8 @@ fn most_for_ids(list: &str) -> u64 {
         // Jobs have no index of state and id, in which each claim and each end would move a job. The server looks through the dead
         // ones, or through all from the newest on until it has found a page of them.
         "/jobs?state=dead" => MOST_FOR_RARE_JOBS,
+        // The dead ones of all kinds, in their index.
+        "/jobs?kind=calls.store_transcript&state=dead" => u64::from(ROWS / 40),
         // Invoices of a period of due days have any ids.
         "/transfer-invoices?due_from=2020-01-01" => u64::from(ROWS / 8),
         _ => MOST_FOR_IDS,
