@@ -17,8 +17,8 @@ use crate::acquiring::Acquiring;
 const CONFIG_RETRY_DELAY: Duration = Duration::from_mins(5);
 /// Window of the limit on requests. Requests bunch up in transit, so it is longer than a second.
 const RATE_WINDOW: Duration = Duration::from_millis(1_040);
-/// Longest wait for a permit of a charge whose intent is stored. Without one it is sent nevertheless: the bank answers an
-/// excess with 429, and the charge is asked about.
+/// Longest wait for a permit after the first request of a run. Without one the request is sent nevertheless: the bank answers an
+/// excess with 429, after which a charge is asked about, and the others are repeated.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Requests of payments that have begun take turns with the first requests of others, however many of those wait.
 const BEGUN: &str = "begun";

@@ -4,7 +4,9 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use serde_path_to_error::{Path, Segment};
 
 /// serde names the types of Rust.
 const EXPECTATIONS: [(&str, &str); 7] = [
@@ -30,10 +32,10 @@ pub(super) struct JsonFault {
 }
 
 impl JsonFault {
-    fn new(text: &[u8], error: &serde_json::Error) -> Self {
+    fn new(path: Option<&Path>, error: &serde_json::Error) -> Self {
         let (line, column) = (error.line(), error.column());
-        let is_json = serde_json::from_slice::<IgnoredAny>(text).is_ok();
-        let pointer = if is_json { pointer_at(text, offset_of(text, line, column)) } else { String::new() };
+        let is_json = error.classify() == Category::Data;
+        let pointer = path.filter(|_| is_json).map(pointer).unwrap_or_default();
         let told = error.to_string();
         let what = told.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&told);
         Self { pointer, what: in_plain_words(what), line, column, is_json }
@@ -63,7 +65,24 @@ impl fmt::Display for JsonFault {
 ///
 /// The text is no JSON, or not that of such a value.
 pub(super) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, JsonFault> {
-    serde_json::from_slice(text).map_err(|error| JsonFault::new(text, &error))
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let value = serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| JsonFault::new(Some(error.path()), error.inner()))?;
+    json.end().map_err(|error| JsonFault::new(None, &error))?;
+    Ok(value)
+}
+
+fn pointer(path: &Path) -> String {
+    path.iter().filter_map(part_of_pointer).collect()
+}
+
+fn part_of_pointer(segment: &Segment) -> Option<String> {
+    match segment {
+        Segment::Map { key } => Some(format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+        Segment::Seq { index } => Some(format!("/{index}")),
+        // The word of an enum is no place in the text.
+        Segment::Enum { .. } | Segment::Unknown => None,
+    }
 }
 
 fn in_plain_words(what: &str) -> String {
@@ -76,76 +95,10 @@ fn in_plain_words(what: &str) -> String {
     plain.unwrap_or(what)
 }
 
-/// Byte of a line and column, as serde counts them: columns are bytes.
-fn offset_of(text: &[u8], line: usize, column: usize) -> usize {
-    let lines_before = text.split_inclusive(|byte| *byte == b'\n').take(line.saturating_sub(1));
-    let start: usize = lines_before.map(<[u8]>::len).sum();
-    start.saturating_add(column).min(text.len())
-}
-
-/// An object with the key whose value is being read, or a list with the index of the item.
-enum Level<'a> {
-    Object(Option<&'a [u8]>),
-    List(usize),
-}
-
-/// JSON pointer of the value that ends at a byte of a JSON text, or begins there.
-fn pointer_at(text: &[u8], end: usize) -> String {
-    let text = &text[..end];
-    let (mut levels, mut last_string, mut at) = (Vec::new(), &text[..0], 0);
-    while let Some(byte) = text.get(at) {
-        match byte {
-            b'"' => {
-                let inner = &text[at + 1..];
-                last_string = &inner[..string_len(inner)];
-                // The closing quote.
-                at += 1 + last_string.len();
-            }
-            b'{' => levels.push(Level::Object(None)),
-            b'[' => levels.push(Level::List(0)),
-            b'}' | b']' => {
-                levels.pop();
-            }
-            b':' => {
-                if let Some(Level::Object(key)) = levels.last_mut() {
-                    *key = Some(last_string);
-                }
-            }
-            b',' => match levels.last_mut() {
-                Some(Level::Object(key)) => *key = None,
-                Some(Level::List(index)) => *index += 1,
-                None => {}
-            },
-            _ => {}
-        }
-        at += 1;
-    }
-    levels.iter().filter_map(part_of_pointer).collect()
-}
-
-/// Length of a string without its closing quote.
-fn string_len(text: &[u8]) -> usize {
-    let mut is_escaped = false;
-    let end = text.iter().position(|byte| {
-        let is_end = *byte == b'"' && !is_escaped;
-        is_escaped = *byte == b'\\' && !is_escaped;
-        is_end
-    });
-    end.unwrap_or(text.len())
-}
-
-fn part_of_pointer(level: &Level<'_>) -> Option<String> {
-    match level {
-        Level::Object(key) => {
-            let key = String::from_utf8_lossy((*key)?);
-            Some(format!("/{}", key.replace('~', "~0").replace('/', "~1")))
-        }
-        Level::List(index) => Some(format!("/{index}")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use serde::Deserialize;
 
     use super::*;
@@ -202,9 +155,10 @@ mod tests {
             assert_eq!(told(text), wanted, "{text}");
         }
         assert!(
-            told(r#"{"plans": [{"title": "a", "seat": 1}]}"#).starts_with("`/plans/0`: unknown field `seat`")
+            told(r#"{"plans": [{"title": "a", "seat": 1}]}"#)
+                .starts_with("`/plans/0/seat`: unknown field `seat`")
         );
-        assert!(told(r#"{"dais": 1}"#).starts_with("unknown field `dais`, expected one of `days`"));
+        assert!(told(r#"{"dais": 1}"#).starts_with("`/dais`: unknown field `dais`, expected one of `days`"));
     }
 
     #[test]
@@ -224,8 +178,7 @@ mod tests {
 
     #[test]
     fn a_pointer_escapes_the_keys() {
-        let text = br#"{"a/b": {"~": [1, "x"]}}"#;
-        let end = text.len() - 3;
-        assert_eq!(pointer_at(text, end), "/a~1b/~0/1");
+        let read = read::<HashMap<String, HashMap<String, Vec<u32>>>>(br#"{"a/b": {"~": [1, "x"]}}"#);
+        assert!(read.unwrap_err().to_string().starts_with("`/a~1b/~0/1`: "));
     }
 }
