@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::platform::subscriptions::day_start;
 use flysk_store::admin::listing::Keyset;
 
+use super::count;
 use crate::http::form::query_string;
 use crate::http::{Fault, Pairs};
 
@@ -79,7 +80,7 @@ impl Cursor {
 
     /// Address of a neighbouring page with the same filter.
     pub(crate) fn link(path: &str, query: &Pairs, side: &str, id: &str) -> String {
-        let mut pairs = query.without(&["after", "before", "day"]);
+        let mut pairs = query.without(&["after", "before", "day", count::PARAMETER]);
         pairs.push((side.to_owned(), id.to_owned()));
         format!("{path}{}", query_string(&pairs))
     }

@@ -1,6 +1,7 @@
 //! Lists: filters in the address, keyset pages, a capped count.
 
 pub(crate) mod columns;
+mod count;
 pub(crate) mod cursor;
 pub(crate) mod export;
 pub(crate) mod frozen;
@@ -12,7 +13,7 @@ use std::future::Future;
 use askama::Template;
 use chrono::{DateTime, Utc};
 use flysk_domain::admin::BulkAction;
-use flysk_store::admin::listing::{MAX_COUNT, number_of_rows};
+use flysk_store::admin::listing::number_of_rows;
 use flysk_store::{Conn, StoreResult};
 use poem::Response;
 
@@ -21,6 +22,7 @@ use crate::http::{Fault, Pairs, Rank, Visit};
 use crate::screens::bulk;
 use crate::view::{Cell, Field, Form, Row, Table, format};
 use columns::{ColumnChoice, Columns};
+use count::CountLimit;
 use cursor::Cursor;
 use ticked::Ticked;
 use views::ViewLink;
@@ -93,6 +95,8 @@ struct ListPage {
     day: Option<String>,
     oldest_first: bool,
     count: String,
+    /// Address that counts further, if the number is not exact.
+    count_more: Option<String>,
     table: Table,
     empty: &'static str,
     previous: Option<String>,
@@ -116,11 +120,11 @@ pub(crate) async fn show<L: List, R: Rank>(visit: Visit<R>) -> Result<Response, 
     let mut conn = visit.deps.read().await?;
     let mut ids = ticked::ids::<L>(&mut conn, ticked.as_ref(), &filter, &cursor.keyset()).await?;
     let (previous, next) = cursor.neighbours(&mut ids);
+    let count_limit = CountLimit::of(query);
     let counted = if previous.is_none() && next.is_none() {
         u32::try_from(ids.len()).unwrap_or(u32::MAX)
     } else {
-        let counting = Keyset::counting();
-        number_of_rows(&ticked::ids::<L>(&mut conn, ticked.as_ref(), &filter, &counting).await?)
+        number_of_rows(&ticked::ids::<L>(&mut conn, ticked.as_ref(), &filter, &count_limit.keyset()).await?)
     };
     let records = L::records(&mut conn, &ids).await?;
     let columns = Columns::of(query, L::HEAD.len());
@@ -133,7 +137,8 @@ pub(crate) async fn show<L: List, R: Rank>(visit: Visit<R>) -> Result<Response, 
         fields: L::fields(query),
         day: L::DATED.then(|| query.get("day").unwrap_or_default().to_owned()),
         oldest_first: cursor.oldest_first,
-        count: count_text(counted),
+        count: count_limit.text(counted),
+        count_more: count_limit.link_to_more(counted, L::PATH, query),
         table: table_of::<L, R>(&visit, &records, &columns),
         empty: L::EMPTY,
         previous: previous.map(link),
@@ -156,21 +161,4 @@ fn table_of<L: List, R: Rank>(visit: &Visit<R>, records: &[L::Record], columns: 
         if has_acts { row.with_tick(L::id(record)) } else { row }
     };
     Table::new(&columns.head(L::HEAD), records.iter().map(row).collect())
-}
-
-/// The number of rows, or that there are more than are counted.
-fn count_text(counted: u32) -> String {
-    let more = if counted > MAX_COUNT { "+" } else { "" };
-    format!("{}{more}", format::number(i64::from(counted.min(MAX_COUNT))))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_large_list_is_not_counted_to_its_end() {
-        assert_eq!(count_text(7), "7");
-        assert_eq!(count_text(10_001).replace('\u{a0}', " "), "10 000+");
-    }
 }

@@ -5,6 +5,7 @@ use flysk_store::admin::views::{self, SavedView};
 use flysk_store::{Conn, repeat_contended};
 use poem::Response;
 
+use super::count;
 use crate::http::form::query_string;
 use crate::http::respond::redirect;
 use crate::http::{Fault, Pairs, Rank, Support, Visit};
@@ -15,7 +16,7 @@ const MAX_NAME_LEN: usize = 80;
 /// Maximum length of a query string, in bytes.
 const MAX_QUERY_LEN: usize = 1_000;
 /// Parameters that are a place in the list and no part of its filter.
-const PLACE: [&str; 3] = ["after", "before", "day"];
+const PLACE: [&str; 4] = ["after", "before", "day", count::PARAMETER];
 
 /// A saved view as its list shows it.
 #[derive(Debug)]

@@ -7,9 +7,6 @@ use std::collections::HashMap;
 
 use sqlx::{MySql, QueryBuilder};
 
-/// Largest number of rows that is counted exactly. A whole count of a large table takes seconds.
-pub const MAX_COUNT: u32 = 10_000;
-
 /// Sorts after every id.
 const AFTER_ALL: &str = "~";
 
@@ -39,11 +36,12 @@ impl Keyset {
         Self { from: String::new(), descending: false, reversed: false, limit, counts: false }
     }
 
-    /// The number of rows of all pages, up to one more than [`MAX_COUNT`]; [`number_of_rows`] reads it.
+    /// The number of rows of all pages, up to a limit, since a whole count of a large table takes seconds; [`number_of_rows`]
+    /// reads it.
     ///
     /// The server counts, in any order of the rows: sending thousands of ids takes longer than the rest of a page.
-    pub fn counting() -> Self {
-        Self { counts: true, ..Self::newest(MAX_COUNT + 1) }
+    pub fn counting(limit: u32) -> Self {
+        Self { counts: true, ..Self::newest(limit) }
     }
 
     /// Rows in the order in which the page shows them.
@@ -104,8 +102,8 @@ mod tests {
 
     #[test]
     fn a_count_is_the_only_element() {
-        assert!(Keyset::counting().counts && Keyset::counting().limit == MAX_COUNT + 1);
-        assert_eq!(number_of_rows(&["10001".to_owned()]), MAX_COUNT + 1);
+        assert!(Keyset::counting(11).counts && Keyset::counting(11).limit == 11);
+        assert_eq!(number_of_rows(&["10001".to_owned()]), 10_001);
         assert_eq!(number_of_rows(&[]), 0);
     }
 

@@ -39,6 +39,8 @@ struct Measured {
     page: Page,
     /// Of the panel.
     times: Times,
+    /// Length of the panel's page: pages of the same length show as much.
+    bytes: usize,
     /// Of the peer; `None` if it has no such page, or there is no peer.
     peer: Option<Times>,
 }
@@ -101,8 +103,9 @@ async fn measure_database(
     let exports = if whole { export::run(&mut env, &panel).await.context("exports")? } else { Vec::new() };
     let mut pages = Vec::new();
     for page in pages::all(&env.pool, &filled).await? {
+        let bytes = panel.length(&page.path).await?;
         let times = panel.measure(&page.path, REQUESTS).await?;
-        pages.push(Measured { page, times, peer: None });
+        pages.push(Measured { page, times, bytes, peer: None });
     }
     let peer = if whole { measure_peer(&env, &mut pages).await } else { Ok(String::new()) };
     env.stop()?;

@@ -98,6 +98,11 @@ impl SignedPanel {
         measure_requests(requests, || self.get(path)).await
     }
 
+    /// Length of a page, bytes.
+    pub(super) async fn length(&self, path: &str) -> anyhow::Result<usize> {
+        Ok(self.get(path).await?.len())
+    }
+
     /// A page. A redirect counts too: a search with one result leads to its page.
     async fn get(&self, path: &str) -> anyhow::Result<String> {
         let request = self.http.get(format!("{}{path}", self.url)).header(COOKIE, &self.cookie);

@@ -13,6 +13,8 @@ const MAX_OF_PEER: f64 = 0.05;
 const MAX_LOOK_MS: f64 = 300.0;
 const MAX_LONG_MS: f64 = 300.0;
 const MAX_GROWTH: f64 = 2.0;
+/// A page that grew more than this shows more, which the budget of growth does not mean.
+const MAX_LENGTH_GROWTH: f64 = 1.25;
 const MAX_EXPORT_MIB: f64 = 64.0;
 const MAX_IDLE_MIB: f64 = 30.0;
 /// Rows to which the budgets of the filling apply.
@@ -41,7 +43,8 @@ fn method(many: &Run) -> String {
     format!(
         "{rows} calls, ledger entries and jobs each, {installs} installs with accounts and wallets, {events} events, up to 100,000 of all else;\n\
          a fifth of the rows belongs to {BUSY_INSTALLS} installs. Filled by the server itself in {minutes:.1} min, {size:.1} GB with all indexes. Requests are sent one\n\
-         after the other over HTTP to `flysk-admin`, signed in, {REQUESTS} for each page. Growth is the median relative to that with {few} rows. Django\n\
+         after the other over HTTP to `flysk-admin`, signed in, {REQUESTS} for each page. Growth is the median relative to that with {few} rows,\n\
+         and that of the page's length where it shows more. Django\n\
          admin shows the columns of the same tables, 100 rows a page, with its defaults and a persistent connection, under gunicorn with\n\
          one worker on the same server, {PEER_REQUESTS} requests for each list; the panel's lists have 100 rows too. An export is that of all calls.\n",
         rows = volume.rows,
@@ -156,11 +159,16 @@ fn peer_verdict(many: &Run, peer: &anyhow::Result<String>) -> Vec<String> {
 }
 
 fn growth_verdict(few: &Run, many: &Run) -> anyhow::Result<Vec<String>> {
-    let grown = pairs(few, many).map(|(small, large)| (growth(small, large), large.page.path.as_str()));
+    let same = pairs(few, many).filter(|(small, large)| length_growth(small, large) <= MAX_LENGTH_GROWTH);
+    let grown = same.map(|(small, large)| (growth(small, large), large.page.path.as_str()));
     let (value, path) = worst(grown).context("no growth was measured")?;
     let why = format!("`{path}` has more rows to read");
     Ok(vec![
-        format!("growth of all these from {} to {} rows ≤ 2 ×", super::FEW_ROWS, many.volume.rows),
+        format!(
+            "growth of all these that show as much, from {} to {} rows ≤ 2 ×",
+            super::FEW_ROWS,
+            many.volume.rows
+        ),
         format!("{value:.2} × at most, `{path}`"),
         at_most(value, MAX_GROWTH, &why),
     ])
@@ -190,8 +198,22 @@ fn row_of(small: &Measured, large: &Measured) -> Vec<String> {
         format!("`{}`", large.page.path),
         ms(large.times.ms(50)),
         ms(large.times.ms(95)),
-        format!("{:.2} ×", growth(small, large)),
+        growth_text(small, large),
     ]
+}
+
+/// Growth as text, with that of the page if it shows more.
+fn growth_text(small: &Measured, large: &Measured) -> String {
+    let (time, length) = (growth(small, large), length_growth(small, large));
+    if length <= MAX_LENGTH_GROWTH {
+        return format!("{time:.2} ×");
+    }
+    format!("{time:.2} × ({length:.1} × the page)")
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn length_growth(small: &Measured, large: &Measured) -> f64 {
+    large.bytes as f64 / small.bytes as f64
 }
 
 /// Medians, because the slowest of a few requests says more about the machine.
