@@ -25,6 +25,8 @@ use crate::environment::{CLIENT_ID, Environment};
 const MEASURED_ROUNDS: usize = 3;
 /// Size of the connection pool of the API (its default) and of the peer.
 const CONNECTIONS: u32 = 20;
+/// Quotes of a subscription that the peer keeps, as the API does. With more, each of the API's deletes what the peer left.
+const KEPT_QUOTES: u32 = 200;
 /// Path of the bare handler.
 pub(in crate::bench) const BARE_PATH: &str = "/quote";
 const MIN_SHARE: f64 = 0.6;
@@ -75,7 +77,7 @@ pub(super) async fn run(servers: &Servers, turn: Duration, verdicts: &mut Table)
     Ok(table.to_string())
 }
 
-/// The peer: locks the subscription, reads plan and pending changes, writes a quote.
+/// The peer: locks the subscription, reads plan and pending changes, writes a quote, and deletes the oldest ones.
 #[handler]
 pub(in crate::bench) async fn bare_quote(pool: Data<&Pool>, _body: Json<Value>) -> poem::Result<Json<Value>> {
     let quote = write_quote(&pool).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
@@ -109,6 +111,7 @@ async fn write_quote(pool: &Pool) -> anyhow::Result<QuoteId> {
         now,
     };
     subscriptions::insert_quote(&mut tx, &new).await?;
+    subscriptions::trim_quotes(&mut tx, subscription, KEPT_QUOTES).await?;
     tx.commit().await?;
     Ok(quote)
 }
