@@ -4,7 +4,7 @@ use std::process::ExitStatus;
 
 use anyhow::Result;
 
-use super::{build_product, demo_binary, prepare, widget};
+use super::{build_demo, build_product, demo_binary, prepare, widget};
 use crate::process;
 use crate::services::{Database, Durability, Private};
 
@@ -14,10 +14,14 @@ pub(super) const EXIT_OPTION: &str = "--exit";
 /// Builds the product and runs the demo with these arguments. The private servers are removed at its end.
 pub fn run(args: &[String]) -> Result<ExitStatus> {
     prepare()?;
+    // A demo that exits leaves nobody time to open the panel or the widget in the card's page.
+    if args.iter().any(|arg| arg == EXIT_OPTION) {
+        build_demo()?;
+        return run_on(Database::from_process()?, args);
+    }
     build_product()?;
-    // Everything but the widget in the card's page works without Node.js. A demo that exits leaves nobody time to open the page.
-    let exits = args.iter().any(|arg| arg == EXIT_OPTION);
-    if !exits && let Err(error) = widget::build(None) {
+    // Everything but the widget works without Node.js.
+    if let Err(error) = widget::build(None) {
         eprintln!("the demo goes on without the widget in amoCRM's card: {error:#}");
     }
     run_on(Database::from_process()?, args)

@@ -23,13 +23,8 @@ use crate::services::{
 use crate::tools::{self, CC, CHROMEDRIVER, CHROMIUM, CMAKE, FFMPEG, MAKE};
 use crate::{process, workspace};
 
-/// The executables of the product and its demonstration. Benches and chaos workers are features of the suite that the
-/// demonstration does without.
-const PRODUCT_BUILD: [&str; 17] = [
-    "-p",
-    "flysk-admin",
-    "--bin",
-    "flysk-admin",
+/// The executables of a demonstration that exits. Benches and chaos workers are features of the suite that it does without.
+const DEMO_BUILD: [&str; 13] = [
     "-p",
     "flysk-api",
     "--bin",
@@ -45,6 +40,9 @@ const PRODUCT_BUILD: [&str; 17] = [
     "--no-default-features",
 ];
 
+/// The panel, for people who look at a demonstration that stays.
+const PANEL_BUILD: [&str; 4] = ["-p", "flysk-admin", "--bin", "flysk-admin"];
+
 /// Installs missing tools that building and running the workspace require.
 fn prepare() -> Result<()> {
     tools::require(&[&CC, &MAKE, &CMAKE, &FFMPEG])
@@ -53,13 +51,19 @@ fn prepare() -> Result<()> {
 /// Command that builds the executables of the product and the demo.
 fn product_build() -> Command {
     let mut build = workspace::cargo(["build"]);
-    build.args(PRODUCT_BUILD);
+    build.args(DEMO_BUILD).args(PANEL_BUILD);
     build
 }
 
 /// Builds the executables of the product and the demo.
 fn build_product() -> Result<()> {
     process::check("the build", &mut product_build())
+}
+
+/// Builds what a demonstration that exits runs.
+fn build_demo() -> Result<()> {
+    let mut build = workspace::cargo(["build"]);
+    process::check("the build", build.args(DEMO_BUILD))
 }
 
 /// Passes the servers' URLs to a command, and the programs with which it can start its own servers.

@@ -11,9 +11,6 @@ use crate::sql_text::sql;
 use crate::text_column::decode_text;
 use crate::{Conn, StoreError, StoreResult};
 
-/// Code of the vendor that widgets belong to unless another one is named.
-pub const DEFAULT_VENDOR: &str = "default";
-
 /// A vendor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vendor {
