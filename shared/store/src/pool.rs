@@ -101,13 +101,16 @@ pub fn configure_pool_for_reading(pool: MySqlPoolOptions) -> MySqlPoolOptions {
     configure_pool(pool).after_connect(|conn, _| {
         Box::pin(async move {
             set_up_session(conn).await?;
-            // READ_TIME_LIMIT, in seconds on MariaDB and in milliseconds on MySQL. Each server reads one of the comments.
-            sqlx::raw_sql("SET SESSION /*M! max_statement_time = 5 */ /*!80000 max_execution_time = 5000 */")
-                .execute(conn)
-                .await?;
+            sqlx::raw_sql(sqlx::AssertSqlSafe(set_read_time_limit())).execute(conn).await?;
             Ok(())
         })
     })
+}
+
+/// Sets the limit in seconds on MariaDB and in milliseconds on MySQL. Each server reads one of the comments.
+fn set_read_time_limit() -> String {
+    let (seconds, ms) = (READ_TIME_LIMIT.as_secs(), READ_TIME_LIMIT.as_millis());
+    format!("SET SESSION /*M! max_statement_time = {seconds} */ /*!80000 max_execution_time = {ms} */")
 }
 
 /// Session settings and connection checks of all pools.
