@@ -10,16 +10,16 @@ use flysk_domain::platform::subscriptions::InvoiceState;
 use flysk_domain::russian::roubles;
 use flysk_domain::trace::Trace;
 use flysk_services::invoice_payments::FormOutcome;
-use flysk_services::mail::is_pay_link;
+use flysk_services::mail::{is_pay_link, open_contact};
 use flysk_services::subscriptions::{PayRequest, pay_invoice};
-use flysk_store::platform::mail::{self, ContactSource};
+use flysk_store::platform::mail;
 use flysk_store::platform::subscriptions::{self, Invoice};
 use flysk_store::platform::{accounts, installs, invoice_payments, vendors, widgets};
 use flysk_store::repeat_contended;
 use poem::http::{StatusCode, header};
 use poem::web::{Data, Path, Query};
 use poem::{Response, handler};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use super::answer;
@@ -169,14 +169,9 @@ async fn pay(deps: &Deps, trace: &Trace, invoice: &Invoice) -> Result<bool, Prob
         Problem::new(ProblemCode::PurchasesUnavailable, "payments are not configured in this environment")
     })?;
     let terminal_key = vendor.terminal_key.as_deref().unwrap_or(&tbank.terminal_key);
-    let place = match contact.source {
-        ContactSource::Invoice(id) => aad::invoice_contact(id),
-        ContactSource::Purchase(id) => aad::purchase_contact(id),
-    };
-    let address: SecretString =
-        deps.keyring.open(&contact.sealed, &place).map_err(|error| sealing(&error))?;
-    let place = aad::invoice_contact(invoice.id);
-    let sealed = deps.keyring.seal_email(address.expose_secret(), &place).map_err(|error| sealing(&error))?;
+    let address = open_contact(&deps.keyring, &contact).map_err(|error| sealing(&error))?;
+    let sealed = deps.keyring.seal_email(address.expose_secret(), &aad::invoice_contact(invoice.id));
+    let sealed = sealed.map_err(|error| sealing(&error))?;
     let email = address.expose_secret().parse::<Email>().map_err(|error| sealing(&error))?;
     // Without consent nobody is recorded.
     let request = PayRequest {

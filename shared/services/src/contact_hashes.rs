@@ -56,8 +56,10 @@ fn hash_of(keyring: &Keyring, column: ContactColumn, row: &UnhashedContact) -> R
     let Some(sealed) = row.sealed.as_deref().filter(|sealed| !sealed.is_empty()) else {
         return Ok(NOTHING_TO_FIND.to_vec());
     };
-    let Some(place) = place_of(column, &row.id) else { return Err(KeyringError::Malformed) };
-    let contact = keyring.open(sealed, &place)?;
+    let Some(associated_data) = associated_data_of(column, &row.id) else {
+        return Err(KeyringError::Malformed);
+    };
+    let contact = keyring.open(sealed, &associated_data)?;
     let contact = contact.expose_secret();
     let term = match column {
         ContactColumn::BindingPhone => ContactTerm::of_phone(contact),
@@ -70,7 +72,7 @@ fn hash_of(keyring: &Keyring, column: ContactColumn, row: &UnhashedContact) -> R
 }
 
 /// The associated data of a row's contact; `None` if the id is not one of the column's table.
-fn place_of(column: ContactColumn, id: &str) -> Option<String> {
+fn associated_data_of(column: ContactColumn, id: &str) -> Option<String> {
     match column {
         ContactColumn::PurchaseEmail => id.parse().ok().map(aad::purchase_contact),
         ContactColumn::InvoiceEmail => id.parse().ok().map(aad::invoice_contact),

@@ -56,12 +56,15 @@ fn reseal(
     keyring: &Keyring,
     binding: &SealedBinding,
 ) -> Result<(SealedBinding, Vec<u8>, Vec<u8>), ActivationError> {
-    let place = aad::binding_phone(binding.id);
-    let number = keyring.open(&binding.phone_sealed, &place)?;
-    let phone = keyring.seal_phone(number.expose_secret(), &place)?;
-    let place = aad::binding_email(binding.id);
+    let associated_data = aad::binding_phone(binding.id);
+    let number = keyring.open(&binding.phone_sealed, &associated_data)?;
+    let phone = keyring.seal_phone(number.expose_secret(), &associated_data)?;
+    let associated_data = aad::binding_email(binding.id);
     let email = match &binding.email_sealed {
-        Some(sealed) => Some(keyring.seal_email(keyring.open(sealed, &place)?.expose_secret(), &place)?),
+        Some(sealed) => {
+            let email = keyring.open(sealed, &associated_data)?;
+            Some(keyring.seal_email(email.expose_secret(), &associated_data)?)
+        }
         None => None,
     };
     let email_hash =

@@ -1,8 +1,10 @@
 //! Notices by e-mail: when they are queued, which ones an account wants, and the links in them.
 
+mod contact;
 mod links;
 mod queue;
 
+pub use contact::open_contact;
 pub use links::{
     MailSwitch, PersonSwitch, Switch, card_unlink_link, invoice_pay_link, is_card_unlink_link, is_pay_link,
     open_switch_link, switch_link,

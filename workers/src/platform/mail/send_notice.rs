@@ -5,7 +5,6 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use flysk_clients::mail::ReplyCode;
-use flysk_crypto::aad;
 use flysk_domain::TextEnum as _;
 use flysk_domain::platform::mail::{ChargedCard, Letter, Links, MailFacts, MailKind, MailState};
 use flysk_domain::platform::purchases::Email;
@@ -13,9 +12,9 @@ use flysk_domain::sending_hours::next_send_time;
 use flysk_jobs::platform::mail::SendMailNotice;
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
 use flysk_services::invoice_payments::find_chargeable_card;
-use flysk_services::mail::{MailSwitch, card_unlink_link, invoice_pay_link, switch_link};
+use flysk_services::mail::{MailSwitch, card_unlink_link, invoice_pay_link, open_contact, switch_link};
 use flysk_store::platform::invoice_payments::Card;
-use flysk_store::platform::mail::{self, ContactSource, MailNotice, SealedContact};
+use flysk_store::platform::mail::{self, MailNotice, SealedContact};
 use flysk_store::platform::subscriptions::{self, SubscriptionRow};
 use flysk_store::platform::{accounts, widgets};
 use flysk_store::repeat_contended;
@@ -132,11 +131,7 @@ async fn check(run: &JobContext, notice: &MailNotice) -> Result<Check, JobError>
 }
 
 fn open(app: &App, contact: &SealedContact) -> Result<Email, JobError> {
-    let place = match contact.source {
-        ContactSource::Invoice(id) => aad::invoice_contact(id),
-        ContactSource::Purchase(id) => aad::purchase_contact(id),
-    };
-    let text = app.keyring.open(&contact.sealed, &place);
+    let text = open_contact(&app.keyring, contact);
     let text = text.map_err(|error| JobError::retry(format!("the address cannot be opened: {error}")))?;
     text.expose_secret().parse().map_err(|error| JobError::give_up(format!("the stored address: {error}")))
 }
