@@ -76,6 +76,25 @@ async fn expired_holds_and_lots_are_released_before_the_next_command(
     assert_eq!(fixture.discrepancies().await, []);
 }
 
+/// Commands do not look for expired holds in a wallet that holds nothing. The sweep does, and tells of one that should not be
+/// there.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_sweep_fails_for_an_open_hold_of_a_wallet_that_holds_nothing(
+    options: MySqlPoolOptions,
+    connect: MySqlConnectOptions,
+) {
+    let fixture = LedgerFixture::open(options, connect).await;
+    let wallet = fixture.wallet().await;
+    fixture.done(wallet, fixture.credit(100, None)).await;
+    let (_, place) = fixture.hold(30, Duration::minutes(1));
+    fixture.done(wallet, place).await;
+    fixture.clock.advance(Duration::hours(1));
+    sqlx::query("UPDATE wallets SET held_micro = 0").execute(&fixture.pool).await.unwrap();
+    let swept = fixture.apply(wallet, &[]).await;
+    assert!(swept.is_err(), "{swept:?}");
+    assert_eq!(fixture.balance(wallet).await, (70, 0));
+}
+
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_repeated_key_returns_the_first_result_and_rejects_another_body(
     options: MySqlPoolOptions,

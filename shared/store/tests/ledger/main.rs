@@ -3,6 +3,7 @@
 
 mod history;
 mod invariants;
+mod lane_groups;
 mod ledger_fixture;
 mod stress;
 mod wallet_batcher;

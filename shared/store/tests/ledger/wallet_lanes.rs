@@ -22,7 +22,7 @@ use crate::ledger_fixture::{LedgerFixture, charge, key, lines};
 const MAX_LANES: i64 = 4;
 
 /// Submits commands in their order, before the first of them is executed.
-async fn submit_all(
+pub(crate) async fn submit_all(
     batcher: &WalletBatcher,
     commands: Vec<(WalletId, LedgerCommand)>,
 ) -> Vec<StoreResult<CommandOutcome>> {
@@ -51,7 +51,7 @@ fn batcher(fixture: &LedgerFixture) -> WalletBatcher {
 
 /// A clock that goes on whenever it is read, so that each transaction of the database has its own time.
 #[derive(Debug)]
-struct Stepping(AtomicI64);
+pub(crate) struct Stepping(pub(crate) AtomicI64);
 
 impl Randomness for Stepping {
     fn random_u128(&self) -> u128 {
@@ -75,7 +75,7 @@ async fn filled(fixture: &LedgerFixture, count: usize, coins: i64) -> Vec<Wallet
     wallets
 }
 
-fn posted(outcome: &StoreResult<CommandOutcome>) -> ledger::Posted {
+pub(crate) fn posted(outcome: &StoreResult<CommandOutcome>) -> ledger::Posted {
     match outcome {
         Ok(CommandOutcome::Done(posted)) => *posted,
         other => panic!("{other:?}"),
@@ -356,8 +356,8 @@ async fn a_broken_or_unknown_wallet_fails_alone(options: MySqlPoolOptions, conne
     let (hold, place) = fixture.hold(30, Duration::minutes(1));
     fixture.done(wallets[0], place).await;
     fixture.clock.advance(Duration::hours(1));
-    // The expired hold cannot be released: nothing is held.
-    sqlx::query("UPDATE wallets SET held_micro = 0 WHERE id = ?")
+    // The expired hold cannot be released: less is held, and its lot has no room.
+    sqlx::query("UPDATE wallets SET held_micro = 1 WHERE id = ?")
         .bind(wallets[0].to_string())
         .execute(&fixture.pool)
         .await

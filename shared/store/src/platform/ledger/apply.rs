@@ -14,6 +14,7 @@ use super::idempotency::{self, IdempotencyKey};
 use super::session::{self, Decision};
 use super::wallets::{LockedWallet, NewBalances, WalletRow};
 use super::{charges, holds, lots, pending_events, transactions, wallets};
+use crate::listed::Lengths;
 use crate::{Conn, StoreError, StoreResult};
 
 /// A command and the data stored with its transaction.
@@ -94,12 +95,12 @@ pub async fn apply(
 ) -> StoreResult<Vec<CommandOutcome>> {
     let locked = BTreeMap::from([(wallet, wallets::lock(conn, wallet).await?)]);
     let commands = WalletCommands { wallet, commands: instructions.iter().collect() };
-    let mut outcomes = execute(conn, &locked, &[commands], clock).await?;
+    let mut outcomes = execute(conn, &locked, &[commands], clock, Lengths::Few).await?;
     outcomes.remove(&wallet).unwrap_or(Err(StoreError::WrongState { what: "wallet" }))
 }
 
 /// [`apply`] for several wallets, each of which is named once. A wallet that another transaction has locked is left out, and so
-/// is one that does not exist: it has no outcomes.
+/// is one that does not exist: it has no outcomes. The connection's cache must have room for statements of [`Lengths::Many`].
 pub(super) async fn apply_to_unlocked(
     conn: &mut Conn,
     commands: &[WalletCommands<'_>],
@@ -107,7 +108,7 @@ pub(super) async fn apply_to_unlocked(
 ) -> StoreResult<Outcomes> {
     let wallets = commands.iter().map(|one| one.wallet).collect();
     let locked = wallets::lock_unlocked(conn, &wallets).await?;
-    execute(conn, &locked, commands, clock).await
+    execute(conn, &locked, commands, clock, Lengths::Many).await
 }
 
 /// Executes the commands of the locked wallets with one statement per table and kind of write.
@@ -116,6 +117,7 @@ async fn execute(
     locked: &BTreeMap<WalletId, LockedWallet>,
     commands: &[WalletCommands<'_>],
     clock: &dyn Clock,
+    lengths: Lengths,
 ) -> StoreResult<Outcomes> {
     let mut outcomes = Outcomes::new();
     if locked.is_empty() {
@@ -143,7 +145,7 @@ async fn execute(
         outcomes.insert(wallet, decided);
     }
     decisions.retain(|decision| !decision.recorded.is_empty());
-    write(conn, &decisions, now).await?;
+    write(conn, &decisions, now, lengths).await?;
     Ok(outcomes)
 }
 
@@ -193,7 +195,9 @@ async fn load(
     let mut named = Named::default();
     commands.iter().flat_map(|(_, commands)| *commands).for_each(|one| named.add(&one.command));
     let wallets: BTreeSet<WalletId> = commands.iter().map(|(locked, _)| locked.row.id).collect();
-    let mut holds = holds::load(conn, &wallets, &named.holds, now).await?;
+    let holding = commands.iter().filter(|(locked, commands)| may_have_expired_holds(locked, commands));
+    let holding: BTreeSet<WalletId> = holding.map(|(locked, _)| locked.row.id).collect();
+    let mut holds = holds::load(conn, &wallets, &holding, &named.holds, now).await?;
     let mut charges = charges::load(conn, &wallets, &named.charges).await?;
     let of_holds = holds.values().flat_map(BTreeMap::values).flat_map(|hold| &hold.parts);
     named.lots.extend(of_holds.map(|part| part.lot));
@@ -210,21 +214,32 @@ async fn load(
     Ok(commands.iter().map(wallet).collect())
 }
 
+/// A wallet that holds nothing has no open hold, because each has coins. A sweep, which has no commands, looks nevertheless: it is
+/// the one that tells of a wallet whose rows contradict each other.
+fn may_have_expired_holds(locked: &LockedWallet, commands: &[&LedgerCommand]) -> bool {
+    locked.row.held.is_positive() || commands.is_empty()
+}
+
 /// Writes what the commands changed.
-async fn write(conn: &mut Conn, decisions: &[Decision<'_>], now: DateTime<Utc>) -> StoreResult<()> {
+async fn write(
+    conn: &mut Conn,
+    decisions: &[Decision<'_>],
+    now: DateTime<Utc>,
+    lengths: Lengths,
+) -> StoreResult<()> {
     if decisions.is_empty() {
         return Ok(());
     }
     let recorded = decisions.iter().flat_map(|one| one.recorded.iter().map(move |each| (one.row.id, each)));
-    transactions::insert(conn, &recorded.collect::<Vec<_>>()).await?;
+    transactions::insert(conn, &recorded.collect::<Vec<_>>(), lengths).await?;
     lots::save(conn, &changed(decisions, |wallet| &wallet.lots)).await?;
     holds::save(conn, &changed(decisions, |wallet| &wallet.holds), now).await?;
-    charges::save(conn, &changed(decisions, |wallet| &wallet.charges)).await?;
+    charges::save(conn, &changed(decisions, |wallet| &wallet.charges), lengths).await?;
     let answers = decisions.iter().flat_map(|one| {
         let widget = one.row.widget_id;
         one.answered.iter().map(move |(key, answer)| (widget, *key, *answer))
     });
-    idempotency::insert(conn, answers.collect(), now).await?;
+    idempotency::insert(conn, answers.collect(), now, lengths).await?;
     let balances = decisions.iter().map(|Decision { row: old, after, .. }| NewBalances {
         old,
         available: after.available,

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flysk_domain::id::{TransactionId, WalletId};
+use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::ledger::{Charge, LedgerRefusal};
 use sqlx::QueryBuilder;
 
 use super::changed::Changed;
 use super::transactions::{self, EntriesBy};
 use crate::error::expect_one;
-use crate::listed::{in_few_lengths, push_in};
+use crate::listed::{Lengths, push_in};
 use crate::{Conn, StoreError, StoreResult};
 
 /// Charges by wallet and id.
@@ -47,11 +48,15 @@ pub(super) async fn load(
 }
 
 /// Inserts new charges and updates the refunded total of existing ones.
-pub(super) async fn save(conn: &mut Conn, changed: &[Changed<'_, TransactionId, Charge>]) -> StoreResult<()> {
+pub(super) async fn save(
+    conn: &mut Conn,
+    changed: &[Changed<'_, TransactionId, Charge>],
+    lengths: Lengths,
+) -> StoreResult<()> {
     let fresh = changed.iter().flat_map(Changed::fresh);
     let fresh: Vec<(WalletId, (TransactionId, i64, i64))> =
         fresh.map(|(wallet, charge)| Ok((wallet, sums(charge)?))).collect::<StoreResult<_>>()?;
-    for rows in in_few_lengths(&fresh) {
+    for rows in lengths.split(&fresh) {
         let mut query = QueryBuilder::new(
             "INSERT INTO ledger_charges (transaction_id, wallet_id, charged_micro, refunded_micro) ",
         );
@@ -72,6 +77,16 @@ pub(super) async fn save(conn: &mut Conn, changed: &[Changed<'_, TransactionId, 
         expect_one(&updated, "charge")?;
     }
     Ok(())
+}
+
+/// Amount of a charge or a capture that has been refunded; zero for any other transaction.
+pub async fn find_refunded(conn: &mut Conn, charge: TransactionId) -> StoreResult<MicroCoins> {
+    let refunded: Option<i64> =
+        sqlx::query_scalar("SELECT refunded_micro FROM ledger_charges WHERE transaction_id = ?")
+            .bind(charge.to_string())
+            .fetch_optional(conn)
+            .await?;
+    Ok(MicroCoins(refunded.unwrap_or_default()))
 }
 
 fn sums(charge: &Charge) -> StoreResult<(TransactionId, i64, i64)> {

@@ -12,7 +12,7 @@ use sqlx::{FromRow as _, QueryBuilder, Row as _};
 use super::changed::Changed;
 use super::transactions;
 use crate::error::expect_rows;
-use crate::listed::{in_few_lengths, push_in};
+use crate::listed::{MAX_ROWS, filled_up, in_few_lengths, push_in};
 use crate::sql_text::sql;
 use crate::{Conn, StoreError, StoreResult};
 
@@ -104,14 +104,16 @@ pub async fn find_hold_of_widget(
 /// Holds by wallet and id.
 pub(super) type HoldsOf = BTreeMap<WalletId, BTreeMap<HoldId, Hold>>;
 
-/// Loads the expired holds of the wallets, and those of the named holds that are theirs.
+/// Loads the expired holds of those of the wallets that may have some, `holding`, and those of the named holds that are the
+/// wallets'.
 pub(super) async fn load(
     conn: &mut Conn,
     wallets: &BTreeSet<WalletId>,
+    holding: &BTreeSet<WalletId>,
     named: &BTreeSet<HoldId>,
     now: DateTime<Utc>,
 ) -> StoreResult<HoldsOf> {
-    let rows = load_rows(conn, wallets, named, now).await?;
+    let rows = load_rows(conn, wallets, holding, named, now).await?;
     let placed_by: Vec<TransactionId> = rows.values().map(|row| row.placed_by).collect();
     let mut entries = transactions::load_entries(conn, wallets, &placed_by).await?;
     let mut holds = HoldsOf::new();
@@ -134,15 +136,16 @@ pub(super) async fn load(
 async fn load_rows(
     conn: &mut Conn,
     wallets: &BTreeSet<WalletId>,
+    holding: &BTreeSet<WalletId>,
     named: &BTreeSet<HoldId>,
     now: DateTime<Utc>,
 ) -> StoreResult<BTreeMap<HoldId, HoldRow>> {
     let mut rows = BTreeMap::new();
-    let together = load_expired(conn, wallets, now).await?;
+    let together = load_expired(conn, holding, now).await?;
     // A wallet with very many of them leaves the others without theirs, and they may need the coins.
-    let are_some_missing = wallets.len() > 1 && together.len() >= MAX_EXPIRED_HOLDS as usize;
+    let are_some_missing = holding.len() > 1 && together.len() >= MAX_EXPIRED_HOLDS as usize;
     if are_some_missing {
-        for wallet in wallets {
+        for wallet in holding {
             let own = load_expired(conn, &BTreeSet::from([*wallet]), now).await?;
             rows.extend(own.into_iter().map(|row| (row.id, row)));
         }
@@ -169,6 +172,9 @@ async fn load_expired(
     wallets: &BTreeSet<WalletId>,
     now: DateTime<Utc>,
 ) -> StoreResult<Vec<HoldRow>> {
+    if wallets.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut query = QueryBuilder::new(SELECT);
     query.push("state = 'open' AND expires_at <= ").push_bind(now).push(" AND wallet_id");
     push_in(&mut query, wallets.iter().map(ToString::to_string));
@@ -205,23 +211,25 @@ pub(super) async fn save(
     for state in [HoldState::Captured, HoldState::Released, HoldState::Expired] {
         let altered = changed.iter().flat_map(Changed::altered);
         let ended: Vec<&Hold> = altered.map(|(_, hold)| hold).filter(|hold| hold.state == state).collect();
-        for holds in in_few_lengths(&ended) {
+        for holds in ended.chunks(MAX_ROWS) {
             end(conn, holds, state, now).await?;
         }
     }
     Ok(())
 }
 
-/// Ends open holds in the same way. The index is named: by that of the state the statement would lock open holds of other wallets.
-async fn end(conn: &mut Conn, holds: &[&Hold], state: HoldState, now: DateTime<Utc>) -> StoreResult<()> {
+/// Ends at most [`MAX_ROWS`] open holds in the same way. The index is named: by that of the state the statement would lock open
+/// holds of other wallets.
+async fn end(conn: &mut Conn, ended: &[&Hold], state: HoldState, now: DateTime<Utc>) -> StoreResult<()> {
+    let holds = filled_up(ended);
     let mut query =
         QueryBuilder::new("UPDATE ledger_holds FORCE INDEX (PRIMARY) SET captured_micro = CASE id");
-    for hold in holds {
+    for hold in &holds {
         query.push(" WHEN ").push_bind(hold.id.to_string());
         query.push(" THEN CAST(").push_bind(hold.captured.0).push(" AS SIGNED)");
     }
     query.push(" ELSE captured_micro END, state = ").push_bind(state.as_str());
     query.push(", updated_at = ").push_bind(now).push(" WHERE state = 'open' AND id");
     push_in(&mut query, holds.iter().map(|hold| hold.id.to_string()));
-    expect_rows(&query.build().execute(conn).await?, holds.len(), "hold")
+    expect_rows(&query.build().execute(conn).await?, ended.len(), "hold")
 }

@@ -8,7 +8,7 @@ use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
 use super::{CommandOutcome, Posted};
-use crate::listed::{in_few_lengths, push_in};
+use crate::listed::{Lengths, push_in};
 use crate::{Conn, StoreResult};
 
 /// An idempotency key. Unique per widget; at most 120 ASCII characters, compared exactly.
@@ -134,9 +134,10 @@ pub(super) async fn insert(
     conn: &mut Conn,
     mut answers: Vec<NewAnswer<'_>>,
     now: DateTime<Utc>,
+    lengths: Lengths,
 ) -> StoreResult<()> {
     answers.sort_by(|(widget, key, _), (other, next, _)| (widget, &key.text).cmp(&(other, &next.text)));
-    for answers in in_few_lengths(&answers) {
+    for answers in lengths.split(&answers) {
         let mut query = QueryBuilder::new(
             "INSERT INTO idempotency_keys (widget_id, idem_key, body_hash, answer, created_at) ",
         );

@@ -10,7 +10,7 @@ use sqlx::QueryBuilder;
 
 use super::changed::Changed;
 use crate::error::{expect_one, expect_rows};
-use crate::listed::{in_few_lengths, push_in};
+use crate::listed::{MAX_ROWS, filled_up, in_few_lengths, push_in};
 use crate::sql_text::sql;
 use crate::{Conn, StoreError, StoreResult};
 
@@ -126,27 +126,28 @@ pub(super) async fn save(conn: &mut Conn, changed: &[Changed<'_, LotId, Lot>]) -
     for (old, lot) in extended {
         update_extended(conn, old, lot).await?;
     }
-    for lots in in_few_lengths(&spent) {
+    for lots in spent.chunks(MAX_ROWS) {
         update_left(conn, lots).await?;
     }
     Ok(())
 }
 
-/// Writes what is left of lots, compared with what was left when they were loaded.
-async fn update_left(conn: &mut Conn, lots: &[(&Lot, &Lot)]) -> StoreResult<()> {
+/// Writes what is left of at most [`MAX_ROWS`] lots, compared with what was left when they were loaded.
+async fn update_left(conn: &mut Conn, changed: &[(&Lot, &Lot)]) -> StoreResult<()> {
+    let lots = filled_up(changed);
     let mut query = QueryBuilder::new("UPDATE ledger_lots FORCE INDEX (PRIMARY) SET left_micro = CASE id");
-    for (_, lot) in lots {
+    for (_, lot) in &lots {
         query.push(" WHEN ").push_bind(lot.id.to_string());
         query.push(" THEN CAST(").push_bind(lot.left.0).push(" AS SIGNED)");
     }
     query.push(" ELSE left_micro END WHERE left_micro = CASE id");
-    for (old, _) in lots {
+    for (old, _) in &lots {
         query.push(" WHEN ").push_bind(old.id.to_string());
         query.push(" THEN CAST(").push_bind(old.left.0).push(" AS SIGNED)");
     }
     query.push(" END AND id");
     push_in(&mut query, lots.iter().map(|(_, lot)| lot.id.to_string()));
-    expect_rows(&query.build().execute(conn).await?, lots.len(), "lot")
+    expect_rows(&query.build().execute(conn).await?, changed.len(), "lot")
 }
 
 /// Writes a lot whose expiry changed, too: a refund of a lot that has expired.

@@ -8,7 +8,8 @@
 //! A conditional `UPDATE … WHERE available >= ?` would not be faster than the row lock: lots make every charge read
 //! before it writes, and on one hot wallet both variants spend their time waiting for each other's commit. Fewer
 //! commits and statements help, so [`WalletBatcher`] executes the commands that wait in one transaction for many wallets.
-//! Measured by `cargo xtask bench -- flycoins`; see `docs/decisions/0053-batch-wallets-in-lanes.md`.
+//! Measured by `cargo xtask bench -- flycoins`; see `docs/decisions/0053-batch-wallets-in-lanes.md` and
+//! `docs/decisions/0074-write-a-table-by-one-statement.md`.
 
 mod apply;
 mod changed;
@@ -33,6 +34,7 @@ mod welcome_bonus;
 mod widget_totals;
 
 pub use apply::{CommandOutcome, LedgerCommand, Posted, apply};
+pub use charges::find_refunded;
 pub use customers::{Customer, find_customer};
 pub use expiry::{has_expired, list_wallets_to_sweep};
 pub use history::{
@@ -44,8 +46,8 @@ pub use lot_locks::{list_taken, lock_lots};
 pub use lots::{list_expiring_lots, list_open_lots};
 pub use pending_events::{PendingWalletEvent, WalletEvent, list_pending_events, take_pending_event};
 pub use prices::{
-    PriceVersion, insert_price_rule, list_price_versions, list_prices_of, list_prices_of_widget,
-    next_price_version,
+    PriceVersion, insert_price_rule, list_price_versions, list_price_versions_of, list_prices_of,
+    list_prices_of_widget, next_price_version,
 };
 pub use verification::{
     Comparison, Discrepancy, LedgerRange, PROVEN_RANGE, Proof, Verification, add_proven_sums, check_range,

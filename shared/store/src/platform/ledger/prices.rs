@@ -1,6 +1,7 @@
 //! Table `price_rules`: versioned prices of services.
 
 use chrono::{DateTime, Utc};
+use flysk_domain::id::VendorId;
 use flysk_domain::platform::ledger::Service;
 use flysk_domain::platform::ledger::price::{PriceRule, Tariff};
 use sqlx::QueryBuilder;
@@ -88,9 +89,26 @@ pub async fn list_price_versions(conn: &mut Conn) -> StoreResult<Vec<PriceVersio
     )
     .fetch_all(conn)
     .await?;
-    let version = |(service, number, tariff, valid_from)| {
-        Ok(PriceVersion { rule: rule((service, number, tariff))?, valid_from })
-    };
+    rows.into_iter().map(version).collect()
+}
+
+/// Lists the price versions of all services of a vendor's widget `code`, by service and start time. A widget of another vendor has
+/// none.
+pub async fn list_price_versions_of(
+    conn: &mut Conn,
+    vendor: VendorId,
+    code: &str,
+) -> StoreResult<Vec<PriceVersion>> {
+    // A widget's code contains no wildcard of LIKE.
+    let rows: Vec<(String, u32, Json<Tariff>, DateTime<Utc>)> = sqlx::query_as(
+        "SELECT r.service, r.version, r.tariff, r.valid_from FROM widgets w STRAIGHT_JOIN price_rules r
+         WHERE w.code = ? AND w.vendor_id = ? AND r.service LIKE ? ORDER BY r.service, r.valid_from, r.version",
+    )
+    .bind(code)
+    .bind(vendor.to_string())
+    .bind(format!("{code}.%"))
+    .fetch_all(conn)
+    .await?;
     rows.into_iter().map(version).collect()
 }
 
@@ -102,6 +120,12 @@ pub async fn next_price_version(conn: &mut Conn, service: &Service) -> StoreResu
         .fetch_one(conn)
         .await?;
     Ok(last.map_or(1, |version| version.saturating_add(1)))
+}
+
+fn version(
+    (service, number, tariff, valid_from): (String, u32, Json<Tariff>, DateTime<Utc>),
+) -> StoreResult<PriceVersion> {
+    Ok(PriceVersion { rule: rule((service, number, tariff))?, valid_from })
 }
 
 fn rule((service, version, tariff): (String, u32, Json<Tariff>)) -> StoreResult<PriceRule> {

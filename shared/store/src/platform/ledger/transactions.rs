@@ -8,7 +8,7 @@ use flysk_domain::platform::ledger::{Entry, Posting};
 use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
-use crate::listed::{in_few_lengths, push_in};
+use crate::listed::{Lengths, push_in};
 use crate::{Conn, StoreResult};
 
 /// A posting with the caller's reference and details.
@@ -20,8 +20,12 @@ pub(super) struct Recorded<'a> {
 }
 
 /// Inserts transactions of wallets with their entries.
-pub(super) async fn insert(conn: &mut Conn, recorded: &[(WalletId, &Recorded<'_>)]) -> StoreResult<()> {
-    for rows in in_few_lengths(recorded) {
+pub(super) async fn insert(
+    conn: &mut Conn,
+    recorded: &[(WalletId, &Recorded<'_>)],
+    lengths: Lengths,
+) -> StoreResult<()> {
+    for rows in lengths.split(recorded) {
         let mut query = QueryBuilder::new(
             "INSERT INTO ledger_transactions (id, wallet_id, kind, hold_id, reverses_id, reference, details,
                                               created_at) ",
@@ -45,7 +49,7 @@ pub(super) async fn insert(conn: &mut Conn, recorded: &[(WalletId, &Recorded<'_>
             numbered.map(move |(line, entry)| (*wallet, posting.id, line, entry))
         })
         .collect();
-    for rows in in_few_lengths(&entries) {
+    for rows in lengths.split(&entries) {
         let mut query = QueryBuilder::new(
             "INSERT INTO ledger_entries (transaction_id, line, wallet_id, account, lot_id, amount_micro) ",
         );

@@ -21,7 +21,7 @@ use super::apply::{CommandOutcome, LedgerCommand, Outcomes, WalletCommands, appl
 use super::turns::Turns;
 use super::wallet_commits::WalletCommits;
 use crate::group_commit::{GroupCommit, clone_error, is_row_error, is_unavailable};
-use crate::{Pool, StoreError, StoreResult, answered, repeat_while};
+use crate::{Pool, STATEMENT_CACHE_CAPACITY, StoreError, StoreResult, answered, repeat_while};
 
 /// Commands of a transaction, which keeps the locks of its wallets below some tens of milliseconds.
 const MAX_GROUP_LEN: usize = 128;
@@ -30,6 +30,9 @@ const TURN_LEN: usize = 16;
 /// More lanes make smaller groups, fewer leave a core idle.
 const MIN_LANES: usize = 2;
 const MAX_LANES: usize = 4;
+/// Prepared statements cached per connection of a lane. It executes statements of the ledger only: 4 inserts in 48 lengths each,
+/// 5 inserts and updates in 15, lists of keys in up to 32, lists of ids and rare statements, fewer than 400 in all.
+const LANE_STATEMENTS: usize = 2 * STATEMENT_CACHE_CAPACITY;
 /// Times that a group that lost a race is executed. Then its wallets leave the lane, so that one does not hold up the others.
 const MAX_GROUP_TRIES: u32 = 2;
 
@@ -50,7 +53,7 @@ impl WalletBatcher {
             (0..cores.clamp(MIN_LANES, MAX_LANES)).map(|_| Mutex::default()).collect();
         let connections = u32::try_from(lanes.len()).unwrap_or(u32::MAX);
         let options = pool.options().clone().min_connections(0).max_connections(connections);
-        let own = options.connect_lazy_with(MySqlConnectOptions::clone(&pool.connect_options()));
+        let own = options.connect_lazy_with(lane_options(&pool));
         let apart = GroupCommit::new(WalletCommits::new(pool.clone(), Arc::clone(&clock)));
         Self { lanes: Arc::new(WalletLanes { pool: own, followed: pool, clock, lanes, apart }) }
     }
@@ -131,26 +134,20 @@ impl WalletLanes {
     async fn drain(&self, number: usize) {
         let guard = LaneGuard { lanes: self, number };
         let connection = LaneConnection::default();
-        loop {
-            let group = self.lane(number).waiting.take(MAX_GROUP_LEN, TURN_LEN);
-            if !group.is_empty() {
-                self.execute(number, &connection, group).await;
-                continue;
-            }
-            // Callers that were just answered may come back at once; their commands then share a group.
+        while let Some(group) = self.next_group(number) {
+            self.execute(number, &connection, group).await;
+            // Callers that were just answered may come back at once; their commands then share the next group.
             tokio::task::yield_now().await;
-            if self.close_if_empty(number) {
-                break;
-            }
         }
         // The lane is closed; a caller that came since has opened it again.
         std::mem::forget(guard);
     }
 
-    fn close_if_empty(&self, number: usize) -> bool {
+    /// The next commands of a lane; if none wait, the lane is closed.
+    fn next_group(&self, number: usize) -> Option<Group> {
         let mut lane = self.lane(number);
         lane.is_open = !lane.waiting.is_empty();
-        !lane.is_open
+        if lane.is_open { Some(lane.waiting.take(MAX_GROUP_LEN, TURN_LEN)) } else { None }
     }
 
     async fn execute(&self, number: usize, connection: &LaneConnection, group: Group) {
@@ -226,8 +223,7 @@ impl WalletLanes {
         let mut conn = if let Some(conn) = idle {
             conn
         } else {
-            let node = self.followed.connect_options();
-            self.pool.set_connect_options(MySqlConnectOptions::clone(&node));
+            self.pool.set_connect_options(lane_options(&self.followed));
             self.pool.acquire().await?
         };
         let mut tx = conn.begin().await?;
@@ -248,6 +244,11 @@ impl WalletLanes {
     fn lane(&self, number: usize) -> MutexGuard<'_, Lane> {
         lock(&self.lanes[number])
     }
+}
+
+/// Options of connections of lanes to the node that a pool uses.
+fn lane_options(followed: &Pool) -> MySqlConnectOptions {
+    MySqlConnectOptions::clone(&followed.connect_options()).statement_cache_capacity(LANE_STATEMENTS)
 }
 
 fn commands_of<'a>((wallet, waiting): (&'a WalletId, &'a Vec<Pending>)) -> WalletCommands<'a> {

@@ -8,7 +8,7 @@ use flysk_domain::money::MicroCoins;
 use sqlx::QueryBuilder;
 
 use crate::error::expect_rows;
-use crate::listed::{in_few_lengths, push_in};
+use crate::listed::{MAX_ROWS, filled_up, push_in};
 use crate::sql_text::sql;
 use crate::{Conn, StoreError, StoreResult};
 
@@ -183,6 +183,7 @@ pub async fn insert_wallet(
 }
 
 /// Balances of a locked wallet.
+#[derive(Clone, Copy)]
 pub(super) struct NewBalances<'a> {
     /// The row as it was locked.
     pub(super) old: &'a WalletRow,
@@ -199,32 +200,33 @@ pub(super) async fn update_balances(
     balances: &[NewBalances<'_>],
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
-    for rows in in_few_lengths(balances) {
+    for written in balances.chunks(MAX_ROWS) {
+        let rows = filled_up(written);
         let mut query =
             QueryBuilder::new("UPDATE wallets FORCE INDEX (PRIMARY) SET available_micro = CASE id");
-        for row in rows {
+        for row in &rows {
             query.push(" WHEN ").push_bind(row.old.id.to_string());
             query.push(" THEN CAST(").push_bind(row.available.0).push(" AS SIGNED)");
         }
         query.push(" ELSE available_micro END, held_micro = CASE id");
-        for row in rows {
+        for row in &rows {
             query.push(" WHEN ").push_bind(row.old.id.to_string());
             query.push(" THEN CAST(").push_bind(row.held.0).push(" AS SIGNED)");
         }
         query.push(" ELSE held_micro END, updated_at = ").push_bind(now);
         query.push(" WHERE available_micro = CASE id");
-        for row in rows {
+        for row in &rows {
             query.push(" WHEN ").push_bind(row.old.id.to_string());
             query.push(" THEN CAST(").push_bind(row.old.available.0).push(" AS SIGNED)");
         }
         query.push(" END AND held_micro = CASE id");
-        for row in rows {
+        for row in &rows {
             query.push(" WHEN ").push_bind(row.old.id.to_string());
             query.push(" THEN CAST(").push_bind(row.old.held.0).push(" AS SIGNED)");
         }
         query.push(" END AND id");
         push_in(&mut query, rows.iter().map(|row| row.old.id.to_string()));
-        expect_rows(&query.build().execute(&mut *conn).await?, rows.len(), "wallet")?;
+        expect_rows(&query.build().execute(&mut *conn).await?, written.len(), "wallet")?;
     }
     Ok(())
 }
