@@ -10,8 +10,9 @@ use flysk_admin::routes::{self, Only};
 use flysk_admin::{Config, Deps};
 use flysk_config::Env;
 use flysk_config::process::{Shutdown, cli, exit_code, health, metrics, telemetry};
-use poem::Server;
-use poem::listener::TcpListener;
+use flysk_serving::{ConnectionLimits, Connections, MAX_HTTP2_STREAMS};
+use poem::{EndpointExt as _, Server};
+use tokio::net::TcpListener;
 
 /// Serves the admin panel.
 ///
@@ -74,7 +75,7 @@ fn run(args: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match args.command {
-            Command::Serve { only } => serve(config, only).await,
+            Command::Serve { only } => Box::pin(serve(config, only)).await,
             Command::Healthcheck => Ok(health::check(config.admin.listen, "/readyz").await?),
             Command::OperatorCreate(create) => Box::pin(create.run(config)).await,
             Command::OperatorReset(reset) => Box::pin(reset.run(config)).await,
@@ -97,9 +98,13 @@ async fn serve(config: Config, only: Option<Only>) -> anyhow::Result<()> {
     tracing::info!(listen = %listen, "ready");
     let stop = shutdown.token();
     let drain_timeout = grace.saturating_sub(Duration::from_secs(1));
-    Server::new(TcpListener::bind(listen))
+    let connections = Connections::default();
+    let acceptor =
+        connections.accept_within(TcpListener::bind(listen).await?, ConnectionLimits::default())?;
+    Server::new_with_acceptor(acceptor)
+        .http2_max_concurrent_streams(MAX_HTTP2_STREAMS)
         .run_with_graceful_shutdown(
-            routes::app_with(deps, only),
+            routes::app_with(deps, only).with(connections),
             async move { stop.cancelled().await },
             Some(drain_timeout),
         )

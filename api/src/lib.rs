@@ -10,7 +10,6 @@ mod cache_control;
 mod call_log;
 mod choice;
 pub mod config;
-pub mod connections;
 mod cors;
 pub mod deps;
 mod docs;

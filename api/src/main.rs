@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use flysk_api::connections::{ConnectionLimits, Connections, MAX_HTTP2_STREAMS};
 use flysk_api::{Config, Deps, routes};
 use flysk_config::Env;
 use flysk_config::process::{Shutdown, cli, exit_code, health, metrics, telemetry};
+use flysk_serving::{ConnectionLimits, Connections, MAX_HTTP2_STREAMS};
 use poem::{EndpointExt as _, Server};
 use tokio::net::TcpListener;
 
