@@ -18,6 +18,17 @@ pub const ORDER_RECHECK_DELAY: Duration = Duration::from_secs(10);
 pub struct DeliverEvent {
     /// The event to deliver.
     pub event_id: EventId,
+    /// Its widget, whose events are one tenant: a backend with many events must not delay the others. `None` in jobs of earlier
+    /// releases.
+    #[serde(default)]
+    pub widget_id: Option<WidgetId>,
+}
+
+impl DeliverEvent {
+    /// Delivery of an event of this widget.
+    pub const fn new(widget_id: WidgetId, event_id: EventId) -> Self {
+        Self { event_id, widget_id: Some(widget_id) }
+    }
 }
 
 impl Job for DeliverEvent {
@@ -31,6 +42,10 @@ impl Job for DeliverEvent {
 
     fn dedup_key(&self) -> Option<String> {
         Some(self.event_id.to_string())
+    }
+
+    fn tenant(&self) -> Option<String> {
+        self.widget_id.map(|widget| widget.to_string())
     }
 }
 
@@ -51,6 +66,9 @@ pub struct ReplayEvents {
     pub until: DateTime<Utc>,
     /// When the replay was requested: events whose delivery ended later are left out.
     pub requested_at: DateTime<Utc>,
+    /// Number of the last event that earlier jobs of the replay have queued; 0 for the first one.
+    #[serde(default)]
+    pub after: u64,
 }
 
 impl Job for ReplayEvents {

@@ -155,8 +155,8 @@ impl Job for SendClosingReceipt {
     }
 }
 
-/// Compares the attempts to pay invoices that last changed on one day with T-Bank, page by page, and stores every
-/// discrepancy.
+/// Compares the attempts to pay invoices that last changed on one day, or were paid in the 30 days before, with T-Bank, page by page,
+/// and stores every discrepancy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReconcileInvoices {
     /// Day to compare, UTC; `None`: the day before the run.
@@ -171,7 +171,7 @@ impl Job for ReconcileInvoices {
     const POLICY: Policy = Policy::for_queue(queues::BILLING).attempts(8).timeout_secs(600);
     const TRIGGER: &'static str = "daily at 04:40 UTC";
     const DESCRIPTION: &'static str =
-        "compares the day's payments and refunds of invoices with T-Bank, stores discrepancies";
+        "compares payments of invoices and refunds of the last 30 days with T-Bank, stores discrepancies";
 
     fn dedup_key(&self) -> Option<String> {
         let day = self.day.map_or_else(|| "yesterday".to_owned(), |day| day.to_string());

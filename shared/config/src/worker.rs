@@ -1,15 +1,19 @@
 //! Workers: concurrency, grace time, scratch directory.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::path::PathBuf;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use super::{ConfigError, Env, Variable};
 
 const CONCURRENCY: Variable = Variable::with_default(
     "FLYSK_WORKER_CONCURRENCY",
-    "lifecycle=256,oauth_unvouched=32,*=16",
+    "audio=cores,lifecycle=256,oauth_unvouched=32,*=16",
     "Maximum concurrent jobs per queue and process: `calls=8,oauth=4,*=16`; `*` stands for all other queues.\n\
+     `audio` decodes recordings; `cores` stands for the cores that the process may use. More jobs than cores delay each\n\
+     other and need more memory.\n\
      `lifecycle` sends events to vendors' backends: its jobs are cheap because they mostly wait for responses, and slow\n\
      backends must not delay the others. Jobs of `oauth_unvouched` wait for their rate limit and for hosts that may not\n\
      respond.",
@@ -51,9 +55,9 @@ impl Concurrency {
         for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
             let (queue, number) = item
                 .split_once('=')
-                .and_then(|(queue, number)| Some((queue.trim(), number.trim().parse().ok()?)))
+                .and_then(|(queue, number)| Some((queue.trim(), parse_number(number.trim())?)))
                 .filter(|(queue, number)| !queue.is_empty() && (1..=10_000).contains(number))
-                .ok_or("`queue=number` separated by commas, numbers from 1 to 10000")?;
+                .ok_or("`queue=number` separated by commas, numbers from 1 to 10000 or `cores`")?;
             if queue == "*" {
                 parsed.others = number;
             } else {
@@ -62,6 +66,11 @@ impl Concurrency {
         }
         Ok(parsed)
     }
+}
+
+/// A number of jobs; `cores` stands for the cores that the process may use, one if that is unknown.
+fn parse_number(text: &str) -> Option<usize> {
+    if text == "cores" { Some(available_parallelism().map_or(1, NonZero::get)) } else { text.parse().ok() }
 }
 
 /// Concurrency, shutdown and files of a worker process.
@@ -90,6 +99,7 @@ impl Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Presence;
 
     #[test]
     fn a_queue_that_is_not_named_gets_the_stars_number() {
@@ -98,9 +108,18 @@ mod tests {
         assert_eq!(concurrency.named().collect::<Vec<_>>(), ["calls"]);
     }
 
+    /// More decoders than cores delay each other, and each may need the full memory limit.
+    #[test]
+    fn by_default_as_many_recordings_are_decoded_as_there_are_cores() {
+        let Presence::Default(default) = CONCURRENCY.presence else { panic!("it has a default") };
+        let concurrency = Concurrency::parse(default).unwrap();
+        assert_eq!(concurrency.for_queue("audio"), available_parallelism().unwrap().get());
+        assert_eq!((concurrency.for_queue("lifecycle"), concurrency.for_queue("calls")), (256, 16));
+    }
+
     #[test]
     fn nonsense_is_refused() {
-        for text in ["calls", "calls=0", "calls=-1", "=4", "calls=many"] {
+        for text in ["calls", "calls=core", "calls=0", "calls=-1", "=4", "calls=many"] {
             assert!(Concurrency::parse(text).is_err(), "{text}");
         }
     }

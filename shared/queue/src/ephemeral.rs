@@ -17,12 +17,14 @@ use crate::connection::RedisConnection;
 use crate::consumer::{Deliver, Delivery};
 use crate::job::EphemeralJob;
 use crate::outcome::JobError;
-use crate::transport::{MAX_QUEUED_WAKEUPS, RedisKeys};
+use crate::transport::RedisKeys;
 
 static MOVE_DUE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/move_due.lua")));
 
 /// Queue for due ephemeral jobs.
 pub(super) const QUEUE_NAME: &str = "ephemeral";
+/// Maximum number of jobs in that queue; other due jobs wait in the sorted set.
+const MAX_QUEUED: usize = 1_000;
 /// Interval between moves of due jobs to the queue.
 const MOVE_INTERVAL: Duration = Duration::from_millis(50);
 /// The interval while the queue is full.
@@ -121,7 +123,7 @@ impl EphemeralQueue {
             .key(config.active_jobs_list())
             .key(self.keys.channel(QUEUE_NAME))
             .arg(now.timestamp_millis())
-            .arg(MAX_QUEUED_WAKEUPS)
+            .arg(MAX_QUEUED)
             .arg(MOVE_BATCH_SIZE)
             .invoke_async(&mut self.redis.clone())
             .await

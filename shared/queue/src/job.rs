@@ -24,7 +24,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
         None
     }
 
-    /// Account that the job belongs to, for fair scheduling between tenants.
+    /// Account, install or widget that the job belongs to, for fair scheduling between tenants.
     fn tenant(&self) -> Option<String> {
         None
     }

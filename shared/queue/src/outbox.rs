@@ -12,10 +12,11 @@ use flysk_store::jobs::{self, DueJob, NewJob};
 use flysk_store::{Conn, Pool, StoreError, StoreResult, Tx};
 
 use crate::job::Job;
-use crate::transport::{QueueNotifier, WakeupMessage};
+use crate::transport::{Pusher, QueueNotifier, WakeupMessage};
 
-/// Delay before a relay pushes a new row, because the enqueueing process pushes its wake-up itself.
-const RELAY_GRACE: Duration = Duration::from_secs(1);
+/// Delay before a relay pushes a new row, because the enqueueing process pushes its wake-up itself. A job waits so long if Redis
+/// had no place for it. Twice the time for which wake-ups wait there: a relay would push those again without need.
+const RELAY_GRACE: Duration = Duration::from_millis(500);
 
 /// Maximum number of wake-ups pushed per commit. The relay pushes the others, fairly between tenants.
 const MAX_WAKEUPS_PER_COMMIT: usize = 64;
@@ -138,7 +139,7 @@ impl UnitOfWork {
         {
             let wakeups: Vec<WakeupMessage> = self.due.iter().map(WakeupMessage::from).collect();
             tokio::spawn(async move {
-                if let Err(error) = notifier.push(&wakeups).await {
+                if let Err(error) = notifier.push(&wakeups, Pusher::Enqueuer).await {
                     tracing::debug!(error = %error, "failed to push wake-ups; a relay will");
                 }
             });

@@ -72,6 +72,7 @@ struct QueueKeys {
     data: String,
     signal: String,
     channel: String,
+    pace: String,
     due_ephemeral: String,
 }
 
@@ -136,6 +137,7 @@ impl ConsumerContext {
             data: config.job_data_hash(),
             signal: config.signal_list(),
             channel: self.keys.channel(queue),
+            pace: self.keys.pace(queue),
             due_ephemeral: self.keys.due_ephemeral(),
         };
         QueueConsumer {

@@ -96,6 +96,7 @@ impl QueueSource {
                 .key(&*inflight)
                 .key(&queue_keys.data)
                 .key(&queue_keys.signal)
+                .key(&queue_keys.pace)
                 .arg(name)
                 .arg(wanted)
                 .invoke_async(&mut redis)

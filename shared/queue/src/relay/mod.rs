@@ -2,8 +2,8 @@
 
 mod epoch;
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::JobId;
@@ -15,23 +15,24 @@ use self::epoch::EpochCheck;
 use crate::connection::RedisConnection;
 use crate::due_selector::DueSelector;
 use crate::outbox::Outbox;
-use crate::transport::{MAX_QUEUED_WAKEUPS, QueueNotifier, RedisKeys, WakeupMessage};
+use crate::transport::{Pusher, QueueNotifier, RedisKeys, WakeupMessage};
 
 /// Interval of polls for due rows, and of checks of the epoch.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Pause after a turn if more waits than Redis took: workers may empty a full queue in a twentieth of a second. It doubles
-/// while they do not.
-const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// Pause after a turn if more waits than Redis took: a queue of unknown pace holds little. It doubles while workers do not take
+/// that, up to [`FULL_POLL_INTERVAL`].
+const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(1);
+
+/// Longest pause while a queue is full. Workers take half of what it holds in more than twice this time. Until [`POLL_INTERVAL`]
+/// has passed, only such queues are polled: the database is read when one of them has places.
+const FULL_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A wake-up whose job was not claimed within this time is pushed again; that has no effect if it still waits in Redis.
 const REPUSH_AFTER: Duration = Duration::from_secs(30);
 
 /// Rows per statement.
 const PUSH_BATCH_SIZE: usize = 500;
-
-/// A queue with less free capacity in Redis than this is not refilled, because it has enough work until the next poll.
-const MIN_FREE_CAPACITY: usize = MAX_QUEUED_WAKEUPS / 2;
 
 /// Any number of relays may run: rows are locked with `FOR UPDATE SKIP LOCKED`. They take turns, because several that push
 /// the same backlog together do the work of one.
@@ -63,9 +64,42 @@ impl PollResult {
     fn next_pause(self, last: Duration) -> Duration {
         match self {
             Self::Nothing => POLL_INTERVAL,
-            Self::Full => (2 * last).clamp(BUSY_POLL_INTERVAL, POLL_INTERVAL),
+            Self::Full => (2 * last).clamp(BUSY_POLL_INTERVAL, FULL_POLL_INTERVAL),
             Self::Backlog => BUSY_POLL_INTERVAL,
         }
+    }
+}
+
+/// Numbers of a batch's jobs.
+#[derive(Debug, Clone, Copy, Default)]
+struct PushedBatch {
+    pushed: usize,
+    /// The queue had no capacity for them any more.
+    refused: usize,
+}
+
+/// What a relay knows since it polled all queues.
+#[derive(Debug, Default)]
+struct KnownQueues {
+    polled_at: Option<Instant>,
+    /// Those that were full, or for which more waited.
+    busy: Vec<String>,
+}
+
+impl KnownQueues {
+    /// Queues to poll now: all of them once per [`POLL_INTERVAL`], otherwise the busy ones.
+    fn choose(&mut self, all: &[String], now: Instant) -> Vec<String> {
+        if self.polled_at.is_some_and(|at| now.saturating_duration_since(at) < POLL_INTERVAL) {
+            return std::mem::take(&mut self.busy);
+        }
+        self.polled_at = Some(now);
+        all.to_vec()
+    }
+
+    /// A pause that ends when all queues are to be polled.
+    fn shorten(&self, pause: Duration, now: Instant) -> Duration {
+        let left = |at: Instant| POLL_INTERVAL.saturating_sub(now.saturating_duration_since(at));
+        self.polled_at.map_or(pause, |at| pause.min(left(at)))
     }
 }
 
@@ -73,10 +107,11 @@ impl Relay {
     /// Runs until `stop`. A poll is not interrupted then: jobs that are marked as pushed and not in Redis would wait until they
     /// are pushed again.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let (mut check, mut pause) = (EpochCheck::default(), Duration::ZERO);
+        let (mut check, mut known) = (EpochCheck::default(), KnownQueues::default());
+        let mut pause = Duration::ZERO;
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
-            pause = match Box::pin(self.poll(&mut check, &stop)).await {
-                Ok(found) => found.next_pause(pause),
+            pause = match Box::pin(self.poll(&mut check, &mut known, &stop)).await {
+                Ok(found) => known.shorten(found.next_pause(pause), Instant::now()),
                 Err(error) => {
                     tracing::warn!(error = %error, "relay failed to push wake-ups");
                     POLL_INTERVAL
@@ -89,29 +124,42 @@ impl Relay {
     async fn poll(
         &mut self,
         check: &mut EpochCheck,
+        known: &mut KnownQueues,
         stop: &CancellationToken,
     ) -> Result<PollResult, RelayError> {
         self.check_epoch(check).await?;
-        let (is_mine, free) = self.notifier.take_turn(&self.name, &self.queues, MIN_FREE_CAPACITY).await?;
-        let is_full = free.iter().any(|free| *free < MIN_FREE_CAPACITY);
-        let otherwise = if is_full { PollResult::Full } else { PollResult::Nothing };
+        let queues = known.choose(&self.queues, Instant::now());
+        let (is_mine, free) = self.notifier.take_turn(&self.name, &queues).await?;
+        let otherwise = if free.contains(&0) { PollResult::Full } else { PollResult::Nothing };
+        let full = queues.iter().zip(&free).filter(|(_, free)| **free == 0);
+        known.busy = full.map(|(queue, _)| queue.clone()).collect();
         if !is_mine {
+            // The relay whose turn it is may know of no other queues than the busy ones.
+            known.polled_at = None;
             return Ok(otherwise);
         }
-        let refilled = self.refill(&free, stop).await;
+        let refilled = self.refill(&queues, &free, stop).await;
         // Otherwise the others would wait until the turn ends by itself.
         if let Err(error) = self.notifier.end_turn(&self.name).await {
             tracing::debug!(error = %error, "failed to end a relay's turn");
         }
-        Ok(if refilled? { PollResult::Backlog } else { otherwise })
+        let more_wait = refilled?;
+        let result = if more_wait.is_empty() { otherwise } else { PollResult::Backlog };
+        known.busy.extend(more_wait);
+        Ok(result)
     }
 
-    /// Refills queues with enough free capacity, until `stop`. Returns whether more waits for one of them.
-    async fn refill(&mut self, free: &[usize], stop: &CancellationToken) -> Result<bool, RelayError> {
-        let mut more_wait = false;
-        let queues = self.queues.iter().map(String::as_str);
+    /// Refills those of `queues` with free capacity, until `stop`. Returns the ones for which more waits.
+    async fn refill(
+        &mut self,
+        queues: &[String],
+        free: &[usize],
+        stop: &CancellationToken,
+    ) -> Result<BTreeSet<String>, RelayError> {
+        let mut more_wait = BTreeSet::new();
+        let queues = queues.iter().map(String::as_str);
         let mut open: Vec<(&str, usize)> =
-            queues.zip(free.iter().copied()).filter(|(_, free)| *free >= MIN_FREE_CAPACITY).collect();
+            queues.zip(free.iter().copied()).filter(|(_, free)| *free > 0).collect();
         while !open.is_empty() && !stop.is_cancelled() {
             let now = self.outbox.clock().now();
             let wanted: Vec<(&str, usize)> =
@@ -123,11 +171,13 @@ impl Relay {
             for ((queue, free), due) in open.into_iter().zip(selected) {
                 let max = free.min(PUSH_BATCH_SIZE);
                 let left = free - max;
-                if self.push_batch(&due, now).await? < max {
+                let batch = self.push_batch(&due, now).await?;
+                if batch.pushed < max && batch.refused == 0 {
                     continue;
                 }
-                more_wait = true;
-                if left >= MIN_FREE_CAPACITY {
+                more_wait.insert(queue.to_owned());
+                // The places of those that were refused were taken meanwhile, by processes that enqueue.
+                if batch.refused == 0 && left >= PUSH_BATCH_SIZE / 2 {
                     still_open.push((queue, left));
                 }
             }
@@ -136,10 +186,10 @@ impl Relay {
         Ok(more_wait)
     }
 
-    /// Pushes the jobs that no other relay takes, in their order; returns their number.
-    async fn push_batch(&self, due: &[WaitingJob], now: DateTime<Utc>) -> Result<usize, RelayError> {
+    /// Pushes the jobs that no other relay takes, in their order.
+    async fn push_batch(&self, due: &[WaitingJob], now: DateTime<Utc>) -> Result<PushedBatch, RelayError> {
         if due.is_empty() {
-            return Ok(0);
+            return Ok(PushedBatch::default());
         }
         let ids: Vec<JobId> = due.iter().map(|job| job.id).collect();
         let mark = || async {
@@ -152,7 +202,7 @@ impl Relay {
             repeat_contended(|| answered(mark())).await?.into_iter().map(|job| (job.id, job)).collect();
         let wakeups: Vec<WakeupMessage> =
             ids.iter().filter_map(|id| mine.get(id)).map(WakeupMessage::from).collect();
-        let refused = match self.notifier.push(&wakeups).await {
+        let refused = match self.notifier.push(&wakeups, Pusher::Relay).await {
             Ok(refused) => refused,
             Err(error) => {
                 // The result is unknown, and pushing again is harmless.
@@ -162,7 +212,7 @@ impl Relay {
             }
         };
         self.defer(&refused, now).await?;
-        Ok(wakeups.len() - refused.len())
+        Ok(PushedBatch { pushed: wakeups.len() - refused.len(), refused: refused.len() })
     }
 
     /// Leaves jobs to the next turn of any relay.
@@ -207,11 +257,15 @@ mod tests {
         may_go_on: Notify,
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the variable names the Redis of the tests")]
+    fn redis_url() -> String {
+        std::env::var("REDIS_URL").unwrap()
+    }
+
     impl Gate {
         /// Returns the URL of this way to the Redis of the tests.
-        #[expect(clippy::disallowed_methods, reason = "the variable names the Redis of the tests")]
         async fn open(self: &Arc<Self>) -> String {
-            let redis = redis::parse_redis_url(&std::env::var("REDIS_URL").unwrap()).unwrap();
+            let redis = redis::parse_redis_url(&redis_url()).unwrap();
             let redis = format!("{}:{}", redis.host_str().unwrap(), redis.port().unwrap());
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
@@ -242,10 +296,43 @@ mod tests {
         }
     }
 
-    /// Whether a request calls the script of pushes, the only one with three keys.
+    /// Whether a request calls the script of pushes, the only one with four keys.
     fn is_push(request: &[u8]) -> bool {
         let request = String::from_utf8_lossy(request);
-        request.contains("EVALSHA") && request.contains("\r\n$1\r\n3\r\n")
+        request.contains("EVALSHA") && request.contains("\r\n$1\r\n4\r\n")
+    }
+
+    /// A relay of the queue `test`. `name` is unique among the tests.
+    async fn relay(pool: MySqlPool, clock: ManualClock, redis_url: &str, name: &str) -> Relay {
+        let redis = connect_redis(redis_url).await.unwrap();
+        let keys = RedisKeys::new(format!("{name}-{}", std::process::id()));
+        Relay {
+            outbox: Outbox::new(pool, None, Arc::new(clock)),
+            notifier: QueueNotifier::new(redis.clone(), keys.clone()),
+            redis,
+            keys,
+            name: "test".to_owned(),
+            queues: vec!["test".to_owned()],
+            selector: DueSelector::default(),
+        }
+    }
+
+    /// Otherwise the relay would sleep, and the queue could run dry: processes that enqueue may take places after the relay has asked
+    /// how many there are.
+    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    async fn wakeups_that_redis_has_no_place_for_are_a_backlog(pool: MySqlPool) {
+        const JOBS: usize = 300;
+        let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
+        for _ in 0..JOBS {
+            insert_job(&pool, &clock, "test.work", clock.now()).await;
+        }
+        let mut relay = relay(pool.clone(), clock.clone(), &redis_url(), "relay-refused").await;
+        let queues = relay.queues.clone();
+        let more_wait = relay.refill(&queues, &[JOBS], &CancellationToken::new()).await.unwrap();
+        assert!(more_wait.contains("test"));
+        let mut conn = pool.acquire().await.unwrap();
+        let due = jobs::list_due(&mut conn, clock.now(), 1_000).await.unwrap().len();
+        assert!((1..JOBS).contains(&due), "{due} jobs wait in MySQL");
     }
 
     /// A job that is marked as pushed and not in Redis would wait for half a minute.
@@ -255,17 +342,7 @@ mod tests {
         let address = gate.open().await;
         let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
         insert_job(&pool, &clock, "test.work", clock.now()).await;
-        let (redis, keys) =
-            (connect_redis(&address).await.unwrap(), RedisKeys::new(format!("relay-{}", std::process::id())));
-        let relay = Relay {
-            outbox: Outbox::new(pool, None, Arc::new(clock)),
-            notifier: QueueNotifier::new(redis.clone(), keys.clone()),
-            redis,
-            keys,
-            name: "test".to_owned(),
-            queues: vec!["test".to_owned()],
-            selector: DueSelector::default(),
-        };
+        let relay = relay(pool, clock, &address, "relay-stop").await;
         let stop = CancellationToken::new();
         let mut running = tokio::spawn(relay.run(stop.clone()));
         gate.push_begun.notified().await;
@@ -276,19 +353,32 @@ mod tests {
         running.await.unwrap();
     }
 
+    /// Otherwise a slow queue that is full would have the database read 20 times per second.
+    #[test]
+    fn between_two_polls_of_all_queues_only_the_busy_ones_are_polled() {
+        let all = ["audio", "calls"].map(str::to_owned);
+        let (mut known, began) = (KnownQueues::default(), Instant::now());
+        assert_eq!(known.choose(&all, began), all);
+        known.busy = vec!["audio".to_owned()];
+        assert_eq!(known.choose(&all, began + FULL_POLL_INTERVAL), ["audio"]);
+        let left = known.shorten(POLL_INTERVAL, began + FULL_POLL_INTERVAL);
+        assert_eq!(left + FULL_POLL_INTERVAL, POLL_INTERVAL);
+        assert_eq!(known.choose(&all, began + POLL_INTERVAL), all);
+    }
+
     #[test]
     fn a_relay_polls_often_while_workers_empty_a_full_queue_and_seldom_while_they_do_not() {
         let after =
             |result: PollResult, last_ms: u64| result.next_pause(Duration::from_millis(last_ms)).as_millis();
-        assert_eq!((after(PollResult::Nothing, 10), after(PollResult::Backlog, 250)), (250, 10));
+        assert_eq!((after(PollResult::Nothing, 10), after(PollResult::Backlog, 250)), (250, 1));
         let mut pause = BUSY_POLL_INTERVAL;
         let pauses: Vec<u128> = std::iter::repeat_with(|| {
             pause = PollResult::Full.next_pause(pause);
             pause.as_millis()
         })
-        .take(6)
+        .take(7)
         .collect();
-        assert_eq!(pauses, [20, 40, 80, 160, 250, 250]);
-        assert_eq!(after(PollResult::Full, 0), 10, "at the start");
+        assert_eq!(pauses, [2, 4, 8, 16, 32, 50, 50]);
+        assert_eq!(after(PollResult::Full, 0), 1, "at the start");
     }
 }

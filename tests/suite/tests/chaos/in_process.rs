@@ -101,6 +101,12 @@ impl Stage {
         open(&self.locks).clear();
     }
 
+    async fn pass_gate(&self) -> JobResult {
+        let passed = self.gate.acquire().await;
+        passed.map_err(|closed| JobError::retry(closed.to_string()))?.forget();
+        Ok(JobOutcome::Done)
+    }
+
     fn note_start<J: Job>(&self) {
         open(&self.started).push(J::KIND);
     }
@@ -155,6 +161,31 @@ kind!(
     "ahead.lose_lease"
 );
 
+/// Waits for the gate like [`Wait`]. All of them belong to one tenant.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct OfBusyTenant {
+    /// Unique among the jobs of the kind.
+    pub(crate) key: u64,
+}
+
+impl Job for OfBusyTenant {
+    const KIND: &'static str = "ahead.of_busy_tenant";
+    const POLICY: Policy = POLICY;
+    const TRIGGER: &'static str = "a chaos test";
+    const DESCRIPTION: &'static str = "is observed by the test";
+
+    fn tenant(&self) -> Option<String> {
+        Some("busy".to_owned())
+    }
+}
+
+impl JobHandler<Stage> for OfBusyTenant {
+    async fn handle(&self, _: &JobContext, stage: &Stage) -> JobResult {
+        stage.note_start::<Self>();
+        stage.pass_gate().await
+    }
+}
+
 impl JobHandler<Stage> for Quick {
     async fn handle(&self, _: &JobContext, stage: &Stage) -> JobResult {
         stage.note_start::<Self>();
@@ -165,9 +196,7 @@ impl JobHandler<Stage> for Quick {
 impl JobHandler<Stage> for Wait {
     async fn handle(&self, _: &JobContext, stage: &Stage) -> JobResult {
         stage.note_start::<Self>();
-        let passed = stage.gate.acquire().await;
-        passed.map_err(|closed| JobError::retry(closed.to_string()))?.forget();
-        Ok(JobOutcome::Done)
+        stage.pass_gate().await
     }
 }
 
@@ -287,6 +316,7 @@ async fn run(
     let registry = Registry::default()
         .with::<Quick>()
         .with::<Wait>()
+        .with::<OfBusyTenant>()
         .with::<Limited>()
         .with::<LeaveLocked>()
         .with::<LoseLease>();

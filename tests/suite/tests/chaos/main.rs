@@ -14,6 +14,7 @@ mod network;
 mod redis;
 mod schedule;
 mod stops;
+mod tenants;
 mod tls;
 
 use flysk_suite::chaos::work::LeaveMark;
