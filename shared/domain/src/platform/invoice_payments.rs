@@ -6,7 +6,7 @@
 mod query;
 mod step;
 
-pub use query::{ALARM_AFTER, UNSTARTED_AFTER, may_be_cleared, next_query};
+pub use query::{ALARM_AFTER, UNSTARTED_AFTER, link_ends_at, may_be_cleared, next_query};
 pub use step::{PaymentSnapshot, PaymentStep};
 
 use crate::UnknownText;

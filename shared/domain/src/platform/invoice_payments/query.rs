@@ -1,6 +1,6 @@
 //! When the bank is asked about an attempt.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::AttemptState;
 use crate::platform::purchases::PAYMENT_LINK_TTL;
@@ -10,6 +10,13 @@ pub const UNSTARTED_AFTER: TimeDelta = TimeDelta::hours(1);
 
 /// The bank decides what it is in doubt about within 60 minutes; later, operators are notified. There is still no new attempt.
 pub const ALARM_AFTER: TimeDelta = TimeDelta::minutes(65);
+
+/// When the link of a form ends that was asked for at `created_at`: after its lifetime, and not after the last moment at which its
+/// invoice can be paid, `due_at`. The bank takes no money for it afterwards.
+pub fn link_ends_at(created_at: DateTime<Utc>, due_at: Option<DateTime<Utc>>) -> DateTime<Utc> {
+    let ends_at = created_at + PAYMENT_LINK_TTL;
+    due_at.map_or(ends_at, |due| ends_at.min(due))
+}
 
 /// Delay until the next question about an attempt that was sent `age` ago; `None` if it is not asked about any more.
 pub fn next_query(state: AttemptState, age: TimeDelta) -> Option<TimeDelta> {
@@ -41,6 +48,19 @@ pub fn may_be_cleared(state: AttemptState, age: TimeDelta) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_ends_with_its_invoice() {
+        let at = |time: &str| time.parse::<DateTime<Utc>>().unwrap();
+        let created = at("2026-12-31T20:00:00Z");
+        for (due, ends) in [
+            (None, "2026-12-31T23:00:00Z"),
+            (Some("2027-01-01T09:00:00Z"), "2026-12-31T23:00:00Z"),
+            (Some("2026-12-31T21:00:00Z"), "2026-12-31T21:00:00Z"),
+        ] {
+            assert_eq!(link_ends_at(created, due.map(at)), at(ends), "{due:?}");
+        }
+    }
 
     #[test]
     fn an_operator_ends_what_the_bank_had_its_time_to_decide() {

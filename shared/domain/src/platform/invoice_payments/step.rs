@@ -73,7 +73,9 @@ impl PaymentSnapshot<'_> {
             }
             (AttemptState::Paid, PaymentOutcome::Failed) => contradiction(Discrepancy::Contradiction),
             // Everything was returned at the bank before we knew of the money.
-            (_, PaymentOutcome::Paid) if update.status == PaymentStatus::Refunded => PaymentStep::Fail,
+            (state, PaymentOutcome::Paid) if update.status == PaymentStatus::Refunded => {
+                if state == AttemptState::Failed { repeated_or_recorded(order) } else { PaymentStep::Fail }
+            }
             (_, PaymentOutcome::Paid) => {
                 let is_whole = update.status == PaymentStatus::Confirmed;
                 match update.amount.filter(|amount| is_whole && *amount != self.amount) {
@@ -163,6 +165,17 @@ mod tests {
         for source in SOURCES {
             assert_eq!(failed.step(&update("CONFIRMED", source)), PaymentStep::Settle);
             assert_eq!(failed.step(&update("REJECTED", source)), PaymentStep::Ignore);
+        }
+    }
+
+    #[test]
+    fn a_failed_attempt_fails_once_however_often_the_bank_tells_of_its_refund() {
+        let (rejected, refunded) = (PaymentStatus::Rejected, PaymentStatus::Refunded);
+        for (known, step) in [(&rejected, PaymentStep::Record), (&refunded, PaymentStep::Ignore)] {
+            let failed = PaymentSnapshot { state: AttemptState::Failed, ..charging(Some(known), 0) };
+            for source in SOURCES {
+                assert_eq!(failed.step(&update("REFUNDED", source)), step, "after {known}");
+            }
         }
     }
 

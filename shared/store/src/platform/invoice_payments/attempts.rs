@@ -142,19 +142,23 @@ pub async fn list_attempts_of_card(conn: &mut Conn, card: CardId) -> StoreResult
     all(rows)
 }
 
-/// Lists the attempts that last changed within the period, after `after`, for a comparison with the bank.
+/// Lists the attempts that last changed within the period, or were paid before its end and not before `paid_since`, after `after`,
+/// for a comparison with the bank.
 pub async fn list_attempts_to_compare(
     conn: &mut Conn,
-    from: DateTime<Utc>,
-    until: DateTime<Utc>,
+    (from, until): (DateTime<Utc>, DateTime<Utc>),
+    paid_since: DateTime<Utc>,
     after: Option<InvoicePaymentId>,
     limit: u32,
 ) -> StoreResult<Vec<Attempt>> {
     let rows = sqlx::query_as(sql!(
         SELECT_ATTEMPT,
-        "updated_at >= ? AND updated_at < ? AND id > ? ORDER BY id LIMIT ?"
+        "((updated_at >= ? AND updated_at < ?) OR (paid_at >= ? AND paid_at < ?)) AND id > ?
+         ORDER BY id LIMIT ?"
     ))
     .bind(from)
+    .bind(until)
+    .bind(paid_since)
     .bind(until)
     .bind(after.map(|id| id.to_string()).unwrap_or_default())
     .bind(limit)

@@ -22,11 +22,12 @@ pub use cards::{
 pub use invariants::{PAYMENT_RULES, verify_payments};
 pub use receipts::{
     ClosingReceipt, ReceiptState, begin_sending, cancel_receipt, claim_receipts, find_closing_basis,
-    find_receipt, find_receipt_of_payment, insert_receipt, mark_receipt, restore_receipt,
+    find_receipt, find_receipt_of_payment, insert_receipt, make_receipt_due, mark_receipt, refuse_receipt,
+    restore_receipt,
 };
 pub use refunds::{
-    BY_SYSTEM, InvoiceRefund, RefundState, find_refund, insert_refund, is_returned, list_refunds,
-    list_refunds_of_invoice, list_stuck_refunds, mark_refund,
+    BY_SYSTEM, InvoiceRefund, RefundState, find_refund, has_unsaved_card, insert_refund, is_returned,
+    list_refunds, list_refunds_of_invoice, list_stuck_refunds, mark_refund,
 };
 pub use reviews::{reopen_for_review, resolve_review, set_review};
 pub use row::Attempt;

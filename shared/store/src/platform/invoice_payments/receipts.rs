@@ -17,13 +17,13 @@ use crate::{Conn, StoreError, StoreResult};
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiptState {
-    /// Not due yet.
+    /// Not due yet, or to be sent again: no receipt was registered for certain.
     Waiting,
     /// About to be sent, or the answer was lost. The bank cannot be queried about a closing receipt.
     Sending,
     /// Registered.
     Sent,
-    /// Refused, or its answer was lost: a person must look at the cash register.
+    /// The answer was lost: a person must look at the cash register.
     Unclear,
     /// Not needed: the payment was refunded.
     Cancelled,
@@ -38,7 +38,7 @@ pub struct ClosingReceipt {
     pub invoice_id: InvoiceId,
     /// The attempt that paid it.
     pub payment_row_id: InvoicePaymentId,
-    /// End of the period.
+    /// When it is sent next: at the end of the period, and later while it could not be registered.
     pub due_at: DateTime<Utc>,
     /// State.
     pub state: ReceiptState,
@@ -123,19 +123,23 @@ pub async fn find_closing_basis(
     Ok(Some(ReceiptBasis { kind: ReceiptKind::Settlement, taxation, vat }))
 }
 
-/// Stores what a waiting receipt says, and that it is about to be sent.
+/// Stores what a waiting receipt says, and that it is about to be sent. Until `again_at` no other job takes it: that would find it
+/// being sent, and count it as unclear.
 pub async fn begin_sending(
     conn: &mut Conn,
     id: ReceiptId,
     basis: &ReceiptBasis,
+    again_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
     let updated = sqlx::query(
-        "UPDATE invoice_receipts SET state = 'sending', taxation = ?, vat = ?, updated_at = ?
+        "UPDATE invoice_receipts SET state = 'sending', taxation = ?, vat = ?, due_at = GREATEST(due_at, ?),
+                updated_at = ?
          WHERE id = ? AND state = 'waiting'",
     )
     .bind(basis.taxation.as_deref())
     .bind(basis.vat.map(TextEnum::as_str))
+    .bind(again_at)
     .bind(now)
     .bind(id.to_string())
     .execute(conn)
@@ -143,7 +147,7 @@ pub async fn begin_sending(
     expect_one(&updated, "receipt")
 }
 
-/// Takes at most `limit` receipts whose time has come, and moves their due date, so that a lost job is repeated.
+/// Takes at most `limit` receipts whose time has come, and moves the time of their next job, so that a lost job is repeated.
 pub async fn claim_receipts(
     conn: &mut Conn,
     now: DateTime<Utc>,
@@ -168,7 +172,7 @@ pub async fn claim_receipts(
     ids.iter().map(|id| decode_text("receipt id", id)).collect()
 }
 
-/// Changes the state of a receipt from `from`.
+/// Changes the state of a receipt from `from`. What the bank refused before counts no more, unless the receipt waits again.
 pub async fn mark_receipt(
     conn: &mut Conn,
     id: ReceiptId,
@@ -178,10 +182,60 @@ pub async fn mark_receipt(
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
     let updated = sqlx::query(
-        "UPDATE invoice_receipts SET state = ?, error_code = ?, updated_at = ? WHERE id = ? AND state = ?",
+        "UPDATE invoice_receipts SET state = ?, error_code = IF(? = 'waiting', error_code, ?),
+                refused_at = IF(? = 'waiting', refused_at, NULL), updated_at = ?
+         WHERE id = ? AND state = ?",
     )
     .bind(to.as_str())
+    .bind(to.as_str())
     .bind(error_code.map(|code| crate::platform::purchases::truncate_ascii(code, 16)))
+    .bind(to.as_str())
+    .bind(now)
+    .bind(id.to_string())
+    .bind(from.as_str())
+    .execute(conn)
+    .await?;
+    expect_one(&updated, "receipt")
+}
+
+/// Makes a receipt that was being sent wait until `again_at`, because the bank refused it for certain: nothing was registered.
+pub async fn refuse_receipt(
+    conn: &mut Conn,
+    id: ReceiptId,
+    error_code: &str,
+    again_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let updated = sqlx::query(
+        "UPDATE invoice_receipts SET state = 'waiting', error_code = ?, refused_at = ?, due_at = ?,
+                updated_at = ?
+         WHERE id = ? AND state = 'sending'",
+    )
+    .bind(crate::platform::purchases::truncate_ascii(error_code, 16))
+    .bind(now)
+    .bind(again_at)
+    .bind(now)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    expect_one(&updated, "receipt")
+}
+
+/// Makes a receipt in the state `from` wait for the job that the caller enqueues: an operator found that none is registered. If the
+/// job is lost, the receipt is due at `again_at`.
+pub async fn make_receipt_due(
+    conn: &mut Conn,
+    id: ReceiptId,
+    from: ReceiptState,
+    again_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let updated = sqlx::query(
+        "UPDATE invoice_receipts SET state = 'waiting', error_code = NULL, refused_at = NULL, due_at = ?,
+                updated_at = ?
+         WHERE id = ? AND state = ?",
+    )
+    .bind(again_at)
     .bind(now)
     .bind(id.to_string())
     .bind(from.as_str())
@@ -213,7 +267,8 @@ pub async fn cancel_receipt(
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
     sqlx::query(
-        "UPDATE invoice_receipts SET state = 'cancelled', updated_at = ? WHERE payment_row_id = ? AND state = 'waiting'",
+        "UPDATE invoice_receipts SET state = 'cancelled', refused_at = NULL, updated_at = ?
+         WHERE payment_row_id = ? AND state = 'waiting'",
     )
     .bind(now)
     .bind(payment.to_string())

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
-use flysk_domain::id::{InvoiceId, InvoicePaymentId};
+use flysk_domain::id::{InstallId, InvoiceId, InvoicePaymentId};
 use flysk_domain::money::Kopecks;
 
 use super::decode_text;
@@ -120,6 +120,27 @@ pub async fn is_returned(conn: &mut Conn, payment: InvoicePaymentId) -> StoreRes
         "SELECT COUNT(*) FROM invoice_refunds WHERE payment_row_id = ? AND requested_by = ?",
     )
     .bind(payment.to_string())
+    .bind(BY_SYSTEM)
+    .fetch_one(conn)
+    .await?;
+    Ok(found > 0)
+}
+
+/// Whether another payment of the install than `except` may have saved a card at the bank that is not stored: it was to save one,
+/// and was returned before it counted.
+pub async fn has_unsaved_card(
+    conn: &mut Conn,
+    install: InstallId,
+    except: InvoicePaymentId,
+) -> StoreResult<bool> {
+    let found: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM invoice_payments p LEFT JOIN payment_cards c ON c.payment_row_id = p.id
+         WHERE p.install_id = ? AND p.id <> ? AND p.save_card AND c.id IS NULL
+           AND (p.error_code = 'refunded'
+                OR EXISTS (SELECT 1 FROM invoice_refunds r WHERE r.payment_row_id = p.id AND r.requested_by = ?))",
+    )
+    .bind(install.to_string())
+    .bind(except.to_string())
     .bind(BY_SYSTEM)
     .fetch_one(conn)
     .await?;

@@ -33,7 +33,7 @@ const NEVER_DUE: &str = "never_due";
 const OPEN_AFTER_END: &str = "open_after_end";
 /// A paid period becomes effective.
 const PAID_NOT_EFFECTIVE: &str = "paid_not_effective";
-/// The period of an active subscription is paid or granted.
+/// The period of an active subscription is paid, and not refunded whole, or granted.
 const ACTIVE_WITHOUT_PAYMENT: &str = "active_without_payment";
 /// The end of a period that is granted, or ends later than what its invoice paid, was moved there by bonus days.
 const DAYS_WITHOUT_REASON: &str = "days_without_reason";
@@ -66,6 +66,7 @@ const RULES_OF_ALL_ROWS: [(&str, &str); 4] = [
         ACTIVE_WITHOUT_PAYMENT,
         "SELECT s.id FROM subscriptions s LEFT JOIN subscription_invoices i
              ON i.subscription_id = s.id AND i.period_slot = s.period_no AND i.state = 'paid'
+                 AND (i.refunded_kopecks = 0 OR i.refunded_kopecks < i.total_kopecks)
          WHERE s.state = 'active' AND s.is_granted = FALSE AND i.id IS NULL ORDER BY s.id LIMIT ?",
     ),
     (

@@ -255,6 +255,35 @@ pub async fn add_refunded(
     cache_invalidations::record_invoice(conn, id).await
 }
 
+/// Gives the period of a paid invoice free for another one, because its payment is refunded; `false` if it has none.
+pub async fn free_period(conn: &mut Conn, id: InvoiceId, now: DateTime<Utc>) -> StoreResult<bool> {
+    let updated = sqlx::query(
+        "UPDATE subscription_invoices SET period_slot = NULL, updated_at = ?
+         WHERE id = ? AND state = 'paid' AND period_slot IS NOT NULL",
+    )
+    .bind(now)
+    .bind(id.to_string())
+    .execute(&mut *conn)
+    .await?;
+    cache_invalidations::record_invoice(conn, id).await?;
+    Ok(updated.rows_affected() == 1)
+}
+
+/// Lets a paid invoice pay the period again that it gave free. [`crate::StoreError::Duplicate`] on `subscription_invoices_period`: the
+/// period has another invoice.
+pub async fn retake_period(conn: &mut Conn, id: InvoiceId, now: DateTime<Utc>) -> StoreResult<()> {
+    let updated = sqlx::query(
+        "UPDATE subscription_invoices SET period_slot = period_no, updated_at = ?
+         WHERE id = ? AND state = 'paid' AND period_slot IS NULL",
+    )
+    .bind(now)
+    .bind(id.to_string())
+    .execute(&mut *conn)
+    .await?;
+    expect_one(&updated, "invoice")?;
+    cache_invalidations::record_invoice(conn, id).await
+}
+
 /// Lists invoices with a sealed address after `after`, by id, for re-encryption under another key.
 pub async fn list_sealed_contacts(
     conn: &mut Conn,

@@ -26,8 +26,9 @@ pub use consents::{
 };
 pub use invariants::{SUBSCRIPTION_RULES, SubscriptionViolation, verify_subscriptions};
 pub use invoice_writes::{
-    NewInvoice, add_refunded, insert_invoice, list_sealed_contacts, mark_invoice_paid, mark_invoice_void,
-    record_failure, reopen_invoice_as_paid, reseal_contact, set_charge_at, set_contact,
+    NewInvoice, add_refunded, free_period, insert_invoice, list_sealed_contacts, mark_invoice_paid,
+    mark_invoice_void, record_failure, reopen_invoice_as_paid, reseal_contact, retake_period, set_charge_at,
+    set_contact,
 };
 pub use invoices::{
     Failure, Invoice, find_invoice, find_invoice_of_period, find_last_contact, find_open_invoice,
@@ -43,6 +44,7 @@ pub use quotes::{
 pub use records::{
     Action, BonusGrant, clear_pending, delete_pending, delete_pending_until, find_first_notice,
     insert_action, insert_bonus, insert_notice, list_actions, list_actions_before, list_pending, put_pending,
+    sum_bonus_days_since,
 };
 pub use row::{
     SubscriptionRow, find_subscription, find_subscription_of_install, list_due_subscriptions,

@@ -164,6 +164,23 @@ pub async fn insert_bonus(conn: &mut Conn, grant: &BonusGrant<'_>) -> StoreResul
     Ok(())
 }
 
+/// Sums the bonus days that a subscription was granted since a time.
+pub async fn sum_bonus_days_since(
+    conn: &mut Conn,
+    subscription: SubscriptionId,
+    since: DateTime<Utc>,
+) -> StoreResult<u32> {
+    let days: i64 = sqlx::query_scalar(
+        "SELECT CAST(COALESCE(SUM(days), 0) AS SIGNED) FROM subscription_bonus_days
+         WHERE subscription_id = ? AND granted_at >= ?",
+    )
+    .bind(subscription.to_string())
+    .bind(since)
+    .fetch_one(conn)
+    .await?;
+    Ok(u32::try_from(days).unwrap_or(u32::MAX))
+}
+
 /// Records a notice; `false` if it was given before.
 pub async fn insert_notice(
     conn: &mut Conn,

@@ -10,6 +10,10 @@ use crate::{Conn, StoreResult};
 /// on requests spreads them.
 const CHARGE_LEEWAY: TimeDelta = TimeDelta::hours(1);
 
+/// The next job of a receipt that should have been sent is due within this time: within minutes, or a day after the bank refused it. It
+/// spares the check the receipts of all periods that run.
+const RECEIPT_HORIZON: TimeDelta = TimeDelta::days(2);
+
 /// Names of all rules.
 pub const SCHEDULE_RULES: [&str; 4] =
     ["period_in_future", "install_missing", "charge_overdue", "receipt_overdue"];
@@ -48,12 +52,14 @@ pub async fn verify_schedule(
     .fetch_all(&mut *conn)
     .await?;
     found.extend(SubscriptionViolation::of(charge_overdue, ids));
-    // What was paid and not refunded needs its closing receipt at the end of the period.
+    // What was paid and not refunded needs its closing receipt at the end of the period. Each attempt to send it moves `due_at`.
     let ids = sqlx::query_scalar(
         "SELECT i.subscription_id FROM invoice_receipts r JOIN subscription_invoices i ON i.id = r.invoice_id
-         WHERE r.state IN ('waiting', 'sending') AND r.due_at < ? ORDER BY r.id LIMIT ?",
+         WHERE r.state IN ('waiting', 'sending') AND r.due_at < ? AND i.period_until <= ?
+         ORDER BY r.id LIMIT ?",
     )
-    .bind(now - CHARGE_LEEWAY)
+    .bind(now + RECEIPT_HORIZON)
+    .bind(moscow_day(now - CHARGE_LEEWAY))
     .bind(limit)
     .fetch_all(&mut *conn)
     .await?;
