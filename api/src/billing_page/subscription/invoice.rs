@@ -138,7 +138,7 @@ async fn page(
     let all = attempts::list_attempts(&mut conn, invoice.id).await?;
     let row = subscriptions::find_subscription(&mut conn, invoice.subscription_id).await?;
     let awaits_renewal = row.is_some_and(|row| row.subscription.state.awaits_renewal());
-    let receipts = receipts::describe(&mut conn, &vendor, &all).await?;
+    let receipts = receipts::describe(&mut conn, &vendor, invoice.period, &all).await?;
     let mut page = InvoicePage::of(frame, &invoice, &all, awaits_renewal);
     page.receipts = receipts;
     page.paid_by_transfer = by_transfer.paid;
@@ -146,8 +146,7 @@ async fn page(
     if invoice.state == InvoiceState::Open && !is_late && user.widget.uses_subscriptions {
         let typed = submitted.as_ref().map(|(form, _)| *form);
         page.payable = Some(Payable {
-            offer_version: offer.version,
-            offer_text: offer.text,
+            offer,
             charge_at: invoice.charge_at.filter(|_| saved.is_some()).map(moment),
             card: saved.map(|saved| card(saved.pan.as_deref())),
             email: typed.map(|form| form.email.chars().take(200).collect()).unwrap_or_default(),

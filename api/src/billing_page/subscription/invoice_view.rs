@@ -6,6 +6,7 @@ use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState};
 use flysk_domain::platform::purchases::failure_ru;
 use flysk_domain::platform::subscriptions::{InvoiceKind, InvoiceState};
 use flysk_domain::russian::roubles;
+use flysk_services::subscriptions::RenewalOffer;
 use flysk_store::platform::invoice_payments::Attempt;
 use flysk_store::platform::subscriptions::Invoice;
 
@@ -19,10 +20,8 @@ use super::texts::moment;
 /// The form that pays the invoice.
 #[derive(Debug)]
 pub(super) struct Payable {
-    /// Version of the renewal offer.
-    pub(super) offer_version: &'static str,
-    /// Text of the renewal offer.
-    pub(super) offer_text: String,
+    /// The renewal offer; `None` if the seller has not stated who it is.
+    pub(super) offer: Option<RenewalOffer>,
     /// The card that is charged for renewals at present.
     pub(super) card: Option<String>,
     /// E-mail address from the submitted form.

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use chrono::NaiveDate;
-use flysk_domain::platform::invoice_payments::AttemptKind;
+use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState};
 use flysk_domain::platform::subscriptions::{CancelOutcome, SubscriptionState, moscow_day};
 use flysk_domain::russian::{self, roubles};
 use flysk_domain::trace::Trace;
@@ -101,6 +101,10 @@ impl Done {
         }
     }
 }
+
+/// Notice about a cancellation while the bank makes a charge. Its money is returned, because its invoice is void.
+const CANCELLED_WHILE_CHARGED: &str = "Подписка отменена. Одно списание банк уже проводит: если деньги спишутся, мы их вернём. Других \
+     списаний не будет.";
 
 /// Data of the page beside the subscription.
 #[derive(Default)]
@@ -226,11 +230,12 @@ async fn load(deps: &Deps, trace: &Trace, caller: &Caller, shown: Shown<'_>) -> 
     // Others than administrators see that a card is charged, and not which one.
     let known = saved.as_ref().map(|saved| card(saved.pan.as_deref()));
     let today = moscow_day(deps.clock().now());
+    let is_charging = is_charging(&mut conn, &details).await?;
     let facts = Facts {
         details: &details,
         settings: &settings,
         card: known.or_else(|| details.row.card_id.map(|_| card(None))),
-        is_charging: is_charging(&mut conn, &details).await?,
+        is_charging,
         is_admin: user.is_admin,
         next_total: pending::next_total(&mut conn, &details.row, &details.pending).await?,
         today,
@@ -240,7 +245,7 @@ async fn load(deps: &Deps, trace: &Trace, caller: &Caller, shown: Shown<'_>) -> 
     let can_start = subscription.state.can_start();
     let changes = ChangeForms::of(&details, &plans, shown.typed).filter(|_| user.is_admin);
     Ok(Overview {
-        notice: shown.done.map(Done::text),
+        notice: notice(&mut conn, shown.done, &details).await?,
         error: shown.error,
         state,
         terms: terms_view(&details),
@@ -259,13 +264,28 @@ async fn load(deps: &Deps, trace: &Trace, caller: &Caller, shown: Shown<'_>) -> 
         renewal: renewal.filter(|_| user.is_admin),
         invoices: recent.iter().map(InvoiceRow::from).collect(),
         has_more: next.is_some(),
-        cancelling: cancelling(&details, is_sold, today).filter(|_| user.is_admin),
+        cancelling: cancelling(&details, is_sold, is_charging, today).filter(|_| user.is_admin),
         can_restore: is_sold
             && user.is_admin
             && subscription.state == SubscriptionState::Active
             && subscription.cancels,
         frame,
     })
+}
+
+/// Notice about the form before. What the bank does already is not undone by a cancellation.
+async fn notice(
+    conn: &mut Conn,
+    done: Option<Done>,
+    details: &SubscriptionDetails,
+) -> StoreResult<Option<&'static str>> {
+    if let (Some(Done::Cancelled), Some(card)) = (done, details.row.card_id) {
+        let charges = invoice_payments::list_attempts_of_card(conn, card).await?;
+        if charges.iter().any(|charge| charge.state == AttemptState::Charging) {
+            return Ok(Some(CANCELLED_WHILE_CHARGED));
+        }
+    }
+    Ok(done.map(Done::text))
 }
 
 /// Whether a charge of the card for the open invoice is under way.
@@ -320,7 +340,12 @@ fn open_invoice(details: &SubscriptionDetails) -> Option<OpenInvoice> {
 }
 
 /// Effect of cancelling, as the domain decides it.
-fn cancelling(details: &SubscriptionDetails, is_sold: bool, today: NaiveDate) -> Option<String> {
+fn cancelling(
+    details: &SubscriptionDetails,
+    is_sold: bool,
+    is_charging: bool,
+    today: NaiveDate,
+) -> Option<String> {
     let (_, outcome) = details.row.subscription.cancelled(today).ok()?;
     if !is_sold {
         return Some(
@@ -333,6 +358,11 @@ fn cancelling(details: &SubscriptionDetails, is_sold: bool, today: NaiveDate) ->
              этого дня подписку можно возобновить.",
             last_day(until)
         ),
+        CancelOutcome::Now if is_charging => {
+            "Следующий период не оплачен, поэтому подписка закончится сразу. Одно списание банк уже \
+             проводит: если деньги спишутся, мы их вернём. Других списаний не будет."
+                .to_owned()
+        }
         CancelOutcome::Now => {
             "Следующий период не оплачен, поэтому подписка закончится сразу. Счёт будет аннулирован, \
                                списаний больше не будет."

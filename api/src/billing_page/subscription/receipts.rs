@@ -1,7 +1,7 @@
 //! Receipts of a paid invoice (54-FZ), in words. The bank's cash register sends the receipts themselves by e-mail.
 
 use flysk_domain::platform::invoice_payments::AttemptState;
-use flysk_domain::platform::subscriptions::{ReceiptKind, moscow_day};
+use flysk_domain::platform::subscriptions::{Period, ReceiptKind, moscow_day};
 use flysk_domain::russian::roubles;
 use flysk_store::platform::invoice_payments::{self as attempts, Attempt, ReceiptState, RefundState};
 use flysk_store::platform::vendors::Vendor;
@@ -9,8 +9,13 @@ use flysk_store::{Conn, StoreResult};
 
 use super::texts::day;
 
-/// Describes the receipts of the attempts that were paid.
-pub(super) async fn describe(conn: &mut Conn, vendor: &Vendor, all: &[Attempt]) -> StoreResult<Vec<String>> {
+/// Describes the receipts of the attempts that paid an invoice of this period.
+pub(super) async fn describe(
+    conn: &mut Conn,
+    vendor: &Vendor,
+    period: Period,
+    all: &[Attempt],
+) -> StoreResult<Vec<String>> {
     let mut told = Vec::new();
     for attempt in all.iter().filter(|attempt| attempt.state == AttemptState::Paid) {
         let closing = attempts::find_receipt_of_payment(conn, attempt.id).await?;
@@ -24,7 +29,8 @@ pub(super) async fn describe(conn: &mut Conn, vendor: &Vendor, all: &[Attempt]) 
         };
         told.push(format!("{kind} на {}: отправлен на почту {paid_on}.", roubles(attempt.amount)));
         if let Some(closing) = closing {
-            let due = day(moscow_day(closing.due_at));
+            // Attempts to send it move the time that is stored with it.
+            let due = day(period.until);
             told.extend(match closing.state {
                 ReceiptState::Waiting => {
                     Some(format!("Чек полного расчёта придёт на почту в конце периода, {due}."))

@@ -66,4 +66,4 @@ async fn why_off(conn: &mut Conn, invoice: &Invoice) -> StoreResult<Option<&'sta
 
 /// Note to a payer who agreed to renewals, but whose payment gave no `RebillId`. Source: T-Bank, eacq/autopay.
 pub(super) const NO_CARD_FROM_BANK: &str =
-    "Последняя оплата прошла через СБП или SberPay: они не дают списывать в следующий раз.";
+    "Банк не сохранил карту: так бывает после оплаты через СБП или SberPay, реже после оплаты картой.";

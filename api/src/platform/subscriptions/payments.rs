@@ -56,8 +56,8 @@ pub(crate) struct OfferView {
 
 impl Example for OfferView {
     fn example() -> Self {
-        let text = "Я разрешаю ООО «Акме» сохранить карту и списывать с неё раз в месяц оплату следующего периода подписки…";
-        Self { version: "2026-11-30".to_owned(), text: text.to_owned() }
+        let text = "Я разрешаю ООО «Акме» (ИНН 7707083893) сохранить карту и списывать с неё раз в месяц оплату следующего периода подписки…";
+        Self { version: "2026-12-01".to_owned(), text: text.to_owned() }
     }
 }
 
@@ -127,7 +127,7 @@ answers! {
         413 => TooLarge,
         /// The content type of the body is not JSON.
         415 => UnsupportedMediaType,
-        /// A value is not valid, or the offer has another version now.
+        /// A value is not valid, the offer has another version now, or no renewal is offered.
         422 => Invalid,
         /// Internal error.
         500 => Internal,
@@ -151,8 +151,8 @@ answers! {
         403 => Forbidden [AdminOnly, NotInstalled],
         /// The account has no such invoice.
         404 => NotFound,
-        /// The widget sells no subscriptions.
-        409 => Conflict [SubscriptionsNotUsed],
+        /// The widget sells no subscriptions, or its seller has not stated its legal name and INN: pay without consent.
+        409 => Conflict [SubscriptionsNotUsed, WrongState],
         /// Internal error.
         500 => Internal,
         /// Service temporarily unavailable.
@@ -201,9 +201,10 @@ impl SubscriptionPaymentsApi {
         id: Path<String>,
     ) -> Offered {
         match find_offer(&deps, &caller.0, &id.0).await {
-            Ok((_, _, offer)) => {
+            Ok((_, _, Some(offer))) => {
                 Offered::Ok(Json(OfferView { version: offer.version.to_owned(), text: offer.text }))
             }
+            Ok((_, _, None)) => Problem::new(ProblemCode::WrongState, NOT_OFFERED).into(),
             Err(problem) => problem.into(),
         }
     }
@@ -250,12 +251,16 @@ fn not_found(what: &str) -> Problem {
     Problem::new(ProblemCode::NotFound, format!("no such {what} in this account"))
 }
 
-/// The invoice of the administrator's account with its seller, and the offer for it.
+/// Why no renewal is offered, and what to do instead.
+const NOT_OFFERED: &str =
+    "no renewal is offered until the seller has stated its legal name and INN: pay without consent_version";
+
+/// The invoice of the administrator's account with its seller, and the offer for it; none if the seller is not named.
 pub(crate) async fn find_offer(
     deps: &Deps,
     user: &WidgetUser,
     id: &str,
-) -> Result<(Invoice, Vendor, RenewalOffer), Problem> {
+) -> Result<(Invoice, Vendor, Option<RenewalOffer>), Problem> {
     user.must_be_admin()?;
     must_have_subscription(deps, user).await?;
     let id: InvoiceId = id.parse().map_err(|_| not_found("invoice"))?;
@@ -284,10 +289,15 @@ pub(crate) async fn begin_payment(
     must_be_installed(user)?;
     let invalid = |detail: String| Problem::new(ProblemCode::Invalid, detail);
     let email: Email = input.email.parse().map_err(|error| invalid(format!("email: {error}")))?;
-    if input.consent_version.as_deref().is_some_and(|version| version != offer.version) {
-        let detail = "consent_version: the offer has another version now: show it again";
-        return Err(invalid(detail.to_owned()).into());
-    }
+    let agreed = match (input.consent_version.as_deref(), &offer) {
+        (None, _) => None,
+        (Some(version), Some(offer)) if version == offer.version => Some(offer),
+        (Some(_), Some(_)) => {
+            let detail = "consent_version: the offer has another version now: show it again";
+            return Err(invalid(detail.to_owned()).into());
+        }
+        (Some(_), None) => return Err(invalid(format!("consent_version: {NOT_OFFERED}")).into()),
+    };
     let tbank = deps.config.tbank.as_ref().ok_or_else(|| {
         Problem::new(ProblemCode::PurchasesUnavailable, "payments are not configured in this environment")
     })?;
@@ -303,7 +313,7 @@ pub(crate) async fn begin_payment(
         contact: &sealed,
         keyring: &deps.keyring,
         terminal_key,
-        consent: input.consent_version.as_ref().map(|_| (&offer, address)),
+        consent: agreed.map(|offer| (offer, address)),
     };
     let begin = || async {
         let mut unit = deps.begin(trace).await?;

@@ -3,9 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::Clock;
 use flysk_domain::id::{InvoiceId, InvoicePaymentId};
-use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState, next_query};
-use flysk_domain::platform::purchases::PAYMENT_LINK_TTL;
-use flysk_domain::platform::subscriptions::{InvoiceState, ReceiptBasis, moscow_day};
+use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState, link_ends_at, next_query};
+use flysk_domain::platform::subscriptions::{
+    InvoiceKind, InvoiceState, ReceiptBasis, SubscriptionSettings, moscow_day,
+};
 use flysk_domain::platform::transfers::PaymentSubject;
 use flysk_jobs::platform::subscriptions::OpenInvoiceForm;
 use flysk_queue::UnitOfWork;
@@ -16,7 +17,7 @@ use flysk_store::platform::vendors::{self, Vendor};
 use flysk_store::platform::widgets;
 use flysk_store::{StoreError, StoreResult};
 
-use super::chargeable::is_sellers_card;
+use super::chargeable::can_be_charged;
 use super::withdraw::{is_payable_form, withdraw_attempt};
 use crate::subscriptions::{self as use_cases, Locked, NOT_SOLD_DELAY, leave_to_payer, may_charge};
 
@@ -26,6 +27,8 @@ const BUSY_DELAY: TimeDelta = TimeDelta::minutes(10);
 const TRANSFER_DELAY: TimeDelta = TimeDelta::days(1);
 /// A form is offered again while it can still be paid for this time.
 const MIN_FORM_LIFETIME: TimeDelta = TimeDelta::minutes(15);
+/// No form is opened whose link would end sooner. The bank opens none that ends within a minute, and the job takes its time.
+const MIN_LINK_LIFETIME: TimeDelta = TimeDelta::minutes(2);
 
 /// A payer's request to pay on the bank's form.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +56,9 @@ pub enum FormOutcome {
 ///
 /// An open form is a live charge, so there is one per invoice. A former form with another consent, or one about to
 /// expire, is cancelled first; only after the bank's `CANCELED` another one opens.
+///
+/// The invoice can be paid as long as the link: one that was due earlier is due when the link ends. A change cannot be paid after its
+/// period, so there the link ends with the invoice.
 pub async fn open_form(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -68,8 +74,12 @@ pub async fn open_form(
     if !widgets::find(unit, invoice.widget_id).await?.is_some_and(|widget| widget.uses_subscriptions) {
         return Ok(FormOutcome::NotOpen);
     }
+    let last = (invoice.kind == InvoiceKind::Change).then(|| invoice.period.ends_at());
+    let held_until = link_ends_at(now, last);
     if let Some(open) = store::find_open_attempt(unit, invoice_id).await? {
-        let lives = open.created_at + PAYMENT_LINK_TTL - now >= MIN_FORM_LIFETIME;
+        let ends_at = link_ends_at(open.created_at, invoice.due_at);
+        // Another form would not live longer than one that ends with its invoice.
+        let lives = ends_at - now >= MIN_FORM_LIFETIME || ends_at >= held_until;
         if is_payable_form(&open) {
             if open.save_card == request.save_card && lives {
                 return Ok(FormOutcome::Open(open.id));
@@ -77,6 +87,9 @@ pub async fn open_form(
             withdraw_attempt(unit, &open).await?;
         }
         return Ok(FormOutcome::Busy(open.id));
+    }
+    if held_until - now < MIN_LINK_LIFETIME {
+        return Ok(FormOutcome::NotOpen);
     }
     let seller = find_seller(unit, &invoice).await?;
     let receipt = receipt_basis(unit, &seller, now).await?;
@@ -92,6 +105,7 @@ pub async fn open_form(
     if !store::insert_attempt(unit, &new).await? {
         return Ok(FormOutcome::NotOpen);
     }
+    transfers::hold_subject(unit, PaymentSubject::Invoice(invoice_id), held_until, now).await?;
     unit.enqueue(&OpenInvoiceForm { attempt_id: new.id }).await?;
     Ok(FormOutcome::Opening(new.id))
 }
@@ -108,15 +122,8 @@ pub async fn begin_charge(
     if invoice.state != InvoiceState::Open || invoice.charge_at.is_none_or(|due| due > now) {
         return Ok(None);
     }
-    if settings.not_sold {
-        // Access is free meanwhile, and its users see no page on which to unlink the card.
-        subscriptions::set_charge_at(unit, invoice_id, Some(now + NOT_SOLD_DELAY), now).await?;
-        return Ok(None);
-    }
-    let is_gone = moscow_day(now) >= invoice.period.until;
-    if is_gone || row.subscription.is_too_late_to_charge(now, &settings) {
-        // The step that is due ends the subscription or asks a person, and voids the invoice.
-        subscriptions::set_charge_at(unit, invoice_id, Some(now + BUSY_DELAY), now).await?;
+    if let Some(delay) = delay_of_charge(&row, &invoice, &settings, now) {
+        subscriptions::set_charge_at(unit, invoice_id, Some(now + delay), now).await?;
         return Ok(None);
     }
     if transfers::find_open_transfer_invoice(unit, PaymentSubject::Invoice(invoice_id)).await?.is_some() {
@@ -146,8 +153,58 @@ pub async fn begin_charge(
     store::find_attempt(unit, new.id).await
 }
 
+/// Locks what permits to send a charge that has begun, and returns its card. `None`: it must not be sent. What permitted its
+/// beginning may be over since, because its job was lost and found again later. The charge of an open invoice is then due again:
+/// [`begin_charge`] decides anew when the caller has cancelled this one.
+///
+/// Locks the subscription, the invoice, the attempt, the consent and the card.
+///
+/// # Errors
+///
+/// The database fails, or a stored value cannot be read.
+pub async fn permit_charge(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    attempt: &Attempt,
+) -> StoreResult<Option<Card>> {
+    let now = clock.now();
+    let locked = use_cases::lock_both(unit, attempt.subscription_id, attempt.invoice_id).await?;
+    let Locked { row, invoice, settings } = locked;
+    let attempt = store::lock_attempt(unit, attempt.id).await?;
+    if invoice.state != InvoiceState::Open || attempt.is_withdrawn {
+        return Ok(None);
+    }
+    let delay = delay_of_charge(&row, &invoice, &settings, now);
+    if delay.is_none() {
+        let seller = find_seller(unit, &invoice).await?;
+        let card = card_to_charge(unit, &row, &seller).await?;
+        if let Some(card) = card.filter(|card| attempt.card_id == Some(card.id)) {
+            return Ok(Some(card));
+        }
+    }
+    let again_at = now + delay.unwrap_or(BUSY_DELAY);
+    subscriptions::set_charge_at(unit, invoice.id, Some(again_at), now).await?;
+    Ok(None)
+}
+
+/// Time after which a due charge is looked at again that cannot be made now; `None` if nothing but its card decides.
+fn delay_of_charge(
+    row: &SubscriptionRow,
+    invoice: &Invoice,
+    settings: &SubscriptionSettings,
+    now: DateTime<Utc>,
+) -> Option<TimeDelta> {
+    if settings.not_sold {
+        // Access is free meanwhile, and its users see no page on which to unlink the card.
+        return Some(NOT_SOLD_DELAY);
+    }
+    let is_gone = moscow_day(now) >= invoice.period.until;
+    // The step that is due ends the subscription or asks a person, and voids the invoice.
+    (is_gone || row.subscription.is_too_late_to_charge(now, settings)).then_some(BUSY_DELAY)
+}
+
 /// Locks the card that may be charged for a subscription. `None`: there is none, a person has to decide about the subscription
-/// first, or the card was saved at another terminal than the seller's.
+/// first, the card was saved at another terminal than the seller's, or the account has uninstalled the widget.
 async fn card_to_charge(
     unit: &mut UnitOfWork,
     row: &SubscriptionRow,
@@ -159,7 +216,7 @@ async fn card_to_charge(
     }
     let locked = store::lock_card(unit, card).await?.filter(|card| card.unlinked_at.is_none());
     let Some(card) = locked else { return Ok(None) };
-    Ok(is_sellers_card(unit, seller, &card).await?.then_some(card))
+    Ok(can_be_charged(unit, seller, &card).await?.then_some(card))
 }
 
 async fn find_seller(unit: &mut UnitOfWork, invoice: &Invoice) -> StoreResult<Vendor> {

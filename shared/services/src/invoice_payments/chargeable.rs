@@ -1,14 +1,16 @@
 //! The card that can be charged for a subscription.
 
+use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::platform::subscriptions::InvoiceKind;
+use flysk_store::platform::installs;
 use flysk_store::platform::invoice_payments::{self as store, Card};
 use flysk_store::platform::subscriptions::{self, Invoice, SubscriptionRow};
 use flysk_store::platform::vendors::{self, Vendor};
 use flysk_store::{Conn, StoreError, StoreResult};
 
 /// The card for renewals of a subscription, if the seller of the next period can charge it today: the one of its open invoice, or
-/// of the widget. `None`: there is none, or it was saved at another terminal. Locks nothing: a charge decides by
-/// [`super::begin_charge`].
+/// of the widget. `None`: there is none, it was saved at another terminal, or the account has uninstalled the widget. Locks nothing:
+/// a charge decides by [`super::begin_charge`].
 ///
 /// # Errors
 ///
@@ -35,12 +37,16 @@ pub(crate) async fn find_card_for(
         None => vendors::find_vendor_of_widget(conn, row.widget_id).await?,
     };
     let seller = seller.ok_or(StoreError::WrongState { what: "vendor" })?;
-    Ok(is_sellers_card(conn, &seller, &card).await?.then_some(card))
+    Ok(can_be_charged(conn, &seller, &card).await?.then_some(card))
 }
 
-/// Whether a card was saved at the seller's terminal. It was saved at another one if the widget was moved since, or the seller
-/// has got a terminal of its own.
-pub(super) async fn is_sellers_card(conn: &mut Conn, seller: &Vendor, card: &Card) -> StoreResult<bool> {
+/// Whether the seller can charge a card that is linked: it was saved at the seller's terminal, and its account has not uninstalled
+/// the widget. It was saved at another terminal if the widget was moved since, or the seller has got a terminal of its own.
+pub(super) async fn can_be_charged(conn: &mut Conn, seller: &Vendor, card: &Card) -> StoreResult<bool> {
+    let install = installs::find(conn, card.install_id).await?;
+    if install.is_none_or(|install| install.status == InstallStatus::Uninstalled) {
+        return Ok(false);
+    }
     Ok(match &seller.terminal_key {
         Some(own) => *own == card.terminal_key,
         // The seller is paid through the terminal of the environment, which no vendor has.

@@ -10,7 +10,7 @@ mod resolve_review;
 mod update;
 mod withdraw;
 
-pub use begin::{FormOutcome, FormRequest, begin_charge, open_form, postpone_charge};
+pub use begin::{FormOutcome, FormRequest, begin_charge, open_form, permit_charge, postpone_charge};
 pub(crate) use chargeable::find_card_for;
 pub use chargeable::find_chargeable_card;
 pub use refund::{RefundOrder, RequestRefundError, refund_refused, request_refund};

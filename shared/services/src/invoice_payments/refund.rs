@@ -12,7 +12,7 @@ use flysk_store::platform::invoice_payments::{
 use flysk_store::platform::subscriptions as subscription_store;
 use flysk_store::{StoreError, StoreResult};
 
-use crate::subscriptions::{lock, refundable};
+use crate::subscriptions::{lock, refundable, restore_prepaid, withdraw_prepaid};
 
 /// The refund to request.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +46,7 @@ pub enum RequestRefundError {
 
 /// Sets an amount of a paid invoice aside, stores its refund, and enqueues the job that returns the money. Locks the
 /// subscription, the invoice and the attempt. Refunds together never exceed the payment: the invoice's amount is compared
-/// when it is written.
+/// when it is written. A next period that was paid ahead is taken back with all of its money; the current one goes on.
 ///
 /// # Errors
 ///
@@ -57,7 +57,8 @@ pub async fn request_refund(
     clock: &dyn Clock,
     order: RefundOrder<'_>,
 ) -> Result<InvoiceRefund, RequestRefundError> {
-    let invoice = lock(unit, order.invoice_id).await?.invoice;
+    let locked = lock(unit, order.invoice_id).await?;
+    let invoice = &locked.invoice;
     if invoice.paid_at.is_none() {
         return Err(RequestRefundError::NotPaid);
     }
@@ -71,12 +72,15 @@ pub async fn request_refund(
             left = Kopecks(left.0.saturating_sub(earlier.amount.0));
         }
     }
-    let (amount, _) = refundable(&invoice).check(order.kopecks)?;
+    let (amount, _) = refundable(invoice).check(order.kopecks)?;
     if amount > left {
         return Err(InvalidRefund::MoreThanLeft(left).into());
     }
     let total = invoice.refunded.checked_add(amount).map_err(InvalidRefund::from)?;
     subscription_store::add_refunded(unit, invoice.id, invoice.refunded, total, clock.now()).await?;
+    if total == invoice.total {
+        withdraw_prepaid(unit, clock, &locked, (order.actor, order.reason)).await?;
+    }
     Ok(insert(unit, clock, &paid, (amount, left), (order.actor, order.reason)).await?)
 }
 
@@ -118,7 +122,8 @@ async fn insert(
     Ok(refund)
 }
 
-/// The bank refused a refund finally: its amount counts as paid again, and the closing receipt is due again.
+/// The bank refused a refund finally: its amount counts as paid again, the closing receipt is due again, and a next period that was taken
+/// back is given back.
 pub async fn refund_refused(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -127,10 +132,12 @@ pub async fn refund_refused(
     if refund.requested_by == BY_SYSTEM {
         return Ok(());
     }
-    let invoice = lock(unit, refund.invoice_id).await?.invoice;
+    let locked = lock(unit, refund.invoice_id).await?;
+    let invoice = &locked.invoice;
     let rest = invoice.refunded.checked_sub(refund.amount).ok().filter(|rest| *rest >= Kopecks::ZERO);
     let rest = rest.ok_or(StoreError::WrongState { what: "refund" })?;
     let now = clock.now();
     subscription_store::add_refunded(unit, invoice.id, invoice.refunded, rest, now).await?;
+    restore_prepaid(unit, clock, &locked).await?;
     store::restore_receipt(unit, refund.payment_row_id, now).await
 }

@@ -21,6 +21,8 @@ use crate::subscriptions::{self, Actor, FailedCharge, Locked, SettleOutcome, Set
 
 /// Code of a charge that never started and was cancelled.
 const NOT_STARTED: &str = "not_started";
+/// Code of a charge whose money a person has returned at the bank before Flysk learned of it.
+const REFUNDED: &str = "refunded";
 
 /// An update cannot be applied.
 #[derive(Debug, thiserror::Error)]
@@ -167,6 +169,12 @@ async fn fail(
     if attempt.kind == AttemptKind::Form || attempt.is_withdrawn {
         return Ok(());
     }
+    if code == REFUNDED {
+        tracing::error!(
+            attempt.id = %attempt.id, invoice.id = %attempt.invoice_id,
+            "a charge was refunded at the bank before it counted: the payer is asked, and no card is charged"
+        );
+    }
     let class = failure_class(&code);
     metrics::counter!("flysk_subscription_charges_failed_total", "class" => class.to_string()).increment(1);
     let failed = FailedCharge { class, code: &code, automatic: attempt.is_automatic };
@@ -176,6 +184,9 @@ async fn fail(
 
 /// Why it failed: our reason, the bank's code, the refusal that was stored before, or a code of ours for a status.
 fn failure_code(attempt: &Attempt, update: &PaymentUpdate) -> String {
+    if update.status == PaymentStatus::Refunded {
+        return REFUNDED.to_owned();
+    }
     let bank = update.error_code.as_deref().filter(|code| !code.is_empty() && *code != "0");
     let own = match update.status {
         PaymentStatus::Canceled if attempt.kind == AttemptKind::Charge => NOT_STARTED,
@@ -189,7 +200,12 @@ fn failure_code(attempt: &Attempt, update: &PaymentUpdate) -> String {
 /// Class of a charge that has definitely failed: nothing about it is unknown any more.
 fn failure_class(code: &str) -> ErrorClass {
     if code.parse::<u32>().is_err() {
-        return if code == "declined" { ErrorClass::Soft } else { ErrorClass::Config };
+        return match code {
+            "declined" => ErrorClass::Soft,
+            // Somebody wanted the money returned: it is not charged again.
+            REFUNDED => ErrorClass::Stop,
+            _ => ErrorClass::Config,
+        };
     }
     match class_of(code) {
         Some(class @ (ErrorClass::Funds | ErrorClass::Hard | ErrorClass::Stop | ErrorClass::Config)) => class,

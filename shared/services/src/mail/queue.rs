@@ -4,12 +4,13 @@ use chrono::NaiveDate;
 use flysk_domain::Clock;
 use flysk_domain::id::{InvoiceId, MailNoticeId};
 use flysk_domain::money::Kopecks;
+use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::platform::mail::{MailFacts, MailKind, MailState};
 use flysk_domain::sending_hours::{local_day, next_send_time};
 use flysk_jobs::platform::mail::SendMailNotice;
 use flysk_queue::UnitOfWork;
 use flysk_store::platform::subscriptions::SubscriptionRow;
-use flysk_store::platform::{accounts, mail, widgets};
+use flysk_store::platform::{accounts, installs, mail, widgets};
 use flysk_store::{StoreError, StoreResult};
 
 /// Facts about a subscription for a notice.
@@ -48,6 +49,8 @@ pub(crate) async fn queue_subscription_mail(
     let widget =
         widgets::find(unit, row.widget_id).await?.ok_or(StoreError::WrongState { what: "widget" })?;
     let account = accounts::find(unit, row.crm, row.account_id).await?;
+    let install = installs::find(unit, row.install_id).await?;
+    let uninstalled = install.is_some_and(|install| install.status == InstallStatus::Uninstalled);
     let offset = account.as_ref().and_then(|account| account.utc_offset_minutes);
     let send_at = next_send_time(clock.now(), offset);
     let notice = mail::MailNotice {
@@ -65,6 +68,7 @@ pub(crate) async fn queue_subscription_mail(
             previous_amount: told.previous_amount,
             renews: told.renews,
             invoice: told.invoice,
+            uninstalled,
         },
         state: MailState::Waiting,
     };

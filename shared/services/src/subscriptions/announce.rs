@@ -31,6 +31,8 @@ const fn event_of(action: SubscriptionAction) -> Option<EventKind> {
         | SubscriptionAction::ChangePlanned
         | SubscriptionAction::ChangeWithdrawn
         | SubscriptionAction::PeriodBegan
+        | SubscriptionAction::PrepaidWithdrawn
+        | SubscriptionAction::PrepaidRestored
         | SubscriptionAction::Restored
         | SubscriptionAction::BonusGranted => EventKind::SubscriptionChanged,
         SubscriptionAction::CancelRequested | SubscriptionAction::Cancelled => {
@@ -51,6 +53,8 @@ const fn event_of(action: SubscriptionAction) -> Option<EventKind> {
         | SubscriptionAction::RenewalForced
         | SubscriptionAction::Reinstated
         | SubscriptionAction::PaymentLockCleared
+        | SubscriptionAction::ReceiptRegistered
+        | SubscriptionAction::ReceiptSentAgain
         | SubscriptionAction::CardSaved
         | SubscriptionAction::CardUnlinked
         | SubscriptionAction::SeatFreed

@@ -6,10 +6,16 @@ use flysk_domain::platform::subscriptions::{InvoiceKind, Subscription};
 use flysk_queue::UnitOfWork;
 use flysk_store::StoreResult;
 use flysk_store::platform::subscriptions::{self, Consent, Invoice, SubscriptionRow};
+use serde_json::json;
 
 use crate::invoice_payments;
 
 use super::save::{Actor, Entry, SubscriptionAction, note, save};
+
+/// Channel of the unlinking of a card that another one has replaced.
+const REPLACED: &str = "replaced";
+/// Who unlinks such a card: the bank's word about the payment with the other one.
+const REPLACED_BY: &str = "bank";
 
 /// Records the consent to charge the card that will pay an invoice, in the transaction that opens the payment.
 ///
@@ -56,6 +62,10 @@ pub async fn may_charge(
 /// Makes a saved card the one for renewals of a subscription that the caller has locked, if its owner agreed to that when
 /// paying `invoice`. An open renewal is charged with it at once.
 ///
+/// The former card is unlinked in the same transaction: its owner has replaced it, and only what is needed is kept (law 376-FZ). A
+/// charge of it that was sent before counts. If the bank names the card of an older payment after that of a younger one, it is the
+/// older card that is unlinked.
+///
 /// Returns the open renewal. Harmless when repeated.
 pub async fn bind_card(
     unit: &mut UnitOfWork,
@@ -67,14 +77,40 @@ pub async fn bind_card(
     if row.card_id == Some(card) || !subscriptions::bind_consent(unit, invoice, card).await? {
         return Ok(None);
     }
+    if let Some(former) = row.card_id {
+        let is_outdated = was_agreed_later(unit, row.id, former, card).await?;
+        let replaced = if is_outdated { card } else { former };
+        subscriptions::revoke_consents(unit, replaced, REPLACED_BY, clock.now()).await?;
+        invoice_payments::unlink_card(unit, clock, replaced, REPLACED_BY, REPLACED).await?;
+        if is_outdated {
+            return Ok(None);
+        }
+    }
     subscriptions::set_card(unit, row.id, Some(card), clock.now()).await?;
-    note(unit, clock, row, Entry::new(Actor::Bank, SubscriptionAction::CardSaved).about(invoice)).await?;
+    let saved = Entry::new(Actor::Bank, SubscriptionAction::CardSaved).about(invoice);
+    note(unit, clock, row, saved.with(json!({ "replaced_card_id": row.card_id }))).await?;
     let open = subscriptions::find_open_invoice(unit, row.id).await?;
     let open = open.filter(|open| open.kind == InvoiceKind::Renewal && open.id != invoice);
     if let Some(open) = &open {
         subscriptions::set_charge_at(unit, open.id, Some(clock.now()), clock.now()).await?;
     }
     Ok(open.map(|open| open.id))
+}
+
+/// Whether the living consent to a card is younger than that to another one.
+async fn was_agreed_later(
+    unit: &mut UnitOfWork,
+    subscription: SubscriptionId,
+    card: CardId,
+    than: CardId,
+) -> StoreResult<bool> {
+    let mut consents = subscriptions::list_consents(unit, subscription).await?;
+    consents.retain(|consent| consent.revoked_at.is_none());
+    let agreed_at = |card: CardId| {
+        let to_card = consents.iter().filter(|consent| consent.card_id == Some(card));
+        to_card.map(|consent| consent.agreed_at).max()
+    };
+    Ok(agreed_at(card) > agreed_at(than))
 }
 
 /// Unlinks the card of a subscription that the caller has locked: the consent is revoked and every planned charge stops in

@@ -10,7 +10,7 @@ use flysk_domain::platform::subscriptions::{
 use flysk_domain::platform::tbank::ErrorClass;
 use flysk_queue::UnitOfWork;
 use flysk_store::platform::subscriptions::{self, Invoice, SubscriptionRow};
-use flysk_store::platform::widgets;
+use flysk_store::platform::{installs, widgets};
 use flysk_store::{Conn, StoreError, StoreResult};
 use serde_json::json;
 
@@ -297,9 +297,8 @@ impl Context<'_> {
         let card = if is_told { None } else { find_card_for(unit, row, Some(invoice)).await? };
         if let Some(card) = card {
             let kind: &'static str = SubscriptionAction::RenewalUpcoming.into();
-            // A reminder before the card was saved was about another card, or about none.
-            let reminded_at =
-                subscriptions::find_first_notice(unit, row.id, kind, from, card.linked_at).await?;
+            let since = self.announced_since(unit, card.linked_at).await?;
+            let reminded_at = subscriptions::find_first_notice(unit, row.id, kind, from, since).await?;
             is_reminded = reminded_at.is_some();
             plan = plan.announced(from, spread_of(row), reminded_at.unwrap_or(now));
         }
@@ -307,6 +306,18 @@ impl Context<'_> {
             ChargePlan::At(at) => (Some(at), is_reminded),
             ChargePlan::Stop | ChargePlan::AskBank => (None, true),
         })
+    }
+
+    /// Time from which a reminder announced the charge of the card. One before the card was saved was about another card, or about
+    /// none; one before the widget was installed again said that nothing is charged.
+    async fn announced_since(
+        &self,
+        unit: &mut UnitOfWork,
+        linked_at: DateTime<Utc>,
+    ) -> StoreResult<DateTime<Utc>> {
+        let facts = installs::find(unit, self.row.install_id).await?.map(|install| install.facts());
+        let again = facts.filter(|facts| facts.disconnected_at.is_some()).and_then(|facts| facts.granted_at);
+        Ok(again.map_or(linked_at, |again| again.max(linked_at)))
     }
 
     /// Writes the invoice of the next period. The subscription has no open invoice.

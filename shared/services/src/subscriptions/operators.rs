@@ -8,6 +8,7 @@ use flysk_domain::platform::subscriptions::{
 };
 use flysk_queue::UnitOfWork;
 use flysk_store::StoreError;
+use flysk_store::platform::invoice_payments::ReceiptState;
 use flysk_store::platform::subscriptions::{self, BonusGrant, Invoice, SubscriptionRow};
 use serde_json::json;
 
@@ -64,6 +65,17 @@ pub enum OperatorError {
     /// The bank may still decide about the attempt.
     #[error("the bank may still decide about the open payment: wait, and look at it in the merchant portal")]
     StillDeciding,
+    /// The invoice has no closing receipt.
+    #[error("the invoice has no closing receipt")]
+    NoReceipt,
+    /// Nothing is to be decided about the closing receipt.
+    #[error("the closing receipt is {0}: nothing is to be decided about it, or its period runs")]
+    ReceiptDecided(ReceiptState),
+    /// The payment of the current period was not refunded whole, or the bank has not returned it yet.
+    #[error(
+        "the current period is not refunded whole, or the bank has not returned it yet: refund all of it and wait, or cancel the subscription"
+    )]
+    NotRefunded,
     /// The money would have to be returned.
     #[error("the payment cannot be taken: {0}")]
     CannotSettle(flysk_domain::platform::subscriptions::RefundReason),

@@ -4,7 +4,7 @@ use flysk_crypto::{Keyring, SealedContact, aad};
 use flysk_domain::Clock;
 use flysk_domain::id::UserId;
 use flysk_domain::platform::purchases::Email;
-use flysk_domain::platform::subscriptions::PeriodLength;
+use flysk_domain::platform::subscriptions::{PRICE_NOTICE_DAYS, PeriodLength};
 use flysk_domain::platform::transfers::PaymentSubject;
 use flysk_domain::russian::roubles;
 use flysk_queue::UnitOfWork;
@@ -19,7 +19,7 @@ use crate::invoice_payments::{FormOutcome, FormRequest, open_form, withdraw_form
 use crate::transfers::withdraw_waiting;
 
 /// Version of the offer's wording. A consent keeps version and text.
-const OFFER_VERSION: &str = "2026-11-30";
+const OFFER_VERSION: &str = "2026-12-01";
 
 /// Text that a payer agrees to by having the card saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,13 +30,11 @@ pub struct RenewalOffer {
     pub text: String,
 }
 
-/// The offer for an invoice. The box beside it must not be ticked beforehand.
-pub fn renewal_offer(vendor: &Vendor, widget_name: &str, invoice: &Invoice) -> RenewalOffer {
-    let seller = match (vendor.legal_name.trim(), &vendor.inn) {
-        ("", _) => "продавцу".to_owned(),
-        (name, Some(inn)) => format!("{name} (ИНН {inn})"),
-        (name, None) => name.to_owned(),
-    };
+/// The offer for an invoice. The box beside it must not be ticked beforehand. `None` if the seller has no legal name or no INN: a
+/// consent that does not say who may charge proves nothing.
+pub fn renewal_offer(vendor: &Vendor, widget_name: &str, invoice: &Invoice) -> Option<RenewalOffer> {
+    let seller = Some(vendor.legal_name.trim()).filter(|name| !name.is_empty())?;
+    let inn = vendor.inn.as_deref()?;
     let price = roubles(invoice.terms.total().unwrap_or(invoice.total));
     let rhythm = match invoice.terms.length {
         PeriodLength::Month => "раз в месяц",
@@ -45,11 +43,14 @@ pub fn renewal_offer(vendor: &Vendor, widget_name: &str, invoice: &Invoice) -> R
         PeriodLength::Year => "раз в год",
     };
     let text = format!(
-        "Я разрешаю {seller} сохранить карту и списывать с неё {rhythm} оплату следующего периода подписки на виджет \
-         «{widget_name}». Сейчас это {price}. Сумма изменится, если изменить тариф, число мест или длину периода; о списании \
-         сообщат заранее. Отвязать карту можно в любой момент на странице подписки, после этого списаний не будет."
+        "Я разрешаю {seller} (ИНН {inn}) сохранить карту и списывать с неё {rhythm} оплату следующего периода \
+         подписки на виджет «{widget_name}». Сейчас это {price}. Сумма изменится, если изменить тариф, число мест \
+         или длину периода. Её может изменить и продавец: о новой цене сообщат не позже чем за \
+         {PRICE_NOTICE_DAYS} дней до первого периода с ней, и до его начала от подписки можно отказаться. О каждом \
+         списании сообщат заранее. Отвязать карту можно в любой момент на странице подписки, после этого списаний \
+         не будет."
     );
-    RenewalOffer { version: OFFER_VERSION, text }
+    Some(RenewalOffer { version: OFFER_VERSION, text })
 }
 
 /// A payment to begin.

@@ -108,6 +108,14 @@ pub enum SubscriptionAction {
     Reinstated,
     /// An operator ended an attempt that kept an invoice from being paid.
     PaymentLockCleared,
+    /// The next period, which was paid ahead, was taken back, because its payment is refunded whole.
+    PrepaidWithdrawn,
+    /// The next period was given back, because the bank refused to return its payment.
+    PrepaidRestored,
+    /// An operator found the closing receipt registered.
+    ReceiptRegistered,
+    /// An operator found no closing receipt registered, and had it sent again.
+    ReceiptSentAgain,
     /// The customer was notified of a new price.
     PriceAnnounced,
     /// A card was saved for renewals.

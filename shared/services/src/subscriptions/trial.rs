@@ -18,7 +18,7 @@ use super::save::{Actor, Entry, SubscriptionAction, note};
 
 /// Installs that get their subscription in one transaction.
 const TRIALS_PER_TRANSACTION: u32 = 100;
-/// Subscriptions that are read at once.
+/// Subscriptions, or accounts, that are read at once.
 const READ_AT_ONCE: u32 = 1_000;
 
 /// Finds or creates the subscription of an install whose row the caller has locked. `None` if the widget sells no
@@ -123,27 +123,28 @@ pub struct LosesAccess {
     pub on: NaiveDate,
 }
 
-/// Lists the accounts that would lose access, and when, if the widget began to sell subscriptions at `now` and nobody paid from
-/// then on. An account about which a person would decide keeps its access.
+/// Lists all accounts that would lose access, and when, if the widget began to sell subscriptions at `now` and nobody paid from
+/// then on; the first to lose it come first. An account about which a person would decide keeps its access.
 pub async fn list_losing_access(
     conn: &mut Conn,
     widget: &Widget,
     trial_days: u16,
     now: DateTime<Utc>,
-    limit: u32,
 ) -> StoreResult<Vec<LosesAccess>> {
     let today = moscow_day(now);
     let fresh = Subscription::new(today, trial_days.into()).ok().and_then(|fresh| fresh.trial);
     let fresh_end = fresh.map_or(today, |trial| trial.until);
     let known = ends_of_access(conn, widget, now).await?;
-    let mut losing: Vec<LosesAccess> = installs::list_accounts(conn, widget.id, limit)
-        .await?
-        .into_iter()
-        .filter_map(|account_id| {
+    let (mut losing, mut after) = (Vec::new(), None);
+    loop {
+        let page = installs::list_accounts(conn, widget.id, after, READ_AT_ONCE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(*last);
+        losing.extend(page.into_iter().filter_map(|account_id| {
             let on = known.get(&account_id).copied().unwrap_or(Some(fresh_end))?;
             Some(LosesAccess { account_id, on })
-        })
-        .collect();
+        }));
+    }
     losing.sort_by_key(|account| account.on);
     Ok(losing)
 }

@@ -1,8 +1,12 @@
 //! Attempts that keep an invoice from being paid by another one, charges that cannot begin, and receipts that are missing.
 
 use chrono::TimeDelta;
+use flysk_domain::Clock as _;
 use flysk_domain::platform::invoice_payments::PaymentStep;
-use flysk_domain::platform::subscriptions::{AccessReason, SubscriptionState};
+use flysk_domain::platform::subscriptions::{AccessReason, ReceiptBasis, ReceiptKind, SubscriptionState};
+use flysk_domain::platform::tbank::ErrorClass;
+use flysk_store::platform::invoice_payments::{self, ReceiptState};
+use flysk_store::platform::subscriptions;
 use sqlx::MySqlPool;
 
 use super::world::World;
@@ -56,4 +60,56 @@ async fn a_prepayment_without_a_closing_receipt_is_reported(pool: MySqlPool) {
     assert_eq!(break_rows("DELETE FROM invoice_receipts").await, ["receipt_missing"]);
     let changed = "UPDATE vendors SET updated_at = '2027-01-01 08:30:00'";
     assert_eq!(break_rows(changed).await, [""; 0], "the seller has changed its receipts since");
+}
+
+/// Each attempt to send a receipt moves its next time, and each refusal by a day.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_receipt_that_is_not_registered_is_reported_however_often_it_is_tried(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    world.due_charge().await;
+    let is_overdue = async || {
+        let mut conn = world.outbox.pool().acquire().await.unwrap();
+        let found = subscriptions::verify_schedule(&mut conn, world.clock.now(), 10).await.unwrap();
+        found.iter().any(|violation| violation.rule == "receipt_overdue")
+    };
+    world.set("2026-12-31T21:59:59Z");
+    assert!(!is_overdue().await, "many are due at midnight");
+    world.set("2026-12-31T22:00:00Z");
+    assert!(is_overdue().await);
+    let now = world.clock.now();
+    let mut unit = world.unit().await;
+    let again_at = now + TimeDelta::minutes(5);
+    let claimed = invoice_payments::claim_receipts(&mut unit, now, again_at, 10).await.unwrap();
+    unit.commit().await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    assert!(is_overdue().await, "its job is lost");
+    let mut unit = world.unit().await;
+    let basis = ReceiptBasis { kind: ReceiptKind::Settlement, taxation: None, vat: None };
+    invoice_payments::begin_sending(&mut unit, claimed[0], &basis, now, now).await.unwrap();
+    let again_at = now + TimeDelta::days(1);
+    invoice_payments::refuse_receipt(&mut unit, claimed[0], "204", again_at, now).await.unwrap();
+    unit.commit().await.unwrap();
+    assert!(is_overdue().await, "the bank refused it");
+    let mut unit = world.unit().await;
+    let (from, to) = (ReceiptState::Waiting, ReceiptState::Sent);
+    invoice_payments::mark_receipt(&mut unit, claimed[0], from, to, None, now).await.unwrap();
+    unit.commit().await.unwrap();
+    assert!(!is_overdue().await);
+}
+
+/// Somebody has returned the money in T-Bank's portal before Flysk learned that it was taken.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_charge_that_was_refunded_at_the_bank_is_not_made_again(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let renewal = world.due_charge().await;
+    let attempt = world.begin_charge(renewal.id).await.expect("a charge");
+    assert_eq!(world.told(attempt.id, "REFUNDED", None).await, PaymentStep::Fail);
+    assert_eq!(world.told(attempt.id, "REFUNDED", None).await, PaymentStep::Ignore, "once");
+    let open = world.open_invoice().await.unwrap();
+    let failure = open.failure.as_ref().map(|failure| (failure.class, failure.code.as_str()));
+    assert_eq!((failure, open.charge_at), (Some((ErrorClass::Stop, "refunded")), None));
+    assert_eq!(world.state().await, SubscriptionState::PastDue, "the payer is asked");
+    assert_eq!(world.actions().await.pop().as_deref(), Some("payment_failed"));
+    world.advance(TimeDelta::days(3));
+    assert!(world.chargeable().await.is_empty() && world.payment_violations().await.is_empty());
 }

@@ -29,7 +29,7 @@ const REBILL: &str = "145919";
 
 impl World {
     /// Begins to pay an invoice on the bank's form.
-    async fn open_form(&self, invoice: &Invoice, save_card: bool) -> InvoicePaymentId {
+    pub(super) async fn open_form(&self, invoice: &Invoice, save_card: bool) -> InvoicePaymentId {
         let mut unit = self.unit().await;
         if save_card {
             let offer = ("2026-11", "Я согласен на списания");
@@ -64,7 +64,7 @@ impl World {
     }
 
     /// Buys a first period and pays it on the bank's form.
-    async fn buy_at_the_bank(&self) -> (Invoice, InvoicePaymentId) {
+    pub(super) async fn buy_at_the_bank(&self) -> (Invoice, InvoicePaymentId) {
         let plan = self.plan("pro", 31_000, 310_000).await;
         let start = Change::Start { plan: plan.id, seats: 1, length: PeriodLength::Month };
         let invoice = self.apply(&self.quote(start).await).await.unwrap();
@@ -94,7 +94,7 @@ impl World {
         begun
     }
 
-    async fn refund(
+    pub(super) async fn refund(
         &self,
         invoice_id: InvoiceId,
         kopecks: Option<i64>,
@@ -112,7 +112,7 @@ impl World {
     }
 
     /// The bank has decided about a refund.
-    async fn end_refund(&self, refund: &InvoiceRefund, state: RefundState) {
+    pub(super) async fn end_refund(&self, refund: &InvoiceRefund, state: RefundState) {
         let mut unit = self.unit().await;
         for (from, to) in [(RefundState::Pending, RefundState::Sent), (RefundState::Sent, state)] {
             let now = self.clock.now();

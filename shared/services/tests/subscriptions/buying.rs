@@ -2,7 +2,9 @@
 
 use chrono::TimeDelta;
 use flysk_domain::Clock as _;
+use flysk_domain::id::{AccountId, InstallId};
 use flysk_domain::money::Kopecks;
+use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::subscriptions::{
     AccessLevel, AccessReason, Change, DueStep, InvoiceState, LineKind, PendingChange, PeriodLength,
     SubscriptionState,
@@ -11,6 +13,7 @@ use flysk_services::subscriptions::{
     ApplyError, ApplyOutcome, QuoteRefusal, SettleOutcome, list_losing_access,
 };
 use flysk_store::StoreError;
+use flysk_store::platform::installs;
 use flysk_store::platform::subscriptions::{self, NewInvoice};
 use sqlx::MySqlPool;
 
@@ -152,7 +155,7 @@ async fn who_loses_access_when_a_widget_is_sold_is_listed_with_its_day(pool: MyS
     let world = World::build(pool, 14).await;
     let losing = async || {
         let mut conn = world.outbox.pool().acquire().await.unwrap();
-        let listed = list_losing_access(&mut conn, &world.widget, 14, world.clock.now(), 10).await.unwrap();
+        let listed = list_losing_access(&mut conn, &world.widget, 14, world.clock.now()).await.unwrap();
         listed.iter().map(|account| account.on.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(losing().await, ["2026-12-16"]);
@@ -165,6 +168,28 @@ async fn who_loses_access_when_a_widget_is_sold_is_listed_with_its_day(pool: MyS
     assert_eq!(losing().await, [""; 0], "a person decides, and access goes on");
     sqlx::query("DELETE FROM subscriptions").execute(world.outbox.pool()).await.unwrap();
     assert_eq!(losing().await, ["2027-05-05"], "a trial that starts now");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn all_accounts_that_lose_access_are_listed_and_the_first_to_lose_it_come_first(pool: MySqlPool) {
+    let world = World::build(pool, 14).await;
+    let plan = world.plan("pro", 31_000, 310_000).await;
+    world.buy(&plan, 1).await;
+    // The account that has bought has the lowest id and keeps its access longest.
+    let mut unit = world.unit().await;
+    for account in 40_000_001..=40_001_000 {
+        let fresh = InstallId::generate(&world.clock);
+        let (widget, now) = (world.widget.id, world.clock.now());
+        let account = AccountId(account);
+        installs::lock_or_insert(&mut unit, fresh, widget, Crm::Amocrm, account, now).await.unwrap();
+    }
+    unit.commit().await.unwrap();
+    let mut conn = world.outbox.pool().acquire().await.unwrap();
+    let listed = list_losing_access(&mut conn, &world.widget, 14, world.clock.now()).await.unwrap();
+    assert_eq!(listed.len(), 1_001);
+    let (first, last) = (listed[0], listed[1_000]);
+    assert_eq!((first.account_id, first.on.to_string()), (AccountId(40_000_001), "2026-12-16".to_owned()));
+    assert_eq!((last.account_id, last.on.to_string()), (AccountId(31_234_567), "2027-01-15".to_owned()));
 }
 
 /// Two seats for one day cost 65 kopecks, which the bank does not charge.

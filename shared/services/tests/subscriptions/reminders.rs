@@ -178,6 +178,59 @@ async fn a_card_of_another_terminal_is_not_announced(pool: MySqlPool) {
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_renewal_of_an_uninstalled_widget_is_left_to_its_payer_who_is_told(pool: MySqlPool) {
+    let world = World::heard(pool).await;
+    let (first, _) = world.buy_with_card().await;
+    sqlx::query("UPDATE subscription_invoices SET contact_sealed = 'sealed' WHERE id = ?")
+        .bind(first.id.to_string())
+        .execute(world.outbox.pool())
+        .await
+        .unwrap();
+    let renewal = world.open_renewal().await;
+    world.set("2027-01-01T09:00:00Z");
+    let attempt = world.begin_charge(renewal.id).await.expect("the widget is installed");
+    world.set_installed(false).await;
+    assert_eq!(world.permit(&attempt).await, None, "it is not sent any more");
+    let ended = "UPDATE invoice_payments SET state = 'failed', open_slot = NULL";
+    sqlx::query(ended).execute(world.outbox.pool()).await.unwrap();
+    world.set("2027-01-01T09:10:00Z");
+    assert_eq!(world.chargeable().await, [renewal.id], "decided anew");
+    assert_eq!(world.begin_charge(renewal.id).await, None);
+    assert_eq!(world.state().await, SubscriptionState::PastDue);
+    assert!(world.chargeable().await.is_empty() && world.violations().await.is_empty());
+    assert_eq!(world.actions().await.pop().as_deref(), Some("card_not_chargeable"));
+    let facts: String = sqlx::query_scalar("SELECT facts FROM mail_notices WHERE kind = 'past_due'")
+        .fetch_one(world.outbox.pool())
+        .await
+        .unwrap();
+    let facts: Value = serde_json::from_str(&facts).unwrap();
+    assert_eq!((&facts["uninstalled"], &facts["invoice"]), (&Value::Bool(true), &Value::Null), "{facts}");
+}
+
+/// The reminder said that nothing is charged, so the charge is announced before it is made.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_widget_that_is_installed_again_before_the_boundary_is_renewed(pool: MySqlPool) {
+    let world = World::with_card(pool).await;
+    world.set("2026-12-20T09:00:00Z");
+    world.set_installed(false).await;
+    world.set("2026-12-29T07:00:00Z");
+    assert_eq!(world.run_due().await, [DueStep::RemindCharge(3)]);
+    assert_eq!(world.last_reminder().await["charges_on"], Value::Null);
+    assert_eq!(world.notices().await, [NoticeKind::PaymentNeeded]);
+    world.set("2026-12-30T09:00:00Z");
+    world.set_installed(true).await;
+    assert_eq!(world.notices().await, [NoticeKind::ChargeUpcoming]);
+    world.set("2026-12-31T21:00:00Z");
+    assert_eq!(world.run_due().await, [DueStep::Renew]);
+    assert_eq!(world.reminders().await, 2);
+    let charge_at = world.charge_at().await;
+    assert!(charge_at >= at("2027-01-01T21:00:00Z"), "{charge_at}");
+    world.clock.set(charge_at);
+    let renewal = world.open_invoice().await.unwrap();
+    assert!(world.begin_charge(renewal.id).await.is_some());
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_card_of_the_seller_is_announced_for_its_day(pool: MySqlPool) {
     let world = World::with_card(pool).await;
     world.reach_first_boundary().await;

@@ -9,6 +9,7 @@ use flysk_domain::platform::tbank::ErrorClass;
 use flysk_services::subscriptions::{
     Actor, CancelError, SettleOutcome, cancel, restore, unlink_card, withdraw_pending,
 };
+use flysk_store::platform::{invoice_payments, subscriptions};
 use sqlx::MySqlPool;
 
 use super::world::{USER, World, at};
@@ -81,6 +82,46 @@ async fn a_stolen_card_is_not_tried_again_and_a_new_one_pays_the_same_invoice_at
     assert_eq!(tried, Some(renewal.id));
     assert_eq!(world.chargeable().await, [renewal.id]);
     assert!(world.may_charge(new).await && !world.may_charge(old).await);
+}
+
+/// 376-FZ: its owner has chosen another card, so nothing that could charge the former one stays.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_card_that_is_replaced_is_unlinked_with_its_consent(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let (first, old) = world.buy_with_card().await;
+    let (new, _) = world.save_card(&first).await;
+    let subscription = world.row().await.id;
+    let mut conn = world.outbox.pool().acquire().await.unwrap();
+    let linked = invoice_payments::list_cards(&mut conn, world.install).await.unwrap();
+    assert_eq!(linked.iter().map(|card| card.id).collect::<Vec<_>>(), [new]);
+    let unlinked = "SELECT unlinked_channel FROM payment_cards WHERE id = ?";
+    let channel: Option<String> =
+        sqlx::query_scalar(unlinked).bind(old.to_string()).fetch_one(&mut *conn).await.unwrap();
+    assert_eq!(channel.as_deref(), Some("replaced"));
+    let consents = subscriptions::list_consents(&mut conn, subscription).await.unwrap();
+    let lives =
+        |card| consents.iter().any(|consent| consent.card_id == Some(card) && consent.revoked_at.is_none());
+    assert!(lives(new) && !lives(old));
+    assert_eq!(world.row().await.card_id, Some(new));
+}
+
+/// The notification about the first payment is late.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn the_card_of_an_older_payment_does_not_replace_that_of_a_younger_one(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let plan = world.plan("pro", 31_000, 310_000).await;
+    let first = world.buy(&plan, 1).await;
+    world.agree(&first).await;
+    world.advance(TimeDelta::days(1));
+    let second = world.apply(&world.quote(Change::Seats(2)).await).await.unwrap();
+    world.settle(second.id).await;
+    let (younger, _) = world.save_card(&second).await;
+    let (older, tried) = world.name_card(&first).await;
+    assert_eq!((tried, world.row().await.card_id), (None, Some(younger)));
+    assert!(world.may_charge(younger).await && !world.may_charge(older).await);
+    let mut conn = world.outbox.pool().acquire().await.unwrap();
+    let linked = invoice_payments::list_cards(&mut conn, world.install).await.unwrap();
+    assert_eq!(linked.iter().map(|card| card.id).collect::<Vec<_>>(), [younger]);
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]

@@ -189,10 +189,22 @@ impl World {
 
     /// Saves a card at the terminal of the environment with the consent of its owner, as the payment of an invoice does.
     pub(crate) async fn save_card(&self, invoice: &Invoice) -> (CardId, Option<InvoiceId>) {
-        let card = CardId::generate(&self.clock);
+        self.agree(invoice).await;
+        self.name_card(invoice).await
+    }
+
+    /// The payer of an invoice agrees to renewals.
+    pub(crate) async fn agree(&self, invoice: &Invoice) {
         let mut unit = self.unit().await;
         let offer = ("2026-11", "Я согласен на списания");
         record_consent(&mut unit, &self.clock, invoice, USER, offer, "203.0.113.7").await.unwrap();
+        unit.commit().await.unwrap();
+    }
+
+    /// The bank names the card of an invoice's payment.
+    pub(crate) async fn name_card(&self, invoice: &Invoice) -> (CardId, Option<InvoiceId>) {
+        let card = CardId::generate(&self.clock);
+        let mut unit = self.unit().await;
         let saved = NewCard {
             id: card,
             install_id: self.install,
@@ -226,6 +238,16 @@ impl World {
         }
         let begun = begin_sale(&self.outbox, &trace(), &self.stored_widget().await).await.unwrap();
         begun.resumed
+    }
+
+    /// The account disables the integration now, or installs it again.
+    pub(crate) async fn set_installed(&self, installed: bool) {
+        let write = if installed {
+            "UPDATE installs SET status = 'active', granted_at = ?"
+        } else {
+            "UPDATE installs SET status = 'uninstalled', granted_at = created_at, disconnected_at = ?"
+        };
+        sqlx::query(write).bind(self.clock.now()).execute(self.outbox.pool()).await.unwrap();
     }
 
     /// The widget as it is now.

@@ -35,11 +35,42 @@ async fn a_lost_answer_to_init_is_adopted_by_the_next_run(pool: MySqlPool) {
     let renewed = subscriber.last_invoice().await;
     assert_eq!(renewed.state, InvoiceState::Paid);
     assert_eq!(subscriber.attempts(renewed.id).await.len(), 1);
-    assert_eq!(
-        (subscriber.calls("Init"), subscriber.calls("CheckOrder")),
-        (2, 1),
-        "the form's and the renewal's"
-    );
+    // The reconciliation asks about the order of the form.
+    let order = subscriber.attempts(renewed.id).await[0].id.to_string();
+    let asked = subscriber.sandbox.bank.control.calls_to("POST", "/v2/CheckOrder");
+    let asked = asked.iter().filter(|call| call.body.contains(&order)).count();
+    assert_eq!((subscriber.calls("Init"), asked), (2, 1), "the form's and the renewal's");
+    subscriber.assert_sound().await;
+}
+
+/// The bank has opened the payment with another amount, and its answer was lost: the next run, or the question, finds it.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_payment_of_another_amount_is_cancelled_and_the_charge_made_anew(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    let bank = &subscriber.sandbox.bank;
+    bank.control.script(Script::next("/v2/Init", Act::ServeThenCut));
+    subscriber.advance_to("2027-02-28", "00:00:01").await;
+    let charge_at = subscriber.last_invoice().await.charge_at.unwrap();
+    subscriber.advance_until(charge_at + chrono::TimeDelta::seconds(1)).await;
+    let opened = bank.state.payments().pop().unwrap();
+    let order = serde_json::json!({
+        "Success": true, "ErrorCode": "0", "OrderId": opened.order_id,
+        "Payments": [{
+            "PaymentId": opened.id, "Amount": opened.amount - 1, "Status": "NEW", "Success": true, "ErrorCode": 0,
+        }],
+    });
+    let answer = Act::Answer { status: 200, headers: Vec::new(), body: order.to_string() };
+    bank.control.script(Script::next("/v2/CheckOrder", answer));
+    subscriber.advance_to("2027-03-03", "00:00:00").await;
+    let renewed = subscriber.last_invoice().await;
+    assert_eq!(renewed.state, InvoiceState::Paid);
+    let attempts = subscriber.attempts(renewed.id).await;
+    assert_eq!(attempts.len(), 2, "{attempts:?}");
+    assert_eq!(attempts[0].payment_id.as_deref(), Some(opened.id.as_str()));
+    assert_eq!(attempts[0].status.as_ref().unwrap().name(), "CANCELED");
+    assert_eq!(attempts[0].error_code.as_deref(), Some("other_amount"));
+    assert_eq!((attempts[0].state, attempts[1].state), (AttemptState::Failed, AttemptState::Paid));
+    assert_eq!(subscriber.calls("Charge"), 1, "the other payment is not charged");
     subscriber.assert_sound().await;
 }
 

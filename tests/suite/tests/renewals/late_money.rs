@@ -108,6 +108,21 @@ async fn a_late_success_without_a_notification_is_found_before_the_next_charge(p
     subscriber.assert_sound().await;
 }
 
+/// An hour before the end of the period there is no time for the usual link of three hours.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn the_banks_form_of_a_change_takes_no_money_after_its_period(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    subscriber.advance_to("2027-02-27", "23:00:00").await;
+    let change = subscriber.order(Change::Seats(SEATS + 1)).await.unwrap().expect("a seat costs money");
+    let attempt = subscriber.0.open_form(change.id, false).await.unwrap();
+    let payment = subscriber.sandbox.bank.state.payment(attempt.payment_id.as_deref().unwrap()).unwrap();
+    assert_eq!(payment.due, change.period.ends_at());
+    subscriber.advance_to("2027-02-28", "00:05:00").await;
+    let ended = subscriber.attempts(change.id).await.remove(0);
+    assert_eq!((ended.state, subscriber.current().await.terms.unwrap().seats), (AttemptState::Failed, SEATS));
+    subscriber.assert_sound().await;
+}
+
 /// Terminal of the seller's own.
 const OWN_TERMINAL: &str = "1700000000000OWN";
 /// Its password; valid in the simulator only.

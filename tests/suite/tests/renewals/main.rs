@@ -8,6 +8,7 @@
 )]
 
 mod cards;
+mod closing_receipts;
 mod crashes;
 mod crowd;
 mod doubts;
@@ -17,6 +18,7 @@ mod late_money;
 mod letters;
 mod limits;
 mod receipts;
+mod reconciliation;
 mod transfer_faults;
 mod transfers;
 mod year;

@@ -69,11 +69,20 @@ impl JobHandler<App> for DeliverEvent {
         let holder = run.job_id().to_string();
         endpoint.acquire(&app.limits, &holder).await?;
         let sent = send(run, app, &credentials, event, url).await;
-        endpoint.release(&app.limits, &holder).await;
-        let sent = sent?;
+        let release = endpoint.release(&app.limits, &holder);
+        let sent = match sent {
+            Ok(sent) => sent,
+            Err(error) => {
+                release.await;
+                return Err(error);
+            }
+        };
         if let Some(state) = clean_end(widget, &endpoint, &sent) {
-            return end_cleanly(run, app, event.clone(), sent.log, state).await;
+            // In any order: the permit says that no request is under way any more, and the event says how it ended.
+            let ((), ended) = tokio::join!(release, end_cleanly(run, app, event.clone(), sent.log, state));
+            return ended;
         }
+        release.await;
         // Repeated here, because a retried handler would send the event again.
         let recorded = repeat_contended(|| record_attempt(run, widget, &endpoint, event, &sent)).await;
         recorded.map_err(|error| error.wait_if_rolled_back(RECORD_RETRY_DELAY))

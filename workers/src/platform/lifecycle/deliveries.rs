@@ -185,12 +185,11 @@ async fn write(mut unit: UnitOfWork, ended: &[EndedDelivery]) -> StoreResult<()>
     let logs: Vec<NewAttempt<'_>> = ended.iter().map(log_of).collect();
     attempts::insert_all(&mut unit, &logs).await?;
     let ids: Vec<EventId> = ended.iter().map(|one| one.event.id).collect();
-    let traces: HashMap<EventId, &Trace> = ended.iter().map(|one| (one.event.id, &one.trace)).collect();
-    for (before, event_id) in events::list_next_waiting(&mut unit, &ids).await? {
-        if let Some(trace) = traces.get(&before) {
-            unit.set_trace((*trace).clone());
-        }
-        unit.enqueue_or_expedite(&DeliverEvent { event_id }).await?;
+    let by_event: HashMap<EventId, &EndedDelivery> = ended.iter().map(|one| (one.event.id, one)).collect();
+    for (before, next) in events::list_next_waiting(&mut unit, &ids).await? {
+        let Some(before) = by_event.get(&before) else { continue };
+        unit.set_trace(before.trace.clone());
+        unit.enqueue_or_expedite(&DeliverEvent::new(before.event.widget_id, next)).await?;
     }
     unit.commit().await
 }

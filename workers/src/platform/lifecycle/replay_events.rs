@@ -1,5 +1,7 @@
 //! Performs `lifecycle.replay_events`. Harmless when run twice or in part: an event that was queued again waits, and one
 //! that was delivered since has ended after the request; neither is selected.
+//!
+//! A job queues the events of some queries. Then it ends, and in the same transaction enqueues a job for the events behind them.
 
 use flysk_domain::UnknownText;
 use flysk_jobs::platform::lifecycle::ReplayEvents;
@@ -12,16 +14,22 @@ use crate::App;
 
 /// Events per query.
 const BATCH_SIZE: u32 = 200;
+/// Queries of a job, which takes seconds for them. All events of a long period would exceed its time limit, and each attempt would
+/// begin again.
+const BATCHES_PER_JOB: u32 = 5;
 
 impl JobHandler<App> for ReplayEvents {
     async fn handle(&self, run: &JobContext, _app: &App) -> JobResult {
         let filter = filter_of(self)?;
-        let (mut after, mut count) = (0, 0_u64);
-        loop {
+        let (mut after, mut count) = (self.after, 0_u64);
+        for _ in 0..BATCHES_PER_JOB {
             let mut conn = run.pool().acquire().await?;
             let batch = events::list_after(&mut conn, self.widget_id, &filter, after, BATCH_SIZE).await?;
             drop(conn);
-            let Some(last) = batch.last() else { break };
+            let Some(last) = batch.last() else {
+                tracing::info!(widget.id = %self.widget_id, events = count, "events replayed");
+                return Ok(JobOutcome::Done);
+            };
             after = last.number;
             for event in &batch {
                 let again = || async {
@@ -33,8 +41,14 @@ impl JobHandler<App> for ReplayEvents {
                 count += 1;
             }
         }
-        tracing::info!(widget.id = %self.widget_id, events = count, "events replayed");
-        Ok(JobOutcome::Done)
+        tracing::info!(widget.id = %self.widget_id, events = count, "events replayed; more follow");
+        let rest = Self { after, ..self.clone() };
+        let go_on = || async {
+            let mut unit = run.begin().await?;
+            unit.enqueue(&rest).await?;
+            run.done(unit).await
+        };
+        repeat_contended(go_on).await
     }
 }
 

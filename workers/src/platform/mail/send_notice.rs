@@ -6,6 +6,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use flysk_clients::mail::ReplyCode;
 use flysk_domain::TextEnum as _;
+use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::platform::mail::{ChargedCard, Letter, Links, MailFacts, MailKind, MailState};
 use flysk_domain::platform::purchases::Email;
 use flysk_domain::sending_hours::next_send_time;
@@ -14,9 +15,9 @@ use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitO
 use flysk_services::invoice_payments::find_chargeable_card;
 use flysk_services::mail::{MailSwitch, card_unlink_link, invoice_pay_link, open_contact, switch_link};
 use flysk_store::platform::invoice_payments::Card;
-use flysk_store::platform::mail::{self, MailNotice, SealedContact};
+use flysk_store::platform::mail::{self, ContactSource, MailNotice, SealedContact};
 use flysk_store::platform::subscriptions::{self, SubscriptionRow};
-use flysk_store::platform::{accounts, widgets};
+use flysk_store::platform::{accounts, installs, widgets};
 use flysk_store::repeat_contended;
 use secrecy::ExposeSecret as _;
 use url::Url;
@@ -40,12 +41,12 @@ impl JobHandler<App> for SendMailNotice {
         let Some(mailer) = &app.mailer else {
             return end(run, &notice, MailState::Waiting, MailState::Unconfigured).await;
         };
-        let (contact, charge) = match check(run, &notice).await? {
-            Check::Send(contact, charge) => (contact, charge),
+        let ready = match check(run, &notice).await? {
+            Check::Send(ready) => ready,
             Check::Later(morning) => return Ok(JobOutcome::snooze(morning, "it is night in the account")),
             Check::End(state) => return end(run, &notice, MailState::Waiting, state).await,
         };
-        let written = compose(app, &notice, charge.as_deref(), open(app, &contact)?)?;
+        let written = compose(app, &notice, &ready, open(app, &ready.contact)?)?;
         let mut unit = run.begin().await?;
         mail::set_state(&mut unit, notice.id, MailState::Waiting, MailState::Sending, run.now()).await?;
         unit.commit().await?;
@@ -54,7 +55,7 @@ impl JobHandler<App> for SendMailNotice {
             Handover::Unknown => end(run, &notice, MailState::Sending, MailState::Unknown).await,
             Handover::Refused => end(run, &notice, MailState::Sending, MailState::Refused).await,
             Handover::BadAddress(code) => {
-                let ended = repeat_contended(|| end_bad(run, &notice, contact.source, code)).await?;
+                let ended = repeat_contended(|| end_bad(run, &notice, ready.contact.source, code)).await?;
                 count(MailState::BadAddress);
                 Ok(ended)
             }
@@ -80,10 +81,19 @@ impl JobHandler<App> for SendMailNotice {
     }
 }
 
+/// What is true of a notice when it is sent; it may have been queued hours before.
+struct Ready {
+    contact: SealedContact,
+    /// For a reminder of a charge: the card that will be charged, and on which day.
+    charge: Option<(Card, Option<NaiveDate>)>,
+    /// Whether the account has uninstalled the widget, for which nothing can be paid then.
+    uninstalled: bool,
+}
+
 /// Whether a notice can be sent now.
 enum Check {
-    /// To this address; a reminder of a charge with the card that will be charged, and on which day.
-    Send(SealedContact, Option<Box<(Card, Option<NaiveDate>)>>),
+    /// It can.
+    Send(Box<Ready>),
     /// Not before the morning.
     Later(DateTime<Utc>),
     /// Not at all.
@@ -119,15 +129,18 @@ async fn check(run: &JobContext, notice: &MailNotice) -> Result<Check, JobError>
     if morning > run.now() {
         return Ok(Check::Later(morning));
     }
+    let install = installs::find(&mut conn, notice.install_id).await?;
+    let uninstalled = install.is_some_and(|install| install.status == InstallStatus::Uninstalled);
     if notice.kind != MailKind::RenewalUpcoming {
-        return Ok(Check::Send(contact, None));
+        return Ok(Check::Send(Box::new(Ready { contact, charge: None, uninstalled })));
     }
     let card = find_chargeable_card(&mut conn, &row).await?;
     // The period is over: the charge finds that the card cannot be charged any more, and another letter says so.
     if card.is_none() && row.subscription.state.awaits_renewal() {
         return Ok(Check::End(MailState::Outdated));
     }
-    Ok(Check::Send(contact, card.map(|card| Box::new((card, row.subscription.next_charge_on())))))
+    let charge = card.map(|card| (card, row.subscription.next_charge_on()));
+    Ok(Check::Send(Box::new(Ready { contact, charge, uninstalled })))
 }
 
 fn open(app: &App, contact: &SealedContact) -> Result<Email, JobError> {
@@ -136,26 +149,22 @@ fn open(app: &App, contact: &SealedContact) -> Result<Email, JobError> {
     text.expose_secret().parse().map_err(|error| JobError::give_up(format!("the stored address: {error}")))
 }
 
-/// `charge` is the card that will be charged, and the day.
-fn compose(
-    app: &App,
-    notice: &MailNotice,
-    charge: Option<&(Card, Option<NaiveDate>)>,
-    address: Email,
-) -> Result<Written, JobError> {
-    let (card, charge_on) = charge.map(|(card, on)| (card, *on)).unzip();
+fn compose(app: &App, notice: &MailNotice, ready: &Ready, address: Email) -> Result<Written, JobError> {
+    let uninstalled = ready.uninstalled;
+    let (card, charge_on) = ready.charge.as_ref().map(|(card, on)| (card, *on)).unzip();
     let public_url = &app.config().http.public_url;
     let switch = MailSwitch { install: notice.install_id, kind: notice.kind };
     let unsubscribe = switch_link(public_url, &app.keyring, switch)
         .map_err(|error| JobError::retry(format!("the link cannot be sealed: {error}")))?;
-    let pay = notice.facts.invoice.map(|id| invoice_pay_link(public_url, &app.keyring, id));
+    let payable = notice.facts.invoice.filter(|_| !uninstalled);
+    let pay = payable.map(|id| invoice_pay_link(public_url, &app.keyring, id));
     let unlink = card.map(|card| card_unlink_link(public_url, &app.keyring, card.id));
     let charged = card.zip(unlink.as_ref());
     let charged = charged.map(|(card, unlink)| ChargedCard { tail: card.tail(), unlink: unlink.as_str() });
     let links = Links { pay: pay.as_ref().map(Url::as_str), card: charged, switch_off: unsubscribe.as_str() };
     // The card may have been unlinked, or another one saved, and the charge put off, since the reminder was queued.
     let on = charge_on.flatten().or(notice.facts.on);
-    let facts = MailFacts { renews: card.is_some(), on, ..notice.facts.clone() };
+    let facts = MailFacts { renews: card.is_some(), on, uninstalled, ..notice.facts.clone() };
     let letter = Letter::compose(notice.kind, &facts, links);
     let (text, html) = (letter.text(), letter.html());
     let id = notice.id.to_string();

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use flysk_clients::tbank::{Payment, TBankError};
+use flysk_domain::TextEnum as _;
 use flysk_domain::platform::invoice_payments::{AttemptState, PaymentStep};
-use flysk_domain::platform::purchases::{PaymentUpdate, UpdateSource};
+use flysk_domain::platform::purchases::{Discrepancy, PaymentUpdate, UpdateSource};
 use flysk_domain::platform::tbank::{PaymentOutcome, PaymentStatus};
 use flysk_jobs::platform::subscriptions::QueryInvoicePayment;
 use flysk_queue::{JobError, UnitOfWork};
@@ -52,6 +54,27 @@ pub(super) async fn lock_unopened(
     }
     unit.enqueue(&QueryInvoicePayment { attempt_id: attempt.id }).await?;
     Ok(None)
+}
+
+/// Begins to cancel an unpaid payment that the bank opened with another amount than the attempt's, instead of adopting it. The
+/// attempt then counts as failed by a fault of ours. The caller holds its lock.
+pub(super) async fn begin_cancelling_other_amount(
+    unit: &mut UnitOfWork,
+    attempt: &Attempt,
+    payment_id: &str,
+    now: DateTime<Utc>,
+) -> Result<(), JobError> {
+    let code = Discrepancy::Amount.as_str();
+    metrics::counter!("flysk_invoice_payments_discrepancies_total", "discrepancy" => code).increment(1);
+    tracing::error!(
+        attempt.id = %attempt.id, invoice.id = %attempt.invoice_id, payment.id = payment_id,
+        "the bank opened a payment of another amount: it is cancelled"
+    );
+    invoice_payments::set_payment_id(unit, attempt.id, payment_id).await?;
+    invoice_payments::set_error_code(unit, attempt.id, code).await?;
+    invoice_payments::begin_cancelling(unit, attempt.id, now, now).await?;
+    unit.enqueue(&QueryInvoicePayment { attempt_id: attempt.id }).await?;
+    Ok(())
 }
 
 /// The process's key ring cannot encrypt or decrypt.

@@ -5,23 +5,24 @@
 //! `GetState`. `Init` is repeated only for an order without a payment, and `Charge` never.
 //!
 //! The transaction that stores "charge sent" reads the consent and the card under their locks, so that nothing is sent
-//! after an unlinking (376-FZ).
+//! after an unlinking (376-FZ). It repeats the checks of the beginning: the job of an attempt that was stored may be found
+//! again long after its time.
 
 use flysk_clients::tbank::{ChargeRequest, TBankError};
 use flysk_domain::failure_action::FailureAction;
 use flysk_domain::id::InvoiceId;
 use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState, next_query};
-use flysk_domain::platform::subscriptions::InvoiceState;
 use flysk_domain::platform::tbank::{ErrorClass, PaymentOutcome};
 use flysk_jobs::platform::subscriptions::{ChargeInvoice, QueryInvoicePayment};
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult};
-use flysk_services::invoice_payments::{begin_charge, postpone_charge};
+use flysk_services::invoice_payments::{begin_charge, permit_charge, postpone_charge};
 use flysk_services::subscriptions::{self, FailedCharge};
 use flysk_store::platform::invoice_payments::{self as store, Attempt};
-use flysk_store::platform::subscriptions as subscription_store;
 use secrecy::SecretString;
 
-use super::bank_answer::{apply, ask, declined, keyring_unavailable, lock, lock_unopened};
+use super::bank_answer::{
+    apply, ask, begin_cancelling_other_amount, declined, keyring_unavailable, lock, lock_unopened,
+};
 use super::earlier::settle_earlier;
 use crate::App;
 use crate::job_error::IntoJobError as _;
@@ -73,6 +74,9 @@ async fn resume(run: &JobContext, app: &App, attempt: &Attempt) -> JobResult {
     match order.payments.as_slice() {
         [] => init(run, app, attempt).await,
         [payment] if payment.status.outcome() == PaymentOutcome::NotStarted => {
+            if payment.amount.is_some_and(|amount| amount != attempt.amount) {
+                return cancel_other_amount(run, attempt, &payment.payment_id).await;
+            }
             send_charge(run, app, attempt, &payment.payment_id.clone()).await
         }
         [payment] => {
@@ -91,9 +95,11 @@ async fn init(run: &JobContext, app: &App, attempt: &Attempt) -> JobResult {
     match acquiring.bank.init(&request).await {
         Ok(payment) => {
             let ours = attempt.id.to_string();
-            let same_order = payment.order_id.as_deref().is_none_or(|order| order == ours);
-            if !same_order || payment.amount.is_some_and(|amount| amount != attempt.amount) {
+            if payment.order_id.as_deref().is_some_and(|order| order != ours) {
                 return Err(JobError::retry("the bank's payment does not match the request"));
+            }
+            if payment.amount.is_some_and(|amount| amount != attempt.amount) {
+                return cancel_other_amount(run, attempt, &payment.payment_id).await;
             }
             send_charge(run, app, attempt, &payment.payment_id).await
         }
@@ -107,14 +113,7 @@ async fn init(run: &JobContext, app: &App, attempt: &Attempt) -> JobResult {
 async fn send_charge(run: &JobContext, app: &App, attempt: &Attempt, payment_id: &str) -> JobResult {
     let now = run.now();
     let mut unit = run.begin().await?;
-    let locked = lock(&mut unit, attempt).await?;
-    let invoice = subscription_store::lock_invoice(&mut unit, attempt.invoice_id).await?;
-    let Some(card_id) = locked.card_id else { return Err(JobError::give_up("the charge has no card")) };
-    let card = store::lock_card(&mut unit, card_id).await?.filter(|card| card.unlinked_at.is_none());
-    let permitted = invoice.state == InvoiceState::Open
-        && !locked.is_withdrawn
-        && subscriptions::may_charge(&mut unit, attempt.subscription_id, card_id).await?;
-    let Some(card) = card.filter(|_| permitted) else {
+    let Some(card) = permit_charge(&mut unit, app.clock(), attempt).await? else {
         store::set_payment_id(&mut unit, attempt.id, payment_id).await?;
         store::mark_withdrawn(&mut unit, attempt.id, now).await?;
         store::begin_cancelling(&mut unit, attempt.id, now, now).await?;
@@ -140,7 +139,18 @@ async fn send_charge(run: &JobContext, app: &App, attempt: &Attempt, payment_id:
     }
 }
 
-fn open_rebill(app: &App, card: &store::Card) -> Result<SecretString, JobError> {
+/// The bank opened a payment of another amount than the attempt's.
+async fn cancel_other_amount(run: &JobContext, attempt: &Attempt, payment_id: &str) -> JobResult {
+    let mut unit = run.begin().await?;
+    let locked = lock(&mut unit, attempt).await?;
+    if locked.state == AttemptState::Opening {
+        begin_cancelling_other_amount(&mut unit, &locked, payment_id, run.now()).await?;
+    }
+    run.done(unit).await
+}
+
+/// Opens the `RebillId` of a card.
+pub(super) fn open_rebill(app: &App, card: &store::Card) -> Result<SecretString, JobError> {
     let aad = flysk_crypto::aad::card_rebill(card.id);
     app.keyring.open(&card.rebill_sealed, &aad).map_err(|error| keyring_unavailable(&error))
 }

@@ -13,6 +13,7 @@ use flysk_queue::{JobContext, JobError};
 use flysk_store::platform::invoice_payments as store;
 
 use super::bank_answer::{apply, belongs_to_nobody};
+use super::missing_card::ask_for_card;
 use crate::App;
 use crate::job_error::IntoJobError as _;
 
@@ -55,6 +56,7 @@ pub(super) async fn settle_earlier(
                     tracing::warn!(attempt.id = %attempt.id, "an attempt succeeded after its failure");
                     let mut unit = run.begin().await?;
                     apply(&mut unit, app, attempt, &payment.update()).await?;
+                    ask_for_card(&mut unit, attempt).await?;
                     unit.commit().await?;
                     return Ok(true);
                 }

@@ -8,6 +8,7 @@ mod due;
 mod earlier;
 mod form;
 mod free_blocked_seats;
+mod missing_card;
 mod query;
 mod receipt;
 mod receipts;

@@ -3,6 +3,8 @@
 //! Harmless when run twice: questions change nothing, the answer is applied under the locks like any other update, and
 //! `Cancel` of a payment that nobody has paid takes and returns no money.
 //!
+//! A payment that should have saved a card and names none has the payer's cards asked for, once.
+//!
 //! A withdrawn attempt, and one whose charge never started, is cancelled here. It ends with the bank's `CANCELED`, or
 //! with whatever else the bank says: a payment that was paid meanwhile counts.
 
@@ -16,7 +18,8 @@ use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitO
 use flysk_services::subscriptions::{self, FailedCharge};
 use flysk_store::platform::invoice_payments::{self as store, Attempt};
 
-use super::bank_answer::{apply, ask, belongs_to_nobody, lock};
+use super::bank_answer::{apply, ask, begin_cancelling_other_amount, belongs_to_nobody, lock};
+use super::missing_card::{ask_for_card, misses_card, save_missing_card};
 use crate::App;
 use crate::job_error::IntoJobError as _;
 
@@ -33,11 +36,15 @@ impl JobHandler<App> for QueryInvoicePayment {
         };
         let update = ask(app, &attempt, &payment_id).await?;
         let update =
-            if must_cancel(&attempt, &update) { cancel(app, &attempt, &payment_id).await? } else { update };
+            if must_cancel(&attempt, &update) { cancel(app, &attempt, &update).await? } else { update };
         let mut unit = run.begin().await?;
         let step = apply(&mut unit, app, &attempt, &update).await?;
         if step == PaymentStep::Record && attempt.state == AttemptState::Cancelling {
             tracing::info!(attempt.id = %attempt.id, bank.status = %update.status, "waits for CANCELED");
+        }
+        if misses_card(&mut unit, &attempt, &update).await? {
+            unit.commit().await?;
+            return save_missing_card(run, app, &attempt, &update).await;
         }
         run.done(unit).await
     }
@@ -50,13 +57,14 @@ fn must_cancel(attempt: &Attempt, update: &PaymentUpdate) -> bool {
     wanted && matches!(update.status, PaymentStatus::New | PaymentStatus::FormShowed)
 }
 
-/// Cancels a payment that nobody has paid. A refusal means that its status has changed: it is asked for again.
-async fn cancel(app: &App, attempt: &Attempt, payment_id: &str) -> Result<PaymentUpdate, JobError> {
+/// Cancels all of a payment that nobody has paid. A refusal means that its status has changed: it is asked for again.
+async fn cancel(app: &App, attempt: &Attempt, known: &PaymentUpdate) -> Result<PaymentUpdate, JobError> {
+    let payment_id = known.payment_id.as_str();
     let acquiring = app.acquiring_of(&attempt.terminal_key).await?;
     app.wait_for_bank_permit(&attempt.terminal_key, &attempt.id.to_string()).await?;
     let request = CancelRequest {
         payment_id: payment_id.to_owned(),
-        amount: attempt.amount,
+        amount: known.amount.unwrap_or(attempt.amount),
         external_request_id: Some(format!("cancel-{}", attempt.id)),
         receipt: None,
     };
@@ -97,7 +105,10 @@ async fn find_payment(run: &JobContext, app: &App, attempt: &Attempt) -> JobResu
         [payment] => {
             store::set_payment_id(&mut unit, attempt.id, &payment.payment_id).await?;
             let unpaid = payment.status.outcome() == PaymentOutcome::NotStarted;
-            if unpaid && attempt.kind == AttemptKind::Charge && !locked.is_withdrawn {
+            let is_other = payment.amount.is_some_and(|amount| amount != attempt.amount);
+            if unpaid && is_other {
+                begin_cancelling_other_amount(&mut unit, &locked, &payment.payment_id, run.now()).await?;
+            } else if unpaid && attempt.kind == AttemptKind::Charge && !locked.is_withdrawn {
                 // The job that charges adopts it.
                 unit.enqueue(&ChargeInvoice { invoice_id: attempt.invoice_id }).await?;
             } else if unpaid {
@@ -106,6 +117,7 @@ async fn find_payment(run: &JobContext, app: &App, attempt: &Attempt) -> JobResu
                 unit.enqueue(&QueryInvoicePayment { attempt_id: attempt.id }).await?;
             } else {
                 apply(&mut unit, app, attempt, &payment.update()).await?;
+                ask_for_card(&mut unit, attempt).await?;
             }
         }
         [] if locked.is_withdrawn || run.now() - attempt.created_at > OPEN_TIMEOUT => {

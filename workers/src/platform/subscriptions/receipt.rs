@@ -2,15 +2,26 @@
 //!
 //! T-Bank has no query for receipts, so a second one cannot be excluded after a lost answer: the state `sending` is stored
 //! before the call, and a run that finds it does not send again but leaves the receipt to a person.
+//!
+//! A failure that certainly registered nothing puts the receipt back: a bank that was not reached is called again by the job's backoff,
+//! one that refused it on the next day, because a person has to repair the terminal or the request first.
 
+use chrono::TimeDelta;
 use flysk_clients::tbank::TBankError;
 use flysk_domain::failure_action::FailureAction;
 use flysk_domain::money::Kopecks;
 use flysk_jobs::platform::subscriptions::SendClosingReceipt;
 use flysk_queue::{JobContext, JobHandler, JobOutcome, JobResult};
+use flysk_services::subscriptions::LOST_RECEIPT_JOB_DELAY;
 use flysk_store::platform::invoice_payments::{self as store, ReceiptState, RefundState};
 
 use crate::App;
+use crate::job_error::IntoJobError as _;
+
+/// A receipt that the bank refused is sent again after this time.
+const REFUSED_RETRY_DELAY: TimeDelta = TimeDelta::days(1);
+/// Stands for the code of a refusal that has none: the request is not what the bank accepts.
+const NO_CODE: &str = "invalid";
 
 impl JobHandler<App> for SendClosingReceipt {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
@@ -41,25 +52,45 @@ impl JobHandler<App> for SendClosingReceipt {
             super::receipts::closing_request(run, app, &acquiring, &attempt, Kopecks(left)).await?;
         app.bank_permit(&attempt.terminal_key, &receipt.id.to_string()).await?;
         let mut unit = run.begin().await?;
-        store::begin_sending(&mut unit, receipt.id, &basis, run.now()).await?;
+        store::begin_sending(&mut unit, receipt.id, &basis, run.now() + LOST_RECEIPT_JOB_DELAY, run.now())
+            .await?;
         unit.commit().await?;
         match acquiring.bank.send_closing_receipt(&request).await {
             Ok(()) => end(run, &receipt, ReceiptState::Sent, None).await,
-            Err(error) => {
-                report(&receipt, &error);
-                let code = error.refusal().map(|refusal| refusal.code.clone());
-                end(run, &receipt, ReceiptState::Unclear, code.as_deref()).await
-            }
+            Err(error) => on_failed(run, &receipt, error).await,
         }
     }
 }
 
-fn report(receipt: &store::ClosingReceipt, error: &TBankError) {
-    let refused = error.outcome() == FailureAction::GiveUp;
-    tracing::error!(
-        receipt.id = %receipt.id, invoice.id = %receipt.invoice_id, refused, %error,
-        "a closing receipt was not registered for certain: check the cash register"
-    );
+async fn on_failed(run: &JobContext, receipt: &store::ClosingReceipt, error: TBankError) -> JobResult {
+    let code = error.refusal().map(|refusal| refusal.code.clone());
+    match error.outcome() {
+        FailureAction::Unknown => {
+            tracing::error!(
+                receipt.id = %receipt.id, invoice.id = %receipt.invoice_id, %error,
+                "a closing receipt was not registered for certain: check the cash register"
+            );
+            end(run, receipt, ReceiptState::Unclear, code.as_deref()).await
+        }
+        FailureAction::GiveUp => {
+            metrics::counter!("flysk_closing_receipts_refused_total").increment(1);
+            tracing::error!(
+                receipt.id = %receipt.id, invoice.id = %receipt.invoice_id, %error,
+                "the bank refused a closing receipt: it is sent again in a day"
+            );
+            let mut unit = run.begin().await?;
+            let (code, again_at) = (code.as_deref().unwrap_or(NO_CODE), run.now() + REFUSED_RETRY_DELAY);
+            store::refuse_receipt(&mut unit, receipt.id, code, again_at, run.now()).await?;
+            run.done(unit).await
+        }
+        FailureAction::Retry { .. } | FailureAction::Wait { .. } => {
+            let mut unit = run.begin().await?;
+            let (from, to) = (ReceiptState::Sending, ReceiptState::Waiting);
+            store::mark_receipt(&mut unit, receipt.id, from, to, None, run.now()).await?;
+            unit.commit().await?;
+            Err(error.into_job_error())
+        }
+    }
 }
 
 async fn end(

@@ -3,7 +3,7 @@
 //! Harmless when run twice: questions change nothing, and a discrepancy of one day and order is stored once.
 //! Discrepancies are reported and never repaired here: an operator decides which side is right.
 
-use chrono::{Days, TimeDelta};
+use chrono::{DateTime, Days, TimeDelta, Utc};
 use flysk_clients::tbank::{OrderPayment, TBankError};
 use flysk_domain::TextEnum as _;
 use flysk_domain::failure_action::FailureAction;
@@ -16,6 +16,7 @@ use flysk_queue::{JobContext, JobError, JobHandler, JobResult};
 use flysk_store::platform::invoice_payments::{self as store, Attempt, RefundState};
 use flysk_store::platform::purchases::{self, DiscrepancyRow};
 
+use super::bank_answer::belongs_to_nobody;
 use crate::App;
 use crate::job_error::IntoJobError as _;
 use crate::platform::billing::reconcile_day::{day_bounds, report_discrepancy};
@@ -24,6 +25,9 @@ use crate::platform::billing::reconcile_day::{day_bounds, report_discrepancy};
 const PAGE_SIZE: u32 = 200;
 /// Maximum number of stuck refunds to report.
 const MAX_REPORTED_ROWS: u32 = 1_000;
+/// Attempts paid within this time before the day are compared as well. Refunds in the T-Bank merchant portal and chargebacks come
+/// late, and their notifications may be lost.
+const PAID_LOOKBACK: TimeDelta = TimeDelta::days(30);
 /// A refund that takes longer is stuck.
 const REFUND_STUCK_AFTER: TimeDelta = TimeDelta::hours(6);
 
@@ -35,11 +39,15 @@ struct Mismatch {
     banks: String,
 }
 
-/// Refunded sums of a payment by our records.
+/// Refunded sums of a payment.
 #[derive(Debug, Clone, Copy, Default)]
 struct Refunded {
+    /// By our records.
     done: Kopecks,
+    /// A refund is pending, so the amounts may differ until it ends.
     under_way: bool,
+    /// What the payment still holds, if the bank was asked.
+    left: Option<Kopecks>,
 }
 
 impl JobHandler<App> for ReconcileInvoices {
@@ -47,7 +55,9 @@ impl JobHandler<App> for ReconcileInvoices {
         let day = self.day.unwrap_or_else(|| run.now().date_naive() - Days::new(1));
         let (from, until) = day_bounds(day);
         let mut conn = run.pool().acquire().await?;
-        let listed = store::list_attempts_to_compare(&mut conn, from, until, self.after, PAGE_SIZE).await?;
+        let since = from - PAID_LOOKBACK;
+        let listed =
+            store::list_attempts_to_compare(&mut conn, (from, until), since, self.after, PAGE_SIZE).await?;
         let last = listed.last().map(|attempt| attempt.id).filter(|_| listed.len() == PAGE_SIZE as usize);
         let mut found = Vec::new();
         if last.is_none() {
@@ -61,7 +71,7 @@ impl JobHandler<App> for ReconcileInvoices {
         drop(conn);
         for attempt in &listed {
             let order = attempt.id.to_string();
-            let mismatches = compare_attempt(run, app, attempt).await?;
+            let mismatches = compare_attempt(run, app, attempt, from).await?;
             found.extend(mismatches.into_iter().map(|one| (order.clone(), attempt.payment_id.clone(), one)));
         }
         let mut unit = run.begin().await?;
@@ -87,7 +97,19 @@ impl JobHandler<App> for ReconcileInvoices {
     }
 }
 
-async fn compare_attempt(run: &JobContext, app: &App, attempt: &Attempt) -> Result<Vec<Mismatch>, JobError> {
+/// Compares an attempt with the bank. `from` is the beginning of the day.
+async fn compare_attempt(
+    run: &JobContext,
+    app: &App,
+    attempt: &Attempt,
+    from: DateTime<Utc>,
+) -> Result<Vec<Mismatch>, JobError> {
+    if belongs_to_nobody(app, &attempt.terminal_key).await? {
+        // Told for the day on which it last changed: the bank can never be asked about it.
+        let ours = format!("terminal {}", attempt.terminal_key);
+        let mismatch = Mismatch { kind: "other_terminal", ours, banks: "cannot be queried".to_owned() };
+        return Ok(if attempt.updated_at < from { Vec::new() } else { vec![mismatch] });
+    }
     let acquiring = app.acquiring_of(&attempt.terminal_key).await?;
     app.wait_for_bank_permit(&attempt.terminal_key, &attempt.id.to_string()).await?;
     let order = match acquiring.bank.check_order(&attempt.id.to_string()).await {
@@ -108,7 +130,43 @@ async fn compare_attempt(run: &JobContext, app: &App, attempt: &Attempt) -> Resu
             RefundState::Pending | RefundState::Sent => refunded.under_way = true,
         }
     }
+    if let Some(payment) = partly_refunded(attempt.state, &order.payments) {
+        // Only `GetState` tells how much was refunded.
+        app.wait_for_bank_permit(&attempt.terminal_key, &attempt.id.to_string()).await?;
+        refunded.left = match acquiring.bank.state(&payment.payment_id).await {
+            Ok(payment) => payment.amount,
+            Err(error) if error.outcome() == FailureAction::GiveUp => None,
+            Err(error) => return Err(TBankError::into_job_error(error)),
+        };
+    }
     Ok(compare(attempt.state, attempt.amount, refunded, &order.payments))
+}
+
+/// Whether a payment took money and holds some of it.
+fn holds_money(payment: &OrderPayment) -> bool {
+    payment.status.outcome() == PaymentOutcome::Paid && payment.status != PaymentStatus::Refunded
+}
+
+/// The payment of a paid attempt, if it was refunded in part.
+fn partly_refunded(state: AttemptState, payments: &[OrderPayment]) -> Option<&OrderPayment> {
+    let payment = payments.iter().find(|payment| holds_money(payment))?;
+    (state == AttemptState::Paid && payment.status == PaymentStatus::PartialRefunded).then_some(payment)
+}
+
+/// The refunded amount at the bank, if it differs from ours.
+fn refund_difference(amount: Kopecks, refunded: Refunded, status: &PaymentStatus) -> Option<String> {
+    let banks = match status {
+        PaymentStatus::Confirmed => Kopecks::ZERO,
+        PaymentStatus::PartialRefunded => match refunded.left.filter(|left| *left < amount) {
+            Some(left) => amount.checked_sub(left).ok()?,
+            // A partial refund of unknown amount.
+            None if refunded.done.is_positive() && refunded.done < amount => return None,
+            None => return Some(status.to_string()),
+        },
+        // The refund is still pending.
+        _ => return None,
+    };
+    (banks != refunded.done).then(|| format!("{status}, refunded {banks}"))
 }
 
 /// Compares an attempt with all payments of its order.
@@ -120,10 +178,7 @@ fn compare(
 ) -> Vec<Mismatch> {
     let mut found = Vec::new();
     let mut differ = |kind, ours: String, banks: String| found.push(Mismatch { kind, ours, banks });
-    let took = |payment: &&OrderPayment| {
-        payment.status.outcome() == PaymentOutcome::Paid && payment.status != PaymentStatus::Refunded
-    };
-    let holding: Vec<&OrderPayment> = payments.iter().filter(took).collect();
+    let holding: Vec<&OrderPayment> = payments.iter().filter(|payment| holds_money(payment)).collect();
     if holding.len() > 1 {
         differ("paid_twice", "one payment".to_owned(), format!("{} payments", holding.len()));
     }
@@ -133,17 +188,15 @@ fn compare(
         Some(payment) if !is_paid => {
             differ("paid_at_the_bank", state.as_str().to_owned(), payment.status.to_string());
         }
-        Some(_) if is_whole && !refunded.under_way => {
-            differ("refund", format!("refunded {amount}"), "not refunded".to_owned());
-        }
         Some(payment) => {
             let whole = payment.status == PaymentStatus::Confirmed;
             if let Some(taken) = payment.amount.filter(|taken| whole && *taken != amount) {
                 differ("amount", amount.to_string(), taken.to_string());
             }
-            let partly = payment.status == PaymentStatus::PartialRefunded;
-            if partly != refunded.done.is_positive() && !refunded.under_way {
-                differ("refund", format!("refunded {}", refunded.done), payment.status.to_string());
+            if !refunded.under_way
+                && let Some(banks) = refund_difference(amount, refunded, &payment.status)
+            {
+                differ("refund", format!("refunded {}", refunded.done), banks);
             }
         }
         None if is_paid && !is_whole && !refunded.under_way => {
@@ -170,13 +223,20 @@ mod tests {
     #[test]
     fn both_sides_must_agree_about_the_money() {
         let none = Refunded::default();
-        let done = |kopecks| Refunded { done: Kopecks(kopecks), under_way: false };
+        let done = |kopecks| Refunded { done: Kopecks(kopecks), ..none };
+        let left = |kopecks, left| Refunded { left: Some(Kopecks(left)), ..done(kopecks) };
         for (state, refunded, statuses, kinds) in [
             (AttemptState::Paid, none, &["CONFIRMED"][..], &[][..]),
             (AttemptState::Failed, none, &["REJECTED"], &[]),
             (AttemptState::Failed, none, &[], &[]),
             (AttemptState::Paid, done(500), &["REFUNDED"], &[]),
             (AttemptState::Paid, done(200), &["PARTIAL_REFUNDED"], &[]),
+            (AttemptState::Paid, left(200, 300), &["PARTIAL_REFUNDED"], &[]),
+            (AttemptState::Paid, left(200, 500), &["PARTIAL_REFUNDED"], &[]),
+            (AttemptState::Paid, left(100, 10), &["PARTIAL_REFUNDED"], &["refund"]),
+            (AttemptState::Paid, left(500, 300), &["PARTIAL_REFUNDED"], &["refund"]),
+            (AttemptState::Paid, done(200), &["CONFIRMED"], &["refund"]),
+            (AttemptState::Paid, done(500), &["REFUNDING"], &[]),
             (AttemptState::Paid, Refunded { under_way: true, ..none }, &["REFUNDED"], &[]),
             (AttemptState::Failed, none, &["CONFIRMED"], &["paid_at_the_bank"]),
             (AttemptState::Paid, none, &["REJECTED"], &["not_paid_at_the_bank"]),

@@ -75,6 +75,9 @@ fn subject_and_text(kind: MailKind, facts: &MailFacts) -> (String, Vec<String>) 
             "Пробный период закончился.".to_owned(),
             format!("Чтобы продолжить, оформите подписку. {WHERE}"),
         ),
+        MailKind::RenewalUpcoming | MailKind::PastDue if facts.uninstalled && !facts.renews => {
+            uninstalled(kind, &until, &sum)
+        }
         MailKind::RenewalUpcoming if facts.renews => (
             format!("спишем оплату{until}"),
             format!("{} спишем с привязанной карты{sum} за следующий период подписки.", on.unwrap_or_default()),
@@ -112,6 +115,30 @@ fn subject_and_text(kind: MailKind, facts: &MailFacts) -> (String, Vec<String>) 
     (title, [first, then].map(|text| text.trim().to_owned()).into())
 }
 
+/// The letter about a renewal that is not charged, because the account has uninstalled the widget. `until` and `sum` begin with a
+/// space if they are known.
+fn uninstalled(kind: MailKind, until: &str, sum: &str) -> (String, String, String) {
+    let (title, first) = if kind == MailKind::PastDue {
+        (
+            "подписка не продлена".to_owned(),
+            "Оплаченный период подписки закончился. За следующий мы ничего не списали: интеграция отключена в \
+             аккаунте."
+                .to_owned(),
+        )
+    } else {
+        (
+            format!("подписка закончится{until}"),
+            format!(
+                "Оплаченный период закончится{until}. Следующий стоит{sum}, но сами мы ничего не спишем: \
+                 интеграция отключена в аккаунте."
+            ),
+        )
+    };
+    let then = "Если виджет ещё нужен, подключите его снова: тогда подписку можно продлить. Если нет, \
+                делать ничего не нужно: она закончится сама.";
+    (title, first, then.to_owned())
+}
+
 /// The letter about a new price. `until` and `sum` begin with a space if they are known.
 fn price_changing(facts: &MailFacts, until: &str, sum: &str) -> (String, String, String) {
     let before =
@@ -147,6 +174,7 @@ mod tests {
             previous_amount: Some(Kopecks(129_900)),
             renews: true,
             invoice: None,
+            uninstalled: false,
         }
     }
 
@@ -170,6 +198,20 @@ mod tests {
     fn nothing_in_a_letter_is_html_that_somebody_else_wrote() {
         let html = Letter::compose(MailKind::PastDue, &facts(), LINKS).html();
         assert!(html.contains("«Звонки &lt;b&gt;&amp;»") && html.contains("pay?a=1&amp;b=2\""), "{html}");
+    }
+
+    #[test]
+    fn an_account_that_uninstalled_the_widget_is_told_that_nothing_is_charged() {
+        let gone = MailFacts { renews: false, uninstalled: true, ..facts() };
+        for kind in [MailKind::RenewalUpcoming, MailKind::PastDue] {
+            let text = Letter::compose(kind, &gone, Links { pay: None, ..LINKS }).text();
+            for part in ["интеграция отключена", "ничего не с", "https://demo.amocrm.ru/settings/widgets/"]
+            {
+                assert!(text.contains(part), "{text}");
+            }
+        }
+        let again = Letter::compose(MailKind::RenewalUpcoming, &MailFacts { renews: true, ..gone }, LINKS);
+        assert!(again.text().contains("спишем с привязанной карты"), "it was installed again meanwhile");
     }
 
     #[test]

@@ -122,6 +122,9 @@ pub struct MailFacts {
     pub renews: bool,
     /// The open invoice.
     pub invoice: Option<InvoiceId>,
+    /// Whether the account has uninstalled the widget, so that no card is charged.
+    #[serde(default)]
+    pub uninstalled: bool,
 }
 
 #[cfg(test)]

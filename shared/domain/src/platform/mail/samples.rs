@@ -43,17 +43,26 @@ impl MailKind {
         let is_unpaid = matches!(self, Self::PaymentFailed | Self::PastDue);
         let sample = |code: &str, title: &str, facts: &MailFacts| {
             let card = Some(ChargedCard { tail: Some("0004"), unlink: UNLINK });
-            let links = Links { pay: is_unpaid.then_some(PAY), card, switch_off: SWITCH_OFF };
+            let pay = (is_unpaid && !facts.uninstalled).then_some(PAY);
+            let links = Links { pay, card, switch_off: SWITCH_OFF };
             let letter = Letter::compose(self, facts, links);
             SampleLetter { code: code.to_owned(), title: title.to_owned(), cause: self.cause_ru(), letter }
         };
         let mut all = vec![sample(self.code(), self.label(), &facts)];
         if self == Self::RenewalUpcoming {
-            let by_hand = MailFacts { renews: false, ..facts };
+            let by_hand = MailFacts { renews: false, ..facts.clone() };
             all.push(sample(
                 "renewal_upcoming_by_hand",
                 "скоро оплата следующего периода, без карты",
                 &by_hand,
+            ));
+        }
+        if self == Self::PastDue {
+            let uninstalled = MailFacts { renews: false, uninstalled: true, ..facts };
+            all.push(sample(
+                "past_due_uninstalled",
+                "подписка не оплачена, интеграция отключена",
+                &uninstalled,
             ));
         }
         all
@@ -79,6 +88,7 @@ fn sample_facts(kind: MailKind, today: NaiveDate) -> MailFacts {
         previous_amount: (kind == MailKind::PriceChanging).then_some(Kopecks(119_700)),
         renews: true,
         invoice: None,
+        uninstalled: false,
     }
 }
 
@@ -130,6 +140,7 @@ mod tests {
         assert!(text_of("trial_ending").contains("через 3 дня, 04.12.2026"));
         assert!(text_of("renewal_upcoming").contains("спишем с привязанной карты 1\u{a0}497\u{a0}₽"));
         assert!(text_of("renewal_upcoming_by_hand").contains("Карты, с которой можно списать"));
+        assert!(text_of("past_due_uninstalled").contains("интеграция отключена"));
         assert!(text_of("price_changing").contains("вместо 1\u{a0}197\u{a0}₽"));
         assert!(text_of("past_due").contains(PAY) && !text_of("expired").contains(PAY));
         assert!(text_of("renewal_upcoming").contains(UNLINK));

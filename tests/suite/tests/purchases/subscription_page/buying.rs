@@ -183,7 +183,7 @@ async fn a_payment_without_a_card_says_that_renewal_is_off(pool: MySqlPool) {
             "Оплатите следующий период до 27.02.2027 включительно.",
             "виджет проработает ещё 14 дней",
             "id=\"no-card\"",
-            "они не дают списывать в следующий раз",
+            "Банк не сохранил карту",
         ],
     );
     // The next period by hand, without consent.
@@ -194,6 +194,30 @@ async fn a_payment_without_a_card_says_that_renewal_is_off(pool: MySqlPool) {
     assert_says(&visit.shown("").await, &["Следующий период уже оплачен", "вы не давали согласия"]);
     let refused = visit.fails("/quotes", &[("change", "seats"), ("seats", "9")], StatusCode::CONFLICT).await;
     assert_says(&refused, &["Следующий период уже оплачен"]);
+}
+
+/// A consent that does not say who may charge proves nothing.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_unnamed_seller_is_paid_but_gets_no_consent(pool: MySqlPool) {
+    let page = TestPage::open(pool).await;
+    let (visit, plan) = (page.visit(ADMIN).await, page.plan.to_string());
+    let quote = visit.done("/quotes", &start(&plan)).await;
+    let invoice = visit.done(&format!("{quote}/apply"), &[]).await;
+    let named = visit.shown(&invoice).await;
+    assert_says(&named, &["Я разрешаю ООО «Акме» (ИНН 7707083893)", "не позже чем за 30 дней"]);
+    let version = value_of(&named, "offer");
+    let without_inn = "UPDATE vendors SET inn = NULL";
+    let without_name = "UPDATE vendors SET inn = '7707083893', legal_name = ''";
+    for unnamed in [without_inn, without_name] {
+        sqlx::query(unnamed).execute(&page.sandbox.pool).await.unwrap();
+        let shown = visit.shown(&invoice).await;
+        assert_says(&shown, &["продавец не указал своё название и ИНН", "id=\"pay\""]);
+        assert!(!shown.contains("id=\"consent\""), "{unnamed}");
+        let agreed = [("email", EMAIL), ("offer", version.as_str()), ("consent", "yes")];
+        visit.fails(&format!("{invoice}/payments"), &agreed, StatusCode::UNPROCESSABLE_ENTITY).await;
+    }
+    visit.begin_to_pay(&invoice, false).await;
+    assert_eq!(page.calls("Init"), 1);
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]

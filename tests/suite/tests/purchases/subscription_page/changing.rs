@@ -2,6 +2,7 @@
 
 use flysk_domain::id::InvoiceId;
 use flysk_domain::platform::subscriptions::{InvoiceState, SubscriptionState};
+use flysk_simulators::tbank::Ending;
 use flysk_suite::environment::ADMIN;
 use reqwest::StatusCode;
 use sqlx::MySqlPool;
@@ -161,6 +162,21 @@ async fn a_cancellation_is_revocable_until_the_end_and_immediate_when_overdue(po
     let shown = visit.shown("").await;
     assert_says(&shown, &["Подписка отменена", "Виджет не работает", "Оформить снова"]);
     assert_eq!(page.row().await.unwrap().subscription.state, SubscriptionState::Cancelled);
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_cancellation_during_a_charge_says_that_one_is_being_made(pool: MySqlPool) {
+    let page = TestPage::subscribed(pool, GOOD_CARD).await;
+    let bank = &page.sandbox.bank.state;
+    let rebill = bank.payments().iter().rev().find_map(|payment| payment.rebill_id).expect("a saved card");
+    bank.script_rebill(rebill, vec![Ending::Hangs]).unwrap();
+    page.advance_to("2027-02-28", "13:00:00").await;
+    let visit = page.visit(ADMIN).await;
+    assert_says(&visit.shown("").await, &["Одно списание банк уже проводит"]);
+    assert_eq!(visit.done("/cancel", &[]).await, "?done=cancelled");
+    let shown = visit.shown("?done=cancelled").await;
+    assert_says(&shown, &["Подписка отменена. Одно списание банк уже проводит"]);
+    assert!(!shown.contains("Списаний больше не будет"));
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]

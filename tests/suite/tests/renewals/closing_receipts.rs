@@ -1,0 +1,94 @@
+//! Closing receipts (54-FZ) that the bank refuses, or whose answers are lost.
+
+use flysk_domain::id::InvoiceId;
+use flysk_domain::money::Kopecks;
+use flysk_services::subscriptions::{OperatorAct, OperatorError, ReceiptDecision, decide_receipt};
+use flysk_simulators::{Act, Script};
+use flysk_store::platform::invoice_payments::{self, ClosingReceipt, ReceiptState};
+use flysk_store::platform::subscriptions;
+use sqlx::MySqlPool;
+
+use super::harness::{GOOD_CARD, TestSubscriber};
+use super::late_money::refund;
+
+const SEND: &str = "/cashbox/SendClosingReceipt";
+
+async fn state_of(subscriber: &TestSubscriber, invoice: InvoiceId) -> ReceiptState {
+    let paid = subscriber.attempts(invoice).await.remove(0);
+    let mut conn = subscriber.sandbox.pool.acquire().await.unwrap();
+    let found = invoice_payments::find_receipt_of_payment(&mut conn, paid.id).await.unwrap();
+    found.expect("a receipt").state
+}
+
+/// Numbers of closing receipts of the first payment that were asked for, and that the cash register has.
+fn sent(subscriber: &TestSubscriber) -> (usize, usize) {
+    let bank = &subscriber.sandbox.bank;
+    (bank.control.calls_to("POST", SEND).len(), bank.state.payments()[0].closing_receipts.len())
+}
+
+async fn is_overdue(subscriber: &TestSubscriber) -> bool {
+    let mut conn = subscriber.sandbox.pool.acquire().await.unwrap();
+    let found = subscriptions::verify_schedule(&mut conn, subscriber.sandbox.now(), 10).await.unwrap();
+    found.iter().any(|violation| violation.rule == "receipt_overdue")
+}
+
+async fn decide(
+    subscriber: &TestSubscriber,
+    invoice: InvoiceId,
+    decision: ReceiptDecision,
+) -> Result<ClosingReceipt, OperatorError> {
+    let mut unit = subscriber.begin().await;
+    let act = OperatorAct { operator: "anna", reason: "сверено с кассой" };
+    let decided = decide_receipt(&mut unit, &subscriber.sandbox.clock, invoice, decision, act).await?;
+    unit.commit().await.unwrap();
+    Ok(decided)
+}
+
+/// The password of the terminal was changed, and is repaired within the day.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_receipt_that_the_bank_refuses_is_reported_and_sent_again_on_the_next_day(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    let first = subscriber.last_invoice().await;
+    let body = r#"{"Success":false,"ErrorCode":"204","Message":"Неверный токен"}"#.to_owned();
+    let refusal = Act::Answer { status: 200, headers: Vec::new(), body };
+    subscriber.sandbox.bank.control.script(Script::next(SEND, refusal));
+    subscriber.advance_to("2027-02-28", "20:00:00").await;
+    assert_eq!((state_of(&subscriber, first.id).await, sent(&subscriber)), (ReceiptState::Waiting, (1, 0)));
+    assert!(is_overdue(&subscriber).await);
+    subscriber.advance_to("2027-03-01", "12:00:00").await;
+    assert_eq!((state_of(&subscriber, first.id).await, sent(&subscriber)), (ReceiptState::Sent, (2, 1)));
+    assert!(!is_overdue(&subscriber).await);
+    subscriber.assert_sound().await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_receipt_that_an_operator_finds_after_a_lost_answer_is_what_a_refund_undoes(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    let first = subscriber.last_invoice().await;
+    subscriber.sandbox.bank.control.script(Script::next(SEND, Act::ServeThenCut));
+    subscriber.advance_to("2027-03-05", "12:00:00").await;
+    assert_eq!((state_of(&subscriber, first.id).await, sent(&subscriber)), (ReceiptState::Unclear, (1, 1)));
+    let before = decide(&subscriber, first.id, ReceiptDecision::Registered).await.unwrap();
+    assert_eq!(before.state, ReceiptState::Unclear);
+    assert_eq!(state_of(&subscriber, first.id).await, ReceiptState::Sent);
+    let request = refund(&subscriber, first.id, Kopecks(10_000)).await;
+    assert!(request.contains("\"PaymentMethod\":\"full_payment\""), "{request}");
+    let again = decide(&subscriber, first.id, ReceiptDecision::SendAgain).await;
+    assert!(matches!(again, Err(OperatorError::ReceiptDecided(ReceiptState::Sent))), "{again:?}");
+    subscriber.assert_sound().await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_receipt_that_an_operator_does_not_find_is_sent_again(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    let first = subscriber.last_invoice().await;
+    let early = decide(&subscriber, first.id, ReceiptDecision::SendAgain).await;
+    assert!(matches!(early, Err(OperatorError::ReceiptDecided(ReceiptState::Waiting))), "{early:?}");
+    subscriber.sandbox.bank.control.script(Script::next(SEND, Act::Cut));
+    subscriber.advance_to("2027-03-05", "12:00:00").await;
+    assert_eq!((state_of(&subscriber, first.id).await, sent(&subscriber)), (ReceiptState::Unclear, (1, 0)));
+    decide(&subscriber, first.id, ReceiptDecision::SendAgain).await.unwrap();
+    subscriber.settle().await;
+    assert_eq!((state_of(&subscriber, first.id).await, sent(&subscriber)), (ReceiptState::Sent, (2, 1)));
+    subscriber.assert_sound().await;
+}
