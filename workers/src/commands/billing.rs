@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use flysk_workers::config::Config;
 
-use super::{invoice, purchase, subscription};
+use super::{invoice, purchase, subscription, subscription_end};
 
 /// Commands about subscriptions, their invoices, and purchases of Flycoins.
 #[derive(Debug, Subcommand)]
@@ -29,11 +29,16 @@ pub(super) enum BillingCommand {
     /// Cancel a subscription for its customer: at the end of the period, or at once while the next one is unpaid.
     #[command(name = "subscription:cancel")]
     SubscriptionCancel(subscription::Cancel),
+    /// End a subscription at once whose current period was refunded whole.
+    ///
+    /// `subscription:bonus` afterwards gives as much access as is to be granted.
+    #[command(name = "subscription:end-refunded")]
+    SubscriptionEndRefunded(subscription_end::EndRefunded),
     /// End the review of a subscription that was not renewed for more than a period.
     ///
     /// It ends as unpaid, and the customer may start anew. `subscription:bonus` afterwards gives time to do so.
     #[command(name = "subscription:end-review")]
-    SubscriptionEndReview(subscription::EndReview),
+    SubscriptionEndReview(subscription_end::EndReview),
     /// Reinstate a subscription that has ended, while the period after its last one runs.
     ///
     /// The invoice of that period is open again and waits for its payment. Nothing is charged: `subscription:renew` charges a
@@ -45,7 +50,8 @@ pub(super) enum BillingCommand {
     InvoiceVoid(invoice::OnInvoice),
     /// Refund a paid invoice, whole or in part.
     ///
-    /// Without `--yes` it prints the fair share: the part of the days that are not used.
+    /// Without `--yes` it prints the fair share, the part of the days that are not used, and what was refunded so far. `--yes` needs that
+    /// amount as well: a command that is run twice refunds once. A next period that was paid ahead does not begin once it is refunded whole.
     #[command(name = "invoice:refund")]
     InvoiceRefund(invoice::Refund),
     /// Mark an open invoice as paid outside of Flysk, such as by a bank transfer.
@@ -58,6 +64,11 @@ pub(super) enum BillingCommand {
     /// is taken or returned.
     #[command(name = "invoice:clear-lock")]
     InvoiceClearLock(invoice::OnInvoice),
+    /// Decide about the closing receipt of an invoice after looking into the portal of the cash register.
+    ///
+    /// Only a receipt whose answer was lost, or that was not registered although its period is over.
+    #[command(name = "invoice:receipt")]
+    InvoiceReceipt(invoice::Receipt),
     /// Show a purchase: state, price, coins, the last status from the bank, and refunds.
     #[command(name = "purchase:show")]
     PurchaseShow(purchase::PurchaseRef),
@@ -96,12 +107,14 @@ impl BillingCommand {
             Self::SubscriptionRenew(renew) => renew.run(config).await,
             Self::SubscriptionBonus(bonus) => bonus.run(config).await,
             Self::SubscriptionCancel(cancel) => cancel.run(config).await,
+            Self::SubscriptionEndRefunded(end) => end.run(config).await,
             Self::SubscriptionEndReview(end) => end.run(config).await,
             Self::SubscriptionReinstate(reinstate) => reinstate.run(config).await,
             Self::InvoiceVoid(invoice) => invoice.void(config).await,
             Self::InvoiceRefund(refund) => refund.run(config).await,
             Self::InvoiceMarkPaid(invoice) => invoice.mark_paid(config).await,
             Self::InvoiceClearLock(invoice) => invoice.clear_lock(config).await,
+            Self::InvoiceReceipt(receipt) => receipt.run(config).await,
             Self::PurchaseShow(one) => one.show(config).await,
             Self::PurchaseRefresh(one) => one.refresh(config).await,
             Self::PurchaseResolveReview(one) => one.resolve_review(config).await,

@@ -2,17 +2,21 @@
 
 use std::io::Write as _;
 
-use anyhow::Context as _;
-use clap::Args;
+use anyhow::{Context as _, ensure};
+use clap::{ArgGroup, Args};
+use flysk_domain::TextEnum as _;
 use flysk_domain::id::InvoiceId;
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::InvoiceState;
 use flysk_services::invoice_payments::{RefundOrder, request_refund};
-use flysk_services::subscriptions::{self as services, Actor, settings_of};
+use flysk_services::subscriptions::{self as services, Actor, OperatorAct, ReceiptDecision, settings_of};
+use flysk_store::platform::subscriptions::Invoice;
 use flysk_store::platform::{subscriptions, widgets};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
+use serde_json::{Value, json};
 
+use super::record::{Act, record};
 use super::subscription::{By, trace};
 use super::transaction::transact;
 
@@ -40,6 +44,8 @@ impl OnInvoice {
             let settings = settings_of(&widget.context("the widget is gone")?);
             let clock = outbox.clock().as_ref();
             services::void_invoice(&mut unit, clock, &settings, &row, &invoice, act).await?;
+            let after = json!({ "state": InvoiceState::Void.as_str(), "operator": act.operator });
+            record(&mut unit, clock, recorded("invoice.void", &invoice, act, after)).await?;
             unit.commit().await?;
             Ok(())
         };
@@ -54,7 +60,12 @@ impl OnInvoice {
         let outbox = open_outbox(config).await?;
         let pay = || async {
             let mut unit = outbox.begin(trace(&outbox)).await?;
-            services::mark_paid(&mut unit, outbox.clock().as_ref(), self.invoice, act).await?;
+            let clock = outbox.clock().as_ref();
+            let found = subscriptions::find_invoice(&mut unit, self.invoice).await?;
+            let invoice = found.context("there is no such invoice")?;
+            services::mark_paid(&mut unit, clock, self.invoice, act).await?;
+            let after = json!({ "state": InvoiceState::Paid.as_str(), "operator": act.operator });
+            record(&mut unit, clock, recorded("invoice.mark_paid", &invoice, act, after)).await?;
             unit.commit().await?;
             Ok(())
         };
@@ -70,7 +81,11 @@ impl OnInvoice {
         let clear = || async {
             let mut unit = outbox.begin(trace(&outbox)).await?;
             let clock = outbox.clock().as_ref();
+            let found = subscriptions::find_invoice(&mut unit, self.invoice).await?;
+            let invoice = found.context("there is no such invoice")?;
             let ended = services::clear_payment_lock(&mut unit, clock, self.invoice, act).await?;
+            let after = json!({ "ended_payment": ended, "operator": act.operator });
+            record(&mut unit, clock, recorded("invoice.clear_lock", &invoice, act, after)).await?;
             unit.commit().await?;
             Ok(ended)
         };
@@ -78,6 +93,16 @@ impl OnInvoice {
         writeln!(std::io::stdout(), "Payment {ended} is ended: invoice {} can be paid again.", self.invoice)?;
         Ok(())
     }
+}
+
+/// Record of an act on an invoice for the audit log; `invoice` is as it was before.
+fn recorded<'a>(action: &'a str, invoice: &Invoice, act: OperatorAct<'a>, after: Value) -> Act<'a> {
+    let before = json!({
+        "state": invoice.state.as_str(),
+        "total_kopecks": invoice.total,
+        "refunded_kopecks": invoice.refunded,
+    });
+    Act { action, subject: ("invoice", invoice.id.to_string()), reason: act.reason, before, after }
 }
 
 /// A refund of an invoice.
@@ -89,8 +114,12 @@ pub(super) struct Refund {
     /// printed.
     #[arg(long, value_name = "KOPECKS")]
     kopecks: Option<i64>,
-    /// Refund, instead of printing what would be fair.
-    #[arg(long)]
+    /// Amount in kopecks that was refunded before this refund, 0 for a first one. If it is another amount by now, nothing is refunded: so
+    /// a command that is run twice refunds once.
+    #[arg(long, value_name = "KOPECKS")]
+    refunded_so_far: Option<i64>,
+    /// Refund, instead of printing what would be fair. Needs `--refunded-so-far`.
+    #[arg(long, requires = "refunded_so_far")]
     yes: bool,
     #[command(flatten)]
     by: By,
@@ -109,13 +138,24 @@ impl Refund {
                 (services::suggested_refund(&invoice, clock), invoice.total.0 - invoice.refunded.0);
             writeln!(
                 std::io::stdout(),
-                "Fair today: {share} roubles (--kopecks {}). At most {left} kopecks. Repeat with --yes.",
-                share.0
+                "Fair today: {share} roubles (--kopecks {}). At most {left} kopecks. Repeat with --yes \
+                 --refunded-so-far {}.",
+                share.0,
+                invoice.refunded.0
             )?;
             return Ok(());
         }
+        let seen = self.refunded_so_far.map(Kopecks);
         let refund = || async {
             let mut unit = outbox.begin(trace(&outbox)).await?;
+            subscriptions::lock_subscription(&mut unit, invoice.subscription_id).await?;
+            let refunded = subscriptions::lock_invoice(&mut unit, self.invoice).await?.refunded;
+            ensure!(
+                seen == Some(refunded),
+                "{} kopecks of the invoice are refunded by now: look at it without --yes, and repeat with this \
+                 amount in --refunded-so-far if more is to be refunded",
+                refunded.0
+            );
             let actor = Actor::Operator(act.operator).to_string();
             let order = RefundOrder {
                 invoice_id: self.invoice,
@@ -124,11 +164,61 @@ impl Refund {
                 reason: act.reason,
             };
             let refund = request_refund(&mut unit, clock, order).await?;
+            let after = json!({
+                "refund": refund.id, "refund_kopecks": refund.amount, "payment": refund.payment_row_id,
+                "operator": act.operator,
+            });
+            record(&mut unit, clock, recorded("invoice.refund", &invoice, act, after)).await?;
             unit.commit().await?;
             Ok(refund.amount)
         };
         let amount = transact(refund).await?;
         writeln!(std::io::stdout(), "{amount} roubles of invoice {} are being refunded.", self.invoice)?;
+        Ok(())
+    }
+}
+
+/// What the portal of the cash register shows of a closing receipt.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("decision").required(true).args(["registered", "send_again"])))]
+pub(super) struct Receipt {
+    /// Id of the invoice.
+    invoice: InvoiceId,
+    /// The receipt is registered: by the request whose answer was lost, or by hand.
+    #[arg(long)]
+    registered: bool,
+    /// No receipt is registered: send it again.
+    #[arg(long)]
+    send_again: bool,
+    #[command(flatten)]
+    by: By,
+}
+
+impl Receipt {
+    /// Ends the doubt about the closing receipt, or has a job send it.
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let act = self.by.act()?;
+        let outbox = open_outbox(config).await?;
+        let found = if self.registered { ReceiptDecision::Registered } else { ReceiptDecision::SendAgain };
+        let decide = || async {
+            let mut unit = outbox.begin(trace(&outbox)).await?;
+            let clock = outbox.clock().as_ref();
+            let receipt = services::decide_receipt(&mut unit, clock, self.invoice, found, act).await?;
+            let decision = if self.registered { "registered" } else { "again" };
+            let told = Act {
+                action: "invoice.decide_receipt",
+                subject: ("invoice", self.invoice.to_string()),
+                reason: act.reason,
+                before: json!({ "state": receipt.state.as_str() }),
+                after: json!({ "receipt": receipt.id, "decision": decision, "operator": act.operator }),
+            };
+            record(&mut unit, clock, told).await?;
+            unit.commit().await?;
+            Ok(())
+        };
+        transact(decide).await?;
+        let told = if self.send_again { "is being sent again" } else { "counts as registered" };
+        writeln!(std::io::stdout(), "The closing receipt of invoice {} {told}.", self.invoice)?;
         Ok(())
     }
 }

@@ -3,7 +3,6 @@
 mod account;
 mod billing;
 mod campaign;
-mod decode;
 mod healthcheck;
 mod invoice;
 mod jobs;
@@ -14,9 +13,11 @@ mod package;
 mod plan;
 mod price;
 mod purchase;
+mod record;
 mod run;
 mod scheduler;
 mod subscription;
+mod subscription_end;
 mod token;
 mod transaction;
 mod transfer;
@@ -33,7 +34,6 @@ use clap::{Parser, Subcommand};
 use flysk_config::process::{cli, telemetry};
 use flysk_config::{Env, env_example};
 use flysk_workers::config::Config;
-use flysk_workers::flysense::DECODE_COMMAND;
 
 /// Performs Flysk's jobs, runs their schedule, and provides the commands of operators.
 ///
@@ -226,16 +226,12 @@ enum Command {
     /// Print this reference of commands as Markdown (a part of docs/cli.md).
     #[command(name = "cli:reference", hide = true)]
     CliReference,
-    /// Decode one recording within bounds; only a worker starts it, as its child.
-    #[command(name = DECODE_COMMAND, hide = true)]
-    AudioDecode(decode::Decode),
 }
 
 impl Cli {
     /// Runs the command to its end.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::AudioDecode(decode) => return Ok(decode.run()),
             Command::JobsCatalogue => jobs::print_catalogue()?,
             Command::EnvExample => {
                 std::io::stdout().write_all(env_example(flysk_config::SECTIONS).as_bytes())?;
@@ -296,11 +292,9 @@ fn perform(command: Command) -> anyhow::Result<()> {
             Command::LedgerVerify(verify) => verify.run(&config).await,
             Command::AccountErase(erase) => erase.run(&config).await,
             Command::KeysRotate => keys::rotate(&config).await,
-            Command::JobsCatalogue
-            | Command::EnvExample
-            | Command::CliReference
-            | Command::Healthcheck
-            | Command::AudioDecode(_) => Ok(()),
+            Command::JobsCatalogue | Command::EnvExample | Command::CliReference | Command::Healthcheck => {
+                Ok(())
+            }
         }
     })
 }

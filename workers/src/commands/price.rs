@@ -11,7 +11,10 @@ use flysk_services::prices::set_price;
 use flysk_store::platform::ledger::{self, PriceVersion};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
+use serde_json::{Value, json};
 
+use super::record::{Act, record};
+use super::subscription::trace;
 use super::transaction::transact;
 
 /// Selects the prices to list.
@@ -101,9 +104,17 @@ impl Set {
         let now = outbox.clock().now();
         let valid_from = self.valid_from.unwrap_or(now);
         let set = || async {
-            let mut tx = outbox.pool().begin().await?;
-            let rule = set_price(&mut tx, &self.service, tariff, valid_from, now).await?;
-            tx.commit().await?;
+            let mut unit = outbox.begin(trace(&outbox)).await?;
+            let rule = set_price(&mut unit, &self.service, tariff, valid_from, now).await?;
+            let act = Act {
+                action: "price.set",
+                subject: ("price", format!("{} v{}", rule.service, rule.version)),
+                reason: "",
+                before: Value::Null,
+                after: json!({ "rule": rule, "valid_from": valid_from }),
+            };
+            record(&mut unit, outbox.clock().as_ref(), act).await?;
+            unit.commit().await?;
             Ok(rule)
         };
         let rule = transact(set).await?;

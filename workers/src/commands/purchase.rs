@@ -16,7 +16,9 @@ use flysk_store::Conn;
 use flysk_store::platform::purchases::{self, Purchase};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
+use serde_json::json;
 
+use super::record::{Act, record};
 use super::transaction::transact;
 
 /// The purchase to use.
@@ -114,8 +116,19 @@ impl PurchaseRef {
         let now = outbox.clock().now();
         let close = || async {
             let mut unit = outbox.begin(trace()).await?;
-            find(&mut unit, self.purchase).await?;
+            let before = find(&mut unit, self.purchase).await?;
             let resolved = resolve_review(&mut unit, self.purchase, now).await?;
+            let act = Act {
+                action: "purchase.resolve_review",
+                subject: ("purchase", self.purchase.to_string()),
+                reason: "",
+                before: json!({
+                    "state": before.state.as_str(),
+                    "discrepancy": before.discrepancy.map(TextEnum::as_str),
+                }),
+                after: json!({ "state": resolved.state.as_str() }),
+            };
+            record(&mut unit, outbox.clock().as_ref(), act).await?;
             unit.commit().await?;
             Ok(resolved)
         };
@@ -142,8 +155,21 @@ impl Refund {
         };
         let ask = || async {
             let mut unit = outbox.begin(trace()).await?;
-            find(&mut unit, self.purchase).await?;
-            let refund = request_refund(&mut unit, &request, outbox.clock().as_ref()).await?;
+            let before = find(&mut unit, self.purchase).await?;
+            let clock = outbox.clock().as_ref();
+            let refund = request_refund(&mut unit, &request, clock).await?;
+            let act = Act {
+                action: "purchase.refund",
+                subject: ("purchase", self.purchase.to_string()),
+                reason: "",
+                before: json!({ "refunded_kopecks": before.refunded }),
+                after: json!({
+                    "refund": refund.id,
+                    "kopecks": refund.allocation.kopecks,
+                    "coins_micro": refund.allocation.coins,
+                }),
+            };
+            record(&mut unit, clock, act).await?;
             unit.commit().await?;
             Ok(refund)
         };

@@ -15,7 +15,9 @@ use flysk_store::platform::widgets::Widget;
 use flysk_store::platform::{installs, invoice_payments};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
+use serde_json::{Value, json};
 
+use super::record::{Act, record};
 use super::transaction::transact;
 use super::widget::find;
 
@@ -58,7 +60,7 @@ impl By {
 
 impl Owner {
     /// Locks the subscription, and creates it if the install is older than the widget's subscriptions.
-    async fn lock(
+    pub(super) async fn lock(
         &self,
         unit: &mut UnitOfWork,
         outbox: &Outbox,
@@ -83,6 +85,36 @@ impl Owner {
 pub(super) fn trace(outbox: &Outbox) -> Trace {
     let id = flysk_domain::id::EventId::generate(outbox.clock().as_ref());
     Trace { correlation_id: format!("operator.{id}"), traceparent: None }
+}
+
+/// Record of an act on a subscription for the audit log; `row` is as it was before.
+pub(super) fn recorded<'a>(
+    action: &'a str,
+    row: &SubscriptionRow,
+    act: OperatorAct<'a>,
+    after: Value,
+) -> Act<'a> {
+    let (subject, before) = (("subscription", row.id.to_string()), state_of(row));
+    let after = with(after, "operator", act.operator.into());
+    Act { action, subject, reason: act.reason, before, after }
+}
+
+/// The state for the audit log.
+pub(super) fn state_of(row: &SubscriptionRow) -> Value {
+    let subscription = &row.subscription;
+    json!({
+        "state": subscription.state.as_str(),
+        "until": subscription.period.map(|period| period.until),
+        "cancels": subscription.cancels,
+    })
+}
+
+/// An object with another field.
+fn with(mut object: Value, name: &str, value: Value) -> Value {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(name.to_owned(), value);
+    }
+    object
 }
 
 /// Checks the invariants of all subscriptions, and of the payments that changed within two days.
@@ -211,6 +243,8 @@ impl Renew {
             let (widget, row) = self.owner.lock(&mut unit, &outbox).await?;
             let clock = outbox.clock().as_ref();
             let invoice = services::force_renewal(&mut unit, clock, &settings_of(&widget), &row, act).await?;
+            let after = json!({ "invoice": invoice.id, "total_kopecks": invoice.total });
+            record(&mut unit, clock, recorded("subscription.renew", &row, act, after)).await?;
             unit.commit().await?;
             Ok((invoice, row.card_id))
         };
@@ -243,9 +277,11 @@ impl Bonus {
             let mut unit = outbox.begin(trace(&outbox)).await?;
             let (widget, row) = self.owner.lock(&mut unit, &outbox).await?;
             let (clock, settings) = (outbox.clock().as_ref(), settings_of(&widget));
-            let row = services::grant_bonus_days(&mut unit, clock, &settings, &row, self.days, act).await?;
+            let new = services::grant_bonus_days(&mut unit, clock, &settings, &row, self.days, act).await?;
+            let after = with(state_of(&new), "days", self.days.into());
+            record(&mut unit, clock, recorded("subscription.bonus", &row, act, after)).await?;
             unit.commit().await?;
-            Ok(row.subscription.access(clock.now(), &settings))
+            Ok(new.subscription.access(clock.now(), &settings))
         };
         let access = transact(grant).await?;
         let until = access.until.map_or_else(|| "–".to_owned(), |until| until.to_string());
@@ -275,6 +311,8 @@ impl Cancel {
             let settings = settings_of(&widget);
             let cancelled =
                 services::cancel(&mut unit, clock, &settings, &row, actor, Some(act.reason)).await?;
+            let after = state_of(&cancelled.0);
+            record(&mut unit, clock, recorded("subscription.cancel", &row, act, after)).await?;
             unit.commit().await?;
             Ok(cancelled.1)
         };
@@ -283,34 +321,6 @@ impl Cancel {
             CancelOutcome::Now => "has ended".to_owned(),
         };
         writeln!(std::io::stdout(), "The subscription {when}.")?;
-        Ok(())
-    }
-}
-
-/// Ends the review of a lapsed subscription.
-#[derive(Debug, Args)]
-pub(super) struct EndReview {
-    #[command(flatten)]
-    owner: Owner,
-    #[command(flatten)]
-    by: By,
-}
-
-impl EndReview {
-    /// Ends the subscription as unpaid.
-    pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
-        let act = self.by.act()?;
-        let outbox = open_outbox(config).await?;
-        let end = || async {
-            let mut unit = outbox.begin(trace(&outbox)).await?;
-            let (widget, row) = self.owner.lock(&mut unit, &outbox).await?;
-            let clock = outbox.clock().as_ref();
-            services::clear_review(&mut unit, clock, &settings_of(&widget), &row, act).await?;
-            unit.commit().await?;
-            Ok(())
-        };
-        transact(end).await?;
-        writeln!(std::io::stdout(), "The subscription has ended; the customer may start anew.")?;
         Ok(())
     }
 }
@@ -334,6 +344,8 @@ impl Reinstate {
             let (widget, row) = self.owner.lock(&mut unit, &outbox).await?;
             let clock = outbox.clock().as_ref();
             let invoice = services::reinstate(&mut unit, clock, &settings_of(&widget), &row, act).await?;
+            let after = json!({ "invoice": invoice.id, "total_kopecks": invoice.total });
+            record(&mut unit, clock, recorded("subscription.reinstate", &row, act, after)).await?;
             unit.commit().await?;
             Ok(invoice)
         };

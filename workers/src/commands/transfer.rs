@@ -19,7 +19,9 @@ use flysk_store::platform::{transfers, vendors};
 use flysk_store::{Conn, repeat_contended};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
+use serde_json::{Value, json};
 
+use super::record::{Act, record};
 use super::subscription::{By, trace};
 use super::transaction::transact;
 use super::vendor_transfers::{TApi, Terms};
@@ -231,6 +233,25 @@ enum Destination {
     Returned(PaymentOrder),
 }
 
+impl Destination {
+    /// Name of the decision in the audit log, and what it gave the money to.
+    fn told(&self, operator: &str) -> (&'static str, Value) {
+        match self {
+            Self::Invoice(number) => {
+                ("transfer.match", json!({ "invoice_number": number.get(), "operator": operator }))
+            }
+            Self::Balance(install, inn) => (
+                "transfer.to_balance",
+                json!({ "install": install, "inn": inn.as_str(), "operator": operator }),
+            ),
+            Self::Foreign => ("transfer.dismiss", json!({ "foreign": true, "operator": operator })),
+            Self::Returned(order) => {
+                ("transfer.returned", json!({ "returned": order.to_string(), "operator": operator }))
+            }
+        }
+    }
+}
+
 impl Match {
     async fn run(self, config: &Config) -> anyhow::Result<()> {
         let number = InvoiceNumber::written(self.number).context("this is no number of an invoice")?;
@@ -271,16 +292,28 @@ impl BalanceReturned {
         let (act, order) = (self.by.act()?, self.order.check()?);
         let outbox = open_outbox(config).await?;
         let by = format!("operator:{}", act.operator);
-        let record = || async {
+        let carry_out = || async {
             let mut unit = outbox.begin(trace(&outbox)).await?;
             let owner = self.owner(&mut unit).await?;
+            let before = transfers::find_balance(&mut unit, owner).await?;
             let returned =
                 ReturnedBalance { owner, kopecks: self.roubles, order: &order, by: &by, reason: act.reason };
             record_returned_balance(&mut unit, outbox.clock().as_ref(), returned).await?;
+            let left = transfers::find_balance(&mut unit, owner).await?;
+            let after =
+                json!({ "balance_kopecks": left, "order": order.to_string(), "operator": act.operator });
+            let told = Act {
+                action: "install.return_balance",
+                subject: ("install", self.install.to_string()),
+                reason: act.reason,
+                before: json!({ "inn": owner.inn.as_str(), "balance_kopecks": before }),
+                after,
+            };
+            record(&mut unit, outbox.clock().as_ref(), told).await?;
             unit.commit().await?;
             Ok(())
         };
-        transact(record).await?;
+        transact(carry_out).await?;
         writeln!(std::io::stdout(), "{} are back with {}.", self.roubles, self.inn)?;
         Ok(())
     }
@@ -321,11 +354,12 @@ async fn decide(
     let context = TransferContext { keyring: &config.keys.keyring, clock: outbox.clock().as_ref() };
     let carry_out = || async {
         let mut unit = outbox.begin(trace(&outbox)).await?;
+        let found = transfers::find_operation(&mut unit, operation).await?;
+        let found = found.ok_or(DecideError::UnknownOperation)?;
         match destination {
             Destination::Invoice(number) => {
-                let vendor = transfers::find_operation(&mut unit, operation).await?;
-                let vendor = vendor.ok_or(DecideError::UnknownOperation)?.vendor_id;
-                let invoice = transfers::find_transfer_invoice_by_number(&mut unit, vendor, *number).await?;
+                let invoice =
+                    transfers::find_transfer_invoice_by_number(&mut unit, found.vendor_id, *number).await?;
                 let invoice = invoice.ok_or(DecideError::NotWaiting)?.id;
                 match_operation_to_invoice(&mut unit, context, &decision, invoice).await?;
             }
@@ -337,6 +371,15 @@ async fn decide(
                 record_returned_operation(&mut unit, context, &decision, order).await?;
             }
         }
+        let (action, after) = destination.told(act.operator);
+        let told = Act {
+            action,
+            subject: ("transfer", operation.to_string()),
+            reason: act.reason,
+            before: json!({ "state": "queued", "kopecks": found.amount }),
+            after,
+        };
+        record(&mut unit, context.clock, told).await?;
         unit.commit().await?;
         Result::<(), DecideError>::Ok(())
     };

@@ -17,7 +17,10 @@ use flysk_store::platform::vendors::{self, Vendor, VendorTaxes};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 use secrecy::SecretString;
+use serde_json::json;
 
+use super::record::{Act, record};
+use super::subscription::trace;
 use super::transaction::transact;
 use super::widget::find as find_widget;
 
@@ -238,12 +241,21 @@ impl Terminal {
         }
         let outbox = open_outbox(config).await?;
         let store = || async {
-            let mut tx = outbox.pool().begin().await?;
-            let vendor = find(&mut tx, &self.code).await?;
+            let mut unit = outbox.begin(trace(&outbox)).await?;
+            let vendor = find(&mut unit, &self.code).await?;
+            let before = json!({ "terminal_key": vendor.terminal_key });
             let terminal = password.as_ref().map(|password| (self.key.as_str(), password));
             let (keyring, now) = (&config.keys.keyring, outbox.clock().now());
-            let changed = services::set_terminal(&mut tx, keyring, vendor, terminal, now).await?;
-            tx.commit().await?;
+            let changed = services::set_terminal(&mut unit, keyring, vendor, terminal, now).await?;
+            let act = Act {
+                action: if terminal.is_some() { "vendor.set_terminal" } else { "vendor.remove_terminal" },
+                subject: ("vendor", changed.id.to_string()),
+                reason: "",
+                before,
+                after: json!({ "terminal_key": changed.terminal_key }),
+            };
+            record(&mut unit, outbox.clock().as_ref(), act).await?;
+            unit.commit().await?;
             Ok(changed)
         };
         let vendor = transact(store).await?;
@@ -271,11 +283,26 @@ impl Assign {
     /// Moves the widget. Invoices that were written keep their seller.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let outbox = open_outbox(config).await?;
-        let mut conn = outbox.pool().acquire().await?;
-        let vendor = find(&mut conn, &self.code).await?;
-        let widget = find_widget(&mut conn, &self.widget).await?;
-        vendors::set_vendor_of_widget(&mut conn, widget.id, vendor.id, outbox.clock().now()).await?;
-        writeln!(std::io::stdout(), "`{}` is sold by `{}` now.", widget.code, vendor.code)?;
+        let clock = outbox.clock().as_ref();
+        let assign = || async {
+            let mut unit = outbox.begin(trace(&outbox)).await?;
+            let vendor = find(&mut unit, &self.code).await?;
+            let widget = find_widget(&mut unit, &self.widget).await?;
+            let former = vendors::find_vendor_of_widget(&mut unit, widget.id).await?;
+            vendors::set_vendor_of_widget(&mut unit, widget.id, vendor.id, clock.now()).await?;
+            let act = Act {
+                action: "vendor.assign_widget",
+                subject: ("vendor", vendor.id.to_string()),
+                reason: "",
+                before: json!({ "widget": widget.code, "vendor": former.map(|former| former.code) }),
+                after: json!({ "widget": widget.code, "vendor": vendor.code }),
+            };
+            record(&mut unit, clock, act).await?;
+            unit.commit().await?;
+            Ok((widget.code, vendor.code))
+        };
+        let (widget, vendor) = transact(assign).await?;
+        writeln!(std::io::stdout(), "`{widget}` is sold by `{vendor}` now.")?;
         Ok(())
     }
 }

@@ -11,7 +11,10 @@ use flysk_store::platform::{transfers, vendors};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 use secrecy::SecretString;
+use serde_json::{Value, json};
 
+use super::record::{Act, record};
+use super::subscription::trace;
 use super::transaction::transact;
 
 /// A vendor's access to the T-API.
@@ -36,13 +39,23 @@ impl TApi {
         let token = if self.account == "none" { None } else { Some(self.token(env)?) };
         let outbox = open_outbox(config).await?;
         let store = || async {
-            let mut tx = outbox.pool().begin().await?;
-            let vendor = vendors::find_vendor_by_code(&mut tx, &self.code).await?;
+            let mut unit = outbox.begin(trace(&outbox)).await?;
+            let vendor = vendors::find_vendor_by_code(&mut unit, &self.code).await?;
             let vendor = vendor.with_context(|| format!("no vendor has the code `{}`", self.code))?;
+            let former = transfers::find_access(&mut unit, vendor.id).await?;
             let access = token.as_ref().map(|token| (self.account.as_str(), token));
             let (keyring, now) = (&config.keys.keyring, outbox.clock().now());
-            set_t_api_access(&mut tx, keyring, vendor.id, access, now).await?;
-            tx.commit().await?;
+            set_t_api_access(&mut unit, keyring, vendor.id, access, now).await?;
+            let told = |account: &str| json!({ "account": account });
+            let act = Act {
+                action: if access.is_some() { "vendor.set_t_api" } else { "vendor.remove_t_api" },
+                subject: ("vendor", vendor.id.to_string()),
+                reason: "",
+                before: former.map_or(Value::Null, |former| told(&former.account)),
+                after: access.map_or(Value::Null, |(account, _)| told(account)),
+            };
+            record(&mut unit, outbox.clock().as_ref(), act).await?;
+            unit.commit().await?;
             Ok(())
         };
         transact(store).await?;

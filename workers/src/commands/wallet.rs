@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use clap::Args;
-use flysk_domain::id::AccountId;
+use flysk_domain::id::{AccountId, WalletId};
 use flysk_domain::money::MicroCoins;
 use flysk_queue::Outbox;
 use flysk_services::wallets::{self, Compensation, CompensationOutcome, compensate};
@@ -12,7 +12,10 @@ use flysk_store::platform::installs;
 use flysk_store::platform::ledger::{self, HistoryFilter, WalletRow};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
+use serde_json::json;
 
+use super::record::{Act, record};
+use super::subscription::trace;
 use super::transaction::transact;
 use super::widget::find;
 
@@ -117,7 +120,7 @@ pub(super) struct Credit {
     /// Reason that users of the account read in the history, in Russian.
     #[arg(long)]
     reason: String,
-    /// Idempotency key, such as the number of the support ticket.
+    /// Idempotency key, such as the number of the support ticket. The audit log has it as the reason.
     #[arg(long)]
     key: String,
     /// Days until the coins expire; never by default.
@@ -138,17 +141,40 @@ impl Credit {
         compensation.check()?;
         let outbox = open_outbox(config).await?;
         let wallet = self.owner.wallet(&outbox).await?;
-        let credit = || async {
-            let mut tx = outbox.pool().begin().await?;
-            let outcome = compensate(&mut tx, outbox.clock().as_ref(), wallet.id, &compensation).await?;
-            tx.commit().await?;
-            Ok(outcome)
-        };
-        let (what, posted) = match transact(credit).await? {
+        let (what, posted) = match transact(|| credit(&outbox, wallet.id, &compensation)).await? {
             CompensationOutcome::Credited(posted) => ("Credited", posted),
             CompensationOutcome::Repeated(posted) => ("Already credited as", posted),
         };
         writeln!(std::io::stdout().lock(), "{what} {}; {} available.", posted.transaction, posted.available)?;
         Ok(())
     }
+}
+
+/// Credits a compensation and records it, as the admin panel does: it counts in the panel's limit of a day.
+async fn credit(
+    outbox: &Outbox,
+    wallet: WalletId,
+    compensation: &Compensation,
+) -> anyhow::Result<CompensationOutcome> {
+    let clock = outbox.clock().as_ref();
+    let mut unit = outbox.begin(trace(outbox)).await?;
+    let before = ledger::find_wallet(&mut unit, wallet).await?.context("the wallet is gone")?;
+    let outcome = compensate(&mut unit, clock, wallet, compensation).await?;
+    if let CompensationOutcome::Credited(posted) = &outcome {
+        let act = Act {
+            action: "wallet.credit",
+            subject: ("wallet", wallet.to_string()),
+            reason: &compensation.key,
+            before: json!({ "available_micro": before.available }),
+            after: json!({
+                "available_micro": posted.available,
+                "amount_micro": compensation.amount,
+                "transaction": posted.transaction,
+                "shown": compensation.reason,
+            }),
+        };
+        record(&mut unit, clock, act).await?;
+    }
+    unit.commit().await?;
+    Ok(outcome)
 }

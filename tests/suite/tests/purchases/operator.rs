@@ -23,6 +23,12 @@ impl CommandOutput {
         self.out
     }
 
+    /// Standard output of a command that logs what it changes; panics if it failed.
+    pub(crate) fn told_beside_log(self) -> String {
+        assert_eq!(self.code, 0, "{}\n{}", self.out, self.err);
+        self.out
+    }
+
     /// The error message; panics unless the command failed with this code and printed nothing else.
     pub(crate) fn refused(self, code: i32) -> String {
         assert_eq!((self.code, self.out.as_str()), (code, ""), "{}", self.err);

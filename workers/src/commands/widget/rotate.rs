@@ -11,8 +11,11 @@ use flysk_store::platform::former_credentials;
 use flysk_tokens::Vault;
 use flysk_workers::config::Config;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
 
 use super::{ClientSecret, find, open};
+use crate::commands::record::{Act, record};
+use crate::commands::subscription::trace;
 use crate::commands::transaction::transact;
 
 /// Selects the secrets to replace.
@@ -79,30 +82,41 @@ impl Rotate {
         client_secret: Option<&SecretString>,
         kept_until: Option<DateTime<Utc>>,
     ) -> anyhow::Result<(String, Vec<(&'static str, SecretString)>)> {
-        let now = outbox.clock().now();
-        let mut tx = outbox.pool().begin().await?;
-        let mut issued = Vec::new();
+        let clock = outbox.clock().as_ref();
+        let now = clock.now();
+        let mut unit = outbox.begin(trace(outbox)).await?;
+        let (mut issued, mut acts) = (Vec::new(), Vec::new());
         if let Some(secret) = client_secret {
-            let widget = find(&mut tx, &self.code).await?;
-            vault.widgets().change_client_secret(&mut tx, &widget, secret).await?;
+            let widget = find(&mut unit, &self.code).await?;
+            vault.widgets().change_client_secret(&mut unit, &widget, secret).await?;
+            acts.push(("widget.change_client_secret", Value::Null));
         }
         if self.event_secret {
-            let widget = find(&mut tx, &self.code).await?;
-            let secret = vault.widgets().rotate_event_secret(&mut tx, &widget, kept_until).await?;
+            let widget = find(&mut unit, &self.code).await?;
+            let secret = vault.widgets().rotate_event_secret(&mut unit, &widget, kept_until).await?;
             issued.push(("event secret ", secret));
+            acts.push(("widget.rotate_event_secret", json!({ "former_until": kept_until })));
         }
-        let widget = find(&mut tx, &self.code).await?;
+        let widget = find(&mut unit, &self.code).await?;
         if self.revoke_former {
-            former_credentials::revoke_tokens(&mut tx, widget.id, now).await?;
+            former_credentials::revoke_tokens(&mut unit, widget.id, now).await?;
+            acts.push(("widget.revoke_former", json!({ "revoked": "project tokens" })));
         }
         if self.revoke_former_secrets {
-            former_credentials::revoke_secrets(&mut tx, widget.id, now).await?;
+            former_credentials::revoke_secrets(&mut unit, widget.id, now).await?;
+            acts.push(("widget.revoke_former", json!({ "revoked": "event secrets" })));
         }
         if self.project_token {
-            let token = vault.widgets().rotate_project_token(&mut tx, &widget, kept_until).await?;
+            let token = vault.widgets().rotate_project_token(&mut unit, &widget, kept_until).await?;
             issued.push(("project token", token));
+            acts.push(("widget.rotate_project_token", json!({ "former_until": kept_until })));
         }
-        tx.commit().await?;
+        for (action, after) in acts {
+            let subject = ("widget", widget.id.to_string());
+            let act = Act { action, subject, reason: "", before: Value::Null, after };
+            record(&mut unit, clock, act).await?;
+        }
+        unit.commit().await?;
         Ok((widget.code, issued))
     }
 }

@@ -29,7 +29,7 @@ use super::{find, open};
 use crate::commands::transaction::transact;
 
 /// Maximum number of accounts printed before a widget begins to sell subscriptions.
-const MAX_ACCOUNTS_SHOWN: u32 = 1_000;
+const MAX_ACCOUNTS_SHOWN: usize = 1_000;
 
 /// Settings for registration and update.
 #[derive(Debug, Args)]
@@ -91,13 +91,13 @@ impl Settings {
         }
         let trial_days = self.trial_days.unwrap_or(widget.trial_days);
         let now = outbox.clock().now();
-        let losing = list_losing_access(&mut conn, &widget, trial_days, now, MAX_ACCOUNTS_SHOWN).await?;
+        let losing = list_losing_access(&mut conn, &widget, trial_days, now).await?;
         let mut out = std::io::stdout().lock();
-        for account in &losing {
+        for account in losing.iter().take(MAX_ACCOUNTS_SHOWN) {
             writeln!(out, "account {} loses access on {} unless it buys", account.account_id, account.on)?;
         }
-        if losing.len() == MAX_ACCOUNTS_SHOWN as usize {
-            writeln!(out, "There may be more accounts.")?;
+        if let Some(more) = losing.len().checked_sub(MAX_ACCOUNTS_SHOWN).filter(|more| *more > 0) {
+            writeln!(out, "{more} more accounts lose access on that day or later")?;
         }
         ensure!(
             losing.is_empty() || confirmed,

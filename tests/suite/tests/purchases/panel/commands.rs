@@ -1,0 +1,96 @@
+//! Commands on the server that move money or access are in the audit log of the panel, and in its limits.
+
+use flysk_domain::platform::subscriptions::InvoiceState;
+use flysk_store::admin::audit::AuditRow;
+use flysk_suite::environment::ACCOUNT;
+use sqlx::MySqlPool;
+
+use super::bought::{invoice, ordered};
+use super::harness::{Panel, value_of};
+
+/// The only row of a command's act.
+async fn recorded(panel: &Panel, action: &str) -> AuditRow {
+    let row = panel.record_of(action).await;
+    assert_eq!((row.operator_login.as_str(), row.operator_id.as_deref()), ("flysk-worker", None), "{action}");
+    assert!(row.correlation_id.len() > 8, "{row:?}");
+    row
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_compensation_by_a_command_counts_in_the_panels_limit(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let account = ACCOUNT.to_string();
+    let owner = ["wallet:credit", "--widget", "flysense", "--account", &account];
+    let credit = ["--amount", "6000", "--reason", "Сбой 24 ноября", "--key", "ticket-812"];
+    let command = [&owner[..], &credit[..]].concat();
+    panel.app.worker(&command).await.told();
+    // The same once more credits nothing and is no act.
+    panel.app.worker(&command).await.told();
+    let row = recorded(&panel, "wallet.credit").await;
+    assert_eq!((row.subject_id, row.reason.as_str()), (panel.app.wallet.to_string(), "ticket-812"));
+    assert!(row.state_after.unwrap().contains("\"amount_micro\":6000000000"));
+    assert_eq!(panel.app.balance().await, 6_000_000_000);
+
+    let anna = panel.sign_in("anna", "billing").await;
+    let path = format!("/wallets/{}", panel.app.wallet);
+    let key = value_of(&anna.page(&path).await, "key");
+    let fields = [("amount", "4000.5"), ("shown", "Сбой"), ("key", key.as_str()), ("reason", "Ещё")];
+    anna.act(&format!("{path}/credit"), &fields).await;
+    assert_eq!(panel.app.balance().await, 6_000_000_000, "it waits for a second operator");
+    panel.app.assert_proven().await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn acts_of_commands_on_invoices_and_subscriptions_are_recorded(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let anna = panel.sign_in("anna", "billing").await;
+    let id = ordered(&panel, &anna, "1").await;
+    let (invoice_id, account) = (id.to_string(), ACCOUNT.to_string());
+    let by = ["--operator", "oleg", "--reason", "Платёжка 17"];
+    let mark = [&["invoice:mark-paid", invoice_id.as_str()][..], &by[..]].concat();
+    panel.app.worker(&mark).await.told_beside_log();
+    assert_eq!(invoice(&panel, id).await.state, InvoiceState::Paid);
+    // What is refused leaves no row.
+    panel.app.worker(&mark).await.refused(1);
+    let row = recorded(&panel, "invoice.mark_paid").await;
+    assert_eq!((row.subject_id, row.reason.as_str()), (invoice_id, "Платёжка 17"));
+    assert!(row.state_before.unwrap().contains("\"state\":\"open\""));
+    assert!(row.state_after.unwrap().contains("\"operator\":\"oleg\""));
+
+    let owner = ["--widget", "flysense", "--account", account.as_str()];
+    let bonus = [&["subscription:bonus"][..], &owner[..], &["--days", "3"][..], &by[..]].concat();
+    panel.app.worker(&bonus).await.told_beside_log();
+    assert!(recorded(&panel, "subscription.bonus").await.state_after.unwrap().contains("\"days\":3"));
+    let cancel = [&["subscription:cancel"][..], &owner[..], &by[..]].concat();
+    panel.app.worker(&cancel).await.told_beside_log();
+    let cancelled = recorded(&panel, "subscription.cancel").await;
+    assert!(cancelled.state_after.unwrap().contains("\"cancels\":true"));
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn changes_of_prices_sellers_and_secrets_by_commands_are_recorded_without_the_secrets(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let widget = panel.app.widget().await.id.to_string();
+    panel.app.worker(&["price:set", "flysense.summary", "--per-piece", "2"]).await.told();
+    assert!(recorded(&panel, "price.set").await.subject_id.starts_with("flysense.summary v"));
+    panel.app.worker(&["vendor:set", "romashka", "--legal-name", "ООО «Ромашка»"]).await.told();
+    panel.app.worker(&["vendor:assign", "romashka", "flysense"]).await.told();
+    let row = recorded(&panel, "vendor.assign_widget").await;
+    assert!(row.state_after.unwrap().contains("\"vendor\":\"romashka\""));
+    let told = panel.app.worker(&["widget:rotate", "flysense", "--project-token"]).await.told();
+    let row = recorded(&panel, "widget.rotate_project_token").await;
+    assert_eq!(row.subject_id, widget);
+    let token = told.split_whitespace().find(|word| word.starts_with("fpt_")).expect("the new token");
+    assert!(!format!("{:?}", panel.audit().await).contains(token));
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_refund_by_a_command_is_recorded(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    panel.app.offer(50_000, 500_000_000, 0).await;
+    let id = panel.app.paid().await.to_string();
+    panel.app.worker(&["purchase:refund", &id, "--kopecks", "10000"]).await.told();
+    let row = recorded(&panel, "purchase.refund").await;
+    assert_eq!(row.subject_id, id);
+    assert!(row.state_after.unwrap().contains("\"kopecks\":10000"));
+}
