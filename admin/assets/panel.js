@@ -1,4 +1,5 @@
-// Keyboard, check boxes of rows, copy buttons. The panel works without this file.
+// Keyboard, check boxes of rows, copy buttons, forms that are sent once, answers that htmx does not show. The panel works without
+// this file.
 "use strict";
 (() => {
   const isWriting = (target) => target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]") !== null;
@@ -65,4 +66,44 @@
   });
   document.addEventListener("htmx:load", prepare);
   prepare();
+
+  // Forms that lead to another page are sent once: the answer to a second one would replace a password or a token that is shown
+  // only once. A download leaves the page; `passkeys.js` sends forms with a passkey.
+  const sent = new WeakSet();
+  const buttonsOf = (form) => form.querySelectorAll("button:not([type=button])");
+  const isSentOnce = (form) => form.getAttribute("method") === "post" && form.dataset.passkey === undefined
+    && !(form.getAttribute("action") ?? "").endsWith("/download");
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!isSentOnce(form)) return;
+    if (sent.has(form)) {
+      event.preventDefault();
+      return;
+    }
+    sent.add(form);
+    // Later: a button that is disabled during this event is not sent with its form.
+    setTimeout(() => buttonsOf(form).forEach((button) => { button.disabled = true; }));
+  });
+  // Browsers keep the state of a page to which somebody returns.
+  window.addEventListener("pageshow", (event) => {
+    for (const form of document.querySelectorAll("form[method=post]")) {
+      if (event.persisted) sent.delete(form);
+      if (!sent.has(form)) buttonsOf(form).forEach((button) => { button.disabled = false; });
+    }
+  });
+
+  // Htmx leaves the former rows under the new filter when a page is refused: the refusal says what to do.
+  document.addEventListener("htmx:responseError", ({ detail }) => {
+    // What is read every few seconds is asked for again soon.
+    if (detail.elt.id === "live" && detail.xhr.status >= 500) return;
+    location.assign(detail.pathInfo.finalRequestPath);
+  });
+  // A session that has ended leads to a page without the list that htmx looks for.
+  const signInPath = /^(\/portal)?\/sign-in(\/|$)/;
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { responseURL } = event.detail.xhr;
+    if (responseURL === "" || !signInPath.test(new URL(responseURL).pathname)) return;
+    event.preventDefault();
+    location.assign(responseURL);
+  });
 })();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use flysk_clients::storage::{self, Storage};
 use flysk_crypto::Keyring;
 use flysk_domain::Clock;
+use flysk_queue::limits::RateLimiter;
 use flysk_queue::{DatabaseClock, Outbox, QueueNotifier, RedisConnection, RedisKeys};
 use flysk_store::Pool;
 use secrecy::ExposeSecret as _;
@@ -37,6 +38,8 @@ pub struct Deps {
     pub keyring: Arc<Keyring>,
     /// Object storage with exported files; `None` if it is not configured: nothing is exported.
     pub storage: Option<Storage>,
+    /// Limits of calls to amoCRM, of which the panel reads the pauses only; `None` if Redis is not configured properly.
+    pub(crate) limits: Option<RateLimiter>,
     /// Checks passkeys; `None` if the panel's URL has no host name.
     pub(crate) relying_party: Option<RelyingParty>,
     /// How long the last pages took.
@@ -73,7 +76,10 @@ impl Deps {
         let storage = config.storage.as_ref().map(open_storage);
         let relying_party = RelyingParty::of(&config.admin.url);
         let page_times = PageTimes::default();
-        Self { outbox, reads, keyring, storage, relying_party, page_times, config: Arc::new(config) }
+        let keys = RedisKeys::new(config.redis.prefix.clone());
+        let limits = RedisConnection::lazy(&config.redis).ok().map(|redis| RateLimiter::new(redis, keys));
+        let config = Arc::new(config);
+        Self { outbox, reads, keyring, storage, limits, relying_party, page_times, config }
     }
 
     /// The clock.

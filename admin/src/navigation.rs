@@ -41,7 +41,7 @@ const GROUPS: [(&str, &[Section]); 4] = [
             ("Цены", "/prices", SUPPORT),
             ("Уведомления банка", "/notifications", SUPPORT),
             ("Расхождения", "/discrepancies", SUPPORT),
-            ("Заявки", "/approvals", OperatorRole::Billing),
+            ("Заявки", "/approvals", SUPPORT),
         ],
     ),
     (

@@ -1,7 +1,7 @@
 //! A request as pages see it.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use flysk_config::Proxies;
 use flysk_domain::trace::Trace;
@@ -13,6 +13,8 @@ use super::{Fault, Pairs};
 
 /// Maximum size of a form, in bytes: settings of 64 KiB, escaped, and their context.
 const MAX_FORM_BYTES: usize = 512 * 1024;
+/// Time in which a form must arrive: while it does not, it holds a connection.
+const FORM_TIMEOUT: Duration = Duration::from_secs(30);
 /// Maximum length of a stored user agent, in characters.
 const MAX_USER_AGENT_LEN: usize = 200;
 
@@ -49,13 +51,16 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// The form is too large.
+    /// The form is too large, or did not arrive in time.
     pub(crate) async fn read(mut request: Request, proxies: &Proxies) -> Result<Self, Fault> {
         let began = Instant::now();
         let form = if request.method() == Method::GET {
             Pairs::default()
         } else {
-            let body = request.take_body().into_bytes_limit(MAX_FORM_BYTES).await;
+            let read = request.take_body().into_bytes_limit(MAX_FORM_BYTES);
+            let body = tokio::time::timeout(FORM_TIMEOUT, read)
+                .await
+                .map_err(|_| Fault::refused("Форма пришла не полностью. Отправьте её ещё раз."))?;
             Pairs::parse(&body.map_err(|_| Fault::TooLarge)?)
         };
         let text = |name: header::HeaderName| {

@@ -14,6 +14,7 @@ mod page_times;
 pub(crate) mod rank;
 pub(crate) mod respond;
 pub(crate) mod route;
+pub(crate) mod seen;
 mod vendor_gate;
 mod vendor_visit;
 pub(crate) mod visit;

@@ -1,13 +1,14 @@
 //! The number of rows of a list.
 
-use flysk_store::admin::listing::Keyset;
+use flysk_store::StoreResult;
+use flysk_store::admin::listing::{Keyset, number_of_rows};
 
 use super::format;
 use crate::http::Pairs;
 use crate::http::form::query_string;
 
 /// Rows that every page counts at most. Counting ten times as many took as long as the rest of the page
-/// (docs/benchmarks.md).
+/// (docs/decisions/0069-count-lists-up-to-1000.md).
 const PAGE_COUNT_LIMIT: u32 = 1_000;
 /// Rows that are counted at most when a person asks for it.
 const REQUESTED_COUNT_LIMIT: u32 = 100_000;
@@ -32,15 +33,26 @@ impl CountLimit {
         Keyset::counting(self.0 + 1)
     }
 
+    /// The counted rows; `None` if counting took longer than a read may, which is no reason to show no page.
+    pub(super) fn counted(selected: StoreResult<Vec<String>>) -> StoreResult<Option<u32>> {
+        match selected {
+            Err(error) if error.is_statement_timeout() => Ok(None),
+            selected => Ok(Some(number_of_rows(&selected?))),
+        }
+    }
+
     /// The number, or that there are more than were counted.
-    pub(super) fn text(self, counted: u32) -> String {
+    pub(super) fn text(self, counted: Option<u32>) -> String {
+        let Some(counted) = counted else {
+            return "Сосчитать не удалось: слишком много строк.".to_owned();
+        };
         let more = if counted > self.0 { "+" } else { "" };
-        format!("{}{more}", format::number(i64::from(counted.min(self.0))))
+        format!("Найдено: {}{more}", format::number(i64::from(counted.min(self.0))))
     }
 
     /// Address of the same page with the larger count, if it would tell more.
-    pub(super) fn link_to_more(self, counted: u32, path: &str, query: &Pairs) -> Option<String> {
-        if counted <= self.0 || self.0 == REQUESTED_COUNT_LIMIT {
+    pub(super) fn link_to_more(self, counted: Option<u32>, path: &str, query: &Pairs) -> Option<String> {
+        if counted.is_none_or(|counted| counted <= self.0) || self.0 == REQUESTED_COUNT_LIMIT {
             return None;
         }
         let mut pairs = query.without(&[PARAMETER]);
@@ -63,13 +75,16 @@ mod tests {
                 (text, limit.link_to_more(counted, "/jobs", &query))
             }
         };
+        let found = |number: &str| format!("Найдено: {number}");
         let page = of("state=dead&after=job_1");
-        assert_eq!(page(7), ("7".to_owned(), None));
-        assert_eq!(page(1_000), ("1 000".to_owned(), None));
+        assert_eq!(page(Some(7)), (found("7"), None));
+        assert_eq!(page(Some(1_000)), (found("1 000"), None));
         let more = "/jobs?state=dead&after=job_1&count=more".to_owned();
-        assert_eq!(page(1_001), ("1 000+".to_owned(), Some(more)));
+        assert_eq!(page(Some(1_001)), (found("1 000+"), Some(more)));
         let requested = of("count=more");
-        assert_eq!(requested(1_001), ("1 001".to_owned(), None));
-        assert_eq!(requested(100_001), ("100 000+".to_owned(), None));
+        assert_eq!(requested(Some(1_001)), (found("1 001"), None));
+        assert_eq!(requested(Some(100_001)), (found("100 000+"), None));
+        let (text, more) = requested(None);
+        assert!(text.contains("не удалось") && more.is_none(), "{text}");
     }
 }

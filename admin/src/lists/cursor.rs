@@ -13,6 +13,9 @@ const PAGE_SIZE: u32 = 50;
 /// Maximum of `size`.
 const MAX_PAGE_SIZE: u32 = 1_000;
 
+/// Parameters of the address that are a place in the list, and how far it is counted there: no part of its filter.
+pub(crate) const PLACE: [&str; 4] = ["after", "before", "day", count::PARAMETER];
+
 /// A side of the page and the id at its edge.
 type Neighbour = Option<(&'static str, String)>;
 
@@ -80,7 +83,7 @@ impl Cursor {
 
     /// Address of a neighbouring page with the same filter.
     pub(crate) fn link(path: &str, query: &Pairs, side: &str, id: &str) -> String {
-        let mut pairs = query.without(&["after", "before", "day", count::PARAMETER]);
+        let mut pairs = query.without(&PLACE);
         pairs.push((side.to_owned(), id.to_owned()));
         format!("{path}{}", query_string(&pairs))
     }

@@ -7,6 +7,7 @@ use flysk_store::repeat_contended;
 use poem::Response;
 use serde_json::{Value, json};
 
+use super::cursor::PLACE;
 use super::frozen::freeze_pairs;
 use super::views::saved_query;
 use crate::http::form::query_string;
@@ -33,9 +34,8 @@ pub(super) fn form<R: Rank>(visit: &Visit<R>, path: &str) -> Option<Form> {
 
 /// The filter and the columns of a list, without its order and its place.
 fn query_of(query: &Pairs) -> String {
-    query_string(&query.without(&["after", "before", "day", "order", "size"]))
-        .trim_start_matches('?')
-        .to_owned()
+    let left_out = [PLACE.as_slice(), &["order", "size"]].concat();
+    query_string(&query.without(&left_out)).trim_start_matches('?').to_owned()
 }
 
 /// `POST /export`: the list named by its path, with the filter of its query string.
@@ -85,4 +85,15 @@ pub(crate) async fn request(visit: Visit<Exporting>) -> Result<Response, Fault> 
     };
     repeat_contended(write).await?;
     Ok(visit.done(&format!("/exports/{}", export.id), "Выгрузка начата."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_export_takes_the_filter_and_the_columns_and_no_place() {
+        let query = Pairs::parse(b"state=dead&hide=2&after=job_1&day=2026-11-30&order=old&size=9&count=more");
+        assert_eq!(query_of(&query), "state=dead&hide=2");
+    }
 }

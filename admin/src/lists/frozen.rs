@@ -20,7 +20,7 @@ use crate::screens::{
     accounts, audit, bank, bulk, calls, events, installs, invoices, jobs, payments, purchases, receipts,
     subscriptions, transfer_invoices, wallets,
 };
-use crate::view::Cell;
+use crate::view::{Cell, Field};
 
 /// A read of a frozen list.
 pub type Reading<'a, T> = Pin<Box<dyn Future<Output = StoreResult<T>> + Send + 'a>>;
@@ -29,6 +29,9 @@ pub type Reading<'a, T> = Pin<Box<dyn Future<Output = StoreResult<T>> + Send + '
 pub trait FrozenList: fmt::Debug + Send + Sync {
     /// Title of the list, in Russian.
     fn title(&self) -> &'static str;
+
+    /// Which rows the list selects, in Russian.
+    fn selection(&self) -> &str;
 
     /// Acts on all rows of the list.
     fn bulk_actions(&self) -> &'static [BulkAction];
@@ -102,15 +105,27 @@ fn boxed<L: List>(query: &Pairs, at: DateTime<Utc>) -> Result<Box<dyn FrozenList
     // Ids have milliseconds: rows of the same one were there.
     let bound = L::first_id_at(at + TimeDelta::milliseconds(1));
     let newest = Keyset::newest(0).from;
+    let ticked = Ticked::of::<L>(query)?;
     Ok(Box::new(Frozen::<L> {
-        ticked: Ticked::of::<L>(query)?,
+        selection: selection_of::<L>(query, ticked.as_ref()),
+        ticked,
         filter: L::filter(query)?,
         columns: Columns::of(query, L::HEAD.len()),
         bound: if L::DATED { bound } else { newest },
     }))
 }
 
+/// The filter as its form shows it, or the number of the ticked rows.
+fn selection_of<L: List>(query: &Pairs, ticked: Option<&Ticked>) -> String {
+    if let Some(ticked) = ticked {
+        return format!("отмеченные строки, всего {}", ticked.count());
+    }
+    let set: Vec<String> = L::fields(query).iter().filter_map(Field::set_text).collect();
+    if set.is_empty() { "все строки списка".to_owned() } else { set.join("; ") }
+}
+
 struct Frozen<L: List> {
+    selection: String,
     /// Rows that count instead of the filter.
     ticked: Option<Ticked>,
     filter: L::Filter,
@@ -128,6 +143,10 @@ impl<L: List> fmt::Debug for Frozen<L> {
 impl<L: List> FrozenList for Frozen<L> {
     fn title(&self) -> &'static str {
         L::TITLE
+    }
+
+    fn selection(&self) -> &str {
+        &self.selection
     }
 
     fn bulk_actions(&self) -> &'static [BulkAction] {

@@ -13,7 +13,6 @@ use std::future::Future;
 use askama::Template;
 use chrono::{DateTime, Utc};
 use flysk_domain::admin::BulkAction;
-use flysk_store::admin::listing::number_of_rows;
 use flysk_store::{Conn, StoreResult};
 use poem::Response;
 
@@ -91,6 +90,8 @@ struct ListPage {
     layout: Layout,
     path: &'static str,
     links: Vec<Cell>,
+    /// Links to the dry runs of acts on all rows of the filter. They are drawn with the list, which changes with the filter.
+    bulk_links: Vec<Cell>,
     fields: Vec<Field>,
     day: Option<String>,
     oldest_first: bool,
@@ -122,18 +123,19 @@ pub(crate) async fn show<L: List, R: Rank>(visit: Visit<R>) -> Result<Response, 
     let (previous, next) = cursor.neighbours(&mut ids);
     let count_limit = CountLimit::of(query);
     let counted = if previous.is_none() && next.is_none() {
-        u32::try_from(ids.len()).unwrap_or(u32::MAX)
+        Some(u32::try_from(ids.len()).unwrap_or(u32::MAX))
     } else {
-        number_of_rows(&ticked::ids::<L>(&mut conn, ticked.as_ref(), &filter, &count_limit.keyset()).await?)
+        let keyset = count_limit.keyset();
+        CountLimit::counted(ticked::ids::<L>(&mut conn, ticked.as_ref(), &filter, &keyset).await)?
     };
     let records = L::records(&mut conn, &ids).await?;
     let columns = Columns::of(query, L::HEAD.len());
-    let bulk = bulk::links(&visit, L::PATH, L::BULK);
     let link = |(side, id): (&str, String)| Cursor::link(L::PATH, query, side, &id);
     let page = ListPage {
         layout: visit.layout(L::TITLE),
         path: L::PATH,
-        links: L::links(query).into_iter().chain(bulk).collect(),
+        links: L::links(query),
+        bulk_links: bulk::links(&visit, L::PATH, L::BULK),
         fields: L::fields(query),
         day: L::DATED.then(|| query.get("day").unwrap_or_default().to_owned()),
         oldest_first: cursor.oldest_first,

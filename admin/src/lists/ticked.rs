@@ -64,6 +64,11 @@ impl Ticked {
         format!("{TICKED_PARAMETER}={}", ids.join("."))
     }
 
+    /// Their number.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// What [`List::ids`] returns for a list of these rows.
     fn page(&self, keyset: &Keyset) -> Vec<String> {
         if keyset.counts {

@@ -5,7 +5,7 @@ use flysk_store::admin::views::{self, SavedView};
 use flysk_store::{Conn, repeat_contended};
 use poem::Response;
 
-use super::count;
+use super::cursor::PLACE;
 use crate::http::form::query_string;
 use crate::http::respond::redirect;
 use crate::http::{Fault, Pairs, Rank, Support, Visit};
@@ -15,8 +15,6 @@ use crate::navigation;
 const MAX_NAME_LEN: usize = 80;
 /// Maximum length of a query string, in bytes.
 const MAX_QUERY_LEN: usize = 1_000;
-/// Parameters that are a place in the list and no part of its filter.
-const PLACE: [&str; 4] = ["after", "before", "day", count::PARAMETER];
 
 /// A saved view as its list shows it.
 #[derive(Debug)]
@@ -102,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_view_saves_the_filter_and_not_the_place() {
-        let query = Pairs::parse(b"state=dead&after=job_1&day=2026-11-30&kind=&order=old");
+        let query = Pairs::parse(b"state=dead&after=job_1&day=2026-11-30&kind=&order=old&count=more");
         assert_eq!(saved_query(&query), "state=dead&order=old");
     }
 }

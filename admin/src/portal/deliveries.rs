@@ -4,12 +4,12 @@
 use flysk_domain::id::AccountId;
 use flysk_domain::platform::events::AttemptOutcome;
 use flysk_store::platform::attempts::LoggedAttempt;
-use flysk_store::portal::deliveries::{self, LogFilter, NEWEST};
+use flysk_store::portal::NEWEST;
+use flysk_store::portal::deliveries::{self, LogFilter};
 use poem::Response;
 
 use super::chosen::{widget_filter, widget_of_filter};
-use super::filtered::{FilteredPage, NO_WIDGETS};
-use crate::http::form::query_string;
+use super::filtered::{BEFORE, FilteredPage, NO_WIDGETS};
 use crate::http::{Fault, Pairs, SignedIn, VendorVisit};
 use crate::view::{Cell, Field, Row, Section, Table, Tone, labels};
 
@@ -17,8 +17,6 @@ use crate::view::{Cell, Field, Row, Section, Table, Tone, labels};
 const PATH: &str = "/portal/deliveries";
 /// Attempts per page.
 const PAGE_SIZE: u32 = 50;
-/// Parameter with the attempt before which a page begins.
-const BEFORE: &str = "before";
 /// Outcomes for the filter, by code.
 const OUTCOMES: [(&str, &str, AttemptOutcome); 4] = [
     ("failed", "не доставлено", AttemptOutcome::Failed),
@@ -41,14 +39,7 @@ pub(super) async fn show(visit: VendorVisit<SignedIn>) -> Result<Response, Fault
     let log =
         deliveries::page(&mut conn, visit.who.vendor, widget.id, filter, before.unwrap_or(NEWEST), PAGE_SIZE)
             .await?;
-    let kept = query.without(&[BEFORE]);
-    let last = log.attempts.last().filter(|_| log.has_more);
-    page.older = last.map(|last| {
-        let mut pairs = kept.clone();
-        pairs.push((BEFORE.to_owned(), last.id.to_string()));
-        format!("{PATH}{}", query_string(&pairs))
-    });
-    page.newest = before.map(|_: u64| format!("{PATH}{}", query_string(&kept)));
+    page.turn(query, before, log.attempts.last().filter(|_| log.has_more).map(|last| last.id));
     page.fields = fields(query, widget_filter(&all, query));
     let head =
         ["Когда", "Событие", "Исход", "Попытка", "Статус", "Длительность", "Аккаунт", "Ответ или ошибка"];

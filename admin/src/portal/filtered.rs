@@ -2,8 +2,13 @@
 
 use askama::Template;
 
+use crate::http::Pairs;
+use crate::http::form::query_string;
 use crate::http::respond::Layout;
 use crate::view::{Field, Section};
+
+/// Parameter with the row before which a page begins.
+pub(super) const BEFORE: &str = "before";
 
 /// Text of a page of somebody who has no widgets yet.
 pub(super) const NO_WIDGETS: &str = "Сначала зарегистрируйте виджет.";
@@ -32,5 +37,17 @@ impl FilteredPage {
     /// A page without rows.
     pub(super) fn new(layout: Layout, path: &'static str) -> Self {
         Self { layout, path, text: "", fields: Vec::new(), sections: Vec::new(), newest: None, older: None }
+    }
+
+    /// Sets the addresses of the newest and of older rows. The page begins before row `before`; `last` is its last row, if there are
+    /// older ones.
+    pub(super) fn turn(&mut self, query: &Pairs, before: Option<u64>, last: Option<u64>) {
+        let kept = query.without(&[BEFORE]);
+        self.newest = before.map(|_| format!("{}{}", self.path, query_string(&kept)));
+        self.older = last.map(|last| {
+            let mut pairs = kept;
+            pairs.push((BEFORE.to_owned(), last.to_string()));
+            format!("{}{}", self.path, query_string(&pairs))
+        });
     }
 }

@@ -58,6 +58,7 @@ fn integration() -> Vec<Route> {
         Route::vendor_post("/portal/widgets/:id/client-secret", widgets::change_client_secret),
         Route::vendor_post("/portal/widgets/:id/rotate-token", widgets::rotate_token),
         Route::vendor_post("/portal/widgets/:id/rotate-event-secret", widgets::rotate_event_secret),
+        Route::vendor_post("/portal/widgets/:id/revoke-former", widgets::revoke_former),
         Route::vendor_get("/portal/deliveries", deliveries::show),
         Route::vendor_get("/portal/events/:id", events::show),
         Route::vendor_post("/portal/events/:id/replay", events::replay),

@@ -9,7 +9,10 @@ use serde_json::Value;
 
 use super::chosen::{widget_field, widget_in_form};
 use crate::http::{Fault, Proved, Record, SignedIn, VendorVisit};
-use crate::screens::packages::{HEAD, code_of, offer_form_at, retire_form_at, row, state_of, terms_of};
+use crate::screens::packages::{
+    HEAD, check_follows, check_seen, code_of, not_set, offer_form_at, on_offer, retire_form_at, row,
+    seen_field, state_of, terms_of,
+};
 use crate::view::{DetailPage, Section, Table};
 
 /// Path of the page.
@@ -21,8 +24,10 @@ pub(super) async fn show(visit: VendorVisit<SignedIn>) -> Result<Response, Fault
     let mut conn = visit.deps.read().await?;
     let all = widgets::list(&mut conn, visit.who.vendor).await?;
     let mut page = DetailPage::new(visit.layout("Пакеты Flycoins"));
+    let mut seen = Vec::new();
     for widget in &all {
         let packages = purchases::list_all_packages(&mut conn, widget.id).await?;
+        seen.extend(on_offer(&packages));
         page.sections.push(Section::new(
             format!("{} ({})", widget.name, widget.code),
             Table::new(&HEAD, packages.iter().map(row).collect()),
@@ -30,10 +35,11 @@ pub(super) async fn show(visit: VendorVisit<SignedIn>) -> Result<Response, Fault
         ));
     }
     if !all.is_empty() {
-        page.acts = vec![
-            offer_form_at("/portal/packages/offer", widget_field(&all)).without_reason(),
-            retire_form_at("/portal/packages/retire", widget_field(&all)).without_reason(),
+        let forms = [
+            offer_form_at("/portal/packages/offer", widget_field(&all)),
+            retire_form_at("/portal/packages/retire", widget_field(&all)),
         ];
+        page.acts = forms.into_iter().map(|form| form.field(seen_field(&seen)).without_reason()).collect();
     }
     visit.page(&page)
 }
@@ -47,12 +53,14 @@ pub(super) async fn offer(visit: VendorVisit<Proved>) -> Result<Response, Fault>
         let mut act = visit.begin().await?;
         let widget = widget_in_form(&visit, &mut act).await?;
         let now = act.now();
-        let offered = purchases::list_packages_on_offer(&mut act, widget.id).await?;
-        let before = offered.into_iter().find(|package| package.code == code);
-        let set = purchases::set_package(&mut act, id, widget.id, &code, &terms, now).await?;
+        let all = purchases::list_all_packages(&mut act, widget.id).await?;
+        let before = check_seen(form, widget.id, &code, &all)?;
+        let set = purchases::set_package(&mut act, id, widget.id, &code, &terms, now).await;
+        let set = set.map_err(not_set)?;
         if set.id != id {
             return Err(Fault::refused("Пакет с такими условиями уже продаётся."));
         }
+        check_follows(&set, &all)?;
         act.commit(Record {
             action: "package.offer",
             subject: ("package", set.id.to_string()),
@@ -74,7 +82,7 @@ pub(super) async fn retire(visit: VendorVisit<Proved>) -> Result<Response, Fault
         let mut act = visit.begin().await?;
         let widget = widget_in_form(&visit, &mut act).await?;
         let offered = purchases::list_packages_on_offer(&mut act, widget.id).await?;
-        let before = offered.into_iter().find(|package| package.code == code);
+        let before = check_seen(&visit.request.form, widget.id, &code, &offered)?;
         let before = before.ok_or_else(|| Fault::conflict(NOT_ON_OFFER))?;
         if !purchases::retire_package(&mut act, widget.id, &code).await? {
             return Err(Fault::conflict(NOT_ON_OFFER));

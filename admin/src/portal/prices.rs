@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::chosen::{widget_field, widget_in_form};
 use crate::http::{Fault, Proved, Record, SignedIn, VendorVisit};
-use crate::screens::prices::{form_at, start_of, tariff_of, to_fault, versions_section};
+use crate::screens::prices::{
+    check_seen, form_at, seen_field, start_of, tariff_of, to_fault, versions_section,
+};
 use crate::view::{DetailPage, Field};
 
 /// Path of the page.
@@ -26,7 +28,8 @@ pub(super) async fn show(visit: VendorVisit<SignedIn>) -> Result<Response, Fault
         let service = Field::text("service", "Услуга")
             .required()
             .hint("Название без кода виджета: recognition для flysense.recognition");
-        page.acts = vec![form_at("/portal/prices/set", vec![widget_field(&all), service]).without_reason()];
+        let form = form_at("/portal/prices/set", vec![widget_field(&all), service]);
+        page.acts = vec![form.field(seen_field(&versions)).without_reason()];
     }
     visit.page(&page)
 }
@@ -44,6 +47,7 @@ pub(super) async fn set(visit: VendorVisit<Proved>) -> Result<Response, Fault> {
             .map_err(|_| Fault::refused("Услуга: латинские буквы, цифры и «_», например recognition."))?;
         let now = act.now();
         let versions = prices::list(&mut act, visit.who.vendor).await?;
+        check_seen(form, &service, &versions)?;
         let before =
             versions.iter().rfind(|version| version.rule.service == service && version.valid_from <= now);
         let before = before.map_or(Value::Null, |version| json!(version.rule));

@@ -22,6 +22,9 @@ use crate::view::{Cell, DetailPage, Field, Form, Section, Table};
 
 /// Path above the pages of widgets.
 const LIST: &str = "/portal/widgets";
+/// What a vendor has to do before its widget can charge.
+const FLYCOINS_ARE_OFF: &str = "Списания в Flycoins для виджета выключены: API отвечает на них 409 flycoins_not_used. Пакеты и цены можно \
+     завести уже сейчас. Включает Flysk: напишите в поддержку и назовите код виджета.";
 /// Why the second of two who change a widget at once is refused.
 const CHANGED_MEANWHILE: &str = "Виджет изменили, пока форма была открыта. Откройте его страницу заново.";
 
@@ -59,6 +62,11 @@ pub(super) async fn show(visit: VendorVisit<SignedIn>) -> Result<Response, Fault
         ("Прежние токены действуют до", Cell::time(widget.former_tokens_until)),
         ("Прежние секреты событий действуют до", Cell::time(widget.former_secrets_until)),
     ]);
+    if !widget.uses_flycoins && widget.uses_subscriptions {
+        page.facts.push(("Списания", Cell::text(FLYCOINS_ARE_OFF)));
+    } else if !widget.uses_flycoins {
+        page.banner = Some(FLYCOINS_ARE_OFF.to_owned());
+    }
     let forms = [
         update_form(&widget),
         event_settings::form(LIST, &widget, starts_switched_off),
@@ -107,6 +115,7 @@ pub(super) async fn register(visit: VendorVisit<Proved>) -> Result<Response, Fau
     let issued = repeat_contended(run).await?;
     let mut page = DetailPage::new(visit.layout(format!("Виджет {} зарегистрирован", registration.code)));
     page.links = vec![Cell::link(format!("{LIST}/{}", issued.id), "К виджету")];
+    page.banner = Some(FLYCOINS_ARE_OFF.to_owned());
     page.blocks = register::blocks(&issued);
     visit.page(&page)
 }
@@ -256,6 +265,27 @@ pub(super) async fn rotate_event_secret(visit: VendorVisit<Proved>) -> Result<Re
     rotate(&visit, Secret::EventSecret).await
 }
 
+/// `POST /portal/widgets/:id/revoke-former`: refuses replaced tokens or secrets before their ends.
+pub(super) async fn revoke_former(visit: VendorVisit<Proved>) -> Result<Response, Fault> {
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let widget = widget_in_path(&visit, &mut act).await?;
+        let secret = rotate::former_of(&visit.request.form)?;
+        secret.revoke_former(&mut act, widget.id, visit.deps.clock().now()).await?;
+        act.commit(Record {
+            action: "widget.revoke_former",
+            subject: ("widget", widget.id.to_string()),
+            reason: "",
+            before: json!({ "former_valid_until": secret.former_until(&widget) }),
+            after: json!({ "revoked": secret.code() }),
+        })
+        .await?;
+        Ok::<_, Fault>(widget.id)
+    };
+    let id = repeat_contended(run).await?;
+    Ok(visit.done(&format!("{LIST}/{id}"), rotate::REVOKED))
+}
+
 async fn rotate(visit: &VendorVisit<Proved>, secret: Secret) -> Result<Response, Fault> {
     let clock = visit.deps.clock();
     let kept_until = rotate::kept_until(&visit.request.form, clock.now())?;
@@ -263,13 +293,13 @@ async fn rotate(visit: &VendorVisit<Proved>, secret: Secret) -> Result<Response,
         let mut act = visit.begin().await?;
         let widget = widget_in_path(visit, &mut act).await?;
         let registry = WidgetRegistry::new(&visit.deps.keyring, clock);
-        let issued = secret.rotate(&mut act, &registry, &widget, kept_until).await?;
+        let issued = secret.rotate(&mut act, &registry, &widget, kept_until, clock.now()).await?;
         act.commit(Record {
             action: secret.action(),
             subject: ("widget", widget.id.to_string()),
             reason: "",
             before: Value::Null,
-            after: json!({ "former_valid_until": kept_until }),
+            after: rotate::state_of(kept_until),
         })
         .await?;
         Ok::<_, Fault>((widget, issued))

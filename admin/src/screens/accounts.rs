@@ -12,13 +12,14 @@ use flysk_store::platform::account_renames::{self, AccountRename};
 use flysk_store::{Conn, StoreResult};
 use poem::Response;
 
+use super::account_state::{find_in_flysense, state_facts};
 use super::calls::Calls;
 use super::cards::{self, SavedCards};
 use super::installs::Installs;
 use super::subscriptions::Subscriptions;
 use crate::http::{Billing, Erasing, Fault, Pairs, Support, Visit};
 use crate::lists::{Keyset, List};
-use crate::view::{Cell, DetailPage, Field, Row, Section, Table};
+use crate::view::{Cell, DetailPage, Field, Labeled, Row, Section, Table};
 
 /// Rows of each table on an account's page.
 const ROWS_SHOWN: u32 = 20;
@@ -32,7 +33,8 @@ impl List for Accounts {
 
     const TITLE: &'static str = "Аккаунты";
     const PATH: &'static str = "/accounts";
-    const HEAD: &'static [&'static str] = &["Номер", "Название", "Домен", "Установок", "Появился", "Изменён"];
+    const HEAD: &'static [&'static str] =
+        &["Номер", "Название", "Домен", "Установок", "FlySense", "Появился", "Изменён"];
     const EMPTY: &'static str = "Таких аккаунтов нет.";
     const DATED: bool = false;
 
@@ -79,6 +81,7 @@ impl List for Accounts {
                 Cell::text(account.name.clone()),
                 Cell::text(account.host.clone()),
                 Cell::number(account.installs),
+                account.flysense().map_or(Cell::Empty, Labeled::cell),
                 Cell::time(account.created_at),
                 Cell::time(account.updated_at),
             ],
@@ -110,13 +113,16 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let subscribed = subscriptions::rows(&mut conn, &ids).await?;
     let far = DateTime::from_timestamp(i64::from(u32::MAX), 0).unwrap_or_default();
     let renames = account_renames::list_before(&mut conn, account.crm, id, far, ROWS_SHOWN).await?;
+    let in_flysense = find_in_flysense(&mut conn, account.crm, id).await?;
+    drop(conn);
     let title = if account.name.is_empty() { account.host.clone() } else { account.name.clone() };
     let mut page = DetailPage::new(visit.layout(title));
     page.links = vec![Cell::link(format!("/jobs?account={id}"), "Задания аккаунта")];
-    if visit.who.may::<Erasing>() {
-        page.links.push(Cell::link(format!("/accounts/{id}/erasure"), "Стирание данных"));
-    }
+    let erasure = || Cell::link(format!("/accounts/{id}/erasure"), "Стирание данных");
+    page.links.extend(visit.who.may::<Erasing>().then(erasure));
+    page.state = in_flysense.as_ref().map(|found| found.status.cell());
     page.facts = facts(&account);
+    page.facts.extend(state_facts(&visit.deps, id, in_flysense.as_ref(), &installed).await);
     if visit.who.may::<Billing>() {
         page.acts = unlinking;
     }

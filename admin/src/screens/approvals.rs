@@ -1,6 +1,9 @@
 //! Acts with money above a limit, decisions about large transfers, and erasures of accounts: one operator requests, another one approves or declines.
 
-use flysk_domain::id::{BankOperationId, InstallId, InvoiceId, PendingActId, PurchaseId, WalletId};
+use flysk_domain::admin::OperatorRole;
+use flysk_domain::id::{
+    BankOperationId, InstallId, InvoiceId, PendingActId, PurchaseId, SubscriptionId, WalletId,
+};
 use flysk_services::erasure::ERASE;
 use flysk_services::subscriptions::OperatorAct;
 use flysk_store::admin::pending_acts::{self, PendingAct};
@@ -9,9 +12,9 @@ use poem::Response;
 use serde_json::{Value, json};
 
 use super::transfers::RETURN_BALANCE;
-use super::{erasure, invoices, purchases, transfers, wallets};
+use super::{erasure, invoices, purchases, subscriptions, transfers, wallets};
 use crate::http::form::query_string;
-use crate::http::{Act, Billing, Fault, Pairs, Record, Visit};
+use crate::http::{Act, Billing, Fault, Missing, Pairs, Proving, Rank, Record, Support, Visit};
 use crate::view::{Cell, DetailPage, Form, Row, Section, Table, labels};
 
 /// Rows on the page.
@@ -22,12 +25,21 @@ pub(super) const CREDIT: &str = "wallet.credit";
 pub(super) const REFUND: &str = "purchase.refund";
 /// Act of a refund of an invoice.
 pub(super) const INVOICE_REFUND: &str = "invoice.refund";
+/// Act of marking an invoice as paid.
+pub(super) const MARK_PAID: &str = "invoice.mark_paid";
+/// Act of granting bonus days.
+pub(super) const BONUS: &str = "subscription.bonus";
 const APPROVED: &str = "approved";
 const DECLINED: &str = "declined";
 
-/// `GET /approvals`.
-pub(crate) async fn list(visit: Visit<Billing>) -> Result<Response, Fault> {
-    let waiting = pending_acts::list_open(&mut *visit.deps.read().await?, ROWS_SHOWN).await?;
+/// `GET /approvals`. Whoever may not decide sees the own requests only: that of an erasure needs no larger role.
+pub(crate) async fn list(visit: Visit<Support>) -> Result<Response, Fault> {
+    let mut conn = visit.deps.read().await?;
+    let waiting = if visit.who.may::<Billing>() {
+        pending_acts::list_open(&mut conn, ROWS_SHOWN).await?
+    } else {
+        pending_acts::list_open_of(&mut conn, visit.who.id, ROWS_SHOWN).await?
+    };
     let mut page = DetailPage::new(visit.layout("Ждут второго оператора"));
     let head = ["Запрошено", "Кем", "Действие", "Объект", "Сумма", "Причина"];
     page.sections =
@@ -55,7 +67,8 @@ fn path_of(act: &PendingAct) -> String {
 fn kind_of(act: &PendingAct) -> &'static str {
     match act.action.as_str() {
         CREDIT => "wallet",
-        INVOICE_REFUND => "invoice",
+        INVOICE_REFUND | MARK_PAID => "invoice",
+        BONUS => "subscription",
         ERASE => "account",
         RETURN_BALANCE => "install",
         action if transfers::is_decision(action) => "transfer",
@@ -109,14 +122,14 @@ pub(super) async fn request(
         .await
     };
     repeat_contended(write).await?;
-    let notice = format!(
-        "Сумма {amount}, считая уже выполненное, требует второго оператора. Заявка ждёт в разделе «Заявки»."
-    );
+    // Of an invoice, its own amount counts; of the others, what was done before as well.
+    let summed = if action == MARK_PAID { "" } else { ", считая уже выполненное" };
+    let notice = format!("{amount}{summed}: нужен второй оператор. Заявка ждёт в разделе «Заявки».");
     Ok(visit.done(&path, &notice))
 }
 
 /// Locks a waiting act.
-async fn lock(visit: &Visit<Billing>, act: &mut Act<'_, Billing>) -> Result<PendingAct, Fault> {
+async fn lock<R: Rank>(visit: &Visit<R>, act: &mut Act<'_, R>) -> Result<PendingAct, Fault> {
     let id: PendingActId = visit.request.id()?;
     let pending = pending_acts::lock(act, id).await?.ok_or(Fault::NotFound)?;
     if pending.outcome.is_some() {
@@ -138,6 +151,8 @@ pub(crate) async fn approve(visit: Visit<Billing>) -> Result<Response, Fault> {
         let (before, after) = match pending.action.as_str() {
             CREDIT => credit(&visit, &mut act, &pending, &form).await?,
             INVOICE_REFUND => refund_invoice(&visit, &mut act, &pending, &form).await?,
+            MARK_PAID => mark_paid(&visit, &mut act, &pending).await?,
+            BONUS => grant_bonus(&visit, &mut act, &pending, &form).await?,
             ERASE => erasure::erase_in(&visit, &mut act, &pending, &form).await?,
             RETURN_BALANCE => return_balance(&visit, &mut act, &pending, &form).await?,
             action if transfers::is_decision(action) => {
@@ -207,6 +222,29 @@ async fn refund_invoice(
     invoices::refund_in(act.unit(), visit.deps.clock(), id, form, by).await
 }
 
+/// Marks an invoice as paid, in the name of the operator who requested it.
+async fn mark_paid(
+    visit: &Visit<Billing>,
+    act: &mut Act<'_, Billing>,
+    pending: &PendingAct,
+) -> Result<(Value, Value), Fault> {
+    let id: InvoiceId = pending.subject_id.parse().map_err(Fault::internal)?;
+    let by = OperatorAct { operator: &pending.requested_login, reason: &pending.reason };
+    invoices::mark_paid_in(act.unit(), visit.deps.clock(), id, by).await
+}
+
+/// Grants bonus days, in the name of the operator who requested them.
+async fn grant_bonus(
+    visit: &Visit<Billing>,
+    act: &mut Act<'_, Billing>,
+    pending: &PendingAct,
+    form: &Pairs,
+) -> Result<(Value, Value), Fault> {
+    let id: SubscriptionId = pending.subject_id.parse().map_err(Fault::internal)?;
+    let by = OperatorAct { operator: &pending.requested_login, reason: &pending.reason };
+    subscriptions::grant_bonus_in(act, visit.deps.clock(), id, form, by).await
+}
+
 /// Carries out a decision about waiting money, in the name of the operator who requested it.
 async fn decide_transfer(
     visit: &Visit<Billing>,
@@ -231,12 +269,16 @@ async fn return_balance(
     transfers::return_in(act.unit(), &visit.deps, id, form, who).await
 }
 
-/// `POST /approvals/:id/decline`.
-pub(crate) async fn decline(visit: Visit<Billing>) -> Result<Response, Fault> {
+/// `POST /approvals/:id/decline`. Everybody may withdraw the own request.
+pub(crate) async fn decline(visit: Visit<Proving>) -> Result<Response, Fault> {
     let reason = visit.reason()?;
     let run = || async {
         let mut act = visit.begin().await?;
         let pending = lock(&visit, &mut act).await?;
+        let is_own = pending.requested_by == visit.who.id;
+        if !is_own && !visit.who.may::<Billing>() {
+            return Err(Fault::Forbidden(Missing::Role(OperatorRole::Billing)));
+        }
         let now = act.now();
         pending_acts::decide(&mut act, pending.id, DECLINED, visit.who.id, now).await?;
         act.commit(Record {
@@ -246,8 +288,13 @@ pub(crate) async fn decline(visit: Visit<Billing>) -> Result<Response, Fault> {
             before: json!({ "action": pending.action, "amount": pending.amount, "requested_by": pending.requested_login }),
             after: Value::Null,
         })
-        .await
+        .await?;
+        Ok::<_, Fault>(is_own)
     };
-    repeat_contended(run).await?;
-    Ok(visit.done("/approvals", "Заявка отклонена."))
+    let notice = if repeat_contended(run).await? {
+        "Заявка отозвана."
+    } else {
+        "Заявка отклонена."
+    };
+    Ok(visit.done("/approvals", notice))
 }

@@ -2,19 +2,27 @@
 
 use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
+use flysk_domain::flysense::payment::{RECOGNITION, ReceiptLine, SUMMARY};
 use flysk_domain::flysense::state::TranscriptionState;
 use flysk_domain::id::TranscriptionId;
+use flysk_domain::platform::ledger::price::Tariff;
+use flysk_services::replay::restart_call;
+use flysk_store::admin::audit;
 use flysk_store::admin::lists::calls::{self as listed, CallFilter, CallRow};
 use flysk_store::flysense::payments::{self, Payment, RunOf};
 use flysk_store::flysense::stages::{self, StageRow};
 use flysk_store::flysense::transcriptions::{self, Transcription};
 use flysk_store::jobs::{self, JobRow};
-use flysk_store::{Conn, StoreResult};
+use flysk_store::{Conn, StoreResult, repeat_contended};
 use poem::Response;
+use serde_json::json;
 
-use crate::http::{Fault, Listening, Pairs, Support, Visit};
+use super::audit::acts_section;
+use super::jobs::to_fault;
+use super::prices::tariff_text;
+use crate::http::{Fault, Listening, Pairs, Record, Support, Visit};
 use crate::lists::{Keyset, List};
-use crate::view::{Cell, DetailPage, Field, Form, Labeled, Row, Section, Table};
+use crate::view::{Cell, DetailPage, Field, Form, Labeled, Row, Section, Table, format, labels};
 
 /// The list of calls.
 pub(crate) struct Calls;
@@ -91,6 +99,10 @@ impl List for Calls {
 
 /// Jobs of the call's request that the page shows: those of a run, and some more.
 const JOBS_SHOWN: u32 = 100;
+/// Acts of operators shown on a call's page.
+const ACTS_SHOWN: u32 = 20;
+/// Names of FlySense's services, by code.
+const SERVICES: [(&str, &str); 2] = [(RECOGNITION, "распознавание"), (SUMMARY, "итог разговора")];
 
 /// `GET /calls/:id`. The transcript is not shown: an operator has no need to read conversations.
 pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
@@ -101,14 +113,18 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let passed = stages::list(&mut conn, id, call.run).await?;
     let payment = payments::find(&mut conn, RunOf { id, run: call.run }).await?;
     let related = jobs::list_by_correlation(&mut conn, &call.correlation_id, JOBS_SHOWN).await?;
+    let acts = audit::list_of_subject(&mut conn, "call", &id.to_string(), ACTS_SHOWN).await?;
     let mut page = DetailPage::new(visit.layout(format!("Звонок {}", call.note_id)));
     page.state = Some(call.state.cell());
     page.links = vec![Cell::link(format!("/installs/{}", call.install_id), "Установка")];
+    if call.state == TranscriptionState::Failed {
+        page.acts.push(replay_form(id));
+    }
     if visit.who.may::<Listening>() && visit.deps.storage.is_some() {
-        page.acts = vec![
+        page.acts.push(
             Form::act(format!("/calls/{id}/listen"), "Прослушать запись", "Прослушать")
                 .text("Прослушивание попадёт в журнал. Запись берётся у телефонии, её может уже не быть."),
-        ];
+        );
     }
     page.facts = facts(&call, &row);
     page.facts.extend(payment.iter().flat_map(payment_facts));
@@ -117,8 +133,38 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         Section::new("Цена", receipt_table(payment.as_ref()), "Цена ещё не рассчитана."),
         Section::new("Задания", jobs_table(&related), "Заданий не осталось: завершённые хранятся 7 дней.")
             .text("Остановленное задание можно повторить на его странице: это перезапустит звонок."),
+        acts_section(&acts),
     ];
     visit.page(&page)
+}
+
+fn replay_form(id: TranscriptionId) -> Form {
+    Form::act(format!("/calls/{id}/replay"), "Начать звонок заново", "Начать заново").text(
+        "Когда причина неудачи устранена, например аккаунт снова подключён. Запись берётся у телефонии ещё раз, новый прогон \
+         оплачивается отдельно: за неудавшийся ничего не списано.",
+    )
+}
+
+/// `POST /calls/:id/replay`: another run of a call that failed. A form that was sent twice is refused: the call has begun again.
+pub(crate) async fn replay(visit: Visit<Support>) -> Result<Response, Fault> {
+    let (id, reason): (TranscriptionId, _) = (visit.request.id()?, visit.reason()?);
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let row = listed::rows(&mut act, &[id.to_string()]).await?.into_iter().next();
+        let row = row.ok_or(Fault::NotFound)?;
+        let run = restart_call(act.unit(), row.account_id, id).await.map_err(to_fault)?;
+        act.commit(Record {
+            action: "call.replay",
+            subject: ("call", id.to_string()),
+            reason,
+            before: json!({ "state": row.state.as_str(), "failure": row.failure_code, "run": row.run }),
+            after: json!({ "state": TranscriptionState::Queued.as_str(), "run": run }),
+        })
+        .await?;
+        Ok::<_, Fault>(run)
+    };
+    let run = repeat_contended(run).await?;
+    Ok(visit.done(&format!("/calls/{id}"), &format!("Звонок начат заново, прогон {run}.")))
 }
 
 fn facts(call: &Transcription, row: &CallRow) -> Vec<(&'static str, Cell)> {
@@ -168,10 +214,34 @@ fn receipt_table(payment: Option<&Payment>) -> Table {
         [] => payment.estimate(),
         receipt => receipt,
     });
-    let row = |line: &flysk_domain::flysense::payment::ReceiptLine| {
-        Row::plain(vec![Cell::json(&serde_json::to_string(line).unwrap_or_default())])
+    let head = ["Услуга", "Количество", "К оплате", "Цена", "Сумма"];
+    Table::new(&head, lines.unwrap_or_default().iter().map(receipt_row).collect())
+}
+
+/// A line of a receipt, with the version of its price, because prices change.
+fn receipt_row(line: &ReceiptLine) -> Row {
+    let price = match serde_json::from_value::<Tariff>(line.tariff.clone()) {
+        Ok(tariff) => format!("{}, версия {}", tariff_text(tariff), line.version),
+        Err(_) => format!("версия {}", line.version),
     };
-    Table::new(&["Строка чека"], lines.unwrap_or_default().iter().map(row).collect())
+    Row::plain(vec![
+        Cell::text(labels::label_of(&SERVICES, &line.service)),
+        counted(line.quantity, &line.unit),
+        counted(line.billed, &line.unit),
+        Cell::text(price),
+        Cell::coins(line.amount),
+    ])
+}
+
+/// A quantity with its unit.
+fn counted(quantity: u64, unit: &str) -> Cell {
+    let unit = match unit {
+        "second" => "с",
+        "piece" => "шт.",
+        other => other,
+    };
+    let number = i64::try_from(quantity).map_or_else(|_| quantity.to_string(), format::number);
+    Cell::Measure { text: format!("{number} {unit}"), value: quantity.to_string() }
 }
 
 fn jobs_table(related: &[JobRow]) -> Table {

@@ -50,6 +50,47 @@ const ROWS_SHOWN: u32 = 5;
 /// Figures older than this are pointed out: workers compute them every minute.
 const STALE_AFTER: TimeDelta = TimeDelta::minutes(5);
 
+/// Instead of a figure of a day on which nobody computed it.
+const UNKNOWN: &str = "нет данных";
+
+/// Topics of the figures, in the order of the page.
+const TOPICS: [(&str, &[Figure]); 4] = [
+    (
+        "Деньги",
+        &[
+            Figure::SubscriptionRevenue,
+            Figure::Conversions,
+            Figure::SubscriptionRefunds,
+            Figure::PaymentsInReview,
+            Figure::Revenue,
+            Figure::CoinsSold,
+            Figure::Refunds,
+            Figure::PurchasesInReview,
+            Figure::CoinsSpent,
+        ],
+    ),
+    (
+        "Виджеты",
+        &[
+            Figure::InstallsNew,
+            Figure::InstallsActive,
+            Figure::InstallsReconnect,
+            Figure::TrialsStarted,
+            Figure::Trials,
+            Figure::SubscriptionsActive,
+            Figure::SubscriptionsInReview,
+        ],
+    ),
+    ("Звонки", &[Figure::Calls, Figure::SecondsBilled, Figure::CallsFailed, Figure::CallsNoBalance]),
+    ("Работа", &[Figure::JobsQueued, Figure::JobsOldest, Figure::JobsDead, Figure::EventsFailed]),
+];
+
+/// A topic with its figures.
+struct Topic {
+    title: &'static str,
+    tiles: Vec<Tile>,
+}
+
 /// A figure with its sparkline.
 struct Tile {
     label: &'static str,
@@ -64,8 +105,11 @@ struct Tile {
 #[template(path = "home.html")]
 struct HomePage {
     layout: Layout,
-    tiles: Vec<Tile>,
-    sections: Vec<Section>,
+    /// Sections with something to do.
+    waiting: Vec<Section>,
+    /// Those with nothing to do.
+    quiet: Vec<Section>,
+    topics: Vec<Topic>,
     updated: Cell,
     is_stale: bool,
 }
@@ -77,10 +121,13 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let since = now.date_naive() - Days::new(FIGURE_DAYS - 1);
     let stored = figures::list_since(&mut conn, since).await?;
     let updated = figures::last_update(&mut conn, since).await?;
+    let (waiting, quiet) =
+        sections(&mut conn, now).await?.into_iter().partition(|section| !section.table.rows.is_empty());
     let page = HomePage {
         layout: visit.layout("Главная"),
-        tiles: tiles(&stored, since, now.date_naive()),
-        sections: sections(&mut conn, now).await?,
+        waiting,
+        quiet,
+        topics: topics(&stored, since, now.date_naive()),
         updated: Cell::time(updated),
         is_stale: is_stale(updated, now),
     };
@@ -91,27 +138,30 @@ fn is_stale(updated: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
     updated.is_none_or(|at| now - at > STALE_AFTER)
 }
 
-fn tiles(stored: &[DailyFigure], since: NaiveDate, today: NaiveDate) -> Vec<Tile> {
+fn topics(stored: &[DailyFigure], since: NaiveDate, today: NaiveDate) -> Vec<Topic> {
     let by_day: BTreeMap<(Figure, NaiveDate), i64> =
         stored.iter().map(|row| ((row.figure, row.day), row.amount)).collect();
     let days: Vec<NaiveDate> = since.iter_days().take_while(|day| *day <= today).collect();
     let tile = |figure: &Figure| {
-        let amount = |day: &NaiveDate| by_day.get(&(*figure, *day)).copied().unwrap_or_default();
-        let values: Vec<i64> = days.iter().map(amount).collect();
-        let current = values.last().copied().unwrap_or_default();
+        let amount = |day: &NaiveDate| by_day.get(&(*figure, *day)).copied();
+        let told =
+            |amount: Option<i64>| amount.map_or_else(|| UNKNOWN.to_owned(), |amount| text(*figure, amount));
+        let values: Vec<Option<i64>> = days.iter().map(amount).collect();
+        let current = values.last().copied().flatten();
         Tile {
             label: figure.label(),
-            value: text(*figure, current),
+            value: told(current),
             href: list_of(*figure),
-            is_bad: figure.is_alarming() && current > 0,
+            is_bad: figure.is_alarming() && current.is_some_and(|current| current > 0),
             sparkline: Sparkline::of(&values),
-            days: days
-                .iter()
-                .map(|day| (day.format("%d.%m").to_string(), text(*figure, amount(day))))
-                .collect(),
+            days: days.iter().map(|day| (day.format("%d.%m").to_string(), told(amount(day)))).collect(),
         }
     };
-    Figure::ALL.iter().map(tile).collect()
+    let topic = |(title, figures): (&'static str, &[Figure])| {
+        let tiles = figures.iter().map(&tile).collect();
+        Topic { title, tiles }
+    };
+    TOPICS.into_iter().map(topic).collect()
 }
 
 fn text(figure: Figure, amount: i64) -> String {
@@ -133,8 +183,8 @@ const fn list_of(figure: Figure) -> &'static str {
         Figure::InstallsNew => "/installs",
         Figure::InstallsActive => "/installs?status=active",
         Figure::InstallsReconnect => "/installs?status=reconnect",
-        Figure::TrialsStarted => "/subscriptions",
-        Figure::Trials => "/subscriptions?state=trialing",
+        // The newest come first.
+        Figure::TrialsStarted | Figure::Trials => "/subscriptions?state=trialing",
         Figure::SubscriptionsActive => "/subscriptions?state=active",
         Figure::SubscriptionsInReview => "/subscriptions?review=yes",
         Figure::Conversions => "/invoices?state=paid&kind=start",
@@ -179,6 +229,7 @@ async fn money_sections(conn: &mut Conn) -> StoreResult<Vec<Section>> {
     let payments = PaymentFilter { state: Some(AttemptState::Review), ..PaymentFilter::default() };
     let lapsed = SubscriptionFilter { needs_person: true, ..SubscriptionFilter::default() };
     let receipts = ReceiptFilter { state: Some(ReceiptState::Unclear), ..ReceiptFilter::default() };
+    let refused = ReceiptFilter { is_refused: true, ..ReceiptFilter::default() };
     let (path, empty) = ("/purchases?state=review", "Проверять нечего.");
     let reviews = section::<Purchases>(conn, "Покупки на проверке", &reviews, path, empty).await?;
     let (path, empty) = ("/payments?state=review", "Проверять нечего.");
@@ -187,10 +238,12 @@ async fn money_sections(conn: &mut Conn) -> StoreResult<Vec<Section>> {
     let lapsed = section::<Subscriptions>(conn, "Подписки ждут решения", &lapsed, path, empty).await?;
     let (path, empty) = ("/receipts?state=unclear", "Все чеки ушли.");
     let receipts = section::<Receipts>(conn, "Чеки без ответа банка", &receipts, path, empty).await?;
+    let (path, empty) = ("/receipts?refused=yes", "Банк не отказывал.");
+    let refused = section::<Receipts>(conn, "Чеки, в которых банк отказал", &refused, path, empty).await?;
     let (filter, path, empty) = (DiscrepancyFilter::default(), "/discrepancies", "Расхождений нет.");
     let found = section::<Discrepancies>(conn, "Расхождения с банком", &filter, path, empty).await?;
     let waiting = transfers::queue_section(conn, ROWS_SHOWN).await?.more("/transfers");
-    Ok(vec![reviews, payments, waiting, lapsed, receipts, found])
+    Ok(vec![reviews, payments, waiting, lapsed, receipts, refused, found])
 }
 
 async fn work_sections(conn: &mut Conn) -> StoreResult<Vec<Section>> {
@@ -236,12 +289,30 @@ mod tests {
     #[test]
     fn every_figure_has_a_tile_with_its_days() {
         let today = NaiveDate::from_ymd_opt(2026, 11, 30).unwrap();
-        let stored = [DailyFigure { figure: Figure::Revenue, day: today, amount: 150_000 }];
-        let shown = tiles(&stored, today - Days::new(FIGURE_DAYS - 1), today);
-        assert_eq!(shown.len(), Figure::ALL.len());
-        let revenue = shown.iter().find(|tile| tile.label == Figure::Revenue.label()).unwrap();
+        let of_day = |figure, day, amount| DailyFigure { figure, day: today - Days::new(day), amount };
+        let stored = [
+            of_day(Figure::Revenue, 0, 150_000),
+            of_day(Figure::Revenue, 1, 0),
+            of_day(Figure::JobsDead, 1, 7),
+        ];
+        let shown: Vec<Tile> = topics(&stored, today - Days::new(FIGURE_DAYS - 1), today)
+            .into_iter()
+            .flat_map(|topic| topic.tiles)
+            .collect();
+        let mut labels: Vec<&str> = shown.iter().map(|tile| tile.label).collect();
+        labels.sort_unstable();
+        let mut all: Vec<&str> = Figure::ALL.iter().map(|figure| figure.label()).collect();
+        all.sort_unstable();
+        assert_eq!(labels, all, "each figure is in one topic");
+        let tile = |figure: Figure| shown.iter().find(|tile| tile.label == figure.label()).unwrap();
+        let revenue = tile(Figure::Revenue);
         assert_eq!((revenue.value.replace('\u{a0}', " "), revenue.days.len()), ("1 500 ₽".to_owned(), 30));
         assert!(!revenue.is_bad && revenue.sparkline.is_some());
+        let days: Vec<String> =
+            revenue.days.iter().rev().map(|(_, amount)| amount.replace('\u{a0}', " ")).collect();
+        assert_eq!(days[..3], ["1 500 ₽", "0 ₽", UNKNOWN], "nobody computed the days before");
+        let dead = tile(Figure::JobsDead);
+        assert_eq!((dead.value.as_str(), dead.is_bad), (UNKNOWN, false), "nobody computed that of today");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Pages of the panel, one folder or file per section.
 
+mod account_state;
 pub(crate) mod accounts;
 mod act_as;
 mod approvals;
@@ -77,6 +78,7 @@ fn sellers() -> Vec<Route> {
         Route::post("/widgets/:id/client-secret", widgets::change_client_secret),
         Route::post("/widgets/:id/rotate-token", widgets::rotate_token),
         Route::post("/widgets/:id/rotate-event-secret", widgets::rotate_event_secret),
+        Route::post("/widgets/:id/revoke-former", widgets::revoke_former),
         Route::post("/widgets/:id/events", widgets::update_events),
         Route::post("/widgets/:id/schema", widgets::update_schema),
         Route::post("/widgets/:id/test-event", widgets::send_test),
@@ -117,6 +119,7 @@ fn customers() -> Vec<Route> {
         Route::post("/installs/:id/restore-settings", installs::restore_settings),
         Route::get("/calls", lists::show::<calls::Calls, Support>),
         Route::get("/calls/:id", calls::show),
+        Route::post("/calls/:id/replay", calls::replay),
         Route::post("/calls/:id/listen", call_audio::request),
         Route::get("/calls/:id/audio", call_audio::show),
         Route::get("/calls/:id/audio/file", call_audio::stream),
@@ -150,6 +153,7 @@ fn subscriptions_routes() -> Vec<Route> {
         Route::post("/subscriptions/:id/renew", subscriptions::renew),
         Route::post("/subscriptions/:id/bonus", subscriptions::grant_bonus),
         Route::post("/subscriptions/:id/cancel", subscriptions::cancel),
+        Route::post("/subscriptions/:id/end-refunded", subscriptions::end_refunded),
         Route::post("/subscriptions/:id/restore", subscriptions::restore),
         Route::post("/subscriptions/:id/reinstate", subscriptions::reinstate),
         Route::post("/subscriptions/:id/end-review", subscriptions::end_review),
@@ -171,6 +175,7 @@ fn billing() -> Vec<Route> {
         Route::post("/invoices/:id/void", invoices::void),
         Route::post("/invoices/:id/clear-lock", invoices::clear_lock),
         Route::post("/invoices/:id/refund", invoices::refund),
+        Route::post("/invoices/:id/receipt", invoices::decide_receipt),
         Route::get("/payments", lists::show::<payments::Payments, Support>),
         Route::get("/payments/:id", payments::show),
         Route::post("/payments/:id/refresh", payments::refresh),

@@ -109,11 +109,13 @@ pub(crate) async fn show(visit: Visit<Owner>) -> Result<Response, Fault> {
                 .text("Отключённый оператор не может войти, его сеансы завершаются.")
                 .field(role_field().value(operator.role.code()))
                 .fields(right_fields(&operator.rights))
-                .field(
-                    Field::check("disabled", "Отключён").value(operator.disabled_at.map_or("", |_| "yes")),
-                ),
+                .field(Field::check("disabled", "Отключён").value(operator.disabled_at.map_or("", |_| "yes")))
+                .field(Field::hidden("seen", seen_access(&operator))),
             Form::act(format!("/operators/{id}/reset"), "Новый пароль и второй фактор", "Сбросить")
-                .text("Для оператора, который потерял второй фактор. Сеансы завершаются.")
+                .text(
+                    "Для оператора, который потерял второй фактор. Сеансы завершаются. Отключённый останется \
+                     отключённым.",
+                )
                 .danger(),
         ]);
     }
@@ -180,14 +182,29 @@ async fn lock_other(visit: &Visit<Owner>, conn: &mut flysk_store::Conn) -> Resul
     operators::lock(conn, id).await?.ok_or(Fault::NotFound)
 }
 
+/// What a form of an operator's access was filled in from.
+fn seen_access(operator: &OperatorRow) -> String {
+    let rights = OperatorRight::ALL.iter().copied().filter(|right| operator.rights.has(*right));
+    let rights: Vec<&str> = rights.map(OperatorRight::code).collect();
+    let disabled_at = operator.disabled_at.map_or(0, |at| at.timestamp_micros());
+    format!("{}/{}/{disabled_at}", operator.role.code(), rights.join(","))
+}
+
 /// `POST /operators/:id/access`.
 pub(crate) async fn change_access(visit: Visit<Owner>) -> Result<Response, Fault> {
     let form = &visit.request.form;
     let role: OperatorRole = form.parsed("role", "Роль")?.ok_or_else(|| Fault::refused("Выберите роль."))?;
     let (is_disabled, reason, rights) = (form.is_set("disabled"), visit.reason()?, granted(form));
+    let seen = form.get("seen");
     let change = || async {
         let mut act = visit.begin().await?;
         let before = lock_other(&visit, &mut act).await?;
+        // Otherwise a form that was opened before another owner disabled the operator would enable it.
+        if seen != Some(seen_access(&before).as_str()) {
+            return Err(Fault::conflict(
+                "Оператора изменили, пока форма была открыта. Откройте его страницу заново.",
+            ));
+        }
         let now = act.now();
         let disabled_at = is_disabled.then(|| before.disabled_at.unwrap_or(now));
         operators::write_access(&mut act, before.id, (role, &rights), disabled_at, now).await?;
@@ -229,8 +246,11 @@ pub(crate) async fn reset(visit: Visit<Owner>) -> Result<Response, Fault> {
             action: "operator.reset",
             subject: ("operator", operator.id.to_string()),
             reason,
-            before: Value::Null,
-            after: Value::Null,
+            before: json!({
+                "second_factor": operator.totp_confirmed_at.is_some(),
+                "disabled": operator.disabled_at.is_some(),
+            }),
+            after: json!({ "second_factor": false, "disabled": operator.disabled_at.is_some() }),
         })
         .await?;
         Ok::<_, Fault>(operator.login)

@@ -1,14 +1,15 @@
 //! Packages of Flycoins on offer.
 
-use flysk_domain::id::PackageId;
+use flysk_domain::id::{PackageId, WidgetId};
 use flysk_domain::money::{Kopecks, MicroCoins};
 use flysk_domain::platform::purchases::{InvalidPackage, PackageCode, PackageTerms};
 use flysk_store::platform::purchases::{self, Package};
 use flysk_store::platform::widgets::{self, Widget};
-use flysk_store::repeat_contended;
+use flysk_store::{StoreError, repeat_contended};
 use poem::Response;
 use serde_json::{Value, json};
 
+use crate::http::seen::{SEEN_FIELD, has_changed, seen_versions};
 use crate::http::{Billing, Fault, Pairs, Record, Support, Visit};
 use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, Tone};
 
@@ -21,8 +22,10 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let mut conn = visit.deps.read().await?;
     let all = widgets::list(&mut conn).await?;
     let mut page = DetailPage::new(visit.layout("Пакеты Flycoins"));
+    let mut seen = Vec::new();
     for widget in &all {
         let packages = purchases::list_all_packages(&mut conn, widget.id).await?;
+        seen.extend(on_offer(&packages));
         page.sections.push(Section::new(
             format!("{} ({})", widget.name, widget.code),
             Table::new(&HEAD, packages.iter().map(row).collect()),
@@ -30,9 +33,63 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         ));
     }
     if visit.who.may::<Billing>() {
-        page.acts = vec![offer_form(&all), retire_form(&all)];
+        let forms = [
+            offer_form_at("/packages/offer", widget_field(&all)),
+            retire_form_at("/packages/retire", widget_field(&all)),
+        ];
+        page.acts = forms.into_iter().map(|form| form.field(seen_field(&seen))).collect();
     }
     visit.page(&page)
+}
+
+/// Name and version of each package on offer.
+pub(crate) fn on_offer(packages: &[Package]) -> impl Iterator<Item = (String, u32)> {
+    packages
+        .iter()
+        .filter(|package| package.active)
+        .map(|package| (name_of(package.widget_id, &package.code), package.version))
+}
+
+fn name_of(widget: WidgetId, code: &PackageCode) -> String {
+    format!("{widget}/{code}")
+}
+
+/// The packages on offer that the page showed.
+pub(crate) fn seen_field(shown: &[(String, u32)]) -> Field {
+    Field::hidden(SEEN_FIELD, seen_versions(shown.iter().cloned()))
+}
+
+/// The version on offer of the package with this code, unless it is another one than the form knew.
+pub(crate) fn check_seen(
+    form: &Pairs,
+    widget: WidgetId,
+    code: &PackageCode,
+    all: &[Package],
+) -> Result<Option<Package>, Fault> {
+    let offered = all.iter().find(|package| package.active && package.code == *code);
+    let version = offered.map(|package| package.version.to_string());
+    if has_changed(form, &name_of(widget, code), version.as_deref()) {
+        return Err(changed_meanwhile());
+    }
+    Ok(offered.cloned())
+}
+
+fn changed_meanwhile() -> Fault {
+    Fault::conflict("Этот пакет тем временем изменил кто-то другой. Откройте страницу пакетов заново.")
+}
+
+/// Two people changed the package at once: the second one is told so.
+pub(crate) fn not_set(error: StoreError) -> Fault {
+    match error {
+        StoreError::Duplicate { .. } => changed_meanwhile(),
+        error => error.into(),
+    }
+}
+
+/// Refuses a version that follows one which was not among `all`: somebody else offered it since they were read.
+pub(crate) fn check_follows(set: &Package, all: &[Package]) -> Result<(), Fault> {
+    let known = all.iter().filter(|package| package.code == set.code).map(|package| package.version).max();
+    if set.version == known.unwrap_or_default() + 1 { Ok(()) } else { Err(changed_meanwhile()) }
 }
 
 /// A row of a table of versions.
@@ -61,10 +118,6 @@ pub(super) fn widget_field(all: &[Widget]) -> Field {
     Field::choice("widget", "Виджет", all.iter().map(|widget| (&widget.code, &widget.name))).required()
 }
 
-fn offer_form(all: &[Widget]) -> Form {
-    offer_form_at("/packages/offer", widget_field(all))
-}
-
 /// The form that offers a package of the widget that a field names.
 pub(crate) fn offer_form_at(action: &'static str, widget: Field) -> Form {
     Form::act(action, "Выставить или изменить пакет", "Сохранить")
@@ -76,10 +129,6 @@ pub(crate) fn offer_form_at(action: &'static str, widget: Field) -> Form {
         .field(Field::text("coins", "Flycoins").hint("Пусто: по одному за рубль"))
         .field(Field::text("bonus", "Бонус, Flycoins"))
         .field(Field::number("bonus_days", "Срок бонуса, дней").hint("Пусто: не сгорает"))
-}
-
-fn retire_form(all: &[Widget]) -> Form {
-    retire_form_at("/packages/retire", widget_field(all))
 }
 
 /// The form that takes a package of the widget that a field names off sale.
@@ -111,12 +160,14 @@ pub(crate) async fn offer(visit: Visit<Billing>) -> Result<Response, Fault> {
         let mut act = visit.begin().await?;
         let widget = widget_of(&visit, &mut act).await?;
         let now = act.now();
-        let offered = purchases::list_packages_on_offer(&mut act, widget.id).await?;
-        let before = offered.into_iter().find(|package| package.code == code);
-        let set = purchases::set_package(&mut act, id, widget.id, &code, &terms, now).await?;
+        let all = purchases::list_all_packages(&mut act, widget.id).await?;
+        let before = check_seen(form, widget.id, &code, &all)?;
+        let set = purchases::set_package(&mut act, id, widget.id, &code, &terms, now).await;
+        let set = set.map_err(not_set)?;
         if set.id != id {
             return Err(Fault::refused("Пакет с такими условиями уже продаётся."));
         }
+        check_follows(&set, &all)?;
         act.commit(Record {
             action: "package.offer",
             subject: ("package", set.id.to_string()),
@@ -186,7 +237,7 @@ pub(crate) async fn retire(visit: Visit<Billing>) -> Result<Response, Fault> {
         let mut act = visit.begin().await?;
         let widget = widget_of(&visit, &mut act).await?;
         let offered = purchases::list_packages_on_offer(&mut act, widget.id).await?;
-        let before = offered.into_iter().find(|package| package.code == code);
+        let before = check_seen(&visit.request.form, widget.id, &code, &offered)?;
         let before = before.ok_or_else(|| Fault::conflict("Этот пакет сейчас не продаётся."))?;
         if !purchases::retire_package(&mut act, widget.id, &code).await? {
             return Err(Fault::conflict("Этот пакет сейчас не продаётся."));

@@ -1,5 +1,7 @@
 //! Prices of services in Flycoins.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::ledger::Service;
@@ -7,10 +9,11 @@ use flysk_domain::platform::ledger::price::Tariff;
 use flysk_domain::platform::subscriptions::day_start;
 use flysk_services::prices::{SetPriceError, set_price};
 use flysk_store::platform::ledger::{self, PriceVersion};
-use flysk_store::repeat_contended;
+use flysk_store::{StoreError, repeat_contended};
 use poem::Response;
 use serde_json::{Value, json};
 
+use crate::http::seen::{SEEN_FIELD, has_changed, seen_versions};
 use crate::http::{Billing, Fault, Pairs, Record, Support, Visit};
 use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, Tone, format};
 
@@ -23,9 +26,33 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     if visit.who.may::<Billing>() {
         let service =
             Field::text("service", "Услуга").required().hint("Код виджета и услуга: flysense.recognition");
-        page.acts = vec![form_at("/prices/set", vec![service])];
+        page.acts = vec![form_at("/prices/set", vec![service]).field(seen_field(&versions))];
     }
     visit.page(&page)
+}
+
+/// The latest version of each service that the page showed.
+pub(crate) fn seen_field(versions: &[PriceVersion]) -> Field {
+    let mut latest = BTreeMap::new();
+    for PriceVersion { rule, .. } in versions {
+        let version = latest.entry(rule.service.as_str()).or_insert(rule.version);
+        *version = rule.version.max(*version);
+    }
+    Field::hidden(SEEN_FIELD, seen_versions(latest))
+}
+
+/// Refuses a price of a service that has another latest version than the form knew.
+pub(crate) fn check_seen(form: &Pairs, service: &Service, versions: &[PriceVersion]) -> Result<(), Fault> {
+    let of_service = versions.iter().filter(|version| version.rule.service == *service);
+    let latest = of_service.map(|version| version.rule.version).max().map(|version| version.to_string());
+    if has_changed(form, service.as_str(), latest.as_deref()) {
+        return Err(changed_meanwhile());
+    }
+    Ok(())
+}
+
+fn changed_meanwhile() -> Fault {
+    Fault::conflict("Цену этой услуги тем временем изменил кто-то другой. Откройте страницу цен заново.")
 }
 
 /// All versions, the one in force marked. They are sorted by service and start.
@@ -70,7 +97,8 @@ fn row(version: &PriceVersion, next: Option<&PriceVersion>, now: DateTime<Utc>) 
     ])
 }
 
-fn tariff_text(tariff: Tariff) -> String {
+/// A tariff in words.
+pub(super) fn tariff_text(tariff: Tariff) -> String {
     match tariff {
         Tariff::PerMinute { rate, at_least_s: 0 } => format!("{} за минуту", format::coins(rate)),
         Tariff::PerMinute { rate, at_least_s } => {
@@ -92,6 +120,7 @@ pub(crate) async fn set(visit: Visit<Billing>) -> Result<Response, Fault> {
         let mut act = visit.begin().await?;
         let now = act.now();
         let versions = ledger::list_price_versions(&mut act).await?;
+        check_seen(form, &service, &versions)?;
         let before =
             versions.iter().rfind(|version| version.rule.service == service && version.valid_from <= now);
         let before = before.map_or(Value::Null, |version| json!(version.rule));
@@ -145,6 +174,8 @@ pub(crate) fn to_fault(error: SetPriceError) -> Fault {
             Fault::refused("Услуга: код виджета, точка и название, например flysense.recognition.")
         }
         SetPriceError::UnknownWidget(code) => Fault::refused(format!("Виджета «{code}» нет.")),
+        // Two people set the price at once: the second one is told so.
+        SetPriceError::Store(StoreError::Duplicate { .. }) => changed_meanwhile(),
         SetPriceError::Store(error) => error.into(),
     }
 }

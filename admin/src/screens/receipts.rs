@@ -9,7 +9,7 @@ use flysk_store::{Conn, StoreResult};
 
 use crate::http::{Fault, Pairs};
 use crate::lists::{Keyset, List};
-use crate::view::{Cell, Field, Labeled, Row};
+use crate::view::{Cell, Field, Labeled, Row, Tone};
 
 /// States for a filter.
 const STATES: [ReceiptState; 5] = [
@@ -37,6 +37,7 @@ impl List for Receipts {
         Ok(ReceiptFilter {
             state: query.parsed("state", "Состояние")?,
             invoice_id: query.parsed("invoice", "Счёт")?,
+            is_refused: query.is_set("refused"),
         })
     }
 
@@ -46,6 +47,7 @@ impl List for Receipts {
             Field::filter("state", "Состояние", STATES.map(|state| (state.as_str(), state.label())))
                 .value(value("state")),
             Field::text("invoice", "Счёт").value(value("invoice")).hint("inv_…"),
+            Field::check("refused", "Банк отказал").value(value("refused")),
         ]
     }
 
@@ -71,8 +73,12 @@ impl List for Receipts {
                 Cell::link(href, &receipt.title),
                 Cell::link(format!("/payments/{}", receipt.payment_row_id), receipt.payment_row_id),
                 Cell::roubles(receipt.amount()),
-                Cell::time(receipt.due_at),
-                receipt.state.cell(),
+                Cell::time(receipt.send_at()),
+                if receipt.is_refused() {
+                    Cell::state("банк отказал, уйдёт снова", Tone::Bad)
+                } else {
+                    receipt.state.cell()
+                },
                 Cell::maybe(receipt.error_code.clone()),
                 Cell::time(receipt.updated_at),
             ],

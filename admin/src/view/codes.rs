@@ -78,7 +78,7 @@ pub(crate) fn transfer_end(code: &str) -> &str {
 }
 
 /// Names of actions on a subscription, by code.
-pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 36] = [
+pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 40] = [
     ("activated", "первый период оплачен"),
     ("bonus_granted", "начислены бонусные дни"),
     ("cancel_requested", "отмена в конце периода"),
@@ -100,7 +100,11 @@ pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 36] = [
     ("payment_returned", "деньги возвращаются"),
     ("payment_to_balance", "перевод на балансе фирмы"),
     ("period_began", "начался оплаченный период"),
+    ("prepaid_restored", "оплаченный следующий период возвращён: банк отказал в возврате денег"),
+    ("prepaid_withdrawn", "оплаченный следующий период отменён: деньги возвращаются"),
     ("price_announced", "объявлена новая цена"),
+    ("receipt_registered", "закрывающий чек найден в кассе"),
+    ("receipt_sent_again", "закрывающий чек отправлен снова"),
     ("reinstated", "восстановлена оператором"),
     ("renewal_forced", "продление оператором"),
     ("renewal_opened", "счёт за следующий период"),

@@ -121,6 +121,23 @@ impl Field {
         self
     }
 
+    /// Label and value in words, if it has a value that is shown.
+    pub(crate) fn set_text(&self) -> Option<String> {
+        if self.value.is_empty() {
+            return None;
+        }
+        let value = match &self.kind {
+            FieldKind::Hidden | FieldKind::Password => return None,
+            FieldKind::Check => "да",
+            FieldKind::Choice(choices) => {
+                let chosen = choices.iter().find(|(value, _)| self.is_chosen(value));
+                chosen.map_or(self.value.as_str(), |(_, label)| label.as_str())
+            }
+            FieldKind::Text | FieldKind::Number | FieldKind::Date | FieldKind::Lines => self.value.as_str(),
+        };
+        Some(format!("{}: {value}", self.label))
+    }
+
     /// Whether the check box is set.
     pub(crate) fn is_checked(&self) -> bool {
         !self.value.is_empty()
@@ -223,5 +240,21 @@ impl Form {
     /// Name of the act: the end of its path.
     pub(crate) fn name(&self) -> &str {
         self.action.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_told_in_words() {
+        let told = |field: Field, value: &str| field.value(value).set_text();
+        let state = || Field::filter("state", "Состояние", [("dead", "остановлено")]);
+        assert_eq!(told(state(), "dead").as_deref(), Some("Состояние: остановлено"));
+        assert_eq!(told(state(), ""), None);
+        assert_eq!(told(Field::check("review", "Ждут решения"), "yes").as_deref(), Some("Ждут решения: да"));
+        assert_eq!(told(Field::text("account", "Аккаунт"), "7").as_deref(), Some("Аккаунт: 7"));
+        assert_eq!(told(Field::password("password", "Пароль"), "secret"), None);
     }
 }

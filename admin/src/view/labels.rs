@@ -195,7 +195,7 @@ impl Labeled for SubscriptionState {
 }
 
 /// Acts of operators in the audit log, by code.
-pub(crate) const ACTIONS: [(&str, &str); 99] = [
+pub(crate) const ACTIONS: [(&str, &str); 103] = [
     ("account.erase", "стирание данных аккаунта"),
     ("account.erased", "данные аккаунта стёрты"),
     ("approval.decline", "отклонение заявки"),
@@ -206,6 +206,7 @@ pub(crate) const ACTIONS: [(&str, &str); 99] = [
     ("bulk.stop", "конец массового действия"),
     ("bulk.undo", "отмена массового действия"),
     ("call.listen", "прослушивание звонка"),
+    ("call.replay", "новый прогон звонка"),
     ("card.unlink", "отвязка карты"),
     ("event.replay", "повторная доставка события"),
     ("export.download", "скачивание выгрузки"),
@@ -218,6 +219,7 @@ pub(crate) const ACTIONS: [(&str, &str); 99] = [
     ("install.switch_off", "выключение виджета"),
     ("install.switch_on", "включение виджета"),
     ("invoice.clear_lock", "снятие блокировки платежа"),
+    ("invoice.decide_receipt", "решение о закрывающем чеке"),
     ("invoice.mark_paid", "отметка счёта оплаченным"),
     ("invoice.refund", "возврат по счёту"),
     ("invoice.void", "аннулирование счёта"),
@@ -253,6 +255,7 @@ pub(crate) const ACTIONS: [(&str, &str); 99] = [
     ("subscription.bonus", "бонусные дни подписки"),
     ("subscription.cancel", "отмена подписки"),
     ("subscription.change", "изменение подписки"),
+    ("subscription.end_refunded", "конец подписки с возвращёнными деньгами"),
     ("subscription.end_review", "конец разбора подписки"),
     ("subscription.free_seat", "освобождение места"),
     ("subscription.quote", "расчёт цены изменения"),
@@ -290,6 +293,7 @@ pub(crate) const ACTIONS: [(&str, &str); 99] = [
     ("widget.change_client_secret", "замена ключа интеграции"),
     ("widget.change_schema", "изменение схемы настроек"),
     ("widget.register", "регистрация виджета"),
+    ("widget.revoke_former", "отзыв прежних токенов или секретов"),
     ("widget.rotate_event_secret", "новый секрет событий"),
     ("widget.rotate_project_token", "новый проектный токен"),
     ("widget.test_event", "проверочное событие"),

@@ -49,6 +49,12 @@ macro_rules! ulid_id {
             pub fn first_at(time: DateTime<Utc>) -> Self {
                 Self(Ulid::from_parts(u64::try_from(time.timestamp_millis()).unwrap_or_default(), 0))
             }
+
+            /// The time in the id, whole milliseconds.
+            pub fn time(self) -> DateTime<Utc> {
+                let ms = i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX);
+                DateTime::from_timestamp_millis(ms).unwrap_or(DateTime::<Utc>::MAX_UTC)
+            }
         }
 
         impl fmt::Display for $name {
@@ -334,6 +340,14 @@ mod tests {
         assert_eq!(id.to_string().parse::<InstallId>(), Ok(id));
         assert!(id.to_string().parse::<JobId>().is_err());
         assert_eq!(serde_json::to_string(&id).unwrap(), format!("\"{id}\""));
+    }
+
+    #[test]
+    fn the_time_of_an_id_is_that_of_its_creation_in_whole_milliseconds() {
+        let time = DateTime::from_timestamp_millis(1_796_000_000_123).expect("a time");
+        let id = JobId::generate(&crate::ManualClock::at(time + chrono::TimeDelta::microseconds(456)));
+        assert_eq!((id.time(), JobId::first_at(id.time()).time()), (time, time));
+        assert!(JobId::first_at(time) <= id);
     }
 
     #[test]

@@ -127,7 +127,7 @@ pub(crate) async fn emit_locked(
         events::insert(unit, &row).await?;
         if addressed {
             let delay = if is_first_in_line { TimeDelta::zero() } else { recheck_delay() };
-            unit.enqueue_at(&DeliverEvent { event_id: row.id }, unit.now() + delay).await?;
+            unit.enqueue_at(&DeliverEvent::new(widget.id, row.id), unit.now() + delay).await?;
             is_first_in_line = false;
         }
         ids.push(row.id);
@@ -153,7 +153,7 @@ pub async fn end_undelivered(unit: &mut UnitOfWork, event: &Event, state: EventS
 /// The database fails.
 pub async fn deliver_next(unit: &mut UnitOfWork, event: &Event) -> StoreResult<()> {
     match events::next_waiting(unit, event.install_id, event.sequence).await? {
-        Some(event_id) => unit.enqueue_or_expedite(&DeliverEvent { event_id }).await,
+        Some(next) => unit.enqueue_or_expedite(&DeliverEvent::new(event.widget_id, next)).await,
         None => Ok(()),
     }
 }
@@ -167,10 +167,10 @@ pub async fn deliver_next(unit: &mut UnitOfWork, event: &Event) -> StoreResult<(
 pub async fn deliver_again(unit: &mut UnitOfWork, event: &Event) -> StoreResult<()> {
     events::start_again(unit, event.id).await?;
     let first = events::next_waiting(unit, event.install_id, 0).await?.unwrap_or(event.id);
-    unit.enqueue_or_expedite(&DeliverEvent { event_id: first }).await?;
+    unit.enqueue_or_expedite(&DeliverEvent::new(event.widget_id, first)).await?;
     if first != event.id {
         let at = unit.now() + recheck_delay();
-        unit.enqueue_at(&DeliverEvent { event_id: event.id }, at).await?;
+        unit.enqueue_at(&DeliverEvent::new(event.widget_id, event.id), at).await?;
     }
     Ok(())
 }

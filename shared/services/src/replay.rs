@@ -1,11 +1,11 @@
-//! Replaying a dead or cancelled job.
+//! Replaying a dead or cancelled job, and restarting a failed call.
 
 use flysk_domain::flysense::state::TranscriptionState;
 use flysk_domain::id::{AccountId, EventId, JobId, TranscriptionId};
-use flysk_store::StoreError;
-use flysk_store::flysense::transcriptions;
+use flysk_store::flysense::transcriptions::{self, Transcription};
 use flysk_store::jobs::{self, JobRow, JobState};
 use flysk_store::platform::events::{self, EventState};
+use flysk_store::{StoreError, StoreResult};
 use serde::Deserialize;
 
 use flysk_jobs::flysense::calls::{
@@ -66,6 +66,9 @@ pub enum ReplayError {
     /// The call was deleted.
     #[error("the call of the job was deleted")]
     CallGone,
+    /// The call has not failed, so there is nothing to restart.
+    #[error("the call {0} is `{1}`: only failed calls can be restarted")]
+    CallNotFailed(TranscriptionId, TranscriptionState),
     /// A summary cannot be added to an ended call.
     #[error(
         "the call {0} has ended without a summary, which cannot be added any more; its transcript is complete"
@@ -96,6 +99,9 @@ impl ReplayError {
                 format!("Звонок {call} уже в состоянии «{}»: заданию нечего делать.", state.label())
             }
             Self::CallGone => "Звонок этого задания удалён.".to_owned(),
+            Self::CallNotFailed(_, state) => {
+                format!("Начать заново можно только неудавшийся звонок. Этот: «{}».", state.label())
+            }
             Self::SummaryTooLate(call) => {
                 format!("Звонок {call} завершён без итога, добавить его уже нельзя.")
             }
@@ -163,11 +169,40 @@ async fn replay_call(unit: &mut UnitOfWork, job: &JobRow) -> Result<Option<Repla
             correlation: call.correlation_id,
         });
     }
-    let (now, trace, run) = (unit.now(), unit.trace().clone(), call.run + 1);
-    transcriptions::restart(unit, call.id, call.state, &trace, now).await?;
-    unit.enqueue_or_expedite(&FetchRecording { transcription_id, account_id }).await?;
+    let run = start_again(unit, &call).await?;
+    let now = unit.now();
     jobs::replace(unit, job.id, &format!("replayed: run {run} of the call replaces it"), now).await?;
     Ok(Some(ReplayOutcome::CallRestarted { transcription_id, run }))
+}
+
+/// Restarts a failed call in `unit` and returns the number of the new run; the caller commits.
+///
+/// Most failed calls have no dead job that could be replayed: a stage that finds that its call cannot go on, for example because
+/// the account is disconnected, fails the call and counts as done.
+///
+/// # Errors
+///
+/// [`ReplayError::CallGone`], [`ReplayError::CallNotFailed`], or the database fails.
+pub async fn restart_call(
+    unit: &mut UnitOfWork,
+    account_id: AccountId,
+    id: TranscriptionId,
+) -> Result<u32, ReplayError> {
+    let call = transcriptions::lock(unit, account_id, id).await?.ok_or(ReplayError::CallGone)?;
+    if call.state != TranscriptionState::Failed {
+        return Err(ReplayError::CallNotFailed(call.id, call.state));
+    }
+    Ok(start_again(unit, &call).await?)
+}
+
+/// Requests a locked call that failed again, under the trace of `unit`; returns the number of the new run. Its failure released
+/// the hold of the former run, and the new run has a hold and a price of its own.
+async fn start_again(unit: &mut UnitOfWork, call: &Transcription) -> StoreResult<u32> {
+    let (now, trace) = (unit.now(), unit.trace().clone());
+    transcriptions::restart(unit, call.id, call.state, &trace, now).await?;
+    let fetch = FetchRecording { transcription_id: call.id, account_id: call.account_id };
+    unit.enqueue_or_expedite(&fetch).await?;
+    Ok(call.run + 1)
 }
 
 /// Resets the event, which ended together with its job; otherwise the job would have nothing to do.

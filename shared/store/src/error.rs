@@ -101,6 +101,15 @@ impl StoreError {
         db.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().is_some_and(|db| db.number() == 1205)
     }
 
+    /// Whether a read was ended by the time limit of its session: 1969 on `MariaDB`, 3024 on `MySQL`. The connection remains
+    /// usable.
+    pub fn is_statement_timeout(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        let Some(db) = error.as_database_error() else { return false };
+        db.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+            .is_some_and(|db| matches!(db.number(), 1969 | 3024))
+    }
+
     /// Whether a transaction lost a race and may be repeated at once. After a wait for a lock that reached the session's limit it
     /// is not: another wait may be as long, and others may wait behind it.
     pub fn is_lost_race(&self) -> bool {

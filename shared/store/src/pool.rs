@@ -87,6 +87,10 @@ async fn ensure_listening(options: &MySqlConnectOptions, time_limit: Duration) -
 /// Time limit of a statement on connections of [`connect_for_reading`].
 pub const READ_TIME_LIMIT: Duration = Duration::from_secs(5);
 
+/// Sets [`READ_TIME_LIMIT`], in seconds on MariaDB and in milliseconds on MySQL. Each server reads one of the comments.
+const SET_READ_TIME_LIMIT: &str =
+    "SET SESSION /*M! max_statement_time = 5 */ /*!80000 max_execution_time = 5000 */";
+
 /// [`connect_within`] for reads whose statements end after [`READ_TIME_LIMIT`], so that a slow list cannot occupy the server.
 pub async fn connect_for_reading(
     url: &str,
@@ -101,16 +105,10 @@ pub fn configure_pool_for_reading(pool: MySqlPoolOptions) -> MySqlPoolOptions {
     configure_pool(pool).after_connect(|conn, _| {
         Box::pin(async move {
             set_up_session(conn).await?;
-            sqlx::raw_sql(sqlx::AssertSqlSafe(set_read_time_limit())).execute(conn).await?;
+            sqlx::raw_sql(SET_READ_TIME_LIMIT).execute(conn).await?;
             Ok(())
         })
     })
-}
-
-/// Sets the limit in seconds on MariaDB and in milliseconds on MySQL. Each server reads one of the comments.
-fn set_read_time_limit() -> String {
-    let (seconds, ms) = (READ_TIME_LIMIT.as_secs(), READ_TIME_LIMIT.as_millis());
-    format!("SET SESSION /*M! max_statement_time = {seconds} */ /*!80000 max_execution_time = {ms} */")
 }
 
 /// Session settings and connection checks of all pools.
@@ -210,6 +208,21 @@ async fn responds(asked: impl Future<Output = sqlx::Result<()>>) -> bool {
         Err(_elapsed) => {
             tracing::debug!("closing a database connection that does not respond");
             false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_servers_get_the_time_limit_of_reads() {
+        let (seconds, ms) = (READ_TIME_LIMIT.as_secs(), READ_TIME_LIMIT.as_millis());
+        for part in
+            [format!("/*M! max_statement_time = {seconds} */"), format!("max_execution_time = {ms} */")]
+        {
+            assert!(SET_READ_TIME_LIMIT.contains(&part), "{part}");
         }
     }
 }

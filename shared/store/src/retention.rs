@@ -119,6 +119,7 @@ pub const TABLES: &[(&str, Growth)] = &[
     ("activation_notices", Growth::Pruned(BOT_MESSAGE_RETENTION, PRUNE_JOBS)),
     ("api_call_counts", Growth::Pruned(API_COUNT_RETENTION, PRUNE_JOBS)),
     ("api_call_errors", Growth::Pruned(API_ERROR_RETENTION, PRUNE_JOBS)),
+    ("audit_chain_head", Growth::Bounded),
     ("audit_log", Growth::Audit),
     ("bank_allocations", Growth::Money),
     ("bank_operation_ids", Growth::Money),

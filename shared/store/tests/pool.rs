@@ -10,6 +10,7 @@ use flysk_domain::id::{InstallId, LotId, TransactionId, WalletId, WidgetId};
 use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::ledger::{Command, Origin};
 use flysk_domain::{Clock as _, SystemClock};
+use flysk_store::StoreError;
 use flysk_store::platform::ledger::{self, CommandOutcome, LedgerCommand, WalletBatcher};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -50,6 +51,23 @@ async fn thousands_of_dropped_statements_lose_no_connection(
         let answer: i64 = sqlx::query_scalar("SELECT ? + 1").bind(41).fetch_one(&mut **conn).await.unwrap();
         assert_eq!(answer, 42, "the result of another statement");
     }
+}
+
+/// As pages of the panel read: see `configure_pool_for_reading`, whose limit is longer.
+#[sqlx::test(migrations = false)]
+async fn a_read_that_takes_too_long_is_told_from_other_failures(pool: MySqlPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let limit = "SET SESSION /*M! max_statement_time = 0.05 */ /*!80000 max_execution_time = 50 */";
+    sqlx::raw_sql(limit).execute(&mut *conn).await.unwrap();
+    let slow = "SELECT COUNT(*) FROM information_schema.collations a, information_schema.collations b,
+                    information_schema.collations c, information_schema.collations d
+                WHERE MD5(CONCAT(a.id, b.id, c.id, d.id)) = 'x'";
+    let error = sqlx::query(slow).execute(&mut *conn).await.unwrap_err();
+    assert!(StoreError::from(error).is_statement_timeout());
+    let answer: i64 = sqlx::query_scalar("SELECT ? + 1").bind(41).fetch_one(&mut *conn).await.unwrap();
+    assert_eq!(answer, 42, "the connection remains usable");
+    let error = sqlx::query("SELECT 1 FROM nowhere").execute(&mut *conn).await.unwrap_err();
+    assert!(!StoreError::from(error).is_statement_timeout());
 }
 
 /// Runs a statement in a transaction; it is rarely prepared already.

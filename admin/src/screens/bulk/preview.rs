@@ -8,6 +8,8 @@ use poem::Response;
 
 use crate::http::form::query_string;
 use crate::http::{Bulk, Fault, Pairs, Rank, Visit};
+use crate::lists::columns::HIDE_PARAMETER;
+use crate::lists::cursor::PLACE;
 use crate::lists::frozen::{FrozenList, freeze_pairs};
 use crate::lists::ticked::Ticked;
 use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, format};
@@ -64,7 +66,8 @@ pub(crate) fn links<R: Rank>(visit: &Visit<R>, list: &str, actions: &[BulkAction
     if !visit.who.may::<Bulk>() {
         return Vec::new();
     }
-    let query = visit.request.query.without(&["after", "before", "day", "order", "size", "hide"]);
+    let left_out = [PLACE.as_slice(), &["order", "size", HIDE_PARAMETER]].concat();
+    let query = visit.request.query.without(&left_out);
     let link = |action: &BulkAction| {
         let mut query = query.clone();
         // Rows in other states would be refused one by one.
@@ -122,6 +125,7 @@ pub(crate) async fn preview(visit: Visit<Bulk>) -> Result<Response, Fault> {
     page.facts = vec![
         ("Действие", Cell::text(title)),
         ("Список", Cell::link(back, selection.frozen.title())),
+        ("Фильтр", Cell::text(selection.frozen.selection())),
         ("Строк", Cell::number(count)),
         ("Созданные не позже", Cell::time(selection.at)),
     ];

@@ -56,6 +56,7 @@ pub(super) async fn hook(conn: &mut Conn, install: &Install, window: &Window) ->
                 _ => Cell::state("ждёт обработки", Tone::Busy),
             };
             Entry {
+                read_by: hook.id.time(),
                 state: Some(state),
                 cause: hook.correlation_id.as_deref().map(request_of),
                 ..plain(hook.received_at, Kind::Hook, "Вебхук amoCRM о примечании", hook.id.to_string())

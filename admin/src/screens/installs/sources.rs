@@ -82,7 +82,7 @@ pub(super) async fn read(
 }
 
 pub(super) fn plain(at: DateTime<Utc>, kind: Kind, what: &str, why: impl Into<String>) -> Entry {
-    Entry { at, kind, what: Cell::text(what), state: None, why: why.into(), cause: None }
+    Entry { at, read_by: at, kind, what: Cell::text(what), state: None, why: why.into(), cause: None }
 }
 
 /// A link to the jobs of a request. Callers choose their requests' ids, so the id is encoded.
@@ -126,6 +126,7 @@ async fn token(conn: &mut Conn, install: &Install, window: &Window) -> StoreResu
     let read = token_audit::list_before(conn, install.id, window.end(), window.limit).await?;
     let entries = read.into_iter().map(|row| Entry {
         at: row.read_at,
+        read_by: row.read_at,
         kind: Kind::Token,
         cause: Some(request_of(&row.correlation_id)),
         what: Cell::text(format!("Токен прочитан: {}", row.reader)),
@@ -149,6 +150,7 @@ async fn event(conn: &mut Conn, install: &Install, window: &Window) -> StoreResu
     let ids = events::ids(conn, &filter, &window.keyset(|at| EventId::first_at(at).to_string())).await?;
     let entries = events::rows(conn, &ids).await?.into_iter().map(|event| Entry {
         at: event.happened_at,
+        read_by: event.id.time(),
         kind: Kind::Event,
         cause: None,
         what: Cell::link(format!("/events/{}", event.id), labels::event(event.kind)),
@@ -170,6 +172,7 @@ async fn call(conn: &mut Conn, install: &Install, window: &Window) -> StoreResul
         let why = [call.failure_code.clone(), charged].into_iter().flatten().collect::<Vec<_>>().join(", ");
         Entry {
             at: call.created_at,
+            read_by: call.id.time(),
             kind: Kind::Call,
             cause: None,
             what: Cell::link(format!("/calls/{}", call.id), format!("Заметка {}", call.note_id)),
@@ -189,6 +192,7 @@ async fn coins(conn: &mut Conn, install: &Install, window: &Window) -> StoreResu
             .await?;
     let entries = latest.into_iter().map(|row| Entry {
         at: row.at,
+        read_by: row.at,
         kind: Kind::Coins,
         cause: row.reference.as_deref().and_then(object_of),
         what: Cell::link(format!("/wallets/{}", row.wallet_id), row.kind.label()),
@@ -205,6 +209,7 @@ async fn purchase(conn: &mut Conn, install: &Install, window: &Window) -> StoreR
         purchases::ids(conn, &filter, &window.keyset(|at| PurchaseId::first_at(at).to_string())).await?;
     let entries = purchases::rows(conn, &ids).await?.into_iter().map(|purchase| Entry {
         at: purchase.created_at,
+        read_by: purchase.id.time(),
         kind: Kind::Purchase,
         cause: None,
         what: Cell::link(format!("/purchases/{}", purchase.id), &purchase.title),
@@ -221,6 +226,7 @@ async fn subscription(conn: &mut Conn, install: &Install, window: &Window) -> St
     let done = subscriptions::list_actions_before(conn, row.id, window.end(), window.limit).await?;
     let entries = done.into_iter().map(|action| Entry {
         at: action.acted_at,
+        read_by: action.acted_at,
         kind: Kind::Subscription,
         cause: None,
         what: Cell::link(
@@ -239,6 +245,7 @@ async fn payment(conn: &mut Conn, install: &Install, window: &Window) -> StoreRe
     let ids = payments::ids(conn, &filter, &keyset).await?;
     let entries = payments::rows(conn, &ids).await?.into_iter().map(|payment| Entry {
         at: payment.created_at,
+        read_by: payment.id.time(),
         kind: Kind::Payment,
         cause: None,
         what: Cell::link(format!("/payments/{}", payment.id), &payment.title),
@@ -258,6 +265,7 @@ async fn transfer(conn: &mut Conn, install: &Install, window: &Window) -> StoreR
     let ids = transfer_invoices::ids(conn, &filter, &keyset).await?;
     let entries = transfer_invoices::rows(conn, &ids).await?.into_iter().map(|invoice| Entry {
         at: invoice.created_at,
+        read_by: invoice.id.time(),
         kind: Kind::Transfer,
         cause: None,
         what: Cell::link(
@@ -270,15 +278,33 @@ async fn transfer(conn: &mut Conn, install: &Install, window: &Window) -> StoreR
     Ok(entries.collect())
 }
 
+/// Acts on the install, and on what it has one of. Acts on its purchases, invoices, payments, calls, jobs and events would have to be
+/// looked for among all of these.
 async fn act(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
-    let filter = AuditFilter {
-        subject_kind: Some("install".to_owned()),
-        subject_id: Some(install.id.to_string()),
-        ..AuditFilter::default()
-    };
-    let ids = audit::ids(conn, &filter, &window.keyset(|at| AuditId::first_at(at).to_string())).await?;
+    let wallet = ledger::find_wallet_of_install(conn, install.id).await?;
+    let subscription = subscriptions::find_subscription_of_install(conn, install.id).await?;
+    let subjects = [
+        ("install", Some(install.id.to_string())),
+        ("wallet", wallet.map(|wallet| wallet.id.to_string())),
+        ("subscription", subscription.map(|row| row.id.to_string())),
+        ("account", Some(install.account_id.to_string())),
+    ];
+    let keyset = window.keyset(|at| AuditId::first_at(at).to_string());
+    let mut ids: Vec<String> = Vec::new();
+    for (kind, subject_id) in subjects {
+        if subject_id.is_none() {
+            continue;
+        }
+        let filter =
+            AuditFilter { subject_kind: Some(kind.to_owned()), subject_id, ..AuditFilter::default() };
+        ids.extend(audit::ids(conn, &filter, &keyset).await?);
+    }
+    ids.sort_unstable();
+    ids.reverse();
+    ids.truncate(usize::try_from(window.limit).unwrap_or(usize::MAX));
     let entries = audit::rows(conn, &ids).await?.into_iter().map(|row| Entry {
         at: row.happened_at,
+        read_by: row.id.time(),
         kind: Kind::Act,
         cause: Some(request_of(&row.correlation_id)),
         what: Cell::link(format!("/audit/{}", row.id), labels::action(&row.action)),
@@ -293,6 +319,7 @@ async fn job(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult
     let ids = jobs::ids(conn, &filter, &window.keyset(|at| JobId::first_at(at).to_string())).await?;
     let entries = jobs::rows(conn, &ids).await?.into_iter().map(|job| Entry {
         at: job.created_at,
+        read_by: job.id.time(),
         kind: Kind::Job,
         cause: None,
         what: Cell::link(format!("/jobs/{}", job.id), &job.kind),

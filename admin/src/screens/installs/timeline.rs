@@ -1,9 +1,12 @@
 //! Everything that happened to one install, in one ordered list.
 
+use std::cmp::Reverse;
+
 use askama::Template;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use flysk_domain::id::InstallId;
-use flysk_store::platform::installs;
+use flysk_store::platform::installs::{self, Install};
+use flysk_store::{Conn, StoreResult};
 use poem::Response;
 
 use super::sources::{self, Window};
@@ -11,8 +14,12 @@ use crate::http::respond::Layout;
 use crate::http::{Fault, Support, Visit};
 use crate::view::Cell;
 
-/// Entries per page.
+/// Entries per page; more where the last of them have the same millisecond.
 const ENTRIES_SHOWN: u32 = 100;
+/// Entries of one millisecond that are read at first, if it lies at the end of a page.
+const ENTRIES_OF_EDGE: u32 = 4 * ENTRIES_SHOWN;
+/// Decimals of a second in the times at which pages end.
+const MILLISECONDS: u16 = 3;
 
 /// Source of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +121,8 @@ impl Kind {
 pub(super) struct Entry {
     /// When it happened.
     pub(super) at: DateTime<Utc>,
+    /// Time by which its source is read: that of the id, which may be later, or `at`. Pages end by it.
+    pub(super) read_by: DateTime<Utc>,
     /// Source.
     pub(super) kind: Kind,
     /// Description of the event, with a link to its page.
@@ -124,6 +133,13 @@ pub(super) struct Entry {
     pub(super) why: String,
     /// Page of the request, call or object that caused it.
     pub(super) cause: Option<Cell>,
+}
+
+impl Entry {
+    /// The millisecond by which its source is read.
+    fn millisecond(&self) -> DateTime<Utc> {
+        self.read_by.trunc_subsecs(MILLISECONDS)
+    }
 }
 
 /// A filter by kind.
@@ -152,27 +168,88 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let before = before.and_then(DateTime::from_timestamp_micros);
     let mut conn = visit.deps.read().await?;
     let install = installs::find(&mut conn, id).await?.ok_or(Fault::NotFound)?;
-    let window = Window { before: before.unwrap_or(DateTime::<Utc>::MAX_UTC), limit: ENTRIES_SHOWN + 1 };
-    let (now, mut entries) = (visit.deps.clock().now(), Vec::new());
+    let source = Source { install: &install, now: visit.deps.clock().now() };
     let is_wanted = |source: &Kind| kind.map_or(source.is_shown_with_others(), |wanted| wanted == *source);
-    for source in Kind::ALL.into_iter().filter(is_wanted) {
-        entries.extend(sources::read(&mut conn, source, &install, &window, now).await?);
-    }
-    entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
-    let shown = usize::try_from(ENTRIES_SHOWN).unwrap_or(usize::MAX);
-    let has_older = entries.len() > shown;
-    entries.truncate(shown);
+    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(is_wanted).collect();
+    let before = before.unwrap_or(DateTime::<Utc>::MAX_UTC);
+    let (entries, older) = read_page(&mut conn, &source, &kinds, before).await?;
     let path = format!("/installs/{id}/timeline");
     let filter = kind.map(|kind| format!("kind={}&", kind.code())).unwrap_or_default();
-    let last = entries.last().filter(|_| has_older);
     let page = TimelinePage {
         layout: visit.layout("Лента событий"),
         install: id,
         choices: choices(&path, kind),
-        older: last.map(|entry| format!("{path}?{filter}before={}", entry.at.timestamp_micros())),
+        older: older.map(|edge| format!("{path}?{filter}before={}", edge.timestamp_micros())),
         entries,
     };
     visit.page(&page)
+}
+
+/// Whose timeline is read, and when.
+struct Source<'a> {
+    install: &'a Install,
+    now: DateTime<Utc>,
+}
+
+impl Source<'_> {
+    async fn read(&self, conn: &mut Conn, kind: Kind, window: &Window) -> StoreResult<Vec<Entry>> {
+        sources::read(conn, kind, self.install, window, self.now).await
+    }
+
+    /// The entries of a kind up to the end of a millisecond: all of this millisecond, and some older ones if there are any.
+    async fn read_edge(&self, conn: &mut Conn, kind: Kind, edge: DateTime<Utc>) -> StoreResult<Vec<Entry>> {
+        let mut window = Window { before: edge + TimeDelta::milliseconds(1), limit: ENTRIES_OF_EDGE };
+        loop {
+            let entries = self.read(conn, kind, &window).await?;
+            if is_whole(&entries, kind, edge, window.limit) {
+                return Ok(entries);
+            }
+            window.limit = window.limit.saturating_mul(2);
+        }
+    }
+}
+
+/// Entries of some kinds before a time, the newest first, and the time before which the next page continues, if there are older
+/// ones.
+///
+/// A page ends with all entries of a millisecond, and the next one continues before this millisecond: ids tell no finer time, and
+/// entries of one instant have no order among the sources.
+async fn read_page(
+    conn: &mut Conn,
+    source: &Source<'_>,
+    kinds: &[Kind],
+    before: DateTime<Utc>,
+) -> StoreResult<(Vec<Entry>, Option<DateTime<Utc>>)> {
+    let window = Window { before, limit: ENTRIES_SHOWN + 1 };
+    let mut entries: Vec<Entry> = Vec::new();
+    for kind in kinds {
+        entries.extend(source.read(conn, *kind, &window).await?);
+    }
+    entries.sort_by_key(|entry| Reverse(entry.read_by));
+    let shown = usize::try_from(ENTRIES_SHOWN).unwrap_or(usize::MAX);
+    let mut older = None;
+    if entries.len() > shown
+        && let Some(edge) = entries.get(shown - 1).map(Entry::millisecond)
+    {
+        let is_cut = |kind: &Kind| !is_whole(&entries, *kind, edge, window.limit);
+        let cut: Vec<Kind> = kinds.iter().copied().filter(is_cut).collect();
+        for kind in cut {
+            let whole = source.read_edge(conn, kind, edge).await?;
+            entries.retain(|entry| entry.kind != kind || entry.millisecond() > edge);
+            entries.extend(whole);
+        }
+        older = entries.iter().any(|entry| entry.millisecond() < edge).then_some(edge);
+        entries.retain(|entry| entry.millisecond() >= edge);
+    }
+    entries.sort_by_key(|entry| Reverse(entry.at));
+    Ok((entries, older))
+}
+
+/// Whether a source that was asked for its newest entries, up to a limit, has told all of the millisecond `edge`: otherwise as many
+/// as the limit are not older.
+fn is_whole(entries: &[Entry], kind: Kind, edge: DateTime<Utc>, limit: u32) -> bool {
+    let told = entries.iter().filter(|entry| entry.kind == kind && entry.millisecond() >= edge).count();
+    u32::try_from(told).is_ok_and(|told| told < limit)
 }
 
 fn choices(path: &str, chosen: Option<Kind>) -> Vec<Choice> {

@@ -14,7 +14,7 @@ use flysk_store::platform::vendors;
 use poem::Response;
 
 use super::list::kind_name;
-use super::{acts, refund};
+use super::{acts, receipt, refund};
 use crate::http::{Billing, Fault, Support, Visit};
 use crate::lists::{Keyset, List as _};
 use crate::screens::audit::acts_section;
@@ -52,6 +52,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
             page.acts = acts::forms(id, is_locked);
         }
         page.acts.extend(refund::form_of(&invoice, visit.deps.clock()));
+        page.acts.extend(receipt::form_of(&mut conn, &invoice, visit.deps.clock().now()).await?);
     }
     page.sections = sections(&mut conn, &invoice).await?;
     page.sections.push(acts_section(&acts));

@@ -50,12 +50,14 @@ pub(crate) async fn replay(visit: Visit<Support>) -> Result<Response, Fault> {
     Ok(visit.done(&format!("/jobs/{id}"), &notice))
 }
 
-/// Why a job is not replayed, in Russian.
+/// Why a job is not replayed or a call not restarted, in Russian.
 pub(crate) fn to_fault(error: ReplayError) -> Fault {
     match error {
         ReplayError::Unknown => Fault::NotFound,
         ReplayError::Store(error) => error.into(),
-        error @ ReplayError::NotDead(_) => Fault::conflict(error.text_ru().unwrap_or_default()),
+        error @ (ReplayError::NotDead(_) | ReplayError::CallNotFailed(..)) => {
+            Fault::conflict(error.text_ru().unwrap_or_default())
+        }
         error => Fault::refused(error.text_ru().unwrap_or_default()),
     }
 }

@@ -5,6 +5,6 @@ mod attempts;
 mod list;
 mod show;
 
-pub(super) use acts::{cancel, replay, reschedule};
+pub(super) use acts::{cancel, replay, reschedule, to_fault};
 pub(crate) use list::Jobs;
 pub(super) use show::show;

@@ -1,10 +1,12 @@
 //! The acts of operators on a subscription. The subscription's own log has the operator and the reason too.
 
-use flysk_domain::TextEnum as _;
+use flysk_domain::admin::{BONUS_WINDOW, bonus_needs_second};
 use flysk_domain::id::{InstallId, SubscriptionId};
 use flysk_domain::platform::subscriptions::{
     CancelOutcome, RefundReason, ReinstateRefusal, SubscriptionSettings,
 };
+use flysk_domain::russian::days_word;
+use flysk_domain::{Clock, TextEnum as _};
 use flysk_services::invoice_payments::find_chargeable_card;
 use flysk_services::subscriptions::{
     self as services, Actor, CancelError, OperatorAct, OperatorError, settings_of,
@@ -15,7 +17,8 @@ use flysk_store::repeat_contended;
 use poem::Response;
 use serde_json::{Value, json};
 
-use crate::http::{Act, Billing, Fault, Record, Visit};
+use crate::http::{Act, Billing, Fault, Pairs, Record, Visit};
+use crate::screens::approvals;
 use crate::view::format;
 
 /// Locks the subscription of the address and reads its widget's settings.
@@ -76,32 +79,58 @@ pub(crate) async fn renew(visit: Visit<Billing>) -> Result<Response, Fault> {
     Ok(visit.done(&format!("/subscriptions/{id}"), &format!("Счёт на {}: {how}.", format::roubles(total))))
 }
 
-/// `POST /subscriptions/:id/bonus`.
+/// `POST /subscriptions/:id/bonus`. Waits for a second operator if the days of the subscription are many together.
 pub(crate) async fn grant_bonus(visit: Visit<Billing>) -> Result<Response, Fault> {
     let (id, reason): (SubscriptionId, _) = (visit.request.id()?, visit.reason()?);
-    let days: Option<u32> = visit.request.form.parsed("days", "Дней")?;
-    let days = days.ok_or_else(|| Fault::refused("Заполните поле «Дней»."))?;
-    let seen: Option<u32> = visit.request.form.parsed("seen", "seen")?;
+    let (form, clock) = (&visit.request.form, visit.deps.clock());
+    let days = days_of(form)?;
     let run = || async {
         let mut act = visit.begin().await?;
-        let (row, settings) = lock(&mut act, id).await?;
-        // A form that was sent twice grants the days once.
-        if seen.is_some_and(|seen| seen != row.version) {
-            return Err(Fault::conflict("Подписка изменилась, пока форма была открыта. Откройте её заново."));
-        }
         let by = OperatorAct { operator: &visit.who.login, reason };
-        let clock = visit.deps.clock();
-        let new = services::grant_bonus_days(act.unit(), clock, &settings, &row, days, by)
-            .await
-            .map_err(to_fault)?;
-        let mut after = state_of(&new);
-        if let Some(fields) = after.as_object_mut() {
-            fields.insert("days".to_owned(), days.into());
+        let (before, after) = grant_bonus_in(&mut act, clock, id, form, by).await?;
+        // The subscription is locked by now: no other days are granted before this transaction ends.
+        let granted = subscriptions::sum_bonus_days_since(&mut act, id, clock.now() - BONUS_WINDOW).await?;
+        if bonus_needs_second(granted) {
+            return Ok(false);
         }
-        act.commit(record("subscription.bonus", id, reason, &row, after)).await
+        let (action, subject) = (approvals::BONUS, ("subscription", id.to_string()));
+        act.commit(Record { action, subject, reason, before, after }).await?;
+        Ok::<_, Fault>(true)
     };
-    repeat_contended(run).await?;
+    if !repeat_contended(run).await? {
+        let (subject, amount) = (("subscription", id.to_string()), format!("{days} {}", days_word(days)));
+        return approvals::request(&visit, approvals::BONUS, form, subject, amount, reason).await;
+    }
     Ok(visit.done(&format!("/subscriptions/{id}"), &format!("Начислено бонусных дней: {days}.")))
+}
+
+fn days_of(form: &Pairs) -> Result<u32, Fault> {
+    let days: Option<u32> = form.parsed("days", "Дней")?;
+    days.ok_or_else(|| Fault::refused("Заполните поле «Дней»."))
+}
+
+/// Grants the days that the form says, in the transaction of an act. Returns the fields before and after for the audit log.
+pub(in crate::screens) async fn grant_bonus_in(
+    act: &mut Act<'_, Billing>,
+    clock: &dyn Clock,
+    id: SubscriptionId,
+    form: &Pairs,
+    by: OperatorAct<'_>,
+) -> Result<(Value, Value), Fault> {
+    let days = days_of(form)?;
+    let seen: Option<u32> = form.parsed("seen", "seen")?;
+    let (row, settings) = lock(act, id).await?;
+    // A form that was sent twice grants the days once.
+    if seen.is_some_and(|seen| seen != row.version) {
+        return Err(Fault::conflict("Подписка изменилась, пока форма была открыта. Откройте её заново."));
+    }
+    let new =
+        services::grant_bonus_days(act.unit(), clock, &settings, &row, days, by).await.map_err(to_fault)?;
+    let mut after = state_of(&new);
+    if let Some(fields) = after.as_object_mut() {
+        fields.insert("days".to_owned(), days.into());
+    }
+    Ok((state_of(&row), after))
 }
 
 /// `POST /subscriptions/:id/cancel`.
@@ -123,6 +152,22 @@ pub(crate) async fn cancel(visit: Visit<Billing>) -> Result<Response, Fault> {
         CancelOutcome::Now => "Подписка закончилась.".to_owned(),
     };
     Ok(visit.done(&format!("/subscriptions/{id}"), &notice))
+}
+
+/// `POST /subscriptions/:id/end-refunded`. A form that was sent twice is refused: no period runs any more.
+pub(crate) async fn end_refunded(visit: Visit<Billing>) -> Result<Response, Fault> {
+    let (id, reason): (SubscriptionId, _) = (visit.request.id()?, visit.reason()?);
+    let run = || async {
+        let mut act = visit.begin().await?;
+        let (row, settings) = lock(&mut act, id).await?;
+        let by = OperatorAct { operator: &visit.who.login, reason };
+        let new = services::end_refunded(act.unit(), visit.deps.clock(), &settings, &row, by)
+            .await
+            .map_err(to_fault)?;
+        act.commit(record("subscription.end_refunded", id, reason, &row, state_of(&new))).await
+    };
+    repeat_contended(run).await?;
+    Ok(visit.done(&format!("/subscriptions/{id}"), "Подписка закончилась."))
 }
 
 /// `POST /subscriptions/:id/restore`.
@@ -220,6 +265,13 @@ pub(crate) fn to_fault(error: OperatorError) -> Fault {
         OperatorError::NotUnderReview => Fault::conflict("Подписка не ждёт решения."),
         OperatorError::NotLocked => Fault::conflict("У счёта нет незавершённого платежа."),
         OperatorError::StillDeciding => Fault::conflict("Банк ещё может решить судьбу платежа. Подождите."),
+        OperatorError::NoReceipt => Fault::conflict("У счёта нет закрывающего чека."),
+        OperatorError::ReceiptDecided(_) => {
+            Fault::conflict("О закрывающем чеке сейчас решать нечего. Обновите страницу.")
+        }
+        OperatorError::NotRefunded => {
+            Fault::conflict("Деньги за текущий период возвращены не все: закончить его сразу нельзя.")
+        }
         OperatorError::CannotSettle(reason) => {
             Fault::conflict(format!("Эту оплату принять нельзя: {}.", why_returned(reason)))
         }

@@ -5,7 +5,9 @@ use flysk_domain::id::SubscriptionId;
 use flysk_domain::platform::subscriptions::{
     AccessReason, InvoiceState, PendingChange, SubscriptionState, moscow_day,
 };
-use flysk_services::subscriptions::{SubscriptionDetails, list_occupied_seats, load_details, settings_of};
+use flysk_services::subscriptions::{
+    SubscriptionDetails, is_refunded_whole, list_occupied_seats, load_details, settings_of,
+};
 use flysk_store::admin::lists::invoices::{self, InvoiceFilter, InvoiceListRow};
 use flysk_store::platform::subscriptions::{self, Action, Invoice, Plan};
 use flysk_store::platform::widgets;
@@ -52,6 +54,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     if visit.who.may::<Billing>() {
         let (today, settings) = (moscow_day(visit.deps.clock().now()), settings_of(&widget));
         page.acts = acts(&details, details.row.subscription.reinstated(today, &settings).is_ok());
+        page.acts.extend(end_refunded_form(&mut conn, &details).await?);
         page.acts.extend(quote::forms(&details, &plans));
         page.acts.extend(quote::withdraw_form(&details));
         page.acts.extend(refundable.and_then(|invoice| refund_form(&invoice, visit.deps.clock())));
@@ -197,6 +200,20 @@ fn acts(details: &SubscriptionDetails, can_reinstate: bool) -> Vec<Form> {
         );
     }
     acts
+}
+
+/// The form that ends a subscription whose current period was refunded whole; `None` for any other.
+async fn end_refunded_form(conn: &mut Conn, details: &SubscriptionDetails) -> StoreResult<Option<Form>> {
+    let subscription = &details.row.subscription;
+    if subscription.state != SubscriptionState::Active || subscription.prepaid.is_some() {
+        return Ok(None);
+    }
+    let id = details.row.id;
+    let paid = subscriptions::find_invoice_of_period(conn, id, subscription.period_no).await?;
+    let form = Form::act(format!("/subscriptions/{id}/end-refunded"), "Закончить сразу", "Закончить")
+        .text("Деньги за период возвращены все. Доступ закончится сейчас; бонусные дни включат его снова.")
+        .danger();
+    Ok(paid.is_some_and(|invoice| is_refunded_whole(&invoice)).then_some(form))
 }
 
 fn actions_table(actions: &[Action]) -> Table {

@@ -12,6 +12,7 @@ use flysk_store::repeat_contended;
 use poem::Response;
 use serde_json::{Value, json};
 
+use crate::http::seen::{SEEN_FIELD, has_changed, seen_versions};
 use crate::http::{Act, Fault, Operator, Pairs, Rank, Record, Visit};
 use crate::view::{Field, Form, codes};
 
@@ -66,14 +67,23 @@ fn with_data(form: Form, vendor: Option<&Vendor>) -> Form {
     .field(Field::check("closing_receipts", "Закрывающий чек в конце периода").value(flag(receipts.closing)))
 }
 
-/// The form for taxes from a day on.
-pub(super) fn taxes_form(id: VendorId) -> Form {
+/// The form for taxes from a day on; `current` are those that its page shows.
+pub(super) fn taxes_form(id: VendorId, current: &[VendorTaxes]) -> Form {
     let rates = codes::VAT_RATES.map(|(rate, label)| (rate.as_str(), label));
     Form::act(format!("/vendors/{id}/taxes"), "Изменить налоги с даты", "Сохранить")
         .text("Выставленные счета сохранят свои налоги. Запись на тот же день будет заменена.")
         .field(Field::date("from", "Действует с").required())
         .field(Field::choice("taxation", "Система налогообложения", codes::TAXATIONS).required())
         .field(Field::choice("vat", "НДС", rates).required())
+        .field(Field::hidden(
+            SEEN_FIELD,
+            seen_versions(current.iter().map(|taxes| (taxes.valid_from, version_of(taxes)))),
+        ))
+}
+
+/// Tells entries of one day apart.
+fn version_of(taxes: &VendorTaxes) -> String {
+    format!("{}/{}", taxes.taxation, taxes.vat.as_str())
 }
 
 /// The form that moves a widget of another vendor here.
@@ -160,6 +170,12 @@ pub(crate) async fn put_taxes(visit: Visit<Operator>) -> Result<Response, Fault>
         let mut act = visit.begin().await?;
         vendors::lock_vendor(&mut act, id).await?.ok_or(Fault::NotFound)?;
         let former = vendors::find_taxes(&mut act, id, taxes.valid_from).await?;
+        let of_day = former.as_ref().filter(|former| former.valid_from == taxes.valid_from);
+        if has_changed(form, &taxes.valid_from.to_string(), of_day.map(version_of).as_deref()) {
+            return Err(Fault::conflict(
+                "Налоги на этот день тем временем записал кто-то другой. Откройте страницу продавца заново.",
+            ));
+        }
         let now = act.now();
         services::put_taxes(&mut act, id, &taxes, now).await.map_err(to_fault)?;
         act.commit(Record {

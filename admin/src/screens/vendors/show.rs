@@ -69,7 +69,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         DetailPage::new(visit.layout(format!("Продавец: {}", name.as_deref().unwrap_or(NAMELESS))));
     page.facts = facts(&vendor, access.as_ref(), terms);
     if visit.who.may::<Operator>() {
-        page.acts = vec![edit::update_form(&vendor), edit::taxes_form(id)];
+        page.acts = vec![edit::update_form(&vendor), edit::taxes_form(id, &taxes)];
         let others: Vec<&Widget> =
             all.iter().filter(|widget| sold.iter().all(|own| own.id != widget.id)).collect();
         page.acts.extend((!others.is_empty()).then(|| edit::assign_form(id, &others)));

@@ -19,8 +19,6 @@ use crate::view::{Field, Form};
 
 /// Maximum length of a name, in characters.
 pub(crate) const MAX_NAME_LEN: usize = 200;
-/// Accounts that are counted before a widget begins to sell subscriptions.
-const MAX_ACCOUNTS_COUNTED: u32 = 1_000;
 /// Maximum length of a URL, in bytes.
 const MAX_URL_LEN: usize = 1_000;
 
@@ -100,7 +98,7 @@ async fn confirm_losses(
 ) -> Result<(), Fault> {
     let now = visit.deps.clock().now();
     let days = trial_days.unwrap_or(widget.trial_days);
-    let losing = list_losing_access(conn, widget, days, now, MAX_ACCOUNTS_COUNTED).await?.len();
+    let losing = list_losing_access(conn, widget, days, now).await?.len();
     let named: Option<usize> = visit.request.form.parsed("losing", "Аккаунтов потеряют доступ")?;
     if losing == 0 || named == Some(losing) {
         return Ok(());

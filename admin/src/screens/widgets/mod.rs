@@ -11,6 +11,6 @@ pub(crate) mod show;
 pub(super) use edit::update;
 pub(super) use events::{send_test, update as update_events};
 pub(super) use register::register;
-pub(super) use rotate::{change_client_secret, rotate_event_secret, rotate_token};
+pub(super) use rotate::{change_client_secret, revoke_former, rotate_event_secret, rotate_token};
 pub(super) use schema::update as update_schema;
 pub(super) use show::{HEAD, list, row, show};

@@ -106,7 +106,11 @@ pub(crate) fn to_fault(error: RegistrationError) -> Fault {
         RegistrationError::ClientUuid => Fault::refused("Client id: UUID из настроек интеграции в amoCRM."),
         RegistrationError::ClientSecret => Fault::refused("Введите секретный ключ интеграции."),
         RegistrationError::RedirectUri => Fault::refused(REDIRECT_URI_RULE),
-        RegistrationError::CodeTaken => Fault::refused("Виджет с таким кодом уже есть."),
+        // Perhaps the form was sent twice, and the answer to the first one was not seen.
+        RegistrationError::CodeTaken => Fault::refused(
+            "Виджет с таким кодом уже есть. Если его только что зарегистрировали вы и не увидели токен и секрет, выпустите \
+             новые на странице виджета.",
+        ),
         RegistrationError::ClientTaken => Fault::refused("Виджет с таким client id уже есть."),
         RegistrationError::Store(error) => error.into(),
         other => Fault::internal(other),

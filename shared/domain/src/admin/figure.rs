@@ -27,17 +27,17 @@ labeled_enum!(
         SubscriptionRefunds = "subscription_refunds", "Возвраты по подпискам";
         /// Payments of subscriptions in review.
         PaymentsInReview = "payments_in_review", "Платежи на проверке";
-        /// Price of purchases credited, kopecks.
+        /// Price of purchases that were credited on the day, kopecks.
         Revenue = "revenue", "Продажи Flycoins";
         /// Money of purchases that was refunded, kopecks.
         Refunds = "refunds", "Возвраты за Flycoins";
-        /// Coins of purchases with their bonus, micro-Flycoins.
+        /// Coins of purchases that were credited on the day, with their bonus, micro-Flycoins.
         CoinsSold = "coins_sold", "Flycoins продано";
         /// Coins charged, without refunds of charges, micro-Flycoins.
         CoinsSpent = "coins_spent", "Flycoins израсходовано";
         /// Calls created on the day.
         Calls = "calls", "Звонки";
-        /// Recognized audio of the day's calls, seconds.
+        /// Recognized audio of calls that ended on the day, seconds.
         SecondsBilled = "seconds_billed", "Распознано";
         /// Failed calls of the day.
         CallsFailed = "calls_failed", "Неудачные звонки";

@@ -22,7 +22,8 @@ pub use density::RowDensity;
 pub use erasure::{ErasedKind, ErasureSide, ErasureState, KEPT, confirms_domain};
 pub use figure::{FIGURE_COUNT_LIMIT, Figure, FigureUnit};
 pub use four_eyes::{
-    ALONE_COMPENSATION, ALONE_REFUND, ALONE_TRANSFER, compensation_needs_second, refund_needs_second,
+    ALONE_BONUS_DAYS, ALONE_COMPENSATION, ALONE_MARK, ALONE_REFUND, ALONE_TRANSFER, BONUS_WINDOW,
+    bonus_needs_second, compensation_needs_second, mark_needs_second, refund_needs_second,
     transfer_needs_second,
 };
 pub use invitation::{INVITATION_TTL, Invited, check_invited};

@@ -15,7 +15,7 @@ labeled_enum!(
         SubscriptionRevenue = "subscription_revenue", "Оплачено подписок";
         /// Money of subscriptions that was refunded on the day, kopecks.
         SubscriptionRefunds = "subscription_refunds", "Возвращено за подписки";
-        /// Price of the day's purchases of Flycoins, kopecks.
+        /// Price of purchases of Flycoins that were credited on the day, kopecks.
         CoinRevenue = "coin_revenue", "Куплено Flycoins";
         /// Money of purchases that was refunded on the day, kopecks.
         CoinRefunds = "coin_refunds", "Возвращено за Flycoins";

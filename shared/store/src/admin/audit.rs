@@ -213,6 +213,31 @@ pub async fn lock_last_sealed(conn: &mut Conn) -> StoreResult<Option<Sealed>> {
     .await?)
 }
 
+const SELECT_HEAD: &str = "SELECT chain_number, chain_hash FROM audit_chain_head WHERE id = 1";
+
+/// The head of the chain: the last row that was sealed, whether or not it is still there. Locks it until the transaction ends.
+pub async fn lock_chain_head(conn: &mut Conn) -> StoreResult<Option<Sealed>> {
+    Ok(sqlx::query_as(sql!(SELECT_HEAD, " FOR UPDATE")).fetch_optional(conn).await?)
+}
+
+/// [`lock_chain_head`] without the lock.
+pub async fn find_chain_head(conn: &mut Conn) -> StoreResult<Option<Sealed>> {
+    Ok(sqlx::query_as(SELECT_HEAD).fetch_optional(conn).await?)
+}
+
+/// Writes the head of the chain.
+pub async fn write_chain_head(conn: &mut Conn, head: &Sealed) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO audit_chain_head (id, chain_number, chain_hash) VALUES (1, ?, ?)
+         ON DUPLICATE KEY UPDATE chain_number = VALUES(chain_number), chain_hash = VALUES(chain_hash)",
+    )
+    .bind(head.number)
+    .bind(&head.hash)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Lists at most `limit` rows that are not sealed, oldest first.
 pub async fn list_unsealed(conn: &mut Conn, limit: u32) -> StoreResult<Vec<AuditRow>> {
     Ok(sqlx::query_as(sql!(

@@ -142,7 +142,7 @@ pub async fn list(conn: &mut Conn) -> StoreResult<Vec<Operator>> {
     Ok(sqlx::query_as(sql!(SELECT, "1 = 1 ORDER BY login")).fetch_all(conn).await?)
 }
 
-/// Replaces the password and removes the second factor; the next sign-in sets up a new one.
+/// Replaces the password and removes the second factor; the next sign-in sets up a new one. A disabled operator stays disabled.
 pub async fn reset(
     conn: &mut Conn,
     id: OperatorId,
@@ -151,7 +151,7 @@ pub async fn reset(
 ) -> StoreResult<()> {
     let result = sqlx::query(
         "UPDATE operators SET password_hash = ?, totp_sealed = NULL, totp_confirmed_at = NULL, totp_step = 0,
-                disabled_at = NULL, updated_at = ? WHERE id = ?",
+                updated_at = ? WHERE id = ?",
     )
     .bind(password_hash)
     .bind(now)
@@ -159,6 +159,16 @@ pub async fn reset(
     .execute(conn)
     .await?;
     expect_one(&result, "operator")
+}
+
+/// Lets a disabled operator sign in again.
+pub async fn enable(conn: &mut Conn, id: OperatorId, now: DateTime<Utc>) -> StoreResult<()> {
+    let enabled = sqlx::query("UPDATE operators SET disabled_at = NULL, updated_at = ? WHERE id = ?")
+        .bind(now)
+        .bind(id.to_string())
+        .execute(conn)
+        .await?;
+    expect_one(&enabled, "operator")
 }
 
 /// Changes role, rights and state.

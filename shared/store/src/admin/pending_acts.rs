@@ -63,6 +63,15 @@ pub async fn list_open(conn: &mut Conn, limit: u32) -> StoreResult<Vec<PendingAc
         .await?)
 }
 
+/// Lists at most `limit` acts that wait and that an operator requested, oldest first.
+pub async fn list_open_of(conn: &mut Conn, operator: OperatorId, limit: u32) -> StoreResult<Vec<PendingAct>> {
+    Ok(sqlx::query_as(sql!(SELECT, "outcome IS NULL AND requested_by = ? ORDER BY id LIMIT ?"))
+        .bind(operator.to_string())
+        .bind(limit)
+        .fetch_all(conn)
+        .await?)
+}
+
 /// Finds an act and locks its row until the transaction ends.
 pub async fn lock(conn: &mut Conn, id: PendingActId) -> StoreResult<Option<PendingAct>> {
     Ok(sqlx::query_as(sql!(SELECT, "id = ? FOR UPDATE")).bind(id.to_string()).fetch_optional(conn).await?)

@@ -146,13 +146,19 @@ pub async fn list_without_subscription(
     ids.iter().map(|id| crate::text_column::decode_text("install id", id)).collect()
 }
 
-/// Lists the accounts in which a widget is not uninstalled, by account.
-pub async fn list_accounts(conn: &mut Conn, widget_id: WidgetId, limit: u32) -> StoreResult<Vec<AccountId>> {
+/// Lists the accounts after `after` in which a widget is not uninstalled, by account.
+pub async fn list_accounts(
+    conn: &mut Conn,
+    widget_id: WidgetId,
+    after: Option<AccountId>,
+    limit: u32,
+) -> StoreResult<Vec<AccountId>> {
     let accounts: Vec<u64> = sqlx::query_scalar(
         "SELECT account_id FROM installs
-         WHERE widget_id = ? AND status <> 'uninstalled' ORDER BY account_id LIMIT ?",
+         WHERE widget_id = ? AND account_id > ? AND status <> 'uninstalled' ORDER BY account_id LIMIT ?",
     )
     .bind(widget_id.to_string())
+    .bind(after.map_or(0, |after| after.0))
     .bind(limit)
     .fetch_all(conn)
     .await?;

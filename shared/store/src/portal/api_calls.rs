@@ -123,9 +123,35 @@ pub async fn list_days(
     .await?)
 }
 
+/// Selection of a widget's errors for a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorFilter<'a> {
+    /// All.
+    All,
+    /// Errors of this operation.
+    Operation(&'a str),
+    /// Errors with this HTTP status.
+    Status(u16),
+    /// Errors with this code of a problem.
+    Code(&'a str),
+    /// The errors of the request with this `X-Request-Id`.
+    Request(&'a str),
+}
+
+/// A page of the log, newest first.
+#[derive(Debug)]
+pub struct ErrorPage {
+    /// The errors.
+    pub errors: Vec<LoggedError>,
+    /// Whether there are older ones.
+    pub has_more: bool,
+}
+
 /// An error as a vendor sees it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct LoggedError {
+    /// Number of the row.
+    pub id: u64,
     /// When it was answered.
     pub happened_at: DateTime<Utc>,
     /// Id of the operation in the OpenAPI document.
@@ -140,23 +166,51 @@ pub struct LoggedError {
     pub request_id: String,
 }
 
-/// Lists the newest `limit` errors of a vendor's widget, newest first.
+/// Reads the newest `limit` errors of a vendor's widget before error `before` ([`super::NEWEST`]: of all). Reads as many rows as it
+/// returns: each filter has an index in the order of the page. Words of a filter are ASCII, as the columns are.
 pub async fn list_errors(
     conn: &mut Conn,
     vendor: VendorId,
     widget: WidgetId,
+    filter: ErrorFilter<'_>,
+    before: u64,
     limit: u32,
-) -> StoreResult<Vec<LoggedError>> {
-    Ok(sqlx::query_as(
-        "SELECT e.happened_at, e.operation, e.status, e.code, e.detail, e.request_id
-         FROM widgets w STRAIGHT_JOIN api_call_errors e FORCE INDEX (api_call_errors_widget) ON e.widget_id = w.id
-         WHERE w.id = ? AND w.vendor_id = ? ORDER BY e.id DESC LIMIT ?",
-    )
-    .bind(widget.to_string())
-    .bind(vendor.to_string())
-    .bind(limit)
-    .fetch_all(conn)
-    .await?)
+) -> StoreResult<ErrorPage> {
+    let mut query = sqlx::QueryBuilder::new(
+        "SELECT e.id, e.happened_at, e.operation, e.status, e.code, e.detail, e.request_id
+         FROM api_call_errors e FORCE INDEX (",
+    );
+    match filter {
+        ErrorFilter::All => query.push("api_call_errors_widget"),
+        ErrorFilter::Operation(_) => query.push("api_call_errors_operation"),
+        ErrorFilter::Status(_) => query.push("api_call_errors_status"),
+        ErrorFilter::Code(_) => query.push("api_call_errors_code"),
+        ErrorFilter::Request(_) => query.push("api_call_errors_request"),
+    };
+    query.push(") WHERE e.widget_id = (SELECT w.id FROM widgets w WHERE w.id = ");
+    query.push_bind(widget.to_string()).push(" AND w.vendor_id = ").push_bind(vendor.to_string()).push(")");
+    match filter {
+        ErrorFilter::All => {}
+        ErrorFilter::Operation(operation) => {
+            query.push(" AND e.operation = ").push_bind(operation.to_owned());
+        }
+        ErrorFilter::Status(status) => {
+            query.push(" AND e.status = ").push_bind(status);
+        }
+        ErrorFilter::Code(code) => {
+            query.push(" AND e.code = ").push_bind(code.to_owned());
+        }
+        ErrorFilter::Request(request) => {
+            query.push(" AND e.request_id = ").push_bind(request.to_owned());
+        }
+    }
+    query.push(" AND e.id < ").push_bind(before).push(" ORDER BY e.id DESC LIMIT ");
+    query.push_bind(limit.saturating_add(1));
+    let mut errors: Vec<LoggedError> = query.build_query_as().fetch_all(conn).await?;
+    let shown = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = errors.len() > shown;
+    errors.truncate(shown);
+    Ok(ErrorPage { errors, has_more })
 }
 
 /// Deletes at most `limit` counts of days before `before`; returns how many.

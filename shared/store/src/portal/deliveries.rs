@@ -31,9 +31,6 @@ pub struct LogPage {
     pub has_more: bool,
 }
 
-/// The attempt before which the newest page begins.
-pub const NEWEST: u64 = u64::MAX;
-
 /// Number of an outcome in the column `lifecycle_attempts.outcome`, as its migration computes it.
 const fn outcome_number(outcome: AttemptOutcome) -> u8 {
     match outcome {
@@ -57,12 +54,16 @@ const OF_OUTCOME: &str = "FROM (SELECT c.id FROM lifecycle_attempts c FORCE INDE
            ORDER BY c.id DESC LIMIT ?) chosen
      STRAIGHT_JOIN lifecycle_attempts a ON a.id = chosen.id
      STRAIGHT_JOIN lifecycle_events e ON e.id = a.event_id ORDER BY a.id DESC";
-const OF_ACCOUNT: &str = "FROM widgets w STRAIGHT_JOIN installs i ON i.widget_id = w.id
-     STRAIGHT_JOIN lifecycle_events e ON e.install_id = i.id
-     STRAIGHT_JOIN lifecycle_attempts a ON a.event_id = e.id
-     WHERE w.id = ? AND w.vendor_id = ? AND i.account_id = ? AND a.id < ? ORDER BY a.id DESC LIMIT ?";
+/// From the indexes alone, too: only the ids of the account's attempts are sorted.
+const OF_ACCOUNT: &str = "FROM (SELECT c.id FROM widgets w STRAIGHT_JOIN installs i ON i.widget_id = w.id
+           STRAIGHT_JOIN lifecycle_events o ON o.install_id = i.id
+           STRAIGHT_JOIN lifecycle_attempts c FORCE INDEX (lifecycle_attempts_event) ON c.event_id = o.id
+           WHERE w.id = ? AND w.vendor_id = ? AND i.account_id = ? AND c.id < ?
+           ORDER BY c.id DESC LIMIT ?) chosen
+     STRAIGHT_JOIN lifecycle_attempts a ON a.id = chosen.id
+     STRAIGHT_JOIN lifecycle_events e ON e.id = a.event_id ORDER BY a.id DESC";
 
-/// Reads the newest `limit` attempts of a vendor's widget before attempt `before` ([`NEWEST`]: of all).
+/// Reads the newest `limit` attempts of a vendor's widget before attempt `before` ([`super::NEWEST`]: of all).
 pub async fn page(
     conn: &mut Conn,
     vendor: VendorId,

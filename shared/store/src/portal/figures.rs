@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::TextEnum as _;
 use flysk_domain::admin::WidgetFigure;
-use flysk_domain::id::{InstallId, PurchaseId, TransactionId, VendorId, WidgetId};
+use flysk_domain::id::{InstallId, TransactionId, VendorId, WidgetId};
 
 use crate::listed::in_few_lengths;
 use crate::{Conn, StoreResult, TextColumn};
@@ -82,7 +82,8 @@ pub async fn write(
 /// Computes a figure of the period from `from` until `until` for every widget that has any: ids of widgets with amounts. One of
 /// [`WidgetFigure::is_state`] is that of now.
 ///
-/// Ids begin with the time of their creation, so the rows of a period are a range of the primary key.
+/// Ids begin with the time of their creation, so the rows of a period are a range of the primary key. What is paid or refunded
+/// belongs to the day on which that happened, and is read by an index of that time.
 pub async fn compute(
     conn: &mut Conn,
     figure: WidgetFigure,
@@ -174,10 +175,10 @@ async fn of_coins(
         _ => sqlx::query_as(
             "SELECT w.widget_id, CAST(SUM(p.price_kopecks) AS SIGNED) AS amount
              FROM coin_purchases p JOIN wallets w ON w.id = p.wallet_id
-             WHERE p.id >= ? AND p.id < ? AND p.credited_at IS NOT NULL GROUP BY w.widget_id",
+             WHERE p.credited_at >= ? AND p.credited_at < ? GROUP BY w.widget_id",
         )
-        .bind(PurchaseId::first_at(from).to_string())
-        .bind(PurchaseId::first_at(until).to_string()),
+        .bind(from)
+        .bind(until),
     };
     Ok(query.fetch_all(conn).await?)
 }

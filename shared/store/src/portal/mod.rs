@@ -14,3 +14,6 @@ pub mod users;
 pub mod widgets;
 
 pub use widgets::OwnWidget;
+
+/// The row before which the newest page of a log begins.
+pub const NEWEST: u64 = u64::MAX;

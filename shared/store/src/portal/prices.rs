@@ -6,15 +6,12 @@ use super::widgets;
 use crate::platform::ledger::{self, PriceVersion};
 use crate::{Conn, StoreResult};
 
-/// Lists all price versions of the services of a vendor's widgets, by service and start time. A service is named after its
+/// Lists all price versions of the services of a vendor's widgets, by widget, service and start time. A service is named after its
 /// widget's code.
 pub async fn list(conn: &mut Conn, vendor: VendorId) -> StoreResult<Vec<PriceVersion>> {
-    let own = widgets::list(conn, vendor).await?;
-    let is_own = |version: &PriceVersion| {
-        let code = version.rule.service.as_str().split_once('.').map(|(code, _)| code);
-        own.iter().any(|widget| code == Some(widget.code.as_str()))
-    };
-    let mut versions = ledger::list_price_versions(conn).await?;
-    versions.retain(is_own);
+    let mut versions = Vec::new();
+    for widget in widgets::list(conn, vendor).await? {
+        versions.extend(ledger::list_price_versions_of(conn, vendor, &widget.code).await?);
+    }
     Ok(versions)
 }

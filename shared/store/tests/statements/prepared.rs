@@ -129,7 +129,7 @@ fn misspellings(text: &str, names: &BTreeSet<String>) -> Vec<String> {
 }
 
 /// Sources of the other packages.
-const OTHER_PACKAGES: [&str; 15] = [
+const OTHER_PACKAGES: [&str; 16] = [
     "admin",
     "api",
     "jobs",
@@ -141,6 +141,7 @@ const OTHER_PACKAGES: [&str; 15] = [
     "shared/domain",
     "shared/queue",
     "shared/services",
+    "shared/serving",
     "shared/tokens",
     "workers",
     "xtask",

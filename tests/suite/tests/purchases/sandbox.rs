@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use flysk_domain::id::{AccountId, HoldId, LotId, TransactionId, WalletId};
+use flysk_domain::id::{AccountId, HoldId, InstallId, LotId, TransactionId, WalletId};
 use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::events::{EventKind, Test};
@@ -13,7 +13,7 @@ use flysk_queue::Job;
 use flysk_sandbox::{CLIENT_ID, CLIENT_SECRET, Event, Options, PUBLIC_ORIGIN, Pace, Sandbox};
 use flysk_services::events::{NewEvent, emit};
 use flysk_services::widgets::Registration;
-use flysk_simulators::{Act, Control, Script, vendor};
+use flysk_simulators::{Act, Control, Running, Script, vendor};
 use flysk_store::platform::ledger::{self, CommandOutcome, LedgerCommand};
 use flysk_store::platform::{installs, widgets};
 use flysk_suite::environment::{ACCOUNT, connect_as_in_production, seed_amocrm};
@@ -164,6 +164,49 @@ async fn a_walk_stops_where_work_starts_and_runs_only_the_ticks_that_have_some(p
     assert!(sandbox.walk(start(), Pace::EXACT).is_err(), "a clock does not go back");
 }
 
+/// Installs FlySense, whose events go to this backend from then on.
+async fn listen(sandbox: &Sandbox, backend: &Running<vendor::Vendor>) -> InstallId {
+    install(sandbox).await;
+    let mut conn = sandbox.pool.acquire().await.unwrap();
+    let widget = widgets::find_by_code(&mut conn, "flysense").await.unwrap().unwrap().id;
+    let url = Some(Some(format!("{}/events", backend.url)));
+    let changes = widgets::Changes { event_url: url, ..widgets::Changes::default() };
+    widgets::update(&mut conn, widget, &changes, sandbox.now()).await.unwrap();
+    let found = installs::find_in_account(&mut conn, widget, AccountId(ACCOUNT)).await.unwrap();
+    found.unwrap().id
+}
+
+/// Records a test event of the install. Jobs have not run.
+async fn send_test(sandbox: &Sandbox, install: InstallId) {
+    let mut unit = sandbox.outbox().begin(trace()).await.unwrap();
+    let test = NewEvent::new(EventKind::Test, &Test::default()).unwrap();
+    emit(&mut unit, &sandbox.clock, install, &[test], sandbox.now()).await.unwrap();
+    unit.commit().await.unwrap();
+}
+
+/// Whoever waits for jobs may stop waiting while they run.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn jobs_that_are_left_halfway_are_taken_again(pool: MySqlPool) {
+    let backend = vendor::start(None, None, Control::default()).await.unwrap();
+    let allowed = ("FLYSK_OUTBOUND_ALLOW".to_owned(), backend.addr.to_string());
+    let sandbox = sandbox_with(pool, BTreeMap::from([allowed])).await;
+    let install = listen(&sandbox, &backend).await;
+    send_test(&sandbox, install).await;
+    backend.control.script(Script::next("/events", Act::Hang));
+    let arrived = async {
+        while backend.control.calls_to("POST", "/events").is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        settled = sandbox.settle() => panic!("the backend does not answer: {settled:?}"),
+        () = arrived => {}
+    }
+    let events = sandbox.advance(TimeDelta::minutes(1)).await.unwrap();
+    assert!(!times(&events, "lifecycle.deliver_event").is_empty(), "{events:?}");
+    assert_eq!(backend.state.received().len(), 1, "another worker has taken it: {events:?}");
+}
+
 /// What lets the delivery of an event wait is over after some seconds of real time, in which this clock does not move. A retry waits
 /// for its time.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
@@ -171,21 +214,8 @@ async fn only_the_retries_of_a_delivery_wait_for_the_clock(pool: MySqlPool) {
     let backend = vendor::start(None, None, Control::default()).await.unwrap();
     let allowed = ("FLYSK_OUTBOUND_ALLOW".to_owned(), backend.addr.to_string());
     let sandbox = sandbox_with(pool, BTreeMap::from([allowed])).await;
-    install(&sandbox).await;
-    let mut conn = sandbox.pool.acquire().await.unwrap();
-    let widget = widgets::find_by_code(&mut conn, "flysense").await.unwrap().unwrap().id;
-    let url = Some(Some(format!("{}/events", backend.url)));
-    let changes = widgets::Changes { event_url: url, ..widgets::Changes::default() };
-    widgets::update(&mut conn, widget, &changes, sandbox.now()).await.unwrap();
-    let found = installs::find_in_account(&mut conn, widget, AccountId(ACCOUNT)).await.unwrap();
-    let install = found.unwrap().id;
-    drop(conn);
-    let send_test = async || {
-        let mut unit = sandbox.outbox().begin(trace()).await.unwrap();
-        let test = NewEvent::new(EventKind::Test, &Test::default()).unwrap();
-        emit(&mut unit, &sandbox.clock, install, &[test], sandbox.now()).await.unwrap();
-        unit.commit().await.unwrap();
-    };
+    let install = listen(&sandbox, &backend).await;
+    let send_test = async || send_test(&sandbox, install).await;
     let kind = "lifecycle.deliver_event";
     let attempts = || backend.control.calls_to("POST", "/events").len();
 

@@ -8,6 +8,9 @@ use serde_json::json;
 use super::browser::Browser;
 use super::panel::pages::violations;
 
+/// Unfolds everything on the page.
+const UNFOLD: &str = "document.querySelectorAll('details').forEach((details) => { details.open = true; })";
+
 /// Waits for an element that an `XPath` finds.
 async fn wait_for(browser: &Browser, path: &str) {
     let found = browser.client.wait().for_element(Locator::XPath(path)).await;
@@ -46,6 +49,11 @@ async fn a_vendor_works_with_the_console_in_a_browser() -> anyhow::Result<()> {
     browser.click("#account-31234568 .switch").await;
     wait_for_note(&browser, "Виджет удалён").await;
     assert_eq!(browser.text("#account-31234568 .status").await, "удалён");
+    browser.click("#account-31234568 .switch").await;
+    wait_for_note(&browser, "Виджет установлен").await;
+    assert_eq!(browser.text("#account-31234568 .status").await, "работает");
+    works_in_an_account(&browser, "#account-31234568").await?;
+    sends_events_elsewhere(&browser).await?;
     browser.click(&format!("#account-{ACCOUNT} .token")).await;
     wait_for_note(&browser, "X-Auth-Token пользователя 501").await;
     let token = browser.text("#code").await;
@@ -60,11 +68,7 @@ async fn a_vendor_works_with_the_console_in_a_browser() -> anyhow::Result<()> {
     assert_eq!(refused.0, StatusCode::UNAUTHORIZED);
     wait_for_entry(&browser, "POST /v1/handshake → 401 unauthorized").await;
 
-    sandbox.order_coins(ACCOUNT, ADMIN, "order-1").await?;
-    browser.client.refresh().await?;
-    browser.click(".payment .decline").await;
-    wait_for_note(&browser, "Банк отклонил платёж").await;
-    wait_for_entry(&browser, "500,00 ₽: отказ банка, можно повторить (1005)").await;
+    pays(&sandbox, &browser).await?;
 
     browser.click("#lose").await;
     wait_for_note(&browser, "Будет потеряно: 1").await;
@@ -88,6 +92,65 @@ async fn a_vendor_works_with_the_console_in_a_browser() -> anyhow::Result<()> {
     sandbox.stop()
 }
 
+/// Writes into a field of the page instead of what it has.
+async fn fill(browser: &Browser, selector: &str, text: &str) -> anyhow::Result<()> {
+    let field = browser.wait(selector).await;
+    field.clear().await?;
+    field.send_keys(text).await?;
+    Ok(())
+}
+
+/// A payer is declined, and pays another order.
+async fn pays(sandbox: &SandboxProcess, browser: &Browser) -> anyhow::Result<()> {
+    sandbox.order_coins(ACCOUNT, ADMIN, "order-1").await?;
+    browser.client.refresh().await?;
+    browser.click(".payment .decline").await;
+    wait_for_note(browser, "Банк отклонил платёж").await;
+    wait_for_entry(browser, "500,00 ₽: отказ банка, можно повторить (1005)").await;
+    sandbox.order_coins(ACCOUNT, ADMIN, "order-2").await?;
+    browser.client.refresh().await?;
+    browser.click(".payment .pay").await;
+    wait_for_note(browser, "Платёж проведён").await;
+    wait_for_entry(browser, "Пополнение: доступно +500 FC").await;
+    Ok(())
+}
+
+/// A call, another name, another user, the end of access: the folded forms of an account.
+async fn works_in_an_account(browser: &Browser, account: &str) -> anyhow::Result<()> {
+    browser.client.execute(UNFOLD, Vec::new()).await?;
+    browser.click(&format!("{account} .call")).await;
+    wait_for_note(browser, "Заметка о звонке").await;
+    browser.client.execute(UNFOLD, Vec::new()).await?;
+    fill(browser, &format!("{account} [name=subdomain]"), "renamed").await?;
+    browser.click(&format!("{account} .rename")).await;
+    wait_for_note(browser, "Поддомен изменён").await;
+    assert!(browser.text(&format!("{account} h3")).await.contains("renamed.amocrm.ru"));
+    browser.client.execute(UNFOLD, Vec::new()).await?;
+    fill(browser, &format!("{account} details [name=user]"), "777").await?;
+    fill(browser, &format!("{account} [name=name]"), "Вера").await?;
+    browser.click(&format!("{account} [name=is_admin]")).await;
+    browser.click(&format!("{account} .add-user")).await;
+    wait_for_note(browser, "Пользователь 777 добавлен").await;
+    assert!(browser.text(&format!("{account} .users")).await.contains("Вера, 777, администратор"));
+    browser.client.execute(UNFOLD, Vec::new()).await?;
+    browser.click(&format!("{account} .revoke")).await;
+    wait_for_note(browser, "Доступ отозван").await;
+    Ok(())
+}
+
+/// The address of events is kept, and taken away again.
+async fn sends_events_elsewhere(browser: &Browser) -> anyhow::Result<()> {
+    let url = "http://127.0.0.1:9/events";
+    fill(browser, "#event-url", url).await?;
+    browser.click("#set-event-url").await;
+    wait_for(browser, &format!("//input[@id='event-url'][@value='{url}']")).await;
+    wait_for_note(browser, "Адрес событий сохранён").await;
+    browser.wait("#event-url").await.clear().await?;
+    browser.click("#set-event-url").await;
+    wait_for(browser, "//input[@id='event-url'][@value='']").await;
+    Ok(())
+}
+
 /// A blocked user comes back.
 async fn blocks_a_user(browser: &Browser) {
     browser.click(&format!("#account-{ACCOUNT} li:nth-child(2) .block")).await;
@@ -101,8 +164,7 @@ async fn looks_good(browser: &Browser) -> anyhow::Result<()> {
     let unfold = "document.querySelector('#entries details').open = true";
     browser.client.execute(unfold, Vec::new()).await?;
     browser.picture("sandbox-console").await;
-    let all = "document.querySelectorAll('details').forEach((details) => { details.open = true; })";
-    browser.client.execute(all, Vec::new()).await?;
+    browser.client.execute(UNFOLD, Vec::new()).await?;
     let dark = json!({ "features": [{ "name": "prefers-color-scheme", "value": "dark" }] });
     for media in [json!({ "features": [] }), dark] {
         browser.devtools("Emulation.setEmulatedMedia", media).await;

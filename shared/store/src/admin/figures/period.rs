@@ -2,30 +2,18 @@
 
 use chrono::{DateTime, Utc};
 use flysk_domain::admin::Figure;
-use flysk_domain::id::{EventId, InstallId, PurchaseId, SubscriptionId, TransactionId, TranscriptionId};
+use flysk_domain::id::{EventId, InstallId, SubscriptionId, TransactionId, TranscriptionId};
 
 use crate::{Conn, StoreResult};
 
 /// Figures by the ids of their rows, with the prefix of the ids. Ids begin with the time of their creation, so the rows of a
 /// period are a range of the primary key.
-const BY_ID: [(Figure, &str, &str); 9] = [
+const BY_ID: [(Figure, &str, &str); 6] = [
     (Figure::InstallsNew, InstallId::PREFIX, "SELECT COUNT(*) FROM installs WHERE id >= ? AND id < ?"),
     (
         Figure::TrialsStarted,
         SubscriptionId::PREFIX,
         "SELECT COUNT(*) FROM subscriptions WHERE id >= ? AND id < ? AND trial_from IS NOT NULL",
-    ),
-    (
-        Figure::Revenue,
-        PurchaseId::PREFIX,
-        "SELECT CAST(COALESCE(SUM(price_kopecks), 0) AS SIGNED) FROM coin_purchases
-         WHERE id >= ? AND id < ? AND credited_at IS NOT NULL",
-    ),
-    (
-        Figure::CoinsSold,
-        PurchaseId::PREFIX,
-        "SELECT CAST(COALESCE(SUM(coins_micro + bonus_micro), 0) AS SIGNED) FROM coin_purchases
-         WHERE id >= ? AND id < ? AND credited_at IS NOT NULL",
     ),
     (
         Figure::CoinsSpent,
@@ -40,19 +28,29 @@ const BY_ID: [(Figure, &str, &str); 9] = [
         "SELECT COUNT(*) FROM transcriptions WHERE id >= ? AND id < ? AND state = 'failed'",
     ),
     (
-        Figure::SecondsBilled,
-        TranscriptionId::PREFIX,
-        "SELECT CAST(COALESCE(SUM(billed_seconds), 0) AS SIGNED) FROM transcriptions WHERE id >= ? AND id < ?",
-    ),
-    (
         Figure::EventsFailed,
         EventId::PREFIX,
         "SELECT COUNT(*) FROM lifecycle_events WHERE id >= ? AND id < ? AND state = 'failed'",
     ),
 ];
 
-/// Figures by the time of a change.
-const BY_TIME: [(Figure, &str); 4] = [
+/// Figures by the time of a change. Purchases and calls may wait for days after their creation: for a transfer, or for coins.
+const BY_TIME: [(Figure, &str); 7] = [
+    (
+        Figure::Revenue,
+        "SELECT CAST(COALESCE(SUM(price_kopecks), 0) AS SIGNED) FROM coin_purchases
+         WHERE credited_at >= ? AND credited_at < ?",
+    ),
+    (
+        Figure::CoinsSold,
+        "SELECT CAST(COALESCE(SUM(coins_micro + bonus_micro), 0) AS SIGNED) FROM coin_purchases
+         WHERE credited_at >= ? AND credited_at < ?",
+    ),
+    (
+        Figure::SecondsBilled,
+        "SELECT CAST(COALESCE(SUM(billed_seconds), 0) AS SIGNED) FROM transcriptions
+         WHERE finished_at >= ? AND finished_at < ?",
+    ),
     (
         Figure::Refunds,
         "SELECT CAST(COALESCE(SUM(amount_kopecks), 0) AS SIGNED) FROM coin_purchase_refunds

@@ -1,9 +1,10 @@
 //! List of closing receipts (54-FZ) of subscriptions' invoices.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::TextEnum as _;
 use flysk_domain::id::{InvoiceId, InvoicePaymentId, ReceiptId};
 use flysk_domain::money::Kopecks;
+use flysk_domain::platform::subscriptions::day_start;
 
 use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
 use crate::listed::push_in;
@@ -17,6 +18,8 @@ pub struct ReceiptFilter {
     pub state: Option<ReceiptState>,
     /// Invoice.
     pub invoice_id: Option<InvoiceId>,
+    /// Only those that the bank refused and that are sent again.
+    pub is_refused: bool,
 }
 
 /// A receipt in a list.
@@ -34,11 +37,12 @@ pub struct ReceiptRow {
     #[sqlx(try_from = "String")]
     pub payment_row_id: InvoicePaymentId,
     amount_kopecks: i64,
-    /// End of the period.
-    pub due_at: DateTime<Utc>,
+    period_until: NaiveDate,
+    due_at: DateTime<Utc>,
     /// State.
     #[sqlx(try_from = "TextColumn")]
     pub state: ReceiptState,
+    refused_at: Option<DateTime<Utc>>,
     /// The bank's code of a refusal.
     pub error_code: Option<String>,
     /// When it was planned.
@@ -52,13 +56,31 @@ impl ReceiptRow {
     pub fn amount(&self) -> Kopecks {
         Kopecks(self.amount_kopecks)
     }
+
+    /// Whether the bank refused it, and it waits to be sent again.
+    pub fn is_refused(&self) -> bool {
+        self.state == ReceiptState::Waiting && self.refused_at.is_some()
+    }
+
+    /// When it is sent: at the end of the period, or, after a refusal, next time. Each attempt moves the time that is stored.
+    pub fn send_at(&self) -> DateTime<Utc> {
+        if self.is_refused() { self.due_at } else { day_start(self.period_until) }
+    }
 }
 
 /// Ids of the receipts that match, one page of them.
 pub async fn ids(conn: &mut Conn, filter: &ReceiptFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
     let mut query = sqlx::QueryBuilder::new("SELECT ");
     push_selection(&mut query, keyset);
-    query.push(" FROM invoice_receipts WHERE 1 = 1");
+    query.push(" FROM invoice_receipts");
+    if filter.is_refused {
+        // Most receipts wait for the end of their period.
+        query.push(" FORCE INDEX (invoice_receipts_refused)");
+    }
+    query.push(" WHERE 1 = 1");
+    if filter.is_refused {
+        query.push(" AND state = 'waiting' AND refused_at IS NOT NULL");
+    }
     if let Some(state) = filter.state {
         query.push(" AND state = ").push_bind(state.as_str());
     }
@@ -75,8 +97,8 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<ReceiptRow
         return Ok(Vec::new());
     }
     let mut query = sqlx::QueryBuilder::new(
-        "SELECT r.id, r.invoice_id, i.title, r.payment_row_id, p.amount_kopecks, r.due_at, r.state, r.error_code,
-                r.created_at, r.updated_at
+        "SELECT r.id, r.invoice_id, i.title, r.payment_row_id, p.amount_kopecks, i.period_until, r.due_at,
+                r.state, r.refused_at, r.error_code, r.created_at, r.updated_at
          FROM invoice_receipts r JOIN subscription_invoices i ON i.id = r.invoice_id
          JOIN invoice_payments p ON p.id = r.payment_row_id WHERE r.id",
     );

@@ -1,10 +1,13 @@
 //! Large amounts of money need a second operator.
 
+use flysk_domain::platform::subscriptions::InvoiceState;
 use flysk_store::admin::pending_acts;
 use flysk_store::platform::purchases;
 use sqlx::MySqlPool;
 
+use super::bought::{invoice, ordered};
 use super::harness::{Panel, Signed, value_of};
+use super::subscriptions::{sells_subscriptions, subscription};
 
 /// Path of the oldest request that waits.
 pub(super) async fn waiting(signed: &Signed<'_>) -> String {
@@ -108,4 +111,53 @@ async fn a_compensation_that_was_requested_twice_is_credited_and_recorded_once(p
     assert_eq!(panel.app.balance().await, 20_000_000_000);
     panel.record_of("wallet.credit").await;
     boris.act(&format!("{other}/decline"), &[("reason", "Повтор")]).await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_large_invoice_is_marked_as_paid_by_two_operators(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let (anna, boris) = (panel.sign_in("anna", "billing").await, panel.sign_in("boris", "billing").await);
+    let id = ordered(&panel, &anna, "12").await;
+    let (path, mark) = (format!("/invoices/{id}"), format!("/invoices/{id}/mark-paid"));
+    assert_eq!(anna.act(&mark, &[("reason", "Платёжка 18")]).await, path);
+    assert_eq!(invoice(&panel, id).await.state, InvoiceState::Open);
+    // The form once more: another request, of which only one is carried out.
+    anna.act(&mark, &[("reason", "Платёжка 18")]).await;
+    let page = boris.page("/approvals").await;
+    let link = format!("href=\"{path}\"");
+    assert!(page.contains("отметка счёта оплаченным") && page.contains(&link), "{page}");
+    let approve = format!("{}/approve", waiting(&boris).await);
+    anna.refused(&approve, &[("reason", "Сама себе")], 422).await;
+    assert_eq!(boris.act(&approve, &[("reason", "Видел выписку")]).await, path);
+    assert_eq!(invoice(&panel, id).await.state, InvoiceState::Paid);
+    let row = panel.record_of("invoice.mark_paid").await;
+    assert_eq!((row.subject_kind.as_str(), row.operator_login.as_str()), ("invoice", "boris"));
+    assert_eq!(row.reason, "Платёжка 18 (запросил anna; Видел выписку)");
+    let other = waiting(&boris).await;
+    boris.refused(&format!("{other}/approve"), &[("reason", "Ещё раз")], 409).await;
+    anna.refused(&mark, &[("reason", "Поздно")], 409).await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn many_bonus_days_need_a_second_operator_and_parts_count_together(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let (anna, boris) = (panel.sign_in("anna", "billing").await, panel.sign_in("boris", "billing").await);
+    sells_subscriptions(&panel).await;
+    let create = format!("/installs/{}/subscription", panel.app.install().await.id);
+    let path = anna.act(&create, &[("reason", "Старая установка")]).await;
+    let bonus = format!("{path}/bonus");
+    let days = |days: &'static str| [("days", days), ("reason", "Извинение")];
+    anna.act(&bonus, &days("20")).await;
+    let before = subscription(&panel).await.version;
+    anna.act(&bonus, &days("12")).await;
+    assert_eq!(subscription(&panel).await.version, before, "32 days within a month");
+    let page = boris.page("/approvals").await;
+    assert!(page.contains("12 дней") && page.contains(&format!("href=\"{path}\"")), "{page}");
+    assert_eq!(boris.act(&format!("{}/approve", waiting(&boris).await), &[("reason", "Да")]).await, path);
+    assert_ne!(subscription(&panel).await.version, before);
+    let granted = panel.audit().await.into_iter().filter(|row| row.action == "subscription.bonus").count();
+    assert_eq!(granted, 2);
+    // Days that nobody could grant are refused at once.
+    anna.refused(&bonus, &days("367"), 422).await;
+    assert!(boris.page("/approvals").await.contains("Заявок нет"));
 }

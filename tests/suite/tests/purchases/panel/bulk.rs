@@ -97,6 +97,7 @@ async fn every_row_gets_a_result_and_the_act_is_taken_back(pool: MySqlPool) {
     let before = panel.audit().await.len();
     let preview = signed.page("/bulk/preview?action=job.replay&list=/jobs&query=kind%3Dtest.copy").await;
     assert!(preview.contains(&format!("введите число строк: {MANY}")), "{preview}");
+    assert!(preview.contains("Вид: test.copy"), "the filter in words: {preview}");
     assert_eq!(
         (count(&panel, "dead").await, panel.audit().await.len()),
         (620, before),
@@ -235,6 +236,7 @@ async fn an_act_on_ticked_rows_changes_these_and_no_others(pool: MySqlPool) {
     let path = format!("{address}&row={}&row={}&row=%27", all[1], all[3]);
     let preview = signed.page(&path).await;
     assert!(preview.contains("введите число строк: 2"), "{preview}");
+    assert!(preview.contains("отмеченные строки, всего 2"), "{preview}");
     let query = value_of(&preview, "query").replace("&#38;", "&").replace("&#61;", "=");
     let list = signed.page(&format!("/jobs?{query}")).await;
     assert!(list.contains("Найдено: 2") && boxes(&list) == [all[1].clone(), all[3].clone()], "{list}");

@@ -360,3 +360,23 @@ async fn the_command_shows_first_and_erases_only_when_told_to(pool: MySqlPool) {
     assert_eq!((record.operator_id, record.operator_login.as_str()), (None, "flysk-worker"));
     assert!(latest(&panel).await.requested_at <= panel.app.clock.now());
 }
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_requester_of_any_role_sees_and_withdraws_the_own_request_alone(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let anna = panel.sign_in_with("anna", "support", &["erase"]).await;
+    let sonya = panel.sign_in_with("sonya", "support", &["erase"]).await;
+    uninstall(&panel).await;
+    anna.act(&format!("/accounts/{ACCOUNT}/erase"), &[("domain", DOMAIN), REASON]).await;
+    assert!(anna.page("/").await.contains("href=\"/approvals\""), "the section is found");
+    assert!(sonya.page("/approvals").await.contains("Заявок нет"), "of others");
+    let request = waiting(&anna).await;
+    let page = anna.page("/approvals").await;
+    assert!(page.contains("Отозвать") && !page.contains(&format!("{request}/approve")), "{page}");
+    sonya.refused(&format!("{request}/decline"), &[("reason", "Не моя")], 403).await;
+    anna.refused(&format!("{request}/approve"), &[("reason", "Сама себе")], 403).await;
+    anna.act(&format!("{request}/decline"), &[("reason", "Ошиблась аккаунтом")]).await;
+    assert!(anna.page("/approvals").await.contains("Заявок нет"));
+    assert_eq!(panel.record_of("approval.decline").await.operator_login, "anna");
+    anna.refused(&format!("{request}/decline"), &[("reason", "Ещё раз")], 409).await;
+}

@@ -71,8 +71,8 @@ impl Panel {
         (Self { app, url }, storage)
     }
 
-    /// Runs a `flysk-admin` command on the test's database.
-    pub(crate) async fn command(&self, args: &[&str]) -> CommandOutput {
+    /// A `flysk-admin` command on the test's database, to be started.
+    pub(crate) async fn prepare(&self, args: &[&str]) -> std::process::Command {
         let options = Options::with_fixtures(0.0).unwrap();
         let mut database: url::Url = options.database_url.parse().unwrap();
         let name: String = sqlx::query_scalar("SELECT DATABASE()").fetch_one(&self.app.pool).await.unwrap();
@@ -82,7 +82,12 @@ impl Panel {
         for name in UNSET_VARIABLES {
             command.env_remove(name);
         }
-        let output = command.output().unwrap();
+        command
+    }
+
+    /// Runs a `flysk-admin` command on the test's database.
+    pub(crate) async fn command(&self, args: &[&str]) -> CommandOutput {
+        let output = self.prepare(args).await.output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         CommandOutput {
             code: output.status.code().expect("it ended by itself"),

@@ -3,8 +3,8 @@
 use flysk_crypto::aad;
 use flysk_domain::id::{CardId, InvoicePaymentId};
 use flysk_domain::money::Kopecks;
-use flysk_domain::platform::subscriptions::InvoiceState;
-use flysk_store::platform::invoice_payments::{self, InvoiceRefund, NewCard, RefundState};
+use flysk_domain::platform::subscriptions::{InvoiceState, SubscriptionState};
+use flysk_store::platform::invoice_payments::{self, InvoiceRefund, NewCard, ReceiptState, RefundState};
 use flysk_store::platform::subscriptions;
 use sqlx::MySqlPool;
 
@@ -124,6 +124,51 @@ async fn closing_receipts_are_listed_by_state(pool: MySqlPool) {
     assert!(signed.page("/receipts?state=unclear").await.contains(&of_invoice));
     assert!(signed.page(&format!("/receipts?invoice={id}")).await.contains(&of_invoice));
     assert!(signed.page("/").await.contains(&of_invoice), "the start page shows it to operators");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_operator_decides_about_a_closing_receipt_once_it_is_in_doubt(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "billing").await;
+    let (id, attempt_id) = paid(&panel, &signed, "1").await;
+    let (page, act) = (format!("/invoices/{id}"), format!("/invoices/{id}/receipt"));
+    let form = [("decision", "registered"), ("reason", "Есть в кабинете кассы")];
+    assert!(!signed.page(&page).await.contains(&act), "the period runs");
+    signed.refused(&act, &form, 409).await;
+    let refused = "UPDATE invoice_receipts SET refused_at = created_at, error_code = '204'";
+    sqlx::query(refused).execute(&panel.app.pool).await.unwrap();
+    assert!(signed.page("/receipts?refused=yes").await.contains(&format!("/payments/{attempt_id}")));
+    assert!(signed.page("/").await.contains("банк отказал"), "the start page shows it to operators");
+    let unclear = "UPDATE invoice_receipts SET state = 'unclear', refused_at = NULL";
+    sqlx::query(unclear).execute(&panel.app.pool).await.unwrap();
+    assert!(!signed.page("/receipts?refused=yes").await.contains(&format!("/payments/{attempt_id}")));
+    assert!(signed.page(&page).await.contains(&act));
+    panel.sign_in("sonya", "support").await.refused(&act, &form, 403).await;
+    signed.refused(&act, &[("reason", "Не знаю")], 422).await;
+    signed.act(&act, &form).await;
+    let receipt = invoice_payments::find_receipt_of_payment(&mut *panel.app.conn().await, attempt_id).await;
+    assert_eq!(receipt.unwrap().expect("a receipt").state, ReceiptState::Sent);
+    signed.refused(&act, &form, 409).await;
+    let record = panel.record_of("invoice.decide_receipt").await;
+    assert_eq!((record.subject_id, record.reason), (id.to_string(), "Есть в кабинете кассы".to_owned()));
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_subscription_is_ended_at_once_when_all_money_of_its_period_is_returned(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "billing").await;
+    let (id, _) = paid(&panel, &signed, "1").await;
+    let page = path(&panel).await;
+    let end = format!("{page}/end-refunded");
+    assert!(!signed.page(&page).await.contains(&end));
+    signed.refused(&end, &[("reason", "Рано")], 409).await;
+    let all = [("roubles", ""), ("seen", "0"), ("reason", "Не подошло")];
+    signed.act(&format!("/invoices/{id}/refund"), &all).await;
+    assert_eq!(subscription(&panel).await.subscription.state, SubscriptionState::Active);
+    assert!(signed.page(&page).await.contains(&end));
+    signed.act(&end, &[("reason", "Доступ больше не нужен")]).await;
+    assert_eq!(subscription(&panel).await.subscription.state, SubscriptionState::Cancelled);
+    assert_eq!(panel.record_of("subscription.end_refunded").await.reason, "Доступ больше не нужен");
 }
 
 /// The payer of an attempt has saved a card for renewals.

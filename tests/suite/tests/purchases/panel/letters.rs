@@ -68,6 +68,7 @@ async fn what_was_sent_about_an_install_is_listed_with_its_outcome(pool: MySqlPo
             previous_amount: None,
             renews: false,
             invoice: None,
+            uninstalled: false,
         },
         state: MailState::Waiting,
     };

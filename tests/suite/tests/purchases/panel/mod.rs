@@ -1,6 +1,7 @@
 //! The admin panel: access, signing in, lists, acts, and its pages in a real browser.
 
 mod access;
+mod account_state;
 mod act_as;
 mod acts;
 mod approvals;
@@ -10,12 +11,17 @@ mod bought;
 mod bulk;
 mod call_audio;
 mod campaigns;
+mod commands;
+mod connections;
 mod contacts;
 mod customers;
 mod erasure;
 mod exports;
+mod failed_calls;
+mod figures;
 mod firm_money;
 mod harness;
+mod htmx;
 mod invoices;
 mod letters;
 pub(crate) mod pages;
@@ -29,8 +35,10 @@ mod rows_read;
 mod screens;
 mod seats;
 mod sign_in;
+mod stale_forms;
 mod step_up;
 mod subscriptions;
+mod timeline;
 mod transfers;
 mod vendors;
 mod widgets;

@@ -7,6 +7,7 @@ use reqwest::StatusCode;
 use reqwest::header::LOCATION;
 use sqlx::MySqlPool;
 
+use super::bulk;
 use super::harness::{Panel, Signed};
 use crate::harness::PRICE;
 
@@ -124,6 +125,24 @@ async fn pages_of_a_list_follow_each_other_in_both_directions(pool: MySqlPool) {
     assert_eq!(ids(&oldest), [sorted[4].clone(), sorted[3].clone()]);
     let before = signed.page("/purchases?day=2020-01-01").await;
     assert!(ids(&before).is_empty());
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_large_list_is_counted_further_on_request(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in_with("anna", "support", &["bulk"]).await;
+    bulk::insert_dead(&panel, 1_001).await;
+    let page = signed.page("/jobs?kind=test.copy").await.replace('\u{a0}', " ");
+    assert!(page.contains("Найдено: 1 000+ <a"), "{page}");
+    let more = page.split("id=\"count\"").nth(1).unwrap().split("href=\"").nth(1).unwrap();
+    let more = more.split('"').next().unwrap().replace("&#38;", "&");
+    assert_eq!(more, "/jobs?kind=test.copy&count=more");
+    let counted = signed.page(&more).await.replace('\u{a0}', " ");
+    assert!(counted.contains("Найдено: 1 001<") && !counted.contains("сосчитать дальше"), "{counted}");
+    // What begins on this page counts anew.
+    let next = counted.split("rel=\"next\" href=\"").nth(1).unwrap().split('"').next().unwrap();
+    let bulk = counted.split("id=\"bulk\"").nth(1).unwrap().split("</p>").next().unwrap();
+    assert!(!next.contains("count=") && !bulk.contains("count"), "{next} {bulk}");
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]

@@ -1,6 +1,7 @@
 //! Signing in: second factor, its codes, recovery codes, lock-out, reset, sessions.
 
 use flysk_domain::admin::{ACCOUNT_ATTEMPTS, ATTEMPT_WINDOW};
+use flysk_store::admin::audit::AuditRow;
 use reqwest::StatusCode;
 use sqlx::MySqlPool;
 
@@ -211,8 +212,17 @@ async fn an_owner_adds_changes_and_resets_operators_but_not_the_own_access(pool:
     assert!(owner.refused("/operators/create", &fields, 422).await.contains("уже занят"));
     let boris = id_of(&panel, "boris").await;
     let path = format!("/operators/{boris}/access");
-    assert!(owner.page(&format!("/operators/{boris}")).await.contains("Выгрузка списков"));
-    let change = [("role", "billing"), ("bulk", "yes"), ("disabled", "yes"), ("reason", "Уволен")];
+    let page = owner.page(&format!("/operators/{boris}")).await;
+    assert!(page.contains("Выгрузка списков"));
+    let seen = value_of(&page, "seen");
+    let change = [
+        ("role", "billing"),
+        ("bulk", "yes"),
+        ("disabled", "yes"),
+        ("seen", seen.as_str()),
+        ("reason", "Уволен"),
+    ];
+    panel.app.clock.advance(chrono::Duration::seconds(1));
     owner.act(&path, &change).await;
     let row = panel.record_of("operator.change_access").await;
     assert_eq!(row.state_before.as_deref(), Some(r#"{"disabled":false,"rights":"export","role":"support"}"#));
@@ -222,6 +232,45 @@ async fn an_owner_adds_changes_and_resets_operators_but_not_the_own_access(pool:
     let own = id_of(&panel, "anna").await;
     let fields = [("role", "support"), ("reason", "x")];
     owner.refused(&format!("/operators/{own}/access"), &fields, 422).await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn no_stale_form_and_no_reset_enables_a_disabled_operator(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let (anna, vera) = (panel.sign_in("anna", "owner").await, panel.sign_in("vera", "owner").await);
+    panel.create("boris", "support").await;
+    let boris = id_of(&panel, "boris").await;
+    let (page, access) = (format!("/operators/{boris}"), format!("/operators/{boris}/access"));
+    // Anna opens the form; Vera disables Boris meanwhile.
+    let seen = value_of(&anna.page(&page).await, "seen");
+    panel.app.clock.advance(chrono::Duration::seconds(1));
+    let disable = [("role", "support"), ("disabled", "yes"), ("seen", seen.as_str()), ("reason", "Уволен")];
+    vera.act(&access, &disable).await;
+    let save = [("role", "billing"), ("seen", seen.as_str()), ("reason", "Повышение")];
+    assert!(anna.refused(&access, &save, 409).await.contains("Оператора изменили"));
+    anna.refused(&access, &[("role", "billing"), ("reason", "Без отметки")], 409).await;
+    assert!(is_disabled(&panel, "boris").await);
+
+    // A new password does not enable him, in the panel or by the command, and the records say so.
+    let reset = anna.post(&format!("{page}/reset"), &[("reason", "Потерял телефон")]).await;
+    assert_eq!(reset.status(), StatusCode::OK);
+    assert!(is_disabled(&panel, "boris").await);
+    let after = panel.record_of("operator.reset").await.state_after.unwrap();
+    assert_eq!(after, r#"{"disabled":true,"second_factor":false}"#);
+    let told = panel.command(&["operator:reset", "boris"]).await.told();
+    assert!(told.contains("is disabled") && is_disabled(&panel, "boris").await, "{told}");
+    let told = panel.command(&["operator:reset", "boris", "--enable"]).await.told();
+    assert!(!told.contains("is disabled") && !is_disabled(&panel, "boris").await, "{told}");
+    let by_command = |row: &AuditRow| row.action == "operator.reset" && row.operator_login == "flysk-admin";
+    let newest = panel.audit().await.into_iter().find(by_command).unwrap();
+    assert!(newest.state_before.unwrap().contains(r#""disabled":true"#));
+    assert!(newest.state_after.unwrap().contains(r#""disabled":false"#));
+}
+
+async fn is_disabled(panel: &Panel, login: &str) -> bool {
+    let disabled = "SELECT COUNT(*) FROM operators WHERE login = ? AND disabled_at IS NOT NULL";
+    let found: i64 = sqlx::query_scalar(disabled).bind(login).fetch_one(&panel.app.pool).await.unwrap();
+    found == 1
 }
 
 async fn id_of(panel: &Panel, login: &str) -> String {

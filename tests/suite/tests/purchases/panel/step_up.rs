@@ -26,8 +26,9 @@ async fn send(signed: &Signed<'_>, path: &str, page: &str, code: &str, fields: &
     signed.panel.post_as(Some(&signed.cookie), path, &all).await
 }
 
-/// Forms of every role that change what a second factor is, renew it, or open pages in an account's name.
-const PROVING: [&str; 5] = [
+/// Forms of every role that change what a second factor is, renew it, open pages in an account's name, or withdraw a request.
+const PROVING: [&str; 6] = [
+    "/approvals/:id/decline",
     "/installs/:id/act-as",
     "/me/proof",
     "/me/passkeys",

@@ -1,7 +1,9 @@
 //! Widgets: settings of events, schemas of settings, test events.
 
+use flysk_domain::Clock as _;
 use flysk_store::platform::events::{self, EventState};
-use flysk_store::platform::{initial_switch, widget_schemas};
+use flysk_store::platform::{former_credentials, initial_switch, widget_schemas};
+use reqwest::StatusCode;
 use sqlx::MySqlPool;
 
 use super::harness::{Panel, value_of};
@@ -89,6 +91,43 @@ async fn a_schema_is_set_for_all_versions_or_for_one(pool: MySqlPool) {
     assert!(panel.app.widget().await.settings_schema.is_none());
     let changes = panel.audit().await.into_iter().filter(|row| row.action == "widget.change_schema").count();
     assert_eq!(changes, 3);
+}
+
+/// Numbers of replaced project tokens and event secrets that are valid.
+async fn former_of(panel: &Panel) -> (usize, usize) {
+    let (widget, now) = (panel.app.widget().await.id, panel.app.clock.now());
+    let mut conn = panel.app.conn().await;
+    let tokens = former_credentials::list_tokens(&mut conn, widget, now).await.unwrap();
+    (tokens.len(), former_credentials::list_secrets(&mut conn, widget, now).await.unwrap().len())
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_owner_ends_all_replaced_secrets_by_zero_hours_or_without_a_rotation(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let owner = panel.sign_in("olga", "owner").await;
+    let path = format!("/widgets/{}", panel.app.widget().await.id);
+    for (act, hours, valid) in [
+        ("rotate-token", "24", (1, 0)),
+        ("rotate-event-secret", "24", (1, 1)),
+        ("rotate-token", "0", (0, 1)),
+        ("rotate-event-secret", "0", (0, 0)),
+        ("rotate-token", "24", (1, 0)),
+        ("rotate-event-secret", "24", (1, 1)),
+    ] {
+        let fields = [("keep_hours", hours), ("reason", "Утечка")];
+        let answer = owner.post(&format!("{path}/{act}"), &fields).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{act} {hours}");
+        assert_eq!(former_of(&panel).await, valid, "{act} {hours}");
+    }
+    let revoke = format!("{path}/revoke-former");
+    let fields = |secret| [("secret", secret), ("reason", "Утечка")];
+    panel.sign_in("anna", "operator").await.refused(&revoke, &fields("event_secret"), 403).await;
+    owner.act(&revoke, &fields("event_secret")).await;
+    assert_eq!(former_of(&panel).await, (1, 0));
+    let row = panel.record_of("widget.revoke_former").await;
+    assert!(row.state_before.is_some_and(|state| state.contains("former_valid_until")));
+    owner.act(&revoke, &fields("project_token")).await;
+    assert_eq!(former_of(&panel).await, (0, 0));
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]

@@ -4,6 +4,7 @@ mod alphabetical;
 
 use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
+use flysk_domain::flysense::account::AccountStatus;
 use flysk_domain::platform::crm::Crm;
 
 use crate::admin::listing::{Keyset, arrange};
@@ -44,10 +45,18 @@ pub struct AccountRow {
     pub name: String,
     /// Number of installs.
     pub installs: i64,
+    flysense_status: Option<String>,
     /// When it became known.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+impl AccountRow {
+    /// Whether FlySense is active in the account; `None` if it never was.
+    pub fn flysense(&self) -> Option<AccountStatus> {
+        self.flysense_status.as_deref().and_then(|status| status.parse().ok())
+    }
 }
 
 /// Numbers of the accounts that match, one page of them.
@@ -104,7 +113,8 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<AccountRow
     }
     let mut query = sqlx::QueryBuilder::new(
         "SELECT a.platform, a.id, a.host, a.host_at, a.name, a.created_at, a.updated_at,
-                (SELECT COUNT(*) FROM installs i WHERE i.platform = a.platform AND i.account_id = a.id) AS installs
+                (SELECT COUNT(*) FROM installs i WHERE i.platform = a.platform AND i.account_id = a.id) AS installs,
+                (SELECT f.status FROM flysense_accounts f WHERE f.account_id = a.id AND a.platform = 'amocrm') AS flysense_status
          FROM accounts a WHERE a.platform IN ('amocrm', 'kommo') AND a.id",
     );
     push_in(&mut query, numbers);

@@ -65,6 +65,7 @@ fn fields(owned: &Owned) -> Vec<(&'static str, String)> {
         ("delivery_delays", "usual"),
         ("client_secret", "stolen-secret-key"),
         ("keep_hours", "0"),
+        ("secret", "project_token"),
         ("code", "pro"),
         ("title", "Про"),
         ("month", "1"),

@@ -7,7 +7,8 @@ use flysk_simulators::{Act, Script};
 use flysk_store::Conn;
 use flysk_store::platform::events;
 use flysk_store::platform::widgets::{self, Changes};
-use flysk_store::portal::deliveries::{self, LogFilter, LogPage, NEWEST};
+use flysk_store::portal::NEWEST;
+use flysk_store::portal::deliveries::{self, LogFilter, LogPage};
 use flysk_suite::environment::ACCOUNT;
 use sqlx::{MySqlPool, Row as _};
 
@@ -64,7 +65,7 @@ async fn a_test_event_is_delivered_shown_and_delivered_again(pool: MySqlPool) {
 }
 
 /// Rows that the session has read, counted by the server.
-async fn rows_read(conn: &mut Conn) -> u64 {
+pub(super) async fn rows_read(conn: &mut Conn) -> u64 {
     let counters = sqlx::raw_sql("SHOW SESSION STATUS LIKE 'Handler_read%'").fetch_all(conn).await.unwrap();
     counters.iter().map(|counter| counter.get_unchecked::<String, _>(1).parse::<u64>().unwrap()).sum()
 }

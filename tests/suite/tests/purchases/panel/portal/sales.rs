@@ -2,8 +2,10 @@
 
 use flysk_store::platform::ledger;
 use flysk_store::platform::{purchases, subscriptions};
+use flysk_store::portal::prices;
 use sqlx::MySqlPool;
 
+use super::deliveries::rows_read;
 use super::harness::Portal;
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
@@ -21,9 +23,20 @@ async fn a_vendor_offers_packages_and_sets_prices_of_its_services(pool: MySqlPoo
     let offered = purchases::list_packages_on_offer(&mut conn, widget).await.unwrap();
     assert!(offered.iter().any(|package| package.code.as_str() == "big"));
     assert!(member.page("/portal/packages").await.contains("Большой"));
+    // A form that was opened before another change of the package is refused.
+    let stale = [("widget", id.as_str()), ("code", "big"), ("seen", "")];
+    assert!(member.refused("/portal/packages/retire", &stale, 409).await.contains("тем временем изменил"));
     member.act("/portal/packages/retire", &[("widget", &id), ("code", "big")]).await;
     let price = [("widget", id.as_str()), ("service", "summary"), ("unit", "piece"), ("rate", "2,5")];
     member.act("/portal/prices/set", &price).await;
+    let stale = [
+        ("widget", id.as_str()),
+        ("service", "summary"),
+        ("unit", "piece"),
+        ("rate", "9"),
+        ("seen", "flysense.summary=0"),
+    ];
+    assert!(member.refused("/portal/prices/set", &stale, 409).await.contains("тем временем изменил"));
     let versions = ledger::list_price_versions(&mut conn).await.unwrap();
     assert!(versions.iter().any(|version| version.rule.service.as_str() == "flysense.summary"));
     assert!(member.page("/portal/prices").await.contains("flysense.summary"));
@@ -34,6 +47,35 @@ async fn a_vendor_offers_packages_and_sets_prices_of_its_services(pool: MySqlPoo
     for action in ["package.offer", "package.retire", "price.set"] {
         assert_eq!(portal.panel.record_of(action).await.operator_login, "vera@romashka.example");
     }
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn prices_of_other_vendors_are_not_read(pool: MySqlPool) {
+    let portal = Portal::open(pool).await;
+    let (vendor, other) = (portal.vendor("romashka").await, portal.vendor("lopukh").await);
+    portal.give_widget(vendor).await;
+    // Thousands of prices, of a widget whose code begins like the vendor's, too.
+    let fill = "INSERT INTO price_rules (service, version, tariff, valid_from, created_at)
+        SELECT CONCAT(IF(a.n > 40, 'flysense-two.', 'flysens.'), 'price_', a.n), b.n,
+               '{\"kind\": \"per_piece\", \"rate\": 1000000}', NOW(6), NOW(6)
+        FROM (SELECT ROW_NUMBER() OVER (ORDER BY table_name, column_name) AS n FROM information_schema.columns LIMIT 80) a,
+             (SELECT ROW_NUMBER() OVER (ORDER BY table_name, column_name) AS n FROM information_schema.columns LIMIT 50) b";
+    let app = &portal.panel.app;
+    sqlx::query(fill).execute(&app.pool).await.unwrap();
+    sqlx::query("ANALYZE TABLE price_rules").execute(&app.pool).await.unwrap();
+    let mut conn = app.conn().await;
+    let mut read = Vec::new();
+    // The first execution prepares the statements and opens the tables.
+    for _ in 0..2 {
+        let (start, before) = (rows_read(&mut conn).await, rows_read(&mut conn).await);
+        let versions = prices::list(&mut conn, vendor).await.unwrap();
+        // Reading the counters reads rows, too.
+        read.push((rows_read(&mut conn).await - before).saturating_sub(before - start));
+        assert!(!versions.is_empty());
+        assert!(versions.iter().all(|version| version.rule.service.as_str().starts_with("flysense.")));
+    }
+    assert!(read[1] < 400, "{} rows were read", read[1]);
+    assert!(prices::list(&mut conn, other).await.unwrap().is_empty());
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]

@@ -1,7 +1,11 @@
 //! A vendor registers a widget, replaces its secrets with an overlap, and sets its addresses.
 
-use flysk_store::platform::vendors;
+use flysk_domain::Clock as _;
+use flysk_domain::id::WidgetId;
+use flysk_store::platform::widgets::{self, Changes};
+use flysk_store::platform::{former_credentials, vendors};
 use reqwest::StatusCode;
+use serde_json::Value;
 use sqlx::MySqlPool;
 
 use super::super::harness::value_of;
@@ -42,8 +46,19 @@ async fn a_registered_widget_is_the_vendors_own_and_its_secrets_are_shown_once(p
         "{page}"
     );
     let id = path.trim_start_matches("/portal/widgets/").parse().unwrap();
-    let owner = vendors::find_vendor_of_widget(&mut *portal.panel.app.conn().await, id).await.unwrap();
+    let mut conn = portal.panel.app.conn().await;
+    let owner = vendors::find_vendor_of_widget(&mut conn, id).await.unwrap();
     assert_eq!(owner.map(|owner| owner.id), Some(vendor));
+    // It charges nothing before an operator acts, and its page says so.
+    assert!(page.contains("flycoins_not_used") && page.contains("напишите в поддержку"), "{page}");
+    let now = portal.panel.app.clock.now();
+    for (changes, told) in [
+        (Changes { uses_subscriptions: Some(true), ..Changes::default() }, true),
+        (Changes { uses_flycoins: Some(true), ..Changes::default() }, false),
+    ] {
+        widgets::update(&mut conn, id, &changes, now).await.unwrap();
+        assert_eq!(member.page(&path).await.contains("flycoins_not_used"), told);
+    }
     assert!(member.refused("/portal/widgets/register", &REGISTRATION, 422).await.contains("уже есть"));
     let changed = REGISTRATION.map(|(name, value)| (name, if name == "code" { "Ч" } else { value }));
     member.refused("/portal/widgets/register", &changed, 422).await;
@@ -68,6 +83,64 @@ async fn secrets_are_replaced_with_an_overlap(pool: MySqlPool) {
     assert!(page.contains("whsec_"), "{page}");
     let secret = [("client_secret", "new-integration-key")];
     assert_eq!(member.act(&format!("{path}/client-secret"), &secret).await, path);
+}
+
+/// Number of replaced event secrets that sign events.
+async fn former_secrets(portal: &Portal, widget: WidgetId) -> usize {
+    let app = &portal.panel.app;
+    let now = app.clock.now();
+    former_credentials::list_secrets(&mut *app.conn().await, widget, now).await.unwrap().len()
+}
+
+/// Any of them may be the one that leaked.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn zero_hours_end_all_that_were_replaced_before_not_only_the_latest(pool: MySqlPool) {
+    let portal = Portal::open(pool).await;
+    let vendor = portal.vendor("romashka").await;
+    let member = portal.member(vendor, "vera@romashka.example").await;
+    let (path, first) = registered(&member).await;
+    let widget = path.trim_start_matches("/portal/widgets/").parse().unwrap();
+    let rotate = format!("{path}/rotate-token");
+    let second = code_in(&member.shown(&rotate, &[("keep_hours", "24")]).await, "fpt_").to_owned();
+    assert_eq!(status_with(&portal, &first).await, StatusCode::OK);
+    let third = code_in(&member.shown(&rotate, &[("keep_hours", "0")]).await, "fpt_").to_owned();
+    for token in [&first, &second] {
+        assert_eq!(status_with(&portal, token).await, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(status_with(&portal, &third).await, StatusCode::OK);
+    let rotate = format!("{path}/rotate-event-secret");
+    for (hours, valid) in [("24", 1), ("24", 2), ("0", 0)] {
+        member.shown(&rotate, &[("keep_hours", hours)]).await;
+        assert_eq!(former_secrets(&portal, widget).await, valid, "after {hours}");
+    }
+    let audit = portal.panel.audit().await;
+    let states = audit.iter().filter_map(|row| row.state_after.as_deref());
+    let says_so = |state: &&str| {
+        serde_json::from_str::<Value>(state).is_ok_and(|state| state["all_former_revoked"] == true)
+    };
+    assert_eq!(states.filter(says_so).count(), 2, "{audit:?}");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn replaced_secrets_are_revoked_without_another_rotation(pool: MySqlPool) {
+    let portal = Portal::open(pool).await;
+    let vendor = portal.vendor("romashka").await;
+    let member = portal.member(vendor, "vera@romashka.example").await;
+    let (path, first) = registered(&member).await;
+    let widget = path.trim_start_matches("/portal/widgets/").parse().unwrap();
+    let page = member.shown(&format!("{path}/rotate-token"), &[("keep_hours", "24")]).await;
+    let second = code_in(&page, "fpt_").to_owned();
+    member.shown(&format!("{path}/rotate-event-secret"), &[("keep_hours", "24")]).await;
+    let revoke = format!("{path}/revoke-former");
+    member.refused(&revoke, &[("secret", "client_secret")], 422).await;
+    assert_eq!(member.act(&revoke, &[("secret", "project_token")]).await, path);
+    assert_eq!(status_with(&portal, &first).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status_with(&portal, &second).await, StatusCode::OK);
+    assert_eq!(former_secrets(&portal, widget).await, 1, "only the tokens were revoked");
+    let row = portal.panel.record_of("widget.revoke_former").await;
+    assert!(row.state_after.is_some_and(|state| state.contains("project_token")));
+    assert_eq!(member.act(&revoke, &[("secret", "event_secret")]).await, path);
+    assert_eq!(former_secrets(&portal, widget).await, 0);
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
