@@ -1,7 +1,7 @@
 //! Moving the clock from due date to due date.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -49,6 +49,21 @@ impl Pace {
         let (Some(step), Some(ahead)) = (step.filter(|step| *step > 0), ahead) else { return due };
         let rest = ahead.rem_euclid(step);
         if rest == 0 { due } else { due + TimeDelta::microseconds(step - rest) }
+    }
+}
+
+/// Jobs run. If that ends before they come to rest, by an error or because whoever waited for it has gone, those halfway are left
+/// as by a worker that crashed.
+struct Unrest<'a> {
+    has_crashed: &'a AtomicBool,
+    is_over: bool,
+}
+
+impl Drop for Unrest<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.has_crashed.store(true, Ordering::SeqCst);
+        }
     }
 }
 
@@ -118,6 +133,7 @@ impl Sandbox {
     /// Runs jobs until none is due and the simulators have nothing to send. `jobs_at_once` says how many of the due jobs run
     /// at the same time.
     pub(crate) async fn run_to_rest(&self, jobs_at_once: impl Fn(usize) -> usize) -> anyhow::Result<()> {
+        let mut unrest = Unrest { has_crashed: &self.has_crashed, is_over: false };
         let (mut ran, mut resumed) = (0, BTreeSet::new());
         loop {
             self.wait_for_simulators().await?;
@@ -128,6 +144,7 @@ impl Sandbox {
                 // Those that wait again although nothing runs have another reason, which only time ends.
                 if ready.is_empty() || ready == resumed {
                     self.note_calls().await;
+                    unrest.is_over = true;
                     return Ok(());
                 }
                 self.make_due(&ready).await?;

@@ -24,5 +24,5 @@ pub use crash::Crash;
 pub use sandbox::{Options, Sandbox};
 pub use service::{Options as ServiceOptions, run};
 pub use timeline::{Event, Happened};
-pub use variables::{CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN, TERMINAL_KEY, TERMINAL_PASSWORD};
+pub use variables::{CLIENT_ID, CLIENT_SECRET, KEYRING, PUBLIC_ORIGIN, TERMINAL_KEY, TERMINAL_PASSWORD};
 pub use walk::Walk;

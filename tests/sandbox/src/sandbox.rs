@@ -115,7 +115,9 @@ impl Sandbox {
         let control = || Control::with_clock(clock.clone());
         let amocrm = amocrm::start(None, control()).await?;
         amocrm.state.route(PUBLIC_ORIGIN, &api_url);
-        lift_rate_limits(&amocrm.state);
+        if clock.is_frozen() {
+            lift_rate_limits(&amocrm.state);
+        }
         let terminal = tbank::Terminal {
             key: TERMINAL_KEY.to_owned(),
             password: TERMINAL_PASSWORD.to_owned(),
@@ -130,7 +132,7 @@ impl Sandbox {
         }
         let addresses =
             Addresses { amocrm: &amocrm.url, bank: &bank.url, api: &public_url, redis: &options.redis_url };
-        let variables = variables(&addresses, &options.variables);
+        let variables = variables(&addresses, &options.variables, clock.is_frozen());
         let env = environment(&variables);
         let outbox = Outbox::new(options.pool.clone(), None, Arc::new(clock.clone()));
         let executor = executor(&env, &outbox).await?;
@@ -200,7 +202,7 @@ impl Sandbox {
     }
 }
 
-/// amoCRM counts the requests of a second by its clock, which stands here: of any number of requests it would refuse all but the
+/// amoCRM counts the requests of a second by its clock. On one that stands it would refuse, of any number of requests, all but the
 /// first seven until the clock is moved, and block the account after fifty more.
 fn lift_rate_limits(amocrm: &Amocrm) {
     amocrm.set_behaviour(Behaviour {

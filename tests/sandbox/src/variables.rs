@@ -16,7 +16,7 @@ pub const CLIENT_SECRET: &str = "simulated-integration-secret";
 pub const PUBLIC_ORIGIN: &str = "https://flysk.example.test";
 
 /// Key ring of the sandbox's encryption at rest.
-const KEYRING: &str = "k1:Zmx5c2stc3VpdGUta2V5LW9mLXRlc3RzLTMyYnl0ZXM=";
+pub const KEYRING: &str = "k1:Zmx5c2stc3VpdGUta2V5LW9mLXRlc3RzLTMyYnl0ZXM=";
 /// Variables of FlySense, which a sandbox does not run.
 const UNSET_VARIABLES: [&str; 2] = ["FLYSENSE_PROJECT_TOKEN", "FLYSENSE_CLIENT_ID"];
 
@@ -28,10 +28,19 @@ pub(crate) struct Addresses<'a> {
     pub(crate) redis: &'a str,
 }
 
-/// Variables of the product. The database's pool is passed separately.
+/// Rate limits on a standing clock: none. They count in real time, of which a day of the sandbox takes a fraction of a second. A
+/// clock that runs keeps those of production.
+const NO_LIMITS: [(&str, &str); 3] = [
+    ("FLYSK_AMOCRM_TOKEN_REQUESTS_PER_SECOND", "1000000"),
+    ("FLYSK_AMOCRM_REQUESTS_PER_SECOND", "1000"),
+    ("FLYSK_TBANK_REQUESTS_PER_SECOND", "0"),
+];
+
+/// Variables of the product; `stands`: its clock does. The database's pool is passed separately.
 pub(crate) fn variables(
     addresses: &Addresses<'_>,
     more: &BTreeMap<String, String>,
+    stands: bool,
 ) -> BTreeMap<String, String> {
     let prefix = format!("sandbox-{:016x}", rand::random::<u64>());
     let own = [
@@ -47,17 +56,32 @@ pub(crate) fn variables(
         ("FLYSK_TBANK_FORM_HOSTS", addresses.bank),
         // A hung answer costs real time.
         ("FLYSK_TBANK_TIMEOUT_MS", "500"),
-        // Rate limits count in real time, of which a day of the sandbox takes a fraction of a second.
-        ("FLYSK_AMOCRM_TOKEN_REQUESTS_PER_SECOND", "1000000"),
-        ("FLYSK_AMOCRM_REQUESTS_PER_SECOND", "1000"),
-        ("FLYSK_TBANK_REQUESTS_PER_SECOND", "0"),
     ];
-    let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    own.into_iter().chain(more.clone()).collect()
+    let limits = NO_LIMITS.into_iter().filter(|_| stands);
+    let own = own.into_iter().chain(limits).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    own.chain(more.clone()).collect()
 }
 
 /// The environment of the product: that of this process with these variables.
 pub(crate) fn environment(variables: &BTreeMap<String, String>) -> Env {
     let env = variables.iter().fold(Env::from_process(), |env, (name, value)| env.with(name, value));
     UNSET_VARIABLES.into_iter().fold(env, Env::without)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_lifted_on_a_standing_clock_only() {
+        let address = "http://127.0.0.1:1";
+        let addresses =
+            Addresses { amocrm: address, bank: address, api: address, redis: "redis://127.0.0.1" };
+        for (name, lifted) in NO_LIMITS {
+            let of = |stands| variables(&addresses, &BTreeMap::new(), stands).remove(name);
+            assert_eq!((of(true).as_deref(), of(false)), (Some(lifted), None), "{name}");
+            let own = BTreeMap::from([(name.to_owned(), "3".to_owned())]);
+            assert_eq!(variables(&addresses, &own, true)[name], "3", "the caller's own value counts");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::announcement::{AccountState, accounts_of};
-use super::control::{ControlData, Done, done, number};
+use super::control::{ControlData, Done, done, number, told};
 use super::definition::{AccountDefinition, UserDefinition, usual_users};
 use super::input::Input;
 use super::json_fault;
@@ -42,9 +42,7 @@ pub(super) async fn install(scene: &Scene, account_id: u64) -> Result<(), Proble
     let client_id = &scene.plan.widget.client_id;
     let can_install = |account: Account| account.users.iter().any(|user| user.is_admin && user.is_active);
     if !amocrm.account(account_id).is_some_and(can_install) {
-        return Err(Problem::conflict(format!(
-            "account {account_id} has no administrator who could install the widget"
-        )));
+        return Err(no_administrator(account_id));
     }
     if scene.loses_webhook() {
         // amoCRM calls the redirect URI once, whatever comes of it.
@@ -85,6 +83,13 @@ pub(super) async fn about(scene: &Scene, account_id: u64) -> Result<About, Probl
     Ok(About { account: found.ok_or_else(|| unknown(account_id))? })
 }
 
+fn no_administrator(account_id: u64) -> Problem {
+    Problem::conflict(format!(
+        "account {account_id} has no administrator who could install the widget: give one of its users \"is_admin\": true, or \
+         create the account with \"installed\": false"
+    ))
+}
+
 fn unknown(account_id: u64) -> Problem {
     Problem::not_found(format!(
         "the sandbox has no account {account_id}: GET /_sandbox/accounts lists those that it has"
@@ -117,9 +122,9 @@ pub(super) async fn add(
     let scene = control.scene()?;
     let after = scene.journal.last();
     let id = open_account(&scene, wanted).await?;
-    scene.settle().await?;
+    let settled = scene.settle().await?;
     let about = about(&scene, id).await?;
-    done(&scene, after, about).await
+    Ok(told(&scene, after, about, settled))
 }
 
 /// Creates the account, unless it exists, and installs the widget. Returns its id.
@@ -127,6 +132,7 @@ pub(super) async fn open_account(scene: &Scene, wanted: NewAccount) -> Result<u6
     let ids = scene.account_ids();
     let next = ids.iter().max().map_or(FIRST_ACCOUNT, |last| last + 1);
     let id = wanted.id.unwrap_or(next);
+    let installs = wanted.installed != Some(false);
     if !ids.contains(&id) {
         let subdomain = wanted.subdomain.unwrap_or_else(|| format!("account{id}"));
         check_subdomain(&subdomain)?;
@@ -137,13 +143,17 @@ pub(super) async fn open_account(scene: &Scene, wanted: NewAccount) -> Result<u6
             users: wanted.users.unwrap_or_else(|| usual_users(next_user(scene, &ids))),
             installed: true,
         };
+        // Before the account is there: the request can then be repeated as it should have been.
+        if installs && !account.users.iter().any(|user| user.is_admin) {
+            return Err(no_administrator(id));
+        }
         create_account(scene, &account)?;
     } else if wanted.subdomain.is_some() || wanted.name.is_some() || wanted.users.is_some() {
         return Err(Problem::conflict(format!(
             "account {id} exists: give its id alone to install the widget again"
         )));
     }
-    if wanted.installed != Some(false) {
+    if installs {
         install(scene, id).await?;
     }
     Ok(id)
@@ -166,9 +176,9 @@ pub(super) async fn uninstall(
     let id = known(&scene, number(&account_id, "an account")?)?;
     let after = scene.journal.last();
     remove(&scene, id).await?;
-    scene.settle().await?;
+    let settled = scene.settle().await?;
     let about = about(&scene, id).await?;
-    done(&scene, after, about).await
+    Ok(told(&scene, after, about, settled))
 }
 
 /// Step of a standing clock that tells two moments apart; times are shown in seconds.

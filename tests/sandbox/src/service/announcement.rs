@@ -17,6 +17,7 @@ use super::scene::{ClockMode, Scene};
 /// The sandbox's addresses, credentials and accounts.
 #[derive(Debug, Serialize)]
 pub(super) struct State {
+    /// Whether the widget is registered, and installed in the accounts of the start.
     ready: bool,
     /// Base URL of the API: `FLYSK` of the guides.
     url: String,
@@ -151,7 +152,7 @@ pub(super) async fn state_of(scene: &Scene) -> Result<State, Problem> {
     let definition = &scene.plan.widget;
     let url = scene.plan.public_url.clone();
     Ok(State {
-        ready: true,
+        ready: scene.is_ready(),
         control_url: control_url(scene),
         console_url: format!("{}/", control_url(scene)),
         clock: clock_of(scene),

@@ -52,6 +52,9 @@ pub(super) struct Done<T> {
     pub(super) about: T,
     /// What happened since the act began.
     pub(super) items: Vec<Entry>,
+    /// Whether everything has run that the act made due. False: the backend has not answered an event yet, or the clock moves; what
+    /// is missing in `items` comes into the timeline.
+    pub(super) settled: bool,
 }
 
 /// Runs what an act made due; the answer tells what came of it.
@@ -60,9 +63,14 @@ pub(super) async fn done<T: Serialize>(
     after: u64,
     about: T,
 ) -> Result<Json<Done<T>>, Problem> {
-    scene.settle().await?;
+    let settled = scene.settle().await?;
+    Ok(told(scene, after, about, settled))
+}
+
+/// The answer to an act whose due jobs have run, if `settled`.
+pub(super) fn told<T: Serialize>(scene: &Scene, after: u64, about: T, settled: bool) -> Json<Done<T>> {
     let filter = Filter { after, ..Filter::default() };
-    Ok(Json(Done { about, items: scene.journal.read(&filter, MAX_ENTRIES).items }))
+    Json(Done { about, items: scene.journal.read(&filter, MAX_ENTRIES).items, settled })
 }
 
 /// Routes of the control API, the console and the bank's form.

@@ -1,5 +1,7 @@
 //! The server of a sandbox: the product's API, and the control API below `/_sandbox`.
 
+use std::sync::Arc;
+
 use flysk_simulators::Act;
 use flysk_simulators::cut::Connections;
 use poem::endpoint::BoxEndpoint;
@@ -10,8 +12,9 @@ use serde_json::Value;
 
 use super::api_failures;
 use super::occurrence::{Occurrence, Refusal};
-use super::problem;
+use super::requests::Requests;
 use super::scene::{Current, Scene};
+use super::visitors::Visitors;
 
 /// Prefix of everything that is not the product's.
 const CONTROL_PATH: &str = "/_sandbox";
@@ -19,7 +22,9 @@ const CONTROL_PATH: &str = "/_sandbox";
 /// Passes requests on, lets those fail that are to fail, and notes those that were refused.
 pub(super) struct Front {
     current: Current,
-    control: BoxEndpoint<'static, Response>,
+    control: Arc<BoxEndpoint<'static, Response>>,
+    visitors: Visitors,
+    requests: Requests,
     connections: Connections,
 }
 
@@ -27,9 +32,11 @@ impl Front {
     pub(super) fn new(
         current: Current,
         control: BoxEndpoint<'static, Response>,
+        visitors: Visitors,
+        requests: Requests,
         connections: Connections,
     ) -> Self {
-        Self { current, control, connections }
+        Self { current, control: Arc::new(control), visitors, requests, connections }
     }
 
     /// The answer of the API, or the failure that was planned for the request; `None`: the connection breaks.
@@ -59,9 +66,9 @@ impl Endpoint for Front {
 
     async fn call(&self, request: Request) -> Result<Response> {
         if is_control(request.uri()) {
-            return Ok(match self.control.call(request).await {
-                Ok(response) => response,
-                Err(error) => problem::answer(error),
+            return Ok(match self.visitors.check(&request) {
+                Ok(()) => self.requests.answer(&self.control, request).await,
+                Err(problem) => problem.response(),
             });
         }
         let scene = match self.current.scene() {

@@ -30,12 +30,15 @@ mod problem;
 mod recorder;
 mod records;
 mod registration;
+mod requests;
 mod reset;
 mod scene;
 mod secrets;
 mod span;
+mod tail;
 mod timeline;
 mod users;
+mod visitors;
 
 use std::time::{Duration, Instant};
 
@@ -51,8 +54,10 @@ use self::control::Control;
 use self::database::PrivateDatabase;
 use self::front::Front;
 pub use self::options::Options;
+use self::requests::Requests;
 use self::reset::open_scene;
 use self::scene::{Current, Plan, run_work};
+use self::visitors::Visitors;
 
 /// Time to end requests in progress.
 const REQUEST_GRACE: Duration = Duration::from_secs(1);
@@ -102,19 +107,28 @@ async fn serve(
     let current = Current::default();
     let connections = Connections::default();
     let routes = control::routes(Control::new(current.clone())?);
-    let front = Front::new(current.clone(), routes, connections.clone());
+    let visitors = Visitors::new(&plan.public_url, &options.allow_host);
+    let requests = Requests::default();
+    let front = Front::new(current.clone(), routes, visitors, requests.clone(), connections.clone());
     let acceptor = CuttableAcceptor::new(listener, connections)?;
     let stop = shutdown.token().cancelled_owned();
     let server = Server::new_with_acceptor(acceptor);
     let server = server.run_with_graceful_shutdown(front, stop, Some(REQUEST_GRACE));
     let server = AbortOnDropHandle::new(tokio::spawn(server));
     let clock = plan.clock;
-    open_scene(&current, plan).await?;
+    {
+        let _opening = current.begin()?;
+        current.know_plan(plan.clone());
+        open_scene(&current, plan).await?;
+    }
     let worker = AbortOnDropHandle::new(tokio::spawn(run_work(current.clone(), clock)));
     announce(&*current.scene()?, database, options.no_json, began.elapsed()).await?;
     shutdown.requested().await;
     drop(worker);
-    server.await.context("the server panicked")?.context("the server failed")?;
+    let outcome = server.await;
+    // Whatever they do has ended before the rows and keys are deleted.
+    requests.stop().await;
+    outcome.context("the server panicked")?.context("the server failed")?;
     if let Some(scene) = current.replace(None) {
         scene.sandbox.wipe_redis().await?;
     }

@@ -46,6 +46,10 @@ pub struct Options {
     /// Address at which browsers and backends reach the API, if it is another one than the listener's
     #[arg(long, value_name = "URL")]
     public_url: Option<Url>,
+    /// Name at which the control API is reached beside the public URL's, such as `sandbox.ci.svc.cluster.local`; repeatable. IP
+    /// addresses, localhost and names without a dot need none
+    #[arg(long, value_name = "NAME")]
+    pub(super) allow_host: Vec<String>,
     /// URL of your backend for events, http or https. Without one the sandbox accepts events itself
     #[arg(long, env = "FLYSK_SANDBOX_EVENT_URL", value_name = "URL")]
     event_url: Option<String>,

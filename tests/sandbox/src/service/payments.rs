@@ -120,8 +120,17 @@ pub(super) async fn pay_order(scene: &Scene, order: &str, card: &str) -> Result<
         return Err(Problem::not_found(format!("card `{card}`: GET /_sandbox/cards lists them")));
     }
     // The form may have been asked for just now: a job opens it.
-    scene.settle().await?;
-    let payment_id = find(scene, order).await?;
+    let settled = scene.settle().await?;
+    let payment_id = match find(scene, order).await? {
+        Some(payment_id) => payment_id,
+        None if settled => return Err(Problem::not_found(format!("`{order}` has no payment at the bank"))),
+        None => {
+            return Err(Problem::unsettled(format!(
+                "`{order}` has no payment at the bank yet: Flysk opens it after jobs that wait for your backend or for the \
+                 clock. Let the backend answer its event, then repeat the request"
+            )));
+        }
+    };
     Ok(scene.sandbox.bank.state.pay(&payment_id, card)?)
 }
 
@@ -139,8 +148,8 @@ pub(super) fn declining_card(scene: &Scene, reason: CardOutcome) -> Result<Strin
     Ok(known.unwrap_or_else(|| bank.add_card(reason.title(), ending, Vec::new(), ending)).number)
 }
 
-/// `PaymentId` of the last payment of an order, which is found by any of its ids.
-async fn find(scene: &Scene, wanted: &str) -> Result<String, Problem> {
+/// `PaymentId` of the last payment of an order, which is found by any of its ids; `None` if it has none.
+async fn find(scene: &Scene, wanted: &str) -> Result<Option<String>, Problem> {
     let payments = scene.sandbox.bank.state.payments();
     let of_order = |order: &str| {
         payments
@@ -150,7 +159,7 @@ async fn find(scene: &Scene, wanted: &str) -> Result<String, Problem> {
             .map(|payment| payment.id.clone())
     };
     if let Some(payment_id) = of_order(wanted) {
-        return Ok(payment_id);
+        return Ok(Some(payment_id));
     }
     let order: Option<String> = sqlx::query_scalar(
         "SELECT o.order_id FROM (
@@ -162,6 +171,5 @@ async fn find(scene: &Scene, wanted: &str) -> Result<String, Problem> {
     .bind(wanted)
     .fetch_optional(&scene.sandbox.pool)
     .await?;
-    let found = order.as_deref().and_then(of_order);
-    found.ok_or_else(|| Problem::not_found(format!("`{wanted}` has no payment at the bank")))
+    Ok(order.as_deref().and_then(of_order))
 }

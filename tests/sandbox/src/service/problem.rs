@@ -46,9 +46,24 @@ impl Problem {
         )
     }
 
+    /// Jobs that must run first wait for the backend.
+    pub(super) fn unsettled(detail: impl fmt::Display) -> Self {
+        Self::new(StatusCode::CONFLICT, "busy", detail)
+    }
+
     /// The sandbox is starting or being reset.
     pub(super) fn starting() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "the sandbox is being reset")
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "starting",
+            "the sandbox is starting or being reset: ask again in a moment. If a reset has failed, repeat \
+             POST /_sandbox/reset",
+        )
+    }
+
+    /// The sandbox ends.
+    pub(super) fn stopping() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the sandbox stops: start it again")
     }
 
     /// Something in the sandbox failed.

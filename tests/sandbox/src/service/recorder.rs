@@ -1,9 +1,9 @@
 //! Reads what happened from the bank, the mail server and the database into the journal.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 
 use anyhow::Context as _;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use flysk_simulators::tbank::Change;
 use flysk_store::Pool;
 use serde_json::Value;
@@ -15,10 +15,12 @@ use super::occurrence::{
     BankPayment, CoinEntry, FailedJob, InvoiceEntry, MailEntry, Occurrence, SubscriptionEntry, WebhookEntry,
 };
 use super::scene::Outside;
+use super::tail::Tail;
 use crate::sandbox::Sandbox;
 
-/// Rows of a table that are read again, because a transaction with a smaller id may have been committed later.
-const REREAD_ROWS: usize = 64;
+/// Time before the last look whose rows are read again: a row has the time at which its transaction began, which may be committed
+/// after the look.
+const REREAD_TIME: TimeDelta = TimeDelta::seconds(30);
 /// `DATA.OperationInitiatorType` of a charge of a saved card.
 const CHARGE_INITIATOR: &str = "R";
 /// Status of a payment that was only authorised: `CONFIRMED` follows.
@@ -43,40 +45,11 @@ struct Marks {
     webhooks: usize,
     actions: Tail<u64>,
     transactions: Tail<String>,
-    /// Time of the last look: rows that were changed since are read.
+    /// Time of the last look.
     looked_at: DateTime<Utc>,
     /// States of invoices.
     invoices: HashMap<String, (String, i64)>,
     failed_jobs: HashSet<String>,
-}
-
-/// The last ids of a table that were read.
-#[derive(Debug)]
-struct Tail<T>(VecDeque<T>);
-
-impl<T> Default for Tail<T> {
-    fn default() -> Self {
-        Self(VecDeque::new())
-    }
-}
-
-impl<T: PartialEq + Clone + Default> Tail<T> {
-    /// Rows after this id are read.
-    fn bound(&self) -> T {
-        self.0.front().cloned().unwrap_or_default()
-    }
-
-    /// Whether the row is read for the first time.
-    fn is_new(&mut self, id: &T) -> bool {
-        if self.0.contains(id) {
-            return false;
-        }
-        if self.0.len() == REREAD_ROWS {
-            self.0.pop_front();
-        }
-        self.0.push_back(id.clone());
-        true
-    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -168,6 +141,11 @@ impl Recorder {
 }
 
 impl Marks {
+    /// Rows that were changed since are read; what was told of them is dropped.
+    fn changed_since(&self) -> DateTime<Utc> {
+        self.looked_at - REREAD_TIME
+    }
+
     async fn bank(&mut self, sandbox: &Sandbox) -> anyhow::Result<Found> {
         let changes = sandbox.bank.state.changes_from(self.changes);
         self.changes += changes.len();
@@ -219,7 +197,7 @@ impl Marks {
              FROM subscription_invoices v JOIN installs i ON i.id = v.install_id
              WHERE v.updated_at >= ? ORDER BY v.updated_at, v.id",
         )
-        .bind(self.looked_at)
+        .bind(self.changed_since())
         .fetch_all(pool)
         .await?;
         let mut found = Vec::new();
@@ -303,7 +281,7 @@ impl Marks {
             "SELECT id, kind, dedup_key, last_error, finished_at FROM jobs
              WHERE state = 'dead' AND finished_at >= ? ORDER BY finished_at, id",
         )
-        .bind(self.looked_at)
+        .bind(self.changed_since())
         .fetch_all(pool)
         .await?;
         let mut found = Vec::new();
@@ -364,18 +342,6 @@ fn payment(change: Change, account_id: Option<u64>) -> Occurrence {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_row_that_was_committed_late_is_read_once() {
-        let mut tail = Tail::<u64>::default();
-        assert_eq!(tail.bound(), 0);
-        assert!(tail.is_new(&1) && tail.is_new(&3) && tail.is_new(&2) && !tail.is_new(&3));
-        assert_eq!(tail.bound(), 1, "rows after the first of the last ones are read again");
-        for id in 4..200 {
-            assert!(tail.is_new(&id));
-        }
-        assert_eq!(tail.bound(), 200 - REREAD_ROWS as u64);
-    }
 
     #[test]
     fn charges_payments_and_refunds_are_told_apart() {

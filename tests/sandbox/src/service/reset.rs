@@ -46,13 +46,15 @@ async fn set_up(scene: &Scene) -> anyhow::Result<()> {
             install(scene, account.id).await?;
         }
     }
-    scene.settle().await
+    scene.settle().await?;
+    scene.become_ready();
+    Ok(())
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Reset {
-    /// Time at the start; by default that of the command line.
+    /// Time at the start; by default that of the last start, or now if the clock runs.
     starts_at: Option<String>,
 }
 
@@ -69,19 +71,25 @@ pub(super) async fn reset(
     Ok(Json(state_of(&scene).await?))
 }
 
-/// Replaces the scene by a new one.
+/// Replaces the scene by a new one. There is none in between, and none if it fails: then it can be repeated.
 pub(super) async fn start_again(current: &Current, starts_at: Option<DateTime<Utc>>) -> Result<(), Problem> {
-    let former = current.scene()?;
-    let _no_work = former.stop_work().await?;
-    current.replace(None);
-    let mut plan = former.plan.clone();
-    plan.event_url = former.outside.events.proxy.target();
+    let _opening = current.begin()?;
+    let mut plan = current.plan()?;
+    if let Ok(former) = current.scene() {
+        let mut no_work = former.stop_work().await?;
+        // While it is still the current one: nobody else knows its keys.
+        former.sandbox.wipe_redis().await?;
+        no_work.forever();
+        plan.event_url = former.outside.events.proxy.target();
+        current.replace(None);
+    }
     plan.starts_at = match (starts_at, plan.clock) {
         (Some(starts_at), _) => starts_at,
         (None, ClockMode::Frozen) => plan.starts_at,
         (None, ClockMode::Running) => SystemClock.now(),
     };
-    former.sandbox.wipe_redis().await?;
+    // Kept first: what follows may fail.
+    current.know_plan(plan.clone());
     database::clear(&plan.pool).await?;
     Ok(open_scene(current, plan).await?)
 }

@@ -13,7 +13,7 @@ use flysk_simulators::{Control, Running, SimClock};
 use flysk_store::Pool;
 use poem::Response;
 use poem::endpoint::BoxEndpoint;
-use tokio::sync::{MutexGuard, Notify};
+use tokio::sync::{MutexGuard, Notify, OwnedMutexGuard};
 
 use super::definition::WidgetDefinition;
 use super::event_proxy::RunningEventProxy;
@@ -88,6 +88,7 @@ pub(super) struct Scene {
     /// Whoever holds it runs jobs.
     turn: tokio::sync::Mutex<()>,
     is_advancing: AtomicBool,
+    is_ready: AtomicBool,
 }
 
 /// What came of moving the clock.
@@ -143,6 +144,7 @@ impl Scene {
             console_note: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             is_advancing: AtomicBool::new(false),
+            is_ready: AtomicBool::new(false),
         })
     }
 
@@ -171,24 +173,30 @@ impl Scene {
         self.sandbox.amocrm.state.loses_webhook()
     }
 
-    /// Runs what is due now, and reads what came of it into the timeline. While the clock moves, whoever moves it does so.
+    /// Runs what is due now, and reads what came of it into the timeline. `false`: it did not, because others run jobs, which may
+    /// wait for the backend, or move the clock; they also run what became due meanwhile.
     ///
     /// # Errors
     ///
     /// The database failed, or jobs do not come to an end.
-    pub(super) async fn settle(&self) -> anyhow::Result<()> {
+    pub(super) async fn settle(&self) -> anyhow::Result<bool> {
         if self.is_advancing.load(Ordering::SeqCst) {
-            return Ok(());
+            return Ok(false);
         }
         let Ok(_turn) = tokio::time::timeout(MAX_WAIT_FOR_TURN, self.turn.lock()).await else {
-            return Ok(());
+            return Ok(false);
         };
+        // Whoever moves the clock now, or has ended this scene, came while the turn was waited for.
+        if self.is_advancing.load(Ordering::SeqCst) {
+            return Ok(false);
+        }
         match self.plan.clock {
             ClockMode::Frozen => self.sandbox.rest(PACE).await?,
             ClockMode::Running => self.sandbox.catch_up().await?,
         }
         self.sandbox.take_events().await;
-        self.look().await
+        self.look().await?;
+        Ok(true)
     }
 
     /// Reads what happened into the timeline.
@@ -224,33 +232,58 @@ impl Scene {
         Ok(moved)
     }
 
-    /// Waits until nobody runs jobs, and keeps others from it.
+    /// Waits until nobody runs jobs, and keeps others from it until the returned value is dropped.
     ///
     /// # Errors
     ///
     /// The clock is moving.
-    pub(super) async fn stop_work(&self) -> Result<MutexGuard<'_, ()>, Problem> {
-        if self.is_advancing.swap(true, Ordering::SeqCst) {
-            return Err(Problem::busy());
-        }
-        Ok(self.turn.lock().await)
+    pub(super) async fn stop_work(&self) -> Result<NoWork<'_>, Problem> {
+        let advancing = Advancing::begin(&self.is_advancing).ok_or_else(Problem::busy)?;
+        Ok(NoWork { _turn: self.turn.lock().await, advancing })
+    }
+
+    /// Its accounts are installed.
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_ready.load(Ordering::SeqCst)
+    }
+
+    /// Notes that its accounts are installed.
+    pub(super) fn become_ready(&self) {
+        self.is_ready.store(true, Ordering::SeqCst);
+    }
+}
+
+/// While it lives, nobody runs jobs.
+pub(super) struct NoWork<'a> {
+    _turn: MutexGuard<'a, ()>,
+    advancing: Advancing<'a>,
+}
+
+impl NoWork<'_> {
+    /// Nobody runs jobs of this scene any more: its rows are those of the next one.
+    pub(super) fn forever(&mut self) {
+        self.advancing.forever = true;
     }
 }
 
 /// While it lives, the clock moves.
-struct Advancing<'a>(&'a AtomicBool);
+struct Advancing<'a> {
+    flag: &'a AtomicBool,
+    /// Whether that stays so.
+    forever: bool,
+}
 
 impl<'a> Advancing<'a> {
     /// `None` if the clock is moving already.
     fn begin(flag: &'a AtomicBool) -> Option<Self> {
         // Not `then_some`, whose value would be dropped, and end what the other began.
-        (!flag.swap(true, Ordering::SeqCst)).then(|| Self(flag))
+        (!flag.swap(true, Ordering::SeqCst)).then(|| Self { flag, forever: false })
     }
 }
 
 impl Drop for Advancing<'_> {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::SeqCst);
+        self.flag.store(self.forever, Ordering::SeqCst);
     }
 }
 
@@ -269,9 +302,18 @@ fn variables(plan: &Plan, mail: &Running<Smtp>, events: &RunningEventProxy) -> B
     .into()
 }
 
-/// The current scene; there is none while the sandbox is being reset.
+/// The current scene; there is none while the sandbox is being reset, and after a reset that failed. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Current(Arc<std::sync::RwLock<Option<Arc<Scene>>>>);
+pub(super) struct Current(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    scene: std::sync::RwLock<Option<Arc<Scene>>>,
+    /// What the last scene was made from, or should have been.
+    plan: Mutex<Option<Plan>>,
+    /// Whoever holds it makes a scene.
+    opening: Arc<tokio::sync::Mutex<()>>,
+}
 
 impl Current {
     /// The scene.
@@ -280,12 +322,35 @@ impl Current {
     ///
     /// The sandbox is being reset.
     pub(super) fn scene(&self) -> Result<Arc<Scene>, Problem> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(Problem::starting)
+        self.0.scene.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(Problem::starting)
     }
 
     /// Replaces the scene; returns the former one.
     pub(super) fn replace(&self, scene: Option<Arc<Scene>>) -> Option<Arc<Scene>> {
-        std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), scene)
+        std::mem::replace(&mut *self.0.scene.write().unwrap_or_else(PoisonError::into_inner), scene)
+    }
+
+    /// Keeps others from making a scene until the returned value is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Somebody makes one.
+    pub(super) fn begin(&self) -> Result<OwnedMutexGuard<()>, Problem> {
+        Arc::clone(&self.0.opening).try_lock_owned().map_err(|_| Problem::starting())
+    }
+
+    /// What the last scene was made from, or should have been.
+    ///
+    /// # Errors
+    ///
+    /// The sandbox is starting.
+    pub(super) fn plan(&self) -> Result<Plan, Problem> {
+        self.0.plan.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(Problem::starting)
+    }
+
+    /// Keeps what a scene is made from.
+    pub(super) fn know_plan(&self, plan: Plan) {
+        *self.0.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Amocrm;
 use super::guard::Caller;
-use super::model::{Platform, User};
+use super::model::{Account, Platform, User};
 use super::problem::{HandlerResult, Problem, hal};
 use super::query::{Query, hal_list_counted};
 use crate::control::locked;
@@ -25,6 +25,9 @@ const ACCOUNT_WITH: [&str; 10] = [
     "invoices_settings",
 ];
 
+/// Relations whose values differ from account to account in ways that the simulator does not know.
+const NOT_SIMULATED: [&str; 2] = ["entity_names", "invoices_settings"];
+
 /// `GET /account`: the account of the token.
 #[handler]
 pub(crate) fn read_account(
@@ -36,6 +39,12 @@ pub(crate) fn read_account(
     let with: Vec<&str> = query.one("with").into_iter().flat_map(|list| list.split(',')).collect();
     if with.iter().any(|name| !ACCOUNT_WITH.contains(name)) {
         return Err(Problem::invalid("NotSupportedChoice", "with", "This relation is not supported."));
+    }
+    if let Some(name) = with.iter().find(|name| NOT_SIMULATED.contains(name)) {
+        let told = format!(
+            "The simulator of amoCRM has no `{name}`: test what needs it against an account of amoCRM."
+        );
+        return Err(Problem::api(StatusCode::NOT_IMPLEMENTED, &told));
     }
     let state = locked(&amo.inner.state);
     let account = state.account(caller.account_id).ok_or_else(gone)?;
@@ -63,14 +72,38 @@ pub(crate) fn read_account(
         let prefix = if account.platform == Platform::Kommo { "c" } else { "b" };
         body["drive_url"] = json!(format!("https://drive-{prefix}.{}", account.platform.domain()));
     }
-    if with.contains(&"datetime_settings") {
-        body["_embedded"]["datetime_settings"] = json!({
-            "date_pattern": "d.m.Y H:i",
-            "timezone": "Europe/Moscow",
-            "timezone_offset": "+03:00",
-        });
+    if with.contains(&"amojo_id") {
+        body["amojo_id"] = json!(amojo_id(account));
+    }
+    for (name, relation) in embedded() {
+        if with.contains(&name) {
+            body["_embedded"][name] = relation;
+        }
     }
     Ok(hal(&body))
+}
+
+/// Id of the account in the service of chats: a UUID, always the same.
+fn amojo_id(account: &Account) -> String {
+    format!("a0300000-0000-4000-8000-{:012x}", account.id)
+}
+
+/// Relations below `_embedded`: those of a new account, which nobody has changed.
+fn embedded() -> [(&'static str, Value); 4] {
+    [
+        (
+            "datetime_settings",
+            json!({"date_pattern": "d.m.Y H:i", "timezone": "Europe/Moscow", "timezone_offset": "+03:00"}),
+        ),
+        ("amojo_rights", json!({"can_direct": true, "can_create_groups": true})),
+        ("users_groups", json!([{"id": 0, "name": "Отдел продаж", "uuid": null}])),
+        // Those that tasks may have.
+        ("task_types", json!([task_type(1, "Связаться", "FOLLOW_UP"), task_type(2, "Встреча", "MEETING")])),
+    ]
+}
+
+fn task_type(id: u64, name: &str, code: &str) -> Value {
+    json!({"id": id, "name": name, "color": null, "icon_id": null, "code": code})
 }
 
 /// Lists all users; administrators only.

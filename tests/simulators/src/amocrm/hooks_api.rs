@@ -68,7 +68,7 @@ pub(crate) async fn subscribe(
     }
     let settings = texts(&object, "settings");
     let destination = object.get("destination").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let sort = object.get("sort").and_then(Value::as_i64).unwrap_or(0);
+    let sort = object.get("sort").and_then(Value::as_i64);
     let id = state.fresh_id();
     let hooks = &mut state.content(caller.account_id).hooks;
     let index = match hooks.iter().position(|hook| hook.destination == destination) {
@@ -84,7 +84,7 @@ pub(crate) async fn subscribe(
                 updated_at: now,
                 account_id: caller.account_id,
                 created_by: caller.user_id,
-                sort,
+                sort: 0,
                 disabled: false,
                 settings: Vec::new(),
                 invalid: VecDeque::new(),
@@ -94,6 +94,7 @@ pub(crate) async fn subscribe(
     };
     let hook = &mut hooks[index];
     hook.settings = settings;
+    hook.sort = sort.unwrap_or(hook.sort);
     hook.updated_at = now;
     if enables {
         hook.disabled = false;

@@ -22,7 +22,7 @@ use poem::{EndpointExt as _, Request, Route, Server, handler, post};
 use reqwest::header::RETRY_AFTER;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 const ATTEMPTS: u32 = 5;
 
@@ -96,16 +96,28 @@ impl Backend {
         let (account, id) = (&user["account_id"], work["id"].as_str().unwrap_or_default());
         let line = json!({ "service": self.service, "quantity": 1 });
         let charge = json!({ "account_id": account, "lines": [line], "reference": id });
-        let paid = self.call("/v1/backend/flycoins/charges", &charge, Some(&format!("charge-{id}"))).await?;
+        let key = key_of("charge", account, work);
+        let paid = self.call("/v1/backend/flycoins/charges", &charge, Some(&key)).await?;
+        // The work failed before and was refunded: it needs another id.
+        if paid["refunded_micro"] != 0 {
+            return Ok((409, json!({ "error": "work_refunded" })));
+        }
         let words = work["text"].as_str().unwrap_or_default().split_whitespace().count();
         if words == 0 {
             let refund =
                 json!({ "account_id": account, "transaction_id": paid["transaction_id"], "all": true });
-            self.call("/v1/backend/flycoins/refunds", &refund, Some(&format!("refund-{id}"))).await?;
+            let key = key_of("refund", account, work);
+            self.call("/v1/backend/flycoins/refunds", &refund, Some(&key)).await?;
             return Ok((422, json!({ "error": "no words" })));
         }
         Ok((200, json!({ "words": words, "charged_micro": paid["charged_micro"] })))
     }
+}
+
+/// Idempotency key of an act of a work. The page chooses the id: another account, or another text, is another work.
+fn key_of(act: &str, account: &Value, work: &Value) -> String {
+    let bound = json!([account, work["id"], work["text"]]).to_string();
+    format!("{act}-{:x}", Sha256::digest(bound))
 }
 
 async fn read_problem(answer: reqwest::Response) -> Problem {

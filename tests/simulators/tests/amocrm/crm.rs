@@ -170,6 +170,32 @@ async fn lists_are_filtered_ordered_and_paged() {
 }
 
 #[tokio::test]
+async fn relations_of_an_account_are_answered_or_refused() {
+    let crm = Crm::open().await;
+    let known = "amojo_id,amojo_rights,users_groups,task_types,version,datetime_settings,drive_url";
+    let account = crm.get(&format!("/account?with={known}")).await;
+    assert_eq!(account["amojo_id"].as_str().map(str::len), Some(36), "{account}");
+    let embedded = &account["_embedded"];
+    assert_eq!(embedded["users_groups"], json!([{"id": 0, "name": "Отдел продаж", "uuid": null}]));
+    assert_eq!(embedded["amojo_rights"], json!({"can_direct": true, "can_create_groups": true}));
+    assert_eq!(embedded["datetime_settings"]["timezone"], "Europe/Moscow");
+    let types = embedded["task_types"].as_array().unwrap();
+    let codes: Vec<_> = types.iter().map(|known| (&known["id"], &known["code"])).collect();
+    assert_eq!(codes, [(&json!(1), &json!("FOLLOW_UP")), (&json!(2), &json!("MEETING"))]);
+    for name in known.split(',') {
+        let answer = crm.get(&format!("/account?with={name}")).await;
+        assert!(answer.get(name).or(answer["_embedded"].get(name)).is_some(), "{name}: {answer}");
+    }
+    for name in ["entity_names", "invoices_settings"] {
+        let (status, problem) = crm.call("GET", &format!("/account?with=version,{name}"), None).await;
+        assert_eq!(status, 501, "{problem}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(name)), "{problem}");
+    }
+    let (status, problem) = crm.call("GET", "/account?with=task_type", None).await;
+    assert_eq!((status, &problem["status"]), (400, &json!(400)), "{problem}");
+}
+
+#[tokio::test]
 async fn leads_contacts_and_companies_are_linked() {
     let crm = Crm::open().await;
     let contacts = json!([{"first_name": "Иван", "last_name": "Иванов"}, {"name": "Пётр"}]);

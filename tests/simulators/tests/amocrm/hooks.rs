@@ -63,6 +63,17 @@ async fn quiet_at(amo: &Amo, count: usize) {
 }
 
 #[tokio::test]
+async fn a_subscription_is_updated_with_what_is_given() {
+    let (amo, _receiver, token) = subscribed().await;
+    for (sort, kept) in [(json!({"sort": 20}), 20), (json!({}), 20)] {
+        let mut body = json!({"destination": HOOK, "settings": ["note_contact"]});
+        body.as_object_mut().unwrap().extend(sort.as_object().cloned().unwrap());
+        let (_, hook) = amo.api(&token, "POST", "/webhooks", Some(body)).await;
+        assert_eq!((&hook["sort"], &hook["settings"]), (&json!(kept), &json!(["note_contact"])), "{hook}");
+    }
+}
+
+#[tokio::test]
 async fn a_call_arrives_as_a_php_form_with_encoded_brackets() {
     let (amo, receiver, _) = subscribed().await;
     answers(&receiver, 200);

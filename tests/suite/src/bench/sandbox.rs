@@ -1,12 +1,16 @@
-//! Benchmark of `flysk-sandbox`: its start, and a year of a subscription that a vendor's test moves over HTTP.
+//! Benchmark of `flysk-sandbox`: its start, and years of one and of many subscriptions that a vendor's test moves over HTTP.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use flysk_crypto::Keyring;
+use flysk_sandbox::KEYRING;
+use flysk_simulators::SimClock;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::servers::Servers;
+use super::subscriptions::Crowd;
 use super::table::{Table, at_most, budgets};
 use crate::environment::{ACCOUNT, ADMIN, SandboxProcess};
 
@@ -17,8 +21,14 @@ const CARD: &str = "2200000000000004";
 /// Budgets, seconds.
 const MAX_BOOT_S: f64 = 2.0;
 const MAX_YEAR_S: f64 = 5.0;
+const MAX_YEARS_S: f64 = 180.0;
 /// Charges of a year, after the purchase.
 const CHARGES: usize = 12;
+/// Subscriptions of the year of many.
+const SUBSCRIPTIONS: u32 = 1_000;
+/// Beginning and end of a year.
+const STARTS_AT: &str = "2027-01-31T09:00:00Z";
+const ENDS_AT: &str = "2028-02-01T09:00:00Z";
 
 /// Runs the benchmark.
 pub(super) async fn run(servers: &Servers) -> anyhow::Result<String> {
@@ -30,6 +40,7 @@ pub(super) async fn run(servers: &Servers) -> anyhow::Result<String> {
     }
     ready.sort_unstable();
     let median = *ready.get(STARTS / 2).context("there are starts")?;
+    let many = measure_crowd(servers, &name).await?;
     let year = measure_year(servers, &name).await?;
 
     let mut table = Table::new(&["`flysk-sandbox`", "seconds"]);
@@ -37,6 +48,7 @@ pub(super) async fn run(servers: &Servers) -> anyhow::Result<String> {
         ("start with a new database, which is migrated", first),
         ("start on a ready database (median of 5)", median),
         ("a year of one monthly subscription over HTTP, tokens renewed", year.took),
+        ("a year of 1,000 monthly subscriptions over HTTP, every due date a stop", many.took),
     ] {
         table.row(vec![what.to_owned(), format!("{:.2}", took.as_secs_f64())]);
     }
@@ -53,9 +65,20 @@ pub(super) async fn run(servers: &Servers) -> anyhow::Result<String> {
         format!("{year_s:.2} s"),
         at_most(year_s, MAX_YEAR_S, "every stop of the clock waits for its jobs"),
     ]);
+    let many_s = many.took.as_secs_f64();
+    verdicts.row(vec![
+        format!("a year of {SUBSCRIPTIONS} monthly subscriptions in < 3 min"),
+        format!("{many_s:.0} s"),
+        at_most(
+            many_s,
+            MAX_YEARS_S,
+            "a renewal is about ten jobs, and its events and entries of the timeline",
+        ),
+    ]);
     Ok(format!(
-        "{table}\nThe year has {} stops of the clock and {} jobs, and ends with one answer of {} entries.\n\n{verdicts}",
-        year.stops, year.jobs, year.entries
+        "{table}\nThe year of one has {} stops of the clock and {} jobs, and ends with one answer of {} entries; that of many has \
+         {} stops and {} jobs.\n\n{verdicts}",
+        year.stops, year.jobs, year.entries, many.stops, many.jobs
     ))
 }
 
@@ -79,17 +102,43 @@ struct Year {
 }
 
 async fn measure_year(servers: &Servers, database: &str) -> anyhow::Result<Year> {
-    let sandbox = start(servers, &["--database", database, "--starts-at", "2027-01-31T09:00:00Z"])?;
+    let sandbox = start(servers, &["--database", database, "--starts-at", STARTS_AT])?;
     sandbox.subscribe(ACCOUNT, ADMIN, CARD).await?;
-    let began = Instant::now();
-    let to = json!({ "to": "2028-02-01T09:00:00Z" });
-    let moved = sandbox.control(Method::POST, "/clock/advance", Some(&to)).await?;
-    let took = began.elapsed();
+    let (year, moved) = advance(&sandbox).await?;
     let items = moved["items"].as_array().context("entries")?;
     let charges = items.iter().filter(|item| item["type"] == "charge" && item["outcome"] == "paid").count();
     ensure!(charges == CHARGES, "{charges} of {CHARGES} charges were paid");
-    let number = |name: &str| moved[name].as_u64().unwrap_or_default();
-    let year = Year { took, stops: number("stops"), jobs: number("jobs"), entries: items.len() };
     sandbox.stop()?;
     Ok(year)
+}
+
+/// A year of many subscriptions, copied from one that was bought through the product.
+async fn measure_crowd(servers: &Servers, database: &str) -> anyhow::Result<Year> {
+    let sandbox = start(servers, &["--database", database, "--keep", "--starts-at", STARTS_AT])?;
+    sandbox.subscribe(ACCOUNT, ADMIN, CARD).await?;
+    let mut url: url::Url = servers.database_url.parse()?;
+    url.set_path(database);
+    let pool = flysk_store::connect(url.as_str(), 2).await?;
+    let (keyring, clock) = (Keyring::parse(KEYRING)?, SimClock::frozen(STARTS_AT.parse()?));
+    Crowd::of_database(&pool, &keyring, &clock).await?.add_active(SUBSCRIPTIONS - 1).await?;
+    let (year, _) = advance(&sandbox).await?;
+    let paid: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM subscription_invoices WHERE state = 'paid'")
+        .fetch_one(&pool)
+        .await?;
+    let wanted = i64::from(SUBSCRIPTIONS) * (i64::try_from(CHARGES)? + 1);
+    ensure!(paid == wanted, "{paid} of {wanted} invoices were paid in a year");
+    pool.close().await;
+    sandbox.stop()?;
+    Ok(year)
+}
+
+/// Moves the clock by a year; returns the answer, too.
+async fn advance(sandbox: &SandboxProcess) -> anyhow::Result<(Year, Value)> {
+    let began = Instant::now();
+    let to = json!({ "to": ENDS_AT });
+    let moved = sandbox.control(Method::POST, "/clock/advance", Some(&to)).await?;
+    let took = began.elapsed();
+    let number = |name: &str| moved[name].as_u64().unwrap_or_default();
+    let entries = moved["items"].as_array().map_or(0, Vec::len);
+    Ok((Year { took, stops: number("stops"), jobs: number("jobs"), entries }, moved))
 }

@@ -4,8 +4,8 @@ use flysk_domain::money::MicroCoins;
 use serde_json::Value;
 
 use super::super::bank_words::CardOutcome;
-use super::super::occurrence::{BankPayment, Entry, Occurrence, SentEvent, SubscriptionEntry};
-use super::{moscow_time, roubles};
+use super::super::occurrence::{BankPayment, CoinEntry, Entry, Occurrence, SentEvent, SubscriptionEntry};
+use super::{moscow_time, roubles, words};
 
 /// An entry on the page.
 #[derive(Debug)]
@@ -32,11 +32,11 @@ type Words = (&'static str, String, &'static str, &'static str, Vec<Part>);
 
 /// The entry for the page.
 pub(super) fn shown(entry: &Entry) -> Shown {
-    let (label, summary, class, opens, parts) = words(&entry.what);
+    let (label, summary, class, opens, parts) = told(&entry.what);
     Shown { seq: entry.seq, at: moscow_time(entry.at), label, summary, class, opens, parts }
 }
 
-fn words(what: &Occurrence) -> Words {
+fn told(what: &Occurrence) -> Words {
     match what {
         Occurrence::Event(sent) => event(sent),
         Occurrence::Charge(paid) => payment("Списание с карты", paid),
@@ -52,20 +52,14 @@ fn words(what: &Occurrence) -> Words {
             );
             ("Счёт", summary, "busy", "", Vec::new())
         }
-        Occurrence::Flycoins(entry) => {
-            let reference = entry.reference.as_deref().unwrap_or_default();
-            let summary = format!(
-                "{} {} FC (в резерве {}) {reference}",
-                entry.kind,
-                MicroCoins(entry.available_micro),
-                MicroCoins(entry.held_micro)
-            );
-            ("Flycoins", summary, "busy", "", Vec::new())
-        }
+        Occurrence::Flycoins(entry) => ("Flycoins", coins(entry), "busy", "", Vec::new()),
         Occurrence::Refusal(refusal) => {
             let summary =
                 format!("{} {} → {} {}", refusal.method, refusal.path, refusal.status, refusal.code);
-            let parts = vec![Part { title: "Причина", text: refusal.detail.clone() }];
+            let parts = vec![
+                Part { title: "Причина", text: words::refusal(refusal.status).to_owned() },
+                Part { title: "Ответ API", text: refusal.detail.clone() },
+            ];
             ("Отказ API", summary, "bad", "Почему", parts)
         }
         Occurrence::Letter(letter) => {
@@ -80,10 +74,14 @@ fn words(what: &Occurrence) -> Words {
             };
             let to = webhook.destination.as_deref().unwrap_or_default();
             let class = if webhook.lost { "bad" } else { "busy" };
-            ("Вебхук amoCRM", format!("{} {to} → {answer}", webhook.event), class, "", Vec::new())
+            let event = words::webhook(&webhook.event);
+            ("Вебхук amoCRM", format!("{event} {to} → {answer}"), class, "", Vec::new())
         }
         Occurrence::FailedJob(job) => {
-            ("Задание не выполнено", format!("{}: {}", job.kind, job.reason), "bad", "", Vec::new())
+            let summary = format!("{} ({})", words::job(&job.kind), job.kind);
+            let parts =
+                vec![Part { title: "Ошибка в журнале Flysk", text: job.reason.clone() }];
+            ("Задание не выполнено", summary, "bad", "Почему", parts)
         }
     }
 }
@@ -115,10 +113,32 @@ fn payment(label: &'static str, paid: &BankPayment) -> Words {
 }
 
 fn subscription(entry: &SubscriptionEntry) -> Words {
-    let state = entry.state.as_deref().map(|state| format!(" → {state}")).unwrap_or_default();
-    let summary = format!("{} ({}){state}", entry.action, entry.actor);
+    let state = entry.state.as_deref().map(words::subscription_state);
+    let state = state.map(|state| format!(" → {state}")).unwrap_or_default();
+    let action = words::subscription_action(&entry.action);
+    let summary = format!("{action} ({}){state}", words::actor(&entry.actor));
     let parts = vec![Part { title: "Подробности", text: pretty(&entry.details) }];
     ("Подписка", summary, "busy", "Подробности", parts)
+}
+
+/// What a transaction changes: the balance, and what is held of it.
+fn coins(entry: &CoinEntry) -> String {
+    let changes = [("доступно", entry.available_micro), ("резерв", entry.held_micro)];
+    let changes: Vec<String> = changes
+        .into_iter()
+        .filter(|(_, micro)| *micro != 0)
+        .map(|(what, micro)| format!("{what} {} FC", change(micro)))
+        .collect();
+    let reference = entry.reference.as_deref().map(|reference| format!(", {reference}")).unwrap_or_default();
+    format!("{}: {}{reference}", words::transaction(&entry.kind), changes.join(", "))
+}
+
+/// A change of coins with its sign, such as `+2,5`.
+fn change(micro: i64) -> String {
+    let amount = MicroCoins(micro).to_string();
+    let amount = amount.trim_end_matches('0').trim_end_matches('.');
+    let sign = if micro > 0 { "+" } else { "" };
+    format!("{sign}{}", amount.replace('.', ","))
 }
 
 fn invoice_state(state: &str) -> &str {
@@ -153,6 +173,7 @@ fn pretty(value: &Value) -> String {
 mod tests {
     use serde_json::json;
 
+    use super::super::super::occurrence::{FailedJob, Refusal};
     use super::*;
 
     #[test]
@@ -174,6 +195,49 @@ mod tests {
         assert_eq!(shown.summary, "install → 500 за 3 мс (принято песочницей)");
         assert_eq!(shown.parts.iter().map(|part| part.title).collect::<Vec<_>>(), ["Тело", "Ответ"]);
         assert_eq!(shown.parts[1].text, "boom");
+    }
+
+    #[test]
+    fn what_happened_is_told_in_russian() {
+        let coins = |kind: &str, available_micro, held_micro| {
+            let reference = Some("order-1".to_owned());
+            let (kind, transaction_id) = (kind.to_owned(), "ltx_1".to_owned());
+            let entry =
+                CoinEntry { account_id: 1, transaction_id, kind, available_micro, held_micro, reference };
+            told(&Occurrence::Flycoins(entry)).1
+        };
+        assert_eq!(coins("credit", 500_000_000, 0), "Пополнение: доступно +500 FC, order-1");
+        assert_eq!(coins("hold", -2_500_000, 2_500_000), "Резерв: доступно -2,5 FC, резерв +2,5 FC, order-1");
+        assert_eq!(coins("capture", 0, -10_000_000), "Списание: резерв -10 FC, order-1");
+
+        let refusal = Refusal {
+            method: "POST".to_owned(),
+            path: "/v1/pauth".to_owned(),
+            status: 403,
+            code: "reconnect_required".to_owned(),
+            detail: "an administrator must grant access".to_owned(),
+        };
+        let (_, summary, _, _, parts) = told(&Occurrence::Refusal(refusal));
+        assert_eq!(summary, "POST /v1/pauth → 403 reconnect_required");
+        assert_eq!(parts[0].text, "действие не разрешено");
+
+        let entry = SubscriptionEntry {
+            account_id: 1,
+            subscription_id: "sub_1".to_owned(),
+            action: "payment_failed".to_owned(),
+            actor: "bank".to_owned(),
+            state: Some("past_due".to_owned()),
+            invoice_id: None,
+            reason: None,
+            details: json!({}),
+        };
+        let summary = told(&Occurrence::Subscription(entry)).1;
+        assert_eq!(summary, "оплата не прошла (банк) → Подписка не оплачена");
+
+        let (kind, reason) = ("lifecycle.deliver_event".to_owned(), "refused".to_owned());
+        let (_, summary, _, _, parts) = told(&Occurrence::FailedJob(FailedJob { kind, reason }));
+        assert_eq!(summary, "доставка события бэкенду (lifecycle.deliver_event)");
+        assert_eq!(parts[0].text, "refused");
     }
 
     #[test]

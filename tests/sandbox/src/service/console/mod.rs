@@ -4,6 +4,7 @@
 
 mod acts;
 mod entries;
+mod words;
 
 use std::sync::PoisonError;
 

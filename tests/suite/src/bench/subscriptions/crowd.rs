@@ -20,7 +20,7 @@ const COPIES_PER_TRANSACTION: u32 = 250;
 const FIRST_ACCOUNT: u64 = 900_000_000;
 
 /// Copies one paid subscription with its card.
-pub(super) struct Crowd<'a> {
+pub(in crate::bench) struct Crowd<'a> {
     pool: &'a Pool,
     keyring: &'a Keyring,
     clock: &'a SimClock,
@@ -28,6 +28,8 @@ pub(super) struct Crowd<'a> {
     subscription: SubscriptionId,
     card: CardId,
     consent: String,
+    /// The invoice of the purchase; it has the address of receipts.
+    purchase: String,
     /// Token of the card at the simulated bank, which all copies share.
     pub(super) rebill: SecretString,
     next_account: u64,
@@ -44,6 +46,7 @@ impl<'a> Crowd<'a> {
             .bind(card.to_string())
             .fetch_one(&sandbox.pool)
             .await?;
+        let purchase = find_purchase(&sandbox.pool, row.id).await?;
         let known = sandbox.bank.state.payments().iter().find_map(|payment| payment.rebill_id);
         Ok(Self {
             pool: &sandbox.pool,
@@ -53,14 +56,45 @@ impl<'a> Crowd<'a> {
             subscription: row.id,
             card,
             consent,
+            purchase,
             rebill: known.context("the bank saved no card")?.to_string().into(),
             next_account: FIRST_ACCOUNT,
             rows: RowCopier::default(),
         })
     }
 
+    /// The same for the only subscription with a card in a database, whose sandbox is another process.
+    pub(in crate::bench) async fn of_database(
+        pool: &'a Pool,
+        keyring: &'a Keyring,
+        clock: &'a SimClock,
+    ) -> anyhow::Result<Self> {
+        let (install, subscription, card, consent, sealed): (String, String, String, String, String) =
+            sqlx::query_as(
+                "SELECT s.install_id, s.id, c.id, k.id, c.rebill_sealed FROM subscriptions s
+                 JOIN payment_cards c ON c.id = s.card_id JOIN subscription_consents k ON k.card_id = c.id",
+            )
+            .fetch_one(pool)
+            .await?;
+        let (card, subscription): (CardId, SubscriptionId) = (card.parse()?, subscription.parse()?);
+        let purchase = find_purchase(pool, subscription).await?;
+        Ok(Self {
+            pool,
+            keyring,
+            clock,
+            install: install.parse()?,
+            subscription,
+            card,
+            consent,
+            purchase,
+            rebill: keyring.open(&sealed, &aad::card_rebill(card))?,
+            next_account: FIRST_ACCOUNT,
+            rows: RowCopier::default(),
+        })
+    }
+
     /// Adds active subscriptions, which are renewed on the same day as the first.
-    pub(super) async fn add_active(mut self, count: u32) -> anyhow::Result<()> {
+    pub(in crate::bench) async fn add_active(mut self, count: u32) -> anyhow::Result<()> {
         self.add(count, None).await.map(drop)
     }
 
@@ -119,19 +153,36 @@ impl<'a> Crowd<'a> {
             ("card_id", card.to_string()),
         ];
         self.rows.copy(conn, "subscription_consents", &self.consent, &own).await?;
+        self.copy_invoice(conn, &self.purchase.clone(), (install, subscription), &[]).await?;
         let Some(renewal) = renewal else { return Ok(None) };
-        let invoice = InvoiceId::generate(clock);
+        let due = [("charge_at", clock.now().format("%F %T").to_string())];
+        self.copy_invoice(conn, &renewal.to_string(), (install, subscription), &due).await.map(Some)
+    }
+
+    async fn copy_invoice(
+        &mut self,
+        conn: &mut Conn,
+        from: &str,
+        (install, subscription): (InstallId, SubscriptionId),
+        changed: &[(&str, String)],
+    ) -> anyhow::Result<InvoiceId> {
+        let invoice = InvoiceId::generate(self.clock);
         let contact = self.keyring.seal(&"buh@example.test".into(), &aad::invoice_contact(invoice))?;
-        let own = [
+        let mut own = vec![
             ("id", invoice.to_string()),
             ("subscription_id", subscription.to_string()),
             ("install_id", install.to_string()),
             ("contact_sealed", contact),
-            ("charge_at", clock.now().format("%F %T").to_string()),
         ];
-        self.rows.copy(conn, "subscription_invoices", &renewal.to_string(), &own).await?;
-        Ok(Some(invoice))
+        own.extend_from_slice(changed);
+        self.rows.copy(conn, "subscription_invoices", from, &own).await?;
+        Ok(invoice)
     }
+}
+
+async fn find_purchase(pool: &Pool, subscription: SubscriptionId) -> anyhow::Result<String> {
+    let paid = "SELECT id FROM subscription_invoices WHERE subscription_id = ? AND state = 'paid' LIMIT 1";
+    Ok(sqlx::query_scalar(paid).bind(subscription.to_string()).fetch_one(pool).await?)
 }
 
 /// Opens the invoice of the next period, to be copied; it is not charged itself.

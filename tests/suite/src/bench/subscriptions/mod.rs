@@ -10,6 +10,7 @@ mod year;
 
 use std::time::Duration;
 
+pub(in crate::bench) use crowd::Crowd;
 pub(in crate::bench) use naive::NaiveRenewals;
 pub(in crate::bench) use preview::{BARE_PATH, bare_quote};
 

@@ -65,3 +65,20 @@ async fn a_reset_begins_again_with_other_credentials() -> anyhow::Result<()> {
     assert_eq!(same, state);
     sandbox.stop()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_cannot_be_installed_is_not_created() -> anyhow::Result<()> {
+    let sandbox = start()?;
+    let account = |is_admin: bool| {
+        let users = json!([{ "id": 901, "name": "Глеб", "is_admin": is_admin }]);
+        json!({ "id": 41_000_001, "subdomain": "lone", "users": users })
+    };
+    let (status, problem) = sandbox.ask(Method::POST, "/accounts", Some(&account(false))).await?;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("conflict")), "{problem}");
+    let known = sandbox.control(Method::GET, "/accounts", None).await?;
+    assert_eq!(known["items"].as_array().map(Vec::len), Some(1), "{known}");
+    let added = post(&sandbox, "/accounts", account(true)).await?;
+    let seen = (&added["account"]["status"], &added["account"]["subdomain"]);
+    assert_eq!(seen, (&json!("active"), &json!("lone")), "{added}");
+    sandbox.stop()
+}

@@ -3,10 +3,14 @@
 mod acts;
 mod amocrm;
 mod cases;
+mod clients;
+mod compose;
 mod database;
+mod late_rows;
 mod losses;
 mod own_failures;
 mod refusals;
+mod slow_backend;
 mod vendor_ci;
 
 use flysk_suite::environment::{Options, SandboxProcess};

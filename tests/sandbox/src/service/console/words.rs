@@ -1,0 +1,169 @@
+//! Russian words for codes of the timeline. A code without a word is shown as it is.
+
+use flysk_domain::platform::ledger::TransactionKind;
+use flysk_domain::platform::subscriptions::SubscriptionState;
+
+/// What an entry of a subscription's log says, by its action.
+const SUBSCRIPTION_ACTIONS: [(&str, &str); 40] = [
+    ("activated", "первый период оплачен"),
+    ("bonus_granted", "начислены бонусные дни"),
+    ("cancel_requested", "отмена в конце периода"),
+    ("cancelled", "отменена"),
+    ("card_not_chargeable", "с карты нельзя списать, ждёт оплаты вручную"),
+    ("card_saved", "карта сохранена"),
+    ("card_unlinked", "карта отвязана"),
+    ("change_planned", "изменение ждёт следующего периода"),
+    ("change_unavailable", "изменение больше невозможно"),
+    ("change_withdrawn", "изменение отозвано"),
+    ("changed", "условия изменены"),
+    ("charge_postponed", "списание отложено: сбой не у клиента"),
+    ("expired", "закончилась без оплаты"),
+    ("invoice_created", "выставлен счёт"),
+    ("invoice_voided", "счёт аннулирован"),
+    ("lapsed", "ждёт решения"),
+    ("payment_failed", "оплата не прошла"),
+    ("payment_lock_cleared", "снята блокировка платежа"),
+    ("payment_returned", "деньги возвращаются"),
+    ("payment_to_balance", "перевод на балансе фирмы"),
+    ("period_began", "начался оплаченный период"),
+    ("prepaid_restored", "следующий период возвращён: банк отказал в возврате денег"),
+    ("prepaid_withdrawn", "следующий период отменён: деньги возвращаются"),
+    ("price_announced", "объявлена новая цена"),
+    ("receipt_registered", "закрывающий чек найден в кассе"),
+    ("receipt_sent_again", "закрывающий чек отправлен снова"),
+    ("reinstated", "восстановлена оператором"),
+    ("renewal_forced", "продление оператором"),
+    ("renewal_opened", "счёт за следующий период"),
+    ("renewal_upcoming", "скоро списание"),
+    ("renewal_withdrawn", "продление отозвано: виджет не продавал подписок"),
+    ("renewed", "продлена"),
+    ("reopened", "возобновлена поздней оплатой"),
+    ("restored", "отмена отозвана"),
+    ("review_ended", "разбор закончен"),
+    ("seat_freed", "место освобождено"),
+    ("seats_lost", "мест стало меньше"),
+    ("trial_ended", "пробный период закончился"),
+    ("trial_ending", "пробный период заканчивается"),
+    ("trial_started", "начался пробный период"),
+];
+
+/// What an entry of a subscription's log says.
+pub(super) fn subscription_action(code: &str) -> &str {
+    SUBSCRIPTION_ACTIONS.iter().find(|(known, _)| *known == code).map_or(code, |(_, word)| *word)
+}
+
+/// A subscription's state.
+pub(super) fn subscription_state(code: &str) -> &str {
+    code.parse::<SubscriptionState>().map_or(code, |state| state.label_ru())
+}
+
+/// Who acted on a subscription.
+pub(super) fn actor(code: &str) -> String {
+    match code.split_once(':') {
+        Some(("user", id)) => format!("пользователь {id}"),
+        Some(("operator", name)) => format!("оператор {name}"),
+        _ => match code {
+            "letter" => "получатель письма",
+            "bank" => "банк",
+            "system" => "Flysk",
+            other => other,
+        }
+        .to_owned(),
+    }
+}
+
+/// A transaction in a wallet.
+pub(super) fn transaction(code: &str) -> &str {
+    code.parse::<TransactionKind>().map_or(code, |kind| kind.label())
+}
+
+/// Why the API refuses a request with this status.
+pub(super) fn refusal(status: u16) -> &'static str {
+    match status {
+        400 | 422 => "в запросе ошибка: повтор не поможет",
+        401 => "нет действующего токена",
+        402 => "не хватает Flycoins, или аккаунт amoCRM не оплачен",
+        403 => "действие не разрешено",
+        404 => "такого объекта нет",
+        405 => "у этого адреса нет такого метода",
+        409 => "сейчас это невозможно: состояние другое",
+        413 => "тело запроса слишком большое",
+        415 => "тело запроса другого типа",
+        429 => "слишком много запросов: повторите позже",
+        406..=499 => "запрос отклонён",
+        501 => "песочница этого не умеет: проверьте на настоящем аккаунте amoCRM",
+        502..=504 => "сервис временно недоступен: повторите позже",
+        _ => "внутренняя ошибка",
+    }
+}
+
+/// What a job does.
+pub(super) fn job(kind: &str) -> &'static str {
+    match kind {
+        "lifecycle.deliver_event" => "доставка события бэкенду",
+        "oauth.exchange_code" | "oauth.exchange_vouched_code" => "подключение аккаунта",
+        "oauth.confirm_disconnect" => "проверка отключения",
+        "oauth.refresh_token" => "обновление токенов amoCRM",
+        "billing.open_payment" | "billing.open_invoice_form" => "открытие формы банка",
+        "billing.charge_invoice" => "списание с карты",
+        "billing.refund_payment" | "billing.refund_invoice_payment" => "возврат денег",
+        "billing.send_closing_receipt" => "закрывающий чек",
+        _ => "задание Flysk",
+    }
+}
+
+/// What amoCRM tells: its own names of webhooks stay as they are.
+pub(super) fn webhook(event: &str) -> &str {
+    match event {
+        "install" => "установка",
+        "uninstall" => "удаление",
+        other => other,
+    }
+}
+
+/// Why an act of the page was not done, by the code of the problem.
+pub(super) fn problem(code: &str) -> &'static str {
+    match code {
+        "invalid_request" => "Значение не подходит",
+        "not_found" => "Не найдено",
+        "conflict" => "Сейчас это невозможно",
+        "busy" => "Задания ещё выполняются, или время переводится",
+        "starting" => "Песочница запускается",
+        "stopping" => "Песочница останавливается",
+        _ => "Не получилось",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flysk_domain::TextEnum;
+    use flysk_services::subscriptions::SubscriptionAction;
+
+    use super::*;
+
+    fn codes<T: TextEnum>() -> Vec<&'static str> {
+        T::VARIANTS.iter().map(|known| known.as_str()).collect()
+    }
+
+    #[test]
+    fn every_code_of_the_product_has_a_russian_word() {
+        for code in codes::<SubscriptionAction>() {
+            assert_ne!(subscription_action(code), code);
+        }
+        for code in codes::<SubscriptionState>() {
+            assert_ne!(subscription_state(code), code);
+        }
+        for code in codes::<TransactionKind>() {
+            assert_ne!(transaction(code), code);
+        }
+        for code in ["user:501", "operator:anna", "letter", "bank", "system"] {
+            assert_ne!(actor(code), code);
+        }
+    }
+
+    #[test]
+    fn an_unknown_code_is_shown_as_it_is() {
+        assert_eq!((subscription_action("x"), subscription_state("x"), transaction("x")), ("x", "x", "x"));
+        assert_eq!((actor("x"), webhook("add_lead")), ("x".to_owned(), "add_lead"));
+    }
+}
