@@ -22,6 +22,8 @@ const FLUSH_DELAY: Duration = Duration::from_secs(3);
 const MAX_COUNTERS: usize = 20_000;
 /// Errors of one widget that are written by one flush. A backend that fails in a loop would fill the table.
 const MAX_ERRORS_OF_WIDGET: usize = 20;
+/// Errors of one widget with the same operation, status and code that are written by one flush, so that a loop leaves room for others.
+const MAX_ERRORS_OF_KIND: usize = 10;
 /// Errors of all widgets that are written by one flush.
 const MAX_ERRORS: usize = 500;
 
@@ -122,7 +124,11 @@ impl WaitingRows for WaitingCounts {
 struct WaitingErrors {
     errors: Vec<CallError>,
     of_widget: HashMap<WidgetId, usize>,
+    of_kind: HashMap<ErrorKind, usize>,
 }
+
+/// Widget, operation, status and code of an error.
+type ErrorKind = (WidgetId, &'static str, u16, String);
 
 impl WaitingRows for WaitingErrors {
     type Row = CallError;
@@ -131,8 +137,14 @@ impl WaitingRows for WaitingErrors {
 
     fn add(&mut self, row: CallError) {
         let of_widget = self.of_widget.entry(row.widget_id).or_default();
-        if *of_widget < MAX_ERRORS_OF_WIDGET && self.errors.len() < MAX_ERRORS {
+        if *of_widget >= MAX_ERRORS_OF_WIDGET || self.errors.len() >= MAX_ERRORS {
+            return;
+        }
+        let kind = (row.widget_id, row.operation, row.status, row.code.clone());
+        let of_kind = self.of_kind.entry(kind).or_default();
+        if *of_kind < MAX_ERRORS_OF_KIND {
             *of_widget += 1;
+            *of_kind += 1;
             self.errors.push(row);
         }
     }
@@ -186,6 +198,7 @@ mod tests {
         for _ in 0..100 {
             log.record(call(loud, 422));
         }
+        log.record(call(loud, 409));
         log.record(call(loud, 200));
         log.record(call(quiet, 404));
         let day = NaiveDate::from_ymd_opt(2026, 11, 30).expect("a day");
@@ -198,10 +211,24 @@ mod tests {
             calls,
         };
         assert_eq!(counts.len(), 3, "{counts:?}");
-        for expected in [counted(loud, 2, 1), counted(loud, 4, 100), counted(quiet, 4, 1)] {
+        for expected in [counted(loud, 2, 1), counted(loud, 4, 101), counted(quiet, 4, 1)] {
             assert!(counts.contains(&expected), "{counts:?}");
         }
-        let of = |widget| errors.iter().filter(|error| error.widget_id == widget).count();
-        assert_eq!((of(loud), of(quiet)), (MAX_ERRORS_OF_WIDGET, 1));
+        let of = |widget: WidgetId, status: u16| {
+            errors.iter().filter(|error| error.widget_id == widget && error.status == status).count()
+        };
+        // The loop hides neither another error of its widget nor those of others.
+        assert_eq!((of(loud, 422), of(loud, 409), of(quiet, 404)), (MAX_ERRORS_OF_KIND, 1, 1));
+    }
+
+    #[tokio::test]
+    async fn many_kinds_of_errors_of_a_widget_are_limited_together() {
+        let widget = WidgetId::generate(&SystemClock);
+        let pool = MySqlPoolOptions::new().connect_lazy("mysql://flysk@127.0.0.1:1/flysk").expect("a pool");
+        let log = CallLog::new(pool);
+        for status in 400..500 {
+            log.record(call(widget, status));
+        }
+        assert_eq!(log.errors.take().len(), MAX_ERRORS_OF_WIDGET);
     }
 }

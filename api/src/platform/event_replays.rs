@@ -270,6 +270,7 @@ async fn replay_range(
         from,
         until,
         requested_at: now,
+        after: 0,
     };
     let enqueue = || async {
         let mut unit = deps.begin(trace).await?;

@@ -1,5 +1,6 @@
 """The backend of a paid widget: it counts words, and charges Flycoins for each. It takes events of Flysk."""
 
+import hashlib
 import json
 import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,15 +38,23 @@ def quote(page_token: str, work: dict) -> tuple[int, dict]:
     return 200, {"price_micro": priced["total_micro"], "covered": priced["covered"]}
 
 
+def key_of(act: str, account: int, work: dict) -> str:
+    """Idempotency key of an act of a work. The page chooses the id: another account, or another text, is another work."""
+    bound = json.dumps([account, work["id"], work["text"]])
+    return f"{act}-{hashlib.sha256(bound.encode()).hexdigest()}"
+
+
 def count(page_token: str, work: dict) -> tuple[int, dict]:
-    """Charges, does the work, and gives the coins back if it fails. Keys of the work's id: nothing is charged or returned twice."""
+    """Charges, does the work, and gives the coins back if it fails. Keys of the work: nothing is charged or returned twice."""
     account = flysk.pauth({"token": page_token})["account_id"]
     charge = {"account_id": account, "lines": lines_of(work), "reference": work["id"]}
-    paid = flysk.charge_flycoins(charge, idempotency_key=f"charge-{work['id']}")
+    paid = flysk.charge_flycoins(charge, idempotency_key=key_of("charge", account, work))
+    if paid["refunded_micro"] != 0:
+        return 409, {"error": "this work failed and was refunded: ask for it under another id"}
     words = len(work["text"].split())
     if words == 0:
         returned = {"account_id": account, "transaction_id": paid["transaction_id"], "all": True}
-        flysk.refund_flycoins(returned, idempotency_key=f"refund-{work['id']}")
+        flysk.refund_flycoins(returned, idempotency_key=key_of("refund", account, work))
         return 422, {"error": "the text is empty: nothing was charged"}
     return 200, {"words": words, "charged_micro": paid["charged_micro"]}
 

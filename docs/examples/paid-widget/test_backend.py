@@ -68,9 +68,9 @@ class BackendTest(unittest.TestCase):
         self.assertEqual(answer.status_code, 200, answer.text)
         return answer.json()
 
-    def page(self, act: str, name: str, text: str, user: int = USER) -> tuple[int, dict]:
+    def page(self, act: str, name: str, text: str, account: int | None = None, user: int = USER) -> tuple[int, dict]:
         """What the widget's page gets from the backend."""
-        token = self.control("POST", f"/accounts/{self.account}/users/{user}/token")["token"]
+        token = self.control("POST", f"/accounts/{account or self.account}/users/{user}/token")["token"]
         work = {"id": name, "text": text}
         answer = self.http.post(f"http://127.0.0.1:{self.port}/{act}", json=work, headers={"X-Auth-Token": token})
         return answer.status_code, answer.json()
@@ -108,8 +108,11 @@ class BackendTest(unittest.TestCase):
         after, done = self.now(), (200, {"words": 2, "charged_micro": 2 * PRICE_MICRO})
         self.assertEqual(self.page("words", "b", "two words"), done)
         self.assertEqual(self.page("words", "b", "two words"), done, "the page asked twice")
+        self.assertEqual(self.page("words", "b", "other words"), done, "another text under the same id")
         self.assertEqual(self.page("words", "c", " ")[0], 422)
-        self.assertEqual(self.coins_since(after), [-2 * PRICE_MICRO, -PRICE_MICRO, PRICE_MICRO])
+        self.assertEqual(self.page("words", "c", " ")[0], 409, "refunded work is not free")
+        spent = [-2 * PRICE_MICRO, -2 * PRICE_MICRO, -PRICE_MICRO, PRICE_MICRO]
+        self.assertEqual(self.coins_since(after), spent)
 
     def test_4_flysk_that_is_busy_down_or_cut_off_charges_once(self) -> None:
         failures = ({"status": 429, "retry_after_s": 0}, {"status": 503}, {"lose": "request"}, {"lose": "answer"})
@@ -140,6 +143,12 @@ class BackendTest(unittest.TestCase):
         year = self.control("POST", "/clock/advance", {"by": "1y"})
         self.assertEqual([item for item in year["items"] if item["type"] == "failed_job"], [])
         self.assertEqual(self.page("words", "e", "one")[0], 200)
+
+    def test_8_accounts_may_choose_the_same_id(self) -> None:
+        self.assertEqual(self.page("words", "f", "one")[0], 200)
+        other = self.control("POST", "/accounts", {"subdomain": "fourth"})["account"]
+        # A charge of its own, which it cannot pay.
+        self.assertEqual(self.page("words", "f", "one", other["id"], other["users"][0]["id"])[0], 402)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,14 @@ export class FlyskError extends Error {
   }
 }
 
+/** A path with a segment `.` or `..`, which HTTP clients resolve, or one outside of amoCRM's API. Nothing was sent. */
+export class InvalidPathError extends TypeError {
+  constructor(message: string) {
+    super(message)
+    this.name = new.target.name
+  }
+}
+
 /** No answer arrived. A write may have been executed: repeat it with the same idempotency key. */
 export class NoAnswerError extends FlyskError {}
 

@@ -1,17 +1,18 @@
-import { AmocrmError } from './errors.js'
-import { errorOf, type Answer } from './transport.js'
+import { AmocrmError, InvalidPathError } from './errors.js'
+import { checkPath, errorOf, type Answer } from './transport.js'
 
 const API = '/api/v4/'
 
 /**
- * Path of the gateway for one of amoCRM: `leads/1`, `/api/v4/leads/1`, or an address of `_links`. Throws `TypeError` for an
- * address outside of amoCRM's API.
+ * Path of the gateway for one of amoCRM: `leads/1`, `/api/v4/leads/1`, or an address of `_links`. Throws `InvalidPathError` for
+ * an address outside of amoCRM's API, and for a segment `.` or `..`.
  */
 export function gatewayPath(path: string): string {
+  checkPath(path)
   const isAddress = /^https?:\/\//.test(path)
   const { pathname, search } = isAddress ? new URL(path) : splitPath(path)
   if (pathname.startsWith(API)) return `/v1/amocrm${pathname}${search}`
-  if (isAddress) throw new TypeError("an address of amoCRM's API has a path that begins with /api/v4/")
+  if (isAddress) throw new InvalidPathError("an address of amoCRM's API has a path that begins with /api/v4/")
   return `/v1/amocrm${API}${pathname.replace(/^\/+/, '')}${search}`
 }
 

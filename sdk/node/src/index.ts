@@ -10,6 +10,7 @@ export {
   InstallNotActiveError,
   InstallNotFoundError,
   InsufficientBalanceError,
+  InvalidPathError,
   InvalidSignatureError,
   MoreThanChargedError,
   NoAnswerError,

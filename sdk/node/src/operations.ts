@@ -253,7 +253,10 @@ export abstract class Operations extends Transport {
    * Charge an account immediately.
    *
    * Use it for work whose price is known. If a request gets no response, repeat it with the same idempotency key: it is
-   * executed once, and every repetition returns the first response.
+   * executed once, and every repetition returns the first response; only `refunded_micro` is that of now.
+   *
+   * Derive the key from the account, the work and its input. With a key of an id alone that the widget's page chose, a
+   * user gets another work for the same charge.
    */
   chargeFlycoins(body: ChargeRequest, options: KeyedOptions): Promise<Charge> {
     return this.call('POST', '/v1/backend/flycoins/charges', { body, repeatable: true, ...options })

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { errorWith, NoAnswerError, type ApiError } from './errors.js'
+import { errorWith, InvalidPathError, NoAnswerError, type ApiError } from './errors.js'
 import { Attempts, DEFAULT_RETRIES, parseRetryAfter, type RetryPolicy } from './retry.js'
 import { VERSION } from './version.js'
 
@@ -39,8 +39,8 @@ export interface CallOptions {
 /** Options of a write of coins. */
 export interface KeyedOptions extends CallOptions {
   /**
-   * Key of the write, 1 to 120 visible ASCII characters. Derive it from its purpose (`charge-<work>`): the same work is
-   * executed once then, after a crash of your backend, too.
+   * Key of the write, 1 to 120 visible ASCII characters. Derive it from its purpose, the account, the work and its input: the
+   * same work is executed once then, after a crash of your backend, too, and other work is not free.
    */
   idempotencyKey: string
 }
@@ -104,9 +104,24 @@ export class Answer {
   }
 }
 
-/** A part of a path. */
+/**
+ * Refuses a path that does not arrive as it is written: HTTP clients and proxies resolve `.` and `..`, encoded or not. Throws
+ * `InvalidPathError`.
+ */
+export function checkPath(path: string): void {
+  const [beforeQuery = ''] = path.split(/[?#]/, 1)
+  // Parsers of addresses remove these characters, and take a backslash for a slash.
+  const plain = beforeQuery.replace(/[\u0000-\u0020]/g, '').replace(/%2e/gi, '.').replace(/%2f|%5c/gi, '/')
+  if (plain.split(/[/\\]/).some((part) => part === '.' || part === '..')) {
+    throw new InvalidPathError('a path has no segments `.` and `..`: they would lead to another path')
+  }
+}
+
+/** A part of a path. Throws `InvalidPathError` if it is `.` or `..`. */
 export function segment(text: string): string {
-  return encodeURIComponent(text)
+  const encoded = encodeURIComponent(text)
+  if (encoded === '.' || encoded === '..') checkPath(encoded)
+  return encoded
 }
 
 /** The error that an answer is. */
@@ -145,11 +160,13 @@ export abstract class Transport {
 
   /**
    * A request with the project token, for what has no method here. Returns errors, too; throws `NoAnswerError` if no
-   * answer arrived.
+   * answer arrived, and `InvalidPathError` if the path does not begin with `/` or a segment is `.` or `..`.
    */
   async request(method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
     const isRepeatable = options.repeatable ?? (method === 'GET' || options.idempotencyKey !== undefined)
     const attempts = new Attempts(this.#retries, isRepeatable)
+    checkPath(path)
+    if (!path.startsWith('/')) throw new InvalidPathError('a path begins with /: otherwise it would change the host')
     const url = withQuery(`${this.baseUrl}${path}`, options.query)
     // Outside of the loop: what cannot be sent is not a missing answer.
     const init = this.#prepare(method, options)

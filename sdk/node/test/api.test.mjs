@@ -65,6 +65,8 @@ test('a charge is estimated, made once and refunded', async () => {
   await assert.rejects(other, IdempotencyKeyReusedError)
   const refund = { ...account, transaction_id: first.transaction_id, all: true }
   assert.equal((await flysk.refundFlycoins(refund, { idempotencyKey: 'js-refund' })).refunded_micro, priceMicro)
+  const told = await flysk.chargeFlycoins(charge, { idempotencyKey: 'js-charge' })
+  assert.deepEqual([first.refunded_micro, told.refunded_micro], [0, priceMicro])
   assert.equal(await available(), before)
   const query = { ...account, kinds: 'charge,refund', limit: 1 }
   const transactions = await collected(items((cursor) => flysk.listWidgetTransactions({ ...query, cursor })))

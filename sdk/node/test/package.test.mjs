@@ -6,6 +6,7 @@ import * as flysk from 'flysk'
 import { CODES_WITH_CLASS, errorWith } from '../dist/errors.js'
 import { gatewayPath } from '../dist/gateway.js'
 import { Attempts, parseRetryAfter } from '../dist/retry.js'
+import { segment } from '../dist/transport.js'
 
 const POLICY = { attempts: 3, baseDelayMs: 1_000, maxDelayMs: 1_500, maxRetryAfterMs: 10_000 }
 const attempts = (isRepeatable) => new Attempts(POLICY, isRepeatable, () => 1)
@@ -80,6 +81,29 @@ test('a path of amoCRM has several forms', () => {
   }
   for (const [path, wanted] of Object.entries(forms)) assert.equal(gatewayPath(path), `/v1/amocrm/api/v4/${wanted}`)
   assert.throws(() => gatewayPath('https://demo.amocrm.ru/oauth2/access_token'), TypeError)
+  assert.throws(() => gatewayPath('https://demo.amocrm.ru/oauth2/access_token'), flysk.InvalidPathError)
+})
+
+test('a segment that leads to another path is refused before anything is sent', async () => {
+  const fetch = async (url) => assert.fail(`sent to ${url}`)
+  const client = new flysk.Flysk({ baseUrl: 'https://flysk.example.com', projectToken: 'fpt_1', fetch })
+  const encoded = ['%2e%2e', '.%2E', '%2e', '..%2fusers', '..\\users', '%2e%2e%5Cusers', '.\t.', '.. ', '..#x', '..?x=1']
+  for (const dots of ['..', '.', ...encoded]) {
+    for (const path of [`leads/${dots}`, `/api/v4/${dots}/leads`, `https://demo.amocrm.ru/api/v4/leads/${dots}`]) {
+      await assert.rejects(client.amocrm(1, 'GET', path), flysk.InvalidPathError, path)
+    }
+    await assert.rejects(client.request('GET', `/v1/backend/events/${dots}`), flysk.InvalidPathError, dots)
+  }
+  for (const foreign of ['@evil.example/x', '.evil.example/x', 'v1/backend/events']) {
+    await assert.rejects(client.request('GET', foreign), flysk.InvalidPathError, foreign)
+  }
+  for (const dots of ['.', '..']) assert.throws(() => segment(dots), flysk.InvalidPathError)
+})
+
+test('dots that lead nowhere are sent', () => {
+  const path = 'leads/a..b/...?query=../x'
+  assert.equal(gatewayPath(path), `/v1/amocrm/api/v4/${path}`)
+  assert.equal(segment('a/../b'), 'a%2F..%2Fb')
 })
 
 test('a client without address or token is refused', () => {

@@ -52,6 +52,8 @@ def test_a_charge_is_estimated_made_once_and_refunded(flysk: Flysk, stand: Stand
         flysk.charge_flycoins({**charge, "reference": "other"}, idempotency_key="py-charge")
     refund = {"account_id": account, "transaction_id": first["transaction_id"], "all": True}
     assert flysk.refund_flycoins(refund, idempotency_key="py-refund")["refunded_micro"] == stand.price_micro
+    told = flysk.charge_flycoins(charge, idempotency_key="py-charge")["refunded_micro"]
+    assert (first["refunded_micro"], told) == (0, stand.price_micro)
     assert flysk.get_flycoin_balance(account_id=account)["available_micro"] == before
     of_account = flysk.items(flysk.list_widget_transactions, account_id=account, kinds="charge,refund", limit=1)
     assert {item["kind"] for item in of_account} == {"charge", "refund"}

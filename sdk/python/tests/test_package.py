@@ -5,12 +5,13 @@ import pickle
 import typing
 from importlib import metadata, resources
 
+import httpx
 import pytest
 
 import flysk
 from flysk import models
 from flysk._gateway import gateway_path
-from flysk._transport import Answer, error_of
+from flysk._transport import Answer, error_of, segment
 from flysk.errors import CLASSES
 
 
@@ -45,9 +46,7 @@ def test_an_error_survives_a_process_boundary() -> None:
     assert str(error) == "402 insufficient_balance: Not enough (request req-1)"
 
 
-def _headers() -> typing.Any:
-    import httpx
-
+def _headers() -> httpx.Headers:
     return httpx.Headers({"Content-Type": "application/problem+json", "X-Request-Id": "req-1"})
 
 
@@ -66,8 +65,37 @@ def test_a_path_of_amocrm_has_several_forms(path: str, wanted: str) -> None:
 
 
 def test_an_address_outside_of_amocrms_api_is_refused() -> None:
-    with pytest.raises(ValueError, match="/api/v4/"):
+    with pytest.raises(ValueError, match="/api/v4/") as caught:
         gateway_path("https://demo.amocrm.ru/oauth2/access_token")
+    assert isinstance(caught.value, flysk.InvalidPathError)
+
+
+DOTS = ["..", ".", "%2e%2e", ".%2E", "%2e", "..%2fusers", "..\\users", "%2e%2e%5Cusers", ".\t.", ".. ", "..#x", "..?x=1"]
+
+
+def test_a_segment_that_leads_to_another_path_is_refused_before_anything_is_sent() -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise AssertionError(f"sent to {request.url}")
+
+    with httpx.Client(transport=httpx.MockTransport(refuse)) as http:
+        client = flysk.Flysk("https://flysk.example.com", "fpt_1", http=http)
+        for dots in DOTS:
+            for path in (f"leads/{dots}", f"/api/v4/{dots}/leads", f"https://demo.amocrm.ru/api/v4/leads/{dots}"):
+                with pytest.raises(flysk.InvalidPathError):
+                    client.amocrm(1, "GET", path)
+            with pytest.raises(flysk.InvalidPathError):
+                client.request("GET", f"/v1/backend/events/{dots}")
+        for foreign in ("@evil.example/x", ".evil.example/x", "v1/backend/events"):
+            with pytest.raises(flysk.InvalidPathError):
+                client.request("GET", foreign)
+        for dots in (".", ".."):
+            with pytest.raises(flysk.InvalidPathError):
+                client.get_event(dots)
+
+
+def test_dots_that_lead_nowhere_are_sent() -> None:
+    assert gateway_path("leads/a..b/...?query=../x") == "/v1/amocrm/api/v4/leads/a..b/...?query=../x"
+    assert segment("a/../b") == "a%2F..%2Fb"
 
 
 @pytest.mark.parametrize(("url", "token"), [("flysk.example.com", "fpt_1"), ("https://flysk.example.com", "")])

@@ -615,7 +615,10 @@ export interface paths {
         /**
          * Charge an account immediately.
          * @description Use it for work whose price is known. If a request gets no response, repeat it with the same idempotency key: it is
-         *     executed once, and every repetition returns the first response.
+         *     executed once, and every repetition returns the first response; only `refunded_micro` is that of now.
+         *
+         *     Derive the key from the account, the work and its input. With a key of an id alone that the widget's page chose, a user gets
+         *     another work for the same charge.
          */
         post: operations["chargeFlycoins"];
         delete?: never;
@@ -2408,6 +2411,7 @@ export interface components {
          *           "version": 1
          *         }
          *       ],
+         *       "refunded_micro": 0,
          *       "transaction_id": "ltx_01KCQJ5V7M3S8W9GZ0B2E4R6TY"
          *     }
          */
@@ -2419,6 +2423,12 @@ export interface components {
              * @description Charged amount, in micro-Flycoins.
              */
             charged_micro: number;
+            /**
+             * Format: int64
+             * @description Amount of this charge that has been refunded by now, in micro-Flycoins. More than zero only in a repeated response: the work
+             *     of an earlier request was refunded, so do not do it for this charge.
+             */
+            refunded_micro: number;
             /**
              * Format: int64
              * @description Available balance after the operation, in micro-Flycoins.
@@ -3350,6 +3360,7 @@ export interface components {
          *           "version": 1
          *         }
          *       ],
+         *       "refunded_micro": 0,
          *       "transaction_id": "ltx_01KCQJ5V7M3S8W9GZ0B2E4R6TY"
          *     }
          */
@@ -3363,6 +3374,12 @@ export interface components {
              * @description Charged amount, in micro-Flycoins.
              */
             charged_micro: number;
+            /**
+             * Format: int64
+             * @description Amount of this charge that has been refunded by now, in micro-Flycoins. More than zero only in a repeated response: the work
+             *     of an earlier request was refunded, so do not do it for this charge.
+             */
+            refunded_micro: number;
             /**
              * Format: int64
              * @description Available balance after the operation, in micro-Flycoins.
@@ -4351,8 +4368,8 @@ export interface components {
          * RenewalOffer
          * @description Text that a payer agrees to by having the card saved. Show it beside a box that is not ticked.
          * @example {
-         *       "text": "Я разрешаю ООО «Акме» сохранить карту и списывать с неё раз в месяц оплату следующего периода подписки…",
-         *       "version": "2026-11-30"
+         *       "text": "Я разрешаю ООО «Акме» (ИНН 7707083893) сохранить карту и списывать с неё раз в месяц оплату следующего периода подписки…",
+         *       "version": "2026-12-01"
          *     }
          */
         RenewalOffer: {
@@ -10679,6 +10696,7 @@ export interface operations {
                      *           "version": 1
                      *         }
                      *       ],
+                     *       "refunded_micro": 0,
                      *       "transaction_id": "ltx_01KCQJ5V7M3S8W9GZ0B2E4R6TY"
                      *     }
                      */
@@ -11181,6 +11199,7 @@ export interface operations {
                      *           "version": 1
                      *         }
                      *       ],
+                     *       "refunded_micro": 0,
                      *       "transaction_id": "ltx_01KCQJ5V7M3S8W9GZ0B2E4R6TY"
                      *     }
                      */
@@ -14451,8 +14470,8 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "text": "Я разрешаю ООО «Акме» сохранить карту и списывать с неё раз в месяц оплату следующего периода подписки…",
-                     *       "version": "2026-11-30"
+                     *       "text": "Я разрешаю ООО «Акме» (ИНН 7707083893) сохранить карту и списывать с неё раз в месяц оплату следующего периода подписки…",
+                     *       "version": "2026-12-01"
                      *     }
                      */
                     "application/json": components["schemas"]["RenewalOffer"];
@@ -14494,7 +14513,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The widget sells no subscriptions. */
+            /** @description The widget sells no subscriptions, or its seller has not stated its legal name and INN: pay without consent. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14629,7 +14648,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A value is not valid, or the offer has another version now. */
+            /** @description A value is not valid, the offer has another version now, or no renewal is offered. */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -18,7 +18,7 @@ use super::super::tag::Tag;
 use super::customer::must_use_flycoins;
 use super::holds::{find, read_id};
 use super::idempotent_write::{
-    RequiredFunds, WriteResult, first_answer_or, idempotency_key, load_transaction, submit,
+    RequiredFunds, WriteResult, first_answer_or, idempotency_key, load_refunded, load_transaction, submit,
 };
 use super::pricing::{PriceLine, PriceLineInput, PricedLines, price_lines, receipt_of};
 use crate::auth::BackendCaller;
@@ -64,6 +64,9 @@ pub(crate) struct HoldCapture {
     transaction_id: String,
     /// Charged amount, in micro-Flycoins.
     charged_micro: i64,
+    /// Amount of this charge that has been refunded by now, in micro-Flycoins. More than zero only in a repeated response: the work
+    /// of an earlier request was refunded, so do not do it for this charge.
+    refunded_micro: i64,
     /// Available balance after the operation, in micro-Flycoins.
     available_micro: i64,
     /// Coins in holds after the operation, in micro-Flycoins.
@@ -78,6 +81,7 @@ impl Example for HoldCapture {
             hold_id: "hld_01KCQJ4M2P7R9T1V3X5Z7B9D1F".to_owned(),
             transaction_id: "ltx_01KCQJ5V7M3S8W9GZ0B2E4R6TY".to_owned(),
             charged_micro: 3_958_333,
+            refunded_micro: 0,
             available_micro: 959_041_667,
             held_micro: 0,
             receipt: vec![PriceLine::example()],
@@ -238,12 +242,13 @@ async fn capture(
         }
         Err(problem) => first_answer_or(deps, widget, &key, problem).await?,
     };
-    // The answer is read from the ledger, so that a replay returns the same.
+    // The answer is read from the ledger, so that a replay returns the same but for what was refunded since.
     let row = load_transaction(deps, result).await?;
     let view = HoldCapture {
         hold_id: hold.id.to_string(),
         transaction_id: row.id.to_string(),
         charged_micro: paid_by(&row)?.0,
+        refunded_micro: load_refunded(deps, result).await?.0,
         available_micro: result.answer.available.0,
         held_micro: result.answer.held.0,
         receipt: receipt_of(row.details.as_ref()),

@@ -14,7 +14,7 @@ use poem_openapi::{Object, OpenApi};
 use super::super::tag::Tag;
 use super::customer::{Customer, customer_of};
 use super::idempotent_write::{
-    RequiredFunds, WriteResult, first_answer_or, idempotency_key, load_transaction, submit,
+    RequiredFunds, WriteResult, first_answer_or, idempotency_key, load_refunded, load_transaction, submit,
 };
 use super::pricing::{PriceLine, PriceLineInput, PricedLines, price_lines, receipt_of};
 use crate::auth::BackendCaller;
@@ -55,6 +55,9 @@ pub(crate) struct Charge {
     transaction_id: String,
     /// Charged amount, in micro-Flycoins.
     charged_micro: i64,
+    /// Amount of this charge that has been refunded by now, in micro-Flycoins. More than zero only in a repeated response: the work
+    /// of an earlier request was refunded, so do not do it for this charge.
+    refunded_micro: i64,
     /// Available balance after the operation, in micro-Flycoins.
     available_micro: i64,
     /// Coins in holds after the operation, in micro-Flycoins.
@@ -68,6 +71,7 @@ impl Example for Charge {
         Self {
             transaction_id: "ltx_01KCQJ5V7M3S8W9GZ0B2E4R6TY".to_owned(),
             charged_micro: 3_958_333,
+            refunded_micro: 0,
             available_micro: 959_041_667,
             held_micro: 0,
             receipt: vec![PriceLine::example()],
@@ -113,7 +117,10 @@ impl ChargesApi {
     /// Charge an account immediately.
     ///
     /// Use it for work whose price is known. If a request gets no response, repeat it with the same idempotency key: it is
-    /// executed once, and every repetition returns the first response.
+    /// executed once, and every repetition returns the first response; only `refunded_micro` is that of now.
+    ///
+    /// Derive the key from the account, the work and its input. With a key of an id alone that the widget's page chose, a user gets
+    /// another work for the same charge.
     #[oai(path = "/v1/backend/flycoins/charges", method = "post", operation_id = "chargeFlycoins")]
     async fn charge(
         &self,
@@ -157,6 +164,7 @@ async fn charge(
     let view = Charge {
         transaction_id: result.answer.transaction.to_string(),
         charged_micro: charged.0,
+        refunded_micro: load_refunded(deps, result).await?.0,
         available_micro: result.answer.available.0,
         held_micro: result.answer.held.0,
         receipt,

@@ -85,6 +85,14 @@ pub(super) async fn load_transaction(deps: &Deps, result: WriteResult) -> Result
     row.ok_or_else(|| StoreError::WrongState { what: "transaction" }.into())
 }
 
+/// What has been refunded of the charge of an answer by now: nothing of one that this request made.
+pub(super) async fn load_refunded(deps: &Deps, result: WriteResult) -> Result<MicroCoins, Problem> {
+    if !result.replayed {
+        return Ok(MicroCoins::default());
+    }
+    Ok(ledger::find_refunded(&mut *deps.conn().await?, result.answer.transaction).await?)
+}
+
 async fn insufficient_funds_problem(
     deps: &Deps,
     wallet: WalletRow,

@@ -77,6 +77,11 @@ export interface Charge {
   transaction_id: string
   /** Charged amount, in micro-Flycoins. */
   charged_micro: number
+  /**
+   * Amount of this charge that has been refunded by now, in micro-Flycoins. More than zero only in a repeated response:
+   * the work of an earlier request was refunded, so do not do it for this charge.
+   */
+  refunded_micro: number
   /** Available balance after the operation, in micro-Flycoins. */
   available_micro: number
   /** Coins in holds after the operation, in micro-Flycoins. */
@@ -175,6 +180,11 @@ export interface HoldCapture {
   transaction_id: string
   /** Charged amount, in micro-Flycoins. */
   charged_micro: number
+  /**
+   * Amount of this charge that has been refunded by now, in micro-Flycoins. More than zero only in a repeated response:
+   * the work of an earlier request was refunded, so do not do it for this charge.
+   */
+  refunded_micro: number
   /** Available balance after the operation, in micro-Flycoins. */
   available_micro: number
   /** Coins in holds after the operation, in micro-Flycoins. */

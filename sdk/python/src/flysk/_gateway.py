@@ -3,8 +3,8 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from ._transport import Answer, error_of
-from .errors import AmocrmError
+from ._transport import Answer, check_path, error_of
+from .errors import AmocrmError, InvalidPathError
 
 API = "/api/v4/"
 
@@ -13,13 +13,14 @@ def gateway_path(path: str) -> str:
     """Path of the gateway for one of amoCRM: `leads/1`, `/api/v4/leads/1`, or an address of `_links`.
 
     Raises:
-        ValueError: the address is not one of amoCRM's API.
+        InvalidPathError: the address is not one of amoCRM's API, or a segment is `.` or `..`.
     """
+    check_path(path)
     found = urlsplit(path)
     rest = found.path.lstrip("/") if not found.netloc and not found.path.startswith(API) else None
     if rest is None:
         if not found.path.startswith(API):
-            raise ValueError("an address of amoCRM's API has a path that begins with /api/v4/")
+            raise InvalidPathError("an address of amoCRM's API has a path that begins with /api/v4/")
         rest = found.path.removeprefix(API)
     return f"/v1/amocrm{API}{rest}" + (f"?{found.query}" if found.query else "")
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import httpx
 
@@ -23,9 +24,29 @@ UNKNOWN = "unknown"
 Query = Mapping[str, str | int | float | bool | None | Sequence[str | int]]
 
 
+def check_path(path: str) -> None:
+    """Refuses a path that does not arrive as it is written: HTTP clients and proxies resolve `.` and `..`, encoded or not.
+
+    Raises:
+        InvalidPathError: a segment is `.` or `..`.
+    """
+    before_query = re.split("[?#]", path, maxsplit=1)[0]
+    # Parsers of addresses remove these characters, and take a backslash for a slash.
+    plain = unquote(re.sub(r"[\x00-\x20]", "", before_query))
+    if not {".", ".."}.isdisjoint(re.split(r"[/\\]", plain)):
+        raise errors.InvalidPathError("a path has no segments `.` and `..`: they would lead to another path")
+
+
 def segment(text: str) -> str:
-    """A part of a path."""
-    return quote(str(text), safe="")
+    """A part of a path.
+
+    Raises:
+        InvalidPathError: it is `.` or `..`.
+    """
+    encoded = quote(str(text), safe="")
+    if encoded in (".", ".."):
+        check_path(encoded)
+    return encoded
 
 
 @dataclass(frozen=True)
@@ -138,6 +159,9 @@ class Sender:
             **(headers or {}),
         }
         has_body = {} if body is None else {"json": body}
+        check_path(path)
+        if not path.startswith("/"):
+            raise errors.InvalidPathError("a path begins with /: otherwise it would change the host")
         url = f"{self._base_url}{path}"
         return http.build_request(
             method, url, params=known or None, headers=sent, timeout=self._timeout_s, **has_body
@@ -202,6 +226,7 @@ class Transport(Sender):
 
         Raises:
             NoAnswerError: no answer arrived.
+            InvalidPathError: a segment of the path is `.` or `..`.
         """
         attempts = self._attempts(method, headers, repeatable)
         failure = ""
@@ -283,6 +308,7 @@ class AsyncTransport(Sender):
 
         Raises:
             NoAnswerError: no answer arrived.
+            InvalidPathError: a segment of the path is `.` or `..`.
         """
         attempts = self._attempts(method, headers, repeatable)
         failure = ""

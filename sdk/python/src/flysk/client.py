@@ -34,7 +34,7 @@ class Flysk(Operations):
             AmocrmError: amoCRM answered an error.
             ApiError: Flysk did.
             NoAnswerError: no answer arrived.
-            ValueError: `path` is an address outside of amoCRM's API.
+            InvalidPathError: `path` is an address outside of amoCRM's API, or has a segment `.` or `..`.
         """
         headers = gateway_headers(account_id, user_id)
         return gateway_result(self.request(method, gateway_path(path), query=query, headers=headers, body=body))

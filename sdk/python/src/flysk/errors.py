@@ -7,6 +7,10 @@ class FlyskError(Exception):
     """Everything that this package raises, except `ValueError` for arguments that no request can be made of."""
 
 
+class InvalidPathError(ValueError):
+    """A path with a segment `.` or `..`, which HTTP clients resolve, or one outside of amoCRM's API. Nothing was sent."""
+
+
 class NoAnswerError(FlyskError):
     """No answer arrived. A write may have been executed: repeat it with the same idempotency key."""
 

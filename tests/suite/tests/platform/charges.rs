@@ -147,6 +147,29 @@ async fn a_charge_is_refunded_in_parts_up_to_its_amount(pool: MySqlPool) {
     client.close().await;
 }
 
+/// A backend that repeats a charge learns that its work was refunded, so that it does not do the work for nothing.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_repeated_charge_or_capture_says_what_was_refunded_of_it(pool: MySqlPool) {
+    let client = WalletClient::open(pool).await;
+    let held = client.write("/holds", hold_of(60)).await.text("hold_id");
+    let charge = ("/charges".to_owned(), seconds_of(60));
+    let capture = (format!("/holds/{held}/capture"), json!({ "lines": seconds_of(60)["lines"] }));
+    for (key, (path, body)) in [("charge-1", charge), ("capture-1", capture)] {
+        let first = client.write_as(key, &path, body.clone()).await;
+        assert_eq!(first.micro("refunded_micro"), 0, "{first:?}");
+        let charge = first.text("transaction_id");
+        for (amount, refunded) in [(1_000_000, 1_000_000), (1_500_000, 2_500_000)] {
+            let refund = json!({ "account_id": ACCOUNT, "transaction_id": charge, "amount_micro": amount });
+            assert_eq!(client.write("/refunds", refund).await.status, StatusCode::CREATED);
+            let again = client.write_as(key, &path, body.clone()).await;
+            assert_eq!((again.replayed, again.micro("refunded_micro")), (true, refunded), "{again:?}");
+            assert_eq!(again.text("transaction_id"), charge);
+        }
+    }
+    assert_eq!(client.balance().await, (BONUS, 0));
+    client.close().await;
+}
+
 /// A missing amount does not mean everything; otherwise a misspelt field would refund the whole charge.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_refund_needs_an_amount_or_all(pool: MySqlPool) {

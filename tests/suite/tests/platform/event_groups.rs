@@ -45,7 +45,7 @@ async fn queue_events(app: &TestApp, count: usize) -> Vec<JobId> {
             data: None,
         };
         events::insert(&mut unit, &event).await.unwrap();
-        jobs.push(unit.enqueue(&DeliverEvent { event_id: event.id }).await.unwrap().unwrap());
+        jobs.push(unit.enqueue(&DeliverEvent::new(widget_id, event.id)).await.unwrap().unwrap());
     }
     unit.commit().await.unwrap();
     jobs

@@ -286,7 +286,7 @@ async fn a_late_dead_job_does_not_change_a_delivered_event(pool: MySqlPool) {
     let (_, page) = app.backend(Method::GET, "/v1/backend/events", None).await;
     let event_id = page["items"][0]["id"].as_str().unwrap().parse().unwrap();
     let mut unit = app.executor.outbox().begin(trace()).await.unwrap();
-    DeliverEvent { event_id }.on_dead(&mut unit, "late", app.executor.app()).await.unwrap();
+    DeliverEvent { event_id, widget_id: None }.on_dead(&mut unit, "late", app.executor.app()).await.unwrap();
     unit.commit().await.unwrap();
     let (_, page) = app.backend(Method::GET, "/v1/backend/events", None).await;
     assert_eq!(page["items"][0]["state"], "delivered");

@@ -1,5 +1,6 @@
-//! Runs the example backends of `docs/integrate.md`, each against Flysk: events, a charge, a refund, errors, repetitions.
+//! Runs the example backends of `docs/integrate.md`, each against Flysk: events, charges, refunds, errors, repetitions.
 
+use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use flysk_domain::{Clock as _, SystemClock};
 use flysk_simulators::amocrm::WidgetTokenShape;
-use flysk_suite::environment::{ACCOUNT, ADMIN};
+use flysk_suite::environment::{ACCOUNT, ADMIN, another_account};
 use flysk_suite::ports::quiet_port;
 use poem::http::{StatusCode, header};
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
@@ -24,6 +25,9 @@ use super::integrate::{CLIENT, DOCUMENT, reader_of};
 const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 /// Price of one piece of the service, micro-Flycoins.
 const PRICE_MICRO: i64 = 2_500_000;
+/// Another account with the widget, and its administrator.
+const OTHER_ACCOUNT: u64 = 31_234_568;
+const OTHER_ADMIN: u64 = 701;
 
 /// Flysk behind a busy front: the first request to each path is refused with 429 and `Retry-After`.
 #[derive(Debug, Default)]
@@ -163,27 +167,47 @@ impl Example {
         assert_eq!(forged.send().await.unwrap().status(), StatusCode::UNAUTHORIZED, "{}", self.name);
     }
 
-    /// Charges once for a repeated request, refunds failed work, tells the code of a refusal, and waits as it is told.
+    /// Charges once for a repeated request and again for another text, refunds failed work and does not do it for nothing, tells
+    /// the code of a refusal, and waits as it is told.
     async fn charges_and_refunds(&self, reader: &Reader, token: &str) {
-        let before = balance(reader).await;
+        let before = balance(reader, ACCOUNT).await;
         let work = json!({ "id": format!("{}-1", self.name), "text": "two words" });
         for _ in 0..2 {
             let told = self.ask(reader, token, &work).await;
             let wanted = (200, json!({ "words": 2, "charged_micro": PRICE_MICRO }));
             assert_eq!(told, wanted, "{}: {}", self.name, self.printed(reader));
-            assert_eq!(balance(reader).await, before - PRICE_MICRO, "{}", self.name);
+            assert_eq!(balance(reader, ACCOUNT).await, before - PRICE_MICRO, "{}", self.name);
         }
+        let another = json!({ "id": work["id"], "text": "other words" });
+        let told = self.ask(reader, token, &another).await;
+        assert_eq!(told.0, 200, "{}: {}", self.name, self.printed(reader));
+        assert_eq!(balance(reader, ACCOUNT).await, before - 2 * PRICE_MICRO, "{}: other work", self.name);
         let failing = json!({ "id": format!("{}-2", self.name), "text": " " });
-        let told = self.ask(reader, token, &failing).await;
-        assert_eq!(told, (422, json!({ "error": "no words" })), "{}: {}", self.name, self.printed(reader));
-        assert_eq!(balance(reader).await, before - PRICE_MICRO, "{}", self.name);
+        for wanted in [(422, json!({ "error": "no words" })), (409, json!({ "error": "work_refunded" }))] {
+            let told = self.ask(reader, token, &failing).await;
+            assert_eq!(told, wanted, "{}: {}", self.name, self.printed(reader));
+            assert_eq!(balance(reader, ACCOUNT).await, before - 2 * PRICE_MICRO, "{}", self.name);
+        }
         let refused = self.ask(reader, "no token", &work).await;
         assert_eq!(refused, (401, json!({ "error": "unauthorized" })), "{}", self.name);
         assert!(self.printed(reader).contains("refused 401 unauthorized: "), "{}", self.printed(reader));
-        // The refused first request, its repetition, the repeated work, the failing work.
-        let first = format!("charge-{}-1", self.name);
-        let keys = [&first, &first, &first, &format!("charge-{}-2", self.name)].map(String::clone);
-        assert_eq!(self.front.keys("/v1/backend/flycoins/charges"), keys, "{}", self.name);
+        // The refused first request, its repetition, the repeated work; the other text; the failing work, twice.
+        let keys = self.front.keys("/v1/backend/flycoins/charges");
+        let groups: Vec<usize> = keys.chunk_by(|one, next| one == next).map(<[String]>::len).collect();
+        assert_eq!(groups, [3, 1, 2], "{}: {keys:?}", self.name);
+        let different: BTreeSet<&String> = keys.iter().collect();
+        assert_eq!(different.len(), 3, "{}: {keys:?}", self.name);
+    }
+
+    /// Two accounts whose pages choose one id both pay for their work.
+    async fn charges_each_account(&self, reader: &Reader, tokens: [&str; 2]) {
+        let work = json!({ "id": format!("{}-both", self.name), "text": "two words" });
+        for (account, token) in [ACCOUNT, OTHER_ACCOUNT].into_iter().zip(tokens) {
+            let before = balance(reader, account).await;
+            let told = self.ask(reader, token, &work).await;
+            assert_eq!(told.0, 200, "{}: {told:?} {}", self.name, self.printed(reader));
+            assert_eq!(balance(reader, account).await, before - PRICE_MICRO, "{}: {account}", self.name);
+        }
     }
 }
 
@@ -196,9 +220,9 @@ fn secret_in(printed: &str, prefix: &str) -> String {
     printed.split_whitespace().find(|word| word.starts_with(prefix)).unwrap().to_owned()
 }
 
-/// The account's balance, micro-Flycoins.
-async fn balance(reader: &Reader) -> i64 {
-    let url = format!("{}/v1/backend/flycoins/balance?account_id={ACCOUNT}", reader.env.api_url);
+/// An account's balance, micro-Flycoins.
+async fn balance(reader: &Reader, account: u64) -> i64 {
+    let url = format!("{}/v1/backend/flycoins/balance?account_id={account}", reader.env.api_url);
     let asked = http().get(url).header("X-Project-Token", &reader.variables["PROJECT_TOKEN"]);
     let told: Value = asked.send().await.unwrap().json().await.unwrap();
     told["available_micro"].as_i64().unwrap()
@@ -233,20 +257,29 @@ async fn prepare(ports: [u16; 3]) -> anyhow::Result<Reader> {
 async fn the_examples_receive_events_charge_refund_and_repeat_requests() -> anyhow::Result<()> {
     let ports = [quiet_port()?, quiet_port()?, quiet_port()?];
     let mut reader = prepare(ports).await?;
-    let token = |reader: &Reader| {
-        let shape = WidgetTokenShape::default();
-        reader.env.simulators.amocrm.state.widget_token(CLIENT, ACCOUNT, ADMIN, &shape).unwrap()
+    let amocrm = reader.env.simulators.amocrm.state.clone();
+    let token_of = |account: u64, user: u64| {
+        amocrm.widget_token(CLIENT, account, user, &WidgetTokenShape::default()).unwrap()
     };
     let python = PYTHON.find().expect("Python 3");
     let node = Node::find().expect("Node.js").executable().to_owned();
     let rust = reader.binaries.join("flysk-example-backend");
     let programs = [("python", &python, "backend.py"), ("node", &node, "backend.mjs"), ("rust", &rust, "")];
+    let mut examples = Vec::new();
     for (number, ((name, program, file), port)) in (1..).zip(programs.into_iter().zip(ports)) {
         let example = Example::start(&reader, name, program, file, port).await?;
         example.receives_events(&mut reader, number).await;
-        example.charges_and_refunds(&reader, &token(&reader)).await;
+        example.charges_and_refunds(&reader, &token_of(ACCOUNT, ADMIN)).await;
+        examples.push(example);
     }
-    the_page_shakes_hands(&reader, &token(&reader), &node);
+    amocrm.add_account(another_account(OTHER_ACCOUNT, "neighbours", OTHER_ADMIN))?;
+    assert_eq!(amocrm.install(CLIENT, OTHER_ACCOUNT, None).await?.status, Some(200));
+    reader.env.wait_for("SELECT COUNT(*) FROM installs WHERE status = 'active'", 2).await?;
+    for example in &examples {
+        let tokens = [token_of(ACCOUNT, ADMIN), token_of(OTHER_ACCOUNT, OTHER_ADMIN)];
+        example.charges_each_account(&reader, tokens.each_ref().map(String::as_str)).await;
+    }
+    the_page_shakes_hands(&reader, &token_of(ACCOUNT, ADMIN), &node);
     reader.env.prove_ledger().await?;
     reader.env.stop()
 }

@@ -21,6 +21,7 @@ mod dev;
 mod document;
 mod event_groups;
 mod event_order;
+mod event_replays;
 mod events;
 mod example_secrets;
 mod examples;

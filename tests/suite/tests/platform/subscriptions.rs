@@ -166,8 +166,12 @@ async fn a_purchase_goes_from_quote_to_active_and_bad_input_is_told_apart(pool: 
     let (_, again) = apply(&app, id, "order-1").await;
     assert_eq!(again["invoice"]["id"], applied["invoice"]["id"]);
     let invoice = applied["invoice"]["id"].as_str().unwrap();
-    let (_, offer) =
-        app.admin(Method::GET, &format!("/v1/subscription/invoices/{invoice}/renewal_offer"), None).await;
+    let path = format!("/v1/subscription/invoices/{invoice}/renewal_offer");
+    let (status, unnamed) = app.admin(Method::GET, &path, None).await;
+    assert_eq!((status, &unnamed["code"]), (StatusCode::CONFLICT, &json!("wrong_state")), "{unnamed}");
+    let named = "UPDATE vendors SET legal_name = 'ООО «Акме»', inn = '7707083893'";
+    sqlx::query(named).execute(&app.pool).await.unwrap();
+    let (_, offer) = app.admin(Method::GET, &path, None).await;
     assert!(offer["text"].as_str().unwrap().contains("раз в месяц"), "{offer}");
     for (body, code) in [
         (json!({ "email": "nobody" }), "invalid"),

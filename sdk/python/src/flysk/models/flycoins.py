@@ -89,6 +89,10 @@ class Charge(TypedDict):
     """Id of the charge, to refund it."""
     charged_micro: int
     """Charged amount, in micro-Flycoins."""
+    refunded_micro: int
+    """Amount of this charge that has been refunded by now, in micro-Flycoins. More than zero only in a repeated
+    response: the work of an earlier request was refunded, so do not do it for this charge.
+    """
     available_micro: int
     """Available balance after the operation, in micro-Flycoins."""
     held_micro: int
@@ -195,6 +199,10 @@ class HoldCapture(TypedDict):
     """Id of the charge, to refund it."""
     charged_micro: int
     """Charged amount, in micro-Flycoins."""
+    refunded_micro: int
+    """Amount of this charge that has been refunded by now, in micro-Flycoins. More than zero only in a repeated
+    response: the work of an earlier request was refunded, so do not do it for this charge.
+    """
     available_micro: int
     """Available balance after the operation, in micro-Flycoins."""
     held_micro: int

@@ -35,7 +35,10 @@ class FlycoinsOperations(Transport):
         """Charge an account immediately.
 
         Use it for work whose price is known. If a request gets no response, repeat it with the same idempotency key:
-        it is executed once, and every repetition returns the first response.
+        it is executed once, and every repetition returns the first response; only `refunded_micro` is that of now.
+
+        Derive the key from the account, the work and its input. With a key of an id alone that the widget's page
+        chose, a user gets another work for the same charge.
         """
         return self._call(
             "POST",
@@ -186,7 +189,10 @@ class AsyncFlycoinsOperations(AsyncTransport):
         """Charge an account immediately.
 
         Use it for work whose price is known. If a request gets no response, repeat it with the same idempotency key:
-        it is executed once, and every repetition returns the first response.
+        it is executed once, and every repetition returns the first response; only `refunded_micro` is that of now.
+
+        Derive the key from the account, the work and its input. With a key of an id alone that the widget's page
+        chose, a user gets another work for the same charge.
         """
         return await self._call(
             "POST",
