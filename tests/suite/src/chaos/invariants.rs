@@ -35,7 +35,7 @@ impl Fleet {
         self.check_redis_is_empty().await
     }
 
-    /// Waits until Redis holds only data of running workers: the epoch, and one name per consumer.
+    /// Waits until Redis holds only data of running workers: the epoch, the pace of queues, and one name per consumer.
     pub async fn check_redis_is_empty(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + WAIT_TIMEOUT;
         loop {
@@ -61,7 +61,7 @@ impl Fleet {
                 let names: Vec<String> =
                     redis::cmd("ZRANGE").arg(&key).arg(0).arg(-1).query_async(&mut connection).await?;
                 known.extend(names);
-            } else if !key.ends_with(":epoch") && !key.starts_with("core:apalis") {
+            } else if !key.ends_with(":epoch") && !key.ends_with(":pace") && !key.starts_with("core:apalis") {
                 left.push(key);
             }
         }

@@ -111,6 +111,16 @@ fn environment_of(pid: u32) -> anyhow::Result<String> {
         .into())
 }
 
+/// One starts for every recording. The command line of the operators' commands takes longer to build than a short recording to decode.
+#[test]
+fn a_decoder_starts_without_the_command_line_of_operators() -> anyhow::Result<()> {
+    let binaries = Options::with_fixtures(0.02)?.binaries;
+    let ended = Command::new(binaries.join("flysk-worker")).arg("audio:decode").output()?;
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(99), "the decoder does not say that its request is missing: {told}");
+    Ok(())
+}
+
 /// The child is killed in the middle of a recording: the worker survives, and another child decodes the call.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_decoder_is_restarted_and_the_worker_survives() -> anyhow::Result<()> {

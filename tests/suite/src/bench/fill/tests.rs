@@ -44,7 +44,7 @@ async fn balances_equal_their_entries_and_keys_are_built_again(pool: MySqlPool) 
 
     let mut conn = pool.acquire().await.unwrap();
     let busy = CallFilter { account_id: Some(filled.busy_account), ..CallFilter::default() };
-    let counted = calls::ids(&mut conn, &busy, &Keyset::counting()).await.unwrap();
+    let counted = calls::ids(&mut conn, &busy, &Keyset::counting(10_000)).await.unwrap();
     assert_eq!(number_of_rows(&counted), ROWS_OF_BUSY_INSTALL);
     let ids = calls::ids(&mut conn, &busy, &Keyset::newest(50)).await.unwrap();
     for call in calls::rows(&mut conn, &ids).await.unwrap() {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use flysk_simulators::amocrm::WidgetTokenShape;
-use reqwest::StatusCode;
 
 use super::bare::Bare;
 use super::pace::steadily;
@@ -184,11 +183,8 @@ pub(in crate::bench) async fn half_load(
             .send();
         async move {
             let answer = request.await?;
-            anyhow::ensure!(
-                answer.status() == StatusCode::OK,
-                "a request failed with status {}",
-                answer.status()
-            );
+            let status = answer.status();
+            anyhow::ensure!(status.is_success(), "a request failed with status {status}");
             answer.bytes().await?;
             Ok(())
         }

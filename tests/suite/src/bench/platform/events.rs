@@ -199,7 +199,7 @@ async fn tell(outbox: &Outbox, to: &[WidgetId], due_at: DateTime<Utc>) -> anyhow
             data: None,
         };
         events::insert(&mut unit, &event).await?;
-        unit.enqueue_at(&DeliverEvent { event_id: event.id }, due_at).await?;
+        unit.enqueue_at(&DeliverEvent::new(event.widget_id, event.id), due_at).await?;
         ids.push(event.id);
     }
     unit.commit().await?;
