@@ -19,6 +19,11 @@ local function capacity_of(pace, waiting)
     if passed >= 0 and passed < held and not was_short then
         return capacity
     end
+    if not known[3] and not was_short then
+        -- The measurement begins: nothing is known of the workers yet.
+        redis.call('HSET', pace, 'capacity', capacity, 'since', now)
+        return capacity
+    end
     local wanted = math.floor(taken * held / math.max(passed, held))
     if was_short then
         wanted = math.max(wanted, 2 * capacity)
