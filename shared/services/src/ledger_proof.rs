@@ -85,7 +85,11 @@ async fn prove_next_range(pool: &Pool, clock: &dyn Clock, horizon: &str) -> Stor
         chain_hash: proof.hash,
     };
     // First, because its number is unique: of two verifications one fails here, before it adds anything.
-    ledger::insert_proof(&mut tx, &stored, clock.now()).await?;
+    match ledger::insert_proof(&mut tx, &stored, clock.now()).await {
+        // The other one has proven it. However often that happens, there is a next range.
+        Err(StoreError::Duplicate { .. }) => return Ok(Some(0)),
+        inserted => inserted?,
+    }
     ledger::add_proven_sums(&mut tx, stored.number, &proof.sums).await?;
     tx.commit().await?;
     Ok(Some(proof.entries))
