@@ -10,7 +10,7 @@ use flysk_services::subscriptions::{
 };
 use flysk_store::admin::lists::invoices::{self, InvoiceFilter, InvoiceListRow};
 use flysk_store::platform::subscriptions::{self, Action, Invoice, Plan};
-use flysk_store::platform::widgets;
+use flysk_store::platform::{invoice_payments, widgets};
 use flysk_store::{Conn, StoreResult};
 use poem::Response;
 
@@ -202,7 +202,8 @@ fn acts(details: &SubscriptionDetails, can_reinstate: bool) -> Vec<Form> {
     acts
 }
 
-/// The form that ends a subscription whose current period was refunded whole; `None` for any other.
+/// The form that ends a subscription whose current period was refunded whole; `None` for any other, and until the bank has returned
+/// the money.
 async fn end_refunded_form(conn: &mut Conn, details: &SubscriptionDetails) -> StoreResult<Option<Form>> {
     let subscription = &details.row.subscription;
     if subscription.state != SubscriptionState::Active || subscription.prepaid.is_some() {
@@ -213,7 +214,9 @@ async fn end_refunded_form(conn: &mut Conn, details: &SubscriptionDetails) -> St
     let form = Form::act(format!("/subscriptions/{id}/end-refunded"), "Закончить сразу", "Закончить")
         .text("Деньги за период возвращены все. Доступ закончится сейчас; бонусные дни включат его снова.")
         .danger();
-    Ok(paid.is_some_and(|invoice| is_refunded_whole(&invoice)).then_some(form))
+    let Some(paid) = paid.filter(is_refunded_whole) else { return Ok(None) };
+    let refunds = invoice_payments::list_refunds_of_invoice(conn, paid.id).await?;
+    Ok(refunds.iter().all(|refund| refund.state.has_ended()).then_some(form))
 }
 
 fn actions_table(actions: &[Action]) -> Table {

@@ -204,7 +204,11 @@ async fn a_renewal_of_an_uninstalled_widget_is_left_to_its_payer_who_is_told(poo
         .await
         .unwrap();
     let facts: Value = serde_json::from_str(&facts).unwrap();
-    assert_eq!((&facts["uninstalled"], &facts["invoice"]), (&Value::Bool(true), &Value::Null), "{facts}");
+    assert_eq!(
+        (&facts["uninstalled"], &facts["renews"]),
+        (&Value::Bool(true), &Value::Bool(false)),
+        "{facts}"
+    );
 }
 
 /// The reminder said that nothing is charged, so the charge is announced before it is made.

@@ -165,6 +165,9 @@ async fn a_subscription_is_ended_at_once_when_all_money_of_its_period_is_returne
     let all = [("roubles", ""), ("seen", "0"), ("reason", "Не подошло")];
     signed.act(&format!("/invoices/{id}/refund"), &all).await;
     assert_eq!(subscription(&panel).await.subscription.state, SubscriptionState::Active);
+    assert!(!signed.page(&page).await.contains(&end), "the bank has not returned the money yet");
+    let done = "UPDATE invoice_refunds SET state = 'done'";
+    sqlx::query(done).execute(&panel.app.pool).await.unwrap();
     assert!(signed.page(&page).await.contains(&end));
     signed.act(&end, &[("reason", "Доступ больше не нужен")]).await;
     assert_eq!(subscription(&panel).await.subscription.state, SubscriptionState::Cancelled);
