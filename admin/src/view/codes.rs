@@ -1,6 +1,6 @@
 //! Russian labels of stored codes about subscriptions, their payments and taxes.
 
-use flysk_domain::platform::subscriptions::VatRate;
+use flysk_domain::platform::subscriptions::{SubscriptionAction, VatRate};
 
 use super::labels::label_of;
 
@@ -77,49 +77,10 @@ pub(crate) fn transfer_end(code: &str) -> &str {
     label_of(&TRANSFER_ENDS, code)
 }
 
-/// Names of actions on a subscription, by code.
-pub(crate) const SUBSCRIPTION_ACTIONS: [(&str, &str); 40] = [
-    ("activated", "первый период оплачен"),
-    ("bonus_granted", "начислены бонусные дни"),
-    ("cancel_requested", "отмена в конце периода"),
-    ("cancelled", "отменена"),
-    ("card_not_chargeable", "с карты нельзя списать, ждёт оплаты вручную"),
-    ("card_saved", "карта сохранена"),
-    ("card_unlinked", "карта отвязана"),
-    ("change_planned", "изменение ждёт следующего периода"),
-    ("change_unavailable", "изменение больше невозможно"),
-    ("change_withdrawn", "изменение отозвано"),
-    ("changed", "условия изменены"),
-    ("charge_postponed", "списание отложено: сбой не у клиента"),
-    ("expired", "закончилась без оплаты"),
-    ("invoice_created", "выставлен счёт"),
-    ("invoice_voided", "счёт аннулирован"),
-    ("lapsed", "ждёт решения"),
-    ("payment_failed", "оплата не прошла"),
-    ("payment_lock_cleared", "снята блокировка платежа"),
-    ("payment_returned", "деньги возвращаются"),
-    ("payment_to_balance", "перевод на балансе фирмы"),
-    ("period_began", "начался оплаченный период"),
-    ("prepaid_restored", "оплаченный следующий период возвращён: банк отказал в возврате денег"),
-    ("prepaid_withdrawn", "оплаченный следующий период отменён: деньги возвращаются"),
-    ("price_announced", "объявлена новая цена"),
-    ("receipt_registered", "закрывающий чек найден в кассе"),
-    ("receipt_sent_again", "закрывающий чек отправлен снова"),
-    ("reinstated", "восстановлена оператором"),
-    ("renewal_forced", "продление оператором"),
-    ("renewal_opened", "счёт за следующий период"),
-    ("renewal_upcoming", "скоро списание"),
-    ("renewal_withdrawn", "продление отозвано: виджет не продавал подписок"),
-    ("renewed", "продлена"),
-    ("reopened", "возобновлена поздней оплатой"),
-    ("restored", "отмена отозвана"),
-    ("review_ended", "разбор закончен"),
-    ("seat_freed", "место освобождено"),
-    ("seats_lost", "мест стало меньше"),
-    ("trial_ended", "пробный период закончился"),
-    ("trial_ending", "пробный период заканчивается"),
-    ("trial_started", "начался пробный период"),
-];
+/// What an action on a subscription did; the code of one that this release does not know.
+pub(crate) fn subscription_action(code: &str) -> &str {
+    code.parse::<SubscriptionAction>().map_or(code, |action| action.label())
+}
 
 /// Reasons of a subscription's access, by code.
 pub(crate) const ACCESS_REASONS: [(&str, &str); 12] = [
@@ -150,7 +111,6 @@ mod tests {
     use flysk_domain::TextEnum;
     use flysk_domain::platform::purchases::Discrepancy;
     use flysk_domain::platform::subscriptions::{AccessLevel, AccessReason, TAXATIONS as TAXATION_CODES};
-    use flysk_services::subscriptions::SubscriptionAction;
 
     use super::*;
 
@@ -166,7 +126,6 @@ mod tests {
     fn every_code_has_a_label() {
         assert!(covers::<Discrepancy>(&CONTRADICTIONS));
         assert!(covers::<AccessLevel>(&ACCESS_LEVELS) && covers::<AccessReason>(&ACCESS_REASONS));
-        assert!(covers::<SubscriptionAction>(&SUBSCRIPTION_ACTIONS));
         assert!(TAXATION_CODES.iter().all(|code| TAXATIONS.iter().any(|(known, _)| known == code)));
         assert!(all::<VatRate>().iter().all(|rate| !vat(*rate).is_empty()));
     }

@@ -229,10 +229,7 @@ async fn subscription(conn: &mut Conn, install: &Install, window: &Window) -> St
         read_by: action.acted_at,
         kind: Kind::Subscription,
         cause: None,
-        what: Cell::link(
-            format!("/subscriptions/{}", row.id),
-            labels::label_of(&codes::SUBSCRIPTION_ACTIONS, &action.action),
-        ),
+        what: Cell::link(format!("/subscriptions/{}", row.id), codes::subscription_action(&action.action)),
         state: Some(Cell::text(action.actor)),
         why: action.reason.unwrap_or_default(),
     });

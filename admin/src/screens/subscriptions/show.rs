@@ -225,7 +225,7 @@ fn actions_table(actions: &[Action]) -> Table {
         Row::plain(vec![
             Cell::time(action.acted_at),
             Cell::text(action.actor.clone()),
-            Cell::text(labels::label_of(&codes::SUBSCRIPTION_ACTIONS, &action.action)),
+            Cell::text(codes::subscription_action(&action.action)),
             Cell::maybe(action.reason.clone()),
             invoice.unwrap_or(Cell::Empty),
             Cell::json(&action.details.to_string()),

@@ -4,6 +4,7 @@
 //! new state. Money is in kopecks; every amount that is not exact names its rounding.
 
 mod access;
+mod action;
 mod bonus;
 mod calendar;
 mod campaign;
@@ -24,6 +25,7 @@ mod subscription;
 mod vendor;
 
 pub use access::{Access, AccessLevel, AccessReason};
+pub use action::SubscriptionAction;
 pub use bonus::{BonusRefusal, MAX_BONUS_DAYS_PER_GRANT};
 pub use calendar::{AnchorDay, MOSCOW_OFFSET, Period, PeriodLength, ZONE, day_start, moscow_day};
 pub use campaign::{

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use flysk_domain::id::{InvoiceId, UserId};
+pub use flysk_domain::platform::subscriptions::SubscriptionAction;
 use flysk_domain::platform::subscriptions::{Subscription, SubscriptionSettings};
-use flysk_domain::{Clock, TextEnum as _, UnknownText};
+use flysk_domain::{Clock, TextEnum as _};
 use flysk_queue::UnitOfWork;
 use flysk_store::platform::cache_invalidations::{self, Subject};
 use flysk_store::platform::subscriptions::{self, Action, SubscriptionRow};
@@ -39,93 +40,6 @@ impl fmt::Display for Actor<'_> {
             Self::System => f.write_str("system"),
         }
     }
-}
-
-/// Action on a subscription; the text is used in the log and in metrics.
-#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
-#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SubscriptionAction {
-    /// A subscription was created, with its trial.
-    TrialStarted,
-    /// The end of the trial is near.
-    TrialEnding,
-    /// The trial ended.
-    TrialEnded,
-    /// An invoice was written for a quote.
-    InvoiceCreated,
-    /// An open invoice was voided.
-    InvoiceVoided,
-    /// A first period, or a new one after an end, was paid.
-    Activated,
-    /// The next period was paid.
-    Renewed,
-    /// The next period, which was paid ahead, began.
-    PeriodBegan,
-    /// A charge at the end of the period is near.
-    RenewalUpcoming,
-    /// The invoice of the next period was written.
-    RenewalOpened,
-    /// The open invoice of the next period was withdrawn, because the widget sold no subscriptions up to its end.
-    RenewalWithdrawn,
-    /// A payment failed.
-    PaymentFailed,
-    /// A charge failed by a fault of ours or of the terminal; it is made again, and the payer is not told.
-    ChargePostponed,
-    /// No saved card can be charged for the next period: the customer has to pay it by another means.
-    CardNotChargeable,
-    /// Plan or seats changed.
-    Changed,
-    /// A change waits for the next period.
-    ChangePlanned,
-    /// A change that waited was withdrawn.
-    ChangeWithdrawn,
-    /// A change that waited is not possible any more.
-    ChangeUnavailable,
-    /// A cancellation at the end of the period was asked for.
-    CancelRequested,
-    /// A cancellation was revoked.
-    Restored,
-    /// The subscription was cancelled.
-    Cancelled,
-    /// The subscription ended unpaid.
-    Expired,
-    /// The subscription reopened, because its money arrived late.
-    Reopened,
-    /// Money arrived that must be returned.
-    PaymentReturned,
-    /// A transfer arrived that the subscription cannot take: it is in the firm's balance.
-    PaymentToBalance,
-    /// More than one boundary went by unpaid: a person must decide.
-    Lapsed,
-    /// An operator granted days.
-    BonusGranted,
-    /// An operator charged or invoiced the next period ahead of time.
-    RenewalForced,
-    /// An operator ended a review.
-    ReviewEnded,
-    /// An operator reinstated the subscription after its end.
-    Reinstated,
-    /// An operator ended an attempt that kept an invoice from being paid.
-    PaymentLockCleared,
-    /// The next period, which was paid ahead, was taken back, because its payment is refunded whole.
-    PrepaidWithdrawn,
-    /// The next period was given back, because the bank refused to return its payment.
-    PrepaidRestored,
-    /// An operator found the closing receipt registered.
-    ReceiptRegistered,
-    /// An operator found no closing receipt registered, and had it sent again.
-    ReceiptSentAgain,
-    /// The customer was notified of a new price.
-    PriceAnnounced,
-    /// A card was saved for renewals.
-    CardSaved,
-    /// A card was unlinked.
-    CardUnlinked,
-    /// A user's seat was freed.
-    SeatFreed,
-    /// Users lost their seats, because there are fewer of them.
-    SeatsLost,
 }
 
 /// An entry of the log.
