@@ -33,12 +33,12 @@ pub(super) enum BillingCommand {
     ///
     /// `subscription:bonus` afterwards gives as much access as is to be granted.
     #[command(name = "subscription:end-refunded")]
-    SubscriptionEndRefunded(subscription_end::EndRefunded),
+    SubscriptionEndRefunded(subscription_end::End),
     /// End the review of a subscription that was not renewed for more than a period.
     ///
     /// It ends as unpaid, and the customer may start anew. `subscription:bonus` afterwards gives time to do so.
     #[command(name = "subscription:end-review")]
-    SubscriptionEndReview(subscription_end::EndReview),
+    SubscriptionEndReview(subscription_end::End),
     /// Reinstate a subscription that has ended, while the period after its last one runs.
     ///
     /// The invoice of that period is open again and waits for its payment. Nothing is charged: `subscription:renew` charges a
@@ -107,8 +107,8 @@ impl BillingCommand {
             Self::SubscriptionRenew(renew) => renew.run(config).await,
             Self::SubscriptionBonus(bonus) => bonus.run(config).await,
             Self::SubscriptionCancel(cancel) => cancel.run(config).await,
-            Self::SubscriptionEndRefunded(end) => end.run(config).await,
-            Self::SubscriptionEndReview(end) => end.run(config).await,
+            Self::SubscriptionEndRefunded(end) => end.refunded(config).await,
+            Self::SubscriptionEndReview(end) => end.review(config).await,
             Self::SubscriptionReinstate(reinstate) => reinstate.run(config).await,
             Self::InvoiceVoid(invoice) => invoice.void(config).await,
             Self::InvoiceRefund(refund) => refund.run(config).await,

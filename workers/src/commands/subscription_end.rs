@@ -11,62 +11,60 @@ use super::record::record;
 use super::subscription::{By, Owner, recorded, state_of, trace};
 use super::transaction::transact;
 
-/// Ends a subscription whose current period was refunded whole.
+/// A subscription, and who ends it.
 #[derive(Debug, Args)]
-pub(super) struct EndRefunded {
+pub(super) struct End {
     #[command(flatten)]
     owner: Owner,
     #[command(flatten)]
     by: By,
 }
 
-impl EndRefunded {
-    /// Ends the subscription at once.
-    pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
-        let act = self.by.act()?;
-        let outbox = open_outbox(config).await?;
-        let end = || async {
-            let mut unit = outbox.begin(trace(&outbox)).await?;
-            let (widget, row) = self.owner.lock(&mut unit, &outbox).await?;
-            let clock = outbox.clock().as_ref();
-            let ended = services::end_refunded(&mut unit, clock, &settings_of(&widget), &row, act).await?;
-            let after = state_of(&ended);
-            record(&mut unit, clock, recorded("subscription.end_refunded", &row, act, after)).await?;
-            unit.commit().await?;
-            Ok(())
-        };
-        transact(end).await?;
+/// Why a subscription is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// Its current period was refunded whole.
+    Refunded,
+    /// It waits for a decision.
+    Review,
+}
+
+impl End {
+    /// Ends a subscription at once whose current period was refunded whole.
+    pub(super) async fn refunded(self, config: &Config) -> anyhow::Result<()> {
+        self.run(config, Cause::Refunded).await?;
         writeln!(std::io::stdout(), "The subscription has ended.")?;
         Ok(())
     }
-}
 
-/// Ends the review of a lapsed subscription.
-#[derive(Debug, Args)]
-pub(super) struct EndReview {
-    #[command(flatten)]
-    owner: Owner,
-    #[command(flatten)]
-    by: By,
-}
+    /// Ends the review of a lapsed subscription: it ends as unpaid.
+    pub(super) async fn review(self, config: &Config) -> anyhow::Result<()> {
+        self.run(config, Cause::Review).await?;
+        writeln!(std::io::stdout(), "The subscription has ended; the customer may start anew.")?;
+        Ok(())
+    }
 
-impl EndReview {
-    /// Ends the subscription as unpaid.
-    pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+    async fn run(self, config: &Config, cause: Cause) -> anyhow::Result<()> {
         let act = self.by.act()?;
         let outbox = open_outbox(config).await?;
         let end = || async {
             let mut unit = outbox.begin(trace(&outbox)).await?;
             let (widget, row) = self.owner.lock(&mut unit, &outbox).await?;
-            let clock = outbox.clock().as_ref();
-            let new = services::clear_review(&mut unit, clock, &settings_of(&widget), &row, act).await?;
-            let after = state_of(&new);
-            record(&mut unit, clock, recorded("subscription.end_review", &row, act, after)).await?;
+            let (clock, settings) = (outbox.clock().as_ref(), settings_of(&widget));
+            let (action, ended) = match cause {
+                Cause::Refunded => {
+                    let ended = services::end_refunded(&mut unit, clock, &settings, &row, act).await?;
+                    ("subscription.end_refunded", ended)
+                }
+                Cause::Review => {
+                    let ended = services::clear_review(&mut unit, clock, &settings, &row, act).await?;
+                    ("subscription.end_review", ended)
+                }
+            };
+            record(&mut unit, clock, recorded(action, &row, act, state_of(&ended))).await?;
             unit.commit().await?;
             Ok(())
         };
-        transact(end).await?;
-        writeln!(std::io::stdout(), "The subscription has ended; the customer may start anew.")?;
-        Ok(())
+        transact(end).await
     }
 }
