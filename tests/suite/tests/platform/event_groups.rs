@@ -2,20 +2,19 @@
 
 use std::time::Duration;
 
-use chrono::{SubsecRound as _, TimeDelta};
+use chrono::TimeDelta;
 use flysk_domain::Clock as _;
-use flysk_domain::id::{AccountId, EventId, InstallId, JobId};
-use flysk_domain::platform::events::EventKind;
+use flysk_domain::id::JobId;
 use flysk_jobs::platform::lifecycle::DeliverEvent;
 use flysk_queue::executor::ExecutionResult;
 use flysk_queue::{JobError, JobOutcome};
 use flysk_simulators::{Act, Script};
 use flysk_store::jobs::{Claim, claim_many};
-use flysk_store::platform::events::{self, Event, EventState};
-use flysk_store::platform::widgets;
+use flysk_store::platform::events::EventState;
 use sqlx::MySqlPool;
 
 use super::harness::{TestApp, WAIT_TIMEOUT, trace};
+use super::stored_events::insert_event;
 
 /// Concurrent deliveries to one endpoint.
 const ENDPOINT_PERMITS: usize = 8;
@@ -30,22 +29,8 @@ async fn queue_events(app: &TestApp, count: usize) -> Vec<JobId> {
     let mut unit = app.executor.outbox().begin(trace()).await.unwrap();
     let mut jobs = Vec::new();
     for _ in 0..count {
-        let event = Event {
-            id: EventId::generate(&app.clock),
-            widget_id,
-            number: widgets::next_event_number(&mut unit, widget_id).await.unwrap(),
-            install_id: InstallId::generate(&app.clock),
-            sequence: 1,
-            kind: EventKind::Activate,
-            account_id: AccountId(7),
-            host: "other.amocrm.ru".to_owned(),
-            state: EventState::Waiting,
-            attempts: 0,
-            happened_at: app.clock.now().trunc_subsecs(6),
-            data: None,
-        };
-        events::insert(&mut unit, &event).await.unwrap();
-        jobs.push(unit.enqueue(&DeliverEvent::new(widget_id, event.id)).await.unwrap().unwrap());
+        let event = insert_event(app, &mut unit, widget_id, EventState::Waiting).await;
+        jobs.push(unit.enqueue(&DeliverEvent::new(widget_id, event)).await.unwrap().unwrap());
     }
     unit.commit().await.unwrap();
     jobs

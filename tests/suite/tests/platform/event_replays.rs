@@ -1,15 +1,14 @@
 //! Replays of a period's events, and whose jobs the deliveries are.
 
-use chrono::{SubsecRound as _, TimeDelta};
+use chrono::TimeDelta;
 use flysk_domain::Clock as _;
-use flysk_domain::id::{AccountId, EventId, InstallId, WidgetId};
-use flysk_domain::platform::events::EventKind;
+use flysk_domain::id::{EventId, WidgetId};
 use flysk_jobs::platform::lifecycle::{DeliverEvent, ReplayEvents};
 use flysk_queue::executor::ExecutionResult;
 use flysk_queue::{Job as _, JobOutcome};
 use flysk_simulators::{Act, Script};
 use flysk_store::jobs::{self, JobRow, JobState};
-use flysk_store::platform::events::{self, Event, EventState};
+use flysk_store::platform::events::EventState;
 use flysk_store::platform::widgets::{self, Changes};
 use flysk_suite::environment::ACCOUNT;
 use reqwest::{Method, StatusCode};
@@ -17,6 +16,7 @@ use serde_json::json;
 use sqlx::MySqlPool;
 
 use super::harness::{TestApp, as_conn, trace};
+use super::stored_events::insert_event;
 
 /// More than one job replays.
 const EVENTS: usize = 1_100;
@@ -27,21 +27,7 @@ const QUEUED: &str = "SELECT COUNT(*) FROM jobs WHERE kind = 'lifecycle.deliver_
 async fn insert_failed_events(app: &TestApp, widget_id: WidgetId) {
     let mut unit = app.executor.outbox().begin(trace()).await.unwrap();
     for _ in 0..EVENTS {
-        let event = Event {
-            id: EventId::generate(&app.clock),
-            widget_id,
-            number: widgets::next_event_number(&mut unit, widget_id).await.unwrap(),
-            install_id: InstallId::generate(&app.clock),
-            sequence: 1,
-            kind: EventKind::Activate,
-            account_id: AccountId(7),
-            host: "other.amocrm.ru".to_owned(),
-            state: EventState::Failed,
-            attempts: 0,
-            happened_at: app.clock.now().trunc_subsecs(6),
-            data: None,
-        };
-        events::insert(&mut unit, &event).await.unwrap();
+        insert_event(app, &mut unit, widget_id, EventState::Failed).await;
     }
     unit.commit().await.unwrap();
     let settle = sqlx::query("UPDATE lifecycle_events SET settled_at = ? WHERE state = 'failed'");

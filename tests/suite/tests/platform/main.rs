@@ -56,6 +56,7 @@ mod sdks;
 mod seats;
 mod secrecy;
 mod settings;
+mod stored_events;
 mod stress;
 mod subscriptions;
 mod subscriptions_guide;
