@@ -52,8 +52,9 @@ async fn a_refund_that_the_bank_does_not_tell_of_is_found_weeks_later(pool: MySq
     assert_eq!((difference.kind.as_str(), &difference.order_id), ("refund", &order));
     assert_eq!(difference.ours, format!("refunded {}", Kopecks(10_000)));
     assert_eq!(difference.banks, format!("PARTIAL_REFUNDED, refunded {}", Kopecks(110_000)));
+    assert_eq!(compare(&subscriber, "2027-02-21").await, [], "it was found before");
     refund_in_merchant_portal(&subscriber, Kopecks(187_000)).await;
-    let found = compare(&subscriber, "2027-02-21").await;
+    let found = compare(&subscriber, "2027-02-22").await;
     let kinds: Vec<&str> = found.iter().map(|difference| difference.kind.as_str()).collect();
     assert_eq!(kinds, ["not_paid_at_the_bank"]);
 }

@@ -31,6 +31,9 @@ const PAID_LOOKBACK: TimeDelta = TimeDelta::days(30);
 /// A refund that takes longer is stuck.
 const REFUND_STUCK_AFTER: TimeDelta = TimeDelta::hours(6);
 
+/// Kind of a refund that takes longer.
+const STUCK_REFUND: &str = "stuck_refund";
+
 /// A mismatch: its kind, our value and the bank's.
 #[derive(Debug, PartialEq, Eq)]
 struct Mismatch {
@@ -64,7 +67,7 @@ impl JobHandler<App> for ReconcileInvoices {
             let before = run.now() - REFUND_STUCK_AFTER;
             for refund in store::list_stuck_refunds(&mut conn, before, MAX_REPORTED_ROWS).await? {
                 let ours = format!("refund {} of {}", refund.state.as_str(), refund.amount);
-                let mismatch = Mismatch { kind: "stuck_refund", ours, banks: "unknown".to_owned() };
+                let mismatch = Mismatch { kind: STUCK_REFUND, ours, banks: "unknown".to_owned() };
                 found.push((refund.payment_row_id.to_string(), None, mismatch));
             }
         }
@@ -87,6 +90,12 @@ impl JobHandler<App> for ReconcileInvoices {
                 banks,
                 found_at: run.now(),
             };
+            // Each payment is compared on every day of the look-back. A refund that is stuck is urgent every day.
+            let is_repeated = row.kind != STUCK_REFUND
+                && purchases::is_known_discrepancy(&mut unit, &row, since.date_naive()).await?;
+            if is_repeated {
+                continue;
+            }
             report_discrepancy(&row);
             purchases::insert_discrepancy(&mut unit, DiscrepancyId::generate(app.clock()), &row).await?;
         }

@@ -85,6 +85,27 @@ pub async fn insert_discrepancy(
     Ok(())
 }
 
+/// Whether the same discrepancy, with the same data on both sides, was found for an earlier day, `since` or later.
+pub async fn is_known_discrepancy(
+    conn: &mut Conn,
+    found: &DiscrepancyRow,
+    since: NaiveDate,
+) -> StoreResult<bool> {
+    let known: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM tbank_discrepancies
+         WHERE day >= ? AND day < ? AND order_id = ? AND kind = ? AND ours = ? AND banks = ?",
+    )
+    .bind(since)
+    .bind(found.day)
+    .bind(&found.order_id)
+    .bind(&found.kind)
+    .bind(super::truncate_ascii(&found.ours, MAX_SIDE_LEN))
+    .bind(super::truncate_ascii(&found.banks, MAX_SIDE_LEN))
+    .fetch_one(conn)
+    .await?;
+    Ok(known > 0)
+}
+
 /// Lists the discrepancies of a day.
 pub async fn list_discrepancies(conn: &mut Conn, day: NaiveDate) -> StoreResult<Vec<DiscrepancyRow>> {
     let rows: Vec<Row> = sqlx::query_as(

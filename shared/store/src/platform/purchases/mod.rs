@@ -11,7 +11,7 @@ mod row;
 mod sealed;
 mod write;
 
-pub use discrepancies::{DiscrepancyRow, insert_discrepancy, list_discrepancies};
+pub use discrepancies::{DiscrepancyRow, insert_discrepancy, is_known_discrepancy, list_discrepancies};
 pub use notifications::{
     NotificationRow, NotificationState, find_notification, insert_notification, list_unapplied_notifications,
     mark_notification,
