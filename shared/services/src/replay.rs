@@ -25,6 +25,9 @@ pub(crate) const CALL_STAGE_KINDS: [&str; 6] = [
     StoreTranscript::KIND,
 ];
 
+/// Jobs of a run that are read at most: a request for several calls gives all of them its correlation id.
+const MAX_JOBS_OF_RUN: u32 = 1_000;
+
 /// Outcome of a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplayOutcome {
@@ -170,8 +173,6 @@ async fn replay_call(unit: &mut UnitOfWork, job: &JobRow) -> Result<Option<Repla
         });
     }
     let run = start_again(unit, &call).await?;
-    let now = unit.now();
-    jobs::replace(unit, job.id, &format!("replayed: run {run} of the call replaces it"), now).await?;
     Ok(Some(ReplayOutcome::CallRestarted { transcription_id, run }))
 }
 
@@ -196,9 +197,16 @@ pub async fn restart_call(
 }
 
 /// Requests a locked call that failed again, under the trace of `unit`; returns the number of the new run. Its failure released
-/// the hold of the former run, and the new run has a hold and a price of its own.
+/// the hold of the former run, and the new run has a hold and a price of its own. Dead stages of the former run count as replaced.
 async fn start_again(unit: &mut UnitOfWork, call: &Transcription) -> StoreResult<u32> {
     let (now, trace) = (unit.now(), unit.trace().clone());
+    let why = format!("replayed: run {} of the call replaces it", call.run + 1);
+    for job in jobs::list_by_correlation(unit, &call.correlation_id, MAX_JOBS_OF_RUN).await? {
+        let is_stage = job.state == JobState::Dead && CALL_STAGE_KINDS.contains(&job.kind.as_str());
+        if is_stage && stage_payload(&job).is_some_and(|stage| stage.transcription_id == call.id) {
+            jobs::replace(unit, job.id, &why, now).await?;
+        }
+    }
     transcriptions::restart(unit, call.id, call.state, &trace, now).await?;
     let fetch = FetchRecording { transcription_id: call.id, account_id: call.account_id };
     unit.enqueue_or_expedite(&fetch).await?;

@@ -6,6 +6,7 @@ use flysk_domain::flysense::payment::{PaymentState, ReceiptLine, Work};
 use flysk_domain::flysense::state::TranscriptionState;
 use flysk_domain::id::{AccountId, HoldId, TranscriptionId};
 use flysk_domain::money::MicroCoins;
+use flysk_domain::trace::Trace;
 use flysk_jobs::flysense::calls::FetchRecording;
 use flysk_store::flysense::payments::{self, Hold, Price, RunOf};
 use flysk_store::flysense::transcriptions::{self, Transcription};
@@ -51,6 +52,34 @@ async fn a_failed_call_without_a_dead_job_begins_again_once_and_other_calls_do_n
     assert_eq!((row.subject_id, row.reason.as_str()), (id.to_string(), REASON.1));
     assert!(row.state_before.unwrap().contains("account_disconnected"));
     assert!(signed.page(&call).await.contains("новый прогон звонка"));
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_new_run_replaces_the_dead_jobs_of_the_failed_one(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "support").await;
+    let id = insert_call(&panel).await;
+    let (call, now) = (found(&panel, id).await, panel.app.clock.now());
+    let trace = Trace { correlation_id: call.correlation_id, traceparent: None };
+    let mut unit = panel.app.executor.outbox().begin(trace).await.unwrap();
+    let other = TranscriptionId::generate(&panel.app.clock);
+    for transcription_id in [id, other] {
+        unit.enqueue(&FetchRecording { transcription_id, account_id: AccountId(ACCOUNT) }).await.unwrap();
+    }
+    unit.commit().await.unwrap();
+    let dead = "UPDATE jobs SET state = 'dead', waiting_key = NULL";
+    sqlx::query(dead).execute(&panel.app.pool).await.unwrap();
+    let mut conn = panel.app.conn().await;
+    transcriptions::fail(&mut conn, id, TranscriptionState::Queued, FailureCode::Internal, now)
+        .await
+        .unwrap();
+    signed.act(&format!("/calls/{id}/replay"), &[REASON]).await;
+    let [replaced] = &panel.app.jobs_of::<FetchRecording>(JobState::Cancelled).await[..] else {
+        panic!("the dead job of the call")
+    };
+    assert_eq!(replaced.payload.0["transcription_id"], id.to_string());
+    let dead = panel.app.jobs_of::<FetchRecording>(JobState::Dead).await;
+    assert_eq!(dead.len(), 1, "that of another call of the request stays");
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
