@@ -68,9 +68,9 @@ impl Drop for Unrest<'_> {
 }
 
 #[derive(sqlx::FromRow)]
-struct DueJob {
-    id: String,
-    kind: String,
+pub(crate) struct DueJob {
+    pub(crate) id: String,
+    pub(crate) kind: String,
     payload: String,
 }
 
@@ -165,7 +165,7 @@ impl Sandbox {
         }
     }
 
-    async fn due_jobs(&self) -> Result<Vec<DueJob>, sqlx::Error> {
+    pub(crate) async fn due_jobs(&self) -> Result<Vec<DueJob>, sqlx::Error> {
         sqlx::query_as(
             "SELECT id, kind, CAST(payload AS CHAR) AS payload FROM jobs WHERE state = 'queued' AND run_at <= ?
              ORDER BY run_at, priority, id LIMIT ?",
