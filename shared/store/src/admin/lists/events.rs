@@ -31,6 +31,9 @@ pub async fn ids(conn: &mut Conn, filter: &EventFilter, keyset: &Keyset) -> Stor
         EventFilter { install_id: Some(_), .. } => {
             query.push(" FROM lifecycle_events FORCE INDEX (lifecycle_events_install)")
         }
+        EventFilter { widget_id: Some(_), state: Some(_), .. } => {
+            query.push(" FROM lifecycle_events FORCE INDEX (lifecycle_events_widget_state)")
+        }
         EventFilter { widget_id: Some(_), .. } => {
             query.push(" FROM lifecycle_events FORCE INDEX (lifecycle_events_widget)")
         }

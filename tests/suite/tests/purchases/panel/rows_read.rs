@@ -31,7 +31,7 @@ const MOST_FOR_FOUND: u64 = 800;
 const MOST_FOR_HOME: u64 = 5_000;
 
 /// Every list with every filter, by frequent, rare and absent values.
-const LISTS: [&str; 88] = [
+const LISTS: [&str; 89] = [
     "/accounts",
     "/accounts?platform=kommo",
     "/accounts?host=company",
@@ -111,6 +111,7 @@ const LISTS: [&str; 88] = [
     "/events?state=failed",
     "/events?kind=test",
     "/events?widget=:widget",
+    "/events?widget=:widget&state=failed",
     "/events?install=:install",
     "/audit",
     "/audit?operator=:operator",
