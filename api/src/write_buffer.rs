@@ -76,12 +76,12 @@ impl<R: WaitingRows> WriteBuffer<R> {
     /// Writes the rows. What the database refuses waits for the next flush, and so does the rest: it would wait as long.
     pub(crate) async fn flush(&self) {
         let rows = self.take();
-        for (place, part) in rows.chunks(ROWS_PER_TRANSACTION).enumerate() {
+        for (index, part) in rows.chunks(ROWS_PER_TRANSACTION).enumerate() {
             let written = repeat_contended(|| answered(self.write(part))).await;
             if let Err(error) = written {
                 tracing::warn!(table = R::TABLE, error = %error, "rows were not written");
                 let mut waiting = self.waiting();
-                for row in rows.into_iter().skip(place * ROWS_PER_TRANSACTION) {
+                for row in rows.into_iter().skip(index * ROWS_PER_TRANSACTION) {
                     waiting.rows.add(row);
                 }
                 return;

@@ -32,10 +32,10 @@ pub async fn migrate(pool: &Pool) -> anyhow::Result<()> {
         migrated = flysk_migrations::migrate(pool) => migrated,
         never = beat_for_ever(pool, &owner) => match never {},
     };
-    let given_back =
-        repeat_contended(|| async { migration_lock::give_back(&mut *conn(pool).await?, &owner).await });
-    if let Err(error) = given_back.await {
-        tracing::warn!(error = %error, "the lock of migrations was not given back: the next process waits for it");
+    let released =
+        repeat_contended(|| async { migration_lock::release(&mut *conn(pool).await?, &owner).await });
+    if let Err(error) = released.await {
+        tracing::warn!(error = %error, "the lock of migrations was not released: the next process waits for it");
     }
     Ok(migrated?)
 }
@@ -43,7 +43,8 @@ pub async fn migrate(pool: &Pool) -> anyhow::Result<()> {
 async fn take_lock(pool: &Pool, owner: &str) -> StoreResult<()> {
     let mut seen: Option<(MigrationLock, Instant)> = None;
     loop {
-        let taken = repeat_contended(|| async { migration_lock::take(&mut *conn(pool).await?, owner).await });
+        let taken =
+            repeat_contended(|| async { migration_lock::acquire(&mut *conn(pool).await?, owner).await });
         if taken.await? {
             return Ok(());
         }

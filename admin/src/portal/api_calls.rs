@@ -36,7 +36,7 @@ pub(super) async fn show(visit: VendorVisit<SignedIn>) -> Result<Response, Fault
     let days = api_calls::list_days(&mut conn, vendor, id, since).await?;
     let newest = before.unwrap_or(NEWEST);
     let log = api_calls::list_errors(&mut conn, vendor, id, filter, newest, PAGE_SIZE).await?;
-    page.turn(query, before, log.errors.last().filter(|_| log.has_more).map(|last| last.id));
+    page.set_links(query, before, log.errors.last().filter(|_| log.has_more).map(|last| last.id));
     page.fields = fields(query, widget_filter(&all, query), &days);
     page.sections = vec![errors_section(&log.errors), days_section(&days)];
     visit.page(&page)

@@ -39,7 +39,7 @@ pub(super) async fn show(visit: VendorVisit<SignedIn>) -> Result<Response, Fault
     let log =
         deliveries::page(&mut conn, visit.who.vendor, widget.id, filter, before.unwrap_or(NEWEST), PAGE_SIZE)
             .await?;
-    page.turn(query, before, log.attempts.last().filter(|_| log.has_more).map(|last| last.id));
+    page.set_links(query, before, log.attempts.last().filter(|_| log.has_more).map(|last| last.id));
     page.fields = fields(query, widget_filter(&all, query));
     let head =
         ["Когда", "Событие", "Исход", "Попытка", "Статус", "Длительность", "Аккаунт", "Ответ или ошибка"];

@@ -41,7 +41,7 @@ impl FilteredPage {
 
     /// Sets the addresses of the newest and of older rows. The page begins before row `before`; `last` is its last row, if there are
     /// older ones.
-    pub(super) fn turn(&mut self, query: &Pairs, before: Option<u64>, last: Option<u64>) {
+    pub(super) fn set_links(&mut self, query: &Pairs, before: Option<u64>, last: Option<u64>) {
         let kept = query.without(&[BEFORE]);
         self.newest = before.map(|_| format!("{}{}", self.path, query_string(&kept)));
         self.older = last.map(|last| {

@@ -31,9 +31,9 @@ impl Sparkline {
         };
         #[expect(clippy::cast_precision_loss, reason = "there are some thirty values")]
         let x_of = |at: usize| at as f64 * WIDTH / (values.len() - 1) as f64;
-        let places: Vec<(usize, Option<i64>)> = values.iter().copied().enumerate().collect();
+        let samples: Vec<(usize, Option<i64>)> = values.iter().copied().enumerate().collect();
         let mut drawn = Self { line: String::new(), area: String::new() };
-        for run in places.chunk_by(|(_, one), (_, next)| one.is_some() == next.is_some()) {
+        for run in samples.chunk_by(|(_, one), (_, next)| one.is_some() == next.is_some()) {
             let points: Vec<String> = run
                 .iter()
                 .filter_map(|(at, value)| Some(format!("{:.1} {:.1}", x_of(*at), scaled((*value)?))))

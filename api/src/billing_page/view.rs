@@ -219,7 +219,7 @@ impl OnePurchase {
             follow: !from_bank,
             from_bank,
             progress: progress_of(purchase),
-            waits: !purchase.state.is_settled(),
+            waits: !purchase.state.is_processed(),
         }
     }
 }

@@ -46,8 +46,8 @@ pub(super) fn find<'a>(articles: &'a [Article], query: &str) -> Vec<Hit<'a>> {
 fn hit<'a>(article: &'a Article, section: &'a Section, lower: &str, words: &[String]) -> Hit<'a> {
     // Lower case may change the length of a text in bytes, so places are counted in characters.
     let byte = words.iter().filter_map(|word| lower.find(word)).min().unwrap_or_default();
-    let place = lower.get(..byte).unwrap_or_default().chars().count();
-    let from = place.saturating_sub(EXCERPT_CHARS);
+    let position = lower.get(..byte).unwrap_or_default().chars().count();
+    let from = position.saturating_sub(EXCERPT_CHARS);
     let excerpt: String = section.text.chars().skip(from).take(EXCERPT_CHARS * 2).collect();
     Hit {
         href: format!("/docs/{}#{}", article.page.path, section.anchor),

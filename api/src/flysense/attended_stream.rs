@@ -1,6 +1,6 @@
 //! The bytes of a recording for a listener who must keep reading.
 //!
-//! A player that is paused, or gone behind a proxy, reads nothing and holds its place. After [`MAX_UNREAD`] it loses the place
+//! A player that is paused, or gone behind a proxy, reads nothing and holds its permit. After [`MAX_UNREAD`] it loses the permit
 //! and the connection to the recording's host; a player that goes on asks for the rest by a range.
 
 use std::io;

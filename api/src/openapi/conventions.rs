@@ -116,12 +116,12 @@ fn schemas_are_named(document: &Value) -> Vec<String> {
             faults.push(format!("{name}: no description"));
         }
     }
-    for (place, name, property) in properties(document) {
+    for (location, name, property) in properties(document) {
         if !described(property) {
-            faults.push(format!("{place}: no description"));
+            faults.push(format!("{location}: no description"));
         }
         if !is_snake_case(name) {
-            faults.push(format!("{place}: not in snake_case"));
+            faults.push(format!("{location}: not in snake_case"));
         }
     }
     faults
@@ -141,7 +141,7 @@ fn amounts_have_units(document: &Value) -> Vec<String> {
     properties(document)
         .into_iter()
         .filter(without_unit)
-        .map(|(place, ..)| format!("{place}: no unit"))
+        .map(|(location, ..)| format!("{location}: no unit"))
         .collect()
 }
 
@@ -150,7 +150,7 @@ fn times_have_one_format(document: &Value) -> Vec<String> {
     properties(document)
         .into_iter()
         .filter(|(_, _, property)| property["format"] == "date-time" && property.get("examples").is_none())
-        .map(|(place, ..)| format!("{place}: not a `Time`"))
+        .map(|(location, ..)| format!("{location}: not a `Time`"))
         .collect()
 }
 
@@ -211,7 +211,7 @@ fn closed_sets_are_enums(document: &Value) -> Vec<String> {
         .filter(|(_, _, property)| {
             open(property) && lists_words(property["description"].as_str().unwrap_or_default())
         })
-        .map(|(place, ..)| place);
+        .map(|(location, ..)| location);
     let in_operations = Operation::all(document).into_iter().flat_map(|operation| {
         let words = |parameter: &&Value| {
             open(&parameter["schema"]) && lists_words(parameter["description"].as_str().unwrap_or_default())
@@ -223,7 +223,10 @@ fn closed_sets_are_enums(document: &Value) -> Vec<String> {
             .map(|parameter| format!("{} {}", operation.id, parameter["name"]));
         named.collect::<Vec<_>>()
     });
-    in_schemas.chain(in_operations).map(|place| format!("{place}: a list of words that is no enum")).collect()
+    in_schemas
+        .chain(in_operations)
+        .map(|location| format!("{location}: a list of words that is no enum"))
+        .collect()
 }
 
 /// Every operation declares the answers that any operation may have.
@@ -324,19 +327,19 @@ fn writes_of_money_have_keys(document: &Value) -> Vec<String> {
 
 /// Generators merge no `allOf` and read no content of any type (`*/*`), and version 3.1 has no `nullable`.
 fn generators_understand_it(document: &Value) -> Vec<String> {
-    fn walk(value: &Value, place: &str, faults: &mut Vec<String>) {
+    fn walk(value: &Value, location: &str, faults: &mut Vec<String>) {
         match value {
             Value::Object(fields) => {
                 for (name, value) in fields {
-                    let place = format!("{place}/{name}");
+                    let location = format!("{location}/{name}");
                     if matches!(name.as_str(), "allOf" | "nullable" | "*/*") {
-                        faults.push(place);
+                        faults.push(location);
                     } else {
-                        walk(value, &place, faults);
+                        walk(value, &location, faults);
                     }
                 }
             }
-            Value::Array(items) => items.iter().for_each(|item| walk(item, place, faults)),
+            Value::Array(items) => items.iter().for_each(|item| walk(item, location, faults)),
             _ => {}
         }
     }

@@ -72,8 +72,8 @@ impl Node {
     /// Removes a field.
     pub(super) fn take(&mut self, name: &str) -> Option<Self> {
         let Self::Object(fields) = self else { return None };
-        let place = fields.iter().position(|(known, _)| known == name)?;
-        Some(fields.remove(place).1)
+        let index = fields.iter().position(|(known, _)| known == name)?;
+        Some(fields.remove(index).1)
     }
 
     pub(super) fn text(&self) -> Option<&str> {

@@ -63,8 +63,8 @@ fn stream(
         let mut at_ms = 100;
         for (order, piece) in pieces.iter().enumerate() {
             let mut words = Vec::new();
-            for (place, (length, pause)) in piece.words.iter().enumerate() {
-                let text = format!("c{number}p{order}w{place}");
+            for (position, (length, pause)) in piece.words.iter().enumerate() {
+                let text = format!("c{number}p{order}w{position}");
                 said.entry(channel.clone()).or_default().push(text.clone());
                 words.push(Word { text, start_time_ms: at_ms, end_time_ms: at_ms + length });
                 at_ms += length + pause;
@@ -78,8 +78,8 @@ fn stream(
             let cursors = AudioCursors { final_index: index as u64, ..AudioCursors::default() };
             let mut push = |later: usize, payload| {
                 // Messages of all channels are interleaved; `later` moves a message behind the following ones.
-                let place = (order + later) * 10 + usize::from(later > 0);
-                events.push((place, StreamEvent { channel: channel.clone(), cursors, payload }));
+                let position = (order + later) * 10 + usize::from(later > 0);
+                events.push((position, StreamEvent { channel: channel.clone(), cursors, payload }));
             };
             let text = words.iter().map(|word| word.text.clone()).collect::<Vec<_>>().join(" ");
             let heard = EventPayload::Final(update(&text, &words));
@@ -97,7 +97,7 @@ fn stream(
             }
         }
     }
-    events.sort_by_key(|(place, _)| *place);
+    events.sort_by_key(|(position, _)| *position);
     (events.into_iter().map(|(_, event)| event).collect(), said)
 }
 

@@ -10,12 +10,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use crate::consumer::{AckHandle, Deliver, Delivery, FetchPermit};
-use crate::executor::{Executor, HeldJob};
+use crate::executor::{ClaimedJob, Executor};
 use crate::retry_pauses::retry_pauses;
 use crate::run_permits::{PermitRequest, RunPermits};
 use crate::transport::WakeupMessage;
 
-/// A job that has waited this long for a run permit is given back: jobs take longer than was expected when it was fetched,
+/// A job that has waited this long for a run permit is released: jobs take longer than was expected when it was fetched,
 /// and another process may be idle.
 const MAX_WAIT_FOR_RUN_PERMIT: Duration = Duration::from_secs(1);
 
@@ -48,7 +48,7 @@ pub(super) struct FetchedJob {
 
 enum JobClaim {
     /// The job is claimed. Its lease represents it, and its wake-up is acknowledged.
-    Held(HeldJob),
+    Claimed(ClaimedJob),
     /// To be claimed when the job can start.
     Open(AckHandle),
 }
@@ -83,17 +83,17 @@ impl<App: Send + Sync + 'static> Deliver for JobDelivery<App> {
             if let Some(run_permit) = self.wait_for_run_permit(request).await {
                 break run_permit;
             }
-            match self.give_back(id, claim).await {
-                None => return fetch_permit.give_back(),
+            match self.release(id, claim).await {
+                None => return fetch_permit.release(),
                 Some(kept) => (claim, request) = (kept, self.run_permits.request()),
             }
         };
         let held = match claim {
-            JobClaim::Held(held) if self.stop.is_cancelled() => {
-                self.executor.give_back(held).await;
-                return fetch_permit.give_back();
+            JobClaim::Claimed(held) if self.stop.is_cancelled() => {
+                self.executor.release_claim(held).await;
+                return fetch_permit.release();
             }
-            JobClaim::Held(held) => Some(held),
+            JobClaim::Claimed(held) => Some(held),
             JobClaim::Open(ack) => self.claim_alone(id, ack).await,
         };
         if let Some(held) = held {
@@ -124,7 +124,7 @@ impl<App: Send + Sync + 'static> JobDelivery<App> {
         for held in held {
             // Two wake-ups of one job in one fetch: the second one finds it taken.
             let Some(job) = fetched.iter_mut().find(|job| job.id == held.id()) else { continue };
-            if let JobClaim::Open(ack) = std::mem::replace(&mut job.claim, JobClaim::Held(held)) {
+            if let JobClaim::Open(ack) = std::mem::replace(&mut job.claim, JobClaim::Claimed(held)) {
                 ack.complete();
             }
         }
@@ -132,7 +132,7 @@ impl<App: Send + Sync + 'static> JobDelivery<App> {
 
     /// Claims a job that can start, and acknowledges its wake-up as soon as the claim is committed: from then on the lease in
     /// MySQL represents the job. `None` if it cannot be claimed. While MySQL is unavailable, its permits stay occupied.
-    async fn claim_alone(&self, id: JobId, ack: AckHandle) -> Option<HeldJob> {
+    async fn claim_alone(&self, id: JobId, ack: AckHandle) -> Option<ClaimedJob> {
         let mut pauses = retry_pauses();
         let lease = loop {
             if self.stop.is_cancelled() {
@@ -152,7 +152,7 @@ impl<App: Send + Sync + 'static> JobDelivery<App> {
             }
         };
         ack.complete();
-        Some(self.executor.hold(lease?))
+        Some(self.executor.track(lease?))
     }
 
     /// `None` if the process stops, or none becomes free for too long.
@@ -169,9 +169,9 @@ impl<App: Send + Sync + 'static> JobDelivery<App> {
     }
 
     /// Lets another process start the job; returns what has to stay here because the database is unavailable.
-    async fn give_back(&self, id: JobId, claim: JobClaim) -> Option<JobClaim> {
+    async fn release(&self, id: JobId, claim: JobClaim) -> Option<JobClaim> {
         match claim {
-            JobClaim::Held(held) => self.executor.give_back(held).await,
+            JobClaim::Claimed(held) => self.executor.release_claim(held).await,
             // Stays in Redis, from where it returns to the queue.
             JobClaim::Open(_) if self.stop.is_cancelled() => {}
             JobClaim::Open(ack) => match self.executor.postpone(id).await {
@@ -205,7 +205,7 @@ mod tests {
 
     /// With a run permit, and claimed ahead of one.
     #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-    async fn a_claimed_job_does_not_start_after_a_stop_and_is_given_back(pool: MySqlPool) {
+    async fn a_claimed_job_does_not_start_after_a_stop_and_is_released(pool: MySqlPool) {
         let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
         let outbox = Outbox::new(pool.clone(), None, Arc::new(clock.clone()));
         let (owner, config) = ("test".to_owned(), LeaseConfig::default());
@@ -220,7 +220,7 @@ mod tests {
             let running = (!starts_now).then(|| delivery.run_permits.request());
             let run_permit = delivery.run_permits.request();
             assert_eq!(run_permit.is_granted(), starts_now);
-            let claim = JobClaim::Held(held);
+            let claim = JobClaim::Claimed(held);
             delivery.perform(FetchedJob { id, fetch_permit: FetchPermit::single(), run_permit, claim }).await;
             drop(running);
 

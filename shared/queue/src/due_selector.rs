@@ -2,7 +2,7 @@
 //! depend on the number of jobs that wait.
 //!
 //! As long as fewer than [`WINDOW_SIZE`] jobs are due, one statement reads all of them. More are a backlog. Then the
-//! waiting jobs of each queue are read by turns: at most [`TURN_SIZE`] jobs of a tenant, and the next tenant begins where
+//! waiting jobs of each queue are read by tenant: at most [`TENANT_BATCH_SIZE`] jobs of a tenant, and the next tenant begins where
 //! its jobs begin in the index.
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,8 +14,8 @@ use flysk_store::{Conn, StoreResult};
 /// Due jobs of all queues that one statement reads.
 const WINDOW_SIZE: u32 = 1_000;
 
-/// Rows that one statement reads by turns, and so the maximum number of jobs of one tenant in a selection.
-const TURN_SIZE: u32 = 500;
+/// Rows that one statement reads, and so the maximum number of jobs of one tenant in a selection.
+const TENANT_BATCH_SIZE: u32 = 500;
 
 /// Statements per queue and selection that begin with the highest priority.
 const FIRST_STATEMENTS: usize = 4;
@@ -45,7 +45,7 @@ impl DueSelector {
         for &(queue, limit) in queues {
             let mut due: Vec<WaitingJob> = window.iter().filter(|job| job.queue == queue).cloned().collect();
             if has_backlog {
-                due.extend(self.read_turns(conn, queue, limit, now).await?);
+                due.extend(self.read_by_tenant(conn, queue, limit, now).await?);
             }
             selected.push(fair_order(due, limit));
         }
@@ -53,7 +53,7 @@ impl DueSelector {
     }
 
     /// Due jobs of a queue: the first ones of as many tenants as the statements reach.
-    async fn read_turns(
+    async fn read_by_tenant(
         &mut self,
         conn: &mut Conn,
         queue: &str,
@@ -72,7 +72,7 @@ impl DueSelector {
     }
 }
 
-/// A place among the waiting jobs of a queue, which are sorted by priority, tenant and time.
+/// A position among the waiting jobs of a queue, which are sorted by priority, tenant and time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Position {
     /// The first job of this or a later priority.
@@ -91,7 +91,7 @@ impl Position {
         }
     }
 
-    /// The place after all that a statement from here can read; `None` if nothing follows.
+    /// The position after all that a statement from here can read; `None` if nothing follows.
     fn after_all(&self) -> Option<Self> {
         match self {
             Self::Priority(_) => None,
@@ -100,7 +100,7 @@ impl Position {
     }
 }
 
-/// A reading of a queue by turns.
+/// A reading of a queue, tenant by tenant.
 struct Reading<'a> {
     queue: &'a str,
     /// Number of jobs that are wanted.
@@ -125,7 +125,7 @@ impl Reading<'_> {
                 return Ok(None);
             }
             let mut rows = self.read(conn, &position).await?;
-            let next = keep_whole_turns(&position, &mut rows, TURN_SIZE as usize);
+            let next = keep_whole_tenants(&position, &mut rows, TENANT_BATCH_SIZE as usize);
             self.found.extend(rows.into_iter().filter(|job| job.push_at <= self.now));
             match next {
                 Some(next) => position = next,
@@ -137,12 +137,14 @@ impl Reading<'_> {
 
     async fn read(&self, conn: &mut Conn, position: &Position) -> StoreResult<Vec<WaitingJob>> {
         match position {
-            Position::Priority(priority) => jobs::list_turns(conn, self.queue, *priority, TURN_SIZE).await,
+            Position::Priority(priority) => {
+                jobs::list_by_tenant(conn, self.queue, *priority, TENANT_BATCH_SIZE).await
+            }
             Position::From(priority, tenant) => {
-                jobs::list_turns_from(conn, self.queue, *priority, tenant, TURN_SIZE).await
+                jobs::list_by_tenant_from(conn, self.queue, *priority, tenant, TENANT_BATCH_SIZE).await
             }
             Position::After(priority, tenant) => {
-                jobs::list_turns_after(conn, self.queue, *priority, tenant, TURN_SIZE).await
+                jobs::list_by_tenant_after(conn, self.queue, *priority, tenant, TENANT_BATCH_SIZE).await
             }
         }
     }
@@ -151,7 +153,7 @@ impl Reading<'_> {
 /// Decides where to go on after `rows` were read at `position` with the limit `asked`. If the last tenant's jobs may be
 /// cut, they are removed and read again from their beginning; unless they are all that was read: then the tenant has had
 /// its turn.
-fn keep_whole_turns(position: &Position, rows: &mut Vec<WaitingJob>, asked: usize) -> Option<Position> {
+fn keep_whole_tenants(position: &Position, rows: &mut Vec<WaitingJob>, asked: usize) -> Option<Position> {
     if rows.len() < asked {
         return position.after_all();
     }
@@ -175,19 +177,19 @@ fn fair_order(mut jobs: Vec<WaitingJob>, limit: usize) -> Vec<WaitingJob> {
     jobs.sort_by_key(|job| (job.priority, job.push_at, job.id));
     jobs.dedup_by_key(|job| job.id);
     let mut taken: HashMap<(u8, String), usize> = HashMap::new();
-    let mut turns: Vec<(usize, WaitingJob)> = jobs
+    let mut rounds: Vec<(usize, WaitingJob)> = jobs
         .into_iter()
         .map(|job| {
-            let turn = job.tenant.clone().map_or(0, |tenant| {
+            let round = job.tenant.clone().map_or(0, |tenant| {
                 let taken = taken.entry((job.priority, tenant)).or_default();
                 *taken += 1;
                 *taken - 1
             });
-            (turn, job)
+            (round, job)
         })
         .collect();
-    turns.sort_by_key(|(turn, job)| (job.priority, *turn));
-    turns.into_iter().take(limit).map(|(_, job)| job).collect()
+    rounds.sort_by_key(|(round, job)| (job.priority, *round));
+    rounds.into_iter().take(limit).map(|(_, job)| job).collect()
 }
 
 #[cfg(test)]
@@ -231,10 +233,10 @@ mod tests {
     fn a_reading_goes_on_with_the_tenant_whose_jobs_may_be_cut() {
         let start = Position::Priority(0);
         let mut rows = vec![job(1, 0, "a", 1), job(2, 1, "a", 1), job(3, 1, "a", 2)];
-        assert_eq!(keep_whole_turns(&start, &mut rows, 3), Some(Position::From(1, "a".to_owned())));
+        assert_eq!(keep_whole_tenants(&start, &mut rows, 3), Some(Position::From(1, "a".to_owned())));
         assert_eq!(numbers(&rows), [1]);
         let mut rows = vec![job(1, 0, "a", 1), job(2, 1, "", 1)];
-        assert_eq!(keep_whole_turns(&start, &mut rows, 2), Some(Position::Priority(1)));
+        assert_eq!(keep_whole_tenants(&start, &mut rows, 2), Some(Position::Priority(1)));
         assert_eq!(numbers(&rows), [1]);
     }
 
@@ -242,10 +244,10 @@ mod tests {
     fn a_tenant_that_fills_a_statement_has_had_its_turn() {
         let from = Position::From(1, "a".to_owned());
         let mut rows = vec![job(1, 1, "a", 1), job(2, 1, "a", 2)];
-        assert_eq!(keep_whole_turns(&from, &mut rows, 2), Some(Position::After(1, "a".to_owned())));
+        assert_eq!(keep_whole_tenants(&from, &mut rows, 2), Some(Position::After(1, "a".to_owned())));
         assert_eq!(numbers(&rows), [1, 2]);
         let mut rows = vec![job(1, 1, "", 1), job(2, 1, "", 2)];
-        let next = keep_whole_turns(&Position::Priority(1), &mut rows, 2);
+        let next = keep_whole_tenants(&Position::Priority(1), &mut rows, 2);
         assert_eq!(next, Some(Position::From(1, String::new())), "tenants follow the jobs without one");
     }
 
@@ -253,9 +255,9 @@ mod tests {
     fn after_the_last_tenant_of_a_priority_the_next_priority_follows() {
         let mut rows = vec![job(1, 1, "a", 1)];
         let tenants = Position::After(1, "a".to_owned());
-        assert_eq!(keep_whole_turns(&tenants, &mut rows, 2), Some(Position::Priority(2)));
-        assert_eq!(keep_whole_turns(&Position::Priority(1), &mut rows, 2), None);
-        assert_eq!(keep_whole_turns(&Position::Priority(2), &mut Vec::new(), 2), None);
+        assert_eq!(keep_whole_tenants(&tenants, &mut rows, 2), Some(Position::Priority(2)));
+        assert_eq!(keep_whole_tenants(&Position::Priority(1), &mut rows, 2), None);
+        assert_eq!(keep_whole_tenants(&Position::Priority(2), &mut Vec::new(), 2), None);
         assert_eq!(Position::From(u8::MAX, "a".to_owned()).after_all(), None);
     }
 }

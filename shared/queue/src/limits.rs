@@ -113,7 +113,7 @@ impl RateLimiter {
     ) -> Result<Option<Duration>, RedisError> {
         /// Time for which a job keeps its position after its turn: its own queue may be full, or its worker gone.
         const RETURN_TIMEOUT: Duration = Duration::from_mins(1);
-        self.request_turn(rate, tenant, job, 2 * rate.window + RETURN_TIMEOUT).await
+        self.acquire_or_queue(rate, tenant, job, 2 * rate.window + RETURN_TIMEOUT).await
     }
 
     /// Waits in the queue for `who` of `tenant`, up to `timeout`. Dropping the future leaves the queue.
@@ -128,7 +128,7 @@ impl RateLimiter {
         let mut waited = Duration::ZERO;
         loop {
             // If the process dies, the position expires after the timeout.
-            let Some(wait) = self.request_turn(rate, tenant, who, timeout).await? else {
+            let Some(wait) = self.acquire_or_queue(rate, tenant, who, timeout).await? else {
                 guard.left = true;
                 return Ok(WaitOutcome::Acquired(waited));
             };
@@ -142,7 +142,7 @@ impl RateLimiter {
         }
     }
 
-    async fn request_turn(
+    async fn acquire_or_queue(
         &self,
         rate: &RateLimit,
         tenant: &str,

@@ -15,7 +15,7 @@ use crate::job::Job;
 use crate::transport::{Pusher, QueueNotifier, WakeupMessage};
 
 /// Delay before a relay pushes a new row, because the enqueueing process pushes its wake-up itself. A job waits so long if Redis
-/// had no place for it. Twice the time for which wake-ups wait there: a relay would push those again without need.
+/// had no capacity for it. Twice the time for which wake-ups wait there: a relay would push those again without need.
 const RELAY_GRACE: Duration = Duration::from_millis(500);
 
 /// Maximum number of wake-ups pushed per commit. The relay pushes the others, fairly between tenants.

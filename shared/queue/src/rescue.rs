@@ -116,7 +116,7 @@ impl<App: Send + Sync + 'static> Executor<App> {
         match repeat_contended(|| answered(take())).await {
             Ok(Some(taken)) => {
                 lease.fence = taken;
-                self.end_abandoned(lease).await;
+                self.fail_abandoned(lease).await;
                 true
             }
             Ok(None) => false,

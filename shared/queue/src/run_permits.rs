@@ -26,7 +26,7 @@ impl RunPermits {
     }
 
     /// Asks for a permit. The request is behind all that were made before, whichever task waits for it first: otherwise
-    /// the last jobs of a fetch could start before the first ones, which would be given back if the last ones take long.
+    /// the last jobs of a fetch could start before the first ones, which would be released if the last ones take long.
     pub(crate) fn request(&self) -> PermitRequest {
         // Each task has a budget, after which a poll would not reach the semaphore.
         let mut waiting = unconstrained(Arc::clone(&self.0).acquire_owned()).fuse().boxed();

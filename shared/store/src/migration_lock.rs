@@ -17,8 +17,8 @@ pub struct MigrationLock {
     pub beats: i64,
 }
 
-/// Takes the lock; `false` if it is held. The table of applied migrations must exist.
-pub async fn take(conn: &mut Conn, owner: &str) -> StoreResult<bool> {
+/// Acquires the lock; `false` if it is held. The table of applied migrations must exist.
+pub async fn acquire(conn: &mut Conn, owner: &str) -> StoreResult<bool> {
     let inserted = sqlx::query(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
          VALUES (0, ?, TRUE, '', 0)",
@@ -63,8 +63,8 @@ pub async fn take_over(conn: &mut Conn, seen: &MigrationLock, owner: &str) -> St
     Ok(taken.rows_affected() == 1)
 }
 
-/// Gives the lock back.
-pub async fn give_back(conn: &mut Conn, owner: &str) -> StoreResult<()> {
+/// Deletes the lock, if `owner` still holds it.
+pub async fn release(conn: &mut Conn, owner: &str) -> StoreResult<()> {
     sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 0 AND description = ?")
         .bind(owner)
         .execute(conn)

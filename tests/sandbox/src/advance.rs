@@ -125,7 +125,7 @@ impl Sandbox {
     /// # Errors
     ///
     /// The database failed, or jobs do not come to an end.
-    pub async fn settle(&self) -> anyhow::Result<Vec<Event>> {
+    pub async fn run_due(&self) -> anyhow::Result<Vec<Event>> {
         self.run_to_rest(|_| 1).await?;
         Ok(std::mem::take(&mut *self.events.lock().await))
     }

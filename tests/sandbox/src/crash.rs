@@ -38,12 +38,12 @@ impl Sandbox {
 
 /// Takes the crash of the next run of `kind`. The crashes before it have let one run more pass.
 pub(crate) fn take_planned(planned: &mut Vec<Crash>, kind: &str) -> Option<Crash> {
-    for (place, crash) in planned.iter_mut().enumerate() {
+    for (index, crash) in planned.iter_mut().enumerate() {
         if crash.kind != kind {
             continue;
         }
         if crash.skip == 0 {
-            return Some(planned.swap_remove(place));
+            return Some(planned.swap_remove(index));
         }
         crash.skip -= 1;
     }

@@ -52,7 +52,7 @@ impl Options {
 
 /// The clock of a sandbox, and where its API is.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct SandboxContext {
     pub(crate) clock: SimClock,
     /// Address at which the simulators reach the API.
     pub(crate) api_url: String,
@@ -98,20 +98,20 @@ impl Sandbox {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let api_url = format!("http://{}", listener.local_addr()?);
         let clock = SimClock::frozen(options.starts_at);
-        let place = Place { clock, public_url: api_url.clone(), api_url };
-        let (sandbox, api) = Self::build(options, place).await?;
+        let context = SandboxContext { clock, public_url: api_url.clone(), api_url };
+        let (sandbox, api) = Self::build(options, context).await?;
         let acceptor = poem::listener::TcpAcceptor::from_tokio(listener)?;
         let server = tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(api));
         Ok(Self { _api: Some(AbortOnDropHandle::new(server)), ..sandbox })
     }
 
     /// Starts simulators and product, except for the server of the API: the caller serves the returned endpoint at the
-    /// addresses of `place`.
+    /// addresses of `context`.
     pub(crate) async fn build(
         options: Options,
-        place: Place,
+        context: SandboxContext,
     ) -> anyhow::Result<(Self, BoxEndpoint<'static, Response>)> {
-        let Place { clock, api_url, public_url } = place;
+        let SandboxContext { clock, api_url, public_url } = context;
         let control = || Control::with_clock(clock.clone());
         let amocrm = amocrm::start(None, control()).await?;
         amocrm.state.route(PUBLIC_ORIGIN, &api_url);

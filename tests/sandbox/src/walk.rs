@@ -128,8 +128,8 @@ impl Walk<'_> {
         for due in due {
             let has_come = due.overdue.is_some() || due.ahead.is_some_and(|at| at <= stop);
             let Some(name) = due.tick.filter(|_| has_come) else { continue };
-            if let Entry::Vacant(place) = ran.entry(name) {
-                place.insert(self.sandbox.ticks.run(name).await?);
+            if let Entry::Vacant(vacant) = ran.entry(name) {
+                vacant.insert(self.sandbox.ticks.run(name).await?);
             }
             if ran.get(name) == Some(&true) {
                 self.count_tick(due);

@@ -51,7 +51,7 @@ impl Subscriber {
         let plan = offer(&sandbox, &widget).await?;
         let installed = sandbox.amocrm.state.install(CLIENT_ID, ACCOUNT, None).await?;
         ensure!(installed.status == Some(200), "the redirect URI responded with {:?}", installed.status);
-        sandbox.settle().await?;
+        sandbox.run_due().await?;
         let mut conn = sandbox.pool.acquire().await?;
         let install = installs::find_in_account(&mut conn, widget.id, AccountId(ACCOUNT)).await?;
         let install = install.context("the widget is not installed")?.id;
@@ -82,7 +82,7 @@ impl Subscriber {
         let invoice = self.order(change).await?.context("a start costs money")?;
         let attempt = self.open_form(invoice.id, true).await?;
         self.pay(&attempt, card)?;
-        self.sandbox.settle().await?;
+        self.sandbox.run_due().await?;
         let state = self.row().await?.subscription.state;
         ensure!(state == SubscriptionState::Active, "the subscription is {state}");
         Ok(())
@@ -140,7 +140,7 @@ impl Subscriber {
         let opened = open_form(&mut unit, clock, id, request).await?;
         unit.commit().await?;
         let FormOutcome::Opening(attempt) = opened else { bail!("no form: {opened:?}") };
-        self.sandbox.settle().await?;
+        self.sandbox.run_due().await?;
         self.attempt(attempt).await
     }
 

@@ -45,17 +45,17 @@ impl Verify {
             writeln!(out, "  {rule:<28} {verdict}")?;
         }
         for one in &verified.discrepancies {
-            let (place, stored, proven) = (&one.place, one.stored, one.proven);
+            let (row_id, stored, proven) = (&one.row_id, one.stored, one.proven);
             if one.rule == ledger::PROVEN_RANGE {
                 writeln!(
                     out,
-                    "{}: {place} had {stored} entries, has {proven}, or they were changed",
+                    "{}: {row_id} had {stored} entries, has {proven}, or they were changed",
                     one.rule
                 )?;
             } else {
                 writeln!(
                     out,
-                    "{}: {place} has {stored} micro-Flycoins, its entries sum to {proven}",
+                    "{}: {row_id} has {stored} micro-Flycoins, its entries sum to {proven}",
                     one.rule
                 )?;
             }

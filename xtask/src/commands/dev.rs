@@ -96,14 +96,14 @@ fn stop(groups: Vec<ProcessGroup>) -> Result<()> {
 fn wait_for_change(built_from: SystemTime, running: &mut Vec<ProcessGroup>) -> Result<()> {
     while !process::stop_requested() && newest_source() <= built_from {
         let mut ended = Vec::new();
-        for (place, group) in running.iter_mut().enumerate() {
+        for (index, group) in running.iter_mut().enumerate() {
             if let Some(status) = group.try_wait()? {
                 eprintln!("xtask: exited ({status}); waiting for the next change");
-                ended.push(place);
+                ended.push(index);
             }
         }
-        for place in ended.into_iter().rev() {
-            running.remove(place);
+        for index in ended.into_iter().rev() {
+            running.remove(index);
         }
         thread::sleep(POLL_INTERVAL);
     }

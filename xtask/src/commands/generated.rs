@@ -223,13 +223,12 @@ mod tests {
     }
 
     #[test]
-    fn every_place_the_glossary_names_is_there() {
+    fn every_path_in_the_glossary_exists() {
         let glossary = fs::read_to_string(workspace::root().join("docs/glossary.md")).unwrap();
-        let places = glossary.lines().filter_map(|line| line.strip_suffix("` |")?.rsplit_once('`'));
-        let places: Vec<&str> = places.map(|(_, place)| place).collect();
-        assert!(places.len() > 90, "the glossary's table is not parsed: {} places", places.len());
-        let gone: Vec<&&str> =
-            places.iter().filter(|place| !workspace::root().join(place).exists()).collect();
+        let paths = glossary.lines().filter_map(|line| line.strip_suffix("` |")?.rsplit_once('`'));
+        let paths: Vec<&str> = paths.map(|(_, path)| path).collect();
+        assert!(paths.len() > 90, "the glossary's table is not parsed: {} paths", paths.len());
+        let gone: Vec<&&str> = paths.iter().filter(|path| !workspace::root().join(path).exists()).collect();
         assert!(gone.is_empty(), "docs/glossary.md names missing files: {gone:?}");
     }
 }

@@ -33,7 +33,7 @@ pub fn decide_consent(refused: bool) {
     let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let consent = decide(refused || is_set(NO_INSTALL), terminal, is_set("CI"));
     // Only the first call has an effect.
-    let _already_settled = CONSENT.set(consent);
+    let _already_set = CONSENT.set(consent);
 }
 
 /// The decision. Without one, as in tests that start servers, only the variable counts and nobody is asked.

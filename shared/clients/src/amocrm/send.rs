@@ -207,7 +207,7 @@ fn classify(status: StatusCode, json: Option<&Value>, headers: &HeaderMap) -> Re
 fn legacy_code(body: &Value) -> Option<u64> {
     ["/error_code", "/response/error_code", "/code"]
         .iter()
-        .find_map(|place| body.pointer(place).and_then(serde_lenient::value_to_u64))
+        .find_map(|pointer| body.pointer(pointer).and_then(serde_lenient::value_to_u64))
 }
 
 fn violations(body: &Value) -> Vec<Violation> {

@@ -37,13 +37,13 @@ pub fn handshake_moments(
     let joined = join(periods);
     let mut moments = Vec::new();
     let mut former: Option<HandshakePeriod> = None;
-    for (place, period) in joined.iter().enumerate() {
+    for (index, period) in joined.iter().enumerate() {
         let began = match former {
             Some(former) => HandshakeMoment::Found(period.began_at - former.last_at),
             None => HandshakeMoment::Began,
         };
         moments.push((period.began_at, began));
-        let goes_on = place + 1 == joined.len() && now - period.last_at < HANDSHAKES_LOST_AFTER;
+        let goes_on = index + 1 == joined.len() && now - period.last_at < HANDSHAKES_LOST_AFTER;
         let last = if goes_on { HandshakeMoment::Latest } else { HandshakeMoment::Lost };
         moments.push((period.last_at, last(period.handshakes)));
         former = Some(*period);

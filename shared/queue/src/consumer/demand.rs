@@ -1,4 +1,4 @@
-//! Demand of a consumer for wake-ups: one per free place, and some ahead while jobs are short and more of them wait.
+//! Demand of a consumer for wake-ups: one per free run permit, and some ahead while jobs are short and more of them wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -81,7 +81,7 @@ impl Occupancy {
     /// Counts a wake-up as in progress until the permit is dropped.
     pub(super) fn enter(self: &Arc<Self>) -> FetchPermit {
         self.in_progress.fetch_add(1, Ordering::SeqCst);
-        FetchPermit { occupancy: Arc::clone(self), is_running: false, is_given_back: false }
+        FetchPermit { occupancy: Arc::clone(self), is_running: false, is_released: false }
     }
 }
 
@@ -90,7 +90,7 @@ impl Occupancy {
 pub(crate) struct FetchPermit {
     occupancy: Arc<Occupancy>,
     is_running: bool,
-    is_given_back: bool,
+    is_released: bool,
 }
 
 impl FetchPermit {
@@ -108,9 +108,9 @@ impl FetchPermit {
         }
     }
 
-    /// Drops it without counting its job as ended: the job was given back, and jobs are not as short as they seem then.
-    pub(crate) fn give_back(mut self) {
-        self.is_given_back = true;
+    /// Drops it without counting its job as ended: the job was released, and jobs are not as short as they seem then.
+    pub(crate) fn release(mut self) {
+        self.is_released = true;
     }
 }
 
@@ -120,7 +120,7 @@ impl Drop for FetchPermit {
             self.occupancy.run_time.end(Instant::now());
         }
         self.occupancy.in_progress.fetch_sub(1, Ordering::SeqCst);
-        if !self.is_given_back {
+        if !self.is_released {
             self.occupancy.ended.fetch_add(1, Ordering::SeqCst);
         }
         // The session that waits for it may be a later one than the session that fetched this wake-up.
@@ -251,7 +251,7 @@ mod tests {
 
     /// Otherwise a consumer whose jobs have become long would fetch as many again, and give them back again.
     #[test]
-    fn wake_ups_that_are_given_back_are_no_reason_to_look_ahead() {
+    fn wake_ups_that_are_released_are_no_reason_to_look_ahead() {
         let occupancy = Occupancy::new(Arc::new(WakeSignal::default()));
         let began = Instant::now();
         let mut demand = Demand::new(Capacity::with_lookahead(4), Arc::clone(&occupancy), began);
@@ -260,7 +260,7 @@ mod tests {
             permit.begin_run(began);
         }
         for _ in 0..32 {
-            occupancy.enter().give_back();
+            occupancy.enter().release();
         }
         assert_eq!(demand.wanted(true, began + LOOKAHEAD), 0, "four long jobs run");
         drop(running);

@@ -14,12 +14,12 @@ const POSTPONED_PUSH_DELAY: Duration = Duration::from_millis(250);
 
 /// A claimed job whose lease is renewed until this is dropped.
 #[derive(Debug)]
-pub(crate) struct HeldJob {
+pub(crate) struct ClaimedJob {
     pub(super) lease: Lease,
     pub(super) active: ActiveJob,
 }
 
-impl HeldJob {
+impl ClaimedJob {
     /// Id of the job.
     pub(crate) fn id(&self) -> JobId {
         self.lease.fence.job
@@ -28,14 +28,14 @@ impl HeldJob {
 
 impl<App: Send + Sync + 'static> Executor<App> {
     /// Keeps the lease of a claimed job renewed.
-    pub(crate) fn hold(&self, lease: Lease) -> HeldJob {
+    pub(crate) fn track(&self, lease: Lease) -> ClaimedJob {
         let active = self.active_jobs.track(lease.fence);
-        HeldJob { lease, active }
+        ClaimedJob { lease, active }
     }
 
     /// Claims those of `wanted` that can be claimed together, in one transaction; the others must be claimed one by one
     /// ([`jobs::claim_many`] tells which these are).
-    pub(crate) async fn claim_many(&self, wanted: &[Claim]) -> StoreResult<Vec<HeldJob>> {
+    pub(crate) async fn claim_many(&self, wanted: &[Claim]) -> StoreResult<Vec<ClaimedJob>> {
         let claim = || async {
             let now = self.clock().now();
             let mut tx = self.outbox.pool().begin().await?;
@@ -47,22 +47,22 @@ impl<App: Send + Sync + 'static> Executor<App> {
             StoreResult::Ok(leases)
         };
         let leases = repeat_contended(|| answered(claim())).await?;
-        Ok(leases.into_iter().map(|lease| self.hold(lease)).collect())
+        Ok(leases.into_iter().map(|lease| self.track(lease)).collect())
     }
 
     /// Requeues a job that was claimed and not started; one that had never been started before, as if it had not been claimed.
-    pub(crate) async fn give_back(&self, job: HeldJob) {
-        let HeldJob { lease, active: _active } = job;
-        let give_back = || async {
+    pub(crate) async fn release_claim(&self, job: ClaimedJob) {
+        let ClaimedJob { lease, active: _active } = job;
+        let release = || async {
             let (mut conn, now) = (self.conn().await?, self.clock().now());
             if lease.never_started {
-                jobs::give_back(&mut conn, lease.fence, lease.run_at, now).await
+                jobs::release_unstarted(&mut conn, lease.fence, lease.run_at, now).await
             } else {
                 jobs::release(&mut conn, lease.fence, now).await
             }
         };
-        if let Err(error) = repeat_contended(|| answered(give_back())).await {
-            tracing::warn!(job.id = %lease.fence.job, error = %error, "failed to give a job back; its lease will expire");
+        if let Err(error) = repeat_contended(|| answered(release())).await {
+            tracing::warn!(job.id = %lease.fence.job, error = %error, "failed to release a claimed job; its lease will expire");
         }
     }
 

@@ -22,21 +22,21 @@ const GROUP_PAUSE: Duration = Duration::from_millis(3);
 /// Writes ends. A single end is written at once.
 pub(super) struct EndGroups {
     groups: GroupCommit<EndCommits>,
-    places: Semaphore,
+    permits: Semaphore,
 }
 
 impl EndGroups {
     pub(super) fn new(pool: Pool, clock: Arc<dyn Clock>) -> Self {
         Self {
             groups: GroupCommit::new(EndCommits { pool, clock }),
-            places: Semaphore::new(MAX_ENDS_IN_FLIGHT),
+            permits: Semaphore::new(MAX_ENDS_IN_FLIGHT),
         }
     }
 
-    /// Waits for a place among the ends in flight.
+    /// Waits for one of [`MAX_ENDS_IN_FLIGHT`] permits.
     pub(super) async fn reserve(&self) -> Option<SemaphorePermit<'_>> {
         // The semaphore is never closed.
-        self.places.acquire().await.ok()
+        self.permits.acquire().await.ok()
     }
 
     /// Marks a job as done, with others of this process. [`StoreError::WrongState`] if the fence has changed.

@@ -157,10 +157,10 @@ impl<App: Send + Sync + 'static> Executor<App> {
         unit.commit().await
     }
 
-    /// Ends the attempt of a job whose lease expired. A job that was claimed ahead may not have begun: its attempt is given back,
+    /// Ends the attempt of a job whose lease expired. A job that was claimed ahead may not have begun: its attempt is released,
     /// once, because jobs that have been claimed are not claimed ahead again. Of the others the attempt has failed: the job is
     /// retried if one is left, dead otherwise.
-    pub(crate) async fn end_abandoned(&self, lease: Lease) {
+    pub(crate) async fn fail_abandoned(&self, lease: Lease) {
         let _active = self.active_jobs.track(lease.fence);
         if lease.claimed_ahead {
             let release =

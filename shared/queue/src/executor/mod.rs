@@ -27,7 +27,7 @@ use crate::outbox::Outbox;
 use crate::outcome::{JobError, JobOutcome, JobResult};
 use crate::registry::{RegisteredKind, Registry};
 
-pub(crate) use self::claims::HeldJob;
+pub(crate) use self::claims::ClaimedJob;
 
 /// Delay of a job whose transactions lost all their races.
 const CONTENTION_RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -164,18 +164,18 @@ impl<App: Send + Sync + 'static> Executor<App> {
 
     /// Runs a claimed job and stores its outcome. Its end is durable when this returns.
     pub async fn run(&self, lease: Lease) -> ExecutionResult {
-        self.run_held(self.hold(lease), None::<()>).await
+        self.run_claimed(self.track(lease), None::<()>).await
     }
 
     /// Like [`Executor::run`]. `run_permit` is dropped as soon as another job may run: before the end is durable, if it is
     /// written together with others.
-    pub(crate) async fn run_with_permit<P: Send>(&self, job: HeldJob, run_permit: P) -> ExecutionResult {
-        self.run_held(job, Some(run_permit)).await
+    pub(crate) async fn run_with_permit<P: Send>(&self, job: ClaimedJob, run_permit: P) -> ExecutionResult {
+        self.run_claimed(job, Some(run_permit)).await
     }
 
-    async fn run_held<P: Send>(&self, job: HeldJob, run_permit: Option<P>) -> ExecutionResult {
+    async fn run_claimed<P: Send>(&self, job: ClaimedJob, run_permit: Option<P>) -> ExecutionResult {
         // The lease is renewed until the end is durable.
-        let HeldJob { lease, active: _active } = job;
+        let ClaimedJob { lease, active: _active } = job;
         let span = tracing::info_span!(
             "job",
             job.id = %lease.fence.job,
@@ -203,7 +203,7 @@ impl<App: Send + Sync + 'static> Executor<App> {
         match run_permit {
             Some(run_permit) if is_plain_end(&ctx, &result) => {
                 // While many ends wait for the database, no further job starts.
-                let _place = self.ends.reserve().await;
+                let _permit = self.ends.reserve().await;
                 drop(run_permit);
                 self.finish(&ctx, &result, Writing::Together).await;
             }

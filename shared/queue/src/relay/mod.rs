@@ -25,7 +25,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Longest pause while a queue is full. Workers take half of what it holds in more than twice this time. Until [`POLL_INTERVAL`]
-/// has passed, only such queues are polled: the database is read when one of them has places.
+/// has passed, only such queues are polled: the database is read when one of them has free capacity.
 const FULL_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A wake-up whose job was not claimed within this time is pushed again; that has no effect if it still waits in Redis.
@@ -176,7 +176,7 @@ impl Relay {
                     continue;
                 }
                 more_wait.insert(queue.to_owned());
-                // The places of those that were refused were taken meanwhile, by processes that enqueue.
+                // The capacity for those that were refused was taken meanwhile, by processes that enqueue.
                 if batch.refused == 0 && left >= PUSH_BATCH_SIZE / 2 {
                     still_open.push((queue, left));
                 }
@@ -317,10 +317,10 @@ mod tests {
         }
     }
 
-    /// Otherwise the relay would sleep, and the queue could run dry: processes that enqueue may take places after the relay has asked
+    /// Otherwise the relay would sleep, and the queue could run dry: processes that enqueue may take capacity after the relay has asked
     /// how many there are.
     #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-    async fn wakeups_that_redis_has_no_place_for_are_a_backlog(pool: MySqlPool) {
+    async fn wakeups_that_redis_has_no_capacity_for_are_a_backlog(pool: MySqlPool) {
         const JOBS: usize = 300;
         let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
         for _ in 0..JOBS {

@@ -88,7 +88,7 @@ impl Document {
         self.row(columns, &headings, Face::Bold);
         for row in rows {
             if self.y + height_of(columns, row, Face::Regular) > PAGE_HEIGHT - MARGIN {
-                self.turn();
+                self.break_page();
                 self.row(columns, &headings, Face::Bold);
             }
             self.row(columns, row, Face::Regular);
@@ -143,12 +143,12 @@ impl Document {
     /// Goes to the next page unless this much fits on the present one.
     fn make_room(&mut self, height: f32) {
         if self.y + height > PAGE_HEIGHT - MARGIN {
-            self.turn();
+            self.break_page();
         }
     }
 
-    fn turn(&mut self) {
-        self.pages.turn();
+    fn break_page(&mut self) {
+        self.pages.break_page();
         self.y = MARGIN;
     }
 }

@@ -26,7 +26,7 @@ impl Pages {
     }
 
     /// Goes to the next page.
-    pub(super) fn turn(&mut self) {
+    pub(super) fn break_page(&mut self) {
         let filled = std::mem::replace(&mut self.current, blank());
         self.full.push(filled.finish().into_vec());
     }
@@ -49,7 +49,7 @@ impl Pages {
 
     /// The file. The title is what viewers show.
     pub(super) fn finish(mut self, title: &str) -> Vec<u8> {
-        self.turn();
+        self.break_page();
         let mut next = Ref::new(1);
         let (catalog, tree, info) = (next.bump(), next.bump(), next.bump());
         let fonts = [(Face::Regular, next.bump()), (Face::Bold, next.bump())];

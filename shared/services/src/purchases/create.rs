@@ -128,7 +128,7 @@ async fn insert_purchase(
 ) -> StoreResult<CreatePurchaseOutcome> {
     let now = unit.now();
     // Before the first read: concurrent orders of a wallet would each count the purchases without the other's.
-    ledger::take_turn(unit, request.order.wallet.id, now).await?;
+    ledger::write_lock_wallet(unit, request.order.wallet.id, now).await?;
     if let Some(existing) =
         purchases::find_purchase_asked(unit, request.order.wallet.id, request.order.key).await?
     {

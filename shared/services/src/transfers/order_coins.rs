@@ -46,7 +46,7 @@ pub async fn order_coins_by_transfer(
     let body = format!("transfer\n{}\n{email}", order.item);
     let hashes: Vec<String> = context.keyring.blind_indexes(&body).iter().map(ToString::to_string).collect();
     // Before the first read, as orders at a terminal do.
-    ledger::take_turn(unit, order.wallet.id, now).await?;
+    ledger::write_lock_wallet(unit, order.wallet.id, now).await?;
     if let Some(earlier) = purchases::find_purchase_asked(unit, order.wallet.id, order.key).await? {
         let same = earlier.body_hash.as_ref().is_some_and(|hash| hashes.contains(hash));
         return Ok(if same {

@@ -95,12 +95,12 @@ const SCHEMAS: [&str; 16] = [
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsSchemaError {
     /// A misspelt keyword would be ignored, and the vendor would believe that settings are validated by it.
-    #[error("`{keyword}` at `{place}` is not a keyword of JSON Schema; keywords of your own begin with `x-`")]
+    #[error("`{keyword}` at `{path}` is not a keyword of JSON Schema; keywords of your own begin with `x-`")]
     UnknownKeyword {
         /// The keyword.
         keyword: String,
         /// JSON pointer to the schema that contains it.
-        place: String,
+        path: String,
     },
     /// Not a JSON Schema, or an unknown format.
     #[error("the settings schema is not valid: {0}")]
@@ -132,13 +132,13 @@ impl SettingsSchema {
 
     /// Up to `most` violations, each with its JSON pointer.
     pub fn violations(&self, settings: &Value, most: usize) -> Vec<String> {
-        let place = |pointer: String| if pointer.is_empty() { "settings".to_owned() } else { pointer };
+        let path = |pointer: String| if pointer.is_empty() { "settings".to_owned() } else { pointer };
         let errors = self.0.iter_errors(settings).take(most);
-        errors.map(|error| format!("{}: {error}", place(error.instance_path().to_string()))).collect()
+        errors.map(|error| format!("{}: {error}", path(error.instance_path().to_string()))).collect()
     }
 }
 
-fn check_keywords(schema: &Value, place: &str) -> Result<(), SettingsSchemaError> {
+fn check_keywords(schema: &Value, path: &str) -> Result<(), SettingsSchemaError> {
     // `true` and `false` are schemas, too.
     let Value::Object(keywords) = schema else { return Ok(()) };
     for (keyword, value) in keywords {
@@ -146,10 +146,10 @@ fn check_keywords(schema: &Value, place: &str) -> Result<(), SettingsSchemaError
         if !is_known && !keyword.starts_with("x-") {
             return Err(SettingsSchemaError::UnknownKeyword {
                 keyword: keyword.clone(),
-                place: place.to_owned(),
+                path: path.to_owned(),
             });
         }
-        let inner = format!("{place}/{keyword}");
+        let inner = format!("{path}/{keyword}");
         match value {
             Value::Object(named) if MAPS.contains(&keyword.as_str()) => {
                 named
@@ -190,14 +190,14 @@ mod tests {
 
     #[test]
     fn a_misspelt_keyword_is_refused_with_its_place() {
-        for (schema, place) in [
+        for (schema, path) in [
             (json!({"typ": "object"}), "`typ` at ``"),
             (json!({"properties": {"a": {"requierd": []}}}), "`requierd` at `/properties/a`"),
             (json!({"items": [{"anyOf": [{"minimun": 1}]}]}), "`minimun` at `/items/anyOf`"),
             (json!({"$defs": {"a": {"not": {"enumm": []}}}}), "`enumm` at `/$defs/a/not`"),
         ] {
             let refused = SettingsSchema::check(&schema).unwrap_err().to_string();
-            assert!(refused.starts_with(place), "{refused}");
+            assert!(refused.starts_with(path), "{refused}");
         }
         let schema = json!({"type": "object", "properties": {"typ": {"type": "string", "default": {"any": 1}}},
             "x-order": ["typ"], "dependencies": {"typ": ["other"]}, "unevaluatedProperties": false});

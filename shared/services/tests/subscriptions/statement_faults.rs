@@ -310,7 +310,7 @@ async fn what_a_person_sends_back_pays_nothing_any_more(pool: MySqlPool) {
     assert_eq!(balance(&world).await, 7_000);
     let owner =
         BalanceOwner { vendor: invoice.vendor_id, install: world.install, inn: FIRM.parse().unwrap() };
-    let give_back = async |kopecks: i64, order: &PaymentOrder| {
+    let return_balance = async |kopecks: i64, order: &PaymentOrder| {
         let returned = ReturnedBalance {
             owner,
             kopecks: Kopecks(kopecks),
@@ -323,10 +323,10 @@ async fn what_a_person_sends_back_pays_nothing_any_more(pool: MySqlPool) {
         unit.commit().await.unwrap();
         Ok::<_, ReturnBalanceError>(())
     };
-    assert!(matches!(give_back(7_001, &order).await, Err(ReturnBalanceError::TooMuch)));
-    assert!(matches!(give_back(0, &order).await, Err(ReturnBalanceError::Amount)));
-    give_back(3_000, &order).await.unwrap();
-    assert!(matches!(give_back(3_000, &order).await, Err(ReturnBalanceError::Known)));
+    assert!(matches!(return_balance(7_001, &order).await, Err(ReturnBalanceError::TooMuch)));
+    assert!(matches!(return_balance(0, &order).await, Err(ReturnBalanceError::Amount)));
+    return_balance(3_000, &order).await.unwrap();
+    assert!(matches!(return_balance(3_000, &order).await, Err(ReturnBalanceError::Known)));
     assert_eq!(balance(&world).await, 4_000);
     check_books(&world).await;
 }

@@ -252,7 +252,7 @@ pub async fn release(conn: &mut Conn, fence: Fence, now: DateTime<Utc>) -> Store
 
 /// Requeues a job that was claimed with others ([`super::claim_many`]) and has never been started, neither before the claim nor
 /// after it: of the claim only the fence number remains. `run_at` is its earliest start, as before.
-pub async fn give_back(
+pub async fn release_unstarted(
     conn: &mut Conn,
     fence: Fence,
     run_at: DateTime<Utc>,

@@ -31,7 +31,7 @@ struct ClaimableRow {
 }
 
 impl ClaimableRow {
-    /// Whether the job may be claimed before it can start. If the worker dies meanwhile, the attempt is given back, even if the
+    /// Whether the job may be claimed before it can start. If the worker dies meanwhile, the attempt is released, even if the
     /// job had begun; one with a single attempt must not begin twice. A job that has been started may have killed its worker.
     fn may_be_claimed_ahead(&self) -> bool {
         self.started_at.is_none() && self.lease.attempt == 0 && self.lease.max_attempts > 1

@@ -20,8 +20,8 @@ use crate::{Conn, StoreError, StoreResult};
 
 pub use attempts::{AttemptOutcome, AttemptRow, EndedAttempt, list_attempts, prune_attempts, record_attempt};
 pub use claim::{
-    Fence, FormerHolder, Lease, claim, complete, extend_leases, give_back, list_expired, list_unlocked,
-    lock_if_owned, mark_dead, release, retry, snooze, steal_expired,
+    Fence, FormerHolder, Lease, claim, complete, extend_leases, list_expired, list_unlocked, lock_if_owned,
+    mark_dead, release, release_unstarted, retry, snooze, steal_expired,
 };
 pub use depth::{Depth, Slice, count_slice};
 pub use group::{Claim, claim_many, complete_many};
@@ -30,8 +30,8 @@ pub use operate::{
     replace, replay, reschedule,
 };
 pub use relay::{
-    DueJob, WaitingJob, defer_push, list_deferred, list_due, list_turns, list_turns_after, list_turns_from,
-    mark_pushed, push_again,
+    DueJob, WaitingJob, defer_push, list_by_tenant, list_by_tenant_after, list_by_tenant_from, list_deferred,
+    list_due, mark_pushed, push_again,
 };
 
 /// The id of a job.

@@ -40,8 +40,8 @@ pub struct WaitingJob {
 
 const SELECT_WAITING: &str = "SELECT id, queue, priority, tenant, push_at FROM jobs ";
 
-/// Order of reading by turns: one tenant after another, jobs without a tenant first.
-const BY_TURNS: &str = " ORDER BY priority, tenant, push_at, id LIMIT ?";
+/// Order of reading by tenant: one tenant after another, jobs without a tenant first.
+const BY_TENANT: &str = " ORDER BY priority, tenant, push_at, id LIMIT ?";
 
 /// Lists at most `limit` due jobs of all queues, those that are due longest first. Reads no other rows.
 ///
@@ -60,7 +60,7 @@ pub async fn list_due(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> StoreR
 
 /// Lists the first `limit` waiting jobs of `queue`, due or not, by priority, tenant and time, beginning with
 /// `priority`. Reads no other rows.
-pub async fn list_turns(
+pub async fn list_by_tenant(
     conn: &mut Conn,
     queue: &str,
     priority: u8,
@@ -69,7 +69,7 @@ pub async fn list_turns(
     Ok(sqlx::query_as(sql!(
         SELECT_WAITING,
         "FORCE INDEX (jobs_turns) WHERE state = 'queued' AND queue = ? AND priority >= ?",
-        BY_TURNS
+        BY_TENANT
     ))
     .bind(queue)
     .bind(priority)
@@ -78,9 +78,9 @@ pub async fn list_turns(
     .await?)
 }
 
-/// Like [`list_turns`], for one priority, beginning with the jobs of `tenant`. The empty text begins after the jobs without
+/// Like [`list_by_tenant`], for one priority, beginning with the jobs of `tenant`. The empty text begins after the jobs without
 /// a tenant.
-pub async fn list_turns_from(
+pub async fn list_by_tenant_from(
     conn: &mut Conn,
     queue: &str,
     priority: u8,
@@ -90,7 +90,7 @@ pub async fn list_turns_from(
     Ok(sqlx::query_as(sql!(
         SELECT_WAITING,
         "FORCE INDEX (jobs_turns) WHERE state = 'queued' AND queue = ? AND priority = ? AND tenant >= ?",
-        BY_TURNS
+        BY_TENANT
     ))
     .bind(queue)
     .bind(priority)
@@ -100,8 +100,8 @@ pub async fn list_turns_from(
     .await?)
 }
 
-/// Like [`list_turns`], for one priority, beginning after the jobs of `tenant`.
-pub async fn list_turns_after(
+/// Like [`list_by_tenant`], for one priority, beginning after the jobs of `tenant`.
+pub async fn list_by_tenant_after(
     conn: &mut Conn,
     queue: &str,
     priority: u8,
@@ -111,7 +111,7 @@ pub async fn list_turns_after(
     Ok(sqlx::query_as(sql!(
         SELECT_WAITING,
         "FORCE INDEX (jobs_turns) WHERE state = 'queued' AND queue = ? AND priority = ? AND tenant > ?",
-        BY_TURNS
+        BY_TENANT
     ))
     .bind(queue)
     .bind(priority)

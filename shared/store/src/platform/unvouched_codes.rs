@@ -61,14 +61,14 @@ pub async fn claim(
     if let Some(held) = find_held(conn, job).await? {
         return Ok(claim_one(conn, &held, job, until, None).await?.then_some(read(&held)?));
     }
-    let in_turn: Vec<String> = sqlx::query_scalar(NEXT_CODES_QUERY)
+    let candidates: Vec<String> = sqlx::query_scalar(NEXT_CODES_QUERY)
         .bind(now)
         .bind(now - FAILURE_WINDOW)
         .bind(now - FAILURE_WINDOW)
         .bind(MAX_CANDIDATES)
         .fetch_all(&mut *conn)
         .await?;
-    for id in &in_turn {
+    for id in &candidates {
         if claim_one(conn, id, job, until, Some(now)).await? {
             return Ok(Some(read(id)?));
         }

@@ -161,14 +161,14 @@ async fn only_jobs_that_were_never_started_and_may_be_again_are_claimed_ahead(po
     assert_eq!(ids(&all.claim_many(&rest.map(starting)).await), BTreeSet::from(rest));
 }
 
-/// A job that was claimed ahead and given back is as it was: not started, under its dedup key, due since the same time.
+/// A job that was claimed ahead and released is as it was: not started, under its dedup key, due since the same time.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_job_that_is_given_back_was_never_started(pool: MySqlPool) {
+async fn a_job_that_is_released_was_never_started(pool: MySqlPool) {
     let all = Fixture::on(pool);
     let (id, due) = (all.insert(3, Some("key")).await, all.now());
     let fence = all.claim_many(&[ahead(id)]).await.remove(&id).unwrap().fence;
     all.clock.advance(TimeDelta::seconds(1));
-    jobs::give_back(&mut *all.conn().await, fence, due, all.now()).await.unwrap();
+    jobs::release_unstarted(&mut *all.conn().await, fence, due, all.now()).await.unwrap();
     let row = all.row(id).await;
     assert_eq!((row.state, row.attempt, row.started_at), (JobState::Queued, 0, None));
     assert_eq!((row.run_at, row.lease_until), (due, None));
@@ -202,12 +202,12 @@ async fn a_claim_ahead_is_told_from_one_of_a_job_that_starts(pool: MySqlPool) {
 
 /// As [`jobs::release`], it waits beside a newer job with its key.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_job_that_is_given_back_leaves_its_key_to_a_newer_one(pool: MySqlPool) {
+async fn a_job_that_is_released_leaves_its_key_to_a_newer_one(pool: MySqlPool) {
     let all = Fixture::on(pool);
     let id = all.insert(3, Some("key")).await;
     let fence = all.claim_many(&[ahead(id)]).await.remove(&id).unwrap().fence;
     let newer = all.insert(3, Some("key")).await;
-    jobs::give_back(&mut *all.conn().await, fence, all.now(), all.now()).await.unwrap();
+    jobs::release_unstarted(&mut *all.conn().await, fence, all.now(), all.now()).await.unwrap();
     for id in [id, newer] {
         assert_eq!(all.row(id).await.state, JobState::Queued);
     }

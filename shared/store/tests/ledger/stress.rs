@@ -76,7 +76,7 @@ async fn run_stress(fixture: LedgerFixture, steps: i64) {
     while let Some(ended) = actors.join_next().await {
         ended.unwrap();
     }
-    load.settle().await;
+    load.finish().await;
 }
 
 impl Load {
@@ -195,7 +195,7 @@ impl Load {
         LedgerCommand { reference: Some(text), ..instruction }
     }
 
-    async fn settle(&self) {
+    async fn finish(&self) {
         let fixture = &self.fixture;
         // A batcher may still execute commands whose actor gave up waiting; a command submitted last finishes last.
         for batcher in &self.batchers {
@@ -278,11 +278,11 @@ async fn submit(
     instructions: &[LedgerCommand],
 ) -> StoreResult<Vec<CommandOutcome>> {
     let mut callers = JoinSet::new();
-    for (place, instruction) in instructions.iter().cloned().enumerate() {
+    for (index, instruction) in instructions.iter().cloned().enumerate() {
         let batcher = batcher.clone();
-        callers.spawn(async move { (place, batcher.submit(wallet, instruction).await) });
+        callers.spawn(async move { (index, batcher.submit(wallet, instruction).await) });
     }
     let mut answers = callers.join_all().await;
-    answers.sort_by_key(|(place, _)| *place);
+    answers.sort_by_key(|(index, _)| *index);
     answers.into_iter().map(|(_, answer)| answer).collect()
 }

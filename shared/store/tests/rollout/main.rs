@@ -36,8 +36,8 @@ async fn statements_of_all_columns(pool: &Pool) -> Vec<String> {
     let mut statements: Vec<String> = Vec::new();
     for table in columns.chunk_by(|one, next| one.0 == next.0) {
         let mut statement = String::from("SELECT ");
-        for (place, (_, column)) in table.iter().enumerate() {
-            write!(statement, "{}`{column}`", if place == 0 { "" } else { ", " }).unwrap();
+        for (index, (_, column)) in table.iter().enumerate() {
+            write!(statement, "{}`{column}`", if index == 0 { "" } else { ", " }).unwrap();
         }
         write!(statement, " FROM `{}` LIMIT 3", table[0].0).unwrap();
         statements.push(statement);

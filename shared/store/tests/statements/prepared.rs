@@ -55,14 +55,14 @@ async fn the_server_accepts_every_statement_with_its_number_of_binds(pool: MySql
     let mut conn = connect(&pool).await;
     let mut faults = BTreeSet::new();
     let statements = statements();
-    for Statement { place, text, binds, .. } in &statements {
+    for Statement { location, text, binds, .. } in &statements {
         match prepare(&mut conn, text).await {
             Ok(parameters) if parameters == *binds => {}
             Ok(parameters) => {
-                faults.insert(format!("{place}: {binds} values for {parameters} parameters: {text}"));
+                faults.insert(format!("{location}: {binds} values for {parameters} parameters: {text}"));
             }
             Err(error) => {
-                faults.insert(format!("{place}: {error}: {text}"));
+                faults.insert(format!("{location}: {error}: {text}"));
             }
         }
     }
@@ -85,12 +85,12 @@ async fn the_server_rejects_statements_with_a_misspelt_name(pool: MySqlPool) {
     let mut conn = connect(&pool).await;
     let mut tried = 0;
     let mut taken = BTreeMap::new();
-    for Statement { place, text, .. } in statements() {
+    for Statement { location, text, .. } in statements() {
         for misspelt in misspellings(&text, &names) {
             tried += 1;
             let prepared = prepare(&mut conn, &misspelt).await;
             if !prepared.as_ref().is_err_and(is_unknown_name) {
-                taken.insert(misspelt, format!("{place}: {prepared:?}"));
+                taken.insert(misspelt, format!("{location}: {prepared:?}"));
             }
         }
     }

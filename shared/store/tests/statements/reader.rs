@@ -76,17 +76,17 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         format!("{}, {}", self.file.path, self.function)
     }
 
     fn fault(&mut self, what: &str) {
-        self.faults.insert(format!("{}: {what}", self.place()));
+        self.faults.insert(format!("{}: {what}", self.location()));
     }
 
     fn record(&mut self, text: String, binds: usize, is_built: bool) {
-        let place = self.place();
-        self.found.push(Statement { place, text, binds, is_built });
+        let location = self.location();
+        self.found.push(Statement { location, text, binds, is_built });
     }
 
     fn text(&mut self, expr: Option<&Expr>) -> String {

@@ -10,7 +10,7 @@ pub(crate) const STATEMENT_FUNCTIONS: [&str; 4] = ["query", "query_as", "query_s
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Statement {
     /// File and function.
-    pub(crate) place: String,
+    pub(crate) location: String,
     /// Text of the statement.
     pub(crate) text: String,
     /// Number of bound values.

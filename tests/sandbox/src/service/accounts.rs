@@ -122,7 +122,7 @@ pub(super) async fn add(
     let scene = control.scene()?;
     let after = scene.journal.last();
     let id = open_account(&scene, wanted).await?;
-    let settled = scene.settle().await?;
+    let settled = scene.run_due().await?;
     let about = about(&scene, id).await?;
     Ok(told(&scene, after, about, settled))
 }
@@ -176,7 +176,7 @@ pub(super) async fn uninstall(
     let id = known(&scene, number(&account_id, "an account")?)?;
     let after = scene.journal.last();
     remove(&scene, id).await?;
-    let settled = scene.settle().await?;
+    let settled = scene.run_due().await?;
     let about = about(&scene, id).await?;
     Ok(told(&scene, after, about, settled))
 }

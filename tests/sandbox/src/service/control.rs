@@ -63,7 +63,7 @@ pub(super) async fn done<T: Serialize>(
     after: u64,
     about: T,
 ) -> Result<Json<Done<T>>, Problem> {
-    let settled = scene.settle().await?;
+    let settled = scene.run_due().await?;
     Ok(told(scene, after, about, settled))
 }
 

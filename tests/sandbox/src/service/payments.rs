@@ -120,7 +120,7 @@ pub(super) async fn pay_order(scene: &Scene, order: &str, card: &str) -> Result<
         return Err(Problem::not_found(format!("card `{card}`: GET /_sandbox/cards lists them")));
     }
     // The form may have been asked for just now: a job opens it.
-    let settled = scene.settle().await?;
+    let settled = scene.run_due().await?;
     let payment_id = match find(scene, order).await? {
         Some(payment_id) => payment_id,
         None if settled => return Err(Problem::not_found(format!("`{order}` has no payment at the bank"))),

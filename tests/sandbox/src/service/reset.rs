@@ -46,7 +46,7 @@ async fn set_up(scene: &Scene) -> anyhow::Result<()> {
             install(scene, account.id).await?;
         }
     }
-    scene.settle().await?;
+    scene.run_due().await?;
     scene.become_ready();
     Ok(())
 }

@@ -22,7 +22,7 @@ use super::problem::Problem;
 use super::recorder::Recorder;
 use super::registration::RegisteredWidget;
 use crate::advance::Pace;
-use crate::sandbox::{Options, Place, Sandbox};
+use crate::sandbox::{Options, Sandbox, SandboxContext};
 
 /// Path below which the bank's form is shown at the address of the API.
 pub(super) const BANK_PATH: &str = "/_sandbox/bank";
@@ -30,7 +30,7 @@ pub(super) const BANK_PATH: &str = "/_sandbox/bank";
 const PACE: Pace = Pace { step: TimeDelta::zero(), jobs_at_once: 8 };
 /// Time that a request waits for another one's jobs. A backend that asks for something while it receives an event would
 /// otherwise wait for its own answer.
-const MAX_WAIT_FOR_TURN: Duration = Duration::from_secs(2);
+const MAX_WAIT_FOR_LOCK: Duration = Duration::from_secs(2);
 
 /// How the clock goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
@@ -85,8 +85,8 @@ pub(super) struct Scene {
     /// What the console shows after an act, once.
     pub(super) console_note: Mutex<Option<super::console::Note>>,
     recorder: Recorder,
-    /// Whoever holds it runs jobs.
-    turn: tokio::sync::Mutex<()>,
+    /// Held by whoever runs jobs.
+    job_lock: tokio::sync::Mutex<()>,
     is_advancing: AtomicBool,
     is_ready: AtomicBool,
 }
@@ -127,8 +127,9 @@ impl Scene {
             starts_at: plan.starts_at,
             variables: variables(&plan, &mail, &events),
         };
-        let place = Place { clock, api_url: plan.api_url.clone(), public_url: plan.public_url.clone() };
-        let (sandbox, api) = Sandbox::build(options, place).await?;
+        let context =
+            SandboxContext { clock, api_url: plan.api_url.clone(), public_url: plan.public_url.clone() };
+        let (sandbox, api) = Sandbox::build(options, context).await?;
         sandbox.bank.state.publish_form_at(&format!("{}{BANK_PATH}", plan.public_url));
         Ok(Self {
             recorder: Recorder::new(plan.starts_at),
@@ -142,7 +143,7 @@ impl Scene {
             accounts: Mutex::default(),
             work: Notify::new(),
             console_note: Mutex::default(),
-            turn: tokio::sync::Mutex::default(),
+            job_lock: tokio::sync::Mutex::default(),
             is_advancing: AtomicBool::new(false),
             is_ready: AtomicBool::new(false),
         })
@@ -179,14 +180,14 @@ impl Scene {
     /// # Errors
     ///
     /// The database failed, or jobs do not come to an end.
-    pub(super) async fn settle(&self) -> anyhow::Result<bool> {
+    pub(super) async fn run_due(&self) -> anyhow::Result<bool> {
         if self.is_advancing.load(Ordering::SeqCst) {
             return Ok(false);
         }
-        let Ok(_turn) = tokio::time::timeout(MAX_WAIT_FOR_TURN, self.turn.lock()).await else {
+        let Ok(_job_lock) = tokio::time::timeout(MAX_WAIT_FOR_LOCK, self.job_lock.lock()).await else {
             return Ok(false);
         };
-        // Whoever moves the clock now, or has ended this scene, came while the turn was waited for.
+        // Whoever moves the clock now, or has ended this scene, came while the lock was waited for.
         if self.is_advancing.load(Ordering::SeqCst) {
             return Ok(false);
         }
@@ -215,7 +216,7 @@ impl Scene {
     /// The clock is moving already, `to` is in the past, the database failed, or jobs do not come to an end.
     pub(super) async fn advance(&self, to: DateTime<Utc>) -> Result<Moved, Problem> {
         let _advancing = Advancing::begin(&self.is_advancing).ok_or_else(Problem::busy)?;
-        let _turn = self.turn.lock().await;
+        let _job_lock = self.job_lock.lock().await;
         // What happened before belongs to the time before.
         self.look().await?;
         let from = self.sandbox.now();
@@ -239,7 +240,7 @@ impl Scene {
     /// The clock is moving.
     pub(super) async fn stop_work(&self) -> Result<NoWork<'_>, Problem> {
         let advancing = Advancing::begin(&self.is_advancing).ok_or_else(Problem::busy)?;
-        Ok(NoWork { _turn: self.turn.lock().await, advancing })
+        Ok(NoWork { _job_lock: self.job_lock.lock().await, advancing })
     }
 
     /// Its accounts are installed.
@@ -255,7 +256,7 @@ impl Scene {
 
 /// While it lives, nobody runs jobs.
 pub(super) struct NoWork<'a> {
-    _turn: MutexGuard<'a, ()>,
+    _job_lock: MutexGuard<'a, ()>,
     advancing: Advancing<'a>,
 }
 
@@ -368,7 +369,7 @@ pub(super) async fn run_work(current: Current, clock: ClockMode) {
         };
         // Either way there may be work.
         let _told = tokio::time::timeout(interval, scene.work.notified()).await;
-        if let Err(error) = scene.settle().await.context("jobs of the sandbox") {
+        if let Err(error) = scene.run_due().await.context("jobs of the sandbox") {
             tracing::error!(error = with_causes(&*error), "the sandbox does not come to rest");
         }
     }

@@ -95,7 +95,7 @@ fn filtered(
     query: &Query,
     uri: &Uri,
     of: EntityType,
-    place: impl Fn(&Note) -> bool,
+    selects: impl Fn(&Note) -> bool,
 ) -> HandlerResult {
     let page = query.page(250)?;
     let ids = query.numbers("filter[id]")?;
@@ -107,7 +107,7 @@ fn filtered(
         .content(caller.account_id)
         .notes
         .iter()
-        .filter(|note| note.entity_type == of && place(note))
+        .filter(|note| note.entity_type == of && selects(note))
         .filter(|note| ids.is_empty() || ids.contains(&note.id))
         .filter(|note| types.is_empty() || types.contains(&note.note_type.as_str()))
         .filter(|note| (from..=to).contains(&u64::try_from(note.updated_at).unwrap_or(0)))

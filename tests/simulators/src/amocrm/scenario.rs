@@ -201,8 +201,8 @@ impl Amocrm {
     pub fn remove_hook(&self, account_id: u64, destination: &str) -> Result<(), ScenarioError> {
         let mut state = locked(&self.inner.state);
         let hooks = &mut state.content(account_id).hooks;
-        let place = hooks.iter().position(|hook| hook.destination == destination);
-        hooks.remove(place.ok_or(ScenarioError::UnknownHook)?);
+        let index = hooks.iter().position(|hook| hook.destination == destination);
+        hooks.remove(index.ok_or(ScenarioError::UnknownHook)?);
         Ok(())
     }
 

@@ -91,8 +91,8 @@ impl Smtp {
     }
 
     /// Letters from this place on, oldest first.
-    pub fn letters_from(&self, place: usize) -> Vec<Letter> {
-        locked(&self.0.state).letters.iter().skip(place).cloned().collect()
+    pub fn letters_from(&self, index: usize) -> Vec<Letter> {
+        locked(&self.0.state).letters.iter().skip(index).cloned().collect()
     }
 
     /// Connections so far.

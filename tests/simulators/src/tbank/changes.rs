@@ -35,8 +35,8 @@ pub struct Change {
 
 impl TBank {
     /// Changes from this place on, oldest first.
-    pub fn changes_from(&self, place: usize) -> Vec<Change> {
-        locked(&self.inner.changes).iter().skip(place).cloned().collect()
+    pub fn changes_from(&self, index: usize) -> Vec<Change> {
+        locked(&self.inner.changes).iter().skip(index).cloned().collect()
     }
 
     /// The notifications of the next `changes` changes are lost: none is sent.

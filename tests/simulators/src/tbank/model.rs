@@ -277,8 +277,8 @@ impl BankState {
 
     /// A payment, with its link closed if it has expired. The bank sends no notification about that.
     pub(super) fn payment(&mut self, id: &str, now: DateTime<Utc>) -> Option<&mut Payment> {
-        let place = place_of(id)?;
-        let payment = self.payments.get_mut(place)?;
+        let index = index_of(id)?;
+        let payment = self.payments.get_mut(index)?;
         if matches!(payment.status.as_str(), "NEW" | "FORM_SHOWED") && payment.due <= now {
             payment.become_status("DEADLINE_EXPIRED");
         }
@@ -287,13 +287,13 @@ impl BankState {
 
     /// The payment as it is, without a look at the clock.
     pub(super) fn peek(&self, id: &str) -> Option<&Payment> {
-        self.payments.get(place_of(id)?)
+        self.payments.get(index_of(id)?)
     }
 
     /// Payments of an order, oldest first.
     pub(super) fn payments_of_order(&self, terminal: &str, order_id: &str) -> Vec<&Payment> {
-        let places = self.orders.get(&(terminal.to_owned(), order_id.to_owned()));
-        places.into_iter().flatten().filter_map(|place| self.payments.get(*place)).collect()
+        let indexes = self.orders.get(&(terminal.to_owned(), order_id.to_owned()));
+        indexes.into_iter().flatten().filter_map(|index| self.payments.get(*index)).collect()
     }
 
     pub(super) fn add(&mut self, payment: Payment) {
@@ -323,8 +323,8 @@ impl BankState {
 
     /// A saved card by its `RebillId`.
     pub(super) fn rebill(&mut self, id: u64) -> Option<&mut Rebill> {
-        let place = usize::try_from(id.checked_sub(FIRST_REBILL_ID)?).ok()?;
-        self.rebills.get_mut(place)
+        let index = usize::try_from(id.checked_sub(FIRST_REBILL_ID)?).ok()?;
+        self.rebills.get_mut(index)
     }
 
     pub(super) fn next_number(&self) -> u64 {
@@ -333,6 +333,6 @@ impl BankState {
 }
 
 /// Position of a payment among all.
-fn place_of(id: &str) -> Option<usize> {
+fn index_of(id: &str) -> Option<usize> {
     usize::try_from(id.parse::<u64>().ok()?.checked_sub(FIRST_PAYMENT_ID)?).ok()
 }

@@ -156,12 +156,12 @@ impl TBank {
         let late = (behaviour.notification_delay_s > 0).then(|| {
             self.control().clock().now() + chrono::Duration::seconds(behaviour.notification_delay_s.into())
         });
-        for (place, notification) in (0_u32..).zip(notifications) {
+        for (index, notification) in (0_u32..).zip(notifications) {
             let Some(url) = notification.payment.notification_url.clone() else { continue };
             let delay = match behaviour.notification_order {
                 Order::Together => Duration::ZERO,
-                Order::InOrder => NOTIFICATION_SPACING * place,
-                Order::Reversed => NOTIFICATION_SPACING * (count - 1 - place),
+                Order::InOrder => NOTIFICATION_SPACING * index,
+                Order::Reversed => NOTIFICATION_SPACING * (count - 1 - index),
             };
             let Some(letter) = self.letter(url, &notification.payment.terminal, notification.fields()) else {
                 continue;

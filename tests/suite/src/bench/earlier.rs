@@ -132,23 +132,23 @@ impl EarlierBuild {
     }
 
     /// Measures a part and compares it with `ours`, the text of this build's; `None` if nothing of the part is compared.
-    pub(super) async fn compare(&self, part: Part, ours: &str, turn: Duration) -> Option<String> {
+    pub(super) async fn compare(&self, part: Part, ours: &str, load_time: Duration) -> Option<String> {
         let figures: Vec<&Figure> = FIGURES.iter().filter(|figure| figure.part == part).collect();
         if figures.is_empty() {
             return None;
         }
-        Some(match self.measure(part, turn).await {
+        Some(match self.measure(part, load_time).await {
             Ok(theirs) => self.table(&figures, ours, &theirs).to_string(),
             Err(error) => format!("The build of `{}` was **not run**: {error:#}.\n", self.name),
         })
     }
 
     /// What the build prints about a part.
-    async fn measure(&self, part: Part, turn: Duration) -> anyhow::Result<String> {
+    async fn measure(&self, part: Part, load_time: Duration) -> anyhow::Result<String> {
         let mut command = Command::new(self.binaries.join("flysk-bench"));
         command.arg(part.name());
         if part == Part::Platform {
-            command.args(["--seconds", &turn.as_secs().to_string(), "--handshakes", HANDSHAKES]);
+            command.args(["--seconds", &load_time.as_secs().to_string(), "--handshakes", HANDSHAKES]);
         }
         command.env("FLYSK_BIN_DIR", &self.binaries).stdin(Stdio::null()).kill_on_drop(true);
         let output = tokio::time::timeout(WAIT_TIMEOUT, command.output()).await.context("it does not end")?;

@@ -140,7 +140,7 @@ impl Bench {
                 Part::Flycoins => measured(flycoins::run(&servers)).await,
                 Part::Widget => measured(widget::run()).await,
                 Part::Subscriptions => {
-                    measured(Box::pin(subscriptions::run(&servers, self.scale().turn))).await
+                    measured(Box::pin(subscriptions::run(&servers, self.scale().load_time))).await
                 }
                 Part::Bots => measured(Box::pin(bots::run(&servers, self.people))).await,
                 Part::Admin => measured(Box::pin(admin::run(&servers, self.rows))).await,
@@ -150,7 +150,7 @@ impl Bench {
                 Part::Sandbox => measured(sandbox::run(&servers)).await,
             };
             if let Some(earlier) = &earlier
-                && let Some(compared) = earlier.compare(part, &section.body, self.scale().turn).await
+                && let Some(compared) = earlier.compare(part, &section.body, self.scale().load_time).await
             {
                 section.body = format!("{}\n\n{compared}", section.body.trim_end());
             }
@@ -170,7 +170,7 @@ impl Bench {
     }
 
     fn scale(&self) -> platform::Scale {
-        platform::Scale { turn: Duration::from_secs(self.seconds), handshakes: self.handshakes }
+        platform::Scale { load_time: Duration::from_secs(self.seconds), handshakes: self.handshakes }
     }
 
     fn noted(&self, mut section: Section) -> Section {

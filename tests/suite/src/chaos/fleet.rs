@@ -25,8 +25,8 @@ use super::work::create_tables;
 /// Serializes the tests: two cores do not suffice for several fleets at once.
 static FLEET_LOCK: Mutex<()> = Mutex::const_new(());
 
-/// Waits until no fleet runs, for a test whose own servers need the machine too.
-pub async fn wait_for_turn() -> MutexGuard<'static, ()> {
+/// Waits until no fleet runs, for a test whose own servers need the machine too. Holds the machine until the result is dropped.
+pub async fn lock_machine() -> MutexGuard<'static, ()> {
     FLEET_LOCK.lock().await
 }
 
@@ -82,7 +82,7 @@ impl Fleet {
         start_database: impl FnOnce(&Path) -> anyhow::Result<FleetDatabase>,
         start_redis: impl FnOnce(&Path) -> anyhow::Result<FleetRedis>,
     ) -> anyhow::Result<Self> {
-        let lock = wait_for_turn().await;
+        let lock = lock_machine().await;
         let dir = own_directory()?;
         let database = start_database(&dir.path().join("mysql"))?;
         let redis = start_redis(&dir.path().join("redis"))?;

@@ -72,7 +72,7 @@ impl Timeline {
 
     async fn ask(&self, invoice: InvoiceId) -> anyhow::Result<TransferInvoice> {
         let asked = firm::ask(&self.subscriber, invoice).await?;
-        self.subscriber.sandbox.settle().await?;
+        self.subscriber.sandbox.run_due().await?;
         self.note(&format!(
             "invoice № {} to INN {}: {}, of which {} from its balance; {} to pay until {}",
             asked.number,

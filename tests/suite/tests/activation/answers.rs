@@ -36,7 +36,7 @@ async fn a_neighbour_sees_and_deletes_nothing(pool: MySqlPool) {
     let account = flysk_suite::environment::another_account(NEIGHBOUR, "other", NEIGHBOURS_ADMIN);
     app.amocrm.state.add_account(account).unwrap();
     assert_eq!(app.amocrm.state.install(CLIENT_ID, NEIGHBOUR, None).await.unwrap().status, Some(200));
-    app.settle().await;
+    app.run_until_idle().await;
     let id = app.activation().await["bindings"][0]["id"].as_str().unwrap().to_owned();
     let (status, seen) =
         app.ask_in(NEIGHBOUR, NEIGHBOURS_ADMIN, Method::GET, "/v1/flysense/activation").await;

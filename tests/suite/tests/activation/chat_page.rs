@@ -14,7 +14,7 @@ use crate::harness::{ANNA, TestApp};
 async fn act(app: &TestApp, page: &str, act: &str, text: &str) -> StatusCode {
     let form = [("act", act), ("text", text)];
     let sent = app.http.post(page).form(&form).send().await.unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     sent.status()
 }
 

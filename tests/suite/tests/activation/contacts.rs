@@ -20,7 +20,7 @@ async fn no_forged_contact_binds_in_telegram(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let link = app.link().await;
     app.telegram.state.open_link(ANNA, &link.telegram, Device::Phone).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     let forgeries = [
         (Card::Of(boris()), "номер другого человека"),
         (Card::Stranger("79160000000".to_owned()), "номер другого человека"),
@@ -28,7 +28,7 @@ async fn no_forged_contact_binds_in_telegram(pool: MySqlPool) {
     ];
     for (card, why) in forgeries {
         app.telegram.state.send_card(ANNA, &card).unwrap();
-        app.settle().await;
+        app.run_until_idle().await;
         assert!(app.told(ANNA).last().unwrap().contains(why), "{card:?}: {:?}", app.told(ANNA));
         assert_eq!(app.count(BINDINGS).await, 0, "{card:?}");
     }
@@ -37,11 +37,11 @@ async fn no_forged_contact_binds_in_telegram(pool: MySqlPool) {
         "from": { "id": ANNA, "is_bot": false, "first_name": "Анна" },
         "contact": { "phone_number": "79161234567", "first_name": "Анна", "user_id": ANNA } } });
     app.telegram.state.deliver("message", group);
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(app.count(BINDINGS).await, 0);
     // The button is shown again and again; a contact that is attached by hand counts as well.
     app.telegram.state.send_card(ANNA, &Card::Own).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     let state = app.activation().await;
     assert_eq!(
         (&state["install_status"], &state["link"]["phone_masked"]),
@@ -55,7 +55,7 @@ async fn no_forged_contact_binds_in_max(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let link = app.link().await;
     app.max.state.open_link(ANNA, &link.max).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     let forgeries = [
         (Card::Shared(boris()), "не кнопкой"),
         (Card::MadeUpHash(boris()), "не кнопкой"),
@@ -65,12 +65,12 @@ async fn no_forged_contact_binds_in_max(pool: MySqlPool) {
     ];
     for (card, why) in forgeries {
         app.max.state.send_card(ANNA, &card).unwrap();
-        app.settle().await;
+        app.run_until_idle().await;
         assert!(app.told_in_max(ANNA).last().unwrap().contains(why), "{card:?}: {:?}", app.told_in_max(ANNA));
         assert_eq!(app.count(BINDINGS).await, 0, "{card:?}");
     }
     app.max.state.share_contact(ANNA).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(app.activation().await["install_status"], "active");
 }
 
@@ -79,13 +79,13 @@ async fn a_contact_without_an_open_link_binds_nothing(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.telegram.state.write(ANNA, "/start").unwrap();
     app.telegram.state.send_card(ANNA, &telegram::Card::Own).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(app.count(BINDINGS).await, 0);
     let link = app.link().await;
     app.telegram.state.open_link(ANNA, &link.telegram, Device::Phone).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     app.clock.advance(chrono::TimeDelta::minutes(16));
     app.telegram.state.share_contact(ANNA).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(app.count(BINDINGS).await, 0, "the link has expired meanwhile");
 }

@@ -58,7 +58,7 @@ async fn an_activation_survives_a_worker_that_dies_after_each_outside_effect(poo
     let sent = || app.telegram.control.calls_to("POST", &send).len();
     app.telegram.control.script(Script::next(send.clone(), Act::ServeThenHang));
     die_during(&app, &due_of(&app, "telegram.send_message").await, || sent() == 1).await;
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(
         (sent(), app.told(ANNA).len()),
         (1, 1),
@@ -79,8 +79,8 @@ async fn an_activation_survives_a_worker_that_dies_after_each_outside_effect(poo
         "nobody is told yet"
     );
     rescue(&app).await;
-    app.settle().await;
-    app.settle().await;
+    app.run_until_idle().await;
+    app.run_until_idle().await;
     assert_eq!((&app.activation().await["install_status"], done()), (&json!("active"), 1));
     assert_eq!(app.count(ACTIVATIONS).await, 1);
     assert!(app.jobs(JobState::Dead).await.is_empty());
@@ -98,7 +98,7 @@ async fn a_link_works_while_amocrm_does_not_tell_the_users_name(pool: MySqlPool)
     let reading = due_of(&app, "activation.read_user").await;
     let asked = || !app.amocrm.control.calls_to("GET", "/api/v4/users/*").is_empty();
     die_during(&app, &reading, asked).await;
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(app.count("SELECT COUNT(*) FROM activation_links WHERE user_name = 'Анна'").await, 1);
 }
 
@@ -122,11 +122,11 @@ async fn jobs_of_a_finished_activation_that_run_again_bind_and_activate_nothing_
     app.enqueue(&HandleUpdate { update_id: update.parse().unwrap() }).await;
     app.enqueue(&ReadUser { link_id, account_id }).await;
     app.enqueue(&FollowDeactivation { account_id }).await;
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(app.told(ANNA).len(), told);
     assert_eq!(app.count(BINDINGS).await, 1, "FlySense is still installed");
     app.enqueue(&Enable { link_id, account_id }).await;
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(app.activation().await["install_status"], "active");
     assert_eq!((app.count(ACTIVATIONS).await, app.count(BINDINGS).await), (1, 1));
     // Attempts of one job tell the result once; a new job tells it again.
@@ -154,6 +154,6 @@ async fn updates_of_a_dialogue_are_handled_in_order(pool: MySqlPool) {
         "the contact waits"
     );
     app.executor.execute(updates[0].id).await.unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(app.activation().await["install_status"], "active");
 }

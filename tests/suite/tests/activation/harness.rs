@@ -173,7 +173,7 @@ impl TestApp {
     }
 
     /// Waits until the simulators have delivered all updates, then runs jobs until none waits, also for a rate limit.
-    pub(crate) async fn settle(&self) {
+    pub(crate) async fn run_until_idle(&self) {
         self.wait_for_deliveries().await;
         for _ in 0..30 {
             self.run_due_jobs().await;
@@ -242,9 +242,9 @@ impl TestApp {
     pub(crate) async fn activate_in_telegram(&self) {
         let link = self.link().await;
         self.telegram.state.open_link(ANNA, &link.telegram, Device::Phone).unwrap();
-        self.settle().await;
+        self.run_until_idle().await;
         self.telegram.state.share_contact(ANNA).unwrap();
-        self.settle().await;
+        self.run_until_idle().await;
     }
 
     /// What the bot wrote to a person in Telegram, oldest first.

@@ -49,7 +49,7 @@ async fn an_update_that_arrives_several_times_is_answered_once(pool: MySqlPool) 
     app.max.state.deliver_copies(2);
     app.telegram.state.open_link(ANNA, &link.telegram, Device::Phone).unwrap();
     app.max.state.start(ANNA, None).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(app.telegram.state.deliveries().len() + app.max.state.deliveries().len(), 5);
     assert_eq!((app.told(ANNA).len(), app.told_in_max(ANNA).len(), app.count(STORED).await), (1, 1, 2));
 }
@@ -64,7 +64,7 @@ async fn an_unreadable_update_stops_nothing(pool: MySqlPool) {
     app.max.state.deliver("bot_started", json!({ "no": "type" }));
     app.telegram.state.write(ANNA, "/start").unwrap();
     app.max.state.start(ANNA, None).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     let answers: Vec<Option<u16>> = [app.telegram.state.deliveries(), app.max.state.deliveries()]
         .concat()
         .iter()
@@ -130,9 +130,9 @@ async fn one_bot_works_while_the_other_is_away(pool: MySqlPool) {
     app.telegram.control.script(Script::next("/*", down).times(1_000));
     let link = app.link().await;
     app.max.state.open_link(ANNA, &link.max).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     app.max.state.share_contact(ANNA).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(app.activation().await["install_status"], "active");
     app.check_webhooks().await;
     assert_eq!(
@@ -143,7 +143,7 @@ async fn one_bot_works_while_the_other_is_away(pool: MySqlPool) {
     app.telegram.control.clear_scripts();
     app.telegram.state.write(ANNA, "/start").unwrap();
     app.clock.advance(TimeDelta::minutes(1));
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(app.told(ANNA).len(), 1);
 }
 

@@ -14,7 +14,7 @@ async fn a_bare_start_takes_no_link_that_waits_for_somebody(pool: MySqlPool) {
     app.link().await;
     app.telegram.state.write(BORIS, "/start").unwrap();
     app.telegram.state.send_card(BORIS, &Card::Own).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     assert!(app.told(BORIS).iter().all(|text| text.contains("отправьте сюда код")), "{:?}", app.told(BORIS));
     assert!(!app.told(BORIS).concat().contains("demo.amocrm.ru"), "a stranger learns no account");
     assert_eq!(app.count("SELECT COUNT(*) FROM activation_bindings").await, 0);
@@ -31,7 +31,7 @@ async fn whoever_takes_over_a_name_is_a_stranger(pool: MySqlPool) {
     for text in ["/status", "/stop"] {
         app.telegram.state.write(BORIS, text).unwrap();
     }
-    app.settle().await;
+    app.run_until_idle().await;
     assert!(!app.told(BORIS).concat().contains("demo.amocrm.ru"), "{:?}", app.told(BORIS));
     assert_eq!(app.activation().await["bindings"].as_array().map(Vec::len), Some(1), "Anna stays bound");
 }

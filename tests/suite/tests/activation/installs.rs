@@ -27,7 +27,7 @@ async fn an_install_waits_for_its_activation_and_then_transcribes_for_everybody(
     let waiting = app.activation().await["link"].clone();
     assert_eq!((&waiting["state"], &waiting["id"]), (&json!("waiting"), &json!(link.id)));
     app.telegram.state.open_link(ANNA, &link.telegram, Device::Phone).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     let asked = app.told(ANNA);
     assert_eq!(asked.len(), 1, "{asked:?}");
     for part in ["demo.amocrm.ru", "Анна", "соглашаетесь"] {
@@ -41,7 +41,7 @@ async fn an_install_waits_for_its_activation_and_then_transcribes_for_everybody(
     assert_eq!(opened["link"]["phone_masked"], Value::Null);
 
     app.telegram.state.share_contact(ANNA).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     let after = app.activation().await;
     assert_eq!((&after["install_status"], &after["link"]["state"]), (&json!("active"), &json!("bound")));
     assert_eq!(
@@ -62,9 +62,9 @@ async fn max_activates_as_well(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let link = app.link().await;
     app.max.state.open_link(ANNA, &link.max).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     app.max.state.share_contact(ANNA).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     let after = app.activation().await;
     assert_eq!((&after["install_status"], &after["link"]["messenger"]), (&json!("active"), &json!("max")));
     assert_eq!(after["link"]["phone_masked"], ANNAS_MASKED_PHONE);
@@ -80,9 +80,9 @@ async fn a_repeated_activation_changes_nothing_and_the_bonus_comes_once(pool: My
     sqlx::query("UPDATE flysense_accounts SET auto = FALSE").execute(&app.pool).await.unwrap();
     let link = app.link().await;
     app.max.state.open_link(ANNA, &link.max).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     app.max.state.share_contact(ANNA).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(
         app.count("SELECT COUNT(*) FROM flysense_accounts WHERE NOT auto AND status = 'active'").await,
         1
@@ -149,13 +149,13 @@ async fn a_person_is_told_why_the_widget_could_not_be_switched_on(pool: MySqlPoo
     let app = TestApp::installed(pool).await;
     let link = app.link().await;
     app.telegram.state.open_link(ANNA, &link.telegram, Device::Phone).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     sqlx::query("UPDATE installs SET lost_at = NOW(6) + INTERVAL 1 DAY, status = 'reconnect'")
         .execute(&app.pool)
         .await
         .unwrap();
     app.telegram.state.share_contact(ANNA).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     let told = app.told(ANNA);
     assert!(told.last().unwrap().contains("Переподключить"), "{told:?}");
     let state = app.activation().await;

@@ -30,7 +30,7 @@ async fn bound(pool: MySqlPool) -> (TestApp, Running<Smtp>) {
 async fn blocked(pool: MySqlPool) -> (TestApp, Running<Smtp>) {
     let (app, mail) = bound(pool).await;
     app.telegram.state.block(ANNA).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     (app, mail)
 }
 
@@ -46,7 +46,7 @@ async fn whoever_blocked_the_bot_gets_one_letter_a_day_and_nothing_else(pool: My
     assert!(text.contains("100 Flycoin") && !text.contains("/settings —"), "{text}");
     // The bot is allowed again on the same day.
     app.telegram.state.write(ANNA, "/start").unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     look(&app).await;
     assert_eq!((notices(&app, BALANCE_LOW), mail.state.letters().len()), (0, 1), "one a day over both ways");
     forward_to(&app, 12);
@@ -81,7 +81,7 @@ async fn the_link_of_a_letter_switches_the_kind_off_in_the_bot_as_well(pool: MyS
     look(&app).await;
     assert_eq!(mail.state.letters().len(), 1);
     app.telegram.state.write(ANNA, "/settings").unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     let settings = app.told(ANNA).pop().unwrap();
     assert!(settings.contains("баланс заканчивается — выключено"), "{settings}");
     assert!(settings.contains("итоги недели — включено"), "{settings}");
@@ -94,7 +94,7 @@ async fn nobody_gets_a_letter_at_night(pool: MySqlPool) {
     look(&app).await;
     assert_eq!(mail.state.letters().len(), 0);
     forward_to(&app, 9);
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(mail.state.letters().len(), 1);
 }
 
@@ -129,7 +129,7 @@ async fn the_address_is_sealed_at_rest_and_deleted_with_the_number(pool: MySqlPo
     let readable = "SELECT COUNT(*) FROM activation_bindings WHERE email_sealed LIKE '%@example.test%'";
     assert_eq!(app.count(readable).await, 0);
     app.telegram.state.write(ANNA, "/stop").unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     look(&app).await;
     assert_eq!((app.count(known).await, mail.state.letters().len()), (0, 0));
 }

@@ -43,7 +43,7 @@ pub(crate) fn notices(app: &TestApp, begin: &str) -> usize {
 
 pub(crate) async fn look(app: &TestApp) {
     app.enqueue(&SendNoticesDue {}).await;
-    app.settle().await;
+    app.run_until_idle().await;
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
@@ -61,15 +61,15 @@ async fn a_low_balance_is_told_once_a_day_and_not_to_those_who_do_not_want_it(po
     let told = app.told(ANNA).last().unwrap().clone();
     assert!(told.contains("100 Flycoin") && told.contains("на 2 дн."), "{told}");
     app.telegram.state.write(ANNA, "/settings").unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     app.telegram.state.press(ANNA, "Выключить: баланс заканчивается").unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     assert!(app.told(ANNA).last().unwrap().contains("баланс заканчивается — выключено"));
     forward_to(&app, 12);
     look(&app).await;
     assert_eq!(notices(&app, BALANCE_LOW), 1);
     app.telegram.state.write(ANNA, "Включить: баланс заканчивается").unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     look(&app).await;
     assert_eq!(notices(&app, BALANCE_LOW), 2, "the next day, and wanted again");
 }
@@ -87,7 +87,7 @@ async fn nobody_is_written_to_at_night(pool: MySqlPool) {
     let sending = waiting.iter().find(|job| job.kind == "telegram.send_message").expect("it waits");
     let morning = forward_to(&app, 9);
     assert_eq!(sending.run_at, morning);
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(notices(&app, BALANCE_LOW), 1);
 }
 
@@ -103,7 +103,7 @@ async fn lost_access_is_told_with_the_way_back(pool: MySqlPool) {
         .await
         .unwrap();
     app.enqueue(&flysk_jobs::flysense::activation::FollowDeactivation { account_id: ACCOUNT.into() }).await;
-    app.settle().await;
+    app.run_until_idle().await;
     let told = app.told(ANNA).last().unwrap().clone();
     assert!(
         told.contains("потерял доступ") && told.contains("https://demo.amocrm.ru/settings/widgets/"),
@@ -119,7 +119,7 @@ async fn whoever_blocked_the_bot_gets_no_messages(pool: MySqlPool) {
     app.activate_in_telegram().await;
     spend(&app, 350_000_000).await;
     app.telegram.state.block(ANNA).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     let told = app.told(ANNA).len();
     forward_to(&app, 12);
     look(&app).await;

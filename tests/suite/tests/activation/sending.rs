@@ -23,7 +23,7 @@ async fn answers_keep_to_the_limit_of_a_dialogue(pool: MySqlPool) {
     for _ in 0..3 {
         app.telegram.state.write(ANNA, "/help").unwrap();
     }
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!((app.told(ANNA).len(), app.count(SENT_MESSAGES).await), (3, 3));
     let refused = app.telegram.control.calls().iter().filter(|call| call.status == Some(429)).count();
     assert_eq!(refused, 0);
@@ -36,7 +36,7 @@ async fn too_many_requests_pause_the_bot_and_the_message_is_sent_once(pool: MySq
     let body = r#"{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 1","parameters":{"retry_after":1}}"#;
     app.telegram.control.script(Script::next(send_message(), answer(429, body)));
     app.telegram.state.write(ANNA, "/start").unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!((app.told(ANNA).len(), app.count(SENT_MESSAGES).await), (1, 1));
     assert!(app.jobs(JobState::Dead).await.is_empty());
 }
@@ -47,12 +47,12 @@ async fn a_message_that_may_have_been_sent_is_not_sent_again(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.telegram.control.script(Script::next(send_message(), Act::ServeThenCut));
     app.telegram.state.write(ANNA, "/start").unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(app.told(ANNA).len(), 1, "it was sent");
     assert_eq!(app.count("SELECT COUNT(*) FROM bot_messages WHERE state = 'unknown'").await, 1);
     app.max.control.script(Script::next("/messages", answer(502, "")));
     app.max.state.start(ANNA, None).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(app.max.control.calls_to("POST", "/messages").len(), 1);
     assert_eq!(app.count("SELECT COUNT(*) FROM bot_messages WHERE state = 'unknown'").await, 2);
 }
@@ -65,7 +65,7 @@ async fn a_blocked_bot_stops_the_channel(pool: MySqlPool) {
     let blocked = r#"{"ok":false,"error_code":403,"description":"Forbidden: bot was blocked by the user"}"#;
     app.telegram.control.script(Script::next(send_message(), answer(403, blocked)));
     app.telegram.state.write(ANNA, "/help").unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(app.count("SELECT COUNT(*) FROM bot_messages WHERE state = 'unreachable'").await, 1);
     assert_eq!(app.activation().await["bindings"][0]["state"], "blocked");
     assert!(app.jobs(JobState::Dead).await.is_empty());

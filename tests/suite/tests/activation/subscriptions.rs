@@ -63,7 +63,7 @@ async fn happen_about(app: &TestApp, kinds: &[EventKind], invoice_id: Option<Inv
     let happened_at = app.clock.now();
     emit(&mut unit, &app.clock, install, &events, happened_at).await.unwrap();
     unit.commit().await.unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
 }
 
 /// What the bot has told about the subscription.
@@ -110,9 +110,9 @@ async fn a_failed_payment_is_told_in_both_messengers_with_a_button_that_pays_the
     let app = activated(pool).await;
     let link = app.link().await;
     app.max.state.open_link(ANNA, &link.max).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     app.max.state.share_contact(ANNA).unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     at_hour(&app, 12);
     let invoice = InvoiceId::generate(&app.clock);
     happen_about(&app, &[EventKind::SubscriptionPaymentFailed], Some(invoice)).await;
@@ -143,7 +143,7 @@ async fn a_failed_payment_and_the_debt_that_it_makes_are_one_notice(pool: MySqlP
 async fn the_night_and_the_switch_of_a_kind_hold_for_subscriptions(pool: MySqlPool) {
     let app = activated(pool).await;
     app.telegram.state.write(ANNA, "Выключить: подписка не оплачена").unwrap();
-    app.settle().await;
+    app.run_until_idle().await;
     let before = told(&app).len();
     at_hour(&app, 23);
     happen(&app, &[EventKind::SubscriptionPastDue, EventKind::SubscriptionExpired]).await;
@@ -151,6 +151,6 @@ async fn the_night_and_the_switch_of_a_kind_hold_for_subscriptions(pool: MySqlPo
     assert_eq!(waiting.iter().filter(|job| job.kind == "telegram.send_message").count(), 1, "{waiting:?}");
     assert_eq!(told(&app).len(), before);
     at_hour(&app, 9);
-    app.settle().await;
+    app.run_until_idle().await;
     assert_eq!(told(&app).len(), before + 1);
 }

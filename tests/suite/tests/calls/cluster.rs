@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use flysk_simulators::amocrm::{Amocrm, Direction, EntityType, NewCall};
 use flysk_suite::chaos::database::{NodeDeparture, TestCluster};
-use flysk_suite::chaos::fleet::wait_for_turn;
+use flysk_suite::chaos::fleet::lock_machine;
 use flysk_suite::environment::{
     ACCOUNT, ADMIN, CLIENT_ID, Client, Environment, LEAD, Options, Transcription, another_account,
 };
@@ -26,7 +26,7 @@ const FLOW_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time in which a request is acknowledged.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_mins(1);
 /// Retries of events and stages after the last failover.
-const SETTLE_TIMEOUT: Duration = Duration::from_mins(8);
+const CONSISTENCY_TIMEOUT: Duration = Duration::from_mins(8);
 const CALL_TIMEOUT: Duration = Duration::from_mins(5);
 const CALL_INTERVAL: Duration = Duration::from_secs(3);
 const CHARGE_INTERVAL: Duration = Duration::from_millis(50);
@@ -216,7 +216,7 @@ async fn install(amocrm: &Amocrm, number: u64) -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: needs a Galera cluster, whose primary is killed 20 times"]
 async fn twenty_killed_primaries_under_load_lose_and_double_nothing() -> anyhow::Result<()> {
-    let _turn = wait_for_turn().await;
+    let _lock = lock_machine().await;
     // Dropped after the environment, whose database is deleted.
     let mut cluster = TestCluster::start()?;
     let mut options = Options::with_fixtures(0.02)?;
@@ -260,14 +260,14 @@ async fn everything_acknowledged_is_there_once(
     }
     let taken = env.taken().await?;
     ensure!(taken == (charges, micro), "acknowledged: {:?}, in the ledger: {taken:?}", (charges, micro));
-    settles(env, "SELECT SUM(held_micro) = 0 FROM wallets").await?;
-    settles(env, "SELECT COUNT(*) = 0 FROM lifecycle_events WHERE state <> 'delivered'").await?;
+    wait_until_true(env, "SELECT SUM(held_micro) = 0 FROM wallets").await?;
+    wait_until_true(env, "SELECT COUNT(*) = 0 FROM lifecycle_events WHERE state <> 'delivered'").await?;
     let installed = i64::try_from(KILLS)? + 1;
     let accounts: i64 =
         sqlx::query_scalar("SELECT COUNT(*) FROM flysense_accounts").fetch_one(&env.pool).await?;
     ensure!(accounts == installed, "{accounts} of {installed} installs reached FlySense");
-    settles(env, "SELECT COUNT(*) = 0 FROM install_tokens WHERE state <> 'good'").await?;
-    settles(
+    wait_until_true(env, "SELECT COUNT(*) = 0 FROM install_tokens WHERE state <> 'good'").await?;
+    wait_until_true(
         env,
         "SELECT COUNT(*) = 0 FROM jobs WHERE state = 'dead'
          AND (kind LIKE 'calls.%' OR kind LIKE 'oauth.%' OR kind LIKE 'lifecycle.%')",
@@ -290,14 +290,14 @@ async fn ended(client: &Client, id: &str) -> anyhow::Result<Transcription> {
 }
 
 /// Waits until a statement returns 1.
-async fn settles(env: &Environment, query: &'static str) -> anyhow::Result<()> {
+async fn wait_until_true(env: &Environment, query: &'static str) -> anyhow::Result<()> {
     let began = Instant::now();
     loop {
         let holds: i64 = sqlx::query_scalar(query).fetch_one(&env.pool).await?;
         if holds == 1 {
             return Ok(());
         }
-        ensure!(began.elapsed() < SETTLE_TIMEOUT, "`{query}` does not hold\n{}", env.logs());
+        ensure!(began.elapsed() < CONSISTENCY_TIMEOUT, "`{query}` does not hold\n{}", env.logs());
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }

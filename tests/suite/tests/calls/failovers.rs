@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use flysk_suite::chaos::fleet::wait_for_turn;
+use flysk_suite::chaos::fleet::lock_machine;
 use flysk_suite::chaos::redis::{Departure, RedisWithSentinels};
 use flysk_suite::environment::{Environment, Options};
 
@@ -17,7 +17,7 @@ const CALL_TIMEOUT: Duration = Duration::from_mins(3);
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: 20 failovers take minutes"]
 async fn calls_are_transcribed_and_charged_once_over_twenty_failovers() -> anyhow::Result<()> {
-    let _turn = wait_for_turn().await;
+    let _lock = lock_machine().await;
     // Dropped after the environment, whose keys are deleted.
     let mut redis = RedisWithSentinels::start()?;
     let mut options = Options::with_fixtures(0.02)?;

@@ -170,7 +170,7 @@ async fn nightly_verification_raises_an_alert_that_names_the_wallet() -> anyhow:
         (&alarm["level"], &alarm["message"]),
         (&json!("ERROR"), &json!("balances do not match the ledger entries"))
     );
-    assert_eq!((&alarm["rule"], &alarm["place"]), (&json!("wallet available"), &json!(wallet)));
+    assert_eq!((&alarm["rule"], &alarm["row_id"]), (&json!("wallet available"), &json!(wallet)));
     let off = alarm["stored_micro"].as_i64().unwrap() - alarm["proven_micro"].as_i64().unwrap();
     assert_eq!(off, 5, "{alarm}");
     damage(&env, -5).await?;

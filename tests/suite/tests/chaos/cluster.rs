@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use flysk_store::Pool;
 use flysk_suite::chaos::database::{NodeDeparture, TestCluster};
-use flysk_suite::chaos::fleet::{Fleet, wait_for_turn};
+use flysk_suite::chaos::fleet::{Fleet, lock_machine};
 use flysk_suite::chaos::redis::Departure;
 use flysk_workers::schema;
 use sqlx::migrate::Migrate as _;
@@ -140,7 +140,7 @@ async fn both_servers_freeze_at_once_and_lose_and_double_no_job() -> anyhow::Res
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: needs a Galera cluster"]
 async fn of_two_processes_that_migrate_at_two_nodes_one_waits() -> anyhow::Result<()> {
-    let _turn = wait_for_turn().await;
+    let _lock = lock_machine().await;
     let cluster = TestCluster::start()?;
     let first = flysk_store::connect(&cluster.node_url(0)?, 4).await?;
     let second = flysk_store::connect(&cluster.node_url(1)?, 4).await?;
@@ -157,7 +157,7 @@ async fn of_two_processes_that_migrate_at_two_nodes_one_waits() -> anyhow::Resul
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: needs a Galera cluster"]
 async fn a_node_without_quorum_is_down() -> anyhow::Result<()> {
-    let _turn = wait_for_turn().await;
+    let _lock = lock_machine().await;
     let mut cluster = TestCluster::start()?;
     let alone = flysk_store::connect(&cluster.node_url(0)?, 4).await?;
     schema::migrate(&alone).await?;

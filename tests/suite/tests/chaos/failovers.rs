@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use flysk_queue::{Outbox, RedisKeys, check_redis, connect_redis};
-use flysk_suite::chaos::fleet::{Fleet, enqueue, wait_for_turn};
+use flysk_suite::chaos::fleet::{Fleet, enqueue, lock_machine};
 use flysk_suite::chaos::redis::{Departure, RedisWithSentinels};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -93,7 +93,7 @@ async fn twenty_failovers_under_load_lose_and_double_no_job() -> anyhow::Result<
 /// until their timeout.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_primary_is_left_when_the_sentinels_name_another() -> anyhow::Result<()> {
-    let _turn = wait_for_turn().await;
+    let _lock = lock_machine().await;
     let mut redis = RedisWithSentinels::start()?;
     let (mut connection, keys) = (connect_redis(&redis.url()).await?, RedisKeys::new("chaos"));
     check_redis(&mut connection, &keys).await?;

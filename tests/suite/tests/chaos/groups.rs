@@ -36,7 +36,7 @@ struct AheadOfGate {
 }
 
 impl AheadOfGate {
-    /// Lets jobs pass until more are claimed than run. They are given back after a second: a busy machine may look too late, and lets
+    /// Lets jobs pass until more are claimed than run. They are released after a second: a busy machine may look too late, and lets
     /// further ones pass then.
     async fn reach(fleet: &Fleet) -> anyhow::Result<Self> {
         enqueue(fleet, 0..u64::try_from(ALL_JOBS)?, |key| Wait { key }).await?;
@@ -57,7 +57,7 @@ impl AheadOfGate {
 
 /// At SIGTERM, jobs claimed ahead return to the queue as if they had not been claimed.
 #[tokio::test(flavor = "multi_thread")]
-async fn jobs_claimed_ahead_are_given_back_when_the_worker_stops() -> anyhow::Result<()> {
+async fn jobs_claimed_ahead_are_released_when_the_worker_stops() -> anyhow::Result<()> {
     let fleet = Fleet::start(Duration::from_mins(1)).await?;
     let AheadOfGate { stage, worker, passed } = AheadOfGate::reach(&fleet).await?;
     worker.terminate().await?;
@@ -72,14 +72,14 @@ async fn jobs_claimed_ahead_are_given_back_when_the_worker_stops() -> anyhow::Re
     Ok(())
 }
 
-/// Jobs that take longer than those before them are given back, so that an idle worker can start them.
+/// Jobs that take longer than those before them are released, so that an idle worker can start them.
 #[tokio::test(flavor = "multi_thread")]
-async fn jobs_claimed_ahead_of_long_ones_are_given_back() -> anyhow::Result<()> {
+async fn jobs_claimed_ahead_of_long_ones_are_released() -> anyhow::Result<()> {
     let fleet = Fleet::start(Duration::from_mins(1)).await?;
     let AheadOfGate { stage, worker, passed } = AheadOfGate::reach(&fleet).await?;
-    let given_back = "SELECT (SELECT COUNT(*) FROM jobs WHERE state = 'running') = 4
+    let released = "SELECT (SELECT COUNT(*) FROM jobs WHERE state = 'running') = 4
          AND (SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND attempt = 0 AND fence > 0) > 0";
-    fleet.wait_for(given_back, 1).await?;
+    fleet.wait_for(released, 1).await?;
     assert_eq!(stage.starts::<Wait>(), passed + CONCURRENCY);
     stage.open_gate();
     let once = "SELECT COUNT(*) FROM jobs WHERE state = 'done' AND attempt = 1";
@@ -180,7 +180,7 @@ async fn ends_in_flight_are_stored_before_the_worker_stops() -> anyhow::Result<(
     worker.terminate().await?;
     let ended = count(&fleet, "SELECT COUNT(*) FROM jobs WHERE state = 'done' AND attempt = 1").await?;
     assert_eq!(stage.starts::<Quick>(), usize::try_from(ended)?, "started, and not ended");
-    // Those that were claimed and had not started are given back.
+    // Those that were claimed and had not started are released.
     let waiting = "SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND attempt = 0 AND started_at IS NULL";
     assert_eq!(count(&fleet, waiting).await?, 3_000 - ended);
     Ok(())

@@ -19,7 +19,7 @@ const BIG_NUMBER_MARKER: &str = "a big number";
 /// A body that must be rejected.
 struct InvalidBody {
     /// JSON pointer to the error.
-    place: String,
+    pointer: String,
     text: String,
 }
 
@@ -52,73 +52,77 @@ impl BodyMutator<'_> {
         spoiler.wrong
     }
 
-    fn value(&mut self, place: &str, schema: &Value, value: &Value) {
+    fn value(&mut self, pointer: &str, schema: &Value, value: &Value) {
         let schema = resolved(self.document, schema);
         for other in others(schema) {
-            self.put(place, place, other);
+            self.put(pointer, pointer, other);
         }
         match value {
-            Value::Object(fields) => self.object(place, schema, fields),
+            Value::Object(fields) => self.object(pointer, schema, fields),
             Value::Array(items) => {
                 for (number, item) in items.iter().enumerate() {
-                    self.value(&format!("{place}/{number}"), &schema["items"], item);
+                    self.value(&format!("{pointer}/{number}"), &schema["items"], item);
                 }
             }
             _ => {}
         }
     }
 
-    fn object(&mut self, place: &str, schema: &Value, fields: &Map<String, Value>) {
+    fn object(&mut self, pointer: &str, schema: &Value, fields: &Map<String, Value>) {
         for (name, value) in fields {
             let mut doubled = Map::new();
             doubled.insert(name.clone(), value.clone());
             doubled.insert(DUPLICATE_KEY_MARKER.to_owned(), value.clone());
             doubled.extend(fields.clone().into_iter().filter(|(other, _)| other != name));
-            self.put_twice(&format!("{place}/{name}"), place, Value::Object(doubled), name);
+            self.put_twice(&format!("{pointer}/{name}"), pointer, Value::Object(doubled), name);
         }
         if schema["type"] == "object" && schema["additionalProperties"] == false {
             let mut more = fields.clone();
             more.insert("surplus".to_owned(), json!(1));
-            self.put(&format!("{place}/surplus"), place, Value::Object(more));
+            self.put(&format!("{pointer}/surplus"), pointer, Value::Object(more));
         }
         for (name, of_field) in schema["properties"].as_object().into_iter().flatten() {
-            self.value(&format!("{place}/{name}"), of_field, &fields.get(name).cloned().unwrap_or_default());
+            self.value(
+                &format!("{pointer}/{name}"),
+                of_field,
+                &fields.get(name).cloned().unwrap_or_default(),
+            );
         }
         for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             let mut less = fields.clone();
             less.remove(name);
-            self.put(&format!("{place}/{name}"), place, Value::Object(less));
+            self.put(&format!("{pointer}/{name}"), pointer, Value::Object(less));
         }
     }
 
     /// The body with another value at this pointer.
-    fn with(&self, place: &str, value: Value) -> Value {
+    fn with(&self, pointer: &str, value: Value) -> Value {
         let mut body = self.whole.clone();
-        match place.rsplit_once('/') {
+        match pointer.rsplit_once('/') {
             None => body = value,
             Some((parent, name)) => match body.pointer_mut(parent).unwrap() {
                 Value::Object(fields) => drop(fields.insert(name.to_owned(), value)),
                 Value::Array(items) => items[name.parse::<usize>().unwrap()] = value,
-                other => panic!("{place} is inside {other}"),
+                other => panic!("{pointer} is inside {other}"),
             },
         }
         body
     }
 
-    fn put(&mut self, fault: &str, place: &str, value: Value) {
+    fn put(&mut self, fault: &str, pointer: &str, value: Value) {
         let text = self
-            .with(place, value)
+            .with(pointer, value)
             .to_string()
             .replace(&json!(BIG_NUMBER_MARKER).to_string(), "18446744073709551616");
-        self.wrong.push(InvalidBody { place: fault.to_owned(), text });
+        self.wrong.push(InvalidBody { pointer: fault.to_owned(), text });
     }
 
-    fn put_twice(&mut self, fault: &str, place: &str, value: Value, name: &str) {
+    fn put_twice(&mut self, fault: &str, pointer: &str, value: Value, name: &str) {
         let text = self
-            .with(place, value)
+            .with(pointer, value)
             .to_string()
             .replace(&json!(DUPLICATE_KEY_MARKER).to_string(), &json!(name).to_string());
-        self.wrong.push(InvalidBody { place: fault.to_owned(), text });
+        self.wrong.push(InvalidBody { pointer: fault.to_owned(), text });
     }
 }
 
@@ -160,7 +164,7 @@ async fn send(target: &TargetAccount, operation: &Operation, text: &str) -> (Sta
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn unknown_fields_wrong_types_and_duplicate_keys_are_rejected_at_every_depth(pool: MySqlPool) {
-    let target = TargetAccount::settle(pool).await;
+    let target = TargetAccount::install(pool).await;
     let (before, document) = (target.sees().await, document());
     let bodies = with_bodies();
     assert!(bodies.len() >= 13, "{}", bodies.len());
@@ -178,8 +182,8 @@ async fn unknown_fields_wrong_types_and_duplicate_keys_are_rejected_at_every_dep
             );
             let code = problem["code"].as_str().unwrap();
             assert!(matches!(code, "bad_request" | "invalid_request"), "{what}");
-            let place = if wrong.place.is_empty() { "the body" } else { &wrong.place };
-            assert!(problem["detail"].as_str().unwrap().contains(place), "{what}");
+            let pointer = if wrong.pointer.is_empty() { "the body" } else { &wrong.pointer };
+            assert!(problem["detail"].as_str().unwrap().contains(pointer), "{what}");
             sent += 1;
         }
     }
@@ -218,7 +222,7 @@ fn the_document_forbids_additional_properties() {
 /// A release with an amount would release everything, so the amount is rejected.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn an_operation_without_a_body_rejects_one(pool: MySqlPool) {
-    let target = TargetAccount::settle(pool).await;
+    let target = TargetAccount::install(pool).await;
     let before = target.sees().await;
     let bare = |operation: &Operation| {
         operation.method != Method::GET && operation.body.is_none() && !operation.is_gateway()
@@ -242,7 +246,7 @@ async fn an_operation_without_a_body_rejects_one(pool: MySqlPool) {
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn an_empty_query_parameter_counts_as_absent(pool: MySqlPool) {
-    let target = TargetAccount::settle(pool).await;
+    let target = TargetAccount::install(pool).await;
     let mut asked = 0;
     for operation in
         operations().iter().filter(|operation| operation.method == Method::GET && !operation.is_gateway())
@@ -270,7 +274,7 @@ async fn an_empty_query_parameter_counts_as_absent(pool: MySqlPool) {
 /// A `+` in a query is a space. The error for an unescaped offset says so, instead of calling the time invalid.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn an_unescaped_plus_in_a_time_is_explained(pool: MySqlPool) {
-    let target = TargetAccount::settle(pool).await;
+    let target = TargetAccount::install(pool).await;
     let document = document();
     let mut asked = 0;
     for operation in operations() {
@@ -303,7 +307,7 @@ const NUMBERS: &str = r#"{"a":12345678901234567890.123,"b":[0.1,1.10,1e2,-0],"c"
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn settings_preserve_every_digit_in_all_responses(pool: MySqlPool) {
-    let target = TargetAccount::settle(pool).await;
+    let target = TargetAccount::install(pool).await;
     let app = &target.app;
     let key = ("X-Project-Token", app.project_token.clone());
     let user = ("X-Auth-Token", app.token(flysk_suite::environment::ADMIN));

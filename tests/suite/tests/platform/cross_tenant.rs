@@ -43,7 +43,7 @@ pub(crate) struct TargetAccount {
 }
 
 impl TargetAccount {
-    pub(crate) async fn settle(pool: Pool) -> Self {
+    pub(crate) async fn install(pool: Pool) -> Self {
         let mut app = TestApp::build(pool).await;
         use_flycoins(&app).await;
         app.api_url = app
@@ -306,7 +306,7 @@ fn backend(who: &'static str, value: String, shares_the_account: bool) -> Intrud
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn credentials_of_other_tenants_access_nothing(pool: MySqlPool) {
-    let target = TargetAccount::settle(pool).await;
+    let target = TargetAccount::install(pool).await;
     let intruders = intruders(&target.app).await;
     let before = target.sees().await;
     for intruder in intruders {
@@ -354,7 +354,7 @@ const ALLOWED_AFTER_UNINSTALL: [&str; 9] = [
 /// After the account disabled the integration, its credentials still identify it but allow no work.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn credentials_of_an_uninstalled_account_allow_no_work(pool: MySqlPool) {
-    let target = TargetAccount::settle(pool).await;
+    let target = TargetAccount::install(pool).await;
     let app = &target.app;
     app.advance(TimeDelta::minutes(1));
     app.amocrm.state.disable(CLIENT_ID, ACCOUNT, false).await.unwrap();

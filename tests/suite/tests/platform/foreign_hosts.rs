@@ -70,17 +70,17 @@ async fn a_known_accounts_code_survives_foreign_responses(pool: MySqlPool) {
     for status in [200, 404, 405, 502] {
         app.advance(TimeDelta::minutes(1));
         app.amocrm.state.disable(CLIENT_ID, ACCOUNT, false).await.unwrap();
-        settle(&app).await;
+        run_six_minutes(&app).await;
         assert_eq!(app.status().await, "uninstalled", "{status}");
         let act = Act::Answer { status, headers: Vec::new(), body: "<h1>Soon</h1>".to_owned() };
         app.amocrm.control.script(Script::next(TOKENS, act).times(2));
         app.install().await;
-        settle(&app).await;
+        run_six_minutes(&app).await;
         assert_eq!(app.status().await, "active", "{status}");
     }
 }
 
-async fn settle(app: &TestApp) {
+async fn run_six_minutes(app: &TestApp) {
     for _ in 0..6 {
         app.run_due_jobs().await;
         app.advance(TimeDelta::minutes(1));

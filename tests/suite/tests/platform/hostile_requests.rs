@@ -20,7 +20,7 @@ async fn send(target: &TargetAccount, operation: &Operation, body: String) -> (S
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn json_that_is_nested_too_deeply_is_refused(pool: MySqlPool) {
-    let target = TargetAccount::settle(pool).await;
+    let target = TargetAccount::install(pool).await;
     let mut sent = 0;
     for operation in operations().iter().filter(|operation| operation.body.is_some()) {
         let objects = nested("{\"a\":", "}", 10_000);
@@ -41,7 +41,7 @@ async fn json_that_is_nested_too_deeply_is_refused(pool: MySqlPool) {
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_time_that_cannot_be_stored_is_refused_by_name(pool: MySqlPool) {
-    let target = TargetAccount::settle(pool).await;
+    let target = TargetAccount::install(pool).await;
     let document: Value = serde_json::from_str(&flysk_api::routes::specification()).unwrap();
     let mut sent = 0;
     for operation in operations() {

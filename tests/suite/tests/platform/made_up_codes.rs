@@ -55,7 +55,7 @@ async fn waiting(app: &TestApp) -> Vec<JobRow> {
 }
 
 /// Runs one exchange of an unvouched code.
-pub(crate) async fn turn(app: &TestApp) {
+pub(crate) async fn exchange_round(app: &TestApp) {
     let job = waiting(app).await.pop().expect("a code waits");
     assert!(matches!(app.executor.execute(job.id).await.unwrap(), ExecutionResult::Finished(_)));
 }
@@ -69,14 +69,14 @@ async fn is_installed(app: &TestApp, account: u64) -> bool {
 }
 
 /// Runs exchanges until the account's install is active, at most `most`; returns their number.
-async fn turns_until_installed(app: &TestApp, account: u64, most: usize) -> usize {
-    for turns in 0..=most {
+async fn rounds_until_installed(app: &TestApp, account: u64, most: usize) -> usize {
+    for rounds in 0..=most {
         if is_installed(app, account).await {
-            return turns;
+            return rounds;
         }
-        turn(app).await;
+        exchange_round(app).await;
     }
-    panic!("not installed after {most} turns");
+    panic!("not installed after {most} rounds");
 }
 
 fn one_address(_: usize) -> String {
@@ -108,8 +108,8 @@ async fn a_genuine_install_does_not_wait_for_forged_codes(pool: MySqlPool) {
         app.advance(TimeDelta::milliseconds(1));
         let answered = app.amocrm.state.install(CLIENT_ID, account, None).await.unwrap();
         assert_eq!(answered.status, Some(200), "{name}");
-        let turns = turns_until_installed(&app, account, 2).await;
-        assert!(turns <= 2, "{name}: {turns}");
+        let rounds = rounds_until_installed(&app, account, 2).await;
+        assert!(rounds <= 2, "{name}: {rounds}");
         assert!(!waiting(&app).await.is_empty(), "{name}: the flood was over");
         sqlx::query("DELETE FROM oauth_codes WHERE state <> 'exchanged'").execute(&app.pool).await.unwrap();
         sqlx::query("DELETE FROM jobs").execute(&app.pool).await.unwrap();
@@ -123,12 +123,12 @@ async fn a_continuing_flood_does_not_delay_a_genuine_install(pool: MySqlPool) {
     let shape: Flood = |n| (one_address(n), format!("invented-{n}.amocrm.ru"));
     flood(&app, "before", 40, shape).await;
     for _ in 0..3 {
-        turn(&app).await;
+        exchange_round(&app).await;
     }
     app.amocrm.state.install(CLIENT_ID, ACCOUNT, None).await.unwrap();
     app.advance(TimeDelta::milliseconds(1));
     flood(&app, "after", 40, |n| (one_address(n), format!("newer-{n}.amocrm.ru"))).await;
-    assert_eq!(turns_until_installed(&app, ACCOUNT, 1).await, 1);
+    assert_eq!(rounds_until_installed(&app, ACCOUNT, 1).await, 1);
 }
 
 /// A code with a state that an administrator received in a handshake is vouched, and does not wait. A state that
@@ -192,7 +192,7 @@ async fn waiting_codes_are_limited_per_source_and_per_widget(pool: MySqlPool) {
     assert!(jobs < 1_010, "as many jobs as codes, not as requests: {jobs}");
     app.advance(TimeDelta::milliseconds(1));
     app.amocrm.state.install(CLIENT_ID, ACCOUNT, None).await.unwrap();
-    assert!(turns_until_installed(&app, ACCOUNT, 2).await <= 2);
+    assert!(rounds_until_installed(&app, ACCOUNT, 2).await <= 2);
 
     // Codes of sources with successful codes are not evicted by those of a new source.
     for n in 0..20 {
@@ -245,9 +245,9 @@ async fn a_job_that_gives_up_leaves_no_code_waiting(pool: MySqlPool) {
     let app = behind_a_proxy(pool).await;
     app.amocrm.state.install(CLIENT_ID, ACCOUNT, None).await.unwrap();
     sqlx::query("UPDATE jobs SET attempt = max_attempts").execute(&app.pool).await.unwrap();
-    turn(&app).await;
+    exchange_round(&app).await;
     assert_eq!(app.jobs(JobState::Dead).await.len(), 1);
     assert!(!is_installed(&app, ACCOUNT).await);
-    turn(&app).await;
+    exchange_round(&app).await;
     assert!(is_installed(&app, ACCOUNT).await);
 }

@@ -73,7 +73,7 @@ async fn run_load(pool: MySqlPool, renewals: usize) {
         app.amocrm.control.clear_scripts();
         one_call_each(&app, &outcomes, done);
         for (account, outcome) in chosen.iter().zip(&outcomes) {
-            settle(&app, *account, installs[account], outcome, &mut load).await;
+            check_outcome(&app, *account, installs[account], outcome, &mut load).await;
         }
         done += chosen.len();
     }
@@ -135,7 +135,7 @@ fn one_call_each(app: &TestApp, outcomes: &[Result<Renewal, VaultError>], done: 
     assert_eq!(served.len(), renewed, "after {done}: an answer was lost without a word");
 }
 
-async fn settle(
+async fn check_outcome(
     app: &TestApp,
     account: u64,
     id: InstallId,

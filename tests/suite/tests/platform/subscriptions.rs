@@ -49,7 +49,7 @@ async fn apply(app: &TestApp, quote: &str, key: &str) -> (StatusCode, Value) {
 }
 
 /// The bank took the money of an invoice.
-async fn settle(app: &TestApp, invoice: &Value) {
+async fn pay_invoice(app: &TestApp, invoice: &Value) {
     let outbox = Outbox::new(app.pool.clone(), None, Arc::new(app.clock.clone()));
     let mut unit = outbox.begin(trace()).await.unwrap();
     let invoice = invoice.as_str().unwrap().parse().unwrap();
@@ -63,7 +63,7 @@ pub(crate) async fn buy(app: &TestApp, plan: &str, seats: u32) {
     let (_, told) =
         quote(app, json!({ "change": "start", "plan_id": plan, "seats": seats, "months": 1 })).await;
     let (_, applied) = apply(app, told["id"].as_str().unwrap(), "first-period").await;
-    settle(app, &applied["invoice"]["id"]).await;
+    pay_invoice(app, &applied["invoice"]["id"]).await;
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
@@ -194,7 +194,7 @@ async fn a_purchase_goes_from_quote_to_active_and_bad_input_is_told_apart(pool: 
     let (_, renewed) = app.admin(Method::GET, &format!("/v1/subscription/quotes/{renewed}"), None).await;
     assert_eq!(renewed["total_kopecks"], 99_800);
 
-    settle(&app, &applied["invoice"]["id"]).await;
+    pay_invoice(&app, &applied["invoice"]["id"]).await;
     let (_, active) = app.admin(Method::GET, "/v1/subscription", None).await;
     assert_eq!((&active["state"], &active["seats"]), (&json!("active"), &json!(3)), "{active}");
     let (_, cancelled) = app.admin(Method::POST, "/v1/subscription/cancel", None).await;

@@ -97,11 +97,11 @@ impl TestApp {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let wallet = WalletId::generate(&clock);
         let mut app = Self { pool, clock, bank, amocrm, executor, url, http, wallet, variables };
-        app.settle().await;
+        app.install_flysense().await;
         app
     }
 
-    async fn settle(&mut self) {
+    async fn install_flysense(&mut self) {
         let wanted = Registration {
             code: "flysense".to_owned(),
             name: "FlySense".to_owned(),

@@ -53,7 +53,7 @@ async fn install(sandbox: &Sandbox) -> WalletId {
     let changes = widgets::Changes { uses_flycoins: Some(true), ..widgets::Changes::default() };
     widgets::update(&mut conn, issued.id, &changes, sandbox.now()).await.unwrap();
     assert_eq!(sandbox.amocrm.state.install(CLIENT_ID, ACCOUNT, None).await.unwrap().status, Some(200));
-    sandbox.settle().await.unwrap();
+    sandbox.run_due().await.unwrap();
     let found = installs::find_in_account(&mut conn, issued.id, AccountId(ACCOUNT)).await.unwrap();
     let wallet = ledger::find_wallet_of_install(&mut conn, found.unwrap().id).await.unwrap();
     wallet.unwrap().id
@@ -199,7 +199,7 @@ async fn jobs_that_are_left_halfway_are_taken_again(pool: MySqlPool) {
         }
     };
     tokio::select! {
-        settled = sandbox.settle() => panic!("the backend does not answer: {settled:?}"),
+        settled = sandbox.run_due() => panic!("the backend does not answer: {settled:?}"),
         () = arrived => {}
     }
     let events = sandbox.advance(TimeDelta::minutes(1)).await.unwrap();
@@ -224,14 +224,14 @@ async fn only_the_retries_of_a_delivery_wait_for_the_clock(pool: MySqlPool) {
     let wait = "UPDATE jobs SET run_at = run_at + INTERVAL 10 SECOND, push_at = run_at
                 WHERE kind = 'lifecycle.deliver_event' AND state = 'queued'";
     assert_eq!(sqlx::query(wait).execute(&sandbox.pool).await.unwrap().rows_affected(), 1);
-    let events = sandbox.settle().await.unwrap();
+    let events = sandbox.run_due().await.unwrap();
     assert_eq!((times(&events, kind), attempts()), (vec![start()], 1));
 
     let ill = Act::Answer { status: 503, headers: Vec::new(), body: String::new() };
     backend.control.script(Script::next("/events", ill));
     send_test().await;
-    sandbox.settle().await.unwrap();
-    let events = sandbox.settle().await.unwrap();
+    sandbox.run_due().await.unwrap();
+    let events = sandbox.run_due().await.unwrap();
     assert!(times(&events, kind).is_empty(), "it is not time for the second attempt: {events:?}");
     assert_eq!(attempts(), 2);
     let events = sandbox.advance(TimeDelta::minutes(1)).await.unwrap();

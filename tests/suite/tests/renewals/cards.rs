@@ -49,7 +49,7 @@ async fn a_payment_on_the_form_with_another_card_settles_the_open_renewal(pool: 
     let open = subscriber.last_invoice().await;
     let attempt = subscriber.open_form(open.id).await;
     subscriber.pay(&attempt, GOOD_CARD);
-    subscriber.settle().await;
+    subscriber.run_due().await;
     assert_eq!(subscriber.last_invoice().await.state, InvoiceState::Paid);
     assert_eq!(subscriber.current().await.state, SubscriptionState::Active);
     subscriber.advance_to("2027-04-01", "12:00:00").await;

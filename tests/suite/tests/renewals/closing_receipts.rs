@@ -88,7 +88,7 @@ async fn a_receipt_that_an_operator_does_not_find_is_sent_again(pool: MySqlPool)
     subscriber.advance_to("2027-03-05", "12:00:00").await;
     assert_eq!((state_of(&subscriber, first.id).await, sent(&subscriber)), (ReceiptState::Unclear, (1, 0)));
     decide(&subscriber, first.id, ReceiptDecision::SendAgain).await.unwrap();
-    subscriber.settle().await;
+    subscriber.run_due().await;
     assert_eq!((state_of(&subscriber, first.id).await, sent(&subscriber)), (ReceiptState::Sent, (2, 1)));
     subscriber.assert_sound().await;
 }

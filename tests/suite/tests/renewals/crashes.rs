@@ -49,16 +49,17 @@ fn sabotage(crowd: &Crowd, random: &mut SmallRng) {
         charge_waits_for_notifications: random.random_bool(0.25),
         ..Behaviour::default()
     });
-    let place = |random: &mut SmallRng| u32::try_from(random.random_range(0..size)).unwrap();
+    let position = |random: &mut SmallRng| u32::try_from(random.random_range(0..size)).unwrap();
     for method in METHODS {
         for _ in 0..size.div_ceil(FAILING) {
             let act = failure(random);
-            bank.control.script(Script { skip: place(random), ..Script::next(format!("/v2/{method}"), act) });
+            bank.control
+                .script(Script { skip: position(random), ..Script::next(format!("/v2/{method}"), act) });
         }
     }
     let crashes = (0..size.div_ceil(CRASHING)).map(|_| Crash {
         kind: JOBS[random.random_range(0..JOBS.len())].to_owned(),
-        skip: place(random),
+        skip: position(random),
         after_polls: random.random_range(1..MAX_POLLS),
     });
     crowd.first.sandbox.plan_crashes(crashes.collect());
@@ -101,12 +102,12 @@ async fn charging_day(crowd: &mut Crowd, number: usize, random: &mut SmallRng) {
         (0..crowd.members.len()).filter(|member| (member + number).is_multiple_of(UNLINKING)).collect();
     let mut times: Vec<u32> = (0..UNLINKINGS_A_DAY).map(|_| random.random_range(0..LAST_UNLINKING)).collect();
     times.sort_unstable();
-    for (place, minutes) in times.into_iter().enumerate() {
+    for (position, minutes) in times.into_iter().enumerate() {
         crowd.advance_to(day, minutes).await;
         if random.random_bool(0.2) {
             crowd.first.sandbox.wipe_redis().await.unwrap();
         }
-        for member in leaving.iter().skip(place).step_by(UNLINKINGS_A_DAY) {
+        for member in leaving.iter().skip(position).step_by(UNLINKINGS_A_DAY) {
             crowd.unlink(*member).await;
         }
     }

@@ -114,7 +114,7 @@ impl Crowd {
             return None;
         }
         let payment = self.first.pay(&attempt, GOOD_CARD);
-        self.first.settle().await;
+        self.first.run_due().await;
         Some(payment.rebill_id.expect("the card is saved"))
     }
 

@@ -106,7 +106,7 @@ async fn a_charge_in_doubt_at_the_bank_is_waited_for(pool: MySqlPool) {
     );
     let payment = subscriber.attempts(open.id).await[0].payment_id.clone().unwrap();
     subscriber.sandbox.bank.state.settle(&payment, Ending::Paid).unwrap();
-    subscriber.settle().await;
+    subscriber.run_due().await;
     assert_eq!(subscriber.current().await.state, SubscriptionState::Active);
     subscriber.assert_sound().await;
 }
@@ -173,14 +173,14 @@ async fn a_notification_of_another_sellers_terminal_pays_nothing(pool: MySqlPool
         ..Forged::default()
     };
     sandbox.bank.state.forge(&forged).unwrap();
-    subscriber.settle().await;
+    subscriber.run_due().await;
     let accepted =
         sandbox.bank.state.deliveries().iter().map(|delivery| delivery.accepted).collect::<Vec<_>>();
     assert_eq!(accepted, [true], "its signature is right");
     assert_eq!(subscriber.last_invoice().await.state, InvoiceState::Open);
     assert_eq!(subscriber.attempts(invoice.id).await[0].state, AttemptState::Open);
     subscriber.pay(&attempt, GOOD_CARD);
-    subscriber.settle().await;
+    subscriber.run_due().await;
     assert_eq!(subscriber.last_invoice().await.state, InvoiceState::Paid, "the bank's own one still counts");
     subscriber.assert_sound().await;
 }

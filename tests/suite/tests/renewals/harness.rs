@@ -104,8 +104,8 @@ impl TestSubscriber {
         unit.commit().await.unwrap();
     }
 
-    pub(crate) async fn settle(&self) {
-        self.sandbox.settle().await.unwrap();
+    pub(crate) async fn run_due(&self) {
+        self.sandbox.run_due().await.unwrap();
     }
 
     /// The script of the saved card's next charges.

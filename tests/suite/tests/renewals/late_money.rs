@@ -54,7 +54,7 @@ async fn money_for_a_cancelled_subscription_is_returned_whole(pool: MySqlPool) {
     unit.commit().await.unwrap();
     assert_eq!(subscriber.current().await.state, SubscriptionState::Cancelled);
     subscriber.sandbox.bank.state.settle(&payment, Ending::Paid).unwrap();
-    subscriber.settle().await;
+    subscriber.run_due().await;
     subscriber.sandbox.advance(TimeDelta::hours(1)).await.unwrap();
     assert_eq!(subscriber.sandbox.bank.state.payment(&payment).unwrap().status, "REFUNDED");
     assert_eq!(subscriber.current().await.state, SubscriptionState::Cancelled, "nothing is revived");
@@ -73,7 +73,7 @@ pub(crate) async fn refund(subscriber: &TestSubscriber, invoice_id: InvoiceId, k
     };
     request_refund(&mut unit, clock, order).await.unwrap();
     unit.commit().await.unwrap();
-    subscriber.settle().await;
+    subscriber.run_due().await;
     subscriber.sandbox.bank.control.calls_to("POST", "/v2/Cancel").pop().expect("the bank was asked").body
 }
 
@@ -161,7 +161,7 @@ async fn a_late_success_at_a_removed_terminal_waits_for_a_person(pool: MySqlPool
     let invoice = subscriber.order(change).await.unwrap().expect("a start costs money");
     let attempt = subscriber.open_form_at(OWN_TERMINAL, invoice.id, false).await.unwrap();
     subscriber.pay(&attempt, EMPTY_CARD);
-    subscriber.settle().await;
+    subscriber.run_due().await;
     let known = async || {
         let attempt = subscriber.attempts(invoice.id).await.remove(0);
         (attempt.state, attempt.discrepancy)
@@ -170,7 +170,7 @@ async fn a_late_success_at_a_removed_terminal_waits_for_a_person(pool: MySqlPool
     set_terminal(&subscriber, None).await;
     let payment = attempt.payment_id.as_deref().expect("a payment");
     bank.settle(payment, Ending::Paid).unwrap();
-    subscriber.settle().await;
+    subscriber.run_due().await;
     assert_eq!(known().await, (AttemptState::Review, Some(Discrepancy::RemovedTerminal)));
     assert_eq!(subscriber.last_invoice().await.state, InvoiceState::Open, "nothing unverified is believed");
     let mut unit = subscriber.begin().await;

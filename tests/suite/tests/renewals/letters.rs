@@ -70,7 +70,7 @@ impl Payer {
         let invoice = payer.order(change).await.unwrap().unwrap();
         let attempt = payer.subscriber.0.open_form(invoice.id, false).await.unwrap();
         payer.pay(&attempt, GOOD_CARD);
-        payer.settle().await;
+        payer.run_due().await;
         payer
     }
 
@@ -167,13 +167,13 @@ async fn a_payer_is_reminded_told_of_the_failed_charge_once_and_pays_by_the_link
     let waiting = format!("{url}?go=true");
     let (_, page) = payer.get(&waiting).await;
     assert!(page.contains("http-equiv=\"refresh\""), "the form is not open yet: {page}");
-    payer.settle().await;
+    payer.run_due().await;
     let (status, page) = payer.get(&waiting).await;
     assert!(status == StatusCode::OK && page.contains("Перейти к оплате"), "on to the bank: {page}");
     let invoice = payer.last_invoice().await;
     let attempt = payer.attempts(invoice.id).await.pop().unwrap();
     payer.pay(&attempt, GOOD_CARD);
-    payer.settle().await;
+    payer.run_due().await;
     assert_eq!(payer.current().await.state, SubscriptionState::Active);
     assert!(payer.get(&url).await.1.contains("Счёт оплачен"));
     let forged = url.replace(url.rsplit('/').next().unwrap(), &"0".repeat(64));
@@ -219,7 +219,7 @@ async fn news_that_are_no_longer_true_in_the_morning_are_not_sent(pool: MySqlPoo
     let open = payer.last_invoice().await;
     let attempt = payer.open_form(open.id).await;
     payer.pay(&attempt, GOOD_CARD);
-    payer.settle().await;
+    payer.run_due().await;
     payer.advance_to("2027-02-28", "12:00:00").await;
     assert_eq!(payer.letters().len(), 1, "the reminder");
     assert_eq!(payer.states().await, ["sent", "outdated"]);
@@ -290,7 +290,7 @@ async fn a_letter_in_doubt_is_not_sent_twice_and_a_refused_one_is_sent_later(poo
         unit.enqueue(&SendMailNotice { notice_id: id.parse().unwrap() }).await.unwrap();
     }
     unit.commit().await.unwrap();
-    payer.settle().await;
+    payer.run_due().await;
     assert_eq!((payer.letters().len(), payer.states().await), (2, vec!["unknown".to_owned(); 2]));
 }
 
@@ -358,7 +358,7 @@ async fn a_firm_gets_a_letter_about_its_invoice_once(pool: MySqlPool) {
     let payer = Payer::open(pool).await;
     let id = payer.invoice_for_firm().await;
     payer.mail.state.fail(Moment::Recipient, Fault::Answer("450 4.2.1 greylisted".to_owned()));
-    payer.settle().await;
+    payer.run_due().await;
     assert_eq!(payer.states_of_firm_letters().await, ["waiting"], "it is tried again later");
     payer.advance_to("2027-01-31", "18:00:00").await;
     assert_eq!(payer.states_of_firm_letters().await, ["sent"]);
@@ -374,7 +374,7 @@ async fn a_firm_gets_a_letter_about_its_invoice_once(pool: MySqlPool) {
     let again = SendTransferLetter { transfer_invoice_id: id, letter: TransferLetter::Issued };
     unit.enqueue(&again).await.unwrap();
     unit.commit().await.unwrap();
-    payer.settle().await;
+    payer.run_due().await;
     assert_eq!(payer.states_of_firm_letters().await, ["unknown"]);
     assert_eq!(payer.letters_to_the_firm().len(), 1, "it would be read twice");
 }
@@ -388,7 +388,7 @@ async fn a_letter_about_an_invoice_that_was_cancelled_is_not_sent(pool: MySqlPoo
     let mut unit = payer.begin().await;
     assert!(withdraw_transfer_invoice(&mut unit, context, id).await.unwrap());
     unit.commit().await.unwrap();
-    payer.settle().await;
+    payer.run_due().await;
     assert_eq!(payer.states_of_firm_letters().await, ["outdated"]);
     assert!(payer.letters_to_the_firm().is_empty());
 }

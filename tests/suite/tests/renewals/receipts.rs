@@ -83,7 +83,7 @@ async fn a_receipt_has_the_rate_of_the_day_of_the_payment_and_a_closing_one_that
     subscriber.advance_to("2027-02-01", "10:00:00").await;
     let attempt = subscriber.open_form(invoice.id).await;
     subscriber.pay(&attempt, GOOD_CARD);
-    subscriber.settle().await;
+    subscriber.run_due().await;
     let paid = subscriber.last_invoice().await;
     assert_eq!((paid.state, paid.period.until), (InvoiceState::Paid, day("2027-03-01")));
     subscriber.advance_to("2027-03-01", "13:00:00").await;

@@ -32,7 +32,7 @@ async fn compare(subscriber: &TestSubscriber, of: &str) -> Vec<DiscrepancyRow> {
     let mut unit = subscriber.begin().await;
     unit.enqueue(&ReconcileInvoices { day: Some(day(of)), after: None }).await.unwrap();
     unit.commit().await.unwrap();
-    subscriber.settle().await;
+    subscriber.run_due().await;
     let mut conn = subscriber.sandbox.pool.acquire().await.unwrap();
     purchases::list_discrepancies(&mut conn, day(of)).await.unwrap()
 }

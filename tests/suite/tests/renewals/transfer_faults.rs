@@ -76,7 +76,7 @@ impl Firm {
         let before = self.books().await;
         for _ in 0..2 {
             self.enqueue(job).await;
-            self.subscriber.settle().await;
+            self.subscriber.run_due().await;
             assert_eq!(self.books().await, before, "{}", J::KIND);
         }
     }
@@ -123,7 +123,7 @@ struct Stored {
 async fn every_job_of_transfers_runs_again_without_changing_anything(pool: MySqlPool) {
     let Stored { firm, storage, _scratch } = Firm::open_with_storage(pool).await;
     let asked = firm.ask().await;
-    firm.subscriber.settle().await;
+    firm.subscriber.run_due().await;
     assert_eq!(firm.invoice(asked.id).await.pdf_state, PdfState::Stored);
     firm.repeat_all(asked.id).await;
     firm.pay(100_000, &asked.purpose);
@@ -139,7 +139,7 @@ async fn every_job_of_transfers_runs_again_without_changing_anything(pool: MySql
     firm.subscriber.advance_to("2027-02-28", "00:30:00").await;
     let next = firm.ask_for(firm.subscriber.last_invoice().await.id).await;
     assert_eq!((next.total.0, next.amount.0), (297_000, 296_500));
-    firm.subscriber.settle().await;
+    firm.subscriber.run_due().await;
     firm.pay(1_000, &next.purpose);
     firm.advance_minutes(20).await;
     firm.repeat_all(asked.id).await;
@@ -189,7 +189,7 @@ async fn an_invoice_is_sent_at_most_once_wherever_the_worker_dies(pool: MySqlPoo
     assert!(has_survived && crashed >= 5, "{crashed} workers died");
     assert!(sent_later > 0, "no worker died before the sending");
     let asked = firm.ask_for(order.id).await;
-    firm.subscriber.settle().await;
+    firm.subscriber.run_due().await;
     firm.pay(asked.amount.0, &asked.purpose);
     firm.advance_minutes(20).await;
     assert_eq!(firm.state().await, SubscriptionState::Active);
@@ -229,7 +229,7 @@ async fn a_statement_that_fails_at_any_page_counts_its_money_once(pool: MySqlPoo
     let open = Behaviour { limits_requests: false, page_size: 1, ..Behaviour::default() };
     firm.bank.state.behave(open);
     let asked = firm.ask().await;
-    firm.subscriber.settle().await;
+    firm.subscriber.run_due().await;
     let answer = |status, body: &str| Act::Answer { status, headers: Vec::new(), body: body.to_owned() };
     let faults = [
         answer(429, ""),
@@ -273,7 +273,7 @@ async fn two_workers_that_read_one_statement_count_its_money_once(pool: MySqlPoo
     const PARTS: i64 = 20;
     let firm = Firm::open(pool).await;
     let asked = firm.ask().await;
-    firm.subscriber.settle().await;
+    firm.subscriber.run_due().await;
     let vendor_id = asked.vendor_id;
     let sandbox = &firm.subscriber.sandbox;
     for round in 1..=PARTS / 5 {
@@ -302,7 +302,7 @@ async fn two_workers_that_read_one_statement_count_its_money_once(pool: MySqlPoo
 async fn an_invoice_that_ends_frees_its_part_once_although_workers_die(pool: MySqlPool) {
     let firm = Firm::open(pool).await;
     let asked = firm.ask().await;
-    firm.subscriber.settle().await;
+    firm.subscriber.run_due().await;
     firm.pay(100_000, &asked.purpose);
     firm.advance_minutes(20).await;
     firm.subscriber.advance_to("2027-02-12", "23:00:00").await;
@@ -322,7 +322,7 @@ async fn acts_are_numbered_without_a_gap_although_workers_die(pool: MySqlPool) {
     const JOB: &str = "transfers.issue_act";
     let firm = Firm::open(pool).await;
     let first = firm.ask().await;
-    firm.subscriber.settle().await;
+    firm.subscriber.run_due().await;
     firm.pay(first.amount.0, &first.purpose);
     firm.advance_minutes(20).await;
     firm.subscriber.advance_to("2027-02-27", "23:50:00").await;
@@ -331,7 +331,7 @@ async fn acts_are_numbered_without_a_gap_although_workers_die(pool: MySqlPool) {
     firm.subscriber.advance_to("2027-02-28", "02:00:00").await;
     assert_eq!(firm.state().await, SubscriptionState::PastDue, "the next period is not paid yet");
     let second = firm.ask_for(firm.subscriber.last_invoice().await.id).await;
-    firm.subscriber.settle().await;
+    firm.subscriber.run_due().await;
     firm.pay(second.amount.0, &second.purpose);
     firm.advance_minutes(20).await;
     assert_eq!(firm.state().await, SubscriptionState::Active);

@@ -95,7 +95,7 @@ impl Firm {
 async fn a_firm_gets_an_invoice_pays_it_and_its_period_begins(pool: MySqlPool) {
     let firm = Firm::open(pool).await;
     let asked = firm.ask().await;
-    firm.subscriber.settle().await;
+    firm.subscriber.run_due().await;
     let sent = firm.bank.state.invoices();
     assert_eq!(sent.len(), 1);
     assert_eq!(
@@ -117,7 +117,7 @@ async fn an_invoice_whose_answer_was_lost_is_not_sent_again_and_can_be_paid(pool
     let firm = Firm::open(pool).await;
     firm.bank.control.script(Script::next(SEND, Act::ServeThenCut));
     let asked = firm.ask().await;
-    firm.subscriber.settle().await;
+    firm.subscriber.run_due().await;
     firm.advance_minutes(120).await;
     assert_eq!(firm.bank.state.invoices().len(), 1);
     assert_eq!(firm.bank.control.calls_to("POST", SEND).len(), 1);
@@ -139,7 +139,7 @@ async fn an_invoice_that_was_refused_for_certain_is_sent_later(pool: MySqlPool) 
     let open = Behaviour { limits_requests: false, ..Behaviour::default() };
     firm.bank.state.behave(Behaviour { refuses_address: true, ..open.clone() });
     let asked = firm.ask().await;
-    firm.subscriber.settle().await;
+    firm.subscriber.run_due().await;
     let refused = firm.invoice(asked.id).await;
     assert_eq!((refused.state, refused.sent_at), (TransferInvoiceState::Sending, None));
     assert_eq!(refused.error_code.as_deref(), Some("403 FORBIDDEN"));
@@ -156,7 +156,7 @@ async fn an_invoice_that_the_bank_does_not_take_is_ours_to_send(pool: MySqlPool)
     let body = r#"{"errorCode":"VALIDATION_ERROR","errorMessage":"payer"}"#.to_owned();
     firm.bank.control.script(Script::next(SEND, Act::Answer { status: 422, headers: Vec::new(), body }));
     let asked = firm.ask().await;
-    firm.subscriber.settle().await;
+    firm.subscriber.run_due().await;
     firm.advance_minutes(60).await;
     assert!(firm.bank.state.invoices().is_empty());
     let issued = firm.invoice(asked.id).await;
@@ -200,7 +200,7 @@ async fn money_counts_once_although_its_id_changes_at_night(pool: MySqlPool) {
 async fn a_reading_that_dies_halfway_is_repeated_without_counting_twice(pool: MySqlPool) {
     let firm = Firm::open(pool).await;
     let asked = firm.ask().await;
-    firm.subscriber.settle().await;
+    firm.subscriber.run_due().await;
     firm.pay(asked.amount.0, &asked.purpose);
     for after_polls in [1, 4, 8, 12] {
         firm.subscriber.sandbox.plan_crash("transfers.read_statement", after_polls);
@@ -216,7 +216,7 @@ async fn a_reading_that_dies_halfway_is_repeated_without_counting_twice(pool: My
 async fn an_unreadable_statement_is_told_and_read_again(pool: MySqlPool) {
     let firm = Firm::open(pool).await;
     let asked = firm.ask().await;
-    firm.subscriber.settle().await;
+    firm.subscriber.run_due().await;
     let body = r#"{"operations":[{"operationId":"a","typeOfOperation":"Credit"}]}"#.to_owned();
     let answer = Act::Answer { status: 200, headers: Vec::new(), body };
     firm.bank.control.script(Script::next(STATEMENT, answer));

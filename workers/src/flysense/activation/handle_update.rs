@@ -15,7 +15,7 @@ use crate::App;
 use crate::job_error::IntoJobError;
 
 /// Delay until an update looks again whether the earlier ones of its dialogue are handled.
-const TURN_RECHECK_INTERVAL: TimeDelta = TimeDelta::milliseconds(200);
+const ORDER_RECHECK_INTERVAL: TimeDelta = TimeDelta::milliseconds(200);
 
 impl JobHandler<App> for HandleUpdate {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
@@ -28,7 +28,7 @@ impl JobHandler<App> for HandleUpdate {
             && updates::is_behind_another(&mut conn, update.messenger, chat_id, id).await?
         {
             return Ok(JobOutcome::snooze(
-                run.now() + TURN_RECHECK_INTERVAL,
+                run.now() + ORDER_RECHECK_INTERVAL,
                 "an earlier update of the dialogue waits",
             ));
         }

@@ -42,7 +42,7 @@ fn report(run: &JobContext, scope: &'static str, verified: &Verification) {
         tracing::error!(
             alert = "ledger",
             rule = one.rule,
-            place = one.place,
+            row_id = one.row_id,
             proven_micro = one.proven,
             stored_micro = one.stored,
             "balances do not match the ledger entries"

@@ -38,8 +38,8 @@ const INTERRUPTED: &str =
 /// Delay before an event is sent again whose delivery could not be recorded because a row stayed locked: the first one of the
 /// ordinary schedule.
 const RECORD_RETRY_DELAY: Duration = Duration::from_secs(10);
-/// Places in the line after which the delay until the next look does not grow any more.
-const MAX_RECHECK_PLACES: u32 = 60;
+/// Number of waiting events from which on the delay until the next check does not grow any more.
+const MAX_RECHECK_POSITIONS: u32 = 60;
 
 impl JobHandler<App> for DeliverEvent {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
@@ -126,8 +126,8 @@ impl JobHandler<App> for DeliverEvent {
 
 /// Delay of an event while this many earlier events of its install wait; `None` if there are none.
 fn order_delay(waiting_before: i64) -> Option<Duration> {
-    let places = u32::try_from(waiting_before).unwrap_or_default().min(MAX_RECHECK_PLACES);
-    (places > 0).then(|| ORDER_RECHECK_DELAY * places)
+    let positions = u32::try_from(waiting_before).unwrap_or_default().min(MAX_RECHECK_POSITIONS);
+    (positions > 0).then(|| ORDER_RECHECK_DELAY * positions)
 }
 
 /// An attempt and its result.

@@ -12,8 +12,8 @@ use flysk_store::retention::Pruning;
 
 /// Time of a run.
 const RUN_TIME: Duration = Duration::from_secs(15);
-/// Time of a table before the others have their turn, seconds.
-const TURN_SECONDS: u32 = 3;
+/// Time slice of a table before the others have theirs, seconds.
+const SLICE_SECONDS: u32 = 3;
 /// Longest pause after a statement.
 const MAX_PAUSE: Duration = Duration::from_millis(50);
 
@@ -76,7 +76,7 @@ pub(super) async fn prune(
     prunings: Vec<Pruning>,
     now: DateTime<Utc>,
 ) -> Result<bool, JobError> {
-    let (mut open, mut failed) = (in_turn(prunings, now), None);
+    let (mut open, mut failed) = (rotated(prunings, now), None);
     loop {
         let mut unfinished = Vec::new();
         for pruning in open {
@@ -84,7 +84,7 @@ pub(super) async fn prune(
                 unfinished.push(pruning);
                 continue;
             }
-            match prune_turn(run, time, pruning, now).await {
+            match prune_slice(run, time, pruning, now).await {
                 Ok(true) => {}
                 Ok(false) => unfinished.push(pruning),
                 Err(error) => {
@@ -102,22 +102,22 @@ pub(super) async fn prune(
 
 /// The tables in the order of a run that begins at `now`: later runs begin with those for which the time of this one does not
 /// suffice.
-fn in_turn<T>(mut tables: Vec<T>, now: DateTime<Utc>) -> Vec<T> {
-    let turns = usize::try_from(now.timestamp() / i64::from(TURN_SECONDS)).unwrap_or_default();
-    if let Some(first) = turns.checked_rem(tables.len()) {
+fn rotated<T>(mut tables: Vec<T>, now: DateTime<Utc>) -> Vec<T> {
+    let slices = usize::try_from(now.timestamp() / i64::from(SLICE_SECONDS)).unwrap_or_default();
+    if let Some(first) = slices.checked_rem(tables.len()) {
         tables.rotate_left(first);
     }
     tables
 }
 
-/// Deletes rows of one table until its turn is over; `true` if none is left.
-async fn prune_turn(
+/// Deletes rows of one table until its time slice is over; `true` if none is left.
+async fn prune_slice(
     run: &JobContext,
     time: RunTime,
     pruning: Pruning,
     now: DateTime<Utc>,
 ) -> Result<bool, JobError> {
-    let turn_end = Instant::now() + Duration::from_secs(TURN_SECONDS.into());
+    let slice_end = Instant::now() + Duration::from_secs(SLICE_SECONDS.into());
     let mut size = PieceSize::FIRST;
     loop {
         let mut conn = run.pool().acquire().await?;
@@ -129,7 +129,7 @@ async fn prune_turn(
         if deleted < u64::from(size.0) {
             return Ok(true);
         }
-        if time.is_over() || Instant::now() >= turn_end {
+        if time.is_over() || Instant::now() >= slice_end {
             return Ok(false);
         }
         size = size.after(took);
@@ -154,22 +154,22 @@ mod tests {
 
     use super::*;
 
-    /// Five tables have their turn in a run. If all have more old rows than that, the others are next.
+    /// Five tables have a time slice in a run. If all have more old rows than that, the others are next.
     #[test]
     fn every_table_has_its_turn_although_each_has_more_than_can_be_deleted() {
-        let turns_per_run = usize::try_from(RUN_TIME.as_secs() / u64::from(TURN_SECONDS)).unwrap();
+        let slices_per_run = usize::try_from(RUN_TIME.as_secs() / u64::from(SLICE_SECONDS)).unwrap();
         for tables in [1, 5, 12, 33] {
-            let runs = (0..tables).step_by(turns_per_run);
+            let runs = (0..tables).step_by(slices_per_run);
             let served: BTreeSet<usize> = runs
-                .flat_map(|turn| {
-                    let second = 1_793_000_000 + i64::try_from(turn).unwrap() * i64::from(TURN_SECONDS);
-                    let order = in_turn((0..tables).collect(), DateTime::from_timestamp(second, 0).unwrap());
-                    order.into_iter().take(turns_per_run)
+                .flat_map(|slice| {
+                    let second = 1_793_000_000 + i64::try_from(slice).unwrap() * i64::from(SLICE_SECONDS);
+                    let order = rotated((0..tables).collect(), DateTime::from_timestamp(second, 0).unwrap());
+                    order.into_iter().take(slices_per_run)
                 })
                 .collect();
             assert_eq!(served.len(), tables, "of {tables} tables");
         }
-        assert!(in_turn(Vec::<usize>::new(), DateTime::UNIX_EPOCH).is_empty());
+        assert!(rotated(Vec::<usize>::new(), DateTime::UNIX_EPOCH).is_empty());
     }
 
     #[test]

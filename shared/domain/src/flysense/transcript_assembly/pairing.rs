@@ -96,14 +96,14 @@ pub(super) fn pair(arrivals: Vec<Arrival>) -> Vec<Speech> {
     // Pairs with matching key and time come first, so that no other refinement takes their place.
     for refinement in refinements {
         match pieces.iter_mut().find(|(original, taken)| taken.is_none() && refinement.refines(original)) {
-            Some((_, place)) => *place = Some(refinement),
+            Some((_, current)) => *current = Some(refinement),
             None => orphans.push(refinement),
         }
     }
     for refinement in orphans {
         let same_time = |original: &Arrival| refinement.overlaps(original) == Some(true);
         match pieces.iter_mut().find(|(original, taken)| taken.is_none() && same_time(original)) {
-            Some((_, place)) => *place = Some(refinement),
+            Some((_, current)) => *current = Some(refinement),
             None => pieces.push((refinement, None)),
         }
     }

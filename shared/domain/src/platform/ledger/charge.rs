@@ -28,7 +28,7 @@ pub struct ChargeLine {
 
 /// Split of a refund by lot and by service.
 #[derive(Debug, Default)]
-pub(super) struct GivenBack {
+pub(super) struct RefundSplit {
     pub(super) lots: Vec<(LotId, MicroCoins)>,
     pub(super) services: Vec<(Service, MicroCoins)>,
 }
@@ -96,11 +96,11 @@ impl Charge {
 
     /// Refunds `amount`: to the lots in reverse order of charging, so that coins with the latest expiry return
     /// first, and from the services in reverse order of the receipt.
-    pub(super) fn give_back(&mut self, amount: MicroCoins) -> Result<GivenBack, LedgerRefusal> {
+    pub(super) fn refund(&mut self, amount: MicroCoins) -> Result<RefundSplit, LedgerRefusal> {
         if self.returned()?.checked_add(amount)? > self.paid()? {
             return Err(LedgerRefusal::MoreThanCharged);
         }
-        let (mut back_to, mut rest) = (GivenBack::default(), amount);
+        let (mut back_to, mut rest) = (RefundSplit::default(), amount);
         for part in self.parts.iter_mut().rev() {
             let back = part.taken.checked_sub(part.returned)?.min(rest);
             if back.is_positive() {

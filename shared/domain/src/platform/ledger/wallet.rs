@@ -233,7 +233,7 @@ impl Wallet {
                 .ok_or(LedgerRefusal::MoreThanCharged)?,
         };
         positive(amount)?;
-        let back_to = charge.give_back(amount)?;
+        let back_to = charge.refund(amount)?;
         let mut posting = Posting::new(id, TransactionKind::Refund, now);
         posting.reverses = Some(charge.id);
         for (service, back) in back_to.services {

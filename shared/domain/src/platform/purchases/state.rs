@@ -31,12 +31,12 @@ impl PurchaseState {
         match self {
             Self::Review if credited => Self::Paid,
             Self::Review => Self::Failed,
-            settled => settled,
+            other => other,
         }
     }
 
     /// Whether the purchase needs no further processing.
-    pub const fn is_settled(self) -> bool {
+    pub const fn is_processed(self) -> bool {
         matches!(self, Self::Paid | Self::Failed | Self::Review)
     }
 }

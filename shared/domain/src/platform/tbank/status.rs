@@ -155,12 +155,12 @@ impl PaymentStatus {
         }
         let (Some(new), Some(old)) = (self.rank(), known.rank()) else { return StatusOrder::Contradiction };
         let taken = |status: &Self| status.outcome() == PaymentOutcome::Paid;
-        let given_back = |status: &Self| *status == Self::Reversed;
-        if (given_back(self) && taken(known)) || (taken(self) && given_back(known)) {
+        let is_reversed = |status: &Self| *status == Self::Reversed;
+        if (is_reversed(self) && taken(known)) || (taken(self) && is_reversed(known)) {
             return StatusOrder::Contradiction;
         }
         let held_or_taken = known.rank() >= Self::Authorized.rank();
-        if self.outcome() == PaymentOutcome::Failed && !given_back(self) && held_or_taken {
+        if self.outcome() == PaymentOutcome::Failed && !is_reversed(self) && held_or_taken {
             return StatusOrder::Contradiction;
         }
         match new.cmp(&old) {

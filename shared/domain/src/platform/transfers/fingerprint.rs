@@ -13,7 +13,7 @@ use crate::money::Kopecks;
 use crate::platform::subscriptions::{MOSCOW_OFFSET, day_start, moscow_day};
 
 /// Hour of Moscow from which ids do not change any more.
-const IDS_SETTLE_AT_HOUR: i64 = 3;
+const IDS_FINAL_FROM_HOUR: i64 = 3;
 /// Hour of Moscow from which a reading may not end before ids change; one hour before they do.
 const IDS_CHANGE_FROM_HOUR: u32 = 21;
 
@@ -94,9 +94,9 @@ impl DailyOccurrences {
 pub fn believes_repetition(booked_on: NaiveDate, reading_began_at: DateTime<Utc>) -> bool {
     let is_final = booked_on
         .succ_opt()
-        .is_some_and(|next| reading_began_at >= day_start(next) + TimeDelta::hours(IDS_SETTLE_AT_HOUR));
+        .is_some_and(|next| reading_began_at >= day_start(next) + TimeDelta::hours(IDS_FINAL_FROM_HOUR));
     let hour = (reading_began_at + MOSCOW_OFFSET).hour();
-    let is_quiet = i64::from(hour) >= IDS_SETTLE_AT_HOUR && hour < IDS_CHANGE_FROM_HOUR;
+    let is_quiet = i64::from(hour) >= IDS_FINAL_FROM_HOUR && hour < IDS_CHANGE_FROM_HOUR;
     is_final && is_quiet && moscow_day(reading_began_at) > booked_on
 }
 

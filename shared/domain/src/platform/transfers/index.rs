@@ -48,18 +48,18 @@ pub struct InvoiceIndex {
 impl InvoiceIndex {
     /// Adds an invoice. One with a number that is known already is ignored.
     pub fn insert(&mut self, invoice: Candidate) {
-        let place = self.invoices.len();
+        let index = self.invoices.len();
         if self.by_number.contains_key(&invoice.number) {
             return;
         }
-        self.by_number.insert(invoice.number, place);
+        self.by_number.insert(invoice.number, index);
         self.invoices.push(invoice);
-        self.list(place);
+        self.list(index);
     }
 
     /// Finds an invoice by its number, as it is after the operations so far.
     pub fn find(&self, number: InvoiceNumber) -> Option<&Candidate> {
-        self.by_number.get(&number).and_then(|place| self.invoices.get(*place))
+        self.by_number.get(&number).and_then(|index| self.invoices.get(*index))
     }
 
     /// Decides where an operation lands, and takes its money into account. The portions sum to the operation.
@@ -74,8 +74,8 @@ impl InvoiceIndex {
         match self.named(inn, transfer) {
             Named::Nothing => self.by_firm_and_sum(inn, transfer.amount),
             Named::Others => queue(QueueReason::OtherPayer, transfer.amount),
-            Named::One(place) => self.pay_named(place, transfer.amount),
-            Named::Several(places) => self.pay_several(&places, transfer.amount),
+            Named::One(index) => self.pay_named(index, transfer.amount),
+            Named::Several(indexes) => self.pay_several(&indexes, transfer.amount),
         }
     }
 
@@ -84,17 +84,17 @@ impl InvoiceIndex {
         let numbers = numbers_in_purpose(transfer.purpose);
         let known = numbers.iter().filter_map(|number| self.by_number.get(number).copied());
         let (own, others): (Vec<usize>, Vec<usize>) = known
-            .partition(|place| inn.is_some() && self.invoices.get(*place).map(|invoice| invoice.inn) == inn);
+            .partition(|index| inn.is_some() && self.invoices.get(*index).map(|invoice| invoice.inn) == inn);
         match (own.as_slice(), others.as_slice()) {
             ([], []) => Named::Nothing,
             ([], _) => Named::Others,
-            ([place], _) => Named::One(*place),
+            ([index], _) => Named::One(*index),
             _ => Named::Several(own),
         }
     }
 
-    fn pay_named(&mut self, place: usize, amount: Kopecks) -> Vec<Portion> {
-        let Some(invoice) = self.invoices.get(place).copied() else {
+    fn pay_named(&mut self, index: usize, amount: Kopecks) -> Vec<Portion> {
+        let Some(invoice) = self.invoices.get(index).copied() else {
             return queue(QueueReason::Unknown, amount);
         };
         let taken = match invoice.reception {
@@ -102,7 +102,7 @@ impl InvoiceIndex {
             Reception::Late if amount >= invoice.missing => invoice.missing,
             Reception::Late | Reception::Closed => Kopecks::ZERO,
         };
-        self.take(place, taken);
+        self.take(index, taken);
         let rest = Kopecks(amount.0 - taken.0);
         [(Landing::Invoice(invoice.id), taken), (Landing::Balance(invoice.install), rest)]
             .into_iter()
@@ -112,15 +112,15 @@ impl InvoiceIndex {
     }
 
     /// Several invoices are paid by one operation only if it is exactly their sum.
-    fn pay_several(&mut self, places: &[usize], amount: Kopecks) -> Vec<Portion> {
+    fn pay_several(&mut self, indexes: &[usize], amount: Kopecks) -> Vec<Portion> {
         let named: Vec<Candidate> =
-            places.iter().filter_map(|place| self.invoices.get(*place).copied()).collect();
+            indexes.iter().filter_map(|index| self.invoices.get(*index).copied()).collect();
         let all_open = named.iter().all(|invoice| invoice.reception == Reception::Open);
         if !all_open || Kopecks::total(named.iter().map(|invoice| invoice.missing)) != Ok(amount) {
             return queue(QueueReason::SeveralNumbers, amount);
         }
-        for (place, invoice) in places.iter().zip(&named) {
-            self.take(*place, invoice.missing);
+        for (index, invoice) in indexes.iter().zip(&named) {
+            self.take(*index, invoice.missing);
         }
         named.iter().map(|invoice| Portion::new(Landing::Invoice(invoice.id), invoice.missing)).collect()
     }
@@ -129,41 +129,41 @@ impl InvoiceIndex {
     fn by_firm_and_sum(&mut self, inn: Option<Inn>, amount: Kopecks) -> Vec<Portion> {
         let fitting = inn.and_then(|inn| self.by_sum.get(&(inn, amount)));
         match fitting.map(Vec::as_slice) {
-            Some(&[place]) => self.pay_named(place, amount),
+            Some(&[index]) => self.pay_named(index, amount),
             Some([_, _, ..]) => queue(QueueReason::SeveralInvoices, amount),
             _ => queue(QueueReason::Unknown, amount),
         }
     }
 
     /// Takes money into account: what is paid in full takes no more.
-    fn take(&mut self, place: usize, taken: Kopecks) {
+    fn take(&mut self, index: usize, taken: Kopecks) {
         if !taken.is_positive() {
             return;
         }
-        self.unlist(place);
-        if let Some(invoice) = self.invoices.get_mut(place) {
+        self.unlist(index);
+        if let Some(invoice) = self.invoices.get_mut(index) {
             invoice.missing = Kopecks(invoice.missing.0 - taken.0);
             if !invoice.missing.is_positive() {
                 invoice.reception = Reception::Closed;
             }
         }
-        self.list(place);
+        self.list(index);
     }
 
-    fn list(&mut self, place: usize) {
-        if let Some(invoice) = self.invoices.get(place)
+    fn list(&mut self, index: usize) {
+        if let Some(invoice) = self.invoices.get(index)
             && invoice.reception == Reception::Open
         {
-            self.by_sum.entry((invoice.inn, invoice.missing)).or_default().push(place);
+            self.by_sum.entry((invoice.inn, invoice.missing)).or_default().push(index);
         }
     }
 
-    fn unlist(&mut self, place: usize) {
-        let Some(invoice) = self.invoices.get(place) else { return };
+    fn unlist(&mut self, index: usize) {
+        let Some(invoice) = self.invoices.get(index) else { return };
         let key = (invoice.inn, invoice.missing);
-        if let Some(places) = self.by_sum.get_mut(&key) {
-            places.retain(|listed| *listed != place);
-            if places.is_empty() {
+        if let Some(indexes) = self.by_sum.get_mut(&key) {
+            indexes.retain(|listed| *listed != index);
+            if indexes.is_empty() {
                 self.by_sum.remove(&key);
             }
         }

@@ -23,9 +23,9 @@ mod lot_locks;
 mod lots;
 mod pending_events;
 mod prices;
+mod round_robin;
 mod session;
 mod transactions;
-mod turns;
 mod verification;
 mod wallet_batcher;
 mod wallet_commits;
@@ -56,7 +56,8 @@ pub use verification::{
 };
 pub use wallet_batcher::WalletBatcher;
 pub use wallets::{
-    WalletRow, find_wallet, find_wallet_of_install, insert_wallet, list_wallets_of_installs, take_turn,
+    WalletRow, find_wallet, find_wallet_of_install, insert_wallet, list_wallets_of_installs,
+    write_lock_wallet,
 };
 pub use welcome_bonus::claim_welcome_bonus;
 pub use widget_totals::{

@@ -18,15 +18,15 @@ use sqlx::{Connection as _, MySql};
 use tokio::sync::oneshot;
 
 use super::apply::{CommandOutcome, LedgerCommand, Outcomes, WalletCommands, apply_to_unlocked};
-use super::turns::Turns;
+use super::round_robin::RoundRobin;
 use super::wallet_commits::WalletCommits;
 use crate::group_commit::{GroupCommit, clone_error, is_row_error, is_unavailable};
 use crate::{Pool, STATEMENT_CACHE_CAPACITY, StoreError, StoreResult, answered, repeat_while};
 
 /// Commands of a transaction, which keeps the locks of its wallets below some tens of milliseconds.
 const MAX_GROUP_LEN: usize = 128;
-/// Commands of a wallet that are taken before the next wallet's turn.
-const TURN_LEN: usize = 16;
+/// Commands of a wallet that are taken before the next wallet is served.
+const MAX_COMMANDS_PER_WALLET: usize = 16;
 /// More lanes make smaller groups, fewer leave a core idle.
 const MIN_LANES: usize = 2;
 const MAX_LANES: usize = 4;
@@ -82,7 +82,7 @@ struct WalletLanes {
 struct Lane {
     /// Whether a task works on it.
     is_open: bool,
-    waiting: Turns<WalletId, Pending>,
+    waiting: RoundRobin<WalletId, Pending>,
 }
 
 struct Pending {
@@ -147,7 +147,7 @@ impl WalletLanes {
     fn next_group(&self, number: usize) -> Option<Group> {
         let mut lane = self.lane(number);
         lane.is_open = !lane.waiting.is_empty();
-        if lane.is_open { Some(lane.waiting.take(MAX_GROUP_LEN, TURN_LEN)) } else { None }
+        if lane.is_open { Some(lane.waiting.take(MAX_GROUP_LEN, MAX_COMMANDS_PER_WALLET)) } else { None }
     }
 
     async fn execute(&self, number: usize, connection: &LaneConnection, group: Group) {

@@ -15,7 +15,7 @@ use crate::{Pool, StoreError, StoreResult, repeat_while};
 pub(super) struct WalletCommits {
     pool: Pool,
     /// Connections of the pool that may be taken at once.
-    places: Semaphore,
+    permits: Semaphore,
     /// Gives the times of transactions.
     clock: Arc<dyn Clock>,
 }
@@ -41,14 +41,14 @@ impl WalletCommits {
     /// set apart more wallets than the pool has connections.
     pub(super) fn new(pool: Pool, clock: Arc<dyn Clock>) -> Self {
         let half = usize::try_from(pool.options().get_max_connections() / 2).unwrap_or(1);
-        Self { pool, places: Semaphore::new(half.max(1)), clock }
+        Self { pool, permits: Semaphore::new(half.max(1)), clock }
     }
 
-    /// Waits for a place as long as the pool lets a caller wait for a connection.
+    /// Waits for a permit as long as the pool lets a caller wait for a connection.
     async fn reserve(&self) -> StoreResult<SemaphorePermit<'_>> {
         let time_limit = self.pool.options().get_acquire_timeout();
-        match tokio::time::timeout(time_limit, self.places.acquire()).await {
-            Ok(Ok(place)) => Ok(place),
+        match tokio::time::timeout(time_limit, self.permits.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) => Err(sqlx::Error::PoolClosed.into()),
             Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
         }
@@ -59,7 +59,7 @@ impl WalletCommits {
         wallet: WalletId,
         commands: &[LedgerCommand],
     ) -> StoreResult<Vec<CommandOutcome>> {
-        let _place = self.reserve().await?;
+        let _permit = self.reserve().await?;
         let mut tx = self.pool.begin().await?;
         let outcomes = apply(&mut tx, wallet, commands, self.clock.as_ref()).await?;
         tx.commit().await?;

@@ -145,7 +145,7 @@ pub(super) async fn lock_unlocked(
 /// # Errors
 ///
 /// There is no such wallet, or the database fails.
-pub async fn take_turn(conn: &mut Conn, id: WalletId, now: DateTime<Utc>) -> StoreResult<()> {
+pub async fn write_lock_wallet(conn: &mut Conn, id: WalletId, now: DateTime<Utc>) -> StoreResult<()> {
     let written = sqlx::query(
         "UPDATE wallets SET updated_at = GREATEST(DATE_ADD(updated_at, INTERVAL 1 MICROSECOND), ?) WHERE id = ?",
     )

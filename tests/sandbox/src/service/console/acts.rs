@@ -91,7 +91,7 @@ async fn perform(scene: &Scene, name: &str, fields: &Fields) -> Result<Note, Pro
         }
         of_account => perform_in_account(scene, of_account, fields).await?,
     };
-    let settled = scene.settle().await?;
+    let settled = scene.run_due().await?;
     // A token is shown behind the text.
     Ok(if settled || note.code.is_some() {
         note

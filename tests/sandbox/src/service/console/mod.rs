@@ -112,7 +112,7 @@ struct Entries {
 pub(super) async fn show(Data(control): ControlData<'_>) -> Result<Response, Problem> {
     let scene = control.scene()?;
     // What a backend has just asked for is on the page, too.
-    scene.settle().await?;
+    scene.run_due().await?;
     let note = scene.console_note.lock().unwrap_or_else(PoisonError::into_inner).take();
     let widget = scene.widget()?;
     let page = Page {

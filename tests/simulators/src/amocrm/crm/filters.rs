@@ -150,12 +150,12 @@ fn field_filters(query: &Query) -> Result<Vec<FieldFilter>, Problem> {
         let wrong = || Problem::invalid("InvalidType", key, "The id of a field is expected.");
         let (id, rest) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')).ok_or_else(wrong)?;
         let field_id: u64 = id.parse().map_err(|_| wrong())?;
-        let place = filters.iter().position(|filter| filter.field_id == field_id);
-        let place = place.unwrap_or_else(|| {
+        let index = filters.iter().position(|filter| filter.field_id == field_id);
+        let index = index.unwrap_or_else(|| {
             filters.push(FieldFilter { field_id, wanted: Vec::new(), bounds: None });
             filters.len() - 1
         });
-        let filter = &mut filters[place];
+        let filter = &mut filters[index];
         if rest == "[from]" || rest == "[to]" {
             let bound: f64 = value.parse().map_err(|_| wrong())?;
             let (from, to) = filter.bounds.unwrap_or((f64::MIN, f64::MAX));

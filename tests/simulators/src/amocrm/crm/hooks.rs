@@ -220,7 +220,7 @@ fn put_custom_fields(pairs: &mut Pairs, record: &Record, fields: &[CustomField])
         pairs.put(format!("{at}[id]"), field.id);
         pairs.put(format!("{at}[name]"), &field.name);
         for (number, value) in values.iter().enumerate() {
-            let place = match field.kind {
+            let prefix = match field.kind {
                 FieldKind::Date | FieldKind::DateTime => {
                     pairs.put(format!("{at}[values][{number}]"), shown(field.kind, value));
                     continue;
@@ -229,9 +229,9 @@ fn put_custom_fields(pairs: &mut Pairs, record: &Record, fields: &[CustomField])
                 FieldKind::Radiobutton => format!("{at}[values]"),
                 _ => format!("{at}[values][{number}]"),
             };
-            pairs.put(format!("{place}[value]"), shown(field.kind, value));
+            pairs.put(format!("{prefix}[value]"), shown(field.kind, value));
             if let Some(id) = value.enum_id {
-                pairs.put(format!("{place}[enum]"), id);
+                pairs.put(format!("{prefix}[enum]"), id);
             }
         }
         if let Some(code) = &field.code {

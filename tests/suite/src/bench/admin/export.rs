@@ -13,7 +13,7 @@ use crate::environment::Environment;
 const LIST: &str = "/calls";
 const FORMATS: [&str; 2] = ["csv", "xlsx"];
 /// Time between readiness and the memory reading.
-const SETTLE_TIME: Duration = Duration::from_secs(2);
+const IDLE_TIME: Duration = Duration::from_secs(2);
 /// Interval of the memory readings.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(50);
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -40,7 +40,7 @@ pub(super) async fn run(env: &mut Environment, panel: &SignedPanel) -> anyhow::R
     wait_until_ready(&env.scratch().join("export-worker.log")).await?;
     let mut exports = Vec::new();
     for format in FORMATS {
-        tokio::time::sleep(SETTLE_TIME).await;
+        tokio::time::sleep(IDLE_TIME).await;
         exports.push(measure(env, panel, env.pid(worker)?, format).await.with_context(|| format.to_owned())?);
     }
     env.terminate(worker)?;

@@ -18,7 +18,7 @@ use crate::ports::quiet_port;
 /// Login of the operator.
 const LOGIN: &str = "bench";
 /// Time between readiness and the memory reading.
-const SETTLE_TIME: Duration = Duration::from_secs(2);
+const IDLE_TIME: Duration = Duration::from_secs(2);
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// A page that takes longer is an error.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -53,7 +53,7 @@ impl SignedPanel {
             .build()?;
         let mut panel = Self { idle_kib: 0, url, http, cookie: String::new() };
         wait_until_ready(&panel.http, &panel.url, env).await?;
-        tokio::time::sleep(SETTLE_TIME).await;
+        tokio::time::sleep(IDLE_TIME).await;
         panel.idle_kib =
             memory_kib(env.pid(process)?, "VmRSS").context("memory can be measured on Linux only")?;
         panel.sign_in(password).await.context("cannot sign in")?;

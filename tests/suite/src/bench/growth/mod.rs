@@ -125,15 +125,15 @@ async fn measure(servers: &Servers, rows: u32) -> anyhow::Result<Run> {
 
 /// Times of two sides, asked in turns: a round of one, a round of the other, in alternating order. The first round of each is
 /// not measured.
-async fn in_turns(
+async fn alternate(
     rounds: u32,
     per_round: u32,
     mut ask: impl AsyncFnMut(usize, u32) -> anyhow::Result<Duration>,
 ) -> anyhow::Result<[Times; 2]> {
     let mut taken = [Vec::new(), Vec::new()];
     for round in 0..=rounds {
-        for turn in 0..2_usize {
-            let side = if round % 2 == 0 { turn } else { 1 - turn };
+        for position in 0..2_usize {
+            let side = if round % 2 == 0 { position } else { 1 - position };
             for number in 0..per_round {
                 let took = ask(side, round * per_round + number).await?;
                 if round > 0 {

@@ -27,7 +27,7 @@ pub(super) const FEW_DUE_JOBS: u32 = 50_000;
 const OTHER_TENANTS_JOBS: u32 = 200;
 const OTHER_TENANTS_JOBS_PER_SECOND: u32 = 20;
 /// Time between the start of a worker and the first measured job.
-const SETTLE_TIME: Duration = Duration::from_secs(2);
+const WARM_UP_TIME: Duration = Duration::from_secs(2);
 
 /// Start delays of other tenants' jobs.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ async fn delays(servers: &Servers, stand: &Stand, name: &str) -> anyhow::Result<
     let notifier = QueueNotifier::new(redis, RedisKeys::new(prefix.as_str()));
     let outbox = Outbox::new(stand.env.pool.clone(), Some(notifier), Arc::new(SystemClock));
     let workers = Workers::start(servers, &role, 1)?;
-    tokio::time::sleep(SETTLE_TIME).await;
+    tokio::time::sleep(WARM_UP_TIME).await;
     let mut every = tokio::time::interval(Duration::from_secs(1) / OTHER_TENANTS_JOBS_PER_SECOND);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for number in 0..OTHER_TENANTS_JOBS {

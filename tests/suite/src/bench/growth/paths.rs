@@ -9,7 +9,7 @@ use flysk_queue::Outbox;
 use flysk_queue::cron::Scheduler;
 
 use super::stand::Stand;
-use super::{Pair, in_turns};
+use super::{Pair, alternate};
 
 /// Rounds of each side, and requests of a round.
 const ROUNDS: u32 = 6;
@@ -63,7 +63,7 @@ pub(super) async fn measure(empty: &Stand, full: &Stand) -> anyhow::Result<Vec<P
     let stands = [empty, full];
     let mut pairs = Vec::new();
     for path in Path::ALL {
-        let asked = in_turns(ROUNDS, PER_ROUND, async |side, number| path.ask(stands[side], number).await);
+        let asked = alternate(ROUNDS, PER_ROUND, async |side, number| path.ask(stands[side], number).await);
         let [empty, full] = asked.await.with_context(|| path.name())?;
         pairs.push(Pair { name: path.name().to_owned(), empty, full });
     }
@@ -80,7 +80,7 @@ async fn looks_of_the_scheduler(stands: [&Stand; 2]) -> anyhow::Result<Pair> {
         anyhow::Ok(Scheduler::new(outbox, flysk_workers::schedule::entries(true)?))
     };
     let schedulers = [scheduler(stands[0])?, scheduler(stands[1])?];
-    let looked = in_turns(ROUNDS, LOOKS_PER_ROUND, async |side, _| {
+    let looked = alternate(ROUNDS, LOOKS_PER_ROUND, async |side, _| {
         let began = Instant::now();
         schedulers[side].tick_once().await?;
         Ok(began.elapsed())

@@ -11,7 +11,7 @@ use flysk_store::Pool;
 use flysk_store::jobs::{self, JobState};
 
 use super::stand::Stand;
-use super::{Pair, in_turns};
+use super::{Pair, alternate};
 use crate::bench::times::Times;
 
 /// Jobs of each queue that a look asks for, as a relay does.
@@ -36,7 +36,7 @@ pub(super) struct Selections {
 pub(super) async fn without_waiting(empty: &Stand, full: &Stand) -> anyhow::Result<Selections> {
     let pools = [&empty.env.pool, &full.env.pool];
     let mut selectors = [DueSelector::default(), DueSelector::default()];
-    let looked = in_turns(ROUNDS, PER_ROUND, async |side, _| {
+    let looked = alternate(ROUNDS, PER_ROUND, async |side, _| {
         look(pools[side], &mut selectors[side], SystemClock.now()).await
     });
     let [empty, full] = looked.await.context("looks of the relay")?;

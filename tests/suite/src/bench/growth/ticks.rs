@@ -16,7 +16,7 @@ use flysk_jobs::platform::upkeep::{RollUpFigures, SealAuditLog};
 use flysk_queue::{Job, Outbox};
 
 use super::stand::Stand;
-use super::{Pair, in_turns};
+use super::{Pair, alternate};
 
 /// Rounds of each side, and jobs of a round.
 const ROUNDS: u32 = 4;
@@ -29,7 +29,7 @@ macro_rules! measured {
     ($outboxes:ident, $stands:ident, $($job:expr),+ $(,)?) => {{
         let mut pairs = Vec::new();
         $({
-            let ran = in_turns(ROUNDS, PER_ROUND, async |side, _| run($stands[side], &$outboxes[side], &$job).await);
+            let ran = alternate(ROUNDS, PER_ROUND, async |side, _| run($stands[side], &$outboxes[side], &$job).await);
             let [empty, full] = ran.await.with_context(|| name_of(&$job))?;
             pairs.push(Pair { name: format!("`{}`", name_of(&$job)), empty, full });
         })+

@@ -34,7 +34,7 @@ struct LoadRequests {
 pub(super) async fn run(
     servers: &Servers,
     env: &Environment,
-    turn: Duration,
+    load_time: Duration,
     verdicts: &mut Table,
 ) -> anyhow::Result<String> {
     let database = env.variables().get("DATABASE_URL").context("the environment has a database")?;
@@ -45,11 +45,11 @@ pub(super) async fn run(
         for (question, found) in
             [&questions.bare, &questions.handshake, &questions.pauth].iter().zip(&mut found)
         {
-            found.push(run_wrk(question, turn)?);
+            found.push(run_wrk(question, load_time)?);
         }
     }
     let [bare, handshake, pauth] = found.map(median);
-    let half = half_load(env, &questions.handshake, handshake.rate() / 2.0, turn).await?;
+    let half = half_load(env, &questions.handshake, handshake.rate() / 2.0, load_time).await?;
 
     let mut table = Table::new(&["at full load", "answers/s", "of bare handler", "p50", "p99"]);
     for (name, found) in
@@ -75,7 +75,7 @@ pub(super) async fn run(
         "{table}\nMedians of {MEASURED_ROUNDS} sequential rounds of {} s each by wrk (1 thread, 32 connections), all on this machine. The bare handler reads widget,\n\
          install and wallet in one row, as the first handshake of an install does; later handshakes read only the wallet, those that wait in one\n\
          statement. PAuth is called with a user's one-time token, and each answer is recorded in the audit log before it is sent.\n",
-        turn.as_secs()
+        load_time.as_secs()
     ))
 }
 
@@ -193,9 +193,9 @@ pub(in crate::bench) async fn half_load(
 }
 
 /// The round with the median rate.
-pub(in crate::bench) fn median(mut turns: Vec<LoadResult>) -> LoadResult {
-    turns.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
-    turns.swap_remove(turns.len() / 2)
+pub(in crate::bench) fn median(mut rounds: Vec<LoadResult>) -> LoadResult {
+    rounds.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
+    rounds.swap_remove(rounds.len() / 2)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]

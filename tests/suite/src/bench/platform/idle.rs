@@ -13,7 +13,7 @@ use crate::bench::table::{Table, at_most};
 use crate::environment::Environment;
 
 /// Time between readiness and the memory reading.
-const SETTLE_TIME: Duration = Duration::from_secs(2);
+const IDLE_TIME: Duration = Duration::from_secs(2);
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_RSS_MIB: f64 = 30.0;
 const MAX_START_SECONDS: f64 = 1.0;
@@ -82,7 +82,7 @@ async fn one(
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let ready = began.elapsed();
-    tokio::time::sleep(SETTLE_TIME).await;
+    tokio::time::sleep(IDLE_TIME).await;
     Ok((ready, memory_kib(child.0.id(), "VmRSS").context("memory can be measured on Linux only")?))
 }
 

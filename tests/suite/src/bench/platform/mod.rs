@@ -24,7 +24,7 @@ use sink::Sink;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scale {
     /// Duration of each round.
-    pub(super) turn: Duration,
+    pub(super) load_time: Duration,
     /// Handshakes after which the memory of `web` is read.
     pub(super) handshakes: u64,
 }
@@ -37,12 +37,12 @@ pub(super) async fn run(servers: &Servers, scale: Scale) -> anyhow::Result<Strin
     env.install().await.context("FlySense cannot be installed")?;
     let mut verdicts = budgets();
     let idle = idle::run(servers, &env, &mut verdicts).await?;
-    let events = events::run(&env, &sink, scale.turn, &mut verdicts).await?;
+    let events = events::run(&env, &sink, scale.load_time, &mut verdicts).await?;
     // The following parts measure `web` alone.
     env.kill(1)?;
-    let authentication = authentication::run(servers, &env, scale.turn, &mut verdicts).await?;
-    let overhead = overhead::run(&mut env, scale.turn, &mut verdicts).await?;
-    let hooks = hooks::run(&env, scale.turn, &mut verdicts).await?;
+    let authentication = authentication::run(servers, &env, scale.load_time, &mut verdicts).await?;
+    let overhead = overhead::run(&mut env, scale.load_time, &mut verdicts).await?;
+    let hooks = hooks::run(&env, scale.load_time, &mut verdicts).await?;
     let memory = authentication::memory(&env, scale.handshakes, &mut verdicts)?;
     env.stop()?;
     Ok(format!("{authentication}\n{overhead}\n{hooks}\n{events}\n{memory}\n{idle}\n{verdicts}"))

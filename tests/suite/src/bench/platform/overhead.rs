@@ -52,15 +52,15 @@ impl Compared {
 /// Runs the benchmark, with workers stopped; returns its table and adds a verdict.
 pub(super) async fn run(
     env: &mut Environment,
-    turn: Duration,
+    load_time: Duration,
     verdicts: &mut Table,
 ) -> anyhow::Result<String> {
     let unlimited = [("FLYSK_BACKEND_REQUESTS_PER_MINUTE", "0")];
     let (process, url) = env.start_another_api(&unlimited).await.context("the API without a limit")?;
     let handshake = handshake_request(env)?;
     let pauth = pauth_request(env, &handshake);
-    let handshakes = measure(env, &handshake, &format!("{url}/v1/handshake"), turn).await?;
-    let pauths = measure(env, &pauth, &format!("{url}/v1/pauth"), turn).await?;
+    let handshakes = measure(env, &handshake, &format!("{url}/v1/handshake"), load_time).await?;
+    let pauths = measure(env, &pauth, &format!("{url}/v1/pauth"), load_time).await?;
     env.terminate(process)?;
 
     let mut table = Table::new(&["answers/s", "neither limit nor log", "limit and log", "lost"]);
@@ -81,7 +81,7 @@ pub(super) async fn run(
         "{table}\nMedians of {MEASURED_ROUNDS} rounds of {} s for each variant, in turns, by wrk as above. Without: an API process with\n\
          `FLYSK_BACKEND_REQUESTS_PER_MINUTE=0`. With: one with a limit. In both, {DELIVERIES_PER_SECOND} transactions/s end a delivery; with the log, each\n\
          also writes its attempt. Handshakes are not limited, PAuth is.\n",
-        turn.as_secs()
+        load_time.as_secs()
     ))
 }
 
@@ -90,7 +90,7 @@ async fn measure(
     env: &Environment,
     limited: &LoadRequest,
     unlimited_url: &str,
-    turn: Duration,
+    load_time: Duration,
 ) -> anyhow::Result<Compared> {
     let unlimited = LoadRequest { url: unlimited_url.to_owned(), ..limited.clone() };
     let mut rounds = Rounds::default();
@@ -98,8 +98,8 @@ async fn measure(
         // The order changes, so that neither variant always follows the other.
         for logs in [round % 2 == 0, round % 2 == 1] {
             let request = if logs { limited } else { &unlimited };
-            let deliveries = end_deliveries(&env.pool, logs, turn);
-            let (found, ()) = tokio::try_join!(load(request.clone(), turn), deliveries)?;
+            let deliveries = end_deliveries(&env.pool, logs, load_time);
+            let (found, ()) = tokio::try_join!(load(request.clone(), load_time), deliveries)?;
             if logs { &mut rounds.with } else { &mut rounds.without }.push(found);
         }
     }
@@ -107,8 +107,8 @@ async fn measure(
 }
 
 /// The load of a round, on a thread of its own.
-async fn load(request: LoadRequest, turn: Duration) -> anyhow::Result<LoadResult> {
-    tokio::task::spawn_blocking(move || run_wrk(&request, turn)).await?
+async fn load(request: LoadRequest, load_time: Duration) -> anyhow::Result<LoadResult> {
+    tokio::task::spawn_blocking(move || run_wrk(&request, load_time)).await?
 }
 
 /// Ends deliveries at a steady rate, and writes their attempts to the log or not.

@@ -20,11 +20,11 @@ use super::table::budgets;
 /// Test card that pays and can be charged.
 const CARD: &str = "2200000000000004";
 
-/// Runs the benchmark; `turn` is the duration of a round of previews.
-pub(super) async fn run(servers: &Servers, turn: Duration) -> anyhow::Result<String> {
+/// Runs the benchmark; `load_time` is the duration of a round of previews.
+pub(super) async fn run(servers: &Servers, load_time: Duration) -> anyhow::Result<String> {
     let mut verdicts = budgets();
     let renewals = or_reason(renewals::run(servers, &mut verdicts).await);
-    let preview = or_reason(preview::run(servers, turn, &mut verdicts).await);
+    let preview = or_reason(preview::run(servers, load_time, &mut verdicts).await);
     let ticks = or_reason(ticks::run(servers, &mut verdicts).await);
     let years = or_reason(year::run(servers, &mut verdicts).await.map(|()| String::new()));
     Ok(format!("{renewals}\n{preview}\n{ticks}\n{years}\n{verdicts}"))

@@ -33,7 +33,11 @@ const MIN_SHARE: f64 = 0.6;
 const MAX_P99_MS: f64 = 10.0;
 
 /// Measures previews; adds the verdicts.
-pub(super) async fn run(servers: &Servers, turn: Duration, verdicts: &mut Table) -> anyhow::Result<String> {
+pub(super) async fn run(
+    servers: &Servers,
+    load_time: Duration,
+    verdicts: &mut Table,
+) -> anyhow::Result<String> {
     let mut env =
         Environment::start(servers.environment()).await.context("the environment does not start")?;
     env.command("flysk-worker", &["plan:set", "--title", "Про", "--price", "1=99000", "flysense", "pro"])?;
@@ -54,11 +58,11 @@ pub(super) async fn run(servers: &Servers, turn: Duration, verdicts: &mut Table)
         LoadRequest { url: format!("{}{}", bare.url.trim_end_matches('/'), BARE_PATH), ..preview.clone() };
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
     for _ in 0..MEASURED_ROUNDS {
-        bare.push(run_wrk(&peer, turn)?);
-        ours.push(run_wrk(&preview, turn)?);
+        bare.push(run_wrk(&peer, load_time)?);
+        ours.push(run_wrk(&preview, load_time)?);
     }
     let (bare, ours) = (median(bare), median(ours));
-    let half = half_load(&env, &preview, ours.rate() / 2.0, turn).await?;
+    let half = half_load(&env, &preview, ours.rate() / 2.0, load_time).await?;
     env.stop()?;
     let mut table = Table::new(&["previews", "answers/s"]);
     table.row(vec!["bare handler".to_owned(), format!("{:.0}", bare.rate())]);

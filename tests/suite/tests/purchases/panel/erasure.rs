@@ -27,7 +27,7 @@ const DOMAIN: &str = "demo.amocrm.ru";
 const REASON: (&str, &str) = ("reason", "Заявление 12");
 
 /// Columns of text or bytes of all tables in which `marker` is found.
-async fn places_of(pool: &MySqlPool, marker: &str) -> Vec<String> {
+async fn columns_with(pool: &MySqlPool, marker: &str) -> Vec<String> {
     let columns: Vec<(String, String)> = sqlx::query_as(
         "SELECT CAST(table_name AS CHAR), CAST(column_name AS CHAR) FROM information_schema.columns
          WHERE table_schema = DATABASE() AND data_type IN ('char', 'varchar', 'tinytext', 'text', 'mediumtext', 'longtext',
@@ -38,7 +38,7 @@ async fn places_of(pool: &MySqlPool, marker: &str) -> Vec<String> {
     .await
     .unwrap();
     assert!(columns.len() > 200, "only {} columns are searched", columns.len());
-    let mut places = Vec::new();
+    let mut marked = Vec::new();
     for (table, column) in columns {
         let search = format!(
             "SELECT COUNT(*) FROM `{table}` WHERE LOCATE(CAST(? AS BINARY), CAST(`{column}` AS BINARY)) > 0"
@@ -46,10 +46,10 @@ async fn places_of(pool: &MySqlPool, marker: &str) -> Vec<String> {
         let found: i64 =
             sqlx::query_scalar(AssertSqlSafe(search)).bind(marker).fetch_one(pool).await.unwrap();
         if found > 0 {
-            places.push(format!("{table}.{column}"));
+            marked.push(format!("{table}.{column}"));
         }
     }
-    places
+    marked
 }
 
 async fn run(panel: &Panel, statement: &'static str, binds: &[&str]) {
@@ -245,7 +245,7 @@ async fn nothing_personal_is_left_of_an_erased_account_and_a_neighbour_keeps_all
     assert!(anna.page(&page).await.contains("установлен виджет"));
     anna.refused(&form, &[("domain", DOMAIN), REASON], 409).await;
     uninstall(&panel).await;
-    let planted = places_of(&panel.app.pool, MARKER).await;
+    let planted = columns_with(&panel.app.pool, MARKER).await;
     assert!(planted.len() > 20, "{planted:?}");
     let shown = anna.page(&page).await;
     assert!(shown.contains("Тексты разговоров") && shown.contains("402-ФЗ"), "{shown}");
@@ -253,7 +253,7 @@ async fn nothing_personal_is_left_of_an_erased_account_and_a_neighbour_keeps_all
     anna.refused(&form, &[("domain", DOMAIN)], 422).await;
     anna.act(&form, &[("domain", DOMAIN), REASON]).await;
     panel.app.run_due_jobs().await;
-    assert_eq!(places_of(&panel.app.pool, MARKER).await, planted, "it waits for a second operator");
+    assert_eq!(columns_with(&panel.app.pool, MARKER).await, planted, "it waits for a second operator");
 
     let approval = waiting(&boris).await;
     anna.refused(&format!("{approval}/approve"), &[("reason", "Сама себе")], 422).await;
@@ -261,11 +261,11 @@ async fn nothing_personal_is_left_of_an_erased_account_and_a_neighbour_keeps_all
     boris.act(&format!("{approval}/approve"), &[("reason", "Проверено")]).await;
     let job = panel.app.jobs_of::<EraseCustomer>(JobState::Queued).await.remove(0);
     anna.refused(&format!("/jobs/{}/cancel", job.id), &[REASON], 422).await;
-    let neighbours = places_of(&panel.app.pool, NEIGHBOURS).await;
+    let neighbours = columns_with(&panel.app.pool, NEIGHBOURS).await;
     panel.app.run_due_jobs().await;
 
-    assert_eq!(places_of(&panel.app.pool, MARKER).await, [""; 0]);
-    assert_eq!(places_of(&panel.app.pool, NEIGHBOURS).await, neighbours);
+    assert_eq!(columns_with(&panel.app.pool, MARKER).await, [""; 0]);
+    assert_eq!(columns_with(&panel.app.pool, NEIGHBOURS).await, neighbours);
     assert_eq!(storage.state.objects().unwrap(), [], "recordings and exported files");
     let erasure = latest(&panel).await;
     assert_eq!(erasure.state, ErasureState::Done);
@@ -335,7 +335,7 @@ async fn an_account_that_installs_again_keeps_what_is_left(pool: MySqlPool) {
     run(&panel, "UPDATE installs SET status = 'active'", &[]).await;
     panel.app.run_due_jobs().await;
     assert_eq!(latest(&panel).await.state, ErasureState::Stopped);
-    assert_eq!(places_of(&panel.app.pool, MARKER).await, ["accounts.name"]);
+    assert_eq!(columns_with(&panel.app.pool, MARKER).await, ["accounts.name"]);
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
@@ -349,13 +349,13 @@ async fn the_command_shows_first_and_erases_only_when_told_to(pool: MySqlPool) {
     uninstall(&panel).await;
     let shown = panel.app.worker(&args).await.told();
     assert!(shown.contains("names") && shown.contains("Nothing has changed"), "{shown}");
-    assert_eq!(places_of(&panel.app.pool, MARKER).await, ["accounts.name"]);
+    assert_eq!(columns_with(&panel.app.pool, MARKER).await, ["accounts.name"]);
     erase(&panel).await;
     let again = args.iter().copied().chain(["--yes"]).collect::<Vec<_>>();
     let refused = panel.app.worker(&again).await.refused(1);
     assert!(refused.contains("runs already"), "{refused}");
     panel.app.run_due_jobs().await;
-    assert_eq!(places_of(&panel.app.pool, MARKER).await, [""; 0]);
+    assert_eq!(columns_with(&panel.app.pool, MARKER).await, [""; 0]);
     let record = panel.record_of("account.erase").await;
     assert_eq!((record.operator_id, record.operator_login.as_str()), (None, "flysk-worker"));
     assert!(latest(&panel).await.requested_at <= panel.app.clock.now());

@@ -163,7 +163,7 @@ async fn another_account_sees_and_changes_only_its_own(pool: MySqlPool) {
     let account = another_account(OTHER_ACCOUNT, "other", OTHER_ADMIN);
     page.sandbox.amocrm.state.add_account(account).unwrap();
     page.sandbox.amocrm.state.install(CLIENT_ID, OTHER_ACCOUNT, None).await.unwrap();
-    page.sandbox.settle().await.unwrap();
+    page.sandbox.run_due().await.unwrap();
     let shaken = page.handshake(OTHER_ACCOUNT, OTHER_ADMIN).await;
     let theirs = page.enter(shaken["billing_urls"]["subscription"].as_str().unwrap()).await;
     assert_says(&theirs.shown("").await, &["Соседи", "Пробный период"]);

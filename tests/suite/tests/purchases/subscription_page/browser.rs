@@ -13,7 +13,7 @@ use crate::browser::Browser;
 async fn with_worker(page: &TestPage, visit: impl Future<Output = ()>) {
     let work = async {
         loop {
-            page.sandbox.settle().await.unwrap();
+            page.sandbox.run_due().await.unwrap();
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };

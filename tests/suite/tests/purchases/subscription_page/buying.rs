@@ -50,7 +50,7 @@ async fn a_purchase_goes_from_the_calculator_to_the_receipt(pool: MySqlPool) {
     assert!(!back.contains("data-follow"));
 
     page.pay(&attempt, GOOD_CARD).unwrap();
-    page.sandbox.settle().await.unwrap();
+    page.sandbox.run_due().await.unwrap();
     let done = visit.shown(&format!("{payment}?from=bank")).await;
     assert_says(&done, &["Готово!", "Продление включено: карта •••• 0004"]);
     assert!(!done.contains("<script") && !done.contains("refresh"), "nothing is waited for");
@@ -85,7 +85,7 @@ async fn repeated_submits_make_one_invoice_and_one_payment(pool: MySqlPool) {
     let agreed = [("email", EMAIL), ("offer", offer.as_str()), ("consent", "yes")];
     let told = visit.fails(&format!("{invoice}/payments"), &agreed, StatusCode::CONFLICT).await;
     assert_says(&told, &["уже идёт другая оплата", "id=\"consent\" checked", EMAIL]);
-    page.sandbox.settle().await.unwrap();
+    page.sandbox.run_due().await.unwrap();
     assert_ne!(visit.begin_to_pay(&invoice, true).await, payment);
     let open = page.payments().iter().filter(|payment| payment.status == "NEW").count();
     assert_eq!(open, 1, "an open form is a live charge");
@@ -172,7 +172,7 @@ async fn a_payment_without_a_card_says_that_renewal_is_off(pool: MySqlPool) {
     let (visit, plan) = (page.visit(ADMIN).await, page.plan.to_string());
     let payment = visit.order(&start(&plan), true).await;
     page.pay(&page.last_attempt().await, "sberpay").unwrap();
-    page.sandbox.settle().await.unwrap();
+    page.sandbox.run_due().await.unwrap();
     assert_says(&visit.shown(&payment).await, &["Готово!", "Продление выключено", "СБП или SberPay"]);
     let shown = visit.shown("").await;
     assert_says(
@@ -189,7 +189,7 @@ async fn a_payment_without_a_card_says_that_renewal_is_off(pool: MySqlPool) {
     // The next period by hand, without consent.
     let renewal = visit.order(&[("change", "renew")], false).await;
     page.pay(&page.last_attempt().await, GOOD_CARD).unwrap();
-    page.sandbox.settle().await.unwrap();
+    page.sandbox.run_due().await.unwrap();
     assert_says(&visit.shown(&renewal).await, &["Карта не сохранена"]);
     assert_says(&visit.shown("").await, &["Следующий период уже оплачен", "вы не давали согласия"]);
     let refused = visit.fails("/quotes", &[("change", "seats"), ("seats", "9")], StatusCode::CONFLICT).await;
@@ -226,7 +226,7 @@ async fn a_declined_card_is_told_and_the_invoice_can_be_paid_again(pool: MySqlPo
     let (visit, plan) = (page.visit(ADMIN).await, page.plan.to_string());
     let payment = visit.order(&start(&plan), true).await;
     page.pay(&page.last_attempt().await, "2200000000000012").unwrap();
-    page.sandbox.settle().await.unwrap();
+    page.sandbox.run_due().await.unwrap();
     let failed = visit.shown(&format!("{payment}?from=bank&paid=no")).await;
     assert_says(&failed, &["Оплата не прошла", "недостаточно средств", "Попробовать ещё раз"]);
     let invoice = page.invoices().await.unwrap().remove(0);
@@ -235,6 +235,6 @@ async fn a_declined_card_is_told_and_the_invoice_can_be_paid_again(pool: MySqlPo
     let again = visit.begin_to_pay(&rest, true).await;
     assert_ne!(again, payment);
     page.pay(&page.last_attempt().await, GOOD_CARD).unwrap();
-    page.sandbox.settle().await.unwrap();
+    page.sandbox.run_due().await.unwrap();
     assert_eq!(page.invoices().await.unwrap().remove(0).state, InvoiceState::Paid);
 }

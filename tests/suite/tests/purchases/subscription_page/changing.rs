@@ -33,7 +33,7 @@ async fn more_seats_work_after_the_payment_and_fewer_wait_for_the_next_period(po
     assert_says(&visit.shown(&invoice).await, &["Сейчас следующие периоды оплачивает карта •••• 0004"]);
     visit.begin_to_pay(&invoice, false).await;
     page.pay(&page.last_attempt().await, GOOD_CARD).unwrap();
-    page.sandbox.settle().await.unwrap();
+    page.sandbox.run_due().await.unwrap();
     assert_says(&visit.shown("").await, &["<dd>5 мест</dd>", "карта •••• 0004"]);
 
     let quote = visit.done("/quotes", &seats("2")).await;
@@ -127,7 +127,7 @@ async fn an_unlinked_card_is_never_charged_and_the_page_says_so(pool: MySqlPool)
     let open = page.invoices().await.unwrap().pop().unwrap();
     visit.begin_to_pay(&format!("/invoices/{}", open.id), true).await;
     page.pay(&page.last_attempt().await, GOOD_CARD).unwrap();
-    page.sandbox.settle().await.unwrap();
+    page.sandbox.run_due().await.unwrap();
     assert_says(&visit.shown("").await, &["Подписка активна", "Включено: карта •••• 0004"]);
 }
 

@@ -239,7 +239,7 @@ impl Visit<'_> {
             fields.push(("consent", "yes"));
         }
         let payment = self.done(&format!("{invoice}/payments"), &fields).await;
-        self.page.sandbox.settle().await.unwrap();
+        self.page.sandbox.run_due().await.unwrap();
         payment
     }
 }

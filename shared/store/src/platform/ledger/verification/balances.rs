@@ -21,27 +21,27 @@ pub(super) const LOT_LEFT: &str = "lot left";
 const WALLET_RULES: [(&str, &str); 3] = [
     (
         WALLET_AVAILABLE,
-        "SELECT w.id AS place, CAST(COALESCE(e.total, 0) AS SIGNED) AS proven, w.available_micro AS balance
+        "SELECT w.id AS row_id, CAST(COALESCE(e.total, 0) AS SIGNED) AS proven, w.available_micro AS balance
      FROM wallets w LEFT JOIN (SELECT wallet_id, SUM(amount_micro) AS total FROM ledger_entries
                                WHERE account = 'available' AND wallet_id > ? AND wallet_id <= ?
                                GROUP BY wallet_id) e ON e.wallet_id = w.id
-     WHERE w.id > ? AND w.id <= ? AND COALESCE(e.total, 0) <> w.available_micro ORDER BY place LIMIT ?",
+     WHERE w.id > ? AND w.id <= ? AND COALESCE(e.total, 0) <> w.available_micro ORDER BY row_id LIMIT ?",
     ),
     (
         WALLET_HELD,
-        "SELECT w.id AS place, CAST(COALESCE(e.total, 0) AS SIGNED) AS proven, w.held_micro AS balance
+        "SELECT w.id AS row_id, CAST(COALESCE(e.total, 0) AS SIGNED) AS proven, w.held_micro AS balance
      FROM wallets w LEFT JOIN (SELECT wallet_id, SUM(amount_micro) AS total FROM ledger_entries
                                WHERE account = 'held' AND wallet_id > ? AND wallet_id <= ?
                                GROUP BY wallet_id) e ON e.wallet_id = w.id
-     WHERE w.id > ? AND w.id <= ? AND COALESCE(e.total, 0) <> w.held_micro ORDER BY place LIMIT ?",
+     WHERE w.id > ? AND w.id <= ? AND COALESCE(e.total, 0) <> w.held_micro ORDER BY row_id LIMIT ?",
     ),
     (
         OPEN_HOLDS,
-        "SELECT w.id AS place, CAST(COALESCE(h.total, 0) AS SIGNED) AS proven, w.held_micro AS balance
+        "SELECT w.id AS row_id, CAST(COALESCE(h.total, 0) AS SIGNED) AS proven, w.held_micro AS balance
      FROM wallets w LEFT JOIN (SELECT wallet_id, SUM(amount_micro) AS total FROM ledger_holds
                                WHERE state = 'open' AND wallet_id > ? AND wallet_id <= ?
                                GROUP BY wallet_id) h ON h.wallet_id = w.id
-     WHERE w.id > ? AND w.id <= ? AND COALESCE(h.total, 0) <> w.held_micro ORDER BY place LIMIT ?",
+     WHERE w.id > ? AND w.id <= ? AND COALESCE(h.total, 0) <> w.held_micro ORDER BY row_id LIMIT ?",
     ),
 ];
 
@@ -86,12 +86,12 @@ pub(super) async fn verify_lots(conn: &mut Conn, limit: u32, found: &mut Verific
         .await?;
         let Some(through) = through else { return Ok(()) };
         let wrong: Vec<(String, i64, i64)> = sqlx::query_as(
-            "SELECT l.id AS place, CAST(COALESCE(SUM(e.amount_micro), 0) AS SIGNED) AS proven,
+            "SELECT l.id AS row_id, CAST(COALESCE(SUM(e.amount_micro), 0) AS SIGNED) AS proven,
                     l.left_micro AS balance
              FROM ledger_lots l LEFT JOIN ledger_entries e
                  ON e.wallet_id = l.wallet_id AND e.account = 'available' AND e.lot_id = l.id
              WHERE l.id > ? AND l.id <= ? GROUP BY l.id, l.left_micro
-             HAVING COALESCE(SUM(e.amount_micro), 0) <> l.left_micro ORDER BY place LIMIT ?",
+             HAVING COALESCE(SUM(e.amount_micro), 0) <> l.left_micro ORDER BY row_id LIMIT ?",
         )
         .bind(&after)
         .bind(&through)

@@ -152,9 +152,9 @@ impl Snapshot<'_> {
         Ok(self.found.discrepancies.iter().all(|one| one.rule != balances::LOT_LEFT))
     }
 
-    fn compare(&mut self, rule: &'static str, place: &str, proven: i64, stored: i64) {
+    fn compare(&mut self, rule: &'static str, row_id: &str, proven: i64, stored: i64) {
         if proven != stored {
-            self.found.note(rule, [(place.to_owned(), proven, stored)], self.limit);
+            self.found.note(rule, [(row_id.to_owned(), proven, stored)], self.limit);
         }
     }
 }

@@ -46,7 +46,7 @@ pub struct Discrepancy {
     /// Name of the violated rule.
     pub rule: &'static str,
     /// Id of the row concerned.
-    pub place: String,
+    pub row_id: String,
     /// Value computed from the entries, micro-Flycoins; for a proven range the number of its entries.
     pub proven: i64,
     /// Stored value, in the same unit.
@@ -65,22 +65,22 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Adds mismatches of a rule: place, proven and stored value.
+    /// Adds mismatches of a rule: row id, proven and stored value.
     fn note(&mut self, rule: &'static str, found: impl IntoIterator<Item = (String, i64, i64)>, limit: u32) {
         let known = self.discrepancies.iter().filter(|one| one.rule == rule).count();
         let room = (limit as usize).saturating_sub(known);
         let found = found.into_iter().take(room);
-        self.discrepancies.extend(found.map(|(place, proven, stored)| Discrepancy {
+        self.discrepancies.extend(found.map(|(row_id, proven, stored)| Discrepancy {
             rule,
-            place,
+            row_id,
             proven,
             stored,
         }));
     }
 
     fn in_order(mut self) -> Self {
-        let place = |rule| RULES.iter().position(|one| *one == rule);
-        self.discrepancies.sort_by_key(|one| place(one.rule));
+        let rank = |rule| RULES.iter().position(|one| *one == rule);
+        self.discrepancies.sort_by_key(|one| rank(one.rule));
         self
     }
 }
@@ -135,8 +135,8 @@ async fn verify_proven(
     found.note(UNBALANCED, unbalanced(now.unbalanced), limit);
     if now.hash != proof.chain_hash {
         let count = |number| i64::try_from(number).unwrap_or(i64::MAX);
-        let place = format!("{} through {}", proof.number, proof.through_id);
-        found.note(PROVEN_RANGE, [(place, count(now.entries), count(proof.entries))], limit);
+        let row_id = format!("{} through {}", proof.number, proof.through_id);
+        found.note(PROVEN_RANGE, [(row_id, count(now.entries), count(proof.entries))], limit);
     }
     ranges::check_rules(conn, &range, limit, found).await
 }

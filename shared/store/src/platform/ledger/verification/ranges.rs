@@ -23,22 +23,22 @@ pub(super) const REFUNDED: &str = "refunded";
 const RANGE_RULES: [(&str, &str); 2] = [
     (
         FOREIGN_ENTRY,
-        "SELECT e.transaction_id AS place, CAST(0 AS SIGNED) AS proven,
+        "SELECT e.transaction_id AS row_id, CAST(0 AS SIGNED) AS proven,
             CAST(SUM(e.amount_micro) AS SIGNED) AS balance
      FROM ledger_entries e
          LEFT JOIN ledger_transactions t ON t.id = e.transaction_id AND t.wallet_id = e.wallet_id
      WHERE e.transaction_id > ? AND e.transaction_id <= ? AND t.id IS NULL
-     GROUP BY e.transaction_id ORDER BY place LIMIT ?",
+     GROUP BY e.transaction_id ORDER BY row_id LIMIT ?",
     ),
     (
         CHARGED,
-        "SELECT c.transaction_id AS place, CAST(COALESCE(SUM(e.amount_micro), 0) AS SIGNED) AS proven,
+        "SELECT c.transaction_id AS row_id, CAST(COALESCE(SUM(e.amount_micro), 0) AS SIGNED) AS proven,
             c.charged_micro AS balance
      FROM ledger_charges c LEFT JOIN ledger_entries e
          ON e.transaction_id = c.transaction_id AND e.account LIKE 'spent:%'
      WHERE c.transaction_id > ? AND c.transaction_id <= ?
      GROUP BY c.transaction_id, c.charged_micro HAVING COALESCE(SUM(e.amount_micro), 0) <> c.charged_micro
-     ORDER BY place LIMIT ?",
+     ORDER BY row_id LIMIT ?",
     ),
 ];
 
@@ -145,7 +145,7 @@ pub(super) async fn check_rules(
     }
     // In this order, so that the server looks the charges up and does not read all of them.
     let wrong: Vec<(String, i64, i64)> = sqlx::query_as(
-        "SELECT c.transaction_id AS place, CAST(-COALESCE(SUM(e.amount_micro), 0) AS SIGNED) AS proven,
+        "SELECT c.transaction_id AS row_id, CAST(-COALESCE(SUM(e.amount_micro), 0) AS SIGNED) AS proven,
                 c.refunded_micro AS balance
          FROM (SELECT transaction_id AS charge_id FROM ledger_charges
                    WHERE transaction_id > ? AND transaction_id <= ?
@@ -155,7 +155,7 @@ pub(super) async fn check_rules(
              LEFT JOIN ledger_transactions t ON t.reverses_id = c.transaction_id
              LEFT JOIN ledger_entries e ON e.transaction_id = t.id AND e.account LIKE 'spent:%'
          GROUP BY c.transaction_id, c.refunded_micro
-         HAVING -COALESCE(SUM(e.amount_micro), 0) <> c.refunded_micro ORDER BY place LIMIT ?",
+         HAVING -COALESCE(SUM(e.amount_micro), 0) <> c.refunded_micro ORDER BY row_id LIMIT ?",
     )
     .bind(after)
     .bind(through)

@@ -1,23 +1,23 @@
-//! A queue in which keys take turns.
+//! A queue that serves its keys round-robin.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::Hash;
 
 /// Items by key, those of one key in their order. A key with many items does not delay the others: each key gives a few items
-/// per turn.
-pub(super) struct Turns<K, T> {
+/// per round.
+pub(super) struct RoundRobin<K, T> {
     /// Keys with items, the next one first.
     order: VecDeque<K>,
     items: HashMap<K, VecDeque<T>>,
 }
 
-impl<K, T> Default for Turns<K, T> {
+impl<K, T> Default for RoundRobin<K, T> {
     fn default() -> Self {
         Self { order: VecDeque::new(), items: HashMap::new() }
     }
 }
 
-impl<K: Copy + Eq + Hash + Ord, T> Turns<K, T> {
+impl<K: Copy + Eq + Hash + Ord, T> RoundRobin<K, T> {
     /// Whether no item waits.
     pub(super) fn is_empty(&self) -> bool {
         self.order.is_empty()
@@ -32,15 +32,15 @@ impl<K: Copy + Eq + Hash + Ord, T> Turns<K, T> {
         items.push_back(item);
     }
 
-    /// Takes at most `limit` items, at most `turn` of a key before the next key's turn. A key that has more is the last one next
+    /// Takes at most `limit` items, at most `max_per_key` of a key before the next key's turn. A key that has more is the last one next
     /// time.
-    pub(super) fn take(&mut self, limit: usize, turn: usize) -> BTreeMap<K, Vec<T>> {
+    pub(super) fn take(&mut self, limit: usize, max_per_key: usize) -> BTreeMap<K, Vec<T>> {
         let (mut taken, mut left): (BTreeMap<K, Vec<T>>, usize) = (BTreeMap::new(), limit);
         while left > 0
             && let Some(key) = self.order.pop_front()
         {
             let Some(items) = self.items.get_mut(&key) else { continue };
-            let count = items.len().min(turn).min(left);
+            let count = items.len().min(max_per_key).min(left);
             taken.entry(key).or_default().extend(items.drain(..count));
             left -= count;
             if items.is_empty() {
@@ -63,41 +63,41 @@ impl<K: Copy + Eq + Hash + Ord, T> Turns<K, T> {
 mod tests {
     use super::*;
 
-    fn filled(waiting: &[(u8, u32)]) -> Turns<u8, u32> {
-        let mut turns = Turns::default();
+    fn filled(waiting: &[(u8, u32)]) -> RoundRobin<u8, u32> {
+        let mut queue = RoundRobin::default();
         for (key, item) in waiting {
-            turns.push(*key, *item);
+            queue.push(*key, *item);
         }
-        turns
+        queue
     }
 
     #[test]
     fn items_of_a_key_keep_their_order() {
-        let mut turns = filled(&[(1, 10), (2, 20), (1, 11), (1, 12)]);
-        assert_eq!(turns.take(10, 2), BTreeMap::from([(1, vec![10, 11, 12]), (2, vec![20])]));
-        assert!(turns.is_empty() && turns.take(10, 2).is_empty());
+        let mut queue = filled(&[(1, 10), (2, 20), (1, 11), (1, 12)]);
+        assert_eq!(queue.take(10, 2), BTreeMap::from([(1, vec![10, 11, 12]), (2, vec![20])]));
+        assert!(queue.is_empty() && queue.take(10, 2).is_empty());
     }
 
     #[test]
     fn a_key_with_many_items_delays_no_other() {
-        let mut turns = Turns::default();
-        (0..1_000).for_each(|item| turns.push(0, item));
-        (1..=5).for_each(|key| turns.push(key, 7));
-        let first = turns.take(20, 8);
-        assert_eq!(first[&0].len(), 15, "a turn, and what the others left");
+        let mut queue = RoundRobin::default();
+        (0..1_000).for_each(|item| queue.push(0, item));
+        (1..=5).for_each(|key| queue.push(key, 7));
+        let first = queue.take(20, 8);
+        assert_eq!(first[&0].len(), 15, "its share, and what the others left");
         assert!((1..=5).all(|key| first[&key] == [7]));
-        turns.push(6, 8);
-        assert_eq!(turns.take(20, 20)[&0], (15..35).collect::<Vec<_>>());
-        assert_eq!(turns.take(1, 20), BTreeMap::from([(6, vec![8])]), "it was not skipped twice");
+        queue.push(6, 8);
+        assert_eq!(queue.take(20, 20)[&0], (15..35).collect::<Vec<_>>());
+        assert_eq!(queue.take(1, 20), BTreeMap::from([(6, vec![8])]), "it was not skipped twice");
     }
 
     #[test]
     fn the_items_of_a_key_can_be_removed() {
-        let mut turns = filled(&[(1, 10), (2, 20), (1, 11)]);
-        assert_eq!(turns.remove(&1), [10, 11]);
-        assert!(turns.remove(&1).is_empty());
-        turns.push(1, 12);
-        assert_eq!(turns.take(2, 1), BTreeMap::from([(1, vec![12]), (2, vec![20])]));
-        assert!(turns.is_empty());
+        let mut queue = filled(&[(1, 10), (2, 20), (1, 11)]);
+        assert_eq!(queue.remove(&1), [10, 11]);
+        assert!(queue.remove(&1).is_empty());
+        queue.push(1, 12);
+        assert_eq!(queue.take(2, 1), BTreeMap::from([(1, vec![12]), (2, vec![20])]));
+        assert!(queue.is_empty());
     }
 }
