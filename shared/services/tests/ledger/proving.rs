@@ -9,7 +9,7 @@ use rand::{Rng as _, SeedableRng as _};
 use sqlx::Row as _;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
-use crate::world::{Known, Ledger, charge};
+use crate::fixture::{Known, Ledger, charge};
 
 /// Transactions of a range.
 const RANGE_SIZE: i64 = 5_000;

@@ -3,7 +3,7 @@
 use flysk_domain::id::{TransactionId, WalletId};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
-use crate::world::{Ledger, charge};
+use crate::fixture::{Ledger, charge};
 
 /// Old, proven charges and new ones of two wallets; the id of one charge of each.
 async fn with_charges(ledger: &Ledger) -> ([WalletId; 2], [TransactionId; 2]) {

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use flysk_simulators::tbank::{Behaviour, Refunds};
 use serde_json::{Value, json};
 
-use crate::bank::{GOOD, Shop, code, receipt};
+use crate::fixture::{GOOD, Shop, code, receipt};
 
 async fn paid(shop: &Shop, order_id: &str) -> String {
     let id = shop.init(order_id).await;

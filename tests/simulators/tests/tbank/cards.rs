@@ -4,7 +4,7 @@ use chrono::Duration;
 use flysk_simulators::tbank::{Behaviour, ChargeAnswer, ChargeScript, Ending};
 use serde_json::{Value, json};
 
-use crate::bank::{GOOD, KEY, PASSWORD, Shop, code};
+use crate::fixture::{GOOD, KEY, PASSWORD, Shop, code};
 
 async fn child(shop: &Shop, order_id: &str) -> String {
     let body = json!({"Amount": 49_900, "OrderId": order_id, "DATA": {"OperationInitiatorType": "R"}});

@@ -3,7 +3,7 @@
 use flysk_simulators::tbank::Ending;
 use serde_json::json;
 
-use crate::bank::{GOOD, Shop, code};
+use crate::fixture::{GOOD, Shop, code};
 
 async fn child(shop: &Shop, order_id: &str) -> String {
     let body = json!({"Amount": 49_900, "OrderId": order_id, "DATA": {"OperationInitiatorType": "R"}});
@@ -71,7 +71,7 @@ async fn invalid_charges_are_rejected() {
         .call_as(
             "WithRegister",
             "Init",
-            json!({"Amount": 100, "OrderId": "r", "Receipt": crate::bank::receipt(100)}),
+            json!({"Amount": 100, "OrderId": "r", "Receipt": crate::fixture::receipt(100)}),
         )
         .await;
     let charge = json!({"PaymentId": opened["PaymentId"], "RebillId": rebill});

@@ -3,7 +3,7 @@
 use chrono::Duration;
 use serde_json::json;
 
-use crate::bank::{GOOD, Shop};
+use crate::fixture::{GOOD, Shop};
 
 async fn opened(shop: &Shop, order_id: &str) -> (String, String) {
     let body = json!({

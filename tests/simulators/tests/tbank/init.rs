@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::bank::{GOOD, KEY, PASSWORD, Shop, code, receipt};
+use crate::fixture::{GOOD, KEY, PASSWORD, Shop, code, receipt};
 
 #[tokio::test]
 async fn a_payment_is_opened_and_can_be_queried() {

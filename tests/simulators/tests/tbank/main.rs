@@ -2,10 +2,10 @@
 //! notifications.
 #![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
-mod bank;
 mod cancel;
 mod cards;
 mod charge;
+mod fixture;
 mod form;
 mod init;
 mod notifications;

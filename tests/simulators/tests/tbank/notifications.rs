@@ -5,7 +5,7 @@ use std::time::Duration;
 use flysk_simulators::tbank::{Behaviour, Forged, Order, sign};
 use serde_json::{Value, json};
 
-use crate::bank::{GOOD, PASSWORD, Shop};
+use crate::fixture::{GOOD, PASSWORD, Shop};
 
 #[tokio::test]
 async fn a_notification_is_signed_over_its_root_scalars() {

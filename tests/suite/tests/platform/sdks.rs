@@ -27,7 +27,7 @@ const PRICE_MICRO: i64 = 2_500_000;
 const SANDBOX_SERVICE: &str = "my-widget.talk";
 
 /// The Flysk that an SDK is tested against.
-struct Stand<'a> {
+struct SdkEnv<'a> {
     url: &'a str,
     project_token: &'a str,
     /// A one-time token of the administrator's page.
@@ -55,7 +55,7 @@ async fn the_sdks_pass_their_tests_against_the_api(pool: MySqlPool) {
     let event = folder.join("delivered-event.json");
     std::fs::write(&event, delivered_event(&client.app).await.to_string()).unwrap();
     for name in SDKS {
-        let stand = Stand {
+        let env = SdkEnv {
             url: &client.app.api_url,
             project_token: &client.app.project_token,
             page_token: client.app.token(ADMIN),
@@ -63,7 +63,7 @@ async fn the_sdks_pass_their_tests_against_the_api(pool: MySqlPool) {
             event: &event,
             control_url: None,
         };
-        run(&stand, &folder.join(name)).await;
+        run(&env, &folder.join(name)).await;
     }
     client.close().await;
 }
@@ -85,7 +85,7 @@ async fn the_sdks_pass_their_tests_against_the_sandbox() -> anyhow::Result<()> {
     let event = folder.join("delivered-event-sandbox.json");
     std::fs::write(&event, delivered_event_of_sandbox(&sandbox).await?.to_string())?;
     for name in SDKS {
-        let stand = Stand {
+        let env = SdkEnv {
             url: sandbox.text("/url"),
             project_token: sandbox.text("/project_token"),
             page_token: sandbox.token(ACCOUNT, ADMIN).await?,
@@ -93,7 +93,7 @@ async fn the_sdks_pass_their_tests_against_the_sandbox() -> anyhow::Result<()> {
             event: &event,
             control_url: Some(sandbox.text("/control_url")),
         };
-        let told = run(&stand, &folder.join(name)).await;
+        let told = run(&env, &folder.join(name)).await;
         // Without the control API some tests are skipped; here none may be.
         ensure!(!told.contains(" skipped") || told.contains("skipped 0"), "{name}:\n{told}");
     }
@@ -101,20 +101,20 @@ async fn the_sdks_pass_their_tests_against_the_sandbox() -> anyhow::Result<()> {
 }
 
 /// Runs the tests of an SDK; returns what they printed.
-async fn run(stand: &Stand<'_>, sdk: &Path) -> String {
+async fn run(env: &SdkEnv<'_>, sdk: &Path) -> String {
     let mut command = tokio::process::Command::new("sh");
     command
         .arg(sdk.join("run"))
-        .env("FLYSK_URL", stand.url)
-        .env("PROJECT_TOKEN", stand.project_token)
+        .env("FLYSK_URL", env.url)
+        .env("PROJECT_TOKEN", env.project_token)
         .env("ACCOUNT_ID", ACCOUNT.to_string())
         .env("USER_ID", ADMIN.to_string())
-        .env("PAGE_TOKEN", &stand.page_token)
-        .env("SERVICE", stand.service)
+        .env("PAGE_TOKEN", &env.page_token)
+        .env("SERVICE", env.service)
         .env("PRICE_MICRO", PRICE_MICRO.to_string())
-        .env("DELIVERED_EVENT", stand.event)
+        .env("DELIVERED_EVENT", env.event)
         .env_remove("SANDBOX_CONTROL_URL");
-    if let Some(url) = stand.control_url {
+    if let Some(url) = env.control_url {
         command.env("SANDBOX_CONTROL_URL", url);
     }
     let output = command.output().await.unwrap();

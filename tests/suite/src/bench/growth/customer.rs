@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use sqlx::AssertSqlSafe;
 
-use super::stand::Stand;
+use super::bench_env::BenchEnv;
 use super::waiting::numbers;
 use crate::environment::{ACCOUNT, LEAD};
 
@@ -28,7 +28,7 @@ pub(super) struct Extra {
 }
 
 /// Adds the customer's history and old idempotency keys, and ends what the generator left unfinished.
-pub(super) async fn extend(full: &Stand, rows: u32) -> anyhow::Result<Extra> {
+pub(super) async fn extend(full: &BenchEnv, rows: u32) -> anyhow::Result<Extra> {
     let extra = Extra {
         own: (rows / ROWS_PER_OWN_ROW).max(1_000),
         waiting: (rows / ROWS_PER_WAITING_JOB).max(10_000),

@@ -4,15 +4,15 @@
 //! customer whose card, history and balance are measured; in the full one the generator of the panel's benchmark adds the
 //! others, and the measured customer has a long history.
 
+mod bench_env;
 mod customer;
 mod kinds;
-mod neighbours;
+mod other_tenants;
 mod paths;
 mod proving;
 mod pruning;
 mod report;
 mod selection;
-mod stand;
 mod ticks;
 mod waiting;
 
@@ -25,11 +25,11 @@ use super::admin::set_buffer_pool;
 use super::fill::{self, Filled, Volume};
 use super::servers::Servers;
 use super::times::Times;
-use neighbours::StartDelays;
+use bench_env::BenchEnv;
+use other_tenants::StartDelays;
 use proving::Proving;
 use pruning::Pruned;
 use selection::Selections;
-use stand::Stand;
 
 pub(super) use kinds::{Occupy, Start};
 
@@ -85,8 +85,8 @@ pub(super) async fn run(servers: &Servers, rows: u32) -> anyhow::Result<String> 
 
 async fn measure(servers: &Servers, rows: u32) -> anyhow::Result<Run> {
     let volume = Volume::thin(rows);
-    let mut empty = Box::pin(Stand::start(servers)).await.context("the empty environment")?;
-    let mut full = Box::pin(Stand::start(servers)).await.context("the full environment")?;
+    let mut empty = Box::pin(BenchEnv::start(servers)).await.context("the empty environment")?;
+    let mut full = Box::pin(BenchEnv::start(servers)).await.context("the full environment")?;
     let filling = Box::pin(fill::fill(&full.env.pool, volume, &SystemClock));
     let filled = filling.await.context("cannot fill the database")?;
     let extra = customer::extend(&full, rows).await.context("cannot extend the customer's history")?;
@@ -96,13 +96,13 @@ async fn measure(servers: &Servers, rows: u32) -> anyhow::Result<Run> {
     let counting = selection::counting(&full).await?;
 
     let paths = Box::pin(paths::measure(&empty, &full)).await.context("hot paths")?;
-    let starts = neighbours::starts_per_second(servers, &empty, &full).await.context("starts of jobs")?;
+    let starts = other_tenants::starts_per_second(servers, &empty, &full).await.context("starts of jobs")?;
     let (ticks, slow_ticks) = ticks::measure(&mut empty, &mut full).await.context("ticks")?;
     let proving = [
         proving::measure(&empty).await.context("proof of the empty ledger")?,
         proving::measure(&full).await.context("proof of the full ledger")?,
     ];
-    let delays = neighbours::start_delays(servers, &empty, &full, extra.waiting);
+    let delays = other_tenants::start_delays(servers, &empty, &full, extra.waiting);
     let delays = delays.await.context("start delays")?;
     let pruned = pruning::measure(servers, &mut full).await.context("pruning")?;
     empty.env.stop()?;

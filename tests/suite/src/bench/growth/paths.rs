@@ -8,7 +8,7 @@ use flysk_domain::SystemClock;
 use flysk_queue::Outbox;
 use flysk_queue::cron::Scheduler;
 
-use super::stand::Stand;
+use super::bench_env::BenchEnv;
 use super::{Pair, alternate};
 
 /// Rounds of each side, and requests of a round.
@@ -45,41 +45,41 @@ impl Path {
         }
     }
 
-    async fn ask(self, stand: &Stand, number: u32) -> anyhow::Result<Duration> {
+    async fn ask(self, bench: &BenchEnv, number: u32) -> anyhow::Result<Duration> {
         match self {
-            Self::Handshake => stand.handshake().await,
-            Self::Pauth => stand.pauth().await,
-            Self::Hook => stand.hook(number).await,
-            Self::Charge => stand.charge(&format!("path-{number}")).await,
-            Self::Card => stand.card().await,
-            Self::History => stand.history("").await,
-            Self::Credits => stand.history("&kinds=credit").await,
+            Self::Handshake => bench.handshake().await,
+            Self::Pauth => bench.pauth().await,
+            Self::Hook => bench.hook(number).await,
+            Self::Charge => bench.charge(&format!("path-{number}")).await,
+            Self::Card => bench.card().await,
+            Self::History => bench.history("").await,
+            Self::Credits => bench.history("&kinds=credit").await,
         }
     }
 }
 
 /// Measures all paths, and the look of the scheduler.
-pub(super) async fn measure(empty: &Stand, full: &Stand) -> anyhow::Result<Vec<Pair>> {
-    let stands = [empty, full];
+pub(super) async fn measure(empty: &BenchEnv, full: &BenchEnv) -> anyhow::Result<Vec<Pair>> {
+    let benches = [empty, full];
     let mut pairs = Vec::new();
     for path in Path::ALL {
-        let asked = alternate(ROUNDS, PER_ROUND, async |side, number| path.ask(stands[side], number).await);
+        let asked = alternate(ROUNDS, PER_ROUND, async |side, number| path.ask(benches[side], number).await);
         let [empty, full] = asked.await.with_context(|| path.name())?;
         pairs.push(Pair { name: path.name().to_owned(), empty, full });
     }
-    pairs.push(looks_of_the_scheduler(stands).await?);
-    for stand in stands {
-        remove_jobs(stand).await?;
+    pairs.push(looks_of_the_scheduler(benches).await?);
+    for bench in benches {
+        remove_jobs(bench).await?;
     }
     Ok(pairs)
 }
 
-async fn looks_of_the_scheduler(stands: [&Stand; 2]) -> anyhow::Result<Pair> {
-    let scheduler = |stand: &Stand| {
-        let outbox = Outbox::new(stand.env.pool.clone(), None, Arc::new(SystemClock));
+async fn looks_of_the_scheduler(benches: [&BenchEnv; 2]) -> anyhow::Result<Pair> {
+    let scheduler = |bench: &BenchEnv| {
+        let outbox = Outbox::new(bench.env.pool.clone(), None, Arc::new(SystemClock));
         anyhow::Ok(Scheduler::new(outbox, flysk_workers::schedule::entries(true)?))
     };
-    let schedulers = [scheduler(stands[0])?, scheduler(stands[1])?];
+    let schedulers = [scheduler(benches[0])?, scheduler(benches[1])?];
     let looked = alternate(ROUNDS, LOOKS_PER_ROUND, async |side, _| {
         let began = Instant::now();
         schedulers[side].tick_once().await?;
@@ -90,12 +90,12 @@ async fn looks_of_the_scheduler(stands: [&Stand; 2]) -> anyhow::Result<Pair> {
 }
 
 /// Removes the jobs that the requests and the scheduler enqueued, which a worker would perform beside the next measurement.
-async fn remove_jobs(stand: &Stand) -> anyhow::Result<()> {
+async fn remove_jobs(bench: &BenchEnv) -> anyhow::Result<()> {
     for statement in [
         "DELETE FROM jobs WHERE correlation_id LIKE 'cron.%'",
         "DELETE FROM jobs WHERE kind = 'calls.ingest_note' AND state = 'queued'",
     ] {
-        sqlx::query(statement).execute(&stand.env.pool).await?;
+        sqlx::query(statement).execute(&bench.env.pool).await?;
     }
     Ok(())
 }

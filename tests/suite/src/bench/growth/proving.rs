@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use super::stand::Stand;
+use super::bench_env::BenchEnv;
 use crate::bench::child::measure as run_measured;
 
 /// Charges between the first verification and the next one.
@@ -34,17 +34,17 @@ pub(super) struct Proving {
 }
 
 /// Runs the command three times. A mismatch is an error.
-pub(super) async fn measure(stand: &Stand) -> anyhow::Result<Proving> {
-    let first = verify(stand, &[])?;
+pub(super) async fn measure(bench: &BenchEnv) -> anyhow::Result<Proving> {
+    let first = verify(bench, &[])?;
     for number in 0..NEW_CHARGES {
-        stand.charge(&format!("proof-{number}")).await?;
+        bench.charge(&format!("proof-{number}")).await?;
     }
-    Ok(Proving { first, next: verify(stand, &[])?, all: verify(stand, &["--all"])? })
+    Ok(Proving { first, next: verify(bench, &[])?, all: verify(bench, &["--all"])? })
 }
 
-fn verify(stand: &Stand, options: &[&str]) -> anyhow::Result<Verified> {
-    let mut command = Command::new(stand.env.binaries().join("flysk-worker"));
-    command.arg("ledger:verify").args(options).envs(stand.env.variables());
+fn verify(bench: &BenchEnv, options: &[&str]) -> anyhow::Result<Verified> {
+    let mut command = Command::new(bench.env.binaries().join("flysk-worker"));
+    command.arg("ledger:verify").args(options).envs(bench.env.variables());
     let began = Instant::now();
     let cost = run_measured(&mut command)?;
     let took = began.elapsed();

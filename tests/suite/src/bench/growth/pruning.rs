@@ -12,7 +12,7 @@ use flysk_queue::Job;
 use flysk_store::Pool;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::stand::{Charger, Stand};
+use super::bench_env::{BenchEnv, Charger};
 use crate::bench::servers::Servers;
 use crate::bench::times::Times;
 
@@ -45,7 +45,7 @@ pub(super) struct Pruned {
 }
 
 /// Runs both deletions to their ends.
-pub(super) async fn measure(servers: &Servers, full: &mut Stand) -> anyhow::Result<Pruned> {
+pub(super) async fn measure(servers: &Servers, full: &mut BenchEnv) -> anyhow::Result<Pruned> {
     let server = flysk_store::connect(&servers.database_url, 1).await?;
     let alone = charged_while(full.charger(), "alone", tokio::time::sleep(CHARGING_TIME)).await?.1;
     let records = record_statements(&server, true).await;
@@ -53,10 +53,10 @@ pub(super) async fn measure(servers: &Servers, full: &mut Stand) -> anyhow::Resu
     let worker = full.env.spawn("flysk-worker", &["run", "upkeep"], "pruning")?;
     let (rows, waits) = (count_rows(&full.env.pool).await?, lock_waits(&server).await?);
     let began = Instant::now();
-    let stand: &Stand = full;
+    let bench: &BenchEnv = full;
     let (ended, beside) = charged_while(full.charger(), "beside", async {
-        prune(stand, &PruneJobs {}).await?;
-        prune(stand, &PruneHistory {}).await
+        prune(bench, &PruneJobs {}).await?;
+        prune(bench, &PruneHistory {}).await
     })
     .await?;
     ended?;
@@ -98,21 +98,21 @@ async fn charged_while<T>(
 }
 
 /// Enqueues a deletion and waits until it has deleted everything. It is snoozed in between.
-async fn prune<J: Job>(stand: &Stand, job: &J) -> anyhow::Result<()> {
+async fn prune<J: Job>(bench: &BenchEnv, job: &J) -> anyhow::Result<()> {
     let trace = Trace { correlation_id: format!("bench-{}", J::KIND), traceparent: None };
-    let mut unit = stand.outbox().await?.begin(trace).await?;
+    let mut unit = bench.outbox().await?.begin(trace).await?;
     let id: JobId = unit.enqueue(job).await?.context("a job of the kind waits already")?;
     unit.commit().await?;
     let deadline = Instant::now() + WAIT_TIMEOUT;
     loop {
         let state: String = sqlx::query_scalar("SELECT state FROM jobs WHERE id = ?")
             .bind(id.to_string())
-            .fetch_one(&stand.env.pool)
+            .fetch_one(&bench.env.pool)
             .await?;
         match state.as_str() {
             "done" => return Ok(()),
             "queued" | "running" if Instant::now() < deadline => {}
-            _ => bail!("{} is {state}\n{}", J::KIND, stand.env.logs()),
+            _ => bail!("{} is {state}\n{}", J::KIND, bench.env.logs()),
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

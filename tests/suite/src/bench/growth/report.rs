@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::neighbours::FEW_DUE_JOBS;
+use super::other_tenants::FEW_DUE_JOBS;
 use super::proving::Verified;
 use super::{Pair, Run};
 use crate::bench::table::{Table, at_most, budgets};

@@ -10,7 +10,7 @@ use flysk_queue::DueSelector;
 use flysk_store::Pool;
 use flysk_store::jobs::{self, JobState};
 
-use super::stand::Stand;
+use super::bench_env::BenchEnv;
 use super::{Pair, alternate};
 use crate::bench::times::Times;
 
@@ -33,7 +33,7 @@ pub(super) struct Selections {
 }
 
 /// Looks with nothing due.
-pub(super) async fn without_waiting(empty: &Stand, full: &Stand) -> anyhow::Result<Selections> {
+pub(super) async fn without_waiting(empty: &BenchEnv, full: &BenchEnv) -> anyhow::Result<Selections> {
     let pools = [&empty.env.pool, &full.env.pool];
     let mut selectors = [DueSelector::default(), DueSelector::default()];
     let looked = alternate(ROUNDS, PER_ROUND, async |side, _| {
@@ -45,7 +45,7 @@ pub(super) async fn without_waiting(empty: &Stand, full: &Stand) -> anyhow::Resu
 }
 
 /// Looks at a time when all waiting jobs are due.
-pub(super) async fn with_waiting(full: &Stand, selections: &mut Selections) -> anyhow::Result<()> {
+pub(super) async fn with_waiting(full: &BenchEnv, selections: &mut Selections) -> anyhow::Result<()> {
     let then = SystemClock.now() + TimeDelta::days(2);
     let mut selector = DueSelector::default();
     let mut taken = Vec::new();
@@ -69,7 +69,7 @@ async fn look(pool: &Pool, selector: &mut DueSelector, now: DateTime<Utc>) -> an
 }
 
 /// Times of counting a slice of the queues, as a worker does every ten seconds.
-pub(super) async fn counting(full: &Stand) -> anyhow::Result<Times> {
+pub(super) async fn counting(full: &BenchEnv) -> anyhow::Result<Times> {
     let mut conn = full.env.pool.acquire().await?;
     let mut taken = Vec::new();
     for _ in 0..QUEUE_COUNTS {

@@ -15,7 +15,7 @@ use flysk_jobs::platform::transfers::{ReadStatements, TransfersDue};
 use flysk_jobs::platform::upkeep::{RollUpFigures, SealAuditLog};
 use flysk_queue::{Job, Outbox};
 
-use super::stand::Stand;
+use super::bench_env::BenchEnv;
 use super::{Pair, alternate};
 
 /// Rounds of each side, and jobs of a round.
@@ -26,10 +26,10 @@ const WAIT_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A kind of job, and how it is enqueued.
 macro_rules! measured {
-    ($outboxes:ident, $stands:ident, $($job:expr),+ $(,)?) => {{
+    ($outboxes:ident, $benches:ident, $($job:expr),+ $(,)?) => {{
         let mut pairs = Vec::new();
         $({
-            let ran = alternate(ROUNDS, PER_ROUND, async |side, _| run($stands[side], &$outboxes[side], &$job).await);
+            let ran = alternate(ROUNDS, PER_ROUND, async |side, _| run($benches[side], &$outboxes[side], &$job).await);
             let [empty, full] = ran.await.with_context(|| name_of(&$job))?;
             pairs.push(Pair { name: format!("`{}`", name_of(&$job)), empty, full });
         })+
@@ -38,16 +38,19 @@ macro_rules! measured {
 }
 
 /// Measures the jobs that look for what is due; and those whose work grows with the customers or with the day.
-pub(super) async fn measure(empty: &mut Stand, full: &mut Stand) -> anyhow::Result<(Vec<Pair>, Vec<Pair>)> {
+pub(super) async fn measure(
+    empty: &mut BenchEnv,
+    full: &mut BenchEnv,
+) -> anyhow::Result<(Vec<Pair>, Vec<Pair>)> {
     let workers = [
         empty.env.spawn("flysk-worker", &["run"], "ticks")?,
         full.env.spawn("flysk-worker", &["run"], "ticks")?,
     ];
     let outboxes = [empty.outbox().await?, full.outbox().await?];
-    let stands: [&Stand; 2] = [&*empty, &*full];
+    let benches: [&BenchEnv; 2] = [&*empty, &*full];
     let due = measured!(
         outboxes,
-        stands,
+        benches,
         RefreshDue {},
         ReconcileDue {},
         SubscriptionsDue {},
@@ -62,7 +65,7 @@ pub(super) async fn measure(empty: &mut Stand, full: &mut Stand) -> anyhow::Resu
         RetryUnpaid {},
         SweepPlayback {},
     );
-    let slow = measured!(outboxes, stands, RollUpFigures {}, VerifySubscriptions {});
+    let slow = measured!(outboxes, benches, RollUpFigures {}, VerifySubscriptions {});
     empty.env.terminate(workers[0])?;
     full.env.terminate(workers[1])?;
     Ok((due, slow))
@@ -73,30 +76,30 @@ fn name_of<J: Job>(_job: &J) -> &'static str {
 }
 
 /// Enqueues a job, waits for its end, and returns how long it ran.
-async fn run<J: Job>(stand: &Stand, outbox: &Outbox, job: &J) -> anyhow::Result<Duration> {
+async fn run<J: Job>(bench: &BenchEnv, outbox: &Outbox, job: &J) -> anyhow::Result<Duration> {
     let trace = Trace { correlation_id: format!("bench-{:016x}", rand::random::<u64>()), traceparent: None };
     let mut unit = outbox.begin(trace).await?;
     let id = unit.enqueue(job).await?.context("a job of the kind waits already")?;
     unit.commit().await?;
-    wait_for_end(stand, id).await
+    wait_for_end(bench, id).await
 }
 
 /// Waits until a job is done; returns the time from its start to its end.
-pub(super) async fn wait_for_end(stand: &Stand, id: JobId) -> anyhow::Result<Duration> {
+pub(super) async fn wait_for_end(bench: &BenchEnv, id: JobId) -> anyhow::Result<Duration> {
     let deadline = Instant::now() + WAIT_TIMEOUT;
     loop {
         let (state, took_us): (String, Option<i64>) = sqlx::query_as(
             "SELECT state, CAST(TIMESTAMPDIFF(MICROSECOND, started_at, finished_at) AS SIGNED) FROM jobs WHERE id = ?",
         )
         .bind(id.to_string())
-        .fetch_one(&stand.env.pool)
+        .fetch_one(&bench.env.pool)
         .await?;
         match (state.as_str(), took_us) {
             ("done", Some(took_us)) => {
                 return Ok(Duration::from_micros(u64::try_from(took_us).unwrap_or_default()));
             }
-            ("dead", _) => bail!("the job is dead\n{}", stand.env.logs()),
-            _ if Instant::now() > deadline => bail!("the job is {state}\n{}", stand.env.logs()),
+            ("dead", _) => bail!("the job is dead\n{}", bench.env.logs()),
+            _ if Instant::now() > deadline => bail!("the job is {state}\n{}", bench.env.logs()),
             _ => tokio::time::sleep(Duration::from_millis(2)).await,
         }
     }

@@ -21,14 +21,14 @@ const PAGE_ROWS: u32 = 10;
 
 /// A running environment. Its worker is stopped, so that nothing else happens.
 #[derive(Debug)]
-pub(super) struct Stand {
+pub(super) struct BenchEnv {
     pub(super) env: Environment,
     http: reqwest::Client,
     client: Client,
     hook_url: String,
 }
 
-impl Stand {
+impl BenchEnv {
     /// Starts an environment, installs FlySense, credits coins, and writes a page of calls and of charges.
     pub(super) async fn start(servers: &Servers) -> anyhow::Result<Self> {
         let options = Options {
@@ -50,12 +50,12 @@ impl Stand {
         let hook = hooks.first().context("FlySense has subscribed to notes")?;
         let hook_url = hook.destination.replace(PUBLIC_ORIGIN, &env.api_url);
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
-        let stand = Self { client: env.client()?, env, http, hook_url };
+        let bench = Self { client: env.client()?, env, http, hook_url };
         for number in 0..FIRST_ROWS {
-            stand.charge(&format!("first-{number}")).await?;
-            stand.add_call(number).await?;
+            bench.charge(&format!("first-{number}")).await?;
+            bench.add_call(number).await?;
         }
-        Ok(stand)
+        Ok(bench)
     }
 
     /// An outbox of the environment, whose worker is woken at once.

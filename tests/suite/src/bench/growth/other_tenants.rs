@@ -9,8 +9,8 @@ use flysk_domain::{Clock as _, SystemClock};
 use flysk_queue::{Outbox, QueueNotifier, RedisKeys, connect_redis};
 use tokio::time::MissedTickBehavior;
 
+use super::bench_env::BenchEnv;
 use super::kinds::Start;
-use super::stand::Stand;
 use super::waiting;
 use crate::bench::jobs::role::Role;
 use crate::bench::jobs::workers::Workers;
@@ -43,22 +43,22 @@ pub(super) struct StartDelays {
 /// Starts of empty jobs per second on both databases.
 pub(super) async fn starts_per_second(
     servers: &Servers,
-    empty: &Stand,
-    full: &Stand,
+    empty: &BenchEnv,
+    full: &BenchEnv,
 ) -> anyhow::Result<[f64; 2]> {
     let mut rates = [0.0; 2];
-    for (rate, stand) in rates.iter_mut().zip([empty, full]) {
-        *rate = starts_on(servers, stand).await?;
+    for (rate, bench) in rates.iter_mut().zip([empty, full]) {
+        *rate = starts_on(servers, bench).await?;
     }
     Ok(rates)
 }
 
-async fn starts_on(servers: &Servers, stand: &Stand) -> anyhow::Result<f64> {
-    let outbox = Outbox::new(stand.env.pool.clone(), None, Arc::new(SystemClock));
+async fn starts_on(servers: &Servers, bench: &BenchEnv) -> anyhow::Result<f64> {
+    let outbox = Outbox::new(bench.env.pool.clone(), None, Arc::new(SystemClock));
     for batch in 0..BACKLOG_JOBS / ENQUEUE_BATCH {
         enqueue(&outbox, batch, ENQUEUE_BATCH).await?;
     }
-    let workers = Workers::start(servers, &role(servers, stand, "starts")?, 1)?;
+    let workers = Workers::start(servers, &role(servers, bench, "starts")?, 1)?;
     workers.wait_for(BACKLOG_JOBS).await?;
     rate(&workers.stop()?).context("too few jobs started")
 }
@@ -66,8 +66,8 @@ async fn starts_on(servers: &Servers, stand: &Stand) -> anyhow::Result<f64> {
 /// Measures start delays; the waiting jobs of the full database are due for this time.
 pub(super) async fn start_delays(
     servers: &Servers,
-    empty: &Stand,
-    full: &Stand,
+    empty: &BenchEnv,
+    full: &BenchEnv,
     waiting: u32,
 ) -> anyhow::Result<StartDelays> {
     let idle = delays(servers, empty, "idle").await?;
@@ -79,12 +79,12 @@ pub(super) async fn start_delays(
     Ok(StartDelays { idle, few, many })
 }
 
-async fn delays(servers: &Servers, stand: &Stand, name: &str) -> anyhow::Result<Times> {
-    let role = role(servers, stand, name)?;
+async fn delays(servers: &Servers, bench: &BenchEnv, name: &str) -> anyhow::Result<Times> {
+    let role = role(servers, bench, name)?;
     let Role::Count { prefix, .. } = &role else { anyhow::bail!("another role") };
     let redis = connect_redis(&servers.redis_url).await?;
     let notifier = QueueNotifier::new(redis, RedisKeys::new(prefix.as_str()));
-    let outbox = Outbox::new(stand.env.pool.clone(), Some(notifier), Arc::new(SystemClock));
+    let outbox = Outbox::new(bench.env.pool.clone(), Some(notifier), Arc::new(SystemClock));
     let workers = Workers::start(servers, &role, 1)?;
     tokio::time::sleep(WARM_UP_TIME).await;
     let mut every = tokio::time::interval(Duration::from_secs(1) / OTHER_TENANTS_JOBS_PER_SECOND);
@@ -109,11 +109,11 @@ async fn enqueue(outbox: &Outbox, tenant: u32, jobs: u32) -> anyhow::Result<()> 
 }
 
 /// A worker process on the environment's database, with keys of its own in Redis.
-fn role(servers: &Servers, stand: &Stand, name: &str) -> anyhow::Result<Role> {
+fn role(servers: &Servers, bench: &BenchEnv, name: &str) -> anyhow::Result<Role> {
     Ok(Role::Count {
-        database_url: stand.database_url()?,
+        database_url: bench.database_url()?,
         redis_url: servers.redis_url.clone(),
-        prefix: format!("{}-{name}", stand.env.name()),
+        prefix: format!("{}-{name}", bench.env.name()),
         polls_from: None,
     })
 }
